@@ -1,0 +1,24 @@
+# How everything is compiled. `linn_options` is linked by each target; kernels have one more rule.
+add_library(linn_options INTERFACE)
+
+# No contraction of a*b+c into an FMA behind our back: tail and interior of a kernel would round differently.
+target_compile_options(linn_options INTERFACE -ffp-contract=off -Wall -Wextra -Wconversion)
+if(LINN_DEVELOPER)
+  target_compile_options(linn_options INTERFACE -Werror)
+endif()
+if(LINN_SANITIZE)
+  target_compile_options(linn_options INTERFACE -fsanitize=${LINN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS)
+  target_link_options(linn_options INTERFACE -fsanitize=${LINN_SANITIZE})
+endif()
+
+# Kernel sources: a baseline of x86-64-v2, so that Highway makes exactly SSE4, AVX2 and AVX-512 of them.
+# CPU detection must run on any CPU, so link-time optimisation may not mix it with kernels.
+function(linn_kernel_options)
+  foreach(source IN LISTS ARGN)
+    if(source MATCHES "/src/kernels/.*\\.cc$" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-march=x86-64-v2;-DHWY_DISABLE_PCLMUL_AES")
+    elseif(source MATCHES "/src/core/cpu\\.cc$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-fno-lto")
+    endif()
+  endforeach()
+endfunction()

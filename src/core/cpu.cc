@@ -1,0 +1,85 @@
+#include "core/cpu.h"
+
+#include <fmt/format.h>
+#include <hwy/targets.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "linn/error.h"
+
+namespace linn::core {
+namespace {
+
+Isa best_of(std::int64_t targets) {
+  if ((targets & HWY_AVX3) != 0) return Isa::avx512;
+  if ((targets & HWY_AVX2) != 0) return Isa::avx2;
+  if ((targets & HWY_SSE4) != 0) return Isa::sse4;
+  return Isa::scalar;
+}
+
+// What the CPU and the operating system (XCR0) can do, without any cap of ours.
+Isa detected() {
+  static const Isa best = best_of(hwy::SupportedTargets());
+  return best;
+}
+
+void cap_highway(Isa isa) {
+  std::int64_t disabled = 0;
+  if (isa < Isa::avx512) disabled |= HWY_AVX3 | HWY_AVX3_DL;
+  if (isa < Isa::avx2) disabled |= HWY_AVX2;
+  hwy::DisableTargets(disabled);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+Isa from_environment() {
+  const char* text = std::getenv("LINN_ISA");
+  if (text == nullptr || *text == '\0') return detected();
+  for (const Isa isa : {Isa::scalar, Isa::sse4, Isa::avx2, Isa::avx512})
+    if (name_of(isa) == text) return std::min(isa, detected());
+  throw ValueError(fmt::format("LINN_ISA is \"{}\"; it may be scalar, sse4, avx2 or avx512", text));
+}
+
+// One of the three pieces of global state (see HACKING.md).
+Isa& chosen() {
+  static Isa isa = [] {
+    const Isa first = from_environment();
+    cap_highway(first);
+    return first;
+  }();
+  return isa;
+}
+
+}  // namespace
+
+std::string_view name_of(Isa isa) {
+  switch (isa) {
+    case Isa::scalar: return "scalar";
+    case Isa::sse4: return "sse4";
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
+  }
+  return "";
+}
+
+Isa isa() { return chosen(); }
+
+void set_isa(Isa isa) {
+  if (isa > detected())
+    throw ValueError(fmt::format("instruction set {} was asked for; this CPU has {} at most", name_of(isa), name_of(detected())));
+  chosen() = isa;
+  cap_highway(isa);
+}
+
+std::span<const Isa> available_isas() {
+  static const std::vector<Isa> all = [] {
+    std::vector<Isa> list;
+    for (const Isa isa : {Isa::avx512, Isa::avx2, Isa::sse4, Isa::scalar})
+      if (isa <= detected()) list.push_back(isa);
+    return list;
+  }();
+  return all;
+}
+
+}  // namespace linn::core

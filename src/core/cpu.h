@@ -1,0 +1,25 @@
+// Which instruction set runs. Decided once, at first use; LINN_ISA caps it.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace linn::core {
+
+/// Ordered: a CPU that has one has all before it. `scalar` means the reference kernels.
+enum class Isa { scalar, sse4, avx2, avx512 };
+
+std::string_view name_of(Isa isa);
+
+/// The best instruction set that this CPU, the operating system and LINN_ISA allow.
+/// Throws ValueError when LINN_ISA is none of scalar, sse4, avx2, avx512.
+Isa isa();
+
+/// Caps the instruction set from here on, for tests that run every kernel on every one of them.
+/// Asking for more than the CPU has is an error (ValueError).
+void set_isa(Isa isa);
+
+/// All sets this machine can run, best first.
+std::span<const Isa> available_isas();
+
+}  // namespace linn::core

@@ -1,0 +1,157 @@
+#include "core/worker_pool.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/float_environment.h"
+#include "core/thread_count.h"
+
+namespace linn::core {
+namespace {
+
+// A step of a small network takes a millisecond and has several rounds; a futex wake-up costs 5 to 50 us.
+// So workers spin for a while (about 20 us) before they sleep.
+constexpr int spins_before_sleep = 4000;
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+struct WorkerPool::State {
+  std::vector<std::thread> workers;
+  std::atomic<bool> busy{false};  // a run is on; an atomic, because a task may call `run` on the thread that set it
+
+  // A round: published by raising `round`, over when `working` falls to zero.
+  const Task* task = nullptr;
+  std::int64_t items = 0;
+  std::atomic<std::int64_t> next{0};
+  std::atomic<int> working{0};
+  std::atomic<std::uint64_t> round{0};
+  std::atomic<bool> stop{false};
+
+  std::mutex sleep;
+  std::condition_variable wake;
+  std::atomic<int> sleeping{0};
+
+  std::mutex failure_lock;
+  std::exception_ptr failure;
+
+  void work(int worker) {
+    try {
+      for (std::int64_t item = next.fetch_add(1); item < items; item = next.fetch_add(1)) (*task)(item, worker);
+    } catch (...) {
+      const std::lock_guard lock(failure_lock);
+      if (!failure) failure = std::current_exception();
+      next.store(items);
+    }
+  }
+
+  void wait_for_round(std::uint64_t seen) {
+    for (int i = 0; i < spins_before_sleep; ++i) {
+      if (round.load() != seen || stop.load()) return;
+      relax();
+    }
+    std::unique_lock lock(sleep);
+    sleeping.fetch_add(1);
+    wake.wait(lock, [&] { return round.load() != seen || stop.load(); });
+    sleeping.fetch_sub(1);
+  }
+
+  void loop(int worker) {
+    const DefaultFloatEnvironment environment;  // a thread inherits its maker's rounding mode
+    for (std::uint64_t seen = 0;;) {
+      wait_for_round(seen);
+      if (stop.load()) return;
+      seen = round.load();
+      work(worker);
+      working.fetch_sub(1);
+    }
+  }
+
+  void wake_sleepers() {
+    if (sleeping.load() == 0) return;
+    const std::lock_guard lock(sleep);
+    wake.notify_all();
+  }
+};
+
+WorkerPool::WorkerPool(int threads) : state_(std::make_unique<State>()), threads_(threads) {
+  for (int worker = 1; worker < threads; ++worker) state_->workers.emplace_back([s = state_.get(), worker] { s->loop(worker); });
+}
+
+WorkerPool::~WorkerPool() {
+  {
+    const std::lock_guard lock(state_->sleep);
+    state_->stop.store(true);
+    state_->wake.notify_all();
+  }
+  for (std::thread& worker : state_->workers) worker.join();
+}
+
+void WorkerPool::run(std::int64_t items, const Task& task) {
+  State& s = *state_;
+  const bool alone = threads_ == 1 || items <= 1 || s.busy.exchange(true);
+  if (alone) {
+    for (std::int64_t item = 0; item < items; ++item) task(item, 0);
+    return;
+  }
+  s.task = &task;
+  s.items = items;
+  s.next.store(0);
+  s.working.store(threads_ - 1);
+  s.round.fetch_add(1);
+  s.wake_sleepers();
+  s.work(0);
+  while (s.working.load() != 0) relax();
+  const std::exception_ptr failure = std::exchange(s.failure, nullptr);
+  s.busy.store(false);
+  if (failure) std::rethrow_exception(failure);
+}
+
+namespace {
+
+// One of the three pieces of global state (see HACKING.md). The pool is never destroyed at exit: a worker that
+// still spins while static objects go would touch freed memory.
+std::mutex pool_lock;
+std::atomic<WorkerPool*> the_pool{nullptr};
+
+// After fork() the child has only the calling thread: the parent's pool is abandoned, not destroyed.
+void forget_pool_in_child() { the_pool.store(nullptr); }
+
+}  // namespace
+
+WorkerPool& worker_pool() {
+  if (WorkerPool* pool = the_pool.load()) return *pool;
+  const std::lock_guard lock(pool_lock);
+  if (the_pool.load() == nullptr) {
+    static const int registered = pthread_atfork([] { pool_lock.lock(); }, [] { pool_lock.unlock(); },
+                                                 [] {
+                                                   forget_pool_in_child();
+                                                   pool_lock.unlock();
+                                                 });
+    static_cast<void>(registered);
+    the_pool.store(new WorkerPool(default_threads()));
+  }
+  return *the_pool.load();
+}
+
+void set_threads(int threads) {
+  check_threads(threads, "threads");
+  const std::lock_guard lock(pool_lock);
+  if (the_pool.load() != nullptr && the_pool.load()->threads() == threads) return;
+  delete the_pool.exchange(nullptr);
+  the_pool.store(new WorkerPool(threads));
+}
+
+}  // namespace linn::core

@@ -1,0 +1,43 @@
+// Worker threads that claim numbered pieces of work. Who does a piece never changes its result.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace linn::core {
+
+/// Called once for each item with the number of the worker (0 .. threads-1) that does it.
+/// Two calls with the same worker number never run at the same time within one `run`.
+using Task = std::function<void(std::int64_t item, int worker)>;
+
+class WorkerPool {
+ public:
+  /// `threads` counts the caller; 1 starts no thread.
+  explicit WorkerPool(int threads);
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  int threads() const { return threads_; }
+
+  /// Runs task(0), ..., task(items-1) and returns when all are done; items are claimed in order.
+  /// The caller works too. Called while another thread's run is on, or from inside a task, it does all items
+  /// itself, as worker 0. The first exception of a task is thrown here after the others have stopped;
+  /// items not yet claimed are then skipped.
+  void run(std::int64_t items, const Task& task);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  int threads_;
+};
+
+/// The process's pool, made at first use with LINN_THREADS threads, or one for each CPU the process may use.
+/// A forked child makes its own.
+WorkerPool& worker_pool();
+
+/// Replaces the process's pool. Not while anything runs in it. Throws ValueError below 1 or above 1024.
+void set_threads(int threads);
+
+}  // namespace linn::core
