@@ -1,0 +1,56 @@
+// Activation functions of one value, and their derivatives.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace linn::kernels {
+
+/// Keras's functions of one value (softmax and log_softmax, which see a whole row, are kernels/reduce).
+enum class Activation : std::uint8_t {
+  linear, relu, relu6, leaky_relu, elu, selu, softplus, softsign, sigmoid, hard_sigmoid, silu, hard_silu, gelu, tanh, exponential,
+  mish, log_sigmoid,
+};
+
+/// Keras's name ("relu"). The aliases swish and hard_swish are resolved by `activation_named`.
+std::string_view name_of(Activation activation);
+std::optional<Activation> activation_named(std::string_view name);
+std::span<const std::string_view> activation_names();
+
+/// dst[i] = f(src[i]). src and dst may be the same.
+struct ActivationForward {
+  static constexpr std::string_view name = "activation_forward";
+  struct Problem {
+    Activation activation = Activation::linear;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    const T* src;
+    T* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// dsrc[i] = ddst[i] * f'(src[i]). relu'(0) = 0. For relu alone, `src` may be the output instead: it has the same sign.
+/// ddst and dsrc may be the same.
+struct ActivationGradient {
+  static constexpr std::string_view name = "activation_gradient";
+  using Problem = ActivationForward::Problem;
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    const T* src;
+    const T* ddst;
+    T* dsrc;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+}  // namespace linn::kernels

@@ -1,0 +1,84 @@
+// Kernels that treat each element alone.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "linn/tensor.h"
+
+namespace linn::kernels {
+
+/// dst[r,i] = src row index[r] (or first + r when index is null), element i, converted from any dtype. The first op of
+/// every plan: it picks a batch out of the data set, so that no float copy of the data set ever exists.
+struct Gather {
+  static constexpr std::string_view name = "gather";
+  struct Problem {
+    std::int64_t row = 0;  // elements of a row
+    DType from = DType::f32;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t rows;
+    const void* src;
+    const std::int64_t* index;  // null: consecutive rows
+    std::int64_t first;         // index[first + r], or source row first + r
+    T* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// dst[i] = src[i] * scale + offset. Its gradient is itself with offset 0.
+struct Rescale {
+  static constexpr std::string_view name = "rescale";
+  struct Problem {
+    double scale = 1, offset = 0;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    const T* src;
+    T* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// dst[i] = a[i] + b[i]; dst may be a.
+struct Add {
+  static constexpr std::string_view name = "add";
+  struct Problem {};
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    const T* a;
+    const T* b;
+    T* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// dst[i] = random(seed, stream, first + i) < rate ? 0 : src[i] / (1 - rate). The gradient is the same call on ddst:
+/// the mask is made again from the counter, never stored.
+struct Dropout {
+  static constexpr std::string_view name = "dropout";
+  struct Problem {
+    double rate = 0;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    std::uint64_t seed, stream, first;  // core::Random(seed, stream).uniform(first + i)
+    const T* src;
+    T* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+}  // namespace linn::kernels

@@ -1,0 +1,76 @@
+// One step of an optimizer on a run of elements: the formulas of Keras 3.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace linn::kernels {
+
+/// Kingma and Ba, "Adam", ICLR 2015, the form before section 2.1 ("epsilon hat"), as Keras has it:
+/// m += (g - m)(1 - b1); v += (g*g - v)(1 - b2); w -= alpha * m / (sqrt(v) + epsilon), alpha = lr sqrt(1 - b2^t) / (1 - b1^t).
+/// amsgrad: vhat = max(vhat, v) stands in place of v in the last formula.
+struct AdamUpdate {
+  static constexpr std::string_view name = "adam_update";
+  struct Problem {
+    double beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
+    bool amsgrad = false;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    double alpha;
+    const T* gradient;
+    T* variable;
+    T* momentum;
+    T* velocity;
+    T* velocity_hat;  // null without amsgrad
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// momentum 0: w -= lr g. Else m = mu m - lr g and w += m, or with nesterov w += mu m - lr g.
+struct SgdUpdate {
+  static constexpr std::string_view name = "sgd_update";
+  struct Problem {
+    double momentum = 0;
+    bool nesterov = false;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    double learning_rate;
+    const T* gradient;
+    T* variable;
+    T* momentum;  // null when momentum is 0
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// v = rho v + (1 - rho) g*g; centered: a = rho a + (1 - rho) g, d = v - a*a, else d = v;
+/// step = lr g / sqrt(d + epsilon); momentum: m = mu m + step, w -= m, else w -= step.
+struct RmspropUpdate {
+  static constexpr std::string_view name = "rmsprop_update";
+  struct Problem {
+    double rho = 0.9, momentum = 0, epsilon = 1e-7;
+    bool centered = false;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    double learning_rate;
+    const T* gradient;
+    T* variable;
+    T* velocity;
+    T* momentum;          // null when momentum is 0
+    T* average_gradient;  // null unless centered
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+}  // namespace linn::kernels

@@ -1,0 +1,58 @@
+#include "kernels/geometry.h"
+
+#include <algorithm>
+
+#include "core/checked.h"
+
+namespace linn::kernels {
+namespace {
+
+struct Axis {
+  std::int64_t out = 0, before = 0, after = 0;
+};
+
+Axis resolve_axis(std::int64_t size, std::int64_t window, std::int64_t stride, std::int64_t dilation, Border border) {
+  const std::int64_t reach = (window - 1) * dilation + 1;
+  if (border == Border::valid) return {size < reach ? 0 : (size - reach) / stride + 1, 0, 0};
+  const std::int64_t out = core::ceil_div(size, stride);
+  const std::int64_t total = std::max<std::int64_t>((out - 1) * stride + reach - size, 0);
+  return {out, total / 2, total - total / 2};
+}
+
+// Rows and columns an output never sees are left out of no pitch, so the pitches follow from the sizes.
+void set_dense_pitches(Geometry& g) {
+  g.src_pixel = g.channels;
+  g.src_row = g.src_pixel * g.width;
+  g.src_image = g.src_row * g.height;
+  g.dst_pixel = g.out_channels;
+  g.dst_row = g.dst_pixel * g.out_width;
+  g.dst_image = g.dst_row * g.out_height;
+}
+
+}  // namespace
+
+std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels,
+                                std::int64_t out_channels, std::int64_t groups) {
+  for (const std::int64_t size : {height, width, channels, out_channels, groups, window.height, window.width, window.stride_height,
+                                  window.stride_width, window.dilation_height, window.dilation_width})
+    if (size < 1) return std::nullopt;
+  const Axis rows = resolve_axis(height, window.height, window.stride_height, window.dilation_height, window.border);
+  const Axis columns = resolve_axis(width, window.width, window.stride_width, window.dilation_width, window.border);
+  if (rows.out < 1 || columns.out < 1) return std::nullopt;
+  Geometry g;
+  g.height = height, g.width = width, g.channels = channels;
+  g.window_height = window.height, g.window_width = window.width;
+  g.stride_height = window.stride_height, g.stride_width = window.stride_width;
+  g.dilation_height = window.dilation_height, g.dilation_width = window.dilation_width;
+  g.pad_top = rows.before, g.pad_bottom = rows.after, g.pad_left = columns.before, g.pad_right = columns.after;
+  g.out_height = rows.out, g.out_width = columns.out, g.out_channels = out_channels;
+  g.groups = groups;
+  set_dense_pitches(g);
+  return g;
+}
+
+Geometry resolve_global(std::int64_t height, std::int64_t width, std::int64_t channels) {
+  return resolve({.height = height, .width = width}, height, width, channels, channels).value_or(Geometry{});
+}
+
+}  // namespace linn::kernels

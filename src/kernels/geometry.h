@@ -1,0 +1,43 @@
+// Where a window slides over a map of pixels: resolved once, by `resolve`, for convolution and pooling alike.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace linn::kernels {
+
+/// How a window treats the border, as in Keras. `same`: out = ceil(n / stride), the odd pad at the end.
+enum class Border : std::uint8_t { valid, same };
+
+struct Window {
+  std::int64_t height = 1, width = 1;
+  std::int64_t stride_height = 1, stride_width = 1;
+  std::int64_t dilation_height = 1, dilation_width = 1;
+  Border border = Border::valid;
+};
+
+/// Sizes in pixels, pitches in elements. Images are NHWC.
+/// Output (y, x) sees source rows y * stride_height - pad_top + i * dilation_height for i < window_height; columns alike.
+/// A source pixel outside the map counts as zero (convolution) or is not there (pooling).
+struct Geometry {
+  std::int64_t height = 0, width = 0, channels = 0;
+  std::int64_t window_height = 1, window_width = 1;
+  std::int64_t stride_height = 1, stride_width = 1;
+  std::int64_t dilation_height = 1, dilation_width = 1;
+  std::int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
+  std::int64_t out_height = 0, out_width = 0, out_channels = 0;
+  /// Output channel c reads source channels [g * channels / groups, (g + 1) * channels / groups), g = c / (out_channels / groups).
+  std::int64_t groups = 1;
+  /// From a pixel, row or image to the next.
+  std::int64_t src_pixel = 0, src_row = 0, src_image = 0;
+  std::int64_t dst_pixel = 0, dst_row = 0, dst_image = 0;
+};
+
+/// Dense maps (pixel pitch = channels). Nothing when the window does not fit the map (out < 1) or a size is below 1.
+std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels,
+                                std::int64_t out_channels, std::int64_t groups = 1);
+
+/// A window as large as the map, one output: global pooling.
+Geometry resolve_global(std::int64_t height, std::int64_t width, std::int64_t channels);
+
+}  // namespace linn::kernels

@@ -1,0 +1,78 @@
+// How kernels are listed and chosen.
+//
+// A *kernel* (ConvForward, PoolForward, ...) is a struct with
+//   name                    for LINN_VERBOSE, LINN_DISABLE and the tests;
+//   Problem                 what is known before any data: geometry and options;
+//   Args<T>                 the data of one call, T = float or double;
+//   reference<T>(p, args)   the plain scalar form: the oracle of every test, and the last choice at run time.
+// An *implementation* of it is a struct with
+//   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the
+//   map it lies), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>).
+// `registry.inc` lists the implementations of each kernel, best first.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "core/cpu.h"
+
+namespace linn::kernels {
+
+/// What a plan admits.
+struct Policy {
+  bool position_invariant = false;
+};
+
+template <class Kernel>
+struct Implementation {
+  using Problem = typename Kernel::Problem;
+  using Args = typename Kernel::template Args<float>;
+
+  std::string_view name;
+  core::Isa needs;
+  bool position_invariant;
+  bool (*accepts)(const Problem&);
+  std::int64_t (*scratch)(const Problem&, std::int64_t images);
+  void (*run)(const Problem&, const Args&);
+};
+
+/// The reference in the form of an implementation.
+template <class Kernel>
+struct Reference {
+  static constexpr std::string_view name = "reference";
+  static constexpr core::Isa needs = core::Isa::scalar;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const typename Kernel::Problem&) { return true; }
+  static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
+  static void run(const typename Kernel::Problem& problem, const typename Kernel::template Args<float>& args) {
+    Kernel::template reference<float>(problem, args);
+  }
+};
+
+template <class Kernel, class Struct>
+constexpr Implementation<Kernel> implementation_of() {
+  return {Struct::name, Struct::needs, Struct::position_invariant, Struct::accepts, Struct::scratch, Struct::run};
+}
+
+/// All implementations of a kernel, best first, the reference last (defined in registry.cc).
+template <class Kernel>
+std::span<const Implementation<Kernel>> implementations();
+
+/// Whether LINN_DISABLE, a comma-separated list of "kernel.implementation", names this one. Read once.
+bool disabled(std::string_view kernel, std::string_view implementation);
+
+/// The first implementation that the policy, LINN_DISABLE, LINN_ISA and the CPU allow and that accepts the problem.
+/// Depends on nothing else, never on a timing, so that the same seed gives the same bits.
+template <class Kernel>
+const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, const Policy& policy = {}) {
+  const auto list = implementations<Kernel>();
+  for (const Implementation<Kernel>& candidate : list.first(list.size() - 1)) {
+    if (candidate.needs > core::isa() || disabled(Kernel::name, candidate.name)) continue;
+    if (policy.position_invariant && !candidate.position_invariant) continue;
+    if (candidate.accepts(problem)) return candidate;
+  }
+  return list.back();
+}
+
+}  // namespace linn::kernels

@@ -1,0 +1,12 @@
+// All kernels.
+#pragma once
+
+#include "kernels/conv/conv.h"
+#include "kernels/eltwise/activation.h"
+#include "kernels/eltwise/eltwise.h"
+#include "kernels/eltwise/update.h"
+#include "kernels/gemm/dense.h"
+#include "kernels/implementation.h"
+#include "kernels/pool/pool.h"
+#include "kernels/reduce/loss.h"
+#include "kernels/reduce/softmax.h"

@@ -1,0 +1,35 @@
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "kernels/kernels.h"
+
+namespace linn::kernels {
+namespace {
+
+template <class Kernel, class... Structs>
+constexpr Implementation<Kernel> list_of[] = {implementation_of<Kernel, Structs>()..., implementation_of<Kernel, Reference<Kernel>>()};
+
+}  // namespace
+
+// LINN_KERNEL(ConvForward, conv::Direct) defines implementations<ConvForward>() as {conv::Direct, reference}.
+#define LINN_KERNEL(kernel, ...)                                         \
+  template <>                                                            \
+  std::span<const Implementation<kernel>> implementations<kernel>() {    \
+    return list_of<kernel __VA_OPT__(, ) __VA_ARGS__>;                   \
+  }
+#include "kernels/registry.inc"
+#undef LINN_KERNEL
+
+bool disabled(std::string_view kernel, std::string_view implementation) {
+  static const std::string list = [] {
+    const char* text = std::getenv("LINN_DISABLE");
+    return ',' + std::string(text == nullptr ? "" : text) + ',';
+  }();
+  if (list.size() == 2) return false;
+  return list.find(',' + std::string(kernel) + '.' + std::string(implementation) + ',') != std::string::npos;
+}
+
+}  // namespace linn::kernels
