@@ -1,0 +1,75 @@
+// Where layers, losses and optimizers put their ops.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "plan/op.h"
+#include "plan/value.h"
+
+namespace linn::plan {
+
+enum class Purpose : std::uint8_t { inference, training };
+
+class Lowering {
+ public:
+  explicit Lowering(Purpose purpose) : purpose_(purpose) {}
+
+  Purpose purpose() const { return purpose_; }
+  bool training() const { return purpose_ == Purpose::training; }
+
+  /// Ops added from here on carry this name.
+  void set_layer(std::string name) { layer_ = std::move(name); }
+  const std::string& layer() const { return layer_; }
+
+  /// A value of an image's shape (batch) or a whole one (fixed).
+  Value value(std::string name, Shape shape, Extent extent, Element element = Element::real, Home home = Home::arena);
+  /// Appends an op whose inputs and outputs are set.
+  void add(std::unique_ptr<Op> op);
+  /// A number for each op that draws random numbers, so that no two share a stream.
+  std::uint64_t next_stream() { return streams_++; }
+
+  ValueInfo& info(Value value) { return values_[static_cast<std::size_t>(value.id)]; }
+  const ValueInfo& info(Value value) const { return values_[static_cast<std::size_t>(value.id)]; }
+  std::vector<ValueInfo>& values() { return values_; }
+  std::vector<std::unique_ptr<Op>>& ops() { return ops_; }
+
+ private:
+  Purpose purpose_;
+  std::string layer_;
+  std::vector<ValueInfo> values_;
+  std::vector<std::unique_ptr<Op>> ops_;
+  std::uint64_t streams_ = 0;
+};
+
+/// The reverse pass: walks the ops backwards and lets each add its gradient ops.
+class Gradients {
+ public:
+  /// `wanted` are the values whose gradients are asked for: the trainable variables.
+  Gradients(Lowering& to, const std::vector<Value>& wanted);
+
+  Lowering& to() { return to_; }
+  /// The gradient of a value so far; undefined if nothing depends on it.
+  Value of(Value value) const;
+  /// Whether some wanted value lies at or before this one.
+  bool wants(Value value) const { return needed_[static_cast<std::size_t>(value.id)]; }
+  /// A new arena value of `like`'s shape for its gradient.
+  Value make(Value like);
+  /// Says that `gradient` flows into `value`; several add up in the order given.
+  void give(Value value, Value gradient);
+  /// Runs over all forward ops.
+  void run();
+
+ private:
+  Lowering& to_;
+  std::vector<char> needed_;
+  std::unordered_map<int, Value> gradients_;
+};
+
+/// Passes on the forward ops, before gradients are taken.
+void fuse(Lowering& lowering);
+
+}  // namespace linn::plan

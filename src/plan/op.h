@@ -1,0 +1,133 @@
+// One operation of a plan.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/checked.h"
+#include "kernels/implementation.h"
+#include "plan/value.h"
+
+namespace linn::plan {
+
+class Gradients;
+
+/// How workers share an op.
+enum class Cut : std::uint8_t {
+  images,   // by shards of a fixed number of images; the op must treat each image alone
+  outputs,  // by pieces of its output, after a barrier: the op sees the whole batch
+};
+
+/// Rows of a data set from which a batch is taken: row index[first + i], or first + i when index is null.
+struct Rows {
+  const void* data = nullptr;
+  const std::int64_t* index = nullptr;
+  std::int64_t first = 0;
+};
+
+/// What changes from one step to the next.
+struct StepInfo {
+  std::uint64_t seed = 0;
+  std::int64_t step = 0;  // steps done before this one
+  double learning_rate = 0;
+};
+
+/// One call of an op: the memory of its values and the share of the work.
+struct Call {
+  Precision precision = Precision::float32;
+  const StepInfo* step = nullptr;
+  const Rows* sources = nullptr;  // by source number
+  std::int64_t batch = 0;         // images in the whole batch
+  std::int64_t first = 0;         // first image of this call (cut by images), else 0
+  std::int64_t images = 0;        // images of this call (cut by images), else the whole batch
+  std::int64_t piece = 0;         // cut by outputs: which one
+  void* const* inputs = nullptr;  // at image `first` for batch values; null for a value that is not there
+  void* const* outputs = nullptr;
+  void* scratch = nullptr;
+
+  template <class T>
+  const T* in(std::size_t i) const {
+    return static_cast<const T*>(inputs[i]);
+  }
+  template <class T>
+  T* out(std::size_t i) const {
+    return static_cast<T*>(outputs[i]);
+  }
+};
+
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  virtual std::string_view name() const = 0;
+  /// Which kernel implementations run, for LINN_VERBOSE and profiles; after `prepare`.
+  virtual std::string implementation() const = 0;
+  virtual Cut cut() const { return Cut::images; }
+  /// Pieces into which the output falls (cut by outputs); depends on nothing but the op.
+  virtual std::int64_t pieces() const { return 1; }
+  /// Elements of `real` scratch that one call of so many images needs.
+  virtual std::int64_t scratch(std::int64_t /*images*/) const { return 0; }
+  /// Floating-point operations of one call of so many images, for LINN_VERBOSE; 0 where it says nothing.
+  virtual double flops(std::int64_t /*images*/) const { return 0; }
+
+  /// Takes over what `consumer` does to this op's only output, which nobody else reads; false if it cannot.
+  virtual bool absorb(const Op& /*consumer*/) { return false; }
+  /// Reads from before `producer`, which makes this op's first input, if that gives the same result better; false if not.
+  virtual bool reach_through(const Op& /*producer*/) { return false; }
+  /// Adds the ops that compute the gradients of this op's inputs.
+  virtual void differentiate(Gradients& gradients) = 0;
+  /// Chooses the kernels, once the passes are done.
+  virtual void prepare(const kernels::Policy& policy) = 0;
+  virtual void run(const Call& call) const = 0;
+
+  std::string layer;  // the name of the layer (or loss, optimizer) that it comes from
+  std::vector<Value> inputs;
+  std::vector<Value> outputs;
+};
+
+/// An op whose `compute<T>` works for float and double.
+template <class Derived>
+class RealOp : public Op {
+ public:
+  void run(const Call& call) const final {
+    const auto& self = static_cast<const Derived&>(*this);
+    if (call.precision == Precision::float64)
+      self.template compute<double>(call);
+    else
+      self.template compute<float>(call);
+  }
+};
+
+/// A kernel with its problem and, after `prepare`, its chosen implementation.
+template <class Kernel>
+class KernelUse {
+ public:
+  using Problem = typename Kernel::Problem;
+
+  KernelUse() = default;
+  explicit KernelUse(Problem problem) : problem_(problem) {}
+
+  Problem& problem() { return problem_; }
+  const Problem& problem() const { return problem_; }
+  void prepare(const kernels::Policy& policy) { implementation_ = &kernels::choose<Kernel>(problem_, policy); }
+  std::string implementation() const {
+    return std::string(Kernel::name) + '.' + std::string(implementation_ == nullptr ? "unprepared" : implementation_->name);
+  }
+  std::int64_t scratch(std::int64_t images) const { return implementation_->scratch(problem_, images); }
+
+  template <class T>
+  void run(const typename Kernel::template Args<T>& args) const {
+    if constexpr (std::is_same_v<T, float>)
+      implementation_->run(problem_, args);
+    else
+      Kernel::template reference<T>(problem_, args);
+  }
+
+ private:
+  Problem problem_{};
+  const kernels::Implementation<Kernel>* implementation_ = nullptr;
+};
+
+}  // namespace linn::plan

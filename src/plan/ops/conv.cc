@@ -1,0 +1,115 @@
+#include "plan/ops/conv.h"
+
+#include <memory>
+
+#include "kernels/conv/conv.h"
+#include "plan/ops/append.h"
+#include "plan/ops/dense.h"
+#include "plan/ops/eltwise.h"
+
+namespace linn::plan {
+namespace {
+
+double conv_flops(const kernels::Geometry& g, std::int64_t images) {
+  return 2.0 * static_cast<double>(images * g.out_height * g.out_width * g.out_channels * g.window_height * g.window_width) *
+         static_cast<double>(g.channels / g.groups);
+}
+
+class ConvKernelGradientOp final : public RealOp<ConvKernelGradientOp> {
+ public:
+  explicit ConvKernelGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
+
+  std::string_view name() const override { return "conv2d_kernel_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  double flops(std::int64_t images) const override { return conv_flops(gradient_.problem(), images); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .dkernel = call.out<T>(0),
+                      .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::ConvKernelGradient> gradient_;
+};
+
+class ConvInputGradientOp final : public RealOp<ConvInputGradientOp> {
+ public:
+  explicit ConvInputGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
+
+  std::string_view name() const override { return "conv2d_input_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  double flops(std::int64_t images) const override { return conv_flops(gradient_.problem(), images); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .transposed_kernel = call.in<T>(1), .dsrc = call.out<T>(0),
+                      .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::ConvInputGradient> gradient_;
+};
+
+class ConvOp final : public RealOp<ConvOp> {
+ public:
+  ConvOp(const kernels::Geometry& geometry, bool bias) : conv_({.geometry = geometry, .bias = bias}) {}
+
+  std::string_view name() const override { return "conv2d"; }
+  std::string implementation() const override { return conv_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return conv_.scratch(images); }
+  double flops(std::int64_t images) const override { return conv_flops(conv_.problem().geometry, images); }
+  void prepare(const kernels::Policy& policy) override { conv_.prepare(policy); }
+
+  bool absorb(const Op& consumer) override {
+    if (conv_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return false;
+    conv_.problem().activation = kernels::Activation::relu;
+    outputs = consumer.outputs;
+    return true;
+  }
+
+  void differentiate(Gradients& gradients) override {
+    Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    const kernels::Geometry& g = conv_.problem().geometry;
+    if (conv_.problem().activation == kernels::Activation::relu)
+      d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
+    if (gradients.wants(inputs[1])) {
+      const Value dkernel = gradients.make(inputs[1]);
+      append(gradients.to(), std::make_unique<ConvKernelGradientOp>(g), {inputs[0], d}, {dkernel});
+      gradients.give(inputs[1], dkernel);
+    }
+    if (inputs[2].defined() && gradients.wants(inputs[2])) gradients.give(inputs[2], bias_gradient(gradients, inputs[2], d));
+    if (gradients.wants(inputs[0])) {
+      const std::int64_t taps = g.window_height * g.window_width;
+      const Value transposed = transpose_kernel(gradients.to(), inputs[1], taps, g.channels / g.groups, g.out_channels);
+      const Value dsrc = gradients.make(inputs[0]);
+      append(gradients.to(), std::make_unique<ConvInputGradientOp>(g), {d, transposed}, {dsrc});
+      gradients.give(inputs[0], dsrc);
+    }
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    conv_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1), .bias = call.in<T>(2), .dst = call.out<T>(0),
+                  .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::ConvForward> conv_;
+};
+
+}  // namespace
+
+Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry) {
+  const Value output = to.value(to.layer(), {geometry.out_height, geometry.out_width, geometry.out_channels}, Extent::batch);
+  return append(to, std::make_unique<ConvOp>(geometry, bias.defined()), {src, kernel, bias}, {output});
+}
+
+}  // namespace linn::plan

@@ -1,0 +1,163 @@
+#include "plan/ops/dense.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "kernels/gemm/dense.h"
+#include "plan/ops/append.h"
+#include "plan/ops/eltwise.h"
+#include "plan/plan.h"
+
+namespace linn::plan {
+namespace {
+
+// Rows of a dense op in a call: one an image, or more when the input has more axes than features.
+std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
+
+class TransposeKernelOp final : public RealOp<TransposeKernelOp> {
+ public:
+  explicit TransposeKernelOp(kernels::TransposeKernel::Problem problem) : transpose_(problem) {}
+
+  std::string_view name() const override { return "transpose_kernel"; }
+  std::string implementation() const override { return transpose_.implementation(); }
+  Cut cut() const override { return Cut::outputs; }
+  void prepare(const kernels::Policy& policy) override { transpose_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    transpose_.run<T>({.src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::TransposeKernel> transpose_;
+};
+
+class BiasGradientOp final : public RealOp<BiasGradientOp> {
+ public:
+  explicit BiasGradientOp(std::int64_t columns) : sum_({.columns = columns}) {}
+
+  std::string_view name() const override { return "bias_gradient"; }
+  std::string implementation() const override { return sum_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { sum_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t rows = call.images * inputs[0].shape.elements() / sum_.problem().columns;
+    sum_.run<T>({.rows = rows, .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::ColumnSum> sum_;
+};
+
+// A dense kernel is large next to its work, so its gradient is cut over the kernel's rows, after a barrier: no worker holds a
+// partial sum of the whole kernel. The order of each sum is the shard tree's all the same (kernels/gemm/dense.h).
+class DenseKernelGradientOp final : public RealOp<DenseKernelGradientOp> {
+ public:
+  DenseKernelGradientOp(std::int64_t inputs_count, std::int64_t outputs_count, std::int64_t shard)
+      : gradient_({.inputs = inputs_count, .outputs = outputs_count, .shard = shard}) {}
+
+  std::string_view name() const override { return "dense_kernel_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  Cut cut() const override { return Cut::outputs; }
+  std::int64_t pieces() const override { return core::ceil_div(gradient_.problem().inputs, piece_rows); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  double flops(std::int64_t images) const override {
+    const auto& p = gradient_.problem();
+    return 2.0 * static_cast<double>(images * rows_an_image(inputs[0])) * static_cast<double>(p.outputs) *
+           static_cast<double>(std::min(piece_rows, p.inputs));
+  }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t first = call.piece * piece_rows;
+    gradient_.run<T>({.rows = call.batch * rows_an_image(inputs[0]), .src = call.in<T>(0), .ddst = call.in<T>(1), .dkernel = call.out<T>(0),
+                      .first = first, .last = std::min(first + piece_rows, gradient_.problem().inputs),
+                      .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  static constexpr std::int64_t piece_rows = 96;
+  KernelUse<kernels::DenseKernelGradient> gradient_;
+};
+
+class DenseOp final : public RealOp<DenseOp> {
+ public:
+  DenseOp(std::int64_t inputs_count, std::int64_t outputs_count, bool bias)
+      : dense_({.inputs = inputs_count, .outputs = outputs_count, .bias = bias}) {}
+
+  std::string_view name() const override { return "dense"; }
+  std::string implementation() const override { return dense_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return dense_.scratch(images * rows_an_image(inputs[0])); }
+  double flops(std::int64_t images) const override {
+    const auto& p = dense_.problem();
+    return 2.0 * static_cast<double>(images * rows_an_image(inputs[0]) * p.inputs) * static_cast<double>(p.outputs);
+  }
+  void prepare(const kernels::Policy& policy) override { dense_.prepare(policy); }
+
+  bool absorb(const Op& consumer) override {
+    if (dense_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return false;
+    dense_.problem().activation = kernels::Activation::relu;
+    outputs = consumer.outputs;
+    return true;
+  }
+
+  void differentiate(Gradients& gradients) override {
+    Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    const auto& p = dense_.problem();
+    Lowering& to = gradients.to();
+    if (p.activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
+    if (gradients.wants(inputs[1])) {
+      const Value dkernel = to.value("d " + to.info(inputs[1]).name, inputs[1].shape, Extent::fixed);
+      const std::int64_t shard = shard_images * rows_an_image(inputs[0]);
+      append(to, std::make_unique<DenseKernelGradientOp>(p.inputs, p.outputs, shard), {inputs[0], d}, {dkernel});
+      gradients.give(inputs[1], dkernel);
+    }
+    if (inputs[2].defined() && gradients.wants(inputs[2])) gradients.give(inputs[2], bias_gradient(gradients, inputs[2], d));
+    if (gradients.wants(inputs[0])) {
+      const Value transposed = transpose_kernel(to, inputs[1], 1, p.inputs, p.outputs);
+      const Value dsrc = gradients.make(inputs[0]);
+      append(to, std::make_unique<DenseOp>(p.outputs, p.inputs, false), {d, transposed, {}}, {dsrc});
+      gradients.give(inputs[0], dsrc);
+    }
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    dense_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .kernel = call.in<T>(1), .bias = call.in<T>(2),
+                   .dst = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::DenseForward> dense_;
+};
+
+Shape with_last(const Shape& shape, std::int64_t size) {
+  std::vector<std::int64_t> sizes(shape.begin(), shape.end());
+  sizes.back() = size;
+  return Shape(std::span<const std::int64_t>(sizes));
+}
+
+}  // namespace
+
+Value dense(Lowering& to, Value src, Value kernel, Value bias) {
+  const Value output = to.value(to.layer(), with_last(src.shape, kernel.shape[1]), Extent::batch);
+  return append(to, std::make_unique<DenseOp>(kernel.shape[0], kernel.shape[1], bias.defined()), {src, kernel, bias}, {output});
+}
+
+Value transpose_kernel(Lowering& to, Value kernel, std::int64_t batches, std::int64_t rows, std::int64_t columns) {
+  const Value output = to.value("transposed " + to.info(kernel).name, {batches, columns, rows}, Extent::fixed);
+  const kernels::TransposeKernel::Problem problem{.batches = batches, .rows = rows, .columns = columns};
+  return append(to, std::make_unique<TransposeKernelOp>(problem), {kernel}, {output});
+}
+
+Value bias_gradient(Gradients& gradients, Value bias, Value ddst) {
+  return append(gradients.to(), std::make_unique<BiasGradientOp>(bias.shape.elements()), {ddst}, {gradients.make(bias)});
+}
+
+}  // namespace linn::plan

@@ -1,0 +1,228 @@
+#include "plan/ops/eltwise.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/random.h"
+#include "kernels/eltwise/eltwise.h"
+#include "plan/ops/append.h"
+
+namespace linn::plan {
+namespace {
+
+// Elements that one call treats: of the call's images, or of the whole of a fixed value.
+std::int64_t count_of(const Call& call, const Value& value, bool fixed) { return value.shape.elements() * (fixed ? 1 : call.images); }
+
+class GatherOp final : public RealOp<GatherOp> {
+ public:
+  GatherOp(int source, std::int64_t row, DType from) : source_(source), gather_({.row = row, .from = from}) {}
+
+  std::string_view name() const override { return "gather"; }
+  std::string implementation() const override { return gather_.implementation(); }
+  void differentiate(Gradients&) override {}
+  void prepare(const kernels::Policy& policy) override { gather_.prepare(policy); }
+
+  template <class T>
+  void compute(const Call& call) const {
+    const Rows& rows = call.sources[source_];
+    gather_.run<T>({.rows = call.images, .src = rows.data, .index = rows.index, .first = rows.first + call.first, .dst = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  int source_;
+  KernelUse<kernels::Gather> gather_;
+};
+
+// Labels are checked once, when `fit` is called; here they are only converted.
+class GatherLabelsOp final : public Op {
+ public:
+  GatherLabelsOp(int source, DType from) : source_(source), from_(from) {}
+
+  std::string_view name() const override { return "gather_labels"; }
+  std::string implementation() const override { return "scalar"; }
+  void differentiate(Gradients&) override {}
+  void prepare(const kernels::Policy&) override {}
+
+  void run(const Call& call) const override {
+    switch (from_) {
+      case DType::u8: return convert<std::uint8_t>(call);
+      case DType::i32: return convert<std::int32_t>(call);
+      case DType::i64: return convert<std::int64_t>(call);
+      case DType::f32: return convert<float>(call);
+      case DType::f64: return convert<double>(call);
+      case DType::bf16: return;  // refused when `fit` is called
+    }
+  }
+
+ private:
+  template <class From>
+  void convert(const Call& call) const {
+    const Rows& rows = call.sources[source_];
+    const auto* src = static_cast<const From*>(rows.data);
+    auto* dst = call.out<std::int64_t>(0);
+    for (std::int64_t i = 0; i < call.images; ++i) {
+      const std::int64_t at = rows.first + call.first + i;
+      dst[i] = static_cast<std::int64_t>(src[rows.index == nullptr ? at : rows.index[at]]);
+    }
+  }
+
+  int source_;
+  DType from_;
+};
+
+class RescaleOp final : public RealOp<RescaleOp> {
+ public:
+  explicit RescaleOp(kernels::Rescale::Problem problem) : rescale_(problem) {}
+
+  std::string_view name() const override { return "rescale"; }
+  std::string implementation() const override { return rescale_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { rescale_.prepare(policy); }
+  void differentiate(Gradients& gradients) override {
+    if (gradients.of(outputs[0]).defined()) gradients.give(inputs[0], rescale(gradients.to(), gradients.of(outputs[0]), rescale_.problem().scale, 0));
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    rescale_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::Rescale> rescale_;
+};
+
+class AddOp final : public RealOp<AddOp> {
+ public:
+  explicit AddOp(bool fixed) : fixed_(fixed) {}
+
+  std::string_view name() const override { return "add"; }
+  std::string implementation() const override { return add_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { add_.prepare(policy); }
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    for (const Value& input : inputs)
+      if (gradients.wants(input)) gradients.give(input, d);
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    add_.run<T>({.count = count_of(call, outputs[0], fixed_), .a = call.in<T>(0), .b = call.in<T>(1), .dst = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  bool fixed_;
+  KernelUse<kernels::Add> add_;
+};
+
+class ActivationGradientOp final : public RealOp<ActivationGradientOp> {
+ public:
+  explicit ActivationGradientOp(kernels::Activation kind) : gradient_({.activation = kind}) {}
+
+  std::string_view name() const override { return "activation_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .ddst = call.in<T>(1), .dsrc = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::ActivationGradient> gradient_;
+};
+
+class ActivationOp final : public RealOp<ActivationOp> {
+ public:
+  explicit ActivationOp(kernels::Activation kind) : activation_({.activation = kind}) {}
+
+  kernels::Activation kind() const { return activation_.problem().activation; }
+  std::string_view name() const override { return "activation"; }
+  std::string implementation() const override { return activation_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { activation_.prepare(policy); }
+  void differentiate(Gradients& gradients) override {
+    if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], activation_gradient(gradients, kind(), inputs[0], d));
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    activation_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::ActivationForward> activation_;
+};
+
+class DropoutOp final : public RealOp<DropoutOp> {
+ public:
+  DropoutOp(double rate, std::uint64_t seed, std::uint64_t stream) : seed_(seed), stream_(stream), dropout_({.rate = rate}) {}
+
+  std::string_view name() const override { return "dropout"; }
+  std::string implementation() const override { return dropout_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { dropout_.prepare(policy); }
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    const Value result = gradients.make(inputs[0]);
+    append(gradients.to(), std::make_unique<DropoutOp>(dropout_.problem().rate, seed_, stream_), {d}, {result});
+    gradients.give(inputs[0], result);
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t row = outputs[0].shape.elements();
+    const std::uint64_t stream = core::stream_of("dropout", (stream_ << 40) + static_cast<std::uint64_t>(call.step->step));
+    dropout_.run<T>({.count = row * call.images, .seed = call.step->seed ^ seed_, .stream = stream,
+                     .first = static_cast<std::uint64_t>(row * call.first), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  std::uint64_t seed_, stream_;
+  KernelUse<kernels::Dropout> dropout_;
+};
+
+}  // namespace
+
+Value gather(Lowering& to, int source, const Shape& shape, DType from) {
+  const Value output = to.value("input", shape, Extent::batch);
+  return append(to, std::make_unique<GatherOp>(source, shape.elements(), from), {}, {output});
+}
+
+Value gather_labels(Lowering& to, int source, DType from) {
+  const Value output = to.value("labels", {}, Extent::batch, Element::i64);
+  return append(to, std::make_unique<GatherLabelsOp>(source, from), {}, {output});
+}
+
+Value rescale(Lowering& to, Value src, double scale, double offset) {
+  const Value output = to.value(to.layer(), src.shape, Extent::batch);
+  return append(to, std::make_unique<RescaleOp>(kernels::Rescale::Problem{.scale = scale, .offset = offset}), {src}, {output});
+}
+
+Value add(Lowering& to, Value a, Value b) {
+  const ValueInfo info = to.info(a);
+  const Value output = to.value(info.name, a.shape, info.extent, Element::real, info.home);
+  return append(to, std::make_unique<AddOp>(info.extent == Extent::fixed), {a, b}, {output});
+}
+
+Value activation(Lowering& to, Value src, kernels::Activation kind) {
+  if (kind == kernels::Activation::linear) return src;
+  const Value output = to.value(to.layer(), src.shape, Extent::batch);
+  return append(to, std::make_unique<ActivationOp>(kind), {src}, {output});
+}
+
+Value activation_gradient(Gradients& gradients, kernels::Activation kind, Value src, Value ddst) {
+  return append(gradients.to(), std::make_unique<ActivationGradientOp>(kind), {src, ddst}, {gradients.make(src)});
+}
+
+Value dropout(Lowering& to, Value src, double rate, std::uint64_t seed) {
+  const Value output = to.value(to.layer(), src.shape, Extent::batch);
+  return append(to, std::make_unique<DropoutOp>(rate, seed, to.next_stream()), {src}, {output});
+}
+
+bool is_relu(const Op& op) {
+  const auto* activation = dynamic_cast<const ActivationOp*>(&op);
+  return activation != nullptr && activation->kind() == kernels::Activation::relu;
+}
+
+}  // namespace linn::plan

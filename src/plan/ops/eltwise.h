@@ -1,0 +1,28 @@
+// Ops that treat each element alone.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/eltwise/activation.h"
+#include "linn/tensor.h"
+#include "plan/lowering.h"
+
+namespace linn::plan {
+
+/// A batch out of data source number `source`, whose rows have this shape and type, as real numbers.
+Value gather(Lowering& to, int source, const Shape& shape, DType from);
+/// Integer labels of data source number `source`, one an image.
+Value gather_labels(Lowering& to, int source, DType from);
+/// src * scale + offset.
+Value rescale(Lowering& to, Value src, double scale, double offset);
+Value add(Lowering& to, Value a, Value b);
+Value activation(Lowering& to, Value src, kernels::Activation kind);
+/// Zero with probability `rate`, else scaled by 1 / (1 - rate). Only for training plans.
+Value dropout(Lowering& to, Value src, double rate, std::uint64_t seed);
+
+/// ddst * f'(src); for relu, src may be the activation's result.
+Value activation_gradient(Gradients& gradients, kernels::Activation kind, Value src, Value ddst);
+/// If `op` is a relu of its input; for fusion.
+bool is_relu(const Op& op);
+
+}  // namespace linn::plan

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "kernels/pool/pool.h"
+#include "plan/lowering.h"
+
+namespace linn::plan {
+
+/// Pooling of src [height, width, channels]. Training keeps the argmax of a max pooling, if its gradient is asked for.
+Value pool2d(Lowering& to, Value src, kernels::PoolKind kind, const kernels::Geometry& geometry);
+/// One value a channel: [height, width, channels] -> [channels].
+Value global_pool2d(Lowering& to, Value src, kernels::PoolKind kind);
+
+}  // namespace linn::plan

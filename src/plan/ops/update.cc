@@ -1,0 +1,100 @@
+#include "plan/ops/update.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "plan/ops/append.h"
+
+namespace linn::plan {
+namespace {
+
+// inputs {gradient}, outputs {variable, slots...}: all of the variable's size, cut into pieces of elements.
+template <class Derived, class Kernel>
+class UpdateOp : public RealOp<Derived> {
+ public:
+  explicit UpdateOp(typename Kernel::Problem problem) : update_(problem) {}
+
+  std::string_view name() const override { return Kernel::name; }
+  std::string implementation() const override { return update_.implementation(); }
+  Cut cut() const override { return Cut::outputs; }
+  std::int64_t pieces() const override { return core::ceil_div(elements(), piece_elements); }
+  void prepare(const kernels::Policy& policy) override { update_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+ protected:
+  static constexpr std::int64_t piece_elements = 1 << 14;
+
+  std::int64_t elements() const { return this->outputs[0].shape.elements(); }
+  std::int64_t offset(const Call& call) const { return call.piece * piece_elements; }
+  std::int64_t count(const Call& call) const { return std::min(piece_elements, elements() - offset(call)); }
+  // Output i of the call at its piece; null when there is no such output.
+  template <class T>
+  T* slot(const Call& call, std::size_t i) const {
+    return i < this->outputs.size() ? call.out<T>(i) + offset(call) : nullptr;
+  }
+
+  KernelUse<Kernel> update_;
+};
+
+class AdamOp final : public UpdateOp<AdamOp, kernels::AdamUpdate> {
+ public:
+  using UpdateOp::UpdateOp;
+
+  template <class T>
+  void compute(const Call& call) const {
+    const auto& p = update_.problem();
+    const auto t = static_cast<double>(call.step->step + 1);
+    const double alpha = call.step->learning_rate * std::sqrt(1 - std::pow(p.beta_2, t)) / (1 - std::pow(p.beta_1, t));
+    update_.run<T>({.count = count(call), .alpha = alpha, .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
+                    .momentum = slot<T>(call, 1), .velocity = slot<T>(call, 2), .velocity_hat = slot<T>(call, 3), .scratch = nullptr});
+  }
+};
+
+class SgdOp final : public UpdateOp<SgdOp, kernels::SgdUpdate> {
+ public:
+  using UpdateOp::UpdateOp;
+
+  template <class T>
+  void compute(const Call& call) const {
+    update_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .gradient = call.in<T>(0) + offset(call),
+                    .variable = slot<T>(call, 0), .momentum = slot<T>(call, 1), .scratch = nullptr});
+  }
+};
+
+class RmspropOp final : public UpdateOp<RmspropOp, kernels::RmspropUpdate> {
+ public:
+  using UpdateOp::UpdateOp;
+
+  template <class T>
+  void compute(const Call& call) const {
+    const auto& p = update_.problem();
+    const std::size_t momentum = p.momentum != 0 ? 2 : outputs.size();
+    const std::size_t average = p.centered ? outputs.size() - 1 : outputs.size();
+    update_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .gradient = call.in<T>(0) + offset(call),
+                    .variable = slot<T>(call, 0), .velocity = slot<T>(call, 1), .momentum = slot<T>(call, momentum),
+                    .average_gradient = slot<T>(call, average), .scratch = nullptr});
+  }
+};
+
+void append_update(Lowering& to, std::unique_ptr<Op> op, Value gradient, Value variable, const std::vector<Value>& slots) {
+  std::vector<Value> outputs{variable};
+  outputs.insert(outputs.end(), slots.begin(), slots.end());
+  append(to, std::move(op), {gradient}, std::move(outputs));
+}
+
+}  // namespace
+
+void adam_update(Lowering& to, const kernels::AdamUpdate::Problem& problem, Value gradient, Value variable, const std::vector<Value>& slots) {
+  append_update(to, std::make_unique<AdamOp>(problem), gradient, variable, slots);
+}
+
+void sgd_update(Lowering& to, const kernels::SgdUpdate::Problem& problem, Value gradient, Value variable, const std::vector<Value>& slots) {
+  append_update(to, std::make_unique<SgdOp>(problem), gradient, variable, slots);
+}
+
+void rmsprop_update(Lowering& to, const kernels::RmspropUpdate::Problem& problem, Value gradient, Value variable, const std::vector<Value>& slots) {
+  append_update(to, std::make_unique<RmspropOp>(problem), gradient, variable, slots);
+}
+
+}  // namespace linn::plan

@@ -1,0 +1,180 @@
+#include "plan/plan.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "core/checked.h"
+#include "plan/memory.h"
+
+namespace linn::plan {
+namespace {
+
+constexpr std::int64_t line = 64;
+
+bool writes_in_place(const ValueInfo& value) { return value.home == Home::bound; }
+
+// Segment numbers alternate: even ones are cut by outputs, odd ones by images.
+int next_of_cut(int after, Cut cut) {
+  const bool odd = after % 2 != 0;
+  return cut == Cut::images ? (odd ? after : after + 1) : (odd ? after + 1 : after);
+}
+
+// The earliest segment in which each op may run: after its producers (in the same segment only if both are cut by images),
+// and, for an op that overwrites a bound value, after all that read it.
+std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values) {
+  std::vector<int> segment_of(ops.size(), 0);
+  std::vector<int> produced(values.size(), -1);  // segment of the producer
+  std::vector<Cut> produced_cut(values.size(), Cut::images);
+  std::vector<int> last_read(values.size(), -1);
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const Op& op = *ops[i];
+    int earliest = 0;
+    for (const Value& input : op.inputs) {
+      if (!input.defined()) continue;
+      const auto id = static_cast<std::size_t>(input.id);
+      if (produced[id] < 0) continue;
+      const bool together = op.cut() == Cut::images && produced_cut[id] == Cut::images;
+      earliest = std::max(earliest, produced[id] + (together ? 0 : 1));
+    }
+    for (const Value& output : op.outputs)
+      if (output.defined() && writes_in_place(values[static_cast<std::size_t>(output.id)]))
+        earliest = std::max(earliest, last_read[static_cast<std::size_t>(output.id)] + 1);
+    segment_of[i] = next_of_cut(earliest, op.cut());
+    for (const Value& input : op.inputs)
+      if (input.defined()) {
+        int& read = last_read[static_cast<std::size_t>(input.id)];
+        read = std::max(read, segment_of[i]);
+      }
+    for (const Value& output : op.outputs)
+      if (output.defined()) {
+        produced[static_cast<std::size_t>(output.id)] = segment_of[i];
+        produced_cut[static_cast<std::size_t>(output.id)] = op.cut();
+      }
+  }
+  return segment_of;
+}
+
+}  // namespace
+
+Plan::Plan(Lowering lowering, const PlanOptions& options)
+    : options_(options), values_(std::move(lowering.values())), ops_(std::move(lowering.ops())) {
+  for (const auto& op : ops_) op->prepare(options_.policy);
+  cut_into_segments();
+  place_values();
+}
+
+std::size_t Plan::element_bytes(const ValueInfo& value) const {
+  switch (value.element) {
+    case Element::real: return options_.precision == Precision::float64 ? 8 : 4;
+    case Element::u8: return 1;
+    case Element::i32: return 4;
+    case Element::i64:
+    case Element::f64: return 8;
+  }
+  return 0;
+}
+
+void Plan::cut_into_segments() {
+  const std::vector<int> segment_of = earliest_segments(ops_, values_);
+  const int count = segment_of.empty() ? 0 : *std::max_element(segment_of.begin(), segment_of.end()) + 1;
+  for (int number = 0; number < count; ++number) {
+    Segment segment;
+    segment.cut = number % 2 != 0 ? Cut::images : Cut::outputs;
+    for (std::size_t i = 0; i < ops_.size(); ++i)
+      if (segment_of[i] == number) segment.ops.push_back(static_cast<int>(i));
+    if (segment.ops.empty()) continue;
+    for (const int i : segment.ops) {
+      if (segment.cut == Cut::outputs) segment.pieces += op(i).pieces();
+      for (const Value& output : op(i).outputs)
+        if (output.defined() && values_[static_cast<std::size_t>(output.id)].home == Home::partials) segment.partials.push_back(output.id);
+    }
+    segments_.push_back(std::move(segment));
+  }
+}
+
+void Plan::place_values() {
+  places_.assign(values_.size(), {});
+  struct Life {
+    int first_segment = std::numeric_limits<int>::max(), last_segment = -1;
+    int first_op = std::numeric_limits<int>::max(), last_op = -1;  // position in the plan's run order
+  };
+  std::vector<Life> lives(values_.size());
+  int position = 0;
+  for (std::size_t s = 0; s < segments_.size(); ++s) {
+    for (const int i : segments_[s].ops) {
+      const auto touch = [&](Value value) {
+        if (!value.defined()) return;
+        Life& life = lives[static_cast<std::size_t>(value.id)];
+        life.first_segment = std::min(life.first_segment, static_cast<int>(s));
+        life.last_segment = std::max(life.last_segment, static_cast<int>(s));
+        life.first_op = std::min(life.first_op, position);
+        life.last_op = std::max(life.last_op, position);
+      };
+      for (const Value& input : op(i).inputs) touch(input);
+      for (const Value& output : op(i).outputs) touch(output);
+      ++position;
+    }
+  }
+
+  const int last_segment = static_cast<int>(segments_.size());
+  std::vector<Interval> shared, worker;
+  for (std::size_t v = 0; v < values_.size(); ++v) {
+    const ValueInfo& value = values_[v];
+    const Life& life = lives[v];
+    Place& place = places_[v];
+    const std::int64_t bytes = value.shape.elements() * static_cast<std::int64_t>(element_bytes(value));
+    place.image_bytes = value.extent == Extent::batch ? bytes : 0;
+    if (value.home == Home::bound) {
+      place.area = Place::Area::bound;
+      continue;
+    }
+    if (life.last_op < 0 || value.home == Home::partials) continue;
+    const bool local = life.first_segment == life.last_segment && !value.kept && value.extent == Extent::batch &&
+                       segments_[static_cast<std::size_t>(life.first_segment)].cut == Cut::images;
+    place.area = local ? Place::Area::worker : Place::Area::shared;
+    const std::int64_t images = value.extent == Extent::fixed ? 1 : local ? shard_images : options_.batch;
+    const std::int64_t size = core::round_up(std::max<std::int64_t>(bytes * images, 1), line);
+    if (local)
+      worker.push_back({.first = life.first_op, .last = life.last_op, .bytes = size, .owner = static_cast<int>(v)});
+    else
+      shared.push_back({.first = life.first_segment, .last = value.kept ? last_segment : life.last_segment, .bytes = size, .owner = static_cast<int>(v)});
+  }
+  shared_bytes_ = place_intervals(shared);
+  scratch_offset_ = place_intervals(worker);
+  for (const Interval& interval : shared) places_[static_cast<std::size_t>(interval.owner)].offset = interval.offset;
+  for (const Interval& interval : worker) places_[static_cast<std::size_t>(interval.owner)].offset = interval.offset;
+
+  for (std::size_t s = 0; s < segments_.size(); ++s) {
+    Segment& segment = segments_[s];
+    const auto real = static_cast<std::int64_t>(options_.precision == Precision::float64 ? sizeof(double) : sizeof(float));
+    for (const int id : segment.partials) {
+      Place& place = places_[static_cast<std::size_t>(id)];
+      place = {.area = Place::Area::partial, .offset = segment.partial_elements * real, .image_bytes = 0, .segment = static_cast<int>(s)};
+      segment.partial_elements += core::round_up(values_[static_cast<std::size_t>(id)].shape.elements(), line / real);
+    }
+  }
+
+  std::int64_t scratch = 0;
+  for (const Segment& segment : segments_)
+    for (const int i : segment.ops) scratch = std::max(scratch, op(i).scratch(segment.cut == Cut::images ? shard_images : options_.batch));
+  worker_bytes_ = core::round_up(scratch_offset_ + scratch * static_cast<std::int64_t>(sizeof(double)), line);
+}
+
+std::int64_t Plan::partial_slots(int threads) const {
+  // Shards are claimed in order, so a partial sum waits only beside the path from a shard in work, or from the next one, to
+  // the root: at most one a level and path.
+  const std::int64_t shards = core::ceil_div(options_.batch, shard_images);
+  std::int64_t levels = 1;
+  for (std::int64_t nodes = shards; nodes > 1; nodes = (nodes + 1) / 2) ++levels;
+  return std::min(shards, (threads + 1) * levels);
+}
+
+std::int64_t Plan::workspace_bytes(int threads) const {
+  std::int64_t bytes = shared_bytes_ + threads * worker_bytes_;
+  const auto real = static_cast<std::int64_t>(options_.precision == Precision::float64 ? sizeof(double) : sizeof(float));
+  for (const Segment& segment : segments_) bytes += segment.partial_elements * real * partial_slots(threads);
+  return bytes;
+}
+
+}  // namespace linn::plan

@@ -1,0 +1,46 @@
+// What flows between the ops of a plan.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "linn/shape.h"
+
+namespace linn::plan {
+
+enum class Precision : std::uint8_t {
+  float32,
+  float64,  // internal: references only, the ground truth of gradient checks
+};
+
+/// The type of a value's elements: `real` is float or double, as the plan's precision says.
+enum class Element : std::uint8_t { real, u8, i32, i64, f64 };
+
+/// `batch`: one item an image, the image number is the first axis. `fixed`: the same size whatever the batch.
+enum class Extent : std::uint8_t { batch, fixed };
+
+/// Where a value's memory comes from.
+enum class Home : std::uint8_t {
+  arena,     // planned by lifetime
+  bound,     // the caller's memory: variables, optimizer slots, results
+  partials,  // fixed, but summed over shards: a partial sum for each shard, joined up the tree
+};
+
+struct ValueInfo {
+  std::string name;
+  Shape shape;  // of one image for batch values
+  Element element = Element::real;
+  Extent extent = Extent::batch;
+  Home home = Home::arena;
+  bool kept = false;  // somebody looks at it after the run: no fusion over it, no reuse of its memory
+};
+
+/// A reference to a value, seen with a shape of its own: a reshape is nothing but another Value.
+struct Value {
+  int id = -1;
+  Shape shape;  // of one image for batch values
+
+  bool defined() const { return id >= 0; }
+};
+
+}  // namespace linn::plan

@@ -1,0 +1,209 @@
+#include "plan/workspace.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/float_environment.h"
+#include "kernels/eltwise/eltwise.h"
+#include "linn/error.h"
+
+namespace linn::plan {
+namespace {
+
+constexpr std::int64_t huge_page = 2 << 20;
+constexpr std::size_t most_values = 8;  // of one op, inputs or outputs
+
+}  // namespace
+
+Arena::Arena(std::int64_t bytes) : memory_(nullptr, [](std::byte* p) { std::free(p); }) {
+  const auto size = static_cast<std::size_t>(core::round_up(std::max<std::int64_t>(bytes, 1), huge_page));
+  void* memory = std::aligned_alloc(huge_page, size);
+  if (memory == nullptr)
+    throw MemoryError(fmt::format("the network's work space needs {:.1f} MiB, which could not be allocated; try a smaller batch_size",
+                                  static_cast<double>(size) / (1 << 20)));
+  madvise(memory, size, MADV_HUGEPAGE);  // a wish: 7 % faster with, right without
+  memory_.reset(static_cast<std::byte*>(memory));
+}
+
+// ---- partial sums ------------------------------------------------------------------------------------------------
+
+PartialSums::PartialSums(std::int64_t elements, std::int64_t slots, std::int64_t batch, Precision precision, std::byte* memory)
+    : elements_(elements), precision_(precision), memory_(memory), slots_(static_cast<int>(slots)) {
+  slot_bytes_ = elements * static_cast<std::int64_t>(precision == Precision::float64 ? sizeof(double) : sizeof(float));
+  std::int64_t nodes = 0;
+  for (std::int64_t level = core::ceil_div(batch, shard_images); level > 1; level = (level + 1) / 2) nodes += (level + 1) / 2;
+  waiting_ = std::vector<std::atomic<int>>(static_cast<std::size_t>(nodes));
+  free_.reserve(static_cast<std::size_t>(slots));
+  level_start_.reserve(64);
+}
+
+void PartialSums::start(std::int64_t shards) {
+  shards_ = shards;
+  free_.clear();
+  for (int slot = slots_ - 1; slot >= 0; --slot) free_.push_back(slot);
+  level_start_.clear();
+  std::int64_t start = 0;
+  for (std::int64_t level = shards; level > 1; level = (level + 1) / 2) {
+    level_start_.push_back(start);
+    start += (level + 1) / 2;
+  }
+  for (std::int64_t node = 0; node < start; ++node) waiting_[static_cast<std::size_t>(node)].store(-1);
+}
+
+int PartialSums::take() {
+  const std::lock_guard lock(free_lock_);
+  const int slot = free_.back();
+  free_.pop_back();
+  return slot;
+}
+
+void PartialSums::free(int slot) {
+  const std::lock_guard lock(free_lock_);
+  free_.push_back(slot);
+}
+
+void PartialSums::add(int into, int from) {
+  if (precision_ == Precision::float64) {
+    auto* a = reinterpret_cast<double*>(slot(into));
+    kernels::Add::reference<double>({}, {.count = elements_, .a = a, .b = reinterpret_cast<double*>(slot(from)), .dst = a, .scratch = nullptr});
+  } else {
+    auto* a = reinterpret_cast<float*>(slot(into));
+    kernels::choose<kernels::Add>({}).run({}, {.count = elements_, .a = a, .b = reinterpret_cast<float*>(slot(from)), .dst = a, .scratch = nullptr});
+  }
+}
+
+void PartialSums::finish(std::int64_t shard, int slot) {
+  std::int64_t node = shard;
+  std::int64_t nodes = shards_;
+  for (std::size_t level = 0; nodes > 1; ++level, node /= 2, nodes = (nodes + 1) / 2) {
+    if ((node ^ 1) >= nodes) continue;  // no sibling: the parent is this node
+    const int other = waiting_[static_cast<std::size_t>(level_start_[level] + node / 2)].exchange(slot);
+    if (other < 0) return;  // the sibling's worker goes on from here
+    const bool left = node % 2 == 0;
+    const int into = left ? slot : other;
+    const int from = left ? other : slot;
+    add(into, from);
+    free(from);
+    slot = into;
+  }
+  total_ = slot;
+}
+
+// ---- runs --------------------------------------------------------------------------------------------------------
+
+Workspace::Workspace(const Plan& plan)
+    : plan_(plan), threads_(core::worker_pool().threads()), arena_(plan.workspace_bytes(threads_)), bound_(plan.values().size(), nullptr) {
+  std::byte* next = arena_.data();
+  const auto carve = [&](std::int64_t bytes) { return std::exchange(next, next + bytes); };
+  shared_ = carve(plan.shared_bytes());
+  for (int worker = 0; worker < threads_; ++worker) workers_.push_back(carve(plan.worker_bytes()));
+  const Precision precision = plan.options().precision;
+  const std::int64_t real = precision == Precision::float64 ? 8 : 4;
+  for (const Segment& segment : plan.segments()) {
+    const std::int64_t slots = plan.partial_slots(threads_);
+    partials_.push_back(segment.partials.empty() ? nullptr
+                                                 : std::make_unique<PartialSums>(segment.partial_elements, slots, plan.options().batch, precision,
+                                                                                 carve(segment.partial_elements * slots * real)));
+  }
+  if (verbose()) profile_ = std::make_unique<OpTimes>(plan, threads_);
+}
+
+Workspace::~Workspace() = default;
+
+bool Workspace::fits_pool() const { return core::worker_pool().threads() == threads_; }
+
+std::byte* Workspace::resolve(Value value, const Call& call, int worker, std::size_t segment, int partial_slot) {
+  if (!value.defined()) return nullptr;
+  const Place& place = plan_.place(value);
+  switch (place.area) {
+    case Place::Area::none: return nullptr;
+    case Place::Area::shared: return shared_ + place.offset + call.first * place.image_bytes;
+    case Place::Area::worker: return workers_[static_cast<std::size_t>(worker)] + place.offset;
+    case Place::Area::bound: {
+      auto* base = static_cast<std::byte*>(bound_[static_cast<std::size_t>(value.id)]);
+      return base == nullptr ? nullptr : base + call.first * place.image_bytes;
+    }
+    case Place::Area::partial: {
+      PartialSums& sums = *partials_[static_cast<std::size_t>(place.segment)];
+      const bool own = partial_slot >= 0 && static_cast<std::size_t>(place.segment) == segment;
+      return (own ? sums.slot(partial_slot) : sums.total()) + place.offset;
+    }
+  }
+  return nullptr;
+}
+
+void Workspace::run_op(int index, Call& call, int worker, std::size_t segment, int partial_slot) {
+  const Op& op = plan_.op(index);
+  std::array<void*, most_values> inputs{};
+  std::array<void*, most_values> outputs{};
+  for (std::size_t i = 0; i < op.inputs.size(); ++i) inputs[i] = resolve(op.inputs[i], call, worker, segment, partial_slot);
+  for (std::size_t i = 0; i < op.outputs.size(); ++i) outputs[i] = resolve(op.outputs[i], call, worker, segment, partial_slot);
+  call.inputs = inputs.data();
+  call.outputs = outputs.data();
+  if (profile_ == nullptr) {
+    op.run(call);
+  } else {
+    const OpTimes::Measure measure(*profile_, index, worker, call.images);
+    op.run(call);
+  }
+}
+
+void Workspace::run_shard(std::size_t segment, std::int64_t shard, int worker) {
+  Call call{.precision = plan_.options().precision, .step = step_, .sources = sources_->data(), .batch = images_};
+  call.first = shard * shard_images;
+  call.images = std::min(shard_images, images_ - call.first);
+  call.scratch = workers_[static_cast<std::size_t>(worker)] + plan_.scratch_offset();
+  PartialSums* sums = partials_[segment].get();
+  const int slot = sums == nullptr ? -1 : sums->take();
+  for (const int op : plan_.segments()[segment].ops) run_op(op, call, worker, segment, slot);
+  if (sums != nullptr) sums->finish(shard, slot);
+}
+
+void Workspace::run_images(std::size_t segment) {
+  const std::int64_t shards = core::ceil_div(images_, shard_images);
+  if (partials_[segment] != nullptr) partials_[segment]->start(shards);
+  struct Round {
+    Workspace* self;
+    std::size_t segment;
+  } round{this, segment};
+  core::worker_pool().run(shards, [r = &round](std::int64_t shard, int worker) { r->self->run_shard(r->segment, shard, worker); });
+}
+
+void Workspace::run_outputs(std::size_t segment) {
+  struct Round {
+    Workspace* self;
+    std::size_t segment;
+  } round{this, segment};
+  core::worker_pool().run(plan_.segments()[segment].pieces, [r = &round](std::int64_t piece, int worker) {
+    Workspace& w = *r->self;
+    Call call{.precision = w.plan_.options().precision, .step = w.step_, .sources = w.sources_->data(), .batch = w.images_};
+    call.images = w.images_;
+    call.scratch = w.workers_[static_cast<std::size_t>(worker)] + w.plan_.scratch_offset();
+    for (const int op : w.plan_.segments()[r->segment].ops) {
+      const std::int64_t pieces = w.plan_.op(op).pieces();
+      if (piece < pieces) {
+        call.piece = piece;
+        return w.run_op(op, call, worker, r->segment, -1);
+      }
+      piece -= pieces;
+    }
+  });
+}
+
+void Workspace::run(std::int64_t images, const StepInfo& step, const std::vector<Rows>& sources) {
+  const core::DefaultFloatEnvironment environment;
+  images_ = images;
+  step_ = &step;
+  sources_ = &sources;
+  for (std::size_t segment = 0; segment < plan_.segments().size(); ++segment)
+    plan_.segments()[segment].cut == Cut::images ? run_images(segment) : run_outputs(segment);
+}
+
+void* Workspace::at(Value value) { return resolve(value, Call{}, 0, plan_.segments().size(), -1); }
+
+}  // namespace linn::plan

@@ -1,0 +1,97 @@
+// The memory and the counters of running plans: one Workspace for each concurrent call.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "plan/plan.h"
+#include "plan/profile.h"
+
+namespace linn::plan {
+
+/// Aligned memory, on 2 MB pages where the system allows it. Throws MemoryError, saying how much was needed.
+class Arena {
+ public:
+  explicit Arena(std::int64_t bytes);
+  std::byte* data() { return memory_.get(); }
+
+ private:
+  std::unique_ptr<std::byte, void (*)(std::byte*)> memory_;
+};
+
+/// Joins partial sums up the tree of core/tree.h while shards finish in any order: whoever finishes the second of two
+/// siblings adds the right one into the left one. No lock on the way but a short one for the list of free slots.
+class PartialSums {
+ public:
+  PartialSums(std::int64_t elements, std::int64_t slots, std::int64_t batch, Precision precision, std::byte* memory);
+
+  void start(std::int64_t shards);
+  /// A slot for a shard's partial sums.
+  int take();
+  std::byte* slot(int index) { return memory_ + static_cast<std::int64_t>(index) * slot_bytes_; }
+  /// Says that a shard's sums stand in `slot`.
+  void finish(std::int64_t shard, int slot);
+  /// The sums over all shards, once all have finished.
+  std::byte* total() { return slot(total_); }
+
+ private:
+  void add(int into, int from);
+  void free(int slot);
+
+  std::int64_t elements_;
+  std::int64_t slot_bytes_;
+  Precision precision_;
+  std::byte* memory_;
+  std::int64_t shards_ = 0;
+  int total_ = 0;
+  std::vector<std::int64_t> level_start_;
+  std::vector<std::atomic<int>> waiting_;  // by node of the level above: the slot of the child that came first
+  std::mutex free_lock_;
+  std::vector<int> free_;
+  int slots_;
+};
+
+class Workspace {
+ public:
+  /// Allocates for the process's worker pool. The plan must outlive the workspace.
+  explicit Workspace(const Plan& plan);
+  ~Workspace();
+  Workspace(const Workspace&) = delete;
+  Workspace& operator=(const Workspace&) = delete;
+
+  const Plan& plan() const { return plan_; }
+  /// Whether it was made for as many threads as the pool has now.
+  bool fits_pool() const;
+
+  /// The memory of a bound value, from here on.
+  void bind(Value value, void* memory) { bound_[static_cast<std::size_t>(value.id)] = memory; }
+  /// Runs the plan on `images` images, at most its batch. Allocates nothing.
+  void run(std::int64_t images, const StepInfo& step, const std::vector<Rows>& sources);
+  /// The memory of a kept, bound or summed value after a run.
+  void* at(Value value);
+
+ private:
+  void run_images(std::size_t segment);
+  void run_outputs(std::size_t segment);
+  void run_shard(std::size_t segment, std::int64_t shard, int worker);
+  void run_op(int op, Call& call, int worker, std::size_t segment, int partial_slot);
+  std::byte* resolve(Value value, const Call& call, int worker, std::size_t segment, int partial_slot);
+
+  const Plan& plan_;
+  int threads_;
+  Arena arena_;
+  std::byte* shared_ = nullptr;
+  std::vector<std::byte*> workers_;
+  std::vector<std::unique_ptr<PartialSums>> partials_;  // by segment; null where there are none
+  std::vector<void*> bound_;
+  std::unique_ptr<OpTimes> profile_;  // with LINN_VERBOSE
+
+  std::int64_t images_ = 0;
+  const StepInfo* step_ = nullptr;
+  const std::vector<Rows>* sources_ = nullptr;
+};
+
+}  // namespace linn::plan
