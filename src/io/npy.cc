@@ -45,8 +45,8 @@ class HeaderParser {
       expect(':');
       space();
       bool* has = key == "descr" ? &has_descr : key == "fortran_order" ? &has_order : key == "shape" ? &has_shape : nullptr;
-      if (has == nullptr) fail("the header has the key {}; allowed are \"descr\", \"fortran_order\", \"shape\"", quoted(key));
-      if (std::exchange(*has, true)) fail("the header has the key {} twice", quoted(key));
+      if (has == nullptr) fail("the header has the key {}; allowed are \"descr\", \"fortran_order\", \"shape\"", quote(key));
+      if (std::exchange(*has, true)) fail("the header has the key {} twice", quote(key));
       if (key == "descr") {
         if (peek('[') || peek('(') || peek('{')) fail("the elements are records (a structured dtype); plain numbers are allowed");
         header.descr = string();
@@ -79,10 +79,10 @@ class HeaderParser {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\n')) ++at_;
   }
   void expect(char c) {
-    if (!peek(c)) fail("the header is no dict as numpy writes it: {} was expected, {} came", quoted({&c, 1}), came());
+    if (!peek(c)) fail("the header is no dict as numpy writes it: {} was expected, {} came", quote({&c, 1}), came());
     ++at_;
   }
-  std::string came() const { return at_ < text_.size() ? quoted(text_.substr(at_, 1)) : "its end"; }
+  std::string came() const { return at_ < text_.size() ? quote(text_.substr(at_, 1)) : "its end"; }
   std::string string() {
     if (!peek('\'') && !peek('"')) fail("the header is no dict as numpy writes it: a text was expected, {} came", came());
     const char quote = text_[at_++];
@@ -161,7 +161,7 @@ struct Element {
 };
 
 [[noreturn]] void refuse(std::string_view where, const std::string& descr, std::string_view why) {
-  format_error(where, "elements of type {}{}; allowed are b1, u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8", quoted(descr), why);
+  format_error(where, "elements of type {}{}; allowed are b1, u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8", quote(descr), why);
 }
 
 Element element_of(const std::string& descr, std::string_view where) {
@@ -195,7 +195,7 @@ Tensor read_npy(Source& source) {
     format_error(where, "truncated: {} bytes, an .npy file begins with 8 and a header", source.most_left());
   source.read(start);
   if (text_of(start).substr(0, magic.size()) != magic)
-    format_error(where, "is no .npy file: it begins with {}, not with \"\\x93NUMPY\"", quoted(text_of(start).substr(0, magic.size())));
+    format_error(where, "is no .npy file: it begins with {}, not with \"\\x93NUMPY\"", quote(text_of(start).substr(0, magic.size())));
   const int major = std::to_integer<int>(start[6]);
   const int minor = std::to_integer<int>(start[7]);
   if (major < 1 || major > 3 || minor != 0)

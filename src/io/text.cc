@@ -2,7 +2,7 @@
 
 namespace linn::io {
 
-std::string quoted(std::string_view text, std::size_t longest) {
+std::string quote(std::string_view text, std::size_t longest) {
   std::string result = "\"";
   for (const char c : text.substr(0, longest)) {
     const auto byte = static_cast<unsigned char>(c);

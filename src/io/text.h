@@ -14,7 +14,7 @@ namespace linn::io {
 
 /// `text` in double quotes, with quotes, backslashes, control bytes and bytes above 126 as escapes, cut after `longest` bytes.
 /// A name from a file can so not move the cursor, colour the terminal or fill the screen.
-std::string quoted(std::string_view text, std::size_t longest = 80);
+std::string quote(std::string_view text, std::size_t longest = 80);
 
 /// Throws FormatError with the text "WHERE: MESSAGE".
 template <class... Args>

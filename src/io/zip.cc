@@ -99,7 +99,7 @@ End find_end(std::span<const std::byte> archive, const std::string& where) {
   if (!at) {
     if (le32_at(archive, 0) == local_signature)
       format_error(where, "truncated: a ZIP archive begins, but no end record ends it; {} bytes came", archive.size());
-    format_error(where, "is no ZIP archive: it begins with {} and has no end record", quoted(text_of(archive.first(4))));
+    format_error(where, "is no ZIP archive: it begins with {} and has no end record", quote(text_of(archive.first(4))));
   }
 
   Reader record(archive.subspan(*at), where, *at);
@@ -205,7 +205,7 @@ Entry read_entry(Reader& directory, const std::string& file) {
   directory.skip(6);  // attributes
   const std::uint32_t header = directory.le32();
   entry.member.name = text_of(directory.take(name_size));
-  const std::string where = file + ": member " + quoted(entry.member.name);
+  const std::string where = file + ": member " + quote(entry.member.name);
   if (const auto fault = fault_of_name(entry.member.name); !fault.empty())
     format_error(where, "its name {}; plain relative names are allowed", fault);
 
@@ -395,7 +395,7 @@ ZipReader::ZipReader(std::span<const std::byte> archive, std::string where, cons
   for (Entry& entry : entries) members_.push_back(std::move(entry.member));
 }
 
-std::string ZipReader::where(const ZipMember& member) const { return where_ + ": member " + quoted(member.name); }
+std::string ZipReader::where(const ZipMember& member) const { return where_ + ": member " + quote(member.name); }
 
 const ZipMember* ZipReader::find(std::string_view name) const {
   const auto found = std::find_if(members_.begin(), members_.end(), [&](const ZipMember& member) { return member.name == name; });
@@ -427,9 +427,9 @@ void ZipWriter::put(std::span<const std::byte> bytes) {
 
 void ZipWriter::add(const std::string& name, std::span<const std::span<const std::byte>> parts, Method method) {
   if (const auto fault = fault_of_name(name); !fault.empty())
-    throw ValueError("a ZIP member cannot be named " + quoted(name) + ": the name " + std::string(fault));
+    throw ValueError("a ZIP member cannot be named " + quote(name) + ": the name " + std::string(fault));
   if (name.size() > full16) throw ValueError("a ZIP member's name has at most 65535 bytes; one with " + std::to_string(name.size()) + " came");
-  if (!names_.insert(name).second) throw ValueError("a ZIP archive cannot hold two members named " + quoted(name));
+  if (!names_.insert(name).second) throw ValueError("a ZIP archive cannot hold two members named " + quote(name));
   std::uint64_t size = 0;
   std::uint32_t crc = 0;
   for (const auto part : parts) {
