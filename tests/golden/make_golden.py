@@ -191,7 +191,7 @@ def same_model():
         L.MaxPooling2D(3, strides=2, padding="same", name="max_pooling2d"),
         L.Conv2D(12, 5, padding="same", activation="tanh", name="conv2d_1"),
         L.AveragePooling2D(3, strides=2, padding="same",
-                           name="average_pooling2d"),
+                              name="average_pooling2d"),
         L.Flatten(name="flatten"),
         L.Dense(20, activation="sigmoid", name="dense"),
         L.Dense(10, activation="softmax", name="dense_1"),
@@ -290,7 +290,307 @@ def make_nets(args):
         "numpy": np.__version__, "float32_drift": drift})
 
 
-PARTS = {"nets": make_nets}
+# ---------------------------------------------------------------- layers
+
+def save_cases(name, head, cases):
+    """JSON with one case a line, so that a change shows as one line."""
+    head = json.dumps(head, indent=1, allow_nan=False)[:-2]
+    lines = ",\n  ".join(json.dumps(c, allow_nan=False) for c in cases)
+    with open(path(name), "w", encoding="utf-8") as f:
+        f.write(head + ',\n "cases": [\n  ' + lines + "\n ]\n}\n")
+    with open(path(name), encoding="utf-8") as f:
+        assert json.load(f)["cases"] == json.loads(json.dumps(cases))
+    seen = [c["name"] for c in cases]
+    assert len(set(seen)) == len(seen)
+    print(f"  {name}: {len(cases)} cases,"
+          f" {os.path.getsize(path(name)):,} bytes")
+
+
+def pair(v):
+    return (v, v) if isinstance(v, int) else tuple(v)
+
+
+def windows(n, k, s, d, padding):
+    """Output length and the padding before the first element."""
+    span = (k - 1) * d + 1
+    if padding == "valid":
+        return (n - span) // s + 1, 0
+    out = -(-n // s)
+    return out, max((out - 1) * s + span - n, 0) // 2
+
+
+def plain_conv(x, kernel, bias, strides, padding, dilation, groups, upstream):
+    """Conv2D and its gradients as loops over taps, in float64."""
+    n, h, w, _ = x.shape
+    kh, kw, cg, filters = kernel.shape
+    (sh, sw), (dh, dw) = strides, dilation
+    oh, top = windows(h, kh, sh, dh, padding)
+    ow, left = windows(w, kw, sw, dw, padding)
+    ph, pw = (oh - 1) * sh + (kh - 1) * dh + 1, (ow - 1) * sw + (kw - 1) * dw + 1
+    padded = np.zeros((n, max(ph, top + h), max(pw, left + w), x.shape[3]))
+    padded[:, top:top + h, left:left + w] = x
+    y = np.zeros((n, oh, ow, filters)) + bias
+    gx, gk = np.zeros_like(padded), np.zeros_like(kernel)
+    fg = filters // groups
+    for g in range(groups):
+        ci, co = slice(g * cg, (g + 1) * cg), slice(g * fg, (g + 1) * fg)
+        for a in range(kh):
+            for b in range(kw):
+                at = (slice(None), slice(a * dh, a * dh + (oh - 1) * sh + 1, sh),
+                      slice(b * dw, b * dw + (ow - 1) * sw + 1, sw), ci)
+                y[..., co] += padded[at] @ kernel[a, b, :, co]
+                gk[a, b, :, co] = np.einsum("nhwc,nhwf->cf", padded[at],
+                                            upstream[..., co])
+                gx[at] += upstream[..., co] @ kernel[a, b, :, co].T
+    return y, gx[:, top:top + h, left:left + w], gk, upstream.sum((0, 1, 2))
+
+
+def plain_pool(x, kind, pool, strides, padding, upstream):
+    """Pooling: NaN propagates, the first maximum in row-major order takes the
+    gradient, the average counts valid cells only."""
+    n, h, w, c = x.shape
+    (kh, kw), (sh, sw) = pool, strides
+    oh, top = windows(h, kh, sh, 1, padding)
+    ow, left = windows(w, kw, sw, 1, padding)
+    y, gx = np.zeros((n, oh, ow, c)), np.zeros_like(x)
+    for i in range(oh):
+        a0, a1 = max(i * sh - top, 0), min(i * sh - top + kh, h)
+        for j in range(ow):
+            b0, b1 = max(j * sw - left, 0), min(j * sw - left + kw, w)
+            win = x[:, a0:a1, b0:b1].reshape(n, -1, c)
+            g = upstream[:, i, j] if upstream is not None else np.zeros((n, c))
+            if kind == "max":
+                y[:, i, j] = win.max(1)
+                share = np.zeros_like(win)
+                np.put_along_axis(share, win.argmax(1)[:, None], g[:, None], 1)
+            else:
+                y[:, i, j] = win.mean(1)
+                share = np.repeat(g[:, None], win.shape[1], 1) / win.shape[1]
+            gx[:, a0:a1, b0:b1] += share.reshape(n, a1 - a0, b1 - b0, c)
+    return y, gx
+
+
+LAYER_KEYS = ("name", "trainable", "dtype")
+
+
+def layer_config(layer):
+    config = clean_config(layer.get_config())
+    return {k: v for k, v in config.items() if k not in LAYER_KEYS}
+
+
+def run_layer(layer, x, rng, gradient=True):
+    """Output and gradients of a float64 layer for a drawn upstream gradient;
+    weights are drawn here too, all of them float32 numbers."""
+    layer.build(x.shape)
+    layer.set_weights([rng.standard_normal(w.shape).astype(np.float32) * 0.5
+                       for w in layer.get_weights()])
+    out = {v.name: v.numpy() for v in layer.weights}
+    x64 = tf.constant(x.astype(np.float64) if x.dtype.kind == "f" else x)
+    with tf.GradientTape() as tape:
+        tape.watch(x64)
+        y = layer(x64, training=False)
+    out["output"] = y.numpy()
+    if gradient:
+        upstream = rng.standard_normal(y.shape).astype(np.float32)
+        watched = [x64] + [v.value for v in layer.trainable_weights]
+        grads = tape.gradient(y, watched, output_gradients=tf.constant(
+            upstream.astype(np.float64)))
+        out["upstream"] = upstream
+        keys = ["input"] + [v.name for v in layer.trainable_weights]
+        for key, g in zip(keys, grads, strict=True):
+            out["grad/" + key] = g.numpy()
+    return out
+
+
+def close(a, b, what):
+    assert np.asarray(a).shape == np.asarray(b).shape, what
+    assert np.allclose(a, b, rtol=1e-10, atol=1e-10), what
+
+
+def make_layers(args):
+    L = keras.layers
+    rng = np.random.default_rng(5)
+    tensors, cases = {}, []
+
+    def normal(*shape):
+        return rng.standard_normal(shape).astype(np.float32)
+
+    def add(name, layer, x, gradient=True, **notes):
+        out = run_layer(layer, x, rng, gradient)
+        for key, value in ({"input": x} | out).items():
+            tensors[f"{name}/{key}"] = value
+        cases.append({"name": name, "class_name": layer.__class__.__name__,
+                      "config": layer_config(layer),
+                      "input_shape": list(x.shape),
+                      "output_shape": list(out["output"].shape),
+                      "gradient": gradient} | notes)
+        return out
+
+    # Conv2D: kernel, strides, padding, dilation, groups, map, in, filters, ...
+    for k, s, p, d, g, hw, cin, f, more in (
+            (1, 1, "valid", 1, 1, (7, 9), 3, 4, {}),
+            (1, 2, "same", 1, 1, (7, 9), 4, 3, {}),
+            (1, 2, "valid", 1, 1, (8, 9), 4, 3, {"use_bias": False}),
+            (1, (1, 2), "same", 1, 2, (7, 8), 4, 6, {}),
+            ((2, 3), 1, "valid", 1, 1, (7, 9), 1, 4, {"activation": "relu"}),
+            ((2, 3), 1, "same", 1, 1, (7, 9), 3, 6, {}),
+            ((2, 3), 2, "same", 1, 1, (7, 9), 3, 4, {}),
+            ((2, 3), (1, 2), "valid", 1, 2, (7, 9), 6, 4, {}),
+            ((2, 3), 1, "same", 2, 1, (7, 9), 4, 3, {}),
+            (3, 1, "valid", 1, 1, (7, 9), 1, 6, {}),
+            (3, 1, "same", 1, 1, (7, 9), 3, 4, {"activation": "tanh"}),
+            (3, 2, "valid", 1, 1, (7, 9), 4, 3, {}),
+            (3, 2, "same", 1, 1, (7, 9), 3, 4, {}),
+            (3, 2, "same", 1, 1, (8, 10), 3, 4, {}),
+            (3, (1, 2), "same", 1, 1, (8, 9), 6, 1, {}),
+            (3, 1, "valid", 2, 1, (7, 9), 3, 4, {}),
+            (3, 1, "same", 2, 1, (7, 9), 4, 4, {"use_bias": False}),
+            (3, 1, "same", (1, 2), 1, (7, 9), 3, 4, {}),
+            (3, 1, "valid", 1, 2, (7, 9), 4, 6, {}),
+            (3, 2, "same", 1, 2, (7, 9), 6, 4, {}),
+            (3, 1, "same", 2, 2, (7, 9), 6, 4, {}),
+            (3, 1, "same", 1, 6, (5, 7), 6, 6, {}),
+            (5, 1, "valid", 1, 1, (7, 9), 3, 4, {}),
+            (5, 1, "same", 1, 1, (7, 9), 1, 6, {}),
+            (5, 2, "same", 1, 1, (7, 9), 4, 3, {"activation": "sigmoid"}),
+            (5, 3, "same", 1, 1, (7, 9), 3, 3, {}),
+            (5, 1, "same", 2, 1, (7, 9), 3, 4, {}),
+            (5, 1, "same", 1, 1, (2, 3), 3, 4, {})):
+        def word(v):
+            return "x".join(map(str, v)) if isinstance(v, tuple) else str(v)
+        name = (f"conv2d_k{word(k)}_s{word(s)}_{p}_d{word(d)}_g{g}"
+                f"_{hw[0]}x{hw[1]}x{cin}_f{f}")
+        x = normal(2, *hw, cin)
+        layer = L.Conv2D(f, k, strides=s, padding=p, dilation_rate=d, groups=g,
+                         dtype="float64", **more)
+        out = add(name, layer, x)
+        if "activation" not in more:
+            y, gx, gk, gb = plain_conv(
+                x.astype(np.float64), out["kernel"],
+                out.get("bias", np.zeros(f)), pair(s), p, pair(d), g,
+                out["upstream"].astype(np.float64))
+            close(out["output"], y, name)
+            close(out["grad/input"], gx, name)
+            close(out["grad/kernel"], gk, name)
+            if "bias" in out:
+                close(out["grad/bias"], gb, name)
+
+    # MaxPooling2D and AveragePooling2D
+    for kind, cls in (("max", L.MaxPooling2D), ("average", L.AveragePooling2D)):
+        def pool_case(name, x, pool, strides, p, **notes):
+            layer = cls(pool, strides=strides, padding=p, dtype="float64")
+            out = add(name, layer, x, **notes)
+            if notes.get("gradient", True):
+                y, gx = plain_pool(x.astype(np.float64), kind, pair(pool),
+                                   pair(strides or pool), p,
+                                   out["upstream"].astype(np.float64))
+                close(out["output"], y, name)
+                close(out["grad/input"], gx, name)
+
+        for pool in (2, 3, (2, 3)):
+            for s in (None, 1, 2, 3):
+                for p in ("valid", "same"):
+                    w = "x".join(map(str, pair(pool)))
+                    name = f"{kind}_pool{w}_s{s or 'none'}_{p}"
+                    pool_case(name, normal(2, 7, 9, 3), pool, s, p)
+                    if kind == "max":
+                        ties = rng.integers(-2, 3, (2, 7, 9, 3))
+                        pool_case(name + "_ties", ties.astype(np.float32),
+                                  pool, s, p, ties=True)
+        pool_case(f"{kind}_pool3x3_s1x2_same_11x5", normal(1, 11, 5, 4),
+                  3, (1, 2), "same")
+        pool_case(f"{kind}_pool5x5_s1_same_on_3x3", normal(2, 3, 3, 2),
+                  5, 1, "same")
+        pool_case(f"{kind}_pool4x4_s3_same_all_negative",
+                  -1 - np.abs(normal(2, 7, 9, 2)), 4, 3, "same")
+        pool_case(f"{kind}_pool2x2_snone_valid_constant",
+                  np.full((1, 6, 6, 2), 3, np.float32), 2, None, "valid",
+                  ties=True)
+
+    # Not-a-number and minus infinity: forward only. TensorFlow's CPU kernel is
+    # not trusted here (its own answer is kept as tf_output): the output is
+    # what Keras gives with JAX, checked by check_with_jax.py.
+    for what, value in (("nan", np.nan), ("minus_inf", -np.inf)):
+        for p in ("valid", "same"):
+            x = normal(2, 7, 9, 2)
+            if what == "nan":
+                x[0, 0, 0, 0] = x[0, 3, 4, 1] = x[1, 6, 8, 0] = value
+                x[1, 2:4, 2:5, 1] = value
+                x[0, 5, 1, 0], x[0, 5, 2, 0] = -np.inf, value
+            else:
+                x[0, 0:4, 0:5, 0] = x[1, :, :, 1] = x[1, 5:, 6:, 0] = value
+            layer = L.MaxPooling2D(3, strides=2, padding=p)
+            tf_output = layer(x).numpy()
+            y, _ = plain_pool(x, "max", (3, 3), (2, 2), p, None)
+            name = f"max_pool3x3_s2_{p}_{what}"
+            tensors |= {f"{name}/input": x, f"{name}/output": y,
+                        f"{name}/tf_output": tf_output}
+            same = np.array_equal(tf_output, y.astype(np.float32),
+                                  equal_nan=True)
+            cases.append({"name": name, "class_name": "MaxPooling2D",
+                          "config": layer_config(layer),
+                          "input_shape": list(x.shape),
+                          "output_shape": list(y.shape), "gradient": False,
+                          "tensorflow_agrees": same})
+
+    # Global pooling. The gradient of a maximum that several cells share:
+    # TensorFlow and JAX give each an equal part.
+    for keepdims in (False, True):
+        w = "_keepdims" if keepdims else ""
+        for cls in (L.GlobalMaxPooling2D, L.GlobalAveragePooling2D):
+            kind = "max" if cls is L.GlobalMaxPooling2D else "average"
+            add(f"global_{kind}{w}", cls(keepdims=keepdims, dtype="float64"),
+                normal(2, 7, 9, 3))
+    ties = rng.integers(-2, 3, (2, 5, 7, 3)).astype(np.float32)
+    add("global_max_ties", L.GlobalMaxPooling2D(dtype="float64"), ties,
+        ties=True, note="the gradient is divided equally among equal maxima")
+
+    # Activations. `kinks`: inputs where the slope is a convention.
+    x = np.concatenate([np.linspace(-8, 8, 33), [
+        1e-4, -1e-4, 0.3, -0.3, 0.75, -0.75, 1.25, -1.25, 2.7, -2.7, 5.9]])
+    x = x.astype(np.float32).reshape(4, 11)
+    kinks = {"relu": [0], "relu6": [0, 6], "leaky_relu": [0], "elu": [],
+             "selu": [0], "hard_sigmoid": [-3, 3], "hard_silu": [-3, 3]}
+    for a in ("linear", "relu", "relu6", "leaky_relu", "elu", "selu",
+              "softplus", "softsign", "sigmoid", "hard_sigmoid", "silu",
+              "hard_silu", "gelu", "tanh", "exponential", "mish",
+              "log_sigmoid", "softmax", "log_softmax"):
+        add(f"activation_{a}", L.Activation(a, dtype="float64"), x,
+            kinks=kinks.get(a, []))
+
+    # Dense, Rescaling, Flatten, Dropout
+    add("dense_7_relu", L.Dense(7, activation="relu", dtype="float64"),
+        normal(5, 6))
+    add("dense_4_no_bias", L.Dense(4, use_bias=False, dtype="float64"),
+        normal(3, 9))
+    add("dense_10_softmax", L.Dense(10, activation="softmax", dtype="float64"),
+        normal(5, 17))
+    add("dense_4_rank3", L.Dense(4, activation="tanh", dtype="float64"),
+        normal(2, 3, 5))
+    add("dense_3_rank4", L.Dense(3, dtype="float64"), normal(2, 3, 4, 5))
+    add("rescaling_255", L.Rescaling(1 / 255, dtype="float64"),
+        rng.integers(0, 256, (2, 5, 5, 1)).astype(np.float32))
+    add("rescaling_uint8", L.Rescaling(1 / 255, dtype="float64"),
+        rng.integers(0, 256, (2, 5, 5, 3)).astype(np.uint8), gradient=False)
+    add("rescaling_offset", L.Rescaling(1 / 127.5, offset=-1.0, dtype="float64"),
+        rng.integers(0, 256, (2, 5, 5, 3)).astype(np.float32))
+    add("flatten_rank4", L.Flatten(dtype="float64"), normal(2, 3, 4, 5))
+    add("flatten_rank3", L.Flatten(dtype="float64"), normal(3, 4, 2))
+    add("flatten_rank2", L.Flatten(dtype="float64"), normal(3, 4))
+    add("flatten_rank1", L.Flatten(dtype="float64"), normal(3))
+    add("dropout_inference", L.Dropout(0.25, seed=7, dtype="float64"),
+        normal(3, 4), gradient=False,
+        note="training=False: the identity; in training, kept values are"
+             " divided by 1-rate")
+
+    save("layers", tensors)
+    save_cases("layers.json", {
+        "what": "single layers; tensors of case N are N/input, N/output,"
+                " N/<weight>, and with gradient also N/upstream,"
+                " N/grad/input, N/grad/<weight>"}, cases)
+
+
+PARTS = {"nets": make_nets, "layers": make_layers}
 
 
 def main():
