@@ -590,7 +590,166 @@ def make_layers(args):
                 " N/grad/input, N/grad/<weight>"}, cases)
 
 
-PARTS = {"nets": make_nets, "layers": make_layers}
+# ---------------------------------------------------------------- losses
+
+def make_losses(args):
+    K = keras.losses
+    rng = np.random.default_rng(11)
+    n, c = 6, 5
+    logits = (rng.standard_normal((n, c)) * 2).astype(np.float32)
+    probs = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    unscaled = (probs * rng.uniform(0.5, 2, (n, 1))).astype(np.float32)
+    labels = rng.integers(0, c, n).astype(np.int32)
+    one_hot = np.eye(c, dtype=np.float32)[labels]
+    soft = rng.dirichlet(np.ones(c), n).astype(np.float32)
+    weight = np.array([1, 0.5, 0, 2, 1.5, 0.25], np.float32)
+    values = rng.standard_normal((n, c)).astype(np.float32)
+    targets = rng.standard_normal((n, c)).astype(np.float32)
+    edge = np.array([[0, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0],
+                     [1e-9, 1 - 1e-9, 0, 0, 0], [0.2, 0.2, 0.2, 0.2, 0.2],
+                     [1e-6, 0.25, 0.25, 0.25, 0.25]], np.float32)
+    edge_labels = np.array([1, 1, 0, 0, 4, 0], np.int32)
+    edge_one_hot = np.eye(c, dtype=np.float32)[edge_labels]
+
+    sparse, cat = K.SparseCategoricalCrossentropy, K.CategoricalCrossentropy
+    tensors, cases = {}, []
+    for name, cls, config, y_true, y_pred, clipped in (
+            ("sparse_probs", sparse, {}, labels, probs, False),
+            ("sparse_column", sparse, {}, labels[:, None], probs, False),
+            ("sparse_unscaled", sparse, {}, labels, unscaled, False),
+            ("sparse_logits", sparse, {"from_logits": True}, labels, logits, False),
+            ("sparse_logits_large", sparse, {"from_logits": True}, labels,
+             logits * 40, False),
+            ("sparse_clipped", sparse, {}, edge_labels, edge, True),
+            ("categorical_probs", cat, {}, one_hot, probs, False),
+            ("categorical_unscaled", cat, {}, one_hot, unscaled, False),
+            ("categorical_soft", cat, {}, soft, probs, False),
+            ("categorical_smooth", cat, {"label_smoothing": 0.1}, one_hot,
+             probs, False),
+            ("categorical_logits", cat, {"from_logits": True}, one_hot, logits,
+             False),
+            ("categorical_logits_smooth", cat,
+             {"from_logits": True, "label_smoothing": 0.1}, one_hot, logits,
+             False),
+            ("categorical_clipped", cat, {}, edge_one_hot, edge, True),
+            ("mse", K.MeanSquaredError, {}, targets, values, False),
+            ("mse_one_hot", K.MeanSquaredError, {}, one_hot, probs, False),
+            ("mse_rank4", K.MeanSquaredError, {},
+             rng.standard_normal((n, 2, 3, 2)).astype(np.float32),
+             rng.standard_normal((n, 2, 3, 2)).astype(np.float32), False),
+            ("mse_sum", K.MeanSquaredError, {"reduction": "sum"}, targets,
+             values, False),
+            ("mse_mean_with_sample_weight", K.MeanSquaredError,
+             {"reduction": "mean_with_sample_weight"}, targets, values, False),
+            ("sparse_sum", sparse, {"reduction": "sum"}, labels, probs, False)):
+        for w in (None, weight):
+            case = name + ("" if w is None else "_weighted")
+            y_pred32 = y_pred.astype(np.float32)
+            pred = tf.constant(y_pred32.astype(np.float64))
+            sample_weight = w
+            if w is not None and name == "mse_rank4":
+                sample_weight = w[:, None, None]
+            loss_fn = cls(**config, dtype="float64")
+            with tf.GradientTape() as tape:
+                tape.watch(pred)
+                loss = loss_fn(y_true, pred, sample_weight=None if w is None
+                               else sample_weight.astype(np.float64))
+            out = {"y_true": y_true, "y_pred": y_pred32, "value": loss.numpy(),
+                   "grad": tape.gradient(loss, pred).numpy()}
+            if w is not None:
+                out["sample_weight"] = sample_weight
+            if clipped:
+                # Keras on JAX and PyTorch: p /= sum(p), clip, -log, slope 0
+                # where clipped. TensorFlow on sparse labels: clip, then
+                # divide by the sum.
+                p = y_pred32.astype(np.float64)
+                total = p.sum(1, keepdims=True)
+                q = p / total
+                c64 = np.clip(q, 1e-7, 1 - 1e-7)
+                share = (np.ones(n) if w is None else w.astype(np.float64)) / n
+                hot = edge_one_hot.astype(np.float64)
+                out["value_jax"] = (share * -(hot * np.log(c64)).sum(1)).sum()
+                dq = -share[:, None] * hot / c64 * (q == c64)
+                out["grad_jax"] = dq / total - (dq * q).sum(1, keepdims=True) / total
+            tensors |= {f"{case}/{k}": v for k, v in out.items()}
+            cases.append({"name": case, "class_name": cls.__name__,
+                          "config": {"from_logits": False} | config
+                          if cls is not K.MeanSquaredError else config,
+                          "weighted": w is not None, "clipped": clipped})
+    save("losses", tensors)
+    save_cases("losses.json", {
+        "what": "losses.safetensors: N/y_true N/y_pred [N/sample_weight]"
+                " N/value N/grad (with respect to y_pred); reduction is"
+                " sum_over_batch_size unless the config says otherwise; where"
+                " clipped, N/value_jax and N/grad_jax hold what Keras gives"
+                " with JAX, N/value and N/grad what it gives with TensorFlow",
+        "epsilon": keras.config.epsilon()}, cases)
+
+
+# ---------------------------------------------------------------- optimizers
+
+def make_optimizers(args):
+    O = keras.optimizers
+    rng = np.random.default_rng(13)
+    start = {"a": rng.standard_normal((2, 3)).astype(np.float32),
+             "b": np.array([0.0, 1.0, -0.5], np.float32)}
+    grads = {"a": rng.standard_normal((10, 2, 3)).astype(np.float32),
+             "b": (rng.standard_normal((10, 3)) * [1e-4, 1, 30]).astype(np.float32)}
+    grads["a"][3:6, 0, 0] = 0
+    grads["a"][:, 1, 2] = 0
+    grads["a"][5] = 0
+    tensors = {"start/" + k: v for k, v in start.items()}
+    tensors |= {"gradients/" + k: v for k, v in grads.items()}
+    cases = []
+    for name, cls, config in (
+            ("sgd", O.SGD, {}),
+            ("sgd_momentum", O.SGD, {"momentum": 0.9}),
+            ("sgd_nesterov", O.SGD, {"momentum": 0.9, "nesterov": True}),
+            ("sgd_clipvalue", O.SGD, {"clipvalue": 0.5}),
+            ("sgd_clipnorm", O.SGD, {"momentum": 0.9, "clipnorm": 1.0}),
+            ("sgd_global_clipnorm", O.SGD, {"global_clipnorm": 1.0}),
+            ("sgd_weight_decay", O.SGD, {"weight_decay": 0.01}),
+            ("adam", O.Adam, {}),
+            ("adam_fast", O.Adam, {"learning_rate": 0.05, "beta_1": 0.8,
+                                   "beta_2": 0.95, "epsilon": 1e-3}),
+            ("adam_amsgrad", O.Adam, {"amsgrad": True}),
+            ("adam_clipnorm", O.Adam, {"clipnorm": 1.0}),
+            ("adam_weight_decay", O.Adam, {"weight_decay": 0.01}),
+            ("adamw", O.AdamW, {}),
+            ("rmsprop", O.RMSprop, {}),
+            ("rmsprop_momentum", O.RMSprop, {"momentum": 0.9}),
+            ("rmsprop_centered", O.RMSprop, {"centered": True}),
+            ("rmsprop_centered_momentum", O.RMSprop,
+             {"centered": True, "momentum": 0.9, "rho": 0.8})):
+        optimizer = cls(**config)
+        variables = [keras.Variable(v.astype(np.float64), dtype="float64",
+                                    name=k) for k, v in start.items()]
+        trace = {k: [] for k in start}
+        for step in range(10):
+            optimizer.apply([tf.constant(grads[k][step].astype(np.float64))
+                             for k in start], variables)
+            for k, v in zip(start, variables):
+                trace[k].append(v.numpy())
+        tensors |= {f"{name}/{k}": np.array(v) for k, v in trace.items()}
+        for v in optimizer.variables:
+            tensors[f"{name}/state/{v.name}"] = v.numpy()
+        full = {k: v for k, v in optimizer.get_config().items() if k != "name"}
+        full["learning_rate"] = float(full["learning_rate"])
+        cases.append({"name": name, "class_name": cls.__name__,
+                      "arguments": config, "config": full,
+                      "state": [v.name for v in optimizer.variables]})
+    save("optimizers", tensors)
+    save_cases("optimizers.json", {
+        "what": "optimizers.safetensors: two variables a [2,3] and b [3] begin"
+                " at start/a, start/b and get gradients/a[k], gradients/b[k]"
+                " in step k; N/a and N/b hold the values after each of the ten"
+                " steps, N/state/* the optimizer's own variables after the"
+                " last. Variables are float64, the learning rate is the"
+                " float32 number, as always in Keras"}, cases)
+
+
+PARTS = {"nets": make_nets, "layers": make_layers, "losses": make_losses,
+         "optimizers": make_optimizers}
 
 
 def main():
