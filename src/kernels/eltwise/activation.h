@@ -19,6 +19,13 @@ std::string_view name_of(Activation activation);
 std::optional<Activation> activation_named(std::string_view name);
 std::span<const std::string_view> activation_names();
 
+/// f(x) and f'(x), T = float or double: what a fused reference composes with. NaN stays NaN; relu(-0) = -0.
+template <class T>
+T activate(Activation activation, T x);
+/// At a kink: 0 for relu, relu6 and the hard ones, 1 for leaky_relu, elu and selu, as Keras has it.
+template <class T>
+T activate_gradient(Activation activation, T x);
+
 /// dst[i] = f(src[i]). src and dst may be the same.
 struct ActivationForward {
   static constexpr std::string_view name = "activation_forward";
@@ -36,7 +43,7 @@ struct ActivationForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[i] = ddst[i] * f'(src[i]). relu'(0) = 0. For relu alone, `src` may be the output instead: it has the same sign.
+/// dsrc[i] = ddst[i] * f'(src[i]), and 0 where f' is 0, whatever ddst is. relu'(0) = 0. For relu alone, `src` may be the output instead: it has the same sign.
 /// ddst and dsrc may be the same.
 struct ActivationGradient {
   static constexpr std::string_view name = "activation_gradient";

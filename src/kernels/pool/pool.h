@@ -12,6 +12,7 @@ enum class PoolKind : std::uint8_t { max, average };
 
 /// max: the largest value of the window that lies in the map; NaN if any is NaN; -inf if all are -inf.
 /// average: the mean of the values that lie in the map (Keras divides by the valid cells, not by the window).
+/// A window without a cell in the map (a dilated one may straddle a small map): -inf, average 0, argmax 0, no gradient.
 /// `argmax`, when asked for, is the cell of the first maximum in row-major order (of the first NaN if there is one),
 /// counted i * window_width + j over the whole window. One byte holds it for windows of at most 256 cells; larger ones
 /// write `wide_argmax` instead (reference only). With average there is none.
@@ -71,7 +72,7 @@ struct GlobalPoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// max: pixels that equal the maximum share the gradient equally (Keras's reduce_max does, unlike its windows);
+/// max: pixels that equal the maximum (all NaN, if it is NaN) share the gradient equally (Keras's reduce_max does, unlike its windows);
 /// average: every pixel gets ddst / pixels. Overwrites dsrc.
 struct GlobalPoolInputGradient {
   static constexpr std::string_view name = "global_pool_input_gradient";

@@ -1,0 +1,193 @@
+#include "formats/safetensors.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <unordered_set>
+
+#include "io/bytes.h"
+#include "io/elements.h"
+#include "io/file.h"
+#include "io/json.h"
+#include "io/source.h"
+#include "io/text.h"
+#include "linn/error.h"
+
+namespace linn {
+namespace formats {
+namespace {
+
+constexpr std::uint64_t longest_header = 100'000'000;
+constexpr std::string_view metadata_key = "__metadata__";
+
+struct TypeName {
+  std::string_view name;
+  io::FileType type;
+};
+// In the order of the reference implementation, narrow types first; a file is written from its end.
+constexpr std::array type_names = {
+    TypeName{"BOOL", io::FileType::boolean}, TypeName{"U8", io::FileType::u8},     TypeName{"I8", io::FileType::i8},
+    TypeName{"I16", io::FileType::i16},      TypeName{"U16", io::FileType::u16},   TypeName{"F16", io::FileType::f16},
+    TypeName{"BF16", io::FileType::bf16},    TypeName{"I32", io::FileType::i32},   TypeName{"U32", io::FileType::u32},
+    TypeName{"F32", io::FileType::f32},      TypeName{"F64", io::FileType::f64},   TypeName{"I64", io::FileType::i64},
+    TypeName{"U64", io::FileType::u64},
+};
+
+io::FileType type_named(std::string_view name, const std::string& where) {
+  std::string list;
+  for (const TypeName& known : type_names) {
+    if (known.name == name) return known.type;
+    list += (list.empty() ? "" : ", ") + std::string(known.name);
+  }
+  io::format_error(where, "field \"dtype\": {} came, allowed are {}", io::quote(name), list);
+}
+
+std::size_t place_of(DType type) {
+  const io::FileType wanted = io::file_type_of(type);
+  return static_cast<std::size_t>(
+      std::find_if(type_names.begin(), type_names.end(), [&](const TypeName& known) { return known.type == wanted; }) -
+      type_names.begin());
+}
+
+struct Entry {
+  std::string name;
+  io::FileType type;
+  Shape shape;
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
+Entry entry_of(const std::string& name, const io::Json& value, const std::string& where) {
+  static constexpr std::array<std::string_view, 3> keys = {"dtype", "shape", "data_offsets"};
+  io::check_keys(value, keys, where);
+  Entry entry{name, type_named(io::string_field(value, "dtype", where), where), {}, 0, 0};
+  std::vector<std::int64_t> sizes;
+  for (const io::Json& size : io::array_field(value, "shape", where)) {
+    sizes.push_back(io::as_integer(size, where, "field \"shape\"", 0));
+    if (sizes.size() > Shape::max_rank) break;  // refused below
+  }
+  entry.shape = io::checked_shape(where, sizes, io::size_of(entry.type));
+  const io::Json& offsets = io::array_field(value, "data_offsets", where);
+  if (offsets.size() != 2) io::format_error(where, "field \"data_offsets\": {} came, [begin, end] is allowed", io::describe(offsets));
+  entry.begin = static_cast<std::uint64_t>(io::as_integer(offsets[0], where, "field \"data_offsets\"", 0));
+  entry.end = static_cast<std::uint64_t>(io::as_integer(offsets[1], where, "field \"data_offsets\"", 0));
+  const std::uint64_t need = static_cast<std::uint64_t>(entry.shape.elements()) * io::size_of(entry.type);
+  if (entry.end < entry.begin || entry.end - entry.begin != need)
+    io::format_error(where, "shape {} of {} needs {} bytes, its offsets are {} and {}", entry.shape.to_string(),
+                     io::string_field(value, "dtype", where), need, entry.begin, entry.end);
+  return entry;
+}
+
+Metadata metadata_of(const io::Json& value, const std::string& where) {
+  Metadata metadata;
+  if (!value.is_object()) io::format_error(where, "{} came, an object of texts is allowed", io::describe(value));
+  for (const auto& [key, text] : value.items()) {
+    if (!text.is_string()) io::format_error(where, "field {}: {} came, a text is allowed", io::quote(key), io::describe(text));
+    metadata.emplace(key, text.get<std::string>());
+  }
+  return metadata;
+}
+
+}  // namespace
+
+NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& where, Metadata* metadata) {
+  io::Reader reader(bytes, where);
+  const std::uint64_t length = reader.le64();
+  if (length > longest_header) io::format_error(where, "offset 0: the header has {} bytes; at most {} are allowed", length, longest_header);
+  const std::string_view text = io::text_of(reader.take(length));
+  if (!text.starts_with('{')) io::format_error(where, "offset 8: the header must begin with '{{'; {} came", text.empty() ? "nothing" : io::quote(text.substr(0, 1)));
+  if (const auto last = text.find_last_not_of(' '); text[last] != '}')
+    io::format_error(where, "offset {}: only spaces may follow the header's last '}}'", 8 + last);
+  io::JsonLimits limits;
+  limits.bytes = longest_header;
+  const io::Json header = io::parse_json(text, where + ": header", limits);
+  const std::span<const std::byte> data = bytes.subspan(reader.offset());
+
+  std::vector<Entry> entries;
+  Metadata found;
+  for (const auto& [name, value] : header.items()) {
+    const std::string place = where + ": tensor " + io::quote(name);
+    if (name == metadata_key) {
+      found = metadata_of(value, where + ": " + std::string(metadata_key));
+    } else {
+      entries.push_back(entry_of(name, value, place));
+    }
+  }
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::uint64_t at = 0;
+  for (const Entry& entry : entries) {
+    const std::string place = where + ": tensor " + io::quote(entry.name);
+    if (entry.begin != at)
+      io::format_error(place, "its data begin at offset {}, {} ends at {}", entry.begin, at == 0 ? "the header" : "what precedes it", at);
+    if (entry.end > data.size())
+      io::format_error(place, "truncated at offset {}: its data end at offset {}, {} bytes of data are there", bytes.size(), entry.end,
+                       data.size());
+    at = entry.end;
+  }
+  if (at != data.size()) io::format_error(where, "{} bytes that belong to no tensor follow the last one", data.size() - at);
+
+  // All is known to fit before the first tensor is made.
+  NamedTensors tensors;
+  for (const Entry& entry : entries) {
+    io::MemorySource source(data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin)),
+                            where + ": tensor " + io::quote(entry.name));
+    tensors.emplace_back(entry.name, io::read_elements(source, entry.type, entry.shape));
+    source.finish();
+  }
+  if (metadata != nullptr) *metadata = std::move(found);
+  return tensors;
+}
+
+}  // namespace formats
+
+NamedTensors load_safetensors(const std::string& path, Metadata* metadata) {
+  return formats::read_safetensors(io::read_file(path), path, metadata);
+}
+
+void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {
+  std::vector<const std::pair<std::string, Tensor>*> order;
+  std::unordered_set<std::string_view> names;
+  for (const auto& named : tensors) {
+    if (!named.second.defined()) throw ValueError(fmt::format("{}: tensor {} is empty: it was never given a shape", path, io::quote(named.first)));
+    if (named.first == formats::metadata_key) throw ValueError(fmt::format("{}: a tensor cannot be named {}", path, named.first));
+    if (!names.insert(named.first).second) throw ValueError(fmt::format("{}: two tensors are named {}", path, io::quote(named.first)));
+    order.push_back(&named);
+  }
+  std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    const std::size_t place_a = formats::place_of(a->second.dtype());
+    const std::size_t place_b = formats::place_of(b->second.dtype());
+    return place_a != place_b ? place_a > place_b : a->first < b->first;
+  });
+
+  io::Json header = io::Json::object();
+  if (!metadata.empty()) header[std::string(formats::metadata_key)] = metadata;
+  // Straight into the vector below: ordered_map's own insertion searches all keys.
+  auto& fields = header.get_ref<io::Json::object_t&>();
+  std::uint64_t at = 0;
+  for (const auto* named : order) {
+    const Tensor& tensor = named->second;
+    io::Json entry = io::Json::object();
+    entry["dtype"] = formats::type_names[formats::place_of(tensor.dtype())].name;
+    entry["shape"] = std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end());
+    entry["data_offsets"] = {at, at + tensor.bytes()};
+    fields.io::Json::object_t::Container::emplace_back(named->first, std::move(entry));
+    at += tensor.bytes();
+  }
+  std::string text = io::dump_json(header);
+  text.append((8 - text.size() % 8) % 8, ' ');
+  if (text.size() > formats::longest_header)
+    throw ValueError(fmt::format("{}: names and metadata take {} bytes; at most {} are allowed", path, text.size(), formats::longest_header));
+  io::Writer start;
+  start.le64(text.size());
+  start.text(text);
+  io::AtomicFile file(path);
+  file.write(start.view());
+  for (const auto* named : order) file.write(io::bytes_of(named->second));
+  file.commit();
+}
+
+}  // namespace linn

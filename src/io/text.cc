@@ -1,0 +1,23 @@
+#include "io/text.h"
+
+namespace linn::io {
+
+std::string quote(std::string_view text, std::size_t longest) {
+  std::string result = "\"";
+  for (const char c : text.substr(0, longest)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      result += '\\';
+      result += c;
+    } else if (byte < 0x20 || byte > 0x7e) {
+      result += fmt::format("\\x{:02x}", byte);
+    } else {
+      result += c;
+    }
+  }
+  result += '"';
+  if (text.size() > longest) result += fmt::format("... ({} bytes)", text.size());
+  return result;
+}
+
+}  // namespace linn::io

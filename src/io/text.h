@@ -1,0 +1,25 @@
+// Texts from files, made fit for a message.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "linn/error.h"
+
+namespace linn::io {
+
+/// `text` in double quotes, with quotes, backslashes, control bytes and bytes above 126 as escapes, cut after `longest` bytes.
+/// A name from a file can so not move the cursor, colour the terminal or fill the screen.
+std::string quote(std::string_view text, std::size_t longest = 80);
+
+/// Throws FormatError with the text "WHERE: MESSAGE".
+template <class... Args>
+[[noreturn]] void format_error(std::string_view where, fmt::format_string<Args...> message, Args&&... args) {
+  throw FormatError(fmt::format("{}: {}", where, fmt::format(message, std::forward<Args>(args)...)));
+}
+
+}  // namespace linn::io

@@ -1,0 +1,36 @@
+// Runs a functor over a count of elements, in full vectors and then one by one.
+#if defined(LINN_ELTWISE_FOR_EACH_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef LINN_ELTWISE_FOR_EACH_INL_H
+#undef LINN_ELTWISE_FOR_EACH_INL_H
+#else
+#define LINN_ELTWISE_FOR_EACH_INL_H
+#endif
+
+#include <cstdint>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::eltwise {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Calls f(d, i) for i = 0, Lanes(d), ...; the tail in quarters of a vector, then single lanes. All the same source, so the
+/// same bits; nothing beyond `count` is touched.
+template <class F>
+HWY_INLINE void for_each(std::int64_t count, const F& f) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 4> d4;
+  const hn::CappedTag<float, 1> d1;
+  constexpr std::int64_t lanes = hn::MaxLanes(d);
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) f(d, i);
+  for (; i + 4 <= count; i += 4) f(d4, i);
+  for (; i < count; ++i) f(d1, i);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace linn::kernels::eltwise
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,265 @@
+// The references of the kernels that treat each element alone: activations, conversion, dropout, optimizer updates.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "core/random.h"
+#include "kernels/eltwise/activation.h"
+#include "kernels/eltwise/eltwise.h"
+#include "kernels/eltwise/update.h"
+
+namespace linn::kernels {
+namespace {
+
+// In the order of the enum.
+constexpr std::array<std::string_view, 17> names{
+    "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "softplus", "softsign", "sigmoid",
+    "hard_sigmoid", "silu", "hard_silu", "gelu", "tanh", "exponential", "mish", "log_sigmoid",
+};
+static_assert(names.size() == static_cast<std::size_t>(Activation::log_sigmoid) + 1);
+
+// Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
+constexpr double selu_alpha = 1.6732632423543772848170429916717;
+constexpr double selu_scale = 1.0507009873554804934193349852946;
+constexpr double leaky_slope = 0.2;
+
+// exp() only ever sees a negative number here, so nothing overflows.
+template <class T>
+T sigmoid(T x) {
+  const T e = std::exp(-std::abs(x));
+  return x >= 0 ? 1 / (1 + e) : e / (1 + e);
+}
+
+template <class T>
+T softplus(T x) {
+  return (x > 0 ? x : T{0}) + std::log1p(std::exp(-std::abs(x)));
+}
+
+template <class T>
+T hard_sigmoid(T x) {
+  return std::clamp(x / 6 + T(0.5), T{0}, T{1});
+}
+
+/// The normal distribution's cumulative function; by erfc, which keeps its digits where the result is tiny.
+template <class T>
+T normal_below(T x) {
+  return T(0.5) * std::erfc(-x / std::numbers::sqrt2_v<T>);
+}
+
+template <class T>
+T normal_density(T x) {
+  return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
+}
+
+}  // namespace
+
+std::string_view name_of(Activation activation) { return names[static_cast<std::size_t>(activation)]; }
+
+std::optional<Activation> activation_named(std::string_view name) {
+  if (name == "swish") return Activation::silu;
+  if (name == "hard_swish") return Activation::hard_silu;
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<Activation>(found - names.begin());
+}
+
+std::span<const std::string_view> activation_names() { return names; }
+
+// Comparisons are turned so that NaN stays NaN.
+template <class T>
+T activate(Activation activation, T x) {
+  switch (activation) {
+    case Activation::linear: return x;
+    case Activation::relu: return x < 0 ? T{0} : x;
+    case Activation::relu6: return std::clamp(x, T{0}, T{6});
+    case Activation::leaky_relu: return x >= 0 ? x : T(leaky_slope) * x;
+    case Activation::elu: return x > 0 ? x : std::expm1(x);
+    case Activation::selu: return T(selu_scale) * (x > 0 ? x : T(selu_alpha) * std::expm1(x));
+    case Activation::softplus: return softplus(x);
+    case Activation::softsign: return x / (1 + std::abs(x));
+    case Activation::sigmoid: return sigmoid(x);
+    case Activation::hard_sigmoid: return hard_sigmoid(x);
+    case Activation::silu: return x * sigmoid(x);
+    case Activation::hard_silu: return x * hard_sigmoid(x);
+    case Activation::gelu: return x * normal_below(x);
+    case Activation::tanh: return std::tanh(x);
+    case Activation::exponential: return std::exp(x);
+    case Activation::mish: return x * std::tanh(softplus(x));
+    case Activation::log_sigmoid: return -softplus(-x);
+  }
+  return x;
+}
+
+template <class T>
+T activate_gradient(Activation activation, T x) {
+  switch (activation) {
+    case Activation::linear: return 1;
+    case Activation::relu: return x > 0 ? T{1} : T{0};
+    case Activation::relu6: return x > 0 && x < 6 ? T{1} : T{0};
+    case Activation::leaky_relu: return x >= 0 ? T{1} : T(leaky_slope);
+    case Activation::elu: return x > 0 ? T{1} : std::exp(x);
+    case Activation::selu: return T(selu_scale) * (x > 0 ? T{1} : T(selu_alpha) * std::exp(x));
+    case Activation::softplus: return sigmoid(x);
+    case Activation::softsign: return 1 / ((1 + std::abs(x)) * (1 + std::abs(x)));
+    case Activation::sigmoid: return sigmoid(x) * sigmoid(-x);
+    case Activation::hard_sigmoid: return x > -3 && x < 3 ? T{1} / 6 : T{0};
+    case Activation::silu: return sigmoid(x) * (1 + x * sigmoid(-x));
+    case Activation::hard_silu: return hard_sigmoid(x) + (x > -3 && x < 3 ? x / 6 : T{0});
+    case Activation::gelu: return normal_below(x) + x * normal_density(x);
+    case Activation::tanh: return 1 - std::tanh(x) * std::tanh(x);
+    case Activation::exponential: return std::exp(x);
+    case Activation::mish: {
+      const T t = std::tanh(softplus(x));
+      return t + x * (1 - t * t) * sigmoid(x);
+    }
+    case Activation::log_sigmoid: return sigmoid(-x);
+  }
+  return 1;
+}
+
+template float activate(Activation, float);
+template double activate(Activation, double);
+template float activate_gradient(Activation, float);
+template double activate_gradient(Activation, double);
+
+template <class T>
+void ActivationForward::reference(const Problem& problem, const Args<T>& args) {
+  for (std::int64_t i = 0; i < args.count; ++i) args.dst[i] = activate(problem.activation, args.src[i]);
+}
+
+template <class T>
+void ActivationGradient::reference(const Problem& problem, const Args<T>& args) {
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    const T slope = activate_gradient(problem.activation, args.src[i]);
+    args.dsrc[i] = slope == 0 ? T{0} : args.ddst[i] * slope;  // a dead element passes nothing, not even NaN
+  }
+}
+
+// ---- Gather, Rescale, Add, Dropout ----
+
+namespace {
+
+template <class From, class T>
+void gather_rows(std::int64_t row, const Gather::Args<T>& args) {
+  for (std::int64_t r = 0; r < args.rows; ++r) {
+    const std::int64_t from = args.index == nullptr ? args.first + r : args.index[args.first + r];
+    const From* src = static_cast<const From*>(args.src) + from * row;
+    for (std::int64_t i = 0; i < row; ++i) {
+      if constexpr (std::is_same_v<From, bfloat16>)
+        args.dst[r * row + i] = static_cast<T>(to_float(src[i]));
+      else
+        args.dst[r * row + i] = static_cast<T>(src[i]);
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void Gather::reference(const Problem& problem, const Args<T>& args) {
+  switch (problem.from) {
+    case DType::u8: return gather_rows<std::uint8_t>(problem.row, args);
+    case DType::i32: return gather_rows<std::int32_t>(problem.row, args);
+    case DType::i64: return gather_rows<std::int64_t>(problem.row, args);
+    case DType::f32: return gather_rows<float>(problem.row, args);
+    case DType::f64: return gather_rows<double>(problem.row, args);
+    case DType::bf16: return gather_rows<bfloat16>(problem.row, args);
+  }
+}
+
+template <class T>
+void Rescale::reference(const Problem& problem, const Args<T>& args) {
+  const T scale = static_cast<T>(problem.scale);
+  const T offset = static_cast<T>(problem.offset);
+  for (std::int64_t i = 0; i < args.count; ++i) args.dst[i] = args.src[i] * scale + offset;
+}
+
+template <class T>
+void Add::reference(const Problem&, const Args<T>& args) {
+  for (std::int64_t i = 0; i < args.count; ++i) args.dst[i] = args.a[i] + args.b[i];
+}
+
+template <class T>
+void Dropout::reference(const Problem& problem, const Args<T>& args) {
+  const core::Random random(args.seed, args.stream);
+  const T keep = static_cast<T>(1 - problem.rate);
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    const bool drop = random.uniform(args.first + static_cast<std::uint64_t>(i)) < problem.rate;
+    args.dst[i] = drop ? T{0} : args.src[i] / keep;
+  }
+}
+
+// ---- updates: every operation rounds to T, in the order of the formula ----
+
+template <class T>
+void AdamUpdate::reference(const Problem& problem, const Args<T>& args) {
+  const T rest_1 = static_cast<T>(1 - problem.beta_1);
+  const T rest_2 = static_cast<T>(1 - problem.beta_2);
+  const T epsilon = static_cast<T>(problem.epsilon);
+  const T alpha = static_cast<T>(args.alpha);
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    const T g = args.gradient[i];
+    const T m = args.momentum[i] + (g - args.momentum[i]) * rest_1;
+    T v = args.velocity[i] + (g * g - args.velocity[i]) * rest_2;
+    args.momentum[i] = m;
+    args.velocity[i] = v;
+    if (problem.amsgrad) v = args.velocity_hat[i] = v > args.velocity_hat[i] ? v : args.velocity_hat[i];
+    args.variable[i] -= alpha * m / (std::sqrt(v) + epsilon);
+  }
+}
+
+template <class T>
+void SgdUpdate::reference(const Problem& problem, const Args<T>& args) {
+  const T rate = static_cast<T>(args.learning_rate);
+  const T mu = static_cast<T>(problem.momentum);
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    const T step = rate * args.gradient[i];
+    if (problem.momentum == 0) {
+      args.variable[i] -= step;
+      continue;
+    }
+    const T m = mu * args.momentum[i] - step;
+    args.momentum[i] = m;
+    args.variable[i] += problem.nesterov ? mu * m - step : m;
+  }
+}
+
+template <class T>
+void RmspropUpdate::reference(const Problem& problem, const Args<T>& args) {
+  const T rate = static_cast<T>(args.learning_rate);
+  const T rho = static_cast<T>(problem.rho);
+  const T rest = static_cast<T>(1 - problem.rho);
+  const T mu = static_cast<T>(problem.momentum);
+  const T epsilon = static_cast<T>(problem.epsilon);
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    const T g = args.gradient[i];
+    const T v = rho * args.velocity[i] + rest * (g * g);
+    args.velocity[i] = v;
+    T d = v;
+    if (problem.centered) {
+      const T a = rho * args.average_gradient[i] + rest * g;
+      args.average_gradient[i] = a;
+      d = v - a * a;
+    }
+    T step = rate * g / std::sqrt(d + epsilon);
+    if (problem.momentum != 0) step = args.momentum[i] = mu * args.momentum[i] + step;
+    args.variable[i] -= step;
+  }
+}
+
+#define LINN_INSTANTIATE(kernel)                                             \
+  template void kernel::reference(const Problem&, const Args<float>&);       \
+  template void kernel::reference(const Problem&, const Args<double>&);
+LINN_INSTANTIATE(ActivationForward)
+LINN_INSTANTIATE(ActivationGradient)
+LINN_INSTANTIATE(Gather)
+LINN_INSTANTIATE(Rescale)
+LINN_INSTANTIATE(Add)
+LINN_INSTANTIATE(Dropout)
+LINN_INSTANTIATE(AdamUpdate)
+LINN_INSTANTIATE(SgdUpdate)
+LINN_INSTANTIATE(RmspropUpdate)
+#undef LINN_INSTANTIATE
+
+}  // namespace linn::kernels

@@ -1,0 +1,238 @@
+// Activations, conversion of rows, scaling, sums, dropout.
+//
+// dst[i] = f(src[i], ...), one loop over the elements. Registers: what one element needs. Bound by memory, but for dropout,
+// which makes four random numbers with 20 products of 32 x 32 bits.
+// MEASURED
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/eltwise/vector.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/random.h"
+#include "kernels/eltwise/for_each-inl.h"
+#include "kernels/eltwise/vector.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::eltwise {
+namespace HWY_NAMESPACE {
+namespace {
+
+// ---- activations: comparisons turned so that NaN stays NaN ----
+
+template <Activation activation>
+struct Forward {
+  const float* src;
+  float* dst;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    const auto x = hn::LoadU(d, src + i);
+    const auto zero = hn::Zero(d);
+    auto y = x;
+    if constexpr (activation == Activation::relu) y = hn::IfThenZeroElse(hn::Lt(x, zero), x);
+    if constexpr (activation == Activation::relu6) {
+      const auto six = hn::Set(d, 6.0f);
+      y = hn::IfThenElse(hn::Gt(x, six), six, hn::IfThenZeroElse(hn::Lt(x, zero), x));
+    }
+    if constexpr (activation == Activation::leaky_relu) y = hn::IfThenElse(hn::Ge(x, zero), x, hn::Mul(hn::Set(d, 0.2f), x));
+    hn::StoreU(y, d, dst + i);
+  }
+};
+
+template <Activation activation>
+struct Backward {
+  const float* src;
+  const float* ddst;
+  float* dsrc;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    const auto x = hn::LoadU(d, src + i);
+    const auto zero = hn::Zero(d);
+    auto g = hn::LoadU(d, ddst + i);
+    if constexpr (activation == Activation::relu) g = hn::IfThenElseZero(hn::Gt(x, zero), g);
+    if constexpr (activation == Activation::relu6) g = hn::IfThenElseZero(hn::And(hn::Gt(x, zero), hn::Lt(x, hn::Set(d, 6.0f))), g);
+    if constexpr (activation == Activation::leaky_relu) g = hn::IfThenElse(hn::Ge(x, zero), g, hn::Mul(hn::Set(d, 0.2f), g));
+    hn::StoreU(g, d, dsrc + i);
+  }
+};
+
+void activation_forward(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args) {
+  if (problem.activation == Activation::relu) return for_each(args.count, Forward<Activation::relu>{args.src, args.dst});
+  if (problem.activation == Activation::relu6) return for_each(args.count, Forward<Activation::relu6>{args.src, args.dst});
+  for_each(args.count, Forward<Activation::leaky_relu>{args.src, args.dst});
+}
+
+void activation_gradient(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args) {
+  if (problem.activation == Activation::relu) return for_each(args.count, Backward<Activation::relu>{args.src, args.ddst, args.dsrc});
+  if (problem.activation == Activation::relu6) return for_each(args.count, Backward<Activation::relu6>{args.src, args.ddst, args.dsrc});
+  for_each(args.count, Backward<Activation::leaky_relu>{args.src, args.ddst, args.dsrc});
+}
+
+// ---- rows ----
+
+struct FromBytes {
+  const std::uint8_t* src;
+  float* dst;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    const hn::Rebind<std::int32_t, D> di;
+    const hn::Rebind<std::uint8_t, D> du;
+    hn::StoreU(hn::ConvertTo(d, hn::PromoteTo(di, hn::LoadU(du, src + i))), d, dst + i);
+  }
+};
+
+void gather_run(const Gather::Problem& problem, const void* src, std::int64_t first_row, float* dst, std::int64_t rows) {
+  const std::int64_t first = first_row * problem.row;
+  const std::int64_t count = rows * problem.row;
+  if (problem.from == DType::u8)
+    for_each(count, FromBytes{static_cast<const std::uint8_t*>(src) + first, dst});
+  else
+    std::memcpy(dst, static_cast<const float*>(src) + first, static_cast<std::size_t>(count) * sizeof(float));
+}
+
+void gather(const Gather::Problem& problem, const Gather::Args<float>& args) {
+  if (args.rows == 0 || problem.row == 0) return;
+  if (args.index == nullptr) return gather_run(problem, args.src, args.first, args.dst, args.rows);
+  for (std::int64_t r = 0; r < args.rows; ++r) gather_run(problem, args.src, args.index[args.first + r], args.dst + r * problem.row, 1);
+}
+
+// ---- sums and products ----
+
+struct Scale {
+  const float* src;
+  float* dst;
+  float scale, offset;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    hn::StoreU(hn::Add(hn::Mul(hn::LoadU(d, src + i), hn::Set(d, scale)), hn::Set(d, offset)), d, dst + i);
+  }
+};
+
+void rescale(const Rescale::Problem& problem, const Rescale::Args<float>& args) {
+  for_each(args.count, Scale{args.src, args.dst, static_cast<float>(problem.scale), static_cast<float>(problem.offset)});
+}
+
+struct Sum {
+  const float* a;
+  const float* b;
+  float* dst;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    hn::StoreU(hn::Add(hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, dst + i);
+  }
+};
+
+void add(const Add::Problem&, const Add::Args<float>& args) { for_each(args.count, Sum{args.a, args.b, args.dst}); }
+
+// ---- dropout ----
+
+/// (high << 32 | low) = a * b in each lane.
+template <class D, class V>
+HWY_INLINE void multiply_wide(D du, V a, V b, V* high, V* low) {
+  const hn::RepartitionToWide<D> dw;
+  const auto even = hn::BitCast(du, hn::MulEven(a, b));
+  const auto odd = hn::BitCast(du, hn::MulEven(hn::BitCast(du, hn::ShiftRight<32>(hn::BitCast(dw, a))), b));
+  *low = hn::OddEven(hn::BitCast(du, hn::ShiftLeft<32>(hn::BitCast(dw, odd))), even);
+  *high = hn::OddEven(odd, hn::BitCast(du, hn::ShiftRight<32>(hn::BitCast(dw, even))));
+}
+
+/// Lanes(d) counters in a row, from one that is a multiple of nothing in particular: core::philox, many at once (see core/random.cc).
+/// `counter` must not pass a multiple of 2^32 within the vector.
+template <class D, class V>
+HWY_INLINE void philox_lanes(D du, std::uint64_t key, std::uint64_t stream, std::uint64_t counter, V* c0, V* c1, V* c2, V* c3) {
+  std::uint32_t k0 = static_cast<std::uint32_t>(key);
+  std::uint32_t k1 = static_cast<std::uint32_t>(key >> 32);
+  *c0 = hn::Iota(du, static_cast<std::uint32_t>(counter));
+  *c1 = hn::Set(du, static_cast<std::uint32_t>(counter >> 32));
+  *c2 = hn::Set(du, static_cast<std::uint32_t>(stream));
+  *c3 = hn::Set(du, static_cast<std::uint32_t>(stream >> 32));
+  const auto m0 = hn::Set(du, 0xD2511F53u);
+  const auto m1 = hn::Set(du, 0xCD9E8D57u);
+  for (int round = 0; round < 10; ++round) {
+    V high0, low0, high1, low1;
+    multiply_wide(du, *c0, m0, &high0, &low0);
+    multiply_wide(du, *c2, m1, &high1, &low1);
+    *c0 = hn::Xor(hn::Xor(high1, *c1), hn::Set(du, k0));
+    *c1 = low1;
+    *c2 = hn::Xor(hn::Xor(high0, *c3), hn::Set(du, k1));
+    *c3 = low0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
+void dropout(const Dropout::Problem& problem, const Dropout::Args<float>& args) {
+  const core::Random random(args.seed, args.stream);
+  const float keep = static_cast<float>(1 - problem.rate);
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<std::uint32_t, decltype(d)> du;
+  constexpr std::int64_t lanes = hn::MaxLanes(d);
+  // A number k * 2^-24 is below the rate just when k < rate * 2^24, and that when k < its ceiling.
+  const auto limit = hn::Set(hn::Rebind<std::int32_t, decltype(d)>(), static_cast<std::int32_t>(std::ceil(problem.rate * 0x1p24)));
+  const auto one_by_one = [&](std::int64_t i, std::int64_t end) {
+    for (; i < end; ++i) {
+      const bool drop = random.uniform(args.first + static_cast<std::uint64_t>(i)) < problem.rate;
+      args.dst[i] = drop ? 0.0f : args.src[i] / keep;
+    }
+  };
+  // Words of a counter lie side by side, so a block of 4 * lanes elements starts where `first + i` is a multiple of four.
+  std::int64_t i = std::min(args.count, static_cast<std::int64_t>((4 - args.first % 4) % 4));
+  one_by_one(0, i);
+  for (; i + 4 * lanes <= args.count; i += 4 * lanes) {
+    const std::uint64_t counter = (args.first + static_cast<std::uint64_t>(i)) / 4;
+    if (static_cast<std::uint32_t>(counter) > 0xffffffffu - static_cast<std::uint32_t>(lanes)) {
+      one_by_one(i, i + 4 * lanes);
+      continue;
+    }
+    hn::Vec<decltype(du)> c[4];
+    philox_lanes(du, args.seed, args.stream, counter, &c[0], &c[1], &c[2], &c[3]);
+    HWY_ALIGN std::uint32_t words[4 * lanes];
+    hn::StoreInterleaved4(c[0], c[1], c[2], c[3], du, words);
+    for (std::int64_t v = 0; v < 4; ++v) {
+      const auto k = hn::ShiftRight<8>(hn::Load(du, words + v * lanes));
+      const auto drop = hn::RebindMask(d, hn::Lt(hn::BitCast(hn::Rebind<std::int32_t, decltype(d)>(), k), limit));
+      const auto kept = hn::Div(hn::LoadU(d, args.src + i + v * lanes), hn::Set(d, keep));
+      hn::StoreU(hn::IfThenZeroElse(drop, kept), d, args.dst + i + v * lanes);
+    }
+  }
+  one_by_one(i, args.count);
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace linn::kernels::eltwise
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels::eltwise {
+
+HWY_EXPORT(activation_forward);
+HWY_EXPORT(activation_gradient);
+HWY_EXPORT(gather);
+HWY_EXPORT(rescale);
+HWY_EXPORT(add);
+HWY_EXPORT(dropout);
+
+bool VectorActivation::accepts(const ActivationForward::Problem& problem) {
+  return problem.activation == Activation::relu || problem.activation == Activation::relu6 ||
+         problem.activation == Activation::leaky_relu;
+}
+bool VectorActivationGradient::accepts(const ActivationGradient::Problem& problem) { return VectorActivation::accepts(problem); }
+bool VectorGather::accepts(const Gather::Problem& problem) { return problem.from == DType::u8 || problem.from == DType::f32; }
+
+void VectorActivation::run(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(activation_forward)(problem, args);
+}
+void VectorActivationGradient::run(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(activation_gradient)(problem, args);
+}
+void VectorGather::run(const Gather::Problem& problem, const Gather::Args<float>& args) { HWY_DYNAMIC_DISPATCH(gather)(problem, args); }
+void VectorRescale::run(const Rescale::Problem& problem, const Rescale::Args<float>& args) { HWY_DYNAMIC_DISPATCH(rescale)(problem, args); }
+void VectorAdd::run(const Add::Problem& problem, const Add::Args<float>& args) { HWY_DYNAMIC_DISPATCH(add)(problem, args); }
+void VectorDropout::run(const Dropout::Problem& problem, const Dropout::Args<float>& args) { HWY_DYNAMIC_DISPATCH(dropout)(problem, args); }
+
+}  // namespace linn::kernels::eltwise
+#endif

@@ -1,0 +1,59 @@
+// Element by element, in vectors (Highway). Every operation rounds as in the reference and in its order: same bits.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/cpu.h"
+#include "kernels/eltwise/activation.h"
+#include "kernels/eltwise/eltwise.h"
+#include "kernels/eltwise/update.h"
+
+namespace linn::kernels::eltwise {
+
+/// What all of them declare alike.
+template <class Kernel>
+struct VectorTraits {
+  static constexpr std::string_view name = "vector";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const typename Kernel::Problem&) { return true; }
+  static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
+};
+
+/// relu, relu6, leaky_relu: those of comparisons and products alone.
+struct VectorActivation : VectorTraits<ActivationForward> {
+  static bool accepts(const ActivationForward::Problem& problem);
+  static void run(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args);
+};
+struct VectorActivationGradient : VectorTraits<ActivationGradient> {
+  static bool accepts(const ActivationGradient::Problem& problem);
+  static void run(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args);
+};
+
+/// From u8 and f32.
+struct VectorGather : VectorTraits<Gather> {
+  static bool accepts(const Gather::Problem& problem);
+  static void run(const Gather::Problem& problem, const Gather::Args<float>& args);
+};
+struct VectorRescale : VectorTraits<Rescale> {
+  static void run(const Rescale::Problem& problem, const Rescale::Args<float>& args);
+};
+struct VectorAdd : VectorTraits<Add> {
+  static void run(const Add::Problem& problem, const Add::Args<float>& args);
+};
+struct VectorDropout : VectorTraits<Dropout> {
+  static void run(const Dropout::Problem& problem, const Dropout::Args<float>& args);
+};
+
+struct VectorAdam : VectorTraits<AdamUpdate> {
+  static void run(const AdamUpdate::Problem& problem, const AdamUpdate::Args<float>& args);
+};
+struct VectorSgd : VectorTraits<SgdUpdate> {
+  static void run(const SgdUpdate::Problem& problem, const SgdUpdate::Args<float>& args);
+};
+struct VectorRmsprop : VectorTraits<RmspropUpdate> {
+  static void run(const RmspropUpdate::Problem& problem, const RmspropUpdate::Args<float>& args);
+};
+
+}  // namespace linn::kernels::eltwise

@@ -1,0 +1,51 @@
+// Pooling with channels in lanes (Highway): what runs on every x86-64 CPU.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/cpu.h"
+#include "kernels/pool/pool.h"
+
+namespace linn::kernels::pool {
+
+/// Any window, stride, dilation, padding and channels. Same bits as the reference (but for the sign of zero in a gradient).
+/// Takes no argmax of windows above 256 cells.
+struct Vector {
+  static constexpr std::string_view name = "vector";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const PoolForward::Problem& problem);
+  static std::int64_t scratch(const PoolForward::Problem&, std::int64_t) { return 0; }
+  static void run(const PoolForward::Problem& problem, const PoolForward::Args<float>& args);
+};
+
+struct VectorGradient {
+  static constexpr std::string_view name = "vector";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const PoolInputGradient::Problem& problem);
+  static std::int64_t scratch(const PoolInputGradient::Problem& problem, std::int64_t images);
+  static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
+};
+
+/// Sums run in pixel order, so the bits are the reference's.
+struct GlobalVector {
+  static constexpr std::string_view name = "vector";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const GlobalPoolForward::Problem&) { return true; }
+  static std::int64_t scratch(const GlobalPoolForward::Problem&, std::int64_t) { return 0; }
+  static void run(const GlobalPoolForward::Problem& problem, const GlobalPoolForward::Args<float>& args);
+};
+
+struct GlobalVectorGradient {
+  static constexpr std::string_view name = "vector";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const GlobalPoolInputGradient::Problem&) { return true; }
+  static std::int64_t scratch(const GlobalPoolInputGradient::Problem&, std::int64_t) { return 0; }
+  static void run(const GlobalPoolInputGradient::Problem& problem, const GlobalPoolInputGradient::Args<float>& args);
+};
+
+}  // namespace linn::kernels::pool

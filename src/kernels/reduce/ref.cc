@@ -1,0 +1,152 @@
+// The references of the kernels that reduce a row: softmax, losses, accuracy.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/reduce/loss.h"
+#include "kernels/reduce/softmax.h"
+
+namespace linn::kernels {
+namespace {
+
+/// Index of the first largest; the first NaN counts as larger than all, as numpy and Keras have it.
+template <class T>
+std::int64_t first_largest(const T* values, std::int64_t count) {
+  std::int64_t best = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (std::isnan(values[i])) return i;
+    if (values[i] > values[best]) best = i;
+  }
+  return best;
+}
+
+/// log(sum of exp), with the maximum taken out first so that nothing overflows.
+template <class T>
+struct LogSumExp {
+  T max, log_sum;  // their sum is the answer
+  LogSumExp(const T* values, std::int64_t count) {
+    max = *std::max_element(values, values + count);
+    T sum = 0;
+    for (std::int64_t i = 0; i < count; ++i) sum += std::exp(values[i] - max);
+    log_sum = std::log(sum);
+  }
+};
+
+/// The target of class c: one-hot of the label or the given row, smoothed.
+template <class T>
+T target(const Crossentropy::Problem& problem, const Crossentropy::Args<T>& args, std::int64_t r, std::int64_t c) {
+  const T hard = args.labels == nullptr ? args.targets[r * problem.classes + c] : static_cast<T>(args.labels[r] == c ? 1 : 0);
+  if (problem.smoothing == 0) return hard;
+  return hard * static_cast<T>(1 - problem.smoothing) + static_cast<T>(problem.smoothing) / static_cast<T>(problem.classes);
+}
+
+}  // namespace
+
+template <class T>
+void SoftmaxForward::reference(const Problem& problem, const Args<T>& args) {
+  for (std::int64_t r = 0; r < args.rows; ++r) {
+    const T* src = args.src + r * problem.classes;
+    T* dst = args.dst + r * problem.classes;
+    const T max = *std::max_element(src, src + problem.classes);
+    T sum = 0;
+    for (std::int64_t c = 0; c < problem.classes; ++c) sum += std::exp(src[c] - max);
+    for (std::int64_t c = 0; c < problem.classes; ++c)
+      dst[c] = problem.log ? src[c] - max - std::log(sum) : std::exp(src[c] - max) / sum;
+  }
+}
+
+template <class T>
+void SoftmaxGradient::reference(const Problem& problem, const Args<T>& args) {
+  for (std::int64_t r = 0; r < args.rows; ++r) {
+    const T* dst = args.dst + r * problem.classes;
+    const T* ddst = args.ddst + r * problem.classes;
+    T* dsrc = args.dsrc + r * problem.classes;
+    T sum = 0;
+    for (std::int64_t c = 0; c < problem.classes; ++c) sum += problem.log ? ddst[c] : ddst[c] * dst[c];
+    for (std::int64_t c = 0; c < problem.classes; ++c)
+      dsrc[c] = problem.log ? ddst[c] - std::exp(dst[c]) * sum : dst[c] * (ddst[c] - sum);
+  }
+}
+
+template <class T>
+void Crossentropy::reference(const Problem& problem, const Args<T>& args) {
+  const T low = static_cast<T>(1e-7);
+  const T high = static_cast<T>(1 - 1e-7);
+  for (std::int64_t r = 0; r < args.rows; ++r) {
+    const T* p = args.prediction + r * problem.classes;
+    T* dp = args.dprediction == nullptr ? nullptr : args.dprediction + r * problem.classes;
+    const T factor = static_cast<T>(args.scale) * (args.weights == nullptr ? T{1} : args.weights[r]);
+    T loss = 0;
+
+    if (problem.prediction == Prediction::logits) {
+      const LogSumExp<T> lse(p, problem.classes);
+      T targets = 0;
+      for (std::int64_t c = 0; c < problem.classes; ++c) {
+        const T q = target(problem, args, r, c);
+        targets += q;
+        if (q != 0) loss -= q * (p[c] - lse.max - lse.log_sum);
+      }
+      for (std::int64_t c = 0; dp != nullptr && c < problem.classes; ++c)
+        dp[c] = factor * (std::exp(p[c] - lse.max - lse.log_sum) * targets - target(problem, args, r, c));
+    } else {
+      // With s = sum(p), y = p / s and h[c] = d loss / d y[c] (0 where clipped): d loss / d p[c] = (h[c] - sum(h y)) / s.
+      T s = 0;
+      for (std::int64_t c = 0; c < problem.classes; ++c) s += p[c];
+      T sum = 0;
+      const auto slope = [&](std::int64_t c) {
+        const T y = p[c] / s;
+        return y > low && y < high ? -target(problem, args, r, c) / y : T{0};
+      };
+      for (std::int64_t c = 0; c < problem.classes; ++c) {
+        const T q = target(problem, args, r, c);
+        if (q != 0) loss -= q * std::log(std::clamp(p[c] / s, low, high));
+        sum += slope(c) * (p[c] / s);
+      }
+      for (std::int64_t c = 0; dp != nullptr && c < problem.classes; ++c) dp[c] = factor * (slope(c) - sum) / s;
+    }
+    args.loss[r] = loss;
+  }
+}
+
+template <class T>
+void SquaredError::reference(const Problem& problem, const Args<T>& args) {
+  const T width = static_cast<T>(problem.width);
+  for (std::int64_t r = 0; r < args.rows; ++r) {
+    const T factor = static_cast<T>(args.scale) * (args.weights == nullptr ? T{1} : args.weights[r]);
+    T sum = 0;
+    for (std::int64_t c = r * problem.width; c < (r + 1) * problem.width; ++c) {
+      const T difference = args.prediction[c] - args.targets[c];
+      sum += difference * difference;
+      if (args.dprediction != nullptr) args.dprediction[c] = factor * 2 * difference / width;
+    }
+    args.loss[r] = sum / width;
+  }
+}
+
+template <class T>
+void Accuracy::reference(const Problem& problem, const Args<T>& args) {
+  for (std::int64_t r = 0; r < args.rows; ++r) {
+    const T* prediction = args.prediction + r * problem.classes;
+    const T* targets = args.labels == nullptr ? args.targets + r * problem.classes : nullptr;
+    bool right = false;
+    if (problem.classes == 1) {
+      const T wanted = targets == nullptr ? static_cast<T>(args.labels[r]) : targets[0];
+      right = (prediction[0] > T(0.5) ? T{1} : T{0}) == wanted;
+    } else {
+      const std::int64_t wanted = targets == nullptr ? args.labels[r] : first_largest(targets, problem.classes);
+      right = first_largest(prediction, problem.classes) == wanted;
+    }
+    args.right[r] = right ? T{1} : T{0};
+  }
+}
+
+#define LINN_INSTANTIATE(kernel)                                             \
+  template void kernel::reference(const Problem&, const Args<float>&);       \
+  template void kernel::reference(const Problem&, const Args<double>&);
+LINN_INSTANTIATE(SoftmaxForward)
+LINN_INSTANTIATE(SoftmaxGradient)
+LINN_INSTANTIATE(Crossentropy)
+LINN_INSTANTIATE(SquaredError)
+LINN_INSTANTIATE(Accuracy)
+#undef LINN_INSTANTIATE
+
+}  // namespace linn::kernels
