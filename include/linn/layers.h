@@ -1,0 +1,9 @@
+// room: layers
+// All layers.
+#pragma once
+
+#include "linn/layers/activation.h"  // IWYU pragma: export
+#include "linn/layers/conv.h"        // IWYU pragma: export
+#include "linn/layers/dense.h"       // IWYU pragma: export
+#include "linn/layers/pool.h"        // IWYU pragma: export
+#include "linn/layers/reshape.h"     // IWYU pragma: export

@@ -1,0 +1,65 @@
+// room: layers
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+
+#include "linn/activations.h"
+#include "linn/initializers.h"
+#include "linn/layer.h"
+#include "linn/types.h"
+
+namespace linn {
+
+struct Conv2DOptions {
+  Size2 strides = {1, 1};
+  Padding padding = "valid";
+  DataFormat data_format = "channels_last";
+  Size2 dilation_rate = {1, 1};
+  std::int64_t groups = 1;
+  ActivationName activation = "linear";
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+struct Conv2DConfig {
+  std::int64_t filters = 1;
+  Size2 kernel_size = {1, 1};
+  Conv2DOptions options = {};
+};
+
+template <class Config, class Visitor>
+  requires std::same_as<std::remove_const_t<Config>, Conv2DConfig>
+void describe(Config& config, Visitor&& visit) {
+  auto& [filters, kernel_size, options] = config;
+  auto& [strides, padding, data_format, dilation_rate, groups, activation, use_bias, kernel_initializer, bias_initializer, name, trainable,
+         input_shape] = options;
+  visit.common(name, trainable, input_shape);
+  visit("filters", filters);
+  visit("kernel_size", kernel_size);
+  visit("strides", strides);
+  visit("padding", padding);
+  visit("data_format", data_format);
+  visit("dilation_rate", dilation_rate);
+  visit("groups", groups);
+  visit("activation", activation);
+  visit("use_bias", use_bias);
+  visit("kernel_initializer", kernel_initializer);
+  visit("bias_initializer", bias_initializer);
+}
+
+/// Convolution over images (height, width, channels) -> (rows, columns, filters).
+/// Variables: kernel (kernel rows, kernel columns, channels / groups, filters) and bias (filters).
+/// Throws ValueError for a filter count, size or stride below 1, for filters not a multiple of groups, and for strides above
+/// 1 together with dilation above 1.
+class Conv2D : public Layer {
+ public:
+  Conv2D(std::int64_t filters, Size2 kernel_size, Conv2DOptions options = {});
+};
+
+}  // namespace linn

@@ -1,0 +1,17 @@
+// room: model
+// Everything.
+#pragma once
+
+#include "linn/activations.h"   // IWYU pragma: export
+#include "linn/data.h"          // IWYU pragma: export
+#include "linn/error.h"         // IWYU pragma: export
+#include "linn/initializers.h"  // IWYU pragma: export
+#include "linn/layer.h"         // IWYU pragma: export
+#include "linn/layers.h"        // IWYU pragma: export
+#include "linn/losses.h"        // IWYU pragma: export
+#include "linn/model.h"         // IWYU pragma: export
+#include "linn/optimizers.h"    // IWYU pragma: export
+#include "linn/shape.h"         // IWYU pragma: export
+#include "linn/tensor.h"        // IWYU pragma: export
+#include "linn/train.h"         // IWYU pragma: export
+#include "linn/types.h"         // IWYU pragma: export
