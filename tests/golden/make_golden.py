@@ -1057,7 +1057,7 @@ def make_fit(args):
                     for k, v in weights(model).items()}
         tensors[f"{case['name']}/predict"] = model.predict(val_x, verbose=0)
 
-    # train_on_batch and test_on_batch: the metrics go on accumulating.
+    # train_on_batch and test_on_batch: [loss, accuracy] of that batch alone.
     model = model_of("softmax")
     set_weights(model, starts["softmax"])
     model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False,
@@ -1081,7 +1081,11 @@ def make_fit(args):
             ("validation_split 1.0", {"validation_split": 1.0}),
             ("short y", {"y": y[:5]}),
             ("short sample_weight", {"sample_weight": weight[:5]}),
-            ("wrong sample shape", {"x": x[:, :5]})):
+            ("5 rows where the model says 6, same size after pooling",
+             {"x": x[:, :5]}),
+            ("3 rows where the model says 6", {"x": x[:, :3]}),
+            ("1 channel where the model says 2", {"x": x[..., :1]}),
+            ("label 4 of 4 classes", {"y": np.full(n, 4)})):
         try:
             model.fit(**({"x": x, "y": y, "verbose": 0} | call))
             refused.append({"what": name, "raises": None})
