@@ -138,5 +138,45 @@ def nets():
     return worst > TOLERANCE
 
 
+def losses():
+    t, bad, worst = tensors("losses"), 0, 0.0
+    for case in read("losses.json")["cases"]:
+        n = case["name"]
+        loss_fn = getattr(keras.losses, case["class_name"])(
+            **case["config"], dtype="float64")
+        value, grad = jax.value_and_grad(
+            lambda p: loss_fn(t[n + "/y_true"], p,
+                              sample_weight=t.get(n + "/sample_weight")))(
+            jax.numpy.asarray(t[n + "/y_pred"].astype(np.float64)))
+        end = "_jax" if case["clipped"] else ""
+        for key, got in (("value", value), ("grad", grad)):
+            d = distance(got, t[f"{n}/{key}{end}"])
+            if d > TOLERANCE:
+                print(f"  {n} {key}: {d:.3g}")
+                bad += 1
+            else:
+                worst = max(worst, d)
+    print(f"losses: largest difference {worst:.2g}, {bad} disagreements")
+    return bad
+
+
+def optimizers():
+    t, worst = tensors("optimizers"), 0.0
+    for case in read("optimizers.json")["cases"]:
+        optimizer = getattr(keras.optimizers, case["class_name"])(
+            **case["arguments"])
+        variables = [keras.Variable(t["start/" + k].astype(np.float64),
+                                    dtype="float64", name=k) for k in "ab"]
+        for step in range(10):
+            optimizer.apply([jax.numpy.asarray(
+                t["gradients/" + k][step].astype(np.float64)) for k in "ab"],
+                variables)
+            for k, v in zip("ab", variables):
+                worst = max(worst, distance(v.numpy(),
+                                            t[f"{case['name']}/{k}"][step]))
+    print(f"optimizers: largest difference {worst:.2g}")
+    return worst > TOLERANCE
+
+
 if __name__ == "__main__":
-    sys.exit(bool(layers() + nets()))
+    sys.exit(bool(layers() + nets() + losses() + optimizers()))

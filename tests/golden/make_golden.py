@@ -748,8 +748,366 @@ def make_optimizers(args):
                 " float32 number, as always in Keras"}, cases)
 
 
+# ---------------------------------------------------------------- summaries
+
+def make_summary(args):
+    # rich draws the table; on an output that is not UTF-8 it would use ASCII.
+    assert sys.stdout.encoding.lower() == "utf-8", "set PYTHONIOENCODING=utf-8"
+    L = keras.layers
+    os.makedirs(path("summary"), exist_ok=True)
+    index = []
+
+    with open(path("notebook_config.json"), encoding="utf-8") as f:
+        notebook_config = json.load(f)
+
+    def notebook():
+        return keras.saving.deserialize_keras_object(notebook_config)
+
+    def small(*layers, name="small", shape=(8, 8, 1)):
+        return keras.Sequential(([keras.Input(shape, name="input_layer")]
+                                 if shape else []) + list(layers), name=name)
+
+    def case(file, model, columns=80, fit=None, note=None, **arguments):
+        for key in ("COLUMNS", "LINES"):
+            os.environ.pop(key, None)
+        os.environ["COLUMNS"] = str(columns)
+        if fit:
+            model.compile(optimizer=fit["class"](**fit["config"]),
+                          loss="sparse_categorical_crossentropy",
+                          metrics=["accuracy"], jit_compile=False)
+            x = np.zeros((4,) + model.input_shape[1:], np.float32)
+            model.fit(x, np.zeros(4, np.int64), batch_size=4, verbose=0)
+        text = []
+        model.summary(print_fn=lambda s, **_: text.append(s), **arguments)
+        text = "".join(text)
+        with open(path("summary", file), "w", encoding="utf-8", newline="\n") as f:
+            f.write(text)
+        with open(path("summary", file), encoding="utf-8", newline="") as f:
+            assert f.read() == text
+        entry = {"name": file.removesuffix(".txt"), "file": file,
+                 "columns": columns, "arguments": arguments,
+                 "built": bool(model.built), "fitted_with": None}
+        if fit:
+            entry["fitted_with"] = {"class_name": fit["class"].__name__,
+                                    "config": fit["config"]}
+        if note:
+            entry["note"] = note
+        config = model_config(model)
+        if config == notebook_config:
+            entry["model_file"] = "notebook_config.json"
+        else:
+            entry["model"] = config
+        index.append(entry)
+
+    adam = {"class": keras.optimizers.Adam, "config": {}}
+    case("notebook_80.txt", notebook())
+    case("notebook_default_120_columns.txt", notebook(), columns=120)
+    case("notebook_default_92_columns.txt", notebook(), columns=92)
+    case("notebook_default_60_columns.txt", notebook(), columns=60)
+    for n in (60, 100, 120):
+        case(f"notebook_line_{n}.txt", notebook(), columns=200, line_length=n)
+    for n in range(40, 131):
+        if n % 7 == 0:
+            case(f"notebook_line_{n}.txt", notebook(), columns=200,
+                 line_length=n)
+    case("notebook_positions.txt", notebook(), columns=200, line_length=90,
+         positions=[0.5, 0.75, 1.0])
+    case("notebook_adam.txt", notebook(), fit=adam)
+    case("notebook_sgd.txt", notebook(), fit={
+        "class": keras.optimizers.SGD, "config": {}},
+        note="SGD without momentum holds only the step count and the rate")
+    case("notebook_sgd_momentum.txt", notebook(), fit={
+        "class": keras.optimizers.SGD,
+        "config": {"momentum": 0.9, "nesterov": True}})
+    case("notebook_adam_amsgrad.txt", notebook(), fit={
+        "class": keras.optimizers.Adam, "config": {"amsgrad": True}})
+    case("notebook_trainable.txt", notebook(), show_trainable=True)
+    case("notebook_trainable_120_columns.txt", notebook(), columns=120,
+         show_trainable=True)
+    case("notebook_layer_range.txt", notebook(),
+         layer_range=["conv2d_1", "flatten"])
+    unbuilt = small(
+        L.Conv2D(32, 3, activation="relu", name="conv2d"),
+        L.MaxPooling2D(name="max_pooling2d"), L.Flatten(name="flatten"),
+        L.Dropout(0.5, name="dropout"), L.Dense(10, name="dense"),
+        name="sequential", shape=None)
+    case("unbuilt.txt", unbuilt)
+    case("unbuilt_trainable.txt", unbuilt, show_trainable=True)
+    case("empty.txt", keras.Sequential(name="sequential"))
+    case("input_only.txt", small(shape=(28, 28, 1), name="sequential"))
+    long_names = small(
+        L.Conv2D(4, 3, name="a_convolution_with_quite_a_long_name"),
+        L.MaxPooling2D(name="first_pooling_layer_wraps"),
+        L.AveragePooling2D(2, name="second_pooling_".ljust(31, "x")),
+        L.Flatten(name="one_single_word_that_is_much_longer_than_its_cell"),
+        L.Dense(100000, name="wide"),
+        L.Dense(12, name="two words and then some more words in the name"),
+        name="a_model_whose_own_name_is_so_long_that_it_does_not_fit_into_"
+             "the_line_of_eighty_columns_and_wraps")
+    case("long_names.txt", long_names)
+    case("long_names_line_60.txt", long_names, columns=200, line_length=60)
+    case("long_names_line_44.txt", long_names, columns=200, line_length=44)
+    case("long_names_trainable.txt", long_names, show_trainable=True)
+    case("brackets.txt", small(L.Dense(3, name="dense[0]"),
+                               L.Dense(3, name="[bold]dense"),
+                               L.Dense(3, name="back\\[slash]"),
+                               name="[red]model", shape=(4,)),
+         note="names that look like rich markup are printed as they are")
+    case("wide_characters.txt", small(L.Dense(3, name="畳み込み層"),
+                                      L.Dense(3, name="façade_é"),
+                                      L.Dense(3, name="畳み込み層" * 5),
+                                      name="模型", shape=(4,)),
+         note="East Asian wide characters take two columns")
+    case("dropout_global.txt", small(
+        L.Rescaling(1 / 255, name="rescaling"),
+        L.Conv2D(16, 3, padding="same", activation="relu", name="conv2d"),
+        L.Dropout(0.25, name="dropout"),
+        L.Conv2D(1500, 3, name="conv2d_1"),
+        L.Activation("relu", name="activation"),
+        L.GlobalMaxPooling2D(name="global_max_pooling2d"),
+        L.Dense(10, activation="softmax", name="dense"), name="sequential_1",
+        shape=(28, 28, 3)),
+        note="Dropout counts no parameters: its seed state is not a weight")
+    case("global_average_keepdims.txt", small(
+        L.Conv2D(8, 3, name="conv2d"),
+        L.GlobalAveragePooling2D(keepdims=True, name="global_average_pooling2d"),
+        L.Flatten(name="flatten"), L.Dense(2, name="dense")))
+    case("fixed_batch.txt", keras.Sequential([
+        keras.Input(batch_shape=(32, 8, 8, 1), name="input_layer"),
+        L.Conv2D(4, 3, name="conv2d"), L.Flatten(name="flatten"),
+        L.Dense(3, name="dense")], name="fixed"))
+
+    def frozen():
+        model = small(
+            L.Conv2D(8, 3, activation="relu", name="conv2d"),
+            L.MaxPooling2D(name="max_pooling2d"), L.Flatten(name="flatten"),
+            L.Dense(20, activation="relu", name="dense"),
+            L.Dense(10, activation="softmax", name="dense_1"), name="frozen")
+        model.layers[0].trainable = False
+        return model
+
+    case("frozen.txt", frozen())
+    case("frozen_trainable.txt", frozen(), show_trainable=True)
+    case("frozen_adam.txt", frozen(), fit=adam)
+    all_frozen = frozen()
+    all_frozen.trainable = False
+    case("all_frozen_trainable.txt", all_frozen, show_trainable=True)
+    case("megabytes.txt", small(
+        L.Dense(3000, name="dense"), L.Dense(20000, name="dense_1"),
+        name="large", shape=(1000,)))
+    save_cases("summary/index.json", {
+        "what": "model.summary() as plain text, one file a case; columns is"
+                " the width of the console, arguments those of summary()."
+                " fitted_with: compiled with this optimizer and"
+                " sparse_categorical_crossentropy, then fitted one batch."
+                " model, or model_file beside the folder: the Sequential"},
+        index)
+
+
+# ---------------------------------------------------------------- fit
+
+def make_fit(args):
+    L = keras.layers
+    rng = np.random.default_rng(17)
+    n, classes = 23, 4
+    x = rng.standard_normal((n, 6, 7, 2)).astype(np.float32)
+    y = rng.integers(0, classes, n).astype(np.int32)
+    y[:classes] = range(classes)
+    val_x = rng.standard_normal((9, 6, 7, 2)).astype(np.float32)
+    val_y = rng.integers(0, classes, 9).astype(np.int32)
+    weight = rng.uniform(0, 2, n).astype(np.float32)
+    weight[4] = 0
+    val_weight = rng.uniform(0, 2, 9).astype(np.float32)
+    data = {"x": x, "y": y, "sample_weight": weight, "val_x": val_x,
+            "val_y": val_y, "val_sample_weight": val_weight,
+            "binary_y": (y % 2).astype(np.float32)[:, None]}
+    tensors = {"data/" + k: v for k, v in data.items()}
+
+    def model_of(kind):
+        head = {"softmax": L.Dense(classes, activation="softmax", name="dense"),
+                "logits": L.Dense(classes, name="dense"),
+                "sigmoid": L.Dense(1, activation="sigmoid", name="dense")}[kind]
+        return keras.Sequential([
+            keras.Input((6, 7, 2), name="input_layer"),
+            L.Conv2D(3, 3, activation="relu", name="conv2d"),
+            L.MaxPooling2D(2, padding="same", name="max_pooling2d"),
+            L.Flatten(name="flatten"), head], name=kind)
+
+    models, starts = {}, {}
+    for kind in ("softmax", "logits", "sigmoid"):
+        model = model_of(kind)
+        models[kind] = model_config(model)
+        starts[kind] = {k: (rng.standard_normal(v.shape) * 0.4).astype(np.float32)
+                        for k, v in weights(model).items()}
+        tensors |= {f"{kind}/{k}": v for k, v in starts[kind].items()}
+
+    one_hot = np.eye(classes, dtype=np.float32)
+    sparse = {"class_name": "SparseCategoricalCrossentropy", "config": {}}
+    sgd = {"class_name": "SGD", "config": {"learning_rate": 0.1}}
+    nesterov = {"class_name": "SGD", "config": {
+        "learning_rate": 0.05, "momentum": 0.9, "nesterov": True}}
+    adam = {"class_name": "Adam", "config": {"learning_rate": 0.01}}
+    smooth = {"class_name": "CategoricalCrossentropy",
+              "config": {"label_smoothing": 0.1}}
+    early = {"class_name": "EarlyStopping", "config": {
+        "monitor": "val_loss", "patience": 2, "restore_best_weights": True}}
+    base = {"model": "softmax", "loss": sparse, "optimizer": sgd,
+            "metrics": ["accuracy"], "labels": "sparse", "y": "y",
+            "fit": {"batch_size": 8, "epochs": 3}}
+
+    def variant(name, fit=None, **changes):
+        case = {"name": name} | base | changes
+        case["fit"] = {"batch_size": 8, "epochs": 3} | (fit or {})
+        return case
+
+    cases = [
+        variant("plain"),
+        variant("default_batch", {"batch_size": None}),
+        variant("one_sample_left", {"batch_size": 11}),
+        variant("batch_of_one", {"batch_size": 1}),
+        variant("no_metrics", metrics=None),
+        variant("nesterov", optimizer=nesterov),
+        variant("adam", optimizer=adam),
+        variant("column_labels", y="column"),
+        variant("sample_weight", {"sample_weight": "sample_weight"}),
+        variant("class_weight", {"class_weight": {"0": 2.0, "2": 0.5, "3": 0.0}}),
+        variant("validation_data", {"validation_data": ["val_x", "val_y"]}),
+        variant("validation_data_weighted", {"validation_data": [
+            "val_x", "val_y", "val_sample_weight"], "class_weight": {"1": 3.0}}),
+        variant("validation_batch_size", {
+            "validation_data": ["val_x", "val_y"], "validation_batch_size": 4}),
+        variant("validation_split", {"validation_split": 0.3}),
+        variant("validation_split_weighted", {
+            "validation_split": 0.25, "sample_weight": "sample_weight"}),
+        variant("validation_split_class_weight", {
+            "validation_split": 0.25, "class_weight": {"0": 2.0, "1": 0.5}}),
+        variant("validation_freq", {"validation_data": ["val_x", "val_y"],
+                                    "validation_freq": 2, "epochs": 4}),
+        variant("initial_epoch", {"initial_epoch": 1}),
+        variant("steps_per_epoch", {"steps_per_epoch": 2, "epochs": 2}),
+        variant("label_smoothing", {"validation_split": 0.2}, loss=smooth,
+                labels="one_hot"),
+        variant("one_hot_weighted", {"sample_weight": "sample_weight"},
+                loss={"class_name": "CategoricalCrossentropy", "config": {}},
+                labels="one_hot"),
+        variant("one_hot_class_weight", {"class_weight": {"0": 2.0, "2": 0.5}},
+                loss=smooth, labels="one_hot"),
+        variant("mse", {"sample_weight": "sample_weight"}, labels="one_hot",
+                loss={"class_name": "MeanSquaredError", "config": {}}),
+        variant("from_logits", {"validation_split": 0.3}, model="logits",
+                optimizer=adam, loss={
+                    "class_name": "SparseCategoricalCrossentropy",
+                    "config": {"from_logits": True}}),
+        variant("binary_accuracy", {"validation_split": 0.3}, model="sigmoid",
+                y="binary_y", labels="as they are",
+                loss={"class_name": "MeanSquaredError", "config": {}}),
+        variant("sum_reduction", {"sample_weight": "sample_weight"}, loss={
+            "class_name": "SparseCategoricalCrossentropy",
+            "config": {"reduction": "sum"}},
+            optimizer={"class_name": "SGD", "config": {"learning_rate": 0.01}}),
+        variant("early_stopping", {"validation_data": ["val_x", "val_y"],
+                                   "epochs": 12}, optimizer=nesterov,
+                callbacks=[early]),
+    ]
+    for case in cases:
+        model = model_of(case["model"])
+        set_weights(model, starts[case["model"]])
+        model.compile(
+            optimizer=getattr(keras.optimizers, case["optimizer"]["class_name"])(
+                **case["optimizer"]["config"]),
+            loss=getattr(keras.losses, case["loss"]["class_name"])(
+                **case["loss"]["config"]),
+            metrics=case["metrics"], jit_compile=False)
+
+        def labels(a):
+            if case["labels"] == "one_hot":
+                return one_hot[a]
+            return a[:, None] if case["y"] == "column" else a
+
+        y_train = data["binary_y"] if case["y"] == "binary_y" else labels(y)
+        call = dict(case["fit"])
+        if "sample_weight" in call:
+            call["sample_weight"] = data[call["sample_weight"]]
+        if "class_weight" in call:
+            call["class_weight"] = {int(k): v for k, v in
+                                    call["class_weight"].items()}
+        if "validation_data" in call:
+            vx, vy, *vw = call["validation_data"]
+            call["validation_data"] = (data[vx], labels(data[vy]),
+                                       *[data[w] for w in vw])
+        if "callbacks" in case:
+            call["callbacks"] = [keras.callbacks.EarlyStopping(**c["config"])
+                                 for c in case["callbacks"]]
+        history = model.fit(x, y_train, shuffle=False, verbose=0, **call)
+        case["history"] = {k: [float(v) for v in vs]
+                           for k, vs in history.history.items()}
+        case["epoch"] = list(history.epoch)
+        if "callbacks" in case:
+            case["stopped_epoch"] = call["callbacks"][0].stopped_epoch
+            case["best_epoch"] = call["callbacks"][0].best_epoch
+        if case["model"] != "sigmoid":
+            def as_list(v):
+                return np.atleast_1d(v).astype(float).tolist()
+            case["evaluate"] = as_list(model.evaluate(
+                val_x, labels(val_y), batch_size=4, verbose=0))
+            case["evaluate_weighted"] = as_list(model.evaluate(
+                val_x, labels(val_y), batch_size=4, verbose=0,
+                sample_weight=val_weight))
+        tensors |= {f"{case['name']}/after/{k}": v
+                    for k, v in weights(model).items()}
+        tensors[f"{case['name']}/predict"] = model.predict(val_x, verbose=0)
+
+    # train_on_batch and test_on_batch: [loss, accuracy] of that batch alone.
+    model = model_of("softmax")
+    set_weights(model, starts["softmax"])
+    model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False,
+                  loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    on_batch = {"train_on_batch": [], "test_on_batch": []}
+    for at in (0, 8, 16):
+        r = model.train_on_batch(x[at:at + 8], y[at:at + 8])
+        on_batch["train_on_batch"].append([float(v) for v in r])
+    model.reset_metrics()
+    for at in (0, 4):
+        r = model.test_on_batch(val_x[at:at + 4], val_y[at:at + 4])
+        on_batch["test_on_batch"].append([float(v) for v in r])
+
+    # What Keras refuses.
+    refused = []
+    for name, call in (
+            ("class_weight and sample_weight", {"class_weight": {0: 1.0},
+                                                "sample_weight": weight}),
+            ("validation_split 0.99", {"validation_split": 0.99}),
+            ("validation_split 0.01", {"validation_split": 0.01}),
+            ("validation_split 1.0", {"validation_split": 1.0}),
+            ("short y", {"y": y[:5]}),
+            ("short sample_weight", {"sample_weight": weight[:5]}),
+            ("5 rows where the model says 6, same size after pooling",
+             {"x": x[:, :5]}),
+            ("3 rows where the model says 6", {"x": x[:, :3]}),
+            ("1 channel where the model says 2", {"x": x[..., :1]}),
+            ("label 4 of 4 classes", {"y": np.full(n, 4)})):
+        try:
+            model.fit(**({"x": x, "y": y, "verbose": 0} | call))
+            refused.append({"what": name, "raises": None})
+        except Exception as e:
+            refused.append({"what": name, "raises": type(e).__name__,
+                            "message": str(e).splitlines()[0][:300]})
+    save("fit", tensors)
+    save_cases("fit.json", {
+        "what": "histories of fit(x, y, shuffle=False) in float32, epoch by"
+                " epoch. fit.safetensors: data/*, the weights every model"
+                " starts from as <model>/<weight>, and for case N the weights"
+                " afterwards N/after/<weight> and N/predict of val_x. A name"
+                " in fit (sample_weight, validation_data) means data/<name>."
+                " y: which labels; labels one_hot: turned into 4 columns;"
+                " evaluate is of val_x in batches of 4: [loss, accuracy],"
+                " evaluate_weighted the same with val_sample_weight",
+        "models": models, "on_batch": on_batch, "refused": refused}, cases)
+
+
 PARTS = {"nets": make_nets, "layers": make_layers, "losses": make_losses,
-         "optimizers": make_optimizers}
+         "optimizers": make_optimizers, "summary": make_summary,
+         "fit": make_fit}
 
 
 def main():
