@@ -40,7 +40,7 @@ void Graph::append(const layers::DescriptionPtr& layer, std::uint64_t seed) {
 }
 
 void Graph::remove_last() {
-  variables_.resize(variables_.size() - nodes_.back().variables.size());
+  variables_.erase(variables_.end() - static_cast<std::ptrdiff_t>(nodes_.back().variables.size()), variables_.end());
   nodes_.pop_back();
 }
 
@@ -59,7 +59,6 @@ void Graph::build_node(Node& node, const Shape& input, std::uint64_t seed) {
   for (const VariableSpec& spec : specs) {
     const auto stream = static_cast<std::uint64_t>(variables_.size() + made.size());
     made.push_back({.name = node.name + '/' + spec.name,
-                    .initializer = spec.initializer,
                     .trainable = node.layer->trainable(),
                     .value = optim::initialize(spec.initializer, spec.shape, seed, stream)});
   }

@@ -16,7 +16,6 @@ namespace linn::graph {
 /// Values are canonical: Keras's shape and order, float32.
 struct Variable {
   std::string name;  // "conv2d/kernel"
-  Initializer initializer;
   bool trainable = true;
   Tensor value;
 };
@@ -25,8 +24,8 @@ struct Node {
   layers::DescriptionPtr layer;
   std::string name;           // unique in the graph
   int input = -1;             // the node it reads; -1: the graph's input
-  Shape output;               // of one image, once built
-  std::vector<int> variables;  // indices, in the layer's order
+  Shape output = {};          // of one image, once built
+  std::vector<int> variables = {};  // indices, in the layer's order
 };
 
 /// What a lowered graph consists of.
