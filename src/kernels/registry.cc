@@ -4,6 +4,8 @@
 #include <string_view>
 #include <tuple>
 
+#include "kernels/conv/direct.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/kernels.h"
 
 namespace linn::kernels {
