@@ -1,11 +1,11 @@
 // DenseKernelGradient: dkernel = src^T ddst, summed shard by shard and then up the tree of core/tree.h.
 //
 // Loop nest:  for each panel of outputs (2 vectors), laid out densely when many tiles share it
-//               for each tile of inputs (up to 13, balanced)
-//                 for each shard of rows
-//                   for each row of the shard: 13 x 2 multiply-adds, 13 neighbouring elements of src broadcast
-//                   join with finished siblings, then put aside on the stack
-// Registers:  26 accumulators + 2 of ddst + 1 broadcast of 32 (AVX-512); 12 + 2 + 1 of 16 (AVX2, SSE4).
+//               for each tile of inputs (up to 6, AVX-512; 3, AVX2 and SSE4; balanced)
+//                 for each pair of shards: for each row of both: 6 x 2 multiply-adds a shard, neighbours of src broadcast
+//                   join the two in registers, then with finished siblings, and put aside on the stack
+// Registers:  24 accumulators + 4 of ddst + 1 or 2 broadcasts of 32 (AVX-512). Two shards at once halve the stores, which are
+//             what the tree costs (a 512-bit store takes two cycles).
 #include "kernels/gemm/gemm.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -36,17 +36,36 @@ template <int kInputs, int kVectors, bool kTail>
 HWY_NOINLINE void RunTile(const Tile& tile, const float* src, const float* b, float* dst) {
   const D d;
   alignas(64) float slots[levels][kInputs][kVectors][lanes];
-  V sum[kInputs][kVectors];
+  V sum[kInputs][kVectors], other[kInputs][kVectors];
   int depth = 0;
   std::int64_t count = 0;
   const std::int64_t src_row = tile.src_row, b_row = tile.b_row, last = tile.last;
-  for (std::int64_t first = 0; first < tile.rows; first += tile.shard) {
+  for (std::int64_t first = 0; first < tile.rows; first += 2 * tile.shard) {
 #pragma GCC unroll 16
     for (int i = 0; i < kInputs; ++i)
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::Zero(d);
-    const std::int64_t rows = HWY_MIN(tile.shard, tile.rows - first);
-    for (std::int64_t r = 0; r < rows; ++r, src += src_row, b += b_row) {
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = other[i][v] = hn::Zero(d);
+    const std::int64_t rows = HWY_MIN(tile.shard, tile.rows - first), other_rows = HWY_MIN(tile.shard, tile.rows - first - rows);
+    const std::int64_t to_other = rows * src_row, b_to_other = rows * b_row;
+    std::int64_t r = 0;
+    for (; r < other_rows; ++r, src += src_row, b += b_row) {
+      V bv[kVectors], other_bv[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        bv[v] = LoadVector<kTail>(b, v, kVectors, last);
+        other_bv[v] = LoadVector<kTail>(b + b_to_other, v, kVectors, last);
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < kInputs; ++i) {
+        const V av = hn::Set(d, src[i]), other_av = hn::Set(d, src[to_other + i]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          sum[i][v] = hn::MulAdd(av, bv[v], sum[i][v]);
+          other[i][v] = hn::MulAdd(other_av, other_bv[v], other[i][v]);
+        }
+      }
+    }
+    for (; r < rows; ++r, src += src_row, b += b_row) {  // the last shard is short, or has no neighbour
       V bv[kVectors];
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) bv[v] = LoadVector<kTail>(b, v, kVectors, last);
@@ -57,8 +76,15 @@ HWY_NOINLINE void RunTile(const Tile& tile, const float* src, const float* b, fl
         for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::MulAdd(av, bv[v], sum[i][v]);
       }
     }
-    // As core::TreeSum does it, the newcomer in registers; the last one takes all that is left.
-    const bool is_last = first + tile.shard >= tile.rows;
+    src += to_other, b += b_to_other;
+    if (other_rows > 0) {
+#pragma GCC unroll 16
+      for (int i = 0; i < kInputs; ++i)
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::Add(sum[i][v], other[i][v]);
+    }
+    // From here on as core::TreeSum does it, the newcomer in registers; the last one takes all that is left.
+    const bool is_last = first + 2 * tile.shard >= tile.rows;
     for (std::int64_t carry = count; is_last ? depth > 0 : (carry & 1) != 0; carry >>= 1) {
       --depth;
 #pragma GCC unroll 16
@@ -82,7 +108,7 @@ HWY_NOINLINE void RunTile(const Tile& tile, const float* src, const float* b, fl
 
 using RunTileFunction = void (*)(const Tile&, const float*, const float*, float*);
 
-constexpr int max_inputs(int vectors) { return std::min(accumulators / vectors, 13); }
+constexpr int max_inputs(int vectors) { return std::min(accumulators / vectors / 2, 12); }
 
 template <int kVectors, bool kTail, int... kInputs>
 RunTileFunction tiles_of(std::integer_sequence<int, kInputs...>, int inputs) {
