@@ -99,9 +99,20 @@ void measure(benchmark::State& state, double operations, const Call& call) {
   state.counters["of_peak"] = operations / best / rate;
 }
 
-double multiply_adds(const Geometry& g, std::int64_t images) {
-  return 2.0 * static_cast<double>(images * g.out_height * g.out_width * g.out_channels) *
-         static_cast<double>(g.window_height * g.window_width * g.channels / g.groups);
+// Two for each pair of an output and a source pixel inside the map.
+double operations_of(const Geometry& g, std::int64_t images) {
+  const auto pairs = [](std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t dilation, std::int64_t pad, std::int64_t size) {
+    std::int64_t count = 0;
+    for (std::int64_t y = 0; y < out; ++y)
+      for (std::int64_t i = 0; i < window; ++i) {
+        const std::int64_t at = y * stride - pad + i * dilation;
+        count += at >= 0 && at < size;
+      }
+    return count;
+  };
+  const std::int64_t rows = pairs(g.out_height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.height);
+  const std::int64_t columns = pairs(g.out_width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.width);
+  return 2.0 * static_cast<double>(images * rows * columns * g.out_channels * (g.channels / g.groups));
 }
 
 void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
@@ -109,7 +120,7 @@ void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
   const ConvForward::Problem problem = {g, true, Activation::relu};
   const auto& f = choose<ConvForward>(problem);
   Data dst(images * g.dst_image), scratch(f.scratch(problem, images));
-  measure(state, multiply_adds(g, images), [&] {
+  measure(state, operations_of(g, images), [&] {
     f.run(problem, {images, src.get(), kernel.get(), bias.get(), dst.get(), scratch.get()});
   });
 }
@@ -118,14 +129,14 @@ void conv_input_gradient(benchmark::State& state, Geometry g, std::int64_t image
   Data ddst(images * g.dst_image), kernel(g.window_height * g.window_width * g.channels * g.out_channels);
   const auto& f = choose<ConvInputGradient>(g);
   Data dsrc(images * g.src_image), scratch(f.scratch(g, images));
-  measure(state, multiply_adds(g, images), [&] { f.run(g, {images, ddst.get(), kernel.get(), dsrc.get(), scratch.get()}); });
+  measure(state, operations_of(g, images), [&] { f.run(g, {images, ddst.get(), kernel.get(), dsrc.get(), scratch.get()}); });
 }
 
 void conv_kernel_gradient(benchmark::State& state, Geometry g, std::int64_t images) {
   Data src(images * g.src_image), ddst(images * g.dst_image), dkernel(g.window_height * g.window_width * g.channels * g.out_channels);
   const auto& f = choose<ConvKernelGradient>(g);
   Data scratch(f.scratch(g, images));
-  measure(state, multiply_adds(g, images), [&] { f.run(g, {images, src.get(), ddst.get(), dkernel.get(), scratch.get()}); });
+  measure(state, operations_of(g, images), [&] { f.run(g, {images, src.get(), ddst.get(), dkernel.get(), scratch.get()}); });
 }
 
 void dense_forward(benchmark::State& state, std::int64_t rows, std::int64_t inputs, std::int64_t outputs) {
@@ -164,7 +175,7 @@ void register_all() {
   };
   const Window valid = {.height = 3, .width = 3}, same = {.height = 3, .width = 3, .border = Border::same};
   for (const Conv& c : {Conv{"3x3 32->32 on 13x13 batch 8", *resolve(valid, 13, 13, 32, 32), 8}, Conv{"3x3 1->32 on 28x28 batch 8", *resolve(valid, 28, 28, 1, 32), 8},
-                        Conv{"3x3 32->32 on 13x13 batch 1", *resolve(valid, 13, 13, 32, 32), 1},
+                        Conv{"3x3 1->32 on 28x28 batch 1", *resolve(valid, 28, 28, 1, 32), 1}, Conv{"3x3 32->32 on 13x13 batch 1", *resolve(valid, 13, 13, 32, 32), 1},
                         Conv{"3x3 same 32->64 on 14x14 batch 8", *resolve(same, 14, 14, 32, 64), 8},
                         Conv{"3x3 same 3->16 on 32x32 batch 8", *resolve(same, 32, 32, 3, 16), 8},
                         Conv{"3x3 same 128->128 on 7x7 batch 8", *resolve(same, 7, 7, 128, 128), 8}}) {

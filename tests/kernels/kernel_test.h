@@ -84,7 +84,7 @@ void for_each_implementation(const typename Kernel::Problem& problem, const Visi
 /// The bound of a sum of products of random signs: |error| <= 8 eps sum |a_i b_i|. The bound that always holds is
 /// terms * eps * sum |a_i b_i|, far too lax to find a missing term among thousands. Rounding errors of random signs add up
 /// to about sqrt(terms) of the partial sums' eps, partial sums of random signs are about sqrt(terms) products, so
-/// the error is about one eps of the sum of magnitudes whatever the number of terms; 8 leaves room (seen: below 2).
+/// the error is about one eps of the sum of magnitudes whatever the number of terms; 8 leaves room (seen: below 3).
 inline constexpr double sum_bound = 8;
 
 /// |actual - expected| <= bound * eps * magnitude for every element. The worst ratio is kept for the report.

@@ -5,6 +5,8 @@
 //               taps they belong to, so that a first layer of one channel has 9 rows for a 3x3 window;
 //               terms = (image, output row, output column); chunks after the first go on from the sums in dkernel
 // Registers:  see gemm/contract.cc.
+// Measured:   (Zen 4, one core, fraction of the multiply-add loop) 3x3 on 13x13, 32->32: 92 %; 1->32 on 28x28: 95 %;
+//             same 32->64 on 14x14: 85 %; same 128->128 on 7x7: 77 % (padding's zeros are computed but not counted).
 #include <algorithm>
 #include <cstring>
 

@@ -7,6 +7,7 @@
 //                   rows x vectors multiply-adds: vectors of b loaded, elements of a broadcast
 // Registers:  26 accumulators + 2 of b + 1 broadcast of 32 (AVX-512); 12 + 2 + 1 of 16 (AVX2, SSE4). Row addresses that find
 //             no general register come from the stack: on Zen 4 a 512-bit multiply-add takes a whole cycle, loads have room.
+// Measured:   see the files that call it; `kernels_bench` counts against a loop of nothing but multiply-adds.
 #include "kernels/gemm/contract.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -5,6 +5,8 @@
 //                 the tiles of contract.cc; blocks after the first go on from the sums in dst, so that the order of a
 //                 sum stays that of the inputs and its bits do not change
 // Registers:  see contract.cc.
+// Measured:   (Zen 4, one core, fraction of the multiply-add loop) 800x128: 98 % with 8 and 16 rows, 90 % with 128 and 512;
+//             AVX2 93 %, SSE4 64 % (no fused multiply-add). 4096x1024 with 128 rows, from L3 and memory: 60 %.
 #include <algorithm>
 
 #include "core/checked.h"

@@ -6,6 +6,8 @@
 //                   join the two in registers, then with finished siblings, and put aside on the stack
 // Registers:  24 accumulators + 4 of ddst + 1 or 2 broadcasts of 32 (AVX-512). Two shards at once halve the stores, which are
 //             what the tree costs (a 512-bit store takes two cycles).
+// Measured:   (Zen 4, one core, fraction of the multiply-add loop) 800x128, 128 rows: shards of 8 rows 89 %, of 16 94 %, of 128
+//             (no tree) 97 %; one shard at a time gave 69, 80 and 95 %. AVX2 57 and 61 %: 12 accumulators are few for this.
 #include "kernels/gemm/gemm.h"
 
 #undef HWY_TARGET_INCLUDE
