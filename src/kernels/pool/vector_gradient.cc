@@ -199,7 +199,8 @@ HWY_INLINE void sum_pixel(const Geometry& g, const float* ddst, const std::uint8
         go_on = true;
         count = 0;
       }
-      seers[count++] = {y * ddst_row + x * ddst_pixel, (y * g.out_width + x) * g.channels, static_cast<std::int32_t>(i * g.window_width + j)};
+      const auto cell = static_cast<std::int32_t>(i * g.window_width + j);
+      seers[count++] = {y * ddst_row + x * ddst_pixel, (y * g.out_width + x) * g.channels, cell};
     }
   }
   for_lanes(0, channels, OnePixel<kind>{ddst, argmax, dsrc, seers, count, go_on});
