@@ -1,8 +1,9 @@
 #include "linn/data.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <map>
 
@@ -167,6 +168,30 @@ TEST(SaveNpy, AFailedSaveLeavesTheOldFile) {
   EXPECT_THROW(save_npz(dir / "a.npz", {{"x", good}, {"y", Tensor()}}), ValueError);
   EXPECT_EQ(slurp(dir / "a.npy"), npy);
   EXPECT_EQ(slurp(dir / "a.npz"), npz);
+  EXPECT_EQ(dir.names().size(), 2u);
+}
+
+// The real thing, not a table of calls: the operating system stops the write in the middle.
+TEST(SaveNpz, NoRoomLeavesTheOldFile) {
+  const TempDir dir;
+  const Tensor small = Tensor::from(std::vector<float>{1, 2}, Shape{2});
+  const Tensor large(Shape{100'000}, DType::f32);
+  save_npz(dir / "a.npz", {{"x", small}});
+  save_npy(dir / "a.npy", small);
+  const Bytes npz = slurp(dir / "a.npz");
+  const Bytes npy = slurp(dir / "a.npy");
+  struct rlimit old {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);  // the write then fails with EFBIG
+  struct rlimit low = old;
+  low.rlim_cur = 50'000;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &low), 0);
+  expect_error<IoError>([&] { save_npz(dir / "a.npz", {{"x", large}}); }, {dir / "a.npz", "writing failed", "File too large", "unchanged"});
+  expect_error<IoError>([&] { save_npy(dir / "a.npy", large); }, {dir / "a.npy", "File too large"});
+  ::setrlimit(RLIMIT_FSIZE, &old);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(slurp(dir / "a.npz"), npz);
+  EXPECT_EQ(slurp(dir / "a.npy"), npy);
   EXPECT_EQ(dir.names().size(), 2u);
 }
 
