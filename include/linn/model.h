@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "linn/fit.h"
 #include "linn/layer.h"
 #include "linn/losses.h"
 #include "linn/optimizers.h"
@@ -29,54 +30,6 @@ struct CompileOptions {
   Optimizer optimizer = "rmsprop";
   Loss loss = {};
   std::vector<Metric> metrics = {};
-};
-
-/// Inputs and targets to measure on after each epoch; empty by default.
-struct ValidationData {
-  Tensor x = {};
-  Tensor y = {};
-  Tensor sample_weight = {};
-};
-
-/// What `fit` shows: `automatic` is a bar on a terminal and a line an epoch elsewhere.
-enum class Verbose : std::uint8_t { silent, bar, lines, automatic };
-
-struct FitOptions {
-  std::int64_t batch_size = 32;
-  std::int64_t epochs = 1;
-  Verbose verbose = Verbose::automatic;
-  std::vector<CallbackHandle> callbacks = {};
-  /// The last share of the samples, taken before shuffling, is kept for validation.
-  double validation_split = 0;
-  ValidationData validation_data = {};
-  bool shuffle = true;
-  /// Weight of each class that is named; others count 1.
-  std::map<std::int64_t, double> class_weight = {};
-  /// One number a sample.
-  Tensor sample_weight = {};
-  std::int64_t initial_epoch = 0;
-  /// 0: all of the data. Otherwise an epoch ends after so many steps, or with the data.
-  std::int64_t steps_per_epoch = 0;
-  std::int64_t validation_steps = 0;
-  std::int64_t validation_batch_size = 0;  // 0: batch_size
-  std::int64_t validation_freq = 1;
-};
-
-struct EvaluateOptions {
-  std::int64_t batch_size = 32;
-  Verbose verbose = Verbose::automatic;
-  Tensor sample_weight = {};
-  std::int64_t steps = 0;
-};
-
-struct PredictOptions {
-  /// Images computed at once; changes memory and speed, never a result.
-  std::int64_t batch_size = 256;
-};
-
-struct BatchOptions {
-  Tensor sample_weight = {};
-  std::map<std::int64_t, double> class_weight = {};
 };
 
 struct SummaryOptions {
@@ -138,7 +91,7 @@ class Sequential {
   Logs test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options = {});
   Tensor predict_on_batch(const Tensor& x) const;
   /// What leaves every layer, by layer name, float32 of shape (n, ...).
-  std::vector<std::pair<std::string, Tensor>> layer_outputs(const Tensor& x) const;
+  std::vector<std::pair<std::string, Tensor>> layer_outputs(const Tensor& x, double input_scale = 1) const;
 
   /// All variables in Keras's order, as copies.
   std::vector<Tensor> get_weights() const;

@@ -1,0 +1,24 @@
+#include "linn/types.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "core/did_you_mean.h"
+#include "linn/error.h"
+
+namespace linn {
+
+Padding::Padding(const std::string& name) : kind_(name == "same" ? same : valid) {
+  static constexpr std::array<std::string_view, 2> known{"valid", "same"};
+  if (name != "valid" && name != "same")
+    throw ValueError(fmt::format("padding is \"{}\"{}; it may be \"valid\" or \"same\"", name, core::did_you_mean(name, known)));
+}
+
+DataFormat::DataFormat(const std::string& name) {
+  if (name == "channels_first")
+    throw ValueError("data_format \"channels_first\" is not supported: linn computes on (height, width, channels); move the channels to the last axis");
+  if (name != "channels_last") throw ValueError(fmt::format("data_format is \"{}\"; it must be \"channels_last\"", name));
+}
+
+}  // namespace linn

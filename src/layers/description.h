@@ -1,0 +1,60 @@
+// What stands behind a layer handle: it describes, and computes nothing.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/json.h"
+#include "linn/initializers.h"
+#include "linn/layer.h"
+#include "linn/shape.h"
+#include "plan/lowering.h"
+
+namespace linn {
+
+/// A variable that a layer wants, for a given input shape.
+struct VariableSpec {
+  std::string name;  // "kernel"
+  Shape shape;
+  Initializer initializer;
+};
+
+class LayerDescription {
+ public:
+  virtual ~LayerDescription() = default;
+
+  virtual std::string_view class_name() const = 0;
+  /// The user's name for it, or empty.
+  virtual const std::string& name() const = 0;
+  virtual bool trainable() const = 0;
+  /// The `input_shape` option: of one image, or empty.
+  virtual const Shape& input_shape() const = 0;
+  /// Keras's config under the name that the model gave.
+  virtual io::Json config(const std::string& name) const = 0;
+
+  /// Shapes are of one image. `where` begins the message of the ShapeError when the input does not fit.
+  virtual Shape output_shape(const Shape& input, const std::string& where) const = 0;
+  virtual std::vector<VariableSpec> variables(const Shape& /*input*/) const { return {}; }
+  /// Adds the layer's ops; `variables` as described, in order.
+  virtual plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const = 0;
+};
+
+namespace layers {
+
+using DescriptionPtr = std::shared_ptr<const LayerDescription>;
+
+/// A layer of a Keras class name from Keras's config. FormatError for an unknown class (never looked up anywhere but in
+/// registry.inc), an unknown field, or a Keras option that linn does not have.
+DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& config, const std::string& where);
+/// All class names, in the order of the registry.
+std::vector<std::string_view> layer_class_names();
+
+/// "MaxPooling2D" -> "max_pooling2d", as Keras names layers.
+std::string snake_case(std::string_view class_name);
+/// "[conv2d 'conv2d_1']", the start of a message about a layer.
+std::string place_of(std::string_view class_name, std::string_view name);
+
+}  // namespace layers
+}  // namespace linn

@@ -1,0 +1,85 @@
+#include "layers/registry.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cctype>
+
+#include "core/did_you_mean.h"
+#include "linn/error.h"
+#include "linn/layers.h"
+
+namespace linn {
+namespace layers {
+
+// The specialisations live in the families' files.
+#define LINN_LAYER(name) \
+  template <>            \
+  DescriptionPtr read_layer<name>(const io::Json& config, const std::string& where);
+#define LINN_LAYER_ALIAS(alias, name)
+#include "layers/registry.inc"
+#undef LINN_LAYER
+#undef LINN_LAYER_ALIAS
+
+namespace {
+
+struct Row {
+  std::string_view class_name;
+  bool alias;
+  DescriptionPtr (*read)(const io::Json& config, const std::string& where);
+};
+
+constexpr Row rows[] = {
+#define LINN_LAYER(name) {#name, false, &read_layer<name>},
+#define LINN_LAYER_ALIAS(alias, name) {#alias, true, &read_layer<name>},
+#include "layers/registry.inc"
+#undef LINN_LAYER
+#undef LINN_LAYER_ALIAS
+};
+
+}  // namespace
+
+DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& config, const std::string& where) {
+  for (const Row& row : rows)
+    if (row.class_name == class_name) return row.read(config, where);
+  const std::vector<std::string_view> known = layer_class_names();
+  throw FormatError(fmt::format("{}: layer class \"{}\" is not supported{}; it was not looked up or executed. Supported are {}", where, class_name,
+                                core::did_you_mean(class_name, std::span<const std::string_view>(known)), fmt::join(known, ", ")));
+}
+
+std::vector<std::string_view> layer_class_names() {
+  std::vector<std::string_view> names;
+  for (const Row& row : rows)
+    if (!row.alias) names.push_back(row.class_name);
+  return names;
+}
+
+std::string snake_case(std::string_view class_name) {
+  const auto upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const auto lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  std::string result;
+  for (std::size_t i = 0; i < class_name.size(); ++i) {
+    const char c = class_name[i];
+    const bool word_before = i > 0 && (lower(class_name[i - 1]) || (upper(class_name[i - 1]) && i + 1 < class_name.size() && lower(class_name[i + 1])));
+    if (upper(c) && word_before) result += '_';
+    result += upper(c) ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return result;
+}
+
+std::string place_of(std::string_view class_name, std::string_view name) {
+  return name.empty() ? fmt::format("[{}]", class_name) : fmt::format("[{} '{}']", class_name, name);
+}
+
+}  // namespace layers
+
+std::string_view Layer::class_name() const { return description_->class_name(); }
+const std::string& Layer::name() const { return description_->name(); }
+std::string Layer::config() const {
+  return io::dump_json(description_->config(name().empty() ? layers::snake_case(class_name()) : name()));
+}
+Shape Layer::compute_output_shape(const Shape& input) const {
+  return description_->output_shape(input, layers::place_of(layers::snake_case(class_name()), name()));
+}
+
+}  // namespace linn
