@@ -4,8 +4,6 @@ if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(LINN_CCACHE ccache)
   mark_as_advanced(LINN_CCACHE)
   if(LINN_CCACHE)
-    # Precompiled headers: ccache must not look at __DATE__ and friends, nor at the header's modification time.
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-                                    ${LINN_CCACHE})
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${LINN_CCACHE})
   endif()
 endif()
