@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -19,8 +20,8 @@ namespace {
 constexpr std::size_t alignment = 64;
 
 std::shared_ptr<std::byte> allocate(std::size_t bytes, const Shape& shape, DType type) {
-  const auto size = static_cast<std::size_t>(
-      core::round_up(static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1)), static_cast<std::int64_t>(alignment)));
+  // Unsigned: 2^63 - 1 bytes round up without overflow (and are then refused by the allocator).
+  const std::size_t size = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   void* memory = std::aligned_alloc(alignment, size);
   if (memory == nullptr)
     throw MemoryError(fmt::format("a {} tensor of shape {} needs {:.1f} MiB, which could not be allocated", name_of(type),

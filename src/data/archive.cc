@@ -104,7 +104,7 @@ void save_npz(const std::string& path, const Archive& arrays, bool compressed) {
   std::size_t i = 0;
   for (const auto& [name, tensor] : arrays) {
     const std::array<std::span<const std::byte>, 2> parts = {io::bytes_of(headers[i++]), io::bytes_of(tensor)};
-    zip.add(name + std::string(suffix), parts, compressed ? io::ZipWriter::Method::deflated : io::ZipWriter::Method::stored);
+    zip.add_parts(name + std::string(suffix), parts, compressed ? io::ZipWriter::Method::deflated : io::ZipWriter::Method::stored);
   }
   zip.finish();
   file.commit();

@@ -96,7 +96,10 @@ Dataset from_pair(const std::string& images, const std::string& labels) {
   Dataset data;
   const std::string_view name = file_name(images);
   const bool test = name.starts_with("t10k") || name.starts_with("test");
-  set_pair(load_array(images), load_array(labels), images, labels, test ? data.x_test : data.x_train, test ? data.y_test : data.y_train);
+  // One behind the other: of two bad files the images are complained about.
+  const Tensor x = load_array(images);
+  const Tensor y = load_array(labels);
+  set_pair(x, y, images, labels, test ? data.x_test : data.x_train, test ? data.y_test : data.y_train);
   return data;
 }
 
@@ -116,7 +119,8 @@ Dataset from_directory(const std::string& path) {
                                   images ? "labels-idx1" : "images-idx3"));
     if (!images) return;
     any = true;
-    set_pair(load_idx(*images), load_idx(*labels), *images, *labels, x, y);
+    const Tensor pixels = load_idx(*images);
+    set_pair(pixels, load_idx(*labels), *images, *labels, x, y);
   };
   take("train", data.x_train, data.y_train);
   take("t10k", data.x_test, data.y_test);

@@ -425,7 +425,7 @@ void ZipWriter::put(std::span<const std::byte> bytes) {
   offset_ += bytes.size();
 }
 
-void ZipWriter::add(const std::string& name, std::span<const std::span<const std::byte>> parts, Method method) {
+void ZipWriter::add_parts(const std::string& name, std::span<const std::span<const std::byte>> parts, Method method) {
   if (const auto fault = fault_of_name(name); !fault.empty())
     throw ValueError("a ZIP member cannot be named " + quote(name) + ": the name " + std::string(fault));
   if (name.size() > full16) throw ValueError("a ZIP member's name has at most 65535 bytes; one with " + std::to_string(name.size()) + " came");
