@@ -34,8 +34,15 @@ bool dot(char character, int x, int y) {
 
 Color heat(double share) {
   // Lightness (CIE L*) rises from 15 to 92 in nearly even steps, hue goes from violet over blue and green to yellow.
-  static constexpr std::array<Color, 9> stops = {{{48, 18, 80}, {60, 45, 125}, {52, 78, 145}, {36, 108, 148}, {27, 137, 141}, {46, 165, 123},
-                                                  {105, 191, 93}, {176, 212, 66}, {246, 230, 74}}};
+  static constexpr std::array<Color, 9> stops = {{{48, 18, 80},
+                                                  {60, 45, 125},
+                                                  {52, 78, 145},
+                                                  {36, 108, 148},
+                                                  {27, 137, 141},
+                                                  {46, 165, 123},
+                                                  {105, 191, 93},
+                                                  {176, 212, 66},
+                                                  {246, 230, 74}}};
   if (std::isnan(share)) return {173, 181, 189};
   const double at = std::clamp(share, 0.0, 1.0) * (stops.size() - 1);
   const auto low = std::min(static_cast<std::size_t>(at), stops.size() - 2);
@@ -64,7 +71,8 @@ Picture::Picture(int width, int height, Color background)
 }
 
 Color Picture::at(int x, int y) const {
-  if (x < 0 || y < 0 || x >= width_ || y >= height_) throw ValueError(fmt::format("pixel ({}, {}) lies outside {} x {}", x, y, width_, height_));
+  if (x < 0 || y < 0 || x >= width_ || y >= height_)
+    throw ValueError(fmt::format("pixel ({}, {}) lies outside {} x {}", x, y, width_, height_));
   const std::uint8_t* pixel = image_.values<std::uint8_t>().data() + 3 * (static_cast<std::ptrdiff_t>(y) * width_ + x);
   return {pixel[0], pixel[1], pixel[2]};
 }
