@@ -6,6 +6,7 @@
 #include "linn/data.h"          // IWYU pragma: export
 #include "linn/error.h"         // IWYU pragma: export
 #include "linn/fit.h"           // IWYU pragma: export
+#include "linn/formats.h"       // IWYU pragma: export
 #include "linn/initializers.h"  // IWYU pragma: export
 #include "linn/layer.h"         // IWYU pragma: export
 #include "linn/layers.h"        // IWYU pragma: export

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "linn/fit.h"
+#include "linn/formats.h"
 #include "linn/layer.h"
 #include "linn/losses.h"
 #include "linn/optimizers.h"
@@ -112,8 +113,8 @@ class Sequential {
   static Sequential from_json(const std::string& json, SequentialOptions options = {});
 
   /// Notes of the user's that are saved with the model, such as the factor its inputs were multiplied by.
-  std::map<std::string, std::string, std::less<>>& metadata();
-  const std::map<std::string, std::string, std::less<>>& metadata() const;
+  Metadata& metadata();
+  const Metadata& metadata() const;
 
   /// The gradients of the loss on one batch, by variable name, in the model's order; changes nothing.
   std::vector<std::pair<std::string, Tensor>> gradients(const Tensor& x, const Tensor& y, const BatchOptions& options = {});

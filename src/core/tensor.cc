@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -19,8 +20,8 @@ namespace {
 constexpr std::size_t alignment = 64;
 
 std::shared_ptr<std::byte> allocate(std::size_t bytes, const Shape& shape, DType type) {
-  const auto size = static_cast<std::size_t>(
-      core::round_up(static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1)), static_cast<std::int64_t>(alignment)));
+  // Unsigned: 2^63 - 1 bytes round up without overflow (and are then refused by the allocator).
+  const std::size_t size = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   void* memory = std::aligned_alloc(alignment, size);
   if (memory == nullptr)
     throw MemoryError(fmt::format("a {} tensor of shape {} needs {:.1f} MiB, which could not be allocated", name_of(type),
@@ -83,7 +84,9 @@ float to_float(bfloat16 value) { return std::bit_cast<float>(static_cast<std::ui
 
 Tensor::Tensor(Shape shape, DType type) : shape_(shape), elements_(shape.elements()), type_(type) {
   const auto total = core::checked_mul(elements_, static_cast<std::int64_t>(size_of(type)));
-  if (!total) throw MemoryError(fmt::format("a {} tensor of shape {} passes 2^63 bytes", name_of(type), shape.to_string()));
+  // Rounding up to the alignment must stay below 2^63 as well.
+  if (!total || !core::checked_add(*total, static_cast<std::int64_t>(alignment)))
+    throw MemoryError(fmt::format("a {} tensor of shape {} passes 2^63 bytes", name_of(type), shape.to_string()));
   storage_ = allocate(static_cast<std::size_t>(*total), shape_, type_);
   data_ = storage_.get();
   std::memset(data_, 0, static_cast<std::size_t>(*total));

@@ -1,17 +1,20 @@
 #include "core/worker_pool.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 
 #include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/float_environment.h"
 #include "core/thread_count.h"
+#include "linn/error.h"
 
 namespace linn::core {
 namespace {
@@ -79,6 +82,15 @@ struct WorkerPool::State {
     }
   }
 
+  void dismiss() {
+    {
+      const std::lock_guard lock(sleep);
+      stop.store(true);
+      wake.notify_all();
+    }
+    for (std::thread& worker : workers) worker.join();
+  }
+
   void wake_sleepers() {
     if (sleeping.load() == 0) return;
     const std::lock_guard lock(sleep);
@@ -87,17 +99,16 @@ struct WorkerPool::State {
 };
 
 WorkerPool::WorkerPool(int threads) : state_(std::make_unique<State>()), threads_(threads) {
-  for (int worker = 1; worker < threads; ++worker) state_->workers.emplace_back([s = state_.get(), worker] { s->loop(worker); });
+  try {
+    for (int worker = 1; worker < threads; ++worker) state_->workers.emplace_back([s = state_.get(), worker] { s->loop(worker); });
+  } catch (const std::system_error& error) {
+    state_->dismiss();
+    throw StateError(fmt::format("{} threads were asked for; the system gave {}: {}; ask for fewer (LINN_THREADS, --threads, set_threads)",
+                                 threads, state_->workers.size() + 1, error.what()));
+  }
 }
 
-WorkerPool::~WorkerPool() {
-  {
-    const std::lock_guard lock(state_->sleep);
-    state_->stop.store(true);
-    state_->wake.notify_all();
-  }
-  for (std::thread& worker : state_->workers) worker.join();
-}
+WorkerPool::~WorkerPool() { state_->dismiss(); }
 
 void WorkerPool::run(std::int64_t items, const Task& task) {
   State& s = *state_;
@@ -126,23 +137,24 @@ namespace {
 std::mutex pool_lock;
 std::atomic<WorkerPool*> the_pool{nullptr};
 
-// After fork() the child has only the calling thread: the parent's pool is abandoned, not destroyed.
-void forget_pool_in_child() { the_pool.store(nullptr); }
+// Called under pool_lock.
+void make_pool(int threads) {
+  // After fork() the child has only the calling thread: the parent's pool is abandoned, not destroyed.
+  static const int registered = pthread_atfork([] { pool_lock.lock(); }, [] { pool_lock.unlock(); },
+                                               [] {
+                                                 the_pool.store(nullptr);
+                                                 pool_lock.unlock();
+                                               });
+  static_cast<void>(registered);
+  the_pool.store(new WorkerPool(threads));
+}
 
 }  // namespace
 
 WorkerPool& worker_pool() {
   if (WorkerPool* pool = the_pool.load()) return *pool;
   const std::lock_guard lock(pool_lock);
-  if (the_pool.load() == nullptr) {
-    static const int registered = pthread_atfork([] { pool_lock.lock(); }, [] { pool_lock.unlock(); },
-                                                 [] {
-                                                   forget_pool_in_child();
-                                                   pool_lock.unlock();
-                                                 });
-    static_cast<void>(registered);
-    the_pool.store(new WorkerPool(default_threads()));
-  }
+  if (the_pool.load() == nullptr) make_pool(default_threads());
   return *the_pool.load();
 }
 
@@ -151,7 +163,7 @@ void set_threads(int threads) {
   const std::lock_guard lock(pool_lock);
   if (the_pool.load() != nullptr && the_pool.load()->threads() == threads) return;
   delete the_pool.exchange(nullptr);
-  the_pool.store(new WorkerPool(threads));
+  make_pool(threads);
 }
 
 }  // namespace linn::core

@@ -13,7 +13,7 @@ using Task = std::function<void(std::int64_t item, int worker)>;
 
 class WorkerPool {
  public:
-  /// `threads` counts the caller; 1 starts no thread.
+  /// `threads` counts the caller; 1 starts no thread. Throws StateError when the system gives fewer.
   explicit WorkerPool(int threads);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;

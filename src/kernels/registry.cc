@@ -4,7 +4,9 @@
 #include <string_view>
 #include <tuple>
 
+#include "kernels/conv/direct.h"
 #include "kernels/eltwise/vector.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/kernels.h"
 #include "kernels/pool/vector.h"
 

@@ -13,7 +13,7 @@ struct ConvForward {
   struct Problem {
     Geometry geometry;
     bool bias = false;
-    /// linear or relu; implementations may refuse others.
+    /// linear or relu: `direct` refuses others, and the reference asserts, until it may use eltwise's function of one value.
     Activation activation = Activation::linear;
   };
   template <class T>

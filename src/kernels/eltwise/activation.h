@@ -43,8 +43,8 @@ struct ActivationForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[i] = ddst[i] * f'(src[i]), and 0 where f' is 0, whatever ddst is. relu'(0) = 0. For relu alone, `src` may be the output instead: it has the same sign.
-/// ddst and dsrc may be the same.
+/// dsrc[i] = ddst[i] * f'(src[i]), and 0 where f' is 0, whatever ddst is. relu'(0) = 0. For relu alone, `src` may be the
+/// output instead: it has the same sign. ddst and dsrc may be the same.
 struct ActivationGradient {
   static constexpr std::string_view name = "activation_gradient";
   using Problem = ActivationForward::Problem;

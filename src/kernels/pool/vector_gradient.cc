@@ -3,10 +3,13 @@
 // max: dsrc[cell argmax of each window] += ddst; average: dsrc[each cell in the map] += ddst / cells.
 // Two loop nests. Windows that tile the map (stride = window): image, y, x | vectors of channels | i, j: every cell is written
 // once, with ddst where the argmax is its number and 0 elsewhere. Any other window: image, row, column | vectors of channels |
-// the outputs that see this pixel, in row-major order: every pixel is written once, and its sum has the reference's order.
+// the outputs that see this pixel, listed once a pixel in row-major order: every pixel is written once, and its sum has the
+// reference's order.
 // An average with overlap first divides each ddst once, into scratch.
 // Registers: one sum, one gradient, one argmax; bound by stores (2x2: 1.25 floats read, 4 written).
-// MEASURED-BACKWARD
+// Measured (Zen 4, AVX-512; GB/s read and written; shared machine, 10-25 % noise; memcpy of the same run in brackets):
+//   one core, in L2: max 2x2/2 51 (53), average 2x2/2 55 (99), max 3x3/2 12 (108), average 3x3/2 11 (111), max 2x2/1 19 (91)
+//   both cores, in memory: 18 (33), 20 (31), 17 (32), 16 (34), 14 (19).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/vector_gradient.cc"
 #include "hwy/foreach_target.h"
@@ -103,6 +106,7 @@ HWY_NOINLINE void tiled(const Geometry& g, const PoolInputGradient::Args<float>&
   const Axis rows = rows_of(g);
   const Axis columns = columns_of(g);
   const bool apart = g.src_pixel == 1 && g.dst_pixel == 1 && g.channels == 1 && kh == 2 && kw == 2 && g.pad_left == 0;
+  const Range whole_columns = columns.interior();
   // What no window covers, at the end of both axes.
   const std::int64_t covered_rows = std::min(g.height, rows.start(g.out_height));
   const std::int64_t covered_columns = std::min(g.width, columns.start(g.out_width));
@@ -117,10 +121,12 @@ HWY_NOINLINE void tiled(const Geometry& g, const PoolInputGradient::Args<float>&
       std::int64_t x = 0;
       if (apart && cell_rows.size() == 2) {
         float* above = args.dsrc + origin;
-        x = one_channel_2x2<kind>(ddst, argmax, above, above + g.src_row, {0, columns.interior().end});
+        x = one_channel_2x2<kind>(ddst, argmax, above, above + g.src_row, {0, whole_columns.end});
       }
       for (; x < g.out_width; ++x) {
-        const Cells cells{origin + x * g.stride_width * g.src_pixel, cell_rows, columns.cells(x), g.src_row, g.src_pixel, g.window_width};
+        const bool whole = x >= whole_columns.begin && x < whole_columns.end;
+        const Range cell_columns = whole ? Range{0, g.window_width} : columns.cells(x);
+        const Cells cells{origin + x * g.stride_width * g.src_pixel, cell_rows, cell_columns, g.src_row, g.src_pixel, g.window_width};
         const std::int64_t count = cells.rows.size() * cells.columns.size();
         const float* gradient = ddst + x * g.dst_pixel;
         const std::uint8_t* where = kind == PoolKind::max ? argmax + x * g.channels : nullptr;
@@ -139,38 +145,66 @@ HWY_NOINLINE void tiled(const Geometry& g, const PoolInputGradient::Args<float>&
 
 // ---- any other window: each pixel asks the outputs that see it ----
 
+/// An output that sees the pixel at hand: where its gradient and argmax lie, and which cell of its window the pixel is.
+struct Seer {
+  std::int64_t ddst, argmax;
+  std::int32_t cell;
+};
+
 /// As many channels of a pixel (or of a run of them) as D has lanes.
 template <PoolKind kind>
 struct OnePixel {
-  const Geometry& g;
-  const float* ddst;  // of this image; average: already divided, dense
+  const float* ddst;
   const std::uint8_t* argmax;
-  float* dsrc;  // this pixel's
-  std::int64_t ddst_row, ddst_pixel;
-  Range ys, xs;
-  std::int64_t row, column;  // counted from the padded edge
+  float* dsrc;
+  const Seer* seers;
+  int count;
+  bool go_on;  // adds to what an earlier lot of seers left
 
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t c) const {
-    auto sum = hn::Zero(d);
-    for (std::int64_t y = ys.begin; y < ys.end; ++y) {
-      const std::int64_t down = row - y * g.stride_height;
-      if (g.dilation_height > 1 && down % g.dilation_height != 0) continue;
-      const std::int64_t first_cell = down / g.dilation_height * g.window_width;
-      for (std::int64_t x = xs.begin; x < xs.end; ++x) {
-        const std::int64_t right = column - x * g.stride_width;
-        if (g.dilation_width > 1 && right % g.dilation_width != 0) continue;
-        auto gradient = hn::LoadU(d, ddst + y * ddst_row + x * ddst_pixel + c);
-        if constexpr (kind == PoolKind::max) {
-          const std::int64_t cell = first_cell + (g.dilation_width > 1 ? right / g.dilation_width : right);
-          gradient = where_argmax(d, gradient, argmax + (y * g.out_width + x) * g.channels + c, static_cast<std::int32_t>(cell));
-        }
-        sum = hn::Add(sum, gradient);
-      }
+    auto sum = go_on ? hn::LoadU(d, dsrc + c) : hn::Zero(d);
+    for (int s = 0; s < count; ++s) {
+      auto gradient = hn::LoadU(d, ddst + seers[s].ddst + c);
+      if constexpr (kind == PoolKind::max) gradient = where_argmax(d, gradient, argmax + seers[s].argmax + c, seers[s].cell);
+      sum = hn::Add(sum, gradient);
     }
     hn::StoreU(sum, d, dsrc + c);
   }
 };
+
+/// Sums up the gradients of a pixel, or of a run of neighbours, from the outputs that see it, in row-major order. `row` and
+/// `column` count from the padded edge. ddst and argmax are those of the image.
+template <PoolKind kind>
+HWY_INLINE void sum_pixel(const Geometry& g, const float* ddst, const std::uint8_t* argmax, std::int64_t ddst_row, std::int64_t ddst_pixel,
+                          Range ys, Range xs, std::int64_t row, std::int64_t column, std::int64_t channels, float* dsrc) {
+  constexpr int most = 64;
+  Seer seers[most];
+  int count = 0;
+  bool go_on = false;
+  for (std::int64_t y = ys.begin; y < ys.end; ++y) {
+    std::int64_t i = row - y * g.stride_height;
+    if (g.dilation_height > 1) {
+      if (i % g.dilation_height != 0) continue;
+      i /= g.dilation_height;
+    }
+    for (std::int64_t x = xs.begin; x < xs.end; ++x) {
+      std::int64_t j = column - x * g.stride_width;
+      if (g.dilation_width > 1) {
+        if (j % g.dilation_width != 0) continue;
+        j /= g.dilation_width;
+      }
+      if (count == most) {
+        for_lanes(0, channels, OnePixel<kind>{ddst, argmax, dsrc, seers, count, go_on});
+        go_on = true;
+        count = 0;
+      }
+      const auto cell = static_cast<std::int32_t>(i * g.window_width + j);
+      seers[count++] = {y * ddst_row + x * ddst_pixel, (y * g.out_width + x) * g.channels, cell};
+    }
+  }
+  for_lanes(0, channels, OnePixel<kind>{ddst, argmax, dsrc, seers, count, go_on});
+}
 
 struct Share {
   const float* ddst;
@@ -216,9 +250,8 @@ HWY_NOINLINE void gathered(const Geometry& g, const PoolInputGradient::Args<floa
       float* dsrc = args.dsrc + image * g.src_image + row * g.src_row;
       for (std::int64_t column = 0; column < g.width;) {
         const std::int64_t run = join && column == joined.begin ? joined.size() : 1;
-        for_lanes(0, run * g.channels,
-                  OnePixel<kind>{g, ddst, argmax, dsrc + column * g.src_pixel, ddst_row, ddst_pixel, ys, columns.seen_by(column),
-                                 row + g.pad_top, column + g.pad_left});
+        sum_pixel<kind>(g, ddst, argmax, ddst_row, ddst_pixel, ys, columns.seen_by(column), row + g.pad_top, column + g.pad_left,
+                        run * g.channels, dsrc + column * g.src_pixel);
         column += run;
       }
     }

@@ -37,7 +37,7 @@ class GatherOp final : public RealOp<GatherOp> {
 // Labels are checked once, when `fit` is called; here they are only converted.
 class GatherLabelsOp final : public Op {
  public:
-  GatherLabelsOp(int source, DType from) : source_(source), from_(from) {}
+  GatherLabelsOp(int source, std::int64_t labels, DType from) : source_(source), labels_(labels), from_(from) {}
 
   std::string_view name() const override { return "gather_labels"; }
   std::string implementation() const override { return "scalar"; }
@@ -63,11 +63,13 @@ class GatherLabelsOp final : public Op {
     auto* dst = call.out<std::int64_t>(0);
     for (std::int64_t i = 0; i < call.images; ++i) {
       const std::int64_t at = rows.first + call.first + i;
-      dst[i] = static_cast<std::int64_t>(src[rows.index == nullptr ? at : rows.index[at]]);
+      const std::int64_t row = rows.index == nullptr ? at : rows.index[at];
+      for (std::int64_t k = 0; k < labels_; ++k) dst[i * labels_ + k] = static_cast<std::int64_t>(src[row * labels_ + k]);
     }
   }
 
   int source_;
+  std::int64_t labels_;
   DType from_;
 };
 
@@ -189,9 +191,9 @@ Value gather(Lowering& to, int source, const Shape& shape, DType from) {
   return append(to, std::make_unique<GatherOp>(source, shape.elements(), from), {}, {output});
 }
 
-Value gather_labels(Lowering& to, int source, DType from) {
-  const Value output = to.value("labels", {}, Extent::batch, Element::i64);
-  return append(to, std::make_unique<GatherLabelsOp>(source, from), {}, {output});
+Value gather_labels(Lowering& to, int source, std::int64_t labels, DType from) {
+  const Value output = to.value("labels", {labels}, Extent::batch, Element::i64);
+  return append(to, std::make_unique<GatherLabelsOp>(source, labels, from), {}, {output});
 }
 
 Value rescale(Lowering& to, Value src, double scale, double offset) {

@@ -11,8 +11,8 @@ namespace linn::plan {
 
 /// A batch out of data source number `source`, whose rows have this shape and type, as real numbers.
 Value gather(Lowering& to, int source, const Shape& shape, DType from);
-/// Integer labels of data source number `source`, one an image.
-Value gather_labels(Lowering& to, int source, DType from);
+/// Integer labels of data source number `source`, so many an image.
+Value gather_labels(Lowering& to, int source, std::int64_t labels, DType from);
 /// src * scale + offset.
 Value rescale(Lowering& to, Value src, double scale, double offset);
 Value add(Lowering& to, Value a, Value b);

@@ -1,0 +1,101 @@
+#include "formats/model_file.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <span>
+#include <system_error>
+
+#include "io/file.h"
+#include "linn/error.h"
+
+namespace linn::formats {
+namespace {
+
+// Metadata keys of ours; a note of the user's goes under its own name.
+constexpr const char* config_key = "linn.config";
+constexpr const char* version_key = "linn.format";
+constexpr std::string_view version = "1";
+
+std::string inside(const std::string& directory, const char* file) { return (std::filesystem::path(directory) / file).string(); }
+
+void make_directory(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", directory, error.message()));
+}
+
+}  // namespace
+
+NamedTensors weights_of(const graph::Graph& graph) {
+  NamedTensors weights;
+  for (const graph::Variable& variable : graph.variables()) weights.emplace_back(variable.name, variable.value);
+  return weights;
+}
+
+void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::string& where) {
+  std::map<std::string, const Tensor*, std::less<>> given;
+  for (const auto& [name, tensor] : weights) given[name] = &tensor;
+  std::vector<std::string> problems;
+  bool shapes_only = true;
+  std::vector<Tensor> next;
+  for (const graph::Variable& variable : graph.variables()) {
+    const auto found = given.find(variable.name);
+    if (found == given.end()) {
+      problems.push_back(fmt::format("\"{}\" {} is missing", variable.name, variable.value.shape().to_string()));
+      shapes_only = false;
+      continue;
+    }
+    const Tensor& tensor = *found->second;
+    if (tensor.shape() != variable.value.shape())
+      problems.push_back(fmt::format("\"{}\" has shape {}, the model wants {}", variable.name, tensor.shape().to_string(), variable.value.shape().to_string()));
+    else
+      next.push_back(tensor.astype(DType::f32));
+    given.erase(found);
+  }
+  for (const auto& [name, tensor] : given) {
+    problems.push_back(fmt::format("\"{}\" {} is not of this model", name, tensor->shape().to_string()));
+    shapes_only = false;
+  }
+  if (!problems.empty()) {
+    const std::string text = fmt::format("{}: the weights do not fit model \"{}\", which was left as it was: {}", where, graph.name(), fmt::join(problems, "; "));
+    if (shapes_only) throw ShapeError(text);
+    throw ValueError(text);
+  }
+  for (std::size_t i = 0; i < next.size(); ++i) graph.variables()[i].value = next[i];
+}
+
+void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, const Metadata& notes) {
+  const io::Json config = model_to_json(graph, compile);
+  make_directory(directory);
+  Metadata metadata = notes;
+  metadata.insert_or_assign(config_key, io::dump_json(config));
+  metadata.insert_or_assign(version_key, std::string(version));
+  save_safetensors(inside(directory, "model.safetensors"), weights_of(graph), metadata);
+  const std::string text = io::dump_json(config, 2) + '\n';
+  io::write_file_atomically(inside(directory, "config.json"), std::as_bytes(std::span(text)));
+}
+
+ModelFile load_model(const std::string& path, std::uint64_t seed) {
+  const bool directory = std::filesystem::is_directory(path);
+  const std::string file = directory ? inside(path, "model.safetensors") : path;
+  if (directory && !std::filesystem::exists(file))
+    throw IoError(fmt::format("{}: the directory holds no model.safetensors; `linn train --out {}` or Sequential::save writes one", path, path));
+  Metadata metadata;
+  const NamedTensors weights = load_safetensors(file, &metadata);
+  const auto config = metadata.find(config_key);
+  if (config == metadata.end())
+    throw FormatError(fmt::format("{}: the metadata hold no \"{}\", so the network behind these weights is unknown; build the model and use load_weights", file, config_key));
+  if (metadata[version_key] != version)
+    throw FormatError(fmt::format("{}: written in format \"{}\"; this linn reads format \"{}\"", file, metadata[version_key], version));
+  const std::string where = file + ": " + config_key;
+  ModelFile model{.config = model_from_json(io::parse_json(config->second, where), where, seed), .notes = {}};
+  if (model.config.graph.built()) set_weights(model.config.graph, weights, file);
+  metadata.erase(config_key);
+  metadata.erase(version_key);
+  model.notes = std::move(metadata);
+  return model;
+}
+
+}  // namespace linn::formats

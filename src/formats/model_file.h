@@ -1,0 +1,30 @@
+// A model's directory: model.safetensors is the model, config.json a copy of its configuration for people and tools.
+// See docs/decisions/single-file-model.md.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "formats/model_json.h"
+#include "linn/formats.h"
+
+namespace linn::formats {
+
+/// All variables under their names.
+NamedTensors weights_of(const graph::Graph& graph);
+/// Puts values into the variables. All or nothing: ValueError or ShapeError lists every tensor that is missing, unknown or of another
+/// shape. `where` begins the message.
+void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::string& where);
+
+/// Makes the directory if needed. The old model stays until the new one is whole.
+void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, const Metadata& notes);
+
+struct ModelFile {
+  ModelConfig config;
+  Metadata notes;
+};
+
+/// `path` is the directory or its model.safetensors.
+ModelFile load_model(const std::string& path, std::uint64_t seed);
+
+}  // namespace linn::formats

@@ -1,0 +1,84 @@
+// Direct kernel gradient: dkernel[tap, channel][o] = sum over output pixels of src * ddst.
+//
+// Loop nest:  for each chunk of images (zero-padded copy if there is padding), for each group
+//               the tiles of gemm/contract.cc: rows = (tap row, tap column, channel), up to 13 of them in registers, whatever
+//               taps they belong to, so that a first layer of one channel has 9 rows for a 3x3 window;
+//               terms = (image, output row, output column); chunks after the first go on from the sums in dkernel
+// Registers:  see gemm/contract.cc.
+// Measured:   (Zen 4, one core, fraction of the multiply-add loop) 3x3 on 13x13, 32->32: 92 %; 1->32 on 28x28: 95 %;
+//             same 32->64 on 14x14: 85 %; same 128->128 on 7x7: 77 % (padding's zeros are computed but not counted).
+#include <algorithm>
+#include <cstring>
+
+#include "core/checked.h"
+#include "kernels/conv/direct.h"
+#include "kernels/gemm/contract.h"
+
+namespace linn::kernels::conv {
+namespace {
+
+bool padded(const Geometry& g) { return g.pad_top + g.pad_bottom + g.pad_left + g.pad_right > 0; }
+std::int64_t padded_row(const Geometry& g) { return (g.width + g.pad_left + g.pad_right) * g.channels; }
+std::int64_t padded_image(const Geometry& g) { return (g.height + g.pad_top + g.pad_bottom) * padded_row(g); }
+
+// Images whose maps stay in the cache while all tiles go over them: about 32 KiB of ddst and src, yet enough pixels for a
+// tile's sums to be worth loading and storing.
+std::int64_t chunk_of(const Geometry& g, std::int64_t images) {
+  const std::int64_t pixels = g.out_height * g.out_width;
+  const std::int64_t elements = padded_image(g) + pixels * g.out_channels;
+  return std::clamp<std::int64_t>(std::max(8192 / elements, core::ceil_div(256, pixels)), 1, std::max<std::int64_t>(images, 1));
+}
+
+void pad(const Geometry& g, std::int64_t images, const float* src, float* dst) {
+  const std::int64_t row = padded_row(g), image = padded_image(g);
+  for (std::int64_t n = 0; n < images; ++n) {
+    float* out = dst + n * image;
+    std::fill_n(out, g.pad_top * row, 0.0f);
+    for (std::int64_t y = 0; y < g.height; ++y) {
+      float* line = out + (g.pad_top + y) * row;
+      const float* from = src + n * g.src_image + y * g.src_row;
+      std::fill_n(line, g.pad_left * g.channels, 0.0f);
+      line += g.pad_left * g.channels;
+      if (g.src_pixel == g.channels)
+        std::copy_n(from, g.width * g.channels, line);
+      else
+        for (std::int64_t x = 0; x < g.width; ++x) std::copy_n(from + x * g.src_pixel, g.channels, line + x * g.channels);
+      std::fill_n(line + g.width * g.channels, g.pad_right * g.channels, 0.0f);
+    }
+    std::fill_n(out + (g.pad_top + g.height) * row, g.pad_bottom * row, 0.0f);
+  }
+}
+
+}  // namespace
+
+std::int64_t KernelGradient::scratch(const Geometry& g, std::int64_t images) { return padded(g) ? chunk_of(g, images) * padded_image(g) : 0; }
+
+void KernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
+  const Contract contract = contract_for_cpu();
+  const std::int64_t depth = g.channels / g.groups, columns = g.out_channels / g.groups, chunk = chunk_of(g, args.images);
+  const bool copy = padded(g);
+  const std::int64_t pixel = copy ? g.channels : g.src_pixel, row = copy ? padded_row(g) : g.src_row;
+  const std::int64_t image = copy ? padded_image(g) : g.src_image;
+  for (std::int64_t n = 0; n < args.images; n += chunk) {
+    const std::int64_t images = std::min(chunk, args.images - n);
+    const float* src = args.src + n * g.src_image;
+    if (copy) {
+      pad(g, images, src, args.scratch);
+      src = args.scratch;
+    }
+    for (std::int64_t group = 0; group < g.groups; ++group)
+      contract({.rows = {g.window_height, g.window_width, depth},
+                .a_row = {g.dilation_height * row, g.dilation_width * pixel, 1},
+                .c_row = {g.window_width * depth * g.out_channels, depth * g.out_channels, g.out_channels},
+                .terms = {images, g.out_height, g.out_width},
+                .a_term = {image, g.stride_height * row, g.stride_width * pixel},
+                .b_term = {g.dst_image, g.dst_row, g.dst_pixel},
+                .columns = columns,
+                .a = src + group * depth,
+                .b = args.ddst + n * g.dst_image + group * columns,
+                .c = args.dkernel + group * columns,
+                .add = n > 0});
+  }
+}
+
+}  // namespace linn::kernels::conv

@@ -1,0 +1,95 @@
+// Convolution and its two gradients as the textbook writes them: the oracle of the tests, and the last choice at run time.
+#include <cassert>
+
+#include "kernels/conv/conv.h"
+
+namespace linn::kernels {
+namespace {
+
+// Calls visit(output pixel, source pixel, tap) for every pair of an output pixel and a source pixel inside the map that its
+// window sees: images, output rows, output columns, window rows, window columns, the last fastest.
+template <class Visit>
+void for_each_pair(const Geometry& g, std::int64_t images, const Visit& visit) {
+  for (std::int64_t n = 0; n < images; ++n)
+    for (std::int64_t y = 0; y < g.out_height; ++y)
+      for (std::int64_t x = 0; x < g.out_width; ++x)
+        for (std::int64_t i = 0; i < g.window_height; ++i)
+          for (std::int64_t j = 0; j < g.window_width; ++j) {
+            const std::int64_t row = y * g.stride_height - g.pad_top + i * g.dilation_height;
+            const std::int64_t column = x * g.stride_width - g.pad_left + j * g.dilation_width;
+            if (row < 0 || row >= g.height || column < 0 || column >= g.width) continue;
+            visit(n * g.dst_image + y * g.dst_row + x * g.dst_pixel, n * g.src_image + row * g.src_row + column * g.src_pixel,
+                  i * g.window_width + j);
+          }
+}
+
+// Calls visit(o, first) for every output channel o and the first of the channels / groups source channels that it reads.
+template <class Visit>
+void for_each_output_channel(const Geometry& g, const Visit& visit) {
+  for (std::int64_t o = 0; o < g.out_channels; ++o) visit(o, o / (g.out_channels / g.groups) * (g.channels / g.groups));
+}
+
+}  // namespace
+
+template <class T>
+void ConvForward::reference(const Problem& problem, const Args<T>& args) {
+  const Geometry& g = problem.geometry;
+  const std::int64_t depth = g.channels / g.groups;
+  assert(problem.activation == Activation::linear || problem.activation == Activation::relu);
+  for (std::int64_t n = 0; n < args.images; ++n)
+    for (std::int64_t y = 0; y < g.out_height; ++y)
+      for (std::int64_t x = 0; x < g.out_width; ++x)
+        for (std::int64_t o = 0; o < g.out_channels; ++o)
+          args.dst[n * g.dst_image + y * g.dst_row + x * g.dst_pixel + o] = problem.bias ? args.bias[o] : T(0);
+  for_each_pair(g, args.images, [&](std::int64_t dst, std::int64_t src, std::int64_t tap) {
+    for_each_output_channel(g, [&](std::int64_t o, std::int64_t first) {
+      for (std::int64_t c = 0; c < depth; ++c)
+        args.dst[dst + o] += args.src[src + first + c] * args.kernel[(tap * depth + c) * g.out_channels + o];
+    });
+  });
+  if (problem.activation != Activation::relu) return;
+  for (std::int64_t n = 0; n < args.images; ++n)
+    for (std::int64_t y = 0; y < g.out_height; ++y)
+      for (std::int64_t x = 0; x < g.out_width; ++x)
+        for (std::int64_t o = 0; o < g.out_channels; ++o) {
+          T& value = args.dst[n * g.dst_image + y * g.dst_row + x * g.dst_pixel + o];
+          if (value < 0) value = 0;  // NaN stays
+        }
+}
+
+template <class T>
+void ConvInputGradient::reference(const Problem& g, const Args<T>& args) {
+  const std::int64_t depth = g.channels / g.groups;
+  for (std::int64_t n = 0; n < args.images; ++n)
+    for (std::int64_t h = 0; h < g.height; ++h)
+      for (std::int64_t w = 0; w < g.width; ++w)
+        for (std::int64_t c = 0; c < g.channels; ++c) args.dsrc[n * g.src_image + h * g.src_row + w * g.src_pixel + c] = 0;
+  for_each_pair(g, args.images, [&](std::int64_t dst, std::int64_t src, std::int64_t tap) {
+    for_each_output_channel(g, [&](std::int64_t o, std::int64_t first) {
+      for (std::int64_t c = 0; c < depth; ++c)
+        args.dsrc[src + first + c] += args.ddst[dst + o] * args.transposed_kernel[(tap * g.out_channels + o) * depth + c];
+    });
+  });
+}
+
+template <class T>
+void ConvKernelGradient::reference(const Problem& g, const Args<T>& args) {
+  const std::int64_t depth = g.channels / g.groups;
+  const std::int64_t count = g.window_height * g.window_width * depth * g.out_channels;
+  for (std::int64_t i = 0; i < count; ++i) args.dkernel[i] = 0;
+  for_each_pair(g, args.images, [&](std::int64_t dst, std::int64_t src, std::int64_t tap) {
+    for_each_output_channel(g, [&](std::int64_t o, std::int64_t first) {
+      for (std::int64_t c = 0; c < depth; ++c)
+        args.dkernel[(tap * depth + c) * g.out_channels + o] += args.src[src + first + c] * args.ddst[dst + o];
+    });
+  });
+}
+
+template void ConvForward::reference(const Problem&, const Args<float>&);
+template void ConvForward::reference(const Problem&, const Args<double>&);
+template void ConvInputGradient::reference(const Problem&, const Args<float>&);
+template void ConvInputGradient::reference(const Problem&, const Args<double>&);
+template void ConvKernelGradient::reference(const Problem&, const Args<float>&);
+template void ConvKernelGradient::reference(const Problem&, const Args<double>&);
+
+}  // namespace linn::kernels

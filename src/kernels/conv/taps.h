@@ -1,0 +1,74 @@
+// Which taps of a window touch the map, along one axis: so that borders need no padded copy and cost no work.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+#include "core/checked.h"
+
+namespace linn::kernels::conv {
+
+/// One axis of a Geometry.
+struct Axis {
+  std::int64_t size, window, stride, dilation, pad, out;
+};
+
+/// Neighbouring positions that share the taps they sum over.
+struct Run {
+  std::int64_t first = 0, count = 0, step = 1;  // positions first, first + step, ...
+  std::int64_t tap = 0, taps = 0, tap_step = 1;  // taps tap, tap + tap_step, ...; maybe none
+  std::int64_t other = 0;                        // what the first position sees through the first tap
+  std::int64_t other_per_position = 0, other_per_tap = 0;
+};
+
+/// Output positions, and the source positions that each sees inside the map. No run is longer than `most`.
+inline std::vector<Run> forward_runs(const Axis& a, std::int64_t most) {
+  std::vector<Run> runs;
+  for (std::int64_t y = 0; y < a.out; ++y) {
+    const std::int64_t start = y * a.stride - a.pad;  // source of tap 0
+    const std::int64_t tap = start < 0 ? core::ceil_div(-start, a.dilation) : 0;
+    const std::int64_t end = start < a.size ? std::min(a.window, (a.size - 1 - start) / a.dilation + 1) : 0;
+    const std::int64_t taps = std::max<std::int64_t>(end - tap, 0);
+    if (!runs.empty() && runs.back().taps == taps && (taps == 0 || runs.back().tap == tap) && runs.back().count < most) {
+      ++runs.back().count;
+      continue;
+    }
+    runs.push_back({.first = y, .count = 1, .tap = taps > 0 ? tap : 0, .taps = taps, .other = taps > 0 ? start + tap * a.dilation : 0,
+                    .other_per_position = a.stride, .other_per_tap = a.dilation});
+  }
+  return runs;
+}
+
+/// Source positions, and the output positions that see each: y = (h + pad - tap * dilation) / stride where it divides.
+/// Positions of one remainder by the stride share their taps, which are stride / gcd(stride, dilation) apart.
+inline std::vector<Run> backward_runs(const Axis& a, std::int64_t most) {
+  std::vector<Run> runs;
+  const std::int64_t common = std::gcd(a.stride, a.dilation);
+  const std::int64_t tap_step = a.stride / common, y_step = a.dilation / common;
+  for (std::int64_t phase = 0; phase < std::min(a.stride, a.size); ++phase) {
+    std::int64_t first_tap = 0;
+    while (first_tap < std::min(a.window, tap_step) && (phase + a.pad - first_tap * a.dilation) % a.stride != 0) ++first_tap;
+    const bool any = first_tap < std::min(a.window, tap_step);
+    const std::int64_t all_taps = any ? core::ceil_div(a.window - first_tap, tap_step) : 0;
+    const std::size_t before = runs.size();
+    for (std::int64_t h = phase; h < a.size; h += a.stride) {
+      // Tap number t sees y - t * y_step, which must lie in [0, out).
+      const std::int64_t y = any ? (h + a.pad - first_tap * a.dilation) / a.stride : -1;
+      const std::int64_t skip = y >= a.out ? core::ceil_div(y - (a.out - 1), y_step) : 0;
+      const std::int64_t end = y < 0 ? 0 : std::min(all_taps, y / y_step + 1);
+      const std::int64_t taps = std::max<std::int64_t>(end - skip, 0);
+      const std::int64_t tap = taps > 0 ? first_tap + skip * tap_step : 0;
+      if (runs.size() > before && runs.back().taps == taps && runs.back().tap == tap && runs.back().count < most) {
+        ++runs.back().count;
+        continue;
+      }
+      runs.push_back({.first = h, .count = 1, .step = a.stride, .tap = tap, .taps = taps, .tap_step = tap_step,
+                      .other = taps > 0 ? y - skip * y_step : 0, .other_per_position = 1, .other_per_tap = -y_step});
+    }
+  }
+  return runs;
+}
+
+}  // namespace linn::kernels::conv

@@ -1,0 +1,212 @@
+// Batch-reduce matrix product (see contract.h), in tiles of up to 13 rows x 2 vectors (AVX-512) or 6 x 2 (AVX2, SSE4).
+//
+// Loop nest:  for each panel of columns (2 vectors wide; 1 for a short tail; 4 when rows are few)
+//               [lay the panel of b out densely]
+//               for each tile of rows (their number balanced: 26 = 13 + 13, 14 = 7 + 7)
+//                 for each term (three nested loops, contiguous levels joined)
+//                   rows x vectors multiply-adds: vectors of b loaded, elements of a broadcast
+// Registers:  26 accumulators + 2 of b + 1 broadcast of 32 (AVX-512); 12 + 2 + 1 of 16 (AVX2, SSE4). Row addresses that find
+//             no general register come from the stack: on Zen 4 a 512-bit multiply-add takes a whole cycle, loads have room.
+// Measured:   see the files that call it; `kernels_bench` counts against a loop of nothing but multiply-adds.
+#include "kernels/gemm/contract.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm/contract.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "kernels/gemm/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::HWY_NAMESPACE {
+namespace {
+
+struct Tile {
+  Box terms, a_term, b_term;
+  const float* b;
+  const float* bias;
+  std::int64_t last;  // floats in the last vector
+  bool add, relu;
+};
+
+template <int kRows, int kVectors, bool kTail>
+HWY_NOINLINE void RunTile(const Tile& tile, const float* const* a_rows, float* const* c_rows) {
+  const D d;
+  V sum[kRows][kVectors];
+  const float* a[kRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    a[r] = a_rows[r];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      if (tile.add)
+        sum[r][v] = LoadVector<kTail>(c_rows[r], v, kVectors, tile.last);
+      else
+        sum[r][v] = tile.bias != nullptr ? LoadVector<kTail>(tile.bias, v, kVectors, tile.last) : hn::Zero(d);
+    }
+  }
+  const std::int64_t last = tile.last, inner = tile.terms[2], a_step = tile.a_term[2], b_step = tile.b_term[2];
+  for (std::int64_t i = 0; i < tile.terms[0]; ++i)
+    for (std::int64_t j = 0; j < tile.terms[1]; ++j) {
+      std::int64_t at = i * tile.a_term[0] + j * tile.a_term[1];
+      const float* b = tile.b + i * tile.b_term[0] + j * tile.b_term[1];
+      for (std::int64_t k = 0; k < inner; ++k, at += a_step, b += b_step) {
+        V bv[kVectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) bv[v] = LoadVector<kTail>(b, v, kVectors, last);
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r) {
+          const V av = hn::Set(d, a[r][at]);
+#pragma GCC unroll 4
+          for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(av, bv[v], sum[r][v]);
+        }
+      }
+    }
+  if (tile.relu) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Max(hn::Zero(d), sum[r][v]);  // in this order NaN stays
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) StoreVector<kTail>(sum[r][v], c_rows[r], v, kVectors, last);
+}
+
+using RunTileFunction = void (*)(const Tile&, const float* const*, float* const*);
+
+// Most rows of a tile that is so many vectors wide: 13 for one vector too, where more would only save loads.
+constexpr int max_rows(int vectors) { return std::min(accumulators / vectors, 13); }
+
+template <int kVectors, bool kTail, int... kRows>
+constexpr RunTileFunction tiles_of(std::integer_sequence<int, kRows...>, int rows) {
+  constexpr RunTileFunction table[] = {RunTile<kRows + 1, kVectors, kTail>...};
+  return table[rows - 1];
+}
+
+template <int kVectors>
+RunTileFunction tile_for(int rows, bool tail) {
+  using Rows = std::make_integer_sequence<int, max_rows(kVectors)>;
+  return tail ? tiles_of<kVectors, true>(Rows(), rows) : tiles_of<kVectors, false>(Rows(), rows);
+}
+
+RunTileFunction tile_for(int rows, int vectors, bool tail) {
+  switch (vectors) {
+    case 1: return tile_for<1>(rows, tail);
+    case 2: return tile_for<2>(rows, tail);
+    default: return tile_for<4>(rows, tail);
+  }
+}
+
+// Goes through the rows in order.
+class RowWalk {
+ public:
+  RowWalk(const Contraction& x, std::int64_t first_column) : x_(x), a_(x.a), c_(x.c + first_column) {
+    for (std::size_t level = 0; level < 2; ++level) {
+      a_jump_[level] = x.a_row[level] - x.rows[level + 1] * x.a_row[level + 1];
+      c_jump_[level] = x.c_row[level] - x.rows[level + 1] * x.c_row[level + 1];
+    }
+  }
+  void take(const float** a, float** c, int count) {
+    for (int r = 0; r < count; ++r) {
+      a[r] = x_.a + a_at_;
+      c[r] = c_ + c_at_;
+      a_at_ += x_.a_row[2], c_at_ += x_.c_row[2];
+      if (++at_[1] < x_.rows[2]) continue;
+      at_[1] = 0;
+      a_at_ += a_jump_[1], c_at_ += c_jump_[1];
+      if (++at_[0] < x_.rows[1]) continue;
+      at_[0] = 0;
+      a_at_ += a_jump_[0], c_at_ += c_jump_[0];
+    }
+  }
+
+ private:
+  const Contraction& x_;
+  const float* a_;
+  float* c_;
+  std::int64_t at_[2] = {0, 0}, a_jump_[2], c_jump_[2];
+  std::int64_t a_at_ = 0, c_at_ = 0;
+};
+
+// Joins neighbouring levels that are one stride apart throughout: fewer, longer inner loops, the same order.
+void join_levels(Box& count, Box& s, Box& t) {
+  for (int pass = 0; pass < 2; ++pass)
+    for (std::size_t level = 2; level > 0; --level) {
+      const std::size_t outer = level - 1;
+      const bool joins = count[outer] == 1 || count[level] == 1 ||
+                         (s[outer] == count[level] * s[level] && t[outer] == count[level] * t[level]);
+      if (!joins) continue;
+      if (count[level] == 1) s[level] = s[outer], t[level] = t[outer];
+      count[level] *= count[outer];
+      count[outer] = 1;
+    }
+}
+
+// Lays a panel of b out as [terms][width], its tail filled with zeros.
+void pack_panel(const Contraction& x, const Tile& tile, int vectors, bool tail) {
+  float* out = x.pack;
+  const D d;
+  for (std::int64_t i = 0; i < x.terms[0]; ++i)
+    for (std::int64_t j = 0; j < x.terms[1]; ++j) {
+      const float* b = tile.b + i * x.b_term[0] + j * x.b_term[1];
+      for (std::int64_t k = 0; k < x.terms[2]; ++k, b += x.b_term[2], out += vectors * lanes)
+        for (int v = 0; v < vectors; ++v) {
+          const bool part = tail && v == vectors - 1;
+          hn::StoreU(part ? LoadPart(b + v * lanes, tile.last) : hn::LoadU(d, b + v * lanes), d, out + v * lanes);
+        }
+    }
+}
+
+void contract(const Contraction& given) {
+  Contraction x = given;
+  join_levels(x.terms, x.a_term, x.b_term);
+  const std::int64_t rows = x.rows[0] * x.rows[1] * x.rows[2];
+  if (rows == 0) return;
+  const std::int64_t all_vectors = (x.columns + lanes - 1) / lanes;
+  for (std::int64_t first = 0; first < all_vectors;) {
+    const std::int64_t left = all_vectors - first;
+    const int vectors = rows <= max_rows(4) && left > 2 ? 4 : left > 1 ? 2 : 1;
+    const int used = static_cast<int>(std::min<std::int64_t>(vectors, left));  // 3 vectors: 2 and then 1
+    const int width = used == 3 ? 2 : used;
+    const std::int64_t columns_left = x.columns - first * lanes;
+    const bool tail = columns_left < width * lanes;
+    Tile tile = {x.terms, x.a_term, x.b_term, x.b + first * lanes, x.bias == nullptr ? nullptr : x.bias + first * lanes,
+                 tail ? columns_left - (width - 1) * lanes : lanes, x.add, x.relu};
+    if (x.pack != nullptr && rows >= 8 * max_rows(2) && x.columns > width * lanes) {
+      pack_panel(x, tile, width, tail);
+      tile.b = x.pack;
+      const std::int64_t step = width * lanes;
+      tile.b_term = {x.terms[1] * x.terms[2] * step, x.terms[2] * step, step};
+    }
+    const std::int64_t tiles = (rows + max_rows(width) - 1) / max_rows(width);
+    const int small = static_cast<int>(rows / tiles);
+    const std::int64_t larger = rows % tiles;
+    const RunTileFunction run_small = tile_for(small, width, tail);
+    const RunTileFunction run_larger = larger > 0 ? tile_for(small + 1, width, tail) : run_small;
+    RowWalk walk(x, first * lanes);
+    const float* a_rows[16];
+    float* c_rows[16];
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      walk.take(a_rows, c_rows, t < larger ? small + 1 : small);
+      (t < larger ? run_larger : run_small)(tile, a_rows, c_rows);
+    }
+    first += width;
+  }
+}
+
+}  // namespace
+}  // namespace linn::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels {
+HWY_EXPORT(contract);
+Contract contract_for_cpu() { return HWY_DYNAMIC_DISPATCH(contract); }
+}  // namespace linn::kernels
+#endif

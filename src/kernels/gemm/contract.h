@@ -1,0 +1,40 @@
+// The one product under convolution, its gradients and dense layers: a batch-reduce matrix product whose rows and terms
+// are each a box of three nested indices with a stride a level.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace linn::kernels {
+
+/// Three nested indices, the last fastest.
+using Box = std::array<std::int64_t, 3>;
+
+/// c[row] [j] = epilogue(start + sum over terms in order of a[row, term] * b[term][j]) for 0 <= j < columns, where
+///   row  = (r0, r1, r2) < rows:  a[row, term] = a[row . a_row + term . a_term],  c[row] = c + row . c_row;
+///   term = (t0, t1, t2) < terms: b[term] = b + term . b_term.
+/// Each output is one chain of multiply-adds in the order of the terms, whatever tile or tail it falls in: its bits depend
+/// on the instruction set, the terms and the data alone. Strides may be negative. Any count may be 0: no terms give `start`.
+struct Contraction {
+  Box rows = {1, 1, 1}, a_row = {}, c_row = {};
+  Box terms = {1, 1, 1}, a_term = {}, b_term = {};
+  std::int64_t columns = 0;
+  const float* a = nullptr;
+  const float* b = nullptr;
+  float* c = nullptr;
+  /// The chain starts from c itself if `add`, else from bias[j], else (null) from 0.
+  bool add = false;
+  const float* bias = nullptr;
+  bool relu = false;
+  /// Room for pack_size(terms) elements, or null: where a panel of b is laid out densely when that pays.
+  float* pack = nullptr;
+};
+
+/// Elements of `pack` for so many terms.
+constexpr std::int64_t pack_size(std::int64_t terms) { return terms * 32; }
+
+/// The form for the chosen instruction set; look it up once an op call.
+using Contract = void (*)(const Contraction&);
+Contract contract_for_cpu();
+
+}  // namespace linn::kernels

@@ -1,0 +1,56 @@
+// DenseForward: dst = activation(src kernel + bias).
+//
+// Loop nest:  for each block of 256 rows
+//               for each block of inputs (about 512: a packed panel of 64 KiB and a tile's inputs stay in the L2 cache)
+//                 the tiles of contract.cc; blocks after the first go on from the sums in dst, so that the order of a
+//                 sum stays that of the inputs and its bits do not change
+// Registers:  see contract.cc.
+// Measured:   (Zen 4, one core, fraction of the multiply-add loop) 800x128: 98 % with 8 and 16 rows, 90 % with 128 and 512;
+//             AVX2 93 %, SSE4 64 % (no fused multiply-add). 4096x1024 with 128 rows, from L3 and memory: 60 %.
+#include <algorithm>
+
+#include "core/checked.h"
+#include "kernels/gemm/contract.h"
+#include "kernels/gemm/gemm.h"
+
+namespace linn::kernels::gemm {
+namespace {
+
+constexpr std::int64_t row_block = 256;
+constexpr std::int64_t input_block = 512;
+
+// Equal blocks, at most half as large again as asked for.
+std::int64_t block_of(std::int64_t inputs) { return core::ceil_div(inputs, std::max<std::int64_t>(1, (inputs + input_block / 2) / input_block)); }
+
+}  // namespace
+
+bool Forward::accepts(const DenseForward::Problem& problem) {
+  return problem.activation == Activation::linear || problem.activation == Activation::relu;
+}
+
+std::int64_t Forward::scratch(const DenseForward::Problem& problem, std::int64_t) { return pack_size(block_of(problem.inputs)); }
+
+void Forward::run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args) {
+  const Contract contract = contract_for_cpu();
+  const std::int64_t inputs = problem.inputs, outputs = problem.outputs, block = block_of(inputs);
+  for (std::int64_t row = 0; row < args.rows; row += row_block)
+    for (std::int64_t first = 0; first < inputs; first += block) {
+      const std::int64_t last = std::min(first + block, inputs);
+      contract({.rows = {1, 1, std::min(row_block, args.rows - row)},
+                .a_row = {0, 0, inputs},
+                .c_row = {0, 0, outputs},
+                .terms = {1, 1, last - first},
+                .a_term = {0, 0, 1},
+                .b_term = {0, 0, outputs},
+                .columns = outputs,
+                .a = args.src + row * inputs + first,
+                .b = args.kernel + first * outputs,
+                .c = args.dst + row * outputs,
+                .add = first > 0,
+                .bias = problem.bias ? args.bias : nullptr,
+                .relu = problem.activation == Activation::relu && last == inputs,
+                .pack = args.scratch});
+    }
+}
+
+}  // namespace linn::kernels::gemm

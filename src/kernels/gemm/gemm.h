@@ -1,0 +1,47 @@
+// Implementations of gemm/dense.h, for the registry.
+#pragma once
+
+#include "core/cpu.h"
+#include "kernels/gemm/dense.h"
+
+namespace linn::kernels::gemm {
+
+/// Register tiles over blocks of inputs. A row's bits depend neither on how many rows there are nor on its place among them.
+struct Forward {
+  static constexpr std::string_view name = "gemm";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const DenseForward::Problem& problem);
+  static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
+  static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
+};
+
+/// Register tiles; shard sums and their tree never leave the core.
+struct KernelGradient {
+  static constexpr std::string_view name = "gemm";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const DenseKernelGradient::Problem& problem);
+  static std::int64_t scratch(const DenseKernelGradient::Problem& problem, std::int64_t rows);
+  static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);
+};
+
+struct Transpose {
+  static constexpr std::string_view name = "blocks";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const TransposeKernel::Problem&) { return true; }
+  static std::int64_t scratch(const TransposeKernel::Problem&, std::int64_t) { return 0; }
+  static void run(const TransposeKernel::Problem& problem, const TransposeKernel::Args<float>& args);
+};
+
+struct Columns {
+  static constexpr std::string_view name = "vectors";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ColumnSum::Problem&) { return true; }
+  static std::int64_t scratch(const ColumnSum::Problem&, std::int64_t) { return 0; }
+  static void run(const ColumnSum::Problem& problem, const ColumnSum::Args<float>& args);
+};
+
+}  // namespace linn::kernels::gemm

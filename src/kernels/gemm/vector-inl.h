@@ -1,0 +1,63 @@
+// Vectors of at most 16 floats, and parts of them, for the kernels of this folder. Included once a target.
+#if defined(LINN_KERNELS_GEMM_VECTOR_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef LINN_KERNELS_GEMM_VECTOR_INL_H
+#undef LINN_KERNELS_GEMM_VECTOR_INL_H
+#else
+#define LINN_KERNELS_GEMM_VECTOR_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+
+inline constexpr int lanes = static_cast<int>(hn::MaxLanes(D()));
+/// Vector registers, less three for operands.
+inline constexpr int accumulators = HWY_TARGET <= HWY_AVX3 ? 26 : 12;
+
+/// The first `count` floats (0 < count <= lanes), zeros above. Touches no memory beyond them. MaskedLoad of SSE4 would.
+HWY_INLINE V LoadPart(const float* p, std::int64_t count) {
+  const D d;
+#if HWY_TARGET <= HWY_AVX2
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(count)), d, p);
+#else
+  alignas(64) float part[lanes] = {};
+  for (std::int64_t i = 0; i < count; ++i) part[i] = p[i];
+  return hn::Load(d, part);
+#endif
+}
+
+HWY_INLINE void StorePart(V v, float* p, std::int64_t count) {
+  const D d;
+#if HWY_TARGET <= HWY_AVX2
+  hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(count)), d, p);
+#else
+  alignas(64) float part[lanes];
+  hn::Store(v, d, part);
+  for (std::int64_t i = 0; i < count; ++i) p[i] = part[i];
+#endif
+}
+
+/// Vector v of `vectors`, of which the last has `last` floats if kTail.
+template <bool kTail>
+HWY_INLINE V LoadVector(const float* p, int v, int vectors, std::int64_t last) {
+  return kTail && v == vectors - 1 ? LoadPart(p + v * lanes, last) : hn::LoadU(D(), p + v * lanes);
+}
+
+template <bool kTail>
+HWY_INLINE void StoreVector(V value, float* p, int v, int vectors, std::int64_t last) {
+  if (kTail && v == vectors - 1)
+    StorePart(value, p + v * lanes, last);
+  else
+    hn::StoreU(value, D(), p + v * lanes);
+}
+
+}  // namespace linn::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif

@@ -1,0 +1,277 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <mutex>
+
+#include "core/thread_count.h"
+#include "core/worker_pool.h"
+#include "formats/model_file.h"
+#include "formats/model_json.h"
+#include "graph/graph.h"
+#include "io/json.h"
+#include "linn/error.h"
+#include "linn/model.h"
+#include "optim/optimizers.h"
+#include "train/training.h"
+
+namespace linn {
+
+struct Sequential::State {
+  explicit State(const SequentialOptions& options) : graph(options.name), seed(options.seed) {}
+
+  const graph::Graph& built_graph(const char* call) const {
+    if (!graph.built())
+      throw StateError(fmt::format("{}: model \"{}\" is not built, because it does not know the shape of its input; give the first layer an input_shape, or call build",
+                                   call, graph.name()));
+    return graph;
+  }
+
+  train::Training& compiled(const char* call) {
+    built_graph(call);
+    if (!compile) throw StateError(fmt::format("{}: model \"{}\" was not compiled; call compile with an optimizer and a loss first", call, graph.name()));
+    if (!training) training = std::make_unique<train::Training>(graph, *compile, seed);
+    return *training;
+  }
+
+  /// What depends on the layers is made anew.
+  void forget() {
+    training.reset();
+    predictors.clear();
+  }
+
+  std::unique_ptr<train::Network> take_predictor(const train::NetworkKey& key) {
+    {
+      const std::lock_guard hold(lock);
+      const auto found = std::find_if(predictors.begin(), predictors.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
+      if (found != predictors.end()) {
+        std::unique_ptr<train::Network> network = std::move(*found);
+        predictors.erase(found);
+        return network;
+      }
+    }
+    return std::make_unique<train::Network>(graph, nullptr, key);
+  }
+
+  void give_back(std::unique_ptr<train::Network> network) {
+    constexpr std::size_t most = 8;  // concurrent callers whose work space is kept
+    const std::lock_guard hold(lock);
+    predictors.insert(predictors.begin(), std::move(network));
+    if (predictors.size() > most) predictors.pop_back();
+  }
+
+  graph::Graph graph;
+  std::uint64_t seed;
+  std::optional<formats::CompileConfig> compile;
+  std::unique_ptr<train::Training> training;
+  Metadata notes;
+  std::mutex lock;
+  std::vector<std::unique_ptr<train::Network>> predictors;  // not in use at the moment
+};
+
+Sequential::Sequential(SequentialOptions options) : state_(std::make_unique<State>(options)) {}
+
+Sequential::Sequential(const std::vector<Layer>& layers, SequentialOptions options) : Sequential(std::move(options)) {
+  for (const Layer& layer : layers) add(layer);
+}
+
+Sequential::~Sequential() = default;
+Sequential::Sequential(Sequential&&) noexcept = default;
+Sequential& Sequential::operator=(Sequential&&) noexcept = default;
+
+// ---- building ----------------------------------------------------------------------------------------------------
+
+void Sequential::add(const Layer& layer) {
+  graph::Graph& graph = state_->graph;
+  const LayerDescription& description = *layer.description();
+  if (description.class_name() == "InputLayer") {
+    if (!graph.nodes().empty() || graph.built()) throw ValueError(fmt::format("model \"{}\" has layers already; an Input can only come first", graph.name()));
+    if (!description.name().empty()) graph.set_input_name(description.name());
+    graph.build(description.input_shape(), state_->seed);
+    return;
+  }
+  const bool first = graph.nodes().empty() && !graph.built();
+  graph.append(layer.description(), state_->seed);
+  if (first && !description.input_shape().empty()) {
+    try {
+      graph.build(description.input_shape(), state_->seed);
+    } catch (...) {
+      graph.remove_last();
+      throw;
+    }
+  }
+  state_->forget();
+}
+
+void Sequential::pop() {
+  if (state_->graph.nodes().empty()) throw ValueError(fmt::format("pop: model \"{}\" has no layers", name()));
+  state_->graph.remove_last();
+  state_->forget();
+}
+
+void Sequential::build(const Shape& input_shape) {
+  state_->graph.build(input_shape, state_->seed);
+  state_->forget();
+}
+
+bool Sequential::built() const { return state_->graph.built(); }
+const std::string& Sequential::name() const { return state_->graph.name(); }
+
+std::vector<Layer> Sequential::layers() const {
+  std::vector<Layer> result;
+  for (const graph::Node& node : state_->graph.nodes()) result.emplace_back(node.layer);
+  return result;
+}
+
+std::vector<std::string> Sequential::layer_names() const {
+  std::vector<std::string> result;
+  for (const graph::Node& node : state_->graph.nodes()) result.push_back(node.name);
+  return result;
+}
+
+Shape Sequential::input_shape() const { return state_->built_graph("input_shape").input_shape(); }
+Shape Sequential::output_shape() const { return state_->built_graph("output_shape").output_shape(); }
+
+std::vector<Shape> Sequential::output_shapes() const {
+  std::vector<Shape> result;
+  for (const graph::Node& node : state_->built_graph("output_shapes").nodes()) result.push_back(node.output);
+  return result;
+}
+
+std::int64_t Sequential::count_params() const { return state_->built_graph("count_params").parameters(false); }
+std::int64_t Sequential::count_trainable_params() const { return state_->built_graph("count_trainable_params").parameters(true); }
+
+// ---- training ----------------------------------------------------------------------------------------------------
+
+void Sequential::compile(const CompileOptions& options) {
+  state_->compile = formats::CompileConfig{.optimizer = options.optimizer, .loss = options.loss, .metrics = options.metrics};
+  state_->training.reset();
+}
+
+bool Sequential::compiled() const { return state_->compile.has_value(); }
+
+History Sequential::fit(const Tensor& x, const Tensor& y, const FitOptions& options) {
+  if (!built() && x.defined() && !x.shape().empty()) build(x.shape().without_first());  // as Keras does: the data say the shape
+  return state_->compiled("fit").fit(x, y, options, state_->notes);
+}
+
+Logs Sequential::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options) { return state_->compiled("evaluate").evaluate(x, y, options); }
+
+Logs Sequential::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+  return state_->compiled("train_on_batch").train_on_batch(x, y, options);
+}
+
+Logs Sequential::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+  return state_->compiled("test_on_batch").test_on_batch(x, y, options);
+}
+
+std::vector<std::pair<std::string, Tensor>> Sequential::gradients(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+  std::vector<Tensor> values = state_->compiled("gradients").gradients(x, y, options);
+  std::vector<std::pair<std::string, Tensor>> result;
+  std::size_t next = 0;
+  for (const graph::Variable& variable : state_->graph.variables())
+    if (variable.trainable) result.emplace_back(variable.name, values[next++]);
+  return result;
+}
+
+// ---- prediction --------------------------------------------------------------------------------------------------
+
+Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const {
+  if (options.batch_size < 1) throw ValueError(fmt::format("predict: batch_size is {}; it must be 1 or more", options.batch_size));
+  const graph::Graph& graph = state_->built_graph("predict");
+  const Tensor input = train::adapt_input(x, graph.input_shape(), "x");
+  const std::int64_t n = input.shape()[0];
+  const std::int64_t batch = std::min(options.batch_size, n);
+  Tensor output(graph.output_shape().with_first(n));
+  const std::int64_t row = output.elements() / n;
+  auto network = state_->take_predictor({.use = train::NetworkKey::Use::predict, .batch = batch, .x = input.dtype(), .input_scale = options.input_scale});
+  network->bind(state_->graph, nullptr);
+  for (std::int64_t first = 0; first < n; first += batch) {
+    network->bind_output(output.values<float>().data() + first * row);
+    network->run(std::min(batch, n - first), {}, {{.data = input.raw(), .index = nullptr, .first = first}});
+  }
+  state_->give_back(std::move(network));
+  return output;
+}
+
+Tensor Sequential::predict_on_batch(const Tensor& x) const { return predict(x); }
+
+std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tensor& x, double input_scale) const {
+  const graph::Graph& graph = state_->built_graph("layer_outputs");
+  const Tensor input = train::adapt_input(x, graph.input_shape(), "x");
+  const std::int64_t n = input.shape()[0];
+  train::Network network(graph, nullptr, {.use = train::NetworkKey::Use::outputs, .batch = n, .x = input.dtype(), .input_scale = input_scale});
+  network.bind(state_->graph, nullptr);
+  network.run(n, {}, {{.data = input.raw(), .index = nullptr, .first = 0}});
+  std::vector<std::pair<std::string, Tensor>> result;
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i) result.emplace_back(graph.nodes()[i].name, network.layer_output(i, n));
+  return result;
+}
+
+// ---- weights and files -------------------------------------------------------------------------------------------
+
+std::vector<Tensor> Sequential::get_weights() const {
+  std::vector<Tensor> result;
+  for (const graph::Variable& variable : state_->built_graph("get_weights").variables()) result.push_back(variable.value.clone());
+  return result;
+}
+
+void Sequential::set_weights(const std::vector<Tensor>& weights) {
+  const auto& variables = state_->built_graph("set_weights").variables();
+  if (weights.size() != variables.size())
+    throw ValueError(fmt::format("set_weights: {} tensors came; model \"{}\" has {} variables", weights.size(), name(), variables.size()));
+  NamedTensors named;
+  for (std::size_t i = 0; i < weights.size(); ++i) named.emplace_back(variables[i].name, weights[i]);
+  set_named_weights(named);
+}
+
+std::vector<std::pair<std::string, Tensor>> Sequential::named_weights() const {
+  std::vector<std::pair<std::string, Tensor>> result;
+  for (const graph::Variable& variable : state_->built_graph("named_weights").variables()) result.emplace_back(variable.name, variable.value.clone());
+  return result;
+}
+
+void Sequential::set_named_weights(const std::vector<std::pair<std::string, Tensor>>& weights) {
+  state_->built_graph("set_named_weights");
+  formats::set_weights(state_->graph, weights, "set_named_weights");
+}
+
+void Sequential::save(const std::string& directory) const {
+  formats::save_model(directory, state_->graph, state_->compile ? &*state_->compile : nullptr, state_->notes);
+}
+
+Sequential Sequential::load(const std::string& directory) {
+  Sequential model;
+  formats::ModelFile file = formats::load_model(directory, 0);
+  model.state_->graph = std::move(file.config.graph);
+  model.state_->compile = std::move(file.config.compile);
+  model.state_->notes = std::move(file.notes);
+  return model;
+}
+
+void Sequential::save_weights(const std::string& path) const { save_safetensors(path, formats::weights_of(state_->built_graph("save_weights"))); }
+
+void Sequential::load_weights(const std::string& path) {
+  state_->built_graph("load_weights");
+  formats::set_weights(state_->graph, load_safetensors(path), path);
+}
+
+std::string Sequential::to_json(int indent) const {
+  return io::dump_json(formats::model_to_json(state_->graph, state_->compile ? &*state_->compile : nullptr), indent);
+}
+
+Sequential Sequential::from_json(const std::string& json, SequentialOptions options) {
+  Sequential model(options);
+  formats::ModelConfig config = formats::model_from_json(io::parse_json(json, "model configuration"), "model configuration", options.seed);
+  model.state_->graph = std::move(config.graph);
+  model.state_->compile = std::move(config.compile);
+  return model;
+}
+
+Metadata& Sequential::metadata() { return state_->notes; }
+const Metadata& Sequential::metadata() const { return state_->notes; }
+
+void set_threads(int threads) { core::set_threads(threads); }
+int threads() { return core::worker_pool().threads(); }
+
+}  // namespace linn

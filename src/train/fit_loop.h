@@ -1,0 +1,58 @@
+// One call of fit: epochs of steps, validation between them, callbacks around them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "linn/fit.h"
+#include "train/training.h"
+
+namespace linn::train {
+
+class FitLoop final : public Trainer {
+ public:
+  FitLoop(Training& training, const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes);
+
+  History run();
+
+  std::int64_t epoch() const override { return epoch_; }
+  std::int64_t epochs() const override { return options_.epochs; }
+  std::int64_t steps_per_epoch() const override { return steps_per_epoch_; }
+  std::int64_t step() const override { return step_; }
+  std::int64_t total_steps() const override { return training_.steps_; }
+  double seconds() const override;
+  void stop() override { stopped_ = true; }
+  double learning_rate() const override;
+  void set_learning_rate(double rate) override;
+  void save(const std::string& directory) override;
+  void save_weights(const std::string& path) override;
+  void remember_weights() override;
+  void restore_weights() override;
+
+ private:
+  void check_options() const;
+  void split_validation();
+  void run_epoch(History& history);
+  Logs validate();
+  std::vector<std::int64_t> order();
+
+  Training& training_;
+  const FitOptions& options_;
+  const Metadata& notes_;
+  std::vector<CallbackHandle> callbacks_;
+  Samples samples_;
+  std::optional<Samples> validation_;
+  std::int64_t steps_per_epoch_ = 0;
+  std::int64_t epoch_ = 0;
+  std::int64_t step_ = 0;
+  std::int64_t first_step_ = 0;  // of the model's life, when this fit began
+  bool stopped_ = false;
+  std::optional<double> fixed_rate_;
+  std::vector<Tensor> remembered_;
+  std::chrono::steady_clock::time_point epoch_start_;
+};
+
+}  // namespace linn::train

@@ -1,0 +1,121 @@
+#include "train/network.h"
+
+#include <cstring>
+
+#include "linn/error.h"
+#include "optim/losses.h"
+#include "optim/optimizers.h"
+#include "plan/ops/eltwise.h"
+#include "plan/ops/loss.h"
+
+namespace linn::train {
+namespace {
+
+using Use = NetworkKey::Use;
+
+constexpr int source_x = 0;
+constexpr int source_y = 1;
+constexpr int source_weight = 2;
+
+bool judges(Use use) { return use == Use::evaluate || use == Use::gradients || use == Use::train; }
+
+// Targets as the loss takes them: labels, one a row, or numbers of the output's shape.
+plan::Value lower_targets(plan::Lowering& to, const Loss& loss, const Shape& output, DType type) {
+  if (!optim::takes_labels(loss)) return plan::gather(to, source_y, output, type);
+  return plan::gather_labels(to, source_y, output.elements() / output[-1], type);
+}
+
+}  // namespace
+
+Network::Network(const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key) : key_(key) {
+  lower(graph, compile);
+  workspace_ = std::make_unique<plan::Workspace>(*plan_);
+}
+
+void Network::lower(const graph::Graph& graph, const formats::CompileConfig* compile) {
+  const bool differentiates = key_.use == Use::train || key_.use == Use::gradients;
+  plan::Lowering to(differentiates ? plan::Purpose::training : plan::Purpose::inference);
+  to.set_layer("input");
+  plan::Value input = plan::gather(to, source_x, graph.input_shape(), key_.x);
+  if (key_.input_scale != 1) input = plan::rescale(to, input, key_.input_scale, 0);
+  const graph::Lowered lowered = graph.lower(to, input);
+  variables_ = lowered.variables;
+  layers_ = lowered.layers;
+  output_ = lowered.output;
+  rows_an_image_ = output_.shape.elements() / output_.shape[-1];
+  if (key_.use == Use::predict) {
+    to.info(output_).home = plan::Home::bound;
+    to.info(output_).kept = true;
+  }
+  if (key_.use == Use::outputs)
+    for (const plan::Value& value : layers_) to.info(value).kept = true;
+
+  if (judges(key_.use)) {
+    const Shape& shape = output_.shape;
+    plan::Judged judged{.prediction = output_, .target = lower_targets(to, compile->loss, shape, key_.y), .weight = {}};
+    if (key_.weighted) judged.weight = plan::gather(to, source_weight, {}, DType::f32);
+    const plan::Value loss = optim::lower(to, compile->loss, judged);
+    loss_sum_ = plan::weighted_sum(to, loss, judged.weight);
+    for (const Metric& metric : compile->metrics) metric_sums_.push_back(plan::weighted_sum(to, optim::lower(to, metric, judged), {}));
+  }
+  plan::fuse(to);
+
+  for (std::size_t i = 0; i < variables_.size(); ++i)
+    if (graph.variables()[i].trainable) trainable_.push_back(i);
+  if (differentiates) {
+    std::vector<plan::Value> wanted;
+    for (const std::size_t i : trainable_) wanted.push_back(variables_[i]);
+    plan::Gradients gradients(to, wanted);
+    gradients.run();
+    for (const plan::Value& variable : wanted) {
+      gradients_.push_back(gradients.of(variable));
+      if (key_.use == Use::gradients && gradients_.back().defined()) to.info(gradients_.back()).kept = true;
+    }
+  }
+  if (key_.use == Use::train) {
+    const OptimizerDescription& optimizer = compile->optimizer.description();
+    for (std::size_t t = 0; t < trainable_.size(); ++t) {
+      const plan::Value variable = variables_[trainable_[t]];
+      std::vector<plan::Value> slots;
+      for (const std::string& name : optimizer.slots())
+        slots.push_back(to.value(name + " of " + to.info(variable).name, variable.shape, plan::Extent::fixed, plan::Element::real, plan::Home::bound));
+      to.set_layer(to.info(variable).name);
+      if (gradients_[t].defined()) optimizer.lower(to, gradients_[t], variable, slots);
+      slots_.push_back(std::move(slots));
+    }
+  }
+  plan_ = std::make_unique<plan::Plan>(std::move(to), plan::PlanOptions{.batch = key_.batch, .precision = plan::Precision::float32, .policy = {}});
+}
+
+void Network::bind(graph::Graph& graph, Slots* slots) {
+  for (std::size_t i = 0; i < variables_.size(); ++i) workspace_->bind(variables_[i], graph.variables()[i].value.raw());
+  for (std::size_t t = 0; t < slots_.size(); ++t)
+    for (std::size_t s = 0; s < slots_[t].size(); ++s) workspace_->bind(slots_[t][s], (*slots)[t][s].raw());
+}
+
+BatchSums Network::run(std::int64_t images, const plan::StepInfo& step, const std::vector<plan::Rows>& sources) {
+  workspace_->run(images, step, sources);
+  BatchSums sums{.images = images, .rows = images * rows_an_image_, .loss = 0, .metrics = {}};
+  if (loss_sum_.defined()) sums.loss = *static_cast<const double*>(workspace_->at(loss_sum_));
+  for (const plan::Value& sum : metric_sums_) sums.metrics.push_back(*static_cast<const double*>(workspace_->at(sum)));
+  return sums;
+}
+
+std::vector<Tensor> Network::gradients() {
+  std::vector<Tensor> result;
+  for (std::size_t t = 0; t < trainable_.size(); ++t) {
+    Tensor gradient(variables_[trainable_[t]].shape);
+    if (gradients_[t].defined()) std::memcpy(gradient.raw(), workspace_->at(gradients_[t]), gradient.bytes());
+    result.push_back(std::move(gradient));
+  }
+  return result;
+}
+
+Tensor Network::layer_output(std::size_t index, std::int64_t images) {
+  const plan::Value& value = layers_[index];
+  Tensor output(value.shape.with_first(images));
+  std::memcpy(output.raw(), workspace_->at(value), output.bytes());
+  return output;
+}
+
+}  // namespace linn::train

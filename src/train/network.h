@@ -1,0 +1,80 @@
+// A graph lowered for one purpose and one kind of data, with its plan and work space, ready for batches.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "formats/model_json.h"
+#include "graph/graph.h"
+#include "linn/tensor.h"
+#include "plan/plan.h"
+#include "plan/workspace.h"
+
+namespace linn::train {
+
+/// What a network is made for; a change of any of these makes another plan.
+struct NetworkKey {
+  enum class Use : std::uint8_t { predict, outputs, evaluate, gradients, train };
+  Use use = Use::predict;
+  std::int64_t batch = 32;
+  DType x = DType::f32;
+  DType y = DType::f32;
+  bool weighted = false;
+  double input_scale = 1;
+
+  friend bool operator==(const NetworkKey&, const NetworkKey&) = default;
+};
+
+/// Sums over one batch.
+struct BatchSums {
+  std::int64_t images = 0;
+  std::int64_t rows = 0;          // predictions judged: images, or more for outputs of more axes
+  double loss = 0;                // sum of weight * loss
+  std::vector<double> metrics;    // sum of each
+};
+
+/// Slots of an optimizer, by trainable variable.
+using Slots = std::vector<std::vector<Tensor>>;
+
+class Network {
+ public:
+  /// `compile` may be null for predict and outputs. `slots` are bound for `train`.
+  Network(const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key);
+
+  const NetworkKey& key() const { return key_; }
+  const plan::Plan& plan() const { return *plan_; }
+  bool fits_pool() const { return workspace_->fits_pool(); }
+  /// Binds the graph's variables and, for training, the optimizer's slots.
+  void bind(graph::Graph& graph, Slots* slots);
+  /// Binds the memory that takes the output of the batch whose first image is written at `memory`.
+  void bind_output(void* memory) { workspace_->bind(output_, memory); }
+
+  /// Runs one batch of `images`. Sources: x, y, sample weights.
+  BatchSums run(std::int64_t images, const plan::StepInfo& step, const std::vector<plan::Rows>& sources);
+
+  /// After a run for `gradients`: of each trainable variable, in order.
+  std::vector<Tensor> gradients();
+  /// After a run for `outputs`: what left node `index`, as float32 of `images` images.
+  Tensor layer_output(std::size_t index, std::int64_t images);
+
+ private:
+  void lower(const graph::Graph& graph, const formats::CompileConfig* compile);
+
+  NetworkKey key_;
+  std::int64_t rows_an_image_ = 1;
+  std::vector<plan::Value> variables_;              // all, by index
+  std::vector<std::size_t> trainable_;              // indices of variables
+  std::vector<std::vector<plan::Value>> slots_;     // by trainable variable
+  std::vector<plan::Value> gradients_;              // by trainable variable
+  std::vector<plan::Value> layers_;
+  plan::Value output_;
+  plan::Value loss_sum_;
+  std::vector<plan::Value> metric_sums_;
+  std::unique_ptr<plan::Plan> plan_;
+  std::unique_ptr<plan::Workspace> workspace_;
+};
+
+}  // namespace linn::train

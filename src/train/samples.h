@@ -1,0 +1,32 @@
+// Inputs, targets and weights as a caller gave them, checked against a network and brought into its shape: once, before any step.
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "linn/losses.h"
+#include "linn/tensor.h"
+#include "plan/op.h"
+
+namespace linn::train {
+
+struct Samples {
+  Tensor x;       // (n, input...), any dtype
+  Tensor y;       // (n, ...), undefined for predict
+  Tensor weight;  // (n), float32, undefined: all one
+
+  std::int64_t count() const { return x.shape()[0]; }
+  /// Data sources 0, 1, 2 of a plan, from sample `first` of `order` (or of the samples themselves without an order).
+  std::vector<plan::Rows> sources(std::int64_t first, const std::vector<std::int64_t>* order) const;
+  Samples rows(std::int64_t first, std::int64_t last) const;
+};
+
+/// Takes (n, h, w) for (n, h, w, 1) and the other way round, as Keras does. Throws ShapeError; DataError for no images at all.
+Tensor adapt_input(const Tensor& x, const Shape& input, const char* what);
+
+/// Checks targets against the loss and the output's shape; labels against the number of classes, naming the first bad one.
+/// `class_weight` and `sample_weight` become one weight a sample; giving both is a ValueError, as in Keras.
+Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weight, const std::map<std::int64_t, double>& class_weight,
+                     const Loss& loss, const Shape& input, const Shape& output);
+
+}  // namespace linn::train

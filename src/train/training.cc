@@ -1,0 +1,120 @@
+#include "train/training.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "linn/error.h"
+#include "optim/optimizers.h"
+#include "train/fit_loop.h"
+
+namespace linn::train {
+namespace {
+
+using Use = NetworkKey::Use;
+
+constexpr std::size_t most_networks = 4;  // training, validation, and one to spare for each
+
+void check_positive(const char* call, const char* field, std::int64_t value) {
+  if (value < 1) throw ValueError(fmt::format("{}: {} is {}; it must be 1 or more", call, field, value));
+}
+
+}  // namespace
+
+void add(BatchSums& to, const BatchSums& sums) {
+  to.images += sums.images;
+  to.rows += sums.rows;
+  to.loss += sums.loss;
+  to.metrics.resize(sums.metrics.size());
+  for (std::size_t i = 0; i < sums.metrics.size(); ++i) to.metrics[i] += sums.metrics[i];
+}
+
+Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key) {
+  const auto found = std::find_if(networks.begin(), networks.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
+  if (found != networks.end()) {
+    std::rotate(networks.begin(), found, found + 1);
+  } else {
+    networks.insert(networks.begin(), std::make_unique<Network>(graph, compile, key));
+    if (networks.size() > most_networks) networks.pop_back();
+  }
+  return *networks.front();
+}
+
+Training::Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed) : graph_(graph), compile_(std::move(compile)), seed_(seed) {}
+
+Network& Training::network(Use use, const Samples& samples, std::int64_t batch, double input_scale) {
+  const NetworkKey key{.use = use, .batch = batch, .x = samples.x.dtype(), .y = samples.y.dtype(), .weighted = samples.weight.defined(), .input_scale = input_scale};
+  Network& network = find_network(networks_, graph_, &compile_, key);
+  network.bind(graph_, &slots_);
+  return network;
+}
+
+void Training::make_slots() {
+  if (!slots_.empty()) return;
+  const std::size_t count = compile_.optimizer.description().slots().size();
+  for (const graph::Variable& variable : graph_.variables()) {
+    if (!variable.trainable) continue;
+    std::vector<Tensor>& slots = slots_.emplace_back();
+    for (std::size_t i = 0; i < count; ++i) slots.emplace_back(variable.value.shape());
+  }
+}
+
+Samples Training::checked(const Tensor& x, const Tensor& y, const Tensor& weight, const std::map<std::int64_t, double>& class_weight) const {
+  if (compile_.loss.kind == Loss::Kind::none) throw StateError("the model was compiled without a loss; give compile a .loss");
+  return make_samples(x, y, weight, class_weight, compile_.loss, graph_.input_shape(), graph_.output_shape());
+}
+
+BatchSums Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
+                               double input_scale, double rate) {
+  make_slots();
+  Network& net = network(Use::train, samples, batch, input_scale);
+  const BatchSums sums = net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rate}, samples.sources(first, order));
+  ++steps_;
+  return sums;
+}
+
+BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale) {
+  const std::int64_t n = samples.count();
+  Network& net = network(Use::evaluate, samples, std::min(batch, n), input_scale);
+  BatchSums total;
+  for (std::int64_t first = 0, step = 0; first < n && (steps == 0 || step < steps); first += batch, ++step)
+    add(total, net.run(std::min(batch, n - first), {}, samples.sources(first, nullptr)));
+  return total;
+}
+
+Logs Training::logs_of(const BatchSums& sums) const {
+  Logs logs;
+  const auto rows = static_cast<double>(std::max<std::int64_t>(sums.rows, 1));
+  logs["loss"] = sums.loss / rows;
+  for (std::size_t i = 0; i < compile_.metrics.size(); ++i) logs[compile_.metrics[i].name] = sums.metrics.empty() ? 0 : sums.metrics[i] / rows;
+  return logs;
+}
+
+History Training::fit(const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes) {
+  return FitLoop(*this, x, y, options, notes).run();
+}
+
+Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options) {
+  check_positive("evaluate", "batch_size", options.batch_size);
+  return logs_of(evaluate_samples(checked(x, y, options.sample_weight, {}), options.batch_size, options.steps, options.input_scale));
+}
+
+Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+  const Samples samples = checked(x, y, options.sample_weight, options.class_weight);
+  const double rate = compile_.optimizer.description().learning_rate().at(steps_, 1);
+  return logs_of(train_step(samples, 0, samples.count(), nullptr, samples.count(), options.input_scale, rate));
+}
+
+Logs Training::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+  const Samples samples = checked(x, y, options.sample_weight, options.class_weight);
+  return logs_of(evaluate_samples(samples, samples.count(), 0, options.input_scale));
+}
+
+std::vector<Tensor> Training::gradients(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+  const Samples samples = checked(x, y, options.sample_weight, options.class_weight);
+  Network& net = network(Use::gradients, samples, samples.count(), options.input_scale);
+  net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, samples.sources(0, nullptr));
+  return net.gradients();
+}
+
+}  // namespace linn::train

@@ -1,0 +1,62 @@
+// The training state of a graph, and the loops over batches: fit, evaluate, predict.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "formats/model_json.h"
+#include "graph/graph.h"
+#include "linn/fit.h"
+#include "linn/formats.h"
+#include "linn/train.h"
+#include "train/network.h"
+#include "train/samples.h"
+
+namespace linn::train {
+
+/// A graph with what `compile` was told. The optimizer's slots are made by the first step.
+class Training {
+ public:
+  Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed);
+
+  const formats::CompileConfig& compile() const { return compile_; }
+  /// Numbers the optimizer holds: slots, step count and rate; empty before the first step.
+  bool has_slots() const { return !slots_.empty(); }
+  const Slots& slots() const { return slots_; }
+
+  History fit(const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes);
+  Logs evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options);
+  Logs train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options);
+  Logs test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options);
+  std::vector<Tensor> gradients(const Tensor& x, const Tensor& y, const BatchOptions& options);
+
+  /// Means over what the sums cover.
+  Logs logs_of(const BatchSums& sums) const;
+
+ private:
+  friend class FitLoop;
+
+  Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, double input_scale);
+  BatchSums train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch, double input_scale, double rate);
+  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale);
+  Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight, const std::map<std::int64_t, double>& class_weight) const;
+  void make_slots();
+
+  graph::Graph& graph_;
+  formats::CompileConfig compile_;
+  std::uint64_t seed_;
+  std::int64_t steps_ = 0;   // done in the model's life
+  std::int64_t epochs_ = 0;  // begun in the model's life: the number of the next shuffle
+  Slots slots_;
+  std::vector<std::unique_ptr<Network>> networks_;  // the few in use, newest first
+};
+
+/// Adds one batch's sums to those so far.
+void add(BatchSums& to, const BatchSums& sums);
+
+/// Finds the network of this key among those in use or makes it; a handful are kept.
+Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key);
+
+}  // namespace linn::train

@@ -1,0 +1,149 @@
+// Activations: formulas against a second, plain writing of them; derivatives by finite differences; fast forms by bits.
+#include "kernels/eltwise/activation.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/elementwise_check.h"
+
+namespace linn::kernels {
+namespace {
+
+std::vector<Activation> all() {
+  std::vector<Activation> list;
+  for (const std::string_view name : activation_names()) list.push_back(activation_named(name).value());
+  return list;
+}
+
+TEST(ActivationNames, RoundTrip) {
+  EXPECT_EQ(activation_names().size(), 17u);
+  for (const std::string_view name : activation_names()) EXPECT_EQ(name_of(activation_named(name).value()), name);
+  EXPECT_EQ(name_of(Activation::linear), "linear");
+  EXPECT_EQ(name_of(Activation::hard_sigmoid), "hard_sigmoid");
+  EXPECT_EQ(name_of(Activation::log_sigmoid), "log_sigmoid");
+  EXPECT_EQ(activation_named("swish"), Activation::silu);
+  EXPECT_EQ(activation_named("hard_swish"), Activation::hard_silu);
+  EXPECT_FALSE(activation_named("softmax"));
+  EXPECT_FALSE(activation_named("ReLU"));
+  EXPECT_FALSE(activation_named(""));
+}
+
+/// The textbook's formulas in long double, without a thought for stability.
+long double plain(Activation a, long double x) {
+  const auto sigmoid = [](long double v) { return 1 / (1 + std::exp(-v)); };
+  const auto hard = [](long double v) { return std::min(std::max(v / 6 + 0.5L, 0.0L), 1.0L); };
+  switch (a) {
+    case Activation::linear: return x;
+    case Activation::relu: return std::max(x, 0.0L);
+    case Activation::relu6: return std::min(std::max(x, 0.0L), 6.0L);
+    case Activation::leaky_relu: return x > 0 ? x : 0.2L * x;
+    case Activation::elu: return x > 0 ? x : std::exp(x) - 1;
+    case Activation::selu: return 1.0507009873554804934193349852946L * (x > 0 ? x : 1.6732632423543772848170429916717L * (std::exp(x) - 1));
+    case Activation::softplus: return std::log1p(std::exp(x));
+    case Activation::softsign: return x / (1 + std::abs(x));
+    case Activation::sigmoid: return sigmoid(x);
+    case Activation::hard_sigmoid: return hard(x);
+    case Activation::silu: return x * sigmoid(x);
+    case Activation::hard_silu: return x * hard(x);
+    case Activation::gelu: return 0.5L * x * std::erfc(-x / std::sqrt(2.0L));
+    case Activation::tanh: return std::tanh(x);
+    case Activation::exponential: return std::exp(x);
+    case Activation::mish: return x * std::tanh(std::log1p(std::exp(x)));
+    case Activation::log_sigmoid: return -std::log1p(std::exp(-x));
+  }
+  return 0;
+}
+
+template <class T>
+void expect_formulas(double tolerance) {
+  for (const Activation a : all())
+    for (const double x : {-100.0, -50.0, -20.0, -6.5, -3.0, -2.5, -1.0, -0.25, -1e-3, -1e-6, 0.0, 1e-6, 1e-3, 0.25, 1.0, 2.5, 3.0, 6.5, 20.0, 50.0, 80.0}) {
+      const T at = static_cast<T>(x);
+      const double expected = static_cast<double>(plain(a, at));
+      EXPECT_NEAR(static_cast<double>(activate(a, at)), expected, tolerance * std::abs(expected) + 1e-40) << name_of(a) << " at " << x;
+    }
+}
+
+TEST(ActivationReference, FormulasDouble) { expect_formulas<double>(1e-13); }
+TEST(ActivationReference, FormulasFloat) { expect_formulas<float>(2e-5); }  // erfc far out loses digits of its argument
+
+TEST(ActivationReference, StableFarOut) {
+  for (const Activation a : all())
+    for (const float x : {-100.0f, 100.0f, 88.0f, -88.0f}) {
+      if (a != Activation::exponential) {
+        EXPECT_TRUE(std::isfinite(activate(a, x))) << name_of(a) << " at " << x;
+        EXPECT_TRUE(std::isfinite(activate_gradient(a, x))) << name_of(a) << " at " << x;
+      }
+      EXPECT_TRUE(std::isfinite(activate(a, double{x}))) << name_of(a);
+      EXPECT_TRUE(std::isfinite(activate_gradient(a, double{x}))) << name_of(a);
+    }
+}
+
+TEST(ActivationReference, NanStaysNan) {
+  for (const Activation a : all()) EXPECT_TRUE(std::isnan(activate(a, std::numeric_limits<float>::quiet_NaN()))) << name_of(a);
+}
+
+TEST(ActivationReference, FiniteDifferences) {
+  const std::vector<double> kinks{-3, 0, 3, 6};
+  for (const Activation a : all()) {
+    SCOPED_TRACE(std::string(name_of(a)));
+    std::vector<double> x = check::random_doubles(60, 5, -8, 8);
+    for (double& v : x)
+      for (const double kink : kinks)
+        if (std::abs(v - kink) < 1e-3) v += 0.01;
+    if (a == Activation::exponential)
+      for (double& v : x) v /= 4;
+    std::vector<double> ones(x.size(), 1.0), gradient(x.size()), y(x.size());
+    ActivationGradient::reference<double>({a}, {static_cast<std::int64_t>(x.size()), x.data(), ones.data(), gradient.data(), nullptr});
+    check::expect_gradient(x, gradient, [&](const std::vector<double>& at) {
+      ActivationForward::reference<double>({a}, {static_cast<std::int64_t>(at.size()), at.data(), y.data(), nullptr});
+      return check::dot(y, ones);
+    });
+  }
+}
+
+TEST(ActivationReference, KinksAsKeras) {
+  EXPECT_EQ(activate_gradient(Activation::relu, 0.0), 0);
+  EXPECT_EQ(activate_gradient(Activation::relu6, 0.0), 0);
+  EXPECT_EQ(activate_gradient(Activation::relu6, 6.0), 0);
+  EXPECT_EQ(activate_gradient(Activation::leaky_relu, 0.0), 1);
+  EXPECT_EQ(activate_gradient(Activation::elu, 0.0), 1);
+}
+
+TEST(Activation, EveryFormGivesTheReferencesBits) {
+  for (const Activation a : all())
+    for (std::int64_t count = 0; count <= 70; ++count)
+      for (const check::Values values : {check::Values::normal, check::Values::hostile}) {
+        SCOPED_TRACE(std::string(name_of(a)) + " of " + std::to_string(count));
+        std::vector<float> src = check::make(count, values, static_cast<unsigned>(count));
+        for (std::size_t i = 0; i < src.size(); i += 3) src[i] *= 7;  // beyond 6
+        const std::vector<float> ddst = check::make(count, check::Values::normal, static_cast<unsigned>(count) + 1);
+        std::vector<float> dst(src.size()), dsrc(src.size());
+        ActivationForward::reference<float>({a}, {count, src.data(), dst.data(), nullptr});
+        ActivationGradient::reference<float>({a}, {count, src.data(), ddst.data(), dsrc.data(), nullptr});
+        check::each_form<ActivationForward>({a}, [&](const Implementation<ActivationForward>& form) {
+          std::vector<float> out = src;  // in place
+          form.run({a}, {count, out.data(), out.data(), nullptr});
+          ASSERT_TRUE(check::all_same(out, dst));
+        });
+        check::each_form<ActivationGradient>({a}, [&](const Implementation<ActivationGradient>& form) {
+          std::vector<float> out = ddst;
+          form.run({a}, {count, src.data(), out.data(), out.data(), nullptr});
+          ASSERT_TRUE(check::all_same(out, dsrc));
+        });
+        if (HasFatalFailure()) return;
+      }
+}
+
+TEST(Activation, ReluGradientTakesTheOutputToo) {
+  const std::vector<float> src = check::make(50, check::Values::ties, 3), ddst = check::make(50, check::Values::normal, 4);
+  std::vector<float> dst(50), from_src(50), from_dst(50);
+  ActivationForward::reference<float>({Activation::relu}, {50, src.data(), dst.data(), nullptr});
+  check::each_form<ActivationGradient>({Activation::relu}, [&](const Implementation<ActivationGradient>& form) {
+    form.run({Activation::relu}, {50, src.data(), ddst.data(), from_src.data(), nullptr});
+    form.run({Activation::relu}, {50, dst.data(), ddst.data(), from_dst.data(), nullptr});
+    ASSERT_TRUE(check::all_same(from_dst, from_src));
+  });
+}
+
+}  // namespace
+}  // namespace linn::kernels

@@ -1,0 +1,251 @@
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "kernels/conv_check.h"
+
+namespace linn::kernels {
+namespace {
+
+using namespace testing;
+
+Geometry geometry(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t out_channels,
+                  std::int64_t groups = 1) {
+  return resolve(window, height, width, channels, out_channels, groups).value();
+}
+
+constexpr Window three{.height = 3, .width = 3};
+
+TEST(Conv, EveryNumberOfChannels) {
+  for (std::int64_t c = 1; c <= 70; ++c) {
+    check_conv(geometry(three, 5, 7, c, 71 - c), 1, static_cast<std::uint32_t>(c));
+    check_conv(geometry(three, 4, 6, 3, c), 2, static_cast<std::uint32_t>(c));
+  }
+}
+
+TEST(Conv, EveryWidthOfMap) {
+  for (std::int64_t w = 1; w <= 30; ++w) {
+    check_conv(geometry({.height = 2, .width = 1}, 3, w, 2, 18), 1, static_cast<std::uint32_t>(w));
+    check_conv(geometry({.height = 3, .width = 3, .border = Border::same}, 2, w, 5, 33), 1, static_cast<std::uint32_t>(w));
+  }
+}
+
+TEST(Conv, WindowsAndBorders) {
+  for (std::int64_t k = 1; k <= 7; ++k)
+    for (std::int64_t l = 1; l <= 7; l += 2)
+      for (const Border border : {Border::valid, Border::same})
+        check_conv(geometry({.height = k, .width = l, .border = border}, 8, 9, 3, 17), 2, static_cast<std::uint32_t>(k * l));
+}
+
+TEST(Conv, StridesAndDilations) {
+  for (std::int64_t s = 1; s <= 4; ++s)
+    for (std::int64_t d = 1; d <= 4; ++d)
+      for (const Border border : {Border::valid, Border::same})
+        check_conv(geometry({.height = 3, .width = 2, .stride_height = s, .stride_width = 5 - s, .dilation_height = d, .dilation_width = 1 + d % 3,
+                             .border = border},
+                            11, 10, 4, 9),
+                   2, static_cast<std::uint32_t>(10 * s + d));
+}
+
+TEST(Conv, Groups) {
+  for (const std::int64_t groups : {2, 3, 6})
+    for (const Border border : {Border::valid, Border::same})
+      check_conv(geometry({.height = 3, .width = 3, .border = border}, 6, 5, 12, 18, groups), 2, static_cast<std::uint32_t>(groups));
+  check_conv(geometry({.height = 3, .width = 3, .border = Border::same}, 6, 5, 7, 7, 7), 2);
+  check_conv(geometry(three, 6, 5, 7, 14, 7), 2);
+}
+
+TEST(Conv, ViewsLeaveGapsAlone) {
+  for (const std::int64_t gap : {1, 3})
+    for (const Border border : {Border::valid, Border::same})
+      for (const std::int64_t groups : {1, 2})
+        check_conv(with_gaps(geometry({.height = 3, .width = 2, .stride_width = 2, .border = border}, 7, 9, 4, 22, groups), gap), 3);
+}
+
+TEST(Conv, MapsSmallerThanTheWindow) {
+  for (std::int64_t size = 1; size <= 4; ++size) {
+    check_conv(geometry({.height = 5, .width = 5, .border = Border::same}, size, size, 3, 20), 3);
+    check_conv(geometry({.height = 3, .width = 3, .dilation_height = 6, .dilation_width = 2, .border = Border::same}, size, size, 3, 20), 3);
+    check_conv(geometry({.height = 2, .width = 3, .stride_height = 3, .stride_width = 7, .border = Border::same}, size, 5, 3, 20), 3);
+  }
+}
+
+TEST(Conv, BatchesAndTheNotebooksLayers) {
+  for (std::int64_t n = 1; n <= 5; ++n) check_conv(geometry(three, 13, 13, 32, 32), n, static_cast<std::uint32_t>(n));
+  check_conv(geometry(three, 28, 28, 1, 32), 9);
+}
+
+TEST(Conv, NanAndInfReachTheSameOutputs) {
+  const Geometry g = geometry({.height = 3, .width = 3, .border = Border::same}, 6, 7, 3, 19);
+  auto src = random_values(src_extent(g, 1), 1), kernel = random_values(kernel_size(g), 2);
+  src[20] = std::numeric_limits<double>::quiet_NaN();
+  kernel[5] = std::numeric_limits<double>::infinity();  // a border tap: meets no padding
+  const ConvForward::Problem problem = {g, false, Activation::relu};
+  std::vector<double> expected(static_cast<std::size_t>(dst_extent(g, 1)));
+  ConvForward::reference<double>(problem, {1, src.data(), kernel.data(), nullptr, expected.data(), nullptr});
+  const Buffer src32(src), kernel32(kernel);
+  for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+    Buffer dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1));
+    f.run(problem, {1, src32.data(), kernel32.data(), nullptr, dst.data(), scratch.data()});
+    for (std::int64_t i = 0; i < dst.size(); ++i) {
+      const double value = expected[static_cast<std::size_t>(i)];
+      EXPECT_EQ(std::isnan(dst[i]), std::isnan(value)) << i;
+      EXPECT_EQ(std::isinf(dst[i]), std::isinf(value)) << i;
+    }
+  });
+}
+
+// A pattern moved inside a margin of zeros moves the output, bit for bit.
+TEST(Conv, PositionInvariance) {
+  for (const std::int64_t channels : {1, 3, 20})
+    for (const std::int64_t window : {2, 3, 5}) {
+      const std::int64_t size = 21, pattern = 9;
+      const Geometry g = geometry({.height = window, .width = window, .border = Border::same}, size, size, channels, 35);
+      const Buffer values(random_values(pattern * pattern * channels, 3)), kernel(random_values(kernel_size(g), 4)), bias(random_values(35, 5));
+      const ConvForward::Problem problem = {g, true, Activation::relu};
+      for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+        if (!f.position_invariant) return;
+        const auto run_at = [&](std::int64_t top, std::int64_t left) {
+          Buffer src(src_extent(g, 1)), dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1));
+          for (std::int64_t y = 0; y < pattern; ++y)
+            for (std::int64_t i = 0; i < pattern * channels; ++i)
+              src[(top + y) * g.src_row + left * channels + i] = values[y * pattern * channels + i];
+          f.run(problem, {1, src.data(), kernel.data(), bias.data(), dst.data(), scratch.data()});
+          return dst;
+        };
+        const std::int64_t most = size - pattern, middle = most / 2;
+        const Buffer base = run_at(middle, middle);
+        // All columns at some rows, all rows at one column; at the rim the output's own rim is cut off.
+        const auto compare = [&](std::int64_t top, std::int64_t left) {
+          const Buffer moved = run_at(top, left);
+          std::int64_t differ = 0;
+          for (std::int64_t y = 0; y < size; ++y)
+            for (std::int64_t x = 0; x < size; ++x) {
+              const std::int64_t from_y = y - top + middle, from_x = x - left + middle;
+              if (from_y < 0 || from_y >= size || from_x < 0 || from_x >= size) continue;
+              for (std::int64_t o = 0; o < 35; ++o)
+                differ += std::memcmp(&moved.data()[y * g.dst_row + x * 35 + o], &base.data()[from_y * g.dst_row + from_x * 35 + o], sizeof(float)) != 0;
+            }
+          EXPECT_EQ(differ, 0) << text(g) << " at " << top << ", " << left;
+        };
+        for (std::int64_t at = 0; at <= most; ++at) {
+          compare(middle, at);
+          compare(at, at);
+          compare(at, 1);
+        }
+      });
+    }
+}
+
+// Convolution is linear in each argument, so central differences of any step are exact.
+TEST(Conv, ReferenceGradientsAreFiniteDifferences) {
+  for (const Window& window : {Window{.height = 3, .width = 2, .stride_height = 2, .border = Border::same},
+                               Window{.height = 2, .width = 3, .dilation_width = 2}, Window{.height = 4, .width = 1, .border = Border::same}}) {
+    const Geometry g = geometry(window, 5, 6, 4, 6, 2);
+    const std::int64_t images = 2;
+    auto src = random_values(src_extent(g, images), 1), kernel = random_values(kernel_size(g), 2);
+    const auto ddst = random_values(dst_extent(g, images), 3);
+    const auto loss = [&] {
+      std::vector<double> dst(ddst.size());
+      ConvForward::reference<double>({g}, {images, src.data(), kernel.data(), nullptr, dst.data(), nullptr});
+      double sum = 0;
+      for (std::size_t i = 0; i < dst.size(); ++i) sum += dst[i] * ddst[i];
+      return sum;
+    };
+    const auto check = [&](std::vector<double>& values, const std::vector<double>& gradient) {
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const double value = values[i];
+        values[i] = value + 0.5;
+        const double above = loss();
+        values[i] = value - 0.5;
+        const double below = loss();
+        values[i] = value;
+        EXPECT_NEAR(above - below, gradient[i], 1e-12) << text(g) << " at " << i;
+      }
+    };
+    std::vector<double> dsrc(src.size()), dkernel(kernel.size());
+    const auto turned = transposed(g, kernel);
+    ConvInputGradient::reference<double>(g, {images, ddst.data(), turned.data(), dsrc.data(), nullptr});
+    ConvKernelGradient::reference<double>(g, {images, src.data(), ddst.data(), dkernel.data(), nullptr});
+    check(src, dsrc);
+    check(kernel, dkernel);
+  }
+}
+
+Window any_window() {
+  Window window;
+  window.height = *rc::gen::inRange(1, 6), window.width = *rc::gen::inRange(1, 6);
+  window.stride_height = *rc::gen::inRange(1, 5), window.stride_width = *rc::gen::inRange(1, 5);
+  window.dilation_height = *rc::gen::inRange(1, 5), window.dilation_width = *rc::gen::inRange(1, 5);
+  window.border = *rc::gen::element(Border::valid, Border::same);
+  return window;
+}
+
+RC_GTEST_PROP(Conv, AnyGeometry, ()) {
+  const std::int64_t groups = *rc::gen::inRange(1, 4);
+  const auto resolved = resolve(any_window(), *rc::gen::inRange(1, 14), *rc::gen::inRange(1, 20), groups * *rc::gen::inRange(1, 8),
+                                groups * *rc::gen::inRange(1, 40), groups);
+  RC_PRE(resolved.has_value());
+  const std::int64_t gap = *rc::gen::element(0, 0, 2);
+  const Geometry g = gap > 0 ? with_gaps(*resolved, gap) : *resolved;
+  check_conv(g, *rc::gen::inRange(1, 4), *rc::gen::inRange(0u, 1000u));
+  RC_ASSERT(!::testing::Test::HasFailure());
+}
+
+// Where a window may stand, counted one by one.
+RC_GTEST_PROP(Geometry, ResolveAgreesWithCounting, ()) {
+  const Window window = any_window();
+  const std::int64_t height = *rc::gen::inRange(1, 30), width = *rc::gen::inRange(1, 30);
+  const auto g = resolve(window, height, width, 3, 5);
+  const auto positions = [&](std::int64_t size, std::int64_t taps, std::int64_t stride, std::int64_t dilation) {
+    std::int64_t count = 0;
+    for (std::int64_t at = 0; at < size; at += stride) count += window.border == Border::same || at + (taps - 1) * dilation < size;
+    return count;
+  };
+  const std::int64_t rows = positions(height, window.height, window.stride_height, window.dilation_height);
+  const std::int64_t columns = positions(width, window.width, window.stride_width, window.dilation_width);
+  RC_ASSERT(g.has_value() == (rows > 0 && columns > 0));
+  if (!g) return;
+  RC_ASSERT(g->out_height == rows);
+  RC_ASSERT(g->out_width == columns);
+  RC_ASSERT(g->dst_image == rows * columns * 5);
+  // Pads are the least that lets every window stand, the odd one at the end.
+  const auto pads = [&](std::int64_t size, std::int64_t out, std::int64_t stride, std::int64_t reach, std::int64_t before, std::int64_t after) {
+    std::int64_t needed = 0;
+    if (window.border == Border::same)
+      while ((out - 1) * stride + reach > size + needed) ++needed;
+    RC_ASSERT(before + after == needed);
+    RC_ASSERT(after - before == needed % 2);
+  };
+  pads(height, rows, window.stride_height, (window.height - 1) * window.dilation_height + 1, g->pad_top, g->pad_bottom);
+  pads(width, columns, window.stride_width, (window.width - 1) * window.dilation_width + 1, g->pad_left, g->pad_right);
+}
+
+TEST(ConvFull, ChannelsTimesChannels) {
+  for (std::int64_t c = 1; c <= 40; ++c)
+    for (std::int64_t o = 1; o <= 40; ++o) check_conv(geometry(three, 4, 5, c, o), 1, static_cast<std::uint32_t>(c * 41 + o));
+}
+
+TEST(ConvFull, EverySmallGeometry) {
+  for (std::int64_t k = 1; k <= 7; ++k)
+    for (std::int64_t s = 1; s <= 3; ++s)
+      for (std::int64_t d = 1; d <= 3; ++d)
+        for (const Border border : {Border::valid, Border::same})
+          for (std::int64_t n = 1; n <= 5; n += 2)
+            for (const std::int64_t size : {5, 8, 13, 19}) {
+              const auto g = resolve({.height = k, .width = 8 - k, .stride_height = s, .stride_width = 1 + s % 2, .dilation_height = d,
+                                      .dilation_width = 4 - d, .border = border},
+                                     size, size + 1, 6, 20, 2);
+              if (g) check_conv(*g, n, static_cast<std::uint32_t>(100 * k + 10 * s + d));
+            }
+}
+
+TEST(ConvFull, WideLayersAndLargeMaps) {
+  check_conv(geometry(three, 6, 6, 130, 200), 2);
+  check_conv(geometry({.height = 3, .width = 3, .border = Border::same}, 60, 70, 12, 40), 2);
+  check_conv(geometry({.height = 7, .width = 7, .stride_height = 2, .stride_width = 2, .border = Border::same}, 64, 64, 3, 64), 2);
+  check_conv(geometry({.height = 20, .width = 20}, 20, 20, 4, 50), 3);
+  check_conv(geometry({.height = 15, .width = 15, .border = Border::same}, 15, 15, 2, 10), 2);
+}
+
+}  // namespace
+}  // namespace linn::kernels

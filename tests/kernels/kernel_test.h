@@ -1,0 +1,108 @@
+// What the tests of kernels share: every implementation on every instruction set against the reference in double.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/cpu.h"
+#include "kernels/implementation.h"
+
+namespace linn::kernels::testing {
+
+/// A vector that kernels see through an address aligned to no more than a float, its end at the end of an allocation, so
+/// that the address sanitizer sees an access beyond it.
+class Buffer {
+ public:
+  Buffer() = default;
+  explicit Buffer(std::int64_t size, float value = 0) : values_(static_cast<std::size_t>(size) + 1, value) {}
+  explicit Buffer(const std::vector<double>& values) : Buffer(static_cast<std::int64_t>(values.size())) {
+    std::transform(values.begin(), values.end(), values_.begin() + 1, [](double v) { return static_cast<float>(v); });
+  }
+  float* data() { return values_.data() + 1; }
+  const float* data() const { return values_.data() + 1; }
+  std::int64_t size() const { return static_cast<std::int64_t>(values_.size()) - 1; }
+  float& operator[](std::int64_t i) { return data()[i]; }
+  float operator[](std::int64_t i) const { return data()[i]; }
+
+ private:
+  std::vector<float> values_;
+};
+
+inline std::int64_t bits_that_differ(const Buffer& a, const Buffer& b) {
+  std::int64_t count = a.size() == b.size() ? 0 : 1;
+  for (std::int64_t i = 0; i < std::min(a.size(), b.size()); ++i) count += std::memcmp(a.data() + i, b.data() + i, sizeof(float)) != 0;
+  return count;
+}
+
+/// Values in [-1, 1) that are floats, so that both precisions start from the same numbers.
+inline std::vector<double> random_values(std::int64_t count, std::uint32_t seed) {
+  std::mt19937 engine(seed);
+  std::vector<double> values(static_cast<std::size_t>(count));
+  for (double& value : values) value = static_cast<double>(static_cast<float>(static_cast<std::int32_t>(engine())) * 0x1p-31f);
+  return values;
+}
+
+inline std::vector<double> magnitudes(std::vector<double> values) {
+  for (double& value : values) value = std::abs(value);
+  return values;
+}
+
+/// Puts the instruction set back when the test is done.
+class IsaGuard {
+ public:
+  ~IsaGuard() { core::set_isa(before_); }
+
+ private:
+  core::Isa before_ = core::isa();
+};
+
+/// Calls visit(implementation) for each implementation that takes the problem, on each instruction set of this machine; the
+/// reference once. A failure names both.
+template <class Kernel, class Visit>
+void for_each_implementation(const typename Kernel::Problem& problem, const Visit& visit) {
+  const IsaGuard guard;
+  for (const core::Isa isa : core::available_isas()) {
+    core::set_isa(isa);
+    for (const Implementation<Kernel>& candidate : implementations<Kernel>()) {
+      if (candidate.needs > isa || !candidate.accepts(problem)) continue;
+      if ((candidate.needs == core::Isa::scalar) != (isa == core::Isa::scalar)) continue;
+      SCOPED_TRACE(std::string(Kernel::name) + "." + std::string(candidate.name) + " on " + std::string(core::name_of(isa)));
+      visit(candidate);
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+/// The bound of a sum of products of random signs: |error| <= 8 eps sum |a_i b_i|. The bound that always holds is
+/// terms * eps * sum |a_i b_i|, far too lax to find a missing term among thousands. Rounding errors of random signs add up
+/// to about sqrt(terms) of the partial sums' eps, partial sums of random signs are about sqrt(terms) products, so
+/// the error is about one eps of the sum of magnitudes whatever the number of terms; 8 leaves room (seen: below 3).
+inline constexpr double sum_bound = 8;
+
+/// |actual - expected| <= bound * eps * magnitude for every element. The worst ratio is kept for the report.
+inline ::testing::AssertionResult all_near(const Buffer& actual, const std::vector<double>& expected, const std::vector<double>& magnitude,
+                                           double bound = sum_bound) {
+  static double worst_seen = 0;
+  constexpr double eps = std::numeric_limits<float>::epsilon();
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double value = static_cast<double>(actual[static_cast<std::int64_t>(i)]);
+    if (std::isnan(expected[i]) && std::isnan(value)) continue;
+    const double error = std::abs(value - expected[i]);
+    if (!(error <= bound * eps * magnitude[i]))
+      return ::testing::AssertionFailure() << "element " << i << " is " << value << ", should be " << expected[i] << ": error "
+                                           << error / (eps * magnitude[i]) << " eps of the magnitude " << magnitude[i];
+    if (magnitude[i] > 0) worst_seen = std::max(worst_seen, error / (eps * magnitude[i]));
+  }
+  ::testing::Test::RecordProperty("worst_error_in_eps", std::to_string(worst_seen));
+  return ::testing::AssertionSuccess();
+}
+
+}  // namespace linn::kernels::testing

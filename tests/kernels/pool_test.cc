@@ -1,0 +1,232 @@
+// Pooling: every form against the double reference; the reference against Keras's numbers and finite differences.
+#include "kernels/pool/pool.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "kernels/elementwise_check.h"
+
+namespace linn::kernels {
+namespace {
+
+using check::Values;
+
+constexpr float untouched = 12345.0f;
+
+struct Case {
+  Window window;
+  std::int64_t images = 2, height = 9, width = 11, channels = 5;
+  PoolKind kind = PoolKind::max;
+  bool argmax = false;
+  Values values = Values::ties;
+  /// Unused elements after each pixel, row and image of every map: a view of a larger one.
+  std::int64_t gap = 0;
+};
+
+std::string describe(const Case& c) {
+  const Window& w = c.window;
+  return "window " + std::to_string(w.height) + "x" + std::to_string(w.width) + " stride " + std::to_string(w.stride_height) + "x" +
+         std::to_string(w.stride_width) + " dilation " + std::to_string(w.dilation_height) + "x" + std::to_string(w.dilation_width) +
+         (w.border == Border::same ? " same" : " valid") + ", map " + std::to_string(c.height) + "x" + std::to_string(c.width) + "x" +
+         std::to_string(c.channels) + (c.kind == PoolKind::max ? " max" : " average") + (c.argmax ? " argmax" : "") + " gap " +
+         std::to_string(c.gap);
+}
+
+void widen(Geometry& g, std::int64_t gap) {
+  g.src_pixel += gap, g.src_row = g.src_pixel * g.width + gap, g.src_image = g.src_row * g.height + gap;
+  g.dst_pixel += gap, g.dst_row = g.dst_pixel * g.out_width + gap, g.dst_image = g.dst_row * g.out_height + gap;
+}
+
+void check_case(const Case& c, unsigned seed) {
+  const auto resolved = resolve(c.window, c.height, c.width, c.channels, c.channels);
+  if (!resolved) return;
+  SCOPED_TRACE(describe(c));
+  Geometry g = *resolved;
+  widen(g, c.gap);
+  const PoolForward::Problem problem{g, c.kind, c.argmax || c.kind == PoolKind::max};
+  const auto outputs = static_cast<std::size_t>(c.images * g.out_height * g.out_width * c.channels);
+  const auto src_size = static_cast<std::size_t>(c.images * g.src_image);
+  const auto dst_size = static_cast<std::size_t>(c.images * g.dst_image);
+  const bool narrow = g.window_height * g.window_width <= 256;
+  const auto cells = static_cast<double>(g.window_height * g.window_width);
+
+  // Forward.
+  const std::vector<float> src = check::make(c.images * g.src_image, c.values, seed);
+  const std::vector<double> src_d = check::wide(src);
+  std::vector<double> dst_d(dst_size, untouched), bound(dst_size, untouched);
+  std::vector<std::uint8_t> argmax_d(outputs, 0);
+  std::vector<std::int32_t> wide_argmax(outputs, 0);
+  PoolForward::reference<double>(problem, {c.images, src_d.data(), dst_d.data(), argmax_d.data(), wide_argmax.data(), nullptr});
+  const std::vector<double> size = check::magnitudes(src);
+  if (c.kind == PoolKind::average) PoolForward::reference<double>(problem, {c.images, size.data(), bound.data(), nullptr, nullptr, nullptr});
+  PoolForward::Problem asked = problem;
+  asked.argmax = c.argmax;
+  check::each_form<PoolForward>(asked, [&](const Implementation<PoolForward>& form) {
+    std::vector<float> dst(dst_size, untouched);
+    std::vector<std::uint8_t> argmax(outputs, 99);
+    std::vector<std::int32_t> wide(outputs, 99);
+    const bool bytes = c.argmax && narrow && c.kind == PoolKind::max;
+    form.run(asked, {c.images, src.data(), dst.data(), bytes ? argmax.data() : nullptr, c.argmax && !narrow ? wide.data() : nullptr, nullptr});
+    if (c.kind == PoolKind::max) {
+      ASSERT_TRUE(check::all_same(dst, dst_d));
+    } else {
+      ASSERT_TRUE(check::all_within(dst, dst_d, bound, cells + 2));
+    }
+    if (bytes) {
+      ASSERT_TRUE(check::all_same(argmax, argmax_d));
+    }
+  });
+  if (::testing::Test::HasFatalFailure()) return;
+
+  // Backward.
+  const std::vector<float> ddst = check::make(c.images * g.dst_image, c.values == Values::hostile ? Values::normal : c.values, seed + 1);
+  const std::vector<double> ddst_d = check::wide(ddst), ddst_size = check::magnitudes(ddst);
+  std::vector<float> dsrc_f(src_size, untouched);
+  std::vector<double> dsrc_d(src_size, untouched), dsrc_bound(src_size, untouched);
+  PoolInputGradient::reference<float>(problem, {c.images, ddst.data(), argmax_d.data(), wide_argmax.data(), dsrc_f.data(), nullptr});
+  PoolInputGradient::reference<double>(problem, {c.images, ddst_d.data(), argmax_d.data(), wide_argmax.data(), dsrc_d.data(), nullptr});
+  PoolInputGradient::reference<double>(problem, {c.images, ddst_size.data(), argmax_d.data(), wide_argmax.data(), dsrc_bound.data(), nullptr});
+  check::each_form<PoolInputGradient>(problem, [&](const Implementation<PoolInputGradient>& form) {
+    std::vector<float> dsrc(src_size, untouched), scratch(static_cast<std::size_t>(form.scratch(problem, c.images)));
+    form.run(problem, {c.images, ddst.data(), c.kind == PoolKind::max ? argmax_d.data() : nullptr, wide_argmax.data(), dsrc.data(), scratch.data()});
+    ASSERT_TRUE(check::all_same(dsrc, dsrc_f));
+    ASSERT_TRUE(check::all_within(dsrc, dsrc_d, dsrc_bound, cells + 2));
+  });
+}
+
+constexpr PoolKind kinds[] = {PoolKind::max, PoolKind::average};
+
+TEST(Pool, WindowsStridesBorders) {
+  unsigned seed = 1;
+  for (std::int64_t k = 1; k <= 7; ++k)
+    for (std::int64_t s = 1; s <= 4; ++s)
+      for (const Border border : {Border::valid, Border::same})
+        for (const PoolKind kind : kinds)
+          for (const std::int64_t channels : {1, 3, 19}) {
+            check_case({.window = {k, k, s, s, 1, 1, border}, .channels = channels, .kind = kind, .argmax = channels != 3}, ++seed);
+            if (HasFatalFailure()) return;
+          }
+}
+
+TEST(Pool, UnevenWindowsStridesDilations) {
+  unsigned seed = 1000;
+  const Window windows[] = {{2, 3, 1, 2}, {3, 2, 2, 1}, {1, 5, 3, 1}, {5, 1, 1, 4}, {2, 2, 2, 1}, {2, 2, 1, 1, 2, 2}, {2, 2, 2, 2, 2, 2},
+                            {3, 3, 1, 1, 2, 3}, {3, 3, 2, 3, 3, 2}, {2, 2, 3, 3}, {2, 2, 2, 2, 1, 3}};
+  for (Window window : windows)
+    for (const Border border : {Border::valid, Border::same})
+      for (const PoolKind kind : kinds)
+        for (const std::int64_t channels : {1, 2, 23})
+          for (const std::int64_t gap : {0, 3}) {
+            window.border = border;
+            check_case({.window = window, .channels = channels, .kind = kind, .argmax = gap == 0, .values = Values::hostile, .gap = gap}, ++seed);
+            if (HasFatalFailure()) return;
+          }
+}
+
+TEST(Pool, AllChannelTails) {
+  unsigned seed = 2000;
+  for (std::int64_t channels = 1; channels <= 70; ++channels)
+    for (const auto& [k, s] : {std::pair{2, 2}, {3, 2}, {3, 1}})
+      for (const PoolKind kind : kinds) {
+        check_case({.window = {k, k, s, s, 1, 1, channels % 2 == 0 ? Border::same : Border::valid},
+                    .images = 1, .height = 7, .width = 9, .channels = channels, .kind = kind, .argmax = channels % 3 != 0,
+                    .values = channels % 5 == 0 ? Values::normal : Values::ties},
+                   ++seed);
+        if (HasFatalFailure()) return;
+      }
+}
+
+TEST(Pool, OneChannelWideMaps) {
+  unsigned seed = 3000;
+  for (std::int64_t width = 1; width <= 70; ++width)
+    for (const PoolKind kind : kinds)
+      for (const Border border : {Border::valid, Border::same})
+        for (const std::int64_t stride : {1, 2}) {
+          check_case({.window = {2, 2, stride, stride, 1, 1, border}, .height = 5, .width = width, .channels = 1, .kind = kind, .argmax = true,
+                      .values = width % 2 == 0 ? Values::hostile : Values::ties},
+                     ++seed);
+          if (HasFatalFailure()) return;
+        }
+}
+
+TEST(Pool, NanAndInfinities) {
+  unsigned seed = 4000;
+  for (std::int64_t k = 1; k <= 4; ++k)
+    for (const Border border : {Border::valid, Border::same})
+      for (const std::int64_t channels : {1, 7, 16, 40}) {
+        check_case({.window = {k, k, 2, 2, 1, 1, border}, .channels = channels, .argmax = true, .values = Values::hostile}, ++seed);
+        check_case({.window = {k, k, 2, 2, 1, 1, border}, .channels = channels, .values = Values::hostile}, ++seed);
+        if (HasFatalFailure()) return;
+      }
+}
+
+TEST(Pool, WideWindowsUseTheWideArgmax) {
+  check_case({.window = {17, 16, 3, 3}, .height = 21, .width = 20, .channels = 3, .argmax = true}, 5000);
+  check_case({.window = {16, 16, 3, 3}, .height = 21, .width = 20, .channels = 3, .argmax = true}, 5001);
+  check_case({.window = {17, 16, 3, 3}, .height = 21, .width = 20, .channels = 3, .kind = PoolKind::average}, 5002);
+}
+
+RC_GTEST_PROP(Pool, RandomGeometries, ()) {
+  const auto size = [](int low, int high) { return std::int64_t{*rc::gen::inRange(low, high + 1)}; };
+  Case c;
+  c.window = {size(1, 7), size(1, 7), size(1, 4), size(1, 4), size(1, 3), size(1, 3), *rc::gen::element(Border::valid, Border::same)};
+  c.images = size(1, 3), c.height = size(1, 17), c.width = size(1, 17), c.channels = size(1, 40);
+  c.kind = *rc::gen::element(PoolKind::max, PoolKind::average);
+  c.argmax = *rc::gen::arbitrary<bool>();
+  c.values = *rc::gen::element(Values::normal, Values::ties, Values::hostile);
+  c.gap = size(0, 2);
+  check_case(c, static_cast<unsigned>(size(0, 1 << 20)));
+  RC_ASSERT(!::testing::Test::HasFailure());
+}
+
+/// Max and average of 1..n under a window of k, stride s, on one row.
+std::vector<double> pooled_row(std::int64_t n, std::int64_t k, std::int64_t s, Border border, PoolKind kind) {
+  const auto g = resolve({1, k, 1, s, 1, 1, border}, 1, n, 1, 1);
+  std::vector<double> src, dst(static_cast<std::size_t>(g->out_width));
+  for (std::int64_t i = 1; i <= n; ++i) src.push_back(static_cast<double>(i));
+  PoolForward::reference<double>({*g, kind, false}, {1, src.data(), dst.data(), nullptr, nullptr, nullptr});
+  return dst;
+}
+
+TEST(PoolReference, AsKeras) {
+  EXPECT_EQ(pooled_row(5, 3, 2, Border::same, PoolKind::average), (std::vector<double>{1.5, 3, 4.5}));
+  EXPECT_EQ(pooled_row(5, 4, 3, Border::same, PoolKind::average), (std::vector<double>{2, 4.0}));
+  EXPECT_EQ(pooled_row(5, 2, 2, Border::valid, PoolKind::max), (std::vector<double>{2, 4}));
+  EXPECT_EQ(pooled_row(5, 2, 2, Border::same, PoolKind::max), (std::vector<double>{2, 4, 5}));
+}
+
+TEST(PoolReference, FirstMaximumFirstNan) {
+  const auto g = resolve({2, 2, 2, 2}, 2, 8, 1, 1);
+  const double nan = std::numeric_limits<double>::quiet_NaN(), low = -std::numeric_limits<double>::infinity();
+  const std::vector<double> src{1, 7, 7, 7, 1, nan, low, low,  //
+                                7, 1, 7, 7, nan, 9, low, low};
+  std::vector<double> dst(4);
+  std::vector<std::uint8_t> argmax(4);
+  PoolForward::reference<double>({*g, PoolKind::max, true}, {1, src.data(), dst.data(), argmax.data(), nullptr, nullptr});
+  EXPECT_TRUE(check::all_same(dst, std::vector<double>{7, 7, nan, low}));
+  EXPECT_EQ(argmax, (std::vector<std::uint8_t>{1, 0, 1, 0}));
+}
+
+TEST(PoolReference, FiniteDifferences) {
+  for (const Window window : {Window{2, 2, 2, 2}, Window{3, 3, 2, 2, 1, 1, Border::same}, Window{3, 2, 1, 2}, Window{2, 2, 1, 1, 2, 2, Border::same}})
+    for (const PoolKind kind : kinds) {
+      const auto g = resolve(window, 6, 7, 3, 3);
+      ASSERT_TRUE(g);
+      const PoolForward::Problem problem{*g, kind, true};
+      const std::size_t outputs = static_cast<std::size_t>(2 * g->dst_image);
+      const auto src = check::random_doubles(static_cast<std::size_t>(2 * g->src_image), 7);
+      const auto ddst = check::random_doubles(outputs, 8);
+      std::vector<double> dst(outputs), dsrc(src.size());
+      std::vector<std::uint8_t> argmax(outputs);
+      const auto loss = [&](const std::vector<double>& x) {
+        PoolForward::reference<double>(problem, {2, x.data(), dst.data(), argmax.data(), nullptr, nullptr});
+        return check::dot(dst, ddst);
+      };
+      loss(src);
+      PoolInputGradient::reference<double>(problem, {2, ddst.data(), argmax.data(), nullptr, dsrc.data(), nullptr});
+      check::expect_gradient(src, dsrc, loss);
+    }
+}
+
+}  // namespace
+}  // namespace linn::kernels

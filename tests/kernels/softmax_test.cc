@@ -1,0 +1,74 @@
+#include "kernels/reduce/softmax.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/elementwise_check.h"
+
+namespace linn::kernels {
+namespace {
+
+TEST(Softmax, EveryFormNearTheDoubleReference) {
+  for (const bool log : {false, true})
+    for (std::int64_t classes = 1; classes <= 70; ++classes) {
+      const SoftmaxForward::Problem problem{classes, log};
+      constexpr std::int64_t rows = 3;
+      const std::vector<float> src = check::make(rows * classes, check::Values::normal, static_cast<unsigned>(classes));
+      const std::vector<float> ddst = check::make(rows * classes, check::Values::normal, static_cast<unsigned>(classes) + 1);
+      const std::vector<double> src_d = check::wide(src), ddst_d = check::wide(ddst);
+      std::vector<double> dst_d(src.size()), dsrc_d(src.size());
+      SoftmaxForward::reference<double>(problem, {rows, src_d.data(), dst_d.data(), nullptr});
+      const std::vector<float> dst_f(dst_d.begin(), dst_d.end());
+      const std::vector<double> dst_rounded = check::wide(dst_f);
+      SoftmaxGradient::reference<double>(problem, {rows, dst_rounded.data(), ddst_d.data(), dsrc_d.data(), nullptr});
+      const std::vector<double> ten(src.size(), 10.0);
+      check::each_form<SoftmaxForward>(problem, [&](const Implementation<SoftmaxForward>& form) {
+        std::vector<float> dst(src.size());
+        form.run(problem, {rows, src.data(), dst.data(), nullptr});
+        ASSERT_TRUE(check::all_within(dst, dst_d, ten, static_cast<double>(classes) + 4));
+      });
+      check::each_form<SoftmaxGradient>(problem, [&](const Implementation<SoftmaxGradient>& form) {
+        std::vector<float> dsrc(src.size());
+        form.run(problem, {rows, dst_f.data(), ddst.data(), dsrc.data(), nullptr});
+        ASSERT_TRUE(check::all_within(dsrc, dsrc_d, ten, static_cast<double>(classes) + 4));
+      });
+    }
+}
+
+TEST(SoftmaxReference, StableAndNormalised) {
+  const std::vector<float> src{1000, 999, -1000, -100, -101, -99};
+  std::vector<float> dst(6);
+  SoftmaxForward::reference<float>({3, false}, {2, src.data(), dst.data(), nullptr});
+  EXPECT_NEAR(dst[0], 0.7310586, 1e-6);
+  EXPECT_NEAR(dst[1], 0.2689414, 1e-6);
+  EXPECT_EQ(dst[2], 0);
+  EXPECT_NEAR(dst[3] + dst[4] + dst[5], 1, 1e-6);
+  SoftmaxForward::reference<float>({3, true}, {2, src.data(), dst.data(), nullptr});
+  EXPECT_NEAR(dst[2], -2000.3133, 1e-3);
+}
+
+TEST(SoftmaxReference, NanFillsItsRowOnly) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> src{1, nan, 2, 1, 2, 3};
+  std::vector<float> dst(6);
+  SoftmaxForward::reference<float>({3, false}, {2, src.data(), dst.data(), nullptr});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(std::isnan(dst[static_cast<std::size_t>(i)]));
+  for (int i = 3; i < 6; ++i) EXPECT_FALSE(std::isnan(dst[static_cast<std::size_t>(i)]));
+}
+
+TEST(SoftmaxReference, FiniteDifferences) {
+  for (const bool log : {false, true}) {
+    const SoftmaxForward::Problem problem{7, log};
+    const auto src = check::random_doubles(3 * 7, 1), ddst = check::random_doubles(3 * 7, 2);
+    std::vector<double> dst(src.size()), dsrc(src.size());
+    const auto loss = [&](const std::vector<double>& x) {
+      SoftmaxForward::reference<double>(problem, {3, x.data(), dst.data(), nullptr});
+      return check::dot(dst, ddst);
+    };
+    loss(src);
+    SoftmaxGradient::reference<double>(problem, {3, dst.data(), ddst.data(), dsrc.data(), nullptr});
+    check::expect_gradient(src, dsrc, loss);
+  }
+}
+
+}  // namespace
+}  // namespace linn::kernels
