@@ -33,19 +33,21 @@ bool exists(const std::string& path) {
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Checks a pair and puts it into its two places.
-void set_pair(const Tensor& images, const Tensor& labels, const std::string& images_where, const std::string& labels_where, Tensor& x,
-              Tensor& y) {
+void set_pair(const Tensor& images, const Tensor& labels, const std::string& images_where, const std::string& labels_where,
+              Tensor& x, Tensor& y) {
   const Shape& shape = images.shape();
   if (shape.rank() < 2)
-    throw DataError(fmt::format("{}: images of shape {}; (N, height, width), (N, height, width, channels) or (N, values) are allowed",
-                                images_where, shape.to_string()));
-  if (shape[0] == 0) throw DataError(fmt::format("{}: 0 images (shape {}); at least one is needed", images_where, shape.to_string()));
+    throw DataError(
+        fmt::format("{}: images of shape {}; (N, height, width), (N, height, width, channels) or (N, values) are allowed",
+                    images_where, shape.to_string()));
+  if (shape[0] == 0)
+    throw DataError(fmt::format("{}: 0 images (shape {}); at least one is needed", images_where, shape.to_string()));
   for (const std::int64_t size : shape)
     if (size == 0) throw DataError(fmt::format("{}: images of size 0 (shape {})", images_where, shape.to_string()));
   const Tensor checked = checked_labels(labels, labels_where);
   if (checked.elements() != shape[0])
-    throw DataError(fmt::format("{} images in {}, but {} labels in {}; there must be one label for each image", shape[0], images_where,
-                                checked.elements(), labels_where));
+    throw DataError(fmt::format("{} images in {}, but {} labels in {}; there must be one label for each image", shape[0],
+                                images_where, checked.elements(), labels_where));
   x = images;
   y = checked;
 }
@@ -75,8 +77,9 @@ Dataset from_npz(const std::string& path) {
       }
       list += (list.empty() ? "" : ", ") + io::quote(name);
     }
-    throw DataError(fmt::format("{}: has the arrays {}; x_train and y_train, x_test and y_test, or one of the two pairs are needed", path,
-                                list.empty() ? "(none)" : list));
+    throw DataError(
+        fmt::format("{}: has the arrays {}; x_train and y_train, x_test and y_test, or one of the two pairs are needed", path,
+                    list.empty() ? "(none)" : list));
   }
   return data;
 }
@@ -96,7 +99,10 @@ Dataset from_pair(const std::string& images, const std::string& labels) {
   Dataset data;
   const std::string_view name = file_name(images);
   const bool test = name.starts_with("t10k") || name.starts_with("test");
-  set_pair(load_array(images), load_array(labels), images, labels, test ? data.x_test : data.x_train, test ? data.y_test : data.y_train);
+  // One behind the other: of two bad files the images are complained about.
+  const Tensor x = load_array(images);
+  const Tensor y = load_array(labels);
+  set_pair(x, y, images, labels, test ? data.x_test : data.x_train, test ? data.y_test : data.y_train);
   return data;
 }
 
@@ -116,14 +122,16 @@ Dataset from_directory(const std::string& path) {
                                   images ? "labels-idx1" : "images-idx3"));
     if (!images) return;
     any = true;
-    set_pair(load_idx(*images), load_idx(*labels), *images, *labels, x, y);
+    const Tensor pixels = load_idx(*images);
+    set_pair(pixels, load_idx(*labels), *images, *labels, x, y);
   };
   take("train", data.x_train, data.y_train);
   take("t10k", data.x_test, data.y_test);
   if (!any)
-    throw DataError(fmt::format("{}: the directory has none of the files train-images-idx3-ubyte, train-labels-idx1-ubyte, "
-                                "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)",
-                                path));
+    throw DataError(
+        fmt::format("{}: the directory has none of the files train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+                    "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)",
+                    path));
   return data;
 }
 
@@ -133,7 +141,8 @@ Tensor checked_labels(const Tensor& labels, const std::string& where) {
   const Shape& shape = labels.shape();
   const bool column = shape.rank() == 2 && shape[1] == 1;
   if (shape.rank() != 1 && !column)
-    throw DataError(fmt::format("{}: labels of shape {}; one integer for each image, (N,) or (N, 1), is allowed", where, shape.to_string()));
+    throw DataError(
+        fmt::format("{}: labels of shape {}; one integer for each image, (N,) or (N, 1), is allowed", where, shape.to_string()));
   const Tensor flat = column ? labels.reshape(Shape{shape[0]}) : labels;
   bool floating = false;
   core::visit(flat, [&]<class T>(std::span<const T> values) {

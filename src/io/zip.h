@@ -73,9 +73,9 @@ class ZipWriter {
 
   /// Adds a member made of `parts`, one behind the other. Throws ValueError for a name that the reader would refuse or that
   /// was added before.
-  void add(const std::string& name, std::span<const std::span<const std::byte>> parts, Method method = Method::stored);
+  void add_parts(const std::string& name, std::span<const std::span<const std::byte>> parts, Method method = Method::stored);
   void add(const std::string& name, std::span<const std::byte> bytes, Method method = Method::stored) {
-    add(name, std::span(&bytes, 1), method);
+    add_parts(name, std::span(&bytes, 1), method);
   }
   /// Writes the directory. Nothing may be added afterwards.
   void finish();

@@ -1,0 +1,122 @@
+#include "data/dataset.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "io/test_files.h"
+#include "linn/data.h"
+
+namespace linn::data {
+namespace {
+
+using test::bytes;
+using test::expect_error;
+using test::kept;
+using test::numbers;
+using test::TempDir;
+
+Tensor images(std::int64_t count) { return Tensor(Shape{count, 4, 4}, DType::u8); }
+Tensor labels(std::vector<std::int32_t> values) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  return Tensor::from(values, Shape{count});
+}
+
+TEST(Dataset, NpzWithBothPairs) {
+  const Dataset data = load_dataset(kept("data", "compressed.npz"));
+  EXPECT_EQ(data.x_train.shape(), (Shape{3, 2, 2}));
+  EXPECT_EQ(numbers(data.y_train), (std::vector<double>{3, 1, 2}));
+  EXPECT_EQ(data.x_test.shape(), (Shape{1, 2, 2}));
+  EXPECT_EQ(data.y_test.shape(), Shape{1});
+}
+
+TEST(Dataset, NpzWithOnePair) {
+  const Dataset data = load_dataset(kept("data", "plain.npz"));
+  EXPECT_TRUE(data.x_train.defined());
+  EXPECT_FALSE(data.x_test.defined());
+  EXPECT_FALSE(data.y_test.defined());
+  const TempDir dir;
+  save_npz(dir / "test.npz", {{"x_test", images(2)}, {"y_test", labels({1, 2})}, {"other", labels({1})}});
+  EXPECT_FALSE(load_dataset(dir / "test.npz").x_train.defined());
+  EXPECT_TRUE(load_dataset(dir / "test.npz").x_test.defined());
+}
+
+TEST(Dataset, DirectoryOfIdxFiles) {
+  const Dataset data = load_dataset(kept("data", "mnist"));
+  EXPECT_EQ(data.x_train.shape(), (Shape{3, 4, 4}));
+  EXPECT_EQ(numbers(data.y_train), (std::vector<double>{7, 0, 9}));
+  EXPECT_EQ(numbers(data.x_test), numbers(data.x_train));
+  EXPECT_EQ(numbers(data.y_test), (std::vector<double>{7, 0, 9}));
+  const TempDir dir;
+  expect_error<DataError>([&] { load_dataset(dir.path()); }, {dir.path(), "train-images-idx3-ubyte"});
+  std::filesystem::copy_file(kept("data", "mnist/train-images-idx3-ubyte"), dir / "train-images-idx3-ubyte");
+  expect_error<DataError>([&] { load_dataset(dir.path()); }, {"train-labels-idx1-ubyte"});
+}
+
+TEST(Dataset, PairsOfFiles) {
+  const TempDir dir;
+  save_npy(dir / "images.npy", images(3));
+  save_npy(dir / "labels.npy", labels({0, 1, 2}));
+  const Dataset npy = load_dataset(dir / "images.npy" + "," + (dir / "labels.npy"));
+  EXPECT_EQ(npy.x_train.shape(), (Shape{3, 4, 4}));
+  EXPECT_EQ(numbers(npy.y_train), (std::vector<double>{0, 1, 2}));
+  EXPECT_FALSE(npy.x_test.defined());
+  const Dataset idx =
+      load_dataset(kept("data", "mnist/t10k-images-idx3-ubyte.gz") + "," + kept("data", "mnist/train-labels-idx1-ubyte"));
+  EXPECT_EQ(idx.x_test.shape(), (Shape{3, 4, 4}));
+  EXPECT_FALSE(idx.x_train.defined());
+  // A name with a comma in it is one file when there is such a file.
+  save_npz(dir / "a,b.npz", {{"x_train", images(1)}, {"y_train", labels({1})}});
+  EXPECT_TRUE(load_dataset(dir / "a,b.npz").x_train.defined());
+
+  expect_error<ValueError>([] { load_dataset("a.npy,b.npy,c.npy"); }, {"IMAGES,LABELS"});
+  expect_error<ValueError>([] { load_dataset("a.npy,"); }, {"IMAGES,LABELS"});
+  expect_error<ValueError>([] { load_dataset(""); }, {"empty"});
+  expect_error<IoError>([] { load_dataset("no_images.npy,no_labels.npy"); }, {"no_images.npy", "No such file"});
+  expect_error<DataError>([&] { load_dataset(dir / "images.npy"); }, {"images.npy", "IMAGES,LABELS"});
+  expect_error<IoError>([&] { load_dataset(dir / "none.npy"); }, {"none.npy", "No such file"});
+  test::spill(dir / "text.txt", bytes("hello"));
+  expect_error<FormatError>([&] { load_dataset(dir / "text.txt" + "," + (dir / "labels.npy")); },
+                            {"text.txt", "neither an .npy nor an IDX"});
+}
+
+TEST(Dataset, NpzThatMakesNoSense) {
+  const TempDir dir;
+  const auto with = [&](const Archive& archive) {
+    save_npz(dir / "a.npz", archive);
+    return [&dir] { load_dataset(dir / "a.npz"); };
+  };
+  expect_error<DataError>(with({{"x_train", images(3)}, {"y_train", labels({1, 2})}}),
+                          {"3 images", "2 labels", "x_train", "y_train", "a.npz"});
+  expect_error<DataError>(with({{"x_train", images(0)}, {"y_train", labels({})}}), {"0 images", "x_train"});
+  expect_error<DataError>(with({{"x_train", Tensor(Shape{1, 0, 4})}, {"y_train", labels({1})}}), {"size 0", "(1, 0, 4)"});
+  expect_error<DataError>(with({{"x_train", labels({1})}, {"y_train", labels({1})}}), {"(1,)"});
+  expect_error<DataError>(with({{"x_train", images(1)}}), {"x_train but not y_train"});
+  expect_error<DataError>(with({{"y_test", labels({1})}}), {"y_test but not x_test"});
+  expect_error<DataError>(with({{"images", images(1)}, {"labels", labels({1})}}), {"\"images\", \"labels\"", "x_train"});
+  expect_error<DataError>(with({}), {"(none)"});
+  expect_error<DataError>(with({{"x_train", images(3)}, {"y_train", labels({1, 2, -3})}}), {"label 2 is -3"});
+}
+
+TEST(Labels, WholeNumbersOfZeroOrMore) {
+  const auto f32 = [](std::vector<float> values) {
+    const auto count = static_cast<std::int64_t>(values.size());
+    return Tensor::from(values, Shape{count});
+  };
+  EXPECT_EQ(checked_labels(f32({0, 2, 5}), "y").dtype(), DType::i64);
+  EXPECT_EQ(numbers(checked_labels(f32({0, 2, 5}), "y")), (std::vector<double>{0, 2, 5}));
+  EXPECT_EQ(checked_labels(labels({0, 1}), "y").dtype(), DType::i32);
+  EXPECT_EQ(checked_labels(labels({0, 1}).astype(DType::bf16), "y").dtype(), DType::i64);
+  EXPECT_EQ(checked_labels(labels({4, 1}).reshape(Shape{2, 1}), "y").shape(), Shape{2});
+  expect_error<DataError>([&] { checked_labels(f32({0, 1.5f}), "y"); }, {"y: label 1 is 1.5"});
+  expect_error<DataError>([&] { checked_labels(f32({-1}), "y"); }, {"label 0 is -1"});
+  expect_error<DataError>([&] { checked_labels(f32({0, 0, std::numeric_limits<float>::quiet_NaN()}), "y"); }, {"label 2 is nan"});
+  expect_error<DataError>([&] { checked_labels(f32({std::numeric_limits<float>::infinity()}), "y"); }, {"label 0 is inf"});
+  expect_error<DataError>([&] { checked_labels(f32({1e30f}), "y"); }, {"label 0 is 1"});
+  expect_error<DataError>([&] { checked_labels(labels({0, -7}), "y"); }, {"label 1 is -7"});
+  expect_error<DataError>([&] { checked_labels(Tensor(Shape{3, 10}), "y"); }, {"(3, 10)"});
+  expect_error<DataError>([&] { checked_labels(Tensor(Shape{}), "y"); }, {"()"});
+}
+
+}  // namespace
+}  // namespace linn::data
