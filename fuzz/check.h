@@ -11,7 +11,9 @@
 
 namespace linn::fuzz {
 
-inline std::span<const std::byte> bytes_of(const std::uint8_t* data, std::size_t size) { return std::as_bytes(std::span(data, size)); }
+inline std::span<const std::byte> bytes_of(const std::uint8_t* data, std::size_t size) {
+  return std::as_bytes(std::span(data, size));
+}
 
 /// Stops the fuzzer: an invariant does not hold.
 inline void check(bool holds, const char* what) {

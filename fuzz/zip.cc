@@ -14,9 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::vector<std::vector<std::byte>> contents;
     for (const io::ZipMember& member : zip.members()) contents.push_back(zip.read(member));
     std::vector<std::byte> again;
-    io::ZipWriter writer([&](std::span<const std::byte> part) { again.insert(again.end(), part.begin(), part.end()); }, size % 2 == 0);
+    io::ZipWriter writer([&](std::span<const std::byte> part) { again.insert(again.end(), part.begin(), part.end()); },
+                         size % 2 == 0);
     for (std::size_t i = 0; i < contents.size(); ++i)
-      writer.add(zip.members()[i].name, contents[i], i % 2 == 0 ? io::ZipWriter::Method::stored : io::ZipWriter::Method::deflated);
+      writer.add(zip.members()[i].name, contents[i],
+                 i % 2 == 0 ? io::ZipWriter::Method::stored : io::ZipWriter::Method::deflated);
     writer.finish();
     const io::ZipReader back(again, "again.zip");
     fuzz::check(back.members().size() == contents.size(), "members outlive a round trip");

@@ -1,4 +1,4 @@
-// room: model
+// room: shift
 // Everything.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "linn/model.h"         // IWYU pragma: export
 #include "linn/optimizers.h"    // IWYU pragma: export
 #include "linn/shape.h"         // IWYU pragma: export
+#include "linn/shift.h"         // IWYU pragma: export
 #include "linn/tensor.h"        // IWYU pragma: export
 #include "linn/train.h"         // IWYU pragma: export
 #include "linn/types.h"         // IWYU pragma: export

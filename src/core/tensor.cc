@@ -84,7 +84,9 @@ float to_float(bfloat16 value) { return std::bit_cast<float>(static_cast<std::ui
 
 Tensor::Tensor(Shape shape, DType type) : shape_(shape), elements_(shape.elements()), type_(type) {
   const auto total = core::checked_mul(elements_, static_cast<std::int64_t>(size_of(type)));
-  if (!total) throw MemoryError(fmt::format("a {} tensor of shape {} passes 2^63 bytes", name_of(type), shape.to_string()));
+  // Rounding up to the alignment must stay below 2^63 as well.
+  if (!total || !core::checked_add(*total, static_cast<std::int64_t>(alignment)))
+    throw MemoryError(fmt::format("a {} tensor of shape {} passes 2^63 bytes", name_of(type), shape.to_string()));
   storage_ = allocate(static_cast<std::size_t>(*total), shape_, type_);
   data_ = storage_.get();
   std::memset(data_, 0, static_cast<std::size_t>(*total));

@@ -70,7 +70,8 @@ Tensor load_npy(const std::string& path) { return io::read_npy(io::read_file(pat
 
 Archive load_npz(const std::string& path) {
   const std::vector<std::byte> bytes = io::read_file(path);
-  if (io::text_of(bytes).starts_with("\x93NUMPY")) io::format_error(path, "is an .npy file with one array; load it with load_npy");
+  if (io::text_of(bytes).starts_with("\x93NUMPY"))
+    io::format_error(path, "is an .npy file with one array; load it with load_npy");
   const io::ZipReader zip(bytes, path);
   std::vector<Archive::Entry> entries;
   for (const io::ZipMember& member : zip.members()) {
@@ -104,7 +105,8 @@ void save_npz(const std::string& path, const Archive& arrays, bool compressed) {
   std::size_t i = 0;
   for (const auto& [name, tensor] : arrays) {
     const std::array<std::span<const std::byte>, 2> parts = {io::bytes_of(headers[i++]), io::bytes_of(tensor)};
-    zip.add_parts(name + std::string(suffix), parts, compressed ? io::ZipWriter::Method::deflated : io::ZipWriter::Method::stored);
+    zip.add_parts(name + std::string(suffix), parts,
+                  compressed ? io::ZipWriter::Method::deflated : io::ZipWriter::Method::stored);
   }
   zip.finish();
   file.commit();

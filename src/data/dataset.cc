@@ -33,19 +33,21 @@ bool exists(const std::string& path) {
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Checks a pair and puts it into its two places.
-void set_pair(const Tensor& images, const Tensor& labels, const std::string& images_where, const std::string& labels_where, Tensor& x,
-              Tensor& y) {
+void set_pair(const Tensor& images, const Tensor& labels, const std::string& images_where, const std::string& labels_where,
+              Tensor& x, Tensor& y) {
   const Shape& shape = images.shape();
   if (shape.rank() < 2)
-    throw DataError(fmt::format("{}: images of shape {}; (N, height, width), (N, height, width, channels) or (N, values) are allowed",
-                                images_where, shape.to_string()));
-  if (shape[0] == 0) throw DataError(fmt::format("{}: 0 images (shape {}); at least one is needed", images_where, shape.to_string()));
+    throw DataError(
+        fmt::format("{}: images of shape {}; (N, height, width), (N, height, width, channels) or (N, values) are allowed",
+                    images_where, shape.to_string()));
+  if (shape[0] == 0)
+    throw DataError(fmt::format("{}: 0 images (shape {}); at least one is needed", images_where, shape.to_string()));
   for (const std::int64_t size : shape)
     if (size == 0) throw DataError(fmt::format("{}: images of size 0 (shape {})", images_where, shape.to_string()));
   const Tensor checked = checked_labels(labels, labels_where);
   if (checked.elements() != shape[0])
-    throw DataError(fmt::format("{} images in {}, but {} labels in {}; there must be one label for each image", shape[0], images_where,
-                                checked.elements(), labels_where));
+    throw DataError(fmt::format("{} images in {}, but {} labels in {}; there must be one label for each image", shape[0],
+                                images_where, checked.elements(), labels_where));
   x = images;
   y = checked;
 }
@@ -75,8 +77,9 @@ Dataset from_npz(const std::string& path) {
       }
       list += (list.empty() ? "" : ", ") + io::quote(name);
     }
-    throw DataError(fmt::format("{}: has the arrays {}; x_train and y_train, x_test and y_test, or one of the two pairs are needed", path,
-                                list.empty() ? "(none)" : list));
+    throw DataError(
+        fmt::format("{}: has the arrays {}; x_train and y_train, x_test and y_test, or one of the two pairs are needed", path,
+                    list.empty() ? "(none)" : list));
   }
   return data;
 }
@@ -125,9 +128,10 @@ Dataset from_directory(const std::string& path) {
   take("train", data.x_train, data.y_train);
   take("t10k", data.x_test, data.y_test);
   if (!any)
-    throw DataError(fmt::format("{}: the directory has none of the files train-images-idx3-ubyte, train-labels-idx1-ubyte, "
-                                "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)",
-                                path));
+    throw DataError(
+        fmt::format("{}: the directory has none of the files train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+                    "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)",
+                    path));
   return data;
 }
 
@@ -137,7 +141,8 @@ Tensor checked_labels(const Tensor& labels, const std::string& where) {
   const Shape& shape = labels.shape();
   const bool column = shape.rank() == 2 && shape[1] == 1;
   if (shape.rank() != 1 && !column)
-    throw DataError(fmt::format("{}: labels of shape {}; one integer for each image, (N,) or (N, 1), is allowed", where, shape.to_string()));
+    throw DataError(
+        fmt::format("{}: labels of shape {}; one integer for each image, (N,) or (N, 1), is allowed", where, shape.to_string()));
   const Tensor flat = column ? labels.reshape(Shape{shape[0]}) : labels;
   bool floating = false;
   core::visit(flat, [&]<class T>(std::span<const T> values) {

@@ -37,7 +37,8 @@ Tensor read(io::Source& source) {
   const int rank = std::to_integer<int>(magic[3]);
   const auto type = type_of(code);
   if (magic[0] != std::byte{0} || magic[1] != std::byte{0} || !type)
-    io::format_error(where, "is no IDX file: it begins with {}; two zero bytes and a type (08, 09, 0b, 0c, 0d or 0e) are expected",
+    io::format_error(where,
+                     "is no IDX file: it begins with {}; two zero bytes and a type (08, 09, 0b, 0c, 0d or 0e) are expected",
                      io::quote(io::text_of(magic)));
   if (rank < 1 || rank > static_cast<int>(Shape::max_rank))
     io::format_error(where, "offset 3: {} axes; 1 to {} are allowed", rank, Shape::max_rank);

@@ -29,10 +29,10 @@ struct TypeName {
 };
 // In the order of the reference implementation, narrow types first; a file is written from its end.
 constexpr std::array type_names = {
-    TypeName{"BOOL", io::FileType::boolean}, TypeName{"U8", io::FileType::u8},     TypeName{"I8", io::FileType::i8},
-    TypeName{"I16", io::FileType::i16},      TypeName{"U16", io::FileType::u16},   TypeName{"F16", io::FileType::f16},
-    TypeName{"BF16", io::FileType::bf16},    TypeName{"I32", io::FileType::i32},   TypeName{"U32", io::FileType::u32},
-    TypeName{"F32", io::FileType::f32},      TypeName{"F64", io::FileType::f64},   TypeName{"I64", io::FileType::i64},
+    TypeName{"BOOL", io::FileType::boolean}, TypeName{"U8", io::FileType::u8},   TypeName{"I8", io::FileType::i8},
+    TypeName{"I16", io::FileType::i16},      TypeName{"U16", io::FileType::u16}, TypeName{"F16", io::FileType::f16},
+    TypeName{"BF16", io::FileType::bf16},    TypeName{"I32", io::FileType::i32}, TypeName{"U32", io::FileType::u32},
+    TypeName{"F32", io::FileType::f32},      TypeName{"F64", io::FileType::f64}, TypeName{"I64", io::FileType::i64},
     TypeName{"U64", io::FileType::u64},
 };
 
@@ -71,7 +71,8 @@ Entry entry_of(const std::string& name, const io::Json& value, const std::string
   }
   entry.shape = io::checked_shape(where, sizes, io::size_of(entry.type));
   const io::Json& offsets = io::array_field(value, "data_offsets", where);
-  if (offsets.size() != 2) io::format_error(where, "field \"data_offsets\": {} came, [begin, end] is allowed", io::describe(offsets));
+  if (offsets.size() != 2)
+    io::format_error(where, "field \"data_offsets\": {} came, [begin, end] is allowed", io::describe(offsets));
   entry.begin = static_cast<std::uint64_t>(io::as_integer(offsets[0], where, "field \"data_offsets\"", 0));
   entry.end = static_cast<std::uint64_t>(io::as_integer(offsets[1], where, "field \"data_offsets\"", 0));
   const std::uint64_t need = static_cast<std::uint64_t>(entry.shape.elements()) * io::size_of(entry.type);
@@ -96,9 +97,12 @@ Metadata metadata_of(const io::Json& value, const std::string& where) {
 NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& where, Metadata* metadata) {
   io::Reader reader(bytes, where);
   const std::uint64_t length = reader.le64();
-  if (length > longest_header) io::format_error(where, "offset 0: the header has {} bytes; at most {} are allowed", length, longest_header);
+  if (length > longest_header)
+    io::format_error(where, "offset 0: the header has {} bytes; at most {} are allowed", length, longest_header);
   const std::string_view text = io::text_of(reader.take(length));
-  if (!text.starts_with('{')) io::format_error(where, "offset 8: the header must begin with '{{'; {} came", text.empty() ? "nothing" : io::quote(text.substr(0, 1)));
+  if (!text.starts_with('{'))
+    io::format_error(where, "offset 8: the header must begin with '{{'; {} came",
+                     text.empty() ? "nothing" : io::quote(text.substr(0, 1)));
   if (const auto last = text.find_last_not_of(' '); text[last] != '}')
     io::format_error(where, "offset {}: only spaces may follow the header's last '}}'", 8 + last);
   io::JsonLimits limits;
@@ -122,10 +126,11 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
   for (const Entry& entry : entries) {
     const std::string place = where + ": tensor " + io::quote(entry.name);
     if (entry.begin != at)
-      io::format_error(place, "its data begin at offset {}, {} ends at {}", entry.begin, at == 0 ? "the header" : "what precedes it", at);
+      io::format_error(place, "its data begin at offset {}, {} ends at {}", entry.begin,
+                       at == 0 ? "the header" : "what precedes it", at);
     if (entry.end > data.size())
-      io::format_error(place, "truncated at offset {}: its data end at offset {}, {} bytes of data are there", bytes.size(), entry.end,
-                       data.size());
+      io::format_error(place, "truncated at offset {}: its data end at offset {}, {} bytes of data are there", bytes.size(),
+                       entry.end, data.size());
     at = entry.end;
   }
   if (at != data.size()) io::format_error(where, "{} bytes that belong to no tensor follow the last one", data.size() - at);
@@ -133,8 +138,9 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
   // All is known to fit before the first tensor is made.
   NamedTensors tensors;
   for (const Entry& entry : entries) {
-    io::MemorySource source(data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin)),
-                            where + ": tensor " + io::quote(entry.name));
+    io::MemorySource source(
+        data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin)),
+        where + ": tensor " + io::quote(entry.name));
     tensors.emplace_back(entry.name, io::read_elements(source, entry.type, entry.shape));
     source.finish();
   }
@@ -152,9 +158,11 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors, cons
   std::vector<const std::pair<std::string, Tensor>*> order;
   std::unordered_set<std::string_view> names;
   for (const auto& named : tensors) {
-    if (!named.second.defined()) throw ValueError(fmt::format("{}: tensor {} is empty: it was never given a shape", path, io::quote(named.first)));
+    if (!named.second.defined())
+      throw ValueError(fmt::format("{}: tensor {} is empty: it was never given a shape", path, io::quote(named.first)));
     if (named.first == formats::metadata_key) throw ValueError(fmt::format("{}: a tensor cannot be named {}", path, named.first));
-    if (!names.insert(named.first).second) throw ValueError(fmt::format("{}: two tensors are named {}", path, io::quote(named.first)));
+    if (!names.insert(named.first).second)
+      throw ValueError(fmt::format("{}: two tensors are named {}", path, io::quote(named.first)));
     order.push_back(&named);
   }
   std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
@@ -180,7 +188,8 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors, cons
   std::string text = io::dump_json(header);
   text.append((8 - text.size() % 8) % 8, ' ');
   if (text.size() > formats::longest_header)
-    throw ValueError(fmt::format("{}: names and metadata take {} bytes; at most {} are allowed", path, text.size(), formats::longest_header));
+    throw ValueError(
+        fmt::format("{}: names and metadata take {} bytes; at most {} are allowed", path, text.size(), formats::longest_header));
   io::Writer start;
   start.le64(text.size());
   start.text(text);

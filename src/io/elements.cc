@@ -13,8 +13,8 @@ namespace linn::io {
 namespace {
 
 void swap_bytes(std::span<std::byte> bytes, std::size_t element) {
-  for (std::size_t i = 0; i + element <= bytes.size(); i += element) std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i),
-                                                                                  bytes.begin() + static_cast<std::ptrdiff_t>(i + element));
+  for (std::size_t i = 0; i + element <= bytes.size(); i += element)
+    std::reverse(bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.begin() + static_cast<std::ptrdiff_t>(i + element));
 }
 
 template <class From, class To, class Convert>
@@ -165,12 +165,14 @@ Tensor read_elements(Source& source, FileType type, const Shape& shape, std::end
     case FileType::u64:
       widen<std::uint64_t>(source, tensor.values<std::int64_t>(), swap, [&](std::uint64_t value, std::size_t index) {
         if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
-          throw DataError(fmt::format("{}: element {} is {}; unsigned 64-bit numbers below 2^63 are allowed", source.where(), index, value));
+          throw DataError(
+              fmt::format("{}: element {} is {}; unsigned 64-bit numbers below 2^63 are allowed", source.where(), index, value));
         return static_cast<std::int64_t>(value);
       });
       break;
     case FileType::f16:
-      widen<std::uint16_t>(source, tensor.values<float>(), swap, [](std::uint16_t value, std::size_t) { return half_to_float(value); });
+      widen<std::uint16_t>(source, tensor.values<float>(), swap,
+                           [](std::uint16_t value, std::size_t) { return half_to_float(value); });
       break;
     default: {
       const std::span data(static_cast<std::byte*>(tensor.raw()), tensor.bytes());

@@ -27,7 +27,8 @@ Shape checked_shape(std::string_view where, const std::vector<std::int64_t>& siz
 
 /// Reads shape.elements() elements. What is declared is compared with source.most_left() before anything is allocated.
 /// `order` is the byte order in the file. `fortran`: the first axis runs fastest in the file.
-Tensor read_elements(Source& source, FileType type, const Shape& shape, std::endian order = std::endian::little, bool fortran = false);
+Tensor read_elements(Source& source, FileType type, const Shape& shape, std::endian order = std::endian::little,
+                     bool fortran = false);
 
 inline std::span<const std::byte> bytes_of(const Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.raw()), tensor.bytes()};

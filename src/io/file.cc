@@ -219,8 +219,8 @@ void AtomicFile::commit() {
     system_.close(directory);
   }
   if (error != 0)
-    throw IoError(fmt::format("{}: is written, but its directory cannot be synced: {}; it might not outlive a power failure", path_,
-                              reason(error)));
+    throw IoError(fmt::format("{}: is written, but its directory cannot be synced: {}; it might not outlive a power failure",
+                              path_, reason(error)));
 }
 
 void write_file_atomically(const std::string& path, std::span<const std::byte> bytes, Syscalls& system) {

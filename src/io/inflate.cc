@@ -91,7 +91,8 @@ void GzipSource::finish() {
   if (!inflater_.ended() && inflater_.read({&extra, 1}) != 0)
     format_error(where(), "there are bytes too many: the data end at offset {} (inflated)", offset());
   if (inflater_.used() != compressed_)
-    format_error(where(), "{} bytes follow the gzip stream, which ends at offset {}", compressed_ - inflater_.used(), inflater_.used());
+    format_error(where(), "{} bytes follow the gzip stream, which ends at offset {}", compressed_ - inflater_.used(),
+                 inflater_.used());
 }
 
 std::vector<std::byte> deflate(std::span<const std::span<const std::byte>> parts) {

@@ -85,8 +85,10 @@ class JpegReader {
   std::uint64_t height() const { return info_.image_height; }
   int components() const { return info_.num_components; }
   bool cmyk() const { return info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK; }
-  bool known() const { return cmyk() || info_.jpeg_color_space == JCS_GRAYSCALE || info_.jpeg_color_space == JCS_YCbCr ||
-                              info_.jpeg_color_space == JCS_RGB; }
+  bool known() const {
+    return cmyk() || info_.jpeg_color_space == JCS_GRAYSCALE || info_.jpeg_color_space == JCS_YCbCr ||
+           info_.jpeg_color_space == JCS_RGB;
+  }
   bool inverted() const { return info_.saw_Adobe_marker != FALSE; }
   int orientation() const {
     for (jpeg_saved_marker_ptr marker = info_.marker_list; marker != nullptr; marker = marker->next) {
@@ -123,7 +125,9 @@ Tensor from_cmyk(const Tensor& decoded, bool inverted) {
   const auto dst = image.values<std::uint8_t>();
   for (std::size_t pixel = 0; pixel < dst.size() / 3; ++pixel) {
     // Adobe stores 255 - ink, so the values are light already.
-    const auto light = [&](std::size_t i) { return static_cast<unsigned>(inverted ? src[pixel * 4 + i] : 255 - src[pixel * 4 + i]); };
+    const auto light = [&](std::size_t i) {
+      return static_cast<unsigned>(inverted ? src[pixel * 4 + i] : 255 - src[pixel * 4 + i]);
+    };
     for (std::size_t c = 0; c < 3; ++c) dst[pixel * 3 + c] = static_cast<std::uint8_t>((light(c) * light(3) + 127) / 255);
   }
   return image;
@@ -188,7 +192,8 @@ Tensor read_jpeg(std::span<const std::byte> bytes, const std::string& where, con
   if (bytes.empty()) format_error(where, "truncated: an empty file is no JPEG image");
   if (!reader.try_header(bytes.data(), bytes.size())) fail();
   if (reader.width() * reader.height() > limits.pixels)
-    format_error(where, "JPEG image of {} x {} pixels; at most {} pixels are allowed", reader.width(), reader.height(), limits.pixels);
+    format_error(where, "JPEG image of {} x {} pixels; at most {} pixels are allowed", reader.width(), reader.height(),
+                 limits.pixels);
   if (!reader.known()) format_error(where, "JPEG image with {} components of an unknown colour space", reader.components());
   const std::int64_t channels = reader.cmyk() ? 4 : reader.components() == 1 ? 1 : 3;
   Tensor image(Shape{static_cast<std::int64_t>(reader.height()), static_cast<std::int64_t>(reader.width()), channels}, DType::u8);

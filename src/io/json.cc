@@ -37,7 +37,6 @@ class CountingIterator {
     return before;
   }
   friend bool operator==(const CountingIterator& a, const CountingIterator& b) { return a.at_ == b.at_; }
-  friend bool operator!=(const CountingIterator& a, const CountingIterator& b) { return a.at_ != b.at_; }
 
  private:
   const char* at_;
@@ -68,8 +67,7 @@ class Builder {
   }
   bool number_float(number_float_t value, const string_t& written) {
     // The parser turns integers that pass 64 bits into doubles.
-    if (written.find_first_of(".eE") == string_t::npos)
-      fail(*read_, "the integer {} does not fit 64 bits", quote(written, 40));
+    if (written.find_first_of(".eE") == string_t::npos) fail(*read_, "the integer {} does not fit 64 bits", quote(written, 40));
     if (!std::isfinite(value)) fail(*read_, "the number {} is out of range", quote(written, 40));
     return add(value);
   }
@@ -92,7 +90,8 @@ class Builder {
       if (const auto at = reason.find(opening); at != std::string_view::npos) reason.remove_prefix(at + opening.size());
     if (exception.id == 406) fail(*read_, "the number {} is out of range", quote(last, 40));
     std::string shown;  // the parser repeats what it read, which may be any bytes
-    for (const char c : reason.substr(0, 200)) shown += static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e ? '?' : c;
+    for (const char c : reason.substr(0, 200))
+      shown += static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e ? '?' : c;
     fail(position, "{}", shown);
   }
 
@@ -164,7 +163,8 @@ class Builder {
 void check_finite(const Json& value) {
   if (value.is_number_float()) {
     if (!std::isfinite(value.get<double>()))
-      throw ValueError(fmt::format("the number {} cannot be written as JSON, which has no NaN and no infinity", value.get<double>()));
+      throw ValueError(
+          fmt::format("the number {} cannot be written as JSON, which has no NaN and no infinity", value.get<double>()));
   } else if (value.is_structured()) {
     for (const Json& part : value) check_finite(part);
   }
@@ -220,10 +220,13 @@ std::string dump_json(const Json& value, int indent) {
 std::string describe(const Json& value) {
   if (value.is_string()) return quote(value.get_ref<const std::string&>(), 40);
   if (value.is_object()) return "an object";
-  if (value.is_array()) return value.size() > 8 ? fmt::format("an array of {} values", value.size()) : [&] {
-    const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-    return text.size() <= 60 ? text : fmt::format("an array of {} values", value.size());
-  }();
+  if (value.is_array()) {
+    if (value.size() <= 8) {
+      const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+      if (text.size() <= 60) return text;
+    }
+    return fmt::format("an array of {} values", value.size());
+  }
   return value.dump();
 }
 
@@ -265,7 +268,8 @@ double number_field(const Json& object, std::string_view key, std::string_view w
   return as_number(field(object, key, where), where, field_name(key));
 }
 
-std::int64_t integer_field(const Json& object, std::string_view key, std::string_view where, std::int64_t least, std::int64_t most) {
+std::int64_t integer_field(const Json& object, std::string_view key, std::string_view where, std::int64_t least,
+                           std::int64_t most) {
   return as_integer(field(object, key, where), where, field_name(key), least, most);
 }
 
@@ -305,10 +309,12 @@ std::int64_t as_integer(const Json& value, std::string_view where, std::string_v
   std::int64_t number = 0;
   if (value.is_number_integer()) {
     // Values made by a program, not parsed, may be unsigned and past 2^63.
-    if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+    if (value.is_number_unsigned() &&
+        value.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
       wrong(value, where, what, range_text(least, most));
     number = value.get<std::int64_t>();
-  } else if (value.is_number_float() && std::abs(value.get<double>()) < 0x1p53 && std::trunc(value.get<double>()) == value.get<double>()) {
+  } else if (value.is_number_float() && std::abs(value.get<double>()) < 0x1p53 &&
+             std::trunc(value.get<double>()) == value.get<double>()) {
     number = static_cast<std::int64_t>(value.get<double>());
   } else {
     wrong(value, where, what, range_text(least, most));

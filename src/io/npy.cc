@@ -150,9 +150,10 @@ struct TypeName {
   FileType type;
 };
 constexpr std::array type_names = {
-    TypeName{"b1", FileType::boolean}, TypeName{"u1", FileType::u8},  TypeName{"u2", FileType::u16}, TypeName{"u4", FileType::u32},
-    TypeName{"u8", FileType::u64},     TypeName{"i1", FileType::i8},  TypeName{"i2", FileType::i16}, TypeName{"i4", FileType::i32},
-    TypeName{"i8", FileType::i64},     TypeName{"f2", FileType::f16}, TypeName{"f4", FileType::f32}, TypeName{"f8", FileType::f64},
+    TypeName{"b1", FileType::boolean}, TypeName{"u1", FileType::u8},  TypeName{"u2", FileType::u16},
+    TypeName{"u4", FileType::u32},     TypeName{"u8", FileType::u64}, TypeName{"i1", FileType::i8},
+    TypeName{"i2", FileType::i16},     TypeName{"i4", FileType::i32}, TypeName{"i8", FileType::i64},
+    TypeName{"f2", FileType::f16},     TypeName{"f4", FileType::f32}, TypeName{"f8", FileType::f64},
 };
 
 struct Element {
@@ -178,12 +179,12 @@ Element element_of(const std::string& descr, std::string_view where) {
   }
   const char kind = name.empty() ? ' ' : name[0];
   refuse(where, descr,
-         kind == 'O'                               ? ": the array contains Python objects, which are never loaded"
-         : kind == 'c'                             ? ": complex numbers"
+         kind == 'O'                                 ? ": the array contains Python objects, which are never loaded"
+         : kind == 'c'                               ? ": complex numbers"
          : kind == 'S' || kind == 'U' || kind == 'a' ? ": texts"
-         : kind == 'M' || kind == 'm'              ? ": dates or times"
-         : kind == 'V'                             ? ": raw bytes or records"
-                                                   : "");
+         : kind == 'M' || kind == 'm'                ? ": dates or times"
+         : kind == 'V'                               ? ": raw bytes or records"
+                                                     : "");
 }
 
 }  // namespace
@@ -195,7 +196,8 @@ Tensor read_npy(Source& source) {
     format_error(where, "truncated: {} bytes, an .npy file begins with 8 and a header", source.most_left());
   source.read(start);
   if (text_of(start).substr(0, magic.size()) != magic)
-    format_error(where, "is no .npy file: it begins with {}, not with \"\\x93NUMPY\"", quote(text_of(start).substr(0, magic.size())));
+    format_error(where, "is no .npy file: it begins with {}, not with \"\\x93NUMPY\"",
+                 quote(text_of(start).substr(0, magic.size())));
   const int major = std::to_integer<int>(start[6]);
   const int minor = std::to_integer<int>(start[7]);
   if (major < 1 || major > 3 || minor != 0)
@@ -230,10 +232,10 @@ std::string npy_header(const Tensor& tensor) {
     case DType::i64: descr = "<i8"; break;
     case DType::f32: descr = "<f4"; break;
     case DType::f64: descr = "<f8"; break;
-    case DType::bf16: throw ValueError("numpy has no bfloat16: convert the tensor with astype(DType::f32) before saving it as .npy");
+    case DType::bf16:
+      throw ValueError("numpy has no bfloat16: convert the tensor with astype(DType::f32) before saving it as .npy");
   }
-  std::string dict =
-      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr, tensor.shape().to_string());
+  std::string dict = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr, tensor.shape().to_string());
   // numpy leaves room for the first size to grow to 21 digits, then pads the whole to a multiple of 64.
   if (tensor.shape().rank() > 0) dict.append(21 - std::to_string(tensor.shape()[0]).size(), ' ');
   const std::size_t before = magic.size() + 4 + dict.size() + 1;

@@ -114,7 +114,9 @@ std::uint8_t over_white(unsigned value, unsigned alpha) {
 Tensor read_png(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits) {
   Failure failure;
   PngReader reader(bytes, &failure);
-  const auto fail = [&] { format_error(where, "damaged PNG image near offset {}: {}", reader.offset(), quote(failure.text.data())); };
+  const auto fail = [&] {
+    format_error(where, "damaged PNG image near offset {}: {}", reader.offset(), quote(failure.text.data()));
+  };
   if (!reader.try_header()) fail();
   const std::uint64_t width = reader.width();
   const std::uint64_t height = reader.height();
@@ -186,7 +188,8 @@ class PngWriter {
   bool try_write(Output* output, png_uint_32 width, png_uint_32 height, int colour_type, png_bytepp rows) {
     if (setjmp(png_jmpbuf(png_))) return false;
     png_set_write_fn(png_, output, png_put, png_flush_nothing);
-    png_set_IHDR(png_, info_, width, height, 8, colour_type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(png_, info_, width, height, 8, colour_type, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
     png_write_info(png_, info_);
     png_write_image(png_, rows);
     png_write_end(png_, nullptr);

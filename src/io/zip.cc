@@ -124,13 +124,16 @@ End find_end(std::span<const std::byte> archive, const std::string& where) {
     const std::uint64_t end64_at = locator.le64();
     const std::uint32_t disks = locator.le32();
     if (end64_disk != 0 || disks > 1) format_error(where, "offset {}: the archive spans several disks", locator_at);
-    if (end64_at > locator_at || locator_at - end64_at < end64_size || le32_at(archive, static_cast<std::size_t>(end64_at)) != end64_signature)
+    if (end64_at > locator_at || locator_at - end64_at < end64_size ||
+        le32_at(archive, static_cast<std::size_t>(end64_at)) != end64_signature)
       format_error(where, "offset {}: no zip64 end record at offset {}", locator_at, end64_at);
-    Reader record64(archive.subspan(static_cast<std::size_t>(end64_at), locator_at - static_cast<std::size_t>(end64_at)), where, end64_at);
+    Reader record64(archive.subspan(static_cast<std::size_t>(end64_at), locator_at - static_cast<std::size_t>(end64_at)), where,
+                    end64_at);
     record64.skip(4);
     const std::uint64_t record64_size = record64.le64();
     if (record64_size != record64.left())
-      format_error(where, "offset {}: the zip64 end record says {} bytes, {} are there", end64_at, record64_size, record64.left());
+      format_error(where, "offset {}: the zip64 end record says {} bytes, {} are there", end64_at, record64_size,
+                   record64.left());
     record64.skip(4);  // versions
     const std::uint32_t disk64 = record64.le32();
     const std::uint32_t directory_disk64 = record64.le32();
@@ -140,7 +143,9 @@ End find_end(std::span<const std::byte> archive, const std::string& where) {
     const std::uint64_t offset64 = record64.le64();
     if (disk64 != 0 || directory_disk64 != 0 || members_here64 != members64)
       format_error(where, "offset {}: the archive spans several disks", end64_at);
-    const auto agrees = [](std::uint64_t small, std::uint64_t all_ones, std::uint64_t big) { return small == all_ones || small == big; };
+    const auto agrees = [](std::uint64_t small, std::uint64_t all_ones, std::uint64_t big) {
+      return small == all_ones || small == big;
+    };
     if (!agrees(members, full16, members64) || !agrees(members_here, full16, members64) || !agrees(size, full32, size64) ||
         !agrees(offset, full32, offset64) || !agrees(disk, full16, 0) || !agrees(directory_disk, full16, 0))
       format_error(where, "offset {}: the end record and the zip64 end record disagree", *at);
@@ -152,8 +157,8 @@ End find_end(std::span<const std::byte> archive, const std::string& where) {
     format_error(where, "offset {}: the archive spans several disks", *at);
   }
   if (end.directory > end.directory_end || end.directory_end - end.directory != directory_bytes)
-    format_error(where, "offset {}: the directory is said to have {} bytes at offset {}; it has to end at {}", *at, directory_bytes,
-                 end.directory, end.directory_end);
+    format_error(where, "offset {}: the directory is said to have {} bytes at offset {}; it has to end at {}", *at,
+                 directory_bytes, end.directory, end.directory_end);
   if (end.members > directory_bytes / directory_size)
     format_error(where, "offset {}: {} members do not fit a directory of {} bytes", *at, end.members, directory_bytes);
   return end;
@@ -161,7 +166,8 @@ End find_end(std::span<const std::byte> archive, const std::string& where) {
 
 /// The 64-bit fields among the extra fields of a header: those of `fields` that are not null, in order.
 /// Returns whether there were any. Extra fields of other kinds are walked over.
-bool read_zip64(std::span<const std::byte> extra, std::span<std::uint64_t* const> fields, const std::string& where, std::uint64_t base) {
+bool read_zip64(std::span<const std::byte> extra, std::span<std::uint64_t* const> fields, const std::string& where,
+                std::uint64_t base) {
   Reader reader(extra, where, base);
   bool found = false;
   while (reader.left() > 0) {
@@ -237,8 +243,8 @@ void check_sizes(const Entry& entry, const std::string& where, const ZipLimits& 
   if (!member.deflated && member.size != member.compressed)
     format_error(where, "is stored, but has the two sizes {} and {}", member.compressed, member.size);
   if (is_bomb(member.size, member.compressed, limits))
-    format_error(where, "is refused as a ZIP bomb: {} bytes inflate to {}; above {} bytes, {} times is the limit", member.compressed,
-                 member.size, limits.bomb_bytes, limits.bomb_ratio);
+    format_error(where, "is refused as a ZIP bomb: {} bytes inflate to {}; above {} bytes, {} times is the limit",
+                 member.compressed, member.size, limits.bomb_bytes, limits.bomb_ratio);
   if (member.deflated && member.size / deflate_ratio > member.compressed)
     format_error(where, "says that {} bytes inflate to {}; deflate cannot do that", member.compressed, member.size);
   if (member.directory() && member.size != 0) format_error(where, "is a directory, but has {} bytes", member.size);
@@ -250,7 +256,8 @@ void check_local(std::span<const std::byte> archive, Entry& entry, std::uint64_t
   ZipMember& member = entry.member;
   Reader local(archive.first(static_cast<std::size_t>(limit)), where);
   local.seek(entry.header);
-  if (local.left() < 4 || local.le32() != local_signature) format_error(where, "offset {}: no local header is there", entry.header);
+  if (local.left() < 4 || local.le32() != local_signature)
+    format_error(where, "offset {}: no local header is there", entry.header);
   local.skip(2);  // version
   const std::uint16_t flags = local.le16();
   const std::uint16_t method = local.le16();
@@ -272,7 +279,8 @@ void check_local(std::span<const std::byte> archive, Entry& entry, std::uint64_t
   const std::array<std::uint64_t*, 2> fields = {wide ? &wide_size : nullptr, wide ? &wide_compressed : nullptr};
   const std::uint64_t extra_at = local.offset();
   const bool has_zip64 = read_zip64(local.take(extra_size), fields, where, extra_at);
-  if (wide && !has_zip64) format_error(where, "offset {}: the local header refers to a zip64 field, which is missing", entry.header);
+  if (wide && !has_zip64)
+    format_error(where, "offset {}: the local header refers to a zip64 field, which is missing", entry.header);
   if (compressed32 == full32) compressed = wide_compressed;
   if (size32 == full32) size = wide_size;
   member.data = local.offset();
@@ -303,7 +311,8 @@ void check_local(std::span<const std::byte> archive, Entry& entry, std::uint64_t
     format_error(where, "offset {}: {} bytes follow where a data descriptor of 12 to 24 must be", data_end, rest);
   if ((rest == 16 || rest == 24) && descriptor.le32() != descriptor_signature)
     format_error(where, "offset {}: a data descriptor was expected", data_end);
-  if (descriptor.le32() != member.crc) format_error(where, "offset {}: descriptor and directory disagree about the checksum", data_end);
+  if (descriptor.le32() != member.crc)
+    format_error(where, "offset {}: descriptor and directory disagree about the checksum", data_end);
   const bool eight = rest >= 20;
   const std::uint64_t later_compressed = eight ? descriptor.le64() : descriptor.le32();
   const std::uint64_t later_size = eight ? descriptor.le64() : descriptor.le32();
@@ -376,8 +385,8 @@ ZipReader::ZipReader(std::span<const std::byte> archive, std::string where, cons
   if (directory.left() != 0)
     format_error(where_, "directory offset {}: {} bytes that belong to no member", directory.offset(), directory.left());
   if (is_bomb(total, archive_.size(), limits))
-    format_error(where_, "is refused as a ZIP bomb: {} bytes inflate to {}; above {} bytes, {} times is the limit", archive_.size(), total,
-                 limits.bomb_bytes, limits.bomb_ratio);
+    format_error(where_, "is refused as a ZIP bomb: {} bytes inflate to {}; above {} bytes, {} times is the limit",
+                 archive_.size(), total, limits.bomb_bytes, limits.bomb_ratio);
 
   // In the order of their headers each member must end where the next begins.
   std::vector<Entry*> order;
@@ -404,7 +413,8 @@ const ZipMember* ZipReader::find(std::string_view name) const {
 
 std::unique_ptr<Source> ZipReader::open(const ZipMember& member) const {
   return std::make_unique<MemberSource>(
-      archive_.subspan(static_cast<std::size_t>(member.data), static_cast<std::size_t>(member.compressed)), member, where(member));
+      archive_.subspan(static_cast<std::size_t>(member.data), static_cast<std::size_t>(member.compressed)), member,
+      where(member));
 }
 
 std::vector<std::byte> ZipReader::read(const ZipMember& member) const {
@@ -428,7 +438,8 @@ void ZipWriter::put(std::span<const std::byte> bytes) {
 void ZipWriter::add_parts(const std::string& name, std::span<const std::span<const std::byte>> parts, Method method) {
   if (const auto fault = fault_of_name(name); !fault.empty())
     throw ValueError("a ZIP member cannot be named " + quote(name) + ": the name " + std::string(fault));
-  if (name.size() > full16) throw ValueError("a ZIP member's name has at most 65535 bytes; one with " + std::to_string(name.size()) + " came");
+  if (name.size() > full16)
+    throw ValueError("a ZIP member's name has at most 65535 bytes; one with " + std::to_string(name.size()) + " came");
   if (!names_.insert(name).second) throw ValueError("a ZIP archive cannot hold two members named " + quote(name));
   std::uint64_t size = 0;
   std::uint32_t crc = 0;

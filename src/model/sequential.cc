@@ -9,7 +9,6 @@
 #include "formats/model_file.h"
 #include "formats/model_json.h"
 #include "graph/graph.h"
-#include "graph/summary.h"
 #include "io/json.h"
 #include "linn/error.h"
 #include "linn/model.h"

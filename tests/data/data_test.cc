@@ -1,8 +1,9 @@
 #include "linn/data.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <map>
 
@@ -106,7 +107,8 @@ TEST(LoadNpz, SaysWhatIsWrong) {
   expect_error<FormatError>([&] { load_npz(dir / "empty.npz"); }, {dir / "empty.npz", "truncated"});
   std::filesystem::copy_file(kept("io", "vector.npy"), dir / "array.npz");
   expect_error<FormatError>([&] { load_npz(dir / "array.npz"); }, {"load_npy"});
-  expect_error<FormatError>([&] { load_npz(kept("io", "plain.zip")); }, {"plain.zip", "member \"folder/member0.txt\"", "NAME.npy"});
+  expect_error<FormatError>([&] { load_npz(kept("io", "plain.zip")); },
+                            {"plain.zip", "member \"folder/member0.txt\"", "NAME.npy"});
 
   const auto with_member = [&](const std::string& name, const Bytes& content) {
     Bytes file;
@@ -170,6 +172,34 @@ TEST(SaveNpy, AFailedSaveLeavesTheOldFile) {
   EXPECT_EQ(dir.names().size(), 2u);
 }
 
+// The real thing, not a table of calls: the operating system stops the write in the middle.
+TEST(SaveNpz, NoRoomLeavesTheOldFile) {
+  const TempDir dir;
+  const Tensor small = Tensor::from(std::vector<float>{1, 2}, Shape{2});
+  const Tensor large(Shape{100'000}, DType::f32);
+  save_npz(dir / "a.npz", {{"x", small}});
+  save_npy(dir / "a.npy", small);
+  const Bytes npz = slurp(dir / "a.npz");
+  const Bytes npy = slurp(dir / "a.npy");
+  struct rlimit old {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);  // the write then fails with EFBIG
+  struct rlimit low = old;
+  low.rlim_cur = 50'000;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &low), 0);
+  expect_error<IoError>(
+      [&] {
+        save_npz(dir / "a.npz", {{"x", large}});
+      },
+      {dir / "a.npz", "writing failed", "File too large", "unchanged"});
+  expect_error<IoError>([&] { save_npy(dir / "a.npy", large); }, {dir / "a.npy", "File too large"});
+  ::setrlimit(RLIMIT_FSIZE, &old);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(slurp(dir / "a.npz"), npz);
+  EXPECT_EQ(slurp(dir / "a.npy"), npy);
+  EXPECT_EQ(dir.names().size(), 2u);
+}
+
 TEST(LoadIdx, EveryType) {
   const std::map<std::string, DType> types = {{"u1", DType::u8},  {"i1", DType::i32}, {"i2", DType::i32},
                                               {"i4", DType::i32}, {"f4", DType::f32}, {"f8", DType::f64}};
@@ -204,7 +234,8 @@ TEST(LoadIdx, HeadersThatLie) {
   expect_error<FormatError>(load("\0\0\x08\x09\0\0\0\0"sv), {"9 axes"});
   expect_error<FormatError>(load("\0\0\x08\x01\0\0\0\x02x"sv), {"needs 2 bytes", "1 are left"});
   expect_error<FormatError>(load("\0\0\x08\x01\0\0\0\x01xy"sv), {"1 bytes too many"});
-  expect_error<FormatError>(load("\0\0\x08\x03\xff\xff\xff\xff\0\0\0\xff\0\0\1\0x"sv), {"needs 280375465017600 bytes"});  // 255 TiB
+  expect_error<FormatError>(load("\0\0\x08\x03\xff\xff\xff\xff\0\0\0\xff\0\0\1\0x"sv),
+                            {"needs 280375465017600 bytes"});  // 255 TiB
   expect_error<FormatError>(load("\0\0\x0e\x02\xff\xff\xff\xff\xff\xff\xff\xff"sv), {"overflow"});
   // A gzip file of few bytes cannot hold a terabyte, whatever it says.
   const Bytes gz = slurp(data_file("mnist/t10k-labels-idx1-ubyte.gz"));

@@ -61,7 +61,8 @@ TEST(Dataset, PairsOfFiles) {
   EXPECT_EQ(npy.x_train.shape(), (Shape{3, 4, 4}));
   EXPECT_EQ(numbers(npy.y_train), (std::vector<double>{0, 1, 2}));
   EXPECT_FALSE(npy.x_test.defined());
-  const Dataset idx = load_dataset(kept("data", "mnist/t10k-images-idx3-ubyte.gz") + "," + kept("data", "mnist/train-labels-idx1-ubyte"));
+  const Dataset idx =
+      load_dataset(kept("data", "mnist/t10k-images-idx3-ubyte.gz") + "," + kept("data", "mnist/train-labels-idx1-ubyte"));
   EXPECT_EQ(idx.x_test.shape(), (Shape{3, 4, 4}));
   EXPECT_FALSE(idx.x_train.defined());
   // A name with a comma in it is one file when there is such a file.
@@ -75,7 +76,8 @@ TEST(Dataset, PairsOfFiles) {
   expect_error<DataError>([&] { load_dataset(dir / "images.npy"); }, {"images.npy", "IMAGES,LABELS"});
   expect_error<IoError>([&] { load_dataset(dir / "none.npy"); }, {"none.npy", "No such file"});
   test::spill(dir / "text.txt", bytes("hello"));
-  expect_error<FormatError>([&] { load_dataset(dir / "text.txt" + "," + (dir / "labels.npy")); }, {"text.txt", "neither an .npy nor an IDX"});
+  expect_error<FormatError>([&] { load_dataset(dir / "text.txt" + "," + (dir / "labels.npy")); },
+                            {"text.txt", "neither an .npy nor an IDX"});
 }
 
 TEST(Dataset, NpzThatMakesNoSense) {
@@ -84,7 +86,8 @@ TEST(Dataset, NpzThatMakesNoSense) {
     save_npz(dir / "a.npz", archive);
     return [&dir] { load_dataset(dir / "a.npz"); };
   };
-  expect_error<DataError>(with({{"x_train", images(3)}, {"y_train", labels({1, 2})}}), {"3 images", "2 labels", "x_train", "y_train", "a.npz"});
+  expect_error<DataError>(with({{"x_train", images(3)}, {"y_train", labels({1, 2})}}),
+                          {"3 images", "2 labels", "x_train", "y_train", "a.npz"});
   expect_error<DataError>(with({{"x_train", images(0)}, {"y_train", labels({})}}), {"0 images", "x_train"});
   expect_error<DataError>(with({{"x_train", Tensor(Shape{1, 0, 4})}, {"y_train", labels({1})}}), {"size 0", "(1, 0, 4)"});
   expect_error<DataError>(with({{"x_train", labels({1})}, {"y_train", labels({1})}}), {"(1,)"});

@@ -142,7 +142,8 @@ TEST(Safetensors, HeaderRules) {
   refuses(file_of(good + "\n", "xy"), {"only spaces may follow"});
   refuses(file_of(good + std::string(1, '\0'), "xy"), {"only spaces may follow"});
   refuses(file_of("{\"a\":}", ""), {"header:1:6"});
-  refuses(file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", "xy"),
+  refuses(file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+                  "xy"),
           {"\"a\" appears twice"});
   refuses(file_of(R"({"__metadata__":{"a":1}})", ""), {"__metadata__", "field \"a\": 1 came, a text"});
   refuses(file_of(R"({"__metadata__":[]})", ""), {"__metadata__", "object of texts"});
@@ -180,9 +181,11 @@ TEST(Safetensors, TensorRules) {
 
 TEST(Safetensors, NoHoleNoOverlap) {
   const auto two = [](std::string_view first, std::string_view second, std::string_view data) {
-    return file_of(fmt::format(R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":{}}},"b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})",
-                               first, second),
-                   data);
+    return file_of(
+        fmt::format(
+            R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":{}}},"b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})", first,
+            second),
+        data);
   };
   EXPECT_EQ(read_safetensors(two("[2,4]", "[0,2]", "abcd"), "x").front().first, "b");  // in the order of the bytes
   refuses(two("[0,2]", "[0,2]", "ab"), {"tensor \"b\"", "begin at offset 0"});
@@ -190,7 +193,11 @@ TEST(Safetensors, NoHoleNoOverlap) {
   refuses(two("[0,2]", "[3,5]", "abcde"), {"begin at offset 3", "ends at 2"});
   // Tensors without elements take no bytes, in the middle or at the end, but not just anywhere.
   const auto empty_at = [](int at) {
-    return file_of(fmt::format(R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":[0,2]}},"b":{{"dtype":"U8","shape":[0],"data_offsets":[{0},{0}]}}}})", at), "xy");
+    return file_of(
+        fmt::format(
+            R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":[0,2]}},"b":{{"dtype":"U8","shape":[0],"data_offsets":[{0},{0}]}}}})",
+            at),
+        "xy");
   };
   EXPECT_EQ(read_safetensors(empty_at(0), "x").size(), 2u);
   EXPECT_EQ(read_safetensors(empty_at(2), "x").size(), 2u);

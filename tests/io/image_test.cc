@@ -33,7 +33,8 @@ int colour(std::int64_t y, std::int64_t x, std::int64_t c) {
 }
 int on_white(int value, int alpha) { return static_cast<int>(std::lround((value * alpha + 255.0 * (255 - alpha)) / 255)); }
 
-void expect_image(const Tensor& image, std::int64_t channels, const std::function<int(std::int64_t, std::int64_t, std::int64_t)>& value) {
+void expect_image(const Tensor& image, std::int64_t channels,
+                  const std::function<int(std::int64_t, std::int64_t, std::int64_t)>& value) {
   ASSERT_EQ(image.shape(), (Shape{5, 7, channels}));
   ASSERT_EQ(image.dtype(), DType::u8);
   for (std::int64_t y = 0; y < 5; ++y)
@@ -86,7 +87,8 @@ Bytes rare(int bits, int type, int interlace, bool transparent_colour) {
     auto& row = rows.emplace_back();
     for (int x = 0; x < 7; ++x)
       for (int c = 0; c < channels; ++c)
-        for (int i = 0; i < bits / 8; ++i) row.push_back(static_cast<unsigned char>(c == colours ? x * 40 : colours == 3 ? colour(y, x, c) : grey(y, x)));
+        for (int i = 0; i < bits / 8; ++i)
+          row.push_back(static_cast<unsigned char>(c == colours ? x * 40 : colours == 3 ? colour(y, x, c) : grey(y, x)));
   }
   for (auto& row : rows) pointers.push_back(row.data());
   png_write_image(write, pointers.data());
@@ -191,7 +193,8 @@ TEST(Jpeg, AgreesWithAnotherDecoder) {
     ASSERT_EQ(image.shape(), expected.shape()) << name;
     const auto a = test::numbers(image);
     const auto b = test::numbers(expected);
-    for (std::size_t i = 0; i < a.size(); ++i) ASSERT_LE(std::abs(a[i] - b[i]), 2) << name << " at " << i;  // decoders round apart
+    for (std::size_t i = 0; i < a.size(); ++i)
+      ASSERT_LE(std::abs(a[i] - b[i]), 2) << name << " at " << i;  // decoders round apart
   }
 }
 
@@ -209,8 +212,9 @@ TEST(Jpeg, OrientationIsApplied) {
   struct Place {
     std::int64_t height, width, white_y, white_x, grey_y, grey_x;
   };
-  const std::vector<Place> places = {{16, 24, 2, 2, 2, 12},  {16, 24, 2, 21, 2, 12},  {16, 24, 13, 21, 13, 12}, {16, 24, 13, 2, 13, 12},
-                                     {24, 16, 2, 2, 12, 2},  {24, 16, 2, 13, 12, 13}, {24, 16, 21, 13, 12, 13}, {24, 16, 21, 2, 12, 2}};
+  const std::vector<Place> places = {{16, 24, 2, 2, 2, 12},    {16, 24, 2, 21, 2, 12}, {16, 24, 13, 21, 13, 12},
+                                     {16, 24, 13, 2, 13, 12},  {24, 16, 2, 2, 12, 2},  {24, 16, 2, 13, 12, 13},
+                                     {24, 16, 21, 13, 12, 13}, {24, 16, 21, 2, 12, 2}};
   for (std::size_t i = 0; i < places.size(); ++i) {
     SCOPED_TRACE("orientation " + std::to_string(i + 1));
     const Tensor image = jpeg("exif" + std::to_string(i + 1));

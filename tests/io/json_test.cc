@@ -3,8 +3,8 @@
 #include <rapidcheck.h>
 
 #include <array>
-#include <cmath>
 #include <chrono>
+#include <cmath>
 
 #include "io/test_files.h"
 
@@ -21,7 +21,8 @@ void refuses(std::string_view text, std::initializer_list<std::string_view> part
 }
 
 TEST(Json, ParsesAndKeepsTheOrderOfKeys) {
-  const Json value = parse(R"({"z": 1, "a": [true, null, -0.5, "tür \u00e9 \ud83d\ude00"], "m": {"x": 9223372036854775807, "n": -9223372036854775808}})");
+  const Json value = parse(
+      R"({"z": 1, "a": [true, null, -0.5, "tür \u00e9 \ud83d\ude00"], "m": {"x": 9223372036854775807, "n": -9223372036854775808}})");
   EXPECT_EQ(dump_json(value), R"({"z":1,"a":[true,null,-0.5,"tür é 😀"],"m":{"x":9223372036854775807,"n":-9223372036854775808}})");
   EXPECT_EQ(dump_json(parse(" 3 ")), "3");
   EXPECT_EQ(dump_json(parse("{}"), 2), "{}");
@@ -82,8 +83,9 @@ TEST(Json, ManyKeysTakeLinearTime) {
 }
 
 TEST(Json, EveryTruncationOfAnObject) {
-  test::every_truncation_fails(test::bytes(R"({"a": [1.5e3, "x\u00e9", true], "b": {"c": null}})"),
-                               [](auto part) { parse({reinterpret_cast<const char*>(part.data()), part.size()}); });
+  test::every_truncation_fails(test::bytes(R"({"a": [1.5e3, "x\u00e9", true], "b": {"c": null}})"), [](auto part) {
+    parse({reinterpret_cast<const char*>(part.data()), part.size()});
+  });
 }
 
 TEST(Json, DumpRefusesWhatJsonLacks) {
@@ -100,7 +102,8 @@ TEST(Json, DoublesComeBackExactly) {
 }
 
 TEST(JsonFields, TypesAndRanges) {
-  const Json object = parse(R"({"n": 3, "whole": 3.0, "half": 1.5, "s": "relu", "b": true, "o": {}, "a": [1, 2], "null": null, "big": 1e300})");
+  const Json object =
+      parse(R"({"n": 3, "whole": 3.0, "half": 1.5, "s": "relu", "b": true, "o": {}, "a": [1, 2], "null": null, "big": 1e300})");
   const std::string where = "config.json: layer \"conv2d\"";
   EXPECT_EQ(integer_field(object, "n", where), 3);
   EXPECT_EQ(integer_field(object, "whole", where), 3);
@@ -123,7 +126,8 @@ TEST(JsonFields, TypesAndRanges) {
 
   expect_error<FormatError>([&] { integer_field(object, "s", where); },
                             {"config.json: layer \"conv2d\": field \"s\": \"relu\" came, an integer is allowed"});
-  expect_error<FormatError>([&] { integer_field(object, "n", where, 5, 9); }, {"field \"n\": 3 came, an integer from 5 to 9 is allowed"});
+  expect_error<FormatError>([&] { integer_field(object, "n", where, 5, 9); },
+                            {"field \"n\": 3 came, an integer from 5 to 9 is allowed"});
   expect_error<FormatError>([&] { integer_field(object, "n", where, 5); }, {"an integer of 5 or more"});
   expect_error<FormatError>([&] { integer_field(object, "half", where); }, {"1.5 came"});
   expect_error<FormatError>([&] { integer_field(object, "big", where); }, {"1e+300 came"});

@@ -137,7 +137,8 @@ TEST(Npy, EveryBitFlipIsAnErrorOrTheSameShape) {
   for (const char* name : {"le_f4", "u1", "b1", "version2", "fortran", "be_u8"}) {
     const test::Bytes whole = slurp(kept("io", std::string(name) + ".npy"));
     const Shape shape = read_npy(whole, "whole").shape();
-    const std::size_t thrown = test::every_bit_flip(whole, [&](auto content) { EXPECT_EQ(read_npy(content, "flipped").shape(), shape); });
+    const std::size_t thrown =
+        test::every_bit_flip(whole, [&](auto content) { EXPECT_EQ(read_npy(content, "flipped").shape(), shape); });
     EXPECT_GT(thrown, 60u * 8u);  // at least every bit of magic, sizes and dict
   }
 }
@@ -172,7 +173,8 @@ TEST(Npy, DictsThatNumpyDoesNotWrite) {
   const std::string rest = "'fortran_order': False, 'shape': (1,)";
   const auto header = [&](std::string_view dict) { return with_header(std::string(dict) + "\n", "\x01"); };
   EXPECT_EQ(numbers(read_npy(header("{'descr': '|u1', " + rest + "}"), "a")), std::vector<double>{1});
-  EXPECT_EQ(numbers(read_npy(header("{\"descr\" : \"|u1\" ,'shape':(1L,),'fortran_order':False,}   "), "a")), std::vector<double>{1});
+  EXPECT_EQ(numbers(read_npy(header("{\"descr\" : \"|u1\" ,'shape':(1L,),'fortran_order':False,}   "), "a")),
+            std::vector<double>{1});
   refuses(header(""), {"no dict"});
   refuses(header("[]"), {"no dict"});
   refuses(header("{}"), {"lacks the key \"descr\""});
@@ -252,7 +254,8 @@ TEST(Elements, FortranOrderOfEveryRank) {
     }
     MemorySource source(std::as_bytes(std::span(file)), "F");
     const Tensor tensor = read_elements(source, FileType::i32, shape, std::endian::little, true);
-    for (std::int64_t c = 0; c < shape.elements(); ++c) RC_ASSERT(tensor.values<std::int32_t>()[static_cast<std::size_t>(c)] == c);
+    for (std::int64_t c = 0; c < shape.elements(); ++c)
+      RC_ASSERT(tensor.values<std::int32_t>()[static_cast<std::size_t>(c)] == c);
   }));
 }
 

@@ -63,9 +63,14 @@ void put(Bytes& archive, std::size_t at, T value) {
 }
 
 TEST(Zip, ReadsWhatPythonWrites) {
-  const std::vector<std::pair<std::string, std::string>> four = {
-      {"folder/member0.txt", text20}, {"folder/member1.txt", text20}, {"folder/", ""}, {"\xc3\xbc" "ber.txt", ""}};
-  for (const char* name : {"plain.zip", "comment.zip", "descriptor.zip"}) EXPECT_EQ(contents(slurp(kept("io", name))), four) << name;
+  const std::vector<std::pair<std::string, std::string>> four = {{"folder/member0.txt", text20},
+                                                                 {"folder/member1.txt", text20},
+                                                                 {"folder/", ""},
+                                                                 {"\xc3\xbc"
+                                                                  "ber.txt",
+                                                                  ""}};
+  for (const char* name : {"plain.zip", "comment.zip", "descriptor.zip"})
+    EXPECT_EQ(contents(slurp(kept("io", name))), four) << name;
   const std::vector<std::pair<std::string, std::string>> two = {{"a.txt", text20}, {"b.txt", text20}};
   EXPECT_EQ(contents(slurp(kept("io", "descriptor64.zip"))), two);
   EXPECT_EQ(contents(slurp(kept("io", "all64.zip"))), two);
@@ -115,7 +120,7 @@ TEST(Zip, SameContentSameBytes) {
 TEST(Zip, WriterRefusesNamesThatTheReaderWould) {
   ZipWriter zip([](std::span<const std::byte>) {});
   for (const std::string& name : {std::string(), std::string("../x"), std::string("/x"), std::string("a\\b"), std::string("C:x"),
-                                 std::string("a\0b", 3), std::string("a/../b"), std::string("a//b"), std::string(70'000, 'x')})
+                                  std::string("a\0b", 3), std::string("a/../b"), std::string("a//b"), std::string(70'000, 'x')})
     EXPECT_THROW(zip.add(name, {}), ValueError) << quote(name);
   zip.add("x", {});
   expect_error<ValueError>([&] { zip.add("x", {}); }, {"two members", "\"x\""});
@@ -149,9 +154,10 @@ TEST(Zip, NotAnArchive) {
 
 TEST(Zip, NamesThatLeaveTheFolder) {
   // The writer refuses them, so they are patched into an archive: name of eight letters, twice.
-  for (const std::string& name : {std::string("../evil1"), std::string("/evil123"), std::string("a/../b/c"), std::string("C:\\evil1"),
-                                 std::string("a\\b\\cdef"), std::string("abc\0defg", 8), std::string("a/b/c/.."), std::string("C:evil12"),
-                                 std::string("a//bcdef"), std::string("a/./bcde"), std::string("ab\ncdefg")}) {
+  for (const std::string& name :
+       {std::string("../evil1"), std::string("/evil123"), std::string("a/../b/c"), std::string("C:\\evil1"),
+        std::string("a\\b\\cdef"), std::string("abc\0defg", 8), std::string("a/b/c/.."), std::string("C:evil12"),
+        std::string("a//bcdef"), std::string("a/./bcde"), std::string("ab\ncdefg")}) {
     ASSERT_EQ(name.size(), 8u);
     Bytes archive = written({{"original", text20}}, ZipWriter::Method::stored);
     std::memcpy(archive.data() + find_all(archive, local_mark)[0] + 30, name.data(), 8);
@@ -181,7 +187,8 @@ TEST(Zip, OverlappingMembers) {
   refuses(archive, {"\"one\"", "overlap"});
   // A quoted header inside another member's data.
   archive = written({{"in", std::string(local_mark) + std::string(60, 'x')}, {"two", "2"}}, ZipWriter::Method::stored);
-  put<std::uint32_t>(archive, find_all(archive, directory_mark)[1] + 42, static_cast<std::uint32_t>(find_all(archive, local_mark)[1]));
+  put<std::uint32_t>(archive, find_all(archive, directory_mark)[1] + 42,
+                     static_cast<std::uint32_t>(find_all(archive, local_mark)[1]));
   refuses(archive, {"some.zip"});
 }
 

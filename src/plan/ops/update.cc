@@ -37,6 +37,9 @@ class UpdateOp : public RealOp<Derived> {
   KernelUse<Kernel> update_;
 };
 
+// Keras rounds the betas to float32 before it raises them to the step count: 1 - 0.999 changes by 1.3e-5, the first steps by 6e-6.
+double power(double beta, double step) { return std::pow(static_cast<double>(static_cast<float>(beta)), step); }
+
 class AdamOp final : public UpdateOp<AdamOp, kernels::AdamUpdate> {
  public:
   using UpdateOp::UpdateOp;
@@ -45,7 +48,7 @@ class AdamOp final : public UpdateOp<AdamOp, kernels::AdamUpdate> {
   void compute(const Call& call) const {
     const auto& p = update_.problem();
     const auto t = static_cast<double>(call.step->step + 1);
-    const double alpha = call.step->learning_rate * std::sqrt(1 - std::pow(p.beta_2, t)) / (1 - std::pow(p.beta_1, t));
+    const double alpha = call.step->learning_rate * std::sqrt(1 - power(p.beta_2, t)) / (1 - power(p.beta_1, t));
     update_.run<T>({.count = count(call), .alpha = alpha, .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
                     .momentum = slot<T>(call, 1), .velocity = slot<T>(call, 2), .velocity_hat = slot<T>(call, 3), .scratch = nullptr});
   }

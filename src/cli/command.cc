@@ -1,0 +1,184 @@
+#include "cli/command.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/did_you_mean.h"
+#include "data/dataset.h"
+#include "io/file.h"
+#include "io/text.h"
+#include "linn/error.h"
+#include "linn/shift.h"
+#include "model/zoo.h"
+
+namespace linn::cli {
+namespace {
+
+bool is_directory(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+void add_common(CLI::App& app, Common& common) {
+  app.add_option("--log", common.log, "text, or json: one JSON object a line on standard output (docs/log.md)")
+      ->type_name("FORM")
+      ->capture_default_str();
+  app.add_option("--threads", common.threads, "threads to compute with [LINN_THREADS, or one for each CPU]")->type_name("N");
+}
+
+void apply(const Common& common) {
+  static const std::vector<std::string> forms = {"text", "json"};
+  if (common.log != "text" && common.log != "json")
+    throw UsageError(fmt::format("--log {}: text and json are allowed{}", io::quote(common.log), core::did_you_mean(common.log, forms)));
+  if (common.threads != 0) set_threads(common.threads);
+}
+
+void emit(const Common& common, const io::Json& event) {
+  if (!common.json()) return;
+  fmt::print(stdout, "{}\n", io::dump_json(event));
+  std::fflush(stdout);
+}
+
+io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(nullptr); }
+
+void at_least(const char* option, std::int64_t value, std::int64_t least) {
+  if (value < least) throw ValueError(fmt::format("{} {}: {} or more is allowed", option, value, least));
+}
+
+double parse_scale(const std::string& text, const std::string& where) {
+  const std::size_t slash = text.find('/');
+  const std::string_view all = text;
+  const std::optional<double> above = parse_number(all.substr(0, slash));
+  const std::optional<double> below = slash == std::string::npos ? 1.0 : parse_number(all.substr(slash + 1));
+  if (!above || !below || !(*above > 0) || !(*below > 0) || !std::isfinite(*above / *below))
+    throw ValueError(fmt::format("{} {}: a number above 0 or a fraction such as 1/255 is allowed", where, io::quote(text)));
+  return *above / *below;
+}
+
+std::string scale_text(double scale) { return scale == 1.0 / 255 ? "1/255" : fmt::format("{}", scale); }
+
+std::string thousands(std::int64_t value) {
+  std::string digits = fmt::format("{}", value);
+  const std::size_t first = value < 0 ? 1 : 0;
+  for (std::size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
+  return digits;
+}
+
+std::string data_path(const std::string& option) {
+  if (!option.empty()) return option;
+  std::string path = "data/mnist.npz";
+  if (const char* from = std::getenv("LINN_DATA"); from != nullptr && *from != '\0') {
+    path = from;
+    if (is_directory(path) && exists(path + "/mnist.npz")) path += "/mnist.npz";
+  }
+  if (!exists(path))
+    throw IoError(
+        fmt::format("{}: there is no such file; name the data with --data FILE or with the environment variable LINN_DATA", path));
+  return path;
+}
+
+Tensor first_rows(const Tensor& tensor, std::int64_t limit) {
+  return limit > 0 && limit < tensor.shape()[0] ? tensor.rows(0, limit) : tensor;
+}
+
+Images load_test_images(const std::string& option, std::int64_t limit) {
+  at_least("--limit", limit, 0);
+  const data::Dataset set = data::load_dataset(data_path(option));
+  if (set.x_test.defined()) return {first_rows(set.x_test, limit), first_rows(set.y_test, limit), "test"};
+  return {first_rows(set.x_train, limit), first_rows(set.y_train, limit), "training"};
+}
+
+Shape image_shape(const Tensor& images) {
+  const Shape& shape = images.shape();
+  if (shape.rank() == 3) return {shape[1], shape[2], 1};
+  if (shape.rank() == 4) return shape.without_first();
+  throw ShapeError(
+      fmt::format("the data hold {}; images (n, height, width) or (n, height, width, channels) are needed", shape.to_string()));
+}
+
+Sequential open_model(const ModelSource& source) {
+  const std::string& text = source.text;
+  if (is_directory(text)) return Sequential::load(text);
+  const SequentialOptions options = {.seed = source.seed};
+  if (text.ends_with(".json") || text.find('/') != std::string::npos) {
+    if (!exists(text)) throw IoError(fmt::format("{}: there is no such file or model directory", text));
+    const std::vector<std::byte> bytes = io::read_file(text, std::uint64_t{64} << 20);
+    Sequential model = [&] {
+      try {
+        return Sequential::from_json(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), options);
+      } catch (const FormatError& error) {
+        throw FormatError(fmt::format("{}: {}", text, error.what()));
+      } catch (const ValueError& error) {
+        throw ValueError(fmt::format("{}: {}", text, error.what()));
+      } catch (const ShapeError& error) {
+        throw ShapeError(fmt::format("{}: {}", text, error.what()));
+      }
+    }();
+    if (!model.built() && source.image) model.build(*source.image);
+    return model;
+  }
+  try {
+    model::zoo_entry(text);
+  } catch (const ValueError& error) {
+    throw UsageError(fmt::format("--model {}: {}; a path to a configuration (.json) or to a model directory is allowed too",
+                                 io::quote(text), error.what()));
+  }
+  return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes, options);
+}
+
+Sequential load_model(const std::string& directory) {
+  if (!exists(directory))
+    throw IoError(fmt::format("{}: there is no such model directory; `linn train --out {}` makes one", directory, directory));
+  if (!is_directory(directory))
+    throw IoError(fmt::format("{}: is no directory; a directory that `linn train --out` wrote is needed", directory));
+  return Sequential::load(directory);
+}
+
+double input_scale(const Sequential& model, const Tensor& images, const std::string& option) {
+  if (!option.empty()) return parse_scale(option, "--scale");
+  if (const auto saved = model.metadata().find(scale_key); saved != model.metadata().end())
+    return parse_scale(saved->second, "the model's input_scale");
+  if (images.dtype() != DType::u8) return 1;
+  for (const Layer& layer : model.layers()) {
+    if (layer.class_name() == "InputLayer") continue;
+    if (layer.class_name() == "Rescaling" || layer.class_name() == "Normalization") return 1;
+    break;
+  }
+  return 1.0 / 255;
+}
+
+std::string scale_note(const Tensor& images, double scale) {
+  if (scale == 1) return fmt::format("{}, not scaled (--scale changes that)", name_of(images.dtype()));
+  return fmt::format("{}, multiplied by {} (--scale changes that)", name_of(images.dtype()), scale_text(scale));
+}
+
+Tensor on_model_canvas(const Sequential& model, const Tensor& images) {
+  if (!model.metadata().contains(canvas_key) || (images.shape().rank() != 3 && images.shape().rank() != 4)) return images;
+  const Shape input = model.input_shape();
+  if (input.rank() != 3 || (images.shape()[1] == input[0] && images.shape()[2] == input[1])) return images;
+  return shift::on_canvas(images, input[0], input[1]);
+}
+
+}  // namespace linn::cli

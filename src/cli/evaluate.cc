@@ -1,0 +1,60 @@
+// linn evaluate: loss and accuracy of a saved model.
+#include <memory>
+
+#include "cli/command.h"
+#include "train/progress.h"
+
+namespace linn::cli {
+namespace {
+
+struct Options {
+  Common common;
+  std::string model;
+  std::string data;
+  std::string scale;
+  std::int64_t batch_size = 256;
+  std::int64_t limit = 0;
+};
+
+int run(const Options& options) {
+  apply(options.common);
+  at_least("--batch-size", options.batch_size, 1);
+  Sequential model = load_model(options.model);
+  Images images = load_test_images(options.data, options.limit);
+  images.x = on_model_canvas(model, images.x);
+  const double scale = input_scale(model, images.x, options.scale);
+  say(options.common, "{} {} images from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, data_path(options.data),
+      scale_note(images.x, scale));
+  std::fflush(stdout);
+  model.compile({.loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  const Logs logs =
+      model.evaluate(images.x, images.y, {.batch_size = options.batch_size, .verbose = Verbose::silent, .input_scale = scale});
+  io::Json event = {{"event", "evaluate"}};
+  for (const auto& [name, value] : logs) {
+    say(options.common, "{}: {:.4f}\n", name, value);
+    event[name] = number(value);
+  }
+  event["part"] = images.part;
+  event["images"] = images.x.shape()[0];
+  event["input_scale"] = scale;
+  emit(options.common, event);
+  return exit_ok;
+}
+
+}  // namespace
+
+Action add_evaluate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.description("Measure a saved model on the test images (the training images where there are no others).");
+  app.add_option("model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
+  app.add_option("--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  app.add_option("--batch-size", options->batch_size, "images computed at once")->type_name("N")->capture_default_str();
+  app.add_option("--limit", options->limit, "the first N images only")->type_name("N");
+  app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+      ->type_name("X");
+  add_common(app, options->common);
+  app.footer("Example:\n  linn evaluate digits");
+  return [options] { return run(*options); };
+}
+
+}  // namespace linn::cli

@@ -1,0 +1,99 @@
+// linn summary: the table that Keras's model.summary() prints.
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "cli/command.h"
+#include "io/text.h"
+#include "linn/error.h"
+
+namespace linn::cli {
+namespace {
+
+struct Options {
+  Common common;
+  std::string model = "notebook";
+  std::string input;
+  std::int64_t classes = 10;
+  std::int64_t line_length = 0;
+  bool show_trainable = false;
+};
+
+// "28x28x1" or "28x28" (one channel).
+Shape parse_image_shape(const std::string& text) {
+  std::vector<std::int64_t> sizes;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    std::int64_t size = 0;
+    const auto [next, error] = std::from_chars(at, end, size);
+    if (error != std::errc() || size < 1) break;
+    sizes.push_back(size);
+    if (next == end && (sizes.size() == 2 || sizes.size() == 3)) {
+      if (sizes.size() == 2) sizes.push_back(1);
+      return Shape(sizes);
+    }
+    if (next == end || *next != 'x' || sizes.size() == 3) break;
+    at = next + 1;
+  }
+  throw ValueError(fmt::format("--input {}: HEIGHTxWIDTHxCHANNELS is allowed, such as 28x28x1", io::quote(text)));
+}
+
+int run(const Options& options) {
+  apply(options.common);
+  at_least("--line-length", options.line_length, 0);
+  const std::optional<Shape> image = options.input.empty() ? std::nullopt : std::optional(parse_image_shape(options.input));
+  const Sequential model = open_model({.text = options.model, .image = image, .classes = options.classes});
+  if (!options.common.json()) {
+    model.summary({.line_length = options.line_length, .show_trainable = options.show_trainable});
+    return exit_ok;
+  }
+  const auto sizes = [](const Shape& shape) { return io::Json(std::vector<std::int64_t>(shape.begin(), shape.end())); };
+  io::Json event = {{"event", "summary"}, {"name", model.name()}, {"built", model.built()}};
+  io::Json layers = io::Json::array();
+  const auto names = model.layer_names();
+  const auto described = model.layers();
+  const auto weights = model.built() ? model.named_weights() : std::vector<std::pair<std::string, Tensor>>();
+  const auto shapes = model.built() ? model.output_shapes() : std::vector<Shape>();
+  // Names and shapes may leave out input layers that `layers` lists; the last ones belong together.
+  const std::size_t count = std::min(names.size(), described.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string& name = names[names.size() - count + i];
+    std::int64_t parameters = 0;
+    for (const auto& [variable, values] : weights)
+      if (variable.starts_with(name + "/")) parameters += values.elements();
+    io::Json layer = {{"name", name}, {"class", described[described.size() - count + i].class_name()}};
+    layer["output_shape"] = shapes.size() >= count ? sizes(shapes[shapes.size() - count + i]) : io::Json(nullptr);
+    layer["parameters"] = parameters;
+    layers.push_back(layer);
+  }
+  event["layers"] = layers;
+  if (model.built()) {
+    event["input_shape"] = sizes(model.input_shape());
+    event["parameters"] = model.count_params();
+    event["trainable_parameters"] = model.count_trainable_params();
+  }
+  emit(options.common, event);
+  return exit_ok;
+}
+
+}  // namespace
+
+Action add_summary(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.description("Print a model's layers, shapes and numbers of parameters, as Keras does.");
+  app.add_option("model,--model", options->model,
+                 "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory")
+      ->type_name("MODEL")
+      ->capture_default_str();
+  app.add_option("--input", options->input, "the shape of one image, for built-in models and configurations without one [28x28x1]")
+      ->type_name("HxWxC");
+  app.add_option("--classes", options->classes, "classes of a built-in model")->type_name("N")->capture_default_str();
+  app.add_option("--line-length", options->line_length, "characters in a line [as wide as the terminal, 88 at most]")->type_name("N");
+  app.add_flag("--show-trainable", options->show_trainable, "one more column: Y or N for each layer");
+  add_common(app, options->common);
+  app.footer("Example:\n  linn summary --model global-max");
+  return [options] { return run(*options); };
+}
+
+}  // namespace linn::cli

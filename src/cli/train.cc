@@ -1,0 +1,175 @@
+// linn train: fit a model to a data set, measure it on the test images, save it.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "data/dataset.h"
+#include "linn/error.h"
+#include "linn/shift.h"
+#include "train/progress.h"
+
+namespace linn::cli {
+namespace {
+
+struct Options {
+  Common common;
+  std::string data;
+  std::string model = "notebook";
+  std::string out;
+  std::string scale;
+  std::int64_t epochs = 3;
+  std::int64_t batch_size = 128;
+  double learning_rate = 0.001;
+  double validation_split = 0;
+  std::uint64_t seed = 0;
+  std::int64_t classes = 10;
+  std::int64_t limit = 0;
+  std::int64_t canvas = 0;
+};
+
+// Before the work, not after it: a directory that cannot be written to would lose what was learned.
+void prepare_directory(const std::string& out) {
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", out, error.message()));
+  if (!std::filesystem::is_directory(out, error)) throw IoError(fmt::format("{}: is no directory", out));
+  if (::access(out.c_str(), W_OK | X_OK) != 0)
+    throw IoError(fmt::format("{}: cannot write into the directory: {}", out, std::strerror(errno)));
+}
+
+io::Json logs_event(const char* event, const Logs& logs) {
+  io::Json json = {{"event", event}};
+  for (const auto& [name, value] : logs) json[name] = number(value);
+  return json;
+}
+
+int run(const Options& options) {
+  apply(options.common);
+  const Common& common = options.common;
+  at_least("--epochs", options.epochs, 1);
+  at_least("--batch-size", options.batch_size, 1);
+  at_least("--limit", options.limit, 0);
+  at_least("--classes", options.classes, 2);
+  at_least("--canvas", options.canvas, 0);
+  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate))
+    throw ValueError(fmt::format("--learning-rate {}: a number above 0 is allowed", options.learning_rate));
+
+  const std::string path = data_path(options.data);
+  data::Dataset data = data::load_dataset(path);
+  if (!data.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train", path));
+  data.x_train = first_rows(data.x_train, options.limit);
+  data.y_train = first_rows(data.y_train, options.limit);
+  if (options.canvas > 0) {
+    data.x_train = shift::on_canvas(data.x_train, options.canvas, options.canvas);
+    if (data.x_test.defined()) data.x_test = shift::on_canvas(data.x_test, options.canvas, options.canvas);
+  }
+
+  const Shape image = image_shape(data.x_train);
+  Sequential model = open_model({.text = options.model, .image = image, .classes = options.classes, .seed = options.seed});
+  const double scale = input_scale(model, data.x_train, options.scale);
+  model.metadata()[scale_key] = fmt::format("{}", scale);
+  if (options.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", options.canvas);
+  if (!options.out.empty()) prepare_directory(options.out);
+
+  const std::int64_t images = data.x_train.shape()[0];
+  say(common, "{} training images of {} x {} x {} from {}\n", thousands(images), image[0], image[1], image[2], path);
+  say(common, "pixels: {}\n", scale_note(data.x_train, scale));
+  say(common, "model: {}, {} parameters; {} threads, seed {}\n", options.model, thousands(model.count_params()), threads(), options.seed);
+  emit(common, {{"event", "train"},
+                {"model", options.model},
+                {"data", path},
+                {"images", images},
+                {"image_shape", {image[0], image[1], image[2]}},
+                {"parameters", model.count_params()},
+                {"input_scale", scale},
+                {"epochs", options.epochs},
+                {"batch_size", options.batch_size},
+                {"learning_rate", options.learning_rate},
+                {"seed", options.seed},
+                {"threads", threads()}});
+  std::fflush(stdout);
+
+  model.compile(
+      {.optimizer = Adam({.learning_rate = options.learning_rate}), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  FitOptions fit = {.batch_size = options.batch_size,
+                    .epochs = options.epochs,
+                    .verbose = common.json() ? Verbose::silent : Verbose::automatic,
+                    .callbacks = {stop_on_interrupt()},
+                    .validation_split = options.validation_split,
+                    .input_scale = scale};
+  if (common.json()) {
+    const auto trained = static_cast<std::int64_t>(std::floor(static_cast<double>(images) * (1 - options.validation_split)));
+    fit.callbacks.push_back(train::json_progress(stdout, trained));
+  }
+  remember_interrupt();
+  model.fit(data.x_train, data.y_train, fit);
+  const bool stopped = interrupted();
+
+  if (!stopped && data.x_test.defined()) {
+    const Logs logs = model.evaluate(data.x_test, data.y_test, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale});
+    say(common, "{} test images{}\n", thousands(data.x_test.shape()[0]), train::logs_text(logs));
+    io::Json event = logs_event("evaluate", logs);
+    event["part"] = "test";
+    event["images"] = data.x_test.shape()[0];
+    emit(common, event);
+  }
+  if (!options.out.empty()) {
+    model.save(options.out);
+    say(common, "{}saved to {} (model.safetensors, config.json)\n", stopped ? "interrupted; what was learned is " : "", options.out);
+  } else {
+    say(common, "{}not saved, because no --out DIR was given\n", stopped ? "interrupted; " : "");
+  }
+  emit(common, {{"event", stopped || interrupted() ? "interrupted" : "done"},
+                {"saved", options.out.empty() ? io::Json(nullptr) : io::Json(options.out)}});
+  return stopped || interrupted() ? exit_interrupted : exit_ok;
+}
+
+}  // namespace
+
+Action add_train(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.description("Train a model on labelled images with Adam and cross-entropy, measure it on the test images, save it.");
+  app.add_option(
+         "--data", options->data,
+         "an .npz file with x_train, y_train, x_test, y_test; \"IMAGES,LABELS\" (.npy or IDX files, also gzip); or a folder with MNIST's "
+         "four files [LINN_DATA, or data/mnist.npz]")
+      ->type_name("FILE");
+  app.add_option(
+         "--model", options->model,
+         "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory to train on")
+      ->type_name("MODEL")
+      ->capture_default_str();
+  app.add_option("--out", options->out, "directory for the trained model; Ctrl-C saves what was learned there too")->type_name("DIR");
+  app.add_option("--epochs", options->epochs, "times through all images")->type_name("N")->capture_default_str();
+  app.add_option("--batch-size", options->batch_size, "images in a step")->type_name("N")->capture_default_str();
+  app.add_option("--learning-rate", options->learning_rate, "of Adam")->type_name("X")->capture_default_str();
+  app.add_option("--validation-split", options->validation_split, "the last share of the images, kept to measure on after each epoch")
+      ->type_name("X")
+      ->capture_default_str();
+  app.add_option("--seed", options->seed, "of first weights and shuffling: the same seed gives the same bits on any number of threads")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option(
+         "--scale", options->scale,
+         "what every pixel is multiplied by, a number or a fraction; saved with the model [1/255 for uint8 images unless the model begins "
+         "with Rescaling or Normalization, else 1]")
+      ->type_name("X");
+  app.add_option("--classes", options->classes, "classes of a built-in model; labels go from 0 to N - 1")
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--limit", options->limit, "train on the first N images only")->type_name("N");
+  app.add_option("--canvas", options->canvas, "lay the images onto the middle of N x N zeros first")->type_name("N");
+  add_common(app, options->common);
+  app.footer(
+      "Examples:\n  linn train --out digits\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");
+  return [options] { return run(*options); };
+}
+
+}  // namespace linn::cli

@@ -1,0 +1,16 @@
+// What a stream leads to: a terminal or not, how wide it is, whether it shows colour.
+#pragma once
+
+#include <cstdio>
+
+namespace linn::core {
+
+bool is_terminal(std::FILE* stream);
+
+/// True on a terminal, unless NO_COLOR is set and not empty (https://no-color.org) or TERM is "dumb".
+bool use_color(std::FILE* stream);
+
+/// Characters in a line: COLUMNS where it is a number above 0, else what the terminal says, else 80.
+int terminal_columns(std::FILE* stream);
+
+}  // namespace linn::core
