@@ -1,0 +1,36 @@
+// The lab's pictures.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "linn/shift.h"
+#include "linn/tensor.h"
+#include "shift/picture.h"
+
+namespace linn::shift {
+
+struct NamedSweep {
+  std::string name;
+  const Sweep* sweep;  // not null
+};
+
+/// Accuracy over (dy, dx), one map for each sweep, side by side under one colour scale, which is drawn beside them.
+/// Throws ValueError without sweeps.
+Picture shift_maps(const std::vector<NamedSweep>& sweeps);
+
+/// Two charts over r: mean accuracy, and accuracy in the worst case with the share of images that lose no ink.
+/// Throws ValueError without sweeps.
+Picture accuracy_by_radius(const std::vector<NamedSweep>& sweeps);
+
+/// What goes into a pooling and what comes out of it for one image: float32 (height, width, channels), the same channels.
+struct PooledMaps {
+  std::string before_name, after_name;
+  Tensor before, after;
+};
+
+/// One image (height, width) or (height, width, 1) and its maps before and after each pooling: the channels that respond most, all cells
+/// drawn at one size, each map from black (0 or its least value, whichever is lower) to white (the largest of its channel before pooling).
+Picture maps_around_pooling(const Tensor& image, const std::vector<PooledMaps>& pools);
+
+}  // namespace linn::shift
