@@ -60,6 +60,7 @@ class RescalingDescription final : public Described<RescalingConfig> {
  public:
   using Described::Described;
   std::string_view class_name() const override { return "Rescaling"; }
+  bool waits_for_input() const override { return true; }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return plan::rescale(to, input, config_.scale, config_.options.offset);

@@ -80,6 +80,8 @@ Shape ConfigReader::image_shape(const io::Json& list, const char* key) const {
   return Shape(std::span<const std::int64_t>(sizes));
 }
 
+void ConfigReader::missing(const char* key) const { throw FormatError(fmt::format("{}: field \"{}\" is missing; it has no default", where_, key)); }
+
 void ConfigReader::input(std::string& name, Shape& shape) {
   known_.insert({"name", "batch_shape"});
   name = io::string_field_or(json_, "name", where_, "");

@@ -24,6 +24,10 @@ class ConfigWriter {
 
   void common(const std::string& name, bool trainable, const Shape& input_shape);
   void input(const std::string& name, const Shape& shape);
+  template <class T>
+  void required(const char* key, const T& value) {
+    (*this)(key, value);
+  }
   void operator()(const char* key, std::int64_t value) { json_[key] = value; }
   void operator()(const char* key, double value) { json_[key] = value; }
   void operator()(const char* key, bool value) { json_[key] = value; }
@@ -47,6 +51,12 @@ class ConfigReader {
 
   void common(std::string& name, bool& trainable, Shape& input_shape);
   void input(std::string& name, Shape& shape);
+  /// A field without a default.
+  template <class T>
+  void required(const char* key, T& value) {
+    if (find(key) == nullptr) missing(key);
+    (*this)(key, value);
+  }
   void operator()(const char* key, std::int64_t& value);
   void operator()(const char* key, double& value);
   void operator()(const char* key, bool& value);
@@ -59,6 +69,7 @@ class ConfigReader {
 
  private:
   const io::Json* find(const char* key);
+  [[noreturn]] void missing(const char* key) const;
   /// The sizes behind the batch axis.
   Shape image_shape(const io::Json& list, const char* key) const;
 

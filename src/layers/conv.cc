@@ -31,6 +31,7 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
   }
 
   std::string_view class_name() const override { return "Conv2D"; }
+  bool waits_for_input() const override { return true; }
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     const kernels::Geometry g = geometry(input, where);

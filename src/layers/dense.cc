@@ -19,6 +19,7 @@ class DenseDescription final : public Described<DenseConfig> {
   }
 
   std::string_view class_name() const override { return "Dense"; }
+  bool waits_for_input() const override { return true; }
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     if (input.empty() || input[-1] < 1) throw ShapeError(fmt::format("{} needs an input with features on its last axis; {} came", where, input.to_string()));

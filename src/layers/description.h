@@ -31,6 +31,8 @@ class LayerDescription {
   virtual bool trainable() const = 0;
   /// The `input_shape` option: of one image, or empty.
   virtual const Shape& input_shape() const = 0;
+  /// Whether Keras counts it as built only once it has seen an input, even when it has no variables.
+  virtual bool waits_for_input() const { return false; }
   /// Keras's config under the name that the model gave.
   virtual io::Json config(const std::string& name) const = 0;
 

@@ -14,6 +14,7 @@ class FlattenDescription final : public Described<FlattenConfig> {
  public:
   using Described::Described;
   std::string_view class_name() const override { return "Flatten"; }
+  bool waits_for_input() const override { return true; }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return {input.elements()}; }
   plan::Value lower(plan::Lowering& /*to*/, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return {input.id, {input.shape.elements()}};  // the same memory, seen as one row

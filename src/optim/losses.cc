@@ -117,6 +117,8 @@ Loss loss_from_json(const io::Json& json, std::string_view where) {
     throw FormatError(fmt::format("{}: loss with ignore_class {} is not supported", where, io::describe(*ignored)));
   loss.from_logits = io::bool_field_or(config, "from_logits", where, false);
   loss.label_smoothing = io::number_field_or(config, "label_smoothing", where, 0);
+  if (!(loss.label_smoothing >= 0 && loss.label_smoothing <= 1))
+    throw FormatError(fmt::format("{}: field \"label_smoothing\": {} came, a number from 0 to 1 is allowed", where, loss.label_smoothing));
   return loss;
 }
 

@@ -105,7 +105,8 @@ TEST(ActivationReference, KinksAsKeras) {
   EXPECT_EQ(activate_gradient(Activation::relu, 0.0), 0);
   EXPECT_EQ(activate_gradient(Activation::relu6, 0.0), 0);
   EXPECT_EQ(activate_gradient(Activation::relu6, 6.0), 0);
-  EXPECT_EQ(activate_gradient(Activation::leaky_relu, 0.0), 1);
+  EXPECT_EQ(activate_gradient(Activation::leaky_relu, 0.0), 0.2);
+  EXPECT_EQ(activate_gradient(Activation::selu, 0.0), 1.0507009873554804934193349852946);
   EXPECT_EQ(activate_gradient(Activation::elu, 0.0), 1);
 }
 

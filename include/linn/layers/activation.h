@@ -28,7 +28,7 @@ void describe(Config& config, Visitor&& visit) {
   auto& [activation, options] = config;
   auto& [name, trainable, input_shape] = options;
   visit.common(name, trainable, input_shape);
-  visit("activation", activation);
+  visit.required("activation", activation);
 }
 
 /// An activation function as a layer of its own.
@@ -55,7 +55,7 @@ void describe(Config& config, Visitor&& visit) {
   auto& [rate, options] = config;
   auto& [seed, name, trainable, input_shape] = options;
   visit.common(name, trainable, input_shape);
-  visit("rate", rate);
+  visit.required("rate", rate);
   visit("seed", seed);
 }
 
@@ -84,7 +84,7 @@ void describe(Config& config, Visitor&& visit) {
   auto& [scale, options] = config;
   auto& [offset, name, trainable, input_shape] = options;
   visit.common(name, trainable, input_shape);
-  visit("scale", scale);
+  visit.required("scale", scale);
   visit("offset", offset);
 }
 

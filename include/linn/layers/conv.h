@@ -40,8 +40,8 @@ void describe(Config& config, Visitor&& visit) {
   auto& [strides, padding, data_format, dilation_rate, groups, activation, use_bias, kernel_initializer, bias_initializer, name, trainable,
          input_shape] = options;
   visit.common(name, trainable, input_shape);
-  visit("filters", filters);
-  visit("kernel_size", kernel_size);
+  visit.required("filters", filters);
+  visit.required("kernel_size", kernel_size);
   visit("strides", strides);
   visit("padding", padding);
   visit("data_format", data_format);

@@ -32,7 +32,7 @@ void describe(Config& config, Visitor&& visit) {
   auto& [units, options] = config;
   auto& [activation, use_bias, kernel_initializer, bias_initializer, name, trainable, input_shape] = options;
   visit.common(name, trainable, input_shape);
-  visit("units", units);
+  visit.required("units", units);
   visit("activation", activation);
   visit("use_bias", use_bias);
   visit("kernel_initializer", kernel_initializer);

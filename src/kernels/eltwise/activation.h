@@ -22,7 +22,7 @@ std::span<const std::string_view> activation_names();
 /// f(x) and f'(x), T = float or double: what a fused reference composes with. NaN stays NaN; relu(-0) = -0.
 template <class T>
 T activate(Activation activation, T x);
-/// At a kink: 0 for relu, relu6 and the hard ones, 1 for leaky_relu, elu and selu, as Keras has it.
+/// At a kink: 0 for relu, relu6 and the hard ones, the left slope for leaky_relu, the right one for elu and selu, as Keras on TensorFlow has it.
 template <class T>
 T activate_gradient(Activation activation, T x);
 

@@ -97,9 +97,9 @@ T activate_gradient(Activation activation, T x) {
     case Activation::linear: return 1;
     case Activation::relu: return x > 0 ? T{1} : T{0};
     case Activation::relu6: return x > 0 && x < 6 ? T{1} : T{0};
-    case Activation::leaky_relu: return x >= 0 ? T{1} : T(leaky_slope);
+    case Activation::leaky_relu: return x > 0 ? T{1} : T(leaky_slope);
     case Activation::elu: return x > 0 ? T{1} : std::exp(x);
-    case Activation::selu: return T(selu_scale) * (x > 0 ? T{1} : T(selu_alpha) * std::exp(x));
+    case Activation::selu: return T(selu_scale) * (x >= 0 ? T{1} : T(selu_alpha) * std::exp(x));
     case Activation::softplus: return sigmoid(x);
     case Activation::softsign: return 1 / ((1 + std::abs(x)) * (1 + std::abs(x)));
     case Activation::sigmoid: return sigmoid(x) * sigmoid(-x);

@@ -55,7 +55,7 @@ struct Backward {
     auto g = hn::LoadU(d, ddst + i);
     if constexpr (activation == Activation::relu) g = hn::IfThenElseZero(hn::Gt(x, zero), g);
     if constexpr (activation == Activation::relu6) g = hn::IfThenElseZero(hn::And(hn::Gt(x, zero), hn::Lt(x, hn::Set(d, 6.0f))), g);
-    if constexpr (activation == Activation::leaky_relu) g = hn::IfThenElse(hn::Ge(x, zero), g, hn::Mul(hn::Set(d, 0.2f), g));
+    if constexpr (activation == Activation::leaky_relu) g = hn::IfThenElse(hn::Gt(x, zero), g, hn::Mul(hn::Set(d, 0.2f), g));
     hn::StoreU(g, d, dsrc + i);
   }
 };

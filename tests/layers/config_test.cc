@@ -1,0 +1,196 @@
+// Keras's configurations in and out: what is read, what is refused, and how the refusal reads.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include <functional>
+
+#include "io/json.h"
+#include "layers/description.h"
+#include "linn/error.h"
+#include "linn/layers.h"
+
+namespace linn::layers {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+io::Json json(const std::string& text) { return io::parse_json(text, "test"); }
+DescriptionPtr read(std::string_view class_name, const std::string& config) { return layer_from_config(class_name, json(config), "file: layer 3"); }
+
+// A configuration of each class that differs from its defaults.
+std::string example(std::string_view class_name) {
+  if (class_name == "InputLayer") return R"({"batch_shape": [null, 28, 28, 1], "name": "pixels"})";
+  if (class_name == "Conv2D")
+    return R"({"name": "c", "trainable": false, "filters": 6, "kernel_size": [3, 5], "strides": [2, 1], "padding": "same", "groups": 2, "activation": "relu",
+               "use_bias": false, "kernel_initializer": "he_normal", "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})";
+  if (class_name == "MaxPooling2D" || class_name == "AveragePooling2D")
+    return R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": "same", "data_format": "channels_last"})";
+  if (class_name == "GlobalMaxPooling2D" || class_name == "GlobalAveragePooling2D") return R"({"name": "g", "keepdims": true})";
+  if (class_name == "Flatten") return R"({"name": "f"})";
+  if (class_name == "Dense") return R"({"name": "d", "units": 7, "activation": "softmax", "kernel_initializer": "lecun_uniform"})";
+  if (class_name == "Activation") return R"({"name": "a", "activation": "leaky_relu"})";
+  if (class_name == "Dropout") return R"({"name": "o", "rate": 0.25, "seed": 12})";
+  if (class_name == "Rescaling") return R"({"name": "r", "scale": 0.5, "offset": -1.5})";
+  return "";
+}
+
+template <class ErrorType>
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const ErrorType& error) {
+    return error.what();
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << "another error: " << error.what();
+    return "";
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return "";
+}
+
+TEST(LayerConfig, RoundTripOfEveryClass) {
+  for (const std::string_view class_name : layer_class_names()) {
+    SCOPED_TRACE(class_name);
+    const std::string text = example(class_name);
+    ASSERT_NE(text, "") << "a new layer class needs an example here";
+    const DescriptionPtr layer = read(class_name, text);
+    EXPECT_EQ(layer->class_name(), class_name);
+    const io::Json written = layer->config(layer->name());
+    const DescriptionPtr again = layer_from_config(class_name, written, "again");
+    EXPECT_EQ(again->config(again->name()), written);
+    // What was given comes back, initializers apart, which come back in full.
+    const io::Json given = json(text);
+    for (const auto& [key, value] : given.items()) {
+      if (key.find("initializer") == std::string::npos) {
+        EXPECT_EQ(written[key], value) << key;
+      }
+    }
+  }
+}
+
+TEST(LayerConfig, EmptyConfigsGiveKerasDefaults) {
+  EXPECT_EQ(read("MaxPooling2D", "{}")->config("p")["strides"], json("[2, 2]"));
+  EXPECT_EQ(read("Conv2D", R"({"filters": 1, "kernel_size": 3})")->config("c")["kernel_size"], json("[3, 3]"));
+  EXPECT_EQ(read("Conv2D", R"({"filters": 1, "kernel_size": 3})")->config("c")["kernel_initializer"]["class_name"], "GlorotUniform");
+  EXPECT_TRUE(read("Dense", R"({"units": 2})")->trainable());
+}
+
+TEST(LayerConfig, AliasesAreTheSameLayers) {
+  EXPECT_EQ(read("MaxPool2D", "{}")->class_name(), "MaxPooling2D");
+  EXPECT_EQ(read("AvgPool2D", "{}")->class_name(), "AveragePooling2D");
+  EXPECT_EQ(read("Convolution2D", R"({"filters": 1, "kernel_size": 3})")->class_name(), "Conv2D");
+  EXPECT_EQ(read("GlobalAvgPool2D", "{}")->class_name(), "GlobalAveragePooling2D");
+  EXPECT_EQ(read("GlobalMaxPool2D", "{}")->class_name(), "GlobalMaxPooling2D");
+}
+
+TEST(LayerConfig, UnknownClassIsRefusedWithAGuess) {
+  EXPECT_THAT(message_of<FormatError>([] { read("MaxPoolin2D", "{}"); }),
+              AllOf(HasSubstr("file: layer 3"), HasSubstr("\"MaxPoolin2D\""), HasSubstr("did you mean"), HasSubstr("MaxPooling2D"), HasSubstr("not looked up or executed")));
+  EXPECT_THROW(read("os.system", "{}"), FormatError);
+  EXPECT_THROW(read("", "{}"), FormatError);
+}
+
+TEST(LayerConfig, UnknownFieldIsRefusedByName) {
+  EXPECT_THAT(message_of<FormatError>([] { read("Flatten", R"({"colour": "red"})"); }), AllOf(HasSubstr("file: layer 3"), HasSubstr("\"colour\"")));
+  // Fields that Keras writes and that say nothing are fine.
+  EXPECT_NO_THROW(read("Dense", R"({"units": 2, "quantization_config": null, "kernel_regularizer": null, "dtype": "float32"})"));
+  EXPECT_NO_THROW(read("Dense", R"({"units": 2, "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": null}})"));
+}
+
+TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
+  const auto refused = [](std::string_view class_name, const std::string& config, const std::string& field) {
+    const std::string message = message_of<FormatError>([&] { read(class_name, config); });
+    EXPECT_THAT(message, AllOf(HasSubstr("file: layer 3"), HasSubstr("\"" + field + "\""))) << config;
+  };
+  refused("Dense", R"({"units": 2, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "kernel_regularizer");
+  refused("Dense", R"({"units": 2, "bias_constraint": {"class_name": "NonNeg", "config": {}}})", "bias_constraint");
+  refused("Dense", R"({"units": 2, "lora_rank": 4})", "lora_rank");
+  refused("Dense", R"({"units": 2, "dtype": "float16"})", "dtype");
+  refused("Dense", R"({"units": 2, "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}}})", "dtype");
+  refused("Conv2D", R"({"filters": 2, "kernel_size": 3, "activity_regularizer": {"class_name": "L1", "config": {}}})", "activity_regularizer");
+  refused("Dropout", R"({"rate": 0.5, "noise_shape": [1, 2]})", "noise_shape");
+  refused("InputLayer", R"({"batch_shape": [null, 4], "sparse": true})", "sparse");
+  EXPECT_THAT(message_of<ValueError>([] { read("MaxPooling2D", R"({"data_format": "channels_first"})"); }), HasSubstr("channels_first"));
+}
+
+TEST(LayerConfig, SizesBelowOneAndBeyondReason) {
+  for (const char* size : {"0", "-1", "[0, 3]", "[3, -2]", "[1, 2, 3]", "[]", "\"3\"", "2.5", "true", "1e300", "99999999999", "[[3], 3]", "{}"}) {
+    SCOPED_TRACE(size);
+    EXPECT_THROW(read("MaxPooling2D", fmt::format(R"({{"pool_size": {}}})", size)), FormatError);
+    EXPECT_THROW(read("MaxPooling2D", fmt::format(R"({{"strides": {}}})", size)), FormatError);
+    EXPECT_THROW(read("Conv2D", fmt::format(R"({{"filters": 1, "kernel_size": {}}})", size)), FormatError);
+  }
+  for (const char* size : {"0", "-1", "\"3\"", "2.5", "true", "1e300", "99999999999", "[3]"}) {
+    SCOPED_TRACE(size);
+    EXPECT_THROW(read("Dense", fmt::format(R"({{"units": {}}})", size)), Error);
+    EXPECT_THROW(read("Conv2D", fmt::format(R"({{"filters": {}, "kernel_size": 3}})", size)), Error);
+    EXPECT_THROW(read("Conv2D", fmt::format(R"({{"filters": 2, "kernel_size": 3, "groups": {}}})", size)), Error);
+  }
+}
+
+TEST(LayerConfig, WrongTypes) {
+  for (const char* config : {R"({"units": null})", R"({"units": 2, "use_bias": 1})", R"({"units": 2, "activation": 3})", R"({"units": 2, "activation": {"a": 1}})",
+                             R"({"units": 2, "kernel_initializer": 3})", R"({"units": 2, "kernel_initializer": {"config": {}}})", R"({"units": 2, "name": 4})",
+                             R"({"units": 2, "trainable": "yes"})", R"({"units": 2, "batch_input_shape": 3})", R"({"units": 2, "batch_input_shape": []})", "[]", "3",
+                             "null", "\"units\""})
+    EXPECT_THROW(read("Dense", config), FormatError) << config;
+  EXPECT_THROW(read("Dropout", R"({"rate": "half"})"), FormatError);
+  EXPECT_THROW(read("Dropout", R"({"rate": 0.5, "seed": -1})"), FormatError);
+  EXPECT_THROW(read("InputLayer", R"({"batch_shape": [null, 0]})"), Error);
+  EXPECT_THROW(read("InputLayer", R"({"batch_shape": [null, null, null, 3]})"), Error);
+}
+
+TEST(LayerConfig, RequiredFieldsAreRequired) {
+  EXPECT_THAT(message_of<FormatError>([] { read("Dense", "{}"); }), HasSubstr("\"units\""));
+  EXPECT_THAT(message_of<FormatError>([] { read("Conv2D", R"({"kernel_size": 3})"); }), HasSubstr("\"filters\""));
+  EXPECT_THAT(message_of<FormatError>([] { read("Conv2D", R"({"filters": 3})"); }), HasSubstr("\"kernel_size\""));
+  EXPECT_THAT(message_of<FormatError>([] { read("Activation", "{}"); }), HasSubstr("\"activation\""));
+  EXPECT_THAT(message_of<FormatError>([] { read("Dropout", "{}"); }), HasSubstr("\"rate\""));
+}
+
+TEST(LayerConfig, UnknownNamesComeWithAGuess) {
+  EXPECT_THAT(message_of<ValueError>([] { read("Activation", R"({"activation": "rellu"})"); }), AllOf(HasSubstr("rellu"), HasSubstr("did you mean"), HasSubstr("relu")));
+  EXPECT_THAT(message_of<ValueError>([] { read("Dense", R"({"units": 1, "kernel_initializer": "glorot_unifrom"})"); }), HasSubstr("glorot_uniform"));
+  EXPECT_THROW(read("MaxPooling2D", R"({"padding": "full"})"), ValueError);
+}
+
+TEST(LayerMessages, NameTheLayer) {
+  EXPECT_THAT(message_of<ValueError>([] { Conv2D(0, 3, {.name = "first"}); }), AllOf(HasSubstr("[conv2d 'first']"), HasSubstr("filters is 0")));
+  EXPECT_THAT(message_of<ValueError>([] { Conv2D(4, 3, {.strides = 2, .dilation_rate = 2, .name = "first"}); }), HasSubstr("[conv2d 'first']"));
+  EXPECT_THAT(message_of<ValueError>([] { MaxPooling2D({0, 2}, {.name = "p"}); }), AllOf(HasSubstr("[max_pooling2d 'p']"), HasSubstr("pool_size is (0, 2)")));
+  EXPECT_THAT(message_of<ValueError>([] { Dropout(1.0, {.name = "d"}); }), HasSubstr("[dropout 'd'] rate is 1"));
+  EXPECT_THAT(message_of<ShapeError>([] { MaxPooling2D({3, 3}, {.name = "pool_1"}).compute_output_shape({2, 2, 1}); }),
+              ::testing::Eq("[max_pooling2d 'pool_1'] pool_size (3, 3) does not fit input (2, 2); use padding=\"same\" or a smaller window"));
+  EXPECT_THAT(message_of<ShapeError>([] { GlobalMaxPooling2D({.name = "g"}).compute_output_shape({4}); }), HasSubstr("[global_max_pooling2d 'g']"));
+  EXPECT_THAT(message_of<ShapeError>([] { Conv2D(4, 3, {.groups = 2}).compute_output_shape({8, 8, 3}); }), HasSubstr("groups is 2"));
+  EXPECT_THAT(message_of<ShapeError>([] { Dense(4).compute_output_shape({}); }), HasSubstr("[dense]"));
+}
+
+TEST(LayerNames, SnakeCaseAsKeras) {
+  const std::pair<const char*, const char*> names[] = {{"Conv2D", "conv2d"},
+                                                       {"MaxPooling2D", "max_pooling2d"},
+                                                       {"PReLU", "p_re_lu"},
+                                                       {"LeakyReLU", "leaky_re_lu"},
+                                                       {"GlobalMaxPooling1D", "global_max_pooling1d"},
+                                                       {"UpSampling2D", "up_sampling2d"},
+                                                       {"BlurPool2D", "blur_pool2d"},
+                                                       {"LPPooling2D", "lp_pooling2d"},
+                                                       {"ReLU", "re_lu"},
+                                                       {"ELU", "elu"},
+                                                       {"LSTM", "lstm"},
+                                                       {"ConvLSTM2D", "conv_lstm2d"},
+                                                       {"DepthwiseConv2D", "depthwise_conv2d"},
+                                                       {"SeparableConv2D", "separable_conv2d"},
+                                                       {"BatchNormalization", "batch_normalization"},
+                                                       {"Dense", "dense"},
+                                                       {"InputLayer", "input_layer"},
+                                                       {"ZeroPadding2D", "zero_padding2d"},
+                                                       {"RMSNormalization", "rms_normalization"}};
+  for (const auto& [class_name, name] : names) EXPECT_EQ(snake_case(class_name), name);
+  EXPECT_EQ(place_of("conv2d", ""), "[conv2d]");
+  EXPECT_EQ(place_of("conv2d", "x"), "[conv2d 'x']");
+}
+
+}  // namespace
+}  // namespace linn::layers

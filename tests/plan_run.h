@@ -1,0 +1,183 @@
+// Small plans for tests: values with numbers bound to them, a layer with an upstream gradient, in both precisions.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "golden.h"
+#include "layers/description.h"
+#include "plan/lowering.h"
+#include "plan/ops/append.h"
+#include "plan/plan.h"
+#include "plan/workspace.h"
+
+namespace linn::testing {
+
+using plan::Precision;
+
+/// Both precisions, with what rounding may do in each: goldens are float32, computed in float64.
+struct Level {
+  Precision precision;
+  Tolerance tolerance;
+  const char* name;
+};
+inline constexpr Level levels[] = {{Precision::float64, {1e-6, 1e-9}, "float64"}, {Precision::float32, {0, 1e-5}, "float32"}};
+
+/// Per image, the sum of a * b. The gradient that flows into `a` is b: how a test gives a layer its upstream gradient.
+class DotOp final : public plan::RealOp<DotOp> {
+ public:
+  std::string_view name() const override { return "dot"; }
+  std::string implementation() const override { return "test"; }
+  void prepare(const kernels::Policy&) override {}
+  void differentiate(plan::Gradients& gradients) override { gradients.give(inputs[0], {inputs[1].id, inputs[0].shape}); }
+
+  template <class T>
+  void compute(const plan::Call& call) const {
+    const std::int64_t row = inputs[0].shape.elements();
+    for (std::int64_t i = 0; i < call.images; ++i) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < row; ++k) sum += static_cast<double>(call.in<T>(0)[i * row + k]) * static_cast<double>(call.in<T>(1)[i * row + k]);
+      call.out<T>(0)[i] = static_cast<T>(sum);
+    }
+  }
+};
+
+class PlanRun {
+ public:
+  explicit PlanRun(plan::Purpose purpose) : lowering_(std::make_unique<plan::Lowering>(purpose)) {}
+
+  plan::Lowering& lowering() { return *lowering_; }
+
+  plan::Value bind(const std::string& name, const Shape& shape, plan::Extent extent, Values numbers, plan::Element element = plan::Element::real) {
+    const plan::Value value = lowering_->value(name, shape, extent, element, plan::Home::bound);
+    bound_.push_back({value, std::move(numbers), element, {}});
+    return value;
+  }
+  plan::Value dot(plan::Value a, plan::Value b) {
+    const plan::Value result = lowering_->value("dot", {}, plan::Extent::batch);
+    keep(result);
+    return plan::append(*lowering_, std::make_unique<DotOp>(), {a, b}, {result});
+  }
+  void keep(plan::Value value) {
+    if (value.defined() && lowering_->info(value).home == plan::Home::arena) lowering_->info(value).kept = true;
+  }
+
+  void build(std::int64_t batch, Precision precision) {
+    plan_ = std::make_unique<plan::Plan>(std::move(*lowering_), plan::PlanOptions{.batch = batch, .precision = precision, .policy = {}});
+    make_workspace();
+  }
+  /// Anew, for the threads that there are now.
+  void make_workspace() {
+    workspace_ = std::make_unique<plan::Workspace>(*plan_);
+    for (Bound& bound : bound_) {
+      fill(bound);
+      workspace_->bind(bound.value, bound.memory.raw());
+    }
+  }
+  void set(plan::Value value, Values numbers) {
+    for (Bound& bound : bound_)
+      if (bound.value.id == value.id) {
+        bound.numbers = std::move(numbers);
+        fill(bound);
+        workspace_->bind(value, bound.memory.raw());
+      }
+  }
+  void run(std::int64_t images, const plan::StepInfo& step = {}) {
+    images_ = images;
+    workspace_->run(images, step, {});
+  }
+  Values get(plan::Value value) {
+    const plan::ValueInfo& info = plan_->values()[static_cast<std::size_t>(value.id)];
+    const std::int64_t count = value.shape.elements() * (info.extent == plan::Extent::batch ? images_ : 1);
+    const void* memory = workspace_->at(value);
+    EXPECT_NE(memory, nullptr) << info.name << " was not kept";
+    Values result;
+    const bool wide = info.element == plan::Element::f64 || plan_->options().precision == Precision::float64;
+    for (std::int64_t i = 0; memory != nullptr && i < count; ++i)
+      result.push_back(wide ? static_cast<const double*>(memory)[i] : static_cast<double>(static_cast<const float*>(memory)[i]));
+    return result;
+  }
+  const plan::Plan& plan() const { return *plan_; }
+
+ private:
+  struct Bound {
+    plan::Value value;
+    Values numbers;
+    plan::Element element;
+    Tensor memory;
+  };
+
+  void fill(Bound& bound) const {
+    const Tensor wide = Tensor::from(bound.numbers, {static_cast<std::int64_t>(bound.numbers.size())});
+    const bool labels = bound.element == plan::Element::i64;
+    bound.memory = wide.astype(labels ? DType::i64 : plan_->options().precision == Precision::float64 ? DType::f64 : DType::f32);
+  }
+
+  std::unique_ptr<plan::Lowering> lowering_;
+  std::vector<Bound> bound_;
+  std::unique_ptr<plan::Plan> plan_;
+  std::unique_ptr<plan::Workspace> workspace_;
+  std::int64_t images_ = 0;
+};
+
+/// A layer alone: its output and, for an upstream gradient, all gradients.
+class LayerRun {
+ public:
+  /// `image` is the shape of one. Without upstream an inference plan.
+  LayerRun(const layers::DescriptionPtr& layer, const Shape& image, std::int64_t images, Values input, const std::vector<Values>& weights, Values upstream,
+           Precision precision)
+      : run_(upstream.empty() ? plan::Purpose::inference : plan::Purpose::training), images_(images) {
+    plan::Lowering& to = run_.lowering();
+    input_ = run_.bind("input", image, plan::Extent::batch, std::move(input));
+    const std::vector<VariableSpec> specs = layer->variables(image);
+    for (std::size_t i = 0; i < specs.size(); ++i) weights_.push_back(run_.bind(specs[i].name, specs[i].shape, plan::Extent::fixed, weights.at(i)));
+    to.set_layer("layer");
+    output_ = layer->lower(to, input_, weights_);
+    run_.keep(output_);
+    if (!upstream.empty()) {
+      const plan::Value flow = run_.bind("upstream", output_.shape, plan::Extent::batch, std::move(upstream));
+      dot_ = run_.dot(output_, flow);
+      plan::fuse(to);
+      std::vector<plan::Value> wanted = weights_;
+      wanted.push_back(input_);
+      plan::Gradients gradients(to, wanted);
+      gradients.run();
+      for (const plan::Value& value : wanted) gradients_.push_back(gradients.of(value));
+      for (const plan::Value& gradient : gradients_) run_.keep(gradient);
+    }
+    run_.build(images, precision);
+  }
+
+  void run(const plan::StepInfo& step = {}) { run_.run(images_, step); }
+  Values output() { return run_.get(output_); }
+  Shape output_shape() const { return output_.shape; }
+  Values input_gradient() { return run_.get(gradients_.back()); }
+  Values weight_gradient(std::size_t i) { return run_.get(gradients_[i]); }
+  bool has_gradient(std::size_t i) const { return gradients_[i].defined(); }
+  /// The sum of output * upstream, for new numbers.
+  double objective_with_input(const Values& input) {
+    run_.set(input_, input);
+    return objective();
+  }
+  double objective_with_weight(std::size_t i, const Values& weight) {
+    run_.set(weights_[i], weight);
+    return objective();
+  }
+
+ private:
+  double objective() {
+    run();
+    double sum = 0;
+    for (const double part : run_.get(dot_)) sum += part;
+    return sum;
+  }
+
+  PlanRun run_;
+  std::int64_t images_;
+  plan::Value input_, output_, dot_;
+  std::vector<plan::Value> weights_, gradients_;
+};
+
+}  // namespace linn::testing
