@@ -3,6 +3,10 @@ add_library(linn_options INTERFACE)
 
 # No contraction of a*b+c into an FMA behind our back: tail and interior of a kernel would round differently.
 target_compile_options(linn_options INTERFACE -ffp-contract=off -Wall -Wextra -Wconversion)
+# GCC 12 sees overlaps in std::string that are not there (GCC bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(linn_options INTERFACE -Wno-restrict)
+endif()
 if(LINN_DEVELOPER)
   target_compile_options(linn_options INTERFACE -Werror)
 endif()

@@ -10,6 +10,7 @@
 #include "formats/model_file.h"
 #include "linn/error.h"
 #include "optim/optimizers.h"
+#include "train/progress.h"
 
 namespace linn::train {
 namespace {
@@ -28,6 +29,8 @@ FitLoop::FitLoop(Training& training, const Tensor& x, const Tensor& y, const Fit
   const std::int64_t all = core::ceil_div(samples_.count(), options.batch_size);
   steps_per_epoch_ = options.steps_per_epoch == 0 ? all : std::min(options.steps_per_epoch, all);
   first_step_ = training.steps_;
+  // First in line, so that what the user's callbacks print comes below the epoch's line.
+  if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress(options.verbose, stdout));
 }
 
 void FitLoop::check_options() const {
@@ -95,7 +98,7 @@ std::vector<std::int64_t> FitLoop::order() {
 Logs FitLoop::validate() {
   const std::int64_t batch = options_.validation_batch_size == 0 ? options_.batch_size : options_.validation_batch_size;
   Logs logs;
-  const BatchSums sums = training_.evaluate_samples(*validation_, batch, options_.validation_steps, options_.input_scale);
+  const BatchSums sums = training_.evaluate_samples(*validation_, batch, options_.validation_steps, options_.input_scale, nullptr);
   for (const auto& [name, value] : training_.logs_of(sums)) logs["val_" + name] = value;
   return logs;
 }

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "core/checked.h"
 #include "linn/error.h"
 #include "optim/optimizers.h"
 #include "train/fit_loop.h"
+#include "train/progress.h"
 
 namespace linn::train {
 namespace {
@@ -73,12 +75,14 @@ BatchSums Training::train_step(const Samples& samples, std::int64_t first, std::
   return sums;
 }
 
-BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale) {
+BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, EvaluateProgress* shown) {
   const std::int64_t n = samples.count();
   Network& net = network(Use::evaluate, samples, std::min(batch, n), input_scale);
   BatchSums total;
-  for (std::int64_t first = 0, step = 0; first < n && (steps == 0 || step < steps); first += batch, ++step)
+  for (std::int64_t first = 0, step = 0; first < n && (steps == 0 || step < steps); first += batch, ++step) {
     add(total, net.run(std::min(batch, n - first), {}, samples.sources(first, nullptr)));
+    if (shown != nullptr) shown->step(step + 1, logs_of(total));
+  }
   return total;
 }
 
@@ -96,7 +100,13 @@ History Training::fit(const Tensor& x, const Tensor& y, const FitOptions& option
 
 Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options) {
   check_positive("evaluate", "batch_size", options.batch_size);
-  return logs_of(evaluate_samples(checked(x, y, options.sample_weight, {}), options.batch_size, options.steps, options.input_scale));
+  if (options.steps < 0) throw ValueError(fmt::format("evaluate: steps is {}; it must be 0 (all of the data) or more", options.steps));
+  const Samples samples = checked(x, y, options.sample_weight, {});
+  const std::int64_t all = core::ceil_div(samples.count(), options.batch_size);
+  EvaluateProgress shown(options.verbose, stdout, options.steps == 0 ? all : std::min(options.steps, all));
+  const Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, options.input_scale, &shown));
+  shown.end(logs);
+  return logs;
 }
 
 Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
@@ -107,7 +117,7 @@ Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptio
 
 Logs Training::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
   const Samples samples = checked(x, y, options.sample_weight, options.class_weight);
-  return logs_of(evaluate_samples(samples, samples.count(), 0, options.input_scale));
+  return logs_of(evaluate_samples(samples, samples.count(), 0, options.input_scale, nullptr));
 }
 
 std::vector<Tensor> Training::gradients(const Tensor& x, const Tensor& y, const BatchOptions& options) {

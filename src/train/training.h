@@ -16,6 +16,8 @@
 
 namespace linn::train {
 
+class EvaluateProgress;
+
 /// A graph with what `compile` was told. The optimizer's slots are made by the first step.
 class Training {
  public:
@@ -39,8 +41,9 @@ class Training {
   friend class FitLoop;
 
   Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, double input_scale);
-  BatchSums train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch, double input_scale, double rate);
-  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale);
+  BatchSums train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
+                       double input_scale, double rate);
+  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, EvaluateProgress* shown);
   Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight, const std::map<std::int64_t, double>& class_weight) const;
   void make_slots();
 
