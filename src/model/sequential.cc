@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <mutex>
 
 #include "core/thread_count.h"
 #include "core/worker_pool.h"
@@ -12,62 +10,10 @@
 #include "io/json.h"
 #include "linn/error.h"
 #include "linn/model.h"
+#include "model/state.h"
 #include "optim/optimizers.h"
-#include "train/training.h"
 
 namespace linn {
-
-struct Sequential::State {
-  explicit State(const SequentialOptions& options) : graph(options.name), seed(options.seed) {}
-
-  const graph::Graph& built_graph(const char* call) const {
-    if (!graph.built())
-      throw StateError(fmt::format("{}: model \"{}\" is not built, because it does not know the shape of its input; give the first layer an input_shape, or call build",
-                                   call, graph.name()));
-    return graph;
-  }
-
-  train::Training& compiled(const char* call) {
-    built_graph(call);
-    if (!compile) throw StateError(fmt::format("{}: model \"{}\" was not compiled; call compile with an optimizer and a loss first", call, graph.name()));
-    if (!training) training = std::make_unique<train::Training>(graph, *compile, seed);
-    return *training;
-  }
-
-  /// What depends on the layers is made anew.
-  void forget() {
-    training.reset();
-    predictors.clear();
-  }
-
-  std::unique_ptr<train::Network> take_predictor(const train::NetworkKey& key) {
-    {
-      const std::lock_guard hold(lock);
-      const auto found = std::find_if(predictors.begin(), predictors.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
-      if (found != predictors.end()) {
-        std::unique_ptr<train::Network> network = std::move(*found);
-        predictors.erase(found);
-        return network;
-      }
-    }
-    return std::make_unique<train::Network>(graph, nullptr, key);
-  }
-
-  void give_back(std::unique_ptr<train::Network> network) {
-    constexpr std::size_t most = 8;  // concurrent callers whose work space is kept
-    const std::lock_guard hold(lock);
-    predictors.insert(predictors.begin(), std::move(network));
-    if (predictors.size() > most) predictors.pop_back();
-  }
-
-  graph::Graph graph;
-  std::uint64_t seed;
-  std::optional<formats::CompileConfig> compile;
-  std::unique_ptr<train::Training> training;
-  Metadata notes;
-  std::mutex lock;
-  std::vector<std::unique_ptr<train::Network>> predictors;  // not in use at the moment
-};
 
 Sequential::Sequential(SequentialOptions options) : state_(std::make_unique<State>(options)) {}
 

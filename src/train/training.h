@@ -24,9 +24,8 @@ class Training {
   Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed);
 
   const formats::CompileConfig& compile() const { return compile_; }
-  /// Numbers the optimizer holds: slots, step count and rate; empty before the first step.
-  bool has_slots() const { return !slots_.empty(); }
-  const Slots& slots() const { return slots_; }
+  /// Whether a step was taken, and with it the optimizer's slots made.
+  bool stepped() const { return steps_ > 0; }
 
   History fit(const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes);
   Logs evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options);

@@ -1,0 +1,21 @@
+// Sequential::summary: the table of src/graph on the right kind of output.
+#include <cstdio>
+
+#include "core/terminal.h"
+#include "graph/summary.h"
+#include "model/state.h"
+#include "optim/optimizers.h"
+
+namespace linn {
+void Sequential::summary(const SummaryOptions& options) const {
+  graph::SummaryStyle style{.line_length = options.line_length, .columns = core::terminal_columns(stdout), .show_trainable = options.show_trainable};
+  if (state_->training != nullptr && state_->training->stepped())
+    style.optimizer = graph::optimizer_numbers(state_->graph, state_->compile->optimizer.description().slots().size());
+  style.color = !options.print_fn && core::use_color(stdout);
+  const std::string text = graph::summary(state_->graph, style);
+  if (options.print_fn) return options.print_fn(text);
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+}  // namespace linn
