@@ -124,7 +124,8 @@ void WorkerPool::run(std::int64_t items, const Task& task) {
   s.round.fetch_add(1);
   s.wake_sleepers();
   s.work(0);
-  while (s.working.load() != 0) relax();
+  // On a machine with more threads than CPUs the last worker may be waiting for ours: give it up after a while.
+  for (int i = 0; s.working.load() != 0; ++i) i < spins_before_sleep ? relax() : std::this_thread::yield();
   const std::exception_ptr failure = std::exchange(s.failure, nullptr);
   s.busy.store(false);
   if (failure) std::rethrow_exception(failure);
