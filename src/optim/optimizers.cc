@@ -172,9 +172,9 @@ double LearningRate::at(std::int64_t step, std::int64_t total_steps) const {
   const double last = first / cycle_.final_div_factor;
   const double peak = cycle_.warmup * (steps - 1);
   const double position = std::min(static_cast<double>(step), steps - 1);
-  if (position < peak) return first + (cycle_.max_learning_rate - first) * position / peak;
+  if (position < peak) return std::lerp(first, cycle_.max_learning_rate, position / peak);
   const double fall = steps - 1 - peak;
-  return fall <= 0 ? cycle_.max_learning_rate : cycle_.max_learning_rate + (last - cycle_.max_learning_rate) * (position - peak) / fall;
+  return fall <= 0 ? cycle_.max_learning_rate : std::lerp(cycle_.max_learning_rate, last, (position - peak) / fall);
 }
 
 Optimizer::Optimizer(const std::string& name) {
@@ -204,6 +204,8 @@ io::Json to_json(const Optimizer& optimizer) {
 Optimizer optimizer_from_json(const io::Json& json, std::string_view where) {
   if (json.is_string()) return Optimizer(json.get<std::string>());
   const std::string& name = io::string_field(json, "class_name", where);
+  if (name != "SGD" && name != "Adam" && name != "RMSprop")
+    throw FormatError(fmt::format("{}: optimizer \"{}\" is not supported; SGD, Adam and RMSprop are", where, name));
   const io::Json& config = io::object_field(json, "config", where);
   check_unsupported(config, where);
   if (name == "SGD")
@@ -216,13 +218,11 @@ Optimizer optimizer_from_json(const io::Json& json, std::string_view where) {
                  .beta_2 = io::number_field_or(config, "beta_2", where, 0.999),
                  .epsilon = io::number_field_or(config, "epsilon", where, 1e-7),
                  .amsgrad = io::bool_field_or(config, "amsgrad", where, false)});
-  if (name == "RMSprop")
-    return RMSprop({.learning_rate = rate_from_json(config, where, 0.001),
-                    .rho = io::number_field_or(config, "rho", where, 0.9),
-                    .momentum = io::number_field_or(config, "momentum", where, 0),
-                    .epsilon = io::number_field_or(config, "epsilon", where, 1e-7),
-                    .centered = io::bool_field_or(config, "centered", where, false)});
-  throw FormatError(fmt::format("{}: optimizer \"{}\" is not supported; SGD, Adam and RMSprop are", where, name));
+  return RMSprop({.learning_rate = rate_from_json(config, where, 0.001),
+                  .rho = io::number_field_or(config, "rho", where, 0.9),
+                  .momentum = io::number_field_or(config, "momentum", where, 0),
+                  .epsilon = io::number_field_or(config, "epsilon", where, 1e-7),
+                  .centered = io::bool_field_or(config, "centered", where, false)});
 }
 
 }  // namespace optim

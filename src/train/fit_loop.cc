@@ -24,8 +24,9 @@ void check_at_least(const char* field, std::int64_t value, std::int64_t least) {
 FitLoop::FitLoop(Training& training, const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes)
     : training_(training), options_(options), notes_(notes), callbacks_(options.callbacks) {
   check_options();
-  samples_ = training.checked(x, y, options.sample_weight, options.class_weight);
+  samples_ = training.checked(x, y, options.sample_weight);
   split_validation();
+  add_class_weight(samples_, options.class_weight);  // of the training samples alone, as in Keras
   const std::int64_t all = core::ceil_div(samples_.count(), options.batch_size);
   steps_per_epoch_ = options.steps_per_epoch == 0 ? all : std::min(options.steps_per_epoch, all);
   first_step_ = training.steps_;
@@ -48,7 +49,7 @@ void FitLoop::check_options() const {
 void FitLoop::split_validation() {
   if (options_.validation_data.x.defined()) {
     const ValidationData& data = options_.validation_data;
-    validation_ = training_.checked(data.x, data.y, data.sample_weight, {});
+    validation_ = training_.checked(data.x, data.y, data.sample_weight);
     return;
   }
   if (options_.validation_split == 0) return;

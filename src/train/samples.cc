@@ -114,8 +114,7 @@ Tensor adapt_input(const Tensor& x, const Shape& input, const char* what) {
   throw ShapeError(fmt::format("{} has shape {}; the model wants {}", what, x.shape().to_string(), input.with_first(Shape::none).to_string()));
 }
 
-Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weight, const std::map<std::int64_t, double>& class_weight,
-                     const Loss& loss, const Shape& input, const Shape& output) {
+Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weight, const Loss& loss, const Shape& input, const Shape& output) {
   Samples samples{.x = adapt_input(x, input, "x"), .y = {}, .weight = {}};
   const std::int64_t n = samples.count();
   if (!y.defined() || y.shape().empty()) throw DataError("y is empty; training and evaluation need a target for every image of x");
@@ -126,12 +125,17 @@ Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weig
   } else {
     samples.y = full_targets(y, loss, output);
   }
-  if (sample_weight.defined() && !class_weight.empty()) throw ValueError("class_weight and sample_weight are both given; give one of them");
-  if (sample_weight.defined()) samples.weight = checked_weights(sample_weight, n);
-  if (!class_weight.empty()) samples.weight = weights_of_classes(samples.y, class_weight);
-  if (samples.weight.defined() && output.elements() != output[-1])
-    throw ValueError(fmt::format("weights are for outputs with one prediction a sample; this model's output is {}", output.to_string()));
+  if (!sample_weight.defined()) return samples;
+  if (output.elements() != output[-1])
+    throw ValueError(fmt::format("sample_weight is for outputs with one prediction a sample; this model's output is {}", output.to_string()));
+  samples.weight = checked_weights(sample_weight, n);
   return samples;
+}
+
+void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight) {
+  if (class_weight.empty()) return;
+  if (samples.weight.defined()) throw ValueError("class_weight and sample_weight are both given; give one of them");
+  samples.weight = weights_of_classes(samples.y, class_weight);
 }
 
 }  // namespace linn::train

@@ -25,8 +25,10 @@ struct Samples {
 Tensor adapt_input(const Tensor& x, const Shape& input, const char* what);
 
 /// Checks targets against the loss and the output's shape; labels against the number of classes, naming the first bad one.
-/// `class_weight` and `sample_weight` become one weight a sample; giving both is a ValueError, as in Keras.
-Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weight, const std::map<std::int64_t, double>& class_weight,
-                     const Loss& loss, const Shape& input, const Shape& output);
+Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weight, const Loss& loss, const Shape& input, const Shape& output);
+
+/// Turns weights of classes (those not named count 1) into weights of samples; nothing for an empty map. ValueError when the
+/// samples have weights already, as in Keras.
+void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight);
 
 }  // namespace linn::train

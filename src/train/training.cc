@@ -61,9 +61,9 @@ void Training::make_slots() {
   }
 }
 
-Samples Training::checked(const Tensor& x, const Tensor& y, const Tensor& weight, const std::map<std::int64_t, double>& class_weight) const {
+Samples Training::checked(const Tensor& x, const Tensor& y, const Tensor& weight) const {
   if (compile_.loss.kind == Loss::Kind::none) throw StateError("the model was compiled without a loss; give compile a .loss");
-  return make_samples(x, y, weight, class_weight, compile_.loss, graph_.input_shape(), graph_.output_shape());
+  return make_samples(x, y, weight, compile_.loss, graph_.input_shape(), graph_.output_shape());
 }
 
 BatchSums Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
@@ -101,7 +101,7 @@ History Training::fit(const Tensor& x, const Tensor& y, const FitOptions& option
 Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options) {
   check_positive("evaluate", "batch_size", options.batch_size);
   if (options.steps < 0) throw ValueError(fmt::format("evaluate: steps is {}; it must be 0 (all of the data) or more", options.steps));
-  const Samples samples = checked(x, y, options.sample_weight, {});
+  const Samples samples = checked(x, y, options.sample_weight);
   const std::int64_t all = core::ceil_div(samples.count(), options.batch_size);
   EvaluateProgress shown(options.verbose, stdout, options.steps == 0 ? all : std::min(options.steps, all));
   const Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, options.input_scale, &shown));
@@ -110,18 +110,21 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
 }
 
 Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
-  const Samples samples = checked(x, y, options.sample_weight, options.class_weight);
+  Samples samples = checked(x, y, options.sample_weight);
+  add_class_weight(samples, options.class_weight);
   const double rate = compile_.optimizer.description().learning_rate().at(steps_, 1);
   return logs_of(train_step(samples, 0, samples.count(), nullptr, samples.count(), options.input_scale, rate));
 }
 
 Logs Training::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
-  const Samples samples = checked(x, y, options.sample_weight, options.class_weight);
+  Samples samples = checked(x, y, options.sample_weight);
+  add_class_weight(samples, options.class_weight);
   return logs_of(evaluate_samples(samples, samples.count(), 0, options.input_scale, nullptr));
 }
 
 std::vector<Tensor> Training::gradients(const Tensor& x, const Tensor& y, const BatchOptions& options) {
-  const Samples samples = checked(x, y, options.sample_weight, options.class_weight);
+  Samples samples = checked(x, y, options.sample_weight);
+  add_class_weight(samples, options.class_weight);
   Network& net = network(Use::gradients, samples, samples.count(), options.input_scale);
   net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, samples.sources(0, nullptr));
   return net.gradients();

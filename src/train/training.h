@@ -43,7 +43,7 @@ class Training {
   BatchSums train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
                        double input_scale, double rate);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, EvaluateProgress* shown);
-  Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight, const std::map<std::int64_t, double>& class_weight) const;
+  Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight) const;
   void make_slots();
 
   graph::Graph& graph_;

@@ -3,17 +3,17 @@
 #include <gmock/gmock.h>
 
 #include "formats/model_json.h"
-#include "golden.h"
 #include "linn/error.h"
 #include "linn/layers.h"
 #include "optim/optimizers.h"
+#include "support/golden.h"
 
 namespace linn::graph {
 namespace {
 
-using linn::testing::golden_json;
-using linn::testing::golden_path;
-using linn::testing::read_text;
+using tests::golden_json;
+using tests::golden;
+using tests::text_of;
 
 io::Json model_of(const io::Json& test) { return test.contains("model_file") ? golden_json(test["model_file"]) : test["model"]; }
 
@@ -53,7 +53,7 @@ TEST(Summary, AsKerasPrintsIt) {
     // linn has no fixed batch size: its shapes begin with None where Keras says 32.
     if (name == "fixed_batch") continue;
     const Graph graph = formats::model_from_json(model_of(test), name, 0).graph;
-    EXPECT_EQ(summary(graph, style_of(test, graph)), read_text(golden_path("summary/" + test["file"].get<std::string>()))) << name;
+    EXPECT_EQ(summary(graph, style_of(test, graph)), text_of(golden("summary/" + test["file"].get<std::string>()))) << name;
     ++compared;
   }
   EXPECT_EQ(compared, 45);
@@ -66,7 +66,7 @@ TEST(Summary, FixedBatchIsShownAsAnyBatch) {
 TEST(Summary, ColoursAsKerasOnATerminal) {
   const auto expect = [](const std::string& file, const Graph& graph, SummaryStyle style) {
     style.color = true;
-    EXPECT_EQ(summary(graph, style), read_text(golden_path("summary_color/" + file + ".txt"))) << file;
+    EXPECT_EQ(summary(graph, style), text_of(golden("summary_color/" + file + ".txt"))) << file;
   };
   const Graph notebook = graph_of("notebook_80");
   const auto adam = optimizer_numbers(notebook, 2);

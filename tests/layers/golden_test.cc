@@ -1,14 +1,14 @@
 // Every layer against what Keras computes, forward and backward, in both precisions.
 #include <gtest/gtest.h>
 
-#include "golden.h"
 #include "layers/description.h"
-#include "plan_run.h"
+#include "support/golden.h"
+#include "support/plan_run.h"
 
 namespace linn::layers {
 namespace {
 
-using namespace linn::testing;
+using namespace tests;
 
 Shape image_of(const Shape& batch) { return batch.without_first(); }
 

@@ -5,14 +5,14 @@
 
 #include <cmath>
 
-#include "golden.h"
 #include "linn/error.h"
+#include "support/golden.h"
 
 namespace linn::optim {
 namespace {
 
-using linn::testing::Values;
-using linn::testing::values_of;
+using tests::Values;
+using tests::values_of;
 
 // fan_in 9 * 20, fan_out 9 * 300: 54000 values.
 const Shape kernel{3, 3, 20, 300};

@@ -1,15 +1,15 @@
 // Losses against what Keras computes: value and gradient, weighted and not, in both precisions.
 #include <gmock/gmock.h>
 
-#include "golden.h"
 #include "linn/error.h"
 #include "optim/losses.h"
-#include "plan_run.h"
+#include "support/golden.h"
+#include "support/plan_run.h"
 
 namespace linn::optim {
 namespace {
 
-using namespace linn::testing;
+using namespace tests;
 
 struct Result {
   double value;

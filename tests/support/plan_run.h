@@ -6,14 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "golden.h"
 #include "layers/description.h"
 #include "plan/lowering.h"
 #include "plan/ops/append.h"
 #include "plan/plan.h"
 #include "plan/workspace.h"
+#include "support/golden.h"
 
-namespace linn::testing {
+namespace linn::tests {
 
 using plan::Precision;
 
@@ -55,6 +55,8 @@ class PlanRun {
     bound_.push_back({value, std::move(numbers), element, {}});
     return value;
   }
+  /// Binds numbers to a value that is there already.
+  void adopt(plan::Value value, Values numbers) { bound_.push_back({value, std::move(numbers), lowering_->info(value).element, {}}); }
   plan::Value dot(plan::Value a, plan::Value b) {
     const plan::Value result = lowering_->value("dot", {}, plan::Extent::batch);
     keep(result);
@@ -150,7 +152,10 @@ class LayerRun {
     run_.build(images, precision);
   }
 
-  void run(const plan::StepInfo& step = {}) { run_.run(images_, step); }
+  void run(const plan::StepInfo& step = {}) {
+    step_ = step;
+    run_.run(images_, step);
+  }
   Values output() { return run_.get(output_); }
   Shape output_shape() const { return output_.shape; }
   Values input_gradient() { return run_.get(gradients_.back()); }
@@ -168,7 +173,7 @@ class LayerRun {
 
  private:
   double objective() {
-    run();
+    run(step_);
     double sum = 0;
     for (const double part : run_.get(dot_)) sum += part;
     return sum;
@@ -176,8 +181,9 @@ class LayerRun {
 
   PlanRun run_;
   std::int64_t images_;
+  plan::StepInfo step_;
   plan::Value input_, output_, dot_;
   std::vector<plan::Value> weights_, gradients_;
 };
 
-}  // namespace linn::testing
+}  // namespace linn::tests

@@ -6,11 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <map>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,25 +14,13 @@
 #include "io/json.h"
 #include "linn/formats.h"
 #include "linn/tensor.h"
+#include "support/source_tree.h"
 
-namespace linn::testing {
+namespace linn::tests {
 
 using Values = std::vector<double>;
 
-inline std::string golden_path(const std::string& file) {
-  const char* root = std::getenv("LINN_SOURCE");
-  return std::string(root == nullptr ? LINN_SOURCE_DIR : root) + "/tests/golden/" + file;
-}
-
-inline std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error("cannot read " + path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-inline io::Json golden_json(const std::string& file) { return io::parse_json(read_text(golden_path(file)), file); }
+inline io::Json golden_json(const std::string& file) { return io::parse_json(text_of(golden(file)), file); }
 
 inline Values values_of(const Tensor& tensor) {
   return core::visit(tensor, [](auto values) {
@@ -50,7 +34,7 @@ inline Values values_of(const Tensor& tensor) {
 class GoldenTensors {
  public:
   explicit GoldenTensors(const std::string& file) {
-    for (auto& [name, tensor] : load_safetensors(golden_path(file))) tensors_[name] = tensor;
+    for (auto& [name, tensor] : load_safetensors(golden(file))) tensors_[name] = tensor;
   }
   bool has(const std::string& name) const { return tensors_.contains(name); }
   const Tensor& operator[](const std::string& name) const { return tensors_.at(name); }
@@ -100,4 +84,4 @@ inline ::testing::AssertionResult agrees(const std::string& what, const Shape& s
                                                       failures, got.size(), place_in(shape, worst), got[worst], expected[worst], worst_excess);
 }
 
-}  // namespace linn::testing
+}  // namespace linn::tests

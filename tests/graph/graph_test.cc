@@ -1,0 +1,192 @@
+#include "graph/graph.h"
+
+#include <gmock/gmock.h>
+
+#include "linn/error.h"
+#include "linn/layers.h"
+
+namespace linn::graph {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> names_of(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes()) names.push_back(node.name);
+  return names;
+}
+
+std::vector<std::string> variables_of(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Variable& variable : graph.variables()) names.push_back(variable.name);
+  return names;
+}
+
+// Everything that can be seen of a graph.
+std::string picture(const Graph& graph) {
+  std::string text = graph.name() + (graph.built() ? " " + graph.input_shape().to_string() : "") + '\n';
+  for (const Node& node : graph.nodes()) {
+    text += node.name + ' ' + node.output.to_string() + ' ' + std::to_string(node.input);
+    for (const int variable : node.variables) text += ' ' + std::to_string(variable);
+    text += '\n';
+  }
+  for (const Variable& variable : graph.variables()) {
+    text += variable.name + ' ' + variable.value.shape().to_string();
+    for (const float value : variable.value.values<float>()) text += ' ' + std::to_string(value);
+    text += '\n';
+  }
+  return text;
+}
+
+template <class ErrorType, class Call>
+std::string refused(Graph& graph, Call call) {
+  const std::string before = picture(graph);
+  std::string message;
+  try {
+    call();
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const ErrorType& error) {
+    message = error.what();
+  }
+  EXPECT_EQ(picture(graph), before) << "the error changed the graph";
+  return message;
+}
+
+void add(Graph& graph, const Layer& layer, std::uint64_t seed = 1) { graph.append(layer.description(), seed); }
+
+Graph small() {
+  Graph graph("small");
+  add(graph, Conv2D(4, 3));
+  add(graph, MaxPooling2D());
+  add(graph, Conv2D(2, 1));
+  add(graph, Flatten());
+  add(graph, Dense(5));
+  return graph;
+}
+
+TEST(Graph, NamesCountByClass) {
+  Graph graph = small();
+  add(graph, Dense(5));
+  add(graph, Dense(5, {.name = "mine"}));
+  add(graph, Dense(5));
+  EXPECT_THAT(names_of(graph), ElementsAre("conv2d", "max_pooling2d", "conv2d_1", "flatten", "dense", "dense_1", "mine", "dense_2"));
+}
+
+TEST(Graph, NumbersSkipNamesThatAreTaken) {
+  Graph graph("g");
+  add(graph, Dense(1, {.name = "dense_1"}));
+  add(graph, Dense(1));
+  add(graph, Dense(1));
+  EXPECT_THAT(names_of(graph), ElementsAre("dense_1", "dense", "dense_2"));
+}
+
+TEST(Graph, BuildMakesShapesAndVariables) {
+  Graph graph = small();
+  EXPECT_FALSE(graph.built());
+  EXPECT_TRUE(graph.variables().empty());
+  graph.build({10, 12, 3}, 7);
+  EXPECT_TRUE(graph.built());
+  EXPECT_EQ(graph.input_shape(), Shape({10, 12, 3}));
+  EXPECT_EQ(graph.nodes()[0].output, Shape({8, 10, 4}));
+  EXPECT_EQ(graph.nodes()[1].output, Shape({4, 5, 4}));
+  EXPECT_EQ(graph.nodes()[3].output, Shape({40}));
+  EXPECT_EQ(graph.output_shape(), Shape({5}));
+  EXPECT_THAT(variables_of(graph), ElementsAre("conv2d/kernel", "conv2d/bias", "conv2d_1/kernel", "conv2d_1/bias", "dense/kernel", "dense/bias"));
+  EXPECT_EQ(graph.parameters(false), 3 * 3 * 3 * 4 + 4 + 4 * 2 + 2 + 40 * 5 + 5);
+  EXPECT_THAT(graph.nodes()[4].variables, ElementsAre(4, 5));
+}
+
+TEST(Graph, BuildingStepByStepIsBuildingAtOnce) {
+  Graph at_once = small();
+  at_once.build({10, 12, 3}, 1);
+  Graph by_steps("small");
+  by_steps.build({10, 12, 3}, 1);
+  const Graph parts = small();
+  for (const Node& node : parts.nodes()) by_steps.append(node.layer, 1);
+  EXPECT_EQ(picture(by_steps), picture(at_once));
+}
+
+TEST(Graph, SeedsDecideTheValues) {
+  Graph a = small(), b = small(), c = small();
+  a.build({10, 12, 3}, 1);
+  b.build({10, 12, 3}, 1);
+  c.build({10, 12, 3}, 2);
+  EXPECT_EQ(picture(a), picture(b));
+  EXPECT_NE(picture(a), picture(c));
+}
+
+TEST(Graph, BuildAgainForAnotherShape) {
+  Graph graph = small();
+  graph.build({10, 12, 3}, 1);
+  graph.build({6, 6, 1}, 1);
+  EXPECT_EQ(graph.variables()[0].value.shape(), Shape({3, 3, 1, 4}));
+  EXPECT_EQ(graph.variables().size(), 6U);
+  Graph fresh = small();
+  fresh.build({6, 6, 1}, 1);
+  EXPECT_EQ(picture(graph), picture(fresh));
+}
+
+TEST(Graph, RemoveLastTakesItsVariables) {
+  Graph graph = small();
+  graph.build({10, 12, 3}, 1);
+  Graph shorter("small");
+  for (std::size_t i = 0; i + 1 < graph.nodes().size(); ++i) shorter.append(graph.nodes()[i].layer, 1);
+  shorter.build({10, 12, 3}, 1);
+  graph.remove_last();
+  EXPECT_EQ(picture(graph), picture(shorter));
+  EXPECT_EQ(graph.output_shape(), Shape({40}));
+}
+
+TEST(Graph, FrozenLayersCountApart) {
+  Graph graph("g");
+  add(graph, Dense(3, {.trainable = false}));
+  add(graph, Dense(2));
+  graph.build({4}, 0);
+  EXPECT_EQ(graph.parameters(false), 4 * 3 + 3 + 3 * 2 + 2);
+  EXPECT_EQ(graph.parameters(true), 3 * 2 + 2);
+  EXPECT_FALSE(graph.variables()[0].trainable);
+  EXPECT_TRUE(graph.variables()[2].trainable);
+}
+
+TEST(GraphErrors, DuplicatesAndBadNames) {
+  Graph graph = small();
+  const Dense twice(3, {.name = "twice"});
+  add(graph, twice);
+  EXPECT_THAT(refused<ValueError>(graph, [&] { add(graph, twice); }), AllOf(HasSubstr("[dense 'twice']"), HasSubstr("\"small\"")));
+  EXPECT_THAT(refused<ValueError>(graph, [&] { add(graph, Dense(3, {.name = "twice"})); }), HasSubstr("\"twice\""));
+  EXPECT_THAT(refused<ValueError>(graph, [&] { add(graph, Dense(3, {.name = "a/b"})); }), HasSubstr("'/'"));
+}
+
+TEST(GraphErrors, ALayerThatDoesNotFit) {
+  Graph graph = small();
+  graph.build({10, 12, 3}, 1);
+  EXPECT_THAT(refused<ShapeError>(graph, [&] { add(graph, MaxPooling2D()); }), HasSubstr("[max_pooling2d 'max_pooling2d_1']"));
+  EXPECT_THAT(refused<ShapeError>(graph, [&] { graph.build({2, 2, 3}, 1); }), HasSubstr("[conv2d 'conv2d'] kernel_size (3, 3) does not fit input (2, 2)"));
+  EXPECT_THAT(refused<ShapeError>(graph, [&] { graph.build({}, 1); }), HasSubstr("at least one axis"));
+  EXPECT_THAT(refused<ShapeError>(graph, [&] { graph.build({10, 0, 3}, 1); }), HasSubstr("(10, 0, 3)"));
+  EXPECT_THAT(refused<ShapeError>(graph, [&] { graph.build({Shape::none, 10, 3}, 1); }), HasSubstr("None"));
+}
+
+TEST(GraphErrors, UnbuiltStaysUnbuilt) {
+  Graph graph = small();
+  refused<ShapeError>(graph, [&] { graph.build({1, 1, 1}, 1); });
+  EXPECT_FALSE(graph.built());
+}
+
+TEST(GraphErrors, TooManyParameters) {
+  Graph graph("g");
+  graph.build({1000000}, 1);
+  EXPECT_THAT(refused<MemoryError>(graph, [&] { add(graph, Dense(1000000)); }), HasSubstr("[dense 'dense']"));
+  EXPECT_THAT(refused<Error>(graph, [&] { add(graph, Conv2D(2147483647, {2147483647, 2147483647})); }), HasSubstr("conv2d"));
+  // The product of the sizes passes 2^63.
+  Graph flat("g");
+  add(flat, Flatten());
+  add(flat, Dense(2147483647));
+  EXPECT_THROW(flat.build({2147483647, 2147483647}, 1), Error);
+  EXPECT_FALSE(flat.built());
+}
+
+}  // namespace
+}  // namespace linn::graph

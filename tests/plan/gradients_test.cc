@@ -1,0 +1,225 @@
+// Gradients of every layer, and of chains of them, against finite differences in float64.
+#include <gmock/gmock.h>
+
+#include <functional>
+#include <random>
+
+#include "core/worker_pool.h"
+#include "graph/graph.h"
+#include "linn/layers.h"
+#include "plan/ops/eltwise.h"
+#include "plan/ops/loss.h"
+#include "plan/ops/update.h"
+#include "support/plan_run.h"
+
+namespace linn::plan {
+namespace {
+
+using tests::LayerRun;
+using tests::Values;
+
+Values random_values(std::int64_t count, std::uint32_t seed, double least = -1, double most = 1) {
+  std::mt19937 engine(seed);
+  Values values(static_cast<std::size_t>(count));
+  for (double& value : values) value = least + (most - least) * static_cast<double>(engine()) / 4294967296.0;
+  return values;
+}
+
+// Central differences of a function of some numbers, at every third of them at least.
+void expect_slopes(const std::string& what, const Values& at, const Values& gradient, const std::function<double(const Values&)>& f) {
+  ASSERT_EQ(gradient.size(), at.size()) << what;
+  constexpr double h = 1e-6;
+  const std::size_t step = std::max<std::size_t>(1, at.size() / 60);
+  for (std::size_t i = 0; i < at.size(); i += step) {
+    Values moved = at;
+    moved[i] = at[i] + h;
+    const double above = f(moved);
+    moved[i] = at[i] - h;
+    const double slope = (above - f(moved)) / (2 * h);
+    EXPECT_NEAR(gradient[i], slope, 1e-6 * (1 + std::abs(slope))) << what << " [" << i << "]";
+  }
+  f(at);
+}
+
+void check_layer(const Layer& layer, const Shape& image) {
+  SCOPED_TRACE(std::string(layer.class_name()) + " on " + image.to_string());
+  constexpr std::int64_t images = 3;
+  const layers::DescriptionPtr& description = layer.description();
+  std::vector<Values> weights;
+  std::uint32_t seed = 1;
+  for (const VariableSpec& spec : description->variables(image)) weights.push_back(random_values(spec.shape.elements(), ++seed));
+  const Values input = random_values(images * image.elements(), 50, 0.1, 2);
+  const Values upstream = random_values(images * layer.compute_output_shape(image).elements(), 51);
+  LayerRun run(description, image, images, input, weights, upstream, Precision::float64);
+  run.run({.seed = 3, .step = 0, .learning_rate = 0});
+  const Values dinput = run.input_gradient();
+  std::vector<Values> dweights;
+  for (std::size_t i = 0; i < weights.size(); ++i) dweights.push_back(run.weight_gradient(i));
+  expect_slopes("input", input, dinput, [&](const Values& values) { return run.objective_with_input(values); });
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    expect_slopes("weight " + std::to_string(i), weights[i], dweights[i], [&](const Values& values) { return run.objective_with_weight(i, values); });
+}
+
+TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
+  check_layer(Conv2D(3, {3, 2}), {6, 5, 2});
+  check_layer(Conv2D(4, 3, {.strides = {2, 1}, .padding = "same", .groups = 2, .activation = "relu"}), {5, 6, 4});
+  check_layer(Conv2D(2, 3, {.padding = "same", .dilation_rate = 2, .activation = "tanh", .use_bias = false}), {6, 6, 1});
+  check_layer(MaxPooling2D({2, 3}, {.padding = "same"}), {5, 7, 2});
+  check_layer(MaxPooling2D(3, {.strides = 1}), {5, 5, 2});
+  check_layer(MaxPooling2D({17, 16}), {17, 33, 1});  // more than 256 cells
+  check_layer(AveragePooling2D(2, {.strides = 1, .padding = "same"}), {4, 5, 3});
+  check_layer(AveragePooling2D({3, 2}), {7, 6, 2});
+  check_layer(GlobalMaxPooling2D(), {4, 4, 3});
+  check_layer(GlobalMaxPooling2D({.keepdims = true}), {4, 3, 2});
+  check_layer(GlobalAveragePooling2D(), {4, 4, 3});
+  check_layer(GlobalAveragePooling2D({.keepdims = true}), {2, 4, 3});
+  check_layer(Flatten(), {2, 3, 4});
+  check_layer(Dense(5), {7});
+  check_layer(Dense(4, {.activation = "relu", .use_bias = false}), {9});
+  check_layer(Dense(4, {.activation = "softmax"}), {2, 3, 5});
+  check_layer(Activation("softmax"), {6});
+  check_layer(Activation("log_softmax"), {2, 6});
+  for (const char* name : {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "softplus", "softsign", "sigmoid", "hard_sigmoid", "silu", "hard_silu", "gelu", "tanh",
+                           "exponential", "mish", "log_sigmoid"})
+    check_layer(Activation(name), {3, 4});
+  check_layer(Dropout(0.4), {5, 6});
+  check_layer(Dropout(0.0), {5});
+  check_layer(Rescaling(0.5, {.offset = 2}), {4, 4, 1});
+}
+
+// A graph lowered for training with a loss of its own: the sum of output * upstream.
+class GraphRun {
+ public:
+  GraphRun(const graph::Graph& graph, std::int64_t images, Values input, Values upstream, Precision precision)
+      : run_(Purpose::training), images_(images) {
+    Lowering& to = run_.lowering();
+    input_ = run_.bind("input", graph.input_shape(), Extent::batch, std::move(input));
+    lowered_ = graph.lower(to, input_);
+    for (std::size_t i = 0; i < graph.variables().size(); ++i) run_.adopt(lowered_.variables[i], tests::values_of(graph.variables()[i].value));
+    const Value flow = run_.bind("upstream", lowered_.output.shape, Extent::batch, std::move(upstream));
+    dot_ = run_.dot(lowered_.output, flow);
+    fuse(to);
+    std::vector<Value> wanted = lowered_.variables;
+    wanted.push_back(input_);
+    Gradients gradients(to, wanted);
+    gradients.run();
+    for (const Value& value : wanted) gradients_.push_back(gradients.of(value));
+    for (const Value& gradient : gradients_) run_.keep(gradient);
+    run_.build(images, precision);
+  }
+
+  tests::PlanRun& plan_run() { return run_; }
+  std::vector<Values> gradients() { return gradients_of(images_); }
+  /// Of the first so many images.
+  std::vector<Values> gradients_of(std::int64_t images) {
+    run_.run(images, {.seed = 9, .step = 4, .learning_rate = 0});
+    std::vector<Values> all;
+    for (const Value& gradient : gradients_) all.push_back(run_.get(gradient));
+    return all;
+  }
+  double objective(std::size_t variable, const Values& values) {
+    run_.set(lowered_.variables[variable], values);
+    run_.run(images_, {.seed = 9, .step = 4, .learning_rate = 0});
+    double sum = 0;
+    for (const double part : run_.get(dot_)) sum += part;
+    return sum;
+  }
+
+ private:
+  tests::PlanRun run_;
+  std::int64_t images_;
+  Value input_, dot_;
+  graph::Lowered lowered_;
+  std::vector<Value> gradients_;
+};
+
+graph::Graph net() {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{Conv2D(4, 3, {.activation = "relu"}), MaxPooling2D(2), Dropout(0.25), Conv2D(6, 3, {.padding = "same", .activation = "relu"}),
+                                               AveragePooling2D(2, {.padding = "same"}), Flatten(), Dense(20, {.activation = "relu"}), Dense(5, {.activation = "softmax"})})
+    graph.append(layer.description(), 11);
+  graph.build({13, 12, 2}, 11);
+  return graph;
+}
+
+TEST(Gradients, AChainAgainstFiniteDifferences) {
+  const graph::Graph graph = net();
+  constexpr std::int64_t images = 11;  // more than one shard
+  GraphRun run(graph, images, random_values(images * 13 * 12 * 2, 1), random_values(images * 5, 2), Precision::float64);
+  const std::vector<Values> gradients = run.gradients();
+  for (std::size_t v = 0; v < graph.variables().size(); ++v) {
+    const graph::Variable& variable = graph.variables()[v];
+    expect_slopes(variable.name, tests::values_of(variable.value), gradients[v], [&](const Values& values) { return run.objective(v, values); });
+  }
+}
+
+TEST(Gradients, SameBitsOnAnyNumberOfThreads) {
+  const graph::Graph graph = net();
+  for (const std::int64_t images : {1, 8, 37, 64}) {
+    std::vector<Values> first;
+    for (const int threads : {1, 2, 3, 8}) {
+      core::set_threads(threads);
+      GraphRun run(graph, images, random_values(images * 13 * 12 * 2, 1), random_values(images * 5, 2), Precision::float32);
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        const std::vector<Values> gradients = run.gradients();
+        if (first.empty()) first = gradients;
+        for (std::size_t v = 0; v < first.size(); ++v) EXPECT_EQ(gradients[v], first[v]) << images << " images, " << threads << " threads, value " << v;
+      }
+    }
+  }
+  core::set_threads(2);
+}
+
+TEST(Plan, ServesSmallerBatchesWithTheSameBits) {
+  const graph::Graph graph = net();
+  const Values input = random_values(40 * 13 * 12 * 2, 1), upstream = random_values(40 * 5, 2);
+  GraphRun large(graph, 40, input, upstream, Precision::float32);
+  const auto first = [](const Values& all, std::int64_t count) { return Values(all.begin(), all.begin() + count); };
+  for (const std::int64_t images : {1, 7, 8, 9, 24, 39}) {
+    GraphRun exact(graph, images, first(input, images * 13 * 12 * 2), first(upstream, images * 5), Precision::float32);
+    const std::vector<Values> want = exact.gradients();
+    EXPECT_EQ(large.gradients_of(images), want) << images;
+  }
+}
+
+// What a training step consists of: batch, net, loss, gradients of the variables, updates.
+Plan training_plan(const graph::Graph& graph) {
+  Lowering to(Purpose::training);
+  const Value input = gather(to, 0, graph.input_shape(), DType::f32);
+  const graph::Lowered lowered = graph.lower(to, input);
+  const Value labels = gather_labels(to, 1, 1, DType::i64);
+  const Value loss = crossentropy(to, {.prediction = lowered.output, .target = labels, .weight = {}}, false, 0);
+  weighted_sum(to, loss, {});
+  fuse(to);
+  Gradients gradients(to, lowered.variables);
+  gradients.run();
+  for (const Value& variable : lowered.variables) {
+    std::vector<Value> slots;
+    for (const char* slot : {"momentum", "velocity"}) slots.push_back(to.value(slot, variable.shape, Extent::fixed, Element::real, Home::bound));
+    adam_update(to, {.beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .amsgrad = false}, gradients.of(variable), variable, slots);
+  }
+  return Plan(std::move(to), {.batch = 32, .precision = Precision::float32, .policy = {}});
+}
+
+TEST(Plan, SegmentsOfATrainingStep) {
+  const Plan plan = training_plan(net());
+  std::vector<std::string> text;
+  for (const Segment& segment : plan.segments()) {
+    text.emplace_back(segment.cut == Cut::images ? "images:" : "outputs:");
+    for (const int op : segment.ops) text.back() += ' ' + std::string(plan.op(op).name());
+  }
+  // Kernels are transposed before anything overwrites them, and each worker takes its images from the batch to the last
+  // gradient in one go. Sums over images follow, and what needs those comes last. Relus are part of their conv or dense, the
+  // loss reads what goes into the softmax, and nobody computes the gradient of the input.
+  EXPECT_THAT(text, ::testing::ElementsAre("outputs: transpose_kernel transpose_kernel transpose_kernel",
+                                           "images: gather conv2d pool2d dropout conv2d pool2d dense dense softmax gather_labels crossentropy"
+                                           " bias_gradient dense activation_gradient bias_gradient dense pool2d_input_gradient activation_gradient"
+                                           " conv2d_kernel_gradient bias_gradient conv2d_input_gradient dropout pool2d_input_gradient"
+                                           " activation_gradient conv2d_kernel_gradient bias_gradient",
+                                           "outputs: weighted_sum dense_kernel_gradient dense_kernel_gradient adam_update adam_update adam_update"
+                                           " adam_update adam_update adam_update",
+                                           "outputs: adam_update adam_update"));
+}
+
+}  // namespace
+}  // namespace linn::plan
