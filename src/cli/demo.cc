@@ -422,7 +422,8 @@ class Demo {
       std::string line;
       fmt::print("\n");
       for (std::size_t at = 0; at < paragraph.size();) {
-        const std::size_t end = std::min(paragraph.find(' ', at), paragraph.size());
+        std::size_t end = std::min(paragraph.find(' ', at), paragraph.size());
+        if (paragraph.compare(end, 2, " %") == 0) end = std::min(paragraph.find(' ', end + 1), paragraph.size());  // 98.3 % stays together
         const std::string word = paragraph.substr(at, end - at);
         if (!line.empty() && line.size() + 1 + word.size() > width) {
           fmt::print("{}\n", line);

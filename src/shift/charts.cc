@@ -32,7 +32,7 @@ void color_bar(Picture& picture, int x, int y, int height, double least, double 
   for (int i = 0; i <= 4; ++i) {
     const int at = y + i * (height - 1) / 4;
     picture.fill(x + width, at, 6, 1, ink);
-    picture.text(x + width + 10, at - 7, fmt::format("{:.0f} %", 100 * (most - (most - least) * i / 4)), ink);
+    picture.text(x + width + 14, at - 7, fmt::format("{:.0f} %", 100 * (most - (most - least) * i / 4)), ink);
   }
 }
 
@@ -55,7 +55,7 @@ void axes(Picture& picture, const Chart& chart, const std::string& title) {
   for (std::int64_t r = 0; r <= chart.radius; r += step)
     picture.text(static_cast<int>(chart.at_x(static_cast<double>(r))), chart.y + chart.height + 10, fmt::format("{}", r), grey, 2,
                  Align::centre);
-  picture.text(chart.x + chart.width / 2, chart.y + chart.height + 36, "moved by up to r pixels", grey, 2, Align::centre);
+  picture.text(chart.x + chart.width / 2, chart.y + chart.height + 36, "r", grey, 2, Align::centre);
 }
 
 template <class Value>
@@ -133,7 +133,7 @@ Picture shift_maps(const std::vector<NamedSweep>& sweeps) {
   const int top = margin + 3 * line_height + 14;
   const auto count = static_cast<int>(sweeps.size());
   const std::string title = "Accuracy when the images move";
-  const int width = std::max(margin + count * step + 104, 2 * margin + Picture::text_width(title, 3));
+  const int width = std::max(margin + count * step + 116, 2 * margin + Picture::text_width(title, 3));
   Picture picture(width, top + map + 84);
   picture.text(margin, margin, title, ink, 3);
   const std::int64_t labels = label_step(radius, cell);
@@ -185,7 +185,7 @@ Picture accuracy_by_radius(const std::vector<NamedSweep>& sweeps) {
   const int second = first + plane_width + 80;
   const int legend = second + plane_width + 36;
   Picture picture(legend + 44 + Picture::text_width(std::string(longest, ' ')) + margin, top + plane_height + 84);
-  picture.text(margin, margin, "How far pooling helps, and where it stops: accuracy in %", ink, 3);
+  picture.text(margin, margin, "Accuracy in % when the images move by up to r pixels", ink, 3);
 
   const Chart mean{first, top, plane_width, plane_height, radius};
   const Chart worst{second, top, plane_width, plane_height, radius};
@@ -239,7 +239,7 @@ Picture maps_around_pooling(const Tensor& image, const std::vector<PooledMaps>& 
   const auto pixels = digit.values<float>();
   const float brightest = std::max(1e-30F, *std::max_element(pixels.begin(), pixels.end()));
   picture.text(margin, top, fmt::format("the image: {} x {}", rows, columns), ink);
-  const int frame = top + line_height;
+  const int frame = top + line_height - 4;
   for (std::int64_t y = 0; y < rows; ++y)
     for (std::int64_t x = 0; x < columns; ++x)
       picture.fill(margin + cell_edge(x, columns, big), frame + cell_edge(y, rows, big),

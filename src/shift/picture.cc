@@ -62,7 +62,7 @@ Color line_color(std::size_t number) {
 
 Color readable_on(Color background) {
   const double light = 0.299 * background.red + 0.587 * background.green + 0.114 * background.blue;
-  return light > 130 ? Color{20, 20, 20} : white;
+  return light > 118 ? Color{20, 20, 20} : white;
 }
 
 Picture::Picture(int width, int height, Color background)

@@ -1,0 +1,429 @@
+// The built command as its users meet it: exit codes, messages, JSON lines, Ctrl-C.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "io/json.h"
+#include "linn/data.h"
+#include "linn/layers.h"
+#include "linn/model.h"
+#include "support/source_tree.h"
+
+namespace linn::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+namespace fs = std::filesystem;
+
+struct Result {
+  int code = -1;
+  std::string out, err;
+
+  std::vector<io::Json> events() const {
+    std::vector<io::Json> all;
+    std::istringstream lines(out);
+    for (std::string line; std::getline(lines, line);) all.push_back(io::parse_json(line, "stdout"));
+    return all;
+  }
+};
+
+// A running command; its output goes to files, so that no pipe can fill up.
+class Process {
+ public:
+  Process(const std::vector<std::string>& arguments, const fs::path& folder,
+          const std::vector<std::pair<std::string, std::string>>& environment = {})
+      : out_(folder / "stdout"), err_(folder / "stderr") {
+    std::vector<std::string> words = {LINN_COMMAND};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+      if (std::freopen(out_.c_str(), "w", stdout) == nullptr || std::freopen(err_.c_str(), "w", stderr) == nullptr) ::_exit(99);
+      ::execv(argv[0], argv.data());
+      ::_exit(98);
+    }
+  }
+
+  void interrupt() const { ::kill(pid_, SIGINT); }
+  bool wait_for_output(const std::string& text) const {
+    for (int i = 0; i < 6000; ++i) {
+      if (tests::text_of(out_).find(text) != std::string::npos || tests::text_of(err_).find(text) != std::string::npos) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+  Result wait() const {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    return {code, tests::text_of(out_), tests::text_of(err_)};
+  }
+
+ private:
+  fs::path out_, err_;
+  pid_t pid_ = -1;
+};
+
+class Command : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = fs::temp_directory_path() / "linn_cli_XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  Result run(const std::vector<std::string>& arguments, const std::vector<std::pair<std::string, std::string>>& environment = {}) const {
+    return Process(arguments, folder_, environment).wait();
+  }
+  std::string path(const std::string& name) const { return folder_ / name; }
+
+  // A small data set in the form of MNIST: a square in one of four corners, which is its class.
+  std::string small_data(std::int64_t images = 64, std::int64_t labels = -1, std::uint8_t last_label = 3) const {
+    if (labels < 0) labels = images;
+    Tensor x({images, 12, 12}, DType::u8);
+    Tensor y({labels}, DType::u8);
+    for (std::int64_t i = 0; i < images; ++i)
+      for (std::int64_t row = 0; row < 4; ++row)
+        for (std::int64_t column = 0; column < 4; ++column)
+          x.values<std::uint8_t>()[static_cast<std::size_t>((i * 12 + row + (i & 2) * 3 + 1) * 12 + column + (i & 1) * 6 + 1)] =
+              static_cast<std::uint8_t>(200 + i % 50);
+    for (std::int64_t i = 0; i < labels; ++i) y.values<std::uint8_t>()[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(i & 3);
+    if (labels > 0) y.values<std::uint8_t>()[static_cast<std::size_t>(labels - 1)] = last_label;
+    const std::string file = path("data.npz");
+    save_npz(file, {{"x_train", x}, {"y_train", y}, {"x_test", x}, {"y_test", y}});
+    return file;
+  }
+  std::string trained() const {
+    const Result result =
+        run({"train", "--data", small_data(), "--epochs", "4", "--batch-size", "8", "--learning-rate", "0.01", "--out", path("model")});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return path("model");
+  }
+  void write(const std::string& file, const std::string& text) const { std::ofstream(file, std::ios::binary) << text; }
+
+  fs::path folder_;
+};
+
+TEST_F(Command, SummaryIsKerass) {
+  const Result result = run({"summary"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Total params: 113,386 (442.91 KB)"));
+  EXPECT_THAT(result.out, Not(HasSubstr("\x1b"))) << "no colour without a terminal";
+}
+
+TEST_F(Command, SummaryAsJson) {
+  const auto events = run({"summary", "global-max", "--log", "json"}).events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["event"], "summary");
+  EXPECT_EQ(events[0]["parameters"], 9898);
+  std::int64_t sum = 0;
+  for (const auto& layer : events[0]["layers"]) sum += layer["parameters"].get<std::int64_t>();
+  EXPECT_EQ(sum, 9898);
+  EXPECT_EQ(events[0]["layers"][4]["class"], "GlobalMaxPooling2D");
+}
+
+TEST_F(Command, SummaryOfAConfiguration) {
+  const Result result = run({"summary", tests::golden("same_config.json")});
+  EXPECT_EQ(result.code, 0) << result.err;
+}
+
+TEST_F(Command, VersionAndHelp) {
+  EXPECT_THAT(run({"--version"}).out, HasSubstr("linn 0."));
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"--help"},
+                                                                                         {"train", "--help"},
+                                                                                         {"summary", "--help"},
+                                                                                         {"evaluate", "-h"},
+                                                                                         {"predict", "--help"},
+                                                                                         {"shift", "--help"},
+                                                                                         {"demo", "--help"}}) {
+    const Result result = run(arguments);
+    EXPECT_EQ(result.code, 0);
+    EXPECT_THAT(result.out, HasSubstr("Usage: linn"));
+  }
+}
+
+// ---- usage: exit code 2 --------------------------------------------------------------------------------------------
+
+struct Usage {
+  std::vector<std::string> arguments;
+  std::string says;
+};
+
+TEST_F(Command, UsageErrorsNameWhatIsMeant) {
+  const std::vector<Usage> all = {
+      {{}, "subcommand is required"},
+      {{"trian"}, "unknown command \"trian\" (did you mean \"train\"?)"},
+      {{"train", "--epohcs", "3"}, "unknown option \"--epohcs\" (did you mean \"--epochs\"?)"},
+      {{"train", "--epohcs=3"}, "did you mean \"--epochs\"?"},
+      {{"train", "-e", "3"}, "unknown option \"-e\""},
+      {{"summary", "--model", "notbook"}, "did you mean \"notebook\"?"},
+      {{"train", "--epochs", "many"}, "--epochs"},
+      {{"train", "--epochs"}, "--epochs"},
+      {{"summary", "--log", "jsn"}, "did you mean \"json\"?"},
+      {{"evaluate"}, "model"},
+      {{"predict", "somewhere"}, "--row"},
+      {{"summary", "notebook", "surplus"}, "surplus"},
+  };
+  for (const Usage& usage : all) {
+    const Result result = run(usage.arguments);
+    EXPECT_EQ(result.code, 2) << testing::PrintToString(usage.arguments) << result.err;
+    EXPECT_THAT(result.err, HasSubstr(usage.says)) << testing::PrintToString(usage.arguments);
+  }
+}
+
+// ---- bad input: exit code 3, files: 4 ------------------------------------------------------------------------------
+
+TEST_F(Command, SizesBelowOne) {
+  const std::string data = small_data();
+  for (const std::string option : {"--epochs", "--batch-size", "--classes", "--limit", "--canvas", "--learning-rate", "--threads"}) {
+    const Result result = run({"train", "--data", data, option, "-1"});
+    EXPECT_EQ(result.code, 3) << option << result.err;
+    EXPECT_THAT(result.err, HasSubstr("-1")) << option;
+  }
+  for (const std::string option : {"--epochs", "--batch-size", "--classes", "--learning-rate"})
+    EXPECT_EQ(run({"train", "--data", data, option, "0"}).code, 3) << option;
+  for (const std::string scale : {"0", "-1", "1/0", "nan", "x", "1/255x", "/", ""})
+    EXPECT_EQ(run({"train", "--data", data, "--epochs", "1", "--scale=" + scale}).code, scale.empty() ? 2 : 3) << scale;
+  for (const std::string shape : {"28", "0x28", "-1x28", "28x28x1x1", "28x", "axb"})
+    EXPECT_EQ(run({"summary", "--input=" + shape}).code, 3) << shape;
+}
+
+TEST_F(Command, FilesThatAreNotThere) {
+  EXPECT_EQ(run({"train", "--data", path("none.npz")}).code, 4);
+  EXPECT_THAT(run({"train", "--data", path("none.npz")}).err, HasSubstr("none.npz"));
+  EXPECT_EQ(run({"evaluate", path("none")}).code, 4);
+  EXPECT_EQ(run({"summary", path("none.json")}).code, 4);
+  const Result missing = run({"train"}, {{"LINN_DATA", path("none.npz")}});
+  EXPECT_EQ(missing.code, 4);
+  EXPECT_THAT(missing.err, HasSubstr("--data"));
+  EXPECT_EQ(run({"train", "--data", small_data(), "--out", path("data.npz")}).code, 4) << "a file where the directory should be";
+}
+
+TEST_F(Command, DataThatMakeNoSense) {
+  const Result counts = run({"train", "--data", small_data(64, 63)});
+  EXPECT_EQ(counts.code, 3);
+  EXPECT_THAT(counts.err, testing::AllOf(HasSubstr("64 images"), HasSubstr("63 labels")));
+
+  const Result label = run({"train", "--data", small_data(64, 64, 10), "--epochs", "1"});
+  EXPECT_EQ(label.code, 3);
+  EXPECT_THAT(label.err, testing::AllOf(HasSubstr("10"), HasSubstr("63"))) << "label 10 of 10 classes, and which image has it";
+
+  const std::string good = tests::text_of(small_data());
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"empty.npz", ""}, {"short.npz", good.substr(0, good.size() / 2)}, {"text.npz", "not an archive"}};
+  for (const auto& [name, text] : files) {
+    write(path(name), text);
+    const Result result = run({"train", "--data", path(name)});
+    EXPECT_EQ(result.code, 3) << name;
+    EXPECT_THAT(result.err, HasSubstr(name));
+  }
+  std::string flipped = good;
+  flipped[200] = static_cast<char>(flipped[200] ^ 4);
+  write(path("flipped.npz"), flipped);
+  EXPECT_EQ(run({"train", "--data", path("flipped.npz")}).code, 3) << "a wrong checksum";
+}
+
+TEST_F(Command, ModelsThatDoNotFit) {
+  const std::string data = small_data();
+  write(path("broken.json"), "{\"class_name\": ");
+  const Result broken = run({"summary", path("broken.json")});
+  EXPECT_EQ(broken.code, 3);
+  EXPECT_THAT(broken.err, HasSubstr("broken.json"));
+  EXPECT_EQ(run({"train", "--data", data, "--model", tests::golden("notebook_config.json"), "--epochs", "1"}).code, 3)
+      << "28 x 28 and 12 x 12";
+  const std::string model = trained();
+  const std::string weights = tests::text_of(model + "/model.safetensors");
+  write(model + "/model.safetensors", weights.substr(0, weights.size() - 10));
+  EXPECT_EQ(run({"evaluate", model, "--data", data}).code, 3);
+}
+
+TEST_F(Command, ErrorsAreJsonToo) {
+  const auto events = run({"train", "--data", path("none.npz"), "--log", "json"}).events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["event"], "error");
+  EXPECT_EQ(events[0]["kind"], "IoError");
+  EXPECT_EQ(events[0]["exit_code"], 4);
+}
+
+TEST_F(Command, FullDiskOnStandardOutput) {
+  if (::access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full";
+  const std::string line = std::string(LINN_COMMAND) + " summary > /dev/full 2> " + path("err");
+  const int status = std::system(line.c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 4);
+}
+
+// ---- train, and what follows ---------------------------------------------------------------------------------------
+
+TEST_F(Command, TrainEvaluatePredictShift) {
+  const std::string data = small_data();
+  const Result train = run(
+      {"train", "--data", data, "--epochs", "6", "--batch-size", "8", "--learning-rate", "0.01", "--out", path("model"), "--log", "json"},
+      {{"NO_COLOR", "1"}});
+  ASSERT_EQ(train.code, 0) << train.err;
+  const auto events = train.events();
+  ASSERT_EQ(events.size(), 1U + 6 + 1 + 1);
+  EXPECT_EQ(events[0]["event"], "train");
+  EXPECT_DOUBLE_EQ(events[0]["input_scale"].get<double>(), 1.0 / 255);
+  EXPECT_EQ(events[1]["event"], "epoch");
+  EXPECT_EQ(events[1]["steps"], 8);
+  EXPECT_GT(events[1]["images_per_second"].get<double>(), 0);
+  EXPECT_EQ(events[7]["event"], "evaluate");
+  EXPECT_GT(events[7]["accuracy"].get<double>(), 0.9);
+  EXPECT_EQ(events[8]["event"], "done");
+  EXPECT_EQ(events[8]["saved"], path("model"));
+
+  const auto evaluate = run({"evaluate", path("model"), "--data", data, "--log", "json"}).events();
+  ASSERT_EQ(evaluate.size(), 1U);
+  EXPECT_EQ(evaluate[0]["accuracy"], events[7]["accuracy"]);
+  EXPECT_NEAR(evaluate[0]["loss"].get<double>(), events[7]["loss"].get<double>(), 1e-6);
+  EXPECT_DOUBLE_EQ(evaluate[0]["input_scale"].get<double>(), 1.0 / 255) << "saved with the model";
+
+  const auto predict = run({"predict", path("model"), "--data", data, "--row", "2", "--log", "json"}).events();
+  ASSERT_EQ(predict.size(), 1U);
+  EXPECT_EQ(predict[0]["label"], 2);
+  EXPECT_EQ(predict[0]["values"].size(), 10U);
+  EXPECT_EQ(run({"predict", path("model"), "--data", data, "--row", "64"}).code, 3);
+
+  const Result shift = run({"shift", path("model"), "--data", data, "--radius", "1", "--picture", path("map.png"), "--log", "json"});
+  ASSERT_EQ(shift.code, 0) << shift.err;
+  const auto found = shift.events();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0]["map"].size(), 3U);
+  EXPECT_DOUBLE_EQ(found[0]["map"][1][1].get<double>(), evaluate[0]["accuracy"].get<double>()) << "no shift";
+  EXPECT_EQ(load_image(path("map.png")).shape()[2], 3);
+  EXPECT_EQ(run({"shift", path("model"), "--data", data, "--radius", "-1"}).code, 3);
+  EXPECT_EQ(run({"shift", path("model"), "--data", data, "--border", "zeros"}).code, 3);
+}
+
+TEST_F(Command, LinesWithoutATerminalSayWhatWasDone) {
+  const Result result = run({"train", "--data", small_data(), "--epochs", "2", "--batch-size", "8"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("uint8, multiplied by 1/255"));
+  EXPECT_THAT(result.out, HasSubstr("Epoch 1/2 - "));
+  EXPECT_THAT(result.out, HasSubstr("not saved, because no --out DIR was given"));
+  EXPECT_THAT(result.out, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(result.out, Not(HasSubstr("\r")));
+}
+
+TEST_F(Command, ScaleIsLeftToRescaling) {
+  Sequential model;
+  model.add(Rescaling(1.0 / 255, {.input_shape = {12, 12, 1}}));
+  model.add(Flatten());
+  model.add(Dense(4, {.activation = "softmax"}));
+  write(path("model.json"), model.to_json());
+  const auto events = run({"train", "--data", small_data(), "--model", path("model.json"), "--epochs", "1", "--log", "json"}).events();
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events[0]["input_scale"], 1);
+  const auto forced =
+      run({"train", "--data", small_data(), "--model", path("model.json"), "--epochs", "1", "--scale", "1/2", "--log", "json"}).events();
+  ASSERT_FALSE(forced.empty());
+  EXPECT_EQ(forced[0]["input_scale"], 0.5);
+}
+
+TEST_F(Command, SameSeedSameModelOnAnyNumberOfThreads) {
+  const std::string data = small_data();
+  for (const std::string threads : {"1", "3"})
+    ASSERT_EQ(run({"train", "--data", data, "--epochs", "2", "--seed", "5", "--threads", threads, "--out", path("m" + threads)}).code, 0);
+  EXPECT_EQ(tests::text_of(path("m1/model.safetensors")), tests::text_of(path("m3/model.safetensors")));
+}
+
+TEST_F(Command, PicturesArePredicted) {
+  const std::string model = trained();
+  const Archive data = load_npz(path("data.npz"));
+  const Tensor image = data["x_train"].rows(2, 3).reshape({12, 12});
+  save_png(path("digit.png"), image);
+  const auto plain = run({"predict", model, path("digit.png"), "--log", "json"}).events();
+  ASSERT_EQ(plain.size(), 1U);
+  EXPECT_TRUE(plain[0]["label"].is_null());
+
+  Tensor dark({12, 12, 3}, DType::u8);
+  for (std::size_t i = 0; i < 12 * 12 * 3; ++i)
+    dark.values<std::uint8_t>()[i] = static_cast<std::uint8_t>(255 - image.values<std::uint8_t>()[i / 3]);
+  save_png(path("dark.png"), dark);
+  const auto inverted = run({"predict", model, path("dark.png"), "--invert", "--log", "json"}).events();
+  ASSERT_EQ(inverted.size(), 1U);
+  EXPECT_EQ(inverted[0]["values"], plain[0]["values"]) << "grey from colour, light and dark turned round";
+  EXPECT_THAT(run({"predict", model, path("dark.png")}).err, HasSubstr("--invert"));
+
+  save_png(path("large.png"), Tensor({20, 30}, DType::u8));
+  const Result large = run({"predict", model, path("large.png")});
+  EXPECT_EQ(large.code, 3);
+  EXPECT_THAT(large.err, testing::AllOf(HasSubstr("20 x 30"), HasSubstr("12 x 12")));
+  write(path("not.png"), "hello");
+  EXPECT_EQ(run({"predict", model, path("not.png")}).code, 3);
+  EXPECT_EQ(run({"predict", model, path("none.png")}).code, 4);
+  EXPECT_EQ(run({"predict", model, path("digit.png"), "--row", "1"}).code, 2);
+}
+
+TEST_F(Command, CanvasIsRemembered) {
+  const std::string data = small_data();
+  ASSERT_EQ(run({"train", "--data", data, "--epochs", "1", "--canvas", "20", "--out", path("model")}).code, 0);
+  EXPECT_EQ(run({"evaluate", path("model"), "--data", data}).code, 0);
+  EXPECT_EQ(run({"predict", path("model"), "--data", data, "--row", "0"}).code, 0);
+  const auto events = run({"shift", path("model"), "--data", data, "--radius", "2", "--log", "json"}).events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["border"], "canvas");
+  EXPECT_EQ(events[0]["within"][2]["uncut"], 1);
+}
+
+// ---- Ctrl-C --------------------------------------------------------------------------------------------------------
+
+TEST_F(Command, InterruptSavesWhatWasLearned) {
+  const std::string data = small_data(2048);
+  Process process({"train", "--data", data, "--epochs", "100000", "--batch-size", "8", "--out", path("model"), "--log", "json"}, folder_);
+  ASSERT_TRUE(process.wait_for_output("\"epoch\""));
+  process.interrupt();
+  const Result result = process.wait();
+  EXPECT_EQ(result.code, 130) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("interrupted"));
+  const auto events = result.events();
+  EXPECT_EQ(events.back()["event"], "interrupted");
+  EXPECT_EQ(events.back()["saved"], path("model"));
+  const Sequential model = Sequential::load(path("model"));
+  EXPECT_EQ(model.output_shape(), Shape({10}));
+  EXPECT_EQ(run({"evaluate", path("model"), "--data", data}).code, 0);
+}
+
+TEST_F(Command, InterruptWithoutOutSaysSo) {
+  Process process({"train", "--data", small_data(2048), "--epochs", "100000", "--batch-size", "8"}, folder_);
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/"));
+  process.interrupt();
+  const Result result = process.wait();
+  EXPECT_EQ(result.code, 130);
+  EXPECT_THAT(result.out, HasSubstr("interrupted; not saved"));
+}
+
+TEST_F(Command, SecondInterruptLeavesAtOnce) {
+  // One step is all of the epoch, and a long one, so that the second comes before the first has had its effect.
+  Process process({"train", "--data", small_data(60000), "--model", "no-pooling", "--epochs", "100000", "--batch-size", "30000", "--out",
+                   path("model")},
+                  folder_);
+  ASSERT_TRUE(process.wait_for_output("seed 0"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  process.interrupt();
+  ASSERT_TRUE(process.wait_for_output("interrupted"));
+  process.interrupt();
+  EXPECT_EQ(process.wait().code, 130);
+}
+
+}  // namespace
+}  // namespace linn::cli
