@@ -13,9 +13,9 @@ endif()
 if(LINN_SANITIZE)
   target_compile_options(linn_options INTERFACE -fsanitize=${LINN_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS)
   target_link_options(linn_options INTERFACE -fsanitize=${LINN_SANITIZE})
-  # GCC's instrumentation hides initialisations from its own warning (GCC bug 105562); the plain builds keep it.
+  # GCC's instrumentation hides initialisations and sizes from its own warnings (GCC bug 105562); the plain builds keep them.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(linn_options INTERFACE -Wno-maybe-uninitialized)
+    target_compile_options(linn_options INTERFACE -Wno-maybe-uninitialized -Wno-stringop-overflow)
   endif()
 endif()
 
