@@ -75,6 +75,7 @@ class CallbackHandle {
  public:
   template <class T>
     requires std::derived_from<std::remove_cvref_t<T>, Callback>
+  // The constraint keeps copies of a handle away from it. NOLINTNEXTLINE(bugprone-forwarding-reference-overload)
   CallbackHandle(T&& callback) : callback_(std::make_shared<std::remove_cvref_t<T>>(std::forward<T>(callback))) {}
   template <std::derived_from<Callback> T>
   CallbackHandle(std::shared_ptr<T> callback) : callback_(std::move(callback)) {}

@@ -184,8 +184,8 @@ class Demo {
       model.fit(
           x, y,
           {.batch_size = batch_size, .verbose = Verbose::silent, .callbacks = {timer}, .steps_per_epoch = steps, .input_scale = scale});
-      const auto all_steps = static_cast<double>((data_.x_train.shape()[0] + batch_size - 1) / batch_size);
-      seconds += timer->seconds_per_step() * all_steps * static_cast<double>(epochs);
+      const std::int64_t all_steps = (data_.x_train.shape()[0] + batch_size - 1) / batch_size;
+      seconds += timer->seconds_per_step() * static_cast<double>(all_steps) * static_cast<double>(epochs);
       const std::int64_t some = std::min<std::int64_t>(1024, x.shape()[0]);
       model.predict(x.rows(0, std::min<std::int64_t>(256, some)), {.input_scale = scale});
       const auto begin = Clock::now();
@@ -212,7 +212,7 @@ class Demo {
   }
 
   Row train(std::string_view name, std::string title, std::int64_t epochs, const Tensor& x_train, const Tensor& x_test,
-            std::string directory = "") {
+            const std::string& directory = "") {
     Row row;
     row.name = directory.empty() ? std::string(name) : directory;
     row.title = std::move(title);

@@ -111,7 +111,7 @@ Dataset from_directory(const std::string& path) {
   bool any = false;
   const auto find = [&](const std::string& name) -> std::optional<std::string> {
     for (const char* ending : {"", ".gz"})
-      if (const std::string file = path + "/" + name + ending; exists(file)) return file;
+      if (std::string file = fmt::format("{}/{}{}", path, name, ending); exists(file)) return file;
     return std::nullopt;
   };
   const auto take = [&](const std::string& prefix, Tensor& x, Tensor& y) {

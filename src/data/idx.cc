@@ -46,6 +46,7 @@ Tensor read(io::Source& source) {
   source.read(sizes_bytes);
   io::Reader reader(sizes_bytes, where, 4);
   std::vector<std::int64_t> sizes;
+  sizes.reserve(static_cast<std::size_t>(rank));
   for (int axis = 0; axis < rank; ++axis) sizes.push_back(reader.be32());
   const Shape shape = io::checked_shape(where, sizes, io::size_of(*type));
   Tensor tensor = io::read_elements(source, *type, shape, std::endian::big);

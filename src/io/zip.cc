@@ -390,6 +390,7 @@ ZipReader::ZipReader(std::span<const std::byte> archive, std::string where, cons
 
   // In the order of their headers each member must end where the next begins.
   std::vector<Entry*> order;
+  order.reserve(entries.size());
   for (Entry& entry : entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const Entry* a, const Entry* b) { return a->header < b->header; });
   const std::uint64_t begin = order.empty() ? end.directory : order.front()->header;

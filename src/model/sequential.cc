@@ -134,7 +134,8 @@ Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const
   network->bind(state_->graph, nullptr);
   for (std::int64_t first = 0; first < n; first += batch) {
     network->bind_output(output.values<float>().data() + first * row);
-    network->run(std::min(batch, n - first), {}, {{.data = input.raw(), .index = nullptr, .first = first}});
+    const plan::Rows images{.data = input.raw(), .index = nullptr, .first = first};
+    network->run(std::min(batch, n - first), {}, {&images, 1}, nullptr);
   }
   state_->give_back(std::move(network));
   return output;
@@ -148,7 +149,8 @@ std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tens
   const std::int64_t n = input.shape()[0];
   train::Network network(graph, nullptr, {.use = train::NetworkKey::Use::outputs, .batch = n, .x = input.dtype(), .input_scale = input_scale});
   network.bind(state_->graph, nullptr);
-  network.run(n, {}, {{.data = input.raw(), .index = nullptr, .first = 0}});
+  const plan::Rows images{.data = input.raw(), .index = nullptr, .first = 0};
+  network.run(n, {}, {&images, 1}, nullptr);
   std::vector<std::pair<std::string, Tensor>> result;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) result.emplace_back(graph.nodes()[i].name, network.layer_output(i, n));
   return result;

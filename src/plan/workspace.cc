@@ -154,7 +154,7 @@ void Workspace::run_op(int index, Call& call, int worker, std::size_t segment, i
 }
 
 void Workspace::run_shard(std::size_t segment, std::int64_t shard, int worker) {
-  Call call{.precision = plan_.options().precision, .step = step_, .sources = sources_->data(), .batch = images_};
+  Call call{.precision = plan_.options().precision, .step = step_, .sources = sources_, .batch = images_};
   call.first = shard * shard_images;
   call.images = std::min(shard_images, images_ - call.first);
   call.scratch = workers_[static_cast<std::size_t>(worker)] + plan_.scratch_offset();
@@ -181,7 +181,7 @@ void Workspace::run_outputs(std::size_t segment) {
   } round{this, segment};
   core::worker_pool().run(plan_.segments()[segment].pieces, [r = &round](std::int64_t piece, int worker) {
     Workspace& w = *r->self;
-    Call call{.precision = w.plan_.options().precision, .step = w.step_, .sources = w.sources_->data(), .batch = w.images_};
+    Call call{.precision = w.plan_.options().precision, .step = w.step_, .sources = w.sources_, .batch = w.images_};
     call.images = w.images_;
     call.scratch = w.workers_[static_cast<std::size_t>(worker)] + w.plan_.scratch_offset();
     for (const int op : w.plan_.segments()[r->segment].ops) {
@@ -195,11 +195,11 @@ void Workspace::run_outputs(std::size_t segment) {
   });
 }
 
-void Workspace::run(std::int64_t images, const StepInfo& step, const std::vector<Rows>& sources) {
+void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources) {
   const core::DefaultFloatEnvironment environment;
   images_ = images;
   step_ = &step;
-  sources_ = &sources;
+  sources_ = sources.data();
   for (std::size_t segment = 0; segment < plan_.segments().size(); ++segment)
     plan_.segments()[segment].cut == Cut::images ? run_images(segment) : run_outputs(segment);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "plan/plan.h"
@@ -69,7 +70,7 @@ class Workspace {
   /// The memory of a bound value, from here on.
   void bind(Value value, void* memory) { bound_[static_cast<std::size_t>(value.id)] = memory; }
   /// Runs the plan on `images` images, at most its batch. Allocates nothing.
-  void run(std::int64_t images, const StepInfo& step, const std::vector<Rows>& sources);
+  void run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources);
   /// The memory of a kept, bound or summed value after a run.
   void* at(Value value);
 
@@ -91,7 +92,7 @@ class Workspace {
 
   std::int64_t images_ = 0;
   const StepInfo* step_ = nullptr;
-  const std::vector<Rows>* sources_ = nullptr;
+  const Rows* sources_ = nullptr;
 };
 
 }  // namespace linn::plan

@@ -113,16 +113,16 @@ void FitLoop::run_epoch(History& history) {
   const std::int64_t n = samples_.count();
   const std::int64_t batch = std::min(options_.batch_size, n);
   BatchSums sums;
+  Logs logs;  // one map for all steps, so that a step allocates nothing
   while (step_ < steps_per_epoch_ && !stopped_) {
     const std::int64_t first = step_ * options_.batch_size;
     const std::int64_t images = std::min(options_.batch_size, n - first);
-    add(sums, training_.train_step(samples_, first, images, options_.shuffle ? &shuffled : nullptr, batch, options_.input_scale, learning_rate()));
+    training_.train_step(samples_, first, images, options_.shuffle ? &shuffled : nullptr, batch, options_.input_scale, learning_rate(), sums);
     ++step_;
-    const Logs logs = training_.logs_of(sums);
+    training_.set_logs(logs, sums);
     for (const CallbackHandle& callback : callbacks_) callback->on_batch_end(*this, logs);
   }
   if (step_ < steps_per_epoch_) return;  // stopped in the middle: the epoch does not count
-  Logs logs = training_.logs_of(sums);
   if (validation_ && (epoch_ + 1) % options_.validation_freq == 0) logs.merge(validate());
   history.epoch.push_back(epoch_);
   for (const auto& [name, value] : logs) history.history[name].push_back(value);

@@ -93,12 +93,14 @@ void Network::bind(graph::Graph& graph, Slots* slots) {
     for (std::size_t s = 0; s < slots_[t].size(); ++s) workspace_->bind(slots_[t][s], (*slots)[t][s].raw());
 }
 
-BatchSums Network::run(std::int64_t images, const plan::StepInfo& step, const std::vector<plan::Rows>& sources) {
+void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums) {
   workspace_->run(images, step, sources);
-  BatchSums sums{.images = images, .rows = images * rows_an_image_, .loss = 0, .metrics = {}};
-  if (loss_sum_.defined()) sums.loss = *static_cast<const double*>(workspace_->at(loss_sum_));
-  for (const plan::Value& sum : metric_sums_) sums.metrics.push_back(*static_cast<const double*>(workspace_->at(sum)));
-  return sums;
+  if (sums == nullptr) return;
+  sums->images += images;
+  sums->rows += images * rows_an_image_;
+  if (loss_sum_.defined()) sums->loss += *static_cast<const double*>(workspace_->at(loss_sum_));
+  sums->metrics.resize(metric_sums_.size());
+  for (std::size_t i = 0; i < metric_sums_.size(); ++i) sums->metrics[i] += *static_cast<const double*>(workspace_->at(metric_sums_[i]));
 }
 
 std::vector<Tensor> Network::gradients() {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ struct NetworkKey {
   friend bool operator==(const NetworkKey&, const NetworkKey&) = default;
 };
 
-/// Sums over one batch.
+/// Sums over batches.
 struct BatchSums {
   std::int64_t images = 0;
   std::int64_t rows = 0;          // predictions judged: images, or more for outputs of more axes
@@ -52,8 +53,9 @@ class Network {
   /// Binds the memory that takes the output of the batch whose first image is written at `memory`.
   void bind_output(void* memory) { workspace_->bind(output_, memory); }
 
-  /// Runs one batch of `images`. Sources: x, y, sample weights.
-  BatchSums run(std::int64_t images, const plan::StepInfo& step, const std::vector<plan::Rows>& sources);
+  /// Runs one batch of `images` and adds what it gave to `sums`, where there are some. Sources: x, y, sample weights.
+  /// Allocates nothing once `sums` has been through it.
+  void run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums);
 
   /// After a run for `gradients`: of each trainable variable, in order.
   std::vector<Tensor> gradients();

@@ -90,12 +90,10 @@ Tensor checked_weights(const Tensor& weight, std::int64_t n) {
 
 }  // namespace
 
-std::vector<plan::Rows> Samples::sources(std::int64_t first, const std::vector<std::int64_t>* order) const {
+std::array<plan::Rows, 3> Samples::sources(std::int64_t first, const std::vector<std::int64_t>* order) const {
   const std::int64_t* index = order == nullptr ? nullptr : order->data();
-  std::vector<plan::Rows> rows{{.data = x.raw(), .index = index, .first = first}};
-  if (y.defined()) rows.push_back({.data = y.raw(), .index = index, .first = first});
-  if (weight.defined()) rows.push_back({.data = weight.raw(), .index = index, .first = first});
-  return rows;
+  const auto rows = [&](const Tensor& tensor) { return plan::Rows{.data = tensor.defined() ? tensor.raw() : nullptr, .index = index, .first = first}; };
+  return {rows(x), rows(y), rows(weight)};
 }
 
 Samples Samples::rows(std::int64_t first, std::int64_t last) const {

@@ -1,8 +1,10 @@
 // Inputs, targets and weights as a caller gave them, checked against a network and brought into its shape: once, before any step.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "linn/losses.h"
 #include "linn/tensor.h"
@@ -16,8 +18,8 @@ struct Samples {
   Tensor weight;  // (n), float32, undefined: all one
 
   std::int64_t count() const { return x.shape()[0]; }
-  /// Data sources 0, 1, 2 of a plan, from sample `first` of `order` (or of the samples themselves without an order).
-  std::vector<plan::Rows> sources(std::int64_t first, const std::vector<std::int64_t>* order) const;
+  /// Data sources of a plan (x, y, weight), from sample `first` of `order` (or of the samples themselves without an order).
+  std::array<plan::Rows, 3> sources(std::int64_t first, const std::vector<std::int64_t>* order) const;
   Samples rows(std::int64_t first, std::int64_t last) const;
 };
 

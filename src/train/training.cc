@@ -23,14 +23,6 @@ void check_positive(const char* call, const char* field, std::int64_t value) {
 
 }  // namespace
 
-void add(BatchSums& to, const BatchSums& sums) {
-  to.images += sums.images;
-  to.rows += sums.rows;
-  to.loss += sums.loss;
-  to.metrics.resize(sums.metrics.size());
-  for (std::size_t i = 0; i < sums.metrics.size(); ++i) to.metrics[i] += sums.metrics[i];
-}
-
 Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key) {
   const auto found = std::find_if(networks.begin(), networks.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
   if (found != networks.end()) {
@@ -66,13 +58,12 @@ Samples Training::checked(const Tensor& x, const Tensor& y, const Tensor& weight
   return make_samples(x, y, weight, compile_.loss, graph_.input_shape(), graph_.output_shape());
 }
 
-BatchSums Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
-                               double input_scale, double rate) {
+void Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
+                          double input_scale, double rate, BatchSums& sums) {
   make_slots();
   Network& net = network(Use::train, samples, batch, input_scale);
-  const BatchSums sums = net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rate}, samples.sources(first, order));
+  net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rate}, samples.sources(first, order), &sums);
   ++steps_;
-  return sums;
 }
 
 BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, EvaluateProgress* shown) {
@@ -80,17 +71,21 @@ BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch,
   Network& net = network(Use::evaluate, samples, std::min(batch, n), input_scale);
   BatchSums total;
   for (std::int64_t first = 0, step = 0; first < n && (steps == 0 || step < steps); first += batch, ++step) {
-    add(total, net.run(std::min(batch, n - first), {}, samples.sources(first, nullptr)));
+    net.run(std::min(batch, n - first), {}, samples.sources(first, nullptr), &total);
     if (shown != nullptr) shown->step(step + 1, logs_of(total));
   }
   return total;
 }
 
-Logs Training::logs_of(const BatchSums& sums) const {
-  Logs logs;
+void Training::set_logs(Logs& logs, const BatchSums& sums) const {
   const auto rows = static_cast<double>(std::max<std::int64_t>(sums.rows, 1));
   logs["loss"] = sums.loss / rows;
   for (std::size_t i = 0; i < compile_.metrics.size(); ++i) logs[compile_.metrics[i].name] = sums.metrics.empty() ? 0 : sums.metrics[i] / rows;
+}
+
+Logs Training::logs_of(const BatchSums& sums) const {
+  Logs logs;
+  set_logs(logs, sums);
   return logs;
 }
 
@@ -113,7 +108,9 @@ Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptio
   Samples samples = checked(x, y, options.sample_weight);
   add_class_weight(samples, options.class_weight);
   const double rate = compile_.optimizer.description().learning_rate().at(steps_, 1);
-  return logs_of(train_step(samples, 0, samples.count(), nullptr, samples.count(), options.input_scale, rate));
+  BatchSums sums;
+  train_step(samples, 0, samples.count(), nullptr, samples.count(), options.input_scale, rate, sums);
+  return logs_of(sums);
 }
 
 Logs Training::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
@@ -126,7 +123,7 @@ std::vector<Tensor> Training::gradients(const Tensor& x, const Tensor& y, const 
   Samples samples = checked(x, y, options.sample_weight);
   add_class_weight(samples, options.class_weight);
   Network& net = network(Use::gradients, samples, samples.count(), options.input_scale);
-  net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, samples.sources(0, nullptr));
+  net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, samples.sources(0, nullptr), nullptr);
   return net.gradients();
 }
 

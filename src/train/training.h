@@ -33,15 +33,16 @@ class Training {
   Logs test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options);
   std::vector<Tensor> gradients(const Tensor& x, const Tensor& y, const BatchOptions& options);
 
-  /// Means over what the sums cover.
+  /// Writes the means over what the sums cover into `logs`; allocates nothing where they are already.
+  void set_logs(Logs& logs, const BatchSums& sums) const;
   Logs logs_of(const BatchSums& sums) const;
 
  private:
   friend class FitLoop;
 
   Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, double input_scale);
-  BatchSums train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
-                       double input_scale, double rate);
+  void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
+                  double input_scale, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, EvaluateProgress* shown);
   Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight) const;
   void make_slots();
@@ -54,9 +55,6 @@ class Training {
   Slots slots_;
   std::vector<std::unique_ptr<Network>> networks_;  // the few in use, newest first
 };
-
-/// Adds one batch's sums to those so far.
-void add(BatchSums& to, const BatchSums& sums);
 
 /// Finds the network of this key among those in use or makes it; a handful are kept.
 Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key);

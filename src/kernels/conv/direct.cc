@@ -39,15 +39,17 @@ struct Walk {
   std::int64_t group_size;             // from a group to the next in the kernel
 };
 
-void run_walk(const Walk& walk, const std::vector<Run>& rows, const std::vector<Run>& columns, Contraction x) {
+// `row_runs` and `column_runs` visit the runs of an axis.
+template <class Rows, class Columns>
+void run_walk(const Walk& walk, const Rows& row_runs, const Columns& column_runs, Contraction x) {
   const Contract contract = contract_for_cpu();
   const float *a = x.a, *b = x.b, *bias = x.bias;
   float* c = x.c;
   const std::int64_t chunk = std::clamp<std::int64_t>(chunk_elements / std::max<std::int64_t>(walk.image_elements, 1), 1, std::max<std::int64_t>(walk.images, 1));
   x.columns = walk.columns;
   for (std::int64_t n = 0; n < walk.images; n += chunk)
-    for (const Run& y : rows)
-      for (const Run& z : columns) {
+    row_runs([&](const Run& y) {
+      column_runs([&](const Run& z) {
         x.rows = {std::min(chunk, walk.images - n), y.count, z.count};
         x.a_row = {walk.read.image, y.other_per_position * walk.read.row, z.other_per_position * walk.read.pixel};
         x.c_row = {walk.written.image, y.step * walk.written.row, z.step * walk.written.pixel};
@@ -61,7 +63,8 @@ void run_walk(const Walk& walk, const std::vector<Run>& rows, const std::vector<
           x.bias = bias == nullptr ? nullptr : bias + g * walk.columns;
           contract(x);
         }
-      }
+      });
+    });
 }
 
 // Rows of a run, so that what its windows read stays in the chunk.
@@ -84,7 +87,9 @@ void Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<f
   const Walk walk = {{g.src_pixel, g.src_row, g.src_image}, {g.dst_pixel, g.dst_row, g.dst_image}, args.images,
                      g.height * g.width * g.channels, g.groups, depth, columns, g.window_width,
                      depth * g.out_channels, g.out_channels, columns};
-  run_walk(walk, forward_runs(rows_of(g), most_rows(g.stride_height * g.width * g.channels)), forward_runs(columns_of(g), g.out_width),
+  const auto row_runs = [&](const auto& visit) { forward_runs(rows_of(g), most_rows(g.stride_height * g.width * g.channels), visit); };
+  const auto column_runs = [&](const auto& visit) { forward_runs(columns_of(g), g.out_width, visit); };
+  run_walk(walk, row_runs, column_runs,
            {.a = args.src, .b = args.kernel, .c = args.dst, .bias = problem.bias ? args.bias : nullptr,
             .relu = problem.activation == Activation::relu, .pack = args.scratch});
 }
@@ -98,7 +103,9 @@ void InputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>&
   const Walk walk = {{g.dst_pixel, g.dst_row, g.dst_image}, {g.src_pixel, g.src_row, g.src_image}, args.images,
                      g.out_height * g.out_width * g.out_channels, g.groups, depth, columns, g.window_width,
                      g.out_channels * columns, columns, depth * columns};
-  run_walk(walk, backward_runs(rows_of(g), most_rows(g.out_width * g.out_channels)), backward_runs(columns_of(g), g.width),
+  const auto row_runs = [&](const auto& visit) { backward_runs(rows_of(g), most_rows(g.out_width * g.out_channels), visit); };
+  const auto column_runs = [&](const auto& visit) { backward_runs(columns_of(g), g.width, visit); };
+  run_walk(walk, row_runs, column_runs,
            {.a = args.ddst, .b = args.transposed_kernel, .c = args.dsrc, .pack = args.scratch});
 }
 

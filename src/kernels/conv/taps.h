@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
-#include <vector>
 
 #include "core/checked.h"
 
@@ -23,28 +22,50 @@ struct Run {
   std::int64_t other_per_position = 0, other_per_tap = 0;
 };
 
-/// Output positions, and the source positions that each sees inside the map. No run is longer than `most`.
-inline std::vector<Run> forward_runs(const Axis& a, std::int64_t most) {
-  std::vector<Run> runs;
+/// Joins positions of equal taps to runs of at most `most` and hands each on once it is whole. Nothing is stored.
+template <class Visit>
+class RunJoin {
+ public:
+  RunJoin(std::int64_t most, const Visit& visit) : most_(most), visit_(visit) {}
+  void add(const Run& next) {
+    if (run_.count > 0 && run_.taps == next.taps && (next.taps == 0 || run_.tap == next.tap) && run_.count < most_) {
+      ++run_.count;
+      return;
+    }
+    flush();
+    run_ = next;
+  }
+  void flush() {
+    if (run_.count > 0) visit_(run_);
+    run_.count = 0;
+  }
+
+ private:
+  Run run_;
+  std::int64_t most_;
+  const Visit& visit_;
+};
+
+/// Visits the output positions with the source positions that each sees inside the map. No run is longer than `most`.
+template <class Visit>
+void forward_runs(const Axis& a, std::int64_t most, const Visit& visit) {
+  RunJoin runs(most, visit);
   for (std::int64_t y = 0; y < a.out; ++y) {
     const std::int64_t start = y * a.stride - a.pad;  // source of tap 0
     const std::int64_t tap = start < 0 ? core::ceil_div(-start, a.dilation) : 0;
     const std::int64_t end = start < a.size ? std::min(a.window, (a.size - 1 - start) / a.dilation + 1) : 0;
     const std::int64_t taps = std::max<std::int64_t>(end - tap, 0);
-    if (!runs.empty() && runs.back().taps == taps && (taps == 0 || runs.back().tap == tap) && runs.back().count < most) {
-      ++runs.back().count;
-      continue;
-    }
-    runs.push_back({.first = y, .count = 1, .tap = taps > 0 ? tap : 0, .taps = taps, .other = taps > 0 ? start + tap * a.dilation : 0,
-                    .other_per_position = a.stride, .other_per_tap = a.dilation});
+    runs.add({.first = y, .count = 1, .tap = taps > 0 ? tap : 0, .taps = taps, .other = taps > 0 ? start + tap * a.dilation : 0,
+              .other_per_position = a.stride, .other_per_tap = a.dilation});
   }
-  return runs;
+  runs.flush();
 }
 
-/// Source positions, and the output positions that see each: y = (h + pad - tap * dilation) / stride where it divides.
+/// Visits the source positions with the output positions that see each: y = (h + pad - tap * dilation) / stride where it divides.
 /// Positions of one remainder by the stride share their taps, which are stride / gcd(stride, dilation) apart.
-inline std::vector<Run> backward_runs(const Axis& a, std::int64_t most) {
-  std::vector<Run> runs;
+template <class Visit>
+void backward_runs(const Axis& a, std::int64_t most, const Visit& visit) {
+  RunJoin runs(most, visit);
   const std::int64_t common = std::gcd(a.stride, a.dilation);
   const std::int64_t tap_step = a.stride / common, y_step = a.dilation / common;
   for (std::int64_t phase = 0; phase < std::min(a.stride, a.size); ++phase) {
@@ -52,7 +73,6 @@ inline std::vector<Run> backward_runs(const Axis& a, std::int64_t most) {
     while (first_tap < std::min(a.window, tap_step) && (phase + a.pad - first_tap * a.dilation) % a.stride != 0) ++first_tap;
     const bool any = first_tap < std::min(a.window, tap_step);
     const std::int64_t all_taps = any ? core::ceil_div(a.window - first_tap, tap_step) : 0;
-    const std::size_t before = runs.size();
     for (std::int64_t h = phase; h < a.size; h += a.stride) {
       // Tap number t sees y - t * y_step, which must lie in [0, out).
       const std::int64_t y = any ? (h + a.pad - first_tap * a.dilation) / a.stride : -1;
@@ -60,15 +80,11 @@ inline std::vector<Run> backward_runs(const Axis& a, std::int64_t most) {
       const std::int64_t end = y < 0 ? 0 : std::min(all_taps, y / y_step + 1);
       const std::int64_t taps = std::max<std::int64_t>(end - skip, 0);
       const std::int64_t tap = taps > 0 ? first_tap + skip * tap_step : 0;
-      if (runs.size() > before && runs.back().taps == taps && runs.back().tap == tap && runs.back().count < most) {
-        ++runs.back().count;
-        continue;
-      }
-      runs.push_back({.first = h, .count = 1, .step = a.stride, .tap = tap, .taps = taps, .tap_step = tap_step,
-                      .other = taps > 0 ? y - skip * y_step : 0, .other_per_position = 1, .other_per_tap = -y_step});
+      runs.add({.first = h, .count = 1, .step = a.stride, .tap = tap, .taps = taps, .tap_step = tap_step,
+                .other = taps > 0 ? y - skip * y_step : 0, .other_per_position = 1, .other_per_tap = -y_step});
     }
+    runs.flush();
   }
-  return runs;
 }
 
 }  // namespace linn::kernels::conv
