@@ -7,7 +7,8 @@
 //   reference<T>(p, args)   the plain scalar form: the oracle of every test, and the last choice at run time.
 // An *implementation* of it is a struct with
 //   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the
-//   map it lies), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>).
+//   map it lies), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
+//   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
 // `registry.inc` lists the implementations of each kernel, best first.
 #pragma once
 
@@ -35,6 +36,9 @@ struct Implementation {
   bool (*accepts)(const Problem&);
   std::int64_t (*scratch)(const Problem&, std::int64_t images);
   void (*run)(const Problem&, const Args&);
+  /// Elements of the kernel in a layout of the implementation's own, written by `pack`; 0: it reads the caller's.
+  std::int64_t (*packed)(const Problem&);
+  void (*pack)(const Problem&, const float* kernel, float* packed);
 };
 
 /// The reference in the form of an implementation.
@@ -52,7 +56,14 @@ struct Reference {
 
 template <class Kernel, class Struct>
 constexpr Implementation<Kernel> implementation_of() {
-  return {Struct::name, Struct::needs, Struct::position_invariant, Struct::accepts, Struct::scratch, Struct::run};
+  Implementation<Kernel> result = {Struct::name, Struct::needs, Struct::position_invariant, Struct::accepts, Struct::scratch, Struct::run, nullptr, nullptr};
+  if constexpr (requires { Struct::packed; }) {
+    result.packed = Struct::packed;
+    result.pack = Struct::pack;
+  } else {
+    result.packed = [](const typename Kernel::Problem&) -> std::int64_t { return 0; };
+  }
+  return result;
 }
 
 /// All implementations of a kernel, best first, the reference last (defined in registry.cc).

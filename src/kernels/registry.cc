@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "kernels/conv/direct.h"
+#include "kernels/conv/fused.h"
 #include "kernels/eltwise/vector.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernels.h"

@@ -8,18 +8,14 @@
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 3x3 on 13x13, 32->32: 92 %; 1->32 on 28x28: 95 %;
 //             same 32->64 on 14x14: 85 %; same 128->128 on 7x7: 77 % (padding's zeros are computed but not counted).
 #include <algorithm>
-#include <cstring>
 
 #include "core/checked.h"
 #include "kernels/conv/direct.h"
+#include "kernels/conv/padding.h"
 #include "kernels/gemm/contract.h"
 
 namespace linn::kernels::conv {
 namespace {
-
-bool padded(const Geometry& g) { return g.pad_top + g.pad_bottom + g.pad_left + g.pad_right > 0; }
-std::int64_t padded_row(const Geometry& g) { return (g.width + g.pad_left + g.pad_right) * g.channels; }
-std::int64_t padded_image(const Geometry& g) { return (g.height + g.pad_top + g.pad_bottom) * padded_row(g); }
 
 // Images whose maps stay in the cache while all tiles go over them: about 32 KiB of ddst and src, yet enough pixels for a
 // tile's sums to be worth loading and storing.
@@ -27,26 +23,6 @@ std::int64_t chunk_of(const Geometry& g, std::int64_t images) {
   const std::int64_t pixels = g.out_height * g.out_width;
   const std::int64_t elements = padded_image(g) + pixels * g.out_channels;
   return std::clamp<std::int64_t>(std::max(8192 / elements, core::ceil_div(256, pixels)), 1, std::max<std::int64_t>(images, 1));
-}
-
-void pad(const Geometry& g, std::int64_t images, const float* src, float* dst) {
-  const std::int64_t row = padded_row(g), image = padded_image(g);
-  for (std::int64_t n = 0; n < images; ++n) {
-    float* out = dst + n * image;
-    std::fill_n(out, g.pad_top * row, 0.0f);
-    for (std::int64_t y = 0; y < g.height; ++y) {
-      float* line = out + (g.pad_top + y) * row;
-      const float* from = src + n * g.src_image + y * g.src_row;
-      std::fill_n(line, g.pad_left * g.channels, 0.0f);
-      line += g.pad_left * g.channels;
-      if (g.src_pixel == g.channels)
-        std::copy_n(from, g.width * g.channels, line);
-      else
-        for (std::int64_t x = 0; x < g.width; ++x) std::copy_n(from + x * g.src_pixel, g.channels, line + x * g.channels);
-      std::fill_n(line + g.width * g.channels, g.pad_right * g.channels, 0.0f);
-    }
-    std::fill_n(out + (g.pad_top + g.height) * row, g.pad_bottom * row, 0.0f);
-  }
 }
 
 }  // namespace

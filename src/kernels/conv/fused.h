@@ -1,0 +1,101 @@
+// Convolution with pooling: implementations of conv/pooled.h, for the registry.
+#pragma once
+
+#include "core/cpu.h"
+#include "kernels/conv/pooled.h"
+
+namespace linn::kernels::conv {
+
+/// Windows of 2x2 cells side by side, all of them inside the map.
+inline bool is_two_by_two(const Geometry& pool) {
+  return pool.window_height == 2 && pool.window_width == 2 && pool.stride_height == 2 && pool.stride_width == 2 && pool.dilation_height == 1 &&
+         pool.dilation_width == 1 && pool.pad_top == 0 && pool.pad_left == 0 && 2 * pool.out_height <= pool.height && 2 * pool.out_width <= pool.width;
+}
+
+/// F(2x2, 3x3): a tile of the output is one pooling window (winograd.cc).
+struct Winograd {
+  static constexpr std::string_view name = "winograd";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = false;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem);
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
+/// Direct, the cells of a 2x2 window side by side in registers (windows.cc). The same bits as Strip.
+struct Windows {
+  static constexpr std::string_view name = "windows";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem&, std::int64_t) { return 0; }
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
+/// Any geometry: a few rows of the map at a time (strip.cc).
+struct Strip {
+  static constexpr std::string_view name = "strip";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
+/// Visits the living windows of each channel only (sparse_kernel_gradient.cc).
+struct SparseKernelGradient {
+  static constexpr std::string_view name = "sparse";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolKernelGradient::Problem& problem);
+  static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
+  static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
+};
+
+/// One input channel, 3x3 taps, 2x2 windows: a window's 16 pixels in one register (lookup_kernel_gradient.cc).
+struct LookupKernelGradient {
+  static constexpr std::string_view name = "lookup";
+  static constexpr core::Isa needs = core::Isa::avx512;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolKernelGradient::Problem& problem);
+  static std::int64_t scratch(const ConvPoolKernelGradient::Problem&, std::int64_t) { return 0; }
+  static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
+};
+
+/// Any geometry: the gradient laid out over the whole map, image by image, for the dense kernel (expanded.cc).
+struct ExpandedKernelGradient {
+  static constexpr std::string_view name = "expanded";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolKernelGradient::Problem& problem);
+  static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
+  static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
+};
+
+/// 3x3 taps, 2x2 windows: a window's patch in registers (sparse_input_gradient.cc).
+struct SparseInputGradient {
+  static constexpr std::string_view name = "sparse";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolInputGradient::Problem& problem);
+  static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);
+  static void pack(const ConvPoolInputGradient::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
+};
+
+/// Any geometry: as ExpandedKernelGradient.
+struct ExpandedInputGradient {
+  static constexpr std::string_view name = "expanded";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolInputGradient::Problem& problem);
+  static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);
+  static void pack(const ConvPoolInputGradient::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
+};
+
+}  // namespace linn::kernels::conv

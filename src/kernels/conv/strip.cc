@@ -1,0 +1,96 @@
+// ConvPoolForward for any geometry: a strip of the convolution's rows is made in scratch and pooled while it is in the cache.
+//
+// Loop nest:  for each image, for each group of pooled rows whose strip fits 64 KiB (at least one row)
+//               the direct convolution (direct.cc) of just the rows that those windows see
+//               the pooling kernel on the strip
+// Rows that two groups see are made twice: (window - stride) of them a group.
+// Measured:   see docs/engine.md.
+#include <algorithm>
+
+#include "core/checked.h"
+#include "kernels/conv/direct.h"
+#include "kernels/conv/fused.h"
+#include "kernels/pool/vector.h"
+
+namespace linn::kernels::conv {
+namespace {
+
+constexpr std::int64_t strip_elements = 16384;
+
+std::int64_t map_row(const Geometry& conv) { return conv.out_width * conv.out_channels; }
+
+// Rows of the map that pooled rows [first, last) see: `begin` to `end`.
+struct Rows {
+  std::int64_t begin, end;
+};
+
+Rows rows_seen(const Geometry& pool, std::int64_t first, std::int64_t last) {
+  const std::int64_t begin = first * pool.stride_height - pool.pad_top;
+  const std::int64_t end = (last - 1) * pool.stride_height - pool.pad_top + (pool.window_height - 1) * pool.dilation_height + 1;
+  const std::int64_t clipped = std::clamp<std::int64_t>(begin, 0, pool.height);
+  return {clipped, std::clamp<std::int64_t>(end, clipped, pool.height)};
+}
+
+// Pooled rows a strip.
+std::int64_t group_rows(const ConvPoolForward::Problem& problem) {
+  const Geometry& pool = problem.pool;
+  const std::int64_t reach = (pool.window_height - 1) * pool.dilation_height + 1;
+  const std::int64_t rows = strip_elements / std::max<std::int64_t>(map_row(problem.conv), 1);
+  return std::clamp<std::int64_t>((rows - reach) / pool.stride_height + 1, 1, pool.out_height);
+}
+
+std::int64_t strip_size(const ConvPoolForward::Problem& problem) {
+  const Geometry& pool = problem.pool;
+  const std::int64_t reach = (pool.window_height - 1) * pool.dilation_height + 1;
+  return std::min(pool.height, (group_rows(problem) - 1) * pool.stride_height + reach) * map_row(problem.conv);
+}
+
+// The convolution of output rows [rows.begin, rows.end) only, into a dense strip.
+ConvForward::Problem strip_conv(const ConvPoolForward::Problem& problem, const Rows& rows) {
+  ConvForward::Problem strip = {problem.conv, problem.bias, problem.activation};
+  Geometry& g = strip.geometry;
+  g.pad_top -= rows.begin * g.stride_height;
+  g.out_height = rows.end - rows.begin;
+  g.dst_pixel = g.out_channels, g.dst_row = map_row(g), g.dst_image = g.out_height * g.dst_row;
+  return strip;
+}
+
+PoolForward::Problem strip_pool(const ConvPoolForward::Problem& problem, const Rows& rows, std::int64_t first, std::int64_t last) {
+  PoolForward::Problem strip = {problem.pool, problem.kind, problem.argmax};
+  Geometry& g = strip.geometry;
+  g.pad_top += rows.begin - first * g.stride_height;
+  g.height = rows.end - rows.begin;
+  g.out_height = last - first;
+  g.src_pixel = g.channels, g.src_row = map_row(problem.conv), g.src_image = g.height * g.src_row;
+  return strip;
+}
+
+}  // namespace
+
+bool Strip::accepts(const ConvPoolForward::Problem& problem) {
+  return Forward::accepts({problem.conv, problem.bias, problem.activation}) && pool::Vector::accepts({problem.pool, problem.kind, problem.argmax});
+}
+
+std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
+  return strip_size(problem) + Forward::scratch({problem.conv, problem.bias, problem.activation}, 1) +
+         pool::Vector::scratch({problem.pool, problem.kind, problem.argmax}, 1);
+}
+
+void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+  const Geometry &conv = problem.conv, &pool = problem.pool;
+  const std::int64_t group = group_rows(problem), argmax_row = pool.out_width * pool.channels;
+  float* strip = args.scratch;
+  float* scratch = strip + strip_size(problem);
+  for (std::int64_t n = 0; n < args.images; ++n)
+    for (std::int64_t first = 0; first < pool.out_height; first += group) {
+      const std::int64_t last = std::min(first + group, pool.out_height);
+      const Rows rows = rows_seen(pool, first, last);
+      if (rows.end > rows.begin)
+        Forward::run(strip_conv(problem, rows), {1, args.src + n * conv.src_image, args.kernel, args.bias, strip, scratch});
+      pool::Vector::run(strip_pool(problem, rows, first, last),
+                        {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
+                         problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});
+    }
+}
+
+}  // namespace linn::kernels::conv
