@@ -87,7 +87,11 @@ bool fuse_one(Lowering& lowering) {
       const auto& use = uses[static_cast<std::size_t>(op.outputs[0].id)];
       if (use.consumers.size() == 1 && !lowering.info(op.outputs[0]).kept) {
         const auto consumer = ops.begin() + use.consumers[0];
-        if (op.absorb(**consumer)) {
+        if (std::unique_ptr<Op> both = op.joined(**consumer, lowering.training())) {
+          both->inputs = op.inputs;
+          both->outputs = (*consumer)->outputs;
+          both->layer = op.layer == (*consumer)->layer ? op.layer : op.layer + " + " + (*consumer)->layer;
+          ops[i] = std::move(both);
           ops.erase(consumer);
           return true;
         }

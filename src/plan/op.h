@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,14 +73,20 @@ class Op {
   /// Floating-point operations of one call of so many images, for LINN_VERBOSE; 0 where it says nothing.
   virtual double flops(std::int64_t /*images*/) const { return 0; }
 
-  /// Takes over what `consumer` does to this op's only output, which nobody else reads; false if it cannot.
-  virtual bool absorb(const Op& /*consumer*/) { return false; }
+  /// An op that does what this one and then `consumer` do, where nobody else reads this op's only output; null if there is none.
+  /// Its inputs are this op's, its outputs the consumer's.
+  virtual std::unique_ptr<Op> joined(const Op& /*consumer*/, bool /*training*/) const { return nullptr; }
   /// Reads from before `producer`, which makes this op's first input, if that gives the same result better; false if not.
   virtual bool reach_through(const Op& /*producer*/) { return false; }
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
   /// Chooses the kernels, once the passes are done.
   virtual void prepare(const kernels::Policy& policy) = 0;
+  /// Elements of the value `packs` in the layout that the chosen implementation wants, 0 for none; after `prepare`.
+  /// The plan makes a value of so many, appends it to the inputs, and lets `pack` fill it before the op runs.
+  virtual std::int64_t packed() const { return 0; }
+  virtual Value packs() const { return {}; }
+  virtual void pack(const float* /*kernel*/, float* /*packed*/) const {}
   virtual void run(const Call& call) const = 0;
 
   std::string layer;  // the name of the layer (or loss, optimizer) that it comes from
@@ -116,6 +123,8 @@ class KernelUse {
     return std::string(Kernel::name) + '.' + std::string(implementation_ == nullptr ? "unprepared" : implementation_->name);
   }
   std::int64_t scratch(std::int64_t images) const { return implementation_->scratch(problem_, images); }
+  std::int64_t packed() const { return implementation_->packed(problem_); }
+  void pack(const float* kernel, float* packed) const { implementation_->pack(problem_, kernel, packed); }
 
   template <class T>
   void run(const typename Kernel::template Args<T>& args) const {

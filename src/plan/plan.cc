@@ -55,11 +55,28 @@ std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, 
   return segment_of;
 }
 
+// Lays the kernel of another op of the plan out as that one's implementation wants it.
+class PackOp final : public Op {
+ public:
+  explicit PackOp(const Op& consumer) : consumer_(consumer) {}
+
+  std::string_view name() const override { return "pack_kernel"; }
+  std::string implementation() const override { return consumer_.implementation(); }
+  Cut cut() const override { return Cut::outputs; }
+  void differentiate(Gradients&) override {}
+  void prepare(const kernels::Policy&) override {}
+  void run(const Call& call) const override { consumer_.pack(call.in<float>(0), call.out<float>(0)); }
+
+ private:
+  const Op& consumer_;
+};
+
 }  // namespace
 
 Plan::Plan(Lowering lowering, const PlanOptions& options)
     : options_(options), values_(std::move(lowering.values())), ops_(std::move(lowering.ops())) {
   for (const auto& op : ops_) op->prepare(options_.policy);
+  if (options_.precision == Precision::float32) add_packs();  // references read the kernel as it is
   cut_into_segments();
   place_values();
 }
@@ -73,6 +90,25 @@ std::size_t Plan::element_bytes(const ValueInfo& value) const {
     case Element::f64: return 8;
   }
   return 0;
+}
+
+void Plan::add_packs() {
+  std::vector<std::unique_ptr<Op>> all;
+  for (auto& op : ops_) {
+    if (const std::int64_t elements = op->packed(); elements > 0) {
+      const Value source = op->packs();
+      const Value packed{static_cast<int>(values_.size()), Shape{elements}};
+      values_.push_back({.name = "packed " + values_[static_cast<std::size_t>(source.id)].name, .shape = packed.shape, .extent = Extent::fixed});
+      auto pack = std::make_unique<PackOp>(*op);
+      pack->layer = op->layer;
+      pack->inputs = {source};
+      pack->outputs = {packed};
+      op->inputs.push_back(packed);
+      all.push_back(std::move(pack));
+    }
+    all.push_back(std::move(op));
+  }
+  ops_ = std::move(all);
 }
 
 void Plan::cut_into_segments() {

@@ -68,6 +68,7 @@ class Plan {
   std::int64_t workspace_bytes(int threads) const;
 
  private:
+  void add_packs();
   void cut_into_segments();
   void place_values();
 

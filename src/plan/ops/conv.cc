@@ -4,16 +4,13 @@
 
 #include "kernels/conv/conv.h"
 #include "plan/ops/append.h"
+#include "plan/ops/conv_pool.h"
 #include "plan/ops/dense.h"
 #include "plan/ops/eltwise.h"
+#include "plan/ops/pool.h"
 
 namespace linn::plan {
 namespace {
-
-double conv_flops(const kernels::Geometry& g, std::int64_t images) {
-  return 2.0 * static_cast<double>(images * g.out_height * g.out_width * g.out_channels * g.window_height * g.window_width) *
-         static_cast<double>(g.channels / g.groups);
-}
 
 class ConvKernelGradientOp final : public RealOp<ConvKernelGradientOp> {
  public:
@@ -67,11 +64,15 @@ class ConvOp final : public RealOp<ConvOp> {
   double flops(std::int64_t images) const override { return conv_flops(conv_.problem().geometry, images); }
   void prepare(const kernels::Policy& policy) override { conv_.prepare(policy); }
 
-  bool absorb(const Op& consumer) override {
-    if (conv_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return false;
-    conv_.problem().activation = kernels::Activation::relu;
-    outputs = consumer.outputs;
-    return true;
+  std::unique_ptr<Op> joined(const Op& consumer, bool training) const override {
+    const auto& problem = conv_.problem();
+    if (problem.activation == kernels::Activation::linear && is_relu(consumer)) {
+      auto both = std::make_unique<ConvOp>(*this);
+      both->conv_.problem().activation = kernels::Activation::relu;
+      return both;
+    }
+    if (const auto* pool = pool_problem(consumer)) return conv_pool(problem, *pool, training);
+    return nullptr;
   }
 
   void differentiate(Gradients& gradients) override {
@@ -106,6 +107,11 @@ class ConvOp final : public RealOp<ConvOp> {
 };
 
 }  // namespace
+
+double conv_flops(const kernels::Geometry& g, std::int64_t images) {
+  return 2.0 * static_cast<double>(images * g.out_height * g.out_width * g.out_channels * g.window_height * g.window_width) *
+         static_cast<double>(g.channels / g.groups);
+}
 
 Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry) {
   const Value output = to.value(to.layer(), {geometry.out_height, geometry.out_width, geometry.out_channels}, Extent::batch);

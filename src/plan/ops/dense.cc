@@ -99,11 +99,11 @@ class DenseOp final : public RealOp<DenseOp> {
   }
   void prepare(const kernels::Policy& policy) override { dense_.prepare(policy); }
 
-  bool absorb(const Op& consumer) override {
-    if (dense_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return false;
-    dense_.problem().activation = kernels::Activation::relu;
-    outputs = consumer.outputs;
-    return true;
+  std::unique_ptr<Op> joined(const Op& consumer, bool) const override {
+    if (dense_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
+    auto both = std::make_unique<DenseOp>(*this);
+    both->dense_.problem().activation = kernels::Activation::relu;
+    return both;
   }
 
   void differentiate(Gradients& gradients) override {

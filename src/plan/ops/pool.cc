@@ -56,6 +56,8 @@ class PoolOp final : public RealOp<PoolOp> {
     gradients.give(inputs[0], dsrc);
   }
 
+  const kernels::PoolForward::Problem& problem() const { return pool_.problem(); }
+
   template <class T>
   void compute(const Call& call) const {
     const bool keep = outputs.size() > 1;
@@ -117,6 +119,11 @@ class GlobalPoolOp final : public RealOp<GlobalPoolOp> {
 Value pool2d(Lowering& to, Value src, kernels::PoolKind kind, const kernels::Geometry& geometry) {
   const Value output = to.value(to.layer(), {geometry.out_height, geometry.out_width, geometry.out_channels}, Extent::batch);
   return append(to, std::make_unique<PoolOp>(kernels::PoolForward::Problem{.geometry = geometry, .kind = kind}), {src}, {output});
+}
+
+const kernels::PoolForward::Problem* pool_problem(const Op& op) {
+  const auto* pool = dynamic_cast<const PoolOp*>(&op);
+  return pool == nullptr ? nullptr : &pool->problem();
 }
 
 Value global_pool2d(Lowering& to, Value src, kernels::PoolKind kind) {

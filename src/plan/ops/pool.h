@@ -10,4 +10,7 @@ Value pool2d(Lowering& to, Value src, kernels::PoolKind kind, const kernels::Geo
 /// One value a channel: [height, width, channels] -> [channels].
 Value global_pool2d(Lowering& to, Value src, kernels::PoolKind kind);
 
+/// What `op` pools, or null if it is no window pooling; for fusion.
+const kernels::PoolForward::Problem* pool_problem(const Op& op);
+
 }  // namespace linn::plan

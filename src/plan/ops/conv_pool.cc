@@ -1,0 +1,127 @@
+#include "plan/ops/conv_pool.h"
+
+#include "kernels/conv/pooled.h"
+#include "plan/ops/append.h"
+#include "plan/ops/conv.h"
+#include "plan/ops/dense.h"
+#include "plan/ops/eltwise.h"
+
+namespace linn::plan {
+namespace {
+
+// Products of the gradients: those of the windows, were all alive; a dense convolution's divided by the cells of a window.
+double sparse_flops(const kernels::ConvPoolKernelGradient::Problem& problem, std::int64_t images) {
+  kernels::Geometry windows = problem.conv;
+  windows.out_height = problem.pool.out_height, windows.out_width = problem.pool.out_width;
+  return conv_flops(windows, images);
+}
+
+class ConvPoolKernelGradientOp final : public RealOp<ConvPoolKernelGradientOp> {
+ public:
+  explicit ConvPoolKernelGradientOp(const kernels::ConvPoolKernelGradient::Problem& problem) : gradient_(problem) {}
+
+  std::string_view name() const override { return "conv2d_pool_kernel_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  double flops(std::int64_t images) const override { return sparse_flops(gradient_.problem(), images); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .argmax = call.in<std::uint8_t>(2), .dkernel = call.out<T>(0),
+                      .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::ConvPoolKernelGradient> gradient_;
+};
+
+class ConvPoolInputGradientOp final : public RealOp<ConvPoolInputGradientOp> {
+ public:
+  explicit ConvPoolInputGradientOp(const kernels::ConvPoolInputGradient::Problem& problem) : gradient_(problem) {}
+
+  std::string_view name() const override { return "conv2d_pool_input_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  double flops(std::int64_t images) const override { return sparse_flops(gradient_.problem(), images); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  std::int64_t packed() const override { return gradient_.packed(); }
+  Value packs() const override { return inputs[2]; }
+  void pack(const float* kernel, float* packed) const override { gradient_.pack(kernel, packed); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .argmax = call.in<std::uint8_t>(1), .kernel = call.in<T>(2),
+                      .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::ConvPoolInputGradient> gradient_;
+};
+
+// inputs {src, kernel, bias or nothing, packed kernel}, outputs {pooled map, argmax in training}.
+class ConvPoolOp final : public RealOp<ConvPoolOp> {
+ public:
+  explicit ConvPoolOp(const kernels::ConvPoolForward::Problem& problem) : forward_(problem) {}
+
+  std::string_view name() const override { return "conv2d_pool"; }
+  std::string implementation() const override { return forward_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return forward_.scratch(images); }
+  double flops(std::int64_t images) const override { return conv_flops(forward_.problem().conv, images); }
+  void prepare(const kernels::Policy& policy) override { forward_.prepare(policy); }
+  std::int64_t packed() const override { return forward_.packed(); }
+  Value packs() const override { return inputs[1]; }
+  void pack(const float* kernel, float* packed) const override { forward_.pack(kernel, packed); }
+
+  void differentiate(Gradients& gradients) override {
+    Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    Lowering& to = gradients.to();
+    auto& problem = forward_.problem();
+    if (problem.activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
+    problem.argmax = true;
+    const Value argmax = to.value("argmax " + layer, outputs[0].shape, Extent::batch, Element::u8);
+    outputs.push_back(argmax);
+    const kernels::ConvPoolKernelGradient::Problem sparse{.conv = problem.conv, .pool = problem.pool};
+    if (gradients.wants(inputs[1])) gradients.give(inputs[1], kernel_gradient(gradients, sparse, d, argmax));
+    if (inputs[2].defined() && gradients.wants(inputs[2])) gradients.give(inputs[2], bias_gradient(gradients, inputs[2], d));
+    if (gradients.wants(inputs[0])) {
+      const Value dsrc = gradients.make(inputs[0]);
+      append(to, std::make_unique<ConvPoolInputGradientOp>(sparse), {d, argmax, inputs[1]}, {dsrc});
+      gradients.give(inputs[0], dsrc);
+    }
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    forward_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1), .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr,
+                     .bias = call.in<T>(2), .dst = call.out<T>(0), .argmax = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr,
+                     .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  // Shards sum it with the taps and channels of an output channel side by side; turned into Keras's order once a step.
+  Value kernel_gradient(Gradients& gradients, const kernels::ConvPoolKernelGradient::Problem& sparse, Value d, Value argmax) {
+    Lowering& to = gradients.to();
+    const Value kernel = inputs[1];
+    const std::int64_t outputs_count = sparse.conv.out_channels, terms = kernel.shape.elements() / outputs_count;
+    const Value turned = to.value("d turned " + to.info(kernel).name, {outputs_count, terms}, Extent::fixed, Element::real, Home::partials);
+    append(to, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, {turned});
+    return {transpose_kernel(to, turned, 1, outputs_count, terms).id, kernel.shape};
+  }
+
+  KernelUse<kernels::ConvPoolForward> forward_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> conv_pool(const kernels::ConvForward::Problem& conv, const kernels::PoolForward::Problem& pool, bool training) {
+  const bool narrow = pool.geometry.window_height * pool.geometry.window_width <= 256;
+  if (training && (pool.kind != kernels::PoolKind::max || conv.geometry.groups != 1 || !narrow)) return nullptr;
+  return std::make_unique<ConvPoolOp>(kernels::ConvPoolForward::Problem{
+      .conv = conv.geometry, .pool = pool.geometry, .kind = pool.kind, .bias = conv.bias, .activation = conv.activation, .argmax = false});
+}
+
+}  // namespace linn::plan
