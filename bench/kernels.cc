@@ -112,7 +112,8 @@ double operations_of(const Geometry& g, std::int64_t images) {
   };
   const std::int64_t rows = pairs(g.out_height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.height);
   const std::int64_t columns = pairs(g.out_width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.width);
-  return 2.0 * static_cast<double>(images * rows * columns * g.out_channels * (g.channels / g.groups));
+  const std::int64_t depth = g.channels / g.groups;
+  return 2.0 * static_cast<double>(images * rows * columns * g.out_channels * depth);
 }
 
 void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
@@ -137,6 +138,69 @@ void conv_kernel_gradient(benchmark::State& state, Geometry g, std::int64_t imag
   const auto& f = choose<ConvKernelGradient>(g);
   Data scratch(f.scratch(g, images));
   measure(state, operations_of(g, images), [&] { f.run(g, {images, src.get(), ddst.get(), dkernel.get(), scratch.get()}); });
+}
+
+// A convolution with 2x2 max pooling. What is counted is the direct form's products of the cells that windows see, so Winograd may
+// pass 1, and for gradients the products of living windows.
+struct Pooled {
+  Geometry conv, pool;
+  std::int64_t images;
+  double products() const { return 2.0 * static_cast<double>(images * pool.out_height * pool.out_width * conv.out_channels * conv.window_height * conv.window_width * conv.channels); }
+  std::int64_t outputs() const { return images * pool.out_height * pool.out_width * pool.channels; }
+};
+
+Pooled pooled(const Window& window, std::int64_t size, std::int64_t channels, std::int64_t out_channels, std::int64_t images) {
+  const Geometry conv = *resolve(window, size, size, channels, out_channels);
+  return {conv, *resolve({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, conv.out_height, conv.out_width, out_channels, out_channels), images};
+}
+
+void conv_pool_forward(benchmark::State& state, Pooled p) {
+  const ConvPoolForward::Problem problem = {p.conv, p.pool, PoolKind::max, true, Activation::relu, true};
+  const auto& f = choose<ConvPoolForward>(problem);
+  Data src(p.images * p.conv.src_image), kernel(p.conv.window_height * p.conv.window_width * p.conv.channels * p.conv.out_channels), bias(p.conv.out_channels);
+  Data dst(p.outputs()), packed(f.packed(problem)), scratch(f.scratch(problem, p.images));
+  if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
+  std::vector<std::uint8_t> argmax(static_cast<std::size_t>(p.outputs()));
+  measure(state, 4 * p.products(), [&] {
+    f.run(problem, {p.images, src.get(), kernel.get(), packed.get(), bias.get(), dst.get(), argmax.data(), scratch.get()});
+  });
+}
+
+// A third of the windows dead, as relu leaves them; argmax at random.
+struct Sparse {
+  explicit Sparse(const Pooled& p) : ddst(p.outputs()), argmax(static_cast<std::size_t>(p.outputs())) {
+    std::mt19937 engine(3);
+    for (std::int64_t i = 0; i < p.outputs(); ++i) {
+      if (engine() % 3 == 0) ddst.get()[i] = 0;
+      living += ddst.get()[i] != 0;
+      argmax[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(engine() % 4);
+    }
+  }
+  Data ddst;
+  std::vector<std::uint8_t> argmax;
+  double living = 0;
+};
+
+void conv_pool_kernel_gradient(benchmark::State& state, Pooled p) {
+  const ConvPoolKernelGradient::Problem problem = {p.conv, p.pool};
+  const auto& f = choose<ConvPoolKernelGradient>(problem);
+  Sparse sparse(p);
+  Data src(p.images * p.conv.src_image), dkernel(p.conv.window_height * p.conv.window_width * p.conv.channels * p.conv.out_channels), scratch(f.scratch(problem, p.images));
+  measure(state, p.products() * sparse.living / static_cast<double>(p.outputs()), [&] {
+    f.run(problem, {p.images, src.get(), sparse.ddst.get(), sparse.argmax.data(), dkernel.get(), scratch.get()});
+  });
+}
+
+void conv_pool_input_gradient(benchmark::State& state, Pooled p) {
+  const ConvPoolInputGradient::Problem problem = {p.conv, p.pool};
+  const auto& f = choose<ConvPoolInputGradient>(problem);
+  Sparse sparse(p);
+  Data kernel(p.conv.window_height * p.conv.window_width * p.conv.channels * p.conv.out_channels), packed(f.packed(problem)), dsrc(p.images * p.conv.src_image);
+  Data scratch(f.scratch(problem, p.images));
+  if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
+  measure(state, p.products() * sparse.living / static_cast<double>(p.outputs()), [&] {
+    f.run(problem, {p.images, sparse.ddst.get(), sparse.argmax.data(), kernel.get(), packed.get(), dsrc.get(), scratch.get()});
+  });
 }
 
 void dense_forward(benchmark::State& state, std::int64_t rows, std::int64_t inputs, std::int64_t outputs) {
@@ -182,6 +246,16 @@ void register_all() {
     benchmark::RegisterBenchmark(("conv_forward " + c.name).c_str(), conv_forward, c.geometry, c.images)->UseManualTime();
     benchmark::RegisterBenchmark(("conv_input_gradient " + c.name).c_str(), conv_input_gradient, c.geometry, c.images)->UseManualTime();
     benchmark::RegisterBenchmark(("conv_kernel_gradient " + c.name).c_str(), conv_kernel_gradient, c.geometry, c.images)->UseManualTime();
+  }
+  const std::pair<std::string, Pooled> with_pooling[] = {{"3x3 1->32 on 28x28 batch 8", pooled(valid, 28, 1, 32, 8)},
+                                                         {"3x3 32->32 on 13x13 batch 8", pooled(valid, 13, 32, 32, 8)},
+                                                         {"3x3 32->32 on 13x13 batch 1", pooled(valid, 13, 32, 32, 1)},
+                                                         {"3x3 same 64->64 on 32x32 batch 8", pooled(same, 32, 64, 64, 8)},
+                                                         {"3x3 same 256->256 on 8x8 batch 8", pooled(same, 8, 256, 256, 8)}};
+  for (const auto& [name, p] : with_pooling) {
+    benchmark::RegisterBenchmark(("conv_pool_forward " + name).c_str(), conv_pool_forward, p)->UseManualTime();
+    benchmark::RegisterBenchmark(("conv_pool_kernel_gradient " + name).c_str(), conv_pool_kernel_gradient, p)->UseManualTime();
+    if (p.conv.channels > 1) benchmark::RegisterBenchmark(("conv_pool_input_gradient " + name).c_str(), conv_pool_input_gradient, p)->UseManualTime();
   }
   for (const std::int64_t rows : {1, 8, 16, 128, 512})
     benchmark::RegisterBenchmark(("dense_forward 800x128 rows " + std::to_string(rows)).c_str(), dense_forward, rows, 800, 128)->UseManualTime();
