@@ -48,8 +48,8 @@ struct SummaryOptions {
 /// Several threads may call `predict` at once; everything else wants the model to itself.
 class Sequential {
  public:
-  explicit Sequential(SequentialOptions options = {});
-  explicit Sequential(const std::vector<Layer>& layers, SequentialOptions options = {});
+  explicit Sequential(const SequentialOptions& options = {});
+  explicit Sequential(const std::vector<Layer>& layers, const SequentialOptions& options = {});
   ~Sequential();
   Sequential(Sequential&&) noexcept;
   Sequential& operator=(Sequential&&) noexcept;
@@ -110,7 +110,7 @@ class Sequential {
   void load_weights(const std::string& path);
   /// Keras's configuration of the model as JSON, and a model (without trained weights) from it.
   std::string to_json(int indent = -1) const;
-  static Sequential from_json(const std::string& json, SequentialOptions options = {});
+  static Sequential from_json(const std::string& json, const SequentialOptions& options = {});
 
   /// Notes of the user's that are saved with the model, such as the factor its inputs were multiplied by.
   Metadata& metadata();

@@ -28,7 +28,7 @@ void widen(Source& source, std::span<To> to, bool swap, Convert&& convert) {
     for (std::size_t i = 0; i < count; ++i) {
       From value;
       std::memcpy(&value, bytes.data() + i * sizeof(From), sizeof(From));
-      to[done + i] = convert(value, done + i);
+      to[done + i] = convert(value, done + i);  // NOLINT(bugprone-signed-char-misuse): -1 of int8 is -1
     }
     done += count;
   }

@@ -222,7 +222,7 @@ std::string describe(const Json& value) {
   if (value.is_object()) return "an object";
   if (value.is_array()) {
     if (value.size() <= 8) {
-      const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+      std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
       if (text.size() <= 60) return text;
     }
     return fmt::format("an array of {} values", value.size());

@@ -15,9 +15,9 @@
 
 namespace linn {
 
-Sequential::Sequential(SequentialOptions options) : state_(std::make_unique<State>(options)) {}
+Sequential::Sequential(const SequentialOptions& options) : state_(std::make_unique<State>(options)) {}
 
-Sequential::Sequential(const std::vector<Layer>& layers, SequentialOptions options) : Sequential(std::move(options)) {
+Sequential::Sequential(const std::vector<Layer>& layers, const SequentialOptions& options) : Sequential(options) {
   for (const Layer& layer : layers) add(layer);
 }
 
@@ -208,7 +208,7 @@ std::string Sequential::to_json(int indent) const {
   return io::dump_json(formats::model_to_json(state_->graph, state_->compile ? &*state_->compile : nullptr), indent);
 }
 
-Sequential Sequential::from_json(const std::string& json, SequentialOptions options) {
+Sequential Sequential::from_json(const std::string& json, const SequentialOptions& options) {
   Sequential model(options);
   formats::ModelConfig config = formats::model_from_json(io::parse_json(json, "model configuration"), "model configuration", options.seed);
   model.state_->graph = std::move(config.graph);

@@ -53,7 +53,7 @@ LearningRate rate_from_json(const io::Json& config, std::string_view where, doub
 
 class SgdDescription final : public OptimizerDescription {
  public:
-  explicit SgdDescription(SGDOptions options) : options_(std::move(options)) { check_range("SGD", "momentum", options_.momentum, 0, 1); }
+  explicit SgdDescription(SGDOptions options) : options_(options) { check_range("SGD", "momentum", options_.momentum, 0, 1); }
 
   std::string_view class_name() const override { return "SGD"; }
   const LearningRate& learning_rate() const override { return options_.learning_rate; }
@@ -74,7 +74,7 @@ class SgdDescription final : public OptimizerDescription {
 
 class AdamDescription final : public OptimizerDescription {
  public:
-  explicit AdamDescription(AdamOptions options) : options_(std::move(options)) {
+  explicit AdamDescription(AdamOptions options) : options_(options) {
     check_range("Adam", "beta_1", options_.beta_1, 0, 1);
     check_range("Adam", "beta_2", options_.beta_2, 0, 1);
     check_positive("Adam", "epsilon", options_.epsilon);
@@ -103,7 +103,7 @@ class AdamDescription final : public OptimizerDescription {
 
 class RmspropDescription final : public OptimizerDescription {
  public:
-  explicit RmspropDescription(RMSpropOptions options) : options_(std::move(options)) {
+  explicit RmspropDescription(RMSpropOptions options) : options_(options) {
     check_range("RMSprop", "rho", options_.rho, 0, 1);
     check_range("RMSprop", "momentum", options_.momentum, 0, 1);
     check_positive("RMSprop", "epsilon", options_.epsilon);
@@ -191,9 +191,9 @@ Optimizer::Optimizer(const std::string& name) {
 
 std::string_view Optimizer::class_name() const { return description_->class_name(); }
 
-SGD::SGD(SGDOptions options) : Optimizer(std::make_shared<SgdDescription>(std::move(options))) {}
-Adam::Adam(AdamOptions options) : Optimizer(std::make_shared<AdamDescription>(std::move(options))) {}
-RMSprop::RMSprop(RMSpropOptions options) : Optimizer(std::make_shared<RmspropDescription>(std::move(options))) {}
+SGD::SGD(SGDOptions options) : Optimizer(std::make_shared<SgdDescription>(options)) {}
+Adam::Adam(AdamOptions options) : Optimizer(std::make_shared<AdamDescription>(options)) {}
+RMSprop::RMSprop(RMSpropOptions options) : Optimizer(std::make_shared<RmspropDescription>(options)) {}
 
 namespace optim {
 

@@ -70,7 +70,8 @@ void curve(Picture& picture, const Chart& chart, std::int64_t radius, Color colo
         picture.line(x, y, next_x, next_y, 3, color);
       } else {
         const double length = std::hypot(next_x - x, next_y - y);
-        for (double from = 0; from < length; from += 12) {
+        for (int dash = 0; dash * 12 < length; ++dash) {
+          const double from = dash * 12;
           const double to = std::min(length, from + 6);
           picture.line(x + (next_x - x) * from / length, y + (next_y - y) * from / length, x + (next_x - x) * to / length,
                        y + (next_y - y) * to / length, 2, color);

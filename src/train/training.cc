@@ -99,7 +99,7 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
   const Samples samples = checked(x, y, options.sample_weight);
   const std::int64_t all = core::ceil_div(samples.count(), options.batch_size);
   EvaluateProgress shown(options.verbose, stdout, options.steps == 0 ? all : std::min(options.steps, all));
-  const Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, options.input_scale, &shown));
+  Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, options.input_scale, &shown));
   shown.end(logs);
   return logs;
 }

@@ -128,6 +128,7 @@ void Accuracy::reference(const Problem& problem, const Args<T>& args) {
     const T* prediction = args.prediction + r * problem.classes;
     const T* targets = args.labels == nullptr ? args.targets + r * problem.classes : nullptr;
     bool right = false;
+    // Labels or targets, never neither. NOLINTBEGIN(clang-analyzer-core.NullDereference)
     if (problem.classes == 1) {
       const T wanted = targets == nullptr ? static_cast<T>(args.labels[r]) : targets[0];
       right = (prediction[0] > T(0.5) ? T{1} : T{0}) == wanted;
@@ -135,6 +136,7 @@ void Accuracy::reference(const Problem& problem, const Args<T>& args) {
       const std::int64_t wanted = targets == nullptr ? args.labels[r] : first_largest(targets, problem.classes);
       right = first_largest(prediction, problem.classes) == wanted;
     }
+    // NOLINTEND(clang-analyzer-core.NullDereference)
     args.right[r] = right ? T{1} : T{0};
   }
 }
