@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -34,6 +36,7 @@ namespace fs = std::filesystem;
 struct Result {
   int code = -1;
   std::string out, err;
+  std::int64_t peak_bytes = 0;
 
   std::vector<io::Json> events() const {
     std::vector<io::Json> all;
@@ -74,9 +77,10 @@ class Process {
   }
   Result wait() const {
     int status = 0;
-    ::waitpid(pid_, &status, 0);
+    ::rusage usage{};
+    ::wait4(pid_, &status, 0, &usage);
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-    return {code, tests::text_of(out_), tests::text_of(err_)};
+    return {code, tests::text_of(out_), tests::text_of(err_), usage.ru_maxrss * 1024};
   }
 
  private:
@@ -388,6 +392,31 @@ TEST_F(Command, CanvasIsRemembered) {
 }
 
 // ---- Ctrl-C --------------------------------------------------------------------------------------------------------
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
+// From start to exit within 30 ms: the best of twenty, as the machine may be busy.
+TEST_F(Command, SummaryIsQuick) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer's start alone takes longer";
+  double best = 1;
+  for (int i = 0; i < 20; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(run({"summary"}).code, 0);
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  EXPECT_LT(best, 0.030);
+}
+
+TEST_F(Command, FullTrainingIsSmall) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer's shadow memory is larger";
+  const Result result = run({"train", "--data", tests::data_file("mnist.npz"), "--epochs", "1"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_LT(result.peak_bytes, 150 << 20);  // the data alone are 55 MB
+}
 
 TEST_F(Command, InterruptSavesWhatWasLearned) {
   const std::string data = small_data(2048);
