@@ -333,8 +333,8 @@ class Demo {
         "\nworst case: right at every one of the (2r + 1)^2 shifts. {} of the {} test digits were moved, inside their {} x {} frame:\n",
         thousands(count), thousands(data_.x_test.shape()[0]), image_[0], image_[1]);
     fmt::print("what leaves it is cut off; the line below the networks says how many of these digits lose no ink at any such shift.\n");
-    fmt::print("seed {}, batch size {}, Adam, {}. ", options_.seed, batch_size, plural(threads(), "thread"));
-    if (!options_.full) fmt::print("The rows differ in epochs, see there; --full trains all alike.");
+    fmt::print("seed {}, batch size {}, Adam, {}.", options_.seed, batch_size, plural(threads(), "thread"));
+    if (!options_.full) fmt::print(" The rows differ in epochs, see there; --full trains all alike.");
     fmt::print("\n");
   }
 
