@@ -23,4 +23,11 @@ inline constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return 
 
 inline constexpr std::int64_t round_up(std::int64_t a, std::int64_t multiple) { return ceil_div(a, multiple) * multiple; }
 
+/// The first place for a T at or after `memory` whose address is a multiple of `alignment`.
+template <class T>
+T* align_up(void* memory, std::uintptr_t alignment) {
+  const std::uintptr_t past = reinterpret_cast<std::uintptr_t>(memory) % alignment;
+  return reinterpret_cast<T*>(static_cast<char*>(memory) + (past == 0 ? 0 : alignment - past));
+}
+
 }  // namespace linn::core

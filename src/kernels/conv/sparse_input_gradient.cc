@@ -246,7 +246,7 @@ void SparseInputGradient::pack(const Problem& problem, const float* kernel, floa
 void SparseInputGradient::run(const Problem& problem, const ConvPoolInputGradient::Args<float>& args) {
   const Geometry &g = problem.conv, &pool = problem.pool;
   const std::int64_t words = words_of(g), outputs = windows_of(pool) * pool.channels, block_kernel = g.out_channels * taps * block;
-  auto* bits = reinterpret_cast<CellBits*>(core::round_up(static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(args.scratch)), 8));
+  auto* bits = core::align_up<CellBits>(args.scratch, alignof(CellBits));
   auto* own = reinterpret_cast<float*>(bits + windows_of(pool) * words);
   const auto find_living = HWY_DYNAMIC_DISPATCH(find_living);
   const auto sum_block = HWY_DYNAMIC_DISPATCH(sum_block);

@@ -177,7 +177,7 @@ std::int64_t SparseKernelGradient::scratch(const ConvPoolKernelGradient::Problem
 void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
   const Geometry &g = problem.conv, &pool = problem.pool;
   const std::int64_t room = list_room(problem) + 1, rows = listed_rows(problem), outputs = pool.out_height * pool.out_width * pool.channels;
-  auto* counts = reinterpret_cast<std::int64_t*>(core::round_up(static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(args.scratch)), 8));
+  auto* counts = core::align_up<std::int64_t>(args.scratch, alignof(std::int64_t));
   auto* lists = reinterpret_cast<Entry*>(counts + g.out_channels);
   auto* cells = reinterpret_cast<std::int32_t*>(lists + g.out_channels * room);
   auto* image = reinterpret_cast<float*>(cells + pool.window_height * pool.window_width);

@@ -165,7 +165,7 @@ void winograd(const ConvPoolForward::Problem& problem, const ConvPoolForward::Ar
   const Layout layout(problem);
   const std::int64_t windows = args.images * problem.pool.out_height * problem.pool.out_width;
   // Scratch comes aligned to a vector from the planner; a caller's may not be.
-  auto* v = reinterpret_cast<float*>(core::round_up(static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(args.scratch)), 64));
+  auto* v = core::align_up<float>(args.scratch, 64);
   float* m = v + points * layout.v_point;
   for (std::int64_t first = 0; first < windows; first += layout.windows) {
     const std::int64_t count = HWY_MIN(layout.windows, windows - first);
