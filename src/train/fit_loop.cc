@@ -26,7 +26,7 @@ FitLoop::FitLoop(Training& training, const Tensor& x, const Tensor& y, const Fit
   check_options();
   samples_ = training.checked(x, y, options.sample_weight);
   split_validation();
-  add_class_weight(samples_, options.class_weight);  // of the training samples alone, as in Keras
+  add_class_weight(samples_, options.class_weight, training.graph_.output_shape());  // of the training samples alone, as in Keras
   const std::int64_t all = core::ceil_div(samples_.count(), options.batch_size);
   steps_per_epoch_ = options.steps_per_epoch == 0 ? all : std::min(options.steps_per_epoch, all);
   first_step_ = training.steps_;

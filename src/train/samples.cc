@@ -88,6 +88,11 @@ Tensor checked_weights(const Tensor& weight, std::int64_t n) {
   return weight.astype(DType::f32).reshape({n});
 }
 
+void check_weightable(const char* what, const Shape& output) {
+  if (output.elements() != output[-1])
+    throw ValueError(fmt::format("{} is for outputs with one prediction a sample; this model's output is {}", what, output.to_string()));
+}
+
 }  // namespace
 
 std::array<plan::Rows, 3> Samples::sources(std::int64_t first, const std::vector<std::int64_t>* order) const {
@@ -124,14 +129,14 @@ Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weig
     samples.y = full_targets(y, loss, output);
   }
   if (!sample_weight.defined()) return samples;
-  if (output.elements() != output[-1])
-    throw ValueError(fmt::format("sample_weight is for outputs with one prediction a sample; this model's output is {}", output.to_string()));
+  check_weightable("sample_weight", output);
   samples.weight = checked_weights(sample_weight, n);
   return samples;
 }
 
-void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight) {
+void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight, const Shape& output) {
   if (class_weight.empty()) return;
+  check_weightable("class_weight", output);
   if (samples.weight.defined()) throw ValueError("class_weight and sample_weight are both given; give one of them");
   samples.weight = weights_of_classes(samples.y, class_weight);
 }

@@ -29,8 +29,8 @@ Tensor adapt_input(const Tensor& x, const Shape& input, const char* what);
 /// Checks targets against the loss and the output's shape; labels against the number of classes, naming the first bad one.
 Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weight, const Loss& loss, const Shape& input, const Shape& output);
 
-/// Turns weights of classes (those not named count 1) into weights of samples; nothing for an empty map. ValueError when the
-/// samples have weights already, as in Keras.
-void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight);
+/// Turns weights of classes (those not named count 1) into weights of samples; nothing for an empty map. ValueError, as in Keras,
+/// when the samples have weights already or the output has several predictions a sample.
+void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight, const Shape& output);
 
 }  // namespace linn::train

@@ -58,6 +58,12 @@ Samples Training::checked(const Tensor& x, const Tensor& y, const Tensor& weight
   return make_samples(x, y, weight, compile_.loss, graph_.input_shape(), graph_.output_shape());
 }
 
+Samples Training::checked(const Tensor& x, const Tensor& y, const BatchOptions& options) const {
+  Samples samples = checked(x, y, options.sample_weight);
+  add_class_weight(samples, options.class_weight, graph_.output_shape());
+  return samples;
+}
+
 void Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
                           double input_scale, double rate, BatchSums& sums) {
   make_slots();
@@ -105,8 +111,7 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
 }
 
 Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
-  Samples samples = checked(x, y, options.sample_weight);
-  add_class_weight(samples, options.class_weight);
+  const Samples samples = checked(x, y, options);
   const double rate = compile_.optimizer.description().learning_rate().at(steps_, 1);
   BatchSums sums;
   train_step(samples, 0, samples.count(), nullptr, samples.count(), options.input_scale, rate, sums);
@@ -114,14 +119,12 @@ Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptio
 }
 
 Logs Training::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
-  Samples samples = checked(x, y, options.sample_weight);
-  add_class_weight(samples, options.class_weight);
+  const Samples samples = checked(x, y, options);
   return logs_of(evaluate_samples(samples, samples.count(), 0, options.input_scale, nullptr));
 }
 
 std::vector<Tensor> Training::gradients(const Tensor& x, const Tensor& y, const BatchOptions& options) {
-  Samples samples = checked(x, y, options.sample_weight);
-  add_class_weight(samples, options.class_weight);
+  const Samples samples = checked(x, y, options);
   Network& net = network(Use::gradients, samples, samples.count(), options.input_scale);
   net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, samples.sources(0, nullptr), nullptr);
   return net.gradients();

@@ -45,6 +45,7 @@ class Training {
                   double input_scale, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, EvaluateProgress* shown);
   Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight) const;
+  Samples checked(const Tensor& x, const Tensor& y, const BatchOptions& options) const;
   void make_slots();
 
   graph::Graph& graph_;
