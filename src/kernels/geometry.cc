@@ -19,17 +19,19 @@ Axis resolve_axis(std::int64_t size, std::int64_t window, std::int64_t stride, s
   return {out, total / 2, total - total / 2};
 }
 
-// Rows and columns an output never sees are left out of no pitch, so the pitches follow from the sizes.
-void set_dense_pitches(Geometry& g) {
+}  // namespace
+
+void set_dense_src(Geometry& g) {
   g.src_pixel = g.channels;
   g.src_row = g.src_pixel * g.width;
   g.src_image = g.src_row * g.height;
+}
+
+void set_dense_dst(Geometry& g) {
   g.dst_pixel = g.out_channels;
   g.dst_row = g.dst_pixel * g.out_width;
   g.dst_image = g.dst_row * g.out_height;
 }
-
-}  // namespace
 
 std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels,
                                 std::int64_t out_channels, std::int64_t groups) {
@@ -47,7 +49,9 @@ std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::
   g.pad_top = rows.before, g.pad_bottom = rows.after, g.pad_left = columns.before, g.pad_right = columns.after;
   g.out_height = rows.out, g.out_width = columns.out, g.out_channels = out_channels;
   g.groups = groups;
-  set_dense_pitches(g);
+  // Rows and columns an output never sees are left out of no pitch, so the pitches follow from the sizes.
+  set_dense_src(g);
+  set_dense_dst(g);
   return g;
 }
 

@@ -33,6 +33,10 @@ struct Geometry {
   std::int64_t dst_pixel = 0, dst_row = 0, dst_image = 0;
 };
 
+/// Pitches of a map without gaps: the source's, or the destination's, from its sizes.
+void set_dense_src(Geometry& geometry);
+void set_dense_dst(Geometry& geometry);
+
 /// Dense maps (pixel pitch = channels). Nothing when the window does not fit the map (out < 1) or a size is below 1.
 std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels,
                                 std::int64_t out_channels, std::int64_t groups = 1);

@@ -73,7 +73,7 @@ std::int64_t most_rows(std::int64_t row_elements) { return std::max<std::int64_t
 }  // namespace
 
 bool Forward::accepts(const ConvForward::Problem& problem) {
-  return problem.activation == Activation::linear || problem.activation == Activation::relu;
+  return is_linear_or_relu(problem.activation);
 }
 
 std::int64_t Forward::scratch(const ConvForward::Problem& problem, std::int64_t) {

@@ -15,14 +15,14 @@ using Problem = ConvPoolKernelGradient::Problem;
 
 Geometry dense_conv(const Problem& problem) {
   Geometry g = problem.conv;
-  g.dst_pixel = g.out_channels, g.dst_row = g.dst_pixel * g.out_width, g.dst_image = g.dst_row * g.out_height;
+  set_dense_dst(g);
   return g;
 }
 
 PoolInputGradient::Problem dense_pool(const Problem& problem) {
   Geometry g = problem.pool;
-  g.dst_pixel = g.channels, g.dst_row = g.dst_pixel * g.out_width, g.dst_image = g.dst_row * g.out_height;
-  g.src_pixel = g.channels, g.src_row = g.src_pixel * g.width, g.src_image = g.src_row * g.height;
+  set_dense_src(g);
+  set_dense_dst(g);
   return {g, PoolKind::max, true};
 }
 

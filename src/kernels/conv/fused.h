@@ -6,6 +6,12 @@
 
 namespace linn::kernels::conv {
 
+/// 3x3 taps side by side, a window at every position.
+inline bool is_three_by_three(const Geometry& conv) {
+  return conv.window_height == 3 && conv.window_width == 3 && conv.stride_height == 1 && conv.stride_width == 1 && conv.dilation_height == 1 &&
+         conv.dilation_width == 1;
+}
+
 /// Windows of 2x2 cells side by side, all of them inside the map.
 inline bool is_two_by_two(const Geometry& pool) {
   return pool.window_height == 2 && pool.window_width == 2 && pool.stride_height == 2 && pool.stride_width == 2 && pool.dilation_height == 1 &&

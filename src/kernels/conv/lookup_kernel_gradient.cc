@@ -12,10 +12,8 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include <cstring>
-
 #include "kernels/conv/padding.h"
-#include "kernels/gemm/vector-inl.h"
+#include "kernels/conv/pooling-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
@@ -27,7 +25,6 @@ template <int kVectors>
 HWY_NOINLINE void SumTaps(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args, std::int64_t first, std::int64_t last) {
   const D d;
   const hn::RebindToSigned<D> di;
-  const hn::Rebind<std::uint8_t, D> du;
   const hn::FixedTag<float, 4> quarter;
   const hn::FixedTag<float, 8> half;
   const Geometry &g = problem.conv, &pool = problem.pool;
@@ -48,15 +45,8 @@ HWY_NOINLINE void SumTaps(const ConvPoolKernelGradient::Problem& problem, const 
 #pragma GCC unroll 2
         for (int v = 0; v < kVectors; ++v) {
           const std::int64_t count = v == kVectors - 1 ? last : lanes;
-          V gradient;
-          alignas(16) std::uint8_t part[lanes] = {};
-          if (HWY_UNLIKELY(count < lanes)) {
-            gradient = LoadPart(ddst + v * lanes, count);
-            std::memcpy(part, argmax + v * lanes, static_cast<std::size_t>(count));
-          } else {
-            gradient = hn::LoadU(d, ddst + v * lanes);
-          }
-          const auto cell = hn::PromoteTo(di, HWY_UNLIKELY(count < lanes) ? hn::Load(du, part) : hn::LoadU(du, argmax + v * lanes));
+          const V gradient = LoadCount(ddst + v * lanes, count);
+          const Cell cell = LoadCells(argmax + v * lanes, count);
           // Cells 0, 1, 2, 3 begin at pixels 0, 1, 4, 5 of the patch.
           const auto origin = hn::Add(cell, hn::And(cell, hn::Set(di, 2)));
 #pragma GCC unroll 16
@@ -106,8 +96,7 @@ namespace conv {
 
 bool LookupKernelGradient::accepts(const ConvPoolKernelGradient::Problem& problem) {
   const Geometry& g = problem.conv;
-  const bool three = g.window_height == 3 && g.window_width == 3 && g.stride_height == 1 && g.stride_width == 1 && g.dilation_height == 1 && g.dilation_width == 1;
-  return three && g.channels == 1 && g.src_pixel == 1 && !padded(g) && is_two_by_two(problem.pool);
+  return is_three_by_three(g) && g.channels == 1 && g.src_pixel == 1 && !padded(g) && is_two_by_two(problem.pool);
 }
 
 void LookupKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {

@@ -39,7 +39,7 @@ void for_each_tap(const Geometry& conv, std::int64_t row, std::int64_t column, c
 template <class T>
 void ConvPoolForward::reference(const Problem& problem, const Args<T>& args) {
   Geometry conv = problem.conv;
-  conv.dst_pixel = conv.out_channels, conv.dst_row = conv.dst_pixel * conv.out_width, conv.dst_image = conv.dst_row * conv.out_height;
+  set_dense_dst(conv);
   const std::int64_t windows = problem.pool.out_height * problem.pool.out_width * problem.pool.channels;
   std::vector<T> map(static_cast<std::size_t>(conv.dst_image));
   for (std::int64_t n = 0; n < args.images; ++n) {

@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/gemm/vector-inl.h"
 
@@ -33,6 +34,16 @@ inline HWY_NOINLINE void CellsMaxChecked(const V* cells, V& value, Cell& cell) {
     value = hn::IfThenElse(moves, cells[i], value);
     cell = hn::IfThenElse(hn::RebindMask(di, moves), hn::Set(di, i), cell);
   }
+}
+
+/// The cells of `count` channels (zeros above, if fewer than lanes).
+HWY_INLINE Cell LoadCells(const std::uint8_t* argmax, std::int64_t count) {
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<std::uint8_t, D> du;
+  if (HWY_LIKELY(count >= lanes)) return hn::PromoteTo(di, hn::LoadU(du, argmax));
+  alignas(16) std::uint8_t part[lanes] = {};
+  std::memcpy(part, argmax, static_cast<std::size_t>(count));
+  return hn::PromoteTo(di, hn::Load(du, part));
 }
 
 HWY_INLINE void StoreCells(Cell cell, std::uint8_t* argmax, std::int64_t count) {

@@ -22,7 +22,7 @@
 
 #include "core/checked.h"
 #include "kernels/conv/padding.h"
-#include "kernels/gemm/vector-inl.h"
+#include "kernels/conv/pooling-inl.h"
 
 #ifndef LINN_KERNELS_CONV_SPARSE_INPUT_GRADIENT_ONCE
 #define LINN_KERNELS_CONV_SPARSE_INPUT_GRADIENT_ONCE
@@ -59,16 +59,13 @@ using conv::Plane;
 void find_living(const Geometry& pool, const float* ddst, const std::uint8_t* argmax, std::int64_t words, CellBits* bits) {
   const D d;
   const hn::RebindToSigned<D> di;
-  const hn::Rebind<std::uint8_t, D> du;
   const std::int64_t windows = pool.out_height * pool.out_width, channels = pool.channels;
   std::fill_n(bits, windows * words, CellBits{});
   for (std::int64_t w = 0; w < windows; ++w, ddst += channels, argmax += channels, bits += words)
     for (std::int64_t o = 0; o < channels; o += lanes) {
       const std::int64_t count = HWY_MIN(lanes, channels - o);
-      alignas(16) std::uint8_t part[lanes] = {};
-      if (count < lanes) std::memcpy(part, argmax + o, static_cast<std::size_t>(count));
-      const auto cell = hn::PromoteTo(di, count < lanes ? hn::Load(du, part) : hn::LoadU(du, argmax + o));
-      const V gradient = count < lanes ? LoadPart(ddst + o, count) : hn::LoadU(d, ddst + o);
+      const Cell cell = LoadCells(argmax + o, count);
+      const V gradient = LoadCount(ddst + o, count);
       const auto dead = hn::Eq(gradient, hn::Zero(d));
       for (int c = 0; c < 4; ++c) {
         const auto lives = hn::AndNot(dead, hn::RebindMask(d, hn::Eq(cell, hn::Set(di, c))));
@@ -221,8 +218,7 @@ void copy_out(const Geometry& g, const Plane& plane, std::int64_t count, float* 
 
 bool SparseInputGradient::accepts(const Problem& problem) {
   const Geometry& g = problem.conv;
-  const bool three = g.window_height == 3 && g.window_width == 3 && g.stride_height == 1 && g.stride_width == 1 && g.dilation_height == 1 && g.dilation_width == 1;
-  return three && g.groups == 1 && g.channels >= 4 && is_two_by_two(problem.pool);
+  return is_three_by_three(g) && g.groups == 1 && g.channels >= 4 && is_two_by_two(problem.pool);
 }
 
 std::int64_t SparseInputGradient::scratch(const Problem& problem, std::int64_t) {

@@ -51,7 +51,7 @@ ConvForward::Problem strip_conv(const ConvPoolForward::Problem& problem, const R
   Geometry& g = strip.geometry;
   g.pad_top -= rows.begin * g.stride_height;
   g.out_height = rows.end - rows.begin;
-  g.dst_pixel = g.out_channels, g.dst_row = map_row(g), g.dst_image = g.out_height * g.dst_row;
+  set_dense_dst(g);
   return strip;
 }
 
@@ -61,7 +61,7 @@ PoolForward::Problem strip_pool(const ConvPoolForward::Problem& problem, const R
   g.pad_top += rows.begin - first * g.stride_height;
   g.height = rows.end - rows.begin;
   g.out_height = last - first;
-  g.src_pixel = g.channels, g.src_row = map_row(problem.conv), g.src_image = g.height * g.src_row;
+  set_dense_src(g);
   return strip;
 }
 

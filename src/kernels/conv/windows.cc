@@ -148,7 +148,7 @@ namespace conv {
 bool Windows::accepts(const ConvPoolForward::Problem& problem) {
   const Geometry& g = problem.conv;
   const bool unpadded = g.pad_top <= 0 && g.pad_bottom <= 0 && g.pad_left <= 0 && g.pad_right <= 0;
-  return unpadded && g.groups == 1 && is_two_by_two(problem.pool) && (problem.activation == Activation::linear || problem.activation == Activation::relu);
+  return unpadded && g.groups == 1 && is_two_by_two(problem.pool) && is_linear_or_relu(problem.activation);
 }
 
 void Windows::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { HWY_DYNAMIC_DISPATCH(windows)(problem, args); }

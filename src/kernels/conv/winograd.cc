@@ -97,7 +97,7 @@ HWY_NOINLINE void TransformPatch(const Geometry& g, const float* src, std::int64
       else if (y + i < 0 || y + i >= g.height || x + j < 0 || x + j >= g.width)
         patch[4 * i + j] = hn::Zero(d);
       else
-        patch[4 * i + j] = count == lanes ? hn::LoadU(d, at) : LoadPart(at, count);
+        patch[4 * i + j] = LoadCount(at, count);
     }
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) TransformLine(patch + j, 4);
@@ -154,7 +154,7 @@ HWY_NOINLINE void PoolTiles(const ConvPoolForward::Problem& problem, const ConvP
     for (std::int64_t k = 0; k < outputs; k += lanes) {
       const std::int64_t part = HWY_MIN(lanes, outputs - k);
       V bias = hn::Zero(d);
-      if (problem.bias) bias = part == lanes ? hn::LoadU(d, args.bias + k) : LoadPart(args.bias + k, part);
+      if (problem.bias) bias = LoadCount(args.bias + k, part);
       PoolTile<kPooled>(m + t * layout.outputs + k, layout.m_point, bias, relu, dst + k, kPooled == Pooled::argmax ? argmax + k : nullptr, part);
     }
   }
@@ -210,7 +210,7 @@ void winograd_kernel(const ConvPoolForward::Problem& problem, const float* kerne
       V taps[9], half[12], u[16];
       for (int t = 0; t < 9; ++t) {
         const float* at = kernel + (t * channels + c) * outputs + k;
-        taps[t] = part == lanes ? hn::LoadU(d, at) : part > 0 ? LoadPart(at, part) : hn::Zero(d);
+        taps[t] = part > 0 ? LoadCount(at, part) : hn::Zero(d);
       }
       for (int j = 0; j < 3; ++j) TransformTaps(taps[j], taps[3 + j], taps[6 + j], half + j, 3);
       for (int i = 0; i < 4; ++i) TransformTaps(half[3 * i], half[3 * i + 1], half[3 * i + 2], u + 4 * i, 1);
@@ -231,9 +231,7 @@ namespace conv {
 
 bool Winograd::accepts(const ConvPoolForward::Problem& problem) {
   const Geometry &g = problem.conv, &pool = problem.pool;
-  const bool three = g.window_height == 3 && g.window_width == 3 && g.stride_height == 1 && g.stride_width == 1 && g.dilation_height == 1 && g.dilation_width == 1;
-  return three && g.groups == 1 && g.channels >= 8 && is_two_by_two(pool) &&
-         (problem.activation == Activation::linear || problem.activation == Activation::relu);
+  return is_three_by_three(g) && g.groups == 1 && g.channels >= 8 && is_two_by_two(pool) && is_linear_or_relu(problem.activation);
 }
 
 std::int64_t Winograd::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {

@@ -14,6 +14,9 @@ enum class Activation : std::uint8_t {
   mish, log_sigmoid,
 };
 
+/// What the kernels with an epilogue apply to a sum in its register; the others are an op of their own.
+inline bool is_linear_or_relu(Activation activation) { return activation == Activation::linear || activation == Activation::relu; }
+
 /// Keras's name ("relu"). The aliases swish and hard_swish are resolved by `activation_named`.
 std::string_view name_of(Activation activation);
 std::optional<Activation> activation_named(std::string_view name);

@@ -25,7 +25,7 @@ std::int64_t block_of(std::int64_t inputs) { return core::ceil_div(inputs, std::
 }  // namespace
 
 bool Forward::accepts(const DenseForward::Problem& problem) {
-  return problem.activation == Activation::linear || problem.activation == Activation::relu;
+  return is_linear_or_relu(problem.activation);
 }
 
 std::int64_t Forward::scratch(const DenseForward::Problem& problem, std::int64_t) { return pack_size(block_of(problem.inputs)); }

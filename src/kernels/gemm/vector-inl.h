@@ -33,6 +33,9 @@ HWY_INLINE V LoadPart(const float* p, std::int64_t count) {
 #endif
 }
 
+/// As LoadPart, for count >= lanes too: then a whole vector.
+HWY_INLINE V LoadCount(const float* p, std::int64_t count) { return HWY_LIKELY(count >= lanes) ? hn::LoadU(D(), p) : LoadPart(p, count); }
+
 HWY_INLINE void StorePart(V v, float* p, std::int64_t count) {
   const D d;
 #if HWY_TARGET <= HWY_AVX2
