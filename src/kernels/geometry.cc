@@ -19,6 +19,17 @@ Axis resolve_axis(std::int64_t size, std::int64_t window, std::int64_t stride, s
   return {out, total / 2, total - total / 2};
 }
 
+// One past the last position that the windows of one axis reach, before the padding is taken off.
+std::int64_t reach_of(std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t dilation) {
+  return (out - 1) * stride + (window - 1) * dilation + 1;
+}
+
+void set_end_pads(Geometry& g) {
+  const std::int64_t rows = reach_of(g.out_height, g.window_height, g.stride_height, g.dilation_height) - g.pad_top;
+  const std::int64_t columns = reach_of(g.out_width, g.window_width, g.stride_width, g.dilation_width) - g.pad_left;
+  g.pad_bottom = std::max<std::int64_t>(rows - g.height, 0), g.pad_right = std::max<std::int64_t>(columns - g.width, 0);
+}
+
 }  // namespace
 
 void set_dense_src(Geometry& g) {
@@ -53,6 +64,23 @@ std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::
   set_dense_src(g);
   set_dense_dst(g);
   return g;
+}
+
+Part seen(const Geometry& g) {
+  return {std::min(g.height, reach_of(g.out_height, g.window_height, g.stride_height, g.dilation_height) - g.pad_top),
+          std::min(g.width, reach_of(g.out_width, g.window_width, g.stride_width, g.dilation_width) - g.pad_left)};
+}
+
+void keep_src(Geometry& g, const Part& part) {
+  g.height = part.height, g.width = part.width;
+  set_end_pads(g);
+  set_dense_src(g);
+}
+
+void keep_dst(Geometry& g, const Part& part) {
+  g.out_height = part.height, g.out_width = part.width;
+  set_end_pads(g);
+  set_dense_dst(g);
 }
 
 Geometry resolve_global(std::int64_t height, std::int64_t width, std::int64_t channels) {

@@ -41,6 +41,19 @@ void set_dense_dst(Geometry& geometry);
 std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels,
                                 std::int64_t out_channels, std::int64_t groups = 1);
 
+/// Rows and columns of a map, from its top left corner.
+struct Part {
+  std::int64_t height = 0, width = 0;
+  bool operator==(const Part&) const = default;
+};
+
+/// The part of the source that some output sees: less than all of it where windows do not reach the end.
+Part seen(const Geometry& geometry);
+/// Leaves out what is not in `part`, at least what is seen, of the source. Dense.
+void keep_src(Geometry& geometry, const Part& part);
+/// Leaves out what is not in `part` of the outputs. Dense.
+void keep_dst(Geometry& geometry, const Part& part);
+
 /// A window as large as the map, one output: global pooling.
 Geometry resolve_global(std::int64_t height, std::int64_t width, std::int64_t channels);
 

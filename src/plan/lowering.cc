@@ -111,4 +111,22 @@ void fuse(Lowering& lowering) {
   }
 }
 
+void trim(Lowering& lowering) {
+  const std::vector<Use> uses = uses_of(lowering);
+  for (std::size_t i = lowering.ops().size(); i-- > 0;) {
+    Op& op = *lowering.ops()[i];
+    const std::optional<kernels::Part> part = op.reads();
+    if (!part) continue;
+    Value& input = op.inputs[0];
+    const Use& use = uses[static_cast<std::size_t>(input.id)];
+    ValueInfo& info = lowering.info(input);
+    if (use.producer < 0 || use.consumers.size() != 1 || info.kept || input.shape != info.shape) continue;
+    if (part->height == input.shape[0] && part->width == input.shape[1]) continue;
+    Op& producer = *lowering.ops()[static_cast<std::size_t>(use.producer)];
+    if (!producer.narrow_output(*part)) continue;
+    op.narrow_input(*part);
+    input.shape = info.shape = producer.outputs[0].shape = {part->height, part->width, input.shape[2]};
+  }
+}
+
 }  // namespace linn::plan

@@ -69,7 +69,12 @@ class Gradients {
   std::unordered_map<int, Value> gradients_;
 };
 
-/// Passes on the forward ops, before gradients are taken.
+// Passes on the forward ops, before gradients are taken.
+
+/// Joins ops with those behind them.
 void fuse(Lowering& lowering);
+/// Leaves out the rows and columns of maps that nobody reads: 11x11 outputs before 2x2 windows are 10x10, and what these see of the
+/// map before them is less too.
+void trim(Lowering& lowering);
 
 }  // namespace linn::plan

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/checked.h"
+#include "kernels/geometry.h"
 #include "kernels/implementation.h"
 #include "plan/value.h"
 
@@ -78,6 +80,12 @@ class Op {
   virtual std::unique_ptr<Op> joined(const Op& /*consumer*/, bool /*training*/) const { return nullptr; }
   /// Reads from before `producer`, which makes this op's first input, if that gives the same result better; false if not.
   virtual bool reach_through(const Op& /*producer*/) { return false; }
+  /// The part of its first input, a map, that this op reads; nothing if it cannot do with less than all.
+  virtual std::optional<kernels::Part> reads() const { return std::nullopt; }
+  /// Gets only this part of its first input from here on, at least what it reads.
+  virtual void narrow_input(const kernels::Part& /*part*/) {}
+  /// Makes only this part of its first output from here on, if it can.
+  virtual bool narrow_output(const kernels::Part& /*part*/) { return false; }
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
   /// Chooses the kernels, once the passes are done.

@@ -59,6 +59,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
     for (const Metric& metric : compile->metrics) metric_sums_.push_back(plan::weighted_sum(to, optim::lower(to, metric, judged), {}));
   }
   plan::fuse(to);
+  plan::trim(to);
 
   for (std::size_t i = 0; i < variables_.size(); ++i)
     if (graph.variables()[i].trainable) trainable_.push_back(i);

@@ -90,7 +90,7 @@ TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
 // A graph lowered for training with a loss of its own: the sum of output * upstream.
 class GraphRun {
  public:
-  GraphRun(const graph::Graph& graph, std::int64_t images, Values input, Values upstream, Precision precision)
+  GraphRun(const graph::Graph& graph, std::int64_t images, Values input, Values upstream, Precision precision, bool trimmed = true)
       : run_(Purpose::training), images_(images) {
     Lowering& to = run_.lowering();
     input_ = run_.bind("input", graph.input_shape(), Extent::batch, std::move(input));
@@ -99,6 +99,7 @@ class GraphRun {
     const Value flow = run_.bind("upstream", lowered_.output.shape, Extent::batch, std::move(upstream));
     dot_ = run_.dot(lowered_.output, flow);
     fuse(to);
+    if (trimmed) trim(to);
     std::vector<Value> wanted = lowered_.variables;
     wanted.push_back(input_);
     Gradients gradients(to, wanted);
@@ -117,6 +118,8 @@ class GraphRun {
     for (const Value& gradient : gradients_) all.push_back(run_.get(gradient));
     return all;
   }
+  /// Of each image, after a run.
+  Values dots() { return run_.get(dot_); }
   double objective(std::size_t variable, const Values& values) {
     run_.set(lowered_.variables[variable], values);
     run_.run(images_, {.seed = 9, .step = 4, .learning_rate = 0});
@@ -182,6 +185,44 @@ TEST(Plan, ServesSmallerBatchesWithTheSameBits) {
   }
 }
 
+// Rows and columns of maps that windows do not reach: neither does it matter to any number whether they are computed.
+TEST(Trim, LeavesOutWhatNobodyReads) {
+  const std::vector<std::vector<Layer>> nets = {
+      {Conv2D(3, 3, {.activation = "relu"}), MaxPooling2D(2), Conv2D(4, 3), MaxPooling2D(2), Flatten()},
+      {Conv2D(3, 3), AveragePooling2D(2), Conv2D(4, 2, {.strides = 2}), AveragePooling2D({2, 3}), Flatten()},
+      {Conv2D(3, 3, {.padding = "same"}), MaxPooling2D(3, {.strides = 2}), Conv2D(2, 3, {.padding = "same", .activation = "relu"}), MaxPooling2D(2), GlobalMaxPooling2D()},
+      {Conv2D(2, 3), Conv2D(3, 2, {.dilation_rate = 2}), MaxPooling2D({3, 2}, {.strides = {2, 3}, .padding = "same"}), Conv2D(2, 2, {.strides = 3}), Flatten()},
+      {MaxPooling2D(2), AveragePooling2D(2), Activation("tanh"), MaxPooling2D(2), Flatten()}};
+  for (const std::vector<Layer>& layers : nets)
+    for (const Shape& image : {Shape{21, 22, 2}, Shape{23, 25, 2}}) {
+      graph::Graph graph("net");
+      for (const Layer& layer : layers) graph.append(layer.description(), 11);
+      graph.build(image, 11);
+      const Values input = random_values(9 * image.elements(), 1), upstream = random_values(9 * graph.output_shape().elements(), 2);
+      GraphRun whole(graph, 9, input, upstream, Precision::float64, false), trimmed(graph, 9, input, upstream, Precision::float64);
+      EXPECT_EQ(trimmed.gradients(), whole.gradients()) << image.to_string();
+      EXPECT_EQ(trimmed.dots(), whole.dots()) << image.to_string();
+    }
+}
+
+TEST(Trim, TheNotebooksMaps) {
+  graph::Graph graph("notebook");
+  for (const Layer& layer : {Layer(Conv2D(32, 3, {.activation = "relu"})), Layer(MaxPooling2D(2)), Layer(Conv2D(32, 3, {.activation = "relu"})), Layer(MaxPooling2D(2)), Layer(Flatten())})
+    graph.append(layer.description(), 1);
+  graph.build({28, 28, 1}, 1);
+  Lowering to(Purpose::inference);
+  graph.lower(to, to.value("input", {28, 28, 1}, Extent::batch, Element::real, Home::bound));
+  fuse(to);
+  trim(to);
+  ASSERT_EQ(to.ops().size(), 2U);
+  // 5x5 windows see 10x10 of the 11x11 outputs, and these 12x12 of the 13x13 windows before them.
+  EXPECT_EQ(to.ops()[0]->outputs[0].shape, (Shape{12, 12, 32}));
+  EXPECT_EQ(to.ops()[1]->inputs[0].shape, (Shape{12, 12, 32}));
+  EXPECT_EQ(to.ops()[1]->outputs[0].shape, (Shape{5, 5, 32}));
+  EXPECT_EQ(to.ops()[0]->flops(1), 2.0 * 24 * 24 * 32 * 9);
+  EXPECT_EQ(to.ops()[1]->flops(1), 2.0 * 10 * 10 * 32 * 9 * 32);
+}
+
 // What a training step consists of: batch, net, loss, gradients of the variables, updates.
 Plan training_plan(const graph::Graph& graph) {
   Lowering to(Purpose::training);
@@ -191,6 +232,7 @@ Plan training_plan(const graph::Graph& graph) {
   const Value loss = crossentropy(to, {.prediction = lowered.output, .target = labels, .weight = {}}, false, 0);
   weighted_sum(to, loss, {});
   fuse(to);
+  trim(to);
   Gradients gradients(to, lowered.variables);
   gradients.run();
   for (const Value& variable : lowered.variables) {

@@ -74,6 +74,12 @@ class ConvOp final : public RealOp<ConvOp> {
     if (const auto* pool = pool_problem(consumer)) return conv_pool(problem, *pool, training);
     return nullptr;
   }
+  std::optional<kernels::Part> reads() const override { return kernels::seen(conv_.problem().geometry); }
+  void narrow_input(const kernels::Part& part) override { kernels::keep_src(conv_.problem().geometry, part); }
+  bool narrow_output(const kernels::Part& part) override {
+    kernels::keep_dst(conv_.problem().geometry, part);
+    return true;
+  }
 
   void differentiate(Gradients& gradients) override {
     Value d = gradients.of(outputs[0]);

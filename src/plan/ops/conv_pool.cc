@@ -61,10 +61,17 @@ class ConvPoolInputGradientOp final : public RealOp<ConvPoolInputGradientOp> {
   KernelUse<kernels::ConvPoolInputGradient> gradient_;
 };
 
+// The map between them is no larger than what the windows see.
+void fit_map(kernels::ConvPoolForward::Problem& problem) {
+  const kernels::Part part = kernels::seen(problem.pool);
+  kernels::keep_dst(problem.conv, part);
+  kernels::keep_src(problem.pool, part);
+}
+
 // inputs {src, kernel, bias or nothing, packed kernel}, outputs {pooled map, argmax in training}.
 class ConvPoolOp final : public RealOp<ConvPoolOp> {
  public:
-  explicit ConvPoolOp(const kernels::ConvPoolForward::Problem& problem) : forward_(problem) {}
+  explicit ConvPoolOp(const kernels::ConvPoolForward::Problem& problem) : forward_(problem) { fit_map(forward_.problem()); }
 
   std::string_view name() const override { return "conv2d_pool"; }
   std::string implementation() const override { return forward_.implementation(); }
@@ -74,6 +81,14 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
   std::int64_t packed() const override { return forward_.packed(); }
   Value packs() const override { return inputs[1]; }
   void pack(const float* kernel, float* packed) const override { forward_.pack(kernel, packed); }
+  std::optional<kernels::Part> reads() const override { return kernels::seen(forward_.problem().conv); }
+  void narrow_input(const kernels::Part& part) override { kernels::keep_src(forward_.problem().conv, part); }
+
+  bool narrow_output(const kernels::Part& part) override {
+    kernels::keep_dst(forward_.problem().pool, part);
+    fit_map(forward_.problem());
+    return true;
+  }
 
   void differentiate(Gradients& gradients) override {
     Value d = gradients.of(outputs[0]);

@@ -56,6 +56,13 @@ class PoolOp final : public RealOp<PoolOp> {
     gradients.give(inputs[0], dsrc);
   }
 
+  std::optional<kernels::Part> reads() const override { return kernels::seen(pool_.problem().geometry); }
+  void narrow_input(const kernels::Part& part) override { kernels::keep_src(pool_.problem().geometry, part); }
+  bool narrow_output(const kernels::Part& part) override {
+    kernels::keep_dst(pool_.problem().geometry, part);
+    return true;
+  }
+
   const kernels::PoolForward::Problem& problem() const { return pool_.problem(); }
 
   template <class T>
