@@ -171,9 +171,9 @@ struct Sparse {
   explicit Sparse(const Pooled& p) : ddst(p.outputs()), argmax(static_cast<std::size_t>(p.outputs())) {
     std::mt19937 engine(3);
     for (std::int64_t i = 0; i < p.outputs(); ++i) {
-      if (engine() % 3 == 0) ddst.get()[i] = 0;
-      living += ddst.get()[i] != 0;
-      argmax[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(engine() % 4);
+      const bool lives = engine() % 3 != 0;
+      living += lives;
+      argmax[static_cast<std::size_t>(i)] = lives ? static_cast<std::uint8_t>(engine() % 4) : no_cell;
     }
   }
   Data ddst;
@@ -185,9 +185,10 @@ void conv_pool_kernel_gradient(benchmark::State& state, Pooled p) {
   const ConvPoolKernelGradient::Problem problem = {p.conv, p.pool};
   const auto& f = choose<ConvPoolKernelGradient>(problem);
   Sparse sparse(p);
-  Data src(p.images * p.conv.src_image), dkernel(p.conv.window_height * p.conv.window_width * p.conv.channels * p.conv.out_channels), scratch(f.scratch(problem, p.images));
+  Data src(p.images * p.conv.src_image), dkernel(p.conv.window_height * p.conv.window_width * p.conv.channels * p.conv.out_channels);
+  Data dbias(p.conv.out_channels), scratch(f.scratch(problem, p.images));
   measure(state, p.products() * sparse.living / static_cast<double>(p.outputs()), [&] {
-    f.run(problem, {p.images, src.get(), sparse.ddst.get(), sparse.argmax.data(), dkernel.get(), scratch.get()});
+    f.run(problem, {p.images, src.get(), sparse.ddst.get(), sparse.argmax.data(), dkernel.get(), dbias.get(), scratch.get()});
   });
 }
 

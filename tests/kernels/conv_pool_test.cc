@@ -118,6 +118,7 @@ void check_argmax(const ConvPoolForward::Problem& p, const Case& c, const Expect
           const double best = e.dst[out];
           if (p.activation == Activation::relu && best <= slack[out]) continue;  // no gradient flows here
           const int cell = argmax[static_cast<std::size_t>(at)];
+          ASSERT_NE(cell, no_cell);
           if (c.whole_numbers) {
             ASSERT_EQ(cell, e.argmax[static_cast<std::size_t>(at)]) << text_of(c, p) << " at " << y << ", " << x << ", " << o;
             continue;
@@ -130,6 +131,19 @@ void check_argmax(const ConvPoolForward::Problem& p, const Case& c, const Expect
           }
           const double value = e.map[static_cast<std::size_t>(n * pool.src_image + row * pool.src_row + column * pool.src_pixel + o)];
           ASSERT_GE(value, best - 2 * slack[out]) << text_of(c, p) << " at " << y << ", " << x << ", " << o << ", cell " << cell;
+        }
+}
+
+// No cell exactly where relu left nothing of the value that the implementation itself computed.
+void check_dead(const ConvPoolForward::Problem& p, const Case& c, const Buffer& dst, const std::vector<std::uint8_t>& argmax) {
+  const Geometry& pool = p.pool;
+  std::int64_t at = 0;
+  for (std::int64_t n = 0; n < c.images; ++n)
+    for (std::int64_t y = 0; y < pool.out_height; ++y)
+      for (std::int64_t x = 0; x < pool.out_width; ++x)
+        for (std::int64_t o = 0; o < pool.channels; ++o, ++at) {
+          const bool dead = p.activation == Activation::relu && !(dst[n * pool.dst_image + y * pool.dst_row + x * pool.dst_pixel + o] > 0);
+          ASSERT_EQ(argmax[static_cast<std::size_t>(at)] == no_cell, dead) << text_of(c, p) << " at " << y << ", " << x << ", " << o;
         }
 }
 
@@ -174,6 +188,7 @@ void check_forward(const Case& c, std::uint32_t seed) {
     if (!p.argmax) return;
     std::vector<double> slack = bound;
     for (double& value : slack) value *= sum_bound * std::numeric_limits<float>::epsilon();
+    check_dead(p, c, dst, argmax);
     check_argmax(p, c, e, argmax, slack);
   });
 }
@@ -188,16 +203,21 @@ void check_gradients(const Case& c, std::uint32_t seed) {
   const std::vector<std::uint8_t> argmax = expected_of(p, c.images, src, kernel, bias).argmax;
   std::vector<double> ddst = random_values(outputs, seed + 3);
   for (std::size_t i = 0; i < ddst.size(); ++i)
-    if (i % 3 == seed % 3) ddst[i] = 0;  // what relu kills
+    if (i % 5 == seed % 5) ddst[i] = 0;  // besides what relu kills
   const Buffer src32(src), kernel32(kernel), ddst32(ddst);
 
-  std::vector<double> dkernel(kernel.size()), dkernel_size(kernel.size());
-  ConvPoolKernelGradient::reference<double>(problem, {c.images, src.data(), ddst.data(), argmax.data(), dkernel.data(), nullptr});
-  ConvPoolKernelGradient::reference<double>(problem, {c.images, magnitudes(src).data(), magnitudes(ddst).data(), argmax.data(), dkernel_size.data(), nullptr});
+  std::vector<double> dkernel(kernel.size()), dkernel_size(kernel.size()), dbias(bias.size()), dbias_size(bias.size());
+  ConvPoolKernelGradient::reference<double>(problem, {c.images, src.data(), ddst.data(), argmax.data(), dkernel.data(), dbias.data(), nullptr});
+  ConvPoolKernelGradient::reference<double>(problem, {c.images, magnitudes(src).data(), magnitudes(ddst).data(), argmax.data(), dkernel_size.data(), dbias_size.data(), nullptr});
   for_each_implementation<ConvPoolKernelGradient>(problem, [&](const Implementation<ConvPoolKernelGradient>& f) {
-    Buffer actual(static_cast<std::int64_t>(dkernel.size()), untouched), scratch(f.scratch(problem, c.images));
-    f.run(problem, {c.images, src32.data(), ddst32.data(), argmax.data(), actual.data(), scratch.data()});
-    EXPECT_TRUE(all_near(actual, dkernel, dkernel_size)) << text_of(c, p);
+    for (const bool with_bias : {false, true}) {
+      Buffer actual(static_cast<std::int64_t>(dkernel.size()), untouched), actual_bias(c.out_channels, untouched), scratch(f.scratch(problem, c.images));
+      f.run(problem, {c.images, src32.data(), ddst32.data(), argmax.data(), actual.data(), with_bias ? actual_bias.data() : nullptr, scratch.data()});
+      EXPECT_TRUE(all_near(actual, dkernel, dkernel_size)) << text_of(c, p);
+      if (with_bias) {
+        EXPECT_TRUE(all_near(actual_bias, dbias, dbias_size)) << text_of(c, p);
+      }
+    }
   });
 
   std::vector<double> dsrc(src.size(), static_cast<double>(untouched)), dsrc_size(src.size());
@@ -332,12 +352,9 @@ TEST(ConvPool, DirectFormsGiveTheBitsOfTheUnfused) {
 TEST(ConvPool, ReferenceGradientsAreFiniteDifferences) {
   const Case c{.height = 7, .width = 8, .channels = 3, .out_channels = 4};
   const ConvPoolForward::Problem p = problem_of(c).value();
-  auto src = random_values(src_extent(p.conv, c.images), 1), kernel = random_values(kernel_size(p.conv), 2);
-  const auto bias = random_values(c.out_channels, 3);
+  auto src = random_values(src_extent(p.conv, c.images), 1), kernel = random_values(kernel_size(p.conv), 2), bias = random_values(c.out_channels, 3);
   const Expected e = expected_of(p, c.images, src, kernel, bias);
-  std::vector<double> ddst = random_values(static_cast<std::int64_t>(e.dst.size()), 4);
-  for (std::size_t i = 0; i < ddst.size(); ++i)
-    if (!(e.dst[i] > 0)) ddst[i] = 0;
+  const std::vector<double> ddst = random_values(static_cast<std::int64_t>(e.dst.size()), 4);
   const auto loss = [&] {
     const Expected now = expected_of(p, c.images, src, kernel, bias);
     double sum = 0;
@@ -358,10 +375,12 @@ TEST(ConvPool, ReferenceGradientsAreFiniteDifferences) {
   };
   std::vector<double> dsrc(src.size()), dkernel(kernel.size());
   ConvPoolInputGradient::reference<double>({p.conv, p.pool}, {c.images, ddst.data(), e.argmax.data(), kernel.data(), nullptr, dsrc.data(), nullptr});
-  ConvPoolKernelGradient::reference<double>({p.conv, p.pool}, {c.images, src.data(), ddst.data(), e.argmax.data(), dkernel.data(), nullptr});
+  std::vector<double> dbias(bias.size());
+  ConvPoolKernelGradient::reference<double>({p.conv, p.pool}, {c.images, src.data(), ddst.data(), e.argmax.data(), dkernel.data(), dbias.data(), nullptr});
   check_all(src, dsrc, [](std::size_t i) { return i; });
   const std::size_t outputs = static_cast<std::size_t>(c.out_channels), terms = kernel.size() / outputs;
   check_all(kernel, dkernel, [&](std::size_t i) { return i % outputs * terms + i / outputs; });
+  check_all(bias, dbias, [](std::size_t i) { return i; });
 }
 
 RC_GTEST_PROP(ConvPool, AnyGeometry, ()) {

@@ -252,13 +252,12 @@ TEST(Plan, SegmentsOfATrainingStep) {
   }
   // Kernels are transposed before anything overwrites them, and each worker takes its images from the batch to the last
   // gradient in one go. Sums over images follow, and what needs those comes last. Relus are part of their conv or dense, max
-  // pooling of its conv (whose kernel gradient comes turned), the average stays alone, as relu's gradient needs the map; the
+  // pooling of its conv (whose kernel gradient comes turned, the bias's and relu's with it), the average stays alone, as relu's gradient needs the map; the
   // loss reads what goes into the softmax, and nobody computes the gradient of the input.
   EXPECT_THAT(text, ::testing::ElementsAre("outputs: transpose_kernel transpose_kernel transpose_kernel",
                                            "images: gather conv2d_pool dropout conv2d pool2d dense dense softmax gather_labels crossentropy"
                                            " bias_gradient dense activation_gradient bias_gradient dense pool2d_input_gradient activation_gradient"
-                                           " conv2d_kernel_gradient bias_gradient conv2d_input_gradient dropout activation_gradient"
-                                           " conv2d_pool_kernel_gradient bias_gradient",
+                                           " conv2d_kernel_gradient bias_gradient conv2d_input_gradient dropout conv2d_pool_kernel_gradient",
                                            "outputs: weighted_sum dense_kernel_gradient dense_kernel_gradient transpose_kernel adam_update"
                                            " adam_update adam_update adam_update adam_update",
                                            "outputs: adam_update adam_update adam_update"));

@@ -28,15 +28,37 @@ PoolInputGradient::Problem dense_pool(const Problem& problem) {
 
 bool accepts_pool(const Problem& problem) {
   const Geometry& g = problem.pool;
-  return g.window_height * g.window_width <= 256 && pool::VectorGradient::accepts(dense_pool(problem));
+  return g.window_height * g.window_width < no_cell && pool::VectorGradient::accepts(dense_pool(problem));
 }
 
 std::int64_t map_size(const Problem& problem) { return problem.conv.out_height * problem.conv.out_width * problem.conv.out_channels; }
 std::int64_t taps(const Geometry& g) { return g.window_height * g.window_width; }
 
-void expand(const Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t image, float* map, float* scratch) {
-  const std::int64_t size = problem.pool.out_height * problem.pool.out_width * problem.pool.channels;
-  pool::VectorGradient::run(dense_pool(problem), {1, ddst + image * size, argmax + image * size, nullptr, map, scratch});
+std::int64_t windows_size(const Problem& problem) { return problem.pool.out_height * problem.pool.out_width * problem.pool.channels; }
+
+// The gradients and cells of an image, where no gradient flows a zero and the first cell; then the whole map.
+struct Living {
+  float* ddst;
+  std::uint8_t* argmax;
+  float* map;
+  float* rest;  // of the scratch
+};
+
+std::int64_t living_size(const Problem& problem) { return 2 * windows_size(problem) + map_size(problem); }
+
+Living living_in(const Problem& problem, float* scratch) {
+  const std::int64_t size = windows_size(problem);
+  return {scratch, reinterpret_cast<std::uint8_t*>(scratch + size), scratch + 2 * size, scratch + living_size(problem)};
+}
+
+void expand(const Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t image, const Living& to) {
+  const std::int64_t size = windows_size(problem);
+  for (std::int64_t i = 0; i < size; ++i) {
+    const std::uint8_t cell = argmax[image * size + i];
+    to.ddst[i] = cell == no_cell ? 0.0f : ddst[image * size + i];
+    to.argmax[i] = cell == no_cell ? std::uint8_t{0} : cell;
+  }
+  pool::VectorGradient::run(dense_pool(problem), {1, to.ddst, to.argmax, nullptr, to.map, to.rest});
 }
 
 }  // namespace
@@ -45,22 +67,24 @@ bool ExpandedKernelGradient::accepts(const Problem& problem) { return accepts_po
 
 std::int64_t ExpandedKernelGradient::scratch(const Problem& problem, std::int64_t) {
   const Geometry& g = problem.conv;
-  return map_size(problem) + 2 * taps(g) * g.channels * g.out_channels + pool::VectorGradient::scratch(dense_pool(problem), 1) +
+  return living_size(problem) + 2 * taps(g) * g.channels * g.out_channels + pool::VectorGradient::scratch(dense_pool(problem), 1) +
          KernelGradient::scratch(dense_conv(problem), 1);
 }
 
 void ExpandedKernelGradient::run(const Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
   const Geometry g = dense_conv(problem);
   const std::int64_t size = taps(g) * g.channels * g.out_channels;
-  float* map = args.scratch;
-  float* sum = map + map_size(problem);
+  float* sum = args.scratch;
   float* one = sum + size;
-  float* scratch = one + size;
+  const Living living = living_in(problem, one + size);
   std::fill_n(sum, size, 0.0f);
+  if (args.dbias != nullptr) std::fill_n(args.dbias, g.out_channels, 0.0f);
   for (std::int64_t n = 0; n < args.images; ++n) {
-    expand(problem, args.ddst, args.argmax, n, map, scratch);
-    KernelGradient::run(g, {1, args.src + n * g.src_image, map, one, scratch});
+    expand(problem, args.ddst, args.argmax, n, living);
+    KernelGradient::run(g, {1, args.src + n * g.src_image, living.map, one, living.rest});
     for (std::int64_t i = 0; i < size; ++i) sum[i] += one[i];
+    if (args.dbias == nullptr) continue;
+    for (std::int64_t i = 0; i < windows_size(problem); ++i) args.dbias[i % g.out_channels] += living.ddst[i];
   }
   gemm::Transpose::run({.batches = 1, .rows = taps(g) * g.channels, .columns = g.out_channels}, {sum, args.dkernel, nullptr});
 }
@@ -68,7 +92,7 @@ void ExpandedKernelGradient::run(const Problem& problem, const ConvPoolKernelGra
 bool ExpandedInputGradient::accepts(const Problem& problem) { return accepts_pool(problem) && InputGradient::accepts(dense_conv(problem)); }
 
 std::int64_t ExpandedInputGradient::scratch(const Problem& problem, std::int64_t) {
-  return map_size(problem) + pool::VectorGradient::scratch(dense_pool(problem), 1) + InputGradient::scratch(dense_conv(problem), 1);
+  return living_size(problem) + pool::VectorGradient::scratch(dense_pool(problem), 1) + InputGradient::scratch(dense_conv(problem), 1);
 }
 
 std::int64_t ExpandedInputGradient::packed(const Problem& problem) { return taps(problem.conv) * problem.conv.channels * problem.conv.out_channels; }
@@ -80,11 +104,10 @@ void ExpandedInputGradient::pack(const Problem& problem, const float* kernel, fl
 
 void ExpandedInputGradient::run(const Problem& problem, const ConvPoolInputGradient::Args<float>& args) {
   const Geometry g = dense_conv(problem);
-  float* map = args.scratch;
-  float* scratch = map + map_size(problem);
+  const Living living = living_in(problem, args.scratch);
   for (std::int64_t n = 0; n < args.images; ++n) {
-    expand(problem, args.ddst, args.argmax, n, map, scratch);
-    InputGradient::run(g, {1, map, args.packed, args.dsrc + n * g.src_image, scratch});
+    expand(problem, args.ddst, args.argmax, n, living);
+    InputGradient::run(g, {1, living.map, args.packed, args.dsrc + n * g.src_image, living.rest});
   }
 }
 

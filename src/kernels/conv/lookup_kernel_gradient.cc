@@ -3,7 +3,7 @@
 //
 // Loop nest:  for each 2 vectors of output channels, for each image, window
 //               the patch, gathered from four rows; for each tap: 2 lookups, 2 multiply-adds
-// Registers:  18 sums, 2 gradients, 2 indices, the patch.
+// Registers:  18 sums, 2 of the bias, 2 gradients, 2 indices, the patch.
 // Measured:   see docs/engine.md. Bound by the lookups, one a cycle.
 #include "kernels/conv/fused.h"
 
@@ -28,11 +28,11 @@ HWY_NOINLINE void SumTaps(const ConvPoolKernelGradient::Problem& problem, const 
   const hn::FixedTag<float, 4> quarter;
   const hn::FixedTag<float, 8> half;
   const Geometry &g = problem.conv, &pool = problem.pool;
-  V sum[9][kVectors];
+  V sum[9][kVectors], bias[kVectors];
 #pragma GCC unroll 16
   for (int t = 0; t < 9; ++t)
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) sum[t][v] = hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) sum[t][v] = bias[v] = hn::Zero(d);
   const float* ddst = args.ddst + first;
   const std::uint8_t* argmax = args.argmax + first;
   for (std::int64_t n = 0; n < args.images; ++n)
@@ -45,8 +45,10 @@ HWY_NOINLINE void SumTaps(const ConvPoolKernelGradient::Problem& problem, const 
 #pragma GCC unroll 2
         for (int v = 0; v < kVectors; ++v) {
           const std::int64_t count = v == kVectors - 1 ? last : lanes;
-          const V gradient = LoadCount(ddst + v * lanes, count);
           const Cell cell = LoadCells(argmax + v * lanes, count);
+          const auto dead = hn::RebindMask(d, hn::Eq(cell, hn::Set(di, no_cell)));
+          const V gradient = hn::IfThenZeroElse(dead, LoadCount(ddst + v * lanes, count));
+          bias[v] = hn::Add(bias[v], gradient);
           // Cells 0, 1, 2, 3 begin at pixels 0, 1, 4, 5 of the patch.
           const auto origin = hn::Add(cell, hn::And(cell, hn::Set(di, 2)));
 #pragma GCC unroll 16
@@ -65,6 +67,13 @@ HWY_NOINLINE void SumTaps(const ConvPoolKernelGradient::Problem& problem, const 
     for (int v = 0; v < kVectors; ++v) hn::Store(sum[t][v], d, columns[t] + v * lanes);
   for (std::int64_t o = 0; o < (kVectors - 1) * lanes + last; ++o)
     for (int t = 0; t < 9; ++t) args.dkernel[(first + o) * 9 + t] = columns[t][o];
+  if (args.dbias == nullptr) return;
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v)
+    if (v == kVectors - 1)
+      StorePart(bias[v], args.dbias + first + v * lanes, last);
+    else
+      hn::StoreU(bias[v], d, args.dbias + first + v * lanes);
 }
 
 void sum_taps(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {

@@ -9,9 +9,12 @@
 
 namespace linn::kernels {
 
+/// In place of an argmax: relu left the window's value at 0, and no gradient flows through it.
+inline constexpr std::uint8_t no_cell = 255;
+
 /// dst = pool(activation(conv(src) + bias)): ConvForward (conv/conv.h) and PoolForward (pool/pool.h) one after the other.
-/// `argmax` is PoolForward's, a byte for each window and channel; max pooling only, windows of at most 256 cells.
-/// After relu it says nothing where dst is not above 0: there no gradient flows.
+/// `argmax` is PoolForward's, a byte for each window and channel; max pooling only, windows of at most 255 cells. After relu it
+/// is `no_cell` where dst is not above 0, so that relu needs no gradient of its own.
 struct ConvPoolForward {
   static constexpr std::string_view name = "conv_pool_forward";
   struct Problem {
@@ -37,11 +40,11 @@ struct ConvPoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// After max pooling each window and channel has one cell through which a gradient flows: `argmax`. Where `ddst` is 0, as relu
-/// leaves it, none does. With at = that cell's pixel of the convolution's output,
-/// dkernel[o,i,j,c] = sum over images and windows of ddst[n,y,x,o] * src[n, row(at,i), column(at,j), c]. Overwrites dkernel, which is
+/// After max pooling each window and channel has one cell through which a gradient flows: `argmax`. Where that is `no_cell` or
+/// `ddst` is 0, none does. With at = that cell's pixel of the convolution's output,
+/// dkernel[o,i,j,c] = sum over images and living windows of ddst[n,y,x,o] * src[n, row(at,i), column(at,j), c]. Overwrites dkernel, which is
 /// [out_channels, window_height, window_width, channels]: the transpose of Keras's, so that channels lie side by side.
-/// Terms are added in an order that depends on the geometry and the number of images alone. conv.groups is 1.
+/// dbias[o] = sum over images and living windows of ddst[n,y,x,o]. Terms are added in an order that depends on the geometry and the number of images alone. conv.groups is 1.
 struct ConvPoolKernelGradient {
   static constexpr std::string_view name = "conv_pool_kernel_gradient";
   struct Problem {
@@ -55,13 +58,14 @@ struct ConvPoolKernelGradient {
     const T* ddst;  // of the pooled map, dense
     const std::uint8_t* argmax;
     T* dkernel;
+    T* dbias;  // or null
     T* scratch;
   };
   template <class T>
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[n,h,w,c] = sum over windows, channels o and taps (i,j) that lead from the window's argmax to (h,w) of
+/// dsrc[n,h,w,c] = sum over living windows, channels o and taps (i,j) that lead from the window's argmax to (h,w) of
 /// ddst[n,y,x,o] * kernel[i,j,c,o]. Overwrites dsrc. conv.groups is 1.
 struct ConvPoolInputGradient {
   static constexpr std::string_view name = "conv_pool_input_gradient";

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/conv/conv.h"
+#include "kernels/conv/dead.h"
 #include "kernels/conv/pooled.h"
 
 namespace linn::kernels {
@@ -15,7 +16,7 @@ void for_each_living(const Geometry& pool, std::int64_t image, const T* ddst, co
     for (std::int64_t x = 0; x < pool.out_width; ++x)
       for (std::int64_t o = 0; o < pool.channels; ++o) {
         const std::int64_t at = ((image * pool.out_height + y) * pool.out_width + x) * pool.channels + o;
-        if (ddst[at] == T(0)) continue;
+        if (ddst[at] == T(0) || argmax[at] == no_cell) continue;
         const std::int64_t row = y * pool.stride_height - pool.pad_top + argmax[at] / pool.window_width * pool.dilation_height;
         const std::int64_t column = x * pool.stride_width - pool.pad_left + argmax[at] % pool.window_width * pool.dilation_width;
         if (row < 0 || row >= pool.height || column < 0 || column >= pool.width) continue;  // a window without a cell in the map
@@ -46,6 +47,7 @@ void ConvPoolForward::reference(const Problem& problem, const Args<T>& args) {
     ConvForward::reference<T>({conv, problem.bias, problem.activation}, {1, args.src + n * conv.src_image, args.kernel, args.bias, map.data(), nullptr});
     PoolForward::reference<T>({problem.pool, problem.kind, problem.argmax},
                               {1, map.data(), args.dst + n * problem.pool.dst_image, problem.argmax ? args.argmax + n * windows : nullptr, nullptr, nullptr});
+    if (problem.argmax && problem.activation == Activation::relu) conv::mark_dead(problem.pool, args.dst + n * problem.pool.dst_image, args.argmax + n * windows);
   }
 }
 
@@ -54,8 +56,10 @@ void ConvPoolKernelGradient::reference(const Problem& problem, const Args<T>& ar
   const Geometry& g = problem.conv;
   const std::int64_t size = g.window_height * g.window_width * g.channels;
   std::fill_n(args.dkernel, g.out_channels * size, T(0));
+  if (args.dbias != nullptr) std::fill_n(args.dbias, g.out_channels, T(0));
   for (std::int64_t n = 0; n < args.images; ++n)
     for_each_living(problem.pool, n, args.ddst, args.argmax, [&](std::int64_t o, T ddst, std::int64_t row, std::int64_t column) {
+      if (args.dbias != nullptr) args.dbias[o] += ddst;
       for_each_tap(g, row, column, [&](std::int64_t tap, std::int64_t src) {
         for (std::int64_t c = 0; c < g.channels; ++c) args.dkernel[o * size + tap * g.channels + c] += ddst * args.src[n * g.src_image + src + c];
       });

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/conv/pooled.h"
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -58,7 +59,7 @@ HWY_INLINE void StoreCells(Cell cell, std::uint8_t* argmax, std::int64_t count) 
   }
 }
 
-/// dst[0..count) = pooled cells, argmax with them if asked for. Ties go to the first cell; NaN wins.
+/// dst[0..count) = pooled cells, argmax with them if asked for. Ties go to the first cell; NaN wins; relu may leave no cell.
 template <Pooled kPooled>
 HWY_INLINE void PoolCells(V v0, V v1, V v2, V v3, bool relu, float* dst, std::uint8_t* argmax, std::int64_t count) {
   const D d;
@@ -80,7 +81,11 @@ HWY_INLINE void PoolCells(V v0, V v1, V v2, V v3, bool relu, float* dst, std::ui
       cell = hn::IfThenElse(hn::RebindMask(di, hn::Eq(v1, value)), hn::Set(di, 1), cell);
       cell = hn::IfThenElse(hn::RebindMask(di, hn::Eq(v0, value)), hn::Zero(di), cell);
     }
-    if (relu) value = Relu(value);
+    if (relu) {
+      value = Relu(value);
+      if constexpr (kPooled == Pooled::argmax)
+        cell = hn::IfThenElse(hn::RebindMask(di, hn::Gt(value, hn::Zero(d))), cell, hn::Set(di, no_cell));
+    }
   }
   if (count == lanes)
     hn::StoreU(value, d, dst);

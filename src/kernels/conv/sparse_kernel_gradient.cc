@@ -1,9 +1,9 @@
 // ConvPoolKernelGradient: each living window of an output channel adds its gradient times the patch under its argmax.
 //
-// Loop nest:  for each image, for each few rows of windows (about 24 KiB of src)
-//               for each window, output channel: where a gradient lives, note it with the patch's place in the channel's list
+// Loop nest:  for each chunk: a few images, or a few rows of windows of one, so that what it sees stays in a near cache
+//               for each vector of output channels, window: note as a bit of the channel's words whether it lives
 //               for each output channel, block of up to 3 tap rows x 8 vectors of their (column, channel)
-//                 for each entry of the list: 18 multiply-adds or so with a memory operand, the gradient broadcast
+//                 for each bit: 18 multiply-adds or so with a memory operand, the gradient broadcast
 // A tap row's columns and channels lie side by side in src, so even 3 channels fill most of a vector.
 // Registers:  up to 24 sums + 1 broadcast of 32 (AVX-512); up to 12 + 1 of 16.
 // Measured:   see docs/engine.md. Bound by loads: each multiply-add takes one.
@@ -15,31 +15,33 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "core/checked.h"
 #include "kernels/conv/padding.h"
-#include "kernels/gemm/vector-inl.h"
+#include "kernels/conv/pooling-inl.h"
 
 #ifndef LINN_KERNELS_CONV_SPARSE_KERNEL_GRADIENT_ONCE
 #define LINN_KERNELS_CONV_SPARSE_KERNEL_GRADIENT_ONCE
 namespace linn::kernels::conv {
 namespace {
 
-// A living window: its gradient, and where the patch under its argmax begins.
-struct Entry {
-  float gradient;
-  std::int32_t at;
+constexpr std::int64_t bits_a_word = 32;  // a lane
+constexpr std::int64_t line = 16;         // lanes of the widest vector
+
+// The windows of a chunk, in row-major order, and which of them live.
+struct Living {
+  const float* ddst;           // of the first window
+  const std::uint8_t* argmax;  // likewise
+  std::int64_t windows;
+  std::int64_t channels;
+  const std::uint32_t* bits;  // [word][channel]: bit w of word i is window 32 i + w; an even number of words
+  std::int64_t word;          // from a word to the next: channels rounded up to whole vectors
+  const std::int32_t* origins;  // where in src the patch of each window's first cell begins
+  const std::int32_t* cells;    // how much further the patch of each cell does
 };
 
-constexpr std::int64_t src_elements = 6144;
-
-// Rows of windows that are listed at a time, so that what they see stays in the L1 cache.
-std::int64_t listed_rows(const ConvPoolKernelGradient::Problem& problem) {
-  const std::int64_t row = problem.pool.stride_height * problem.conv.stride_height * padded_row(problem.conv);
-  return std::clamp<std::int64_t>(src_elements / std::max<std::int64_t>(row, 1), 1, problem.pool.out_height);
-}
-
-std::int64_t list_room(const ConvPoolKernelGradient::Problem& problem) { return listed_rows(problem) * problem.pool.out_width; }
+std::int64_t words_for(std::int64_t windows) { return core::round_up(core::ceil_div(windows, bits_a_word), 2); }
 
 }  // namespace
 }  // namespace linn::kernels::conv
@@ -49,7 +51,38 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-using conv::Entry;
+using conv::bits_a_word;
+using conv::Living;
+
+// Sets the bits of a chunk's windows, and adds what lives to dbias (may be null).
+void mark_living(const Living& living, std::uint32_t* bits, float* dbias) {
+  const D d;
+  const hn::RebindToSigned<D> di;
+  const std::int64_t words = conv::words_for(living.windows);
+  for (std::int64_t o = 0; o < living.channels; o += lanes) {
+    const std::int64_t part = HWY_MIN(lanes, living.channels - o);
+    V sum = dbias != nullptr ? LoadCount(dbias + o, part) : hn::Zero(d);
+    const float* ddst = living.ddst + o;
+    const std::uint8_t* argmax = living.argmax + o;
+    for (std::int64_t i = 0; i < words; ++i) {
+      auto word = hn::Zero(di);
+      const std::int64_t count = HWY_MIN(bits_a_word, living.windows - i * bits_a_word);
+      for (std::int64_t w = 0; w < count; ++w, ddst += living.channels, argmax += living.channels) {
+        const V gradient = LoadCount(ddst, part);
+        const auto no_cell_here = hn::RebindMask(d, hn::Eq(LoadCells(argmax, part), hn::Set(di, no_cell)));
+        const auto dead = hn::Or(hn::Eq(gradient, hn::Zero(d)), no_cell_here);
+        word = hn::Or(word, hn::IfThenZeroElse(hn::RebindMask(di, dead), hn::Set(di, static_cast<std::int32_t>(std::uint32_t{1} << w))));
+        sum = hn::Add(sum, hn::IfThenZeroElse(dead, gradient));
+      }
+      hn::StoreU(word, di, reinterpret_cast<std::int32_t*>(bits + i * living.word + o));
+    }
+    if (dbias == nullptr) continue;
+    if (part == lanes)
+      hn::StoreU(sum, d, dbias + o);
+    else
+      StorePart(sum, dbias + o, part);
+  }
+}
 
 struct Block {
   const float* src;
@@ -58,23 +91,32 @@ struct Block {
   std::int64_t last;     // floats in the last vector
 };
 
+// What lives of output channel o.
 template <int kRows, int kVectors, bool kTail>
-HWY_NOINLINE void AddEntries(const Block& block, const Entry* list, std::int64_t count, float* sums) {
+HWY_NOINLINE void AddLiving(const Block& block, const Living& living, std::int64_t o, float* sums) {
   const D d;
   V sum[kRows][kVectors];
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) sum[r][v] = LoadVector<kTail>(sums + r * block.sum_row, v, kVectors, block.last);
-  const float* src = block.src;
-  const std::int64_t src_row = block.src_row, last = block.last;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const V gradient = hn::Set(d, list[i].gradient);
-    const float* patch = src + list[i].at;
+  const float *src = block.src, *ddst = living.ddst + o;
+  const std::uint8_t* argmax = living.argmax + o;
+  const std::uint32_t* words = living.bits + o;
+  const std::int32_t *origins = living.origins, *cells = living.cells;
+  const std::int64_t src_row = block.src_row, last = block.last, channels = living.channels;
+  for (std::int64_t first = 0; first < living.windows; first += 2 * bits_a_word, words += 2 * living.word) {
+    std::uint64_t bits = words[0] | std::uint64_t{words[living.word]} << bits_a_word;
+    while (bits != 0) {
+      const std::int64_t w = first + std::countr_zero(bits);
+      bits &= bits - 1;
+      const V gradient = hn::Set(d, ddst[w * channels]);
+      const float* patch = src + origins[w] + cells[argmax[w * channels]];
 #pragma GCC unroll 4
-    for (int r = 0; r < kRows; ++r)
+      for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(gradient, LoadVector<kTail>(patch + r * src_row, v, kVectors, last), sum[r][v]);
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(gradient, LoadVector<kTail>(patch + r * src_row, v, kVectors, last), sum[r][v]);
+    }
   }
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r)
@@ -82,7 +124,7 @@ HWY_NOINLINE void AddEntries(const Block& block, const Entry* list, std::int64_t
     for (int v = 0; v < kVectors; ++v) StoreVector<kTail>(sum[r][v], sums + r * block.sum_row, v, kVectors, last);
 }
 
-using AddFunction = void (*)(const Block&, const Entry*, std::int64_t, float*);
+using AddFunction = void (*)(const Block&, const Living&, std::int64_t, float*);
 
 constexpr int most_rows = 3;
 // Vectors of a tap row in registers at once, for so many tap rows.
@@ -90,7 +132,7 @@ constexpr int most_vectors(int rows) { return std::min(accumulators >= 24 ? 24 /
 
 template <int kRows, bool kTail, int... kVectors>
 AddFunction function_of(std::integer_sequence<int, kVectors...>, int vectors) {
-  constexpr AddFunction table[] = {AddEntries<kRows, kVectors + 1, kTail>...};
+  constexpr AddFunction table[] = {AddLiving<kRows, kVectors + 1, kTail>...};
   return table[vectors - 1];
 }
 
@@ -108,8 +150,8 @@ AddFunction function_for(int rows, int vectors, bool tail) {
   }
 }
 
-// All output channels' lists against one block of tap rows and vectors after another.
-void add_lists(const Geometry& g, const float* src, std::int64_t src_row, const Entry* lists, std::int64_t room, const std::int64_t* counts, float* dkernel) {
+// All output channels against one block of tap rows and vectors after another.
+void add_living(const Geometry& g, const float* src, std::int64_t src_row, const Living& living, float* dkernel) {
   const std::int64_t width = g.window_width * g.channels, vectors = (width + lanes - 1) / lanes;
   for (std::int64_t i = 0; i < g.window_height; i += most_rows) {
     const int rows = static_cast<int>(HWY_MIN(most_rows, g.window_height - i));
@@ -120,8 +162,7 @@ void add_lists(const Geometry& g, const float* src, std::int64_t src_row, const 
       const Block block = {src + i * g.dilation_height * src_row + v * lanes, g.dilation_height * src_row, width,
                            tail ? width - (v + taken - 1) * lanes : lanes};
       const AddFunction add = function_for(rows, taken, tail);
-      for (std::int64_t o = 0; o < g.out_channels; ++o)
-        if (counts[o] > 0) add(block, lists + o * room, counts[o], dkernel + o * g.window_height * width + i * width + v * lanes);
+      for (std::int64_t o = 0; o < g.out_channels; ++o) add(block, living, o, dkernel + o * g.window_height * width + i * width + v * lanes);
       v += taken;
     }
   }
@@ -133,69 +174,86 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace linn::kernels {
-HWY_EXPORT(add_lists);
+HWY_EXPORT(mark_living);
+HWY_EXPORT(add_living);
 
 namespace conv {
 namespace {
 
-// Appends the living windows of rows [first, last) of an image to the channels' lists.
-void list_living(const ConvPoolKernelGradient::Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t first, std::int64_t last,
-                 const std::int32_t* cells, std::int64_t src_row, std::int64_t src_pixel, Entry* lists, std::int64_t room, std::int64_t* counts) {
-  const Geometry &g = problem.conv, &pool = problem.pool;
-  std::fill_n(counts, g.out_channels, 0);
-  for (std::int64_t y = first; y < last; ++y)
-    for (std::int64_t x = 0; x < pool.out_width; ++x) {
-      const std::int64_t at = (y * pool.out_width + x) * pool.channels;
-      const auto origin = static_cast<std::int32_t>((y * pool.stride_height - pool.pad_top) * g.stride_height * src_row +
-                                                    (x * pool.stride_width - pool.pad_left) * g.stride_width * src_pixel);
-      const float* gradients = ddst + at;
-      const std::uint8_t* cell = argmax + at;
-      for (std::int64_t o = 0; o < pool.channels; ++o) {
-        // Without a branch, which would be mispredicted every third time: what is dead is overwritten by the next.
-        lists[o * room + counts[o]] = {gradients[o], origin + cells[cell[o]]};
-        counts[o] += gradients[o] != 0;
-      }
-    }
-}
+constexpr std::int64_t near_elements = 6144;   // of src in a chunk that is a part of an image: 24 KiB, for the L1 cache
+constexpr std::int64_t least_windows = 64;     // of a chunk of small images, so that loading and storing the sums pays
+constexpr std::int64_t most_elements = 65536;  // of src in a chunk of several images: 256 KiB, for the L2 cache
+
+// Images and rows of windows taken at a time: several whole images or rows of one.
+struct Chunk {
+  explicit Chunk(const ConvPoolKernelGradient::Problem& problem) {
+    const Geometry& pool = problem.pool;
+    const std::int64_t row = std::max<std::int64_t>(pool.stride_height * problem.conv.stride_height * padded_row(problem.conv), 1);
+    const std::int64_t image = padded_image(problem.conv), windows = pool.out_height * pool.out_width;
+    rows = std::clamp<std::int64_t>(near_elements / row, 1, pool.out_height);
+    if (windows >= least_windows || 2 * image > most_elements) return;
+    rows = pool.out_height;
+    images = std::min(core::ceil_div(least_windows, windows), most_elements / image);
+  }
+  std::int64_t windows(const Geometry& pool) const { return images * rows * pool.out_width; }
+  std::int64_t images = 1, rows = 1;
+};
+
+std::int64_t word_of(const Geometry& g) { return core::round_up(g.out_channels, line); }
 
 }  // namespace
 
 bool SparseKernelGradient::accepts(const ConvPoolKernelGradient::Problem& problem) {
   const Geometry &g = problem.conv, &pool = problem.pool;
   // Every window has its argmax in the map, and a patch is at least half a vector wide.
-  const bool whole = pool.dilation_height == 1 && pool.dilation_width == 1 && pool.window_height * pool.window_width <= 256;
+  const bool whole = pool.dilation_height == 1 && pool.dilation_width == 1 && pool.window_height * pool.window_width <= no_cell;
   return whole && g.groups == 1 && g.dilation_width == 1 && (padded(g) || g.src_pixel == g.channels) && g.window_width * g.channels >= 8 &&
          padded_image(g) < (std::int64_t{1} << 30);
 }
 
 std::int64_t SparseKernelGradient::scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t) {
   const Geometry& g = problem.conv;
-  // Lists with one entry of room for what is overwritten, counts, offsets of cells, one padded image.
-  return 2 * (g.out_channels * (list_room(problem) + 1) + g.out_channels) + 256 + (padded(g) ? padded_image(g) : 0);
+  const Chunk chunk(problem);
+  const std::int64_t windows = chunk.windows(problem.pool);
+  return words_for(windows) * word_of(g) + windows + no_cell + 1 + (padded(g) ? chunk.images * padded_image(g) : 0);
 }
 
 void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
   const Geometry &g = problem.conv, &pool = problem.pool;
-  const std::int64_t room = list_room(problem) + 1, rows = listed_rows(problem), outputs = pool.out_height * pool.out_width * pool.channels;
-  auto* counts = core::align_up<std::int64_t>(args.scratch, alignof(std::int64_t));
-  auto* lists = reinterpret_cast<Entry*>(counts + g.out_channels);
-  auto* cells = reinterpret_cast<std::int32_t*>(lists + g.out_channels * room);
-  auto* image = reinterpret_cast<float*>(cells + pool.window_height * pool.window_width);
+  const Chunk chunk(problem);
+  const std::int64_t windows = chunk.windows(pool), outputs = pool.out_height * pool.out_width * pool.channels;
   const bool copy = padded(g);
-  const std::int64_t src_row = copy ? padded_row(g) : g.src_row;
+  const std::int64_t src_row = copy ? padded_row(g) : g.src_row, src_image = copy ? padded_image(g) : g.src_image;
+  auto* bits = reinterpret_cast<std::uint32_t*>(args.scratch);
+  auto* origins = reinterpret_cast<std::int32_t*>(bits + words_for(windows) * word_of(g));
+  std::int32_t* cells = origins + windows;
+  auto* images = reinterpret_cast<float*>(cells + no_cell + 1);
+
+  const std::int64_t window_row = pool.stride_height * g.stride_height * src_row, window = pool.stride_width * g.stride_width * g.channels;
+  for (std::int64_t w = 0; w < windows; ++w) {
+    const std::int64_t x = w % pool.out_width, y = w / pool.out_width % chunk.rows, n = w / pool.out_width / chunk.rows;
+    origins[w] = static_cast<std::int32_t>(n * src_image + y * window_row + x * window - pool.pad_top * g.stride_height * src_row - pool.pad_left * g.stride_width * g.channels);
+  }
   for (std::int64_t cell = 0; cell < pool.window_height * pool.window_width; ++cell)
     cells[cell] = static_cast<std::int32_t>(cell / pool.window_width * g.stride_height * src_row + cell % pool.window_width * g.stride_width * g.channels);
   std::fill_n(args.dkernel, g.out_channels * g.window_height * g.window_width * g.channels, 0.0f);
-  const auto add_lists = HWY_DYNAMIC_DISPATCH(add_lists);
-  for (std::int64_t n = 0; n < args.images; ++n) {
+  if (args.dbias != nullptr) std::fill_n(args.dbias, g.out_channels, 0.0f);
+
+  const auto mark_living = HWY_DYNAMIC_DISPATCH(mark_living);
+  const auto add_living = HWY_DYNAMIC_DISPATCH(add_living);
+  for (std::int64_t n = 0; n < args.images; n += chunk.images) {
+    const std::int64_t count = std::min(chunk.images, args.images - n);
     const float* src = args.src + n * g.src_image;
     if (copy) {
-      pad(g, 1, src, image);
-      src = image;
+      pad(g, count, src, images);
+      src = images;
     }
-    for (std::int64_t y = 0; y < pool.out_height; y += rows) {
-      list_living(problem, args.ddst + n * outputs, args.argmax + n * outputs, y, std::min(y + rows, pool.out_height), cells, src_row, g.channels, lists, room, counts);
-      add_lists(g, src, src_row, lists, room, counts, args.dkernel);
+    for (std::int64_t y = 0; y < pool.out_height; y += chunk.rows) {
+      const std::int64_t at = n * outputs + y * pool.out_width * pool.channels, rows = std::min(chunk.rows, pool.out_height - y);
+      const Living living = {.ddst = args.ddst + at, .argmax = args.argmax + at, .windows = count * rows * pool.out_width, .channels = g.out_channels,
+                             .bits = bits, .word = word_of(g), .origins = origins, .cells = cells};
+      mark_living(living, bits, args.dbias);
+      add_living(g, src + y * window_row, src_row, living, args.dkernel);
     }
   }
 }

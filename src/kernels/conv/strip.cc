@@ -9,6 +9,7 @@
 
 #include "core/checked.h"
 #include "kernels/conv/direct.h"
+#include "kernels/conv/dead.h"
 #include "kernels/conv/fused.h"
 #include "kernels/pool/vector.h"
 
@@ -90,6 +91,9 @@ void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::
       pool::Vector::run(strip_pool(problem, rows, first, last),
                         {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
                          problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});
+      if (problem.argmax && problem.activation == Activation::relu)
+        mark_dead(strip_pool(problem, rows, first, last).geometry, args.dst + n * pool.dst_image + first * pool.dst_row,
+                  args.argmax + (n * pool.out_height + first) * argmax_row);
     }
 }
 

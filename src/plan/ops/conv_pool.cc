@@ -30,7 +30,7 @@ class ConvPoolKernelGradientOp final : public RealOp<ConvPoolKernelGradientOp> {
   template <class T>
   void compute(const Call& call) const {
     gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .argmax = call.in<std::uint8_t>(2), .dkernel = call.out<T>(0),
-                      .scratch = static_cast<T*>(call.scratch)});
+                      .dbias = outputs.size() > 1 ? call.out<T>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
@@ -91,17 +91,16 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
   }
 
   void differentiate(Gradients& gradients) override {
-    Value d = gradients.of(outputs[0]);
+    const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     Lowering& to = gradients.to();
     auto& problem = forward_.problem();
-    if (problem.activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
-    problem.argmax = true;
+    problem.argmax = true;  // where relu left nothing it says so: relu's gradient is in it
     const Value argmax = to.value("argmax " + layer, outputs[0].shape, Extent::batch, Element::u8);
     outputs.push_back(argmax);
     const kernels::ConvPoolKernelGradient::Problem sparse{.conv = problem.conv, .pool = problem.pool};
-    if (gradients.wants(inputs[1])) gradients.give(inputs[1], kernel_gradient(gradients, sparse, d, argmax));
-    if (inputs[2].defined() && gradients.wants(inputs[2])) gradients.give(inputs[2], bias_gradient(gradients, inputs[2], d));
+    const bool wants_bias = inputs[2].defined() && gradients.wants(inputs[2]);
+    if (gradients.wants(inputs[1]) || wants_bias) give_weights(gradients, sparse, d, argmax, wants_bias);
     if (gradients.wants(inputs[0])) {
       const Value dsrc = gradients.make(inputs[0]);
       append(to, std::make_unique<ConvPoolInputGradientOp>(sparse), {d, argmax, inputs[1]}, {dsrc});
@@ -117,14 +116,17 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
   }
 
  private:
-  // Shards sum it with the taps and channels of an output channel side by side; turned into Keras's order once a step.
-  Value kernel_gradient(Gradients& gradients, const kernels::ConvPoolKernelGradient::Problem& sparse, Value d, Value argmax) {
+  // Shards sum the kernel's with the taps and channels of an output channel side by side; turned into Keras's order once a step.
+  void give_weights(Gradients& gradients, const kernels::ConvPoolKernelGradient::Problem& sparse, Value d, Value argmax, bool wants_bias) {
     Lowering& to = gradients.to();
     const Value kernel = inputs[1];
     const std::int64_t outputs_count = sparse.conv.out_channels, terms = kernel.shape.elements() / outputs_count;
     const Value turned = to.value("d turned " + to.info(kernel).name, {outputs_count, terms}, Extent::fixed, Element::real, Home::partials);
-    append(to, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, {turned});
-    return {transpose_kernel(to, turned, 1, outputs_count, terms).id, kernel.shape};
+    std::vector<Value> sums = {turned};
+    if (wants_bias) sums.push_back(gradients.make(inputs[2]));
+    append(to, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, sums);
+    if (gradients.wants(kernel)) gradients.give(kernel, {transpose_kernel(to, turned, 1, outputs_count, terms).id, kernel.shape});
+    if (wants_bias) gradients.give(inputs[2], sums[1]);
   }
 
   KernelUse<kernels::ConvPoolForward> forward_;
@@ -133,7 +135,7 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
 }  // namespace
 
 std::unique_ptr<Op> conv_pool(const kernels::ConvForward::Problem& conv, const kernels::PoolForward::Problem& pool, bool training) {
-  const bool narrow = pool.geometry.window_height * pool.geometry.window_width <= 256;
+  const bool narrow = pool.geometry.window_height * pool.geometry.window_width <= kernels::no_cell;
   if (training && (pool.kind != kernels::PoolKind::max || conv.geometry.groups != 1 || !narrow)) return nullptr;
   return std::make_unique<ConvPoolOp>(kernels::ConvPoolForward::Problem{
       .conv = conv.geometry, .pool = pool.geometry, .kind = pool.kind, .bias = conv.bias, .activation = conv.activation, .argmax = false});
