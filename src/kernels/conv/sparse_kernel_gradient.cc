@@ -107,15 +107,20 @@ HWY_NOINLINE void AddLiving(const Block& block, const Living& living, std::int64
   const std::int64_t src_row = block.src_row, last = block.last, channels = living.channels;
   for (std::int64_t first = 0; first < living.windows; first += 2 * bits_a_word, words += 2 * living.word) {
     std::uint64_t bits = words[0] | std::uint64_t{words[living.word]} << bits_a_word;
+    if (bits == 0) continue;
+    // One window ahead, so that a patch's address is there when its loads are to start.
+    std::int64_t w = first + std::countr_zero(bits);
+    const float* next = Direct(src + origins[w] + cells[argmax[w * channels]]);
     while (bits != 0) {
-      const std::int64_t w = first + std::countr_zero(bits);
-      bits &= bits - 1;
       const V gradient = hn::Set(d, ddst[w * channels]);
-      const float* patch = src + origins[w] + cells[argmax[w * channels]];
+      const float* patch = next;
+      bits &= bits - 1;
+      w = bits != 0 ? first + std::countr_zero(bits) : w;
+      next = Direct(src + origins[w] + cells[argmax[w * channels]]);
 #pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r)
+      for (int r = 0; r < kRows; ++r, patch = Direct(patch + src_row))
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(gradient, LoadVector<kTail>(patch + r * src_row, v, kVectors, last), sum[r][v]);
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(gradient, LoadVector<kTail>(patch, v, kVectors, last), sum[r][v]);
     }
   }
 #pragma GCC unroll 4
@@ -181,7 +186,7 @@ namespace conv {
 namespace {
 
 constexpr std::int64_t near_elements = 6144;   // of src in a chunk that is a part of an image: 24 KiB, for the L1 cache
-constexpr std::int64_t least_windows = 64;     // of a chunk of small images, so that loading and storing the sums pays
+constexpr std::int64_t least_windows = 50;     // of a chunk of small images, so that loading and storing the sums pays
 constexpr std::int64_t most_elements = 65536;  // of src in a chunk of several images: 256 KiB, for the L2 cache
 
 // Images and rows of windows taken at a time: several whole images or rows of one.

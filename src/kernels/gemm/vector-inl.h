@@ -21,6 +21,16 @@ inline constexpr int lanes = static_cast<int>(hn::MaxLanes(D()));
 /// Vector registers, less three for operands.
 inline constexpr int accumulators = HWY_TARGET <= HWY_AVX3 ? 26 : 12;
 
+/// The same pointer, of whose making the compiler knows nothing: so it is ready in a register, and not added up anew in the
+/// address of each load. On Zen 5 18 multiply-adds with a memory operand take 2.3 ns that way, if the pointer is there in time,
+/// and 3.1 ns through base + index.
+HWY_INLINE const float* Direct(const float* p) {
+#if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
+  asm("" : "+r"(p));
+#endif
+  return p;
+}
+
 /// The first `count` floats (0 < count <= lanes), zeros above. Touches no memory beyond them. MaskedLoad of SSE4 would.
 HWY_INLINE V LoadPart(const float* p, std::int64_t count) {
   const D d;
