@@ -172,7 +172,7 @@ void check_forward(const Case& c, std::uint32_t seed) {
   const auto magnitude_map = expected_of(linear, c.images, magnitudes(src), magnitudes(kernel), magnitudes(bias)).map;
   const auto direct = pooled(magnitude_map);
   std::vector<double> winograd;
-  if (conv::Winograd::accepts(p)) {
+  if (conv::Winograd::accepts(p) || conv::WinogradPlane::accepts(p)) {
     auto map = winograd_magnitudes(p.conv, c.images, src, kernel);
     for (std::size_t i = 0; i < map.size(); ++i) map[i] = std::max(map[i], magnitude_map[i]);
     winograd = pooled(map);
@@ -183,7 +183,7 @@ void check_forward(const Case& c, std::uint32_t seed) {
     std::vector<std::uint8_t> argmax(e.argmax.size(), 77);
     const Buffer packed = packed_for(f, p, kernel32);
     f.run(p, {c.images, src32.data(), kernel32.data(), packed.data(), c.bias ? bias32.data() : nullptr, dst.data(), p.argmax ? argmax.data() : nullptr, scratch.data()});
-    const auto& bound = f.name == "winograd" ? winograd : direct;
+    const auto& bound = f.name.starts_with("winograd") ? winograd : direct;
     EXPECT_TRUE(all_near(dst, e.dst, bound)) << text_of(c, p);
     if (!p.argmax) return;
     std::vector<double> slack = bound;

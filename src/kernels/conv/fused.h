@@ -30,6 +30,18 @@ struct Winograd {
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
+/// The same on one input channel (winograd_plane.cc).
+struct WinogradPlane {
+  static constexpr std::string_view name = "winograd_plane";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = false;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem) { return Winograd::packed(problem); }
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) { Winograd::pack(problem, kernel, packed); }
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
 /// Direct, the cells of a 2x2 window side by side in registers (windows.cc). The same bits as Strip.
 struct Windows {
   static constexpr std::string_view name = "windows";

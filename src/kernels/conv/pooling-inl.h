@@ -25,16 +25,37 @@ HWY_INLINE V Relu(V v) { return hn::Max(hn::Zero(D()), v); }  // in this order N
 
 HWY_INLINE bool AnyNan(V v) { return !hn::AllTrue(D(), hn::Eq(v, v)); }
 
-/// The maximum and its cell, the first NaN if there is one: one comparison a cell more than CellsMax.
-inline HWY_NOINLINE void CellsMaxChecked(const V* cells, V& value, Cell& cell) {
-  const hn::RebindToSigned<D> di;
-  value = cells[0];
-  cell = hn::Zero(di);
-  for (int i = 1; i < 4; ++i) {
-    const auto moves = hn::AndNot(hn::Le(cells[i], value), hn::Eq(value, value));
-    value = hn::IfThenElse(moves, cells[i], value);
-    cell = hn::IfThenElse(hn::RebindMask(di, moves), hn::Set(di, i), cell);
+/// Which cell of its window each lane chose. With mask registers that is a byte a lane, as it is stored.
+#if HWY_TARGET <= HWY_AVX3
+using Choice = hn::Vec<hn::Rebind<std::uint8_t, D>>;
+
+HWY_INLINE Choice Everywhere(std::uint8_t cell) { return hn::Set(hn::Rebind<std::uint8_t, D>(), cell); }
+HWY_INLINE Choice Choose(hn::Mask<D> where, Choice yes, Choice no) {
+  return hn::IfThenElse(hn::Mask<hn::Rebind<std::uint8_t, D>>::FromBits(where.raw), yes, no);
+}
+HWY_INLINE Choice AsBytes(Choice choice) { return choice; }
+#else
+using Choice = Cell;
+
+HWY_INLINE Choice Everywhere(std::uint8_t cell) { return hn::Set(hn::RebindToSigned<D>(), cell); }
+HWY_INLINE Choice Choose(hn::Mask<D> where, Choice yes, Choice no) { return hn::IfThenElse(hn::RebindMask(hn::RebindToSigned<D>(), where), yes, no); }
+HWY_INLINE auto AsBytes(Choice choice) { return hn::DemoteTo(hn::Rebind<std::uint8_t, D>(), choice); }
+#endif
+
+struct Maximum {
+  V value;
+  Choice cell;
+};
+
+/// The maximum and its cell, the first NaN if there is one: one comparison a cell more than PoolCells needs without.
+inline HWY_NOINLINE Maximum MaximumChecked(V v0, V v1, V v2, V v3) {
+  const V cells[4] = {v0, v1, v2, v3};
+  Maximum m = {v0, Everywhere(0)};
+  for (std::uint8_t i = 1; i < 4; ++i) {
+    const auto moves = hn::AndNot(hn::Le(cells[i], m.value), hn::Eq(m.value, m.value));
+    m = {hn::IfThenElse(moves, cells[i], m.value), Choose(moves, Everywhere(i), m.cell)};
   }
+  return m;
 }
 
 /// The cells of `count` channels (zeros above, if fewer than lanes).
@@ -47,15 +68,14 @@ HWY_INLINE Cell LoadCells(const std::uint8_t* argmax, std::int64_t count) {
   return hn::PromoteTo(di, hn::Load(du, part));
 }
 
-HWY_INLINE void StoreCells(Cell cell, std::uint8_t* argmax, std::int64_t count) {
+HWY_INLINE void StoreChoice(Choice choice, std::uint8_t* argmax, std::int64_t count) {
   const hn::Rebind<std::uint8_t, D> du;
-  const auto bytes = hn::DemoteTo(du, cell);
-  if (count == lanes) {
-    hn::StoreU(bytes, du, argmax);
+  if (HWY_LIKELY(count == lanes)) {
+    hn::StoreU(AsBytes(choice), du, argmax);
   } else {
     alignas(16) std::uint8_t all[lanes];
-    hn::Store(bytes, du, all);
-    for (std::int64_t i = 0; i < count; ++i) argmax[i] = all[i];
+    hn::Store(AsBytes(choice), du, all);
+    std::memcpy(argmax, all, static_cast<std::size_t>(count));
   }
 }
 
@@ -63,35 +83,30 @@ HWY_INLINE void StoreCells(Cell cell, std::uint8_t* argmax, std::int64_t count) 
 template <Pooled kPooled>
 HWY_INLINE void PoolCells(V v0, V v1, V v2, V v3, bool relu, float* dst, std::uint8_t* argmax, std::int64_t count) {
   const D d;
-  const hn::RebindToSigned<D> di;
-  V value;
-  Cell cell = hn::Zero(di);
+  Maximum m;
   if constexpr (kPooled == Pooled::average) {
     if (relu) v0 = Relu(v0), v1 = Relu(v1), v2 = Relu(v2), v3 = Relu(v3);
-    value = hn::Mul(hn::Add(hn::Add(hn::Add(v0, v1), v2), v3), hn::Set(d, 0.25f));
+    m.value = hn::Mul(hn::Add(hn::Add(hn::Add(v0, v1), v2), v3), hn::Set(d, 0.25f));
   } else {
-    value = hn::Max(hn::Max(v0, v1), hn::Max(v2, v3));
+    m.value = hn::Max(hn::Max(v0, v1), hn::Max(v2, v3));
     // The sum is NaN if a cell is (or if infinities meet, which costs only time), and is made where comparisons are not.
     if (HWY_UNLIKELY(AnyNan(hn::Add(hn::Add(v0, v1), hn::Add(v2, v3))))) {
-      const V cells[4] = {v0, v1, v2, v3};
-      CellsMaxChecked(cells, value, cell);
+      m = MaximumChecked(v0, v1, v2, v3);
     } else if constexpr (kPooled == Pooled::argmax) {
-      cell = hn::Set(di, 3);
-      cell = hn::IfThenElse(hn::RebindMask(di, hn::Eq(v2, value)), hn::Set(di, 2), cell);
-      cell = hn::IfThenElse(hn::RebindMask(di, hn::Eq(v1, value)), hn::Set(di, 1), cell);
-      cell = hn::IfThenElse(hn::RebindMask(di, hn::Eq(v0, value)), hn::Zero(di), cell);
+      m.cell = Choose(hn::Eq(v2, m.value), Everywhere(2), Everywhere(3));
+      m.cell = Choose(hn::Eq(v1, m.value), Everywhere(1), m.cell);
+      m.cell = Choose(hn::Eq(v0, m.value), Everywhere(0), m.cell);
     }
     if (relu) {
-      value = Relu(value);
-      if constexpr (kPooled == Pooled::argmax)
-        cell = hn::IfThenElse(hn::RebindMask(di, hn::Gt(value, hn::Zero(d))), cell, hn::Set(di, no_cell));
+      m.value = Relu(m.value);
+      if constexpr (kPooled == Pooled::argmax) m.cell = Choose(hn::Gt(m.value, hn::Zero(d)), m.cell, Everywhere(no_cell));
     }
   }
-  if (count == lanes)
-    hn::StoreU(value, d, dst);
+  if (HWY_LIKELY(count == lanes))
+    hn::StoreU(m.value, d, dst);
   else
-    StorePart(value, dst, count);
-  if constexpr (kPooled == Pooled::argmax) StoreCells(cell, argmax, count);
+    StorePart(m.value, dst, count);
+  if constexpr (kPooled == Pooled::argmax) StoreChoice(m.cell, argmax, count);
 }
 
 }  // namespace linn::kernels::HWY_NAMESPACE
