@@ -9,6 +9,8 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include <hwy/cache_control.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -94,10 +96,21 @@ void gather_run(const Gather::Problem& problem, const void* src, std::int64_t fi
     std::memcpy(dst, static_cast<const float*>(src) + first, static_cast<std::size_t>(count) * sizeof(float));
 }
 
+constexpr std::int64_t most_prefetched = 4096;  // beyond, the hardware has seen that a row is read in order
+
+void prefetch(const std::uint8_t* from, std::int64_t bytes) {
+  for (std::int64_t i = 0; i < bytes; i += 64) hwy::Prefetch(from + i);
+}
+
 void gather(const Gather::Problem& problem, const Gather::Args<float>& args) {
   if (args.rows == 0 || problem.row == 0) return;
   if (args.index == nullptr) return gather_run(problem, args.src, args.first, args.dst, args.rows);
-  for (std::int64_t r = 0; r < args.rows; ++r) gather_run(problem, args.src, args.index[args.first + r], args.dst + r * problem.row, 1);
+  const std::int64_t row_bytes = problem.row * (problem.from == DType::u8 ? 1 : 4);
+  for (std::int64_t r = 0; r < args.rows; ++r) {
+    // Rows lie anywhere in a large array: ask for the next one while this one is converted.
+    if (r + 1 < args.rows) prefetch(static_cast<const std::uint8_t*>(args.src) + args.index[args.first + r + 1] * row_bytes, HWY_MIN(row_bytes, most_prefetched));
+    gather_run(problem, args.src, args.index[args.first + r], args.dst + r * problem.row, 1);
+  }
 }
 
 // ---- sums and products ----
