@@ -1,0 +1,57 @@
+#include "model/recipes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "core/checked.h"
+#include "core/did_you_mean.h"
+#include "linn/error.h"
+
+namespace linn::model {
+namespace {
+
+constexpr std::array all = {
+    Recipe{.name = "fast",
+           .about = "99 % on MNIST in half a second: Adam in one cycle over a part of the images, labels smoothed",
+           .batch_size = 48,
+           .passes = 0.7,
+           .max_learning_rate = 0.012,
+           .warmup = 0.15,
+           .beta_1 = 0.9,
+           .beta_2 = 0.99,
+           .label_smoothing = 0.1},
+};
+
+}  // namespace
+
+std::span<const Recipe> recipes() { return all; }
+
+const Recipe& recipe(std::string_view name) {
+  const auto* found = std::find_if(all.begin(), all.end(), [&](const Recipe& r) { return r.name == name; });
+  if (found != all.end()) return *found;
+  std::vector<std::string_view> names;
+  for (const Recipe& r : all) names.push_back(r.name);
+  throw ValueError(fmt::format("no recipe is called \"{}\"; there is {}{}", name, fmt::join(names, ", "), core::did_you_mean(name, names)));
+}
+
+CompileOptions compile_options(const Recipe& recipe) {
+  const LearningRate rate = OneCycle({.max_learning_rate = recipe.max_learning_rate, .warmup = recipe.warmup});
+  return {.optimizer = Adam({.learning_rate = rate, .beta_1 = recipe.beta_1, .beta_2 = recipe.beta_2}),
+          .loss = SparseCategoricalCrossentropy({.label_smoothing = recipe.label_smoothing}),
+          .metrics = {"accuracy"}};
+}
+
+FitOptions fit_options(const Recipe& recipe, std::int64_t images) {
+  const double epochs = std::ceil(recipe.passes);
+  const auto steps = static_cast<std::int64_t>(static_cast<double>(images) * recipe.passes / epochs) / recipe.batch_size;
+  if (steps < 1)
+    throw ValueError(fmt::format("the recipe \"{}\" takes {} of the training images in batches of {}; {} images are too few for one", recipe.name, recipe.passes,
+                                 recipe.batch_size, images));
+  return {.batch_size = recipe.batch_size, .epochs = static_cast<std::int64_t>(epochs), .steps_per_epoch = steps};
+}
+
+}  // namespace linn::model
