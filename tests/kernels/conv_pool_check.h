@@ -201,7 +201,8 @@ inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
   });
 }
 
-inline void check_conv_pool_gradients(const ConvPoolCase& c, std::uint32_t seed) {
+inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
+  c.kind = PoolKind::max, c.argmax = true;
   const auto resolved = problem_of(c);
   if (!resolved || c.groups != 1) return;
   const ConvPoolForward::Problem& p = *resolved;

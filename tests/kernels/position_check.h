@@ -42,6 +42,16 @@ inline Stretches seen_by(const Geometry& g, const Stretches& out) {
           seen_by(out.columns.first, out.columns.last, out.columns.period, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.width)};
 }
 
+inline Stretches whole_src(const Geometry& g, std::int64_t period) { return {{0, g.height, period}, {0, g.width, period}}; }
+inline Stretches whole_dst(const Geometry& g, std::int64_t period) { return {{0, g.out_height, period}, {0, g.out_width, period}}; }
+
+/// Windows that cross no border, of outputs that repeat themselves.
+inline Stretches whole_windows(const Geometry& g, std::int64_t period) {
+  Stretches result = windows_within(g, whole_src(g, 1));
+  result.rows.period = result.columns.period = period;
+  return result;
+}
+
 /// Where the elements of a map lie.
 struct Pitches {
   std::int64_t images, image, row, pixel, channels;
@@ -70,15 +80,26 @@ inline Buffer repeated_values(const Pitches& at, std::int64_t height, std::int64
   return repeated<float>(at, height, width, period, [&](std::int64_t count) { return random_values(count, seed); });
 }
 
-/// Cells of a pooling window, for an argmax.
+/// An argmax that repeats itself; where a window crosses a border, its first cell in the map (none: 0), as the forward call would say.
 inline Bytes repeated_cells(const Geometry& pool, std::int64_t images, std::int64_t period, std::uint32_t seed) {
   const std::int64_t cells = std::min<std::int64_t>(pool.window_height * pool.window_width, 256);
-  return repeated<std::uint8_t>(dense(images, pool.out_height, pool.out_width, pool.channels), pool.out_height, pool.out_width, period, [&](std::int64_t count) {
+  const Pitches at = dense(images, pool.out_height, pool.out_width, pool.channels);
+  Bytes argmax = repeated<std::uint8_t>(at, pool.out_height, pool.out_width, period, [&](std::int64_t count) {
     std::vector<std::int64_t> result(static_cast<std::size_t>(count));
     std::mt19937 engine(seed);
-    for (std::int64_t& cell : result) cell = engine() % cells;
+    for (std::int64_t& cell : result) cell = static_cast<std::int64_t>(engine()) % cells;
     return result;
   });
+  const Stretches whole = whole_windows(pool, period);
+  const std::vector<float> ones(static_cast<std::size_t>(images * pool.src_image), 1.0f);
+  Buffer largest(images * pool.dst_image);
+  Bytes first(argmax.size());
+  PoolForward::reference<float>({pool, PoolKind::max, true}, {images, ones.data(), largest.data(), first.data(), nullptr, nullptr});
+  for (std::int64_t i = 0; i < argmax.size(); ++i) {
+    const std::int64_t y = i % at.image / at.row, x = i % at.row / at.pixel;
+    if (y < whole.rows.first || y >= whole.rows.last || x < whole.columns.first || x >= whole.columns.last) argmax[i] = first[i];
+  }
+  return argmax;
 }
 
 /// Pixels a period apart, in all images, have the same bits.
@@ -105,9 +126,6 @@ void for_each_invariant(const typename Kernel::Problem& problem, const Visit& vi
     if (f.position_invariant) visit(f);
   });
 }
-
-inline Stretches whole_src(const Geometry& g, std::int64_t period) { return {{0, g.height, period}, {0, g.width, period}}; }
-inline Stretches whole_dst(const Geometry& g, std::int64_t period) { return {{0, g.out_height, period}, {0, g.out_width, period}}; }
 
 inline void check_positions_forward(const Geometry& g, std::int64_t images, std::int64_t period, std::uint32_t seed) {
   const ConvForward::Problem problem = {g, true, Activation::relu};
@@ -162,7 +180,7 @@ inline void check_positions_conv_pool_input_gradient(const ConvPoolInputGradient
     Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(p, images), unwritten);
     const Buffer packed = packed_for(f, p, kernel);
     f.run(p, {images, ddst.data(), argmax.data(), kernel.data(), packed.data(), dsrc.data(), scratch.data()});
-    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, seen_by(pool, whole_dst(pool, period))))) << text(g) << "; pool " << text(pool);
+    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, seen_by(pool, whole_windows(pool, period))))) << text(g) << "; pool " << text(pool);
   });
 }
 
@@ -184,12 +202,10 @@ inline void check_positions_pool_gradient(const Geometry& g, PoolKind kind, std:
   const PoolInputGradient::Problem problem = {g, kind, kind == PoolKind::max};
   const Buffer ddst = repeated_values(dst_pitches(g, images), g.out_height, g.out_width, period, seed);
   const Bytes argmax = repeated_cells(g, images, period, seed + 1);
-  Stretches whole = windows_within(g, whole_src(g, 1));  // windows at a border share among fewer cells
-  whole.rows.period = whole.columns.period = period;
   for_each_invariant<PoolInputGradient>(problem, [&](const Implementation<PoolInputGradient>& f) {
     Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(problem, images), unwritten);
     f.run(problem, {images, ddst.data(), kind == PoolKind::max ? argmax.data() : nullptr, nullptr, dsrc.data(), scratch.data()});
-    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole))) << text(g) << (kind == PoolKind::max ? " max" : " average");
+    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_windows(g, period)))) << text(g) << (kind == PoolKind::max ? " max" : " average");
   });
 }
 
