@@ -25,11 +25,14 @@ class Data {
   std::vector<float> storage_;
 };
 
-inline std::int64_t kernel_size(const kernels::Geometry& g) { return g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels; }
+inline std::int64_t kernel_size(const kernels::Geometry& g) {
+  return g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels;
+}
 
 /// Of a convolution: two for each pair of an output and a source pixel inside the map.
 inline double operations_of(const kernels::Geometry& g, std::int64_t images) {
-  const auto pairs = [](std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t dilation, std::int64_t pad, std::int64_t size) {
+  const auto pairs = [](std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t dilation, std::int64_t pad,
+                        std::int64_t size) {
     std::int64_t count = 0;
     for (std::int64_t y = 0; y < out; ++y)
       for (std::int64_t i = 0; i < window; ++i) {
@@ -53,9 +56,13 @@ struct Pooled {
   std::int64_t outputs() const { return images * pool.out_height * pool.out_width * pool.channels; }
 };
 
-inline Pooled pooled(const kernels::Window& window, std::int64_t size, std::int64_t channels, std::int64_t out_channels, std::int64_t images) {
+inline Pooled pooled(const kernels::Window& window, std::int64_t size, std::int64_t channels, std::int64_t out_channels,
+                     std::int64_t images) {
   const kernels::Geometry conv = *kernels::resolve(window, size, size, channels, out_channels);
-  return {conv, *kernels::resolve({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, conv.out_height, conv.out_width, out_channels, out_channels), images};
+  return {conv,
+          *kernels::resolve({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, conv.out_height, conv.out_width, out_channels,
+                            out_channels),
+          images};
 }
 
 /// Gradients of a pooled map, a third of the windows dead, as relu leaves them; argmax at random.

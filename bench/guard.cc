@@ -56,31 +56,36 @@ std::shared_ptr<T> keep(T value) {
 Measured conv_forward(const std::string& name, const Geometry& g, std::int64_t images) {
   const ConvForward::Problem problem = {g, true, Activation::relu};
   const auto* f = &choose<ConvForward>(problem);
-  auto src = keep(Data(images * g.src_image)), kernel = keep(Data(kernel_size(g))), bias = keep(Data(g.out_channels)), dst = keep(Data(images * g.dst_image)),
-       scratch = keep(Data(f->scratch(problem, images)));
-  return {"conv_forward " + name, false, operations_of(g, images),
-          [=] { f->run(problem, {images, src->get(), kernel->get(), bias->get(), dst->get(), scratch->get()}); }};
+  auto src = keep(Data(images * g.src_image)), kernel = keep(Data(kernel_size(g))), bias = keep(Data(g.out_channels)),
+       dst = keep(Data(images * g.dst_image)), scratch = keep(Data(f->scratch(problem, images)));
+  return {"conv_forward " + name, false, operations_of(g, images), [=] {
+            f->run(problem, {images, src->get(), kernel->get(), bias->get(), dst->get(), scratch->get()});
+          }};
 }
 
 Measured conv_input_gradient(const std::string& name, const Geometry& g, std::int64_t images) {
   const auto* f = &choose<ConvInputGradient>(g);
-  auto ddst = keep(Data(images * g.dst_image)), kernel = keep(Data(kernel_size(g))), dsrc = keep(Data(images * g.src_image)), scratch = keep(Data(f->scratch(g, images)));
-  return {"conv_input_gradient " + name, false, operations_of(g, images),
-          [=] { f->run(g, {images, ddst->get(), kernel->get(), dsrc->get(), scratch->get()}); }};
+  auto ddst = keep(Data(images * g.dst_image)), kernel = keep(Data(kernel_size(g))), dsrc = keep(Data(images * g.src_image)),
+       scratch = keep(Data(f->scratch(g, images)));
+  return {"conv_input_gradient " + name, false, operations_of(g, images), [=] {
+            f->run(g, {images, ddst->get(), kernel->get(), dsrc->get(), scratch->get()});
+          }};
 }
 
 Measured conv_kernel_gradient(const std::string& name, const Geometry& g, std::int64_t images) {
   const auto* f = &choose<ConvKernelGradient>(g);
-  auto src = keep(Data(images * g.src_image)), ddst = keep(Data(images * g.dst_image)), dkernel = keep(Data(kernel_size(g))), scratch = keep(Data(f->scratch(g, images)));
-  return {"conv_kernel_gradient " + name, false, operations_of(g, images),
-          [=] { f->run(g, {images, src->get(), ddst->get(), dkernel->get(), scratch->get()}); }};
+  auto src = keep(Data(images * g.src_image)), ddst = keep(Data(images * g.dst_image)), dkernel = keep(Data(kernel_size(g))),
+       scratch = keep(Data(f->scratch(g, images)));
+  return {"conv_kernel_gradient " + name, false, operations_of(g, images), [=] {
+            f->run(g, {images, src->get(), ddst->get(), dkernel->get(), scratch->get()});
+          }};
 }
 
 Measured conv_pool_forward(const std::string& name, const Pooled& p) {
   const ConvPoolForward::Problem problem = {p.conv, p.pool, PoolKind::max, true, Activation::relu, true};
   const auto* f = &choose<ConvPoolForward>(problem);
-  auto src = keep(Data(p.images * p.conv.src_image)), kernel = keep(Data(kernel_size(p.conv))), bias = keep(Data(p.conv.out_channels)), dst = keep(Data(p.outputs())),
-       packed = keep(Data(f->packed(problem))), scratch = keep(Data(f->scratch(problem, p.images)));
+  auto src = keep(Data(p.images * p.conv.src_image)), kernel = keep(Data(kernel_size(p.conv))), bias = keep(Data(p.conv.out_channels)),
+       dst = keep(Data(p.outputs())), packed = keep(Data(f->packed(problem))), scratch = keep(Data(f->scratch(problem, p.images)));
   if (f->packed(problem) > 0) f->pack(problem, kernel->get(), packed->get());
   auto argmax = keep(std::vector<std::uint8_t>(static_cast<std::size_t>(p.outputs())));
   return {"conv_pool_forward " + name, false, 4 * p.products(), [=, images = p.images] {
@@ -92,7 +97,8 @@ Measured conv_pool_kernel_gradient(const std::string& name, const Pooled& p) {
   const ConvPoolKernelGradient::Problem problem = {p.conv, p.pool};
   const auto* f = &choose<ConvPoolKernelGradient>(problem);
   auto sparse = keep(Sparse(p));
-  auto src = keep(Data(p.images * p.conv.src_image)), dkernel = keep(Data(kernel_size(p.conv))), scratch = keep(Data(f->scratch(problem, p.images)));
+  auto src = keep(Data(p.images * p.conv.src_image)), dkernel = keep(Data(kernel_size(p.conv))),
+       scratch = keep(Data(f->scratch(problem, p.images)));
   return {"conv_pool_kernel_gradient " + name, false, p.products() * sparse->living, [=, images = p.images] {
             f->run(problem, {images, src->get(), sparse->ddst.get(), sparse->argmax.data(), dkernel->get(), scratch->get()});
           }};
@@ -116,15 +122,20 @@ Measured dense_forward(std::int64_t rows, std::int64_t inputs, std::int64_t outp
   auto src = keep(Data(rows * inputs)), kernel = keep(Data(inputs * outputs)), bias = keep(Data(outputs)), dst = keep(Data(rows * outputs)),
        scratch = keep(Data(f->scratch(problem, rows)));
   return {fmt::format("dense_forward {}x{} rows {}", inputs, outputs, rows), false, 2.0 * static_cast<double>(rows * inputs * outputs),
-          [=] { f->run(problem, {rows, src->get(), kernel->get(), bias->get(), dst->get(), scratch->get()}); }};
+          [=] {
+            f->run(problem, {rows, src->get(), kernel->get(), bias->get(), dst->get(), scratch->get()});
+          }};
 }
 
 Measured dense_kernel_gradient(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, std::int64_t shard) {
   const DenseKernelGradient::Problem problem = {inputs, outputs, shard};
   const auto* f = &choose<DenseKernelGradient>(problem);
-  auto src = keep(Data(rows * inputs)), ddst = keep(Data(rows * outputs)), dkernel = keep(Data(inputs * outputs)), scratch = keep(Data(f->scratch(problem, rows)));
-  return {fmt::format("dense_kernel_gradient {}x{} rows {} shard {}", inputs, outputs, rows, shard), false, 2.0 * static_cast<double>(rows * inputs * outputs),
-          [=, last = inputs] { f->run(problem, {rows, src->get(), ddst->get(), dkernel->get(), 0, last, scratch->get()}); }};
+  auto src = keep(Data(rows * inputs)), ddst = keep(Data(rows * outputs)), dkernel = keep(Data(inputs * outputs)),
+       scratch = keep(Data(f->scratch(problem, rows)));
+  return {fmt::format("dense_kernel_gradient {}x{} rows {} shard {}", inputs, outputs, rows, shard), false,
+          2.0 * static_cast<double>(rows * inputs * outputs), [=, last = inputs] {
+            f->run(problem, {rows, src->get(), ddst->get(), dkernel->get(), 0, last, scratch->get()});
+          }};
 }
 
 double bytes_of(std::int64_t floats) { return static_cast<double>(floats) * sizeof(float); }
@@ -134,8 +145,9 @@ Measured pool_forward(const std::string& name, const Geometry& g, PoolKind kind)
   const auto* f = &choose<PoolForward>(problem);
   auto src = keep(Data(g.src_image)), dst = keep(Data(g.dst_image)), scratch = keep(Data(f->scratch(problem, 1)));
   auto argmax = keep(std::vector<std::uint8_t>(static_cast<std::size_t>(g.dst_image)));
-  return {"pool_forward " + name, true, bytes_of(g.src_image + g.dst_image),
-          [=] { f->run(problem, {1, src->get(), dst->get(), problem.argmax ? argmax->data() : nullptr, nullptr, scratch->get()}); }};
+  return {"pool_forward " + name, true, bytes_of(g.src_image + g.dst_image), [=] {
+            f->run(problem, {1, src->get(), dst->get(), problem.argmax ? argmax->data() : nullptr, nullptr, scratch->get()});
+          }};
 }
 
 Measured pool_input_gradient(const std::string& name, const Geometry& g) {
@@ -143,8 +155,9 @@ Measured pool_input_gradient(const std::string& name, const Geometry& g) {
   const auto* f = &choose<PoolInputGradient>(problem);
   auto ddst = keep(Data(g.dst_image)), dsrc = keep(Data(g.src_image)), scratch = keep(Data(f->scratch(problem, 1)));
   auto argmax = keep(std::vector<std::uint8_t>(static_cast<std::size_t>(g.dst_image), 1));
-  return {"pool_input_gradient " + name, true, bytes_of(g.src_image + g.dst_image),
-          [=] { f->run(problem, {1, ddst->get(), argmax->data(), nullptr, dsrc->get(), scratch->get()}); }};
+  return {"pool_input_gradient " + name, true, bytes_of(g.src_image + g.dst_image), [=] {
+            f->run(problem, {1, ddst->get(), argmax->data(), nullptr, dsrc->get(), scratch->get()});
+          }};
 }
 
 constexpr std::int64_t elements = 32768;  // with a second array as many 256 KiB, in the L2 cache
@@ -152,7 +165,9 @@ constexpr std::int64_t elements = 32768;  // with a second array as many 256 KiB
 Measured relu() {
   const auto* f = &choose<ActivationForward>({Activation::relu});
   auto src = keep(Data(elements)), dst = keep(Data(elements));
-  return {"activation_forward relu", true, bytes_of(2 * elements), [=] { f->run({Activation::relu}, {elements, src->get(), dst->get(), nullptr}); }};
+  return {"activation_forward relu", true, bytes_of(2 * elements), [=] {
+            f->run({Activation::relu}, {elements, src->get(), dst->get(), nullptr});
+          }};
 }
 
 Measured gather() {
@@ -161,7 +176,9 @@ Measured gather() {
   const auto* f = &choose<Gather>(problem);
   auto src = keep(std::vector<std::uint8_t>(static_cast<std::size_t>(rows * problem.row), 3));
   auto dst = keep(Data(rows * problem.row));
-  return {"gather u8", true, bytes_of(rows * problem.row) * 1.25, [=] { f->run(problem, {rows, src->data(), nullptr, 0, dst->get(), nullptr}); }};
+  return {"gather u8", true, bytes_of(rows * problem.row) * 1.25, [=] {
+            f->run(problem, {rows, src->data(), nullptr, 0, dst->get(), nullptr});
+          }};
 }
 
 Measured dropout() {
@@ -174,8 +191,9 @@ Measured adam() {
   const auto* f = &choose<AdamUpdate>({});
   auto gradient = keep(Data(elements)), variable = keep(Data(elements)), momentum = keep(Data(elements)), velocity = keep(Data(elements));
   std::fill_n(velocity->get(), elements, 1.0f);
-  return {"adam_update", true, bytes_of(7 * elements),
-          [=] { f->run({}, {elements, 0.0, gradient->get(), variable->get(), momentum->get(), velocity->get(), nullptr, nullptr}); }};
+  return {"adam_update", true, bytes_of(7 * elements), [=] {
+            f->run({}, {elements, 0.0, gradient->get(), variable->get(), momentum->get(), velocity->get(), nullptr, nullptr});
+          }};
 }
 
 /// For the instruction set that is chosen.
@@ -317,7 +335,8 @@ int compare(const std::string& path) {
     worse += fails;
     fmt::print("{:6} {:42} {:.3f}, kept {:.3f}{}\n", isa, measured.name, now, before, fails ? ": LESS THAN HALF" : "");
   });
-  fmt::print("{}: {}\n", cpu(), worse == 0 ? "no kernel is slower than half of what is kept" : fmt::format("{} slower than half of what is kept", worse));
+  fmt::print("{}: {}\n", cpu(),
+             worse == 0 ? "no kernel is slower than half of what is kept" : fmt::format("{} slower than half of what is kept", worse));
   return worse == 0 ? 0 : 1;
 }
 

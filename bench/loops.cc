@@ -43,7 +43,9 @@ HWY_EXPORT(multiply_add);
 HWY_EXPORT(scale);
 
 double multiply_add_loop(std::int64_t steps, float* values) { return HWY_DYNAMIC_DISPATCH(multiply_add)(steps, values); }
-double scale_loop(std::int64_t count, float scale_by, const float* src, float* dst) { return HWY_DYNAMIC_DISPATCH(scale)(count, scale_by, src, dst); }
+double scale_loop(std::int64_t count, float scale_by, const float* src, float* dst) {
+  return HWY_DYNAMIC_DISPATCH(scale)(count, scale_by, src, dst);
+}
 
 }  // namespace linn::bench
 #endif

@@ -50,7 +50,9 @@ class Draw {
 constexpr std::int64_t most_work = 150'000;
 
 /// `drawn`, or as many times `unit` as the work may hold, but one.
-std::int64_t bounded(std::int64_t drawn, std::int64_t unit) { return std::clamp<std::int64_t>(most_work / std::max<std::int64_t>(unit, 1), 1, drawn); }
+std::int64_t bounded(std::int64_t drawn, std::int64_t unit) {
+  return std::clamp<std::int64_t>(most_work / std::max<std::int64_t>(unit, 1), 1, drawn);
+}
 
 Window window(Draw& draw) {
   Window w;
@@ -63,7 +65,9 @@ Window window(Draw& draw) {
 
 Activation linear_or_relu(Draw& draw) { return draw.pick({Activation::linear, Activation::relu}); }
 
-std::int64_t work_of(const Geometry& g) { return g.out_height * g.out_width * g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels; }
+std::int64_t work_of(const Geometry& g) {
+  return g.out_height * g.out_width * g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels;
+}
 
 // ---- convolution ----
 
@@ -91,7 +95,8 @@ std::optional<DrawnConv> conv(Draw& draw) {
   if (groups > 1) channels = core::round_up(channels, groups), outputs = core::round_up(outputs, groups);
   drawn.geometry = resolve(w, height, width, channels, outputs, groups).value();
   drawn.images = bounded(draw.between(1, 70), work_of(drawn.geometry));
-  if (const std::int64_t gap = draw.between(0, 3); draw.rarely(3) && gap > 0) drawn.geometry = kernels::testing::with_gaps(drawn.geometry, gap);
+  if (const std::int64_t gap = draw.between(0, 3); draw.rarely(3) && gap > 0)
+    drawn.geometry = kernels::testing::with_gaps(drawn.geometry, gap);
   return drawn;
 }
 
@@ -154,7 +159,8 @@ DrawnConvPool conv_pool(Draw& draw) {
 void conv_pool_forward(Draw& draw) {
   const DrawnConvPool d = conv_pool(draw);
   if (!d.positions) return kernels::testing::check_conv_pool_forward(d.of, d.seed);
-  if (const auto problem = kernels::testing::problem_of(d.of)) kernels::testing::check_positions_conv_pool_forward(*problem, d.of.images, d.period, d.seed);
+  if (const auto problem = kernels::testing::problem_of(d.of))
+    kernels::testing::check_positions_conv_pool_forward(*problem, d.of.images, d.period, d.seed);
 }
 
 void conv_pool_gradients(Draw& draw) {

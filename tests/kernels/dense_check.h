@@ -6,8 +6,8 @@
 
 namespace linn::kernels::testing {
 
-inline void check_dense_forward(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, bool bias, Activation activation, std::uint32_t seed = 1,
-                                Values values = Values::normal) {
+inline void check_dense_forward(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, bool bias, Activation activation,
+                                std::uint32_t seed = 1, Values values = Values::normal) {
   const auto src = random_values(values, rows * inputs, seed), kernel = random_values(values, inputs * outputs, seed + 1);
   const auto biases = random_values(values, outputs, seed + 2);
   const auto src_size = magnitudes(src), kernel_size = magnitudes(kernel), bias_size = magnitudes(biases);

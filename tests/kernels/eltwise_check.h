@@ -2,10 +2,10 @@
 #pragma once
 
 #include "core/random.h"
+#include "kernels/elementwise_check.h"
 #include "kernels/eltwise/activation.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/eltwise/update.h"
-#include "kernels/elementwise_check.h"
 
 namespace linn::kernels::check {
 
@@ -81,12 +81,14 @@ inline void check_add(std::int64_t count, Values values, unsigned seed) {
   });
 }
 
-inline void check_dropout(double rate, std::uint64_t first, std::int64_t count, std::uint64_t seed = 7ull << 40 | 9, std::uint64_t stream = 3ull << 50 | 11) {
+inline void check_dropout(double rate, std::uint64_t first, std::int64_t count, std::uint64_t seed = 7ull << 40 | 9,
+                          std::uint64_t stream = 3ull << 50 | 11) {
   SCOPED_TRACE("rate " + std::to_string(rate) + " first " + std::to_string(first) + " count " + std::to_string(count));
   const Buffer src(make(count, Values::normal, 1));
   Buffer expected(count);
   for (std::int64_t i = 0; i < count; ++i)
-    expected[i] = core::Random(seed, stream).uniform(first + static_cast<std::uint64_t>(i)) < rate ? 0.0f : src[i] / static_cast<float>(1 - rate);
+    expected[i] =
+        core::Random(seed, stream).uniform(first + static_cast<std::uint64_t>(i)) < rate ? 0.0f : src[i] / static_cast<float>(1 - rate);
   each_form<Dropout>({rate}, [&](const Implementation<Dropout>& form) {
     Buffer dst(count, untouched);
     form.run({rate}, {count, seed, stream, first, src.data(), dst.data(), nullptr});
@@ -100,7 +102,12 @@ struct UpdateState {
   Buffer gradient, variable, a, b, c;
 
   UpdateState(std::int64_t n, Values values, unsigned seed)
-      : count(n), gradient(make(n, values, seed)), variable(make(n, Values::normal, seed + 1)), a(make(n, Values::normal, seed + 2)), b(n), c(n) {
+      : count(n),
+        gradient(make(n, values, seed)),
+        variable(make(n, Values::normal, seed + 1)),
+        a(make(n, Values::normal, seed + 2)),
+        b(n),
+        c(n) {
     const auto positive_b = make(n, Values::normal, seed + 3), positive_c = make(n, Values::normal, seed + 4);
     std::transform(positive_b.begin(), positive_b.end(), b.data(), [](float v) { return std::abs(v); });
     std::transform(positive_c.begin(), positive_c.end(), c.data(), [](float v) { return std::abs(v); });
@@ -137,8 +144,14 @@ inline void check_sgd(const SgdUpdate::Problem& problem, double rate, const Upda
 
 inline void check_rmsprop(const RmspropUpdate::Problem& problem, double rate, const UpdateState& start) {
   check_update<RmspropUpdate>(problem, start, [&](UpdateState& s) -> RmspropUpdate::Args<float> {
-    return {s.count, rate, s.gradient.data(), s.variable.data(), s.c.data(), problem.momentum != 0 ? s.a.data() : nullptr,
-            problem.centered ? s.b.data() : nullptr, nullptr};
+    return {s.count,
+            rate,
+            s.gradient.data(),
+            s.variable.data(),
+            s.c.data(),
+            problem.momentum != 0 ? s.a.data() : nullptr,
+            problem.centered ? s.b.data() : nullptr,
+            nullptr};
   });
 }
 

@@ -16,16 +16,18 @@ struct Stretch {
 };
 
 /// Outputs whose windows lie in [begin, end) of the map, which repeats itself every `period`.
-inline Stretch windows_within(std::int64_t begin, std::int64_t end, std::int64_t period, std::int64_t window, std::int64_t stride, std::int64_t dilation,
-                              std::int64_t pad, std::int64_t out) {
+inline Stretch windows_within(std::int64_t begin, std::int64_t end, std::int64_t period, std::int64_t window, std::int64_t stride,
+                              std::int64_t dilation, std::int64_t pad, std::int64_t out) {
   const std::int64_t last_start = end - 1 - (window - 1) * dilation + pad;
-  return {std::min(core::ceil_div(begin + pad, stride), out), last_start < 0 ? 0 : std::min(last_start / stride + 1, out), period / std::gcd(period, stride)};
+  return {std::min(core::ceil_div(begin + pad, stride), out), last_start < 0 ? 0 : std::min(last_start / stride + 1, out),
+          period / std::gcd(period, stride)};
 }
 
 /// Source positions all of whose windows are among outputs [begin, end), which repeat themselves every `period`.
-inline Stretch seen_by(std::int64_t begin, std::int64_t end, std::int64_t period, std::int64_t window, std::int64_t stride, std::int64_t dilation, std::int64_t pad,
-                       std::int64_t size) {
-  return {std::max<std::int64_t>(begin * stride - pad + (window - 1) * dilation, 0), std::min((end - 1) * stride - pad + 1, size), stride * period};
+inline Stretch seen_by(std::int64_t begin, std::int64_t end, std::int64_t period, std::int64_t window, std::int64_t stride,
+                       std::int64_t dilation, std::int64_t pad, std::int64_t size) {
+  return {std::max<std::int64_t>(begin * stride - pad + (window - 1) * dilation, 0), std::min((end - 1) * stride - pad + 1, size),
+          stride * period};
 }
 
 struct Stretches {
@@ -33,13 +35,16 @@ struct Stretches {
 };
 
 inline Stretches windows_within(const Geometry& g, const Stretches& map) {
-  return {windows_within(map.rows.first, map.rows.last, map.rows.period, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.out_height),
-          windows_within(map.columns.first, map.columns.last, map.columns.period, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width)};
+  return {windows_within(map.rows.first, map.rows.last, map.rows.period, g.window_height, g.stride_height, g.dilation_height, g.pad_top,
+                         g.out_height),
+          windows_within(map.columns.first, map.columns.last, map.columns.period, g.window_width, g.stride_width, g.dilation_width,
+                         g.pad_left, g.out_width)};
 }
 
 inline Stretches seen_by(const Geometry& g, const Stretches& out) {
   return {seen_by(out.rows.first, out.rows.last, out.rows.period, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.height),
-          seen_by(out.columns.first, out.columns.last, out.columns.period, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.width)};
+          seen_by(out.columns.first, out.columns.last, out.columns.period, g.window_width, g.stride_width, g.dilation_width, g.pad_left,
+                  g.width)};
 }
 
 inline Stretches whole_src(const Geometry& g, std::int64_t period) { return {{0, g.height, period}, {0, g.width, period}}; }
@@ -72,7 +77,8 @@ Guarded<T> repeated(const Pitches& at, std::int64_t height, std::int64_t width, 
     for (std::int64_t y = 0; y < height; ++y)
       for (std::int64_t x = 0; x < width; ++x)
         for (std::int64_t c = 0; c < at.channels; ++c)
-          map[n * at.image + y * at.row + x * at.pixel + c] = static_cast<T>(pattern[static_cast<std::size_t>((y % period * period + x % period) * at.channels + c)]);
+          map[n * at.image + y * at.row + x * at.pixel + c] =
+              static_cast<T>(pattern[static_cast<std::size_t>((y % period * period + x % period) * at.channels + c)]);
   return map;
 }
 
@@ -114,8 +120,8 @@ template <class T>
         const T* other = map.data() + from_y * at.row + from_x * at.pixel;
         for (std::int64_t c = 0; c < at.channels; ++c)
           if (std::memcmp(one + c, other + c, sizeof(T)) != 0)
-            return ::testing::AssertionFailure() << "image " << n << ", " << y << ", " << x << ", channel " << c << " is " << +one[c] << ", but at "
-                                                 << from_y << ", " << from_x << " in image 0 it is " << +other[c];
+            return ::testing::AssertionFailure() << "image " << n << ", " << y << ", " << x << ", channel " << c << " is " << +one[c]
+                                                 << ", but at " << from_y << ", " << from_x << " in image 0 it is " << +other[c];
       }
   return ::testing::AssertionSuccess();
 }
@@ -139,7 +145,8 @@ inline void check_positions_forward(const Geometry& g, std::int64_t images, std:
 }
 
 inline void check_positions_input_gradient(const Geometry& g, std::int64_t images, std::int64_t period, std::uint32_t seed) {
-  const Buffer ddst = repeated_values(dst_pitches(g, images), g.out_height, g.out_width, period, seed), kernel(random_values(kernel_size(g), seed + 1));
+  const Buffer ddst = repeated_values(dst_pitches(g, images), g.out_height, g.out_width, period, seed),
+               kernel(random_values(kernel_size(g), seed + 1));
   for_each_invariant<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
     Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(g, images), unwritten);
     f.run(g, {images, ddst.data(), kernel.data(), dsrc.data(), scratch.data()});
@@ -148,7 +155,8 @@ inline void check_positions_input_gradient(const Geometry& g, std::int64_t image
 }
 
 /// Of one pixel that repeats itself all cells of a window are equal, so argmax must be the first: cells are positions too.
-inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p, std::int64_t images, std::int64_t period, std::uint32_t seed) {
+inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p, std::int64_t images, std::int64_t period,
+                                              std::uint32_t seed) {
   const Geometry &g = p.conv, &pool = p.pool;
   const Buffer src = repeated_values(src_pitches(g, images), g.height, g.width, period, seed);
   const Buffer kernel(random_values(kernel_size(g), seed + 1)), bias(random_values(g.out_channels, seed + 2));
@@ -157,7 +165,8 @@ inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p,
     Buffer dst(images * pool.dst_image, untouched), scratch(f.scratch(p, images), unwritten);
     Bytes argmax(images * pool.out_height * pool.out_width * pool.channels);
     const Buffer packed = packed_for(f, p, kernel);
-    f.run(p, {images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, dst.data(), p.argmax ? argmax.data() : nullptr, scratch.data()});
+    f.run(p, {images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, dst.data(),
+              p.argmax ? argmax.data() : nullptr, scratch.data()});
     EXPECT_TRUE(repeats(dst, dst_pitches(pool, images), where)) << text(g) << "; pool " << text(pool);
     if (!p.argmax || p.activation != Activation::linear) return;
     const Pitches cells = dense(images, pool.out_height, pool.out_width, pool.channels);
@@ -165,13 +174,16 @@ inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p,
     if (period > 1) return;
     for (std::int64_t y = where.rows.first; y < where.rows.last; ++y)
       for (std::int64_t x = where.columns.first; x < where.columns.last; ++x)
-        for (std::int64_t o = 0; o < pool.channels; ++o) ASSERT_EQ(argmax[y * cells.row + x * cells.pixel + o], 0) << text(g) << "; pool " << text(pool);
+        for (std::int64_t o = 0; o < pool.channels; ++o)
+          ASSERT_EQ(argmax[y * cells.row + x * cells.pixel + o], 0) << text(g) << "; pool " << text(pool);
   });
 }
 
-inline void check_positions_conv_pool_input_gradient(const ConvPoolInputGradient::Problem& p, std::int64_t images, std::int64_t period, std::uint32_t seed) {
+inline void check_positions_conv_pool_input_gradient(const ConvPoolInputGradient::Problem& p, std::int64_t images, std::int64_t period,
+                                                     std::uint32_t seed) {
   const Geometry &g = p.conv, &pool = p.pool;
-  Buffer ddst = repeated_values(dense(images, pool.out_height, pool.out_width, pool.channels), pool.out_height, pool.out_width, period, seed);
+  Buffer ddst =
+      repeated_values(dense(images, pool.out_height, pool.out_width, pool.channels), pool.out_height, pool.out_width, period, seed);
   for (std::int64_t i = 0; i < ddst.size(); ++i)
     if (i % pool.channels % 3 == 1) ddst[i] = 0;
   const Bytes argmax = repeated_cells(pool, images, period, seed + 1);
@@ -180,7 +192,8 @@ inline void check_positions_conv_pool_input_gradient(const ConvPoolInputGradient
     Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(p, images), unwritten);
     const Buffer packed = packed_for(f, p, kernel);
     f.run(p, {images, ddst.data(), argmax.data(), kernel.data(), packed.data(), dsrc.data(), scratch.data()});
-    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, seen_by(pool, whole_windows(pool, period))))) << text(g) << "; pool " << text(pool);
+    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, seen_by(pool, whole_windows(pool, period)))))
+        << text(g) << "; pool " << text(pool);
   });
 }
 
@@ -205,14 +218,16 @@ inline void check_positions_pool_gradient(const Geometry& g, PoolKind kind, std:
   for_each_invariant<PoolInputGradient>(problem, [&](const Implementation<PoolInputGradient>& f) {
     Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(problem, images), unwritten);
     f.run(problem, {images, ddst.data(), kind == PoolKind::max ? argmax.data() : nullptr, nullptr, dsrc.data(), scratch.data()});
-    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_windows(g, period)))) << text(g) << (kind == PoolKind::max ? " max" : " average");
+    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_windows(g, period))))
+        << text(g) << (kind == PoolKind::max ? " max" : " average");
   });
 }
 
 /// Rows that are equal give rows that are equal.
 inline void check_positions_dense(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, std::uint32_t seed) {
   const DenseForward::Problem problem = {inputs, outputs, true, Activation::relu};
-  const Buffer src = repeated_values(dense(1, rows, 1, inputs), rows, 1, 1, seed), kernel(random_values(inputs * outputs, seed + 1)), bias(random_values(outputs, seed + 2));
+  const Buffer src = repeated_values(dense(1, rows, 1, inputs), rows, 1, 1, seed), kernel(random_values(inputs * outputs, seed + 1)),
+               bias(random_values(outputs, seed + 2));
   for_each_invariant<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
     Buffer dst(rows * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
     f.run(problem, {rows, src.data(), kernel.data(), bias.data(), dst.data(), scratch.data()});

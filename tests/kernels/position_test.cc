@@ -23,7 +23,12 @@ constexpr Layer layers[] = {
     {three, two_by_two, 23, 29, 1, 37},
     {three, two_by_two, 17, 21, 20, 35},
     {same, two_by_two, 18, 23, 9, 18},
-    {{.height = 2, .width = 3, .stride_height = 2, .dilation_width = 2, .border = Border::same}, {.height = 3, .width = 2, .border = Border::same}, 21, 26, 3, 21},
+    {{.height = 2, .width = 3, .stride_height = 2, .dilation_width = 2, .border = Border::same},
+     {.height = 3, .width = 2, .border = Border::same},
+     21,
+     26,
+     3,
+     21},
     {{.height = 5, .width = 1, .stride_width = 3}, {.height = 2, .width = 3, .stride_height = 1, .stride_width = 2}, 16, 50, 33, 7},
 };
 
@@ -38,7 +43,8 @@ Geometry pool_of(const Geometry& conv, const Layer& layer) {
 template <class Visit>
 void for_each_layer(const Visit& visit) {
   for (const Layer& layer : layers)
-    for (const std::int64_t period : periods) visit(conv_of(layer), pool_of(conv_of(layer), layer), period, static_cast<std::uint32_t>(&layer - layers));
+    for (const std::int64_t period : periods)
+      visit(conv_of(layer), pool_of(conv_of(layer), layer), period, static_cast<std::uint32_t>(&layer - layers));
 }
 
 // One for each kernel of the registry that has more than its reference.
@@ -49,17 +55,22 @@ void check_positions() {
 
 template <>
 void check_positions<ConvForward>() {
-  for_each_layer([](const Geometry& conv, const Geometry&, std::int64_t period, std::uint32_t seed) { check_positions_forward(conv, images, period, seed); });
+  for_each_layer([](const Geometry& conv, const Geometry&, std::int64_t period, std::uint32_t seed) {
+    check_positions_forward(conv, images, period, seed);
+  });
 }
 template <>
 void check_positions<ConvInputGradient>() {
-  for_each_layer([](const Geometry& conv, const Geometry&, std::int64_t period, std::uint32_t seed) { check_positions_input_gradient(conv, images, period, seed); });
+  for_each_layer([](const Geometry& conv, const Geometry&, std::int64_t period, std::uint32_t seed) {
+    check_positions_input_gradient(conv, images, period, seed);
+  });
 }
 template <>
 void check_positions<ConvPoolForward>() {
   for_each_layer([](const Geometry& conv, const Geometry& pool, std::int64_t period, std::uint32_t seed) {
     for (const Activation activation : {Activation::linear, Activation::relu})
-      for (const bool argmax : {false, true}) check_positions_conv_pool_forward({conv, pool, PoolKind::max, true, activation, argmax}, images, period, seed);
+      for (const bool argmax : {false, true})
+        check_positions_conv_pool_forward({conv, pool, PoolKind::max, true, activation, argmax}, images, period, seed);
     check_positions_conv_pool_forward({conv, pool, PoolKind::average, true, Activation::relu, false}, images, period, seed);
   });
 }
@@ -109,15 +120,21 @@ void check_positions<ActivationGradient>() {
 }
 template <>
 void check_positions<Rescale>() {
-  check_positions_elements<Rescale>({0.3, 0.7}, count, [](const auto& f, Buffer& dst) { f.run({0.3, 0.7}, {count, equal_elements().data(), dst.data(), nullptr}); });
+  check_positions_elements<Rescale>({0.3, 0.7}, count, [](const auto& f, Buffer& dst) {
+    f.run({0.3, 0.7}, {count, equal_elements().data(), dst.data(), nullptr});
+  });
 }
 template <>
 void check_positions<Add>() {
-  check_positions_elements<Add>({}, count, [](const auto& f, Buffer& dst) { f.run({}, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr}); });
+  check_positions_elements<Add>({}, count, [](const auto& f, Buffer& dst) {
+    f.run({}, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
+  });
 }
 template <>
 void check_positions<Dropout>() {
-  check_positions_elements<Dropout>({0.0}, count, [](const auto& f, Buffer& dst) { f.run({0.0}, {count, 1, 2, 3, equal_elements().data(), dst.data(), nullptr}); });
+  check_positions_elements<Dropout>({0.0}, count, [](const auto& f, Buffer& dst) {
+    f.run({0.0}, {count, 1, 2, 3, equal_elements().data(), dst.data(), nullptr});
+  });
 }
 template <>
 void check_positions<Gather>() {
