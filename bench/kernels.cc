@@ -1,54 +1,19 @@
 // Speed of the kernels of one network's layers: GFLOP/s, and the fraction of what a loop of independent multiply-adds reaches
 // in the same run ("of_peak"), both at their best. Hosts are noisy: compare fractions of one run.
 // LINN_ISA caps the instruction set.
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "bench/kernels.cc"
-#include <hwy/foreach_target.h>  // IWYU pragma: keep
-#include <hwy/highway.h>
-
-#include <cstdint>
-
-HWY_BEFORE_NAMESPACE();
-namespace linn::bench::HWY_NAMESPACE {
-namespace {
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Nothing but multiply-adds on 12 accumulators. Returns how many floating-point operations it did.
-double fma_loop(std::int64_t steps, float* out) {
-  const hn::CappedTag<float, 16> d;
-  hn::Vec<decltype(d)> sum[12];
-  const auto a = hn::Set(d, out[0]), b = hn::Set(d, out[1]);
-#pragma GCC unroll 12
-  for (int i = 0; i < 12; ++i) sum[i] = hn::Set(d, static_cast<float>(i));
-  for (std::int64_t s = 0; s < steps; ++s)
-#pragma GCC unroll 12
-    for (int i = 0; i < 12; ++i) sum[i] = hn::MulAdd(sum[i], a, b);
-  for (int i = 1; i < 12; ++i) sum[0] = hn::Add(sum[0], sum[i]);
-  out[2] = hn::GetLane(sum[0]);
-  return 2.0 * 12 * static_cast<double>(steps) * static_cast<double>(hn::Lanes(d));
-}
-
-}  // namespace
-}  // namespace linn::bench::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 #include <benchmark/benchmark.h>
 
-#include <chrono>
-#include <random>
 #include <string>
 #include <vector>
 
+#include "bench/data.h"
+#include "bench/loops.h"
 #include "kernels/kernels.h"
 
 namespace linn::bench {
-HWY_EXPORT(fma_loop);
 namespace {
 
 using namespace kernels;
-
-double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // FLOP/s of the loop: the best of three short ones.
 double peak() {
@@ -56,25 +21,12 @@ double peak() {
   double best = 0;
   for (int i = 0; i < 3; ++i) {
     const double start = seconds_now();
-    const double operations = HWY_DYNAMIC_DISPATCH(fma_loop)(200000, values);
+    const double operations = multiply_add_loop(200000, values);
     best = std::max(best, operations / (seconds_now() - start));
     benchmark::DoNotOptimize(values[2]);
   }
   return best;
 }
-
-class Data {
- public:
-  explicit Data(std::int64_t count) : storage_(static_cast<std::size_t>(count) + 16) {
-    for (float& value : storage_) value = std::uniform_real_distribution<float>(-1, 1)(engine_);
-  }
-  // 64-byte aligned, as the planner places buffers.
-  float* get() { return storage_.data() + (64 - reinterpret_cast<std::uintptr_t>(storage_.data()) % 64) / sizeof(float) % 16; }
-
- private:
-  static inline std::mt19937 engine_{1};
-  std::vector<float> storage_;
-};
 
 // Reports the quickest call against the quickest loop: on a shared host both then mean "undisturbed".
 template <class Call>
@@ -99,25 +51,8 @@ void measure(benchmark::State& state, double operations, const Call& call) {
   state.counters["of_peak"] = operations / best / rate;
 }
 
-// Two for each pair of an output and a source pixel inside the map.
-double operations_of(const Geometry& g, std::int64_t images) {
-  const auto pairs = [](std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t dilation, std::int64_t pad, std::int64_t size) {
-    std::int64_t count = 0;
-    for (std::int64_t y = 0; y < out; ++y)
-      for (std::int64_t i = 0; i < window; ++i) {
-        const std::int64_t at = y * stride - pad + i * dilation;
-        count += at >= 0 && at < size;
-      }
-    return count;
-  };
-  const std::int64_t rows = pairs(g.out_height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.height);
-  const std::int64_t columns = pairs(g.out_width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.width);
-  const std::int64_t depth = g.channels / g.groups;
-  return 2.0 * static_cast<double>(images * rows * columns * g.out_channels * depth);
-}
-
 void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
-  Data src(images * g.src_image), kernel(g.window_height * g.window_width * g.channels * g.out_channels), bias(g.out_channels);
+  Data src(images * g.src_image), kernel(kernel_size(g)), bias(g.out_channels);
   const ConvForward::Problem problem = {g, true, Activation::relu};
   const auto& f = choose<ConvForward>(problem);
   Data dst(images * g.dst_image), scratch(f.scratch(problem, images));
@@ -127,37 +62,23 @@ void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
 }
 
 void conv_input_gradient(benchmark::State& state, Geometry g, std::int64_t images) {
-  Data ddst(images * g.dst_image), kernel(g.window_height * g.window_width * g.channels * g.out_channels);
+  Data ddst(images * g.dst_image), kernel(kernel_size(g));
   const auto& f = choose<ConvInputGradient>(g);
   Data dsrc(images * g.src_image), scratch(f.scratch(g, images));
   measure(state, operations_of(g, images), [&] { f.run(g, {images, ddst.get(), kernel.get(), dsrc.get(), scratch.get()}); });
 }
 
 void conv_kernel_gradient(benchmark::State& state, Geometry g, std::int64_t images) {
-  Data src(images * g.src_image), ddst(images * g.dst_image), dkernel(g.window_height * g.window_width * g.channels * g.out_channels);
+  Data src(images * g.src_image), ddst(images * g.dst_image), dkernel(kernel_size(g));
   const auto& f = choose<ConvKernelGradient>(g);
   Data scratch(f.scratch(g, images));
   measure(state, operations_of(g, images), [&] { f.run(g, {images, src.get(), ddst.get(), dkernel.get(), scratch.get()}); });
 }
 
-// A convolution with 2x2 max pooling. What is counted is the direct form's products of the cells that windows see, so Winograd may
-// pass 1, and for gradients the products of living windows.
-struct Pooled {
-  Geometry conv, pool;
-  std::int64_t images;
-  double products() const { return 2.0 * static_cast<double>(images * pool.out_height * pool.out_width * conv.out_channels * conv.window_height * conv.window_width * conv.channels); }
-  std::int64_t outputs() const { return images * pool.out_height * pool.out_width * pool.channels; }
-};
-
-Pooled pooled(const Window& window, std::int64_t size, std::int64_t channels, std::int64_t out_channels, std::int64_t images) {
-  const Geometry conv = *resolve(window, size, size, channels, out_channels);
-  return {conv, *resolve({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, conv.out_height, conv.out_width, out_channels, out_channels), images};
-}
-
 void conv_pool_forward(benchmark::State& state, Pooled p) {
   const ConvPoolForward::Problem problem = {p.conv, p.pool, PoolKind::max, true, Activation::relu, true};
   const auto& f = choose<ConvPoolForward>(problem);
-  Data src(p.images * p.conv.src_image), kernel(p.conv.window_height * p.conv.window_width * p.conv.channels * p.conv.out_channels), bias(p.conv.out_channels);
+  Data src(p.images * p.conv.src_image), kernel(kernel_size(p.conv)), bias(p.conv.out_channels);
   Data dst(p.outputs()), packed(f.packed(problem)), scratch(f.scratch(problem, p.images));
   if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
   std::vector<std::uint8_t> argmax(static_cast<std::size_t>(p.outputs()));
@@ -166,28 +87,12 @@ void conv_pool_forward(benchmark::State& state, Pooled p) {
   });
 }
 
-// A third of the windows dead, as relu leaves them; argmax at random.
-struct Sparse {
-  explicit Sparse(const Pooled& p) : ddst(p.outputs()), argmax(static_cast<std::size_t>(p.outputs())) {
-    std::mt19937 engine(3);
-    for (std::int64_t i = 0; i < p.outputs(); ++i) {
-      const bool lives = engine() % 3 != 0;
-      living += lives;
-      argmax[static_cast<std::size_t>(i)] = lives ? static_cast<std::uint8_t>(engine() % 4) : no_cell;
-    }
-  }
-  Data ddst;
-  std::vector<std::uint8_t> argmax;
-  double living = 0;
-};
-
 void conv_pool_kernel_gradient(benchmark::State& state, Pooled p) {
   const ConvPoolKernelGradient::Problem problem = {p.conv, p.pool};
   const auto& f = choose<ConvPoolKernelGradient>(problem);
   Sparse sparse(p);
-  Data src(p.images * p.conv.src_image), dkernel(p.conv.window_height * p.conv.window_width * p.conv.channels * p.conv.out_channels);
-  Data dbias(p.conv.out_channels), scratch(f.scratch(problem, p.images));
-  measure(state, p.products() * sparse.living / static_cast<double>(p.outputs()), [&] {
+  Data src(p.images * p.conv.src_image), dkernel(kernel_size(p.conv)), dbias(p.conv.out_channels), scratch(f.scratch(problem, p.images));
+  measure(state, p.products() * sparse.living, [&] {
     f.run(problem, {p.images, src.get(), sparse.ddst.get(), sparse.argmax.data(), dkernel.get(), dbias.get(), scratch.get()});
   });
 }
@@ -196,10 +101,10 @@ void conv_pool_input_gradient(benchmark::State& state, Pooled p) {
   const ConvPoolInputGradient::Problem problem = {p.conv, p.pool};
   const auto& f = choose<ConvPoolInputGradient>(problem);
   Sparse sparse(p);
-  Data kernel(p.conv.window_height * p.conv.window_width * p.conv.channels * p.conv.out_channels), packed(f.packed(problem)), dsrc(p.images * p.conv.src_image);
+  Data kernel(kernel_size(p.conv)), packed(f.packed(problem)), dsrc(p.images * p.conv.src_image);
   Data scratch(f.scratch(problem, p.images));
   if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
-  measure(state, p.products() * sparse.living / static_cast<double>(p.outputs()), [&] {
+  measure(state, p.products() * sparse.living, [&] {
     f.run(problem, {p.images, sparse.ddst.get(), sparse.argmax.data(), kernel.get(), packed.get(), dsrc.get(), scratch.get()});
   });
 }
@@ -279,4 +184,3 @@ int main(int argc, char** argv) {
   linn::bench::register_all();
   benchmark::RunSpecifiedBenchmarks();
 }
-#endif

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/elementwise_check.h"
+#include "kernels/eltwise_check.h"
 
 namespace linn::kernels {
 namespace {
@@ -114,23 +114,7 @@ TEST(Activation, EveryFormGivesTheReferencesBits) {
   for (const Activation a : all())
     for (std::int64_t count = 0; count <= 70; ++count)
       for (const check::Values values : {check::Values::normal, check::Values::hostile}) {
-        SCOPED_TRACE(std::string(name_of(a)) + " of " + std::to_string(count));
-        std::vector<float> src = check::make(count, values, static_cast<unsigned>(count));
-        for (std::size_t i = 0; i < src.size(); i += 3) src[i] *= 7;  // beyond 6
-        const std::vector<float> ddst = check::make(count, check::Values::normal, static_cast<unsigned>(count) + 1);
-        std::vector<float> dst(src.size()), dsrc(src.size());
-        ActivationForward::reference<float>({a}, {count, src.data(), dst.data(), nullptr});
-        ActivationGradient::reference<float>({a}, {count, src.data(), ddst.data(), dsrc.data(), nullptr});
-        check::each_form<ActivationForward>({a}, [&](const Implementation<ActivationForward>& form) {
-          std::vector<float> out = src;  // in place
-          form.run({a}, {count, out.data(), out.data(), nullptr});
-          ASSERT_TRUE(check::all_same(out, dst));
-        });
-        check::each_form<ActivationGradient>({a}, [&](const Implementation<ActivationGradient>& form) {
-          std::vector<float> out = ddst;
-          form.run({a}, {count, src.data(), out.data(), out.data(), nullptr});
-          ASSERT_TRUE(check::all_same(out, dsrc));
-        });
+        check::check_activation(a, count, values, static_cast<unsigned>(count));
         if (HasFatalFailure()) return;
       }
 }

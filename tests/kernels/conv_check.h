@@ -32,18 +32,15 @@ inline std::int64_t dst_extent(const Geometry& g, std::int64_t images) {
 }
 inline std::int64_t kernel_size(const Geometry& g) { return g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels; }
 
-/// What nobody may write, in the gaps between pixels.
-inline constexpr float untouched = -777.0f;
-
 inline std::vector<double> transposed(const Geometry& g, const std::vector<double>& kernel) {
   std::vector<double> result(kernel.size());
   TransposeKernel::reference<double>({g.window_height * g.window_width, g.channels / g.groups, g.out_channels}, {kernel.data(), result.data(), nullptr});
   return result;
 }
 
-inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Activation activation, std::uint32_t seed = 1) {
-  const auto src = random_values(src_extent(g, images), seed), kernel = random_values(kernel_size(g), seed + 1);
-  const auto biases = random_values(g.out_channels, seed + 2);
+inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Activation activation, std::uint32_t seed = 1, Values values = Values::normal) {
+  const auto src = random_values(values, src_extent(g, images), seed), kernel = random_values(values, kernel_size(g), seed + 1);
+  const auto biases = random_values(values, g.out_channels, seed + 2);
   const auto src_size = magnitudes(src), kernel_size = magnitudes(kernel), bias_size = magnitudes(biases);
   const auto count = static_cast<std::size_t>(dst_extent(g, images));
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
@@ -52,14 +49,14 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
   ConvForward::reference<double>({g, bias, Activation::linear}, {images, src_size.data(), kernel_size.data(), bias_size.data(), magnitude.data(), nullptr});
   const Buffer src32(src), kernel32(kernel), bias32(biases);
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
-    Buffer dst(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(problem, images));
+    Buffer dst(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(problem, images), unwritten);
     f.run(problem, {images, src32.data(), kernel32.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
     EXPECT_TRUE(all_near(dst, expected, magnitude)) << text(g) << ", images " << images;
   });
 }
 
-inline void check_input_gradient(const Geometry& g, std::int64_t images, std::uint32_t seed = 1) {
-  const auto ddst = random_values(dst_extent(g, images), seed), kernel = transposed(g, random_values(kernel_size(g), seed + 1));
+inline void check_input_gradient(const Geometry& g, std::int64_t images, std::uint32_t seed = 1, Values values = Values::normal) {
+  const auto ddst = random_values(values, dst_extent(g, images), seed), kernel = transposed(g, random_values(values, kernel_size(g), seed + 1));
   const auto ddst_size = magnitudes(ddst), kernel_size = magnitudes(kernel);
   const auto count = static_cast<std::size_t>(src_extent(g, images));
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
@@ -67,14 +64,14 @@ inline void check_input_gradient(const Geometry& g, std::int64_t images, std::ui
   ConvInputGradient::reference<double>(g, {images, ddst_size.data(), kernel_size.data(), magnitude.data(), nullptr});
   const Buffer ddst32(ddst), kernel32(kernel);
   for_each_implementation<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
-    Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images));
+    Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     f.run(g, {images, ddst32.data(), kernel32.data(), dsrc.data(), scratch.data()});
     EXPECT_TRUE(all_near(dsrc, expected, magnitude)) << text(g) << ", images " << images;
   });
 }
 
-inline void check_kernel_gradient(const Geometry& g, std::int64_t images, std::uint32_t seed = 1) {
-  const auto src = random_values(src_extent(g, images), seed), ddst = random_values(dst_extent(g, images), seed + 1);
+inline void check_kernel_gradient(const Geometry& g, std::int64_t images, std::uint32_t seed = 1, Values values = Values::normal) {
+  const auto src = random_values(values, src_extent(g, images), seed), ddst = random_values(values, dst_extent(g, images), seed + 1);
   const auto src_size = magnitudes(src), ddst_size = magnitudes(ddst);
   const auto count = static_cast<std::size_t>(kernel_size(g));
   std::vector<double> expected(count), magnitude(count);
@@ -82,7 +79,7 @@ inline void check_kernel_gradient(const Geometry& g, std::int64_t images, std::u
   ConvKernelGradient::reference<double>(g, {images, src_size.data(), ddst_size.data(), magnitude.data(), nullptr});
   const Buffer src32(src), ddst32(ddst);
   for_each_implementation<ConvKernelGradient>(g, [&](const Implementation<ConvKernelGradient>& f) {
-    Buffer dkernel(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images));
+    Buffer dkernel(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     f.run(g, {images, src32.data(), ddst32.data(), dkernel.data(), scratch.data()});
     EXPECT_TRUE(all_near(dkernel, expected, magnitude)) << text(g) << ", images " << images;
   });

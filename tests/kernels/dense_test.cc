@@ -1,71 +1,25 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include "kernels/gemm/dense.h"
-#include "kernels/kernel_test.h"
+#include "kernels/dense_check.h"
 
 namespace linn::kernels {
 namespace {
 
 using namespace testing;
 
-void check_forward(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, bool bias, Activation activation) {
-  const auto src = random_values(rows * inputs, 1), kernel = random_values(inputs * outputs, 2), biases = random_values(outputs, 3);
-  const auto src_size = magnitudes(src), kernel_size = magnitudes(kernel), bias_size = magnitudes(biases);
-  const auto count = static_cast<std::size_t>(rows * outputs);
-  std::vector<double> expected(count), magnitude(count);
-  const DenseForward::Problem problem = {inputs, outputs, bias, activation};
-  DenseForward::reference<double>(problem, {rows, src.data(), kernel.data(), biases.data(), expected.data(), nullptr});
-  DenseForward::reference<double>({inputs, outputs, bias, Activation::linear},
-                                  {rows, src_size.data(), kernel_size.data(), bias_size.data(), magnitude.data(), nullptr});
-  const Buffer src32(src), kernel32(kernel), bias32(biases);
-  for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
-    Buffer dst(rows * outputs, -777), scratch(f.scratch(problem, rows));
-    f.run(problem, {rows, src32.data(), kernel32.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dst, expected, magnitude)) << rows << " x " << inputs << " x " << outputs;
-  });
-}
-
-// Also: every cut into slices, with nothing written outside them, gives the bits of the whole.
-void check_gradient(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, std::int64_t shard) {
-  const auto src = random_values(rows * inputs, 1), ddst = random_values(rows * outputs, 2);
-  const auto src_size = magnitudes(src), ddst_size = magnitudes(ddst);
-  const auto count = static_cast<std::size_t>(inputs * outputs);
-  std::vector<double> expected(count), magnitude(count);
-  const DenseKernelGradient::Problem problem = {inputs, outputs, shard};
-  DenseKernelGradient::reference<double>(problem, {rows, src.data(), ddst.data(), expected.data(), 0, inputs, nullptr});
-  DenseKernelGradient::reference<double>(problem, {rows, src_size.data(), ddst_size.data(), magnitude.data(), 0, inputs, nullptr});
-  const Buffer src32(src), ddst32(ddst);
-  for_each_implementation<DenseKernelGradient>(problem, [&](const Implementation<DenseKernelGradient>& f) {
-    Buffer whole(inputs * outputs, -777), scratch(f.scratch(problem, rows));
-    f.run(problem, {rows, src32.data(), ddst32.data(), whole.data(), 0, inputs, scratch.data()});
-    EXPECT_TRUE(all_near(whole, expected, magnitude)) << rows << " x " << inputs << " x " << outputs << ", shard " << shard;
-    for (std::int64_t slice = 1; slice < inputs; slice = slice * 3 + 2) {
-      Buffer parts(inputs * outputs, -777);
-      for (std::int64_t first = 0; first < inputs; first += slice)
-        f.run(problem, {rows, src32.data(), ddst32.data(), parts.data(), first, std::min(first + slice, inputs), scratch.data()});
-      EXPECT_EQ(bits_that_differ(whole, parts), 0) << rows << " x " << inputs << " x " << outputs << ", slices of " << slice;
-    }
-    Buffer middle(inputs * outputs, -777);
-    f.run(problem, {rows, src32.data(), ddst32.data(), middle.data(), inputs / 3, inputs / 2, scratch.data()});
-    for (std::int64_t i = 0; i < inputs; ++i)
-      for (std::int64_t o = 0; o < outputs; ++o)
-        EXPECT_EQ(middle[i * outputs + o], i >= inputs / 3 && i < inputs / 2 ? whole[i * outputs + o] : -777.0f);
-  });
-}
-
 TEST(Dense, ForwardEveryTail) {
-  for (std::int64_t o = 1; o <= 100; ++o) check_forward(1 + o % 17, 1 + o % 9, o, o % 2 == 0, o % 3 == 0 ? Activation::relu : Activation::linear);
-  for (std::int64_t r = 1; r <= 60; ++r) check_forward(r, 7, 40 + r % 40, true, Activation::relu);
-  for (std::int64_t i = 1; i <= 20; ++i) check_forward(5, i, 10, true, Activation::linear);
+  for (std::int64_t o = 1; o <= 100; ++o) check_dense_forward(1 + o % 17, 1 + o % 9, o, o % 2 == 0, o % 3 == 0 ? Activation::relu : Activation::linear);
+  for (std::int64_t r = 1; r <= 60; ++r) check_dense_forward(r, 7, 40 + r % 40, true, Activation::relu);
+  for (std::int64_t i = 1; i <= 20; ++i) check_dense_forward(5, i, 10, true, Activation::linear);
 }
 
 TEST(Dense, ForwardLayers) {
-  check_forward(16, 800, 128, true, Activation::relu);
-  check_forward(128, 800, 72, true, Activation::relu);
-  check_forward(300, 1300, 35, false, Activation::linear);
-  check_forward(8, 128, 10, true, Activation::linear);
-  check_forward(1, 5000, 3, true, Activation::linear);
+  check_dense_forward(16, 800, 128, true, Activation::relu);
+  check_dense_forward(128, 800, 72, true, Activation::relu);
+  check_dense_forward(300, 1300, 35, false, Activation::linear);
+  check_dense_forward(8, 128, 10, true, Activation::linear);
+  check_dense_forward(1, 5000, 3, true, Activation::linear);
 }
 
 // The bits of a row depend neither on the number of rows nor on its place among them.
@@ -102,16 +56,16 @@ TEST(Dense, ForwardLetsNanThrough) {
 }
 
 TEST(Dense, KernelGradientEveryTail) {
-  for (std::int64_t o = 1; o <= 70; ++o) check_gradient(1 + o % 21, 1 + o % 16, o, 1 + o % 5);
-  for (std::int64_t i = 1; i <= 40; ++i) check_gradient(11, i, 18, 4);
+  for (std::int64_t o = 1; o <= 70; ++o) check_dense_gradient(1 + o % 21, 1 + o % 16, o, 1 + o % 5);
+  for (std::int64_t i = 1; i <= 40; ++i) check_dense_gradient(11, i, 18, 4);
 }
 
 TEST(Dense, KernelGradientTrees) {
-  for (std::int64_t rows = 1; rows <= 40; ++rows) check_gradient(rows, 15, 33, 3);
-  check_gradient(128, 130, 72, 8);
-  check_gradient(128, 130, 72, 16);
-  check_gradient(100, 30, 10, 8);
-  check_gradient(1000, 20, 10, 1);
+  for (std::int64_t rows = 1; rows <= 40; ++rows) check_dense_gradient(rows, 15, 33, 3);
+  check_dense_gradient(128, 130, 72, 8);
+  check_dense_gradient(128, 130, 72, 16);
+  check_dense_gradient(100, 30, 10, 8);
+  check_dense_gradient(1000, 20, 10, 1);
 }
 
 // The order of the sum is the tree's and no other: products are exact, sums round, and the bits tell.
@@ -132,8 +86,8 @@ TEST(Dense, KernelGradientSumsUpTheTree) {
 
 RC_GTEST_PROP(Dense, AnySizes, ()) {
   const std::int64_t rows = *rc::gen::inRange(1, 60), inputs = *rc::gen::inRange(1, 80), outputs = *rc::gen::inRange(1, 80);
-  check_forward(rows, inputs, outputs, *rc::gen::arbitrary<bool>(), *rc::gen::element(Activation::linear, Activation::relu));
-  check_gradient(rows, inputs, outputs, *rc::gen::inRange(1, 20));
+  check_dense_forward(rows, inputs, outputs, *rc::gen::arbitrary<bool>(), *rc::gen::element(Activation::linear, Activation::relu));
+  check_dense_gradient(rows, inputs, outputs, *rc::gen::inRange(1, 20));
   RC_ASSERT(!::testing::Test::HasFailure());
 }
 
@@ -163,42 +117,21 @@ TEST(Dense, ReferenceGradientIsFiniteDifference) {
 
 TEST(Transpose, EverySize) {
   for (std::int64_t rows = 1; rows <= 20; ++rows)
-    for (std::int64_t columns = 1; columns <= 20; ++columns) {
-      const TransposeKernel::Problem problem = {3, rows, columns};
-      const Buffer src(random_values(3 * rows * columns, 1));
-      Buffer expected(src.size());
-      TransposeKernel::reference<float>(problem, {src.data(), expected.data(), nullptr});
-      for_each_implementation<TransposeKernel>(problem, [&](const Implementation<TransposeKernel>& f) {
-        Buffer dst(src.size(), -777);
-        f.run(problem, {src.data(), dst.data(), nullptr});
-        EXPECT_EQ(bits_that_differ(dst, expected), 0) << rows << " x " << columns;
-      });
-    }
+    for (std::int64_t columns = 1; columns <= 20; ++columns) check_transpose(3, rows, columns);
 }
 
 TEST(ColumnSum, EveryTailInTheOrderOfRows) {
-  for (std::int64_t columns = 1; columns <= 150; ++columns) {
-    const std::int64_t rows = columns % 23;
-    const ColumnSum::Problem problem = {columns};
-    const Buffer src(random_values(rows * columns, 1));
-    Buffer expected(columns);
-    ColumnSum::reference<float>(problem, {rows, src.data(), expected.data(), nullptr});
-    for_each_implementation<ColumnSum>(problem, [&](const Implementation<ColumnSum>& f) {
-      Buffer dst(columns, -777);
-      f.run(problem, {rows, src.data(), dst.data(), nullptr});
-      EXPECT_EQ(bits_that_differ(dst, expected), 0) << columns;
-    });
-  }
+  for (std::int64_t columns = 1; columns <= 150; ++columns) check_column_sum(columns % 23, columns);
 }
 
 TEST(DenseFull, LargeLayers) {
-  check_forward(257, 3000, 130, true, Activation::relu);
-  check_forward(3, 20000, 50, true, Activation::linear);
-  check_forward(2, 5, 20000, false, Activation::linear);
-  check_gradient(256, 800, 128, 8);
-  check_gradient(2000, 40, 50, 16);
+  check_dense_forward(257, 3000, 130, true, Activation::relu);
+  check_dense_forward(3, 20000, 50, true, Activation::linear);
+  check_dense_forward(2, 5, 20000, false, Activation::linear);
+  check_dense_gradient(256, 800, 128, 8);
+  check_dense_gradient(2000, 40, 50, 16);
   for (std::int64_t o = 1; o <= 70; ++o)
-    for (std::int64_t r = 1; r <= 30; ++r) check_forward(r, 3, o, true, Activation::linear);
+    for (std::int64_t r = 1; r <= 30; ++r) check_dense_forward(r, 3, o, true, Activation::linear);
 }
 
 }  // namespace

@@ -9,12 +9,17 @@
 #include <random>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "core/cpu.h"
 #include "kernels/implementation.h"
+#include "kernels/kernel_test.h"
 
 namespace linn::kernels::check {
+
+using testing::Buffer;
+using testing::Values;
 
 /// Calls f() under every instruction set of this machine, and puts the old one back.
 template <class F>
@@ -40,8 +45,6 @@ void each_form(const typename Kernel::Problem& problem, F&& f) {
     }
   });
 }
-
-enum class Values { normal, ties, hostile };
 
 /// normal: any; ties: whole numbers from -2 to 2; hostile: ties with NaN, infinities and zeros of both signs between them.
 inline std::vector<float> make(std::int64_t count, Values kind, unsigned seed) {
@@ -73,25 +76,31 @@ std::vector<double> magnitudes(const std::vector<T>& values) {
 /// Equal, or both NaN.
 inline bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
+/// A vector or a Buffer, element by element.
 template <class A, class B>
-::testing::AssertionResult all_same(const std::vector<A>& got, const std::vector<B>& expected) {
-  if (got.size() != expected.size()) return ::testing::AssertionFailure() << got.size() << " values, expected " << expected.size();
-  for (std::size_t i = 0; i < got.size(); ++i)
-    if (!same(static_cast<double>(got[i]), static_cast<double>(expected[i])))
-      return ::testing::AssertionFailure() << "element " << i << " is " << +got[i] << ", expected " << +expected[i];
+::testing::AssertionResult all_same(const A& got, const B& expected) {
+  const auto count = static_cast<std::size_t>(got.size());
+  if (count != static_cast<std::size_t>(expected.size())) return ::testing::AssertionFailure() << count << " values, expected " << expected.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto is = got.data()[i];
+    const auto should = expected.data()[i];
+    if (!same(static_cast<double>(is), static_cast<double>(should)))
+      return ::testing::AssertionFailure() << "element " << i << " is " << +is << ", expected " << +should;
+  }
   return ::testing::AssertionSuccess();
 }
 
 /// |got - expected| <= factor * eps * bound, element by element (or both NaN, or the same infinity).
-template <class T>
-::testing::AssertionResult all_within(const std::vector<T>& got, const std::vector<double>& expected, const std::vector<double>& bound,
-                                      double factor) {
+template <class A>
+::testing::AssertionResult all_within(const A& got, const std::vector<double>& expected, const std::vector<double>& bound, double factor) {
+  using T = std::remove_cvref_t<decltype(got.data()[0])>;
   const double unit = factor * static_cast<double>(std::numeric_limits<T>::epsilon());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    if (same(static_cast<double>(got[i]), expected[i])) continue;
-    const double off = std::abs(static_cast<double>(got[i]) - expected[i]);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const auto is = static_cast<double>(got.data()[i]);
+    if (same(is, expected[i])) continue;
+    const double off = std::abs(is - expected[i]);
     if (!(off <= unit * bound[i] + static_cast<double>(std::numeric_limits<T>::denorm_min())))
-      return ::testing::AssertionFailure() << "element " << i << " is " << got[i] << ", expected " << expected[i] << ", off by " << off
+      return ::testing::AssertionFailure() << "element " << i << " is " << is << ", expected " << expected[i] << ", off by " << off
                                            << ", allowed " << unit * bound[i];
   }
   return ::testing::AssertionSuccess();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sanitizer/asan_interface.h>
 
 #include <algorithm>
 #include <cmath>
@@ -17,24 +18,52 @@
 
 namespace linn::kernels::testing {
 
-/// A vector that kernels see through an address aligned to no more than a float, its end at the end of an allocation, so
-/// that the address sanitizer sees an access beyond it.
-class Buffer {
+/// What nobody may write, in the gaps between pixels.
+inline constexpr float untouched = -777.0f;
+/// What nobody may read before it is written: scratch.
+inline constexpr float unwritten = std::numeric_limits<float>::quiet_NaN();
+
+/// Memory as kernels see it: aligned to no more than an element, and guarded on both sides. The address sanitizer forbids the guards
+/// to all; the stores that it does not see (masked ones), and all stores in other builds, show when the buffer dies.
+template <class T>
+class Guarded {
  public:
-  Buffer() = default;
-  explicit Buffer(std::int64_t size, float value = 0) : values_(static_cast<std::size_t>(size) + 1, value) {}
-  explicit Buffer(const std::vector<double>& values) : Buffer(static_cast<std::int64_t>(values.size())) {
-    std::transform(values.begin(), values.end(), values_.begin() + 1, [](double v) { return static_cast<float>(v); });
+  Guarded() : Guarded(0) {}
+  explicit Guarded(std::int64_t size, T value = 0) : values_(static_cast<std::size_t>(size + 2 * guard), value) {
+    std::fill_n(values_.begin(), guard, mark);
+    std::fill_n(values_.end() - guard, guard, mark);
+    ASAN_POISON_MEMORY_REGION(values_.data(), guard * sizeof(T));
+    ASAN_POISON_MEMORY_REGION(data() + size, guard * sizeof(T));
   }
-  float* data() { return values_.data() + 1; }
-  const float* data() const { return values_.data() + 1; }
-  std::int64_t size() const { return static_cast<std::int64_t>(values_.size()) - 1; }
-  float& operator[](std::int64_t i) { return data()[i]; }
-  float operator[](std::int64_t i) const { return data()[i]; }
+  template <class U>
+  explicit Guarded(const std::vector<U>& values) : Guarded(static_cast<std::int64_t>(values.size())) {
+    std::transform(values.begin(), values.end(), data(), [](U v) { return static_cast<T>(v); });
+  }
+  Guarded(const Guarded& other) : Guarded(other.size()) { std::copy_n(other.data(), other.size(), data()); }
+  Guarded(Guarded&& other) noexcept = default;
+  Guarded& operator=(const Guarded&) = delete;
+  ~Guarded() {
+    if (values_.empty()) return;  // moved from
+    ASAN_UNPOISON_MEMORY_REGION(values_.data(), values_.size() * sizeof(T));
+    const auto intact = [](T v) { return v == mark; };
+    EXPECT_TRUE(std::all_of(values_.begin(), values_.begin() + guard, intact)) << "written before the start of a buffer";
+    EXPECT_TRUE(std::all_of(values_.end() - guard, values_.end(), intact)) << "written beyond the end of a buffer";
+  }
+
+  T* data() { return values_.data() + guard; }
+  const T* data() const { return values_.data() + guard; }
+  std::int64_t size() const { return static_cast<std::int64_t>(values_.size()) - 2 * guard; }
+  T& operator[](std::int64_t i) { return data()[i]; }
+  T operator[](std::int64_t i) const { return data()[i]; }
 
  private:
-  std::vector<float> values_;
+  static constexpr std::int64_t guard = 65;  // odd
+  static constexpr T mark = 217;
+  std::vector<T> values_;
 };
+
+using Buffer = Guarded<float>;
+using Bytes = Guarded<std::uint8_t>;
 
 inline std::int64_t bits_that_differ(const Buffer& a, const Buffer& b) {
   std::int64_t count = a.size() == b.size() ? 0 : 1;
@@ -47,6 +76,22 @@ inline std::vector<double> random_values(std::int64_t count, std::uint32_t seed)
   std::mt19937 engine(seed);
   std::vector<double> values(static_cast<std::size_t>(count));
   for (double& value : values) value = static_cast<double>(static_cast<float>(static_cast<std::int32_t>(engine())) * 0x1p-31f);
+  return values;
+}
+
+/// normal: any; ties: whole numbers, few of them; hostile: NaN and infinities in between.
+enum class Values { normal, ties, hostile };
+
+/// normal: random_values; ties: -2, 0, 2, whose sums are exact in every form (even, as Winograd halves sums of two).
+inline std::vector<double> random_values(Values kind, std::int64_t count, std::uint32_t seed) {
+  std::vector<double> values = random_values(count, seed);
+  if (kind == Values::ties)
+    for (double& value : values) value = std::round(value * 2) * 2;
+  if (kind != Values::hostile) return values;
+  std::mt19937 engine(seed);
+  const double infinity = std::numeric_limits<double>::infinity(), others[] = {std::numeric_limits<double>::quiet_NaN(), infinity, -infinity, 0.0};
+  for (double& value : values)
+    if (engine() % 32 == 0) value = others[engine() % 4];
   return values;
 }
 
@@ -87,14 +132,15 @@ void for_each_implementation(const typename Kernel::Problem& problem, const Visi
 /// the error is about one eps of the sum of magnitudes whatever the number of terms; 8 leaves room (seen: below 3).
 inline constexpr double sum_bound = 8;
 
-/// |actual - expected| <= bound * eps * magnitude for every element. The worst ratio is kept for the report.
+/// |actual - expected| <= bound * eps * magnitude for every element (or both NaN, or the same infinity). The worst ratio is kept
+/// for the report.
 inline ::testing::AssertionResult all_near(const Buffer& actual, const std::vector<double>& expected, const std::vector<double>& magnitude,
                                            double bound = sum_bound) {
   static double worst_seen = 0;
   constexpr double eps = std::numeric_limits<float>::epsilon();
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double value = static_cast<double>(actual[static_cast<std::int64_t>(i)]);
-    if (std::isnan(expected[i]) && std::isnan(value)) continue;
+    if (value == expected[i] || (std::isnan(expected[i]) && std::isnan(value))) continue;
     const double error = std::abs(value - expected[i]);
     if (!(error <= bound * eps * magnitude[i]))
       return ::testing::AssertionFailure() << "element " << i << " is " << value << ", should be " << expected[i] << ": error "

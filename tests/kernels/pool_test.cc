@@ -4,95 +4,16 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include "kernels/elementwise_check.h"
+#include "kernels/pool_check.h"
 
 namespace linn::kernels {
 namespace {
 
 using check::Values;
 
-constexpr float untouched = 12345.0f;
+using Case = check::PoolCase;
 
-struct Case {
-  Window window;
-  std::int64_t images = 2, height = 9, width = 11, channels = 5;
-  PoolKind kind = PoolKind::max;
-  bool argmax = false;
-  Values values = Values::ties;
-  /// Unused elements after each pixel, row and image of every map: a view of a larger one.
-  std::int64_t gap = 0;
-};
-
-std::string describe(const Case& c) {
-  const Window& w = c.window;
-  return "window " + std::to_string(w.height) + "x" + std::to_string(w.width) + " stride " + std::to_string(w.stride_height) + "x" +
-         std::to_string(w.stride_width) + " dilation " + std::to_string(w.dilation_height) + "x" + std::to_string(w.dilation_width) +
-         (w.border == Border::same ? " same" : " valid") + ", map " + std::to_string(c.height) + "x" + std::to_string(c.width) + "x" +
-         std::to_string(c.channels) + (c.kind == PoolKind::max ? " max" : " average") + (c.argmax ? " argmax" : "") + " gap " +
-         std::to_string(c.gap);
-}
-
-void widen(Geometry& g, std::int64_t gap) {
-  g.src_pixel += gap, g.src_row = g.src_pixel * g.width + gap, g.src_image = g.src_row * g.height + gap;
-  g.dst_pixel += gap, g.dst_row = g.dst_pixel * g.out_width + gap, g.dst_image = g.dst_row * g.out_height + gap;
-}
-
-void check_case(const Case& c, unsigned seed) {
-  const auto resolved = resolve(c.window, c.height, c.width, c.channels, c.channels);
-  if (!resolved) return;
-  SCOPED_TRACE(describe(c));
-  Geometry g = *resolved;
-  widen(g, c.gap);
-  const PoolForward::Problem problem{g, c.kind, c.argmax || c.kind == PoolKind::max};
-  const auto outputs = static_cast<std::size_t>(c.images * g.out_height * g.out_width * c.channels);
-  const auto src_size = static_cast<std::size_t>(c.images * g.src_image);
-  const auto dst_size = static_cast<std::size_t>(c.images * g.dst_image);
-  const bool narrow = g.window_height * g.window_width <= 256;
-  const auto cells = static_cast<double>(g.window_height * g.window_width);
-
-  // Forward.
-  const std::vector<float> src = check::make(c.images * g.src_image, c.values, seed);
-  const std::vector<double> src_d = check::wide(src);
-  std::vector<double> dst_d(dst_size, untouched), bound(dst_size, untouched);
-  std::vector<std::uint8_t> argmax_d(outputs, 0);
-  std::vector<std::int32_t> wide_argmax(outputs, 0);
-  PoolForward::reference<double>(problem, {c.images, src_d.data(), dst_d.data(), argmax_d.data(), wide_argmax.data(), nullptr});
-  const std::vector<double> size = check::magnitudes(src);
-  if (c.kind == PoolKind::average) PoolForward::reference<double>(problem, {c.images, size.data(), bound.data(), nullptr, nullptr, nullptr});
-  PoolForward::Problem asked = problem;
-  asked.argmax = c.argmax;
-  check::each_form<PoolForward>(asked, [&](const Implementation<PoolForward>& form) {
-    std::vector<float> dst(dst_size, untouched);
-    std::vector<std::uint8_t> argmax(outputs, 99);
-    std::vector<std::int32_t> wide(outputs, 99);
-    const bool bytes = c.argmax && narrow && c.kind == PoolKind::max;
-    form.run(asked, {c.images, src.data(), dst.data(), bytes ? argmax.data() : nullptr, c.argmax && !narrow ? wide.data() : nullptr, nullptr});
-    if (c.kind == PoolKind::max) {
-      ASSERT_TRUE(check::all_same(dst, dst_d));
-    } else {
-      ASSERT_TRUE(check::all_within(dst, dst_d, bound, cells + 2));
-    }
-    if (bytes) {
-      ASSERT_TRUE(check::all_same(argmax, argmax_d));
-    }
-  });
-  if (::testing::Test::HasFatalFailure()) return;
-
-  // Backward.
-  const std::vector<float> ddst = check::make(c.images * g.dst_image, c.values == Values::hostile ? Values::normal : c.values, seed + 1);
-  const std::vector<double> ddst_d = check::wide(ddst), ddst_size = check::magnitudes(ddst);
-  std::vector<float> dsrc_f(src_size, untouched);
-  std::vector<double> dsrc_d(src_size, untouched), dsrc_bound(src_size, untouched);
-  PoolInputGradient::reference<float>(problem, {c.images, ddst.data(), argmax_d.data(), wide_argmax.data(), dsrc_f.data(), nullptr});
-  PoolInputGradient::reference<double>(problem, {c.images, ddst_d.data(), argmax_d.data(), wide_argmax.data(), dsrc_d.data(), nullptr});
-  PoolInputGradient::reference<double>(problem, {c.images, ddst_size.data(), argmax_d.data(), wide_argmax.data(), dsrc_bound.data(), nullptr});
-  check::each_form<PoolInputGradient>(problem, [&](const Implementation<PoolInputGradient>& form) {
-    std::vector<float> dsrc(src_size, untouched), scratch(static_cast<std::size_t>(form.scratch(problem, c.images)));
-    form.run(problem, {c.images, ddst.data(), c.kind == PoolKind::max ? argmax_d.data() : nullptr, wide_argmax.data(), dsrc.data(), scratch.data()});
-    ASSERT_TRUE(check::all_same(dsrc, dsrc_f));
-    ASSERT_TRUE(check::all_within(dsrc, dsrc_d, dsrc_bound, cells + 2));
-  });
-}
+void check_case(const Case& c, unsigned seed) { check::check_pool(c, seed); }
 
 constexpr PoolKind kinds[] = {PoolKind::max, PoolKind::average};
 

@@ -5,94 +5,54 @@
 
 #include <algorithm>
 
-#include "kernels/elementwise_check.h"
+#include "kernels/eltwise_check.h"
 
 namespace linn::kernels {
 namespace {
 
-/// The arrays of one parameter, in float and in double.
-template <class T>
+/// The arrays of one parameter.
 struct State {
-  std::vector<T> gradient, variable, a, b, c;
+  std::vector<double> gradient, variable, a, b, c;
   explicit State(std::int64_t count, unsigned seed) {
-    const auto fill = [&](std::vector<T>& v, unsigned shift, bool positive) {
-      for (const float x : check::make(count, check::Values::normal, seed + shift)) v.push_back(static_cast<T>(positive ? std::abs(x) : x));
+    const auto fill = [&](std::vector<double>& v, unsigned shift, bool positive) {
+      for (const float x : check::make(count, check::Values::normal, seed + shift)) v.push_back(static_cast<double>(positive ? std::abs(x) : x));
     };
     fill(gradient, 0, false), fill(variable, 1, false), fill(a, 2, false), fill(b, 3, true), fill(c, 4, true);
   }
 };
 
-template <class T>
-AdamUpdate::Args<T> adam(State<T>& s, double alpha, bool amsgrad) {
+AdamUpdate::Args<double> adam(State& s, double alpha, bool amsgrad) {
   return {static_cast<std::int64_t>(s.variable.size()), alpha, s.gradient.data(), s.variable.data(), s.a.data(), s.b.data(), amsgrad ? s.c.data() : nullptr, nullptr};
 }
-template <class T>
-SgdUpdate::Args<T> sgd(State<T>& s, double rate, bool momentum) {
+SgdUpdate::Args<double> sgd(State& s, double rate, bool momentum) {
   return {static_cast<std::int64_t>(s.variable.size()), rate, s.gradient.data(), s.variable.data(), momentum ? s.a.data() : nullptr, nullptr};
 }
-template <class T>
-RmspropUpdate::Args<T> rmsprop(State<T>& s, double rate, bool momentum, bool centered) {
+RmspropUpdate::Args<double> rmsprop(State& s, double rate, bool momentum, bool centered) {
   return {static_cast<std::int64_t>(s.variable.size()), rate, s.gradient.data(), s.variable.data(), s.c.data(), momentum ? s.a.data() : nullptr, centered ? s.b.data() : nullptr, nullptr};
-}
-
-template <class T>
-void expect_same(const State<T>& got, const State<T>& expected) {
-  ASSERT_TRUE(check::all_same(got.variable, expected.variable));
-  ASSERT_TRUE(check::all_same(got.a, expected.a));
-  ASSERT_TRUE(check::all_same(got.b, expected.b));
-  ASSERT_TRUE(check::all_same(got.c, expected.c));
 }
 
 TEST(Update, AdamEveryForm) {
   for (const bool amsgrad : {false, true})
-    for (std::int64_t count = 0; count <= 70; ++count) {
-      const AdamUpdate::Problem problem{.amsgrad = amsgrad};
-      State<float> expected(count, 1);
-      AdamUpdate::reference<float>(problem, adam(expected, 1e-3, amsgrad));
-      check::each_form<AdamUpdate>(problem, [&](const Implementation<AdamUpdate>& form) {
-        State<float> got(count, 1);
-        form.run(problem, adam(got, 1e-3, amsgrad));
-        expect_same(got, expected);
-      });
-    }
+    for (std::int64_t count = 0; count <= 70; ++count) check::check_adam({.amsgrad = amsgrad}, 1e-3, {count, check::Values::normal, 1});
 }
 
 TEST(Update, SgdEveryForm) {
   for (const double momentum : {0.0, 0.9})
     for (const bool nesterov : {false, true})
-      for (std::int64_t count = 0; count <= 70; ++count) {
-        const SgdUpdate::Problem problem{momentum, nesterov};
-        State<float> expected(count, 1);
-        SgdUpdate::reference<float>(problem, sgd(expected, 0.01, momentum != 0));
-        check::each_form<SgdUpdate>(problem, [&](const Implementation<SgdUpdate>& form) {
-          State<float> got(count, 1);
-          form.run(problem, sgd(got, 0.01, momentum != 0));
-          expect_same(got, expected);
-        });
-      }
+      for (std::int64_t count = 0; count <= 70; ++count) check::check_sgd({momentum, nesterov}, 0.01, {count, check::Values::normal, 1});
 }
 
 TEST(Update, RmspropEveryForm) {
   for (const double momentum : {0.0, 0.9})
     for (const bool centered : {false, true})
-      for (std::int64_t count = 0; count <= 70; ++count) {
-        const RmspropUpdate::Problem problem{.momentum = momentum, .epsilon = 3, .centered = centered};  // keeps the root's argument positive
-        State<float> expected(count, 1);
-        for (float& v : expected.c) v += 2;
-        State<float> start = expected;
-        RmspropUpdate::reference<float>(problem, rmsprop(expected, 0.01, momentum != 0, centered));
-        check::each_form<RmspropUpdate>(problem, [&](const Implementation<RmspropUpdate>& form) {
-          State<float> got = start;
-          form.run(problem, rmsprop(got, 0.01, momentum != 0, centered));
-          expect_same(got, expected);
-        });
-      }
+      for (std::int64_t count = 0; count <= 70; ++count)
+        check::check_rmsprop({.momentum = momentum, .epsilon = 5, .centered = centered}, 0.01, {count, check::Values::normal, 1});
 }
 
 TEST(UpdateReference, AdamAsKeras) {
   const double b1 = 0.8, b2 = 0.95, eps = 1e-3, lr = 0.05;
   for (const bool amsgrad : {false, true}) {
-    State<double> s(20, 5);
+    State s(20, 5);
     std::fill(s.a.begin(), s.a.end(), 0.0), std::fill(s.b.begin(), s.b.end(), 0.0), std::fill(s.c.begin(), s.c.end(), 0.0);
     std::vector<double> w = s.variable, m(20), v(20), vhat(20);
     for (int t = 1; t <= 5; ++t) {
@@ -113,7 +73,7 @@ TEST(UpdateReference, AdamAsKeras) {
 TEST(UpdateReference, SgdAsKeras) {
   for (const double mu : {0.0, 0.9})
     for (const bool nesterov : {false, true}) {
-      State<double> s(20, 6);
+      State s(20, 6);
       std::vector<double> w = s.variable, m = s.a;
       for (int t = 0; t < 3; ++t) {
         SgdUpdate::reference<double>({mu, nesterov}, sgd(s, 0.1, mu != 0));
@@ -132,7 +92,7 @@ TEST(UpdateReference, SgdAsKeras) {
 TEST(UpdateReference, RmspropAsKeras) {
   for (const double mu : {0.0, 0.9})
     for (const bool centered : {false, true}) {
-      State<double> s(20, 7);
+      State s(20, 7);
       std::fill(s.a.begin(), s.a.end(), 0.0), std::fill(s.b.begin(), s.b.end(), 0.0), std::fill(s.c.begin(), s.c.end(), 0.0);
       std::vector<double> w = s.variable, v(20), average(20), m(20);
       for (int t = 0; t < 4; ++t) {

@@ -53,11 +53,9 @@ Living living_in(const Problem& problem, float* scratch) {
 
 void expand(const Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t image, const Living& to) {
   const std::int64_t size = windows_size(problem);
-  for (std::int64_t i = 0; i < size; ++i) {
-    const std::uint8_t cell = argmax[image * size + i];
-    to.ddst[i] = cell == no_cell ? 0.0f : ddst[image * size + i];
-    to.argmax[i] = cell == no_cell ? std::uint8_t{0} : cell;
-  }
+  ddst += image * size, argmax += image * size;
+  for (std::int64_t i = 0; i < size; ++i) to.ddst[i] = argmax[i] == no_cell ? 0.0f : ddst[i];
+  for (std::int64_t i = 0; i < size; ++i) to.argmax[i] = argmax[i] == no_cell ? std::uint8_t{0} : argmax[i];
   pool::VectorGradient::run(dense_pool(problem), {1, to.ddst, to.argmax, nullptr, to.map, to.rest});
 }
 
@@ -84,7 +82,8 @@ void ExpandedKernelGradient::run(const Problem& problem, const ConvPoolKernelGra
     KernelGradient::run(g, {1, args.src + n * g.src_image, living.map, one, living.rest});
     for (std::int64_t i = 0; i < size; ++i) sum[i] += one[i];
     if (args.dbias == nullptr) continue;
-    for (std::int64_t i = 0; i < windows_size(problem); ++i) args.dbias[i % g.out_channels] += living.ddst[i];
+    gemm::Columns::run({.columns = g.out_channels}, {windows_size(problem) / g.out_channels, living.ddst, one, nullptr});
+    for (std::int64_t o = 0; o < g.out_channels; ++o) args.dbias[o] += one[o];
   }
   gemm::Transpose::run({.batches = 1, .rows = taps(g) * g.channels, .columns = g.out_channels}, {sum, args.dkernel, nullptr});
 }

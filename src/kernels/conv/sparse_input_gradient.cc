@@ -98,7 +98,7 @@ HWY_INLINE void AddCell(V* patch, std::uint64_t bits, const float* gradients, co
 }
 
 // A row of windows, its patches sliding through registers. `fresh`: the plane's first row, where nothing was summed before.
-HWY_NOINLINE void SlideRow(const Plane& plane, float* at, std::int64_t windows, bool fresh, const CellBits* bits, std::int64_t words, const float* ddst,
+[[maybe_unused]] HWY_NOINLINE void SlideRow(const Plane& plane, float* at, std::int64_t windows, bool fresh, const CellBits* bits, std::int64_t words, const float* ddst,
                            std::int64_t channels, const float* kernel) {
   const D d;
   V patch[16];
@@ -132,7 +132,7 @@ HWY_NOINLINE void SlideRow(const Plane& plane, float* at, std::int64_t windows, 
 }
 
 // Both cells of one row of a window, on the 3x4 patch that they reach.
-HWY_NOINLINE void AddHalf(const Plane& plane, float* at, const CellBits* bits, std::int64_t words, int top, const float* ddst, const float* kernel) {
+[[maybe_unused]] HWY_NOINLINE void AddHalf(const Plane& plane, float* at, const CellBits* bits, std::int64_t words, int top, const float* ddst, const float* kernel) {
   const D d;
   V patch[12];
 #pragma GCC unroll 16

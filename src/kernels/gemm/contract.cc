@@ -106,7 +106,7 @@ RunTileFunction tile_for(int rows, int vectors, bool tail) {
 // Goes through the rows in order.
 class RowWalk {
  public:
-  RowWalk(const Contraction& x, std::int64_t first_column) : x_(x), a_(x.a), c_(x.c + first_column) {
+  RowWalk(const Contraction& x, std::int64_t first_column) : x_(x), c_(x.c + first_column) {
     for (std::size_t level = 0; level < 2; ++level) {
       a_jump_[level] = x.a_row[level] - x.rows[level + 1] * x.a_row[level + 1];
       c_jump_[level] = x.c_row[level] - x.rows[level + 1] * x.c_row[level + 1];
@@ -128,7 +128,6 @@ class RowWalk {
 
  private:
   const Contraction& x_;
-  const float* a_;
   float* c_;
   std::int64_t at_[2] = {0, 0}, a_jump_[2], c_jump_[2];
   std::int64_t a_at_ = 0, c_at_ = 0;

@@ -1,0 +1,340 @@
+// Kernels: geometry, options and data drawn from bytes; every implementation on every instruction set against the reference in
+// double within the bounds of the tests, nothing written outside its memory, and position_invariant told apart by bits. What is
+// checked lies in tests/kernels/*_check.h; here is only what to draw.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "check.h"
+#include "kernels/conv_pool_check.h"
+#include "kernels/dense_check.h"
+#include "kernels/eltwise_check.h"
+#include "kernels/kernels.h"
+#include "kernels/pool_check.h"
+#include "kernels/position_check.h"
+
+namespace linn::fuzz {
+namespace {
+
+using namespace kernels;
+using kernels::testing::Values;
+
+/// Numbers from the input's bytes, one each; the lowest of the range when they have run out.
+class Draw {
+ public:
+  explicit Draw(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  std::int64_t between(std::int64_t low, std::int64_t high) { return low + byte() % (high - low + 1); }
+  bool flag() { return byte() % 2 == 1; }
+  /// One in `of`.
+  bool rarely(std::int64_t of) { return byte() % of == of - 1; }
+  std::uint32_t seed() { return static_cast<std::uint32_t>(byte() * 256 + byte()); }
+  template <class T>
+  T pick(std::initializer_list<T> list) {
+    return *std::next(list.begin(), byte() % static_cast<std::ptrdiff_t>(list.size()));
+  }
+
+ private:
+  std::int64_t byte() {
+    if (bytes_.empty()) return 0;
+    const auto first = std::to_integer<std::int64_t>(bytes_.front());
+    bytes_ = bytes_.subspan(1);
+    return first;
+  }
+
+  std::span<const std::byte> bytes_;
+};
+
+/// Products of one case, about: some milliseconds with all instruction sets and sanitizers.
+constexpr std::int64_t most_work = 150'000;
+
+/// `drawn`, or as many times `unit` as the work may hold, but one.
+std::int64_t bounded(std::int64_t drawn, std::int64_t unit) {
+  return std::clamp<std::int64_t>(most_work / std::max<std::int64_t>(unit, 1), 1, drawn);
+}
+
+Window window(Draw& draw) {
+  Window w;
+  w.height = draw.between(1, 7), w.width = draw.between(1, 7);
+  w.stride_height = draw.between(1, 3), w.stride_width = draw.between(1, 3);
+  if (draw.rarely(4)) w.dilation_height = draw.between(1, 3), w.dilation_width = draw.between(1, 3);
+  w.border = draw.pick({Border::valid, Border::same});
+  return w;
+}
+
+Activation linear_or_relu(Draw& draw) { return draw.pick({Activation::linear, Activation::relu}); }
+
+std::int64_t work_of(const Geometry& g) {
+  return g.out_height * g.out_width * g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels;
+}
+
+// ---- convolution ----
+
+struct DrawnConv {
+  Geometry geometry;
+  std::int64_t images = 1, period = 1;
+  std::uint32_t seed = 1;
+  bool positions = false;
+  Values values = Values::normal;
+};
+
+std::optional<DrawnConv> conv(Draw& draw) {
+  DrawnConv drawn;
+  drawn.positions = draw.rarely(4);
+  drawn.period = draw.between(1, 4);
+  drawn.seed = draw.seed();
+  drawn.values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  const Window w = draw.rarely(3) ? Window{.height = 3, .width = 3, .border = draw.pick({Border::valid, Border::same})} : window(draw);
+  const std::int64_t height = draw.between(1, 20), width = draw.between(1, 32), groups = draw.rarely(4) ? draw.between(1, 6) : 1;
+  std::int64_t channels = draw.between(1, 100), outputs = draw.between(1, 100);
+  const auto one = resolve(w, height, width, 1, 1);
+  if (!one) return std::nullopt;
+  channels = bounded(channels, work_of(*one));
+  outputs = bounded(outputs, work_of(*one) * channels);
+  if (groups > 1) channels = core::round_up(channels, groups), outputs = core::round_up(outputs, groups);
+  drawn.geometry = resolve(w, height, width, channels, outputs, groups).value();
+  drawn.images = bounded(draw.between(1, 70), work_of(drawn.geometry));
+  if (const std::int64_t gap = draw.between(0, 3); draw.rarely(3) && gap > 0)
+    drawn.geometry = kernels::testing::with_gaps(drawn.geometry, gap);
+  return drawn;
+}
+
+void conv_forward(Draw& draw) {
+  const bool bias = draw.flag();
+  const Activation activation = linear_or_relu(draw);
+  const auto c = conv(draw);
+  if (!c) return;
+  if (c->positions) return kernels::testing::check_positions_forward(c->geometry, c->images, c->period, c->seed);
+  kernels::testing::check_forward(c->geometry, c->images, bias, activation, c->seed, c->values);
+}
+
+// Contracts of gradients say nothing of NaN.
+Values finite(Values values) { return values == Values::hostile ? Values::normal : values; }
+
+void conv_input_gradient(Draw& draw) {
+  const auto c = conv(draw);
+  if (!c) return;
+  if (c->positions) return kernels::testing::check_positions_input_gradient(c->geometry, c->images, c->period, c->seed);
+  kernels::testing::check_input_gradient(c->geometry, c->images, c->seed, finite(c->values));
+}
+
+void conv_kernel_gradient(Draw& draw) {
+  if (const auto c = conv(draw)) kernels::testing::check_kernel_gradient(c->geometry, c->images, c->seed, finite(c->values));
+}
+
+// ---- convolution with pooling ----
+
+struct DrawnConvPool {
+  kernels::testing::ConvPoolCase of;
+  std::int64_t period = 1;
+  std::uint32_t seed = 1;
+  bool positions = false;
+};
+
+DrawnConvPool conv_pool(Draw& draw) {
+  DrawnConvPool drawn;
+  auto& c = drawn.of;
+  drawn.positions = draw.rarely(4);
+  drawn.period = draw.between(1, 4);
+  drawn.seed = draw.seed();
+  c.whole_numbers = draw.flag(), c.hostile = draw.rarely(4);
+  c.kind = draw.pick({PoolKind::max, PoolKind::max, PoolKind::average});
+  c.argmax = draw.flag(), c.bias = draw.flag(), c.activation = linear_or_relu(draw);
+  c.conv.border = draw.pick({Border::valid, Border::same});
+  if (draw.rarely(2)) c.conv = window(draw);
+  if (draw.rarely(3)) c.pool = window(draw);
+  c.height = draw.between(1, 20), c.width = draw.between(1, 24);
+  c.gap = draw.pick<std::int64_t>({0, 0, 0, 1, 2, 3});
+  c.channels = draw.between(1, 100), c.out_channels = draw.between(1, 100);
+  c.groups = draw.rarely(6) ? draw.between(2, 4) : 1;
+  if (const auto one = resolve(c.conv, c.height, c.width, 1, 1)) {
+    c.channels = core::round_up(bounded(c.channels, work_of(*one)), c.groups);
+    c.out_channels = core::round_up(bounded(c.out_channels, work_of(*one) * c.channels), c.groups);
+    c.images = bounded(draw.between(1, 70), work_of(*one) * c.channels * c.out_channels);
+  }
+  return drawn;
+}
+
+void conv_pool_forward(Draw& draw) {
+  const DrawnConvPool d = conv_pool(draw);
+  if (!d.positions) return kernels::testing::check_conv_pool_forward(d.of, d.seed);
+  if (const auto problem = kernels::testing::problem_of(d.of))
+    kernels::testing::check_positions_conv_pool_forward(*problem, d.of.images, d.period, d.seed);
+}
+
+void conv_pool_gradients(Draw& draw) {
+  const DrawnConvPool d = conv_pool(draw);
+  if (!d.positions) return kernels::testing::check_conv_pool_gradients(d.of, d.seed);
+  if (const auto problem = kernels::testing::problem_of(d.of); problem && d.of.groups == 1)
+    kernels::testing::check_positions_conv_pool_input_gradient({problem->conv, problem->pool}, d.of.images, d.period, d.seed);
+}
+
+// ---- matrix products ----
+
+void dense_forward(Draw& draw) {
+  const bool positions = draw.rarely(4), bias = draw.flag();
+  const Activation activation = linear_or_relu(draw);
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  const std::int64_t outputs = draw.between(1, 100), inputs = draw.between(1, 100) * draw.pick<std::int64_t>({1, 1, 20});
+  const std::int64_t rows = bounded(draw.between(1, 70) * draw.pick<std::int64_t>({1, 1, 5}), inputs * outputs);
+  if (positions) return kernels::testing::check_positions_dense(rows, inputs, outputs, seed);
+  kernels::testing::check_dense_forward(rows, inputs, outputs, bias, activation, seed, values);
+}
+
+void dense_kernel_gradient(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::normal, Values::ties});
+  const std::int64_t outputs = draw.between(1, 100), inputs = draw.between(1, 100), shard = draw.between(1, 20);
+  kernels::testing::check_dense_gradient(bounded(draw.between(1, 150), inputs * outputs), inputs, outputs, shard, seed, values);
+}
+
+void transpose(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const std::int64_t batches = draw.between(1, 9), rows = draw.between(1, 100);
+  kernels::testing::check_transpose(batches, rows, draw.between(1, 100), seed);
+}
+
+void column_sum(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const std::int64_t rows = draw.between(0, 100);
+  kernels::testing::check_column_sum(rows, draw.between(1, 200), seed);
+}
+
+// ---- pooling ----
+
+void pool(Draw& draw) {
+  check::PoolCase c;
+  const bool positions = draw.rarely(4);
+  const std::int64_t period = draw.between(1, 4);
+  const std::uint32_t seed = draw.seed();
+  c.window = window(draw);
+  if (draw.rarely(8)) c.window.height += draw.between(0, 12), c.window.width += draw.between(0, 12);  // beyond 256 cells
+  c.height = draw.between(1, 24), c.width = draw.between(1, 40), c.channels = draw.between(1, 100);
+  c.kind = draw.pick({PoolKind::max, PoolKind::average});
+  c.argmax = draw.flag();
+  c.values = draw.pick({Values::ties, Values::normal, Values::hostile});
+  c.gap = draw.pick<std::int64_t>({0, 0, 0, 1, 2, 3});
+  const auto one = resolve(c.window, c.height, c.width, 1, 1);
+  if (!one) return;
+  const std::int64_t work = 2 * (work_of(*one) + c.height * c.width);
+  c.channels = bounded(c.channels, work);
+  c.images = bounded(draw.between(1, 70), work * c.channels);
+  if (!positions) return check::check_pool(c, seed);
+  Geometry g = resolve(c.window, c.height, c.width, c.channels, c.channels).value();
+  check::widen(g, c.gap);
+  kernels::testing::check_positions_pool(g, c.kind, c.images, period, seed);
+  kernels::testing::check_positions_pool_gradient(g, c.kind, c.images, period, seed);
+}
+
+void global_pool(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const PoolKind kind = draw.pick({PoolKind::max, PoolKind::average});
+  const Values values = draw.pick({Values::ties, Values::normal, Values::hostile});
+  const std::int64_t pixels = draw.between(1, 200), channels = draw.between(1, 200);
+  check::check_global_pool(bounded(draw.between(1, 70), pixels * channels * 10), pixels, channels, kind, values, seed);
+}
+
+// ---- element by element ----
+
+void activation(Draw& draw) {
+  const auto names = activation_names();
+  const std::string_view name = names[static_cast<std::size_t>(draw.between(0, static_cast<std::int64_t>(names.size()) - 1))];
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  check::check_activation(activation_named(name).value(), draw.between(0, 200), values, seed);
+}
+
+void gather(Draw& draw) {
+  const DType type = draw.pick({DType::u8, DType::f32, DType::i32, DType::i64, DType::f64, DType::bf16});
+  const std::int64_t row = draw.between(1, 150), rows = draw.between(1, 30);
+  std::vector<std::int64_t> index;
+  for (std::int64_t r = 0; r < rows; ++r) index.push_back(draw.between(0, rows - 1));
+  check::check_gather(type, row, index);
+}
+
+void rescale(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const double scale = draw.pick({1 / 255.0, 1.0, -3.5, 0.0, 1e30}), offset = draw.pick({0.0, -0.5, 0.1});
+  const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  check::check_rescale({scale, offset}, draw.between(0, 200), values, seed);
+}
+
+void add(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  check::check_add(draw.between(0, 200), values, seed);
+}
+
+void dropout(Draw& draw) {
+  const double rate = draw.pick({0.0, 0.1, 0.25, 0.5, 0.9, 1 - 0x1p-24, 0x1p-30, 0.75 + 0x1p-26});
+  const std::uint64_t first = draw.pick<std::uint64_t>({0, 1, 1000, 4 * 0xffffffc0ull, 0xffffffffffffff00ull / 4, 4 * 0x1ffffffffull});
+  const std::uint64_t offset = static_cast<std::uint64_t>(draw.between(0, 255)), seed = draw.seed(), stream = draw.seed();
+  check::check_dropout(rate, first + offset, draw.between(0, 255), seed << 20 | 5, stream << 30 | 7);
+}
+
+void update(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  const check::UpdateState start(draw.between(0, 200), values, seed);
+  const bool one = draw.flag(), other = draw.flag();
+  switch (draw.between(0, 2)) {
+    case 0: return check::check_adam({.beta_1 = one ? 0.9 : 0.0, .epsilon = one ? 1e-7 : 1.0, .amsgrad = other}, 1e-3, start);
+    case 1: return check::check_sgd({one ? 0.9 : 0.0, other}, 0.01, start);
+    default: return check::check_rmsprop({.momentum = one ? 0.9 : 0.0, .epsilon = one ? 1e-7 : 5.0, .centered = other}, 0.01, start);
+  }
+}
+
+// ---- all ----
+
+struct Case {
+  void (*run)(Draw&);
+  std::initializer_list<std::string_view> kernels;
+};
+
+// An input's first byte chooses by number, so new ones go to the end, where they change no kept input.
+constexpr Case cases[] = {
+    {conv_forward, {ConvForward::name}},
+    {conv_input_gradient, {ConvInputGradient::name}},
+    {conv_kernel_gradient, {ConvKernelGradient::name}},
+    {conv_pool_forward, {ConvPoolForward::name}},
+    {conv_pool_gradients, {ConvPoolKernelGradient::name, ConvPoolInputGradient::name}},
+    {dense_forward, {DenseForward::name}},
+    {dense_kernel_gradient, {DenseKernelGradient::name}},
+    {transpose, {TransposeKernel::name}},
+    {column_sum, {ColumnSum::name}},
+    {pool, {PoolForward::name, PoolInputGradient::name}},
+    {global_pool, {GlobalPoolForward::name, GlobalPoolInputGradient::name}},
+    {activation, {ActivationForward::name, ActivationGradient::name}},
+    {gather, {Gather::name}},
+    {rescale, {Rescale::name}},
+    {add, {Add::name}},
+    {dropout, {Dropout::name}},
+    {update, {AdamUpdate::name, SgdUpdate::name, RmspropUpdate::name}},
+};
+
+constexpr bool fuzzed(std::string_view kernel) {
+  for (const Case& c : cases)
+    for (const std::string_view name : c.kernels)
+      if (name == kernel) return true;
+  return false;
+}
+
+// Every kernel that has more than its reference.
+#define LINN_KERNEL(kernel, ...) __VA_OPT__(static_assert(fuzzed(kernel::name), "this kernel has no case in fuzz/kernels.cc");)
+#include "kernels/registry.inc"
+#undef LINN_KERNEL
+
+}  // namespace
+}  // namespace linn::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace linn;
+  if (size == 0) return 0;
+  fuzz::Draw draw(fuzz::bytes_of(data, size).subspan(1));
+  fuzz::cases[data[0] % std::size(fuzz::cases)].run(draw);
+  // Googletest has printed what was found.
+  fuzz::check(!::testing::Test::HasFailure(), "a kernel keeps its promises");
+  return 0;
+}

@@ -1,0 +1,264 @@
+// Convolution with pooling as one kernel, and its gradients, against the composition in double.
+#pragma once
+
+#include <optional>
+
+#include "kernels/conv/direct.h"
+#include "kernels/conv/fused.h"
+#include "kernels/conv/pooled.h"
+#include "kernels/conv_check.h"
+#include "kernels/elementwise_check.h"
+
+namespace linn::kernels::testing {
+
+struct ConvPoolCase {
+  Window conv = {.height = 3, .width = 3};
+  Window pool = {.height = 2, .width = 2, .stride_height = 2, .stride_width = 2};
+  std::int64_t height = 8, width = 9, channels = 8, out_channels = 18;
+  std::int64_t images = 2;
+  PoolKind kind = PoolKind::max;
+  bool argmax = true, bias = true;
+  Activation activation = Activation::relu;
+  std::int64_t gap = 0, groups = 1;
+  bool whole_numbers = false;  // then every sum is exact, in every form, and ties are many
+  bool hostile = false;        // NaN and infinities in src; forward only
+};
+
+inline std::optional<ConvPoolForward::Problem> problem_of(const ConvPoolCase& c) {
+  const auto conv = resolve(c.conv, c.height, c.width, c.channels, c.out_channels, c.groups);
+  if (!conv) return std::nullopt;
+  const auto pool = resolve(c.pool, conv->out_height, conv->out_width, c.out_channels, c.out_channels);
+  if (!pool) return std::nullopt;
+  ConvPoolForward::Problem problem{*conv, *pool, c.kind, c.bias, c.activation, c.argmax && c.kind == PoolKind::max};
+  if (c.gap > 0) {
+    const Geometry views = with_gaps(*conv, c.gap), pooled = with_gaps(*pool, c.gap);
+    problem.conv.src_pixel = views.src_pixel, problem.conv.src_row = views.src_row, problem.conv.src_image = views.src_image;
+    problem.pool.dst_pixel = pooled.dst_pixel, problem.pool.dst_row = pooled.dst_row, problem.pool.dst_image = pooled.dst_image;
+  }
+  return problem;
+}
+
+inline std::vector<double> values(const ConvPoolCase& c, std::int64_t count, std::uint32_t seed) {
+  return random_values(c.whole_numbers ? Values::ties : Values::normal, count, seed);
+}
+
+inline std::string text_of(const ConvPoolCase& c, const ConvPoolForward::Problem& p) {
+  return "conv " + text(p.conv) + "; pool " + text(p.pool) + (c.kind == PoolKind::max ? " max" : " average") + (c.activation == Activation::relu ? " relu" : "") +
+         (p.argmax ? " argmax" : "") + (c.whole_numbers ? " whole numbers" : "") + (c.hostile ? " hostile" : "") + ", images " + std::to_string(c.images);
+}
+
+// |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A| of each element of the convolution's dense output: what Winograd's error is a multiple of.
+inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src, const std::vector<double>& kernel) {
+  constexpr double kG[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, .5, .5}, {0, 0, 1}}, kB[4][4] = {{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}};
+  constexpr double kA[2][4] = {{1, 1, 1, 0}, {0, 1, 1, 1}};
+  std::vector<double> result(static_cast<std::size_t>(images * g.out_height * g.out_width * g.out_channels));
+  std::vector<double> u(static_cast<std::size_t>(16 * g.channels * g.out_channels));
+  const auto tap = [&](int i, int j, std::int64_t c, std::int64_t o) { return std::abs(kernel[static_cast<std::size_t>(((3 * i + j) * g.channels + c) * g.out_channels + o)]); };
+  for (int p = 0; p < 16; ++p)
+    for (std::int64_t c = 0; c < g.channels; ++c)
+      for (std::int64_t o = 0; o < g.out_channels; ++o)
+        for (int i = 0; i < 3; ++i)
+          for (int j = 0; j < 3; ++j)
+            u[static_cast<std::size_t>((p * g.channels + c) * g.out_channels + o)] += kG[p / 4][i] * kG[p % 4][j] * tap(i, j, c, o);
+  for (std::int64_t n = 0; n < images; ++n)
+    for (std::int64_t y = 0; y + 1 < g.out_height; y += 2)
+      for (std::int64_t x = 0; x + 1 < g.out_width; x += 2)
+        for (std::int64_t c = 0; c < g.channels; ++c) {
+          double v[16] = {};
+          for (int p = 0; p < 16; ++p)
+            for (int i = 0; i < 4; ++i)
+              for (int j = 0; j < 4; ++j) {
+                const std::int64_t row = y - g.pad_top + i, column = x - g.pad_left + j;
+                if (row < 0 || row >= g.height || column < 0 || column >= g.width) continue;
+                v[p] += kB[p / 4][i] * kB[p % 4][j] * std::abs(src[static_cast<std::size_t>(n * g.src_image + row * g.src_row + column * g.src_pixel + c)]);
+              }
+          for (int a = 0; a < 2; ++a)
+            for (int b = 0; b < 2; ++b)
+              for (int p = 0; p < 16; ++p)
+                for (std::int64_t o = 0; o < g.out_channels; ++o)
+                  result[static_cast<std::size_t>(((n * g.out_height + y + a) * g.out_width + x + b) * g.out_channels + o)] +=
+                      kA[a][p / 4] * kA[b][p % 4] * v[p] * u[static_cast<std::size_t>((p * g.channels + c) * g.out_channels + o)];
+        }
+  return result;
+}
+
+struct Expected {
+  std::vector<double> map, dst;
+  std::vector<std::uint8_t> argmax;
+};
+
+inline Expected expected_of(const ConvPoolForward::Problem& p, std::int64_t images, const std::vector<double>& src, const std::vector<double>& kernel,
+                     const std::vector<double>& bias) {
+  Expected e;
+  const Geometry &g = p.conv, &pool = p.pool;
+  e.map.resize(static_cast<std::size_t>(images * pool.src_image));
+  Geometry dense = g;
+  dense.dst_pixel = g.out_channels, dense.dst_row = pool.src_row, dense.dst_image = pool.src_image;
+  ConvForward::reference<double>({dense, p.bias, p.activation}, {images, src.data(), kernel.data(), bias.data(), e.map.data(), nullptr});
+  e.dst.assign(static_cast<std::size_t>(dst_extent(pool, images)), static_cast<double>(untouched));
+  e.argmax.resize(static_cast<std::size_t>(images * pool.out_height * pool.out_width * pool.channels));
+  ConvPoolForward::reference<double>(p, {images, src.data(), kernel.data(), nullptr, bias.data(), e.dst.data(), e.argmax.data(), nullptr});
+  return e;
+}
+
+// Each argmax must point at a value that is as large as the largest, as far as rounding goes; at the very first for whole numbers.
+inline void check_argmax(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Expected& e, const Bytes& argmax, const std::vector<double>& slack) {
+  const Geometry& pool = p.pool;
+  std::int64_t at = 0;
+  for (std::int64_t n = 0; n < c.images; ++n)
+    for (std::int64_t y = 0; y < pool.out_height; ++y)
+      for (std::int64_t x = 0; x < pool.out_width; ++x)
+        for (std::int64_t o = 0; o < pool.channels; ++o, ++at) {
+          const auto out = static_cast<std::size_t>(n * pool.dst_image + y * pool.dst_row + x * pool.dst_pixel + o);
+          const double best = e.dst[out];
+          if (p.activation == Activation::relu && best <= slack[out]) continue;  // no gradient flows here
+          ASSERT_NE(argmax[at], no_cell);
+          const int cell = argmax[at];
+          if (c.whole_numbers) {
+            ASSERT_EQ(cell, e.argmax[static_cast<std::size_t>(at)]) << text_of(c, p) << " at " << y << ", " << x << ", " << o;
+            continue;
+          }
+          const std::int64_t row = y * pool.stride_height - pool.pad_top + cell / pool.window_width * pool.dilation_height;
+          const std::int64_t column = x * pool.stride_width - pool.pad_left + cell % pool.window_width * pool.dilation_width;
+          if (row < 0 || row >= pool.height || column < 0 || column >= pool.width) {
+            ASSERT_EQ(cell, 0);
+            continue;
+          }
+          const double value = e.map[static_cast<std::size_t>(n * pool.src_image + row * pool.src_row + column * pool.src_pixel + o)];
+          ASSERT_GE(value, best - 2 * slack[out]) << text_of(c, p) << " at " << y << ", " << x << ", " << o << ", cell " << cell;
+        }
+}
+
+// No cell exactly where relu left nothing of the value that the implementation itself computed.
+inline void check_dead(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Buffer& dst, const Bytes& argmax) {
+  const Geometry& pool = p.pool;
+  std::int64_t at = 0;
+  for (std::int64_t n = 0; n < c.images; ++n)
+    for (std::int64_t y = 0; y < pool.out_height; ++y)
+      for (std::int64_t x = 0; x < pool.out_width; ++x)
+        for (std::int64_t o = 0; o < pool.channels; ++o, ++at) {
+          const bool dead = p.activation == Activation::relu && !(dst[n * pool.dst_image + y * pool.dst_row + x * pool.dst_pixel + o] > 0);
+          ASSERT_EQ(argmax[at] == no_cell, dead) << text_of(c, p) << " at " << y << ", " << x << ", " << o;
+        }
+}
+
+template <class Kernel>
+Buffer packed_for(const Implementation<Kernel>& f, const typename Kernel::Problem& problem, const Buffer& kernel) {
+  Buffer packed(f.packed(problem), unwritten);
+  if (packed.size() > 0) f.pack(problem, kernel.data(), packed.data());
+  return packed;
+}
+
+// Direct forms are the unfused kernels: the values of those, pooled by the textbook, so that argmax is the first maximum of what was
+// computed. (The sign of a zero may differ: maxima do not look at it.)
+inline void check_is_unfused(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Buffer& src, const Buffer& kernel, const Buffer& bias, const Buffer& dst,
+                             const Bytes& argmax) {
+  ConvForward::Problem unfused = {p.conv, p.bias, p.activation};
+  unfused.geometry.dst_pixel = p.pool.src_pixel, unfused.geometry.dst_row = p.pool.src_row, unfused.geometry.dst_image = p.pool.src_image;
+  Buffer map(c.images * p.pool.src_image), scratch(conv::Forward::scratch(unfused, c.images), unwritten), expected(dst.size(), untouched);
+  Bytes first(argmax.size());
+  conv::Forward::run(unfused, {c.images, src.data(), kernel.data(), p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
+  PoolForward::reference<float>({p.pool, p.kind, p.argmax}, {c.images, map.data(), expected.data(), first.data(), nullptr, nullptr});
+  EXPECT_TRUE(check::all_same(dst, expected)) << text_of(c, p);
+  if (!p.argmax) return;
+  std::int64_t at = 0;
+  for (std::int64_t n = 0; n < c.images; ++n)
+    for (std::int64_t y = 0; y < p.pool.out_height; ++y)
+      for (std::int64_t x = 0; x < p.pool.out_width; ++x)
+        for (std::int64_t o = 0; o < p.pool.channels; ++o, ++at) {
+          if (argmax[at] == no_cell) continue;
+          ASSERT_EQ(argmax[at], first[at]) << text_of(c, p) << " at " << y << ", " << x << ", " << o;
+        }
+}
+
+inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
+  const auto resolved = problem_of(c);
+  if (!resolved) return;
+  const ConvPoolForward::Problem& p = *resolved;
+  auto src = values(c, src_extent(p.conv, c.images), seed);
+  const auto kernel = values(c, kernel_size(p.conv), seed + 1), bias = values(c, c.out_channels, seed + 2);
+  if (c.hostile) src = random_values(Values::hostile, src_extent(p.conv, c.images), seed);
+  const bool infinite = std::any_of(src.begin(), src.end(), [](double value) { return std::isinf(value); });
+  const Expected e = expected_of(p, c.images, src, kernel, bias);
+  // Bounds: direct forms by the sum of magnitudes, Winograd's by its own; of a window the largest.
+  const auto pooled = [&](std::vector<double> map) {
+    std::vector<double> result(e.dst.size(), 0);
+    PoolForward::reference<double>({p.pool, PoolKind::max, false}, {c.images, map.data(), result.data(), nullptr, nullptr, nullptr});
+    for (double& value : result) value = std::max(value, 0.0);
+    return result;
+  };
+  ConvPoolForward::Problem linear = p;
+  linear.activation = Activation::linear;
+  const auto magnitude_map = expected_of(linear, c.images, magnitudes(src), magnitudes(kernel), magnitudes(bias)).map;
+  const auto direct = pooled(magnitude_map);
+  std::vector<double> winograd;
+  if (conv::Winograd::accepts(p) || conv::WinogradPlane::accepts(p)) {
+    auto map = winograd_magnitudes(p.conv, c.images, src, kernel);
+    for (std::size_t i = 0; i < map.size(); ++i) map[i] = std::max(map[i], magnitude_map[i]);
+    winograd = pooled(map);
+  }
+  const Buffer src32(src), kernel32(kernel), bias32(bias);
+  for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
+    const bool is_winograd = f.name.starts_with("winograd");
+    if (is_winograd && infinite) return;  // NaN, as its file says
+    Buffer dst(static_cast<std::int64_t>(e.dst.size()), untouched), scratch(f.scratch(p, c.images), unwritten);
+    Bytes argmax(static_cast<std::int64_t>(e.argmax.size()), 77);
+    const Buffer packed = packed_for(f, p, kernel32);
+    f.run(p, {c.images, src32.data(), kernel32.data(), packed.data(), c.bias ? bias32.data() : nullptr, dst.data(), p.argmax ? argmax.data() : nullptr, scratch.data()});
+    const auto& bound = is_winograd ? winograd : direct;
+    EXPECT_TRUE(all_near(dst, e.dst, bound)) << text_of(c, p);
+    if (f.needs != core::Isa::scalar && !is_winograd) check_is_unfused(p, c, src32, kernel32, bias32, dst, argmax);
+    if (!p.argmax) return;
+    check_dead(p, c, dst, argmax);
+    if (c.hostile) return;
+    std::vector<double> slack = bound;
+    for (double& value : slack) value *= sum_bound * std::numeric_limits<float>::epsilon();
+    check_argmax(p, c, e, argmax, slack);
+  });
+}
+
+inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
+  c.kind = PoolKind::max, c.argmax = true;
+  const auto resolved = problem_of(c);
+  if (!resolved || c.groups != 1) return;
+  const ConvPoolForward::Problem& p = *resolved;
+  const ConvPoolKernelGradient::Problem problem{p.conv, p.pool};
+  const std::int64_t outputs = c.images * p.pool.out_height * p.pool.out_width * c.out_channels;
+  const auto src = values(c, src_extent(p.conv, c.images), seed), kernel = values(c, kernel_size(p.conv), seed + 1), bias = values(c, c.out_channels, seed + 2);
+  const std::vector<std::uint8_t> argmax = expected_of(p, c.images, src, kernel, bias).argmax;
+  std::vector<double> ddst = random_values(outputs, seed + 3);
+  for (std::size_t i = 0; i < ddst.size(); ++i)
+    if (i % 5 == seed % 5) ddst[i] = 0;  // besides what relu kills
+  const Buffer src32(src), kernel32(kernel), ddst32(ddst);
+
+  std::vector<double> dkernel(kernel.size()), dkernel_size(kernel.size()), dbias(bias.size()), dbias_size(bias.size());
+  ConvPoolKernelGradient::reference<double>(problem, {c.images, src.data(), ddst.data(), argmax.data(), dkernel.data(), dbias.data(), nullptr});
+  ConvPoolKernelGradient::reference<double>(problem, {c.images, magnitudes(src).data(), magnitudes(ddst).data(), argmax.data(), dkernel_size.data(), dbias_size.data(), nullptr});
+  for_each_implementation<ConvPoolKernelGradient>(problem, [&](const Implementation<ConvPoolKernelGradient>& f) {
+    for (const bool with_bias : {false, true}) {
+      Buffer actual(static_cast<std::int64_t>(dkernel.size()), untouched), actual_bias(c.out_channels, untouched), scratch(f.scratch(problem, c.images), unwritten);
+      f.run(problem, {c.images, src32.data(), ddst32.data(), argmax.data(), actual.data(), with_bias ? actual_bias.data() : nullptr, scratch.data()});
+      EXPECT_TRUE(all_near(actual, dkernel, dkernel_size)) << text_of(c, p);
+      if (with_bias) {
+        EXPECT_TRUE(all_near(actual_bias, dbias, dbias_size)) << text_of(c, p);
+      }
+    }
+  });
+
+  std::vector<double> dsrc(src.size(), static_cast<double>(untouched)), dsrc_size(src.size());
+  ConvPoolInputGradient::reference<double>(problem, {c.images, ddst.data(), argmax.data(), kernel.data(), nullptr, dsrc.data(), nullptr});
+  ConvPoolInputGradient::reference<double>(problem, {c.images, magnitudes(ddst).data(), argmax.data(), magnitudes(kernel).data(), nullptr, dsrc_size.data(), nullptr});
+  for_each_implementation<ConvPoolInputGradient>(problem, [&](const Implementation<ConvPoolInputGradient>& f) {
+    Buffer actual(static_cast<std::int64_t>(dsrc.size()), untouched), scratch(f.scratch(problem, c.images), unwritten);
+    const Buffer packed = packed_for(f, problem, kernel32);
+    f.run(problem, {c.images, ddst32.data(), argmax.data(), kernel32.data(), packed.data(), actual.data(), scratch.data()});
+    EXPECT_TRUE(all_near(actual, dsrc, dsrc_size)) << text_of(c, p);
+  });
+}
+
+inline void check_conv_pool(const ConvPoolCase& c, std::uint32_t seed = 1) {
+  check_conv_pool_forward(c, seed);
+  if (c.kind == PoolKind::max) check_conv_pool_gradients(c, seed);
+}
+
+}  // namespace linn::kernels::testing

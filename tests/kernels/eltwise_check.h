@@ -1,0 +1,158 @@
+// Kernels that treat each element alone: every form gives the float reference's values.
+#pragma once
+
+#include "core/random.h"
+#include "kernels/elementwise_check.h"
+#include "kernels/eltwise/activation.h"
+#include "kernels/eltwise/eltwise.h"
+#include "kernels/eltwise/update.h"
+
+namespace linn::kernels::check {
+
+using testing::untouched;
+
+/// Forward and backward, in place and not.
+inline void check_activation(Activation activation, std::int64_t count, Values values, unsigned seed) {
+  SCOPED_TRACE(std::string(name_of(activation)) + " of " + std::to_string(count));
+  std::vector<float> numbers = make(count, values, seed);
+  for (std::size_t i = 0; i < numbers.size(); i += 3) numbers[i] *= 7;  // beyond 6
+  const Buffer src(numbers), ddst(make(count, values == Values::hostile ? Values::normal : values, seed + 1));
+  Buffer dst(count), dsrc(count);
+  ActivationForward::reference<float>({activation}, {count, src.data(), dst.data(), nullptr});
+  ActivationGradient::reference<float>({activation}, {count, src.data(), ddst.data(), dsrc.data(), nullptr});
+  each_form<ActivationForward>({activation}, [&](const Implementation<ActivationForward>& form) {
+    Buffer out(count, untouched), in_place(src);
+    form.run({activation}, {count, src.data(), out.data(), nullptr});
+    form.run({activation}, {count, in_place.data(), in_place.data(), nullptr});
+    ASSERT_TRUE(all_same(out, dst));
+    ASSERT_TRUE(all_same(in_place, dst));
+  });
+  each_form<ActivationGradient>({activation}, [&](const Implementation<ActivationGradient>& form) {
+    Buffer out(count, untouched), in_place(ddst);
+    form.run({activation}, {count, src.data(), ddst.data(), out.data(), nullptr});
+    form.run({activation}, {count, src.data(), in_place.data(), in_place.data(), nullptr});
+    ASSERT_TRUE(all_same(out, dsrc));
+    ASSERT_TRUE(all_same(in_place, dsrc));
+  });
+}
+
+/// Rows of a table of `index.size()` rows, picked by `index` and in a row from the first half on.
+inline void check_gather(DType type, std::int64_t row, const std::vector<std::int64_t>& index) {
+  SCOPED_TRACE(std::string(name_of(type)) + " rows of " + std::to_string(row));
+  const auto rows = static_cast<std::int64_t>(index.size()), first = rows / 2, count = rows - first;
+  std::vector<float> values(static_cast<std::size_t>(rows * row));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>((i * 37) % 256);
+  const Tensor src = Tensor::from(values, {rows, row}).astype(type);
+  each_form<Gather>({row, type}, [&](const Implementation<Gather>& form) {
+    Buffer dst(count * row, untouched), in_a_row(count * row, untouched);
+    form.run({row, type}, {count, src.raw(), index.data(), first, dst.data(), nullptr});
+    form.run({row, type}, {count, src.raw(), nullptr, first, in_a_row.data(), nullptr});
+    for (std::int64_t r = 0; r < count; ++r)
+      for (std::int64_t i = 0; i < row; ++i) {
+        ASSERT_EQ(dst[r * row + i], values[static_cast<std::size_t>(index[static_cast<std::size_t>(first + r)] * row + i)]);
+        ASSERT_EQ(in_a_row[r * row + i], values[static_cast<std::size_t>((first + r) * row + i)]);
+      }
+  });
+}
+
+inline void check_rescale(const Rescale::Problem& problem, std::int64_t count, Values values, unsigned seed) {
+  const Buffer src(make(count, values, seed));
+  Buffer expected(count);
+  Rescale::reference<float>(problem, {count, src.data(), expected.data(), nullptr});
+  each_form<Rescale>(problem, [&](const Implementation<Rescale>& form) {
+    Buffer dst(count, untouched), in_place(src);
+    form.run(problem, {count, src.data(), dst.data(), nullptr});
+    form.run(problem, {count, in_place.data(), in_place.data(), nullptr});
+    ASSERT_TRUE(all_same(dst, expected));
+    ASSERT_TRUE(all_same(in_place, expected));
+  });
+}
+
+inline void check_add(std::int64_t count, Values values, unsigned seed) {
+  const Buffer a(make(count, values, seed)), b(make(count, Values::normal, seed + 1));
+  Buffer expected(count);
+  for (std::int64_t i = 0; i < count; ++i) expected[i] = a[i] + b[i];
+  each_form<Add>({}, [&](const Implementation<Add>& form) {
+    Buffer dst(count, untouched), in_place(a);
+    form.run({}, {count, a.data(), b.data(), dst.data(), nullptr});
+    form.run({}, {count, in_place.data(), b.data(), in_place.data(), nullptr});
+    ASSERT_TRUE(all_same(dst, expected));
+    ASSERT_TRUE(all_same(in_place, expected));
+  });
+}
+
+inline void check_dropout(double rate, std::uint64_t first, std::int64_t count, std::uint64_t seed = 7ull << 40 | 9,
+                          std::uint64_t stream = 3ull << 50 | 11) {
+  SCOPED_TRACE("rate " + std::to_string(rate) + " first " + std::to_string(first) + " count " + std::to_string(count));
+  const Buffer src(make(count, Values::normal, 1));
+  Buffer expected(count);
+  for (std::int64_t i = 0; i < count; ++i)
+    expected[i] =
+        core::Random(seed, stream).uniform(first + static_cast<std::uint64_t>(i)) < rate ? 0.0f : src[i] / static_cast<float>(1 - rate);
+  each_form<Dropout>({rate}, [&](const Implementation<Dropout>& form) {
+    Buffer dst(count, untouched);
+    form.run({rate}, {count, seed, stream, first, src.data(), dst.data(), nullptr});
+    ASSERT_TRUE(all_same(dst, expected));
+  });
+}
+
+/// The arrays of one parameter.
+struct UpdateState {
+  std::int64_t count;
+  Buffer gradient, variable, a, b, c;
+
+  UpdateState(std::int64_t n, Values values, unsigned seed)
+      : count(n),
+        gradient(make(n, values, seed)),
+        variable(make(n, Values::normal, seed + 1)),
+        a(make(n, Values::normal, seed + 2)),
+        b(n),
+        c(n) {
+    const auto positive_b = make(n, Values::normal, seed + 3), positive_c = make(n, Values::normal, seed + 4);
+    std::transform(positive_b.begin(), positive_b.end(), b.data(), [](float v) { return std::abs(v); });
+    std::transform(positive_c.begin(), positive_c.end(), c.data(), [](float v) { return std::abs(v); });
+  }
+};
+
+/// `args(state)` gives a call's arguments.
+template <class Kernel, class Args>
+void check_update(const typename Kernel::Problem& problem, const UpdateState& start, const Args& args) {
+  UpdateState expected = start;
+  Kernel::template reference<float>(problem, args(expected));
+  each_form<Kernel>(problem, [&](const Implementation<Kernel>& form) {
+    UpdateState got = start;
+    form.run(problem, args(got));
+    ASSERT_TRUE(all_same(got.gradient, start.gradient));
+    ASSERT_TRUE(all_same(got.variable, expected.variable));
+    ASSERT_TRUE(all_same(got.a, expected.a));
+    ASSERT_TRUE(all_same(got.b, expected.b));
+    ASSERT_TRUE(all_same(got.c, expected.c));
+  });
+}
+
+inline void check_adam(const AdamUpdate::Problem& problem, double alpha, const UpdateState& start) {
+  check_update<AdamUpdate>(problem, start, [&](UpdateState& s) -> AdamUpdate::Args<float> {
+    return {s.count, alpha, s.gradient.data(), s.variable.data(), s.a.data(), s.b.data(), problem.amsgrad ? s.c.data() : nullptr, nullptr};
+  });
+}
+
+inline void check_sgd(const SgdUpdate::Problem& problem, double rate, const UpdateState& start) {
+  check_update<SgdUpdate>(problem, start, [&](UpdateState& s) -> SgdUpdate::Args<float> {
+    return {s.count, rate, s.gradient.data(), s.variable.data(), problem.momentum != 0 ? s.a.data() : nullptr, nullptr};
+  });
+}
+
+inline void check_rmsprop(const RmspropUpdate::Problem& problem, double rate, const UpdateState& start) {
+  check_update<RmspropUpdate>(problem, start, [&](UpdateState& s) -> RmspropUpdate::Args<float> {
+    return {s.count,
+            rate,
+            s.gradient.data(),
+            s.variable.data(),
+            s.c.data(),
+            problem.momentum != 0 ? s.a.data() : nullptr,
+            problem.centered ? s.b.data() : nullptr,
+            nullptr};
+  });
+}
+
+}  // namespace linn::kernels::check

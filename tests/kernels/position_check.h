@@ -1,0 +1,248 @@
+// Whether `position_invariant` is true: a pattern that repeats itself over the map gives outputs that repeat themselves, bit for
+// bit, wherever a window touches no border. Every implementation that claims it, on every instruction set, at every position.
+#pragma once
+
+#include <numeric>
+
+#include "core/checked.h"
+#include "kernels/conv_pool_check.h"
+#include "kernels/pool_check.h"
+
+namespace linn::kernels::testing {
+
+/// Along one axis: positions [first, last) touch no border, and those `period` apart see the same.
+struct Stretch {
+  std::int64_t first, last, period;
+};
+
+/// Outputs whose windows lie in [begin, end) of the map, which repeats itself every `period`.
+inline Stretch windows_within(std::int64_t begin, std::int64_t end, std::int64_t period, std::int64_t window, std::int64_t stride,
+                              std::int64_t dilation, std::int64_t pad, std::int64_t out) {
+  const std::int64_t last_start = end - 1 - (window - 1) * dilation + pad;
+  return {std::min(core::ceil_div(begin + pad, stride), out), last_start < 0 ? 0 : std::min(last_start / stride + 1, out),
+          period / std::gcd(period, stride)};
+}
+
+/// Source positions all of whose windows are among outputs [begin, end), which repeat themselves every `period`.
+inline Stretch seen_by(std::int64_t begin, std::int64_t end, std::int64_t period, std::int64_t window, std::int64_t stride,
+                       std::int64_t dilation, std::int64_t pad, std::int64_t size) {
+  return {std::max<std::int64_t>(begin * stride - pad + (window - 1) * dilation, 0), std::min((end - 1) * stride - pad + 1, size),
+          stride * period};
+}
+
+struct Stretches {
+  Stretch rows, columns;
+};
+
+inline Stretches windows_within(const Geometry& g, const Stretches& map) {
+  return {windows_within(map.rows.first, map.rows.last, map.rows.period, g.window_height, g.stride_height, g.dilation_height, g.pad_top,
+                         g.out_height),
+          windows_within(map.columns.first, map.columns.last, map.columns.period, g.window_width, g.stride_width, g.dilation_width,
+                         g.pad_left, g.out_width)};
+}
+
+inline Stretches seen_by(const Geometry& g, const Stretches& out) {
+  return {seen_by(out.rows.first, out.rows.last, out.rows.period, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.height),
+          seen_by(out.columns.first, out.columns.last, out.columns.period, g.window_width, g.stride_width, g.dilation_width, g.pad_left,
+                  g.width)};
+}
+
+inline Stretches whole_src(const Geometry& g, std::int64_t period) { return {{0, g.height, period}, {0, g.width, period}}; }
+inline Stretches whole_dst(const Geometry& g, std::int64_t period) { return {{0, g.out_height, period}, {0, g.out_width, period}}; }
+
+/// Windows that cross no border, of outputs that repeat themselves.
+inline Stretches whole_windows(const Geometry& g, std::int64_t period) {
+  Stretches result = windows_within(g, whole_src(g, 1));
+  result.rows.period = result.columns.period = period;
+  return result;
+}
+
+/// Where the elements of a map lie.
+struct Pitches {
+  std::int64_t images, image, row, pixel, channels;
+};
+
+inline Pitches src_pitches(const Geometry& g, std::int64_t images) { return {images, g.src_image, g.src_row, g.src_pixel, g.channels}; }
+inline Pitches dst_pitches(const Geometry& g, std::int64_t images) { return {images, g.dst_image, g.dst_row, g.dst_pixel, g.out_channels}; }
+inline Pitches dense(std::int64_t images, std::int64_t height, std::int64_t width, std::int64_t channels) {
+  return {images, height * width * channels, width * channels, channels, channels};
+}
+
+/// A map of height x width in which the top left period x period pixels repeat themselves, in every image.
+template <class T, class Make>
+Guarded<T> repeated(const Pitches& at, std::int64_t height, std::int64_t width, std::int64_t period, const Make& make) {
+  const auto pattern = make(period * period * at.channels);
+  Guarded<T> map(at.images * at.image);
+  for (std::int64_t n = 0; n < at.images; ++n)
+    for (std::int64_t y = 0; y < height; ++y)
+      for (std::int64_t x = 0; x < width; ++x)
+        for (std::int64_t c = 0; c < at.channels; ++c)
+          map[n * at.image + y * at.row + x * at.pixel + c] =
+              static_cast<T>(pattern[static_cast<std::size_t>((y % period * period + x % period) * at.channels + c)]);
+  return map;
+}
+
+inline Buffer repeated_values(const Pitches& at, std::int64_t height, std::int64_t width, std::int64_t period, std::uint32_t seed) {
+  return repeated<float>(at, height, width, period, [&](std::int64_t count) { return random_values(count, seed); });
+}
+
+/// An argmax that repeats itself; where a window crosses a border, its first cell in the map (none: 0), as the forward call would say.
+inline Bytes repeated_cells(const Geometry& pool, std::int64_t images, std::int64_t period, std::uint32_t seed) {
+  const std::int64_t cells = std::min<std::int64_t>(pool.window_height * pool.window_width, 256);
+  const Pitches at = dense(images, pool.out_height, pool.out_width, pool.channels);
+  Bytes argmax = repeated<std::uint8_t>(at, pool.out_height, pool.out_width, period, [&](std::int64_t count) {
+    std::vector<std::int64_t> result(static_cast<std::size_t>(count));
+    std::mt19937 engine(seed);
+    for (std::int64_t& cell : result) cell = static_cast<std::int64_t>(engine()) % cells;
+    return result;
+  });
+  const Stretches whole = whole_windows(pool, period);
+  const std::vector<float> ones(static_cast<std::size_t>(images * pool.src_image), 1.0f);
+  Buffer largest(images * pool.dst_image);
+  Bytes first(argmax.size());
+  PoolForward::reference<float>({pool, PoolKind::max, true}, {images, ones.data(), largest.data(), first.data(), nullptr, nullptr});
+  for (std::int64_t i = 0; i < argmax.size(); ++i) {
+    const std::int64_t y = i % at.image / at.row, x = i % at.row / at.pixel;
+    if (y < whole.rows.first || y >= whole.rows.last || x < whole.columns.first || x >= whole.columns.last) argmax[i] = first[i];
+  }
+  return argmax;
+}
+
+/// Pixels a period apart, in all images, have the same bits.
+template <class T>
+::testing::AssertionResult repeats(const Guarded<T>& map, const Pitches& at, const Stretches& where) {
+  for (std::int64_t n = 0; n < at.images; ++n)
+    for (std::int64_t y = where.rows.first; y < where.rows.last; ++y)
+      for (std::int64_t x = where.columns.first; x < where.columns.last; ++x) {
+        const std::int64_t from_y = where.rows.first + (y - where.rows.first) % where.rows.period;
+        const std::int64_t from_x = where.columns.first + (x - where.columns.first) % where.columns.period;
+        const T* one = map.data() + n * at.image + y * at.row + x * at.pixel;
+        const T* other = map.data() + from_y * at.row + from_x * at.pixel;
+        for (std::int64_t c = 0; c < at.channels; ++c)
+          if (std::memcmp(one + c, other + c, sizeof(T)) != 0)
+            return ::testing::AssertionFailure() << "image " << n << ", " << y << ", " << x << ", channel " << c << " is " << +one[c]
+                                                 << ", but at " << from_y << ", " << from_x << " in image 0 it is " << +other[c];
+      }
+  return ::testing::AssertionSuccess();
+}
+
+template <class Kernel, class Visit>
+void for_each_invariant(const typename Kernel::Problem& problem, const Visit& visit) {
+  for_each_implementation<Kernel>(problem, [&](const Implementation<Kernel>& f) {
+    if (f.position_invariant) visit(f);
+  });
+}
+
+inline void check_positions_forward(const Geometry& g, std::int64_t images, std::int64_t period, std::uint32_t seed) {
+  const ConvForward::Problem problem = {g, true, Activation::relu};
+  const Buffer src = repeated_values(src_pitches(g, images), g.height, g.width, period, seed);
+  const Buffer kernel(random_values(kernel_size(g), seed + 1)), bias(random_values(g.out_channels, seed + 2));
+  for_each_invariant<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+    Buffer dst(images * g.dst_image, untouched), scratch(f.scratch(problem, images), unwritten);
+    f.run(problem, {images, src.data(), kernel.data(), bias.data(), dst.data(), scratch.data()});
+    EXPECT_TRUE(repeats(dst, dst_pitches(g, images), windows_within(g, whole_src(g, period)))) << text(g);
+  });
+}
+
+inline void check_positions_input_gradient(const Geometry& g, std::int64_t images, std::int64_t period, std::uint32_t seed) {
+  const Buffer ddst = repeated_values(dst_pitches(g, images), g.out_height, g.out_width, period, seed),
+               kernel(random_values(kernel_size(g), seed + 1));
+  for_each_invariant<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
+    Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(g, images), unwritten);
+    f.run(g, {images, ddst.data(), kernel.data(), dsrc.data(), scratch.data()});
+    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_dst(g, period)))) << text(g);
+  });
+}
+
+/// Of one pixel that repeats itself all cells of a window are equal, so argmax must be the first: cells are positions too.
+inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p, std::int64_t images, std::int64_t period,
+                                              std::uint32_t seed) {
+  const Geometry &g = p.conv, &pool = p.pool;
+  const Buffer src = repeated_values(src_pitches(g, images), g.height, g.width, period, seed);
+  const Buffer kernel(random_values(kernel_size(g), seed + 1)), bias(random_values(g.out_channels, seed + 2));
+  const Stretches where = windows_within(pool, windows_within(g, whole_src(g, period)));
+  for_each_invariant<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
+    Buffer dst(images * pool.dst_image, untouched), scratch(f.scratch(p, images), unwritten);
+    Bytes argmax(images * pool.out_height * pool.out_width * pool.channels);
+    const Buffer packed = packed_for(f, p, kernel);
+    f.run(p, {images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, dst.data(),
+              p.argmax ? argmax.data() : nullptr, scratch.data()});
+    EXPECT_TRUE(repeats(dst, dst_pitches(pool, images), where)) << text(g) << "; pool " << text(pool);
+    if (!p.argmax || p.activation != Activation::linear) return;
+    const Pitches cells = dense(images, pool.out_height, pool.out_width, pool.channels);
+    EXPECT_TRUE(repeats(argmax, cells, where)) << text(g) << "; pool " << text(pool);
+    if (period > 1) return;
+    for (std::int64_t y = where.rows.first; y < where.rows.last; ++y)
+      for (std::int64_t x = where.columns.first; x < where.columns.last; ++x)
+        for (std::int64_t o = 0; o < pool.channels; ++o)
+          ASSERT_EQ(argmax[y * cells.row + x * cells.pixel + o], 0) << text(g) << "; pool " << text(pool);
+  });
+}
+
+inline void check_positions_conv_pool_input_gradient(const ConvPoolInputGradient::Problem& p, std::int64_t images, std::int64_t period,
+                                                     std::uint32_t seed) {
+  const Geometry &g = p.conv, &pool = p.pool;
+  Buffer ddst =
+      repeated_values(dense(images, pool.out_height, pool.out_width, pool.channels), pool.out_height, pool.out_width, period, seed);
+  for (std::int64_t i = 0; i < ddst.size(); ++i)
+    if (i % pool.channels % 3 == 1) ddst[i] = 0;
+  const Bytes argmax = repeated_cells(pool, images, period, seed + 1);
+  const Buffer kernel(random_values(kernel_size(g), seed + 2));
+  for_each_invariant<ConvPoolInputGradient>(p, [&](const Implementation<ConvPoolInputGradient>& f) {
+    Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(p, images), unwritten);
+    const Buffer packed = packed_for(f, p, kernel);
+    f.run(p, {images, ddst.data(), argmax.data(), kernel.data(), packed.data(), dsrc.data(), scratch.data()});
+    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, seen_by(pool, whole_windows(pool, period)))))
+        << text(g) << "; pool " << text(pool);
+  });
+}
+
+inline void check_positions_pool(const Geometry& g, PoolKind kind, std::int64_t images, std::int64_t period, std::uint32_t seed) {
+  const PoolForward::Problem problem = {g, kind, kind == PoolKind::max && g.window_height * g.window_width <= 256};
+  const Buffer src = repeated_values(src_pitches(g, images), g.height, g.width, period, seed);
+  const Stretches where = windows_within(g, whole_src(g, period));
+  for_each_invariant<PoolForward>(problem, [&](const Implementation<PoolForward>& f) {
+    Buffer dst(images * g.dst_image, untouched), scratch(f.scratch(problem, images), unwritten);
+    Bytes argmax(images * g.out_height * g.out_width * g.channels);
+    f.run(problem, {images, src.data(), dst.data(), problem.argmax ? argmax.data() : nullptr, nullptr, scratch.data()});
+    EXPECT_TRUE(repeats(dst, dst_pitches(g, images), where)) << text(g);
+    EXPECT_TRUE(repeats(argmax, dense(images, g.out_height, g.out_width, g.channels), where)) << text(g);
+  });
+}
+
+inline void check_positions_pool_gradient(const Geometry& g, PoolKind kind, std::int64_t images, std::int64_t period, std::uint32_t seed) {
+  if (g.window_height * g.window_width > 256) return;
+  const PoolInputGradient::Problem problem = {g, kind, kind == PoolKind::max};
+  const Buffer ddst = repeated_values(dst_pitches(g, images), g.out_height, g.out_width, period, seed);
+  const Bytes argmax = repeated_cells(g, images, period, seed + 1);
+  for_each_invariant<PoolInputGradient>(problem, [&](const Implementation<PoolInputGradient>& f) {
+    Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(problem, images), unwritten);
+    f.run(problem, {images, ddst.data(), kind == PoolKind::max ? argmax.data() : nullptr, nullptr, dsrc.data(), scratch.data()});
+    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_windows(g, period))))
+        << text(g) << (kind == PoolKind::max ? " max" : " average");
+  });
+}
+
+/// Rows that are equal give rows that are equal.
+inline void check_positions_dense(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, std::uint32_t seed) {
+  const DenseForward::Problem problem = {inputs, outputs, true, Activation::relu};
+  const Buffer src = repeated_values(dense(1, rows, 1, inputs), rows, 1, 1, seed), kernel(random_values(inputs * outputs, seed + 1)),
+               bias(random_values(outputs, seed + 2));
+  for_each_invariant<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
+    Buffer dst(rows * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
+    f.run(problem, {rows, src.data(), kernel.data(), bias.data(), dst.data(), scratch.data()});
+    EXPECT_TRUE(repeats(dst, dense(1, rows, 1, outputs), {{0, rows, 1}, {0, 1, 1}})) << rows << " x " << inputs << " x " << outputs;
+  });
+}
+
+/// `run(implementation, count, dst)` on equal elements gives equal elements.
+template <class Kernel, class Run>
+void check_positions_elements(const typename Kernel::Problem& problem, std::int64_t count, const Run& run) {
+  for_each_invariant<Kernel>(problem, [&](const Implementation<Kernel>& f) {
+    Buffer dst(count, 0.7f);
+    run(f, dst);
+    EXPECT_TRUE(repeats(dst, dense(1, count, 1, 1), {{0, count, 1}, {0, 1, 1}})) << count << " elements";
+  });
+}
+
+}  // namespace linn::kernels::testing

@@ -1,0 +1,241 @@
+// `position_invariant` told apart by bits: every implementation that claims it, and one that rightly does not.
+#include <gtest/gtest.h>
+
+#include "kernels/kernels.h"
+#include "kernels/position_check.h"
+
+namespace linn::kernels {
+namespace {
+
+using namespace testing;
+
+struct Layer {
+  Window conv;
+  Window pool;
+  std::int64_t height, width, channels, out_channels;
+};
+
+constexpr Window three = {.height = 3, .width = 3}, same = {.height = 3, .width = 3, .border = Border::same};
+constexpr Window two_by_two = {.height = 2, .width = 2, .stride_height = 2, .stride_width = 2};
+
+// All implementations find something to accept; sizes leave tails of tiles, vectors and strips.
+constexpr Layer layers[] = {
+    {three, two_by_two, 23, 29, 1, 37},
+    {three, two_by_two, 17, 21, 20, 35},
+    {same, two_by_two, 18, 23, 9, 18},
+    {{.height = 2, .width = 3, .stride_height = 2, .dilation_width = 2, .border = Border::same},
+     {.height = 3, .width = 2, .border = Border::same},
+     21,
+     26,
+     3,
+     21},
+    {{.height = 5, .width = 1, .stride_width = 3}, {.height = 2, .width = 3, .stride_height = 1, .stride_width = 2}, 16, 50, 33, 7},
+};
+
+constexpr std::int64_t images = 3;
+constexpr std::int64_t periods[] = {1, 2, 3};
+
+Geometry conv_of(const Layer& layer) { return resolve(layer.conv, layer.height, layer.width, layer.channels, layer.out_channels).value(); }
+Geometry pool_of(const Geometry& conv, const Layer& layer) {
+  return resolve(layer.pool, conv.out_height, conv.out_width, conv.out_channels, conv.out_channels).value();
+}
+
+template <class Visit>
+void for_each_layer(const Visit& visit) {
+  for (const Layer& layer : layers)
+    for (const std::int64_t period : periods)
+      visit(conv_of(layer), pool_of(conv_of(layer), layer), period, static_cast<std::uint32_t>(&layer - layers));
+}
+
+// One for each kernel of the registry that has more than its reference.
+template <class Kernel>
+void check_positions() {
+  static_assert(sizeof(Kernel) == 0, "say here how position_invariant of this kernel is tested");
+}
+
+template <>
+void check_positions<ConvForward>() {
+  for_each_layer([](const Geometry& conv, const Geometry&, std::int64_t period, std::uint32_t seed) {
+    check_positions_forward(conv, images, period, seed);
+  });
+}
+template <>
+void check_positions<ConvInputGradient>() {
+  for_each_layer([](const Geometry& conv, const Geometry&, std::int64_t period, std::uint32_t seed) {
+    check_positions_input_gradient(conv, images, period, seed);
+  });
+}
+template <>
+void check_positions<ConvPoolForward>() {
+  for_each_layer([](const Geometry& conv, const Geometry& pool, std::int64_t period, std::uint32_t seed) {
+    for (const Activation activation : {Activation::linear, Activation::relu})
+      for (const bool argmax : {false, true})
+        check_positions_conv_pool_forward({conv, pool, PoolKind::max, true, activation, argmax}, images, period, seed);
+    check_positions_conv_pool_forward({conv, pool, PoolKind::average, true, Activation::relu, false}, images, period, seed);
+  });
+}
+template <>
+void check_positions<ConvPoolInputGradient>() {
+  for_each_layer([](const Geometry& conv, const Geometry& pool, std::int64_t period, std::uint32_t seed) {
+    check_positions_conv_pool_input_gradient({conv, pool}, images, period, seed);
+  });
+}
+template <>
+void check_positions<PoolForward>() {
+  for_each_layer([](const Geometry&, const Geometry& pool, std::int64_t period, std::uint32_t seed) {
+    for (const PoolKind kind : {PoolKind::max, PoolKind::average}) check_positions_pool(pool, kind, images, period, seed);
+  });
+}
+template <>
+void check_positions<PoolInputGradient>() {
+  for_each_layer([](const Geometry&, const Geometry& pool, std::int64_t period, std::uint32_t seed) {
+    for (const PoolKind kind : {PoolKind::max, PoolKind::average}) check_positions_pool_gradient(pool, kind, images, period, seed);
+  });
+}
+template <>
+void check_positions<DenseForward>() {
+  for (const std::int64_t outputs : {1, 10, 33, 70})
+    for (const std::int64_t inputs : {1, 31, 1100}) check_positions_dense(300, inputs, outputs, 1);
+}
+
+constexpr std::int64_t count = 111;
+const Buffer& equal_elements() {
+  static const Buffer values(count, -0.37f);
+  return values;
+}
+
+template <>
+void check_positions<ActivationForward>() {
+  for (const std::string_view name : activation_names())
+    check_positions_elements<ActivationForward>({activation_named(name).value()}, count, [&](const auto& f, Buffer& dst) {
+      f.run({activation_named(name).value()}, {count, equal_elements().data(), dst.data(), nullptr});
+    });
+}
+template <>
+void check_positions<ActivationGradient>() {
+  for (const std::string_view name : activation_names())
+    check_positions_elements<ActivationGradient>({activation_named(name).value()}, count, [&](const auto& f, Buffer& dst) {
+      f.run({activation_named(name).value()}, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
+    });
+}
+template <>
+void check_positions<Rescale>() {
+  check_positions_elements<Rescale>({0.3, 0.7}, count, [](const auto& f, Buffer& dst) {
+    f.run({0.3, 0.7}, {count, equal_elements().data(), dst.data(), nullptr});
+  });
+}
+template <>
+void check_positions<Add>() {
+  check_positions_elements<Add>({}, count, [](const auto& f, Buffer& dst) {
+    f.run({}, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
+  });
+}
+template <>
+void check_positions<Dropout>() {
+  check_positions_elements<Dropout>({0.0}, count, [](const auto& f, Buffer& dst) {
+    f.run({0.0}, {count, 1, 2, 3, equal_elements().data(), dst.data(), nullptr});
+  });
+}
+template <>
+void check_positions<Gather>() {
+  check_positions_elements<Gather>({count, DType::f32}, count, [](const auto& f, Buffer& dst) {
+    f.run({count, DType::f32}, {1, equal_elements().data(), nullptr, 0, dst.data(), nullptr});
+  });
+}
+template <>
+void check_positions<AdamUpdate>() {
+  check_positions_elements<AdamUpdate>({}, count, [](const auto& f, Buffer& dst) {
+    Buffer momentum(count, 0.3f), velocity(count, 0.4f);
+    f.run({}, {count, 1e-3, equal_elements().data(), dst.data(), momentum.data(), velocity.data(), nullptr, nullptr});
+  });
+}
+template <>
+void check_positions<SgdUpdate>() {
+  check_positions_elements<SgdUpdate>({0.9, true}, count, [](const auto& f, Buffer& dst) {
+    Buffer momentum(count, 0.3f);
+    f.run({0.9, true}, {count, 1e-3, equal_elements().data(), dst.data(), momentum.data(), nullptr});
+  });
+}
+template <>
+void check_positions<RmspropUpdate>() {
+  check_positions_elements<RmspropUpdate>({}, count, [](const auto& f, Buffer& dst) {
+    Buffer velocity(count, 0.3f);
+    f.run({}, {count, 1e-3, equal_elements().data(), dst.data(), velocity.data(), nullptr, nullptr, nullptr});
+  });
+}
+
+// Their outputs have no place in a map: sums over all of it, and copies.
+template <>
+void check_positions<ConvKernelGradient>() {}
+template <>
+void check_positions<ConvPoolKernelGradient>() {}
+template <>
+void check_positions<DenseKernelGradient>() {}
+template <>
+void check_positions<GlobalPoolForward>() {}
+template <>
+void check_positions<GlobalPoolInputGradient>() {}
+template <>
+void check_positions<TransposeKernel>() {}
+template <>
+void check_positions<ColumnSum>() {}
+
+TEST(PositionInvariance, EveryImplementationThatClaimsItHasIt) {
+#define LINN_KERNEL(kernel, ...) __VA_OPT__(check_positions<kernel>();)
+#include "kernels/registry.inc"
+#undef LINN_KERNEL
+}
+
+struct Moved {
+  std::int64_t compared = 0, differ = 0;
+};
+
+// Runs f on an image and on the same moved by one column, so that each pixel of the map changes its cell, and compares the pixels
+// that are the largest of their windows in both.
+Moved move_by_one_column(const ConvPoolForward::Problem& p, const Implementation<ConvPoolForward>& f) {
+  const Geometry &g = p.conv, &pool = p.pool;
+  Pitches wide = src_pitches(g, 1);
+  wide.row += g.channels, wide.image = wide.row * g.height;
+  const Buffer image = repeated_values(wide, g.height, g.width + 1, g.width + 1, 1), kernel(random_values(kernel_size(g), 2));
+  const Buffer packed = packed_for(f, p, kernel);
+  Geometry view = g;
+  view.src_row = wide.row, view.src_image = wide.image;
+  const ConvPoolForward::Problem viewed = {view, pool, p.kind, p.bias, p.activation, p.argmax};
+  Buffer before(pool.dst_image), after(pool.dst_image), scratch(f.scratch(viewed, 1), unwritten);
+  Bytes before_cell(pool.dst_image), after_cell(pool.dst_image);
+  f.run(viewed, {1, image.data() + g.channels, kernel.data(), packed.data(), nullptr, before.data(), before_cell.data(), scratch.data()});
+  f.run(viewed, {1, image.data(), kernel.data(), packed.data(), nullptr, after.data(), after_cell.data(), scratch.data()});
+  Moved result;
+  for (std::int64_t i = 0; i < pool.dst_image; ++i) {
+    const std::int64_t x = i / pool.channels % pool.out_width, moved_column = 2 * x + before_cell[i] % 2 + 1;
+    if (moved_column / 2 >= pool.out_width) continue;
+    const std::int64_t at = i + (moved_column / 2 - x) * pool.channels;
+    if (after_cell[at] % 2 != moved_column % 2 || after_cell[at] / 2 != before_cell[i] / 2) continue;
+    ++result.compared;
+    result.differ += std::memcmp(&before[i], &after[at], sizeof(float)) != 0;
+  }
+  return result;
+}
+
+// A Winograd tile sums each of its cells in another order.
+TEST(PositionInvariance, PixelsThatChangeTheirCell) {
+  const Layer layer = {three, two_by_two, 15, 19, 32, 40};
+  const Geometry conv = conv_of(layer);
+  const ConvPoolForward::Problem p = {conv, pool_of(conv, layer), PoolKind::max, false, Activation::linear, true};
+  bool winograd = false;
+  for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
+    const Moved moved = move_by_one_column(p, f);
+    EXPECT_GT(moved.compared, 100);
+    if (f.position_invariant)
+      EXPECT_EQ(moved.differ, 0);
+    else
+      EXPECT_GT(moved.differ, 0);
+    if (f.name != "winograd") return;
+    EXPECT_FALSE(f.position_invariant);
+    winograd = true;
+  });
+  EXPECT_EQ(winograd, core::available_isas().front() != core::Isa::scalar);
+}
+
+}  // namespace
+}  // namespace linn::kernels
