@@ -169,7 +169,7 @@ void check_forward(const Case& c, std::uint32_t seed) {
     std::vector<std::uint8_t> argmax(e.argmax.size(), 77);
     const Buffer packed = packed_for(f, p, kernel32);
     f.run(p, {c.images, src32.data(), kernel32.data(), packed.data(), c.bias ? bias32.data() : nullptr, dst.data(), p.argmax ? argmax.data() : nullptr, scratch.data()});
-    const auto& bound = f.name == "winograd" ? winograd : direct;
+    const auto& bound = f.direct_form ? direct : winograd;
     EXPECT_TRUE(all_near(dst, e.dst, bound)) << text_of(c, p);
     if (!p.argmax) return;
     std::vector<double> slack = bound;
