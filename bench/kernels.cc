@@ -1,49 +1,18 @@
 // Speed of the kernels of one network's layers: GFLOP/s, and the fraction of what a loop of independent multiply-adds reaches
 // in the same run ("of_peak"), both at their best. Hosts are noisy: compare fractions of one run.
 // LINN_ISA caps the instruction set.
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "bench/kernels.cc"
-#include <hwy/foreach_target.h>  // IWYU pragma: keep
-#include <hwy/highway.h>
-
-#include <cstdint>
-
-HWY_BEFORE_NAMESPACE();
-namespace linn::bench::HWY_NAMESPACE {
-namespace {
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Nothing but multiply-adds on 12 accumulators. Returns how many floating-point operations it did.
-double fma_loop(std::int64_t steps, float* out) {
-  const hn::CappedTag<float, 16> d;
-  hn::Vec<decltype(d)> sum[12];
-  const auto a = hn::Set(d, out[0]), b = hn::Set(d, out[1]);
-#pragma GCC unroll 12
-  for (int i = 0; i < 12; ++i) sum[i] = hn::Set(d, static_cast<float>(i));
-  for (std::int64_t s = 0; s < steps; ++s)
-#pragma GCC unroll 12
-    for (int i = 0; i < 12; ++i) sum[i] = hn::MulAdd(sum[i], a, b);
-  for (int i = 1; i < 12; ++i) sum[0] = hn::Add(sum[0], sum[i]);
-  out[2] = hn::GetLane(sum[0]);
-  return 2.0 * 12 * static_cast<double>(steps) * static_cast<double>(hn::Lanes(d));
-}
-
-}  // namespace
-}  // namespace linn::bench::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 #include <benchmark/benchmark.h>
 
 #include <chrono>
+#include <cstdint>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "kernels/roofline.h"
 
 namespace linn::bench {
-HWY_EXPORT(fma_loop);
 namespace {
 
 using namespace kernels;
@@ -52,13 +21,11 @@ double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_
 
 // FLOP/s of the loop: the best of three short ones.
 double peak() {
-  alignas(64) float values[4] = {0.5f, 0.25f, 0, 0};
   double best = 0;
   for (int i = 0; i < 3; ++i) {
     const double start = seconds_now();
-    const double operations = HWY_DYNAMIC_DISPATCH(fma_loop)(200000, values);
+    const double operations = multiply_adds(200000);
     best = std::max(best, operations / (seconds_now() - start));
-    benchmark::DoNotOptimize(values[2]);
   }
   return best;
 }
@@ -99,22 +66,7 @@ void measure(benchmark::State& state, double operations, const Call& call) {
   state.counters["of_peak"] = operations / best / rate;
 }
 
-// Two for each pair of an output and a source pixel inside the map.
-double operations_of(const Geometry& g, std::int64_t images) {
-  const auto pairs = [](std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t dilation, std::int64_t pad, std::int64_t size) {
-    std::int64_t count = 0;
-    for (std::int64_t y = 0; y < out; ++y)
-      for (std::int64_t i = 0; i < window; ++i) {
-        const std::int64_t at = y * stride - pad + i * dilation;
-        count += at >= 0 && at < size;
-      }
-    return count;
-  };
-  const std::int64_t rows = pairs(g.out_height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.height);
-  const std::int64_t columns = pairs(g.out_width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.width);
-  const std::int64_t depth = g.channels / g.groups;
-  return 2.0 * static_cast<double>(images * rows * columns * g.out_channels * depth);
-}
+double operations_of(const Geometry& g, std::int64_t images) { return 2.0 * static_cast<double>(images * products(g)); }
 
 void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
   Data src(images * g.src_image), kernel(g.window_height * g.window_width * g.channels * g.out_channels), bias(g.out_channels);
@@ -278,4 +230,3 @@ int main(int argc, char** argv) {
   linn::bench::register_all();
   benchmark::RunSpecifiedBenchmarks();
 }
-#endif
