@@ -30,23 +30,8 @@ inline std::int64_t kernel_size(const kernels::Geometry& g) {
   return g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels;
 }
 
-/// Of a convolution: two for each pair of an output and a source pixel inside the map.
-inline double operations_of(const kernels::Geometry& g, std::int64_t images) {
-  const auto pairs = [](std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t dilation, std::int64_t pad,
-                        std::int64_t size) {
-    std::int64_t count = 0;
-    for (std::int64_t y = 0; y < out; ++y)
-      for (std::int64_t i = 0; i < window; ++i) {
-        const std::int64_t at = y * stride - pad + i * dilation;
-        count += at >= 0 && at < size;
-      }
-    return count;
-  };
-  const std::int64_t rows = pairs(g.out_height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.height);
-  const std::int64_t columns = pairs(g.out_width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.width);
-  const std::int64_t depth = g.channels / g.groups;
-  return 2.0 * static_cast<double>(images * rows * columns * g.out_channels * depth);
-}
+/// Of a convolution in its direct form.
+inline double operations_of(const kernels::Geometry& g, std::int64_t images) { return 2.0 * static_cast<double>(images * kernels::products(g)); }
 
 /// A convolution with 2x2 max pooling. What is counted is the direct form's products of the cells that windows see, so Winograd may
 /// pass 1, and for gradients the products of living windows.

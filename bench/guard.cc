@@ -1,5 +1,5 @@
 // Has a kernel become slower? Compares the speed of a few kernels with loops that measure the machine in the same process
-// (bench/loops.h), and those ratios with the ones kept in bench/guard.json for this kind of CPU.
+// (kernels/roofline.h), and those ratios with the ones kept in bench/guard.json for this kind of CPU.
 //
 //   bench_guard FILE           ends with 1 if a ratio is below half of the kept one, with 77 if nothing is kept for this CPU
 //   bench_guard FILE --write   puts this run's ratios into FILE; those of other CPUs stay
@@ -24,9 +24,9 @@
 #include <vector>
 
 #include "bench/data.h"
-#include "bench/loops.h"
 #include "core/cpu.h"
 #include "kernels/kernels.h"
+#include "kernels/roofline.h"
 
 namespace linn::bench {
 namespace {
@@ -41,7 +41,7 @@ constexpr int nothing_kept = 77;  // ctest calls this skipped
 /// A kernel on memory of its own.
 struct Measured {
   std::string name;
-  bool streams;   // compared by bytes with scale_loop; else by operations with multiply_add_loop
+  bool streams;   // compared by bytes with `copy`; else by operations with `multiply_adds`
   double amount;  // bytes or operations of a call
   std::function<void()> call;
 };
@@ -249,10 +249,14 @@ double time_of(std::int64_t calls, const Call& call) {
 /// The kernel's speed as a share of the loop's.
 double ratio_of(const Measured& measured, int batches, int pairs) {
   static Data from(elements), to(elements);
-  alignas(64) static float factors[4] = {0.5f, 0.25f, 0, 0};
   double loop_amount = 0;
   const auto loop = [&] {
-    loop_amount = measured.streams ? scale_loop(elements, 0.5f, from.get(), to.get()) : multiply_add_loop(1000, factors);
+    if (measured.streams) {
+      copy(from.get(), to.get(), elements);
+      loop_amount = bytes_of(2 * elements);
+    } else {
+      loop_amount = multiply_adds(1000);
+    }
   };
   measured.call();
   loop();

@@ -8,6 +8,7 @@
 
 #include "linn/tensor.h"
 #include "linn/train.h"
+#include "linn/types.h"
 
 namespace linn {
 
@@ -42,6 +43,8 @@ struct FitOptions {
   std::int64_t validation_freq = 1;
   /// Every number of x is multiplied by it on its way into the network, in the op that converts the batch.
   double input_scale = 1;
+  /// Which kernels may run; training and validation alike.
+  Accuracy accuracy = "fast";
 };
 
 struct EvaluateOptions {
@@ -50,18 +53,21 @@ struct EvaluateOptions {
   Tensor sample_weight = {};
   std::int64_t steps = 0;
   double input_scale = 1;
+  Accuracy accuracy = "fast";
 };
 
 struct PredictOptions {
   /// Images computed at once; changes memory and speed, never a result.
   std::int64_t batch_size = 256;
   double input_scale = 1;
+  Accuracy accuracy = "fast";
 };
 
 struct BatchOptions {
   Tensor sample_weight = {};
   std::map<std::int64_t, double> class_weight = {};
   double input_scale = 1;
+  Accuracy accuracy = "fast";
 };
 
 }  // namespace linn

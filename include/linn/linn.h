@@ -13,6 +13,7 @@
 #include "linn/losses.h"        // IWYU pragma: export
 #include "linn/model.h"         // IWYU pragma: export
 #include "linn/optimizers.h"    // IWYU pragma: export
+#include "linn/profile.h"       // IWYU pragma: export
 #include "linn/shape.h"         // IWYU pragma: export
 #include "linn/shift.h"         // IWYU pragma: export
 #include "linn/tensor.h"        // IWYU pragma: export

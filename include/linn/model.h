@@ -16,8 +16,10 @@
 #include "linn/layer.h"
 #include "linn/losses.h"
 #include "linn/optimizers.h"
+#include "linn/profile.h"
 #include "linn/tensor.h"
 #include "linn/train.h"
+#include "linn/types.h"
 
 namespace linn {
 
@@ -92,7 +94,7 @@ class Sequential {
   Logs test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options = {});
   Tensor predict_on_batch(const Tensor& x) const;
   /// What leaves every layer, by layer name, float32 of shape (n, ...).
-  std::vector<std::pair<std::string, Tensor>> layer_outputs(const Tensor& x, double input_scale = 1) const;
+  std::vector<std::pair<std::string, Tensor>> layer_outputs(const Tensor& x, double input_scale = 1, Accuracy accuracy = "fast") const;
 
   /// All variables in Keras's order, as copies.
   std::vector<Tensor> get_weights() const;
@@ -115,6 +117,10 @@ class Sequential {
   /// Notes of the user's that are saved with the model, such as the factor its inputs were multiplied by.
   Metadata& metadata();
   const Metadata& metadata() const;
+
+  /// Runs steps under the clock and says what each op did. Trains a copy: the model stays as it was.
+  /// Throws StateError before the model is built or, for training, compiled; as `fit` and `predict` for data that do not fit.
+  Profile profile(const ProfileOptions& options = {}) const;
 
   /// The gradients of the loss on one batch, by variable name, in the model's order; changes nothing.
   std::vector<std::pair<std::string, Tensor>> gradients(const Tensor& x, const Tensor& y, const BatchOptions& options = {});

@@ -10,6 +10,7 @@
 
 #include "linn/model.h"
 #include "linn/tensor.h"
+#include "linn/types.h"
 
 namespace linn::shift {
 
@@ -44,6 +45,7 @@ struct SweepOptions {
   std::function<bool(std::int64_t done, std::int64_t all)> progress = {};
   /// As in FitOptions: every number of the images is multiplied by it.
   double input_scale = 1;
+  Accuracy accuracy = "fast";
 };
 
 /// What a sweep found. "Within r" means |dy| <= r and |dx| <= r, and r = 0 is the image where it was.

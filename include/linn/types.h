@@ -41,6 +41,29 @@ class Padding {
   Kind kind_;
 };
 
+/// How closely a call follows the arithmetic of the layers' definitions. "fast": any kernel may run, also one that rounds otherwise,
+/// such as Winograd's convolution, each within its stated bound. "exact": only kernels that sum the float32 products of the
+/// definition; slower where a network has 3x3 convolutions. Either way the same seed gives the same bits on any number of threads.
+/// A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
+class Accuracy {
+ public:
+  enum Kind : std::uint8_t { fast, exact };
+
+  consteval Accuracy(const char* name) : kind_(literal(name)) {}
+  Accuracy(const std::string& name);
+  constexpr Kind kind() const { return kind_; }
+  std::string_view name() const { return kind_ == exact ? "exact" : "fast"; }
+  friend constexpr bool operator==(const Accuracy&, const Accuracy&) = default;
+
+ private:
+  static consteval Kind literal(std::string_view name) {
+    if (name == "fast") return fast;
+    if (name == "exact") return exact;
+    throw "accuracy must be \"fast\" or \"exact\"";
+  }
+  Kind kind_;
+};
+
 /// "channels_last", images as (height, width, channels): the only layout linn computes in. "channels_first" is Keras's other
 /// name; it is known, and refused with the way out.
 class DataFormat {

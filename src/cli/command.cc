@@ -55,6 +55,20 @@ void apply(const Common& common) {
   if (common.threads != 0) set_threads(common.threads);
 }
 
+void add_accuracy(CLI::App& app, std::string& accuracy) {
+  app.add_option("--accuracy", accuracy, "fast, or exact: no kernel that rounds otherwise than the layers' definitions, such as Winograd's")
+      ->type_name("NAME")
+      ->capture_default_str();
+}
+
+Accuracy parse_accuracy(const std::string& text) {
+  try {
+    return Accuracy(text);
+  } catch (const ValueError& error) {
+    throw UsageError(fmt::format("--accuracy {}: {}", io::quote(text), error.what()));
+  }
+}
+
 void emit(const Common& common, const io::Json& event) {
   if (!common.json()) return;
   fmt::print(stdout, "{}\n", io::dump_json(event));
@@ -75,6 +89,26 @@ double parse_scale(const std::string& text, const std::string& where) {
   if (!above || !below || !(*above > 0) || !(*below > 0) || !std::isfinite(*above / *below))
     throw ValueError(fmt::format("{} {}: a number above 0 or a fraction such as 1/255 is allowed", where, io::quote(text)));
   return *above / *below;
+}
+
+std::optional<Shape> parse_image_shape(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  std::vector<std::int64_t> sizes;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    std::int64_t size = 0;
+    const auto [next, error] = std::from_chars(at, end, size);
+    if (error != std::errc() || size < 1) break;
+    sizes.push_back(size);
+    if (next == end && (sizes.size() == 2 || sizes.size() == 3)) {
+      if (sizes.size() == 2) sizes.push_back(1);
+      return Shape(sizes);
+    }
+    if (next == end || *next != 'x' || sizes.size() == 3) break;
+    at = next + 1;
+  }
+  throw ValueError(fmt::format("--input {}: HEIGHTxWIDTHxCHANNELS is allowed, such as 28x28x1", io::quote(text)));
 }
 
 std::string scale_text(double scale) { return scale == 1.0 / 255 ? "1/255" : fmt::format("{}", scale); }

@@ -15,6 +15,7 @@
 #include "io/json.h"
 #include "linn/model.h"
 #include "linn/tensor.h"
+#include "linn/types.h"
 
 namespace linn::cli {
 
@@ -39,6 +40,7 @@ Action add_train(CLI::App& app);
 Action add_evaluate(CLI::App& app);
 Action add_predict(CLI::App& app);
 Action add_shift(CLI::App& app);
+Action add_profile(CLI::App& app);
 Action add_demo(CLI::App& app);
 
 /// --log and --threads, which every subcommand has.
@@ -51,6 +53,10 @@ struct Common {
 void add_common(CLI::App& app, Common& common);
 /// Takes effect: the number of threads; refuses an unknown --log.
 void apply(const Common& common);
+
+/// --accuracy, which every subcommand that computes has, and what it means. UsageError for an unknown name.
+void add_accuracy(CLI::App& app, std::string& accuracy);
+Accuracy parse_accuracy(const std::string& text);
 
 /// Text for people: nothing with --log json.
 template <class... Args>
@@ -66,6 +72,8 @@ io::Json number(double value);
 void at_least(const char* option, std::int64_t value, std::int64_t least);
 /// A positive number or a fraction such as 1/255. ValueError for anything else.
 double parse_scale(const std::string& text, const std::string& where);
+/// --input: "28x28x1", or "28x28" for one channel; nothing for no text. ValueError for anything else.
+std::optional<Shape> parse_image_shape(const std::string& text);
 /// 0.00392156862745098 as "1/255", others as they are.
 std::string scale_text(double scale);
 /// 60000 as "60,000".

@@ -12,12 +12,14 @@ struct Options {
   std::string model;
   std::string data;
   std::string scale;
+  std::string accuracy = "fast";
   std::int64_t batch_size = 256;
   std::int64_t limit = 0;
 };
 
 int run(const Options& options) {
   apply(options.common);
+  const Accuracy accuracy = parse_accuracy(options.accuracy);
   at_least("--batch-size", options.batch_size, 1);
   Sequential model = load_model(options.model);
   Images images = load_test_images(options.data, options.limit);
@@ -27,8 +29,8 @@ int run(const Options& options) {
       scale_note(images.x, scale));
   std::fflush(stdout);
   model.compile({.loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
-  const Logs logs =
-      model.evaluate(images.x, images.y, {.batch_size = options.batch_size, .verbose = Verbose::silent, .input_scale = scale});
+  const Logs logs = model.evaluate(
+      images.x, images.y, {.batch_size = options.batch_size, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
   io::Json event = {{"event", "evaluate"}};
   for (const auto& [name, value] : logs) {
     say(options.common, "{}: {:.4f}\n", name, value);
@@ -52,6 +54,7 @@ Action add_evaluate(CLI::App& app) {
   app.add_option("--limit", options->limit, "the first N images only")->type_name("N");
   app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
+  add_accuracy(app, options->accuracy);
   add_common(app, options->common);
   app.footer("Example:\n  linn evaluate digits");
   return [options] { return run(*options); };

@@ -78,6 +78,7 @@ int run(int argc, char** argv) {
   add("evaluate", add_evaluate);
   add("predict", add_predict);
   add("shift", add_shift);
+  add("profile", add_profile);
   add("demo", add_demo);
 
   refuse_unknown(app, argc, argv);

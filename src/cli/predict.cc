@@ -22,6 +22,7 @@ struct Options {
   std::string image;
   std::string data;
   std::string scale;
+  std::string accuracy = "fast";
   std::int64_t row = -1;
   bool invert = false;
 };
@@ -82,6 +83,7 @@ Tensor load_picture(const Options& options, const Sequential& model) {
 
 int run(const Options& options) {
   apply(options.common);
+  const Accuracy accuracy = parse_accuracy(options.accuracy);
   if (options.image.empty() && options.row < 0 && options.data.empty())
     throw UsageError("predict: a picture, or --row N of the data, is needed; see linn predict --help");
   if (!options.image.empty() && (options.row >= 0 || !options.data.empty()))
@@ -107,7 +109,7 @@ int run(const Options& options) {
     x = load_picture(options, model);
   }
   const double scale = input_scale(model, x, options.scale);
-  const Tensor scores = model.predict(x, {.batch_size = 1, .input_scale = scale});
+  const Tensor scores = model.predict(x, {.batch_size = 1, .input_scale = scale, .accuracy = accuracy});
   const auto values = scores.values<float>();
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -153,6 +155,7 @@ Action add_predict(CLI::App& app) {
   app.add_option("--row", options->row, "which image of the data, from 0 [0]")->type_name("N")->check(CLI::NonNegativeNumber);
   app.add_flag("--invert", options->invert, "turn light and dark round: for dark digits on white paper");
   app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255]")->type_name("X");
+  add_accuracy(app, options->accuracy);
   add_common(app, options->common);
   app.footer("Examples:\n  linn predict digits seven.png --invert\n  linn predict digits --row 12");
   return [options] { return run(*options); };

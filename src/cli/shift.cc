@@ -21,6 +21,7 @@ struct Options {
   std::string scale;
   std::string border;
   std::string picture;
+  std::string accuracy = "fast";
   std::int64_t radius = 4;
   std::int64_t batch_size = 256;
   std::int64_t limit = 0;
@@ -63,6 +64,7 @@ io::Json event(const shift::Sweep& sweep) {
 
 int run(const Options& options) {
   apply(options.common);
+  const Accuracy accuracy = parse_accuracy(options.accuracy);
   at_least("--radius", options.radius, 0);
   at_least("--batch-size", options.batch_size, 1);
   const Sequential model = load_model(options.model);
@@ -96,7 +98,8 @@ int run(const Options& options) {
                                                  if (show) bar.update(done, seconds(), {});
                                                  return true;
                                                },
-                                           .input_scale = scale});
+                                           .input_scale = scale,
+                                           .accuracy = accuracy});
   if (show) bar.finish(side * side, seconds(), seconds(), {});
   print(options.common, sweep);
   if (!options.picture.empty()) {
@@ -131,6 +134,7 @@ Action add_shift(CLI::App& app) {
   app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
   app.add_option("--picture", options->picture, "write the map of accuracy by shift as a PNG")->type_name("FILE");
+  add_accuracy(app, options->accuracy);
   add_common(app, options->common);
   app.footer("Example:\n  linn shift digits --radius 2 --limit 1000 --picture map.png");
   return [options] { return run(*options); };

@@ -1,11 +1,8 @@
 // linn summary: the table that Keras's model.summary() prints.
 #include <algorithm>
-#include <charconv>
 #include <memory>
 
 #include "cli/command.h"
-#include "io/text.h"
-#include "linn/error.h"
 
 namespace linn::cli {
 namespace {
@@ -19,31 +16,10 @@ struct Options {
   bool show_trainable = false;
 };
 
-// "28x28x1" or "28x28" (one channel).
-Shape parse_image_shape(const std::string& text) {
-  std::vector<std::int64_t> sizes;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (true) {
-    std::int64_t size = 0;
-    const auto [next, error] = std::from_chars(at, end, size);
-    if (error != std::errc() || size < 1) break;
-    sizes.push_back(size);
-    if (next == end && (sizes.size() == 2 || sizes.size() == 3)) {
-      if (sizes.size() == 2) sizes.push_back(1);
-      return Shape(sizes);
-    }
-    if (next == end || *next != 'x' || sizes.size() == 3) break;
-    at = next + 1;
-  }
-  throw ValueError(fmt::format("--input {}: HEIGHTxWIDTHxCHANNELS is allowed, such as 28x28x1", io::quote(text)));
-}
-
 int run(const Options& options) {
   apply(options.common);
   at_least("--line-length", options.line_length, 0);
-  const std::optional<Shape> image = options.input.empty() ? std::nullopt : std::optional(parse_image_shape(options.input));
-  const Sequential model = open_model({.text = options.model, .image = image, .classes = options.classes});
+  const Sequential model = open_model({.text = options.model, .image = parse_image_shape(options.input), .classes = options.classes});
   if (!options.common.json()) {
     model.summary({.line_length = options.line_length, .show_trainable = options.show_trainable});
     return exit_ok;

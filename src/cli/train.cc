@@ -24,6 +24,7 @@ struct Options {
   std::string model = "notebook";
   std::string out;
   std::string scale;
+  std::string accuracy = "fast";
   std::int64_t epochs = 3;
   std::int64_t batch_size = 128;
   double learning_rate = 0.001;
@@ -52,6 +53,7 @@ io::Json logs_event(const char* event, const Logs& logs) {
 
 int run(const Options& options) {
   apply(options.common);
+  const Accuracy accuracy = parse_accuracy(options.accuracy);
   const Common& common = options.common;
   at_least("--epochs", options.epochs, 1);
   at_least("--batch-size", options.batch_size, 1);
@@ -93,6 +95,7 @@ int run(const Options& options) {
                 {"batch_size", options.batch_size},
                 {"learning_rate", options.learning_rate},
                 {"seed", options.seed},
+                {"accuracy_policy", accuracy.name()},
                 {"threads", threads()}});
   std::fflush(stdout);
 
@@ -103,7 +106,8 @@ int run(const Options& options) {
                     .verbose = common.json() ? Verbose::silent : Verbose::automatic,
                     .callbacks = {stop_on_interrupt()},
                     .validation_split = options.validation_split,
-                    .input_scale = scale};
+                    .input_scale = scale,
+                    .accuracy = accuracy};
   if (common.json()) {
     const auto trained = static_cast<std::int64_t>(std::floor(static_cast<double>(images) * (1 - options.validation_split)));
     fit.callbacks.push_back(train::json_progress(stdout, trained));
@@ -113,7 +117,8 @@ int run(const Options& options) {
   const bool stopped = interrupted();
 
   if (!stopped && data.x_test.defined()) {
-    const Logs logs = model.evaluate(data.x_test, data.y_test, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale});
+    const Logs logs = model.evaluate(data.x_test, data.y_test,
+                                     {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
     say(common, "{} test images{}\n", thousands(data.x_test.shape()[0]), train::logs_text(logs));
     io::Json event = logs_event("evaluate", logs);
     event["part"] = "test";
@@ -166,6 +171,7 @@ Action add_train(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--limit", options->limit, "train on the first N images only")->type_name("N");
   app.add_option("--canvas", options->canvas, "lay the images onto the middle of N x N zeros first")->type_name("N");
+  add_accuracy(app, options->accuracy);
   add_common(app, options->common);
   app.footer(
       "Examples:\n  linn train --out digits\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");

@@ -1,10 +1,13 @@
 #include "core/cpu.h"
 
+#include <cpuid.h>
 #include <fmt/format.h>
 #include <hwy/targets.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -62,6 +65,19 @@ std::string_view name_of(Isa isa) {
     case Isa::avx512: return "avx512";
   }
   return "";
+}
+
+std::string cpu_name() {
+  std::array<unsigned, 12> words{};  // the text of the last three leaves
+  for (unsigned i = 0; i < 3; ++i) {
+    unsigned* w = words.data() + 4 * i;
+    if (__get_cpuid(0x80000002U + i, w, w + 1, w + 2, w + 3) == 0) return "unknown CPU";
+  }
+  std::array<char, sizeof(words) + 1> text{};
+  std::memcpy(text.data(), words.data(), sizeof(words));
+  const std::string_view name = text.data();
+  const std::size_t first = name.find_first_not_of(' '), last = name.find_last_not_of(' ');
+  return first == std::string_view::npos ? "unknown CPU" : std::string(name.substr(first, last - first + 1));
 }
 
 Isa isa() { return chosen(); }

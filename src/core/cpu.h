@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace linn::core {
@@ -10,6 +11,9 @@ namespace linn::core {
 enum class Isa { scalar, sse4, avx2, avx512 };
 
 std::string_view name_of(Isa isa);
+
+/// As the processor calls itself, such as "AMD EPYC 9654 96-Core Processor".
+std::string cpu_name();
 
 /// The best instruction set that this CPU, the operating system and LINN_ISA allow.
 /// Throws ValueError when LINN_ISA is none of scalar, sse4, avx2, avx512.

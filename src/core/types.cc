@@ -15,6 +15,12 @@ Padding::Padding(const std::string& name) : kind_(name == "same" ? same : valid)
     throw ValueError(fmt::format("padding is \"{}\"{}; it may be \"valid\" or \"same\"", name, core::did_you_mean(name, known)));
 }
 
+Accuracy::Accuracy(const std::string& name) : kind_(name == "exact" ? exact : fast) {
+  static constexpr std::array<std::string_view, 2> known{"fast", "exact"};
+  if (name != "fast" && name != "exact")
+    throw ValueError(fmt::format("accuracy is \"{}\"{}; it may be \"fast\" or \"exact\"", name, core::did_you_mean(name, known)));
+}
+
 DataFormat::DataFormat(const std::string& name) {
   if (name == "channels_first")
     throw ValueError("data_format \"channels_first\" is not supported: linn computes on (height, width, channels); move the channels to the last axis");

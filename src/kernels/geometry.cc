@@ -1,6 +1,7 @@
 #include "kernels/geometry.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/checked.h"
 
@@ -30,7 +31,41 @@ void set_end_pads(Geometry& g) {
   g.pad_bottom = std::max<std::int64_t>(rows - g.height, 0), g.pad_right = std::max<std::int64_t>(columns - g.width, 0);
 }
 
+// A window's walk along one axis: which source position output `at` sees through its `tap`.
+struct Walk {
+  std::int64_t out, window, stride, dilation, pad, size;
+
+  std::int64_t source(std::int64_t at, std::int64_t tap) const { return at * stride - pad + tap * dilation; }
+  bool sees(std::int64_t position) const {
+    for (std::int64_t tap = 0; tap < window; ++tap) {
+      const std::int64_t from = position + pad - tap * dilation;
+      if (from >= 0 && from % stride == 0 && from / stride < out) return true;
+    }
+    return false;
+  }
+  std::int64_t pairs(const std::function<bool(std::int64_t)>& counts) const {
+    std::int64_t count = 0;
+    for (std::int64_t at = 0; at < out; ++at)
+      for (std::int64_t tap = 0; tap < window; ++tap) count += source(at, tap) >= 0 && source(at, tap) < size && counts(at);
+    return count;
+  }
+};
+
+Walk rows_of(const Geometry& g) { return {g.out_height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.height}; }
+Walk columns_of(const Geometry& g) { return {g.out_width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.width}; }
+bool always(std::int64_t) { return true; }
+
 }  // namespace
+
+std::int64_t pairs(const Geometry& g) { return rows_of(g).pairs(always) * columns_of(g).pairs(always); }
+
+std::int64_t products(const Geometry& conv) { return pairs(conv) * conv.out_channels * (conv.channels / conv.groups); }
+
+std::int64_t products(const Geometry& conv, const Geometry& pool) {
+  const std::int64_t rows = rows_of(conv).pairs([windows = rows_of(pool)](std::int64_t y) { return windows.sees(y); });
+  const std::int64_t columns = columns_of(conv).pairs([windows = columns_of(pool)](std::int64_t x) { return windows.sees(x); });
+  return rows * columns * conv.out_channels * (conv.channels / conv.groups);
+}
 
 void set_dense_src(Geometry& g) {
   g.src_pixel = g.channels;

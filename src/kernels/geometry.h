@@ -54,6 +54,13 @@ void keep_src(Geometry& geometry, const Part& part);
 /// Leaves out what is not in `part` of the outputs. Dense.
 void keep_dst(Geometry& geometry, const Part& part);
 
+/// Pairs of an output pixel and a source pixel inside the map that it sees, in one image: the additions or comparisons of pooling a
+/// channel.
+std::int64_t pairs(const Geometry& geometry);
+/// Multiply-adds of the direct form of a convolution of one image, and of that part of it which the windows of `pool` see.
+std::int64_t products(const Geometry& conv);
+std::int64_t products(const Geometry& conv, const Geometry& pool);
+
 /// A window as large as the map, one output: global pooling.
 Geometry resolve_global(std::int64_t height, std::int64_t width, std::int64_t channels);
 

@@ -7,7 +7,9 @@
 //   reference<T>(p, args)   the plain scalar form: the oracle of every test, and the last choice at run time.
 // An *implementation* of it is a struct with
 //   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the
-//   map it lies), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
+//   map it lies), direct_form (it sums the definition's products in float32, in any order, so that the direct form's
+//   error bound is its own; not so Winograd's form or operands rounded to fewer bits), accepts(problem),
+//   scratch(problem, images) in elements, run(problem, Args<float>);
 //   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
 // `registry.inc` lists the implementations of each kernel, best first.
 #pragma once
@@ -23,6 +25,7 @@ namespace linn::kernels {
 /// What a plan admits.
 struct Policy {
   bool position_invariant = false;
+  bool exact = false;  // only implementations of the direct form
 };
 
 template <class Kernel>
@@ -33,6 +36,7 @@ struct Implementation {
   std::string_view name;
   core::Isa needs;
   bool position_invariant;
+  bool direct_form;
   bool (*accepts)(const Problem&);
   std::int64_t (*scratch)(const Problem&, std::int64_t images);
   void (*run)(const Problem&, const Args&);
@@ -47,6 +51,7 @@ struct Reference {
   static constexpr std::string_view name = "reference";
   static constexpr core::Isa needs = core::Isa::scalar;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const typename Kernel::Problem&) { return true; }
   static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
   static void run(const typename Kernel::Problem& problem, const typename Kernel::template Args<float>& args) {
@@ -56,7 +61,9 @@ struct Reference {
 
 template <class Kernel, class Struct>
 constexpr Implementation<Kernel> implementation_of() {
-  Implementation<Kernel> result = {Struct::name, Struct::needs, Struct::position_invariant, Struct::accepts, Struct::scratch, Struct::run, nullptr, nullptr};
+  Implementation<Kernel> result = {Struct::name,        Struct::needs,   Struct::position_invariant,
+                                   Struct::direct_form, Struct::accepts, Struct::scratch,
+                                   Struct::run,         nullptr,         nullptr};
   if constexpr (requires { Struct::packed; }) {
     result.packed = Struct::packed;
     result.pack = Struct::pack;
@@ -81,6 +88,7 @@ const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, co
   for (const Implementation<Kernel>& candidate : list.first(list.size() - 1)) {
     if (candidate.needs > core::isa() || disabled(Kernel::name, candidate.name)) continue;
     if (policy.position_invariant && !candidate.position_invariant) continue;
+    if (policy.exact && !candidate.direct_form) continue;
     if (candidate.accepts(problem)) return candidate;
   }
   return list.back();

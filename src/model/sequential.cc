@@ -12,6 +12,7 @@
 #include "linn/model.h"
 #include "model/state.h"
 #include "optim/optimizers.h"
+#include "train/profile.h"
 
 namespace linn {
 
@@ -130,7 +131,11 @@ Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const
   const std::int64_t batch = std::min(options.batch_size, n);
   Tensor output(graph.output_shape().with_first(n));
   const std::int64_t row = output.elements() / n;
-  auto network = state_->take_predictor({.use = train::NetworkKey::Use::predict, .batch = batch, .x = input.dtype(), .input_scale = options.input_scale});
+  auto network = state_->take_predictor({.use = train::NetworkKey::Use::predict,
+                                         .batch = batch,
+                                         .x = input.dtype(),
+                                         .input_scale = options.input_scale,
+                                         .accuracy = options.accuracy});
   network->bind(state_->graph, nullptr);
   for (std::int64_t first = 0; first < n; first += batch) {
     network->bind_output(output.values<float>().data() + first * row);
@@ -143,17 +148,25 @@ Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const
 
 Tensor Sequential::predict_on_batch(const Tensor& x) const { return predict(x); }
 
-std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tensor& x, double input_scale) const {
+std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tensor& x, double input_scale, Accuracy accuracy) const {
   const graph::Graph& graph = state_->built_graph("layer_outputs");
   const Tensor input = train::adapt_input(x, graph.input_shape(), "x");
   const std::int64_t n = input.shape()[0];
-  train::Network network(graph, nullptr, {.use = train::NetworkKey::Use::outputs, .batch = n, .x = input.dtype(), .input_scale = input_scale});
+  train::Network network(
+      graph, nullptr,
+      {.use = train::NetworkKey::Use::outputs, .batch = n, .x = input.dtype(), .input_scale = input_scale, .accuracy = accuracy});
   network.bind(state_->graph, nullptr);
   const plan::Rows images{.data = input.raw(), .index = nullptr, .first = 0};
   network.run(n, {}, {&images, 1}, nullptr);
   std::vector<std::pair<std::string, Tensor>> result;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) result.emplace_back(graph.nodes()[i].name, network.layer_output(i, n));
   return result;
+}
+
+Profile Sequential::profile(const ProfileOptions& options) const {
+  const graph::Graph& graph = state_->built_graph("profile");
+  if (options.training) state_->check_compiled("profile");
+  return train::profile(graph, state_->compile ? &*state_->compile : nullptr, state_->seed, options);
 }
 
 // ---- weights and files -------------------------------------------------------------------------------------------

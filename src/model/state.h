@@ -29,9 +29,15 @@ struct Sequential::State {
     return graph;
   }
 
+  void check_compiled(const char* call) const {
+    if (!compile)
+      throw StateError(
+          fmt::format("{}: model \"{}\" was not compiled; call compile with an optimizer and a loss first", call, graph.name()));
+  }
+
   train::Training& compiled(const char* call) {
     built_graph(call);
-    if (!compile) throw StateError(fmt::format("{}: model \"{}\" was not compiled; call compile with an optimizer and a loss first", call, graph.name()));
+    check_compiled(call);
     if (!training) training = std::make_unique<train::Training>(graph, *compile, seed);
     return *training;
   }

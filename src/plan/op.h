@@ -72,8 +72,11 @@ class Op {
   virtual std::int64_t pieces() const { return 1; }
   /// Elements of `real` scratch that one call of so many images needs.
   virtual std::int64_t scratch(std::int64_t /*images*/) const { return 0; }
-  /// Floating-point operations of one call of so many images, for LINN_VERBOSE; 0 where it says nothing.
+  /// Floating-point operations of all calls together on a batch of so many images, for profiles: those of the direct form, whatever the
+  /// implementation; 0 where nobody would want to know.
   virtual double flops(std::int64_t /*images*/) const { return 0; }
+  /// Bytes of an image that it reads out of a data source, which is no value of the plan; for profiles.
+  virtual std::int64_t source_bytes() const { return 0; }
 
   /// An op that does what this one and then `consumer` do, where nobody else reads this op's only output; null if there is none.
   /// Its inputs are this op's, its outputs the consumer's.

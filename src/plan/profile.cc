@@ -2,13 +2,71 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
 #include "core/cpu.h"
 
+namespace linn {
+
+double Profile::seconds_between_ops() const {
+  double between = seconds * threads;
+  for (const OpProfile& op : ops) between -= op.seconds;
+  return std::max(between, 0.0);
+}
+
+std::string Profile::bound(const OpProfile& op) const {
+  const double least = roofline_seconds(op);
+  if (least == 0) return "";
+  if (least == op.flops / peak_flops) return "compute";
+  return least == op.memory_bytes / memory_bandwidth ? "memory" : "cache";
+}
+
+double Profile::roofline_seconds(const OpProfile& op) const {
+  return std::max({op.flops / peak_flops, op.bytes / cache_bandwidth, op.memory_bytes / memory_bandwidth});
+}
+
+}  // namespace linn
+
 namespace linn::plan {
+namespace {
+
+void add(Traffic& traffic, double bytes, bool memory) {
+  traffic.bytes += bytes;
+  if (memory) traffic.memory_bytes += bytes;
+}
+
+// Of all values of one extent.
+Traffic traffic_of(const Plan& plan, int index, Extent extent) {
+  Traffic traffic;
+  const Op& op = plan.op(index);
+  const auto count = [&](const Value& value, int times) {
+    if (!value.defined()) return;
+    const ValueInfo& info = plan.values()[static_cast<std::size_t>(value.id)];
+    if (info.extent != extent) return;
+    const Place::Area area = plan.place(value).area;
+    const double bytes = static_cast<double>(value.shape.elements()) * static_cast<double>(plan.element_bytes(info));
+    add(traffic, times * bytes, area == Place::Area::shared || area == Place::Area::bound);
+  };
+  const bool packed = plan.options().precision == Precision::float32 && op.packed() > 0;
+  for (const Value& input : op.inputs)
+    if (!packed || input.id != op.packs().id) count(input, 1);
+  for (const Value& output : op.outputs) {
+    if (!output.defined()) continue;
+    const bool in_place = plan.values()[static_cast<std::size_t>(output.id)].home == Home::bound && extent == Extent::fixed;
+    count(output, in_place ? 2 : 1);
+  }
+  return traffic;
+}
+
+// The instruction set of an implementation by its name: "kernel.implementation", or "scalar" for an op without a kernel.
+core::Isa isa_of(const std::string& implementation, Precision precision) {
+  const bool vectors = implementation.find('.') != std::string::npos && !implementation.ends_with(".reference");
+  return vectors && precision == Precision::float32 ? core::isa() : core::Isa::scalar;
+}
+
+}  // namespace
 
 bool verbose() {
   static const bool on = [] {
@@ -18,9 +76,15 @@ bool verbose() {
   return on;
 }
 
-OpTimes::OpTimes(const Plan& plan, int threads) : plan_(plan), threads_(threads), cells_(static_cast<std::size_t>(plan.ops() * threads)) {}
+Traffic traffic_of_run(const Plan& plan, int op) { return traffic_of(plan, op, Extent::fixed); }
 
-OpTimes::~OpTimes() { print(); }
+Traffic traffic_of_image(const Plan& plan, int op) {
+  Traffic traffic = traffic_of(plan, op, Extent::batch);
+  add(traffic, static_cast<double>(plan.op(op).source_bytes()), true);
+  return traffic;
+}
+
+OpTimes::OpTimes(const Plan& plan, int threads) : plan_(plan), threads_(threads), cells_(static_cast<std::size_t>(plan.ops() * threads)) {}
 
 Cell& OpTimes::cell(int op, int worker) { return cells_[static_cast<std::size_t>(op * threads_ + worker)]; }
 
@@ -31,28 +95,59 @@ OpTimes::Measure::~Measure() {
   cell_.seconds += taken.count();
 }
 
-void OpTimes::print() const {
-  double total = 0;
-  for (const Cell& cell : cells_) total += cell.seconds;
-  if (total == 0) return;
-  std::string text = fmt::format("linn: {} on {}\n{:<28} {:<24} {:<36} {:>9} {:>10} {:>6} {:>9}\n", threads_ == 1 ? "1 thread" : fmt::format("{} threads", threads_),
-                                 core::name_of(core::isa()), "op", "layer", "implementation", "calls", "ms", "%", "GFLOP/s");
-  for (int i = 0; i < plan_.ops(); ++i) {
-    Cell sum;
-    double flops = 0;
-    for (int worker = 0; worker < threads_; ++worker) {
-      const Cell& cell = cells_[static_cast<std::size_t>(i * threads_ + worker)];
-      sum.calls += cell.calls;
-      sum.images += cell.images;
-      sum.seconds += cell.seconds;
-    }
-    if (sum.calls == 0) continue;
-    const Op& op = plan_.op(i);
-    flops = op.flops(1) * static_cast<double>(sum.images);
-    text += fmt::format("{:<28} {:<24} {:<36} {:>9} {:>10.2f} {:>6.1f} {:>9}\n", op.name(), op.layer, op.implementation(), sum.calls, sum.seconds * 1e3,
-                        100 * sum.seconds / total, flops > 0 ? fmt::format("{:.1f}", flops / sum.seconds * 1e-9) : "");
+void OpTimes::clear() {
+  runs_ = 0;
+  std::fill(cells_.begin(), cells_.end(), Cell{});
+}
+
+Cell OpTimes::sum(int op) const {
+  Cell all;
+  for (int worker = 0; worker < threads_; ++worker) {
+    const Cell& cell = cells_[static_cast<std::size_t>(op * threads_ + worker)];
+    all.calls += cell.calls;
+    all.images += cell.images;
+    all.seconds += cell.seconds;
   }
-  std::fputs(text.c_str(), stderr);
+  return all;
+}
+
+std::vector<OpProfile> OpTimes::rows() const {
+  std::vector<OpProfile> rows;
+  for (int i = 0; i < plan_.ops(); ++i) {
+    const Cell all = sum(i);
+    if (all.calls == 0) continue;
+    const Op& op = plan_.op(i);
+    const Traffic run = traffic_of_run(plan_, i), image = traffic_of_image(plan_, i);
+    // Cut by outputs, each piece saw the whole batch.
+    const auto images = static_cast<double>(op.cut() == Cut::outputs ? all.images / op.pieces() : all.images);
+    const auto runs = static_cast<double>(runs_);
+    const std::string implementation = op.implementation();
+    rows.push_back({.op = std::string(op.name()),
+                    .layer = op.layer,
+                    .implementation = implementation,
+                    .isa = std::string(core::name_of(isa_of(implementation, plan_.options().precision))),
+                    .calls = all.calls,
+                    .seconds = all.seconds,
+                    .flops = op.flops(0) * runs + (op.flops(1) - op.flops(0)) * images,
+                    .bytes = run.bytes * runs + image.bytes * images,
+                    .memory_bytes = run.memory_bytes * runs + image.memory_bytes * images});
+  }
+  return rows;
+}
+
+void OpTimes::print(std::FILE* to) const {
+  const std::vector<OpProfile> all = rows();
+  double total = 0;
+  for (const OpProfile& row : all) total += row.seconds;
+  if (total == 0) return;
+  std::string text = fmt::format("linn: {} on {}\n{:<28} {:<24} {:<36} {:>9} {:>10} {:>6} {:>9} {:>7}\n",
+                                 threads_ == 1 ? "1 thread" : fmt::format("{} threads", threads_), core::name_of(core::isa()), "op",
+                                 "layer", "implementation", "calls", "ms", "%", "GFLOP/s", "GB/s");
+  for (const OpProfile& row : all)
+    text += fmt::format("{:<28} {:<24} {:<36} {:>9} {:>10.2f} {:>6.1f} {:>9} {:>7.1f}\n", row.op, row.layer, row.implementation, row.calls,
+                        row.seconds * 1e3, 100 * row.seconds / total,
+                        row.flops > 0 ? fmt::format("{:.1f}", row.flops / row.seconds * 1e-9) : "", row.bytes / row.seconds * 1e-9);
+  std::fputs(text.c_str(), to);
 }
 
 }  // namespace linn::plan

@@ -110,10 +110,18 @@ Workspace::Workspace(const Plan& plan)
                                                  : std::make_unique<PartialSums>(segment.partial_elements, slots, plan.options().batch, precision,
                                                                                  carve(segment.partial_elements * slots * real)));
   }
-  if (verbose()) profile_ = std::make_unique<OpTimes>(plan, threads_);
+  if (verbose()) measure();
 }
 
-Workspace::~Workspace() = default;
+Workspace::~Workspace() {
+  if (verbose() && times_ != nullptr) times_->print(stderr);
+}
+
+OpTimes& Workspace::measure() {
+  if (times_ == nullptr) times_ = std::make_unique<OpTimes>(plan_, threads_);
+  times_->clear();
+  return *times_;
+}
 
 bool Workspace::fits_pool() const { return core::worker_pool().threads() == threads_; }
 
@@ -145,10 +153,10 @@ void Workspace::run_op(int index, Call& call, int worker, std::size_t segment, i
   for (std::size_t i = 0; i < op.outputs.size(); ++i) outputs[i] = resolve(op.outputs[i], call, worker, segment, partial_slot);
   call.inputs = inputs.data();
   call.outputs = outputs.data();
-  if (profile_ == nullptr) {
+  if (times_ == nullptr) {
     op.run(call);
   } else {
-    const OpTimes::Measure measure(*profile_, index, worker, call.images);
+    const OpTimes::Measure measure(*times_, index, worker, call.images);
     op.run(call);
   }
 }
@@ -200,6 +208,7 @@ void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const R
   images_ = images;
   step_ = &step;
   sources_ = sources.data();
+  if (times_ != nullptr) times_->count_run();
   for (std::size_t segment = 0; segment < plan_.segments().size(); ++segment)
     plan_.segments()[segment].cut == Cut::images ? run_images(segment) : run_outputs(segment);
 }

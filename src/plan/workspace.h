@@ -71,6 +71,8 @@ class Workspace {
   void bind(Value value, void* memory) { bound_[static_cast<std::size_t>(value.id)] = memory; }
   /// Runs the plan on `images` images, at most its batch. Allocates nothing.
   void run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources);
+  /// Measures each op from here on, forgetting what was gathered; LINN_VERBOSE measures from the start. Lives as long as the workspace.
+  OpTimes& measure();
   /// The memory of a kept, bound or summed value after a run.
   void* at(Value value);
 
@@ -88,7 +90,7 @@ class Workspace {
   std::vector<std::byte*> workers_;
   std::vector<std::unique_ptr<PartialSums>> partials_;  // by segment; null where there are none
   std::vector<void*> bound_;
-  std::unique_ptr<OpTimes> profile_;  // with LINN_VERBOSE
+  std::unique_ptr<OpTimes> times_;  // when ops are measured
 
   std::int64_t images_ = 0;
   const StepInfo* step_ = nullptr;

@@ -242,7 +242,8 @@ Sweep sweep(const Sequential& model, const Tensor& images, const Tensor& labels,
     for (std::int64_t first = 0; first < from.images; first += chunk) {
       const std::int64_t last = std::min(from.images, first + chunk);
       const Tensor moved = shifted(base.rows(first, last), shift / side - radius, shift % side - radius);
-      const Tensor scores = model.predict(moved, {.batch_size = options.batch_size, .input_scale = options.input_scale});
+      const Tensor scores =
+          model.predict(moved, {.batch_size = options.batch_size, .input_scale = options.input_scale, .accuracy = options.accuracy});
       const float* row = scores.values<float>().data();
       for (std::int64_t i = first; i < last; ++i, row += classes) {
         const std::int64_t answer = std::max_element(row, row + classes) - row;

@@ -99,7 +99,8 @@ std::vector<std::int64_t> FitLoop::order() {
 Logs FitLoop::validate() {
   const std::int64_t batch = options_.validation_batch_size == 0 ? options_.batch_size : options_.validation_batch_size;
   Logs logs;
-  const BatchSums sums = training_.evaluate_samples(*validation_, batch, options_.validation_steps, options_.input_scale, nullptr);
+  const BatchSums sums =
+      training_.evaluate_samples(*validation_, batch, options_.validation_steps, {options_.input_scale, options_.accuracy}, nullptr);
   for (const auto& [name, value] : training_.logs_of(sums)) logs["val_" + name] = value;
   return logs;
 }
@@ -117,7 +118,8 @@ void FitLoop::run_epoch(History& history) {
   while (step_ < steps_per_epoch_ && !stopped_) {
     const std::int64_t first = step_ * options_.batch_size;
     const std::int64_t images = std::min(options_.batch_size, n - first);
-    training_.train_step(samples_, first, images, options_.shuffle ? &shuffled : nullptr, batch, options_.input_scale, learning_rate(), sums);
+    training_.train_step(samples_, first, images, options_.shuffle ? &shuffled : nullptr, batch, {options_.input_scale, options_.accuracy},
+                         learning_rate(), sums);
     ++step_;
     training_.set_logs(logs, sums);
     for (const CallbackHandle& callback : callbacks_) callback->on_batch_end(*this, logs);

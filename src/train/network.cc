@@ -27,6 +27,17 @@ plan::Value lower_targets(plan::Lowering& to, const Loss& loss, const Shape& out
 
 }  // namespace
 
+Slots make_slots(const graph::Graph& graph, const OptimizerDescription& optimizer) {
+  const std::size_t count = optimizer.slots().size();
+  Slots all;
+  for (const graph::Variable& variable : graph.variables()) {
+    if (!variable.trainable) continue;
+    std::vector<Tensor>& slots = all.emplace_back();
+    for (std::size_t i = 0; i < count; ++i) slots.emplace_back(variable.value.shape());
+  }
+  return all;
+}
+
 Network::Network(const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key) : key_(key) {
   lower(graph, compile);
   workspace_ = std::make_unique<plan::Workspace>(*plan_);
@@ -85,7 +96,9 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
       slots_.push_back(std::move(slots));
     }
   }
-  plan_ = std::make_unique<plan::Plan>(std::move(to), plan::PlanOptions{.batch = key_.batch, .precision = plan::Precision::float32, .policy = {}});
+  plan_ = std::make_unique<plan::Plan>(
+      std::move(to),
+      plan::PlanOptions{.batch = key_.batch, .precision = plan::Precision::float32, .policy = {.exact = key_.accuracy == "exact"}});
 }
 
 void Network::bind(graph::Graph& graph, Slots* slots) {

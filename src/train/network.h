@@ -11,6 +11,7 @@
 #include "formats/model_json.h"
 #include "graph/graph.h"
 #include "linn/tensor.h"
+#include "linn/types.h"
 #include "plan/plan.h"
 #include "plan/workspace.h"
 
@@ -25,6 +26,7 @@ struct NetworkKey {
   DType y = DType::f32;
   bool weighted = false;
   double input_scale = 1;
+  Accuracy accuracy = "fast";
 
   friend bool operator==(const NetworkKey&, const NetworkKey&) = default;
 };
@@ -39,6 +41,8 @@ struct BatchSums {
 
 /// Slots of an optimizer, by trainable variable.
 using Slots = std::vector<std::vector<Tensor>>;
+/// Zeros for each slot that the optimizer keeps of each trainable variable.
+Slots make_slots(const graph::Graph& graph, const OptimizerDescription& optimizer);
 
 class Network {
  public:
@@ -56,6 +60,9 @@ class Network {
   /// Runs one batch of `images` and adds what it gave to `sums`, where there are some. Sources: x, y, sample weights.
   /// Allocates nothing once `sums` has been through it.
   void run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums);
+
+  /// Measures the ops of the runs from here on (Workspace::measure).
+  plan::OpTimes& measure() { return workspace_->measure(); }
 
   /// After a run for `gradients`: of each trainable variable, in order.
   std::vector<Tensor> gradients();

@@ -36,21 +36,17 @@ Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const gra
 
 Training::Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed) : graph_(graph), compile_(std::move(compile)), seed_(seed) {}
 
-Network& Training::network(Use use, const Samples& samples, std::int64_t batch, double input_scale) {
-  const NetworkKey key{.use = use, .batch = batch, .x = samples.x.dtype(), .y = samples.y.dtype(), .weighted = samples.weight.defined(), .input_scale = input_scale};
+Network& Training::network(Use use, const Samples& samples, std::int64_t batch, const Numerics& numerics) {
+  const NetworkKey key{.use = use,
+                       .batch = batch,
+                       .x = samples.x.dtype(),
+                       .y = samples.y.dtype(),
+                       .weighted = samples.weight.defined(),
+                       .input_scale = numerics.input_scale,
+                       .accuracy = numerics.accuracy};
   Network& network = find_network(networks_, graph_, &compile_, key);
   network.bind(graph_, &slots_);
   return network;
-}
-
-void Training::make_slots() {
-  if (!slots_.empty()) return;
-  const std::size_t count = compile_.optimizer.description().slots().size();
-  for (const graph::Variable& variable : graph_.variables()) {
-    if (!variable.trainable) continue;
-    std::vector<Tensor>& slots = slots_.emplace_back();
-    for (std::size_t i = 0; i < count; ++i) slots.emplace_back(variable.value.shape());
-  }
 }
 
 Samples Training::checked(const Tensor& x, const Tensor& y, const Tensor& weight) const {
@@ -64,17 +60,18 @@ Samples Training::checked(const Tensor& x, const Tensor& y, const BatchOptions& 
   return samples;
 }
 
-void Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
-                          double input_scale, double rate, BatchSums& sums) {
-  make_slots();
-  Network& net = network(Use::train, samples, batch, input_scale);
+void Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
+                          std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums) {
+  if (slots_.empty()) slots_ = make_slots(graph_, compile_.optimizer.description());
+  Network& net = network(Use::train, samples, batch, numerics);
   net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rate}, samples.sources(first, order), &sums);
   ++steps_;
 }
 
-BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, EvaluateProgress* shown) {
+BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
+                                     EvaluateProgress* shown) {
   const std::int64_t n = samples.count();
-  Network& net = network(Use::evaluate, samples, std::min(batch, n), input_scale);
+  Network& net = network(Use::evaluate, samples, std::min(batch, n), numerics);
   BatchSums total;
   for (std::int64_t first = 0, step = 0; first < n && (steps == 0 || step < steps); first += batch, ++step) {
     net.run(std::min(batch, n - first), {}, samples.sources(first, nullptr), &total);
@@ -105,7 +102,7 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
   const Samples samples = checked(x, y, options.sample_weight);
   const std::int64_t all = core::ceil_div(samples.count(), options.batch_size);
   EvaluateProgress shown(options.verbose, stdout, options.steps == 0 ? all : std::min(options.steps, all));
-  Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, options.input_scale, &shown));
+  Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, {options.input_scale, options.accuracy}, &shown));
   shown.end(logs);
   return logs;
 }
@@ -114,18 +111,18 @@ Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptio
   const Samples samples = checked(x, y, options);
   const double rate = compile_.optimizer.description().learning_rate().at(steps_, 1);
   BatchSums sums;
-  train_step(samples, 0, samples.count(), nullptr, samples.count(), options.input_scale, rate, sums);
+  train_step(samples, 0, samples.count(), nullptr, samples.count(), {options.input_scale, options.accuracy}, rate, sums);
   return logs_of(sums);
 }
 
 Logs Training::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
   const Samples samples = checked(x, y, options);
-  return logs_of(evaluate_samples(samples, samples.count(), 0, options.input_scale, nullptr));
+  return logs_of(evaluate_samples(samples, samples.count(), 0, {options.input_scale, options.accuracy}, nullptr));
 }
 
 std::vector<Tensor> Training::gradients(const Tensor& x, const Tensor& y, const BatchOptions& options) {
   const Samples samples = checked(x, y, options);
-  Network& net = network(Use::gradients, samples, samples.count(), options.input_scale);
+  Network& net = network(Use::gradients, samples, samples.count(), {options.input_scale, options.accuracy});
   net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, samples.sources(0, nullptr), nullptr);
   return net.gradients();
 }

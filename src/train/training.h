@@ -18,6 +18,12 @@ namespace linn::train {
 
 class EvaluateProgress;
 
+/// How a call computes: see FitOptions.
+struct Numerics {
+  double input_scale = 1;
+  Accuracy accuracy = "fast";
+};
+
 /// A graph with what `compile` was told. The optimizer's slots are made by the first step.
 class Training {
  public:
@@ -40,13 +46,13 @@ class Training {
  private:
   friend class FitLoop;
 
-  Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, double input_scale);
-  void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
-                  double input_scale, double rate, BatchSums& sums);
-  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, EvaluateProgress* shown);
+  Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, const Numerics& numerics);
+  void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
+                  std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums);
+  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
+                             EvaluateProgress* shown);
   Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight) const;
   Samples checked(const Tensor& x, const Tensor& y, const BatchOptions& options) const;
-  void make_slots();
 
   graph::Graph& graph_;
   formats::CompileConfig compile_;

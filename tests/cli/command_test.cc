@@ -20,6 +20,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/cpu.h"
+#include "core/text_cells.h"
 #include "io/json.h"
 #include "linn/data.h"
 #include "linn/layers.h"
@@ -160,6 +162,7 @@ TEST_F(Command, VersionAndHelp) {
                                                                                          {"evaluate", "-h"},
                                                                                          {"predict", "--help"},
                                                                                          {"shift", "--help"},
+                                                                                         {"profile", "--help"},
                                                                                          {"demo", "--help"}}) {
     const Result result = run(arguments);
     EXPECT_EQ(result.code, 0);
@@ -186,6 +189,10 @@ TEST_F(Command, UsageErrorsNameWhatIsMeant) {
       {{"train", "--epochs"}, "--epochs"},
       {{"summary", "--log", "jsn"}, "did you mean \"json\"?"},
       {{"evaluate"}, "model"},
+      {{"profile", "--model", "notbook"}, "did you mean \"notebook\"?"},
+      {{"profile", "--accuracy", "exat"}, "did you mean \"exact\"?"},
+      {{"train", "--accuracy", ""}, "--accuracy"},
+      {{"profile", "--scale", "1/255"}, "--data"},
       {{"predict", "somewhere"}, "--row"},
       {{"summary", "notebook", "surplus"}, "surplus"},
   };
@@ -389,6 +396,145 @@ TEST_F(Command, CanvasIsRemembered) {
   ASSERT_EQ(events.size(), 1U);
   EXPECT_EQ(events[0]["border"], "canvas");
   EXPECT_EQ(events[0]["within"][2]["uncut"], 1);
+}
+
+// ---- profile, accuracy ---------------------------------------------------------------------------------------------
+
+TEST_F(Command, ProfileIsATable) {
+  for (const bool training : {false, true}) {
+    std::vector<std::string> arguments = {"profile", "--batch-size", "9", "--steps", "2", "--threads", "2"};
+    if (training) arguments.push_back("--training");
+    const Result result = run(arguments);
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr(training ? "notebook, training: batch 9, float32, accuracy fast"
+                                               : "notebook, inference: batch 9, float32, accuracy fast"));
+    EXPECT_THAT(result.out, testing::AllOf(HasSubstr("2 threads"), HasSubstr("roofline of a thread while all run"),
+                                           HasSubstr("2 steps of 9 images"), HasSubstr("summed over the 2 threads")));
+    EXPECT_THAT(result.out, Not(HasSubstr("\x1b")));
+    // The table stands between two empty lines: a heading, a rule, the ops, what is between them, a rule, the sum.
+    std::istringstream lines(result.out.substr(result.out.find("\n\n") + 2));
+    std::vector<std::u32string> table;
+    for (std::string line; std::getline(lines, line) && !line.empty();) table.push_back(core::from_utf8(line));
+    ASSERT_GE(table.size(), 10U);
+    const std::size_t width = table[1].size();
+    EXPECT_LE(width, 110U);
+    std::size_t rules = 0;
+    for (const std::u32string& line : table) {
+      EXPECT_LE(line.size(), width);
+      rules += line == std::u32string(width, U'─');
+    }
+    EXPECT_EQ(rules, 2U);
+    const std::size_t ms = table[0].find(U"  %") + 2;  // where the numbers of two columns end
+    EXPECT_EQ(table.back().substr(ms - 4, 5), U"100.0") << "the sum stands under its heading";
+    for (std::size_t i = 2; i + 2 < table.size(); ++i) EXPECT_TRUE(table[i][ms] >= U'0' && table[i][ms] <= U'9') << i;
+  }
+}
+
+TEST_F(Command, ProfileShortensLongNames) {
+  Sequential model;
+  model.add(Dense(2, {.name = "a_name_that_does_not_end_" + std::string(200, 'x'), .input_shape = {3}}));
+  model.add(Dense(2, {.activation = "softmax", .name = "zwei\u4e8c\x1b[31m"}));
+  write(path("model.json"), model.to_json());
+  const Result result = run({"profile", path("model.json"), "--steps", "1"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, testing::AllOf(HasSubstr("  a_name_that_does_not_end_xxxx"), HasSubstr("x…  "), HasSubstr("zwei\u4e8c\uFFFD[31m"), Not(HasSubstr("\x1b"))));
+  std::istringstream lines(result.out.substr(result.out.find("\n\n") + 2));
+  for (std::string line; std::getline(lines, line) && !line.empty();) EXPECT_LE(core::from_utf8(line).size(), 110U) << line;
+}
+
+TEST_F(Command, ProfileAsJson) {
+  const auto events =
+      run({"profile", "global-max", "--training", "--batch-size", "16", "--steps", "3", "--threads", "1", "--log", "json"}).events();
+  ASSERT_EQ(events.size(), 1U);
+  const io::Json& event = events[0];
+  EXPECT_EQ(event["event"], "profile");
+  EXPECT_EQ(event["model"], "global-max");
+  EXPECT_EQ(event["training"], true);
+  EXPECT_EQ(event["threads"], 1);
+  EXPECT_EQ(event["precision"], "float32");
+  EXPECT_EQ(event["accuracy_policy"], "fast");
+  EXPECT_EQ(event["batch_size"], 16);
+  EXPECT_EQ(event["steps"], 3);
+  for (const char* key : {"seconds", "images_per_second", "peak_flops", "cache_bandwidth", "memory_bandwidth"})
+    EXPECT_GT(event[key].get<double>(), 0) << key;
+  EXPECT_FALSE(event["cpu"].get<std::string>().empty());
+  double shares = 0;
+  bool convolution = false;
+  for (const io::Json& op : event["ops"]) {
+    shares += op["share"].get<double>();
+    convolution = convolution || (op["op"] == "conv2d_pool" && op["flops"].get<double>() > 0 && op["bound"] == "compute");
+    for (const char* key : {"layer", "implementation", "isa"}) EXPECT_TRUE(op[key].is_string()) << key;
+    for (const char* key : {"calls", "seconds", "bytes", "memory_bytes", "roofline_seconds"}) EXPECT_TRUE(op[key].is_number()) << key;
+  }
+  EXPECT_TRUE(convolution);
+  EXPECT_NEAR(shares + event["seconds_between_ops"].get<double>() / event["seconds"].get<double>(), 1, 1e-9);
+}
+
+TEST_F(Command, ProfileOfModelsAndData) {
+  const std::string model = trained();
+  const std::vector<std::string> quick = {"--steps", "1", "--batch-size", "8", "--log", "json"};
+  const auto with = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "profile");
+    arguments.insert(arguments.end(), quick.begin(), quick.end());
+    return run(arguments);
+  };
+  const auto ran = [](const Result& result, const std::string& op) {
+    EXPECT_EQ(result.code, 0) << result.err;
+    const io::Json event = result.events().at(0);
+    return std::any_of(event["ops"].begin(), event["ops"].end(), [&](const io::Json& row) { return row["op"] == op; });
+  };
+  const std::string weights = tests::text_of(model + "/model.safetensors");
+  EXPECT_TRUE(ran(with({model, "--data", path("data.npz")}), "rescale")) << "by 1/255, as it was saved";
+  EXPECT_FALSE(ran(with({model}), "rescale"));
+  EXPECT_TRUE(ran(with({model, "--training", "--data", path("data.npz")}), "adam_update"));
+  EXPECT_EQ(tests::text_of(model + "/model.safetensors"), weights);
+  EXPECT_TRUE(ran(with({"notebook", "--data", path("data.npz")}), "conv2d_pool"));
+  EXPECT_TRUE(ran(with({"notebook", "--input", "20x24x3", "--classes", "3"}), "conv2d_pool"));
+  EXPECT_TRUE(ran(with({tests::golden("notebook_config.json")}), "conv2d_pool"));
+
+  for (const std::string option : {"--batch-size", "--steps", "--classes", "--threads"})
+    EXPECT_EQ(run({"profile", option, "-1"}).code, 3) << option;
+  EXPECT_EQ(run({"profile", "--batch-size", "0"}).code, 3);
+  EXPECT_EQ(run({"profile", "--input", "axb"}).code, 3);
+  EXPECT_EQ(run({"profile", "--input", "2x2"}).code, 3) << "too small for the network";
+  EXPECT_EQ(run({"profile", path("none.json")}).code, 4);
+  EXPECT_EQ(run({"profile", "--data", path("none.npz")}).code, 4);
+  EXPECT_EQ(run({"profile", "--log", "jsn"}).code, 2);
+  EXPECT_EQ(run({"profile", tests::golden("notebook_config.json"), "--data", path("data.npz")}).code, 3) << "28 x 28 and 12 x 12";
+  small_data(64, 64, 10);
+  EXPECT_EQ(run({"profile", "--training", "--data", path("data.npz")}).code, 3) << "label 10 of 10 classes";
+  const auto failed = run({"profile", "--batch-size", "0", "--log", "json"}).events();
+  ASSERT_EQ(failed.size(), 1U);
+  EXPECT_EQ(failed[0]["kind"], "ValueError");
+}
+
+// The same bits as with the one fast path that there is switched off by name.
+TEST_F(Command, ExactIsWithoutWinograd) {
+  const auto model_of = [&](const std::string& name, std::vector<std::string> more,
+                            const std::vector<std::pair<std::string, std::string>>& environment) {
+    std::vector<std::string> arguments = {"train", "--data", path("data.npz"), "--epochs", "2", "--batch-size", "16", "--out", path(name)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Result result = run(arguments, environment);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return tests::text_of(path(name) + "/model.safetensors");
+  };
+  small_data();
+  const std::string exact = model_of("exact", {"--accuracy", "exact"}, {});
+  EXPECT_EQ(exact, model_of("disabled", {}, {{"LINN_DISABLE", "conv_pool_forward.winograd"}}));
+  if (core::isa() != core::Isa::scalar) {
+    EXPECT_NE(exact, model_of("fast", {}, {}));
+  }
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"evaluate", path("exact")}, {"predict", path("exact"), "--row", "1"}, {"shift", path("exact"), "--radius", "1"}}) {
+    const auto result = [&](const char* accuracy, const std::vector<std::pair<std::string, std::string>>& environment) {
+      std::vector<std::string> all = arguments;
+      all.insert(all.end(), {"--data", path("data.npz"), "--log", "json", "--accuracy", accuracy});
+      io::Json event = run(all, environment).events().at(0);
+      event.erase("seconds");
+      return event;
+    };
+    EXPECT_EQ(result("exact", {}), result("fast", {{"LINN_DISABLE", "conv_pool_forward.winograd"}})) << arguments[0];
+  }
 }
 
 // ---- Ctrl-C --------------------------------------------------------------------------------------------------------

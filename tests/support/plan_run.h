@@ -102,6 +102,7 @@ class PlanRun {
     return result;
   }
   const plan::Plan& plan() const { return *plan_; }
+  plan::Workspace& workspace() { return *workspace_; }
 
  private:
   struct Bound {

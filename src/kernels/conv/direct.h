@@ -11,6 +11,7 @@ struct Forward {
   static constexpr std::string_view name = "direct";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ConvForward::Problem& problem);
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
@@ -20,6 +21,7 @@ struct InputGradient {
   static constexpr std::string_view name = "direct";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const Geometry&) { return true; }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
@@ -29,6 +31,7 @@ struct KernelGradient {
   static constexpr std::string_view name = "direct";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const Geometry&) { return true; }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);

@@ -23,6 +23,7 @@ struct Winograd {
   static constexpr std::string_view name = "winograd";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolForward::Problem& problem);
@@ -35,6 +36,7 @@ struct WinogradPlane {
   static constexpr std::string_view name = "winograd_plane";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolForward::Problem& problem) { return Winograd::packed(problem); }
@@ -47,6 +49,7 @@ struct Windows {
   static constexpr std::string_view name = "windows";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem&, std::int64_t) { return 0; }
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
@@ -57,6 +60,7 @@ struct Strip {
   static constexpr std::string_view name = "strip";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
@@ -67,6 +71,7 @@ struct SparseKernelGradient {
   static constexpr std::string_view name = "sparse";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolKernelGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
@@ -77,6 +82,7 @@ struct LookupKernelGradient {
   static constexpr std::string_view name = "lookup";
   static constexpr core::Isa needs = core::Isa::avx512;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolKernelGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolKernelGradient::Problem&, std::int64_t) { return 0; }
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
@@ -87,6 +93,7 @@ struct ExpandedKernelGradient {
   static constexpr std::string_view name = "expanded";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolKernelGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
@@ -97,6 +104,7 @@ struct SparseInputGradient {
   static constexpr std::string_view name = "sparse";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolInputGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);
@@ -109,6 +117,7 @@ struct ExpandedInputGradient {
   static constexpr std::string_view name = "expanded";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolInputGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);

@@ -11,6 +11,7 @@ struct Forward {
   static constexpr std::string_view name = "gemm";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const DenseForward::Problem& problem);
   static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
   static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
@@ -21,6 +22,7 @@ struct KernelGradient {
   static constexpr std::string_view name = "gemm";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const DenseKernelGradient::Problem& problem);
   static std::int64_t scratch(const DenseKernelGradient::Problem& problem, std::int64_t rows);
   static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);
@@ -30,6 +32,7 @@ struct Transpose {
   static constexpr std::string_view name = "blocks";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const TransposeKernel::Problem&) { return true; }
   static std::int64_t scratch(const TransposeKernel::Problem&, std::int64_t) { return 0; }
   static void run(const TransposeKernel::Problem& problem, const TransposeKernel::Args<float>& args);
@@ -39,6 +42,7 @@ struct Columns {
   static constexpr std::string_view name = "vectors";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static constexpr bool direct_form = true;
   static bool accepts(const ColumnSum::Problem&) { return true; }
   static std::int64_t scratch(const ColumnSum::Problem&, std::int64_t) { return 0; }
   static void run(const ColumnSum::Problem& problem, const ColumnSum::Args<float>& args);

@@ -114,9 +114,8 @@ class ConvOp final : public RealOp<ConvOp> {
 
 }  // namespace
 
-double conv_flops(const kernels::Geometry& g, std::int64_t images) {
-  const std::int64_t depth = g.channels / g.groups;
-  return 2.0 * static_cast<double>(images * g.out_height * g.out_width * g.out_channels * g.window_height * g.window_width) * static_cast<double>(depth);
+double conv_flops(const kernels::Geometry& geometry, std::int64_t images) {
+  return 2.0 * static_cast<double>(images * kernels::products(geometry));
 }
 
 Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry) {

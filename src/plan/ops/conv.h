@@ -9,7 +9,7 @@ namespace linn::plan {
 /// `bias` may be undefined.
 Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry);
 
-/// Two for each product of a dense convolution of so many images.
+/// Two for each product of the direct form, of so many images.
 double conv_flops(const kernels::Geometry& geometry, std::int64_t images);
 
 }  // namespace linn::plan

@@ -9,11 +9,12 @@
 namespace linn::plan {
 namespace {
 
-// Products of the gradients: those of the windows, were all alive; a dense convolution's divided by the cells of a window.
+// Of the gradients: a multiply-add for each window, output channel and weight, as if all windows lived.
 double sparse_flops(const kernels::ConvPoolKernelGradient::Problem& problem, std::int64_t images) {
-  kernels::Geometry windows = problem.conv;
-  windows.out_height = problem.pool.out_height, windows.out_width = problem.pool.out_width;
-  return conv_flops(windows, images);
+  const kernels::Geometry& conv = problem.conv;
+  const std::int64_t windows = problem.pool.out_height * problem.pool.out_width;
+  return 2.0 *
+         static_cast<double>(images * windows * conv.out_channels * conv.window_height * conv.window_width * (conv.channels / conv.groups));
 }
 
 class ConvPoolKernelGradientOp final : public RealOp<ConvPoolKernelGradientOp> {
@@ -76,7 +77,9 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
   std::string_view name() const override { return "conv2d_pool"; }
   std::string implementation() const override { return forward_.implementation(); }
   std::int64_t scratch(std::int64_t images) const override { return forward_.scratch(images); }
-  double flops(std::int64_t images) const override { return conv_flops(forward_.problem().conv, images); }
+  double flops(std::int64_t images) const override {
+    return 2.0 * static_cast<double>(images * kernels::products(forward_.problem().conv, forward_.problem().pool));
+  }
   void prepare(const kernels::Policy& policy) override { forward_.prepare(policy); }
   std::int64_t packed() const override { return forward_.packed(); }
   Value packs() const override { return inputs[1]; }

@@ -39,6 +39,7 @@ class BiasGradientOp final : public RealOp<BiasGradientOp> {
 
   std::string_view name() const override { return "bias_gradient"; }
   std::string implementation() const override { return sum_.implementation(); }
+  double flops(std::int64_t images) const override { return static_cast<double>(images * inputs[0].shape.elements()); }
   void prepare(const kernels::Policy& policy) override { sum_.prepare(policy); }
   void differentiate(Gradients&) override {}
 
@@ -66,8 +67,7 @@ class DenseKernelGradientOp final : public RealOp<DenseKernelGradientOp> {
   std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
   double flops(std::int64_t images) const override {
     const auto& p = gradient_.problem();
-    return 2.0 * static_cast<double>(images * rows_an_image(inputs[0])) * static_cast<double>(p.outputs) *
-           static_cast<double>(std::min(piece_rows, p.inputs));
+    return 2.0 * static_cast<double>(images * rows_an_image(inputs[0]) * p.inputs) * static_cast<double>(p.outputs);
   }
   void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
   void differentiate(Gradients&) override {}

@@ -19,6 +19,7 @@ class GatherOp final : public RealOp<GatherOp> {
 
   std::string_view name() const override { return "gather"; }
   std::string implementation() const override { return gather_.implementation(); }
+  std::int64_t source_bytes() const override { return gather_.problem().row * static_cast<std::int64_t>(size_of(gather_.problem().from)); }
   void differentiate(Gradients&) override {}
   void prepare(const kernels::Policy& policy) override { gather_.prepare(policy); }
 
@@ -41,6 +42,7 @@ class GatherLabelsOp final : public Op {
 
   std::string_view name() const override { return "gather_labels"; }
   std::string implementation() const override { return "scalar"; }
+  std::int64_t source_bytes() const override { return labels_ * static_cast<std::int64_t>(size_of(from_)); }
   void differentiate(Gradients&) override {}
   void prepare(const kernels::Policy&) override {}
 

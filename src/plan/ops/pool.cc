@@ -12,6 +12,11 @@ bool is_wide(const kernels::Geometry& g) { return g.window_height * g.window_wid
 
 std::uint8_t* narrow(const Call& call, std::size_t i, bool wide) { return wide ? nullptr : call.out<std::uint8_t>(i); }
 
+// One for each pixel that a window sees; of a maximum's gradient one for each window.
+double pool_flops(const kernels::PoolForward::Problem& problem, std::int64_t images) {
+  return static_cast<double>(images * kernels::pairs(problem.geometry) * problem.geometry.channels);
+}
+
 class PoolGradientOp final : public RealOp<PoolGradientOp> {
  public:
   explicit PoolGradientOp(const kernels::PoolForward::Problem& problem) : gradient_(problem) {}
@@ -19,6 +24,10 @@ class PoolGradientOp final : public RealOp<PoolGradientOp> {
   std::string_view name() const override { return "pool2d_input_gradient"; }
   std::string implementation() const override { return gradient_.implementation(); }
   std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  double flops(std::int64_t images) const override {
+    const bool max = gradient_.problem().kind == kernels::PoolKind::max;
+    return max ? static_cast<double>(images * inputs[0].shape.elements()) : pool_flops(gradient_.problem(), images);
+  }
   void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
   void differentiate(Gradients&) override {}
 
@@ -41,6 +50,7 @@ class PoolOp final : public RealOp<PoolOp> {
   std::string_view name() const override { return "pool2d"; }
   std::string implementation() const override { return pool_.implementation(); }
   std::int64_t scratch(std::int64_t images) const override { return pool_.scratch(images); }
+  double flops(std::int64_t images) const override { return pool_flops(pool_.problem(), images); }
   void prepare(const kernels::Policy& policy) override { pool_.prepare(policy); }
 
   void differentiate(Gradients& gradients) override {
@@ -83,6 +93,7 @@ class GlobalPoolGradientOp final : public RealOp<GlobalPoolGradientOp> {
 
   std::string_view name() const override { return "global_pool2d_input_gradient"; }
   std::string implementation() const override { return gradient_.implementation(); }
+  double flops(std::int64_t images) const override { return static_cast<double>(images * outputs[0].shape.elements()); }
   void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
   void differentiate(Gradients&) override {}
 
@@ -102,6 +113,7 @@ class GlobalPoolOp final : public RealOp<GlobalPoolOp> {
 
   std::string_view name() const override { return "global_pool2d"; }
   std::string implementation() const override { return pool_.implementation(); }
+  double flops(std::int64_t images) const override { return static_cast<double>(images * inputs[0].shape.elements()); }
   void prepare(const kernels::Policy& policy) override { pool_.prepare(policy); }
 
   void differentiate(Gradients& gradients) override {

@@ -1,0 +1,69 @@
+// room: plan
+// Where the time of a network goes: the options and the result of Sequential::profile.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "linn/tensor.h"
+#include "linn/types.h"
+
+namespace linn {
+
+struct ProfileOptions {
+  /// Steps of training (the model must be compiled) in place of prediction.
+  bool training = false;
+  std::int64_t batch_size = 128;
+  /// 0: as many as take about a second.
+  std::int64_t steps = 0;
+  /// What to compute on, as for `predict` and `fit`, over and over; without it, random numbers in [0, 1) and random targets.
+  Tensor x = {};
+  Tensor y = {};
+  double input_scale = 1;
+  Accuracy accuracy = "fast";
+};
+
+/// What one op did in all steps.
+struct OpProfile {
+  std::string op = {};
+  /// The layer that it comes from; of an update the variable.
+  std::string layer = {};
+  /// As LINN_DISABLE takes it: "conv_pool_forward.winograd".
+  std::string implementation = {};
+  std::string isa = {};
+  std::int64_t calls = 0;
+  double seconds = 0;  // summed over the threads
+  /// Floating-point operations of the direct form, whatever ran; 0 where they are not counted.
+  double flops = 0;
+  /// Each tensor read or written once; of these, tensors and data that do not stay with one thread.
+  double bytes = 0;
+  double memory_bytes = 0;
+};
+
+struct Profile {
+  bool training = false;
+  std::int64_t batch_size = 0;  // images of each step
+  std::int64_t steps = 0;
+  double seconds = 0;  // of all steps, by the clock
+  int threads = 1;
+  std::string isa = {};
+  std::string precision = {};
+  Accuracy accuracy = "fast";
+  /// The roofline, measured at the start: what one thread reaches while all do the same. Operations and bytes a second.
+  double peak_flops = 0;
+  double cache_bandwidth = 0;
+  double memory_bandwidth = 0;
+  /// In the order of a step.
+  std::vector<OpProfile> ops = {};
+
+  double images_per_second() const { return static_cast<double>(steps * batch_size) / seconds; }
+  /// The threads' time that no op took: sums over shards, waiting for each other, claiming work.
+  double seconds_between_ops() const;
+  /// The name of what bounds an op under the roofline ("compute", "cache" or "memory"), and the time that it would then take, which
+  /// is 0 for an op of which nothing is counted.
+  std::string bound(const OpProfile& op) const;
+  double roofline_seconds(const OpProfile& op) const;
+};
+
+}  // namespace linn

@@ -1,0 +1,262 @@
+// linn profile: where the time of a network goes, op by op, against what the machine can do.
+#include "linn/profile.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "cli/command.h"
+#include "core/cpu.h"
+#include "core/terminal.h"
+#include "core/text_cells.h"
+
+namespace linn::cli {
+namespace {
+
+struct Options {
+  Common common;
+  std::string model = "notebook";
+  std::string data;
+  std::string input;
+  std::string scale;
+  std::string accuracy = "fast";
+  std::int64_t classes = 10;
+  std::int64_t batch_size = 128;
+  std::int64_t steps = 0;
+  bool training = false;
+};
+
+// ---- the table -----------------------------------------------------------------------------------------------------
+
+constexpr std::size_t columns = 9;
+constexpr std::size_t layer_column = 1;
+constexpr std::size_t texts = 4;  // the first columns, flush left
+constexpr std::int64_t most_cells = 110;
+constexpr std::int64_t gap = 2;
+
+using Row = std::array<std::string, columns>;
+
+std::int64_t cells(const std::string& text) {
+  std::int64_t sum = 0;
+  for (const char32_t code : core::from_utf8(text)) sum += core::cells_of(code);
+  return sum;
+}
+
+// What a terminal would obey becomes U+FFFD.
+std::string printable(const std::string& text) {
+  std::string result;
+  for (const char32_t code : core::from_utf8(text)) core::append_utf8(result, core::is_control(code) ? 0xFFFD : code);
+  return result;
+}
+
+// Cut to so many cells, the last of them "…".
+std::string shortened(const std::string& text, std::int64_t most) {
+  if (cells(text) <= most) return text;
+  std::string result;
+  std::int64_t used = 1;
+  for (const char32_t code : core::from_utf8(text)) {
+    used += core::cells_of(code);
+    if (used > most) break;
+    core::append_utf8(result, code);
+  }
+  return result + "…";
+}
+
+class Table {
+ public:
+  /// Rows stand in the order in which they are added; an empty one is a rule.
+  void add(const Row& row) {
+    Row& added = rows_.emplace_back();
+    std::transform(row.begin(), row.end(), added.begin(), printable);
+  }
+  void rule() { rows_.emplace_back(); }
+
+  /// Layers' names give way where a line would be too long. `loud` is the row that is bold.
+  void print(std::size_t loud, bool color) {
+    std::array<std::int64_t, columns> widths{};
+    for (const Row& row : rows_)
+      for (std::size_t c = 0; c < columns; ++c) widths[c] = std::max(widths[c], cells(row[c]));
+    std::int64_t line = gap * (columns - 1);
+    for (const std::int64_t width : widths) line += width;
+    if (line > most_cells) {
+      const std::int64_t layer = std::max<std::int64_t>(widths[layer_column] - (line - most_cells), 8);
+      line -= widths[layer_column] - layer;
+      widths[layer_column] = layer;
+    }
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      const bool bold = color && (r == 0 || r == loud);
+      fmt::print(stdout, "{}{}{}\n", bold ? "\x1b[1m" : "", rows_[r] == Row{} ? rule_of(line) : text_of(rows_[r], widths),
+                 bold ? "\x1b[0m" : "");
+    }
+  }
+
+ private:
+  static std::string rule_of(std::int64_t line) {
+    std::string text;
+    for (std::int64_t i = 0; i < line; ++i) text += "─";
+    return text;
+  }
+  static std::string text_of(const Row& row, const std::array<std::int64_t, columns>& widths) {
+    std::string text;
+    for (std::size_t c = 0; c < columns; ++c) {
+      const std::string word = shortened(row[c], widths[c]);
+      const std::string space(static_cast<std::size_t>(widths[c] - cells(word)), ' ');
+      if (c > 0) text.append(gap, ' ');
+      text += c < texts ? word + space : space + word;
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    return text;
+  }
+
+  std::vector<Row> rows_;
+};
+
+std::string rate(double amount, double seconds) { return amount > 0 && seconds > 0 ? fmt::format("{:.1f}", amount / seconds * 1e-9) : ""; }
+
+// "conv_pool_forward.winograd" without the kernel, which the op's name tells.
+std::string short_implementation(const std::string& name) { return name.substr(name.find('.') + 1); }
+
+struct Sums {
+  double seconds = 0, flops = 0, bytes = 0, least = 0;
+};
+
+Row row(const std::array<std::string, texts>& names, const Sums& sums, const Profile& profile) {
+  const double share = sums.seconds / (profile.seconds * profile.threads);
+  return {names[0],
+          names[1],
+          names[2],
+          names[3],
+          fmt::format("{:.1f}", sums.seconds / static_cast<double>(profile.steps) * 1e6),
+          fmt::format("{:.1f}", 100 * share),
+          rate(sums.flops, sums.seconds),
+          rate(sums.bytes, sums.seconds),
+          sums.least > 0 && sums.seconds > 0 ? fmt::format("{:.0f}", 100 * sums.least / sums.seconds) : ""};
+}
+
+void print_table(const Profile& profile) {
+  Table table;
+  table.add({"op", "layer", "kernel", "isa", "us", "%", "GFLOP/s", "GB/s", "roof %"});
+  table.rule();
+  Sums all{.seconds = profile.seconds * profile.threads};
+  std::size_t slowest = 0;
+  for (std::size_t i = 0; i < profile.ops.size(); ++i) {
+    const OpProfile& op = profile.ops[i];
+    const Sums sums{op.seconds, op.flops, op.bytes, profile.roofline_seconds(op)};
+    table.add(row({op.op, op.layer, short_implementation(op.implementation), op.isa}, sums, profile));
+    all.flops += sums.flops, all.bytes += sums.bytes, all.least += sums.least;
+    if (op.seconds > profile.ops[slowest].seconds) slowest = i;
+  }
+  table.add(row({"(between ops)", "", "", ""}, {.seconds = profile.seconds_between_ops()}, profile));
+  table.rule();
+  table.add(row({"all", "", "", ""}, all, profile));
+  table.print(slowest + 2, core::use_color(stdout));
+}
+
+void print(const Options& options, const Profile& profile) {
+  const bool many = profile.threads > 1;
+  fmt::print(stdout, "{}, {}: batch {}, {}, accuracy {}\n", options.model, profile.training ? "training" : "inference", profile.batch_size,
+             profile.precision, profile.accuracy.name());
+  fmt::print(stdout, "{}, {}, {} thread{}\n", core::cpu_name(), profile.isa, profile.threads, many ? "s" : "");
+  fmt::print(stdout, "roofline of a thread{}: {:.1f} GFLOP/s; {:.1f} GB/s in its cache, {:.1f} GB/s in memory\n\n",
+             many ? " while all run" : "", profile.peak_flops * 1e-9, profile.cache_bandwidth * 1e-9, profile.memory_bandwidth * 1e-9);
+  print_table(profile);
+  fmt::print(stdout, "\n{} step{} of {} image{} in {:.2f} s: {} images/s\n", thousands(profile.steps), profile.steps == 1 ? "" : "s",
+             profile.batch_size, profile.batch_size == 1 ? "" : "s", profile.seconds,
+             thousands(static_cast<std::int64_t>(profile.images_per_second())));
+  fmt::print(stdout, "us: a step{}. GFLOP/s: of the direct form. GB/s: each tensor read or written once.\n",
+             many ? fmt::format(", summed over the {} threads, of which each is a share", profile.threads) : "");
+  fmt::print(stdout, "roof %: the least time under the roofline, as a share of the time taken. docs/profile.md says more.\n");
+}
+
+io::Json event(const Options& options, const Profile& profile) {
+  io::Json ops = io::Json::array();
+  for (const OpProfile& op : profile.ops)
+    ops.push_back({{"op", op.op},
+                   {"layer", op.layer},
+                   {"implementation", op.implementation},
+                   {"isa", op.isa},
+                   {"calls", op.calls},
+                   {"seconds", op.seconds},
+                   {"share", op.seconds / (profile.seconds * profile.threads)},
+                   {"flops", op.flops},
+                   {"bytes", op.bytes},
+                   {"memory_bytes", op.memory_bytes},
+                   {"roofline_seconds", profile.roofline_seconds(op)},
+                   {"bound", profile.bound(op)}});
+  return {{"event", "profile"},
+          {"model", options.model},
+          {"training", profile.training},
+          {"cpu", core::cpu_name()},
+          {"isa", profile.isa},
+          {"threads", profile.threads},
+          {"precision", profile.precision},
+          {"accuracy_policy", profile.accuracy.name()},
+          {"batch_size", profile.batch_size},
+          {"steps", profile.steps},
+          {"seconds", profile.seconds},
+          {"images_per_second", number(profile.images_per_second())},
+          {"peak_flops", profile.peak_flops},
+          {"cache_bandwidth", profile.cache_bandwidth},
+          {"memory_bandwidth", profile.memory_bandwidth},
+          {"seconds_between_ops", profile.seconds_between_ops()},
+          {"ops", ops}};
+}
+
+int run(const Options& options) {
+  apply(options.common);
+  at_least("--batch-size", options.batch_size, 1);
+  at_least("--steps", options.steps, 0);
+  at_least("--classes", options.classes, 2);
+  ProfileOptions how = {
+      .training = options.training, .batch_size = options.batch_size, .steps = options.steps, .accuracy = parse_accuracy(options.accuracy)};
+  ModelSource source = {.text = options.model, .image = parse_image_shape(options.input), .classes = options.classes};
+  if (!options.data.empty()) {
+    Images images = load_test_images(options.data, 0);
+    how.x = std::move(images.x), how.y = std::move(images.y);
+    if (!source.image) source.image = image_shape(how.x);
+  } else if (!options.scale.empty()) {
+    throw UsageError("--scale is for images of a file; name one with --data");
+  }
+  Sequential model = open_model(source);
+  if (how.x.defined()) {
+    how.x = on_model_canvas(model, how.x);
+    how.input_scale = input_scale(model, how.x, options.scale);
+  }
+  if (options.training) model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  const Profile profile = model.profile(how);
+  if (!options.common.json()) print(options, profile);
+  emit(options.common, event(options, profile));
+  return exit_ok;
+}
+
+}  // namespace
+
+Action add_profile(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.description(
+      "Run a model under the clock and show op by op which kernel ran, how long it took, and how near that is to what the machine can do.");
+  app.add_option("model,--model", options->model,
+                 "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory")
+      ->type_name("MODEL")
+      ->capture_default_str();
+  app.add_flag("--training", options->training,
+               "steps of training with Adam and cross-entropy in place of prediction; the model is not changed");
+  app.add_option("--batch-size", options->batch_size, "images in a step")->type_name("N")->capture_default_str();
+  app.add_option("--steps", options->steps, "steps to measure [as many as take about a second]")->type_name("N");
+  app.add_option("--data", options->data, "test images to compute on, as for `linn evaluate` [random numbers]")->type_name("FILE");
+  app.add_option("--scale", options->scale,
+                 "what every pixel of the data is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+      ->type_name("X");
+  app.add_option("--input", options->input, "the shape of one image, for built-in models and configurations without one [28x28x1]")
+      ->type_name("HxWxC");
+  app.add_option("--classes", options->classes, "classes of a built-in model")->type_name("N")->capture_default_str();
+  add_accuracy(app, options->accuracy);
+  add_common(app, options->common);
+  app.footer(
+      "Examples:\n  linn profile\n  linn profile --training --threads 1\n  linn profile digits --data data/mnist.npz --batch-size 1\n"
+      "  linn profile --log json | jq -c '.ops[] | [.implementation, .seconds]'");
+  return [options] { return run(*options); };
+}
+
+}  // namespace linn::cli

@@ -1,0 +1,15 @@
+// Sequential::profile: steps of a network under the clock, on a copy of its variables.
+#pragma once
+
+#include <cstdint>
+
+#include "formats/model_json.h"
+#include "graph/graph.h"
+#include "linn/profile.h"
+
+namespace linn::train {
+
+/// `compile` may be null for prediction. Throws as `fit` and `predict` do for data that do not fit, ValueError for sizes out of range.
+Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, const ProfileOptions& options);
+
+}  // namespace linn::train
