@@ -78,6 +78,11 @@ class Op {
   virtual std::unique_ptr<Op> joined(const Op& /*consumer*/, bool /*training*/) const { return nullptr; }
   /// Reads from before `producer`, which makes this op's first input, if that gives the same result better; false if not.
   virtual bool reach_through(const Op& /*producer*/) { return false; }
+  /// Whether the op is inputs[0] times the kernel inputs[1], whose last axis is the output's channels, plus the bias inputs[2], if
+  /// there is one, and nothing else: then a scale and shift of the channels can go into both.
+  virtual bool is_affine() const { return false; }
+  /// Takes these for its kernel and bias.
+  virtual void set_affine(Value /*kernel*/, Value /*bias*/) {}
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
   /// Chooses the kernels, once the passes are done.

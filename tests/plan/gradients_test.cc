@@ -47,17 +47,21 @@ void check_layer(const Layer& layer, const Shape& image) {
   const layers::DescriptionPtr& description = layer.description();
   std::vector<Values> weights;
   std::uint32_t seed = 1;
-  for (const VariableSpec& spec : description->variables(image)) weights.push_back(random_values(spec.shape.elements(), ++seed));
+  const std::vector<VariableSpec> specs = description->variables(image);
+  for (const VariableSpec& spec : specs) weights.push_back(random_values(spec.shape.elements(), ++seed, spec.name == "moving_variance" ? 0.1 : -1));
   const Values input = random_values(images * image.elements(), 50, 0.1, 2);
   const Values upstream = random_values(images * layer.compute_output_shape(image).elements(), 51);
   LayerRun run(description, image, images, input, weights, upstream, Precision::float64);
   run.run({.seed = 3, .step = 0, .learning_rate = 0});
   const Values dinput = run.input_gradient();
   std::vector<Values> dweights;
-  for (std::size_t i = 0; i < weights.size(); ++i) dweights.push_back(run.weight_gradient(i));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    EXPECT_EQ(run.has_gradient(i), specs[i].trainable) << specs[i].name;
+    dweights.push_back(specs[i].trainable ? run.weight_gradient(i) : Values{});
+  }
   expect_slopes("input", input, dinput, [&](const Values& values) { return run.objective_with_input(values); });
   for (std::size_t i = 0; i < weights.size(); ++i)
-    expect_slopes("weight " + std::to_string(i), weights[i], dweights[i], [&](const Values& values) { return run.objective_with_weight(i, values); });
+    if (specs[i].trainable) expect_slopes("weight " + std::to_string(i), weights[i], dweights[i], [&](const Values& values) { return run.objective_with_weight(i, values); });
 }
 
 TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
@@ -85,6 +89,11 @@ TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
   check_layer(Dropout(0.4), {5, 6});
   check_layer(Dropout(0.0), {5});
   check_layer(Rescaling(0.5, {.offset = 2}), {4, 4, 1});
+  check_layer(BatchNormalization(), {4, 5, 3});
+  check_layer(BatchNormalization({.epsilon = 1e-2, .center = false}), {7});
+  check_layer(BatchNormalization({.scale = false}), {2, 3, 2, 4});
+  check_layer(BatchNormalization({.center = false, .scale = false}), {3, 2});
+  check_layer(BatchNormalization({.trainable = false}), {4, 5, 3});
 }
 
 // A graph lowered for training with a loss of its own: the sum of output * upstream.
