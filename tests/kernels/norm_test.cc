@@ -27,10 +27,9 @@ std::vector<double> around(double mean, double deviation, std::int64_t count, st
 // ---- moments -----------------------------------------------------------------------------------------------------
 
 // The deviations' sum of squares keeps its digits however large the mean: no term of the bound grows with the square of the mean.
-void check_moments(std::int64_t images, std::int64_t pixels, std::int64_t channels, double mean, double deviation) {
+void check_moments_of(std::int64_t images, std::int64_t pixels, std::int64_t channels, double mean, double deviation, const std::vector<double>& src) {
   SCOPED_TRACE(std::to_string(images) + " images of " + std::to_string(pixels) + " x " + std::to_string(channels) + " around " + std::to_string(mean));
   const NormMoments::Problem problem = {pixels, channels};
-  const auto src = around(mean, deviation, images * pixels * channels, 1);
   const Buffer src32(src);
   const auto count = static_cast<std::size_t>(images * 2 * channels);
   std::vector<double> expected(count);
@@ -48,6 +47,10 @@ void check_moments(std::int64_t images, std::int64_t pixels, std::int64_t channe
             << "squares of image " << n << ", channel " << c;
       }
   });
+}
+
+void check_moments(std::int64_t images, std::int64_t pixels, std::int64_t channels, double mean, double deviation) {
+  check_moments_of(images, pixels, channels, mean, deviation, around(mean, deviation, images * pixels * channels, 1));
 }
 
 TEST(NormMoments, EveryTail) {
@@ -69,6 +72,19 @@ TEST(NormMoments, SmallVarianceNextToALargeMean) {
     check_moments(2, 400, channels, -1e5, 1);
     check_moments(1, 130, channels, 1e6, 0);
   }
+}
+
+// Means that differ from one part of the image to the next: what a part is measured against lies far from it.
+TEST(NormMoments, PartsFarApart) {
+  for (const std::int64_t channels : {1, 3, 16, 70, 128})
+    for (const std::int64_t part : {1, 16, 17, 64, 200}) {
+      constexpr std::int64_t pixels = 1000;
+      std::vector<double> src = random_values(pixels * channels, 5);
+      for (std::int64_t i = 0; i < pixels * channels; ++i) src[static_cast<std::size_t>(i)] += i / channels / part % 2 == 0 ? 1e4 : -1e4;
+      check_moments_of(1, pixels, channels, 0, 1e4, as_floats(src));
+      for (std::int64_t i = 0; i < pixels * channels; ++i) src[static_cast<std::size_t>(i)] = static_cast<double>(i / channels) * 37;
+      check_moments_of(1, pixels, channels, 18500, 1e4, as_floats(src));
+    }
 }
 
 // ---- statistics --------------------------------------------------------------------------------------------------

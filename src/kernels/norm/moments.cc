@@ -1,9 +1,11 @@
 // NormMoments: mean and sum of squared deviations of each channel of an image.
 //
-// Loop nest:  for each panel of at most 4 vectors of columns, for each block of 64 rows: its sum, then, from the first-level cache,
-//             deviations from the block's own mean d: sum of d and of d * d (the corrected two-pass form); blocks are joined in double.
-//             Rows of few channels are read as wide ones (wide-inl.h) and the pixels of a wide row joined in the end.
-// Registers:  4 accumulators in the first pass, 12 values in the second.
+// Loop nest:  for each panel of at most 4 vectors of columns: the mean of the first 16 rows; then, block by block, for each row its
+//             deviation d from the mean of all rows before the block (the first: from its own): sum of d and of d * d. Blocks are
+//             joined in double. Rows of few channels are read as wide ones (wide-inl.h), whose pixels are joined in the end.
+// Error:      a block of P rows whose mean lies D from that of the n before sums P D^2 + M, M its own squares; the join adds
+//             M + D^2 n P / (n + P) to the result. P is at most 4 n, so the sum is at most 5 times what it adds, and so is its error.
+// Registers:  12 values, 4 of them fixed.
 // Measured (Zen 4, AVX-512, one core): see docs/engine.md.
 #include "kernels/norm/vector.h"
 
@@ -19,20 +21,27 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-constexpr std::int64_t block_rows = 64;
+constexpr std::int64_t first_rows = 16;
+constexpr std::int64_t most_rows = 128;
 
-// Moments of one block: mean of the columns, sum of deviations from it, sum of their squares.
 template <int kVectors, bool kTail>
-HWY_INLINE void block_moments(const float* src, std::int64_t rows, std::int64_t pitch, std::int64_t last, float* mean, float* sum, float* squares) {
-  V m[kVectors], s[kVectors], q[kVectors];
+HWY_INLINE void column_means(const float* src, std::int64_t rows, std::int64_t pitch, std::int64_t last, float* mean) {
+  V sum[kVectors];
 #pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) m[v] = s[v] = q[v] = hn::Zero(D());
+  for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(D());
   for (std::int64_t r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) m[v] = hn::Add(m[v], LoadVector<kTail>(src + r * pitch, v, kVectors, last));
-  const V count = hn::Set(D(), static_cast<float>(rows));
+    for (int v = 0; v < kVectors; ++v) sum[v] = hn::Add(sum[v], LoadVector<kTail>(src + r * pitch, v, kVectors, last));
 #pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) m[v] = hn::Div(m[v], count);
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(hn::Div(sum[v], hn::Set(D(), static_cast<float>(rows))), D(), mean + v * lanes);
+}
+
+// Sums of the deviations from `mean`, and of their squares.
+template <int kVectors, bool kTail>
+HWY_INLINE void sum_deviations(const float* src, std::int64_t rows, std::int64_t pitch, std::int64_t last, const float* mean, float* sum, float* squares) {
+  V m[kVectors], s[kVectors], q[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) m[v] = hn::LoadU(D(), mean + v * lanes), s[v] = q[v] = hn::Zero(D());
   for (std::int64_t r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
@@ -41,14 +50,10 @@ HWY_INLINE void block_moments(const float* src, std::int64_t rows, std::int64_t 
       q[v] = hn::MulAdd(d, d, q[v]);
     }
 #pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) {
-    hn::StoreU(m[v], D(), mean + v * lanes);
-    hn::StoreU(s[v], D(), sum + v * lanes);
-    hn::StoreU(q[v], D(), squares + v * lanes);
-  }
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(s[v], D(), sum + v * lanes), hn::StoreU(q[v], D(), squares + v * lanes);
 }
 
-// Moments of rows [rows, width] into mean and squares, block by block.
+// Moments of rows [rows, width] into mean and squares.
 struct MomentsPanel {
   const float* src;
   std::int64_t rows, width;
@@ -58,21 +63,21 @@ struct MomentsPanel {
   template <int kVectors, bool kTail>
   HWY_NOINLINE void run(std::int64_t first, std::int64_t last) const {
     constexpr std::int64_t most = kVectors * lanes;
-    HWY_ALIGN float block_mean[most];
-    HWY_ALIGN float block_sum[most];
-    HWY_ALIGN float block_squares[most];
+    float shift[most] = {}, sum[most], block_squares[most];
     double other_mean[most], other_squares[most];
     const std::int64_t columns = kTail ? most - lanes + last : most;
-    for (std::int64_t r = 0; r < rows; r += block_rows) {
-      const std::int64_t count = std::min(block_rows, rows - r);
-      block_moments<kVectors, kTail>(src + r * width + first, count, width, last, block_mean, block_sum, block_squares);
+    column_means<kVectors, kTail>(src + first, std::min(first_rows, rows), width, last, shift);
+    for (std::int64_t r = 0, count = 0; r < rows; r += count) {
+      count = std::min(rows - r, r == 0 ? first_rows : std::min(4 * r, most_rows));
+      sum_deviations<kVectors, kTail>(src + r * width + first, count, width, last, shift, sum, block_squares);
       const double share = 1 / static_cast<double>(count);
       for (std::int64_t c = 0; c < columns; ++c) {
-        const double sum = static_cast<double>(block_sum[c]);
-        other_mean[c] = static_cast<double>(block_mean[c]) + sum * share;
-        other_squares[c] = static_cast<double>(block_squares[c]) - sum * sum * share;
+        const double d = static_cast<double>(sum[c]);
+        other_mean[c] = static_cast<double>(shift[c]) + d * share;
+        other_squares[c] = static_cast<double>(block_squares[c]) - d * d * share;
       }
       norm::join_moments(columns, r, mean + first, squares + first, count, other_mean, other_squares);
+      for (std::int64_t c = 0; c < columns; ++c) shift[c] = static_cast<float>(mean[first + c]);
     }
   }
 };
