@@ -284,7 +284,9 @@ void norm_input_gradient(benchmark::State& state, const Norm& n) {
   Data src(n.floats()), ddst(n.floats()), coefficients(3 * n.channels), lines(2 * n.channels), dsrc(n.floats());
   const NormForward::Problem problem = {n.channels, Activation::relu};
   const auto& f = choose<NormInputGradient>(problem);
-  measure_bytes(state, n.floats(), 3, [&] { f.run(problem, {n.rows(), src.get(), ddst.get(), coefficients.get(), lines.get(), dsrc.get(), nullptr}); });
+  measure_bytes(state, n.floats(), 3, [&] {
+    f.run(problem, {n.rows(), src.get(), ddst.get(), coefficients.get(), lines.get(), dsrc.get(), nullptr});
+  });
 }
 
 void transpose(benchmark::State& state, std::int64_t rows, std::int64_t columns) {
@@ -331,8 +333,8 @@ void register_all() {
     benchmark::RegisterBenchmark(("dense_kernel_gradient 800x128 rows 128 shard " + std::to_string(shard)).c_str(), dense_kernel_gradient, 128, 800, 128, shard)
         ->UseManualTime();
   benchmark::RegisterBenchmark("dense_kernel_gradient 800x128 rows 16 shard 8", dense_kernel_gradient, 16, 800, 128, 8)->UseManualTime();
-  for (const Norm& n : {Norm{"26x26x32", 26 * 26, 32}, Norm{"13x13x32", 13 * 13, 32}, Norm{"32x32x64", 32 * 32, 64}, Norm{"8x8x256", 8 * 8, 256},
-                        Norm{"32x32x3", 32 * 32, 3}, Norm{"13x13x20", 13 * 13, 20}}) {
+  for (const Norm& n : {Norm{"26x26x32", 26 * 26, 32}, Norm{"13x13x32", 13 * 13, 32}, Norm{"32x32x64", 32 * 32, 64},
+                        Norm{"8x8x256", 8 * 8, 256}, Norm{"32x32x3", 32 * 32, 3}, Norm{"13x13x20", 13 * 13, 20}}) {
     benchmark::RegisterBenchmark(("norm_moments " + n.name).c_str(), norm_moments, n)->UseManualTime();
     benchmark::RegisterBenchmark(("norm_forward " + n.name).c_str(), norm_forward, n)->UseManualTime();
     benchmark::RegisterBenchmark(("norm_gradient_sums " + n.name).c_str(), norm_gradient_sums, n)->UseManualTime();

@@ -17,8 +17,10 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
  public:
   explicit BatchNormalizationDescription(BatchNormalizationConfig config) : Described(std::move(config)) {
     const BatchNormalizationOptions& o = config_.options;
-    if (!(o.momentum >= 0 && o.momentum <= 1)) throw ValueError(fmt::format("{} momentum is {}; it must lie in [0, 1]", where(), o.momentum));
-    if (!(o.epsilon >= 0) || !std::isfinite(o.epsilon)) throw ValueError(fmt::format("{} epsilon is {}; it must be 0 or more", where(), o.epsilon));
+    if (!(o.momentum >= 0 && o.momentum <= 1))
+      throw ValueError(fmt::format("{} momentum is {}; it must lie in [0, 1]", where(), o.momentum));
+    if (!(o.epsilon >= 0) || !std::isfinite(o.epsilon))
+      throw ValueError(fmt::format("{} epsilon is {}; it must be 0 or more", where(), o.epsilon));
   }
 
   std::string_view class_name() const override { return "BatchNormalization"; }
@@ -30,8 +32,9 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
     const std::int64_t axis = config_.options.axis;
     const auto last = static_cast<std::int64_t>(input.rank());  // the batch axis comes before
     if (axis != -1 && axis != last)
-      throw ValueError(fmt::format("{} axis is {}; an input of {} axes, the batch axis included, is normalized over its last one: use axis -1 or {}", where,
-                                   axis, last + 1, last));
+      throw ValueError(
+          fmt::format("{} axis is {}; an input of {} axes, the batch axis included, is normalized over its last one: use axis -1 or {}",
+                      where, axis, last + 1, last));
     return input;
   }
 

@@ -90,7 +90,9 @@ std::vector<Use> uses_of(Lowering& lowering) {
   return uses;
 }
 
-std::string joined_names(const Op& first, const Op& second) { return first.layer == second.layer ? first.layer : first.layer + " + " + second.layer; }
+std::string joined_names(const Op& first, const Op& second) {
+  return first.layer == second.layer ? first.layer : first.layer + " + " + second.layer;
+}
 
 // One normalization by known statistics put into the kernel and bias before it, or false when there is none left. An op before the
 // product makes both from the variables, so new variables are folded anew.
@@ -104,7 +106,8 @@ bool fold_one(Lowering& lowering) {
     if (use.consumers.size() != 1) continue;
     const auto norm = static_cast<std::size_t>(use.consumers[0]);
     const Value coefficients = norm_coefficients(*ops[norm]);
-    if (!coefficients.defined()) continue;
+    // A Flatten between makes each pixel's channels channels of their own, of which the kernel knows nothing.
+    if (!coefficients.defined() || coefficients.shape[1] != op.inputs[1].shape[-1]) continue;
     std::unique_ptr<Op> fold = fold_norm(lowering, op.inputs[1], op.inputs[2], coefficients);
     op.set_affine(fold->outputs[0], fold->outputs[1]);
     op.outputs = ops[norm]->outputs;

@@ -27,8 +27,10 @@ std::vector<double> around(double mean, double deviation, std::int64_t count, st
 // ---- moments -----------------------------------------------------------------------------------------------------
 
 // The deviations' sum of squares keeps its digits however large the mean: no term of the bound grows with the square of the mean.
-void check_moments_of(std::int64_t images, std::int64_t pixels, std::int64_t channels, double mean, double deviation, const std::vector<double>& src) {
-  SCOPED_TRACE(std::to_string(images) + " images of " + std::to_string(pixels) + " x " + std::to_string(channels) + " around " + std::to_string(mean));
+void check_moments_of(std::int64_t images, std::int64_t pixels, std::int64_t channels, double mean, double deviation,
+                      const std::vector<double>& src) {
+  SCOPED_TRACE(std::to_string(images) + " images of " + std::to_string(pixels) + " x " + std::to_string(channels) + " around " +
+               std::to_string(mean));
   const NormMoments::Problem problem = {pixels, channels};
   const Buffer src32(src);
   const auto count = static_cast<std::size_t>(images * 2 * channels);
@@ -90,7 +92,8 @@ TEST(NormMoments, PartsFarApart) {
 // ---- statistics --------------------------------------------------------------------------------------------------
 
 std::vector<double> statistics_of(const NormStatistics::Problem& problem, std::int64_t images, const std::vector<double>& src) {
-  std::vector<double> moments(static_cast<std::size_t>(images * 2 * problem.channels)), statistics(static_cast<std::size_t>(2 * problem.channels));
+  std::vector<double> moments(static_cast<std::size_t>(images * 2 * problem.channels)),
+      statistics(static_cast<std::size_t>(2 * problem.channels));
   NormMoments::reference<double>({problem.pixels, problem.channels}, {images, src.data(), moments.data(), nullptr});
   NormStatistics::reference<double>(problem, {images, moments.data(), nullptr, statistics.data(), 0, problem.channels, nullptr});
   return statistics;
@@ -111,7 +114,8 @@ void check_statistics(std::int64_t images, std::int64_t pixels, std::int64_t cha
     }
     const auto at = static_cast<std::size_t>(c), below = static_cast<std::size_t>(channels + c);
     EXPECT_NEAR(statistics[at], static_cast<double>(whole), 1e-14 * std::abs(mean) + 1e-14) << images << " images, channel " << c;
-    EXPECT_NEAR(statistics[below], static_cast<double>(squares / (images * pixels)), 1e-11 * deviation * deviation) << images << " images, channel " << c;
+    EXPECT_NEAR(statistics[below], static_cast<double>(squares / (images * pixels)), 1e-11 * deviation * deviation)
+        << images << " images, channel " << c;
   }
 }
 
@@ -130,7 +134,8 @@ TEST(NormStatistics, SlicesAndPixels) {
   for (const std::int64_t slice : {1, 16, 20, 64}) {
     std::vector<double> parts(whole.size(), -777);
     for (std::int64_t first = 0; first < channels; first += slice)
-      NormStatistics::reference<double>(problem, {images, nullptr, src.data(), parts.data(), first, std::min(first + slice, channels), nullptr});
+      NormStatistics::reference<double>(problem,
+                                        {images, nullptr, src.data(), parts.data(), first, std::min(first + slice, channels), nullptr});
     EXPECT_EQ(parts, whole) << "slices of " << slice;
   }
   std::vector<double> some(whole.size(), -777);
@@ -159,8 +164,12 @@ TEST(NormStatistics, JoinsUpTheTree) {
 // Numbers for rows of channels. Where the normalized value is so near to 0 that rounding decides what relu lets through, nothing flows.
 struct Rows {
   Rows(std::int64_t row_count, std::int64_t channel_count)
-      : rows(row_count), channels(channel_count), src(random_values(rows * channels, 1)), ddst(random_values(rows * channels, 2)),
-        coefficients(random_values(3 * channels, 3)), lines(random_values(2 * channels, 4)) {
+      : rows(row_count),
+        channels(channel_count),
+        src(random_values(rows * channels, 1)),
+        ddst(random_values(rows * channels, 2)),
+        coefficients(random_values(3 * channels, 3)),
+        lines(random_values(2 * channels, 4)) {
     for (std::size_t i = 0; i < src.size(); ++i)
       if (std::abs(deviation(i) * scale(i) + shift(i)) < 1e-5) ddst[i] = 0;
   }
@@ -218,7 +227,8 @@ TEST(Norm, GradientSums) {
     const NormForward::Problem problem = {channels, activation};
     const auto count = static_cast<std::size_t>(2 * channels);
     std::vector<double> expected(count), magnitude(count);
-    NormGradientSums::reference<double>(problem, {row_count, rows.src.data(), rows.ddst.data(), rows.coefficients.data(), expected.data(), nullptr});
+    NormGradientSums::reference<double>(problem,
+                                        {row_count, rows.src.data(), rows.ddst.data(), rows.coefficients.data(), expected.data(), nullptr});
     for (std::size_t i = 0; i < rows.src.size(); ++i) {
       magnitude[rows.channel(i)] += std::abs(rows.ddst[i]);
       magnitude[static_cast<std::size_t>(channels) + rows.channel(i)] += std::abs(rows.ddst[i] * rows.deviation(i));
@@ -244,7 +254,8 @@ TEST(Norm, InputGradient) {
       for (std::size_t i = 0; i < magnitude.size(); ++i) {
         magnitude[i] = std::abs(rows.ddst[i] * rows.scale(i));
         if (!frozen)
-          magnitude[i] += std::abs(rows.deviation(i) * rows.lines[rows.channel(i)]) + std::abs(rows.lines[static_cast<std::size_t>(channels) + rows.channel(i)]);
+          magnitude[i] += std::abs(rows.deviation(i) * rows.lines[rows.channel(i)]) +
+                          std::abs(rows.lines[static_cast<std::size_t>(channels) + rows.channel(i)]);
       }
       for_each_implementation<NormInputGradient>(problem, [&](const Implementation<NormInputGradient>& f) {
         Buffer dsrc(row_count * channels, -777);
@@ -267,15 +278,16 @@ TEST(Norm, RowsAreIndependent) {
         Buffer all(row_count * channels), some(row_count * channels);
         f.run(problem, {row_count, src.data(), coefficients.data(), all.data(), nullptr});
         for (std::int64_t r = 0; r < row_count; r += part)
-          f.run(problem, {std::min(part, row_count - r), src.data() + r * channels, coefficients.data(), some.data() + r * channels, nullptr});
+          f.run(problem,
+                {std::min(part, row_count - r), src.data() + r * channels, coefficients.data(), some.data() + r * channels, nullptr});
         EXPECT_EQ(bits_that_differ(all, some), 0) << channels << " channels in parts of " << part;
       });
       for_each_implementation<NormInputGradient>(problem, [&](const Implementation<NormInputGradient>& f) {
         Buffer all(row_count * channels), some(row_count * channels);
         f.run(problem, {row_count, src.data(), ddst.data(), coefficients.data(), lines.data(), all.data(), nullptr});
         for (std::int64_t r = 0; r < row_count; r += part)
-          f.run(problem, {std::min(part, row_count - r), src.data() + r * channels, ddst.data() + r * channels, coefficients.data(), lines.data(),
-                          some.data() + r * channels, nullptr});
+          f.run(problem, {std::min(part, row_count - r), src.data() + r * channels, ddst.data() + r * channels, coefficients.data(),
+                          lines.data(), some.data() + r * channels, nullptr});
         EXPECT_EQ(bits_that_differ(all, some), 0) << channels << " channels in parts of " << part;
       });
     }
@@ -301,7 +313,8 @@ TEST(Norm, ReluStopsTheSameForwardAndBackward) {
     Buffer dst(src.size()), ddst(src.size()), dsrc(src.size());
     choose<NormForward>(problem).run(problem, {row_count, src.data(), coefficients.data(), dst.data(), nullptr});
     for (std::int64_t i = 0; i < src.size(); ++i) ddst[i] = dst[i] > 0 ? 1.0f : std::numeric_limits<float>::quiet_NaN();
-    choose<NormInputGradient>(problem).run(problem, {row_count, src.data(), ddst.data(), coefficients.data(), nullptr, dsrc.data(), nullptr});
+    choose<NormInputGradient>(problem).run(problem,
+                                           {row_count, src.data(), ddst.data(), coefficients.data(), nullptr, dsrc.data(), nullptr});
     std::int64_t alive = 0;
     for (std::int64_t i = 0; i < src.size(); ++i) {
       ASSERT_FALSE(std::isnan(dsrc[i])) << core::name_of(isa) << ", element " << i;

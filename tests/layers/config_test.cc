@@ -124,7 +124,8 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
   refused("BatchNormalization", R"({"renorm": true})", "renorm");
   refused("BatchNormalization", R"({"synchronized": true})", "synchronized");
   refused("BatchNormalization", R"({"gamma_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "gamma_regularizer");
-  EXPECT_NO_THROW(read("BatchNormalization", R"({"renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99, "synchronized": false})"));
+  EXPECT_NO_THROW(
+      read("BatchNormalization", R"({"renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99, "synchronized": false})"));
   EXPECT_THAT(message_of<ValueError>([] { read("MaxPooling2D", R"({"data_format": "channels_first"})"); }), HasSubstr("channels_first"));
 }
 
@@ -184,9 +185,13 @@ TEST(LayerMessages, NameTheLayer) {
 TEST(BatchNormalizationLayer, TakesTheLastAxisAlone) {
   for (const std::int64_t axis : {-1, 3}) EXPECT_EQ(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), Shape({5, 4, 3}));
   EXPECT_EQ(BatchNormalization({.axis = 1}).compute_output_shape({7}), Shape({7}));
-  EXPECT_THAT(message_of<ValueError>([] { BatchNormalization({.axis = 1, .name = "n"}).compute_output_shape({5, 4, 3}); }),
-              ::testing::Eq("[batch_normalization 'n'] axis is 1; an input of 4 axes, the batch axis included, is normalized over its last one: use axis -1 or 3"));
-  for (const std::int64_t axis : {0, 2, 4, -2, -4}) EXPECT_THROW(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), ValueError) << axis;
+  EXPECT_THAT(message_of<ValueError>([] {
+                BatchNormalization({.axis = 1, .name = "n"}).compute_output_shape({5, 4, 3});
+              }),
+              ::testing::Eq("[batch_normalization 'n'] axis is 1; an input of 4 axes, the batch axis included, is normalized over its last "
+                            "one: use axis -1 or 3"));
+  for (const std::int64_t axis : {0, 2, 4, -2, -4})
+    EXPECT_THROW(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), ValueError) << axis;
   EXPECT_THAT(message_of<ShapeError>([] { BatchNormalization().compute_output_shape({}); }), HasSubstr("[batch_normalization]"));
   for (const char* axis : {"8", "-9", "1.5", "[3]", "\"last\""})
     EXPECT_THROW(read("BatchNormalization", fmt::format(R"({{"axis": {}}})", axis)), FormatError) << axis;
@@ -194,8 +199,10 @@ TEST(BatchNormalizationLayer, TakesTheLastAxisAlone) {
 
 TEST(BatchNormalizationLayer, MomentumAndEpsilonInTheirRange) {
   for (const double momentum : {-0.1, 1.1, std::nan("")}) EXPECT_THROW(BatchNormalization({.momentum = momentum}), ValueError) << momentum;
-  for (const double epsilon : {-1e-9, static_cast<double>(INFINITY), std::nan("")}) EXPECT_THROW(BatchNormalization({.epsilon = epsilon}), ValueError) << epsilon;
-  EXPECT_THAT(message_of<ValueError>([] { BatchNormalization({.momentum = 2, .name = "n"}); }), HasSubstr("[batch_normalization 'n'] momentum is 2"));
+  for (const double epsilon : {-1e-9, static_cast<double>(INFINITY), std::nan("")})
+    EXPECT_THROW(BatchNormalization({.epsilon = epsilon}), ValueError) << epsilon;
+  EXPECT_THAT(message_of<ValueError>([] { BatchNormalization({.momentum = 2, .name = "n"}); }),
+              HasSubstr("[batch_normalization 'n'] momentum is 2"));
   EXPECT_NO_THROW(BatchNormalization({.momentum = 0, .epsilon = 0}));
   EXPECT_NO_THROW(BatchNormalization({.momentum = 1}));
 }

@@ -15,13 +15,15 @@ const GoldenTensors& golden() {
   return tensors;
 }
 
-void check_moving_statistics(const io::Json& test, const DescriptionPtr& layer, const Shape& image, const std::vector<Values>& weights, const Level& level) {
+void check_moving_statistics(const io::Json& test, const DescriptionPtr& layer, const Shape& image, const std::vector<Values>& weights,
+                             const Level& level) {
   const auto name = test["name"].get<std::string>();
   PlanRun run(test["training"].get<bool>() ? plan::Purpose::training : plan::Purpose::inference);
   const plan::Value input = run.bind("input", image, plan::Extent::batch, golden().values(name + "/input"));
   std::vector<plan::Value> variables;
   const std::vector<VariableSpec> specs = layer->variables(image);
-  for (std::size_t i = 0; i < specs.size(); ++i) variables.push_back(run.bind(specs[i].name, specs[i].shape, plan::Extent::fixed, weights[i]));
+  for (std::size_t i = 0; i < specs.size(); ++i)
+    variables.push_back(run.bind(specs[i].name, specs[i].shape, plan::Extent::fixed, weights[i]));
   run.keep(layer->lower(run.lowering(), input, variables));
   run.lowering().append_updates();
   const std::int64_t images = golden()[name + "/input"].shape()[0];
@@ -49,14 +51,16 @@ void check_case(const io::Json& test, const Level& level) {
   for (const VariableSpec& spec : specs) weights.push_back(golden().values(name + "/" + spec.name));
 
   const bool training = test["training"].get<bool>();
-  LayerRun run(layer, image, input.shape()[0], values_of(input), weights, training ? golden().values(name + "/upstream") : Values{}, level.precision);
+  LayerRun run(layer, image, input.shape()[0], values_of(input), weights, training ? golden().values(name + "/upstream") : Values{},
+               level.precision);
   run.run();
   EXPECT_TRUE(agrees("output", input.shape(), run.output(), golden().values(name + "/output"), level.tolerance));
   if (training) {
     // One number a channel passes no gradient: what float32 leaves is the rounding of the two terms that cancel.
     if (name == "one_number_a_channel" && level.precision == Precision::float32) {
       const Values upstream = golden().values(name + "/upstream"), gradient = run.input_gradient();
-      for (std::size_t c = 0; c < gradient.size(); ++c) EXPECT_NEAR(gradient[c], 0, 0x1p-23 * std::abs(upstream[c] * weights[0][c]) / std::sqrt(1e-3)) << c;
+      for (std::size_t c = 0; c < gradient.size(); ++c)
+        EXPECT_NEAR(gradient[c], 0, 0x1p-23 * std::abs(upstream[c] * weights[0][c]) / std::sqrt(1e-3)) << c;
     } else {
       EXPECT_TRUE(agrees("grad/input", input.shape(), run.input_gradient(), golden().values(name + "/grad/input"), level.tolerance));
     }

@@ -62,13 +62,16 @@ void expect_ten_steps(const Optimizer& optimizer, const std::string& file) {
   const Tensor losses = find(want, "losses").astype(DType::f64);
   for (std::int64_t step = 0; step < 10; ++step) {
     const double wanted = losses.values<double>()[static_cast<std::size_t>(step)];
-    EXPECT_NEAR(model.train_on_batch(images_of(step), labels_of(step), {.input_scale = scale}).at("loss"), wanted, 1e-5 * wanted) << "step " << step;
+    EXPECT_NEAR(model.train_on_batch(images_of(step), labels_of(step), {.input_scale = scale}).at("loss"), wanted, 1e-5 * wanted)
+        << "step " << step;
   }
   for (const auto& [name, weight] : model.named_weights()) EXPECT_TRUE(near_in_norm(weight, find(want, name), 1e-5)) << name;
   EXPECT_TRUE(near_everywhere(model.predict(mnist()["x_test"].rows(0, 32), {.input_scale = scale}), find(want, "logits"), 1e-4));
 }
 
-TEST(NormNet, TenNesterovStepsAgree) { expect_ten_steps(SGD({.learning_rate = 0.01, .momentum = 0.9, .nesterov = true}), "norm_sgd.safetensors"); }
+TEST(NormNet, TenNesterovStepsAgree) {
+  expect_ten_steps(SGD({.learning_rate = 0.01, .momentum = 0.9, .nesterov = true}), "norm_sgd.safetensors");
+}
 TEST(NormNet, TenAdamStepsAgree) { expect_ten_steps(Adam(), "norm_adam.safetensors"); }
 
 TEST(NormNet, AskingForGradientsOrAPredictionChangesNothing) {
@@ -85,7 +88,8 @@ TEST(NormNet, SameBitsOnAnyNumberOfThreads) {
   for (const int count : {1, 2, 3, 8}) {
     set_threads(count);
     Sequential model = make();
-    model.fit(mnist()["x_train"].rows(0, 300), mnist()["y_train"].rows(0, 300), {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent, .input_scale = scale});
+    model.fit(mnist()["x_train"].rows(0, 300), mnist()["y_train"].rows(0, 300),
+              {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent, .input_scale = scale});
     if (first.empty()) first = model.get_weights();
     EXPECT_TRUE(same_bits(model.get_weights(), first)) << count << " threads";
   }
@@ -129,8 +133,8 @@ TEST(NormNet, ModelComesBackFromItsFiles) {
 
 // Frozen layers keep all four variables; the others learn.
 TEST(NormNet, FrozenLayersStayAsTheyAre) {
-  Sequential model({Conv2D(4, 3, {.input_shape = {28, 28, 1}}), BatchNormalization({.trainable = false}), Activation("relu"), GlobalAveragePooling2D(),
-                    BatchNormalization(), Dense(10, {.activation = "softmax"})});
+  Sequential model({Conv2D(4, 3, {.input_shape = {28, 28, 1}}), BatchNormalization({.trainable = false}), Activation("relu"),
+                    GlobalAveragePooling2D(), BatchNormalization(), Dense(10, {.activation = "softmax"})});
   model.compile({.optimizer = SGD({.learning_rate = 0.1}), .loss = "sparse_categorical_crossentropy"});
   EXPECT_EQ(model.count_params() - model.count_trainable_params(), 4 * 4 + 2 * 4);
   const auto before = model.named_weights();

@@ -48,7 +48,8 @@ void check_layer(const Layer& layer, const Shape& image) {
   std::vector<Values> weights;
   std::uint32_t seed = 1;
   const std::vector<VariableSpec> specs = description->variables(image);
-  for (const VariableSpec& spec : specs) weights.push_back(random_values(spec.shape.elements(), ++seed, spec.name == "moving_variance" ? 0.1 : -1));
+  for (const VariableSpec& spec : specs)
+    weights.push_back(random_values(spec.shape.elements(), ++seed, spec.name == "moving_variance" ? 0.1 : -1));
   const Values input = random_values(images * image.elements(), 50, 0.1, 2);
   const Values upstream = random_values(images * layer.compute_output_shape(image).elements(), 51);
   LayerRun run(description, image, images, input, weights, upstream, Precision::float64);
@@ -61,7 +62,9 @@ void check_layer(const Layer& layer, const Shape& image) {
   }
   expect_slopes("input", input, dinput, [&](const Values& values) { return run.objective_with_input(values); });
   for (std::size_t i = 0; i < weights.size(); ++i)
-    if (specs[i].trainable) expect_slopes("weight " + std::to_string(i), weights[i], dweights[i], [&](const Values& values) { return run.objective_with_weight(i, values); });
+    if (specs[i].trainable)
+      expect_slopes("weight " + std::to_string(i), weights[i], dweights[i],
+                    [&](const Values& values) { return run.objective_with_weight(i, values); });
 }
 
 TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
@@ -154,11 +157,11 @@ graph::Graph net() {
 // The three orders of convolution, normalization, relu and pooling, and a normalization of rows.
 graph::Graph normalized_net() {
   graph::Graph graph("net");
-  for (const Layer& layer : std::vector<Layer>{Conv2D(4, 3, {.use_bias = false}), BatchNormalization({.gamma_initializer = RandomUniform(0.5, 1.5)}), Activation("relu"),
-                                               MaxPooling2D(2), Conv2D(5, 3, {.padding = "same"}), MaxPooling2D(2),
-                                               BatchNormalization({.beta_initializer = RandomUniform()}), Activation("relu"),
-                                               Conv2D(6, 2, {.activation = "relu"}), MaxPooling2D(2, {.strides = 1}), Flatten(), Dense(20),
-                                               BatchNormalization({.epsilon = 0.1, .scale = false}), Activation("relu"), Dense(5, {.activation = "softmax"})})
+  for (const Layer& layer : std::vector<Layer>{
+           Conv2D(4, 3, {.use_bias = false}), BatchNormalization({.gamma_initializer = RandomUniform(0.5, 1.5)}), Activation("relu"),
+           MaxPooling2D(2), Conv2D(5, 3, {.padding = "same"}), MaxPooling2D(2), BatchNormalization({.beta_initializer = RandomUniform()}),
+           Activation("relu"), Conv2D(6, 2, {.activation = "relu"}), MaxPooling2D(2, {.strides = 1}), Flatten(), Dense(20),
+           BatchNormalization({.epsilon = 0.1, .scale = false}), Activation("relu"), Dense(5, {.activation = "softmax"})})
     graph.append(layer.description(), 11);
   graph.build({17, 18, 2}, 11);
   return graph;
@@ -184,7 +187,8 @@ void check_threads(const graph::Graph& graph) {
     std::vector<Values> first;
     for (const int threads : {1, 2, 3, 8}) {
       core::set_threads(threads);
-      GraphRun run(graph, images, random_values(images * graph.input_shape().elements(), 1), random_values(images * 5, 2), Precision::float32);
+      GraphRun run(graph, images, random_values(images * graph.input_shape().elements(), 1), random_values(images * 5, 2),
+                   Precision::float32);
       for (int repeat = 0; repeat < 3; ++repeat) {
         const std::vector<Values> gradients = run.gradients();
         if (first.empty()) first = gradients;
@@ -266,25 +270,21 @@ TEST(Plan, SegmentsOfATrainingStep) {
 // Statistics are barriers: forward, and in the gradients the sums behind them. Pooling that follows its convolution is joined to it
 // and keeps the sparse gradients, normalization behind it or not; relu is part of the normalization.
 TEST(Plan, SegmentsOfATrainingStepWithStatistics) {
-  EXPECT_THAT(segments_of(training_plan(normalized_net())),
-              ::testing::ElementsAre(
-                  "outputs: transpose_kernel transpose_kernel pack_kernel pack_kernel",
-                  "images: gather conv2d norm_moments gather_labels",
-                  "outputs: norm_statistics",
-                  "images: batch_norm pool2d conv2d_pool norm_moments",
-                  "outputs: norm_statistics moving_statistics",
-                  "images: batch_norm conv2d_pool dense",
-                  "outputs: norm_statistics moving_statistics",
-                  "images: batch_norm dense softmax crossentropy bias_gradient dense norm_gradient_sums",
-                  "outputs: weighted_sum dense_kernel_gradient norm_gradient adam_update moving_statistics",
-                  "images: norm_input_gradient bias_gradient dense activation_gradient conv2d_pool_kernel_gradient bias_gradient"
-                  " conv2d_pool_input_gradient norm_gradient_sums",
-                  "outputs: dense_kernel_gradient transpose_kernel norm_gradient adam_update adam_update adam_update adam_update",
-                  "images: norm_input_gradient conv2d_pool_kernel_gradient bias_gradient conv2d_pool_input_gradient pool2d_input_gradient"
-                  " norm_gradient_sums",
-                  "outputs: transpose_kernel norm_gradient adam_update adam_update adam_update adam_update adam_update",
-                  "images: norm_input_gradient conv2d_kernel_gradient",
-                  "outputs: adam_update adam_update adam_update adam_update"));
+  EXPECT_THAT(
+      segments_of(training_plan(normalized_net())),
+      ::testing::ElementsAre(
+          "outputs: transpose_kernel transpose_kernel pack_kernel pack_kernel", "images: gather conv2d norm_moments gather_labels",
+          "outputs: norm_statistics", "images: batch_norm pool2d conv2d_pool norm_moments", "outputs: norm_statistics moving_statistics",
+          "images: batch_norm conv2d_pool dense", "outputs: norm_statistics moving_statistics",
+          "images: batch_norm dense softmax crossentropy bias_gradient dense norm_gradient_sums",
+          "outputs: weighted_sum dense_kernel_gradient norm_gradient adam_update moving_statistics",
+          "images: norm_input_gradient bias_gradient dense activation_gradient conv2d_pool_kernel_gradient bias_gradient"
+          " conv2d_pool_input_gradient norm_gradient_sums",
+          "outputs: dense_kernel_gradient transpose_kernel norm_gradient adam_update adam_update adam_update adam_update",
+          "images: norm_input_gradient conv2d_pool_kernel_gradient bias_gradient conv2d_pool_input_gradient pool2d_input_gradient"
+          " norm_gradient_sums",
+          "outputs: transpose_kernel norm_gradient adam_update adam_update adam_update adam_update adam_update",
+          "images: norm_input_gradient conv2d_kernel_gradient", "outputs: adam_update adam_update adam_update adam_update"));
 }
 
 }  // namespace

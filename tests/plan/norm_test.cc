@@ -13,9 +13,9 @@
 namespace linn::plan {
 namespace {
 
+using ::testing::ElementsAre;
 using tests::PlanRun;
 using tests::Values;
-using ::testing::ElementsAre;
 
 constexpr std::int64_t images = 11;
 
@@ -34,8 +34,12 @@ graph::Graph graph_of(const std::vector<Layer>& layers, const Shape& input) {
 }
 
 Layer norm(bool center = true, bool scale = true) {
-  return BatchNormalization({.center = center, .scale = scale, .beta_initializer = RandomUniform(-1, 1), .gamma_initializer = RandomUniform(-1.5, 1.5),
-                             .moving_mean_initializer = RandomUniform(-1, 1), .moving_variance_initializer = RandomUniform(0.5, 2)});
+  return BatchNormalization({.center = center,
+                             .scale = scale,
+                             .beta_initializer = RandomUniform(-1, 1),
+                             .gamma_initializer = RandomUniform(-1.5, 1.5),
+                             .moving_mean_initializer = RandomUniform(-1, 1),
+                             .moving_variance_initializer = RandomUniform(0.5, 2)});
 }
 
 std::vector<std::string> ops_of(const Plan& plan) {
@@ -82,10 +86,15 @@ void expect_folded_as_unfolded(const graph::Graph& graph, double bound32) {
 
 TEST(FoldNorm, IntoWhatComesBefore) {
   expect_folded_as_unfolded(graph_of({Conv2D(9, 3, {.use_bias = false}), norm()}, {9, 8, 3}), 4e-6);
-  expect_folded_as_unfolded(graph_of({Conv2D(8, 3, {.padding = "same", .bias_initializer = "ones"}), norm(false, true), Activation("relu"), MaxPooling2D(2)}, {8, 8, 4}), 4e-6);
+  expect_folded_as_unfolded(
+      graph_of({Conv2D(8, 3, {.padding = "same", .bias_initializer = "ones"}), norm(false, true), Activation("relu"), MaxPooling2D(2)},
+               {8, 8, 4}),
+      4e-6);
   expect_folded_as_unfolded(graph_of({Conv2D(8, 3, {.groups = 2}), norm(true, false), Activation("tanh")}, {6, 7, 4}), 4e-6);
   expect_folded_as_unfolded(graph_of({Dense(13), norm(false, false), Activation("relu")}, {17}), 4e-6);
   expect_folded_as_unfolded(graph_of({Dense(13, {.use_bias = false}), norm(), norm()}, {2, 17}), 4e-6);
+  // A Flatten between that leaves the channels as they are.
+  expect_folded_as_unfolded(graph_of({Conv2D(5, 4), Flatten(), norm()}, {4, 4, 3}), 4e-6);
   // A kernel of more than one piece.
   expect_folded_as_unfolded(graph_of({Dense(50), norm()}, {1000}), 4e-6);
 }
@@ -102,7 +111,10 @@ TEST(FoldNorm, NotWhereItCannotBe) {
               ElementsAre("conv2d", "norm_coefficients", "batch_norm"));
   EXPECT_THAT(infer(graph_of({Conv2D(4, 3), MaxPooling2D(2), norm(), Activation("relu")}, {6, 6, 2}), Precision::float64, false).ops,
               ElementsAre("conv2d_pool", "norm_coefficients", "batch_norm"));
-  EXPECT_THAT(infer(graph_of({norm(), Conv2D(4, 3)}, {6, 6, 2}), Precision::float64, false).ops, ElementsAre("norm_coefficients", "batch_norm", "conv2d"));
+  EXPECT_THAT(infer(graph_of({Conv2D(4, 3), Flatten(), norm()}, {6, 6, 2}), Precision::float64, false).ops,
+              ElementsAre("conv2d", "norm_coefficients", "batch_norm"));
+  EXPECT_THAT(infer(graph_of({norm(), Conv2D(4, 3)}, {6, 6, 2}), Precision::float64, false).ops,
+              ElementsAre("norm_coefficients", "batch_norm", "conv2d"));
 }
 
 // The convolution's own output goes elsewhere too, so it has to be there.
@@ -129,7 +141,8 @@ TEST(FoldNorm, NotWhereTheOutputIsReadElsewhere) {
 }
 
 TEST(FoldNorm, NotInTraining) {
-  const graph::Graph graph = graph_of({Conv2D(4, 3), BatchNormalization({.trainable = false}), Activation("relu"), MaxPooling2D(2)}, {6, 6, 2});
+  const graph::Graph graph =
+      graph_of({Conv2D(4, 3), BatchNormalization({.trainable = false}), Activation("relu"), MaxPooling2D(2)}, {6, 6, 2});
   Lowering to(Purpose::training);
   const Value input = to.value("input", graph.input_shape(), Extent::batch, Element::real, Home::bound);
   graph.lower(to, input);
@@ -145,12 +158,13 @@ TEST(BatchNorm, SmallVarianceNextToALargeMean) {
   for (const Shape& image : {Shape{9, 10, 6}, Shape{6}}) {
     const std::int64_t count = 40 * image.elements();
     Values numbers = random_values(count, 3, -0.05, 0.05);
-    for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<double>(static_cast<float>(numbers[i] + 1000.0 * static_cast<double>(i % 6)));
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      numbers[i] = static_cast<double>(static_cast<float>(numbers[i] + 1000.0 * static_cast<double>(i % 6)));
     Values upstream = random_values(count, 4);
     std::vector<Values> outputs, gradients;
     for (const Precision precision : {Precision::float64, Precision::float32}) {
-      tests::LayerRun run(BatchNormalization({.epsilon = 1e-7}).description(), image, 40, numbers, {Values(6, 1), Values(6, 0), Values(6, 0), Values(6, 1)}, upstream,
-                          precision);
+      tests::LayerRun run(BatchNormalization({.epsilon = 1e-7}).description(), image, 40, numbers,
+                          {Values(6, 1), Values(6, 0), Values(6, 0), Values(6, 1)}, upstream, precision);
       run.run();
       outputs.push_back(run.output());
       gradients.push_back(run.input_gradient());
@@ -165,7 +179,8 @@ TEST(BatchNorm, SmallVarianceNextToALargeMean) {
 // One number a channel: the result is beta, and nothing flows to the input.
 TEST(BatchNorm, OfOneNumberIsBeta) {
   for (const Precision precision : {Precision::float64, Precision::float32}) {
-    tests::LayerRun run(BatchNormalization().description(), {3}, 1, {4, -5, 6}, {{2, 2, 2}, {0.5, 1, -1}, {0, 0, 0}, {1, 1, 1}}, {1, 2, 3}, precision);
+    tests::LayerRun run(BatchNormalization().description(), {3}, 1, {4, -5, 6}, {{2, 2, 2}, {0.5, 1, -1}, {0, 0, 0}, {1, 1, 1}}, {1, 2, 3},
+                        precision);
     run.run();
     EXPECT_EQ(run.output(), Values({0.5, 1, -1}));
     const double rounding = (precision == Precision::float64 ? 0x1p-52 : 0x1p-23) * 2 / std::sqrt(1e-3);  // of gamma / sqrt(epsilon)

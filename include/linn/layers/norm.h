@@ -34,8 +34,8 @@ template <class Config, class Visitor>
   requires std::same_as<std::remove_const_t<Config>, BatchNormalizationConfig>
 void describe(Config& config, Visitor&& visit) {
   auto& [options] = config;
-  auto& [axis, momentum, epsilon, center, scale, beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer, name,
-         trainable, input_shape] = options;
+  auto& [axis, momentum, epsilon, center, scale, beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer,
+         name, trainable, input_shape] = options;
   visit.common(name, trainable, input_shape);
   visit.axis("axis", axis);
   visit("momentum", momentum);

@@ -29,7 +29,7 @@ void NormMoments::reference(const Problem& problem, const Args<T>& args) {
 
 namespace {
 
-constexpr std::int64_t group = 16;                    // channels side by side, so that the compiler makes vectors of them
+constexpr std::int64_t group = 16;                       // channels side by side, so that the compiler makes vectors of them
 constexpr int most_slots = core::tree_slots(1LL << 40);  // of any number of shards that fits memory
 
 struct Moments {
@@ -43,8 +43,8 @@ struct Moments {
 };
 
 template <class T>
-Moments moments_of_image(const NormStatistics::Problem& problem, const NormStatistics::Args<T>& args, std::int64_t image, std::int64_t first,
-                         std::int64_t channels) {
+Moments moments_of_image(const NormStatistics::Problem& problem, const NormStatistics::Args<T>& args, std::int64_t image,
+                         std::int64_t first, std::int64_t channels) {
   Moments moments{.count = problem.pixels};
   if (args.moments == nullptr) {
     for (std::int64_t c = 0; c < channels; ++c)
@@ -58,7 +58,8 @@ Moments moments_of_image(const NormStatistics::Problem& problem, const NormStati
 }
 
 template <class T>
-void statistics_of_group(const NormStatistics::Problem& problem, const NormStatistics::Args<T>& args, std::int64_t first, std::int64_t channels) {
+void statistics_of_group(const NormStatistics::Problem& problem, const NormStatistics::Args<T>& args, std::int64_t first,
+                         std::int64_t channels) {
   std::array<Moments, most_slots> slots;
   const auto slot = [&](int index) -> Moments& { return slots[static_cast<std::size_t>(index)]; };
   core::TreeSum tree([&](int into, int from) { slot(into).join(slot(from), channels); });

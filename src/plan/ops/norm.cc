@@ -42,7 +42,8 @@ class NormMomentsOp final : public RealOp<NormMomentsOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    moments_.run<T>({.images = call.images, .src = call.in<T>(0), .moments = call.out<double>(0), .scratch = static_cast<T*>(call.scratch)});
+    moments_.run<T>(
+        {.images = call.images, .src = call.in<T>(0), .moments = call.out<double>(0), .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
@@ -66,8 +67,13 @@ class NormStatisticsOp final : public RealOp<NormStatisticsOp> {
     const auto& p = statistics_.problem();
     const bool one_pixel = p.pixels == 1;
     const std::int64_t first = call.piece * piece_channels, last = std::min(first + piece_channels, p.channels);
-    statistics_.run<T>({.images = call.batch, .moments = one_pixel ? nullptr : call.in<double>(0), .src = one_pixel ? call.in<T>(0) : nullptr,
-                        .statistics = call.out<double>(0), .first = first, .last = last, .scratch = static_cast<T*>(call.scratch)});
+    statistics_.run<T>({.images = call.batch,
+                        .moments = one_pixel ? nullptr : call.in<double>(0),
+                        .src = one_pixel ? call.in<T>(0) : nullptr,
+                        .statistics = call.out<double>(0),
+                        .first = first,
+                        .last = last,
+                        .scratch = static_cast<T*>(call.scratch)});
     set_coefficients<T>(call.out<double>(0), call.in<T>(1), call.in<T>(2), epsilon_, p.channels, first, last, call.out<T>(1));
   }
 
@@ -138,8 +144,12 @@ class NormGradientSumsOp final : public RealOp<NormGradientSumsOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    sums_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .ddst = call.in<T>(1), .coefficients = call.in<T>(2),
-                  .sums = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    sums_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                  .src = call.in<T>(0),
+                  .ddst = call.in<T>(1),
+                  .coefficients = call.in<T>(2),
+                  .sums = call.out<T>(0),
+                  .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
@@ -197,8 +207,13 @@ class NormInputGradientOp final : public RealOp<NormInputGradientOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .ddst = call.in<T>(1), .coefficients = call.in<T>(2),
-                      .gradient_coefficients = call.in<T>(3), .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    gradient_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                      .src = call.in<T>(0),
+                      .ddst = call.in<T>(1),
+                      .coefficients = call.in<T>(2),
+                      .gradient_coefficients = call.in<T>(3),
+                      .dsrc = call.out<T>(0),
+                      .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
@@ -237,7 +252,10 @@ class NormOp final : public RealOp<NormOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    norm_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .coefficients = call.in<T>(1), .dst = call.out<T>(0),
+    norm_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                  .src = call.in<T>(0),
+                  .coefficients = call.in<T>(1),
+                  .dst = call.out<T>(0),
                   .scratch = static_cast<T*>(call.scratch)});
   }
 
@@ -295,9 +313,11 @@ class FoldNormOp final : public RealOp<FoldNormOp> {
 };
 
 // The op that both kinds end with.
-Value normalize(Lowering& to, Value src, Value coefficients, Value statistics, const NormVariables& variables, double epsilon, bool frozen) {
+Value normalize(Lowering& to, Value src, Value coefficients, Value statistics, const NormVariables& variables, double epsilon,
+                bool frozen) {
   const Value output = to.value(to.layer(), src.shape, Extent::batch);
-  return append(to, std::make_unique<NormOp>(src.shape[-1], epsilon, frozen), {src, coefficients, statistics, variables.gamma, variables.beta}, {output});
+  return append(to, std::make_unique<NormOp>(src.shape[-1], epsilon, frozen),
+                {src, coefficients, statistics, variables.gamma, variables.beta}, {output});
 }
 
 struct NormValues {
@@ -330,8 +350,8 @@ Value batch_norm(Lowering& to, Value src, const NormVariables& variables, double
 
 Value frozen_norm(Lowering& to, Value src, const NormVariables& variables, double epsilon) {
   const auto [statistics, coefficients] = norm_values(to, src.shape[-1]);
-  append(to, std::make_unique<MovingCoefficientsOp>(epsilon), {variables.moving_mean, variables.moving_variance, variables.gamma, variables.beta},
-         {statistics, coefficients});
+  append(to, std::make_unique<MovingCoefficientsOp>(epsilon),
+         {variables.moving_mean, variables.moving_variance, variables.gamma, variables.beta}, {statistics, coefficients});
   return normalize(to, src, coefficients, statistics, variables, epsilon, true);
 }
 
@@ -343,7 +363,8 @@ Value norm_coefficients(const Op& op) {
 std::unique_ptr<Op> fold_norm(Lowering& to, Value kernel, Value bias, Value coefficients) {
   auto fold = std::make_unique<FoldNormOp>();
   fold->inputs = {kernel, bias, coefficients};
-  fold->outputs = {to.value("folded " + to.info(kernel).name, kernel.shape, Extent::fixed), to.value("folded bias", {kernel.shape[-1]}, Extent::fixed)};
+  fold->outputs = {to.value("folded " + to.info(kernel).name, kernel.shape, Extent::fixed),
+                   to.value("folded bias", {kernel.shape[-1]}, Extent::fixed)};
   return fold;
 }
 
