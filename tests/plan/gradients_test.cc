@@ -242,11 +242,13 @@ Plan training_plan(const graph::Graph& graph) {
   return Plan(std::move(to), {.batch = 32, .precision = Precision::float32, .policy = {}});
 }
 
+// Without layouts of kernels, which depend on the instruction set.
 std::vector<std::string> segments_of(const Plan& plan) {
   std::vector<std::string> text;
   for (const Segment& segment : plan.segments()) {
     text.emplace_back(segment.cut == Cut::images ? "images:" : "outputs:");
-    for (const int op : segment.ops) text.back() += ' ' + std::string(plan.op(op).name());
+    for (const int op : segment.ops)
+      if (plan.op(op).name() != "pack_kernel") text.back() += ' ' + std::string(plan.op(op).name());
   }
   return text;
 }
@@ -273,8 +275,8 @@ TEST(Plan, SegmentsOfATrainingStepWithStatistics) {
   EXPECT_THAT(
       segments_of(training_plan(normalized_net())),
       ::testing::ElementsAre(
-          "outputs: transpose_kernel transpose_kernel pack_kernel pack_kernel", "images: gather conv2d norm_moments gather_labels",
-          "outputs: norm_statistics", "images: batch_norm pool2d conv2d_pool norm_moments", "outputs: norm_statistics moving_statistics",
+          "outputs: transpose_kernel transpose_kernel", "images: gather conv2d norm_moments gather_labels", "outputs: norm_statistics",
+          "images: batch_norm pool2d conv2d_pool norm_moments", "outputs: norm_statistics moving_statistics",
           "images: batch_norm conv2d_pool dense", "outputs: norm_statistics moving_statistics",
           "images: batch_norm dense softmax crossentropy bias_gradient dense norm_gradient_sums",
           "outputs: weighted_sum dense_kernel_gradient norm_gradient adam_update moving_statistics",
