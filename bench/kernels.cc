@@ -1,8 +1,10 @@
 // Speed of the kernels of one network's layers: GFLOP/s, and the fraction of what a loop of independent multiply-adds reaches
 // in the same run ("of_peak"), both at their best. Hosts are noisy: compare fractions of one run.
-// LINN_ISA caps the instruction set.
+// Kernels bound by memory report GB/s, what they read and write together, and the fraction of what memcpy of one map reaches
+// ("of_copy": a copy reads and writes one map each). LINN_ISA caps the instruction set.
 #include <benchmark/benchmark.h>
 
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -47,6 +49,31 @@ void measure(benchmark::State& state, double operations, const Call& call) {
   state.counters["best_us"] = best * 1e6;
   state.counters["GFLOP/s"] = operations / best * 1e-9;
   state.counters["of_peak"] = operations / best / rate;
+}
+
+// The same for a kernel that reads and writes `maps` maps of `floats` numbers, against memcpy of one map onto another in turn.
+template <class Call>
+void measure_bytes(benchmark::State& state, std::int64_t floats, double maps, const Call& call) {
+  core::isa();  // applies LINN_ISA
+  Data from(floats), to(floats);
+  const auto bytes = static_cast<double>(floats) * sizeof(float);
+  call();
+  double best = 1e9, copy = 1e9;
+  for (auto _ : state) {
+    double start = seconds_now();
+    std::memcpy(to.get(), from.get(), static_cast<std::size_t>(floats) * sizeof(float));
+    benchmark::DoNotOptimize(to.get()[0]);
+    copy = std::min(copy, seconds_now() - start);
+    call();  // after the copy, so that both find their own maps in the same cache
+    start = seconds_now();
+    call();
+    const double time = seconds_now() - start;
+    best = std::min(best, time);
+    state.SetIterationTime(time);
+  }
+  state.counters["best_us"] = best * 1e6;
+  state.counters["GB/s"] = maps * bytes / best * 1e-9;
+  state.counters["of_copy"] = maps / best / (2 / copy);
 }
 
 void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
@@ -127,6 +154,45 @@ void dense_kernel_gradient(benchmark::State& state, std::int64_t rows, std::int6
   });
 }
 
+// Maps of one shard: 8 images.
+struct Norm {
+  std::string name;
+  std::int64_t pixels, channels;
+  std::int64_t rows() const { return 8 * pixels; }
+  std::int64_t floats() const { return rows() * channels; }
+};
+
+void norm_moments(benchmark::State& state, const Norm& n) {
+  Data src(n.floats());
+  const NormMoments::Problem problem = {n.pixels, n.channels};
+  std::vector<double> moments(static_cast<std::size_t>(8 * 2 * n.channels));
+  const auto& f = choose<NormMoments>(problem);
+  measure_bytes(state, n.floats(), 1, [&] { f.run(problem, {8, src.get(), moments.data(), nullptr}); });
+}
+
+void norm_forward(benchmark::State& state, const Norm& n) {
+  Data src(n.floats()), coefficients(3 * n.channels), dst(n.floats());
+  const NormForward::Problem problem = {n.channels, Activation::relu};
+  const auto& f = choose<NormForward>(problem);
+  measure_bytes(state, n.floats(), 2, [&] { f.run(problem, {n.rows(), src.get(), coefficients.get(), dst.get(), nullptr}); });
+}
+
+void norm_gradient_sums(benchmark::State& state, const Norm& n) {
+  Data src(n.floats()), ddst(n.floats()), coefficients(3 * n.channels), sums(2 * n.channels);
+  const NormForward::Problem problem = {n.channels, Activation::relu};
+  const auto& f = choose<NormGradientSums>(problem);
+  measure_bytes(state, n.floats(), 2, [&] { f.run(problem, {n.rows(), src.get(), ddst.get(), coefficients.get(), sums.get(), nullptr}); });
+}
+
+void norm_input_gradient(benchmark::State& state, const Norm& n) {
+  Data src(n.floats()), ddst(n.floats()), coefficients(3 * n.channels), lines(2 * n.channels), dsrc(n.floats());
+  const NormForward::Problem problem = {n.channels, Activation::relu};
+  const auto& f = choose<NormInputGradient>(problem);
+  measure_bytes(state, n.floats(), 3, [&] {
+    f.run(problem, {n.rows(), src.get(), ddst.get(), coefficients.get(), lines.get(), dsrc.get(), nullptr});
+  });
+}
+
 void transpose(benchmark::State& state, std::int64_t rows, std::int64_t columns) {
   Data src(rows * columns), dst(rows * columns);
   const TransposeKernel::Problem problem = {1, rows, columns};
@@ -171,6 +237,13 @@ void register_all() {
     benchmark::RegisterBenchmark(("dense_kernel_gradient 800x128 rows 128 shard " + std::to_string(shard)).c_str(), dense_kernel_gradient, 128, 800, 128, shard)
         ->UseManualTime();
   benchmark::RegisterBenchmark("dense_kernel_gradient 800x128 rows 16 shard 8", dense_kernel_gradient, 16, 800, 128, 8)->UseManualTime();
+  for (const Norm& n : {Norm{"26x26x32", 26 * 26, 32}, Norm{"13x13x32", 13 * 13, 32}, Norm{"32x32x64", 32 * 32, 64},
+                        Norm{"8x8x256", 8 * 8, 256}, Norm{"32x32x3", 32 * 32, 3}, Norm{"13x13x20", 13 * 13, 20}}) {
+    benchmark::RegisterBenchmark(("norm_moments " + n.name).c_str(), norm_moments, n)->UseManualTime();
+    benchmark::RegisterBenchmark(("norm_forward " + n.name).c_str(), norm_forward, n)->UseManualTime();
+    benchmark::RegisterBenchmark(("norm_gradient_sums " + n.name).c_str(), norm_gradient_sums, n)->UseManualTime();
+    benchmark::RegisterBenchmark(("norm_input_gradient " + n.name).c_str(), norm_input_gradient, n)->UseManualTime();
+  }
   benchmark::RegisterBenchmark("transpose 800x128", transpose, 800, 128);
 }
 

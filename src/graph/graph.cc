@@ -59,7 +59,7 @@ void Graph::build_node(Node& node, const Shape& input, std::uint64_t seed) {
   for (const VariableSpec& spec : specs) {
     const auto stream = static_cast<std::uint64_t>(variables_.size() + made.size());
     made.push_back({.name = node.name + '/' + spec.name,
-                    .trainable = node.layer->trainable(),
+                    .trainable = node.layer->trainable() && spec.trainable,
                     .value = optim::initialize(spec.initializer, spec.shape, seed, stream)});
   }
   for (Variable& variable : made) {

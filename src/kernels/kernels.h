@@ -8,6 +8,7 @@
 #include "kernels/eltwise/update.h"
 #include "kernels/gemm/dense.h"
 #include "kernels/implementation.h"
+#include "kernels/norm/norm.h"
 #include "kernels/pool/pool.h"
 #include "kernels/reduce/loss.h"
 #include "kernels/reduce/softmax.h"

@@ -9,6 +9,7 @@
 #include "kernels/eltwise/vector.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernels.h"
+#include "kernels/norm/vector.h"
 #include "kernels/pool/vector.h"
 
 namespace linn::kernels {

@@ -18,7 +18,8 @@ bool says_nothing(std::string_view key, const io::Json& value) {
     if (value.is_string()) return value == "float32";
     return value.is_object() && value.contains("config") && value["config"].is_object() && value["config"].value("name", "") == "float32";
   }
-  if (key == "sparse" || key == "ragged" || key == "optional") return value == false;
+  if (key == "sparse" || key == "ragged" || key == "optional" || key == "renorm" || key == "synchronized") return value == false;
+  if (key == "renorm_momentum") return value.is_number();  // nobody reads it without renorm
   return false;
 }
 
@@ -90,6 +91,11 @@ void ConfigReader::input(std::string& name, Shape& shape) {
 
 void ConfigReader::operator()(const char* key, std::int64_t& value) {
   if (find(key) != nullptr) value = io::integer_field(json_, key, where_, 1, most);
+}
+
+void ConfigReader::axis(const char* key, std::int64_t& value) {
+  constexpr auto most_axes = static_cast<std::int64_t>(Shape::max_rank);
+  if (find(key) != nullptr) value = io::integer_field(json_, key, where_, -most_axes, most_axes - 1);
 }
 
 void ConfigReader::operator()(const char* key, double& value) {

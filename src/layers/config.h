@@ -29,6 +29,7 @@ class ConfigWriter {
     (*this)(key, value);
   }
   void operator()(const char* key, std::int64_t value) { json_[key] = value; }
+  void axis(const char* key, std::int64_t value) { json_[key] = value; }
   void operator()(const char* key, double value) { json_[key] = value; }
   void operator()(const char* key, bool value) { json_[key] = value; }
   void operator()(const char* key, const Size2& value);
@@ -58,6 +59,8 @@ class ConfigReader {
     (*this)(key, value);
   }
   void operator()(const char* key, std::int64_t& value);
+  /// Of an input with its batch axis; below 0: counted from the end.
+  void axis(const char* key, std::int64_t& value);
   void operator()(const char* key, double& value);
   void operator()(const char* key, bool& value);
   void operator()(const char* key, Size2& value);

@@ -19,6 +19,7 @@ struct VariableSpec {
   std::string name;  // "kernel"
   Shape shape;
   Initializer initializer;
+  bool trainable = true;  // by the optimizer, unless the layer is not
 };
 
 class LayerDescription {

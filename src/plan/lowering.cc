@@ -1,6 +1,9 @@
 #include "plan/lowering.h"
 
+#include <algorithm>
+
 #include "plan/ops/eltwise.h"
+#include "plan/ops/norm.h"
 
 namespace linn::plan {
 
@@ -12,6 +15,16 @@ Value Lowering::value(std::string name, Shape shape, Extent extent, Element elem
 void Lowering::add(std::unique_ptr<Op> op) {
   op->layer = layer_;
   ops_.push_back(std::move(op));
+}
+
+void Lowering::add_update(std::unique_ptr<Op> op) {
+  op->layer = layer_;
+  updates_.push_back(std::move(op));
+}
+
+void Lowering::append_updates() {
+  for (std::unique_ptr<Op>& op : updates_) ops_.push_back(std::move(op));
+  updates_.clear();
 }
 
 Gradients::Gradients(Lowering& to, const std::vector<Value>& wanted) : to_(to), needed_(to.values().size(), 0) {
@@ -77,6 +90,39 @@ std::vector<Use> uses_of(Lowering& lowering) {
   return uses;
 }
 
+std::string joined_names(const Op& first, const Op& second) {
+  return first.layer == second.layer ? first.layer : first.layer + " + " + second.layer;
+}
+
+// One normalization by known statistics put into the kernel and bias before it, or false when there is none left. An op before the
+// product makes both from the variables, so new variables are folded anew.
+bool fold_one(Lowering& lowering) {
+  const std::vector<Use> uses = uses_of(lowering);
+  auto& ops = lowering.ops();
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    Op& op = *ops[i];
+    if (!op.is_affine() || lowering.info(op.outputs[0]).kept) continue;
+    const auto& use = uses[static_cast<std::size_t>(op.outputs[0].id)];
+    if (use.consumers.size() != 1) continue;
+    const auto norm = static_cast<std::size_t>(use.consumers[0]);
+    const Value coefficients = norm_coefficients(*ops[norm]);
+    // A Flatten between makes each pixel's channels channels of their own, of which the kernel knows nothing.
+    if (!coefficients.defined() || coefficients.shape[1] != op.inputs[1].shape[-1]) continue;
+    std::unique_ptr<Op> fold = fold_norm(lowering, op.inputs[1], op.inputs[2], coefficients);
+    op.set_affine(fold->outputs[0], fold->outputs[1]);
+    op.outputs = ops[norm]->outputs;
+    op.layer = fold->layer = joined_names(op, *ops[norm]);
+    ops.erase(ops.begin() + static_cast<std::ptrdiff_t>(norm));
+    // The coefficients are made of variables alone, so they can be made at any time before.
+    const auto made = ops.begin() + uses[static_cast<std::size_t>(coefficients.id)].producer;
+    const auto here = ops.begin() + static_cast<std::ptrdiff_t>(i);
+    if (made > here) std::rotate(here, made, made + 1);
+    ops.insert(std::find_if(ops.begin(), ops.end(), [&](const auto& other) { return other.get() == &op; }), std::move(fold));
+    return true;
+  }
+  return false;
+}
+
 // One fusion, or false when there is none left. Fusions are few and plans small, so starting over each time is fine.
 bool fuse_one(Lowering& lowering) {
   const std::vector<Use> uses = uses_of(lowering);
@@ -90,7 +136,7 @@ bool fuse_one(Lowering& lowering) {
         if (std::unique_ptr<Op> both = op.joined(**consumer, lowering.training())) {
           both->inputs = op.inputs;
           both->outputs = (*consumer)->outputs;
-          both->layer = op.layer == (*consumer)->layer ? op.layer : op.layer + " + " + (*consumer)->layer;
+          both->layer = joined_names(op, **consumer);
           ops[i] = std::move(both);
           ops.erase(consumer);
           return true;
@@ -107,6 +153,8 @@ bool fuse_one(Lowering& lowering) {
 }  // namespace
 
 void fuse(Lowering& lowering) {
+  while (!lowering.training() && fold_one(lowering)) {
+  }
   while (fuse_one(lowering)) {
   }
 }

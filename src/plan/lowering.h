@@ -29,6 +29,11 @@ class Lowering {
   Value value(std::string name, Shape shape, Extent extent, Element element = Element::real, Home home = Home::arena);
   /// Appends an op whose inputs and outputs are set.
   void add(std::unique_ptr<Op> op);
+  /// An op that changes variables, but not as the optimizer does: moving statistics. It joins the others when the network is
+  /// trained, and not when only its gradients are asked for.
+  void add_update(std::unique_ptr<Op> op);
+  /// Appends all of them.
+  void append_updates();
   /// A number for each op that draws random numbers, so that no two share a stream.
   std::uint64_t next_stream() { return streams_++; }
 
@@ -42,6 +47,7 @@ class Lowering {
   std::string layer_;
   std::vector<ValueInfo> values_;
   std::vector<std::unique_ptr<Op>> ops_;
+  std::vector<std::unique_ptr<Op>> updates_;
   std::uint64_t streams_ = 0;
 };
 

@@ -89,6 +89,11 @@ class Op {
   virtual void narrow_input(const kernels::Part& /*part*/) {}
   /// Makes only this part of its first output from here on, if it can.
   virtual bool narrow_output(const kernels::Part& /*part*/) { return false; }
+  /// Whether the op is inputs[0] times the kernel inputs[1], whose last axis is the output's channels, plus the bias inputs[2], if
+  /// there is one, and nothing else: then a scale and shift of the channels can go into both.
+  virtual bool is_affine() const { return false; }
+  /// Takes these for its kernel and bias.
+  virtual void set_affine(Value /*kernel*/, Value /*bias*/) {}
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
   /// Chooses the kernels, once the passes are done.

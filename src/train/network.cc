@@ -95,6 +95,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
       if (gradients_[t].defined()) optimizer.lower(to, gradients_[t], variable, slots);
       slots_.push_back(std::move(slots));
     }
+    to.append_updates();
   }
   plan_ = std::make_unique<plan::Plan>(
       std::move(to),

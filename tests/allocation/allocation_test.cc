@@ -71,11 +71,16 @@ Sequential small_net() {
   Sequential model;
   model.add(Conv2D(8, {3, 3}, {.activation = "relu", .input_shape = {14, 14, 1}}));
   model.add(MaxPooling2D({2, 2}));
-  model.add(Conv2D(12, {3, 3}, {.strides = 2, .padding = "same", .activation = "relu"}));
+  model.add(BatchNormalization());
+  model.add(Conv2D(12, {3, 3}, {.strides = 2, .padding = "same"}));
+  model.add(BatchNormalization());
+  model.add(Activation("relu"));
   model.add(Dropout(0.25));
   model.add(AveragePooling2D({2, 2}, {.strides = 1, .padding = "same"}));
   model.add(Flatten());
-  model.add(Dense(16, {.activation = "tanh"}));
+  model.add(Dense(16));
+  model.add(BatchNormalization());
+  model.add(Activation("tanh"));
   model.add(Dense(10, {.activation = "softmax"}));
   return model;
 }

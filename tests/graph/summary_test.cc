@@ -59,6 +59,12 @@ TEST(Summary, AsKerasPrintsIt) {
   EXPECT_EQ(compared, 45);
 }
 
+TEST(Summary, MovingStatisticsAreNotTrainable) {
+  const Graph graph = formats::model_from_json(golden_json("norm.json")["model"], "norm", 0).graph;
+  EXPECT_EQ(summary(graph, {}), text_of(golden("norm_summary.txt")));
+  EXPECT_EQ(summary(graph, {.show_trainable = true}), text_of(golden("norm_summary_trainable.txt")));
+}
+
 TEST(Summary, FixedBatchIsShownAsAnyBatch) {
   EXPECT_THAT(summary(graph_of("fixed_batch"), {}), ::testing::HasSubstr("(None, 6, 6, 4)"));
 }

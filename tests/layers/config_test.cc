@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <functional>
 
 #include "io/json.h"
@@ -29,6 +30,9 @@ std::string example(std::string_view class_name) {
   if (class_name == "GlobalMaxPooling2D" || class_name == "GlobalAveragePooling2D") return R"({"name": "g", "keepdims": true})";
   if (class_name == "Flatten") return R"({"name": "f"})";
   if (class_name == "Dense") return R"({"name": "d", "units": 7, "activation": "softmax", "kernel_initializer": "lecun_uniform"})";
+  if (class_name == "BatchNormalization")
+    return R"({"name": "n", "trainable": false, "axis": 3, "momentum": 0.9, "epsilon": 1e-5, "center": false, "scale": true, "gamma_initializer": "zeros",
+               "moving_variance_initializer": {"class_name": "Constant", "config": {"value": 2.0}}})";
   if (class_name == "Activation") return R"({"name": "a", "activation": "leaky_relu"})";
   if (class_name == "Dropout") return R"({"name": "o", "rate": 0.25, "seed": 12})";
   if (class_name == "Rescaling") return R"({"name": "r", "scale": 0.5, "offset": -1.5})";
@@ -74,6 +78,12 @@ TEST(LayerConfig, EmptyConfigsGiveKerasDefaults) {
   EXPECT_EQ(read("Conv2D", R"({"filters": 1, "kernel_size": 3})")->config("c")["kernel_size"], json("[3, 3]"));
   EXPECT_EQ(read("Conv2D", R"({"filters": 1, "kernel_size": 3})")->config("c")["kernel_initializer"]["class_name"], "GlorotUniform");
   EXPECT_TRUE(read("Dense", R"({"units": 2})")->trainable());
+  const io::Json norm = read("BatchNormalization", "{}")->config("n");
+  EXPECT_EQ(norm["axis"], -1);
+  EXPECT_EQ(norm["momentum"], 0.99);
+  EXPECT_EQ(norm["epsilon"], 1e-3);
+  EXPECT_EQ(norm["gamma_initializer"]["class_name"], "Ones");
+  EXPECT_EQ(norm["moving_variance_initializer"]["class_name"], "Ones");
 }
 
 TEST(LayerConfig, AliasesAreTheSameLayers) {
@@ -111,6 +121,11 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
   refused("Conv2D", R"({"filters": 2, "kernel_size": 3, "activity_regularizer": {"class_name": "L1", "config": {}}})", "activity_regularizer");
   refused("Dropout", R"({"rate": 0.5, "noise_shape": [1, 2]})", "noise_shape");
   refused("InputLayer", R"({"batch_shape": [null, 4], "sparse": true})", "sparse");
+  refused("BatchNormalization", R"({"renorm": true})", "renorm");
+  refused("BatchNormalization", R"({"synchronized": true})", "synchronized");
+  refused("BatchNormalization", R"({"gamma_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "gamma_regularizer");
+  EXPECT_NO_THROW(
+      read("BatchNormalization", R"({"renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99, "synchronized": false})"));
   EXPECT_THAT(message_of<ValueError>([] { read("MaxPooling2D", R"({"data_format": "channels_first"})"); }), HasSubstr("channels_first"));
 }
 
@@ -165,6 +180,45 @@ TEST(LayerMessages, NameTheLayer) {
   EXPECT_THAT(message_of<ShapeError>([] { GlobalMaxPooling2D({.name = "g"}).compute_output_shape({4}); }), HasSubstr("[global_max_pooling2d 'g']"));
   EXPECT_THAT(message_of<ShapeError>([] { Conv2D(4, 3, {.groups = 2}).compute_output_shape({8, 8, 3}); }), HasSubstr("groups is 2"));
   EXPECT_THAT(message_of<ShapeError>([] { Dense(4).compute_output_shape({}); }), HasSubstr("[dense]"));
+}
+
+TEST(BatchNormalizationLayer, TakesTheLastAxisAlone) {
+  for (const std::int64_t axis : {-1, 3}) EXPECT_EQ(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), Shape({5, 4, 3}));
+  EXPECT_EQ(BatchNormalization({.axis = 1}).compute_output_shape({7}), Shape({7}));
+  EXPECT_THAT(message_of<ValueError>([] {
+                BatchNormalization({.axis = 1, .name = "n"}).compute_output_shape({5, 4, 3});
+              }),
+              ::testing::Eq("[batch_normalization 'n'] axis is 1; an input of 4 axes, the batch axis included, is normalized over its last "
+                            "one: use axis -1 or 3"));
+  for (const std::int64_t axis : {0, 2, 4, -2, -4})
+    EXPECT_THROW(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), ValueError) << axis;
+  EXPECT_THAT(message_of<ShapeError>([] { BatchNormalization().compute_output_shape({}); }), HasSubstr("[batch_normalization]"));
+  for (const char* axis : {"8", "-9", "1.5", "[3]", "\"last\""})
+    EXPECT_THROW(read("BatchNormalization", fmt::format(R"({{"axis": {}}})", axis)), FormatError) << axis;
+}
+
+TEST(BatchNormalizationLayer, MomentumAndEpsilonInTheirRange) {
+  for (const double momentum : {-0.1, 1.1, std::nan("")}) EXPECT_THROW(BatchNormalization({.momentum = momentum}), ValueError) << momentum;
+  for (const double epsilon : {-1e-9, static_cast<double>(INFINITY), std::nan("")})
+    EXPECT_THROW(BatchNormalization({.epsilon = epsilon}), ValueError) << epsilon;
+  EXPECT_THAT(message_of<ValueError>([] { BatchNormalization({.momentum = 2, .name = "n"}); }),
+              HasSubstr("[batch_normalization 'n'] momentum is 2"));
+  EXPECT_NO_THROW(BatchNormalization({.momentum = 0, .epsilon = 0}));
+  EXPECT_NO_THROW(BatchNormalization({.momentum = 1}));
+}
+
+TEST(BatchNormalizationLayer, VariablesInKerasOrder) {
+  const auto names = [](const BatchNormalizationOptions& options) {
+    std::string all;
+    for (const VariableSpec& spec : BatchNormalization(options).description()->variables({4, 4, 6})) {
+      EXPECT_EQ(spec.shape, Shape({6}));
+      all += spec.name + (spec.trainable ? " " : "(fixed) ");
+    }
+    return all;
+  };
+  EXPECT_EQ(names({}), "gamma beta moving_mean(fixed) moving_variance(fixed) ");
+  EXPECT_EQ(names({.center = false}), "gamma moving_mean(fixed) moving_variance(fixed) ");
+  EXPECT_EQ(names({.scale = false}), "beta moving_mean(fixed) moving_variance(fixed) ");
 }
 
 TEST(LayerNames, SnakeCaseAsKeras) {

@@ -47,17 +47,24 @@ void check_layer(const Layer& layer, const Shape& image) {
   const layers::DescriptionPtr& description = layer.description();
   std::vector<Values> weights;
   std::uint32_t seed = 1;
-  for (const VariableSpec& spec : description->variables(image)) weights.push_back(random_values(spec.shape.elements(), ++seed));
+  const std::vector<VariableSpec> specs = description->variables(image);
+  for (const VariableSpec& spec : specs)
+    weights.push_back(random_values(spec.shape.elements(), ++seed, spec.name == "moving_variance" ? 0.1 : -1));
   const Values input = random_values(images * image.elements(), 50, 0.1, 2);
   const Values upstream = random_values(images * layer.compute_output_shape(image).elements(), 51);
   LayerRun run(description, image, images, input, weights, upstream, Precision::float64);
   run.run({.seed = 3, .step = 0, .learning_rate = 0});
   const Values dinput = run.input_gradient();
   std::vector<Values> dweights;
-  for (std::size_t i = 0; i < weights.size(); ++i) dweights.push_back(run.weight_gradient(i));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    EXPECT_EQ(run.has_gradient(i), specs[i].trainable) << specs[i].name;
+    dweights.push_back(specs[i].trainable ? run.weight_gradient(i) : Values{});
+  }
   expect_slopes("input", input, dinput, [&](const Values& values) { return run.objective_with_input(values); });
   for (std::size_t i = 0; i < weights.size(); ++i)
-    expect_slopes("weight " + std::to_string(i), weights[i], dweights[i], [&](const Values& values) { return run.objective_with_weight(i, values); });
+    if (specs[i].trainable)
+      expect_slopes("weight " + std::to_string(i), weights[i], dweights[i],
+                    [&](const Values& values) { return run.objective_with_weight(i, values); });
 }
 
 TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
@@ -85,6 +92,11 @@ TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
   check_layer(Dropout(0.4), {5, 6});
   check_layer(Dropout(0.0), {5});
   check_layer(Rescaling(0.5, {.offset = 2}), {4, 4, 1});
+  check_layer(BatchNormalization(), {4, 5, 3});
+  check_layer(BatchNormalization({.epsilon = 1e-2, .center = false}), {7});
+  check_layer(BatchNormalization({.scale = false}), {2, 3, 2, 4});
+  check_layer(BatchNormalization({.center = false, .scale = false}), {3, 2});
+  check_layer(BatchNormalization({.trainable = false}), {4, 5, 3});
 }
 
 // A graph lowered for training with a loss of its own: the sum of output * upstream.
@@ -115,7 +127,7 @@ class GraphRun {
   std::vector<Values> gradients_of(std::int64_t images) {
     run_.run(images, {.seed = 9, .step = 4, .learning_rate = 0});
     std::vector<Values> all;
-    for (const Value& gradient : gradients_) all.push_back(run_.get(gradient));
+    for (const Value& gradient : gradients_) all.push_back(gradient.defined() ? run_.get(gradient) : Values{});
     return all;
   }
   /// Of each image, after a run.
@@ -145,24 +157,41 @@ graph::Graph net() {
   return graph;
 }
 
-TEST(Gradients, AChainAgainstFiniteDifferences) {
-  const graph::Graph graph = net();
+// The three orders of convolution, normalization, relu and pooling, and a normalization of rows.
+graph::Graph normalized_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{
+           Conv2D(4, 3, {.use_bias = false}), BatchNormalization({.gamma_initializer = RandomUniform(0.5, 1.5)}), Activation("relu"),
+           MaxPooling2D(2), Conv2D(5, 3, {.padding = "same"}), MaxPooling2D(2), BatchNormalization({.beta_initializer = RandomUniform()}),
+           Activation("relu"), Conv2D(6, 2, {.activation = "relu"}), MaxPooling2D(2, {.strides = 1}), Flatten(), Dense(20),
+           BatchNormalization({.epsilon = 0.1, .scale = false}), Activation("relu"), Dense(5, {.activation = "softmax"})})
+    graph.append(layer.description(), 11);
+  graph.build({17, 18, 2}, 11);
+  return graph;
+}
+
+void check_chain(const graph::Graph& graph) {
   constexpr std::int64_t images = 11;  // more than one shard
-  GraphRun run(graph, images, random_values(images * 13 * 12 * 2, 1), random_values(images * 5, 2), Precision::float64);
+  GraphRun run(graph, images, random_values(images * graph.input_shape().elements(), 1), random_values(images * 5, 2), Precision::float64);
   const std::vector<Values> gradients = run.gradients();
   for (std::size_t v = 0; v < graph.variables().size(); ++v) {
     const graph::Variable& variable = graph.variables()[v];
+    EXPECT_EQ(gradients[v].empty(), !variable.trainable) << variable.name;
+    if (!variable.trainable) continue;
     expect_slopes(variable.name, tests::values_of(variable.value), gradients[v], [&](const Values& values) { return run.objective(v, values); });
   }
 }
 
-TEST(Gradients, SameBitsOnAnyNumberOfThreads) {
-  const graph::Graph graph = net();
+TEST(Gradients, AChainAgainstFiniteDifferences) { check_chain(net()); }
+TEST(Gradients, ANormalizedChainAgainstFiniteDifferences) { check_chain(normalized_net()); }
+
+void check_threads(const graph::Graph& graph) {
   for (const std::int64_t images : {1, 8, 37, 64}) {
     std::vector<Values> first;
     for (const int threads : {1, 2, 3, 8}) {
       core::set_threads(threads);
-      GraphRun run(graph, images, random_values(images * 13 * 12 * 2, 1), random_values(images * 5, 2), Precision::float32);
+      GraphRun run(graph, images, random_values(images * graph.input_shape().elements(), 1), random_values(images * 5, 2),
+                   Precision::float32);
       for (int repeat = 0; repeat < 3; ++repeat) {
         const std::vector<Values> gradients = run.gradients();
         if (first.empty()) first = gradients;
@@ -173,13 +202,16 @@ TEST(Gradients, SameBitsOnAnyNumberOfThreads) {
   core::set_threads(2);
 }
 
-TEST(Plan, ServesSmallerBatchesWithTheSameBits) {
-  const graph::Graph graph = net();
-  const Values input = random_values(40 * 13 * 12 * 2, 1), upstream = random_values(40 * 5, 2);
+TEST(Gradients, SameBitsOnAnyNumberOfThreads) { check_threads(net()); }
+TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithStatisticsOfTheBatch) { check_threads(normalized_net()); }
+
+void check_smaller_batches(const graph::Graph& graph) {
+  const std::int64_t pixels = graph.input_shape().elements();
+  const Values input = random_values(40 * pixels, 1), upstream = random_values(40 * 5, 2);
   GraphRun large(graph, 40, input, upstream, Precision::float32);
   const auto first = [](const Values& all, std::int64_t count) { return Values(all.begin(), all.begin() + count); };
   for (const std::int64_t images : {1, 7, 8, 9, 24, 39}) {
-    GraphRun exact(graph, images, first(input, images * 13 * 12 * 2), first(upstream, images * 5), Precision::float32);
+    GraphRun exact(graph, images, first(input, images * pixels), first(upstream, images * 5), Precision::float32);
     const std::vector<Values> want = exact.gradients();
     EXPECT_EQ(large.gradients_of(images), want) << images;
   }
@@ -223,6 +255,11 @@ TEST(Trim, TheNotebooksMaps) {
   EXPECT_EQ(to.ops()[1]->flops(1), 2.0 * 10 * 10 * 32 * 9 * 32);
 }
 
+TEST(Plan, ServesSmallerBatchesWithTheSameBits) {
+  check_smaller_batches(net());
+  check_smaller_batches(normalized_net());
+}
+
 // What a training step consists of: batch, net, loss, gradients of the variables, updates.
 Plan training_plan(const graph::Graph& graph) {
   Lowering to(Purpose::training);
@@ -233,23 +270,33 @@ Plan training_plan(const graph::Graph& graph) {
   weighted_sum(to, loss, {});
   fuse(to);
   trim(to);
-  Gradients gradients(to, lowered.variables);
+  std::vector<Value> trainable;
+  for (std::size_t v = 0; v < lowered.variables.size(); ++v)
+    if (graph.variables()[v].trainable) trainable.push_back(lowered.variables[v]);
+  Gradients gradients(to, trainable);
   gradients.run();
-  for (const Value& variable : lowered.variables) {
+  for (const Value& variable : trainable) {
     std::vector<Value> slots;
     for (const char* slot : {"momentum", "velocity"}) slots.push_back(to.value(slot, variable.shape, Extent::fixed, Element::real, Home::bound));
     adam_update(to, {.beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .amsgrad = false}, gradients.of(variable), variable, slots);
   }
+  to.append_updates();
   return Plan(std::move(to), {.batch = 32, .precision = Precision::float32, .policy = {}});
 }
 
-TEST(Plan, SegmentsOfATrainingStep) {
-  const Plan plan = training_plan(net());
+// Without layouts of kernels, which depend on the instruction set.
+std::vector<std::string> segments_of(const Plan& plan) {
   std::vector<std::string> text;
   for (const Segment& segment : plan.segments()) {
     text.emplace_back(segment.cut == Cut::images ? "images:" : "outputs:");
-    for (const int op : segment.ops) text.back() += ' ' + std::string(plan.op(op).name());
+    for (const int op : segment.ops)
+      if (plan.op(op).name() != "pack_kernel") text.back() += ' ' + std::string(plan.op(op).name());
   }
+  return text;
+}
+
+TEST(Plan, SegmentsOfATrainingStep) {
+  const std::vector<std::string> text = segments_of(training_plan(net()));
   // Kernels are transposed before anything overwrites them, and each worker takes its images from the batch to the last
   // gradient in one go. Sums over images follow, and what needs those comes last. Relus are part of their conv or dense, max
   // pooling of its conv (whose kernel gradient comes turned, the bias's and relu's with it), the average stays alone, as relu's gradient needs the map; the
@@ -261,6 +308,26 @@ TEST(Plan, SegmentsOfATrainingStep) {
                                            "outputs: weighted_sum dense_kernel_gradient dense_kernel_gradient transpose_kernel adam_update"
                                            " adam_update adam_update adam_update adam_update",
                                            "outputs: adam_update adam_update adam_update"));
+}
+
+// Statistics are barriers: forward, and in the gradients the sums behind them. Pooling that follows its convolution is joined to it
+// and keeps the sparse gradients, normalization behind it or not; relu is part of the normalization.
+TEST(Plan, SegmentsOfATrainingStepWithStatistics) {
+  EXPECT_THAT(
+      segments_of(training_plan(normalized_net())),
+      ::testing::ElementsAre(
+          "outputs: transpose_kernel transpose_kernel", "images: gather conv2d norm_moments gather_labels", "outputs: norm_statistics",
+          "images: batch_norm pool2d conv2d_pool norm_moments", "outputs: norm_statistics moving_statistics",
+          "images: batch_norm conv2d_pool dense", "outputs: norm_statistics moving_statistics",
+          "images: batch_norm dense softmax crossentropy bias_gradient dense norm_gradient_sums",
+          "outputs: weighted_sum dense_kernel_gradient norm_gradient adam_update moving_statistics",
+          "images: norm_input_gradient bias_gradient dense activation_gradient conv2d_pool_kernel_gradient bias_gradient"
+          " conv2d_pool_input_gradient norm_gradient_sums",
+          "outputs: dense_kernel_gradient transpose_kernel norm_gradient adam_update adam_update adam_update adam_update",
+          "images: norm_input_gradient conv2d_pool_kernel_gradient bias_gradient conv2d_pool_input_gradient pool2d_input_gradient"
+          " norm_gradient_sums",
+          "outputs: transpose_kernel norm_gradient adam_update adam_update adam_update adam_update adam_update",
+          "images: norm_input_gradient conv2d_kernel_gradient", "outputs: adam_update adam_update adam_update adam_update"));
 }
 
 }  // namespace

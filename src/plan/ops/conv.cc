@@ -64,6 +64,13 @@ class ConvOp final : public RealOp<ConvOp> {
   double flops(std::int64_t images) const override { return conv_flops(conv_.problem().geometry, images); }
   void prepare(const kernels::Policy& policy) override { conv_.prepare(policy); }
 
+  bool is_affine() const override { return conv_.problem().activation == kernels::Activation::linear; }
+  void set_affine(Value kernel, Value bias) override {
+    inputs[1] = kernel;
+    inputs[2] = bias;
+    conv_.problem().bias = true;
+  }
+
   std::unique_ptr<Op> joined(const Op& consumer, bool training) const override {
     const auto& problem = conv_.problem();
     if (problem.activation == kernels::Activation::linear && is_relu(consumer)) {

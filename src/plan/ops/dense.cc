@@ -99,6 +99,13 @@ class DenseOp final : public RealOp<DenseOp> {
   }
   void prepare(const kernels::Policy& policy) override { dense_.prepare(policy); }
 
+  bool is_affine() const override { return dense_.problem().activation == kernels::Activation::linear; }
+  void set_affine(Value kernel, Value bias) override {
+    inputs[1] = kernel;
+    inputs[2] = bias;
+    dense_.problem().bias = true;
+  }
+
   std::unique_ptr<Op> joined(const Op& consumer, bool) const override {
     if (dense_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
     auto both = std::make_unique<DenseOp>(*this);

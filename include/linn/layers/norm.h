@@ -1,0 +1,62 @@
+// room: layers
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+
+#include "linn/initializers.h"
+#include "linn/layer.h"
+
+namespace linn {
+
+struct BatchNormalizationOptions {
+  /// The axis of the channels, the batch axis being 0. linn takes the last one only: -1, or its number.
+  std::int64_t axis = -1;
+  double momentum = 0.99;
+  double epsilon = 1e-3;
+  bool center = true;
+  bool scale = true;
+  Initializer beta_initializer = "zeros";
+  Initializer gamma_initializer = "ones";
+  Initializer moving_mean_initializer = "zeros";
+  Initializer moving_variance_initializer = "ones";
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+struct BatchNormalizationConfig {
+  BatchNormalizationOptions options = {};
+};
+
+template <class Config, class Visitor>
+  requires std::same_as<std::remove_const_t<Config>, BatchNormalizationConfig>
+void describe(Config& config, Visitor&& visit) {
+  auto& [options] = config;
+  auto& [axis, momentum, epsilon, center, scale, beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer,
+         name, trainable, input_shape] = options;
+  visit.common(name, trainable, input_shape);
+  visit.axis("axis", axis);
+  visit("momentum", momentum);
+  visit("epsilon", epsilon);
+  visit("center", center);
+  visit("scale", scale);
+  visit("beta_initializer", beta_initializer);
+  visit("gamma_initializer", gamma_initializer);
+  visit("moving_mean_initializer", moving_mean_initializer);
+  visit("moving_variance_initializer", moving_variance_initializer);
+}
+
+/// Each channel with mean 0 and variance 1, then times gamma plus beta; inputs of any rank. Ioffe and Szegedy, "Batch normalization",
+/// 2015. Training takes mean and (biased) variance of the batch and moves the moving ones towards them, moving = momentum * moving +
+/// (1 - momentum) * batch; inference takes the moving ones, and so does training with trainable = false.
+/// Variables: gamma (with scale), beta (with center), moving_mean, moving_variance; the last two are not trainable.
+/// Behind a convolution or Dense without activation it costs nothing in inference: it is folded into their weights.
+/// Throws ValueError for a momentum outside [0, 1], an epsilon below 0, or another axis than the last.
+class BatchNormalization : public Layer {
+ public:
+  explicit BatchNormalization(BatchNormalizationOptions options = {});
+};
+
+}  // namespace linn

@@ -1,0 +1,223 @@
+// NormForward, NormGradientSums and NormInputGradient.
+//
+// Loop nest:  for each panel of vectors of columns, for each row. Coefficients (and sums) stay in registers. Rows of few channels are
+//             read as wide ones (wide-inl.h).
+// Registers:  forward 3 a vector, panels of 4; gradients 5 a vector, panels of 4 with 32 registers and of 2 with 16.
+// Bound by memory: one multiply-add or a few for each value read.
+// Measured (Zen 4, AVX-512, one core, 8 maps of 26x26x32), as a share of what memcpy moves in the same run: 0.90, 1.04, 0.86.
+#include "kernels/norm/vector.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/norm/apply.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include "kernels/norm/wide-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::HWY_NAMESPACE {
+namespace {
+
+constexpr int gradient_vectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
+
+// A line's value for each column of a panel.
+template <int kVectors, bool kTail>
+HWY_INLINE void load_line(const float* line, std::int64_t last, V (&values)[kVectors]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) values[v] = LoadVector<kTail>(line, v, kVectors, last);
+}
+
+// Rows [rows, width] and the coefficients (mean, scale, shift) of their columns.
+struct Normed {
+  const float* src;
+  const float* coefficients;
+  std::int64_t rows, width;
+};
+
+// What is above 0 after relu; forward and backward form it by the same operations, so they agree on every bit.
+HWY_INLINE V normalized(V deviation, V scale, V shift) { return hn::MulAdd(deviation, scale, shift); }
+
+template <bool kRelu>
+struct ForwardPanel : Normed {
+  float* dst;
+
+  template <int kVectors, bool kTail>
+  HWY_NOINLINE void run(std::int64_t first, std::int64_t last) const {
+    V mean[kVectors], scale[kVectors], shift[kVectors];
+    load_line<kVectors, kTail>(coefficients + first, last, mean);
+    load_line<kVectors, kTail>(coefficients + width + first, last, scale);
+    load_line<kVectors, kTail>(coefficients + 2 * width + first, last, shift);
+    const float* from = src + first;
+    float* to = dst + first;
+    for (std::int64_t r = 0; r < rows; ++r, from += width, to += width)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        V y = normalized(hn::Sub(LoadVector<kTail>(from, v, kVectors, last), mean[v]), scale[v], shift[v]);
+        if (kRelu) y = hn::IfThenZeroElse(hn::Lt(y, hn::Zero(D())), y);
+        StoreVector<kTail>(y, to, v, kVectors, last);
+      }
+  }
+};
+
+// The gradient that passes relu.
+template <bool kRelu>
+HWY_INLINE V passed(V ddst, V deviation, V scale, V shift) {
+  if (!kRelu) return ddst;
+  return hn::IfThenElseZero(hn::Gt(normalized(deviation, scale, shift), hn::Zero(D())), ddst);
+}
+
+// Adds to sums[2, width].
+template <bool kRelu>
+struct SumsPanel : Normed {
+  const float* ddst;
+  float* sums;
+
+  template <int kVectors, bool kTail>
+  HWY_NOINLINE void run(std::int64_t first, std::int64_t last) const {
+    // Sums of so many terms are added up in turn: rounding errors grow with the length of a sum.
+    constexpr std::int64_t terms = 256;
+    V mean[kVectors], scale[kVectors] = {}, shift[kVectors] = {};
+    load_line<kVectors, kTail>(coefficients + first, last, mean);
+    if (kRelu) load_line<kVectors, kTail>(coefficients + width + first, last, scale);
+    if (kRelu) load_line<kVectors, kTail>(coefficients + 2 * width + first, last, shift);
+    for (std::int64_t begin = 0; begin < rows; begin += terms) {
+      V sum[kVectors], product[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[v] = product[v] = hn::Zero(D());
+      const std::int64_t end = std::min(begin + terms, rows);
+      for (std::int64_t r = begin; r < end; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          const V deviation = hn::Sub(LoadVector<kTail>(src + r * width + first, v, kVectors, last), mean[v]);
+          const V g = passed<kRelu>(LoadVector<kTail>(ddst + r * width + first, v, kVectors, last), deviation, scale[v], shift[v]);
+          sum[v] = hn::Add(sum[v], g);
+          product[v] = hn::MulAdd(g, deviation, product[v]);
+        }
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        float* lines = sums + first;
+        StoreVector<kTail>(hn::Add(LoadVector<kTail>(lines, v, kVectors, last), sum[v]), lines, v, kVectors, last);
+        StoreVector<kTail>(hn::Add(LoadVector<kTail>(lines + width, v, kVectors, last), product[v]), lines + width, v, kVectors, last);
+      }
+    }
+  }
+};
+
+template <bool kRelu, bool kFrozen>
+struct GradientPanel : Normed {
+  const float* ddst;
+  const float* lines;  // slope, offset
+  float* dsrc;
+
+  template <int kVectors, bool kTail>
+  HWY_NOINLINE void run(std::int64_t first, std::int64_t last) const {
+    V mean[kVectors], scale[kVectors], shift[kVectors] = {}, slope[kVectors] = {}, offset[kVectors] = {};
+    load_line<kVectors, kTail>(coefficients + first, last, mean);
+    load_line<kVectors, kTail>(coefficients + width + first, last, scale);
+    if (kRelu) load_line<kVectors, kTail>(coefficients + 2 * width + first, last, shift);
+    if (!kFrozen) load_line<kVectors, kTail>(lines + first, last, slope);
+    if (!kFrozen) load_line<kVectors, kTail>(lines + width + first, last, offset);
+    for (std::int64_t r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const std::int64_t at = r * width + first;
+        const V deviation = hn::Sub(LoadVector<kTail>(src + at, v, kVectors, last), mean[v]);
+        const V g = passed<kRelu>(LoadVector<kTail>(ddst + at, v, kVectors, last), deviation, scale[v], shift[v]);
+        const V d = kFrozen ? hn::Mul(g, scale[v]) : hn::MulAdd(g, scale[v], hn::MulAdd(deviation, slope[v], offset[v]));
+        StoreVector<kTail>(d, dsrc + at, v, kVectors, last);
+      }
+  }
+};
+
+// All rows as wide ones, then those that are left over.
+struct Split {
+  Split(std::int64_t row_count, std::int64_t channel_count, const float* coefficients)
+      : channels(channel_count),
+        together(pixels_in_a_row(channels)),
+        wide{.src = nullptr,
+             .coefficients = widened(coefficients, 3, channels, together, memory),
+             .rows = row_count / together,
+             .width = channels * together},
+        rest{.src = nullptr, .coefficients = coefficients, .rows = row_count % together, .width = channels} {}
+
+  std::int64_t rest_at() const { return wide.rows * wide.width; }
+  Normed of_wide(const float* src) const { return {src, wide.coefficients, wide.rows, wide.width}; }
+  Normed of_rest(const float* src) const { return {src + rest_at(), rest.coefficients, rest.rows, rest.width}; }
+
+  std::int64_t channels, together;
+  float memory[3 * widest];
+  Normed wide, rest;
+};
+
+template <bool kRelu>
+void forward_rows(std::int64_t channels, const NormForward::Args<float>& args) {
+  const Split split(args.rows, channels, args.coefficients);
+  for_each_panel<4>(split.wide.width, ForwardPanel<kRelu>{split.of_wide(args.src), args.dst});
+  if (split.rest.rows > 0) for_each_panel<4>(channels, ForwardPanel<kRelu>{split.of_rest(args.src), args.dst + split.rest_at()});
+}
+
+template <bool kRelu>
+void sum_rows(std::int64_t channels, const NormGradientSums::Args<float>& args) {
+  const Split split(args.rows, channels, args.coefficients);
+  std::fill_n(args.sums, 2 * channels, 0.0f);
+  if (split.together == 1)
+    return for_each_panel<gradient_vectors>(channels, SumsPanel<kRelu>{split.of_wide(args.src), args.ddst, args.sums});
+  float sums[2 * widest] = {};
+  for_each_panel<gradient_vectors>(split.wide.width, SumsPanel<kRelu>{split.of_wide(args.src), args.ddst, sums});
+  if (split.rest.rows > 0)
+    for_each_panel<gradient_vectors>(channels, SumsPanel<kRelu>{split.of_rest(args.src), args.ddst + split.rest_at(), args.sums});
+  for (std::int64_t line = 0; line < 2; ++line)
+    for (std::int64_t p = 0; p < split.together; ++p)
+      for (std::int64_t c = 0; c < channels; ++c) args.sums[line * channels + c] += sums[line * split.wide.width + p * channels + c];
+}
+
+template <bool kRelu, bool kFrozen>
+void gradient_rows(std::int64_t channels, const NormInputGradient::Args<float>& args) {
+  const Split split(args.rows, channels, args.coefficients);
+  float memory[2 * widest];
+  const float* lines = widened(args.gradient_coefficients, 2, channels, split.together, memory);
+  for_each_panel<gradient_vectors>(split.wide.width, GradientPanel<kRelu, kFrozen>{split.of_wide(args.src), args.ddst, lines, args.dsrc});
+  if (split.rest.rows == 0) return;
+  const std::int64_t at = split.rest_at();
+  for_each_panel<gradient_vectors>(
+      channels, GradientPanel<kRelu, kFrozen>{split.of_rest(args.src), args.ddst + at, args.gradient_coefficients, args.dsrc + at});
+}
+
+void forward(const NormForward::Problem& problem, const NormForward::Args<float>& args) {
+  problem.activation == Activation::relu ? forward_rows<true>(problem.channels, args) : forward_rows<false>(problem.channels, args);
+}
+
+void gradient_sums(const NormGradientSums::Problem& problem, const NormGradientSums::Args<float>& args) {
+  problem.activation == Activation::relu ? sum_rows<true>(problem.channels, args) : sum_rows<false>(problem.channels, args);
+}
+
+void input_gradient(const NormInputGradient::Problem& problem, const NormInputGradient::Args<float>& args) {
+  const bool frozen = args.gradient_coefficients == nullptr;
+  if (problem.activation == Activation::relu)
+    frozen ? gradient_rows<true, true>(problem.channels, args) : gradient_rows<true, false>(problem.channels, args);
+  else
+    frozen ? gradient_rows<false, true>(problem.channels, args) : gradient_rows<false, false>(problem.channels, args);
+}
+
+}  // namespace
+}  // namespace linn::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels {
+HWY_EXPORT(forward);
+HWY_EXPORT(gradient_sums);
+HWY_EXPORT(input_gradient);
+
+void norm::VectorForward::run(const NormForward::Problem& problem, const NormForward::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(forward)(problem, args);
+}
+void norm::VectorGradientSums::run(const NormGradientSums::Problem& problem, const NormGradientSums::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(gradient_sums)(problem, args);
+}
+void norm::VectorInputGradient::run(const NormInputGradient::Problem& problem, const NormInputGradient::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(input_gradient)(problem, args);
+}
+
+}  // namespace linn::kernels
+#endif

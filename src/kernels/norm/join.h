@@ -1,0 +1,21 @@
+// How moments of two sets of numbers become those of both.
+#pragma once
+
+#include <cstdint>
+
+namespace linn::kernels::norm {
+
+/// Joins the moments (mean, sum of squared deviations) of `count` numbers a channel with those of `other_count` more, in place.
+inline void join_moments(std::int64_t channels, std::int64_t count, double* mean, double* squares, std::int64_t other_count,
+                         const double* other_mean, const double* other_squares) {
+  const auto all = static_cast<double>(count + other_count);
+  const double share = static_cast<double>(other_count) / all;
+  const double weight = static_cast<double>(count) * share;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const double distance = other_mean[c] - mean[c];
+    mean[c] += distance * share;
+    squares[c] += other_squares[c] + distance * distance * weight;
+  }
+}
+
+}  // namespace linn::kernels::norm

@@ -1,0 +1,371 @@
+#include "plan/ops/norm.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "kernels/norm/norm.h"
+#include "plan/ops/append.h"
+#include "plan/ops/eltwise.h"
+#include "plan/plan.h"
+
+namespace linn::plan {
+namespace {
+
+std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
+
+double inverse_deviation(double variance, double epsilon) { return 1 / std::sqrt(variance + epsilon); }
+
+// NormForward's coefficients of channels first <= c < last from statistics in double. What rounding takes off the mean goes into
+// the shift, so that a mean far above the deviation costs no digits.
+template <class T>
+void set_coefficients(const double* statistics, const T* gamma, const T* beta, double epsilon, std::int64_t channels, std::int64_t first,
+                      std::int64_t last, T* coefficients) {
+  for (std::int64_t c = first; c < last; ++c) {
+    const double scale = inverse_deviation(statistics[channels + c], epsilon) * (gamma == nullptr ? 1.0 : static_cast<double>(gamma[c]));
+    const T mean = static_cast<T>(statistics[c]);
+    const double rest = statistics[c] - static_cast<double>(mean);
+    coefficients[c] = mean;
+    coefficients[channels + c] = static_cast<T>(scale);
+    coefficients[2 * channels + c] = static_cast<T>((beta == nullptr ? 0.0 : static_cast<double>(beta[c])) - rest * scale);
+  }
+}
+
+class NormMomentsOp final : public RealOp<NormMomentsOp> {
+ public:
+  explicit NormMomentsOp(const kernels::NormMoments::Problem& problem) : moments_(problem) {}
+
+  std::string_view name() const override { return "norm_moments"; }
+  std::string implementation() const override { return moments_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { moments_.prepare(policy); }
+  void differentiate(Gradients&) override {}  // NormOp's covers it
+
+  template <class T>
+  void compute(const Call& call) const {
+    moments_.run<T>(
+        {.images = call.images, .src = call.in<T>(0), .moments = call.out<double>(0), .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::NormMoments> moments_;
+};
+
+// inputs {moments of the images, or src where an image has one pixel; gamma, beta or nothing}, outputs {statistics, coefficients}.
+class NormStatisticsOp final : public RealOp<NormStatisticsOp> {
+ public:
+  NormStatisticsOp(const kernels::NormStatistics::Problem& problem, double epsilon) : epsilon_(epsilon), statistics_(problem) {}
+
+  std::string_view name() const override { return "norm_statistics"; }
+  std::string implementation() const override { return statistics_.implementation(); }
+  Cut cut() const override { return Cut::outputs; }
+  std::int64_t pieces() const override { return core::ceil_div(statistics_.problem().channels, piece_channels); }
+  void prepare(const kernels::Policy& policy) override { statistics_.prepare(policy); }
+  void differentiate(Gradients&) override {}  // NormOp's covers it
+
+  template <class T>
+  void compute(const Call& call) const {
+    const auto& p = statistics_.problem();
+    const bool one_pixel = p.pixels == 1;
+    const std::int64_t first = call.piece * piece_channels, last = std::min(first + piece_channels, p.channels);
+    statistics_.run<T>({.images = call.batch,
+                        .moments = one_pixel ? nullptr : call.in<double>(0),
+                        .src = one_pixel ? call.in<T>(0) : nullptr,
+                        .statistics = call.out<double>(0),
+                        .first = first,
+                        .last = last,
+                        .scratch = static_cast<T*>(call.scratch)});
+    set_coefficients<T>(call.out<double>(0), call.in<T>(1), call.in<T>(2), epsilon_, p.channels, first, last, call.out<T>(1));
+  }
+
+ private:
+  static constexpr std::int64_t piece_channels = 64;
+  double epsilon_;
+  KernelUse<kernels::NormStatistics> statistics_;
+};
+
+// inputs {moving mean, moving variance, gamma, beta or nothing}, outputs {statistics, coefficients}.
+class MovingCoefficientsOp final : public RealOp<MovingCoefficientsOp> {
+ public:
+  explicit MovingCoefficientsOp(double epsilon) : epsilon_(epsilon) {}
+
+  std::string_view name() const override { return "norm_coefficients"; }
+  std::string implementation() const override { return "scalar"; }
+  Cut cut() const override { return Cut::outputs; }
+  void prepare(const kernels::Policy&) override {}
+  void differentiate(Gradients&) override {}  // moving statistics have no gradients, NormOp sees to gamma and beta
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t channels = inputs[0].shape.elements();
+    double* statistics = call.out<double>(0);
+    std::copy_n(call.in<T>(0), channels, statistics);
+    std::copy_n(call.in<T>(1), channels, statistics + channels);
+    set_coefficients<T>(statistics, call.in<T>(2), call.in<T>(3), epsilon_, channels, 0, channels, call.out<T>(1));
+  }
+
+ private:
+  double epsilon_;
+};
+
+// inputs {statistics of the batch}, outputs {moving mean, moving variance}: bound values, changed in place.
+class MovingStatisticsOp final : public RealOp<MovingStatisticsOp> {
+ public:
+  explicit MovingStatisticsOp(double momentum) : momentum_(momentum) {}
+
+  std::string_view name() const override { return "moving_statistics"; }
+  std::string implementation() const override { return "scalar"; }
+  Cut cut() const override { return Cut::outputs; }
+  void prepare(const kernels::Policy&) override {}
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t channels = outputs[0].shape.elements();
+    for (std::size_t i = 0; i < 2; ++i) {
+      const double* batch = call.in<double>(0) + static_cast<std::int64_t>(i) * channels;
+      T* moving = call.out<T>(i);
+      for (std::int64_t c = 0; c < channels; ++c)
+        moving[c] = static_cast<T>(momentum_ * static_cast<double>(moving[c]) + (1 - momentum_) * batch[c]);
+    }
+  }
+
+ private:
+  double momentum_;
+};
+
+class NormGradientSumsOp final : public RealOp<NormGradientSumsOp> {
+ public:
+  explicit NormGradientSumsOp(const kernels::NormGradientSums::Problem& problem) : sums_(problem) {}
+
+  std::string_view name() const override { return "norm_gradient_sums"; }
+  std::string implementation() const override { return sums_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { sums_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    sums_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                  .src = call.in<T>(0),
+                  .ddst = call.in<T>(1),
+                  .coefficients = call.in<T>(2),
+                  .sums = call.out<T>(0),
+                  .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::NormGradientSums> sums_;
+};
+
+// What the sums over the batch say. With x^ = (x - mean) / deviation and g the gradient that arrives,
+//   d beta = sum of g,  d gamma = sum of g x^,  d x = scale (g - (d beta + x^ d gamma) / count).
+// inputs {sums, statistics, coefficients}, outputs {gradient coefficients, d gamma, d beta}, each only where it is asked for.
+class NormGradientOp final : public RealOp<NormGradientOp> {
+ public:
+  NormGradientOp(double epsilon, std::int64_t pixels) : epsilon_(epsilon), pixels_(pixels) {}
+
+  std::string_view name() const override { return "norm_gradient"; }
+  std::string implementation() const override { return "scalar"; }
+  Cut cut() const override { return Cut::outputs; }
+  void prepare(const kernels::Policy&) override {}
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t channels = inputs[0].shape[1];
+    const auto count = static_cast<double>(call.batch * pixels_);
+    const T* sums = call.in<T>(0);
+    const double* statistics = call.in<double>(1);
+    const T* coefficients = call.in<T>(2);
+    T* lines = call.out<T>(0);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double inverse = inverse_deviation(statistics[channels + c], epsilon_);
+      const double rest = statistics[c] - static_cast<double>(coefficients[c]);  // what rounding took off the mean
+      const auto sum = static_cast<double>(sums[c]);
+      const double dgamma = (static_cast<double>(sums[channels + c]) - rest * sum) * inverse;
+      const auto scale = static_cast<double>(coefficients[channels + c]);
+      const double slope = -scale * inverse * dgamma / count;
+      if (lines != nullptr) lines[c] = static_cast<T>(slope), lines[channels + c] = static_cast<T>(-scale * sum / count - slope * rest);
+      if (call.out<T>(1) != nullptr) call.out<T>(1)[c] = static_cast<T>(dgamma);
+      if (call.out<T>(2) != nullptr) call.out<T>(2)[c] = static_cast<T>(sum);
+    }
+  }
+
+ private:
+  double epsilon_;
+  std::int64_t pixels_;
+};
+
+// inputs {src, ddst, coefficients, gradient coefficients or nothing}.
+class NormInputGradientOp final : public RealOp<NormInputGradientOp> {
+ public:
+  explicit NormInputGradientOp(const kernels::NormInputGradient::Problem& problem) : gradient_(problem) {}
+
+  std::string_view name() const override { return "norm_input_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                      .src = call.in<T>(0),
+                      .ddst = call.in<T>(1),
+                      .coefficients = call.in<T>(2),
+                      .gradient_coefficients = call.in<T>(3),
+                      .dsrc = call.out<T>(0),
+                      .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::NormInputGradient> gradient_;
+};
+
+// inputs {src, coefficients, statistics, gamma, beta}: the last three for the gradients.
+class NormOp final : public RealOp<NormOp> {
+ public:
+  NormOp(std::int64_t channels, double epsilon, bool frozen) : epsilon_(epsilon), frozen_(frozen), norm_({.channels = channels}) {}
+
+  std::string_view name() const override { return "batch_norm"; }
+  std::string implementation() const override { return norm_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { norm_.prepare(policy); }
+
+  std::unique_ptr<Op> joined(const Op& consumer, bool) const override {
+    if (norm_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
+    auto both = std::make_unique<NormOp>(*this);
+    both->norm_.problem().activation = kernels::Activation::relu;
+    return both;
+  }
+
+  Value foldable_coefficients() const { return frozen_ && norm_.problem().activation == kernels::Activation::linear ? inputs[1] : Value{}; }
+
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    const Value src = inputs[0], coefficients = inputs[1];
+    const bool input = gradients.wants(src);
+    const Value lines = add_sums(gradients, d, input && !frozen_);
+    if (!input) return;
+    const Value dsrc = gradients.make(src);
+    append(gradients.to(), std::make_unique<NormInputGradientOp>(norm_.problem()), {src, d, coefficients, lines}, {dsrc});
+    gradients.give(src, dsrc);
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    norm_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                  .src = call.in<T>(0),
+                  .coefficients = call.in<T>(1),
+                  .dst = call.out<T>(0),
+                  .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  // Gradients of gamma and beta, where they are wanted, and with `lines` the coefficients for the input's: all need sums over the batch.
+  Value add_sums(Gradients& gradients, Value d, bool with_lines) {
+    Lowering& to = gradients.to();
+    const std::int64_t channels = norm_.problem().channels;
+    const auto gradient_of = [&](Value variable) {
+      const bool wanted = variable.defined() && gradients.wants(variable);
+      return wanted ? to.value("d " + to.info(variable).name, variable.shape, Extent::fixed) : Value{};
+    };
+    const Value dgamma = gradient_of(inputs[3]), dbeta = gradient_of(inputs[4]);
+    if (!with_lines && !dgamma.defined() && !dbeta.defined()) return {};
+    const Value sums = to.value("gradient sums of " + layer, {2, channels}, Extent::fixed, Element::real, Home::partials);
+    append(to, std::make_unique<NormGradientSumsOp>(norm_.problem()), {inputs[0], d, inputs[1]}, {sums});
+    const Value lines = with_lines ? to.value("gradient coefficients of " + layer, {2, channels}, Extent::fixed) : Value{};
+    append(to, std::make_unique<NormGradientOp>(epsilon_, rows_an_image(inputs[0])), {sums, inputs[2], inputs[1]}, {lines, dgamma, dbeta});
+    if (dgamma.defined()) gradients.give(inputs[3], dgamma);
+    if (dbeta.defined()) gradients.give(inputs[4], dbeta);
+    return lines;
+  }
+
+  double epsilon_;
+  bool frozen_;
+  KernelUse<kernels::NormForward> norm_;
+};
+
+// inputs {kernel, bias or nothing, coefficients}, outputs {kernel, bias}.
+class FoldNormOp final : public RealOp<FoldNormOp> {
+ public:
+  std::string_view name() const override { return "fold_norm"; }
+  std::string implementation() const override { return "scalar"; }
+  Cut cut() const override { return Cut::outputs; }
+  std::int64_t pieces() const override { return core::ceil_div(rows_an_image(inputs[0]), piece_rows()); }
+  void prepare(const kernels::Policy&) override {}
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t channels = inputs[0].shape[-1];
+    const T* mean = call.in<T>(2);
+    const T* scale = mean + channels;
+    const T* shift = scale + channels;
+    const std::int64_t first = call.piece * piece_rows(), last = std::min(first + piece_rows(), rows_an_image(inputs[0]));
+    for (std::int64_t r = first; r < last; ++r)
+      for (std::int64_t c = 0; c < channels; ++c) call.out<T>(0)[r * channels + c] = call.in<T>(0)[r * channels + c] * scale[c];
+    if (first != 0) return;
+    const T* bias = call.in<T>(1);
+    for (std::int64_t c = 0; c < channels; ++c) call.out<T>(1)[c] = ((bias == nullptr ? T{0} : bias[c]) - mean[c]) * scale[c] + shift[c];
+  }
+
+ private:
+  std::int64_t piece_rows() const { return std::max<std::int64_t>(1, (1 << 14) / inputs[0].shape[-1]); }
+};
+
+// The op that both kinds end with.
+Value normalize(Lowering& to, Value src, Value coefficients, Value statistics, const NormVariables& variables, double epsilon,
+                bool frozen) {
+  const Value output = to.value(to.layer(), src.shape, Extent::batch);
+  return append(to, std::make_unique<NormOp>(src.shape[-1], epsilon, frozen),
+                {src, coefficients, statistics, variables.gamma, variables.beta}, {output});
+}
+
+struct NormValues {
+  Value statistics, coefficients;
+};
+
+NormValues norm_values(Lowering& to, std::int64_t channels) {
+  return {.statistics = to.value("statistics of " + to.layer(), {2, channels}, Extent::fixed, Element::f64),
+          .coefficients = to.value("coefficients of " + to.layer(), {3, channels}, Extent::fixed)};
+}
+
+}  // namespace
+
+Value batch_norm(Lowering& to, Value src, const NormVariables& variables, double epsilon, double momentum) {
+  const std::int64_t channels = src.shape[-1], pixels = rows_an_image(src);
+  Value moments = src;  // of one pixel are the pixel
+  if (pixels > 1) {
+    moments = to.value("moments of " + to.layer(), {2, channels}, Extent::batch, Element::f64);
+    append(to, std::make_unique<NormMomentsOp>(kernels::NormMoments::Problem{.pixels = pixels, .channels = channels}), {src}, {moments});
+  }
+  const auto [statistics, coefficients] = norm_values(to, channels);
+  const kernels::NormStatistics::Problem problem{.pixels = pixels, .channels = channels, .shard = shard_images};
+  append(to, std::make_unique<NormStatisticsOp>(problem, epsilon), {moments, variables.gamma, variables.beta}, {statistics, coefficients});
+  auto moving = std::make_unique<MovingStatisticsOp>(momentum);
+  moving->inputs = {statistics};
+  moving->outputs = {variables.moving_mean, variables.moving_variance};
+  to.add_update(std::move(moving));
+  return normalize(to, src, coefficients, statistics, variables, epsilon, false);
+}
+
+Value frozen_norm(Lowering& to, Value src, const NormVariables& variables, double epsilon) {
+  const auto [statistics, coefficients] = norm_values(to, src.shape[-1]);
+  append(to, std::make_unique<MovingCoefficientsOp>(epsilon),
+         {variables.moving_mean, variables.moving_variance, variables.gamma, variables.beta}, {statistics, coefficients});
+  return normalize(to, src, coefficients, statistics, variables, epsilon, true);
+}
+
+Value norm_coefficients(const Op& op) {
+  const auto* norm = dynamic_cast<const NormOp*>(&op);
+  return norm == nullptr ? Value{} : norm->foldable_coefficients();
+}
+
+std::unique_ptr<Op> fold_norm(Lowering& to, Value kernel, Value bias, Value coefficients) {
+  auto fold = std::make_unique<FoldNormOp>();
+  fold->inputs = {kernel, bias, coefficients};
+  fold->outputs = {to.value("folded " + to.info(kernel).name, kernel.shape, Extent::fixed),
+                   to.value("folded bias", {kernel.shape[-1]}, Extent::fixed)};
+  return fold;
+}
+
+}  // namespace linn::plan

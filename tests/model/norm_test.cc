@@ -1,0 +1,148 @@
+// A network with batch normalization in all its places against Keras's numbers, and what a user sees of it.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "linn/linn.h"
+#include "support/closeness.h"
+#include "support/golden.h"
+#include "support/source_tree.h"
+
+namespace linn {
+namespace {
+
+using tests::find;
+using tests::golden;
+using tests::near_everywhere;
+using tests::near_in_norm;
+
+constexpr double scale = 1.0 / 255;
+constexpr std::int64_t batch = 64;
+
+const Archive& mnist() {
+  static const Archive data = load_npz(tests::data_file("mnist.npz"));
+  return data;
+}
+
+Tensor images_of(std::int64_t step) { return mnist()["x_train"].rows(batch * step, batch * (step + 1)); }
+Tensor labels_of(std::int64_t step) { return mnist()["y_train"].rows(batch * step, batch * (step + 1)); }
+
+Sequential make(const Optimizer& optimizer = Adam()) {
+  Sequential model = Sequential::from_json(tests::golden_json("norm.json")["model"].dump());
+  model.load_weights(golden("norm_fresh.safetensors"));
+  Loss loss("sparse_categorical_crossentropy");
+  loss.from_logits = true;
+  model.compile({.optimizer = optimizer, .loss = loss, .metrics = {"accuracy"}});
+  return model;
+}
+
+bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  bool same = a.size() == b.size();
+  for (std::size_t i = 0; same && i < a.size(); ++i) same = std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()) == 0;
+  return same;
+}
+
+TEST(NormNet, LogitsAndGradientsAgree) {
+  Sequential model = make();
+  const NamedTensors want = load_safetensors(golden("norm_expect.safetensors"));
+  EXPECT_TRUE(near_everywhere(model.predict(mnist()["x_test"].rows(0, 32), {.input_scale = scale}), find(want, "logits"), 5e-6));
+  std::size_t compared = 0;
+  for (const auto& [name, gradient] : model.gradients(images_of(0), labels_of(0), {.input_scale = scale})) {
+    EXPECT_TRUE(near_in_norm(gradient, find(want, "grad/" + name), 1e-5)) << name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 11U);
+}
+
+// Losses of training, all weights after ten steps, moving statistics among them, and what they predict.
+void expect_ten_steps(const Optimizer& optimizer, const std::string& file) {
+  Sequential model = make(optimizer);
+  const NamedTensors want = load_safetensors(golden(file));
+  const Tensor losses = find(want, "losses").astype(DType::f64);
+  for (std::int64_t step = 0; step < 10; ++step) {
+    const double wanted = losses.values<double>()[static_cast<std::size_t>(step)];
+    EXPECT_NEAR(model.train_on_batch(images_of(step), labels_of(step), {.input_scale = scale}).at("loss"), wanted, 1e-5 * wanted)
+        << "step " << step;
+  }
+  for (const auto& [name, weight] : model.named_weights()) EXPECT_TRUE(near_in_norm(weight, find(want, name), 1e-5)) << name;
+  EXPECT_TRUE(near_everywhere(model.predict(mnist()["x_test"].rows(0, 32), {.input_scale = scale}), find(want, "logits"), 1e-4));
+}
+
+TEST(NormNet, TenNesterovStepsAgree) {
+  expect_ten_steps(SGD({.learning_rate = 0.01, .momentum = 0.9, .nesterov = true}), "norm_sgd.safetensors");
+}
+TEST(NormNet, TenAdamStepsAgree) { expect_ten_steps(Adam(), "norm_adam.safetensors"); }
+
+TEST(NormNet, AskingForGradientsOrAPredictionChangesNothing) {
+  Sequential model = make();
+  const std::vector<Tensor> before = model.get_weights();
+  model.gradients(images_of(0), labels_of(0), {.input_scale = scale});
+  model.evaluate(images_of(0), labels_of(0), {.verbose = Verbose::silent, .input_scale = scale});
+  model.predict(images_of(0), {.input_scale = scale});
+  EXPECT_TRUE(same_bits(model.get_weights(), before));
+}
+
+TEST(NormNet, SameBitsOnAnyNumberOfThreads) {
+  std::vector<Tensor> first;
+  for (const int count : {1, 2, 3, 8}) {
+    set_threads(count);
+    Sequential model = make();
+    model.fit(mnist()["x_train"].rows(0, 300), mnist()["y_train"].rows(0, 300),
+              {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent, .input_scale = scale});
+    if (first.empty()) first = model.get_weights();
+    EXPECT_TRUE(same_bits(model.get_weights(), first)) << count << " threads";
+  }
+  set_threads(2);
+}
+
+// predict folds; layer_outputs keeps every layer's output, so it cannot.
+TEST(NormNet, FoldedAgreesWithUnfoldedAndFollowsNewWeights) {
+  Sequential model = make();
+  const Tensor x = mnist()["x_test"].rows(0, 32);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(near_everywhere(model.predict(x, {.input_scale = scale}), model.layer_outputs(x, scale).back().second, 1e-5)) << round;
+    if (round == 0) model.train_on_batch(images_of(0), labels_of(0), {.input_scale = scale});
+    if (round == 1) {
+      NamedTensors weights = model.named_weights();
+      for (auto& [name, weight] : weights)
+        if (name == "batch_normalization/moving_variance")
+          for (float& value : weight.values<float>()) value *= 3;
+      model.set_named_weights(weights);
+    }
+  }
+}
+
+TEST(NormNet, ModelComesBackFromItsFiles) {
+  Sequential model = make();
+  model.fit(images_of(0), labels_of(0), {.batch_size = 16, .verbose = Verbose::silent, .input_scale = scale});
+  const std::string directory = (std::filesystem::path(testing::TempDir()) / "linn_norm_model").string();
+  model.save(directory);
+  const Sequential loaded = Sequential::load(directory);
+  std::filesystem::remove_all(directory);
+  EXPECT_TRUE(same_bits(loaded.get_weights(), model.get_weights()));
+  EXPECT_EQ(loaded.to_json(), model.to_json());
+  const Tensor x = mnist()["x_test"].rows(0, 5);
+  EXPECT_TRUE(same_bits({loaded.predict(x)}, {model.predict(x)}));
+  const auto weights = loaded.named_weights();
+  EXPECT_EQ(weights[1].first, "batch_normalization/gamma");
+  EXPECT_EQ(weights[2].first, "batch_normalization/beta");
+  EXPECT_EQ(weights[3].first, "batch_normalization/moving_mean");
+  EXPECT_EQ(weights[4].first, "batch_normalization/moving_variance");
+}
+
+// Frozen layers keep all four variables; the others learn.
+TEST(NormNet, FrozenLayersStayAsTheyAre) {
+  Sequential model({Conv2D(4, 3, {.input_shape = {28, 28, 1}}), BatchNormalization({.trainable = false}), Activation("relu"),
+                    GlobalAveragePooling2D(), BatchNormalization(), Dense(10, {.activation = "softmax"})});
+  model.compile({.optimizer = SGD({.learning_rate = 0.1}), .loss = "sparse_categorical_crossentropy"});
+  EXPECT_EQ(model.count_params() - model.count_trainable_params(), 4 * 4 + 2 * 4);
+  const auto before = model.named_weights();
+  model.train_on_batch(images_of(0), labels_of(0), {.input_scale = scale});
+  const auto after = model.named_weights();
+  for (std::size_t i = 0; i < before.size(); ++i)
+    EXPECT_EQ(same_bits({before[i].second}, {after[i].second}), before[i].first.starts_with("batch_normalization/")) << before[i].first;
+}
+
+}  // namespace
+}  // namespace linn
