@@ -8,7 +8,8 @@
 // An *implementation* of it is a struct with
 //   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the
 //   map it lies), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
-//   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
+//   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own;
+//   operands, if it rounds what it multiplies (default float32).
 // `registry.inc` lists the implementations of each kernel, best first.
 #pragma once
 
@@ -20,9 +21,15 @@
 
 namespace linn::kernels {
 
+/// What an implementation makes of the numbers that it multiplies; sums are float32 in all. Ordered: each is less exact than those
+/// before it.
+enum class Operands : std::uint8_t { float32, bfloat16 };
+
 /// What a plan admits.
 struct Policy {
   bool position_invariant = false;
+  /// The least exact operands that are welcome.
+  Operands operands = Operands::float32;
 };
 
 template <class Kernel>
@@ -39,6 +46,7 @@ struct Implementation {
   /// Elements of the kernel in a layout of the implementation's own, written by `pack`; 0: it reads the caller's.
   std::int64_t (*packed)(const Problem&);
   void (*pack)(const Problem&, const float* kernel, float* packed);
+  Operands operands = Operands::float32;
 };
 
 /// The reference in the form of an implementation.
@@ -63,6 +71,7 @@ constexpr Implementation<Kernel> implementation_of() {
   } else {
     result.packed = [](const typename Kernel::Problem&) -> std::int64_t { return 0; };
   }
+  if constexpr (requires { Struct::operands; }) result.operands = Struct::operands;
   return result;
 }
 
@@ -81,6 +90,7 @@ const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, co
   for (const Implementation<Kernel>& candidate : list.first(list.size() - 1)) {
     if (candidate.needs > core::isa() || disabled(Kernel::name, candidate.name)) continue;
     if (policy.position_invariant && !candidate.position_invariant) continue;
+    if (candidate.operands > policy.operands) continue;
     if (candidate.accepts(problem)) return candidate;
   }
   return list.back();

@@ -133,13 +133,6 @@ void check_argmax(const ConvPoolForward::Problem& p, const Case& c, const Expect
         }
 }
 
-template <class Kernel>
-Buffer packed_for(const Implementation<Kernel>& f, const typename Kernel::Problem& problem, const Buffer& kernel) {
-  Buffer packed(f.packed(problem));
-  if (packed.size() > 0) f.pack(problem, kernel.data(), packed.data());
-  return packed;
-}
-
 void check_forward(const Case& c, std::uint32_t seed) {
   const auto resolved = problem_of(c);
   if (!resolved) return;

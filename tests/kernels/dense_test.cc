@@ -13,16 +13,20 @@ void check_forward(std::int64_t rows, std::int64_t inputs, std::int64_t outputs,
   const auto src = random_values(rows * inputs, 1), kernel = random_values(inputs * outputs, 2), biases = random_values(outputs, 3);
   const auto src_size = magnitudes(src), kernel_size = magnitudes(kernel), bias_size = magnitudes(biases);
   const auto count = static_cast<std::size_t>(rows * outputs);
-  std::vector<double> expected(count), magnitude(count);
+  std::vector<double> expected(count), of_rounded(count), magnitude(count);
   const DenseForward::Problem problem = {inputs, outputs, bias, activation};
-  DenseForward::reference<double>(problem, {rows, src.data(), kernel.data(), biases.data(), expected.data(), nullptr});
+  DenseForward::reference<double>(problem, {rows, src.data(), kernel.data(), nullptr, biases.data(), expected.data(), nullptr});
+  DenseForward::reference<double>(problem, {rows, rounded_to_bf16(src).data(), rounded_to_bf16(kernel).data(), nullptr, biases.data(), of_rounded.data(), nullptr});
   DenseForward::reference<double>({inputs, outputs, bias, Activation::linear},
-                                  {rows, src_size.data(), kernel_size.data(), bias_size.data(), magnitude.data(), nullptr});
+                                  {rows, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
   const Buffer src32(src), kernel32(kernel), bias32(biases);
   for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
     Buffer dst(rows * outputs, -777), scratch(f.scratch(problem, rows));
-    f.run(problem, {rows, src32.data(), kernel32.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dst, expected, magnitude)) << rows << " x " << inputs << " x " << outputs;
+    const Buffer packed = packed_for(f, problem, kernel32);
+    f.run(problem, {rows, src32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
+    const bool rounds = f.operands == Operands::bfloat16;
+    EXPECT_TRUE(all_near(dst, rounds ? of_rounded : expected, magnitude)) << rows << " x " << inputs << " x " << outputs;
+    EXPECT_TRUE(all_near(dst, expected, magnitude, bound_of(f)));
   });
 }
 
@@ -77,11 +81,12 @@ TEST(Dense, ForwardRowsAreIndependent) {
       const Buffer src(random_values(rows * inputs, 1)), kernel(random_values(inputs * outputs, 2)), bias(random_values(outputs, 3));
       for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
         Buffer all(rows * outputs), scratch(f.scratch(problem, rows));
-        f.run(problem, {rows, src.data(), kernel.data(), bias.data(), all.data(), scratch.data()});
+        const Buffer packed = packed_for(f, problem, kernel);
+        f.run(problem, {rows, src.data(), kernel.data(), packed.data(), bias.data(), all.data(), scratch.data()});
         for (const std::int64_t part : {1, 2, 5, 13, 14, 16, 111}) {
           Buffer some(rows * outputs);
           for (std::int64_t r = 0; r < rows; r += part)
-            f.run(problem, {std::min(part, rows - r), src.data() + r * inputs, kernel.data(), bias.data(), some.data() + r * outputs, scratch.data()});
+            f.run(problem, {std::min(part, rows - r), src.data() + r * inputs, kernel.data(), packed.data(), bias.data(), some.data() + r * outputs, scratch.data()});
           EXPECT_EQ(bits_that_differ(all, some), 0) << inputs << " x " << outputs << " in parts of " << part;
         }
       });
@@ -93,7 +98,8 @@ TEST(Dense, ForwardLetsNanThrough) {
   const Buffer src(std::vector<double>{1, std::numeric_limits<double>::quiet_NaN(), 1, 1, 2, 3}), kernel(random_values(60, 1));
   for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
     Buffer dst(40), scratch(f.scratch(problem, 2));
-    f.run(problem, {2, src.data(), kernel.data(), nullptr, dst.data(), scratch.data()});
+    const Buffer packed = packed_for(f, problem, kernel);
+    f.run(problem, {2, src.data(), kernel.data(), packed.data(), nullptr, dst.data(), scratch.data()});
     for (std::int64_t o = 0; o < 20; ++o) {
       EXPECT_TRUE(std::isnan(dst[o]));
       EXPECT_FALSE(std::isnan(dst[20 + o]));
@@ -143,7 +149,7 @@ TEST(Dense, ReferenceGradientIsFiniteDifference) {
   auto kernel = random_values(inputs * outputs, 3);
   const auto loss = [&] {
     std::vector<double> dst(ddst.size());
-    DenseForward::reference<double>({inputs, outputs}, {rows, src.data(), kernel.data(), nullptr, dst.data(), nullptr});
+    DenseForward::reference<double>({inputs, outputs}, {rows, src.data(), kernel.data(), nullptr, nullptr, dst.data(), nullptr});
     double sum = 0;
     for (std::size_t i = 0; i < dst.size(); ++i) sum += dst[i] * ddst[i];
     return sum;

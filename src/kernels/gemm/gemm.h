@@ -3,6 +3,7 @@
 
 #include "core/cpu.h"
 #include "kernels/gemm/dense.h"
+#include "kernels/implementation.h"
 
 namespace linn::kernels::gemm {
 
@@ -13,6 +14,33 @@ struct Forward {
   static constexpr bool position_invariant = true;
   static bool accepts(const DenseForward::Problem& problem);
   static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
+  static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
+};
+
+/// Rows and kernel rounded to bfloat16, vdpbf16ps (dense_forward_bf16.cc).
+struct Bf16Forward {
+  static constexpr std::string_view name = "bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const DenseForward::Problem& problem);
+  static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
+  static std::int64_t packed(const DenseForward::Problem& problem);
+  static void pack(const DenseForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
+};
+
+/// The same rounding for CPUs without the instruction, with Forward's multiply-adds. The bits may differ from Bf16Forward's: the order
+/// inside a pair is another, and denormals count.
+struct RoundedForward {
+  static constexpr std::string_view name = "rounded_to_bf16";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const DenseForward::Problem& problem) { return Forward::accepts(problem); }
+  static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
+  static std::int64_t packed(const DenseForward::Problem& problem);
+  static void pack(const DenseForward::Problem& problem, const float* kernel, float* packed);
   static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
 };
 
