@@ -3,6 +3,7 @@
 
 #include "core/cpu.h"
 #include "kernels/conv/pooled.h"
+#include "kernels/implementation.h"
 
 namespace linn::kernels::conv {
 
@@ -47,6 +48,32 @@ struct Strip {
   static constexpr bool position_invariant = true;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
+/// F(2x2, 3x3) with bfloat16 products (winograd_bf16.cc).
+struct Bf16Winograd {
+  static constexpr std::string_view name = "winograd_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem);
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
+/// Direct, 2x2 windows, in bfloat16 (windows_bf16.cc).
+struct Bf16Windows {
+  static constexpr std::string_view name = "windows_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem);
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 

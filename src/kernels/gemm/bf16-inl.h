@@ -43,6 +43,21 @@ HWY_INLINE __m512i BroadcastSingle(const Bf16* p) {
   return _mm512_maskz_set1_epi16(0x55555555u, single);
 }
 
+/// A pair of terms, or a single one, for a tile of rows x vectors: row r multiplies what lies at a[r] + at, vector v what lies at
+/// b + v * b_vector.
+template <int kRows, int kVectors>
+HWY_INLINE void DotTerm(V (&sum)[kRows][kVectors], const Bf16* const (&a)[kRows], std::int64_t at, bool single, const Bf16* b, std::int64_t b_vector) {
+  __m512i bv[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) bv[v] = _mm512_loadu_si512(b + v * b_vector);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const __m512i av = single ? BroadcastSingle(a[r] + at) : BroadcastPair(a[r] + at);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = DotPairs(sum[r][v], av, bv[v]);
+  }
+}
+
 /// Rounded to nearest even; denormals become 0.
 HWY_INLINE __m256i RoundVector(V v) { return (__m256i)_mm512_cvtneps_pbh(v.raw); }
 

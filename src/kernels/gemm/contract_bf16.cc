@@ -32,19 +32,6 @@ struct Bf16Tile {
   bool relu;
 };
 
-template <int kRows, int kVectors>
-HWY_INLINE void DotTerm(V (&sum)[kRows][kVectors], const Bf16* const (&a)[kRows], std::int64_t at, bool single, const Bf16* b, std::int64_t b_vector) {
-  __m512i bv[kVectors];
-#pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) bv[v] = _mm512_loadu_si512(b + v * b_vector);
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    const __m512i av = single ? BroadcastSingle(a[r] + at) : BroadcastPair(a[r] + at);
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = DotPairs(sum[r][v], av, bv[v]);
-  }
-}
-
 template <int kRows, int kVectors, bool kTail>
 HWY_NOINLINE void RunBf16Tile(const Bf16Tile& tile, const Bf16* const* a_rows, float* const* c_rows) {
   const D d;
