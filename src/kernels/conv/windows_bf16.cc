@@ -2,7 +2,7 @@
 //
 // Loop nest:  for each image: round it into scratch, padding and all
 //               for each panel of output channels (2 vectors), row of windows, three windows
-//                 for each row of taps (each tap, if columns are dilated), pair of its terms (of neighbouring channels or pixels)
+//                 for each pair of terms, neighbours in a row of taps (in a tap, if columns are dilated), an odd last one alone
 //                   12 x 2 vdpbf16ps: vectors of the kernel loaded, pairs of the image broadcast
 //                 bias came first; activation, maximum and argmax in registers
 // Registers:  24 sums + 2 of the kernel + 1 broadcast of 32.
@@ -17,6 +17,7 @@
 
 #include <algorithm>
 
+#include "core/checked.h"
 #include "kernels/conv/padding.h"
 #include "kernels/conv/pooling-inl.h"
 #include "kernels/gemm/bf16-inl.h"
@@ -31,6 +32,8 @@ namespace {
 struct Runs {
   explicit Runs(const Geometry& g) : rows(g.window_height), columns(g.dilation_width == 1 ? 1 : g.window_width), length(g.window_width * g.channels / columns) {}
   std::int64_t rows, columns, length;
+
+  std::int64_t pairs() const { return rows * columns * ((length + 1) / 2); }
 };
 
 }  // namespace
@@ -45,13 +48,12 @@ namespace {
 constexpr int bf16_windows = 3;
 
 struct Bf16Panel {
-  std::int64_t rows, columns, length;    // runs
-  std::int64_t row_step, column_step;    // in the image, from a run to the next
-  std::int64_t cell_row, cell_column;    // in the image, from a cell of a window to the next
-  std::int64_t window;                   // in the image, from a window to the next
+  std::int64_t cell_row, cell_column;  // in the image, from a cell of a window to the next
+  std::int64_t window;                 // in the image, from a window to the next
+  const std::int64_t* offsets;         // in the image, of each pair from the window's first pixel; ~offset of a term alone
+  std::int64_t pairs;
   const Bf16* kernel;
-  std::int64_t kernel_vector;  // from a vector of output channels to the next
-  const float* bias;           // or null
+  const float* bias;  // or null
   bool relu;
   std::int64_t last;  // channels in the last vector
 };
@@ -68,15 +70,15 @@ HWY_NOINLINE void RunBf16Windows(const Bf16Panel& panel, const Bf16* src, float*
     for (int v = 0; v < kVectors; ++v) sum[r][v] = panel.bias != nullptr ? LoadVector<kTail>(panel.bias, v, kVectors, panel.last) : hn::Zero(D());
   }
   const Bf16* b = panel.kernel;
-  const std::int64_t kernel_vector = panel.kernel_vector, paired = panel.length / 2 * 2;
-  for (std::int64_t i = 0; i < panel.rows; ++i)
-    for (std::int64_t j = 0; j < panel.columns; ++j) {
-      const std::int64_t at = i * panel.row_step + j * panel.column_step;
-      for (std::int64_t e = 0; e < paired; e += 2, b += 2 * bf16_columns) DotTerm<kRows, kVectors>(sum, a, at + e, false, b, kernel_vector);
-      if (paired == panel.length) continue;
-      DotTerm<kRows, kVectors>(sum, a, at + paired, true, b, kernel_vector);
-      b += 2 * bf16_columns;
-    }
+  const std::int64_t* const end = panel.offsets + panel.pairs;
+  const std::int64_t kernel_vector = panel.pairs * 2 * bf16_columns;
+  for (const std::int64_t* offset = panel.offsets; offset != end; ++offset, b += 2 * bf16_columns) {
+    const std::int64_t at = *offset;
+    if (at >= 0)
+      DotTerm<kRows, kVectors>(sum, a, at, false, b, kernel_vector);
+    else
+      DotTerm<kRows, kVectors>(sum, a, ~at, true, b, kernel_vector);
+  }
 #pragma GCC unroll 4
   for (int w = 0; w < kWindows; ++w)
 #pragma GCC unroll 2
@@ -123,24 +125,32 @@ void run_panel(const ConvPoolForward::Problem& problem, const Bf16Panel& panel, 
 }
 
 template <Pooled kPooled>
-void run_image(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, std::int64_t n, const Bf16* image) {
+void run_image(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, std::int64_t n, const Bf16* image, const std::int64_t* offsets) {
   const Geometry &g = problem.conv, &pool = problem.pool;
-  const conv::Runs runs(g);
   const std::int64_t row = conv::padded_row(g), pixel = g.channels, image_cells = pool.out_height * pool.out_width * g.out_channels;
-  Bf16Panel panel = {.rows = runs.rows, .columns = runs.columns, .length = runs.length, .row_step = g.dilation_height * row, .column_step = g.dilation_width * pixel,
-                     .cell_row = g.stride_height * row, .cell_column = g.stride_width * pixel, .window = 2 * g.stride_width * pixel, .kernel = nullptr,
-                     .kernel_vector = runs.rows * runs.columns * ((runs.length + 1) / 2) * 2 * bf16_columns, .bias = nullptr,
+  Bf16Panel panel = {.cell_row = g.stride_height * row, .cell_column = g.stride_width * pixel, .window = 2 * g.stride_width * pixel,
+                     .offsets = offsets, .pairs = conv::Runs(g).pairs(), .kernel = nullptr, .bias = nullptr,
                      .relu = problem.activation == Activation::relu, .last = lanes};
   for (std::int64_t first = 0; first < g.out_channels; first += 2 * lanes) {
     const std::int64_t left = g.out_channels - first;
     const int vectors = left > lanes ? 2 : 1;
     const bool tail = left < vectors * lanes;
-    panel.kernel = reinterpret_cast<const Bf16*>(args.packed) + first / bf16_columns * panel.kernel_vector;
+    panel.kernel = reinterpret_cast<const Bf16*>(args.packed) + first * 2 * panel.pairs;
     panel.bias = problem.bias ? args.bias + first : nullptr;
     panel.last = tail ? left - (vectors - 1) * lanes : lanes;
     run_panel<kPooled>(problem, panel, vectors, tail, image, args.dst + n * pool.dst_image + first,
                        kPooled == Pooled::argmax ? args.argmax + n * image_cells + first : nullptr);
   }
+}
+
+void list_offsets(const Geometry& g, std::int64_t* offsets) {
+  const conv::Runs runs(g);
+  for (std::int64_t i = 0; i < runs.rows; ++i)
+    for (std::int64_t j = 0; j < runs.columns; ++j)
+      for (std::int64_t e = 0; e < runs.length; e += 2) {
+        const std::int64_t at = i * g.dilation_height * conv::padded_row(g) + j * g.dilation_width * g.channels + e;
+        *offsets++ = e + 1 < runs.length ? at : ~at;
+      }
 }
 
 // A copy with its padding written out as zeros and dense pixels.
@@ -160,15 +170,17 @@ void round_image(const Geometry& g, const float* src, Bf16* dst) {
 }  // namespace
 
 void windows_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  auto* image = reinterpret_cast<Bf16*>(args.scratch);
+  auto* offsets = core::align_up<std::int64_t>(args.scratch, 64);
+  auto* image = reinterpret_cast<Bf16*>(offsets + conv::Runs(problem.conv).pairs());
+  list_offsets(problem.conv, offsets);
   for (std::int64_t n = 0; n < args.images; ++n) {
     round_image(problem.conv, args.src + n * problem.conv.src_image, image);
     if (problem.kind == PoolKind::average)
-      run_image<Pooled::average>(problem, args, n, image);
+      run_image<Pooled::average>(problem, args, n, image, offsets);
     else if (problem.argmax)
-      run_image<Pooled::argmax>(problem, args, n, image);
+      run_image<Pooled::argmax>(problem, args, n, image, offsets);
     else
-      run_image<Pooled::max>(problem, args, n, image);
+      run_image<Pooled::max>(problem, args, n, image, offsets);
   }
 }
 
@@ -185,7 +197,9 @@ bool Bf16Windows::accepts(const ConvPoolForward::Problem& problem) {
   return inside && g.groups == 1 && is_two_by_two(problem.pool) && is_linear_or_relu(problem.activation);
 }
 
-std::int64_t Bf16Windows::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return floats_of_bf16(padded_image(problem.conv)); }
+std::int64_t Bf16Windows::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
+  return 2 * Runs(problem.conv).pairs() + floats_of_bf16(padded_image(problem.conv)) + 16;
+}
 
 std::int64_t Bf16Windows::packed(const ConvPoolForward::Problem& problem) {
   const Runs runs(problem.conv);
