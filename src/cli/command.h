@@ -52,6 +52,11 @@ void add_common(CLI::App& app, Common& common);
 /// Takes effect: the number of threads; refuses an unknown --log.
 void apply(const Common& common);
 
+/// --precision, which every subcommand that computes has.
+void add_precision(CLI::App& app, std::string& precision);
+/// What was asked for; refuses an unknown name, and says how this CPU computes it where that is not float32.
+DTypePolicy policy_of(const Common& common, const std::string& precision);
+
 /// Text for people: nothing with --log json.
 template <class... Args>
 void say(const Common& common, fmt::format_string<Args...> text, Args&&... args) {

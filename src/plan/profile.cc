@@ -18,6 +18,17 @@ bool verbose() {
   return on;
 }
 
+namespace {
+
+std::string isa_text(const kernels::Policy& policy) {
+  std::string text(core::name_of(core::isa()));
+  if (policy.operands == kernels::Operands::bfloat16)
+    text += core::isa() == core::Isa::avx512_bf16 ? ", products of bfloat16" : ", operands rounded to bfloat16, as there is no vdpbf16ps";
+  return text;
+}
+
+}  // namespace
+
 OpTimes::OpTimes(const Plan& plan, int threads) : plan_(plan), threads_(threads), cells_(static_cast<std::size_t>(plan.ops() * threads)) {}
 
 OpTimes::~OpTimes() { print(); }
@@ -36,7 +47,7 @@ void OpTimes::print() const {
   for (const Cell& cell : cells_) total += cell.seconds;
   if (total == 0) return;
   std::string text = fmt::format("linn: {} on {}\n{:<28} {:<24} {:<36} {:>9} {:>10} {:>6} {:>9}\n", threads_ == 1 ? "1 thread" : fmt::format("{} threads", threads_),
-                                 core::name_of(core::isa()), "op", "layer", "implementation", "calls", "ms", "%", "GFLOP/s");
+                                 isa_text(plan_.options().policy), "op", "layer", "implementation", "calls", "ms", "%", "GFLOP/s");
   for (int i = 0; i < plan_.ops(); ++i) {
     Cell sum;
     double flops = 0;

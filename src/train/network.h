@@ -11,6 +11,7 @@
 #include "formats/model_json.h"
 #include "graph/graph.h"
 #include "linn/tensor.h"
+#include "linn/types.h"
 #include "plan/plan.h"
 #include "plan/workspace.h"
 
@@ -25,6 +26,7 @@ struct NetworkKey {
   DType y = DType::f32;
   bool weighted = false;
   double input_scale = 1;
+  DTypePolicy dtype_policy = "float32";
 
   friend bool operator==(const NetworkKey&, const NetworkKey&) = default;
 };
