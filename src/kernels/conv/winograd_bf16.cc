@@ -29,7 +29,7 @@ namespace linn::kernels::conv {
 namespace {
 
 constexpr std::int64_t bf16_points = 16;
-constexpr std::int64_t bf16_chunk_bytes = 192 * 1024;
+constexpr std::int64_t bf16_chunk_bytes = 320 * 1024;
 constexpr std::int64_t bf16_line = 16;  // floats, between two points, so that they do not meet in the same sets of the L1 cache
 
 // How V, M and U lie.

@@ -5,7 +5,7 @@
 //                 for each run of terms, for each pair of the run
 //                   rows x vectors vdpbf16ps: vectors of b loaded, pairs of a broadcast
 // Registers:  26 accumulators + 2 of b + 1 broadcast of 32. The latency of 6 cycles wants 6 accumulators at least.
-// Measured:   (Zen 4, one core, share of the multiply-add loop's instructions a second) see docs/decisions/bfloat16.md.
+// Measured:   see docs/decisions/bfloat16.md.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm/contract_bf16.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
