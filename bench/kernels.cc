@@ -100,9 +100,9 @@ void conv_kernel_gradient(benchmark::State& state, Geometry g, std::int64_t imag
   measure(state, operations_of(g, images), [&] { f.run(g, {images, src.get(), ddst.get(), dkernel.get(), scratch.get()}); });
 }
 
-void conv_pool_forward(benchmark::State& state, Pooled p) {
+void conv_pool_forward(benchmark::State& state, Pooled p, Operands operands) {
   const ConvPoolForward::Problem problem = {p.conv, p.pool, PoolKind::max, true, Activation::relu, true};
-  const auto& f = choose<ConvPoolForward>(problem);
+  const auto& f = choose<ConvPoolForward>(problem, {.operands = operands});
   Data src(p.images * p.conv.src_image), kernel(kernel_size(p.conv)), bias(p.conv.out_channels);
   Data dst(p.outputs()), packed(f.packed(problem)), scratch(f.scratch(problem, p.images));
   if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
@@ -134,13 +134,14 @@ void conv_pool_input_gradient(benchmark::State& state, Pooled p) {
   });
 }
 
-void dense_forward(benchmark::State& state, std::int64_t rows, std::int64_t inputs, std::int64_t outputs) {
+void dense_forward(benchmark::State& state, std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Operands operands) {
   Data src(rows * inputs), kernel(inputs * outputs), bias(outputs), dst(rows * outputs);
   const DenseForward::Problem problem = {inputs, outputs, true, Activation::relu};
-  const auto& f = choose<DenseForward>(problem);
-  Data scratch(f.scratch(problem, rows));
+  const auto& f = choose<DenseForward>(problem, {.operands = operands});
+  Data scratch(f.scratch(problem, rows)), packed(f.packed(problem));
+  if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
   measure(state, 2.0 * static_cast<double>(rows * inputs * outputs), [&] {
-    f.run(problem, {rows, src.get(), kernel.get(), bias.get(), dst.get(), scratch.get()});
+    f.run(problem, {rows, src.get(), kernel.get(), packed.get(), bias.get(), dst.get(), scratch.get()});
   });
 }
 
@@ -223,16 +224,19 @@ void register_all() {
                                                          {"3x3 same 64->64 on 32x32 batch 8", pooled(same, 32, 64, 64, 8)},
                                                          {"3x3 same 256->256 on 8x8 batch 8", pooled(same, 8, 256, 256, 8)}};
   for (const auto& [name, p] : with_pooling) {
-    benchmark::RegisterBenchmark(("conv_pool_forward " + name).c_str(), conv_pool_forward, p)->UseManualTime();
+    benchmark::RegisterBenchmark(("conv_pool_forward " + name).c_str(), conv_pool_forward, p, Operands::float32)->UseManualTime();
+    benchmark::RegisterBenchmark(("conv_pool_forward bf16 " + name).c_str(), conv_pool_forward, p, Operands::bfloat16)->UseManualTime();
     benchmark::RegisterBenchmark(("conv_pool_kernel_gradient " + name).c_str(), conv_pool_kernel_gradient, p)->UseManualTime();
     if (p.conv.channels > 1) benchmark::RegisterBenchmark(("conv_pool_input_gradient " + name).c_str(), conv_pool_input_gradient, p)->UseManualTime();
   }
-  for (const std::int64_t rows : {1, 8, 16, 128, 512})
-    benchmark::RegisterBenchmark(("dense_forward 800x128 rows " + std::to_string(rows)).c_str(), dense_forward, rows, 800, 128)->UseManualTime();
-  benchmark::RegisterBenchmark("dense_forward 128x800 rows 16 (input gradient)", dense_forward, 16, 128, 800)->UseManualTime();
-  benchmark::RegisterBenchmark("dense_forward 128x800 rows 128 (input gradient)", dense_forward, 128, 128, 800)->UseManualTime();
-  benchmark::RegisterBenchmark("dense_forward 128x10 rows 16", dense_forward, 16, 128, 10)->UseManualTime();
-  benchmark::RegisterBenchmark("dense_forward 4096x1024 rows 128", dense_forward, 128, 4096, 1024)->UseManualTime();
+  for (const auto& [name, operands] : {std::pair<std::string, Operands>{"dense_forward ", Operands::float32}, {"dense_forward bf16 ", Operands::bfloat16}}) {
+    for (const std::int64_t rows : {1, 8, 16, 128, 512})
+      benchmark::RegisterBenchmark((name + "800x128 rows " + std::to_string(rows)).c_str(), dense_forward, rows, 800, 128, operands)->UseManualTime();
+    benchmark::RegisterBenchmark((name + "128x800 rows 16 (input gradient)").c_str(), dense_forward, 16, 128, 800, operands)->UseManualTime();
+    benchmark::RegisterBenchmark((name + "128x800 rows 128 (input gradient)").c_str(), dense_forward, 128, 128, 800, operands)->UseManualTime();
+    benchmark::RegisterBenchmark((name + "128x10 rows 16").c_str(), dense_forward, 16, 128, 10, operands)->UseManualTime();
+    benchmark::RegisterBenchmark((name + "4096x1024 rows 128").c_str(), dense_forward, 128, 4096, 1024, operands)->UseManualTime();
+  }
   for (const std::int64_t shard : {8, 16, 128})
     benchmark::RegisterBenchmark(("dense_kernel_gradient 800x128 rows 128 shard " + std::to_string(shard)).c_str(), dense_kernel_gradient, 128, 800, 128, shard)
         ->UseManualTime();

@@ -27,6 +27,7 @@ struct SequentialOptions {
   std::string name = "sequential";
   /// Initial weights, shuffling and dropout follow from it: the same seed gives the same bits, on any number of threads.
   std::uint64_t seed = 0;
+  DTypePolicy dtype_policy = "float32";
 };
 
 struct CompileOptions {
@@ -64,6 +65,11 @@ class Sequential {
   /// Fixes the shape of one image (without the batch axis) and creates the variables.
   void build(const Shape& input_shape);
   bool built() const;
+
+  /// How fit, evaluate, predict and all others compute from here on; training goes on where it was. Says nothing about the weights,
+  /// which are float32 always, so it is not saved: a loaded model computes in float32 until it is told otherwise.
+  void set_dtype_policy(DTypePolicy policy);
+  DTypePolicy dtype_policy() const;
 
   const std::string& name() const;
   std::vector<Layer> layers() const;

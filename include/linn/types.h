@@ -78,4 +78,26 @@ class DataFormat {
   }
 };
 
+/// How a model computes, as in Keras: "float32", or "mixed_bfloat16", which rounds what matrix products and convolutions multiply to
+/// bfloat16 (8 significant bits) while sums, weights and everything else stay float32. A misspelt literal does not compile; a
+/// std::string is checked when it runs (ValueError). Costs and gains: docs/decisions/bfloat16.md.
+class DTypePolicy {
+ public:
+  enum Kind : std::uint8_t { float32, mixed_bfloat16 };
+
+  consteval DTypePolicy(const char* name) : kind_(literal(name)) {}
+  DTypePolicy(const std::string& name);
+  constexpr Kind kind() const { return kind_; }
+  std::string_view name() const { return kind_ == mixed_bfloat16 ? "mixed_bfloat16" : "float32"; }
+  friend constexpr bool operator==(const DTypePolicy&, const DTypePolicy&) = default;
+
+ private:
+  static consteval Kind literal(std::string_view name) {
+    if (name == "float32") return float32;
+    if (name == "mixed_bfloat16") return mixed_bfloat16;
+    throw "dtype_policy must be \"float32\" or \"mixed_bfloat16\"";
+  }
+  Kind kind_;
+};
+
 }  // namespace linn

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cpu.h"
 #include "core/did_you_mean.h"
 #include "data/dataset.h"
 #include "io/file.h"
@@ -61,12 +63,31 @@ void add_accuracy(CLI::App& app, std::string& accuracy) {
       ->capture_default_str();
 }
 
+void add_precision(CLI::App& app, std::string& precision) {
+  app.add_option("--precision", precision, "float32, or mixed_bfloat16: faster on CPUs that multiply bfloat16, with 8 significant bits in products")
+      ->type_name("NAME")
+      ->capture_default_str();
+}
+
 Accuracy parse_accuracy(const std::string& text) {
   try {
     return Accuracy(text);
   } catch (const ValueError& error) {
     throw UsageError(fmt::format("--accuracy {}: {}", io::quote(text), error.what()));
   }
+}
+
+DTypePolicy policy_of(const Common& common, const std::string& precision, const Accuracy& accuracy) {
+  static const std::vector<std::string> known = {"float32", "mixed_bfloat16"};
+  if (std::find(known.begin(), known.end(), precision) == known.end())
+    throw UsageError(fmt::format("--precision {}: float32 and mixed_bfloat16 are allowed{}", io::quote(precision), core::did_you_mean(precision, known)));
+  const DTypePolicy policy(precision);
+  if (policy.kind() == DTypePolicy::float32) return policy;
+  if (accuracy == "exact") throw UsageError(fmt::format("--precision {} rounds what it multiplies, which --accuracy exact forbids; leave one of them out", precision));
+  say(common, "precision: {}, {}\n", precision,
+      core::isa() == core::Isa::avx512_bf16 ? "products of bfloat16 by vdpbf16ps"
+                                            : "operands rounded to bfloat16; no faster than float32, as this CPU has no vdpbf16ps");
+  return policy;
 }
 
 void emit(const Common& common, const io::Json& event) {

@@ -58,6 +58,11 @@ void apply(const Common& common);
 void add_accuracy(CLI::App& app, std::string& accuracy);
 Accuracy parse_accuracy(const std::string& text);
 
+/// --precision, which every subcommand that computes has.
+void add_precision(CLI::App& app, std::string& precision);
+/// What was asked for; refuses an unknown name and what --accuracy forbids, and says how this CPU computes it where that is not float32.
+DTypePolicy policy_of(const Common& common, const std::string& precision, const Accuracy& accuracy);
+
 /// Text for people: nothing with --log json.
 template <class... Args>
 void say(const Common& common, fmt::format_string<Args...> text, Args&&... args) {

@@ -36,6 +36,7 @@ struct Options {
   std::string out = "demo-out";
   std::uint64_t seed = 0;
   bool full = false;
+  std::string precision = "float32";
 };
 
 using Clock = std::chrono::steady_clock;
@@ -118,6 +119,7 @@ class Demo {
 
   int run() {
     apply(options_.common);
+    policy_ = policy_of(options_.common, options_.precision, "fast");
     prepare();
     announce();
     remember_interrupt();
@@ -178,7 +180,7 @@ class Demo {
     const auto add = [&](std::string_view name, const Shape& image, std::int64_t epochs, const Tensor& x, const Tensor& y,
                          std::int64_t shifts) {
       constexpr std::int64_t steps = 12;
-      Sequential model = model::make(name, image, classes, {.seed = options_.seed});
+      Sequential model = model::make(name, image, classes, {.seed = options_.seed, .dtype_policy = policy_});
       compile(model);
       const auto timer = std::make_shared<StepTimer>();
       model.fit(
@@ -207,7 +209,7 @@ class Demo {
       say(options_.common,
           "`--full` makes the whole table: every network for 3 epochs, all test digits moved, one more line on a larger canvas.\n");
     emit(options_.common,
-         {{"event", "demo"}, {"expected_seconds", seconds}, {"full", options_.full}, {"threads", threads()}, {"seed", options_.seed}});
+         {{"event", "demo"}, {"expected_seconds", seconds}, {"full", options_.full}, {"threads", threads()}, {"seed", options_.seed}, {"precision", options_.precision}});
     std::fflush(stdout);
   }
 
@@ -217,7 +219,7 @@ class Demo {
     row.name = directory.empty() ? std::string(name) : directory;
     row.title = std::move(title);
     row.epochs = epochs;
-    Sequential model = model::make(name, image_shape(x_train), classes, {.seed = options_.seed});
+    Sequential model = model::make(name, image_shape(x_train), classes, {.seed = options_.seed, .dtype_policy = policy_});
     row.parameters = model.count_params();
     row.poolings = poolings(model);
     compile(model);
@@ -515,6 +517,7 @@ class Demo {
   }
 
   Options options_;
+  DTypePolicy policy_ = "float32";
   data::Dataset data_;
   Shape image_;
   std::vector<Row> rows_;
@@ -532,6 +535,7 @@ Action add_demo(CLI::App& app) {
   app.add_option("--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
   app.add_option("--out", options->out, "directory for table, pictures and trained networks")->type_name("DIR")->capture_default_str();
   app.add_option("--seed", options->seed, "of first weights and shuffling")->type_name("N")->capture_default_str();
+  add_precision(app, options->precision);
   add_common(app, options->common);
   return [options] { return Demo(*options).run(); };
 }

@@ -15,13 +15,16 @@ struct Options {
   std::string accuracy = "fast";
   std::int64_t batch_size = 256;
   std::int64_t limit = 0;
+  std::string precision = "float32";
 };
 
 int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
+  const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
   at_least("--batch-size", options.batch_size, 1);
   Sequential model = load_model(options.model);
+  model.set_dtype_policy(policy);
   Images images = load_test_images(options.data, options.limit);
   images.x = on_model_canvas(model, images.x);
   const double scale = input_scale(model, images.x, options.scale);
@@ -39,6 +42,7 @@ int run(const Options& options) {
   event["part"] = images.part;
   event["images"] = images.x.shape()[0];
   event["input_scale"] = scale;
+  event["precision"] = options.precision;
   emit(options.common, event);
   return exit_ok;
 }
@@ -55,6 +59,7 @@ Action add_evaluate(CLI::App& app) {
   app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
   add_accuracy(app, options->accuracy);
+  add_precision(app, options->precision);
   add_common(app, options->common);
   app.footer("Example:\n  linn evaluate digits");
   return [options] { return run(*options); };

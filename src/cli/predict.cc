@@ -25,6 +25,7 @@ struct Options {
   std::string accuracy = "fast";
   std::int64_t row = -1;
   bool invert = false;
+  std::string precision = "float32";
 };
 
 // The image as (1, height, width, channels) with the model's channels: colour becomes grey by Rec. 601, grey is repeated.
@@ -84,11 +85,13 @@ Tensor load_picture(const Options& options, const Sequential& model) {
 int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
+  const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
   if (options.image.empty() && options.row < 0 && options.data.empty())
     throw UsageError("predict: a picture, or --row N of the data, is needed; see linn predict --help");
   if (!options.image.empty() && (options.row >= 0 || !options.data.empty()))
     throw UsageError("predict: a picture and --data or --row came; one of the two is allowed");
-  const Sequential model = load_model(options.model);
+  Sequential model = load_model(options.model);
+  model.set_dtype_policy(policy);
   const Shape output = model.output_shape();
   if (output.rank() != 1)
     throw ShapeError(fmt::format("{}: the model gives {}; one row of class values is needed", options.model, output.to_string()));
@@ -139,6 +142,7 @@ int run(const Options& options) {
   event["values"] = all;
   event["label"] = label ? io::Json(*label) : io::Json(nullptr);
   event["input_scale"] = scale;
+  event["precision"] = options.precision;
   emit(options.common, event);
   return exit_ok;
 }
@@ -156,6 +160,7 @@ Action add_predict(CLI::App& app) {
   app.add_flag("--invert", options->invert, "turn light and dark round: for dark digits on white paper");
   app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255]")->type_name("X");
   add_accuracy(app, options->accuracy);
+  add_precision(app, options->precision);
   add_common(app, options->common);
   app.footer("Examples:\n  linn predict digits seven.png --invert\n  linn predict digits --row 12");
   return [options] { return run(*options); };

@@ -25,6 +25,7 @@ struct Options {
   std::int64_t radius = 4;
   std::int64_t batch_size = 256;
   std::int64_t limit = 0;
+  std::string precision = "float32";
 };
 
 void print(const Common& common, const shift::Sweep& sweep) {
@@ -65,9 +66,11 @@ io::Json event(const shift::Sweep& sweep) {
 int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
+  const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
   at_least("--radius", options.radius, 0);
   at_least("--batch-size", options.batch_size, 1);
-  const Sequential model = load_model(options.model);
+  Sequential model = load_model(options.model);
+  model.set_dtype_policy(policy);
   const Images images = load_test_images(options.data, options.limit);
   const Shape image = image_shape(images.x);
   const Shape input = model.input_shape();
@@ -109,6 +112,7 @@ int run(const Options& options) {
   io::Json result = event(sweep);
   result["border"] = border.name();
   result["input_scale"] = scale;
+  result["precision"] = options.precision;
   result["seconds"] = seconds();
   emit(options.common, result);
   return exit_ok;
@@ -135,6 +139,7 @@ Action add_shift(CLI::App& app) {
       ->type_name("X");
   app.add_option("--picture", options->picture, "write the map of accuracy by shift as a PNG")->type_name("FILE");
   add_accuracy(app, options->accuracy);
+  add_precision(app, options->precision);
   add_common(app, options->common);
   app.footer("Example:\n  linn shift digits --radius 2 --limit 1000 --picture map.png");
   return [options] { return run(*options); };

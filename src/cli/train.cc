@@ -33,6 +33,7 @@ struct Options {
   std::int64_t classes = 10;
   std::int64_t limit = 0;
   std::int64_t canvas = 0;
+  std::string precision = "float32";
 };
 
 // Before the work, not after it: a directory that cannot be written to would lose what was learned.
@@ -55,6 +56,7 @@ int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const Common& common = options.common;
+  const DTypePolicy policy = policy_of(common, options.precision, accuracy);
   at_least("--epochs", options.epochs, 1);
   at_least("--batch-size", options.batch_size, 1);
   at_least("--limit", options.limit, 0);
@@ -76,6 +78,7 @@ int run(const Options& options) {
   const Shape image = image_shape(data.x_train);
   Sequential model = open_model({.text = options.model, .image = image, .classes = options.classes, .seed = options.seed});
   const double scale = input_scale(model, data.x_train, options.scale);
+  model.set_dtype_policy(policy);
   model.metadata()[scale_key] = fmt::format("{}", scale);
   if (options.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", options.canvas);
   if (!options.out.empty()) prepare_directory(options.out);
@@ -94,6 +97,7 @@ int run(const Options& options) {
                 {"epochs", options.epochs},
                 {"batch_size", options.batch_size},
                 {"learning_rate", options.learning_rate},
+                {"precision", options.precision},
                 {"seed", options.seed},
                 {"accuracy_policy", accuracy.name()},
                 {"threads", threads()}});
@@ -172,6 +176,7 @@ Action add_train(CLI::App& app) {
   app.add_option("--limit", options->limit, "train on the first N images only")->type_name("N");
   app.add_option("--canvas", options->canvas, "lay the images onto the middle of N x N zeros first")->type_name("N");
   add_accuracy(app, options->accuracy);
+  add_precision(app, options->precision);
   add_common(app, options->common);
   app.footer(
       "Examples:\n  linn train --out digits\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");

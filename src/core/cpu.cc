@@ -17,7 +17,8 @@ namespace linn::core {
 namespace {
 
 Isa best_of(std::int64_t targets) {
-  if ((targets & HWY_AVX3) != 0) return Isa::avx512;
+  // Highway does not know the instruction; __builtin_cpu_supports asks the CPU (leaf 7, subleaf 1), Highway the operating system.
+  if ((targets & HWY_AVX3) != 0) return __builtin_cpu_supports("avx512bf16") ? Isa::avx512_bf16 : Isa::avx512;
   if ((targets & HWY_AVX2) != 0) return Isa::avx2;
   if ((targets & HWY_SSE4) != 0) return Isa::sse4;
   return Isa::scalar;
@@ -40,9 +41,9 @@ void cap_highway(Isa isa) {
 Isa from_environment() {
   const char* text = std::getenv("LINN_ISA");
   if (text == nullptr || *text == '\0') return detected();
-  for (const Isa isa : {Isa::scalar, Isa::sse4, Isa::avx2, Isa::avx512})
+  for (const Isa isa : {Isa::scalar, Isa::sse4, Isa::avx2, Isa::avx512, Isa::avx512_bf16})
     if (name_of(isa) == text) return std::min(isa, detected());
-  throw ValueError(fmt::format("LINN_ISA is \"{}\"; it may be scalar, sse4, avx2 or avx512", text));
+  throw ValueError(fmt::format("LINN_ISA is \"{}\"; it may be scalar, sse4, avx2, avx512 or avx512_bf16", text));
 }
 
 // One of the three pieces of global state (see HACKING.md).
@@ -63,6 +64,7 @@ std::string_view name_of(Isa isa) {
     case Isa::sse4: return "sse4";
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
+    case Isa::avx512_bf16: return "avx512_bf16";
   }
   return "";
 }
@@ -92,7 +94,7 @@ void set_isa(Isa isa) {
 std::span<const Isa> available_isas() {
   static const std::vector<Isa> all = [] {
     std::vector<Isa> list;
-    for (const Isa isa : {Isa::avx512, Isa::avx2, Isa::sse4, Isa::scalar})
+    for (const Isa isa : {Isa::avx512_bf16, Isa::avx512, Isa::avx2, Isa::sse4, Isa::scalar})
       if (isa <= detected()) list.push_back(isa);
     return list;
   }();

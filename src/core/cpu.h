@@ -7,8 +7,9 @@
 
 namespace linn::core {
 
-/// Ordered: a CPU that has one has all before it. `scalar` means the reference kernels.
-enum class Isa { scalar, sse4, avx2, avx512 };
+/// Ordered: a CPU that has one has all before it. `scalar` means the reference kernels; `avx512_bf16` adds the products of
+/// bfloat16 pairs (vdpbf16ps) to avx512 and nothing else.
+enum class Isa { scalar, sse4, avx2, avx512, avx512_bf16 };
 
 std::string_view name_of(Isa isa);
 
@@ -16,7 +17,7 @@ std::string_view name_of(Isa isa);
 std::string cpu_name();
 
 /// The best instruction set that this CPU, the operating system and LINN_ISA allow.
-/// Throws ValueError when LINN_ISA is none of scalar, sse4, avx2, avx512.
+/// Throws ValueError when LINN_ISA is none of scalar, sse4, avx2, avx512, avx512_bf16.
 Isa isa();
 
 /// Caps the instruction set from here on, for tests that run every kernel on every one of them.

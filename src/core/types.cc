@@ -21,6 +21,12 @@ Accuracy::Accuracy(const std::string& name) : kind_(name == "exact" ? exact : fa
     throw ValueError(fmt::format("accuracy is \"{}\"{}; it may be \"fast\" or \"exact\"", name, core::did_you_mean(name, known)));
 }
 
+DTypePolicy::DTypePolicy(const std::string& name) : kind_(name == "mixed_bfloat16" ? mixed_bfloat16 : float32) {
+  static constexpr std::array<std::string_view, 2> known{"float32", "mixed_bfloat16"};
+  if (name != "float32" && name != "mixed_bfloat16")
+    throw ValueError(fmt::format("dtype_policy is \"{}\"{}; it may be \"float32\" or \"mixed_bfloat16\"", name, core::did_you_mean(name, known)));
+}
+
 DataFormat::DataFormat(const std::string& name) {
   if (name == "channels_first")
     throw ValueError("data_format \"channels_first\" is not supported: linn computes on (height, width, channels); move the channels to the last axis");

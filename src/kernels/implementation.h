@@ -7,8 +7,8 @@
 //   reference<T>(p, args)   the plain scalar form: the oracle of every test, and the last choice at run time.
 // An *implementation* of it is a struct with
 //   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the
-//   map it lies), direct_form (it sums the definition's products in float32, in any order, so that the direct form's
-//   error bound is its own; not so Winograd's form or operands rounded to fewer bits), accepts(problem),
+//   map it lies), direct_form, if it does not sum the definition's products (default true: the direct form's error bound
+//   is its own; not so Winograd's form), operands, if it rounds what it multiplies (default float32), accepts(problem),
 //   scratch(problem, images) in elements, run(problem, Args<float>);
 //   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
 // `registry.inc` lists the implementations of each kernel, best first.
@@ -22,10 +22,16 @@
 
 namespace linn::kernels {
 
+/// What an implementation makes of the numbers that it multiplies; sums are float32 in all. Ordered: each is less exact than those
+/// before it.
+enum class Operands : std::uint8_t { float32, bfloat16 };
+
 /// What a plan admits.
 struct Policy {
   bool position_invariant = false;
-  bool exact = false;  // only implementations of the direct form
+  bool exact = false;  // only implementations of the direct form, and no rounded operands
+  /// The least exact operands that are welcome.
+  Operands operands = Operands::float32;
 };
 
 template <class Kernel>
@@ -43,6 +49,7 @@ struct Implementation {
   /// Elements of the kernel in a layout of the implementation's own, written by `pack`; 0: it reads the caller's.
   std::int64_t (*packed)(const Problem&);
   void (*pack)(const Problem&, const float* kernel, float* packed);
+  Operands operands = Operands::float32;
 };
 
 /// The reference in the form of an implementation.
@@ -51,7 +58,6 @@ struct Reference {
   static constexpr std::string_view name = "reference";
   static constexpr core::Isa needs = core::Isa::scalar;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const typename Kernel::Problem&) { return true; }
   static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
   static void run(const typename Kernel::Problem& problem, const typename Kernel::template Args<float>& args) {
@@ -61,15 +67,15 @@ struct Reference {
 
 template <class Kernel, class Struct>
 constexpr Implementation<Kernel> implementation_of() {
-  Implementation<Kernel> result = {Struct::name,        Struct::needs,   Struct::position_invariant,
-                                   Struct::direct_form, Struct::accepts, Struct::scratch,
-                                   Struct::run,         nullptr,         nullptr};
+  Implementation<Kernel> result = {Struct::name, Struct::needs, Struct::position_invariant, true, Struct::accepts, Struct::scratch, Struct::run, nullptr, nullptr};
+  if constexpr (requires { Struct::direct_form; }) result.direct_form = Struct::direct_form;
   if constexpr (requires { Struct::packed; }) {
     result.packed = Struct::packed;
     result.pack = Struct::pack;
   } else {
     result.packed = [](const typename Kernel::Problem&) -> std::int64_t { return 0; };
   }
+  if constexpr (requires { Struct::operands; }) result.operands = Struct::operands;
   return result;
 }
 
@@ -88,7 +94,8 @@ const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, co
   for (const Implementation<Kernel>& candidate : list.first(list.size() - 1)) {
     if (candidate.needs > core::isa() || disabled(Kernel::name, candidate.name)) continue;
     if (policy.position_invariant && !candidate.position_invariant) continue;
-    if (policy.exact && !candidate.direct_form) continue;
+    if (policy.exact && (!candidate.direct_form || candidate.operands != Operands::float32)) continue;
+    if (candidate.operands > policy.operands) continue;
     if (candidate.accepts(problem)) return candidate;
   }
   return list.back();

@@ -61,6 +61,13 @@ void Sequential::build(const Shape& input_shape) {
   state_->forget();
 }
 
+void Sequential::set_dtype_policy(DTypePolicy policy) {
+  state_->dtype_policy = policy;
+  if (state_->training) state_->training->set_dtype_policy(policy);
+}
+
+DTypePolicy Sequential::dtype_policy() const { return state_->dtype_policy; }
+
 bool Sequential::built() const { return state_->graph.built(); }
 const std::string& Sequential::name() const { return state_->graph.name(); }
 
@@ -135,6 +142,7 @@ Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const
                                          .batch = batch,
                                          .x = input.dtype(),
                                          .input_scale = options.input_scale,
+                                         .dtype_policy = state_->dtype_policy,
                                          .accuracy = options.accuracy});
   network->bind(state_->graph, nullptr);
   for (std::int64_t first = 0; first < n; first += batch) {
@@ -154,7 +162,7 @@ std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tens
   const std::int64_t n = input.shape()[0];
   train::Network network(
       graph, nullptr,
-      {.use = train::NetworkKey::Use::outputs, .batch = n, .x = input.dtype(), .input_scale = input_scale, .accuracy = accuracy});
+      {.use = train::NetworkKey::Use::outputs, .batch = n, .x = input.dtype(), .input_scale = input_scale, .dtype_policy = state_->dtype_policy, .accuracy = accuracy});
   network.bind(state_->graph, nullptr);
   const plan::Rows images{.data = input.raw(), .index = nullptr, .first = 0};
   network.run(n, {}, {&images, 1}, nullptr);

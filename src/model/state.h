@@ -20,7 +20,7 @@
 namespace linn {
 
 struct Sequential::State {
-  explicit State(const SequentialOptions& options) : graph(options.name), seed(options.seed) {}
+  explicit State(const SequentialOptions& options) : graph(options.name), seed(options.seed), dtype_policy(options.dtype_policy) {}
 
   const graph::Graph& built_graph(const char* call) const {
     if (!graph.built())
@@ -38,7 +38,7 @@ struct Sequential::State {
   train::Training& compiled(const char* call) {
     built_graph(call);
     check_compiled(call);
-    if (!training) training = std::make_unique<train::Training>(graph, *compile, seed);
+    if (!training) training = std::make_unique<train::Training>(graph, *compile, seed, dtype_policy);
     return *training;
   }
 
@@ -70,6 +70,7 @@ struct Sequential::State {
 
   graph::Graph graph;
   std::uint64_t seed;
+  DTypePolicy dtype_policy;
   std::optional<formats::CompileConfig> compile;
   std::unique_ptr<train::Training> training;
   Metadata notes;

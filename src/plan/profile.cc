@@ -76,6 +76,17 @@ bool verbose() {
   return on;
 }
 
+namespace {
+
+std::string isa_text(const kernels::Policy& policy) {
+  std::string text(core::name_of(core::isa()));
+  if (policy.operands == kernels::Operands::bfloat16)
+    text += core::isa() == core::Isa::avx512_bf16 ? ", products of bfloat16" : ", operands rounded to bfloat16, as there is no vdpbf16ps";
+  return text;
+}
+
+}  // namespace
+
 Traffic traffic_of_run(const Plan& plan, int op) { return traffic_of(plan, op, Extent::fixed); }
 
 Traffic traffic_of_image(const Plan& plan, int op) {
@@ -141,7 +152,7 @@ void OpTimes::print(std::FILE* to) const {
   for (const OpProfile& row : all) total += row.seconds;
   if (total == 0) return;
   std::string text = fmt::format("linn: {} on {}\n{:<28} {:<24} {:<36} {:>9} {:>10} {:>6} {:>9} {:>7}\n",
-                                 threads_ == 1 ? "1 thread" : fmt::format("{} threads", threads_), core::name_of(core::isa()), "op",
+                                 threads_ == 1 ? "1 thread" : fmt::format("{} threads", threads_), isa_text(plan_.options().policy), "op",
                                  "layer", "implementation", "calls", "ms", "%", "GFLOP/s", "GB/s");
   for (const OpProfile& row : all)
     text += fmt::format("{:<28} {:<24} {:<36} {:>9} {:>10.2f} {:>6.1f} {:>9} {:>7.1f}\n", row.op, row.layer, row.implementation, row.calls,

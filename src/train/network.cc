@@ -19,6 +19,10 @@ constexpr int source_weight = 2;
 
 bool judges(Use use) { return use == Use::evaluate || use == Use::gradients || use == Use::train; }
 
+kernels::Operands operands_of(DTypePolicy policy) {
+  return policy.kind() == DTypePolicy::mixed_bfloat16 ? kernels::Operands::bfloat16 : kernels::Operands::float32;
+}
+
 // Targets as the loss takes them: labels, one a row, or numbers of the output's shape.
 plan::Value lower_targets(plan::Lowering& to, const Loss& loss, const Shape& output, DType type) {
   if (!optim::takes_labels(loss)) return plan::gather(to, source_y, output, type);
@@ -99,7 +103,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
   }
   plan_ = std::make_unique<plan::Plan>(
       std::move(to),
-      plan::PlanOptions{.batch = key_.batch, .precision = plan::Precision::float32, .policy = {.exact = key_.accuracy == "exact"}});
+      plan::PlanOptions{.batch = key_.batch, .precision = plan::Precision::float32, .policy = {.exact = key_.accuracy == "exact", .operands = operands_of(key_.dtype_policy)}});
 }
 
 void Network::bind(graph::Graph& graph, Slots* slots) {

@@ -26,6 +26,7 @@ struct NetworkKey {
   DType y = DType::f32;
   bool weighted = false;
   double input_scale = 1;
+  DTypePolicy dtype_policy = "float32";
   Accuracy accuracy = "fast";
 
   friend bool operator==(const NetworkKey&, const NetworkKey&) = default;

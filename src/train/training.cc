@@ -34,7 +34,8 @@ Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const gra
   return *networks.front();
 }
 
-Training::Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed) : graph_(graph), compile_(std::move(compile)), seed_(seed) {}
+Training::Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed, DTypePolicy dtype_policy)
+    : graph_(graph), compile_(std::move(compile)), seed_(seed), dtype_policy_(dtype_policy) {}
 
 Network& Training::network(Use use, const Samples& samples, std::int64_t batch, const Numerics& numerics) {
   const NetworkKey key{.use = use,
@@ -43,6 +44,7 @@ Network& Training::network(Use use, const Samples& samples, std::int64_t batch, 
                        .y = samples.y.dtype(),
                        .weighted = samples.weight.defined(),
                        .input_scale = numerics.input_scale,
+                       .dtype_policy = dtype_policy_,
                        .accuracy = numerics.accuracy};
   Network& network = find_network(networks_, graph_, &compile_, key);
   network.bind(graph_, &slots_);

@@ -27,7 +27,10 @@ struct Numerics {
 /// A graph with what `compile` was told. The optimizer's slots are made by the first step.
 class Training {
  public:
-  Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed);
+  Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed, DTypePolicy dtype_policy);
+
+  /// From the next step on.
+  void set_dtype_policy(DTypePolicy policy) { dtype_policy_ = policy; }
 
   const formats::CompileConfig& compile() const { return compile_; }
   /// Whether a step was taken, and with it the optimizer's slots made.
@@ -57,6 +60,7 @@ class Training {
   graph::Graph& graph_;
   formats::CompileConfig compile_;
   std::uint64_t seed_;
+  DTypePolicy dtype_policy_;
   std::int64_t steps_ = 0;   // done in the model's life
   std::int64_t epochs_ = 0;  // begun in the model's life: the number of the next shuffle
   Slots slots_;

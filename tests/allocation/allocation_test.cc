@@ -100,6 +100,13 @@ TEST(Allocation, NoneInAStepOfFit) {
   }
 }
 
+TEST(Allocation, NoneInAStepInBfloat16) {
+  Sequential model = small_net();
+  model.set_dtype_policy("mixed_bfloat16");
+  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  expect_quiet_steps(model, {.batch_size = 24, .input_scale = 1.0 / 255});
+}
+
 TEST(Allocation, NoneWithScheduleAndWeights) {
   Sequential model = small_net();
   model.compile({.optimizer = SGD({.learning_rate = OneCycle({.max_learning_rate = 0.1}), .momentum = 0.9, .nesterov = true}),

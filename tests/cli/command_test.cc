@@ -188,6 +188,7 @@ TEST_F(Command, UsageErrorsNameWhatIsMeant) {
       {{"train", "--epochs", "many"}, "--epochs"},
       {{"train", "--epochs"}, "--epochs"},
       {{"summary", "--log", "jsn"}, "did you mean \"json\"?"},
+      {{"train", "--precision", "mixed_bfloat61"}, "did you mean \"mixed_bfloat16\"?"},
       {{"evaluate"}, "model"},
       {{"profile", "--model", "notbook"}, "did you mean \"notebook\"?"},
       {{"profile", "--accuracy", "exat"}, "did you mean \"exact\"?"},
@@ -335,6 +336,30 @@ TEST_F(Command, LinesWithoutATerminalSayWhatWasDone) {
   EXPECT_THAT(result.out, HasSubstr("not saved, because no --out DIR was given"));
   EXPECT_THAT(result.out, Not(HasSubstr("\x1b")));
   EXPECT_THAT(result.out, Not(HasSubstr("\r")));
+}
+
+TEST_F(Command, PrecisionIsSaidOnceAndIsNoPartOfTheModel) {
+  const std::string data = small_data(), bf16 = "mixed_bfloat16";
+  const std::vector<std::string> train = {"train", "--data", data, "--epochs", "2", "--batch-size", "8", "--precision", bf16, "--out", path("model")};
+  const Result result = run(train);
+  ASSERT_EQ(result.code, 0) << result.err;
+  const std::size_t said = result.out.find("precision: mixed_bfloat16, ");
+  ASSERT_NE(said, std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("precision: ", said + 1), std::string::npos) << result.out;
+  const Result without = run(train, {{"LINN_ISA", "avx2"}});
+  EXPECT_THAT(without.out, HasSubstr("precision: mixed_bfloat16, operands rounded to bfloat16; no faster than float32"));
+
+  for (const std::vector<std::string>& command : {std::vector<std::string>{"evaluate", path("model")}, {"predict", path("model"), "--row", "2"}, {"shift", path("model"), "--radius", "1"}}) {
+    std::vector<std::string> words = command;
+    words.insert(words.end(), {"--data", data, "--log", "json"});
+    const auto plain = run(words).events();
+    words.insert(words.end(), {"--precision", bf16});
+    const auto rounded = run(words).events();
+    ASSERT_EQ(plain.size(), 1U) << command[0];
+    ASSERT_EQ(rounded.size(), 1U) << command[0];
+    EXPECT_EQ(plain[0]["precision"], "float32") << command[0];
+    EXPECT_EQ(rounded[0]["precision"], bf16) << command[0];
+  }
 }
 
 TEST_F(Command, ScaleIsLeftToRescaling) {

@@ -13,7 +13,7 @@
 namespace linn::core {
 namespace {
 
-constexpr Isa all[] = {Isa::scalar, Isa::sse4, Isa::avx2, Isa::avx512};
+constexpr Isa all[] = {Isa::scalar, Isa::sse4, Isa::avx2, Isa::avx512, Isa::avx512_bf16};
 
 TEST(Cpu, AvailableBestFirstDownToScalar) {
   const auto list = available_isas();

@@ -12,16 +12,20 @@ inline void check_dense_forward(std::int64_t rows, std::int64_t inputs, std::int
   const auto biases = random_values(values, outputs, seed + 2);
   const auto src_size = magnitudes(src), kernel_size = magnitudes(kernel), bias_size = magnitudes(biases);
   const auto count = static_cast<std::size_t>(rows * outputs);
-  std::vector<double> expected(count), magnitude(count);
+  std::vector<double> expected(count), of_rounded(count), magnitude(count);
   const DenseForward::Problem problem = {inputs, outputs, bias, activation};
-  DenseForward::reference<double>(problem, {rows, src.data(), kernel.data(), biases.data(), expected.data(), nullptr});
+  DenseForward::reference<double>(problem, {rows, src.data(), kernel.data(), nullptr, biases.data(), expected.data(), nullptr});
+  DenseForward::reference<double>(problem, {rows, rounded_to_bf16(src).data(), rounded_to_bf16(kernel).data(), nullptr, biases.data(), of_rounded.data(), nullptr});
   DenseForward::reference<double>({inputs, outputs, bias, Activation::linear},
-                                  {rows, src_size.data(), kernel_size.data(), bias_size.data(), magnitude.data(), nullptr});
+                                  {rows, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
   const Buffer src32(src), kernel32(kernel), bias32(biases);
   for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
     Buffer dst(rows * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
-    f.run(problem, {rows, src32.data(), kernel32.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dst, expected, magnitude)) << rows << " x " << inputs << " x " << outputs;
+    const Buffer packed = packed_for(f, problem, kernel32);
+    f.run(problem, {rows, src32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
+    const bool rounds = f.operands == Operands::bfloat16;
+    EXPECT_TRUE(all_near(dst, rounds ? of_rounded : expected, magnitude)) << rows << " x " << inputs << " x " << outputs;
+    EXPECT_TRUE(all_near(dst, expected, magnitude, bound_of(f)));
   });
 }
 

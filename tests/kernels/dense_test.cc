@@ -31,11 +31,12 @@ TEST(Dense, ForwardRowsAreIndependent) {
       const Buffer src(random_values(rows * inputs, 1)), kernel(random_values(inputs * outputs, 2)), bias(random_values(outputs, 3));
       for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
         Buffer all(rows * outputs), scratch(f.scratch(problem, rows));
-        f.run(problem, {rows, src.data(), kernel.data(), bias.data(), all.data(), scratch.data()});
+        const Buffer packed = packed_for(f, problem, kernel);
+        f.run(problem, {rows, src.data(), kernel.data(), packed.data(), bias.data(), all.data(), scratch.data()});
         for (const std::int64_t part : {1, 2, 5, 13, 14, 16, 111}) {
           Buffer some(rows * outputs);
           for (std::int64_t r = 0; r < rows; r += part)
-            f.run(problem, {std::min(part, rows - r), src.data() + r * inputs, kernel.data(), bias.data(), some.data() + r * outputs, scratch.data()});
+            f.run(problem, {std::min(part, rows - r), src.data() + r * inputs, kernel.data(), packed.data(), bias.data(), some.data() + r * outputs, scratch.data()});
           EXPECT_EQ(bits_that_differ(all, some), 0) << inputs << " x " << outputs << " in parts of " << part;
         }
       });
@@ -47,7 +48,8 @@ TEST(Dense, ForwardLetsNanThrough) {
   const Buffer src(std::vector<double>{1, std::numeric_limits<double>::quiet_NaN(), 1, 1, 2, 3}), kernel(random_values(60, 1));
   for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
     Buffer dst(40), scratch(f.scratch(problem, 2));
-    f.run(problem, {2, src.data(), kernel.data(), nullptr, dst.data(), scratch.data()});
+    const Buffer packed = packed_for(f, problem, kernel);
+    f.run(problem, {2, src.data(), kernel.data(), packed.data(), nullptr, dst.data(), scratch.data()});
     for (std::int64_t o = 0; o < 20; ++o) {
       EXPECT_TRUE(std::isnan(dst[o]));
       EXPECT_FALSE(std::isnan(dst[20 + o]));
@@ -97,7 +99,7 @@ TEST(Dense, ReferenceGradientIsFiniteDifference) {
   auto kernel = random_values(inputs * outputs, 3);
   const auto loss = [&] {
     std::vector<double> dst(ddst.size());
-    DenseForward::reference<double>({inputs, outputs}, {rows, src.data(), kernel.data(), nullptr, dst.data(), nullptr});
+    DenseForward::reference<double>({inputs, outputs}, {rows, src.data(), kernel.data(), nullptr, nullptr, dst.data(), nullptr});
     double sum = 0;
     for (std::size_t i = 0; i < dst.size(); ++i) sum += dst[i] * ddst[i];
     return sum;

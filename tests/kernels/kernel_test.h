@@ -15,6 +15,7 @@
 
 #include "core/cpu.h"
 #include "kernels/implementation.h"
+#include "support/bf16_emulation.h"
 
 namespace linn::kernels::testing {
 
@@ -109,6 +110,20 @@ class IsaGuard {
   core::Isa before_ = core::isa();
 };
 
+/// The kernel in the layout that an implementation wants.
+template <class Kernel>
+Buffer packed_for(const Implementation<Kernel>& f, const typename Kernel::Problem& problem, const Buffer& kernel) {
+  Buffer packed(f.packed(problem), unwritten);
+  if (packed.size() > 0) f.pack(problem, kernel.data(), packed.data());
+  return packed;
+}
+
+/// The numbers as an implementation that rounds its operands sees them.
+inline std::vector<double> rounded_to_bf16(std::vector<double> values) {
+  std::transform(values.begin(), values.end(), values.begin(), [](double value) { return tests::rounded_to_bf16(value); });
+  return values;
+}
+
 /// Calls visit(implementation) for each implementation that takes the problem, on each instruction set of this machine; the
 /// reference once. A failure names both.
 template <class Kernel, class Visit>
@@ -119,6 +134,8 @@ void for_each_implementation(const typename Kernel::Problem& problem, const Visi
     for (const Implementation<Kernel>& candidate : implementations<Kernel>()) {
       if (candidate.needs > isa || !candidate.accepts(problem)) continue;
       if ((candidate.needs == core::Isa::scalar) != (isa == core::Isa::scalar)) continue;
+      // What that set adds concerns these alone; the others were there with avx512.
+      if (isa == core::Isa::avx512_bf16 && candidate.needs != isa) continue;
       SCOPED_TRACE(std::string(Kernel::name) + "." + std::string(candidate.name) + " on " + std::string(core::name_of(isa)));
       visit(candidate);
       if (::testing::Test::HasFatalFailure()) return;
@@ -131,6 +148,15 @@ void for_each_implementation(const typename Kernel::Problem& problem, const Visi
 /// to about sqrt(terms) of the partial sums' eps, partial sums of random signs are about sqrt(terms) products, so
 /// the error is about one eps of the sum of magnitudes whatever the number of terms; 8 leaves room (seen: below 3).
 inline constexpr double sum_bound = 8;
+
+/// Two operands, each rounded by at most half of its last bit, 2^-8 of it, add at most this times the sum of |a b|.
+inline constexpr double bf16_operands_bound = 0x1p-7 + 0x1p-16;
+
+/// What an implementation promises, in eps of the sum of magnitudes.
+template <class Kernel>
+double bound_of(const Implementation<Kernel>& f) {
+  return f.operands == Operands::float32 ? sum_bound : sum_bound + bf16_operands_bound / static_cast<double>(std::numeric_limits<float>::epsilon());
+}
 
 /// |actual - expected| <= bound * eps * magnitude for every element (or both NaN, or the same infinity). The worst ratio is kept
 /// for the report.

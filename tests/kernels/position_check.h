@@ -230,7 +230,8 @@ inline void check_positions_dense(std::int64_t rows, std::int64_t inputs, std::i
                bias(random_values(outputs, seed + 2));
   for_each_invariant<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
     Buffer dst(rows * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
-    f.run(problem, {rows, src.data(), kernel.data(), bias.data(), dst.data(), scratch.data()});
+    const Buffer packed = packed_for(f, problem, kernel);
+    f.run(problem, {rows, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
     EXPECT_TRUE(repeats(dst, dense(1, rows, 1, outputs), {{0, rows, 1}, {0, 1, 1}})) << rows << " x " << inputs << " x " << outputs;
   });
 }

@@ -11,7 +11,6 @@ struct Forward {
   static constexpr std::string_view name = "direct";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ConvForward::Problem& problem);
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
@@ -21,7 +20,6 @@ struct InputGradient {
   static constexpr std::string_view name = "direct";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const Geometry&) { return true; }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
@@ -31,7 +29,6 @@ struct KernelGradient {
   static constexpr std::string_view name = "direct";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const Geometry&) { return true; }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);

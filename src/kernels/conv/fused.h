@@ -3,6 +3,7 @@
 
 #include "core/cpu.h"
 #include "kernels/conv/pooled.h"
+#include "kernels/implementation.h"
 
 namespace linn::kernels::conv {
 
@@ -49,7 +50,6 @@ struct Windows {
   static constexpr std::string_view name = "windows";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem&, std::int64_t) { return 0; }
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
@@ -60,9 +60,35 @@ struct Strip {
   static constexpr std::string_view name = "strip";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
+/// F(2x2, 3x3) with bfloat16 products (winograd_bf16.cc).
+struct Bf16Winograd {
+  static constexpr std::string_view name = "winograd_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem);
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
+/// Direct, 2x2 windows, in bfloat16 (windows_bf16.cc).
+struct Bf16Windows {
+  static constexpr std::string_view name = "windows_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem);
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
@@ -71,7 +97,6 @@ struct SparseKernelGradient {
   static constexpr std::string_view name = "sparse";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolKernelGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
@@ -82,7 +107,6 @@ struct LookupKernelGradient {
   static constexpr std::string_view name = "lookup";
   static constexpr core::Isa needs = core::Isa::avx512;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolKernelGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolKernelGradient::Problem&, std::int64_t) { return 0; }
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
@@ -93,7 +117,6 @@ struct ExpandedKernelGradient {
   static constexpr std::string_view name = "expanded";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolKernelGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
@@ -104,7 +127,6 @@ struct SparseInputGradient {
   static constexpr std::string_view name = "sparse";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolInputGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);
@@ -117,7 +139,6 @@ struct ExpandedInputGradient {
   static constexpr std::string_view name = "expanded";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ConvPoolInputGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);

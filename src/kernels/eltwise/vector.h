@@ -17,7 +17,6 @@ struct VectorTraits {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const typename Kernel::Problem&) { return true; }
   static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
 };

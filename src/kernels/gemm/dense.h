@@ -22,6 +22,7 @@ struct DenseForward {
     std::int64_t rows;
     const T* src;
     const T* kernel;
+    const T* packed;  // the implementation's own layout of it, if it has one
     const T* bias;
     T* dst;
     T* scratch;

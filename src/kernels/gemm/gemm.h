@@ -3,6 +3,7 @@
 
 #include "core/cpu.h"
 #include "kernels/gemm/dense.h"
+#include "kernels/implementation.h"
 
 namespace linn::kernels::gemm {
 
@@ -11,9 +12,35 @@ struct Forward {
   static constexpr std::string_view name = "gemm";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const DenseForward::Problem& problem);
   static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
+  static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
+};
+
+/// Rows and kernel rounded to bfloat16, vdpbf16ps (dense_forward_bf16.cc).
+struct Bf16Forward {
+  static constexpr std::string_view name = "bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const DenseForward::Problem& problem);
+  static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
+  static std::int64_t packed(const DenseForward::Problem& problem);
+  static void pack(const DenseForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
+};
+
+/// The same rounding for CPUs without the instruction, with Forward's multiply-adds. The bits may differ from Bf16Forward's: the order
+/// inside a pair is another, and denormals count.
+struct RoundedForward {
+  static constexpr std::string_view name = "rounded_to_bf16";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const DenseForward::Problem& problem) { return Forward::accepts(problem); }
+  static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
+  static std::int64_t packed(const DenseForward::Problem& problem);
+  static void pack(const DenseForward::Problem& problem, const float* kernel, float* packed);
   static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
 };
 
@@ -22,7 +49,6 @@ struct KernelGradient {
   static constexpr std::string_view name = "gemm";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const DenseKernelGradient::Problem& problem);
   static std::int64_t scratch(const DenseKernelGradient::Problem& problem, std::int64_t rows);
   static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);
@@ -32,7 +58,6 @@ struct Transpose {
   static constexpr std::string_view name = "blocks";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const TransposeKernel::Problem&) { return true; }
   static std::int64_t scratch(const TransposeKernel::Problem&, std::int64_t) { return 0; }
   static void run(const TransposeKernel::Problem& problem, const TransposeKernel::Args<float>& args);
@@ -42,7 +67,6 @@ struct Columns {
   static constexpr std::string_view name = "vectors";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const ColumnSum::Problem&) { return true; }
   static std::int64_t scratch(const ColumnSum::Problem&, std::int64_t) { return 0; }
   static void run(const ColumnSum::Problem& problem, const ColumnSum::Args<float>& args);

@@ -15,7 +15,6 @@ struct Vector {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const PoolForward::Problem& problem);
   static std::int64_t scratch(const PoolForward::Problem&, std::int64_t) { return 0; }
   static void run(const PoolForward::Problem& problem, const PoolForward::Args<float>& args);
@@ -25,7 +24,6 @@ struct VectorGradient {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const PoolInputGradient::Problem& problem);
   static std::int64_t scratch(const PoolInputGradient::Problem& problem, std::int64_t images);
   static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
@@ -36,7 +34,6 @@ struct GlobalVector {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const GlobalPoolForward::Problem&) { return true; }
   static std::int64_t scratch(const GlobalPoolForward::Problem&, std::int64_t) { return 0; }
   static void run(const GlobalPoolForward::Problem& problem, const GlobalPoolForward::Args<float>& args);
@@ -46,7 +43,6 @@ struct GlobalVectorGradient {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
-  static constexpr bool direct_form = true;
   static bool accepts(const GlobalPoolInputGradient::Problem&) { return true; }
   static std::int64_t scratch(const GlobalPoolInputGradient::Problem&, std::int64_t) { return 0; }
   static void run(const GlobalPoolInputGradient::Problem& problem, const GlobalPoolInputGradient::Args<float>& args);

@@ -98,6 +98,9 @@ class DenseOp final : public RealOp<DenseOp> {
     return 2.0 * static_cast<double>(images * rows_an_image(inputs[0]) * p.inputs) * static_cast<double>(p.outputs);
   }
   void prepare(const kernels::Policy& policy) override { dense_.prepare(policy); }
+  std::int64_t packed() const override { return dense_.packed(); }
+  Value packs() const override { return inputs[1]; }
+  void pack(const float* kernel, float* packed) const override { dense_.pack(kernel, packed); }
 
   bool is_affine() const override { return dense_.problem().activation == kernels::Activation::linear; }
   void set_affine(Value kernel, Value bias) override {
@@ -136,8 +139,8 @@ class DenseOp final : public RealOp<DenseOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    dense_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .kernel = call.in<T>(1), .bias = call.in<T>(2),
-                   .dst = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    dense_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .kernel = call.in<T>(1),
+                   .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:

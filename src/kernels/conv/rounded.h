@@ -1,0 +1,75 @@
+// ConvPoolForward in bfloat16 for CPUs without vdpbf16ps: the operands are rounded, and a float32 form does the rest. The bits may differ
+// from those of the forms with the instruction: pairs are added in another order, denormals count, and Winograd's transforms are
+// not rounded again.
+#pragma once
+
+#include "kernels/conv/fused.h"
+#include "kernels/gemm/bf16.h"
+
+namespace linn::kernels::conv {
+
+/// Rounds what `Form` reads. Takes what both `Form` and `Fast`, the form with the instruction, take, so that the same ops round on
+/// every CPU.
+template <class Form, class Fast>
+struct Rounded {
+  static constexpr core::Isa needs = Form::needs;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = Form::position_invariant;
+
+  static bool accepts(const ConvPoolForward::Problem& problem) { return Fast::accepts(problem) && Form::accepts(inner(problem)); }
+
+  /// A rounded image, and what `Form` wants.
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
+    const ConvPoolForward::Problem dense = inner(problem);
+    return dense.conv.src_image + Form::scratch(dense, 1);
+  }
+
+  /// The rounded kernel, and what `Form` makes of it.
+  static std::int64_t packed(const ConvPoolForward::Problem& problem) {
+    if constexpr (requires { Form::packed; }) return kernel_size(problem) + Form::packed(inner(problem));
+    return kernel_size(problem);
+  }
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+    round_to_bf16(kernel, kernel_size(problem), packed);
+    if constexpr (requires { Form::packed; }) Form::pack(inner(problem), packed, packed + kernel_size(problem));
+  }
+
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+    const Geometry &g = problem.conv, &pool = problem.pool;
+    const ConvPoolForward::Problem dense = inner(problem);
+    float* image = args.scratch;
+    for (std::int64_t n = 0; n < args.images; ++n) {
+      for (std::int64_t y = 0; y < g.height; ++y)
+        for (std::int64_t x = 0; x < g.width; x += pixels_of_piece(g))
+          round_to_bf16(args.src + n * g.src_image + y * g.src_row + x * g.src_pixel, pixels_of_piece(g) * g.channels, image + (y * g.width + x) * g.channels);
+      Form::run(dense, {1, image, args.packed, args.packed + kernel_size(problem), args.bias, args.dst + n * pool.dst_image,
+                        problem.argmax ? args.argmax + n * pool.out_height * pool.out_width * pool.channels : nullptr, image + dense.conv.src_image});
+    }
+  }
+
+ private:
+  static std::int64_t kernel_size(const ConvPoolForward::Problem& problem) {
+    const Geometry& g = problem.conv;
+    return g.window_height * g.window_width * g.channels / g.groups * g.out_channels;
+  }
+  // Neighbouring pixels whose elements lie side by side: a row, or one.
+  static std::int64_t pixels_of_piece(const Geometry& g) { return g.src_pixel == g.channels ? g.width : 1; }
+  // What `Form` computes: the rounded image is dense.
+  static ConvPoolForward::Problem inner(ConvPoolForward::Problem problem) {
+    set_dense_src(problem.conv);
+    return problem;
+  }
+};
+
+struct RoundedWinograd : Rounded<Winograd, Bf16Winograd> {
+  static constexpr bool direct_form = false;
+  static constexpr std::string_view name = "rounded_winograd";
+};
+struct RoundedWindows : Rounded<Windows, Bf16Windows> {
+  static constexpr std::string_view name = "rounded_windows";
+};
+struct RoundedStrip : Rounded<Strip, Bf16Windows> {
+  static constexpr std::string_view name = "rounded_strip";
+};
+
+}  // namespace linn::kernels::conv

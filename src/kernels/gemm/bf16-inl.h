@@ -1,0 +1,73 @@
+// vdpbf16ps and rounding to bfloat16 for AVX-512 vectors. Highway 1.0.3 knows neither, so the functions that use them are compiled with
+// one more target attribute, LINN_BEFORE_BF16 to LINN_AFTER_BF16, and run only where core::isa() is avx512_bf16. Included once a target.
+#if defined(LINN_KERNELS_GEMM_BF16_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef LINN_KERNELS_GEMM_BF16_INL_H
+#undef LINN_KERNELS_GEMM_BF16_INL_H
+#else
+#define LINN_KERNELS_GEMM_BF16_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/gemm/bf16.h"
+#include "kernels/gemm/vector-inl.h"
+
+#if HWY_TARGET == HWY_AVX3
+#include <immintrin.h>
+
+#undef LINN_BEFORE_BF16
+#undef LINN_AFTER_BF16
+#define LINN_BEFORE_BF16() HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR_AVX3 ",avx512bf16") static_assert(true, "For requiring trailing semicolon")
+#define LINN_AFTER_BF16() HWY_POP_ATTRIBUTES static_assert(true, "For requiring trailing semicolon")
+
+LINN_BEFORE_BF16();
+namespace linn::kernels::HWY_NAMESPACE {
+
+/// sum + a.second * b.second, then + a.first * b.first, lane by lane; a and b are pairs of bfloat16.
+HWY_INLINE V DotPairs(V sum, __m512i a, __m512i b) { return V{_mm512_dpbf16_ps(sum.raw, (__m512bh)a, (__m512bh)b)}; }
+
+/// The pair at p in every lane.
+HWY_INLINE __m512i BroadcastPair(const Bf16* p) {
+  std::int32_t pair;
+  std::memcpy(&pair, p, sizeof(pair));
+  return _mm512_set1_epi32(pair);
+}
+
+/// The element at p and 0 in every lane. Reads no neighbour, which may be NaN or not there.
+HWY_INLINE __m512i BroadcastSingle(const Bf16* p) {
+  std::int16_t single;
+  std::memcpy(&single, p, sizeof(single));
+  return _mm512_maskz_set1_epi16(0x55555555u, single);
+}
+
+/// A pair of terms, or a single one, for a tile of rows x vectors: row r multiplies what lies at a[r] + at, vector v what lies at
+/// b + v * b_vector.
+template <int kRows, int kVectors>
+HWY_INLINE void DotTerm(V (&sum)[kRows][kVectors], const Bf16* const (&a)[kRows], std::int64_t at, bool single, const Bf16* b, std::int64_t b_vector) {
+  __m512i bv[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) bv[v] = _mm512_loadu_si512(b + v * b_vector);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const __m512i av = single ? BroadcastSingle(a[r] + at) : BroadcastPair(a[r] + at);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = DotPairs(sum[r][v], av, bv[v]);
+  }
+}
+
+/// Rounded to nearest even; denormals become 0.
+HWY_INLINE __m256i RoundVector(V v) { return (__m256i)_mm512_cvtneps_pbh(v.raw); }
+
+/// Pairs (first[i], second[i]).
+HWY_INLINE __m512i InterleaveRounded(V first, V second) {
+  const __m512i low = _mm512_cvtepu16_epi32(RoundVector(first)), high = _mm512_cvtepu16_epi32(RoundVector(second));
+  return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+}  // namespace linn::kernels::HWY_NAMESPACE
+LINN_AFTER_BF16();
+#endif  // HWY_AVX3
+#endif

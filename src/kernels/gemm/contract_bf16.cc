@@ -1,0 +1,183 @@
+// Batch-reduce matrix product of bfloat16 pairs (see bf16.h), in tiles of up to 13 rows x 2 vectors.
+//
+// Loop nest:  for each panel of columns (2 vectors wide; 1 at the end; 4 when rows are few)
+//               for each tile of rows (their number balanced: 26 = 13 + 13, 14 = 7 + 7)
+//                 for each run of terms, for each pair of the run
+//                   rows x vectors vdpbf16ps: vectors of b loaded, pairs of a broadcast
+// Registers:  26 accumulators + 2 of b + 1 broadcast of 32. The latency of 6 cycles wants 6 accumulators at least.
+// Measured:   see docs/decisions/bfloat16.md.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gemm/contract_bf16.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/gemm/bf16-inl.h"
+#include "kernels/gemm/bf16.h"
+
+#if HWY_TARGET == HWY_AVX3
+LINN_BEFORE_BF16();
+namespace linn::kernels::HWY_NAMESPACE {
+namespace {
+
+struct Bf16Tile {
+  std::array<std::int64_t, 2> runs, a_run;
+  std::int64_t length;
+  const Bf16* b;
+  std::int64_t b_vector;  // from a vector of columns to the next
+  const float* bias;      // or null
+  std::int64_t last;      // floats in the last vector
+  bool relu;
+};
+
+template <int kRows, int kVectors, bool kTail>
+HWY_NOINLINE void RunBf16Tile(const Bf16Tile& tile, const Bf16* const* a_rows, float* const* c_rows) {
+  const D d;
+  V sum[kRows][kVectors];
+  const Bf16* a[kRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    a[r] = a_rows[r];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = tile.bias != nullptr ? LoadVector<kTail>(tile.bias, v, kVectors, tile.last) : hn::Zero(d);
+  }
+  const Bf16* b = tile.b;
+  const std::int64_t b_vector = tile.b_vector, paired = tile.length / 2 * 2;
+  for (std::int64_t i = 0; i < tile.runs[0]; ++i)
+    for (std::int64_t j = 0; j < tile.runs[1]; ++j) {
+      const std::int64_t at = i * tile.a_run[0] + j * tile.a_run[1];
+      for (std::int64_t e = 0; e < paired; e += 2, b += 2 * bf16_columns) DotTerm<kRows, kVectors>(sum, a, at + e, false, b, b_vector);
+      if (paired == tile.length) continue;
+      DotTerm<kRows, kVectors>(sum, a, at + paired, true, b, b_vector);
+      b += 2 * bf16_columns;
+    }
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const V value = tile.relu ? hn::Max(hn::Zero(d), sum[r][v]) : sum[r][v];  // in this order NaN stays
+      StoreVector<kTail>(value, c_rows[r], v, kVectors, tile.last);
+    }
+}
+
+using RunBf16Function = void (*)(const Bf16Tile&, const Bf16* const*, float* const*);
+
+constexpr int most_rows(int vectors) { return std::min(accumulators / vectors, 13); }
+
+template <int kVectors, bool kTail, int... kRows>
+constexpr RunBf16Function bf16_tiles_of(std::integer_sequence<int, kRows...>, int rows) {
+  constexpr RunBf16Function table[] = {RunBf16Tile<kRows + 1, kVectors, kTail>...};
+  return table[rows - 1];
+}
+
+template <int kVectors>
+RunBf16Function bf16_tile_for(int rows, bool tail) {
+  using Rows = std::make_integer_sequence<int, most_rows(kVectors)>;
+  return tail ? bf16_tiles_of<kVectors, true>(Rows(), rows) : bf16_tiles_of<kVectors, false>(Rows(), rows);
+}
+
+RunBf16Function bf16_tile_for(int rows, int vectors, bool tail) {
+  switch (vectors) {
+    case 1: return bf16_tile_for<1>(rows, tail);
+    case 2: return bf16_tile_for<2>(rows, tail);
+    default: return bf16_tile_for<4>(rows, tail);
+  }
+}
+
+}  // namespace
+
+void contract_pairs(const Bf16Contraction& x) {
+  const std::int64_t rows = x.rows[0] * x.rows[1], pairs = x.runs[0] * x.runs[1] * ((x.length + 1) / 2);
+  if (rows == 0) return;
+  const std::int64_t all_vectors = (x.columns + lanes - 1) / lanes, b_vector = pairs * 2 * bf16_columns;
+  for (std::int64_t first = 0; first < all_vectors;) {
+    const std::int64_t left = all_vectors - first;
+    const int vectors = rows <= most_rows(4) && left > 3 ? 4 : left > 1 ? 2 : 1;
+    const std::int64_t columns_left = x.columns - first * lanes;
+    const bool tail = columns_left < vectors * lanes;
+    const Bf16Tile tile = {x.runs, x.a_run, x.length, x.b + first * b_vector, b_vector, x.bias == nullptr ? nullptr : x.bias + first * lanes,
+                           tail ? columns_left - (vectors - 1) * lanes : lanes, x.relu};
+    const std::int64_t tiles = (rows + most_rows(vectors) - 1) / most_rows(vectors);
+    const std::int64_t small = rows / tiles, larger = rows % tiles;
+    const RunBf16Function run_small = bf16_tile_for(static_cast<int>(small), vectors, tail);
+    const RunBf16Function run_larger = larger > 0 ? bf16_tile_for(static_cast<int>(small) + 1, vectors, tail) : run_small;
+    std::int64_t outer = 0, inner = 0;
+    const Bf16* a_rows[16];
+    float* c_rows[16];
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      const std::int64_t count = t < larger ? small + 1 : small;
+      for (std::int64_t r = 0; r < count; ++r) {
+        a_rows[r] = x.a + outer * x.a_row[0] + inner * x.a_row[1];
+        c_rows[r] = x.c + outer * x.c_row[0] + inner * x.c_row[1] + first * lanes;
+        if (++inner == x.rows[1]) inner = 0, ++outer;
+      }
+      (t < larger ? run_larger : run_small)(tile, a_rows, c_rows);
+    }
+    first += vectors;
+  }
+}
+
+void pack_pairs(const float* b, std::int64_t runs, std::int64_t length, std::int64_t columns, Bf16* packed) {
+  const D d;
+  for (std::int64_t first = 0; first < columns; first += bf16_columns)
+    for (std::int64_t run = 0; run < runs; ++run)
+      for (std::int64_t e = 0; e < length; e += 2, packed += 2 * bf16_columns) {
+        const float* row = b + (run * length + e) * columns + first;
+        const V second = e + 1 < length ? LoadCount(row + columns, columns - first) : hn::Zero(d);
+        _mm512_storeu_si512(packed, InterleaveRounded(LoadCount(row, columns - first), second));
+      }
+}
+
+void round_elements(const float* src, std::int64_t count, Bf16* dst) {
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst + i), RoundVector(hn::LoadU(D(), src + i)));
+  if (i == count) return;
+  const auto part = static_cast<__mmask16>((1u << (count - i)) - 1);
+  _mm256_mask_storeu_epi16(dst + i, part, RoundVector(LoadPart(src + i, count - i)));
+}
+
+}  // namespace linn::kernels::HWY_NAMESPACE
+LINN_AFTER_BF16();
+#endif  // HWY_AVX3
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::HWY_NAMESPACE {
+namespace {
+
+// Half of the last bit that stays is added, less one where that bit is 0 already (nearest even), and what does not fit is cut off.
+HWY_INLINE V RoundToBf16(V v) {
+  const D d;
+  const hn::RebindToUnsigned<D> du;
+  const auto bits = hn::BitCast(du, v);
+  const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  const auto sum = hn::Add(bits, hn::Add(even, hn::Set(du, 0x7FFF)));
+  const auto rounded = hn::BitCast(d, hn::And(sum, hn::Set(du, 0xFFFF0000u)));
+  return hn::IfThenElse(hn::Eq(v, v), rounded, v);
+}
+
+void round_floats(const float* src, std::int64_t count, float* dst) {
+  const D d;
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(RoundToBf16(hn::LoadU(d, src + i)), d, dst + i);
+  if (i < count) StorePart(RoundToBf16(LoadPart(src + i, count - i)), dst + i, count - i);
+}
+
+}  // namespace
+}  // namespace linn::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels {
+HWY_EXPORT(round_floats);
+
+void contract_bf16(const Bf16Contraction& contraction) { N_AVX3::contract_pairs(contraction); }
+void pack_bf16(const float* b, std::int64_t runs, std::int64_t length, std::int64_t columns, Bf16* packed) {
+  N_AVX3::pack_pairs(b, runs, length, columns, packed);
+}
+void round_bf16(const float* src, std::int64_t count, Bf16* dst) { N_AVX3::round_elements(src, count, dst); }
+void round_to_bf16(const float* src, std::int64_t count, float* dst) { HWY_DYNAMIC_DISPATCH(round_floats)(src, count, dst); }
+
+}  // namespace linn::kernels
+#endif
