@@ -11,6 +11,7 @@
 #include "kernels/dense_check.h"
 #include "kernels/eltwise_check.h"
 #include "kernels/kernels.h"
+#include "kernels/norm_check.h"
 #include "kernels/pool_check.h"
 #include "kernels/position_check.h"
 
@@ -286,6 +287,25 @@ void update(Draw& draw) {
   }
 }
 
+// ---- batch normalization ----
+
+void norm_moments(Draw& draw) {
+  const std::int64_t channels = draw.between(1, 140), pixels = bounded(draw.between(1, 200), channels), images = draw.between(1, 3);
+  const double mean = draw.pick({0.0, 0.5, -1e3, 1e5}), deviation = draw.pick({1.0, 1e-2, 0.0});
+  kernels::testing::check_moments(images, pixels, channels, mean, deviation);
+}
+
+void norm(Draw& draw) {
+  const std::int64_t channels = draw.between(1, 140), rows = bounded(draw.between(1, 200), channels);
+  const Activation activation = linear_or_relu(draw);
+  switch (draw.between(0, 3)) {
+    case 0: return kernels::testing::check_norm_forward(rows, channels, activation);
+    case 1: return kernels::testing::check_norm_gradient_sums(rows, channels, activation);
+    case 2: return kernels::testing::check_norm_input_gradient(rows, channels, activation);
+    default: return kernels::testing::check_positions_norm(rows, channels, activation, draw.seed());
+  }
+}
+
 // ---- all ----
 
 struct Case {
@@ -312,6 +332,8 @@ constexpr Case cases[] = {
     {add, {Add::name}},
     {dropout, {Dropout::name}},
     {update, {AdamUpdate::name, SgdUpdate::name, RmspropUpdate::name}},
+    {norm_moments, {NormMoments::name}},
+    {norm, {NormForward::name, NormGradientSums::name, NormInputGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -236,6 +236,24 @@ inline void check_positions_dense(std::int64_t rows, std::int64_t inputs, std::i
   });
 }
 
+/// Rows that are equal give rows that are equal, and images equal moments.
+inline void check_positions_norm(std::int64_t rows, std::int64_t channels, Activation activation, std::uint32_t seed) {
+  const NormForward::Problem problem = {channels, activation};
+  const Buffer src = repeated_values(dense(1, rows, 1, channels), rows, 1, 1, seed), ddst = repeated_values(dense(1, rows, 1, channels), rows, 1, 1, seed + 1);
+  const Buffer coefficients(random_values(3 * channels, seed + 2)), lines(random_values(2 * channels, seed + 3));
+  const Stretches everywhere = {{0, rows, 1}, {0, 1, 1}};
+  for_each_invariant<NormForward>(problem, [&](const Implementation<NormForward>& f) {
+    Buffer dst(rows * channels, untouched);
+    f.run(problem, {rows, src.data(), coefficients.data(), dst.data(), nullptr});
+    EXPECT_TRUE(repeats(dst, dense(1, rows, 1, channels), everywhere)) << rows << " x " << channels;
+  });
+  for_each_invariant<NormInputGradient>(problem, [&](const Implementation<NormInputGradient>& f) {
+    Buffer dsrc(rows * channels, untouched);
+    f.run(problem, {rows, src.data(), ddst.data(), coefficients.data(), lines.data(), dsrc.data(), nullptr});
+    EXPECT_TRUE(repeats(dsrc, dense(1, rows, 1, channels), everywhere)) << rows << " x " << channels;
+  });
+}
+
 /// `run(implementation, count, dst)` on equal elements gives equal elements.
 template <class Kernel, class Run>
 void check_positions_elements(const typename Kernel::Problem& problem, std::int64_t count, const Run& run) {

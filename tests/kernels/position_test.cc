@@ -164,7 +164,19 @@ void check_positions<RmspropUpdate>() {
   });
 }
 
+template <>
+void check_positions<NormForward>() {
+  for (const std::int64_t channels : {1, 3, 16, 33})
+    for (const Activation activation : {Activation::linear, Activation::relu}) check_positions_norm(140, channels, activation, 1);
+}
+template <>
+void check_positions<NormInputGradient>() {}  // with NormForward's
+
 // Their outputs have no place in a map: sums over all of it, and copies.
+template <>
+void check_positions<NormMoments>() {}
+template <>
+void check_positions<NormGradientSums>() {}
 template <>
 void check_positions<ConvKernelGradient>() {}
 template <>
