@@ -7,6 +7,7 @@
 #include "core/worker_pool.h"
 #include "graph/graph.h"
 #include "linn/layers.h"
+#include "kernels/gemm/dense.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/loss.h"
 #include "plan/ops/update.h"
@@ -199,6 +200,20 @@ Plan training_plan(const graph::Graph& graph) {
     adam_update(to, {.beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .amsgrad = false}, gradients.of(variable), variable, slots);
   }
   return Plan(std::move(to), {.batch = 32, .precision = Precision::float32, .policy = {}});
+}
+
+// A dense layer over pixels has many rows an image.
+TEST(Plan, DenseOverPixelsHasRoomForAllRows) {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{Dense(70), Flatten(), Dense(5, {.activation = "softmax"})}) graph.append(layer.description(), 3);
+  graph.build({9, 8, 60}, 3);
+  const Plan plan = training_plan(graph);
+  const kernels::DenseKernelGradient::Problem problem = {.inputs = 60, .outputs = 70, .shard = shard_images * 9 * 8};
+  const std::int64_t needed = kernels::choose<kernels::DenseKernelGradient>(problem).scratch(problem, 32 * 9 * 8);
+  std::int64_t most = 0;
+  for (int i = 0; i < plan.ops(); ++i)
+    if (plan.op(i).name() == "dense_kernel_gradient") most = std::max(most, plan.op(i).scratch(32));
+  EXPECT_EQ(most, needed);
 }
 
 TEST(Plan, SegmentsOfATrainingStep) {
