@@ -6,8 +6,8 @@
 
 #include "core/worker_pool.h"
 #include "graph/graph.h"
-#include "linn/layers.h"
 #include "kernels/gemm/dense.h"
+#include "linn/layers.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/loss.h"
 #include "plan/ops/update.h"

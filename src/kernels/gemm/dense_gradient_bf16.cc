@@ -40,7 +40,7 @@ namespace {
 constexpr int tree_levels = 25;
 
 struct PairTile {
-  std::int64_t pairs, shard;             // pairs of rows in all, in a whole shard
+  std::int64_t pairs, shard;                // pairs of rows in all, in a whole shard
   std::int64_t src_pair, b_pair, b_vector;  // elements from a pair to the next, from a vector of outputs to the next
   std::int64_t dst_row;
   std::int64_t last;  // floats in the last vector
@@ -79,7 +79,8 @@ HWY_NOINLINE void RunPairTile(const PairTile& tile, const Bf16* src, const Bf16*
       AddPair<kInputs, kVectors>(sum, src, b, b_vector);
       AddPair<kInputs, kVectors>(other, src + to_other, b + b_to_other, b_vector);
     }
-    for (; p < pairs; ++p, src += src_pair, b += b_pair) AddPair<kInputs, kVectors>(sum, src, b, b_vector);  // the last shard is short, or alone
+    for (; p < pairs; ++p, src += src_pair, b += b_pair)
+      AddPair<kInputs, kVectors>(sum, src, b, b_vector);  // the last shard is short, or alone
     src += to_other, b += b_to_other;
     if (other_pairs > 0) {
 #pragma GCC unroll 8
@@ -128,7 +129,8 @@ RunPairTileFunction pair_tile_for(std::int64_t inputs, int vectors, bool tail) {
 
 // Columns [0, columns) of neighbouring rows of a shard side by side, `dst_pair` elements from a pair to the next. The last vector of
 // a pair is written whole, zeros beyond `columns`.
-void interleave_rows(const float* src, std::int64_t rows, std::int64_t shard, std::int64_t src_row, std::int64_t columns, Bf16* dst, std::int64_t dst_pair) {
+void interleave_rows(const float* src, std::int64_t rows, std::int64_t shard, std::int64_t src_row, std::int64_t columns, Bf16* dst,
+                     std::int64_t dst_pair) {
   for (std::int64_t first = 0; first < rows; first += shard) {
     const std::int64_t end = HWY_MIN(first + shard, rows);
     for (std::int64_t r = first; r < end; r += 2, dst += dst_pair)
@@ -154,7 +156,8 @@ void dense_gradient_pairs(const DenseKernelGradient::Problem& problem, const Den
     const std::int64_t left = outputs - first;
     const int vectors = left > lanes ? 2 : 1;
     const bool tail = left < vectors * lanes;
-    const PairTile tile = {pairs, (problem.shard + 1) / 2, src_pair, b_pair, 2 * bf16_columns, outputs, tail ? left - (vectors - 1) * lanes : lanes};
+    const PairTile tile = {
+        pairs, (problem.shard + 1) / 2, src_pair, b_pair, 2 * bf16_columns, outputs, tail ? left - (vectors - 1) * lanes : lanes};
     const RunPairTileFunction run_small = pair_tile_for(small, vectors, tail);
     const RunPairTileFunction run_larger = larger > 0 ? pair_tile_for(small + 1, vectors, tail) : run_small;
     std::int64_t input = 0;
