@@ -145,10 +145,10 @@ void dense_forward(benchmark::State& state, std::int64_t rows, std::int64_t inpu
   });
 }
 
-void dense_kernel_gradient(benchmark::State& state, std::int64_t rows, std::int64_t inputs, std::int64_t outputs, std::int64_t shard) {
+void dense_kernel_gradient(benchmark::State& state, std::int64_t rows, std::int64_t inputs, std::int64_t outputs, std::int64_t shard, Operands operands) {
   Data src(rows * inputs), ddst(rows * outputs), dkernel(inputs * outputs);
   const DenseKernelGradient::Problem problem = {inputs, outputs, shard};
-  const auto& f = choose<DenseKernelGradient>(problem);
+  const auto& f = choose<DenseKernelGradient>(problem, {.operands = operands});
   Data scratch(f.scratch(problem, rows));
   measure(state, 2.0 * static_cast<double>(rows * inputs * outputs), [&] {
     f.run(problem, {rows, src.get(), ddst.get(), dkernel.get(), 0, inputs, scratch.get()});
@@ -237,10 +237,11 @@ void register_all() {
     benchmark::RegisterBenchmark((name + "128x10 rows 16").c_str(), dense_forward, 16, 128, 10, operands)->UseManualTime();
     benchmark::RegisterBenchmark((name + "4096x1024 rows 128").c_str(), dense_forward, 128, 4096, 1024, operands)->UseManualTime();
   }
-  for (const std::int64_t shard : {8, 16, 128})
-    benchmark::RegisterBenchmark(("dense_kernel_gradient 800x128 rows 128 shard " + std::to_string(shard)).c_str(), dense_kernel_gradient, 128, 800, 128, shard)
-        ->UseManualTime();
-  benchmark::RegisterBenchmark("dense_kernel_gradient 800x128 rows 16 shard 8", dense_kernel_gradient, 16, 800, 128, 8)->UseManualTime();
+  for (const auto& [name, operands] : {std::pair<std::string, Operands>{"dense_kernel_gradient ", Operands::float32}, {"dense_kernel_gradient bf16 ", Operands::bfloat16}}) {
+    for (const std::int64_t shard : {8, 16, 128})
+      benchmark::RegisterBenchmark((name + "800x128 rows 128 shard " + std::to_string(shard)).c_str(), dense_kernel_gradient, 128, 800, 128, shard, operands)->UseManualTime();
+    benchmark::RegisterBenchmark((name + "800x128 rows 16 shard 8").c_str(), dense_kernel_gradient, 16, 800, 128, 8, operands)->UseManualTime();
+  }
   for (const Norm& n : {Norm{"26x26x32", 26 * 26, 32}, Norm{"13x13x32", 13 * 13, 32}, Norm{"32x32x64", 32 * 32, 64},
                         Norm{"8x8x256", 8 * 8, 256}, Norm{"32x32x3", 32 * 32, 3}, Norm{"13x13x20", 13 * 13, 20}}) {
     benchmark::RegisterBenchmark(("norm_moments " + n.name).c_str(), norm_moments, n)->UseManualTime();

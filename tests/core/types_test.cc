@@ -14,7 +14,8 @@ TEST(DTypePolicy, NamesCheckedWhenTheProgramRuns) {
   EXPECT_EQ(DTypePolicy(std::string("float32")), DTypePolicy("float32"));
   EXPECT_EQ(DTypePolicy(std::string("mixed_bfloat16")).kind(), DTypePolicy::mixed_bfloat16);
   EXPECT_EQ(DTypePolicy("mixed_bfloat16").name(), "mixed_bfloat16");
-  for (const char* wrong : {"", "bfloat16", "float16", "mixed_float16", "Float32"}) EXPECT_THROW(DTypePolicy(std::string(wrong)), ValueError) << wrong;
+  for (const char* wrong : {"", "bfloat16", "float16", "mixed_float16", "Float32"})
+    EXPECT_THROW(DTypePolicy(std::string(wrong)), ValueError) << wrong;
   try {
     DTypePolicy(std::string("mixed_bfloat61"));
     ADD_FAILURE() << "taken";

@@ -16,7 +16,9 @@ using namespace linn::tests;
 #define LINN_NEEDS_BF16() \
   if (core::available_isas().front() < core::Isa::avx512_bf16) GTEST_SKIP() << "this CPU has no vdpbf16ps"
 
-bool same_number(float a, float b) { return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) || (std::isnan(a) && std::isnan(b)); }
+bool same_number(float a, float b) {
+  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) || (std::isnan(a) && std::isnan(b));
+}
 
 // Bit patterns whose exponents lie in [low, high).
 template <class Bits>
@@ -34,8 +36,9 @@ void expect_instruction(const std::uint16_t (&a)[2], const std::uint16_t (&b)[32
   contract_bf16({.length = 2, .columns = 16, .a = a, .b = b, .c = got, .bias = sum});
   for (int i = 0; i < 16; ++i) {
     const float want = bf16_dot(sum[i], a, b + 2 * i);
-    ASSERT_TRUE(same_number(got[i], want)) << std::hexfloat << sum[i] << " + " << float_of_bf16(a[1]) << " * " << float_of_bf16(b[2 * i + 1]) << " + "
-                                           << float_of_bf16(a[0]) << " * " << float_of_bf16(b[2 * i]) << " is " << got[i] << ", the emulation says " << want;
+    ASSERT_TRUE(same_number(got[i], want)) << std::hexfloat << sum[i] << " + " << float_of_bf16(a[1]) << " * "
+                                           << float_of_bf16(b[2 * i + 1]) << " + " << float_of_bf16(a[0]) << " * "
+                                           << float_of_bf16(b[2 * i]) << " is " << got[i] << ", the emulation says " << want;
   }
 }
 
@@ -45,7 +48,8 @@ TEST(Bf16, InstructionIsTheEmulation) {
     std::uint32_t low, high, sum_low, sum_high;
   };
   // Ordinary numbers; products near the least normal; denormal operands and sums; everything, with infinities and NaN.
-  for (const Range& range : {Range{120, 134, 112, 140}, Range{60, 68, 0, 10}, Range{0, 3, 0, 3}, Range{0, 256, 0, 256}, Range{250, 256, 250, 256}}) {
+  for (const Range& range :
+       {Range{120, 134, 112, 140}, Range{60, 68, 0, 10}, Range{0, 3, 0, 3}, Range{0, 256, 0, 256}, Range{250, 256, 250, 256}}) {
     std::mt19937 engine(range.low + range.high);
     for (int i = 0; i < 20000; ++i) {
       std::uint16_t a[2], b[32];
@@ -72,7 +76,8 @@ TEST(Bf16, InstructionCallsDenormalWhatRoundsUpToTheLeastNormal) {
 
 TEST(Bf16, RoundingIsNearestEven) {
   std::mt19937 engine(1);
-  std::vector<float> values = {0.0f, -0.0f, 1.0f, 0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, 3.4e38f, -3.4e38f, INFINITY, -INFINITY, NAN, 0x1p-126f, 1e-39f, -1e-45f};
+  std::vector<float> values = {0.0f,     -0.0f,    1.0f,      0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, 3.4e38f,
+                               -3.4e38f, INFINITY, -INFINITY, NAN,       0x1p-126f, 1e-39f,        -1e-45f};
   for (int i = 0; i < 100000; ++i) values.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(engine())));
   const IsaGuard guard;
   for (const core::Isa isa : core::available_isas()) {
@@ -109,7 +114,9 @@ void check_contraction(const Sizes& s, bool with_bias, bool relu) {
   };
   for (std::int64_t o = 0; o < s.outer; ++o)
     for (std::int64_t r = 0; r < s.rows; ++r)
-      each_term([&](std::int64_t at, std::int64_t, std::int64_t) { a[static_cast<std::size_t>(o * outer + r * row + at)] = bf16_of_float(static_cast<float>(engine() % 2001) / 1000 - 1); });
+      each_term([&](std::int64_t at, std::int64_t, std::int64_t) {
+        a[static_cast<std::size_t>(o * outer + r * row + at)] = bf16_of_float(static_cast<float>(engine() % 2001) / 1000 - 1);
+      });
   const std::int64_t runs = s.runs * s.run_columns, terms = runs * s.length;
   const Buffer b(random_values(terms * s.columns, 2)), bias(random_values(s.columns, 3));
   std::vector<std::uint16_t> packed(static_cast<std::size_t>(packed_bf16(runs, s.length, s.columns)), 0x7FC0);
@@ -117,8 +124,18 @@ void check_contraction(const Sizes& s, bool with_bias, bool relu) {
 
   const std::int64_t c_row = s.columns + 2, c_outer = c_row * s.rows + 1;
   Buffer c(c_outer * s.outer, -777);
-  contract_bf16({.rows = {s.outer, s.rows}, .a_row = {outer, row}, .c_row = {c_outer, c_row}, .runs = {s.runs, s.run_columns}, .a_run = {s.run_columns * run, run},
-                 .length = s.length, .columns = s.columns, .a = a.data(), .b = packed.data(), .c = c.data(), .bias = with_bias ? bias.data() : nullptr, .relu = relu});
+  contract_bf16({.rows = {s.outer, s.rows},
+                 .a_row = {outer, row},
+                 .c_row = {c_outer, c_row},
+                 .runs = {s.runs, s.run_columns},
+                 .a_run = {s.run_columns * run, run},
+                 .length = s.length,
+                 .columns = s.columns,
+                 .a = a.data(),
+                 .b = packed.data(),
+                 .c = c.data(),
+                 .bias = with_bias ? bias.data() : nullptr,
+                 .relu = relu});
   Buffer expected(c.size(), -777);
   for (std::int64_t o = 0; o < s.outer; ++o)
     for (std::int64_t r = 0; r < s.rows; ++r)
@@ -129,19 +146,23 @@ void check_contraction(const Sizes& s, bool with_bias, bool relu) {
           const std::uint16_t* pair = a.data() + o * outer + r * row + at;
           const bool two = e + 1 < s.length;
           const std::uint16_t x[2] = {pair[0], two ? pair[1] : std::uint16_t{0}};
-          const std::uint16_t y[2] = {bf16_of_float(b[term * s.columns + j]), two ? bf16_of_float(b[(term + 1) * s.columns + j]) : std::uint16_t{0}};
+          const std::uint16_t y[2] = {bf16_of_float(b[term * s.columns + j]),
+                                      two ? bf16_of_float(b[(term + 1) * s.columns + j]) : std::uint16_t{0}};
           sum = bf16_dot(sum, x, y);
         });
         expected[o * c_outer + r * c_row + j] = relu ? std::max(sum, 0.0f) : sum;
       }
-  EXPECT_EQ(bits_that_differ(c, expected), 0) << s.outer << " x " << s.rows << " rows, " << s.runs << " x " << s.run_columns << " runs of " << s.length << ", " << s.columns << " columns";
+  EXPECT_EQ(bits_that_differ(c, expected), 0) << s.outer << " x " << s.rows << " rows, " << s.runs << " x " << s.run_columns << " runs of "
+                                              << s.length << ", " << s.columns << " columns";
 }
 
 TEST(Bf16, ContractionEveryTail) {
   LINN_NEEDS_BF16();
-  for (std::int64_t columns = 1; columns <= 100; ++columns) check_contraction({.rows = 1 + columns % 19, .length = 1 + columns % 7, .columns = columns}, columns % 2 == 0, columns % 3 == 0);
+  for (std::int64_t columns = 1; columns <= 100; ++columns)
+    check_contraction({.rows = 1 + columns % 19, .length = 1 + columns % 7, .columns = columns}, columns % 2 == 0, columns % 3 == 0);
   for (std::int64_t rows = 1; rows <= 45; ++rows) check_contraction({.rows = rows, .length = 5, .columns = 20 + rows}, true, false);
-  for (std::int64_t length = 1; length <= 20; ++length) check_contraction({.outer = 2, .rows = 3, .runs = 2, .run_columns = 3, .length = length, .columns = 18}, false, true);
+  for (std::int64_t length = 1; length <= 20; ++length)
+    check_contraction({.outer = 2, .rows = 3, .runs = 2, .run_columns = 3, .length = length, .columns = 18}, false, true);
 }
 
 RC_GTEST_PROP(Bf16, ContractionOfAnySize, ()) {

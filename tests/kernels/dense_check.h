@@ -35,15 +35,17 @@ inline void check_dense_gradient(std::int64_t rows, std::int64_t inputs, std::in
   const auto src = random_values(values, rows * inputs, seed), ddst = random_values(values, rows * outputs, seed + 1);
   const auto src_size = magnitudes(src), ddst_size = magnitudes(ddst);
   const auto count = static_cast<std::size_t>(inputs * outputs);
-  std::vector<double> expected(count), magnitude(count);
+  std::vector<double> expected(count), of_rounded(count), magnitude(count);
   const DenseKernelGradient::Problem problem = {inputs, outputs, shard};
   DenseKernelGradient::reference<double>(problem, {rows, src.data(), ddst.data(), expected.data(), 0, inputs, nullptr});
+  DenseKernelGradient::reference<double>(problem, {rows, rounded_to_bf16(src).data(), rounded_to_bf16(ddst).data(), of_rounded.data(), 0, inputs, nullptr});
   DenseKernelGradient::reference<double>(problem, {rows, src_size.data(), ddst_size.data(), magnitude.data(), 0, inputs, nullptr});
   const Buffer src32(src), ddst32(ddst);
   for_each_implementation<DenseKernelGradient>(problem, [&](const Implementation<DenseKernelGradient>& f) {
     Buffer whole(inputs * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
     f.run(problem, {rows, src32.data(), ddst32.data(), whole.data(), 0, inputs, scratch.data()});
-    EXPECT_TRUE(all_near(whole, expected, magnitude)) << rows << " x " << inputs << " x " << outputs << ", shard " << shard;
+    EXPECT_TRUE(all_near(whole, expected, magnitude, bound_of(f))) << rows << " x " << inputs << " x " << outputs << ", shard " << shard;
+    EXPECT_TRUE(all_near(whole, f.operands == Operands::bfloat16 ? of_rounded : expected, magnitude)) << rows << " x " << inputs << " x " << outputs << ", shard " << shard;
     for (std::int64_t slice = 1; slice < inputs; slice = slice * 3 + 2) {
       Buffer parts(inputs * outputs, untouched);
       for (std::int64_t first = 0; first < inputs; first += slice)

@@ -22,8 +22,9 @@ const Archive& mnist() {
 }
 
 Sequential notebook(DTypePolicy policy, std::uint64_t seed = 0) {
-  Sequential model({Conv2D(32, {3, 3}, {.activation = "relu", .input_shape = {28, 28, 1}}), MaxPooling2D({2, 2}), Conv2D(32, {3, 3}, {.activation = "relu"}),
-                    MaxPooling2D({2, 2}), Flatten(), Dense(128, {.activation = "relu"}), Dense(10, {.activation = "softmax"})},
+  Sequential model({Conv2D(32, {3, 3}, {.activation = "relu", .input_shape = {28, 28, 1}}), MaxPooling2D({2, 2}),
+                    Conv2D(32, {3, 3}, {.activation = "relu"}), MaxPooling2D({2, 2}), Flatten(), Dense(128, {.activation = "relu"}),
+                    Dense(10, {.activation = "softmax"})},
                    {.seed = seed, .dtype_policy = policy});
   model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   return model;
@@ -113,7 +114,8 @@ TEST(DTypePolicy, APredictionDoesNotDependOnItsNeighbours) {
   const Sequential model = notebook(mixed);
   const Tensor x = mnist()["x_test"].rows(0, 37);
   const Tensor all = model.predict(x, {.input_scale = scale});
-  for (const std::int64_t batch : {1, 5, 8, 37}) EXPECT_TRUE(same_bits({model.predict(x, {.batch_size = batch, .input_scale = scale})}, {all})) << batch;
+  for (const std::int64_t batch : {1, 5, 8, 37})
+    EXPECT_TRUE(same_bits({model.predict(x, {.batch_size = batch, .input_scale = scale})}, {all})) << batch;
 }
 
 TEST(DTypePolicy, IsNotSaved) {
@@ -131,7 +133,9 @@ TEST(DTypePolicy, FullNotebookEpochIsAsAccurate) {
   for (const bool rounds : {false, true}) {
     Sequential model = notebook(rounds ? mixed : DTypePolicy("float32"));
     fit(model, 60000);
-    accuracy[rounds] = model.evaluate(mnist()["x_test"], mnist()["y_test"], {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale}).at("accuracy");
+    accuracy[rounds] =
+        model.evaluate(mnist()["x_test"], mnist()["y_test"], {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale})
+            .at("accuracy");
   }
   EXPECT_GT(accuracy[0], 0.97);
   EXPECT_GT(accuracy[1], accuracy[0] - 0.003);

@@ -6,6 +6,7 @@
 
 #include "core/worker_pool.h"
 #include "graph/graph.h"
+#include "kernels/gemm/dense.h"
 #include "linn/layers.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/loss.h"
@@ -282,6 +283,20 @@ Plan training_plan(const graph::Graph& graph) {
   }
   to.append_updates();
   return Plan(std::move(to), {.batch = 32, .precision = Precision::float32, .policy = {}});
+}
+
+// A dense layer over pixels has many rows an image.
+TEST(Plan, DenseOverPixelsHasRoomForAllRows) {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{Dense(70), Flatten(), Dense(5, {.activation = "softmax"})}) graph.append(layer.description(), 3);
+  graph.build({9, 8, 60}, 3);
+  const Plan plan = training_plan(graph);
+  const kernels::DenseKernelGradient::Problem problem = {.inputs = 60, .outputs = 70, .shard = shard_images * 9 * 8};
+  const std::int64_t needed = kernels::choose<kernels::DenseKernelGradient>(problem).scratch(problem, 32 * 9 * 8);
+  std::int64_t most = 0;
+  for (int i = 0; i < plan.ops(); ++i)
+    if (plan.op(i).name() == "dense_kernel_gradient") most = std::max(most, plan.op(i).scratch(32));
+  EXPECT_EQ(most, needed);
 }
 
 // Without layouts of kernels, which depend on the instruction set.

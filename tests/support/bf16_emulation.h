@@ -11,7 +11,9 @@ namespace linn::tests {
 inline float float_of_bf16(std::uint16_t value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16); }
 
 /// Denormals count as zeros of their sign.
-inline float denormal_to_zero(float value) { return std::abs(value) < std::numeric_limits<float>::min() ? std::copysign(0.0f, value) : value; }
+inline float denormal_to_zero(float value) {
+  return std::abs(value) < std::numeric_limits<float>::min() ? std::copysign(0.0f, value) : value;
+}
 
 /// To nearest even; NaN becomes a quiet one; denormals stay.
 inline std::uint16_t bf16_of_float(float value) {
@@ -28,7 +30,8 @@ inline float bf16_multiply_add(std::uint16_t a, std::uint16_t b, float sum) {
   const float x = denormal_to_zero(float_of_bf16(a)), y = denormal_to_zero(float_of_bf16(b)), z = denormal_to_zero(sum);
   const float result = std::fma(x, y, z);
   // The product is exact in double. Rounded up to the least normal number from below the middle to its neighbour: denormal.
-  if (std::abs(result) == 0x1p-126f && std::abs(static_cast<double>(x) * static_cast<double>(y) + static_cast<double>(z)) < 0x1p-126 - 0x1p-151)
+  if (std::abs(result) == 0x1p-126f &&
+      std::abs(static_cast<double>(x) * static_cast<double>(y) + static_cast<double>(z)) < 0x1p-126 - 0x1p-151)
     return std::copysign(0.0f, result);
   return denormal_to_zero(result);
 }

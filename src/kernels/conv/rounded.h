@@ -41,9 +41,11 @@ struct Rounded {
     for (std::int64_t n = 0; n < args.images; ++n) {
       for (std::int64_t y = 0; y < g.height; ++y)
         for (std::int64_t x = 0; x < g.width; x += pixels_of_piece(g))
-          round_to_bf16(args.src + n * g.src_image + y * g.src_row + x * g.src_pixel, pixels_of_piece(g) * g.channels, image + (y * g.width + x) * g.channels);
+          round_to_bf16(args.src + n * g.src_image + y * g.src_row + x * g.src_pixel, pixels_of_piece(g) * g.channels,
+                        image + (y * g.width + x) * g.channels);
       Form::run(dense, {1, image, args.packed, args.packed + kernel_size(problem), args.bias, args.dst + n * pool.dst_image,
-                        problem.argmax ? args.argmax + n * pool.out_height * pool.out_width * pool.channels : nullptr, image + dense.conv.src_image});
+                        problem.argmax ? args.argmax + n * pool.out_height * pool.out_width * pool.channels : nullptr,
+                        image + dense.conv.src_image});
     }
   }
 

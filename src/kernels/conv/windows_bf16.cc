@@ -30,7 +30,8 @@ namespace {
 
 // The terms of an output: runs of elements that lie side by side in the image and in the kernel.
 struct Runs {
-  explicit Runs(const Geometry& g) : rows(g.window_height), columns(g.dilation_width == 1 ? 1 : g.window_width), length(g.window_width * g.channels / columns) {}
+  explicit Runs(const Geometry& g)
+      : rows(g.window_height), columns(g.dilation_width == 1 ? 1 : g.window_width), length(g.window_width * g.channels / columns) {}
   std::int64_t rows, columns, length;
 
   std::int64_t pairs() const { return rows * columns * ((length + 1) / 2); }
@@ -59,7 +60,8 @@ struct Bf16Panel {
 };
 
 template <int kWindows, int kVectors, bool kTail, Pooled kPooled>
-HWY_NOINLINE void RunBf16Windows(const Bf16Panel& panel, const Bf16* src, float* dst, std::int64_t dst_step, std::uint8_t* argmax, std::int64_t argmax_step) {
+HWY_NOINLINE void RunBf16Windows(const Bf16Panel& panel, const Bf16* src, float* dst, std::int64_t dst_step, std::uint8_t* argmax,
+                                 std::int64_t argmax_step) {
   constexpr int kRows = 4 * kWindows;
   V sum[kRows][kVectors];
   const Bf16* a[kRows];
@@ -67,7 +69,8 @@ HWY_NOINLINE void RunBf16Windows(const Bf16Panel& panel, const Bf16* src, float*
   for (int r = 0; r < kRows; ++r) {
     a[r] = src + (r / 4) * panel.window + (r / 2 % 2) * panel.cell_row + (r % 2) * panel.cell_column;
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = panel.bias != nullptr ? LoadVector<kTail>(panel.bias, v, kVectors, panel.last) : hn::Zero(D());
+    for (int v = 0; v < kVectors; ++v)
+      sum[r][v] = panel.bias != nullptr ? LoadVector<kTail>(panel.bias, v, kVectors, panel.last) : hn::Zero(D());
   }
   const Bf16* b = panel.kernel;
   const std::int64_t* const end = panel.offsets + panel.pairs;
@@ -84,14 +87,16 @@ HWY_NOINLINE void RunBf16Windows(const Bf16Panel& panel, const Bf16* src, float*
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v)
       PoolCells<kPooled>(sum[4 * w][v], sum[4 * w + 1][v], sum[4 * w + 2][v], sum[4 * w + 3][v], panel.relu, dst + w * dst_step + v * lanes,
-                         kPooled == Pooled::argmax ? argmax + w * argmax_step + v * lanes : nullptr, kTail && v == kVectors - 1 ? panel.last : lanes);
+                         kPooled == Pooled::argmax ? argmax + w * argmax_step + v * lanes : nullptr,
+                         kTail && v == kVectors - 1 ? panel.last : lanes);
 }
 
 using RunBf16WindowsFunction = void (*)(const Bf16Panel&, const Bf16*, float*, std::int64_t, std::uint8_t*, std::int64_t);
 
 template <int kVectors, bool kTail, Pooled kPooled>
 RunBf16WindowsFunction bf16_windows_for(std::int64_t windows) {
-  constexpr RunBf16WindowsFunction table[bf16_windows] = {RunBf16Windows<1, kVectors, kTail, kPooled>, RunBf16Windows<2, kVectors, kTail, kPooled>,
+  constexpr RunBf16WindowsFunction table[bf16_windows] = {RunBf16Windows<1, kVectors, kTail, kPooled>,
+                                                          RunBf16Windows<2, kVectors, kTail, kPooled>,
                                                           RunBf16Windows<3, kVectors, kTail, kPooled>};
   return table[windows - 1];
 }
@@ -104,7 +109,8 @@ RunBf16WindowsFunction bf16_windows_for(std::int64_t windows, int vectors, bool 
 
 // One image, one panel of output channels from `first` on.
 template <Pooled kPooled>
-void run_panel(const ConvPoolForward::Problem& problem, const Bf16Panel& panel, int vectors, bool tail, const Bf16* image, float* dst, std::uint8_t* argmax) {
+void run_panel(const ConvPoolForward::Problem& problem, const Bf16Panel& panel, int vectors, bool tail, const Bf16* image, float* dst,
+               std::uint8_t* argmax) {
   const Geometry& pool = problem.pool;
   const std::int64_t width = pool.out_width, groups = (width + bf16_windows - 1) / bf16_windows, channels = problem.conv.out_channels;
   const std::int64_t small = width / groups, larger = width % groups;  // balanced: 13 = 3 + 3 + 3 + 2 + 2
@@ -125,12 +131,19 @@ void run_panel(const ConvPoolForward::Problem& problem, const Bf16Panel& panel, 
 }
 
 template <Pooled kPooled>
-void run_image(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, std::int64_t n, const Bf16* image, const std::int64_t* offsets) {
+void run_image(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, std::int64_t n, const Bf16* image,
+               const std::int64_t* offsets) {
   const Geometry &g = problem.conv, &pool = problem.pool;
   const std::int64_t row = conv::padded_row(g), pixel = g.channels, image_cells = pool.out_height * pool.out_width * g.out_channels;
-  Bf16Panel panel = {.cell_row = g.stride_height * row, .cell_column = g.stride_width * pixel, .window = 2 * g.stride_width * pixel,
-                     .offsets = offsets, .pairs = conv::Runs(g).pairs(), .kernel = nullptr, .bias = nullptr,
-                     .relu = problem.activation == Activation::relu, .last = lanes};
+  Bf16Panel panel = {.cell_row = g.stride_height * row,
+                     .cell_column = g.stride_width * pixel,
+                     .window = 2 * g.stride_width * pixel,
+                     .offsets = offsets,
+                     .pairs = conv::Runs(g).pairs(),
+                     .kernel = nullptr,
+                     .bias = nullptr,
+                     .relu = problem.activation == Activation::relu,
+                     .last = lanes};
   for (std::int64_t first = 0; first < g.out_channels; first += 2 * lanes) {
     const std::int64_t left = g.out_channels - first;
     const int vectors = left > lanes ? 2 : 1;
@@ -211,7 +224,9 @@ void Bf16Windows::pack(const ConvPoolForward::Problem& problem, const float* ker
   pack_bf16(kernel, runs.rows * runs.columns, runs.length, problem.conv.out_channels, reinterpret_cast<Bf16*>(packed));
 }
 
-void Bf16Windows::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { N_AVX3::windows_bf16(problem, args); }
+void Bf16Windows::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+  N_AVX3::windows_bf16(problem, args);
+}
 
 }  // namespace linn::kernels::conv
 #endif

@@ -42,8 +42,8 @@ struct Bf16Layout {
     m_point = windows * outputs + bf16_line;
     u_point = packed_bf16(1, problem.conv.channels, outputs);
   }
-  std::int64_t channels, outputs;         // rounded up to vectors
-  std::int64_t windows;                   // of a chunk
+  std::int64_t channels, outputs;          // rounded up to vectors
+  std::int64_t windows;                    // of a chunk
   std::int64_t v_point, m_point, u_point;  // from a point to the next
 };
 
@@ -70,7 +70,8 @@ HWY_INLINE void TransformPatchLine(V* d, int step) {
 
 // One vector of channels of one window: patch[i][j] lies at src + i * row + j * pixel where the map has it, else it is zero.
 template <bool kInside>
-HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std::int64_t y, std::int64_t x, std::int64_t count, Bf16* v, std::int64_t v_point) {
+HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std::int64_t y, std::int64_t x, std::int64_t count, Bf16* v,
+                                       std::int64_t v_point) {
   const D d;
   V patch[16];
 #pragma GCC unroll 4
@@ -108,7 +109,8 @@ void each_window(const Geometry& pool, std::int64_t first, std::int64_t count, c
 
 // One vector of output channels of one window. The bias goes into M[1][1], from where the inverse spreads it to all four cells.
 template <Pooled kPooled>
-HWY_INLINE void PoolWinogradTile(const float* m, std::int64_t m_point, V bias, bool relu, float* dst, std::uint8_t* argmax, std::int64_t count) {
+HWY_INLINE void PoolWinogradTile(const float* m, std::int64_t m_point, V bias, bool relu, float* dst, std::uint8_t* argmax,
+                                 std::int64_t count) {
   const D d;
   V top[4], bottom[4];
 #pragma GCC unroll 4
@@ -120,12 +122,13 @@ HWY_INLINE void PoolWinogradTile(const float* m, std::int64_t m_point, V bias, b
     bottom[j] = hn::Sub(hn::Sub(m1, m2), m3);
   }
   PoolCells<kPooled>(hn::Add(hn::Add(top[0], top[1]), top[2]), hn::Sub(hn::Sub(top[1], top[2]), top[3]),
-                     hn::Add(hn::Add(bottom[0], bottom[1]), bottom[2]), hn::Sub(hn::Sub(bottom[1], bottom[2]), bottom[3]), relu, dst, argmax, count);
+                     hn::Add(hn::Add(bottom[0], bottom[1]), bottom[2]), hn::Sub(hn::Sub(bottom[1], bottom[2]), bottom[3]), relu, dst,
+                     argmax, count);
 }
 
 template <Pooled kPooled>
-HWY_NOINLINE void PoolWinogradTiles(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Bf16Layout& layout, const float* m,
-                                    std::int64_t first, std::int64_t count) {
+HWY_NOINLINE void PoolWinogradTiles(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args,
+                                    const Bf16Layout& layout, const float* m, std::int64_t first, std::int64_t count) {
   const Geometry& pool = problem.pool;
   const std::int64_t outputs = problem.conv.out_channels;
   const bool relu = problem.activation == Activation::relu;
@@ -135,12 +138,14 @@ HWY_NOINLINE void PoolWinogradTiles(const ConvPoolForward::Problem& problem, con
     for (std::int64_t k = 0; k < outputs; k += lanes) {
       const std::int64_t part = HWY_MIN(lanes, outputs - k);
       const V bias = problem.bias ? LoadCount(args.bias + k, part) : hn::Zero(D());
-      PoolWinogradTile<kPooled>(m + t * layout.outputs + k, layout.m_point, bias, relu, dst + k, kPooled == Pooled::argmax ? argmax + k : nullptr, part);
+      PoolWinogradTile<kPooled>(m + t * layout.outputs + k, layout.m_point, bias, relu, dst + k,
+                                kPooled == Pooled::argmax ? argmax + k : nullptr, part);
     }
   });
 }
 
-void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout& layout, const float* src, std::int64_t first, std::int64_t count, Bf16* v) {
+void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout& layout, const float* src, std::int64_t first,
+                      std::int64_t count, Bf16* v) {
   const Geometry& g = problem.conv;
   each_window(problem.pool, first, count, [&](std::int64_t t, std::int64_t n, std::int64_t window_y, std::int64_t window_x) {
     const std::int64_t y = 2 * window_y - g.pad_top, x = 2 * window_x - g.pad_left;
@@ -149,8 +154,8 @@ void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout&
     for (std::int64_t c = 0; c < g.channels; c += lanes) {
       const std::int64_t part = HWY_MIN(lanes, g.channels - c);
       Bf16* to = v + t * layout.channels + c;
-      inside && part == lanes ? TransformPatchToBf16<true>(g, patch + c, y, x, part, to, layout.v_point)
-                              : TransformPatchToBf16<false>(g, patch + c, y, x, part, to, layout.v_point);
+      inside&& part == lanes ? TransformPatchToBf16<true>(g, patch + c, y, x, part, to, layout.v_point)
+                             : TransformPatchToBf16<false>(g, patch + c, y, x, part, to, layout.v_point);
     }
   });
 }
@@ -168,7 +173,8 @@ HWY_INLINE void TransformTapLine(V g0, V g1, V g2, V* u, int step) {
 void transform_taps(const Geometry& g, const float* kernel, std::int64_t c, std::int64_t k, V (&u)[16]) {
   V taps[9], half[12];
   for (int t = 0; t < 9; ++t)
-    taps[t] = c < g.channels && k < g.out_channels ? LoadCount(kernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k) : hn::Zero(D());
+    taps[t] = c < g.channels && k < g.out_channels ? LoadCount(kernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k)
+                                                   : hn::Zero(D());
   for (int j = 0; j < 3; ++j) TransformTapLine(taps[j], taps[3 + j], taps[6 + j], half + j, 3);
   for (int i = 0; i < 4; ++i) TransformTapLine(half[3 * i], half[3 * i + 1], half[3 * i + 2], u + 4 * i, 1);
 }
@@ -228,13 +234,17 @@ std::int64_t Bf16Winograd::scratch(const ConvPoolForward::Problem& problem, std:
   return bf16_points * (layout.m_point + floats_of_bf16(layout.v_point)) + bf16_line;
 }
 
-std::int64_t Bf16Winograd::packed(const ConvPoolForward::Problem& problem) { return floats_of_bf16(bf16_points * Bf16Layout(problem).u_point); }
+std::int64_t Bf16Winograd::packed(const ConvPoolForward::Problem& problem) {
+  return floats_of_bf16(bf16_points * Bf16Layout(problem).u_point);
+}
 
 void Bf16Winograd::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
   N_AVX3::winograd_bf16_kernel(problem, kernel, reinterpret_cast<Bf16*>(packed));
 }
 
-void Bf16Winograd::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { N_AVX3::winograd_bf16(problem, args); }
+void Bf16Winograd::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+  N_AVX3::winograd_bf16(problem, args);
+}
 
 }  // namespace linn::kernels::conv
 #endif

@@ -46,7 +46,8 @@ HWY_INLINE __m512i BroadcastSingle(const Bf16* p) {
 /// A pair of terms, or a single one, for a tile of rows x vectors: row r multiplies what lies at a[r] + at, vector v what lies at
 /// b + v * b_vector.
 template <int kRows, int kVectors>
-HWY_INLINE void DotTerm(V (&sum)[kRows][kVectors], const Bf16* const (&a)[kRows], std::int64_t at, bool single, const Bf16* b, std::int64_t b_vector) {
+HWY_INLINE void DotTerm(V (&sum)[kRows][kVectors], const Bf16* const (&a)[kRows], std::int64_t at, bool single, const Bf16* b,
+                        std::int64_t b_vector) {
   __m512i bv[kVectors];
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) bv[v] = _mm512_loadu_si512(b + v * b_vector);

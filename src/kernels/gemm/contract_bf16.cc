@@ -41,7 +41,8 @@ HWY_NOINLINE void RunBf16Tile(const Bf16Tile& tile, const Bf16* const* a_rows, f
   for (int r = 0; r < kRows; ++r) {
     a[r] = a_rows[r];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = tile.bias != nullptr ? LoadVector<kTail>(tile.bias, v, kVectors, tile.last) : hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v)
+      sum[r][v] = tile.bias != nullptr ? LoadVector<kTail>(tile.bias, v, kVectors, tile.last) : hn::Zero(d);
   }
   const Bf16* b = tile.b;
   const std::int64_t b_vector = tile.b_vector, paired = tile.length / 2 * 2;
@@ -97,8 +98,14 @@ void contract_pairs(const Bf16Contraction& x) {
     const int vectors = rows <= most_rows(4) && left > 3 ? 4 : left > 1 ? 2 : 1;
     const std::int64_t columns_left = x.columns - first * lanes;
     const bool tail = columns_left < vectors * lanes;
-    const Bf16Tile tile = {x.runs, x.a_run, x.length, x.b + first * b_vector, b_vector, x.bias == nullptr ? nullptr : x.bias + first * lanes,
-                           tail ? columns_left - (vectors - 1) * lanes : lanes, x.relu};
+    const Bf16Tile tile = {x.runs,
+                           x.a_run,
+                           x.length,
+                           x.b + first * b_vector,
+                           b_vector,
+                           x.bias == nullptr ? nullptr : x.bias + first * lanes,
+                           tail ? columns_left - (vectors - 1) * lanes : lanes,
+                           x.relu};
     const std::int64_t tiles = (rows + most_rows(vectors) - 1) / most_rows(vectors);
     const std::int64_t small = rows / tiles, larger = rows % tiles;
     const RunBf16Function run_small = bf16_tile_for(static_cast<int>(small), vectors, tail);

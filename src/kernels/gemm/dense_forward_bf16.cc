@@ -20,7 +20,9 @@ std::int64_t Bf16Forward::scratch(const DenseForward::Problem& problem, std::int
   return floats_of_bf16(std::min(rows, row_block) * problem.inputs);
 }
 
-std::int64_t Bf16Forward::packed(const DenseForward::Problem& problem) { return floats_of_bf16(packed_bf16(1, problem.inputs, problem.outputs)); }
+std::int64_t Bf16Forward::packed(const DenseForward::Problem& problem) {
+  return floats_of_bf16(packed_bf16(1, problem.inputs, problem.outputs));
+}
 
 void Bf16Forward::pack(const DenseForward::Problem& problem, const float* kernel, float* packed) {
   pack_bf16(kernel, 1, problem.inputs, problem.outputs, reinterpret_cast<Bf16*>(packed));

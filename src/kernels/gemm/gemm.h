@@ -54,6 +54,28 @@ struct KernelGradient {
   static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);
 };
 
+/// Pairs of rows rounded to bfloat16, vdpbf16ps (dense_gradient_bf16.cc).
+struct Bf16KernelGradient {
+  static constexpr std::string_view name = "bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const DenseKernelGradient::Problem&) { return true; }
+  static std::int64_t scratch(const DenseKernelGradient::Problem& problem, std::int64_t rows);
+  static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);
+};
+
+/// The same rounding without the instruction, as RoundedForward.
+struct RoundedKernelGradient {
+  static constexpr std::string_view name = "rounded_to_bf16";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const DenseKernelGradient::Problem&) { return true; }
+  static std::int64_t scratch(const DenseKernelGradient::Problem& problem, std::int64_t rows);
+  static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);
+};
+
 struct Transpose {
   static constexpr std::string_view name = "blocks";
   static constexpr core::Isa needs = core::Isa::sse4;

@@ -64,7 +64,7 @@ class DenseKernelGradientOp final : public RealOp<DenseKernelGradientOp> {
   std::string implementation() const override { return gradient_.implementation(); }
   Cut cut() const override { return Cut::outputs; }
   std::int64_t pieces() const override { return core::ceil_div(gradient_.problem().inputs, piece_rows); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images * rows_an_image(inputs[0])); }
   double flops(std::int64_t images) const override {
     const auto& p = gradient_.problem();
     return 2.0 * static_cast<double>(images * rows_an_image(inputs[0]) * p.inputs) * static_cast<double>(p.outputs);
