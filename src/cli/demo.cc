@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <memory>
-#include <system_error>
 #include <vector>
 
 #include "cli/command.h"
@@ -165,9 +163,7 @@ class Demo {
     if (image_[0] > canvas_size || image_[1] > canvas_size)
       throw ShapeError(
           fmt::format("{}: images of {} x {} came; the demo takes up to {} x {}", file, image_[0], image_[1], canvas_size, canvas_size));
-    std::error_code error;
-    std::filesystem::create_directories(options_.out, error);
-    if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", options_.out, error.message()));
+    io::make_directories(options_.out);
     say(options_.common, "{} training images, {} test images from {}; pixels multiplied by {}\n", thousands(data_.x_train.shape()[0]),
         thousands(data_.x_test.shape()[0]), file, scale_text(scale));
   }
@@ -187,9 +183,9 @@ class Demo {
       const std::int64_t all_steps = (data_.x_train.shape()[0] + batch_size - 1) / batch_size;
       seconds += timer->seconds_per_step() * static_cast<double>(all_steps) * static_cast<double>(epochs);
       const std::int64_t some = std::min<std::int64_t>(1024, x.shape()[0]);
-      model.predict(x.rows(0, std::min<std::int64_t>(256, some)), {.input_scale = scale});
+      model.predict(x.rows(0, std::min<std::int64_t>(256, some)), {.batch_size = 256, .input_scale = scale});
       const auto begin = Clock::now();
-      model.predict(x.rows(0, some), {.input_scale = scale});
+      model.predict(x.rows(0, some), {.batch_size = 256, .input_scale = scale});
       const double each = seconds_since(begin) / static_cast<double>(some);
       seconds += each * static_cast<double>(moved_images() * shifts + data_.x_test.shape()[0]);
     };

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "data/dataset.h"
+#include "io/file.h"
 #include "linn/error.h"
 #include "linn/shift.h"
 #include "train/progress.h"
@@ -36,9 +37,8 @@ struct Options {
 
 // Before the work, not after it: a directory that cannot be written to would lose what was learned.
 void prepare_directory(const std::string& out) {
+  io::make_directories(out);
   std::error_code error;
-  std::filesystem::create_directories(out, error);
-  if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", out, error.message()));
   if (!std::filesystem::is_directory(out, error)) throw IoError(fmt::format("{}: is no directory", out));
   if (::access(out.c_str(), W_OK | X_OK) != 0)
     throw IoError(fmt::format("{}: cannot write into the directory: {}", out, std::strerror(errno)));

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <map>
 #include <span>
-#include <system_error>
 
 #include "io/file.h"
 #include "linn/error.h"
@@ -19,12 +18,6 @@ constexpr const char* version_key = "linn.format";
 constexpr std::string_view version = "1";
 
 std::string inside(const std::string& directory, const char* file) { return (std::filesystem::path(directory) / file).string(); }
-
-void make_directory(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", directory, error.message()));
-}
 
 }  // namespace
 
@@ -68,7 +61,7 @@ void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::st
 
 void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, const Metadata& notes) {
   const io::Json config = model_to_json(graph, compile);
-  make_directory(directory);
+  io::make_directories(directory);
   Metadata metadata = notes;
   metadata.insert_or_assign(config_key, io::dump_json(config));
   metadata.insert_or_assign(version_key, std::string(version));

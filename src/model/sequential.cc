@@ -132,16 +132,23 @@ Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const
   const std::int64_t row = output.elements() / n;
   auto network = state_->take_predictor({.use = train::NetworkKey::Use::predict, .batch = batch, .x = input.dtype(), .input_scale = options.input_scale});
   network->bind(state_->graph, nullptr);
+  for (const CallbackHandle& callback : options.callbacks) callback->on_predict_begin();
   for (std::int64_t first = 0; first < n; first += batch) {
+    for (const CallbackHandle& callback : options.callbacks) callback->on_predict_batch_begin(first / batch);
     network->bind_output(output.values<float>().data() + first * row);
     const plan::Rows images{.data = input.raw(), .index = nullptr, .first = first};
     network->run(std::min(batch, n - first), {}, {&images, 1}, nullptr);
+    for (const CallbackHandle& callback : options.callbacks) callback->on_predict_batch_end(first / batch);
   }
+  for (const CallbackHandle& callback : options.callbacks) callback->on_predict_end();
   state_->give_back(std::move(network));
   return output;
 }
 
-Tensor Sequential::predict_on_batch(const Tensor& x) const { return predict(x); }
+Tensor Sequential::predict_on_batch(const Tensor& x) const {
+  const std::int64_t all = x.defined() && !x.shape().empty() ? std::max<std::int64_t>(x.shape()[0], 1) : 1;
+  return predict(x, {.batch_size = all});
+}
 
 std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tensor& x, double input_scale) const {
   const graph::Graph& graph = state_->built_graph("layer_outputs");
