@@ -204,7 +204,7 @@ Sequential Sequential::load(const std::string& directory) {
   return model;
 }
 
-void Sequential::save_weights(const std::string& path) const { save_safetensors(path, formats::weights_of(state_->built_graph("save_weights"))); }
+void Sequential::save_weights(const std::string& path) const { formats::save_weights(path, state_->built_graph("save_weights")); }
 
 void Sequential::load_weights(const std::string& path) {
   state_->built_graph("load_weights");

@@ -97,7 +97,7 @@ void FitLoop::set_learning_rate(double rate) {
 
 void FitLoop::save(const std::string& directory) { formats::save_model(directory, training_.graph_, &training_.compile_, notes_); }
 
-void FitLoop::save_weights(const std::string& path) { save_safetensors(path, formats::weights_of(training_.graph_)); }
+void FitLoop::save_weights(const std::string& path) { formats::save_weights(path, training_.graph_); }
 
 void FitLoop::remember_weights() {
   remembered_.clear();
