@@ -51,7 +51,7 @@ struct Result {
 class Process {
  public:
   Process(const std::vector<std::string>& arguments, const fs::path& folder,
-          const std::vector<std::pair<std::string, std::string>>& environment = {})
+          const std::vector<std::pair<std::string, std::string>>& environment = {}, rlim_t memory = RLIM_INFINITY)
       : out_(folder / "stdout"), err_(folder / "stderr") {
     std::vector<std::string> words = {LINN_COMMAND};
     words.insert(words.end(), arguments.begin(), arguments.end());
@@ -62,6 +62,8 @@ class Process {
     pid_ = ::fork();
     if (pid_ == 0) {
       for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+      const ::rlimit limit = {memory, memory};
+      if (memory != RLIM_INFINITY) ::setrlimit(RLIMIT_AS, &limit);
       if (std::freopen(out_.c_str(), "w", stdout) == nullptr || std::freopen(err_.c_str(), "w", stderr) == nullptr) ::_exit(99);
       ::execv(argv[0], argv.data());
       ::_exit(98);
@@ -474,6 +476,22 @@ constexpr bool sanitized = true;
 #else
 constexpr bool sanitized = false;
 #endif
+
+TEST_F(Command, MemoryThatIsNotThere) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer reserves more address space than the limit";
+  const std::string model = trained();
+  const Result result = Process({"shift", model, "--data", path("data.npz"), "--radius", "4096", "--threads", "1"}, folder_, {}, rlim_t{2} << 30).wait();
+  EXPECT_EQ(result.code, 5) << result.err;
+  EXPECT_THAT(result.err, testing::AllOf(HasSubstr("64 images at 67125249 shifts need 4097.0 MiB"), HasSubstr("a smaller radius")));
+}
+
+TEST_F(Command, DisablingWhatIsNotThere) {
+  const std::string data = small_data();
+  const Result wrong = run({"train", "--data", data, "--epochs", "1"}, {{"LINN_DISABLE", "conv_fward.no"}});
+  EXPECT_EQ(wrong.code, 0);
+  EXPECT_EQ(wrong.err, "linn: LINN_DISABLE: \"conv_fward.no\" is no implementation; LINN_VERBOSE=1 prints those that run\n") << "once";
+  EXPECT_EQ(run({"train", "--data", data, "--epochs", "1"}).err, "");
+}
 
 // From start to exit within 30 ms: the best of twenty, as the machine may be busy.
 TEST_F(Command, SummaryIsQuick) {
