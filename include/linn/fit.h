@@ -2,8 +2,10 @@
 // The options of fit, evaluate and predict: Keras's names and defaults.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <map>
+#include <string_view>
 #include <vector>
 
 #include "linn/tensor.h"
@@ -19,8 +21,25 @@ struct ValidationData {
   Tensor sample_weight = {};
 };
 
-/// What `fit` shows: `automatic` is a bar on a terminal and a line an epoch elsewhere.
-enum class Verbose : std::uint8_t { silent, bar, lines, automatic };
+/// What `fit` shows, by a name of ours or Keras's number: nothing (0), a bar (1), a line an epoch (2), or, `automatic` ("auto"), a
+/// bar on a terminal and lines elsewhere. A misspelt literal does not compile; other numbers are a ValueError.
+class Verbose {
+ public:
+  enum Kind : std::uint8_t { silent, bar, lines, automatic };
+
+  constexpr Verbose(Kind kind) : kind_(kind) {}
+  template <std::integral T>
+  Verbose(T level) : kind_(numbered(static_cast<std::int64_t>(level))) {}
+  consteval Verbose(const char* name) : kind_(automatic) {
+    if (std::string_view(name) != "auto") throw "verbose must be 0, 1, 2 or \"auto\"";
+  }
+  constexpr Kind kind() const { return kind_; }
+  friend constexpr bool operator==(const Verbose&, const Verbose&) = default;
+
+ private:
+  static Kind numbered(std::int64_t level);
+  Kind kind_;
+};
 
 struct FitOptions {
   std::int64_t batch_size = 32;
@@ -36,7 +55,8 @@ struct FitOptions {
   /// One number a sample.
   Tensor sample_weight = {};
   std::int64_t initial_epoch = 0;
-  /// 0: all of the data. Otherwise an epoch ends after so many steps, or with the data.
+  /// 0: all of the data. Otherwise an epoch ends after so many steps, and the next goes on behind it; with the data it ends
+  /// early, and the next begins them anew.
   std::int64_t steps_per_epoch = 0;
   std::int64_t validation_steps = 0;
   std::int64_t validation_batch_size = 0;  // 0: batch_size
@@ -52,13 +72,15 @@ struct EvaluateOptions {
   Verbose verbose = Verbose::automatic;
   Tensor sample_weight = {};
   std::int64_t steps = 0;
+  std::vector<CallbackHandle> callbacks = {};
   double input_scale = 1;
   Accuracy accuracy = "fast";
 };
 
 struct PredictOptions {
   /// Images computed at once; changes memory and speed, never a result.
-  std::int64_t batch_size = 256;
+  std::int64_t batch_size = 32;
+  std::vector<CallbackHandle> callbacks = {};
   double input_scale = 1;
   Accuracy accuracy = "fast";
 };

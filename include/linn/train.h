@@ -4,9 +4,9 @@
 
 #include <concepts>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -34,10 +34,12 @@ class Trainer {
  public:
   virtual ~Trainer() = default;
 
-  /// Epochs counted from 0, those that `fit` was asked for, and steps of one.
+  /// Epochs counted from 0, those that `fit` was asked for, and the steps of this one.
   virtual std::int64_t epoch() const = 0;
   virtual std::int64_t epochs() const = 0;
   virtual std::int64_t steps_per_epoch() const = 0;
+  /// The names that the logs of this fit can hold, sorted: loss and metrics, with validation also val_loss and so on.
+  virtual std::vector<std::string> log_names() const = 0;
   /// Steps done in this epoch, and in the model's life.
   virtual std::int64_t step() const = 0;
   virtual std::int64_t total_steps() const = 0;
@@ -58,7 +60,7 @@ class Trainer {
   virtual void restore_weights() = 0;
 };
 
-/// Something that is told what `fit` does. Logs hold the running means of the epoch so far.
+/// Something that is told what `fit`, `evaluate` and `predict` do. Logs hold the running means of the epoch so far.
 class Callback {
  public:
   virtual ~Callback() = default;
@@ -66,7 +68,22 @@ class Callback {
   virtual void on_train_end(Trainer& /*trainer*/, const Logs& /*logs*/) {}
   virtual void on_epoch_begin(Trainer& /*trainer*/) {}
   virtual void on_epoch_end(Trainer& /*trainer*/, const Logs& /*logs*/) {}
+  virtual void on_train_batch_begin(Trainer& trainer) { on_batch_begin(trainer); }
+  virtual void on_train_batch_end(Trainer& trainer, const Logs& logs) { on_batch_end(trainer, logs); }
+  /// Keras's shorter names of the two above.
+  virtual void on_batch_begin(Trainer& /*trainer*/) {}
   virtual void on_batch_end(Trainer& /*trainer*/, const Logs& /*logs*/) {}
+
+  /// Around `evaluate`, and around each validation of `fit`. Batches count from 0.
+  virtual void on_test_begin() {}
+  virtual void on_test_end(const Logs& /*logs*/) {}
+  virtual void on_test_batch_begin(std::int64_t /*batch*/) {}
+  virtual void on_test_batch_end(std::int64_t /*batch*/, const Logs& /*logs*/) {}
+
+  virtual void on_predict_begin() {}
+  virtual void on_predict_end() {}
+  virtual void on_predict_batch_begin(std::int64_t /*batch*/) {}
+  virtual void on_predict_batch_end(std::int64_t /*batch*/) {}
 };
 
 /// A copyable handle to a callback: made from any object of a class derived from Callback, or from a shared_ptr to one when
@@ -87,19 +104,55 @@ class CallbackHandle {
   std::shared_ptr<Callback> callback_;
 };
 
+/// Which of two values is the better one: "auto" (the larger for names that end in acc or accuracy, else the smaller), "min"
+/// or "max". A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
+class MonitorMode {
+ public:
+  enum Kind : std::uint8_t { automatic, min, max };
+
+  consteval MonitorMode(const char* name) : kind_(literal(name)) {}
+  MonitorMode(const std::string& name);
+  constexpr Kind kind() const { return kind_; }
+
+ private:
+  static consteval Kind literal(std::string_view name) {
+    if (name == "auto") return automatic;
+    if (name == "min") return min;
+    if (name == "max") return max;
+    throw "mode must be \"auto\", \"min\" or \"max\"";
+  }
+  Kind kind_;
+};
+
+/// When a callback saves: "epoch", at the end of each, or after every so many steps.
+class SaveFrequency {
+ public:
+  consteval SaveFrequency(const char* name) {
+    if (std::string_view(name) != "epoch") throw "save_freq must be \"epoch\" or a number of steps";
+  }
+  template <std::integral T>
+  constexpr SaveFrequency(T steps) : steps_(static_cast<std::int64_t>(steps)) {}
+  /// None: at the end of each epoch.
+  constexpr std::optional<std::int64_t> steps() const { return steps_; }
+
+ private:
+  std::optional<std::int64_t> steps_;
+};
+
 struct EarlyStoppingOptions {
   std::string monitor = "val_loss";
   double min_delta = 0;
   std::int64_t patience = 0;
   int verbose = 0;
-  /// "auto": max for names that end in acc or accuracy, else min; "min"; "max".
-  std::string mode = "auto";
-  double baseline = std::numeric_limits<double>::quiet_NaN();  // NaN: none
+  MonitorMode mode = "auto";
+  /// Patience starts anew only with values that are also better than this one.
+  std::optional<double> baseline = {};
   bool restore_best_weights = false;
   std::int64_t start_from_epoch = 0;
 };
 
-/// Stops when a number has not improved for `patience` epochs.
+/// Stops when a number has not improved for `patience` epochs. Epochs without the number (validation_freq) do not count; a name
+/// that this fit never logs is a ValueError before the first step.
 class EarlyStopping : public Callback {
  public:
   explicit EarlyStopping(EarlyStoppingOptions options = {});
@@ -113,8 +166,8 @@ class EarlyStopping : public Callback {
 
  private:
   EarlyStoppingOptions options_;
-  bool larger_is_better_ = false;
-  double best_ = 0;
+  bool larger_is_better_;
+  std::optional<double> best_;
   std::int64_t best_epoch_ = 0;
   std::int64_t stopped_epoch_ = -1;
   std::int64_t wait_ = 0;
@@ -125,22 +178,32 @@ struct ModelCheckpointOptions {
   int verbose = 0;
   bool save_best_only = false;
   bool save_weights_only = false;
-  std::string mode = "auto";
+  MonitorMode mode = "auto";
+  SaveFrequency save_freq = "epoch";
+  /// What the first model that is saved must be better than, with save_best_only.
+  std::optional<double> initial_value_threshold = {};
 };
 
-/// Saves after each epoch, or after each that is better than all before. `{epoch}` (from 1) and `{val_loss:.2f}`-like names in
-/// the path are filled in from the logs.
+/// Saves after each epoch, or after each that is better than all before (also in earlier fits with the same object). `{epoch}`
+/// (from 1), with a save_freq in steps `{batch}` (from 1), and `{val_loss:.2f}`-like names in the path are filled in from the
+/// logs; a number that this epoch lacks (validation_freq) is written as nan, and with save_best_only such an epoch is not saved.
 class ModelCheckpoint : public Callback {
  public:
   explicit ModelCheckpoint(std::string path, ModelCheckpointOptions options = {});
   void on_train_begin(Trainer& trainer) override;
+  void on_train_batch_end(Trainer& trainer, const Logs& logs) override;
   void on_epoch_end(Trainer& trainer, const Logs& logs) override;
 
  private:
+  std::string filled_path(const Trainer& trainer, const Logs& logs) const;
+  void save(Trainer& trainer, const Logs& logs);
+
   std::string path_;
   ModelCheckpointOptions options_;
-  bool larger_is_better_ = false;
-  double best_ = 0;
+  bool larger_is_better_;
+  std::optional<double> best_;
+  std::int64_t unsaved_steps_ = 0;
+  std::vector<std::string> names_;  // what the logs can hold
 };
 
 struct CSVLoggerOptions {
@@ -148,7 +211,8 @@ struct CSVLoggerOptions {
   bool append = false;
 };
 
-/// One line an epoch: the epoch and its numbers, under a header.
+/// One line an epoch: the epoch (from 0) and its numbers under a header, written as soon as the training begins. As in Keras the
+/// columns are always those of a fit with validation, and what an epoch lacks is NA.
 class CSVLogger : public Callback {
  public:
   explicit CSVLogger(std::string path, CSVLoggerOptions options = {});
@@ -156,6 +220,8 @@ class CSVLogger : public Callback {
   void on_epoch_end(Trainer& trainer, const Logs& logs) override;
 
  private:
+  void write() const;
+
   std::string path_;
   CSVLoggerOptions options_;
   std::string text_;

@@ -10,15 +10,18 @@ namespace linn {
 
 /// Height and width: `3` means (3, 3), `{2, 3}` means height 2, width 3. Unset until given a value.
 struct Size2 {
-  std::int64_t height = -1;
-  std::int64_t width = -1;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
 
   constexpr Size2() = default;
-  constexpr Size2(std::int64_t both) : height(both), width(both) {}
-  constexpr Size2(std::int64_t h, std::int64_t w) : height(h), width(w) {}
+  constexpr Size2(std::int64_t both) : Size2(both, both) {}
+  constexpr Size2(std::int64_t h, std::int64_t w) : height(h), width(w), set_(true) {}
 
-  constexpr bool is_set() const { return height != -1 || width != -1; }
+  constexpr bool is_set() const { return set_; }
   friend constexpr bool operator==(const Size2&, const Size2&) = default;
+
+ private:
+  bool set_ = false;
 };
 
 /// "valid" (no padding) or "same" (out = ceil(n / stride), the odd pad at the end). A misspelt literal does not compile;

@@ -43,11 +43,45 @@ std::optional<double> parse_number(std::string_view text) {
 
 }  // namespace
 
+CLI::Option* add_value(CLI::App& app, const std::string& names, const std::string& description,
+                       std::function<void(const std::string& option, const std::string& text)> take) {
+  const std::string option = names.substr(names.rfind(',') + 1);
+  return app.add_option(
+      names,
+      [option, take = std::move(take)](const CLI::results_t& given) {
+        if (given.back().empty()) throw ValueError(fmt::format("{}: the value is empty", option));
+        take(option, given.back());
+        return true;
+      },
+      description);
+}
+
+CLI::Option* add_text(CLI::App& app, const std::string& names, std::string& value, const std::string& description) {
+  return add_value(app, names, description, [&value](const std::string& /*option*/, const std::string& text) { value = text; });
+}
+
+std::uint64_t parse_whole(const std::string& option, const std::string& text, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
+    throw ValueError(fmt::format("{} {}: a whole number from {} to {} is allowed", option, io::quote(text), least, most));
+  return value;
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& names, double& value, bool (*fits)(double), const char* allowed,
+                        const std::string& description) {
+  return add_value(app, names, description, [&value, fits, allowed](const std::string& option, const std::string& text) {
+    const std::optional<double> number = parse_number(text);
+    if (!number || !fits(*number)) throw ValueError(fmt::format("{} {}: {} is allowed", option, io::quote(text), allowed));
+    value = *number;
+  });
+}
+
 void add_common(CLI::App& app, Common& common) {
-  app.add_option("--log", common.log, "text, or json: one JSON object a line on standard output (docs/log.md)")
+  add_text(app, "--log", common.log, "text, or json: one JSON object a line on standard output (docs/log.md)")
       ->type_name("FORM")
-      ->capture_default_str();
-  app.add_option("--threads", common.threads, "threads to compute with [LINN_THREADS, or one for each CPU]")->type_name("N");
+      ->default_str(common.log);
+  add_whole(app, "--threads", common.threads, 1, 1024, "threads to compute with [LINN_THREADS, or one for each CPU]")->type_name("N");
 }
 
 void apply(const Common& common) {
@@ -92,15 +126,11 @@ DTypePolicy policy_of(const Common& common, const std::string& precision, const 
 
 void emit(const Common& common, const io::Json& event) {
   if (!common.json()) return;
-  fmt::print(stdout, "{}\n", io::dump_json(event));
+  write_to(stdout, "{}\n", io::dump_json(event));
   std::fflush(stdout);
 }
 
 io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(nullptr); }
-
-void at_least(const char* option, std::int64_t value, std::int64_t least) {
-  if (value < least) throw ValueError(fmt::format("{} {}: {} or more is allowed", option, value, least));
-}
 
 double parse_scale(const std::string& text, const std::string& where) {
   const std::size_t slash = text.find('/');
@@ -159,10 +189,9 @@ Tensor first_rows(const Tensor& tensor, std::int64_t limit) {
 }
 
 Images load_test_images(const std::string& option, std::int64_t limit) {
-  at_least("--limit", limit, 0);
   const data::Dataset set = data::load_dataset(data_path(option));
-  if (set.x_test.defined()) return {first_rows(set.x_test, limit), first_rows(set.y_test, limit), "test"};
-  return {first_rows(set.x_train, limit), first_rows(set.y_train, limit), "training"};
+  if (set.x_test.defined()) return {first_rows(set.x_test, limit), first_rows(set.y_test, limit), "test", set.test_where};
+  return {first_rows(set.x_train, limit), first_rows(set.y_train, limit), "training", set.train_where};
 }
 
 Shape image_shape(const Tensor& images) {
@@ -175,9 +204,21 @@ Shape image_shape(const Tensor& images) {
 
 Sequential open_model(const ModelSource& source) {
   const std::string& text = source.text;
-  if (is_directory(text)) return Sequential::load(text);
+  const bool built_in = !is_directory(text) && !text.ends_with(".json") && text.find('/') == std::string::npos;
+  if (!built_in && source.classes)
+    throw UsageError(fmt::format("--classes {}: {} has classes of its own; a built-in network takes it", *source.classes, text));
+  const auto use_image = [&](Sequential& model) {
+    if (model.built() && source.image_from_option)
+      throw UsageError(fmt::format("--input: {} has an input shape of its own, {}", text, model.input_shape().to_string()));
+    if (!model.built() && source.image) model.build(*source.image);
+  };
+  if (is_directory(text)) {
+    Sequential model = Sequential::load(text);
+    use_image(model);
+    return model;
+  }
   const SequentialOptions options = {.seed = source.seed};
-  if (text.ends_with(".json") || text.find('/') != std::string::npos) {
+  if (!built_in) {
     if (!exists(text)) throw IoError(fmt::format("{}: there is no such file or model directory", text));
     const std::vector<std::byte> bytes = io::read_file(text, std::uint64_t{64} << 20);
     Sequential model = [&] {
@@ -191,7 +232,7 @@ Sequential open_model(const ModelSource& source) {
         throw ShapeError(fmt::format("{}: {}", text, error.what()));
       }
     }();
-    if (!model.built() && source.image) model.build(*source.image);
+    use_image(model);
     return model;
   }
   try {
@@ -200,7 +241,7 @@ Sequential open_model(const ModelSource& source) {
     throw UsageError(fmt::format("--model {}: {}; a path to a configuration (.json) or to a model directory is allowed too",
                                  io::quote(text), error.what()));
   }
-  return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes, options);
+  return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes.value_or(10), options);
 }
 
 Sequential load_model(const std::string& directory) {

@@ -4,15 +4,18 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <concepts>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "io/json.h"
+#include "linn/error.h"
 #include "linn/model.h"
 #include "linn/tensor.h"
 #include "linn/types.h"
@@ -43,6 +46,36 @@ Action add_shift(CLI::App& app);
 Action add_profile(CLI::App& app);
 Action add_demo(CLI::App& app);
 
+// ---- options: what is no allowed value is a ValueError, "OPTION VALUE: what is allowed" ----------------------------
+
+/// Calls `take(OPTION, VALUE)` with the text that was given; an empty one is refused.
+CLI::Option* add_value(CLI::App& app, const std::string& names, const std::string& description,
+                       std::function<void(const std::string& option, const std::string& text)> take);
+CLI::Option* add_text(CLI::App& app, const std::string& names, std::string& value, const std::string& description);
+
+/// No count or size on the command line is above this.
+inline constexpr std::uint64_t largest = 2'147'483'647;
+inline constexpr std::uint64_t largest_seed = std::numeric_limits<std::int64_t>::max();  // what --log json can be read back with
+std::uint64_t parse_whole(const std::string& option, const std::string& text, std::uint64_t least, std::uint64_t most);
+template <std::integral T>
+CLI::Option* add_whole(CLI::App& app, const std::string& names, T& value, std::uint64_t least, std::uint64_t most,
+                       const std::string& description) {
+  return add_value(app, names, description, [&value, least, most](const std::string& option, const std::string& text) {
+    value = static_cast<T>(parse_whole(option, text, least, most));
+  });
+}
+/// The same for an option that changes something only when it is given.
+template <std::integral T>
+CLI::Option* add_whole(CLI::App& app, const std::string& names, std::optional<T>& value, std::uint64_t least, std::uint64_t most,
+                       const std::string& description) {
+  return add_value(app, names, description, [&value, least, most](const std::string& option, const std::string& text) {
+    value = static_cast<T>(parse_whole(option, text, least, most));
+  });
+}
+/// A number; `allowed` says in words what `fits` checks.
+CLI::Option* add_number(CLI::App& app, const std::string& names, double& value, bool (*fits)(double), const char* allowed,
+                        const std::string& description);
+
 /// --log and --threads, which every subcommand has.
 struct Common {
   std::string log = "text";
@@ -63,18 +96,23 @@ void add_precision(CLI::App& app, std::string& precision);
 /// What was asked for; refuses an unknown name and what --accuracy forbids, and says how this CPU computes it where that is not float32.
 DTypePolicy policy_of(const Common& common, const std::string& precision, const Accuracy& accuracy);
 
+/// Unlike fmt::print it never throws: a reader that has gone must not cost what was computed. `main` looks at the stream's
+/// error flag in the end.
+template <class... Args>
+void write_to(std::FILE* to, fmt::format_string<Args...> text, Args&&... args) {
+  const std::string all = fmt::format(text, std::forward<Args>(args)...);
+  std::fwrite(all.data(), 1, all.size(), to);
+}
 /// Text for people: nothing with --log json.
 template <class... Args>
 void say(const Common& common, fmt::format_string<Args...> text, Args&&... args) {
-  if (!common.json()) fmt::print(stdout, text, std::forward<Args>(args)...);
+  if (!common.json()) write_to(stdout, text, std::forward<Args>(args)...);
 }
 /// One JSON object on a line of its own: nothing without --log json. NaN and infinities become null.
 void emit(const Common& common, const io::Json& event);
 /// A number as JSON; null for NaN and infinities.
 io::Json number(double value);
 
-/// Throws ValueError "OPTION VALUE: LEAST or more is allowed".
-void at_least(const char* option, std::int64_t value, std::int64_t least);
 /// A positive number or a fraction such as 1/255. ValueError for anything else.
 double parse_scale(const std::string& text, const std::string& where);
 /// --input: "28x28x1", or "28x28" for one channel; nothing for no text. ValueError for anything else.
@@ -84,11 +122,23 @@ std::string scale_text(double scale);
 /// 60000 as "60,000".
 std::string thousands(std::int64_t value);
 
-/// Images with their labels out of a data set, and the name that people know them by.
+/// Images with their labels out of a data set, the name that people know them by, and where they come from.
 struct Images {
   Tensor x, y;
-  std::string part;  // "training" or "test"
+  std::string part;   // "training" or "test"
+  std::string where;  // "FILE: x_test, y_test"
 };
+/// Runs `work`; what it says about data is preceded by where they come from.
+template <class Work>
+auto about(const std::string& where, Work&& work) {
+  try {
+    return work();
+  } catch (const DataError& error) {
+    throw DataError(where + ": " + error.what());
+  } catch (const ShapeError& error) {
+    throw ShapeError(where + ": " + error.what());
+  }
+}
 /// --data, else LINN_DATA (a file, or a folder with mnist.npz), else data/mnist.npz.
 std::string data_path(const std::string& option);
 /// The test images, or the training images where there are no others; the first `limit` of them unless it is 0.
@@ -98,13 +148,15 @@ Tensor first_rows(const Tensor& tensor, std::int64_t limit);
 Shape image_shape(const Tensor& images);
 
 /// A directory that `save` wrote, a file with Keras's configuration, or the name of a built-in network.
-/// `image` and `classes` shape a built-in one and build a configuration without an input shape.
+/// `image` and `classes` (else 10) shape a built-in one, and `image` builds a configuration without an input shape.
 struct ModelSource {
   std::string text;
   std::optional<Shape> image;
-  std::int64_t classes = 10;
+  bool image_from_option = false;  // UsageError where it would change nothing; the data's own shape is checked by the model
+  std::optional<std::int64_t> classes;
   std::uint64_t seed = 0;
 };
+/// UsageError for classes that would change nothing.
 Sequential open_model(const ModelSource& source);
 /// A directory that `save` wrote.
 Sequential load_model(const std::string& directory);

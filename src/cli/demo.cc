@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <memory>
-#include <system_error>
 #include <vector>
 
 #include "cli/command.h"
@@ -102,7 +100,7 @@ std::vector<Pooling> poolings(const Sequential& model) {
   return found;
 }
 
-std::string percent(double share, int decimals = 1) { return fmt::format("{:.{}f}", 100 * share, decimals); }
+using shift::percent;
 
 std::string size_text(const Shape& shape) { return shape.rank() == 3 ? fmt::format("{}x{}", shape[0], shape[1]) : std::string("1x1"); }
 
@@ -167,9 +165,7 @@ class Demo {
     if (image_[0] > canvas_size || image_[1] > canvas_size)
       throw ShapeError(
           fmt::format("{}: images of {} x {} came; the demo takes up to {} x {}", file, image_[0], image_[1], canvas_size, canvas_size));
-    std::error_code error;
-    std::filesystem::create_directories(options_.out, error);
-    if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", options_.out, error.message()));
+    io::make_directories(options_.out);
     say(options_.common, "{} training images, {} test images from {}; pixels multiplied by {}\n", thousands(data_.x_train.shape()[0]),
         thousands(data_.x_test.shape()[0]), file, scale_text(scale));
   }
@@ -189,9 +185,9 @@ class Demo {
       const std::int64_t all_steps = (data_.x_train.shape()[0] + batch_size - 1) / batch_size;
       seconds += timer->seconds_per_step() * static_cast<double>(all_steps) * static_cast<double>(epochs);
       const std::int64_t some = std::min<std::int64_t>(1024, x.shape()[0]);
-      model.predict(x.rows(0, std::min<std::int64_t>(256, some)), {.input_scale = scale});
+      model.predict(x.rows(0, std::min<std::int64_t>(256, some)), {.batch_size = 256, .input_scale = scale});
       const auto begin = Clock::now();
-      model.predict(x.rows(0, some), {.input_scale = scale});
+      model.predict(x.rows(0, some), {.batch_size = 256, .input_scale = scale});
       const double each = seconds_since(begin) / static_cast<double>(some);
       seconds += each * static_cast<double>(moved_images() * shifts + data_.x_test.shape()[0]);
     };
@@ -318,26 +314,27 @@ class Demo {
     std::string rule;
     for (std::size_t i = 0; i < all; ++i) rule += "─";
 
-    fmt::print("\n{:{}}digits moved by up to r pixels: mean / worst case, %\n", "", before);
+    write_to(stdout, "\n{:{}}digits moved by up to r pixels: mean / worst case, %\n", "", before);
     for (std::size_t k = 0; k < table.size(); ++k) {
       std::string text;
       for (std::size_t i = 0; i < widths.size(); ++i)
         text += i == 0 ? fmt::format("{:<{}}", table[k][i], widths[i]) : fmt::format("  {:>{}}", table[k][i], widths[i]);
-      if (k == 1 || k == rows_.size() + 1) fmt::print("{}\n", rule);
-      fmt::print("{}\n", text);
+      if (k == 1 || k == rows_.size() + 1) write_to(stdout, "{}\n", rule);
+      write_to(stdout, "{}\n", text);
     }
     const std::int64_t count = moved_images();
-    fmt::print("\nvalues left: after each pooling, of those that went in:");
+    write_to(stdout, "\nvalues left: after each pooling, of those that went in:");
     for (const Pooling& pooling : row("global-max").poolings)
-      fmt::print(" {} -> {} is {} %{}", size_text(pooling.before), size_text(pooling.after), percent(pooling.left()),
+      write_to(stdout, " {} -> {} is {} %{}", size_text(pooling.before), size_text(pooling.after), percent(pooling.left()),
                  &pooling == &row("global-max").poolings.back() ? "" : ",");
-    fmt::print(
+    write_to(
+        stdout,
         "\nworst case: right at every one of the (2r + 1)^2 shifts. {} of the {} test digits were moved, inside their {} x {} frame:\n",
         thousands(count), thousands(data_.x_test.shape()[0]), image_[0], image_[1]);
-    fmt::print("what leaves it is cut off; the line below the networks says how many of these digits lose no ink at any such shift.\n");
-    fmt::print("seed {}, batch size {}, Adam, {}.", options_.seed, batch_size, plural(threads(), "thread"));
-    if (!options_.full) fmt::print(" The rows differ in epochs, see there; --full trains all alike.");
-    fmt::print("\n");
+    write_to(stdout, "what leaves it is cut off; the line below the networks says how many of these digits lose no ink at any such shift.\n");
+    write_to(stdout, "seed {}, batch size {}, Adam, {}.", options_.seed, batch_size, plural(threads(), "thread"));
+    if (!options_.full) write_to(stdout, " The rows differ in epochs, see there; --full trains all alike.");
+    write_to(stdout, "\n");
   }
 
   // ---- in plain words: every sentence is made from the numbers ---------------------------------------------------
@@ -386,7 +383,11 @@ class Demo {
       helps += fmt::format("{}within {} {} % of the digits are right at every shift, {}", r == 1 ? "" : "; ", plural(r, "pixel"),
                            percent(notebook.sweep->worst_case_accuracy(r)),
                            points(notebook.sweep->worst_case_accuracy(r) - none.sweep->worst_case_accuracy(r), "without pooling"));
-    all.push_back(helps + ".");
+    helps += ".";
+    if (notebook.epochs != none.epochs)
+      helps += fmt::format(" A part of that may be training: the notebook's network had {}, the one without pooling {}; --full trains both alike.",
+                           plural(notebook.epochs, "epoch"), none.epochs);
+    all.push_back(helps);
 
     const Row& best = *std::max_element(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {
       return a.sweep->worst_case_accuracy(radius) < b.sweep->worst_case_accuracy(radius);
@@ -422,19 +423,19 @@ class Demo {
     constexpr std::size_t width = 110;
     for (const std::string& paragraph : words()) {
       std::string line;
-      fmt::print("\n");
+      write_to(stdout, "\n");
       for (std::size_t at = 0; at < paragraph.size();) {
         std::size_t end = std::min(paragraph.find(' ', at), paragraph.size());
         if (paragraph.compare(end, 2, " %") == 0) end = std::min(paragraph.find(' ', end + 1), paragraph.size());  // 98.3 % stays together
         const std::string word = paragraph.substr(at, end - at);
         if (!line.empty() && line.size() + 1 + word.size() > width) {
-          fmt::print("{}\n", line);
+          write_to(stdout, "{}\n", line);
           line.clear();
         }
         line += (line.empty() ? "" : " ") + word;
         at = end + 1;
       }
-      fmt::print("{}\n", line);
+      write_to(stdout, "{}\n", line);
     }
   }
 
@@ -532,9 +533,11 @@ Action add_demo(CLI::App& app) {
   app.description("Train four networks with and without pooling, move the digits, show what pooling does: a table and pictures.");
   app.add_flag("--full", options->full,
                "every network for 3 epochs, all test digits moved, one more line on a 44 x 44 canvas; says how long it takes");
-  app.add_option("--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
-  app.add_option("--out", options->out, "directory for table, pictures and trained networks")->type_name("DIR")->capture_default_str();
-  app.add_option("--seed", options->seed, "of first weights and shuffling")->type_name("N")->capture_default_str();
+  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  add_text(app, "--out", options->out, "directory for table, pictures and trained networks")->type_name("DIR")->default_str(options->out);
+  add_whole(app, "--seed", options->seed, 0, largest_seed, "of first weights and shuffling")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->seed));
   add_precision(app, options->precision);
   add_common(app, options->common);
   return [options] { return Demo(*options).run(); };

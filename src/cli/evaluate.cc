@@ -22,7 +22,6 @@ int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  at_least("--batch-size", options.batch_size, 1);
   Sequential model = load_model(options.model);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.data, options.limit);
@@ -32,8 +31,9 @@ int run(const Options& options) {
       scale_note(images.x, scale));
   std::fflush(stdout);
   model.compile({.loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
-  const Logs logs = model.evaluate(
-      images.x, images.y, {.batch_size = options.batch_size, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
+  const Logs logs = about(images.where, [&] {
+    return model.evaluate(images.x, images.y, {.batch_size = options.batch_size, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
+  });
   io::Json event = {{"event", "evaluate"}};
   for (const auto& [name, value] : logs) {
     say(options.common, "{}: {:.4f}\n", name, value);
@@ -52,11 +52,13 @@ int run(const Options& options) {
 Action add_evaluate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Measure a saved model on the test images (the training images where there are no others).");
-  app.add_option("model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
-  app.add_option("--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
-  app.add_option("--batch-size", options->batch_size, "images computed at once")->type_name("N")->capture_default_str();
-  app.add_option("--limit", options->limit, "the first N images only")->type_name("N");
-  app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+  add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
+  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->batch_size));
+  add_whole(app, "--limit", options->limit, 0, largest, "the first N images only")->type_name("N");
+  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);

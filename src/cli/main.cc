@@ -1,4 +1,6 @@
 // The command: which subcommand, and what an error means for the exit code.
+#include <signal.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -26,6 +28,27 @@ bool asked_for_json(int argc, char** argv) {
   return false;
 }
 
+std::vector<std::string> options_of(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& lname : option->get_lnames()) names.push_back("--" + lname);
+    for (const std::string& sname : option->get_snames()) names.push_back("-" + sname);
+  }
+  return names;
+}
+
+[[noreturn]] void refuse_option(const CLI::App& app, const CLI::App& command, std::string_view name) {
+  // `linn --log json summary`: known, but in the wrong place.
+  if (&command == &app) {
+    for (const CLI::App* candidate : app.get_subcommands([](const CLI::App*) { return true; })) {
+      const std::vector<std::string> known = options_of(*candidate);
+      if (std::find(known.begin(), known.end(), name) != known.end())
+        throw UsageError(fmt::format("option {0} came before the command; it goes behind it: linn COMMAND {0} ...", name));
+    }
+  }
+  throw UsageError(fmt::format("unknown option {}{}", io::quote(name), core::did_you_mean(name, options_of(command))));
+}
+
 // CLI11 reports what it did not understand only after everything else; here the first unknown word is named, with a guess.
 void refuse_unknown(const CLI::App& app, int argc, char** argv) {
   const CLI::App* command = &app;
@@ -35,13 +58,8 @@ void refuse_unknown(const CLI::App& app, int argc, char** argv) {
     if (argument.size() > 1 && argument[0] == '-') {
       if (std::string_view("0123456789.").find(argument[1]) != std::string_view::npos) continue;  // a negative number
       const std::string_view name = argument.substr(0, argument.find('='));
-      std::vector<std::string> known;
-      for (const CLI::Option* option : command->get_options()) {
-        for (const std::string& lname : option->get_lnames()) known.push_back("--" + lname);
-        for (const std::string& sname : option->get_snames()) known.push_back("-" + sname);
-      }
-      if (std::find(known.begin(), known.end(), name) == known.end())
-        throw UsageError(fmt::format("unknown option {}{}", io::quote(name), core::did_you_mean(name, known)));
+      const std::vector<std::string> known = options_of(*command);
+      if (std::find(known.begin(), known.end(), name) == known.end()) refuse_option(app, *command, name);
     } else if (command == &app) {
       std::vector<std::string> known;
       for (const CLI::App* candidate : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(candidate->get_name());
@@ -96,10 +114,10 @@ int run(int argc, char** argv) {
 }
 
 int report(bool json, int code, const char* kind, const std::string& message) {
-  fmt::print(stderr, "linn: {}\n", message);
+  write_to(stderr, "linn: {}\n", message);
   if (json) {
     const io::Json event = {{"event", "error"}, {"kind", kind}, {"message", message}, {"exit_code", code}};
-    fmt::print(stdout, "{}\n", event.dump(-1, ' ', false, io::Json::error_handler_t::replace));
+    write_to(stdout, "{}\n", event.dump(-1, ' ', false, io::Json::error_handler_t::replace));
   }
   return code;
 }
@@ -137,4 +155,9 @@ int guarded(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return guarded(argc, argv); }
+int main(int argc, char** argv) {
+  // A reader that leaves (`linn train --out digits | head`) must not end the training: writes fail, the model is saved, and the
+  // exit code is that of a failed write.
+  ::signal(SIGPIPE, SIG_IGN);
+  return guarded(argc, argv);
+}

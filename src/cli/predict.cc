@@ -23,7 +23,7 @@ struct Options {
   std::string data;
   std::string scale;
   std::string accuracy = "fast";
-  std::int64_t row = -1;
+  std::optional<std::int64_t> row;
   bool invert = false;
   std::string precision = "float32";
 };
@@ -70,7 +70,7 @@ Tensor load_picture(const Options& options, const Sequential& model) {
     image = image.clone();
     for (std::uint8_t& value : image.values<std::uint8_t>()) value = static_cast<std::uint8_t>(255 - value);
   } else if (light_frame(image)) {
-    fmt::print(stderr, "linn: {}: the background is light; MNIST's digits are light on dark: --invert turns it round\n", options.image);
+    write_to(stderr, "linn: {}: the background is light; MNIST's digits are light on dark: --invert turns it round\n", options.image);
   }
   image = on_model_canvas(model, image);
   const Shape& shape = image.shape();
@@ -86,9 +86,9 @@ int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  if (options.image.empty() && options.row < 0 && options.data.empty())
+  if (options.image.empty() && !options.row && options.data.empty())
     throw UsageError("predict: a picture, or --row N of the data, is needed; see linn predict --help");
-  if (!options.image.empty() && (options.row >= 0 || !options.data.empty()))
+  if (!options.image.empty() && (options.row || !options.data.empty()))
     throw UsageError("predict: a picture and --data or --row came; one of the two is allowed");
   Sequential model = load_model(options.model);
   model.set_dtype_policy(policy);
@@ -98,21 +98,23 @@ int run(const Options& options) {
 
   Tensor x;
   std::string what = options.image;
+  std::string where = options.image;
   std::optional<std::int64_t> label;
   if (options.image.empty()) {
     const Images images = load_test_images(options.data, 0);
-    const std::int64_t row = std::max<std::int64_t>(0, options.row);
+    const std::int64_t row = options.row.value_or(0);
     const std::int64_t count = images.x.shape()[0];
     if (row >= count)
       throw ValueError(fmt::format("--row {}: {} {} images are there, 0 to {} are allowed", row, thousands(count), images.part, count - 1));
     x = on_model_canvas(model, images.x.rows(row, row + 1));
     label = images.y.rows(row, row + 1).astype(DType::i64).values<std::int64_t>()[0];
+    where = images.where;
     what = fmt::format("{} image {} of {}", images.part, row, data_path(options.data));
   } else {
     x = load_picture(options, model);
   }
   const double scale = input_scale(model, x, options.scale);
-  const Tensor scores = model.predict(x, {.batch_size = 1, .input_scale = scale, .accuracy = accuracy});
+  const Tensor scores = about(where, [&] { return model.predict(x, {.batch_size = 1, .input_scale = scale, .accuracy = accuracy}); });
   const auto values = scores.values<float>();
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -152,13 +154,13 @@ int run(const Options& options) {
 Action add_predict(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Say what a saved model sees in a picture, or in one image of a data file.");
-  app.add_option("model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
-  app.add_option("image", options->image, "a PNG or JPEG of the model's size; colour becomes grey where the model wants grey")
+  add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
+  add_text(app, "image", options->image, "a PNG or JPEG of the model's size; colour becomes grey where the model wants grey")
       ->type_name("PICTURE");
-  app.add_option("--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
-  app.add_option("--row", options->row, "which image of the data, from 0 [0]")->type_name("N")->check(CLI::NonNegativeNumber);
+  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  add_whole(app, "--row", options->row, 0, largest, "which image of the data, from 0 [0]")->type_name("N");
   app.add_flag("--invert", options->invert, "turn light and dark round: for dark digits on white paper");
-  app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255]")->type_name("X");
+  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255]")->type_name("X");
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);

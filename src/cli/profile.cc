@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cli/command.h"
@@ -21,7 +22,8 @@ struct Options {
   std::string input;
   std::string scale;
   std::string accuracy = "fast";
-  std::int64_t classes = 10;
+  std::string precision = "float32";
+  std::optional<std::int64_t> classes;
   std::int64_t batch_size = 128;
   std::int64_t steps = 0;
   bool training = false;
@@ -86,7 +88,7 @@ class Table {
     }
     for (std::size_t r = 0; r < rows_.size(); ++r) {
       const bool bold = color && (r == 0 || r == loud);
-      fmt::print(stdout, "{}{}{}\n", bold ? "\x1b[1m" : "", rows_[r] == Row{} ? rule_of(line) : text_of(rows_[r], widths),
+      write_to(stdout, "{}{}{}\n", bold ? "\x1b[1m" : "", rows_[r] == Row{} ? rule_of(line) : text_of(rows_[r], widths),
                  bold ? "\x1b[0m" : "");
     }
   }
@@ -155,18 +157,18 @@ void print_table(const Profile& profile) {
 
 void print(const Options& options, const Profile& profile) {
   const bool many = profile.threads > 1;
-  fmt::print(stdout, "{}, {}: batch {}, {}, accuracy {}\n", options.model, profile.training ? "training" : "inference", profile.batch_size,
+  write_to(stdout, "{}, {}: batch {}, {}, accuracy {}\n", options.model, profile.training ? "training" : "inference", profile.batch_size,
              profile.precision, profile.accuracy.name());
-  fmt::print(stdout, "{}, {}, {} thread{}\n", core::cpu_name(), profile.isa, profile.threads, many ? "s" : "");
-  fmt::print(stdout, "roofline of a thread{}: {:.1f} GFLOP/s; {:.1f} GB/s in its cache, {:.1f} GB/s in memory\n\n",
+  write_to(stdout, "{}, {}, {} thread{}\n", core::cpu_name(), profile.isa, profile.threads, many ? "s" : "");
+  write_to(stdout, "roofline of a thread{}: {:.1f} GFLOP/s; {:.1f} GB/s in its cache, {:.1f} GB/s in memory\n\n",
              many ? " while all run" : "", profile.peak_flops * 1e-9, profile.cache_bandwidth * 1e-9, profile.memory_bandwidth * 1e-9);
   print_table(profile);
-  fmt::print(stdout, "\n{} step{} of {} image{} in {:.2f} s: {} images/s\n", thousands(profile.steps), profile.steps == 1 ? "" : "s",
+  write_to(stdout, "\n{} step{} of {} image{} in {:.2f} s: {} images/s\n", thousands(profile.steps), profile.steps == 1 ? "" : "s",
              profile.batch_size, profile.batch_size == 1 ? "" : "s", profile.seconds,
              thousands(static_cast<std::int64_t>(profile.images_per_second())));
-  fmt::print(stdout, "us: a step{}. GFLOP/s: of the direct form. GB/s: each tensor read or written once.\n",
+  write_to(stdout, "us: a step{}. GFLOP/s: of the direct form. GB/s: each tensor read or written once.\n",
              many ? fmt::format(", summed over the {} threads, of which each is a share", profile.threads) : "");
-  fmt::print(stdout, "roof %: the least time under the roofline, as a share of the time taken. docs/profile.md says more.\n");
+  write_to(stdout, "roof %: the least time under the roofline, as a share of the time taken. docs/profile.md says more.\n");
 }
 
 io::Json event(const Options& options, const Profile& profile) {
@@ -205,12 +207,11 @@ io::Json event(const Options& options, const Profile& profile) {
 
 int run(const Options& options) {
   apply(options.common);
-  at_least("--batch-size", options.batch_size, 1);
-  at_least("--steps", options.steps, 0);
-  at_least("--classes", options.classes, 2);
-  ProfileOptions how = {
-      .training = options.training, .batch_size = options.batch_size, .steps = options.steps, .accuracy = parse_accuracy(options.accuracy)};
+  const Accuracy accuracy = parse_accuracy(options.accuracy);
+  const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
+  ProfileOptions how = {.training = options.training, .batch_size = options.batch_size, .steps = options.steps, .accuracy = accuracy};
   ModelSource source = {.text = options.model, .image = parse_image_shape(options.input), .classes = options.classes};
+  source.image_from_option = source.image.has_value();
   if (!options.data.empty()) {
     Images images = load_test_images(options.data, 0);
     how.x = std::move(images.x), how.y = std::move(images.y);
@@ -219,6 +220,7 @@ int run(const Options& options) {
     throw UsageError("--scale is for images of a file; name one with --data");
   }
   Sequential model = open_model(source);
+  model.set_dtype_policy(policy);
   if (how.x.defined()) {
     how.x = on_model_canvas(model, how.x);
     how.input_scale = input_scale(model, how.x, options.scale);
@@ -236,22 +238,25 @@ Action add_profile(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description(
       "Run a model under the clock and show op by op which kernel ran, how long it took, and how near that is to what the machine can do.");
-  app.add_option("model,--model", options->model,
-                 "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory")
+  add_text(app, "model,--model", options->model,
+           "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory")
       ->type_name("MODEL")
-      ->capture_default_str();
+      ->default_str(options->model);
   app.add_flag("--training", options->training,
                "steps of training with Adam and cross-entropy in place of prediction; the model is not changed");
-  app.add_option("--batch-size", options->batch_size, "images in a step")->type_name("N")->capture_default_str();
-  app.add_option("--steps", options->steps, "steps to measure [as many as take about a second]")->type_name("N");
-  app.add_option("--data", options->data, "test images to compute on, as for `linn evaluate` [random numbers]")->type_name("FILE");
-  app.add_option("--scale", options->scale,
-                 "what every pixel of the data is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+  add_whole(app, "--batch-size", options->batch_size, 1, largest, "images in a step")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->batch_size));
+  add_whole(app, "--steps", options->steps, 0, largest, "steps to measure [as many as take about a second]")->type_name("N");
+  add_text(app, "--data", options->data, "test images to compute on, as for `linn evaluate` [random numbers]")->type_name("FILE");
+  add_text(app, "--scale", options->scale,
+           "what every pixel of the data is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
-  app.add_option("--input", options->input, "the shape of one image, for built-in models and configurations without one [28x28x1]")
+  add_text(app, "--input", options->input, "the shape of one image, for built-in models and configurations without one [28x28x1]")
       ->type_name("HxWxC");
-  app.add_option("--classes", options->classes, "classes of a built-in model")->type_name("N")->capture_default_str();
+  add_whole(app, "--classes", options->classes, 2, largest, "classes of a built-in model [10]")->type_name("N");
   add_accuracy(app, options->accuracy);
+  add_precision(app, options->precision);
   add_common(app, options->common);
   app.footer(
       "Examples:\n  linn profile\n  linn profile --training --threads 1\n  linn profile digits --data data/mnist.npz --batch-size 1\n"

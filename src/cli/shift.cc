@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "cli/command.h"
 #include "core/terminal.h"
 #include "io/png.h"
+#include "linn/error.h"
 #include "shift/charts.h"
 #include "train/progress.h"
 
@@ -32,8 +34,9 @@ void print(const Common& common, const shift::Sweep& sweep) {
   say(common, "\nwithin r pixels, in %\n   r     mean  worst case  no ink lost  worst case of those\n");
   for (std::int64_t r = 0; r <= sweep.radius(); ++r) {
     const double of_uncut = sweep.worst_case_accuracy_of_uncut(r);
-    say(common, "{:>4} {:>8.2f} {:>11.2f} {:>12.2f} {:>20}\n", r, 100 * sweep.mean_accuracy(r), 100 * sweep.worst_case_accuracy(r),
-        100 * sweep.uncut_share(r), std::isnan(of_uncut) ? "-" : fmt::format("{:.2f}", 100 * of_uncut));
+    say(common, "{:>4} {:>8} {:>11} {:>12} {:>20}\n", r, shift::percent(sweep.mean_accuracy(r), 2),
+        shift::percent(sweep.worst_case_accuracy(r), 2), shift::percent(sweep.uncut_share(r), 2),
+        std::isnan(of_uncut) ? "-" : shift::percent(of_uncut, 2));
   }
   say(common, "worst case: right at every shift within r. no ink lost: no pixel other than zero leaves the frame.\n");
   if (sweep.radius() > 10) return;
@@ -41,7 +44,7 @@ void print(const Common& common, const shift::Sweep& sweep) {
   for (std::int64_t dx = -sweep.radius(); dx <= sweep.radius(); ++dx) say(common, "{:>6}", dx);
   for (std::int64_t dy = -sweep.radius(); dy <= sweep.radius(); ++dy) {
     say(common, "\n{:>4} ", dy);
-    for (std::int64_t dx = -sweep.radius(); dx <= sweep.radius(); ++dx) say(common, "{:>6.1f}", 100 * sweep.accuracy(dy, dx));
+    for (std::int64_t dx = -sweep.radius(); dx <= sweep.radius(); ++dx) say(common, "{:>6}", shift::percent(sweep.accuracy(dy, dx)));
   }
   say(common, "\n");
 }
@@ -63,22 +66,28 @@ io::Json event(const shift::Sweep& sweep) {
   return {{"event", "shift"}, {"images", sweep.images()}, {"radius", sweep.radius()}, {"within", by_radius}, {"map", map}};
 }
 
+// A name on the command line.
+std::optional<shift::Border> border_named(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  try {
+    return shift::Border(name);
+  } catch (const ValueError& error) {
+    throw UsageError(fmt::format("--{}", error.what()));
+  }
+}
+
 int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  at_least("--radius", options.radius, 0);
-  at_least("--batch-size", options.batch_size, 1);
+  const std::optional<shift::Border> wanted = border_named(options.border);
   Sequential model = load_model(options.model);
   model.set_dtype_policy(policy);
   const Images images = load_test_images(options.data, options.limit);
   const Shape image = image_shape(images.x);
   const Shape input = model.input_shape();
-  shift::Border border = "zero";
-  if (!options.border.empty())
-    border = shift::Border(options.border);
-  else if (input.rank() == 3 && (input[0] > image[0] || input[1] > image[1]))
-    border = "canvas";
+  const bool room = input.rank() == 3 && (input[0] > image[0] || input[1] > image[1]);
+  const shift::Border border = wanted ? *wanted : room ? shift::Border("canvas") : shift::Border("zero");
   const double scale = input_scale(model, images.x, options.scale);
   const std::int64_t side = 2 * options.radius + 1;
   say(options.common, "{} {} images of {} x {} from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, image[0], image[1],
@@ -92,17 +101,15 @@ int run(const Options& options) {
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
   train::ProgressBar bar(stdout, train::style_of(stdout), side * side, "shift");
   const bool show = !options.common.json() && core::is_terminal(stdout);
-  const shift::Sweep sweep = shift::sweep(model, images.x, images.y,
-                                          {.radius = options.radius,
-                                           .border = border,
-                                           .batch_size = options.batch_size,
-                                           .progress =
-                                               [&](std::int64_t done, std::int64_t) {
-                                                 if (show) bar.update(done, seconds(), {});
-                                                 return true;
-                                               },
-                                           .input_scale = scale,
-                                           .accuracy = accuracy});
+  const auto progress = [&](std::int64_t done, std::int64_t) {
+    if (show) bar.update(done, seconds(), {});
+    return true;
+  };
+  const shift::Sweep sweep = about(images.where, [&] {
+    return shift::sweep(
+        model, images.x, images.y,
+        {.radius = options.radius, .border = border, .batch_size = options.batch_size, .progress = progress, .input_scale = scale, .accuracy = accuracy});
+  });
   if (show) bar.finish(side * side, seconds(), seconds(), {});
   print(options.common, sweep);
   if (!options.picture.empty()) {
@@ -123,21 +130,22 @@ int run(const Options& options) {
 Action add_shift(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Move every test image to every place within a radius and count what a saved model still gets right.");
-  app.add_option("model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
-  app.add_option("--radius", options->radius, "all shifts of up to N pixels down, up, left and right")
+  add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
+  add_whole(app, "--radius", options->radius, 0, 4096, "all shifts of up to N pixels down, up, left and right")
       ->type_name("N")
-      ->capture_default_str();
-  app.add_option(
-         "--border", options->border,
-         "zero: images move inside their frame, what leaves is cut off; canvas: they move on a frame as large as the model's input [canvas "
+      ->default_str(fmt::format("{}", options->radius));
+  add_text(app, "--border", options->border,
+           "zero: images move inside their frame, what leaves is cut off; canvas: they move on a frame as large as the model's input [canvas "
          "where that is larger than the images]")
       ->type_name("NAME");
-  app.add_option("--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
-  app.add_option("--limit", options->limit, "the first N images only")->type_name("N");
-  app.add_option("--batch-size", options->batch_size, "images computed at once")->type_name("N")->capture_default_str();
-  app.add_option("--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  add_whole(app, "--limit", options->limit, 0, largest, "the first N images only")->type_name("N");
+  add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->batch_size));
+  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
-  app.add_option("--picture", options->picture, "write the map of accuracy by shift as a PNG")->type_name("FILE");
+  add_text(app, "--picture", options->picture, "write the map of accuracy by shift as a PNG")->type_name("FILE");
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);

@@ -11,15 +11,15 @@ struct Options {
   Common common;
   std::string model = "notebook";
   std::string input;
-  std::int64_t classes = 10;
+  std::optional<std::int64_t> classes;
   std::int64_t line_length = 0;
   bool show_trainable = false;
 };
 
 int run(const Options& options) {
   apply(options.common);
-  at_least("--line-length", options.line_length, 0);
-  const Sequential model = open_model({.text = options.model, .image = parse_image_shape(options.input), .classes = options.classes});
+  const std::optional<Shape> image = parse_image_shape(options.input);
+  const Sequential model = open_model({.text = options.model, .image = image, .image_from_option = image.has_value(), .classes = options.classes});
   if (!options.common.json()) {
     model.summary({.line_length = options.line_length, .show_trainable = options.show_trainable});
     return exit_ok;
@@ -58,14 +58,14 @@ int run(const Options& options) {
 Action add_summary(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Print a model's layers, shapes and numbers of parameters, as Keras does.");
-  app.add_option("model,--model", options->model,
-                 "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory")
+  add_text(app, "model,--model", options->model,
+           "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory")
       ->type_name("MODEL")
-      ->capture_default_str();
-  app.add_option("--input", options->input, "the shape of one image, for built-in models and configurations without one [28x28x1]")
+      ->default_str(options->model);
+  add_text(app, "--input", options->input, "the shape of one image, for built-in models and configurations without one [28x28x1]")
       ->type_name("HxWxC");
-  app.add_option("--classes", options->classes, "classes of a built-in model")->type_name("N")->capture_default_str();
-  app.add_option("--line-length", options->line_length, "characters in a line [as wide as the terminal, 88 at most]")->type_name("N");
+  add_whole(app, "--classes", options->classes, 1, largest, "classes of a built-in model [10]")->type_name("N");
+  add_whole(app, "--line-length", options->line_length, 0, largest, "characters in a line [as wide as the terminal, 88 at most]")->type_name("N");
   app.add_flag("--show-trainable", options->show_trainable, "one more column: Y or N for each layer");
   add_common(app, options->common);
   app.footer("Example:\n  linn summary --model global-max");

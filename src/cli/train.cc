@@ -6,11 +6,13 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "data/dataset.h"
+#include "io/file.h"
 #include "linn/error.h"
 #include "linn/shift.h"
 #include "train/progress.h"
@@ -30,7 +32,7 @@ struct Options {
   double learning_rate = 0.001;
   double validation_split = 0;
   std::uint64_t seed = 0;
-  std::int64_t classes = 10;
+  std::optional<std::int64_t> classes;
   std::int64_t limit = 0;
   std::int64_t canvas = 0;
   std::string precision = "float32";
@@ -38,9 +40,8 @@ struct Options {
 
 // Before the work, not after it: a directory that cannot be written to would lose what was learned.
 void prepare_directory(const std::string& out) {
+  io::make_directories(out);
   std::error_code error;
-  std::filesystem::create_directories(out, error);
-  if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", out, error.message()));
   if (!std::filesystem::is_directory(out, error)) throw IoError(fmt::format("{}: is no directory", out));
   if (::access(out.c_str(), W_OK | X_OK) != 0)
     throw IoError(fmt::format("{}: cannot write into the directory: {}", out, std::strerror(errno)));
@@ -57,14 +58,6 @@ int run(const Options& options) {
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const Common& common = options.common;
   const DTypePolicy policy = policy_of(common, options.precision, accuracy);
-  at_least("--epochs", options.epochs, 1);
-  at_least("--batch-size", options.batch_size, 1);
-  at_least("--limit", options.limit, 0);
-  at_least("--classes", options.classes, 2);
-  at_least("--canvas", options.canvas, 0);
-  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate))
-    throw ValueError(fmt::format("--learning-rate {}: a number above 0 is allowed", options.learning_rate));
-
   const std::string path = data_path(options.data);
   data::Dataset data = data::load_dataset(path);
   if (!data.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train", path));
@@ -117,12 +110,13 @@ int run(const Options& options) {
     fit.callbacks.push_back(train::json_progress(stdout, trained));
   }
   remember_interrupt();
-  model.fit(data.x_train, data.y_train, fit);
+  about(data.train_where, [&] { return model.fit(data.x_train, data.y_train, fit); });
   const bool stopped = interrupted();
 
   if (!stopped && data.x_test.defined()) {
-    const Logs logs = model.evaluate(data.x_test, data.y_test,
-                                     {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
+    const Logs logs = about(data.test_where, [&] {
+      return model.evaluate(data.x_test, data.y_test, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
+    });
     say(common, "{} test images{}\n", thousands(data.x_test.shape()[0]), train::logs_text(logs));
     io::Json event = logs_event("evaluate", logs);
     event["part"] = "test";
@@ -145,36 +139,39 @@ int run(const Options& options) {
 Action add_train(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Train a model on labelled images with Adam and cross-entropy, measure it on the test images, save it.");
-  app.add_option(
-         "--data", options->data,
+  add_text(app, "--data", options->data,
          "an .npz file with x_train, y_train, x_test, y_test; \"IMAGES,LABELS\" (.npy or IDX files, also gzip); or a folder with MNIST's "
          "four files [LINN_DATA, or data/mnist.npz]")
       ->type_name("FILE");
-  app.add_option(
-         "--model", options->model,
+  add_text(app, "--model", options->model,
          "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory to train on")
       ->type_name("MODEL")
-      ->capture_default_str();
-  app.add_option("--out", options->out, "directory for the trained model; Ctrl-C saves what was learned there too")->type_name("DIR");
-  app.add_option("--epochs", options->epochs, "times through all images")->type_name("N")->capture_default_str();
-  app.add_option("--batch-size", options->batch_size, "images in a step")->type_name("N")->capture_default_str();
-  app.add_option("--learning-rate", options->learning_rate, "of Adam")->type_name("X")->capture_default_str();
-  app.add_option("--validation-split", options->validation_split, "the last share of the images, kept to measure on after each epoch")
-      ->type_name("X")
-      ->capture_default_str();
-  app.add_option("--seed", options->seed, "of first weights and shuffling: the same seed gives the same bits on any number of threads")
+      ->default_str(options->model);
+  add_text(app, "--out", options->out, "directory for the trained model; Ctrl-C saves what was learned there too")->type_name("DIR");
+  add_whole(app, "--epochs", options->epochs, 1, largest, "times through all images")
       ->type_name("N")
-      ->capture_default_str();
-  app.add_option(
-         "--scale", options->scale,
+      ->default_str(fmt::format("{}", options->epochs));
+  add_whole(app, "--batch-size", options->batch_size, 1, largest, "images in a step")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->batch_size));
+  add_number(app, "--learning-rate", options->learning_rate, [](double rate) { return rate > 0; }, "a number above 0", "of Adam")
+      ->type_name("X")
+      ->default_str(fmt::format("{}", options->learning_rate));
+  add_number(app, "--validation-split", options->validation_split, [](double share) { return share >= 0 && share < 1; },
+             "a number from 0 to less than 1", "the last share of the images, kept to measure on after each epoch")
+      ->type_name("X")
+      ->default_str(fmt::format("{}", options->validation_split));
+  add_whole(app, "--seed", options->seed, 0, largest_seed,
+            "of first weights and shuffling: the same seed gives the same bits on any number of threads")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->seed));
+  add_text(app, "--scale", options->scale,
          "what every pixel is multiplied by, a number or a fraction; saved with the model [1/255 for uint8 images unless the model begins "
          "with Rescaling or Normalization, else 1]")
       ->type_name("X");
-  app.add_option("--classes", options->classes, "classes of a built-in model; labels go from 0 to N - 1")
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--limit", options->limit, "train on the first N images only")->type_name("N");
-  app.add_option("--canvas", options->canvas, "lay the images onto the middle of N x N zeros first")->type_name("N");
+  add_whole(app, "--classes", options->classes, 2, largest, "classes of a built-in model [10]; labels go from 0 to N - 1")->type_name("N");
+  add_whole(app, "--limit", options->limit, 0, largest, "train on the first N images only")->type_name("N");
+  add_whole(app, "--canvas", options->canvas, 0, largest, "lay the images onto the middle of N x N zeros first")->type_name("N");
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);

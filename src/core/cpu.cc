@@ -49,6 +49,9 @@ Isa from_environment() {
 // One of the three pieces of global state (see HACKING.md).
 Isa& chosen() {
   static Isa isa = [] {
+#if defined(__x86_64__)
+    check_baseline(__builtin_cpu_supports("sse4.2") != 0, __builtin_cpu_supports("popcnt") != 0);
+#endif
     const Isa first = from_environment();
     cap_highway(first);
     return first;
@@ -83,6 +86,12 @@ std::string cpu_name() {
 }
 
 Isa isa() { return chosen(); }
+
+void check_baseline(bool sse4_2, bool popcnt) {
+  if (sse4_2 && popcnt) return;
+  throw StateError(fmt::format("this CPU has no {}; linn's kernels need x86-64-v2, which means SSE4.2 and POPCNT",
+                               sse4_2 ? "POPCNT" : popcnt ? "SSE4.2" : "SSE4.2 and no POPCNT"));
+}
 
 void set_isa(Isa isa) {
   if (isa > detected())

@@ -17,8 +17,11 @@ std::string_view name_of(Isa isa);
 std::string cpu_name();
 
 /// The best instruction set that this CPU, the operating system and LINN_ISA allow.
-/// Throws ValueError when LINN_ISA is none of scalar, sse4, avx2, avx512, avx512_bf16.
+/// Throws ValueError when LINN_ISA is none of scalar, sse4, avx2, avx512, avx512_bf16, and StateError on a CPU below x86-64-v2.
 Isa isa();
+
+/// All kernels, also the references, are compiled for x86-64-v2: StateError says so before one of them ends the program.
+void check_baseline(bool sse4_2, bool popcnt);
 
 /// Caps the instruction set from here on, for tests that run every kernel on every one of them.
 /// Asking for more than the CPU has is an error (ValueError).

@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
+#include "core/did_you_mean.h"
 #include "core/tensor_visit.h"
 #include "data/idx.h"
 #include "io/bytes.h"
@@ -52,8 +57,23 @@ void set_pair(const Tensor& images, const Tensor& labels, const std::string& ima
   y = checked;
 }
 
+constexpr std::array<std::string_view, 4> known_arrays = {"x_train", "y_train", "x_test", "y_test"};
+
+// An array that nobody reads, such as X_test, may be meant for one that is missing. Others may lie there.
+void check_misspelt(const Archive& archive, const std::string& path) {
+  std::vector<std::string_view> missing;
+  std::copy_if(known_arrays.begin(), known_arrays.end(), std::back_inserter(missing), [&](std::string_view name) { return !archive.contains(name); });
+  for (const std::string& name : archive.names()) {
+    if (std::find(known_arrays.begin(), known_arrays.end(), name) != known_arrays.end()) continue;
+    const std::string guess = core::did_you_mean(name, std::span<const std::string_view>(missing));
+    if (!guess.empty())
+      throw DataError(fmt::format("{}: has an array {}{}; x_train and y_train, x_test and y_test are read", path, io::quote(name), guess));
+  }
+}
+
 Dataset from_npz(const std::string& path) {
   const Archive archive = load_npz(path);
+  check_misspelt(archive, path);
   Dataset data;
   bool any = false;
   const auto take = [&](const char* images, const char* labels, Tensor& x, Tensor& y) {
@@ -68,6 +88,8 @@ Dataset from_npz(const std::string& path) {
   };
   take("x_train", "y_train", data.x_train, data.y_train);
   take("x_test", "y_test", data.x_test, data.y_test);
+  data.train_where = path + ": x_train, y_train";
+  data.test_where = path + ": x_test, y_test";
   if (!any) {
     std::string list;
     for (const std::string& name : archive.names()) {
@@ -103,6 +125,7 @@ Dataset from_pair(const std::string& images, const std::string& labels) {
   const Tensor x = load_array(images);
   const Tensor y = load_array(labels);
   set_pair(x, y, images, labels, test ? data.x_test : data.x_train, test ? data.y_test : data.y_train);
+  (test ? data.test_where : data.train_where) = images + ", " + labels;
   return data;
 }
 
@@ -114,7 +137,7 @@ Dataset from_directory(const std::string& path) {
       if (std::string file = fmt::format("{}/{}{}", path, name, ending); exists(file)) return file;
     return std::nullopt;
   };
-  const auto take = [&](const std::string& prefix, Tensor& x, Tensor& y) {
+  const auto take = [&](const std::string& prefix, Tensor& x, Tensor& y, std::string& where) {
     const auto images = find(prefix + "-images-idx3-ubyte");
     const auto labels = find(prefix + "-labels-idx1-ubyte");
     if (images.has_value() != labels.has_value())
@@ -124,9 +147,10 @@ Dataset from_directory(const std::string& path) {
     any = true;
     const Tensor pixels = load_idx(*images);
     set_pair(pixels, load_idx(*labels), *images, *labels, x, y);
+    where = *images + ", " + *labels;
   };
-  take("train", data.x_train, data.y_train);
-  take("t10k", data.x_test, data.y_test);
+  take("train", data.x_train, data.y_train, data.train_where);
+  take("t10k", data.x_test, data.y_test, data.test_where);
   if (!any)
     throw DataError(
         fmt::format("{}: the directory has none of the files train-images-idx3-ubyte, train-labels-idx1-ubyte, "

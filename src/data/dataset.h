@@ -10,6 +10,8 @@ namespace linn::data {
 /// Images (N, ...) and their labels (N), one integer of 0 or more each. A pair that the files lack is undefined in both.
 struct Dataset {
   Tensor x_train, y_train, x_test, y_test;
+  /// Where they come from, for messages: "FILE: x_train, y_train" or "FILE, FILE".
+  std::string train_where, test_where;
 };
 
 /// Takes

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <map>
 #include <span>
-#include <system_error>
 
+#include "formats/safetensors.h"
 #include "io/file.h"
 #include "linn/error.h"
 
@@ -20,19 +20,13 @@ constexpr std::string_view version = "1";
 
 std::string inside(const std::string& directory, const char* file) { return (std::filesystem::path(directory) / file).string(); }
 
-void make_directory(const std::string& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", directory, error.message()));
-}
-
-}  // namespace
-
 NamedTensors weights_of(const graph::Graph& graph) {
   NamedTensors weights;
   for (const graph::Variable& variable : graph.variables()) weights.emplace_back(variable.name, variable.value);
   return weights;
 }
+
+}  // namespace
 
 void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::string& where) {
   std::map<std::string, const Tensor*, std::less<>> given;
@@ -66,13 +60,19 @@ void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::st
   for (std::size_t i = 0; i < next.size(); ++i) graph.variables()[i].value = next[i];
 }
 
+void save_weights(const std::string& path, const graph::Graph& graph) {
+  const NamedTensors weights = weights_of(graph);
+  save_safetensors(path, weights, with_checksums(weights, {}));
+}
+
 void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, const Metadata& notes) {
   const io::Json config = model_to_json(graph, compile);
-  make_directory(directory);
+  io::make_directories(directory);
   Metadata metadata = notes;
   metadata.insert_or_assign(config_key, io::dump_json(config));
   metadata.insert_or_assign(version_key, std::string(version));
-  save_safetensors(inside(directory, "model.safetensors"), weights_of(graph), metadata);
+  const NamedTensors weights = weights_of(graph);
+  save_safetensors(inside(directory, "model.safetensors"), weights, with_checksums(weights, metadata));
   const std::string text = io::dump_json(config, 2) + '\n';
   io::write_file_atomically(inside(directory, "config.json"), std::as_bytes(std::span(text)));
 }

@@ -10,12 +10,12 @@
 
 namespace linn::formats {
 
-/// All variables under their names.
-NamedTensors weights_of(const graph::Graph& graph);
 /// Puts values into the variables. All or nothing: ValueError or ShapeError lists every tensor that is missing, unknown or of another
 /// shape. `where` begins the message.
 void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::string& where);
 
+/// All variables under their names, with checksums.
+void save_weights(const std::string& path, const graph::Graph& graph);
 /// Makes the directory if needed. The old model stays until the new one is whole.
 void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, const Metadata& notes);
 

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "io/bytes.h"
+#include "io/checksum.h"
 #include "io/elements.h"
 #include "io/file.h"
 #include "io/json.h"
@@ -92,7 +93,44 @@ Metadata metadata_of(const io::Json& value, const std::string& where) {
   return metadata;
 }
 
+std::string checksum_of(std::span<const std::byte> bytes, std::uint32_t so_far = 0) { return fmt::format("{:08x}", io::crc32(bytes, so_far)); }
+
+std::string checksum_of(const Metadata& metadata) {
+  std::string all;
+  for (const auto& [key, text] : metadata)
+    if (key != checksum_key) all.append(key).append(1, '\0').append(text).append(1, '\0');
+  return checksum_of(std::as_bytes(std::span(all)));
+}
+
+void verify(const std::vector<Entry>& entries, std::span<const std::byte> data, const Metadata& metadata, const std::string& where) {
+  const auto text = metadata.find(checksum_key);
+  if (text == metadata.end()) return;
+  const std::string place = where + ": " + checksum_key;
+  io::Json saved = io::parse_json(text->second, place);
+  if (!saved.is_object()) io::format_error(place, "{} came, an object of checksums is allowed", io::describe(saved));
+  const auto check = [&](const std::string& name, const std::string& what, const std::string& now) {
+    const auto found = saved.find(name);
+    if (found == saved.end()) io::format_error(place, "holds no checksum of {}", what);
+    if (*found != now)
+      io::format_error(where, "{} has checksum \"{}\", {} was saved with it: the file is damaged", what, now, io::describe(*found));
+    saved.erase(found);
+  };
+  for (const Entry& entry : entries)
+    check(entry.name, "tensor " + io::quote(entry.name),
+          checksum_of(data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin))));
+  check(std::string(metadata_key), "the metadata", checksum_of(metadata));
+  if (!saved.empty()) io::format_error(place, "holds a checksum of tensor {}, which the file lacks", io::quote(saved.begin().key()));
+}
+
 }  // namespace
+
+Metadata with_checksums(const NamedTensors& tensors, Metadata metadata) {
+  io::Json checksums = io::Json::object();
+  for (const auto& [name, tensor] : tensors) checksums[name] = checksum_of(io::bytes_of(tensor));
+  checksums[std::string(metadata_key)] = checksum_of(metadata);
+  metadata.insert_or_assign(checksum_key, io::dump_json(checksums));
+  return metadata;
+}
 
 NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& where, Metadata* metadata) {
   io::Reader reader(bytes, where);
@@ -134,6 +172,9 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
     at = entry.end;
   }
   if (at != data.size()) io::format_error(where, "{} bytes that belong to no tensor follow the last one", data.size() - at);
+
+  verify(entries, data, found, where);
+  found.erase(checksum_key);
 
   // All is known to fit before the first tensor is made.
   NamedTensors tensors;

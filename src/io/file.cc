@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -227,6 +228,12 @@ void write_file_atomically(const std::string& path, std::span<const std::byte> b
   AtomicFile file(path, system);
   file.write(bytes);
   file.commit();
+}
+
+void make_directories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", path, error.message()));
 }
 
 }  // namespace linn::io

@@ -70,6 +70,9 @@ class AtomicFile {
 
 void write_file_atomically(const std::string& path, std::span<const std::byte> bytes, Syscalls& system = Syscalls::real());
 
+/// The directory and those above it, where they are missing. IoError names the path and the reason.
+void make_directories(const std::string& path);
+
 /// Where writers of containers put their bytes, in order.
 using Sink = std::function<void(std::span<const std::byte>)>;
 

@@ -1,7 +1,5 @@
 #include "io/zip.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "io/checksum.h"
 #include "io/inflate.h"
 #include "io/text.h"
 #include "linn/error.h"
@@ -320,10 +319,6 @@ void check_local(std::span<const std::byte> archive, Entry& entry, std::uint64_t
     format_error(where, "offset {}: descriptor and directory disagree about the sizes", data_end);
 }
 
-std::uint32_t crc_of(std::uint32_t crc, std::span<const std::byte> bytes) {
-  return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
 class MemberSource final : public Source {
  public:
   MemberSource(std::span<const std::byte> data, const ZipMember& member, std::string where)
@@ -353,7 +348,7 @@ class MemberSource final : public Source {
     } else if (!to.empty()) {
       std::memcpy(to.data(), data_.data() + offset(), to.size());
     }
-    crc_ = crc_of(crc_, to);
+    crc_ = crc32(to, crc_);
   }
 
  private:
@@ -446,7 +441,7 @@ void ZipWriter::add_parts(const std::string& name, std::span<const std::span<con
   std::uint32_t crc = 0;
   for (const auto part : parts) {
     size += part.size();
-    crc = crc_of(crc, part);
+    crc = io::crc32(part, crc);
   }
   std::vector<std::byte> compressed_bytes;
   if (method == Method::deflated) compressed_bytes = deflate(parts);

@@ -29,6 +29,16 @@ io::Json sizes(const Shape& shape) {
   return list;
 }
 
+// A name of a closed set. What refuses it knows neither file nor layer.
+template <class Name>
+Name named(const io::Json& json, const char* key, const std::string& where) {
+  try {
+    return Name(io::string_field(json, key, where));
+  } catch (const ValueError& error) {
+    throw ValueError(fmt::format("{}: {}", where, error.what()));
+  }
+}
+
 }  // namespace
 
 // ---- writing -----------------------------------------------------------------------------------------------------
@@ -118,15 +128,15 @@ void ConfigReader::operator()(const char* key, Size2& value) {
 }
 
 void ConfigReader::operator()(const char* key, Padding& value) {
-  if (find(key) != nullptr) value = Padding(io::string_field(json_, key, where_));
+  if (find(key) != nullptr) value = named<Padding>(json_, key, where_);
 }
 
 void ConfigReader::operator()(const char* key, DataFormat& value) {
-  if (find(key) != nullptr) value = DataFormat(io::string_field(json_, key, where_));
+  if (find(key) != nullptr) value = named<DataFormat>(json_, key, where_);
 }
 
 void ConfigReader::operator()(const char* key, ActivationName& value) {
-  if (find(key) != nullptr) value = ActivationName(io::string_field(json_, key, where_));
+  if (find(key) != nullptr) value = named<ActivationName>(json_, key, where_);
 }
 
 void ConfigReader::operator()(const char* key, Initializer& value) {

@@ -145,16 +145,23 @@ Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const
                                          .dtype_policy = state_->dtype_policy,
                                          .accuracy = options.accuracy});
   network->bind(state_->graph, nullptr);
+  for (const CallbackHandle& callback : options.callbacks) callback->on_predict_begin();
   for (std::int64_t first = 0; first < n; first += batch) {
+    for (const CallbackHandle& callback : options.callbacks) callback->on_predict_batch_begin(first / batch);
     network->bind_output(output.values<float>().data() + first * row);
     const plan::Rows images{.data = input.raw(), .index = nullptr, .first = first};
     network->run(std::min(batch, n - first), {}, {&images, 1}, nullptr);
+    for (const CallbackHandle& callback : options.callbacks) callback->on_predict_batch_end(first / batch);
   }
+  for (const CallbackHandle& callback : options.callbacks) callback->on_predict_end();
   state_->give_back(std::move(network));
   return output;
 }
 
-Tensor Sequential::predict_on_batch(const Tensor& x) const { return predict(x); }
+Tensor Sequential::predict_on_batch(const Tensor& x) const {
+  const std::int64_t all = x.defined() && !x.shape().empty() ? std::max<std::int64_t>(x.shape()[0], 1) : 1;
+  return predict(x, {.batch_size = all});
+}
 
 std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tensor& x, double input_scale, Accuracy accuracy) const {
   const graph::Graph& graph = state_->built_graph("layer_outputs");
@@ -218,7 +225,7 @@ Sequential Sequential::load(const std::string& directory) {
   return model;
 }
 
-void Sequential::save_weights(const std::string& path) const { save_safetensors(path, formats::weights_of(state_->built_graph("save_weights"))); }
+void Sequential::save_weights(const std::string& path) const { formats::save_weights(path, state_->built_graph("save_weights")); }
 
 void Sequential::load_weights(const std::string& path) {
   state_->built_graph("load_weights");

@@ -108,10 +108,17 @@ std::vector<std::int64_t> strongest_channels(const Tensor& maps, std::size_t cou
 
 std::string share_in_words(double share) {
   if (std::abs(share - 0.25) < 5e-4) return "a quarter";
-  return fmt::format("{:.1f} %", 100 * share);
+  return percent(share) + " %";
 }
 
 }  // namespace
+
+std::string percent(double share, int decimals) {
+  const double unit = std::pow(10.0, decimals);
+  // Shares of fewer than 10^9 counts are further from a half than this, unless they are one.
+  constexpr double nudge = 1e-8;
+  return fmt::format("{:.{}f}", std::floor(100 * share * unit + 0.5 + nudge) / unit, decimals);
+}
 
 Picture shift_maps(const std::vector<NamedSweep>& sweeps) {
   require_sweeps(sweeps);

@@ -10,6 +10,9 @@
 
 namespace linn::shift {
 
+/// "25.5" for 0.2545, rounded half up on the count behind the share: 2,545 of 10,000 are 25.5 %, though the nearest double is less.
+std::string percent(double share, int decimals = 1);
+
 struct NamedSweep {
   std::string name;
   const Sweep* sweep;  // not null

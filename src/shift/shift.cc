@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -87,6 +88,16 @@ std::vector<std::int64_t> checked_labels(const Tensor& labels, std::int64_t imag
       throw DataError(fmt::format("[shift] label {} of image {}; the model has {} classes, so 0 to {} are allowed", values[i], i, classes,
                                   classes - 1));
   return values;
+}
+
+// One byte for each image at each shift.
+std::vector<std::uint8_t> answers(std::int64_t pairs, std::int64_t images, std::int64_t shifts) {
+  try {
+    return std::vector<std::uint8_t>(static_cast<std::size_t>(pairs));
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(fmt::format("[shift] the answers for {} images at {} shifts need {:.1f} MiB, which could not be allocated; a smaller radius needs less",
+                                  images, shifts, static_cast<double>(pairs) / (1 << 20)));
+  }
 }
 
 }  // namespace
@@ -234,7 +245,7 @@ Sweep sweep(const Sequential& model, const Tensor& images, const Tensor& labels,
   const std::int64_t shifts = side * side;
   const std::optional<std::int64_t> pairs = core::checked_mul(from.images, shifts);
   if (!pairs) throw MemoryError(fmt::format("[shift] {} images at {} shifts are too many", from.images, shifts));
-  std::vector<std::uint8_t> correct(static_cast<std::size_t>(*pairs));
+  std::vector<std::uint8_t> correct = answers(*pairs, from.images, shifts);
   // A chunk of images at a time: moved copies of all of a large set would take as much memory as the set.
   const std::int64_t chunk = std::max<std::int64_t>(options.batch_size, 2048 / options.batch_size * options.batch_size);
   const auto classes = static_cast<std::size_t>(output[0]);

@@ -1,11 +1,16 @@
 #include <fmt/args.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <span>
+#include <string_view>
 
+#include "core/did_you_mean.h"
 #include "io/file.h"
 #include "linn/error.h"
 #include "linn/train.h"
@@ -13,132 +18,175 @@
 namespace linn {
 namespace {
 
-bool monitors_upwards(const char* callback, const std::string& mode, const std::string& monitor) {
-  if (mode == "min") return false;
-  if (mode == "max") return true;
-  if (mode != "auto") throw ValueError(fmt::format("{}: mode is \"{}\"; it may be \"auto\", \"min\" or \"max\"", callback, mode));
-  return monitor.ends_with("acc") || monitor.ends_with("accuracy");
+bool larger_is_better(MonitorMode mode, const std::string& monitor) {
+  if (mode.kind() == MonitorMode::automatic) return monitor.ends_with("acc") || monitor.ends_with("accuracy");
+  return mode.kind() == MonitorMode::max;
 }
 
-double worst(bool larger_is_better) {
-  const double infinity = std::numeric_limits<double>::infinity();
-  return larger_is_better ? -infinity : infinity;
+// Anything is better than nothing; NaN never is better than a number, and no number better than NaN.
+bool is_better(double now, const std::optional<double>& best, bool larger, double margin) {
+  if (!best) return true;
+  return larger ? now - margin > *best : now + margin < *best;
 }
 
-double monitored(const char* callback, const std::string& monitor, const Logs& logs) {
-  const auto found = logs.find(monitor);
-  if (found != logs.end()) return found->second;
-  std::vector<std::string> names;
-  for (const auto& entry : logs) names.push_back(entry.first);
-  throw ValueError(fmt::format("{}: there is no \"{}\" to monitor; this fit logs {}{}", callback, monitor, fmt::join(names, ", "),
-                               monitor.starts_with("val_") ? "; give fit validation_data or a validation_split" : ""));
-}
+// Unlike fmt::print it never throws: a closed pipe must not cost the training.
+void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
-// "{epoch:02d}-{val_loss:.2f}" with the epoch from 1 and the logs, as Keras fills it.
-std::string filled_path(const std::string& path, std::int64_t epoch, const Logs& logs) {
-  fmt::dynamic_format_arg_store<fmt::format_context> arguments;
-  arguments.push_back(fmt::arg("epoch", epoch + 1));
-  for (const auto& [name, value] : logs) arguments.push_back(fmt::arg(name.c_str(), value));
-  try {
-    return fmt::vformat(path, arguments);
-  } catch (const fmt::format_error& error) {
-    throw ValueError(fmt::format("ModelCheckpoint: path \"{}\" cannot be filled in: {}; it may use {{epoch}} and the names in the logs", path, error.what()));
-  }
+bool is_validation(const std::string& name) { return name.starts_with("val_"); }
+
+// Refused before the first step: at the end of an epoch the training would be lost.
+void check_monitor(const char* callback, const std::string& monitor, const Trainer& trainer) {
+  const std::vector<std::string> names = trainer.log_names();
+  if (std::find(names.begin(), names.end(), monitor) != names.end()) return;
+  const bool validated = std::any_of(names.begin(), names.end(), is_validation);
+  throw ValueError(fmt::format("{}: there is no \"{}\" to monitor{}; this fit logs {}{}", callback, monitor,
+                               core::did_you_mean(monitor, std::span<const std::string>(names)), fmt::join(names, ", "),
+                               is_validation(monitor) && !validated ? "; give fit validation_data or a validation_split" : ""));
 }
 
 }  // namespace
 
-// ---- EarlyStopping -----------------------------------------------------------------------------------------------
-
-EarlyStopping::EarlyStopping(EarlyStoppingOptions options) : options_(std::move(options)) {
-  if (options_.patience < 0) throw ValueError(fmt::format("EarlyStopping: patience is {}; it must be 0 or more", options_.patience));
-  larger_is_better_ = monitors_upwards("EarlyStopping", options_.mode, options_.monitor);
+MonitorMode::MonitorMode(const std::string& name) {
+  static constexpr std::array<std::string_view, 3> known{"auto", "min", "max"};
+  const auto found = std::find(known.begin(), known.end(), name);
+  if (found == known.end())
+    throw ValueError(
+        fmt::format("mode is \"{}\"{}; it may be \"auto\", \"min\" or \"max\"", name, core::did_you_mean(name, std::span<const std::string_view>(known))));
+  kind_ = static_cast<Kind>(found - known.begin());
 }
 
-void EarlyStopping::on_train_begin(Trainer& /*trainer*/) {
+// ---- EarlyStopping -----------------------------------------------------------------------------------------------
+
+EarlyStopping::EarlyStopping(EarlyStoppingOptions options)
+    : options_(std::move(options)), larger_is_better_(larger_is_better(options_.mode, options_.monitor)) {
+  if (options_.patience < 0) throw ValueError(fmt::format("EarlyStopping: patience is {}; it must be 0 or more", options_.patience));
+}
+
+void EarlyStopping::on_train_begin(Trainer& trainer) {
+  check_monitor("EarlyStopping", options_.monitor, trainer);
   wait_ = 0;
   stopped_epoch_ = -1;
   best_epoch_ = 0;
-  best_ = std::isnan(options_.baseline) ? worst(larger_is_better_) : options_.baseline;
+  best_.reset();
 }
 
 void EarlyStopping::on_epoch_end(Trainer& trainer, const Logs& logs) {
-  if (trainer.epoch() < options_.start_from_epoch) return;
-  // With a validation_freq above 1 the number is missing in some epochs.
-  if (!logs.contains(options_.monitor) && options_.monitor.starts_with("val_") && trainer.epoch() + 1 < trainer.epochs()) return;
-  const double now = monitored("EarlyStopping", options_.monitor, logs);
-  ++wait_;
+  const auto found = logs.find(options_.monitor);
+  if (found == logs.end() || trainer.epoch() < options_.start_from_epoch) return;
+  const double now = found->second;
   const double margin = std::abs(options_.min_delta);
-  const bool better = larger_is_better_ ? now - margin > best_ : now + margin < best_;
-  if (better) {
+  ++wait_;
+  if (is_better(now, best_, larger_is_better_, margin)) {
     best_ = now;
     best_epoch_ = trainer.epoch();
-    wait_ = 0;
     if (options_.restore_best_weights) trainer.remember_weights();
-    return;
-  }
-  if (wait_ >= options_.patience && trainer.epoch() > 0) {
+    if (is_better(now, options_.baseline, larger_is_better_, margin)) wait_ = 0;
+  } else if (wait_ >= options_.patience && trainer.epoch() > 0) {
     stopped_epoch_ = trainer.epoch();
     trainer.stop();
   }
 }
 
 void EarlyStopping::on_train_end(Trainer& trainer, const Logs& /*logs*/) {
-  if (options_.restore_best_weights && std::isfinite(best_) && best_ != options_.baseline) trainer.restore_weights();
-  if (options_.verbose > 0 && stopped_epoch_ >= 0) std::printf("Epoch %lld: early stopping\n", static_cast<long long>(stopped_epoch_ + 1));
+  const bool speaks = options_.verbose > 0;
+  if (speaks && stopped_epoch_ >= 0) say(fmt::format("Epoch {}: early stopping\n", stopped_epoch_ + 1));
+  if (!options_.restore_best_weights || !best_) return;
+  if (speaks) say(fmt::format("Restoring model weights from the end of the best epoch: {}.\n", best_epoch_ + 1));
+  trainer.restore_weights();
 }
 
 // ---- ModelCheckpoint ---------------------------------------------------------------------------------------------
 
-ModelCheckpoint::ModelCheckpoint(std::string path, ModelCheckpointOptions options) : path_(std::move(path)), options_(std::move(options)) {
-  larger_is_better_ = monitors_upwards("ModelCheckpoint", options_.mode, options_.monitor);
+ModelCheckpoint::ModelCheckpoint(std::string path, ModelCheckpointOptions options)
+    : path_(std::move(path)),
+      options_(std::move(options)),
+      larger_is_better_(larger_is_better(options_.mode, options_.monitor)),
+      best_(options_.initial_value_threshold) {
+  const auto steps = options_.save_freq.steps();
+  if (steps && *steps < 1) throw ValueError(fmt::format("ModelCheckpoint: save_freq is {}; it must be \"epoch\" or 1 or more steps", *steps));
+  if (steps && options_.save_best_only && is_validation(options_.monitor))
+    throw ValueError(fmt::format("ModelCheckpoint: monitor \"{}\" is known at the end of an epoch only, save_freq is {} steps; use \"epoch\"",
+                                 options_.monitor, *steps));
 }
 
-void ModelCheckpoint::on_train_begin(Trainer& /*trainer*/) { best_ = worst(larger_is_better_); }
+void ModelCheckpoint::on_train_begin(Trainer& trainer) {
+  if (options_.save_best_only) check_monitor("ModelCheckpoint", options_.monitor, trainer);
+  names_ = trainer.log_names();
+  filled_path(trainer, {});  // a misspelt name is refused before the first step
+}
+
+void ModelCheckpoint::on_train_batch_end(Trainer& trainer, const Logs& logs) {
+  if (!options_.save_freq.steps() || ++unsaved_steps_ < *options_.save_freq.steps()) return;
+  unsaved_steps_ = 0;
+  save(trainer, logs);
+}
 
 void ModelCheckpoint::on_epoch_end(Trainer& trainer, const Logs& logs) {
-  if (options_.save_best_only) {
-    const double now = monitored("ModelCheckpoint", options_.monitor, logs);
-    if (!(larger_is_better_ ? now > best_ : now < best_)) return;
-    best_ = now;
+  if (!options_.save_freq.steps()) save(trainer, logs);
+}
+
+std::string ModelCheckpoint::filled_path(const Trainer& trainer, const Logs& logs) const {
+  fmt::dynamic_format_arg_store<fmt::format_context> arguments;
+  arguments.push_back(fmt::arg("epoch", trainer.epoch() + 1));
+  if (options_.save_freq.steps()) arguments.push_back(fmt::arg("batch", trainer.step()));
+  for (const std::string& name : names_) {
+    const auto found = logs.find(name);
+    arguments.push_back(fmt::arg(name.c_str(), found == logs.end() ? std::numeric_limits<double>::quiet_NaN() : found->second));
   }
-  const std::string path = filled_path(path_, trainer.epoch(), logs);
-  if (options_.save_weights_only)
+  try {
+    return fmt::vformat(path_, arguments);
+  } catch (const fmt::format_error& error) {
+    throw ValueError(fmt::format("ModelCheckpoint: path \"{}\" cannot be filled in: {}; it may use epoch, {}{}", path_, error.what(),
+                                 options_.save_freq.steps() ? "batch, " : "", fmt::join(names_, ", ")));
+  }
+}
+
+void ModelCheckpoint::save(Trainer& trainer, const Logs& logs) {
+  if (options_.save_best_only) {
+    const auto found = logs.find(options_.monitor);
+    if (found == logs.end() || !is_better(found->second, best_, larger_is_better_, 0)) return;
+    best_ = found->second;
+  }
+  const std::string path = filled_path(trainer, logs);
+  if (options_.save_weights_only) {
+    const std::string folder = std::filesystem::path(path).parent_path().string();
+    if (!folder.empty()) io::make_directories(folder);
     trainer.save_weights(path);
-  else
+  } else {
     trainer.save(path);
-  if (options_.verbose > 0) std::printf("Epoch %lld: saved to %s\n", static_cast<long long>(trainer.epoch() + 1), path.c_str());
+  }
+  if (options_.verbose > 0) say(fmt::format("Epoch {}: saved to {}\n", trainer.epoch() + 1, path));
 }
 
 // ---- CSVLogger ---------------------------------------------------------------------------------------------------
 
 CSVLogger::CSVLogger(std::string path, CSVLoggerOptions options) : path_(std::move(path)), options_(std::move(options)) {}
 
-void CSVLogger::on_train_begin(Trainer& /*trainer*/) {
+void CSVLogger::on_train_begin(Trainer& trainer) {
   text_.clear();
-  columns_.clear();
-  if (!options_.append) return;
-  try {
+  columns_ = trainer.log_names();
+  std::erase_if(columns_, is_validation);
+  const std::size_t measured = columns_.size();
+  for (std::size_t i = 0; i < measured; ++i) columns_.push_back("val_" + columns_[i]);
+  if (options_.append && std::filesystem::exists(path_)) {
     const std::vector<std::byte> old = io::read_file(path_);
     text_.assign(reinterpret_cast<const char*>(old.data()), old.size());
-  } catch (const IoError&) {
-    text_.clear();  // no file yet: appending to nothing is starting
   }
+  if (text_.empty()) text_ = fmt::format("epoch{}{}\n", options_.separator, fmt::join(columns_, options_.separator));
+  write();
 }
 
 void CSVLogger::on_epoch_end(Trainer& trainer, const Logs& logs) {
-  if (columns_.empty()) {
-    for (const auto& entry : logs) columns_.push_back(entry.first);
-    if (text_.empty()) text_ = fmt::format("epoch{}{}\n", options_.separator, fmt::join(columns_, options_.separator));
-  }
   text_ += std::to_string(trainer.epoch());
   for (const std::string& column : columns_) {
     const auto found = logs.find(column);
     text_ += options_.separator + (found == logs.end() ? "NA" : fmt::format("{}", found->second));
   }
   text_ += '\n';
-  // Written whole each time: a few lines, and a reader never sees half of one.
-  io::write_file_atomically(path_, std::as_bytes(std::span(text_)));
+  write();
 }
+
+// Whole each time: a few lines, and a reader never sees half of one.
+void CSVLogger::write() const { io::write_file_atomically(path_, std::as_bytes(std::span(text_))); }
 
 }  // namespace linn

@@ -27,8 +27,9 @@ FitLoop::FitLoop(Training& training, const Tensor& x, const Tensor& y, const Fit
   samples_ = training.checked(x, y, options.sample_weight);
   split_validation();
   add_class_weight(samples_, options.class_weight, training.graph_.output_shape());  // of the training samples alone, as in Keras
-  const std::int64_t all = core::ceil_div(samples_.count(), options.batch_size);
-  steps_per_epoch_ = options.steps_per_epoch == 0 ? all : std::min(options.steps_per_epoch, all);
+  batches_ = core::ceil_div(samples_.count(), options.batch_size);
+  pass_step_ = batches_;  // the first epoch begins a pass
+  steps_per_epoch_ = options.steps_per_epoch == 0 ? batches_ : std::min(options.steps_per_epoch, batches_);
   first_step_ = training.steps_;
   // First in line, so that what the user's callbacks print comes below the epoch's line.
   if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress(options.verbose, stdout));
@@ -47,9 +48,11 @@ void FitLoop::check_options() const {
 }
 
 void FitLoop::split_validation() {
-  if (options_.validation_data.x.defined()) {
-    const ValidationData& data = options_.validation_data;
-    validation_ = training_.checked(data.x, data.y, data.sample_weight);
+  const ValidationData& given = options_.validation_data;
+  if (!given.x.defined() && (given.y.defined() || given.sample_weight.defined()))
+    throw ValueError(fmt::format("fit: validation_data has {}, but no x", given.y.defined() ? "y" : "sample_weight"));
+  if (given.x.defined()) {
+    validation_ = training_.checked(given.x, given.y, given.sample_weight);
     return;
   }
   if (options_.validation_split == 0) return;
@@ -64,10 +67,27 @@ void FitLoop::split_validation() {
 
 double FitLoop::seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - epoch_start_).count(); }
 
+std::vector<std::string> FitLoop::log_names() const {
+  std::vector<std::string> names;
+  for (const auto& entry : training_.logs_of({})) {
+    names.push_back(entry.first);
+    if (validation_) names.push_back("val_" + entry.first);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Steps of all epochs. A pass through the data is several epochs with steps_per_epoch, and the last of them may be a short one.
+std::int64_t FitLoop::planned_steps() const {
+  const std::int64_t epochs = std::max<std::int64_t>(options_.epochs - options_.initial_epoch, 1);
+  const std::int64_t steps = options_.steps_per_epoch == 0 ? batches_ : std::min(options_.steps_per_epoch, batches_);
+  const std::int64_t epochs_a_pass = core::ceil_div(batches_, steps);
+  return epochs / epochs_a_pass * batches_ + epochs % epochs_a_pass * steps;
+}
+
 double FitLoop::learning_rate() const {
   if (fixed_rate_) return *fixed_rate_;
-  const std::int64_t planned = std::max<std::int64_t>(options_.epochs - options_.initial_epoch, 1) * steps_per_epoch_;
-  return training_.compile_.optimizer.description().learning_rate().at(training_.steps_ - first_step_, planned);
+  return training_.compile_.optimizer.description().learning_rate().at(training_.steps_ - first_step_, planned_steps());
 }
 
 void FitLoop::set_learning_rate(double rate) {
@@ -77,7 +97,7 @@ void FitLoop::set_learning_rate(double rate) {
 
 void FitLoop::save(const std::string& directory) { formats::save_model(directory, training_.graph_, &training_.compile_, notes_); }
 
-void FitLoop::save_weights(const std::string& path) { save_safetensors(path, formats::weights_of(training_.graph_)); }
+void FitLoop::save_weights(const std::string& path) { formats::save_weights(path, training_.graph_); }
 
 void FitLoop::remember_weights() {
   remembered_.clear();
@@ -92,38 +112,43 @@ void FitLoop::restore_weights() {
   }
 }
 
-std::vector<std::int64_t> FitLoop::order() {
-  return core::permutation(samples_.count(), training_.seed_, core::stream_of("shuffle", static_cast<std::uint64_t>(training_.epochs_)));
+void FitLoop::begin_pass() {
+  if (options_.shuffle)
+    order_ = core::permutation(samples_.count(), training_.seed_, core::stream_of("shuffle", static_cast<std::uint64_t>(training_.passes_)));
+  ++training_.passes_;
+  pass_step_ = 0;
 }
 
 Logs FitLoop::validate() {
   const std::int64_t batch = options_.validation_batch_size == 0 ? options_.batch_size : options_.validation_batch_size;
   Logs logs;
-  const BatchSums sums =
-      training_.evaluate_samples(*validation_, batch, options_.validation_steps, {options_.input_scale, options_.accuracy}, nullptr);
+  const BatchSums sums = training_.evaluate_samples(*validation_, batch, options_.validation_steps, {options_.input_scale, options_.accuracy}, callbacks_, nullptr);
   for (const auto& [name, value] : training_.logs_of(sums)) logs["val_" + name] = value;
   return logs;
+}
+
+void FitLoop::run_step(BatchSums& sums, Logs& logs) {
+  for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_begin(*this);
+  const std::int64_t n = samples_.count();
+  const std::int64_t first = pass_step_ * options_.batch_size;
+  training_.train_step(samples_, first, std::min(options_.batch_size, n - first), options_.shuffle ? &order_ : nullptr, std::min(options_.batch_size, n),
+                       {options_.input_scale, options_.accuracy}, learning_rate(), sums);
+  ++step_;
+  ++pass_step_;
+  training_.set_logs(logs, sums);
+  for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_end(*this, logs);
 }
 
 void FitLoop::run_epoch(History& history) {
   epoch_start_ = std::chrono::steady_clock::now();
   step_ = 0;
+  if (pass_step_ == batches_) begin_pass();
+  const std::int64_t left = batches_ - pass_step_;
+  steps_per_epoch_ = options_.steps_per_epoch == 0 ? left : std::min(options_.steps_per_epoch, left);
   for (const CallbackHandle& callback : callbacks_) callback->on_epoch_begin(*this);
-  const std::vector<std::int64_t> shuffled = options_.shuffle ? order() : std::vector<std::int64_t>();
-  ++training_.epochs_;
-  const std::int64_t n = samples_.count();
-  const std::int64_t batch = std::min(options_.batch_size, n);
   BatchSums sums;
   Logs logs;  // one map for all steps, so that a step allocates nothing
-  while (step_ < steps_per_epoch_ && !stopped_) {
-    const std::int64_t first = step_ * options_.batch_size;
-    const std::int64_t images = std::min(options_.batch_size, n - first);
-    training_.train_step(samples_, first, images, options_.shuffle ? &shuffled : nullptr, batch, {options_.input_scale, options_.accuracy},
-                         learning_rate(), sums);
-    ++step_;
-    training_.set_logs(logs, sums);
-    for (const CallbackHandle& callback : callbacks_) callback->on_batch_end(*this, logs);
-  }
+  while (step_ < steps_per_epoch_ && !stopped_) run_step(sums, logs);
   if (step_ < steps_per_epoch_) return;  // stopped in the middle: the epoch does not count
   if (validation_ && (epoch_ + 1) % options_.validation_freq == 0) logs.merge(validate());
   history.epoch.push_back(epoch_);

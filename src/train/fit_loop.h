@@ -21,6 +21,7 @@ class FitLoop final : public Trainer {
   std::int64_t epoch() const override { return epoch_; }
   std::int64_t epochs() const override { return options_.epochs; }
   std::int64_t steps_per_epoch() const override { return steps_per_epoch_; }
+  std::vector<std::string> log_names() const override;
   std::int64_t step() const override { return step_; }
   std::int64_t total_steps() const override { return training_.steps_; }
   double seconds() const override;
@@ -35,9 +36,11 @@ class FitLoop final : public Trainer {
  private:
   void check_options() const;
   void split_validation();
+  std::int64_t planned_steps() const;
+  void begin_pass();
   void run_epoch(History& history);
+  void run_step(BatchSums& sums, Logs& logs);
   Logs validate();
-  std::vector<std::int64_t> order();
 
   Training& training_;
   const FitOptions& options_;
@@ -45,7 +48,10 @@ class FitLoop final : public Trainer {
   std::vector<CallbackHandle> callbacks_;
   Samples samples_;
   std::optional<Samples> validation_;
-  std::int64_t steps_per_epoch_ = 0;
+  std::int64_t batches_ = 0;          // of one pass through the data
+  std::int64_t pass_step_ = 0;        // done in this pass, which may take several epochs
+  std::vector<std::int64_t> order_;   // of the samples in this pass; empty without shuffling
+  std::int64_t steps_per_epoch_ = 0;  // of this epoch
   std::int64_t epoch_ = 0;
   std::int64_t step_ = 0;
   std::int64_t first_step_ = 0;  // of the model's life, when this fit began

@@ -10,6 +10,7 @@
 
 #include "core/terminal.h"
 #include "io/json.h"
+#include "linn/error.h"
 
 namespace linn::train {
 namespace {
@@ -227,3 +228,12 @@ void EvaluateProgress::end(const Logs& logs) {
 }
 
 }  // namespace linn::train
+
+namespace linn {
+
+Verbose::Kind Verbose::numbered(std::int64_t level) {
+  if (level < 0 || level > 2) throw ValueError(fmt::format("verbose is {}; it may be 0 (nothing), 1 (a bar), 2 (a line an epoch) or \"auto\"", level));
+  return static_cast<Kind>(level);
+}
+
+}  // namespace linn

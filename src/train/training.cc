@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "core/checked.h"
 #include "linn/error.h"
@@ -70,21 +72,28 @@ void Training::train_step(const Samples& samples, std::int64_t first, std::int64
   ++steps_;
 }
 
-BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
+BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics, const std::vector<CallbackHandle>& callbacks,
                                      EvaluateProgress* shown) {
   const std::int64_t n = samples.count();
   Network& net = network(Use::evaluate, samples, std::min(batch, n), numerics);
   BatchSums total;
+  Logs logs;
+  for (const CallbackHandle& callback : callbacks) callback->on_test_begin();
   for (std::int64_t first = 0, step = 0; first < n && (steps == 0 || step < steps); first += batch, ++step) {
+    for (const CallbackHandle& callback : callbacks) callback->on_test_batch_begin(step);
     net.run(std::min(batch, n - first), {}, samples.sources(first, nullptr), &total);
-    if (shown != nullptr) shown->step(step + 1, logs_of(total));
+    set_logs(logs, total);
+    for (const CallbackHandle& callback : callbacks) callback->on_test_batch_end(step, logs);
+    if (shown != nullptr) shown->step(step + 1, logs);
   }
+  for (const CallbackHandle& callback : callbacks) callback->on_test_end(logs);
   return total;
 }
 
 void Training::set_logs(Logs& logs, const BatchSums& sums) const {
   const auto rows = static_cast<double>(std::max<std::int64_t>(sums.rows, 1));
-  logs["loss"] = sums.loss / rows;
+  const double loss = sums.loss / rows;
+  logs["loss"] = std::isnan(loss) ? std::numeric_limits<double>::quiet_NaN() : loss;  // the sign of a NaN would be shown: "-nan"
   for (std::size_t i = 0; i < compile_.metrics.size(); ++i) logs[compile_.metrics[i].name] = sums.metrics.empty() ? 0 : sums.metrics[i] / rows;
 }
 
@@ -104,14 +113,17 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
   const Samples samples = checked(x, y, options.sample_weight);
   const std::int64_t all = core::ceil_div(samples.count(), options.batch_size);
   EvaluateProgress shown(options.verbose, stdout, options.steps == 0 ? all : std::min(options.steps, all));
-  Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, {options.input_scale, options.accuracy}, &shown));
+  Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, {options.input_scale, options.accuracy}, options.callbacks, &shown));
   shown.end(logs);
   return logs;
 }
 
 Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+  const LearningRate& schedule = compile_.optimizer.description().learning_rate();
+  if (schedule.is_schedule() && schedule.cycle().total_steps == 0)
+    throw StateError("train_on_batch: the learning rate is a OneCycle, and how many steps it takes is not known here; give it .total_steps, or use fit");
   const Samples samples = checked(x, y, options);
-  const double rate = compile_.optimizer.description().learning_rate().at(steps_, 1);
+  const double rate = schedule.at(steps_, 1);
   BatchSums sums;
   train_step(samples, 0, samples.count(), nullptr, samples.count(), {options.input_scale, options.accuracy}, rate, sums);
   return logs_of(sums);
@@ -119,7 +131,7 @@ Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptio
 
 Logs Training::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
   const Samples samples = checked(x, y, options);
-  return logs_of(evaluate_samples(samples, samples.count(), 0, {options.input_scale, options.accuracy}, nullptr));
+  return logs_of(evaluate_samples(samples, samples.count(), 0, {options.input_scale, options.accuracy}, {}, nullptr));
 }
 
 std::vector<Tensor> Training::gradients(const Tensor& x, const Tensor& y, const BatchOptions& options) {

@@ -53,6 +53,7 @@ class Training {
   void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
                   std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
+                             const std::vector<CallbackHandle>& callbacks,
                              EvaluateProgress* shown);
   Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight) const;
   Samples checked(const Tensor& x, const Tensor& y, const BatchOptions& options) const;
@@ -62,7 +63,7 @@ class Training {
   std::uint64_t seed_;
   DTypePolicy dtype_policy_;
   std::int64_t steps_ = 0;   // done in the model's life
-  std::int64_t epochs_ = 0;  // begun in the model's life: the number of the next shuffle
+  std::int64_t passes_ = 0;  // through the data, begun in the model's life: the number of the next shuffle
   Slots slots_;
   std::vector<std::unique_ptr<Network>> networks_;  // the few in use, newest first
 };

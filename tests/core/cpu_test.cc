@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <tuple>
 
 #include "core/thread_count.h"
 #include "linn/error.h"
@@ -20,6 +21,19 @@ TEST(Cpu, AvailableBestFirstDownToScalar) {
   ASSERT_FALSE(list.empty());
   EXPECT_EQ(list.back(), Isa::scalar);
   EXPECT_TRUE(std::is_sorted(list.begin(), list.end(), std::greater<>()));
+}
+
+TEST(Cpu, OldOnesAreToldWhatIsNeeded) {
+  EXPECT_NO_THROW(check_baseline(true, true));
+  for (const auto& [sse4_2, popcnt, lacks] : {std::tuple(false, true, "no SSE4.2;"), std::tuple(true, false, "no POPCNT;"), std::tuple(false, false, "no SSE4.2 and")}) {
+    try {
+      check_baseline(sse4_2, popcnt);
+      ADD_FAILURE() << lacks;
+    } catch (const StateError& error) {
+      EXPECT_NE(std::string(error.what()).find(lacks), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("x86-64-v2"), std::string::npos);
+    }
+  }
 }
 
 TEST(Cpu, SetIsaCapsAndRestores) {

@@ -1,6 +1,7 @@
 #include "data/dataset.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include <limits>
 
@@ -39,6 +40,22 @@ TEST(Dataset, NpzWithOnePair) {
   save_npz(dir / "test.npz", {{"x_test", images(2)}, {"y_test", labels({1, 2})}, {"other", labels({1})}});
   EXPECT_FALSE(load_dataset(dir / "test.npz").x_train.defined());
   EXPECT_TRUE(load_dataset(dir / "test.npz").x_test.defined());
+}
+
+TEST(Dataset, MisspeltArrays) {
+  const TempDir dir;
+  save_npz(dir / "a.npz", {{"x_train", images(2)}, {"y_train", labels({1, 2})}, {"X_test", images(2)}, {"y_test", labels({1, 2})}});
+  expect_error<DataError>([&] { load_dataset(dir / "a.npz"); }, {"a.npz", "\"X_test\"", "did you mean \"x_test\"?"});
+  save_npz(dir / "b.npz", {{"x_tran", images(2)}, {"y_train", labels({1, 2})}});
+  expect_error<DataError>([&] { load_dataset(dir / "b.npz"); }, {"did you mean \"x_train\"?"});
+  save_npz(dir / "c.npz", {{"x_train", images(2)}, {"y_train", labels({1, 2})}, {"x_train2", images(1)}, {"names", labels({0})}});
+  EXPECT_NO_THROW(load_dataset(dir / "c.npz")) << "nothing that they could be meant for is missing";
+}
+
+TEST(Dataset, SaysWhereItComesFrom) {
+  EXPECT_EQ(load_dataset(kept("data", "plain.npz")).train_where, kept("data", "plain.npz") + ": x_train, y_train");
+  const std::string images = kept("data", "mnist/train-images-idx3-ubyte");
+  EXPECT_THAT(load_dataset(kept("data", "mnist")).train_where, testing::AllOf(testing::HasSubstr(images), testing::HasSubstr(", ")));
 }
 
 TEST(Dataset, DirectoryOfIdxFiles) {

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "io/json.h"
 #include "layers/description.h"
@@ -168,6 +171,21 @@ TEST(LayerConfig, UnknownNamesComeWithAGuess) {
   EXPECT_THAT(message_of<ValueError>([] { read("Activation", R"({"activation": "rellu"})"); }), AllOf(HasSubstr("rellu"), HasSubstr("did you mean"), HasSubstr("relu")));
   EXPECT_THAT(message_of<ValueError>([] { read("Dense", R"({"units": 1, "kernel_initializer": "glorot_unifrom"})"); }), HasSubstr("glorot_uniform"));
   EXPECT_THROW(read("MaxPooling2D", R"({"padding": "full"})"), ValueError);
+}
+
+TEST(LayerConfig, MisspeltNamesSayWhere) {
+  for (const auto& [class_name, config, name] : std::vector<std::array<std::string, 3>>{{"MaxPooling2D", R"({"padding": "smae"})", "smae"},
+                                                                                         {"MaxPooling2D", R"({"data_format": "channels_lsat"})", "channels_lsat"},
+                                                                                         {"Dense", R"({"units": 1, "activation": "rellu"})", "rellu"}})
+    EXPECT_THAT(message_of<ValueError>([&] { read(class_name, config); }), AllOf(HasSubstr("file: layer 3"), HasSubstr(name)));
+}
+
+TEST(LayerMessages, StridesOfAPoolingBelowOne) {
+  for (const Size2 strides : {Size2(-1), Size2(0), Size2(-1, -1), Size2(0, 0), Size2(1, -1)})
+    EXPECT_THAT(message_of<ValueError>([&] { MaxPooling2D({2, 2}, {.strides = strides}); }), HasSubstr("strides is ("));
+  EXPECT_EQ(MaxPooling2D({3, 2}).compute_output_shape({9, 8, 1}), Shape({3, 4, 1})) << "unset: the pool size";
+  EXPECT_FALSE(Size2().is_set());
+  EXPECT_NE(Size2(), Size2(0));
 }
 
 TEST(LayerMessages, NameTheLayer) {

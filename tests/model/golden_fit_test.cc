@@ -147,16 +147,19 @@ INSTANTIATE_TEST_SUITE_P(Cases, GoldenFit, testing::Range(0, static_cast<int>(go
 
 // ---- accuracy on the real thing --------------------------------------------------------------------------------
 
-TEST(NotebookFull, ThreeSeedsReach985AfterThreeEpochs) {
+double accuracy_of_notebook(std::uint64_t seed) {
   const Archive mnist = load_npz(tests::data_file("mnist.npz"));
-  double sum = 0;
-  for (const std::uint64_t seed : {1, 2, 3}) {
-    Sequential model = Sequential::from_json(tests::text_of(tests::golden("notebook_config.json")), {.seed = seed});
-    model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
-    model.fit(mnist["x_train"], mnist["y_train"], {.batch_size = 128, .epochs = 3, .verbose = Verbose::silent, .input_scale = 1.0 / 255});
-    sum += model.evaluate(mnist["x_test"], mnist["y_test"], {.verbose = Verbose::silent, .input_scale = 1.0 / 255})["accuracy"];
-  }
-  EXPECT_GE(sum / 3, 0.985);
+  Sequential model = Sequential::from_json(tests::text_of(tests::golden("notebook_config.json")), {.seed = seed});
+  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.fit(mnist["x_train"], mnist["y_train"], {.batch_size = 128, .epochs = 3, .verbose = Verbose::silent, .input_scale = 1.0 / 255});
+  return model.evaluate(mnist["x_test"], mnist["y_test"], {.verbose = Verbose::silent, .input_scale = 1.0 / 255})["accuracy"];
+}
+
+// Single seeds differ by some 0.1 %; the mean of three is what is promised.
+TEST(NotebookFull, OneSeedReaches98AfterThreeEpochs) { EXPECT_GE(accuracy_of_notebook(1), 0.98); }
+
+TEST(NotebookSlow, ThreeSeedsReach985AfterThreeEpochs) {
+  EXPECT_GE((accuracy_of_notebook(1) + accuracy_of_notebook(2) + accuracy_of_notebook(3)) / 3, 0.985);
 }
 
 }  // namespace

@@ -15,6 +15,18 @@ namespace {
 
 double luminance(Color color) { return 0.2126 * color.red + 0.7152 * color.green + 0.0722 * color.blue; }
 
+TEST(Percent, RoundsTheCountHalfUp) {
+  EXPECT_EQ(percent(2545.0 / 10000), "25.5");
+  EXPECT_EQ(percent(2544.0 / 10000), "25.4");
+  for (int count = 0; count <= 10000; ++count) {
+    const int tenths = (count + 5) / 10;  // of a percent, in whole numbers
+    EXPECT_EQ(percent(count / 10000.0), std::to_string(tenths / 10) + "." + std::to_string(tenths % 10)) << count;
+  }
+  EXPECT_EQ(percent(1), "100.0");
+  EXPECT_EQ(percent(9848.0 / 10000, 2), "98.48");
+  EXPECT_EQ(percent(1.0 / 8, 0), "13");
+}
+
 TEST(Font, EveryRowIsWhole) {
   for (const auto& block : font_blocks)
     for (const auto& row : block) EXPECT_EQ(row.size(), glyphs_in_a_block * (glyph_width + 1));

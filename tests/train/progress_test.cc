@@ -46,6 +46,7 @@ class FakeTrainer : public Trainer {
   std::int64_t epoch() const override { return epoch_; }
   std::int64_t epochs() const override { return epochs_; }
   std::int64_t steps_per_epoch() const override { return steps_per_epoch_; }
+  std::vector<std::string> log_names() const override { return {"accuracy", "loss"}; }
   std::int64_t step() const override { return step_; }
   std::int64_t total_steps() const override { return step_; }
   double seconds() const override { return seconds_; }
