@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "linn/error.h"
 #include "linn/shift.h"
+#include "model/recipes.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -36,6 +37,7 @@ struct Options {
   std::int64_t limit = 0;
   std::int64_t canvas = 0;
   std::string precision = "float32";
+  std::string recipe;
 };
 
 // Before the work, not after it: a directory that cannot be written to would lose what was learned.
@@ -45,6 +47,29 @@ void prepare_directory(const std::string& out) {
   if (!std::filesystem::is_directory(out, error)) throw IoError(fmt::format("{}: is no directory", out));
   if (::access(out.c_str(), W_OK | X_OK) != 0)
     throw IoError(fmt::format("{}: cannot write into the directory: {}", out, std::strerror(errno)));
+}
+
+// What the command line says to `compile` and `fit`: a recipe, or Adam and its numbers.
+struct Training {
+  CompileOptions compile;
+  FitOptions fit;
+};
+
+const model::Recipe& recipe_named(const std::string& name) {
+  try {
+    return model::recipe(name);
+  } catch (const ValueError& error) {
+    throw UsageError(fmt::format("--recipe: {}", error.what()));
+  }
+}
+
+Training training_of(const Options& options, std::int64_t images) {
+  if (!options.recipe.empty()) {
+    const model::Recipe& recipe = recipe_named(options.recipe);
+    return {model::compile_options(recipe), model::fit_options(recipe, images)};
+  }
+  return {{.optimizer = Adam({.learning_rate = options.learning_rate}), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}},
+          {.batch_size = options.batch_size, .epochs = options.epochs, .validation_split = options.validation_split}};
 }
 
 io::Json logs_event(const char* event, const Logs& logs) {
@@ -77,6 +102,7 @@ int run(const Options& options) {
   if (!options.out.empty()) prepare_directory(options.out);
 
   const std::int64_t images = data.x_train.shape()[0];
+  Training training = training_of(options, images);
   say(common, "{} training images of {} x {} x {} from {}\n", thousands(images), image[0], image[1], image[2], path);
   say(common, "pixels: {}\n", scale_note(data.x_train, scale));
   say(common, "model: {}, {} parameters; {} threads, seed {}\n", options.model, thousands(model.count_params()), threads(), options.seed);
@@ -87,26 +113,25 @@ int run(const Options& options) {
                 {"image_shape", {image[0], image[1], image[2]}},
                 {"parameters", model.count_params()},
                 {"input_scale", scale},
-                {"epochs", options.epochs},
-                {"batch_size", options.batch_size},
-                {"learning_rate", options.learning_rate},
+                {"recipe", options.recipe.empty() ? io::Json(nullptr) : io::Json(options.recipe)},
+                {"epochs", training.fit.epochs},
+                {"batch_size", training.fit.batch_size},
+                {"learning_rate", options.recipe.empty() ? io::Json(options.learning_rate) : io::Json(nullptr)},
                 {"precision", options.precision},
                 {"seed", options.seed},
                 {"accuracy_policy", accuracy.name()},
                 {"threads", threads()}});
   std::fflush(stdout);
 
-  model.compile(
-      {.optimizer = Adam({.learning_rate = options.learning_rate}), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
-  FitOptions fit = {.batch_size = options.batch_size,
-                    .epochs = options.epochs,
-                    .verbose = common.json() ? Verbose::silent : Verbose::automatic,
-                    .callbacks = {stop_on_interrupt()},
-                    .validation_split = options.validation_split,
-                    .input_scale = scale,
-                    .accuracy = accuracy};
+  model.compile(training.compile);
+  FitOptions& fit = training.fit;
+  fit.verbose = common.json() ? Verbose::silent : Verbose::automatic;
+  fit.callbacks = {stop_on_interrupt()};
+  fit.input_scale = scale;
+  fit.accuracy = accuracy;
   if (common.json()) {
-    const auto trained = static_cast<std::int64_t>(std::floor(static_cast<double>(images) * (1 - options.validation_split)));
+    const std::int64_t trained = fit.steps_per_epoch > 0 ? fit.steps_per_epoch * fit.batch_size
+                                                         : static_cast<std::int64_t>(std::floor(static_cast<double>(images) * (1 - fit.validation_split)));
     fit.callbacks.push_back(train::json_progress(stdout, trained));
   }
   remember_interrupt();
@@ -161,6 +186,9 @@ Action add_train(CLI::App& app) {
              "a number from 0 to less than 1", "the last share of the images, kept to measure on after each epoch")
       ->type_name("X")
       ->default_str(fmt::format("{}", options->validation_split));
+  add_text(app, "--recipe", options->recipe, fmt::format("fast: {}; in place of the four options above", model::recipe("fast").about))
+      ->type_name("NAME")
+      ->excludes("--epochs", "--batch-size", "--learning-rate", "--validation-split");
   add_whole(app, "--seed", options->seed, 0, largest_seed,
             "of first weights and shuffling: the same seed gives the same bits on any number of threads")
       ->type_name("N")
@@ -176,7 +204,7 @@ Action add_train(CLI::App& app) {
   add_precision(app, options->precision);
   add_common(app, options->common);
   app.footer(
-      "Examples:\n  linn train --out digits\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");
+      "Examples:\n  linn train --out digits\n  linn train --recipe fast --out digits\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");
   return [options] { return run(*options); };
 }
 

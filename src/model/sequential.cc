@@ -181,7 +181,7 @@ std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tens
 Profile Sequential::profile(const ProfileOptions& options) const {
   const graph::Graph& graph = state_->built_graph("profile");
   if (options.training) state_->check_compiled("profile");
-  return train::profile(graph, state_->compile ? &*state_->compile : nullptr, state_->seed, options);
+  return train::profile(graph, state_->compile ? &*state_->compile : nullptr, state_->seed, state_->dtype_policy, options);
 }
 
 // ---- weights and files -------------------------------------------------------------------------------------------

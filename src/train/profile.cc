@@ -64,7 +64,7 @@ Samples samples_of(const graph::Graph& graph, const formats::CompileConfig* comp
 // A network that is run step after step over the whole batches of its samples.
 class Steps {
  public:
-  Steps(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, const ProfileOptions& options)
+  Steps(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy, const ProfileOptions& options)
       : graph_(graph),
         compile_(compile),
         seed_(seed),
@@ -76,6 +76,7 @@ class Steps {
                   .x = samples_.x.dtype(),
                   .y = options.training ? samples_.y.dtype() : DType::f32,
                   .input_scale = options.input_scale,
+                  .dtype_policy = dtype_policy,
                   .accuracy = options.accuracy}) {
     for (graph::Variable& variable : graph_.variables()) variable.value = variable.value.clone();  // training changes them
     if (options.training) slots_ = make_slots(graph_, compile->optimizer.description());
@@ -117,11 +118,12 @@ class Steps {
 
 }  // namespace
 
-Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, const ProfileOptions& options) {
+Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy,
+                const ProfileOptions& options) {
   check_options(options);
   if (options.training && compile->loss.kind == Loss::Kind::none)
     throw StateError("profile: the model was compiled without a loss; give compile a .loss");
-  Steps steps(graph, compile, seed, options);
+  Steps steps(graph, compile, seed, dtype_policy, options);
   const plan::Roofline roofline = plan::measure_roofline();
   steps.run(steps_before);
   std::int64_t count = options.steps;
@@ -137,7 +139,7 @@ Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile
           .seconds = seconds,
           .threads = core::worker_pool().threads(),
           .isa = std::string(core::name_of(core::isa())),
-          .precision = std::string(plan::name_of(steps.network().plan().options().precision)),
+          .precision = std::string(dtype_policy.name()),
           .accuracy = options.accuracy,
           .peak_flops = roofline.flops,
           .cache_bandwidth = roofline.cache_bandwidth,

@@ -10,6 +10,7 @@
 namespace linn::train {
 
 /// `compile` may be null for prediction. Throws as `fit` and `predict` do for data that do not fit, ValueError for sizes out of range.
-Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, const ProfileOptions& options);
+Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy,
+                const ProfileOptions& options);
 
 }  // namespace linn::train
