@@ -1,9 +1,9 @@
 #include "linn/linn.h"
 
-linn::Sequential make() {
+linn::SequentialOptions make() {
 #ifdef LINN_WRONG
-  return linn::Sequential({.name = "net", .dtype_policy = "mixed_bfloat61"});
+  return {.name = "net", .dtype_policy = "mixed_bfloat61"};
 #else
-  return linn::Sequential({.name = "net", .dtype_policy = "mixed_bfloat16"});
+  return {.name = "net", .dtype_policy = "mixed_bfloat16"};
 #endif
 }

@@ -32,7 +32,7 @@ struct Bf16Contraction {
   bool relu = false;
 };
 
-/// Except round_to_bf16 these need Isa::avx512_bf16.
+/// This, pack_bf16 and round_bf16 need Isa::avx512_bf16.
 void contract_bf16(const Bf16Contraction& contraction);
 
 /// Lays b, `runs * length` rows of `columns` floats, out for `contract_bf16`: [vector of 16 columns][run][pair][column][2]. What is not
