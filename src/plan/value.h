@@ -14,7 +14,6 @@ enum class Precision : std::uint8_t {
   float64,  // internal: references only, the ground truth of gradient checks
 };
 
-
 /// The type of a value's elements: `real` is float or double, as the plan's precision says.
 enum class Element : std::uint8_t { real, u8, i32, i64, f64 };
 

@@ -1,0 +1,497 @@
+"""Runs linn and its rivals in pairs and writes the table; bench/peers installs what this needs and starts it.
+
+Each side is a process of its own that tunes and warms itself up (rivals/child.py, rivals/child.h) and then runs once for each line it
+is sent. The two of a pair run one after the other, so that a change of the machine's speed meets both, and take turns at being first.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import resource
+import select
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+RIVALS = os.path.join(HERE, "rivals")
+WORK = os.path.join(ROOT, "build", "peers")
+LINN = os.path.join(ROOT, "build", "release", "linn")
+PEERS_LINN = os.path.join(ROOT, "build", "release", "bench", "peers_linn")
+DATA = os.path.join(ROOT, "data", "mnist.npz")
+CPUS = len(os.sched_getaffinity(0))
+
+@dataclass
+class Rival:
+    name: str
+    program: str  # in RIVALS, or the compiled oneDNN program
+    avx2: dict  # the environment that keeps it to AVX2; empty: it has no such switch
+    seconds: float = 0  # a run of training; 0: as the work says
+
+
+XLA = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
+ONEDNN = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+ALL_RIVALS = {
+    "onednn": Rival("oneDNN", "onednn", ONEDNN),
+    # `fit` has a start of its own, which a longer run makes small.
+    "keras": Rival("Keras/TensorFlow", "keras_tensorflow.py", {**ONEDNN, **XLA}, seconds=4),
+    "pytorch": Rival("PyTorch", "pytorch.py", {**ONEDNN, "ATEN_CPU_CAPABILITY": "avx2"}),
+    "jax": Rival("JAX", "jax_xla.py", {**ONEDNN, **XLA}),
+    "onnxruntime": Rival("ONNX Runtime", "onnx_runtime.py", {}),
+    "openvino": Rival("OpenVINO", "open_vino.py", ONEDNN),
+    "litert": Rival("LiteRT", "lite_rt.py", {}),
+}
+
+
+@dataclass
+class Work:
+    part: str
+    title: str
+    mode: str
+    precision: str
+    batch: int
+    rivals: tuple
+    seconds: float  # a run
+    threads: int = CPUS
+
+
+WORKS = [
+    Work("train", "train float32, batch 128", "train", "f32", 128, ("onednn", "keras", "pytorch", "jax"), 1.5),
+    Work("train", "train bfloat16, batch 128", "train", "bf16", 128, ("pytorch",), 1.5),
+    Work("infer", "infer float32, batch 32", "infer", "f32", 32, ("onnxruntime", "onednn", "openvino"), 0.6),
+    Work("infer", "infer float32, batch 1000", "infer", "f32", 1000, ("onnxruntime", "onednn", "openvino"), 0.6),
+    Work("infer", "infer bfloat16, batch 128", "infer", "bf16", 128, ("openvino",), 0.6),
+    Work("single", "infer float32, batch 1, one thread", "infer", "f32", 1, ("litert", "onnxruntime", "onednn"), 0.4, threads=1),
+]
+PARTS = ("train", "infer", "single", "footprint")
+FOOTPRINT = "footprint"
+COLUMNS = {"best": "all the CPU has", "avx2": "AVX2"}
+
+
+class RivalFailed(Exception):
+    """Why there is no figure, in one line for the table."""
+
+    def __init__(self, reason):
+        reason = " ".join(reason.replace("|", "/").split())
+        super().__init__(reason if len(reason) <= 300 else reason[:297] + "...")
+
+
+START = time.monotonic()
+
+
+def say(text):
+    seconds = int(time.monotonic() - START)
+    print(f"[{seconds // 60:02}:{seconds % 60:02}] {text}", file=sys.stderr, flush=True)
+
+
+# ---- one side of a pair ------------------------------------------------------------------------------------------
+
+
+class Child:
+    """A process that answers each `go` with a measurement."""
+
+    def __init__(self, name, command, environment):
+        self.log = os.path.join(WORK, f"{name}.log")
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, bufsize=1,
+                                            env={**os.environ, **environment})
+        try:
+            self.about = self.answer(timeout=600)["ready"]
+        except RivalFailed:
+            self.close()
+            raise
+
+    def answer(self, timeout):
+        if not select.select([self.process.stdout], [], [], timeout)[0]:
+            raise RivalFailed(f"no answer in {timeout} s")
+        line = self.process.stdout.readline()
+        if not line:
+            raise RivalFailed(f"ended with status {self.process.wait()}: {self.last_words()}")
+        message = json.loads(line)
+        if "error" in message:
+            raise RivalFailed(message["error"])
+        return message
+
+    def last_words(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            lines = [line.strip() for line in log if line.strip()]
+        return lines[-1] if lines else "it said nothing"
+
+    def go(self):
+        try:
+            self.process.stdin.write("go\n")
+        except OSError:
+            raise RivalFailed(f"ended with status {self.process.wait()}: {self.last_words()}") from None
+        message = self.answer(timeout=300)
+        return message["images"] / message["seconds"], message.get("loss")
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def environment_of(isa, switch, threads):
+    return {"OMP_NUM_THREADS": str(threads), **(switch if isa == "avx2" else {})}
+
+
+def require_installed(name):
+    """bench/peers leaves a file with the reason for what it could not install."""
+    missing = os.path.join(WORK, f"missing-{name}")
+    if os.path.exists(missing):
+        with open(missing, encoding="utf-8") as file:
+            raise RivalFailed(file.read())
+
+
+def start(name, work, isa, seconds):
+    raw = name == "onednn"
+    arguments = [f"mode={work.mode}", f"precision={work.precision}", f"batch={work.batch}", f"threads={work.threads}", f"seconds={seconds}",
+                 f"data={WORK if raw else DATA}", f"weights={os.path.join(WORK, 'weights.npz')}"]
+    if name == "linn":
+        return Child(name, [PEERS_LINN, *arguments], environment_of(isa, {"LINN_ISA": "avx2"}, work.threads))
+    require_installed(name)
+    rival = ALL_RIVALS[name]
+    program = [os.path.join(WORK, "onednn")] if raw else [sys.executable, os.path.join(RIVALS, rival.program)]
+    return Child(name, [*program, *arguments], environment_of(isa, rival.avx2, work.threads))
+
+
+# ---- pairs -------------------------------------------------------------------------------------------------------
+
+
+def same_network(work, linn, rival):
+    """Both sides have the same weights and so must give the same probabilities."""
+    ours, theirs = linn.about["outputs"], rival.about["outputs"]
+    allowed = 1e-4 if work.precision == "f32" else 0.03
+    if len(ours) != len(theirs):
+        raise RivalFailed(f"it sent {len(theirs)} probabilities, linn {len(ours)}")
+    apart = [abs(a - b) for a, b in zip(ours, theirs)]
+    if not all(difference <= allowed for difference in apart):  # NaN is not
+        far = max(apart, key=lambda difference: (difference != difference, difference))
+        raise RivalFailed(f"its probabilities are not linn's: {far:.2g} apart, {allowed} is allowed")
+
+
+def measure_pairs(work, isa, name, linn, options):
+    rival = start(name, work, isa, options.seconds or (work.mode == "train" and ALL_RIVALS[name].seconds) or work.seconds)
+    try:
+        same_network(work, linn, rival)
+        say(f"  {ALL_RIVALS[name].name}: {rival.about['setting']} (tried: {tried(rival.about['trials'])})")
+        ours, theirs, loss = [], [], None
+        for pair in range(options.pairs):
+            for side in (linn, rival) if pair % 2 == 0 else (rival, linn):
+                time.sleep(0.02)  # lets the threads of the one before stop spinning
+                rate, loss_now = side.go()
+                (ours if side is linn else theirs).append(rate)
+                if side is rival:
+                    loss = loss_now
+            say(f"  pair {pair + 1}/{options.pairs}: linn {ours[-1]:,.0f}, {ALL_RIVALS[name].name} {theirs[-1]:,.0f} images/s, "
+                f"ratio {ours[-1] / theirs[-1]:.2f}")
+        if work.mode == "train" and not options.quick and not (loss is not None and loss < 1):
+            raise RivalFailed(f"it does not learn: its loss is {loss}")
+        return {"linn": ours, "rival": theirs, "about": rival.about, "linn_about": linn.about}
+    finally:
+        rival.close()
+
+
+def tried(trials):
+    return "; ".join(f"{name}: {value if isinstance(value, str) else format(value, ',.0f') + ' images/s'}" for name, value in trials.items())
+
+
+def measure_work(work, options):
+    """Rows by column and rival: figures, or the reason why there are none."""
+    rows = {}
+    for isa in options.isas:
+        say(f"{work.title}, {COLUMNS[isa]}")
+        wanted = [name for name in work.rivals if name in options.rivals]
+        try:
+            linn = start("linn", work, isa, options.seconds or min(1, work.seconds))
+        except RivalFailed as failure:
+            say(f"  linn: NOT MEASURED: {failure}")
+            rows[isa] = {name: {"reason": f"linn: {failure}"} for name in wanted}
+            continue
+        rows[isa] = {}
+        for name in wanted:
+            try:
+                rows[isa][name] = measure_pairs(work, isa, name, linn, options)
+            except RivalFailed as failure:
+                say(f"  {ALL_RIVALS[name].name}: NOT MEASURED: {failure}")
+                rows[isa][name] = {"reason": str(failure)}
+                if linn.process.poll() is not None:
+                    raise
+        linn.close()
+    return rows
+
+
+# ---- footprint ---------------------------------------------------------------------------------------------------
+
+
+def run_whole(command):
+    """Seconds from start to exit, and the peak of resident memory in MB."""
+    with tempfile.TemporaryFile() as words:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=words, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            words.seek(0)
+            lines = words.read().decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise RivalFailed(f"{os.path.basename(command[0])} ended with status {process.returncode}: {lines[-1]}")
+    return seconds, usage.ru_maxrss / 1e3
+
+
+def measure_footprint(options):
+    keras = [sys.executable, os.path.join(RIVALS, "keras_footprint.py")]
+    rows = {}
+
+    def row(title, unit, pairs, ours, theirs):
+        say(f"footprint: {title}")
+        try:
+            require_installed("keras")
+            ours(), theirs()  # once before: files into the page cache
+            figures = [(ours(), theirs()) for _ in range(pairs)]
+            rows[title] = {"unit": unit, "linn": [pair[0] for pair in figures], "rival": [pair[1] for pair in figures]}
+            say(f"  linn {statistics.median(rows[title]['linn']):.4g} {unit}, Keras {statistics.median(rows[title]['rival']):.4g} {unit}")
+        except RivalFailed as failure:
+            say(f"  NOT MEASURED: {failure}")
+            rows[title] = {"unit": unit, "reason": str(failure)}
+
+    def stripped():
+        with tempfile.TemporaryDirectory() as folder:
+            copy = shutil.copy(LINN, folder)
+            subprocess.run(["strip", copy], check=True)
+            return os.path.getsize(copy) / 1e6
+
+    summary = [LINN, "summary"], [*keras, "summary"]
+    row("`summary` of the network, start to exit", "s", options.pairs, lambda: run_whole(summary[0])[0], lambda: run_whole(summary[1])[0])
+    # A process starts with its parent's peak; this one is smaller than what it measures.
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    say(f"footprint: this process itself peaks at {before:.0f} MB")
+    row("peak memory of training an epoch, batch 128", "MB", 1 if options.quick else 3,
+        lambda: run_whole([LINN, "train", "--data", DATA, "--epochs", "1", "--batch-size", "128"])[1],
+        lambda: run_whole([*keras, "train", DATA])[1])
+    row("size on the disk (linn: stripped; Keras: with TensorFlow and all they require)", "MB", 1, stripped,
+        lambda: int(subprocess.check_output([*keras, "size"], text=True)) / 1e6)
+    return {"best": {"keras": rows}}
+
+
+# ---- the table ---------------------------------------------------------------------------------------------------
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        fields = dict(line.split(":", 1) for line in info.read().split("\n\n")[0].splitlines() if ":" in line)
+    fields = {key.strip(): value.strip() for key, value in fields.items()}
+    flags = fields.get("flags", "").split()
+    widest = [name for name in ("avx2", "avx512f", "avx512_bf16") if name in flags]
+    return f'{fields.get("model name", platform.machine())}, family {fields.get("cpu family")} model {fields.get("model")}, {CPUS} CPUs, {" ".join(widest)}'
+
+
+def has_avx512():
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        return "avx512f" in info.read()
+
+
+def text_of(command):
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+
+
+def spread(values, form):
+    return f"{form(statistics.median(values))} ({form(min(values))} - {form(max(values))})"
+
+
+def ratio_of(row, smaller_is_better=False):
+    return [theirs / ours if smaller_is_better else ours / theirs for ours, theirs in zip(row["linn"], row["rival"])]
+
+
+def cells(row, single):
+    """linn's figure, the rival's, and the ratio."""
+    if row is None:
+        return ["not measured", "", ""]
+    if "reason" in row:
+        return ["", f"not measured: {row['reason']}", ""]
+    form = (lambda rate: f"{1e6 / rate:.1f} us") if single else (lambda rate: f"{rate:,.0f}")
+    middle = lambda values: form(statistics.median(values))
+    return [middle(row["linn"]), middle(row["rival"]), "**{}**{}".format(*spread(ratio_of(row), lambda r: f"{r:.2f}").partition(" ")[::2]).replace("**(", "** (")]
+
+
+def speed_table(results):
+    isas = list(COLUMNS)
+    head = "| work | rival | " + " | ".join(f"{side}, {COLUMNS[isa]}" for isa in isas for side in ("linn", "rival", "ratio")) + " |"
+    lines = [head, "|" + "---|" * (2 + 3 * len(isas))]
+    for work in WORKS:
+        rows = results.get(work.title, {}).get("rows", {})
+        for name in work.rivals:
+            line = [work.title, ALL_RIVALS[name].name]
+            for isa in isas:
+                line += cells(rows.get(isa, {}).get(name), work.batch == 1)
+                if isa == "avx2" and not ALL_RIVALS[name].avx2:
+                    line[-2] += " (no switch)"
+            lines.append("| " + " | ".join(line) + " |")
+    return "\n".join(lines)
+
+
+def footprint_table(results):
+    rows = results.get(FOOTPRINT, {}).get("rows", {}).get("best", {}).get("keras", {})
+    lines = ["| what | linn | Keras | ratio |", "|---|---|---|---|"]
+    for title, row in rows.items():
+        if "reason" in row:
+            lines.append(f"| {title} | | not measured: {row['reason']} | |")
+            continue
+        form = lambda value: f"{value:,.3f} {row['unit']}" if value < 10 else f"{value:,.0f} {row['unit']}"
+        lines.append(f"| {title} | {form(statistics.median(row['linn']))} | {form(statistics.median(row['rival']))} | "
+                     f"{spread(ratio_of(row, True), lambda r: f'{r:,.1f}')} |")
+    return "\n".join(lines) if rows else "not measured"
+
+
+def settings_list(results):
+    lines = []
+    for work in WORKS:
+        for isa, rows in results.get(work.title, {}).get("rows", {}).items():
+            for name, row in rows.items():
+                if "about" in row:
+                    about = row["about"]
+                    versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
+                    others = {setting: rate for setting, rate in about["trials"].items() if setting != about["setting"]}
+                    lines.append(f"- {work.title}, {COLUMNS[isa]}: {versions}: **{about['setting']}**" + (f"; tried: {tried(others)}" if others else ""))
+    return "\n".join(lines)
+
+
+def call_costs(results):
+    """What a call of predict costs, from the trials of linn's side."""
+    lines = []
+    for work in WORKS:
+        rows = results.get(work.title, {}).get("rows", {}).get("best", {})
+        about = next((row["linn_about"] for row in rows.values() if "linn_about" in row), None)
+        if about and len(about["trials"]) > 1 and not any(isinstance(rate, str) for rate in about["trials"].values()):
+            lines.append(f"- {work.title}: " + "; ".join(f"{name}: {1e6 * work.batch / rate:,.2f} us a batch" for name, rate in about["trials"].items()))
+    return "\n".join(lines)
+
+
+def runs_list(results):
+    lines = []
+    for title, result in results.items():
+        lines.append(f"- {title}: {result['when']}, {result['linn']}, {result['pairs']} pairs, load average {result['load']:.2f} at its start; {result['machine']}")
+    return "\n".join(lines)
+
+
+def switches():
+    lines = []
+    for rival in ALL_RIVALS.values():
+        how = " ".join(f"`{name}={value}`" for name, value in rival.avx2.items())
+        lines.append(f"- {rival.name}: {how or 'no switch: its AVX2 column has it with all that the CPU has'}")
+    return "\n".join(lines)
+
+
+def report(results):
+    return f"""# Measured side by side
+
+`bench/peers` writes this page. Works are the notebook's network (README.md) on MNIST; figures are images/s, or microseconds for an image
+where they say us, medians. **Ratio**: how many times as fast linn is, the median of the alternating pairs of one run, with its range. The
+columns: with all that the CPU has, and both sides kept to AVX2.
+
+{speed_table(results)}
+
+{footprint_table(results)}
+
+## What is timed
+Every side is a warm process; nothing is timed but the work: no start, no reading of files, no compilation. All have the same weights, and a
+rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) or, in training, if its loss falls.
+- Training: as many batches as take a second or more (linn at most an epoch), shuffled, Adam. linn and Keras: `fit`, loss and accuracy kept;
+  the others: a loop that keeps the loss. linn reads uint8 and scales each batch on its way in; the others have float32 pixels, scaled beforehand.
+- Inference: batches in memory, 64 different ones in turn, one call each: linn `predict` of uint8 images, the others float32 images that are
+  scaled already, with bound inputs where they can. Rivals in Python are called through the shortest way that they have.
+- Threads: {CPUS}, one in the works that say so.
+- linn: one setting. A rival: each of its settings is tried (best of three short runs) and the quickest goes into the pairs. Those taken:
+
+{settings_list(results)}
+
+What a call of linn's `predict` costs, by linn's own trials (one call a batch is what the table has):
+
+{call_costs(results)}
+
+## Kept to AVX2 by
+- linn: `LINN_ISA=avx2`
+{switches()}
+
+## Runs
+{runs_list(results)}
+"""
+
+
+# ---- the whole ---------------------------------------------------------------------------------------------------
+
+
+def read_options():
+    parser = argparse.ArgumentParser(prog="bench/peers", description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--pairs", type=int)
+    parser.add_argument("--rivals", default=",".join(ALL_RIVALS))
+    parser.add_argument("--isa", choices=list(COLUMNS))
+    options = parser.parse_args()
+    for part in options.parts:
+        if part not in PARTS:
+            parser.error(f"part '{part}': {', '.join(PARTS)} are allowed")
+    options.rivals = options.rivals.split(",")
+    for name in options.rivals:
+        if name not in ALL_RIVALS:
+            parser.error(f"rival '{name}': {', '.join(ALL_RIVALS)} are allowed")
+    options.parts = options.parts or PARTS
+    options.pairs = options.pairs or (2 if options.quick else 11)
+    options.seconds = 0.1 if options.quick else None
+    options.isas = [options.isa] if options.isa else [isa for isa in COLUMNS if isa == "best" or has_avx512()]
+    return options
+
+
+def main():
+    options = read_options()
+    file = os.path.join(WORK, "quick.json" if options.quick else "results.json")
+    results = {}
+    if os.path.exists(file):
+        with open(file, encoding="utf-8") as old:
+            results = json.load(old)
+    sys.path.insert(0, RIVALS)
+    import network
+
+    network.write_files(WORK, DATA)
+    commit = text_of(["git", "rev-parse", "--short", "HEAD"]) + ("+" if text_of(["git", "status", "--porcelain", "-uno"]) else "")
+
+    def keep(title, rows):
+        old = results.get(title, {}).get("rows", {})
+        merged = {isa: {**old.get(isa, {}), **rows.get(isa, {})} for isa in COLUMNS}
+        results[title] = {"rows": merged, "when": f"{datetime.date.today()}", "linn": f"{text_of([LINN, '--version'])} ({commit})",
+                          "pairs": options.pairs, "load": load, "machine": machine()}
+        with open(file, "w", encoding="utf-8") as new:
+            json.dump(results, new)
+
+    if os.getloadavg()[0] > 0.5:
+        say(f"the load average is {os.getloadavg()[0]:.1f}: other programs are running, and the figures will show it")
+    for work in WORKS:
+        if work.part in options.parts and set(work.rivals) & set(options.rivals):
+            load = os.getloadavg()[0]
+            keep(work.title, measure_work(work, options))
+    if "footprint" in options.parts and "keras" in options.rivals:
+        load = os.getloadavg()[0]
+        keep(FOOTPRINT, measure_footprint(options))
+
+    text = report(results)
+    print(text)
+    if not options.quick:
+        with open(os.path.join(HERE, "RESULTS.md"), "w", encoding="utf-8") as page:
+            page.write(text)
+    say("done" + (": quick figures mean nothing, bench/RESULTS.md is as it was" if options.quick else ": bench/RESULTS.md is written"))
+
+
+if __name__ == "__main__":
+    main()

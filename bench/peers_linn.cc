@@ -1,0 +1,100 @@
+// linn's side of bench/peers, by the public interface alone: the notebook's network on uint8 images, as a program would use it.
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "linn/linn.h"
+#include "rivals/child.h"
+
+namespace {
+
+constexpr double scale = 1.0 / 255;
+
+linn::Sequential notebook() {
+  linn::Sequential model;
+  model.add(linn::Conv2D(32, {3, 3}, {.activation = "relu", .input_shape = {28, 28, 1}}));
+  model.add(linn::MaxPooling2D({2, 2}, {.strides = 2}));
+  model.add(linn::Conv2D(32, {3, 3}, {.activation = "relu"}));
+  model.add(linn::MaxPooling2D({2, 2}, {.strides = 2}));
+  model.add(linn::Flatten());
+  model.add(linn::Dense(128, {.activation = "relu"}));
+  model.add(linn::Dense(10, {.activation = "softmax"}));
+  return model;
+}
+
+// A template, so that it compiles whether or not this linn knows precision policies.
+template <class Model>
+void set_precision(Model& model, const std::string& precision) {
+  if (precision == "f32") return;
+  if constexpr (requires { model.set_dtype_policy("mixed_bfloat16"); }) {
+    model.set_dtype_policy("mixed_bfloat16");
+  } else {
+    throw std::runtime_error("this linn has no mixed_bfloat16");
+  }
+}
+
+std::shared_ptr<linn::Sequential> prepared(const rivals::Task& task) {
+  auto model = std::make_shared<linn::Sequential>(notebook());
+  set_precision(*model, task.precision);
+  std::vector<linn::Tensor> weights;
+  for (const auto& [name, tensor] : linn::load_npz(task.weights)) weights.push_back(tensor);
+  model->set_weights(weights);
+  return model;
+}
+
+// `fit`, one epoch over as many images as asked for: shuffled, with loss and accuracy, batches converted from uint8 on their way in.
+rivals::Setting training(const rivals::Task& task, const linn::Tensor& x, const linn::Tensor& y) {
+  auto model = prepared(task);
+  model->compile({.optimizer = linn::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  return {.run = [=, batch = task.batch](int batches) {
+    const linn::FitOptions options = {.batch_size = batch, .verbose = linn::Verbose::silent, .input_scale = scale};
+    const std::int64_t images = std::int64_t{batches} * batch;
+    return model->fit(x.rows(0, images), y.rows(0, images), options)["loss"].back();
+  }};
+}
+
+// A call of `predict` for each batch, as the rivals have it; or one call for all, which shows what a call costs.
+rivals::Setting inference(const rivals::Task& task, const linn::Tensor& x, bool call_for_each) {
+  auto model = prepared(task);
+  const linn::PredictOptions options = {.batch_size = task.batch, .input_scale = scale};
+  std::vector<linn::Tensor> inputs;
+  for (int i = 0; i < rivals::most_inference_batches && std::int64_t{i + 1} * task.batch <= x.shape()[0]; ++i)
+    inputs.push_back(x.rows(std::int64_t{i} * task.batch, std::int64_t{i + 1} * task.batch));
+  const linn::Tensor all = x.rows(0, static_cast<std::int64_t>(inputs.size()) * task.batch);
+  return {.run =
+              [=](int batches) {
+                if (call_for_each)
+                  for (int i = 0; i < batches; ++i) model->predict(inputs[static_cast<std::size_t>(i) % inputs.size()], options);
+                else
+                  for (int left = batches; left > 0; left -= static_cast<int>(inputs.size()))
+                    model->predict(all.rows(0, std::min<std::int64_t>(left, static_cast<std::int64_t>(inputs.size())) * task.batch), options);
+                return 0.0;
+              },
+          .outputs =
+              [=] {
+                const linn::Tensor outputs = model->predict(x.rows(0, rivals::checked_images), options);
+                return std::vector<float>(outputs.values<float>().begin(), outputs.values<float>().end());
+              }};
+}
+
+rivals::Rival prepare(const rivals::Task& task) {
+  linn::set_threads(task.threads);
+  const linn::Archive data = linn::load_npz(task.data);
+  const linn::Tensor x = data["x_train"];
+  const linn::Tensor y = data["y_train"];
+  rivals::Rival rival = {.versions = "{}", .settings = {}, .most_batches = 0, .fixed = true};
+  if (task.trains()) {
+    rival.most_batches = static_cast<int>(x.shape()[0] / task.batch);
+    rival.settings.emplace_back("fit", [=] { return training(task, x, y); });
+  } else {
+    rival.settings.emplace_back("predict, a call for each batch", [=] { return inference(task, x, true); });
+    rival.settings.emplace_back("predict, one call for 64 batches", [=] { return inference(task, x, false); });
+  }
+  return rival;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return rivals::run_child(argc, argv, prepare); }

@@ -1,0 +1,78 @@
+"""The notebook's network for those that do not build it from layers: its weights, and the ONNX file."""
+
+import os
+
+import numpy as np
+
+# Keras's order, names and shapes.
+SHAPES = {
+    "conv2d/kernel": (3, 3, 1, 32), "conv2d/bias": (32,), "conv2d_1/kernel": (3, 3, 32, 32), "conv2d_1/bias": (32,),
+    "dense/kernel": (800, 128), "dense/bias": (128,), "dense_1/kernel": (128, 10), "dense_1/bias": (10,),
+}
+
+
+def random_weights():
+    """The same weights for all, twice as wide as Glorot's so that the probabilities differ enough to be compared."""
+    generator = np.random.default_rng(0)
+    weights = {}
+    for name, shape in SHAPES.items():
+        receptive = int(np.prod(shape[:-2]))
+        limit = 0.1 if len(shape) == 1 else 2 * (6 / (receptive * (shape[-2] + shape[-1]))) ** 0.5
+        weights[name] = generator.uniform(-limit, limit, shape).astype("float32")
+    return weights
+
+
+def write_files(folder, data):
+    """What the children read: weights.npz, and raw arrays for the program that has no .npz reader."""
+    weights = random_weights()
+    np.savez(os.path.join(folder, "weights.npz"), **weights)
+    np.concatenate([weights[name].ravel() for name in SHAPES]).tofile(os.path.join(folder, "weights.f32"))
+    with np.load(data) as file:
+        for name in ("x_train", "y_train"):
+            file[name].astype("uint8").tofile(os.path.join(folder, f"{name}.u8"))
+
+
+def load_weights(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in SHAPES}
+
+
+def channels_first(weights):
+    """The same network for images (n, 1, 28, 28): convolutions OIHW, and the first Dense in the order that flattening has then."""
+    dense = weights["dense/kernel"].reshape(5, 5, 32, 128).transpose(2, 0, 1, 3).reshape(800, 128)
+    turned = {name: value.transpose(3, 2, 0, 1) if value.ndim == 4 else value for name, value in weights.items()}
+    return {name: np.ascontiguousarray(value) for name, value in {**turned, "dense/kernel": dense}.items()}
+
+
+def onnx_model(weights, batch):
+    """The network as the bytes of an ONNX file, with a fixed batch; input "x", output "probabilities"."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    parameters = channels_first(weights)
+    nodes, last = [], "x"
+
+    def node(kind, *inputs, **attributes):
+        nonlocal last
+        name = f"{kind.lower()}_{len(nodes)}"
+        nodes.append(helper.make_node(kind, [last, *inputs], [name], **attributes))
+        last = name
+
+    for layer in ("conv2d", "conv2d_1"):
+        node("Conv", f"{layer}/kernel", f"{layer}/bias", kernel_shape=[3, 3])
+        node("Relu")
+        node("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    node("Flatten")
+    node("Gemm", "dense/kernel", "dense/bias")
+    node("Relu")
+    node("Gemm", "dense_1/kernel", "dense_1/bias")
+    node("Softmax", axis=1)
+    nodes[-1].output[0] = "probabilities"
+    graph = helper.make_graph(
+        nodes, "notebook",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 1, 28, 28])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [batch, 10])],
+        [numpy_helper.from_array(value, name) for name, value in parameters.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()

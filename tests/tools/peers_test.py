@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""bench/compare.py with pretended sides: pairs become ratios, and whoever fails is named in the table with the reason."""
+import contextlib
+import importlib.util
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import types
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SPEC = importlib.util.spec_from_file_location("compare", ROOT / "bench" / "compare.py")
+compare = importlib.util.module_from_spec(SPEC)
+sys.modules["compare"] = compare
+sys.dont_write_bytecode = True
+SPEC.loader.exec_module(compare)
+
+SIDE = """
+import json, sys
+fields = dict(argument.split("=") for argument in sys.argv[1:])
+print(json.dumps({ready!r}), flush=True)
+for line in sys.stdin:
+    print(json.dumps({answer!r}), flush=True)
+"""
+READY = {"ready": {"versions": {"Peer": "1.0"}, "setting": "best", "trials": {"best": 100.0, "other": 50.0}, "images": 32, "outputs": [0.5, 0.5]}}
+
+
+class Peers(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.saved = {name: getattr(compare, name) for name in ("WORK", "RIVALS", "PEERS_LINN")}
+        self.addCleanup(lambda: [setattr(compare, name, value) for name, value in self.saved.items()])
+        compare.WORK = compare.RIVALS = str(self.folder)
+        linn = self.folder / "linn"
+        linn.write_text(f"#!{sys.executable}\n" + self.side(READY, {"seconds": 1.0, "images": 32}))
+        linn.chmod(0o755)
+        compare.PEERS_LINN = str(linn)
+        self.work = compare.Work("infer", "infer float32, batch 32", "infer", "f32", 32, ("openvino",), 0.1)
+        self.options = types.SimpleNamespace(isas=["best"], rivals=["openvino"], pairs=3, seconds=0.1, quick=True)
+
+    def side(self, ready, answer):
+        return SIDE.format(ready=ready, answer=answer)
+
+    def rival(self, text):
+        (self.folder / "open_vino.py").write_text(text)
+        with contextlib.redirect_stderr(io.StringIO()):
+            rows = compare.measure_work(self.work, self.options)
+        results = {self.work.title: {"rows": json.loads(json.dumps(rows)), "when": "", "linn": "", "pairs": 3, "load": 0.0, "machine": ""}}
+        return rows["best"]["openvino"], compare.report(results)
+
+    def test_ratio_of_pairs(self):
+        row, page = self.rival(self.side(READY, {"seconds": 2.0, "images": 32}))
+        self.assertEqual([32.0] * 3, row["linn"])
+        self.assertEqual([16.0] * 3, row["rival"])
+        self.assertIn("| infer float32, batch 32 | OpenVINO | 32 | 16 | **2.00** (2.00 - 2.00) |", page)
+        self.assertIn("Peer 1.0: **best**; tried: other: 50 images/s", page)
+
+    def named(self, text, reason):
+        row, page = self.rival(text)
+        self.assertIn(reason, row["reason"])
+        self.assertIn(f"| OpenVINO |  | not measured: {row['reason']} |", page)
+
+    def test_one_that_computes_something_else(self):
+        other = {"ready": {**READY["ready"], "outputs": [0.5, 0.501]}}
+        self.named(self.side(other, {}), "its probabilities are not linn's: 0.001 apart")
+
+    def test_one_that_gives_nan(self):
+        other = {"ready": {**READY["ready"], "outputs": [0.5, float("nan")]}}
+        self.named(f"nan = float('nan')\n{self.side(other, {})}", "its probabilities are not linn's: nan apart")
+
+    def test_one_that_does_not_start(self):
+        self.named("import sys; sys.exit('no such | library\\n')", "ended with status 1: no such / library")
+
+    def test_one_that_says_why(self):
+        self.named("print('{\"error\": \"no bf16\\nhere\"}'.replace(chr(10), '\\\\n'))", "no bf16 here")
+
+    def test_one_that_dies_between_pairs(self):
+        self.named(f"import json\nprint(json.dumps({READY!r}), flush=True)\ninput()\nraise SystemExit('out of luck')", "ended with status 1: out of luck")
+
+    def test_one_that_was_not_installed(self):
+        (self.folder / "missing-openvino").write_text("pip install openvino: ERROR: no network\n")
+        self.named(self.side(READY, {}), "pip install openvino: ERROR: no network")
+
+    def test_linn_itself(self):
+        pathlib.Path(compare.PEERS_LINN).write_text(f"#!{sys.executable}\nprint('{{\"error\": \"no mixed_bfloat16\"}}')")
+        self.named(self.side(READY, {}), "linn: no mixed_bfloat16")
+
+
+if __name__ == "__main__":
+    unittest.main()
