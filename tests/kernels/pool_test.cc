@@ -62,11 +62,11 @@ void check_case(const Case& c, unsigned seed) {
   PoolForward::Problem asked = problem;
   asked.argmax = c.argmax;
   check::each_form<PoolForward>(asked, [&](const Implementation<PoolForward>& form) {
-    std::vector<float> dst(dst_size, untouched);
+    std::vector<float> dst(dst_size, untouched), scratch(static_cast<std::size_t>(form.scratch(asked, c.images)));
     std::vector<std::uint8_t> argmax(outputs, 99);
     std::vector<std::int32_t> wide(outputs, 99);
     const bool bytes = c.argmax && narrow && c.kind == PoolKind::max;
-    form.run(asked, {c.images, src.data(), dst.data(), bytes ? argmax.data() : nullptr, c.argmax && !narrow ? wide.data() : nullptr, nullptr});
+    form.run(asked, {c.images, src.data(), dst.data(), bytes ? argmax.data() : nullptr, c.argmax && !narrow ? wide.data() : nullptr, scratch.data()});
     if (c.kind == PoolKind::max) {
       ASSERT_TRUE(check::all_same(dst, dst_d));
     } else {

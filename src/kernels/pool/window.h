@@ -13,6 +13,11 @@ namespace linn::kernels::pool {
 struct Range {
   std::int64_t begin = 0, end = 0;
   std::int64_t size() const { return end - begin; }
+  /// What lies in both, empty at `begin` of neither if nothing does.
+  Range in(Range other) const {
+    const std::int64_t first = std::clamp(begin, other.begin, other.end);
+    return {first, std::clamp(end, first, other.end)};
+  }
 };
 
 /// One axis of a Geometry.

@@ -1,0 +1,146 @@
+// Pooling in two passes, rows first, then columns: what the separable kernels share, on every instruction set.
+//
+// The map is swept from top to bottom, four output rows at a time, some pixels of them at a time from left to right:
+//   for each new input row: `along_rows` joins the inputs of each output column and puts the result into a ring of rows
+//   `down_columns` joins the ring's rows that each output row takes, and writes the outputs.
+// The ring is all that is kept between two groups of rows: it stays in the second-level cache (`channels_at_once`), and what the two
+// passes exchange within a group in the first.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/checked.h"
+#include "kernels/geometry.h"
+#include "kernels/pool/window.h"
+
+namespace linn::kernels::pool {
+
+/// One axis of a sweep: which inputs an output takes. Forward these are the cells of a window, the outputs being windows; in a gradient
+/// the windows that see a pixel, the outputs being pixels. No dilation.
+struct Line {
+  Axis axis;
+  bool gradient = false;
+
+  std::int64_t inputs() const { return gradient ? axis.out : axis.size; }
+  std::int64_t outputs() const { return gradient ? axis.size : axis.out; }
+  Range of(std::int64_t output) const {
+    if (gradient) {
+      const Range seers = axis.seen_by(output);
+      return {std::min(seers.begin, axis.out), std::min(seers.end, axis.out)};
+    }
+    const Range cells = axis.cells(output);
+    return {axis.start(output) + cells.begin, axis.start(output) + cells.end};
+  }
+  /// Outputs that take `window` inputs each, every one of them one further than its neighbour before.
+  Range steady() const {
+    if (axis.stride != 1) return {0, 0};
+    if (!gradient) return axis.interior();
+    const std::int64_t begin = std::clamp<std::int64_t>(axis.window - 1 - axis.pad, 0, axis.size);
+    return {begin, std::clamp(axis.out - axis.pad, begin, axis.size)};
+  }
+};
+
+/// What a sweep over some channels of one image knows. The argmax lies with the windows: outputs forward, inputs in a gradient.
+struct Sweep {
+  Line rows, columns;
+  Range steady_rows, steady_columns;
+  std::int64_t channels;
+  std::int64_t src_pixel, src_row, dst_pixel, dst_row, argmax_pixel, argmax_row;
+  bool stream;  // the outputs are more than caches keep: past them
+  const float* src;
+  float* dst;
+  std::uint8_t* argmax;        // forward
+  const std::uint8_t* chosen;  // gradient
+  // The ring: values, and with an argmax what is known of it; whether a row may hold NaN.
+  std::int64_t slots;
+  float* values;
+  std::uint8_t* indices;
+  std::uint8_t* doubtful;
+  // Inputs of a group's new rows as the first pass wants them, if that is not as they come.
+  float* shares;
+  std::uint8_t* tags;
+
+  std::int64_t ring_row;  // from a row of the ring to the next
+  std::int64_t slot(std::int64_t row) const { return row % slots; }
+};
+
+/// Output rows of a group: each ring row read from the second-level cache then serves up to four.
+inline constexpr std::int64_t group_rows = 4;
+
+/// Ring rows of a sweep.
+inline std::int64_t ring_slots(const Line& rows) {
+  const std::int64_t outputs = std::min(group_rows, rows.outputs());
+  if (rows.gradient) return std::min(rows.inputs(), (outputs + rows.axis.window - 2) / rows.axis.stride + 1);
+  return std::min(rows.inputs(), (outputs - 1) * rows.axis.stride + rows.axis.window);
+}
+
+/// As many channels as leave the ring in the second-level cache, in multiples of 64.
+inline std::int64_t channels_at_once(const Line& rows, const Line& columns, std::int64_t channels) {
+  constexpr std::int64_t most = 128 * 1024, least = 64;
+  const std::int64_t fit = most / (ring_slots(rows) * columns.outputs());
+  return std::min(channels, std::max(least, fit / least * least));
+}
+
+/// From a row of the ring to the next, in elements: rows of maps are often multiples of 4096 bytes, and rows so far apart would push
+/// each other out of the first-level cache.
+inline std::int64_t ring_row(const Line& columns, std::int64_t channels) { return core::round_up(columns.outputs() * channels, 1024) + 544; }
+
+/// How the scratch of a sweep is cut, in floats; each part starts at a multiple of 16.
+struct Parts {
+  std::int64_t values, indices, doubtful, shares, tags;
+  std::int64_t total() const { return values + indices + doubtful + shares + tags; }
+};
+
+/// Windows of a call whose outputs are more bytes than this are written past the caches: the cache would not hold them until they are
+/// read, and each line would first be fetched.
+inline constexpr std::int64_t streamed_bytes = std::int64_t{4} << 20;
+
+/// Whether outputs may be streamed: many enough, and every vector of them aligned.
+inline bool streams(const float* dst, std::int64_t elements, std::int64_t pixel, std::int64_t row, std::int64_t image, std::int64_t channels) {
+  constexpr std::int64_t line = 16;
+  return elements * 4 >= streamed_bytes && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 && pixel % line == 0 && row % line == 0 &&
+         image % line == 0 && channels % line == 0;
+}
+
+/// The passes of a kernel, for the pixels `x` of a row or of some rows.
+struct Passes {
+  void (*along_row)(const Sweep& sweep, std::int64_t row, Range x);
+  void (*down_columns)(const Sweep& sweep, Range y, Range x);
+};
+
+/// Pixels joined before the second pass follows the first.
+inline std::int64_t pixels_at_once(std::int64_t channels) { return std::max<std::int64_t>(4, 512 / channels / 4 * 4); }
+
+/// Asks for the `count` inputs of a row from `first` on; those past its end are the beginning of row `below`. The machine's own
+/// prefetchers do not see through the order of a sweep, and a sweep that waits for memory takes two to three times as long.
+/// Inlined by force: GCC 12 drops calls of a function that does nothing but prefetch.
+[[gnu::always_inline]] inline void prefetch_inputs(const Sweep& sweep, std::int64_t row, std::int64_t below, std::int64_t first, std::int64_t count) {
+  constexpr std::int64_t line = 16;
+  const std::int64_t width = sweep.columns.inputs();
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const float* pixel = sweep.src + (i < width ? row * sweep.src_row + i * sweep.src_pixel : below * sweep.src_row + (i - width) * sweep.src_pixel);
+    for (std::int64_t c = 0; c < sweep.channels; c += line) __builtin_prefetch(pixel + c);
+  }
+}
+
+inline void sweep_image(const Sweep& sweep, const Passes& passes) {
+  const std::int64_t step = pixels_at_once(sweep.channels);
+  std::int64_t next = 0;
+  for (std::int64_t y = 0; y < sweep.rows.outputs(); y += group_rows) {
+    const Range ys{y, std::min(y + group_rows, sweep.rows.outputs())};
+    const Range fresh{std::max(next, sweep.rows.of(ys.begin).begin), sweep.rows.of(ys.end - 1).end};
+    for (std::int64_t row = fresh.begin; row < fresh.end; ++row) sweep.doubtful[sweep.slot(row)] = 0;
+    for (Range x{0, 0}; x.begin < sweep.columns.outputs(); x.begin = x.end) {
+      x.end = std::min(sweep.columns.outputs(), (x.begin == 0 ? sweep.steady_columns.begin : x.begin) + step);
+      for (std::int64_t row = fresh.begin; row < fresh.end; ++row) {
+        prefetch_inputs(sweep, row, row + group_rows * sweep.rows.axis.stride, sweep.columns.of(x.end - 1).end, step * sweep.columns.axis.stride);
+        passes.along_row(sweep, row, x);
+      }
+      passes.down_columns(sweep, ys, x);
+    }
+    next = std::max(next, fresh.end);
+  }
+}
+
+}  // namespace linn::kernels::pool
