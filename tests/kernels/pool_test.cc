@@ -89,7 +89,10 @@ void check_case(const Case& c, unsigned seed) {
   check::each_form<PoolInputGradient>(problem, [&](const Implementation<PoolInputGradient>& form) {
     std::vector<float> dsrc(src_size, untouched), scratch(static_cast<std::size_t>(form.scratch(problem, c.images)));
     form.run(problem, {c.images, ddst.data(), c.kind == PoolKind::max ? argmax_d.data() : nullptr, wide_argmax.data(), dsrc.data(), scratch.data()});
-    ASSERT_TRUE(check::all_same(dsrc, dsrc_f));
+    // The separable form adds in another order: the same bits where the sums are exact, as sums of whole numbers are.
+    if (form.name != "separable" || (c.kind == PoolKind::max && c.values == Values::ties)) {
+      ASSERT_TRUE(check::all_same(dsrc, dsrc_f));
+    }
     ASSERT_TRUE(check::all_within(dsrc, dsrc_d, dsrc_bound, cells + 2));
   });
 }

@@ -79,17 +79,17 @@ struct RingSource {
   }
 };
 
-/// Pixels of a row of the ring; of output o, the index counts from `o`.
+/// Pixels of a row of the ring. Of output o, the index counts from input o * stride.
 template <bool numbered>
 struct RingSink {
   float* values;
   std::uint8_t* indices;
-  std::int64_t step;
+  std::int64_t step, stride;
 
   template <class D>
   HWY_INLINE void put(D d, std::int64_t o, const Cell<D>& cell, std::int64_t c) const {
     hn::StoreU(cell.value, d, values + o * step + c);
-    if constexpr (numbered) store_bytes(d, hn::Sub(cell.index, hn::Set(hn::Rebind<std::int32_t, D>(), static_cast<std::int32_t>(o))), indices + o * step + c);
+    if constexpr (numbered) store_bytes(d, hn::Sub(cell.index, hn::Set(hn::Rebind<std::int32_t, D>(), static_cast<std::int32_t>(o * stride))), indices + o * step + c);
   }
 };
 
@@ -109,7 +109,10 @@ struct Direct {
     Cell<D> cell[vectors];
     hn::Vec<D> sum[vectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; ++v) cell[v] = in.at(d, 0, c + v * lanes), sum[v] = cell[v].value;
+    for (int v = 0; v < vectors; ++v) {
+      cell[v] = count > 0 ? in.at(d, 0, c + v * lanes) : Cell<D>{hn::Zero(d), hn::Zero(hn::Rebind<std::int32_t, D>())};
+      sum[v] = cell[v].value;
+    }
     for (std::int64_t i = 1; i < count; ++i)
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) {
@@ -130,54 +133,76 @@ struct Direct {
   }
 };
 
-/// n windows of k inputs, each one input further than the one before (n <= k), from k + n - 1 inputs read once. A maximum is made of
-/// what all n windows share and what lies before and behind it (van Herk, 1992): k + n instead of n * (k - 1) comparisons. Sums are
-/// made one by one in order, as `Direct` makes them: their bits must not depend on the place among the n.
-template <class Rule, int n, int k, class Source, class Sink>
+/// n windows of k inputs, each `stride` inputs further than the one before, from inputs read once. They have some in common:
+/// (n - 1) * stride < k. A maximum is made of what all n share and what lies before and behind it (van Herk, 1992), which for stride 1
+/// takes k + n instead of n * (k - 1) comparisons. Sums are made one by one in order, as `Direct` makes them: their bits must not depend
+/// on the place among the n.
+template <class Rule, int n, int k, int stride, class Source, class Sink>
 struct Shared {
   Source in;
   Sink out;
   std::uint8_t* doubtful;
+  static constexpr int inputs = k + (n - 1) * stride;
+
+  template <int from, int to, class D>
+  static HWY_INLINE Cell<D> joined(const Cell<D>* cell) {
+    Cell<D> result = cell[from];
+#pragma GCC unroll 16
+    for (int i = from + 1; i < to; ++i) result = Rule::join(result, cell[i]);
+    return result;
+  }
+
+  /// Windows o, o + 1, ... < n. `prefix`: what follows the inputs that all have, as far as window o has it.
+  template <int o, class D>
+  HWY_INLINE void finish(D d, const Cell<D>* cell, const Cell<D>* suffix, Cell<D> prefix, std::int64_t c) const {
+    if constexpr (o < n) {
+      constexpr int next = k + (o - 1) * stride;
+      const Cell<D> more = joined<next, next + stride, D>(cell);
+      prefix = o == 1 ? more : Rule::join(prefix, more);
+      out.put(d, o, Rule::join(suffix[o], prefix), c);
+      finish<o + 1>(d, cell, suffix, prefix, c);
+    }
+  }
+  template <int o, class D>
+  HWY_INLINE void suffixes(const Cell<D>* cell, Cell<D>* suffix) const {
+    if constexpr (o >= 0) {
+      suffix[o] = Rule::join(joined<o * stride, (o + 1) * stride, D>(cell), suffix[o + 1]);
+      suffixes<o - 1, D>(cell, suffix);
+    }
+  }
+  template <int o, class D>
+  HWY_INLINE void one_by_one(D d, const Cell<D>* cell, std::int64_t c) const {
+    if constexpr (o < n) {
+      out.put(d, o, joined<o * stride, o * stride + k, D>(cell), c);
+      one_by_one<o + 1>(d, cell, c);
+    }
+  }
 
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t c) const {
-    Cell<D> cell[k + n - 1];
+    Cell<D> cell[inputs], suffix[n];
 #pragma GCC unroll 16
-    for (int i = 0; i < k + n - 1; ++i) cell[i] = in.at(d, i, c);
+    for (int i = 0; i < inputs; ++i) cell[i] = in.at(d, i, c);
     if constexpr (Rule::minds_nan) {
       auto sum = cell[0].value;
 #pragma GCC unroll 16
-      for (int i = 1; i < k + n - 1; ++i) sum = hn::Add(sum, cell[i].value);
+      for (int i = 1; i < inputs; ++i) sum = hn::Add(sum, cell[i].value);
       if (HWY_UNLIKELY(!hn::AllTrue(d, hn::Eq(sum, sum)))) *doubtful = 1;
     }
     if constexpr (Rule::any_grouping) {
-      Cell<D> suffix = cell[n - 1], prefix = cell[k];
-#pragma GCC unroll 16
-      for (int i = n; i < k; ++i) suffix = Rule::join(suffix, cell[i]);
-      cell[n - 1] = suffix;
-#pragma GCC unroll 16
-      for (int o = n - 2; o >= 0; --o) cell[o] = Rule::join(cell[o], cell[o + 1]);
-      out.put(d, 0, cell[0], c);
-#pragma GCC unroll 16
-      for (int o = 1; o < n; ++o) {
-        out.put(d, o, Rule::join(cell[o], prefix), c);
-        if (o + 1 < n) prefix = Rule::join(prefix, cell[k + o]);
-      }
+      suffix[n - 1] = joined<(n - 1) * stride, k, D>(cell);
+      suffixes<n - 2, D>(cell, suffix);
+      out.put(d, 0, suffix[0], c);
+      finish<1>(d, cell, suffix, suffix[0], c);
     } else {
-#pragma GCC unroll 16
-      for (int o = 0; o < n; ++o) {
-        Cell<D> result = cell[o];
-#pragma GCC unroll 16
-        for (int i = 1; i < k; ++i) result = Rule::join(result, cell[o + i]);
-        out.put(d, o, result, c);
-      }
+      one_by_one<0>(d, cell, c);
     }
   }
 };
 
 /// Windows that `Shared` takes at once.
-template <int k>
-inline constexpr int shared_windows = k >= 4 ? 4 : 2;
+template <int k, int stride>
+inline constexpr int shared_windows = stride == 1 && k >= 4 ? 4 : 2;
 
 /// f(d, c) for the whole vectors among the channels. Returns the first channel left.
 template <class F>

@@ -70,87 +70,119 @@ struct MapSink {
   }
 };
 
-/// First pass: windows of columns on some pixels of an input row. k: windows of that width at stride 1; 0: any.
-template <class R, int k>
-HWY_NOINLINE void join_columns(const Sweep& s, std::int64_t row, Range x) {
-  constexpr bool numbered = R::numbered;
-  const float* src = s.src + row * s.src_row;
-  const std::int64_t ring = s.slot(row) * s.ring_row;
-  std::uint8_t* doubtful = s.doubtful + s.slot(row);
-  const auto source = [&](std::int64_t q, std::int64_t first) {
-    const std::int64_t number = row * s.columns.axis.window + first - s.columns.axis.start(q);
-    return PixelSource<numbered>{src + first * s.src_pixel, s.src_pixel, static_cast<std::int32_t>(number % 256)};
-  };
-  const auto sink = [&](std::int64_t q) {
-    return RingSink<numbered>{s.values + ring + q * s.channels, numbered ? s.indices + ring + q * s.channels : nullptr, s.channels};
-  };
-  const auto windows = [&](std::int64_t q, std::int64_t run) {
-    const Range inputs = s.columns.of(q);
-    using One = Direct<R, PixelSource<numbered>, RingSink<numbered>>;
-    for_blocks(run * s.channels, One{source(q, inputs.begin), inputs.size(), sink(q), doubtful});
-  };
+// ---- first pass ----
 
-  const Range steady = s.steady_columns.in(x);
-  std::int64_t q = x.begin;
-  for (; q < steady.begin; ++q) windows(q, 1);
-  if constexpr (k > 1) {
-    constexpr int n = shared_windows<k>;
-    if (s.channels >= static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<float>())))
-      for (; q + n <= steady.end; q += n) {
-        const std::int64_t first = s.columns.axis.start(q);
-        using Several = Shared<R, n, k, PixelSource<numbered>, RingSink<numbered>>;
-        const std::int64_t left = for_whole_vectors(s.channels, Several{source(q, first), sink(q), doubtful});
-        if (left == s.channels) continue;
-        using One = Direct<R, PixelSource<numbered>, RingSink<numbered>>;
-        for (int o = 0; o < n; ++o) for_lanes(left, s.channels, One{source(q + o, first + o), k, sink(q + o), doubtful});
-      }
+/// An input row and its place in the ring.
+template <class R>
+struct AlongRow {
+  static constexpr bool numbered = R::numbered;
+  const Sweep& s;
+  std::int64_t row;
+  const float* src;
+  std::int64_t src_pixel;
+  std::uint8_t* doubtful;
+
+  AlongRow(const Sweep& sweep, std::int64_t r)
+      : s(sweep), row(r), src(s.shares != nullptr ? s.shares + s.slot(r) * s.share_row : s.src + r * s.src_row),
+        src_pixel(s.shares != nullptr ? s.channels : s.src_pixel), doubtful(s.doubtful + s.slot(r)) {}
+
+  /// Inputs from `first` on, for output q; numbered row * window_width + column within q's window, modulo 256.
+  HWY_INLINE PixelSource<numbered> source(std::int64_t q, std::int64_t first) const {
+    const std::int64_t number = row * s.columns.axis.window + first - s.columns.axis.start(q);
+    return {src + first * src_pixel, src_pixel, static_cast<std::int32_t>(number % 256)};
   }
-  if (s.src_pixel == s.channels && q < steady.end) windows(q, steady.end - q), q = steady.end;
-  for (; q < x.end; ++q) windows(q, 1);
+  HWY_INLINE RingSink<numbered> sink(std::int64_t q) const {
+    const std::int64_t at = s.slot(row) * s.ring_row + q * s.channels;
+    return {s.values + at, numbered ? s.indices + at : nullptr, s.channels, s.columns.axis.stride};
+  }
+};
+
+/// Outputs [q, q + run), whose inputs lie side by side as they do, by themselves; channels from `first` on.
+template <class R>
+HWY_NOINLINE void join_each_column(const AlongRow<R>& a, std::int64_t q, std::int64_t run, std::int64_t first) {
+  const Range inputs = a.s.columns.of(q);
+  const Direct<R, PixelSource<R::numbered>, RingSink<R::numbered>> one{a.source(q, inputs.begin), inputs.size(), a.sink(q), a.doubtful};
+  if (first > 0) return for_lanes(first, a.s.channels, one);
+  for_blocks(run * a.s.channels, one);
 }
 
-/// Second pass: windows of rows, from the ring, on pixels [q, q + run) of output rows y. k as above.
-template <class R, int k>
-HWY_INLINE void join_rows_of(const Sweep& s, Range y, std::int64_t q, std::int64_t run) {
-  constexpr bool numbered = R::numbered;
-  const std::int64_t channels = run * s.channels, columns = s.columns.of(q).size();
-  const auto source = [&](std::int64_t first) {
+/// Windows of columns on some pixels of an input row. k: windows of that width at that stride; 0: any.
+template <class R, int k, int stride>
+HWY_NOINLINE void join_columns(const Sweep& s, std::int64_t row, Range x) {
+  const AlongRow<R> a(s, row);
+  const Range steady = s.steady_columns.in(x);
+  std::int64_t q = x.begin;
+  for (; q < steady.begin; ++q) join_each_column(a, q, 1, 0);
+  if constexpr (k > 1) {
+    constexpr int n = shared_windows<k, stride>;
+    using Several = Shared<R, n, k, stride, PixelSource<R::numbered>, RingSink<R::numbered>>;
+    if (s.channels >= static_cast<std::int64_t>(hn::MaxLanes(hn::ScalableTag<float>())))
+      for (; q + n <= steady.end; q += n) {
+        const std::int64_t left = for_whole_vectors(s.channels, Several{a.source(q, s.columns.of(q).begin), a.sink(q), a.doubtful});
+        for (int o = 0; left < s.channels && o < n; ++o) join_each_column(a, q + o, 1, left);
+      }
+  }
+  if (s.columns.axis.stride == 1 && a.src_pixel == s.channels && q < steady.end) join_each_column(a, q, steady.end - q, 0), q = steady.end;
+  for (; q < x.end; ++q) join_each_column(a, q, 1, 0);
+}
+
+// ---- second pass ----
+
+/// Pixels [q, q + run) of all rows.
+template <class R>
+struct DownColumns {
+  static constexpr bool numbered = R::numbered;
+  const Sweep& s;
+  std::int64_t q, channels;
+
+  HWY_INLINE RingSource<numbered> source(std::int64_t row) const {
     const std::int64_t at = q * s.channels;
-    return RingSource<numbered>{s.values + at, numbered ? s.indices + at : nullptr, s.ring_row, s.slots, s.slot(first)};
-  };
-  const auto sink = [&](std::int64_t row, std::int64_t count) {
+    return {s.values + at, numbered ? s.indices + at : nullptr, s.ring_row, s.slots, s.slot(s.rows.of(row).begin)};
+  }
+  HWY_INLINE MapSink<R::mode> sink(std::int64_t row) const {
     const std::int64_t base = s.rows.axis.start(row) * s.columns.axis.window;
-    return MapSink<R::mode>{s.dst + row * s.dst_row + q * s.dst_pixel, s.dst_row,
-                            numbered ? s.argmax + row * s.argmax_row + q * s.argmax_pixel : nullptr, s.argmax_row,
-                            static_cast<std::int32_t>(base % 256), static_cast<std::int32_t>(s.columns.axis.window), Divisor(count * columns), s.stream};
-  };
-  using One = Direct<R, RingSource<numbered>, MapSink<R::mode>>;
+    const std::int64_t cells = s.rows.gradient ? 1 : s.rows.of(row).size() * s.columns.of(q).size();
+    return {s.dst + row * s.dst_row + q * s.dst_pixel, s.dst_row, numbered ? s.argmax + row * s.argmax_row + q * s.argmax_pixel : nullptr, s.argmax_row,
+            static_cast<std::int32_t>(base % 256), static_cast<std::int32_t>(s.rows.axis.stride * s.columns.axis.window), Divisor(cells), s.stream};
+  }
+};
+
+/// One row by itself, channels from `first` on.
+template <class R>
+HWY_NOINLINE void join_each_row(const DownColumns<R>& a, std::int64_t row, std::int64_t first) {
+  const Direct<R, RingSource<R::numbered>, MapSink<R::mode>> one{a.source(row), a.s.rows.of(row).size(), a.sink(row), nullptr};
+  if (first > 0) return for_lanes(first, a.channels, one);
+  for_blocks(a.channels, one);
+}
+
+template <class R, int k, int stride>
+HWY_INLINE void join_rows_of(const Sweep& s, Range y, std::int64_t q, std::int64_t run) {
+  const DownColumns<R> a{s, q, run * s.channels};
   while (y.size() > 0) {
-    const Range inputs = s.rows.of(y.begin);
     if constexpr (k > 1) {
-      constexpr int n = shared_windows<k>;
+      constexpr int n = shared_windows<k, stride>;
       if (y.size() >= n && y.begin >= s.steady_rows.begin && y.begin + n <= s.steady_rows.end) {
-        using Several = Shared<R, n, k, RingSource<numbered>, MapSink<R::mode>>;
-        const std::int64_t left = for_whole_vectors(channels, Several{source(inputs.begin), sink(y.begin, k), nullptr});
-        for (int o = 0; left < channels && o < n; ++o)
-          for_lanes(left, channels, One{source(inputs.begin + o), k, sink(y.begin + o, k), nullptr});
+        using Several = Shared<R, n, k, stride, RingSource<R::numbered>, MapSink<R::mode>>;
+        const std::int64_t left = for_whole_vectors(a.channels, Several{a.source(y.begin), a.sink(y.begin), nullptr});
+        for (int o = 0; left < a.channels && o < n; ++o) join_each_row(a, y.begin + o, left);
         y.begin += n;
         continue;
       }
     }
-    for_blocks(channels, One{source(inputs.begin), inputs.size(), sink(y.begin, inputs.size()), nullptr});
+    join_each_row(a, y.begin, 0);
     ++y.begin;
   }
 }
 
-template <class R, int k>
+/// Windows of rows, from the ring, on some pixels of some output rows. k and stride as above.
+template <class R, int k, int stride>
 HWY_NOINLINE void join_rows(const Sweep& s, Range y, Range x) {
   const bool dense = s.dst_pixel == s.channels && (!R::numbered || s.argmax_pixel == s.channels);
   // Pixels of one run must have as many cells: an average divides by them.
-  const Range alike = R::mode == Mode::average ? s.columns.axis.interior().in(x) : x;
+  const Range alike = R::mode == Mode::average && !s.rows.gradient ? s.columns.axis.interior().in(x) : x;
   for (std::int64_t q = x.begin; q < x.end;) {
     const std::int64_t run = dense && q == alike.begin && alike.size() > 0 ? alike.size() : 1;
-    join_rows_of<R, k>(s, y, q, run);
+    join_rows_of<R, k, stride>(s, y, q, run);
     q += run;
   }
 }
@@ -163,37 +195,61 @@ bool any_doubtful(const Sweep& s, Range y) {
   return false;
 }
 
-template <Mode mode, int k>
-void along_row(const Sweep& s, std::int64_t row, Range x) {
-  join_columns<Rule<mode, false>, k>(s, row, x);
-  if (mode != Mode::average && HWY_UNLIKELY(s.doubtful[s.slot(row)] != 0)) join_columns<Rule<mode, mode != Mode::average>, 0>(s, row, x);
+struct Share {
+  const float* ddst;
+  float* share;
+  Divisor cells;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t c) const {
+    hn::StoreU(cells.divide(d, hn::LoadU(d, ddst + c)), d, share + c);
+  }
+};
+
+/// What each cell of some windows gets of their gradient.
+HWY_NOINLINE void divide_by_cells(const Sweep& s, std::int64_t row, Range x) {
+  const std::int64_t cells = s.rows.axis.cells(row).size();
+  const Range whole = s.columns.axis.interior();
+  for (std::int64_t q = x.begin; q < x.end; ++q) {
+    const std::int64_t columns = q >= whole.begin && q < whole.end ? s.columns.axis.window : s.columns.axis.cells(q).size();
+    for_lanes(0, s.channels, Share{s.src + row * s.src_row + q * s.src_pixel, s.shares + s.slot(row) * s.share_row + q * s.channels, Divisor(cells * columns)});
+  }
 }
 
-template <Mode mode, int k>
+template <Mode mode, int k, int stride>
+void along_row(const Sweep& s, std::int64_t row, Range x) {
+  if (s.shares != nullptr) divide_by_cells(s, row, new_inputs(s.columns, x));
+  join_columns<Rule<mode, false>, k, stride>(s, row, x);
+  if (mode != Mode::average && HWY_UNLIKELY(s.doubtful[s.slot(row)] != 0)) join_columns<Rule<mode, mode != Mode::average>, 0, 1>(s, row, x);
+}
+
+template <Mode mode, int k, int stride>
 void down_columns(const Sweep& s, Range y, Range x) {
-  if (HWY_UNLIKELY(any_doubtful<mode>(s, y))) return join_rows<Rule<mode, mode != Mode::average>, 0>(s, y, x);
-  join_rows<Trusting<Rule<mode, false>>, k>(s, y, x);
+  if (HWY_UNLIKELY(any_doubtful<mode>(s, y))) return join_rows<Rule<mode, mode != Mode::average>, 0, 1>(s, y, x);
+  join_rows<Trusting<Rule<mode, false>>, k, stride>(s, y, x);
 }
 
 /// The passes for windows of this height and width, where neighbours may share their work.
 template <Mode mode>
-Passes passes_for(std::int64_t height, std::int64_t width) {
-  constexpr decltype(Passes::along_row) rows[] = {along_row<mode, 0>, along_row<mode, 0>, along_row<mode, 2>, along_row<mode, 3>,
-                                                  along_row<mode, 4>, along_row<mode, 5>, along_row<mode, 6>, along_row<mode, 7>};
-  constexpr decltype(Passes::down_columns) columns[] = {down_columns<mode, 0>, down_columns<mode, 0>, down_columns<mode, 2>, down_columns<mode, 3>,
-                                                        down_columns<mode, 4>, down_columns<mode, 5>, down_columns<mode, 6>, down_columns<mode, 7>};
-  return {rows[width < 8 ? width : 0], columns[height < 8 ? height : 0]};
+Passes passes_for(const Axis& rows, const Axis& columns) {
+  constexpr decltype(Passes::along_row) along[2][6] = {
+      {along_row<mode, 2, 1>, along_row<mode, 3, 1>, along_row<mode, 4, 1>, along_row<mode, 5, 1>, along_row<mode, 6, 1>, along_row<mode, 7, 1>},
+      {along_row<mode, 0, 1>, along_row<mode, 3, 2>, along_row<mode, 4, 2>, along_row<mode, 5, 2>, along_row<mode, 6, 2>, along_row<mode, 7, 2>}};
+  constexpr decltype(Passes::down_columns) down[2][6] = {
+      {down_columns<mode, 2, 1>, down_columns<mode, 3, 1>, down_columns<mode, 4, 1>, down_columns<mode, 5, 1>, down_columns<mode, 6, 1>, down_columns<mode, 7, 1>},
+      {down_columns<mode, 0, 1>, down_columns<mode, 3, 2>, down_columns<mode, 4, 2>, down_columns<mode, 5, 2>, down_columns<mode, 6, 2>, down_columns<mode, 7, 2>}};
+  const auto known = [](const Axis& axis) { return axis.window >= 2 && axis.window <= 7 && axis.stride <= 2; };
+  return {known(columns) ? along[columns.stride - 1][columns.window - 2] : along_row<mode, 0, 1>,
+          known(rows) ? down[rows.stride - 1][rows.window - 2] : down_columns<mode, 0, 1>};
 }
 
 void separable(const Sweep& sweep, PoolKind kind, bool argmax) {
-  const std::int64_t height = sweep.rows.axis.stride == 1 ? sweep.rows.axis.window : 0;
-  const std::int64_t width = sweep.columns.axis.stride == 1 ? sweep.columns.axis.window : 0;
+  const Axis &rows = sweep.rows.axis, &columns = sweep.columns.axis;
   if (kind == PoolKind::average)
-    sweep_image(sweep, passes_for<Mode::average>(height, width));
+    sweep_image(sweep, passes_for<Mode::average>(rows, columns));
   else if (argmax)
-    sweep_image(sweep, passes_for<Mode::argmax>(height, width));
+    sweep_image(sweep, passes_for<Mode::argmax>(rows, columns));
   else
-    sweep_image(sweep, passes_for<Mode::max>(height, width));
+    sweep_image(sweep, passes_for<Mode::max>(rows, columns));
 }
 
 }  // namespace
@@ -206,42 +262,21 @@ namespace linn::kernels::pool {
 
 HWY_EXPORT(separable);
 
-namespace {
-
-Parts parts_of(const PoolForward::Problem& problem) {
-  const Geometry& g = problem.geometry;
-  const Line rows{rows_of(g)}, columns{columns_of(g)};
-  const std::int64_t slots = ring_slots(rows), elements = slots * ring_row(columns, channels_at_once(rows, columns, g.channels));
-  return {core::round_up(elements, 16), problem.argmax ? core::round_up(core::ceil_div(elements, 4), 16) : 0, core::round_up(core::ceil_div(slots, 4), 16), 0, 0};
-}
-
-}  // namespace
-
 bool Separable::accepts(const PoolForward::Problem& problem) {
-  const Geometry& g = problem.geometry;
-  const bool overlap = g.stride_height < g.window_height && g.dilation_height == 1 && g.dilation_width == 1;
-  const std::int64_t cells = g.window_height * g.window_width;
-  return overlap && cells > 4 && (problem.kind == PoolKind::average || !problem.argmax || cells <= 256);
+  const std::int64_t cells = problem.geometry.window_height * problem.geometry.window_width;
+  return rows_overlap(problem.geometry) && cells > 4 && (problem.kind == PoolKind::average || !problem.argmax || cells <= 256);
 }
 
-std::int64_t Separable::scratch(const PoolForward::Problem& problem, std::int64_t) { return parts_of(problem).total(); }
+std::int64_t Separable::scratch(const PoolForward::Problem& problem, std::int64_t) {
+  return parts_of(problem.geometry, false, problem.kind, problem.argmax).total();
+}
 
 void Separable::run(const PoolForward::Problem& problem, const PoolForward::Args<float>& args) {
   const Geometry& g = problem.geometry;
   const bool numbered = problem.argmax && problem.kind == PoolKind::max;
-  Sweep sweep{};
-  sweep.rows = {rows_of(g)}, sweep.columns = {columns_of(g)};
-  sweep.steady_rows = sweep.rows.steady(), sweep.steady_columns = sweep.columns.steady();
-  sweep.src_pixel = g.src_pixel, sweep.src_row = g.src_row, sweep.dst_pixel = g.dst_pixel, sweep.dst_row = g.dst_row;
-  sweep.argmax_pixel = g.channels, sweep.argmax_row = g.channels * g.out_width;
+  Sweep sweep = sweep_of(g, false, parts_of(g, false, problem.kind, problem.argmax), args.scratch);
   sweep.stream = streams(args.dst, args.images * g.out_height * g.out_width * g.channels, g.dst_pixel, g.dst_row, g.dst_image, g.channels);
-  const Parts parts = parts_of(problem);
-  sweep.slots = ring_slots(sweep.rows);
-  sweep.ring_row = ring_row(sweep.columns, channels_at_once(sweep.rows, sweep.columns, g.channels));
-  sweep.values = args.scratch;
-  sweep.indices = reinterpret_cast<std::uint8_t*>(args.scratch + parts.values);
-  sweep.doubtful = reinterpret_cast<std::uint8_t*>(args.scratch + parts.values + parts.indices);
-  const std::int64_t step = channels_at_once(sweep.rows, sweep.columns, g.channels);
+  const std::int64_t step = sweep.channels;
   for (std::int64_t image = 0; image < args.images; ++image)
     for (std::int64_t c = 0; c < g.channels; c += step) {
       sweep.channels = std::min(step, g.channels - c);
@@ -252,6 +287,8 @@ void Separable::run(const PoolForward::Problem& problem, const PoolForward::Args
     }
   if (sweep.stream) hwy::FlushStream();
 }
+
+void average_gradient(const Sweep& sweep) { HWY_DYNAMIC_DISPATCH(separable)(sweep, PoolKind::average, false); }
 
 }  // namespace linn::kernels::pool
 #endif

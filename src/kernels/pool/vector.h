@@ -41,6 +41,18 @@ struct VectorGradient {
   static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
 };
 
+/// Windows that overlap from row to row, not dilated, in two passes (separable_gradient.cc): the sum over rows of the sums along them,
+/// within (window_height + window_width) / 2 + 1 roundings of the sum of magnitudes. For a maximum the argmax must be that of a map:
+/// windows whose maxima lie in the same row, and that see the same columns, name the same cell of it.
+struct SeparableGradient {
+  static constexpr std::string_view name = "separable";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const PoolInputGradient::Problem& problem);
+  static std::int64_t scratch(const PoolInputGradient::Problem& problem, std::int64_t images);
+  static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
+};
+
 /// Sums run in pixel order, so the bits are the reference's.
 struct GlobalVector {
   static constexpr std::string_view name = "vector";
