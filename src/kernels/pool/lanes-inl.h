@@ -39,6 +39,14 @@ HWY_INLINE void for_blocks(std::int64_t channels, const F& f) {
   for_lanes(c, channels, f);
 }
 
+/// Stores, whole vectors past the caches if asked to (window.h: `streams`).
+template <class D>
+HWY_INLINE void store(D d, hn::Vec<D> v, float* dst, bool stream) {
+  if constexpr (hn::MaxLanes(d) == hn::MaxLanes(hn::ScalableTag<float>()))
+    if (stream) return hn::Stream(v, d, dst);
+  hn::StoreU(v, d, dst);
+}
+
 /// Lanes in which a maximum moves on from `best` to `value`: to what is larger, and to the first NaN.
 template <class V>
 HWY_INLINE auto beats(V value, V best) {

@@ -38,13 +38,6 @@ HWY_INLINE void store_bytes(D, hn::Vec<hn::Rebind<std::int32_t, D>> v, std::uint
   hn::StoreU(hn::TruncateTo(du, hn::BitCast(hn::Rebind<std::uint32_t, D>(), v)), du, bytes);
 }
 
-template <class D>
-HWY_INLINE void store(D d, hn::Vec<D> v, float* dst, bool stream) {
-  if constexpr (hn::MaxLanes(d) == hn::MaxLanes(hn::ScalableTag<float>()))
-    if (stream) return hn::Stream(v, d, dst);
-  hn::StoreU(v, d, dst);
-}
-
 // ---- where inputs come from, where outputs go ----
 
 /// Pixels of a row of the map. `first`: the number of input 0, if they are numbered.

@@ -134,17 +134,6 @@ inline Sweep sweep_of(const Geometry& g, bool gradient, const Parts& parts, floa
   return s;
 }
 
-/// Windows of a call whose outputs are more bytes than this are written past the caches: the cache would not hold them until they are
-/// read, and each line would first be fetched.
-inline constexpr std::int64_t streamed_bytes = std::int64_t{4} << 20;
-
-/// Whether outputs may be streamed: many enough, and every vector of them aligned.
-inline bool streams(const float* dst, std::int64_t elements, std::int64_t pixel, std::int64_t row, std::int64_t image, std::int64_t channels) {
-  constexpr std::int64_t line = 16;
-  return elements * 4 >= streamed_bytes && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 && pixel % line == 0 && row % line == 0 &&
-         image % line == 0 && channels % line == 0;
-}
-
 /// The passes of a kernel, for the pixels `x` of a row or of some rows.
 struct Passes {
   void (*along_row)(const Sweep& sweep, std::int64_t row, Range x);
