@@ -328,6 +328,26 @@ TEST(ConvPool, DirectFormsGiveTheBitsOfTheUnfused) {
   }
 }
 
+// The same for windows that overlap, and for averages of them: a strip is pooled as the whole map would be.
+TEST(ConvPool, StripsGiveTheBitsOfTheUnfused) {
+  for (const std::int64_t k : {3, 5})
+    for (const PoolKind kind : {PoolKind::max, PoolKind::average}) {
+      const Case c{.pool = {.height = k, .width = k, .stride_height = 2, .stride_width = 1, .border = Border::same}, .height = 60, .width = 40, .channels = 3,
+                   .out_channels = 35, .images = 2, .kind = kind};
+      const ConvPoolForward::Problem p = problem_of(c).value();
+      const Buffer src(random_values(src_extent(p.conv, c.images), 1)), kernel(random_values(kernel_size(p.conv), 2)), bias(random_values(c.out_channels, 3));
+      const PoolForward::Problem alone{p.pool, p.kind, false};
+      const auto& pooling = choose<PoolForward>(alone);
+      Buffer map(c.images * p.pool.src_image), expected(dst_extent(p.pool, c.images)), scratch(conv::Forward::scratch({p.conv, true, p.activation}, c.images));
+      conv::Forward::run({p.conv, true, p.activation}, {c.images, src.data(), kernel.data(), bias.data(), map.data(), scratch.data()});
+      Buffer pool_scratch(pooling.scratch(alone, c.images)), dst(expected.size()), strip_scratch(conv::Strip::scratch(p, c.images));
+      std::vector<std::uint8_t> argmax(static_cast<std::size_t>(expected.size()));
+      pooling.run(alone, {c.images, map.data(), expected.data(), nullptr, nullptr, pool_scratch.data()});
+      conv::Strip::run(p, {c.images, src.data(), kernel.data(), nullptr, bias.data(), dst.data(), argmax.data(), strip_scratch.data()});
+      EXPECT_EQ(bits_that_differ(dst, expected), 0) << k;
+    }
+}
+
 // The gradients are those of the composition: central differences of a loss that picks the reference's own cells.
 TEST(ConvPool, ReferenceGradientsAreFiniteDifferences) {
   const Case c{.height = 7, .width = 8, .channels = 3, .out_channels = 4};

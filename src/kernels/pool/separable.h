@@ -71,17 +71,20 @@ struct Sweep {
 /// Output rows of a group: each ring row read from the second-level cache then serves up to four.
 inline constexpr std::int64_t group_rows = 4;
 
-/// Ring rows of a sweep.
-inline std::int64_t ring_slots(const Line& rows) {
-  const std::int64_t outputs = std::min(group_rows, rows.outputs());
-  if (rows.gradient) return std::min(rows.inputs(), (outputs + rows.axis.window - 2) / rows.axis.stride + 1);
-  return std::min(rows.inputs(), (outputs - 1) * rows.axis.stride + rows.axis.window);
+/// Rows that a whole group takes.
+inline std::int64_t rows_a_group(const Line& rows) {
+  const std::int64_t window = rows.axis.window, stride = rows.axis.stride;
+  return rows.gradient ? (group_rows + window - 2) / stride + 1 : (group_rows - 1) * stride + window;
 }
 
-/// As many channels as leave the ring in the second-level cache, in multiples of 64.
+/// Ring rows of a sweep.
+inline std::int64_t ring_slots(const Line& rows) { return std::min(rows.inputs(), rows_a_group(rows)); }
+
+/// As many channels as leave the ring in the second-level cache, in multiples of 64. The same for a part of the rows, so that a part
+/// never takes more scratch than the whole.
 inline std::int64_t channels_at_once(const Line& rows, const Line& columns, std::int64_t channels) {
   constexpr std::int64_t most = 128 * 1024, least = 64;
-  const std::int64_t fit = most / (ring_slots(rows) * columns.outputs());
+  const std::int64_t fit = most / (rows_a_group(rows) * columns.outputs());
   return std::min(channels, std::max(least, fit / least * least));
 }
 

@@ -63,10 +63,18 @@ struct MapOutputs {
   }
 };
 
-/// n neighbours (n > 1: of stride 1, each with k inputs, from k + n - 1 inputs read once). Output 0 is place `last` of input 0's window,
-/// and `stride` less of each further one.
-template <int n, int k, bool carry, class Outputs>
-struct Route {
+/// Adds input i's gradient to an output at that place of its window, and keeps what is carried.
+template <bool carry, class D>
+HWY_INLINE void take(D d, hn::Vec<D> value, hn::Vec<hn::Rebind<std::int32_t, D>> place, hn::Vec<hn::Rebind<std::int32_t, D>> other, std::int32_t wanted,
+                     hn::Vec<D>& sum, hn::Vec<hn::Rebind<std::int32_t, D>>& carried) {
+  const auto here = hn::Eq(place, hn::Set(hn::Rebind<std::int32_t, D>(), wanted));
+  sum = hn::IfThenElse(hn::RebindMask(d, here), hn::Add(sum, value), sum);
+  if constexpr (carry) carried = hn::IfThenElse(here, other, carried);
+}
+
+/// One output, any number of inputs: it is place `last` of input 0's window, and `stride` less of each further one's.
+template <bool carry, class Outputs>
+struct RouteOne {
   Inputs in;
   std::int64_t count;
   std::int32_t last, stride;
@@ -75,32 +83,47 @@ struct Route {
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t c) const {
     const hn::Rebind<std::int32_t, D> di;
-    hn::Vec<D> sum[n];
-    hn::Vec<decltype(di)> carried[n];
-#pragma GCC unroll 4
-    for (int o = 0; o < n; ++o) sum[o] = hn::Zero(d), carried[o] = hn::Zero(di);
-    const auto take = [&](std::int64_t i, auto&& wants) HWY_ATTR {
+    auto sum = hn::Zero(d);
+    auto carried = hn::Zero(di), other = hn::Zero(di);
+    for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t at = in.slot(i) * in.place_step + c;
-      const auto value = hn::LoadU(d, in.values + in.slot(i) * in.value_step + c);
-      const auto place = load_bytes(d, in.place + at);
-      auto other = hn::Zero(di);
       if constexpr (carry) other = load_bytes(d, in.carried + at);
-#pragma GCC unroll 4
-      for (int o = 0; o < n; ++o) {
-        if (!wants(o)) continue;
-        const auto here = hn::Eq(place, hn::Set(di, last + o - static_cast<std::int32_t>(i) * stride));
-        sum[o] = hn::Add(sum[o], hn::IfThenElseZero(hn::RebindMask(d, here), value));
-        if constexpr (carry) carried[o] = hn::IfThenElse(here, other, carried[o]);
-      }
-    };
-    if constexpr (n > 1) {
+      take<carry>(d, hn::LoadU(d, in.values + in.slot(i) * in.value_step + c), load_bytes(d, in.place + at), other,
+                  last - static_cast<std::int32_t>(i) * stride, sum, carried);
+    }
+    out.put(d, 0, sum, carried, c);
+  }
+};
+
+/// Four outputs of stride 1, each with k inputs, from k + 3 inputs read once.
+template <int k, bool carry, class Outputs>
+struct RouteFour {
+  static constexpr int inputs = k + 3;
+  Inputs in;
+  Outputs out;
+  std::int64_t values[inputs], bytes[inputs];
+
+  RouteFour(const Inputs& from, const Outputs& to) : in(from), out(to) {
+    for (int i = 0; i < inputs; ++i) values[i] = in.slot(i) * in.value_step, bytes[i] = in.slot(i) * in.place_step;
+  }
+
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t c) const {
+    const hn::Rebind<std::int32_t, D> di;
+    hn::Vec<D> sum[4] = {hn::Zero(d), hn::Zero(d), hn::Zero(d), hn::Zero(d)};
+    hn::Vec<decltype(di)> carried[4] = {hn::Zero(di), hn::Zero(di), hn::Zero(di), hn::Zero(di)};
 #pragma GCC unroll 16
-      for (int i = 0; i < k + n - 1; ++i) take(i, [i](int o) { return i >= o && i < o + k; });
-    } else {
-      for (std::int64_t i = 0; i < count; ++i) take(i, [](int) { return true; });
+    for (int i = 0; i < inputs; ++i) {
+      const auto value = hn::LoadU(d, in.values + values[i] + c);
+      const auto place = load_bytes(d, in.place + bytes[i] + c);
+      auto other = hn::Zero(di);
+      if constexpr (carry) other = load_bytes(d, in.carried + bytes[i] + c);
+#pragma GCC unroll 4
+      for (int o = 0; o < 4; ++o)
+        if (i >= o && i < o + k) take<carry>(d, value, place, other, o - i + k - 1, sum[o], carried[o]);
     }
 #pragma GCC unroll 4
-    for (int o = 0; o < n; ++o) out.put(d, o, sum[o], carried[o], c);
+    for (int o = 0; o < 4; ++o) out.put(d, o, sum[o], carried[o], c);
   }
 };
 
@@ -126,12 +149,12 @@ HWY_NOINLINE void route_columns(const Sweep& s, std::int64_t row, Range x) {
     const auto stride = static_cast<std::int32_t>(s.columns.axis.stride);
     if constexpr (k > 1) {
       if (q >= s.steady_columns.begin && q + 4 <= std::min(x.end, s.steady_columns.end)) {
-        for_lanes(0, s.channels, Route<4, k, true, RingOutputs>{in, k, last, stride, out});
+        for_lanes(0, s.channels, RouteFour<k, true, RingOutputs>(in, out));
         q += 4;
         continue;
       }
     }
-    for_lanes(0, s.channels, Route<1, 0, true, RingOutputs>{in, inputs.size(), last, stride, out});
+    for_lanes(0, s.channels, RouteOne<true, RingOutputs>{in, inputs.size(), last, stride, out});
     ++q;
   }
 }
@@ -151,12 +174,12 @@ HWY_NOINLINE void route_rows(const Sweep& s, Range y, Range x) {
       const auto stride = static_cast<std::int32_t>(s.rows.axis.stride);
       if constexpr (k > 1) {
         if (row >= s.steady_rows.begin && row + 4 <= std::min(y.end, s.steady_rows.end)) {
-          for_lanes(0, run * s.channels, Route<4, k, false, MapOutputs>{in, k, last, stride, out});
+          for_lanes(0, run * s.channels, RouteFour<k, false, MapOutputs>(in, out));
           row += 4;
           continue;
         }
       }
-      for_lanes(0, run * s.channels, Route<1, 0, false, MapOutputs>{in, inputs.size(), last, stride, out});
+      for_lanes(0, run * s.channels, RouteOne<false, MapOutputs>{in, inputs.size(), last, stride, out});
       ++row;
     }
 }
