@@ -1,4 +1,19 @@
-// TODO header
+// Pooling forward of windows that overlap, NHWC, channels in lanes, in two passes; and the gradient of an average by the same passes.
+//
+// First pass:  ring[r,x,c] = max (or sum) over j of src[r, x*sw-pl+j, c]
+// Second pass: dst[y,x,c]  = max (or sum / cells) over i of ring[y*sh-pt+i, x, c]
+// Loop nest:   image | channels, as many as leave the ring in the second-level cache | four output rows | some 2 KiB of pixels |
+//              first pass: new input rows | pixels, 4 (2) windows at a time | vectors of channels | inputs
+//              second pass: output rows, 4 (2) at a time | vectors of channels | rows of the ring            (separable.h)
+// Rows first: of a row of cells the first maximum is kept, then of the rows the first, so the argmax is the first in row-major order.
+// It travels in the ring as a byte, row * window_width + column, and the second pass subtracts where its window begins.
+// NaN: the sum of what the first pass reads, made on ports that comparisons leave idle, tells whether there was one; then the pass is
+// made again by the rule of NaN, and so is the second one for the rows concerned.
+// Order of a sum: along each row from left to right, then rows from top to bottom, for every output alike. In the gradient of an average
+// a pixel's windows take the place of a window's cells, and ddst is divided by its cells beforehand.
+// Registers: 4 windows of k inputs: k + 3 values (and indices), at most 20 of 32; AVX2 and SSE4 have 16 and keep the rest on the stack.
+// Measured (Zen 5 at 4.4 GHz, AVX-512, one core, 32x112x112x64; a share of a copy's 52 GB/s): docs/engine.md, "Pooling alone".
+// A core that only reads gets 42 GB/s; the first pass reads 25 to 29 however it asks for its input, at 4 cycles a vector of its own.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/separable.cc"
 #include "hwy/foreach_target.h"

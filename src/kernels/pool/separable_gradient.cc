@@ -1,4 +1,16 @@
-// TODO header
+// The gradient of pooling whose windows overlap, NHWC, channels in lanes, in two passes.
+//
+// max: dsrc[cell of the argmax of each window] += ddst. The argmax is row * window_width + column, taken apart first.
+// First pass:  ring[y,q,c] = sum over windows x that see column q of ddst[y,x,c] where the maximum lies in column q; with it goes the row of
+//              the maximum. Two windows beside each other whose maxima lie in one column agree on the row: it is the first maximum of
+//              that column in the rows they share. So one row number a sum is enough, and k + k steps do the work of k * k.
+// Second pass: dsrc[r,q,c] = sum over windows y that see row r of ring[y,q,c] where the row is r
+// Loop nest:   as in separable.cc; a pixel and the windows that see it take the place of a window and its cells.
+// average:     by the passes of separable.cc.
+// Order of a sum: along each row of windows from left to right, then rows from top to bottom, for every pixel alike.
+// Registers: 4 sums, 4 rows carried, k places to compare with, one input: 18 of 32.
+// Measured (Zen 5, AVX-512): docs/engine.md, "Pooling alone". The maximum is bound by instructions: with k = 7 a vector of pixels takes 14
+// comparisons, as many masked additions and half as many masked moves, beside the loads of the bytes and their widening.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/separable_gradient.cc"
 #include "hwy/foreach_target.h"

@@ -1,14 +1,14 @@
-// Pooling forward, NHWC, channels in lanes.
+// Pooling forward of any window, NHWC, channels in lanes, one window at a time. Windows that overlap: separable.cc is faster.
 //
 // dst[n,y,x,c] = max (or mean) over cells (i,j) in the map of src[n, y*sh-pt+i*dh, x*sw-pl+j*dw, c]; argmax[n,y,x,c] = first i*kw+j.
 // Loop nest: image, y, x | vectors of channels | i, j (unrolled for whole 2x2 and 3x3 windows).
 // With stride 1 and dense pixels neighbouring windows see neighbouring channels: all whole windows of a row are then one long
 // pixel. One channel with 2x2 windows at stride 2 takes the even and odd columns apart (LoadInterleaved2).
 // Registers: the maximum, its cell, a sum, one value, a mask: latency hides behind the next vector of channels.
-// Bound by memory: 2x2/2 reads 4 floats and writes 1.25 for 3 comparisons.
+// Bound by memory: 2x2/2 reads 4 floats and writes 1.25 for 3 comparisons. Maps too large for the caches are written past them and asked
+// for 4 KiB before they are read: 2x2/2 alone on 32x112x112x64 then takes a third less time (docs/engine.md, "Pooling alone").
 // Measured (Zen 4, AVX-512; GB/s read and written; shared machine, 10-25 % noise; memcpy of the same run in brackets):
-//   one core, in L2: 2x2/2 with argmax 50 (53), without 56 (97), average 51 (99); 3x3/2 with argmax 29 (108); one channel 2x2/2 35 (112)
-//   both cores, in memory: 17 (33), 19 (26), 20 (31), 20 (32), 18 (17).
+//   one core, in L2: 2x2/2 with argmax 50 (53), without 56 (97), average 51 (99); one channel 2x2/2 35 (112)
 // The checked rule of NaN alone (two comparisons a cell) took 1.6 to 2 times as long. 3 channels: 4 GB/s, as a pixel fills no vector.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/vector.cc"

@@ -42,8 +42,8 @@ struct VectorGradient {
 };
 
 /// Windows that overlap from row to row, not dilated, in two passes (separable_gradient.cc): the sum over rows of the sums along them,
-/// within (window_height + window_width) / 2 + 1 roundings of the sum of magnitudes. For a maximum the argmax must be that of a map:
-/// windows whose maxima lie in the same row, and that see the same columns, name the same cell of it.
+/// within (window_height + window_width) / 2 + 1 roundings of the sum of magnitudes. For a maximum it counts on an argmax that a forward
+/// kernel wrote: windows beside each other whose maxima lie in one column name the same cell of it.
 struct SeparableGradient {
   static constexpr std::string_view name = "separable";
   static constexpr core::Isa needs = core::Isa::sse4;

@@ -1,4 +1,4 @@
-// Pooling backward, NHWC, channels in lanes.
+// Pooling backward of any window and any argmax, NHWC, channels in lanes. Windows that overlap: separable_gradient.cc is faster.
 //
 // max: dsrc[cell argmax of each window] += ddst; average: dsrc[each cell in the map] += ddst / cells.
 // Two loop nests. Windows that tile the map (stride = window): image, y, x | vectors of channels | i, j: every cell is written
@@ -6,10 +6,10 @@
 // the outputs that see this pixel, listed once a pixel in row-major order: every pixel is written once, and its sum has the
 // reference's order.
 // An average with overlap first divides each ddst once, into scratch.
-// Registers: one sum, one gradient, one argmax; bound by stores (2x2: 1.25 floats read, 4 written).
+// Registers: one sum, one gradient, one argmax; bound by stores (2x2: 1.25 floats read, 4 written), past the caches for large maps.
 // Measured (Zen 4, AVX-512; GB/s read and written; shared machine, 10-25 % noise; memcpy of the same run in brackets):
 //   one core, in L2: max 2x2/2 51 (53), average 2x2/2 55 (99), max 3x3/2 12 (108), average 3x3/2 11 (111), max 2x2/1 19 (91)
-//   both cores, in memory: 18 (33), 20 (31), 17 (32), 16 (34), 14 (19).
+// Alone on 32x112x112x64: docs/engine.md, "Pooling alone".
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/vector_gradient.cc"
 #include "hwy/foreach_target.h"
