@@ -142,8 +142,8 @@ inline void check_dead(const ConvPoolForward::Problem& p, const ConvPoolCase& c,
         }
 }
 
-// Direct forms are the unfused kernels: the values of those, pooled by the textbook, so that argmax is the first maximum of what was
-// computed. (The sign of a zero may differ: maxima do not look at it.)
+// Direct forms are the unfused kernels: the values of those, pooled as a plan would pool them alone; argmax is the first maximum of what
+// was computed. (The sign of a zero may differ: maxima do not look at it.)
 inline void check_is_unfused(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Buffer& src, const Buffer& kernel, const Buffer& bias, const Buffer& dst,
                              const Bytes& argmax) {
   ConvForward::Problem unfused = {p.conv, p.bias, p.activation};
@@ -151,7 +151,10 @@ inline void check_is_unfused(const ConvPoolForward::Problem& p, const ConvPoolCa
   Buffer map(c.images * p.pool.src_image), scratch(conv::Forward::scratch(unfused, c.images), unwritten), expected(dst.size(), untouched);
   Bytes first(argmax.size());
   conv::Forward::run(unfused, {c.images, src.data(), kernel.data(), p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
-  PoolForward::reference<float>({p.pool, p.kind, p.argmax}, {c.images, map.data(), expected.data(), first.data(), nullptr, nullptr});
+  const PoolForward::Problem alone = {p.pool, p.kind, p.argmax};
+  const auto& pooling = choose<PoolForward>(alone);
+  Buffer pool_scratch(pooling.scratch(alone, c.images), unwritten);
+  pooling.run(alone, {c.images, map.data(), expected.data(), p.argmax ? first.data() : nullptr, nullptr, pool_scratch.data()});
   EXPECT_TRUE(check::all_same(dst, expected)) << text_of(c, p);
   if (!p.argmax) return;
   std::int64_t at = 0;

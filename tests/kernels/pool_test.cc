@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cstring>
+
+#include "core/checked.h"
 #include "kernels/pool_check.h"
 
 namespace linn::kernels {
@@ -87,11 +90,98 @@ TEST(Pool, WideWindowsUseTheWideArgmax) {
   check_case({.window = {17, 16, 3, 3}, .height = 21, .width = 20, .channels = 3, .kind = PoolKind::average}, 5002);
 }
 
+// Rows of a ring, groups of rows, runs of pixels, blocks of channels: all of them end somewhere.
+TEST(Pool, OverlappingWindowsOfMapsOfEverySize) {
+  unsigned seed = 6000;
+  for (std::int64_t k = 2; k <= 9; ++k)
+    for (std::int64_t s = 1; s <= 3; ++s)
+      for (const PoolKind kind : kinds)
+        for (const std::int64_t channels : {1, 17, 64, 100}) {
+          const Border border = (k + s + channels) % 2 == 0 ? Border::same : Border::valid;
+          check_case({.window = {k, 10 - k, s, 4 - s, 1, 1, border}, .images = 1, .height = 5 + static_cast<std::int64_t>(seed % 14), .width = 37,
+                      .channels = channels, .kind = kind, .argmax = s != 2, .values = seed % 3 == 0 ? Values::hostile : Values::ties},
+                     ++seed);
+          if (HasFatalFailure()) return;
+        }
+}
+
+TEST(Pool, ManyImagesManyChannels) {
+  check_case({.window = {3, 3, 2, 2, 1, 1, Border::same}, .images = 70, .height = 9, .width = 7, .channels = 20, .argmax = true}, 7000);
+  check_case({.window = {3, 3}, .images = 70, .height = 6, .width = 7, .channels = 16, .kind = PoolKind::average}, 7001);
+  // More channels than go at once.
+  check_case({.window = {7, 7}, .images = 1, .height = 12, .width = 130, .channels = 150, .argmax = true}, 7002);
+  check_case({.window = {7, 7}, .images = 1, .height = 12, .width = 130, .channels = 150, .kind = PoolKind::average, .gap = 1}, 7003);
+}
+
+// Enough outputs to be written past the caches, on aligned memory as a plan's.
+TEST(Pool, LargeMapsAreStreamed) {
+  for (const std::int64_t k : {2, 3, 5})
+    for (const std::int64_t s : {1, 2})
+      for (const PoolKind kind : kinds) {
+        const Geometry g = *resolve({k, k, s, s, 1, 1, Border::same}, 150, 150, 64, 64);
+        const auto at = [](auto& buffer) { return core::align_up<float>(buffer.data(), 64); };
+        std::vector<float> src_memory = check::make(g.src_image + 16, Values::ties, 8000), dst_memory(static_cast<std::size_t>(g.dst_image + 16), untouched);
+        std::vector<float> dsrc_memory(static_cast<std::size_t>(g.src_image + 16), untouched);
+        const float* src = at(src_memory);
+        const PoolForward::Problem problem{g, kind, kind == PoolKind::max};
+        std::vector<float> dst(static_cast<std::size_t>(g.dst_image)), dsrc(static_cast<std::size_t>(g.src_image));
+        std::vector<std::uint8_t> argmax(dst.size()), argmax_got(dst.size());
+        PoolForward::reference<float>(problem, {1, src, dst.data(), argmax.data(), nullptr, nullptr});
+        const auto& forward = choose<PoolForward>(problem);
+        std::vector<float> scratch(static_cast<std::size_t>(forward.scratch(problem, 1)));
+        forward.run(problem, {1, src, at(dst_memory), argmax_got.data(), nullptr, scratch.data()});
+        // Sums of whole numbers are exact in any order.
+        ASSERT_TRUE(check::all_same(std::vector<float>(at(dst_memory), at(dst_memory) + g.dst_image), dst));
+        if (kind == PoolKind::max) {
+          ASSERT_EQ(argmax_got, argmax);
+        }
+        PoolInputGradient::reference<float>(problem, {1, src, argmax.data(), nullptr, dsrc.data(), nullptr});
+        const auto& backward = choose<PoolInputGradient>(problem);
+        scratch.resize(static_cast<std::size_t>(backward.scratch(problem, 1)));
+        backward.run(problem, {1, src, argmax.data(), nullptr, at(dsrc_memory), scratch.data()});
+        const std::vector<float> got(at(dsrc_memory), at(dsrc_memory) + g.src_image);
+        if (kind == PoolKind::max) {
+          ASSERT_TRUE(check::all_same(got, dsrc));
+        } else {
+          ASSERT_TRUE(check::all_within(got, check::wide(dsrc), std::vector<double>(got.size(), 2.0 * static_cast<double>(k * k)), static_cast<double>(k * k)));
+        }
+      }
+}
+
+// The same map, one pixel further right and down: every inner value must have the same bits, forward and backward.
+TEST(Pool, BitsDoNotDependOnThePosition) {
+  constexpr std::int64_t size = 23, channels = 20;
+  for (std::int64_t k = 2; k <= 7; ++k)
+    for (std::int64_t s = 1; s <= 2; ++s) {
+      const Geometry g = *resolve({k, k, s, s}, size, size, channels, channels);
+      const PoolForward::Problem problem{g, PoolKind::average, false};
+      const std::vector<float> map = check::make(g.src_image, Values::normal, 9000);
+      std::vector<float> moved(map.size(), 0.0f);
+      const auto pixel = [&](std::int64_t y, std::int64_t x, std::int64_t width) { return (y * width + x) * channels; };
+      for (std::int64_t y = 0; y + s < size; ++y)
+        for (std::int64_t x = 0; x + s < size; ++x)
+          std::copy_n(&map[static_cast<std::size_t>(pixel(y, x, size))], channels, &moved[static_cast<std::size_t>(pixel(y + s, x + s, size))]);
+      check::each_form<PoolForward>(problem, [&](const Implementation<PoolForward>& form) {
+        ASSERT_TRUE(form.position_invariant);
+        std::vector<float> a(static_cast<std::size_t>(g.dst_image)), b(a.size()), scratch(static_cast<std::size_t>(form.scratch(problem, 1)));
+        form.run(problem, {1, map.data(), a.data(), nullptr, nullptr, scratch.data()});
+        form.run(problem, {1, moved.data(), b.data(), nullptr, nullptr, scratch.data()});
+        for (std::int64_t y = 0; y + 1 < g.out_height; ++y)
+          for (std::int64_t x = 0; x + 1 < g.out_width; ++x)
+            ASSERT_EQ(0, std::memcmp(&a[static_cast<std::size_t>(pixel(y, x, g.out_width))], &b[static_cast<std::size_t>(pixel(y + 1, x + 1, g.out_width))],
+                                     channels * sizeof(float)))
+                << "window " << k << " stride " << s << " at " << y << ", " << x;
+      });
+      if (HasFatalFailure()) return;
+    }
+}
+
 RC_GTEST_PROP(Pool, RandomGeometries, ()) {
   const auto size = [](int low, int high) { return std::int64_t{*rc::gen::inRange(low, high + 1)}; };
   Case c;
   c.window = {size(1, 7), size(1, 7), size(1, 4), size(1, 4), size(1, 3), size(1, 3), *rc::gen::element(Border::valid, Border::same)};
-  c.images = size(1, 3), c.height = size(1, 17), c.width = size(1, 17), c.channels = size(1, 40);
+  c.images = size(1, 4), c.height = size(1, 19), c.width = size(1, 19), c.channels = size(1, 100);
+  if (size(0, 9) == 0) c.images = size(4, 70), c.channels = size(1, 8);
   c.kind = *rc::gen::element(PoolKind::max, PoolKind::average);
   c.argmax = *rc::gen::arbitrary<bool>();
   c.values = *rc::gen::element(Values::normal, Values::ties, Values::hostile);

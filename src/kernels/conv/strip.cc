@@ -11,6 +11,7 @@
 #include "kernels/conv/direct.h"
 #include "kernels/conv/dead.h"
 #include "kernels/conv/fused.h"
+#include "kernels/implementation.h"
 #include "kernels/pool/vector.h"
 
 namespace linn::kernels::conv {
@@ -66,6 +67,11 @@ PoolForward::Problem strip_pool(const ConvPoolForward::Problem& problem, const R
   return strip;
 }
 
+// What would run alone, so that the bits are the same. Its choice rests on the window, which a strip shares with the whole.
+const Implementation<PoolForward>& pooling_of(const ConvPoolForward::Problem& problem) {
+  return choose<PoolForward>({problem.pool, problem.kind, problem.argmax});
+}
+
 }  // namespace
 
 bool Strip::accepts(const ConvPoolForward::Problem& problem) {
@@ -74,7 +80,7 @@ bool Strip::accepts(const ConvPoolForward::Problem& problem) {
 
 std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
   return strip_size(problem) + Forward::scratch({problem.conv, problem.bias, problem.activation}, 1) +
-         pool::Vector::scratch({problem.pool, problem.kind, problem.argmax}, 1);
+         pooling_of(problem).scratch({problem.pool, problem.kind, problem.argmax}, 1);
 }
 
 void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
@@ -82,15 +88,16 @@ void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::
   const std::int64_t group = group_rows(problem), argmax_row = pool.out_width * pool.channels;
   float* strip = args.scratch;
   float* scratch = strip + strip_size(problem);
+  const auto& pooling = pooling_of(problem);
   for (std::int64_t n = 0; n < args.images; ++n)
     for (std::int64_t first = 0; first < pool.out_height; first += group) {
       const std::int64_t last = std::min(first + group, pool.out_height);
       const Rows rows = rows_seen(pool, first, last);
       if (rows.end > rows.begin)
         Forward::run(strip_conv(problem, rows), {1, args.src + n * conv.src_image, args.kernel, args.bias, strip, scratch});
-      pool::Vector::run(strip_pool(problem, rows, first, last),
-                        {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
-                         problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});
+      pooling.run(strip_pool(problem, rows, first, last),
+                  {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
+                   problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});
       if (problem.argmax && problem.activation == Activation::relu)
         mark_dead(strip_pool(problem, rows, first, last).geometry, args.dst + n * pool.dst_image + first * pool.dst_row,
                   args.argmax + (n * pool.out_height + first) * argmax_row);

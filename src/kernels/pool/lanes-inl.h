@@ -29,6 +29,24 @@ HWY_INLINE void for_lanes(std::int64_t first, std::int64_t channels, const F& f)
     if (c < channels) for_lanes<lanes / 2>(c, channels, f);
 }
 
+/// The same from channel 0, four vectors at a time as long as there are four: f.block<4>(d, c), then f(d, c).
+template <class F>
+HWY_INLINE void for_blocks(std::int64_t channels, const F& f) {
+  const hn::ScalableTag<float> d;
+  constexpr std::int64_t step = 4 * hn::MaxLanes(d);
+  std::int64_t c = 0;
+  for (; c + step <= channels; c += step) f.template block<4>(d, c);
+  for_lanes(c, channels, f);
+}
+
+/// Stores, whole vectors past the caches if asked to (window.h: `streams`).
+template <class D>
+HWY_INLINE void store(D d, hn::Vec<D> v, float* dst, bool stream) {
+  if constexpr (hn::MaxLanes(d) == hn::MaxLanes(hn::ScalableTag<float>()))
+    if (stream) return hn::Stream(v, d, dst);
+  hn::StoreU(v, d, dst);
+}
+
 /// Lanes in which a maximum moves on from `best` to `value`: to what is larger, and to the first NaN.
 template <class V>
 HWY_INLINE auto beats(V value, V best) {

@@ -37,7 +37,9 @@ struct PoolForward {
 };
 
 /// max: each window's gradient goes to its argmax (the first maximum takes all, as in Keras);
-/// average: in equal parts to its cells in the map. Overwrites dsrc; overlapping windows add, in row-major order of outputs.
+/// average: in equal parts to its cells in the map. Overwrites dsrc; overlapping windows add, in row-major order of outputs (an
+/// implementation may say otherwise: vector.h). The argmax must be one that the forward kernel wrote for some map: implementations use
+/// that windows agree on the first maximum of what they share.
 struct PoolInputGradient {
   static constexpr std::string_view name = "pool_input_gradient";
   using Problem = PoolForward::Problem;

@@ -1,14 +1,14 @@
-// Pooling forward, NHWC, channels in lanes.
+// Pooling forward of any window, NHWC, channels in lanes, one window at a time. Windows that overlap: separable.cc is faster.
 //
 // dst[n,y,x,c] = max (or mean) over cells (i,j) in the map of src[n, y*sh-pt+i*dh, x*sw-pl+j*dw, c]; argmax[n,y,x,c] = first i*kw+j.
 // Loop nest: image, y, x | vectors of channels | i, j (unrolled for whole 2x2 and 3x3 windows).
 // With stride 1 and dense pixels neighbouring windows see neighbouring channels: all whole windows of a row are then one long
 // pixel. One channel with 2x2 windows at stride 2 takes the even and odd columns apart (LoadInterleaved2).
 // Registers: the maximum, its cell, a sum, one value, a mask: latency hides behind the next vector of channels.
-// Bound by memory: 2x2/2 reads 4 floats and writes 1.25 for 3 comparisons.
+// Bound by memory: 2x2/2 reads 4 floats and writes 1.25 for 3 comparisons. Maps too large for the caches are written past them and asked
+// for 4 KiB before they are read: 2x2/2 alone on 32x112x112x64 then takes a third less time (docs/engine.md, "Pooling alone").
 // Measured (Zen 4, AVX-512; GB/s read and written; shared machine, 10-25 % noise; memcpy of the same run in brackets):
-//   one core, in L2: 2x2/2 with argmax 50 (53), without 56 (97), average 51 (99); 3x3/2 with argmax 29 (108); one channel 2x2/2 35 (112)
-//   both cores, in memory: 17 (33), 19 (26), 20 (31), 20 (32), 18 (17).
+//   one core, in L2: 2x2/2 with argmax 50 (53), without 56 (97), average 51 (99); one channel 2x2/2 35 (112)
 // The checked rule of NaN alone (two comparisons a cell) took 1.6 to 2 times as long. 3 channels: 4 GB/s, as a pixel fills no vector.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/vector.cc"
@@ -17,6 +17,7 @@
 
 #include <limits>
 
+#include "hwy/cache_control.h"
 #include "kernels/pool/lanes-inl.h"
 #include "kernels/pool/vector.h"
 #include "kernels/pool/window.h"
@@ -71,11 +72,11 @@ struct Result {
     if constexpr (mode == Mode::average || checked) return false;
     return !hn::AllTrue(d, hn::Eq(sum, sum));
   }
-  HWY_INLINE void store(const Divisor& cells, float* dst, std::uint8_t* argmax) const {
+  HWY_INLINE void put(const Divisor& cells, float* dst, std::uint8_t* argmax, bool stream) const {
     if constexpr (mode == Mode::average) {
-      hn::StoreU(cells.divide(d, sum), d, dst);
+      store(d, cells.divide(d, sum), dst, stream);
     } else {
-      hn::StoreU(value, d, dst);
+      store(d, value, dst, stream);
       if constexpr (mode == Mode::argmax) {
         const hn::Rebind<std::uint8_t, D> du;
         hn::StoreU(hn::DemoteTo(du, cell), du, argmax);
@@ -92,6 +93,7 @@ struct OnePixel {
   std::uint8_t* argmax;
   Cells cells;
   Divisor divisor;
+  bool stream;
 
   /// All cells of a whole window; false when the result is doubtful.
   template <bool checked, class D>
@@ -103,7 +105,7 @@ struct OnePixel {
 #pragma GCC unroll 4
       for (int j = 0; j < kw; ++j) result.take(hn::LoadU(d, src + cells.at(i, j) + c), i * kw + j);
     if (HWY_UNLIKELY(result.doubtful())) return false;
-    result.store(divisor, dst + c, argmax + (mode == Mode::argmax ? c : 0));
+    result.put(divisor, dst + c, argmax + (mode == Mode::argmax ? c : 0), stream);
     return true;
   }
 
@@ -118,7 +120,7 @@ struct OnePixel {
       for (std::int64_t i = cells.rows.begin; i < cells.rows.end; ++i)
         for (std::int64_t j = cells.columns.begin; j < cells.columns.end; ++j)
           result.take(hn::LoadU(d, src + cells.at(i, j) + c), static_cast<std::int32_t>(i * cells.window_width + j));
-      result.store(divisor, dst + c, argmax + (mode == Mode::argmax ? c : 0));
+      result.put(divisor, dst + c, argmax + (mode == Mode::argmax ? c : 0), stream);
     }
   }
 };
@@ -138,13 +140,13 @@ HWY_INLINE std::int64_t one_channel_2x2(const float* above, const float* below, 
     result.start(0);
     for (int i = 0; i < 4; ++i) result.take(cell[i], i);
     if (HWY_LIKELY(!result.doubtful())) {
-      result.store(four, dst + x.begin, where);
+      result.put(four, dst + x.begin, where, false);
       continue;
     }
     Result<mode, true, hn::ScalableTag<float>> checked;
     checked.start(0);
     for (int i = 0; i < 4; ++i) checked.take(cell[i], i);
-    checked.store(four, dst + x.begin, where);
+    checked.put(four, dst + x.begin, where, false);
   }
   return x.begin;
 }
@@ -159,6 +161,9 @@ HWY_NOINLINE void pool(const PoolForward::Problem& problem, const PoolForward::A
   const bool joined = dense && g.stride_width == 1;
   const bool apart = dense && g.channels == 1 && kw == 2 && g.stride_width == 2 && g.dilation_width == 1 && g.pad_left == 0;
   const Divisor whole_window(g.window_height * g.window_width);
+  const bool stream = streams(args.dst, args.images * g.out_height * g.out_width * g.channels, g.dst_pixel, g.dst_row, g.dst_image, g.channels);
+  // A map too large for the caches is asked for this much before it is read: more work lies between two lines than a core looks ahead.
+  const std::int64_t ahead = stream ? 4096 / static_cast<std::int64_t>(sizeof(float)) : 0, prefetched = ahead > 0 && !joined ? g.stride_width * g.src_pixel : 0;
 
   for (std::int64_t image = 0; image < args.images; ++image)
     for (std::int64_t y = 0; y < g.out_height; ++y) {
@@ -183,17 +188,20 @@ HWY_NOINLINE void pool(const PoolForward::Problem& problem, const PoolForward::A
         const Range cell_columns = whole ? Range{0, g.window_width} : columns.cells(x);
         const Cells cells{src_row + x * g.stride_width * g.src_pixel, cell_rows, cell_columns, g.dilation_height * g.src_row,
                           g.dilation_width * g.src_pixel, g.window_width};
+        for (std::int64_t i = cell_rows.begin; i < cell_rows.end; ++i)
+          for (std::int64_t c = 0; c < prefetched; c += 16) __builtin_prefetch(args.src + cells.at(i, 0) + ahead + c);
         float* pixel = dst + x * g.dst_pixel;
         std::uint8_t* where = mode == Mode::argmax ? argmax + x * g.channels : nullptr;
         if (whole && kh > 0) {
-          for_lanes(0, channels, OnePixel<mode, kh, kw>{args.src, pixel, where, cells, whole_window});
+          for_lanes(0, channels, OnePixel<mode, kh, kw>{args.src, pixel, where, cells, whole_window, stream});
         } else {
           const std::int64_t count = cells.rows.size() * cells.columns.size();
-          for_lanes(0, channels, OnePixel<mode, 0, 0>{args.src, pixel, where, cells, Divisor(count > 0 ? count : 1)});
+          for_lanes(0, channels, OnePixel<mode, 0, 0>{args.src, pixel, where, cells, Divisor(count > 0 ? count : 1), stream});
         }
         x += run;
       }
     }
+  if (stream) hwy::FlushStream();
 }
 
 template <Mode mode>

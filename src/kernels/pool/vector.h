@@ -20,8 +20,32 @@ struct Vector {
   static void run(const PoolForward::Problem& problem, const PoolForward::Args<float>& args);
 };
 
+/// Overlapping windows of more than four cells, not dilated, in two passes (separable.cc). A maximum, its argmax and NaN are the
+/// reference's. An average is the sum over rows of the sums along them: within (window_height + window_width) / 2 + 1 roundings of the
+/// sum of magnitudes.
+struct Separable {
+  static constexpr std::string_view name = "separable";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const PoolForward::Problem& problem);
+  static std::int64_t scratch(const PoolForward::Problem& problem, std::int64_t images);
+  static void run(const PoolForward::Problem& problem, const PoolForward::Args<float>& args);
+};
+
 struct VectorGradient {
   static constexpr std::string_view name = "vector";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const PoolInputGradient::Problem& problem);
+  static std::int64_t scratch(const PoolInputGradient::Problem& problem, std::int64_t images);
+  static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
+};
+
+/// Windows that overlap from row to row, not dilated, in two passes (separable_gradient.cc): the sum over rows of the sums along them,
+/// within (window_height + window_width) / 2 + 1 roundings of the sum of magnitudes. For a maximum it counts on an argmax that a forward
+/// kernel wrote: windows beside each other whose maxima lie in one column name the same cell of it.
+struct SeparableGradient {
+  static constexpr std::string_view name = "separable";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
   static bool accepts(const PoolInputGradient::Problem& problem);

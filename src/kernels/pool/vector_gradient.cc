@@ -1,4 +1,4 @@
-// Pooling backward, NHWC, channels in lanes.
+// Pooling backward of any window and any argmax, NHWC, channels in lanes. Windows that overlap: separable_gradient.cc is faster.
 //
 // max: dsrc[cell argmax of each window] += ddst; average: dsrc[each cell in the map] += ddst / cells.
 // Two loop nests. Windows that tile the map (stride = window): image, y, x | vectors of channels | i, j: every cell is written
@@ -6,15 +6,16 @@
 // the outputs that see this pixel, listed once a pixel in row-major order: every pixel is written once, and its sum has the
 // reference's order.
 // An average with overlap first divides each ddst once, into scratch.
-// Registers: one sum, one gradient, one argmax; bound by stores (2x2: 1.25 floats read, 4 written).
+// Registers: one sum, one gradient, one argmax; bound by stores (2x2: 1.25 floats read, 4 written), past the caches for large maps.
 // Measured (Zen 4, AVX-512; GB/s read and written; shared machine, 10-25 % noise; memcpy of the same run in brackets):
 //   one core, in L2: max 2x2/2 51 (53), average 2x2/2 55 (99), max 3x3/2 12 (108), average 3x3/2 11 (111), max 2x2/1 19 (91)
-//   both cores, in memory: 18 (33), 20 (31), 17 (32), 16 (34), 14 (19).
+// Alone on 32x112x112x64: docs/engine.md, "Pooling alone".
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/vector_gradient.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
+#include "hwy/cache_control.h"
 #include "kernels/pool/lanes-inl.h"
 #include "kernels/pool/vector.h"
 #include "kernels/pool/window.h"
@@ -58,11 +59,12 @@ struct OneWindow {
   float* dsrc;
   const Cells& cells;
   Divisor divisor;
+  bool stream;
 
   template <class D>
   HWY_INLINE void cell(D d, hn::Vec<D> gradient, std::int64_t i, std::int64_t j, std::int64_t width, std::int64_t c) const {
     if constexpr (kind == PoolKind::max) gradient = where_argmax(d, gradient, argmax + c, static_cast<std::int32_t>(i * width + j));
-    hn::StoreU(gradient, d, dsrc + (cells.origin + i * cells.row_step + j * cells.column_step + c));
+    store(d, gradient, dsrc + (cells.origin + i * cells.row_step + j * cells.column_step + c), stream);
   }
 
   template <class D>
@@ -107,6 +109,7 @@ HWY_NOINLINE void tiled(const Geometry& g, const PoolInputGradient::Args<float>&
   const Axis columns = columns_of(g);
   const bool apart = g.src_pixel == 1 && g.dst_pixel == 1 && g.channels == 1 && kh == 2 && kw == 2 && g.pad_left == 0;
   const Range whole_columns = columns.interior();
+  const bool stream = streams(args.dsrc, args.images * g.height * g.width * g.channels, g.src_pixel, g.src_row, g.src_image, g.channels);
   // What no window covers, at the end of both axes.
   const std::int64_t covered_rows = std::min(g.height, rows.start(g.out_height));
   const std::int64_t covered_columns = std::min(g.width, columns.start(g.out_width));
@@ -131,9 +134,9 @@ HWY_NOINLINE void tiled(const Geometry& g, const PoolInputGradient::Args<float>&
         const float* gradient = ddst + x * g.dst_pixel;
         const std::uint8_t* where = kind == PoolKind::max ? argmax + x * g.channels : nullptr;
         if (kh > 0 && count == g.window_height * g.window_width)
-          for_lanes(0, g.channels, OneWindow<kind, kh, kw>{gradient, where, args.dsrc, cells, Divisor(count)});
+          for_lanes(0, g.channels, OneWindow<kind, kh, kw>{gradient, where, args.dsrc, cells, Divisor(count), stream});
         else
-          for_lanes(0, g.channels, OneWindow<kind, 0, 0>{gradient, where, args.dsrc, cells, Divisor(count)});
+          for_lanes(0, g.channels, OneWindow<kind, 0, 0>{gradient, where, args.dsrc, cells, Divisor(count), stream});
       }
     }
     float* dsrc = args.dsrc + image * g.src_image;
@@ -141,6 +144,7 @@ HWY_NOINLINE void tiled(const Geometry& g, const PoolInputGradient::Args<float>&
       for (std::int64_t column = row < covered_rows ? covered_columns : 0; column < g.width; ++column)
         for_lanes(0, g.channels, Zeros{dsrc + row * g.src_row + column * g.src_pixel});
   }
+  if (stream) hwy::FlushStream();
 }
 
 // ---- any other window: each pixel asks the outputs that see it ----

@@ -13,6 +13,11 @@ namespace linn::kernels::pool {
 struct Range {
   std::int64_t begin = 0, end = 0;
   std::int64_t size() const { return end - begin; }
+  /// What lies in both, empty at `begin` of neither if nothing does.
+  Range in(Range other) const {
+    const std::int64_t first = std::clamp(begin, other.begin, other.end);
+    return {first, std::clamp(end, first, other.end)};
+  }
 };
 
 /// One axis of a Geometry.
@@ -52,6 +57,17 @@ inline Axis rows_of(const Geometry& g) {
 }
 inline Axis columns_of(const Geometry& g) {
   return {g.width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width};
+}
+
+/// Outputs of a call of more bytes than this are written past the caches, which would not hold them until they are read, and would
+/// first fetch each line.
+inline constexpr std::int64_t streamed_bytes = std::int64_t{4} << 20;
+
+/// Whether outputs may be streamed: many enough, and every vector of them aligned.
+inline bool streams(const float* dst, std::int64_t elements, std::int64_t pixel, std::int64_t row, std::int64_t image, std::int64_t channels) {
+  constexpr std::int64_t line = 16;
+  return elements * 4 >= streamed_bytes && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 && pixel % line == 0 && row % line == 0 &&
+         image % line == 0 && channels % line == 0;
 }
 
 }  // namespace linn::kernels::pool
