@@ -112,12 +112,17 @@ Median median(std::vector<double> values) {
 class Bench {
  public:
   explicit Bench(const Options& options)
-      : options_(options), floats_(options.images * options.size * options.size * options.channels), src_(floats_), dst_(floats_),
-        argmax_(core::ceil_div(floats_, 4)), from_(core::round_up(floats_ * 9 / 8, 64 * options.images)), to_(core::round_up(floats_ * 9 / 8, 64 * options.images)) {}
+      : options_(options),
+        floats_(options.images * options.size * options.size * options.channels),
+        src_(floats_),
+        dst_(floats_),
+        argmax_(core::ceil_div(floats_, 4)),
+        from_(core::round_up(floats_ * 9 / 8, 64 * options.images)),
+        to_(core::round_up(floats_ * 9 / 8, 64 * options.images)) {}
 
   void all() {
-    fmt::print("{} images {}x{}x{}, {} threads, {}, {} pairs\n", options_.images, options_.size, options_.size, options_.channels, options_.threads,
-               core::name_of(core::isa()), options_.pairs);
+    fmt::print("{} images {}x{}x{}, {} threads, {}, {} pairs\n", options_.images, options_.size, options_.size, options_.channels,
+               options_.threads, core::name_of(core::isa()), options_.pairs);
     fmt::print("{:<28}{:>10}{:>16}{:>9}{:>9}  {}\n", "", "of copy", "range", "GB/s", "copy", "implementation");
     for (const std::int64_t stride : {1, 2})
       for (std::int64_t k = 2; k <= 7; ++k) {
@@ -131,20 +136,24 @@ class Bench {
 
  private:
   Geometry geometry(std::int64_t k, std::int64_t stride) const {
-    return *resolve({.height = k, .width = k, .stride_height = stride, .stride_width = stride, .border = Border::same}, options_.size, options_.size,
-                    options_.channels, options_.channels);
+    return *resolve({.height = k, .width = k, .stride_height = stride, .stride_width = stride, .border = Border::same}, options_.size,
+                    options_.size, options_.channels, options_.channels);
   }
 
   void forward(std::int64_t k, std::int64_t stride, PoolKind kind, bool argmax) {
-    const std::string name = fmt::format("{} {}x{}/{}", kind == PoolKind::average ? "average" : argmax ? "max argmax" : "max", k, k, stride);
+    const std::string name = fmt::format("{} {}x{}/{}",
+                                         kind == PoolKind::average ? "average"
+                                         : argmax                  ? "max argmax"
+                                                                   : "max",
+                                         k, k, stride);
     if (!wanted(name)) return;
     const Geometry g = geometry(k, stride);
     const PoolForward::Problem problem{g, kind, argmax};
     const auto& f = choose<PoolForward>(problem);
     const double bytes = static_cast<double>(options_.images) * static_cast<double>(4 * g.src_image + (argmax ? 5 : 4) * g.dst_image);
     report(name, f.name, bytes, f.scratch(problem, options_.images), [&](std::int64_t first, std::int64_t images, float* scratch) {
-      f.run(problem, {images, src_.get() + first * g.src_image, dst_.get() + first * g.dst_image, argmax ? argmax_.bytes() + first * g.dst_image : nullptr,
-                      nullptr, scratch});
+      f.run(problem, {images, src_.get() + first * g.src_image, dst_.get() + first * g.dst_image,
+                      argmax ? argmax_.bytes() + first * g.dst_image : nullptr, nullptr, scratch});
     });
   }
 
@@ -190,8 +199,9 @@ class Bench {
       ratios.push_back(copy / kernel_time), kernels.push_back(bytes / kernel_time * 1e-9), copies.push_back(bytes / copy * 1e-9);
     }
     const Median ratio = median(ratios);
-    fmt::print("{:<28}{:>8.0f} %{:>16}{:>9.1f}{:>9.1f}  {}\n", name, 100 * ratio.middle, fmt::format("{:.0f}-{:.0f}", 100 * ratio.low, 100 * ratio.high),
-               median(kernels).middle, median(copies).middle, implementation);
+    fmt::print("{:<28}{:>8.0f} %{:>16}{:>9.1f}{:>9.1f}  {}\n", name, 100 * ratio.middle,
+               fmt::format("{:.0f}-{:.0f}", 100 * ratio.low, 100 * ratio.high), median(kernels).middle, median(copies).middle,
+               implementation);
     std::fflush(stdout);
   }
 
@@ -202,8 +212,11 @@ class Bench {
 
 int run(int argc, char** argv) {
   Options options;
-  const std::pair<std::string_view, std::int64_t*> numbers[] = {
-      {"threads=", &options.threads}, {"pairs=", &options.pairs}, {"images=", &options.images}, {"size=", &options.size}, {"channels=", &options.channels}};
+  const std::pair<std::string_view, std::int64_t*> numbers[] = {{"threads=", &options.threads},
+                                                                {"pairs=", &options.pairs},
+                                                                {"images=", &options.images},
+                                                                {"size=", &options.size},
+                                                                {"channels=", &options.channels}};
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     bool known = argument.starts_with("only=");

@@ -114,32 +114,33 @@ TEST(Pool, ManyImagesManyChannels) {
 }
 
 // Enough outputs to be written past the caches, on aligned memory as a plan's.
-TEST(Pool, LargeMapsAreStreamed) {
-  for (const std::int64_t k : {2, 3, 5})
+TEST(Pool, FullLargeMapsAreStreamed) {
+  for (const std::int64_t k : {2, 5})
     for (const std::int64_t s : {1, 2})
       for (const PoolKind kind : kinds) {
-        const Geometry g = *resolve({k, k, s, s, 1, 1, Border::same}, 150, 150, 64, 64);
+        const Geometry g = *resolve({k, k, s, s, 1, 1, Border::same}, 130, 130, 64, 64);
+        const std::int64_t images = s * s;
         const auto at = [](auto& buffer) { return core::align_up<float>(buffer.data(), 64); };
-        std::vector<float> src_memory = check::make(g.src_image + 16, Values::ties, 8000), dst_memory(static_cast<std::size_t>(g.dst_image + 16), untouched);
-        std::vector<float> dsrc_memory(static_cast<std::size_t>(g.src_image + 16), untouched);
+        std::vector<float> src_memory = check::make(images * g.src_image + 16, Values::ties, 8000), dst_memory(static_cast<std::size_t>(images * g.dst_image + 16), untouched);
+        std::vector<float> dsrc_memory(static_cast<std::size_t>(images * g.src_image + 16), untouched);
         const float* src = at(src_memory);
         const PoolForward::Problem problem{g, kind, kind == PoolKind::max};
-        std::vector<float> dst(static_cast<std::size_t>(g.dst_image)), dsrc(static_cast<std::size_t>(g.src_image));
+        std::vector<float> dst(static_cast<std::size_t>(images * g.dst_image)), dsrc(static_cast<std::size_t>(images * g.src_image));
         std::vector<std::uint8_t> argmax(dst.size()), argmax_got(dst.size());
-        PoolForward::reference<float>(problem, {1, src, dst.data(), argmax.data(), nullptr, nullptr});
+        PoolForward::reference<float>(problem, {images, src, dst.data(), argmax.data(), nullptr, nullptr});
         const auto& forward = choose<PoolForward>(problem);
-        std::vector<float> scratch(static_cast<std::size_t>(forward.scratch(problem, 1)));
-        forward.run(problem, {1, src, at(dst_memory), argmax_got.data(), nullptr, scratch.data()});
+        std::vector<float> scratch(static_cast<std::size_t>(forward.scratch(problem, images)));
+        forward.run(problem, {images, src, at(dst_memory), argmax_got.data(), nullptr, scratch.data()});
         // Sums of whole numbers are exact in any order.
-        ASSERT_TRUE(check::all_same(std::vector<float>(at(dst_memory), at(dst_memory) + g.dst_image), dst));
+        ASSERT_TRUE(check::all_same(std::vector<float>(at(dst_memory), at(dst_memory) + images * g.dst_image), dst));
         if (kind == PoolKind::max) {
           ASSERT_EQ(argmax_got, argmax);
         }
-        PoolInputGradient::reference<float>(problem, {1, src, argmax.data(), nullptr, dsrc.data(), nullptr});
+        PoolInputGradient::reference<float>(problem, {images, src, argmax.data(), nullptr, dsrc.data(), nullptr});
         const auto& backward = choose<PoolInputGradient>(problem);
-        scratch.resize(static_cast<std::size_t>(backward.scratch(problem, 1)));
-        backward.run(problem, {1, src, argmax.data(), nullptr, at(dsrc_memory), scratch.data()});
-        const std::vector<float> got(at(dsrc_memory), at(dsrc_memory) + g.src_image);
+        scratch.resize(static_cast<std::size_t>(backward.scratch(problem, images)));
+        backward.run(problem, {images, src, argmax.data(), nullptr, at(dsrc_memory), scratch.data()});
+        const std::vector<float> got(at(dsrc_memory), at(dsrc_memory) + images * g.src_image);
         if (kind == PoolKind::max) {
           ASSERT_TRUE(check::all_same(got, dsrc));
         } else {

@@ -82,7 +82,9 @@ struct RingSink {
   template <class D>
   HWY_INLINE void put(D d, std::int64_t o, const Cell<D>& cell, std::int64_t c) const {
     hn::StoreU(cell.value, d, values + o * step + c);
-    if constexpr (numbered) store_bytes(d, hn::Sub(cell.index, hn::Set(hn::Rebind<std::int32_t, D>(), static_cast<std::int32_t>(o * stride))), indices + o * step + c);
+    if constexpr (numbered)
+      store_bytes(d, hn::Sub(cell.index, hn::Set(hn::Rebind<std::int32_t, D>(), static_cast<std::int32_t>(o * stride))),
+                  indices + o * step + c);
   }
 };
 

@@ -52,8 +52,10 @@ struct Rule {
  private:
   template <class V>
   static HWY_INLINE auto larger(V a, V b) {
-    if constexpr (checked) return beats(b, a);
-    else return hn::Gt(b, a);
+    if constexpr (checked)
+      return beats(b, a);
+    else
+      return hn::Gt(b, a);
   }
 };
 
@@ -98,8 +100,11 @@ struct AlongRow {
   std::uint8_t* doubtful;
 
   AlongRow(const Sweep& sweep, std::int64_t r)
-      : s(sweep), row(r), src(s.shares != nullptr ? s.shares + s.slot(r) * s.share_row : s.src + r * s.src_row),
-        src_pixel(s.shares != nullptr ? s.channels : s.src_pixel), doubtful(s.doubtful + s.slot(r)) {}
+      : s(sweep),
+        row(r),
+        src(s.shares != nullptr ? s.shares + s.slot(r) * s.share_row : s.src + r * s.src_row),
+        src_pixel(s.shares != nullptr ? s.channels : s.src_pixel),
+        doubtful(s.doubtful + s.slot(r)) {}
 
   /// Inputs from `first` on, for output q; numbered row * window_width + column within q's window, modulo 256.
   HWY_INLINE PixelSource<numbered> source(std::int64_t q, std::int64_t first) const {
@@ -157,8 +162,14 @@ struct DownColumns {
   HWY_INLINE MapSink<R::mode> sink(std::int64_t row) const {
     const std::int64_t base = s.rows.axis.start(row) * s.columns.axis.window;
     const std::int64_t cells = s.rows.gradient ? 1 : s.rows.of(row).size() * s.columns.of(q).size();
-    return {s.dst + row * s.dst_row + q * s.dst_pixel, s.dst_row, numbered ? s.argmax + row * s.argmax_row + q * s.argmax_pixel : nullptr, s.argmax_row,
-            static_cast<std::int32_t>(base % 256), static_cast<std::int32_t>(s.rows.axis.stride * s.columns.axis.window), Divisor(cells), s.stream};
+    return {s.dst + row * s.dst_row + q * s.dst_pixel,
+            s.dst_row,
+            numbered ? s.argmax + row * s.argmax_row + q * s.argmax_pixel : nullptr,
+            s.argmax_row,
+            static_cast<std::int32_t>(base % 256),
+            static_cast<std::int32_t>(s.rows.axis.stride * s.columns.axis.window),
+            Divisor(cells),
+            s.stream};
   }
 };
 
@@ -226,7 +237,9 @@ HWY_NOINLINE void divide_by_cells(const Sweep& s, std::int64_t row, Range x) {
   const Range whole = s.columns.axis.interior();
   for (std::int64_t q = x.begin; q < x.end; ++q) {
     const std::int64_t columns = q >= whole.begin && q < whole.end ? s.columns.axis.window : s.columns.axis.cells(q).size();
-    for_lanes(0, s.channels, Share{s.src + row * s.src_row + q * s.src_pixel, s.shares + s.slot(row) * s.share_row + q * s.channels, Divisor(cells * columns)});
+    for_lanes(
+        0, s.channels,
+        Share{s.src + row * s.src_row + q * s.src_pixel, s.shares + s.slot(row) * s.share_row + q * s.channels, Divisor(cells * columns)});
   }
 }
 
@@ -246,12 +259,14 @@ void down_columns(const Sweep& s, Range y, Range x) {
 /// The passes for windows of this height and width, where neighbours may share their work.
 template <Mode mode>
 Passes passes_for(const Axis& rows, const Axis& columns) {
-  constexpr decltype(Passes::along_row) along[2][6] = {
-      {along_row<mode, 2, 1>, along_row<mode, 3, 1>, along_row<mode, 4, 1>, along_row<mode, 5, 1>, along_row<mode, 6, 1>, along_row<mode, 7, 1>},
-      {along_row<mode, 0, 1>, along_row<mode, 3, 2>, along_row<mode, 4, 2>, along_row<mode, 5, 2>, along_row<mode, 6, 2>, along_row<mode, 7, 2>}};
-  constexpr decltype(Passes::down_columns) down[2][6] = {
-      {down_columns<mode, 2, 1>, down_columns<mode, 3, 1>, down_columns<mode, 4, 1>, down_columns<mode, 5, 1>, down_columns<mode, 6, 1>, down_columns<mode, 7, 1>},
-      {down_columns<mode, 0, 1>, down_columns<mode, 3, 2>, down_columns<mode, 4, 2>, down_columns<mode, 5, 2>, down_columns<mode, 6, 2>, down_columns<mode, 7, 2>}};
+  constexpr decltype(Passes::along_row) along[2][6] = {{along_row<mode, 2, 1>, along_row<mode, 3, 1>, along_row<mode, 4, 1>,
+                                                        along_row<mode, 5, 1>, along_row<mode, 6, 1>, along_row<mode, 7, 1>},
+                                                       {along_row<mode, 0, 1>, along_row<mode, 3, 2>, along_row<mode, 4, 2>,
+                                                        along_row<mode, 5, 2>, along_row<mode, 6, 2>, along_row<mode, 7, 2>}};
+  constexpr decltype(Passes::down_columns) down[2][6] = {{down_columns<mode, 2, 1>, down_columns<mode, 3, 1>, down_columns<mode, 4, 1>,
+                                                          down_columns<mode, 5, 1>, down_columns<mode, 6, 1>, down_columns<mode, 7, 1>},
+                                                         {down_columns<mode, 0, 1>, down_columns<mode, 3, 2>, down_columns<mode, 4, 2>,
+                                                          down_columns<mode, 5, 2>, down_columns<mode, 6, 2>, down_columns<mode, 7, 2>}};
   const auto known = [](const Axis& axis) { return axis.window >= 2 && axis.window <= 7 && axis.stride <= 2; };
   return {known(columns) ? along[columns.stride - 1][columns.window - 2] : along_row<mode, 0, 1>,
           known(rows) ? down[rows.stride - 1][rows.window - 2] : down_columns<mode, 0, 1>};

@@ -111,8 +111,8 @@ inline Parts parts_of(const Geometry& g, bool gradient, PoolKind kind, bool argm
   const std::int64_t slots = ring_slots(rows), channels = channels_at_once(rows, columns, g.channels);
   const auto part = [&](bool wanted, std::int64_t elements) { return wanted ? core::round_up(slots * elements, 16) : 0; };
   const std::int64_t row = ring_row(columns.outputs(), channels), share_row = ring_row(columns.inputs(), channels);
-  return {part(true, row), part(kind == PoolKind::max && argmax, core::ceil_div(row, 4)), part(true, 1), part(gradient && kind == PoolKind::average, share_row),
-          part(gradient && kind == PoolKind::max, core::ceil_div(share_row, 2))};
+  return {part(true, row), part(kind == PoolKind::max && argmax, core::ceil_div(row, 4)), part(true, 1),
+          part(gradient && kind == PoolKind::average, share_row), part(gradient && kind == PoolKind::max, core::ceil_div(share_row, 2))};
 }
 
 /// All of a sweep but where it reads and writes; the channels are those to do at once.
@@ -144,17 +144,21 @@ struct Passes {
 };
 
 /// Pixels joined before the second pass follows the first.
-inline std::int64_t pixels_at_once(std::int64_t channels, std::int64_t stride) { return std::max<std::int64_t>(4, 512 / (channels * stride) / 4 * 4); }
+inline std::int64_t pixels_at_once(std::int64_t channels, std::int64_t stride) {
+  return std::max<std::int64_t>(4, 512 / (channels * stride) / 4 * 4);
+}
 
 /// Asks for `count` inputs of a row from `first` on; those past its end are the beginning of row `below`. The machine's own prefetchers
 /// do not see through the order of a sweep, and one that waits for memory takes twice as long.
 /// Inlined by force: GCC 12 drops calls of a function that does nothing but prefetch.
 template <int locality>
-[[gnu::always_inline]] inline void prefetch_inputs(const Sweep& sweep, std::int64_t row, std::int64_t below, std::int64_t first, std::int64_t count) {
+[[gnu::always_inline]] inline void prefetch_inputs(const Sweep& sweep, std::int64_t row, std::int64_t below, std::int64_t first,
+                                                   std::int64_t count) {
   constexpr std::int64_t line = 16;
   const std::int64_t width = sweep.columns.inputs();
   for (std::int64_t i = first; i < first + count; ++i) {
-    const float* pixel = sweep.src + (i < width ? row * sweep.src_row + i * sweep.src_pixel : below * sweep.src_row + (i - width) * sweep.src_pixel);
+    const float* pixel =
+        sweep.src + (i < width ? row * sweep.src_row + i * sweep.src_pixel : below * sweep.src_row + (i - width) * sweep.src_pixel);
     for (std::int64_t c = 0; c < sweep.channels; c += line) __builtin_prefetch(pixel + c, 0, locality);
   }
 }

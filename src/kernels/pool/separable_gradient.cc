@@ -1,7 +1,8 @@
 // The gradient of pooling whose windows overlap, NHWC, channels in lanes, in two passes.
 //
 // max: dsrc[cell of the argmax of each window] += ddst. The argmax is row * window_width + column, taken apart first.
-// First pass:  ring[y,q,c] = sum over windows x that see column q of ddst[y,x,c] where the maximum lies in column q; with it goes the row of
+// First pass:  ring[y,q,c] = sum over windows x that see column q of ddst[y,x,c] where the maximum lies in column q; with it goes the row
+// of
 //              the maximum. Two windows beside each other whose maxima lie in one column agree on the row: it is the first maximum of
 //              that column in the rows they share. So one row number a sum is enough, and k + k steps do the work of k * k.
 // Second pass: dsrc[r,q,c] = sum over windows y that see row r of ring[y,q,c] where the row is r
@@ -77,8 +78,8 @@ struct MapOutputs {
 
 /// Adds input i's gradient to an output at that place of its window, and keeps what is carried.
 template <bool carry, class D>
-HWY_INLINE void take(D d, hn::Vec<D> value, hn::Vec<hn::Rebind<std::int32_t, D>> place, hn::Vec<hn::Rebind<std::int32_t, D>> other, std::int32_t wanted,
-                     hn::Vec<D>& sum, hn::Vec<hn::Rebind<std::int32_t, D>>& carried) {
+HWY_INLINE void take(D d, hn::Vec<D> value, hn::Vec<hn::Rebind<std::int32_t, D>> place, hn::Vec<hn::Rebind<std::int32_t, D>> other,
+                     std::int32_t wanted, hn::Vec<D>& sum, hn::Vec<hn::Rebind<std::int32_t, D>>& carried) {
   const auto here = hn::Eq(place, hn::Set(hn::Rebind<std::int32_t, D>(), wanted));
   sum = hn::IfThenElse(hn::RebindMask(d, here), hn::Add(sum, value), sum);
   if constexpr (carry) carried = hn::IfThenElse(here, other, carried);
@@ -147,7 +148,9 @@ HWY_NOINLINE void route_columns(const Sweep& s, std::int64_t row, Range x) {
   const Range fresh = new_inputs(s.columns, x);
   for (std::int64_t q = fresh.begin; q < fresh.end; ++q) {
     const std::int64_t at = q * s.channels;
-    for_lanes(0, s.channels, Split{s.chosen + row * s.argmax_row + q * s.argmax_pixel, column_tags + at, row_tags + at, static_cast<std::int32_t>(s.columns.axis.window)});
+    for_lanes(0, s.channels,
+              Split{s.chosen + row * s.argmax_row + q * s.argmax_pixel, column_tags + at, row_tags + at,
+                    static_cast<std::int32_t>(s.columns.axis.window)});
   }
 
   const float* ddst = s.src + row * s.src_row;

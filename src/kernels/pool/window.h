@@ -52,19 +52,16 @@ struct Axis {
   bool tiling() const { return stride == window && dilation == 1; }
 };
 
-inline Axis rows_of(const Geometry& g) {
-  return {g.height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.out_height};
-}
-inline Axis columns_of(const Geometry& g) {
-  return {g.width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width};
-}
+inline Axis rows_of(const Geometry& g) { return {g.height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.out_height}; }
+inline Axis columns_of(const Geometry& g) { return {g.width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width}; }
 
 /// Outputs of a call of more bytes than this are written past the caches, which would not hold them until they are read, and would
 /// first fetch each line.
 inline constexpr std::int64_t streamed_bytes = std::int64_t{4} << 20;
 
 /// Whether outputs may be streamed: many enough, and every vector of them aligned.
-inline bool streams(const float* dst, std::int64_t elements, std::int64_t pixel, std::int64_t row, std::int64_t image, std::int64_t channels) {
+inline bool streams(const float* dst, std::int64_t elements, std::int64_t pixel, std::int64_t row, std::int64_t image,
+                    std::int64_t channels) {
   constexpr std::int64_t line = 16;
   return elements * 4 >= streamed_bytes && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 && pixel % line == 0 && row % line == 0 &&
          image % line == 0 && channels % line == 0;
