@@ -74,8 +74,8 @@ void Training::train_step(const Samples& samples, std::int64_t first, std::int64
   ++steps_;
 }
 
-BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, const std::vector<CallbackHandle>& callbacks,
-                                     EvaluateProgress* shown) {
+BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale,
+                                     const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown) {
   const std::int64_t n = samples.count();
   Network& net = network(Use::evaluate, samples, std::min(batch, n), input_scale);
   BatchSums total;
@@ -123,7 +123,8 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
 Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
   const LearningRate& schedule = compile_.optimizer.description().learning_rate();
   if (schedule.is_schedule() && schedule.cycle().total_steps == 0)
-    throw StateError("train_on_batch: the learning rate is a OneCycle, and how many steps it takes is not known here; give it .total_steps, or use fit");
+    throw StateError(
+        "train_on_batch: the learning rate is a OneCycle, and how many steps it takes is not known here; give it .total_steps, or use fit");
   const Samples samples = checked(x, y, options);
   const double rate = schedule.at(steps_, 1);
   BatchSums sums;

@@ -43,8 +43,8 @@ class Training {
   Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, double input_scale);
   void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order, std::int64_t batch,
                   double input_scale, double rate, BatchSums& sums);
-  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale, const std::vector<CallbackHandle>& callbacks,
-                             EvaluateProgress* shown);
+  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, double input_scale,
+                             const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);
   Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight) const;
   Samples checked(const Tensor& x, const Tensor& y, const BatchOptions& options) const;
   void make_slots();
