@@ -326,12 +326,13 @@ class Demo {
     write_to(stdout, "\nvalues left: after each pooling, of those that went in:");
     for (const Pooling& pooling : row("global-max").poolings)
       write_to(stdout, " {} -> {} is {} %{}", size_text(pooling.before), size_text(pooling.after), percent(pooling.left()),
-                 &pooling == &row("global-max").poolings.back() ? "" : ",");
+               &pooling == &row("global-max").poolings.back() ? "" : ",");
     write_to(
         stdout,
         "\nworst case: right at every one of the (2r + 1)^2 shifts. {} of the {} test digits were moved, inside their {} x {} frame:\n",
         thousands(count), thousands(data_.x_test.shape()[0]), image_[0], image_[1]);
-    write_to(stdout, "what leaves it is cut off; the line below the networks says how many of these digits lose no ink at any such shift.\n");
+    write_to(stdout,
+             "what leaves it is cut off; the line below the networks says how many of these digits lose no ink at any such shift.\n");
     write_to(stdout, "seed {}, batch size {}, Adam, {}.", options_.seed, batch_size, plural(threads(), "thread"));
     if (!options_.full) write_to(stdout, " The rows differ in epochs, see there; --full trains all alike.");
     write_to(stdout, "\n");
@@ -385,8 +386,9 @@ class Demo {
                            points(notebook.sweep->worst_case_accuracy(r) - none.sweep->worst_case_accuracy(r), "without pooling"));
     helps += ".";
     if (notebook.epochs != none.epochs)
-      helps += fmt::format(" A part of that may be training: the notebook's network had {}, the one without pooling {}; --full trains both alike.",
-                           plural(notebook.epochs, "epoch"), none.epochs);
+      helps += fmt::format(
+          " A part of that may be training: the notebook's network had {}, the one without pooling {}; --full trains both alike.",
+          plural(notebook.epochs, "epoch"), none.epochs);
     all.push_back(helps);
 
     const Row& best = *std::max_element(rows_.begin(), rows_.end(), [](const Row& a, const Row& b) {

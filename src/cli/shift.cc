@@ -134,9 +134,10 @@ Action add_shift(CLI::App& app) {
   add_whole(app, "--radius", options->radius, 0, 4096, "all shifts of up to N pixels down, up, left and right")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->radius));
-  add_text(app, "--border", options->border,
-           "zero: images move inside their frame, what leaves is cut off; canvas: they move on a frame as large as the model's input [canvas "
-         "where that is larger than the images]")
+  add_text(
+      app, "--border", options->border,
+      "zero: images move inside their frame, what leaves is cut off; canvas: they move on a frame as large as the model's input [canvas "
+      "where that is larger than the images]")
       ->type_name("NAME");
   add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
   add_whole(app, "--limit", options->limit, 0, largest, "the first N images only")->type_name("N");

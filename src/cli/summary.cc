@@ -19,7 +19,8 @@ struct Options {
 int run(const Options& options) {
   apply(options.common);
   const std::optional<Shape> image = parse_image_shape(options.input);
-  const Sequential model = open_model({.text = options.model, .image = image, .image_from_option = image.has_value(), .classes = options.classes});
+  const Sequential model =
+      open_model({.text = options.model, .image = image, .image_from_option = image.has_value(), .classes = options.classes});
   if (!options.common.json()) {
     model.summary({.line_length = options.line_length, .show_trainable = options.show_trainable});
     return exit_ok;
@@ -65,7 +66,8 @@ Action add_summary(CLI::App& app) {
   add_text(app, "--input", options->input, "the shape of one image, for built-in models and configurations without one [28x28x1]")
       ->type_name("HxWxC");
   add_whole(app, "--classes", options->classes, 1, largest, "classes of a built-in model [10]")->type_name("N");
-  add_whole(app, "--line-length", options->line_length, 0, largest, "characters in a line [as wide as the terminal, 88 at most]")->type_name("N");
+  add_whole(app, "--line-length", options->line_length, 0, largest, "characters in a line [as wide as the terminal, 88 at most]")
+      ->type_name("N");
   app.add_flag("--show-trainable", options->show_trainable, "one more column: Y or N for each layer");
   add_common(app, options->common);
   app.footer("Example:\n  linn summary --model global-max");

@@ -165,11 +165,12 @@ Action add_train(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Train a model on labelled images with Adam and cross-entropy, measure it on the test images, save it.");
   add_text(app, "--data", options->data,
-         "an .npz file with x_train, y_train, x_test, y_test; \"IMAGES,LABELS\" (.npy or IDX files, also gzip); or a folder with MNIST's "
-         "four files [LINN_DATA, or data/mnist.npz]")
+           "an .npz file with x_train, y_train, x_test, y_test; \"IMAGES,LABELS\" (.npy or IDX files, also gzip); or a folder with MNIST's "
+           "four files [LINN_DATA, or data/mnist.npz]")
       ->type_name("FILE");
-  add_text(app, "--model", options->model,
-         "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory to train on")
+  add_text(
+      app, "--model", options->model,
+      "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory to train on")
       ->type_name("MODEL")
       ->default_str(options->model);
   add_text(app, "--out", options->out, "directory for the trained model; Ctrl-C saves what was learned there too")->type_name("DIR");
@@ -179,11 +180,13 @@ Action add_train(CLI::App& app) {
   add_whole(app, "--batch-size", options->batch_size, 1, largest, "images in a step")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->batch_size));
-  add_number(app, "--learning-rate", options->learning_rate, [](double rate) { return rate > 0; }, "a number above 0", "of Adam")
+  add_number(
+      app, "--learning-rate", options->learning_rate, [](double rate) { return rate > 0; }, "a number above 0", "of Adam")
       ->type_name("X")
       ->default_str(fmt::format("{}", options->learning_rate));
-  add_number(app, "--validation-split", options->validation_split, [](double share) { return share >= 0 && share < 1; },
-             "a number from 0 to less than 1", "the last share of the images, kept to measure on after each epoch")
+  add_number(
+      app, "--validation-split", options->validation_split, [](double share) { return share >= 0 && share < 1; },
+      "a number from 0 to less than 1", "the last share of the images, kept to measure on after each epoch")
       ->type_name("X")
       ->default_str(fmt::format("{}", options->validation_split));
   add_text(app, "--recipe", options->recipe, fmt::format("fast: {}; in place of the four options above", model::recipe("fast").about))
@@ -193,9 +196,10 @@ Action add_train(CLI::App& app) {
             "of first weights and shuffling: the same seed gives the same bits on any number of threads")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->seed));
-  add_text(app, "--scale", options->scale,
-         "what every pixel is multiplied by, a number or a fraction; saved with the model [1/255 for uint8 images unless the model begins "
-         "with Rescaling or Normalization, else 1]")
+  add_text(
+      app, "--scale", options->scale,
+      "what every pixel is multiplied by, a number or a fraction; saved with the model [1/255 for uint8 images unless the model begins "
+      "with Rescaling or Normalization, else 1]")
       ->type_name("X");
   add_whole(app, "--classes", options->classes, 2, largest, "classes of a built-in model [10]; labels go from 0 to N - 1")->type_name("N");
   add_whole(app, "--limit", options->limit, 0, largest, "train on the first N images only")->type_name("N");

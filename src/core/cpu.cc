@@ -89,8 +89,10 @@ Isa isa() { return chosen(); }
 
 void check_baseline(bool sse4_2, bool popcnt) {
   if (sse4_2 && popcnt) return;
-  throw StateError(fmt::format("this CPU has no {}; linn's kernels need x86-64-v2, which means SSE4.2 and POPCNT",
-                               sse4_2 ? "POPCNT" : popcnt ? "SSE4.2" : "SSE4.2 and no POPCNT"));
+  throw StateError(
+      fmt::format("this CPU has no {}; linn's kernels need x86-64-v2, which means SSE4.2 and POPCNT", sse4_2   ? "POPCNT"
+                                                                                                      : popcnt ? "SSE4.2"
+                                                                                                               : "SSE4.2 and no POPCNT"));
 }
 
 void set_isa(Isa isa) {

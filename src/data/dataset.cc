@@ -62,7 +62,8 @@ constexpr std::array<std::string_view, 4> known_arrays = {"x_train", "y_train", 
 // An array that nobody reads, such as X_test, may be meant for one that is missing. Others may lie there.
 void check_misspelt(const Archive& archive, const std::string& path) {
   std::vector<std::string_view> missing;
-  std::copy_if(known_arrays.begin(), known_arrays.end(), std::back_inserter(missing), [&](std::string_view name) { return !archive.contains(name); });
+  std::copy_if(known_arrays.begin(), known_arrays.end(), std::back_inserter(missing),
+               [&](std::string_view name) { return !archive.contains(name); });
   for (const std::string& name : archive.names()) {
     if (std::find(known_arrays.begin(), known_arrays.end(), name) != known_arrays.end()) continue;
     const std::string guess = core::did_you_mean(name, std::span<const std::string_view>(missing));

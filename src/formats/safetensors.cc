@@ -93,7 +93,9 @@ Metadata metadata_of(const io::Json& value, const std::string& where) {
   return metadata;
 }
 
-std::string checksum_of(std::span<const std::byte> bytes, std::uint32_t so_far = 0) { return fmt::format("{:08x}", io::crc32(bytes, so_far)); }
+std::string checksum_of(std::span<const std::byte> bytes, std::uint32_t so_far = 0) {
+  return fmt::format("{:08x}", io::crc32(bytes, so_far));
+}
 
 std::string checksum_of(const Metadata& metadata) {
   std::string all;

@@ -95,8 +95,9 @@ std::vector<std::uint8_t> answers(std::int64_t pairs, std::int64_t images, std::
   try {
     return std::vector<std::uint8_t>(static_cast<std::size_t>(pairs));
   } catch (const std::bad_alloc&) {
-    throw MemoryError(fmt::format("[shift] the answers for {} images at {} shifts need {:.1f} MiB, which could not be allocated; a smaller radius needs less",
-                                  images, shifts, static_cast<double>(pairs) / (1 << 20)));
+    throw MemoryError(fmt::format(
+        "[shift] the answers for {} images at {} shifts need {:.1f} MiB, which could not be allocated; a smaller radius needs less", images,
+        shifts, static_cast<double>(pairs) / (1 << 20)));
   }
 }
 

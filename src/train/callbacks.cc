@@ -50,8 +50,8 @@ MonitorMode::MonitorMode(const std::string& name) {
   static constexpr std::array<std::string_view, 3> known{"auto", "min", "max"};
   const auto found = std::find(known.begin(), known.end(), name);
   if (found == known.end())
-    throw ValueError(
-        fmt::format("mode is \"{}\"{}; it may be \"auto\", \"min\" or \"max\"", name, core::did_you_mean(name, std::span<const std::string_view>(known))));
+    throw ValueError(fmt::format("mode is \"{}\"{}; it may be \"auto\", \"min\" or \"max\"", name,
+                                 core::did_you_mean(name, std::span<const std::string_view>(known))));
   kind_ = static_cast<Kind>(found - known.begin());
 }
 
@@ -103,10 +103,12 @@ ModelCheckpoint::ModelCheckpoint(std::string path, ModelCheckpointOptions option
       larger_is_better_(larger_is_better(options_.mode, options_.monitor)),
       best_(options_.initial_value_threshold) {
   const auto steps = options_.save_freq.steps();
-  if (steps && *steps < 1) throw ValueError(fmt::format("ModelCheckpoint: save_freq is {}; it must be \"epoch\" or 1 or more steps", *steps));
+  if (steps && *steps < 1)
+    throw ValueError(fmt::format("ModelCheckpoint: save_freq is {}; it must be \"epoch\" or 1 or more steps", *steps));
   if (steps && options_.save_best_only && is_validation(options_.monitor))
-    throw ValueError(fmt::format("ModelCheckpoint: monitor \"{}\" is known at the end of an epoch only, save_freq is {} steps; use \"epoch\"",
-                                 options_.monitor, *steps));
+    throw ValueError(
+        fmt::format("ModelCheckpoint: monitor \"{}\" is known at the end of an epoch only, save_freq is {} steps; use \"epoch\"",
+                    options_.monitor, *steps));
 }
 
 void ModelCheckpoint::on_train_begin(Trainer& trainer) {

@@ -59,8 +59,8 @@ void FitLoop::split_validation() {
   const std::int64_t n = samples_.count();
   const auto split = static_cast<std::int64_t>(std::floor(static_cast<double>(n) * (1.0 - options_.validation_split)));
   if (split == 0 || split == n)
-    throw ValueError(fmt::format("fit: validation_split {} of {} samples leaves {} for training and {} for validation; both need some", options_.validation_split, n,
-                                 split, n - split));
+    throw ValueError(fmt::format("fit: validation_split {} of {} samples leaves {} for training and {} for validation; both need some",
+                                 options_.validation_split, n, split, n - split));
   validation_ = samples_.rows(split, n);
   samples_ = samples_.rows(0, split);
 }
@@ -114,7 +114,8 @@ void FitLoop::restore_weights() {
 
 void FitLoop::begin_pass() {
   if (options_.shuffle)
-    order_ = core::permutation(samples_.count(), training_.seed_, core::stream_of("shuffle", static_cast<std::uint64_t>(training_.passes_)));
+    order_ =
+        core::permutation(samples_.count(), training_.seed_, core::stream_of("shuffle", static_cast<std::uint64_t>(training_.passes_)));
   ++training_.passes_;
   pass_step_ = 0;
 }
@@ -122,7 +123,8 @@ void FitLoop::begin_pass() {
 Logs FitLoop::validate() {
   const std::int64_t batch = options_.validation_batch_size == 0 ? options_.batch_size : options_.validation_batch_size;
   Logs logs;
-  const BatchSums sums = training_.evaluate_samples(*validation_, batch, options_.validation_steps, {options_.input_scale, options_.accuracy}, callbacks_, nullptr);
+  const BatchSums sums = training_.evaluate_samples(*validation_, batch, options_.validation_steps,
+                                                    {options_.input_scale, options_.accuracy}, callbacks_, nullptr);
   for (const auto& [name, value] : training_.logs_of(sums)) logs["val_" + name] = value;
   return logs;
 }
@@ -131,8 +133,8 @@ void FitLoop::run_step(BatchSums& sums, Logs& logs) {
   for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_begin(*this);
   const std::int64_t n = samples_.count();
   const std::int64_t first = pass_step_ * options_.batch_size;
-  training_.train_step(samples_, first, std::min(options_.batch_size, n - first), options_.shuffle ? &order_ : nullptr, std::min(options_.batch_size, n),
-                       {options_.input_scale, options_.accuracy}, learning_rate(), sums);
+  training_.train_step(samples_, first, std::min(options_.batch_size, n - first), options_.shuffle ? &order_ : nullptr,
+                       std::min(options_.batch_size, n), {options_.input_scale, options_.accuracy}, learning_rate(), sums);
   ++step_;
   ++pass_step_;
   training_.set_logs(logs, sums);

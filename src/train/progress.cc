@@ -232,7 +232,8 @@ void EvaluateProgress::end(const Logs& logs) {
 namespace linn {
 
 Verbose::Kind Verbose::numbered(std::int64_t level) {
-  if (level < 0 || level > 2) throw ValueError(fmt::format("verbose is {}; it may be 0 (nothing), 1 (a bar), 2 (a line an epoch) or \"auto\"", level));
+  if (level < 0 || level > 2)
+    throw ValueError(fmt::format("verbose is {}; it may be 0 (nothing), 1 (a bar), 2 (a line an epoch) or \"auto\"", level));
   return static_cast<Kind>(level);
 }
 

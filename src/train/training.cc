@@ -25,8 +25,10 @@ void check_positive(const char* call, const char* field, std::int64_t value) {
 
 }  // namespace
 
-Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key) {
-  const auto found = std::find_if(networks.begin(), networks.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
+Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile,
+                      const NetworkKey& key) {
+  const auto found =
+      std::find_if(networks.begin(), networks.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
   if (found != networks.end()) {
     std::rotate(networks.begin(), found, found + 1);
   } else {
@@ -72,8 +74,8 @@ void Training::train_step(const Samples& samples, std::int64_t first, std::int64
   ++steps_;
 }
 
-BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics, const std::vector<CallbackHandle>& callbacks,
-                                     EvaluateProgress* shown) {
+BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
+                                     const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown) {
   const std::int64_t n = samples.count();
   Network& net = network(Use::evaluate, samples, std::min(batch, n), numerics);
   BatchSums total;
@@ -94,7 +96,8 @@ void Training::set_logs(Logs& logs, const BatchSums& sums) const {
   const auto rows = static_cast<double>(std::max<std::int64_t>(sums.rows, 1));
   const double loss = sums.loss / rows;
   logs["loss"] = std::isnan(loss) ? std::numeric_limits<double>::quiet_NaN() : loss;  // the sign of a NaN would be shown: "-nan"
-  for (std::size_t i = 0; i < compile_.metrics.size(); ++i) logs[compile_.metrics[i].name] = sums.metrics.empty() ? 0 : sums.metrics[i] / rows;
+  for (std::size_t i = 0; i < compile_.metrics.size(); ++i)
+    logs[compile_.metrics[i].name] = sums.metrics.empty() ? 0 : sums.metrics[i] / rows;
 }
 
 Logs Training::logs_of(const BatchSums& sums) const {
@@ -113,7 +116,8 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
   const Samples samples = checked(x, y, options.sample_weight);
   const std::int64_t all = core::ceil_div(samples.count(), options.batch_size);
   EvaluateProgress shown(options.verbose, stdout, options.steps == 0 ? all : std::min(options.steps, all));
-  Logs logs = logs_of(evaluate_samples(samples, options.batch_size, options.steps, {options.input_scale, options.accuracy}, options.callbacks, &shown));
+  Logs logs = logs_of(
+      evaluate_samples(samples, options.batch_size, options.steps, {options.input_scale, options.accuracy}, options.callbacks, &shown));
   shown.end(logs);
   return logs;
 }
@@ -121,7 +125,8 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
 Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
   const LearningRate& schedule = compile_.optimizer.description().learning_rate();
   if (schedule.is_schedule() && schedule.cycle().total_steps == 0)
-    throw StateError("train_on_batch: the learning rate is a OneCycle, and how many steps it takes is not known here; give it .total_steps, or use fit");
+    throw StateError(
+        "train_on_batch: the learning rate is a OneCycle, and how many steps it takes is not known here; give it .total_steps, or use fit");
   const Samples samples = checked(x, y, options);
   const double rate = schedule.at(steps_, 1);
   BatchSums sums;

@@ -53,8 +53,7 @@ class Training {
   void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
                   std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
-                             const std::vector<CallbackHandle>& callbacks,
-                             EvaluateProgress* shown);
+                             const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);
   Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight) const;
   Samples checked(const Tensor& x, const Tensor& y, const BatchOptions& options) const;
 
@@ -69,6 +68,7 @@ class Training {
 };
 
 /// Finds the network of this key among those in use or makes it; a handful are kept.
-Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key);
+Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile,
+                      const NetworkKey& key);
 
 }  // namespace linn::train

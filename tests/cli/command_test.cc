@@ -230,11 +230,23 @@ TEST_F(Command, SizesBelowOne) {
 TEST_F(Command, NumbersThatAreNone) {
   const std::string data = small_data();
   const std::vector<std::vector<std::string>> all = {
-      {"train", "--epochs", "many"},   {"train", "--epochs", "3x"},          {"train", "--epochs", ""},           {"train", "--epochs", "1.5"},
-      {"train", "--seed", "-1"},       {"train", "--seed", "1e3"},           {"train", "--batch-size", "4294967296"},
-      {"train", "--threads", "1025"},  {"train", "--learning-rate", "fast"}, {"train", "--learning-rate", "nan"}, {"train", "--validation-split", "1"},
-      {"summary", "--classes", "ten"}, {"summary", "--line-length", "-5"},   {"predict", "model", "--row", "-1"}, {"shift", "model", "--radius", "4097"},
-      {"demo", "--seed", "x"},         {"train", "--epochs", "99999999999999999999999"},
+      {"train", "--epochs", "many"},
+      {"train", "--epochs", "3x"},
+      {"train", "--epochs", ""},
+      {"train", "--epochs", "1.5"},
+      {"train", "--seed", "-1"},
+      {"train", "--seed", "1e3"},
+      {"train", "--batch-size", "4294967296"},
+      {"train", "--threads", "1025"},
+      {"train", "--learning-rate", "fast"},
+      {"train", "--learning-rate", "nan"},
+      {"train", "--validation-split", "1"},
+      {"summary", "--classes", "ten"},
+      {"summary", "--line-length", "-5"},
+      {"predict", "model", "--row", "-1"},
+      {"shift", "model", "--radius", "4097"},
+      {"demo", "--seed", "x"},
+      {"train", "--epochs", "99999999999999999999999"},
   };
   for (const std::vector<std::string>& arguments : all) {
     const Result result = run(arguments);
@@ -251,8 +263,12 @@ TEST_F(Command, NumbersThatAreNone) {
 }
 
 TEST_F(Command, EmptyValues) {
-  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {"train", "--out", ""}, {"train", "--data", ""}, {"train", "--model", ""}, {"train", "--scale", ""}, {"summary", "--input", ""}, {"evaluate", ""}}) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"train", "--out", ""},
+                                                                                         {"train", "--data", ""},
+                                                                                         {"train", "--model", ""},
+                                                                                         {"train", "--scale", ""},
+                                                                                         {"summary", "--input", ""},
+                                                                                         {"evaluate", ""}}) {
     const Result result = run(arguments);
     EXPECT_EQ(result.code, 3) << testing::PrintToString(arguments);
     EXPECT_THAT(result.err, HasSubstr("is empty"));
@@ -337,7 +353,8 @@ TEST_F(Command, ReaderThatLeavesCostsNothing) {
     ASSERT_EQ(::pipe(ends.data()), 0);
     ::close(ends[0]);
     const std::string out = path("model-" + log);
-    const std::string line = fmt::format("{} train --data {} --epochs 2 --log {} --out {} >&{} 2> {}", LINN_COMMAND, data, log, out, ends[1], path("err"));
+    const std::string line =
+        fmt::format("{} train --data {} --epochs 2 --log {} --out {} >&{} 2> {}", LINN_COMMAND, data, log, out, ends[1], path("err"));
     const int status = std::system(line.c_str());
     ::close(ends[1]);
     EXPECT_TRUE(WIFEXITED(status));
@@ -636,7 +653,8 @@ TEST_F(Command, DemoSaysWhatItCompares) {
   const io::Json table = io::parse_json(tests::text_of(path("demo/table.json")), "table.json");
   ASSERT_EQ(table["networks"].size(), 4U);
   const std::string helps = table["words"][2];
-  EXPECT_THAT(helps, testing::AllOf(HasSubstr("How far it helps"), HasSubstr("had 3 epochs, the one without pooling 1"), HasSubstr("--full")));
+  EXPECT_THAT(helps,
+              testing::AllOf(HasSubstr("How far it helps"), HasSubstr("had 3 epochs, the one without pooling 1"), HasSubstr("--full")));
   for (const std::string file : {"shift-map.png", "worst-case.png", "maps.png"}) EXPECT_TRUE(fs::exists(path("demo/" + file))) << file;
 }
 
@@ -651,7 +669,8 @@ constexpr bool sanitized = false;
 TEST_F(Command, MemoryThatIsNotThere) {
   if (sanitized) GTEST_SKIP() << "a sanitizer reserves more address space than the limit";
   const std::string model = trained();
-  const Result result = Process({"shift", model, "--data", path("data.npz"), "--radius", "4096", "--threads", "1"}, folder_, {}, rlim_t{2} << 30).wait();
+  const Result result =
+      Process({"shift", model, "--data", path("data.npz"), "--radius", "4096", "--threads", "1"}, folder_, {}, rlim_t{2} << 30).wait();
   EXPECT_EQ(result.code, 5) << result.err;
   EXPECT_THAT(result.err, testing::AllOf(HasSubstr("64 images at 67125249 shifts need 4097.0 MiB"), HasSubstr("a smaller radius")));
 }

@@ -25,7 +25,8 @@ TEST(Cpu, AvailableBestFirstDownToScalar) {
 
 TEST(Cpu, OldOnesAreToldWhatIsNeeded) {
   EXPECT_NO_THROW(check_baseline(true, true));
-  for (const auto& [sse4_2, popcnt, lacks] : {std::tuple(false, true, "no SSE4.2;"), std::tuple(true, false, "no POPCNT;"), std::tuple(false, false, "no SSE4.2 and")}) {
+  for (const auto& [sse4_2, popcnt, lacks] :
+       {std::tuple(false, true, "no SSE4.2;"), std::tuple(true, false, "no POPCNT;"), std::tuple(false, false, "no SSE4.2 and")}) {
     try {
       check_baseline(sse4_2, popcnt);
       ADD_FAILURE() << lacks;

@@ -174,9 +174,10 @@ TEST(LayerConfig, UnknownNamesComeWithAGuess) {
 }
 
 TEST(LayerConfig, MisspeltNamesSayWhere) {
-  for (const auto& [class_name, config, name] : std::vector<std::array<std::string, 3>>{{"MaxPooling2D", R"({"padding": "smae"})", "smae"},
-                                                                                         {"MaxPooling2D", R"({"data_format": "channels_lsat"})", "channels_lsat"},
-                                                                                         {"Dense", R"({"units": 1, "activation": "rellu"})", "rellu"}})
+  for (const auto& [class_name, config, name] :
+       std::vector<std::array<std::string, 3>>{{"MaxPooling2D", R"({"padding": "smae"})", "smae"},
+                                               {"MaxPooling2D", R"({"data_format": "channels_lsat"})", "channels_lsat"},
+                                               {"Dense", R"({"units": 1, "activation": "rellu"})", "rellu"}})
     EXPECT_THAT(message_of<ValueError>([&] { read(class_name, config); }), AllOf(HasSubstr("file: layer 3"), HasSubstr(name)));
 }
 

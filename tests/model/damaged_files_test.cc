@@ -64,7 +64,9 @@ TEST_F(Damaged, EveryBitOfTheWeights) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ (1 << at % 8));
     write(file, bad);
-    EXPECT_THAT(message([&] { Sequential::load(folder_); }), AllOf(HasSubstr("model.safetensors: tensor \""), HasSubstr("the file is damaged"))) << "byte " << at;
+    EXPECT_THAT(message([&] { Sequential::load(folder_); }),
+                AllOf(HasSubstr("model.safetensors: tensor \""), HasSubstr("the file is damaged")))
+        << "byte " << at;
   }
 }
 
@@ -73,7 +75,8 @@ TEST_F(Damaged, WeightsAloneAndNotes) {
   std::string bad = tests::text_of(path("w.safetensors"));
   bad.back() = static_cast<char>(bad.back() ^ 1);
   write(path("w.safetensors"), bad);
-  EXPECT_THAT(message([&] { model_.load_weights(path("w.safetensors")); }), AllOf(HasSubstr("w.safetensors"), HasSubstr("the file is damaged")));
+  EXPECT_THAT(message([&] { model_.load_weights(path("w.safetensors")); }),
+              AllOf(HasSubstr("w.safetensors"), HasSubstr("the file is damaged")));
 
   std::string text = tests::text_of(path("model.safetensors"));
   text.replace(text.find("\"0.5\""), 5, "\"0.7\"");

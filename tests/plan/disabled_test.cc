@@ -23,7 +23,8 @@ TEST(Disabled, NamesThatStandForNothing) {
   std::string name = fmt::format("{}.{}", kernels::PoolForward::name, kernels::implementations<kernels::PoolForward>().front().name);
   EXPECT_EQ(complaints_about_disabled(name), "");
   std::swap(name[0], name[1]);
-  EXPECT_THAT(complaints_about_disabled("," + name + ",x"), AllOf(HasSubstr("did you mean \"pool"), HasSubstr("\"x\" is no implementation")));
+  EXPECT_THAT(complaints_about_disabled("," + name + ",x"),
+              AllOf(HasSubstr("did you mean \"pool"), HasSubstr("\"x\" is no implementation")));
 }
 
 }  // namespace

@@ -128,7 +128,8 @@ TEST(EarlyStopping, AutoModeFollowsTheName) {
 
 TEST(EarlyStopping, RefusesNonsense) {
   EXPECT_THAT(message<ValueError>([] { EarlyStopping({.patience = -1}); }), HasSubstr("patience is -1"));
-  EXPECT_THAT(message<ValueError>([] { EarlyStopping({.mode = std::string("mxa")}); }), AllOf(HasSubstr("\"mxa\""), HasSubstr("did you mean \"max\"?")));
+  EXPECT_THAT(message<ValueError>([] { EarlyStopping({.mode = std::string("mxa")}); }),
+              AllOf(HasSubstr("\"mxa\""), HasSubstr("did you mean \"max\"?")));
 }
 
 // ---- in trainings ------------------------------------------------------------------------------------------------
@@ -151,7 +152,8 @@ class InFit : public testing::Test {
 
   static Tensor numbers(std::int64_t count = most) {
     Tensor tensor({count, 1});
-    for (std::int64_t i = 0; i < count; ++i) tensor.values<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i) / static_cast<float>(count);
+    for (std::int64_t i = 0; i < count; ++i)
+      tensor.values<float>()[static_cast<std::size_t>(i)] = static_cast<float>(i) / static_cast<float>(count);
     return tensor;
   }
   History fit(std::vector<CallbackHandle> callbacks, FitOptions options = {}) {
@@ -247,8 +249,10 @@ TEST_F(InFit, CheckpointsAfterSteps) {
 TEST_F(InFit, OnlyBetterOnesThanTheThresholdAndAllBefore) {
   const auto strict = std::make_shared<ModelCheckpoint>(
       path("strict-{epoch}"), ModelCheckpointOptions{.monitor = "loss", .save_best_only = true, .initial_value_threshold = 0.0});
-  const auto best = std::make_shared<ModelCheckpoint>(path("best-{epoch}"), ModelCheckpointOptions{.monitor = "loss", .save_best_only = true, .mode = "min"});
-  const auto worst = std::make_shared<ModelCheckpoint>(path("worst-{epoch}"), ModelCheckpointOptions{.monitor = "loss", .save_best_only = true, .mode = "max"});
+  const auto best = std::make_shared<ModelCheckpoint>(path("best-{epoch}"),
+                                                      ModelCheckpointOptions{.monitor = "loss", .save_best_only = true, .mode = "min"});
+  const auto worst = std::make_shared<ModelCheckpoint>(path("worst-{epoch}"),
+                                                       ModelCheckpointOptions{.monitor = "loss", .save_best_only = true, .mode = "max"});
   fit({strict, best, worst}, {.epochs = 3});
   EXPECT_FALSE(fs::exists(path("strict-1")));
   for (const std::string name : {"best-1", "best-2", "best-3", "worst-1"}) EXPECT_TRUE(fs::exists(path(name))) << name;
@@ -257,10 +261,11 @@ TEST_F(InFit, OnlyBetterOnesThanTheThresholdAndAllBefore) {
 
 TEST_F(InFit, LogAsTable) {
   const History history = fit({CSVLogger(path("a.csv"), {.separator = ";"})}, validated(3, 2));
-  EXPECT_EQ(text("a.csv"), fmt::format("epoch;loss;val_loss\n0;{};NA\n1;{};{}\n2;{};NA\n", history["loss"][0], history["loss"][1], history["val_loss"][0],
-                                       history["loss"][2]));
+  EXPECT_EQ(text("a.csv"), fmt::format("epoch;loss;val_loss\n0;{};NA\n1;{};{}\n2;{};NA\n", history["loss"][0], history["loss"][1],
+                                       history["val_loss"][0], history["loss"][2]));
   fit({CSVLogger(path("a.csv"))}, {.epochs = 1});
-  EXPECT_THAT(text("a.csv"), testing::MatchesRegex("epoch,loss,val_loss\n0,[0-9.e-]+,NA\n")) << "Keras has these columns without validation too";
+  EXPECT_THAT(text("a.csv"), testing::MatchesRegex("epoch,loss,val_loss\n0,[0-9.e-]+,NA\n"))
+      << "Keras has these columns without validation too";
 }
 
 TEST_F(InFit, LogGoesOnWhereItWas) {
@@ -315,7 +320,8 @@ Sequential still_model() {
 TEST(StepsPerEpoch, GoOnThroughTheData) {
   Sequential model = still_model();
   // Keras 3.15: epochs of 4, 4 and 2 steps over ten samples, then from the beginning.
-  EXPECT_THAT(samples_of(model, {.epochs = 4, .shuffle = false, .steps_per_epoch = 4}), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3));
+  EXPECT_THAT(samples_of(model, {.epochs = 4, .shuffle = false, .steps_per_epoch = 4}),
+              ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3));
   EXPECT_THAT(samples_of(model, {.epochs = 3, .shuffle = false, .steps_per_epoch = 5}),
               ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4));
   EXPECT_EQ(samples_of(model, {.epochs = 2, .shuffle = false, .steps_per_epoch = 20}).size(), 20U) << "no more than the data";
@@ -341,7 +347,8 @@ TEST(StepsPerEpoch, OneCycleCountsTheShortEpochs) {
     model.add(Dense(1, {.input_shape = {1}}));
     model.compile({.optimizer = SGD({.learning_rate = OneCycle()}), .loss = "mean_squared_error"});
     const auto rates = std::make_shared<Rates>();
-    model.fit(Tensor({10, 1}), Tensor({10, 1}), {.batch_size = 1, .epochs = epochs, .verbose = 0, .callbacks = {rates}, .steps_per_epoch = steps});
+    model.fit(Tensor({10, 1}), Tensor({10, 1}),
+              {.batch_size = 1, .epochs = epochs, .verbose = 0, .callbacks = {rates}, .steps_per_epoch = steps});
     return rates->rates;
   };
   EXPECT_EQ(rates_with(3, 4), rates_with(1, 0)) << "4 + 4 + 2 steps are one pass";
