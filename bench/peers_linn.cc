@@ -69,7 +69,8 @@ rivals::Setting inference(const rivals::Task& task, const linn::Tensor& x, bool 
                   for (int i = 0; i < batches; ++i) model->predict(inputs[static_cast<std::size_t>(i) % inputs.size()], options);
                 else
                   for (int left = batches; left > 0; left -= static_cast<int>(inputs.size()))
-                    model->predict(all.rows(0, std::min<std::int64_t>(left, static_cast<std::int64_t>(inputs.size())) * task.batch), options);
+                    model->predict(all.rows(0, std::min<std::int64_t>(left, static_cast<std::int64_t>(inputs.size())) * task.batch),
+                                   options);
                 return 0.0;
               },
           .outputs =

@@ -67,8 +67,10 @@ inline Task read_task(int argc, char** argv) {
 inline std::string quoted(const std::string& text) {
   std::string result = "\"";
   for (const char c : text)
-    if (c == '"' || c == '\\') result += {'\\', c};
-    else result += c >= 0 && c < ' ' ? ' ' : c;
+    if (c == '"' || c == '\\')
+      result += {'\\', c};
+    else
+      result += c >= 0 && c < ' ' ? ' ' : c;
   return result + "\"";
 }
 
@@ -129,8 +131,8 @@ inline void serve(const Task& task, const Rival& rival) {
   std::string outputs;
   if (best.outputs)
     for (const float value : best.outputs()) outputs += (outputs.empty() ? "" : ", ") + std::to_string(value);
-  std::printf("{\"ready\": {\"versions\": %s, \"setting\": %s, \"trials\": {%s}, \"images\": %d, \"outputs\": [%s]}}\n", rival.versions.c_str(),
-              quoted(best_name).c_str(), trials.c_str(), batches * task.batch, outputs.c_str());
+  std::printf("{\"ready\": {\"versions\": %s, \"setting\": %s, \"trials\": {%s}, \"images\": %d, \"outputs\": [%s]}}\n",
+              rival.versions.c_str(), quoted(best_name).c_str(), trials.c_str(), batches * task.batch, outputs.c_str());
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     double loss = 0;

@@ -1,6 +1,10 @@
-"""The notebook's network for those that do not build it from layers: its weights, and the ONNX file."""
+"""The notebook's network for those that do not build it from layers: its weights, and the ONNX file.
+
+As a program, `network.py FOLDER DATA` writes the files that the children read.
+"""
 
 import os
+import sys
 
 import numpy as np
 
@@ -76,3 +80,7 @@ def onnx_model(weights, batch):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+if __name__ == "__main__":
+    write_files(*sys.argv[1:])

@@ -68,7 +68,9 @@ class Program {
     std::memset(made.get_data_handle(), 0, desc.get_size());
     return made;
   }
-  void add(const dnnl::primitive& primitive, std::unordered_map<int, memory> arguments) { steps_.emplace_back(primitive, std::move(arguments)); }
+  void add(const dnnl::primitive& primitive, std::unordered_map<int, memory> arguments) {
+    steps_.emplace_back(primitive, std::move(arguments));
+  }
   /// `from` in the layout of `desc`: itself, or a copy that a reorder at this place of the program fills.
   memory in_layout(const memory& from, const memory::desc& desc) {
     if (from.get_desc() == desc) return from;
@@ -95,7 +97,12 @@ struct Variable {
 class Network {
  public:
   Network(std::shared_ptr<Data> data, int batch, bool trains, dnnl::algorithm convolution)
-      : data_(std::move(data)), batch_(batch), trains_(trains), algorithm_(convolution), forward_(engine_, stream_), backward_(engine_, stream_) {
+      : data_(std::move(data)),
+        batch_(batch),
+        trains_(trains),
+        algorithm_(convolution),
+        forward_(engine_, stream_),
+        backward_(engine_, stream_) {
     x_ = forward_.make(plain({batch, 1, 28, 28}, Tag::nchw));
     build();
   }
@@ -167,7 +174,8 @@ class Network {
     const Dims none = {0, 0};
     const memory::desc source = channels == 1 ? input.get_desc() : wished({batch_, channels, size, size});
     Convolution c;
-    c.forward = {{kind(), algorithm_, source, wished(kernel), wished({32}), wished({batch_, 32, out, out}), one, none, none}, with_relu(), engine_};
+    c.forward = {
+        {kind(), algorithm_, source, wished(kernel), wished({32}), wished({batch_, 32, out, out}), one, none, none}, with_relu(), engine_};
     c.kernel = variables_.size();
     c.input = forward_.in_layout(input, c.forward.src_desc());
     const memory weights = variable(plain(kernel, Tag::hwio), c.forward.weights_desc());
@@ -177,7 +185,8 @@ class Network {
                  {{DNNL_ARG_SRC, c.input}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, c.convolved}});
 
     const Dims two = {2, 2};
-    c.pool = {{kind(), dnnl::algorithm::pooling_max, c.forward.dst_desc(), wished({batch_, 32, out / 2, out / 2}), two, two, none, none}, engine_};
+    c.pool = {{kind(), dnnl::algorithm::pooling_max, c.forward.dst_desc(), wished({batch_, 32, out / 2, out / 2}), two, two, none, none},
+              engine_};
     c.pooled = forward_.make(c.pool.dst_desc());
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, c.convolved}, {DNNL_ARG_DST, c.pooled}};
     if (trains_) {
@@ -195,7 +204,8 @@ class Network {
     const bool map = kernel.size() == 4;
     Dense d;
     d.forward = {{kind(), map ? input.get_desc() : wished(source), wished(kernel), wished({kernel[0]}), wished({batch_, kernel[0]})},
-                 relu ? with_relu() : dnnl::primitive_attr(), engine_};
+                 relu ? with_relu() : dnnl::primitive_attr(),
+                 engine_};
     d.kernel = variables_.size();
     d.input = forward_.in_layout(input, d.forward.src_desc());
     const memory weights = variable(plain(kernel, keras), d.forward.weights_desc());
@@ -235,7 +245,8 @@ class Network {
   }
 
   // Makes the primitive write into the variable's gradient, by way of a reorder where the layouts differ.
-  void add_weight_gradient(const dnnl::primitive& primitive, std::unordered_map<int, memory> arguments, const memory::desc& layout, std::size_t kernel) {
+  void add_weight_gradient(const dnnl::primitive& primitive, std::unordered_map<int, memory> arguments, const memory::desc& layout,
+                           std::size_t kernel) {
     const memory wanted = variables_[kernel].gradient;
     const bool same = wanted.get_desc() == layout;
     const memory written = same ? wanted : backward_.make(layout);
@@ -248,15 +259,17 @@ class Network {
   memory dense_gradients(const Dense& d, const memory& gradient) {
     const memory::desc kernel = wished(d.forward.weights_desc().dims());
     const memory::desc output = wished(d.forward.dst_desc().dims());
-    const dnnl::inner_product_backward_weights::primitive_desc weights({d.input.get_desc(), kernel, d.forward.bias_desc(), output}, engine_, d.forward);
+    const dnnl::inner_product_backward_weights::primitive_desc weights({d.input.get_desc(), kernel, d.forward.bias_desc(), output}, engine_,
+                                                                       d.forward);
     add_weight_gradient(dnnl::inner_product_backward_weights(weights),
-                        {{DNNL_ARG_SRC, d.input}, {DNNL_ARG_DIFF_DST, backward_.in_layout(gradient, weights.diff_dst_desc())}}, weights.diff_weights_desc(),
-                        d.kernel);
+                        {{DNNL_ARG_SRC, d.input}, {DNNL_ARG_DIFF_DST, backward_.in_layout(gradient, weights.diff_dst_desc())}},
+                        weights.diff_weights_desc(), d.kernel);
     const dnnl::inner_product_backward_data::primitive_desc data({d.input.get_desc(), kernel, output}, engine_, d.forward);
     const memory result = backward_.make(data.diff_src_desc());
-    backward_.add(dnnl::inner_product_backward_data(data), {{DNNL_ARG_WEIGHTS, backward_.in_layout(variables_[d.kernel].value, data.weights_desc())},
-                                                            {DNNL_ARG_DIFF_DST, backward_.in_layout(gradient, data.diff_dst_desc())},
-                                                            {DNNL_ARG_DIFF_SRC, result}});
+    backward_.add(dnnl::inner_product_backward_data(data),
+                  {{DNNL_ARG_WEIGHTS, backward_.in_layout(variables_[d.kernel].value, data.weights_desc())},
+                   {DNNL_ARG_DIFF_DST, backward_.in_layout(gradient, data.diff_dst_desc())},
+                   {DNNL_ARG_DIFF_SRC, result}});
     return result;
   }
 
@@ -264,8 +277,8 @@ class Network {
     const Dims one = {1, 1};
     const Dims none = {0, 0};
     const Dims two = {2, 2};
-    const dnnl::pooling_backward::primitive_desc pool({dnnl::algorithm::pooling_max, c.convolved.get_desc(), c.pooled.get_desc(), two, two, none, none}, engine_,
-                                                      c.pool);
+    const dnnl::pooling_backward::primitive_desc pool(
+        {dnnl::algorithm::pooling_max, c.convolved.get_desc(), c.pooled.get_desc(), two, two, none, none}, engine_, c.pool);
     const memory spread = backward_.make(c.convolved.get_desc());
     backward_.add(dnnl::pooling_backward(pool), {{DNNL_ARG_DIFF_DST, backward_.in_layout(gradient, c.pooled.get_desc())},
                                                  {DNNL_ARG_WORKSPACE, c.workspace},
@@ -277,14 +290,16 @@ class Network {
     const dnnl::convolution_backward_weights::primitive_desc weights(
         {algorithm_, image ? c.input.get_desc() : input, kernel, c.forward.bias_desc(), output, one, none, none}, engine_, c.forward);
     add_weight_gradient(dnnl::convolution_backward_weights(weights),
-                        {{DNNL_ARG_SRC, backward_.in_layout(c.input, weights.src_desc())}, {DNNL_ARG_DIFF_DST, backward_.in_layout(spread, weights.diff_dst_desc())}},
+                        {{DNNL_ARG_SRC, backward_.in_layout(c.input, weights.src_desc())},
+                         {DNNL_ARG_DIFF_DST, backward_.in_layout(spread, weights.diff_dst_desc())}},
                         weights.diff_weights_desc(), c.kernel);
     if (!of_input) return {};
     const dnnl::convolution_backward_data::primitive_desc data({algorithm_, input, kernel, output, one, none, none}, engine_, c.forward);
     const memory result = backward_.make(data.diff_src_desc());
-    backward_.add(dnnl::convolution_backward_data(data), {{DNNL_ARG_WEIGHTS, backward_.in_layout(variables_[c.kernel].value, data.weights_desc())},
-                                                          {DNNL_ARG_DIFF_DST, backward_.in_layout(spread, data.diff_dst_desc())},
-                                                          {DNNL_ARG_DIFF_SRC, result}});
+    backward_.add(dnnl::convolution_backward_data(data),
+                  {{DNNL_ARG_WEIGHTS, backward_.in_layout(variables_[c.kernel].value, data.weights_desc())},
+                   {DNNL_ARG_DIFF_DST, backward_.in_layout(spread, data.diff_dst_desc())},
+                   {DNNL_ARG_DIFF_SRC, result}});
     return result;
   }
 
@@ -292,7 +307,8 @@ class Network {
     float* to = data_of(x_);
 #pragma omp parallel for schedule(static)
     for (int i = 0; i < batch_; ++i)
-      std::memcpy(to + static_cast<std::ptrdiff_t>(i) * pixels, data_->x.data() + static_cast<std::ptrdiff_t>(rows[i]) * pixels, pixels * sizeof(float));
+      std::memcpy(to + static_cast<std::ptrdiff_t>(i) * pixels, data_->x.data() + static_cast<std::ptrdiff_t>(rows[i]) * pixels,
+                  pixels * sizeof(float));
   }
 
   // Mean cross-entropy, and (probability - 1 of the label) / batch as the gradient of the logits.
@@ -379,11 +395,12 @@ rivals::Rival prepare(const rivals::Task& task) {
                                                                 {"auto", dnnl::algorithm::convolution_auto},
                                                                 {"Winograd", dnnl::algorithm::convolution_winograd}};
   for (const auto& [name, algorithm] : algorithms)
-    rival.settings.emplace_back(std::string("blocked layouts, post-ops, convolution ") + name, [=, algorithm = algorithm]() -> rivals::Setting {
-      auto network = std::make_shared<Network>(data, task.batch, task.trains(), algorithm);
-      if (task.trains()) return {.run = [=](int batches) { return network->train(batches); }};
-      return inference(data, network, task.batch);
-    });
+    rival.settings.emplace_back(std::string("blocked layouts, post-ops, convolution ") + name,
+                                [=, algorithm = algorithm]() -> rivals::Setting {
+                                  auto network = std::make_shared<Network>(data, task.batch, task.trains(), algorithm);
+                                  if (task.trains()) return {.run = [=](int batches) { return network->train(batches); }};
+                                  return inference(data, network, task.batch);
+                                });
   return rival;
 }
 

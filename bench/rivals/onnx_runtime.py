@@ -1,4 +1,4 @@
-"""ONNX Runtime: sessions with inputs and outputs bound beforehand. Tried: one session on all threads, and as many sessions of one thread."""
+"""ONNX Runtime: inputs and outputs bound beforehand. Tried: one session on all threads, and a session of one thread for each."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -24,7 +24,8 @@ print(json.dumps({ready!r}), flush=True)
 for line in sys.stdin:
     print(json.dumps({answer!r}), flush=True)
 """
-READY = {"ready": {"versions": {"Peer": "1.0"}, "setting": "best", "trials": {"best": 100.0, "other": 50.0}, "images": 32, "outputs": [0.5, 0.5]}}
+READY = {"ready": {"versions": {"Peer": "1.0"}, "setting": "best", "trials": {"best": 100.0, "other": 50.0}, "images": 32,
+                   "outputs": [0.5, 0.5]}}
 
 
 class Peers(unittest.TestCase):
@@ -79,7 +80,8 @@ class Peers(unittest.TestCase):
         self.named("print('{\"error\": \"no bf16\\nhere\"}'.replace(chr(10), '\\\\n'))", "no bf16 here")
 
     def test_one_that_dies_between_pairs(self):
-        self.named(f"import json\nprint(json.dumps({READY!r}), flush=True)\ninput()\nraise SystemExit('out of luck')", "ended with status 1: out of luck")
+        dying = f"import json\nprint(json.dumps({READY!r}), flush=True)\ninput()\nraise SystemExit('out of luck')"
+        self.named(dying, "ended with status 1: out of luck")
 
     def test_one_that_was_not_installed(self):
         (self.folder / "missing-openvino").write_text("pip install openvino: ERROR: no network\n")
