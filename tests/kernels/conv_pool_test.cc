@@ -24,7 +24,7 @@ TEST(ConvPool, EveryNumberOfChannels) {
 
 TEST(ConvPool, WholeNumbersAreExactForEveryNumberOfChannels) {
   for (std::int64_t c = 1; c <= 50; ++c)
-    check_forward({.conv = {.height = 3, .width = 3, .border = c % 2 == 0 ? Border::same : Border::valid}, .height = 7, .width = 8, .channels = c, .out_channels = 67 - c, .whole_numbers = true},
+    check_conv_pool_forward({.conv = {.height = 3, .width = 3, .border = c % 2 == 0 ? Border::same : Border::valid}, .height = 7, .width = 8, .channels = c, .out_channels = 67 - c, .whole_numbers = true},
                   static_cast<std::uint32_t>(c));
 }
 

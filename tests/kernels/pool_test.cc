@@ -13,6 +13,7 @@ namespace linn::kernels {
 namespace {
 
 using check::Values;
+using testing::untouched;
 
 using Case = check::PoolCase;
 
