@@ -336,10 +336,10 @@ TEST(Plan, SegmentsOfATrainingStepWithStatistics) {
           "images: batch_norm conv2d_pool dense", "outputs: norm_statistics moving_statistics",
           "images: batch_norm dense softmax crossentropy bias_gradient dense norm_gradient_sums",
           "outputs: weighted_sum dense_kernel_gradient norm_gradient adam_update moving_statistics",
-          "images: norm_input_gradient bias_gradient dense activation_gradient conv2d_pool_kernel_gradient bias_gradient"
+          "images: norm_input_gradient bias_gradient dense conv2d_pool_kernel_gradient"
           " conv2d_pool_input_gradient norm_gradient_sums",
           "outputs: dense_kernel_gradient transpose_kernel norm_gradient adam_update adam_update adam_update adam_update",
-          "images: norm_input_gradient conv2d_pool_kernel_gradient bias_gradient conv2d_pool_input_gradient pool2d_input_gradient"
+          "images: norm_input_gradient conv2d_pool_kernel_gradient conv2d_pool_input_gradient pool2d_input_gradient"
           " norm_gradient_sums",
           "outputs: transpose_kernel norm_gradient adam_update adam_update adam_update adam_update adam_update",
           "images: norm_input_gradient conv2d_kernel_gradient", "outputs: adam_update adam_update adam_update adam_update"));

@@ -2,6 +2,7 @@
 // whole map, zeros between them, one image at a time, and the dense kernels do the rest. Three quarters of their products are
 // with zeros, or more: see sparse_kernel_gradient.cc and sparse_input_gradient.cc for geometries that spare them.
 #include <algorithm>
+#include <bit>
 
 #include "kernels/conv/direct.h"
 #include "kernels/conv/fused.h"
@@ -51,11 +52,19 @@ Living living_in(const Problem& problem, float* scratch) {
   return {scratch, reinterpret_cast<std::uint8_t*>(scratch + size), scratch + 2 * size, scratch + living_size(problem)};
 }
 
+// Without a branch, which would be mispredicted often, and on pointers of its own, so that it becomes vector code.
+void keep_living(const float* __restrict from, const std::uint8_t* __restrict cells, std::int64_t count, float* __restrict gradients,
+                 std::uint8_t* __restrict living) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint32_t lives = cells[i] == no_cell ? 0 : ~std::uint32_t{0};
+    gradients[i] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(from[i]) & lives);
+    living[i] = static_cast<std::uint8_t>(cells[i] & lives);
+  }
+}
+
 void expand(const Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t image, const Living& to) {
   const std::int64_t size = windows_size(problem);
-  ddst += image * size, argmax += image * size;
-  for (std::int64_t i = 0; i < size; ++i) to.ddst[i] = argmax[i] == no_cell ? 0.0f : ddst[i];
-  for (std::int64_t i = 0; i < size; ++i) to.argmax[i] = argmax[i] == no_cell ? std::uint8_t{0} : argmax[i];
+  keep_living(ddst + image * size, argmax + image * size, size, to.ddst, to.argmax);
   pool::VectorGradient::run(dense_pool(problem), {1, to.ddst, to.argmax, nullptr, to.map, to.rest});
 }
 
