@@ -19,7 +19,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
-#include "kernels/conv/pooling-inl.h"
+#include "kernels/conv/winograd-inl.h"
 #include "kernels/gemm/bf16-inl.h"
 #include "kernels/gemm/bf16.h"
 
@@ -59,95 +59,19 @@ namespace {
 using conv::bf16_points;
 using conv::Bf16Layout;
 
-// b = B^T d of one column (or row) of a patch, at a distance of `step` vectors.
-HWY_INLINE void TransformPatchLine(V* d, int step) {
-  const V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
-  d[0] = hn::Sub(d0, d2);
-  d[step] = hn::Add(d1, d2);
-  d[2 * step] = hn::Sub(d2, d1);
-  d[3 * step] = hn::Sub(d1, d3);
-}
-
-// One vector of channels of one window: patch[i][j] lies at src + i * row + j * pixel where the map has it, else it is zero.
 template <bool kInside>
 HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std::int64_t y, std::int64_t x, std::int64_t count, Bf16* v,
                                        std::int64_t v_point) {
-  const D d;
   V patch[16];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      const float* at = src + i * g.src_row + j * g.src_pixel;
-      if (kInside)
-        patch[4 * i + j] = hn::LoadU(d, at);
-      else if (y + i < 0 || y + i >= g.height || x + j < 0 || x + j >= g.width)
-        patch[4 * i + j] = hn::Zero(d);
-      else
-        patch[4 * i + j] = LoadCount(at, count);
-    }
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) TransformPatchLine(patch + j, 4);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) TransformPatchLine(patch + 4 * i, 1);
+  LoadPatch<kInside>(g, src, y, x, count, patch);
 #pragma GCC unroll 16
   for (int p = 0; p < 16; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(v + p * v_point), RoundVector(patch[p]));
-}
-
-// Windows first, first + 1, ... of all windows of the call, in the order of images, rows and columns.
-template <class Visit>
-void each_window(const Geometry& pool, std::int64_t first, std::int64_t count, const Visit& visit) {
-  std::int64_t n = first / (pool.out_height * pool.out_width), y = first / pool.out_width % pool.out_height, x = first % pool.out_width;
-  for (std::int64_t t = 0; t < count; ++t) {
-    visit(t, n, y, x);
-    if (++x < pool.out_width) continue;
-    x = 0;
-    if (++y < pool.out_height) continue;
-    y = 0, ++n;
-  }
-}
-
-// One vector of output channels of one window. The bias goes into M[1][1], from where the inverse spreads it to all four cells.
-template <Pooled kPooled>
-HWY_INLINE void PoolWinogradTile(const float* m, std::int64_t m_point, V bias, bool relu, float* dst, std::uint8_t* argmax,
-                                 std::int64_t count) {
-  const D d;
-  V top[4], bottom[4];
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    const V m0 = hn::LoadU(d, m + j * m_point), m2 = hn::LoadU(d, m + (8 + j) * m_point), m3 = hn::LoadU(d, m + (12 + j) * m_point);
-    V m1 = hn::LoadU(d, m + (4 + j) * m_point);
-    if (j == 1) m1 = hn::Add(m1, bias);
-    top[j] = hn::Add(hn::Add(m0, m1), m2);
-    bottom[j] = hn::Sub(hn::Sub(m1, m2), m3);
-  }
-  PoolCells<kPooled>(hn::Add(hn::Add(top[0], top[1]), top[2]), hn::Sub(hn::Sub(top[1], top[2]), top[3]),
-                     hn::Add(hn::Add(bottom[0], bottom[1]), bottom[2]), hn::Sub(hn::Sub(bottom[1], bottom[2]), bottom[3]), relu, dst,
-                     argmax, count);
-}
-
-template <Pooled kPooled>
-HWY_NOINLINE void PoolWinogradTiles(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args,
-                                    const Bf16Layout& layout, const float* m, std::int64_t first, std::int64_t count) {
-  const Geometry& pool = problem.pool;
-  const std::int64_t outputs = problem.conv.out_channels;
-  const bool relu = problem.activation == Activation::relu;
-  each_window(pool, first, count, [&](std::int64_t t, std::int64_t n, std::int64_t y, std::int64_t x) {
-    float* dst = args.dst + n * pool.dst_image + y * pool.dst_row + x * pool.dst_pixel;
-    std::uint8_t* argmax = kPooled == Pooled::argmax ? args.argmax + (first + t) * outputs : nullptr;
-    for (std::int64_t k = 0; k < outputs; k += lanes) {
-      const std::int64_t part = HWY_MIN(lanes, outputs - k);
-      const V bias = problem.bias ? LoadCount(args.bias + k, part) : hn::Zero(D());
-      PoolWinogradTile<kPooled>(m + t * layout.outputs + k, layout.m_point, bias, relu, dst + k,
-                                kPooled == Pooled::argmax ? argmax + k : nullptr, part);
-    }
-  });
 }
 
 void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout& layout, const float* src, std::int64_t first,
                       std::int64_t count, Bf16* v) {
   const Geometry& g = problem.conv;
-  each_window(problem.pool, first, count, [&](std::int64_t t, std::int64_t n, std::int64_t window_y, std::int64_t window_x) {
+  EachWindow(problem.pool, first, count, [&](std::int64_t t, std::int64_t n, std::int64_t window_y, std::int64_t window_x) {
     const std::int64_t y = 2 * window_y - g.pad_top, x = 2 * window_x - g.pad_left;
     const float* patch = src + n * g.src_image + y * g.src_row + x * g.src_pixel;
     const bool inside = y >= 0 && y + 4 <= g.height && x >= 0 && x + 4 <= g.width;
@@ -158,25 +82,6 @@ void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout&
                              : TransformPatchToBf16<false>(g, patch + c, y, x, part, to, layout.v_point);
     }
   });
-}
-
-// u = G g of three taps at a distance of `step`; four results.
-HWY_INLINE void TransformTapLine(V g0, V g1, V g2, V* u, int step) {
-  const V half = hn::Set(D(), 0.5f), sum = hn::Mul(half, hn::Add(g0, g2)), middle = hn::Mul(half, g1);
-  u[0] = g0;
-  u[step] = hn::Add(sum, middle);
-  u[2 * step] = hn::Sub(sum, middle);
-  u[3 * step] = g2;
-}
-
-// U of one channel and a vector of output channels, zeros beyond the last of either.
-void transform_taps(const Geometry& g, const float* kernel, std::int64_t c, std::int64_t k, V (&u)[16]) {
-  V taps[9], half[12];
-  for (int t = 0; t < 9; ++t)
-    taps[t] = c < g.channels && k < g.out_channels ? LoadCount(kernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k)
-                                                   : hn::Zero(D());
-  for (int j = 0; j < 3; ++j) TransformTapLine(taps[j], taps[3 + j], taps[6 + j], half + j, 3);
-  for (int i = 0; i < 4; ++i) TransformTapLine(half[3 * i], half[3 * i + 1], half[3 * i + 2], u + 4 * i, 1);
 }
 
 }  // namespace
@@ -198,12 +103,7 @@ void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForwar
                      .a = v + p * layout.v_point,
                      .b = reinterpret_cast<const Bf16*>(args.packed) + p * layout.u_point,
                      .c = m + p * layout.m_point});
-    if (problem.kind == PoolKind::average)
-      PoolWinogradTiles<Pooled::average>(problem, args, layout, m, first, count);
-    else if (problem.argmax)
-      PoolWinogradTiles<Pooled::argmax>(problem, args, layout, m, first, count);
-    else
-      PoolWinogradTiles<Pooled::max>(problem, args, layout, m, first, count);
+    PoolTiles(problem, args, {m, layout.m_point, layout.outputs}, first, count);
   }
 }
 
@@ -214,8 +114,8 @@ void winograd_bf16_kernel(const ConvPoolForward::Problem& problem, const float* 
   for (std::int64_t k = 0; k < layout.outputs; k += lanes)
     for (std::int64_t c = 0; c < g.channels; c += 2, to += 2 * bf16_columns) {
       V first[16], second[16];
-      transform_taps(g, kernel, c, k, first);
-      transform_taps(g, kernel, c + 1, k, second);
+      TransformTaps(g, kernel, c, k, first);
+      TransformTaps(g, kernel, c + 1, k, second);
       for (std::int64_t p = 0; p < bf16_points; ++p) _mm512_storeu_si512(to + p * layout.u_point, InterleaveRounded(first[p], second[p]));
     }
 }

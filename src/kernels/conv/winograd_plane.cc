@@ -19,7 +19,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
-#include "kernels/conv/pooling-inl.h"
+#include "kernels/conv/winograd-inl.h"
 
 #ifndef LINN_KERNELS_CONV_WINOGRAD_PLANE_ONCE
 #define LINN_KERNELS_CONV_WINOGRAD_PLANE_ONCE
@@ -58,23 +58,6 @@ using conv::block;
 using conv::PlaneLayout;
 using conv::points;
 
-// d = B^T d B of the patches of `lanes` windows: d[4 i + j] is the pixel (i, j) of each.
-HWY_INLINE void TransformPatches(V* patch) {
-#pragma GCC unroll 4
-  for (int step = 0; step < 2; ++step) {
-    const int along = step == 0 ? 4 : 1, across = step == 0 ? 1 : 4;
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      V* d = patch + k * across;
-      const V d0 = d[0], d1 = d[along], d2 = d[2 * along], d3 = d[3 * along];
-      d[0] = hn::Sub(d0, d2);
-      d[along] = hn::Add(d1, d2);
-      d[2 * along] = hn::Sub(d2, d1);
-      d[3 * along] = hn::Sub(d1, d3);
-    }
-  }
-}
-
 // V of a block of windows, whose patches begin at `src`.
 HWY_NOINLINE void TransformBlock(const float* src, std::int64_t row, float* v) {
   const D d;
@@ -86,7 +69,7 @@ HWY_NOINLINE void TransformBlock(const float* src, std::int64_t row, float* v) {
       hn::LoadInterleaved2(d, at, patch[4 * i], patch[4 * i + 1]);
       hn::LoadInterleaved2(d, at + 2, patch[4 * i + 2], patch[4 * i + 3]);
     }
-    TransformPatches(patch);
+    TransformSquare(patch);
 #pragma GCC unroll 16
     for (int p = 0; p < points; ++p) hn::Store(patch[p], d, v + p * block + x);
   }
