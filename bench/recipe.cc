@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "linn/linn.h"
@@ -23,7 +24,7 @@ struct Result {
 };
 
 Result train(const Recipe& recipe, const linn::Tensor& x, const linn::Tensor& y, const linn::Tensor& x_judge, const linn::Tensor& y_judge, std::uint64_t seed) {
-  linn::Sequential model = linn::model::make("notebook", {28, 28, 1}, 10, {.seed = seed});
+  linn::Sequential model = linn::model::make("notebook", {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy});
   const auto start = std::chrono::steady_clock::now();
   model.compile(linn::model::compile_options(recipe));
   linn::FitOptions fit = linn::model::fit_options(recipe, x.shape()[0]);
@@ -40,8 +41,8 @@ void print(const Recipe& recipe, std::vector<Result> results) {
   const auto mean = [&](double Result::* field) {
     return std::accumulate(results.begin(), results.end(), 0.0, [&](double sum, const Result& r) { return sum + r.*field; }) / static_cast<double>(results.size());
   };
-  std::printf("batch %3lld  peak %.4f  warmup %.2f  beta_2 %.3f  smoothing %.2f  passes %.2f : %7.3f %%  (%.2f - %.2f)  %.3f s\n",
-              static_cast<long long>(recipe.batch_size), recipe.max_learning_rate, recipe.warmup, recipe.beta_2, recipe.label_smoothing, recipe.passes,
+  std::printf("batch %3lld  peak %.4f  warmup %.2f  beta_2 %.3f  smoothing %.2f  passes %.2f  %s : %7.3f %%  (%.2f - %.2f)  %.3f s\n",
+              static_cast<long long>(recipe.batch_size), recipe.max_learning_rate, recipe.warmup, recipe.beta_2, recipe.label_smoothing, recipe.passes, std::string(recipe.dtype_policy.name()).c_str(),
               100 * mean(&Result::accuracy), 100 * results.front().accuracy, 100 * results.back().accuracy, mean(&Result::seconds));
   std::fflush(stdout);
 }
@@ -92,9 +93,10 @@ int main(int argc, char** argv) {
     recipe.label_smoothing = smoothing;
     all_seeds(recipe, on_held_out);
   }
-  for (const double passes : {0.5, 0.7, 0.8, 1.0}) {
-    Recipe recipe = base;
-    recipe.passes = passes;
-    all_seeds(recipe, on_held_out);
-  }
+  for (const linn::DTypePolicy& policy : {linn::DTypePolicy("float32"), linn::DTypePolicy("mixed_bfloat16")})
+    for (const double passes : {0.5, 0.6, 0.7, 0.8, 1.0}) {
+      Recipe recipe = base;
+      recipe.passes = passes, recipe.dtype_policy = policy;
+      all_seeds(recipe, on_held_out);
+    }
 }

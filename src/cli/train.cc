@@ -55,19 +55,18 @@ struct Training {
   FitOptions fit;
 };
 
-const model::Recipe& recipe_named(const std::string& name) {
+// Null without one.
+const model::Recipe* recipe_named(const std::string& name) {
+  if (name.empty()) return nullptr;
   try {
-    return model::recipe(name);
+    return &model::recipe(name);
   } catch (const ValueError& error) {
     throw UsageError(fmt::format("--recipe: {}", error.what()));
   }
 }
 
-Training training_of(const Options& options, std::int64_t images) {
-  if (!options.recipe.empty()) {
-    const model::Recipe& recipe = recipe_named(options.recipe);
-    return {model::compile_options(recipe), model::fit_options(recipe, images)};
-  }
+Training training_of(const Options& options, const model::Recipe* recipe, std::int64_t images) {
+  if (recipe != nullptr) return {model::compile_options(*recipe), model::fit_options(*recipe, images)};
   return {{.optimizer = Adam({.learning_rate = options.learning_rate}), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}},
           {.batch_size = options.batch_size, .epochs = options.epochs, .validation_split = options.validation_split}};
 }
@@ -83,6 +82,7 @@ int run(const Options& options) {
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const Common& common = options.common;
   const DTypePolicy policy = policy_of(common, options.precision, accuracy);
+  const model::Recipe* recipe = recipe_named(options.recipe);
   const std::string path = data_path(options.data);
   data::Dataset data = data::load_dataset(path);
   if (!data.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train", path));
@@ -102,7 +102,7 @@ int run(const Options& options) {
   if (!options.out.empty()) prepare_directory(options.out);
 
   const std::int64_t images = data.x_train.shape()[0];
-  Training training = training_of(options, images);
+  Training training = training_of(options, recipe, images);
   say(common, "{} training images of {} x {} x {} from {}\n", thousands(images), image[0], image[1], image[2], path);
   say(common, "pixels: {}\n", scale_note(data.x_train, scale));
   say(common, "model: {}, {} parameters; {} threads, seed {}\n", options.model, thousands(model.count_params()), threads(), options.seed);

@@ -18,6 +18,7 @@ struct Recipe {
   double warmup = 0;             // share of the steps in which the rate rises
   double beta_1 = 0, beta_2 = 0;  // of Adam
   double label_smoothing = 0;
+  DTypePolicy dtype_policy = "float32";
 };
 
 std::span<const Recipe> recipes();

@@ -191,6 +191,8 @@ TEST_F(Command, UsageErrorsNameWhatIsMeant) {
       {{"train", "--epochs"}, "--epochs"},
       {{"summary", "--log", "jsn"}, "did you mean \"json\"?"},
       {{"train", "--precision", "mixed_bfloat61"}, "did you mean \"mixed_bfloat16\"?"},
+      {{"train", "--recipe", "fsat"}, "did you mean \"fast\"?"},
+      {{"train", "--recipe", "fast", "--epochs", "2"}, "--epochs excludes --recipe"},
       {{"evaluate"}, "model"},
       {{"profile", "--model", "notbook"}, "did you mean \"notebook\"?"},
       {{"profile", "--accuracy", "exat"}, "did you mean \"exact\"?"},
