@@ -34,6 +34,7 @@ const Recipe& recipe(std::string_view name) {
   const auto* found = std::find_if(all.begin(), all.end(), [&](const Recipe& r) { return r.name == name; });
   if (found != all.end()) return *found;
   std::vector<std::string_view> names;
+  names.reserve(all.size());
   for (const Recipe& r : all) names.push_back(r.name);
   throw ValueError(fmt::format("no recipe is called \"{}\"; there is {}{}", name, fmt::join(names, ", "), core::did_you_mean(name, names)));
 }

@@ -175,7 +175,7 @@ template <bool kRelu, bool kFrozen>
 void gradient_rows(std::int64_t channels, const NormInputGradient::Args<float>& args) {
   const Split split(args.rows, channels, args.coefficients);
   float memory[2 * widest];
-  const float* lines = widened(args.gradient_coefficients, 2, channels, split.together, memory);
+  const float* lines = kFrozen ? nullptr : widened(args.gradient_coefficients, 2, channels, split.together, memory);
   for_each_panel<gradient_vectors>(split.wide.width, GradientPanel<kRelu, kFrozen>{split.of_wide(args.src), args.ddst, lines, args.dsrc});
   if (split.rest.rows == 0) return;
   const std::int64_t at = split.rest_at();

@@ -29,7 +29,7 @@ inline std::int64_t pixels_in_a_row(std::int64_t channels) {
 /// Per-channel coefficients, [count, channels], as wide rows of `pixels` see them: [count, channels * pixels], written to `wide`
 /// unless one pixel is a row.
 inline const float* widened(const float* coefficients, std::int64_t count, std::int64_t channels, std::int64_t pixels, float* wide) {
-  if (pixels == 1 || coefficients == nullptr) return coefficients;
+  if (pixels == 1) return coefficients;
   for (std::int64_t i = 0; i < count; ++i)
     for (std::int64_t p = 0; p < pixels; ++p) std::copy_n(coefficients + i * channels, channels, wide + (i * pixels + p) * channels);
   return wide;

@@ -12,9 +12,8 @@ namespace {
 // Of the gradients: a multiply-add for each window, output channel and weight, as if all windows lived.
 double sparse_flops(const kernels::ConvPoolKernelGradient::Problem& problem, std::int64_t images) {
   const kernels::Geometry& conv = problem.conv;
-  const std::int64_t windows = problem.pool.out_height * problem.pool.out_width;
-  return 2.0 *
-         static_cast<double>(images * windows * conv.out_channels * conv.window_height * conv.window_width * (conv.channels / conv.groups));
+  const std::int64_t windows = problem.pool.out_height * problem.pool.out_width, depth = conv.channels / conv.groups;
+  return 2.0 * static_cast<double>(images * windows * conv.out_channels * conv.window_height * conv.window_width * depth);
 }
 
 class ConvPoolKernelGradientOp final : public RealOp<ConvPoolKernelGradientOp> {
