@@ -104,18 +104,11 @@ void add_precision(CLI::App& app, std::string& precision) {
 }
 
 Accuracy parse_accuracy(const std::string& text) {
-  try {
-    return Accuracy(text);
-  } catch (const ValueError& error) {
-    throw UsageError(fmt::format("--accuracy {}: {}", io::quote(text), error.what()));
-  }
+  return named(fmt::format("--accuracy {}: ", io::quote(text)), [&] { return Accuracy(text); });
 }
 
 DTypePolicy policy_of(const Common& common, const std::string& precision, const Accuracy& accuracy) {
-  static const std::vector<std::string> known = {"float32", "mixed_bfloat16"};
-  if (std::find(known.begin(), known.end(), precision) == known.end())
-    throw UsageError(fmt::format("--precision {}: float32 and mixed_bfloat16 are allowed{}", io::quote(precision), core::did_you_mean(precision, known)));
-  const DTypePolicy policy(precision);
+  const DTypePolicy policy = named(fmt::format("--precision {}: ", io::quote(precision)), [&] { return DTypePolicy(precision); });
   if (policy.kind() == DTypePolicy::float32) return policy;
   if (accuracy == "exact") throw UsageError(fmt::format("--precision {} rounds what it multiplies, which --accuracy exact forbids; leave one of them out", precision));
   say(common, "precision: {}, {}\n", precision,

@@ -87,6 +87,16 @@ void add_common(CLI::App& app, Common& common);
 /// Takes effect: the number of threads; refuses an unknown --log.
 void apply(const Common& common);
 
+/// What `make` returns; a ValueError becomes a UsageError that begins with `prefix`: an unknown name on the command line.
+template <class Make>
+auto named(const std::string& prefix, const Make& make) {
+  try {
+    return make();
+  } catch (const ValueError& error) {
+    throw UsageError(prefix + error.what());
+  }
+}
+
 /// --accuracy, which every subcommand that computes has, and what it means. UsageError for an unknown name.
 void add_accuracy(CLI::App& app, std::string& accuracy);
 Accuracy parse_accuracy(const std::string& text);

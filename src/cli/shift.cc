@@ -69,11 +69,7 @@ io::Json event(const shift::Sweep& sweep) {
 // A name on the command line.
 std::optional<shift::Border> border_named(const std::string& name) {
   if (name.empty()) return std::nullopt;
-  try {
-    return shift::Border(name);
-  } catch (const ValueError& error) {
-    throw UsageError(fmt::format("--{}", error.what()));
-  }
+  return named("--", [&] { return shift::Border(name); });
 }
 
 int run(const Options& options) {

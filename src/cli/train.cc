@@ -58,11 +58,7 @@ struct Training {
 // Null without one.
 const model::Recipe* recipe_named(const std::string& name) {
   if (name.empty()) return nullptr;
-  try {
-    return &model::recipe(name);
-  } catch (const ValueError& error) {
-    throw UsageError(fmt::format("--recipe: {}", error.what()));
-  }
+  return named("--recipe: ", [&] { return &model::recipe(name); });
 }
 
 Training training_of(const Options& options, const model::Recipe* recipe, std::int64_t images) {

@@ -19,6 +19,9 @@ inline bool is_two_by_two(const Geometry& pool) {
          pool.dilation_width == 1 && pool.pad_top == 0 && pool.pad_left == 0 && 2 * pool.out_height <= pool.height && 2 * pool.out_width <= pool.width;
 }
 
+/// Products of a tile of F(2x2, 3x3).
+inline constexpr std::int64_t winograd_points = 16;
+
 /// F(2x2, 3x3): a tile of the output is one pooling window (winograd.cc).
 struct Winograd {
   static constexpr std::string_view name = "winograd";

@@ -65,6 +65,22 @@ HWY_INLINE void LoadPatch(const Geometry& g, const float* src, std::int64_t y, s
   TransformSquare(patch);
 }
 
+/// Calls visit(t, c, patch, y, x, count, whole) for the vectors of channels c, c + 1, ... of windows first, first + 1, ..., whose patch
+/// begins at `patch`, row y and column x of the map. whole: LoadPatch<true> may be used.
+template <class Visit>
+HWY_INLINE void EachPatch(const ConvPoolForward::Problem& problem, const float* src, std::int64_t first, std::int64_t count, const Visit& visit) {
+  const Geometry& g = problem.conv;
+  EachWindow(problem.pool, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t window_y, std::int64_t window_x) {
+    const std::int64_t y = 2 * window_y - g.pad_top, x = 2 * window_x - g.pad_left;
+    const float* patch = src + image * g.src_image + y * g.src_row + x * g.src_pixel;
+    const bool inside = y >= 0 && y + 4 <= g.height && x >= 0 && x + 4 <= g.width;
+    for (std::int64_t c = 0; c < g.channels; c += lanes) {
+      const std::int64_t part = HWY_MIN(lanes, g.channels - c);
+      visit(t, c, patch + c, y, x, part, inside && part == lanes);
+    }
+  });
+}
+
 /// u = G g of three taps at a distance of `step`; four results.
 HWY_INLINE void TransformTapLine(V g0, V g1, V g2, V* u, int step) {
   const V half = hn::Set(D(), 0.5f), sum = hn::Mul(half, hn::Add(g0, g2)), middle = hn::Mul(half, g1);

@@ -30,15 +30,14 @@
 namespace linn::kernels::conv {
 namespace {
 
-constexpr std::int64_t points = 16;
 constexpr std::int64_t chunk_elements = 65536;
-constexpr std::int64_t line = 16;  // floats, between two points, so that they do not meet in the same sets of the L1 cache
+constexpr std::int64_t line = 16;  // floats, between two winograd_points, so that they do not meet in the same sets of the L1 cache
 
 // How V, M and U lie.
 struct Layout {
   explicit Layout(const ConvPoolForward::Problem& problem)
       : channels(core::round_up(problem.conv.channels, line)), outputs(core::round_up(problem.conv.out_channels, line)) {
-    const std::int64_t most = chunk_elements / (points * (channels + outputs));
+    const std::int64_t most = chunk_elements / (winograd_points * (channels + outputs));
     windows = std::max<std::int64_t>(most / 13 * 13, 13);  // whole tiles of 13 rows
     v_point = windows * channels + line;
     m_point = windows * outputs + line;
@@ -57,7 +56,7 @@ namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::Layout;
-using conv::points;
+using conv::winograd_points;
 
 template <bool kInside>
 HWY_NOINLINE void TransformPatch(const Geometry& g, const float* src, std::int64_t y, std::int64_t x, std::int64_t count, float* v, std::int64_t v_point) {
@@ -68,18 +67,10 @@ HWY_NOINLINE void TransformPatch(const Geometry& g, const float* src, std::int64
 }
 
 void TransformInputs(const ConvPoolForward::Problem& problem, const Layout& layout, const float* src, std::int64_t first, std::int64_t count, float* v) {
-  const Geometry& g = problem.conv;
-  EachWindow(problem.pool, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t window_y, std::int64_t window_x) {
-    const std::int64_t y = 2 * window_y - g.pad_top, x = 2 * window_x - g.pad_left;
-    const float* patch = src + image * g.src_image + y * g.src_row + x * g.src_pixel;
-    const bool inside = y >= 0 && y + 4 <= g.height && x >= 0 && x + 4 <= g.width;
-    for (std::int64_t c = 0; c < g.channels; c += lanes) {
-      const std::int64_t part = HWY_MIN(lanes, g.channels - c);
-      float* to = v + t * layout.channels + c;
-      inside && part == lanes ? TransformPatch<true>(g, patch + c, y, x, part, to, layout.v_point)
-                              : TransformPatch<false>(g, patch + c, y, x, part, to, layout.v_point);
-    }
-  });
+  EachPatch(problem, src, first, count,
+            [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
+              (whole ? TransformPatch<true> : TransformPatch<false>)(problem.conv, patch, y, x, part, v + t * layout.channels + c, layout.v_point);
+            });
 }
 
 void winograd(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
@@ -88,11 +79,11 @@ void winograd(const ConvPoolForward::Problem& problem, const ConvPoolForward::Ar
   const std::int64_t windows = args.images * problem.pool.out_height * problem.pool.out_width;
   // Scratch comes aligned to a vector from the planner; a caller's may not be.
   auto* v = core::align_up<float>(args.scratch, 64);
-  float* m = v + points * layout.v_point;
+  float* m = v + winograd_points * layout.v_point;
   for (std::int64_t first = 0; first < windows; first += layout.windows) {
     const std::int64_t count = HWY_MIN(layout.windows, windows - first);
     TransformInputs(problem, layout, args.src, first, count, v);
-    for (std::int64_t p = 0; p < points; ++p)
+    for (std::int64_t p = 0; p < winograd_points; ++p)
       contract({.rows = {1, 1, count},
                 .a_row = {0, 0, layout.channels},
                 .c_row = {0, 0, layout.outputs},
@@ -115,7 +106,7 @@ void winograd_kernel(const ConvPoolForward::Problem& problem, const float* kerne
     for (std::int64_t k = 0; k < layout.outputs; k += lanes) {
       V u[16];
       TransformTaps(problem.conv, kernel, c, k, u);
-      for (std::int64_t p = 0; p < points; ++p) hn::StoreU(u[p], d, packed + (p * channels + c) * layout.outputs + k);
+      for (std::int64_t p = 0; p < winograd_points; ++p) hn::StoreU(u[p], d, packed + (p * channels + c) * layout.outputs + k);
     }
 }
 
@@ -137,10 +128,10 @@ bool Winograd::accepts(const ConvPoolForward::Problem& problem) {
 
 std::int64_t Winograd::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
   const Layout layout(problem);
-  return points * (layout.v_point + layout.m_point) + line;
+  return winograd_points * (layout.v_point + layout.m_point) + line;
 }
 
-std::int64_t Winograd::packed(const ConvPoolForward::Problem& problem) { return points * problem.conv.channels * Layout(problem).outputs; }
+std::int64_t Winograd::packed(const ConvPoolForward::Problem& problem) { return winograd_points * problem.conv.channels * Layout(problem).outputs; }
 
 void Winograd::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
   HWY_DYNAMIC_DISPATCH(winograd_kernel)(problem, kernel, packed);

@@ -28,7 +28,6 @@
 namespace linn::kernels::conv {
 namespace {
 
-constexpr std::int64_t bf16_points = 16;
 constexpr std::int64_t bf16_chunk_bytes = 320 * 1024;
 constexpr std::int64_t bf16_line = 16;  // floats, between two points, so that they do not meet in the same sets of the L1 cache
 
@@ -36,7 +35,7 @@ constexpr std::int64_t bf16_line = 16;  // floats, between two points, so that t
 struct Bf16Layout {
   explicit Bf16Layout(const ConvPoolForward::Problem& problem)
       : channels(core::round_up(problem.conv.channels, bf16_columns)), outputs(core::round_up(problem.conv.out_channels, bf16_columns)) {
-    const std::int64_t most = bf16_chunk_bytes / (bf16_points * (2 * channels + 4 * outputs));
+    const std::int64_t most = bf16_chunk_bytes / (winograd_points * (2 * channels + 4 * outputs));
     windows = std::max<std::int64_t>(most / 13 * 13, 13);  // whole tiles of 13 rows
     v_point = windows * channels + 2 * bf16_line;
     m_point = windows * outputs + bf16_line;
@@ -56,7 +55,7 @@ LINN_BEFORE_BF16();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-using conv::bf16_points;
+using conv::winograd_points;
 using conv::Bf16Layout;
 
 template <bool kInside>
@@ -70,18 +69,11 @@ HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std:
 
 void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout& layout, const float* src, std::int64_t first,
                       std::int64_t count, Bf16* v) {
-  const Geometry& g = problem.conv;
-  EachWindow(problem.pool, first, count, [&](std::int64_t t, std::int64_t n, std::int64_t window_y, std::int64_t window_x) {
-    const std::int64_t y = 2 * window_y - g.pad_top, x = 2 * window_x - g.pad_left;
-    const float* patch = src + n * g.src_image + y * g.src_row + x * g.src_pixel;
-    const bool inside = y >= 0 && y + 4 <= g.height && x >= 0 && x + 4 <= g.width;
-    for (std::int64_t c = 0; c < g.channels; c += lanes) {
-      const std::int64_t part = HWY_MIN(lanes, g.channels - c);
-      Bf16* to = v + t * layout.channels + c;
-      inside&& part == lanes ? TransformPatchToBf16<true>(g, patch + c, y, x, part, to, layout.v_point)
-                             : TransformPatchToBf16<false>(g, patch + c, y, x, part, to, layout.v_point);
-    }
-  });
+  EachPatch(problem, src, first, count,
+            [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
+              (whole ? TransformPatchToBf16<true> : TransformPatchToBf16<false>)(problem.conv, patch, y, x, part, v + t * layout.channels + c,
+                                                                                 layout.v_point);
+            });
 }
 
 }  // namespace
@@ -90,11 +82,11 @@ void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForwar
   const Bf16Layout layout(problem);
   const std::int64_t windows = args.images * problem.pool.out_height * problem.pool.out_width;
   auto* m = core::align_up<float>(args.scratch, 64);
-  auto* v = reinterpret_cast<Bf16*>(m + bf16_points * layout.m_point);
+  auto* v = reinterpret_cast<Bf16*>(m + winograd_points * layout.m_point);
   for (std::int64_t first = 0; first < windows; first += layout.windows) {
     const std::int64_t count = HWY_MIN(layout.windows, windows - first);
     transform_inputs(problem, layout, args.src, first, count, v);
-    for (std::int64_t p = 0; p < bf16_points; ++p)
+    for (std::int64_t p = 0; p < winograd_points; ++p)
       contract_bf16({.rows = {1, count},
                      .a_row = {0, layout.channels},
                      .c_row = {0, layout.outputs},
@@ -116,7 +108,7 @@ void winograd_bf16_kernel(const ConvPoolForward::Problem& problem, const float* 
       V first[16], second[16];
       TransformTaps(g, kernel, c, k, first);
       TransformTaps(g, kernel, c + 1, k, second);
-      for (std::int64_t p = 0; p < bf16_points; ++p) _mm512_storeu_si512(to + p * layout.u_point, InterleaveRounded(first[p], second[p]));
+      for (std::int64_t p = 0; p < winograd_points; ++p) _mm512_storeu_si512(to + p * layout.u_point, InterleaveRounded(first[p], second[p]));
     }
 }
 
@@ -131,11 +123,11 @@ bool Bf16Winograd::accepts(const ConvPoolForward::Problem& problem) { return pro
 
 std::int64_t Bf16Winograd::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
   const Bf16Layout layout(problem);
-  return bf16_points * (layout.m_point + floats_of_bf16(layout.v_point)) + bf16_line;
+  return winograd_points * (layout.m_point + floats_of_bf16(layout.v_point)) + bf16_line;
 }
 
 std::int64_t Bf16Winograd::packed(const ConvPoolForward::Problem& problem) {
-  return floats_of_bf16(bf16_points * Bf16Layout(problem).u_point);
+  return floats_of_bf16(winograd_points * Bf16Layout(problem).u_point);
 }
 
 void Bf16Winograd::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {

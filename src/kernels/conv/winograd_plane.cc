@@ -26,7 +26,6 @@
 namespace linn::kernels::conv {
 namespace {
 
-constexpr std::int64_t points = 16;
 constexpr std::int64_t block = 16;  // windows, and floats of the widest vector
 
 // One image with its padding, and as wide as whole blocks of windows read.
@@ -56,7 +55,7 @@ namespace {
 
 using conv::block;
 using conv::PlaneLayout;
-using conv::points;
+using conv::winograd_points;
 
 // V of a block of windows, whose patches begin at `src`.
 HWY_NOINLINE void TransformBlock(const float* src, std::int64_t row, float* v) {
@@ -71,7 +70,7 @@ HWY_NOINLINE void TransformBlock(const float* src, std::int64_t row, float* v) {
     }
     TransformSquare(patch);
 #pragma GCC unroll 16
-    for (int p = 0; p < points; ++p) hn::Store(patch[p], d, v + p * block + x);
+    for (int p = 0; p < winograd_points; ++p) hn::Store(patch[p], d, v + p * block + x);
   }
 }
 
@@ -108,7 +107,7 @@ void RunPlane(const ConvPoolForward::Problem& problem, const ConvPoolForward::Ar
   const Geometry &g = problem.conv, &pool = problem.pool;
   const std::int64_t outputs = g.out_channels, u_point = core::round_up(outputs, block);
   float* v = core::align_up<float>(args.scratch, 64);
-  float* plane = v + points * block;
+  float* plane = v + winograd_points * block;
   for (std::int64_t n = 0; n < args.images; ++n) {
     conv::fill_plane(g, layout, args.src + n * g.src_image, plane);
     for (std::int64_t y = 0; y < pool.out_height; ++y)
@@ -152,7 +151,7 @@ bool WinogradPlane::accepts(const ConvPoolForward::Problem& problem) {
 
 std::int64_t WinogradPlane::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
   const PlaneLayout layout(problem);
-  return points * block + layout.rows * layout.row + block;
+  return winograd_points * block + layout.rows * layout.row + block;
 }
 
 void WinogradPlane::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
