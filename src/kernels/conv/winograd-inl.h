@@ -68,7 +68,8 @@ HWY_INLINE void LoadPatch(const Geometry& g, const float* src, std::int64_t y, s
 /// Calls visit(t, c, patch, y, x, count, whole) for the vectors of channels c, c + 1, ... of windows first, first + 1, ..., whose patch
 /// begins at `patch`, row y and column x of the map. whole: LoadPatch<true> may be used.
 template <class Visit>
-HWY_INLINE void EachPatch(const ConvPoolForward::Problem& problem, const float* src, std::int64_t first, std::int64_t count, const Visit& visit) {
+HWY_INLINE void EachPatch(const ConvPoolForward::Problem& problem, const float* src, std::int64_t first, std::int64_t count,
+                          const Visit& visit) {
   const Geometry& g = problem.conv;
   EachWindow(problem.pool, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t window_y, std::int64_t window_x) {
     const std::int64_t y = 2 * window_y - g.pad_top, x = 2 * window_x - g.pad_left;
@@ -94,7 +95,8 @@ HWY_INLINE void TransformTapLine(V g0, V g1, V g2, V* u, int step) {
 HWY_INLINE void TransformTaps(const Geometry& g, const float* kernel, std::int64_t c, std::int64_t k, V (&u)[16]) {
   V taps[9], half[12];
   for (int t = 0; t < 9; ++t)
-    taps[t] = c < g.channels && k < g.out_channels ? LoadCount(kernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k) : hn::Zero(D());
+    taps[t] = c < g.channels && k < g.out_channels ? LoadCount(kernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k)
+                                                   : hn::Zero(D());
   for (int j = 0; j < 3; ++j) TransformTapLine(taps[j], taps[3 + j], taps[6 + j], half + j, 3);
   for (int i = 0; i < 4; ++i) TransformTapLine(half[3 * i], half[3 * i + 1], half[3 * i + 2], u + 4 * i, 1);
 }
@@ -119,12 +121,13 @@ HWY_INLINE void PoolTile(const float* m, std::int64_t m_point, V bias, bool relu
     bottom[j] = hn::Sub(hn::Sub(m1, m2), m3);
   }
   PoolCells<kPooled>(hn::Add(hn::Add(top[0], top[1]), top[2]), hn::Sub(hn::Sub(top[1], top[2]), top[3]),
-                     hn::Add(hn::Add(bottom[0], bottom[1]), bottom[2]), hn::Sub(hn::Sub(bottom[1], bottom[2]), bottom[3]), relu, dst, argmax, count);
+                     hn::Add(hn::Add(bottom[0], bottom[1]), bottom[2]), hn::Sub(hn::Sub(bottom[1], bottom[2]), bottom[3]), relu, dst,
+                     argmax, count);
 }
 
 template <Pooled kPooled>
-HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m, std::int64_t first,
-                              std::int64_t count) {
+HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m,
+                              std::int64_t first, std::int64_t count) {
   const Geometry& pool = problem.pool;
   const std::int64_t outputs = problem.conv.out_channels;
   const bool relu = problem.activation == Activation::relu;
@@ -140,8 +143,8 @@ HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const Con
 }
 
 /// Windows first, first + 1, ... of a call from their products to dst and argmax.
-HWY_INLINE void PoolTiles(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m, std::int64_t first,
-                          std::int64_t count) {
+HWY_INLINE void PoolTiles(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m,
+                          std::int64_t first, std::int64_t count) {
   if (problem.kind == PoolKind::average)
     PoolTilesAs<Pooled::average>(problem, args, m, first, count);
   else if (problem.argmax)
