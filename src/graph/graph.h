@@ -56,7 +56,12 @@ class Graph {
 
   const std::vector<Node>& nodes() const { return nodes_; }
   const std::vector<Variable>& variables() const { return variables_; }
-  std::vector<Variable>& variables() { return variables_; }
+  /// To change their values; whoever made something of them sees by `version` that it is out of date. Ask anew for each change.
+  std::vector<Variable>& variables() {
+    ++version_;
+    return variables_;
+  }
+  std::uint64_t version() const { return version_; }
   std::int64_t parameters(bool trainable_only) const;
 
   /// Adds all ops behind `input`. The variables become bound values.
@@ -71,6 +76,7 @@ class Graph {
   std::optional<Shape> input_shape_;
   std::vector<Node> nodes_;
   std::vector<Variable> variables_;
+  std::uint64_t version_ = 0;
 };
 
 }  // namespace linn::graph

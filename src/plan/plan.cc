@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "core/checked.h"
@@ -21,16 +22,44 @@ int next_of_cut(int after, Cut cut) {
   return cut == Cut::images ? (odd ? after : after + 1) : (odd ? after + 1 : after);
 }
 
+// Which ops see nothing but bound values that no op writes, or what others of this kind made of them: kernels in an implementation's
+// layout, norms folded into them.
+std::vector<bool> constant_ops(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values) {
+  std::vector<bool> constant(values.size());
+  for (std::size_t v = 0; v < values.size(); ++v) constant[v] = values[v].home == Home::bound && values[v].extent == Extent::fixed;
+  for (const auto& op : ops)
+    for (const Value& output : op->outputs)
+      if (output.defined()) constant[static_cast<std::size_t>(output.id)] = false;
+  std::vector<bool> result(ops.size());
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    const Op& op = *ops[i];
+    const auto is_constant = [&](const Value& value) { return !value.defined() || constant[static_cast<std::size_t>(value.id)]; };
+    const auto is_bound = [&](const Value& value) { return value.defined() && values[static_cast<std::size_t>(value.id)].home == Home::bound; };
+    result[i] = op.cut() == Cut::outputs && !op.inputs.empty() && std::all_of(op.inputs.begin(), op.inputs.end(), is_constant) &&
+                std::none_of(op.outputs.begin(), op.outputs.end(), is_bound);
+    if (!result[i]) continue;
+    for (const Value& output : op.outputs)
+      if (output.defined()) constant[static_cast<std::size_t>(output.id)] = true;
+  }
+  return result;
+}
+
 // The earliest segment in which each op may run: after its producers (in the same segment only if both are cut by images),
-// and, for an op that overwrites a bound value, after all that read it.
-std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values) {
+// and, for an op that overwrites a bound value, after all that read it. Constant ops come first, in segments of their own.
+std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values,
+                                   const std::vector<bool>& constant) {
   std::vector<int> segment_of(ops.size(), 0);
   std::vector<int> produced(values.size(), -1);  // segment of the producer
   std::vector<Cut> produced_cut(values.size(), Cut::images);
   std::vector<int> last_read(values.size(), -1);
-  for (std::size_t i = 0; i < ops.size(); ++i) {
+  std::vector<std::size_t> order(ops.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto others = std::stable_partition(order.begin(), order.end(), [&](std::size_t i) { return constant[i]; });
+  int constants_end = 0;
+  for (auto at = order.begin(); at != order.end(); ++at) {
+    const std::size_t i = *at;
     const Op& op = *ops[i];
-    int earliest = 0;
+    int earliest = at < others ? 0 : constants_end;
     for (const Value& input : op.inputs) {
       if (!input.defined()) continue;
       const auto id = static_cast<std::size_t>(input.id);
@@ -42,6 +71,7 @@ std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, 
       if (output.defined() && writes_in_place(values[static_cast<std::size_t>(output.id)]))
         earliest = std::max(earliest, last_read[static_cast<std::size_t>(output.id)] + 1);
     segment_of[i] = next_of_cut(earliest, op.cut());
+    if (at < others) constants_end = std::max(constants_end, segment_of[i] + 1);
     for (const Value& input : op.inputs)
       if (input.defined()) {
         int& read = last_read[static_cast<std::size_t>(input.id)];
@@ -114,7 +144,8 @@ void Plan::add_packs() {
 }
 
 void Plan::cut_into_segments() {
-  const std::vector<int> segment_of = earliest_segments(ops_, values_);
+  const std::vector<bool> constant = constant_ops(ops_, values_);
+  const std::vector<int> segment_of = earliest_segments(ops_, values_, constant);
   const int count = segment_of.empty() ? 0 : *std::max_element(segment_of.begin(), segment_of.end()) + 1;
   for (int number = 0; number < count; ++number) {
     Segment segment;
@@ -122,6 +153,7 @@ void Plan::cut_into_segments() {
     for (std::size_t i = 0; i < ops_.size(); ++i)
       if (segment_of[i] == number) segment.ops.push_back(static_cast<int>(i));
     if (segment.ops.empty()) continue;
+    segment.constant = constant[static_cast<std::size_t>(segment.ops.front())];
     for (const int i : segment.ops) {
       if (segment.cut == Cut::outputs) segment.pieces += op(i).pieces();
       for (const Value& output : op(i).outputs)
@@ -136,6 +168,7 @@ void Plan::place_values() {
   struct Life {
     int first_segment = std::numeric_limits<int>::max(), last_segment = -1;
     int first_op = std::numeric_limits<int>::max(), last_op = -1;  // position in the plan's run order
+    bool constant = false;                                         // outlives the run
   };
   std::vector<Life> lives(values_.size());
   int position = 0;
@@ -150,7 +183,10 @@ void Plan::place_values() {
         life.last_op = std::max(life.last_op, position);
       };
       for (const Value& input : op(i).inputs) touch(input);
-      for (const Value& output : op(i).outputs) touch(output);
+      for (const Value& output : op(i).outputs) {
+        touch(output);
+        if (output.defined() && segments_[s].constant) lives[static_cast<std::size_t>(output.id)].constant = true;
+      }
       ++position;
     }
   }
@@ -176,7 +212,10 @@ void Plan::place_values() {
     if (local)
       worker.push_back({.first = life.first_op, .last = life.last_op, .bytes = size, .owner = static_cast<int>(v)});
     else
-      shared.push_back({.first = life.first_segment, .last = value.kept ? last_segment : life.last_segment, .bytes = size, .owner = static_cast<int>(v)});
+      shared.push_back({.first = life.constant ? 0 : life.first_segment,
+                        .last = value.kept || life.constant ? last_segment : life.last_segment,
+                        .bytes = size,
+                        .owner = static_cast<int>(v)});
   }
   shared_bytes_ = place_intervals(shared);
   scratch_offset_ = place_intervals(worker);

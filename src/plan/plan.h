@@ -27,6 +27,7 @@ struct PlanOptions {
 /// Ops that workers run without meeting the others.
 struct Segment {
   Cut cut = Cut::images;
+  bool constant = false;  // its ops see nothing but variables that the plan leaves as they are: run again only when those have changed
   std::vector<int> ops;  // cut by images: one after another on each shard; cut by outputs: independent of each other
   std::int64_t pieces = 0;              // cut by outputs: of all ops together
   std::vector<int> partials;            // values that are summed over the shards of this segment

@@ -131,7 +131,8 @@ std::vector<OpProfile> OpTimes::rows() const {
     const Traffic run = traffic_of_run(plan_, i), image = traffic_of_image(plan_, i);
     // Cut by outputs, each piece saw the whole batch.
     const auto images = static_cast<double>(op.cut() == Cut::outputs ? all.images / op.pieces() : all.images);
-    const auto runs = static_cast<double>(runs_);
+    // A constant op runs only when variables have changed.
+    const auto runs = static_cast<double>(op.cut() == Cut::outputs ? all.calls / op.pieces() : runs_);
     const std::string implementation = op.implementation();
     rows.push_back({.op = std::string(op.name()),
                     .layer = op.layer,

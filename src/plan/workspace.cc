@@ -123,6 +123,11 @@ OpTimes& Workspace::measure() {
   return *times_;
 }
 
+void Workspace::bind(Value value, void* memory) {
+  bound_[static_cast<std::size_t>(value.id)] = memory;
+  if (plan_.values()[static_cast<std::size_t>(value.id)].extent == Extent::fixed) constants_made_ = false;
+}
+
 bool Workspace::fits_pool() const { return core::worker_pool().threads() == threads_; }
 
 std::byte* Workspace::resolve(Value value, const Call& call, int worker, std::size_t segment, int partial_slot) {
@@ -209,8 +214,11 @@ void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const R
   step_ = &step;
   sources_ = sources.data();
   if (times_ != nullptr) times_->count_run();
-  for (std::size_t segment = 0; segment < plan_.segments().size(); ++segment)
+  for (std::size_t segment = 0; segment < plan_.segments().size(); ++segment) {
+    if (constants_made_ && plan_.segments()[segment].constant) continue;
     plan_.segments()[segment].cut == Cut::images ? run_images(segment) : run_outputs(segment);
+  }
+  constants_made_ = true;
 }
 
 void* Workspace::at(Value value) { return resolve(value, Call{}, 0, plan_.segments().size(), -1); }

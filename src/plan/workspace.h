@@ -67,8 +67,9 @@ class Workspace {
   /// Whether it was made for as many threads as the pool has now.
   bool fits_pool() const;
 
-  /// The memory of a bound value, from here on.
-  void bind(Value value, void* memory) { bound_[static_cast<std::size_t>(value.id)] = memory; }
+  /// The memory of a bound value, from here on. A variable that the plan only reads may be laid out anew once and used in many runs: who
+  /// changes its numbers binds it again, at the same address too.
+  void bind(Value value, void* memory);
   /// Runs the plan on `images` images, at most its batch. Allocates nothing.
   void run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources);
   /// Measures each op from here on, forgetting what was gathered; LINN_VERBOSE measures from the start. Lives as long as the workspace.
@@ -90,6 +91,7 @@ class Workspace {
   std::vector<std::byte*> workers_;
   std::vector<std::unique_ptr<PartialSums>> partials_;  // by segment; null where there are none
   std::vector<void*> bound_;
+  bool constants_made_ = false;  // and nothing that they follow from was bound since
   std::unique_ptr<OpTimes> times_;  // when ops are measured
 
   std::int64_t images_ = 0;

@@ -107,7 +107,16 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
 }
 
 void Network::bind(graph::Graph& graph, Slots* slots) {
-  for (std::size_t i = 0; i < variables_.size(); ++i) workspace_->bind(variables_[i], graph.variables()[i].value.raw());
+  // A network that trains changes the variables: asking for them so tells the others, whose kernels are laid out for many calls. All
+  // others ask as readers do, for `predict` is called from several threads at once.
+  const graph::Graph& read = graph;
+  const std::vector<graph::Variable>& variables = key_.use == Use::train ? graph.variables() : read.variables();
+  if (bound_version_ == graph.version()) return;
+  bound_version_ = graph.version();
+  for (std::size_t i = 0; i < variables_.size(); ++i) {
+    Tensor shared = variables[i].value;
+    workspace_->bind(variables_[i], shared.raw());
+  }
   for (std::size_t t = 0; t < slots_.size(); ++t)
     for (std::size_t s = 0; s < slots_[t].size(); ++s) workspace_->bind(slots_[t][s], (*slots)[t][s].raw());
 }

@@ -53,7 +53,8 @@ class Network {
   const NetworkKey& key() const { return key_; }
   const plan::Plan& plan() const { return *plan_; }
   bool fits_pool() const { return workspace_->fits_pool(); }
-  /// Binds the graph's variables and, for training, the optimizer's slots.
+  /// Binds the graph's variables, if they have changed, and, for training, the optimizer's slots. To be called before each run that may
+  /// come after a change.
   void bind(graph::Graph& graph, Slots* slots);
   /// Binds the memory that takes the output of the batch whose first image is written at `memory`.
   void bind_output(void* memory) { workspace_->bind(output_, memory); }
@@ -83,6 +84,7 @@ class Network {
   plan::Value output_;
   plan::Value loss_sum_;
   std::vector<plan::Value> metric_sums_;
+  std::optional<std::uint64_t> bound_version_;
   std::unique_ptr<plan::Plan> plan_;
   std::unique_ptr<plan::Workspace> workspace_;
 };
