@@ -57,18 +57,20 @@ Measured conv_forward(const std::string& name, const Geometry& g, std::int64_t i
   const ConvForward::Problem problem = {g, true, Activation::relu};
   const auto* f = &choose<ConvForward>(problem);
   auto src = keep(Data(images * g.src_image)), kernel = keep(Data(kernel_size(g))), bias = keep(Data(g.out_channels)),
-       dst = keep(Data(images * g.dst_image)), scratch = keep(Data(f->scratch(problem, images)));
+       dst = keep(Data(images * g.dst_image)), packed = keep(Data(f->packed(problem))), scratch = keep(Data(f->scratch(problem, images)));
+  if (f->packed(problem) > 0) f->pack(problem, kernel->get(), packed->get());
   return {"conv_forward " + name, false, operations_of(g, images), [=] {
-            f->run(problem, {images, src->get(), kernel->get(), bias->get(), dst->get(), scratch->get()});
+            f->run(problem, {images, src->get(), kernel->get(), packed->get(), bias->get(), dst->get(), scratch->get()});
           }};
 }
 
 Measured conv_input_gradient(const std::string& name, const Geometry& g, std::int64_t images) {
   const auto* f = &choose<ConvInputGradient>(g);
   auto ddst = keep(Data(images * g.dst_image)), kernel = keep(Data(kernel_size(g))), dsrc = keep(Data(images * g.src_image)),
-       scratch = keep(Data(f->scratch(g, images)));
+       packed = keep(Data(f->packed(g))), scratch = keep(Data(f->scratch(g, images)));
+  if (f->packed(g) > 0) f->pack(g, kernel->get(), packed->get());
   return {"conv_input_gradient " + name, false, operations_of(g, images), [=] {
-            f->run(g, {images, ddst->get(), kernel->get(), dsrc->get(), scratch->get()});
+            f->run(g, {images, ddst->get(), kernel->get(), packed->get(), dsrc->get(), scratch->get()});
           }};
 }
 

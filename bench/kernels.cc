@@ -80,17 +80,19 @@ void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
   Data src(images * g.src_image), kernel(kernel_size(g)), bias(g.out_channels);
   const ConvForward::Problem problem = {g, true, Activation::relu};
   const auto& f = choose<ConvForward>(problem);
-  Data dst(images * g.dst_image), scratch(f.scratch(problem, images));
+  Data dst(images * g.dst_image), packed(f.packed(problem)), scratch(f.scratch(problem, images));
+  if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
   measure(state, operations_of(g, images), [&] {
-    f.run(problem, {images, src.get(), kernel.get(), bias.get(), dst.get(), scratch.get()});
+    f.run(problem, {images, src.get(), kernel.get(), packed.get(), bias.get(), dst.get(), scratch.get()});
   });
 }
 
 void conv_input_gradient(benchmark::State& state, Geometry g, std::int64_t images) {
   Data ddst(images * g.dst_image), kernel(kernel_size(g));
   const auto& f = choose<ConvInputGradient>(g);
-  Data dsrc(images * g.src_image), scratch(f.scratch(g, images));
-  measure(state, operations_of(g, images), [&] { f.run(g, {images, ddst.get(), kernel.get(), dsrc.get(), scratch.get()}); });
+  Data dsrc(images * g.src_image), packed(f.packed(g)), scratch(f.scratch(g, images));
+  if (f.packed(g) > 0) f.pack(g, kernel.get(), packed.get());
+  measure(state, operations_of(g, images), [&] { f.run(g, {images, ddst.get(), kernel.get(), packed.get(), dsrc.get(), scratch.get()}); });
 }
 
 void conv_kernel_gradient(benchmark::State& state, Geometry g, std::int64_t images) {

@@ -45,12 +45,13 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
   const auto count = static_cast<std::size_t>(dst_extent(g, images));
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
   const ConvForward::Problem problem = {g, bias, activation};
-  ConvForward::reference<double>(problem, {images, src.data(), kernel.data(), biases.data(), expected.data(), nullptr});
-  ConvForward::reference<double>({g, bias, Activation::linear}, {images, src_size.data(), kernel_size.data(), bias_size.data(), magnitude.data(), nullptr});
+  ConvForward::reference<double>(problem, {images, src.data(), kernel.data(), nullptr, biases.data(), expected.data(), nullptr});
+  ConvForward::reference<double>({g, bias, Activation::linear}, {images, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
   const Buffer src32(src), kernel32(kernel), bias32(biases);
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
     Buffer dst(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(problem, images), unwritten);
-    f.run(problem, {images, src32.data(), kernel32.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
+    const Buffer packed = packed_for(f, problem, kernel32);
+    f.run(problem, {images, src32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
     EXPECT_TRUE(all_near(dst, expected, magnitude)) << text(g) << ", images " << images;
   });
 }
@@ -60,12 +61,13 @@ inline void check_input_gradient(const Geometry& g, std::int64_t images, std::ui
   const auto ddst_size = magnitudes(ddst), kernel_size = magnitudes(kernel);
   const auto count = static_cast<std::size_t>(src_extent(g, images));
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
-  ConvInputGradient::reference<double>(g, {images, ddst.data(), kernel.data(), expected.data(), nullptr});
-  ConvInputGradient::reference<double>(g, {images, ddst_size.data(), kernel_size.data(), magnitude.data(), nullptr});
+  ConvInputGradient::reference<double>(g, {images, ddst.data(), kernel.data(), nullptr, expected.data(), nullptr});
+  ConvInputGradient::reference<double>(g, {images, ddst_size.data(), kernel_size.data(), nullptr, magnitude.data(), nullptr});
   const Buffer ddst32(ddst), kernel32(kernel);
   for_each_implementation<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
     Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
-    f.run(g, {images, ddst32.data(), kernel32.data(), dsrc.data(), scratch.data()});
+    const Buffer packed = packed_for(f, g, kernel32);
+    f.run(g, {images, ddst32.data(), kernel32.data(), packed.data(), dsrc.data(), scratch.data()});
     EXPECT_TRUE(all_near(dsrc, expected, magnitude)) << text(g) << ", images " << images;
   });
 }

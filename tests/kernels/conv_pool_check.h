@@ -94,7 +94,7 @@ inline Expected expected_of(const ConvPoolForward::Problem& p, std::int64_t imag
   e.map.resize(static_cast<std::size_t>(images * pool.src_image));
   Geometry dense = g;
   dense.dst_pixel = g.out_channels, dense.dst_row = pool.src_row, dense.dst_image = pool.src_image;
-  ConvForward::reference<double>({dense, p.bias, p.activation}, {images, src.data(), kernel.data(), bias.data(), e.map.data(), nullptr});
+  ConvForward::reference<double>({dense, p.bias, p.activation}, {images, src.data(), kernel.data(), nullptr, bias.data(), e.map.data(), nullptr});
   e.dst.assign(static_cast<std::size_t>(dst_extent(pool, images)), static_cast<double>(untouched));
   e.argmax.resize(static_cast<std::size_t>(images * pool.out_height * pool.out_width * pool.channels));
   ConvPoolForward::reference<double>(p, {images, src.data(), kernel.data(), nullptr, bias.data(), e.dst.data(), e.argmax.data(), nullptr});
@@ -150,7 +150,7 @@ inline void check_is_unfused(const ConvPoolForward::Problem& p, const ConvPoolCa
   unfused.geometry.dst_pixel = p.pool.src_pixel, unfused.geometry.dst_row = p.pool.src_row, unfused.geometry.dst_image = p.pool.src_image;
   Buffer map(c.images * p.pool.src_image), scratch(conv::Forward::scratch(unfused, c.images), unwritten), expected(dst.size(), untouched);
   Bytes first(argmax.size());
-  conv::Forward::run(unfused, {c.images, src.data(), kernel.data(), p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
+  conv::Forward::run(unfused, {c.images, src.data(), kernel.data(), nullptr, p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
   const PoolForward::Problem alone = {p.pool, p.kind, p.argmax};
   const auto& pooling = choose<PoolForward>(alone);
   Buffer pool_scratch(pooling.scratch(alone, c.images), unwritten);

@@ -81,11 +81,12 @@ TEST(Conv, NanAndInfReachTheSameOutputs) {
   kernel[5] = std::numeric_limits<double>::infinity();  // a border tap: meets no padding
   const ConvForward::Problem problem = {g, false, Activation::relu};
   std::vector<double> expected(static_cast<std::size_t>(dst_extent(g, 1)));
-  ConvForward::reference<double>(problem, {1, src.data(), kernel.data(), nullptr, expected.data(), nullptr});
+  ConvForward::reference<double>(problem, {1, src.data(), kernel.data(), nullptr, nullptr, expected.data(), nullptr});
   const Buffer src32(src), kernel32(kernel);
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
     Buffer dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1));
-    f.run(problem, {1, src32.data(), kernel32.data(), nullptr, dst.data(), scratch.data()});
+    const Buffer packed = packed_for(f, problem, kernel32);
+    f.run(problem, {1, src32.data(), kernel32.data(), packed.data(), nullptr, dst.data(), scratch.data()});
     for (std::int64_t i = 0; i < dst.size(); ++i) {
       const double value = expected[static_cast<std::size_t>(i)];
       EXPECT_EQ(std::isnan(dst[i]), std::isnan(value)) << i;
@@ -109,7 +110,8 @@ TEST(Conv, PositionInvariance) {
           for (std::int64_t y = 0; y < pattern; ++y)
             for (std::int64_t i = 0; i < pattern * channels; ++i)
               src[(top + y) * g.src_row + left * channels + i] = values[y * pattern * channels + i];
-          f.run(problem, {1, src.data(), kernel.data(), bias.data(), dst.data(), scratch.data()});
+          const Buffer packed = packed_for(f, problem, kernel);
+          f.run(problem, {1, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
           return dst;
         };
         const std::int64_t most = size - pattern, middle = most / 2;
@@ -146,7 +148,7 @@ TEST(Conv, ReferenceGradientsAreFiniteDifferences) {
     const auto ddst = random_values(dst_extent(g, images), 3);
     const auto loss = [&] {
       std::vector<double> dst(ddst.size());
-      ConvForward::reference<double>({g}, {images, src.data(), kernel.data(), nullptr, dst.data(), nullptr});
+      ConvForward::reference<double>({g}, {images, src.data(), kernel.data(), nullptr, nullptr, dst.data(), nullptr});
       double sum = 0;
       for (std::size_t i = 0; i < dst.size(); ++i) sum += dst[i] * ddst[i];
       return sum;
@@ -164,7 +166,7 @@ TEST(Conv, ReferenceGradientsAreFiniteDifferences) {
     };
     std::vector<double> dsrc(src.size()), dkernel(kernel.size());
     const auto turned = transposed(g, kernel);
-    ConvInputGradient::reference<double>(g, {images, ddst.data(), turned.data(), dsrc.data(), nullptr});
+    ConvInputGradient::reference<double>(g, {images, ddst.data(), turned.data(), nullptr, dsrc.data(), nullptr});
     ConvKernelGradient::reference<double>(g, {images, src.data(), ddst.data(), dkernel.data(), nullptr});
     check(src, dsrc);
     check(kernel, dkernel);

@@ -139,7 +139,8 @@ inline void check_positions_forward(const Geometry& g, std::int64_t images, std:
   const Buffer kernel(random_values(kernel_size(g), seed + 1)), bias(random_values(g.out_channels, seed + 2));
   for_each_invariant<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
     Buffer dst(images * g.dst_image, untouched), scratch(f.scratch(problem, images), unwritten);
-    f.run(problem, {images, src.data(), kernel.data(), bias.data(), dst.data(), scratch.data()});
+    const Buffer packed = packed_for(f, problem, kernel);
+    f.run(problem, {images, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
     EXPECT_TRUE(repeats(dst, dst_pitches(g, images), windows_within(g, whole_src(g, period)))) << text(g);
   });
 }
@@ -149,7 +150,8 @@ inline void check_positions_input_gradient(const Geometry& g, std::int64_t image
                kernel(random_values(kernel_size(g), seed + 1));
   for_each_invariant<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
     Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(g, images), unwritten);
-    f.run(g, {images, ddst.data(), kernel.data(), dsrc.data(), scratch.data()});
+    const Buffer packed = packed_for(f, g, kernel);
+    f.run(g, {images, ddst.data(), kernel.data(), packed.data(), dsrc.data(), scratch.data()});
     EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_dst(g, period)))) << text(g);
   });
 }

@@ -21,7 +21,8 @@ struct ConvForward {
     std::int64_t images;
     const T* src;
     const T* kernel;
-    const T* bias;  // null without bias
+    const T* packed;  // the implementation's own layout of it, if it has one
+    const T* bias;    // null without bias
     T* dst;
     T* scratch;
   };
@@ -40,6 +41,7 @@ struct ConvInputGradient {
     std::int64_t images;
     const T* ddst;
     const T* transposed_kernel;
+    const T* packed;  // the implementation's own layout of it, if it has one
     T* dsrc;
     T* scratch;
   };

@@ -115,7 +115,7 @@ void ExpandedInputGradient::run(const Problem& problem, const ConvPoolInputGradi
   const Living living = living_in(problem, args.scratch);
   for (std::int64_t n = 0; n < args.images; ++n) {
     expand(problem, args.ddst, args.argmax, n, living);
-    InputGradient::run(g, {1, living.map, args.packed, args.dsrc + n * g.src_image, living.rest});
+    InputGradient::run(g, {1, living.map, args.packed, nullptr, args.dsrc + n * g.src_image, living.rest});
   }
 }
 

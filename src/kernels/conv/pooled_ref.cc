@@ -44,7 +44,7 @@ void ConvPoolForward::reference(const Problem& problem, const Args<T>& args) {
   const std::int64_t windows = problem.pool.out_height * problem.pool.out_width * problem.pool.channels;
   std::vector<T> map(static_cast<std::size_t>(conv.dst_image));
   for (std::int64_t n = 0; n < args.images; ++n) {
-    ConvForward::reference<T>({conv, problem.bias, problem.activation}, {1, args.src + n * conv.src_image, args.kernel, args.bias, map.data(), nullptr});
+    ConvForward::reference<T>({conv, problem.bias, problem.activation}, {1, args.src + n * conv.src_image, args.kernel, nullptr, args.bias, map.data(), nullptr});
     PoolForward::reference<T>({problem.pool, problem.kind, problem.argmax},
                               {1, map.data(), args.dst + n * problem.pool.dst_image, problem.argmax ? args.argmax + n * windows : nullptr, nullptr, nullptr});
     if (problem.argmax && problem.activation == Activation::relu) conv::mark_dead(problem.pool, args.dst + n * problem.pool.dst_image, args.argmax + n * windows);

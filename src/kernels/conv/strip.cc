@@ -94,7 +94,7 @@ void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::
       const std::int64_t last = std::min(first + group, pool.out_height);
       const Rows rows = rows_seen(pool, first, last);
       if (rows.end > rows.begin)
-        Forward::run(strip_conv(problem, rows), {1, args.src + n * conv.src_image, args.kernel, args.bias, strip, scratch});
+        Forward::run(strip_conv(problem, rows), {1, args.src + n * conv.src_image, args.kernel, nullptr, args.bias, strip, scratch});
       pooling.run(strip_pool(problem, rows, first, last),
                   {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
                    problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});

@@ -33,6 +33,7 @@ class ConvKernelGradientOp final : public RealOp<ConvKernelGradientOp> {
   KernelUse<kernels::ConvKernelGradient> gradient_;
 };
 
+// inputs {d, transposed kernel, packed kernel}.
 class ConvInputGradientOp final : public RealOp<ConvInputGradientOp> {
  public:
   explicit ConvInputGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
@@ -42,18 +43,22 @@ class ConvInputGradientOp final : public RealOp<ConvInputGradientOp> {
   std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
   double flops(std::int64_t images) const override { return conv_flops(gradient_.problem(), images); }
   void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  std::int64_t packed() const override { return gradient_.packed(); }
+  Value packs() const override { return inputs[1]; }
+  void pack(const float* kernel, float* packed) const override { gradient_.pack(kernel, packed); }
   void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .transposed_kernel = call.in<T>(1), .dsrc = call.out<T>(0),
-                      .scratch = static_cast<T*>(call.scratch)});
+    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .transposed_kernel = call.in<T>(1),
+                      .packed = inputs.size() > 2 ? call.in<T>(2) : nullptr, .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
   KernelUse<kernels::ConvInputGradient> gradient_;
 };
 
+// inputs {src, kernel, bias or nothing, packed kernel}.
 class ConvOp final : public RealOp<ConvOp> {
  public:
   ConvOp(const kernels::Geometry& geometry, bool bias) : conv_({.geometry = geometry, .bias = bias}) {}
@@ -63,6 +68,9 @@ class ConvOp final : public RealOp<ConvOp> {
   std::int64_t scratch(std::int64_t images) const override { return conv_.scratch(images); }
   double flops(std::int64_t images) const override { return conv_flops(conv_.problem().geometry, images); }
   void prepare(const kernels::Policy& policy) override { conv_.prepare(policy); }
+  std::int64_t packed() const override { return conv_.packed(); }
+  Value packs() const override { return inputs[1]; }
+  void pack(const float* kernel, float* packed) const override { conv_.pack(kernel, packed); }
 
   bool is_affine() const override { return conv_.problem().activation == kernels::Activation::linear; }
   void set_affine(Value kernel, Value bias) override {
@@ -111,8 +119,8 @@ class ConvOp final : public RealOp<ConvOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    conv_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1), .bias = call.in<T>(2), .dst = call.out<T>(0),
-                  .scratch = static_cast<T*>(call.scratch)});
+    conv_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1),
+                  .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
