@@ -136,6 +136,18 @@ void conv_pool_input_gradient(benchmark::State& state, Pooled p) {
   });
 }
 
+void conv_global_forward(benchmark::State& state, Geometry g, std::int64_t images) {
+  const ConvGlobalPoolForward::Problem problem = {g, PoolKind::max, true, Activation::relu, true};
+  const auto& f = choose<ConvGlobalPoolForward>(problem);
+  Data src(images * g.src_image), kernel(kernel_size(g)), bias(g.out_channels), dst(images * g.out_channels);
+  Data packed(f.packed(problem)), scratch(f.scratch(problem, images));
+  if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
+  std::vector<std::uint8_t> winners(static_cast<std::size_t>(images * winners_size(g)));
+  measure(state, operations_of(g, images), [&] {
+    f.run(problem, {images, src.get(), kernel.get(), packed.get(), bias.get(), dst.get(), winners.data(), scratch.get()});
+  });
+}
+
 void dense_forward(benchmark::State& state, std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Operands operands) {
   Data src(rows * inputs), kernel(inputs * outputs), bias(outputs), dst(rows * outputs);
   const DenseForward::Problem problem = {inputs, outputs, true, Activation::relu};
@@ -220,6 +232,7 @@ void register_all() {
     benchmark::RegisterBenchmark(("conv_input_gradient " + c.name).c_str(), conv_input_gradient, c.geometry, c.images)->UseManualTime();
     benchmark::RegisterBenchmark(("conv_kernel_gradient " + c.name).c_str(), conv_kernel_gradient, c.geometry, c.images)->UseManualTime();
   }
+  benchmark::RegisterBenchmark("conv_global_forward 3x3 32->64 on 13x13 batch 8", conv_global_forward, *resolve(valid, 13, 13, 32, 64), 8)->UseManualTime();
   const std::pair<std::string, Pooled> with_pooling[] = {{"3x3 1->32 on 28x28 batch 8", pooled(valid, 28, 1, 32, 8)},
                                                          {"3x3 32->32 on 13x13 batch 8", pooled(valid, 13, 32, 32, 8)},
                                                          {"3x3 32->32 on 13x13 batch 1", pooled(valid, 13, 32, 32, 1)},

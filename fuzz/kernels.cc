@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "check.h"
+#include "kernels/conv_global_check.h"
 #include "kernels/conv_pool_check.h"
 #include "kernels/dense_check.h"
 #include "kernels/eltwise_check.h"
@@ -169,6 +170,28 @@ void conv_pool_gradients(Draw& draw) {
   if (!d.positions) return kernels::testing::check_conv_pool_gradients(d.of, d.seed);
   if (const auto problem = kernels::testing::problem_of(d.of); problem && d.of.groups == 1)
     kernels::testing::check_positions_conv_pool_input_gradient({problem->conv, problem->pool}, d.of.images, d.period, d.seed);
+}
+
+void conv_global(Draw& draw) {
+  kernels::testing::ConvGlobalCase c;
+  const bool positions = draw.rarely(4);
+  const std::uint32_t seed = draw.seed();
+  c.kind = draw.pick({PoolKind::max, PoolKind::max, PoolKind::average});
+  c.values = draw.pick({Values::ties, Values::normal, Values::hostile});
+  c.winners = draw.flag(), c.bias = draw.flag(), c.activation = linear_or_relu(draw);
+  c.conv.border = draw.pick({Border::valid, Border::same});
+  if (draw.rarely(2)) c.conv = window(draw);
+  c.height = draw.between(1, 20), c.width = draw.between(1, 24);
+  c.gap = draw.pick<std::int64_t>({0, 0, 0, 1, 2, 3});
+  c.channels = draw.between(1, 100), c.out_channels = draw.between(1, 100);
+  c.groups = draw.rarely(6) ? draw.between(2, 4) : 1;
+  const auto one = resolve(c.conv, c.height, c.width, 1, 1);
+  if (!one) return;
+  c.channels = core::round_up(bounded(c.channels, work_of(*one)), c.groups);
+  c.out_channels = core::round_up(bounded(c.out_channels, work_of(*one) * c.channels), c.groups);
+  c.images = bounded(draw.between(1, 70), work_of(*one) * c.channels * c.out_channels);
+  if (!positions) return kernels::testing::check_conv_global(c, seed);
+  if (const auto problem = kernels::testing::problem_of(c)) kernels::testing::check_positions_conv_global(*problem, std::min<std::int64_t>(c.images, 2), seed);
 }
 
 // ---- matrix products ----
@@ -334,6 +357,7 @@ constexpr Case cases[] = {
     {update, {AdamUpdate::name, SgdUpdate::name, RmspropUpdate::name}},
     {norm_moments, {NormMoments::name}},
     {norm, {NormForward::name, NormGradientSums::name, NormInputGradient::name}},
+    {conv_global, {ConvGlobalPoolForward::name, ConvGlobalPoolKernelGradient::name, ConvGlobalPoolInputGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/conv/conv.h"
+#include "kernels/conv/global.h"
 #include "kernels/conv/pooled.h"
 #include "kernels/eltwise/activation.h"
 #include "kernels/eltwise/eltwise.h"

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/checked.h"
+#include "kernels/conv_global_check.h"
 #include "kernels/conv_pool_check.h"
 #include "kernels/pool_check.h"
 
@@ -196,6 +197,52 @@ inline void check_positions_conv_pool_input_gradient(const ConvPoolInputGradient
     f.run(p, {images, ddst.data(), argmax.data(), kernel.data(), packed.data(), dsrc.data(), scratch.data()});
     EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, seen_by(pool, whole_windows(pool, period)))))
         << text(g) << "; pool " << text(pool);
+  });
+}
+
+/// A block of pixels in a map of zeros, far enough from the border that every window that sees some of it exists: its first pixel, and how
+/// often it can be moved by a stride.
+struct Block {
+  std::int64_t first, size, moves;
+};
+
+inline Block block_of(std::int64_t size, std::int64_t window, std::int64_t stride, std::int64_t dilation) {
+  const std::int64_t margin = (window - 1) * dilation + stride, room = size - 2 * margin;
+  return {margin, (room + 1) / 2, room > 0 ? (room - (room + 1) / 2) / stride : -1};
+}
+
+/// The maximum over a map, and where it lies, move with what is in the map.
+inline void check_positions_conv_global(const ConvGlobalPoolForward::Problem& p, std::int64_t images, std::uint32_t seed) {
+  const Geometry& g = p.conv;
+  const Block rows = block_of(g.height, g.window_height, g.stride_height, g.dilation_height),
+              columns = block_of(g.width, g.window_width, g.stride_width, g.dilation_width);
+  if (rows.moves < 0 || columns.moves < 0 || p.kind != PoolKind::max) return;
+  const Buffer kernel(random_values(kernel_size(g), seed + 1)), bias(random_values(g.out_channels, seed + 2));
+  const auto content = random_values(images * rows.size * columns.size * g.channels, seed);
+  const auto moved = [&](std::int64_t down, std::int64_t right) {
+    Buffer src(images * g.src_image);
+    std::size_t next = 0;
+    for (std::int64_t n = 0; n < images; ++n)
+      for (std::int64_t y = 0; y < rows.size; ++y)
+        for (std::int64_t x = 0; x < columns.size; ++x)
+          for (std::int64_t c = 0; c < g.channels; ++c)
+            src[n * g.src_image + (rows.first + y + down * g.stride_height) * g.src_row +
+                (columns.first + x + right * g.stride_width) * g.src_pixel + c] = static_cast<float>(content[next++]);
+    return src;
+  };
+  for_each_invariant<ConvGlobalPoolForward>(p, [&](const Implementation<ConvGlobalPoolForward>& f) {
+    const Buffer packed = packed_for(f, p, kernel);
+    const auto run = [&](const Buffer& src) {
+      Buffer dst(images * g.out_channels, untouched), scratch(f.scratch(p, images), unwritten);
+      Bytes winners(images * winners_size(g));
+      f.run(p, {images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, dst.data(),
+                p.winners ? winners.data() : nullptr, scratch.data()});
+      return dst;
+    };
+    const Buffer home = run(moved(0, 0));
+    for (std::int64_t down = 0; down <= rows.moves; ++down)
+      for (std::int64_t right = 0; right <= columns.moves; ++right)
+        EXPECT_EQ(bits_that_differ(home, run(moved(down, right))), 0) << text(g) << ", moved by " << down << ", " << right << " strides";
   });
 }
 

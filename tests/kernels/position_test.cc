@@ -81,6 +81,12 @@ void check_positions<ConvPoolInputGradient>() {
   });
 }
 template <>
+void check_positions<ConvGlobalPoolForward>() {
+  for (const Layer& layer : layers)
+    for (const Activation activation : {Activation::linear, Activation::relu})
+      check_positions_conv_global({conv_of(layer), PoolKind::max, true, activation, true}, images, 1);
+}
+template <>
 void check_positions<PoolForward>() {
   for_each_layer([](const Geometry&, const Geometry& pool, std::int64_t period, std::uint32_t seed) {
     for (const PoolKind kind : {PoolKind::max, PoolKind::average}) check_positions_pool(pool, kind, images, period, seed);
@@ -181,6 +187,10 @@ template <>
 void check_positions<ConvKernelGradient>() {}
 template <>
 void check_positions<ConvPoolKernelGradient>() {}
+template <>
+void check_positions<ConvGlobalPoolKernelGradient>() {}
+template <>
+void check_positions<ConvGlobalPoolInputGradient>() {}  // each winner's terms lie as the winner does, and there is no tile to lie in
 template <>
 void check_positions<DenseKernelGradient>() {}
 template <>

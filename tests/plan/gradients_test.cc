@@ -171,6 +171,16 @@ graph::Graph normalized_net() {
   return graph;
 }
 
+// A global maximum right behind its convolution.
+graph::Graph global_max_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{Conv2D(4, 3, {.activation = "relu"}), MaxPooling2D(2), Conv2D(9, 3, {.padding = "same", .activation = "relu"}),
+                                               GlobalMaxPooling2D(), Dense(5, {.activation = "softmax"})})
+    graph.append(layer.description(), 11);
+  graph.build({13, 12, 2}, 11);
+  return graph;
+}
+
 void check_chain(const graph::Graph& graph) {
   constexpr std::int64_t images = 11;  // more than one shard
   GraphRun run(graph, images, random_values(images * graph.input_shape().elements(), 1), random_values(images * 5, 2), Precision::float64);
@@ -185,6 +195,7 @@ void check_chain(const graph::Graph& graph) {
 
 TEST(Gradients, AChainAgainstFiniteDifferences) { check_chain(net()); }
 TEST(Gradients, ANormalizedChainAgainstFiniteDifferences) { check_chain(normalized_net()); }
+TEST(Gradients, AChainWithAGlobalMaximumAgainstFiniteDifferences) { check_chain(global_max_net()); }
 
 void check_threads(const graph::Graph& graph) {
   for (const std::int64_t images : {1, 8, 37, 64}) {
@@ -204,6 +215,7 @@ void check_threads(const graph::Graph& graph) {
 }
 
 TEST(Gradients, SameBitsOnAnyNumberOfThreads) { check_threads(net()); }
+TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithAGlobalMaximum) { check_threads(global_max_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithStatisticsOfTheBatch) { check_threads(normalized_net()); }
 
 void check_smaller_batches(const graph::Graph& graph) {
@@ -259,6 +271,7 @@ TEST(Trim, TheNotebooksMaps) {
 TEST(Plan, ServesSmallerBatchesWithTheSameBits) {
   check_smaller_batches(net());
   check_smaller_batches(normalized_net());
+  check_smaller_batches(global_max_net());
 }
 
 // What a training step consists of: batch, net, loss, gradients of the variables, updates.
@@ -323,6 +336,29 @@ TEST(Plan, SegmentsOfATrainingStep) {
                                            "outputs: weighted_sum dense_kernel_gradient dense_kernel_gradient transpose_kernel adam_update"
                                            " adam_update adam_update adam_update adam_update",
                                            "outputs: adam_update adam_update adam_update"));
+}
+
+// Of the last convolution only the pixels that hold a maximum are ever looked at again.
+TEST(Plan, AGlobalMaximumIsPartOfItsConvolution) {
+  const std::vector<std::string> text = segments_of(training_plan(global_max_net()));
+  ASSERT_GE(text.size(), 2U);
+  EXPECT_EQ(text[1],
+            "images: gather conv2d_pool conv2d_global_pool dense softmax gather_labels crossentropy bias_gradient dense"
+            " conv2d_global_pool_kernel_gradient conv2d_global_pool_input_gradient conv2d_pool_kernel_gradient");
+}
+
+TEST(Plan, GlobalPoolingIsPartOfAnInferencesConvolution) {
+  for (const Layer& pooling : {Layer(GlobalMaxPooling2D()), Layer(GlobalAveragePooling2D())}) {
+    graph::Graph graph("net");
+    for (const Layer& layer : {Layer(Conv2D(8, 3, {.use_bias = false})), Layer(BatchNormalization()), Layer(Activation("relu")), pooling})
+      graph.append(layer.description(), 1);
+    graph.build({12, 12, 3}, 1);
+    Lowering to(Purpose::inference);
+    graph.lower(to, to.value("input", {12, 12, 3}, Extent::batch, Element::real, Home::bound));
+    fuse(to);
+    ASSERT_EQ(to.ops().back()->name(), "conv2d_global_pool");
+    EXPECT_EQ(to.ops().size(), 3U) << "the coefficients, the folded kernel, and all else";
+  }
 }
 
 // Statistics are barriers: forward, and in the gradients the sums behind them. Pooling that follows its convolution is joined to it

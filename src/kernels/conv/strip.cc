@@ -8,24 +8,17 @@
 #include <algorithm>
 
 #include "core/checked.h"
-#include "kernels/conv/direct.h"
 #include "kernels/conv/dead.h"
+#include "kernels/conv/direct.h"
 #include "kernels/conv/fused.h"
+#include "kernels/conv/rows.h"
 #include "kernels/implementation.h"
 #include "kernels/pool/vector.h"
 
 namespace linn::kernels::conv {
 namespace {
 
-constexpr std::int64_t strip_elements = 16384;
-
-std::int64_t map_row(const Geometry& conv) { return conv.out_width * conv.out_channels; }
-
-// Rows of the map that pooled rows [first, last) see: `begin` to `end`.
-struct Rows {
-  std::int64_t begin, end;
-};
-
+// Rows of the map that pooled rows [first, last) see.
 Rows rows_seen(const Geometry& pool, std::int64_t first, std::int64_t last) {
   const std::int64_t begin = first * pool.stride_height - pool.pad_top;
   const std::int64_t end = (last - 1) * pool.stride_height - pool.pad_top + (pool.window_height - 1) * pool.dilation_height + 1;
@@ -45,16 +38,6 @@ std::int64_t strip_size(const ConvPoolForward::Problem& problem) {
   const Geometry& pool = problem.pool;
   const std::int64_t reach = (pool.window_height - 1) * pool.dilation_height + 1;
   return std::min(pool.height, (group_rows(problem) - 1) * pool.stride_height + reach) * map_row(problem.conv);
-}
-
-// The convolution of output rows [rows.begin, rows.end) only, into a dense strip.
-ConvForward::Problem strip_conv(const ConvPoolForward::Problem& problem, const Rows& rows) {
-  ConvForward::Problem strip = {problem.conv, problem.bias, problem.activation};
-  Geometry& g = strip.geometry;
-  g.pad_top -= rows.begin * g.stride_height;
-  g.out_height = rows.end - rows.begin;
-  set_dense_dst(g);
-  return strip;
 }
 
 PoolForward::Problem strip_pool(const ConvPoolForward::Problem& problem, const Rows& rows, std::int64_t first, std::int64_t last) {
@@ -94,7 +77,8 @@ void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::
       const std::int64_t last = std::min(first + group, pool.out_height);
       const Rows rows = rows_seen(pool, first, last);
       if (rows.end > rows.begin)
-        Forward::run(strip_conv(problem, rows), {1, args.src + n * conv.src_image, args.kernel, nullptr, args.bias, strip, scratch});
+        Forward::run(rows_of({conv, problem.bias, problem.activation}, rows),
+                     {1, args.src + n * conv.src_image, args.kernel, nullptr, args.bias, strip, scratch});
       pooling.run(strip_pool(problem, rows, first, last),
                   {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
                    problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});

@@ -4,6 +4,7 @@
 
 #include "kernels/conv/conv.h"
 #include "plan/ops/append.h"
+#include "plan/ops/conv_global_pool.h"
 #include "plan/ops/conv_pool.h"
 #include "plan/ops/dense.h"
 #include "plan/ops/eltwise.h"
@@ -87,6 +88,7 @@ class ConvOp final : public RealOp<ConvOp> {
       return both;
     }
     if (const auto* pool = pool_problem(consumer)) return conv_pool(problem, *pool, training);
+    if (const auto* pool = global_pool_problem(consumer)) return conv_global_pool(problem, pool->kind, training);
     return nullptr;
   }
   std::optional<kernels::Part> reads() const override { return kernels::seen(conv_.problem().geometry); }
@@ -128,6 +130,18 @@ class ConvOp final : public RealOp<ConvOp> {
 };
 
 }  // namespace
+
+void give_turned_weights(Gradients& gradients, std::unique_ptr<Op> op, std::vector<Value> from, Value kernel, Value bias) {
+  Lowering& to = gradients.to();
+  const std::int64_t outputs = kernel.shape[-1], terms = kernel.shape.elements() / outputs;
+  const bool wants_bias = bias.defined() && gradients.wants(bias);
+  const Value turned = to.value("d turned " + to.info(kernel).name, {outputs, terms}, Extent::fixed, Element::real, Home::partials);
+  std::vector<Value> sums = {turned};
+  if (wants_bias) sums.push_back(gradients.make(bias));
+  append(to, std::move(op), std::move(from), sums);
+  if (gradients.wants(kernel)) gradients.give(kernel, {transpose_kernel(to, turned, 1, outputs, terms).id, kernel.shape});
+  if (wants_bias) gradients.give(bias, sums[1]);
+}
 
 double conv_flops(const kernels::Geometry& geometry, std::int64_t images) {
   return 2.0 * static_cast<double>(images * kernels::products(geometry));

@@ -102,7 +102,8 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
     outputs.push_back(argmax);
     const kernels::ConvPoolKernelGradient::Problem sparse{.conv = problem.conv, .pool = problem.pool};
     const bool wants_bias = inputs[2].defined() && gradients.wants(inputs[2]);
-    if (gradients.wants(inputs[1]) || wants_bias) give_weights(gradients, sparse, d, argmax, wants_bias);
+    if (gradients.wants(inputs[1]) || wants_bias)
+      give_turned_weights(gradients, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, inputs[1], inputs[2]);
     if (gradients.wants(inputs[0])) {
       const Value dsrc = gradients.make(inputs[0]);
       append(to, std::make_unique<ConvPoolInputGradientOp>(sparse), {d, argmax, inputs[1]}, {dsrc});
@@ -118,19 +119,6 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
   }
 
  private:
-  // Shards sum the kernel's with the taps and channels of an output channel side by side; turned into Keras's order once a step.
-  void give_weights(Gradients& gradients, const kernels::ConvPoolKernelGradient::Problem& sparse, Value d, Value argmax, bool wants_bias) {
-    Lowering& to = gradients.to();
-    const Value kernel = inputs[1];
-    const std::int64_t outputs_count = sparse.conv.out_channels, terms = kernel.shape.elements() / outputs_count;
-    const Value turned = to.value("d turned " + to.info(kernel).name, {outputs_count, terms}, Extent::fixed, Element::real, Home::partials);
-    std::vector<Value> sums = {turned};
-    if (wants_bias) sums.push_back(gradients.make(inputs[2]));
-    append(to, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, sums);
-    if (gradients.wants(kernel)) gradients.give(kernel, {transpose_kernel(to, turned, 1, outputs_count, terms).id, kernel.shape});
-    if (wants_bias) gradients.give(inputs[2], sums[1]);
-  }
-
   KernelUse<kernels::ConvPoolForward> forward_;
 };
 

@@ -124,6 +124,8 @@ class GlobalPoolOp final : public RealOp<GlobalPoolOp> {
     gradients.give(inputs[0], dsrc);
   }
 
+  const kernels::GlobalPoolForward::Problem& problem() const { return pool_.problem(); }
+
   template <class T>
   void compute(const Call& call) const {
     pool_.run<T>({.images = call.images, .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
@@ -142,6 +144,11 @@ Value pool2d(Lowering& to, Value src, kernels::PoolKind kind, const kernels::Geo
 
 const kernels::PoolForward::Problem* pool_problem(const Op& op) {
   const auto* pool = dynamic_cast<const PoolOp*>(&op);
+  return pool == nullptr ? nullptr : &pool->problem();
+}
+
+const kernels::GlobalPoolForward::Problem* global_pool_problem(const Op& op) {
+  const auto* pool = dynamic_cast<const GlobalPoolOp*>(&op);
   return pool == nullptr ? nullptr : &pool->problem();
 }
 

@@ -12,5 +12,6 @@ Value global_pool2d(Lowering& to, Value src, kernels::PoolKind kind);
 
 /// What `op` pools, or null if it is no window pooling; for fusion.
 const kernels::PoolForward::Problem* pool_problem(const Op& op);
+const kernels::GlobalPoolForward::Problem* global_pool_problem(const Op& op);
 
 }  // namespace linn::plan

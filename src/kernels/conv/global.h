@@ -1,0 +1,123 @@
+// Convolution and global pooling as one kernel: of the map between them only a few rows ever exist.
+#pragma once
+
+#include <cstdint>
+
+#include "core/cpu.h"
+#include "kernels/eltwise/activation.h"
+#include "kernels/geometry.h"
+#include "kernels/pool/pool.h"
+
+namespace linn::kernels {
+
+/// dst[n,o] = the maximum, or the mean, over all pixels of activation(conv(src) + bias): ConvForward (conv/conv.h) and GlobalPoolForward
+/// (pool/pool.h) one after the other.
+/// `winners`, max only, says through which pixels a gradient flows: a bit for each pixel and output channel, set where the pixel holds the
+/// maximum (several may; NaN holds a maximum that is NaN), nowhere after a relu that left dst not above 0. A pixel's bits are
+/// `winner_bytes` bytes, channel o in bit o % 8 of byte o / 8, zeros beyond the last channel.
+struct ConvGlobalPoolForward {
+  static constexpr std::string_view name = "conv_global_pool_forward";
+  struct Problem {
+    Geometry conv;  // its dst pitches do not count
+    PoolKind kind = PoolKind::max;
+    bool bias = false;
+    Activation activation = Activation::linear;  // linear or relu
+    bool winners = false;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t images;
+    const T* src;
+    const T* kernel;  // as in ConvForward
+    const T* packed;  // the implementation's own layout of it, if it has one
+    const T* bias;    // null without bias
+    T* dst;           // [images, out_channels]
+    std::uint8_t* winners;  // [images, out_height * out_width, winner_bytes], or null
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// Bytes of a pixel in `winners`.
+inline std::int64_t winner_bytes(const Geometry& conv) { return (conv.out_channels + 7) / 8; }
+/// Bytes of an image.
+inline std::int64_t winners_size(const Geometry& conv) { return conv.out_height * conv.out_width * winner_bytes(conv); }
+
+/// The pixels that hold a maximum share its gradient equally (as GlobalPoolInputGradient has it); where ddst is 0 none flows. With
+/// share[n,o] = ddst[n,o] / the number of winners,
+/// dkernel[o,i,j,c] = sum over images and winners (y,x) of share[n,o] * src[n, row(y,i), column(x,j), c]. Overwrites dkernel, which is
+/// [out_channels, window_height, window_width, channels]: the transpose of Keras's, as in ConvPoolKernelGradient.
+/// dbias[o] = sum over images with a winner of ddst[n,o]. Terms are added in the order of images, pixels, channels. groups is 1.
+struct ConvGlobalPoolKernelGradient {
+  static constexpr std::string_view name = "conv_global_pool_kernel_gradient";
+  using Problem = Geometry;
+  template <class T>
+  struct Args {
+    std::int64_t images;
+    const T* src;
+    const T* ddst;  // [images, out_channels]
+    const std::uint8_t* winners;
+    T* dkernel;
+    T* dbias;  // or null
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// dsrc[n,h,w,c] = sum over winners and taps (i,j) that lead from them to (h,w) of share[n,o] * kernel[i,j,c,o]. Overwrites dsrc.
+/// groups is 1.
+struct ConvGlobalPoolInputGradient {
+  static constexpr std::string_view name = "conv_global_pool_input_gradient";
+  using Problem = Geometry;
+  template <class T>
+  struct Args {
+    std::int64_t images;
+    const T* ddst;  // [images, out_channels]
+    const std::uint8_t* winners;
+    const T* kernel;  // Keras's layout
+    const T* packed;  // the implementation's own
+    T* dsrc;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+namespace conv {
+
+/// Any geometry: a few rows of the map at a time (global_strip.cc).
+struct GlobalStrip {
+  static constexpr std::string_view name = "strip";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
+  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
+};
+
+/// Visits the winners only (global_gradients.cc).
+struct GlobalKernelGradient {
+  static constexpr std::string_view name = "sparse";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry) { return geometry.groups == 1; }
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t) { return 2 * geometry.out_channels; }
+  static void run(const Geometry& geometry, const ConvGlobalPoolKernelGradient::Args<float>& args);
+};
+
+struct GlobalInputGradient {
+  static constexpr std::string_view name = "sparse";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry) { return geometry.groups == 1; }
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t) { return 2 * geometry.out_channels; }
+  /// [out_channels, window_height, window_width, channels].
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* kernel, float* packed);
+  static void run(const Geometry& geometry, const ConvGlobalPoolInputGradient::Args<float>& args);
+};
+
+}  // namespace conv
+}  // namespace linn::kernels

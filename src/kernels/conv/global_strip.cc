@@ -1,0 +1,196 @@
+// ConvGlobalPoolForward for any geometry: a strip of the convolution's rows is made in scratch and joined to the maxima (or sums) so far
+// while it is in the cache. The values are those of the unfused kernels, bit for bit.
+//
+// Loop nest:  for each image, for each strip of rows (64 KiB, at least one row)
+//               the direct convolution (direct.cc) of those rows
+//               for each four vectors of channels, for each pixel: maximum or sum
+//               with winners, for each pixel again: which channels are as large as the maximum so far, as bits
+//             with winners: bits of strips whose maxima were beaten later, or that relu stopped, are cleared
+// Registers:  four maxima, which hides the latency of their joining.
+// Measured:   see docs/engine.md.
+#include "kernels/conv/global.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv/global_strip.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/checked.h"
+#include "kernels/conv/direct.h"
+#include "kernels/conv/rows.h"
+#include "kernels/gemm/vector-inl.h"
+#include "kernels/pool/lanes-inl.h"
+
+#ifndef LINN_KERNELS_CONV_GLOBAL_STRIP_ONCE
+#define LINN_KERNELS_CONV_GLOBAL_STRIP_ONCE
+namespace linn::kernels::conv {
+namespace {
+
+// What a strip is joined to.
+struct Strip {
+  const float* values;  // [pixels, channels]
+  std::int64_t pixels, channels;
+  bool first;             // of its image
+  float* best;            // maxima or sums so far
+  std::uint8_t* winners;  // of its pixels, or null
+};
+
+}  // namespace
+}  // namespace linn::kernels::conv
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::HWY_NAMESPACE {
+namespace {
+
+using conv::Strip;
+using pool::HWY_NAMESPACE::beats;
+
+constexpr int most_vectors = 4;
+
+// Where values hold the maximum, as bits.
+HWY_INLINE std::uint64_t winners_of(V value, V best) {
+  const D d;
+  std::uint8_t bytes[8] = {};
+  hn::StoreMaskBits(d, hn::Or(hn::Eq(value, best), hn::And(hn::IsNaN(value), hn::IsNaN(best))), bytes);
+  std::uint64_t word;
+  std::memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+
+template <bool kMax, int kVectors, bool kTail>
+HWY_NOINLINE void JoinStrip(const Strip& strip, std::int64_t c, std::int64_t last) {
+  const float* values = strip.values + c;
+  V best[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v)
+    best[v] = strip.first ? (kMax ? LoadVector<kTail>(values, v, kVectors, last) : hn::Zero(D())) : LoadVector<kTail>(strip.best + c, v, kVectors, last);
+  for (std::int64_t p = 0; p < strip.pixels; ++p)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const V value = LoadVector<kTail>(values + p * strip.channels, v, kVectors, last);
+      best[v] = kMax ? hn::IfThenElse(beats(value, best[v]), value, best[v]) : hn::Add(best[v], value);
+    }
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) StoreVector<kTail>(best[v], strip.best + c, v, kVectors, last);
+  if (!kMax || strip.winners == nullptr) return;
+  const std::int64_t count = (kVectors - 1) * lanes + last, bytes = (count + 7) / 8, row = (strip.channels + 7) / 8;
+  const std::uint64_t inside = count < 64 ? (std::uint64_t{1} << count) - 1 : ~std::uint64_t{0};
+  std::uint8_t* winners = strip.winners + c / 8;
+  for (std::int64_t p = 0; p < strip.pixels; ++p, winners += row) {
+    std::uint64_t word = 0;
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v)
+      word |= winners_of(LoadVector<kTail>(values + p * strip.channels, v, kVectors, last), best[v]) << (v * lanes);
+    word &= inside;
+    std::memcpy(winners, &word, static_cast<std::size_t>(bytes));
+  }
+}
+
+// Four vectors at a time, then as many as are left: only the last ends within a byte.
+template <bool kMax>
+void JoinChannels(const Strip& strip) {
+  using Join = void (*)(const Strip&, std::int64_t, std::int64_t);
+  constexpr Join whole[] = {JoinStrip<kMax, 1, false>, JoinStrip<kMax, 2, false>, JoinStrip<kMax, 3, false>, JoinStrip<kMax, 4, false>};
+  constexpr Join tail[] = {JoinStrip<kMax, 1, true>, JoinStrip<kMax, 2, true>, JoinStrip<kMax, 3, true>, JoinStrip<kMax, 4, true>};
+  for (std::int64_t c = 0; c < strip.channels; c += most_vectors * lanes) {
+    const std::int64_t left = strip.channels - c, vectors = HWY_MIN(most_vectors, (left + lanes - 1) / lanes);
+    const std::int64_t last = HWY_MIN(lanes, left - (vectors - 1) * lanes);
+    (last < lanes ? tail : whole)[vectors - 1](strip, c, last);
+  }
+}
+
+void join_strip(const Strip& strip, PoolKind kind) {
+  if (kind == PoolKind::max)
+    JoinChannels<true>(strip);
+  else
+    JoinChannels<false>(strip);
+}
+
+void divide(float* sums, std::int64_t count, std::int64_t by) {
+  const pool::HWY_NAMESPACE::Divisor divisor(by);
+  for (std::int64_t c = 0; c < count; c += lanes) {
+    const std::int64_t part = HWY_MIN(lanes, count - c);
+    const V mean = divisor.divide(D(), LoadCount(sums + c, part));
+    part == lanes ? hn::StoreU(mean, D(), sums + c) : StorePart(mean, sums + c, part);
+  }
+}
+
+}  // namespace
+}  // namespace linn::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels {
+HWY_EXPORT(join_strip);
+HWY_EXPORT(divide);
+
+namespace conv {
+namespace {
+
+using Problem = ConvGlobalPoolForward::Problem;
+
+ConvForward::Problem conv_of(const Problem& problem) { return {problem.conv, problem.bias, problem.activation}; }
+
+std::int64_t strip_rows(const Geometry& g) { return std::clamp<std::int64_t>(strip_elements / std::max<std::int64_t>(map_row(g), 1), 1, g.out_height); }
+std::int64_t strips(const Geometry& g) { return core::ceil_div(g.out_height, strip_rows(g)); }
+
+bool same(float a, float b) { return a == b || (a != a && b != b); }
+
+// Clears the bits of the channels whose maximum after this strip was not the last one, or that relu stopped.
+void clear_beaten(const Problem& problem, const float* then, const float* dst, std::int64_t pixels, std::uint8_t* winners) {
+  const std::int64_t channels = problem.conv.out_channels, row = winner_bytes(problem.conv);
+  for (std::int64_t b = 0; b < row; ++b) {
+    int lives = 0;
+    for (std::int64_t o = 8 * b; o < std::min(channels, 8 * b + 8); ++o)
+      if (same(then[o], dst[o]) && (problem.activation != Activation::relu || dst[o] > 0)) lives |= 1 << (o % 8);
+    if (lives == 255) continue;
+    for (std::int64_t p = 0; p < pixels; ++p) winners[p * row + b] = static_cast<std::uint8_t>(winners[p * row + b] & lives);
+  }
+}
+
+}  // namespace
+
+bool GlobalStrip::accepts(const Problem& problem) { return Forward::accepts(conv_of(problem)); }
+
+// A strip, the maxima after each strip, and what the convolution wants.
+std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) {
+  const Geometry& g = problem.conv;
+  return strip_rows(g) * map_row(g) + strips(g) * g.out_channels + Forward::scratch(conv_of(problem), 1);
+}
+
+void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
+  const Geometry& g = problem.conv;
+  const std::int64_t most = strip_rows(g), channels = g.out_channels, row_bytes = g.out_width * winner_bytes(g);
+  float* values = args.scratch;
+  float* maxima = values + most * map_row(g);
+  float* scratch = maxima + strips(g) * channels;
+  for (std::int64_t n = 0; n < args.images; ++n) {
+    float* dst = args.dst + n * channels;
+    std::uint8_t* winners = problem.winners ? args.winners + n * winners_size(g) : nullptr;
+    for (std::int64_t first = 0; first < g.out_height; first += most) {
+      const Rows rows = {first, std::min(first + most, g.out_height)};
+      Forward::run(rows_of(conv_of(problem), rows), {1, args.src + n * g.src_image, args.kernel, nullptr, args.bias, values, scratch});
+      HWY_DYNAMIC_DISPATCH(join_strip)
+      ({.values = values,
+        .pixels = (rows.end - rows.begin) * g.out_width,
+        .channels = channels,
+        .first = first == 0,
+        .best = dst,
+        .winners = winners == nullptr ? nullptr : winners + first * row_bytes},
+       problem.kind);
+      if (winners != nullptr) std::copy_n(dst, channels, maxima + first / most * channels);
+    }
+    if (problem.kind == PoolKind::average) HWY_DYNAMIC_DISPATCH(divide)(dst, channels, g.out_height * g.out_width);
+    for (std::int64_t first = 0; winners != nullptr && first < g.out_height; first += most)
+      clear_beaten(problem, maxima + first / most * channels, dst, (std::min(first + most, g.out_height) - first) * g.out_width,
+                   winners + first * row_bytes);
+  }
+}
+
+}  // namespace conv
+}  // namespace linn::kernels
+#endif

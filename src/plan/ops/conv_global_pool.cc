@@ -1,0 +1,113 @@
+#include "plan/ops/conv_global_pool.h"
+
+#include "kernels/conv/global.h"
+#include "plan/ops/append.h"
+#include "plan/ops/conv.h"
+
+namespace linn::plan {
+namespace {
+
+// Of the gradients: a multiply-add for each output channel and weight, as if one pixel held each maximum.
+double sparse_flops(const kernels::Geometry& g, std::int64_t images) {
+  return 2.0 * static_cast<double>(images * g.out_channels * g.window_height * g.window_width * g.channels);
+}
+
+class ConvGlobalPoolKernelGradientOp final : public RealOp<ConvGlobalPoolKernelGradientOp> {
+ public:
+  explicit ConvGlobalPoolKernelGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
+
+  std::string_view name() const override { return "conv2d_global_pool_kernel_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  double flops(std::int64_t images) const override { return sparse_flops(gradient_.problem(), images); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .winners = call.in<std::uint8_t>(2), .dkernel = call.out<T>(0),
+                      .dbias = outputs.size() > 1 ? call.out<T>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::ConvGlobalPoolKernelGradient> gradient_;
+};
+
+class ConvGlobalPoolInputGradientOp final : public RealOp<ConvGlobalPoolInputGradientOp> {
+ public:
+  explicit ConvGlobalPoolInputGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
+
+  std::string_view name() const override { return "conv2d_global_pool_input_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
+  double flops(std::int64_t images) const override { return sparse_flops(gradient_.problem(), images); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  std::int64_t packed() const override { return gradient_.packed(); }
+  Value packs() const override { return inputs[2]; }
+  void pack(const float* kernel, float* packed) const override { gradient_.pack(kernel, packed); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .winners = call.in<std::uint8_t>(1), .kernel = call.in<T>(2),
+                      .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::ConvGlobalPoolInputGradient> gradient_;
+};
+
+// inputs {src, kernel, bias or nothing, packed kernel}, outputs {a value a channel, winners in training}.
+class ConvGlobalPoolOp final : public RealOp<ConvGlobalPoolOp> {
+ public:
+  explicit ConvGlobalPoolOp(const kernels::ConvGlobalPoolForward::Problem& problem) : forward_(problem) {}
+
+  std::string_view name() const override { return "conv2d_global_pool"; }
+  std::string implementation() const override { return forward_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return forward_.scratch(images); }
+  double flops(std::int64_t images) const override { return conv_flops(forward_.problem().conv, images); }
+  void prepare(const kernels::Policy& policy) override { forward_.prepare(policy); }
+  std::int64_t packed() const override { return forward_.packed(); }
+  Value packs() const override { return inputs[1]; }
+  void pack(const float* kernel, float* packed) const override { forward_.pack(kernel, packed); }
+  std::optional<kernels::Part> reads() const override { return kernels::seen(forward_.problem().conv); }
+  void narrow_input(const kernels::Part& part) override { kernels::keep_src(forward_.problem().conv, part); }
+
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    auto& problem = forward_.problem();
+    problem.winners = true;  // none where relu left nothing: relu's gradient is in them
+    const kernels::Geometry& g = problem.conv;
+    const Value winners =
+        gradients.to().value("winners " + layer, {g.out_height, g.out_width, kernels::winner_bytes(g)}, Extent::batch, Element::u8);
+    outputs.push_back(winners);
+    if (gradients.wants(inputs[1]) || (inputs[2].defined() && gradients.wants(inputs[2])))
+      give_turned_weights(gradients, std::make_unique<ConvGlobalPoolKernelGradientOp>(g), {inputs[0], d, winners}, inputs[1], inputs[2]);
+    if (gradients.wants(inputs[0])) {
+      const Value dsrc = gradients.make(inputs[0]);
+      append(gradients.to(), std::make_unique<ConvGlobalPoolInputGradientOp>(g), {d, winners, inputs[1]}, {dsrc});
+      gradients.give(inputs[0], dsrc);
+    }
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    forward_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1), .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr,
+                     .bias = call.in<T>(2), .dst = call.out<T>(0), .winners = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr,
+                     .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::ConvGlobalPoolForward> forward_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> conv_global_pool(const kernels::ConvForward::Problem& conv, kernels::PoolKind kind, bool training) {
+  if (training && (kind != kernels::PoolKind::max || conv.geometry.groups != 1)) return nullptr;
+  return std::make_unique<ConvGlobalPoolOp>(
+      kernels::ConvGlobalPoolForward::Problem{.conv = conv.geometry, .kind = kind, .bias = conv.bias, .activation = conv.activation});
+}
+
+}  // namespace linn::plan
