@@ -110,15 +110,18 @@ void contract_pairs(const Bf16Contraction& x) {
     const std::int64_t small = rows / tiles, larger = rows % tiles;
     const RunBf16Function run_small = bf16_tile_for(static_cast<int>(small), vectors, tail);
     const RunBf16Function run_larger = larger > 0 ? bf16_tile_for(static_cast<int>(small) + 1, vectors, tail) : run_small;
-    std::int64_t outer = 0, inner = 0;
+    const Bf16* a = x.a;
+    float* c = x.c + first * lanes;
     const Bf16* a_rows[16];
     float* c_rows[16];
-    for (std::int64_t t = 0; t < tiles; ++t) {
+    for (std::int64_t t = 0, inner = 0; t < tiles; ++t) {
       const std::int64_t count = t < larger ? small + 1 : small;
       for (std::int64_t r = 0; r < count; ++r) {
-        a_rows[r] = x.a + outer * x.a_row[0] + inner * x.a_row[1];
-        c_rows[r] = x.c + outer * x.c_row[0] + inner * x.c_row[1] + first * lanes;
-        if (++inner == x.rows[1]) inner = 0, ++outer;
+        a_rows[r] = a, c_rows[r] = c;
+        a += x.a_row[1], c += x.c_row[1];
+        if (HWY_LIKELY(++inner < x.rows[1])) continue;
+        inner = 0;
+        a += x.a_row[0] - x.rows[1] * x.a_row[1], c += x.c_row[0] - x.rows[1] * x.c_row[1];
       }
       (t < larger ? run_larger : run_small)(tile, a_rows, c_rows);
     }
