@@ -19,6 +19,12 @@ if(LINN_SANITIZE)
   endif()
 endif()
 
+if(LINN_COVERAGE)
+  target_compile_options(linn_options INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(linn_options INTERFACE --coverage)
+  target_compile_definitions(linn_options INTERFACE LINN_COVERAGE)
+endif()
+
 # Kernel sources: a baseline of x86-64-v2, so that Highway makes exactly SSE4, AVX2 and AVX-512 of them.
 # CPU detection must run on any CPU, so link-time optimisation may not mix it with kernels.
 function(linn_kernel_options)
