@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "kernels/gemm/row_walk.h"
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -103,36 +104,6 @@ RunTileFunction tile_for(int rows, int vectors, bool tail) {
   }
 }
 
-// Goes through the rows in order.
-class RowWalk {
- public:
-  RowWalk(const Contraction& x, std::int64_t first_column) : x_(x), c_(x.c + first_column) {
-    for (std::size_t level = 0; level < 2; ++level) {
-      a_jump_[level] = x.a_row[level] - x.rows[level + 1] * x.a_row[level + 1];
-      c_jump_[level] = x.c_row[level] - x.rows[level + 1] * x.c_row[level + 1];
-    }
-  }
-  void take(const float** a, float** c, int count) {
-    for (int r = 0; r < count; ++r) {
-      a[r] = x_.a + a_at_;
-      c[r] = c_ + c_at_;
-      a_at_ += x_.a_row[2], c_at_ += x_.c_row[2];
-      if (++at_[1] < x_.rows[2]) continue;
-      at_[1] = 0;
-      a_at_ += a_jump_[1], c_at_ += c_jump_[1];
-      if (++at_[0] < x_.rows[1]) continue;
-      at_[0] = 0;
-      a_at_ += a_jump_[0], c_at_ += c_jump_[0];
-    }
-  }
-
- private:
-  const Contraction& x_;
-  float* c_;
-  std::int64_t at_[2] = {0, 0}, a_jump_[2], c_jump_[2];
-  std::int64_t a_at_ = 0, c_at_ = 0;
-};
-
 // Joins neighbouring levels that are one stride apart throughout: fewer, longer inner loops, the same order.
 void join_levels(Box& count, Box& s, Box& t) {
   for (int pass = 0; pass < 2; ++pass)
@@ -188,9 +159,9 @@ void contract(const Contraction& given) {
     const std::int64_t larger = rows % tiles;
     const RunTileFunction run_small = tile_for(small, width, tail);
     const RunTileFunction run_larger = larger > 0 ? tile_for(small + 1, width, tail) : run_small;
-    RowWalk walk(x, first * lanes);
-    const float* a_rows[16];
-    float* c_rows[16];
+    RowWalk<float> walk(x.rows, x.a, x.a_row, x.c + first * lanes, x.c_row);
+    const float* a_rows[RowWalk<float>::most];
+    float* c_rows[RowWalk<float>::most];
     for (std::int64_t t = 0; t < tiles; ++t) {
       walk.take(a_rows, c_rows, t < larger ? small + 1 : small);
       (t < larger ? run_larger : run_small)(tile, a_rows, c_rows);

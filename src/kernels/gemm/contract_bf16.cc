@@ -16,6 +16,7 @@
 
 #include "kernels/gemm/bf16-inl.h"
 #include "kernels/gemm/bf16.h"
+#include "kernels/gemm/row_walk.h"
 
 #if HWY_TARGET == HWY_AVX3
 LINN_BEFORE_BF16();
@@ -110,19 +111,11 @@ void contract_pairs(const Bf16Contraction& x) {
     const std::int64_t small = rows / tiles, larger = rows % tiles;
     const RunBf16Function run_small = bf16_tile_for(static_cast<int>(small), vectors, tail);
     const RunBf16Function run_larger = larger > 0 ? bf16_tile_for(static_cast<int>(small) + 1, vectors, tail) : run_small;
-    const Bf16* a = x.a;
-    float* c = x.c + first * lanes;
-    const Bf16* a_rows[16];
-    float* c_rows[16];
-    for (std::int64_t t = 0, inner = 0; t < tiles; ++t) {
-      const std::int64_t count = t < larger ? small + 1 : small;
-      for (std::int64_t r = 0; r < count; ++r) {
-        a_rows[r] = a, c_rows[r] = c;
-        a += x.a_row[1], c += x.c_row[1];
-        if (HWY_LIKELY(++inner < x.rows[1])) continue;
-        inner = 0;
-        a += x.a_row[0] - x.rows[1] * x.a_row[1], c += x.c_row[0] - x.rows[1] * x.c_row[1];
-      }
+    RowWalk<Bf16> walk({1, x.rows[0], x.rows[1]}, x.a, {0, x.a_row[0], x.a_row[1]}, x.c + first * lanes, {0, x.c_row[0], x.c_row[1]});
+    const Bf16* a_rows[RowWalk<Bf16>::most];
+    float* c_rows[RowWalk<Bf16>::most];
+    for (std::int64_t t = 0; t < tiles; ++t) {
+      walk.take(a_rows, c_rows, t < larger ? small + 1 : small);
       (t < larger ? run_larger : run_small)(tile, a_rows, c_rows);
     }
     first += vectors;
