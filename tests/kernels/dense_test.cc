@@ -22,6 +22,12 @@ TEST(Dense, ForwardLayers) {
   check_dense_forward(1, 5000, 3, true, Activation::linear);
 }
 
+// Rows of the kernel so far apart that its panels are laid out, their tail too.
+TEST(Dense, ForwardWideKernels) {
+  check_dense_forward(110, 9, 1024, true, Activation::relu);
+  check_dense_forward(105, 700, 1041, false, Activation::linear);
+}
+
 // The bits of a row depend neither on the number of rows nor on its place among them.
 TEST(Dense, ForwardRowsAreIndependent) {
   for (const std::int64_t outputs : {10, 33, 128})

