@@ -77,11 +77,8 @@ std::shared_ptr<linn::Sequential> compiled(const rivals::Task& task) {
 }
 
 std::vector<float> first_losses(const rivals::Task& task, const linn::Tensor& x, const linn::Tensor& y) {
-  const linn::FitOptions options = {.batch_size = task.batch,
-                                    .epochs = rivals::checked_steps,
-                                    .verbose = linn::Verbose::silent,
-                                    .shuffle = false,
-                                    .input_scale = scale};
+  const linn::FitOptions options = {
+      .batch_size = task.batch, .epochs = rivals::checked_steps, .verbose = linn::Verbose::silent, .shuffle = false, .input_scale = scale};
   const std::vector<double> losses = compiled(task)->fit(x.rows(0, task.batch), y.rows(0, task.batch), options)["loss"];
   return {losses.begin(), losses.end()};
 }

@@ -20,10 +20,9 @@ class Runner {
     if (c_.mode == Convolution::Mode::forward) output_ = add_forward(timed_, forward);
     if (c_.mode == Convolution::Mode::pool_forward) output_ = add_pooling(timed_, forward).pooled;
     if (!c_.backward()) return;
-    memory gradient = laid_out(plain(output_dims(), Tag::nhwc), rivals::output_gradient_seed, wished(output_dims()));
-    if (c_.pooled()) gradient = add_pooling_gradient(forward);
-    if (c_.gives_input_gradient()) add_input_gradient(forward, gradient);
-    if (c_.gives_kernel_gradient()) add_kernel_gradient(forward, gradient);
+    if (c_.pooled()) spread_ = add_pooling_gradient(forward);
+    if (c_.gives_input_gradient()) add_input_gradient(forward);
+    if (c_.gives_kernel_gradient()) add_kernel_gradient(forward);
   }
 
   void run() { timed_.run(); }
@@ -44,11 +43,11 @@ class Runner {
 
   Dims output_dims() const { return c_.pooled() ? Dims{c_.batch, c_.channels, c_.height / 2, c_.width / 2} : map_; }
 
-  // The numbers of a seed in the layout `desc`; those that want none of their own get the plain one.
+  // The numbers of a seed, which stand in the layout `from`, in the layout `desc`.
   memory laid_out(const memory::desc& from, unsigned seed, const memory::desc& desc) {
     std::vector<float> values = rivals::numbers(from.get_size() / sizeof(float), seed);
     memory user(from, engine_, values.data());
-    memory made = timed_.make(desc.data.format_kind == dnnl_format_kind_any ? from : desc);
+    memory made = timed_.make(desc);
     dnnl::reorder(user, made).execute(stream_, user, made);
     stream_.wait();
     return made;
@@ -58,9 +57,8 @@ class Runner {
 
   memory add_forward(Program& program, const dnnl::convolution_forward::primitive_desc& forward) {
     memory convolved = program.make(forward.dst_desc());
-    program.add(dnnl::convolution_forward(forward), {{DNNL_ARG_SRC, input(forward.src_desc())},
-                                                     {DNNL_ARG_WEIGHTS, kernel(forward.weights_desc())},
-                                                     {DNNL_ARG_DST, convolved}});
+    program.add(dnnl::convolution_forward(forward),
+                {{DNNL_ARG_SRC, input(forward.src_desc())}, {DNNL_ARG_WEIGHTS, kernel(forward.weights_desc())}, {DNNL_ARG_DST, convolved}});
     return convolved;
   }
 
@@ -68,24 +66,23 @@ class Runner {
   Pooling add_pooling(Program& program, const dnnl::convolution_forward::primitive_desc& forward) {
     const memory convolved = add_forward(program, forward);
     Pooling p;
-    p.desc = {{dnnl::prop_kind::forward_training, dnnl::algorithm::pooling_max, forward.dst_desc(), wished(output_dims()), two_, two_, none_,
-               none_},
+    p.desc = {{dnnl::prop_kind::forward_training, dnnl::algorithm::pooling_max, forward.dst_desc(), wished(output_dims()), two_, two_,
+               none_, none_},
               engine_};
     p.pooled = program.make(p.desc.dst_desc());
     p.workspace = program.make(p.desc.workspace_desc());
-    program.add(dnnl::pooling_forward(p.desc),
-                {{DNNL_ARG_SRC, convolved}, {DNNL_ARG_DST, p.pooled}, {DNNL_ARG_WORKSPACE, p.workspace}});
+    program.add(dnnl::pooling_forward(p.desc), {{DNNL_ARG_SRC, convolved}, {DNNL_ARG_DST, p.pooled}, {DNNL_ARG_WORKSPACE, p.workspace}});
     return p;
   }
 
-  // The forward pass, which it needs, runs here and now.
+  // From the pooled map to the whole one. The forward pass, which it needs, runs here and now.
   memory add_pooling_gradient(const dnnl::convolution_forward::primitive_desc& forward) {
     Program before(engine_, stream_);
     const Pooling p = add_pooling(before, forward);
     before.run();
     const dnnl::pooling_backward::primitive_desc backward(
         {dnnl::algorithm::pooling_max, forward.dst_desc(), p.desc.dst_desc(), two_, two_, none_, none_}, engine_, p.desc);
-    memory spread = timed_.make(backward.diff_src_desc());
+    const memory spread = timed_.make(backward.diff_src_desc());
     timed_.add(dnnl::pooling_backward(backward),
                {{DNNL_ARG_DIFF_DST, laid_out(plain(output_dims(), Tag::nhwc), rivals::output_gradient_seed, backward.diff_dst_desc())},
                 {DNNL_ARG_WORKSPACE, p.workspace},
@@ -94,25 +91,25 @@ class Runner {
   }
 
   // A gradient of the convolution's output as a primitive wants it: by a timed reorder if a pooling made it, else beforehand.
-  memory output_gradient(const memory& made, const memory::desc& desc) {
-    return c_.pooled() ? timed_.in_layout(made, desc) : laid_out(plain(map_, Tag::nhwc), rivals::output_gradient_seed, desc);
+  memory output_gradient(const memory::desc& desc) {
+    return c_.pooled() ? timed_.in_layout(spread_, desc) : laid_out(plain(map_, Tag::nhwc), rivals::output_gradient_seed, desc);
   }
 
-  void add_input_gradient(const dnnl::convolution_forward::primitive_desc& forward, const memory& gradient) {
-    const dnnl::convolution_backward_data::primitive_desc data(
-        {algorithm_, wished(map_), wished(kernel_), wished(map_), one_, one_, one_}, engine_, forward);
+  void add_input_gradient(const dnnl::convolution_forward::primitive_desc& forward) {
+    const dnnl::convolution_backward_data::primitive_desc data({algorithm_, wished(map_), wished(kernel_), wished(map_), one_, one_, one_},
+                                                               engine_, forward);
     input_gradient_ = timed_.make(data.diff_src_desc());
     timed_.add(dnnl::convolution_backward_data(data), {{DNNL_ARG_WEIGHTS, kernel(data.weights_desc())},
-                                                       {DNNL_ARG_DIFF_DST, output_gradient(gradient, data.diff_dst_desc())},
+                                                       {DNNL_ARG_DIFF_DST, output_gradient(data.diff_dst_desc())},
                                                        {DNNL_ARG_DIFF_SRC, input_gradient_}});
   }
 
-  void add_kernel_gradient(const dnnl::convolution_forward::primitive_desc& forward, const memory& gradient) {
+  void add_kernel_gradient(const dnnl::convolution_forward::primitive_desc& forward) {
     const dnnl::convolution_backward_weights::primitive_desc weights(
         {algorithm_, wished(map_), wished(kernel_), wished(map_), one_, one_, one_}, engine_, forward);
     kernel_gradient_ = timed_.make(weights.diff_weights_desc());
     timed_.add(dnnl::convolution_backward_weights(weights), {{DNNL_ARG_SRC, input(weights.src_desc())},
-                                                             {DNNL_ARG_DIFF_DST, output_gradient(gradient, weights.diff_dst_desc())},
+                                                             {DNNL_ARG_DIFF_DST, output_gradient(weights.diff_dst_desc())},
                                                              {DNNL_ARG_DIFF_WEIGHTS, kernel_gradient_}});
   }
 
@@ -133,6 +130,7 @@ class Runner {
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   Program timed_;
+  memory spread_;  // the pooled map's gradient over the whole map
   memory output_, input_gradient_, kernel_gradient_;
 };
 
