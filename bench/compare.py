@@ -7,6 +7,7 @@ is sent. The two of a pair run one after the other, so that a change of the mach
 import argparse
 import datetime
 import json
+import math
 import os
 import platform
 import resource
@@ -25,13 +26,14 @@ RIVALS = os.path.join(HERE, "rivals")
 WORK = os.path.join(ROOT, "build", "peers")
 LINN = os.path.join(ROOT, "build", "release", "linn")
 PEERS_LINN = os.path.join(ROOT, "build", "release", "bench", "peers_linn")
+PEERS_CONVOLUTION = os.path.join(ROOT, "build", "release", "bench", "peers_convolution")
 DATA = os.path.join(ROOT, "data", "mnist.npz")
 CPUS = len(os.sched_getaffinity(0))
 
 @dataclass
 class Rival:
     name: str
-    program: str  # in RIVALS, or the compiled oneDNN program
+    program: str  # in RIVALS; oneDNN's are compiled, one for networks and one for convolutions
     avx2: dict  # the environment that keeps it to AVX2; empty: it has no such switch
     seconds: float = 0  # a run of training; 0: as the work says
 
@@ -39,7 +41,7 @@ class Rival:
 XLA = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
 ONEDNN = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 ALL_RIVALS = {
-    "onednn": Rival("oneDNN", "onednn", ONEDNN),
+    "onednn": Rival("oneDNN", "", ONEDNN),
     # `fit` has a start of its own, which a longer run makes small.
     "keras": Rival("Keras/TensorFlow", "keras_tensorflow.py", {**ONEDNN, **XLA}, seconds=4),
     "pytorch": Rival("PyTorch", "pytorch.py", {**ONEDNN, "ATEN_CPU_CAPABILITY": "avx2"}),
@@ -60,6 +62,23 @@ class Work:
     rivals: tuple
     seconds: float  # a run
     threads: int = CPUS
+    network: str = "notebook"
+
+    @property
+    def convolution(self):
+        return self.part == "conv"
+
+
+def vgg(order, network, precision, rivals):
+    name = {"f32": "float32", "bf16": "bfloat16"}[precision]
+    return Work("vgg", f"{order}: train {name}, batch 128", "train", precision, 128, rivals, 2.5, network=network)
+
+
+def convolutions():
+    titles = {"forward": "forward", "input_gradient": "gradient of the input", "kernel_gradient": "gradient of the kernel",
+              "pool_forward": "with 2x2 max pooling, forward", "pool_backward": "with 2x2 max pooling, both gradients"}
+    return [Work("conv", f"{network}, {title}", mode, "f32", 32, ("onednn",), 0.3, network=network)
+            for network in ("56x56x64", "28x28x128", "14x14x256", "8x8x256") for mode, title in titles.items()]
 
 
 WORKS = [
@@ -69,8 +88,13 @@ WORKS = [
     Work("infer", "infer float32, batch 1000", "infer", "f32", 1000, ("onnxruntime", "onednn", "openvino"), 0.6),
     Work("infer", "infer bfloat16, batch 128", "infer", "bf16", 128, ("openvino",), 0.6),
     Work("single", "infer float32, batch 1, one thread", "infer", "f32", 1, ("litert", "onnxruntime", "onednn"), 0.4, threads=1),
+    vgg("conv, norm, relu, pool", "vgg", "f32", ("pytorch", "keras")),
+    vgg("conv, norm, relu, pool", "vgg", "bf16", ("pytorch",)),
+    vgg("conv, pool, norm, relu", "vgg_pool_first", "f32", ("pytorch", "keras")),
+    vgg("conv, pool, norm, relu", "vgg_pool_first", "bf16", ("pytorch",)),
+    *convolutions(),
 ]
-PARTS = ("train", "infer", "single", "footprint")
+PARTS = ("train", "infer", "single", "footprint", "vgg", "conv")
 LEARNT = 2.0  # guessing costs log(10) = 2.3; a few dozen batches are enough
 FOOTPRINT = "footprint"
 COLUMNS = {"best": "all the CPU has", "avx2": "AVX2"}
@@ -164,35 +188,64 @@ def require_installed(name):
 
 def start(name, work, isa, seconds):
     raw = name == "onednn"
-    arguments = [f"mode={work.mode}", f"precision={work.precision}", f"batch={work.batch}", f"threads={work.threads}", f"seconds={seconds}",
-                 f"data={WORK if raw else DATA}", f"weights={os.path.join(WORK, 'weights.npz')}"]
+    vgg_like = work.part == "vgg"
+    data = WORK if raw else os.path.join(WORK, "noise.npz") if vgg_like else DATA
+    arguments = [f"network={work.network}", f"mode={work.mode}", f"precision={work.precision}", f"batch={work.batch}",
+                 f"threads={work.threads}", f"seconds={seconds}", f"data={data}",
+                 f"weights={os.path.join(WORK, 'vgg.npz' if vgg_like else 'weights.npz')}"]
     if name == "linn":
-        return Child(name, [PEERS_LINN, *arguments], environment_of(isa, {"LINN_ISA": "avx2"}, work.threads))
+        program = PEERS_CONVOLUTION if work.convolution else PEERS_LINN
+        return Child(name, [program, *arguments], environment_of(isa, {"LINN_ISA": "avx2"}, work.threads))
     require_installed(name)
     rival = ALL_RIVALS[name]
-    program = [os.path.join(WORK, "onednn")] if raw else [sys.executable, os.path.join(RIVALS, rival.program)]
-    return Child(name, [*program, *arguments], environment_of(isa, rival.avx2, work.threads))
+    environment = environment_of(isa, rival.avx2, work.threads)
+    if work.convolution:  # maps on 2 MB pages, as linn's are
+        environment["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
+    compiled = os.path.join(WORK, "onednn_convolution" if work.convolution else "onednn")
+    program = [compiled] if raw else [sys.executable, os.path.join(RIVALS, rival.program)]
+    return Child(name, [*program, *arguments], environment)
 
 
 # ---- pairs -------------------------------------------------------------------------------------------------------
 
 
-def same_network(work, linn, rival):
-    """Both sides have the same weights and so must give the same probabilities."""
+def same_numbers(work, linn, rival):
+    """Both sides have the same weights and so must give the same numbers: what child.py and child.h call `outputs`."""
     ours, theirs = linn.about["outputs"], rival.about["outputs"]
-    allowed = 1e-4 if work.precision == "f32" else 0.03
     if len(ours) != len(theirs):
-        raise RivalFailed(f"it sent {len(theirs)} probabilities, linn {len(ours)}")
+        raise RivalFailed(f"it sent {len(theirs)} numbers to compare, linn {len(ours)}")
+    if work.convolution:
+        same_results(work, ours, theirs)
+    elif work.mode == "train":
+        close(ours, theirs, 1e-3 if work.precision == "f32" else 0.03, "first losses")
+        if theirs and not theirs[-1] < theirs[0]:
+            raise RivalFailed(f"its loss does not come down on a fixed batch: {theirs}")
+    else:
+        close(ours, theirs, 1e-4 if work.precision == "f32" else 0.03, "probabilities")
+
+
+def close(ours, theirs, allowed, what):
     apart = [abs(a - b) for a, b in zip(ours, theirs)]
     if not all(difference <= allowed for difference in apart):  # NaN is not
         far = max(apart, key=lambda difference: (difference != difference, difference))
-        raise RivalFailed(f"its probabilities are not linn's: {far:.2g} apart, {allowed} is allowed")
+        raise RivalFailed(f"its {what} are not linn's: {far:.2g} apart, {allowed} is allowed")
+
+
+def same_results(work, ours, theirs):
+    """Sketches of 16 numbers for each result (rivals/convolution.h)."""
+    # Where two cells of a window are as good as equal, rounding says which is the maximum and takes the gradient: a window in a million.
+    allowed = 1e-2 if work.mode == "pool_backward" else 1e-3
+    for first in range(0, len(ours), 16):
+        a, b = ours[first:first + 16], theirs[first:first + 16]
+        apart = math.dist(a, b) / math.hypot(*a)
+        if not apart <= allowed:
+            raise RivalFailed(f"its result {first // 16 + 1} is not linn's: {apart:.2g} apart, as a share of its length; {allowed} is allowed")
 
 
 def measure_pairs(work, isa, name, linn, options):
     rival = start(name, work, isa, options.seconds or (work.mode == "train" and ALL_RIVALS[name].seconds) or work.seconds)
     try:
-        same_network(work, linn, rival)
+        same_numbers(work, linn, rival)
         say(f"  {ALL_RIVALS[name].name}: {rival.about['setting']} (tried: {tried(rival.about['trials'])})")
         ours, theirs, loss = [], [], None
         for pair in range(options.pairs):
@@ -226,7 +279,7 @@ def measure_work(work, options):
         for name in (name for name in work.rivals if name in options.rivals):
             try:
                 if linn is None or not linn.alive():
-                    linn = start("linn", work, isa, options.seconds or min(1, work.seconds))
+                    linn = start("linn", work, isa, options.seconds or work.seconds)
                 rows[isa][name] = measure_pairs(work, isa, name, linn, options)
             except RivalFailed as failure:
                 say(f"  {ALL_RIVALS[name].name}: NOT MEASURED: {failure}")
@@ -331,11 +384,11 @@ def cells(row, single):
     return [form(statistics.median(row["linn"])), form(statistics.median(row["rival"])), ratio(row["linn"], row["rival"], 2)]
 
 
-def speed_table(results):
+def speed_table(results, *parts):
     isas = list(COLUMNS)
     head = "| work | rival | " + " | ".join(f"{side}, {COLUMNS[isa]}" for isa in isas for side in ("linn", "rival", "ratio")) + " |"
     lines = [head, "|" + "---|" * (2 + 3 * len(isas))]
-    for work in WORKS:
+    for work in (work for work in WORKS if work.part in parts):
         rows = results.get(work.title, {}).get("rows", {})
         for name in work.rivals:
             line = [work.title, ALL_RIVALS[name].name]
@@ -369,7 +422,8 @@ def settings_list(results):
                     about = row["about"]
                     versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
                     others = {setting: rate for setting, rate in about["trials"].items() if setting != about["setting"]}
-                    line = f"- {work.title}, {COLUMNS[isa]}: {versions}: **{about['setting']}**"
+                    ours = f"linn: {row['linn_about']['setting']}; " if work.convolution else ""
+                    line = f"- {work.title}, {COLUMNS[isa]}: {ours}{versions}: **{about['setting']}**"
                     lines.append(f"{line}; tried: {tried(others)}" if others else line)
     return "\n".join(lines)
 
@@ -387,10 +441,16 @@ def call_costs(results):
 
 
 def runs_list(results):
-    lines = []
+    """A line for each work; one for all convolutions of a run."""
+    runs = {}
+    convolutions_there = {work.title for work in WORKS if work.convolution}
     for title, result in results.items():
-        how = f"{result['pairs']} pairs, load average {result['load']:.2f} at its start"
-        lines.append(f"- {title}: {result['when']}, {result['linn']}, {how}; {result['machine']}")
+        about = result["when"], result["linn"], result["pairs"], result["machine"]
+        runs.setdefault(("convolutions" if title in convolutions_there else title, *about), []).append(result["load"])
+    lines = []
+    for (title, when, linn, pairs, machine_), loads in runs.items():
+        load = f"{loads[0]:.2f} at its start" if len(loads) == 1 else f"{min(loads):.2f} to {max(loads):.2f} at their starts"
+        lines.append(f"- {title}: {when}, {linn}, {pairs} pairs, load average {load}; {machine_}")
     return "\n".join(lines)
 
 
@@ -405,13 +465,27 @@ def switches():
 def report(results):
     return f"""# Measured side by side
 
-`bench/peers` writes this page. Works are the notebook's network (README.md) on MNIST; figures are images/s, or microseconds for an image
-where they say us, medians. **Ratio**: how many times as fast linn is, the median of the alternating pairs of one run, with its range. The
-columns: with all that the CPU has; and kept to AVX2, except rivals that have no switch for it.
+`bench/peers` writes this page. Figures are images/s, or microseconds for an image where they say us, medians. **Ratio**: how many times as
+fast linn is, the median of the alternating pairs of one run, with its range. The columns: with all that the CPU has; and kept to AVX2,
+except rivals that have no switch for it.
 
-{speed_table(results)}
+## The notebook's network (README.md) on MNIST
+
+{speed_table(results, "train", "infer", "single")}
 
 {footprint_table(results)}
+
+## A VGG-like network with batch normalization
+32x32x3; 3x3 convolutions ("same", no bias) of 64, 64, 128, 128, 256 and 256 filters, each with batch normalization and relu; 2x2 max pooling
+after every second; the mean of each channel; Dense 10 with softmax. In two orders, each against the same order: the usual one, and with the
+pooling right behind the convolution.
+
+{speed_table(results, "vgg")}
+
+## One convolution
+3x3, "same", as many filters as channels, no bias, float32, batch 32; alone, and with 2x2 max pooling behind it.
+
+{speed_table(results, "conv")}
 
 ## What is timed
 Every side is a warm process; nothing is timed but the work: no start, no reading of files, no compilation. All have the same weights, and a
@@ -422,6 +496,12 @@ rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) o
 - Inference: batches in memory, 64 different ones in turn, one call each: linn `predict` of uint8 images, the others float32 images that are
   scaled already, with bound inputs where they can. Rivals in Python are called through the shortest way that they have: a network of
   one relu takes LiteRT 0.4 us and ONNX Runtime 1.5 us that way on a Zen 5 core.
+- The VGG-like network: as training above, but SGD with momentum 0.9, and 128 random images and labels again and again. A rival counts only
+  if its losses of five steps on one batch come down, and are linn's (1e-3, bfloat16 0.03).
+- One convolution: linn as a plan runs it, in shards of 8 images, with the turned and packed kernels that a step makes anew; oneDNN's
+  primitives with all that they read laid out beforehand, kernels too. Both have their maps on 2 MB pages. With pooling, forward keeps
+  linn's argmax or oneDNN's workspace, and backward goes from the pooled map's gradient, no number of which is zero, to those of input and
+  kernel; oneDNN pools in a primitive of its own. Results agree to 1e-3 of their length (backward through the pooling 1e-2: near ties).
 - Threads: {CPUS}, one in the works that say so.
 - linn: one setting. A rival: each of its settings is tried (best of three short runs) and the quickest goes into the pairs. Those taken:
 

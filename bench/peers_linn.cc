@@ -1,8 +1,9 @@
-// linn's side of bench/peers, by the public interface alone: the notebook's network on uint8 images, as a program would use it.
+// linn's side of bench/peers, by the public interface alone: the networks on uint8 images, as a program would use them.
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "linn/linn.h"
@@ -24,6 +25,29 @@ linn::Sequential notebook() {
   return model;
 }
 
+// bench/rivals/network.py says what it is.
+linn::Sequential vgg(bool pool_first) {
+  linn::Sequential model;
+  linn::Shape input = {32, 32, 3};
+  for (const std::int64_t filters : {64, 128, 256})
+    for (const bool pools : {false, true}) {
+      model.add(linn::Conv2D(filters, {3, 3}, {.padding = "same", .use_bias = false, .input_shape = std::exchange(input, {})}));
+      if (pools && pool_first) model.add(linn::MaxPooling2D({2, 2}));
+      model.add(linn::BatchNormalization());
+      model.add(linn::Activation("relu"));
+      if (pools && !pool_first) model.add(linn::MaxPooling2D({2, 2}));
+    }
+  model.add(linn::GlobalAveragePooling2D());
+  model.add(linn::Dense(10, {.activation = "softmax"}));
+  return model;
+}
+
+linn::Sequential network(const std::string& name) {
+  if (name == "notebook") return notebook();
+  if (name == "vgg" || name == "vgg_pool_first") return vgg(name == "vgg_pool_first");
+  throw std::invalid_argument("network " + name + ": notebook, vgg, vgg_pool_first are allowed");
+}
+
 // A template, so that it compiles whether or not this linn knows precision policies.
 template <class Model>
 void set_precision(Model& model, const std::string& precision) {
@@ -36,7 +60,7 @@ void set_precision(Model& model, const std::string& precision) {
 }
 
 std::shared_ptr<linn::Sequential> prepared(const rivals::Task& task) {
-  auto model = std::make_shared<linn::Sequential>(notebook());
+  auto model = std::make_shared<linn::Sequential>(network(task.network));
   set_precision(*model, task.precision);
   std::vector<linn::Tensor> weights;
   for (const auto& [name, tensor] : linn::load_npz(task.weights)) weights.push_back(tensor);
@@ -44,15 +68,31 @@ std::shared_ptr<linn::Sequential> prepared(const rivals::Task& task) {
   return model;
 }
 
+std::shared_ptr<linn::Sequential> compiled(const rivals::Task& task) {
+  auto model = prepared(task);
+  linn::CompileOptions options = {.optimizer = linn::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}};
+  if (task.network != "notebook") options.optimizer = linn::SGD({.learning_rate = 0.01, .momentum = 0.9});
+  model->compile(options);
+  return model;
+}
+
+std::vector<float> first_losses(const rivals::Task& task, const linn::Tensor& x, const linn::Tensor& y) {
+  const linn::FitOptions options = {
+      .batch_size = task.batch, .epochs = rivals::checked_steps, .verbose = linn::Verbose::silent, .shuffle = false, .input_scale = scale};
+  const std::vector<double> losses = compiled(task)->fit(x.rows(0, task.batch), y.rows(0, task.batch), options)["loss"];
+  return {losses.begin(), losses.end()};
+}
+
 // `fit`, one epoch over as many images as asked for: shuffled, with loss and accuracy, batches converted from uint8 on their way in.
 rivals::Setting training(const rivals::Task& task, const linn::Tensor& x, const linn::Tensor& y) {
-  auto model = prepared(task);
-  model->compile({.optimizer = linn::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
-  return {.run = [=, batch = task.batch](int batches) {
+  auto model = compiled(task);
+  rivals::Setting setting = {.run = [=, batch = task.batch](int batches) {
     const linn::FitOptions options = {.batch_size = batch, .verbose = linn::Verbose::silent, .input_scale = scale};
     const std::int64_t images = std::int64_t{batches} * batch;
     return model->fit(x.rows(0, images), y.rows(0, images), options)["loss"].back();
   }};
+  if (task.network != "notebook") setting.outputs = [=] { return first_losses(task, x, y); };
+  return setting;
 }
 
 // A call of `predict` for each batch, as the rivals have it; or one call for all, which shows what a call costs.

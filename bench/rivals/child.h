@@ -18,10 +18,12 @@
 namespace rivals {
 
 constexpr int checked_images = 8;  // their probabilities are sent to be compared
+constexpr int checked_steps = 5;   // their losses are
 constexpr int most_inference_batches = 64;
 
 struct Task {
-  std::string mode;       // train, infer
+  std::string network;    // notebook, vgg, vgg_pool_first; a convolution alone: its map, HEIGHTxWIDTHxCHANNELS
+  std::string mode;       // train, infer; of a convolution alone: convolution.h
   std::string precision;  // f32, bf16
   int batch = 0;
   int threads = 0;
@@ -35,7 +37,8 @@ struct Task {
 struct Setting {
   /// Computes so many batches; returns the mean loss if it trains.
   std::function<double(int batches)> run;
-  /// Inference: the probabilities of the first images, ten each.
+  /// What is compared. Inference: the probabilities of the first images, ten each. Training, of networks that say so: the losses of the
+  /// first steps from the given weights, all on the first batch. A convolution alone: the sketch of each result (convolution.h).
   std::function<std::vector<float>()> outputs = {};
 };
 
@@ -55,7 +58,8 @@ inline Task read_task(int argc, char** argv) {
     if (equals == std::string::npos) throw std::invalid_argument(argument + ": KEY=VALUE is wanted");
     fields[argument.substr(0, equals)] = argument.substr(equals + 1);
   }
-  return {.mode = fields.at("mode"),
+  return {.network = fields.at("network"),
+          .mode = fields.at("mode"),
           .precision = fields.at("precision"),
           .batch = std::stoi(fields.at("batch")),
           .threads = std::stoi(fields.at("threads")),

@@ -15,10 +15,12 @@ from typing import Callable
 import numpy as np
 
 CHECKED_IMAGES = 8  # their probabilities are sent to be compared
+CHECKED_STEPS = 5  # their losses are
 
 
 @dataclass
 class Task:
+    network: str  # notebook, vgg, vgg_pool_first
     mode: str  # train, infer
     precision: str  # f32, bf16
     batch: int
@@ -33,7 +35,9 @@ class Setting:
     """What a rival does under one setting. `run` computes so many batches and returns the mean loss if it trains."""
 
     run: Callable[[int], float | None]
-    outputs: Callable[[], np.ndarray] | None = None  # inference: the probabilities of the first images, (n, 10)
+    # What is compared. Inference: the probabilities of the first images, (n, 10). Training, of networks that say so: the losses of the
+    # first CHECKED_STEPS steps from the given weights, all on the first batch.
+    outputs: Callable[[], np.ndarray] | None = None
 
 
 def read_task():
@@ -44,11 +48,13 @@ def read_task():
 
 
 def images(task):
-    """The training images, (n, 28, 28, 1), float32 and scaled, and their labels; n is a whole number of batches."""
+    """The training images, (n, height, width, channels), float32 and scaled, and their labels; n is a whole number of batches."""
     with np.load(task.data) as file:
         pixels, labels = file["x_train"], file["y_train"]
+    if pixels.ndim == 3:
+        pixels = pixels[..., None]
     n = len(pixels) // task.batch * task.batch
-    return np.ascontiguousarray(pixels[:n, ..., None].astype("float32") / 255), labels[:n].astype("int64")
+    return np.ascontiguousarray(pixels[:n].astype("float32") / 255), labels[:n].astype("int64")
 
 
 def inference_batches(task, x):

@@ -6,6 +6,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -22,20 +23,40 @@ def notebook(*first):
         layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dense(10, activation="softmax")])
 
 
-def compiled(model, **options):
-    model.compile(optimizer=keras.optimizers.Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"], **options)
+def vgg(pool_first):
+    stack = [layers.Input((32, 32, 3))]
+    for filters in network.VGG_FILTERS:
+        for pools in (False, True):
+            norm, pool = [layers.BatchNormalization(), layers.ReLU()], [layers.MaxPooling2D(2)] if pools else []
+            stack += [layers.Conv2D(filters, 3, padding="same", use_bias=False), *(pool + norm if pool_first else norm + pool)]
+    return keras.Sequential([*stack, layers.GlobalAveragePooling2D(), layers.Dense(10, activation="softmax")])
+
+
+def compiled(model, optimizer=None, **options):
+    model.compile(optimizer=optimizer or keras.optimizers.Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"], **options)
     return model
 
 
 def training(task, x, y, **options):
-    model = compiled(notebook(), **options)
-    model.set_weights(list(network.load_weights(task.weights).values()))
+    if task.network == "notebook":
+        model = compiled(notebook(), **options)
+    else:
+        model = compiled(vgg(task.network == "vgg_pool_first"), keras.optimizers.SGD(0.01, momentum=0.9), **options)
+    weights = list(network.load_weights(task.weights).values())
+    model.set_weights(weights)
 
     def run(batches):
         n = batches * task.batch
         return model.fit(x[:n], y[:n], batch_size=task.batch, epochs=1, verbose=0).history["loss"][-1]
 
-    return child.Setting(run)
+    def first_losses():
+        model.set_weights(weights)
+        for momentum in model.optimizer.momentums:
+            momentum.assign(np.zeros(momentum.shape))
+        first = slice(0, task.batch)
+        return np.array(model.fit(x[first], y[first], batch_size=task.batch, epochs=child.CHECKED_STEPS, verbose=0).history["loss"])
+
+    return child.Setting(run, None if task.network == "notebook" else first_losses)
 
 
 def prepare(task):

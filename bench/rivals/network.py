@@ -1,4 +1,4 @@
-"""The notebook's network for those that do not build it from layers: its weights, and the ONNX file.
+"""The networks for those that do not build them from layers: weights, data, and the notebook's ONNX file.
 
 As a program, `network.py FOLDER DATA` writes the files that the children read.
 """
@@ -14,22 +14,48 @@ SHAPES = {
     "dense/kernel": (800, 128), "dense/bias": (128,), "dense_1/kernel": (128, 10), "dense_1/bias": (10,),
 }
 
+# The VGG-like network on 32x32x3: two 3x3 convolutions ("same", no bias) of each of these filters, normalization and relu behind every
+# one, 2x2 max pooling after every second; then the mean of each channel and a softmax of 10. The pooling stands behind relu (`vgg`) or
+# right behind the convolution (`vgg_pool_first`); the weights are the same.
+VGG_FILTERS = (64, 128, 256)
 
-def random_weights():
+
+def vgg_shapes():
+    shapes, channels = {}, 3
+    for i, filters in enumerate(filters for filters in VGG_FILTERS for _ in range(2)):
+        shapes[f"conv2d_{i}/kernel"] = (3, 3, channels, filters)
+        for name in ("gamma", "beta", "moving_mean", "moving_variance"):
+            shapes[f"batch_normalization_{i}/{name}"] = (filters,)
+        channels = filters
+    return {**shapes, "dense/kernel": (channels, 10), "dense/bias": (10,)}
+
+
+def random_weights(shapes):
     """The same weights for all, twice as wide as Glorot's so that the probabilities differ enough to be compared."""
     generator = np.random.default_rng(0)
     weights = {}
-    for name, shape in SHAPES.items():
+    for name, shape in shapes.items():
         receptive = int(np.prod(shape[:-2]))
         limit = 0.1 if len(shape) == 1 else 2 * (6 / (receptive * (shape[-2] + shape[-1]))) ** 0.5
-        weights[name] = generator.uniform(-limit, limit, shape).astype("float32")
+        middle = 1 if name.endswith(("gamma", "moving_variance")) else 0
+        weights[name] = generator.uniform(middle - limit, middle + limit, shape).astype("float32")
     return weights
 
 
+def write_noise(path):
+    """Random images and labels, 128 of them, again and again: what a network can learn of them is to know them."""
+    generator = np.random.default_rng(1)
+    images = generator.integers(0, 256, (128, 32, 32, 3), dtype="uint8")
+    labels = generator.integers(0, 10, 128, dtype="uint8")
+    np.savez(path, x_train=np.tile(images, (16, 1, 1, 1)), y_train=np.tile(labels, 16))
+
+
 def write_files(folder, data):
-    """What the children read: weights.npz, and raw arrays for the program that has no .npz reader."""
-    weights = random_weights()
+    """What the children read: weights and noise as .npz, and the notebook's as raw arrays for the program that has no .npz reader."""
+    weights = random_weights(SHAPES)
     np.savez(os.path.join(folder, "weights.npz"), **weights)
+    np.savez(os.path.join(folder, "vgg.npz"), **random_weights(vgg_shapes()))
+    write_noise(os.path.join(folder, "noise.npz"))
     np.concatenate([weights[name].ravel() for name in SHAPES]).tofile(os.path.join(folder, "weights.f32"))
     with np.load(data) as file:
         for name in ("x_train", "y_train"):
@@ -37,8 +63,9 @@ def write_files(folder, data):
 
 
 def load_weights(path):
+    """By name, in Keras's order."""
     with np.load(path) as file:
-        return {name: file[name] for name in SHAPES}
+        return {name: file[name] for name in file.files}
 
 
 def channels_first(weights):

@@ -10,25 +10,18 @@
 #include <cstring>
 #include <fstream>
 #include <numeric>
-#include <oneapi/dnnl/dnnl.hpp>
 #include <random>
-#include <unordered_map>
 
 #include "child.h"
+#include "onednn_program.h"
 
 namespace {
 
-using dnnl::memory;
-using Dims = memory::dims;
-using Tag = memory::format_tag;
-using Type = memory::data_type;
+using namespace rivals::onednn;
 
 constexpr int pixels = 28 * 28;
 constexpr int classes = 10;
 
-memory::desc wished(const Dims& dims) { return {dims, Type::f32, Tag::any}; }
-memory::desc plain(const Dims& dims, Tag tag) { return {dims, Type::f32, tag}; }
-float* data_of(const memory& m) { return static_cast<float*>(m.get_data_handle()); }
 std::size_t floats_of(const memory& m) { return m.get_desc().get_size() / sizeof(float); }
 
 template <class T>
@@ -57,37 +50,6 @@ std::shared_ptr<Data> load(const rivals::Task& task) {
   data->weights = read_array<float>(task.data + "/weights.f32");
   return data;
 }
-
-// Primitives in order, with their arguments.
-class Program {
- public:
-  Program(const dnnl::engine& engine, const dnnl::stream& stream) : engine_(engine), stream_(stream) {}
-
-  memory make(const memory::desc& desc) {
-    memory made(desc, engine_);
-    std::memset(made.get_data_handle(), 0, desc.get_size());
-    return made;
-  }
-  void add(const dnnl::primitive& primitive, std::unordered_map<int, memory> arguments) {
-    steps_.emplace_back(primitive, std::move(arguments));
-  }
-  /// `from` in the layout of `desc`: itself, or a copy that a reorder at this place of the program fills.
-  memory in_layout(const memory& from, const memory::desc& desc) {
-    if (from.get_desc() == desc) return from;
-    memory to = make(desc);
-    add(dnnl::reorder(from, to), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
-    return to;
-  }
-  void run() {
-    for (auto& [primitive, arguments] : steps_) primitive.execute(stream_, arguments);
-    stream_.wait();
-  }
-
- private:
-  dnnl::engine engine_;
-  dnnl::stream stream_;
-  std::vector<std::pair<dnnl::primitive, std::unordered_map<int, memory>>> steps_;
-};
 
 // A variable in the layout of the forward primitive, with its gradient and Adam's two means. Padding stays zero: its gradient is.
 struct Variable {
@@ -386,15 +348,8 @@ rivals::Rival prepare(const rivals::Task& task) {
   omp_set_num_threads(task.threads);
   if (task.precision != "f32") throw std::invalid_argument("precision " + task.precision + ": this program has f32");
   const std::shared_ptr<Data> data = load(task);
-  const dnnl_version_t* version = dnnl_version();
-  rivals::Rival rival = {.versions = "{\"oneDNN\": \"" + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
-                                     std::to_string(version->patch) + "\"}",
-                         .settings = {},
-                         .most_batches = task.trains() ? data->images() / task.batch : 0};
-  const std::pair<const char*, dnnl::algorithm> algorithms[] = {{"direct", dnnl::algorithm::convolution_direct},
-                                                                {"auto", dnnl::algorithm::convolution_auto},
-                                                                {"Winograd", dnnl::algorithm::convolution_winograd}};
-  for (const auto& [name, algorithm] : algorithms)
+  rivals::Rival rival = {.versions = versions(), .settings = {}, .most_batches = task.trains() ? data->images() / task.batch : 0};
+  for (const auto& [name, algorithm] : convolution_algorithms)
     rival.settings.emplace_back(std::string("blocked layouts, post-ops, convolution ") + name,
                                 [=, algorithm = algorithm]() -> rivals::Setting {
                                   auto network = std::make_shared<Network>(data, task.batch, task.trains(), algorithm);
