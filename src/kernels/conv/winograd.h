@@ -1,0 +1,54 @@
+// Winograd's F(2x2, 3x3): where it applies, how what it keeps between its transforms lies, and its implementations of conv/conv.h.
+// Those of convolution with pooling are in fused.h.
+#pragma once
+
+#include <algorithm>
+
+#include "core/checked.h"
+#include "core/cpu.h"
+#include "kernels/conv/conv.h"
+
+namespace linn::kernels::conv {
+
+/// 3x3 taps side by side, a window at every position.
+inline bool is_three_by_three(const Geometry& conv) {
+  return conv.window_height == 3 && conv.window_width == 3 && conv.stride_height == 1 && conv.stride_width == 1 && conv.dilation_height == 1 &&
+         conv.dilation_width == 1;
+}
+
+/// Products of a tile of F(2x2, 3x3).
+inline constexpr std::int64_t winograd_points = 16;
+
+/// Tiles of 2x2 outputs of one image.
+struct Tiles {
+  std::int64_t height = 0, width = 0;
+  std::int64_t count() const { return height * width; }
+};
+
+/// Floats between two points, so that they do not meet in the same sets of the L1 cache.
+inline constexpr std::int64_t winograd_line = 16;
+
+/// Output channels that lie side by side in U: two vectors of the widest set, what the product takes at a time.
+inline constexpr std::int64_t winograd_panel = 32;
+
+/// How V[point][tile][channel], M[point][tile][output] and U[point][panel of outputs][channel][output] lie.
+struct WinogradLayout {
+  explicit WinogradLayout(const Geometry& g)
+      : channels(core::round_up(g.channels, 16)), outputs(core::round_up(g.out_channels, 16)), u_point(g.channels * outputs) {
+    const std::int64_t most = chunk_elements / (winograd_points * (channels + outputs));
+    tiles = std::max<std::int64_t>(most / 13 * 13, 13);  // whole tiles of 13 rows
+    v_point = tiles * channels + winograd_line;
+    m_point = tiles * outputs + winograd_line;
+  }
+  std::int64_t scratch() const { return winograd_points * (v_point + m_point) + winograd_line; }
+  std::int64_t packed() const { return winograd_points * u_point; }
+
+  std::int64_t channels, outputs;          // rounded up to vectors
+  std::int64_t u_point, v_point, m_point;  // from a point to the next
+  std::int64_t tiles;                      // of a chunk
+
+ private:
+  static constexpr std::int64_t chunk_elements = 65536;  // of V and M: 256 KiB
+};
+
+}  // namespace linn::kernels::conv
