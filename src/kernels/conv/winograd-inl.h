@@ -194,6 +194,27 @@ HWY_INLINE void InverseTile(const float* m, std::int64_t m_point, V bias, V (&ce
   cells[3] = hn::Sub(hn::Sub(bottom[1], bottom[2]), bottom[3]);
 }
 
+/// Tiles first, first + 1, ... of a call from their products to the map that `g` writes.
+HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const float* bias, bool relu, const Products& m, std::int64_t first,
+                           std::int64_t count, float* dst) {
+  EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
+    const std::int64_t y = 2 * tile_y, x = 2 * tile_x;
+    const bool has_right = x + 1 < g.out_width, has_below = y + 1 < g.out_height;
+    float* at = dst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
+    for (std::int64_t k = 0; k < g.out_channels; k += lanes) {
+      const std::int64_t part = HWY_MIN(lanes, g.out_channels - k);
+      V cells[4];
+      InverseTile(m.at + t * m.tile + k, m.point, bias != nullptr ? LoadCount(bias + k, part) : hn::Zero(D()), cells);
+      if (relu)
+        for (V& cell : cells) cell = Relu(cell);
+      StoreCount(cells[0], at + k, part);
+      if (has_right) StoreCount(cells[1], at + g.dst_pixel + k, part);
+      if (has_below) StoreCount(cells[2], at + g.dst_row + k, part);
+      if (has_right && has_below) StoreCount(cells[3], at + g.dst_row + g.dst_pixel + k, part);
+    }
+  });
+}
+
 template <Pooled kPooled>
 HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m,
                               std::int64_t first, std::int64_t count) {

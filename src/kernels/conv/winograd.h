@@ -25,6 +25,25 @@ struct Tiles {
   std::int64_t count() const { return height * width; }
 };
 
+/// Those of a whole map; at an odd size the last ones have outputs beyond its end.
+inline Tiles tiles_of(const Geometry& g) { return {core::ceil_div(g.out_height, 2), core::ceil_div(g.out_width, 2)}; }
+
+/// The convolution that gives the input's gradient of this one: ddst under the taps in turned order.
+inline Geometry backwards(const Geometry& g) {
+  Geometry back = g;
+  back.height = g.out_height, back.width = g.out_width, back.channels = g.out_channels;
+  back.out_height = g.height, back.out_width = g.width, back.out_channels = g.channels;
+  back.pad_top = 2 - g.pad_top, back.pad_bottom = 2 - g.pad_bottom, back.pad_left = 2 - g.pad_left, back.pad_right = 2 - g.pad_right;
+  back.src_pixel = g.dst_pixel, back.src_row = g.dst_row, back.src_image = g.dst_image;
+  back.dst_pixel = g.src_pixel, back.dst_row = g.src_row, back.dst_image = g.src_image;
+  return back;
+}
+
+/// Whether this convolution of a map is quicker in this form than in the direct one.
+inline bool winograd_pays(const Geometry& g) {
+  return is_three_by_three(g) && g.groups == 1 && g.channels >= 8;
+}
+
 /// Floats between two points, so that they do not meet in the same sets of the L1 cache.
 inline constexpr std::int64_t winograd_line = 16;
 
@@ -49,6 +68,32 @@ struct WinogradLayout {
 
  private:
   static constexpr std::int64_t chunk_elements = 65536;  // of V and M: 256 KiB
+};
+
+/// A tile is 2x2 outputs (winograd_map.cc).
+struct WinogradForward {
+  static constexpr std::string_view name = "winograd";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const ConvForward::Problem& problem);
+  static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+};
+
+/// A tile is 2x2 pixels of the input's gradient (winograd_map.cc).
+struct WinogradInputGradient {
+  static constexpr std::string_view name = "winograd";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
+  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
 }  // namespace linn::kernels::conv
