@@ -98,6 +98,32 @@ inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t i
   return result;
 }
 
+/// |G^T| [sum over tiles of (|B^T||d||B|) . (|A||dY||A^T|)] |G| of each element of the kernel's gradient, likewise.
+inline std::vector<double> winograd_gradient_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src, const std::vector<double>& ddst) {
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  std::vector<double> sums(at(16 * g.channels * g.out_channels), 0), result(at(kernel_size(g)), 0);
+  for_each_tile(g, images, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
+    std::vector<double> w(at(16 * g.out_channels), 0);
+    for_each_cell(g, y, x, [&](std::int64_t a, std::int64_t b) {
+      for (std::int64_t p = 0; p < 16; ++p)
+        for (std::int64_t o = 0; o < g.out_channels; ++o)
+          w[at(p * g.out_channels + o)] += winograd_a[a][p / 4] * winograd_a[b][p % 4] *
+                                           std::abs(ddst[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)]);
+    });
+    for (std::int64_t c = 0; c < g.channels; ++c) {
+      const std::array<double, 16> v = patch_magnitudes(g, src, n, y, x, c);
+      for (std::int64_t p = 0; p < 16; ++p)
+        for (std::int64_t o = 0; o < g.out_channels; ++o)
+          sums[at((p * g.channels + c) * g.out_channels + o)] += v[at(p)] * w[at(p * g.out_channels + o)];
+    }
+  });
+  const std::int64_t pairs = g.channels * g.out_channels;
+  for (std::int64_t t = 0; t < 9; ++t)
+    for (std::int64_t p = 0; p < 16; ++p)
+      for (std::int64_t i = 0; i < pairs; ++i) result[at(t * pairs + i)] += winograd_g[p / 4][t / 3] * winograd_g[p % 4][t % 3] * sums[at(p * pairs + i)];
+  return result;
+}
+
 /// The taps of a 3x3 kernel from the last to the first.
 inline std::vector<double> turned_taps(const std::vector<double>& kernel) {
   std::vector<double> result;
@@ -167,11 +193,13 @@ inline void check_kernel_gradient(const Geometry& g, std::int64_t images, std::u
   std::vector<double> expected(count), magnitude(count);
   ConvKernelGradient::reference<double>(g, {images, src.data(), ddst.data(), expected.data(), nullptr});
   ConvKernelGradient::reference<double>(g, {images, src_size.data(), ddst_size.data(), magnitude.data(), nullptr});
+  std::vector<double> winograd;
+  if (conv::WinogradKernelGradient::accepts(g)) winograd = larger(winograd_gradient_magnitudes(g, images, src, ddst), magnitude);
   const Buffer src32(src), ddst32(ddst);
   for_each_implementation<ConvKernelGradient>(g, [&](const Implementation<ConvKernelGradient>& f) {
     Buffer dkernel(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     f.run(g, {images, src32.data(), ddst32.data(), dkernel.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dkernel, expected, magnitude)) << text(g) << ", images " << images;
+    EXPECT_TRUE(all_near(dkernel, expected, f.direct_form ? magnitude : winograd)) << text(g) << ", images " << images;
   });
 }
 

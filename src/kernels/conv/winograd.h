@@ -55,7 +55,7 @@ struct WinogradLayout {
   explicit WinogradLayout(const Geometry& g)
       : channels(core::round_up(g.channels, 16)), outputs(core::round_up(g.out_channels, 16)), u_point(g.channels * outputs) {
     const std::int64_t most = chunk_elements / (winograd_points * (channels + outputs));
-    tiles = std::max<std::int64_t>(most / 13 * 13, 13);  // whole tiles of 13 rows
+    tiles = std::max<std::int64_t>(most / 13 * 13, 26);  // whole tiles of 13 rows
     v_point = tiles * channels + winograd_line;
     m_point = tiles * outputs + winograd_line;
   }
@@ -67,7 +67,7 @@ struct WinogradLayout {
   std::int64_t tiles;                      // of a chunk
 
  private:
-  static constexpr std::int64_t chunk_elements = 65536;  // of V and M: 256 KiB
+  static constexpr std::int64_t chunk_elements = 131072;  // of V and M: 512 KiB
 };
 
 /// A tile is 2x2 outputs (winograd_map.cc).
@@ -94,6 +94,17 @@ struct WinogradInputGradient {
   static std::int64_t packed(const Geometry& geometry);
   static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+};
+
+/// F(3x3, 2x2), the same transforms the other way round (winograd_kernel_gradient.cc).
+struct WinogradKernelGradient {
+  static constexpr std::string_view name = "winograd";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
 }  // namespace linn::kernels::conv
