@@ -16,38 +16,7 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include <algorithm>
-
 #include "kernels/conv/winograd-inl.h"
-
-#ifndef LINN_KERNELS_CONV_WINOGRAD_KERNEL_GRADIENT_ONCE
-#define LINN_KERNELS_CONV_WINOGRAD_KERNEL_GRADIENT_ONCE
-namespace linn::kernels::conv {
-namespace {
-
-constexpr std::int64_t sum_chunk_elements = 262144;
-constexpr std::int64_t sum_least_tiles = 128;
-
-// How V, W and the sums lie.
-struct SumLayout {
-  SumLayout(const Geometry& g, std::int64_t images)
-      : channels(core::round_up(g.channels, 16)), outputs(core::round_up(g.out_channels, 16)), u_point(g.channels * outputs + winograd_line) {
-    const std::int64_t all = std::max<std::int64_t>(images * tiles_of(g).count(), 1);
-    const std::int64_t most = std::max(sum_chunk_elements / (winograd_points * (channels + outputs)), sum_least_tiles);
-    tiles = core::ceil_div(all, core::ceil_div(all, most));
-    v_point = tiles * channels + winograd_line;
-    w_point = tiles * outputs + winograd_line;
-  }
-  std::int64_t scratch() const { return winograd_points * (v_point + w_point + u_point) + winograd_line; }
-
-  std::int64_t channels, outputs;          // rounded up to vectors
-  std::int64_t u_point, v_point, w_point;  // from a point to the next
-  std::int64_t tiles;                      // of a chunk
-};
-
-}  // namespace
-}  // namespace linn::kernels::conv
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
@@ -74,7 +43,7 @@ HWY_NOINLINE void TransformGradient(const Geometry& g, const float* ddst, bool h
   for (int p = 0; p < 16; ++p) hn::Store(tile[p], D(), w + p * w_point);
 }
 
-void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const conv::SumLayout& layout, const float* ddst, std::int64_t first,
+void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const conv::WinogradSumLayout& layout, const float* ddst, std::int64_t first,
                          std::int64_t count, float* w) {
   EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
     const std::int64_t y = 2 * tile_y, x = 2 * tile_x;
@@ -96,12 +65,12 @@ HWY_INLINE void InverseTapLine(const V* u, int step, V& g0, V& g1, V& g2) {
   g2 = hn::Sub(sum, u[3 * step]);
 }
 
-void inverse_taps(const Geometry& g, const conv::SumLayout& layout, const float* sums, float* dkernel) {
+void inverse_taps(const Geometry& g, const conv::WinogradSumLayout& layout, const float* sums, float* dkernel) {
   const D d;
   for (std::int64_t c = 0; c < g.channels; ++c)
     for (std::int64_t k = 0; k < g.out_channels; k += lanes) {
       V u[16], half[12], taps[9];
-      for (int p = 0; p < 16; ++p) u[p] = hn::Load(d, sums + p * layout.u_point + c * layout.outputs + k);
+      for (int p = 0; p < 16; ++p) u[p] = hn::Load(d, sums + p * layout.sum_point + c * layout.outputs + k);
       for (int j = 0; j < 4; ++j) InverseTapLine(u + j, 4, half[j], half[4 + j], half[8 + j]);
       for (int i = 0; i < 3; ++i) InverseTapLine(half + 4 * i, 1, taps[3 * i], taps[3 * i + 1], taps[3 * i + 2]);
       for (int t = 0; t < 9; ++t) StoreCount(taps[t], dkernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k);
@@ -110,7 +79,7 @@ void inverse_taps(const Geometry& g, const conv::SumLayout& layout, const float*
 
 void winograd_kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
   const Contract contract = contract_for_cpu();
-  const conv::SumLayout layout(g, args.images);
+  const conv::WinogradSumLayout layout(g, args.images);
   const conv::Tiles tiles = conv::tiles_of(g);
   const std::int64_t all = args.images * tiles.count();
   auto* v = core::align_up<float>(args.scratch, 64);
@@ -132,7 +101,7 @@ void winograd_kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<
                   .columns = columns,
                   .a = v + p * layout.v_point,
                   .b = w + p * layout.w_point + k * count,
-                  .c = sums + p * layout.u_point + k,
+                  .c = sums + p * layout.sum_point + k,
                   .add = first > 0});
       }
   }
@@ -149,9 +118,9 @@ HWY_EXPORT(winograd_kernel_gradient);
 
 namespace conv {
 
-bool WinogradKernelGradient::accepts(const Geometry& g) { return winograd_pays(g); }
+bool WinogradKernelGradient::accepts(const Geometry& g) { return winograd_gradient_pays(g); }
 
-std::int64_t WinogradKernelGradient::scratch(const Geometry& g, std::int64_t images) { return SumLayout(g, images).scratch(); }
+std::int64_t WinogradKernelGradient::scratch(const Geometry& g, std::int64_t images) { return WinogradSumLayout(g, images).scratch(); }
 
 void WinogradKernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(winograd_kernel_gradient)(g, args);
