@@ -211,8 +211,10 @@ void register_all() {
     std::int64_t images;
   };
   const Window valid = {.height = 3, .width = 3}, same = {.height = 3, .width = 3, .border = Border::same};
-  for (const Conv& c : {Conv{"3x3 32->32 on 13x13 batch 8", *resolve(valid, 13, 13, 32, 32), 8}, Conv{"3x3 1->32 on 28x28 batch 8", *resolve(valid, 28, 28, 1, 32), 8},
-                        Conv{"3x3 1->32 on 28x28 batch 1", *resolve(valid, 28, 28, 1, 32), 1}, Conv{"3x3 32->32 on 13x13 batch 1", *resolve(valid, 13, 13, 32, 32), 1},
+  for (const Conv& c : {Conv{"3x3 32->32 on 13x13 batch 8", *resolve(valid, 13, 13, 32, 32), 8},
+                        Conv{"3x3 1->32 on 28x28 batch 8", *resolve(valid, 28, 28, 1, 32), 8},
+                        Conv{"3x3 1->32 on 28x28 batch 1", *resolve(valid, 28, 28, 1, 32), 1},
+                        Conv{"3x3 32->32 on 13x13 batch 1", *resolve(valid, 13, 13, 32, 32), 1},
                         Conv{"3x3 same 32->64 on 14x14 batch 8", *resolve(same, 14, 14, 32, 64), 8},
                         Conv{"3x3 same 3->16 on 32x32 batch 8", *resolve(same, 32, 32, 3, 16), 8},
                         Conv{"3x3 same 128->128 on 7x7 batch 8", *resolve(same, 7, 7, 128, 128), 8},

@@ -62,7 +62,8 @@ void for_each_cell(const Geometry& g, std::int64_t y, std::int64_t x, const Visi
 }
 
 /// |B^T||d||B| of one channel of the tile at output (y, x).
-inline std::array<double, 16> patch_magnitudes(const Geometry& g, const std::vector<double>& src, std::int64_t n, std::int64_t y, std::int64_t x, std::int64_t c) {
+inline std::array<double, 16> patch_magnitudes(const Geometry& g, const std::vector<double>& src, std::int64_t n, std::int64_t y,
+                                               std::int64_t x, std::int64_t c) {
   std::array<double, 16> v = {};
   for (std::int64_t i = 0; i < 4; ++i)
     for (std::int64_t j = 0; j < 4; ++j) {
@@ -75,7 +76,8 @@ inline std::array<double, 16> patch_magnitudes(const Geometry& g, const std::vec
 }
 
 /// |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A| of each element of the convolution's output: what Winograd's error is a multiple of.
-inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src, const std::vector<double>& kernel) {
+inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src,
+                                               const std::vector<double>& kernel) {
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
   std::vector<double> result(at(dst_extent(g, images)), 0), u(at(16 * g.channels * g.out_channels), 0);
   for (std::int64_t p = 0; p < 16; ++p)
@@ -91,7 +93,8 @@ inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t i
         for (std::size_t p = 0; p < 16; ++p)
           for (std::int64_t o = 0; o < g.out_channels; ++o)
             result[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)] +=
-                winograd_a[a][p / 4] * winograd_a[b][p % 4] * v[p] * u[at((static_cast<std::int64_t>(p) * g.channels + c) * g.out_channels + o)];
+                winograd_a[a][p / 4] * winograd_a[b][p % 4] * v[p] *
+                u[at((static_cast<std::int64_t>(p) * g.channels + c) * g.out_channels + o)];
       });
     }
   });
@@ -99,7 +102,8 @@ inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t i
 }
 
 /// |G^T| [sum over tiles of (|B^T||d||B|) . (|A||dY||A^T|)] |G| of each element of the kernel's gradient, likewise.
-inline std::vector<double> winograd_gradient_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src, const std::vector<double>& ddst) {
+inline std::vector<double> winograd_gradient_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src,
+                                                        const std::vector<double>& ddst) {
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
   std::vector<double> sums(at(16 * g.channels * g.out_channels), 0), result(at(kernel_size(g)), 0);
   for_each_tile(g, images, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
@@ -120,7 +124,8 @@ inline std::vector<double> winograd_gradient_magnitudes(const Geometry& g, std::
   const std::int64_t pairs = g.channels * g.out_channels;
   for (std::int64_t t = 0; t < 9; ++t)
     for (std::int64_t p = 0; p < 16; ++p)
-      for (std::int64_t i = 0; i < pairs; ++i) result[at(t * pairs + i)] += winograd_g[p / 4][t / 3] * winograd_g[p % 4][t % 3] * sums[at(p * pairs + i)];
+      for (std::int64_t i = 0; i < pairs; ++i)
+        result[at(t * pairs + i)] += winograd_g[p / 4][t / 3] * winograd_g[p % 4][t % 3] * sums[at(p * pairs + i)];
   return result;
 }
 
@@ -153,7 +158,8 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
   const ConvForward::Problem problem = {g, bias, activation};
   ConvForward::reference<double>(problem, {images, src.data(), kernel.data(), nullptr, biases.data(), expected.data(), nullptr});
-  ConvForward::reference<double>({g, bias, Activation::linear}, {images, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
+  ConvForward::reference<double>({g, bias, Activation::linear},
+                                 {images, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
   std::vector<double> winograd;
   if (conv::WinogradForward::accepts(problem)) winograd = larger(winograd_magnitudes(g, images, src, kernel), magnitude);
   const bool spreads = has_infinity(src) || !all_finite(kernel);  // over whole tiles, as winograd_map.cc says

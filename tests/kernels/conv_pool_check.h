@@ -59,7 +59,8 @@ inline Expected expected_of(const ConvPoolForward::Problem& p, std::int64_t imag
   e.map.resize(static_cast<std::size_t>(images * pool.src_image));
   Geometry dense = g;
   dense.dst_pixel = g.out_channels, dense.dst_row = pool.src_row, dense.dst_image = pool.src_image;
-  ConvForward::reference<double>({dense, p.bias, p.activation}, {images, src.data(), kernel.data(), nullptr, bias.data(), e.map.data(), nullptr});
+  ConvForward::reference<double>({dense, p.bias, p.activation},
+                                 {images, src.data(), kernel.data(), nullptr, bias.data(), e.map.data(), nullptr});
   e.dst.assign(static_cast<std::size_t>(dst_extent(pool, images)), static_cast<double>(untouched));
   e.argmax.resize(static_cast<std::size_t>(images * pool.out_height * pool.out_width * pool.channels));
   ConvPoolForward::reference<double>(p, {images, src.data(), kernel.data(), nullptr, bias.data(), e.dst.data(), e.argmax.data(), nullptr});

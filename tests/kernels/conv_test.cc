@@ -38,7 +38,8 @@ TEST(Conv, WindowsAndBorders) {
 
 // Winograd's forms are for many channels and maps of more than a tile or two.
 bool has_winograd(const Geometry& g) {
-  return conv::WinogradForward::accepts({g, false, Activation::linear}) && conv::WinogradInputGradient::accepts(g) && conv::WinogradKernelGradient::accepts(g);
+  return conv::WinogradForward::accepts({g, false, Activation::linear}) && conv::WinogradInputGradient::accepts(g) &&
+         conv::WinogradKernelGradient::accepts(g);
 }
 
 constexpr Window three_same{.height = 3, .width = 3, .border = Border::same};
@@ -70,7 +71,8 @@ TEST(Conv, WinogradOnMapsOfEverySize) {
 
 TEST(Conv, WinogradOnViewsAndWithTrimmedMaps) {
   for (const Border border : {Border::valid, Border::same})
-    for (const std::int64_t gap : {1, 3}) check_conv(with_gaps(geometry({.height = 3, .width = 3, .border = border}, 11, 12, 36, 40), gap), 3);
+    for (const std::int64_t gap : {1, 3})
+      check_conv(with_gaps(geometry({.height = 3, .width = 3, .border = border}, 11, 12, 36, 40), gap), 3);
   Geometry trimmed = geometry(three_same, 14, 14, 36, 40);
   keep_dst(trimmed, {12, 12});  // some pixels of the source are seen by no output
   ASSERT_TRUE(has_winograd(trimmed));
@@ -100,7 +102,8 @@ TEST(Conv, WinogradOfImagesOneByOne) {
     Buffer all(dst_extent(g, images)), single(dst_extent(g, images)), scratch(f.scratch(problem, images), unwritten);
     f.run(problem, {images, src.data(), kernel.data(), packed.data(), bias.data(), all.data(), scratch.data()});
     for (std::int64_t n = images - 1; n >= 0; --n)
-      f.run(problem, {1, src.data() + n * g.src_image, kernel.data(), packed.data(), bias.data(), single.data() + n * g.dst_image, scratch.data()});
+      f.run(problem,
+            {1, src.data() + n * g.src_image, kernel.data(), packed.data(), bias.data(), single.data() + n * g.dst_image, scratch.data()});
     EXPECT_EQ(bits_that_differ(all, single), 0);
   });
 }

@@ -145,8 +145,8 @@ struct Products {
 
 /// Calls finish(products, first, count) for the chunks of a call's tiles one after the other. `packed`: from PackTaps.
 template <class Finish>
-HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int64_t images, const float* src, const float* packed, float* scratch,
-                          const Finish& finish) {
+HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int64_t images, const float* src, const float* packed,
+                          float* scratch, const Finish& finish) {
   const Contract contract = contract_for_cpu();
   const conv::WinogradLayout layout(g);
   const std::int64_t all = images * tiles.count();

@@ -2,11 +2,11 @@
 // products for a 2x2 tile of the output where the direct form takes 36. The tile is exactly one 2x2 pooling window, so the
 // inverse transform, bias, activation and pooling happen in registers and the map is never stored.
 //
-// Loop nest:  for each chunk of windows (of all images of the call, about 256 KiB of V and M)
+// Loop nest:  for each chunk of windows (of all images of the call, about 512 KiB of V and M)
 //               for each window, vector of channels: V[16][window][channel] = B^T (4x4 patch) B
-//               for each of 16 points: M[point] = V[point] U[point], the tiles of gemm/contract.cc
+//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.cc
 //               for each window, vector of output channels: A^T M A, pooled
-// U[16][channel][out channel] = G (3x3 taps) G^T is the packed kernel, made once a step. The bias goes into M[1][1], from where
+// U[16][panel][channel][out channel] = G (3x3 taps) G^T is the packed kernel, made once a step. The bias goes into M[1][1], from where
 // the inverse transform spreads it to all four outputs.
 // Registers:  16 of the patch or the tile, and a few.
 // Bound:      |error| <= c eps |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|, not the direct form's. An infinity in a patch makes NaN of
@@ -30,7 +30,9 @@ void winograd(const ConvPoolForward::Problem& problem, const ConvPoolForward::Ar
             [&](const Products& m, std::int64_t first, std::int64_t count) { PoolTiles(problem, args, m, first, count); });
 }
 
-void winograd_kernel(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) { PackTaps(problem.conv, kernel, false, packed); }
+void winograd_kernel(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+  PackTaps(problem.conv, kernel, false, packed);
+}
 
 }  // namespace
 }  // namespace linn::kernels::HWY_NAMESPACE

@@ -12,8 +12,8 @@ namespace linn::kernels::conv {
 
 /// 3x3 taps side by side, a window at every position.
 inline bool is_three_by_three(const Geometry& conv) {
-  return conv.window_height == 3 && conv.window_width == 3 && conv.stride_height == 1 && conv.stride_width == 1 && conv.dilation_height == 1 &&
-         conv.dilation_width == 1;
+  return conv.window_height == 3 && conv.window_width == 3 && conv.stride_height == 1 && conv.stride_width == 1 &&
+         conv.dilation_height == 1 && conv.dilation_width == 1;
 }
 
 /// Products of a tile of F(2x2, 3x3).
@@ -39,17 +39,17 @@ inline Geometry backwards(const Geometry& g) {
   return back;
 }
 
-/// Whether a convolution takes a tenth less time in this form than in the direct one, by a model of both in multiply-adds: 16 a tile against
-/// those of the pixels that windows see. Transforming a vector of channels takes as long as 5 of its tile's products, the way back as 10.
-/// Fitted to times of 8 to 256 channels on 2x2 to 28x28 on Zen 5: most are within a tenth of it, and AVX2 gains a little more.
+/// Whether a convolution takes a tenth less time in this form than in the direct one, by a model of both in multiply-adds: 16 a tile
+/// against those of the pixels that windows see. Transforming a vector of channels takes as long as 5 of its tile's products, the way back
+/// as 10. Fitted to times of 8 to 256 channels on 2x2 to 28x28 on Zen 5: most are within a tenth of it, and AVX2 gains a little more.
 inline bool winograd_pays(const Geometry& g) {
   if (!is_three_by_three(g) || g.groups != 1) return false;
   const std::int64_t c = g.channels, k = g.out_channels;
   return 10 * pairs(g) * c * k >= 11 * winograd_points * tiles_of(g).count() * (c * k + 5 * c + 10 * k);
 }
 
-/// The same for the kernel's gradient, whose direct form computes padding's zeros too. Transforming takes 6 products either way, and reading
-/// and writing the sums as long as 8 tiles; a call is taken to have 8 images, as a full shard has.
+/// The same for the kernel's gradient, whose direct form computes padding's zeros too. Transforming takes 6 products either way, and
+/// reading and writing the sums as long as 8 tiles; a call is taken to have 8 images, as a full shard has.
 inline bool winograd_gradient_pays(const Geometry& g) {
   if (!is_three_by_three(g) || g.groups != 1) return false;
   const std::int64_t c = g.channels, k = g.out_channels;
@@ -86,7 +86,9 @@ struct WinogradLayout {
 /// How V[point][tile][channel], W[point][panel of outputs][tile][output] and sums[point][channel][output] of the kernel's gradient lie.
 struct WinogradSumLayout {
   WinogradSumLayout(const Geometry& g, std::int64_t images)
-      : channels(core::round_up(g.channels, 16)), outputs(core::round_up(g.out_channels, 16)), sum_point(g.channels * outputs + winograd_line) {
+      : channels(core::round_up(g.channels, 16)),
+        outputs(core::round_up(g.out_channels, 16)),
+        sum_point(g.channels * outputs + winograd_line) {
     const std::int64_t all = std::max<std::int64_t>(images * tiles_of(g).count(), 1);
     most = std::min(all, std::max(chunk_elements / (winograd_points * (channels + outputs)), least_tiles));
     tiles = core::ceil_div(all, core::ceil_div(all, most));

@@ -43,8 +43,8 @@ HWY_NOINLINE void TransformGradient(const Geometry& g, const float* ddst, bool h
   for (int p = 0; p < 16; ++p) hn::Store(tile[p], D(), w + p * w_point);
 }
 
-void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const conv::WinogradSumLayout& layout, const float* ddst, std::int64_t first,
-                         std::int64_t count, float* w) {
+void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const conv::WinogradSumLayout& layout, const float* ddst,
+                         std::int64_t first, std::int64_t count, float* w) {
   EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
     const std::int64_t y = 2 * tile_y, x = 2 * tile_x;
     const float* from = ddst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
@@ -52,7 +52,8 @@ void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const conv
       const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - panel);
       float* to = w + panel * count + t * columns;
       for (std::int64_t k = 0; k < columns; k += lanes)
-        TransformGradient(g, from + panel + k, x + 1 < g.out_width, y + 1 < g.out_height, g.out_channels - panel - k, to + k, layout.w_point);
+        TransformGradient(g, from + panel + k, x + 1 < g.out_width, y + 1 < g.out_height, g.out_channels - panel - k, to + k,
+                          layout.w_point);
     }
   });
 }

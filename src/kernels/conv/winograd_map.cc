@@ -66,7 +66,9 @@ bool WinogradForward::accepts(const ConvForward::Problem& problem) {
   return winograd_pays(problem.geometry) && is_linear_or_relu(problem.activation);
 }
 
-std::int64_t WinogradForward::scratch(const ConvForward::Problem& problem, std::int64_t) { return WinogradLayout(problem.geometry).scratch(); }
+std::int64_t WinogradForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
+  return WinogradLayout(problem.geometry).scratch();
+}
 
 std::int64_t WinogradForward::packed(const ConvForward::Problem& problem) { return WinogradLayout(problem.geometry).packed(); }
 
@@ -76,7 +78,8 @@ void WinogradForward::pack(const ConvForward::Problem& problem, const float* ker
 
 void WinogradForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(winograd_map)
-  (problem.geometry, {args.images, args.src, args.packed, problem.bias ? args.bias : nullptr, problem.activation == Activation::relu, args.dst, args.scratch});
+  (problem.geometry, {args.images, args.src, args.packed, problem.bias ? args.bias : nullptr, problem.activation == Activation::relu,
+                      args.dst, args.scratch});
 }
 
 bool WinogradInputGradient::accepts(const Geometry& g) { return is_three_by_three(g) && winograd_pays(backwards(g)); }
