@@ -45,28 +45,28 @@ bool has_winograd(const Geometry& g) {
 constexpr Window three_same{.height = 3, .width = 3, .border = Border::same};
 
 TEST(Conv, WinogradWithEveryNumberOfChannels) {
-  for (std::int64_t c = 24; c <= 72; ++c) {
-    const Geometry g = geometry(three_same, 6, 8, c, 100 - c);
+  for (std::int64_t c = 24; c <= 56; ++c) {
+    const Geometry g = geometry(three_same, 6, 6, c, 80 - c);
     ASSERT_TRUE(has_winograd(g)) << text(g);
-    check_conv(g, 1 + c % 3, static_cast<std::uint32_t>(c));
+    check_conv(g, 1, static_cast<std::uint32_t>(c));
   }
 }
 
 TEST(Conv, WinogradOnMapsOfEverySize) {
   int forward = 0, input_gradient = 0, kernel_gradient = 0;
   for (std::int64_t height = 2; height <= 13; ++height)
-    for (const std::int64_t width : {4, 6, 9, 16})
+    for (const std::int64_t width : {4, 7, 10})
       for (const Border border : {Border::valid, Border::same}) {
-        const auto g = resolve({.height = 3, .width = 3, .border = border}, height, width, 40, 36);
+        const auto g = resolve({.height = 3, .width = 3, .border = border}, height, width, 32, 30);
         if (!g) continue;
         forward += conv::WinogradForward::accepts({*g, false, Activation::linear});
         input_gradient += conv::WinogradInputGradient::accepts(*g);
         kernel_gradient += conv::WinogradKernelGradient::accepts(*g);
-        check_conv(*g, 2, static_cast<std::uint32_t>(height * width));
+        check_conv(*g, 1, static_cast<std::uint32_t>(height * width));
       }
-  EXPECT_GT(forward, 50);
-  EXPECT_GT(input_gradient, 35);
-  EXPECT_GT(kernel_gradient, 50);
+  EXPECT_GT(forward, 40);
+  EXPECT_GT(input_gradient, 12);
+  EXPECT_GT(kernel_gradient, 40);
 }
 
 TEST(Conv, WinogradOnViewsAndWithTrimmedMaps) {
@@ -83,9 +83,9 @@ TEST(Conv, WinogradInChunks) {
   for (const Window& window : {three, three_same}) {
     const Geometry g = geometry(window, 24, 24, 36, 60);
     ASSERT_TRUE(has_winograd(g));
-    ASSERT_GT(3 * conv::tiles_of(g).count(), 2 * conv::WinogradLayout(g).tiles);
-    ASSERT_GT(3 * conv::tiles_of(g).count(), conv::WinogradSumLayout(g, 3).tiles);
-    check_conv(g, 3);
+    ASSERT_GT(2 * conv::tiles_of(g).count(), 2 * conv::WinogradLayout(g).tiles);
+    ASSERT_GT(2 * conv::tiles_of(g).count(), conv::WinogradSumLayout(g, 2).tiles);
+    check_conv(g, 2);
     for (std::int64_t images = 1; images < 20; ++images)
       EXPECT_LE(conv::WinogradKernelGradient::scratch(g, images), conv::WinogradKernelGradient::scratch(g, images + 1));
   }
