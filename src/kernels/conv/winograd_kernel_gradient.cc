@@ -8,7 +8,8 @@
 //             for each channel, vector of output channels: G^T sums G
 // Registers:  16 of the patch, the tile or the sums, and a few.
 // Bound:      |error| <= c eps |G^T| [sum of (|B^T||d||B|) . (|A||dY||A^T|)] |G|.
-// Measured:   see docs/engine.md.
+// Measured:   (Zen 5, one core, fraction of the multiply-add loop) products at 81 to 87 %; all, counted as the direct form, 1.2 to 1.65 from
+//             64 channels on: see docs/engine.md.
 #include "kernels/conv/winograd.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -8,7 +8,8 @@
 // Registers:  16 of the patch or the tile, and a few.
 // Bound:      winograd.cc's. An infinity in a patch, and an infinity or NaN among the taps, makes NaN of whole tiles. Not position
 //             invariant.
-// Measured:   see docs/engine.md.
+// Measured:   (Zen 5, one core, fraction of the multiply-add loop) products at 90 to 93 %; all, counted as the direct form, 1.3 to 1.75 from
+//             64 channels on: see docs/engine.md.
 #include "kernels/conv/winograd.h"
 
 #undef HWY_TARGET_INCLUDE
