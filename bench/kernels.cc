@@ -223,11 +223,19 @@ void register_all() {
     std::int64_t images;
   };
   const Window valid = {.height = 3, .width = 3}, same = {.height = 3, .width = 3, .border = Border::same};
-  for (const Conv& c : {Conv{"3x3 32->32 on 13x13 batch 8", *resolve(valid, 13, 13, 32, 32), 8}, Conv{"3x3 1->32 on 28x28 batch 8", *resolve(valid, 28, 28, 1, 32), 8},
-                        Conv{"3x3 1->32 on 28x28 batch 1", *resolve(valid, 28, 28, 1, 32), 1}, Conv{"3x3 32->32 on 13x13 batch 1", *resolve(valid, 13, 13, 32, 32), 1},
+  for (const Conv& c : {Conv{"3x3 32->32 on 13x13 batch 8", *resolve(valid, 13, 13, 32, 32), 8},
+                        Conv{"3x3 1->32 on 28x28 batch 8", *resolve(valid, 28, 28, 1, 32), 8},
+                        Conv{"3x3 1->32 on 28x28 batch 1", *resolve(valid, 28, 28, 1, 32), 1},
+                        Conv{"3x3 32->32 on 13x13 batch 1", *resolve(valid, 13, 13, 32, 32), 1},
                         Conv{"3x3 same 32->64 on 14x14 batch 8", *resolve(same, 14, 14, 32, 64), 8},
                         Conv{"3x3 same 3->16 on 32x32 batch 8", *resolve(same, 32, 32, 3, 16), 8},
-                        Conv{"3x3 same 128->128 on 7x7 batch 8", *resolve(same, 7, 7, 128, 128), 8}}) {
+                        Conv{"3x3 same 128->128 on 7x7 batch 8", *resolve(same, 7, 7, 128, 128), 8},
+                        Conv{"3x3 same 64->64 on 56x56 batch 8", *resolve(same, 56, 56, 64, 64), 8},
+                        Conv{"3x3 same 64->64 on 56x56 batch 1", *resolve(same, 56, 56, 64, 64), 1},
+                        Conv{"3x3 same 128->128 on 28x28 batch 8", *resolve(same, 28, 28, 128, 128), 8},
+                        Conv{"3x3 same 256->256 on 14x14 batch 8", *resolve(same, 14, 14, 256, 256), 8},
+                        Conv{"3x3 same 256->256 on 8x8 batch 8", *resolve(same, 8, 8, 256, 256), 8},
+                        Conv{"3x3 same 256->256 on 8x8 batch 1", *resolve(same, 8, 8, 256, 256), 1}}) {
     benchmark::RegisterBenchmark(("conv_forward " + c.name).c_str(), conv_forward, c.geometry, c.images)->UseManualTime();
     benchmark::RegisterBenchmark(("conv_input_gradient " + c.name).c_str(), conv_input_gradient, c.geometry, c.images)->UseManualTime();
     benchmark::RegisterBenchmark(("conv_kernel_gradient " + c.name).c_str(), conv_kernel_gradient, c.geometry, c.images)->UseManualTime();

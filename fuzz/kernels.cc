@@ -125,6 +125,22 @@ void conv_kernel_gradient(Draw& draw) {
   if (const auto c = conv(draw)) kernels::testing::check_kernel_gradient(c->geometry, c->images, c->seed, finite(c->values));
 }
 
+// Those that Winograd's forms take: many channels on maps that are small, so that the work is.
+void conv_winograd(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Window w = {.height = 3, .width = 3, .border = draw.pick({Border::valid, Border::same})};
+  const auto one = resolve(w, draw.between(2, 9), draw.between(2, 9), 1, 1);
+  if (!one) return;
+  const std::int64_t channels = draw.between(12, 44), outputs = draw.between(12, 44);
+  Geometry g = resolve(w, one->height, one->width, channels, outputs).value();
+  const std::int64_t images = bounded(draw.between(1, 9), work_of(g));
+  if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
+  if (draw.rarely(3)) g = kernels::testing::with_gaps(g, draw.between(1, 3));
+  kernels::testing::check_forward(g, images, draw.flag(), linear_or_relu(draw), seed);
+  kernels::testing::check_input_gradient(g, images, seed);
+  kernels::testing::check_kernel_gradient(g, images, seed);
+}
+
 // ---- convolution with pooling ----
 
 struct DrawnConvPool {
@@ -357,6 +373,7 @@ constexpr Case cases[] = {
     {update, {AdamUpdate::name, SgdUpdate::name, RmspropUpdate::name}},
     {norm_moments, {NormMoments::name}},
     {norm, {NormForward::name, NormGradientSums::name, NormInputGradient::name}},
+    {conv_winograd, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {conv_global, {ConvGlobalPoolForward::name, ConvGlobalPoolKernelGradient::name, ConvGlobalPoolInputGradient::name}},
 };
 

@@ -7,6 +7,7 @@
 #include "kernels/conv/direct.h"
 #include "kernels/conv/fused.h"
 #include "kernels/conv/rounded.h"
+#include "kernels/conv/winograd.h"
 #include "kernels/eltwise/vector.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernels.h"

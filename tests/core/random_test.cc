@@ -97,7 +97,7 @@ TEST(Random, PermutationsOfFourComeEqually) {
   EXPECT_EQ(std::count_if(seen.begin(), seen.end(), [](int n) { return n > 0; }), 24);
   for (const int n : seen)
     if (n > 0) {
-      EXPECT_NEAR(n, draws / 24, 160);
+      EXPECT_NEAR(n, draws / 24.0, 160);
     }
 }
 

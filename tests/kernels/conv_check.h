@@ -1,7 +1,10 @@
 // Convolution and both gradients of one geometry against the references in double.
 #pragma once
 
+#include <array>
+
 #include "kernels/conv/conv.h"
+#include "kernels/conv/winograd.h"
 #include "kernels/gemm/dense.h"
 #include "kernels/kernel_test.h"
 
@@ -38,6 +41,115 @@ inline std::vector<double> transposed(const Geometry& g, const std::vector<doubl
   return result;
 }
 
+/// Magnitudes of the matrices of Winograd's F(2x2, 3x3).
+inline constexpr double winograd_g[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, .5, .5}, {0, 0, 1}};
+inline constexpr double winograd_b[4][4] = {{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}};
+inline constexpr double winograd_a[2][4] = {{1, 1, 1, 0}, {0, 1, 1, 1}};
+
+/// Calls visit(image, y, x) for the first output of each 2x2 tile.
+template <class Visit>
+void for_each_tile(const Geometry& g, std::int64_t images, const Visit& visit) {
+  for (std::int64_t n = 0; n < images; ++n)
+    for (std::int64_t y = 0; y < g.out_height; y += 2)
+      for (std::int64_t x = 0; x < g.out_width; x += 2) visit(n, y, x);
+}
+
+/// Calls visit(a, b) for the cells of a tile that the map has.
+template <class Visit>
+void for_each_cell(const Geometry& g, std::int64_t y, std::int64_t x, const Visit& visit) {
+  for (std::int64_t a = 0; a < std::min<std::int64_t>(2, g.out_height - y); ++a)
+    for (std::int64_t b = 0; b < std::min<std::int64_t>(2, g.out_width - x); ++b) visit(a, b);
+}
+
+/// |B^T||d||B| of one channel of the tile at output (y, x).
+inline std::array<double, 16> patch_magnitudes(const Geometry& g, const std::vector<double>& src, std::int64_t n, std::int64_t y,
+                                               std::int64_t x, std::int64_t c) {
+  std::array<double, 16> v = {};
+  for (std::int64_t i = 0; i < 4; ++i)
+    for (std::int64_t j = 0; j < 4; ++j) {
+      const std::int64_t row = y - g.pad_top + i, column = x - g.pad_left + j;
+      if (row < 0 || row >= g.height || column < 0 || column >= g.width) continue;
+      const double value = std::abs(src[static_cast<std::size_t>(n * g.src_image + row * g.src_row + column * g.src_pixel + c)]);
+      for (std::size_t p = 0; p < 16; ++p) v[p] += winograd_b[p / 4][i] * winograd_b[p % 4][j] * value;
+    }
+  return v;
+}
+
+/// |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A| of each element of the convolution's output: what Winograd's error is a multiple of.
+inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src,
+                                               const std::vector<double>& kernel) {
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  std::vector<double> result(at(dst_extent(g, images)), 0), u(at(16 * g.channels * g.out_channels), 0);
+  for (std::int64_t p = 0; p < 16; ++p)
+    for (std::int64_t c = 0; c < g.channels; ++c)
+      for (std::int64_t o = 0; o < g.out_channels; ++o)
+        for (std::int64_t t = 0; t < 9; ++t)
+          u[at((p * g.channels + c) * g.out_channels + o)] +=
+              winograd_g[p / 4][t / 3] * winograd_g[p % 4][t % 3] * std::abs(kernel[at((t * g.channels + c) * g.out_channels + o)]);
+  for_each_tile(g, images, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
+    for (std::int64_t c = 0; c < g.channels; ++c) {
+      const std::array<double, 16> v = patch_magnitudes(g, src, n, y, x, c);
+      for_each_cell(g, y, x, [&](std::int64_t a, std::int64_t b) {
+        for (std::size_t p = 0; p < 16; ++p)
+          for (std::int64_t o = 0; o < g.out_channels; ++o)
+            result[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)] +=
+                winograd_a[a][p / 4] * winograd_a[b][p % 4] * v[p] *
+                u[at((static_cast<std::int64_t>(p) * g.channels + c) * g.out_channels + o)];
+      });
+    }
+  });
+  return result;
+}
+
+/// |G^T| [sum over tiles of (|B^T||d||B|) . (|A||dY||A^T|)] |G| of each element of the kernel's gradient, likewise.
+inline std::vector<double> winograd_gradient_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src,
+                                                        const std::vector<double>& ddst) {
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  std::vector<double> sums(at(16 * g.channels * g.out_channels), 0), result(at(kernel_size(g)), 0);
+  for_each_tile(g, images, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
+    std::vector<double> w(at(16 * g.out_channels), 0);
+    for_each_cell(g, y, x, [&](std::int64_t a, std::int64_t b) {
+      for (std::int64_t p = 0; p < 16; ++p)
+        for (std::int64_t o = 0; o < g.out_channels; ++o)
+          w[at(p * g.out_channels + o)] += winograd_a[a][p / 4] * winograd_a[b][p % 4] *
+                                           std::abs(ddst[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)]);
+    });
+    for (std::int64_t c = 0; c < g.channels; ++c) {
+      const std::array<double, 16> v = patch_magnitudes(g, src, n, y, x, c);
+      for (std::int64_t p = 0; p < 16; ++p)
+        for (std::int64_t o = 0; o < g.out_channels; ++o)
+          sums[at((p * g.channels + c) * g.out_channels + o)] += v[at(p)] * w[at(p * g.out_channels + o)];
+    }
+  });
+  const std::int64_t pairs = g.channels * g.out_channels;
+  for (std::int64_t t = 0; t < 9; ++t)
+    for (std::int64_t p = 0; p < 16; ++p)
+      for (std::int64_t i = 0; i < pairs; ++i)
+        result[at(t * pairs + i)] += winograd_g[p / 4][t / 3] * winograd_g[p % 4][t % 3] * sums[at(p * pairs + i)];
+  return result;
+}
+
+/// The taps of a 3x3 kernel from the last to the first.
+inline std::vector<double> turned_taps(const std::vector<double>& kernel) {
+  std::vector<double> result;
+  const auto tap = static_cast<std::ptrdiff_t>(kernel.size() / 9);
+  for (std::ptrdiff_t t = 8; t >= 0; --t) result.insert(result.end(), kernel.begin() + t * tap, kernel.begin() + (t + 1) * tap);
+  return result;
+}
+
+/// The larger of each: of a form's own magnitudes and the direct form's, which have the bias.
+inline std::vector<double> larger(std::vector<double> one, const std::vector<double>& other) {
+  for (std::size_t i = 0; i < one.size(); ++i) one[i] = std::max(one[i], other[i]);
+  return one;
+}
+
+inline bool has_infinity(const std::vector<double>& values) {
+  return std::any_of(values.begin(), values.end(), [](double value) { return std::isinf(value); });
+}
+inline bool all_finite(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
+}
+
 inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Activation activation, std::uint32_t seed = 1, Values values = Values::normal) {
   const auto src = random_values(values, src_extent(g, images), seed), kernel = random_values(values, kernel_size(g), seed + 1);
   const auto biases = random_values(values, g.out_channels, seed + 2);
@@ -46,13 +158,18 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
   const ConvForward::Problem problem = {g, bias, activation};
   ConvForward::reference<double>(problem, {images, src.data(), kernel.data(), nullptr, biases.data(), expected.data(), nullptr});
-  ConvForward::reference<double>({g, bias, Activation::linear}, {images, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
+  ConvForward::reference<double>({g, bias, Activation::linear},
+                                 {images, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
+  std::vector<double> winograd;
+  if (conv::WinogradForward::accepts(problem)) winograd = larger(winograd_magnitudes(g, images, src, kernel), magnitude);
+  const bool spreads = has_infinity(src) || !all_finite(kernel);  // over whole tiles, as winograd_map.cc says
   const Buffer src32(src), kernel32(kernel), bias32(biases);
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+    if (!f.direct_form && spreads) return;
     Buffer dst(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(problem, images), unwritten);
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {images, src32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dst, expected, magnitude)) << text(g) << ", images " << images;
+    EXPECT_TRUE(all_near(dst, expected, f.direct_form ? magnitude : winograd)) << text(g) << ", images " << images;
   });
 }
 
@@ -63,12 +180,15 @@ inline void check_input_gradient(const Geometry& g, std::int64_t images, std::ui
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
   ConvInputGradient::reference<double>(g, {images, ddst.data(), kernel.data(), nullptr, expected.data(), nullptr});
   ConvInputGradient::reference<double>(g, {images, ddst_size.data(), kernel_size.data(), nullptr, magnitude.data(), nullptr});
+  std::vector<double> winograd;
+  if (conv::WinogradInputGradient::accepts(g))
+    winograd = larger(winograd_magnitudes(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
   const Buffer ddst32(ddst), kernel32(kernel);
   for_each_implementation<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
     Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     const Buffer packed = packed_for(f, g, kernel32);
     f.run(g, {images, ddst32.data(), kernel32.data(), packed.data(), dsrc.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dsrc, expected, magnitude)) << text(g) << ", images " << images;
+    EXPECT_TRUE(all_near(dsrc, expected, f.direct_form ? magnitude : winograd)) << text(g) << ", images " << images;
   });
 }
 
@@ -79,11 +199,13 @@ inline void check_kernel_gradient(const Geometry& g, std::int64_t images, std::u
   std::vector<double> expected(count), magnitude(count);
   ConvKernelGradient::reference<double>(g, {images, src.data(), ddst.data(), expected.data(), nullptr});
   ConvKernelGradient::reference<double>(g, {images, src_size.data(), ddst_size.data(), magnitude.data(), nullptr});
+  std::vector<double> winograd;
+  if (conv::WinogradKernelGradient::accepts(g)) winograd = larger(winograd_gradient_magnitudes(g, images, src, ddst), magnitude);
   const Buffer src32(src), ddst32(ddst);
   for_each_implementation<ConvKernelGradient>(g, [&](const Implementation<ConvKernelGradient>& f) {
     Buffer dkernel(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     f.run(g, {images, src32.data(), ddst32.data(), dkernel.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dkernel, expected, magnitude)) << text(g) << ", images " << images;
+    EXPECT_TRUE(all_near(dkernel, expected, f.direct_form ? magnitude : winograd)) << text(g) << ", images " << images;
   });
 }
 

@@ -47,41 +47,6 @@ inline std::string text_of(const ConvPoolCase& c, const ConvPoolForward::Problem
          (p.argmax ? " argmax" : "") + (c.whole_numbers ? " whole numbers" : "") + (c.hostile ? " hostile" : "") + ", images " + std::to_string(c.images);
 }
 
-// |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A| of each element of the convolution's dense output: what Winograd's error is a multiple of.
-inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src, const std::vector<double>& kernel) {
-  constexpr double kG[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, .5, .5}, {0, 0, 1}}, kB[4][4] = {{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}};
-  constexpr double kA[2][4] = {{1, 1, 1, 0}, {0, 1, 1, 1}};
-  std::vector<double> result(static_cast<std::size_t>(images * g.out_height * g.out_width * g.out_channels));
-  std::vector<double> u(static_cast<std::size_t>(16 * g.channels * g.out_channels));
-  const auto tap = [&](int i, int j, std::int64_t c, std::int64_t o) { return std::abs(kernel[static_cast<std::size_t>(((3 * i + j) * g.channels + c) * g.out_channels + o)]); };
-  for (int p = 0; p < 16; ++p)
-    for (std::int64_t c = 0; c < g.channels; ++c)
-      for (std::int64_t o = 0; o < g.out_channels; ++o)
-        for (int i = 0; i < 3; ++i)
-          for (int j = 0; j < 3; ++j)
-            u[static_cast<std::size_t>((p * g.channels + c) * g.out_channels + o)] += kG[p / 4][i] * kG[p % 4][j] * tap(i, j, c, o);
-  for (std::int64_t n = 0; n < images; ++n)
-    for (std::int64_t y = 0; y + 1 < g.out_height; y += 2)
-      for (std::int64_t x = 0; x + 1 < g.out_width; x += 2)
-        for (std::int64_t c = 0; c < g.channels; ++c) {
-          double v[16] = {};
-          for (int p = 0; p < 16; ++p)
-            for (int i = 0; i < 4; ++i)
-              for (int j = 0; j < 4; ++j) {
-                const std::int64_t row = y - g.pad_top + i, column = x - g.pad_left + j;
-                if (row < 0 || row >= g.height || column < 0 || column >= g.width) continue;
-                v[p] += kB[p / 4][i] * kB[p % 4][j] * std::abs(src[static_cast<std::size_t>(n * g.src_image + row * g.src_row + column * g.src_pixel + c)]);
-              }
-          for (int a = 0; a < 2; ++a)
-            for (int b = 0; b < 2; ++b)
-              for (int p = 0; p < 16; ++p)
-                for (std::int64_t o = 0; o < g.out_channels; ++o)
-                  result[static_cast<std::size_t>(((n * g.out_height + y + a) * g.out_width + x + b) * g.out_channels + o)] +=
-                      kA[a][p / 4] * kA[b][p % 4] * v[p] * u[static_cast<std::size_t>((p * g.channels + c) * g.out_channels + o)];
-        }
-  return result;
-}
-
 struct Expected {
   std::vector<double> map, dst;
   std::vector<std::uint8_t> argmax;
@@ -94,7 +59,8 @@ inline Expected expected_of(const ConvPoolForward::Problem& p, std::int64_t imag
   e.map.resize(static_cast<std::size_t>(images * pool.src_image));
   Geometry dense = g;
   dense.dst_pixel = g.out_channels, dense.dst_row = pool.src_row, dense.dst_image = pool.src_image;
-  ConvForward::reference<double>({dense, p.bias, p.activation}, {images, src.data(), kernel.data(), nullptr, bias.data(), e.map.data(), nullptr});
+  ConvForward::reference<double>({dense, p.bias, p.activation},
+                                 {images, src.data(), kernel.data(), nullptr, bias.data(), e.map.data(), nullptr});
   e.dst.assign(static_cast<std::size_t>(dst_extent(pool, images)), static_cast<double>(untouched));
   e.argmax.resize(static_cast<std::size_t>(images * pool.out_height * pool.out_width * pool.channels));
   ConvPoolForward::reference<double>(p, {images, src.data(), kernel.data(), nullptr, bias.data(), e.dst.data(), e.argmax.data(), nullptr});
@@ -189,7 +155,9 @@ inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
   const auto direct = pooled(magnitude_map);
   std::vector<double> winograd;
   if (conv::Winograd::accepts(p) || conv::WinogradPlane::accepts(p)) {
-    auto map = winograd_magnitudes(p.conv, c.images, src, kernel);
+    Geometry dense = p.conv;
+    set_dense_dst(dense);
+    auto map = winograd_magnitudes(dense, c.images, src, kernel);
     for (std::size_t i = 0; i < map.size(); ++i) map[i] = std::max(map[i], magnitude_map[i]);
     winograd = pooled(map);
   }

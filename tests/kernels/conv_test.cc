@@ -36,6 +36,78 @@ TEST(Conv, WindowsAndBorders) {
         check_conv(geometry({.height = k, .width = l, .border = border}, 8, 9, 3, 17), 2, static_cast<std::uint32_t>(k * l));
 }
 
+// Winograd's forms are for many channels and maps of more than a tile or two.
+bool has_winograd(const Geometry& g) {
+  return conv::WinogradForward::accepts({g, false, Activation::linear}) && conv::WinogradInputGradient::accepts(g) &&
+         conv::WinogradKernelGradient::accepts(g);
+}
+
+constexpr Window three_same{.height = 3, .width = 3, .border = Border::same};
+
+TEST(Conv, WinogradWithEveryNumberOfChannels) {
+  for (std::int64_t c = 24; c <= 56; ++c) {
+    const Geometry g = geometry(three_same, 6, 6, c, 80 - c);
+    ASSERT_TRUE(has_winograd(g)) << text(g);
+    check_conv(g, 1, static_cast<std::uint32_t>(c));
+  }
+}
+
+TEST(Conv, WinogradOnMapsOfEverySize) {
+  int forward = 0, input_gradient = 0, kernel_gradient = 0;
+  for (std::int64_t height = 2; height <= 13; ++height)
+    for (const std::int64_t width : {4, 7, 10})
+      for (const Border border : {Border::valid, Border::same}) {
+        const auto g = resolve({.height = 3, .width = 3, .border = border}, height, width, 32, 30);
+        if (!g) continue;
+        forward += conv::WinogradForward::accepts({*g, false, Activation::linear});
+        input_gradient += conv::WinogradInputGradient::accepts(*g);
+        kernel_gradient += conv::WinogradKernelGradient::accepts(*g);
+        check_conv(*g, 1, static_cast<std::uint32_t>(height * width));
+      }
+  EXPECT_GT(forward, 40);
+  EXPECT_GT(input_gradient, 12);
+  EXPECT_GT(kernel_gradient, 40);
+}
+
+TEST(Conv, WinogradOnViewsAndWithTrimmedMaps) {
+  for (const Border border : {Border::valid, Border::same})
+    for (const std::int64_t gap : {1, 3})
+      check_conv(with_gaps(geometry({.height = 3, .width = 3, .border = border}, 11, 12, 36, 40), gap), 3);
+  Geometry trimmed = geometry(three_same, 14, 14, 36, 40);
+  keep_dst(trimmed, {12, 12});  // some pixels of the source are seen by no output
+  ASSERT_TRUE(has_winograd(trimmed));
+  check_conv(trimmed, 2);
+}
+
+TEST(Conv, WinogradInChunks) {
+  for (const Window& window : {three, three_same}) {
+    const Geometry g = geometry(window, 24, 24, 36, 60);
+    ASSERT_TRUE(has_winograd(g));
+    ASSERT_GT(2 * conv::tiles_of(g).count(), 2 * conv::WinogradLayout(g).tiles);
+    ASSERT_GT(2 * conv::tiles_of(g).count(), conv::WinogradSumLayout(g, 2).tiles);
+    check_conv(g, 2);
+    for (std::int64_t images = 1; images < 20; ++images)
+      EXPECT_LE(conv::WinogradKernelGradient::scratch(g, images), conv::WinogradKernelGradient::scratch(g, images + 1));
+  }
+}
+
+// Bits depend neither on how many images a call has nor on their order.
+TEST(Conv, WinogradOfImagesOneByOne) {
+  const Geometry g = geometry(three_same, 9, 10, 40, 40);
+  const ConvForward::Problem problem = {g, true, Activation::relu};
+  const std::int64_t images = 5;
+  const Buffer src(random_values(src_extent(g, images), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(40, 3));
+  for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+    const Buffer packed = packed_for(f, problem, kernel);
+    Buffer all(dst_extent(g, images)), single(dst_extent(g, images)), scratch(f.scratch(problem, images), unwritten);
+    f.run(problem, {images, src.data(), kernel.data(), packed.data(), bias.data(), all.data(), scratch.data()});
+    for (std::int64_t n = images - 1; n >= 0; --n)
+      f.run(problem,
+            {1, src.data() + n * g.src_image, kernel.data(), packed.data(), bias.data(), single.data() + n * g.dst_image, scratch.data()});
+    EXPECT_EQ(bits_that_differ(all, single), 0);
+  });
+}
+
 TEST(Conv, StridesAndDilations) {
   for (std::int64_t s = 1; s <= 4; ++s)
     for (std::int64_t d = 1; d <= 4; ++d)
@@ -93,6 +165,28 @@ TEST(Conv, NanAndInfReachTheSameOutputs) {
       EXPECT_EQ(std::isinf(dst[i]), std::isinf(value)) << i;
     }
   });
+}
+
+// A pixel that is NaN makes NaN of the outputs that see it and of no others, in Winograd's form too.
+TEST(Conv, NanInTheMapReachesTheSameOutputs) {
+  const Geometry g = geometry({.height = 3, .width = 3, .border = Border::same}, 7, 8, 40, 35);
+  const ConvForward::Problem problem = {g, true, Activation::relu};
+  const auto kernel = random_values(kernel_size(g), 2), bias = random_values(35, 3);
+  for (std::int64_t pixel = 0; pixel < g.height * g.width; ++pixel) {
+    auto src = random_values(src_extent(g, 1), 1);
+    src[static_cast<std::size_t>(pixel * 40 + pixel % 40)] = std::numeric_limits<double>::quiet_NaN();
+    std::vector<double> expected(static_cast<std::size_t>(dst_extent(g, 1)));
+    ConvForward::reference<double>(problem, {1, src.data(), kernel.data(), nullptr, bias.data(), expected.data(), nullptr});
+    const Buffer src32(src), kernel32(kernel), bias32(bias);
+    for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+      Buffer dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1));
+      const Buffer packed = packed_for(f, problem, kernel32);
+      f.run(problem, {1, src32.data(), kernel32.data(), packed.data(), bias32.data(), dst.data(), scratch.data()});
+      std::int64_t differ = 0;
+      for (std::int64_t i = 0; i < dst.size(); ++i) differ += std::isnan(dst[i]) != std::isnan(expected[static_cast<std::size_t>(i)]);
+      EXPECT_EQ(differ, 0) << "NaN in pixel " << pixel;
+    });
+  }
 }
 
 // A pattern moved inside a margin of zeros moves the output, bit for bit.
@@ -243,6 +337,7 @@ TEST(ConvFull, EverySmallGeometry) {
 
 TEST(ConvFull, WideLayersAndLargeMaps) {
   check_conv(geometry(three, 6, 6, 130, 200), 2);
+  check_conv(geometry({.height = 3, .width = 3, .border = Border::same}, 8, 8, 256, 256), 1);
   check_conv(geometry({.height = 3, .width = 3, .border = Border::same}, 60, 70, 12, 40), 2);
   check_conv(geometry({.height = 7, .width = 7, .stride_height = 2, .stride_width = 2, .border = Border::same}, 64, 64, 3, 64), 2);
   check_conv(geometry({.height = 20, .width = 20}, 20, 20, 4, 50), 3);

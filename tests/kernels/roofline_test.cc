@@ -114,6 +114,15 @@ TEST(Policy, ExactAdmitsTheDirectFormAlone) {
     if (isa == core::Isa::scalar) continue;
     EXPECT_EQ(choose<ConvPoolForward>(problem).name, "winograd");
     EXPECT_EQ(choose<ConvPoolForward>(problem, {.exact = true}).name, "windows");
+    EXPECT_EQ(choose<ConvForward>({conv, true, Activation::relu}).name, "winograd");
+    EXPECT_EQ(choose<ConvForward>({conv, true, Activation::relu}, {.exact = true}).name, "direct");
+    const Geometry same = *resolve({.height = 3, .width = 3, .border = Border::same}, 8, 8, 64, 64);
+    EXPECT_EQ(choose<ConvInputGradient>(same).name, "winograd");
+    EXPECT_EQ(choose<ConvInputGradient>(same, {.exact = true}).name, "direct");
+    EXPECT_EQ(choose<ConvKernelGradient>(same).name, "winograd");
+    EXPECT_EQ(choose<ConvKernelGradient>(same, {.exact = true}).name, "direct");
+    EXPECT_EQ(choose<ConvForward>({same, true, Activation::relu}, {.position_invariant = true}).name, "direct");
+    EXPECT_EQ(choose<ConvInputGradient>(same, {.position_invariant = true}).name, "direct");
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <random>
+#include <set>
 
 #include "core/worker_pool.h"
 #include "graph/graph.h"
@@ -181,6 +182,17 @@ graph::Graph global_max_net() {
   return graph;
 }
 
+// Convolutions of enough channels for Winograd's forms, none of which a pooling takes in.
+graph::Graph wide_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{Conv2D(32, 3, {.padding = "same"}), Conv2D(36, 3, {.padding = "same", .activation = "relu"}),
+                                               Conv2D(32, 3, {.padding = "same", .activation = "relu", .use_bias = false}),
+                                               AveragePooling2D(2), Flatten(), Dense(5, {.activation = "softmax"})})
+    graph.append(layer.description(), 11);
+  graph.build({12, 9, 2}, 11);
+  return graph;
+}
+
 void check_chain(const graph::Graph& graph) {
   constexpr std::int64_t images = 11;  // more than one shard
   GraphRun run(graph, images, random_values(images * graph.input_shape().elements(), 1), random_values(images * 5, 2), Precision::float64);
@@ -216,7 +228,25 @@ void check_threads(const graph::Graph& graph) {
 
 TEST(Gradients, SameBitsOnAnyNumberOfThreads) { check_threads(net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithAGlobalMaximum) { check_threads(global_max_net()); }
+TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithWinograd) { check_threads(wide_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithStatisticsOfTheBatch) { check_threads(normalized_net()); }
+
+// What the plan's own layouts of kernels feed, in float32, against the references in float64.
+TEST(Gradients, WinogradAgreesWithFloat64) {
+  const graph::Graph graph = wide_net();
+  const Values input = random_values(11 * graph.input_shape().elements(), 1), upstream = random_values(11 * 5, 2);
+  GraphRun single(graph, 11, input, upstream, Precision::float32), exact(graph, 11, input, upstream, Precision::float64);
+  const std::vector<Values> actual = single.gradients(), expected = exact.gradients();
+  for (std::size_t v = 0; v < expected.size(); ++v) {
+    ASSERT_EQ(actual[v].size(), expected[v].size());
+    double largest = 0, error = 0;
+    for (std::size_t i = 0; i < expected[v].size(); ++i) {
+      largest = std::max(largest, std::abs(expected[v][i]));
+      error = std::max(error, std::abs(actual[v][i] - expected[v][i]));
+    }
+    EXPECT_LT(error, 2e-6 * largest) << graph.variables()[v].name;
+  }
+}
 
 void check_smaller_batches(const graph::Graph& graph) {
   const std::int64_t pixels = graph.input_shape().elements();
@@ -272,10 +302,11 @@ TEST(Plan, ServesSmallerBatchesWithTheSameBits) {
   check_smaller_batches(net());
   check_smaller_batches(normalized_net());
   check_smaller_batches(global_max_net());
+  check_smaller_batches(wide_net());
 }
 
 // What a training step consists of: batch, net, loss, gradients of the variables, updates.
-Plan training_plan(const graph::Graph& graph) {
+Plan training_plan(const graph::Graph& graph, const kernels::Policy& policy = {}) {
   Lowering to(Purpose::training);
   const Value input = gather(to, 0, graph.input_shape(), DType::f32);
   const graph::Lowered lowered = graph.lower(to, input);
@@ -295,7 +326,24 @@ Plan training_plan(const graph::Graph& graph) {
     adam_update(to, {.beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .amsgrad = false}, gradients.of(variable), variable, slots);
   }
   to.append_updates();
-  return Plan(std::move(to), {.batch = 32, .precision = Precision::float32, .policy = {}});
+  return Plan(std::move(to), {.batch = 32, .precision = Precision::float32, .policy = policy});
+}
+
+// Implementations of the convolutions and their gradients that a plan chose.
+std::set<std::string> convolutions_of(const Plan& plan) {
+  std::set<std::string> names;
+  for (int i = 0; i < plan.ops(); ++i)
+    if (plan.op(i).name().starts_with("conv2d")) names.insert(plan.op(i).implementation());
+  return names;
+}
+
+TEST(Plan, WinogradIsChosenUnlessThePolicyForbidsIt) {
+  const std::set<std::string> direct = {"conv_forward.direct", "conv_input_gradient.direct", "conv_kernel_gradient.direct"};
+  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "no vectors here";
+  EXPECT_EQ(convolutions_of(training_plan(wide_net())),
+            (std::set<std::string>{"conv_forward.direct", "conv_forward.winograd", "conv_input_gradient.winograd",
+                                   "conv_kernel_gradient.direct", "conv_kernel_gradient.winograd"}));  // the first layer's are direct
+  EXPECT_EQ(convolutions_of(training_plan(wide_net(), {.exact = true})), direct);
 }
 
 // A dense layer over pixels has many rows an image.

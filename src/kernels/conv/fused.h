@@ -3,24 +3,16 @@
 
 #include "core/cpu.h"
 #include "kernels/conv/pooled.h"
+#include "kernels/conv/winograd.h"
 #include "kernels/implementation.h"
 
 namespace linn::kernels::conv {
-
-/// 3x3 taps side by side, a window at every position.
-inline bool is_three_by_three(const Geometry& conv) {
-  return conv.window_height == 3 && conv.window_width == 3 && conv.stride_height == 1 && conv.stride_width == 1 && conv.dilation_height == 1 &&
-         conv.dilation_width == 1;
-}
 
 /// Windows of 2x2 cells side by side, all of them inside the map.
 inline bool is_two_by_two(const Geometry& pool) {
   return pool.window_height == 2 && pool.window_width == 2 && pool.stride_height == 2 && pool.stride_width == 2 && pool.dilation_height == 1 &&
          pool.dilation_width == 1 && pool.pad_top == 0 && pool.pad_left == 0 && 2 * pool.out_height <= pool.height && 2 * pool.out_width <= pool.width;
 }
-
-/// Products of a tile of F(2x2, 3x3).
-inline constexpr std::int64_t winograd_points = 16;
 
 /// F(2x2, 3x3): a tile of the output is one pooling window (winograd.cc).
 struct Winograd {

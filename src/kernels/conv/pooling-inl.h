@@ -102,10 +102,7 @@ HWY_INLINE void PoolCells(V v0, V v1, V v2, V v3, bool relu, float* dst, std::ui
       if constexpr (kPooled == Pooled::argmax) m.cell = Choose(hn::Gt(m.value, hn::Zero(d)), m.cell, Everywhere(no_cell));
     }
   }
-  if (HWY_LIKELY(count == lanes))
-    hn::StoreU(m.value, d, dst);
-  else
-    StorePart(m.value, dst, count);
+  StoreCount(m.value, dst, count);
   if constexpr (kPooled == Pooled::argmax) StoreChoice(m.cell, argmax, count);
 }
 

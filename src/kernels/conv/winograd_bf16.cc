@@ -69,7 +69,7 @@ HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std:
 
 void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout& layout, const float* src, std::int64_t first,
                       std::int64_t count, Bf16* v) {
-  EachPatch(problem, src, first, count,
+  EachPatch(problem.conv, WindowTiles(problem.pool), src, first, count,
             [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
               (whole ? TransformPatchToBf16<true> : TransformPatchToBf16<false>)(problem.conv, patch, y, x, part, v + t * layout.channels + c,
                                                                                  layout.v_point);

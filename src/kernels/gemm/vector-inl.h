@@ -57,6 +57,14 @@ HWY_INLINE void StorePart(V v, float* p, std::int64_t count) {
 #endif
 }
 
+/// As StorePart, for count >= lanes too: then a whole vector.
+HWY_INLINE void StoreCount(V v, float* p, std::int64_t count) {
+  if (HWY_LIKELY(count >= lanes))
+    hn::StoreU(v, D(), p);
+  else
+    StorePart(v, p, count);
+}
+
 /// Vector v of `vectors`, of which the last has `last` floats if kTail.
 template <bool kTail>
 HWY_INLINE V LoadVector(const float* p, int v, int vectors, std::int64_t last) {

@@ -51,8 +51,12 @@ class ConvInputGradientOp final : public RealOp<ConvInputGradientOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .transposed_kernel = call.in<T>(1),
-                      .packed = inputs.size() > 2 ? call.in<T>(2) : nullptr, .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    gradient_.run<T>({.images = call.images,
+                      .ddst = call.in<T>(0),
+                      .transposed_kernel = call.in<T>(1),
+                      .packed = inputs.size() > 2 ? call.in<T>(2) : nullptr,
+                      .dsrc = call.out<T>(0),
+                      .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
@@ -121,8 +125,13 @@ class ConvOp final : public RealOp<ConvOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    conv_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1),
-                  .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    conv_.run<T>({.images = call.images,
+                  .src = call.in<T>(0),
+                  .kernel = call.in<T>(1),
+                  .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr,
+                  .bias = call.in<T>(2),
+                  .dst = call.out<T>(0),
+                  .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:

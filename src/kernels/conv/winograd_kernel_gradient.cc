@@ -1,0 +1,133 @@
+// ConvKernelGradient by Winograd: F(2x2, 3x3) read backwards. What is an output's patch there is the same here, and the 2x2
+// gradients of a tile stand where the taps stood: dkernel = G^T [sum over tiles of (B^T d B) (A dY A^T)] G.
+//
+// Loop nest:  for each chunk of tiles (of all images of the call)
+//               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
+//               for each tile, vector of output channels: W[16][panel][tile][output] = A (2x2 gradients) A^T
+//               for each of 16 points, panel of 32 output channels: sums[point] += V[point]^T W[point], the tiles of gemm/contract.cc
+//             for each channel, vector of output channels: G^T sums G
+// Registers:  16 of the patch, the tile or the sums, and a few.
+// Bound:      |error| <= c eps |G^T| [sum of (|B^T||d||B|) . (|A||dY||A^T|)] |G|.
+// Measured:   (Zen 5, one core, fraction of the multiply-add loop) products at 81 to 87 %; all, counted as the direct form, 1.2 to 1.65 from
+//             64 channels on: see docs/engine.md.
+#include "kernels/conv/winograd.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv/winograd_kernel_gradient.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include "kernels/conv/winograd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::HWY_NAMESPACE {
+namespace {
+
+// A y of two gradients at a distance of `step`; four results, the last with its sign turned.
+HWY_INLINE void TransformGradientLine(V y0, V y1, V* w, int step) {
+  w[0] = y0;
+  w[step] = hn::Add(y0, y1);
+  w[2 * step] = hn::Sub(y0, y1);
+  w[3 * step] = y1;
+}
+
+// A dY A^T of one vector of output channels of one tile. No output beyond the map, or beyond the last channel, has a gradient.
+HWY_NOINLINE void TransformGradient(const Geometry& g, const float* ddst, bool has_right, bool has_below, std::int64_t count, float* w,
+                                    std::int64_t w_point) {
+  const auto load = [&](bool has, std::int64_t at) { return has && count > 0 ? LoadCount(ddst + at, count) : hn::Zero(D()); };
+  V half[8], tile[16];
+  TransformGradientLine(load(true, 0), load(has_below, g.dst_row), half, 2);
+  TransformGradientLine(load(has_right, g.dst_pixel), load(has_right && has_below, g.dst_row + g.dst_pixel), half + 1, 2);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) TransformGradientLine(half[2 * i], half[2 * i + 1], tile + 4 * i, 1);
+#pragma GCC unroll 16
+  for (int p = 0; p < 16; ++p) hn::Store(tile[p], D(), w + p * w_point);
+}
+
+void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const conv::WinogradSumLayout& layout, const float* ddst,
+                         std::int64_t first, std::int64_t count, float* w) {
+  EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
+    const std::int64_t y = 2 * tile_y, x = 2 * tile_x;
+    const float* from = ddst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
+    for (std::int64_t panel = 0; panel < layout.outputs; panel += conv::winograd_panel) {
+      const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - panel);
+      float* to = w + panel * count + t * columns;
+      for (std::int64_t k = 0; k < columns; k += lanes)
+        TransformGradient(g, from + panel + k, x + 1 < g.out_width, y + 1 < g.out_height, g.out_channels - panel - k, to + k,
+                          layout.w_point);
+    }
+  });
+}
+
+// g = G^T u of four sums at a distance of `step`, the last with its sign turned.
+HWY_INLINE void InverseTapLine(const V* u, int step, V& g0, V& g1, V& g2) {
+  const V half = hn::Set(D(), 0.5f), sum = hn::Mul(half, hn::Add(u[step], u[2 * step]));
+  g0 = hn::Add(u[0], sum);
+  g1 = hn::Mul(half, hn::Sub(u[step], u[2 * step]));
+  g2 = hn::Sub(sum, u[3 * step]);
+}
+
+void inverse_taps(const Geometry& g, const conv::WinogradSumLayout& layout, const float* sums, float* dkernel) {
+  const D d;
+  for (std::int64_t c = 0; c < g.channels; ++c)
+    for (std::int64_t k = 0; k < g.out_channels; k += lanes) {
+      V u[16], half[12], taps[9];
+      for (int p = 0; p < 16; ++p) u[p] = hn::Load(d, sums + p * layout.sum_point + c * layout.outputs + k);
+      for (int j = 0; j < 4; ++j) InverseTapLine(u + j, 4, half[j], half[4 + j], half[8 + j]);
+      for (int i = 0; i < 3; ++i) InverseTapLine(half + 4 * i, 1, taps[3 * i], taps[3 * i + 1], taps[3 * i + 2]);
+      for (int t = 0; t < 9; ++t) StoreCount(taps[t], dkernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k);
+    }
+}
+
+void winograd_kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
+  const Contract contract = contract_for_cpu();
+  const conv::WinogradSumLayout layout(g, args.images);
+  const conv::Tiles tiles = conv::tiles_of(g);
+  const std::int64_t all = args.images * tiles.count();
+  auto* v = core::align_up<float>(args.scratch, 64);
+  float* w = v + conv::winograd_points * layout.v_point;
+  float* sums = w + conv::winograd_points * layout.w_point;
+  for (std::int64_t first = 0; first < all; first += layout.tiles) {
+    const std::int64_t count = HWY_MIN(layout.tiles, all - first);
+    TransformPatches(g, tiles, args.src, first, count, v, layout.channels, layout.v_point);
+    transform_gradients(g, tiles, layout, args.ddst, first, count, w);
+    for (std::int64_t p = 0; p < conv::winograd_points; ++p)
+      for (std::int64_t k = 0; k < layout.outputs; k += conv::winograd_panel) {
+        const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - k);
+        contract({.rows = {1, 1, g.channels},
+                  .a_row = {0, 0, 1},
+                  .c_row = {0, 0, layout.outputs},
+                  .terms = {1, 1, count},
+                  .a_term = {0, 0, layout.channels},
+                  .b_term = {0, 0, columns},
+                  .columns = columns,
+                  .a = v + p * layout.v_point,
+                  .b = w + p * layout.w_point + k * count,
+                  .c = sums + p * layout.sum_point + k,
+                  .add = first > 0});
+      }
+  }
+  inverse_taps(g, layout, sums, args.dkernel);
+}
+
+}  // namespace
+}  // namespace linn::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels {
+HWY_EXPORT(winograd_kernel_gradient);
+
+namespace conv {
+
+bool WinogradKernelGradient::accepts(const Geometry& g) { return winograd_gradient_pays(g); }
+
+std::int64_t WinogradKernelGradient::scratch(const Geometry& g, std::int64_t images) { return WinogradSumLayout(g, images).scratch(); }
+
+void WinogradKernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(winograd_kernel_gradient)(g, args);
+}
+
+}  // namespace conv
+}  // namespace linn::kernels
+#endif
