@@ -33,6 +33,15 @@ TEST(ConvGlobal, ManyStrips) {
     }
 }
 
+// Enough channels for Winograd's form: odd maps have tiles beyond their end, strips begin where tiles do.
+TEST(ConvGlobal, WideConvolutions) {
+  for (const Border border : {Border::valid, Border::same})
+    for (const Values values : {Values::normal, Values::ties})
+      for (const PoolKind kind : {PoolKind::max, PoolKind::average})
+        check({.conv = {.height = 3, .width = 3, .border = border}, .height = 15, .width = 22, .channels = 40, .out_channels = 130, .images = 1, .kind = kind, .values = values});
+  EXPECT_TRUE(conv::GlobalWinogradStrip::accepts(problem_of(Case{.height = 15, .width = 22, .channels = 40, .out_channels = 130}).value()));
+}
+
 TEST(ConvGlobal, OddAndTinyMaps) {
   for (std::int64_t height = 1; height <= 6; ++height)
     for (std::int64_t width = 1; width <= 6; ++width)

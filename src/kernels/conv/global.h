@@ -97,6 +97,19 @@ struct GlobalStrip {
   static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
 };
 
+/// The same with rows made by Winograd's F(2x2, 3x3) (winograd_map.cc).
+struct GlobalWinogradStrip {
+  static constexpr std::string_view name = "winograd_strip";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
+  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
+};
+
 /// Visits the winners only (global_gradients.cc).
 struct GlobalKernelGradient {
   static constexpr std::string_view name = "sparse";

@@ -1,8 +1,8 @@
 // ConvGlobalPoolForward for any geometry: a strip of the convolution's rows is made in scratch and joined to the maxima (or sums) so far
 // while it is in the cache. The values are those of the unfused kernels, bit for bit.
 //
-// Loop nest:  for each image, for each strip of rows (64 KiB, at least one row)
-//               the direct convolution (direct.cc) of those rows
+// Loop nest:  for each image, for each strip of rows (64 KiB, at least two rows, an even number for Winograd's tiles)
+//               the convolution (direct.cc or winograd_map.cc) of those rows
 //               for each four vectors of channels, for each pixel: maximum or sum
 //               with winners, for each pixel again: which channels are as large as the maximum so far, as bits
 //             with winners: bits of strips whose maxima were beaten later, or that relu stopped, are cleared
@@ -21,6 +21,7 @@
 #include "core/checked.h"
 #include "kernels/conv/direct.h"
 #include "kernels/conv/rows.h"
+#include "kernels/conv/winograd.h"
 #include "kernels/gemm/vector-inl.h"
 #include "kernels/pool/lanes-inl.h"
 
@@ -135,7 +136,10 @@ using Problem = ConvGlobalPoolForward::Problem;
 
 ConvForward::Problem conv_of(const Problem& problem) { return {problem.conv, problem.bias, problem.activation}; }
 
-std::int64_t strip_rows(const Geometry& g) { return std::clamp<std::int64_t>(strip_elements / std::max<std::int64_t>(map_row(g), 1), 1, g.out_height); }
+std::int64_t strip_rows(const Geometry& g) {
+  const std::int64_t fit = strip_elements / std::max<std::int64_t>(map_row(g), 1);
+  return std::min(std::max<std::int64_t>(fit / 2 * 2, 2), g.out_height);
+}
 std::int64_t strips(const Geometry& g) { return core::ceil_div(g.out_height, strip_rows(g)); }
 
 bool same(float a, float b) { return a == b || (a != a && b != b); }
@@ -152,17 +156,12 @@ void clear_beaten(const Problem& problem, const float* then, const float* dst, s
   }
 }
 
-}  // namespace
+// A strip, and the maxima after each strip.
+std::int64_t strips_size(const Geometry& g) { return strip_rows(g) * map_row(g) + strips(g) * g.out_channels; }
 
-bool GlobalStrip::accepts(const Problem& problem) { return Forward::accepts(conv_of(problem)); }
-
-// A strip, the maxima after each strip, and what the convolution wants.
-std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) {
-  const Geometry& g = problem.conv;
-  return strip_rows(g) * map_row(g) + strips(g) * g.out_channels + Forward::scratch(conv_of(problem), 1);
-}
-
-void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
+// `Conv` makes the strips.
+template <class Conv>
+void run_strips(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
   const Geometry& g = problem.conv;
   const std::int64_t most = strip_rows(g), channels = g.out_channels, row_bytes = g.out_width * winner_bytes(g);
   float* values = args.scratch;
@@ -173,7 +172,7 @@ void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<
     std::uint8_t* winners = problem.winners ? args.winners + n * winners_size(g) : nullptr;
     for (std::int64_t first = 0; first < g.out_height; first += most) {
       const Rows rows = {first, std::min(first + most, g.out_height)};
-      Forward::run(rows_of(conv_of(problem), rows), {1, args.src + n * g.src_image, args.kernel, nullptr, args.bias, values, scratch});
+      Conv::run(rows_of(conv_of(problem), rows), {1, args.src + n * g.src_image, args.kernel, args.packed, args.bias, values, scratch});
       HWY_DYNAMIC_DISPATCH(join_strip)
       ({.values = values,
         .pixels = (rows.end - rows.begin) * g.out_width,
@@ -190,6 +189,30 @@ void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<
                    winners + first * row_bytes);
   }
 }
+
+}  // namespace
+
+bool GlobalStrip::accepts(const Problem& problem) { return Forward::accepts(conv_of(problem)); }
+
+std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) {
+  return strips_size(problem.conv) + Forward::scratch(conv_of(problem), 1);
+}
+
+void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) { run_strips<Forward>(problem, args); }
+
+bool GlobalWinogradStrip::accepts(const Problem& problem) { return WinogradForward::accepts(conv_of(problem)); }
+
+std::int64_t GlobalWinogradStrip::scratch(const Problem& problem, std::int64_t) {
+  return strips_size(problem.conv) + WinogradForward::scratch(conv_of(problem), 1);
+}
+
+std::int64_t GlobalWinogradStrip::packed(const Problem& problem) { return WinogradForward::packed(conv_of(problem)); }
+
+void GlobalWinogradStrip::pack(const Problem& problem, const float* kernel, float* packed) {
+  WinogradForward::pack(conv_of(problem), kernel, packed);
+}
+
+void GlobalWinogradStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) { run_strips<WinogradForward>(problem, args); }
 
 }  // namespace conv
 }  // namespace linn::kernels
