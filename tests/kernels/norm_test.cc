@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "kernels/norm/join.h"
 #include "kernels/norm_check.h"
 
@@ -41,7 +43,7 @@ TEST(NormMoments, PartsFarApart) {
       std::vector<double> src = random_values(pixels * channels, 5);
       for (std::int64_t i = 0; i < pixels * channels; ++i) src[static_cast<std::size_t>(i)] += i / channels / part % 2 == 0 ? 1e4 : -1e4;
       check_moments_of(1, pixels, channels, 0, 1e4, as_floats(src));
-      for (std::int64_t i = 0; i < pixels * channels; ++i) src[static_cast<std::size_t>(i)] = static_cast<double>(i / channels) * 37;
+      for (std::int64_t pixel = 0; pixel < pixels; ++pixel) std::fill_n(src.begin() + pixel * channels, channels, static_cast<double>(pixel) * 37);
       check_moments_of(1, pixels, channels, 18500, 1e4, as_floats(src));
     }
 }

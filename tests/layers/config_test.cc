@@ -174,11 +174,12 @@ TEST(LayerConfig, UnknownNamesComeWithAGuess) {
 }
 
 TEST(LayerConfig, MisspeltNamesSayWhere) {
-  for (const auto& [class_name, config, name] :
-       std::vector<std::array<std::string, 3>>{{"MaxPooling2D", R"({"padding": "smae"})", "smae"},
-                                               {"MaxPooling2D", R"({"data_format": "channels_lsat"})", "channels_lsat"},
-                                               {"Dense", R"({"units": 1, "activation": "rellu"})", "rellu"}})
+  const auto expect_refused = [](const std::string& class_name, const std::string& config, const std::string& name) {
     EXPECT_THAT(message_of<ValueError>([&] { read(class_name, config); }), AllOf(HasSubstr("file: layer 3"), HasSubstr(name)));
+  };
+  expect_refused("MaxPooling2D", R"({"padding": "smae"})", "smae");
+  expect_refused("MaxPooling2D", R"({"data_format": "channels_lsat"})", "channels_lsat");
+  expect_refused("Dense", R"({"units": 1, "activation": "rellu"})", "rellu");
 }
 
 TEST(LayerMessages, StridesOfAPoolingBelowOne) {
