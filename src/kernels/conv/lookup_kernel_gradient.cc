@@ -49,8 +49,8 @@ HWY_NOINLINE void SumTaps(const ConvPoolKernelGradient::Problem& problem, const 
           const auto dead = hn::RebindMask(d, hn::Eq(cell, hn::Set(di, no_cell)));
           const V gradient = hn::IfThenZeroElse(dead, LoadCount(ddst + v * lanes, count));
           bias[v] = hn::Add(bias[v], gradient);
-          // Cells 0, 1, 2, 3 begin at pixels 0, 1, 4, 5 of the patch.
-          const auto origin = hn::Add(cell, hn::And(cell, hn::Set(di, 2)));
+          // Cells 0, 1, 2, 3 begin at pixels 0, 1, 4, 5 of the patch; no cell at 5 as well, so that each index is one of the patch.
+          const auto origin = hn::Add(hn::And(cell, hn::Set(di, 3)), hn::And(cell, hn::Set(di, 2)));
 #pragma GCC unroll 16
           for (int t = 0; t < 9; ++t) {
             const auto index = hn::IndicesFromVec(d, hn::Add(origin, hn::Set(di, 4 * (t / 3) + t % 3)));
