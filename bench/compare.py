@@ -374,12 +374,17 @@ def ratio(over, under, digits):
     return f"**{statistics.median(ratios):,.{digits}f}** ({min(ratios):,.{digits}f} - {max(ratios):,.{digits}f})"
 
 
+def short(reason):
+    """For a table; what is too long for it stands below, whole."""
+    return reason if len(reason) <= 80 else reason[:77] + "..."
+
+
 def cells(row, single):
     """linn's figure, the rival's, and the ratio."""
     if row is None:
         return ["not measured", "", ""]
     if "reason" in row:
-        return ["", f"not measured: {row['reason']}", ""]
+        return ["", f"not measured: {short(row['reason'])}", ""]
     form = (lambda rate: f"{1e6 / rate:.1f} us") if single else (lambda rate: f"{rate:,.0f}")
     return [form(statistics.median(row["linn"])), form(statistics.median(row["rival"])), ratio(row["linn"], row["rival"], 2)]
 
@@ -418,6 +423,8 @@ def settings_list(results):
     for work in WORKS:
         for isa, rows in results.get(work.title, {}).get("rows", {}).items():
             for name, row in rows.items():
+                if short(row.get("reason", "")) != row.get("reason", ""):
+                    lines.append(f"- {work.title}, {COLUMNS[isa]}: {ALL_RIVALS[name].name} was not measured: {row['reason']}")
                 if "about" in row:
                     about = row["about"]
                     versions = ", ".join(f"{package} {version}" for package, version in about["versions"].items())
