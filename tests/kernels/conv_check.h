@@ -209,6 +209,22 @@ inline void check_kernel_gradient(const Geometry& g, std::int64_t images, std::u
   });
 }
 
+/// Central differences of `loss`, which reads `at`, against the gradient, whose element place(i) belongs to at[i]. The step is so small that
+/// no maximum changes hands.
+template <class Loss, class Place>
+void expect_central_differences(std::vector<double>& at, const std::vector<double>& gradient, const Loss& loss, const Place& place) {
+  constexpr double step = 1e-7;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    const double value = at[i];
+    at[i] = value + step;
+    const double above = loss();
+    at[i] = value - step;
+    const double below = loss();
+    at[i] = value;
+    EXPECT_NEAR((above - below) / (2 * step), gradient[place(i)], 1e-6) << i;
+  }
+}
+
 /// All three.
 inline void check_conv(const Geometry& g, std::int64_t images, std::uint32_t seed = 1) {
   check_forward(g, images, seed % 2 == 0, seed % 3 == 0 ? Activation::relu : Activation::linear, seed);

@@ -125,26 +125,14 @@ TEST(ConvPool, ReferenceGradientsAreFiniteDifferences) {
     for (std::size_t i = 0; i < ddst.size(); ++i) sum += ddst[i] * now.dst[i];
     return sum;
   };
-  const auto check_all = [&](std::vector<double>& at, const std::vector<double>& gradient, auto&& place) {
-    constexpr double step = 1e-7;  // small enough that no maximum changes hands
-    for (std::size_t i = 0; i < at.size(); ++i) {
-      const double value = at[i];
-      at[i] = value + step;
-      const double above = loss();
-      at[i] = value - step;
-      const double below = loss();
-      at[i] = value;
-      EXPECT_NEAR((above - below) / (2 * step), gradient[place(i)], 1e-6) << i;
-    }
-  };
   std::vector<double> dsrc(src.size()), dkernel(kernel.size());
   ConvPoolInputGradient::reference<double>({p.conv, p.pool}, {c.images, ddst.data(), e.argmax.data(), kernel.data(), nullptr, dsrc.data(), nullptr});
   std::vector<double> dbias(bias.size());
   ConvPoolKernelGradient::reference<double>({p.conv, p.pool}, {c.images, src.data(), ddst.data(), e.argmax.data(), dkernel.data(), dbias.data(), nullptr});
-  check_all(src, dsrc, [](std::size_t i) { return i; });
+  expect_central_differences(src, dsrc, loss, [](std::size_t i) { return i; });
   const std::size_t outputs = static_cast<std::size_t>(c.out_channels), terms = kernel.size() / outputs;
-  check_all(kernel, dkernel, [&](std::size_t i) { return i % outputs * terms + i / outputs; });
-  check_all(bias, dbias, [](std::size_t i) { return i; });
+  expect_central_differences(kernel, dkernel, loss, [&](std::size_t i) { return i % outputs * terms + i / outputs; });
+  expect_central_differences(bias, dbias, loss, [](std::size_t i) { return i; });
 }
 
 RC_GTEST_PROP(ConvPool, AnyGeometry, ()) {

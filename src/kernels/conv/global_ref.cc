@@ -5,6 +5,7 @@
 
 #include "kernels/conv/conv.h"
 #include "kernels/conv/global.h"
+#include "kernels/conv/ref_taps.h"
 
 namespace linn::kernels {
 namespace {
@@ -25,17 +26,6 @@ void for_each_winner(const Geometry& g, const T* ddst, const std::uint8_t* winne
   for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
     for (std::int64_t o = 0; o < g.out_channels; ++o)
       if (holds(pixel, o) && ddst[o] != T(0)) visit(o, ddst[o] / static_cast<T>(ties[static_cast<std::size_t>(o)]), pixel / g.out_width, pixel % g.out_width);
-}
-
-// Calls visit(tap, offset of the source pixel) for the taps of output (row, column) that lie in the map.
-template <class Visit>
-void for_each_tap(const Geometry& g, std::int64_t row, std::int64_t column, const Visit& visit) {
-  for (std::int64_t i = 0; i < g.window_height; ++i)
-    for (std::int64_t j = 0; j < g.window_width; ++j) {
-      const std::int64_t h = row * g.stride_height - g.pad_top + i * g.dilation_height;
-      const std::int64_t w = column * g.stride_width - g.pad_left + j * g.dilation_width;
-      if (h >= 0 && h < g.height && w >= 0 && w < g.width) visit(i * g.window_width + j, h * g.src_row + w * g.src_pixel);
-    }
 }
 
 }  // namespace

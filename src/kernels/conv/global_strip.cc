@@ -115,8 +115,7 @@ void divide(float* sums, std::int64_t count, std::int64_t by) {
   const pool::HWY_NAMESPACE::Divisor divisor(by);
   for (std::int64_t c = 0; c < count; c += lanes) {
     const std::int64_t part = HWY_MIN(lanes, count - c);
-    const V mean = divisor.divide(D(), LoadCount(sums + c, part));
-    part == lanes ? hn::StoreU(mean, D(), sums + c) : StorePart(mean, sums + c, part);
+    StoreCount(divisor.divide(D(), LoadCount(sums + c, part)), sums + c, part);
   }
 }
 

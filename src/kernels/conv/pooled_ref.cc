@@ -5,6 +5,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/dead.h"
 #include "kernels/conv/pooled.h"
+#include "kernels/conv/ref_taps.h"
 
 namespace linn::kernels {
 namespace {
@@ -22,17 +23,6 @@ void for_each_living(const Geometry& pool, std::int64_t image, const T* ddst, co
         if (row < 0 || row >= pool.height || column < 0 || column >= pool.width) continue;  // a window without a cell in the map
         visit(o, ddst[at], row, column);
       }
-}
-
-// Calls visit(tap, offset of the source pixel) for the taps of output (row, column) that lie in the map.
-template <class Visit>
-void for_each_tap(const Geometry& conv, std::int64_t row, std::int64_t column, const Visit& visit) {
-  for (std::int64_t i = 0; i < conv.window_height; ++i)
-    for (std::int64_t j = 0; j < conv.window_width; ++j) {
-      const std::int64_t h = row * conv.stride_height - conv.pad_top + i * conv.dilation_height;
-      const std::int64_t w = column * conv.stride_width - conv.pad_left + j * conv.dilation_width;
-      if (h >= 0 && h < conv.height && w >= 0 && w < conv.width) visit(i * conv.window_width + j, h * conv.src_row + w * conv.src_pixel);
-    }
 }
 
 }  // namespace

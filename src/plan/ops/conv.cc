@@ -144,6 +144,7 @@ void give_turned_weights(Gradients& gradients, std::unique_ptr<Op> op, std::vect
   Lowering& to = gradients.to();
   const std::int64_t outputs = kernel.shape[-1], terms = kernel.shape.elements() / outputs;
   const bool wants_bias = bias.defined() && gradients.wants(bias);
+  if (!gradients.wants(kernel) && !wants_bias) return;
   const Value turned = to.value("d turned " + to.info(kernel).name, {outputs, terms}, Extent::fixed, Element::real, Home::partials);
   std::vector<Value> sums = {turned};
   if (wants_bias) sums.push_back(gradients.make(bias));

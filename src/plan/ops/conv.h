@@ -12,8 +12,8 @@ namespace linn::plan {
 /// `bias` may be undefined.
 Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry);
 
-/// Adds `op`, which makes a kernel's gradient from `from` with the taps and channels of an output channel side by side, and the bias's, if
-/// that is asked for. Shards sum them in that order; the kernel's is turned into Keras's once a step.
+/// Adds `op`, which makes a kernel's gradient from `from` with the taps and channels of an output channel side by side, and the bias's: of
+/// both what is asked for. Shards sum them in that order; the kernel's is turned into Keras's once a step.
 void give_turned_weights(Gradients& gradients, std::unique_ptr<Op> op, std::vector<Value> from, Value kernel, Value bias);
 
 /// Two for each product of the direct form, of so many images.

@@ -82,8 +82,7 @@ class ConvGlobalPoolOp final : public RealOp<ConvGlobalPoolOp> {
     const Value winners =
         gradients.to().value("winners " + layer, {g.out_height, g.out_width, kernels::winner_bytes(g)}, Extent::batch, Element::u8);
     outputs.push_back(winners);
-    if (gradients.wants(inputs[1]) || (inputs[2].defined() && gradients.wants(inputs[2])))
-      give_turned_weights(gradients, std::make_unique<ConvGlobalPoolKernelGradientOp>(g), {inputs[0], d, winners}, inputs[1], inputs[2]);
+    give_turned_weights(gradients, std::make_unique<ConvGlobalPoolKernelGradientOp>(g), {inputs[0], d, winners}, inputs[1], inputs[2]);
     if (gradients.wants(inputs[0])) {
       const Value dsrc = gradients.make(inputs[0]);
       append(gradients.to(), std::make_unique<ConvGlobalPoolInputGradientOp>(g), {d, winners, inputs[1]}, {dsrc});

@@ -101,9 +101,7 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
     const Value argmax = to.value("argmax " + layer, outputs[0].shape, Extent::batch, Element::u8);
     outputs.push_back(argmax);
     const kernels::ConvPoolKernelGradient::Problem sparse{.conv = problem.conv, .pool = problem.pool};
-    const bool wants_bias = inputs[2].defined() && gradients.wants(inputs[2]);
-    if (gradients.wants(inputs[1]) || wants_bias)
-      give_turned_weights(gradients, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, inputs[1], inputs[2]);
+    give_turned_weights(gradients, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, inputs[1], inputs[2]);
     if (gradients.wants(inputs[0])) {
       const Value dsrc = gradients.make(inputs[0]);
       append(to, std::make_unique<ConvPoolInputGradientOp>(sparse), {d, argmax, inputs[1]}, {dsrc});
