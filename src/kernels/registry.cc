@@ -13,6 +13,7 @@
 #include "kernels/kernels.h"
 #include "kernels/norm/vector.h"
 #include "kernels/pool/vector.h"
+#include "kernels/reduce/vector.h"
 
 namespace linn::kernels {
 namespace {

@@ -69,24 +69,48 @@ TEST(CrossentropyReference, LogitsGiveWhatSoftmaxGives) {
 }
 
 TEST(Crossentropy, EveryFormNearTheDoubleReference) {
+  constexpr std::int64_t rows = 3;
+  const std::vector<float> weights{0.5f, 2, 0};
+  const std::vector<double> weights_d = check::wide(weights), ten(rows, 10.0);
   for (const Prediction prediction : {Prediction::probabilities, Prediction::logits})
-    for (std::int64_t classes = 2; classes <= 70; ++classes) {
-      const Crossentropy::Problem problem{classes, prediction, 0.1};
-      constexpr std::int64_t rows = 3;
-      std::vector<float> x = check::make(rows * classes, check::Values::normal, static_cast<unsigned>(classes));
-      if (prediction == Prediction::probabilities)
-        for (float& v : x) v = std::abs(v) + 0.1f;
-      const std::vector<double> x_d = check::wide(x);
-      const std::vector<std::int64_t> labels{0, classes - 1, classes / 2};
-      std::vector<double> loss_d(rows), dx_d(x.size());
-      Crossentropy::reference<double>(problem, {rows, x_d.data(), labels.data(), nullptr, nullptr, 0.5, loss_d.data(), dx_d.data(), nullptr});
-      check::each_form<Crossentropy>(problem, [&](const Implementation<Crossentropy>& form) {
-        std::vector<float> loss(rows), dx(x.size());
-        form.run(problem, {rows, x.data(), labels.data(), nullptr, nullptr, 0.5, loss.data(), dx.data(), nullptr});
-        ASSERT_TRUE(check::all_within(loss, loss_d, std::vector<double>(rows, 10.0), static_cast<double>(classes) + 4));
-        ASSERT_TRUE(check::all_within(dx, dx_d, std::vector<double>(x.size(), 10.0), static_cast<double>(classes) + 4));
-      });
-    }
+    for (const double smoothing : {0.0, 0.1})
+      for (const bool dense : {false, true})
+        for (std::int64_t classes = 2; classes <= 70; ++classes) {
+          const Crossentropy::Problem problem{classes, prediction, smoothing};
+          const auto seed = static_cast<unsigned>(classes);
+          std::vector<float> x = check::make(rows * classes, check::Values::normal, seed), wanted = check::make(rows * classes, check::Values::normal, seed + 1);
+          if (prediction == Prediction::probabilities)
+            for (float& v : x) v = std::abs(v) + 0.1f;
+          const std::vector<double> x_d = check::wide(x), wanted_d = check::wide(wanted);
+          const std::vector<std::int64_t> classes_of_rows{0, classes - 1, classes / 2};
+          const std::int64_t* labels = dense ? nullptr : classes_of_rows.data();
+          std::vector<double> loss_d(rows), dx_d(x.size());
+          Crossentropy::reference<double>(problem, {rows, x_d.data(), labels, wanted_d.data(), weights_d.data(), 0.5, loss_d.data(), dx_d.data(), nullptr});
+          check::each_form<Crossentropy>(problem, [&](const Implementation<Crossentropy>& form) {
+            std::vector<float> loss(rows), dx(x.size()), loss_alone(rows);
+            form.run(problem, {rows, x.data(), labels, wanted.data(), weights.data(), 0.5, loss.data(), dx.data(), nullptr});
+            form.run(problem, {rows, x.data(), labels, wanted.data(), weights.data(), 0.5, loss_alone.data(), nullptr, nullptr});
+            ASSERT_EQ(loss, loss_alone);
+            // Rows of targets that add up to nothing in particular: as large as their sum.
+            const double size = 10.0 * (dense ? static_cast<double>(classes) : 1.0);
+            ASSERT_TRUE(check::all_within(loss, loss_d, std::vector<double>(rows, size), static_cast<double>(classes) + 4));
+            ASSERT_TRUE(check::all_within(dx, dx_d, std::vector<double>(x.size(), size), static_cast<double>(classes) + 4));
+          });
+        }
+}
+
+TEST(Crossentropy, FarLogitsAndNan) {
+  const std::vector<float> x{-1000, 1000, 3, std::numeric_limits<float>::quiet_NaN(), 1, 1};
+  const std::vector<std::int64_t> labels{0, 0, 1};
+  check::each_form<Crossentropy>({2, Prediction::logits, 0}, [&](const Implementation<Crossentropy>& form) {
+    std::vector<float> loss(3), dx(6);
+    form.run({2, Prediction::logits, 0}, {3, x.data(), labels.data(), nullptr, nullptr, 1, loss.data(), dx.data(), nullptr});
+    EXPECT_EQ(loss[0], 2000);
+    EXPECT_EQ(dx[0], -1);
+    EXPECT_EQ(dx[1], 1);
+    EXPECT_TRUE(std::isnan(loss[1]) && std::isnan(dx[2]) && std::isnan(dx[3]));
+    EXPECT_NEAR(loss[2], std::log(2.0), 1e-6);
+  });
 }
 
 TEST(SquaredErrorReference, ValueAndFiniteDifferences) {

@@ -7,6 +7,10 @@
 namespace linn::kernels {
 namespace {
 
+using testing::Buffer;
+
+std::vector<float> values(const Buffer& buffer) { return {buffer.data(), buffer.data() + buffer.size()}; }
+
 TEST(Softmax, EveryFormNearTheDoubleReference) {
   for (const bool log : {false, true})
     for (std::int64_t classes = 1; classes <= 70; ++classes) {
@@ -22,9 +26,10 @@ TEST(Softmax, EveryFormNearTheDoubleReference) {
       SoftmaxGradient::reference<double>(problem, {rows, dst_rounded.data(), ddst_d.data(), dsrc_d.data(), nullptr});
       const std::vector<double> ten(src.size(), 10.0);
       check::each_form<SoftmaxForward>(problem, [&](const Implementation<SoftmaxForward>& form) {
-        std::vector<float> dst(src.size());
-        form.run(problem, {rows, src.data(), dst.data(), nullptr});
-        ASSERT_TRUE(check::all_within(dst, dst_d, ten, static_cast<double>(classes) + 4));
+        const Buffer from(src);
+        Buffer dst(rows * classes, testing::untouched);
+        form.run(problem, {rows, from.data(), dst.data(), nullptr});
+        ASSERT_TRUE(check::all_within(values(dst), dst_d, ten, static_cast<double>(classes) + 4));
       });
       check::each_form<SoftmaxGradient>(problem, [&](const Implementation<SoftmaxGradient>& form) {
         std::vector<float> dsrc(src.size());
@@ -34,25 +39,42 @@ TEST(Softmax, EveryFormNearTheDoubleReference) {
     }
 }
 
-TEST(SoftmaxReference, StableAndNormalised) {
+TEST(Softmax, StableAndNormalised) {
   const std::vector<float> src{1000, 999, -1000, -100, -101, -99};
   std::vector<float> dst(6);
-  SoftmaxForward::reference<float>({3, false}, {2, src.data(), dst.data(), nullptr});
-  EXPECT_NEAR(dst[0], 0.7310586, 1e-6);
-  EXPECT_NEAR(dst[1], 0.2689414, 1e-6);
-  EXPECT_EQ(dst[2], 0);
-  EXPECT_NEAR(dst[3] + dst[4] + dst[5], 1, 1e-6);
-  SoftmaxForward::reference<float>({3, true}, {2, src.data(), dst.data(), nullptr});
-  EXPECT_NEAR(dst[2], -2000.3133, 1e-3);
+  check::each_form<SoftmaxForward>({3, false}, [&](const Implementation<SoftmaxForward>& form) {
+    form.run({3, false}, {2, src.data(), dst.data(), nullptr});
+    EXPECT_NEAR(dst[0], 0.7310586, 1e-6);
+    EXPECT_NEAR(dst[1], 0.2689414, 1e-6);
+    EXPECT_EQ(dst[2], 0);
+    EXPECT_NEAR(dst[3] + dst[4] + dst[5], 1, 1e-6);
+  });
+  check::each_form<SoftmaxForward>({3, true}, [&](const Implementation<SoftmaxForward>& form) {
+    form.run({3, true}, {2, src.data(), dst.data(), nullptr});
+    EXPECT_NEAR(dst[2], -2000.3133, 1e-3);
+  });
 }
 
-TEST(SoftmaxReference, NanFillsItsRowOnly) {
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> src{1, nan, 2, 1, 2, 3};
-  std::vector<float> dst(6);
-  SoftmaxForward::reference<float>({3, false}, {2, src.data(), dst.data(), nullptr});
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(std::isnan(dst[static_cast<std::size_t>(i)]));
-  for (int i = 3; i < 6; ++i) EXPECT_FALSE(std::isnan(dst[static_cast<std::size_t>(i)]));
+TEST(Softmax, NanAndInfinityFillTheirRowOnly) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), infinity})
+    for (const std::int64_t classes : {3, 10, 16, 40})
+      for (std::int64_t at = 0; at < classes; ++at) {
+        std::vector<float> src(static_cast<std::size_t>(2 * classes), 1.0f), dst(src.size());
+        src[static_cast<std::size_t>(at)] = bad;
+        check::each_form<SoftmaxForward>({classes, false}, [&](const Implementation<SoftmaxForward>& form) {
+          form.run({classes, false}, {2, src.data(), dst.data(), nullptr});
+          // Of an infinity its own place is inf - inf, and so the sum.
+          for (std::int64_t c = 0; c < classes; ++c) ASSERT_TRUE(std::isnan(dst[static_cast<std::size_t>(c)])) << at << ' ' << c;
+          for (std::int64_t c = classes; c < 2 * classes; ++c) ASSERT_NEAR(dst[static_cast<std::size_t>(c)], 1.0 / static_cast<double>(classes), 1e-6);
+        });
+      }
+  const std::vector<float> lowest(20, -infinity);
+  std::vector<float> dst(20);
+  check::each_form<SoftmaxForward>({20, false}, [&](const Implementation<SoftmaxForward>& form) {
+    form.run({20, false}, {1, lowest.data(), dst.data(), nullptr});
+    for (const float v : dst) ASSERT_TRUE(std::isnan(v));
+  });
 }
 
 TEST(SoftmaxReference, FiniteDifferences) {
