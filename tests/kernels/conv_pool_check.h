@@ -188,12 +188,30 @@ inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
   });
 }
 
+/// The convolution's map with the living gradients in it, dense.
+inline std::vector<double> laid_out(const ConvPoolKernelGradient::Problem& p, std::int64_t images, const std::vector<double>& ddst,
+                                    const std::vector<std::uint8_t>& argmax) {
+  const Geometry &conv = p.conv, &pool = p.pool;
+  std::vector<double> map(static_cast<std::size_t>(images * conv.out_height * conv.out_width * conv.out_channels), 0);
+  std::size_t i = 0;
+  for (std::int64_t n = 0; n < images; ++n)
+    for (std::int64_t y = 0; y < pool.out_height; ++y)
+      for (std::int64_t x = 0; x < pool.out_width; ++x)
+        for (std::int64_t o = 0; o < conv.out_channels; ++o, ++i) {
+          if (argmax[i] == no_cell) continue;
+          const std::int64_t row = y * pool.stride_height - pool.pad_top + argmax[i] / pool.window_width * pool.dilation_height;
+          const std::int64_t column = x * pool.stride_width - pool.pad_left + argmax[i] % pool.window_width * pool.dilation_width;
+          map[static_cast<std::size_t>(((n * conv.out_height + row) * conv.out_width + column) * conv.out_channels + o)] += ddst[i];
+        }
+  return map;
+}
+
 inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
   c.kind = PoolKind::max, c.argmax = true;
   const auto resolved = problem_of(c);
   if (!resolved || c.groups != 1) return;
   const ConvPoolForward::Problem& p = *resolved;
-  const ConvPoolKernelGradient::Problem problem{p.conv, p.pool};
+  const ConvPoolKernelGradient::Problem problem{p.conv, p.pool, true};  // that says what is likely, and changes no result
   const std::int64_t outputs = c.images * p.pool.out_height * p.pool.out_width * c.out_channels;
   const auto src = values(c, src_extent(p.conv, c.images), seed), kernel = values(c, kernel_size(p.conv), seed + 1), bias = values(c, c.out_channels, seed + 2);
   const std::vector<std::uint8_t> argmax = expected_of(p, c.images, src, kernel, bias).argmax;
@@ -205,11 +223,26 @@ inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
   std::vector<double> dkernel(kernel.size()), dkernel_size(kernel.size()), dbias(bias.size()), dbias_size(bias.size());
   ConvPoolKernelGradient::reference<double>(problem, {c.images, src.data(), ddst.data(), argmax.data(), dkernel.data(), dbias.data(), nullptr});
   ConvPoolKernelGradient::reference<double>(problem, {c.images, magnitudes(src).data(), magnitudes(ddst).data(), argmax.data(), dkernel_size.data(), dbias_size.data(), nullptr});
+  Geometry dense = p.conv;
+  set_dense_dst(dense);
+  const bool winograd = conv::is_three_by_three(dense) && !c.hostile;  // hostile values spread over tiles
+  const std::vector<double> map = winograd ? laid_out(problem, c.images, ddst, argmax) : std::vector<double>();
+  std::vector<double> winograd_size;
+  if (winograd) {
+    // The reference has output channels first.
+    const std::int64_t outer = c.out_channels, inner = kernel_size(p.conv) / outer;
+    const auto turned = winograd_gradient_magnitudes(dense, c.images, src, map);
+    winograd_size.resize(turned.size());
+    for (std::int64_t o = 0; o < outer; ++o)
+      for (std::int64_t i = 0; i < inner; ++i) winograd_size[static_cast<std::size_t>(o * inner + i)] = turned[static_cast<std::size_t>(i * outer + o)];
+    winograd_size = larger(winograd_size, dkernel_size);
+  }
   for_each_implementation<ConvPoolKernelGradient>(problem, [&](const Implementation<ConvPoolKernelGradient>& f) {
+    if (!f.direct_form && !winograd) return;
     for (const bool with_bias : {false, true}) {
       Buffer actual(static_cast<std::int64_t>(dkernel.size()), untouched), actual_bias(c.out_channels, untouched), scratch(f.scratch(problem, c.images), unwritten);
       f.run(problem, {c.images, src32.data(), ddst32.data(), argmax.data(), actual.data(), with_bias ? actual_bias.data() : nullptr, scratch.data()});
-      EXPECT_TRUE(all_near(actual, dkernel, dkernel_size)) << text_of(c, p);
+      EXPECT_TRUE(all_near(actual, dkernel, f.direct_form ? dkernel_size : winograd_size)) << text_of(c, p);
       if (with_bias) {
         EXPECT_TRUE(all_near(actual_bias, dbias, dbias_size)) << text_of(c, p);
       }
@@ -219,11 +252,14 @@ inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
   std::vector<double> dsrc(src.size(), static_cast<double>(untouched)), dsrc_size(src.size());
   ConvPoolInputGradient::reference<double>(problem, {c.images, ddst.data(), argmax.data(), kernel.data(), nullptr, dsrc.data(), nullptr});
   ConvPoolInputGradient::reference<double>(problem, {c.images, magnitudes(ddst).data(), argmax.data(), magnitudes(kernel).data(), nullptr, dsrc_size.data(), nullptr});
+  if (winograd)
+    winograd_size = larger(winograd_magnitudes(conv::backwards(dense), c.images, map, turned_taps(transposed(p.conv, kernel))), dsrc_size);
   for_each_implementation<ConvPoolInputGradient>(problem, [&](const Implementation<ConvPoolInputGradient>& f) {
+    if (!f.direct_form && !winograd) return;
     Buffer actual(static_cast<std::int64_t>(dsrc.size()), untouched), scratch(f.scratch(problem, c.images), unwritten);
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {c.images, ddst32.data(), argmax.data(), kernel32.data(), packed.data(), actual.data(), scratch.data()});
-    EXPECT_TRUE(all_near(actual, dsrc, dsrc_size)) << text_of(c, p);
+    EXPECT_TRUE(all_near(actual, dsrc, f.direct_form ? dsrc_size : winograd_size)) << text_of(c, p);
   });
 }
 

@@ -93,6 +93,25 @@ TEST(ConvPool, TheNotebooksLayers) {
   }
 }
 
+// So many channels that the dense Winograd gradients may be chosen; several groups of tiles, odd maps.
+TEST(ConvPool, MoreChannelsThanSparseGradientsLike) {
+  for (const std::int64_t size : {7, 12})
+    for (const Activation activation : {Activation::linear, Activation::relu})
+      check({.height = size, .width = size + 1, .channels = 97, .out_channels = 130, .images = 3, .activation = activation}, 1);
+}
+
+TEST(ConvPool, DenseGradientsWhereAllLives) {
+  const Case c{.height = 8, .width = 8, .channels = 128, .out_channels = 128};
+  const ConvPoolForward::Problem p = problem_of(c).value();
+  const IsaGuard guard;
+  core::set_isa(core::available_isas().front());
+  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "a CPU without vectors";
+  EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, true}).name, "expanded_winograd");
+  EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, true}).name, "expanded_winograd");
+  EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, false}).name, "sparse");
+  EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, false}).name, "sparse");
+}
+
 TEST(ConvPool, NanReachesTheSameWindows) {
   for (const std::int64_t channels : {1, 12}) {
     const Case c{.height = 8, .width = 10, .channels = channels, .images = 1};

@@ -105,8 +105,10 @@ TEST(Policy, ExactAdmitsTheDirectFormAlone) {
       expect_direct_form<ConvInputGradient>(conv);
       expect_direct_form<ConvKernelGradient>(conv);
       expect_direct_form<ConvPoolForward>({conv, pool, PoolKind::max, true, Activation::relu, true});
-      expect_direct_form<ConvPoolKernelGradient>({conv, pool});
-      expect_direct_form<ConvPoolInputGradient>({conv, pool});
+      for (const bool all_live : {false, true}) {
+        expect_direct_form<ConvPoolKernelGradient>({conv, pool, all_live});
+        expect_direct_form<ConvPoolInputGradient>({conv, pool, all_live});
+      }
     }
     const Geometry conv = *resolve({.height = 3, .width = 3}, 9, 9, 32, 32);
     const Geometry pool = *resolve({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, 7, 7, 32, 32);

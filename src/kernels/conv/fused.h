@@ -117,6 +117,17 @@ struct ExpandedKernelGradient {
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
 };
 
+/// The same for Winograd's dense kernel, where it is quicker than visiting the living.
+struct ExpandedWinogradKernelGradient {
+  static constexpr std::string_view name = "expanded_winograd";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const ConvPoolKernelGradient::Problem& problem);
+  static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
+  static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
+};
+
 /// 3x3 taps, 2x2 windows: a window's patch in registers (sparse_input_gradient.cc).
 struct SparseInputGradient {
   static constexpr std::string_view name = "sparse";
@@ -134,6 +145,19 @@ struct ExpandedInputGradient {
   static constexpr std::string_view name = "expanded";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolInputGradient::Problem& problem);
+  static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);
+  static void pack(const ConvPoolInputGradient::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
+};
+
+/// As ExpandedWinogradKernelGradient.
+struct ExpandedWinogradInputGradient {
+  static constexpr std::string_view name = "expanded_winograd";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolInputGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);

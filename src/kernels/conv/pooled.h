@@ -50,6 +50,8 @@ struct ConvPoolKernelGradient {
   struct Problem {
     Geometry conv;
     Geometry pool;
+    /// A gradient flows through every window and channel, or nearly: nothing like relu stands before the pooling.
+    bool all_live = false;
   };
   template <class T>
   struct Args {

@@ -100,7 +100,8 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
     problem.argmax = true;  // where relu left nothing it says so: relu's gradient is in it
     const Value argmax = to.value("argmax " + layer, outputs[0].shape, Extent::batch, Element::u8);
     outputs.push_back(argmax);
-    const kernels::ConvPoolKernelGradient::Problem sparse{.conv = problem.conv, .pool = problem.pool};
+    const kernels::ConvPoolKernelGradient::Problem sparse{
+        .conv = problem.conv, .pool = problem.pool, .all_live = problem.activation == kernels::Activation::linear};
     give_turned_weights(gradients, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, inputs[1], inputs[2]);
     if (gradients.wants(inputs[0])) {
       const Value dsrc = gradients.make(inputs[0]);
