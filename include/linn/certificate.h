@@ -1,0 +1,26 @@
+// room: shift
+// What is certain about a network under translation, and why.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "linn/model.h"
+#include "linn/tensor.h"
+
+namespace linn::shift {
+
+/// Why the output of this network may change when its input is shifted circularly; nothing if it cannot, to the bit, for any
+/// weights: every window sees the map as a ring, every stride is a polyphase choice of a divisible size, and a global pooling
+/// comes before anything that knows places. The text names the first layer in the way.
+std::optional<std::string> why_not_invariant(const Sequential& model);
+
+/// How far each image can move, in every direction, with the same output to the bit: by construction, no shift is run. 0 for all
+/// where `why_not_invariant` has a reason; else the room between ink and the frame's edge (`room_to_move`), for as long as
+/// no ink leaves the frame a shift with zeros coming in is a circular one. Background is what is 0 in every channel, before any
+/// scaling. `images` fill the model's input; lay smaller ones onto it first (`on_canvas`). Throws ShapeError for others.
+std::vector<std::int64_t> certified_by_construction(const Sequential& model, const Tensor& images);
+
+}  // namespace linn::shift

@@ -1,0 +1,37 @@
+// A network as the shift lab reads it: class names, windows, strides and borders, from its configuration.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/json.h"
+#include "linn/model.h"
+#include "linn/shape.h"
+#include "linn/types.h"
+
+namespace linn::shift {
+
+struct NetworkLayer {
+  std::string class_name;
+  std::string name;
+  io::Json config;  // as Keras writes it
+  Shape input, output;  // of one image
+
+  /// Pool or kernel; (1, 1) where there is none.
+  Size2 window() const;
+  Size2 strides() const;
+  Size2 dilation() const;
+  /// "valid", "same", "circular", "full"; "valid" where there is none.
+  std::string padding() const;
+  /// Of a blur.
+  std::string border() const;
+};
+
+/// All layers but the input. Throws StateError for a model that is not built.
+std::vector<NetworkLayer> layers_of(const Sequential& model);
+
+bool is_polyphase(std::string_view class_name);
+bool is_global_pooling(std::string_view class_name);
+
+}  // namespace linn::shift
