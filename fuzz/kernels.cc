@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "check.h"
+#include "kernels/blur_check.h"
 #include "kernels/conv_global_check.h"
 #include "kernels/conv_pool_check.h"
 #include "kernels/dense_check.h"
@@ -292,6 +293,24 @@ void pad(Draw& draw) {
   check::check_pad({height, width, channels, pads, mode}, images, values, seed);
 }
 
+// ---- blur ----
+
+void blur(Draw& draw) {
+  const bool positions = draw.rarely(4);
+  const std::int64_t period = draw.between(1, 4);
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::ties, Values::normal, Values::hostile});
+  Window w;
+  w.height = draw.between(1, most_blur_taps), w.width = draw.between(1, most_blur_taps);
+  w.stride_height = draw.between(1, 4), w.stride_width = draw.between(1, 4);
+  const std::int64_t height = w.height + draw.between(0, 16), width = w.width + draw.between(0, 24);
+  const std::int64_t channels = bounded(draw.between(1, 100), height * width * w.height * w.width);
+  const std::int64_t images = bounded(draw.between(1, 9), height * width * w.height * w.width * channels);
+  const Geometry g = resolve(w, height, width, channels, channels).value();
+  if (positions) return kernels::testing::check_positions_blur(g, images, period, seed);
+  check::check_blur(g, images, values, seed);
+}
+
 // ---- element by element ----
 
 void activation(Draw& draw) {
@@ -392,6 +411,7 @@ constexpr Case cases[] = {
     {conv_winograd, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {conv_global, {ConvGlobalPoolForward::name, ConvGlobalPoolKernelGradient::name, ConvGlobalPoolInputGradient::name}},
     {pad, {PadForward::name, PadInputGradient::name}},
+    {blur, {BlurForward::name, BlurInputGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

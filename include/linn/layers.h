@@ -3,6 +3,7 @@
 #pragma once
 
 #include "linn/layers/activation.h"  // IWYU pragma: export
+#include "linn/layers/blur.h"        // IWYU pragma: export
 #include "linn/layers/conv.h"        // IWYU pragma: export
 #include "linn/layers/dense.h"       // IWYU pragma: export
 #include "linn/layers/norm.h"        // IWYU pragma: export

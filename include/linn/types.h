@@ -72,6 +72,54 @@ class Padding {
   Kind kind_;
 };
 
+/// What a blur sees beyond the border of the row a b c d: "reflect" (c b|a b c d|c b), "replicate" (a a|a b c d|d d), "zero", or "circular"
+/// (c d|a b c d|a b). A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
+class BlurBorder {
+ public:
+  enum Kind : std::uint8_t { reflect, replicate, zero, circular };
+
+  consteval BlurBorder(const char* name) : kind_(literal(name)) {}
+  BlurBorder(const std::string& name);
+  constexpr Kind kind() const { return kind_; }
+  std::string_view name() const { return names[kind_]; }
+
+ private:
+  /// In the order of Kind.
+  static constexpr std::string_view names[] = {"reflect", "replicate", "zero", "circular"};
+
+  static consteval Kind literal(std::string_view name) {
+    for (const Kind kind : {reflect, replicate, zero, circular})
+      if (name == names[kind]) return kind;
+    throw "border must be \"reflect\", \"replicate\", \"zero\" or \"circular\"";
+  }
+  Kind kind_;
+};
+
+/// How many rows and columns a blur of m taps and stride s puts around the map, after who does so: "zhang" (floor((m - 1) / 2) above and
+/// left, ceil((m - 1) / 2) below and right; out = ceil(n / s)), "timm" (floor((s + m - 2) / 2) on every side) or "kornia" (floor((m - 1) /
+/// 2) on every side). For odd m and stride 2 all three are the same. A misspelt literal does not compile; a std::string is checked when it
+/// runs (ValueError).
+class BlurPads {
+ public:
+  enum Kind : std::uint8_t { zhang, timm, kornia };
+
+  consteval BlurPads(const char* name) : kind_(literal(name)) {}
+  BlurPads(const std::string& name);
+  constexpr Kind kind() const { return kind_; }
+  std::string_view name() const { return names[kind_]; }
+
+ private:
+  /// In the order of Kind.
+  static constexpr std::string_view names[] = {"zhang", "timm", "kornia"};
+
+  static consteval Kind literal(std::string_view name) {
+    for (const Kind kind : {zhang, timm, kornia})
+      if (name == names[kind]) return kind;
+    throw "pads must be \"zhang\", \"timm\" or \"kornia\"";
+  }
+  Kind kind_;
+};
+
 /// How closely a call follows the arithmetic of the layers' definitions. "fast": any kernel may run, also one that rounds otherwise,
 /// such as Winograd's convolution, each within its stated bound. "exact": only kernels that sum the float32 products of the
 /// definition; slower where a network has 3x3 convolutions. Either way the same seed gives the same bits on any number of threads.

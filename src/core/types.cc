@@ -2,22 +2,46 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <span>
 
 #include "core/did_you_mean.h"
 #include "linn/error.h"
 
 namespace linn {
+namespace {
+
+// Which of a closed set's names it is; their number if none.
+std::size_t place_in(std::span<const std::string_view> names, const std::string& name) {
+  return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
+}  // namespace
+
+BlurBorder::BlurBorder(const std::string& name) : kind_(reflect) {
+  const std::size_t at = place_in(names, name);
+  if (at == std::size(names))
+    throw ValueError(fmt::format("border is \"{}\"{}; it may be \"reflect\", \"replicate\", \"zero\" or \"circular\"", name,
+                                 core::did_you_mean(name, std::span<const std::string_view>(names))));
+  kind_ = static_cast<Kind>(at);
+}
+
+BlurPads::BlurPads(const std::string& name) : kind_(zhang) {
+  const std::size_t at = place_in(names, name);
+  if (at == std::size(names))
+    throw ValueError(fmt::format("pads is \"{}\"{}; it may be \"zhang\", \"timm\" or \"kornia\"", name,
+                                 core::did_you_mean(name, std::span<const std::string_view>(names))));
+  kind_ = static_cast<Kind>(at);
+}
 
 Padding::Padding(const std::string& name) : kind_(valid) {
-  for (const Kind kind : {valid, same, circular, full})
-    if (name == names[kind]) {
-      kind_ = kind;
-      return;
-    }
-  throw ValueError(fmt::format("padding is \"{}\"{}; it may be \"valid\", \"same\", \"circular\" or \"full\"", name,
-                               core::did_you_mean(name, std::span<const std::string_view>(names))));
+  const std::size_t at = place_in(names, name);
+  if (at == std::size(names))
+    throw ValueError(fmt::format("padding is \"{}\"{}; it may be \"valid\", \"same\", \"circular\" or \"full\"", name,
+                                 core::did_you_mean(name, std::span<const std::string_view>(names))));
+  kind_ = static_cast<Kind>(at);
 }
 
 Accuracy::Accuracy(const std::string& name) : kind_(name == "exact" ? exact : fast) {

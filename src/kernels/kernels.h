@@ -1,6 +1,7 @@
 // All kernels.
 #pragma once
 
+#include "kernels/blur/blur.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/global.h"
 #include "kernels/conv/pooled.h"

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <tuple>
 
+#include "kernels/blur/vector.h"
 #include "kernels/conv/direct.h"
 #include "kernels/conv/fused.h"
 #include "kernels/conv/rounded.h"

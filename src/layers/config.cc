@@ -157,6 +157,14 @@ void ConfigReader::operator()(const char* key, Padding& value) {
   if (find(key) != nullptr) value = named<Padding>(json_, key, where_);
 }
 
+void ConfigReader::operator()(const char* key, BlurBorder& value) {
+  if (find(key) != nullptr) value = named<BlurBorder>(json_, key, where_);
+}
+
+void ConfigReader::operator()(const char* key, BlurPads& value) {
+  if (find(key) != nullptr) value = named<BlurPads>(json_, key, where_);
+}
+
 void ConfigReader::operator()(const char* key, DataFormat& value) {
   if (find(key) != nullptr) value = named<DataFormat>(json_, key, where_);
 }

@@ -23,9 +23,7 @@ class PoolDescription final : public Described<Pooling2DConfig> {
     check_size(where(), "pool_size", config_.pool_size);
     if (!strides.is_set()) strides = config_.pool_size;
     check_size(where(), "strides", strides);
-    if (config_.options.padding.kind() == Padding::full)
-      throw ValueError(
-          fmt::format("{} padding is \"full\", which convolutions have; pooling takes \"valid\", \"same\" or \"circular\"", where()));
+    check_pool_padding(where(), config_.options.padding);
   }
 
   std::string_view class_name() const override { return kind == PoolKind::max ? "MaxPooling2D" : "AveragePooling2D"; }

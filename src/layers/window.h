@@ -13,6 +13,8 @@ namespace linn::layers {
 
 /// Throws ValueError unless both numbers are 1 or more.
 void check_size(const std::string& where, std::string_view field, const Size2& size);
+/// Throws ValueError for "full", which poolings do not have.
+void check_pool_padding(const std::string& where, const Padding& padding);
 /// "(2, 2)".
 std::string to_string(const Size2& size);
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/checked.h"
+#include "kernels/blur_check.h"
 #include "kernels/conv_global_check.h"
 #include "kernels/conv_pool_check.h"
 #include "kernels/pad_check.h"
@@ -291,6 +292,22 @@ inline void check_positions_pad(std::int64_t periods, std::int64_t period, std::
     Buffer dsrc(images * map.image, untouched);
     f.run(zero, {images, ddst.data(), dsrc.data(), nullptr});
     EXPECT_TRUE(repeats(dsrc, map, {{0, size, period}, {0, size, period}})) << check::describe(zero);
+  });
+}
+
+inline void check_positions_blur(const Geometry& g, std::int64_t images, std::int64_t period, std::uint32_t seed) {
+  const BlurForward::Problem problem = {g};
+  const Buffer src = repeated_values(src_pitches(g, images), g.height, g.width, period, seed);
+  for_each_invariant<BlurForward>(problem, [&](const Implementation<BlurForward>& f) {
+    Buffer dst(images * g.dst_image, untouched), scratch(f.scratch(problem, images), unwritten);
+    f.run(problem, {images, src.data(), dst.data(), scratch.data()});
+    EXPECT_TRUE(repeats(dst, dst_pitches(g, images), windows_within(g, whole_src(g, period)))) << check::describe_blur(g);
+  });
+  const Buffer ddst = repeated_values(dst_pitches(g, images), g.out_height, g.out_width, period, seed);
+  for_each_invariant<BlurInputGradient>(problem, [&](const Implementation<BlurInputGradient>& f) {
+    Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(problem, images), unwritten);
+    f.run(problem, {images, ddst.data(), dsrc.data(), scratch.data()});
+    EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_dst(g, period)))) << check::describe_blur(g);
   });
 }
 

@@ -106,6 +106,15 @@ void check_positions<PadForward>() {
 template <>
 void check_positions<PadInputGradient>() {}  // with PadForward's
 template <>
+void check_positions<BlurForward>() {
+  for (const Window& window : {Window{3, 3}, Window{4, 4, 2, 2}, Window{7, 2, 3, 1}, Window{5, 6, 1, 2}})
+    for (const std::int64_t channels : {1, 3, 20})
+      for (const std::int64_t period : periods)
+        check_positions_blur(resolve(window, 23, 29, channels, channels).value(), images, period, 1);
+}
+template <>
+void check_positions<BlurInputGradient>() {}  // with BlurForward's
+template <>
 void check_positions<DenseForward>() {
   for (const std::int64_t outputs : {1, 10, 33, 70})
     for (const std::int64_t inputs : {1, 31, 1100}) check_positions_dense(300, inputs, outputs, 1);

@@ -31,6 +31,10 @@ std::string example(std::string_view class_name) {
   if (class_name == "MaxPooling2D" || class_name == "AveragePooling2D")
     return R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": "same", "data_format": "channels_last"})";
   if (class_name == "GlobalMaxPooling2D" || class_name == "GlobalAveragePooling2D") return R"({"name": "g", "keepdims": true})";
+  if (class_name == "BlurPooling2D")
+    return R"({"name": "b", "filter_size": 5, "strides": [3, 1], "border": "zero", "pads": "kornia", "data_format": "channels_last"})";
+  if (class_name == "MaxBlurPooling2D")
+    return R"({"name": "m", "pool_size": [3, 2], "filter_size": 3, "strides": [2, 1], "padding": "circular", "border": "circular", "pads": "timm"})";
   if (class_name == "ZeroPadding2D")
     return R"({"name": "z", "trainable": false, "padding": [[1, 2], [0, 3]], "data_format": "channels_last"})";
   if (class_name == "Flatten") return R"({"name": "f"})";
@@ -218,6 +222,32 @@ TEST(LayerConfig, CircularAndFullPadding) {
               AllOf(HasSubstr("did you mean \"circular\""), HasSubstr("\"valid\", \"same\", \"circular\" or \"full\"")));
 }
 
+TEST(LayerConfig, DefaultsOfTheBlurs) {
+  const io::Json blur = read("BlurPooling2D", "{}")->config("b"), max = read("MaxBlurPooling2D", R"({"pool_size": [3, 2]})")->config("m");
+  for (const io::Json& config : {blur, max}) {
+    EXPECT_EQ(config["filter_size"], 4);
+    EXPECT_EQ(config["border"], "reflect");
+    EXPECT_EQ(config["pads"], "zhang");
+  }
+  EXPECT_EQ(blur["strides"], json("[2, 2]"));
+  EXPECT_EQ(max["strides"], json("[3, 2]")) << "unset: the pool size";
+  EXPECT_EQ(max["padding"], "valid");
+  EXPECT_EQ(BlurPooling2D().description()->config("b"), blur);
+  EXPECT_EQ(MaxBlurPooling2D({3, 2}).description()->config("m"), max);
+}
+
+TEST(LayerConfig, NamesOfTheBlurs) {
+  for (const char* border : {"reflect", "replicate", "zero", "circular"}) EXPECT_EQ(BlurBorder(std::string(border)).name(), border);
+  for (const char* pads : {"zhang", "timm", "kornia"}) EXPECT_EQ(BlurPads(std::string(pads)).name(), pads);
+  EXPECT_THAT(message_of<ValueError>([] { read("BlurPooling2D", R"({"border": "reflct"})"); }),
+              AllOf(HasSubstr("file: layer 3"), HasSubstr("border is \"reflct\" (did you mean \"reflect\"?)"), HasSubstr("\"circular\"")));
+  EXPECT_THAT(message_of<ValueError>([] { read("BlurPooling2D", R"({"pads": "korna"})"); }),
+              AllOf(HasSubstr("file: layer 3"), HasSubstr("pads is \"korna\" (did you mean \"kornia\"?)"), HasSubstr("\"zhang\"")));
+  EXPECT_THROW(read("MaxBlurPooling2D", R"({"padding": "full"})"), ValueError);
+  for (const char* size : {"0", "-1", "[3, 3]", "\"3\"", "2.5"})
+    EXPECT_THROW(read("BlurPooling2D", fmt::format(R"({{"filter_size": {}}})", size)), FormatError) << size;
+}
+
 TEST(LayerMessages, StridesOfAPoolingBelowOne) {
   for (const Size2 strides : {Size2(-1), Size2(0), Size2(-1, -1), Size2(0, 0), Size2(1, -1)})
     EXPECT_THAT(message_of<ValueError>([&] { MaxPooling2D({2, 2}, {.strides = strides}); }), HasSubstr("strides is ("));
@@ -241,6 +271,13 @@ TEST(LayerMessages, NameTheLayer) {
               }),
               ::testing::Eq("[zero_padding2d 'z'] padding is ((1, -2), (3, 4)); each of the four numbers must lie in 0 ... 2147483648"));
   EXPECT_THROW(ZeroPadding2D(INT64_MAX), ValueError);
+  for (const std::int64_t filter_size : {-1, 0, 1, 8})
+    EXPECT_THAT(message_of<ValueError>([&] { BlurPooling2D(filter_size, {.name = "b"}); }),
+                ::testing::Eq(fmt::format("[blur_pooling2d 'b'] filter_size is {}; it must be 2 to 7", filter_size)));
+  EXPECT_THAT(message_of<ValueError>([] { BlurPooling2D(3, {.strides = {1, 0}}); }), HasSubstr("strides is (1, 0)"));
+  EXPECT_THAT(message_of<ValueError>([] { MaxBlurPooling2D(2, {.filter_size = 9, .name = "m"}); }),
+              HasSubstr("[max_blur_pooling2d 'm'] filter_size is 9"));
+  EXPECT_THAT(message_of<ValueError>([] { MaxBlurPooling2D({0, 2}); }), HasSubstr("pool_size is (0, 2)"));
   EXPECT_THAT(message_of<ShapeError>([] { ZeroPadding2D().compute_output_shape({4}); }), HasSubstr("[zero_padding2d]"));
 }
 

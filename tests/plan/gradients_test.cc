@@ -83,6 +83,15 @@ TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
   check_layer(Conv2D(2, 3, {.padding = "full", .dilation_rate = {1, 2}}), {3, 4, 2});
   check_layer(MaxPooling2D(3, {.strides = 2, .padding = "circular"}), {6, 4, 2});
   check_layer(AveragePooling2D({2, 3}, {.strides = 1, .padding = "circular"}), {4, 5, 3});
+  check_layer(BlurPooling2D(), {6, 5, 2});
+  check_layer(BlurPooling2D(3, {.border = "replicate"}), {5, 4, 3});
+  check_layer(BlurPooling2D(5, {.strides = {1, 3}, .border = "circular"}), {4, 6, 2});
+  check_layer(BlurPooling2D(7, {.border = "zero"}), {2, 3, 2});
+  check_layer(BlurPooling2D(6, {.strides = 3, .pads = "timm"}), {6, 7, 1});
+  check_layer(BlurPooling2D(2, {.border = "zero", .pads = "kornia"}), {4, 5, 2});
+  check_layer(MaxBlurPooling2D(), {7, 6, 2});
+  check_layer(MaxBlurPooling2D({3, 2}, {.filter_size = 3, .strides = 2, .padding = "circular", .border = "circular"}), {6, 4, 2});
+  check_layer(MaxBlurPooling2D(3, {.filter_size = 5, .padding = "same", .border = "zero"}), {5, 7, 2});
   check_layer(ZeroPadding2D({{1, 2}, {0, 3}}), {4, 3, 2});
   check_layer(ZeroPadding2D(0), {2, 2, 2});
   check_layer(GlobalMaxPooling2D(), {4, 4, 3});
@@ -236,9 +245,11 @@ void check_threads(const graph::Graph& graph) {
 // Every padding that is an op of its own.
 graph::Graph padded_net() {
   graph::Graph graph("net");
-  for (const Layer& layer : std::vector<Layer>{ZeroPadding2D({{1, 0}, {2, 1}}), Conv2D(4, 3, {.padding = "circular", .activation = "relu"}),
-                                               MaxPooling2D(3, {.strides = 2, .padding = "circular"}), Conv2D(6, 3, {.padding = "full"}),
-                                               AveragePooling2D(3, {.strides = 1, .padding = "circular"}), Flatten(), Dense(5)})
+  for (const Layer& layer :
+       std::vector<Layer>{ZeroPadding2D({{1, 0}, {2, 1}}), Conv2D(4, 3, {.padding = "circular", .activation = "relu"}),
+                          MaxPooling2D(3, {.strides = 2, .padding = "circular"}), Conv2D(6, 3, {.padding = "full"}),
+                          MaxBlurPooling2D(2, {.filter_size = 3}), AveragePooling2D(3, {.strides = 1, .padding = "circular"}),
+                          BlurPooling2D(4, {.strides = 1, .border = "circular"}), Flatten(), Dense(5)})
     graph.append(layer.description(), 11);
   graph.build({13, 11, 2}, 11);
   return graph;
@@ -289,6 +300,8 @@ TEST(Trim, LeavesOutWhatNobodyReads) {
       {Conv2D(2, 3), Conv2D(3, 2, {.dilation_rate = 2}), MaxPooling2D({3, 2}, {.strides = {2, 3}, .padding = "same"}),
        Conv2D(2, 2, {.strides = 3}), Flatten()},
       {ZeroPadding2D({{2, 3}, {1, 4}}), Conv2D(3, 3), MaxPooling2D(4), Conv2D(2, 3, {.padding = "full"}), MaxPooling2D(4), Flatten()},
+      {Conv2D(3, 3), BlurPooling2D(3, {.border = "zero"}), MaxPooling2D(4), BlurPooling2D(2, {.border = "zero", .pads = "kornia"}),
+       Flatten()},
       {MaxPooling2D(2), AveragePooling2D(2), Activation("tanh"), MaxPooling2D(2), Flatten()}};
   for (const std::vector<Layer>& layers : nets)
     for (const Shape& image : {Shape{21, 22, 2}, Shape{23, 25, 2}}) {

@@ -1,0 +1,32 @@
+// The binomial blur in two passes (Highway).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/cpu.h"
+#include "kernels/blur/blur.h"
+
+namespace linn::kernels::blur {
+
+/// Down the columns, then along the rows: within window_height + window_width roundings of the sum of magnitudes, summed in the same order
+/// at every pixel.
+struct Separable {
+  static constexpr std::string_view name = "separable";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const BlurForward::Problem&) { return true; }
+  static std::int64_t scratch(const BlurForward::Problem& problem, std::int64_t images);
+  static void run(const BlurForward::Problem& problem, const BlurForward::Args<float>& args);
+};
+
+struct SeparableGradient {
+  static constexpr std::string_view name = "separable";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const BlurInputGradient::Problem&) { return true; }
+  static std::int64_t scratch(const BlurInputGradient::Problem& problem, std::int64_t images);
+  static void run(const BlurInputGradient::Problem& problem, const BlurInputGradient::Args<float>& args);
+};
+
+}  // namespace linn::kernels::blur
