@@ -115,7 +115,7 @@ std::string border_note(const shift::Border& border, const Shape& input) {
 
 void print(const Common& common, const shift::Sweep& sweep, const shift::Blame* blame) {
   if (common.json()) return;
-  say(common, "\n{}\n\n{}\n{}", shift::wrapped(shift::verdict(sweep), 110), shift::table_by_radius(sweep), shift::table_of_measures(sweep));
+  say(common, "\n{}\n{}\n{}", shift::wrapped(shift::verdict(sweep), 110), shift::table_by_radius(sweep), shift::table_of_measures(sweep));
   if (blame == nullptr) return;
   say(common, "\nwhere it comes from\n");
   for (const std::string& text : blame->text) say(common, "{}", shift::wrapped(text, 110, "   "));

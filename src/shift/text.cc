@@ -14,10 +14,12 @@ std::string stride_text(Size2 stride) {
   return stride.height == stride.width ? fmt::format("{}", stride.height) : fmt::format("{} x {}", stride.height, stride.width);
 }
 
+constexpr double rounding = 5e-5;  // errors below come from sums in another order
+
 // "12.3 %", and "0 %" for what only rounding left.
 std::string error_text(double error) {
   if (std::isnan(error)) return "-";
-  return error < 5e-5 ? "0 %" : percent(error) + " %";
+  return error < rounding ? "0 %" : percent(error) + " %";
 }
 
 std::string interval_text(const Estimate& estimate, bool share) {
@@ -53,13 +55,17 @@ std::string words_on_trunk(const Blame& blame) {
   const LayerError& trunk = blame.layers[*blame.trunk];
   std::string text = fmt::format("The last map ({}, {} x {}, on {} image{})", trunk.name, trunk.size.height, trunk.size.width, blame.images,
                                  blame.images == 1 ? "" : "s");
-  if (std::isnan(trunk.aligned)) {
-    text += fmt::format(" could not be followed to a multiple of S, as images moved by {} pixels only;", blame.radius);
-  } else {
-    text += fmt::format(" moves with the image{} up to {} of its size", shrinks(blame) ? " at multiples of S" : "", error_text(trunk.aligned));
-    if (!std::isnan(trunk.aligned_inside)) text += fmt::format(", away from the border up to {}: the difference is the border's", error_text(trunk.aligned_inside));
-    text += shrinks(blame) ? ";" : ".";
-  }
+  const char* where = shrinks(blame) ? " at multiples of S" : "";
+  const char* end = shrinks(blame) ? ";" : ".";
+  if (std::isnan(trunk.aligned))
+    text += fmt::format(" could not be followed to a multiple of S, as images moved by {} pixels only{}", blame.radius, end);
+  else if (trunk.aligned < rounding)
+    text += fmt::format(" moves with the image exactly{}: its border does nothing{}", where, end);
+  else if (std::isnan(trunk.aligned_inside))
+    text += fmt::format(" moves with the image{} but for {} of its size{}", where, error_text(trunk.aligned), end);
+  else
+    text += fmt::format(" moves with the image{} but for {} of its size, away from the border but for {}: the border makes the difference{}", where,
+                        error_text(trunk.aligned), error_text(trunk.aligned_inside), end);
   if (shrinks(blame)) text += fmt::format(" at other shifts it is off by {} even where it fits best: that is subsampling.", error_text(trunk.misaligned));
   return text;
 }
@@ -144,7 +150,7 @@ std::string table_by_radius(const Sweep& sweep) {
   std::vector<Column> table = {{"r", {}}};
   if (sweep.labelled()) table.insert(table.end(), {{"mean\naccuracy", {}}, {"right\neverywhere", {}}});
   table.insert(table.end(), {{"same class\n(pairs)", {}}, {"class changes\nsomewhere", {}}, {"no ink\nlost", {}}});
-  if (sweep.labelled()) table.push_back({"of those right\neverywhere", {}});
+  if (sweep.labelled()) table.push_back({"no ink lost,\nright everywhere", {}});
   for (std::int64_t r = 0; r <= sweep.radius(); ++r) {
     const Measures found = sweep.measures(r);
     std::vector<std::string> row = {fmt::format("{}", r)};
