@@ -14,7 +14,6 @@
 
 #include "core/cpu.h"
 #include "core/did_you_mean.h"
-#include "data/dataset.h"
 #include "io/file.h"
 #include "io/text.h"
 #include "linn/error.h"
@@ -181,10 +180,11 @@ Tensor first_rows(const Tensor& tensor, std::int64_t limit) {
   return limit > 0 && limit < tensor.shape()[0] ? tensor.rows(0, limit) : tensor;
 }
 
-Images load_test_images(const std::string& option, std::int64_t limit) {
-  const data::Dataset set = data::load_dataset(data_path(option));
-  if (set.x_test.defined()) return {first_rows(set.x_test, limit), first_rows(set.y_test, limit), "test", set.test_where};
-  return {first_rows(set.x_train, limit), first_rows(set.y_train, limit), "training", set.train_where};
+Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels) {
+  const data::Dataset set = data::load_dataset(data_path(option), labels);
+  const auto first = [&](const Tensor& tensor) { return tensor.defined() ? first_rows(tensor, limit) : tensor; };
+  if (set.x_test.defined()) return {first(set.x_test), first(set.y_test), "test", set.test_where};
+  return {first(set.x_train), first(set.y_train), "training", set.train_where};
 }
 
 Shape image_shape(const Tensor& images) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "data/dataset.h"
 #include "io/json.h"
 #include "linn/error.h"
 #include "linn/model.h"
@@ -151,8 +152,9 @@ auto about(const std::string& where, Work&& work) {
 }
 /// --data, else LINN_DATA (a file, or a folder with mnist.npz), else data/mnist.npz.
 std::string data_path(const std::string& option);
-/// The test images, or the training images where there are no others; the first `limit` of them unless it is 0.
-Images load_test_images(const std::string& option, std::int64_t limit);
+/// The test images, or the training images where there are no others; the first `limit` of them unless it is 0. Where labels are
+/// optional and there are none, y is undefined.
+Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels = data::Labels::needed);
 Tensor first_rows(const Tensor& tensor, std::int64_t limit);
 /// (height, width, channels) of images (n, height, width) or (n, height, width, channels). ShapeError for others.
 Shape image_shape(const Tensor& images);

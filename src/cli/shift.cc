@@ -2,15 +2,18 @@
 #include "linn/shift.h"
 
 #include <chrono>
-#include <cmath>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "cli/command.h"
 #include "core/terminal.h"
+#include "data/dataset.h"
+#include "io/file.h"
 #include "io/png.h"
-#include "linn/error.h"
 #include "shift/charts.h"
+#include "shift/tables.h"
+#include "shift/text.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -23,101 +26,166 @@ struct Options {
   std::string scale;
   std::string border;
   std::string picture;
+  std::string csv;
+  std::string report;
+  std::string protocol;
   std::string accuracy = "fast";
   std::int64_t radius = 4;
   std::int64_t batch_size = 256;
   std::int64_t limit = 0;
+  std::uint64_t seed = 0;
+  std::int64_t passes = 0;
+  bool no_explanation = false;
   std::string precision = "float32";
 };
 
-void print(const Common& common, const shift::Sweep& sweep) {
-  say(common, "\nwithin r pixels, in %\n   r     mean  worst case  no ink lost  worst case of those\n");
-  for (std::int64_t r = 0; r <= sweep.radius(); ++r) {
-    const double of_uncut = sweep.worst_case_accuracy_of_uncut(r);
-    say(common, "{:>4} {:>8} {:>11} {:>12} {:>20}\n", r, shift::percent(sweep.mean_accuracy(r), 2),
-        shift::percent(sweep.worst_case_accuracy(r), 2), shift::percent(sweep.uncut_share(r), 2),
-        std::isnan(of_uncut) ? "-" : shift::percent(of_uncut, 2));
-  }
-  say(common, "worst case: right at every shift within r. no ink lost: no pixel other than zero leaves the frame.\n");
-  if (sweep.radius() > 10) return;
-  say(common, "\naccuracy by shift, in % (rows: pixels down, columns: pixels to the right)\n     ");
-  for (std::int64_t dx = -sweep.radius(); dx <= sweep.radius(); ++dx) say(common, "{:>6}", dx);
-  for (std::int64_t dy = -sweep.radius(); dy <= sweep.radius(); ++dy) {
-    say(common, "\n{:>4} ", dy);
-    for (std::int64_t dx = -sweep.radius(); dx <= sweep.radius(); ++dx) say(common, "{:>6}", shift::percent(sweep.accuracy(dy, dx)));
-  }
-  say(common, "\n");
-}
+// What both kinds of measurement begin with.
+struct Input {
+  Sequential model;
+  Images images;
+  Accuracy accuracy;
+  double scale = 1;
+};
 
-io::Json event(const shift::Sweep& sweep) {
-  io::Json by_radius = io::Json::array();
-  for (std::int64_t r = 0; r <= sweep.radius(); ++r)
-    by_radius.push_back({{"r", r},
-                         {"mean", sweep.mean_accuracy(r)},
-                         {"worst_case", sweep.worst_case_accuracy(r)},
-                         {"uncut", sweep.uncut_share(r)},
-                         {"worst_case_of_uncut", number(sweep.worst_case_accuracy_of_uncut(r))}});
-  io::Json map = io::Json::array();
-  for (std::int64_t dy = -sweep.radius(); dy <= sweep.radius(); ++dy) {
-    io::Json row = io::Json::array();
-    for (std::int64_t dx = -sweep.radius(); dx <= sweep.radius(); ++dx) row.push_back(sweep.accuracy(dy, dx));
-    map.push_back(row);
-  }
-  return {{"event", "shift"}, {"images", sweep.images()}, {"radius", sweep.radius()}, {"within", by_radius}, {"map", map}};
-}
-
-// A name on the command line.
-std::optional<shift::Border> border_named(const std::string& name) {
-  if (name.empty()) return std::nullopt;
-  return named("--", [&] { return shift::Border(name); });
-}
-
-int run(const Options& options) {
+Input open(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  const std::optional<shift::Border> wanted = border_named(options.border);
   Sequential model = load_model(options.model);
   model.set_dtype_policy(policy);
-  const Images images = load_test_images(options.data, options.limit);
-  const Shape image = image_shape(images.x);
-  const Shape input = model.input_shape();
-  const bool room = input.rank() == 3 && (input[0] > image[0] || input[1] > image[1]);
-  const shift::Border border = wanted ? *wanted : room ? shift::Border("canvas") : shift::Border("zero");
+  Images images = load_test_images(options.data, options.limit, data::Labels::optional);
   const double scale = input_scale(model, images.x, options.scale);
-  const std::int64_t side = 2 * options.radius + 1;
+  const Shape image = image_shape(images.x);
   say(options.common, "{} {} images of {} x {} from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, image[0], image[1],
       data_path(options.data), scale_note(images.x, scale));
-  say(options.common, "{} shifts, border {}: the digits move {}\n", thousands(side * side), border.name(),
-      border.kind() == shift::Border::zero ? "inside their frame, what leaves it is cut off"
-                                           : fmt::format("on a canvas of {} x {}", input[0], input[1]));
+  if (!images.y.defined()) say(options.common, "no labels came with them: consistency and changes are measured, accuracy cannot be\n");
+  return {std::move(model), std::move(images), accuracy, scale};
+}
+
+// Written before anything is computed where a file cannot be: an hour's sweep must not end there.
+void check_writable(const std::string& path) {
+  if (!path.empty()) const io::AtomicFile file{path};
+}
+
+// A bar on a terminal.
+class Progress {
+ public:
+  Progress(const Common& common, std::int64_t all, const char* what)
+      : all_(all), show_(!common.json() && core::is_terminal(stdout)), bar_(stdout, train::style_of(stdout), all, what) {}
+
+  bool update(std::int64_t done) {
+    if (show_) bar_.update(done, seconds(), {});
+    return true;
+  }
+  double finish() {
+    const double all = seconds();
+    if (show_) bar_.finish(all_, all, all, {});
+    return all;
+  }
+
+ private:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+
+  std::int64_t all_;
+  bool show_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  train::ProgressBar bar_;
+};
+
+// --border, else what fits images and model.
+shift::Border border_of(const Options& options, const Input& input) {
+  if (!options.border.empty()) return named("--", [&] { return shift::Border(options.border); });
+  const Shape image = image_shape(input.images.x);
+  const Shape wanted = input.model.input_shape();
+  if (wanted.rank() != 3) return "zero";
+  if (image[0] > wanted[0] || image[1] > wanted[1]) return "crop";
+  return wanted[0] > image[0] || wanted[1] > image[1] ? shift::Border("canvas") : shift::Border("zero");
+}
+
+std::string border_note(const shift::Border& border, const Shape& input) {
+  const std::string size = fmt::format("{} x {}", input[0], input[1]);
+  switch (border.kind()) {
+    case shift::Border::canvas: return "they move on a canvas of " + size;
+    case shift::Border::circular: return "what leaves the frame of " + size + " at one edge comes in at the other";
+    case shift::Border::crop: return "a window of " + size + " moves over them";
+    case shift::Border::zero: break;
+  }
+  return "they move inside their frame, what leaves it is cut off";
+}
+
+void print(const Common& common, const shift::Sweep& sweep, const shift::Blame* blame) {
+  if (common.json()) return;
+  say(common, "\n{}\n{}\n{}", shift::wrapped(shift::verdict(sweep), 110), shift::table_by_radius(sweep), shift::table_of_measures(sweep));
+  if (blame == nullptr) return;
+  say(common, "\nwhere it comes from\n");
+  for (const std::string& text : blame->text) say(common, "{}", shift::wrapped(text, 110, "   "));
+}
+
+int run_sweep(const Options& options) {
+  for (const std::string& path : {options.picture, options.csv, options.report}) check_writable(path);
+  const Input input = open(options);
+  const shift::Border border = border_of(options, input);
+  const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
+  say(options.common, "{} shifts, border {}: {}\n", thousands(shifts), border.name(), border_note(border, input.model.input_shape()));
   std::fflush(stdout);
 
-  const auto begin = std::chrono::steady_clock::now();
-  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
-  train::ProgressBar bar(stdout, train::style_of(stdout), side * side, "shift");
-  const bool show = !options.common.json() && core::is_terminal(stdout);
-  const auto progress = [&](std::int64_t done, std::int64_t) {
-    if (show) bar.update(done, seconds(), {});
-    return true;
-  };
-  const shift::Sweep sweep = about(images.where, [&] {
-    return shift::sweep(
-        model, images.x, images.y,
-        {.radius = options.radius, .border = border, .batch_size = options.batch_size, .progress = progress, .input_scale = scale, .accuracy = accuracy});
+  Progress progress(options.common, shifts, "shift");
+  const shift::Sweep sweep = about(input.images.where, [&] {
+    return shift::sweep(input.model, input.images.x, input.images.y,
+                        {.radius = options.radius,
+                         .border = border,
+                         .batch_size = options.batch_size,
+                         .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); },
+                         .input_scale = input.scale,
+                         .accuracy = input.accuracy});
   });
-  if (show) bar.finish(side * side, seconds(), seconds(), {});
-  print(options.common, sweep);
-  if (!options.picture.empty()) {
-    io::write_png(options.picture, shift::shift_maps({{options.model, &sweep}}).image());
-    say(options.common, "\nthe map as a picture: {}\n", options.picture);
-  }
-  io::Json result = event(sweep);
+  const double seconds = progress.finish();
+  std::optional<shift::Blame> blame;
+  if (!options.no_explanation)
+    blame = shift::blame(input.model, input.images.x, sweep, {.border = border, .input_scale = input.scale, .accuracy = input.accuracy});
+  print(options.common, sweep, blame ? &*blame : nullptr);
+
+  if (!options.picture.empty()) io::write_png(options.picture, shift::heat_maps(options.model, shift::maps_of(sweep)).image());
+  if (!options.csv.empty()) shift::write_csv(options.csv, sweep);
+  if (!options.report.empty())
+    shift::write_report(options.report, sweep, blame ? &*blame : nullptr, input.model, input.images.x,
+                        {.model = options.model, .data = data_path(options.data), .border = border});
+  std::string written;
+  for (const std::string& path : {options.picture, options.csv, options.report})
+    if (!path.empty()) written += (written.empty() ? "" : ", ") + path;
+  say(options.common, "\n{}\n", written.empty() ? "--report FILE.html writes a page with maps, every measure and digits to slide." : "written: " + written);
+
+  io::Json result = {{"event", "shift"}};
+  result.update(shift::to_json(sweep));
+  result["explanation"] = blame ? shift::to_json(*blame) : io::Json(nullptr);
   result["border"] = border.name();
-  result["input_scale"] = scale;
+  result["input_scale"] = input.scale;
   result["precision"] = options.precision;
-  result["seconds"] = seconds();
+  result["seconds"] = seconds;
   emit(options.common, result);
+  return exit_ok;
+}
+
+int run_protocol(const Options& options) {
+  const shift::Protocol protocol = named("--", [&] { return shift::Protocol(options.protocol); });
+  const Input input = open(options);
+  Progress progress(options.common, options.passes > 0 ? options.passes : protocol.kind() == shift::Protocol::zhang ? 5 : 1, "pass");
+  const shift::ProtocolResult result = about(input.images.where, [&] {
+    return shift::protocol(input.model, input.images.x, protocol,
+                           {.seed = options.seed,
+                            .passes = options.passes,
+                            .input_scale = input.scale,
+                            .accuracy = input.accuracy,
+                            .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); }});
+  });
+  const double seconds = progress.finish();
+  if (!options.common.json()) say(options.common, "\n{}", shift::wrapped(shift::words_of(result, protocol), 110));
+  io::Json event = {{"event", "shift_protocol"}, {"protocol", protocol.name()}, {"images", input.images.x.shape()[0]}, {"seed", options.seed}};
+  event.update(shift::to_json(result));
+  event["input_scale"] = input.scale;
+  event["precision"] = options.precision;
+  event["seconds"] = seconds;
+  emit(options.common, event);
   return exit_ok;
 }
 
@@ -125,29 +193,41 @@ int run(const Options& options) {
 
 Action add_shift(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.description("Move every test image to every place within a radius and count what a saved model still gets right.");
+  app.description("Move every test image to every place within a radius: what a saved model still gets right, and where the errors come from.");
   add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
-  add_whole(app, "--radius", options->radius, 0, 4096, "all shifts of up to N pixels down, up, left and right")
-      ->type_name("N")
-      ->default_str(fmt::format("{}", options->radius));
-  add_text(
-      app, "--border", options->border,
-      "zero: images move inside their frame, what leaves is cut off; canvas: they move on a frame as large as the model's input [canvas "
-      "where that is larger than the images]")
-      ->type_name("NAME");
-  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
-  add_whole(app, "--limit", options->limit, 0, largest, "the first N images only")->type_name("N");
-  add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
-      ->type_name("N")
-      ->default_str(fmt::format("{}", options->batch_size));
+  CLI::Option* radius = add_whole(app, "--radius", options->radius, 0, 4096, "all shifts of up to N pixels down, up, left and right")
+                            ->type_name("N")
+                            ->default_str(fmt::format("{}", options->radius));
+  CLI::Option* border = add_text(app, "--border", options->border,
+                                 "zero: images move inside their frame, what leaves is cut off; canvas: they move on a frame as large as the model's input; circular: "
+                                 "what leaves at one edge comes in at the other; crop: a window of the input's size moves over larger images [what fits]")
+                            ->type_name("NAME");
+  add_text(app, "--data", options->data, "as for `linn train`; here labels may be missing: also one .npy or IDX file [LINN_DATA, or data/mnist.npz]")
+      ->type_name("FILE");
+  add_whole(app, "--limit", options->limit, 1, largest, "the first N images only")->type_name("N");
+  CLI::Option* batch = add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
+                           ->type_name("N")
+                           ->default_str(fmt::format("{}", options->batch_size));
   add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
-  add_text(app, "--picture", options->picture, "write the map of accuracy by shift as a PNG")->type_name("FILE");
+  CLI::Option* report =
+      add_text(app, "--report", options->report, "write an HTML page: maps, every measure, digits that slide until their class changes")->type_name("FILE");
+  CLI::Option* picture = add_text(app, "--picture", options->picture, "write maps by shift as a PNG")->type_name("FILE");
+  CLI::Option* csv = add_text(app, "--csv", options->csv, "write the numbers by shift")->type_name("FILE");
+  CLI::Option* silent = app.add_flag("--no-explanation", options->no_explanation, "leave out where the errors come from");
+  CLI::Option* protocol = add_text(app, "--protocol", options->protocol,
+                                   "instead of all shifts, a published draw: zhang (two crops a batch of 8, 5 passes) or aps (two circular shifts a batch of 256); "
+                                   "docs/shift.md says what is changed for small images")
+                              ->type_name("NAME");
+  CLI::Option* seed = add_whole(app, "--seed", options->seed, 0, largest_seed, "of the protocol's draws")->type_name("N")->default_str("0");
+  CLI::Option* passes = add_whole(app, "--passes", options->passes, 1, largest, "of the protocol [as published]")->type_name("N");
+  for (CLI::Option* option : {radius, border, batch, report, picture, csv, silent}) protocol->excludes(option);
+  for (CLI::Option* option : {seed, passes}) option->needs(protocol);
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);
-  app.footer("Example:\n  linn shift digits --radius 2 --limit 1000 --picture map.png");
-  return [options] { return run(*options); };
+  app.footer("Examples:\n  linn shift digits --radius 2 --limit 1000 --report shift.html\n  linn shift digits --border circular --log json | jq .worst_case_accuracy");
+  return [options] { return options->protocol.empty() ? run_sweep(*options) : run_protocol(*options); };
 }
 
 }  // namespace linn::cli

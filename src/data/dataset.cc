@@ -37,9 +37,7 @@ bool exists(const std::string& path) {
 
 std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-// Checks a pair and puts it into its two places.
-void set_pair(const Tensor& images, const Tensor& labels, const std::string& images_where, const std::string& labels_where,
-              Tensor& x, Tensor& y) {
+void check_images(const Tensor& images, const std::string& images_where) {
   const Shape& shape = images.shape();
   if (shape.rank() < 2)
     throw DataError(
@@ -49,6 +47,13 @@ void set_pair(const Tensor& images, const Tensor& labels, const std::string& ima
     throw DataError(fmt::format("{}: 0 images (shape {}); at least one is needed", images_where, shape.to_string()));
   for (const std::int64_t size : shape)
     if (size == 0) throw DataError(fmt::format("{}: images of size 0 (shape {})", images_where, shape.to_string()));
+}
+
+// Checks a pair and puts it into its two places.
+void set_pair(const Tensor& images, const Tensor& labels, const std::string& images_where, const std::string& labels_where,
+              Tensor& x, Tensor& y) {
+  check_images(images, images_where);
+  const Shape& shape = images.shape();
   const Tensor checked = checked_labels(labels, labels_where);
   if (checked.elements() != shape[0])
     throw DataError(fmt::format("{} images in {}, but {} labels in {}; there must be one label for each image", shape[0],
@@ -72,7 +77,7 @@ void check_misspelt(const Archive& archive, const std::string& path) {
   }
 }
 
-Dataset from_npz(const std::string& path) {
+Dataset from_npz(const std::string& path, Labels wanted) {
   const Archive archive = load_npz(path);
   check_misspelt(archive, path);
   Dataset data;
@@ -80,6 +85,12 @@ Dataset from_npz(const std::string& path) {
   const auto take = [&](const char* images, const char* labels, Tensor& x, Tensor& y) {
     const bool has_images = archive.contains(images);
     const bool has_labels = archive.contains(labels);
+    if (has_images && !has_labels && wanted == Labels::optional) {
+      check_images(archive[images], path + ": " + images);
+      x = archive[images];
+      any = true;
+      return;
+    }
     if (has_images != has_labels)
       throw DataError(fmt::format("{}: has {} but not {}; they come in pairs", path, has_images ? images : labels,
                                   has_images ? labels : images));
@@ -127,6 +138,16 @@ Dataset from_pair(const std::string& images, const std::string& labels) {
   const Tensor y = load_array(labels);
   set_pair(x, y, images, labels, test ? data.x_test : data.x_train, test ? data.y_test : data.y_train);
   (test ? data.test_where : data.train_where) = images + ", " + labels;
+  return data;
+}
+
+Dataset without_labels(const std::string& path) {
+  Dataset data;
+  const bool train = file_name(path).starts_with("train");
+  const Tensor images = load_array(path);
+  check_images(images, path);
+  (train ? data.x_train : data.x_test) = images;
+  (train ? data.train_where : data.test_where) = path;
   return data;
 }
 
@@ -191,7 +212,7 @@ Tensor checked_labels(const Tensor& labels, const std::string& where) {
   return floating ? flat.astype(DType::i64) : flat;
 }
 
-Dataset load_dataset(const std::string& path) {
+Dataset load_dataset(const std::string& path, Labels labels) {
   if (path.empty()) throw ValueError("the name of the data is empty: an .npz file, a directory or \"IMAGES,LABELS\" is expected");
   if (is_directory(path)) return from_directory(path);
   const auto comma = path.find(',');
@@ -205,9 +226,10 @@ Dataset load_dataset(const std::string& path) {
   const std::string_view name = file_name(path);
   if (name.ends_with(".npy") || name.find("-ubyte") != std::string_view::npos) {
     if (!exists(path)) io::read_file(path);  // says why it cannot be opened
+    if (labels == Labels::optional) return without_labels(path);
     throw DataError(fmt::format("{}: holds one array; name images and labels together, \"IMAGES,LABELS\"", path));
   }
-  return from_npz(path);
+  return from_npz(path, labels);
 }
 
 }  // namespace linn::data

@@ -120,60 +120,91 @@ std::string percent(double share, int decimals) {
   return fmt::format("{:.{}f}", std::floor(100 * share * unit + 0.5 + nudge) / unit, decimals);
 }
 
-Picture shift_maps(const std::vector<NamedSweep>& sweeps) {
-  require_sweeps(sweeps);
+namespace {
+
+// Where the maps of a picture stand, and how they are coloured.
+struct MapLayout {
   std::int64_t radius = 0;
+  int cell = 0;
+  int top = 0;
   double least = 1;
+
+  int size() const { return cell * static_cast<int>(2 * radius + 1); }
+};
+
+void draw_cells(Picture& picture, const MapLayout& layout, int left, const Tensor& map) {
+  const std::int64_t own = map.shape()[0] / 2;
+  const auto values = map.values<double>();
+  for (std::int64_t dy = -layout.radius; dy <= layout.radius; ++dy)
+    for (std::int64_t dx = -layout.radius; dx <= layout.radius; ++dx) {
+      const int x = left + static_cast<int>(dx + layout.radius) * layout.cell;
+      const int y = layout.top + static_cast<int>(dy + layout.radius) * layout.cell;
+      if (std::max(std::abs(dy), std::abs(dx)) > own) {
+        picture.fill(x, y, layout.cell, layout.cell, faint);
+        continue;
+      }
+      const double share = values[static_cast<std::size_t>((dy + own) * (2 * own + 1) + dx + own)];
+      const Color color = heat((share - layout.least) / (1 - layout.least));
+      picture.fill(x, y, layout.cell, layout.cell, color);
+      if (layout.cell >= 36)
+        picture.text(x + layout.cell / 2 + 1, y + layout.cell / 2 - 6, fmt::format("{:.0f}", 100 * share), readable_on(color),
+                     share > 0.9949 ? 1 : 2, Align::centre);
+    }
+}
+
+void draw_axes(Picture& picture, const MapLayout& layout, int left) {
+  const std::int64_t labels = label_step(layout.radius, layout.cell);
+  for (std::int64_t d = -layout.radius / labels * labels; d <= layout.radius; d += labels) {
+    const int middle = static_cast<int>(d + layout.radius) * layout.cell + layout.cell / 2;
+    picture.text(left + middle + 1, layout.top + layout.size() + 8, fmt::format("{}", d), grey, 2, Align::centre);
+    picture.text(left - 8, layout.top + middle - 6, fmt::format("{}", d), grey, 2, Align::right);
+  }
+  picture.text(left + layout.size() / 2, layout.top + layout.size() + 34, "pixels to the right", grey, 2, Align::centre);
+}
+
+}  // namespace
+
+Picture heat_maps(const std::string& title, const std::vector<NamedMap>& maps) {
+  if (maps.empty()) throw ValueError("[shift] a picture of no maps was asked for");
+  MapLayout layout;
   std::size_t longest = 0;
-  for (const NamedSweep& named : sweeps) {
-    radius = std::max(radius, named.sweep->radius());
-    const Tensor map = named.sweep->map();
-    for (const double share : map.values<double>()) least = std::min(least, share);
+  for (const NamedMap& named : maps) {
+    layout.radius = std::max(layout.radius, named.map.shape()[0] / 2);
+    for (const double share : named.map.values<double>()) layout.least = std::min(layout.least, share);
     longest = std::max(longest, named.name.size());
   }
-  least = std::min(0.9, std::floor(10 * least) / 10);  // the scale begins at a full ten per cent
+  layout.least = std::min(0.9, std::floor(10 * layout.least) / 10);
+  layout.cell = std::clamp(330 / static_cast<int>(2 * layout.radius + 1), 3, 66);
+  layout.top = margin + 3 * line_height + 14;
 
-  const int side = static_cast<int>(2 * radius + 1);
-  const int cell = std::clamp(330 / side, 3, 66);
-  const int map = cell * side;
   const int axis = 62;
-  const int step = std::max(map, Picture::text_width(std::string(longest, ' '))) + axis + 18;
-  const int top = margin + 3 * line_height + 14;
-  const auto count = static_cast<int>(sweeps.size());
-  const std::string title = "Accuracy when the images move";
+  const int step = std::max(layout.size(), Picture::text_width(std::string(longest, ' '))) + axis + 18;
+  const auto count = static_cast<int>(maps.size());
   const int width = std::max(margin + count * step + 116, 2 * margin + Picture::text_width(title, 3));
-  Picture picture(width, top + map + 84);
+  Picture picture(width, layout.top + layout.size() + 84);
   picture.text(margin, margin, title, ink, 3);
-  const std::int64_t labels = label_step(radius, cell);
   for (int i = 0; i < count; ++i) {
-    const Sweep& sweep = *sweeps[static_cast<std::size_t>(i)].sweep;
     const int left = margin + axis + i * step;
-    picture.text(left, top - line_height, sweeps[static_cast<std::size_t>(i)].name, ink);
-    for (std::int64_t dy = -radius; dy <= radius; ++dy)
-      for (std::int64_t dx = -radius; dx <= radius; ++dx) {
-        const int x = left + static_cast<int>(dx + radius) * cell;
-        const int y = top + static_cast<int>(dy + radius) * cell;
-        if (std::max(std::abs(dy), std::abs(dx)) > sweep.radius()) {
-          picture.fill(x, y, cell, cell, faint);
-          continue;
-        }
-        const double share = sweep.accuracy(dy, dx);
-        const Color color = heat((share - least) / (1 - least));
-        picture.fill(x, y, cell, cell, color);
-        if (cell >= 36)
-          picture.text(x + cell / 2 + 1, y + cell / 2 - 6, fmt::format("{:.0f}", 100 * share), readable_on(color), share > 0.9949 ? 1 : 2,
-                       Align::centre);
-      }
-    for (std::int64_t d = -radius / labels * labels; d <= radius; d += labels) {
-      const int middle = static_cast<int>(d + radius) * cell + cell / 2;
-      picture.text(left + middle + 1, top + map + 8, fmt::format("{}", d), grey, 2, Align::centre);
-      picture.text(left - 8, top + middle - 6, fmt::format("{}", d), grey, 2, Align::right);
-    }
-    picture.text(left + map / 2, top + map + 34, "pixels to the right", grey, 2, Align::centre);
-    if (i == 0) picture.text_upwards(margin - 12, top + map / 2, "pixels down", grey, 2, Align::centre);
+    picture.text(left, layout.top - line_height, maps[static_cast<std::size_t>(i)].name, ink);
+    draw_cells(picture, layout, left, maps[static_cast<std::size_t>(i)].map);
+    draw_axes(picture, layout, left);
   }
-  color_bar(picture, margin + count * step + 6, top, map, least, 1);
+  picture.text_upwards(margin - 12, layout.top + layout.size() / 2, "pixels down", grey, 2, Align::centre);
+  color_bar(picture, margin + count * step + 6, layout.top, layout.size(), layout.least, 1);
   return picture;
+}
+
+std::vector<NamedMap> maps_of(const Sweep& sweep) {
+  std::vector<NamedMap> maps;
+  if (sweep.labelled()) maps.push_back({"right", sweep.map()});
+  maps.push_back({"same class as in place", sweep.unchanged_map()});
+  return maps;
+}
+
+Picture shift_maps(const std::vector<NamedSweep>& sweeps) {
+  std::vector<NamedMap> maps;
+  for (const NamedSweep& named : sweeps) maps.push_back({named.name, named.sweep->map()});
+  return heat_maps("Accuracy when the images move", maps);
 }
 
 Picture accuracy_by_radius(const std::vector<NamedSweep>& sweeps) {

@@ -13,12 +13,25 @@ namespace linn::shift {
 /// "25.5" for 0.2545, rounded half up on the count behind the share: 2,545 of 10,000 are 25.5 %, though the nearest double is less.
 std::string percent(double share, int decimals = 1);
 
+/// Shares over (dy, dx), float64 of shape (2 * radius + 1, 2 * radius + 1).
+struct NamedMap {
+  std::string name;
+  Tensor map;
+};
+
+/// Maps side by side under one colour scale, which is drawn beside them. The scale ends at 100 % and begins at a full ten per cent.
+/// Throws ValueError without maps.
+Picture heat_maps(const std::string& title, const std::vector<NamedMap>& maps);
+
+/// What a sweep's picture shows: accuracy, where there are labels, and the share of unchanged classes.
+std::vector<NamedMap> maps_of(const Sweep& sweep);
+
 struct NamedSweep {
   std::string name;
   const Sweep* sweep;  // not null
 };
 
-/// Accuracy over (dy, dx), one map for each sweep, side by side under one colour scale, which is drawn beside them.
+/// heat_maps of accuracy, one for each sweep.
 /// Throws ValueError without sweeps.
 Picture shift_maps(const std::vector<NamedSweep>& sweeps);
 

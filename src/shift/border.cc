@@ -1,0 +1,234 @@
+#include "shift/border.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include "core/checked.h"
+#include "core/did_you_mean.h"
+#include "core/tensor_visit.h"
+#include "core/worker_pool.h"
+#include "linn/error.h"
+
+namespace linn::shift {
+namespace {
+
+constexpr std::array<std::string_view, 4> border_names = {"zero", "canvas", "circular", "crop"};
+constexpr std::array<std::string_view, 2> protocol_names = {"zhang", "aps"};
+
+std::uint8_t name_among(const char* what, const std::string& name, std::span<const std::string_view> known) {
+  const auto found = std::find(known.begin(), known.end(), name);
+  if (found != known.end()) return static_cast<std::uint8_t>(found - known.begin());
+  std::string list;
+  for (std::size_t i = 0; i < known.size(); ++i) list += fmt::format("{}\"{}\"", i == 0 ? "" : i + 1 < known.size() ? ", " : " and ", known[i]);
+  throw ValueError(fmt::format("{} \"{}\" came; {} are allowed{}", what, name, list, core::did_you_mean(name, known)));
+}
+
+// A frame of pixels in memory.
+struct Grid {
+  std::int64_t height, width;
+  std::size_t pixel;
+
+  std::size_t at(std::int64_t row, std::int64_t column) const { return static_cast<std::size_t>(row * width + column) * pixel; }
+  std::size_t bytes() const { return at(height, 0); }
+};
+
+// Copies the part of `src` that lies inside `dst` when its upper left corner is put at (top, left) there.
+void place(const std::byte* src, const Grid& from, std::byte* dst, const Grid& to, std::int64_t top, std::int64_t left) {
+  const std::int64_t first = std::max<std::int64_t>(0, -left);
+  const std::int64_t last = std::min(from.width, to.width - left);
+  if (first >= last) return;
+  for (std::int64_t row = std::max<std::int64_t>(0, -top); row < std::min(from.height, to.height - top); ++row)
+    std::memcpy(dst + to.at(row + top, first + left), src + from.at(row, first), static_cast<std::size_t>(last - first) * from.pixel);
+}
+
+std::int64_t wrapped(std::int64_t at, std::int64_t size) { return ((at % size) + size) % size; }
+
+void roll(const std::byte* src, std::byte* dst, const Grid& grid, Step shift) {
+  if (grid.bytes() == 0) return;
+  const std::int64_t left = wrapped(shift.dx, grid.width);  // where column 0 goes
+  for (std::int64_t row = 0; row < grid.height; ++row) {
+    const std::int64_t to = wrapped(row + wrapped(shift.dy, grid.height), grid.height);
+    std::memcpy(dst + grid.at(to, left), src + grid.at(row, 0), static_cast<std::size_t>(grid.width - left) * grid.pixel);
+    std::memcpy(dst + grid.at(to, 0), src + grid.at(row, grid.width - left), static_cast<std::size_t>(left) * grid.pixel);
+  }
+}
+
+Tensor framed(const Tensor& images, std::int64_t count, std::int64_t height, std::int64_t width) {
+  const Shape& shape = images.shape();
+  return Tensor(shape.rank() == 4 ? Shape{count, height, width, shape[3]} : Shape{count, height, width}, images.dtype());
+}
+
+// All images, each put at (top, left) of a frame of its own.
+Tensor placed(const Tensor& images, std::int64_t height, std::int64_t width, std::int64_t top, std::int64_t left) {
+  const Frames from = frames(images);
+  const Grid src_grid{from.height, from.width, from.pixel};
+  const Grid dst_grid{height, width, from.pixel};
+  Tensor moved = framed(images, from.images, height, width);
+  const auto* src = static_cast<const std::byte*>(images.raw());
+  auto* dst = static_cast<std::byte*>(moved.raw());
+  for (std::int64_t i = 0; i < from.images; ++i, src += src_grid.bytes(), dst += dst_grid.bytes()) place(src, src_grid, dst, dst_grid, top, left);
+  return moved;
+}
+
+bool is_zero(float value) { return value == 0; }
+bool is_zero(double value) { return value == 0; }
+bool is_zero(bfloat16 value) { return (value.bits & 0x7fffU) == 0; }
+template <std::integral T>
+bool is_zero(T value) {
+  return value == 0;
+}
+
+// For each image the least distance of ink from the edges of a height x width frame in which its corner stands at (top, left), -1 for
+// ink outside; max(height, width) without ink.
+std::vector<std::int64_t> room_within(const Tensor& images, std::int64_t height, std::int64_t width, Step corner) {
+  const Frames from = frames(images);
+  std::vector<std::int64_t> room(static_cast<std::size_t>(from.images), std::max(height, width));
+  core::visit(images, [&](const auto values) {
+    const auto* value = values.data();
+    for (std::int64_t& least : room)
+      for (std::int64_t y = corner.dy; y < corner.dy + from.height; ++y)
+        for (std::int64_t x = corner.dx; x < corner.dx + from.width; ++x) {
+          const std::int64_t edge = std::max<std::int64_t>(-1, std::min({y, height - 1 - y, x, width - 1 - x}));
+          for (std::int64_t c = 0; c < from.channels; ++c)
+            if (!is_zero(*value++)) least = std::min(least, edge);
+        }
+  });
+  return room;
+}
+
+void check_size(const Frames& from, const Border& border, const Shape& input) {
+  const bool larger = from.height > input[0] || from.width > input[1];
+  const bool smaller = from.height < input[0] || from.width < input[1];
+  const auto refuse = [&](const char* way_out) {
+    throw ShapeError(fmt::format("[shift] images of {} x {} pixels came, the model takes {}, border \"{}\"; {}", from.height, from.width,
+                                 input.to_string(), border.name(), way_out));
+  };
+  switch (border.kind()) {
+    case Border::zero:
+      if (larger) refuse("border \"crop\" moves a window over larger images");
+      if (smaller) refuse("border \"canvas\" lays smaller images onto a larger input");
+      break;
+    case Border::canvas:
+    case Border::circular:
+      if (larger) refuse("images do not fit the frame; border \"crop\" moves a window over larger images");
+      break;
+    case Border::crop:
+      if (smaller) refuse("a window is no larger than what it is moved over; border \"canvas\" lays smaller images onto a larger input");
+      break;
+  }
+}
+
+void check_radius(std::int64_t radius, const Frames& from, const Border& border, const Shape& input) {
+  const std::int64_t most = most_radius(from, border, input);
+  if (radius >= 0 && radius <= most) return;
+  const char* why = "what moves further has left the frame";
+  if (border.kind() == Border::circular) why = "further shifts come round to nearer ones";
+  if (border.kind() == Border::crop)
+    why = "further on the window would leave the image; larger images allow more, and border \"zero\" or \"canvas\" need no margin";
+  throw ValueError(fmt::format("[shift] radius {} came; 0 to {} is allowed for images of {} x {} pixels, an input of {} x {} and border \"{}\": {}",
+                               radius, most, from.height, from.width, input[0], input[1], border.name(), why));
+}
+
+}  // namespace
+
+Border::Border(const std::string& name) : kind_(static_cast<Kind>(name_among("border", name, border_names))) {}
+std::string_view Border::name() const { return border_names[kind_]; }
+
+Protocol::Protocol(const std::string& name) : kind_(static_cast<Kind>(name_among("protocol", name, protocol_names))) {}
+
+Frames frames(const Tensor& images) {
+  const Shape& shape = images.shape();
+  if (!images.defined() || (shape.rank() != 3 && shape.rank() != 4))
+    throw ShapeError(fmt::format("[shift] images of shape {} came; (n, height, width) or (n, height, width, channels) is allowed",
+                                 images.defined() ? shape.to_string() : "(nothing)"));
+  const std::int64_t channels = shape.rank() == 4 ? shape[3] : 1;
+  return {shape[0], shape[1], shape[2], channels, static_cast<std::size_t>(channels) * size_of(images.dtype())};
+}
+
+std::int64_t most_radius(const Frames& from, const Border& border, const Shape& input) {
+  std::int64_t most = std::min(input[0], input[1]) - 1;
+  if (border.kind() == Border::circular) most = std::min(input[0], input[1]) / 2;
+  if (border.kind() == Border::crop) most = std::min(from.height - input[0], from.width - input[1]) / 2;
+  return std::min(most, largest_radius);
+}
+
+Tensor shifted(const Tensor& images, std::int64_t dy, std::int64_t dx) {
+  const Frames from = frames(images);
+  // Beyond its own size an image is gone; the bounds keep sums of coordinates small.
+  return placed(images, from.height, from.width, std::clamp(dy, -from.height, from.height), std::clamp(dx, -from.width, from.width));
+}
+
+Tensor rolled(const Tensor& images, std::int64_t dy, std::int64_t dx) {
+  const Frames from = frames(images);
+  const Grid grid{from.height, from.width, from.pixel};
+  Tensor moved = framed(images, from.images, from.height, from.width);
+  const auto* src = static_cast<const std::byte*>(images.raw());
+  auto* dst = static_cast<std::byte*>(moved.raw());
+  for (std::int64_t i = 0; i < from.images; ++i, src += grid.bytes(), dst += grid.bytes()) roll(src, dst, grid, {dy, dx});
+  return moved;
+}
+
+Tensor centred(const Tensor& images, std::int64_t height, std::int64_t width) {
+  const Frames from = frames(images);
+  return placed(images, height, width, (height - from.height) / 2, (width - from.width) / 2);
+}
+
+Tensor on_canvas(const Tensor& images, std::int64_t height, std::int64_t width) {
+  const Frames from = frames(images);
+  if (height < from.height || width < from.width)
+    throw ShapeError(
+        fmt::format("[shift] images of {} x {} pixels do not fit a canvas of {} x {}", from.height, from.width, height, width));
+  return centred(images, height, width);
+}
+
+std::vector<std::int64_t> room_to_move(const Tensor& images) {
+  const Frames from = frames(images);
+  return room_within(images, from.height, from.width, {});
+}
+
+Scene::Scene(const Tensor& images, Border border, const Shape& input, std::int64_t radius)
+    : images_(images), from_(frames(images)), height_(input[0]), width_(input[1]), circular_(border.kind() == Border::circular) {
+  if (from_.images == 0) throw DataError("[shift] no images came; at least one is needed");
+  if (from_.channels != input[2])
+    throw ShapeError(fmt::format("[shift] images with {} channel{} came, the model takes {}", from_.channels, from_.channels == 1 ? "" : "s",
+                                 input.to_string()));
+  check_size(from_, border, input);
+  check_radius(radius, from_, border, input);
+  if (circular_ && (from_.height != height_ || from_.width != width_)) {
+    images_ = on_canvas(images, height_, width_);
+    from_ = frames(images_);
+  }
+  top_ = (height_ - from_.height) / 2;  // negative for a window, of which an odd rest lies below
+  left_ = (width_ - from_.width) / 2;
+}
+
+Tensor Scene::buffer(std::int64_t images) const { return framed(images_, images, height_, width_); }
+
+void Scene::view_one(const std::byte* src, std::byte* dst, Step shift) const {
+  const Grid frame{height_, width_, from_.pixel};
+  if (circular_) return roll(src, dst, frame, shift);
+  std::memset(dst, 0, frame.bytes());
+  place(src, {from_.height, from_.width, from_.pixel}, dst, frame, top_ + shift.dy, left_ + shift.dx);
+}
+
+void Scene::view(std::int64_t first, std::int64_t last, Step shift, Tensor& to) const {
+  constexpr std::int64_t group = 64;  // images that a worker moves at a time
+  const auto* src = static_cast<const std::byte*>(images_.raw());
+  auto* dst = static_cast<std::byte*>(to.raw());
+  const std::size_t src_bytes = static_cast<std::size_t>(from_.height * from_.width) * from_.pixel;
+  const std::size_t dst_bytes = static_cast<std::size_t>(height_ * width_) * from_.pixel;
+  core::worker_pool().run(core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
+    for (std::int64_t i = first + item * group; i < std::min(last, first + (item + 1) * group); ++i)
+      view_one(src + static_cast<std::size_t>(i) * src_bytes, dst + static_cast<std::size_t>(i - first) * dst_bytes, shift);
+  });
+}
+
+std::vector<std::int64_t> Scene::room() const { return room_within(images_, height_, width_, {top_, left_}); }
+
+}  // namespace linn::shift

@@ -1,0 +1,61 @@
+// What a model sees of an image that moves: every border in one place.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "linn/shift.h"
+#include "linn/tensor.h"
+
+namespace linn::shift {
+
+/// No radius is above this; it keeps sums of coordinates small.
+inline constexpr std::int64_t largest_radius = 4096;
+
+struct Frames {
+  std::int64_t images = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t channels = 0;
+  std::size_t pixel = 0;  // bytes, all channels
+};
+
+/// Images (n, height, width) or (n, height, width, channels); ShapeError for others.
+Frames frames(const Tensor& images);
+
+/// The largest radius that such images, an input (height, width, channels) and a border allow.
+std::int64_t most_radius(const Frames& from, const Border& border, const Shape& input);
+
+/// The images in the middle of frames of another size: laid onto zeros where they are smaller, cut where they are larger. An odd rest
+/// lies below and to the right.
+Tensor centred(const Tensor& images, std::int64_t height, std::int64_t width);
+
+/// The images that a model with the input shape (height, width, channels) shall see, and how they move.
+class Scene {
+ public:
+  /// Throws ShapeError for images that do not fit the border and the input, DataError for no images, ValueError for a radius that is
+  /// not allowed.
+  Scene(const Tensor& images, Border border, const Shape& input, std::int64_t radius);
+
+  std::int64_t images() const { return from_.images; }
+  /// Memory for so many images as the model sees them.
+  Tensor buffer(std::int64_t images) const;
+  /// Writes images [first, last) at this shift to the beginning of such a buffer. All threads of the pool work.
+  void view(std::int64_t first, std::int64_t last, Step shift, Tensor& to) const;
+  /// As room_to_move, in the frame.
+  std::vector<std::int64_t> room() const;
+  /// Where the upper left corner of an unmoved image lies in the frame (negative: outside).
+  Step corner() const { return {top_, left_}; }
+
+ private:
+  void view_one(const std::byte* src, std::byte* dst, Step shift) const;
+
+  Tensor images_;
+  Frames from_;
+  std::int64_t height_, width_;  // of the frame
+  std::int64_t top_, left_;
+  bool circular_;
+};
+
+}  // namespace linn::shift

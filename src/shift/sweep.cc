@@ -1,0 +1,149 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "core/checked.h"
+#include "core/worker_pool.h"
+#include "linn/error.h"
+#include "linn/shift.h"
+#include "shift/border.h"
+#include "shift/scores.h"
+
+namespace linn::shift {
+namespace {
+
+constexpr std::int64_t chunk_images = 2048;  // moved and predicted at a time: moved copies of a whole large set would need its memory again
+
+// Labels (n) or (n, 1) as int64 inside [0, classes).
+std::vector<std::int64_t> checked_labels(const Tensor& labels, std::int64_t images, std::int64_t classes) {
+  if (!labels.defined()) return {};
+  const Shape& shape = labels.shape();
+  if (shape.rank() == 0 || labels.elements() != shape[0])
+    throw ShapeError(
+        fmt::format("[shift] labels of shape {} came; one integer for each image, shape ({},), is allowed", shape.to_string(), images));
+  if (shape[0] != images)
+    throw DataError(fmt::format("[shift] {} images but {} labels came; there must be one label for each image", images, shape[0]));
+  const Tensor wide = labels.astype(DType::i64);
+  std::vector<std::int64_t> values(wide.values<std::int64_t>().begin(), wide.values<std::int64_t>().end());
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i] < 0 || values[i] >= classes)
+      throw DataError(fmt::format("[shift] label {} of image {}; the model has {} classes, so 0 to {} are allowed", values[i], i, classes,
+                                  classes - 1));
+  return values;
+}
+
+void allocate(Answers& answers, std::int64_t images, std::int64_t shifts) {
+  const std::int64_t each = answers.labels.empty() ? 6 : 10;  // bytes an image and shift
+  const std::optional<std::int64_t> pairs = core::checked_mul(images, shifts);
+  if (!pairs || !core::checked_mul(*pairs, each)) throw MemoryError(fmt::format("[shift] {} images at {} shifts are too many", images, shifts));
+  try {
+    answers.predicted.resize(static_cast<std::size_t>(*pairs));
+    answers.change.resize(static_cast<std::size_t>(*pairs));
+    if (!answers.labels.empty()) answers.label_value.resize(static_cast<std::size_t>(*pairs));
+  } catch (const std::bad_alloc&) {
+    throw MemoryError(fmt::format("[shift] the answers for {} images at {} shifts need {:.1f} MiB, which could not be allocated; a smaller radius "
+                                  "or fewer images need less",
+                                  images, shifts, static_cast<double>(*pairs * each) / (1 << 20)));
+  }
+}
+
+// Whether every row holds no negative value and sums to 1.
+bool are_probabilities(const Tensor& scores) {
+  const auto values = scores.values<float>();
+  const auto classes = static_cast<std::size_t>(scores.shape()[1]);
+  for (std::size_t at = 0; at < values.size(); at += classes) {
+    double sum = 0;
+    for (std::size_t c = 0; c < classes; ++c) {
+      if (values[at + c] < 0) return false;
+      sum += static_cast<double>(values[at + c]);
+    }
+    if (std::abs(sum - 1) > 1e-3) return false;
+  }
+  return true;
+}
+
+// The largest difference between two rows.
+float distance(const float* a, const float* b, std::int64_t classes) {
+  float most = 0;
+  for (std::int64_t c = 0; c < classes; ++c) most = std::max(most, std::abs(a[c] - b[c]));
+  return most;
+}
+
+// Runs through the shifts and fills the answers.
+class Sweeper {
+ public:
+  Sweeper(Scores& scores, std::int64_t images, Answers& answers)
+      : scores_(scores), answers_(answers), images_(images), side_(2 * answers.radius + 1), in_place_(Shape{images, answers.classes}) {}
+
+  void measure_in_place() {
+    for (std::int64_t first = 0; first < images_; first += chunk_images) {
+      const std::int64_t last = std::min(images_, first + chunk_images);
+      const Tensor scores = scores_.at(first, last, {});
+      std::copy(scores.values<float>().begin(), scores.values<float>().end(), row_in_place(first));
+    }
+    answers_.probabilities = are_probabilities(in_place_);
+    keep(0, images_, row_in_place(0), side_ * side_ / 2);
+  }
+
+  void measure(std::int64_t shift) {
+    if (shift == side_ * side_ / 2) return;  // it came first
+    const Step step{shift / side_ - answers_.radius, shift % side_ - answers_.radius};
+    for (std::int64_t first = 0; first < images_; first += chunk_images) {
+      const std::int64_t last = std::min(images_, first + chunk_images);
+      const Tensor scores = scores_.at(first, last, step);
+      keep(first, last, scores.values<float>().data(), shift);
+    }
+  }
+
+ private:
+  float* row_in_place(std::int64_t image) { return in_place_.values<float>().data() + image * answers_.classes; }
+
+  void keep(std::int64_t first, std::int64_t last, const float* rows, std::int64_t shift) {
+    constexpr std::int64_t group = 256;
+    core::worker_pool().run(core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
+      for (std::int64_t i = first + item * group; i < std::min(last, first + (item + 1) * group); ++i)
+        keep_one(i, rows + (i - first) * answers_.classes, shift);
+    });
+  }
+
+  void keep_one(std::int64_t image, const float* row, std::int64_t shift) {
+    const auto at = static_cast<std::size_t>(image * side_ * side_ + shift);
+    answers_.predicted[at] = static_cast<std::uint16_t>(class_of(row, answers_.classes));
+    answers_.change[at] = distance(row, row_in_place(image), answers_.classes);
+    if (!answers_.labels.empty()) answers_.label_value[at] = row[answers_.labels[static_cast<std::size_t>(image)]];
+  }
+
+  Scores& scores_;
+  Answers& answers_;
+  std::int64_t images_;
+  std::int64_t side_;
+  Tensor in_place_;  // (images, classes): every change is measured from it
+};
+
+}  // namespace
+
+Sweep sweep(const Sequential& model, const Tensor& images, const Tensor& labels, const SweepOptions& options) {
+  if (options.batch_size < 1) throw ValueError(fmt::format("[shift] batch_size {} came; 1 or more is allowed", options.batch_size));
+  check_classifier(model);
+  const Scene scene(images, options.border, model.input_shape(), options.radius);
+  const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
+  Answers answers{.radius = options.radius, .classes = model.output_shape()[0]};
+  answers.labels = checked_labels(labels, scene.images(), answers.classes);
+  allocate(answers, scene.images(), shifts);
+  answers.room = scene.room();
+
+  Scores scores(model, scene, {.batch_size = options.batch_size, .input_scale = options.input_scale, .accuracy = options.accuracy});
+  Sweeper sweeper(scores, scene.images(), answers);
+  sweeper.measure_in_place();
+  for (std::int64_t shift = 0; shift < shifts; ++shift) {
+    sweeper.measure(shift);
+    if (options.progress && !options.progress(shift + 1, shifts)) throw StateError("[shift] the sweep was ended before its last shift");
+  }
+  return Sweep(std::move(answers));
+}
+
+}  // namespace linn::shift

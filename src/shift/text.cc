@@ -1,0 +1,254 @@
+#include "shift/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "shift/charts.h"
+
+namespace linn::shift {
+namespace {
+
+std::string stride_text(Size2 stride) {
+  return stride.height == stride.width ? fmt::format("{}", stride.height) : fmt::format("{} x {}", stride.height, stride.width);
+}
+
+constexpr double rounding = 5e-5;  // errors below come from sums in another order
+
+// "12.3 %", and "0 %" for what only rounding left.
+std::string error_text(double error) {
+  if (std::isnan(error)) return "-";
+  return error < rounding ? "0 %" : percent(error) + " %";
+}
+
+std::string interval_text(const Estimate& estimate, bool share) {
+  if (std::isnan(estimate.low)) return "";
+  return fmt::format("{} to {}", value_text(estimate.low, share), value_text(estimate.high, share));
+}
+
+std::string estimate_text(const Estimate& estimate) {
+  std::string text = percent(estimate.value) + " %";
+  if (!std::isnan(estimate.low)) text += fmt::format(" (95 % interval: {} to {})", percent(estimate.low), percent(estimate.high));
+  return text;
+}
+
+bool shrinks(const Blame& blame) { return blame.stride.height > 1 || blame.stride.width > 1; }
+
+std::string words_on_strides(const Blame& blame) {
+  if (!shrinks(blame)) return "No layer subsamples: wherever the image goes, the maps can go with it. What changes comes from border and head.";
+  std::string list;
+  Size2 before = {1, 1};
+  for (std::size_t i = 0; i <= *blame.trunk; ++i) {
+    const LayerError& layer = blame.layers[i];
+    if (layer.stride == before) continue;
+    list += fmt::format("{}{} by {}", list.empty() ? "" : ", ", layer.name,
+                        stride_text(Size2(layer.stride.height / before.height, layer.stride.width / before.width)));
+    before = layer.stride;
+  }
+  return fmt::format("The network shrinks its maps by S = {} in all ({}). Moved by a multiple of S pixels, the image meets the same grid again; moved by "
+                     "anything else it does not.",
+                     stride_text(blame.stride), list);
+}
+
+std::string words_on_trunk(const Blame& blame) {
+  const LayerError& trunk = blame.layers[*blame.trunk];
+  std::string text = fmt::format("The last map ({}, {} x {}, on {} image{})", trunk.name, trunk.size.height, trunk.size.width, blame.images,
+                                 blame.images == 1 ? "" : "s");
+  const char* where = shrinks(blame) ? " at multiples of S" : "";
+  const char* end = shrinks(blame) ? ";" : ".";
+  if (std::isnan(trunk.aligned))
+    text += fmt::format(" could not be followed to a multiple of S, as images moved by {} pixels only{}", blame.radius, end);
+  else if (trunk.aligned < rounding)
+    text += fmt::format(" moves with the image exactly{}: its border does nothing{}", where, end);
+  else if (std::isnan(trunk.aligned_inside))
+    text += fmt::format(" moves with the image{} but for {} of its size{}", where, error_text(trunk.aligned), end);
+  else
+    text += fmt::format(" moves with the image{} but for {} of its size, away from the border but for {}: the border makes the difference{}", where,
+                        error_text(trunk.aligned), error_text(trunk.aligned_inside), end);
+  if (shrinks(blame)) text += fmt::format(" at other shifts it is off by {} even where it fits best: that is subsampling.", error_text(trunk.misaligned));
+  return text;
+}
+
+std::string words_on_classes(const Blame& blame, const Sweep& sweep) {
+  if (std::isnan(blame.changed_aligned.value)) {
+    if (sweep.radius() == 0) return "Nothing was moved (radius 0), so nothing is said about classes.";
+    return fmt::format("How often border and head alone change the class cannot be said: within {} pixels there is no multiple of S = {}; a larger radius has one.",
+                       sweep.radius(), stride_text(blame.stride));
+  }
+  std::string text = fmt::format("Over {} image{} the class changes at {} of the shifts", sweep.images(), sweep.images() == 1 ? "" : "s",
+                                 estimate_text(blame.changed_aligned));
+  if (!shrinks(blame)) return text + ": border and head do that.";
+  text += fmt::format(" by multiples of S, where border and head alone can do that, and at {} of the others.", estimate_text(blame.changed_misaligned));
+  if (!std::isnan(blame.excess.value))
+    return text + fmt::format(" Within S pixels it changes more often at shifts that are no multiple, though they are shorter: by {} of the shifts. Subsampling "
+                              "does that.",
+                              estimate_text(blame.excess));
+  return text + " The former go further, so border and head explain all of this; how much subsampling adds cannot be told from the classes.";
+}
+
+std::string words_on_head(const Blame& blame) {
+  if (*blame.trunk + 1 >= blame.layers.size()) return "";
+  const LayerError& head = blame.layers[*blame.trunk + 1];
+  const LayerError& trunk = blame.layers[*blame.trunk];
+  if (head.class_name == "Flatten")
+    return fmt::format("The head begins with {}: each of the {} cells of the map has weights of its own, so a map that merely moved is another input to it.",
+                       head.name, trunk.size.height * trunk.size.width);
+  if (head.class_name.starts_with("Global"))
+    return fmt::format("The head begins with {}, which forgets where a value stood; what changes behind it was changed by border or subsampling.", head.name);
+  return "";
+}
+
+struct Column {
+  std::string head;
+  std::vector<std::string> cells;
+};
+
+// Right-aligned columns under their heads, the heads' lines one above the other where they hold '\n'.
+std::string columns(const std::vector<Column>& all) {
+  std::string text;
+  for (int line = 0; line < 2; ++line) {
+    for (const Column& column : all) {
+      const std::size_t cut = column.head.find('\n');
+      const std::string upper = cut == std::string::npos ? "" : column.head.substr(0, cut);
+      const std::string lower = cut == std::string::npos ? column.head : column.head.substr(cut + 1);
+      text += fmt::format("{:>{}}", line == 0 ? upper : lower, std::max(upper.size(), lower.size()) + 3);
+    }
+    text += "\n";
+  }
+  for (std::size_t row = 0; row < all.front().cells.size(); ++row) {
+    for (const Column& column : all) {
+      const std::size_t cut = column.head.find('\n');
+      const std::size_t width = cut == std::string::npos ? column.head.size() : std::max(cut, column.head.size() - cut - 1);
+      text += fmt::format("{:>{}}", column.cells[row], width + 3);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string verdict(const Sweep& sweep) {
+  const Measures most = sweep.measures(sweep.radius());
+  const std::int64_t r = sweep.radius();
+  const std::string pixels = fmt::format("{} pixel{}", r, r == 1 ? "" : "s");
+  if (r == 0) return sweep.labelled() ? fmt::format("{} % are right where they are; nothing was moved.", percent(most.accuracy.value, 2)) : "Nothing was moved.";
+  const bool steady = most.flip_rate.value == 0;
+  if (!sweep.labelled()) {
+    if (steady) return fmt::format("No image changes its class at any shift within {}.", pixels);
+    return fmt::format("{} % of the images change their class somewhere within {}; two shifts agree in {} % of all cases.", percent(most.flip_rate.value, 2), pixels,
+                       percent(most.consistency.value, 2));
+  }
+  if (steady) return fmt::format("Translation does no harm: {} % are right where they are, and no image changes its class at any shift within {}.",
+                                 percent(most.accuracy.value, 2), pixels);
+  return fmt::format("{} % are right where they are, but only {} % stay right at every shift within {} ({} % of all images and shifts are right).",
+                     percent(most.accuracy.value, 2), percent(most.worst_case_accuracy.value, 2), pixels, percent(most.mean_accuracy.value, 2));
+}
+
+std::string table_by_radius(const Sweep& sweep) {
+  std::vector<Column> table = {{"r", {}}};
+  if (sweep.labelled()) table.insert(table.end(), {{"mean\naccuracy", {}}, {"right\neverywhere", {}}});
+  table.insert(table.end(), {{"same class\n(pairs)", {}}, {"class changes\nsomewhere", {}}, {"no ink\nlost", {}}});
+  if (sweep.labelled()) table.push_back({"no ink lost,\nright everywhere", {}});
+  for (std::int64_t r = 0; r <= sweep.radius(); ++r) {
+    const Measures found = sweep.measures(r);
+    std::vector<std::string> row = {fmt::format("{}", r)};
+    const auto add = [&](const Estimate& estimate) { row.push_back(std::isnan(estimate.value) ? "-" : percent(estimate.value, 2)); };
+    if (sweep.labelled()) {
+      add(found.mean_accuracy);
+      add(found.worst_case_accuracy);
+    }
+    add(found.consistency);
+    add(found.flip_rate);
+    add(found.uncut_share);
+    if (sweep.labelled()) add(found.worst_case_accuracy_of_uncut);
+    for (std::size_t i = 0; i < row.size(); ++i) table[i].cells.push_back(row[i]);
+  }
+  return "within r pixels, in %\n" + columns(table);
+}
+
+const std::vector<NamedMeasure>& named_measures() {
+  static const std::vector<NamedMeasure> all = {
+      {"accuracy", "accuracy", "right in place", &Measures::accuracy, true},
+      {"mean accuracy", "mean_accuracy", "right, over all shifts", &Measures::mean_accuracy, true},
+      {"worst case", "worst_case_accuracy", "right at every shift", &Measures::worst_case_accuracy, true},
+      {"consistency", "consistency", "two shifts agree", &Measures::consistency, true},
+      {"anchor consistency", "anchor_consistency", "a shift agrees with the place", &Measures::anchor_consistency, true},
+      {"of the right ones", "consistency_given_correct", "the same, where the place is right", &Measures::consistency_given_correct, true},
+      {"flip rate", "flip_rate", "another class at some shift", &Measures::flip_rate, true},
+      {"jaggedness", "jaggedness", "steps of one pixel that change the class", &Measures::jaggedness, true},
+      {"largest change", "max_change", "of any class's value, at the worst shift", &Measures::max_change, false},
+      {"mean change", "mean_change", "the same, over all shifts", &Measures::mean_change, false},
+      {"label deviation", "label_deviation", "of the label's value over shifts", &Measures::label_deviation, false},
+  };
+  return all;
+}
+
+std::string value_text(double value, bool share) {
+  if (std::isnan(value)) return "-";
+  return share ? percent(value, 2) + " %" : fmt::format("{:.3f}", value);
+}
+
+std::string table_of_measures(const Sweep& sweep) {
+  const Measures found = sweep.measures(sweep.radius());
+  std::string text = fmt::format("within {} pixels, with 95 % intervals\n", sweep.radius());
+  for (const NamedMeasure& measure : named_measures()) {
+    const Estimate& estimate = found.*measure.value;
+    if (std::isnan(estimate.value)) continue;
+    text += fmt::format("   {:<19}{:>9}   {:<20}  {}\n", measure.name, value_text(estimate.value, measure.share), interval_text(estimate, measure.share),
+                        measure.about);
+  }
+  if (!sweep.answers().probabilities) text += "   The model's values are no probabilities (they do not sum to 1); the last three are of the values as they are.\n";
+  return text;
+}
+
+std::vector<std::string> words_of(const Blame& blame, const Sweep& sweep) {
+  if (!blame.trunk)
+    return {"The model has no maps that move with the image: it gives every pixel weights of its own from the first layer on, so every shift is a new input to it. "
+            "There is nothing to split."};
+  std::vector<std::string> all = {words_on_strides(blame), words_on_trunk(blame), words_on_classes(blame, sweep), words_on_head(blame)};
+  std::erase(all, std::string());
+  return all;
+}
+
+std::string words_of(const ProtocolResult& result, const Protocol& protocol) {
+  const char* how = protocol.kind() == Protocol::zhang ? "crops from frames of" : "circular shifts in a frame of";
+  std::string text = fmt::format("Protocol {}: consistency {} over {} pass{}. Two {} {} x {} drawn once for each {} images, dy from {} to {} and dx from {} to {}.",
+                                 protocol.name(), estimate_text(result.consistency), result.passes.size(), result.passes.size() == 1 ? "" : "es", how,
+                                 result.frame.height, result.frame.width, result.batch_size, result.least.dy, result.most.dy, result.least.dx, result.most.dx);
+  const auto [low, high] = std::minmax_element(result.passes.begin(), result.passes.end());
+  if (result.passes.size() > 1) text += fmt::format(" The passes went from {} to {} %.", percent(*low), percent(*high));
+  return text;
+}
+
+std::string table_of_layers(const Blame& blame) {
+  std::size_t longest = 5;
+  for (const LayerError& layer : blame.layers) longest = std::max(longest, layer.name.size());
+  std::string text = fmt::format("   {:<{}}  {:>9}  {:>6}  {:>12}  {:>12}  {:>12}\n", "layer", longest, "map", "stride", "at multiples", "inside", "elsewhere");
+  for (const LayerError& layer : blame.layers) {
+    const bool map = layer.stride.height > 0;
+    text += fmt::format("   {:<{}}  {:>9}  {:>6}  {:>12}  {:>12}  {:>12}\n", layer.name, longest, map ? fmt::format("{}x{}", layer.size.height, layer.size.width) : "-",
+                        map ? stride_text(layer.stride) : "-", error_text(layer.aligned), error_text(layer.aligned_inside), error_text(layer.misaligned));
+  }
+  return text;
+}
+
+std::string wrapped(std::string_view text, std::size_t width, std::string_view indent) {
+  std::string lines;
+  std::string line;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = std::min(text.find(' ', at), text.size());
+    if (text.substr(end).starts_with(" %")) end = std::min(text.find(' ', end + 1), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    if (!line.empty() && indent.size() + line.size() + 1 + word.size() > width) {
+      lines += fmt::format("{}{}\n", indent, line);
+      line.clear();
+    }
+    line += fmt::format("{}{}", line.empty() ? "" : " ", word);
+    at = end + 1;
+  }
+  return lines + fmt::format("{}{}\n", indent, line);
+}
+
+}  // namespace linn::shift
