@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "linn/model.h"
+#include "linn/shift.h"
+#include "linn/tensor.h"
 #include "linn/types.h"
 
 namespace linn::shift {
@@ -71,5 +73,19 @@ struct Fixed {
 /// Throws ShapeError where sizes are no multiple of the strides (the text says which canvas is), ValueError for layers without a
 /// cure and where there is nothing to mend, StateError for a model that is not built.
 Fixed fix(const Sequential& model, const FixOptions& options = {});
+
+/// What a network does under translation, and what it costs: the columns of a table before and after.
+struct Portrait {
+  Measures measures;  // within the sweep's radius
+  std::int64_t parameters = 0;
+  double flops = 0;             // of one image, in the direct form
+  double seconds_an_image = 0;  // predicting in batches of 128 on the threads there are
+};
+
+/// Sweeps the images and profiles the network for a quarter of a second or so. Throws as `sweep`.
+Portrait portrait(const Sequential& model, const Tensor& images, const Tensor& labels, const SweepOptions& options);
+
+/// Accuracy, worst case, consistency, parameters, operations and time, a row each, before and after.
+std::string table_of(const Portrait& before, const Portrait& after);
 
 }  // namespace linn::shift

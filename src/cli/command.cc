@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <string_view>
 #include <utility>
@@ -268,6 +271,12 @@ Tensor on_model_canvas(const Sequential& model, const Tensor& images) {
   const Shape input = model.input_shape();
   if (input.rank() != 3 || (images.shape()[1] == input[0] && images.shape()[2] == input[1])) return images;
   return shift::on_canvas(images, input[0], input[1]);
+}
+
+void prepare_directory(const std::string& out) {
+  io::make_directories(out);
+  if (!is_directory(out)) throw IoError(fmt::format("{}: is no directory", out));
+  if (::access(out.c_str(), W_OK | X_OK) != 0) throw IoError(fmt::format("{}: cannot write into the directory: {}", out, std::strerror(errno)));
 }
 
 }  // namespace linn::cli

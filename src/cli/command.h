@@ -44,6 +44,7 @@ Action add_train(CLI::App& app);
 Action add_evaluate(CLI::App& app);
 Action add_predict(CLI::App& app);
 Action add_shift(CLI::App& app);
+Action add_fix(CLI::App& app);
 Action add_profile(CLI::App& app);
 Action add_demo(CLI::App& app);
 
@@ -178,6 +179,10 @@ Sequential load_model(const std::string& directory);
 double input_scale(const Sequential& model, const Tensor& images, const std::string& option);
 /// The words that say so.
 std::string scale_note(const Tensor& images, double scale);
+
+/// Makes the directory that a model will be saved to and refuses one that cannot be written to: before the work, not after it, which
+/// would lose what was learned.
+void prepare_directory(const std::string& out);
 
 /// Images as the model wants them: on a canvas where the model was trained on one.
 Tensor on_model_canvas(const Sequential& model, const Tensor& images);

@@ -96,6 +96,7 @@ int run(int argc, char** argv) {
   add("evaluate", add_evaluate);
   add("predict", add_predict);
   add("shift", add_shift);
+  add("fix", add_fix);
   add("profile", add_profile);
   add("demo", add_demo);
 

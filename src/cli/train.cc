@@ -1,18 +1,11 @@
 // linn train: fit a model to a data set, measure it on the test images, save it.
-#include <unistd.h>
-
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <system_error>
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "data/dataset.h"
-#include "io/file.h"
 #include "linn/error.h"
 #include "linn/shift.h"
 #include "model/recipes.h"
@@ -39,15 +32,6 @@ struct Options {
   std::string precision = "float32";
   std::string recipe;
 };
-
-// Before the work, not after it: a directory that cannot be written to would lose what was learned.
-void prepare_directory(const std::string& out) {
-  io::make_directories(out);
-  std::error_code error;
-  if (!std::filesystem::is_directory(out, error)) throw IoError(fmt::format("{}: is no directory", out));
-  if (::access(out.c_str(), W_OK | X_OK) != 0)
-    throw IoError(fmt::format("{}: cannot write into the directory: {}", out, std::strerror(errno)));
-}
 
 // What the command line says to `compile` and `fit`: a recipe, or Adam and its numbers.
 struct Training {

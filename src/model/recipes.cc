@@ -24,6 +24,15 @@ constexpr std::array all = {
            .beta_1 = 0.9,
            .beta_2 = 0.99,
            .label_smoothing = 0.1},
+    Recipe{.name = "invariant",
+           .about = "what the network \"invariant\" is trained with: Adam in one cycle, six times over the images, labels smoothed",
+           .batch_size = 128,
+           .passes = 6,
+           .max_learning_rate = 0.01,
+           .warmup = 0.2,
+           .beta_1 = 0.9,
+           .beta_2 = 0.99,
+           .label_smoothing = 0.1},
 };
 
 }  // namespace

@@ -40,6 +40,11 @@ std::vector<NetworkLayer> layers_of(const Sequential& model) {
   return result;
 }
 
+bool gives_probabilities(const Sequential& model) {
+  const std::vector<NetworkLayer> layers = layers_of(model);
+  return !layers.empty() && layers.back().config.value("activation", "") == "softmax";
+}
+
 bool is_polyphase(std::string_view class_name) {
   return among(std::array<std::string_view, 2>{"AdaptivePolyphaseSampling2D", "LearnablePolyphaseSampling2D"}, class_name);
 }

@@ -31,6 +31,9 @@ struct NetworkLayer {
 /// All layers but the input. Throws StateError for a model that is not built.
 std::vector<NetworkLayer> layers_of(const Sequential& model);
 
+/// Whether the last layer is a softmax.
+bool gives_probabilities(const Sequential& model);
+
 bool is_polyphase(std::string_view class_name);
 bool is_global_pooling(std::string_view class_name);
 
