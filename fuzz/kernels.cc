@@ -13,6 +13,7 @@
 #include "kernels/eltwise_check.h"
 #include "kernels/kernels.h"
 #include "kernels/norm_check.h"
+#include "kernels/pad_check.h"
 #include "kernels/pool_check.h"
 #include "kernels/position_check.h"
 
@@ -276,6 +277,21 @@ void global_pool(Draw& draw) {
   check::check_global_pool(bounded(draw.between(1, 70), pixels * channels * 10), pixels, channels, kind, values, seed);
 }
 
+// ---- padding ----
+
+void pad(Draw& draw) {
+  const bool positions = draw.rarely(4);
+  const std::uint32_t seed = draw.seed();
+  const PadMode mode = draw.pick({PadMode::zero, PadMode::circular, PadMode::reflect, PadMode::replicate});
+  const Values values = draw.pick({Values::ties, Values::normal, Values::hostile});
+  const Pads pads = {draw.between(0, 12), draw.between(0, 12), draw.between(0, 12), draw.between(0, 12)};
+  const std::int64_t height = draw.between(1, 12), width = draw.between(1, 24);
+  const std::int64_t channels = bounded(draw.between(1, 100), 20 * (height + 24) * (width + 24));
+  const std::int64_t images = bounded(draw.between(1, 9), 20 * (height + 24) * (width + 24) * channels);
+  if (positions) return kernels::testing::check_positions_pad(height % 4 + 1, width % 4 + 1, channels, pads, images, seed);
+  check::check_pad({height, width, channels, pads, mode}, images, values, seed);
+}
+
 // ---- element by element ----
 
 void activation(Draw& draw) {
@@ -375,6 +391,7 @@ constexpr Case cases[] = {
     {norm, {NormForward::name, NormGradientSums::name, NormInputGradient::name}},
     {conv_winograd, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {conv_global, {ConvGlobalPoolForward::name, ConvGlobalPoolKernelGradient::name, ConvGlobalPoolInputGradient::name}},
+    {pad, {PadForward::name, PadInputGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

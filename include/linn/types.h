@@ -24,22 +24,50 @@ struct Size2 {
   bool set_ = false;
 };
 
-/// "valid" (no padding) or "same" (out = ceil(n / stride), the odd pad at the end). A misspelt literal does not compile;
-/// a std::string is checked when it runs (ValueError).
+/// Before the first and after the last of an axis: `1` means 1 and 1.
+struct Pads1 {
+  std::int64_t before = 0;
+  std::int64_t after = 0;
+
+  constexpr Pads1() = default;
+  constexpr Pads1(std::int64_t both) : Pads1(both, both) {}
+  constexpr Pads1(std::int64_t first, std::int64_t last) : before(first), after(last) {}
+  friend constexpr bool operator==(const Pads1&, const Pads1&) = default;
+};
+
+/// Rows and columns around a map: `1` on every side, `{1, 2}` one above and below and two left and right,
+/// `{{1, 2}, {3, 4}}` top 1, bottom 2, left 3, right 4.
+struct Pads2 {
+  Pads1 height;
+  Pads1 width;
+
+  constexpr Pads2() = default;
+  constexpr Pads2(std::int64_t all) : Pads2(Pads1(all), Pads1(all)) {}
+  constexpr Pads2(Pads1 rows, Pads1 columns) : height(rows), width(columns) {}
+  friend constexpr bool operator==(const Pads2&, const Pads2&) = default;
+};
+
+/// "valid" (no padding), "same" (zeros; out = ceil(n / stride), the odd pad at the end), or two that Keras does not have: "circular" (the
+/// pads of "same", filled from the opposite side, so that a circular shift by a multiple of the stride is one of the output, where the
+/// stride divides n) and, for convolutions, "full" (zeros, (kernel_size - 1) * dilation on every side: no pixel has more taps than
+/// another, and the output grows). A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
 class Padding {
  public:
-  enum Kind : std::uint8_t { valid, same };
+  enum Kind : std::uint8_t { valid, same, circular, full };
 
   consteval Padding(const char* name) : kind_(literal(name)) {}
   Padding(const std::string& name);
   constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return kind_ == same ? "same" : "valid"; }
+  std::string_view name() const { return names[kind_]; }
 
  private:
+  /// In the order of Kind.
+  static constexpr std::string_view names[] = {"valid", "same", "circular", "full"};
+
   static consteval Kind literal(std::string_view name) {
-    if (name == "valid") return valid;
-    if (name == "same") return same;
-    throw "padding must be \"valid\" or \"same\"";
+    for (const Kind kind : {valid, same, circular, full})
+      if (name == names[kind]) return kind;
+    throw "padding must be \"valid\", \"same\", \"circular\" or \"full\"";
   }
   Kind kind_;
 };

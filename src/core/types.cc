@@ -3,16 +3,21 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <span>
 
 #include "core/did_you_mean.h"
 #include "linn/error.h"
 
 namespace linn {
 
-Padding::Padding(const std::string& name) : kind_(name == "same" ? same : valid) {
-  static constexpr std::array<std::string_view, 2> known{"valid", "same"};
-  if (name != "valid" && name != "same")
-    throw ValueError(fmt::format("padding is \"{}\"{}; it may be \"valid\" or \"same\"", name, core::did_you_mean(name, known)));
+Padding::Padding(const std::string& name) : kind_(valid) {
+  for (const Kind kind : {valid, same, circular, full})
+    if (name == names[kind]) {
+      kind_ = kind;
+      return;
+    }
+  throw ValueError(fmt::format("padding is \"{}\"{}; it may be \"valid\", \"same\", \"circular\" or \"full\"", name,
+                               core::did_you_mean(name, std::span<const std::string_view>(names))));
 }
 
 Accuracy::Accuracy(const std::string& name) : kind_(name == "exact" ? exact : fast) {

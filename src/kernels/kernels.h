@@ -10,6 +10,7 @@
 #include "kernels/gemm/dense.h"
 #include "kernels/implementation.h"
 #include "kernels/norm/norm.h"
+#include "kernels/pad/pad.h"
 #include "kernels/pool/pool.h"
 #include "kernels/reduce/loss.h"
 #include "kernels/reduce/softmax.h"

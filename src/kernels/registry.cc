@@ -12,6 +12,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernels.h"
 #include "kernels/norm/vector.h"
+#include "kernels/pad/vector.h"
 #include "kernels/pool/vector.h"
 #include "linn/error.h"
 

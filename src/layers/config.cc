@@ -60,6 +60,11 @@ void ConfigWriter::operator()(const char* key, const Size2& value) {
   json_[key] = value.is_set() ? io::Json::array({value.height, value.width}) : io::Json(nullptr);
 }
 
+void ConfigWriter::operator()(const char* key, const Pads2& value) {
+  const auto list = [](const Pads1& pads) { return io::Json::array({pads.before, pads.after}); };
+  json_[key] = io::Json::array({list(value.height), list(value.width)});
+}
+
 void ConfigWriter::operator()(const char* key, const Initializer& value) { json_[key] = optim::to_json(value); }
 
 // ---- reading -----------------------------------------------------------------------------------------------------
@@ -125,6 +130,27 @@ void ConfigReader::operator()(const char* key, Size2& value) {
   }
   if (found->size() != 2) throw FormatError(fmt::format("{}: field \"{}\": {} came, one number or two are allowed", where_, key, io::describe(*found)));
   value = Size2(io::as_integer((*found)[0], where_, key, 1, most), io::as_integer((*found)[1], where_, key, 1, most));
+}
+
+void ConfigReader::operator()(const char* key, Pads2& value) {
+  const io::Json* found = find(key);
+  if (found == nullptr) return;
+  const auto number = [&](const io::Json& json) { return io::as_integer(json, where_, key, 0, most); };
+  const auto check_pair = [&](const io::Json& json) {
+    if (json.size() != 2)
+      throw FormatError(fmt::format("{}: field \"{}\": {} came, one number or two are allowed", where_, key, io::describe(json)));
+  };
+  const auto ends = [&](const io::Json& json) {
+    if (!json.is_array()) return Pads1(number(json));
+    check_pair(json);
+    return Pads1(number(json[0]), number(json[1]));
+  };
+  if (!found->is_array()) {
+    value = Pads2(number(*found));
+    return;
+  }
+  check_pair(*found);
+  value = Pads2(ends((*found)[0]), ends((*found)[1]));
 }
 
 void ConfigReader::operator()(const char* key, Padding& value) {

@@ -33,6 +33,7 @@ class ConfigWriter {
   void operator()(const char* key, double value) { json_[key] = value; }
   void operator()(const char* key, bool value) { json_[key] = value; }
   void operator()(const char* key, const Size2& value);
+  void operator()(const char* key, const Pads2& value);
   void operator()(const char* key, const Padding& value) { json_[key] = value.name(); }
   void operator()(const char* key, const DataFormat& value) { json_[key] = value.name(); }
   void operator()(const char* key, const ActivationName& value) { json_[key] = value.name(); }
@@ -64,6 +65,8 @@ class ConfigReader {
   void operator()(const char* key, double& value);
   void operator()(const char* key, bool& value);
   void operator()(const char* key, Size2& value);
+  /// One number, two, or two of one or two numbers each, all 0 or more.
+  void operator()(const char* key, Pads2& value);
   void operator()(const char* key, Padding& value);
   void operator()(const char* key, DataFormat& value);
   void operator()(const char* key, ActivationName& value);

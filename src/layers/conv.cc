@@ -34,7 +34,7 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
   bool waits_for_input() const override { return true; }
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
-    const kernels::Geometry g = geometry(input, where);
+    const kernels::Geometry g = window(input, where).geometry;
     return {g.out_height, g.out_width, g.out_channels};
   }
 
@@ -48,11 +48,13 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
 
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const override {
     const plan::Value bias = config_.options.use_bias ? variables[1] : plan::Value{};
-    return apply_activation(to, plan::conv2d(to, input, variables[0], bias, geometry(input.shape, where())), config_.options.activation);
+    const ResolvedWindow resolved = window(input.shape, where());
+    const plan::Value convolved = plan::conv2d(to, resolved.padded(to, input), variables[0], bias, resolved.geometry);
+    return apply_activation(to, convolved, config_.options.activation);
   }
 
  private:
-  kernels::Geometry geometry(const Shape& input, const std::string& where) const {
+  ResolvedWindow window(const Shape& input, const std::string& where) const {
     const Conv2DOptions& o = config_.options;
     check_map(input, where);
     if (input[2] % o.groups != 0) throw ShapeError(fmt::format("{} groups is {}; it must divide the input's channels ({})", where, o.groups, input[2]));

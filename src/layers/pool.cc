@@ -23,21 +23,25 @@ class PoolDescription final : public Described<Pooling2DConfig> {
     check_size(where(), "pool_size", config_.pool_size);
     if (!strides.is_set()) strides = config_.pool_size;
     check_size(where(), "strides", strides);
+    if (config_.options.padding.kind() == Padding::full)
+      throw ValueError(
+          fmt::format("{} padding is \"full\", which convolutions have; pooling takes \"valid\", \"same\" or \"circular\"", where()));
   }
 
   std::string_view class_name() const override { return kind == PoolKind::max ? "MaxPooling2D" : "AveragePooling2D"; }
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
-    const kernels::Geometry g = geometry(input, where);
+    const kernels::Geometry g = window(input, where).geometry;
     return {g.out_height, g.out_width, g.out_channels};
   }
 
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    return plan::pool2d(to, input, kind, geometry(input.shape, where()));
+    const ResolvedWindow resolved = window(input.shape, where());
+    return plan::pool2d(to, resolved.padded(to, input), kind, resolved.geometry);
   }
 
  private:
-  kernels::Geometry geometry(const Shape& input, const std::string& where) const {
+  ResolvedWindow window(const Shape& input, const std::string& where) const {
     check_map(input, where);
     return resolve_window({"pool_size", config_.pool_size, config_.options.strides, {1, 1}, config_.options.padding}, input, input[2], 1, where);
   }

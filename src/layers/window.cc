@@ -12,25 +12,52 @@ void check_size(const std::string& where, std::string_view field, const Size2& s
 
 std::string to_string(const Size2& size) { return fmt::format("({}, {})", size.height, size.width); }
 
+std::string to_string(const Pads2& pads) {
+  return fmt::format("(({}, {}), ({}, {}))", pads.height.before, pads.height.after, pads.width.before, pads.width.after);
+}
+
 void check_map(const Shape& input, const std::string& where) {
   if (input.rank() != 3)
     throw ShapeError(fmt::format("{} needs an input of shape (height, width, channels); {} came", where, input.to_string()));
 }
 
-kernels::Geometry resolve_window(const WindowSpec& window, const Shape& input, std::int64_t out_channels, std::int64_t groups, const std::string& where) {
+namespace {
+
+kernels::Window window_of(const WindowSpec& spec, kernels::Border border) {
+  return {.height = spec.size.height,
+          .width = spec.size.width,
+          .stride_height = spec.strides.height,
+          .stride_width = spec.strides.width,
+          .dilation_height = spec.dilation.height,
+          .dilation_width = spec.dilation.width,
+          .border = border};
+}
+
+// What "circular" and "full" put around the map; none for the others.
+kernels::Pads pads_of(const WindowSpec& spec, const Shape& input) {
+  if (spec.padding.kind() == Padding::full) {
+    const std::int64_t rows = (spec.size.height - 1) * spec.dilation.height, columns = (spec.size.width - 1) * spec.dilation.width;
+    return {rows, rows, columns, columns};
+  }
+  if (spec.padding.kind() != Padding::circular) return {};
+  const auto same = kernels::resolve(window_of(spec, kernels::Border::same), input[0], input[1], 1, 1);
+  if (!same) return {};
+  return {same->pad_top, same->pad_bottom, same->pad_left, same->pad_right};
+}
+
+}  // namespace
+
+ResolvedWindow resolve_window(const WindowSpec& window, const Shape& input, std::int64_t out_channels, std::int64_t groups,
+                              const std::string& where) {
   check_map(input, where);
-  const kernels::Window geometry{.height = window.size.height,
-                                 .width = window.size.width,
-                                 .stride_height = window.strides.height,
-                                 .stride_width = window.strides.width,
-                                 .dilation_height = window.dilation.height,
-                                 .dilation_width = window.dilation.width,
-                                 .border = window.padding.kind() == Padding::same ? kernels::Border::same : kernels::Border::valid};
-  const auto resolved = kernels::resolve(geometry, input[0], input[1], input[2], out_channels, groups);
+  const kernels::Pads pads = pads_of(window, input);
+  const kernels::Border border = window.padding.kind() == Padding::same ? kernels::Border::same : kernels::Border::valid;
+  const auto resolved = kernels::resolve(window_of(window, border), pads.top + input[0] + pads.bottom, pads.left + input[1] + pads.right,
+                                         input[2], out_channels, groups);
   if (!resolved)
     throw ShapeError(fmt::format("{} {} {} does not fit input ({}, {}); use padding=\"same\" or a smaller window", where, window.field,
                                  to_string(window.size), input[0], input[1]));
-  return *resolved;
+  return {pads, window.padding.kind() == Padding::circular ? kernels::PadMode::circular : kernels::PadMode::zero, *resolved};
 }
 
 }  // namespace linn::layers

@@ -7,6 +7,7 @@
 #include "kernels/geometry.h"
 #include "linn/shape.h"
 #include "linn/types.h"
+#include "plan/ops/pad.h"
 
 namespace linn::layers {
 
@@ -15,14 +16,29 @@ void check_size(const std::string& where, std::string_view field, const Size2& s
 /// "(2, 2)".
 std::string to_string(const Size2& size);
 
+/// "((1, 1), (2, 3))".
+std::string to_string(const Pads2& pads);
+
 struct WindowSpec {
   std::string_view field;  // "kernel_size" or "pool_size", for messages
   Size2 size, strides, dilation;
   Padding padding;
 };
 
+/// A window over a map that is padded first, by an op of its own, where `pads` are not none: the kernels of windows know zeros beyond the
+/// border as "same" has them, and nothing else.
+struct ResolvedWindow {
+  kernels::Pads pads;
+  kernels::PadMode mode = kernels::PadMode::zero;
+  kernels::Geometry geometry;
+
+  /// The map that `geometry` is of.
+  plan::Value padded(plan::Lowering& to, plan::Value input) const { return plan::pad2d(to, input, pads, mode); }
+};
+
 /// For an input (height, width, channels). Throws ShapeError when the input is no such map or is smaller than the window.
-kernels::Geometry resolve_window(const WindowSpec& window, const Shape& input, std::int64_t out_channels, std::int64_t groups, const std::string& where);
+ResolvedWindow resolve_window(const WindowSpec& window, const Shape& input, std::int64_t out_channels, std::int64_t groups,
+                              const std::string& where);
 /// Throws ShapeError unless the shape is (height, width, channels).
 void check_map(const Shape& input, const std::string& where);
 

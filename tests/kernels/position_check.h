@@ -7,6 +7,7 @@
 #include "core/checked.h"
 #include "kernels/conv_global_check.h"
 #include "kernels/conv_pool_check.h"
+#include "kernels/pad_check.h"
 #include "kernels/pool_check.h"
 
 namespace linn::kernels::testing {
@@ -297,6 +298,27 @@ inline void check_positions_pool_gradient(const Geometry& g, PoolKind kind, std:
     f.run(problem, {images, ddst.data(), kind == PoolKind::max ? argmax.data() : nullptr, nullptr, dsrc.data(), scratch.data()});
     EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_windows(g, period))))
         << text(g) << (kind == PoolKind::max ? " max" : " average");
+  });
+}
+
+/// A map that repeats itself, padded round, goes on repeating itself; what one place alone shows gets the bits of that place.
+inline void check_positions_pad(std::int64_t periods, std::int64_t period, std::int64_t channels, const Pads& pads, std::int64_t images,
+                                std::uint32_t seed) {
+  const std::int64_t size = periods * period;
+  const PadForward::Problem problem = {size, size, channels, pads, PadMode::circular}, zero = {size, size, channels, pads, PadMode::zero};
+  const Pitches map = dense(images, size, size, channels), padded = dense(images, problem.rows().out(), problem.columns().out(), channels);
+  const Buffer src = repeated_values(map, size, size, period, seed),
+               ddst = repeated_values(padded, problem.rows().out(), problem.columns().out(), period, seed);
+  for_each_invariant<PadForward>(problem, [&](const Implementation<PadForward>& f) {
+    Buffer dst(images * padded.image, untouched);
+    f.run(problem, {images, src.data(), dst.data(), nullptr});
+    EXPECT_TRUE(repeats(dst, padded, {{0, problem.rows().out(), period}, {0, problem.columns().out(), period}}))
+        << check::describe(problem);
+  });
+  for_each_invariant<PadInputGradient>(zero, [&](const Implementation<PadInputGradient>& f) {
+    Buffer dsrc(images * map.image, untouched);
+    f.run(zero, {images, ddst.data(), dsrc.data(), nullptr});
+    EXPECT_TRUE(repeats(dsrc, map, {{0, size, period}, {0, size, period}})) << check::describe(zero);
   });
 }
 

@@ -105,6 +105,13 @@ void check_positions<PoolInputGradient>() {
   });
 }
 template <>
+void check_positions<PadForward>() {
+  for (const std::int64_t channels : {1, 3, 20})
+    for (const std::int64_t period : periods) check_positions_pad(4, period, channels, {1, 2, 3, 5}, images, 1);
+}
+template <>
+void check_positions<PadInputGradient>() {}  // with PadForward's
+template <>
 void check_positions<DenseForward>() {
   for (const std::int64_t outputs : {1, 10, 33, 70})
     for (const std::int64_t inputs : {1, 31, 1100}) check_positions_dense(300, inputs, outputs, 1);

@@ -31,6 +31,8 @@ std::string example(std::string_view class_name) {
   if (class_name == "MaxPooling2D" || class_name == "AveragePooling2D")
     return R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": "same", "data_format": "channels_last"})";
   if (class_name == "GlobalMaxPooling2D" || class_name == "GlobalAveragePooling2D") return R"({"name": "g", "keepdims": true})";
+  if (class_name == "ZeroPadding2D")
+    return R"({"name": "z", "trainable": false, "padding": [[1, 2], [0, 3]], "data_format": "channels_last"})";
   if (class_name == "Flatten") return R"({"name": "f"})";
   if (class_name == "Dense") return R"({"name": "d", "units": 7, "activation": "softmax", "kernel_initializer": "lecun_uniform"})";
   if (class_name == "BatchNormalization")
@@ -182,6 +184,40 @@ TEST(LayerConfig, MisspeltNamesSayWhere) {
   expect_refused("Dense", R"({"units": 1, "activation": "rellu"})", "rellu");
 }
 
+// One number, one for each axis, or one for each side, as Keras takes them; written as Keras writes them.
+TEST(LayerConfig, PaddingOfZeroPadding) {
+  const auto written = [](const std::string& padding) {
+    return read("ZeroPadding2D", fmt::format(R"({{"padding": {}}})", padding))->config("z")["padding"];
+  };
+  EXPECT_EQ(read("ZeroPadding2D", "{}")->config("z")["padding"], json("[[1, 1], [1, 1]]"));
+  EXPECT_EQ(written("2"), json("[[2, 2], [2, 2]]"));
+  EXPECT_EQ(written("[1, 2]"), json("[[1, 1], [2, 2]]"));
+  EXPECT_EQ(written("[[1, 2], [3, 0]]"), json("[[1, 2], [3, 0]]"));
+  EXPECT_EQ(written("[4, [3, 0]]"), json("[[4, 4], [3, 0]]"));
+  for (const char* wrong : {"-1", "[1, -2]", "[[1, 2], [3, -4]]", "[1]", "[1, 2, 3]", "[]", "[[1], 2]", "[[1, 2, 3], 4]",
+                            "[[[1, 1], 1], 1]", "\"1\"", "1.5", "true", "{}", "99999999999"})
+    EXPECT_THROW(written(wrong), FormatError) << wrong;
+  EXPECT_EQ(ZeroPadding2D().description()->config("z"), read("ZeroPadding2D", "{}")->config("z"));
+  EXPECT_EQ(ZeroPadding2D({1, 2}).description()->config("z")["padding"], json("[[1, 1], [2, 2]]"));
+  EXPECT_EQ(ZeroPadding2D({{1, 2}, {3, 0}}).description()->config("z")["padding"], json("[[1, 2], [3, 0]]"));
+}
+
+// Two paddings that Keras does not have come back under their names.
+TEST(LayerConfig, CircularAndFullPadding) {
+  for (const char* padding : {"valid", "same", "circular", "full"}) {
+    const DescriptionPtr conv = read("Conv2D", fmt::format(R"({{"filters": 1, "kernel_size": 3, "padding": "{}"}})", padding));
+    EXPECT_EQ(conv->config("c")["padding"], padding);
+    EXPECT_EQ(Padding(std::string(padding)).name(), padding);
+  }
+  for (const char* pool : {"MaxPooling2D", "AveragePooling2D"}) {
+    EXPECT_EQ(read(pool, R"({"padding": "circular"})")->config("p")["padding"], "circular");
+    EXPECT_THAT(message_of<ValueError>([&] { read(pool, R"({"padding": "full"})"); }),
+                AllOf(HasSubstr("padding is \"full\""), HasSubstr("\"circular\"")));
+  }
+  EXPECT_THAT(message_of<ValueError>([] { read("Conv2D", R"({"filters": 1, "kernel_size": 3, "padding": "circluar"})"); }),
+              AllOf(HasSubstr("did you mean \"circular\""), HasSubstr("\"valid\", \"same\", \"circular\" or \"full\"")));
+}
+
 TEST(LayerMessages, StridesOfAPoolingBelowOne) {
   for (const Size2 strides : {Size2(-1), Size2(0), Size2(-1, -1), Size2(0, 0), Size2(1, -1)})
     EXPECT_THAT(message_of<ValueError>([&] { MaxPooling2D({2, 2}, {.strides = strides}); }), HasSubstr("strides is ("));
@@ -200,6 +236,12 @@ TEST(LayerMessages, NameTheLayer) {
   EXPECT_THAT(message_of<ShapeError>([] { GlobalMaxPooling2D({.name = "g"}).compute_output_shape({4}); }), HasSubstr("[global_max_pooling2d 'g']"));
   EXPECT_THAT(message_of<ShapeError>([] { Conv2D(4, 3, {.groups = 2}).compute_output_shape({8, 8, 3}); }), HasSubstr("groups is 2"));
   EXPECT_THAT(message_of<ShapeError>([] { Dense(4).compute_output_shape({}); }), HasSubstr("[dense]"));
+  EXPECT_THAT(message_of<ValueError>([] {
+                ZeroPadding2D({{1, -2}, {3, 4}}, {.name = "z"});
+              }),
+              ::testing::Eq("[zero_padding2d 'z'] padding is ((1, -2), (3, 4)); each of the four numbers must lie in 0 ... 2147483648"));
+  EXPECT_THROW(ZeroPadding2D(INT64_MAX), ValueError);
+  EXPECT_THAT(message_of<ShapeError>([] { ZeroPadding2D().compute_output_shape({4}); }), HasSubstr("[zero_padding2d]"));
 }
 
 TEST(BatchNormalizationLayer, TakesTheLastAxisAlone) {

@@ -78,6 +78,13 @@ TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
   check_layer(MaxPooling2D({17, 16}), {17, 33, 1});  // more than 256 cells
   check_layer(AveragePooling2D(2, {.strides = 1, .padding = "same"}), {4, 5, 3});
   check_layer(AveragePooling2D({3, 2}), {7, 6, 2});
+  check_layer(Conv2D(3, 3, {.padding = "circular"}), {4, 6, 2});
+  check_layer(Conv2D(2, {5, 4}, {.strides = 2, .padding = "circular", .activation = "tanh"}), {4, 2, 3});  // pads larger than the map
+  check_layer(Conv2D(2, 3, {.padding = "full", .dilation_rate = {1, 2}}), {3, 4, 2});
+  check_layer(MaxPooling2D(3, {.strides = 2, .padding = "circular"}), {6, 4, 2});
+  check_layer(AveragePooling2D({2, 3}, {.strides = 1, .padding = "circular"}), {4, 5, 3});
+  check_layer(ZeroPadding2D({{1, 2}, {0, 3}}), {4, 3, 2});
+  check_layer(ZeroPadding2D(0), {2, 2, 2});
   check_layer(GlobalMaxPooling2D(), {4, 4, 3});
   check_layer(GlobalMaxPooling2D({.keepdims = true}), {4, 3, 2});
   check_layer(GlobalAveragePooling2D(), {4, 4, 3});
@@ -226,6 +233,18 @@ void check_threads(const graph::Graph& graph) {
   core::set_threads(2);
 }
 
+// Every padding that is an op of its own.
+graph::Graph padded_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{ZeroPadding2D({{1, 0}, {2, 1}}), Conv2D(4, 3, {.padding = "circular", .activation = "relu"}),
+                                               MaxPooling2D(3, {.strides = 2, .padding = "circular"}), Conv2D(6, 3, {.padding = "full"}),
+                                               AveragePooling2D(3, {.strides = 1, .padding = "circular"}), Flatten(), Dense(5)})
+    graph.append(layer.description(), 11);
+  graph.build({13, 11, 2}, 11);
+  return graph;
+}
+
+TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithPadding) { check_threads(padded_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreads) { check_threads(net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithAGlobalMaximum) { check_threads(global_max_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithWinograd) { check_threads(wide_net()); }
@@ -265,8 +284,11 @@ TEST(Trim, LeavesOutWhatNobodyReads) {
   const std::vector<std::vector<Layer>> nets = {
       {Conv2D(3, 3, {.activation = "relu"}), MaxPooling2D(2), Conv2D(4, 3), MaxPooling2D(2), Flatten()},
       {Conv2D(3, 3), AveragePooling2D(2), Conv2D(4, 2, {.strides = 2}), AveragePooling2D({2, 3}), Flatten()},
-      {Conv2D(3, 3, {.padding = "same"}), MaxPooling2D(3, {.strides = 2}), Conv2D(2, 3, {.padding = "same", .activation = "relu"}), MaxPooling2D(2), GlobalMaxPooling2D()},
-      {Conv2D(2, 3), Conv2D(3, 2, {.dilation_rate = 2}), MaxPooling2D({3, 2}, {.strides = {2, 3}, .padding = "same"}), Conv2D(2, 2, {.strides = 3}), Flatten()},
+      {Conv2D(3, 3, {.padding = "same"}), MaxPooling2D(3, {.strides = 2}), Conv2D(2, 3, {.padding = "same", .activation = "relu"}),
+       MaxPooling2D(2), GlobalMaxPooling2D()},
+      {Conv2D(2, 3), Conv2D(3, 2, {.dilation_rate = 2}), MaxPooling2D({3, 2}, {.strides = {2, 3}, .padding = "same"}),
+       Conv2D(2, 2, {.strides = 3}), Flatten()},
+      {ZeroPadding2D({{2, 3}, {1, 4}}), Conv2D(3, 3), MaxPooling2D(4), Conv2D(2, 3, {.padding = "full"}), MaxPooling2D(4), Flatten()},
       {MaxPooling2D(2), AveragePooling2D(2), Activation("tanh"), MaxPooling2D(2), Flatten()}};
   for (const std::vector<Layer>& layers : nets)
     for (const Shape& image : {Shape{21, 22, 2}, Shape{23, 25, 2}}) {
@@ -278,6 +300,18 @@ TEST(Trim, LeavesOutWhatNobodyReads) {
       EXPECT_EQ(trimmed.gradients(), whole.gradients()) << image.to_string();
       EXPECT_EQ(trimmed.dots(), whole.dots()) << image.to_string();
     }
+}
+
+TEST(Trim, PaddingThatNobodyReads) {
+  graph::Graph graph("net");
+  for (const Layer& layer : {Layer(ZeroPadding2D({{1, 3}, {2, 2}})), Layer(MaxPooling2D(3))}) graph.append(layer.description(), 1);
+  graph.build({6, 7, 2}, 1);
+  Lowering to(Purpose::inference);
+  graph.lower(to, to.value("input", {6, 7, 2}, Extent::batch, Element::real, Home::bound));
+  trim(to);
+  ASSERT_EQ(to.ops().size(), 2U);
+  EXPECT_EQ(to.ops()[0]->outputs[0].shape, (Shape{9, 9, 2})) << "of 10x11";
+  EXPECT_EQ(to.ops()[1]->outputs[0].shape, (Shape{3, 3, 2}));
 }
 
 TEST(Trim, TheNotebooksMaps) {
@@ -303,6 +337,7 @@ TEST(Plan, ServesSmallerBatchesWithTheSameBits) {
   check_smaller_batches(normalized_net());
   check_smaller_batches(global_max_net());
   check_smaller_batches(wide_net());
+  check_smaller_batches(padded_net());
 }
 
 // What a training step consists of: batch, net, loss, gradients of the variables, updates.

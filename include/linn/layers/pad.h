@@ -1,0 +1,42 @@
+// room: layers
+#pragma once
+
+#include <concepts>
+#include <string>
+
+#include "linn/layer.h"
+#include "linn/types.h"
+
+namespace linn {
+
+struct ZeroPadding2DOptions {
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+struct ZeroPadding2DConfig {
+  Pads2 padding = 1;
+  ZeroPadding2DOptions options = {};
+};
+
+template <class Config, class Visitor>
+  requires std::same_as<std::remove_const_t<Config>, ZeroPadding2DConfig>
+void describe(Config& config, Visitor&& visit) {
+  auto& [padding, options] = config;
+  auto& [data_format, name, trainable, input_shape] = options;
+  visit.common(name, trainable, input_shape);
+  visit("padding", padding);
+  visit("data_format", data_format);
+}
+
+/// Rows and columns of zeros around the map, (height, width, channels) -> (top + height + bottom, left + width + right, channels):
+/// `ZeroPadding2D(1)` on every side, `ZeroPadding2D({1, 2})` one row above and below and two columns left and right,
+/// `ZeroPadding2D({{1, 2}, {3, 4}})` top, bottom, left, right. Throws ValueError for a number below 0.
+class ZeroPadding2D : public Layer {
+ public:
+  ZeroPadding2D(Pads2 padding = 1, ZeroPadding2DOptions options = {});
+};
+
+}  // namespace linn

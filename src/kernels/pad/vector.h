@@ -1,0 +1,30 @@
+// Padding by rows (Highway): whole rows are copied or added, pixels one by one only beyond the border.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/cpu.h"
+#include "kernels/pad/pad.h"
+
+namespace linn::kernels::pad {
+
+/// What both declare alike. Same bits as the reference.
+template <class Kernel>
+struct RowsTraits {
+  static constexpr std::string_view name = "rows";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const typename Kernel::Problem&) { return true; }
+  static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
+};
+
+struct Rows : RowsTraits<PadForward> {
+  static void run(const PadForward::Problem& problem, const PadForward::Args<float>& args);
+};
+
+struct RowsGradient : RowsTraits<PadInputGradient> {
+  static void run(const PadInputGradient::Problem& problem, const PadInputGradient::Args<float>& args);
+};
+
+}  // namespace linn::kernels::pad
