@@ -14,6 +14,7 @@
 #include "kernels/kernels.h"
 #include "kernels/norm_check.h"
 #include "kernels/pad_check.h"
+#include "kernels/polyphase_check.h"
 #include "kernels/pool_check.h"
 #include "kernels/position_check.h"
 
@@ -292,6 +293,22 @@ void pad(Draw& draw) {
   check::check_pad({height, width, channels, pads, mode}, images, values, seed);
 }
 
+// ---- polyphase sampling ----
+
+void phases(Draw& draw) {
+  const bool choice = draw.flag();
+  const std::uint32_t seed = draw.seed();
+  const PhaseScore score = draw.pick({PhaseScore::l1, PhaseScore::l2, PhaseScore::linf, PhaseScore::mean});
+  const Values values = draw.pick({Values::ties, Values::normal, Values::hostile});
+  Phases p = {.stride_height = draw.between(1, 4), .stride_width = draw.between(1, 4)};
+  p.height = p.stride_height * draw.between(1, 9), p.width = p.stride_width * draw.between(1, 9);
+  p.channels = bounded(draw.between(1, 60), (choice ? p.rows() * p.columns() : 40) * p.height * p.width);
+  const std::int64_t images = choice ? 1 : bounded(draw.between(1, 9), 40 * p.map());
+  const std::vector<float> src = check::make(images * p.map(), values, seed);
+  if (choice) return check::check_phase_choice(p, score, src);
+  check::check_phase_scores(p, score, images, src);
+}
+
 // ---- element by element ----
 
 void activation(Draw& draw) {
@@ -392,6 +409,7 @@ constexpr Case cases[] = {
     {conv_winograd, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {conv_global, {ConvGlobalPoolForward::name, ConvGlobalPoolKernelGradient::name, ConvGlobalPoolInputGradient::name}},
     {pad, {PadForward::name, PadInputGradient::name}},
+    {phases, {PhaseScores::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -64,7 +64,10 @@ struct Reference {
     return true;
   }
   static bool accepts(const typename Kernel::Problem&) { return true; }
-  static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
+  static std::int64_t scratch(const typename Kernel::Problem& problem, std::int64_t images) {
+    if constexpr (requires { Kernel::reference_scratch(problem, images); }) return Kernel::reference_scratch(problem, images);
+    return 0;
+  }
   static void run(const typename Kernel::Problem& problem, const typename Kernel::template Args<float>& args) {
     Kernel::template reference<float>(problem, args);
   }

@@ -13,6 +13,7 @@
 #include "kernels/kernels.h"
 #include "kernels/norm/vector.h"
 #include "kernels/pad/vector.h"
+#include "kernels/polyphase/vector.h"
 #include "kernels/pool/vector.h"
 #include "linn/error.h"
 

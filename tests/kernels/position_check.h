@@ -8,7 +8,7 @@
 #include "kernels/conv_global_check.h"
 #include "kernels/conv_pool_check.h"
 #include "kernels/pad_check.h"
-#include "kernels/pool_check.h"
+#include "kernels/polyphase_check.h"
 
 namespace linn::kernels::testing {
 
@@ -286,6 +286,17 @@ inline void check_positions_global_pool(std::int64_t height, std::int64_t width,
                                                [&](const auto& f, std::int64_t images, const Buffer& src, Buffer& dst, Buffer& scratch) {
                                                  f.run(problem, {images, src.data(), dst.data(), scratch.data()});
                                                });
+}
+
+/// The scores of a map shifted circularly are its scores in other places: sorted, they are the same.
+inline void check_positions_phase_scores(const PhaseScores::Problem& problem, std::uint32_t seed) {
+  const Phases& p = problem.phases;
+  check_positions_whole_map<PhaseScores>(problem, p.height, p.width, p.channels, p.count(), seed,
+                                         [&](const auto& f, std::int64_t images, const Buffer& src, Buffer& dst, Buffer& scratch) {
+                                           f.run(problem, {images, src.data(), dst.data(), scratch.data()});
+                                           for (std::int64_t n = 0; n < images; ++n)
+                                             std::sort(dst.data() + n * p.count(), dst.data() + (n + 1) * p.count());
+                                         });
 }
 
 inline void check_positions_pool_gradient(const Geometry& g, PoolKind kind, std::int64_t images, std::int64_t period, std::uint32_t seed) {

@@ -191,6 +191,12 @@ void check_positions<NormForward>() {
 template <>
 void check_positions<NormInputGradient>() {}  // with NormForward's
 
+template <>
+void check_positions<PhaseScores>() {
+  for (const PhaseScore score : {PhaseScore::l1, PhaseScore::l2, PhaseScore::linf, PhaseScore::mean})
+    for (const Phases& p : {Phases{6, 10, 5, 2, 2}, Phases{9, 6, 33, 3, 2}, Phases{5, 7, 1, 1, 1}}) check_positions_phase_scores({p, score}, 1);
+}
+
 // Their outputs have no place in a map: sums over all of it, and copies.
 template <>
 void check_positions<NormMoments>() {}
