@@ -157,6 +157,10 @@ void ConfigReader::operator()(const char* key, Padding& value) {
   if (find(key) != nullptr) value = named<Padding>(json_, key, where_);
 }
 
+void ConfigReader::operator()(const char* key, NormOrder& value) {
+  if (find(key) != nullptr) value = named<NormOrder>(json_, key, where_);
+}
+
 void ConfigReader::operator()(const char* key, DataFormat& value) {
   if (find(key) != nullptr) value = named<DataFormat>(json_, key, where_);
 }

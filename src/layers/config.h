@@ -35,6 +35,7 @@ class ConfigWriter {
   void operator()(const char* key, const Size2& value);
   void operator()(const char* key, const Pads2& value);
   void operator()(const char* key, const Padding& value) { json_[key] = value.name(); }
+  void operator()(const char* key, const NormOrder& value) { json_[key] = value.name(); }
   void operator()(const char* key, const DataFormat& value) { json_[key] = value.name(); }
   void operator()(const char* key, const ActivationName& value) { json_[key] = value.name(); }
   void operator()(const char* key, const Initializer& value);
@@ -68,6 +69,7 @@ class ConfigReader {
   /// One number, two, or two of one or two numbers each, all 0 or more.
   void operator()(const char* key, Pads2& value);
   void operator()(const char* key, Padding& value);
+  void operator()(const char* key, NormOrder& value);
   void operator()(const char* key, DataFormat& value);
   void operator()(const char* key, ActivationName& value);
   void operator()(const char* key, Initializer& value);
