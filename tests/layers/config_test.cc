@@ -31,6 +31,10 @@ std::string example(std::string_view class_name) {
   if (class_name == "MaxPooling2D" || class_name == "AveragePooling2D")
     return R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": "same", "data_format": "channels_last"})";
   if (class_name == "GlobalMaxPooling2D" || class_name == "GlobalAveragePooling2D") return R"({"name": "g", "keepdims": true})";
+  if (class_name == "AdaptivePolyphaseSampling2D") return R"({"name": "s", "strides": [2, 3], "order": "linf", "data_format": "channels_last"})";
+  if (class_name == "LearnablePolyphaseSampling2D")
+    return R"({"name": "s", "strides": [1, 4], "hidden_filters": 9, "temperature": 2.0, "final_temperature": 0.25, "anneal_steps": 77, "seed": 3,
+               "kernel_initializer": "he_normal"})";
   if (class_name == "ZeroPadding2D")
     return R"({"name": "z", "trainable": false, "padding": [[1, 2], [0, 3]], "data_format": "channels_last"})";
   if (class_name == "Flatten") return R"({"name": "f"})";
