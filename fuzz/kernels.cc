@@ -15,6 +15,7 @@
 #include "kernels/kernels.h"
 #include "kernels/norm_check.h"
 #include "kernels/pad_check.h"
+#include "kernels/polyphase_check.h"
 #include "kernels/pool_check.h"
 #include "kernels/position_check.h"
 
@@ -311,6 +312,22 @@ void blur(Draw& draw) {
   check::check_blur(g, images, values, seed);
 }
 
+// ---- polyphase sampling ----
+
+void phases(Draw& draw) {
+  const bool choice = draw.flag();
+  const std::uint32_t seed = draw.seed();
+  const PhaseScore score = draw.pick({PhaseScore::l1, PhaseScore::l2, PhaseScore::linf, PhaseScore::mean});
+  const Values values = draw.pick({Values::ties, Values::normal, Values::hostile});
+  Phases p = {.stride_height = draw.between(1, 4), .stride_width = draw.between(1, 4)};
+  p.height = p.stride_height * draw.between(1, 9), p.width = p.stride_width * draw.between(1, 9);
+  p.channels = bounded(draw.between(1, 60), (choice ? p.rows() * p.columns() : 40) * p.height * p.width);
+  const std::int64_t images = choice ? 1 : bounded(draw.between(1, 9), 40 * p.map());
+  const std::vector<float> src = check::make(images * p.map(), values, seed);
+  if (choice) return check::check_phase_choice(p, score, src);
+  check::check_phase_scores(p, score, images, src);
+}
+
 // ---- element by element ----
 
 void activation(Draw& draw) {
@@ -412,6 +429,7 @@ constexpr Case cases[] = {
     {conv_global, {ConvGlobalPoolForward::name, ConvGlobalPoolKernelGradient::name, ConvGlobalPoolInputGradient::name}},
     {pad, {PadForward::name, PadInputGradient::name}},
     {blur, {BlurForward::name, BlurInputGradient::name}},
+    {phases, {PhaseScores::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -8,5 +8,6 @@
 #include "linn/layers/dense.h"       // IWYU pragma: export
 #include "linn/layers/norm.h"        // IWYU pragma: export
 #include "linn/layers/pad.h"         // IWYU pragma: export
+#include "linn/layers/polyphase.h"   // IWYU pragma: export
 #include "linn/layers/pool.h"        // IWYU pragma: export
 #include "linn/layers/reshape.h"     // IWYU pragma: export

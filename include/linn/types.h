@@ -120,6 +120,30 @@ class BlurPads {
   Kind kind_;
 };
 
+/// The order of a norm: "l1" (sum of magnitudes), "l2" (root of the sum of squares) or "linf" (largest magnitude). A misspelt literal does
+/// not compile; a std::string is checked when it runs (ValueError).
+class NormOrder {
+ public:
+  enum Kind : std::uint8_t { l1, l2, linf };
+
+  consteval NormOrder(const char* name) : kind_(literal(name)) {}
+  NormOrder(const std::string& name);
+  constexpr Kind kind() const { return kind_; }
+  std::string_view name() const { return names[kind_]; }
+  friend constexpr bool operator==(const NormOrder&, const NormOrder&) = default;
+
+ private:
+  /// In the order of Kind.
+  static constexpr std::string_view names[] = {"l1", "l2", "linf"};
+
+  static consteval Kind literal(std::string_view name) {
+    for (const Kind kind : {l1, l2, linf})
+      if (name == names[kind]) return kind;
+    throw "order must be \"l1\", \"l2\" or \"linf\"";
+  }
+  Kind kind_;
+};
+
 /// How closely a call follows the arithmetic of the layers' definitions. "fast": any kernel may run, also one that rounds otherwise,
 /// such as Winograd's convolution, each within its stated bound. "exact": only kernels that sum the float32 products of the
 /// definition; slower where a network has 3x3 convolutions. Either way the same seed gives the same bits on any number of threads.

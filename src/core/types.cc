@@ -44,6 +44,16 @@ Padding::Padding(const std::string& name) : kind_(valid) {
   kind_ = static_cast<Kind>(at);
 }
 
+NormOrder::NormOrder(const std::string& name) : kind_(l2) {
+  for (const Kind kind : {l1, l2, linf})
+    if (name == names[kind]) {
+      kind_ = kind;
+      return;
+    }
+  throw ValueError(fmt::format("order is \"{}\"{}; it may be \"l1\", \"l2\" or \"linf\"", name,
+                               core::did_you_mean(name, std::span<const std::string_view>(names))));
+}
+
 Accuracy::Accuracy(const std::string& name) : kind_(name == "exact" ? exact : fast) {
   static constexpr std::array<std::string_view, 2> known{"fast", "exact"};
   if (name != "fast" && name != "exact")

@@ -7,7 +7,7 @@
 //   reference<T>(p, args)   the plain scalar form: the oracle of every test, and the last choice at run time.
 // An *implementation* of it is a struct with
 //   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the
-//   map it lies), direct_form, if it does not sum the definition's products (default true: the direct form's error bound
+//   map it lies, nor, if it stands for a whole map, on where in it its values lie; a function of the problem where that decides), direct_form, if it does not sum the definition's products (default true: the direct form's error bound
 //   is its own; not so Winograd's form), operands, if it rounds what it multiplies (default float32), accepts(problem),
 //   scratch(problem, images) in elements, run(problem, Args<float>);
 //   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "core/cpu.h"
 
@@ -41,7 +42,7 @@ struct Implementation {
 
   std::string_view name;
   core::Isa needs;
-  bool position_invariant;
+  bool (*position_invariant)(const Problem&);
   bool direct_form;
   bool (*accepts)(const Problem&);
   std::int64_t (*scratch)(const Problem&, std::int64_t images);
@@ -57,9 +58,16 @@ template <class Kernel>
 struct Reference {
   static constexpr std::string_view name = "reference";
   static constexpr core::Isa needs = core::Isa::scalar;
-  static constexpr bool position_invariant = true;
+  /// Unless the kernel says of its reference that it is not.
+  static bool position_invariant(const typename Kernel::Problem& problem) {
+    if constexpr (requires { Kernel::reference_position_invariant(problem); }) return Kernel::reference_position_invariant(problem);
+    return true;
+  }
   static bool accepts(const typename Kernel::Problem&) { return true; }
-  static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
+  static std::int64_t scratch(const typename Kernel::Problem& problem, std::int64_t images) {
+    if constexpr (requires { Kernel::reference_scratch(problem, images); }) return Kernel::reference_scratch(problem, images);
+    return 0;
+  }
   static void run(const typename Kernel::Problem& problem, const typename Kernel::template Args<float>& args) {
     Kernel::template reference<float>(problem, args);
   }
@@ -67,7 +75,11 @@ struct Reference {
 
 template <class Kernel, class Struct>
 constexpr Implementation<Kernel> implementation_of() {
-  Implementation<Kernel> result = {Struct::name, Struct::needs, Struct::position_invariant, true, Struct::accepts, Struct::scratch, Struct::run, nullptr, nullptr};
+  Implementation<Kernel> result = {Struct::name, Struct::needs, nullptr, true, Struct::accepts, Struct::scratch, Struct::run, nullptr, nullptr};
+  if constexpr (std::is_same_v<decltype(Struct::position_invariant), const bool>)
+    result.position_invariant = [](const typename Kernel::Problem&) { return Struct::position_invariant; };
+  else
+    result.position_invariant = Struct::position_invariant;
   if constexpr (requires { Struct::direct_form; }) result.direct_form = Struct::direct_form;
   if constexpr (requires { Struct::packed; }) {
     result.packed = Struct::packed;
@@ -86,18 +98,23 @@ std::span<const Implementation<Kernel>> implementations();
 /// Whether LINN_DISABLE, a comma-separated list of "kernel.implementation", names this one. Read once.
 bool disabled(std::string_view kernel, std::string_view implementation);
 
+/// Throws StateError: nothing is left that gives the same bits wherever in the map a value lies.
+[[noreturn]] void refuse_position_dependent(std::string_view kernel);
+
 /// The first implementation that the policy, LINN_DISABLE, LINN_ISA and the CPU allow and that accepts the problem.
-/// Depends on nothing else, never on a timing, so that the same seed gives the same bits.
+/// Depends on nothing else, never on a timing, so that the same seed gives the same bits. StateError where LINN_DISABLE leaves none that
+/// the policy allows: the reference is the last choice, but only where it keeps what is asked for.
 template <class Kernel>
 const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, const Policy& policy = {}) {
   const auto list = implementations<Kernel>();
   for (const Implementation<Kernel>& candidate : list.first(list.size() - 1)) {
     if (candidate.needs > core::isa() || disabled(Kernel::name, candidate.name)) continue;
-    if (policy.position_invariant && !candidate.position_invariant) continue;
+    if (policy.position_invariant && !candidate.position_invariant(problem)) continue;
     if (policy.exact && (!candidate.direct_form || candidate.operands != Operands::float32)) continue;
     if (candidate.operands > policy.operands) continue;
     if (candidate.accepts(problem)) return candidate;
   }
+  if (policy.position_invariant && !list.back().position_invariant(problem)) refuse_position_dependent(Kernel::name);
   return list.back();
 }
 

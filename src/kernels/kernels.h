@@ -12,6 +12,7 @@
 #include "kernels/implementation.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pad/pad.h"
+#include "kernels/polyphase/polyphase.h"
 #include "kernels/pool/pool.h"
 #include "kernels/reduce/loss.h"
 #include "kernels/reduce/softmax.h"

@@ -14,8 +14,10 @@
 #include "kernels/kernels.h"
 #include "kernels/norm/vector.h"
 #include "kernels/pad/vector.h"
+#include "kernels/polyphase/vector.h"
 #include "kernels/pool/vector.h"
 #include "kernels/reduce/vector.h"
+#include "linn/error.h"
 
 namespace linn::kernels {
 namespace {
@@ -41,6 +43,11 @@ bool disabled(std::string_view kernel, std::string_view implementation) {
   }();
   if (list.size() == 2) return false;
   return list.find(',' + std::string(kernel) + '.' + std::string(implementation) + ',') != std::string::npos;
+}
+
+void refuse_position_dependent(std::string_view kernel) {
+  throw StateError("no implementation of " + std::string(kernel) +
+                   " whose bits do not depend on positions is left, as LINN_DISABLE names them; inference with a polyphase layer needs one");
 }
 
 }  // namespace linn::kernels

@@ -165,6 +165,10 @@ void ConfigReader::operator()(const char* key, BlurPads& value) {
   if (find(key) != nullptr) value = named<BlurPads>(json_, key, where_);
 }
 
+void ConfigReader::operator()(const char* key, NormOrder& value) {
+  if (find(key) != nullptr) value = named<NormOrder>(json_, key, where_);
+}
+
 void ConfigReader::operator()(const char* key, DataFormat& value) {
   if (find(key) != nullptr) value = named<DataFormat>(json_, key, where_);
 }

@@ -37,6 +37,7 @@ class ConfigWriter {
   void operator()(const char* key, const Padding& value) { json_[key] = value.name(); }
   void operator()(const char* key, const BlurBorder& value) { json_[key] = value.name(); }
   void operator()(const char* key, const BlurPads& value) { json_[key] = value.name(); }
+  void operator()(const char* key, const NormOrder& value) { json_[key] = value.name(); }
   void operator()(const char* key, const DataFormat& value) { json_[key] = value.name(); }
   void operator()(const char* key, const ActivationName& value) { json_[key] = value.name(); }
   void operator()(const char* key, const Initializer& value);
@@ -72,6 +73,7 @@ class ConfigReader {
   void operator()(const char* key, Padding& value);
   void operator()(const char* key, BlurBorder& value);
   void operator()(const char* key, BlurPads& value);
+  void operator()(const char* key, NormOrder& value);
   void operator()(const char* key, DataFormat& value);
   void operator()(const char* key, ActivationName& value);
   void operator()(const char* key, Initializer& value);

@@ -133,7 +133,7 @@ bool fuse_one(Lowering& lowering) {
       const auto& use = uses[static_cast<std::size_t>(op.outputs[0].id)];
       if (use.consumers.size() == 1 && !lowering.info(op.outputs[0]).kept) {
         const auto consumer = ops.begin() + use.consumers[0];
-        if (std::unique_ptr<Op> both = op.joined(**consumer, lowering.training())) {
+        if (std::unique_ptr<Op> both = op.joined(**consumer, {lowering.training(), lowering.position_invariant()})) {
           both->inputs = op.inputs;
           both->outputs = (*consumer)->outputs;
           both->layer = joined_names(op, **consumer);

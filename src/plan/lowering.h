@@ -21,6 +21,11 @@ class Lowering {
   Purpose purpose() const { return purpose_; }
   bool training() const { return purpose_ == Purpose::training; }
 
+  /// Says that a layer's promise holds only where an output's bits do not depend on where in a map values lie: the plan admits no other
+  /// kernels.
+  void require_position_invariance() { position_invariant_ = true; }
+  bool position_invariant() const { return position_invariant_; }
+
   /// Ops added from here on carry this name.
   void set_layer(std::string name) { layer_ = std::move(name); }
   const std::string& layer() const { return layer_; }
@@ -44,6 +49,7 @@ class Lowering {
 
  private:
   Purpose purpose_;
+  bool position_invariant_ = false;
   std::string layer_;
   std::vector<ValueInfo> values_;
   std::vector<std::unique_ptr<Op>> ops_;

@@ -60,6 +60,12 @@ struct Call {
   }
 };
 
+/// What a plan asks of ops that become one.
+struct Joining {
+  bool training = false;
+  bool position_invariant = false;  // kernels::Policy's
+};
+
 class Op {
  public:
   virtual ~Op() = default;
@@ -80,7 +86,7 @@ class Op {
 
   /// An op that does what this one and then `consumer` do, where nobody else reads this op's only output; null if there is none.
   /// Its inputs are this op's, its outputs the consumer's.
-  virtual std::unique_ptr<Op> joined(const Op& /*consumer*/, bool /*training*/) const { return nullptr; }
+  virtual std::unique_ptr<Op> joined(const Op& /*consumer*/, const Joining& /*plan*/) const { return nullptr; }
   /// Reads from before `producer`, which makes this op's first input, if that gives the same result better; false if not.
   virtual bool reach_through(const Op& /*producer*/) { return false; }
   /// The part of its first input, a map, that this op reads; nothing if it cannot do with less than all.

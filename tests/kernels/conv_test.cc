@@ -198,7 +198,7 @@ TEST(Conv, PositionInvariance) {
       const Buffer values(random_values(pattern * pattern * channels, 3)), kernel(random_values(kernel_size(g), 4)), bias(random_values(35, 5));
       const ConvForward::Problem problem = {g, true, Activation::relu};
       for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
-        if (!f.position_invariant) return;
+        if (!f.position_invariant(problem)) return;
         const auto run_at = [&](std::int64_t top, std::int64_t left) {
           Buffer src(src_extent(g, 1)), dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1));
           for (std::int64_t y = 0; y < pattern; ++y)

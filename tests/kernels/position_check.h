@@ -9,7 +9,7 @@
 #include "kernels/conv_global_check.h"
 #include "kernels/conv_pool_check.h"
 #include "kernels/pad_check.h"
-#include "kernels/pool_check.h"
+#include "kernels/polyphase_check.h"
 
 namespace linn::kernels::testing {
 
@@ -132,7 +132,7 @@ template <class T>
 template <class Kernel, class Visit>
 void for_each_invariant(const typename Kernel::Problem& problem, const Visit& visit) {
   for_each_implementation<Kernel>(problem, [&](const Implementation<Kernel>& f) {
-    if (f.position_invariant) visit(f);
+    if (f.position_invariant(problem)) visit(f);
   });
 }
 
@@ -259,6 +259,45 @@ inline void check_positions_pool(const Geometry& g, PoolKind kind, std::int64_t 
     EXPECT_TRUE(repeats(dst, dst_pitches(g, images), where)) << text(g);
     EXPECT_TRUE(repeats(argmax, dense(images, g.out_height, g.out_width, g.channels), where)) << text(g);
   });
+}
+
+/// What stands for a whole map has the same bits wherever in it the values lie: all circular shifts of a map, all in one batch.
+template <class Kernel, class Run>
+void check_positions_whole_map(const typename Kernel::Problem& problem, std::int64_t height, std::int64_t width, std::int64_t channels,
+                               std::int64_t outputs, std::uint32_t seed, const Run& run) {
+  const std::int64_t images = height * width;
+  const auto values = random_values(images * channels, seed);
+  Buffer src(images * images * channels);
+  for (std::int64_t n = 0; n < images; ++n)
+    for (std::int64_t p = 0; p < images; ++p) {
+      const std::int64_t y = (p / width + n / width) % height, x = (p % width + n % width) % width;
+      for (std::int64_t c = 0; c < channels; ++c)
+        src[(n * images + y * width + x) * channels + c] = static_cast<float>(values[static_cast<std::size_t>(p * channels + c)]);
+    }
+  for_each_invariant<Kernel>(problem, [&](const Implementation<Kernel>& f) {
+    Buffer dst(images * outputs, untouched), scratch(f.scratch(problem, images), unwritten);
+    run(f, images, src, dst, scratch);
+    EXPECT_TRUE(repeats(dst, dense(1, images, 1, outputs), {{0, images, 1}, {0, 1, 1}})) << height << "x" << width << "x" << channels;
+  });
+}
+
+inline void check_positions_global_pool(std::int64_t height, std::int64_t width, std::int64_t channels, PoolKind kind, std::uint32_t seed) {
+  const GlobalPoolForward::Problem problem = {height * width, channels, kind};
+  check_positions_whole_map<GlobalPoolForward>(problem, height, width, channels, channels, seed,
+                                               [&](const auto& f, std::int64_t images, const Buffer& src, Buffer& dst, Buffer& scratch) {
+                                                 f.run(problem, {images, src.data(), dst.data(), scratch.data()});
+                                               });
+}
+
+/// The scores of a map shifted circularly are its scores in other places: sorted, they are the same.
+inline void check_positions_phase_scores(const PhaseScores::Problem& problem, std::uint32_t seed) {
+  const Phases& p = problem.phases;
+  check_positions_whole_map<PhaseScores>(problem, p.height, p.width, p.channels, p.count(), seed,
+                                         [&](const auto& f, std::int64_t images, const Buffer& src, Buffer& dst, Buffer& scratch) {
+                                           f.run(problem, {images, src.data(), dst.data(), scratch.data()});
+                                           for (std::int64_t n = 0; n < images; ++n)
+                                             std::sort(dst.data() + n * p.count(), dst.data() + (n + 1) * p.count());
+                                         });
 }
 
 inline void check_positions_pool_gradient(const Geometry& g, PoolKind kind, std::int64_t images, std::int64_t period, std::uint32_t seed) {

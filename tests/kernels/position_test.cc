@@ -3,6 +3,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/position_check.h"
+#include "linn/error.h"
 
 namespace linn::kernels {
 namespace {
@@ -91,6 +92,11 @@ void check_positions<PoolForward>() {
   for_each_layer([](const Geometry&, const Geometry& pool, std::int64_t period, std::uint32_t seed) {
     for (const PoolKind kind : {PoolKind::max, PoolKind::average}) check_positions_pool(pool, kind, images, period, seed);
   });
+}
+template <>
+void check_positions<GlobalPoolForward>() {
+  for (const PoolKind kind : {PoolKind::max, PoolKind::average})
+    for (const std::int64_t channels : {1, 5, 37}) check_positions_global_pool(7, 9, channels, kind, 1);
 }
 template <>
 void check_positions<PoolInputGradient>() {
@@ -194,6 +200,12 @@ void check_positions<NormForward>() {
 template <>
 void check_positions<NormInputGradient>() {}  // with NormForward's
 
+template <>
+void check_positions<PhaseScores>() {
+  for (const PhaseScore score : {PhaseScore::l1, PhaseScore::l2, PhaseScore::linf, PhaseScore::mean})
+    for (const Phases& p : {Phases{6, 10, 5, 2, 2}, Phases{9, 6, 33, 3, 2}, Phases{5, 7, 1, 1, 1}}) check_positions_phase_scores({p, score}, 1);
+}
+
 // Their outputs have no place in a map: sums over all of it, and copies.
 template <>
 void check_positions<NormMoments>() {}
@@ -209,8 +221,6 @@ template <>
 void check_positions<ConvGlobalPoolInputGradient>() {}  // each winner's terms lie as the winner does, and there is no tile to lie in
 template <>
 void check_positions<DenseKernelGradient>() {}
-template <>
-void check_positions<GlobalPoolForward>() {}
 template <>
 void check_positions<GlobalPoolInputGradient>() {}
 template <>
@@ -259,6 +269,32 @@ Moved move_by_one_column(const ConvPoolForward::Problem& p, const Implementation
   return result;
 }
 
+// Means are summed in the order of pixels, but by the form made for this; a maximum is the same whatever comes first.
+TEST(PositionInvariance, OfWholeMapsIsAMatterOfTheProblem) {
+  const IsaGuard guard;
+  const Policy invariant = {.position_invariant = true};
+  const Geometry conv = conv_of(layers[1]);
+  for (const core::Isa isa : core::available_isas()) {
+    core::set_isa(isa);
+    const bool scalar = isa == core::Isa::scalar;
+    EXPECT_EQ(choose<GlobalPoolForward>({49, 16, PoolKind::average}, invariant).name, scalar ? "order_free_scalar" : "order_free");
+    EXPECT_EQ(choose<GlobalPoolForward>({49, 16, PoolKind::max}, invariant).name, scalar ? "reference" : "vector");
+    EXPECT_EQ(choose<ConvGlobalPoolForward>({conv, PoolKind::max, true, Activation::relu, false}, invariant).name, scalar ? "reference" : "strip");
+    EXPECT_THROW(choose<ConvGlobalPoolForward>({conv, PoolKind::average, true, Activation::relu, false}, invariant), StateError);
+  }
+}
+
+// Zeros of both signs are one maximum.
+TEST(PositionInvariance, TheSignOfZeroDoesNotSayWhichCameFirst) {
+  const GlobalPoolForward::Problem problem = {4, 3, PoolKind::max};
+  for_each_implementation<GlobalPoolForward>(problem, [&](const Implementation<GlobalPoolForward>& f) {
+    const float src[] = {-0.0f, 0.0f, -0.0f, 0.0f, -0.0f, -0.0f, -1.0f, -0.0f, -0.0f, -0.0f, -2.0f, -0.0f};
+    Buffer dst(3);
+    f.run(problem, {1, src, dst.data(), nullptr});
+    for (std::int64_t c = 0; c < 3; ++c) EXPECT_FALSE(std::signbit(dst[c])) << c;
+  });
+}
+
 // A Winograd tile sums each of its cells in another order.
 TEST(PositionInvariance, PixelsThatChangeTheirCell) {
   const Layer layer = {three, two_by_two, 15, 19, 32, 40};
@@ -268,12 +304,12 @@ TEST(PositionInvariance, PixelsThatChangeTheirCell) {
   for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
     const Moved moved = move_by_one_column(p, f);
     EXPECT_GT(moved.compared, 100);
-    if (f.position_invariant)
+    if (f.position_invariant(p))
       EXPECT_EQ(moved.differ, 0);
     else
       EXPECT_GT(moved.differ, 0);
     if (f.name != "winograd") return;
-    EXPECT_FALSE(f.position_invariant);
+    EXPECT_FALSE(f.position_invariant(p));
     winograd = true;
   });
   EXPECT_EQ(winograd, core::available_isas().front() != core::Isa::scalar);

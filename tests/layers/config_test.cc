@@ -35,6 +35,10 @@ std::string example(std::string_view class_name) {
     return R"({"name": "b", "filter_size": 5, "strides": [3, 1], "border": "zero", "pads": "kornia", "data_format": "channels_last"})";
   if (class_name == "MaxBlurPooling2D")
     return R"({"name": "m", "pool_size": [3, 2], "filter_size": 3, "strides": [2, 1], "padding": "circular", "border": "circular", "pads": "timm"})";
+  if (class_name == "AdaptivePolyphaseSampling2D") return R"({"name": "s", "strides": [2, 3], "order": "linf", "data_format": "channels_last"})";
+  if (class_name == "LearnablePolyphaseSampling2D")
+    return R"({"name": "s", "strides": [1, 4], "hidden_filters": 9, "temperature": 2.0, "final_temperature": 0.25, "anneal_steps": 77, "seed": 3,
+               "kernel_initializer": "he_normal"})";
   if (class_name == "ZeroPadding2D")
     return R"({"name": "z", "trainable": false, "padding": [[1, 2], [0, 3]], "data_format": "channels_last"})";
   if (class_name == "Flatten") return R"({"name": "f"})";

@@ -93,6 +93,10 @@ TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
   check_layer(MaxBlurPooling2D({3, 2}, {.filter_size = 3, .strides = 2, .padding = "circular", .border = "circular"}), {6, 4, 2});
   check_layer(MaxBlurPooling2D(3, {.filter_size = 5, .padding = "same", .border = "zero"}), {5, 7, 2});
   check_layer(ZeroPadding2D({{1, 2}, {0, 3}}), {4, 3, 2});
+  check_layer(AdaptivePolyphaseSampling2D(), {4, 6, 3});
+  check_layer(AdaptivePolyphaseSampling2D({.strides = {3, 1}, .order = "linf"}), {6, 5, 2});
+  check_layer(LearnablePolyphaseSampling2D({.hidden_filters = 3}), {4, 6, 2});
+  check_layer(LearnablePolyphaseSampling2D({.strides = {1, 3}, .hidden_filters = 2, .temperature = 0.5}), {2, 6, 3});
   check_layer(ZeroPadding2D(0), {2, 2, 2});
   check_layer(GlobalMaxPooling2D(), {4, 4, 3});
   check_layer(GlobalMaxPooling2D({.keepdims = true}), {4, 3, 2});

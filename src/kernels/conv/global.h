@@ -24,6 +24,8 @@ struct ConvGlobalPoolForward {
     Activation activation = Activation::linear;  // linear or relu
     bool winners = false;
   };
+  /// A mean is summed in the order of pixels.
+  static bool reference_position_invariant(const Problem& problem) { return problem.kind == PoolKind::max; }
   template <class T>
   struct Args {
     std::int64_t images;
@@ -87,11 +89,11 @@ struct ConvGlobalPoolInputGradient {
 
 namespace conv {
 
-/// Any geometry: a few rows of the map at a time (global_strip.cc).
+/// Any geometry: a few rows of the map at a time (global_strip.cc). Sums run in pixel order.
 struct GlobalStrip {
   static constexpr std::string_view name = "strip";
   static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
+  static bool position_invariant(const ConvGlobalPoolForward::Problem& problem) { return problem.kind == PoolKind::max; }
   static bool accepts(const ConvGlobalPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
   static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);

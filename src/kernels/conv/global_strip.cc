@@ -76,7 +76,10 @@ HWY_NOINLINE void JoinStrip(const Strip& strip, std::int64_t c, std::int64_t las
       best[v] = kMax ? hn::IfThenElse(beats(value, best[v]), value, best[v]) : hn::Add(best[v], value);
     }
 #pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) StoreVector<kTail>(best[v], strip.best + c, v, kVectors, last);
+  for (int v = 0; v < kVectors; ++v) {
+    if constexpr (kMax) best[v] = hn::Add(best[v], hn::Zero(D()));  // no -0: which zero comes first must not show
+    StoreVector<kTail>(best[v], strip.best + c, v, kVectors, last);
+  }
   if (!kMax || strip.winners == nullptr) return;
   const std::int64_t count = (kVectors - 1) * lanes + last, bytes = (count + 7) / 8, row = (strip.channels + 7) / 8;
   const std::uint64_t inside = count < 64 ? (std::uint64_t{1} << count) - 1 : ~std::uint64_t{0};

@@ -56,13 +56,16 @@ struct PoolInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// One value for each channel of a whole map, [images, pixels, channels] -> [images, channels].
+/// One value for each channel of a whole map, [images, pixels, channels] -> [images, channels]. A maximum of zeros is 0 whatever their
+/// signs: which comes first must not show in the bits.
 struct GlobalPoolForward {
   static constexpr std::string_view name = "global_pool_forward";
   struct Problem {
     std::int64_t pixels = 0, channels = 0;
     PoolKind kind = PoolKind::max;
   };
+  /// A mean is summed in the order of pixels.
+  static bool reference_position_invariant(const Problem& problem) { return problem.kind == PoolKind::max; }
   template <class T>
   struct Args {
     std::int64_t images;

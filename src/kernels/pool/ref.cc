@@ -109,7 +109,7 @@ void GlobalPoolForward::reference(const Problem& problem, const Args<T>& args) {
         T best = src[0];
         for (std::int64_t pixel = 1; pixel < problem.pixels; ++pixel)
           if (beats(src[pixel * problem.channels], best)) best = src[pixel * problem.channels];
-        dst = best;
+        dst = best + T{0};  // no -0
       }
     }
 }

@@ -53,12 +53,33 @@ struct SeparableGradient {
   static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
 };
 
-/// Sums run in pixel order, so the bits are the reference's.
+/// Sums run in pixel order, so the bits are the reference's, and a mean's depend on that order.
 struct GlobalVector {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
+  static bool position_invariant(const GlobalPoolForward::Problem& problem) { return problem.kind == PoolKind::max; }
   static bool accepts(const GlobalPoolForward::Problem&) { return true; }
+  static std::int64_t scratch(const GlobalPoolForward::Problem&, std::int64_t) { return 0; }
+  static void run(const GlobalPoolForward::Problem& problem, const GlobalPoolForward::Args<float>& args);
+};
+
+/// The mean by sums that do not depend on the order of pixels (core/order_free.h): within half a unit of 2^-51 of the largest magnitude for
+/// maps of up to 2047 pixels, and the rounding to float. The same bits on every instruction set.
+struct OrderFree {
+  static constexpr std::string_view name = "order_free";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const GlobalPoolForward::Problem& problem) { return problem.kind == PoolKind::average; }
+  static std::int64_t scratch(const GlobalPoolForward::Problem&, std::int64_t) { return 0; }
+  static void run(const GlobalPoolForward::Problem& problem, const GlobalPoolForward::Args<float>& args);
+};
+
+/// The same without vectors.
+struct OrderFreeScalar {
+  static constexpr std::string_view name = "order_free_scalar";
+  static constexpr core::Isa needs = core::Isa::scalar;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const GlobalPoolForward::Problem& problem) { return problem.kind == PoolKind::average; }
   static std::int64_t scratch(const GlobalPoolForward::Problem&, std::int64_t) { return 0; }
   static void run(const GlobalPoolForward::Problem& problem, const GlobalPoolForward::Args<float>& args);
 };

@@ -84,15 +84,15 @@ class ConvOp final : public RealOp<ConvOp> {
     conv_.problem().bias = true;
   }
 
-  std::unique_ptr<Op> joined(const Op& consumer, bool training) const override {
+  std::unique_ptr<Op> joined(const Op& consumer, const Joining& plan) const override {
     const auto& problem = conv_.problem();
     if (problem.activation == kernels::Activation::linear && is_relu(consumer)) {
       auto both = std::make_unique<ConvOp>(*this);
       both->conv_.problem().activation = kernels::Activation::relu;
       return both;
     }
-    if (const auto* pool = pool_problem(consumer)) return conv_pool(problem, *pool, training);
-    if (const auto* pool = global_pool_problem(consumer)) return conv_global_pool(problem, pool->kind, training);
+    if (const auto* pool = pool_problem(consumer)) return conv_pool(problem, *pool, plan.training);
+    if (const auto* pool = global_pool_problem(consumer)) return conv_global_pool(problem, pool->kind, plan);
     return nullptr;
   }
   std::optional<kernels::Part> reads() const override { return kernels::seen(conv_.problem().geometry); }

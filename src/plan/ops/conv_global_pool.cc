@@ -103,8 +103,9 @@ class ConvGlobalPoolOp final : public RealOp<ConvGlobalPoolOp> {
 
 }  // namespace
 
-std::unique_ptr<Op> conv_global_pool(const kernels::ConvForward::Problem& conv, kernels::PoolKind kind, bool training) {
-  if (training && (kind != kernels::PoolKind::max || conv.geometry.groups != 1)) return nullptr;
+std::unique_ptr<Op> conv_global_pool(const kernels::ConvForward::Problem& conv, kernels::PoolKind kind, const Joining& plan) {
+  if (plan.training && (kind != kernels::PoolKind::max || conv.geometry.groups != 1)) return nullptr;
+  if (plan.position_invariant && kind != kernels::PoolKind::max) return nullptr;
   return std::make_unique<ConvGlobalPoolOp>(
       kernels::ConvGlobalPoolForward::Problem{.conv = conv.geometry, .kind = kind, .bias = conv.bias, .activation = conv.activation});
 }

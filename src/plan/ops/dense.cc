@@ -109,7 +109,7 @@ class DenseOp final : public RealOp<DenseOp> {
     dense_.problem().bias = true;
   }
 
-  std::unique_ptr<Op> joined(const Op& consumer, bool) const override {
+  std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {
     if (dense_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
     auto both = std::make_unique<DenseOp>(*this);
     both->dense_.problem().activation = kernels::Activation::relu;

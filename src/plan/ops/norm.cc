@@ -229,7 +229,7 @@ class NormOp final : public RealOp<NormOp> {
   std::string implementation() const override { return norm_.implementation(); }
   void prepare(const kernels::Policy& policy) override { norm_.prepare(policy); }
 
-  std::unique_ptr<Op> joined(const Op& consumer, bool) const override {
+  std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {
     if (norm_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
     auto both = std::make_unique<NormOp>(*this);
     both->norm_.problem().activation = kernels::Activation::relu;

@@ -1,0 +1,110 @@
+// room: layers
+// Downsampling that a circular shift of the input can only shift circularly, bit for bit. Behind circular convolutions and before a global
+// pooling it makes the output of a network the same for every circular shift; "same" or "valid" padding breaks that at the border.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "linn/initializers.h"
+#include "linn/layer.h"
+#include "linn/types.h"
+
+namespace linn {
+
+struct AdaptivePolyphaseSampling2DOptions {
+  Size2 strides = {2, 2};
+  NormOrder order = "l2";
+  DataFormat data_format = "channels_last";
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+struct AdaptivePolyphaseSampling2DConfig {
+  AdaptivePolyphaseSampling2DOptions options = {};
+};
+
+template <class Config, class Visitor>
+  requires std::same_as<std::remove_const_t<Config>, AdaptivePolyphaseSampling2DConfig>
+void describe(Config& config, Visitor&& visit) {
+  auto& [options] = config;
+  auto& [strides, order, data_format, name, trainable, input_shape] = options;
+  visit.common(name, trainable, input_shape);
+  visit("strides", strides);
+  visit("order", order);
+  visit("data_format", data_format);
+}
+
+/// APS: of the strides.height * strides.width phases x[i::strides.height, j::strides.width] of each image the one of the largest norm over
+/// all its channels, (height, width, channels) -> (height / strides.height, width / strides.width, channels). Chaman and Dokmanic, "Truly
+/// shift-invariant convolutional neural networks", CVPR 2021, equations 6 and 7: y = x_k, k = argmax_k ||x_k||. No variables; the gradient
+/// goes to the phase that was taken. linn's own class, which Keras does not know.
+/// Phases of equal norm are told apart by what is in them, never by where it lies; those of a blank image are all the same. A NaN makes
+/// its phase the largest, so that it is seen.
+/// Guarantee, for finite inputs: of an input shifted circularly the output is that of the input shifted circularly, bit for bit, in
+/// inference, where plans with this layer admit only kernels that do not see where a value lies. Not for half pixels, nor for what leaves
+/// the map at a border.
+/// Throws ValueError for a stride below 1, ShapeError where a stride does not divide the map: phases of unequal size are no shifts of each
+/// other, and nothing would be guaranteed.
+class AdaptivePolyphaseSampling2D : public Layer {
+ public:
+  explicit AdaptivePolyphaseSampling2D(AdaptivePolyphaseSampling2DOptions options = {});
+};
+
+struct LearnablePolyphaseSampling2DOptions {
+  Size2 strides = {2, 2};
+  /// Channels of the two convolutions that judge a phase.
+  std::int64_t hidden_filters = 16;
+  /// Of the Gumbel-softmax: from `temperature` at the first step of training, by the same factor each step, to `final_temperature`
+  /// `anneal_steps` steps later, and no further.
+  double temperature = 1;
+  double final_temperature = 0.1;
+  std::int64_t anneal_steps = 10000;
+  DataFormat data_format = "channels_last";
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  std::optional<std::uint64_t> seed = {};
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+struct LearnablePolyphaseSampling2DConfig {
+  LearnablePolyphaseSampling2DOptions options = {};
+};
+
+template <class Config, class Visitor>
+  requires std::same_as<std::remove_const_t<Config>, LearnablePolyphaseSampling2DConfig>
+void describe(Config& config, Visitor&& visit) {
+  auto& [options] = config;
+  auto& [strides, hidden_filters, temperature, final_temperature, anneal_steps, data_format, kernel_initializer, bias_initializer, seed, name,
+         trainable, input_shape] = options;
+  visit.common(name, trainable, input_shape);
+  visit("strides", strides);
+  visit("hidden_filters", hidden_filters);
+  visit("temperature", temperature);
+  visit("final_temperature", final_temperature);
+  visit("anneal_steps", anneal_steps);
+  visit("data_format", data_format);
+  visit("kernel_initializer", kernel_initializer);
+  visit("bias_initializer", bias_initializer);
+  visit("seed", seed);
+}
+
+/// LPS: as AdaptivePolyphaseSampling2D, with a small network in the norm's place, (height, width, channels) -> (height / strides.height,
+/// width / strides.width, channels). Rojas-Gomez, Lim, Schwing, Do and Yeh, "Learnable polyphase sampling for shift invariant and
+/// equivariant convolutional networks", NeurIPS 2022, section 3: the logit of phase x_k is the mean over pixels and channels of
+/// conv3x3(relu(conv3x3(x_k))), both circular, the same for all phases. Inference takes the phase of the largest logit; training the sum of
+/// all phases weighted by softmax((logits + Gumbel noise) / temperature), the noise a function of (seed, step, layer, image).
+/// Variables: kernel_1 (3, 3, channels, hidden_filters), bias_1 (hidden_filters), kernel_2 (3, 3, hidden_filters, hidden_filters); a second
+/// bias would add the same to all logits. Ties, NaN, the guarantee (inference only) and what is refused: as there; and ValueError for
+/// hidden_filters or anneal_steps below 1 and for temperatures that are not above 0 and finite.
+class LearnablePolyphaseSampling2D : public Layer {
+ public:
+  explicit LearnablePolyphaseSampling2D(LearnablePolyphaseSampling2DOptions options = {});
+};
+
+}  // namespace linn

@@ -1,0 +1,135 @@
+// PhaseChoice: the largest score, and content where scores tie.
+//
+// Ties are decided by sorting all circular rotations of all tied phases at once, as suffixes are sorted by doubling: after the pixels
+// themselves are ranked, ranks of pairs `step` apart rank runs of 2 * step pixels of a row, and once a run is as long as a row, blocks of
+// rows. Ranks only ever split, so as soon as the smallest is held by one phase alone, that is the one.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/polyphase/polyphase.h"
+
+namespace linn::kernels {
+namespace {
+
+/// Whether a score is larger; NaN is larger than all numbers.
+template <class T>
+bool beats(T score, T best) {
+  return score > best || (std::isnan(score) && !std::isnan(best));
+}
+
+template <class T>
+bool ties(T score, T best) {
+  return score == best || (std::isnan(score) && std::isnan(best));
+}
+
+/// The phases of one map that tie, and their pixels, numbered one phase after the other.
+template <class T>
+class Tie {
+ public:
+  Tie(const Phases& phases, const T* src, void* scratch) : p_(phases), src_(src) {
+    const std::int64_t all = p_.height * p_.width;
+    tied_ = static_cast<std::int32_t*>(scratch), rank_ = tied_ + all, next_ = rank_ + all, order_ = next_ + all;
+  }
+
+  /// Leaves out what is equal to one that is there.
+  void add(std::int64_t phase) {
+    for (std::int64_t t = 0; t < count_; ++t)
+      if (equal(tied_[t], phase)) return;
+    tied_[count_++] = static_cast<std::int32_t>(phase);
+  }
+
+  std::int32_t smallest() {
+    if (count_ == 1) return tied_[0];
+    rank_pixels();
+    for (std::int64_t step = 1; step < p_.columns() && !decided(); step *= 2) rank_pairs(0, step);
+    for (std::int64_t step = 1; step < p_.rows() && !decided(); step *= 2) rank_pairs(step, 0);
+    return tied_[order_[0] / phase_pixels()];
+  }
+
+ private:
+  std::int64_t phase_pixels() const { return p_.rows() * p_.columns(); }
+  std::int64_t pixels() const { return count_ * phase_pixels(); }
+  const T* pixel(std::int64_t phase, std::int64_t i) const { return src_ + p_.pixel(phase, i / p_.columns(), i % p_.columns()); }
+  int compare(const T* a, const T* b) const { return std::memcmp(a, b, static_cast<std::size_t>(p_.channels) * sizeof(T)); }
+
+  bool equal(std::int64_t a, std::int64_t b) const {
+    for (std::int64_t i = 0; i < phase_pixels(); ++i)
+      if (compare(pixel(a, i), pixel(b, i)) != 0) return false;
+    return true;
+  }
+
+  const T* pixel(std::int32_t i) const { return pixel(tied_[i / phase_pixels()], i % phase_pixels()); }
+
+  /// The pixel so far below and right of another, in its own phase, round the border.
+  std::int32_t moved(std::int32_t i, std::int64_t down, std::int64_t right) const {
+    const std::int64_t first = i / phase_pixels() * phase_pixels(), at = i - first;
+    const std::int64_t y = (at / p_.columns() + down) % p_.rows(), x = (at % p_.columns() + right) % p_.columns();
+    return static_cast<std::int32_t>(first + y * p_.columns() + x);
+  }
+
+  /// Sorts all pixels and numbers them: equal ones alike.
+  template <class Compare>
+  void rank(const Compare& compare_pixels) {
+    for (std::int64_t i = 0; i < pixels(); ++i) order_[i] = static_cast<std::int32_t>(i);
+    std::sort(order_, order_ + pixels(), [&](std::int32_t a, std::int32_t b) {
+      const int difference = compare_pixels(a, b);
+      return difference != 0 ? difference < 0 : a < b;
+    });
+    std::int32_t number = 0;
+    for (std::int64_t i = 0; i < pixels(); ++i) {
+      if (i > 0 && compare_pixels(order_[i - 1], order_[i]) != 0) ++number;
+      next_[order_[i]] = number;
+    }
+    std::swap(rank_, next_);
+  }
+
+  void rank_pixels() {
+    rank([&](std::int32_t a, std::int32_t b) { return compare(pixel(a), pixel(b)); });
+  }
+
+  void rank_pairs(std::int64_t down, std::int64_t right) {
+    rank([&](std::int32_t a, std::int32_t b) {
+      if (rank_[a] != rank_[b]) return rank_[a] < rank_[b] ? -1 : 1;
+      const std::int32_t other_a = rank_[moved(a, down, right)], other_b = rank_[moved(b, down, right)];
+      return other_a == other_b ? 0 : other_a < other_b ? -1 : 1;
+    });
+  }
+
+  /// Whether the smallest pixels lie in one phase. They stand first in the order.
+  bool decided() const {
+    std::int64_t last = 0;
+    while (last + 1 < pixels() && rank_[order_[last + 1]] == 0) ++last;
+    return order_[0] / phase_pixels() == order_[last] / phase_pixels();
+  }
+
+  Phases p_;
+  const T* src_;
+  std::int64_t count_ = 0;
+  std::int32_t *tied_, *rank_, *next_, *order_;
+};
+
+}  // namespace
+
+template <class T>
+void PhaseChoice::reference(const Problem& p, const Args<T>& args) {
+  for (std::int64_t n = 0; n < args.images; ++n) {
+    const T* scores = args.scores + n * p.count();
+    std::int64_t best = 0, tied = 1;
+    for (std::int64_t k = 1; k < p.count(); ++k) {
+      if (ties(scores[k], scores[best])) ++tied;
+      if (beats(scores[k], scores[best])) best = k, tied = 1;
+    }
+    args.phase[n] = static_cast<std::int32_t>(best);
+    if (tied == 1) continue;
+    Tie<T> tie(p, args.src + n * p.map(), args.scratch);
+    for (std::int64_t k = best; k < p.count(); ++k)
+      if (ties(scores[k], scores[best])) tie.add(k);
+    args.phase[n] = tie.smallest();
+  }
+}
+
+template void PhaseChoice::reference(const Problem&, const Args<float>&);
+template void PhaseChoice::reference(const Problem&, const Args<double>&);
+
+}  // namespace linn::kernels

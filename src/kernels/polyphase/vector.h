@@ -1,0 +1,22 @@
+// Polyphase sampling with a row's elements in lanes (Highway).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/cpu.h"
+#include "kernels/polyphase/polyphase.h"
+
+namespace linn::kernels::polyphase {
+
+/// The bits of the reference, on every instruction set.
+struct VectorScores {
+  static constexpr std::string_view name = "vector";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const PhaseScores::Problem&) { return true; }
+  static std::int64_t scratch(const PhaseScores::Problem& problem, std::int64_t images);
+  static void run(const PhaseScores::Problem& problem, const PhaseScores::Args<float>& args);
+};
+
+}  // namespace linn::kernels::polyphase

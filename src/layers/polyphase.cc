@@ -1,0 +1,133 @@
+#include "linn/layers/polyphase.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "kernels/polyphase/polyphase.h"
+#include "layers/config.h"
+#include "layers/registry.h"
+#include "layers/window.h"
+#include "linn/error.h"
+#include "plan/ops/conv.h"
+#include "plan/ops/eltwise.h"
+#include "plan/ops/polyphase.h"
+
+namespace linn {
+namespace layers {
+namespace {
+
+// Pads that make a size a multiple of the stride.
+std::int64_t missing(std::int64_t size, std::int64_t stride) { return (stride - size % stride) % stride; }
+
+// Throws ShapeError where the strides do not divide the map.
+kernels::Phases phases_of(const Size2& strides, const Shape& input, const std::string& where) {
+  check_map(input, where);
+  const std::int64_t rows = missing(input[0], strides.height), columns = missing(input[1], strides.width);
+  if (rows > 0 || columns > 0)
+    throw ShapeError(
+        fmt::format("{} strides {} do not divide input ({}, {}): phases of unequal size are no shifts of each other, so nothing would be "
+                    "guaranteed; put ZeroPadding2D({{{{0, {}}}, {{0, {}}}}}) on the network's input so that every map is a multiple, or before this layer, "
+                    "where the guarantee starts anew",
+                    where, to_string(strides), input[0], input[1], rows, columns));
+  return {.height = input[0], .width = input[1], .channels = input[2], .stride_height = strides.height, .stride_width = strides.width};
+}
+
+Shape shape_of(const kernels::Phases& phases) { return {phases.rows(), phases.columns(), phases.channels}; }
+
+kernels::PhaseScore score_of(const NormOrder& order) {
+  switch (order.kind()) {
+    case NormOrder::l1: return kernels::PhaseScore::l1;
+    case NormOrder::l2: return kernels::PhaseScore::l2;
+    case NormOrder::linf: break;
+  }
+  return kernels::PhaseScore::linf;
+}
+
+class AdaptiveDescription final : public Described<AdaptivePolyphaseSampling2DConfig> {
+ public:
+  explicit AdaptiveDescription(AdaptivePolyphaseSampling2DConfig config) : Described(std::move(config)) {
+    check_size(where(), "strides", config_.options.strides);
+  }
+
+  std::string_view class_name() const override { return "AdaptivePolyphaseSampling2D"; }
+
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    return shape_of(phases_of(config_.options.strides, input, where));
+  }
+
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
+    const kernels::Phases phases = phases_of(config_.options.strides, input.shape, where());
+    return plan::sample_largest(to, input, plan::phase_scores(to, input, phases, score_of(config_.options.order)), phases).map;
+  }
+};
+
+class LearnableDescription final : public Described<LearnablePolyphaseSampling2DConfig> {
+ public:
+  explicit LearnableDescription(LearnablePolyphaseSampling2DConfig config) : Described(std::move(config)) {
+    const LearnablePolyphaseSampling2DOptions& o = config_.options;
+    check_size(where(), "strides", o.strides);
+    if (o.hidden_filters < 1) throw ValueError(fmt::format("{} hidden_filters is {}; it must be 1 or more", where(), o.hidden_filters));
+    if (o.anneal_steps < 1) throw ValueError(fmt::format("{} anneal_steps is {}; it must be 1 or more", where(), o.anneal_steps));
+    for (const double temperature : {o.temperature, o.final_temperature})
+      if (!(temperature > 0) || !std::isfinite(temperature))
+        throw ValueError(fmt::format("{} temperature and final_temperature are {} and {}; both must be above 0 and finite", where(), o.temperature,
+                                     o.final_temperature));
+  }
+
+  std::string_view class_name() const override { return "LearnablePolyphaseSampling2D"; }
+  bool waits_for_input() const override { return true; }
+
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    return shape_of(phases_of(config_.options.strides, input, where));
+  }
+
+  std::vector<VariableSpec> variables(const Shape& input) const override {
+    const LearnablePolyphaseSampling2DOptions& o = config_.options;
+    return {{"kernel_1", {3, 3, input[2], o.hidden_filters}, o.kernel_initializer},
+            {"bias_1", {o.hidden_filters}, o.bias_initializer},
+            {"kernel_2", {3, 3, o.hidden_filters, o.hidden_filters}, o.kernel_initializer}};
+  }
+
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const override {
+    const LearnablePolyphaseSampling2DOptions& o = config_.options;
+    kernels::Phases phases = phases_of(o.strides, input.shape, where());
+    const plan::Value hidden = plan::activation(to, convolve_phases(to, input, variables[0], variables[1]), kernels::Activation::relu);
+    const plan::Value judged = convolve_phases(to, hidden, variables[2], {});
+    kernels::Phases judged_phases = phases;
+    judged_phases.channels = o.hidden_filters;
+    const plan::Value logits = plan::phase_scores(to, judged, judged_phases, kernels::PhaseScore::mean);
+    if (!to.training()) return plan::sample_largest(to, input, logits, phases).map;
+    const plan::Annealing temperature{.first = o.temperature, .last = o.final_temperature, .steps = o.anneal_steps};
+    return plan::mix_phases(to, input, plan::gumbel_softmax(to, logits, temperature, o.seed.value_or(0)), phases);
+  }
+
+ private:
+  // A circular 3x3 convolution of each phase by itself: of the whole map with taps a stride apart, which stay within a pixel's phase, also
+  // round the border, as the strides divide the sizes.
+  plan::Value convolve_phases(plan::Lowering& to, plan::Value src, plan::Value kernel, plan::Value bias) const {
+    const WindowSpec window{"strides", {3, 3}, {1, 1}, config_.options.strides, "circular"};
+    const ResolvedWindow resolved = resolve_window(window, src.shape, kernel.shape[3], 1, where());
+    return plan::conv2d(to, resolved.padded(to, src), kernel, bias, resolved.geometry);
+  }
+};
+
+}  // namespace
+
+template <>
+DescriptionPtr read_layer<AdaptivePolyphaseSampling2D>(const io::Json& config, const std::string& where) {
+  return std::make_shared<AdaptiveDescription>(read_config<AdaptivePolyphaseSampling2DConfig>(config, where));
+}
+template <>
+DescriptionPtr read_layer<LearnablePolyphaseSampling2D>(const io::Json& config, const std::string& where) {
+  return std::make_shared<LearnableDescription>(read_config<LearnablePolyphaseSampling2DConfig>(config, where));
+}
+
+}  // namespace layers
+
+AdaptivePolyphaseSampling2D::AdaptivePolyphaseSampling2D(AdaptivePolyphaseSampling2DOptions options)
+    : Layer(std::make_shared<layers::AdaptiveDescription>(AdaptivePolyphaseSampling2DConfig{std::move(options)})) {}
+LearnablePolyphaseSampling2D::LearnablePolyphaseSampling2D(LearnablePolyphaseSampling2DOptions options)
+    : Layer(std::make_shared<layers::LearnableDescription>(LearnablePolyphaseSampling2DConfig{std::move(options)})) {}
+
+}  // namespace linn

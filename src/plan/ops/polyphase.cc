@@ -1,0 +1,265 @@
+#include "plan/ops/polyphase.h"
+
+#include <cmath>
+#include <memory>
+
+#include "core/random.h"
+#include "plan/ops/append.h"
+
+namespace linn::plan {
+namespace {
+
+class PhaseMeansGradientOp final : public RealOp<PhaseMeansGradientOp> {
+ public:
+  explicit PhaseMeansGradientOp(const kernels::Phases& phases) : gradient_(phases) {}
+
+  std::string_view name() const override { return "phase_means_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .dscores = call.in<T>(0), .dsrc = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::PhaseMeansGradient> gradient_;
+};
+
+class PhaseScoresOp final : public RealOp<PhaseScoresOp> {
+ public:
+  explicit PhaseScoresOp(const kernels::PhaseScores::Problem& problem) : scores_(problem) {}
+
+  std::string_view name() const override { return "phase_scores"; }
+  std::string implementation() const override { return scores_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return scores_.scratch(images); }
+  double flops(std::int64_t images) const override { return static_cast<double>(2 * images * inputs[0].shape.elements()); }
+  void prepare(const kernels::Policy& policy) override { scores_.prepare(policy); }
+
+  /// A norm decides and is no more: what it chose does not change when it changes a little.
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined() || scores_.problem().score != kernels::PhaseScore::mean) return;
+    const Value dsrc = gradients.make(inputs[0]);
+    append(gradients.to(), std::make_unique<PhaseMeansGradientOp>(scores_.problem().phases), {d}, {dsrc});
+    gradients.give(inputs[0], dsrc);
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    scores_.run<T>({.images = call.images, .src = call.in<T>(0), .scores = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::PhaseScores> scores_;
+};
+
+// inputs {src, scores}.
+class PhaseChoiceOp final : public RealOp<PhaseChoiceOp> {
+ public:
+  explicit PhaseChoiceOp(const kernels::Phases& phases) : choice_(phases) {}
+
+  std::string_view name() const override { return "phase_choice"; }
+  std::string implementation() const override { return choice_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return choice_.scratch(images); }
+  void prepare(const kernels::Policy& policy) override { choice_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    choice_.run<T>({.images = call.images, .src = call.in<T>(0), .scores = call.in<T>(1), .phase = call.out<std::int32_t>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  KernelUse<kernels::PhaseChoice> choice_;
+};
+
+// inputs {d, phase}.
+class TakePhaseGradientOp final : public RealOp<TakePhaseGradientOp> {
+ public:
+  explicit TakePhaseGradientOp(const kernels::Phases& phases) : gradient_(phases) {}
+
+  std::string_view name() const override { return "take_phase_input_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .phase = call.in<std::int32_t>(1), .dsrc = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::PhaseInputGradient> gradient_;
+};
+
+// inputs {src, phase}.
+class TakePhaseOp final : public RealOp<TakePhaseOp> {
+ public:
+  explicit TakePhaseOp(const kernels::Phases& phases) : take_(phases) {}
+
+  std::string_view name() const override { return "take_phase"; }
+  std::string implementation() const override { return take_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { take_.prepare(policy); }
+
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    const Value dsrc = gradients.make(inputs[0]);
+    append(gradients.to(), std::make_unique<TakePhaseGradientOp>(take_.problem()), {d, inputs[1]}, {dsrc});
+    gradients.give(inputs[0], dsrc);
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    take_.run<T>({.images = call.images, .src = call.in<T>(0), .phase = call.in<std::int32_t>(1), .dst = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::PhaseForward> take_;
+};
+
+// inputs {src, weights, d}, outputs {dsrc, dweights}.
+class MixPhasesGradientOp final : public RealOp<MixPhasesGradientOp> {
+ public:
+  explicit MixPhasesGradientOp(const kernels::Phases& phases) : gradient_(phases) {}
+
+  std::string_view name() const override { return "mix_phases_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  double flops(std::int64_t images) const override { return static_cast<double>(3 * images * inputs[0].shape.elements()); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .weights = call.in<T>(1), .ddst = call.in<T>(2), .dsrc = call.out<T>(0),
+                      .dweights = call.out<T>(1), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::PhaseMixGradient> gradient_;
+};
+
+// inputs {src, weights}.
+class MixPhasesOp final : public RealOp<MixPhasesOp> {
+ public:
+  explicit MixPhasesOp(const kernels::Phases& phases) : mix_(phases) {}
+
+  std::string_view name() const override { return "mix_phases"; }
+  std::string implementation() const override { return mix_.implementation(); }
+  double flops(std::int64_t images) const override { return static_cast<double>(2 * images * inputs[0].shape.elements()); }
+  void prepare(const kernels::Policy& policy) override { mix_.prepare(policy); }
+
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    const Value dsrc = gradients.make(inputs[0]), dweights = gradients.make(inputs[1]);
+    append(gradients.to(), std::make_unique<MixPhasesGradientOp>(mix_.problem()), {inputs[0], inputs[1], d}, {dsrc, dweights});
+    gradients.give(inputs[0], dsrc);
+    gradients.give(inputs[1], dweights);
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    mix_.run<T>({.images = call.images, .src = call.in<T>(0), .weights = call.in<T>(1), .dst = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  KernelUse<kernels::PhaseMixForward> mix_;
+};
+
+// inputs {weights, d}.
+class GumbelSoftmaxGradientOp final : public RealOp<GumbelSoftmaxGradientOp> {
+ public:
+  GumbelSoftmaxGradientOp(std::int64_t classes, const Annealing& temperature) : temperature_(temperature), gradient_({.classes = classes}) {}
+
+  std::string_view name() const override { return "gumbel_softmax_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    gradient_.run<T>({.rows = call.images, .temperature = temperature_.at(call.step->step), .weights = call.in<T>(0), .dweights = call.in<T>(1),
+                      .dlogits = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  Annealing temperature_;
+  KernelUse<kernels::GumbelSoftmaxGradient> gradient_;
+};
+
+class GumbelSoftmaxOp final : public RealOp<GumbelSoftmaxOp> {
+ public:
+  GumbelSoftmaxOp(std::int64_t classes, const Annealing& temperature, std::uint64_t seed, std::uint64_t stream)
+      : temperature_(temperature), seed_(seed), stream_(stream), softmax_({.classes = classes}) {}
+
+  std::string_view name() const override { return "gumbel_softmax"; }
+  std::string implementation() const override { return softmax_.implementation(); }
+  void prepare(const kernels::Policy& policy) override { softmax_.prepare(policy); }
+
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    const Value dlogits = gradients.make(inputs[0]);
+    append(gradients.to(), std::make_unique<GumbelSoftmaxGradientOp>(softmax_.problem().classes, temperature_), {outputs[0], d}, {dlogits});
+    gradients.give(inputs[0], dlogits);
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::uint64_t stream = core::stream_of("gumbel", (stream_ << 40) + static_cast<std::uint64_t>(call.step->step));
+    softmax_.run<T>({.rows = call.images, .seed = call.step->seed ^ seed_, .stream = stream,
+                     .first = static_cast<std::uint64_t>(softmax_.problem().classes * call.first), .temperature = temperature_.at(call.step->step),
+                     .logits = call.in<T>(0), .weights = call.out<T>(0), .scratch = nullptr});
+  }
+
+ private:
+  Annealing temperature_;
+  std::uint64_t seed_, stream_;
+  KernelUse<kernels::GumbelSoftmaxForward> softmax_;
+};
+
+Value value_of_phase(Lowering& to, const kernels::Phases& phases) {
+  return to.value(to.layer(), {phases.rows(), phases.columns(), phases.channels}, Extent::batch);
+}
+
+}  // namespace
+
+Value phase_scores(Lowering& to, Value src, const kernels::Phases& phases, kernels::PhaseScore score) {
+  const Value scores = to.value("scores " + to.layer(), {phases.count()}, Extent::batch);
+  return append(to, std::make_unique<PhaseScoresOp>(kernels::PhaseScores::Problem{.phases = phases, .score = score}), {src}, {scores});
+}
+
+Value phase_choice(Lowering& to, Value src, Value scores, const kernels::Phases& phases) {
+  if (!to.training()) to.require_position_invariance();
+  const Value phase = to.value("phase " + to.layer(), {1}, Extent::batch, Element::i32);
+  return append(to, std::make_unique<PhaseChoiceOp>(phases), {src, scores}, {phase});
+}
+
+Value take_phase(Lowering& to, Value src, Value phase, const kernels::Phases& phases) {
+  return append(to, std::make_unique<TakePhaseOp>(phases), {src, phase}, {value_of_phase(to, phases)});
+}
+
+Sampled sample_largest(Lowering& to, Value src, Value scores, const kernels::Phases& phases) {
+  const Value phase = phase_choice(to, src, scores, phases);
+  return {.map = take_phase(to, src, phase, phases), .phase = phase};
+}
+
+double Annealing::at(std::int64_t step) const {
+  if (step >= steps) return last;
+  return first * std::pow(last / first, static_cast<double>(step) / static_cast<double>(steps));
+}
+
+Value gumbel_softmax(Lowering& to, Value logits, const Annealing& temperature, std::uint64_t seed) {
+  const Value weights = to.value("weights " + to.layer(), logits.shape, Extent::batch);
+  return append(to, std::make_unique<GumbelSoftmaxOp>(logits.shape[-1], temperature, seed, to.next_stream()), {logits}, {weights});
+}
+
+Value mix_phases(Lowering& to, Value src, Value weights, const kernels::Phases& phases) {
+  return append(to, std::make_unique<MixPhasesOp>(phases), {src, weights}, {value_of_phase(to, phases)});
+}
+
+}  // namespace linn::plan
