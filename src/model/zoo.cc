@@ -19,7 +19,33 @@ constexpr std::array entries = {
     ZooEntry{"average-pooling", "average pooling", "the notebook's network with AveragePooling2D in place of MaxPooling2D"},
     ZooEntry{"global-max", "global max pooling",
              "the notebook's convolutions and pooling, then GlobalMaxPooling2D in place of Flatten and Dense 128"},
+    ZooEntry{"invariant", "invariant",
+             "Conv2D 32, 64 and 96 on a ring, each pooled, normalized and relu; adaptive polyphase sampling, then GlobalMaxPooling2D and Dense: a "
+             "circular shift changes no bit of its output"},
 };
+
+// Convolution, pooling, normalization, relu, in the order that keeps gradients sparse; sizes must be multiples of 4.
+void add_invariant(Sequential& model, const Shape& image, std::int64_t classes) {
+  if (image[0] % 4 != 0 || image[1] % 4 != 0)
+    throw ShapeError(fmt::format("images of {} came; the model \"invariant\" takes heights and widths that are multiples of 4, for no choice of phase moves over the seam "
+                                 "of another; lay them onto such a canvas (--canvas)",
+                                 image.to_string()));
+  bool first = true;
+  for (const std::int64_t filters : {32, 64, 96}) {
+    // No bias: the normalization has one.
+    model.add(Conv2D(filters, {3, 3}, {.padding = "circular", .use_bias = false, .input_shape = first ? image : Shape{}}));
+    first = false;
+    if (filters == 96) {
+      model.add(GlobalMaxPooling2D());
+    } else {
+      model.add(MaxPooling2D({2, 2}, {.strides = 1, .padding = "circular"}));
+      model.add(AdaptivePolyphaseSampling2D());
+    }
+    model.add(BatchNormalization());
+    model.add(Activation("relu"));
+  }
+  model.add(Dense(classes, {.activation = "softmax"}));
+}
 
 }  // namespace
 
@@ -43,6 +69,10 @@ Sequential make(std::string_view name, const Shape& image, std::int64_t classes,
   if (image.rank() != 3) throw ShapeError(fmt::format("images of shape {} came; (height, width, channels) is allowed", image.to_string()));
 
   Sequential model(options);
+  if (known == "invariant") {
+    add_invariant(model, image, classes);
+    return model;
+  }
   const auto pool = [&] {
     if (known == "no-pooling") return;
     if (known == "average-pooling")
