@@ -1,7 +1,8 @@
-// How the recipe of `linn train --recipe fast` was chosen, and what it reaches.
-//   recipe_bench select [SEEDS]   trains on 55,000 of the training images, by one setting after another, and judges them on the last
-//                                 5,000: the mean accuracy over the seeds. The test images stay closed.
-//   recipe_bench final [SEEDS]    trains the recipe as it stands on all 60,000 and opens the test images: mean, range, seconds.
+// How the recipes of `linn train --recipe` were chosen, and what they reach.
+//   recipe_bench select fast|invariant [SEEDS]   trains on 55,000 of the training images, by one setting after another, and judges them on the
+//                                                last 5,000: the mean accuracy over the seeds. The test images stay closed.
+//   recipe_bench final fast|invariant [SEEDS]    trains the recipe as it stands on all 60,000 and opens the test images: mean, range, seconds.
+// "fast" trains the network "notebook", "invariant" the network of that name.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -24,7 +25,7 @@ struct Result {
 };
 
 Result train(const Recipe& recipe, const linn::Tensor& x, const linn::Tensor& y, const linn::Tensor& x_judge, const linn::Tensor& y_judge, std::uint64_t seed) {
-  linn::Sequential model = linn::model::make("notebook", {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy});
+  linn::Sequential model = linn::model::make(recipe.name == "fast" ? "notebook" : recipe.name, {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy});
   const auto start = std::chrono::steady_clock::now();
   model.compile(linn::model::compile_options(recipe));
   linn::FitOptions fit = linn::model::fit_options(recipe, x.shape()[0]);
@@ -47,15 +48,47 @@ void print(const Recipe& recipe, std::vector<Result> results) {
   std::fflush(stdout);
 }
 
+// Settings beside the recipe's own, one thing at a time.
+std::vector<Recipe> settings(const Recipe& base) {
+  const bool fast = base.name == "fast";
+  std::vector<Recipe> all = {base};
+  const auto vary = [&](const auto& values, auto Recipe::* field) {
+    for (const auto value : values) {
+      all.push_back(base);
+      all.back().*field = value;
+    }
+  };
+  if (fast) {
+    for (const std::int64_t batch : {32, 48, 64, 128})
+      for (const double peak : {0.006, 0.009, 0.012, 0.016, 0.024}) {
+        all.push_back(base);
+        all.back().batch_size = batch, all.back().max_learning_rate = peak;
+      }
+  } else {
+    vary(std::vector<std::int64_t>{64, 256}, &Recipe::batch_size);
+    vary(std::vector<double>{0.003, 0.006, 0.02}, &Recipe::max_learning_rate);
+  }
+  vary(fast ? std::vector<double>{0.05, 0.1, 0.2, 0.3} : std::vector<double>{0.1, 0.3}, &Recipe::warmup);
+  vary(fast ? std::vector<double>{0.95, 0.98, 0.999} : std::vector<double>{0.999}, &Recipe::beta_2);
+  vary(fast ? std::vector<double>{0.0, 0.05, 0.15, 0.2} : std::vector<double>{0.0, 0.2}, &Recipe::label_smoothing);
+  for (const linn::DTypePolicy& policy : {linn::DTypePolicy("float32"), linn::DTypePolicy("mixed_bfloat16")})
+    for (const double passes : fast ? std::vector<double>{0.5, 0.6, 0.7, 0.8, 1.0} : std::vector<double>{3, 6}) {
+      all.push_back(base);
+      all.back().passes = passes, all.back().dtype_policy = policy;
+    }
+  return all;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const bool select = argc > 1 && std::strcmp(argv[1], "select") == 0;
-  if (argc < 2 || (!select && std::strcmp(argv[1], "final") != 0)) {
-    std::fprintf(stderr, "usage: %s select|final [SEEDS]\n", argv[0]);
+  if (argc < 3 || (!select && std::strcmp(argv[1], "final") != 0)) {
+    std::fprintf(stderr, "usage: %s select|final fast|invariant [SEEDS]\n", argv[0]);
     return 2;
   }
-  const auto seeds = static_cast<std::uint64_t>(argc > 2 ? std::atoi(argv[2]) : select ? 5 : 30);
+  const Recipe base = linn::model::recipe(argv[2]);
+  const auto seeds = static_cast<std::uint64_t>(argc > 3 ? std::atoi(argv[3]) : select ? 5 : 30);
   const auto data = linn::load_npz("data/mnist.npz");
   const linn::Tensor x = data["x_train"], y = data["y_train"];
   const auto all_seeds = [&](const Recipe& recipe, const auto& run) {
@@ -64,39 +97,10 @@ int main(int argc, char** argv) {
     print(recipe, results);
   };
   if (!select) {
-    all_seeds(linn::model::recipe("fast"), [&](const Recipe& r, std::uint64_t seed) { return train(r, x, y, data["x_test"], data["y_test"], seed); });
+    all_seeds(base, [&](const Recipe& r, std::uint64_t seed) { return train(r, x, y, data["x_test"], data["y_test"], seed); });
     return 0;
   }
   const std::int64_t kept = 55000;
-  const auto on_held_out = [&](const Recipe& r, std::uint64_t seed) { return train(r, x.rows(0, kept), y.rows(0, kept), x.rows(kept, 60000), y.rows(kept, 60000), seed); };
-  // One thing at a time, from the recipe as it stands.
-  const Recipe base = linn::model::recipe("fast");
-  all_seeds(base, on_held_out);
-  for (const std::int64_t batch : {32, 48, 64, 128})
-    for (const double peak : {0.006, 0.009, 0.012, 0.016, 0.024}) {
-      Recipe recipe = base;
-      recipe.batch_size = batch, recipe.max_learning_rate = peak;
-      all_seeds(recipe, on_held_out);
-    }
-  for (const double warmup : {0.05, 0.1, 0.2, 0.3}) {
-    Recipe recipe = base;
-    recipe.warmup = warmup;
-    all_seeds(recipe, on_held_out);
-  }
-  for (const double beta_2 : {0.95, 0.98, 0.999}) {
-    Recipe recipe = base;
-    recipe.beta_2 = beta_2;
-    all_seeds(recipe, on_held_out);
-  }
-  for (const double smoothing : {0.0, 0.05, 0.15, 0.2}) {
-    Recipe recipe = base;
-    recipe.label_smoothing = smoothing;
-    all_seeds(recipe, on_held_out);
-  }
-  for (const linn::DTypePolicy& policy : {linn::DTypePolicy("float32"), linn::DTypePolicy("mixed_bfloat16")})
-    for (const double passes : {0.5, 0.6, 0.7, 0.8, 1.0}) {
-      Recipe recipe = base;
-      recipe.passes = passes, recipe.dtype_policy = policy;
-      all_seeds(recipe, on_held_out);
-    }
+  for (const Recipe& recipe : settings(base))
+    all_seeds(recipe, [&](const Recipe& r, std::uint64_t seed) { return train(r, x.rows(0, kept), y.rows(0, kept), x.rows(kept, 60000), y.rows(kept, 60000), seed); });
 }
