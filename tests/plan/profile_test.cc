@@ -51,6 +51,19 @@ struct ConvRun {
   PlanRun run{Purpose::inference};
 };
 
+// Two for each tap of the definition; what padding copies is no operation.
+TEST(Profile, BlurByHand) {
+  Lowering to(Purpose::inference);
+  const Value src = to.value("src", {8, 6, 3}, Extent::batch, Element::real, Home::bound);
+  const Layer layer = MaxBlurPooling2D(2, {.filter_size = 5, .padding = "circular"});
+  EXPECT_EQ(layer.description()->lower(to, src, {}).shape, Shape({4, 3, 3}));
+  std::vector<std::string_view> names;
+  std::vector<double> flops;
+  for (const auto& op : to.ops()) names.push_back(op->name()), flops.push_back(op->flops(10));
+  EXPECT_EQ(names, (std::vector<std::string_view>{"pad2d", "pool2d", "pad2d", "blur2d"}));
+  EXPECT_EQ(flops, (std::vector<double>{0, 10 * 8 * 6 * 3 * 4, 0, 2 * 10 * 4 * 3 * 3 * 25}));
+}
+
 TEST(Profile, ConvolutionByHand) {
   for (const int threads : {1, 3}) {
     const Threads guard(threads);
