@@ -78,13 +78,15 @@ std::string words_on_classes(const Blame& blame, const Sweep& sweep) {
   }
   std::string text = fmt::format("Over {} image{} the class changes at {} of the shifts", sweep.images(), sweep.images() == 1 ? "" : "s",
                                  estimate_text(blame.changed_aligned));
-  if (!shrinks(blame)) return text + ": border and head do that.";
-  text += fmt::format(" by multiples of S, where border and head alone can do that, and at {} of the others.", estimate_text(blame.changed_misaligned));
+  if (!shrinks(blame)) return text + ": only border and head can do that.";
+  text += fmt::format(" by multiples of S, where only border and head can do that, and at {} of the others.", estimate_text(blame.changed_misaligned));
   if (!std::isnan(blame.excess.value))
-    return text + fmt::format(" Within S pixels it changes more often at shifts that are no multiple, though they are shorter: by {} of the shifts. Subsampling "
-                              "does that.",
-                              estimate_text(blame.excess));
-  return text + " The former go further, so border and head explain all of this; how much subsampling adds cannot be told from the classes.";
+    text += fmt::format(" Of the shifts within S pixels those that are no multiple change it more often, though they are shorter: by {} of the shifts. Subsampling does that.",
+                        estimate_text(blame.excess));
+  else
+    text += " As multiples of S go further, this does not say how much of it is subsampling.";
+  const double cut = 1 - sweep.uncut_share(sweep.radius());
+  return cut > 0 ? text + fmt::format(" Ink reaches the border in {} % of the images.", percent(cut)) : text;
 }
 
 std::string words_on_head(const Blame& blame) {
