@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -53,28 +54,28 @@ Sequential with_head(std::vector<Layer> layers) {
   return Sequential(layers, {.seed = 5});
 }
 
-// The row 1 2 4 0 behind a maximum of two cells is 2 4. Moved right by one it is 0 1 2 4, so 1 4: off by (1, 0) of (1, 4) where it stands,
-// and by 2 of 4 one cell on. Moved left by one, 2 4 0 0, so 4 0: one cell on it fits.
+// The row 1 2 4 0 3 5 behind a maximum of two cells is 2 4 5. Moved right by one it is 0 1 2 4 0 3, so 1 4 3: of the last two cells, which 2 4 5
+// covers where it stands and one cell on, 4 5 is off by (0, 2) and 2 4 by (2, 1), of (4, 3). Moved left, 2 4 0 3 5 0, so 4 3 5: of the first two
+// 2 4 is off by (2, 1), and 4 5 by (0, 2).
 TEST(Blame, IsTheFormulaWorkedOutByHand) {
-  Tensor image({1, 4, 4, 1});
-  const auto pixels = image.values<float>();
-  pixels[0] = 1;
-  pixels[1] = 2;
-  pixels[2] = 4;
-  const Sequential model = with_head({MaxPooling2D({2, 2}, {.input_shape = {4, 4, 1}}), Flatten()});
+  Tensor image({1, 6, 6, 1});
+  const std::vector<float> row = {1, 2, 4, 0, 3, 5};
+  std::copy(row.begin(), row.end(), image.values<float>().begin());
+  const Sequential model = with_head({MaxPooling2D({2, 2}, {.input_shape = {6, 6, 1}}), Flatten()});
   const Blame found = blame(model, image, steady(1, 2), {.radius = 2});
   ASSERT_EQ(found.layers.size(), 3U);
   const LayerError& pool = found.layers[0];
   EXPECT_EQ(pool.stride, Size2(2, 2));
-  EXPECT_EQ(pool.size, Size2(2, 2));
+  EXPECT_EQ(pool.size, Size2(3, 3));
   EXPECT_EQ(at(pool.error, 0, 0), 0);
-  EXPECT_DOUBLE_EQ(at(pool.error, 0, 1), 1 / std::sqrt(17.0));
-  EXPECT_EQ(at(pool.error, 0, -1), 0);
+  EXPECT_DOUBLE_EQ(at(pool.error, 0, 1), 2.0 / 5);
+  EXPECT_DOUBLE_EQ(at(pool.error, 0, -1), 2.0 / 5);
   EXPECT_EQ(at(pool.error, 0, 2), 0);
   EXPECT_EQ(at(pool.error, 0, -2), 0);
-  // Flattened, a moved map is compared cell by cell with the unmoved one: 2 4 0 0 and 1 4 0 0, and 0 2 0 0 two pixels on.
-  EXPECT_DOUBLE_EQ(at(found.layers[1].error, 0, 1), 1 / std::sqrt(17.0));
-  EXPECT_DOUBLE_EQ(at(found.layers[1].error, 0, 2), std::sqrt(4.0 + 4.0) / 2);
+  EXPECT_TRUE(std::isnan(at(pool.error, -2, 0))) << "the row has left";
+  // Flattened, a moved map is compared cell by cell with the unmoved one: 2 4 5 with 1 4 3, and with 0 2 4 two pixels on.
+  EXPECT_DOUBLE_EQ(at(found.layers[1].error, 0, 1), std::sqrt(5.0 / 26));
+  EXPECT_DOUBLE_EQ(at(found.layers[1].error, 0, 2), std::sqrt(9.0 / 20));
   EXPECT_EQ(found.layers[1].stride, Size2(0, 0));
   EXPECT_EQ(found.trunk, 0U);
   EXPECT_EQ(found.stride, Size2(2, 2));
@@ -148,7 +149,7 @@ TEST(Blame, SplitsClassesBySweep) {
 
   const Blame near = blame(model, images, steady(3, 1));
   EXPECT_TRUE(std::isnan(near.changed_aligned.value));
-  EXPECT_NE(near.text[2].find("within 1 pixels there is no multiple of S = 2"), std::string::npos) << near.text[2];
+  EXPECT_NE(near.text[2].find("up to 1 pixels there is no multiple of S = 2"), std::string::npos) << near.text[2];
 }
 
 TEST(Blame, SaysThatThereAreNoMaps) {
@@ -172,6 +173,13 @@ TEST(Blame, TakesEveryBorderAndFewImages) {
   EXPECT_THROW(blame(model, inked(2, 8, 1), steady(3, 2)), ShapeError);
   EXPECT_THROW(blame(model, inked(2, 8, 1), steady(2, 2), {.images = 0}), ValueError);
   EXPECT_THROW(blame(model, inked(2, 8, 1), steady(2, 2), {.radius = 8}), ValueError);
+}
+
+TEST(Blame, AMapOfOneCellCannotMove) {
+  const Sequential model = with_head({MaxPooling2D({4, 4}, {.input_shape = {4, 4, 1}}), Flatten()});
+  const Blame found = blame(model, inked(2, 4, 0), steady(2, 3));
+  EXPECT_EQ(found.radius, 3);
+  EXPECT_NE(found.text[1].find("too small to move"), std::string::npos) << found.text[1];
 }
 
 TEST(Blame, BlackImagesGiveNothingToCompare) {
