@@ -62,7 +62,7 @@ Input open(const Options& options) {
   return {std::move(model), std::move(images), accuracy, scale};
 }
 
-// Written before anything is computed where a file cannot be: an hour's sweep must not end there.
+// IoError where a file cannot be written, before anything is computed.
 void check_writable(const std::string& path) {
   if (!path.empty()) const io::AtomicFile file{path};
 }
@@ -92,9 +92,14 @@ class Progress {
   train::ProgressBar bar_;
 };
 
-// --border, else what fits images and model.
-shift::Border border_of(const Options& options, const Input& input) {
-  if (!options.border.empty()) return named("--", [&] { return shift::Border(options.border); });
+// A name on the command line.
+std::optional<shift::Border> border_named(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  return named("--", [&] { return shift::Border(name); });
+}
+
+// What fits images and model.
+shift::Border border_for(const Input& input) {
   const Shape image = image_shape(input.images.x);
   const Shape wanted = input.model.input_shape();
   if (wanted.rank() != 3) return "zero";
@@ -103,7 +108,7 @@ shift::Border border_of(const Options& options, const Input& input) {
 }
 
 std::string border_note(const shift::Border& border, const Shape& input) {
-  const std::string size = fmt::format("{} x {}", input[0], input[1]);
+  const std::string size = input.rank() == 3 ? fmt::format("{} x {}", input[0], input[1]) : input.to_string();
   switch (border.kind()) {
     case shift::Border::canvas: return "they move on a canvas of " + size;
     case shift::Border::circular: return "what leaves the frame of " + size + " at one edge comes in at the other";
@@ -122,9 +127,10 @@ void print(const Common& common, const shift::Sweep& sweep, const shift::Blame* 
 }
 
 int run_sweep(const Options& options) {
+  const std::optional<shift::Border> wanted = border_named(options.border);
   for (const std::string& path : {options.picture, options.csv, options.report}) check_writable(path);
   const Input input = open(options);
-  const shift::Border border = border_of(options, input);
+  const shift::Border border = wanted ? *wanted : border_for(input);
   const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
   say(options.common, "{} shifts, border {}: {}\n", thousands(shifts), border.name(), border_note(border, input.model.input_shape()));
   std::fflush(stdout);

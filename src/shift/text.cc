@@ -51,40 +51,44 @@ std::string words_on_strides(const Blame& blame) {
                      stride_text(blame.stride), list);
 }
 
+// How the last map moves where it can: at multiples of S.
+std::string words_on_moving(const Blame& blame, const LayerError& trunk) {
+  const char* where = shrinks(blame) ? " at multiples of S" : "";
+  if (std::isnan(trunk.aligned)) return fmt::format("could not be followed to a multiple of S, as images moved by {} pixels only", blame.radius);
+  if (trunk.aligned < rounding) return fmt::format("moves with the image exactly{}: its border does nothing", where);
+  if (std::isnan(trunk.aligned_inside)) return fmt::format("moves with the image{} but for {} of its size", where, error_text(trunk.aligned));
+  return fmt::format("moves with the image{} but for {} of its size, away from the border but for {}: the border makes the difference", where,
+                     error_text(trunk.aligned), error_text(trunk.aligned_inside));
+}
+
 std::string words_on_trunk(const Blame& blame) {
   const LayerError& trunk = blame.layers[*blame.trunk];
-  std::string text = fmt::format("The last map ({}, {} x {}, on {} image{})", trunk.name, trunk.size.height, trunk.size.width, blame.images,
-                                 blame.images == 1 ? "" : "s");
-  const char* where = shrinks(blame) ? " at multiples of S" : "";
-  const char* end = shrinks(blame) ? ";" : ".";
-  if (std::isnan(trunk.aligned))
-    text += fmt::format(" could not be followed to a multiple of S, as images moved by {} pixels only{}", blame.radius, end);
-  else if (trunk.aligned < rounding)
-    text += fmt::format(" moves with the image exactly{}: its border does nothing{}", where, end);
-  else if (std::isnan(trunk.aligned_inside))
-    text += fmt::format(" moves with the image{} but for {} of its size{}", where, error_text(trunk.aligned), end);
-  else
-    text += fmt::format(" moves with the image{} but for {} of its size, away from the border but for {}: the border makes the difference{}", where,
-                        error_text(trunk.aligned), error_text(trunk.aligned_inside), end);
-  if (shrinks(blame)) text += fmt::format(" at other shifts it is off by {} even where it fits best: that is subsampling.", error_text(trunk.misaligned));
-  return text;
+  const std::string name = fmt::format("The last map ({}, {} x {})", trunk.name, trunk.size.height, trunk.size.width);
+  if (trunk.size.height < 2 || trunk.size.width < 2) return name + " is too small to move, so nothing is said of it.";
+  std::string text = fmt::format("{} {}", name, words_on_moving(blame, trunk));
+  if (!shrinks(blame) || std::isnan(trunk.misaligned)) return text + fmt::format(" (on {} images).", blame.images);
+  const bool alone = trunk.aligned < rounding;
+  return text + fmt::format("; at other shifts it is off by {} even where it fits best: {} subsampling (on {} images).", error_text(trunk.misaligned),
+                            alone ? "that is" : "what is more than at multiples is", blame.images);
 }
 
 std::string words_on_classes(const Blame& blame, const Sweep& sweep) {
   if (std::isnan(blame.changed_aligned.value)) {
     if (sweep.radius() == 0) return "Nothing was moved (radius 0), so nothing is said about classes.";
-    return fmt::format("How often border and head alone change the class cannot be said: within {} pixels there is no multiple of S = {}; a larger radius has one.",
+    return fmt::format("How often border and head alone change the class cannot be said: up to {} pixels there is no multiple of S = {}; a larger radius has one.",
                        sweep.radius(), stride_text(blame.stride));
   }
   std::string text = fmt::format("Over {} image{} the class changes at {} of the shifts", sweep.images(), sweep.images() == 1 ? "" : "s",
                                  estimate_text(blame.changed_aligned));
-  if (!shrinks(blame)) return text + ": border and head do that.";
-  text += fmt::format(" by multiples of S, where border and head alone can do that, and at {} of the others.", estimate_text(blame.changed_misaligned));
+  if (!shrinks(blame)) return text + ": only border and head can do that.";
+  text += fmt::format(" by multiples of S, where only border and head can do that, and at {} of the others.", estimate_text(blame.changed_misaligned));
   if (!std::isnan(blame.excess.value))
-    return text + fmt::format(" Within S pixels it changes more often at shifts that are no multiple, though they are shorter: by {} of the shifts. Subsampling "
-                              "does that.",
-                              estimate_text(blame.excess));
-  return text + " The former go further, so border and head explain all of this; how much subsampling adds cannot be told from the classes.";
+    text += fmt::format(" Of the shifts within S pixels those that are no multiple change it more often, though they are shorter: by {} of the shifts. Subsampling does that.",
+                        estimate_text(blame.excess));
+  else
+    text += " As multiples of S go further, this does not say how much of it is subsampling.";
+  const double cut = 1 - sweep.uncut_share(sweep.radius());
+  return cut > 0 ? text + fmt::format(" Ink reaches the border in {} % of the images.", percent(cut)) : text;
 }
 
 std::string words_on_head(const Blame& blame) {
