@@ -82,11 +82,11 @@ void largest_of_rows(const Phases& p, const float* src, std::int32_t* largest) {
 
 template <PhaseScore score>
 HWY_NOINLINE void add_rows(const Phases& p, const float* src, int exponent, std::int64_t* units) {
-  const int shift = core::FixedPoint(score == PhaseScore::l2 ? 0 : exponent, p.elements()).shift();
+  const double scale = core::FixedPoint(score == PhaseScore::l2 ? 0 : exponent, p.elements()).scale(), below_one = std::ldexp(1.0, -exponent);
   const std::int64_t row = p.width * p.channels;
   constexpr std::size_t most_lanes = HWY_MAX_BYTES / sizeof(double);
   for (std::int64_t y = 0; y < p.height; ++y)
-    for_lanes<most_lanes>(0, row, Add<score>{src + y * row, units + y % p.stride_height * row, order_free::power_of_two(-exponent), order_free::power_of_two(shift)});
+    for_lanes<most_lanes>(0, row, Add<score>{src + y * row, units + y % p.stride_height * row, below_one, scale});
 }
 
 void add_terms(const PhaseScores::Problem& problem, const float* src, int exponent, std::int64_t* units) {
