@@ -82,6 +82,7 @@ std::string isa_text(const kernels::Policy& policy) {
   std::string text(core::name_of(core::isa()));
   if (policy.operands == kernels::Operands::bfloat16)
     text += core::isa() == core::Isa::avx512_bf16 ? ", products of bfloat16" : ", operands rounded to bfloat16, as there is no vdpbf16ps";
+  if (policy.position_invariant) text += ", position-invariant kernels only";
   return text;
 }
 
