@@ -69,14 +69,14 @@ int headline(std::uint64_t seeds, std::int64_t images) {
     FitOptions fit = model::fit_options(recipe, 60000);
     fit.verbose = Verbose::silent, fit.input_scale = scale;
     const double start = now();
-    model.fit(data.at("x_train"), data.at("y_train"), fit);
+    model.fit(data["x_train"], data["y_train"], fit);
     seconds.push_back(now() - start);
     model.set_dtype_policy("float32");
-    small.push_back(accuracy_of(model, data.at("x_test"), data.at("y_test")));
+    small.push_back(accuracy_of(model, data["x_test"], data["y_test"]));
     Sequential wide = model.with_input_shape({44, 44, 1});
-    large.push_back(accuracy_of(wide, shift::on_canvas(data.at("x_test"), 44, 44), data.at("y_test")));
+    large.push_back(accuracy_of(wide, shift::on_canvas(data["x_test"], 44, 44), data["y_test"]));
     const shift::Sweep sweep =
-        shift::sweep(wide, data.at("x_test").rows(0, images), data.at("y_test").rows(0, images), {.radius = 8, .border = "canvas", .input_scale = scale});
+        shift::sweep(wide, data["x_test"].rows(0, images), data["y_test"].rows(0, images), {.radius = 8, .border = "canvas", .input_scale = scale});
     const shift::Measures within = sweep.measures(8);
     worst.push_back(within.worst_case_accuracy.value);
     print("seed {}: {:.2f} % on 28x28, {:.2f} % on 44x44; of {} images {:.2f} % in place, {:.2f} % at every one of 289 shifts, largest change of an output {}; trained in {:.1f} s, {} parameters\n",
@@ -162,8 +162,6 @@ Tensor moved(const Tensor& images, std::uint64_t epoch) {
 
 Sequential trained(const Study& study, const Data& data, std::uint64_t seed, std::int64_t epochs) {
   Sequential model = network(study, seed);
-  const std::int64_t steps = data.x_train.shape()[0] / 128;
-  (void)steps;
   model.compile({.optimizer = Adam({.learning_rate = OneCycle({.max_learning_rate = 0.004, .warmup = 0.2})}), .loss = SparseCategoricalCrossentropy(), .metrics = {"accuracy"}});
   FitOptions fit{.batch_size = 128, .epochs = epochs, .verbose = Verbose::silent, .input_scale = scale};
   if (!study.moved) {
@@ -199,7 +197,6 @@ void print_row(const std::string& name, const Row& row) {
         row.microseconds, row.seconds);
 }
 
-// `prepare` stands between images and network, as a rival may want it.
 void measure(Row& row, Sequential& model, const Data& data) {
   row.accuracy.push_back(accuracy_of(model, data.x_test, data.y_test));
   const shift::Sweep sweep = shift::sweep(model, data.x_test.rows(0, swept_images), data.y_test.rows(0, swept_images), {.radius = radius, .input_scale = scale});

@@ -59,12 +59,14 @@ void add(Difference& sum, const float* a, const float* b, std::int64_t count) {
 }
 
 // How far the map in place, moved by q cells, is from that of the moved image on these rows and columns of the latter.
-Difference compare(const float* in_place, const float* moved, std::int64_t columns_all, std::int64_t channels, Range rows, Range columns, Step q) {
+Difference compare(const float* in_place, const float* moved, std::int64_t columns_all, std::int64_t channels, Range rows, Range columns,
+                   Step q) {
   Difference sum;
   const std::int64_t width = (columns.last - columns.first + 1) * channels;
   if (width <= 0) return sum;
   for (std::int64_t y = rows.first; y <= rows.last; ++y)
-    add(sum, in_place + ((y - q.dy) * columns_all + columns.first - q.dx) * channels, moved + (y * columns_all + columns.first) * channels, width);
+    add(sum, in_place + ((y - q.dy) * columns_all + columns.first - q.dx) * channels, moved + (y * columns_all + columns.first) * channels,
+        width);
   return sum;
 }
 
@@ -108,7 +110,8 @@ class LayerComparison {
     double least = nan;
     for (std::int64_t dy = down.first; dy <= down.last; ++dy)
       for (std::int64_t dx = right.first; dx <= right.last; ++dx)
-        least = std::fmin(least, compare(of(in_place_, image), of(moved_, image), map_.x.size, moved_.shape()[3], rows, columns, {dy, dx}).relative());
+        least = std::fmin(
+            least, compare(of(in_place_, image), of(moved_, image), map_.x.size, moved_.shape()[3], rows, columns, {dy, dx}).relative());
     return least;
   }
 
@@ -217,7 +220,8 @@ std::vector<double> changed(const Sweep& sweep, Which which) {
   const auto shifts = static_cast<std::size_t>((2 * r + 1) * (2 * r + 1));
   const auto& predicted = sweep.answers().predicted;
   for (std::size_t start = 0; start < predicted.size(); start += shifts) {
-    const auto count = std::count_if(places.begin(), places.end(), [&](std::size_t at) { return predicted[start + at] != predicted[start + shifts / 2]; });
+    const auto count =
+        std::count_if(places.begin(), places.end(), [&](std::size_t at) { return predicted[start + at] != predicted[start + shifts / 2]; });
     shares.push_back(static_cast<double>(count) / static_cast<double>(places.size()));
   }
   return shares;
@@ -229,9 +233,8 @@ void split_classes(Blame& blame, const Sweep& sweep) {
   const auto aligned = changed(sweep, [&](Step d) { return is_multiple(d, stride); });
   blame.changed_aligned = mean_of(aligned, 0, 1);
   blame.changed_misaligned = mean_of(changed(sweep, [&](Step d) { return !is_multiple(d, stride); }), 0, 1);
-  const auto near = changed(sweep, [&](Step d) {
-    return !is_multiple(d, stride) && std::abs(d.dy) <= stride.height && std::abs(d.dx) <= stride.width;
-  });
+  const auto near =
+      changed(sweep, [&](Step d) { return !is_multiple(d, stride) && std::abs(d.dy) <= stride.height && std::abs(d.dx) <= stride.width; });
   if (aligned.empty() || near.empty()) return;
   std::vector<double> difference(aligned.size());
   std::transform(near.begin(), near.end(), aligned.begin(), difference.begin(), [](double a, double b) { return a - b; });
@@ -246,7 +249,8 @@ Blame blame(const Sequential& model, const Tensor& images, const Sweep& sweep, c
   check_classifier(model);
   const Frames from = frames(images);
   if (sweep.images() != from.images)
-    throw ShapeError(fmt::format("[shift] {} images came with a sweep of {}; the sweep's own images are needed", from.images, sweep.images()));
+    throw ShapeError(
+        fmt::format("[shift] {} images came with a sweep of {}; the sweep's own images are needed", from.images, sweep.images()));
   const std::vector<MapGeometry> maps = geometry_of(model);
   Blame found{.images = std::min(options.images, from.images), .radius = options.radius};
   if (found.radius == 0) {

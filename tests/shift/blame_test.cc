@@ -54,9 +54,9 @@ Sequential with_head(std::vector<Layer> layers) {
   return Sequential(layers, {.seed = 5});
 }
 
-// The row 1 2 4 0 3 5 behind a maximum of two cells is 2 4 5. Moved right by one it is 0 1 2 4 0 3, so 1 4 3: of the last two cells, which 2 4 5
-// covers where it stands and one cell on, 4 5 is off by (0, 2) and 2 4 by (2, 1), of (4, 3). Moved left, 2 4 0 3 5 0, so 4 3 5: of the first two
-// 2 4 is off by (2, 1), and 4 5 by (0, 2).
+// The row 1 2 4 0 3 5 behind a maximum of two cells is 2 4 5. Moved right by one it is 0 1 2 4 0 3, so 1 4 3: of the last two cells, which
+// 2 4 5 covers where it stands and one cell on, 4 5 is off by (0, 2) and 2 4 by (2, 1), of (4, 3). Moved left, 2 4 0 3 5 0, so 4 3 5: of
+// the first two 2 4 is off by (2, 1), and 4 5 by (0, 2).
 TEST(Blame, IsTheFormulaWorkedOutByHand) {
   Tensor image({1, 6, 6, 1});
   const std::vector<float> row = {1, 2, 4, 0, 3, 5};
@@ -193,8 +193,12 @@ TEST(Blame, BlackImagesGiveNothingToCompare) {
 // Cells inside are those that windows of ones fill from an image of ones: any padding they saw makes their sum smaller.
 TEST(Geometry, InsideIsWhereNoWindowSawPadding) {
   const auto conv = [](std::int64_t size, std::int64_t stride, const char* padding, std::int64_t dilation = 1, Shape input = {}) {
-    return Conv2D(1, {size, size}, {.strides = stride, .padding = Padding(std::string(padding)), .dilation_rate = dilation, .kernel_initializer = "ones",
-                                    .input_shape = std::move(input)});
+    return Conv2D(1, {size, size},
+                  {.strides = stride,
+                   .padding = Padding(std::string(padding)),
+                   .dilation_rate = dilation,
+                   .kernel_initializer = "ones",
+                   .input_shape = std::move(input)});
   };
   const std::vector<std::vector<Layer>> nets = {
       {conv(3, 1, "same", 1, {11, 11, 1}), conv(2, 2, "valid"), conv(3, 1, "same")},

@@ -127,8 +127,8 @@ TEST(Measures, WithoutLabelsOnlyPredictionsAreCompared) {
   EXPECT_EQ(found.flip_rate.value, all.flip_rate.value);
   EXPECT_EQ(found.max_change.value, all.max_change.value);
   EXPECT_EQ(found.uncut_share.value, all.uncut_share.value);
-  for (const Estimate& none : {found.accuracy, found.mean_accuracy, found.worst_case_accuracy, found.consistency_given_correct, found.label_deviation,
-                               found.worst_case_accuracy_of_uncut})
+  for (const Estimate& none : {found.accuracy, found.mean_accuracy, found.worst_case_accuracy, found.consistency_given_correct,
+                               found.label_deviation, found.worst_case_accuracy_of_uncut})
     EXPECT_TRUE(std::isnan(none.value));
   EXPECT_THROW(sweep.accuracy(0, 0), StateError);
   EXPECT_THROW(sweep.map(), StateError);

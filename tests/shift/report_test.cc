@@ -27,7 +27,8 @@ Sequential small_model() {
 
 Tensor small_images(std::int64_t n) {
   Tensor images({n, 6, 6}, DType::u8);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(n * 36); ++i) images.values<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * 37 % 251);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n * 36); ++i)
+    images.values<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * 37 % 251);
   return images;
 }
 
@@ -81,9 +82,9 @@ TEST(Report, SlidesWhatFlipsSoonest) {
   const Sequential model = small_model();
   const Tensor images = small_images(4);
   Answers answers{.radius = 2, .classes = 3, .predicted = std::vector<std::uint16_t>(4 * 25), .labels = {0, 0, 0, 1}, .room = {0, 0, 0, 0}};
-  answers.predicted[0] = 2;            // image 0 flips at (-2, -2)
-  answers.predicted[25 + 13] = 1;      // image 1 at (0, 1)
-  answers.predicted[75 + 13] = 1;      // image 3 is wrong in place
+  answers.predicted[0] = 2;        // image 0 flips at (-2, -2)
+  answers.predicted[25 + 13] = 1;  // image 1 at (0, 1)
+  answers.predicted[75 + 13] = 1;  // image 3 is wrong in place
   const Sweep sweep(answers);
   const io::Json data = slide_data(report_of(sweep, nullptr, model, images, {}));
   EXPECT_EQ(data["radius"], 2);
@@ -91,7 +92,8 @@ TEST(Report, SlidesWhatFlipsSoonest) {
   EXPECT_EQ(data["examples"][0]["index"], 1);
   EXPECT_EQ(data["examples"][1]["index"], 0);
   EXPECT_EQ(data["examples"][2]["index"], 2) << "one that never changes, last";
-  EXPECT_EQ(data["examples"][0]["predicted"].get<std::vector<int>>(), std::vector<int>(answers.predicted.begin() + 25, answers.predicted.begin() + 50));
+  EXPECT_EQ(data["examples"][0]["predicted"].get<std::vector<int>>(),
+            std::vector<int>(answers.predicted.begin() + 25, answers.predicted.begin() + 50));
   EXPECT_EQ(data["examples"][0]["label"], 0);
   const auto pixels = std::as_bytes(images.values<std::uint8_t>().subspan(36, 36));
   EXPECT_EQ(data["examples"][0]["pixels"], base64(pixels));
