@@ -159,13 +159,6 @@ std::optional<Shape> parse_image_shape(const std::string& text) {
 
 std::string scale_text(double scale) { return scale == 1.0 / 255 ? "1/255" : fmt::format("{}", scale); }
 
-std::string thousands(std::int64_t value) {
-  std::string digits = fmt::format("{}", value);
-  const std::size_t first = value < 0 ? 1 : 0;
-  for (std::size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, ",");
-  return digits;
-}
-
 std::string data_path(const std::string& option) {
   if (!option.empty()) return option;
   std::string path = "data/mnist.npz";

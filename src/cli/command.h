@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "core/text_cells.h"
 #include "data/dataset.h"
 #include "io/json.h"
 #include "linn/error.h"
@@ -131,8 +132,7 @@ double parse_scale(const std::string& text, const std::string& where);
 std::optional<Shape> parse_image_shape(const std::string& text);
 /// 0.00392156862745098 as "1/255", others as they are.
 std::string scale_text(double scale);
-/// 60000 as "60,000".
-std::string thousands(std::int64_t value);
+using core::thousands;
 
 /// Images with their labels out of a data set, the name that people know them by, and where they come from.
 struct Images {

@@ -203,11 +203,13 @@ Scene::Scene(const Tensor& images, Border border, const Shape& input, std::int64
                                  from_.channels == 1 ? "" : "s", input.to_string()));
   check_size(from_, border, input);
   check_radius(radius, from_, border, input);
+  // Negative for a window, of which an odd rest lies below.
+  corner_ = {(height_ - from_.height) / 2, (width_ - from_.width) / 2};
   if (circular_ && (from_.height != height_ || from_.width != width_)) {
     images_ = on_canvas(images, height_, width_);
     from_ = frames(images_);
   }
-  top_ = (height_ - from_.height) / 2;  // negative for a window, of which an odd rest lies below
+  top_ = (height_ - from_.height) / 2;
   left_ = (width_ - from_.width) / 2;
 }
 

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-#include "core/tensor_visit.h"
+#include "core/text_cells.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "io/png.h"
@@ -74,12 +74,11 @@ io::Json slide_data(const Sweep& sweep, const Sequential& model, const Tensor& i
   const Frames from = frames(images);
   const Shape input = model.input_shape();
   const std::int64_t r = std::min(sweep.radius(), slide_radius);
-  // The corner of the images as they are: the scene's own may have been laid onto a canvas.
   io::Json data = {{"radius", r},
                    {"height", input[0]},
                    {"width", input[1]},
-                   {"top", (input[0] - from.height) / 2},
-                   {"left", (input[1] - from.width) / 2},
+                   {"top", scene.corner().dy},
+                   {"left", scene.corner().dx},
                    {"circular", options.border.kind() == Border::circular}};
   io::Json examples = io::Json::array();
   for (const std::int64_t image : examples_of(sweep, options.examples)) {
@@ -258,8 +257,8 @@ std::string report_of(const Sweep& sweep, const Blame* blame, const Sequential& 
       "'unsafe-inline'\">\n";
   page += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n", escaped(options.title), page_style,
                       escaped(options.title));
-  page += fmt::format("<p class=\"source\">model {}; {} images of {}; {} shifts, border {}</p>\n", escaped(options.model), sweep.images(),
-                      escaped(options.data), side * side, options.border.name());
+  page += fmt::format("<p class=\"source\">model {}; {} images of {}; {} shifts, border {}</p>\n", escaped(options.model),
+                      core::thousands(sweep.images()), escaped(options.data), side * side, options.border.name());
   page += fmt::format("<p class=\"verdict\">{}</p>\n", escaped(verdict(sweep)));
   page += slide_section(sweep) + radius_table(sweep) + map_section(sweep) + (blame != nullptr ? blame_section(*blame) : "") +
           measure_table(sweep) + curve_table(sweep);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "linn/error.h"
 
@@ -24,8 +25,8 @@ void check_classifier(const Sequential& model) {
 Tensor Scores::at(std::int64_t first, std::int64_t last, Step shift) {
   if (!moved_.defined() || moved_.shape()[0] < last - first) moved_ = scene_.buffer(last - first);
   scene_.view(first, last, shift, moved_);
-  const Tensor scores = model_.predict(moved_.rows(0, last - first), options_);
-  const auto values = scores.values<float>();
+  Tensor scores = model_.predict(moved_.rows(0, last - first), options_);
+  const auto values = std::as_const(scores).values<float>();
   const auto bad = std::find_if_not(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
   if (bad != values.end())
     throw ValueError(fmt::format(

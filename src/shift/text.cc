@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/text_cells.h"
 #include "shift/charts.h"
 
 namespace linn::shift {
@@ -33,6 +34,11 @@ std::string estimate_text(const Estimate& estimate) {
   return text;
 }
 
+// "10,000 images", "1 pixel".
+std::string counted(std::int64_t count, const char* what) {
+  return fmt::format("{} {}{}", core::thousands(count), what, count == 1 ? "" : "s");
+}
+
 bool shrinks(const Blame& blame) { return blame.stride.height > 1 || blame.stride.width > 1; }
 
 std::string words_on_strides(const Blame& blame) {
@@ -57,7 +63,7 @@ std::string words_on_strides(const Blame& blame) {
 std::string words_on_moving(const Blame& blame, const LayerError& trunk) {
   const char* where = shrinks(blame) ? " at multiples of S" : "";
   if (std::isnan(trunk.aligned))
-    return fmt::format("could not be followed to a multiple of S, as images moved by {} pixels only", blame.radius);
+    return fmt::format("could not be followed to a multiple of S, as images moved by {} only", counted(blame.radius, "pixel"));
   if (trunk.aligned < rounding) return fmt::format("moves with the image exactly{}: its border does nothing", where);
   if (std::isnan(trunk.aligned_inside))
     return fmt::format("moves with the image{} but for {} of its size", where, error_text(trunk.aligned));
@@ -70,22 +76,23 @@ std::string words_on_trunk(const Blame& blame) {
   const std::string name = fmt::format("The last map ({}, {} x {})", trunk.name, trunk.size.height, trunk.size.width);
   if (trunk.size.height < 2 || trunk.size.width < 2) return name + " is too small to move, so nothing is said of it.";
   std::string text = fmt::format("{} {}", name, words_on_moving(blame, trunk));
-  if (!shrinks(blame) || std::isnan(trunk.misaligned)) return text + fmt::format(" (on {} images).", blame.images);
+  if (!shrinks(blame) || std::isnan(trunk.misaligned)) return text + fmt::format(" (on {}).", counted(blame.images, "image"));
   const bool alone = trunk.aligned < rounding;
-  return text + fmt::format("; at other shifts it is off by {} even where it fits best: {} subsampling (on {} images).",
-                            error_text(trunk.misaligned), alone ? "that is" : "what is more than at multiples is", blame.images);
+  return text + fmt::format("; at other shifts it is off by {} even where it fits best: {} subsampling (on {}).",
+                            error_text(trunk.misaligned), alone ? "that is" : "what is more than at multiples is",
+                            counted(blame.images, "image"));
 }
 
 std::string words_on_classes(const Blame& blame, const Sweep& sweep) {
   if (std::isnan(blame.changed_aligned.value)) {
     if (sweep.radius() == 0) return "Nothing was moved (radius 0), so nothing is said about classes.";
     return fmt::format(
-        "How often border and head alone change the class cannot be said: up to {} pixels there is no multiple of S = {}; a larger radius "
+        "How often border and head alone change the class cannot be said: up to {} there is no multiple of S = {}; a larger radius "
         "has one.",
-        sweep.radius(), stride_text(blame.stride));
+        counted(sweep.radius(), "pixel"), stride_text(blame.stride));
   }
-  std::string text = fmt::format("Over {} image{} the class changes at {} of the shifts", sweep.images(), sweep.images() == 1 ? "" : "s",
-                                 estimate_text(blame.changed_aligned));
+  std::string text =
+      fmt::format("Over {} the class changes at {} of the shifts", counted(sweep.images(), "image"), estimate_text(blame.changed_aligned));
   if (!shrinks(blame)) return text + ": only border and head can do that.";
   text += fmt::format(" by multiples of S, where only border and head can do that, and at {} of the others.",
                       estimate_text(blame.changed_misaligned));
@@ -149,7 +156,7 @@ std::string columns(const std::vector<Column>& all) {
 std::string verdict(const Sweep& sweep) {
   const Measures most = sweep.measures(sweep.radius());
   const std::int64_t r = sweep.radius();
-  const std::string pixels = fmt::format("{} pixel{}", r, r == 1 ? "" : "s");
+  const std::string pixels = counted(r, "pixel");
   if (r == 0)
     return sweep.labelled() ? fmt::format("{} % are right where they are; nothing was moved.", percent(most.accuracy.value, 2))
                             : "Nothing was moved.";
@@ -160,8 +167,8 @@ std::string verdict(const Sweep& sweep) {
                        percent(most.flip_rate.value, 2), pixels, percent(most.consistency.value, 2));
   }
   if (steady)
-    return fmt::format("Translation does no harm: {} % are right where they are, and no image changes its class at any shift within {}.",
-                       percent(most.accuracy.value, 2), pixels);
+    return fmt::format("{} % are right where they are, and none of {} changes its class at any shift within {}.",
+                       percent(most.accuracy.value, 2), counted(sweep.images(), "image"), pixels);
   return fmt::format(
       "{} % are right where they are, but only {} % stay right at every shift within {} ({} % of all images and shifts are right).",
       percent(most.accuracy.value, 2), percent(most.worst_case_accuracy.value, 2), pixels, percent(most.mean_accuracy.value, 2));
@@ -212,8 +219,9 @@ std::string value_text(double value, bool share) {
 }
 
 std::string table_of_measures(const Sweep& sweep) {
+  if (sweep.radius() == 0) return "";
   const Measures found = sweep.measures(sweep.radius());
-  std::string text = fmt::format("within {} pixels, with 95 % intervals\n", sweep.radius());
+  std::string text = fmt::format("within {}, with 95 % intervals\n", counted(sweep.radius(), "pixel"));
   for (const NamedMeasure& measure : named_measures()) {
     const Estimate& estimate = found.*measure.value;
     if (std::isnan(estimate.value)) continue;
@@ -239,9 +247,10 @@ std::vector<std::string> words_of(const Blame& blame, const Sweep& sweep) {
 std::string words_of(const ProtocolResult& result, const Protocol& protocol) {
   const char* how = protocol.kind() == Protocol::zhang ? "crops from frames of" : "circular shifts in a frame of";
   std::string text = fmt::format(
-      "Protocol {}: consistency {} over {} pass{}. Two {} {} x {} drawn once for each {} images, dy from {} to {} and dx from {} to {}.",
+      "Protocol {}: consistency {} over {} pass{}. Two {} {} x {} drawn once for each {}, dy from {} to {} and dx from {} to {}.",
       protocol.name(), estimate_text(result.consistency), result.passes.size(), result.passes.size() == 1 ? "" : "es", how,
-      result.frame.height, result.frame.width, result.batch_size, result.least.dy, result.most.dy, result.least.dx, result.most.dx);
+      result.frame.height, result.frame.width, counted(result.batch_size, "image"), result.least.dy, result.most.dy, result.least.dx,
+      result.most.dx);
   const auto [low, high] = std::minmax_element(result.passes.begin(), result.passes.end());
   if (result.passes.size() > 1) text += fmt::format(" The passes went from {} to {} %.", percent(*low), percent(*high));
   return text;

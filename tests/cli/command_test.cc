@@ -633,7 +633,7 @@ TEST_F(Command, ShiftRefusesWhatItCannotMeasure) {
   save_npz(path("black.npz"), {{"x_test", Tensor({3, 12, 12}, DType::u8)}, {"y_test", Tensor({3}, DType::u8)}});
   const Result black = run({"shift", model, "--data", path("black.npz"), "--radius", "1", "--report", path("black.html"), "--picture", path("black.png")});
   EXPECT_EQ(black.code, 0) << black.err;
-  EXPECT_THAT(black.out, HasSubstr("no image changes its class"));
+  EXPECT_THAT(black.out, HasSubstr("none of 3 images changes its class"));
 }
 
 // ---- profile, accuracy ---------------------------------------------------------------------------------------------

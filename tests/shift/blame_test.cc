@@ -149,7 +149,7 @@ TEST(Blame, SplitsClassesBySweep) {
 
   const Blame near = blame(model, images, steady(3, 1));
   EXPECT_TRUE(std::isnan(near.changed_aligned.value));
-  EXPECT_NE(near.text[2].find("up to 1 pixels there is no multiple of S = 2"), std::string::npos) << near.text[2];
+  EXPECT_NE(near.text[2].find("up to 1 pixel there is no multiple of S = 2"), std::string::npos) << near.text[2];
 }
 
 TEST(Blame, SaysThatThereAreNoMaps) {

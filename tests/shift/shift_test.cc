@@ -267,6 +267,22 @@ TEST(SweepOfAModel, WithoutLabels) {
   EXPECT_FALSE(without.labelled());
 }
 
+TEST(SweepOfAModel, IsTheSameOnAnyNumberOfThreads) {
+  const Tensor images = random_images(300, 8);
+  const Sequential model = tiny_model({8, 8, 1});
+  const int before = threads();
+  const auto answers = [&](int count) {
+    set_threads(count);
+    return sweep(model, images, labels_of(300), {.radius = 1, .border = "circular"}).answers();
+  };
+  const Answers one = answers(1);
+  const Answers three = answers(3);
+  set_threads(before);
+  EXPECT_EQ(one.predicted, three.predicted);
+  EXPECT_EQ(one.change, three.change);
+  EXPECT_EQ(one.label_value, three.label_value);
+}
+
 TEST(SweepOfAModel, SaysWhetherValuesAreProbabilities) {
   Sequential model(SequentialOptions{.seed = 3});
   model.add(Flatten({.input_shape = {8, 8, 1}}));
