@@ -31,8 +31,8 @@ namespace {
 using namespace linn;
 
 constexpr double scale = 1.0 / 255;
-constexpr std::int64_t frame = 36, radius = 4, swept_images = 1000, circular_images = 200;
-constexpr std::int64_t circular_radius = 12;
+constexpr std::int64_t frame = 36, radius = 4, swept_images = 1000, circular_images = 100;
+constexpr std::int64_t circular_radius = 8;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
