@@ -460,7 +460,7 @@ class Demo {
       all.push_back(fmt::format(
           "What ends it: the network \"invariant\" sees its maps as rings, lets the image choose which pixels a pooling keeps, and asks for the best place of all. On a canvas "
           "of {0} x {0} it is right for {1} % of {2} digits where they are, and for {3} % at every one of {4} shifts{5}. It was trained on digits in the middle alone, {6}; its "
-          "recipe goes eight times over them (linn train --model invariant --recipe invariant).",
+          "recipe goes six times over them (linn train --model invariant --recipe invariant).",
           canvas_size, percent(in_place, 2), thousands(sweep.images()), percent(worst, 2), (2 * canvas_radius + 1) * (2 * canvas_radius + 1),
           worst == in_place ? ": the same ones, by construction, to the last bit" : "", plural(invariant_canvas_->epochs, "epoch")));
     }
