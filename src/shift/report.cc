@@ -44,7 +44,7 @@ std::vector<std::int64_t> examples_of(const Sweep& sweep, std::int64_t most) {
   steady.resize(std::min(steady.size(), flips.empty() ? room : 1));
   flips.resize(std::min(flips.size(), room - steady.size()));
   std::vector<std::int64_t> chosen;
-  chosen.reserve(room);
+  chosen.reserve(flips.size() + steady.size());
   for (const Flip& flip : flips) chosen.push_back(flip.image);
   chosen.insert(chosen.end(), steady.begin(), steady.end());
   if (chosen.empty()) chosen.push_back(0);  // none is right in place
