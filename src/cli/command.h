@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "core/thousands.h"
 #include "data/dataset.h"
 #include "io/json.h"
 #include "linn/error.h"
@@ -131,8 +132,7 @@ double parse_scale(const std::string& text, const std::string& where);
 std::optional<Shape> parse_image_shape(const std::string& text);
 /// 0.00392156862745098 as "1/255", others as they are.
 std::string scale_text(double scale);
-/// 60000 as "60,000".
-std::string thousands(std::int64_t value);
+using core::thousands;
 
 /// Images with their labels out of a data set, the name that people know them by, and where they come from.
 struct Images {
@@ -156,6 +156,8 @@ std::string data_path(const std::string& option);
 /// The test images, or the training images where there are no others; the first `limit` of them unless it is 0. Where labels are
 /// optional and there are none, y is undefined.
 Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels = data::Labels::needed);
+/// The same of a data set that is loaded.
+Images test_images(const data::Dataset& set, std::int64_t limit);
 Tensor first_rows(const Tensor& tensor, std::int64_t limit);
 /// (height, width, channels) of images (n, height, width) or (n, height, width, channels). ShapeError for others.
 Shape image_shape(const Tensor& images);

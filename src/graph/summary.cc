@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/text_cells.h"
+#include "core/thousands.h"
 #include "linn/error.h"
 
 namespace linn::graph {
@@ -330,16 +331,6 @@ class Table {
 
 // ---- what stands in the cells ------------------------------------------------------------------------------------
 
-std::string thousands(std::int64_t number) {
-  const std::string digits = std::to_string(number);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
-}
-
 Text shape_text(const Graph& graph, const Node& node) {
   if (!graph.built()) return Text("?");
   Text text("(");
@@ -355,7 +346,7 @@ Text count_text(const Graph& graph, const Node& node) {
   }
   std::int64_t count = 0;
   for (const int index : node.variables) count += graph.variables()[static_cast<std::size_t>(index)].value.elements();
-  return Text(thousands(count), Style::number);
+  return Text(core::thousands(count), Style::number);
 }
 
 Cells cells_of(const Graph& graph, const Node& node, const SummaryStyle& style) {
@@ -439,7 +430,7 @@ std::string summary(const Graph& graph, const SummaryStyle& style) {
   print(text, Text("Model: \"", Style::bold).add(graph.name(), Style::bold).add("\"", Style::bold), style);
   text += table.take();
   const auto count_line = [&](std::string_view label, std::int64_t count, std::int64_t bytes) {
-    print(text, Text(label, Style::bold).add(thousands(count), Style::number).add(fmt::format(" ({})", readable_size(bytes))), style);
+    print(text, Text(label, Style::bold).add(core::thousands(count), Style::number).add(fmt::format(" ({})", readable_size(bytes))), style);
   };
   const std::int64_t all = graph.parameters(false);
   const std::int64_t trainable = graph.parameters(true);
