@@ -42,7 +42,14 @@ std::vector<NetworkLayer> layers_of(const Sequential& model) {
 
 bool gives_probabilities(const Sequential& model) {
   const std::vector<NetworkLayer> layers = layers_of(model);
-  return !layers.empty() && layers.back().config.value("activation", "") == "softmax";
+  // Behind these the values are still of the kind that they were.
+  const auto passes = [](const std::string& kind) { return kind == "Dropout" || kind == "Flatten" || is_global_pooling(kind); };
+  const auto last = std::find_if_not(layers.rbegin(), layers.rend(), [&](const NetworkLayer& layer) { return passes(layer.class_name); });
+  return last != layers.rend() && among(std::array<std::string_view, 2>{"softmax", "sigmoid"}, last->config.value("activation", ""));
+}
+
+bool acts_on_pixels(std::string_view class_name) {
+  return among(std::array<std::string_view, 5>{"Activation", "BatchNormalization", "Dense", "Dropout", "Rescaling"}, class_name);
 }
 
 bool is_polyphase(std::string_view class_name) {
