@@ -71,7 +71,10 @@ struct Fixed {
 ///     cure is another;
 ///   - padding becomes "circular", ZeroPadding2D goes;
 ///   - Flatten and the Dense behind it become a convolution with the Dense's own weights, as large as the map was, and
-///     GlobalMaxPooling2D over all places; maps of more than 8 x 8 get GlobalMaxPooling2D and a new Dense instead.
+///     GlobalMaxPooling2D over all places; maps of more than 8 x 8 get GlobalMaxPooling2D and a new Dense instead;
+///   - with "aps" and "lps" a network without any stride gets AdaptivePolyphaseSampling2D of stride 1, beside which inference rounds
+///     alike at all places.
+/// With "aps" and "lps" nothing is left in the way of `why_not_invariant`.
 /// The result has to be trained again: what it computes is not what the old network did. It is not compiled.
 /// Throws ShapeError for a model that is no classifier of images, for a canvas that is smaller than its input and, but for "blur", where
 /// sizes are no multiple of the strides (the text says which canvas is); ValueError for layers without a cure and where there is nothing

@@ -81,7 +81,7 @@ class Surgery {
     if (kind == "ZeroPadding2D") return changes.push_back({layer.name, kind, "nothing: the map is a ring"});
     if (kind == "Flatten") return flatten(layer);
     if (is_polyphase(kind)) count(layer.strides()), polyphase_ = true;
-    if (is_global_pooling(kind)) pooled_ = true;
+    if (is_global_pooling(kind)) close(layer.name);
     if (!is_polyphase(kind) && !is_global_pooling(kind) && !acts_on_pixels(kind))
       throw ValueError(fmt::format("[fix] no cure is known for [{} '{}']; convolutions, poolings, Flatten with Dense, and layers that treat each pixel alone have one",
                                    kind, layer.name));
@@ -183,20 +183,30 @@ class Surgery {
     convolution.config["padding"] = "circular";
     convolution.config["activation"] = rows ? "linear" : activation;
     add(convolution);
+    close(dense.name);
     add("GlobalMaxPooling2D", {{"name", fresh_name(dense.name + "_best_place")}, {"trainable", true}});
     if (rows) add("Activation", {{"name", fresh_name(dense.name + "_" + activation)}, {"trainable", true}, {"activation", activation}});
     changes.push_back({flattened_->name, "Flatten", "nothing"});
     changes.push_back({dense.name, fmt::format("Dense on {}x{}x{} numbers", map[0], map[1], map[2]),
                        fmt::format("Conv2D {}x{} with its weights, circular + GlobalMaxPooling2D", map[0], map[1])});
-    pooled_ = true;
     flattened_ = nullptr;
   }
 
   void close_with_global_pooling() {
+    close(flattened_->name);
     add("GlobalMaxPooling2D", {{"name", flattened_->name}, {"trainable", true}});
     changes.push_back({flattened_->name, "Flatten", "GlobalMaxPooling2D"});
-    pooled_ = true;
     flattened_ = nullptr;
+  }
+
+  // A global pooling follows. A network without strides has chosen no phase; choosing the only one of stride 1 costs little and makes
+  // inference leave out kernels that round otherwise at another place.
+  void close(const std::string& layer) {
+    pooled_ = true;
+    if (polyphase_ || options_.with.kind() == Cure::blur) return;
+    add("AdaptivePolyphaseSampling2D", {{"name", fresh_name("exact_sampling")}, {"trainable", true}, {"strides", pair({1, 1})}});
+    changes.push_back({layer, "rounding that depends on places", "AdaptivePolyphaseSampling2D, stride 1x1 before it"});
+    polyphase_ = true;
   }
 
   // ---- what all do ----
