@@ -120,6 +120,10 @@ class Sequential {
   std::string to_json(int indent = -1) const;
   static Sequential from_json(const std::string& json, const SequentialOptions& options = {});
 
+  /// The same layers with copies of the same weights, for images of another size, compiled as this one. ShapeError, naming them, where
+  /// weights depend on the size, as those of a Dense behind Flatten do, and where the layers do not fit.
+  Sequential with_input_shape(const Shape& image) const;
+
   /// Notes of the user's that are saved with the model, such as the factor its inputs were multiplied by.
   Metadata& metadata();
   const Metadata& metadata() const;

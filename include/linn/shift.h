@@ -267,8 +267,8 @@ struct ProtocolResult {
   Estimate consistency = {};
   std::vector<double> passes = {};  // the consistency of each
   std::int64_t batch_size = 0;
-  Size2 frame = {0, 0};             // what was cropped from ("zhang"), or the model's input
-  Step least = {}, most = {};       // dy and dx were drawn between these, both included
+  Size2 frame = {0, 0};        // what was cropped from ("zhang"), or the model's input
+  Step least = {}, most = {};  // dy and dx were drawn between these, both included
 };
 
 /// Throws as `sweep` does.
@@ -295,13 +295,15 @@ struct LayerError {
   /// not known.
   Size2 stride = {0, 0};
   Size2 size = {0, 0};
-  /// ||T_q f(x) - f(T_d x)|| / ||f(T_d x)|| over the part of the map that both show, where f(x) is what leaves the layer and T_q moves it by
-  /// q = d / stride cells; where d is no multiple of the stride, the least over the whole q next to it ("best alignment"). Without a map
-  /// ||f(x) - f(T_d x)|| / ||f(T_d x)||. Norms are Euclidean, images that give zeros alone are left out (NaN where all do).
+  /// ||T_q f(x) - f(T_d x)|| / ||f(T_d x)||, where f(x) is what leaves the layer and T_q moves it by q = d / stride cells; where d is no
+  /// multiple of the stride, the least over the whole q next to it ("best alignment"). Both norms are over the cells that both maps show
+  /// under each of these q. Without a map ||f(x) - f(T_d x)|| / ||f(T_d x)||. Norms are Euclidean; images that give zeros alone, and shifts
+  /// as large as the map, are left out (NaN where nothing is left).
   /// float64 (2 * radius + 1, 2 * radius + 1). Zhang 2019 shows such maps of internal features, there of the cosine.
   Tensor error;
-  /// Means of `error` over the shifts other than 0: multiples of the stride (behind the maps: of the last map's), the same inside the border alone (cells whose windows saw no
-  /// edge of the image, neither before nor after), and the others. NaN where there are none, or where it is not known.
+  /// Means of `error` over the shifts other than 0: multiples of the stride (behind the maps: of the last map's), the same inside the
+  /// border alone (cells whose windows saw no edge of the image, neither before nor after), and the others. NaN where there are none, or
+  /// where it is not known.
   double aligned = std::numeric_limits<double>::quiet_NaN();
   double aligned_inside = std::numeric_limits<double>::quiet_NaN();
   double misaligned = std::numeric_limits<double>::quiet_NaN();

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/thousands.h"
+#include "core/text_cells.h"
 #include "data/dataset.h"
 #include "io/json.h"
 #include "linn/error.h"

@@ -62,7 +62,7 @@ Input open(const Options& options) {
   return {std::move(model), std::move(images), accuracy, scale};
 }
 
-// Written before anything is computed where a file cannot be: an hour's sweep must not end there.
+// IoError where a file cannot be written, before anything is computed.
 void check_writable(const std::string& path) {
   if (!path.empty()) const io::AtomicFile file{path};
 }
@@ -92,9 +92,14 @@ class Progress {
   train::ProgressBar bar_;
 };
 
-// --border, else what fits images and model.
-shift::Border border_of(const Options& options, const Input& input) {
-  if (!options.border.empty()) return named("--", [&] { return shift::Border(options.border); });
+// A name on the command line.
+std::optional<shift::Border> border_named(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  return named("--", [&] { return shift::Border(name); });
+}
+
+// What fits images and model.
+shift::Border border_for(const Input& input) {
   const Shape image = image_shape(input.images.x);
   const Shape wanted = input.model.input_shape();
   if (wanted.rank() != 3) return "zero";
@@ -103,7 +108,7 @@ shift::Border border_of(const Options& options, const Input& input) {
 }
 
 std::string border_note(const shift::Border& border, const Shape& input) {
-  const std::string size = fmt::format("{} x {}", input[0], input[1]);
+  const std::string size = input.rank() == 3 ? fmt::format("{} x {}", input[0], input[1]) : input.to_string();
   switch (border.kind()) {
     case shift::Border::canvas: return "they move on a canvas of " + size;
     case shift::Border::circular: return "what leaves the frame of " + size + " at one edge comes in at the other";
@@ -122,9 +127,10 @@ void print(const Common& common, const shift::Sweep& sweep, const shift::Blame* 
 }
 
 int run_sweep(const Options& options) {
+  const std::optional<shift::Border> wanted = border_named(options.border);
   for (const std::string& path : {options.picture, options.csv, options.report}) check_writable(path);
   const Input input = open(options);
-  const shift::Border border = border_of(options, input);
+  const shift::Border border = wanted ? *wanted : border_for(input);
   const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
   say(options.common, "{} shifts, border {}: {}\n", thousands(shifts), border.name(), border_note(border, input.model.input_shape()));
   std::fflush(stdout);
@@ -153,7 +159,8 @@ int run_sweep(const Options& options) {
   std::string written;
   for (const std::string& path : {options.picture, options.csv, options.report})
     if (!path.empty()) written += (written.empty() ? "" : ", ") + path;
-  say(options.common, "\n{}\n", written.empty() ? "--report FILE.html writes a page with maps, every measure and digits to slide." : "written: " + written);
+  say(options.common, "\n{}\n",
+      written.empty() ? "--report FILE.html writes a page with maps, every measure and digits to slide." : "written: " + written);
 
   io::Json result = {{"event", "shift"}};
   result.update(shift::to_json(sweep));
@@ -180,7 +187,8 @@ int run_protocol(const Options& options) {
   });
   const double seconds = progress.finish();
   if (!options.common.json()) say(options.common, "\n{}", shift::wrapped(shift::words_of(result, protocol), 110));
-  io::Json event = {{"event", "shift_protocol"}, {"protocol", protocol.name()}, {"images", input.images.x.shape()[0]}, {"seed", options.seed}};
+  io::Json event = {
+      {"event", "shift_protocol"}, {"protocol", protocol.name()}, {"images", input.images.x.shape()[0]}, {"seed", options.seed}};
   event.update(shift::to_json(result));
   event["input_scale"] = input.scale;
   event["precision"] = options.precision;
@@ -193,16 +201,20 @@ int run_protocol(const Options& options) {
 
 Action add_shift(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.description("Move every test image to every place within a radius: what a saved model still gets right, and where the errors come from.");
+  app.description(
+      "Move every test image to every place within a radius: what a saved model still gets right, and where the errors come from.");
   add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
   CLI::Option* radius = add_whole(app, "--radius", options->radius, 0, 4096, "all shifts of up to N pixels down, up, left and right")
                             ->type_name("N")
                             ->default_str(fmt::format("{}", options->radius));
-  CLI::Option* border = add_text(app, "--border", options->border,
-                                 "zero: images move inside their frame, what leaves is cut off; canvas: they move on a frame as large as the model's input; circular: "
-                                 "what leaves at one edge comes in at the other; crop: a window of the input's size moves over larger images [what fits]")
-                            ->type_name("NAME");
-  add_text(app, "--data", options->data, "as for `linn train`; here labels may be missing: also one .npy or IDX file [LINN_DATA, or data/mnist.npz]")
+  CLI::Option* border =
+      add_text(app, "--border", options->border,
+               "zero: images move inside their frame, what leaves is cut off; canvas: they move on a frame as large as the model's input; "
+               "circular: "
+               "what leaves at one edge comes in at the other; crop: a window of the input's size moves over larger images [what fits]")
+          ->type_name("NAME");
+  add_text(app, "--data", options->data,
+           "as for `linn train`; here labels may be missing: also one .npy or IDX file [LINN_DATA, or data/mnist.npz]")
       ->type_name("FILE");
   add_whole(app, "--limit", options->limit, 1, largest, "the first N images only")->type_name("N");
   CLI::Option* batch = add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
@@ -211,14 +223,17 @@ Action add_shift(CLI::App& app) {
   add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
   CLI::Option* report =
-      add_text(app, "--report", options->report, "write an HTML page: maps, every measure, digits that slide until their class changes")->type_name("FILE");
+      add_text(app, "--report", options->report, "write an HTML page: maps, every measure, digits that slide until their class changes")
+          ->type_name("FILE");
   CLI::Option* picture = add_text(app, "--picture", options->picture, "write maps by shift as a PNG")->type_name("FILE");
   CLI::Option* csv = add_text(app, "--csv", options->csv, "write the numbers by shift")->type_name("FILE");
   CLI::Option* silent = app.add_flag("--no-explanation", options->no_explanation, "leave out where the errors come from");
-  CLI::Option* protocol = add_text(app, "--protocol", options->protocol,
-                                   "instead of all shifts, a published draw: zhang (two crops a batch of 8, 5 passes) or aps (two circular shifts a batch of 256); "
-                                   "docs/shift.md says what is changed for small images")
-                              ->type_name("NAME");
+  CLI::Option* protocol =
+      add_text(
+          app, "--protocol", options->protocol,
+          "instead of all shifts, a published draw: zhang (two crops a batch of 8, 5 passes) or aps (two circular shifts a batch of 256); "
+          "docs/shift.md says what is changed for small images")
+          ->type_name("NAME");
   CLI::Option* seed = add_whole(app, "--seed", options->seed, 0, largest_seed, "of the protocol's draws")->type_name("N")->default_str("0");
   CLI::Option* passes = add_whole(app, "--passes", options->passes, 1, largest, "of the protocol [as published]")->type_name("N");
   for (CLI::Option* option : {radius, border, batch, report, picture, csv, silent}) protocol->excludes(option);
@@ -226,7 +241,9 @@ Action add_shift(CLI::App& app) {
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);
-  app.footer("Examples:\n  linn shift digits --radius 2 --limit 1000 --report shift.html\n  linn shift digits --border circular --log json | jq .worst_case_accuracy");
+  app.footer(
+      "Examples:\n  linn shift digits --radius 2 --limit 1000 --report shift.html\n  linn shift digits --border circular --log json | jq "
+      ".worst_case_accuracy");
   return [options] { return options->protocol.empty() ? run_sweep(*options) : run_protocol(*options); };
 }
 

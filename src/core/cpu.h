@@ -7,8 +7,8 @@
 
 namespace linn::core {
 
-/// Ordered: a CPU that has one has all before it. `scalar` means the reference kernels; `avx512_bf16` adds the products of
-/// bfloat16 pairs (vdpbf16ps) to avx512 and nothing else.
+/// Ordered: a CPU that has one has all before it. `scalar` means the reference kernels and the few others that use no
+/// vectors; `avx512_bf16` adds the products of bfloat16 pairs (vdpbf16ps) to avx512 and nothing else.
 enum class Isa { scalar, sse4, avx2, avx512, avx512_bf16 };
 
 std::string_view name_of(Isa isa);

@@ -19,10 +19,13 @@ namespace linn::core {
 /// Terms as whole numbers of a unit, a power of two, so many of which add up within 64 bits.
 class FixedPoint {
  public:
-  /// For `terms` terms of magnitude below 2^exponent.
-  FixedPoint(int exponent, std::int64_t terms) : shift_(bits(terms) - exponent) {}
+  /// Added to a double of magnitude up to 2^51, it rounds it to a whole number (to even), which the last bits of the sum are.
+  static constexpr double rounding = 0x1.8p52;
 
-  /// log2 of 2^exponent in units. 51 bits: what a double holds beside 1.5 * 2^52, whose addition rounds in vectors.
+  /// For `terms` terms of magnitude below 2^exponent. Units are no finer than 2^-1000, so that doubles hold how many of them are in 1.
+  FixedPoint(int exponent, std::int64_t terms) : shift_(std::min(bits(terms) - exponent, 1000)), scale_(std::ldexp(1.0, shift_)) {}
+
+  /// log2 of 2^exponent in units, 51 at most for `rounding`.
   static int bits(std::int64_t terms) { return std::min(51, 62 - static_cast<int>(std::bit_width(static_cast<std::uint64_t>(terms)))); }
   /// The least exponent with |value| < 2^exponent; 0 for 0. For finite numbers.
   static int exponent_of(double value) {
@@ -31,14 +34,14 @@ class FixedPoint {
     return exponent;
   }
 
-  /// Rounds to even, as the addition of 1.5 * 2^52 does.
-  std::int64_t units(double term) const { return std::llrint(std::ldexp(term, shift_)); }
+  std::int64_t units(double term) const { return std::bit_cast<std::int64_t>(term * scale_ + rounding) - std::bit_cast<std::int64_t>(rounding); }
   double value(std::int64_t units) const { return std::ldexp(static_cast<double>(units), -shift_); }
-  /// Units in 1, as a power of two's exponent.
-  int shift() const { return shift_; }
+  /// Units in 1, a power of two.
+  double scale() const { return scale_; }
 
  private:
   int shift_;
+  double scale_;
 };
 
 /// The sum of at(i) for i < terms.

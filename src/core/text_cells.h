@@ -1,6 +1,7 @@
 // Text as a terminal shows it: code points, and the columns that each takes.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,8 @@ int cells_of(char32_t code);
 bool is_control(char32_t code);
 /// White space as Python's str.isspace sees it.
 bool is_space(char32_t code);
+
+/// 60000 as "60,000".
+std::string thousands(std::int64_t value);
 
 }  // namespace linn::core

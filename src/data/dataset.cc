@@ -100,8 +100,8 @@ Dataset from_npz(const std::string& path, Labels wanted) {
   };
   take("x_train", "y_train", data.x_train, data.y_train);
   take("x_test", "y_test", data.x_test, data.y_test);
-  data.train_where = path + ": x_train, y_train";
-  data.test_where = path + ": x_test, y_test";
+  data.train_where = path + (data.y_train.defined() ? ": x_train, y_train" : ": x_train");
+  data.test_where = path + (data.y_test.defined() ? ": x_test, y_test" : ": x_test");
   if (!any) {
     std::string list;
     for (const std::string& name : archive.names()) {

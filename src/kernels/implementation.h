@@ -1,17 +1,17 @@
-// How kernels are listed and chosen.
+// How kernels are listed and chosen: `registry.inc` lists the implementations of each, best first.
 //
 // A *kernel* (ConvForward, PoolForward, ...) is a struct with
 //   name                    for LINN_VERBOSE, LINN_DISABLE and the tests;
 //   Problem                 what is known before any data: geometry and options;
 //   Args<T>                 the data of one call, T = float or double;
-//   reference<T>(p, args)   the plain scalar form: the oracle of every test, and the last choice at run time.
+//   reference<T>(p, args)   the plain scalar form: the oracle of every test, and the last choice at run time; with it
+//   reference_scratch(p, images), if it needs any, and reference_position_invariant(p), if it is not that for every problem.
 // An *implementation* of it is a struct with
-//   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the
-//   map it lies, nor, if it stands for a whole map, on where in it its values lie; a function of the problem where that decides), direct_form, if it does not sum the definition's products (default true: the direct form's error bound
-//   is its own; not so Winograd's form), operands, if it rounds what it multiplies (default float32), accepts(problem),
-//   scratch(problem, images) in elements, run(problem, Args<float>);
+//   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the map it lies, nor, if it
+//   stands for a whole map, on where its values lie; a function of the problem where that decides), direct_form, if it does not sum the
+//   definition's products (default true: the direct form's error bound is its own; not so Winograd's form), operands, if it rounds what it
+//   multiplies (default float32), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
 //   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
-// `registry.inc` lists the implementations of each kernel, best first.
 #pragma once
 
 #include <cstdint>

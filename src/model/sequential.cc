@@ -244,6 +244,21 @@ Sequential Sequential::from_json(const std::string& json, const SequentialOption
   return model;
 }
 
+Sequential Sequential::with_input_shape(const Shape& image) const {
+  const graph::Graph& graph = state_->built_graph("with_input_shape");
+  Sequential other({.name = graph.name(), .seed = state_->seed, .dtype_policy = state_->dtype_policy});
+  graph::Graph& resized = other.state_->graph;
+  resized.set_input_name(graph.input_name());
+  for (const graph::Node& node : graph.nodes()) resized.append(node.layer, state_->seed);
+  resized.build(image, state_->seed);
+  NamedTensors weights;
+  for (std::size_t i = 0; i < graph.variables().size(); ++i) weights.emplace_back(resized.variables()[i].name, graph.variables()[i].value);
+  formats::set_weights(resized, weights, fmt::format("with_input_shape {}, in place of {}", image.to_string(), graph.input_shape().to_string()));
+  other.state_->compile = state_->compile;
+  other.state_->notes = state_->notes;
+  return other;
+}
+
 Metadata& Sequential::metadata() { return state_->notes; }
 const Metadata& Sequential::metadata() const { return state_->notes; }
 

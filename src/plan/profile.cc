@@ -60,9 +60,10 @@ Traffic traffic_of(const Plan& plan, int index, Extent extent) {
   return traffic;
 }
 
-// The instruction set of an implementation by its name: "kernel.implementation", or "scalar" for an op without a kernel.
+// The instruction set of an implementation by its name: "kernel.implementation", or "scalar" for an op without a kernel. Those without
+// vectors say so in their name.
 core::Isa isa_of(const std::string& implementation, Precision precision) {
-  const bool vectors = implementation.find('.') != std::string::npos && !implementation.ends_with(".reference");
+  const bool vectors = implementation.find('.') != std::string::npos && !implementation.ends_with(".reference") && !implementation.ends_with("_scalar");
   return vectors && precision == Precision::float32 ? core::isa() : core::Isa::scalar;
 }
 
@@ -82,6 +83,7 @@ std::string isa_text(const kernels::Policy& policy) {
   std::string text(core::name_of(core::isa()));
   if (policy.operands == kernels::Operands::bfloat16)
     text += core::isa() == core::Isa::avx512_bf16 ? ", products of bfloat16" : ", operands rounded to bfloat16, as there is no vdpbf16ps";
+  if (policy.position_invariant) text += ", position-invariant kernels only";
   return text;
 }
 

@@ -26,15 +26,19 @@ std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b :
 
 bool is_multiple(Step d, Size2 stride) { return d.dy % stride.height == 0 && d.dx % stride.width == 0; }
 
-// Cells [first, last] of the moved map along one axis, for a map moved by q cells.
+// Alignments and cells along one axis.
 struct Range {
   std::int64_t first, last;
 };
 
-Range shown(const AxisGeometry& axis, std::int64_t q, bool inside) {
+// The whole q next to d / stride.
+Range alignments(std::int64_t d, std::int64_t stride) { return {floor_div(d, stride), -floor_div(-d, stride)}; }
+
+// The cells of the moved map that have a partner in the map in place under each of the alignments.
+Range partners(const AxisGeometry& axis, Range q, bool inside) {
   const std::int64_t first = inside ? axis.first_inside : 0;
   const std::int64_t last = inside ? axis.last_inside : axis.size - 1;
-  return {std::max(first, first + q), std::min(last, last + q)};
+  return {std::max(first, first + q.last), std::min(last, last + q.first)};
 }
 
 // Sums over a part of one image's map.
@@ -54,15 +58,15 @@ void add(Difference& sum, const float* a, const float* b, std::int64_t count) {
   }
 }
 
-// How far the map in place, moved by q cells, is from that of the moved image.
-Difference compare(const float* in_place, const float* moved, const MapGeometry& map, std::int64_t channels, Step q, bool inside) {
+// How far the map in place, moved by q cells, is from that of the moved image on these rows and columns of the latter.
+Difference compare(const float* in_place, const float* moved, std::int64_t columns_all, std::int64_t channels, Range rows, Range columns,
+                   Step q) {
   Difference sum;
-  const Range rows = shown(map.y, q.dy, inside);
-  const Range columns = shown(map.x, q.dx, inside);
   const std::int64_t width = (columns.last - columns.first + 1) * channels;
   if (width <= 0) return sum;
   for (std::int64_t y = rows.first; y <= rows.last; ++y)
-    add(sum, in_place + ((y - q.dy) * map.x.size + columns.first - q.dx) * channels, moved + (y * map.x.size + columns.first) * channels, width);
+    add(sum, in_place + ((y - q.dy) * columns_all + columns.first - q.dx) * channels, moved + (y * columns_all + columns.first) * channels,
+        width);
   return sum;
 }
 
@@ -82,9 +86,8 @@ class LayerComparison {
     std::vector<double> whole(static_cast<std::size_t>(images)), inside(static_cast<std::size_t>(images), nan);
     core::worker_pool().run(images, [&](std::int64_t image, int /*worker*/) {
       const auto i = static_cast<std::size_t>(image);
-      whole[i] = map_.map ? best(image, d) : invariance(image);
-      if (map_.map && map_.inside && is_multiple(d, {map_.y.stride, map_.x.stride}))
-        inside[i] = error(image, {d.dy / map_.y.stride, d.dx / map_.x.stride}, true);
+      whole[i] = map_.map ? best(image, d, false) : invariance(image);
+      if (map_.map && map_.inside && is_multiple(d, {map_.y.stride, map_.x.stride})) inside[i] = best(image, d, true);
     });
     return {mean_of_finite(whole), mean_of_finite(inside)};
   }
@@ -92,23 +95,23 @@ class LayerComparison {
  private:
   const float* of(const Tensor& maps, std::int64_t image) const { return maps.values<float>().data() + image * row_; }
 
-  double error(std::int64_t image, Step q, bool inside) const {
-    return compare(of(in_place_, image), of(moved_, image), map_, moved_.shape()[3], q, inside).relative();
-  }
-
   double invariance(std::int64_t image) const {
     Difference sum;
     add(sum, of(in_place_, image), of(moved_, image), row_);
     return sum.relative();
   }
 
-  // The least over the whole q next to d / stride.
-  double best(std::int64_t image, Step d) const {
+  // The least over the alignments, all of them on the same cells.
+  double best(std::int64_t image, Step d, bool inside) const {
+    const Range down = alignments(d.dy, map_.y.stride);
+    const Range right = alignments(d.dx, map_.x.stride);
+    const Range rows = partners(map_.y, down, inside);
+    const Range columns = partners(map_.x, right, inside);
     double least = nan;
-    const Step low{floor_div(d.dy, map_.y.stride), floor_div(d.dx, map_.x.stride)};
-    for (std::int64_t dy = low.dy; dy * map_.y.stride < d.dy + map_.y.stride; ++dy)
-      for (std::int64_t dx = low.dx; dx * map_.x.stride < d.dx + map_.x.stride; ++dx)
-        least = std::fmin(least, error(image, {dy, dx}, false));
+    for (std::int64_t dy = down.first; dy <= down.last; ++dy)
+      for (std::int64_t dx = right.first; dx <= right.last; ++dx)
+        least = std::fmin(
+            least, compare(of(in_place_, image), of(moved_, image), map_.x.size, moved_.shape()[3], rows, columns, {dy, dx}).relative());
     return least;
   }
 
@@ -217,7 +220,8 @@ std::vector<double> changed(const Sweep& sweep, Which which) {
   const auto shifts = static_cast<std::size_t>((2 * r + 1) * (2 * r + 1));
   const auto& predicted = sweep.answers().predicted;
   for (std::size_t start = 0; start < predicted.size(); start += shifts) {
-    const auto count = std::count_if(places.begin(), places.end(), [&](std::size_t at) { return predicted[start + at] != predicted[start + shifts / 2]; });
+    const auto count =
+        std::count_if(places.begin(), places.end(), [&](std::size_t at) { return predicted[start + at] != predicted[start + shifts / 2]; });
     shares.push_back(static_cast<double>(count) / static_cast<double>(places.size()));
   }
   return shares;
@@ -229,9 +233,8 @@ void split_classes(Blame& blame, const Sweep& sweep) {
   const auto aligned = changed(sweep, [&](Step d) { return is_multiple(d, stride); });
   blame.changed_aligned = mean_of(aligned, 0, 1);
   blame.changed_misaligned = mean_of(changed(sweep, [&](Step d) { return !is_multiple(d, stride); }), 0, 1);
-  const auto near = changed(sweep, [&](Step d) {
-    return !is_multiple(d, stride) && std::abs(d.dy) <= stride.height && std::abs(d.dx) <= stride.width;
-  });
+  const auto near =
+      changed(sweep, [&](Step d) { return !is_multiple(d, stride) && std::abs(d.dy) <= stride.height && std::abs(d.dx) <= stride.width; });
   if (aligned.empty() || near.empty()) return;
   std::vector<double> difference(aligned.size());
   std::transform(near.begin(), near.end(), aligned.begin(), difference.begin(), [](double a, double b) { return a - b; });
@@ -246,7 +249,8 @@ Blame blame(const Sequential& model, const Tensor& images, const Sweep& sweep, c
   check_classifier(model);
   const Frames from = frames(images);
   if (sweep.images() != from.images)
-    throw ShapeError(fmt::format("[shift] {} images came with a sweep of {}; the sweep's own images are needed", from.images, sweep.images()));
+    throw ShapeError(
+        fmt::format("[shift] {} images came with a sweep of {}; the sweep's own images are needed", from.images, sweep.images()));
   const std::vector<MapGeometry> maps = geometry_of(model);
   Blame found{.images = std::min(options.images, from.images), .radius = options.radius};
   if (found.radius == 0) {

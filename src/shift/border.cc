@@ -25,7 +25,8 @@ std::uint8_t name_among(const char* what, const std::string& name, std::span<con
   const auto found = std::find(known.begin(), known.end(), name);
   if (found != known.end()) return static_cast<std::uint8_t>(found - known.begin());
   std::string list;
-  for (std::size_t i = 0; i < known.size(); ++i) list += fmt::format("{}\"{}\"", i == 0 ? "" : i + 1 < known.size() ? ", " : " and ", known[i]);
+  for (std::size_t i = 0; i < known.size(); ++i)
+    list += fmt::format("{}\"{}\"", i == 0 ? "" : i + 1 < known.size() ? ", " : " and ", known[i]);
   throw ValueError(fmt::format("{} \"{}\" came; {} are allowed{}", what, name, list, core::did_you_mean(name, known)));
 }
 
@@ -72,7 +73,8 @@ Tensor placed(const Tensor& images, std::int64_t height, std::int64_t width, std
   Tensor moved = framed(images, from.images, height, width);
   const auto* src = static_cast<const std::byte*>(images.raw());
   auto* dst = static_cast<std::byte*>(moved.raw());
-  for (std::int64_t i = 0; i < from.images; ++i, src += src_grid.bytes(), dst += dst_grid.bytes()) place(src, src_grid, dst, dst_grid, top, left);
+  for (std::int64_t i = 0; i < from.images; ++i, src += src_grid.bytes(), dst += dst_grid.bytes())
+    place(src, src_grid, dst, dst_grid, top, left);
   return moved;
 }
 
@@ -131,8 +133,9 @@ void check_radius(std::int64_t radius, const Frames& from, const Border& border,
   if (border.kind() == Border::circular) why = "further shifts come round to nearer ones";
   if (border.kind() == Border::crop)
     why = "further on the window would leave the image; larger images allow more, and border \"zero\" or \"canvas\" need no margin";
-  throw ValueError(fmt::format("[shift] radius {} came; 0 to {} is allowed for images of {} x {} pixels, an input of {} x {} and border \"{}\": {}",
-                               radius, most, from.height, from.width, input[0], input[1], border.name(), why));
+  throw ValueError(
+      fmt::format("[shift] radius {} came; 0 to {} is allowed for images of {} x {} pixels, an input of {} x {} and border \"{}\": {}",
+                  radius, most, from.height, from.width, input[0], input[1], border.name(), why));
 }
 
 }  // namespace
@@ -196,15 +199,17 @@ Scene::Scene(const Tensor& images, Border border, const Shape& input, std::int64
     : images_(images), from_(frames(images)), height_(input[0]), width_(input[1]), circular_(border.kind() == Border::circular) {
   if (from_.images == 0) throw DataError("[shift] no images came; at least one is needed");
   if (from_.channels != input[2])
-    throw ShapeError(fmt::format("[shift] images with {} channel{} came, the model takes {}", from_.channels, from_.channels == 1 ? "" : "s",
-                                 input.to_string()));
+    throw ShapeError(fmt::format("[shift] images with {} channel{} came, the model takes {}", from_.channels,
+                                 from_.channels == 1 ? "" : "s", input.to_string()));
   check_size(from_, border, input);
   check_radius(radius, from_, border, input);
+  // Negative for a window, of which an odd rest lies below.
+  corner_ = {(height_ - from_.height) / 2, (width_ - from_.width) / 2};
   if (circular_ && (from_.height != height_ || from_.width != width_)) {
     images_ = on_canvas(images, height_, width_);
     from_ = frames(images_);
   }
-  top_ = (height_ - from_.height) / 2;  // negative for a window, of which an odd rest lies below
+  top_ = (height_ - from_.height) / 2;
   left_ = (width_ - from_.width) / 2;
 }
 

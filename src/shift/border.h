@@ -46,7 +46,7 @@ class Scene {
   /// As room_to_move, in the frame.
   std::vector<std::int64_t> room() const;
   /// Where the upper left corner of an unmoved image lies in the frame (negative: outside).
-  Step corner() const { return {top_, left_}; }
+  Step corner() const { return corner_; }
 
  private:
   void view_one(const std::byte* src, std::byte* dst, Step shift) const;
@@ -54,7 +54,8 @@ class Scene {
   Tensor images_;
   Frames from_;
   std::int64_t height_, width_;  // of the frame
-  std::int64_t top_, left_;
+  Step corner_;
+  std::int64_t top_, left_;  // of what is moved: a circular frame is moved as a whole
   bool circular_;
 };
 

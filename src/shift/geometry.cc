@@ -39,7 +39,8 @@ Window window_of(std::string_view class_name, const io::Json& config, std::size_
   window.extent = (size - 1) * pair_field(config, "dilation_rate", axis, 1) + 1;
   window.stride = pair_field(config, "strides", axis, config.contains("pool_size") ? size : 1);
   const auto padding = config.find("padding");
-  window.known = std::find(windowed.begin(), windowed.end(), class_name) != windowed.end() && padding != config.end() && padding->is_string();
+  window.known =
+      std::find(windowed.begin(), windowed.end(), class_name) != windowed.end() && padding != config.end() && padding->is_string();
   if (!window.known) return window;
   if (*padding == "same" || *padding == "circular")
     window.before = std::max<std::int64_t>(0, (core::ceil_div(input, window.stride) - 1) * window.stride + window.extent - input) / 2;

@@ -11,10 +11,10 @@ namespace linn::shift {
 
 /// Along one axis.
 struct AxisGeometry {
-  std::int64_t stride = 1;                 // pixels from one cell to the next
-  std::int64_t size = 0;                   // cells
-  std::int64_t first_inside = 0;           // cells whose windows saw pixels alone, no padding, last included;
-  std::int64_t last_inside = -1;           // none where it is before the first
+  std::int64_t stride = 1;        // pixels from one cell to the next
+  std::int64_t size = 0;          // cells
+  std::int64_t first_inside = 0;  // cells whose windows saw pixels alone, no padding, last included;
+  std::int64_t last_inside = -1;  // none where it is before the first
 };
 
 struct MapGeometry {

@@ -34,10 +34,10 @@ struct Spread {
 
 // One image's numbers within a radius.
 struct OfImage {
-  double right = nan;      // share of the shifts
+  double right = nan;  // share of the shifts
   double same = nan;
   double pairs = nan;
-  double steps = nan;      // share at which the class changes
+  double steps = nan;  // share at which the class changes
   double max_change = nan, mean_change = nan;
   double deviation = nan;
   bool right_in_place = false;
@@ -170,10 +170,10 @@ Sweep::Sweep(Answers answers) : answers_(std::move(answers)), images_(static_cas
   const auto agrees = [&](std::size_t size, std::size_t with) { return size == 0 || size == with; };
   if (answers_.predicted.size() != pairs || !agrees(answers_.change.size(), pairs) || !agrees(answers_.label_value.size(), pairs) ||
       !agrees(answers_.labels.size(), answers_.room.size()))
-    throw ShapeError(fmt::format("[shift] {} predictions, {} changes, {} values and {} labels came for {} images and {} shifts; {} of the first "
-                                 "three are needed, the last three may be left out",
-                                 answers_.predicted.size(), answers_.change.size(), answers_.label_value.size(), answers_.labels.size(), images_,
-                                 shifts, pairs));
+    throw ShapeError(fmt::format(
+        "[shift] {} predictions, {} changes, {} values and {} labels came for {} images and {} shifts; {} of the first "
+        "three are needed, the last three may be left out",
+        answers_.predicted.size(), answers_.change.size(), answers_.label_value.size(), answers_.labels.size(), images_, shifts, pairs));
   for (const std::int64_t label : answers_.labels)
     if (label < 0 || label >= classes()) throw ValueError(fmt::format("[shift] label {} came; 0 to {} are allowed", label, classes() - 1));
   right_.assign(shifts, 0);
@@ -207,7 +207,9 @@ void Sweep::need_labels() const {
   if (!labelled()) throw StateError("[shift] no labels came with the images: consistency and changes are measured, accuracy cannot be");
 }
 
-std::int64_t Sweep::predicted(std::int64_t image, std::int64_t dy, std::int64_t dx) const { return answers_.predicted[index(image, dy, dx)]; }
+std::int64_t Sweep::predicted(std::int64_t image, std::int64_t dy, std::int64_t dx) const {
+  return answers_.predicted[index(image, dy, dx)];
+}
 
 std::int64_t Sweep::label(std::int64_t image) const {
   need_labels();
@@ -298,7 +300,8 @@ Measures Sweep::measures(std::int64_t r) const {
   found.accuracy = wilson(std::count_if(images.begin(), images.end(), right_in_place), images_);
   found.mean_accuracy = over(images, 1, [](const OfImage& image) { return image.right; });
   found.worst_case_accuracy = worst_case(r, false);
-  found.consistency_given_correct = over(images, 1, [](const OfImage& image) { return image.same; }, right_in_place);
+  found.consistency_given_correct = over(
+      images, 1, [](const OfImage& image) { return image.same; }, right_in_place);
   found.label_deviation = over(images, infinity, [](const OfImage& image) { return image.deviation; });
   found.worst_case_accuracy_of_uncut = worst_case(r, true);
   return found;
@@ -331,8 +334,8 @@ std::vector<CurvePoint> Sweep::curve() const {
       changed.push_back(share(changed_count, all));
       if (!answers_.change.empty()) change.push_back(sum / static_cast<double>(all));
     }
-    curve.push_back({static_cast<std::int64_t>(distance), static_cast<std::int64_t>(ring.size()), mean_of(right, 0, 1), mean_of(changed, 0, 1),
-                     mean_of(change, 0, infinity)});
+    curve.push_back({static_cast<std::int64_t>(distance), static_cast<std::int64_t>(ring.size()), mean_of(right, 0, 1),
+                     mean_of(changed, 0, 1), mean_of(change, 0, infinity)});
   }
   return curve;
 }

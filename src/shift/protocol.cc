@@ -82,7 +82,8 @@ std::vector<std::int64_t> run_pass(Scores& scores, const Plan& plan, std::int64_
 
 ProtocolResult protocol(const Sequential& model, const Tensor& images, Protocol protocol, const ProtocolOptions& options) {
   if (options.batch_size < 0 || options.passes < 0)
-    throw ValueError(fmt::format("[shift] batch_size {} and passes {} came; 0 or more is allowed, 0 means as published", options.batch_size, options.passes));
+    throw ValueError(fmt::format("[shift] batch_size {} and passes {} came; 0 or more is allowed, 0 means as published", options.batch_size,
+                                 options.passes));
   check_classifier(model);
   const Shape input = model.input_shape();
   frames(images);
@@ -90,7 +91,9 @@ ProtocolResult protocol(const Sequential& model, const Tensor& images, Protocol 
   if (options.batch_size > 0) plan.batch_size = options.batch_size;
   if (options.passes > 0) plan.passes = options.passes;
   const Scene scene(plan.images, plan.border, input, std::max({plan.most.dy, plan.most.dx, -plan.least.dy, -plan.least.dx}));
-  Scores scores(model, scene, {.batch_size = std::min<std::int64_t>(plan.batch_size, 256), .input_scale = options.input_scale, .accuracy = options.accuracy});
+  Scores scores(
+      model, scene,
+      {.batch_size = std::min<std::int64_t>(plan.batch_size, 256), .input_scale = options.input_scale, .accuracy = options.accuracy});
 
   ProtocolResult found{.batch_size = plan.batch_size, .least = plan.least, .most = plan.most};
   const Frames from = frames(plan.images);
@@ -102,7 +105,8 @@ ProtocolResult protocol(const Sequential& model, const Tensor& images, Protocol 
     const std::vector<std::int64_t> equal = run_pass(scores, plan, scene.images(), Draws(plan, options.seed, pass));
     for (const std::int64_t count : equal) of_batches.push_back(static_cast<double>(count) * batches / all);
     found.passes.push_back(static_cast<double>(std::accumulate(equal.begin(), equal.end(), std::int64_t{0})) / all);
-    if (options.progress && !options.progress(pass + 1, plan.passes)) throw StateError("[shift] the protocol was ended before its last pass");
+    if (options.progress && !options.progress(pass + 1, plan.passes))
+      throw StateError("[shift] the protocol was ended before its last pass");
   }
   found.consistency = mean_of(of_batches, 0, 1);
   return found;

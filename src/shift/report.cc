@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-#include "core/tensor_visit.h"
+#include "core/text_cells.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "io/png.h"
@@ -74,12 +74,11 @@ io::Json slide_data(const Sweep& sweep, const Sequential& model, const Tensor& i
   const Frames from = frames(images);
   const Shape input = model.input_shape();
   const std::int64_t r = std::min(sweep.radius(), slide_radius);
-  // The corner of the images as they are: the scene's own may have been laid onto a canvas.
   io::Json data = {{"radius", r},
                    {"height", input[0]},
                    {"width", input[1]},
-                   {"top", (input[0] - from.height) / 2},
-                   {"left", (input[1] - from.width) / 2},
+                   {"top", scene.corner().dy},
+                   {"left", scene.corner().dx},
                    {"circular", options.border.kind() == Border::circular}};
   io::Json examples = io::Json::array();
   for (const std::int64_t image : examples_of(sweep, options.examples)) {
@@ -143,12 +142,16 @@ std::string radius_table(const Sweep& sweep) {
     if (!std::isnan(estimate.low)) text += fmt::format(" [{}, {}]", percent(estimate.low, 2), percent(estimate.high, 2));
     return text;
   };
-  std::string text = "<h2>How far images may move</h2>\n<p>In percent, with 95 % intervals. Within r: every shift of up to r pixels down, up, left and right.</p>\n<div class=\"scroll\"><table>\n";
-  text += row({"r", "mean accuracy", "right at every shift", "same class (pairs)", "class changes somewhere", "no ink lost", "no ink lost: right at every shift"}, "th");
+  std::string text =
+      "<h2>How far images may move</h2>\n<p>In percent, with 95 % intervals. Within r: every shift of up to r pixels down, up, left and "
+      "right.</p>\n<div class=\"scroll\"><table>\n";
+  text += row({"r", "mean accuracy", "right at every shift", "same class (pairs)", "class changes somewhere", "no ink lost",
+               "no ink lost: right at every shift"},
+              "th");
   for (std::int64_t r = 0; r <= sweep.radius(); ++r) {
     const Measures found = sweep.measures(r);
-    text += row({fmt::format("{}", r), cell(found.mean_accuracy), cell(found.worst_case_accuracy), cell(found.consistency), cell(found.flip_rate), cell(found.uncut_share),
-                 cell(found.worst_case_accuracy_of_uncut)},
+    text += row({fmt::format("{}", r), cell(found.mean_accuracy), cell(found.worst_case_accuracy), cell(found.consistency),
+                 cell(found.flip_rate), cell(found.uncut_share), cell(found.worst_case_accuracy_of_uncut)},
                 "td");
   }
   return text + "</table></div>\n";
@@ -161,43 +164,51 @@ std::string measure_table(const Sweep& sweep) {
   for (const NamedMeasure& measure : named_measures()) {
     const Estimate& estimate = found.*measure.value;
     if (std::isnan(estimate.value)) continue;
-    const std::string interval =
-        std::isnan(estimate.low) ? "-" : fmt::format("{} to {}", value_text(estimate.low, measure.share), value_text(estimate.high, measure.share));
-    text += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"text\">{}</td></tr>\n", escaped(measure.name), value_text(estimate.value, measure.share), interval,
-                        escaped(measure.about));
+    const std::string interval = std::isnan(estimate.low) ? "-"
+                                                          : fmt::format("{} to {}", value_text(estimate.low, measure.share),
+                                                                        value_text(estimate.high, measure.share));
+    text += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"text\">{}</td></tr>\n", escaped(measure.name),
+                        value_text(estimate.value, measure.share), interval, escaped(measure.about));
   }
   return text + "</table></div>\n";
 }
 
 std::string curve_table(const Sweep& sweep) {
-  std::string text = "<h2>By distance</h2>\n<p>Means over the shifts at this distance in pixels, rounded.</p>\n<div class=\"scroll\"><table>\n";
+  std::string text =
+      "<h2>By distance</h2>\n<p>Means over the shifts at this distance in pixels, rounded.</p>\n<div class=\"scroll\"><table>\n";
   text += row({"distance", "shifts", "accuracy, %", "class changed, %", "mean change of values"}, "th");
   for (const CurvePoint& point : sweep.curve())
-    text += row({fmt::format("{}", point.distance), fmt::format("{}", point.shifts), std::isnan(point.accuracy.value) ? "-" : percent(point.accuracy.value, 2),
-                 percent(point.changed.value, 2), value_text(point.mean_change.value, false)},
+    text += row({fmt::format("{}", point.distance), fmt::format("{}", point.shifts),
+                 std::isnan(point.accuracy.value) ? "-" : percent(point.accuracy.value, 2), percent(point.changed.value, 2),
+                 value_text(point.mean_change.value, false)},
                 "td");
   return text + "</table></div>\n";
 }
 
 std::string map_section(const Sweep& sweep) {
   const Picture picture = heat_maps("Share of images by shift", maps_of(sweep));
-  return fmt::format("<h2>Maps by shift</h2>\n<figure><img alt=\"Maps over the shifts down and to the right: the share of images that are right there, and that have the "
-                     "class that they have in place. The tables hold the numbers.\" src=\"data:image/png;base64,{}\"></figure>\n",
-                     base64(io::encode_png(picture.image())));
+  return fmt::format(
+      "<h2>Maps by shift</h2>\n<figure><img alt=\"Maps over the shifts down and to the right: the share of images that are right there, "
+      "and that have the "
+      "class that they have in place. The tables hold the numbers.\" src=\"data:image/png;base64,{}\"></figure>\n",
+      base64(io::encode_png(picture.image())));
 }
 
 std::string blame_section(const Blame& blame) {
   std::string text = "<h2>Where it comes from</h2>\n";
   for (const std::string& words : blame.text) text += fmt::format("<p>{}</p>\n", escaped(words));
-  text += fmt::format("<p>How far what leaves each layer is from moving with the image, in percent of its size, on {} images within {} pixels: at shifts by multiples of the "
-                      "layer's stride, there inside the border alone, and elsewhere in the best alignment.</p>\n",
-                      blame.images, blame.radius);
+  text += fmt::format(
+      "<p>How far what leaves each layer is from moving with the image, in percent of its size, on {} images within {} pixels: at shifts "
+      "by multiples of the "
+      "layer's stride, there inside the border alone, and elsewhere in the best alignment.</p>\n",
+      blame.images, blame.radius);
   text += "<div class=\"scroll\"><table>\n" + row({"layer", "map", "stride", "at multiples", "inside the border", "elsewhere"}, "th");
   const auto cell = [](double error) { return std::isnan(error) ? std::string("-") : percent(error); };
   for (const LayerError& layer : blame.layers) {
     const bool map = layer.stride.height > 0;
     text += row({layer.name, map ? fmt::format("{} x {}", layer.size.height, layer.size.width) : "-",
-                 map ? fmt::format("{} x {}", layer.stride.height, layer.stride.width) : "-", cell(layer.aligned), cell(layer.aligned_inside), cell(layer.misaligned)},
+                 map ? fmt::format("{} x {}", layer.stride.height, layer.stride.width) : "-", cell(layer.aligned),
+                 cell(layer.aligned_inside), cell(layer.misaligned)},
                 "td");
   }
   return text + "</table></div>\n";
@@ -235,21 +246,29 @@ std::string base64(std::span<const std::byte> bytes) {
 std::string report_of(const Sweep& sweep, const Blame* blame, const Sequential& model, const Tensor& images, const ReportOptions& options) {
   if (options.examples < 1) throw ValueError(fmt::format("[shift] examples {} came; 1 or more is allowed", options.examples));
   if (frames(images).images != sweep.images())
-    throw ShapeError(fmt::format("[shift] {} images came with a sweep of {}; the sweep's own images are needed", frames(images).images, sweep.images()));
+    throw ShapeError(
+        fmt::format("[shift] {} images came with a sweep of {}; the sweep's own images are needed", frames(images).images, sweep.images()));
   const std::int64_t side = 2 * sweep.radius() + 1;
-  std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
-  page += "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n";
-  page += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n", escaped(options.title), page_style, escaped(options.title));
-  page += fmt::format("<p class=\"source\">model {}; {} images of {}; {} shifts, border {}</p>\n", escaped(options.model), sweep.images(), escaped(options.data), side * side,
-                      options.border.name());
+  std::string page =
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
+      "initial-scale=1\">\n";
+  page +=
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src "
+      "'unsafe-inline'\">\n";
+  page += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n", escaped(options.title), page_style,
+                      escaped(options.title));
+  page += fmt::format("<p class=\"source\">model {}; {} images of {}; {} shifts, border {}</p>\n", escaped(options.model),
+                      core::thousands(sweep.images()), escaped(options.data), side * side, options.border.name());
   page += fmt::format("<p class=\"verdict\">{}</p>\n", escaped(verdict(sweep)));
-  page += slide_section(sweep) + radius_table(sweep) + map_section(sweep) + (blame != nullptr ? blame_section(*blame) : "") + measure_table(sweep) + curve_table(sweep);
+  page += slide_section(sweep) + radius_table(sweep) + map_section(sweep) + (blame != nullptr ? blame_section(*blame) : "") +
+          measure_table(sweep) + curve_table(sweep);
   page += fmt::format("<script type=\"application/json\" id=\"data\">{}</script>\n<script>{}</script>\n</body>\n</html>\n",
                       script_json(slide_data(sweep, model, images, options)), page_script);
   return page;
 }
 
-void write_report(const std::string& path, const Sweep& sweep, const Blame* blame, const Sequential& model, const Tensor& images, const ReportOptions& options) {
+void write_report(const std::string& path, const Sweep& sweep, const Blame* blame, const Sequential& model, const Tensor& images,
+                  const ReportOptions& options) {
   const std::string page = report_of(sweep, blame, model, images, options);
   io::write_file_atomically(path, std::as_bytes(std::span(page.data(), page.size())));
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "linn/error.h"
 
@@ -15,21 +16,22 @@ void check_classifier(const Sequential& model) {
   if (input.rank() != 3)
     throw ShapeError(fmt::format("[shift] the model takes {}; images (height, width, channels) are needed", input.to_string()));
   if (output.rank() != 1 || output[0] < 2 || output[0] > 65'536)
-    throw ShapeError(
-        fmt::format("[shift] the model gives {}, which is no classifier's output; one value for each of 2 to 65,536 classes is needed: let it "
-                    "end with Flatten or a global pooling and then Dense(classes), two of them where there are only yes and no",
-                    output.to_string()));
+    throw ShapeError(fmt::format(
+        "[shift] the model gives {}, which is no classifier's output; one value for each of 2 to 65,536 classes is needed: let it "
+        "end with Flatten or a global pooling and then Dense(classes), two of them where there are only yes and no",
+        output.to_string()));
 }
 
 Tensor Scores::at(std::int64_t first, std::int64_t last, Step shift) {
   if (!moved_.defined() || moved_.shape()[0] < last - first) moved_ = scene_.buffer(last - first);
   scene_.view(first, last, shift, moved_);
-  const Tensor scores = model_.predict(moved_.rows(0, last - first), options_);
-  const auto values = scores.values<float>();
+  Tensor scores = model_.predict(moved_.rows(0, last - first), options_);
+  const auto values = std::as_const(scores).values<float>();
   const auto bad = std::find_if_not(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
   if (bad != values.end())
-    throw ValueError(fmt::format("[shift] the model gives {} for image {} at shift ({}, {}); look for NaN and infinities in its weights and in the image",
-                                 *bad, first + (bad - values.begin()) / scores.shape()[1], shift.dy, shift.dx));
+    throw ValueError(fmt::format(
+        "[shift] the model gives {} for image {} at shift ({}, {}); look for NaN and infinities in its weights and in the image", *bad,
+        first + (bad - values.begin()) / scores.shape()[1], shift.dy, shift.dx));
   return scores;
 }
 

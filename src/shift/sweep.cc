@@ -39,15 +39,17 @@ std::vector<std::int64_t> checked_labels(const Tensor& labels, std::int64_t imag
 void allocate(Answers& answers, std::int64_t images, std::int64_t shifts) {
   const std::int64_t each = answers.labels.empty() ? 6 : 10;  // bytes an image and shift
   const std::optional<std::int64_t> pairs = core::checked_mul(images, shifts);
-  if (!pairs || !core::checked_mul(*pairs, each)) throw MemoryError(fmt::format("[shift] {} images at {} shifts are too many", images, shifts));
+  if (!pairs || !core::checked_mul(*pairs, each))
+    throw MemoryError(fmt::format("[shift] {} images at {} shifts are too many", images, shifts));
   try {
     answers.predicted.resize(static_cast<std::size_t>(*pairs));
     answers.change.resize(static_cast<std::size_t>(*pairs));
     if (!answers.labels.empty()) answers.label_value.resize(static_cast<std::size_t>(*pairs));
   } catch (const std::bad_alloc&) {
-    throw MemoryError(fmt::format("[shift] the answers for {} images at {} shifts need {:.1f} MiB, which could not be allocated; a smaller radius "
-                                  "or fewer images need less",
-                                  images, shifts, static_cast<double>(*pairs * each) / (1 << 20)));
+    throw MemoryError(
+        fmt::format("[shift] the answers for {} images at {} shifts need {:.1f} MiB, which could not be allocated; a smaller radius "
+                    "or fewer images need less",
+                    images, shifts, static_cast<double>(*pairs * each) / (1 << 20)));
   }
 }
 

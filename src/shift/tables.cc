@@ -61,7 +61,10 @@ io::Json curve(const Sweep& sweep) {
 
 io::Json to_json(const Sweep& sweep) {
   const Measures found = sweep.measures(sweep.radius());
-  io::Json all = {{"images", sweep.images()}, {"radius", sweep.radius()}, {"labels", sweep.labelled()}, {"probabilities", sweep.answers().probabilities}};
+  io::Json all = {{"images", sweep.images()},
+                  {"radius", sweep.radius()},
+                  {"labels", sweep.labelled()},
+                  {"probabilities", sweep.answers().probabilities}};
   io::Json intervals = io::Json::object();
   for (const NamedMeasure& measure : named_measures()) {
     const Estimate& estimate = found.*measure.value;

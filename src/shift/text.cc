@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/text_cells.h"
 #include "shift/charts.h"
 
 namespace linn::shift {
@@ -33,10 +34,16 @@ std::string estimate_text(const Estimate& estimate) {
   return text;
 }
 
+// "10,000 images", "1 pixel".
+std::string counted(std::int64_t count, const char* what) {
+  return fmt::format("{} {}{}", core::thousands(count), what, count == 1 ? "" : "s");
+}
+
 bool shrinks(const Blame& blame) { return blame.stride.height > 1 || blame.stride.width > 1; }
 
 std::string words_on_strides(const Blame& blame) {
-  if (!shrinks(blame)) return "No layer subsamples: wherever the image goes, the maps can go with it. What changes comes from border and head.";
+  if (!shrinks(blame))
+    return "No layer subsamples: wherever the image goes, the maps can go with it. What changes comes from border and head.";
   std::string list;
   Size2 before = {1, 1};
   for (std::size_t i = 0; i <= *blame.trunk; ++i) {
@@ -46,45 +53,58 @@ std::string words_on_strides(const Blame& blame) {
                         stride_text(Size2(layer.stride.height / before.height, layer.stride.width / before.width)));
     before = layer.stride;
   }
-  return fmt::format("The network shrinks its maps by S = {} in all ({}). Moved by a multiple of S pixels, the image meets the same grid again; moved by "
-                     "anything else it does not.",
-                     stride_text(blame.stride), list);
+  return fmt::format(
+      "The network shrinks its maps by S = {} in all ({}). Moved by a multiple of S pixels, the image meets the same grid again; moved by "
+      "anything else it does not.",
+      stride_text(blame.stride), list);
+}
+
+// How the last map moves where it can: at multiples of S.
+std::string words_on_moving(const Blame& blame, const LayerError& trunk) {
+  const char* where = shrinks(blame) ? " at multiples of S" : "";
+  if (std::isnan(trunk.aligned))
+    return fmt::format("could not be followed to a multiple of S, as images moved by {} only", counted(blame.radius, "pixel"));
+  if (trunk.aligned < rounding) return fmt::format("moves with the image exactly{}: its border does nothing", where);
+  if (std::isnan(trunk.aligned_inside))
+    return fmt::format("moves with the image{} but for {} of its size", where, error_text(trunk.aligned));
+  return fmt::format("moves with the image{} but for {} of its size, away from the border but for {}: the border makes the difference",
+                     where, error_text(trunk.aligned), error_text(trunk.aligned_inside));
 }
 
 std::string words_on_trunk(const Blame& blame) {
   const LayerError& trunk = blame.layers[*blame.trunk];
-  std::string text = fmt::format("The last map ({}, {} x {}, on {} image{})", trunk.name, trunk.size.height, trunk.size.width, blame.images,
-                                 blame.images == 1 ? "" : "s");
-  const char* where = shrinks(blame) ? " at multiples of S" : "";
-  const char* end = shrinks(blame) ? ";" : ".";
-  if (std::isnan(trunk.aligned))
-    text += fmt::format(" could not be followed to a multiple of S, as images moved by {} pixels only{}", blame.radius, end);
-  else if (trunk.aligned < rounding)
-    text += fmt::format(" moves with the image exactly{}: its border does nothing{}", where, end);
-  else if (std::isnan(trunk.aligned_inside))
-    text += fmt::format(" moves with the image{} but for {} of its size{}", where, error_text(trunk.aligned), end);
-  else
-    text += fmt::format(" moves with the image{} but for {} of its size, away from the border but for {}: the border makes the difference{}", where,
-                        error_text(trunk.aligned), error_text(trunk.aligned_inside), end);
-  if (shrinks(blame)) text += fmt::format(" at other shifts it is off by {} even where it fits best: that is subsampling.", error_text(trunk.misaligned));
-  return text;
+  const std::string name = fmt::format("The last map ({}, {} x {})", trunk.name, trunk.size.height, trunk.size.width);
+  if (trunk.size.height < 2 || trunk.size.width < 2) return name + " is too small to move, so nothing is said of it.";
+  std::string text = fmt::format("{} {}", name, words_on_moving(blame, trunk));
+  if (!shrinks(blame) || std::isnan(trunk.misaligned)) return text + fmt::format(" (on {}).", counted(blame.images, "image"));
+  const bool alone = trunk.aligned < rounding;
+  return text + fmt::format("; at other shifts it is off by {} even where it fits best: {} subsampling (on {}).",
+                            error_text(trunk.misaligned), alone ? "that is" : "what is more than at multiples is",
+                            counted(blame.images, "image"));
 }
 
 std::string words_on_classes(const Blame& blame, const Sweep& sweep) {
   if (std::isnan(blame.changed_aligned.value)) {
     if (sweep.radius() == 0) return "Nothing was moved (radius 0), so nothing is said about classes.";
-    return fmt::format("How often border and head alone change the class cannot be said: within {} pixels there is no multiple of S = {}; a larger radius has one.",
-                       sweep.radius(), stride_text(blame.stride));
+    return fmt::format(
+        "How often border and head alone change the class cannot be said: up to {} there is no multiple of S = {}; a larger radius "
+        "has one.",
+        counted(sweep.radius(), "pixel"), stride_text(blame.stride));
   }
-  std::string text = fmt::format("Over {} image{} the class changes at {} of the shifts", sweep.images(), sweep.images() == 1 ? "" : "s",
-                                 estimate_text(blame.changed_aligned));
-  if (!shrinks(blame)) return text + ": border and head do that.";
-  text += fmt::format(" by multiples of S, where border and head alone can do that, and at {} of the others.", estimate_text(blame.changed_misaligned));
+  std::string text =
+      fmt::format("Over {} the class changes at {} of the shifts", counted(sweep.images(), "image"), estimate_text(blame.changed_aligned));
+  if (!shrinks(blame)) return text + ": only border and head can do that.";
+  text += fmt::format(" by multiples of S, where only border and head can do that, and at {} of the others.",
+                      estimate_text(blame.changed_misaligned));
   if (!std::isnan(blame.excess.value))
-    return text + fmt::format(" Within S pixels it changes more often at shifts that are no multiple, though they are shorter: by {} of the shifts. Subsampling "
-                              "does that.",
-                              estimate_text(blame.excess));
-  return text + " The former go further, so border and head explain all of this; how much subsampling adds cannot be told from the classes.";
+    text += fmt::format(
+        " Of the shifts within S pixels those that are no multiple change it more often, though they go no further: by {} of the shifts. "
+        "Subsampling does that.",
+        estimate_text(blame.excess));
+  else
+    text += " As multiples of S go further, this does not say how much of it is subsampling.";
+  const double cut = 1 - sweep.uncut_share(sweep.radius());
+  return cut > 0 ? text + fmt::format(" Ink reaches the border in {} % of the images.", percent(cut)) : text;
 }
 
 std::string words_on_head(const Blame& blame) {
@@ -92,10 +112,14 @@ std::string words_on_head(const Blame& blame) {
   const LayerError& head = blame.layers[*blame.trunk + 1];
   const LayerError& trunk = blame.layers[*blame.trunk];
   if (head.class_name == "Flatten")
-    return fmt::format("The head begins with {}: each of the {} cells of the map has weights of its own, so a map that merely moved is another input to it.",
-                       head.name, trunk.size.height * trunk.size.width);
+    return fmt::format(
+        "The head begins with {}: each of the {} cells of the map has weights of its own, so a map that merely moved is another input to "
+        "it.",
+        head.name, trunk.size.height * trunk.size.width);
   if (head.class_name.starts_with("Global"))
-    return fmt::format("The head begins with {}, which forgets where a value stood; what changes behind it was changed by border or subsampling.", head.name);
+    return fmt::format(
+        "The head begins with {}, which forgets where a value stood; what changes behind it was changed by border or subsampling.",
+        head.name);
   return "";
 }
 
@@ -132,18 +156,22 @@ std::string columns(const std::vector<Column>& all) {
 std::string verdict(const Sweep& sweep) {
   const Measures most = sweep.measures(sweep.radius());
   const std::int64_t r = sweep.radius();
-  const std::string pixels = fmt::format("{} pixel{}", r, r == 1 ? "" : "s");
-  if (r == 0) return sweep.labelled() ? fmt::format("{} % are right where they are; nothing was moved.", percent(most.accuracy.value, 2)) : "Nothing was moved.";
+  const std::string pixels = counted(r, "pixel");
+  if (r == 0)
+    return sweep.labelled() ? fmt::format("{} % are right where they are; nothing was moved.", percent(most.accuracy.value, 2))
+                            : "Nothing was moved.";
   const bool steady = most.flip_rate.value == 0;
   if (!sweep.labelled()) {
     if (steady) return fmt::format("No image changes its class at any shift within {}.", pixels);
-    return fmt::format("{} % of the images change their class somewhere within {}; two shifts agree in {} % of all cases.", percent(most.flip_rate.value, 2), pixels,
-                       percent(most.consistency.value, 2));
+    return fmt::format("{} % of the images change their class somewhere within {}; two shifts agree in {} % of all cases.",
+                       percent(most.flip_rate.value, 2), pixels, percent(most.consistency.value, 2));
   }
-  if (steady) return fmt::format("Translation does no harm: {} % are right where they are, and no image changes its class at any shift within {}.",
-                                 percent(most.accuracy.value, 2), pixels);
-  return fmt::format("{} % are right where they are, but only {} % stay right at every shift within {} ({} % of all images and shifts are right).",
-                     percent(most.accuracy.value, 2), percent(most.worst_case_accuracy.value, 2), pixels, percent(most.mean_accuracy.value, 2));
+  if (steady)
+    return fmt::format("{} % are right where they are, and none of {} changes its class at any shift within {}.",
+                       percent(most.accuracy.value, 2), counted(sweep.images(), "image"), pixels);
+  return fmt::format(
+      "{} % are right where they are, but only {} % stay right at every shift within {} ({} % of all images and shifts are right).",
+      percent(most.accuracy.value, 2), percent(most.worst_case_accuracy.value, 2), pixels, percent(most.mean_accuracy.value, 2));
 }
 
 std::string table_by_radius(const Sweep& sweep) {
@@ -191,22 +219,26 @@ std::string value_text(double value, bool share) {
 }
 
 std::string table_of_measures(const Sweep& sweep) {
+  if (sweep.radius() == 0) return "";
   const Measures found = sweep.measures(sweep.radius());
-  std::string text = fmt::format("within {} pixels, with 95 % intervals\n", sweep.radius());
+  std::string text = fmt::format("within {}, with 95 % intervals\n", counted(sweep.radius(), "pixel"));
   for (const NamedMeasure& measure : named_measures()) {
     const Estimate& estimate = found.*measure.value;
     if (std::isnan(estimate.value)) continue;
-    text += fmt::format("   {:<19}{:>9}   {:<20}  {}\n", measure.name, value_text(estimate.value, measure.share), interval_text(estimate, measure.share),
-                        measure.about);
+    text += fmt::format("   {:<19}{:>9}   {:<20}  {}\n", measure.name, value_text(estimate.value, measure.share),
+                        interval_text(estimate, measure.share), measure.about);
   }
-  if (!sweep.answers().probabilities) text += "   The model's values are no probabilities (they do not sum to 1); the last three are of the values as they are.\n";
+  if (!sweep.answers().probabilities)
+    text += "   The model's values are no probabilities (they do not sum to 1); the last three are of the values as they are.\n";
   return text;
 }
 
 std::vector<std::string> words_of(const Blame& blame, const Sweep& sweep) {
   if (!blame.trunk)
-    return {"The model has no maps that move with the image: it gives every pixel weights of its own from the first layer on, so every shift is a new input to it. "
-            "There is nothing to split."};
+    return {
+        "The model has no maps that move with the image: it gives every pixel weights of its own from the first layer on, so every shift "
+        "is a new input to it. "
+        "There is nothing to split."};
   std::vector<std::string> all = {words_on_strides(blame), words_on_trunk(blame), words_on_classes(blame, sweep), words_on_head(blame)};
   std::erase(all, std::string());
   return all;
@@ -214,9 +246,11 @@ std::vector<std::string> words_of(const Blame& blame, const Sweep& sweep) {
 
 std::string words_of(const ProtocolResult& result, const Protocol& protocol) {
   const char* how = protocol.kind() == Protocol::zhang ? "crops from frames of" : "circular shifts in a frame of";
-  std::string text = fmt::format("Protocol {}: consistency {} over {} pass{}. Two {} {} x {} drawn once for each {} images, dy from {} to {} and dx from {} to {}.",
-                                 protocol.name(), estimate_text(result.consistency), result.passes.size(), result.passes.size() == 1 ? "" : "es", how,
-                                 result.frame.height, result.frame.width, result.batch_size, result.least.dy, result.most.dy, result.least.dx, result.most.dx);
+  std::string text = fmt::format(
+      "Protocol {}: consistency {} over {} pass{}. Two {} {} x {} drawn once for each {}, dy from {} to {} and dx from {} to {}.",
+      protocol.name(), estimate_text(result.consistency), result.passes.size(), result.passes.size() == 1 ? "" : "es", how,
+      result.frame.height, result.frame.width, counted(result.batch_size, "image"), result.least.dy, result.most.dy, result.least.dx,
+      result.most.dx);
   const auto [low, high] = std::minmax_element(result.passes.begin(), result.passes.end());
   if (result.passes.size() > 1) text += fmt::format(" The passes went from {} to {} %.", percent(*low), percent(*high));
   return text;
@@ -225,11 +259,13 @@ std::string words_of(const ProtocolResult& result, const Protocol& protocol) {
 std::string table_of_layers(const Blame& blame) {
   std::size_t longest = 5;
   for (const LayerError& layer : blame.layers) longest = std::max(longest, layer.name.size());
-  std::string text = fmt::format("   {:<{}}  {:>9}  {:>6}  {:>12}  {:>12}  {:>12}\n", "layer", longest, "map", "stride", "at multiples", "inside", "elsewhere");
+  std::string text = fmt::format("   {:<{}}  {:>9}  {:>6}  {:>12}  {:>12}  {:>12}\n", "layer", longest, "map", "stride", "at multiples",
+                                 "inside", "elsewhere");
   for (const LayerError& layer : blame.layers) {
     const bool map = layer.stride.height > 0;
-    text += fmt::format("   {:<{}}  {:>9}  {:>6}  {:>12}  {:>12}  {:>12}\n", layer.name, longest, map ? fmt::format("{}x{}", layer.size.height, layer.size.width) : "-",
-                        map ? stride_text(layer.stride) : "-", error_text(layer.aligned), error_text(layer.aligned_inside), error_text(layer.misaligned));
+    text += fmt::format("   {:<{}}  {:>9}  {:>6}  {:>12}  {:>12}  {:>12}\n", layer.name, longest,
+                        map ? fmt::format("{}x{}", layer.size.height, layer.size.width) : "-", map ? stride_text(layer.stride) : "-",
+                        error_text(layer.aligned), error_text(layer.aligned_inside), error_text(layer.misaligned));
   }
   return text;
 }

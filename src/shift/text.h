@@ -25,7 +25,7 @@ struct NamedMeasure {
 const std::vector<NamedMeasure>& named_measures();
 /// "59.76 %", "0.412", "-" for NaN.
 std::string value_text(double value, bool share);
-/// All measures that there are, with intervals.
+/// All measures that there are, with intervals; nothing for radius 0.
 std::string table_of_measures(const Sweep& sweep);
 
 /// The findings of a blame in words, a sentence or two each.

@@ -115,6 +115,36 @@ TEST(Allocation, NoneWithScheduleAndWeights) {
   expect_quiet_steps(model, {.batch_size = 32, .shuffle = false, .class_weight = {{1, 2.0}}, .input_scale = 1.0 / 255});
 }
 
+Sequential polyphase_net() {
+  Sequential model;
+  model.add(AdaptivePolyphaseSampling2D({.input_shape = {28, 28, 1}}));
+  model.add(Conv2D(8, 3, {.padding = "circular", .activation = "relu"}));
+  model.add(LearnablePolyphaseSampling2D({.hidden_filters = 4}));
+  model.add(GlobalAveragePooling2D());
+  model.add(Dense(10, {.activation = "softmax"}));
+  return model;
+}
+
+// Stripes, whose phases tie and are told apart by their content.
+TEST(Allocation, NoneForPolyphaseSampling) {
+  Sequential model = polyphase_net();
+  Tensor x({256, 28, 28, 1}, DType::u8);
+  std::int64_t i = 0;
+  for (std::uint8_t& pixel : x.values<std::uint8_t>()) pixel = static_cast<std::uint8_t>(i / 2 % 2 ^ i / 28 % 2), ++i;
+  const auto counted_call = [&](std::int64_t count) {
+    const Tensor some = x.rows(0, count);
+    const std::int64_t before = allocations;
+    model.predict(some, {.batch_size = 16});
+    return allocations - before;
+  };
+  counted_call(16);
+  EXPECT_EQ(counted_call(16), counted_call(256));
+  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy"});
+  const auto count = std::make_shared<Count>();
+  model.fit(x, labels(256), {.batch_size = 24, .verbose = Verbose::silent, .callbacks = {count}});
+  EXPECT_EQ(count->last - count->after_second, 0) << "over " << count->steps - 2 << " steps";
+}
+
 // What a call of predict allocates (its result, a plan) does not grow with the batches.
 TEST(Allocation, NoneInABatchOfPredict) {
   const Sequential model = small_net();

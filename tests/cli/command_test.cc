@@ -510,6 +510,132 @@ TEST_F(Command, CanvasIsRemembered) {
   EXPECT_EQ(events[0]["within"][2]["uncut"], 1);
 }
 
+// ---- shift -------------------------------------------------------------------------------------------------------
+
+TEST_F(Command, ShiftSaysWhatIsWrongAndWhere) {
+  const std::string model = trained();
+  const Result text = run({"shift", model, "--data", path("data.npz"), "--radius", "2"});
+  ASSERT_EQ(text.code, 0) << text.err;
+  for (const char* part : {"25 shifts, border zero", "right where they are", "within r pixels, in %", "worst case", "where it comes from", "S = 4",
+                           "--report FILE.html"})
+    EXPECT_THAT(text.out, HasSubstr(part));
+  EXPECT_LT(std::count(text.out.begin(), text.out.end(), '\n'), 50) << "one screen";
+  EXPECT_THAT(run({"shift", model, "--data", path("data.npz"), "--radius", "1", "--no-explanation"}).out, Not(HasSubstr("where it comes from")));
+
+  const auto events = run({"shift", model, "--data", path("data.npz"), "--radius", "4", "--border", "circular", "--log", "json"}).events();
+  ASSERT_EQ(events.size(), 1U);
+  const io::Json& event = events[0];
+  EXPECT_EQ(event["border"], "circular");
+  EXPECT_EQ(event["accuracy"], event["within"][0]["mean"]);
+  EXPECT_EQ(event["worst_case_accuracy"], event["within"][4]["worst_case"]);
+  EXPECT_EQ(event["mean_accuracy"], event["within"][4]["mean"]);
+  EXPECT_LE(event["intervals"]["consistency"][0].get<double>(), event["consistency"].get<double>());
+  EXPECT_EQ(event["explanation"]["stride"], io::Json::array({4, 4}));
+  EXPECT_EQ(event["explanation"]["layers"].size(), 7U);
+}
+
+TEST_F(Command, ShiftWritesWhatItIsToldTo) {
+  const std::string model = trained();
+  const Result result = run({"shift", model, "--data", path("data.npz"), "--radius", "1", "--report", path("r.html"), "--csv", path("s.csv"), "--picture", path("m.png")});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(tests::text_of(path("r.html")), testing::AllOf(HasSubstr("Slide an image"), HasSubstr(model)));
+  const std::string csv = tests::text_of(path("s.csv"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 10);
+  EXPECT_EQ(load_image(path("m.png")).shape()[2], 3);
+  for (const std::string option : {"--report", "--csv", "--picture"}) {
+    const Result none = run({"shift", path("no-model"), "--data", path("data.npz"), option, path("none/x")});
+    EXPECT_EQ(none.code, 4) << option;
+    EXPECT_THAT(none.err, HasSubstr("none/x")) << "before anything is read or computed";
+  }
+}
+
+TEST_F(Command, ShiftWithoutLabels) {
+  const std::string model = trained();
+  const Tensor images = load_npz(path("data.npz"))["x_test"];
+  save_npy(path("images.npy"), images);
+  save_npz(path("alone.npz"), {{"x_test", images}});
+  for (const std::string data : {"images.npy", "alone.npz"}) {
+    const Result text = run({"shift", model, "--data", path(data), "--radius", "1", "--report", path("r.html")});
+    ASSERT_EQ(text.code, 0) << text.err;
+    EXPECT_THAT(text.out, testing::AllOf(HasSubstr("no labels came"), HasSubstr("two shifts agree"), Not(HasSubstr("right everywhere")), Not(HasSubstr("worst case"))));
+    EXPECT_THAT(tests::text_of(path("r.html")), HasSubstr("\"label\":null"));
+    const auto events = run({"shift", model, "--data", path(data), "--radius", "1", "--log", "json"}).events();
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_EQ(events[0]["labels"], false);
+    EXPECT_TRUE(events[0]["accuracy"].is_null());
+    EXPECT_TRUE(events[0]["consistency"].is_number());
+  }
+  EXPECT_EQ(run({"evaluate", model, "--data", path("images.npy")}).code, 3) << "elsewhere labels are needed";
+}
+
+TEST_F(Command, ShiftCropsLargerImages) {
+  Sequential model;
+  model.add(Flatten({.input_shape = {8, 8, 1}}));
+  model.add(Dense(4, {.activation = "softmax"}));
+  model.save(path("model"));
+  const std::string data = small_data();
+  const auto events = run({"shift", path("model"), "--data", data, "--radius", "2", "--log", "json"}).events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["border"], "crop");
+  EXPECT_TRUE(events[0]["explanation"]["stride"].is_null());
+  const Result far = run({"shift", path("model"), "--data", data});
+  EXPECT_EQ(far.code, 3);
+  EXPECT_THAT(far.err, HasSubstr("radius 4 came; 0 to 2 is allowed"));
+}
+
+TEST_F(Command, ShiftProtocols) {
+  const std::string model = trained();
+  const auto event = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"shift", model, "--data", path("data.npz"), "--log", "json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words).events().at(0);
+  };
+  const io::Json zhang = event({"--protocol", "zhang"});
+  EXPECT_EQ(zhang["event"], "shift_protocol");
+  EXPECT_EQ(zhang["passes"].size(), 5U);
+  EXPECT_EQ(zhang["batch_size"], 8);
+  EXPECT_EQ(zhang["frame"], io::Json::array({14, 14}));
+  EXPECT_EQ(event({"--protocol", "aps", "--seed", "3", "--passes", "2"})["passes"].size(), 2U);
+  EXPECT_THAT(run({"shift", model, "--data", path("data.npz"), "--protocol", "aps"}).out, HasSubstr("Protocol aps: consistency"));
+  EXPECT_EQ(run({"shift", model, "--data", path("data.npz"), "--protocol", "aps", "--radius", "2"}).code, 2);
+  EXPECT_EQ(run({"shift", model, "--data", path("data.npz"), "--seed", "2"}).code, 2) << "would change nothing";
+  const Result unknown = run({"shift", model, "--protocol", "zang"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean \"zhang\"?"));
+}
+
+TEST_F(Command, ShiftRefusesWhatItCannotMeasure) {
+  const std::string model = trained();
+  const auto refused = [&](const std::string& where, const std::vector<std::string>& more, const std::string& words) {
+    std::vector<std::string> all = {"shift", where, "--data", path("data.npz")};
+    all.insert(all.end(), more.begin(), more.end());
+    const Result result = run(all);
+    EXPECT_EQ(result.code, 3) << result.out;
+    EXPECT_THAT(result.err, HasSubstr(words));
+  };
+  refused(model, {"--radius", "12"}, "0 to 11 is allowed");
+  refused(model, {"--limit", "0"}, "--limit \"0\": a whole number from 1");
+  refused(model, {"--border", "crop"}, "radius 4 came; 0 to 0 is allowed");
+  Sequential headless;
+  headless.add(Conv2D(2, {3, 3}, {.input_shape = {12, 12, 1}}));
+  headless.save(path("headless"));
+  refused(path("headless"), {}, "no classifier's output");
+  Sequential vectors;
+  vectors.add(Dense(2, {.input_shape = {144}}));
+  vectors.save(path("vectors"));
+  refused(path("vectors"), {}, "images (height, width, channels) are needed");
+  Sequential colour;
+  colour.add(Flatten({.input_shape = {12, 12, 3}}));
+  colour.add(Dense(4));
+  colour.save(path("colour"));
+  refused(path("colour"), {}, "images with 1 channel came");
+
+  save_npz(path("black.npz"), {{"x_test", Tensor({3, 12, 12}, DType::u8)}, {"y_test", Tensor({3}, DType::u8)}});
+  const Result black = run({"shift", model, "--data", path("black.npz"), "--radius", "1", "--report", path("black.html"), "--picture", path("black.png")});
+  EXPECT_EQ(black.code, 0) << black.err;
+  EXPECT_THAT(black.out, HasSubstr("none of 3 images changes its class"));
+}
+
 // ---- profile, accuracy ---------------------------------------------------------------------------------------------
 
 TEST_F(Command, ProfileIsATable) {
@@ -670,11 +796,14 @@ constexpr bool sanitized = false;
 
 TEST_F(Command, MemoryThatIsNotThere) {
   if (sanitized) GTEST_SKIP() << "a sanitizer reserves more address space than the limit";
-  const std::string model = trained();
+  Sequential model;
+  model.add(GlobalMaxPooling2D({.input_shape = {1100, 1100, 1}}));
+  model.add(Dense(4, {.activation = "softmax"}));
+  model.save(path("model"));
   const Result result =
-      Process({"shift", model, "--data", path("data.npz"), "--radius", "4096", "--threads", "1"}, folder_, {}, rlim_t{2} << 30).wait();
+      Process({"shift", path("model"), "--data", small_data(), "--radius", "1099", "--threads", "1"}, folder_, {}, rlim_t{2} << 30).wait();
   EXPECT_EQ(result.code, 5) << result.err;
-  EXPECT_THAT(result.err, testing::AllOf(HasSubstr("64 images at 67125249 shifts need 4097.0 MiB"), HasSubstr("a smaller radius")));
+  EXPECT_THAT(result.err, testing::AllOf(HasSubstr("64 images at 4835601 shifts need 2951.4 MiB"), HasSubstr("a smaller radius")));
 }
 
 TEST_F(Command, DisablingWhatIsNotThere) {

@@ -42,6 +42,33 @@ TEST(Dataset, NpzWithOnePair) {
   EXPECT_TRUE(load_dataset(dir / "test.npz").x_test.defined());
 }
 
+TEST(Dataset, LabelsMayBeOptional) {
+  const TempDir dir;
+  save_npz(dir / "alone.npz", {{"x_train", images(2)}, {"y_train", labels({1, 2})}, {"x_test", images(3)}});
+  const Dataset both = load_dataset(dir / "alone.npz", Labels::optional);
+  EXPECT_EQ(both.x_test.shape(), (Shape{3, 4, 4}));
+  EXPECT_FALSE(both.y_test.defined());
+  EXPECT_TRUE(both.y_train.defined());
+  EXPECT_EQ(both.test_where, dir / "alone.npz" + ": x_test");
+  expect_error<DataError>([&] { load_dataset(dir / "alone.npz"); }, {"has x_test but not y_test"});
+  save_npz(dir / "labels.npz", {{"y_test", labels({1})}});
+  expect_error<DataError>([&] { load_dataset(dir / "labels.npz", Labels::optional); }, {"has y_test but not x_test"});
+
+  save_npy(dir / "digits.npy", images(2));
+  save_npy(dir / "train.npy", images(2));
+  const Dataset test = load_dataset(dir / "digits.npy", Labels::optional);
+  EXPECT_TRUE(test.x_test.defined());
+  EXPECT_FALSE(test.x_train.defined() || test.y_test.defined());
+  EXPECT_EQ(test.test_where, dir / "digits.npy");
+  EXPECT_TRUE(load_dataset(dir / "train.npy", Labels::optional).x_train.defined());
+  EXPECT_TRUE(load_dataset(kept("data", "mnist/train-images-idx3-ubyte"), Labels::optional).x_train.defined());
+  expect_error<DataError>([&] { load_dataset(dir / "digits.npy"); }, {"holds one array"});
+  save_npy(dir / "none.npy", images(0));
+  expect_error<DataError>([&] { load_dataset(dir / "none.npy", Labels::optional); }, {"0 images"});
+  save_npy(dir / "row.npy", labels({1, 2}));
+  expect_error<DataError>([&] { load_dataset(dir / "row.npy", Labels::optional); }, {"images of shape (2,)"});
+}
+
 TEST(Dataset, MisspeltArrays) {
   const TempDir dir;
   save_npz(dir / "a.npz", {{"x_train", images(2)}, {"y_train", labels({1, 2})}, {"X_test", images(2)}, {"y_test", labels({1, 2})}});

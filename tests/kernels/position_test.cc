@@ -269,6 +269,89 @@ Moved move_by_one_column(const ConvPoolForward::Problem& p, const Implementation
   return result;
 }
 
+// ---- maps that go round ----
+
+// A map, shifted circularly and padded from the opposite sides for windows that then lie within it.
+Buffer padded(const Geometry& g, const Buffer& map, std::int64_t height, std::int64_t width, std::int64_t down, std::int64_t right) {
+  Buffer moved(height * width * g.channels), result(g.src_image);
+  for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t x = 0; x < width; ++x)
+      std::copy_n(map.data() + (y * width + x) * g.channels, g.channels,
+                  moved.data() + ((y + down) % height * width + (x + right) % width) * g.channels);
+  PadForward::reference<float>({height, width, g.channels, {0, g.height - height, 0, g.width - width}, PadMode::circular},
+                               {1, moved.data(), result.data(), nullptr});
+  return result;
+}
+
+// Of the map shifted by a row, a column, both or many, the outputs are the outputs shifted, bit for bit: no pixel may tell whether it was
+// computed in the interior of a tile, at its edge or in a tail. `out` is the geometry of the outputs; run(f, src, dst).
+template <class Kernel, class Run>
+void check_round(const typename Kernel::Problem& problem, const Geometry& src, const Geometry& out, std::int64_t height, std::int64_t width,
+                 const Run& run) {
+  const Buffer map(random_values(height * width * src.channels, 3));
+  for_each_invariant<Kernel>(problem, [&](const Implementation<Kernel>& f) {
+    const auto outputs = [&](std::int64_t down, std::int64_t right) {
+      Buffer dst(out.dst_image, untouched);
+      run(f, padded(src, map, height, width, down, right), dst);
+      return dst;
+    };
+    const Buffer home = outputs(0, 0);
+    for (const auto& [down, right] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {1, 0}, {1, 1}, {height / 2, width - 2}}) {
+      const Buffer moved = outputs(down, right);
+      for (std::int64_t y = 0; y < height; ++y)
+        for (std::int64_t x = 0; x < width; ++x)
+          ASSERT_EQ(0, std::memcmp(home.data() + (y * width + x) * out.dst_pixel,
+                                   moved.data() + ((y + down) % height * width + (x + right) % width) * out.dst_pixel,
+                                   static_cast<std::size_t>(out.out_channels) * sizeof(float)))
+              << text(src) << " shifted by " << down << ", " << right << ", pixel " << y << ", " << x;
+    }
+  });
+}
+
+void check_round_convolution(std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t filters, std::int64_t dilation) {
+  const Window window = {.height = 3, .width = 3, .dilation_height = dilation, .dilation_width = dilation};
+  const Geometry conv = resolve(window, height + 2 * dilation, width + 2 * dilation, channels, filters).value();
+  const Buffer kernel(random_values(kernel_size(conv), 4)), bias(random_values(filters, 5));
+  const ConvForward::Problem problem = {conv, true, Activation::relu};
+  check_round<ConvForward>(problem, conv, conv, height, width, [&](const auto& f, const Buffer& src, Buffer& dst) {
+    Buffer scratch(f.scratch(problem, 1), unwritten);
+    const Buffer packed = packed_for(f, problem, kernel);
+    f.run(problem, {1, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
+  });
+  // With windows of stride 1 behind it.
+  const Geometry wide = resolve(window, height + 2 * dilation + 1, width + 2 * dilation + 1, channels, filters).value();
+  const Geometry pool = resolve({.height = 2, .width = 2}, height + 1, width + 1, filters, filters).value();
+  const ConvPoolForward::Problem pooled = {wide, pool, PoolKind::max, true, Activation::relu, false};
+  check_round<ConvPoolForward>(pooled, wide, pool, height, width, [&](const auto& f, const Buffer& src, Buffer& dst) {
+    Buffer scratch(f.scratch(pooled, 1), unwritten);
+    const Buffer packed = packed_for(f, pooled, kernel);
+    f.run(pooled, {1, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), nullptr, scratch.data()});
+  });
+}
+
+TEST(PositionInvariance, ConvolutionsOfMapsThatGoRound) {
+  for (std::int64_t width = 3; width <= 35; width += 2)
+    for (const std::int64_t filters : {1, 7, 16, 37}) check_round_convolution(width % 7 + 3, width, width % 4 == 1 ? 1 : 18, filters, 1);
+  for (const std::int64_t width : {4, 14, 26, 27}) check_round_convolution(9, width, 13, 19, 2);
+  check_round_convolution(2, 1, 3, 5, 1);
+  check_round_convolution(28, 28, 32, 33, 1);
+}
+
+TEST(PositionInvariance, PoolingsOfMapsThatGoRound) {
+  for (std::int64_t width = 3; width <= 35; width += 2)
+    for (const std::int64_t channels : {1, 5, 33})
+      for (const std::int64_t window : {2, 3, 5})
+        for (const PoolKind kind : {PoolKind::max, PoolKind::average}) {
+          const std::int64_t height = width % 5 + 4;
+          const Geometry g = resolve({.height = window, .width = window}, height + window - 1, width + window - 1, channels, channels).value();
+          const PoolForward::Problem problem = {g, kind, false};
+          check_round<PoolForward>(problem, g, g, height, width, [&](const auto& f, const Buffer& src, Buffer& dst) {
+            Buffer scratch(f.scratch(problem, 1), unwritten);
+            f.run(problem, {1, src.data(), dst.data(), nullptr, nullptr, scratch.data()});
+          });
+        }
+}
+
 // Means are summed in the order of pixels, but by the form made for this; a maximum is the same whatever comes first.
 TEST(PositionInvariance, OfWholeMapsIsAMatterOfTheProblem) {
   const IsaGuard guard;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <random>
+#include <map>
 #include <set>
 
 #include "core/worker_pool.h"
@@ -227,6 +228,18 @@ graph::Graph padded_net() {
   return graph;
 }
 
+// Poolings of stride 1 of which polyphase sampling wants one phase: 2x2 windows that meet, 3x3 windows that overlap, strides of 3 and 1.
+graph::Graph phase_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer :
+       std::vector<Layer>{Conv2D(4, 3, {.padding = "circular"}), MaxPooling2D(2, {.strides = 1, .padding = "circular"}), AdaptivePolyphaseSampling2D(),
+                          Conv2D(5, 3, {.padding = "circular", .activation = "tanh"}), MaxPooling2D(3, {.strides = 1, .padding = "circular"}),
+                          AdaptivePolyphaseSampling2D({.strides = {3, 1}, .order = "l1"}), GlobalAveragePooling2D(), Dense(5)})
+    graph.append(layer.description(), 11);
+  graph.build({12, 10, 2}, 11);
+  return graph;
+}
+
 void check_chain(const graph::Graph& graph) {
   constexpr std::int64_t images = 11;  // more than one shard
   GraphRun run(graph, images, random_values(images * graph.input_shape().elements(), 1), random_values(images * 5, 2), Precision::float64);
@@ -243,6 +256,7 @@ TEST(Gradients, AChainAgainstFiniteDifferences) { check_chain(net()); }
 TEST(Gradients, ANormalizedChainAgainstFiniteDifferences) { check_chain(normalized_net()); }
 TEST(Gradients, AChainWithAGlobalMaximumAgainstFiniteDifferences) { check_chain(global_max_net()); }
 TEST(Gradients, APaddedAndBlurredChainAgainstFiniteDifferences) { check_chain(padded_net()); }
+TEST(Gradients, PhasesOfPoolingsAgainstFiniteDifferences) { check_chain(phase_net()); }
 
 void check_threads(const graph::Graph& graph) {
   for (const std::int64_t images : {1, 8, 37, 64}) {
@@ -262,6 +276,7 @@ void check_threads(const graph::Graph& graph) {
 }
 
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithPadding) { check_threads(padded_net()); }
+TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithPhases) { check_threads(phase_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreads) { check_threads(net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithAGlobalMaximum) { check_threads(global_max_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithWinograd) { check_threads(wide_net()); }
@@ -357,6 +372,7 @@ TEST(Plan, ServesSmallerBatchesWithTheSameBits) {
   check_smaller_batches(global_max_net());
   check_smaller_batches(wide_net());
   check_smaller_batches(padded_net());
+  check_smaller_batches(phase_net());
 }
 
 // What a training step consists of: batch, net, loss, gradients of the variables, updates.
@@ -398,6 +414,16 @@ TEST(Plan, WinogradIsChosenUnlessThePolicyForbidsIt) {
             (std::set<std::string>{"conv_forward.direct", "conv_forward.winograd", "conv_input_gradient.winograd",
                                    "conv_kernel_gradient.direct", "conv_kernel_gradient.winograd"}));  // the first layer's are direct
   EXPECT_EQ(convolutions_of(training_plan(wide_net(), {.exact = true})), direct);
+}
+
+// Of a pooling whose phase is taken only the windows of that phase have gradients: no op pushes zeros through the others.
+TEST(Plan, PoolingOfWhichOnePhaseIsTakenIsDoneAtThatPhase) {
+  const Plan plan = training_plan(phase_net());
+  std::map<std::string_view, int> count;
+  for (int i = 0; i < plan.ops(); ++i) ++count[plan.op(i).name()];
+  EXPECT_EQ(count["pool2d_phase"], 2);
+  EXPECT_EQ(count["pool2d_phase_input_gradient"], 2);
+  EXPECT_EQ(count["take_phase"] + count["take_phase_input_gradient"] + count["pool2d_input_gradient"], 0);
 }
 
 // A dense layer over pixels has many rows an image.

@@ -74,14 +74,19 @@ TEST(Picture, TextStandsWhereItIsPut) {
 }
 
 TEST(Charts, HaveEverySweep) {
-  const Sweep good(2, std::vector<std::uint8_t>(25 * 3, 1), {0, 1, 2});
-  const Sweep bad(2, std::vector<std::uint8_t>(25 * 3, 0), {0, 1, 2});
+  const auto always = [](std::uint16_t predicted) {
+    return Sweep(Answers{.radius = 2, .classes = 2, .predicted = std::vector<std::uint16_t>(25 * 3, predicted), .labels = {1, 1, 1}, .room = {0, 1, 2}});
+  };
+  const Sweep good = always(1);
+  const Sweep bad = always(0);
   const Picture one = shift_maps({{"good", &good}});
   const Picture two = shift_maps({{"good", &good}, {"bad", &bad}});
   EXPECT_GT(two.width(), one.width());
   EXPECT_EQ(two.height(), one.height());
   EXPECT_GT(accuracy_by_radius({{"good", &good}, {"bad", &bad}}).width(), 900);
   EXPECT_THROW(shift_maps({}), ValueError);
+  EXPECT_EQ(maps_of(good).size(), 2U);
+  EXPECT_EQ(maps_of(Sweep(Answers{.radius = 0, .classes = 2, .predicted = {1}, .room = {0}})).size(), 1U) << "no accuracy without labels";
   EXPECT_THROW(accuracy_by_radius({}), ValueError);
 }
 

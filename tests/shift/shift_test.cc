@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "io/json.h"
@@ -85,11 +88,18 @@ TEST(RoomToMove, AnyChannelIsInk) {
   EXPECT_EQ(room_to_move(images), std::vector<std::int64_t>{2});
 }
 
+// Two classes, of which class 0 is right.
+Sweep sweep_of_correct(std::int64_t radius, const std::vector<std::uint8_t>& correct, const std::vector<std::int64_t>& room) {
+  Answers answers{.radius = radius, .classes = 2, .labels = std::vector<std::int64_t>(room.size()), .room = room};
+  for (const std::uint8_t right : correct) answers.predicted.push_back(right == 1 ? 0 : 1);
+  return Sweep(answers);
+}
+
 TEST(Sweep, CountsAsNumpyDoes) {
   const io::Json all = golden();
   const Tensor correct = images_of(all["correct"]);
   const auto radius = all["radius"].get<std::int64_t>();
-  const Sweep sweep(radius, bytes_of(correct), all["room"].get<std::vector<std::int64_t>>());
+  const Sweep sweep = sweep_of_correct(radius, bytes_of(correct), all["room"].get<std::vector<std::int64_t>>());
   for (std::int64_t r = 0; r <= radius; ++r) {
     const io::Json& want = all["within"][static_cast<std::size_t>(r)];
     EXPECT_DOUBLE_EQ(sweep.mean_accuracy(r), want["mean"].get<double>());
@@ -107,11 +117,7 @@ TEST(Sweep, CountsAsNumpyDoes) {
 }
 
 TEST(Sweep, RefusesWhatDoesNotFit) {
-  EXPECT_THROW(Sweep(1, std::vector<std::uint8_t>(8), {1}), ShapeError);
-  EXPECT_THROW(Sweep(1, std::vector<std::uint8_t>(9, 2), {1}), ValueError);
-  EXPECT_THROW(Sweep(-1, {}, {1}), ValueError);
-  EXPECT_THROW(Sweep(0, {}, {}), ValueError);
-  const Sweep sweep(1, std::vector<std::uint8_t>(9, 1), {0});
+  const Sweep sweep = sweep_of_correct(1, std::vector<std::uint8_t>(9, 1), {0});
   EXPECT_THROW(sweep.accuracy(2, 0), ValueError);
   EXPECT_THROW(sweep.mean_accuracy(-1), ValueError);
   EXPECT_THROW(sweep.correct(1, 0, 0), ValueError);
@@ -160,29 +166,139 @@ Tensor random_images(std::int64_t n, std::int64_t size) {
   return images;
 }
 
-TEST(SweepOfAModel, IsPredictOnMovedImages) {
-  const Tensor images = random_images(19, 8);
-  const Tensor labels = Tensor::from(std::vector<std::uint8_t>{0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0}, {19});
-  for (const bool canvas : {false, true}) {
-    const Sequential model = tiny_model(canvas ? Shape{12, 12, 1} : Shape{8, 8, 1});
-    const Sweep sweep =
-        canvas ? shift::sweep(model, images, labels, {.radius = 2, .border = "canvas", .batch_size = 4, .input_scale = 1.0 / 255})
-               : shift::sweep(model, images, labels, {.radius = 2, .batch_size = 4, .input_scale = 1.0 / 255});
-    ASSERT_EQ(sweep.images(), 19);
-    for (std::int64_t dy = -2; dy <= 2; ++dy)
-      for (std::int64_t dx = -2; dx <= 2; ++dx) {
-        const Tensor moved = shifted(canvas ? on_canvas(images, 12, 12) : images, dy, dx);
-        const Tensor scores = model.predict(moved, {.input_scale = 1.0 / 255});
-        for (std::int64_t i = 0; i < 19; ++i) {
-          const float* row = scores.values<float>().data() + 3 * i;
-          const bool right = std::max_element(row, row + 3) - row == labels.values<std::uint8_t>()[static_cast<std::size_t>(i)];
-          EXPECT_EQ(sweep.correct(i, dy, dx), right) << i << " " << dy << " " << dx;
+Tensor labels_of(std::int64_t n) {
+  Tensor labels({n}, DType::u8);
+  for (std::int64_t i = 0; i < n; ++i) labels.values<std::uint8_t>()[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(i % 3);
+  return labels;
+}
+
+// The window of `size` pixels at (top, left) of images (n, h, w) whose pixels outside are zero, or come round: written without linn.
+Tensor seen(const Tensor& images, std::int64_t size, std::int64_t top, std::int64_t left, bool round) {
+  const std::int64_t n = images.shape()[0], height = images.shape()[1], width = images.shape()[2];
+  Tensor out({n, size, size}, DType::u8);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t y = 0; y < size; ++y)
+      for (std::int64_t x = 0; x < size; ++x) {
+        std::int64_t from_y = y + top, from_x = x + left;
+        if (round) {
+          from_y = (from_y + 8 * height) % height;
+          from_x = (from_x + 8 * width) % width;
         }
+        if (from_y >= 0 && from_y < height && from_x >= 0 && from_x < width)
+          out.values<std::uint8_t>()[static_cast<std::size_t>((i * size + y) * size + x)] =
+              images.values<std::uint8_t>()[static_cast<std::size_t>((i * height + from_y) * width + from_x)];
       }
-    if (canvas) {
-      EXPECT_EQ(sweep.uncut_share(2), 1) << "a margin of two on every side";
+  return out;
+}
+
+struct BorderCase {
+  const char* border;
+  std::int64_t image, input, margin;  // the window of the input begins at the margin
+};
+
+void PrintTo(const BorderCase& border, std::ostream* to) { *to << border.border << " " << border.image << " " << border.input; }
+
+class Borders : public testing::TestWithParam<BorderCase> {};
+
+TEST_P(Borders, ASweepIsPredictOnMovedImages) {
+  const auto [border, size, input, margin] = GetParam();
+  const Tensor images = random_images(19, size);
+  const Tensor labels = labels_of(19);
+  const Sequential model = tiny_model({input, input, 1});
+  const double scale = 1.0 / 255;
+  const Sweep sweep = shift::sweep(model, images, labels, {.radius = 2, .border = Border(std::string(border)), .batch_size = 4, .input_scale = scale});
+  ASSERT_EQ(sweep.images(), 19);
+  EXPECT_TRUE(sweep.answers().probabilities);
+  const bool round = std::string(border) == "circular";
+  const Tensor base = round ? on_canvas(images, input, input) : images;
+  const auto scores_at = [&](std::int64_t dy, std::int64_t dx) {
+    return model.predict(seen(base, input, (round ? 0 : margin) - dy, (round ? 0 : margin) - dx, round), {.input_scale = scale});
+  };
+  const Tensor in_place = scores_at(0, 0);
+  for (std::int64_t dy = -2; dy <= 2; ++dy)
+    for (std::int64_t dx = -2; dx <= 2; ++dx) {
+      const Tensor scores = scores_at(dy, dx);
+      for (std::int64_t i = 0; i < 19; ++i) {
+        const float* row = scores.values<float>().data() + 3 * i;
+        const float* home = in_place.values<float>().data() + 3 * i;
+        const std::int64_t answer = std::max_element(row, row + 3) - row;
+        EXPECT_EQ(sweep.predicted(i, dy, dx), answer) << i << " " << dy << " " << dx;
+        EXPECT_EQ(sweep.correct(i, dy, dx), answer == i % 3);
+        const auto at = static_cast<std::size_t>((i * 5 + dy + 2) * 5 + dx + 2);
+        EXPECT_EQ(sweep.answers().label_value[at], row[i % 3]);
+        EXPECT_EQ(sweep.answers().change[at], std::max({std::abs(row[0] - home[0]), std::abs(row[1] - home[1]), std::abs(row[2] - home[2])}));
+      }
     }
-  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Borders,
+                         testing::Values(BorderCase{"zero", 8, 8, 0}, BorderCase{"canvas", 8, 12, -2}, BorderCase{"canvas", 8, 11, -1},
+                                         BorderCase{"canvas", 8, 8, 0}, BorderCase{"circular", 8, 8, 0}, BorderCase{"circular", 8, 11, -1},
+                                         BorderCase{"crop", 12, 8, 2}, BorderCase{"crop", 13, 8, 2}));
+
+TEST(Rolled, ComesRound) {
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const Tensor images = Tensor::from(values, {1, 2, 3});
+  const auto roll = [&](std::int64_t dy, std::int64_t dx) {
+    const Tensor moved = rolled(images, dy, dx);
+    return std::vector<float>(moved.values<float>().begin(), moved.values<float>().end());
+  };
+  EXPECT_EQ(roll(0, 1), (std::vector<float>{3, 1, 2, 6, 4, 5}));
+  EXPECT_EQ(roll(1, -1), (std::vector<float>{5, 6, 4, 2, 3, 1}));
+  EXPECT_EQ(roll(-7, 31), roll(1, 1));
+  EXPECT_EQ(roll(INT64_MAX, INT64_MIN), roll(INT64_MAX % 2, INT64_MIN % 3)) << "no overflow on the way";
+}
+
+TEST(SweepOfAModel, RoomIsThatOfTheFrame) {
+  const Tensor images = random_images(3, 8);  // ink up to the edges
+  EXPECT_EQ(sweep(tiny_model({12, 12, 1}), images, {}, {.radius = 2, .border = "canvas"}).uncut_share(2), 1) << "a margin of two on every side";
+  EXPECT_EQ(sweep(tiny_model({8, 8, 1}), images, {}, {.radius = 2}).uncut_share(1), 0);
+  EXPECT_EQ(sweep(tiny_model({6, 6, 1}), images, {}, {.radius = 1, .border = "crop"}).answers().room, std::vector<std::int64_t>(3, -1))
+      << "ink outside the window from the beginning";
+}
+
+TEST(SweepOfAModel, WithoutLabels) {
+  const Tensor images = random_images(5, 8);
+  const Sequential model = tiny_model({8, 8, 1});
+  const Sweep with = sweep(model, images, labels_of(5), {.radius = 1});
+  const Sweep without = sweep(model, images, {}, {.radius = 1});
+  EXPECT_EQ(with.answers().predicted, without.answers().predicted);
+  EXPECT_EQ(with.answers().change, without.answers().change);
+  EXPECT_FALSE(without.labelled());
+}
+
+TEST(SweepOfAModel, IsTheSameOnAnyNumberOfThreads) {
+  const Tensor images = random_images(300, 8);
+  const Sequential model = tiny_model({8, 8, 1});
+  const int before = threads();
+  const auto answers = [&](int count) {
+    set_threads(count);
+    return sweep(model, images, labels_of(300), {.radius = 1, .border = "circular"}).answers();
+  };
+  const Answers one = answers(1);
+  const Answers three = answers(3);
+  set_threads(before);
+  EXPECT_EQ(one.predicted, three.predicted);
+  EXPECT_EQ(one.change, three.change);
+  EXPECT_EQ(one.label_value, three.label_value);
+}
+
+TEST(SweepOfAModel, SaysWhetherValuesAreProbabilities) {
+  Sequential model(SequentialOptions{.seed = 3});
+  model.add(Flatten({.input_shape = {8, 8, 1}}));
+  model.add(Dense(3));
+  EXPECT_FALSE(sweep(model, random_images(5, 8), {}, {.radius = 1}).answers().probabilities);
+}
+
+TEST(SweepOfAModel, ImagesOfOneColour) {
+  const Sequential model = tiny_model({8, 8, 1});
+  const Sweep black = sweep(model, Tensor({2, 8, 8}, DType::u8), {}, {.radius = 3});
+  EXPECT_EQ(black.measures(3).flip_rate.value, 0) << "nothing there that could move";
+  EXPECT_EQ(black.measures(3).max_change.value, 0);
+  EXPECT_EQ(black.uncut_share(3), 1);
+  const Sweep grey = sweep(model, Tensor::from(std::vector<std::uint8_t>(128, 99), {2, 8, 8}), {}, {.radius = 3, .border = "circular"});
+  EXPECT_EQ(grey.measures(3).max_change.value, 0);
+  EXPECT_EQ(grey.uncut_share(1), 0) << "all of it comes round";
 }
 
 TEST(SweepOfAModel, RefusesWhatDoesNotFit) {
@@ -193,6 +309,9 @@ TEST(SweepOfAModel, RefusesWhatDoesNotFit) {
   EXPECT_THROW(sweep(model, images, labels, {.batch_size = 0}), ValueError);
   EXPECT_THROW(sweep(model, random_images(3, 7), labels), ShapeError);
   EXPECT_THROW(sweep(model, random_images(3, 9), labels, {.border = "canvas"}), ShapeError);
+  EXPECT_THROW(sweep(model, random_images(3, 9), labels, {.border = "circular"}), ShapeError);
+  EXPECT_THROW(sweep(model, random_images(3, 7), labels, {.border = "crop"}), ShapeError);
+  EXPECT_THROW(sweep(model, Tensor({3, 8, 8, 3}), labels), ShapeError) << "three channels";
   EXPECT_THROW(sweep(model, images, labels.rows(0, 2)), DataError);
   EXPECT_THROW(sweep(model, images, Tensor::from(std::vector<std::int64_t>{0, 1, 3}, {3})), DataError);
   EXPECT_THROW(sweep(model, images, Tensor::from(std::vector<std::int64_t>{0, 1, -1}, {3})), DataError);
@@ -200,6 +319,109 @@ TEST(SweepOfAModel, RefusesWhatDoesNotFit) {
   EXPECT_THROW(sweep(model, images, labels, {.radius = 1, .progress = [&](std::int64_t, std::int64_t) { return ++calls < 3; }}),
                StateError);
   EXPECT_EQ(calls, 3);
+}
+
+std::string refusal(const Sequential& model, const Tensor& images, const SweepOptions& options) {
+  try {
+    sweep(model, images, {}, options);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(SweepOfAModel, SaysHowFarAndHowElse) {
+  const Sequential model = tiny_model({8, 8, 1});
+  const auto with = [&](std::int64_t size, const char* border, std::int64_t radius) {
+    return refusal(model, random_images(2, size), {.radius = radius, .border = Border(std::string(border))});
+  };
+  EXPECT_NE(with(8, "zero", 8).find("0 to 7 is allowed"), std::string::npos);
+  EXPECT_EQ(with(8, "zero", 7), "");
+  EXPECT_NE(with(8, "circular", 5).find("0 to 4 is allowed"), std::string::npos);
+  EXPECT_EQ(with(8, "circular", 4), "");
+  EXPECT_NE(with(13, "crop", 3).find("0 to 2 is allowed"), std::string::npos);
+  EXPECT_EQ(with(13, "crop", 2), "");
+  EXPECT_NE(with(13, "zero", 1).find("border \"crop\""), std::string::npos);
+  EXPECT_NE(with(7, "zero", 1).find("border \"canvas\""), std::string::npos);
+
+  Sequential headless(SequentialOptions{.seed = 3});
+  headless.add(Conv2D(4, {3, 3}, {.input_shape = {8, 8, 1}}));
+  EXPECT_NE(refusal(headless, random_images(2, 8), {}).find("no classifier's output"), std::string::npos);
+  Sequential one(SequentialOptions{.seed = 3});
+  one.add(Flatten({.input_shape = {8, 8, 1}}));
+  one.add(Dense(1));
+  EXPECT_NE(refusal(one, random_images(2, 8), {}).find("two of them where there are only yes and no"), std::string::npos);
+
+  Tensor poisoned({2, 8, 8});
+  poisoned.values<float>()[100] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_NE(refusal(model, poisoned, {}).find("gives nan for image 1"), std::string::npos);
+}
+
+// ---- protocols -------------------------------------------------------------------------------------------------------
+
+// The mean over all pairs of draws of the share of images with one class in both views, found one by one.
+double all_pairs(const Sequential& model, const std::vector<Tensor>& views) {
+  std::vector<std::vector<std::int64_t>> classes;
+  for (const Tensor& view : views) {
+    const Tensor scores = model.predict(view);
+    std::vector<std::int64_t>& row = classes.emplace_back();
+    for (std::int64_t i = 0; i < scores.shape()[0]; ++i) {
+      const float* values = scores.values<float>().data() + 3 * i;
+      row.push_back(std::max_element(values, values + 3) - values);
+    }
+  }
+  double sum = 0;
+  for (const auto& a : classes)
+    for (const auto& b : classes)
+      for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] == b[i] ? 1 : 0;
+  return sum / static_cast<double>(classes.size() * classes.size() * classes.front().size());
+}
+
+TEST(Protocols, ComeOutAsAllPairsInTheLongRun) {
+  const Sequential model = tiny_model({8, 8, 1});
+  const Tensor images = random_images(24, 8);
+  std::vector<Tensor> crops, rolls;
+  const Tensor frame = on_canvas(images, 10, 10);  // 8 / 7, at least 2
+  for (std::int64_t y = 0; y < 2; ++y)
+    for (std::int64_t x = 0; x < 2; ++x) crops.push_back(seen(frame, 8, y, x, false));
+  for (std::int64_t dy = -3; dy <= 2; ++dy)
+    for (std::int64_t dx = -3; dx <= 2; ++dx) rolls.push_back(seen(images, 8, -dy, -dx, true));
+  const double want_crops = all_pairs(model, crops), want_rolls = all_pairs(model, rolls);
+  ASSERT_LT(want_crops, 1);
+  ASSERT_LT(want_rolls, 1);
+  for (const auto& [name, want] : {std::pair{"zhang", want_crops}, {"aps", want_rolls}}) {
+    const ProtocolResult found = protocol(model, images, Protocol(std::string(name)), {.batch_size = 8, .passes = 200});
+    EXPECT_EQ(found.passes.size(), 200U);
+    EXPECT_NEAR(found.consistency.value, want, 2.5 * (found.consistency.high - found.consistency.value)) << name << ": five standard deviations";
+    double sum = 0;
+    for (const double pass : found.passes) sum += pass;
+    EXPECT_NEAR(found.consistency.value, sum / 200, 1e-12);
+  }
+}
+
+TEST(Protocols, AreThePublishedOnesUnlessToldOtherwise) {
+  const Sequential model = tiny_model({8, 8, 1});
+  const Tensor images = random_images(20, 8);
+  const ProtocolResult zhang = protocol(model, images, "zhang");
+  EXPECT_EQ(zhang.passes.size(), 5U);
+  EXPECT_EQ(zhang.batch_size, 8);
+  EXPECT_EQ(zhang.frame, Size2(10, 10));
+  EXPECT_EQ(zhang.least, (Step{0, 0}));
+  EXPECT_EQ(zhang.most, (Step{1, 1}));
+  const ProtocolResult aps = protocol(model, images, "aps", {.seed = 4});
+  EXPECT_EQ(aps.passes.size(), 1U);
+  EXPECT_EQ(aps.batch_size, 256);
+  EXPECT_TRUE(std::isnan(aps.consistency.low)) << "one batch, one draw: nothing to tell a spread from";
+  EXPECT_EQ(protocol(model, images, "aps", {.seed = 4}).consistency.value, aps.consistency.value);
+  bool differ = false;
+  for (std::uint64_t seed = 0; seed < 8; ++seed) differ = differ || protocol(model, images, "aps", {.seed = seed}).passes != aps.passes;
+  EXPECT_TRUE(differ);
+  const ProtocolResult large = protocol(tiny_model({28, 28, 1}), random_images(9, 40), "zhang");
+  EXPECT_EQ(large.frame, Size2(32, 32)) << "256 for 224";
+  EXPECT_EQ(large.most.dy - large.least.dy, 3);
+  EXPECT_THROW(protocol(tiny_model({5, 5, 1}), random_images(2, 5), "aps"), ValueError) << "a shift of 3 comes round to one of 2";
+  EXPECT_THROW(protocol(model, images, "zhang", {.passes = -1}), ValueError);
+  EXPECT_THROW(Protocol(std::string("zang")), ValueError);
 }
 
 TEST(Zoo, HasTheFourNetworks) {

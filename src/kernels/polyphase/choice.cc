@@ -29,7 +29,7 @@ class Tie {
  public:
   Tie(const Phases& phases, const T* src, void* scratch) : p_(phases), src_(src) {
     const std::int64_t all = p_.height * p_.width;
-    tied_ = static_cast<std::int32_t*>(scratch), rank_ = tied_ + all, next_ = rank_ + all, order_ = next_ + all;
+    tied_ = static_cast<std::int32_t*>(scratch), rank_ = tied_ + all, other_ = rank_ + all, order_ = other_ + all;
   }
 
   /// Leaves out what is equal to one that is there.
@@ -50,50 +50,66 @@ class Tie {
  private:
   std::int64_t phase_pixels() const { return p_.rows() * p_.columns(); }
   std::int64_t pixels() const { return count_ * phase_pixels(); }
-  const T* pixel(std::int64_t phase, std::int64_t i) const { return src_ + p_.pixel(phase, i / p_.columns(), i % p_.columns()); }
+  const T* pixel(std::int64_t phase, std::int64_t y, std::int64_t x) const { return src_ + p_.pixel(phase, y, x); }
   int compare(const T* a, const T* b) const { return std::memcmp(a, b, static_cast<std::size_t>(p_.channels) * sizeof(T)); }
 
   bool equal(std::int64_t a, std::int64_t b) const {
-    for (std::int64_t i = 0; i < phase_pixels(); ++i)
-      if (compare(pixel(a, i), pixel(b, i)) != 0) return false;
+    for (std::int64_t y = 0; y < p_.rows(); ++y)
+      for (std::int64_t x = 0; x < p_.columns(); ++x)
+        if (compare(pixel(a, y, x), pixel(b, y, x)) != 0) return false;
     return true;
   }
 
-  const T* pixel(std::int32_t i) const { return pixel(tied_[i / phase_pixels()], i % phase_pixels()); }
-
-  /// The pixel so far below and right of another, in its own phase, round the border.
-  std::int32_t moved(std::int32_t i, std::int64_t down, std::int64_t right) const {
-    const std::int64_t first = i / phase_pixels() * phase_pixels(), at = i - first;
-    const std::int64_t y = (at / p_.columns() + down) % p_.rows(), x = (at % p_.columns() + right) % p_.columns();
-    return static_cast<std::int32_t>(first + y * p_.columns() + x);
+  /// Calls f(number of the pixel, phase, row, column) for all pixels in the order of their numbers.
+  template <class F>
+  void for_each_pixel(const F& f) const {
+    std::int64_t i = 0;
+    for (std::int64_t t = 0; t < count_; ++t)
+      for (std::int64_t y = 0; y < p_.rows(); ++y)
+        for (std::int64_t x = 0; x < p_.columns(); ++x) f(i++, t, y, x);
   }
 
-  /// Sorts all pixels and numbers them: equal ones alike.
+  /// Sorts all pixels by compare(a, b) and, of equal ones, by number.
   template <class Compare>
-  void rank(const Compare& compare_pixels) {
+  void sort(const Compare& compare_pixels) {
     for (std::int64_t i = 0; i < pixels(); ++i) order_[i] = static_cast<std::int32_t>(i);
     std::sort(order_, order_ + pixels(), [&](std::int32_t a, std::int32_t b) {
       const int difference = compare_pixels(a, b);
       return difference != 0 ? difference < 0 : a < b;
     });
-    std::int32_t number = 0;
-    for (std::int64_t i = 0; i < pixels(); ++i) {
-      if (i > 0 && compare_pixels(order_[i - 1], order_[i]) != 0) ++number;
-      next_[order_[i]] = number;
-    }
-    std::swap(rank_, next_);
   }
 
   void rank_pixels() {
-    rank([&](std::int32_t a, std::int32_t b) { return compare(pixel(a), pixel(b)); });
+    // Where a pixel lies in the map, in pixels.
+    for_each_pixel([&](std::int64_t i, std::int64_t t, std::int64_t y, std::int64_t x) {
+      other_[i] = static_cast<std::int32_t>(p_.pixel(tied_[t], y, x) / p_.channels);
+    });
+    const auto compare_pixels = [&](std::int32_t a, std::int32_t b) {
+      return compare(src_ + other_[a] * p_.channels, src_ + other_[b] * p_.channels);
+    };
+    sort(compare_pixels);
+    std::int32_t number = 0;
+    for (std::int64_t i = 0; i < pixels(); ++i) {
+      if (i > 0 && compare_pixels(order_[i - 1], order_[i]) != 0) ++number;
+      rank_[order_[i]] = number;
+    }
   }
 
+  /// By rank, and then by the rank of the pixel so far below and right in the same phase, round the border.
   void rank_pairs(std::int64_t down, std::int64_t right) {
-    rank([&](std::int32_t a, std::int32_t b) {
-      if (rank_[a] != rank_[b]) return rank_[a] < rank_[b] ? -1 : 1;
-      const std::int32_t other_a = rank_[moved(a, down, right)], other_b = rank_[moved(b, down, right)];
-      return other_a == other_b ? 0 : other_a < other_b ? -1 : 1;
+    for_each_pixel([&](std::int64_t i, std::int64_t t, std::int64_t y, std::int64_t x) {
+      const std::int64_t row = y + down < p_.rows() ? y + down : y + down - p_.rows();
+      const std::int64_t column = x + right < p_.columns() ? x + right : x + right - p_.columns();
+      other_[i] = rank_[t * phase_pixels() + row * p_.columns() + column];
     });
+    sort([&](std::int32_t a, std::int32_t b) { return rank_[a] != rank_[b] ? rank_[a] - rank_[b] : other_[a] - other_[b]; });
+    std::int32_t number = 0, before = rank_[order_[0]];
+    for (std::int64_t i = 0; i < pixels(); ++i) {
+      const std::int32_t rank = rank_[order_[i]];
+      if (i > 0 && (rank != before || other_[order_[i]] != other_[order_[i - 1]])) ++number;
+      before = rank;
+      rank_[order_[i]] = number;
+    }
   }
 
   /// Whether the smallest pixels lie in one phase. They stand first in the order.
@@ -106,7 +122,7 @@ class Tie {
   Phases p_;
   const T* src_;
   std::int64_t count_ = 0;
-  std::int32_t *tied_, *rank_, *next_, *order_;
+  std::int32_t *tied_, *rank_, *other_, *order_;  // phases; by pixel: rank, and what else is compared; pixels from the smallest on
 };
 
 }  // namespace

@@ -57,11 +57,12 @@ void PhaseScores::reference(const Problem& problem, const Args<T>& args) {
         continue;
       }
       const core::FixedPoint fixed(problem.score == PhaseScore::l2 ? 0 : exponent, p.elements());
+      const double below_one = std::ldexp(1.0, -std::max(exponent, -1000));
       std::int64_t units = 0;
       for_each_element(p, k, [&](std::int64_t map, std::int64_t) {
         const auto value = static_cast<double>(src[map]);
-        const double below_one = problem.score == PhaseScore::l2 ? std::ldexp(value, -exponent) : 0;
-        units += fixed.units(problem.score == PhaseScore::l2 ? below_one * below_one : problem.score == PhaseScore::l1 ? std::abs(value) : value);
+        const double small = value * below_one;  // its square is no denormal and does not overflow
+        units += fixed.units(problem.score == PhaseScore::l2 ? small * small : problem.score == PhaseScore::l1 ? std::abs(value) : value);
       });
       scores[k] = static_cast<T>(polyphase::score_of(problem.score, units, exponent, p.elements()));
     }

@@ -82,11 +82,11 @@ void largest_of_rows(const Phases& p, const float* src, std::int32_t* largest) {
 
 template <PhaseScore score>
 HWY_NOINLINE void add_rows(const Phases& p, const float* src, int exponent, std::int64_t* units) {
-  const int shift = core::FixedPoint(score == PhaseScore::l2 ? 0 : exponent, p.elements()).shift();
+  const double scale = core::FixedPoint(score == PhaseScore::l2 ? 0 : exponent, p.elements()).scale(), below_one = std::ldexp(1.0, -exponent);
   const std::int64_t row = p.width * p.channels;
   constexpr std::size_t most_lanes = HWY_MAX_BYTES / sizeof(double);
   for (std::int64_t y = 0; y < p.height; ++y)
-    for_lanes<most_lanes>(0, row, Add<score>{src + y * row, units + y % p.stride_height * row, order_free::power_of_two(-exponent), order_free::power_of_two(shift)});
+    for_lanes<most_lanes>(0, row, Add<score>{src + y * row, units + y % p.stride_height * row, below_one, scale});
 }
 
 void add_terms(const PhaseScores::Problem& problem, const float* src, int exponent, std::int64_t* units) {
@@ -108,12 +108,12 @@ HWY_EXPORT(add_terms);
 
 namespace {
 
-/// Calls f(element of the rows, phase) for all elements of stride_height rows.
+/// Calls f(first element of a pixel, phase) for the pixels of stride_height rows.
 template <class F>
-void for_each_element(const Phases& p, const F& f) {
+void for_each_pixel(const Phases& p, const F& f) {
   for (std::int64_t i = 0; i < p.stride_height; ++i)
-    for (std::int64_t x = 0; x < p.width; ++x)
-      for (std::int64_t c = 0; c < p.channels; ++c) f((i * p.width + x) * p.channels + c, i * p.stride_width + x % p.stride_width);
+    for (std::int64_t x = 0; x < p.width; x += p.stride_width)
+      for (std::int64_t j = 0; j < p.stride_width; ++j) f((i * p.width + x + j) * p.channels, i * p.stride_width + j);
 }
 
 std::int64_t elements_of_rows(const Phases& p) { return p.stride_height * p.width * p.channels; }
@@ -132,7 +132,11 @@ void score_map(const PhaseScores::Problem& problem, const float* src, const Sums
   std::fill_n(sums.largest, elements_of_rows(p), 0);
   std::fill_n(sums.most, p.count(), 0);
   HWY_DYNAMIC_DISPATCH(largest_of_rows)(p, src, sums.largest);
-  for_each_element(p, [&](std::int64_t i, std::int64_t phase) { sums.most[phase] = std::max(sums.most[phase], sums.largest[i]); });
+  for_each_pixel(p, [&](std::int64_t first, std::int64_t phase) {
+    std::int32_t largest = sums.most[phase];
+    for (std::int64_t c = 0; c < p.channels; ++c) largest = std::max(largest, sums.largest[first + c]);
+    sums.most[phase] = largest;
+  });
   float most = 0;
   for (std::int64_t k = 0; k < p.count(); ++k) {
     scores[k] = one_nan(std::bit_cast<float>(sums.most[k]));
@@ -144,14 +148,15 @@ void score_map(const PhaseScores::Problem& problem, const float* src, const Sums
   std::fill_n(sums.units, elements_of_rows(p), 0);
   std::fill_n(sums.phases, p.count(), 0);
   HWY_DYNAMIC_DISPATCH(add_terms)(problem, src, exponent, sums.units);
-  // Of phases that are not finite these are no numbers: unsigned, they may wrap.
-  for_each_element(p, [&](std::int64_t i, std::int64_t phase) {
-    const auto units = static_cast<std::uint64_t>(order_free::without_rounding(sums.units[i], p.rows()));
+  // Unsigned, as with the bits of the rounding, and in phases that are not finite, they may wrap.
+  for_each_pixel(p, [&](std::int64_t first, std::int64_t phase) {
+    std::uint64_t units = 0;
+    for (std::int64_t c = 0; c < p.channels; ++c) units += static_cast<std::uint64_t>(sums.units[first + c]);
     sums.phases[phase] = static_cast<std::int64_t>(static_cast<std::uint64_t>(sums.phases[phase]) + units);
   });
   for (std::int64_t k = 0; k < p.count(); ++k) {
     if (std::isfinite(scores[k]))
-      scores[k] = static_cast<float>(score_of(problem.score, sums.phases[k], exponent, p.elements()));
+      scores[k] = static_cast<float>(score_of(problem.score, order_free::without_rounding(sums.phases[k], p.elements()), exponent, p.elements()));
     else if (problem.score == PhaseScore::mean)
       scores[k] = static_cast<float>(order_free_mean(p, k, src));
   }

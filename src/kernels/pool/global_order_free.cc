@@ -55,7 +55,7 @@ HWY_INLINE void mean_of_pixels(D d, const float* src, float* dst, std::int64_t p
 #pragma GCC unroll 4
   for (int v = 0; v < vectors; ++v) hn::StoreU(largest[v], di, bits + v * lanes);
   for (std::int64_t i = 0; i < vectors * lanes; ++i)
-    scales[i] = order_free::power_of_two(core::FixedPoint(order_free::exponent_of_bits(bits[i]), pixels).shift());
+    scales[i] = core::FixedPoint(order_free::exponent_of_bits(bits[i]), pixels).scale();
 
   hn::Vec<decltype(dd)> scale[vectors];
   hn::Vec<decltype(sums)> sum[vectors];

@@ -20,7 +20,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// the addition rounds.
 template <class D, class V>
 HWY_INLINE auto units(D d, V term, V scale) {
-  return hn::BitCast(hn::RebindToSigned<D>(), hn::MulAdd(term, scale, hn::Set(d, rounding)));
+  return hn::BitCast(hn::RebindToSigned<D>(), hn::MulAdd(term, scale, hn::Set(d, core::FixedPoint::rounding)));
 }
 
 /// The bits of magnitudes: ordered as the magnitudes are, infinity above all numbers and NaN above that.

@@ -1,10 +1,13 @@
 #include "plan/ops/polyphase.h"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "core/random.h"
 #include "plan/ops/append.h"
+#include "plan/ops/pool.h"
 
 namespace linn::plan {
 namespace {
@@ -95,30 +98,108 @@ class TakePhaseGradientOp final : public RealOp<TakePhaseGradientOp> {
   KernelUse<kernels::PhaseInputGradient> gradient_;
 };
 
-// inputs {src, phase}.
+/// Maximum pooling of stride 1 of which only one phase is wanted: of each image the windows of the phase's own stride, on the map from the
+/// phase's first pixel on. The kernels are those of any pooling, and a quarter of the windows is all that has a gradient.
+struct PooledPhase {
+  PooledPhase(const kernels::Geometry& pool, const kernels::Phases& chosen) : phases(chosen), row(pool.src_row), pixel(pool.src_pixel), image(pool.src_image) {
+    problem = {.geometry = pool, .kind = kernels::PoolKind::max, .argmax = false};
+    kernels::Geometry& g = problem.geometry;
+    g.stride_height = phases.stride_height, g.stride_width = phases.stride_width;
+    g.out_height = phases.rows(), g.out_width = phases.columns();
+    g.height = (g.out_height - 1) * g.stride_height + g.window_height;
+    g.width = (g.out_width - 1) * g.stride_width + g.window_width;
+    kernels::set_dense_dst(g);
+  }
+  std::int64_t offset(std::int32_t phase) const { return phase / phases.stride_width * row + phase % phases.stride_width * pixel; }
+
+  kernels::Phases phases;
+  std::int64_t row, pixel, image;  // of the map before the pooling
+  kernels::PoolForward::Problem problem;
+};
+
+// inputs {d, phase, argmax}.
+class PooledPhaseGradientOp final : public RealOp<PooledPhaseGradientOp> {
+ public:
+  explicit PooledPhaseGradientOp(const PooledPhase& pooled) : pooled_(pooled), gradient_(pooled.problem) {}
+
+  std::string_view name() const override { return "pool2d_phase_input_gradient"; }
+  std::string implementation() const override { return gradient_.implementation(); }
+  std::int64_t scratch(std::int64_t) const override { return gradient_.scratch(1); }
+  double flops(std::int64_t images) const override { return static_cast<double>(images * inputs[0].shape.elements()); }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t outputs_each = pooled_.phases.elements();
+    for (std::int64_t n = 0; n < call.images; ++n) {
+      T* dsrc = call.out<T>(0) + n * pooled_.image;
+      std::fill_n(dsrc, pooled_.image, T{0});  // the kernel writes what its windows see
+      gradient_.run<T>({.images = 1, .ddst = call.in<T>(0) + n * outputs_each, .argmax = call.in<std::uint8_t>(2) + n * outputs_each, .wide_argmax = nullptr,
+                        .dsrc = dsrc + pooled_.offset(call.in<std::int32_t>(1)[n]), .scratch = static_cast<T*>(call.scratch)});
+    }
+  }
+
+ private:
+  PooledPhase pooled_;
+  KernelUse<kernels::PoolInputGradient> gradient_;
+};
+
+// inputs {src, phase}, outputs {map, argmax in training where it pools}.
 class TakePhaseOp final : public RealOp<TakePhaseOp> {
  public:
   explicit TakePhaseOp(const kernels::Phases& phases) : take_(phases) {}
 
-  std::string_view name() const override { return "take_phase"; }
-  std::string implementation() const override { return take_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { take_.prepare(policy); }
+  std::string_view name() const override { return pooled_ ? "pool2d_phase" : "take_phase"; }
+  std::string implementation() const override { return pooled_ ? pool_.implementation() : take_.implementation(); }
+  std::int64_t scratch(std::int64_t) const override { return pooled_ ? pool_.scratch(1) : 0; }
+  void prepare(const kernels::Policy& policy) override {
+    if (pooled_) return pool_.prepare(policy);
+    take_.prepare(policy);
+  }
+
+  bool reach_through(const Op& producer) override {
+    const kernels::PoolForward::Problem* pool = pool_problem(producer);
+    if (pooled_ || pool == nullptr || pool->kind != kernels::PoolKind::max) return false;
+    const kernels::Geometry& g = pool->geometry;
+    const bool plain = g.stride_height == 1 && g.stride_width == 1 && g.dilation_height == 1 && g.dilation_width == 1;
+    const bool padded = g.pad_top + g.pad_bottom + g.pad_left + g.pad_right > 0;
+    if (!plain || padded || g.window_height * g.window_width > 256) return false;
+    pooled_.emplace(g, take_.problem());
+    pool_ = KernelUse<kernels::PoolForward>(pooled_->problem);
+    inputs[0] = producer.inputs[0];
+    return true;
+  }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     const Value dsrc = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<TakePhaseGradientOp>(take_.problem()), {d, inputs[1]}, {dsrc});
+    if (pooled_) {
+      pool_.problem().argmax = pooled_->problem.argmax = true;
+      outputs.push_back(gradients.to().value("argmax " + layer, outputs[0].shape, Extent::batch, Element::u8));
+      append(gradients.to(), std::make_unique<PooledPhaseGradientOp>(*pooled_), {d, inputs[1], outputs[1]}, {dsrc});
+    } else {
+      append(gradients.to(), std::make_unique<TakePhaseGradientOp>(take_.problem()), {d, inputs[1]}, {dsrc});
+    }
     gradients.give(inputs[0], dsrc);
   }
 
   template <class T>
   void compute(const Call& call) const {
-    take_.run<T>({.images = call.images, .src = call.in<T>(0), .phase = call.in<std::int32_t>(1), .dst = call.out<T>(0), .scratch = nullptr});
+    const auto* phase = call.in<std::int32_t>(1);
+    if (!pooled_) return take_.run<T>({.images = call.images, .src = call.in<T>(0), .phase = phase, .dst = call.out<T>(0), .scratch = nullptr});
+    const std::int64_t elements = pooled_->phases.elements();
+    for (std::int64_t n = 0; n < call.images; ++n)
+      pool_.run<T>({.images = 1, .src = call.in<T>(0) + n * pooled_->image + pooled_->offset(phase[n]), .dst = call.out<T>(0) + n * elements,
+                    .argmax = outputs.size() > 1 ? call.out<std::uint8_t>(1) + n * elements : nullptr, .wide_argmax = nullptr,
+                    .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
   KernelUse<kernels::PhaseForward> take_;
+  std::optional<PooledPhase> pooled_;
+  KernelUse<kernels::PoolForward> pool_;
 };
 
 // inputs {src, weights, d}, outputs {dsrc, dweights}.

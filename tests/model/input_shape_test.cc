@@ -1,0 +1,71 @@
+// The same weights on images of another size.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "linn/linn.h"
+#include "model/zoo.h"
+
+namespace linn {
+namespace {
+
+Tensor noise(const Shape& shape) {
+  Tensor tensor(shape);
+  const core::Random random(1, 2);
+  std::uint64_t i = 0;
+  for (float& value : tensor.values<float>()) value = static_cast<float>(random.uniform(i++));
+  return tensor;
+}
+
+TEST(WithInputShape, KeepsLayersWeightsAndSettings) {
+  Sequential model = model::make("invariant", {28, 28, 1}, 10, {.seed = 5});
+  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.metadata()["note"] = "kept";
+  const Sequential larger = model.with_input_shape({44, 44, 1});
+  EXPECT_EQ(larger.input_shape(), (Shape{44, 44, 1}));
+  EXPECT_EQ(larger.layer_names(), model.layer_names());
+  EXPECT_EQ(larger.metadata().at("note"), "kept");
+  EXPECT_TRUE(larger.compiled());
+  const auto before = model.named_weights(), after = larger.named_weights();
+  ASSERT_EQ(before.size(), after.size());
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(before[i].first, after[i].first);
+    EXPECT_EQ(std::vector<float>(before[i].second.values<float>().begin(), before[i].second.values<float>().end()),
+              std::vector<float>(after[i].second.values<float>().begin(), after[i].second.values<float>().end()));
+  }
+}
+
+// Valid windows see the same pixels whatever lies further out.
+TEST(WithInputShape, ComputesTheSameWhereWindowsSeeTheSame) {
+  Sequential model(SequentialOptions{.seed = 3});
+  model.add(Conv2D(4, 3, {.activation = "relu", .input_shape = {8, 8, 2}}));
+  const Sequential wider = model.with_input_shape({8, 13, 2});
+  const Tensor image = noise({1, 8, 8, 2});
+  Tensor wide({1, 8, 13, 2});
+  for (std::int64_t y = 0; y < 8; ++y)
+    for (std::int64_t x = 0; x < 16; ++x)
+      wide.values<float>()[static_cast<std::size_t>(y * 26 + x)] = image.values<float>()[static_cast<std::size_t>(y * 16 + x)];
+  const Tensor narrow_map = model.predict(image), wide_map = wider.predict(wide);
+  for (std::int64_t y = 0; y < 6; ++y)
+    for (std::int64_t x = 0; x < 24; ++x)
+      EXPECT_EQ(wide_map.values<float>()[static_cast<std::size_t>(y * 44 + x)], narrow_map.values<float>()[static_cast<std::size_t>(y * 24 + x)]);
+}
+
+TEST(WithInputShape, WeightsThatDependOnTheSizeAreNamed) {
+  const Sequential model = model::make("notebook", {28, 28, 1}, 10);
+  try {
+    model.with_input_shape({32, 32, 1});
+    FAIL();
+  } catch (const ShapeError& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("dense/kernel"), std::string::npos) << text;
+    EXPECT_NE(text.find("(32, 32, 1)"), std::string::npos) << text;
+  }
+  EXPECT_THROW(model.with_input_shape({4, 4, 1}), ShapeError);
+  EXPECT_THROW(Sequential().with_input_shape({4, 4, 1}), StateError);
+}
+
+}  // namespace
+}  // namespace linn
