@@ -29,4 +29,20 @@ std::vector<std::int64_t> certified_by_construction(const Sequential& model, con
 /// within r is that in place; 0 where one pixel changes it. For any model and the sweep's border; nothing is certain beyond its radius.
 std::vector<std::int64_t> certified_by_enumeration(const Sweep& sweep);
 
+/// Both, an entry an image.
+struct Certificates {
+  std::vector<std::int64_t> by_enumeration;
+  std::vector<std::int64_t> by_construction;
+  /// Why by_construction is 0 throughout; nothing where it is not for such a reason.
+  std::optional<std::string> why_not;
+};
+
+/// `sweep` is that of the same model, images and border. Images smaller than the model's input lie on its middle; of larger ones ("crop")
+/// nothing is known by construction, as pixels come in that are no background. Throws ShapeError for images that do not fit.
+Certificates certify(const Sequential& model, const Tensor& images, const Sweep& sweep, Border border);
+
+/// A header, then one line an image (RFC 4180): number from 0, label (empty where it is unknown), class in place, and both radii; the
+/// header names the border of the enumeration. The file is replaced whole. Throws IoError.
+void write_certificates(const std::string& path, const Sweep& sweep, Border border, const Certificates& certificates);
+
 }  // namespace linn::shift

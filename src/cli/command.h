@@ -14,7 +14,6 @@
 #include <string>
 #include <utility>
 
-#include "core/thousands.h"
 #include "core/text_cells.h"
 #include "data/dataset.h"
 #include "io/json.h"

@@ -12,6 +12,7 @@
 #include "data/dataset.h"
 #include "io/file.h"
 #include "io/png.h"
+#include "io/text.h"
 #include "linn/certificate.h"
 #include "linn/error.h"
 #include "model/recipes.h"
@@ -90,9 +91,13 @@ double expected_seconds(const Sequential& model, const FitOptions& fit, const Te
 // "20x28", or "28" for a square.
 Size2 parse_canvas(const std::string& option, const std::string& text) {
   const std::size_t cross = text.find('x');
-  const auto side = [&](const std::string& part) { return static_cast<std::int64_t>(parse_whole(option, part, 1, largest)); };
-  if (cross == std::string::npos) return {side(text)};
-  return {side(text.substr(0, cross)), side(text.substr(cross + 1))};
+  try {
+    const auto side = [&](const std::string& part) { return static_cast<std::int64_t>(parse_whole(option, part, 1, largest)); };
+    if (cross == std::string::npos) return {side(text)};
+    return {side(text.substr(0, cross)), side(text.substr(cross + 1))};
+  } catch (const ValueError&) {
+    throw ValueError(fmt::format("{} {}: HEIGHTxWIDTH is allowed, such as 44x44, or one number for both", option, io::quote(text)));
+  }
 }
 
 // The sweep's frame: a canvas where the model's input is larger than the images, else the model's own, with zeros coming in.
@@ -142,6 +147,10 @@ class Fix {
     training_.x_train = first_rows(training_.x_train, options_.train_limit);
     training_.y_train = first_rows(training_.y_train, options_.train_limit);
     scale_ = input_scale(old, tested_.x, options_.scale);
+    const Shape image = image_shape(tested_.x), input = old.input_shape();
+    if (input.rank() == 3 && (image[0] > input[0] || image[1] > input[1]))
+      throw ShapeError(fmt::format("{}: images of {} x {} came, the model takes {}; images of that size are needed, or smaller ones, which are laid onto its middle",
+                                   tested_.where, image[0], image[1], input.to_string()));
     say(common_, "{} training images and {} {} images of {}; pixels: {}\n", thousands(training_.x_train.shape()[0]), thousands(tested_.x.shape()[0]), tested_.part, path,
         scale_note(tested_.x, scale_));
   }
@@ -195,11 +204,7 @@ class Fix {
 
   void say_what_is_certain(const Sequential& model) const {
     const std::optional<std::string> reason = shift::why_not_invariant(model);
-    if (!common_.json())
-      say(common_, "{}", shift::wrapped(reason ? "No guarantee: " + *reason + "."
-                                               : "Guaranteed, whatever the weights: a circular shift of the input changes no bit of the output, and as long as no ink leaves the "
-                                                 "frame a shift with zeros coming in is a circular one.",
-                                        110));
+    say(common_, "{}", shift::wrapped(shift::words_on_guarantee(reason), 110));
     emit(common_, {{"event", "guarantee"}, {"holds", !reason}, {"reason", reason ? io::Json(*reason) : io::Json(nullptr)}});
   }
 
@@ -222,6 +227,10 @@ class Fix {
       io::write_png(options_.picture, shift::shift_maps({{"before", &before.sweep}, {"after", &after.sweep}}).image());
       say(common_, "   written: {}\n", options_.picture);
     }
+    const double lost = before.sweep.accuracy(0, 0) - after.sweep.accuracy(0, 0);
+    if (lost > 0.02)
+      say(common_, "{}", shift::wrapped(fmt::format("   In place {} % fewer images are right than before. More epochs (--epochs, here {}) may bring them back, unless it is where an "
+                                                    "image lies that makes its class.", shift::percent(lost), options_.epochs), 110, "   "));
     say(common_, "\n");
   }
 

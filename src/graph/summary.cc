@@ -10,7 +10,6 @@
 #include <string_view>
 
 #include "core/text_cells.h"
-#include "core/thousands.h"
 #include "linn/error.h"
 
 namespace linn::graph {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <span>
 
+#include "io/file.h"
 #include "linn/error.h"
 #include "shift/border.h"
 #include "shift/network.h"
@@ -89,6 +91,29 @@ std::vector<std::int64_t> certified_by_enumeration(const Sweep& sweep) {
         if (sweep.predicted(image, dy, dx) != in_place) within = std::min(within, std::max(std::abs(dy), std::abs(dx)) - 1);
   }
   return certified;
+}
+
+Certificates certify(const Sequential& model, const Tensor& images, const Sweep& sweep, Border border) {
+  Certificates both{.by_enumeration = certified_by_enumeration(sweep), .by_construction = {}, .why_not = why_not_invariant(model)};
+  if (!both.why_not && border.kind() == Border::crop)
+    both.why_not = "the images are larger than the model's input: what comes in at its edge is no background";
+  if (both.why_not) {
+    both.by_construction.assign(both.by_enumeration.size(), 0);
+  } else {
+    const Shape input = model.input_shape();
+    both.by_construction = certified_by_construction(model, on_canvas(images, input[0], input[1]));
+  }
+  return both;
+}
+
+void write_certificates(const std::string& path, const Sweep& sweep, Border border, const Certificates& certificates) {
+  std::string text = fmt::format("image,label,class,radius_by_enumeration_{},radius_by_construction\r\n", border.name());
+  for (std::int64_t image = 0; image < sweep.images(); ++image) {
+    const auto at = static_cast<std::size_t>(image);
+    text += fmt::format("{},{},{},{},{}\r\n", image, sweep.labelled() ? fmt::format("{}", sweep.label(image)) : "", sweep.predicted(image, 0, 0),
+                        certificates.by_enumeration[at], certificates.by_construction[at]);
+  }
+  io::write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
 }  // namespace linn::shift

@@ -23,7 +23,10 @@ bool among(const std::array<std::string_view, n>& names, std::string_view name) 
 Size2 NetworkLayer::window() const { return size_of_field(config, class_name == "Conv2D" ? "kernel_size" : "pool_size"); }
 Size2 NetworkLayer::strides() const { return size_of_field(config, "strides"); }
 Size2 NetworkLayer::dilation() const { return size_of_field(config, "dilation_rate"); }
-std::string NetworkLayer::padding() const { return config.value("padding", "valid"); }
+std::string NetworkLayer::padding() const {
+  const auto found = config.find("padding");
+  return found != config.end() && found->is_string() ? found->get<std::string>() : "valid";
+}
 std::string NetworkLayer::border() const { return config.value("border", ""); }
 
 std::vector<NetworkLayer> layers_of(const Sequential& model) {

@@ -22,7 +22,7 @@ struct NetworkLayer {
   Size2 window() const;
   Size2 strides() const;
   Size2 dilation() const;
-  /// "valid", "same", "circular", "full"; "valid" where there is none.
+  /// Of convolutions and poolings: "valid", "same", "circular", "full"; "valid" where there is none (or one of ZeroPadding2D's kind).
   std::string padding() const;
   /// Of a blur.
   std::string border() const;

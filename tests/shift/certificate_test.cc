@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "linn/layers.h"
 #include "model/zoo.h"
 #include "support/shifts.h"
+#include "support/source_tree.h"
 
 namespace linn::shift {
 namespace {
@@ -147,6 +149,40 @@ TEST(CertifiedByEnumeration, ReachesWhatConstructionPromises) {
   const Sweep found = sweep(model, images, Tensor(), {.radius = 4});
   EXPECT_EQ(certified_by_construction(model, images), std::vector<std::int64_t>{4});
   EXPECT_EQ(certified_by_enumeration(found), std::vector<std::int64_t>{4});
+}
+
+// ---- both, as a file -------------------------------------------------------------------------------------------------
+
+TEST(Certificates, OfSmallerImagesOnTheInput) {
+  Sequential model = model::make("invariant", {12, 12, 1}, 3);
+  tests::randomize(model, 8);
+  const Tensor images = tests::random_images(2, {8, 6, 1}, 1);
+  const Sweep found = sweep(model, images, Tensor::from(std::vector<std::int64_t>{2, 1}, {2}), {.radius = 2, .border = "canvas"});
+  const Certificates both = certify(model, images, found, "canvas");
+  EXPECT_EQ(both.why_not, std::nullopt);
+  EXPECT_EQ(both.by_construction, (std::vector<std::int64_t>{2, 2})) << "two rows above and below";
+  EXPECT_EQ(both.by_enumeration, (std::vector<std::int64_t>{2, 2}));
+
+  const std::string path = testing::TempDir() + "linn_certificates.csv";
+  write_certificates(path, found, "canvas", both);
+  const std::string line = std::to_string(found.predicted(0, 0, 0)) + ",2,2\r\n1,1," + std::to_string(found.predicted(1, 0, 0)) + ",2,2\r\n";
+  EXPECT_EQ(tests::text_of(path), "image,label,class,radius_by_enumeration_canvas,radius_by_construction\r\n0,2," + line);
+  std::remove(path.c_str());
+}
+
+TEST(Certificates, PromiseNothingBeyondAWindow) {
+  const Sequential model = model::make("invariant", {12, 12, 1}, 3);
+  const Tensor images = tests::random_images(2, {16, 16, 1}, 1);
+  const Sweep found = sweep(model, images, Tensor(), {.radius = 1, .border = "crop"});
+  const Certificates both = certify(model, images, found, "crop");
+  EXPECT_THAT(both.why_not.value_or(""), HasSubstr("no background"));
+  EXPECT_EQ(both.by_construction, (std::vector<std::int64_t>{0, 0}));
+}
+
+TEST(Certificates, SayWhyThereIsNone) {
+  const Sequential model = model::make("notebook", {12, 12, 1}, 3);
+  const Tensor images = tests::random_images(1, {12, 12, 1}, 1);
+  EXPECT_THAT(certify(model, images, sweep(model, images, Tensor(), {.radius = 0}), "zero").why_not.value_or(""), HasSubstr("sees the border"));
 }
 
 }  // namespace
