@@ -177,7 +177,10 @@ Tensor first_rows(const Tensor& tensor, std::int64_t limit) {
 }
 
 Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels) {
-  const data::Dataset set = data::load_dataset(data_path(option), labels);
+  return test_images(data::load_dataset(data_path(option), labels), limit);
+}
+
+Images test_images(const data::Dataset& set, std::int64_t limit) {
   const auto first = [&](const Tensor& tensor) { return tensor.defined() ? first_rows(tensor, limit) : tensor; };
   if (set.x_test.defined()) return {first(set.x_test), first(set.y_test), "test", set.test_where};
   return {first(set.x_train), first(set.y_train), "training", set.train_where};

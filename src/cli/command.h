@@ -156,6 +156,8 @@ std::string data_path(const std::string& option);
 /// The test images, or the training images where there are no others; the first `limit` of them unless it is 0. Where labels are
 /// optional and there are none, y is undefined.
 Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels = data::Labels::needed);
+/// The same of a data set that is loaded.
+Images test_images(const data::Dataset& set, std::int64_t limit);
 Tensor first_rows(const Tensor& tensor, std::int64_t limit);
 /// (height, width, channels) of images (n, height, width) or (n, height, width, channels). ShapeError for others.
 Shape image_shape(const Tensor& images);

@@ -10,9 +10,13 @@
 #include "cli/interrupt.h"
 #include "cli/progress.h"
 #include "data/dataset.h"
+#include "io/file.h"
+#include "io/png.h"
+#include "io/text.h"
 #include "linn/certificate.h"
 #include "linn/error.h"
 #include "model/recipes.h"
+#include "shift/charts.h"
 #include "shift/network.h"
 #include "shift/text.h"
 
@@ -26,7 +30,8 @@ struct Options {
   std::string scale;
   std::string cure = "aps";
   std::string out;
-  std::string canvas;
+  Size2 canvas = {};
+  std::string picture;
   std::string precision = "float32";
   std::int64_t filter_size = 3;
   std::int64_t epochs = 3;
@@ -53,19 +58,46 @@ io::Json surgery_event(const shift::Fixed& fixed) {
 }
 
 io::Json portrait_json(const shift::Portrait& portrait) {
-  return {{"accuracy", number(portrait.measures.accuracy.value)},
-          {"worst_case_accuracy", number(portrait.measures.worst_case_accuracy.value)},
-          {"mean_accuracy", number(portrait.measures.mean_accuracy.value)},
-          {"consistency", number(portrait.measures.consistency.value)},
+  const shift::Measures measures = portrait.sweep.measures(portrait.sweep.radius());
+  return {{"accuracy", number(measures.accuracy.value)},
+          {"worst_case_accuracy", number(measures.worst_case_accuracy.value)},
+          {"mean_accuracy", number(measures.mean_accuracy.value)},
+          {"consistency", number(measures.consistency.value)},
           {"parameters", portrait.parameters},
           {"flops", portrait.flops},
           {"seconds_an_image", portrait.seconds_an_image}};
 }
 
-// Seconds that the training will take, from a few of its steps.
-double expected_seconds(const Sequential& model, const FitOptions& fit, std::int64_t images) {
-  const Profile profile = model.profile({.training = true, .batch_size = fit.batch_size, .steps = 6});
-  return static_cast<double>(images * fit.epochs) / profile.images_per_second();
+// How the new network is trained: the recipe of the network "invariant", in one batch where there are fewer images than in its own.
+model::Recipe recipe_for(std::int64_t epochs, std::int64_t images) {
+  model::Recipe recipe = model::recipe("invariant");
+  recipe.passes = static_cast<double>(epochs);
+  recipe.batch_size = std::min(recipe.batch_size, images);
+  return recipe;
+}
+
+std::int64_t steps_of(std::int64_t epochs, std::int64_t images) {
+  const FitOptions fit = model::fit_options(recipe_for(epochs, images), images);
+  return fit.epochs * fit.steps_per_epoch;
+}
+
+// Seconds that the training will take, from a few of its steps on its own images.
+double expected_seconds(const Sequential& model, const FitOptions& fit, const Tensor& x, const Tensor& y) {
+  const std::int64_t images = std::min(x.shape()[0], 8 * fit.batch_size);
+  const Profile profile = model.profile({.training = true, .batch_size = fit.batch_size, .steps = 8, .x = x.rows(0, images), .y = y.rows(0, images), .input_scale = fit.input_scale});
+  return profile.seconds / static_cast<double>(profile.steps) * static_cast<double>(fit.steps_per_epoch * fit.epochs);
+}
+
+// "20x28", or "28" for a square.
+Size2 parse_canvas(const std::string& option, const std::string& text) {
+  const std::size_t cross = text.find('x');
+  try {
+    const auto side = [&](const std::string& part) { return static_cast<std::int64_t>(parse_whole(option, part, 1, largest)); };
+    if (cross == std::string::npos) return {side(text)};
+    return {side(text.substr(0, cross)), side(text.substr(cross + 1))};
+  } catch (const ValueError&) {
+    throw ValueError(fmt::format("{} {}: HEIGHTxWIDTH is allowed, such as 44x44, or one number for both", option, io::quote(text)));
+  }
 }
 
 // The sweep's frame: a canvas where the model's input is larger than the images, else the model's own, with zeros coming in.
@@ -81,21 +113,29 @@ class Fix {
   int run() {
     apply(common_);
     const shift::Cure cure = named("--with: ", [&] { return shift::Cure(options_.cure); });
-    const Sequential old = load_model(options_.model);
+    const DTypePolicy policy = policy_of(common_, options_.precision, "fast");
+    Sequential old = load_model(options_.model);
+    old.set_dtype_policy(policy);
     load(old);
-    shift::Fixed fixed = shift::fix(old, {.with = cure, .canvas = canvas(), .filter_size = options_.filter_size, .seed = options_.seed});
+    if (!options_.picture.empty()) const io::AtomicFile writable{options_.picture};
+    if (!options_.out.empty()) prepare_directory(options_.out);
+    shift::Fixed fixed = shift::fix(old, {.with = cure,
+                                          .canvas = options_.canvas,
+                                          .filter_size = options_.filter_size,
+                                          .anneal_steps = steps_of(options_.epochs, training_.x_train.shape()[0]),
+                                          .seed = options_.seed});
+    fixed.model.set_dtype_policy(policy);
     say(common_, "{} in {}: every stride, border and flattened head gets its cure\n", cure.name(), options_.model);
     print_surgery(common_, fixed);
     emit(common_, surgery_event(fixed));
-    if (!options_.out.empty()) prepare_directory(options_.out);
     const shift::Portrait before = measure(old, "before");
-    if (!train(fixed.model)) return finish(fixed.model, exit_interrupted);
+    const bool whole = train(fixed.model);
+    save(fixed.model, whole);
+    if (!whole) return end("interrupted", exit_interrupted);
     const shift::Portrait after = measure(fixed.model, "after");
-    say(common_, "\n{}", shift::table_of(before, after));
-    say(common_, "   on {} test images; shifts: all {} within {} pixels, border {}\n\n", thousands(tested_.x.shape()[0]),
-        (2 * options_.radius + 1) * (2 * options_.radius + 1), options_.radius, border_for(fixed.model, tested_.x).name());
+    show(old, before, fixed.model, after);
     say_what_is_certain(fixed.model);
-    return finish(fixed.model, exit_ok);
+    return end("done", exit_ok);
   }
 
  private:
@@ -103,16 +143,16 @@ class Fix {
     const std::string path = data_path(options_.data);
     training_ = data::load_dataset(path);
     if (!training_.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train the mended network", path));
+    tested_ = test_images(training_, options_.limit);
     training_.x_train = first_rows(training_.x_train, options_.train_limit);
     training_.y_train = first_rows(training_.y_train, options_.train_limit);
-    tested_ = load_test_images(options_.data, options_.limit);
     scale_ = input_scale(old, tested_.x, options_.scale);
-  }
-
-  Size2 canvas() const {
-    if (options_.canvas.empty()) return {};
-    const auto shape = parse_image_shape(options_.canvas);
-    return {(*shape)[0], (*shape)[1]};
+    const Shape image = image_shape(tested_.x), input = old.input_shape();
+    if (input.rank() == 3 && (image[0] > input[0] || image[1] > input[1]))
+      throw ShapeError(fmt::format("{}: images of {} x {} came, the model takes {}; images of that size are needed, or smaller ones, which are laid onto its middle",
+                                   tested_.where, image[0], image[1], input.to_string()));
+    say(common_, "{} training images and {} {} images of {}; pixels: {}\n", thousands(training_.x_train.shape()[0]), thousands(tested_.x.shape()[0]), tested_.part, path,
+        scale_note(tested_.x, scale_));
   }
 
   shift::Portrait measure(const Sequential& model, const char* when) const {
@@ -133,25 +173,28 @@ class Fix {
 
   // False when somebody interrupted it.
   bool train(Sequential& model) {
-    model.set_dtype_policy(policy_of(common_, options_.precision, "fast"));
-    model::Recipe recipe = model::recipe("invariant");
-    recipe.passes = static_cast<double>(options_.epochs);
     const Tensor x = about(training_.train_where, [&] { return on_input(model, training_.x_train); });
     const std::int64_t images = x.shape()[0];
+    const model::Recipe recipe = recipe_for(options_.epochs, images);
     CompileOptions compile = model::compile_options(recipe);
     compile.loss = SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe.label_smoothing});
     model.compile(compile);
     FitOptions fit = model::fit_options(recipe, images);
-    say(common_, "\nWhat it computes is new, so it is trained again: {} epochs of {} images, about {:.0f} s\n", options_.epochs, thousands(images),
-        std::ceil(expected_seconds(model, fit, images)));
-    std::fflush(stdout);
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
     fit.callbacks = {stop_on_interrupt()};
     fit.input_scale = scale_;
-    if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, images));
+    if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, fit.steps_per_epoch * fit.batch_size));
+    const double seconds = about(training_.train_where, [&] { return expected_seconds(model, fit, x, training_.y_train); });
+    say(common_, "\nWhat it computes is new, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n", options_.epochs, options_.epochs == 1 ? "" : "s",
+        thousands(images), std::ceil(seconds), options_.out.empty() ? "" : " and saves it");
+    emit(common_, {{"event", "train"}, {"images", images}, {"epochs", fit.epochs}, {"batch_size", fit.batch_size}, {"recipe", recipe.name}, {"expected_seconds", number(seconds)},
+                   {"input_scale", scale_}, {"precision", options_.precision}, {"seed", options_.seed}, {"threads", threads()}});
+    std::fflush(stdout);
     remember_interrupt();
     about(training_.train_where, [&] { return model.fit(x, training_.y_train, fit); });
-    return !interrupted();
+    if (interrupted()) return false;
+    leave_on_interrupt();
+    return true;
   }
 
   static Tensor on_input(const Sequential& model, const Tensor& images) {
@@ -161,21 +204,38 @@ class Fix {
 
   void say_what_is_certain(const Sequential& model) const {
     const std::optional<std::string> reason = shift::why_not_invariant(model);
-    if (!common_.json())
-      say(common_, "{}", shift::wrapped(reason ? "No guarantee: " + *reason + "."
-                                               : "Guaranteed, whatever the weights: a circular shift of the input changes no bit of the output, and as long as no ink leaves the "
-                                                 "frame a shift with zeros coming in is a circular one.",
-                                        110));
+    say(common_, "{}", shift::wrapped(shift::words_on_guarantee(reason), 110));
     emit(common_, {{"event", "guarantee"}, {"holds", !reason}, {"reason", reason ? io::Json(*reason) : io::Json(nullptr)}});
   }
 
-  int finish(Sequential& model, int code) const {
+  // Before it is measured: what was learned is worth more than the table.
+  void save(Sequential& model, bool whole) const {
     model.metadata()[scale_key] = fmt::format("{}", scale_);
     const Shape input = model.input_shape();
     if (border_for(model, tested_.x) == shift::Border("canvas")) model.metadata()[canvas_key] = fmt::format("{}x{}", input[0], input[1]);
     if (!options_.out.empty()) model.save(options_.out);
-    say(common_, "{}{}\n", code == exit_interrupted ? "interrupted; " : "", options_.out.empty() ? "not saved, because no --out DIR was given" : "saved to " + options_.out);
-    emit(common_, {{"event", code == exit_interrupted ? "interrupted" : "done"}, {"saved", options_.out.empty() ? io::Json(nullptr) : io::Json(options_.out)}});
+    say(common_, "{}{}\n", whole ? "" : "interrupted; ", options_.out.empty() ? "not saved, because no --out DIR was given" : "saved to " + options_.out);
+    std::fflush(stdout);
+  }
+
+  void show(const Sequential& old, const shift::Portrait& before, const Sequential& now, const shift::Portrait& after) const {
+    const std::int64_t side = 2 * options_.radius + 1;
+    const std::string_view from = border_for(old, tested_.x).name(), to = border_for(now, tested_.x).name();
+    say(common_, "\n{}   on {} {} images; shifts: all {} within {} pixels, border {}\n", shift::table_of(before, after), thousands(tested_.x.shape()[0]), tested_.part,
+        thousands(side * side), options_.radius, from == to ? std::string(to) : fmt::format("{} before, {} after", from, to));
+    if (!options_.picture.empty()) {
+      io::write_png(options_.picture, shift::shift_maps({{"before", &before.sweep}, {"after", &after.sweep}}).image());
+      say(common_, "   written: {}\n", options_.picture);
+    }
+    const double lost = before.sweep.accuracy(0, 0) - after.sweep.accuracy(0, 0);
+    if (lost > 0.02)
+      say(common_, "{}", shift::wrapped(fmt::format("   In place {} % fewer images are right than before. More epochs (--epochs, here {}) may bring them back, unless it is where an "
+                                                    "image lies that makes its class.", shift::percent(lost), options_.epochs), 110, "   "));
+    say(common_, "\n");
+  }
+
+  int end(const char* event, int code) const {
+    emit(common_, {{"event", event}, {"saved", options_.out.empty() ? io::Json(nullptr) : io::Json(options_.out)}});
     return code;
   }
 
@@ -199,8 +259,11 @@ Action add_fix(CLI::App& app) {
   add_text(app, "--out", options->out, "directory for the mended model; Ctrl-C while it is trained saves it there too")->type_name("DIR");
   add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
   add_whole(app, "--epochs", options->epochs, 1, largest, "times through all training images")->type_name("N")->default_str(fmt::format("{}", options->epochs));
-  add_text(app, "--canvas", options->canvas, "make the input HxW, the images in its middle [as it was]")->type_name("HxW");
+  add_value(app, "--canvas", "make the input HxW (or NxN), the images in its middle [as it was]",
+            [options](const std::string& option, const std::string& text) { options->canvas = parse_canvas(option, text); })
+      ->type_name("HxW");
   add_whole(app, "--filter-size", options->filter_size, 2, 7, "taps of the blur")->type_name("N")->default_str(fmt::format("{}", options->filter_size));
+  add_text(app, "--picture", options->picture, "write maps of accuracy by shift before and after as a PNG")->type_name("FILE");
   add_whole(app, "--radius", options->radius, 0, 4096, "measure all shifts of up to N pixels")->type_name("N")->default_str(fmt::format("{}", options->radius));
   add_whole(app, "--limit", options->limit, 0, largest, "measure on the first N test images only; 0: all")->type_name("N")->default_str(fmt::format("{}", options->limit));
   add_whole(app, "--train-limit", options->train_limit, 0, largest, "train on the first N images only")->type_name("N");

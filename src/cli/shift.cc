@@ -1,20 +1,20 @@
 // linn shift: how a saved model fares when the images move.
 #include "linn/shift.h"
 
-#include <chrono>
+#include <array>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "cli/command.h"
-#include "core/terminal.h"
+#include "cli/progress.h"
 #include "data/dataset.h"
 #include "io/file.h"
 #include "io/png.h"
+#include "linn/certificate.h"
 #include "shift/charts.h"
 #include "shift/tables.h"
 #include "shift/text.h"
-#include "train/progress.h"
 
 namespace linn::cli {
 namespace {
@@ -28,6 +28,7 @@ struct Options {
   std::string picture;
   std::string csv;
   std::string report;
+  std::string certificate;
   std::string protocol;
   std::string accuracy = "fast";
   std::int64_t radius = 4;
@@ -67,31 +68,6 @@ void check_writable(const std::string& path) {
   if (!path.empty()) const io::AtomicFile file{path};
 }
 
-// A bar on a terminal.
-class Progress {
- public:
-  Progress(const Common& common, std::int64_t all, const char* what)
-      : all_(all), show_(!common.json() && core::is_terminal(stdout)), bar_(stdout, train::style_of(stdout), all, what) {}
-
-  bool update(std::int64_t done) {
-    if (show_) bar_.update(done, seconds(), {});
-    return true;
-  }
-  double finish() {
-    const double all = seconds();
-    if (show_) bar_.finish(all_, all, all, {});
-    return all;
-  }
-
- private:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
-
-  std::int64_t all_;
-  bool show_;
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  train::ProgressBar bar_;
-};
-
 // A name on the command line.
 std::optional<shift::Border> border_named(const std::string& name) {
   if (name.empty()) return std::nullopt;
@@ -118,17 +94,25 @@ std::string border_note(const shift::Border& border, const Shape& input) {
   return "they move inside their frame, what leaves it is cut off";
 }
 
-void print(const Common& common, const shift::Sweep& sweep, const shift::Blame* blame) {
+void print(const Common& common, const shift::Sweep& sweep, const std::optional<std::string>& why_not, const shift::Blame* blame) {
   if (common.json()) return;
-  say(common, "\n{}\n{}\n{}", shift::wrapped(shift::verdict(sweep), 110), shift::table_by_radius(sweep), shift::table_of_measures(sweep));
+  say(common, "\n{}{}\n{}\n{}", shift::wrapped(shift::verdict(sweep), 110), shift::wrapped(shift::words_on_guarantee(why_not), 110),
+      shift::table_by_radius(sweep), shift::table_of_measures(sweep));
   if (blame == nullptr) return;
   say(common, "\nwhere it comes from\n");
   for (const std::string& text : blame->text) say(common, "{}", shift::wrapped(text, 110, "   "));
 }
 
+void write_certificates(const Options& options, const Input& input, const shift::Sweep& sweep, shift::Border border) {
+  const shift::Certificates both = shift::certify(input.model, input.images.x, sweep, border);
+  shift::write_certificates(options.certificate, sweep, border, both);
+  if (both.why_not) say(options.common, "\n{}", shift::wrapped("Radii by construction are 0: " + *both.why_not + ".", 110));
+}
+
 int run_sweep(const Options& options) {
   const std::optional<shift::Border> wanted = border_named(options.border);
-  for (const std::string& path : {options.picture, options.csv, options.report}) check_writable(path);
+  const std::array<std::string, 4> files = {options.picture, options.csv, options.report, options.certificate};
+  for (const std::string& path : files) check_writable(path);
   const Input input = open(options);
   const shift::Border border = wanted ? *wanted : border_for(input);
   const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
@@ -149,15 +133,17 @@ int run_sweep(const Options& options) {
   std::optional<shift::Blame> blame;
   if (!options.no_explanation)
     blame = shift::blame(input.model, input.images.x, sweep, {.border = border, .input_scale = input.scale, .accuracy = input.accuracy});
-  print(options.common, sweep, blame ? &*blame : nullptr);
+  const std::optional<std::string> why_not = shift::why_not_invariant(input.model);
+  print(options.common, sweep, why_not, blame ? &*blame : nullptr);
 
   if (!options.picture.empty()) io::write_png(options.picture, shift::heat_maps(options.model, shift::maps_of(sweep)).image());
   if (!options.csv.empty()) shift::write_csv(options.csv, sweep);
   if (!options.report.empty())
     shift::write_report(options.report, sweep, blame ? &*blame : nullptr, input.model, input.images.x,
                         {.model = options.model, .data = data_path(options.data), .border = border});
+  if (!options.certificate.empty()) write_certificates(options, input, sweep, border);
   std::string written;
-  for (const std::string& path : {options.picture, options.csv, options.report})
+  for (const std::string& path : files)
     if (!path.empty()) written += (written.empty() ? "" : ", ") + path;
   say(options.common, "\n{}\n",
       written.empty() ? "--report FILE.html writes a page with maps, every measure and digits to slide." : "written: " + written);
@@ -165,6 +151,7 @@ int run_sweep(const Options& options) {
   io::Json result = {{"event", "shift"}};
   result.update(shift::to_json(sweep));
   result["explanation"] = blame ? shift::to_json(*blame) : io::Json(nullptr);
+  result["guarantee"] = {{"holds", !why_not}, {"reason", why_not ? io::Json(*why_not) : io::Json(nullptr)}};
   result["border"] = border.name();
   result["input_scale"] = input.scale;
   result["precision"] = options.precision;
@@ -227,6 +214,9 @@ Action add_shift(CLI::App& app) {
           ->type_name("FILE");
   CLI::Option* picture = add_text(app, "--picture", options->picture, "write maps by shift as a PNG")->type_name("FILE");
   CLI::Option* csv = add_text(app, "--csv", options->csv, "write the numbers by shift")->type_name("FILE");
+  CLI::Option* certificate =
+      add_text(app, "--certificate", options->certificate, "write how far each image can move with the same class, by enumeration and by construction, as CSV")
+          ->type_name("FILE");
   CLI::Option* silent = app.add_flag("--no-explanation", options->no_explanation, "leave out where the errors come from");
   CLI::Option* protocol =
       add_text(
@@ -236,7 +226,7 @@ Action add_shift(CLI::App& app) {
           ->type_name("NAME");
   CLI::Option* seed = add_whole(app, "--seed", options->seed, 0, largest_seed, "of the protocol's draws")->type_name("N")->default_str("0");
   CLI::Option* passes = add_whole(app, "--passes", options->passes, 1, largest, "of the protocol [as published]")->type_name("N");
-  for (CLI::Option* option : {radius, border, batch, report, picture, csv, silent}) protocol->excludes(option);
+  for (CLI::Option* option : {radius, border, batch, report, picture, csv, certificate, silent}) protocol->excludes(option);
   for (CLI::Option* option : {seed, passes}) option->needs(protocol);
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);

@@ -3,56 +3,117 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <span>
 
-#include "io/json.h"
+#include "io/file.h"
 #include "linn/error.h"
-#include "linn/shift.h"
+#include "shift/border.h"
 #include "shift/network.h"
 
 namespace linn::shift {
 namespace {
 
+std::string says(const NetworkLayer& layer, std::string_view what) { return fmt::format("[{} '{}'] {}", layer.class_name, layer.name, what); }
+
+std::optional<std::string> sees_border(const NetworkLayer& layer) {
+  if (layer.window() == Size2(1, 1) || layer.padding() == "circular") return std::nullopt;
+  return says(layer, fmt::format("sees the border of the map (padding \"{}\")", layer.padding()));
+}
+
+std::optional<std::string> window_breaks(const NetworkLayer& layer) {
+  if (layer.strides() != Size2(1, 1))
+    return says(layer, "keeps every so many pixels, always the same ones: a shift that is no multiple of the stride changes what it keeps");
+  return sees_border(layer);
+}
+
+std::optional<std::string> blur_breaks(const NetworkLayer& layer) {
+  if (layer.strides() != Size2(1, 1))
+    return says(layer, "blurs before it keeps every so many pixels: less depends on where the image lies, but something does");
+  if (layer.class_name == "MaxBlurPooling2D")
+    if (auto reason = sees_border(layer)) return reason;
+  if (layer.border() != "circular") return says(layer, fmt::format("sees the border of the map (border \"{}\")", layer.border()));
+  if (layer.output != layer.input)
+    return says(layer, fmt::format("makes a map of {} x {} out of one of {} x {}, which leaves a seam (pads \"zhang\" keep the size)", layer.output[0],
+                                   layer.output[1], layer.input[0], layer.input[1]));
+  return std::nullopt;
+}
+
 // What this layer does to a circular shift of its map: nothing when a shift of the input is one of the output.
 std::optional<std::string> breaks(const NetworkLayer& layer) {
-  const auto strided = [&] { return layer.strides() != Size2(1, 1); };
-  const auto says = [&](std::string_view what) { return fmt::format("[{} '{}'] {}", layer.class_name, layer.name, what); };
   const std::string& kind = layer.class_name;
-  if (kind == "Activation" || kind == "BatchNormalization" || kind == "Dropout" || kind == "Rescaling" || kind == "Dense" || is_polyphase(kind))
-    return std::nullopt;
-  if (kind == "Conv2D" || kind == "MaxPooling2D" || kind == "AveragePooling2D") {
-    if (strided()) return says("keeps every so many pixels, always the same ones: a shift that is no multiple of the stride changes what it keeps");
-    if (layer.window() != Size2(1, 1) && layer.padding() != "circular")
-      return says(fmt::format("sees the border of the map (padding \"{}\")", layer.padding()));
-    return std::nullopt;
-  }
-  if (kind == "BlurPooling2D" || kind == "MaxBlurPooling2D") {
-    if (strided()) return says("blurs before it keeps every so many pixels: less depends on where the image lies, but something does");
-    if (layer.border() != "circular") return says(fmt::format("sees the border of the map (border \"{}\")", layer.border()));
-    return std::nullopt;
-  }
-  return says("depends on places in the map");
+  if (acts_on_pixels(kind) || is_polyphase(kind)) return std::nullopt;
+  if (kind == "Conv2D" || kind == "MaxPooling2D" || kind == "AveragePooling2D") return window_breaks(layer);
+  if (kind == "BlurPooling2D" || kind == "MaxBlurPooling2D") return blur_breaks(layer);
+  return says(layer, "depends on places in the map");
+}
+
+bool is_one_place(const Shape& map) { return map.rank() == 3 && map[0] == 1 && map[1] == 1; }
+
+// Plans without a polyphase layer may take kernels that round otherwise at another place.
+std::optional<std::string> rounds(const std::vector<NetworkLayer>& layers) {
+  if (std::any_of(layers.begin(), layers.end(), [](const NetworkLayer& layer) { return is_polyphase(layer.class_name); })) return std::nullopt;
+  return "no layer depends on where the image lies, but rounding does: only in a network with polyphase sampling does inference leave out the kernels "
+         "that round otherwise at another place, so here the last bits of the output may change";
 }
 
 }  // namespace
 
 std::optional<std::string> why_not_invariant(const Sequential& model) {
-  if (model.input_shape().rank() != 3) return fmt::format("the input is {}; images (height, width, channels) are needed", model.input_shape().to_string());
-  for (const NetworkLayer& layer : layers_of(model)) {
-    if (is_global_pooling(layer.class_name)) return std::nullopt;
-    if (layer.input[0] == 1 && layer.input[1] == 1) return std::nullopt;  // one place is left
+  const Shape input = model.input_shape();
+  if (input.rank() != 3) return fmt::format("the input is {}; images (height, width, channels) are needed", input.to_string());
+  const std::vector<NetworkLayer> layers = layers_of(model);
+  for (const NetworkLayer& layer : layers) {
+    if (is_global_pooling(layer.class_name) || is_one_place(layer.input)) return rounds(layers);
     if (auto reason = breaks(layer)) return reason;
   }
+  if (is_one_place(model.output_shape())) return rounds(layers);
   return "no global pooling: the output is a map that moves with the image";
 }
 
 std::vector<std::int64_t> certified_by_construction(const Sequential& model, const Tensor& images) {
-  std::vector<std::int64_t> room = room_to_move(images);
-  const Shape& shape = images.shape();
+  const Frames from = frames(images);
   const Shape input = model.input_shape();
-  if (input.rank() != 3 || shape[1] != input[0] || shape[2] != input[1])
-    throw ShapeError(fmt::format("[certificate] images of shape {} came; the model takes {}", shape.to_string(), input.to_string()));
-  if (why_not_invariant(model)) std::fill(room.begin(), room.end(), 0);
-  return room;
+  if (Shape{from.height, from.width, from.channels} != input)
+    throw ShapeError(fmt::format("[certificate] images of shape {} came; the model takes {}", images.shape().to_string(), input.to_string()));
+  if (why_not_invariant(model)) return std::vector<std::int64_t>(static_cast<std::size_t>(from.images), 0);
+  return room_to_move(images);
+}
+
+std::vector<std::int64_t> certified_by_enumeration(const Sweep& sweep) {
+  const std::int64_t radius = sweep.radius();
+  std::vector<std::int64_t> certified(static_cast<std::size_t>(sweep.images()), radius);
+  for (std::int64_t image = 0; image < sweep.images(); ++image) {
+    std::int64_t& within = certified[static_cast<std::size_t>(image)];
+    const std::int64_t in_place = sweep.predicted(image, 0, 0);
+    for (std::int64_t dy = -radius; dy <= radius; ++dy)
+      for (std::int64_t dx = -radius; dx <= radius; ++dx)
+        if (sweep.predicted(image, dy, dx) != in_place) within = std::min(within, std::max(std::abs(dy), std::abs(dx)) - 1);
+  }
+  return certified;
+}
+
+Certificates certify(const Sequential& model, const Tensor& images, const Sweep& sweep, Border border) {
+  Certificates both{.by_enumeration = certified_by_enumeration(sweep), .by_construction = {}, .why_not = why_not_invariant(model)};
+  if (!both.why_not && border.kind() == Border::crop)
+    both.why_not = "the images are larger than the model's input: what comes in at its edge is no background";
+  if (both.why_not) {
+    both.by_construction.assign(both.by_enumeration.size(), 0);
+  } else {
+    const Shape input = model.input_shape();
+    both.by_construction = certified_by_construction(model, on_canvas(images, input[0], input[1]));
+  }
+  return both;
+}
+
+void write_certificates(const std::string& path, const Sweep& sweep, Border border, const Certificates& certificates) {
+  std::string text = fmt::format("image,label,class,radius_by_enumeration_{},radius_by_construction\r\n", border.name());
+  for (std::int64_t image = 0; image < sweep.images(); ++image) {
+    const auto at = static_cast<std::size_t>(image);
+    text += fmt::format("{},{},{},{},{}\r\n", image, sweep.labelled() ? fmt::format("{}", sweep.label(image)) : "", sweep.predicted(image, 0, 0),
+                        certificates.by_enumeration[at], certificates.by_construction[at]);
+  }
+  io::write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
 }  // namespace linn::shift

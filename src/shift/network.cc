@@ -23,7 +23,10 @@ bool among(const std::array<std::string_view, n>& names, std::string_view name) 
 Size2 NetworkLayer::window() const { return size_of_field(config, class_name == "Conv2D" ? "kernel_size" : "pool_size"); }
 Size2 NetworkLayer::strides() const { return size_of_field(config, "strides"); }
 Size2 NetworkLayer::dilation() const { return size_of_field(config, "dilation_rate"); }
-std::string NetworkLayer::padding() const { return config.value("padding", "valid"); }
+std::string NetworkLayer::padding() const {
+  const auto found = config.find("padding");
+  return found != config.end() && found->is_string() ? found->get<std::string>() : "valid";
+}
 std::string NetworkLayer::border() const { return config.value("border", ""); }
 
 std::vector<NetworkLayer> layers_of(const Sequential& model) {
@@ -42,7 +45,14 @@ std::vector<NetworkLayer> layers_of(const Sequential& model) {
 
 bool gives_probabilities(const Sequential& model) {
   const std::vector<NetworkLayer> layers = layers_of(model);
-  return !layers.empty() && layers.back().config.value("activation", "") == "softmax";
+  // Behind these the values are still of the kind that they were.
+  const auto passes = [](const std::string& kind) { return kind == "Dropout" || kind == "Flatten" || is_global_pooling(kind); };
+  const auto last = std::find_if_not(layers.rbegin(), layers.rend(), [&](const NetworkLayer& layer) { return passes(layer.class_name); });
+  return last != layers.rend() && among(std::array<std::string_view, 2>{"softmax", "sigmoid"}, last->config.value("activation", ""));
+}
+
+bool acts_on_pixels(std::string_view class_name) {
+  return among(std::array<std::string_view, 5>{"Activation", "BatchNormalization", "Dense", "Dropout", "Rescaling"}, class_name);
 }
 
 bool is_polyphase(std::string_view class_name) {

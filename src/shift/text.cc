@@ -244,6 +244,12 @@ std::vector<std::string> words_of(const Blame& blame, const Sweep& sweep) {
   return all;
 }
 
+std::string words_on_guarantee(const std::optional<std::string>& reason) {
+  if (reason) return fmt::format("Nothing is guaranteed by construction: {}.", *reason);
+  return "Guaranteed by construction, whatever the weights: a circular shift of the input changes no bit of the output, and as long as no ink leaves "
+         "the frame a shift with zeros coming in is a circular one.";
+}
+
 std::string words_of(const ProtocolResult& result, const Protocol& protocol) {
   const char* how = protocol.kind() == Protocol::zhang ? "crops from frames of" : "circular shifts in a frame of";
   std::string text = fmt::format(

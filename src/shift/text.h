@@ -1,6 +1,7 @@
 // What a sweep and a blame say, as text for a terminal. Everything ends with a newline but sentences.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,8 @@ std::string table_of_measures(const Sweep& sweep);
 
 /// The findings of a blame in words, a sentence or two each.
 std::vector<std::string> words_of(const Blame& blame, const Sweep& sweep);
+/// Whether a network is invariant by construction, in a sentence; `reason` is that of `why_not_invariant`.
+std::string words_on_guarantee(const std::optional<std::string>& reason);
 /// What a protocol found and how.
 std::string words_of(const ProtocolResult& result, const Protocol& protocol);
 

@@ -129,6 +129,29 @@ class Command : public testing::Test {
     EXPECT_EQ(result.code, 0) << result.err;
     return path("model");
   }
+  // The same with classes that do not depend on places: a square, a bar, an upright bar and a cross, anywhere.
+  std::string figures(std::int64_t images = 256, std::int64_t size = 12) const {
+    Tensor x({images, size, size}, DType::u8);
+    Tensor y({images}, DType::u8);
+    for (std::int64_t i = 0; i < images; ++i) {
+      const std::int64_t figure = i & 3, top = 1 + i * 7 % (size - 6), left = 1 + i / 4 * 5 % (size - 6);
+      for (std::int64_t row = 0; row < 5; ++row)
+        for (std::int64_t column = 0; column < 5; ++column) {
+          const bool bar = row == 2, upright = column == 2;
+          if (figure == 0 || (figure == 1 && bar) || (figure == 2 && upright) || (figure == 3 && (bar || upright)))
+            x.values<std::uint8_t>()[static_cast<std::size_t>((i * size + top + row) * size + left + column)] = 230;
+        }
+      y.values<std::uint8_t>()[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(figure);
+    }
+    const std::string file = path("figures.npz");
+    save_npz(file, {{"x_train", x}, {"y_train", y}, {"x_test", x}, {"y_test", y}});
+    return file;
+  }
+  // A network saved without training.
+  std::string saved(const Sequential& model, const std::string& name = "model") const {
+    model.save(path(name));
+    return path(name);
+  }
   void write(const std::string& file, const std::string& text) const { std::ofstream(file, std::ios::binary) << text; }
 
   fs::path folder_;
@@ -165,6 +188,7 @@ TEST_F(Command, VersionAndHelp) {
                                                                                          {"evaluate", "-h"},
                                                                                          {"predict", "--help"},
                                                                                          {"shift", "--help"},
+                                                                                         {"fix", "--help"},
                                                                                          {"profile", "--help"},
                                                                                          {"demo", "--help"}}) {
     const Result result = run(arguments);
@@ -201,6 +225,7 @@ TEST_F(Command, UsageErrorsNameWhatIsMeant) {
       {{"predict", "somewhere"}, "--row"},
       {{"summary", "notebook", "surplus"}, "surplus"},
       {{"--log", "json", "summary"}, "linn COMMAND --log"},
+      {{"fix", "somewhere", "--with", "blurr"}, "did you mean \"blur\"?"},
       {{"shift", "somewhere", "--border", "zreo"}, "did you mean \"zero\"?"},
       {{"summary", tests::golden("notebook_config.json"), "--input", "32x32"}, "input shape of its own, (28, 28, 1)"},
       {{"summary", tests::golden("notebook_config.json"), "--classes", "5"}, "--classes 5"},
@@ -634,6 +659,128 @@ TEST_F(Command, ShiftRefusesWhatItCannotMeasure) {
   const Result black = run({"shift", model, "--data", path("black.npz"), "--radius", "1", "--report", path("black.html"), "--picture", path("black.png")});
   EXPECT_EQ(black.code, 0) << black.err;
   EXPECT_THAT(black.out, HasSubstr("none of 3 images changes its class"));
+}
+
+TEST_F(Command, ShiftSaysWhatIsGuaranteed) {
+  const std::string model = trained();
+  const Result text = run({"shift", model, "--data", path("data.npz"), "--radius", "1", "--no-explanation", "--certificate", path("c.csv")});
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, testing::AllOf(HasSubstr("Nothing is guaranteed by construction: [Conv2D 'conv2d'] sees the border"), HasSubstr("Radii by construction are 0"),
+                                       HasSubstr("written: " + path("c.csv"))));
+  const std::string file = tests::text_of(path("c.csv"));
+  EXPECT_THAT(file, testing::StartsWith("image,label,class,radius_by_enumeration_zero,radius_by_construction\r\n0,0,"));
+  EXPECT_EQ(std::count(file.begin(), file.end(), '\n'), 65);
+  const auto events = run({"shift", model, "--data", path("data.npz"), "--radius", "1", "--log", "json"}).events();
+  EXPECT_EQ(events[0]["guarantee"]["holds"], false);
+  EXPECT_THAT(events[0]["guarantee"]["reason"].get<std::string>(), HasSubstr("padding \"valid\""));
+
+  const std::string steady = saved(Sequential({Conv2D(2, {3, 3}, {.padding = "circular", .input_shape = {12, 12, 1}}), AdaptivePolyphaseSampling2D(), GlobalMaxPooling2D(), Dense(4)}), "steady");
+  const Result holds = run({"shift", steady, "--data", path("data.npz"), "--radius", "1", "--certificate", path("c.csv")});
+  EXPECT_THAT(holds.out, testing::AllOf(HasSubstr("Guaranteed by construction"), Not(HasSubstr("Radii by construction are 0"))));
+  EXPECT_THAT(tests::text_of(path("c.csv")), HasSubstr(",1,1\r\n"));
+  EXPECT_EQ(run({"shift", model, "--data", path("data.npz"), "--certificate", path("none/c.csv")}).code, 4);
+}
+
+// ---- fix -----------------------------------------------------------------------------------------------------------
+
+TEST_F(Command, FixMendsTrainsAndMeasures) {
+  const std::string data = figures();
+  ASSERT_EQ(run({"train", "--data", data, "--epochs", "6", "--batch-size", "8", "--out", path("model")}).code, 0);
+  const Result fixed = run({"fix", path("model"), "--data", data, "--epochs", "20", "--radius", "1", "--out", path("steady"), "--picture", path("maps.png"), "--log", "json"});
+  ASSERT_EQ(fixed.code, 0) << fixed.err;
+  const auto events = fixed.events();
+  ASSERT_EQ(events.size(), 3U + 20 + 3);
+  EXPECT_EQ(events[0]["event"], "surgery");
+  EXPECT_EQ(events[0]["changes"][1]["layer"], "max_pooling2d");
+  EXPECT_EQ(events[0]["fresh"].size(), 0U);
+  EXPECT_EQ(events[1]["event"], "before");
+  EXPECT_GT(events[1]["accuracy"].get<double>(), events[1]["worst_case_accuracy"].get<double>());
+  EXPECT_EQ(events[2]["event"], "train");
+  EXPECT_EQ(events[2]["images"], 256);
+  EXPECT_GT(events[2]["expected_seconds"].get<double>(), 0);
+  EXPECT_EQ(events[3]["event"], "epoch");
+  const io::Json& after = events[23];
+  EXPECT_EQ(after["event"], "after");
+  EXPECT_GT(after["accuracy"].get<double>(), 0.9);
+  EXPECT_EQ(after["accuracy"], after["worst_case_accuracy"]) << "no ink leaves the frame";
+  EXPECT_EQ(after["consistency"], 1);
+  EXPECT_EQ(events[24]["event"], "guarantee");
+  EXPECT_EQ(events[24]["holds"], true);
+  EXPECT_EQ(events[25]["event"], "done");
+  EXPECT_EQ(events[25]["saved"], path("steady"));
+  EXPECT_EQ(load_image(path("maps.png")).shape()[2], 3);
+
+  const auto shift = run({"shift", path("steady"), "--data", data, "--radius", "6", "--border", "circular", "--log", "json"}).events();
+  EXPECT_EQ(shift[0]["accuracy"], after["accuracy"]);
+  EXPECT_EQ(shift[0]["max_change"], 0);
+  const Result again = run({"fix", path("steady"), "--data", data});
+  EXPECT_EQ(again.code, 3);
+  EXPECT_THAT(again.err, HasSubstr("nothing to mend"));
+}
+
+TEST_F(Command, FixIsReadable) {
+  const Result text =
+      run({"fix", trained(), "--data", path("data.npz"), "--with", "blur", "--epochs", "1", "--radius", "1", "--canvas", "16", "--limit", "60"});
+  ASSERT_EQ(text.code, 0) << text.err;
+  for (const char* part :
+       {"64 training images and 60 test images", "MaxPooling2D 2x2, stride 2x2, valid  MaxBlurPooling2D 2x2, filter 3, stride 2x2, circular, border circular", "weights kept: conv2d/kernel",
+        "new weights: none", "1 epoch of 64 images, about", "not saved, because no --out DIR was given", "before       after", "15,082", "60 test images; shifts: all 9 within 1 pixels",
+        "border zero before, canvas after", "fewer images are right than before", "Nothing is guaranteed by construction: [MaxBlurPooling2D 'max_pooling2d'] blurs"})
+    EXPECT_THAT(text.out, HasSubstr(part));
+}
+
+TEST_F(Command, FixRefusals) {
+  const std::string data = figures(), model = saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {12, 12, 1}}), Flatten(), Dense(4)}));
+  const auto refuses = [&](const std::vector<std::string>& words, int code, const std::string& message) {
+    std::vector<std::string> all = {"fix"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Result result = run(all);
+    EXPECT_EQ(result.code, code) << message;
+    EXPECT_THAT(result.err, HasSubstr(message));
+  };
+  refuses({model, "--data", data, "--with", "apz"}, 2, "did you mean \"aps\"?");
+  refuses({model, "--data", data, "--canvas", "8x20"}, 3, "a canvas of 8x20 came; the model takes (12, 12, 1)");
+  refuses({model, "--data", data, "--canvas", "12y12"}, 3, "HEIGHTxWIDTH is allowed, such as 44x44");
+  refuses({model, "--data", data, "--radius", "12"}, 3, "radius 12 came; 0 to 11 is allowed");
+  refuses({model, "--data", data, "--out", data}, 4, "figures.npz");
+  refuses({model, "--data", data, "--picture", path("none/x.png")}, 4, "cannot be written");
+  refuses({path("nothing"), "--data", data}, 4, "there is no such model directory");
+  refuses({model, "--data", figures(8, 20)}, 3, "images of 20 x 20 came, the model takes (12, 12, 1)");
+
+  const std::string small = small_data(8, 8, 9);
+  refuses({model, "--data", small}, 3, "label 9");
+  const Archive arrays = load_npz(small);
+  save_npz(path("x.npz"), {{"x_train", arrays["x_train"]}});
+  refuses({model, "--data", path("x.npz")}, 3, "y_train");
+  save_npz(path("test.npz"), {{"x_test", arrays["x_test"]}, {"y_test", arrays["y_test"]}});
+  refuses({model, "--data", path("test.npz")}, 3, "holds test images only");
+
+  const std::string odd_data = figures(8, 27);
+  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {27, 27, 1}}), MaxPooling2D({2, 2}), Flatten(), Dense(4)}), "odd"), "--data", odd_data}, 3, "--canvas 28x28");
+  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.strides = 3, .input_shape = {28, 28, 1}}), Flatten(), Dense(4)}), "three"), "--data", odd_data}, 3, "--canvas 30x30");
+  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {28, 28, 1}})}), "maps"), "--data", odd_data}, 3, "no classifier's output");
+}
+
+TEST_F(Command, FixOnImagesOfOneColour) {
+  Tensor x({8, 12, 12}, DType::u8), y({8}, DType::u8);
+  std::fill(x.values<std::uint8_t>().begin(), x.values<std::uint8_t>().end(), std::uint8_t{7});
+  save_npz(path("grey.npz"), {{"x_train", x}, {"y_train", y}, {"x_test", x}, {"y_test", y}});
+  const std::string model = saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {12, 12, 1}}), Flatten(), Dense(4)}));
+  const Result result = run({"fix", model, "--data", path("grey.npz"), "--epochs", "1", "--radius", "2"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("Guaranteed by construction"));
+}
+
+TEST_F(Command, InterruptedFixSavesWhatWasLearned) {
+  const std::string data = figures(), model = saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {12, 12, 1}}), MaxPooling2D({2, 2}), Flatten(), Dense(4)}));
+  Process process({"fix", model, "--data", data, "--epochs", "100000", "--radius", "1", "--out", path("steady"), "--log", "json"}, folder_);
+  ASSERT_TRUE(process.wait_for_output("\"epoch\""));
+  process.interrupt();
+  const Result result = process.wait();
+  EXPECT_EQ(result.code, 130) << result.err;
+  EXPECT_EQ(result.events().back()["event"], "interrupted");
+  EXPECT_EQ(result.events().back()["saved"], path("steady"));
+  EXPECT_EQ(run({"evaluate", path("steady"), "--data", data}).code, 0);
 }
 
 // ---- profile, accuracy ---------------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@
 #include "linn/data.h"
 #include "linn/error.h"
 #include "linn/layers.h"
-#include "model/zoo.h"
 #include "support/source_tree.h"
 
 namespace linn::shift {
@@ -423,16 +422,6 @@ TEST(Protocols, AreThePublishedOnesUnlessToldOtherwise) {
   EXPECT_THROW(protocol(tiny_model({5, 5, 1}), random_images(2, 5), "aps"), ValueError) << "a shift of 3 comes round to one of 2";
   EXPECT_THROW(protocol(model, images, "zhang", {.passes = -1}), ValueError);
   EXPECT_THROW(Protocol(std::string("zang")), ValueError);
-}
-
-TEST(Zoo, HasTheFourNetworks) {
-  const std::vector<std::pair<std::string, std::int64_t>> want = {
-      {"no-pooling", 2'370'282}, {"notebook", 113'386}, {"average-pooling", 113'386}, {"global-max", 9'898}};
-  for (const auto& [name, parameters] : want) EXPECT_EQ(model::make(name, {28, 28, 1}, 10).count_params(), parameters) << name;
-  EXPECT_EQ(model::zoo().size(), want.size());
-  EXPECT_THROW(model::make("notebok", {28, 28, 1}, 10), ValueError);
-  EXPECT_THROW(model::make("notebook", {28, 28, 1}, 1), ValueError);
-  EXPECT_THROW(model::make("notebook", {5, 5, 1}, 10), ShapeError);
 }
 
 }  // namespace

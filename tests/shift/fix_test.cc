@@ -1,0 +1,420 @@
+// Surgery: the layers that come out, the values that stay, the guarantee to the bit, and what is refused.
+#include "linn/fix.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "linn/certificate.h"
+#include "linn/error.h"
+#include "linn/layers.h"
+#include "model/zoo.h"
+#include "shift/network.h"
+#include "support/shifts.h"
+
+namespace linn::shift {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using Layers = std::vector<std::string>;
+
+std::string text(const Size2& size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
+
+// "Conv2D 3x3/1x1 circular relu": class, window/strides, and whatever else of the configuration is to be seen.
+Layers outline(const Sequential& model) {
+  Layers lines;
+  for (const NetworkLayer& layer : layers_of(model)) {
+    std::string line = layer.class_name;
+    if (layer.config.contains("kernel_size") || layer.config.contains("pool_size")) line += " " + text(layer.window());
+    if (layer.config.contains("strides")) line += "/" + text(layer.strides());
+    for (const char* key : {"padding", "border", "pads", "activation"})
+      if (layer.config.contains(key) && layer.config[key].is_string() && layer.config[key] != "linear") line += " " + layer.config[key].get<std::string>();
+    for (const char* key : {"filter_size", "anneal_steps", "units", "filters"})
+      if (layer.config.contains(key)) line += " " + layer.config[key].dump();
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+Sequential notebook() { return model::make("notebook", {28, 28, 1}, 10, {.seed = 5}); }
+
+std::map<std::string, std::vector<float>> values_of(const Sequential& model) {
+  std::map<std::string, std::vector<float>> values;
+  for (const auto& [name, value] : model.named_weights()) values[name] = {value.values<float>().begin(), value.values<float>().end()};
+  return values;
+}
+
+// Every kept variable holds the old values, in row-major order whatever its shape is now; kept and fresh are all there are.
+void expect_kept(const Sequential& old, const Fixed& fixed) {
+  const auto before = values_of(old), after = values_of(fixed.model);
+  for (const std::string& name : fixed.kept) EXPECT_EQ(after.at(name), before.at(name)) << name;
+  EXPECT_EQ(fixed.kept.size() + fixed.fresh.size(), after.size());
+}
+
+template <class Error>
+std::string refusal(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return "";
+}
+
+// ---- the layers ------------------------------------------------------------------------------------------------------
+
+TEST(Fix, NotebookWithAps) {
+  const Sequential old = notebook();
+  const Fixed fixed = fix(old);
+  EXPECT_THAT(outline(fixed.model),
+              ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "Conv2D 3x3/1x1 circular relu 32",
+                          "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
+  EXPECT_THAT(fixed.fresh, IsEmpty());
+  expect_kept(old, fixed);
+  ASSERT_EQ(fixed.changes.size(), 6U);
+  EXPECT_EQ(fixed.changes[1].layer, "max_pooling2d");
+  EXPECT_EQ(fixed.changes[1].before, "MaxPooling2D 2x2, stride 2x2, valid");
+  EXPECT_EQ(fixed.changes[1].after, "MaxPooling2D 2x2, circular + AdaptivePolyphaseSampling2D, stride 2x2");
+  EXPECT_FALSE(fixed.model.compiled());
+}
+
+TEST(Fix, NotebookWithLps) {
+  const Sequential old = notebook();
+  const Fixed fixed = fix(old, {.with = "lps", .anneal_steps = 77});
+  EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "LearnablePolyphaseSampling2D/2x2 77",
+                                                "Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "LearnablePolyphaseSampling2D/2x2 77",
+                                                "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
+  EXPECT_EQ(fixed.fresh.size(), 6U) << "kernel_1, bias_1 and kernel_2 of two layers";
+  expect_kept(old, fixed);
+}
+
+TEST(Fix, NotebookWithBlur) {
+  const Sequential old = notebook();
+  const Fixed fixed = fix(old, {.with = "blur", .filter_size = 5});
+  EXPECT_THAT(outline(fixed.model),
+              ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 5", "Conv2D 3x3/1x1 circular relu 32",
+                          "MaxBlurPooling2D 2x2/2x2 circular circular zhang 5", "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
+  EXPECT_EQ(fixed.model.output_shapes()[1], Shape({14, 14, 32})) << "the maximum keeps the ring's size";
+  expect_kept(old, fixed);
+}
+
+Sequential strided() {
+  return Sequential({Conv2D(6, {3, 3}, {.strides = 2, .padding = "same", .activation = "relu", .input_shape = {16, 16, 2}}), BatchNormalization(),
+                     Conv2D(4, {1, 1}, {.strides = {2, 1}}), AveragePooling2D({3, 3}, {.strides = 2, .padding = "same"}), MaxPooling2D({2, 2}, {.strides = 1}),
+                     GlobalAveragePooling2D(), Dense(3)},
+                    {.seed = 2});
+}
+
+TEST(Fix, StridedConvolutionsAndAveragesWithEachCure) {
+  const Sequential old = strided();
+  const std::string aps = "AdaptivePolyphaseSampling2D/", lps = "LearnablePolyphaseSampling2D/";
+  EXPECT_THAT(outline(fix(old).model),
+              ElementsAre("Conv2D 3x3/1x1 circular relu 6", aps + "2x2", "BatchNormalization", "Conv2D 1x1/1x1 valid 4", aps + "2x1", "AveragePooling2D 3x3/1x1 circular",
+                          aps + "2x2", "MaxPooling2D 2x2/1x1 circular", "GlobalAveragePooling2D", "Dense 3"));
+  EXPECT_THAT(outline(fix(old, {.with = "lps"}).model),
+              ElementsAre("Conv2D 3x3/1x1 circular relu 6", lps + "2x2 10000", "BatchNormalization", "Conv2D 1x1/1x1 valid 4", lps + "2x1 10000",
+                          "AveragePooling2D 3x3/1x1 circular", lps + "2x2 10000", "MaxPooling2D 2x2/1x1 circular", "GlobalAveragePooling2D", "Dense 3"));
+  EXPECT_THAT(outline(fix(old, {.with = "blur"}).model),
+              ElementsAre("Conv2D 3x3/1x1 circular relu 6", "BlurPooling2D/2x2 circular zhang 3", "BatchNormalization", "Conv2D 1x1/1x1 valid 4",
+                          "BlurPooling2D/2x1 circular zhang 3", "AveragePooling2D 3x3/1x1 circular", "BlurPooling2D/2x2 circular zhang 3", "MaxPooling2D 2x2/1x1 circular",
+                          "GlobalAveragePooling2D", "Dense 3"));
+  for (const char* with : {"aps", "lps", "blur"}) expect_kept(old, fix(old, {.with = std::string(with)}));
+}
+
+TEST(Fix, BordersAloneAreMendedToo) {
+  const Sequential old({ZeroPadding2D(1, {.input_shape = {8, 8, 1}}), Conv2D(4, {3, 3}), Conv2D(4, {3, 3}, {.padding = "full"}), GlobalMaxPooling2D(), Dense(2)});
+  const Fixed fixed = fix(old);
+  EXPECT_THAT(outline(fixed.model),
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_EQ(fixed.model.output_shapes()[1], Shape({8, 8, 4}));
+  EXPECT_EQ(fixed.changes[0].after, "nothing: the map is a ring");
+  expect_kept(old, fixed);
+  EXPECT_THAT(outline(fix(old, {.with = "blur"}).model), ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "GlobalMaxPooling2D", "Dense 2"));
+}
+
+// ---- the head --------------------------------------------------------------------------------------------------------
+
+TEST(Fix, WhatLiesBetweenFlattenAndDenseStays) {
+  const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 3}}), Flatten(), Dropout(0.25), Activation("relu"), Dense(5, {.activation = "tanh"}), Dense(2)});
+  const Fixed fixed = fix(old);
+  EXPECT_THAT(outline(fixed.model), ElementsAre("MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "Dropout", "Activation relu", "Conv2D 4x4/1x1 circular tanh 5",
+                                                "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_THAT(fixed.fresh, IsEmpty());
+  expect_kept(old, fixed);
+}
+
+TEST(Fix, NormalizationBehindFlattenStartsAnew) {
+  const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 3}}), Flatten(), BatchNormalization(), Dense(5)});
+  const Fixed fixed = fix(old);
+  EXPECT_THAT(outline(fixed.model),
+              ElementsAre("MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D", "BatchNormalization", "Dense 5"));
+  EXPECT_THAT(fixed.kept, ElementsAre("dense/bias"));
+  EXPECT_EQ(fixed.fresh.size(), 5U);
+  expect_kept(old, fixed);
+}
+
+TEST(Fix, LargeMapsGetAGlobalPooling) {
+  const Sequential old({Conv2D(4, {3, 3}, {.padding = "same", .input_shape = {12, 12, 1}}), Flatten(), Dense(5, {.activation = "softmax"})});
+  const Fixed fixed = fix(old);
+  EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense softmax 5"));
+  EXPECT_THAT(fixed.fresh, ElementsAre("dense/kernel"));
+  expect_kept(old, fixed);
+}
+
+// A window that would go round the ring more than once is none.
+TEST(Fix, MapsLargerThanTheRingGetAGlobalPooling) {
+  const Sequential old({ZeroPadding2D(1, {.input_shape = {4, 4, 1}}), Flatten(), Dense(3)});
+  EXPECT_THAT(outline(fix(old).model), ElementsAre("AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense 3"));
+}
+
+// Functions of all classes together go behind the best place, those of each class stay before it.
+TEST(Fix, HeadsThatAreTheClassifier) {
+  const auto head = [](const char* activation) {
+    const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 1}}), Flatten(), Dense(3, {.activation = std::string(activation)})});
+    const Fixed fixed = fix(old);
+    expect_kept(old, fixed);
+    Layers all = outline(fixed.model);
+    all.erase(all.begin(), all.begin() + 2);
+    return all;
+  };
+  EXPECT_THAT(head("softmax"), ElementsAre("Conv2D 4x4/1x1 circular 3", "GlobalMaxPooling2D", "Activation softmax"));
+  EXPECT_THAT(head("log_softmax"), ElementsAre("Conv2D 4x4/1x1 circular 3", "GlobalMaxPooling2D", "Activation log_softmax"));
+  EXPECT_THAT(head("sigmoid"), ElementsAre("Conv2D 4x4/1x1 circular sigmoid 3", "GlobalMaxPooling2D"));
+  EXPECT_THAT(head("linear"), ElementsAre("Conv2D 4x4/1x1 circular 3", "GlobalMaxPooling2D"));
+}
+
+TEST(Fix, LossesKnowWhatLeavesTheHead) {
+  const auto head = [](const char* activation, bool mended) {
+    const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 1}}), Flatten(), Dense(3, {.activation = std::string(activation)})});
+    return mended ? gives_probabilities(fix(old).model) : gives_probabilities(old);
+  };
+  for (const bool mended : {false, true}) {
+    EXPECT_TRUE(head("softmax", mended));
+    EXPECT_TRUE(head("sigmoid", mended));
+    EXPECT_FALSE(head("linear", mended));
+    EXPECT_FALSE(head("log_softmax", mended)) << "its softmax is the softmax";
+  }
+}
+
+TEST(Fix, ConvolutionalHeadsKeepTheirTask) {
+  const Sequential old({Conv2D(4, {3, 3}, {.input_shape = {4, 4, 1}}), Conv2D(3, {2, 2}), Flatten(), Activation("softmax")});
+  EXPECT_THAT(outline(fix(old).model),
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 2x2/1x1 circular 3", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Activation softmax"));
+}
+
+// ---- networks that hold cures already --------------------------------------------------------------------------------
+
+Sequential blurred() {
+  return Sequential({Conv2D(4, {3, 3}, {.padding = "same", .input_shape = {16, 16, 1}}), MaxBlurPooling2D({2, 2}, {.filter_size = 4, .border = "zero", .pads = "kornia"}),
+                     BlurPooling2D(3, {.strides = 1}), GlobalMaxPooling2D(), Dense(2)});
+}
+
+TEST(Fix, BlursKeepTheirFilters) {
+  const Sequential old = blurred();
+  EXPECT_THAT(outline(fix(old).model), ElementsAre("Conv2D 3x3/1x1 circular 4", "MaxBlurPooling2D 2x2/1x1 circular circular zhang 4", "AdaptivePolyphaseSampling2D/2x2",
+                                                   "BlurPooling2D/1x1 circular zhang 3", "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_THAT(outline(fix(old, {.with = "blur", .filter_size = 7}).model),
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 4", "BlurPooling2D/1x1 circular zhang 3", "GlobalMaxPooling2D", "Dense 2"));
+}
+
+TEST(Fix, PolyphaseLayersStayAndTheirStridesCount) {
+  const auto with_size = [](std::int64_t size) {
+    return Sequential({AdaptivePolyphaseSampling2D({.order = "l1", .input_shape = {size, size, 1}}), MaxPooling2D({2, 2}), GlobalMaxPooling2D(), Dense(2)});
+  };
+  EXPECT_THAT(outline(fix(with_size(8)).model),
+              ElementsAre("AdaptivePolyphaseSampling2D/2x2", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_THAT(refusal<ShapeError>([&] { fix(with_size(30)); }), HasSubstr("a canvas of 32x32"));
+}
+
+TEST(Fix, TwiceFindsNothingMore) {
+  for (const char* with : {"aps", "lps"}) {
+    const Fixed once = fix(notebook(), {.with = std::string(with)});
+    EXPECT_THAT(refusal<ValueError>([&] { fix(once.model); }), HasSubstr("nothing in this model depends on where the image lies"));
+  }
+  const Fixed blurred = fix(notebook(), {.with = "blur"});
+  EXPECT_THAT(refusal<ValueError>([&] { fix(blurred.model, {.with = "blur"}); }), AllOf(HasSubstr("nothing left to mend with blur"), HasSubstr("[MaxBlurPooling2D 'max_pooling2d']")));
+  const Fixed both = fix(blurred.model);
+  EXPECT_EQ(why_not_invariant(both.model), std::nullopt);
+  expect_kept(blurred.model, both);
+}
+
+TEST(Fix, NamesThatAreTaken) {
+  const Sequential old({MaxPooling2D({2, 2}, {.name = "pool", .input_shape = {8, 8, 1}}), Activation("relu", {.name = "pool_sampling"}), GlobalMaxPooling2D(), Dense(2)});
+  EXPECT_EQ(fix(old).model.layer_names(), (Layers{"pool", "pool_sampling_1", "pool_sampling", "global_max_pooling2d", "dense"}));
+}
+
+TEST(Fix, NotesAndSeed) {
+  Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 1}}), GlobalMaxPooling2D(), Dense(2)});
+  old.metadata()["input_scale"] = "0.5";
+  const Fixed one = fix(old, {.with = "lps", .seed = 1}), same = fix(old, {.with = "lps", .seed = 1}), other = fix(old, {.with = "lps", .seed = 2});
+  EXPECT_EQ(one.model.metadata().at("input_scale"), "0.5");
+  EXPECT_EQ(values_of(one.model), values_of(same.model));
+  EXPECT_NE(values_of(one.model), values_of(other.model));
+}
+
+TEST(Fix, CanvasIsTheNewInput) {
+  const Fixed fixed = fix(notebook(), {.canvas = {44, 36}});
+  EXPECT_EQ(fixed.model.input_shape(), Shape({44, 36, 1}));
+  EXPECT_THAT(fixed.fresh, IsEmpty());
+}
+
+// ---- what the convolution in the Dense's place computes --------------------------------------------------------------
+
+// One Dense's sums for the window of `size` whose upper left corner is at (top, left) of a ring, in double.
+std::vector<double> dense_at(const Tensor& map, std::int64_t top, std::int64_t left, const Shape& window, const Tensor& kernel, const Tensor& bias) {
+  const std::int64_t height = map.shape()[1], width = map.shape()[2], channels = map.shape()[3], units = kernel.shape()[-1];
+  std::vector<double> sums(static_cast<std::size_t>(units));
+  for (std::int64_t u = 0; u < units; ++u) {
+    double sum = bias.values<float>()[static_cast<std::size_t>(u)];
+    for (std::int64_t i = 0; i < window[0]; ++i)
+      for (std::int64_t j = 0; j < window[1]; ++j)
+        for (std::int64_t c = 0; c < channels; ++c) {
+          const auto at = static_cast<std::size_t>((((top + i) % height + height) % height * width + ((left + j) % width + width) % width) * channels + c);
+          const auto weight = static_cast<std::size_t>(((i * window[1] + j) * channels + c) * units + u);
+          sum += static_cast<double>(map.values<float>()[at]) * static_cast<double>(kernel.values<float>()[weight]);
+        }
+    sums[static_cast<std::size_t>(u)] = sum;
+  }
+  return sums;
+}
+
+TEST(Fix, TheConvolutionIsTheDenseAtEveryPlace) {
+  Sequential old({Flatten({.input_shape = {3, 4, 2}}), Dense(5)}, {.seed = 4});
+  tests::randomize(old, 3);
+  const auto weights = old.get_weights();
+  const Fixed fixed = fix(old, {.canvas = {6, 5}});
+  const Tensor image = tests::random_images(1, {6, 5, 2}, 8);
+  const Tensor map = fixed.model.layer_outputs(image)[0].second;
+  ASSERT_EQ(map.shape(), Shape({1, 6, 5, 5}));
+  std::vector<double> best(5, -1e9);
+  for (std::int64_t y = 0; y < 6; ++y)
+    for (std::int64_t x = 0; x < 5; ++x) {
+      // A circular window of n cells begins (n - 1) / 2 before its place.
+      const std::vector<double> want = dense_at(image, y - 1, x - 1, {3, 4}, weights[0], weights[1]);
+      for (std::size_t u = 0; u < 5; ++u) {
+        EXPECT_NEAR(map.values<float>()[static_cast<std::size_t>(y * 5 + x) * 5 + u], want[u], 1e-5);
+        best[u] = std::max(best[u], want[u]);
+      }
+    }
+  const Tensor output = fixed.model.predict(image);
+  for (std::size_t u = 0; u < 5; ++u) EXPECT_NEAR(output.values<float>()[u], best[u], 1e-5);
+}
+
+// The old network at its old place: a valid convolution's cell i is a circular one's cell i + 1, so the 6 x 6 window of the head that began
+// at cell 0 begins at 1, which is place 3; no window wraps there.
+TEST(Fix, TheOldNetworkIsOneOfThePlaces) {
+  Sequential old({Conv2D(3, {3, 3}, {.activation = "relu", .input_shape = {8, 8, 1}}), Flatten(), Dense(4)}, {.seed = 6});
+  tests::randomize(old, 5);
+  const Fixed fixed = fix(old);
+  const Tensor image = tests::random_images(1, {8, 8, 1}, 2);
+  const Tensor want = old.predict(image);
+  const auto outputs = fixed.model.layer_outputs(image);
+  const Tensor& map = outputs[1].second;
+  ASSERT_EQ(map.shape(), Shape({1, 8, 8, 4}));
+  for (std::size_t u = 0; u < 4; ++u) EXPECT_NEAR(map.values<float>()[(3 * 8 + 3) * 4 + u], want.values<float>()[u], 1e-5);
+}
+
+// ---- the guarantee ---------------------------------------------------------------------------------------------------
+
+std::vector<Sequential> networks() {
+  std::vector<Sequential> all;
+  all.push_back(strided());
+  all.push_back(blurred());
+  all.push_back(model::make("notebook", {16, 16, 1}, 10));
+  all.push_back(model::make("average-pooling", {16, 16, 1}, 10));
+  all.push_back(model::make("no-pooling", {16, 16, 1}, 10));
+  all.push_back(model::make("global-max", {16, 16, 1}, 10));
+  all.push_back(Sequential({Rescaling(0.5, {.offset = 0.25, .input_shape = {16, 16, 3}}), Conv2D(5, {5, 4}, {.strides = 4, .padding = "same"}), Dense(6, {.activation = "softmax"}),
+                            Dropout(0.5), Flatten(), Dense(7, {.activation = "sigmoid"})}));
+  all.push_back(Sequential({Conv2D(8, {3, 3}, {.dilation_rate = 2, .groups = 2, .input_shape = {16, 16, 4}}), BatchNormalization(), Activation("gelu"), MaxPooling2D({3, 2}),
+                            GlobalAveragePooling2D({.keepdims = true}), Flatten(), Dense(3)}));
+  all.push_back(fix(model::make("notebook", {16, 16, 1}, 10), {.with = "blur"}).model);
+  return all;
+}
+
+TEST(Fix, HoldsToTheBitForEveryShift) {
+  for (Sequential& old : networks()) {
+    tests::randomize(old, 7);
+    for (const char* with : {"aps", "lps"}) {
+      const std::string name = outline(old)[0] + " of " + std::to_string(outline(old).size()) + " layers with " + with;
+      Size2 canvas = {};
+      if (outline(old).at(std::min<std::size_t>(3, outline(old).size() - 1)) == "MaxPooling2D 3x2/3x2 valid") canvas = {18, 16};
+      Fixed fixed = fix(old, {.with = std::string(with), .canvas = canvas});
+      tests::randomize(fixed.model, 9);
+      EXPECT_EQ(why_not_invariant(fixed.model), std::nullopt) << name;
+      for (const int count : {1, 2}) {
+        set_threads(count);
+        EXPECT_EQ(tests::shifts_that_change(fixed.model, tests::random_images(1, fixed.model.input_shape(), 1)), 0) << name << ", threads " << count;
+      }
+    }
+  }
+}
+
+TEST(Fix, BlurPromisesNothing) {
+  Fixed fixed = fix(model::make("notebook", {16, 16, 1}, 10), {.with = "blur"});
+  tests::randomize(fixed.model, 9);
+  EXPECT_NE(why_not_invariant(fixed.model), std::nullopt);
+  EXPECT_GT(tests::shifts_that_change(fixed.model, tests::random_images(1, {16, 16, 1}, 1)), 0);
+}
+
+// ---- what is refused -------------------------------------------------------------------------------------------------
+
+TEST(Fix, OddSizesAreToldTheirCanvas) {
+  const Sequential odd = model::make("notebook", {27, 30, 1}, 10);
+  for (const char* with : {"aps", "lps"})
+    EXPECT_THAT(refusal<ShapeError>([&] { fix(odd, {.with = std::string(with)}); }), AllOf(HasSubstr("inputs of 27x30"), HasSubstr("4x4"), HasSubstr("--canvas 28x32")));
+  EXPECT_EQ(fix(odd, {.canvas = {28, 32}}).model.input_shape(), Shape({28, 32, 1}));
+  EXPECT_EQ(fix(odd, {.with = "blur"}).model.input_shape(), Shape({27, 30, 1})) << "nothing is guaranteed there anyway";
+  const Sequential three({Conv2D(4, {3, 3}, {.strides = 3, .input_shape = {28, 28, 1}}), GlobalMaxPooling2D(), Dense(2)});
+  EXPECT_THAT(refusal<ShapeError>([&] { fix(three); }), HasSubstr("--canvas 30x30"));
+}
+
+TEST(Fix, RefusesWhatItCannotMend) {
+  EXPECT_THAT(refusal<ShapeError>([] { fix(notebook(), {.canvas = {27, 44}}); }), HasSubstr("a canvas of 27x44 came; the model takes (28, 28, 1)"));
+  EXPECT_THAT(refusal<ValueError>([] { fix(notebook(), {.filter_size = 8}); }), HasSubstr("filter_size 8"));
+  EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Conv2D(4, {3, 3}, {.input_shape = {8, 8, 1}})})); }), HasSubstr("no classifier"));
+  EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Flatten({.input_shape = {8, 8, 1}}), Dense(1)})); }), HasSubstr("no classifier"));
+  EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Dense(3, {.input_shape = {8}})})); }), HasSubstr("images (height, width, channels)"));
+  EXPECT_THAT(refusal<ValueError>([] { fix(Sequential({Conv2D(2, {3, 3}, {.input_shape = {6, 6, 1}}), Flatten()})); }),
+              AllOf(HasSubstr("32 values"), HasSubstr("2 would be left")));
+  EXPECT_THROW(fix(Sequential({Conv2D(4, {3, 3}), Flatten(), Dense(2)})), StateError);
+}
+
+TEST(Cure, NamesAreAClosedSet) {
+  EXPECT_EQ(Cure(std::string("lps")).kind(), Cure::lps);
+  EXPECT_EQ(Cure("blur").name(), "blur");
+  EXPECT_THAT(refusal<ValueError>([] { Cure(std::string("apss")); }), HasSubstr("did you mean \"aps\"?"));
+}
+
+// ---- before and after ------------------------------------------------------------------------------------------------
+
+TEST(Portrait, TableLinesUp) {
+  const Sequential old({Conv2D(2, {3, 3}, {.input_shape = {8, 8, 1}}), MaxPooling2D({2, 2}), Flatten(), Dense(3)});
+  const Tensor images = tests::random_images(5, {8, 8, 1}, 3);
+  const Tensor labels = Tensor::from(std::vector<std::int64_t>{0, 1, 2, 0, 1}, {5});
+  const Portrait before = portrait(old, images, labels, {.radius = 1}), after = portrait(fix(old).model, images, labels, {.radius = 1});
+  EXPECT_EQ(before.parameters, old.count_params());
+  EXPECT_EQ(before.sweep.radius(), 1);
+  EXPECT_GT(before.flops, 2 * 9 * 2 * 36) << "a multiplication and an addition for each weight and place";
+  EXPECT_GT(after.flops, before.flops);
+  EXPECT_GT(before.seconds_an_image, 0);
+  const std::string table = table_of(before, after);
+  std::vector<std::size_t> widths;
+  for (std::size_t at = 0; at < table.size(); at = table.find('\n', at) + 1) widths.push_back(table.find('\n', at) - at);
+  EXPECT_EQ(widths, std::vector<std::size_t>(8, widths[0])) << table;
+  EXPECT_THAT(table, AllOf(HasSubstr("right at every shift within 1"), HasSubstr("before       after")));
+}
+
+}  // namespace
+}  // namespace linn::shift
