@@ -187,8 +187,23 @@ class Fix {
     const double seconds = about(training_.train_where, [&] { return expected_seconds(model, fit, x, training_.y_train); });
     say(common_, "\nWhat it computes is new, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n", options_.epochs, options_.epochs == 1 ? "" : "s",
         thousands(images), std::ceil(seconds), options_.out.empty() ? "" : " and saves it");
-    emit(common_, {{"event", "train"}, {"images", images}, {"epochs", fit.epochs}, {"batch_size", fit.batch_size}, {"recipe", recipe.name}, {"expected_seconds", number(seconds)},
-                   {"input_scale", scale_}, {"precision", options_.precision}, {"seed", options_.seed}, {"threads", threads()}});
+    const Shape input = model.input_shape();
+    emit(common_, {{"event", "train"},
+                   {"model", options_.model},
+                   {"data", data_path(options_.data)},
+                   {"images", images},
+                   {"image_shape", {input[0], input[1], input[2]}},
+                   {"parameters", model.count_params()},
+                   {"input_scale", scale_},
+                   {"recipe", recipe.name},
+                   {"epochs", fit.epochs},
+                   {"batch_size", fit.batch_size},
+                   {"learning_rate", nullptr},
+                   {"precision", options_.precision},
+                   {"seed", options_.seed},
+                   {"accuracy_policy", "fast"},
+                   {"threads", threads()},
+                   {"expected_seconds", number(seconds)}});
     std::fflush(stdout);
     remember_interrupt();
     about(training_.train_where, [&] { return model.fit(x, training_.y_train, fit); });
