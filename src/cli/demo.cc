@@ -1,4 +1,4 @@
-// linn demo: four networks trained alike, what pooling saves and keeps, and what happens when the digits move.
+// linn demo: five networks trained alike, what pooling saves and keeps, and what happens when the digits move.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -26,6 +26,7 @@ constexpr std::int64_t classes = 10;
 constexpr std::int64_t radius = 4;
 constexpr std::int64_t canvas_size = 44;
 constexpr std::int64_t canvas_radius = 8;
+constexpr std::int64_t invariant_images = 200;  // moved over the canvas, a subset that says so; --full takes five times as many
 constexpr double scale = 1.0 / 255;
 
 struct Options {
@@ -94,9 +95,11 @@ std::vector<Pooling> poolings(const Sequential& model) {
   const auto layers = model.layers();
   const auto names = model.layer_names();
   const auto shapes = model.output_shapes();
-  for (std::size_t i = 1; i < layers.size(); ++i)
-    if (layers[i].class_name().find("Pooling") != std::string_view::npos)
-      found.push_back({names[i], names[i - 1], shapes[i - 1], shapes[i]});
+  for (std::size_t i = 1; i < layers.size(); ++i) {
+    const std::string_view kind = layers[i].class_name();
+    const bool shrinks = kind.find("Pooling") != std::string_view::npos || kind.find("Sampling") != std::string_view::npos;
+    if (shrinks && shapes[i].elements() < shapes[i - 1].elements()) found.push_back({names[i], names[i - 1], shapes[i - 1], shapes[i]});
+  }
   return found;
 }
 
@@ -121,19 +124,21 @@ class Demo {
     prepare();
     announce();
     remember_interrupt();
-    for (const model::ZooEntry& entry : model::zoo()) {
+    for (const model::ZooEntry& entry : networks()) {
       Row row = train(entry.name, std::string(entry.title), options_.full || entry.name == "notebook" ? 3 : 1, data_.x_train, data_.x_test);
       if (interrupted()) return stopped(std::string(entry.name));
-      move(row, models_.back(), data_.x_test, data_.y_test, radius, "zero");
+      move(row, models_.back(), data_.x_test, data_.y_test, radius, "zero", moved_images());
       if (interrupted()) return stopped("");
       rows_.push_back(std::move(row));
     }
+    if (has_invariant()) move_invariant();
+    if (interrupted()) return stopped("");
     if (options_.full) {
       const Tensor x_train = shift::on_canvas(data_.x_train, canvas_size, canvas_size);
       const Tensor x_test = shift::on_canvas(data_.x_test, canvas_size, canvas_size);
       Row row = train("notebook", fmt::format("notebook on {0}x{0}", canvas_size), 3, x_train, x_test, "notebook-canvas");
       if (interrupted()) return stopped("notebook-canvas");
-      move(row, models_.back(), x_test, data_.y_test, canvas_radius, "zero");
+      move(row, models_.back(), x_test, data_.y_test, canvas_radius, "zero", moved_images());
       if (interrupted()) return stopped("");
       canvas_ = std::move(row);
     }
@@ -152,6 +157,17 @@ class Demo {
   std::int64_t moved_images() const {
     return options_.full ? data_.x_test.shape()[0] : std::min<std::int64_t>(1000, data_.x_test.shape()[0]);
   }
+  std::int64_t invariant_moved() const { return std::min((options_.full ? 5 : 1) * invariant_images, data_.x_test.shape()[0]); }
+
+  // Those that take images of this size.
+  bool has_invariant() const { return image_[0] % 4 == 0 && image_[1] % 4 == 0; }
+  std::vector<model::ZooEntry> networks() const {
+    std::vector<model::ZooEntry> entries;
+    for (const model::ZooEntry& entry : model::zoo())
+      if (entry.name != "invariant" || has_invariant()) entries.push_back(entry);
+    return entries;
+  }
+
   bool show_bar() const { return !options_.common.json() && core::is_terminal(stdout); }
 
   void prepare() {
@@ -192,8 +208,9 @@ class Demo {
       seconds += each * static_cast<double>(moved_images() * shifts + data_.x_test.shape()[0]);
     };
     constexpr std::int64_t shifts = (2 * radius + 1) * (2 * radius + 1);
-    for (const model::ZooEntry& entry : model::zoo())
+    for (const model::ZooEntry& entry : networks())
       add(entry.name, image_, options_.full || entry.name == "notebook" ? 3 : 1, data_.x_train, data_.y_train, shifts);
+    if (has_invariant()) seconds += canvas_seconds();
     if (options_.full) {
       const std::int64_t some = std::min<std::int64_t>(2048, data_.x_train.shape()[0]);
       add("notebook", {canvas_size, canvas_size, image_[2]}, 3, shift::on_canvas(data_.x_train.rows(0, some), canvas_size, canvas_size),
@@ -207,6 +224,34 @@ class Demo {
     emit(options_.common,
          {{"event", "demo"}, {"expected_seconds", seconds}, {"full", options_.full}, {"threads", threads()}, {"seed", options_.seed}, {"precision", options_.precision}});
     std::fflush(stdout);
+  }
+
+  // How long the invariant network's canvas will take, from one batch.
+  double canvas_seconds() const {
+    const Sequential model = model::make("invariant", {canvas_size, canvas_size, image_[2]}, classes, {.seed = options_.seed, .dtype_policy = policy_});
+    const std::int64_t some = std::min<std::int64_t>(256, data_.x_test.shape()[0]);
+    const Tensor x = shift::on_canvas(data_.x_test.rows(0, some), canvas_size, canvas_size);
+    model.predict(x, {.batch_size = 256, .input_scale = scale});
+    const auto begin = Clock::now();
+    model.predict(x, {.batch_size = 256, .input_scale = scale});
+    const std::int64_t shifts = (2 * canvas_radius + 1) * (2 * canvas_radius + 1);
+    return seconds_since(begin) / static_cast<double>(some) * static_cast<double>(invariant_moved() * shifts + data_.x_test.shape()[0]);
+  }
+
+  // The invariant network with the weights that it has, on a canvas where nothing is cut.
+  void move_invariant() {
+    const auto at = std::find_if(rows_.begin(), rows_.end(), [](const Row& row) { return row.name == "invariant"; }) - rows_.begin();
+    Sequential wide = models_[static_cast<std::size_t>(at)].with_input_shape({canvas_size, canvas_size, image_[2]});
+    Row row = rows_[static_cast<std::size_t>(at)];
+    row.name = "invariant-canvas";
+    row.title = fmt::format("invariant on {0}x{0}", canvas_size);
+    row.poolings = poolings(wide);
+    row.accuracy = wide.evaluate(shift::on_canvas(data_.x_test, canvas_size, canvas_size), data_.y_test,
+                                 {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale})
+                       .at("accuracy");
+    say(options_.common, "the same weights on a canvas of {0} x {0}: test accuracy {1} %\n", canvas_size, percent(row.accuracy, 2));
+    move(row, wide, data_.x_test, data_.y_test, canvas_radius, "canvas", invariant_moved());
+    invariant_canvas_ = std::move(row);
   }
 
   Row train(std::string_view name, std::string title, std::int64_t epochs, const Tensor& x_train, const Tensor& x_test,
@@ -245,9 +290,8 @@ class Demo {
     return row;
   }
 
-  void move(Row& row, const Sequential& model, const Tensor& images, const Tensor& labels, std::int64_t r, const std::string& border) {
+  void move(Row& row, const Sequential& model, const Tensor& images, const Tensor& labels, std::int64_t r, const std::string& border, std::int64_t count) {
     const std::int64_t side = 2 * r + 1;
-    const std::int64_t count = moved_images();
     if (!show_bar()) say(options_.common, "moving {} test digits to {} places each\n", thousands(count), side * side);
     std::fflush(stdout);
     train::ProgressBar bar(stdout, train::style_of(stdout), side * side, "shift");
@@ -303,6 +347,7 @@ class Demo {
     ink_row[0] = "digits that lose no ink";
     for (std::int64_t r = 1; r <= radius; ++r) ink_row.push_back(percent(rows_.front().sweep->uncut_share(r)));
     table.push_back(ink_row);
+    if (invariant_canvas_) table.push_back(cells(*invariant_canvas_));
     if (canvas_) table.push_back(cells(*canvas_));
     std::vector<std::size_t> widths(table.front().size(), 0);
     for (const auto& line : table)
@@ -333,6 +378,9 @@ class Demo {
         thousands(count), thousands(data_.x_test.shape()[0]), image_[0], image_[1]);
     write_to(stdout,
              "what leaves it is cut off; the line below the networks says how many of these digits lose no ink at any such shift.\n");
+    if (invariant_canvas_)
+      write_to(stdout, "On the canvas of {0} x {0} nothing is cut; {1} of the digits were moved there by the invariant network's weights.\n", canvas_size,
+               thousands(invariant_moved()));
     write_to(stdout, "seed {}, batch size {}, Adam, {}.", options_.seed, batch_size, plural(threads(), "thread"));
     if (!options_.full) write_to(stdout, " The rows differ in epochs, see there; --full trains all alike.");
     write_to(stdout, "\n");
@@ -406,6 +454,17 @@ class Demo {
                            of_uncut - notebook.sweep->worst_case_accuracy(radius) > 0.1 ? "a part" : "little", percent(of_uncut));
     all.push_back(stops);
 
+    if (invariant_canvas_) {
+      const shift::Sweep& sweep = *invariant_canvas_->sweep;
+      const double in_place = sweep.accuracy(0, 0), worst = sweep.worst_case_accuracy(canvas_radius);
+      all.push_back(fmt::format(
+          "What ends it: the network \"invariant\" sees its maps as rings, lets the image choose which pixels a pooling keeps, and asks for the best place of all. On a canvas "
+          "of {0} x {0} it is right for {1} % of {2} digits where they are, and for {3} % at every one of {4} shifts{5}. It was trained on digits in the middle alone, {6}; its "
+          "recipe goes six times over them (linn train --model invariant --recipe invariant).",
+          canvas_size, percent(in_place, 2), thousands(sweep.images()), percent(worst, 2), (2 * canvas_radius + 1) * (2 * canvas_radius + 1),
+          worst == in_place ? ": the same ones, by construction, to the last bit" : "", plural(invariant_canvas_->epochs, "epoch")));
+    }
+
     if (canvas_) {
       std::string canvas = fmt::format(
           "On a canvas of {0} x {0}, where nothing is ever cut, the notebook's network is right for {1} % in place, and at every shift "
@@ -475,6 +534,10 @@ class Demo {
     io::Json networks = io::Json::array();
     for (const Row& row : rows_) networks.push_back(json_of(row));
     table["networks"] = networks;
+    if (invariant_canvas_) {
+      table["invariant_canvas"] = json_of(*invariant_canvas_);
+      table["invariant_canvas"]["moved_images"] = invariant_moved();
+    }
     if (canvas_) table["canvas"] = json_of(*canvas_);
     table["words"] = words();
     const std::string text = io::dump_json(table, 2) + "\n";
@@ -526,13 +589,14 @@ class Demo {
   std::vector<Row> rows_;
   std::vector<Sequential> models_;
   std::optional<Row> canvas_;
+  std::optional<Row> invariant_canvas_;
 };
 
 }  // namespace
 
 Action add_demo(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.description("Train four networks with and without pooling, move the digits, show what pooling does: a table and pictures.");
+  app.description("Train five networks with and without pooling, move the digits, show what pooling does and what ends its trouble: a table and pictures.");
   app.add_flag("--full", options->full,
                "every network for 3 epochs, all test digits moved, one more line on a 44 x 44 canvas; says how long it takes");
   add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");

@@ -34,7 +34,9 @@ class FixedPoint {
     return exponent;
   }
 
-  std::int64_t units(double term) const { return std::bit_cast<std::int64_t>(term * scale_ + rounding) - std::bit_cast<std::int64_t>(rounding); }
+  std::int64_t units(double term) const {
+    return std::bit_cast<std::int64_t>(term * scale_ + rounding) - std::bit_cast<std::int64_t>(rounding);
+  }
   double value(std::int64_t units) const { return std::ldexp(static_cast<double>(units), -shift_); }
   /// Units in 1, a power of two.
   double scale() const { return scale_; }

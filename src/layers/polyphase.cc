@@ -27,7 +27,8 @@ kernels::Phases phases_of(const Size2& strides, const Shape& input, const std::s
   if (rows > 0 || columns > 0)
     throw ShapeError(
         fmt::format("{} strides {} do not divide input ({}, {}): phases of unequal size are no shifts of each other, so nothing would be "
-                    "guaranteed; put ZeroPadding2D({{{{0, {}}}, {{0, {}}}}}) on the network's input so that every map is a multiple, or before this layer, "
+                    "guaranteed; put ZeroPadding2D({{{{0, {}}}, {{0, {}}}}}) on the network's input so that every map is a multiple, or "
+                    "before this layer, "
                     "where the guarantee starts anew",
                     where, to_string(strides), input[0], input[1], rows, columns));
   return {.height = input[0], .width = input[1], .channels = input[2], .stride_height = strides.height, .stride_width = strides.width};
@@ -71,8 +72,8 @@ class LearnableDescription final : public Described<LearnablePolyphaseSampling2D
     if (o.anneal_steps < 1) throw ValueError(fmt::format("{} anneal_steps is {}; it must be 1 or more", where(), o.anneal_steps));
     for (const double temperature : {o.temperature, o.final_temperature})
       if (!(temperature > 0) || !std::isfinite(temperature))
-        throw ValueError(fmt::format("{} temperature and final_temperature are {} and {}; both must be above 0 and finite", where(), o.temperature,
-                                     o.final_temperature));
+        throw ValueError(fmt::format("{} temperature and final_temperature are {} and {}; both must be above 0 and finite", where(),
+                                     o.temperature, o.final_temperature));
   }
 
   std::string_view class_name() const override { return "LearnablePolyphaseSampling2D"; }

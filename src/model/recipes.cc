@@ -25,9 +25,9 @@ constexpr std::array all = {
            .beta_2 = 0.99,
            .label_smoothing = 0.1},
     Recipe{.name = "invariant",
-           .about = "what the network \"invariant\" is trained with: Adam in one cycle, eight times over the images, labels smoothed",
+           .about = "what the network \"invariant\" is trained with: Adam in one cycle, six times over the images, labels smoothed",
            .batch_size = 128,
-           .passes = 8,
+           .passes = 6,
            .max_learning_rate = 0.01,
            .warmup = 0.3,
            .beta_1 = 0.9,
@@ -56,12 +56,16 @@ CompileOptions compile_options(const Recipe& recipe) {
 }
 
 FitOptions fit_options(const Recipe& recipe, std::int64_t images) {
-  const double epochs = std::ceil(recipe.passes);
-  const auto steps = static_cast<std::int64_t>(static_cast<double>(images) * recipe.passes / epochs) / recipe.batch_size;
+  const bool whole = recipe.passes == std::floor(recipe.passes);
+  if (recipe.passes > 1 && !whole)
+    throw ValueError(fmt::format("the recipe \"{}\" goes {} times over the training images; above one, whole numbers are allowed", recipe.name, recipe.passes));
+  FitOptions options{.batch_size = recipe.batch_size, .epochs = std::max<std::int64_t>(1, static_cast<std::int64_t>(recipe.passes))};
+  const auto steps = static_cast<std::int64_t>(static_cast<double>(images) * std::min(recipe.passes, 1.0)) / recipe.batch_size;
   if (steps < 1)
     throw ValueError(fmt::format("the recipe \"{}\" takes {} of the training images in batches of {}; {} images are too few for one", recipe.name, recipe.passes,
                                  recipe.batch_size, images));
-  return {.batch_size = recipe.batch_size, .epochs = static_cast<std::int64_t>(epochs), .steps_per_epoch = steps};
+  if (!whole) options.steps_per_epoch = steps;  // else an epoch ends with the data, the last batch smaller
+  return options;
 }
 
 }  // namespace linn::model

@@ -13,7 +13,7 @@ struct Recipe {
   std::string_view name;
   std::string_view about;       // a sentence for help texts
   std::int64_t batch_size = 0;
-  double passes = 0;            // over the training images; a part of one leaves the rest unseen
+  double passes = 0;            // over the training images: a whole number, or a part of one, which leaves the rest unseen
   double max_learning_rate = 0;  // of the one-cycle schedule
   double warmup = 0;             // share of the steps in which the rate rises
   double beta_1 = 0, beta_2 = 0;  // of Adam

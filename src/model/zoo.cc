@@ -41,7 +41,8 @@ void add_invariant(Sequential& model, const Shape& image, std::int64_t classes) 
       model.add(MaxPooling2D({2, 2}, {.strides = 1, .padding = "circular"}));
       model.add(AdaptivePolyphaseSampling2D());
     }
-    model.add(BatchNormalization());
+    // Statistics of the last tens of steps: a maximum over the map moves far while weights do, and those of hundreds would lag behind.
+    model.add(BatchNormalization({.momentum = 0.9}));
     model.add(Activation("relu"));
   }
   model.add(Dense(classes, {.activation = "softmax"}));

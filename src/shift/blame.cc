@@ -149,7 +149,13 @@ struct Mean {
 class MapComparison {
  public:
   MapComparison(const Sequential& model, const Scene& scene, const BlameOptions& options, Blame& blame)
-      : model_(model), scene_(scene), options_(options), blame_(blame), maps_(geometry_of(model)), means_(maps_.size()) {
+      : model_(model),
+        scene_(scene),
+        options_(options),
+        blame_(blame),
+        maps_(geometry_of(model)),
+        means_(maps_.size()),
+        moved_(scene.buffer(blame.images)) {
     const std::int64_t side = 2 * blame.radius + 1;
     const std::vector<Layer> layers = model.layers();
     const std::vector<std::string> names = model.layer_names();
@@ -180,7 +186,7 @@ class MapComparison {
 
  private:
   Outputs outputs(Step shift) {
-    scene_.view(0, blame_.images, shift, moved_ = scene_.buffer(blame_.images));
+    scene_.view(0, blame_.images, shift, moved_);
     return model_.layer_outputs(moved_, options_.input_scale, options_.accuracy);
   }
 
@@ -204,7 +210,7 @@ class MapComparison {
   Blame& blame_;
   std::vector<MapGeometry> maps_;
   std::vector<std::array<Mean, 3>> means_;  // by layer: aligned, the same inside, misaligned
-  Tensor moved_;
+  Tensor moved_;                            // the images as the model sees them
 };
 
 // Shares of changed classes, one number an image, over the shifts that `which` takes.

@@ -203,6 +203,7 @@ std::vector<NamedMap> maps_of(const Sweep& sweep) {
 
 Picture shift_maps(const std::vector<NamedSweep>& sweeps) {
   std::vector<NamedMap> maps;
+  maps.reserve(sweeps.size());
   for (const NamedSweep& named : sweeps) maps.push_back({named.name, named.sweep->map()});
   return heat_maps("Accuracy when the images move", maps);
 }

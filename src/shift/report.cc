@@ -25,7 +25,7 @@ constexpr std::int64_t slide_radius = 64;  // digits slide no further: each shif
 std::int64_t squared(Step d) { return d.dy * d.dy + d.dx * d.dx; }
 
 // Those whose class changes after the shortest shift first, where labels tell of those that are right in place; one that never changes
-// takes the last place.
+// takes the last place; where none changes, the first ones do.
 std::vector<std::int64_t> examples_of(const Sweep& sweep, std::int64_t most) {
   struct Flip {
     std::int64_t image, distance;
@@ -40,11 +40,13 @@ std::vector<std::int64_t> examples_of(const Sweep& sweep, std::int64_t most) {
       steady.push_back(i);
   }
   std::stable_sort(flips.begin(), flips.end(), [](const Flip& a, const Flip& b) { return a.distance < b.distance; });
-  std::vector<std::int64_t> chosen;
-  for (const Flip& flip : flips) chosen.push_back(flip.image);
   const auto room = static_cast<std::size_t>(most);
-  if (chosen.size() > room - (steady.empty() ? 0 : 1)) chosen.resize(room - (steady.empty() ? 0 : 1));
-  for (std::size_t i = 0; i < steady.size() && (i == 0 || chosen.empty()) && chosen.size() < room; ++i) chosen.push_back(steady[i]);
+  steady.resize(std::min(steady.size(), flips.empty() ? room : 1));
+  flips.resize(std::min(flips.size(), room - steady.size()));
+  std::vector<std::int64_t> chosen;
+  chosen.reserve(flips.size() + steady.size());
+  for (const Flip& flip : flips) chosen.push_back(flip.image);
+  chosen.insert(chosen.end(), steady.begin(), steady.end());
   if (chosen.empty()) chosen.push_back(0);  // none is right in place
   return chosen;
 }

@@ -77,6 +77,9 @@ std::string words_on_trunk(const Blame& blame) {
   if (trunk.size.height < 2 || trunk.size.width < 2) return name + " is too small to move, so nothing is said of it.";
   std::string text = fmt::format("{} {}", name, words_on_moving(blame, trunk));
   if (!shrinks(blame) || std::isnan(trunk.misaligned)) return text + fmt::format(" (on {}).", counted(blame.images, "image"));
+  if (trunk.misaligned < rounding)
+    return text + fmt::format("; at other shifts it does so too, by whole cells: subsampling does no harm (on {}).",
+                              counted(blame.images, "image"));
   const bool alone = trunk.aligned < rounding;
   return text + fmt::format("; at other shifts it is off by {} even where it fits best: {} subsampling (on {}).",
                             error_text(trunk.misaligned), alone ? "that is" : "what is more than at multiples is",
@@ -91,6 +94,8 @@ std::string words_on_classes(const Blame& blame, const Sweep& sweep) {
         "has one.",
         counted(sweep.radius(), "pixel"), stride_text(blame.stride));
   }
+  if (blame.changed_aligned.value == 0 && !(blame.changed_misaligned.value > 0))
+    return fmt::format("Over {} the class changes at no shift.", counted(sweep.images(), "image"));
   std::string text =
       fmt::format("Over {} the class changes at {} of the shifts", counted(sweep.images(), "image"), estimate_text(blame.changed_aligned));
   if (!shrinks(blame)) return text + ": only border and head can do that.";
@@ -117,9 +122,8 @@ std::string words_on_head(const Blame& blame) {
         "it.",
         head.name, trunk.size.height * trunk.size.width);
   if (head.class_name.starts_with("Global"))
-    return fmt::format(
-        "The head begins with {}, which forgets where a value stood; what changes behind it was changed by border or subsampling.",
-        head.name);
+    return fmt::format("The head begins with {}, which forgets where a value stood; what changes behind it, border or subsampling changed.",
+                       head.name);
   return "";
 }
 

@@ -27,7 +27,8 @@ std::vector<double> terms_of(std::int64_t count, int top, int span, std::uint32_
   std::vector<double> terms(static_cast<std::size_t>(count));
   for (double& term : terms) {
     const double mantissa = static_cast<double>(static_cast<std::int32_t>(engine())) * 0x1p-31;
-    term = static_cast<double>(static_cast<float>(std::ldexp(mantissa, top - static_cast<int>(engine() % static_cast<std::uint32_t>(span)))));
+    term =
+        static_cast<double>(static_cast<float>(std::ldexp(mantissa, top - static_cast<int>(engine() % static_cast<std::uint32_t>(span)))));
   }
   return terms;
 }
@@ -76,13 +77,15 @@ RC_GTEST_PROP(OrderFreeSum, AnyOrderGivesTheSameBits, ()) {
 // A long double adds floats with 11 bits to spare over a double: its error is far below half a unit a term.
 RC_GTEST_PROP(OrderFreeSum, WithinHalfAUnitATerm, ()) {
   const auto count = *rc::gen::inRange<std::int64_t>(1, 5000);
-  const std::vector<double> terms = terms_of(count, *rc::gen::inRange(-140, 127), *rc::gen::inRange(1, 30), *rc::gen::arbitrary<std::uint32_t>());
+  const std::vector<double> terms =
+      terms_of(count, *rc::gen::inRange(-140, 127), *rc::gen::inRange(1, 30), *rc::gen::arbitrary<std::uint32_t>());
   long double exact = 0, magnitudes = 0;
   double largest = 0;
   for (const double term : terms) exact += term, magnitudes += std::abs(term), largest = std::max(largest, std::abs(term));
   const double unit = std::ldexp(1.0, FixedPoint::exponent_of(largest) - FixedPoint::bits(count));
   const double sum = sum_of(terms);
-  const long double bound = static_cast<long double>(count) * unit / 2 + std::abs(sum) * 0x1p-53L + magnitudes * static_cast<long double>(count) * 0x1p-64L;
+  const long double bound =
+      static_cast<long double>(count) * unit / 2 + std::abs(sum) * 0x1p-53L + magnitudes * static_cast<long double>(count) * 0x1p-64L;
   RC_ASSERT(std::abs(static_cast<long double>(sum) - exact) <= bound);
 }
 

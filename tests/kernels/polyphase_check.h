@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <set>
 
-#include "kernels/pool_check.h"
 #include "kernels/polyphase/polyphase.h"
+#include "kernels/pool_check.h"
 
 namespace linn::kernels::check {
 
 inline std::string describe(const Phases& p) {
-  return std::to_string(p.height) + "x" + std::to_string(p.width) + "x" + std::to_string(p.channels) + " by " + std::to_string(p.stride_height) +
-         "x" + std::to_string(p.stride_width);
+  return std::to_string(p.height) + "x" + std::to_string(p.width) + "x" + std::to_string(p.channels) + " by " +
+         std::to_string(p.stride_height) + "x" + std::to_string(p.stride_width);
 }
 
 /// Elements of one phase of one map.
@@ -122,7 +122,8 @@ inline void check_phase_choice(const Phases& p, PhaseScore score, const std::vec
     const std::vector<float> moved_scores = scores_of(problem, moved);
     for (std::int64_t k = 0; k < p.count(); ++k) {
       const std::int64_t i = (k / p.stride_width + down) % p.stride_height, j = (k % p.stride_width + right) % p.stride_width;
-      ASSERT_EQ(0, std::memcmp(&scores[static_cast<std::size_t>(k)], &moved_scores[static_cast<std::size_t>(i * p.stride_width + j)], sizeof(float)));
+      ASSERT_EQ(0, std::memcmp(&scores[static_cast<std::size_t>(k)], &moved_scores[static_cast<std::size_t>(i * p.stride_width + j)],
+                               sizeof(float)));
     }
     ASSERT_TRUE(canonical(p, moved, choice_of(p, moved, moved_scores)) == content) << "shifted by " << down << ", " << right;
   }

@@ -31,7 +31,8 @@ TEST(PhaseScores, ManyElementsOfAllMagnitudes) {
     for (const int top : {0, 127, -130})
       for (const int span : {2, 30}) {
         std::vector<float> src = check::make(p.map(), Values::normal, 5);
-        for (std::size_t i = 0; i < src.size(); ++i) src[i] = std::ldexp(src[i] / 8, top - static_cast<int>(i % static_cast<std::size_t>(span)));
+        for (std::size_t i = 0; i < src.size(); ++i)
+          src[i] = std::ldexp(src[i] / 8, top - static_cast<int>(i % static_cast<std::size_t>(span)));
         check::check_phase_scores(p, score, 1, src);
         if (HasFatalFailure()) return;
       }
@@ -83,9 +84,14 @@ RC_GTEST_PROP(PhaseChoice, AShiftOfTheMapIsAShiftOfWhatIsChosen, ()) {
   }();
   const auto score = *rc::gen::elementOf(std::vector<PhaseScore>(std::begin(scores), std::end(scores)));
   // Of two values, zeros of both signs, NaN and infinities: many ties.
-  const auto values = *rc::gen::elementOf(std::vector<std::vector<float>>{
-      {0, 1}, {-1, 1}, {0, -0.0f}, {0.5f}, {0, 1, 2, 3}, {1, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()},
-      {0, std::numeric_limits<float>::quiet_NaN()}});
+  const auto values = *rc::gen::elementOf(
+      std::vector<std::vector<float>>{{0, 1},
+                                      {-1, 1},
+                                      {0, -0.0f},
+                                      {0.5f},
+                                      {0, 1, 2, 3},
+                                      {1, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()},
+                                      {0, std::numeric_limits<float>::quiet_NaN()}});
   std::mt19937 engine(*rc::gen::arbitrary<std::uint32_t>());
   std::vector<float> map(static_cast<std::size_t>(p.map()));
   for (float& value : map) value = values[engine() % values.size()];

@@ -63,7 +63,8 @@ TEST(AdaptivePolyphaseSampling, OneChoiceForAllChannels) {
 
 TEST(AdaptivePolyphaseSampling, ANanIsSeen) {
   const double nan = std::nan("");
-  const Values output = output_of(AdaptivePolyphaseSampling2D({.strides = {1, 2}}), {1, 4, 1}, 1, {nan, 100, 1, 100}, {}, Precision::float32);
+  const Values output =
+      output_of(AdaptivePolyphaseSampling2D({.strides = {1, 2}}), {1, 4, 1}, 1, {nan, 100, 1, 100}, {}, Precision::float32);
   EXPECT_TRUE(std::isnan(output[0]));
   EXPECT_EQ(output[1], 1);
 }
@@ -130,9 +131,10 @@ struct LpsCase {
 };
 
 const std::vector<LpsCase>& lps_cases() {
-  static const std::vector<LpsCase> cases = {{{4, 6, 2}, {.hidden_filters = 3, .seed = 5}},
-                                             {{6, 4, 1}, {.strides = {3, 1}, .hidden_filters = 5, .temperature = 2, .final_temperature = 0.5, .anneal_steps = 4}},
-                                             {{2, 2, 3}, {.hidden_filters = 2}}};  // phases of one pixel: the window sees it nine times
+  static const std::vector<LpsCase> cases = {
+      {{4, 6, 2}, {.hidden_filters = 3, .seed = 5}},
+      {{6, 4, 1}, {.strides = {3, 1}, .hidden_filters = 5, .temperature = 2, .final_temperature = 0.5, .anneal_steps = 4}},
+      {{2, 2, 3}, {.hidden_filters = 2}}};  // phases of one pixel: the window sees it nine times
   return cases;
 }
 
@@ -158,7 +160,8 @@ TEST(LearnablePolyphaseSampling, InferenceTakesThePhaseOfTheLargestLogit) {
       expected.insert(expected.end(), taken.begin(), taken.end());
     }
     for (const Precision precision : {Precision::float64, Precision::float32})
-      EXPECT_EQ(output_of(LearnablePolyphaseSampling2D(c.options), c.image, images, input, weights, precision), expected) << c.image.to_string();
+      EXPECT_EQ(output_of(LearnablePolyphaseSampling2D(c.options), c.image, images, input, weights, precision), expected)
+          << c.image.to_string();
   }
 }
 
@@ -189,10 +192,12 @@ TEST(LearnablePolyphaseSampling, TrainingMixesByTheGumbelSoftmax) {
         }
         expected.insert(expected.end(), mixed.begin(), mixed.end());
       }
-      LayerRun run(LearnablePolyphaseSampling2D(o).description(), c.image, images, input, weights, Values(expected.size(), 1.0), Precision::float64);
+      LayerRun run(LearnablePolyphaseSampling2D(o).description(), c.image, images, input, weights, Values(expected.size(), 1.0),
+                   Precision::float64);
       run.run({.seed = 77, .step = step, .learning_rate = 0});
       const Values output = run.output();
-      for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(output[i], expected[i], 1e-12) << c.image.to_string() << " step " << step;
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        EXPECT_NEAR(output[i], expected[i], 1e-12) << c.image.to_string() << " step " << step;
     }
 }
 
@@ -215,9 +220,14 @@ std::string message_of(const std::function<void()>& call) {
 }
 
 TEST(Polyphase, RefusesWhatItCannotGuarantee) {
-  EXPECT_THAT(message_of<ShapeError>([] { AdaptivePolyphaseSampling2D({.name = "aps"}).compute_output_shape({13, 12, 4}); }),
-              AllOf(HasSubstr("[adaptive_polyphase_sampling2d 'aps'] strides (2, 2) do not divide input (13, 12)"), HasSubstr("ZeroPadding2D({{0, 1}, {0, 0}})")));
-  EXPECT_THAT(message_of<ShapeError>([] { LearnablePolyphaseSampling2D({.strides = 3}).compute_output_shape({13, 12, 4}); }),
+  EXPECT_THAT(message_of<ShapeError>([] {
+                AdaptivePolyphaseSampling2D({.name = "aps"}).compute_output_shape({13, 12, 4});
+              }),
+              AllOf(HasSubstr("[adaptive_polyphase_sampling2d 'aps'] strides (2, 2) do not divide input (13, 12)"),
+                    HasSubstr("ZeroPadding2D({{0, 1}, {0, 0}})")));
+  EXPECT_THAT(message_of<ShapeError>([] {
+                LearnablePolyphaseSampling2D({.strides = 3}).compute_output_shape({13, 12, 4});
+              }),
               HasSubstr("ZeroPadding2D({{0, 2}, {0, 0}})"));
   EXPECT_THROW(AdaptivePolyphaseSampling2D().compute_output_shape({13}), ShapeError);
   EXPECT_EQ(AdaptivePolyphaseSampling2D().compute_output_shape({14, 12, 4}), (Shape{7, 6, 4}));
@@ -226,7 +236,8 @@ TEST(Polyphase, RefusesWhatItCannotGuarantee) {
   EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.final_temperature = 0}); }), HasSubstr("must be above 0"));
   EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.temperature = std::nan("")}); }), HasSubstr("must be above 0"));
   EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.anneal_steps = 0}); }), HasSubstr("anneal_steps is 0"));
-  EXPECT_THAT(message_of<ValueError>([] { static_cast<void>(NormOrder(std::string("l3"))); }), HasSubstr("it may be \"l1\", \"l2\" or \"linf\""));
+  EXPECT_THAT(message_of<ValueError>([] { static_cast<void>(NormOrder(std::string("l3"))); }),
+              HasSubstr("it may be \"l1\", \"l2\" or \"linf\""));
 }
 
 // A branch beside the main one takes the phase that the main one chose.

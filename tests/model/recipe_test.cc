@@ -17,10 +17,13 @@ TEST(Recipes, SayWhatIsTrained) {
   EXPECT_EQ(fit.batch_size, 48);
   EXPECT_EQ(fit.epochs, 1);
   EXPECT_EQ(fit.steps_per_epoch, 875);  // 42,000 images
-  Recipe twice = fast;
-  twice.passes = 1.5;
-  EXPECT_EQ(fit_options(twice, 60000).epochs, 2);
-  EXPECT_EQ(fit_options(twice, 60000).steps_per_epoch, 937);
+  // 468.75 batches: an epoch of 468 steps would leave the next one but the rest of the data.
+  const Recipe& invariant = recipe("invariant");
+  EXPECT_EQ(fit_options(invariant, 60000).epochs, 6);
+  EXPECT_EQ(fit_options(invariant, 60000).steps_per_epoch, 0);
+  Recipe broken = fast;
+  broken.passes = 1.5;
+  EXPECT_THROW(fit_options(broken, 60000), ValueError);
 }
 
 TEST(Recipes, RefuseWhatTheyCannotDo) {

@@ -46,20 +46,21 @@ constexpr Sampling samplings[] = {l1, l2, linf, learnable};
 Sequential network(Sampling sampling, bool average, DTypePolicy policy = "float32", std::uint64_t seed = 1) {
   const Initializer some = RandomUniform(0.2, 0.7);
   const Layer head = average ? Layer(GlobalAveragePooling2D()) : Layer(GlobalMaxPooling2D());
-  Sequential model({Conv2D(7, 3, {.padding = "circular", .bias_initializer = some, .input_shape = {size, size, 1}}),
-                    BatchNormalization({.moving_mean_initializer = some, .moving_variance_initializer = some}), Activation("relu"),
-                    MaxPooling2D(2, {.strides = 1, .padding = "circular"}), sampling(),
-                    Conv2D(18, 3, {.padding = "circular", .bias_initializer = some}),
-                    BatchNormalization({.moving_mean_initializer = some, .moving_variance_initializer = some}), Activation("relu"),
-                    MaxPooling2D(2, {.strides = 1, .padding = "circular"}), sampling(), Conv2D(21, 3, {.padding = "circular"}), head,
-                    Dense(10, {.activation = "softmax"})},
-                   {.seed = seed, .dtype_policy = policy});
+  Sequential model(
+      {Conv2D(7, 3, {.padding = "circular", .bias_initializer = some, .input_shape = {size, size, 1}}),
+       BatchNormalization({.moving_mean_initializer = some, .moving_variance_initializer = some}), Activation("relu"),
+       MaxPooling2D(2, {.strides = 1, .padding = "circular"}), sampling(), Conv2D(18, 3, {.padding = "circular", .bias_initializer = some}),
+       BatchNormalization({.moving_mean_initializer = some, .moving_variance_initializer = some}), Activation("relu"),
+       MaxPooling2D(2, {.strides = 1, .padding = "circular"}), sampling(), Conv2D(21, 3, {.padding = "circular"}), head,
+       Dense(10, {.activation = "softmax"})},
+      {.seed = seed, .dtype_policy = policy});
   model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   return model;
 }
 
 void fit(Sequential& model) {
-  model.fit(mnist()["x_train"].rows(0, 64), mnist()["y_train"].rows(0, 64), {.batch_size = 16, .epochs = 1, .verbose = Verbose::silent, .input_scale = 1.0 / 255});
+  model.fit(mnist()["x_train"].rows(0, 64), mnist()["y_train"].rows(0, 64),
+            {.batch_size = 16, .epochs = 1, .verbose = Verbose::silent, .input_scale = 1.0 / 255});
 }
 
 // Every circular shift of an image by a multiple of `step`, row by row.
@@ -168,7 +169,9 @@ std::vector<std::vector<float>> tied_images() {
       image_of([](std::int64_t, std::int64_t) { return 0; }), image_of([](std::int64_t, std::int64_t) { return 0.3; }),
       image_of([&](std::int64_t, std::int64_t) { return engine() % 2; }),
       // Four phases of the same pixels, each in an order of its own.
-      image_of([](std::int64_t y, std::int64_t x) { return static_cast<double>((y / 2 * 14 + x / 2) * (4 * (y % 2) + 2 * (x % 2) + 1) % 197) / 196; })};
+      image_of([](std::int64_t y, std::int64_t x) {
+        return static_cast<double>((y / 2 * 14 + x / 2) * (4 * (y % 2) + 2 * (x % 2) + 1) % 197) / 196;
+      })};
   for (const std::int64_t period : {1, 2, 7}) {
     images.push_back(image_of([&](std::int64_t y, std::int64_t x) { return (y / period + x / period) % 2; }));
     images.push_back(image_of([&](std::int64_t, std::int64_t x) { return x / period % 2; }));
@@ -197,11 +200,14 @@ TEST(ShiftGuarantee, FullTiesOfOneColourAndOfPatterns) { check_ties(1); }
 // The test can tell: the same network with a maximum of stride 2 instead, and one with zeros round its maps.
 TEST(ShiftGuarantee, IsNotKeptByOtherNetworks) {
   const Sequential strided({Conv2D(7, 3, {.padding = "circular", .activation = "relu", .input_shape = {size, size, 1}}), MaxPooling2D(2),
-                      Conv2D(9, 3, {.padding = "circular"}), GlobalAveragePooling2D()},
-                     {.seed = 1});
-  const Sequential zeros({Conv2D(7, 3, {.padding = "same", .activation = "relu", .input_shape = {size, size, 1}}), l2(), GlobalAveragePooling2D()}, {.seed = 1});
+                            Conv2D(9, 3, {.padding = "circular"}), GlobalAveragePooling2D()},
+                           {.seed = 1});
+  const Sequential zeros(
+      {Conv2D(7, 3, {.padding = "same", .activation = "relu", .input_shape = {size, size, 1}}), l2(), GlobalAveragePooling2D()},
+      {.seed = 1});
   // Without a polyphase layer nobody asks for sums that do not depend on the order.
-  const Sequential mean({Conv2D(7, 3, {.padding = "circular", .activation = "relu", .input_shape = {size, size, 1}}), GlobalAveragePooling2D()}, {.seed = 1});
+  const Sequential mean(
+      {Conv2D(7, 3, {.padding = "circular", .activation = "relu", .input_shape = {size, size, 1}}), GlobalAveragePooling2D()}, {.seed = 1});
   const Tensor shifts = shifts_of(random_image());
   for (const Sequential* model : {&strided, &zeros, &mean}) EXPECT_GT(rows_that_differ(model->predict(shifts)), 400);
 }
@@ -227,8 +233,9 @@ TEST(ShiftGuarantee, InferenceAdmitsOnlyWhatKeepsIt) {
   using ::testing::HasSubstr;
   using ::testing::Not;
   const Sequential model = wide(l2()), pooled = wide(MaxPooling2D(2));
-  EXPECT_THAT(implementations(model, false), AllOf(Contains("conv_forward.direct"), Contains("phase_scores.vector"), Contains("phase_choice.reference"),
-                                                   Contains("global_pool_forward.order_free"), Not(Contains(HasSubstr("winograd")))));
+  EXPECT_THAT(implementations(model, false),
+              AllOf(Contains("conv_forward.direct"), Contains("phase_scores.vector"), Contains("phase_choice.reference"),
+                    Contains("global_pool_forward.order_free"), Not(Contains(HasSubstr("winograd")))));
   EXPECT_THAT(implementations(model, true), AllOf(Contains("conv_forward.winograd"), Not(Contains("global_pool_forward.order_free"))));
   EXPECT_THAT(implementations(pooled, false), Contains("conv_global_pool_forward.winograd_strip"));
 }

@@ -147,6 +147,12 @@ TEST(Blame, SplitsClassesBySweep) {
   EXPECT_DOUBLE_EQ(some.changed_misaligned.value, 1.0 / 3);
   EXPECT_TRUE(std::isnan(some.excess.value)) << "the interval of three images reaches 0";
 
+  const std::string still = blame(model, images, steady(3, 3)).text[2];
+  EXPECT_EQ(still, "Over 3 images the class changes at no shift.");
+  Blame harmless = head;
+  harmless.layers[0].aligned = harmless.layers[0].misaligned = 0;
+  EXPECT_NE(words_of(harmless, steady(3, 3))[1].find("subsampling does no harm"), std::string::npos);
+
   const Blame near = blame(model, images, steady(3, 1));
   EXPECT_TRUE(std::isnan(near.changed_aligned.value));
   EXPECT_NE(near.text[2].find("up to 1 pixel there is no multiple of S = 2"), std::string::npos) << near.text[2];

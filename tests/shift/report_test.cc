@@ -101,6 +101,10 @@ TEST(Report, SlidesWhatFlipsSoonest) {
   EXPECT_THROW(report_of(sweep, nullptr, model, images, {.examples = 0}), ValueError);
   EXPECT_THROW(report_of(sweep, nullptr, model, small_images(3), {}), ShapeError);
 
+  answers.predicted.assign(4 * 25, 0);
+  const io::Json still = slide_data(report_of(Sweep(answers), nullptr, model, images, {.examples = 2}));
+  ASSERT_EQ(still["examples"].size(), 2U) << "none changes, and one is wrong";
+  EXPECT_EQ(still["examples"][1]["index"], 1);
   answers.labels = {1, 1, 1, 1};
   EXPECT_EQ(slide_data(report_of(Sweep(answers), nullptr, model, images, {}))["examples"].size(), 1U) << "none is right: the first";
 }

@@ -200,15 +200,16 @@ void PrintTo(const BorderCase& border, std::ostream* to) { *to << border.border 
 class Borders : public testing::TestWithParam<BorderCase> {};
 
 TEST_P(Borders, ASweepIsPredictOnMovedImages) {
-  const auto [border, size, input, margin] = GetParam();
-  const Tensor images = random_images(19, size);
+  const std::string border = GetParam().border;
+  const std::int64_t input = GetParam().input, margin = GetParam().margin;
+  const Tensor images = random_images(19, GetParam().image);
   const Tensor labels = labels_of(19);
   const Sequential model = tiny_model({input, input, 1});
   const double scale = 1.0 / 255;
-  const Sweep sweep = shift::sweep(model, images, labels, {.radius = 2, .border = Border(std::string(border)), .batch_size = 4, .input_scale = scale});
+  const Sweep sweep = shift::sweep(model, images, labels, {.radius = 2, .border = Border(border), .batch_size = 4, .input_scale = scale});
   ASSERT_EQ(sweep.images(), 19);
   EXPECT_TRUE(sweep.answers().probabilities);
-  const bool round = std::string(border) == "circular";
+  const bool round = border == "circular";
   const Tensor base = round ? on_canvas(images, input, input) : images;
   const auto scores_at = [&](std::int64_t dy, std::int64_t dx) {
     return model.predict(seen(base, input, (round ? 0 : margin) - dy, (round ? 0 : margin) - dx, round), {.input_scale = scale});

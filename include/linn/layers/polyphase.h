@@ -80,8 +80,8 @@ template <class Config, class Visitor>
   requires std::same_as<std::remove_const_t<Config>, LearnablePolyphaseSampling2DConfig>
 void describe(Config& config, Visitor&& visit) {
   auto& [options] = config;
-  auto& [strides, hidden_filters, temperature, final_temperature, anneal_steps, data_format, kernel_initializer, bias_initializer, seed, name,
-         trainable, input_shape] = options;
+  auto& [strides, hidden_filters, temperature, final_temperature, anneal_steps, data_format, kernel_initializer, bias_initializer, seed,
+         name, trainable, input_shape] = options;
   visit.common(name, trainable, input_shape);
   visit("strides", strides);
   visit("hidden_filters", hidden_filters);

@@ -32,8 +32,9 @@ struct Phases {
 enum class PhaseScore : std::uint8_t { l1, l2, linf, mean };
 
 /// scores[n,k] of phase k. Sums do not depend on the order of terms (core/order_free.h, one exponent for all finite phases of a map), so a
-/// circular shift of the map permutes the scores bit for bit. A NaN in a phase gives NaN; an infinity gives infinity, or, for the mean, what
-/// the sum has. Error: 2^-51 of the map's largest magnitude (more from 2048 elements on, see there), and the rounding to T.
+/// circular shift of the map permutes the scores bit for bit. A NaN in a phase gives NaN; an infinity gives infinity, or, for the mean,
+/// what the sum has. Error: 2^-51 of the map's largest magnitude (more from 2048 elements on, see there), for l2 2^-51 of its square before
+/// the root is taken, and the rounding to T.
 struct PhaseScores {
   static constexpr std::string_view name = "phase_scores";
   struct Problem {

@@ -153,7 +153,7 @@ void GumbelSoftmaxGradient::reference(const Problem& problem, const Args<T>& arg
   }
 }
 
-#define LINN_BOTH(kernel)                                               \
+#define LINN_BOTH(kernel)                                              \
   template void kernel::reference(const Problem&, const Args<float>&); \
   template void kernel::reference(const Problem&, const Args<double>&);
 LINN_BOTH(PhaseScores)

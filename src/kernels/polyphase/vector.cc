@@ -82,7 +82,8 @@ void largest_of_rows(const Phases& p, const float* src, std::int32_t* largest) {
 
 template <PhaseScore score>
 HWY_NOINLINE void add_rows(const Phases& p, const float* src, int exponent, std::int64_t* units) {
-  const double scale = core::FixedPoint(score == PhaseScore::l2 ? 0 : exponent, p.elements()).scale(), below_one = std::ldexp(1.0, -exponent);
+  const double scale = core::FixedPoint(score == PhaseScore::l2 ? 0 : exponent, p.elements()).scale(),
+               below_one = std::ldexp(1.0, -exponent);
   const std::int64_t row = p.width * p.channels;
   constexpr std::size_t most_lanes = HWY_MAX_BYTES / sizeof(double);
   for (std::int64_t y = 0; y < p.height; ++y)
@@ -156,7 +157,8 @@ void score_map(const PhaseScores::Problem& problem, const float* src, const Sums
   });
   for (std::int64_t k = 0; k < p.count(); ++k) {
     if (std::isfinite(scores[k]))
-      scores[k] = static_cast<float>(score_of(problem.score, order_free::without_rounding(sums.phases[k], p.elements()), exponent, p.elements()));
+      scores[k] =
+          static_cast<float>(score_of(problem.score, order_free::without_rounding(sums.phases[k], p.elements()), exponent, p.elements()));
     else if (problem.score == PhaseScore::mean)
       scores[k] = static_cast<float>(order_free_mean(p, k, src));
   }

@@ -54,8 +54,7 @@ HWY_INLINE void mean_of_pixels(D d, const float* src, float* dst, std::int64_t p
   std::int64_t units[vectors * lanes];
 #pragma GCC unroll 4
   for (int v = 0; v < vectors; ++v) hn::StoreU(largest[v], di, bits + v * lanes);
-  for (std::int64_t i = 0; i < vectors * lanes; ++i)
-    scales[i] = core::FixedPoint(order_free::exponent_of_bits(bits[i]), pixels).scale();
+  for (std::int64_t i = 0; i < vectors * lanes; ++i) scales[i] = core::FixedPoint(order_free::exponent_of_bits(bits[i]), pixels).scale();
 
   hn::Vec<decltype(dd)> scale[vectors];
   hn::Vec<decltype(sums)> sum[vectors];
@@ -70,7 +69,8 @@ HWY_INLINE void mean_of_pixels(D d, const float* src, float* dst, std::int64_t p
   for (std::int64_t i = 0; i < vectors * lanes; ++i) {
     const core::FixedPoint fixed(order_free::exponent_of_bits(bits[i]), pixels);
     const double total = fixed.value(order_free::without_rounding(units[i], pixels));
-    dst[i] = bits[i] < order_free::infinity_bits ? static_cast<float>(total / static_cast<double>(pixels)) : order_free_mean(src + i, pixels, channels);
+    dst[i] = bits[i] < order_free::infinity_bits ? static_cast<float>(total / static_cast<double>(pixels))
+                                                 : order_free_mean(src + i, pixels, channels);
   }
 }
 

@@ -71,7 +71,10 @@ class PhaseChoiceOp final : public RealOp<PhaseChoiceOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    choice_.run<T>({.images = call.images, .src = call.in<T>(0), .scores = call.in<T>(1), .phase = call.out<std::int32_t>(0),
+    choice_.run<T>({.images = call.images,
+                    .src = call.in<T>(0),
+                    .scores = call.in<T>(1),
+                    .phase = call.out<std::int32_t>(0),
                     .scratch = static_cast<T*>(call.scratch)});
   }
 
@@ -91,7 +94,8 @@ class TakePhaseGradientOp final : public RealOp<TakePhaseGradientOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .phase = call.in<std::int32_t>(1), .dsrc = call.out<T>(0), .scratch = nullptr});
+    gradient_.run<T>(
+        {.images = call.images, .ddst = call.in<T>(0), .phase = call.in<std::int32_t>(1), .dsrc = call.out<T>(0), .scratch = nullptr});
   }
 
  private:
@@ -215,8 +219,13 @@ class MixPhasesGradientOp final : public RealOp<MixPhasesGradientOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .weights = call.in<T>(1), .ddst = call.in<T>(2), .dsrc = call.out<T>(0),
-                      .dweights = call.out<T>(1), .scratch = nullptr});
+    gradient_.run<T>({.images = call.images,
+                      .src = call.in<T>(0),
+                      .weights = call.in<T>(1),
+                      .ddst = call.in<T>(2),
+                      .dsrc = call.out<T>(0),
+                      .dweights = call.out<T>(1),
+                      .scratch = nullptr});
   }
 
  private:
@@ -254,7 +263,8 @@ class MixPhasesOp final : public RealOp<MixPhasesOp> {
 // inputs {weights, d}.
 class GumbelSoftmaxGradientOp final : public RealOp<GumbelSoftmaxGradientOp> {
  public:
-  GumbelSoftmaxGradientOp(std::int64_t classes, const Annealing& temperature) : temperature_(temperature), gradient_({.classes = classes}) {}
+  GumbelSoftmaxGradientOp(std::int64_t classes, const Annealing& temperature)
+      : temperature_(temperature), gradient_({.classes = classes}) {}
 
   std::string_view name() const override { return "gumbel_softmax_gradient"; }
   std::string implementation() const override { return gradient_.implementation(); }
@@ -263,8 +273,12 @@ class GumbelSoftmaxGradientOp final : public RealOp<GumbelSoftmaxGradientOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.rows = call.images, .temperature = temperature_.at(call.step->step), .weights = call.in<T>(0), .dweights = call.in<T>(1),
-                      .dlogits = call.out<T>(0), .scratch = nullptr});
+    gradient_.run<T>({.rows = call.images,
+                      .temperature = temperature_.at(call.step->step),
+                      .weights = call.in<T>(0),
+                      .dweights = call.in<T>(1),
+                      .dlogits = call.out<T>(0),
+                      .scratch = nullptr});
   }
 
  private:
@@ -292,9 +306,14 @@ class GumbelSoftmaxOp final : public RealOp<GumbelSoftmaxOp> {
   template <class T>
   void compute(const Call& call) const {
     const std::uint64_t stream = core::stream_of("gumbel", (stream_ << 40) + static_cast<std::uint64_t>(call.step->step));
-    softmax_.run<T>({.rows = call.images, .seed = call.step->seed ^ seed_, .stream = stream,
-                     .first = static_cast<std::uint64_t>(softmax_.problem().classes * call.first), .temperature = temperature_.at(call.step->step),
-                     .logits = call.in<T>(0), .weights = call.out<T>(0), .scratch = nullptr});
+    softmax_.run<T>({.rows = call.images,
+                     .seed = call.step->seed ^ seed_,
+                     .stream = stream,
+                     .first = static_cast<std::uint64_t>(softmax_.problem().classes * call.first),
+                     .temperature = temperature_.at(call.step->step),
+                     .logits = call.in<T>(0),
+                     .weights = call.out<T>(0),
+                     .scratch = nullptr});
   }
 
  private:
