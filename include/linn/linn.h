@@ -3,9 +3,11 @@
 #pragma once
 
 #include "linn/activations.h"   // IWYU pragma: export
+#include "linn/certificate.h"   // IWYU pragma: export
 #include "linn/data.h"          // IWYU pragma: export
 #include "linn/error.h"         // IWYU pragma: export
 #include "linn/fit.h"           // IWYU pragma: export
+#include "linn/fix.h"           // IWYU pragma: export
 #include "linn/formats.h"       // IWYU pragma: export
 #include "linn/initializers.h"  // IWYU pragma: export
 #include "linn/layer.h"         // IWYU pragma: export

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "core/checked.h"
 #include "data/dataset.h"
 #include "io/file.h"
 #include "io/png.h"
@@ -68,7 +69,7 @@ io::Json portrait_json(const shift::Portrait& portrait) {
           {"seconds_an_image", portrait.seconds_an_image}};
 }
 
-// How the new network is trained: the recipe of the network "invariant", in one batch where there are fewer images than in its own.
+// How the new network is trained: by the recipe of the network "invariant", in one batch where there are fewer images than in its own.
 model::Recipe recipe_for(std::int64_t epochs, std::int64_t images) {
   model::Recipe recipe = model::recipe("invariant");
   recipe.passes = static_cast<double>(epochs);
@@ -76,16 +77,15 @@ model::Recipe recipe_for(std::int64_t epochs, std::int64_t images) {
   return recipe;
 }
 
-std::int64_t steps_of(std::int64_t epochs, std::int64_t images) {
-  const FitOptions fit = model::fit_options(recipe_for(epochs, images), images);
-  return fit.epochs * fit.steps_per_epoch;
-}
+// Of whole epochs, the last batch of each smaller.
+std::int64_t steps_of(const model::Recipe& recipe, std::int64_t images) { return static_cast<std::int64_t>(recipe.passes) * core::ceil_div(images, recipe.batch_size); }
 
 // Seconds that the training will take, from a few of its steps on its own images.
-double expected_seconds(const Sequential& model, const FitOptions& fit, const Tensor& x, const Tensor& y) {
+double expected_seconds(const Sequential& model, const FitOptions& fit, std::int64_t steps, const Tensor& x, const Tensor& y) {
   const std::int64_t images = std::min(x.shape()[0], 8 * fit.batch_size);
-  const Profile profile = model.profile({.training = true, .batch_size = fit.batch_size, .steps = 8, .x = x.rows(0, images), .y = y.rows(0, images), .input_scale = fit.input_scale});
-  return profile.seconds / static_cast<double>(profile.steps) * static_cast<double>(fit.steps_per_epoch * fit.epochs);
+  const Profile profile = model.profile(
+      {.training = true, .batch_size = fit.batch_size, .steps = 8, .x = x.rows(0, images), .y = y.rows(0, images), .input_scale = fit.input_scale});
+  return profile.seconds / static_cast<double>(profile.steps) * static_cast<double>(steps);
 }
 
 // "20x28", or "28" for a square.
@@ -119,10 +119,11 @@ class Fix {
     load(old);
     if (!options_.picture.empty()) const io::AtomicFile writable{options_.picture};
     if (!options_.out.empty()) prepare_directory(options_.out);
+    const std::int64_t images = training_.x_train.shape()[0];
     shift::Fixed fixed = shift::fix(old, {.with = cure,
                                           .canvas = options_.canvas,
                                           .filter_size = options_.filter_size,
-                                          .anneal_steps = steps_of(options_.epochs, training_.x_train.shape()[0]),
+                                          .anneal_steps = steps_of(recipe_for(options_.epochs, images), images),
                                           .seed = options_.seed});
     fixed.model.set_dtype_policy(policy);
     say(common_, "{} in {}: every stride, border and flattened head gets its cure\n", cure.name(), options_.model);
@@ -183,12 +184,27 @@ class Fix {
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
     fit.callbacks = {stop_on_interrupt()};
     fit.input_scale = scale_;
-    if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, fit.steps_per_epoch * fit.batch_size));
-    const double seconds = about(training_.train_where, [&] { return expected_seconds(model, fit, x, training_.y_train); });
+    if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, images));
+    const double seconds = about(training_.train_where, [&] { return expected_seconds(model, fit, steps_of(recipe, images), x, training_.y_train); });
     say(common_, "\nWhat it computes is new, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n", options_.epochs, options_.epochs == 1 ? "" : "s",
         thousands(images), std::ceil(seconds), options_.out.empty() ? "" : " and saves it");
-    emit(common_, {{"event", "train"}, {"images", images}, {"epochs", fit.epochs}, {"batch_size", fit.batch_size}, {"recipe", recipe.name}, {"expected_seconds", number(seconds)},
-                   {"input_scale", scale_}, {"precision", options_.precision}, {"seed", options_.seed}, {"threads", threads()}});
+    const Shape input = model.input_shape();
+    emit(common_, {{"event", "train"},
+                   {"model", options_.model},
+                   {"data", data_path(options_.data)},
+                   {"images", images},
+                   {"image_shape", {input[0], input[1], input[2]}},
+                   {"parameters", model.count_params()},
+                   {"input_scale", scale_},
+                   {"recipe", recipe.name},
+                   {"epochs", fit.epochs},
+                   {"batch_size", fit.batch_size},
+                   {"learning_rate", nullptr},
+                   {"precision", options_.precision},
+                   {"seed", options_.seed},
+                   {"accuracy_policy", "fast"},
+                   {"threads", threads()},
+                   {"expected_seconds", number(seconds)}});
     std::fflush(stdout);
     remember_interrupt();
     about(training_.train_where, [&] { return model.fit(x, training_.y_train, fit); });

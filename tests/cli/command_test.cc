@@ -926,7 +926,7 @@ TEST_F(Command, DemoSaysWhatItCompares) {
   const Result result = run({"demo", "--data", small_data(), "--out", path("demo")});
   ASSERT_EQ(result.code, 0) << result.err;
   const io::Json table = io::parse_json(tests::text_of(path("demo/table.json")), "table.json");
-  ASSERT_EQ(table["networks"].size(), 4U);
+  ASSERT_EQ(table["networks"].size(), 5U);
   const std::string helps = table["words"][2];
   EXPECT_THAT(helps,
               testing::AllOf(HasSubstr("How far it helps"), HasSubstr("had 3 epochs, the one without pooling 1"), HasSubstr("--full")));
