@@ -43,6 +43,18 @@ std::optional<double> parse_number(std::string_view text) {
   return value;
 }
 
+// "20x28", or "28" for a square.
+Size2 parse_canvas(const std::string& option, const std::string& text) {
+  const std::size_t cross = text.find('x');
+  try {
+    const auto side = [&](const std::string& part) { return static_cast<std::int64_t>(parse_whole(option, part, 1, largest)); };
+    if (cross == std::string::npos) return {side(text)};
+    return {side(text.substr(0, cross)), side(text.substr(cross + 1))};
+  } catch (const ValueError&) {
+    throw ValueError(fmt::format("{} {}: HEIGHTxWIDTH is allowed, such as 44x44, or one number for both", option, io::quote(text)));
+  }
+}
+
 }  // namespace
 
 CLI::Option* add_value(CLI::App& app, const std::string& names, const std::string& description,
@@ -267,6 +279,19 @@ Tensor on_model_canvas(const Sequential& model, const Tensor& images) {
   const Shape input = model.input_shape();
   if (input.rank() != 3 || (images.shape()[1] == input[0] && images.shape()[2] == input[1])) return images;
   return shift::on_canvas(images, input[0], input[1]);
+}
+
+void add_canvas(CLI::App& app, Size2& canvas, const std::string& description) {
+  add_value(app, "--canvas", description, [&canvas](const std::string& option, const std::string& text) { canvas = parse_canvas(option, text); })->type_name("HxW");
+}
+
+Sequential with_canvas(Sequential model, const Size2& canvas) {
+  if (!canvas.is_set()) return model;
+  const Shape input = model.input_shape();
+  if (input.rank() != 3) throw ShapeError(fmt::format("--canvas: the model takes {}; images (height, width, channels) are needed", input.to_string()));
+  Sequential wide = model.with_input_shape({canvas.height, canvas.width, input[2]});
+  wide.metadata()[canvas_key] = fmt::format("{}x{}", canvas.height, canvas.width);
+  return wide;
 }
 
 void prepare_directory(const std::string& out) {

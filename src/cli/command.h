@@ -186,6 +186,12 @@ std::string scale_note(const Tensor& images, double scale);
 /// would lose what was learned.
 void prepare_directory(const std::string& out);
 
+/// --canvas: a height and width, or one number for both.
+void add_canvas(CLI::App& app, Size2& canvas, const std::string& description);
+/// The model with its weights for inputs of that size, where one was given; images belong in their middle. ShapeError where weights depend on
+/// the size.
+Sequential with_canvas(Sequential model, const Size2& canvas);
+
 /// Images as the model wants them: on a canvas where the model was trained on one.
 Tensor on_model_canvas(const Sequential& model, const Tensor& images);
 

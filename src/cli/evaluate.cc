@@ -16,13 +16,14 @@ struct Options {
   std::int64_t batch_size = 256;
   std::int64_t limit = 0;
   std::string precision = "float32";
+  Size2 canvas = {};
 };
 
 int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  Sequential model = load_model(options.model);
+  Sequential model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.data, options.limit);
   images.x = on_model_canvas(model, images.x);
@@ -60,6 +61,7 @@ Action add_evaluate(CLI::App& app) {
   add_whole(app, "--limit", options->limit, 0, largest, "the first N images only")->type_name("N");
   add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");
+  add_canvas(app, options->canvas, "take the weights to inputs of HxW (or NxN), the images in their middle [the model's own size]");
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);

@@ -88,18 +88,6 @@ double expected_seconds(const Sequential& model, const FitOptions& fit, std::int
   return profile.seconds / static_cast<double>(profile.steps) * static_cast<double>(steps);
 }
 
-// "20x28", or "28" for a square.
-Size2 parse_canvas(const std::string& option, const std::string& text) {
-  const std::size_t cross = text.find('x');
-  try {
-    const auto side = [&](const std::string& part) { return static_cast<std::int64_t>(parse_whole(option, part, 1, largest)); };
-    if (cross == std::string::npos) return {side(text)};
-    return {side(text.substr(0, cross)), side(text.substr(cross + 1))};
-  } catch (const ValueError&) {
-    throw ValueError(fmt::format("{} {}: HEIGHTxWIDTH is allowed, such as 44x44, or one number for both", option, io::quote(text)));
-  }
-}
-
 // The sweep's frame: a canvas where the model's input is larger than the images, else the model's own, with zeros coming in.
 shift::Border border_for(const Sequential& model, const Tensor& images) {
   const Shape image = image_shape(images), input = model.input_shape();
@@ -275,9 +263,7 @@ Action add_fix(CLI::App& app) {
   add_text(app, "--out", options->out, "directory for the mended model; Ctrl-C while it is trained saves it there too")->type_name("DIR");
   add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
   add_whole(app, "--epochs", options->epochs, 1, largest, "times through all training images")->type_name("N")->default_str(fmt::format("{}", options->epochs));
-  add_value(app, "--canvas", "make the input HxW (or NxN), the images in its middle [as it was]",
-            [options](const std::string& option, const std::string& text) { options->canvas = parse_canvas(option, text); })
-      ->type_name("HxW");
+  add_canvas(app, options->canvas, "make the input HxW (or NxN), the images in its middle [as it was]");
   add_whole(app, "--filter-size", options->filter_size, 2, 7, "taps of the blur")->type_name("N")->default_str(fmt::format("{}", options->filter_size));
   add_text(app, "--picture", options->picture, "write maps of accuracy by shift before and after as a PNG")->type_name("FILE");
   add_whole(app, "--radius", options->radius, 0, 4096, "measure all shifts of up to N pixels")->type_name("N")->default_str(fmt::format("{}", options->radius));

@@ -38,6 +38,7 @@ struct Options {
   std::int64_t passes = 0;
   bool no_explanation = false;
   std::string precision = "float32";
+  Size2 canvas = {};
 };
 
 // What both kinds of measurement begin with.
@@ -52,7 +53,7 @@ Input open(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  Sequential model = load_model(options.model);
+  Sequential model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.data, options.limit, data::Labels::optional);
   const double scale = input_scale(model, images.x, options.scale);
@@ -228,6 +229,7 @@ Action add_shift(CLI::App& app) {
   CLI::Option* passes = add_whole(app, "--passes", options->passes, 1, largest, "of the protocol [as published]")->type_name("N");
   for (CLI::Option* option : {radius, border, batch, report, picture, csv, certificate, silent}) protocol->excludes(option);
   for (CLI::Option* option : {seed, passes}) option->needs(protocol);
+  add_canvas(app, options->canvas, "take the weights to inputs of HxW (or NxN), the images in their middle [the model's own size]");
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);

@@ -681,6 +681,31 @@ TEST_F(Command, ShiftSaysWhatIsGuaranteed) {
   EXPECT_EQ(run({"shift", model, "--data", path("data.npz"), "--certificate", path("none/c.csv")}).code, 4);
 }
 
+TEST_F(Command, CanvasTakesTheWeightsToLargerImages) {
+  const std::string model = trained();
+  const std::string steady = saved(Sequential({Conv2D(2, {3, 3}, {.padding = "circular", .input_shape = {12, 12, 1}}), AdaptivePolyphaseSampling2D(),
+                                               GlobalMaxPooling2D(), Dense(4, {.activation = "softmax"})}),
+                                   "steady");
+  const auto events = run({"shift", steady, "--data", path("data.npz"), "--canvas", "20", "--radius", "4", "--no-explanation", "--log", "json"}).events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0]["border"], "canvas");
+  EXPECT_EQ(events[0]["within"][4]["uncut"], 1.0) << "a margin of four pixels";
+  EXPECT_EQ(events[0]["flip_rate"], 0.0);
+  EXPECT_EQ(events[0]["max_change"], 0.0);
+  const Result evaluated = run({"evaluate", steady, "--data", path("data.npz"), "--canvas", "20x16"});
+  EXPECT_EQ(evaluated.code, 0) << evaluated.err;
+
+  const Result tied = run({"shift", model, "--data", path("data.npz"), "--canvas", "20"});
+  EXPECT_EQ(tied.code, 3);
+  EXPECT_THAT(tied.err, testing::AllOf(HasSubstr("(20, 20, 1)"), HasSubstr("/kernel\" has shape")));
+  const Result odd = run({"shift", steady, "--data", path("data.npz"), "--canvas", "21"});
+  EXPECT_EQ(odd.code, 3);
+  EXPECT_THAT(odd.err, HasSubstr("do not divide"));
+  const Result text = run({"evaluate", steady, "--data", path("data.npz"), "--canvas", "wide"});
+  EXPECT_EQ(text.code, 3);
+  EXPECT_THAT(text.err, HasSubstr("such as 44x44"));
+}
+
 // ---- fix -----------------------------------------------------------------------------------------------------------
 
 TEST_F(Command, FixMendsTrainsAndMeasures) {
