@@ -46,15 +46,18 @@ std::string listed(const std::vector<std::string>& names) { return names.empty()
 
 void print_surgery(const Common& common, const shift::Fixed& fixed) {
   std::size_t layer = 5, before = 6;
-  for (const shift::Change& change : fixed.changes) layer = std::max(layer, change.layer.size()), before = std::max(before, change.before.size());
+  for (const shift::Change& change : fixed.changes)
+    layer = std::max(layer, change.layer.size()), before = std::max(before, change.before.size());
   say(common, "\n   {:<{}}  {:<{}}  after\n", "layer", layer, "before", before);
-  for (const shift::Change& change : fixed.changes) say(common, "   {:<{}}  {:<{}}  {}\n", change.layer, layer, change.before, before, change.after);
+  for (const shift::Change& change : fixed.changes)
+    say(common, "   {:<{}}  {:<{}}  {}\n", change.layer, layer, change.before, before, change.after);
   say(common, "   weights kept: {}\n   new weights: {}\n", listed(fixed.kept), listed(fixed.fresh));
 }
 
 io::Json surgery_event(const shift::Fixed& fixed) {
   io::Json changes = io::Json::array();
-  for (const shift::Change& change : fixed.changes) changes.push_back({{"layer", change.layer}, {"before", change.before}, {"after", change.after}});
+  for (const shift::Change& change : fixed.changes)
+    changes.push_back({{"layer", change.layer}, {"before", change.before}, {"after", change.after}});
   return {{"event", "surgery"}, {"changes", changes}, {"kept", fixed.kept}, {"fresh", fixed.fresh}};
 }
 
@@ -78,13 +81,19 @@ model::Recipe recipe_for(std::int64_t epochs, std::int64_t images) {
 }
 
 // Of whole epochs, the last batch of each smaller.
-std::int64_t steps_of(const model::Recipe& recipe, std::int64_t images) { return static_cast<std::int64_t>(recipe.passes) * core::ceil_div(images, recipe.batch_size); }
+std::int64_t steps_of(const model::Recipe& recipe, std::int64_t images) {
+  return static_cast<std::int64_t>(recipe.passes) * core::ceil_div(images, recipe.batch_size);
+}
 
 // Seconds that the training will take, from a few of its steps on its own images.
 double expected_seconds(const Sequential& model, const FitOptions& fit, std::int64_t steps, const Tensor& x, const Tensor& y) {
   const std::int64_t images = std::min(x.shape()[0], 8 * fit.batch_size);
-  const Profile profile = model.profile(
-      {.training = true, .batch_size = fit.batch_size, .steps = 8, .x = x.rows(0, images), .y = y.rows(0, images), .input_scale = fit.input_scale});
+  const Profile profile = model.profile({.training = true,
+                                         .batch_size = fit.batch_size,
+                                         .steps = 8,
+                                         .x = x.rows(0, images),
+                                         .y = y.rows(0, images),
+                                         .input_scale = fit.input_scale});
   return profile.seconds / static_cast<double>(profile.steps) * static_cast<double>(steps);
 }
 
@@ -131,17 +140,19 @@ class Fix {
   void load(const Sequential& old) {
     const std::string path = data_path(options_.data);
     training_ = data::load_dataset(path);
-    if (!training_.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train the mended network", path));
+    if (!training_.x_train.defined())
+      throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train the mended network", path));
     tested_ = test_images(training_, options_.limit);
     training_.x_train = first_rows(training_.x_train, options_.train_limit);
     training_.y_train = first_rows(training_.y_train, options_.train_limit);
     scale_ = input_scale(old, tested_.x, options_.scale);
     const Shape image = image_shape(tested_.x), input = old.input_shape();
     if (input.rank() == 3 && (image[0] > input[0] || image[1] > input[1]))
-      throw ShapeError(fmt::format("{}: images of {} x {} came, the model takes {}; images of that size are needed, or smaller ones, which are laid onto its middle",
-                                   tested_.where, image[0], image[1], input.to_string()));
-    say(common_, "{} training images and {} {} images of {}; pixels: {}\n", thousands(training_.x_train.shape()[0]), thousands(tested_.x.shape()[0]), tested_.part, path,
-        scale_note(tested_.x, scale_));
+      throw ShapeError(fmt::format(
+          "{}: images of {} x {} came, the model takes {}; images of that size are needed, or smaller ones, which are laid onto its middle",
+          tested_.where, image[0], image[1], input.to_string()));
+    say(common_, "{} training images and {} {} images of {}; pixels: {}\n", thousands(training_.x_train.shape()[0]),
+        thousands(tested_.x.shape()[0]), tested_.part, path, scale_note(tested_.x, scale_));
   }
 
   shift::Portrait measure(const Sequential& model, const char* when) const {
@@ -166,16 +177,19 @@ class Fix {
     const std::int64_t images = x.shape()[0];
     const model::Recipe recipe = recipe_for(options_.epochs, images);
     CompileOptions compile = model::compile_options(recipe);
-    compile.loss = SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe.label_smoothing});
+    compile.loss =
+        SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe.label_smoothing});
     model.compile(compile);
     FitOptions fit = model::fit_options(recipe, images);
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
     fit.callbacks = {stop_on_interrupt()};
     fit.input_scale = scale_;
     if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, images));
-    const double seconds = about(training_.train_where, [&] { return expected_seconds(model, fit, steps_of(recipe, images), x, training_.y_train); });
-    say(common_, "\nWhat it computes is new, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n", options_.epochs, options_.epochs == 1 ? "" : "s",
-        thousands(images), std::ceil(seconds), options_.out.empty() ? "" : " and saves it");
+    const double seconds =
+        about(training_.train_where, [&] { return expected_seconds(model, fit, steps_of(recipe, images), x, training_.y_train); });
+    say(common_, "\nWhat it computes is new, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n",
+        options_.epochs, options_.epochs == 1 ? "" : "s", thousands(images), std::ceil(seconds),
+        options_.out.empty() ? "" : " and saves it");
     const Shape input = model.input_shape();
     emit(common_, {{"event", "train"},
                    {"model", options_.model},
@@ -218,23 +232,29 @@ class Fix {
     const Shape input = model.input_shape();
     if (border_for(model, tested_.x) == shift::Border("canvas")) model.metadata()[canvas_key] = fmt::format("{}x{}", input[0], input[1]);
     if (!options_.out.empty()) model.save(options_.out);
-    say(common_, "{}{}\n", whole ? "" : "interrupted; ", options_.out.empty() ? "not saved, because no --out DIR was given" : "saved to " + options_.out);
+    say(common_, "{}{}\n", whole ? "" : "interrupted; ",
+        options_.out.empty() ? "not saved, because no --out DIR was given" : "saved to " + options_.out);
     std::fflush(stdout);
   }
 
   void show(const Sequential& old, const shift::Portrait& before, const Sequential& now, const shift::Portrait& after) const {
     const std::int64_t side = 2 * options_.radius + 1;
     const std::string_view from = border_for(old, tested_.x).name(), to = border_for(now, tested_.x).name();
-    say(common_, "\n{}   on {} {} images; shifts: all {} within {} pixels, border {}\n", shift::table_of(before, after), thousands(tested_.x.shape()[0]), tested_.part,
-        thousands(side * side), options_.radius, from == to ? std::string(to) : fmt::format("{} before, {} after", from, to));
+    say(common_, "\n{}   on {} {} images; shifts: all {} within {} pixels, border {}\n", shift::table_of(before, after),
+        thousands(tested_.x.shape()[0]), tested_.part, thousands(side * side), options_.radius,
+        from == to ? std::string(to) : fmt::format("{} before, {} after", from, to));
     if (!options_.picture.empty()) {
       io::write_png(options_.picture, shift::shift_maps({{"before", &before.sweep}, {"after", &after.sweep}}).image());
       say(common_, "   written: {}\n", options_.picture);
     }
     const double lost = before.sweep.accuracy(0, 0) - after.sweep.accuracy(0, 0);
     if (lost > 0.02)
-      say(common_, "{}", shift::wrapped(fmt::format("   In place {} % fewer images are right than before. More epochs (--epochs, here {}) may bring them back, unless it is where an "
-                                                    "image lies that makes its class.", shift::percent(lost), options_.epochs), 110, "   "));
+      say(common_, "{}",
+          shift::wrapped(fmt::format("   In place {} % fewer images are right than before. More epochs (--epochs, here {}) may bring them "
+                                     "back, unless it is where an "
+                                     "image lies that makes its class.",
+                                     shift::percent(lost), options_.epochs),
+                         110, "   "));
     say(common_, "\n");
   }
 
@@ -257,23 +277,35 @@ Action add_fix(CLI::App& app) {
   app.description("Put what moves with the image in place of what does not, train the network again, and show what it was worth.");
   add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
   add_text(app, "--with", options->cure,
-           "aps: of each stride's phases the one of the largest norm is kept, guaranteed; lps: a learned choice, guaranteed; blur: a low-pass filter before each stride, no guarantee")
+           "aps: of each stride's phases the one of the largest norm is kept, guaranteed; lps: a learned choice, guaranteed; blur: a "
+           "low-pass filter before each stride, no guarantee")
       ->type_name("NAME")
       ->default_str(options->cure);
   add_text(app, "--out", options->out, "directory for the mended model; Ctrl-C while it is trained saves it there too")->type_name("DIR");
   add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
-  add_whole(app, "--epochs", options->epochs, 1, largest, "times through all training images")->type_name("N")->default_str(fmt::format("{}", options->epochs));
+  add_whole(app, "--epochs", options->epochs, 1, largest, "times through all training images")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->epochs));
   add_canvas(app, options->canvas, "make the input HxW (or NxN), the images in its middle [as it was]");
-  add_whole(app, "--filter-size", options->filter_size, 2, 7, "taps of the blur")->type_name("N")->default_str(fmt::format("{}", options->filter_size));
+  add_whole(app, "--filter-size", options->filter_size, 2, 7, "taps of the blur")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->filter_size));
   add_text(app, "--picture", options->picture, "write maps of accuracy by shift before and after as a PNG")->type_name("FILE");
-  add_whole(app, "--radius", options->radius, 0, 4096, "measure all shifts of up to N pixels")->type_name("N")->default_str(fmt::format("{}", options->radius));
-  add_whole(app, "--limit", options->limit, 0, largest, "measure on the first N test images only; 0: all")->type_name("N")->default_str(fmt::format("{}", options->limit));
+  add_whole(app, "--radius", options->radius, 0, 4096, "measure all shifts of up to N pixels")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->radius));
+  add_whole(app, "--limit", options->limit, 0, largest, "measure on the first N test images only; 0: all")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", options->limit));
   add_whole(app, "--train-limit", options->train_limit, 0, largest, "train on the first N images only")->type_name("N");
-  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")->type_name("X");
+  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+      ->type_name("X");
   add_whole(app, "--seed", options->seed, 0, largest_seed, "of new weights and shuffling")->type_name("N")->default_str("0");
   add_precision(app, options->precision);
   add_common(app, options->common);
-  app.footer("Examples:\n  linn fix digits --out steady\n  linn fix digits --with blur --filter-size 5 --epochs 2\n  linn shift steady --border circular");
+  app.footer(
+      "Examples:\n  linn fix digits --out steady\n  linn fix digits --with blur --filter-size 5 --epochs 2\n  linn shift steady --border "
+      "circular");
   return [options] { return Fix(*options).run(); };
 }
 

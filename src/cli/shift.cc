@@ -215,9 +215,9 @@ Action add_shift(CLI::App& app) {
           ->type_name("FILE");
   CLI::Option* picture = add_text(app, "--picture", options->picture, "write maps by shift as a PNG")->type_name("FILE");
   CLI::Option* csv = add_text(app, "--csv", options->csv, "write the numbers by shift")->type_name("FILE");
-  CLI::Option* certificate =
-      add_text(app, "--certificate", options->certificate, "write how far each image can move with the same class, by enumeration and by construction, as CSV")
-          ->type_name("FILE");
+  CLI::Option* certificate = add_text(app, "--certificate", options->certificate,
+                                      "write how far each image can move with the same class, by enumeration and by construction, as CSV")
+                                 ->type_name("FILE");
   CLI::Option* silent = app.add_flag("--no-explanation", options->no_explanation, "leave out where the errors come from");
   CLI::Option* protocol =
       add_text(

@@ -14,7 +14,9 @@
 namespace linn::shift {
 namespace {
 
-std::string says(const NetworkLayer& layer, std::string_view what) { return fmt::format("[{} '{}'] {}", layer.class_name, layer.name, what); }
+std::string says(const NetworkLayer& layer, std::string_view what) {
+  return fmt::format("[{} '{}'] {}", layer.class_name, layer.name, what);
+}
 
 std::optional<std::string> sees_border(const NetworkLayer& layer) {
   if (layer.window() == Size2(1, 1) || layer.padding() == "circular") return std::nullopt;
@@ -34,8 +36,8 @@ std::optional<std::string> blur_breaks(const NetworkLayer& layer) {
     if (auto reason = sees_border(layer)) return reason;
   if (layer.border() != "circular") return says(layer, fmt::format("sees the border of the map (border \"{}\")", layer.border()));
   if (layer.output != layer.input)
-    return says(layer, fmt::format("makes a map of {} x {} out of one of {} x {}, which leaves a seam (pads \"zhang\" keep the size)", layer.output[0],
-                                   layer.output[1], layer.input[0], layer.input[1]));
+    return says(layer, fmt::format("makes a map of {} x {} out of one of {} x {}, which leaves a seam (pads \"zhang\" keep the size)",
+                                   layer.output[0], layer.output[1], layer.input[0], layer.input[1]));
   return std::nullopt;
 }
 
@@ -52,8 +54,10 @@ bool is_one_place(const Shape& map) { return map.rank() == 3 && map[0] == 1 && m
 
 // Plans without a polyphase layer may take kernels that round otherwise at another place.
 std::optional<std::string> rounds(const std::vector<NetworkLayer>& layers) {
-  if (std::any_of(layers.begin(), layers.end(), [](const NetworkLayer& layer) { return is_polyphase(layer.class_name); })) return std::nullopt;
-  return "no layer depends on where the image lies, but rounding does: only in a network with polyphase sampling does inference leave out the kernels "
+  if (std::any_of(layers.begin(), layers.end(), [](const NetworkLayer& layer) { return is_polyphase(layer.class_name); }))
+    return std::nullopt;
+  return "no layer depends on where the image lies, but rounding does: only in a network with polyphase sampling does inference leave out "
+         "the kernels "
          "that round otherwise at another place, so here the last bits of the output may change";
 }
 
@@ -75,7 +79,8 @@ std::vector<std::int64_t> certified_by_construction(const Sequential& model, con
   const Frames from = frames(images);
   const Shape input = model.input_shape();
   if (Shape{from.height, from.width, from.channels} != input)
-    throw ShapeError(fmt::format("[certificate] images of shape {} came; the model takes {}", images.shape().to_string(), input.to_string()));
+    throw ShapeError(
+        fmt::format("[certificate] images of shape {} came; the model takes {}", images.shape().to_string(), input.to_string()));
   if (why_not_invariant(model)) return std::vector<std::int64_t>(static_cast<std::size_t>(from.images), 0);
   return room_to_move(images);
 }
@@ -110,8 +115,8 @@ void write_certificates(const std::string& path, const Sweep& sweep, Border bord
   std::string text = fmt::format("image,label,class,radius_by_enumeration_{},radius_by_construction\r\n", border.name());
   for (std::int64_t image = 0; image < sweep.images(); ++image) {
     const auto at = static_cast<std::size_t>(image);
-    text += fmt::format("{},{},{},{},{}\r\n", image, sweep.labelled() ? fmt::format("{}", sweep.label(image)) : "", sweep.predicted(image, 0, 0),
-                        certificates.by_enumeration[at], certificates.by_construction[at]);
+    text += fmt::format("{},{},{},{},{}\r\n", image, sweep.labelled() ? fmt::format("{}", sweep.label(image)) : "",
+                        sweep.predicted(image, 0, 0), certificates.by_enumeration[at], certificates.by_construction[at]);
   }
   io::write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
 }

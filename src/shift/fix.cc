@@ -53,8 +53,8 @@ class Surgery {
       throw ValueError(fmt::format("[fix] filter_size {} came; 2 to 7 is allowed", options.filter_size));
     if (options.canvas.is_set()) {
       if (options.canvas.height < input_[0] || options.canvas.width < input_[1])
-        throw ShapeError(
-            fmt::format("[fix] a canvas of {} came; the model takes {}, and the canvas may not be smaller", text(options.canvas), input_.to_string()));
+        throw ShapeError(fmt::format("[fix] a canvas of {} came; the model takes {}, and the canvas may not be smaller",
+                                     text(options.canvas), input_.to_string()));
       input_ = {options.canvas.height, options.canvas.width, input_[2]};
     }
     for (const NetworkLayer& layer : old_) names_.insert(layer.name);
@@ -83,8 +83,10 @@ class Surgery {
     if (is_polyphase(kind)) count(layer.strides()), polyphase_ = true;
     if (is_global_pooling(kind)) close(layer.name);
     if (!is_polyphase(kind) && !is_global_pooling(kind) && !acts_on_pixels(kind))
-      throw ValueError(fmt::format("[fix] no cure is known for [{} '{}']; convolutions, poolings, Flatten with Dense, and layers that treat each pixel alone have one",
-                                   kind, layer.name));
+      throw ValueError(
+          fmt::format("[fix] no cure is known for [{} '{}']; convolutions, poolings, Flatten with Dense, and layers that treat each pixel "
+                      "alone have one",
+                      kind, layer.name));
     keep(layer);
   }
 
@@ -169,7 +171,8 @@ class Surgery {
 
   // Whether a window as large as the old map is small, and no larger than the ring that it now goes round.
   bool becomes_convolution(const Shape& map) const {
-    return map[0] * map[1] <= largest_kernel && map[0] <= core::ceil_div(input_[0], strides_.height) && map[1] <= core::ceil_div(input_[1], strides_.width);
+    return map[0] * map[1] <= largest_kernel && map[0] <= core::ceil_div(input_[0], strides_.height) &&
+           map[1] <= core::ceil_div(input_[1], strides_.width);
   }
 
   // Row-major, a flattened map and a window of its size have their numbers in the same order.
@@ -212,7 +215,8 @@ class Surgery {
   // ---- what all do ----
 
   void add(std::string_view class_name, Json config) {
-    layers_.push_back({{"module", "keras.layers"}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}});
+    layers_.push_back(
+        {{"module", "keras.layers"}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}});
   }
   void add(const NetworkLayer& layer) { add(layer.class_name, layer.config); }
   void keep(const NetworkLayer& layer) { add(layer); }
@@ -229,10 +233,13 @@ class Surgery {
   // A ring of a size that no stride divides has a seam, over which no choice of phase moves. A blur promises nothing there either way.
   void check_sizes() const {
     if (!polyphase_ || (input_[0] % strides_.height == 0 && input_[1] % strides_.width == 0)) return;
-    const std::int64_t height = core::ceil_div(input_[0], strides_.height) * strides_.height, width = core::ceil_div(input_[1], strides_.width) * strides_.width;
+    const std::int64_t height = core::ceil_div(input_[0], strides_.height) * strides_.height,
+                       width = core::ceil_div(input_[1], strides_.width) * strides_.width;
     throw ShapeError(
-        fmt::format("[fix] inputs of {0}x{1} came; with strides of {2} in all, heights and widths must be multiples of them, for a map that a stride does not "
-                    "divide has a seam where it closes, and nothing would be guaranteed; lay the images onto a canvas of {3}x{4} (canvas = {{{3}, {4}}}, --canvas {3}x{4})",
+        fmt::format("[fix] inputs of {0}x{1} came; with strides of {2} in all, heights and widths must be multiples of them, for a map "
+                    "that a stride does not "
+                    "divide has a seam where it closes, and nothing would be guaranteed; lay the images onto a canvas of {3}x{4} (canvas = "
+                    "{{{3}, {4}}}, --canvas {3}x{4})",
                     input_[0], input_[1], text(strides_), height, width));
   }
 
@@ -279,8 +286,9 @@ void move_weights(const Sequential& from, Fixed& to) {
 
 void check_task(const Sequential& before, const Sequential& after) {
   if (before.output_shape() == after.output_shape()) return;
-  throw ValueError(fmt::format("[fix] the model's {} values are places of its last map, of which {} would be left; let it end with Dense(classes)",
-                               before.output_shape().elements(), after.output_shape().elements()));
+  throw ValueError(
+      fmt::format("[fix] the model's {} values are places of its last map, of which {} would be left; let it end with Dense(classes)",
+                  before.output_shape().elements(), after.output_shape().elements()));
 }
 
 std::string nothing_to_mend(const Sequential& model, const Cure& with) {
@@ -302,7 +310,10 @@ Fixed fix(const Sequential& model, const FixOptions& options) {
   Surgery surgery(model, options);
   surgery.operate();
   if (surgery.changes.empty()) throw ValueError(nothing_to_mend(model, options.with));
-  Fixed fixed{.model = Sequential::from_json(new_config(model, surgery).dump(), {.seed = options.seed}), .changes = std::move(surgery.changes), .kept = {}, .fresh = {}};
+  Fixed fixed{.model = Sequential::from_json(new_config(model, surgery).dump(), {.seed = options.seed}),
+              .changes = std::move(surgery.changes),
+              .kept = {},
+              .fresh = {}};
   check_task(model, fixed.model);
   fixed.model.metadata() = model.metadata();
   move_weights(model, fixed);

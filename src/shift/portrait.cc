@@ -21,7 +21,9 @@ double seconds_an_image(const Sequential& model, const SweepOptions& options) {
   Tensor images({batch, input[0], input[1], input[2]});
   const auto values = images.values<float>();
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7) / 7;  // zeros might be quicker
-  const auto predict = [&] { model.predict(images, {.batch_size = batch, .input_scale = options.input_scale, .accuracy = options.accuracy}); };
+  const auto predict = [&] {
+    model.predict(images, {.batch_size = batch, .input_scale = options.input_scale, .accuracy = options.accuracy});
+  };
   predict();
   const auto begin = Clock::now();
   double seconds = 0;
@@ -39,7 +41,8 @@ double seconds_an_image(const Sequential& model, const SweepOptions& options) {
 Portrait portrait(const Sequential& model, const Tensor& images, const Tensor& labels, const SweepOptions& options) {
   Portrait result{.sweep = sweep(model, images, labels, options)};
   result.parameters = model.count_params();
-  const Profile profile = model.profile({.batch_size = batch, .steps = 1, .input_scale = options.input_scale, .accuracy = options.accuracy});
+  const Profile profile =
+      model.profile({.batch_size = batch, .steps = 1, .input_scale = options.input_scale, .accuracy = options.accuracy});
   for (const OpProfile& op : profile.ops) result.flops += op.flops / static_cast<double>(batch);
   result.seconds_an_image = seconds_an_image(model, options);
   return result;
@@ -47,9 +50,13 @@ Portrait portrait(const Sequential& model, const Tensor& images, const Tensor& l
 
 std::string table_of(const Portrait& before, const Portrait& after) {
   std::string text;
-  const auto row = [&](std::string_view name, const std::string& one, const std::string& other) { text += fmt::format("   {:<34}{:>12}{:>12}\n", name, one, other); };
+  const auto row = [&](std::string_view name, const std::string& one, const std::string& other) {
+    text += fmt::format("   {:<34}{:>12}{:>12}\n", name, one, other);
+  };
   const Measures old = before.sweep.measures(before.sweep.radius()), now = after.sweep.measures(after.sweep.radius());
-  const auto share = [&](std::string_view name, Estimate Measures::*value) { row(name, value_text((old.*value).value, true), value_text((now.*value).value, true)); };
+  const auto share = [&](std::string_view name, Estimate Measures::*value) {
+    row(name, value_text((old.*value).value, true), value_text((now.*value).value, true));
+  };
   const std::string within = fmt::format(" within {}", before.sweep.radius());
   row("", "before", "after");
   share("accuracy", &Measures::accuracy);

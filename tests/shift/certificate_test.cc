@@ -32,23 +32,28 @@ std::vector<Case> cases() {
   const AdaptivePolyphaseSampling2D phases;
   const GlobalMaxPooling2D best;
   return {
-      {"[MaxPooling2D 'max_pooling2d'] keeps every so many pixels", {ring, phases, MaxPooling2D({2, 2}), GlobalAveragePooling2D(), Dense(3)}},
-      {"[AveragePooling2D 'average_pooling2d'] keeps every so many", {ring, phases, AveragePooling2D({2, 2}, {.padding = "circular"}), best}},
+      {"[MaxPooling2D 'max_pooling2d'] keeps every so many pixels",
+       {ring, phases, MaxPooling2D({2, 2}), GlobalAveragePooling2D(), Dense(3)}},
+      {"[AveragePooling2D 'average_pooling2d'] keeps every so many",
+       {ring, phases, AveragePooling2D({2, 2}, {.padding = "circular"}), best}},
       {"[Conv2D 'conv2d_1'] keeps every so many pixels", {ring, phases, Conv2D(4, {3, 3}, {.strides = 2, .padding = "circular"}), best}},
       {"[Conv2D 'conv2d_1'] sees the border of the map (padding \"same\")", {ring, phases, Conv2D(4, {3, 3}, {.padding = "same"}), best}},
       {"[Conv2D 'conv2d_1'] sees the border of the map (padding \"valid\")", {ring, phases, Conv2D(4, {1, 2}), best}},
       {"[Conv2D 'conv2d_1'] sees the border of the map (padding \"full\")", {ring, phases, Conv2D(4, {3, 3}, {.padding = "full"}), best}},
       {"[MaxPooling2D 'max_pooling2d'] sees the border", {ring, phases, MaxPooling2D({3, 3}, {.strides = 1}), GlobalAveragePooling2D()}},
       {"[BlurPooling2D 'blur_pooling2d'] blurs before it keeps", {ring, phases, BlurPooling2D(3, {.border = "circular"}), best}},
-      {"[BlurPooling2D 'blur_pooling2d'] sees the border of the map (border \"reflect\")", {ring, phases, BlurPooling2D(3, {.strides = 1}), best}},
+      {"[BlurPooling2D 'blur_pooling2d'] sees the border of the map (border \"reflect\")",
+       {ring, phases, BlurPooling2D(3, {.strides = 1}), best}},
       {"[BlurPooling2D 'blur_pooling2d'] makes a map of 5 x 5 out of one of 6 x 6",
        {ring, phases, BlurPooling2D(4, {.strides = 1, .border = "circular", .pads = "kornia"}), best}},
-      {"[MaxBlurPooling2D 'max_blur_pooling2d'] blurs before", {ring, phases, MaxBlurPooling2D({2, 2}, {.padding = "circular", .border = "circular"}), best}},
+      {"[MaxBlurPooling2D 'max_blur_pooling2d'] blurs before",
+       {ring, phases, MaxBlurPooling2D({2, 2}, {.padding = "circular", .border = "circular"}), best}},
       {"[MaxBlurPooling2D 'max_blur_pooling2d'] sees the border of the map (padding \"valid\")",
        {ring, phases, MaxBlurPooling2D({2, 2}, {.strides = 1, .border = "circular"}), best}},
       {"[MaxBlurPooling2D 'max_blur_pooling2d'] sees the border of the map (border \"zero\")",
        {ring, phases, MaxBlurPooling2D({2, 2}, {.strides = 1, .padding = "circular", .border = "zero"}), best}},
-      {"[ZeroPadding2D 'zero_padding2d'] depends on places", {ring, phases, ZeroPadding2D(1), Conv2D(4, {3, 3}, {.padding = "circular"}), best}},
+      {"[ZeroPadding2D 'zero_padding2d'] depends on places",
+       {ring, phases, ZeroPadding2D(1), Conv2D(4, {3, 3}, {.padding = "circular"}), best}},
       {"[Flatten 'flatten'] depends on places", {ring, phases, Flatten(), Dense(3)}},
       {"no global pooling", {ring, phases}},
       {"rounding", {ring, Conv2D(8, {5, 5}, {.padding = "circular"}), GlobalAveragePooling2D(), Dense(3)}},
@@ -70,12 +75,13 @@ std::vector<std::vector<Layer>> invariant_networks() {
   const Conv2D ring(4, {3, 3}, {.padding = "circular", .input_shape = {12, 12, 1}});
   return {
       {ring, AdaptivePolyphaseSampling2D(), GlobalMaxPooling2D(), Flatten(), Dense(3)},
-      {ring, BatchNormalization(), MaxPooling2D({2, 3}, {.strides = 1, .padding = "circular"}), LearnablePolyphaseSampling2D({.strides = {3, 2}}), Dense(5), GlobalAveragePooling2D()},
+      {ring, BatchNormalization(), MaxPooling2D({2, 3}, {.strides = 1, .padding = "circular"}),
+       LearnablePolyphaseSampling2D({.strides = {3, 2}}), Dense(5), GlobalAveragePooling2D()},
       {ring, BlurPooling2D(4, {.strides = 1, .border = "circular"}), AdaptivePolyphaseSampling2D({.strides = 12}), Flatten(), Dense(3)},
       {ring, AdaptivePolyphaseSampling2D({.strides = 12}), Flatten()},
       {ring, AveragePooling2D({3, 3}, {.strides = 1, .padding = "circular"}), AdaptivePolyphaseSampling2D({.strides = 12})},
-      {ring, MaxBlurPooling2D({2, 2}, {.strides = 1, .padding = "circular", .border = "circular"}), AdaptivePolyphaseSampling2D(), Conv2D(4, {1, 1}, {.activation = "softmax"}),
-       GlobalAveragePooling2D()},
+      {ring, MaxBlurPooling2D({2, 2}, {.strides = 1, .padding = "circular", .border = "circular"}), AdaptivePolyphaseSampling2D(),
+       Conv2D(4, {1, 1}, {.activation = "softmax"}), GlobalAveragePooling2D()},
   };
 }
 
@@ -88,7 +94,9 @@ TEST(WhyNotInvariant, NothingWhereNothingChanges) {
   }
 }
 
-TEST(WhyNotInvariant, WantsImages) { EXPECT_THAT(*why_not_invariant(Sequential({Dense(3, {.input_shape = {8}})})), HasSubstr("images (height, width, channels)")); }
+TEST(WhyNotInvariant, WantsImages) {
+  EXPECT_THAT(*why_not_invariant(Sequential({Dense(3, {.input_shape = {8}})})), HasSubstr("images (height, width, channels)"));
+}
 
 // ---- by construction -------------------------------------------------------------------------------------------------
 
@@ -165,7 +173,8 @@ TEST(Certificates, OfSmallerImagesOnTheInput) {
 
   const std::string path = testing::TempDir() + "linn_certificates.csv";
   write_certificates(path, found, "canvas", both);
-  const std::string line = std::to_string(found.predicted(0, 0, 0)) + ",2,2\r\n1,1," + std::to_string(found.predicted(1, 0, 0)) + ",2,2\r\n";
+  const std::string line =
+      std::to_string(found.predicted(0, 0, 0)) + ",2,2\r\n1,1," + std::to_string(found.predicted(1, 0, 0)) + ",2,2\r\n";
   EXPECT_EQ(tests::text_of(path), "image,label,class,radius_by_enumeration_canvas,radius_by_construction\r\n0,2," + line);
   std::remove(path.c_str());
 }
@@ -182,7 +191,8 @@ TEST(Certificates, PromiseNothingBeyondAWindow) {
 TEST(Certificates, SayWhyThereIsNone) {
   const Sequential model = model::make("notebook", {12, 12, 1}, 3);
   const Tensor images = tests::random_images(1, {12, 12, 1}, 1);
-  EXPECT_THAT(certify(model, images, sweep(model, images, Tensor(), {.radius = 0}), "zero").why_not.value_or(""), HasSubstr("sees the border"));
+  EXPECT_THAT(certify(model, images, sweep(model, images, Tensor(), {.radius = 0}), "zero").why_not.value_or(""),
+              HasSubstr("sees the border"));
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ Layers outline(const Sequential& model) {
     if (layer.config.contains("kernel_size") || layer.config.contains("pool_size")) line += " " + text(layer.window());
     if (layer.config.contains("strides")) line += "/" + text(layer.strides());
     for (const char* key : {"padding", "border", "pads", "activation"})
-      if (layer.config.contains(key) && layer.config[key].is_string() && layer.config[key] != "linear") line += " " + layer.config[key].get<std::string>();
+      if (layer.config.contains(key) && layer.config[key].is_string() && layer.config[key] != "linear")
+        line += " " + layer.config[key].get<std::string>();
     for (const char* key : {"filter_size", "anneal_steps", "units", "filters"})
       if (layer.config.contains(key)) line += " " + layer.config[key].dump();
     lines.push_back(line);
@@ -78,8 +79,9 @@ TEST(Fix, NotebookWithAps) {
   const Sequential old = notebook();
   const Fixed fixed = fix(old);
   EXPECT_THAT(outline(fixed.model),
-              ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "Conv2D 3x3/1x1 circular relu 32",
-                          "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
+              ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2",
+                          "Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2",
+                          "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
   EXPECT_THAT(fixed.fresh, IsEmpty());
   expect_kept(old, fixed);
   ASSERT_EQ(fixed.changes.size(), 6U);
@@ -92,9 +94,10 @@ TEST(Fix, NotebookWithAps) {
 TEST(Fix, NotebookWithLps) {
   const Sequential old = notebook();
   const Fixed fixed = fix(old, {.with = "lps", .anneal_steps = 77});
-  EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "LearnablePolyphaseSampling2D/2x2 77",
-                                                "Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "LearnablePolyphaseSampling2D/2x2 77",
-                                                "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
+  EXPECT_THAT(outline(fixed.model),
+              ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "LearnablePolyphaseSampling2D/2x2 77",
+                          "Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "LearnablePolyphaseSampling2D/2x2 77",
+                          "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
   EXPECT_EQ(fixed.fresh.size(), 6U) << "kernel_1, bias_1 and kernel_2 of two layers";
   expect_kept(old, fixed);
 }
@@ -102,54 +105,59 @@ TEST(Fix, NotebookWithLps) {
 TEST(Fix, NotebookWithBlur) {
   const Sequential old = notebook();
   const Fixed fixed = fix(old, {.with = "blur", .filter_size = 5});
-  EXPECT_THAT(outline(fixed.model),
-              ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 5", "Conv2D 3x3/1x1 circular relu 32",
-                          "MaxBlurPooling2D 2x2/2x2 circular circular zhang 5", "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
+  EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 5",
+                                                "Conv2D 3x3/1x1 circular relu 32", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 5",
+                                                "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
   EXPECT_EQ(fixed.model.output_shapes()[1], Shape({14, 14, 32})) << "the maximum keeps the ring's size";
   expect_kept(old, fixed);
 }
 
 Sequential strided() {
-  return Sequential({Conv2D(6, {3, 3}, {.strides = 2, .padding = "same", .activation = "relu", .input_shape = {16, 16, 2}}), BatchNormalization(),
-                     Conv2D(4, {1, 1}, {.strides = {2, 1}}), AveragePooling2D({3, 3}, {.strides = 2, .padding = "same"}), MaxPooling2D({2, 2}, {.strides = 1}),
-                     GlobalAveragePooling2D(), Dense(3)},
-                    {.seed = 2});
+  return Sequential(
+      {Conv2D(6, {3, 3}, {.strides = 2, .padding = "same", .activation = "relu", .input_shape = {16, 16, 2}}), BatchNormalization(),
+       Conv2D(4, {1, 1}, {.strides = {2, 1}}), AveragePooling2D({3, 3}, {.strides = 2, .padding = "same"}),
+       MaxPooling2D({2, 2}, {.strides = 1}), GlobalAveragePooling2D(), Dense(3)},
+      {.seed = 2});
 }
 
 TEST(Fix, StridedConvolutionsAndAveragesWithEachCure) {
   const Sequential old = strided();
   const std::string aps = "AdaptivePolyphaseSampling2D/", lps = "LearnablePolyphaseSampling2D/";
-  EXPECT_THAT(outline(fix(old).model),
-              ElementsAre("Conv2D 3x3/1x1 circular relu 6", aps + "2x2", "BatchNormalization", "Conv2D 1x1/1x1 valid 4", aps + "2x1", "AveragePooling2D 3x3/1x1 circular",
-                          aps + "2x2", "MaxPooling2D 2x2/1x1 circular", "GlobalAveragePooling2D", "Dense 3"));
+  EXPECT_THAT(outline(fix(old).model), ElementsAre("Conv2D 3x3/1x1 circular relu 6", aps + "2x2", "BatchNormalization",
+                                                   "Conv2D 1x1/1x1 valid 4", aps + "2x1", "AveragePooling2D 3x3/1x1 circular", aps + "2x2",
+                                                   "MaxPooling2D 2x2/1x1 circular", "GlobalAveragePooling2D", "Dense 3"));
   EXPECT_THAT(outline(fix(old, {.with = "lps"}).model),
-              ElementsAre("Conv2D 3x3/1x1 circular relu 6", lps + "2x2 10000", "BatchNormalization", "Conv2D 1x1/1x1 valid 4", lps + "2x1 10000",
-                          "AveragePooling2D 3x3/1x1 circular", lps + "2x2 10000", "MaxPooling2D 2x2/1x1 circular", "GlobalAveragePooling2D", "Dense 3"));
-  EXPECT_THAT(outline(fix(old, {.with = "blur"}).model),
-              ElementsAre("Conv2D 3x3/1x1 circular relu 6", "BlurPooling2D/2x2 circular zhang 3", "BatchNormalization", "Conv2D 1x1/1x1 valid 4",
-                          "BlurPooling2D/2x1 circular zhang 3", "AveragePooling2D 3x3/1x1 circular", "BlurPooling2D/2x2 circular zhang 3", "MaxPooling2D 2x2/1x1 circular",
+              ElementsAre("Conv2D 3x3/1x1 circular relu 6", lps + "2x2 10000", "BatchNormalization", "Conv2D 1x1/1x1 valid 4",
+                          lps + "2x1 10000", "AveragePooling2D 3x3/1x1 circular", lps + "2x2 10000", "MaxPooling2D 2x2/1x1 circular",
                           "GlobalAveragePooling2D", "Dense 3"));
+  EXPECT_THAT(outline(fix(old, {.with = "blur"}).model),
+              ElementsAre("Conv2D 3x3/1x1 circular relu 6", "BlurPooling2D/2x2 circular zhang 3", "BatchNormalization",
+                          "Conv2D 1x1/1x1 valid 4", "BlurPooling2D/2x1 circular zhang 3", "AveragePooling2D 3x3/1x1 circular",
+                          "BlurPooling2D/2x2 circular zhang 3", "MaxPooling2D 2x2/1x1 circular", "GlobalAveragePooling2D", "Dense 3"));
   for (const char* with : {"aps", "lps", "blur"}) expect_kept(old, fix(old, {.with = std::string(with)}));
 }
 
 TEST(Fix, BordersAloneAreMendedToo) {
-  const Sequential old({ZeroPadding2D(1, {.input_shape = {8, 8, 1}}), Conv2D(4, {3, 3}), Conv2D(4, {3, 3}, {.padding = "full"}), GlobalMaxPooling2D(), Dense(2)});
+  const Sequential old({ZeroPadding2D(1, {.input_shape = {8, 8, 1}}), Conv2D(4, {3, 3}), Conv2D(4, {3, 3}, {.padding = "full"}),
+                        GlobalMaxPooling2D(), Dense(2)});
   const Fixed fixed = fix(old);
-  EXPECT_THAT(outline(fixed.model),
-              ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/1x1",
+                                                "GlobalMaxPooling2D", "Dense 2"));
   EXPECT_EQ(fixed.model.output_shapes()[1], Shape({8, 8, 4}));
   EXPECT_EQ(fixed.changes[0].after, "nothing: the map is a ring");
   expect_kept(old, fixed);
-  EXPECT_THAT(outline(fix(old, {.with = "blur"}).model), ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_THAT(outline(fix(old, {.with = "blur"}).model),
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "GlobalMaxPooling2D", "Dense 2"));
 }
 
 // ---- the head --------------------------------------------------------------------------------------------------------
 
 TEST(Fix, WhatLiesBetweenFlattenAndDenseStays) {
-  const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 3}}), Flatten(), Dropout(0.25), Activation("relu"), Dense(5, {.activation = "tanh"}), Dense(2)});
+  const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 3}}), Flatten(), Dropout(0.25), Activation("relu"),
+                        Dense(5, {.activation = "tanh"}), Dense(2)});
   const Fixed fixed = fix(old);
-  EXPECT_THAT(outline(fixed.model), ElementsAre("MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "Dropout", "Activation relu", "Conv2D 4x4/1x1 circular tanh 5",
-                                                "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_THAT(outline(fixed.model), ElementsAre("MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "Dropout",
+                                                "Activation relu", "Conv2D 4x4/1x1 circular tanh 5", "GlobalMaxPooling2D", "Dense 2"));
   EXPECT_THAT(fixed.fresh, IsEmpty());
   expect_kept(old, fixed);
 }
@@ -157,17 +165,19 @@ TEST(Fix, WhatLiesBetweenFlattenAndDenseStays) {
 TEST(Fix, NormalizationBehindFlattenStartsAnew) {
   const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 3}}), Flatten(), BatchNormalization(), Dense(5)});
   const Fixed fixed = fix(old);
-  EXPECT_THAT(outline(fixed.model),
-              ElementsAre("MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D", "BatchNormalization", "Dense 5"));
+  EXPECT_THAT(outline(fixed.model), ElementsAre("MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D",
+                                                "BatchNormalization", "Dense 5"));
   EXPECT_THAT(fixed.kept, ElementsAre("dense/bias"));
   EXPECT_EQ(fixed.fresh.size(), 5U);
   expect_kept(old, fixed);
 }
 
 TEST(Fix, LargeMapsGetAGlobalPooling) {
-  const Sequential old({Conv2D(4, {3, 3}, {.padding = "same", .input_shape = {12, 12, 1}}), Flatten(), Dense(5, {.activation = "softmax"})});
+  const Sequential old(
+      {Conv2D(4, {3, 3}, {.padding = "same", .input_shape = {12, 12, 1}}), Flatten(), Dense(5, {.activation = "softmax"})});
   const Fixed fixed = fix(old);
-  EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense softmax 5"));
+  EXPECT_THAT(outline(fixed.model),
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense softmax 5"));
   EXPECT_THAT(fixed.fresh, ElementsAre("dense/kernel"));
   expect_kept(old, fixed);
 }
@@ -209,31 +219,35 @@ TEST(Fix, LossesKnowWhatLeavesTheHead) {
 
 TEST(Fix, ConvolutionalHeadsKeepTheirTask) {
   const Sequential old({Conv2D(4, {3, 3}, {.input_shape = {4, 4, 1}}), Conv2D(3, {2, 2}), Flatten(), Activation("softmax")});
-  EXPECT_THAT(outline(fix(old).model),
-              ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 2x2/1x1 circular 3", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Activation softmax"));
+  EXPECT_THAT(outline(fix(old).model), ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 2x2/1x1 circular 3",
+                                                   "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Activation softmax"));
 }
 
 // ---- networks that hold cures already --------------------------------------------------------------------------------
 
 Sequential blurred() {
-  return Sequential({Conv2D(4, {3, 3}, {.padding = "same", .input_shape = {16, 16, 1}}), MaxBlurPooling2D({2, 2}, {.filter_size = 4, .border = "zero", .pads = "kornia"}),
-                     BlurPooling2D(3, {.strides = 1}), GlobalMaxPooling2D(), Dense(2)});
+  return Sequential({Conv2D(4, {3, 3}, {.padding = "same", .input_shape = {16, 16, 1}}),
+                     MaxBlurPooling2D({2, 2}, {.filter_size = 4, .border = "zero", .pads = "kornia"}), BlurPooling2D(3, {.strides = 1}),
+                     GlobalMaxPooling2D(), Dense(2)});
 }
 
 TEST(Fix, BlursKeepTheirFilters) {
   const Sequential old = blurred();
-  EXPECT_THAT(outline(fix(old).model), ElementsAre("Conv2D 3x3/1x1 circular 4", "MaxBlurPooling2D 2x2/1x1 circular circular zhang 4", "AdaptivePolyphaseSampling2D/2x2",
-                                                   "BlurPooling2D/1x1 circular zhang 3", "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_THAT(outline(fix(old).model),
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "MaxBlurPooling2D 2x2/1x1 circular circular zhang 4",
+                          "AdaptivePolyphaseSampling2D/2x2", "BlurPooling2D/1x1 circular zhang 3", "GlobalMaxPooling2D", "Dense 2"));
   EXPECT_THAT(outline(fix(old, {.with = "blur", .filter_size = 7}).model),
-              ElementsAre("Conv2D 3x3/1x1 circular 4", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 4", "BlurPooling2D/1x1 circular zhang 3", "GlobalMaxPooling2D", "Dense 2"));
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 4",
+                          "BlurPooling2D/1x1 circular zhang 3", "GlobalMaxPooling2D", "Dense 2"));
 }
 
 TEST(Fix, PolyphaseLayersStayAndTheirStridesCount) {
   const auto with_size = [](std::int64_t size) {
-    return Sequential({AdaptivePolyphaseSampling2D({.order = "l1", .input_shape = {size, size, 1}}), MaxPooling2D({2, 2}), GlobalMaxPooling2D(), Dense(2)});
+    return Sequential({AdaptivePolyphaseSampling2D({.order = "l1", .input_shape = {size, size, 1}}), MaxPooling2D({2, 2}),
+                       GlobalMaxPooling2D(), Dense(2)});
   };
-  EXPECT_THAT(outline(fix(with_size(8)).model),
-              ElementsAre("AdaptivePolyphaseSampling2D/2x2", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D", "Dense 2"));
+  EXPECT_THAT(outline(fix(with_size(8)).model), ElementsAre("AdaptivePolyphaseSampling2D/2x2", "MaxPooling2D 2x2/1x1 circular",
+                                                            "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D", "Dense 2"));
   EXPECT_THAT(refusal<ShapeError>([&] { fix(with_size(30)); }), HasSubstr("a canvas of 32x32"));
 }
 
@@ -243,21 +257,24 @@ TEST(Fix, TwiceFindsNothingMore) {
     EXPECT_THAT(refusal<ValueError>([&] { fix(once.model); }), HasSubstr("nothing in this model depends on where the image lies"));
   }
   const Fixed blurred = fix(notebook(), {.with = "blur"});
-  EXPECT_THAT(refusal<ValueError>([&] { fix(blurred.model, {.with = "blur"}); }), AllOf(HasSubstr("nothing left to mend with blur"), HasSubstr("[MaxBlurPooling2D 'max_pooling2d']")));
+  EXPECT_THAT(refusal<ValueError>([&] { fix(blurred.model, {.with = "blur"}); }),
+              AllOf(HasSubstr("nothing left to mend with blur"), HasSubstr("[MaxBlurPooling2D 'max_pooling2d']")));
   const Fixed both = fix(blurred.model);
   EXPECT_EQ(why_not_invariant(both.model), std::nullopt);
   expect_kept(blurred.model, both);
 }
 
 TEST(Fix, NamesThatAreTaken) {
-  const Sequential old({MaxPooling2D({2, 2}, {.name = "pool", .input_shape = {8, 8, 1}}), Activation("relu", {.name = "pool_sampling"}), GlobalMaxPooling2D(), Dense(2)});
+  const Sequential old({MaxPooling2D({2, 2}, {.name = "pool", .input_shape = {8, 8, 1}}), Activation("relu", {.name = "pool_sampling"}),
+                        GlobalMaxPooling2D(), Dense(2)});
   EXPECT_EQ(fix(old).model.layer_names(), (Layers{"pool", "pool_sampling_1", "pool_sampling", "global_max_pooling2d", "dense"}));
 }
 
 TEST(Fix, NotesAndSeed) {
   Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 1}}), GlobalMaxPooling2D(), Dense(2)});
   old.metadata()["input_scale"] = "0.5";
-  const Fixed one = fix(old, {.with = "lps", .seed = 1}), same = fix(old, {.with = "lps", .seed = 1}), other = fix(old, {.with = "lps", .seed = 2});
+  const Fixed one = fix(old, {.with = "lps", .seed = 1}), same = fix(old, {.with = "lps", .seed = 1}),
+              other = fix(old, {.with = "lps", .seed = 2});
   EXPECT_EQ(one.model.metadata().at("input_scale"), "0.5");
   EXPECT_EQ(values_of(one.model), values_of(same.model));
   EXPECT_NE(values_of(one.model), values_of(other.model));
@@ -272,7 +289,8 @@ TEST(Fix, CanvasIsTheNewInput) {
 // ---- what the convolution in the Dense's place computes --------------------------------------------------------------
 
 // One Dense's sums for the window of `size` whose upper left corner is at (top, left) of a ring, in double.
-std::vector<double> dense_at(const Tensor& map, std::int64_t top, std::int64_t left, const Shape& window, const Tensor& kernel, const Tensor& bias) {
+std::vector<double> dense_at(const Tensor& map, std::int64_t top, std::int64_t left, const Shape& window, const Tensor& kernel,
+                             const Tensor& bias) {
   const std::int64_t height = map.shape()[1], width = map.shape()[2], channels = map.shape()[3], units = kernel.shape()[-1];
   std::vector<double> sums(static_cast<std::size_t>(units));
   for (std::int64_t u = 0; u < units; ++u) {
@@ -280,7 +298,8 @@ std::vector<double> dense_at(const Tensor& map, std::int64_t top, std::int64_t l
     for (std::int64_t i = 0; i < window[0]; ++i)
       for (std::int64_t j = 0; j < window[1]; ++j)
         for (std::int64_t c = 0; c < channels; ++c) {
-          const auto at = static_cast<std::size_t>((((top + i) % height + height) % height * width + ((left + j) % width + width) % width) * channels + c);
+          const auto at = static_cast<std::size_t>(
+              (((top + i) % height + height) % height * width + ((left + j) % width + width) % width) * channels + c);
           const auto weight = static_cast<std::size_t>(((i * window[1] + j) * channels + c) * units + u);
           sum += static_cast<double>(map.values<float>()[at]) * static_cast<double>(kernel.values<float>()[weight]);
         }
@@ -335,10 +354,11 @@ std::vector<Sequential> networks() {
   all.push_back(model::make("average-pooling", {16, 16, 1}, 10));
   all.push_back(model::make("no-pooling", {16, 16, 1}, 10));
   all.push_back(model::make("global-max", {16, 16, 1}, 10));
-  all.push_back(Sequential({Rescaling(0.5, {.offset = 0.25, .input_shape = {16, 16, 3}}), Conv2D(5, {5, 4}, {.strides = 4, .padding = "same"}), Dense(6, {.activation = "softmax"}),
-                            Dropout(0.5), Flatten(), Dense(7, {.activation = "sigmoid"})}));
-  all.push_back(Sequential({Conv2D(8, {3, 3}, {.dilation_rate = 2, .groups = 2, .input_shape = {16, 16, 4}}), BatchNormalization(), Activation("gelu"), MaxPooling2D({3, 2}),
-                            GlobalAveragePooling2D({.keepdims = true}), Flatten(), Dense(3)}));
+  all.push_back(
+      Sequential({Rescaling(0.5, {.offset = 0.25, .input_shape = {16, 16, 3}}), Conv2D(5, {5, 4}, {.strides = 4, .padding = "same"}),
+                  Dense(6, {.activation = "softmax"}), Dropout(0.5), Flatten(), Dense(7, {.activation = "sigmoid"})}));
+  all.push_back(Sequential({Conv2D(8, {3, 3}, {.dilation_rate = 2, .groups = 2, .input_shape = {16, 16, 4}}), BatchNormalization(),
+                            Activation("gelu"), MaxPooling2D({3, 2}), GlobalAveragePooling2D({.keepdims = true}), Flatten(), Dense(3)}));
   all.push_back(fix(model::make("notebook", {16, 16, 1}, 10), {.with = "blur"}).model);
   return all;
 }
@@ -356,7 +376,8 @@ TEST(Fix, HoldsToTheBitForEveryShift) {
         set_threads(count);
         for (const DTypePolicy policy : {DTypePolicy("float32"), DTypePolicy("mixed_bfloat16")}) {
           fixed.model.set_dtype_policy(policy);
-          EXPECT_EQ(tests::shifts_that_change(fixed.model, tests::random_images(1, fixed.model.input_shape(), 1)), 0) << name << ", threads " << count << ", " << policy.name();
+          EXPECT_EQ(tests::shifts_that_change(fixed.model, tests::random_images(1, fixed.model.input_shape(), 1)), 0)
+              << name << ", threads " << count << ", " << policy.name();
         }
       }
     }
@@ -375,7 +396,8 @@ TEST(Fix, BlurPromisesNothing) {
 TEST(Fix, OddSizesAreToldTheirCanvas) {
   const Sequential odd = model::make("notebook", {27, 30, 1}, 10);
   for (const char* with : {"aps", "lps"})
-    EXPECT_THAT(refusal<ShapeError>([&] { fix(odd, {.with = std::string(with)}); }), AllOf(HasSubstr("inputs of 27x30"), HasSubstr("4x4"), HasSubstr("--canvas 28x32")));
+    EXPECT_THAT(refusal<ShapeError>([&] { fix(odd, {.with = std::string(with)}); }),
+                AllOf(HasSubstr("inputs of 27x30"), HasSubstr("4x4"), HasSubstr("--canvas 28x32")));
   EXPECT_EQ(fix(odd, {.canvas = {28, 32}}).model.input_shape(), Shape({28, 32, 1}));
   EXPECT_EQ(fix(odd, {.with = "blur"}).model.input_shape(), Shape({27, 30, 1})) << "nothing is guaranteed there anyway";
   const Sequential three({Conv2D(4, {3, 3}, {.strides = 3, .input_shape = {28, 28, 1}}), GlobalMaxPooling2D(), Dense(2)});
@@ -383,12 +405,18 @@ TEST(Fix, OddSizesAreToldTheirCanvas) {
 }
 
 TEST(Fix, RefusesWhatItCannotMend) {
-  EXPECT_THAT(refusal<ShapeError>([] { fix(notebook(), {.canvas = {27, 44}}); }), HasSubstr("a canvas of 27x44 came; the model takes (28, 28, 1)"));
+  EXPECT_THAT(refusal<ShapeError>([] {
+                fix(notebook(), {.canvas = {27, 44}});
+              }),
+              HasSubstr("a canvas of 27x44 came; the model takes (28, 28, 1)"));
   EXPECT_THAT(refusal<ValueError>([] { fix(notebook(), {.filter_size = 8}); }), HasSubstr("filter_size 8"));
   EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Conv2D(4, {3, 3}, {.input_shape = {8, 8, 1}})})); }), HasSubstr("no classifier"));
   EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Flatten({.input_shape = {8, 8, 1}}), Dense(1)})); }), HasSubstr("no classifier"));
-  EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Dense(3, {.input_shape = {8}})})); }), HasSubstr("images (height, width, channels)"));
-  EXPECT_THAT(refusal<ValueError>([] { fix(Sequential({Conv2D(2, {3, 3}, {.input_shape = {6, 6, 1}}), Flatten()})); }),
+  EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Dense(3, {.input_shape = {8}})})); }),
+              HasSubstr("images (height, width, channels)"));
+  EXPECT_THAT(refusal<ValueError>([] {
+                fix(Sequential({Conv2D(2, {3, 3}, {.input_shape = {6, 6, 1}}), Flatten()}));
+              }),
               AllOf(HasSubstr("32 values"), HasSubstr("2 would be left")));
   EXPECT_THROW(fix(Sequential({Conv2D(4, {3, 3}), Flatten(), Dense(2)})), StateError);
 }

@@ -38,7 +38,8 @@ inline std::int64_t shifts_that_change(const Sequential& model, const Tensor& im
   Tensor all({height * width, height, width, image.shape()[3]});
   for (std::int64_t shift = 0; shift < height * width; ++shift) {
     const Tensor moved = shift::rolled(image, shift / width, shift % width);
-    std::memcpy(all.values<float>().data() + shift * numbers, moved.values<float>().data(), static_cast<std::size_t>(numbers) * sizeof(float));
+    std::memcpy(all.values<float>().data() + shift * numbers, moved.values<float>().data(),
+                static_cast<std::size_t>(numbers) * sizeof(float));
   }
   const Tensor outputs = model.predict(all);
   const std::int64_t row = outputs.elements() / (height * width);
