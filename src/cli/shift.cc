@@ -36,6 +36,7 @@ struct Options {
   std::uint64_t seed = 0;
   std::int64_t passes = 0;
   bool no_explanation = false;
+  bool no_phases = false;
   std::string precision = "float32";
 };
 
@@ -143,9 +144,11 @@ int run_sweep(const Options& options) {
                          .batch_size = options.batch_size,
                          .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); },
                          .input_scale = input.scale,
-                         .accuracy = input.accuracy});
+                         .accuracy = input.accuracy,
+                         .phases = !options.no_phases});
   });
   const double seconds = progress.finish();
+  say(options.common, "{}", shift::wrapped(shift::words_of_method(sweep), 110));
   std::optional<shift::Blame> blame;
   if (!options.no_explanation)
     blame = shift::blame(input.model, input.images.x, sweep, {.border = border, .input_scale = input.scale, .accuracy = input.accuracy});
@@ -228,6 +231,8 @@ Action add_shift(CLI::App& app) {
   CLI::Option* picture = add_text(app, "--picture", options->picture, "write maps by shift as a PNG")->type_name("FILE");
   CLI::Option* csv = add_text(app, "--csv", options->csv, "write the numbers by shift")->type_name("FILE");
   CLI::Option* silent = app.add_flag("--no-explanation", options->no_explanation, "leave out where the errors come from");
+  CLI::Option* apart = app.add_flag("--no-phases", options->no_phases,
+                                    "compute every shift by itself, also where shifts can share work without a change of any bit");
   CLI::Option* protocol =
       add_text(
           app, "--protocol", options->protocol,
@@ -236,7 +241,7 @@ Action add_shift(CLI::App& app) {
           ->type_name("NAME");
   CLI::Option* seed = add_whole(app, "--seed", options->seed, 0, largest_seed, "of the protocol's draws")->type_name("N")->default_str("0");
   CLI::Option* passes = add_whole(app, "--passes", options->passes, 1, largest, "of the protocol [as published]")->type_name("N");
-  for (CLI::Option* option : {radius, border, batch, report, picture, csv, silent}) protocol->excludes(option);
+  for (CLI::Option* option : {radius, border, batch, report, picture, csv, silent, apart}) protocol->excludes(option);
   for (CLI::Option* option : {seed, passes}) option->needs(protocol);
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);

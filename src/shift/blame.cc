@@ -180,7 +180,8 @@ class MapComparison {
 
  private:
   Outputs outputs(Step shift) {
-    scene_.view(0, blame_.images, shift, moved_ = scene_.buffer(blame_.images));
+    const Piece frame = scene_.frame(shift);
+    scene_.view(0, blame_.images, frame, moved_ = scene_.buffer(blame_.images, frame));
     return model_.layer_outputs(moved_, options_.input_scale, options_.accuracy);
   }
 
