@@ -66,12 +66,16 @@ Sequential part_of(const Sequential& model, std::size_t first, std::size_t last,
   return part;
 }
 
-// Where the kernels of `part` are not those of [first, ...) of `whole`: its index there, or all where they are.
-std::size_t first_difference(const std::vector<Operation>& part, const std::vector<Operation>& whole, std::size_t first) {
+// How many kernels of `part` are, one after the other, those of `whole` from its op `first` on.
+std::size_t count_same(const std::vector<Operation>& part, const std::vector<Operation>& whole, std::size_t first) {
   std::size_t i = 0;
   const auto same = [](const Operation& a, const Operation& b) { return a.op == b.op && a.implementation == b.implementation; };
   while (i < part.size() && first + i < whole.size() && same(part[i], whole[first + i])) ++i;
   return i;
+}
+
+std::string kernel_at(const std::vector<Operation>& operations, std::size_t at) {
+  return at < operations.size() ? operations[at].implementation : "nothing more";
 }
 
 double flops_of(std::vector<Operation>::const_iterator first, std::vector<Operation>::const_iterator last) {
@@ -81,6 +85,20 @@ double flops_of(std::vector<Operation>::const_iterator first, std::vector<Operat
 // Whether the op computes this layer, alone or as the last of several.
 bool ends_with(const Operation& operation, const std::string& layer) {
   return operation.layer == layer || operation.layer.ends_with(" + " + layer);
+}
+
+// Copies the part of maps (n, height, width, channels) that begins at (top, left) and is as large as those of `to`.
+void copy_part(const Tensor& maps, std::int64_t top, std::int64_t left, std::int64_t images, Tensor& to) {
+  constexpr std::int64_t group = 32;
+  const Shape &from = maps.shape(), &part = to.shape();
+  const std::int64_t row = from[2] * from[3], image = from[1] * row, part_row = part[2] * part[3], part_image = part[1] * part_row;
+  const float* src = maps.values<float>().data() + top * row + left * from[3];
+  float* dst = to.values<float>().data();
+  core::worker_pool().run(core::ceil_div(images, group), [&](std::int64_t item, int /*worker*/) {
+    for (std::int64_t i = item * group; i < std::min(images, (item + 1) * group); ++i)
+      for (std::int64_t y = 0; y < part[1]; ++y)
+        std::memcpy(dst + i * part_image + y * part_row, src + i * image + y * row, static_cast<std::size_t>(part_row) * sizeof(float));
+  });
 }
 
 }  // namespace
@@ -117,11 +135,17 @@ bool Phases::refuse(std::string reason) {
 bool Phases::cut_at(std::size_t cut, const std::vector<NetworkLayer>& layers) {
   const NetworkLayer& last = layers[cut - 1];
   const Shape& map = last.output;
+  const MapGeometry geometry = geometry_of(model_)[cut - 1];
+  const Piece frame = scene_.frame({});
+  y_.frame = frame.height, y_.map = map[0], y_.stride = geometry.y.stride;
+  x_.frame = frame.width, x_.map = map[1], x_.stride = geometry.x.stride;
+  if (!pays(1, 0, 0)) return false;  // not even were the trunk all
+
   Sequential head = part_of(model_, cut, layers.size(), map);
   std::vector<Operation> of_head = head.operations(DType::f32, {.batch_size = options_.batch_size, .accuracy = options_.accuracy});
   of_head.erase(of_head.begin());  // which brings images in
   const std::size_t of_trunk = whole_.size() - std::min(whole_.size(), of_head.size());
-  if (first_difference(of_head, whole_, of_trunk) < of_head.size() || of_trunk == 0)
+  if (count_same(of_head, whole_, of_trunk) < of_head.size() || of_trunk == 0)
     return refuse(fmt::format("one kernel computes {} and what comes after it", last.name));
 
   const auto middle = whole_.cbegin() + static_cast<std::ptrdiff_t>(of_trunk);
@@ -129,10 +153,6 @@ bool Phases::cut_at(std::size_t cut, const std::vector<NetworkLayer>& layers) {
   if (unknown != middle)
     return refuse(fmt::format("the bits that {} gives for {} depend on where in the map they lie", unknown->implementation, unknown->layer));
 
-  const MapGeometry geometry = geometry_of(model_)[cut - 1];
-  const Piece frame = scene_.frame({});
-  y_.frame = frame.height, y_.map = map[0], y_.stride = geometry.y.stride;
-  x_.frame = frame.width, x_.map = map[1], x_.stride = geometry.x.stride;
   const std::int64_t down = period_behind(cut, of_trunk, true), right = period_behind(cut, of_trunk, false);
   y_.step = down / y_.stride, y_.stride = down;
   x_.step = right / x_.stride, x_.stride = right;
@@ -149,10 +169,11 @@ std::int64_t Phases::period_behind(std::size_t cut, std::size_t operations, bool
   const std::vector<MapGeometry> geometry = geometry_of(model_);
   const std::vector<std::string> names = model_.layer_names();
   const auto stride_of = [&](const MapGeometry& map) { return down ? map.y.stride : map.x.stride; };
-  std::int64_t period = stride_of(geometry[cut - 1]);
+  const std::int64_t whole = stride_of(geometry[cut - 1]);
+  std::int64_t period = whole;
   for (std::size_t i = 0; i < operations; ++i) {
-    // Of several layers that could be meant by the name the last: its stride is a multiple of those before.
-    std::int64_t stride = 1;
+    // Of several layers that could be meant by the name the last, of none the trunk's: strides are multiples of those before.
+    std::int64_t stride = whole;
     for (std::size_t layer = 0; layer < cut; ++layer)
       if (ends_with(whole_[i], names[layer])) stride = stride_of(geometry[layer]);
     period = std::lcm(period, stride * whole_[i].period);
@@ -179,11 +200,10 @@ bool Phases::add_trunks(std::size_t cut, std::size_t operations) {
       if (std::any_of(trunks.begin(), trunks.end(), has_size)) continue;
       Sequential network = part_of(model_, 0, cut, {height, width, channels});
       const std::vector<Operation> of_trunk = network.operations(scene_.dtype(), options_);
-      const std::size_t differs = first_difference(of_trunk, whole_, 0);
-      if (differs < operations)
-        return refuse(fmt::format("on {} x {} pixels {} runs {}, on the frame {}", height, width, whole_[differs].layer,
-                                  differs < of_trunk.size() ? of_trunk[differs].implementation : "nothing",
-                                  whole_[differs].implementation));
+      const std::size_t same = count_same(of_trunk, whole_, 0);
+      if (same < operations || of_trunk.size() != operations)
+        return refuse(fmt::format("on {} x {} pixels the trunk runs {}, on the frame {}", height, width, kernel_at(of_trunk, same),
+                                  kernel_at(whole_, same)));
       trunks.push_back({.height = height, .width = width, .network = std::move(network), .pieces = {}});
     }
   const auto largest = std::max_element(trunks.begin(), trunks.end(), [](const Trunk& a, const Trunk& b) {
@@ -200,24 +220,6 @@ Phases::Trunk& Phases::trunk_for(std::int64_t height, std::int64_t width) {
   return *std::find_if(trunks_.begin(), trunks_.end(),
                        [&](const Trunk& trunk) { return trunk.height == height && trunk.width == width; });
 }
-
-namespace {
-
-// Copies the part of maps (n, height, width, channels) that begins at (top, left) and is as large as those of `to`.
-void copy_part(const Tensor& maps, std::int64_t top, std::int64_t left, std::int64_t images, Tensor& to) {
-  constexpr std::int64_t group = 32;
-  const Shape &from = maps.shape(), &part = to.shape();
-  const std::int64_t row = from[2] * from[3], image = from[1] * row, part_row = part[2] * part[3], part_image = part[1] * part_row;
-  const float* src = maps.values<float>().data() + top * row + left * from[3];
-  float* dst = to.values<float>().data();
-  core::worker_pool().run(core::ceil_div(images, group), [&](std::int64_t item, int /*worker*/) {
-    for (std::int64_t i = item * group; i < std::min(images, (item + 1) * group); ++i)
-      for (std::int64_t y = 0; y < part[1]; ++y)
-        std::memcpy(dst + i * part_image + y * part_row, src + i * image + y * row, static_cast<std::size_t>(part_row) * sizeof(float));
-  });
-}
-
-}  // namespace
 
 void Phases::run(std::int64_t phase, std::int64_t first, std::int64_t last, const std::function<void(Step, const Tensor&)>& take) {
   const std::int64_t down = phase / x_.phases(), right = phase % x_.phases(), images = last - first;

@@ -207,6 +207,18 @@ TEST(Phases, AreLeftAloneWhereBitsCouldChangeOrNothingIsGained) {
   EXPECT_PRED2(says, reason(image, {Conv2D(4, {3, 3}, {.activation = "softmax"}), MaxPooling2D({2, 2})}, true), "depend on where in the map they lie");
 }
 
+// 3 x 3 cells are too few for Winograd's form, 7 x 7 are not: the bits of a piece would not be those of the frame.
+TEST(Phases, AreLeftAloneWhereALargerPieceRunsAnotherKernel) {
+  const KeepSettings keep;
+  core::set_isa(core::available_isas().front());
+  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "one kernel for all sizes";
+  const Sequential model = network({7, 7, 1}, {Conv2D(32, {3, 3}), Conv2D(32, {3, 3})});
+  const Tensor images = random_images(3, 7, 7, 1);
+  const Answers found = sweep(model, images, {}, {.radius = 2}).answers();
+  EXPECT_EQ(found.method, "shift by shift");
+  EXPECT_EQ(found.method_reason, "on 11 x 11 pixels the trunk runs conv_forward.winograd, on the frame conv_forward.direct");
+}
+
 TEST(Phases, ReportEveryShiftOnceAndEndWhenTold) {
   const Sequential model = network({18, 18, 1}, cases().front().trunk());
   const Tensor images = random_images(3, 18, 18, 1);
