@@ -151,7 +151,8 @@ bool Phases::cut_at(std::size_t cut, const std::vector<NetworkLayer>& layers) {
   const auto middle = whole_.cbegin() + static_cast<std::ptrdiff_t>(of_trunk);
   const auto unknown = std::find_if(whole_.cbegin(), middle, [](const Operation& operation) { return operation.period == 0; });
   if (unknown != middle)
-    return refuse(fmt::format("the bits that {} gives for {} depend on where in the map they lie", unknown->implementation, unknown->layer));
+    return refuse(
+        fmt::format("the bits that {} gives for {} depend on where in the map they lie", unknown->implementation, unknown->layer));
 
   const std::int64_t down = period_behind(cut, of_trunk, true), right = period_behind(cut, of_trunk, false);
   y_.step = down / y_.stride, y_.stride = down;
@@ -217,8 +218,7 @@ bool Phases::add_trunks(std::size_t cut, std::size_t operations) {
 }
 
 Phases::Trunk& Phases::trunk_for(std::int64_t height, std::int64_t width) {
-  return *std::find_if(trunks_.begin(), trunks_.end(),
-                       [&](const Trunk& trunk) { return trunk.height == height && trunk.width == width; });
+  return *std::find_if(trunks_.begin(), trunks_.end(), [&](const Trunk& trunk) { return trunk.height == height && trunk.width == width; });
 }
 
 void Phases::run(std::int64_t phase, std::int64_t first, std::int64_t last, const std::function<void(Step, const Tensor&)>& take) {
@@ -233,8 +233,7 @@ void Phases::run(std::int64_t phase, std::int64_t first, std::int64_t last, cons
     for (std::int64_t x = 0; x <= x_.last(right); ++x) {
       const Step shift{y_.radius - down - y_.stride * y, x_.radius - right - x_.stride * x};
       copy_part(maps, y * y_.step, x * x_.step, images, parts_);
-      const Tensor scores =
-          head_.predict(parts_.rows(0, images), {.batch_size = options_.batch_size, .accuracy = options_.accuracy});
+      const Tensor scores = head_.predict(parts_.rows(0, images), {.batch_size = options_.batch_size, .accuracy = options_.accuracy});
       check_finite(scores, first, shift);
       take(shift, scores);
     }

@@ -84,23 +84,92 @@ std::vector<Case> cases() {
     return Conv2D(filters, window, {.strides = strides, .activation = "relu"});
   };
   return {
-      {"notebook", {18, 18, 1}, 4, [=] { return std::vector<Layer>{conv(8), MaxPooling2D({2, 2}), conv(12), MaxPooling2D({2, 2})}; }},
-      {"odd_sizes", {21, 19, 3}, 3, [=] { return std::vector<Layer>{conv(9), MaxPooling2D({2, 2}), conv(12), MaxPooling2D({2, 2})}; }},
-      {"average_pooling", {18, 17, 1}, 4, [=] { return std::vector<Layer>{conv(8), AveragePooling2D({2, 2}), conv(10), AveragePooling2D({2, 2})}; }},
-      {"stride_3", {20, 22, 2}, 4, [=] { return std::vector<Layer>{conv(24, {5, 5}, {3, 3}), conv(16, {2, 3})}; }},
-      {"two_strides", {18, 20, 1}, 4, [=] { return std::vector<Layer>{conv(24, {3, 3}, {2, 3}), conv(16)}; }},
-      {"no_pooling", {14, 13, 1}, 2, [=] { return std::vector<Layer>{conv(24), conv(24)}; }},
-      {"pairs", {20, 20, 1}, 4, [=] { return std::vector<Layer>{conv(24), conv(24), MaxPooling2D({2, 2}), conv(24), conv(24), MaxPooling2D({2, 2})}; }},
-      {"overlapping_pools", {19, 19, 1}, 4, [=] { return std::vector<Layer>{conv(16), MaxPooling2D({3, 3}, {.strides = {2, 2}}), conv(16), AveragePooling2D({3, 2}, {.strides = {2, 2}})}; }},
-      {"norms", {18, 18, 1}, 4, [=] {
-         return std::vector<Layer>{Conv2D(16, {3, 3}), BatchNormalization(), Activation("relu"), MaxPooling2D({2, 2}), BatchNormalization(), conv(16), MaxPooling2D({2, 2}), Dropout(0.3)};
+      {"notebook",
+       {18, 18, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{conv(8), MaxPooling2D({2, 2}), conv(12), MaxPooling2D({2, 2})};
        }},
-      {"tanh", {18, 18, 1}, 4, [=] {
-         return std::vector<Layer>{Rescaling(0.5), Conv2D(16, {3, 3}, {.activation = "tanh"}), MaxPooling2D({2, 2}), conv(16), Activation("sigmoid"), MaxPooling2D({2, 2})};
+      {"odd_sizes",
+       {21, 19, 3},
+       3,
+       [=] {
+         return std::vector<Layer>{conv(9), MaxPooling2D({2, 2}), conv(12), MaxPooling2D({2, 2})};
        }},
-      {"dilated_groups", {20, 20, 2}, 4, [=] { return std::vector<Layer>{Conv2D(32, {3, 3}, {.dilation_rate = {2, 2}, .groups = 2}), MaxPooling2D({2, 2}), conv(24)}; }},
-      {"a_border_comes_late", {20, 20, 1}, 4, [=] { return std::vector<Layer>{conv(32), MaxPooling2D({2, 2}), conv(32), MaxPooling2D({2, 2}), Conv2D(8, {3, 3}, {.padding = "same"})}; }, true, "up to max_pooling2d_1 "},
-      {"global_pooling", {20, 20, 1}, 4, [=] { return std::vector<Layer>{conv(32), MaxPooling2D({2, 2}), conv(32), MaxPooling2D({2, 2}), conv(8), GlobalAveragePooling2D()}; }, false, "up to max_pooling2d_1 "},
+      {"average_pooling",
+       {18, 17, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{conv(8), AveragePooling2D({2, 2}), conv(10), AveragePooling2D({2, 2})};
+       }},
+      {"stride_3",
+       {20, 22, 2},
+       4,
+       [=] {
+         return std::vector<Layer>{conv(24, {5, 5}, {3, 3}), conv(16, {2, 3})};
+       }},
+      {"two_strides",
+       {18, 20, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{conv(24, {3, 3}, {2, 3}), conv(16)};
+       }},
+      {"no_pooling",
+       {14, 13, 1},
+       2,
+       [=] {
+         return std::vector<Layer>{conv(24), conv(24)};
+       }},
+      {"pairs",
+       {20, 20, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{conv(24), conv(24), MaxPooling2D({2, 2}), conv(24), conv(24), MaxPooling2D({2, 2})};
+       }},
+      {"overlapping_pools",
+       {19, 19, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{conv(16), MaxPooling2D({3, 3}, {.strides = {2, 2}}), conv(16),
+                                   AveragePooling2D({3, 2}, {.strides = {2, 2}})};
+       }},
+      {"norms",
+       {18, 18, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{Conv2D(16, {3, 3}), BatchNormalization(), Activation("relu"), MaxPooling2D({2, 2}), BatchNormalization(),
+                                   conv(16),           MaxPooling2D({2, 2}), Dropout(0.3)};
+       }},
+      {"tanh",
+       {18, 18, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{Rescaling(0.5),        Conv2D(16, {3, 3}, {.activation = "tanh"}),
+                                   MaxPooling2D({2, 2}),  conv(16),
+                                   Activation("sigmoid"), MaxPooling2D({2, 2})};
+       }},
+      {"dilated_groups",
+       {20, 20, 2},
+       4,
+       [=] {
+         return std::vector<Layer>{Conv2D(32, {3, 3}, {.dilation_rate = {2, 2}, .groups = 2}), MaxPooling2D({2, 2}), conv(24)};
+       }},
+      {"a_border_comes_late",
+       {20, 20, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{conv(32), MaxPooling2D({2, 2}), conv(32), MaxPooling2D({2, 2}), Conv2D(8, {3, 3}, {.padding = "same"})};
+       },
+       true,
+       "up to max_pooling2d_1 "},
+      {"global_pooling",
+       {20, 20, 1},
+       4,
+       [=] {
+         return std::vector<Layer>{conv(32), MaxPooling2D({2, 2}), conv(32), MaxPooling2D({2, 2}), conv(8), GlobalAveragePooling2D()};
+       },
+       false,
+       "up to max_pooling2d_1 "},
   };
 }
 
@@ -131,7 +200,8 @@ TEST_P(PhasesOf, GiveTheBitsOfShiftingOneByOne) {
   const Tensor images = random_images(9, c.image[0], c.image[1], c.image[2]);
   for (const core::Isa isa : core::available_isas()) {
     core::set_isa(isa);
-    for (const Arithmetic& arithmetic : {Arithmetic{"float32", "fast"}, Arithmetic{"float32", "exact"}, Arithmetic{"mixed_bfloat16", "fast"}}) {
+    for (const Arithmetic& arithmetic :
+         {Arithmetic{"float32", "fast"}, Arithmetic{"float32", "exact"}, Arithmetic{"mixed_bfloat16", "fast"}}) {
       Sequential model = network(c.image, c.trunk(), c.flat);
       model.set_dtype_policy(arithmetic.policy);
       SweepOptions options{.radius = c.radius, .batch_size = 4, .input_scale = 1.0 / 255, .accuracy = arithmetic.accuracy, .phases = false};
@@ -141,7 +211,8 @@ TEST_P(PhasesOf, GiveTheBitsOfShiftingOneByOne) {
       for (const int count : {1, 2}) {
         set_threads(count);
         const Answers found = sweep(model, images, labels_of(9), options).answers();
-        const std::string where = std::string(core::name_of(isa)) + " " + std::string(arithmetic.policy.name()) + " " + std::string(arithmetic.accuracy.name());
+        const std::string where =
+            std::string(core::name_of(isa)) + " " + std::string(arithmetic.policy.name()) + " " + std::string(arithmetic.accuracy.name());
         EXPECT_EQ(found.method, "phases") << where << ": " << found.method_reason;
         EXPECT_NE(found.method_reason.find(c.runs), std::string::npos) << found.method_reason;
         EXPECT_TRUE(same_bits(found.predicted, want.predicted)) << where;
@@ -191,20 +262,24 @@ TEST(Phases, OfMoreImagesThanAChunk) {
 // What cannot be shared is computed shift by shift, and the reason says why.
 TEST(Phases, AreLeftAloneWhereBitsCouldChangeOrNothingIsGained) {
   const auto reason = [](const Shape& image, std::vector<Layer> trunk, bool flat, std::int64_t radius = 4) {
-    const Answers found = sweep(network(image, std::move(trunk), flat), random_images(3, image[0], image[1], 1), {}, {.radius = radius}).answers();
+    const Answers found =
+        sweep(network(image, std::move(trunk), flat), random_images(3, image[0], image[1], 1), {}, {.radius = radius}).answers();
     EXPECT_EQ(found.method, "shift by shift");
     return found.method_reason;
   };
   const auto says = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
   const Shape image = {18, 18, 1};
   EXPECT_PRED2(says, reason(image, {Conv2D(8, {3, 3}, {.padding = "same"}), MaxPooling2D({2, 2})}, true), "conv2d pads with \"same\"");
-  EXPECT_PRED2(says, reason(image, {Conv2D(8, {3, 3}, {.padding = "circular"}), MaxPooling2D({2, 2})}, true), "conv2d pads with \"circular\"");
+  EXPECT_PRED2(says, reason(image, {Conv2D(8, {3, 3}, {.padding = "circular"}), MaxPooling2D({2, 2})}, true),
+               "conv2d pads with \"circular\"");
   EXPECT_PRED2(says, reason(image, {}, true), "flatten (Flatten), the first layer, is no convolution or pooling");
-  EXPECT_PRED2(says, reason(image, {AdaptivePolyphaseSampling2D(), Conv2D(4, {3, 3}), GlobalMaxPooling2D()}, false), "is no convolution or pooling");
+  EXPECT_PRED2(says, reason(image, {AdaptivePolyphaseSampling2D(), Conv2D(4, {3, 3}), GlobalMaxPooling2D()}, false),
+               "is no convolution or pooling");
   EXPECT_PRED2(says, reason(image, cases().front().trunk(), true, 0), "with a stride of 4 x 4, phases within 0 pixels would take 1");
   EXPECT_PRED2(says, reason(image, cases().front().trunk(), true, 1), "with a stride of 4 x 4, phases within 1 pixels would take 1");
   EXPECT_PRED2(says, reason(image, {Conv2D(8, {3, 3}), GlobalMaxPooling2D()}, false), "one kernel computes conv2d and what comes after it");
-  EXPECT_PRED2(says, reason(image, {Conv2D(4, {3, 3}, {.activation = "softmax"}), MaxPooling2D({2, 2})}, true), "depend on where in the map they lie");
+  EXPECT_PRED2(says, reason(image, {Conv2D(4, {3, 3}, {.activation = "softmax"}), MaxPooling2D({2, 2})}, true),
+               "depend on where in the map they lie");
 }
 
 // 3 x 3 cells are too few for Winograd's form, 7 x 7 are not: the bits of a piece would not be those of the frame.
@@ -242,7 +317,8 @@ TEST(Phases, ReportEveryShiftOnceAndEndWhenTold) {
 TEST(Phases, NameTheImageThatGivesNan) {
   const Sequential model = network({18, 18, 1}, cases().front().trunk());
   Tensor images({3, 24, 24, 1});
-  images.values<float>()[24 * 24] = std::numeric_limits<float>::quiet_NaN();  // the corner of image 1, which the window in place does not see
+  images.values<float>()[24 * 24] =
+      std::numeric_limits<float>::quiet_NaN();  // the corner of image 1, which the window in place does not see
   try {
     sweep(model, images, {}, {.radius = 3, .border = "crop"});
     FAIL();
