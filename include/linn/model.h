@@ -132,6 +132,9 @@ class Sequential {
   /// Throws StateError before the model is built or, for training, compiled; as `fit` and `predict` for data that do not fit.
   Profile profile(const ProfileOptions& options = {}) const;
 
+  /// What `predict` runs on images of this type, in order; runs nothing. What sees weights alone is left out.
+  std::vector<Operation> operations(DType x, const PredictOptions& options = {}) const;
+
   /// The gradients of the loss on one batch, by variable name, in the model's order; changes nothing.
   std::vector<std::pair<std::string, Tensor>> gradients(const Tensor& x, const Tensor& y, const BatchOptions& options = {});
 

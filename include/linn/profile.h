@@ -41,6 +41,19 @@ struct OpProfile {
   double memory_bytes = 0;
 };
 
+/// An op that `predict` runs on every image (Sequential::operations).
+struct Operation {
+  std::string op = {};
+  /// The layers that it computes, joined by " + ".
+  std::string layer = {};
+  std::string implementation = {};
+  /// Of an image, as in OpProfile.
+  double flops = 0;
+  /// Where windows move by so many cells of the map that leaves the op, down or right, and what they see moves along, its bits move too: 1
+  /// of a position-invariant kernel, 2 where the cells of tiles of 2x2 are summed in different orders. 0: not known.
+  std::int64_t period = 0;
+};
+
 struct Profile {
   bool training = false;
   std::int64_t batch_size = 0;  // images of each step

@@ -58,6 +58,8 @@ struct SweepOptions {
   /// As in FitOptions: every number of the images is multiplied by it.
   double input_scale = 1;
   Accuracy accuracy = "fast";
+  /// Whether shifts that have most of a network's work in common may share it, where that changes no bit (Answers::method).
+  bool phases = true;
 };
 
 /// A whole-pixel shift: down by dy, to the right by dx (up and left where negative).
@@ -77,6 +79,9 @@ struct Answers {
   std::vector<float> change = {};             // the largest |p_c(shifted) - p_c(unshifted)| over the classes c; empty: not kept
   std::vector<float> label_value = {};        // p_label(shifted); empty: not kept, or no labels
   bool probabilities = true;                  // whether the model's values are: none negative, each row's sum 1
+  /// How a sweep computed them, to the same bits: "phases" (the convolutions once for all shifts that lie a multiple of their stride
+  /// apart) or "shift by shift", and why so, for people. Empty: not said.
+  std::string method = {}, method_reason = {};
 };
 
 /// A measured number with its 95 % confidence interval, which speaks of other images of the same kind: shifts are not drawn, all are

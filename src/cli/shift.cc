@@ -37,6 +37,7 @@ struct Options {
   std::uint64_t seed = 0;
   std::int64_t passes = 0;
   bool no_explanation = false;
+  bool no_phases = false;
   std::string precision = "float32";
   Size2 canvas = {};
 };
@@ -128,9 +129,11 @@ int run_sweep(const Options& options) {
                          .batch_size = options.batch_size,
                          .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); },
                          .input_scale = input.scale,
-                         .accuracy = input.accuracy});
+                         .accuracy = input.accuracy,
+                         .phases = !options.no_phases});
   });
   const double seconds = progress.finish();
+  say(options.common, "{}", shift::wrapped(shift::words_of_method(sweep), 110));
   std::optional<shift::Blame> blame;
   if (!options.no_explanation)
     blame = shift::blame(input.model, input.images.x, sweep, {.border = border, .input_scale = input.scale, .accuracy = input.accuracy});
@@ -219,6 +222,8 @@ Action add_shift(CLI::App& app) {
                                       "write how far each image can move with the same class, by enumeration and by construction, as CSV")
                                  ->type_name("FILE");
   CLI::Option* silent = app.add_flag("--no-explanation", options->no_explanation, "leave out where the errors come from");
+  CLI::Option* apart = app.add_flag("--no-phases", options->no_phases,
+                                    "compute every shift by itself, also where shifts can share work without a change of any bit");
   CLI::Option* protocol =
       add_text(
           app, "--protocol", options->protocol,
@@ -227,7 +232,7 @@ Action add_shift(CLI::App& app) {
           ->type_name("NAME");
   CLI::Option* seed = add_whole(app, "--seed", options->seed, 0, largest_seed, "of the protocol's draws")->type_name("N")->default_str("0");
   CLI::Option* passes = add_whole(app, "--passes", options->passes, 1, largest, "of the protocol [as published]")->type_name("N");
-  for (CLI::Option* option : {radius, border, batch, report, picture, csv, certificate, silent}) protocol->excludes(option);
+  for (CLI::Option* option : {radius, border, batch, report, picture, csv, certificate, silent, apart}) protocol->excludes(option);
   for (CLI::Option* option : {seed, passes}) option->needs(protocol);
   add_canvas(app, options->canvas, "take the weights to inputs of HxW (or NxN), the images in their middle [the model's own size]");
   add_accuracy(app, options->accuracy);

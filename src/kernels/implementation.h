@@ -8,9 +8,10 @@
 //   reference_scratch(p, images), if it needs any, and reference_position_invariant(p), if it is not that for every problem.
 // An *implementation* of it is a struct with
 //   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the map it lies, nor, if it
-//   stands for a whole map, on where its values lie; a function of the problem where that decides), direct_form, if it does not sum the
-//   definition's products (default true: the direct form's error bound is its own; not so Winograd's form), operands, if it rounds what it
-//   multiplies (default float32), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
+//   stands for a whole map, on where its values lie; a function of the problem where that decides), period, if it is not that, and yet an
+//   output keeps its bits when it moves by so many cells of its map, down or right, and what its window sees moves along, direct_form, if
+//   it does not sum the definition's products (default true: the direct form's error bound is its own; not so Winograd's form), operands,
+//   if it rounds what it multiplies (default float32), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
 //   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
 #pragma once
 
@@ -51,7 +52,14 @@ struct Implementation {
   std::int64_t (*packed)(const Problem&);
   void (*pack)(const Problem&, const float* kernel, float* packed);
   Operands operands = Operands::float32;
+  std::int64_t period = 0;  // of one that is not position invariant; 0: none
 };
+
+/// After how many cells of the output, along either axis, an implementation's bits repeat themselves; 0: not known.
+template <class Kernel>
+std::int64_t period_of(const Implementation<Kernel>& implementation, const typename Kernel::Problem& problem) {
+  return implementation.position_invariant(problem) ? 1 : implementation.period;
+}
 
 /// The reference in the form of an implementation.
 template <class Kernel>
@@ -88,6 +96,7 @@ constexpr Implementation<Kernel> implementation_of() {
     result.packed = [](const typename Kernel::Problem&) -> std::int64_t { return 0; };
   }
   if constexpr (requires { Struct::operands; }) result.operands = Struct::operands;
+  if constexpr (requires { Struct::period; }) result.period = Struct::period;
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "linn/model.h"
 #include "model/state.h"
 #include "optim/optimizers.h"
+#include "plan/profile.h"
 #include "train/profile.h"
 
 namespace linn {
@@ -138,12 +139,7 @@ Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const
   const std::int64_t batch = std::min(options.batch_size, n);
   Tensor output(graph.output_shape().with_first(n));
   const std::int64_t row = output.elements() / n;
-  auto network = state_->take_predictor({.use = train::NetworkKey::Use::predict,
-                                         .batch = batch,
-                                         .x = input.dtype(),
-                                         .input_scale = options.input_scale,
-                                         .dtype_policy = state_->dtype_policy,
-                                         .accuracy = options.accuracy});
+  auto network = state_->take_predictor(state_->predict_key(input.dtype(), batch, options));
   network->bind(state_->graph, nullptr);
   for (const CallbackHandle& callback : options.callbacks) callback->on_predict_begin();
   for (std::int64_t first = 0; first < n; first += batch) {
@@ -161,6 +157,15 @@ Tensor Sequential::predict(const Tensor& x, const PredictOptions& options) const
 Tensor Sequential::predict_on_batch(const Tensor& x) const {
   const std::int64_t all = x.defined() && !x.shape().empty() ? std::max<std::int64_t>(x.shape()[0], 1) : 1;
   return predict(x, {.batch_size = all});
+}
+
+std::vector<Operation> Sequential::operations(DType x, const PredictOptions& options) const {
+  if (options.batch_size < 1) throw ValueError(fmt::format("operations: batch_size is {}; it must be 1 or more", options.batch_size));
+  state_->built_graph("operations");
+  auto network = state_->take_predictor(state_->predict_key(x, options.batch_size, options));
+  std::vector<Operation> result = plan::operations_of(network->plan());
+  state_->give_back(std::move(network));
+  return result;
 }
 
 std::vector<std::pair<std::string, Tensor>> Sequential::layer_outputs(const Tensor& x, double input_scale, Accuracy accuracy) const {

@@ -48,6 +48,15 @@ struct Sequential::State {
     predictors.clear();
   }
 
+  train::NetworkKey predict_key(DType x, std::int64_t batch, const PredictOptions& options) const {
+    return {.use = train::NetworkKey::Use::predict,
+            .batch = batch,
+            .x = x,
+            .input_scale = options.input_scale,
+            .dtype_policy = dtype_policy,
+            .accuracy = options.accuracy};
+  }
+
   std::unique_ptr<train::Network> take_predictor(const train::NetworkKey& key) {
     {
       const std::lock_guard hold(lock);

@@ -100,6 +100,9 @@ class Op {
   virtual bool is_affine() const { return false; }
   /// Takes these for its kernel and bias.
   virtual void set_affine(Value /*kernel*/, Value /*bias*/) {}
+  /// After how many cells of its output, a map, its bits repeat themselves where its input does (kernels::period_of); 0: not known. After
+  /// `prepare`.
+  virtual std::int64_t period() const { return 0; }
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
   /// Chooses the kernels, once the passes are done.
@@ -144,6 +147,7 @@ class KernelUse {
   std::string implementation() const {
     return std::string(Kernel::name) + '.' + std::string(implementation_ == nullptr ? "unprepared" : implementation_->name);
   }
+  std::int64_t period() const { return kernels::period_of(*implementation_, problem_); }
   std::int64_t scratch(std::int64_t images) const { return implementation_->scratch(problem_, images); }
   std::int64_t packed() const { return implementation_->packed(problem_); }
   void pack(const float* kernel, float* packed) const { implementation_->pack(problem_, kernel, packed); }

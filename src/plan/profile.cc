@@ -97,6 +97,23 @@ Traffic traffic_of_image(const Plan& plan, int op) {
   return traffic;
 }
 
+std::vector<Operation> operations_of(const Plan& plan) {
+  std::vector<Operation> result;
+  for (int i = 0; i < plan.ops(); ++i) {
+    const Op& op = plan.op(i);
+    const bool on_images = std::any_of(op.outputs.begin(), op.outputs.end(), [&](const Value& value) {
+      return value.defined() && plan.values()[static_cast<std::size_t>(value.id)].extent == Extent::batch;
+    });
+    if (!on_images) continue;
+    result.push_back({.op = std::string(op.name()),
+                      .layer = op.layer,
+                      .implementation = op.implementation(),
+                      .flops = op.flops(1),
+                      .period = op.period()});
+  }
+  return result;
+}
+
 OpTimes::OpTimes(const Plan& plan, int threads) : plan_(plan), threads_(threads), cells_(static_cast<std::size_t>(plan.ops() * threads)) {}
 
 Cell& OpTimes::cell(int op, int worker) { return cells_[static_cast<std::size_t>(op * threads_ + worker)]; }

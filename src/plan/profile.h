@@ -24,6 +24,9 @@ struct Traffic {
 Traffic traffic_of_run(const Plan& plan, int op);
 Traffic traffic_of_image(const Plan& plan, int op);
 
+/// The ops that work on images, in the order of the plan.
+std::vector<Operation> operations_of(const Plan& plan);
+
 /// Of one op on one worker, on a cache line of its own.
 struct alignas(64) Cell {
   std::int64_t calls = 0;

@@ -155,7 +155,7 @@ class MapComparison {
         blame_(blame),
         maps_(geometry_of(model)),
         means_(maps_.size()),
-        moved_(scene.buffer(blame.images)) {
+        moved_(scene.buffer(blame.images, scene.frame({}))) {
     const std::int64_t side = 2 * blame.radius + 1;
     const std::vector<Layer> layers = model.layers();
     const std::vector<std::string> names = model.layer_names();
@@ -186,7 +186,7 @@ class MapComparison {
 
  private:
   Outputs outputs(Step shift) {
-    scene_.view(0, blame_.images, shift, moved_);
+    scene_.view(0, blame_.images, scene_.frame(shift), moved_);
     return model_.layer_outputs(moved_, options_.input_scale, options_.accuracy);
   }
 

@@ -50,13 +50,16 @@ void place(const std::byte* src, const Grid& from, std::byte* dst, const Grid& t
 
 std::int64_t wrapped(std::int64_t at, std::int64_t size) { return ((at % size) + size) % size; }
 
-void roll(const std::byte* src, std::byte* dst, const Grid& grid, Step shift) {
-  if (grid.bytes() == 0) return;
-  const std::int64_t left = wrapped(shift.dx, grid.width);  // where column 0 goes
-  for (std::int64_t row = 0; row < grid.height; ++row) {
-    const std::int64_t to = wrapped(row + wrapped(shift.dy, grid.height), grid.height);
-    std::memcpy(dst + grid.at(to, left), src + grid.at(row, 0), static_cast<std::size_t>(grid.width - left) * grid.pixel);
-    std::memcpy(dst + grid.at(to, 0), src + grid.at(row, grid.width - left), static_cast<std::size_t>(left) * grid.pixel);
+// Fills `dst` with `src` again and again, so that row `top` and column `left` of it come first.
+void tile(const std::byte* src, const Grid& from, std::byte* dst, const Grid& to, std::int64_t top, std::int64_t left) {
+  for (std::int64_t row = 0; row < to.height; ++row) {
+    const std::int64_t from_row = wrapped(top + row, from.height);
+    std::int64_t column = wrapped(left, from.width);
+    for (std::int64_t done = 0; done < to.width; column = 0) {
+      const std::int64_t taken = std::min(from.width - column, to.width - done);
+      std::memcpy(dst + to.at(row, done), src + from.at(from_row, column), static_cast<std::size_t>(taken) * from.pixel);
+      done += taken;
+    }
   }
 }
 
@@ -173,7 +176,9 @@ Tensor rolled(const Tensor& images, std::int64_t dy, std::int64_t dx) {
   Tensor moved = framed(images, from.images, from.height, from.width);
   const auto* src = static_cast<const std::byte*>(images.raw());
   auto* dst = static_cast<std::byte*>(moved.raw());
-  for (std::int64_t i = 0; i < from.images; ++i, src += grid.bytes(), dst += grid.bytes()) roll(src, dst, grid, {dy, dx});
+  if (grid.bytes() == 0) return moved;
+  const std::int64_t top = -wrapped(dy, grid.height), left = -wrapped(dx, grid.width);
+  for (std::int64_t i = 0; i < from.images; ++i, src += grid.bytes(), dst += grid.bytes()) tile(src, grid, dst, grid, top, left);
   return moved;
 }
 
@@ -213,24 +218,25 @@ Scene::Scene(const Tensor& images, Border border, const Shape& input, std::int64
   left_ = (width_ - from_.width) / 2;
 }
 
-Tensor Scene::buffer(std::int64_t images) const { return framed(images_, images, height_, width_); }
+Tensor Scene::buffer(std::int64_t images, const Piece& piece) const { return framed(images_, images, piece.height, piece.width); }
 
-void Scene::view_one(const std::byte* src, std::byte* dst, Step shift) const {
-  const Grid frame{height_, width_, from_.pixel};
-  if (circular_) return roll(src, dst, frame, shift);
-  std::memset(dst, 0, frame.bytes());
-  place(src, {from_.height, from_.width, from_.pixel}, dst, frame, top_ + shift.dy, left_ + shift.dx);
+void Scene::view_one(const std::byte* src, std::byte* dst, const Piece& piece) const {
+  const Grid from{from_.height, from_.width, from_.pixel}, to{piece.height, piece.width, from_.pixel};
+  if (to.bytes() == 0) return;
+  if (circular_) return tile(src, from, dst, to, piece.top, piece.left);
+  std::memset(dst, 0, to.bytes());
+  place(src, from, dst, to, top_ - piece.top, left_ - piece.left);
 }
 
-void Scene::view(std::int64_t first, std::int64_t last, Step shift, Tensor& to) const {
+void Scene::view(std::int64_t first, std::int64_t last, const Piece& piece, Tensor& to) const {
   constexpr std::int64_t group = 64;  // images that a worker moves at a time
   const auto* src = static_cast<const std::byte*>(images_.raw());
   auto* dst = static_cast<std::byte*>(to.raw());
   const std::size_t src_bytes = static_cast<std::size_t>(from_.height * from_.width) * from_.pixel;
-  const std::size_t dst_bytes = static_cast<std::size_t>(height_ * width_) * from_.pixel;
+  const std::size_t dst_bytes = static_cast<std::size_t>(piece.height * piece.width) * from_.pixel;
   core::worker_pool().run(core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
     for (std::int64_t i = first + item * group; i < std::min(last, first + (item + 1) * group); ++i)
-      view_one(src + static_cast<std::size_t>(i) * src_bytes, dst + static_cast<std::size_t>(i - first) * dst_bytes, shift);
+      view_one(src + static_cast<std::size_t>(i) * src_bytes, dst + static_cast<std::size_t>(i - first) * dst_bytes, piece);
   });
 }
 

@@ -31,6 +31,11 @@ std::int64_t most_radius(const Frames& from, const Border& border, const Shape& 
 /// lies below and to the right.
 Tensor centred(const Tensor& images, std::int64_t height, std::int64_t width);
 
+/// A piece of the plane in which a frame lies with its upper left corner at (0, 0).
+struct Piece {
+  std::int64_t top, left, height, width;
+};
+
 /// The images that a model with the input shape (height, width, channels) shall see, and how they move.
 class Scene {
  public:
@@ -39,17 +44,21 @@ class Scene {
   Scene(const Tensor& images, Border border, const Shape& input, std::int64_t radius);
 
   std::int64_t images() const { return from_.images; }
-  /// Memory for so many images as the model sees them.
-  Tensor buffer(std::int64_t images) const;
-  /// Writes images [first, last) at this shift to the beginning of such a buffer. All threads of the pool work.
-  void view(std::int64_t first, std::int64_t last, Step shift, Tensor& to) const;
+  DType dtype() const { return images_.dtype(); }
+  /// What the model sees at a shift: its frame, moved against the shift.
+  Piece frame(Step shift) const { return {-shift.dy, -shift.dx, height_, width_}; }
+  /// Memory for so many images, each as large as the piece.
+  Tensor buffer(std::int64_t images, const Piece& piece) const;
+  /// Writes the piece around each of images [first, last) to the beginning of such a buffer: around an unmoved image the plane is zero, or
+  /// frames that go on and on where the border is circular. All threads of the pool work.
+  void view(std::int64_t first, std::int64_t last, const Piece& piece, Tensor& to) const;
   /// As room_to_move, in the frame.
   std::vector<std::int64_t> room() const;
   /// Where the upper left corner of an unmoved image lies in the frame (negative: outside).
   Step corner() const { return corner_; }
 
  private:
-  void view_one(const std::byte* src, std::byte* dst, Step shift) const;
+  void view_one(const std::byte* src, std::byte* dst, const Piece& piece) const;
 
   Tensor images_;
   Frames from_;

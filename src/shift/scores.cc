@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "linn/error.h"
 
@@ -22,16 +21,21 @@ void check_classifier(const Sequential& model) {
         output.to_string()));
 }
 
-Tensor Scores::at(std::int64_t first, std::int64_t last, Step shift) {
-  if (!moved_.defined() || moved_.shape()[0] < last - first) moved_ = scene_.buffer(last - first);
-  scene_.view(first, last, shift, moved_);
-  Tensor scores = model_.predict(moved_.rows(0, last - first), options_);
-  const auto values = std::as_const(scores).values<float>();
+void check_finite(const Tensor& scores, std::int64_t first, Step shift) {
+  const auto values = scores.values<float>();
   const auto bad = std::find_if_not(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
   if (bad != values.end())
     throw ValueError(fmt::format(
         "[shift] the model gives {} for image {} at shift ({}, {}); look for NaN and infinities in its weights and in the image", *bad,
         first + (bad - values.begin()) / scores.shape()[1], shift.dy, shift.dx));
+}
+
+Tensor Scores::at(std::int64_t first, std::int64_t last, Step shift) {
+  const Piece frame = scene_.frame(shift);
+  if (!moved_.defined() || moved_.shape()[0] < last - first) moved_ = scene_.buffer(last - first, frame);
+  scene_.view(first, last, frame, moved_);
+  const Tensor scores = model_.predict(moved_.rows(0, last - first), options_);
+  check_finite(scores, first, shift);
   return scores;
 }
 

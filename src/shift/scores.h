@@ -1,4 +1,4 @@
-// What a model gives for images at one shift: the one place that runs it.
+// What a model gives for images at one shift.
 #pragma once
 
 #include <algorithm>
@@ -14,11 +14,13 @@ namespace linn::shift {
 /// Throws ShapeError unless the model takes images and gives one value for each of 2 to 65,536 classes.
 void check_classifier(const Sequential& model);
 
+/// ValueError for NaN and infinities among the scores of images from `first` on.
+void check_finite(const Tensor& scores, std::int64_t first, Step shift);
+
 /// The class with the largest value, the first of equals.
 inline std::int64_t class_of(const float* row, std::int64_t classes) { return std::max_element(row, row + classes) - row; }
 
-/// Scores of a scene's images under a model. A quicker way to the same numbers, one that computes each phase of the network's grid
-/// once for all shifts, has its place behind `at`.
+/// Scores of a scene's images under a model, shift by shift. Phases (phases.h) is a quicker way to the same numbers.
 class Scores {
  public:
   /// The model and the scene must outlive it.

@@ -11,6 +11,7 @@
 #include "linn/error.h"
 #include "linn/shift.h"
 #include "shift/border.h"
+#include "shift/phases.h"
 #include "shift/scores.h"
 
 namespace linn::shift {
@@ -88,20 +89,34 @@ class Sweeper {
       std::copy(scores.values<float>().begin(), scores.values<float>().end(), row_in_place(first));
     }
     answers_.probabilities = are_probabilities(in_place_);
-    keep(0, images_, row_in_place(0), side_ * side_ / 2);
+    keep(0, images_, row_in_place(0), index_of({}));
   }
 
-  void measure(std::int64_t shift) {
-    if (shift == side_ * side_ / 2) return;  // it came first
-    const Step step{shift / side_ - answers_.radius, shift % side_ - answers_.radius};
+  void measure(Step shift) {
+    if (shift == Step{}) return;  // it came first
     for (std::int64_t first = 0; first < images_; first += chunk_images) {
       const std::int64_t last = std::min(images_, first + chunk_images);
-      const Tensor scores = scores_.at(first, last, step);
-      keep(first, last, scores.values<float>().data(), shift);
+      const Tensor scores = scores_.at(first, last, shift);
+      keep(first, last, scores.values<float>().data(), index_of(shift));
     }
   }
 
+  /// All shifts of a phase; returns how many these are.
+  std::int64_t measure(Phases& phases, std::int64_t phase) {
+    std::int64_t shifts = 0;
+    for (std::int64_t first = 0; first < images_; first += phases.chunk()) {
+      const std::int64_t last = std::min(images_, first + phases.chunk());
+      shifts = 0;
+      phases.run(phase, first, last, [&](Step shift, const Tensor& scores) {
+        keep(first, last, scores.values<float>().data(), index_of(shift));
+        ++shifts;
+      });
+    }
+    return shifts;
+  }
+
  private:
+  std::int64_t index_of(Step shift) const { return (shift.dy + answers_.radius) * side_ + shift.dx + answers_.radius; }
   float* row_in_place(std::int64_t image) { return in_place_.values<float>().data() + image * answers_.classes; }
 
   void keep(std::int64_t first, std::int64_t last, const float* rows, std::int64_t shift) {
@@ -138,12 +153,28 @@ Sweep sweep(const Sequential& model, const Tensor& images, const Tensor& labels,
   allocate(answers, scene.images(), shifts);
   answers.room = scene.room();
 
-  Scores scores(model, scene, {.batch_size = options.batch_size, .input_scale = options.input_scale, .accuracy = options.accuracy});
+  const PredictOptions predict{.batch_size = options.batch_size, .input_scale = options.input_scale, .accuracy = options.accuracy};
+  Scores scores(model, scene, predict);
   Sweeper sweeper(scores, scene.images(), answers);
   sweeper.measure_in_place();
-  for (std::int64_t shift = 0; shift < shifts; ++shift) {
-    sweeper.measure(shift);
-    if (options.progress && !options.progress(shift + 1, shifts)) throw StateError("[shift] the sweep was ended before its last shift");
+  std::int64_t done = 0;
+  const auto report = [&](std::int64_t more) {
+    for (const std::int64_t now = done + more; done < now;)
+      if (++done; options.progress && !options.progress(done, shifts)) throw StateError("[shift] the sweep was ended before its last shift");
+  };
+  std::optional<Phases> phases;
+  if (options.phases) phases.emplace(model, scene, options.radius, predict);
+  answers.method_reason = phases ? phases->reason() : "phases were not wanted";
+  if (phases && phases->usable()) {
+    answers.method = "phases";
+    for (std::int64_t phase = 0; phase < phases->count(); ++phase) report(sweeper.measure(*phases, phase));
+  } else {
+    answers.method = "shift by shift";
+    for (std::int64_t dy = -options.radius; dy <= options.radius; ++dy)
+      for (std::int64_t dx = -options.radius; dx <= options.radius; ++dx) {
+        sweeper.measure({dy, dx});
+        report(1);
+      }
   }
   return Sweep(std::move(answers));
 }

@@ -64,7 +64,9 @@ io::Json to_json(const Sweep& sweep) {
   io::Json all = {{"images", sweep.images()},
                   {"radius", sweep.radius()},
                   {"labels", sweep.labelled()},
-                  {"probabilities", sweep.answers().probabilities}};
+                  {"probabilities", sweep.answers().probabilities},
+                  {"method", sweep.answers().method},
+                  {"method_reason", sweep.answers().method_reason}};
   io::Json intervals = io::Json::object();
   for (const NamedMeasure& measure : named_measures()) {
     const Estimate& estimate = found.*measure.value;

@@ -178,6 +178,11 @@ std::string verdict(const Sweep& sweep) {
       percent(most.accuracy.value, 2), percent(most.worst_case_accuracy.value, 2), pixels, percent(most.mean_accuracy.value, 2));
 }
 
+std::string words_of_method(const Sweep& sweep) {
+  const Answers& answers = sweep.answers();
+  return fmt::format("computed {}: {}", answers.method == "phases" ? "by phases" : answers.method, answers.method_reason);
+}
+
 std::string table_by_radius(const Sweep& sweep) {
   std::vector<Column> table = {{"r", {}}};
   if (sweep.labelled()) table.insert(table.end(), {{"mean\naccuracy", {}}, {"right\neverywhere", {}}});

@@ -13,6 +13,9 @@ namespace linn::shift {
 /// What a person wants to know first: a sentence or two.
 std::string verdict(const Sweep& sweep);
 
+/// How the numbers were computed, in a line.
+std::string words_of_method(const Sweep& sweep);
+
 /// A row for each r: the measures that depend on it most, in percent.
 std::string table_by_radius(const Sweep& sweep);
 

@@ -551,6 +551,11 @@ TEST_F(Command, ShiftSaysWhatIsWrongAndWhere) {
   ASSERT_EQ(events.size(), 1U);
   const io::Json& event = events[0];
   EXPECT_EQ(event["border"], "circular");
+  EXPECT_EQ(event["method"], "phases") << event["method_reason"];
+  const auto apart = run({"shift", model, "--data", path("data.npz"), "--radius", "4", "--border", "circular", "--no-phases", "--log", "json"}).events();
+  ASSERT_EQ(apart.size(), 1U);
+  EXPECT_EQ(apart[0]["method"], "shift by shift");
+  for (const char* key : {"within", "map", "change_map", "label_deviation"}) EXPECT_EQ(apart[0][key], event[key]) << key;
   EXPECT_EQ(event["accuracy"], event["within"][0]["mean"]);
   EXPECT_EQ(event["worst_case_accuracy"], event["within"][4]["worst_case"]);
   EXPECT_EQ(event["mean_accuracy"], event["within"][4]["mean"]);

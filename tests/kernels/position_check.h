@@ -136,15 +136,28 @@ void for_each_invariant(const typename Kernel::Problem& problem, const Visit& vi
   });
 }
 
+/// The same of every implementation whose bits repeat themselves after some cells: `visit(f, where)`, `where` being the places of the map
+/// that see the same, and that many cells apart.
+template <class Kernel, class Visit>
+void for_each_periodic(const typename Kernel::Problem& problem, const Stretches& same, const Visit& visit) {
+  for_each_implementation<Kernel>(problem, [&](const Implementation<Kernel>& f) {
+    const std::int64_t cells = period_of(f, problem);
+    if (cells == 0) return;
+    Stretches where = same;
+    for (Stretch* stretch : {&where.rows, &where.columns}) stretch->period = std::lcm(stretch->period, cells);
+    visit(f, where);
+  });
+}
+
 inline void check_positions_forward(const Geometry& g, std::int64_t images, std::int64_t period, std::uint32_t seed) {
   const ConvForward::Problem problem = {g, true, Activation::relu};
   const Buffer src = repeated_values(src_pitches(g, images), g.height, g.width, period, seed);
   const Buffer kernel(random_values(kernel_size(g), seed + 1)), bias(random_values(g.out_channels, seed + 2));
-  for_each_invariant<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+  for_each_periodic<ConvForward>(problem, windows_within(g, whole_src(g, period)), [&](const auto& f, const Stretches& where) {
     Buffer dst(images * g.dst_image, untouched), scratch(f.scratch(problem, images), unwritten);
     const Buffer packed = packed_for(f, problem, kernel);
     f.run(problem, {images, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
-    EXPECT_TRUE(repeats(dst, dst_pitches(g, images), windows_within(g, whole_src(g, period)))) << text(g);
+    EXPECT_TRUE(repeats(dst, dst_pitches(g, images), where)) << text(g);
   });
 }
 
@@ -165,8 +178,8 @@ inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p,
   const Geometry &g = p.conv, &pool = p.pool;
   const Buffer src = repeated_values(src_pitches(g, images), g.height, g.width, period, seed);
   const Buffer kernel(random_values(kernel_size(g), seed + 1)), bias(random_values(g.out_channels, seed + 2));
-  const Stretches where = windows_within(pool, windows_within(g, whole_src(g, period)));
-  for_each_invariant<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
+  const Stretches same = windows_within(pool, windows_within(g, whole_src(g, period)));
+  for_each_periodic<ConvPoolForward>(p, same, [&](const auto& f, const Stretches& where) {
     Buffer dst(images * pool.dst_image, untouched), scratch(f.scratch(p, images), unwritten);
     Bytes argmax(images * pool.out_height * pool.out_width * pool.channels);
     const Buffer packed = packed_for(f, p, kernel);
@@ -176,7 +189,7 @@ inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p,
     if (!p.argmax || p.activation != Activation::linear) return;
     const Pitches cells = dense(images, pool.out_height, pool.out_width, pool.channels);
     EXPECT_TRUE(repeats(argmax, cells, where)) << text(g) << "; pool " << text(pool);
-    if (period > 1) return;
+    if (period > 1 || !f.position_invariant(p)) return;
     for (std::int64_t y = where.rows.first; y < where.rows.last; ++y)
       for (std::int64_t x = where.columns.first; x < where.columns.last; ++x)
         for (std::int64_t o = 0; o < pool.channels; ++o)

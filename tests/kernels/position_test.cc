@@ -1,4 +1,4 @@
-// `position_invariant` told apart by bits: every implementation that claims it, and one that rightly does not.
+// `position_invariant` and `period` told apart by bits: every implementation that claims them, and those that rightly do not.
 #include <gtest/gtest.h>
 
 #include "kernels/kernels.h"
@@ -375,6 +375,35 @@ TEST(PositionInvariance, TheSignOfZeroDoesNotSayWhichCameFirst) {
     Buffer dst(3);
     f.run(problem, {1, src, dst.data(), nullptr});
     for (std::int64_t c = 0; c < 3; ++c) EXPECT_FALSE(std::signbit(dst[c])) << c;
+  });
+}
+
+// Winograd's form claims a period, with or without a pooling, and no less than what holds.
+TEST(PositionInvariance, OfTilesRepeatsItself) {
+  const Layer layer = {three, two_by_two, 15, 19, 32, 40};
+  const Geometry conv = conv_of(layer);
+  const ConvForward::Problem alone = {conv, true, Activation::relu};
+  const ConvPoolForward::Problem pooled = {conv, pool_of(conv, layer), PoolKind::max, true, Activation::relu, false};
+  const IsaGuard guard;
+  for (const core::Isa isa : core::available_isas()) {
+    core::set_isa(isa);
+    if (isa == core::Isa::scalar) continue;
+    EXPECT_EQ(choose<ConvForward>(alone).name, "winograd");
+    EXPECT_EQ(period_of(choose<ConvForward>(alone), alone), 2);
+    EXPECT_EQ(period_of(choose<ConvForward>(alone, {.position_invariant = true}), alone), 1);
+    EXPECT_EQ(choose<ConvPoolForward>(pooled).name, "winograd");
+    EXPECT_EQ(period_of(choose<ConvPoolForward>(pooled), pooled), 1);
+    EXPECT_EQ(period_of(choose<GlobalPoolForward>({49, 16, PoolKind::average}), {49, 16, PoolKind::average}), 0);
+  }
+  constexpr std::int64_t odd = 3;  // so that what is the same lies in other cells of tiles
+  const Buffer src = repeated_values(src_pitches(conv, 1), conv.height, conv.width, odd, 5);
+  const Buffer kernel(random_values(kernel_size(conv), 6)), bias(random_values(conv.out_channels, 7));
+  for_each_implementation<ConvForward>(alone, [&](const Implementation<ConvForward>& f) {
+    Buffer dst(conv.dst_image, untouched), scratch(f.scratch(alone, 1), unwritten);
+    const Buffer packed = packed_for(f, alone, kernel);
+    f.run(alone, {1, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
+    const bool repeated_after_three = repeats(dst, dst_pitches(conv, 1), windows_within(conv, whole_src(conv, odd)));
+    EXPECT_EQ(repeated_after_three, period_of(f, alone) == 1);
   });
 }
 

@@ -170,5 +170,39 @@ TEST(AccuracyPolicy, ReachesEveryCall) {
   EXPECT_FALSE(same);
 }
 
+// What predict runs, in order, and how far its kernels' bits depend on where in a map they lie.
+TEST(Operations, AreThoseOfPredict) {
+  const core::Isa before = core::isa();
+  core::set_isa(core::available_isas().front());
+  const bool vectors = core::isa() != core::Isa::scalar;
+  const Sequential model = digits();
+  const std::vector<Operation> fast = model.operations(DType::u8, {.batch_size = 8, .input_scale = 0.5});
+  const std::vector<Operation> exact = model.operations(DType::u8, {.batch_size = 8, .input_scale = 0.5, .accuracy = "exact"});
+  const Profile ran = model.profile({.batch_size = 8, .steps = 1, .input_scale = 0.5});
+  core::set_isa(before);
+
+  std::vector<std::string> ops, layers, implementations_of_images;
+  for (const Operation& operation : fast) {
+    ops.push_back(operation.op);
+    layers.push_back(operation.layer);
+    implementations_of_images.push_back(operation.implementation);
+  }
+  EXPECT_THAT(ops, testing::ElementsAre("gather", "rescale", "conv2d_pool", "conv2d_pool", "dense", "dense", "softmax"));
+  EXPECT_THAT(layers, testing::ElementsAre("input", "input", "conv2d + max_pooling2d", "conv2d_1 + max_pooling2d_1", "dense", "dense_1", "dense_1"));
+  EXPECT_THAT(implementations(ran), testing::IsSupersetOf(implementations_of_images));
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(fast[i].period, 1) << fast[i].layer;
+    EXPECT_EQ(exact[i].period, 1) << exact[i].layer;
+  }
+  EXPECT_EQ(fast[6].period, 0) << "no map";
+  if (vectors) {
+    EXPECT_EQ(fast[3].implementation, "conv_pool_forward.winograd");
+    EXPECT_NE(exact[3].implementation, "conv_pool_forward.winograd");
+  }
+  EXPECT_EQ(fast[5].flops, 2 * 200 * 4);
+  EXPECT_THROW(model.operations(DType::u8, {.batch_size = 0}), ValueError);
+  EXPECT_THROW(Sequential().operations(DType::u8), StateError);
+}
+
 }  // namespace
 }  // namespace linn

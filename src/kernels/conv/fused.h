@@ -19,6 +19,7 @@ struct Winograd {
   static constexpr std::string_view name = "winograd";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
+  static constexpr std::int64_t period = 1;  // a window is a tile
   static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
@@ -32,6 +33,7 @@ struct WinogradPlane {
   static constexpr std::string_view name = "winograd_plane";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
+  static constexpr std::int64_t period = 1;  // a window is a tile
   static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
@@ -66,6 +68,7 @@ struct Bf16Winograd {
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
   static constexpr Operands operands = Operands::bfloat16;
   static constexpr bool position_invariant = false;
+  static constexpr std::int64_t period = 1;  // a window is a tile
   static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);

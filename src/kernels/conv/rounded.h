@@ -65,6 +65,7 @@ struct Rounded {
 
 struct RoundedWinograd : Rounded<Winograd, Bf16Winograd> {
   static constexpr bool direct_form = false;
+  static constexpr std::int64_t period = Winograd::period;
   static constexpr std::string_view name = "rounded_winograd";
 };
 struct RoundedWindows : Rounded<Windows, Bf16Windows> {

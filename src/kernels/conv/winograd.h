@@ -115,6 +115,7 @@ struct WinogradForward {
   static constexpr std::string_view name = "winograd";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
+  static constexpr std::int64_t period = 2;
   static constexpr bool direct_form = false;
   static bool accepts(const ConvForward::Problem& problem);
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);

@@ -70,6 +70,7 @@ class ConvOp final : public RealOp<ConvOp> {
 
   std::string_view name() const override { return "conv2d"; }
   std::string implementation() const override { return conv_.implementation(); }
+  std::int64_t period() const override { return conv_.period(); }
   std::int64_t scratch(std::int64_t images) const override { return conv_.scratch(images); }
   double flops(std::int64_t images) const override { return conv_flops(conv_.problem().geometry, images); }
   void prepare(const kernels::Policy& policy) override { conv_.prepare(policy); }

@@ -75,6 +75,7 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
 
   std::string_view name() const override { return "conv2d_pool"; }
   std::string implementation() const override { return forward_.implementation(); }
+  std::int64_t period() const override { return forward_.period(); }
   std::int64_t scratch(std::int64_t images) const override { return forward_.scratch(images); }
   double flops(std::int64_t images) const override {
     return 2.0 * static_cast<double>(images * kernels::products(forward_.problem().conv, forward_.problem().pool));

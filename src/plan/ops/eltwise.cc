@@ -19,6 +19,7 @@ class GatherOp final : public RealOp<GatherOp> {
 
   std::string_view name() const override { return "gather"; }
   std::string implementation() const override { return gather_.implementation(); }
+  std::int64_t period() const override { return gather_.period(); }
   std::int64_t source_bytes() const override { return gather_.problem().row * static_cast<std::int64_t>(size_of(gather_.problem().from)); }
   void differentiate(Gradients&) override {}
   void prepare(const kernels::Policy& policy) override { gather_.prepare(policy); }
@@ -81,6 +82,7 @@ class RescaleOp final : public RealOp<RescaleOp> {
 
   std::string_view name() const override { return "rescale"; }
   std::string implementation() const override { return rescale_.implementation(); }
+  std::int64_t period() const override { return rescale_.period(); }
   void prepare(const kernels::Policy& policy) override { rescale_.prepare(policy); }
   void differentiate(Gradients& gradients) override {
     if (gradients.of(outputs[0]).defined()) gradients.give(inputs[0], rescale(gradients.to(), gradients.of(outputs[0]), rescale_.problem().scale, 0));
@@ -144,6 +146,7 @@ class ActivationOp final : public RealOp<ActivationOp> {
   kernels::Activation kind() const { return activation_.problem().activation; }
   std::string_view name() const override { return "activation"; }
   std::string implementation() const override { return activation_.implementation(); }
+  std::int64_t period() const override { return activation_.period(); }
   void prepare(const kernels::Policy& policy) override { activation_.prepare(policy); }
   void differentiate(Gradients& gradients) override {
     if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], activation_gradient(gradients, kind(), inputs[0], d));

@@ -227,6 +227,7 @@ class NormOp final : public RealOp<NormOp> {
 
   std::string_view name() const override { return "batch_norm"; }
   std::string implementation() const override { return norm_.implementation(); }
+  std::int64_t period() const override { return norm_.period(); }
   void prepare(const kernels::Policy& policy) override { norm_.prepare(policy); }
 
   std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {

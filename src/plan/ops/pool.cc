@@ -49,6 +49,7 @@ class PoolOp final : public RealOp<PoolOp> {
 
   std::string_view name() const override { return "pool2d"; }
   std::string implementation() const override { return pool_.implementation(); }
+  std::int64_t period() const override { return pool_.period(); }
   std::int64_t scratch(std::int64_t images) const override { return pool_.scratch(images); }
   double flops(std::int64_t images) const override { return pool_flops(pool_.problem(), images); }
   void prepare(const kernels::Policy& policy) override { pool_.prepare(policy); }
