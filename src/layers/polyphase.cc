@@ -71,8 +71,8 @@ class LearnableDescription final : public Described<LearnablePolyphaseSampling2D
     if (o.hidden_filters < 1) throw ValueError(fmt::format("{} hidden_filters is {}; it must be 1 or more", where(), o.hidden_filters));
     if (o.anneal_steps < 1) throw ValueError(fmt::format("{} anneal_steps is {}; it must be 1 or more", where(), o.anneal_steps));
     for (const double temperature : {o.temperature, o.final_temperature})
-      if (!(temperature > 0) || !std::isfinite(temperature))
-        throw ValueError(fmt::format("{} temperature and final_temperature are {} and {}; both must be above 0 and finite", where(),
+      if (!(temperature >= 1e-6) || !std::isfinite(temperature))  // below, logits divided by it leave float's range
+        throw ValueError(fmt::format("{} temperature and final_temperature are {} and {}; both must be 1e-6 or more and finite", where(),
                                      o.temperature, o.final_temperature));
   }
 

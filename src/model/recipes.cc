@@ -61,7 +61,7 @@ FitOptions fit_options(const Recipe& recipe, std::int64_t images) {
     throw ValueError(fmt::format("the recipe \"{}\" goes {} times over the training images; above one, whole numbers are allowed", recipe.name, recipe.passes));
   FitOptions options{.batch_size = recipe.batch_size, .epochs = std::max<std::int64_t>(1, static_cast<std::int64_t>(recipe.passes))};
   const auto steps = static_cast<std::int64_t>(static_cast<double>(images) * std::min(recipe.passes, 1.0)) / recipe.batch_size;
-  if (steps < 1)
+  if (!whole && steps < 1)
     throw ValueError(fmt::format("the recipe \"{}\" takes {} of the training images in batches of {}; {} images are too few for one", recipe.name, recipe.passes,
                                  recipe.batch_size, images));
   if (!whole) options.steps_per_epoch = steps;  // else an epoch ends with the data, the last batch smaller

@@ -81,9 +81,10 @@ Tensor placed(const Tensor& images, std::int64_t height, std::int64_t width, std
   return moved;
 }
 
-bool is_zero(float value) { return value == 0; }
-bool is_zero(double value) { return value == 0; }
-bool is_zero(bfloat16 value) { return (value.bits & 0x7fffU) == 0; }
+// -0 is ink: the zeros that come in are others, bit for bit.
+bool is_zero(float value) { return value == 0 && !std::signbit(value); }
+bool is_zero(double value) { return value == 0 && !std::signbit(value); }
+bool is_zero(bfloat16 value) { return value.bits == 0; }
 template <std::integral T>
 bool is_zero(T value) {
   return value == 0;

@@ -62,6 +62,7 @@ class Surgery {
 
   void operate() {
     for (const NetworkLayer& layer : old_) treat(layer);
+    add_waiting();
     if (flattened_ != nullptr) close_with_global_pooling();
     check_sizes();
   }
@@ -74,8 +75,10 @@ class Surgery {
  private:
   void treat(const NetworkLayer& layer) {
     const std::string& kind = layer.class_name;
+    if (kind != "BatchNormalization" && kind != "Activation") add_waiting();
     if (flattened_ != nullptr) return behind_flatten(layer);
     if (pooled_) return keep(layer);
+    convolved_ = convolved_ || kind == "Conv2D";
     if (kind == "Conv2D" || kind == "MaxPooling2D" || kind == "AveragePooling2D" || kind == "BlurPooling2D" || kind == "MaxBlurPooling2D")
       return windowed(layer);
     if (kind == "ZeroPadding2D") return changes.push_back({layer.name, kind, "nothing: the map is a ring"});
@@ -110,7 +113,11 @@ class Surgery {
     now.config["strides"] = pair({1, 1});
     add(now);
     const NetworkLayer sampling = cure(layer);
-    add(sampling);
+    // A blur comes behind the normalization and relu of its convolution (Zhang 2019): blurred before, it would blur what the layer is given.
+    if (layer.class_name == "Conv2D" && options_.with.kind() == Cure::blur && layer.config.value("activation", "linear") == "linear")
+      waiting_ = sampling;
+    else
+      add(sampling);
     polyphase_ = polyphase_ || is_polyphase(sampling.class_name);
     note(layer, words(now) + " + " + words(sampling));
   }
@@ -142,6 +149,11 @@ class Surgery {
         break;
     }
     return cure;
+  }
+
+  void add_waiting() {
+    if (waiting_) add(*waiting_);
+    waiting_.reset();
   }
 
   void count(const Size2& strides) {
@@ -196,6 +208,10 @@ class Surgery {
   }
 
   void close_with_global_pooling() {
+    if (!convolved_)
+      throw ValueError(fmt::format("[fix] [Flatten '{}'] comes before any convolution: the largest value of each channel of the image itself is all that a global pooling would "
+                                   "leave; put a Conv2D first",
+                                   flattened_->name));
     close(flattened_->name);
     add("GlobalMaxPooling2D", {{"name", flattened_->name}, {"trainable", true}});
     changes.push_back({flattened_->name, "Flatten", "GlobalMaxPooling2D"});
@@ -250,6 +266,8 @@ class Surgery {
   Json layers_ = Json::array();
   Size2 strides_ = {1, 1};                   // all together
   bool polyphase_ = false;                   // the new network chooses phases
+  std::optional<NetworkLayer> waiting_;        // a blur that comes behind the next layers that treat each pixel alone
+  bool convolved_ = false;                     // a convolution has come
   const NetworkLayer* flattened_ = nullptr;  // a Flatten whose Dense has not come yet
   bool pooled_ = false;                      // a global pooling has come: nothing behind it knows places
 };

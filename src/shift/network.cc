@@ -45,10 +45,13 @@ std::vector<NetworkLayer> layers_of(const Sequential& model) {
 
 bool gives_probabilities(const Sequential& model) {
   const std::vector<NetworkLayer> layers = layers_of(model);
-  // Behind these the values are still of the kind that they were.
+  // Behind these the values are still of the kind that they were; but the largest of several rows' do not add up to 1.
   const auto passes = [](const std::string& kind) { return kind == "Dropout" || kind == "Flatten" || is_global_pooling(kind); };
   const auto last = std::find_if_not(layers.rbegin(), layers.rend(), [&](const NetworkLayer& layer) { return passes(layer.class_name); });
-  return last != layers.rend() && among(std::array<std::string_view, 2>{"softmax", "sigmoid"}, last->config.value("activation", ""));
+  if (last == layers.rend()) return false;
+  const std::string activation = last->config.value("activation", "");
+  const bool largest = std::any_of(layers.rbegin(), last, [](const NetworkLayer& layer) { return layer.class_name == "GlobalMaxPooling2D"; });
+  return activation == "sigmoid" || (activation == "softmax" && !largest);
 }
 
 bool acts_on_pixels(std::string_view class_name) {

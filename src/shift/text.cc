@@ -183,12 +183,21 @@ std::string words_of_method(const Sweep& sweep) {
   return fmt::format("computed {}: {}", answers.method == "phases" ? "by phases" : answers.method, answers.method_reason);
 }
 
+// All up to a dozen; beyond, so many that they fit on a screen, the last among them.
+std::vector<std::int64_t> shown_radii(std::int64_t radius) {
+  const std::int64_t step = std::max<std::int64_t>(1, (radius + 11) / 12);
+  std::vector<std::int64_t> shown;
+  for (std::int64_t r = 0; r < radius; r += step) shown.push_back(r);
+  shown.push_back(radius);
+  return shown;
+}
+
 std::string table_by_radius(const Sweep& sweep) {
   std::vector<Column> table = {{"r", {}}};
   if (sweep.labelled()) table.insert(table.end(), {{"mean\naccuracy", {}}, {"right\neverywhere", {}}});
   table.insert(table.end(), {{"same class\n(pairs)", {}}, {"class changes\nsomewhere", {}}, {"no ink\nlost", {}}});
   if (sweep.labelled()) table.push_back({"no ink lost,\nright everywhere", {}});
-  for (std::int64_t r = 0; r <= sweep.radius(); ++r) {
+  for (const std::int64_t r : shown_radii(sweep.radius())) {
     const Measures found = sweep.measures(r);
     std::vector<std::string> row = {fmt::format("{}", r)};
     const auto add = [&](const Estimate& estimate) { row.push_back(std::isnan(estimate.value) ? "-" : percent(estimate.value, 2)); };

@@ -233,8 +233,8 @@ TEST(Polyphase, RefusesWhatItCannotGuarantee) {
   EXPECT_EQ(AdaptivePolyphaseSampling2D().compute_output_shape({14, 12, 4}), (Shape{7, 6, 4}));
   EXPECT_THAT(message_of<ValueError>([] { AdaptivePolyphaseSampling2D({.strides = {0, 2}}); }), HasSubstr("strides"));
   EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.hidden_filters = 0}); }), HasSubstr("hidden_filters is 0"));
-  EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.final_temperature = 0}); }), HasSubstr("must be above 0"));
-  EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.temperature = std::nan("")}); }), HasSubstr("must be above 0"));
+  EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.final_temperature = 0}); }), HasSubstr("must be 1e-6 or more"));
+  EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.temperature = std::nan("")}); }), HasSubstr("must be 1e-6 or more"));
   EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.anneal_steps = 0}); }), HasSubstr("anneal_steps is 0"));
   EXPECT_THAT(message_of<ValueError>([] { static_cast<void>(NormOrder(std::string("l3"))); }),
               HasSubstr("it may be \"l1\", \"l2\" or \"linf\""));

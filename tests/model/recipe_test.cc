@@ -21,6 +21,7 @@ TEST(Recipes, SayWhatIsTrained) {
   const Recipe& invariant = recipe("invariant");
   EXPECT_EQ(fit_options(invariant, 60000).epochs, 6);
   EXPECT_EQ(fit_options(invariant, 60000).steps_per_epoch, 0);
+  EXPECT_EQ(fit_options(invariant, 100).epochs, 6) << "one small batch an epoch";
   Recipe broken = fast;
   broken.passes = 1.5;
   EXPECT_THROW(fit_options(broken, 60000), ValueError);

@@ -150,6 +150,20 @@ TEST(Fix, BordersAloneAreMendedToo) {
               ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "GlobalMaxPooling2D", "Dense 2"));
 }
 
+// Zhang 2019: convolution, relu, blur; a normalization between them is the convolution's too.
+TEST(Fix, ABlurComesBehindTheReluOfItsConvolution) {
+  const Sequential old({Conv2D(4, {3, 3}, {.strides = 2, .input_shape = {8, 8, 1}}), BatchNormalization(), Activation("relu"), Dropout(0.2), GlobalMaxPooling2D(), Dense(3)});
+  EXPECT_THAT(outline(fix(old, {.with = "blur"}).model), ElementsAre("Conv2D 3x3/1x1 circular 4", "BatchNormalization", "Activation relu", "BlurPooling2D/2x2 circular zhang 3",
+                                                                     "Dropout", "GlobalMaxPooling2D", "Dense 3"));
+  EXPECT_THAT(outline(fix(old).model), ElementsAre("Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/2x2", "BatchNormalization", "Activation relu", "Dropout",
+                                                   "GlobalMaxPooling2D", "Dense 3"));
+}
+
+TEST(Fix, WithoutAConvolutionNothingWouldBeLeft) {
+  const Sequential flat({Flatten({.input_shape = {28, 28, 1}}), Dense(128, {.activation = "relu"}), Dense(10)});
+  EXPECT_THAT(refusal<ValueError>([&] { fix(flat); }), AllOf(HasSubstr("[Flatten 'flatten'] comes before any convolution"), HasSubstr("put a Conv2D first")));
+}
+
 // ---- the head --------------------------------------------------------------------------------------------------------
 
 TEST(Fix, WhatLiesBetweenFlattenAndDenseStays) {
@@ -163,11 +177,11 @@ TEST(Fix, WhatLiesBetweenFlattenAndDenseStays) {
 }
 
 TEST(Fix, NormalizationBehindFlattenStartsAnew) {
-  const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 3}}), Flatten(), BatchNormalization(), Dense(5)});
+  const Sequential old({Conv2D(3, {1, 1}, {.input_shape = {8, 8, 3}}), MaxPooling2D({2, 2}), Flatten(), BatchNormalization(), Dense(5)});
   const Fixed fixed = fix(old);
-  EXPECT_THAT(outline(fixed.model), ElementsAre("MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D",
+  EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 1x1/1x1 valid 3", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D",
                                                 "BatchNormalization", "Dense 5"));
-  EXPECT_THAT(fixed.kept, ElementsAre("dense/bias"));
+  EXPECT_THAT(fixed.kept, ElementsAre("conv2d/kernel", "conv2d/bias", "dense/bias"));
   EXPECT_EQ(fixed.fresh.size(), 5U);
   expect_kept(old, fixed);
 }
@@ -184,8 +198,8 @@ TEST(Fix, LargeMapsGetAGlobalPooling) {
 
 // A window that would go round the ring more than once is none.
 TEST(Fix, MapsLargerThanTheRingGetAGlobalPooling) {
-  const Sequential old({ZeroPadding2D(1, {.input_shape = {4, 4, 1}}), Flatten(), Dense(3)});
-  EXPECT_THAT(outline(fix(old).model), ElementsAre("AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense 3"));
+  const Sequential old({Conv2D(2, {1, 1}, {.input_shape = {4, 4, 1}}), ZeroPadding2D(1), Flatten(), Dense(3)});
+  EXPECT_THAT(outline(fix(old).model), ElementsAre("Conv2D 1x1/1x1 valid 2", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense 3"));
 }
 
 // Functions of all classes together go behind the best place, those of each class stay before it.
@@ -215,6 +229,8 @@ TEST(Fix, LossesKnowWhatLeavesTheHead) {
     EXPECT_FALSE(head("linear", mended));
     EXPECT_FALSE(head("log_softmax", mended)) << "its softmax is the softmax";
   }
+  EXPECT_FALSE(gives_probabilities(Sequential({Conv2D(3, {1, 1}, {.activation = "softmax", .input_shape = {4, 4, 1}}), GlobalMaxPooling2D()}))) << "more than 1 in all";
+  EXPECT_TRUE(gives_probabilities(Sequential({Conv2D(3, {1, 1}, {.activation = "softmax", .input_shape = {4, 4, 1}}), GlobalAveragePooling2D()})));
 }
 
 TEST(Fix, ConvolutionalHeadsKeepTheirTask) {

@@ -101,7 +101,7 @@ void describe(Config& config, Visitor&& visit) {
 /// all phases weighted by softmax((logits + Gumbel noise) / temperature), the noise a function of (seed, step, layer, image).
 /// Variables: kernel_1 (3, 3, channels, hidden_filters), bias_1 (hidden_filters), kernel_2 (3, 3, hidden_filters, hidden_filters); a second
 /// bias would add the same to all logits. Ties, NaN, the guarantee (inference only) and what is refused: as there; and ValueError for
-/// hidden_filters or anneal_steps below 1 and for temperatures that are not above 0 and finite.
+/// hidden_filters or anneal_steps below 1 and for temperatures below 1e-6 or not finite.
 class LearnablePolyphaseSampling2D : public Layer {
  public:
   explicit LearnablePolyphaseSampling2D(LearnablePolyphaseSampling2DOptions options = {});

@@ -157,6 +157,9 @@ class TakePhaseOp final : public RealOp<TakePhaseOp> {
   std::string_view name() const override { return pooled_ ? "pool2d_phase" : "take_phase"; }
   std::string implementation() const override { return pooled_ ? pool_.implementation() : take_.implementation(); }
   std::int64_t scratch(std::int64_t) const override { return pooled_ ? pool_.scratch(1) : 0; }
+  double flops(std::int64_t images) const override {
+    return pooled_ ? static_cast<double>(images * kernels::pairs(pooled_->problem.geometry) * pooled_->phases.channels) : 0;
+  }
   void prepare(const kernels::Policy& policy) override {
     if (pooled_) return pool_.prepare(policy);
     take_.prepare(policy);
