@@ -18,6 +18,7 @@
 #include "kernels/polyphase_check.h"
 #include "kernels/pool_check.h"
 #include "kernels/position_check.h"
+#include "kernels/reduce_check.h"
 
 namespace linn::fuzz {
 namespace {
@@ -397,6 +398,21 @@ void norm(Draw& draw) {
   }
 }
 
+// ---- rows ----
+
+void softmax(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const bool log = draw.flag();
+  check::check_softmax(draw.between(0, 20), draw.between(1, 200), log, seed);
+}
+
+void crossentropy(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const bool dense = draw.flag(), logits = draw.flag();
+  const Crossentropy::Problem problem{draw.between(2, 200), logits ? Prediction::logits : Prediction::probabilities, draw.pick({0.0, 0.1, 0.5})};
+  check::check_crossentropy(problem, draw.between(0, 20), dense, seed);
+}
+
 // ---- all ----
 
 struct Case {
@@ -430,6 +446,8 @@ constexpr Case cases[] = {
     {pad, {PadForward::name, PadInputGradient::name}},
     {blur, {BlurForward::name, BlurInputGradient::name}},
     {phases, {PhaseScores::name}},
+    {softmax, {SoftmaxForward::name}},
+    {crossentropy, {Crossentropy::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/elementwise_check.h"
+#include "kernels/reduce_check.h"
 
 namespace linn::kernels {
 namespace {
@@ -69,34 +69,10 @@ TEST(CrossentropyReference, LogitsGiveWhatSoftmaxGives) {
 }
 
 TEST(Crossentropy, EveryFormNearTheDoubleReference) {
-  constexpr std::int64_t rows = 3;
-  const std::vector<float> weights{0.5f, 2, 0};
-  const std::vector<double> weights_d = check::wide(weights), ten(rows, 10.0);
   for (const Prediction prediction : {Prediction::probabilities, Prediction::logits})
     for (const double smoothing : {0.0, 0.1})
       for (const bool dense : {false, true})
-        for (std::int64_t classes = 2; classes <= 70; ++classes) {
-          const Crossentropy::Problem problem{classes, prediction, smoothing};
-          const auto seed = static_cast<unsigned>(classes);
-          std::vector<float> x = check::make(rows * classes, check::Values::normal, seed), wanted = check::make(rows * classes, check::Values::normal, seed + 1);
-          if (prediction == Prediction::probabilities)
-            for (float& v : x) v = std::abs(v) + 0.1f;
-          const std::vector<double> x_d = check::wide(x), wanted_d = check::wide(wanted);
-          const std::vector<std::int64_t> classes_of_rows{0, classes - 1, classes / 2};
-          const std::int64_t* labels = dense ? nullptr : classes_of_rows.data();
-          std::vector<double> loss_d(rows), dx_d(x.size());
-          Crossentropy::reference<double>(problem, {rows, x_d.data(), labels, wanted_d.data(), weights_d.data(), 0.5, loss_d.data(), dx_d.data(), nullptr});
-          check::each_form<Crossentropy>(problem, [&](const Implementation<Crossentropy>& form) {
-            std::vector<float> loss(rows), dx(x.size()), loss_alone(rows);
-            form.run(problem, {rows, x.data(), labels, wanted.data(), weights.data(), 0.5, loss.data(), dx.data(), nullptr});
-            form.run(problem, {rows, x.data(), labels, wanted.data(), weights.data(), 0.5, loss_alone.data(), nullptr, nullptr});
-            ASSERT_EQ(loss, loss_alone);
-            // Rows of targets that add up to nothing in particular: as large as their sum.
-            const double size = 10.0 * (dense ? static_cast<double>(classes) : 1.0);
-            ASSERT_TRUE(check::all_within(loss, loss_d, std::vector<double>(rows, size), static_cast<double>(classes) + 4));
-            ASSERT_TRUE(check::all_within(dx, dx_d, std::vector<double>(x.size(), size), static_cast<double>(classes) + 4));
-          });
-        }
+        for (std::int64_t classes = 2; classes <= 70; ++classes) check::check_crossentropy({classes, prediction, smoothing}, 3, dense, static_cast<unsigned>(classes));
 }
 
 TEST(Crossentropy, FarLogitsAndNan) {
