@@ -19,6 +19,9 @@ void require_sweeps(const std::vector<NamedSweep>& sweeps) {
   if (sweeps.empty()) throw ValueError("[shift] a picture of no sweeps was asked for");
 }
 
+// "98"; only a share of one is "100": a map of nothing but hundreds has to mean what it says.
+std::string whole_percent(double share) { return fmt::format("{:.0f}", share < 1 ? std::min(99.0, 100 * share) : 100); }
+
 // Every so many shifts a label, so that labels do not touch.
 std::int64_t label_step(std::int64_t radius, int cell) {
   std::int64_t step = 1;
@@ -147,8 +150,8 @@ void draw_cells(Picture& picture, const MapLayout& layout, int left, const Tenso
       const Color color = heat((share - layout.least) / (1 - layout.least));
       picture.fill(x, y, layout.cell, layout.cell, color);
       if (layout.cell >= 36)
-        picture.text(x + layout.cell / 2 + 1, y + layout.cell / 2 - 6, fmt::format("{:.0f}", 100 * share), readable_on(color),
-                     share > 0.9949 ? 1 : 2, Align::centre);
+        picture.text(x + layout.cell / 2 + 1, y + layout.cell / 2 - 6, whole_percent(share), readable_on(color),
+                     share < 1 ? 2 : 1, Align::centre);
     }
 }
 
