@@ -137,8 +137,6 @@ void emit(const Common& common, const io::Json& event) {
   std::fflush(stdout);
 }
 
-io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(nullptr); }
-
 double parse_scale(const std::string& text, const std::string& where) {
   const std::size_t slash = text.find('/');
   const std::string_view all = text;

@@ -123,8 +123,7 @@ void say(const Common& common, fmt::format_string<Args...> text, Args&&... args)
 }
 /// One JSON object on a line of its own: nothing without --log json. NaN and infinities become null.
 void emit(const Common& common, const io::Json& event);
-/// A number as JSON; null for NaN and infinities.
-io::Json number(double value);
+using io::number;
 
 /// A positive number or a fraction such as 1/255. ValueError for anything else.
 double parse_scale(const std::string& text, const std::string& where);

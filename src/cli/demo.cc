@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/progress.h"
 #include "core/terminal.h"
 #include "data/dataset.h"
 #include "io/bytes.h"
@@ -16,6 +17,7 @@
 #include "linn/shift.h"
 #include "model/zoo.h"
 #include "shift/charts.h"
+#include "shift/text.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -294,15 +296,14 @@ class Demo {
     const std::int64_t side = 2 * r + 1;
     if (!show_bar()) say(options_.common, "moving {} test digits to {} places each\n", thousands(count), side * side);
     std::fflush(stdout);
-    train::ProgressBar bar(stdout, train::style_of(stdout), side * side, "shift");
-    const auto begin = Clock::now();
+    Progress progress(options_.common, side * side, "shift");
     try {
       row.sweep = shift::sweep(model, images.rows(0, count), labels.rows(0, count),
                                {.radius = r,
                                 .border = border,
                                 .progress =
                                     [&](std::int64_t done, std::int64_t) {
-                                      if (show_bar()) bar.update(done, seconds_since(begin), {});
+                                      progress.update(done);
                                       return !interrupted();
                                     },
                                 .input_scale = scale});
@@ -310,7 +311,7 @@ class Demo {
       if (!interrupted()) throw;
       return;
     }
-    if (show_bar()) bar.finish(side * side, seconds_since(begin), seconds_since(begin), {});
+    progress.finish();
   }
 
   int stopped(const std::string& in_training) const {
@@ -481,23 +482,7 @@ class Demo {
 
   void print_words() const {
     if (options_.common.json()) return;
-    constexpr std::size_t width = 110;
-    for (const std::string& paragraph : words()) {
-      std::string line;
-      write_to(stdout, "\n");
-      for (std::size_t at = 0; at < paragraph.size();) {
-        std::size_t end = std::min(paragraph.find(' ', at), paragraph.size());
-        if (paragraph.compare(end, 2, " %") == 0) end = std::min(paragraph.find(' ', end + 1), paragraph.size());  // 98.3 % stays together
-        const std::string word = paragraph.substr(at, end - at);
-        if (!line.empty() && line.size() + 1 + word.size() > width) {
-          write_to(stdout, "{}\n", line);
-          line.clear();
-        }
-        line += (line.empty() ? "" : " ") + word;
-        at = end + 1;
-      }
-      write_to(stdout, "{}\n", line);
-    }
+    for (const std::string& paragraph : words()) write_to(stdout, "\n{}", shift::wrapped(paragraph, 110));
   }
 
   // ---- files -----------------------------------------------------------------------------------------------------

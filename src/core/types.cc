@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
+#include <cstddef>
+#include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "core/did_you_mean.h"
 #include "linn/error.h"
@@ -13,46 +16,21 @@
 namespace linn {
 namespace {
 
-// Which of a closed set's names it is; their number if none.
-std::size_t place_in(std::span<const std::string_view> names, const std::string& name) {
-  return static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+// Which of a closed set's names it is; ValueError if none.
+std::uint8_t place_in(std::span<const std::string_view> names, std::string_view what, const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) return static_cast<std::uint8_t>(found - names.begin());
+  std::string allowed;
+  for (std::size_t i = 0; i < names.size(); ++i) allowed += fmt::format("{}\"{}\"", i == 0 ? "" : i + 1 < names.size() ? ", " : " or ", names[i]);
+  throw ValueError(fmt::format("{} is \"{}\"{}; it may be {}", what, name, core::did_you_mean(name, names), allowed));
 }
 
 }  // namespace
 
-BlurBorder::BlurBorder(const std::string& name) : kind_(reflect) {
-  const std::size_t at = place_in(names, name);
-  if (at == std::size(names))
-    throw ValueError(fmt::format("border is \"{}\"{}; it may be \"reflect\", \"replicate\", \"zero\" or \"circular\"", name,
-                                 core::did_you_mean(name, std::span<const std::string_view>(names))));
-  kind_ = static_cast<Kind>(at);
-}
-
-BlurPads::BlurPads(const std::string& name) : kind_(zhang) {
-  const std::size_t at = place_in(names, name);
-  if (at == std::size(names))
-    throw ValueError(fmt::format("pads is \"{}\"{}; it may be \"zhang\", \"timm\" or \"kornia\"", name,
-                                 core::did_you_mean(name, std::span<const std::string_view>(names))));
-  kind_ = static_cast<Kind>(at);
-}
-
-Padding::Padding(const std::string& name) : kind_(valid) {
-  const std::size_t at = place_in(names, name);
-  if (at == std::size(names))
-    throw ValueError(fmt::format("padding is \"{}\"{}; it may be \"valid\", \"same\", \"circular\" or \"full\"", name,
-                                 core::did_you_mean(name, std::span<const std::string_view>(names))));
-  kind_ = static_cast<Kind>(at);
-}
-
-NormOrder::NormOrder(const std::string& name) : kind_(l2) {
-  for (const Kind kind : {l1, l2, linf})
-    if (name == names[kind]) {
-      kind_ = kind;
-      return;
-    }
-  throw ValueError(fmt::format("order is \"{}\"{}; it may be \"l1\", \"l2\" or \"linf\"", name,
-                               core::did_you_mean(name, std::span<const std::string_view>(names))));
-}
+BlurBorder::BlurBorder(const std::string& name) : kind_(static_cast<Kind>(place_in(names, "border", name))) {}
+BlurPads::BlurPads(const std::string& name) : kind_(static_cast<Kind>(place_in(names, "pads", name))) {}
+Padding::Padding(const std::string& name) : kind_(static_cast<Kind>(place_in(names, "padding", name))) {}
+NormOrder::NormOrder(const std::string& name) : kind_(static_cast<Kind>(place_in(names, "order", name))) {}
 
 Accuracy::Accuracy(const std::string& name) : kind_(name == "exact" ? exact : fast) {
   static constexpr std::array<std::string_view, 2> known{"fast", "exact"};

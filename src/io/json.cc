@@ -217,6 +217,8 @@ std::string dump_json(const Json& value, int indent) {
   }
 }
 
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
 std::string describe(const Json& value) {
   if (value.is_string()) return quote(value.get_ref<const std::string&>(), 40);
   if (value.is_object()) return "an object";

@@ -30,6 +30,9 @@ Json parse_json(std::string_view text, std::string_view name, const JsonLimits& 
 /// none of which JSON has.
 std::string dump_json(const Json& value, int indent = -1);
 
+/// A number as JSON; null for NaN and infinities, which JSON does not have.
+Json number(double value);
+
 // Fields of an object, with errors such as
 //   config.json: layer "conv2d": field "filters": "many" came, an integer from 1 to 65536 is allowed
 // `where` is the part before "field". Those without a default throw FormatError when the field is missing, all of them when

@@ -76,6 +76,19 @@ struct AtShift {
   double inside = nan;
 };
 
+// A mean that leaves NaN out; NaN of nothing.
+struct Mean {
+  double sum = 0;
+  std::int64_t count = 0;
+
+  void add(double value) {
+    if (std::isnan(value)) return;
+    sum += value;
+    ++count;
+  }
+  double value() const { return count > 0 ? sum / static_cast<double>(count) : nan; }
+};
+
 class LayerComparison {
  public:
   LayerComparison(const Tensor& in_place, const Tensor& moved, const MapGeometry& map)
@@ -116,33 +129,15 @@ class LayerComparison {
   }
 
   static double mean_of_finite(const std::vector<double>& values) {
-    double sum = 0;
-    std::int64_t count = 0;
-    for (const double value : values) {
-      if (std::isnan(value)) continue;
-      sum += value;
-      ++count;
-    }
-    return count > 0 ? sum / static_cast<double>(count) : nan;
+    Mean mean;
+    for (const double value : values) mean.add(value);
+    return mean.value();
   }
 
   const Tensor& in_place_;
   const Tensor& moved_;
   const MapGeometry& map_;
   std::int64_t row_;
-};
-
-// A mean that leaves NaN out; NaN of nothing.
-struct Mean {
-  double sum = 0;
-  std::int64_t count = 0;
-
-  void add(double value) {
-    if (std::isnan(value)) return;
-    sum += value;
-    ++count;
-  }
-  double value() const { return count > 0 ? sum / static_cast<double>(count) : nan; }
 };
 
 // Fills Blame::layers.

@@ -3,6 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "linn/shift.h"
@@ -12,6 +15,9 @@ namespace linn::shift {
 
 /// No radius is above this; it keeps sums of coordinates small.
 inline constexpr std::int64_t largest_radius = 4096;
+
+/// Which of a closed set's names this is; ValueError, with those there are and a guess, if none.
+std::uint8_t name_among(const char* what, const std::string& name, std::span<const std::string_view> known);
 
 struct Frames {
   std::int64_t images = 0;

@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "core/checked.h"
-#include "core/did_you_mean.h"
 #include "io/json.h"
 #include "linn/certificate.h"
 #include "linn/error.h"
+#include "shift/border.h"
 #include "shift/network.h"
 #include "shift/scores.h"
 
@@ -317,12 +317,7 @@ std::string nothing_to_mend(const Sequential& model, const Cure& with) {
 
 }  // namespace
 
-Cure::Cure(const std::string& name) {
-  const auto* found = std::find(std::begin(names), std::end(names), name);
-  if (found == std::end(names))
-    throw ValueError(fmt::format("cure \"{}\" came; \"blur\", \"aps\" and \"lps\" are allowed{}", name, core::did_you_mean(name, names)));
-  kind_ = static_cast<Kind>(found - std::begin(names));
-}
+Cure::Cure(const std::string& name) : kind_(static_cast<Kind>(name_among("cure", name, names))) {}
 
 Fixed fix(const Sequential& model, const FixOptions& options) {
   Surgery surgery(model, options);

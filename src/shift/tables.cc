@@ -11,7 +11,8 @@
 namespace linn::shift {
 namespace {
 
-io::Json number(double value) { return std::isfinite(value) ? io::Json(value) : io::Json(nullptr); }
+using io::number;
+
 io::Json interval(const Estimate& estimate) { return io::Json::array({number(estimate.low), number(estimate.high)}); }
 io::Json with_interval(const Estimate& estimate) { return {{"value", number(estimate.value)}, {"interval", interval(estimate)}}; }
 io::Json pair(Size2 size) { return io::Json::array({size.height, size.width}); }

@@ -1,25 +1,12 @@
 // Element by element, in vectors (Highway). Every operation rounds as in the reference and in its order: same bits.
 #pragma once
 
-#include <cstdint>
-#include <string_view>
-
-#include "core/cpu.h"
 #include "kernels/eltwise/activation.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/eltwise/update.h"
+#include "kernels/vector_traits.h"
 
 namespace linn::kernels::eltwise {
-
-/// What all of them declare alike.
-template <class Kernel>
-struct VectorTraits {
-  static constexpr std::string_view name = "vector";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const typename Kernel::Problem&) { return true; }
-  static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
-};
 
 /// relu, relu6, leaky_relu: those of comparisons and products alone.
 struct VectorActivation : VectorTraits<ActivationForward> {

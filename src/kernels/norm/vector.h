@@ -1,23 +1,10 @@
 // Batch normalization in vectors (Highway), channels in lanes.
 #pragma once
 
-#include <cstdint>
-#include <string_view>
-
-#include "core/cpu.h"
 #include "kernels/norm/norm.h"
+#include "kernels/vector_traits.h"
 
 namespace linn::kernels::norm {
-
-/// What all of them declare alike.
-template <class Kernel>
-struct VectorTraits {
-  static constexpr std::string_view name = "vector";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const typename Kernel::Problem&) { return true; }
-  static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
-};
 
 struct VectorMoments : VectorTraits<NormMoments> {
   static void run(const NormMoments::Problem& problem, const NormMoments::Args<float>& args);
