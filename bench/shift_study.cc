@@ -1,20 +1,22 @@
-// The figures of docs/shift-study.md and of the network "invariant".
-//   shift_study headline [SEEDS] [IMAGES]        trains "invariant" by its recipe on 28x28 and measures it there and on a canvas of 44x44: all 289
-//                                                shifts within 8 pixels of the first IMAGES test images (10,000)
-//   shift_study orders [SEEDS]                   "invariant" as it is (conv, max, APS, norm, relu) and in the order that most people write (conv,
-//                                                norm, relu, max, APS): 55,000 training images, judged on the other 5,000
-//   shift_study networks DATA [SEEDS] [EPOCHS]   one trunk with every way of making maps smaller, two heads, with and without moved training
-//                                                images: a table (Markdown) on standard output. DATA: an .npz or a folder with MNIST's four files
-//   shift_study rivals DATA [SEEDS] [EPOCHS]     what else is done about translation, the best of each kind, in the same table
-// Images lie in the middle of a frame of 36x36, in training and after: no shift within 4 pixels cuts ink.
+// The measurements of docs/shift-study.md, and the figures of the network "invariant".
+//   shift_study headline [SEEDS] [IMAGES]             trains "invariant" by its recipe on 28x28 and measures it there and on a canvas of 44x44:
+//                                                     all 289 shifts within 8 pixels of the first IMAGES test images (10,000)
+//   shift_study orders [SEEDS]                        "invariant" as it is (conv, max, APS, norm, relu) and in the order that most people write
+//                                                     (conv, norm, relu, max, APS): 55,000 training images, judged on the other 5,000
+//   shift_study networks DATA FILE [SEEDS] [EPOCHS]   one trunk with every way of making maps smaller, two heads, training images in the middle
+//                                                     and moved, and what else is done about translation: a line of FILE (CSV) for each network
+//                                                     and seed that it lacks yet. DATA: an .npz or a folder with MNIST's four files
+// Images lie in the middle of a frame of 36x36, in training and after: no shift within 4 pixels cuts ink. bench/study runs it for the page.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
+#include <fstream>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <string_view>
@@ -145,14 +147,44 @@ Data framed(const std::string& path) {
 
 enum class Shrink { none, max, average, max3, blur3, blur5, aps, lps };
 enum class Head { flatten, global_max };
+// What is done with the images: nothing; each training image moved by up to `radius`; each image, in training and after, moved so that its
+// centre of mass lies in the middle; nothing, but the mean of the probabilities at all shifts within `averaged_radius` taken.
+enum class Images { middle, moved, centred, averaged };
 
 struct Study {
   std::string name;
   Shrink shrink;
   Head head;
-  bool moved = false;  // training images, by up to `radius`
-  bool ring = false;   // circular padding where it is no matter of course
+  Images images = Images::middle;
+  bool ring = false;  // circular padding; polyphase sampling always has it
 };
+
+constexpr std::int64_t averaged_radius = 2;
+
+std::string_view name_of(Head head) { return head == Head::flatten ? "flatten" : "global max"; }
+
+std::string_view name_of(Images images) {
+  switch (images) {
+    case Images::middle: return "in the middle";
+    case Images::moved: return "moved";
+    case Images::centred: return "centre of mass";
+    case Images::averaged: return "mean of 25";
+  }
+  return "";
+}
+
+std::vector<Study> all_studies() {
+  const std::vector<std::pair<std::string, Shrink>> kinds = {{"max 2x2", Shrink::max},       {"average 2x2", Shrink::average}, {"max 3x3", Shrink::max3}, {"max, blur 3", Shrink::blur3},
+                                                             {"max, blur 5", Shrink::blur5}, {"max, APS", Shrink::aps},        {"max, LPS", Shrink::lps}, {"no pooling", Shrink::none}};
+  std::vector<Study> studies;
+  for (const Images images : {Images::middle, Images::moved})
+    for (const auto& [name, shrink] : kinds)
+      for (const Head head : {Head::flatten, Head::global_max}) studies.push_back({name, shrink, head, images});
+  studies.push_back({"max, blur 3, ring", Shrink::blur3, Head::global_max, Images::middle, true});
+  studies.push_back({"max 2x2", Shrink::max, Head::flatten, Images::centred});
+  studies.push_back({"max 2x2", Shrink::max, Head::flatten, Images::averaged});
+  return studies;
+}
 
 void add_shrinking(Sequential& model, Shrink shrink) {
   const auto sampled = [&](const Layer& sampling) {
@@ -191,29 +223,49 @@ Sequential network(const Study& study, std::uint64_t seed) {
   return model;
 }
 
-// Each image moved by its own draw, another one each epoch.
-Tensor moved(const Tensor& images, std::uint64_t epoch) {
-  const std::int64_t side = 2 * radius + 1, n = images.shape()[0];
-  const core::Random random(epoch, core::stream_of("moved", 0));
+// The images, each moved by what `step_of` says for its number.
+template <class StepOf>
+Tensor each_moved(const Tensor& images, StepOf&& step_of) {
+  const std::int64_t n = images.shape()[0];
   Tensor result(images.shape(), images.dtype());
-  const std::size_t bytes = images.bytes() / static_cast<std::size_t>(n);
   for (std::int64_t i = 0; i < n; ++i) {
-    const auto draw = static_cast<std::int64_t>(random.uniform(static_cast<std::uint64_t>(i)) * static_cast<double>(side * side));
-    const Tensor one = shift::shifted(images.rows(i, i + 1), draw / side - radius, draw % side - radius);
-    std::copy_n(static_cast<const std::byte*>(one.raw()), bytes, static_cast<std::byte*>(result.raw()) + static_cast<std::size_t>(i) * bytes);
+    const shift::Step step = step_of(i);
+    const Tensor one = shift::shifted(images.rows(i, i + 1), step.dy, step.dx);
+    std::copy_n(static_cast<const std::byte*>(one.raw()), one.bytes(), static_cast<std::byte*>(result.rows(i, i + 1).raw()));
   }
   return result;
 }
 
-Sequential trained(const Study& study, const Data& data, std::uint64_t seed, std::int64_t epochs) {
-  Sequential model = network(study, seed);
-  model.compile({.optimizer = Adam({.learning_rate = OneCycle({.max_learning_rate = 0.004, .warmup = 0.2})}), .loss = SparseCategoricalCrossentropy(), .metrics = {"accuracy"}});
-  FitOptions fit{.batch_size = 128, .epochs = epochs, .verbose = Verbose::silent, .input_scale = scale};
-  if (!study.moved) {
-    model.fit(data.x_train, data.y_train, fit);
-    return model;
-  }
-  // All epochs' images one behind the other, in one fit, so that the cycle spans them.
+// Each image by its own draw, another one each epoch.
+Tensor moved(const Tensor& images, std::uint64_t epoch) {
+  constexpr std::int64_t side = 2 * radius + 1;
+  const core::Random random(epoch, core::stream_of("moved", 0));
+  return each_moved(images, [&](std::int64_t i) {
+    const auto draw = static_cast<std::int64_t>(random.uniform(static_cast<std::uint64_t>(i)) * static_cast<double>(side * side));
+    return shift::Step{draw / side - radius, draw % side - radius};
+  });
+}
+
+// By whole pixels, so that its centre of mass lies in the middle of the frame; an empty image stays.
+shift::Step to_the_middle(const Tensor& image) {
+  const auto pixels = image.values<std::uint8_t>();
+  double mass = 0, y_sum = 0, x_sum = 0;
+  for (std::int64_t y = 0; y < frame; ++y)
+    for (std::int64_t x = 0; x < frame; ++x) {
+      const double ink = pixels[static_cast<std::size_t>(y * frame + x)];
+      mass += ink, y_sum += ink * static_cast<double>(y), x_sum += ink * static_cast<double>(x);
+    }
+  if (mass == 0) return {};
+  const double middle = (frame - 1) / 2.0;
+  return {std::llround(middle - y_sum / mass), std::llround(middle - x_sum / mass)};
+}
+
+Tensor centred(const Tensor& images) {
+  return each_moved(images, [&](std::int64_t i) { return to_the_middle(images.rows(i, i + 1)); });
+}
+
+// All epochs' images one behind the other, for one fit, so that the cycle of the learning rate spans them.
+Data moved_epochs(const Data& data, std::uint64_t seed, std::int64_t epochs) {
   const std::int64_t n = data.x_train.shape()[0];
   Tensor x({n * epochs, frame, frame}, data.x_train.dtype()), y({n * epochs}, data.y_train.dtype());
   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
@@ -221,133 +273,58 @@ Sequential trained(const Study& study, const Data& data, std::uint64_t seed, std
     std::copy_n(static_cast<const std::byte*>(images.raw()), images.bytes(), static_cast<std::byte*>(x.rows(epoch * n, (epoch + 1) * n).raw()));
     std::copy_n(static_cast<const std::byte*>(data.y_train.raw()), data.y_train.bytes(), static_cast<std::byte*>(y.rows(epoch * n, (epoch + 1) * n).raw()));
   }
-  fit.epochs = 1;
-  model.fit(x, y, fit);
+  return {x, y, data.x_test, data.y_test};
+}
+
+Sequential trained(const Study& study, const Data& data, std::uint64_t seed, std::int64_t epochs) {
+  Sequential model = network(study, seed);
+  model.compile({.optimizer = Adam({.learning_rate = OneCycle({.max_learning_rate = 0.004, .warmup = 0.2})}), .loss = SparseCategoricalCrossentropy(), .metrics = {"accuracy"}});
+  const bool moves = study.images == Images::moved;
+  const FitOptions fit{.batch_size = 128, .epochs = moves ? 1 : epochs, .verbose = Verbose::silent, .input_scale = scale};
+  if (moves) {
+    const Data all = moved_epochs(data, seed, epochs);
+    model.fit(all.x_train, all.y_train, fit);
+  } else {
+    model.fit(study.images == Images::centred ? centred(data.x_train) : data.x_train, data.y_train, fit);
+  }
   return model;
 }
 
+// ---- measures ----------------------------------------------------------------------------------------------------
+
 struct Row {
-  std::vector<double> accuracy, worst, consistency, circular;
+  double accuracy = 0;
+  std::array<double, radius> worst{};  // within 1, 2, .. pixels
+  double consistency = 0, circular = std::nan("");
   std::int64_t parameters = 0;
   double operations = 0;  // of an image, millions, in the direct form
 };
 
-void print_head() {
-  print("| network | accuracy, % | right at every shift within {}, % | two shifts agree, % | circular, within {}, % | parameters | million operations |\n|---|---|---|---|---|---|---|\n",
-        radius, circular_radius);
+void take(Row& row, const shift::Sweep& sweep) {
+  for (std::int64_t r = 1; r <= radius; ++r) row.worst[static_cast<std::size_t>(r - 1)] = sweep.worst_case_accuracy(r);
+  row.consistency = sweep.measures(radius).consistency.value;
 }
 
-void print_row(const std::string& name, const Row& row) {
-  print("| {} | {} | {} | {} | {} | {} | {:.1f} |\n", name, percent(row.accuracy), percent(row.worst), percent(row.consistency), percent(row.circular), row.parameters, row.operations);
+double million_operations(Sequential& model) {
+  constexpr std::int64_t batch = 16;
+  double operations = 0;
+  for (const OpProfile& op : model.profile({.batch_size = batch, .steps = 1}).ops) operations += op.flops / static_cast<double>(batch) / 1e6;
+  return operations;
 }
 
-void measure(Row& row, Sequential& model, const Data& data) {
-  row.accuracy.push_back(accuracy_of(model, data.x_test, data.y_test));
-  const shift::Sweep sweep = shift::sweep(model, data.x_test.rows(0, swept_images), data.y_test.rows(0, swept_images), {.radius = radius, .input_scale = scale});
-  const shift::Measures within = sweep.measures(radius);
-  row.worst.push_back(within.worst_case_accuracy.value);
-  row.consistency.push_back(within.consistency.value);
+Row measured(Sequential& model, const Data& data) {
+  Row row{.accuracy = accuracy_of(model, data.x_test, data.y_test)};
+  take(row, shift::sweep(model, data.x_test.rows(0, swept_images), data.y_test.rows(0, swept_images), {.radius = radius, .input_scale = scale}));
   const shift::Sweep ring = shift::sweep(model, data.x_test.rows(0, circular_images), data.y_test.rows(0, circular_images),
                                          {.radius = circular_radius, .border = "circular", .input_scale = scale});
-  row.circular.push_back(ring.measures(circular_radius).consistency.value);
-  row.parameters = model.count_params();
-  constexpr std::int64_t batch = 16;
-  const Profile profile = model.profile({.batch_size = batch, .steps = 1});
-  row.operations = 0;
-  for (const OpProfile& op : profile.ops) row.operations += op.flops / static_cast<double>(batch) / 1e6;
-}
-
-Row study_row(const Study& study, const Data& data, std::uint64_t seeds, std::int64_t epochs) {
-  Row row;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    Sequential model = trained(study, data, seed, epochs);
-    measure(row, model, data);
-  }
+  row.circular = ring.measures(circular_radius).consistency.value;
   return row;
 }
 
-int networks(const std::string& path, std::uint64_t seeds, std::int64_t epochs) {
-  const Data data = framed(path);
-  const std::vector<std::pair<std::string, Shrink>> kinds = {{"no pooling", Shrink::none},     {"max 2x2", Shrink::max},      {"average 2x2", Shrink::average}, {"max 3x3", Shrink::max3},
-                                                             {"max, blur 3", Shrink::blur3}, {"max, blur 5", Shrink::blur5}, {"max, APS", Shrink::aps},        {"max, LPS", Shrink::lps}};
-  for (const bool shifts : {false, true}) {
-    print("\n{}\n\n", shifts ? fmt::format("Training images moved by up to {} pixels:", radius) : std::string("Training images in the middle:"));
-    print_head();
-    for (const auto& [name, shrink] : kinds)
-      for (const Head head : {Head::flatten, Head::global_max}) {
-        if (shrink == Shrink::none && head == Head::flatten && seeds > 1) {
-          // 4.2 million weights: once is enough to see where it stands.
-          print_row(name + ", flatten (one seed)", study_row({name, shrink, head, shifts}, data, 1, epochs));
-          continue;
-        }
-        print_row(fmt::format("{}, {}", name, head == Head::flatten ? "flatten" : "global max"), study_row({name, shrink, head, shifts}, data, seeds, epochs));
-      }
-  }
-  return 0;
-}
-
-// ---- rivals ------------------------------------------------------------------------------------------------------
-
-// Every image moved by whole pixels so that its centre of mass lies in the middle of the frame.
-Tensor centred(const Tensor& images) {
-  const std::int64_t n = images.shape()[0];
-  Tensor result(images.shape(), images.dtype());
-  const std::size_t bytes = images.bytes() / static_cast<std::size_t>(n);
-  for (std::int64_t i = 0; i < n; ++i) {
-    const Tensor one = images.rows(i, i + 1);
-    const auto pixels = one.values<std::uint8_t>();
-    double mass = 0, y_sum = 0, x_sum = 0;
-    for (std::int64_t y = 0; y < frame; ++y)
-      for (std::int64_t x = 0; x < frame; ++x) {
-        const double ink = pixels[static_cast<std::size_t>(y * frame + x)];
-        mass += ink, y_sum += ink * static_cast<double>(y), x_sum += ink * static_cast<double>(x);
-      }
-    const double middle = (frame - 1) / 2.0;
-    const auto off = [&](double sum) { return mass > 0 ? std::llround(middle - sum / mass) : 0LL; };
-    const Tensor put = shift::shifted(one, off(y_sum), off(x_sum));
-    std::copy_n(static_cast<const std::byte*>(put.raw()), bytes, static_cast<std::byte*>(result.raw()) + static_cast<std::size_t>(i) * bytes);
-  }
-  return result;
-}
-
-// Probabilities of the first images at a shift.
-using Scores = std::function<Tensor(const Tensor& images)>;
-
-// The measures of anything that gives probabilities, shift by shift.
-void measure(Row& row, const Scores& scores, const Data& data) {
-  const std::int64_t side = 2 * radius + 1;
-  const Tensor labels = data.y_test.astype(DType::i64);
-  const auto classes_at = [&](const Tensor& images) {
-    const Tensor values = scores(images);
-    std::vector<std::uint16_t> classes;
-    for (std::int64_t i = 0; i < values.shape()[0]; ++i) {
-      const float* row_of = values.values<float>().data() + i * 10;
-      classes.push_back(static_cast<std::uint16_t>(std::max_element(row_of, row_of + 10) - row_of));
-    }
-    return classes;
-  };
-  const auto all = classes_at(data.x_test);
-  double right = 0;
-  for (std::size_t i = 0; i < all.size(); ++i) right += all[i] == labels.values<std::int64_t>()[i];
-  row.accuracy.push_back(right / static_cast<double>(all.size()));
-  shift::Answers answers{.radius = radius, .classes = 10};
-  answers.predicted.resize(static_cast<std::size_t>(swept_images * side * side));
-  answers.room.assign(static_cast<std::size_t>(swept_images), radius);
-  answers.labels.assign(labels.values<std::int64_t>().begin(), labels.values<std::int64_t>().begin() + swept_images);
-  for (std::int64_t step = 0; step < side * side; ++step) {
-    const auto classes = classes_at(shift::shifted(data.x_test.rows(0, swept_images), step / side - radius, step % side - radius));
-    for (std::size_t i = 0; i < classes.size(); ++i) answers.predicted[i * static_cast<std::size_t>(side * side) + static_cast<std::size_t>(step)] = classes[i];
-  }
-  const shift::Measures within = shift::Sweep(std::move(answers)).measures(radius);
-  row.worst.push_back(within.worst_case_accuracy.value);
-  row.consistency.push_back(within.consistency.value);
-  row.circular.push_back(std::nan(""));
-}
-
-Tensor averaged(const Sequential& model, const Tensor& images, std::int64_t within) {
+Tensor averaged(const Sequential& model, const Tensor& images) {
   Tensor sum;
-  for (std::int64_t dy = -within; dy <= within; ++dy)
-    for (std::int64_t dx = -within; dx <= within; ++dx) {
+  for (std::int64_t dy = -averaged_radius; dy <= averaged_radius; ++dy)
+    for (std::int64_t dx = -averaged_radius; dx <= averaged_radius; ++dx) {
       Tensor part = model.predict(shift::shifted(images, dy, dx), {.batch_size = 256, .input_scale = scale});
       if (!sum.defined()) {
         sum = part;
@@ -358,31 +335,88 @@ Tensor averaged(const Sequential& model, const Tensor& images, std::int64_t with
   return sum;
 }
 
-int rivals(const std::string& path, std::uint64_t seeds, std::int64_t epochs) {
-  const Data data = framed(path);
-  const Study plain{"max 2x2, flatten", Shrink::max, Head::flatten};
-  print_head();
-  Row base, centre, average;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    Sequential model = trained(plain, data, seed, epochs);
-    measure(base, model, data);
-    centre.parameters = average.parameters = base.parameters;
-    measure(average, [&](const Tensor& images) { return averaged(model, images, 2); }, data);
-    const Data middle{centred(data.x_train), data.y_train, data.x_test, data.y_test};
-    Sequential on_centre = trained(plain, middle, seed, epochs);
-    measure(centre, [&](const Tensor& images) { return on_centre.predict(centred(images), {.batch_size = 256, .input_scale = scale}); }, data);
+// The same of anything that gives probabilities, shift by shift.
+template <class Scores>
+Row measured_by(Scores&& scores, const Data& data) {
+  constexpr std::int64_t side = 2 * radius + 1;
+  const Tensor labels = data.y_test.astype(DType::i64);
+  const auto classes_of = [&](const Tensor& images) {
+    const Tensor values = scores(images);
+    const std::int64_t n = values.shape()[0], classes = values.shape()[1];
+    std::vector<std::uint16_t> found;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float* one = values.values<float>().data() + i * classes;
+      found.push_back(static_cast<std::uint16_t>(std::max_element(one, one + classes) - one));
+    }
+    return found;
+  };
+  Row row;
+  const auto in_place = classes_of(data.x_test);
+  for (std::size_t i = 0; i < in_place.size(); ++i) row.accuracy += in_place[i] == labels.values<std::int64_t>()[i];
+  row.accuracy /= static_cast<double>(in_place.size());
+  shift::Answers answers{.radius = radius, .classes = 10};
+  answers.predicted.resize(static_cast<std::size_t>(swept_images * side * side));
+  answers.room.assign(static_cast<std::size_t>(swept_images), radius);
+  answers.labels.assign(labels.values<std::int64_t>().begin(), labels.values<std::int64_t>().begin() + swept_images);
+  for (std::int64_t step = 0; step < side * side; ++step) {
+    const auto classes = classes_of(shift::shifted(data.x_test.rows(0, swept_images), step / side - radius, step % side - radius));
+    for (std::size_t i = 0; i < classes.size(); ++i) answers.predicted[i * static_cast<std::size_t>(side * side) + static_cast<std::size_t>(step)] = classes[i];
   }
-  centre.operations = base.operations, average.operations = 25 * base.operations;
-  print_row("the notebook's network", base);
-  print_row("moved training images", study_row({"", Shrink::max, Head::flatten, true}, data, seeds, epochs));
-  print_row("centre of mass put in the middle", centre);
-  print_row("mean over 25 shifts at test time", average);
-  print_row("larger windows (max 3x3)", study_row({"", Shrink::max3, Head::flatten}, data, seeds, epochs));
-  print_row("no pooling", study_row({"", Shrink::none, Head::flatten}, data, 1, epochs));
-  print_row("global pooling alone", study_row({"", Shrink::max, Head::global_max}, data, seeds, epochs));
-  print_row("blur 3", study_row({"", Shrink::blur3, Head::flatten}, data, seeds, epochs));
-  print_row("blur 3, global pooling, ring", study_row({"", Shrink::blur3, Head::global_max, false, true}, data, seeds, epochs));
-  print_row("APS, global pooling, ring", study_row({"", Shrink::aps, Head::global_max}, data, seeds, epochs));
+  take(row, shift::Sweep(std::move(answers)));
+  return row;
+}
+
+Row study_row(const Study& study, const Data& data, std::uint64_t seed, std::int64_t epochs) {
+  Sequential model = trained(study, data, seed, epochs);
+  const PredictOptions options{.batch_size = 256, .input_scale = scale};
+  Row row;
+  if (study.images == Images::averaged) {
+    row = measured_by([&](const Tensor& images) { return averaged(model, images); }, data);
+  } else if (study.images == Images::centred) {
+    row = measured_by([&](const Tensor& images) { return model.predict(centred(images), options); }, data);
+  } else {
+    row = measured(model, data);
+  }
+  constexpr std::int64_t copies = (2 * averaged_radius + 1) * (2 * averaged_radius + 1);
+  row.parameters = model.count_params();
+  row.operations = million_operations(model) * (study.images == Images::averaged ? copies : 1);
+  return row;
+}
+
+// ---- the file ----------------------------------------------------------------------------------------------------
+
+constexpr std::string_view file_head =
+    "network;head;images;seed;accuracy;worst case 1;worst case 2;worst case 3;worst case 4;consistency;circular consistency;parameters;million operations";
+
+std::string key(const Study& study, std::uint64_t seed) { return fmt::format("{};{};{};{};", study.name, name_of(study.head), name_of(study.images), seed); }
+
+std::string line(const Study& study, std::uint64_t seed, const Row& row) {
+  std::string text = key(study, seed) + fmt::format("{:.6f};", row.accuracy);
+  for (const double worst : row.worst) text += fmt::format("{:.6f};", worst);
+  const std::string circular = std::isnan(row.circular) ? "" : fmt::format("{:.6f}", row.circular);
+  return text + fmt::format("{:.6f};{};{};{:.2f}\n", row.consistency, circular, row.parameters, row.operations);
+}
+
+bool holds(const std::string& text, const std::string& key) { return text.find("\n" + key) != std::string::npos; }
+
+int networks(const std::string& path, const std::string& file, std::uint64_t seeds, std::int64_t epochs) {
+  std::string text;
+  if (std::ifstream in(file); in) text.assign(std::istreambuf_iterator<char>(in), {});
+  std::ofstream out(file, std::ios::app);
+  if (text.empty()) out << file_head << '\n';
+  const Data data = framed(path);
+  for (const Study& study : all_studies())
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+      if (holds(text, key(study, seed))) continue;
+      const double start = now();
+      const std::string found = line(study, seed, study_row(study, data, seed, epochs));
+      print("{:4.0f} s  {}", now() - start, found);
+      out << found << std::flush;
+      if (!out) {
+        fmt::print(stderr, "shift_study: {} cannot be written\n", file);
+        return 1;
+      }
+    }
   return 0;
 }
 
@@ -393,8 +427,7 @@ int main(int argc, char** argv) {
   const auto number = [&](int at, int otherwise) { return argc > at ? std::atoi(argv[at]) : otherwise; };
   if (what == "headline") return headline(static_cast<std::uint64_t>(number(2, 10)), number(3, 10000));
   if (what == "orders") return orders(static_cast<std::uint64_t>(number(2, 3)));
-  if (what == "networks" && argc > 2) return networks(argv[2], static_cast<std::uint64_t>(number(3, 3)), number(4, 2));
-  if (what == "rivals" && argc > 2) return rivals(argv[2], static_cast<std::uint64_t>(number(3, 3)), number(4, 2));
-  fmt::print(stderr, "usage: {} headline [SEEDS] [IMAGES] | orders [SEEDS] | networks DATA [SEEDS] [EPOCHS] | rivals DATA [SEEDS] [EPOCHS]\n", argv[0]);
+  if (what == "networks" && argc > 3) return networks(argv[2], argv[3], static_cast<std::uint64_t>(number(4, 3)), number(5, 2));
+  fmt::print(stderr, "usage: {} headline [SEEDS] [IMAGES] | orders [SEEDS] | networks DATA FILE [SEEDS] [EPOCHS]\n", argv[0]);
   return 2;
 }
