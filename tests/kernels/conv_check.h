@@ -41,91 +41,125 @@ inline std::vector<double> transposed(const Geometry& g, const std::vector<doubl
   return result;
 }
 
-/// Magnitudes of the matrices of Winograd's F(2x2, 3x3).
-inline constexpr double winograd_g[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, .5, .5}, {0, 0, 1}};
-inline constexpr double winograd_b[4][4] = {{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}};
-inline constexpr double winograd_a[2][4] = {{1, 1, 1, 0}, {0, 1, 1, 1}};
+/// Magnitudes of the matrices of Winograd's F(tile x tile, 3x3).
+struct WinogradMatrices {
+  std::int64_t tile;
+  std::vector<std::vector<double>> g, b, a;  // G, B^T and A^T
 
-/// Calls visit(image, y, x) for the first output of each 2x2 tile.
+  std::int64_t size() const { return tile + 2; }
+  std::int64_t points() const { return size() * size(); }
+  /// What connects a point with a tap, with a pixel of the patch, and a cell with a point.
+  double of_tap(std::int64_t point, std::int64_t tap) const { return at(g, point / size(), tap / 3) * at(g, point % size(), tap % 3); }
+  double of_pixel(std::int64_t point, std::int64_t y, std::int64_t x) const { return at(b, point / size(), y) * at(b, point % size(), x); }
+  double of_cell(std::int64_t y, std::int64_t x, std::int64_t point) const { return at(a, y, point / size()) * at(a, x, point % size()); }
+
+ private:
+  static double at(const std::vector<std::vector<double>>& matrix, std::int64_t row, std::int64_t column) {
+    return matrix[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)];
+  }
+};
+
+inline const WinogradMatrices& winograd_matrices(std::int64_t tile) {
+  static const WinogradMatrices two = {2,
+                                       {{1, 0, 0}, {.5, .5, .5}, {.5, .5, .5}, {0, 0, 1}},
+                                       {{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}},
+                                       {{1, 1, 1, 0}, {0, 1, 1, 1}}};
+  // The points are 0, +-p, +-q and infinity.
+  constexpr double p = 0.625, q = 1.5, p2 = p * p, q2 = q * q, at_p = 0.5 / (p2 * (q2 - p2)), at_q = 0.5 / (q2 * (q2 - p2));
+  const std::vector<double> g_p = {at_p, at_p * p, at_p * p2}, g_q = {at_q, at_q * q, at_q * q2};
+  const std::vector<double> b_p = {0, p * q2, q2, p, 1, 0}, b_q = {0, q * p2, p2, q, 1, 0};
+  static const WinogradMatrices four = {
+      4,
+      {{1 / (p2 * q2), 0, 0}, g_p, g_p, g_q, g_q, {0, 0, 1}},
+      {{p2 * q2, 0, p2 + q2, 0, 1, 0}, b_p, b_p, b_q, b_q, {0, p2 * q2, 0, p2 + q2, 0, 1}},
+      {{1, 1, 1, 1, 1, 0}, {0, p, p, q, q, 0}, {0, p2, p2, q2, q2, 0}, {0, p2 * p, p2 * p, q2 * q, q2 * q, 1}}};
+  return tile == 2 ? two : four;
+}
+
+/// Calls visit(image, y, x) for the first output of each tile.
 template <class Visit>
-void for_each_tile(const Geometry& g, std::int64_t images, const Visit& visit) {
+void for_each_tile(const Geometry& g, std::int64_t images, std::int64_t tile, const Visit& visit) {
   for (std::int64_t n = 0; n < images; ++n)
-    for (std::int64_t y = 0; y < g.out_height; y += 2)
-      for (std::int64_t x = 0; x < g.out_width; x += 2) visit(n, y, x);
+    for (std::int64_t y = 0; y < g.out_height; y += tile)
+      for (std::int64_t x = 0; x < g.out_width; x += tile) visit(n, y, x);
 }
 
 /// Calls visit(a, b) for the cells of a tile that the map has.
 template <class Visit>
-void for_each_cell(const Geometry& g, std::int64_t y, std::int64_t x, const Visit& visit) {
-  for (std::int64_t a = 0; a < std::min<std::int64_t>(2, g.out_height - y); ++a)
-    for (std::int64_t b = 0; b < std::min<std::int64_t>(2, g.out_width - x); ++b) visit(a, b);
+void for_each_cell(const Geometry& g, std::int64_t tile, std::int64_t y, std::int64_t x, const Visit& visit) {
+  for (std::int64_t a = 0; a < std::min(tile, g.out_height - y); ++a)
+    for (std::int64_t b = 0; b < std::min(tile, g.out_width - x); ++b) visit(a, b);
 }
 
 /// |B^T||d||B| of one channel of the tile at output (y, x).
-inline std::array<double, 16> patch_magnitudes(const Geometry& g, const std::vector<double>& src, std::int64_t n, std::int64_t y,
-                                               std::int64_t x, std::int64_t c) {
-  std::array<double, 16> v = {};
-  for (std::int64_t i = 0; i < 4; ++i)
-    for (std::int64_t j = 0; j < 4; ++j) {
+inline std::vector<double> patch_magnitudes(const WinogradMatrices& form, const Geometry& g, const std::vector<double>& src, std::int64_t n,
+                                            std::int64_t y, std::int64_t x, std::int64_t c) {
+  std::vector<double> v(static_cast<std::size_t>(form.points()), 0);
+  for (std::int64_t i = 0; i < form.size(); ++i)
+    for (std::int64_t j = 0; j < form.size(); ++j) {
       const std::int64_t row = y - g.pad_top + i, column = x - g.pad_left + j;
       if (row < 0 || row >= g.height || column < 0 || column >= g.width) continue;
       const double value = std::abs(src[static_cast<std::size_t>(n * g.src_image + row * g.src_row + column * g.src_pixel + c)]);
-      for (std::size_t p = 0; p < 16; ++p) v[p] += winograd_b[p / 4][i] * winograd_b[p % 4][j] * value;
+      for (std::int64_t p = 0; p < form.points(); ++p) v[static_cast<std::size_t>(p)] += form.of_pixel(p, i, j) * value;
     }
   return v;
 }
 
 /// |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A| of each element of the convolution's output: what Winograd's error is a multiple of.
 inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src,
-                                               const std::vector<double>& kernel) {
+                                               const std::vector<double>& kernel, std::int64_t tile = 2) {
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
-  std::vector<double> result(at(dst_extent(g, images)), 0), u(at(16 * g.channels * g.out_channels), 0);
-  for (std::int64_t p = 0; p < 16; ++p)
+  const WinogradMatrices& form = winograd_matrices(tile);
+  std::vector<double> result(at(dst_extent(g, images)), 0), u(at(form.points() * g.channels * g.out_channels), 0);
+  for (std::int64_t p = 0; p < form.points(); ++p)
     for (std::int64_t c = 0; c < g.channels; ++c)
       for (std::int64_t o = 0; o < g.out_channels; ++o)
         for (std::int64_t t = 0; t < 9; ++t)
           u[at((p * g.channels + c) * g.out_channels + o)] +=
-              winograd_g[p / 4][t / 3] * winograd_g[p % 4][t % 3] * std::abs(kernel[at((t * g.channels + c) * g.out_channels + o)]);
-  for_each_tile(g, images, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
+              form.of_tap(p, t) * std::abs(kernel[at((t * g.channels + c) * g.out_channels + o)]);
+  for_each_tile(g, images, tile, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
+    std::vector<double> m(at(form.points() * g.out_channels), 0);
     for (std::int64_t c = 0; c < g.channels; ++c) {
-      const std::array<double, 16> v = patch_magnitudes(g, src, n, y, x, c);
-      for_each_cell(g, y, x, [&](std::int64_t a, std::int64_t b) {
-        for (std::size_t p = 0; p < 16; ++p)
-          for (std::int64_t o = 0; o < g.out_channels; ++o)
-            result[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)] +=
-                winograd_a[a][p / 4] * winograd_a[b][p % 4] * v[p] *
-                u[at((static_cast<std::int64_t>(p) * g.channels + c) * g.out_channels + o)];
-      });
+      const std::vector<double> v = patch_magnitudes(form, g, src, n, y, x, c);
+      for (std::int64_t p = 0; p < form.points(); ++p)
+        for (std::int64_t o = 0; o < g.out_channels; ++o)
+          m[at(p * g.out_channels + o)] += v[at(p)] * u[at((p * g.channels + c) * g.out_channels + o)];
     }
+    for_each_cell(g, tile, y, x, [&](std::int64_t a, std::int64_t b) {
+      for (std::int64_t p = 0; p < form.points(); ++p)
+        for (std::int64_t o = 0; o < g.out_channels; ++o)
+          result[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)] +=
+              form.of_cell(a, b, p) * m[at(p * g.out_channels + o)];
+    });
   });
   return result;
 }
 
 /// |G^T| [sum over tiles of (|B^T||d||B|) . (|A||dY||A^T|)] |G| of each element of the kernel's gradient, likewise.
 inline std::vector<double> winograd_gradient_magnitudes(const Geometry& g, std::int64_t images, const std::vector<double>& src,
-                                                        const std::vector<double>& ddst) {
+                                                        const std::vector<double>& ddst, std::int64_t tile = 2) {
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
-  std::vector<double> sums(at(16 * g.channels * g.out_channels), 0), result(at(kernel_size(g)), 0);
-  for_each_tile(g, images, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
-    std::vector<double> w(at(16 * g.out_channels), 0);
-    for_each_cell(g, y, x, [&](std::int64_t a, std::int64_t b) {
-      for (std::int64_t p = 0; p < 16; ++p)
+  const WinogradMatrices& form = winograd_matrices(tile);
+  std::vector<double> sums(at(form.points() * g.channels * g.out_channels), 0), result(at(kernel_size(g)), 0);
+  for_each_tile(g, images, tile, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
+    std::vector<double> w(at(form.points() * g.out_channels), 0);
+    for_each_cell(g, tile, y, x, [&](std::int64_t a, std::int64_t b) {
+      for (std::int64_t p = 0; p < form.points(); ++p)
         for (std::int64_t o = 0; o < g.out_channels; ++o)
-          w[at(p * g.out_channels + o)] += winograd_a[a][p / 4] * winograd_a[b][p % 4] *
-                                           std::abs(ddst[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)]);
+          w[at(p * g.out_channels + o)] +=
+              form.of_cell(a, b, p) * std::abs(ddst[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)]);
     });
     for (std::int64_t c = 0; c < g.channels; ++c) {
-      const std::array<double, 16> v = patch_magnitudes(g, src, n, y, x, c);
-      for (std::int64_t p = 0; p < 16; ++p)
+      const std::vector<double> v = patch_magnitudes(form, g, src, n, y, x, c);
+      for (std::int64_t p = 0; p < form.points(); ++p)
         for (std::int64_t o = 0; o < g.out_channels; ++o)
           sums[at((p * g.channels + c) * g.out_channels + o)] += v[at(p)] * w[at(p * g.out_channels + o)];
     }
   });
   const std::int64_t pairs = g.channels * g.out_channels;
   for (std::int64_t t = 0; t < 9; ++t)
-    for (std::int64_t p = 0; p < 16; ++p)
-      for (std::int64_t i = 0; i < pairs; ++i)
-        result[at(t * pairs + i)] += winograd_g[p / 4][t / 3] * winograd_g[p % 4][t % 3] * sums[at(p * pairs + i)];
+    for (std::int64_t p = 0; p < form.points(); ++p)
+      for (std::int64_t i = 0; i < pairs; ++i) result[at(t * pairs + i)] += form.of_tap(p, t) * sums[at(p * pairs + i)];
   return result;
 }
 
@@ -142,6 +176,16 @@ inline std::vector<double> larger(std::vector<double> one, const std::vector<dou
   for (std::size_t i = 0; i < one.size(); ++i) one[i] = std::max(one[i], other[i]);
   return one;
 }
+
+/// A form's own magnitudes where they are finite: the others' outputs winograd4 makes by the definition.
+inline std::vector<double> where_finite(std::vector<double> own, const std::vector<double>& direct) {
+  for (std::size_t i = 0; i < own.size(); ++i)
+    if (!std::isfinite(own[i])) own[i] = direct[i];
+  return own;
+}
+
+/// What winograd4 promises in eps of its own sum of magnitudes, as winograd_map.cc says.
+inline constexpr double winograd4_bound = 2;
 
 inline bool has_infinity(const std::vector<double>& values) {
   return std::any_of(values.begin(), values.end(), [](double value) { return std::isinf(value); });
@@ -160,16 +204,21 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
   ConvForward::reference<double>(problem, {images, src.data(), kernel.data(), nullptr, biases.data(), expected.data(), nullptr});
   ConvForward::reference<double>({g, bias, Activation::linear},
                                  {images, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
-  std::vector<double> winograd;
+  std::vector<double> winograd, winograd4;
   if (conv::WinogradForward::accepts(problem)) winograd = larger(winograd_magnitudes(g, images, src, kernel), magnitude);
+  if (conv::Winograd4Forward::accepts(problem))
+    winograd4 = where_finite(larger(winograd_magnitudes(g, images, src, kernel, 4), magnitude), magnitude);
   const bool spreads = has_infinity(src) || !all_finite(kernel);  // over whole tiles, as winograd_map.cc says
   const Buffer src32(src), kernel32(kernel), bias32(biases);
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
-    if (!f.direct_form && spreads) return;
+    const bool four = f.name == conv::Winograd4Forward::name;
+    if (!f.direct_form && !four && spreads) return;
     Buffer dst(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(problem, images), unwritten);
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {images, src32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dst, expected, f.direct_form ? magnitude : winograd)) << text(g) << ", images " << images;
+    const auto near =
+        four ? all_near(dst, expected, winograd4, winograd4_bound) : all_near(dst, expected, f.direct_form ? magnitude : winograd);
+    EXPECT_TRUE(near) << text(g) << ", images " << images;
   });
 }
 
@@ -180,15 +229,20 @@ inline void check_input_gradient(const Geometry& g, std::int64_t images, std::ui
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
   ConvInputGradient::reference<double>(g, {images, ddst.data(), kernel.data(), nullptr, expected.data(), nullptr});
   ConvInputGradient::reference<double>(g, {images, ddst_size.data(), kernel_size.data(), nullptr, magnitude.data(), nullptr});
-  std::vector<double> winograd;
+  std::vector<double> winograd, winograd4;
   if (conv::WinogradInputGradient::accepts(g))
     winograd = larger(winograd_magnitudes(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
+  if (conv::Winograd4InputGradient::accepts(g))
+    winograd4 = larger(winograd_magnitudes(conv::backwards(g), images, ddst, turned_taps(kernel), 4), magnitude);
   const Buffer ddst32(ddst), kernel32(kernel);
   for_each_implementation<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
     Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     const Buffer packed = packed_for(f, g, kernel32);
     f.run(g, {images, ddst32.data(), kernel32.data(), packed.data(), dsrc.data(), scratch.data()});
-    EXPECT_TRUE(all_near(dsrc, expected, f.direct_form ? magnitude : winograd)) << text(g) << ", images " << images;
+    const bool four = f.name == conv::Winograd4InputGradient::name;
+    const auto near =
+        four ? all_near(dsrc, expected, winograd4, winograd4_bound) : all_near(dsrc, expected, f.direct_form ? magnitude : winograd);
+    EXPECT_TRUE(near) << text(g) << ", images " << images;
   });
 }
 

@@ -20,7 +20,7 @@ struct ConvPoolCase {
   bool argmax = true, bias = true;
   Activation activation = Activation::relu;
   std::int64_t gap = 0, groups = 1;
-  bool whole_numbers = false;  // then every sum is exact, in every form, and ties are many
+  bool whole_numbers = false;  // then every sum is exact, in every form but winograd4, and ties are many
   bool hostile = false;        // NaN and infinities in src; forward only
 };
 
@@ -67,8 +67,9 @@ inline Expected expected_of(const ConvPoolForward::Problem& p, std::int64_t imag
   return e;
 }
 
-// Each argmax must point at a value that is as large as the largest, as far as rounding goes; at the very first for whole numbers.
-inline void check_argmax(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Expected& e, const Bytes& argmax, const std::vector<double>& slack) {
+// Each argmax must point at a value that is as large as the largest, as far as rounding goes; if sums are exact, at the very first.
+inline void check_argmax(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Expected& e, const Bytes& argmax,
+                         const std::vector<double>& slack, bool exact) {
   const Geometry& pool = p.pool;
   std::int64_t at = 0;
   for (std::int64_t n = 0; n < c.images; ++n)
@@ -80,7 +81,7 @@ inline void check_argmax(const ConvPoolForward::Problem& p, const ConvPoolCase& 
           if (p.activation == Activation::relu && best <= slack[out]) continue;  // no gradient flows here
           ASSERT_NE(argmax[at], no_cell);
           const int cell = argmax[at];
-          if (c.whole_numbers) {
+          if (exact) {
             ASSERT_EQ(cell, e.argmax[static_cast<std::size_t>(at)]) << text_of(c, p) << " at " << y << ", " << x << ", " << o;
             continue;
           }
@@ -108,15 +109,16 @@ inline void check_dead(const ConvPoolForward::Problem& p, const ConvPoolCase& c,
         }
 }
 
-// Direct forms are the unfused kernels: the values of those, pooled as a plan would pool them alone; argmax is the first maximum of what
-// was computed. (The sign of a zero may differ: maxima do not look at it.)
-inline void check_is_unfused(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Buffer& src, const Buffer& kernel, const Buffer& bias, const Buffer& dst,
-                             const Bytes& argmax) {
+// Direct forms and winograd4 are the unfused kernels, `Form`: the values of those, pooled as a plan would pool them alone; argmax is the
+// first maximum of what was computed. (The sign of a zero may differ: maxima do not look at it.)
+template <class Form>
+void check_is_unfused(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Buffer& src, const Buffer& kernel,
+                      const Buffer& packed, const Buffer& bias, const Buffer& dst, const Bytes& argmax) {
   ConvForward::Problem unfused = {p.conv, p.bias, p.activation};
   unfused.geometry.dst_pixel = p.pool.src_pixel, unfused.geometry.dst_row = p.pool.src_row, unfused.geometry.dst_image = p.pool.src_image;
-  Buffer map(c.images * p.pool.src_image), scratch(conv::Forward::scratch(unfused, c.images), unwritten), expected(dst.size(), untouched);
+  Buffer map(c.images * p.pool.src_image), scratch(Form::scratch(unfused, c.images), unwritten), expected(dst.size(), untouched);
   Bytes first(argmax.size());
-  conv::Forward::run(unfused, {c.images, src.data(), kernel.data(), nullptr, p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
+  Form::run(unfused, {c.images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
   const PoolForward::Problem alone = {p.pool, p.kind, p.argmax};
   const auto& pooling = choose<PoolForward>(alone);
   Buffer pool_scratch(pooling.scratch(alone, c.images), unwritten);
@@ -153,38 +155,39 @@ inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
   linear.activation = Activation::linear;
   const auto magnitude_map = expected_of(linear, c.images, magnitudes(src), magnitudes(kernel), magnitudes(bias)).map;
   const auto direct = pooled(magnitude_map);
-  std::vector<double> winograd;
-  if (conv::Winograd::accepts(p) || conv::WinogradPlane::accepts(p)) {
-    Geometry dense = p.conv;
-    set_dense_dst(dense);
-    auto map = winograd_magnitudes(dense, c.images, src, kernel);
-    for (std::size_t i = 0; i < map.size(); ++i) map[i] = std::max(map[i], magnitude_map[i]);
-    winograd = pooled(map);
-  }
+  Geometry dense = p.conv;
+  set_dense_dst(dense);
+  const auto tiles = [&](std::int64_t tile) { return larger(winograd_magnitudes(dense, c.images, src, kernel, tile), magnitude_map); };
+  std::vector<double> winograd, winograd4;
+  if (conv::Winograd::accepts(p) || conv::WinogradPlane::accepts(p)) winograd = pooled(tiles(2));
+  if (conv::Winograd4::accepts(p)) winograd4 = pooled(where_finite(tiles(4), magnitude_map));
   // What a form that rounds its operands and nothing else computes to the last bits: a missing term shows as in float32.
   const Expected of_rounded = expected_of(p, c.images, rounded_to_bf16(src), rounded_to_bf16(kernel), bias);
   const Buffer src32(src), kernel32(kernel), bias32(bias);
   for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
-    const bool is_winograd = !f.direct_form;
-    if (is_winograd && infinite) return;  // NaN, as its file says
+    const bool four = f.name == conv::Winograd4::name, is_winograd = !f.direct_form;
+    if (is_winograd && !four && infinite) return;  // NaN, as its file says
     Buffer dst(static_cast<std::int64_t>(e.dst.size()), untouched), scratch(f.scratch(p, c.images), unwritten);
     Bytes argmax(static_cast<std::int64_t>(e.argmax.size()), 77);
     const Buffer packed = packed_for(f, p, kernel32);
     f.run(p, {c.images, src32.data(), kernel32.data(), packed.data(), c.bias ? bias32.data() : nullptr, dst.data(), p.argmax ? argmax.data() : nullptr, scratch.data()});
-    const auto& bound = is_winograd ? winograd : direct;
+    const auto& bound = four ? winograd4 : is_winograd ? winograd : direct;
+    const double factor = four ? winograd4_bound : bound_of(f);
     const bool rounds = f.operands == Operands::bfloat16;
-    EXPECT_TRUE(all_near(dst, e.dst, bound, bound_of(f))) << text_of(c, p);
+    EXPECT_TRUE(all_near(dst, e.dst, bound, factor)) << text_of(c, p);
     // winograd_bf16 rounds what its transforms make, which is no rounding at all for whole numbers.
     if (rounds && (f.name != "winograd_bf16" || c.whole_numbers)) {
       EXPECT_TRUE(all_near(dst, of_rounded.dst, bound)) << text_of(c, p);
     }
-    if (f.needs != core::Isa::scalar && !is_winograd && !rounds) check_is_unfused(p, c, src32, kernel32, bias32, dst, argmax);
+    if (f.needs != core::Isa::scalar && !is_winograd && !rounds)
+      check_is_unfused<conv::Forward>(p, c, src32, kernel32, packed, bias32, dst, argmax);
+    if (four) check_is_unfused<conv::Winograd4Forward>(p, c, src32, kernel32, packed, bias32, dst, argmax);
     if (!p.argmax) return;
     check_dead(p, c, dst, argmax);
     if (c.hostile) return;
     std::vector<double> slack = bound;
-    for (double& value : slack) value *= bound_of(f) * static_cast<double>(std::numeric_limits<float>::epsilon());
-    check_argmax(p, c, e, argmax, slack);
+    for (double& value : slack) value *= factor * static_cast<double>(std::numeric_limits<float>::epsilon());
+    check_argmax(p, c, e, argmax, slack, c.whole_numbers && !four);
   });
 }
 

@@ -33,6 +33,89 @@ TEST(ConvPool, ManyChannels) {
   check({.height = 5, .width = 4, .channels = 33, .out_channels = 130, .images = 3});
 }
 
+// Tiles of 4x4 are four windows, of which the last ones may lie beyond the map.
+TEST(ConvPool, Winograd4WithEveryNumberOfChannels) {
+  for (std::int64_t c = 48; c <= 100; c += 4) {
+    const Case one = {.conv = {.height = 3, .width = 3, .border = Border::same},
+                      .height = 8,
+                      .width = 8,
+                      .channels = c,
+                      .out_channels = 148 - c,
+                      .images = 1};
+    ASSERT_TRUE(conv::Winograd4::accepts(problem_of(one).value()));
+    check_conv_pool_forward(one, static_cast<std::uint32_t>(c));
+    check_conv_pool_forward({.height = 9, .width = 10, .channels = 149 - c, .out_channels = c - 1, .images = 1},
+                            static_cast<std::uint32_t>(c));
+  }
+}
+
+TEST(ConvPool, Winograd4OnMapsOfEverySize) {
+  int taken = 0;
+  for (std::int64_t height = 6; height <= 18; ++height)
+    for (const std::int64_t width : {8, 14, 15})
+      for (const Border border : {Border::valid, Border::same}) {
+        const bool odd = height % 2 == 1;
+        const Case c = {.conv = {.height = 3, .width = 3, .border = border},
+                        .height = height,
+                        .width = width,
+                        .channels = 50,
+                        .out_channels = 49,
+                        .images = 1,
+                        .argmax = height % 3 > 0,
+                        .bias = odd,
+                        .activation = odd ? Activation::relu : Activation::linear,
+                        .gap = height % 4,
+                        .whole_numbers = height % 5 == 0,
+                        .hostile = height % 7 == 0};
+        taken += conv::Winograd4::accepts(problem_of(c).value());
+        check_conv_pool_forward(c, static_cast<std::uint32_t>(height * width));
+      }
+  EXPECT_GT(taken, 30);
+}
+
+TEST(ConvPool, Winograd4KindsAndActivations) {
+  for (const PoolKind kind : {PoolKind::max, PoolKind::average})
+    for (const Activation activation : {Activation::linear, Activation::relu})
+      for (const bool bias : {false, true})
+        for (const bool argmax : {false, true})
+          check_conv_pool_forward({.height = 10,
+                                   .width = 14,
+                                   .channels = 48,
+                                   .out_channels = 66,
+                                   .kind = kind,
+                                   .argmax = argmax,
+                                   .bias = bias,
+                                   .activation = activation},
+                                  3);
+}
+
+TEST(ConvPool, Winograd4InChunks) {
+  const Case c = {.conv = {.height = 3, .width = 3, .border = Border::same},
+                  .height = 30,
+                  .width = 31,
+                  .channels = 52,
+                  .out_channels = 50,
+                  .images = 2};
+  const ConvPoolForward::Problem p = problem_of(c).value();
+  ASSERT_TRUE(conv::Winograd4::accepts(p));
+  ASSERT_GT(2 * conv::window_tiles(p.pool, 4).count(), conv::WinogradLayout(p.conv, 4).tiles);
+  check_conv_pool_forward(c, 1);
+}
+
+// Where a map is zero all cells are the bias, in every form.
+TEST(ConvPool, CellsThatTieAreTheFirst) {
+  const Case c = {.height = 10, .width = 10, .channels = 64, .out_channels = 64, .activation = Activation::linear};
+  const ConvPoolForward::Problem p = problem_of(c).value();
+  const Buffer src(src_extent(p.conv, c.images)), kernel(random_values(kernel_size(p.conv), 2)), bias(random_values(c.out_channels, 3));
+  for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
+    Buffer dst(dst_extent(p.pool, c.images)), scratch(f.scratch(p, c.images), unwritten);
+    Bytes argmax(c.images * p.pool.dst_image, 77);
+    const Buffer packed = packed_for(f, p, kernel);
+    f.run(p, {c.images, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), argmax.data(), scratch.data()});
+    for (std::int64_t i = 0; i < argmax.size(); ++i) ASSERT_EQ(argmax[i], 0) << i;
+  });
+}
+
 TEST(ConvPool, OddAndTinyMaps) {
   for (std::int64_t height = 1; height <= 9; ++height)
     for (std::int64_t width = 1; width <= 9; ++width)
@@ -113,8 +196,8 @@ TEST(ConvPool, DenseGradientsWhereAllLives) {
 }
 
 TEST(ConvPool, NanReachesTheSameWindows) {
-  for (const std::int64_t channels : {1, 12}) {
-    const Case c{.height = 8, .width = 10, .channels = channels, .images = 1};
+  for (const std::int64_t channels : {1, 12, 50}) {
+    const Case c{.height = 10, .width = 10, .channels = channels, .out_channels = channels + 6, .images = 1};
     const ConvPoolForward::Problem p = problem_of(c).value();
     auto src = random_values(src_extent(p.conv, 1), 1);
     src[static_cast<std::size_t>(3 * p.conv.src_row + 4 * channels)] = std::numeric_limits<double>::quiet_NaN();

@@ -91,12 +91,83 @@ TEST(Conv, WinogradInChunks) {
   }
 }
 
+bool has_winograd4(const Geometry& g) {
+  return conv::Winograd4Forward::accepts({g, false, Activation::linear}) && conv::Winograd4InputGradient::accepts(g);
+}
+
+TEST(Conv, Winograd4WithEveryNumberOfChannels) {
+  for (std::int64_t c = 48; c <= 100; c += 2) {
+    const Geometry g = geometry(three_same, 8, 8, c, 148 - c), odd = geometry(three_same, 7, 8, 149 - c, c - 1);
+    ASSERT_TRUE(has_winograd4(g)) << text(g);
+    check_conv(g, 1, static_cast<std::uint32_t>(c));
+    check_conv(odd, 1, static_cast<std::uint32_t>(c));
+  }
+}
+
+TEST(Conv, Winograd4OnMapsOfEverySize) {
+  int forward = 0, input_gradient = 0;
+  for (std::int64_t height = 3; height <= 17; ++height)
+    for (const std::int64_t width : {4, 7, 10})
+      for (const Border border : {Border::valid, Border::same}) {
+        const Geometry g = geometry({.height = 3, .width = 3, .border = border}, height, width, 48, 51);
+        forward += conv::Winograd4Forward::accepts({g, false, Activation::linear});
+        input_gradient += conv::Winograd4InputGradient::accepts(g);
+        check_conv(g, 1, static_cast<std::uint32_t>(height * width));
+      }
+  EXPECT_GT(forward, 40);
+  EXPECT_GT(input_gradient, 30);
+}
+
+TEST(Conv, Winograd4OnViewsAndWithTrimmedMaps) {
+  for (const Border border : {Border::valid, Border::same})
+    for (const std::int64_t gap : {1, 3})
+      check_conv(with_gaps(geometry({.height = 3, .width = 3, .border = border}, 12, 13, 49, 50), gap), 3);
+  Geometry trimmed = geometry(three_same, 16, 16, 50, 52);
+  keep_dst(trimmed, {14, 13});
+  ASSERT_TRUE(has_winograd4(trimmed));
+  check_conv(trimmed, 2);
+}
+
+TEST(Conv, Winograd4InChunks) {
+  for (const Window& window : {three, three_same}) {
+    const Geometry g = geometry(window, 30, 31, 52, 60);
+    ASSERT_TRUE(has_winograd4(g));
+    ASSERT_GT(2 * conv::tiles_of(g, 4).count(), 2 * conv::WinogradLayout(g, 4).tiles);
+    check_conv(g, 2);
+  }
+}
+
+// What is not finite reaches the outputs that see it and no others, though tiles of 4x4 are made of all their patch.
+TEST(Conv, Winograd4SpreadsNothing) {
+  const Geometry g = geometry(three_same, 8, 12, 50, 49);
+  ASSERT_TRUE(has_winograd4(g));
+  for (std::uint32_t seed = 1; seed <= 4; ++seed) check_forward(g, 2, seed % 2 == 0, Activation::linear, seed, Values::hostile);
+  for (const double one : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), 3e38}) {
+    auto src = random_values(src_extent(g, 1), 1), kernel = random_values(kernel_size(g), 2);
+    src[static_cast<std::size_t>(5 * g.src_row + 6 * g.src_pixel + 17)] = one;
+    const ConvForward::Problem problem = {g, false, Activation::linear};
+    std::vector<double> expected(static_cast<std::size_t>(dst_extent(g, 1)));
+    ConvForward::reference<double>(problem, {1, src.data(), kernel.data(), nullptr, nullptr, expected.data(), nullptr});
+    const Buffer src32(src), kernel32(kernel);
+    for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+      if (f.name != conv::Winograd4Forward::name) return;
+      Buffer dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1), unwritten);
+      f.run(problem, {1, src32.data(), kernel32.data(), packed_for(f, problem, kernel32).data(), nullptr, dst.data(), scratch.data()});
+      for (std::int64_t i = 0; i < dst.size(); ++i) {
+        const double value = expected[static_cast<std::size_t>(i)];
+        ASSERT_EQ(std::isfinite(dst[i]), std::isfinite(value)) << one << " at output " << i;
+      }
+    });
+  }
+}
+
 // Bits depend neither on how many images a call has nor on their order.
 TEST(Conv, WinogradOfImagesOneByOne) {
-  const Geometry g = geometry(three_same, 9, 10, 40, 40);
+  const Geometry g = geometry(three_same, 11, 12, 50, 50);
+  ASSERT_TRUE(has_winograd4(g));
   const ConvForward::Problem problem = {g, true, Activation::relu};
   const std::int64_t images = 5;
-  const Buffer src(random_values(src_extent(g, images), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(40, 3));
+  const Buffer src(random_values(src_extent(g, images), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(50, 3));
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
     const Buffer packed = packed_for(f, problem, kernel);
     Buffer all(dst_extent(g, images)), single(dst_extent(g, images)), scratch(f.scratch(problem, images), unwritten);

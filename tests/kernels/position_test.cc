@@ -407,6 +407,41 @@ TEST(PositionInvariance, OfTilesRepeatsItself) {
   });
 }
 
+// Of tiles of 4x4 each output has rounding errors of pixels that its window does not see, so it claims no period.
+TEST(PositionInvariance, OfLargeTilesIsNone) {
+  const Layer layer = {same, two_by_two, 16, 20, 64, 64};
+  const Geometry conv = conv_of(layer);
+  const ConvForward::Problem alone = {conv, true, Activation::relu};
+  const ConvPoolForward::Problem pooled = {conv, pool_of(conv, layer), PoolKind::max, true, Activation::relu, false};
+  const IsaGuard guard;
+  for (const core::Isa isa : core::available_isas()) {
+    core::set_isa(isa);
+    if (isa == core::Isa::scalar) continue;
+    EXPECT_EQ(choose<ConvForward>(alone).name, "winograd4");
+    EXPECT_EQ(choose<ConvInputGradient>(conv).name, "winograd4");
+    EXPECT_EQ(choose<ConvPoolForward>(pooled).name, "winograd4");
+    EXPECT_EQ(period_of(choose<ConvForward>(alone), alone), 0);
+    EXPECT_EQ(period_of(choose<ConvPoolForward>(pooled), pooled), 0);
+    for (const Policy& policy : {Policy{.position_invariant = true}, Policy{.exact = true}}) {
+      EXPECT_EQ(choose<ConvForward>(alone, policy).name, "direct");
+      EXPECT_EQ(choose<ConvInputGradient>(conv, policy).name, "direct");
+      EXPECT_EQ(choose<ConvPoolForward>(pooled, policy).name, "strip");
+    }
+  }
+  // The same pattern every four cells, but for one pixel that an output does not see and its neighbours do.
+  Buffer src = repeated_values(src_pitches(conv, 1), conv.height, conv.width, 4, 5);
+  const Buffer kernel(random_values(kernel_size(conv), 6)), bias(random_values(conv.out_channels, 7));
+  for (std::int64_t c = 0; c < conv.channels; ++c) src[4 * conv.src_row + 7 * conv.src_pixel + c] += 100;
+  for_each_implementation<ConvForward>(alone, [&](const Implementation<ConvForward>& f) {
+    Buffer dst(conv.dst_image, untouched), scratch(f.scratch(alone, 1), unwritten);
+    const Buffer packed = packed_for(f, alone, kernel);
+    f.run(alone, {1, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
+    const float* left = dst.data() + 4 * conv.dst_row + 5 * conv.dst_pixel;  // sees columns 4 to 6; the patch of its tile has 3 to 8
+    const bool same = std::memcmp(left, left + 8 * conv.dst_pixel, static_cast<std::size_t>(conv.out_channels) * sizeof(float)) == 0;
+    EXPECT_EQ(same, f.name != "winograd4");
+  });
+}
+
 // A Winograd tile sums each of its cells in another order.
 TEST(PositionInvariance, PixelsThatChangeTheirCell) {
   const Layer layer = {three, two_by_two, 15, 19, 32, 40};

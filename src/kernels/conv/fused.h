@@ -14,12 +14,13 @@ inline bool is_two_by_two(const Geometry& pool) {
          pool.dilation_width == 1 && pool.pad_top == 0 && pool.pad_left == 0 && 2 * pool.out_height <= pool.height && 2 * pool.out_width <= pool.width;
 }
 
-/// F(2x2, 3x3): a tile of the output is one pooling window (winograd.cc).
-struct Winograd {
-  static constexpr std::string_view name = "winograd";
+/// F(2x2, 3x3): a tile of the output is one pooling window, or F(4x4, 3x3): it is four of them (winograd.cc).
+template <int kTile>
+struct WinogradOf {
+  static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = 1;  // a window is a tile
+  static constexpr std::int64_t period = kTile == 2 ? 1 : 0;  // of 2x2 a window is a tile
   static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
@@ -27,8 +28,10 @@ struct Winograd {
   static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
+using Winograd = WinogradOf<2>;
+using Winograd4 = WinogradOf<4>;
 
-/// The same on one input channel (winograd_plane.cc).
+/// F(2x2, 3x3) on one input channel (winograd_plane.cc).
 struct WinogradPlane {
   static constexpr std::string_view name = "winograd_plane";
   static constexpr core::Isa needs = core::Isa::sse4;

@@ -1,4 +1,4 @@
-// The transforms of Winograd's F(2x2, 3x3), for the files that put products between them. Included once a target.
+// The transforms of Winograd's F(2x2, 3x3) and F(4x4, 3x3), for the files that put products between them. Included once a target.
 #if defined(LINN_KERNELS_CONV_WINOGRAD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_KERNELS_CONV_WINOGRAD_INL_H
 #undef LINN_KERNELS_CONV_WINOGRAD_INL_H
@@ -30,52 +30,81 @@ HWY_INLINE void EachTile(const conv::Tiles& tiles, std::int64_t first, std::int6
   }
 }
 
+/// Pixels along a side of the patch that a tile sees.
+template <int kTile>
+inline constexpr int patch_of = kTile + 2;
+
+/// The points at which F(4x4, 3x3) multiplies polynomials are 0, +-p, +-q and infinity: see winograd_map.cc. What the transforms
+/// multiply with are products and sums of these two, exact in float32; only G has quotients.
+inline constexpr float point_p = 0.625f, point_q = 1.5f;
+inline constexpr float p2 = point_p * point_p, q2 = point_q * point_q;
+
+HWY_INLINE V Constant(float value) { return hn::Set(D(), value); }
+
 /// b = B^T d of one column (or row) of a patch, at a distance of `step` vectors.
+template <int kTile>
 HWY_INLINE void TransformLine(V* d, int step) {
   const V d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
-  d[0] = hn::Sub(d0, d2);
-  d[step] = hn::Add(d1, d2);
-  d[2 * step] = hn::Sub(d2, d1);
-  d[3 * step] = hn::Sub(d1, d3);
+  if constexpr (kTile == 2) {
+    d[0] = hn::Sub(d0, d2);
+    d[step] = hn::Add(d1, d2);
+    d[2 * step] = hn::Sub(d2, d1);
+    d[3 * step] = hn::Sub(d1, d3);
+  } else {
+    // x (x^2 - p^2) (x^2 - q^2) without one of its roots, or with all, for each point.
+    const V d4 = d[4 * step], d5 = d[5 * step], p = Constant(point_p), q = Constant(point_q);
+    const V even_p = hn::NegMulAdd(Constant(q2), d2, d4), odd_p = hn::NegMulAdd(Constant(q2), d1, d3);
+    const V even_q = hn::NegMulAdd(Constant(p2), d2, d4), odd_q = hn::NegMulAdd(Constant(p2), d1, d3);
+    d[0] = hn::NegMulAdd(Constant(p2), hn::NegMulAdd(Constant(q2), d0, d2), even_p);
+    d[step] = hn::MulAdd(p, odd_p, even_p);
+    d[2 * step] = hn::NegMulAdd(p, odd_p, even_p);
+    d[3 * step] = hn::MulAdd(q, odd_q, even_q);
+    d[4 * step] = hn::NegMulAdd(q, odd_q, even_q);
+    d[5 * step] = hn::NegMulAdd(Constant(p2), odd_p, hn::NegMulAdd(Constant(q2), d3, d5));
+  }
 }
 
-/// B^T d B of a patch d[4 i + j].
+/// B^T d B of a patch, row by row.
+template <int kTile>
 HWY_INLINE void TransformSquare(V* d) {
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) TransformLine(d + j, 4);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) TransformLine(d + 4 * i, 1);
+  constexpr int size = patch_of<kTile>;
+#pragma GCC unroll 6
+  for (int j = 0; j < size; ++j) TransformLine<kTile>(d + j, size);
+#pragma GCC unroll 6
+  for (int i = 0; i < size; ++i) TransformLine<kTile>(d + size * i, 1);
 }
 
 /// One vector of channels of one tile, transformed: d[i][j] lies at src + i * row + j * pixel where the map has it, else it is zero.
 /// kInside: all of it lies in the map, and there is a whole vector.
-template <bool kInside>
+template <int kTile, bool kInside>
 HWY_INLINE void LoadPatch(const Geometry& g, const float* src, std::int64_t y, std::int64_t x, std::int64_t count, V* patch) {
+  constexpr int size = patch_of<kTile>;
   const D d;
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
+#pragma GCC unroll 6
+  for (int i = 0; i < size; ++i)
+#pragma GCC unroll 6
+    for (int j = 0; j < size; ++j) {
       const float* at = src + i * g.src_row + j * g.src_pixel;
       if (kInside)
-        patch[4 * i + j] = hn::LoadU(d, at);
+        patch[size * i + j] = hn::LoadU(d, at);
       else if (y + i < 0 || y + i >= g.height || x + j < 0 || x + j >= g.width)
-        patch[4 * i + j] = hn::Zero(d);
+        patch[size * i + j] = hn::Zero(d);
       else
-        patch[4 * i + j] = LoadCount(at, count);
+        patch[size * i + j] = LoadCount(at, count);
     }
-  TransformSquare(patch);
+  TransformSquare<kTile>(patch);
 }
 
 /// Calls visit(t, c, patch, y, x, count, whole) for the vectors of channels c, c + 1, ... of tiles first, first + 1, ..., whose patch
-/// begins at `patch`, row y and column x of the map. whole: LoadPatch<true> may be used.
-template <class Visit>
+/// begins at `patch`, row y and column x of the map. whole: LoadPatch<kTile, true> may be used.
+template <int kTile, class Visit>
 HWY_INLINE void EachPatch(const Geometry& g, const conv::Tiles& tiles, const float* src, std::int64_t first, std::int64_t count,
                           const Visit& visit) {
+  constexpr int size = patch_of<kTile>;
   EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
-    const std::int64_t y = 2 * tile_y - g.pad_top, x = 2 * tile_x - g.pad_left;
+    const std::int64_t y = kTile * tile_y - g.pad_top, x = kTile * tile_x - g.pad_left;
     const float* patch = src + image * g.src_image + y * g.src_row + x * g.src_pixel;
-    const bool inside = y >= 0 && y + 4 <= g.height && x >= 0 && x + 4 <= g.width;
+    const bool inside = y >= 0 && y + size <= g.height && x >= 0 && x + size <= g.width;
     for (std::int64_t c = 0; c < g.channels; c += lanes) {
       const std::int64_t part = HWY_MIN(lanes, g.channels - c);
       visit(t, c, patch + c, y, x, part, inside && part == lanes);
@@ -83,56 +112,76 @@ HWY_INLINE void EachPatch(const Geometry& g, const conv::Tiles& tiles, const flo
   });
 }
 
-template <bool kInside>
+template <int kTile, bool kInside>
 HWY_NOINLINE void TransformPatch(const Geometry& g, const float* src, std::int64_t y, std::int64_t x, std::int64_t count, float* v,
                                  std::int64_t v_point) {
-  V patch[16];
-  LoadPatch<kInside>(g, src, y, x, count, patch);
-#pragma GCC unroll 16
-  for (int p = 0; p < 16; ++p) hn::Store(patch[p], D(), v + p * v_point);
+  constexpr int points = conv::points_of(kTile);
+  V patch[points];
+  LoadPatch<kTile, kInside>(g, src, y, x, count, patch);
+#pragma GCC unroll 36
+  for (int p = 0; p < points; ++p) hn::Store(patch[p], D(), v + p * v_point);
 }
 
 /// V[point][tile][channel] of tiles first, first + 1, ...
+template <int kTile>
 HWY_INLINE void TransformPatches(const Geometry& g, const conv::Tiles& tiles, const float* src, std::int64_t first, std::int64_t count,
                                  float* v, std::int64_t v_tile, std::int64_t v_point) {
-  EachPatch(g, tiles, src, first, count,
-            [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
-              (whole ? TransformPatch<true> : TransformPatch<false>)(g, patch, y, x, part, v + t * v_tile + c, v_point);
-            });
+  EachPatch<kTile>(g, tiles, src, first, count,
+                   [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
+                     (whole ? TransformPatch<kTile, true> : TransformPatch<kTile, false>)(g, patch, y, x, part, v + t * v_tile + c,
+                                                                                          v_point);
+                   });
 }
 
-/// u = G g of three taps at a distance of `step`; four results.
+/// u = G g of three taps at a distance of `step`; a result for each point.
+template <int kTile>
 HWY_INLINE void TransformTapLine(V g0, V g1, V g2, V* u, int step) {
-  const V half = hn::Set(D(), 0.5f), sum = hn::Mul(half, hn::Add(g0, g2)), middle = hn::Mul(half, g1);
-  u[0] = g0;
-  u[step] = hn::Add(sum, middle);
-  u[2 * step] = hn::Sub(sum, middle);
-  u[3 * step] = g2;
+  if constexpr (kTile == 2) {
+    const V half = Constant(0.5f), sum = hn::Mul(half, hn::Add(g0, g2)), middle = hn::Mul(half, g1);
+    u[0] = g0;
+    u[step] = hn::Add(sum, middle);
+    u[2 * step] = hn::Sub(sum, middle);
+    u[3 * step] = g2;
+  } else {
+    // The polynomial of the taps at each point, over what B^T left there of x (x^2 - p^2) (x^2 - q^2).
+    const V p = Constant(point_p), even_p = hn::MulAdd(Constant(p2), g2, g0), q = Constant(point_q),
+            even_q = hn::MulAdd(Constant(q2), g2, g0);
+    const V by_p = Constant(0.5f / (p2 * (p2 - q2))), by_q = Constant(0.5f / (q2 * (q2 - p2)));
+    u[0] = hn::Mul(Constant(1 / (p2 * q2)), g0);
+    u[step] = hn::Mul(by_p, hn::MulAdd(p, g1, even_p));
+    u[2 * step] = hn::Mul(by_p, hn::NegMulAdd(p, g1, even_p));
+    u[3 * step] = hn::Mul(by_q, hn::MulAdd(q, g1, even_q));
+    u[4 * step] = hn::Mul(by_q, hn::NegMulAdd(q, g1, even_q));
+    u[5 * step] = g2;
+  }
 }
 
 /// U = G g G^T of channel c and the output channels from k on, zeros beyond the last of either. turned: the taps are taken from the last
 /// to the first.
-HWY_INLINE void TransformTaps(const Geometry& g, const float* kernel, std::int64_t c, std::int64_t k, V (&u)[16], bool turned = false) {
-  V taps[9], half[12];
+template <int kTile>
+HWY_INLINE void TransformTaps(const Geometry& g, const float* kernel, std::int64_t c, std::int64_t k, V* u, bool turned = false) {
+  constexpr int size = patch_of<kTile>;
+  V taps[9], half[3 * size];
   for (int t = 0; t < 9; ++t) {
     const float* at = kernel + ((turned ? 8 - t : t) * g.channels + c) * g.out_channels + k;
     taps[t] = c < g.channels && k < g.out_channels ? LoadCount(at, g.out_channels - k) : hn::Zero(D());
   }
-  for (int j = 0; j < 3; ++j) TransformTapLine(taps[j], taps[3 + j], taps[6 + j], half + j, 3);
-  for (int i = 0; i < 4; ++i) TransformTapLine(half[3 * i], half[3 * i + 1], half[3 * i + 2], u + 4 * i, 1);
+  for (int j = 0; j < 3; ++j) TransformTapLine<kTile>(taps[j], taps[3 + j], taps[6 + j], half + j, 3);
+  for (int i = 0; i < size; ++i) TransformTapLine<kTile>(half[3 * i], half[3 * i + 1], half[3 * i + 2], u + size * i, 1);
 }
 
 /// U of all channels, as WinogradLayout says.
+template <int kTile>
 HWY_INLINE void PackTaps(const Geometry& g, const float* kernel, bool turned, float* packed) {
-  const conv::WinogradLayout layout(g);
+  const conv::WinogradLayout layout(g, kTile);
   for (std::int64_t first = 0; first < layout.outputs; first += conv::winograd_panel) {
     const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - first);
     for (std::int64_t c = 0; c < g.channels; ++c)
       for (std::int64_t k = 0; k < columns; k += lanes) {
-        V u[16];
-        TransformTaps(g, kernel, c, first + k, u, turned);
+        V u[conv::points_of(kTile)];
+        TransformTaps<kTile>(g, kernel, c, first + k, u, turned);
         float* at = packed + first * g.channels + c * columns + k;
-        for (std::int64_t p = 0; p < conv::winograd_points; ++p) hn::StoreU(u[p], D(), at + p * layout.u_point);
+        for (std::int64_t p = 0; p < layout.points; ++p) hn::StoreU(u[p], D(), at + p * layout.u_point);
       }
   }
 }
@@ -144,19 +193,19 @@ struct Products {
 };
 
 /// Calls finish(products, first, count) for the chunks of a call's tiles one after the other. `packed`: from PackTaps.
-template <class Finish>
+template <int kTile, class Finish>
 HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int64_t images, const float* src, const float* packed,
                           float* scratch, const Finish& finish) {
   const Contract contract = contract_for_cpu();
-  const conv::WinogradLayout layout(g);
+  const conv::WinogradLayout layout(g, kTile);
   const std::int64_t all = images * tiles.count();
   // Scratch comes aligned to a vector from the planner; a caller's may not be.
   auto* v = core::align_up<float>(scratch, 64);
-  float* m = v + conv::winograd_points * layout.v_point;
+  float* m = v + layout.points * layout.v_point;
   for (std::int64_t first = 0; first < all; first += layout.tiles) {
     const std::int64_t count = HWY_MIN(layout.tiles, all - first);
-    TransformPatches(g, tiles, src, first, count, v, layout.channels, layout.v_point);
-    for (std::int64_t p = 0; p < conv::winograd_points; ++p)
+    TransformPatches<kTile>(g, tiles, src, first, count, v, layout.channels, layout.v_point);
+    for (std::int64_t p = 0; p < layout.points; ++p)
       for (std::int64_t k = 0; k < layout.outputs; k += conv::winograd_panel) {
         const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - k);
         contract({.rows = {1, 1, count},
@@ -174,75 +223,148 @@ HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int6
   }
 }
 
-HWY_INLINE conv::Tiles WindowTiles(const Geometry& pool) { return {pool.out_height, pool.out_width}; }
-
-/// The 2x2 outputs A^T M A of one vector of output channels of one tile. The inverse spreads what is added to M[1][1], the bias, to all.
-HWY_INLINE void InverseTile(const float* m, std::int64_t m_point, V bias, V (&cells)[4]) {
-  const D d;
-  V top[4], bottom[4];
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) {
-    const V m0 = hn::Load(d, m + j * m_point), m2 = hn::Load(d, m + (8 + j) * m_point), m3 = hn::Load(d, m + (12 + j) * m_point);
-    V m1 = hn::Load(d, m + (4 + j) * m_point);
-    if (j == 1) m1 = hn::Add(m1, bias);
-    top[j] = hn::Add(hn::Add(m0, m1), m2);
-    bottom[j] = hn::Sub(hn::Sub(m1, m2), m3);
+/// y = A^T m of one column (or row) of products: kTile results, y_step apart.
+template <int kTile>
+HWY_INLINE void InverseLine(const V* m, V* y, int y_step) {
+  if constexpr (kTile == 2) {
+    y[0] = hn::Add(hn::Add(m[0], m[1]), m[2]);
+    y[y_step] = hn::Sub(hn::Sub(m[1], m[2]), m[3]);
+  } else {
+    const V even_p = hn::Add(m[1], m[2]), odd_p = hn::Sub(m[1], m[2]), even_q = hn::Add(m[3], m[4]), odd_q = hn::Sub(m[3], m[4]);
+    y[0] = hn::Add(m[0], hn::Add(even_p, even_q));
+    y[y_step] = hn::MulAdd(Constant(point_p), odd_p, hn::Mul(Constant(point_q), odd_q));
+    y[2 * y_step] = hn::MulAdd(Constant(p2), even_p, hn::Mul(Constant(q2), even_q));
+    y[3 * y_step] = hn::MulAdd(Constant(p2 * point_p), odd_p, hn::MulAdd(Constant(q2 * point_q), odd_q, m[5]));
   }
-  cells[0] = hn::Add(hn::Add(top[0], top[1]), top[2]);
-  cells[1] = hn::Sub(hn::Sub(top[1], top[2]), top[3]);
-  cells[2] = hn::Add(hn::Add(bottom[0], bottom[1]), bottom[2]);
-  cells[3] = hn::Sub(hn::Sub(bottom[1], bottom[2]), bottom[3]);
+}
+
+/// The outputs A^T M A, row by row, of one vector of output channels of one tile.
+template <int kTile>
+HWY_INLINE void InverseTile(const float* m, std::int64_t m_point, V bias, V* cells) {
+  constexpr int size = patch_of<kTile>;
+  V half[kTile * size];
+#pragma GCC unroll 6
+  for (int j = 0; j < size; ++j) {
+    V column[size];
+#pragma GCC unroll 6
+    for (int i = 0; i < size; ++i) column[i] = hn::Load(D(), m + (size * i + j) * m_point);
+    // At the point 1 the inverse spreads what is added to all outputs.
+    if (kTile == 2 && j == 1) column[1] = hn::Add(column[1], bias);
+    InverseLine<kTile>(column, half + j, size);
+  }
+#pragma GCC unroll 4
+  for (int a = 0; a < kTile; ++a) InverseLine<kTile>(half + size * a, cells + kTile * a, 1);
+  if constexpr (kTile == 4) {
+#pragma GCC unroll 16
+    for (int a = 0; a < kTile * kTile; ++a) cells[a] = hn::Add(cells[a], bias);
+  }
+}
+
+/// What a tile is made of.
+struct Origin {
+  const float* src;
+  const float* kernel;  // [3, 3, channels, out channels]
+  bool turned;          // as in TransformTaps
+};
+
+/// One vector of output channels, from k on, of the tile that begins at output (y, x), by the definition.
+template <int kTile>
+HWY_NOINLINE void DirectTile(const Geometry& g, const Origin& origin, std::int64_t image, std::int64_t y, std::int64_t x, std::int64_t k,
+                             V bias, V* cells) {
+  const std::int64_t part = HWY_MIN(lanes, g.out_channels - k);
+  for (int cell = 0; cell < kTile * kTile; ++cell) {
+    V sum = bias;
+    for (std::int64_t t = 0; t < 9; ++t) {
+      const std::int64_t row = y + cell / kTile + t / 3 - g.pad_top, column = x + cell % kTile + t % 3 - g.pad_left;
+      if (row < 0 || row >= g.height || column < 0 || column >= g.width) continue;
+      const float* pixel = origin.src + image * g.src_image + row * g.src_row + column * g.src_pixel;
+      const float* taps = origin.kernel + (origin.turned ? 8 - t : t) * g.channels * g.out_channels + k;
+      for (std::int64_t c = 0; c < g.channels; ++c)
+        sum = hn::MulAdd(hn::Set(D(), pixel[c]), LoadCount(taps + c * g.out_channels, part), sum);
+    }
+    cells[cell] = sum;
+  }
+}
+
+/// The outputs of one vector of output channels, from k on, of one tile: the inverse transform of its products. A tile of 4x4 in which
+/// anything is not finite is made again by the definition, as its transforms would spread that over outputs that do not see it.
+template <int kTile>
+HWY_INLINE void FinishTile(const Geometry& g, const Origin& origin, const float* m, std::int64_t m_point, std::int64_t image,
+                           std::int64_t y, std::int64_t x, std::int64_t k, V bias, V* cells) {
+  InverseTile<kTile>(m + k, m_point, bias, cells);
+  if constexpr (kTile == 4) {
+    V sum = cells[0];
+#pragma GCC unroll 16
+    for (int a = 1; a < kTile * kTile; ++a) sum = hn::Add(sum, cells[a]);
+    if (HWY_UNLIKELY(AnyNan(hn::Sub(sum, sum)))) DirectTile<kTile>(g, origin, image, y, x, k, bias, cells);
+  }
 }
 
 /// Tiles first, first + 1, ... of a call from their products to the map that `g` writes.
-HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const float* bias, bool relu, const Products& m, std::int64_t first,
+template <int kTile>
+HWY_INLINE void StoreTiles(const Geometry& g, const Origin& origin, const float* bias, bool relu, const Products& m, std::int64_t first,
                            std::int64_t count, float* dst) {
-  EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
-    const std::int64_t y = 2 * tile_y, x = 2 * tile_x;
-    const bool has_right = x + 1 < g.out_width, has_below = y + 1 < g.out_height;
+  EachTile(conv::tiles_of(g, kTile), first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
+    const std::int64_t y = kTile * tile_y, x = kTile * tile_x;
+    const std::int64_t height = g.out_height - y, width = g.out_width - x;  // of the tile's part in the map, if less than kTile
     float* at = dst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
     for (std::int64_t k = 0; k < g.out_channels; k += lanes) {
       const std::int64_t part = HWY_MIN(lanes, g.out_channels - k);
-      V cells[4];
-      InverseTile(m.at + t * m.tile + k, m.point, bias != nullptr ? LoadCount(bias + k, part) : hn::Zero(D()), cells);
-      if (relu)
-        for (V& cell : cells) cell = Relu(cell);
-      StoreCount(cells[0], at + k, part);
-      if (has_right) StoreCount(cells[1], at + g.dst_pixel + k, part);
-      if (has_below) StoreCount(cells[2], at + g.dst_row + k, part);
-      if (has_right && has_below) StoreCount(cells[3], at + g.dst_row + g.dst_pixel + k, part);
+      V cells[kTile * kTile];
+      FinishTile<kTile>(g, origin, m.at + t * m.tile, m.point, image, y, x, k, bias != nullptr ? LoadCount(bias + k, part) : hn::Zero(D()),
+                        cells);
+#pragma GCC unroll 4
+      for (int a = 0; a < kTile; ++a)
+#pragma GCC unroll 4
+        for (int b = 0; b < kTile; ++b)
+          if (a < height && b < width)
+            StoreCount(relu ? Relu(cells[kTile * a + b]) : cells[kTile * a + b], at + a * g.dst_row + b * g.dst_pixel + k, part);
     }
   });
 }
 
-template <Pooled kPooled>
+template <int kTile, Pooled kPooled>
 HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m,
                               std::int64_t first, std::int64_t count) {
+  constexpr int windows = kTile / 2;  // along a side
   const Geometry& pool = problem.pool;
   const std::int64_t outputs = problem.conv.out_channels;
   const bool relu = problem.activation == Activation::relu;
-  EachTile(WindowTiles(pool), first, count, [&](std::int64_t t, std::int64_t image, std::int64_t y, std::int64_t x) {
+  const Origin origin = {args.src, args.kernel, false};
+  const conv::Tiles tiles = conv::window_tiles(pool, kTile);
+  EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
+    const std::int64_t y = windows * tile_y, x = windows * tile_x;
     float* dst = args.dst + image * pool.dst_image + y * pool.dst_row + x * pool.dst_pixel;
-    std::uint8_t* argmax = kPooled == Pooled::argmax ? args.argmax + (first + t) * outputs : nullptr;
+    std::uint8_t* argmax = nullptr;
+    if (kPooled == Pooled::argmax) argmax = args.argmax + ((image * pool.out_height + y) * pool.out_width + x) * outputs;
     for (std::int64_t k = 0; k < outputs; k += lanes) {
       const std::int64_t part = HWY_MIN(lanes, outputs - k);
       const V bias = problem.bias ? LoadCount(args.bias + k, part) : hn::Zero(D());
-      V cells[4];
-      InverseTile(m.at + t * m.tile + k, m.point, bias, cells);
-      PoolCells<kPooled>(cells[0], cells[1], cells[2], cells[3], relu, dst + k, kPooled == Pooled::argmax ? argmax + k : nullptr, part);
+      V cells[kTile * kTile];
+      FinishTile<kTile>(problem.conv, origin, m.at + t * m.tile, m.point, image, 2 * y, 2 * x, k, bias, cells);
+#pragma GCC unroll 2
+      for (int a = 0; a < windows; ++a)
+#pragma GCC unroll 2
+        for (int b = 0; b < windows; ++b) {
+          if (windows > 1 && (y + a >= pool.out_height || x + b >= pool.out_width)) continue;
+          const V* cell = cells + 2 * (kTile * a + b);
+          PoolCells<kPooled>(cell[0], cell[1], cell[kTile], cell[kTile + 1], relu, dst + a * pool.dst_row + b * pool.dst_pixel + k,
+                             kPooled == Pooled::argmax ? argmax + (a * pool.out_width + b) * outputs + k : nullptr, part);
+        }
     }
   });
 }
 
-/// Windows first, first + 1, ... of a call from their products to dst and argmax.
+/// Tiles first, first + 1, ... of a call from their products to dst and argmax.
+template <int kTile>
 HWY_INLINE void PoolTiles(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m,
                           std::int64_t first, std::int64_t count) {
   if (problem.kind == PoolKind::average)
-    PoolTilesAs<Pooled::average>(problem, args, m, first, count);
+    PoolTilesAs<kTile, Pooled::average>(problem, args, m, first, count);
   else if (problem.argmax)
-    PoolTilesAs<Pooled::argmax>(problem, args, m, first, count);
+    PoolTilesAs<kTile, Pooled::argmax>(problem, args, m, first, count);
   else
-    PoolTilesAs<Pooled::max>(problem, args, m, first, count);
+    PoolTilesAs<kTile, Pooled::max>(problem, args, m, first, count);
 }
 
 }  // namespace linn::kernels::HWY_NAMESPACE

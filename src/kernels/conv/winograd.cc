@@ -25,13 +25,18 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-void winograd(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  EachChunk(problem.conv, WindowTiles(problem.pool), args.images, args.src, args.packed, args.scratch,
-            [&](const Products& m, std::int64_t first, std::int64_t count) { PoolTiles(problem, args, m, first, count); });
+template <int kTile>
+void RunPooled(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+  EachChunk<kTile>(problem.conv, conv::window_tiles(problem.pool, kTile), args.images, args.src, args.packed, args.scratch,
+                   [&](const Products& m, std::int64_t first, std::int64_t count) { PoolTiles<kTile>(problem, args, m, first, count); });
 }
 
-void winograd_kernel(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
-  PackTaps(problem.conv, kernel, false, packed);
+void winograd(int tile, const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+  tile == 2 ? RunPooled<2>(problem, args) : RunPooled<4>(problem, args);
+}
+
+void winograd_kernel(int tile, const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+  tile == 2 ? PackTaps<2>(problem.conv, kernel, false, packed) : PackTaps<4>(problem.conv, kernel, false, packed);
 }
 
 }  // namespace
@@ -45,20 +50,36 @@ HWY_EXPORT(winograd_kernel);
 
 namespace conv {
 
-bool Winograd::accepts(const ConvPoolForward::Problem& problem) {
+template <int kTile>
+bool WinogradOf<kTile>::accepts(const ConvPoolForward::Problem& problem) {
   const Geometry &g = problem.conv, &pool = problem.pool;
-  return is_three_by_three(g) && g.groups == 1 && g.channels >= 8 && is_two_by_two(pool) && is_linear_or_relu(problem.activation);
+  if (!is_three_by_three(g) || g.groups != 1 || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return false;
+  if (kTile == 2) return g.channels >= 8;
+  return winograd4_pays(g, window_tiles(pool, 4), winograd_cost(g, window_tiles(pool, 2), 2));
 }
 
-std::int64_t Winograd::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return WinogradLayout(problem.conv).scratch(); }
-
-std::int64_t Winograd::packed(const ConvPoolForward::Problem& problem) { return WinogradLayout(problem.conv).packed(); }
-
-void Winograd::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_kernel)(problem, kernel, packed);
+template <int kTile>
+std::int64_t WinogradOf<kTile>::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
+  return WinogradLayout(problem.conv, kTile).scratch();
 }
 
-void Winograd::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { HWY_DYNAMIC_DISPATCH(winograd)(problem, args); }
+template <int kTile>
+std::int64_t WinogradOf<kTile>::packed(const ConvPoolForward::Problem& problem) {
+  return WinogradLayout(problem.conv, kTile).packed();
+}
+
+template <int kTile>
+void WinogradOf<kTile>::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_kernel)(kTile, problem, kernel, packed);
+}
+
+template <int kTile>
+void WinogradOf<kTile>::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(winograd)(kTile, problem, args);
+}
+
+template struct WinogradOf<2>;
+template struct WinogradOf<4>;
 
 }  // namespace conv
 }  // namespace linn::kernels

@@ -1,5 +1,5 @@
-// Winograd's F(2x2, 3x3): where it applies, how what it keeps between its transforms lies, and its implementations of conv/conv.h.
-// Those of convolution with pooling are in fused.h.
+// Winograd's F(2x2, 3x3) and F(4x4, 3x3): where they apply, how what they keep between their transforms lies, and their implementations of
+// conv/conv.h. Those of convolution with pooling are in fused.h. `tile` is the side of a tile of outputs: 2 or 4.
 #pragma once
 
 #include <algorithm>
@@ -16,17 +16,26 @@ inline bool is_three_by_three(const Geometry& conv) {
          conv.dilation_height == 1 && conv.dilation_width == 1;
 }
 
-/// Products of a tile of F(2x2, 3x3).
-inline constexpr std::int64_t winograd_points = 16;
+/// Products of a tile: as many as its patch has pixels.
+constexpr std::int64_t points_of(std::int64_t tile) { return (tile + 2) * (tile + 2); }
 
-/// Tiles of 2x2 outputs of one image.
+/// Those of F(2x2, 3x3).
+inline constexpr std::int64_t winograd_points = points_of(2);
+
+/// Tiles of one image.
 struct Tiles {
   std::int64_t height = 0, width = 0;
   std::int64_t count() const { return height * width; }
 };
 
-/// Those of a whole map; at an odd size the last ones have outputs beyond its end.
-inline Tiles tiles_of(const Geometry& g) { return {core::ceil_div(g.out_height, 2), core::ceil_div(g.out_width, 2)}; }
+/// Those of so many outputs; where the size does not divide theirs, the last ones have outputs beyond the end.
+inline Tiles tiles_of(std::int64_t height, std::int64_t width, std::int64_t tile) {
+  return {core::ceil_div(height, tile), core::ceil_div(width, tile)};
+}
+inline Tiles tiles_of(const Geometry& g, std::int64_t tile = 2) { return tiles_of(g.out_height, g.out_width, tile); }
+
+/// Those of a pooling's 2x2 windows.
+inline Tiles window_tiles(const Geometry& pool, std::int64_t tile) { return tiles_of(2 * pool.out_height, 2 * pool.out_width, tile); }
 
 /// The convolution that gives the input's gradient of this one: ddst under the taps in turned order.
 inline Geometry backwards(const Geometry& g) {
@@ -39,13 +48,31 @@ inline Geometry backwards(const Geometry& g) {
   return back;
 }
 
-/// Whether a convolution takes a tenth less time in this form than in the direct one, by a model of both in multiply-adds: 16 a tile
-/// against those of the pixels that windows see. Transforming a vector of channels takes as long as 5 of its tile's products, the way back
-/// as 10. Fitted to times of 8 to 256 channels on 2x2 to 28x28 on Zen 5: most are within a tenth of it, and AVX2 gains a little more.
+/// How long so many tiles of a convolution take, in multiply-adds: one a point and pair of channels, and the transforms. Transforming a
+/// vector of channels takes as long as 5 of its tile's products for each of its points, the way back as 10; for a tile of 4x4 8 and 17.
+/// Fitted to times of 8 to 256 channels on 2x2 to 56x56 on Zen 5: most are within a tenth of it, and AVX2 gains a little more.
+inline std::int64_t winograd_cost(const Geometry& g, const Tiles& tiles, std::int64_t tile) {
+  const std::int64_t c = g.channels, k = g.out_channels, transforms = tile == 2 ? 5 * c + 10 * k : 8 * c + 17 * k;
+  return points_of(tile) * tiles.count() * (c * k + transforms);
+}
+
+/// Whether a convolution takes a tenth less time in this form than in the direct one, which computes the pixels that windows see.
 inline bool winograd_pays(const Geometry& g) {
   if (!is_three_by_three(g) || g.groups != 1) return false;
-  const std::int64_t c = g.channels, k = g.out_channels;
-  return 10 * pairs(g) * c * k >= 11 * winograd_points * tiles_of(g).count() * (c * k + 5 * c + 10 * k);
+  return 10 * pairs(g) * g.channels * g.out_channels >= 11 * winograd_cost(g, tiles_of(g), 2);
+}
+
+/// Channels, both of the input and the output, from which on tiles of 4x4 are worth what they cost in accuracy.
+inline constexpr std::int64_t winograd4_channels = 48;
+
+/// Whether so many tiles of 4x4 take a tenth less time than other forms do, which cost so much.
+inline bool winograd4_pays(const Geometry& g, const Tiles& tiles, std::int64_t others) {
+  return std::min(g.channels, g.out_channels) >= winograd4_channels && 10 * others >= 11 * winograd_cost(g, tiles, 4);
+}
+inline bool winograd4_pays(const Geometry& g) {
+  if (!is_three_by_three(g) || g.groups != 1) return false;
+  const std::int64_t direct = pairs(g) * g.channels * g.out_channels;
+  return winograd4_pays(g, tiles_of(g, 4), std::min(direct, winograd_cost(g, tiles_of(g), 2)));
 }
 
 /// The same for the kernel's gradient, whose direct form computes padding's zeros too. Transforming takes 6 products either way, and
@@ -64,18 +91,22 @@ inline constexpr std::int64_t winograd_panel = 32;
 
 /// How V[point][tile][channel], M[point][tile][output] and U[point][panel of outputs][channel][output] lie.
 struct WinogradLayout {
-  explicit WinogradLayout(const Geometry& g)
-      : channels(core::round_up(g.channels, 16)), outputs(core::round_up(g.out_channels, 16)), u_point(g.channels * outputs) {
-    const std::int64_t most = chunk_elements / (winograd_points * (channels + outputs));
+  explicit WinogradLayout(const Geometry& g, std::int64_t tile = 2)
+      : points(points_of(tile)),
+        channels(core::round_up(g.channels, 16)),
+        outputs(core::round_up(g.out_channels, 16)),
+        u_point(g.channels * outputs) {
+    const std::int64_t most = chunk_elements / (points * (channels + outputs));
     // Whole tiles of 13 rows; two at least, as U comes from beyond the L2 cache with many channels.
     // (Chunks of 52 or 130 tiles of 256 channels are as quick: what they save in reading U they lose in V and M.)
     tiles = std::max<std::int64_t>(most / 13 * 13, 26);
     v_point = tiles * channels + winograd_line;
     m_point = tiles * outputs + winograd_line;
   }
-  std::int64_t scratch() const { return winograd_points * (v_point + m_point) + winograd_line; }
-  std::int64_t packed() const { return winograd_points * u_point; }
+  std::int64_t scratch() const { return points * (v_point + m_point) + winograd_line; }
+  std::int64_t packed() const { return points * u_point; }
 
+  std::int64_t points;
   std::int64_t channels, outputs;          // rounded up to vectors
   std::int64_t u_point, v_point, m_point;  // from a point to the next
   std::int64_t tiles;                      // of a chunk
@@ -110,12 +141,13 @@ struct WinogradSumLayout {
   static constexpr std::int64_t least_tiles = 128;
 };
 
-/// A tile is 2x2 outputs (winograd_map.cc).
-struct WinogradForward {
-  static constexpr std::string_view name = "winograd";
+/// Tiles of kTile x kTile outputs (winograd_map.cc).
+template <int kTile>
+struct WinogradForwardOf {
+  static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = 2;
+  static constexpr std::int64_t period = kTile == 2 ? 2 : 0;  // of 4x4 each output has rounding errors of the whole patch
   static constexpr bool direct_form = false;
   static bool accepts(const ConvForward::Problem& problem);
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
@@ -123,10 +155,13 @@ struct WinogradForward {
   static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
+using WinogradForward = WinogradForwardOf<2>;
+using Winograd4Forward = WinogradForwardOf<4>;
 
-/// A tile is 2x2 pixels of the input's gradient (winograd_map.cc).
-struct WinogradInputGradient {
-  static constexpr std::string_view name = "winograd";
+/// Tiles of kTile x kTile pixels of the input's gradient (winograd_map.cc).
+template <int kTile>
+struct WinogradInputGradientOf {
+  static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
   static constexpr bool direct_form = false;
@@ -136,6 +171,8 @@ struct WinogradInputGradient {
   static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
+using WinogradInputGradient = WinogradInputGradientOf<2>;
+using Winograd4InputGradient = WinogradInputGradientOf<4>;
 
 /// F(3x3, 2x2), the same transforms the other way round (winograd_kernel_gradient.cc).
 struct WinogradKernelGradient {

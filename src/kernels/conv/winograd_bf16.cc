@@ -62,18 +62,18 @@ template <bool kInside>
 HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std::int64_t y, std::int64_t x, std::int64_t count, Bf16* v,
                                        std::int64_t v_point) {
   V patch[16];
-  LoadPatch<kInside>(g, src, y, x, count, patch);
+  LoadPatch<2, kInside>(g, src, y, x, count, patch);
 #pragma GCC unroll 16
   for (int p = 0; p < 16; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(v + p * v_point), RoundVector(patch[p]));
 }
 
 void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout& layout, const float* src, std::int64_t first,
                       std::int64_t count, Bf16* v) {
-  EachPatch(problem.conv, WindowTiles(problem.pool), src, first, count,
-            [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
-              (whole ? TransformPatchToBf16<true> : TransformPatchToBf16<false>)(problem.conv, patch, y, x, part, v + t * layout.channels + c,
-                                                                                 layout.v_point);
-            });
+  EachPatch<2>(problem.conv, conv::window_tiles(problem.pool, 2), src, first, count,
+               [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
+                 (whole ? TransformPatchToBf16<true> : TransformPatchToBf16<false>)(problem.conv, patch, y, x, part,
+                                                                                    v + t * layout.channels + c, layout.v_point);
+               });
 }
 
 }  // namespace
@@ -95,7 +95,7 @@ void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForwar
                      .a = v + p * layout.v_point,
                      .b = reinterpret_cast<const Bf16*>(args.packed) + p * layout.u_point,
                      .c = m + p * layout.m_point});
-    PoolTiles(problem, args, {m, layout.m_point, layout.outputs}, first, count);
+    PoolTiles<2>(problem, args, {m, layout.m_point, layout.outputs}, first, count);
   }
 }
 
@@ -106,8 +106,8 @@ void winograd_bf16_kernel(const ConvPoolForward::Problem& problem, const float* 
   for (std::int64_t k = 0; k < layout.outputs; k += lanes)
     for (std::int64_t c = 0; c < g.channels; c += 2, to += 2 * bf16_columns) {
       V first[16], second[16];
-      TransformTaps(g, kernel, c, k, first);
-      TransformTaps(g, kernel, c + 1, k, second);
+      TransformTaps<2>(g, kernel, c, k, first);
+      TransformTaps<2>(g, kernel, c + 1, k, second);
       for (std::int64_t p = 0; p < winograd_points; ++p) _mm512_storeu_si512(to + p * layout.u_point, InterleaveRounded(first[p], second[p]));
     }
 }

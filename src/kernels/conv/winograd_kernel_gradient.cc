@@ -89,7 +89,7 @@ void winograd_kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<
   float* sums = w + conv::winograd_points * layout.w_point;
   for (std::int64_t first = 0; first < all; first += layout.tiles) {
     const std::int64_t count = HWY_MIN(layout.tiles, all - first);
-    TransformPatches(g, tiles, args.src, first, count, v, layout.channels, layout.v_point);
+    TransformPatches<2>(g, tiles, args.src, first, count, v, layout.channels, layout.v_point);
     transform_gradients(g, tiles, layout, args.ddst, first, count, w);
     for (std::int64_t p = 0; p < conv::winograd_points; ++p)
       for (std::int64_t k = 0; k < layout.outputs; k += conv::winograd_panel) {

@@ -28,6 +28,8 @@ namespace {
 struct MapArgs {
   std::int64_t images;
   const float* src;
+  const float* kernel;  // [3, 3, channels, out channels]
+  bool turned;          // its taps, from the last to the first
   const float* packed;
   const float* bias;  // or null
   bool relu;
@@ -43,14 +45,20 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-void winograd_map(const Geometry& g, const conv::MapArgs& args) {
-  const conv::Tiles tiles = conv::tiles_of(g);
-  EachChunk(g, tiles, args.images, args.src, args.packed, args.scratch, [&](const Products& m, std::int64_t first, std::int64_t count) {
-    StoreTiles(g, tiles, args.bias, args.relu, m, first, count, args.dst);
-  });
+template <int kTile>
+void RunMap(const Geometry& g, const conv::MapArgs& args) {
+  const Origin origin = {args.src, args.kernel, args.turned};
+  EachChunk<kTile>(g, conv::tiles_of(g, kTile), args.images, args.src, args.packed, args.scratch,
+                   [&](const Products& m, std::int64_t first, std::int64_t count) {
+                     StoreTiles<kTile>(g, origin, args.bias, args.relu, m, first, count, args.dst);
+                   });
 }
 
-void winograd_map_kernel(const Geometry& g, const float* kernel, bool turned, float* packed) { PackTaps(g, kernel, turned, packed); }
+void winograd_map(int tile, const Geometry& g, const conv::MapArgs& args) { tile == 2 ? RunMap<2>(g, args) : RunMap<4>(g, args); }
+
+void winograd_map_kernel(int tile, const Geometry& g, const float* kernel, bool turned, float* packed) {
+  tile == 2 ? PackTaps<2>(g, kernel, turned, packed) : PackTaps<4>(g, kernel, turned, packed);
+}
 
 }  // namespace
 }  // namespace linn::kernels::HWY_NAMESPACE
@@ -63,39 +71,64 @@ HWY_EXPORT(winograd_map_kernel);
 
 namespace conv {
 
-bool WinogradForward::accepts(const ConvForward::Problem& problem) {
-  return winograd_pays(problem.geometry) && is_linear_or_relu(problem.activation);
+template <int kTile>
+bool WinogradForwardOf<kTile>::accepts(const ConvForward::Problem& problem) {
+  return (kTile == 2 ? winograd_pays(problem.geometry) : winograd4_pays(problem.geometry)) && is_linear_or_relu(problem.activation);
 }
 
-std::int64_t WinogradForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
-  return WinogradLayout(problem.geometry).scratch();
+template <int kTile>
+std::int64_t WinogradForwardOf<kTile>::scratch(const ConvForward::Problem& problem, std::int64_t) {
+  return WinogradLayout(problem.geometry, kTile).scratch();
 }
 
-std::int64_t WinogradForward::packed(const ConvForward::Problem& problem) { return WinogradLayout(problem.geometry).packed(); }
-
-void WinogradForward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(problem.geometry, kernel, false, packed);
+template <int kTile>
+std::int64_t WinogradForwardOf<kTile>::packed(const ConvForward::Problem& problem) {
+  return WinogradLayout(problem.geometry, kTile).packed();
 }
 
-void WinogradForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
+template <int kTile>
+void WinogradForwardOf<kTile>::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(kTile, problem.geometry, kernel, false, packed);
+}
+
+template <int kTile>
+void WinogradForwardOf<kTile>::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(winograd_map)
-  (problem.geometry, {args.images, args.src, args.packed, problem.bias ? args.bias : nullptr, problem.activation == Activation::relu,
-                      args.dst, args.scratch});
+  (kTile, problem.geometry,
+   {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr, problem.activation == Activation::relu,
+    args.dst, args.scratch});
 }
 
-bool WinogradInputGradient::accepts(const Geometry& g) { return is_three_by_three(g) && winograd_pays(backwards(g)); }
-
-std::int64_t WinogradInputGradient::scratch(const Geometry& g, std::int64_t) { return WinogradLayout(backwards(g)).scratch(); }
-
-std::int64_t WinogradInputGradient::packed(const Geometry& g) { return WinogradLayout(backwards(g)).packed(); }
-
-void WinogradInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(backwards(g), transposed_kernel, true, packed);
+template <int kTile>
+bool WinogradInputGradientOf<kTile>::accepts(const Geometry& g) {
+  return is_three_by_three(g) && (kTile == 2 ? winograd_pays(backwards(g)) : winograd4_pays(backwards(g)));
 }
 
-void WinogradInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(winograd_map)(backwards(g), {args.images, args.ddst, args.packed, nullptr, false, args.dsrc, args.scratch});
+template <int kTile>
+std::int64_t WinogradInputGradientOf<kTile>::scratch(const Geometry& g, std::int64_t) {
+  return WinogradLayout(backwards(g), kTile).scratch();
 }
+
+template <int kTile>
+std::int64_t WinogradInputGradientOf<kTile>::packed(const Geometry& g) {
+  return WinogradLayout(backwards(g), kTile).packed();
+}
+
+template <int kTile>
+void WinogradInputGradientOf<kTile>::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(kTile, backwards(g), transposed_kernel, true, packed);
+}
+
+template <int kTile>
+void WinogradInputGradientOf<kTile>::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(winograd_map)
+  (kTile, backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
+}
+
+template struct WinogradForwardOf<2>;
+template struct WinogradForwardOf<4>;
+template struct WinogradInputGradientOf<2>;
+template struct WinogradInputGradientOf<4>;
 
 }  // namespace conv
 }  // namespace linn::kernels

@@ -68,7 +68,7 @@ HWY_NOINLINE void TransformBlock(const float* src, std::int64_t row, float* v) {
       hn::LoadInterleaved2(d, at, patch[4 * i], patch[4 * i + 1]);
       hn::LoadInterleaved2(d, at + 2, patch[4 * i + 2], patch[4 * i + 3]);
     }
-    TransformSquare(patch);
+    TransformSquare<2>(patch);
 #pragma GCC unroll 16
     for (int p = 0; p < winograd_points; ++p) hn::Store(patch[p], d, v + p * block + x);
   }
