@@ -9,7 +9,8 @@
 // An *implementation* of it is a struct with
 //   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the map it lies, nor, if it
 //   stands for a whole map, on where its values lie; a function of the problem where that decides), period, if it is not that, and yet an
-//   output keeps its bits when it moves by so many cells of its map, down or right, and what its window sees moves along, direct_form, if
+//   output keeps its bits when it moves by so many cells of its map, down or right, and what its window sees moves along, local, if it is
+//   not that (default true: an output's bits depend on nothing that its window does not see, so what sees zeros is zero), direct_form, if
 //   it does not sum the definition's products (default true: the direct form's error bound is its own; not so Winograd's form), operands,
 //   if it rounds what it multiplies (default float32), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
 //   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
@@ -32,6 +33,8 @@ enum class Operands : std::uint8_t { float32, bfloat16 };
 struct Policy {
   bool position_invariant = false;
   bool exact = false;  // only implementations of the direct form, and no rounded operands
+  /// Only local ones: for training, as relu's gradient hangs on what is exactly zero, and for those who compare outputs by their bits.
+  bool local = false;
   /// The least exact operands that are welcome.
   Operands operands = Operands::float32;
 };
@@ -53,6 +56,7 @@ struct Implementation {
   void (*pack)(const Problem&, const float* kernel, float* packed);
   Operands operands = Operands::float32;
   std::int64_t period = 0;  // of one that is not position invariant; 0: none
+  bool local = true;
 };
 
 /// After how many cells of the output, along either axis, an implementation's bits repeat themselves; 0: not known.
@@ -97,6 +101,7 @@ constexpr Implementation<Kernel> implementation_of() {
   }
   if constexpr (requires { Struct::operands; }) result.operands = Struct::operands;
   if constexpr (requires { Struct::period; }) result.period = Struct::period;
+  if constexpr (requires { Struct::local; }) result.local = Struct::local;
   return result;
 }
 
@@ -120,6 +125,7 @@ const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, co
     if (candidate.needs > core::isa() || disabled(Kernel::name, candidate.name)) continue;
     if (policy.position_invariant && !candidate.position_invariant(problem)) continue;
     if (policy.exact && (!candidate.direct_form || candidate.operands != Operands::float32)) continue;
+    if (policy.local && !candidate.local) continue;
     if (candidate.operands > policy.operands) continue;
     if (candidate.accepts(problem)) return candidate;
   }

@@ -54,7 +54,8 @@ struct Sequential::State {
             .x = x,
             .input_scale = options.input_scale,
             .dtype_policy = dtype_policy,
-            .accuracy = options.accuracy};
+            .accuracy = options.accuracy,
+            .local = options.local};
   }
 
   std::unique_ptr<train::Network> take_predictor(const train::NetworkKey& key) {

@@ -142,7 +142,7 @@ bool Phases::cut_at(std::size_t cut, const std::vector<NetworkLayer>& layers) {
   if (!pays(1, 0, 0)) return false;  // not even were the trunk all
 
   Sequential head = part_of(model_, cut, layers.size(), map);
-  std::vector<Operation> of_head = head.operations(DType::f32, {.batch_size = options_.batch_size, .accuracy = options_.accuracy});
+  std::vector<Operation> of_head = head.operations(DType::f32, {.batch_size = options_.batch_size, .accuracy = options_.accuracy, .local = options_.local});
   of_head.erase(of_head.begin());  // which brings images in
   const std::size_t of_trunk = whole_.size() - std::min(whole_.size(), of_head.size());
   if (count_same(of_head, whole_, of_trunk) < of_head.size() || of_trunk == 0)
@@ -233,7 +233,7 @@ void Phases::run(std::int64_t phase, std::int64_t first, std::int64_t last, cons
     for (std::int64_t x = 0; x <= x_.last(right); ++x) {
       const Step shift{y_.radius - down - y_.stride * y, x_.radius - right - x_.stride * x};
       copy_part(maps, y * y_.step, x * x_.step, images, parts_);
-      const Tensor scores = head_.predict(parts_.rows(0, images), {.batch_size = options_.batch_size, .accuracy = options_.accuracy});
+      const Tensor scores = head_.predict(parts_.rows(0, images), {.batch_size = options_.batch_size, .accuracy = options_.accuracy, .local = options_.local});
       check_finite(scores, first, shift);
       take(shift, scores);
     }

@@ -153,7 +153,7 @@ Sweep sweep(const Sequential& model, const Tensor& images, const Tensor& labels,
   allocate(answers, scene.images(), shifts);
   answers.room = scene.room();
 
-  const PredictOptions predict{.batch_size = options.batch_size, .input_scale = options.input_scale, .accuracy = options.accuracy};
+  const PredictOptions predict{.batch_size = options.batch_size, .input_scale = options.input_scale, .accuracy = options.accuracy, .local = true};
   Scores scores(model, scene, predict);
   Sweeper sweeper(scores, scene.images(), answers);
   sweeper.measure_in_place();

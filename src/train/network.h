@@ -28,6 +28,7 @@ struct NetworkKey {
   double input_scale = 1;
   DTypePolicy dtype_policy = "float32";
   Accuracy accuracy = "fast";
+  bool local = false;  // of inference; training always is
 
   friend bool operator==(const NetworkKey&, const NetworkKey&) = default;
 };

@@ -184,6 +184,11 @@ inline std::vector<double> where_finite(std::vector<double> own, const std::vect
   return own;
 }
 
+/// An output lies in a tile of 4x4 or in one of 2x2.
+inline std::vector<double> either_tile(const Geometry& g, std::int64_t images, const std::vector<double>& src, const std::vector<double>& kernel) {
+  return larger(winograd_magnitudes(g, images, src, kernel, 4), winograd_magnitudes(g, images, src, kernel, 2));
+}
+
 /// What winograd4 promises in eps of its own sum of magnitudes, as winograd_map.cc says.
 inline constexpr double winograd4_bound = 2;
 
@@ -207,7 +212,7 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
   std::vector<double> winograd, winograd4;
   if (conv::WinogradForward::accepts(problem)) winograd = larger(winograd_magnitudes(g, images, src, kernel), magnitude);
   if (conv::Winograd4Forward::accepts(problem))
-    winograd4 = where_finite(larger(winograd_magnitudes(g, images, src, kernel, 4), magnitude), magnitude);
+    winograd4 = where_finite(larger(either_tile(g, images, src, kernel), magnitude), magnitude);
   const bool spreads = has_infinity(src) || !all_finite(kernel);  // over whole tiles, as winograd_map.cc says
   const Buffer src32(src), kernel32(kernel), bias32(biases);
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
@@ -233,7 +238,7 @@ inline void check_input_gradient(const Geometry& g, std::int64_t images, std::ui
   if (conv::WinogradInputGradient::accepts(g))
     winograd = larger(winograd_magnitudes(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
   if (conv::Winograd4InputGradient::accepts(g))
-    winograd4 = larger(winograd_magnitudes(conv::backwards(g), images, ddst, turned_taps(kernel), 4), magnitude);
+    winograd4 = larger(either_tile(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
   const Buffer ddst32(ddst), kernel32(kernel);
   for_each_implementation<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
     Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);

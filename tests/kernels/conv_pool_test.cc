@@ -98,8 +98,58 @@ TEST(ConvPool, Winograd4InChunks) {
                   .images = 2};
   const ConvPoolForward::Problem p = problem_of(c).value();
   ASSERT_TRUE(conv::Winograd4::accepts(p));
-  ASSERT_GT(2 * conv::window_tiles(p.pool, 4).count(), conv::WinogradLayout(p.conv, 4).tiles);
+  ASSERT_GT(2 * conv::window_cut(p.conv, p.pool, true).fours.count(), conv::WinogradLayout(p.conv, 4).tiles);
   check_conv_pool_forward(c, 1);
+}
+
+// Tiles of 4x4 in the corner and tiles of 2x2 beside them: 10x10 are 8x8 and the rest.
+TEST(ConvPool, Winograd4WithARestOfTwos) {
+  for (const std::int64_t height : {4, 5, 6, 10, 11, 14})
+    for (const std::int64_t width : {6, 8, 9, 10}) {
+      const Case c = {.conv = {.height = 3, .width = 3, .border = Border::same},
+                      .height = height,
+                      .width = width,
+                      .channels = 32,
+                      .out_channels = 33,
+                      .images = 3,
+                      .hostile = height == 11};
+      check_conv_pool_forward(c, static_cast<std::uint32_t>(height * width));
+    }
+  const Case notebook = {.conv = {.height = 3, .width = 3}, .height = 12, .width = 12, .channels = 32, .out_channels = 32};
+  const ConvPoolForward::Problem p = problem_of(notebook).value();
+  ASSERT_TRUE(conv::Winograd4::accepts(p));
+  const conv::TileCut cut = conv::window_cut(p.conv, p.pool, true);
+  EXPECT_EQ(cut.fours.count(), 4);
+  EXPECT_EQ(cut.twos.count(), 9);
+}
+
+// On whether a window is dead hangs a gradient: what sees nothing but zeros is the bias, exactly, in every local form.
+TEST(ConvPool, WhatSeesZerosIsTheBias) {
+  const Case c = {.height = 18, .width = 18, .channels = 32, .out_channels = 32, .images = 1, .bias = false, .activation = Activation::relu};
+  const ConvPoolForward::Problem p = problem_of(c).value();
+  Buffer src(src_extent(p.conv, 1));
+  const std::vector<double> ink = random_values(4 * p.conv.channels, 1);  // four pixels of the last row
+  for (std::int64_t i = 0; i < 4 * p.conv.channels; ++i) src[9 * p.conv.src_row + 5 * p.conv.src_pixel + i] = static_cast<float>(ink[static_cast<std::size_t>(i)]);
+  const Buffer kernel(random_values(kernel_size(p.conv), 2));
+  int local = 0, others = 0;
+  for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
+    Buffer dst(dst_extent(p.pool, 1)), scratch(f.scratch(p, 1), unwritten);
+    Bytes argmax(p.pool.dst_image, 77);
+    f.run(p, {1, src.data(), kernel.data(), packed_for(f, p, kernel).data(), nullptr, dst.data(), argmax.data(), scratch.data()});
+    std::int64_t wrong = 0;
+    for (std::int64_t y = 0; y < p.pool.out_height; ++y)
+      for (std::int64_t x = 0; x < p.pool.out_width; ++x) {
+        const bool sees = 2 * y <= 9 && 2 * y + 3 >= 9 && 2 * x <= 8 && 2 * x + 3 >= 5;
+        for (std::int64_t k = 0; !sees && k < c.out_channels; ++k) {
+          const std::int64_t at = y * p.pool.dst_row + x * p.pool.dst_pixel + k;
+          wrong += dst[at] != 0 || argmax[(y * p.pool.out_width + x) * c.out_channels + k] != no_cell;
+        }
+      }
+    EXPECT_EQ(wrong == 0, f.local);
+    ++(f.local ? local : others);
+  });
+  EXPECT_GT(local, 4);
+  EXPECT_GT(others, 0) << "one that is not local shows that the test can tell";
 }
 
 // Where a map is zero all cells are the bias, in every form.

@@ -161,6 +161,29 @@ TEST(Conv, Winograd4SpreadsNothing) {
   }
 }
 
+// What sees nothing but zeros is zero, exactly, in every local form.
+TEST(Conv, WhatSeesZerosIsZero) {
+  const Geometry g = geometry(three_same, 12, 12, 32, 32);
+  const ConvForward::Problem problem = {g, false, Activation::linear};
+  Buffer src(src_extent(g, 1));
+  const std::vector<double> ink = random_values(3 * g.channels, 1);
+  for (std::int64_t i = 0; i < 3 * g.channels; ++i) src[6 * g.src_row + 5 * g.src_pixel + i] = static_cast<float>(ink[static_cast<std::size_t>(i)]);
+  const Buffer kernel(random_values(kernel_size(g), 2));
+  bool told_apart = false;
+  for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+    Buffer dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1), unwritten);
+    f.run(problem, {1, src.data(), kernel.data(), packed_for(f, problem, kernel).data(), nullptr, dst.data(), scratch.data()});
+    std::int64_t wrong = 0;
+    for (std::int64_t y = 0; y < g.out_height; ++y)
+      for (std::int64_t x = 0; x < g.out_width; ++x)
+        for (std::int64_t k = 0; k < g.out_channels; ++k)
+          wrong += (y < 5 || y > 7 || x < 4 || x > 8) && dst[y * g.dst_row + x * g.dst_pixel + k] != 0;
+    EXPECT_EQ(wrong == 0, f.local);
+    told_apart = told_apart || !f.local;
+  });
+  EXPECT_TRUE(told_apart);
+}
+
 // Bits depend neither on how many images a call has nor on their order.
 TEST(Conv, WinogradOfImagesOneByOne) {
   const Geometry g = geometry(three_same, 11, 12, 50, 50);

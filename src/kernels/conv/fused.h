@@ -21,6 +21,7 @@ struct WinogradOf {
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
   static constexpr std::int64_t period = kTile == 2 ? 1 : 0;  // of 2x2 a window is a tile
+  static constexpr bool local = kTile == 2;
   static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);

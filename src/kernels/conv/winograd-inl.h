@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/conv/pooling-inl.h"
 #include "kernels/conv/winograd.h"
@@ -20,14 +21,16 @@ namespace linn::kernels::HWY_NAMESPACE {
 /// Calls visit(t, image, y, x) for tiles first, first + 1, ... of all tiles of a call, t = 0, 1, ...
 template <class Visit>
 HWY_INLINE void EachTile(const conv::Tiles& tiles, std::int64_t first, std::int64_t count, const Visit& visit) {
-  std::int64_t image = first / tiles.count(), y = first / tiles.width % tiles.height, x = first % tiles.width;
-  for (std::int64_t t = 0; t < count; ++t) {
-    visit(t, image, y, x);
-    if (++x < tiles.width) continue;
-    x = 0;
-    if (++y < tiles.height) continue;
-    y = 0, ++image;
-  }
+  std::int64_t image = first / tiles.count(), y = 0, x = first % tiles.count();  // x: of all that lie in this row and below
+  const auto left_out = [&] { return y < tiles.without_rows ? tiles.without_columns : 0; };
+  const auto to_the_row = [&] {
+    for (; x >= tiles.width - left_out(); ++y) {
+      x -= tiles.width - left_out();
+      if (y + 1 == tiles.height) y = -1, ++image;
+    }
+  };
+  to_the_row();
+  for (std::int64_t t = 0; t < count; ++t, ++x, to_the_row()) visit(t, image, y, left_out() + x);
 }
 
 /// Pixels along a side of the patch that a tile sees.
@@ -223,6 +226,23 @@ HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int6
   }
 }
 
+/// The same for both sizes of tiles: finish(size, tiles, products, first, count). `packed`: from PackTileSizes.
+template <class Finish>
+HWY_INLINE void EachTileSize(const Geometry& g, const conv::TileCut& cut, std::int64_t images, const float* src, const float* packed,
+                             float* scratch, const Finish& finish) {
+  const auto run = [&](auto tile, const conv::Tiles& tiles, const float* u) {
+    EachChunk<tile>(g, tiles, images, src, u, scratch,
+                    [&](const Products& m, std::int64_t first, std::int64_t count) { finish(tile, tiles, m, first, count); });
+  };
+  if (cut.fours.count() > 0) run(std::integral_constant<int, 4>(), cut.fours, packed);
+  if (cut.twos.count() > 0) run(std::integral_constant<int, 2>(), cut.twos, packed + (cut.fours.count() > 0 ? conv::WinogradLayout(g, 4).packed() : 0));
+}
+
+HWY_INLINE void PackTileSizes(const Geometry& g, const conv::TileCut& cut, const float* kernel, bool turned, float* packed) {
+  if (cut.fours.count() > 0) PackTaps<4>(g, kernel, turned, packed);
+  if (cut.twos.count() > 0) PackTaps<2>(g, kernel, turned, packed + (cut.fours.count() > 0 ? conv::WinogradLayout(g, 4).packed() : 0));
+}
+
 /// y = A^T m of one column (or row) of products: kTile results, y_step apart.
 template <int kTile>
 HWY_INLINE void InverseLine(const V* m, V* y, int y_step) {
@@ -265,6 +285,7 @@ struct Origin {
   const float* src;
   const float* kernel;  // [3, 3, channels, out channels]
   bool turned;          // as in TransformTaps
+  bool mends;           // tiles in which anything is not finite are made again by the definition
 };
 
 /// One vector of output channels, from k on, of the tile that begins at output (y, x), by the definition.
@@ -286,13 +307,13 @@ HWY_NOINLINE void DirectTile(const Geometry& g, const Origin& origin, std::int64
   }
 }
 
-/// The outputs of one vector of output channels, from k on, of one tile: the inverse transform of its products. A tile of 4x4 in which
-/// anything is not finite is made again by the definition, as its transforms would spread that over outputs that do not see it.
+/// The outputs of one vector of output channels, from k on, of one tile: the inverse transform of its products. Where tiles of 4x4 are
+/// among them, one in which anything is not finite is made again, as its transforms would spread that over outputs that do not see it.
 template <int kTile>
 HWY_INLINE void FinishTile(const Geometry& g, const Origin& origin, const float* m, std::int64_t m_point, std::int64_t image,
                            std::int64_t y, std::int64_t x, std::int64_t k, V bias, V* cells) {
   InverseTile<kTile>(m + k, m_point, bias, cells);
-  if constexpr (kTile == 4) {
+  if (kTile == 4 || origin.mends) {
     V sum = cells[0];
 #pragma GCC unroll 16
     for (int a = 1; a < kTile * kTile; ++a) sum = hn::Add(sum, cells[a]);
@@ -302,9 +323,9 @@ HWY_INLINE void FinishTile(const Geometry& g, const Origin& origin, const float*
 
 /// Tiles first, first + 1, ... of a call from their products to the map that `g` writes.
 template <int kTile>
-HWY_INLINE void StoreTiles(const Geometry& g, const Origin& origin, const float* bias, bool relu, const Products& m, std::int64_t first,
+HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const Origin& origin, const float* bias, bool relu, const Products& m, std::int64_t first,
                            std::int64_t count, float* dst) {
-  EachTile(conv::tiles_of(g, kTile), first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
+  EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
     const std::int64_t y = kTile * tile_y, x = kTile * tile_x;
     const std::int64_t height = g.out_height - y, width = g.out_width - x;  // of the tile's part in the map, if less than kTile
     float* at = dst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
@@ -324,14 +345,12 @@ HWY_INLINE void StoreTiles(const Geometry& g, const Origin& origin, const float*
 }
 
 template <int kTile, Pooled kPooled>
-HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m,
-                              std::int64_t first, std::int64_t count) {
+HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Origin& origin, const conv::Tiles& tiles,
+                              const Products& m, std::int64_t first, std::int64_t count) {
   constexpr int windows = kTile / 2;  // along a side
   const Geometry& pool = problem.pool;
   const std::int64_t outputs = problem.conv.out_channels;
   const bool relu = problem.activation == Activation::relu;
-  const Origin origin = {args.src, args.kernel, false};
-  const conv::Tiles tiles = conv::window_tiles(pool, kTile);
   EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
     const std::int64_t y = windows * tile_y, x = windows * tile_x;
     float* dst = args.dst + image * pool.dst_image + y * pool.dst_row + x * pool.dst_pixel;
@@ -357,14 +376,14 @@ HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const Con
 
 /// Tiles first, first + 1, ... of a call from their products to dst and argmax.
 template <int kTile>
-HWY_INLINE void PoolTiles(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Products& m,
-                          std::int64_t first, std::int64_t count) {
+HWY_INLINE void PoolTiles(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args, const Origin& origin, const conv::Tiles& tiles,
+                          const Products& m, std::int64_t first, std::int64_t count) {
   if (problem.kind == PoolKind::average)
-    PoolTilesAs<kTile, Pooled::average>(problem, args, m, first, count);
+    PoolTilesAs<kTile, Pooled::average>(problem, args, origin, tiles, m, first, count);
   else if (problem.argmax)
-    PoolTilesAs<kTile, Pooled::argmax>(problem, args, m, first, count);
+    PoolTilesAs<kTile, Pooled::argmax>(problem, args, origin, tiles, m, first, count);
   else
-    PoolTilesAs<kTile, Pooled::max>(problem, args, m, first, count);
+    PoolTilesAs<kTile, Pooled::max>(problem, args, origin, tiles, m, first, count);
 }
 
 }  // namespace linn::kernels::HWY_NAMESPACE

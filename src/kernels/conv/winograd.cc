@@ -25,18 +25,16 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-template <int kTile>
-void RunPooled(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  EachChunk<kTile>(problem.conv, conv::window_tiles(problem.pool, kTile), args.images, args.src, args.packed, args.scratch,
-                   [&](const Products& m, std::int64_t first, std::int64_t count) { PoolTiles<kTile>(problem, args, m, first, count); });
+void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const ConvPoolForward::Args<float>& args) {
+  const Origin origin = {args.src, args.kernel, false, cut.fours.count() > 0};
+  EachTileSize(problem.conv, cut, args.images, args.src, args.packed, args.scratch,
+               [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
+                 PoolTiles<tile>(problem, args, origin, tiles, m, first, count);
+               });
 }
 
-void winograd(int tile, const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  tile == 2 ? RunPooled<2>(problem, args) : RunPooled<4>(problem, args);
-}
-
-void winograd_kernel(int tile, const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
-  tile == 2 ? PackTaps<2>(problem.conv, kernel, false, packed) : PackTaps<4>(problem.conv, kernel, false, packed);
+void winograd_kernel(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const float* kernel, float* packed) {
+  PackTileSizes(problem.conv, cut, kernel, false, packed);
 }
 
 }  // namespace
@@ -55,27 +53,27 @@ bool WinogradOf<kTile>::accepts(const ConvPoolForward::Problem& problem) {
   const Geometry &g = problem.conv, &pool = problem.pool;
   if (!is_three_by_three(g) || g.groups != 1 || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return false;
   if (kTile == 2) return g.channels >= 8;
-  return winograd4_pays(g, window_tiles(pool, 4), winograd_cost(g, window_tiles(pool, 2), 2));
+  return winograd4_pays(g, window_cut(g, pool, true), winograd_cost(g, window_cut(g, pool, false)));
 }
 
 template <int kTile>
 std::int64_t WinogradOf<kTile>::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
-  return WinogradLayout(problem.conv, kTile).scratch();
+  return winograd_scratch(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4));
 }
 
 template <int kTile>
 std::int64_t WinogradOf<kTile>::packed(const ConvPoolForward::Problem& problem) {
-  return WinogradLayout(problem.conv, kTile).packed();
+  return winograd_packed(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4));
 }
 
 template <int kTile>
 void WinogradOf<kTile>::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_kernel)(kTile, problem, kernel, packed);
+  HWY_DYNAMIC_DISPATCH(winograd_kernel)(problem, window_cut(problem.conv, problem.pool, kTile == 4), kernel, packed);
 }
 
 template <int kTile>
 void WinogradOf<kTile>::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(winograd)(kTile, problem, args);
+  HWY_DYNAMIC_DISPATCH(winograd)(problem, window_cut(problem.conv, problem.pool, kTile == 4), args);
 }
 
 template struct WinogradOf<2>;

@@ -22,10 +22,16 @@ constexpr std::int64_t points_of(std::int64_t tile) { return (tile + 2) * (tile 
 /// Those of F(2x2, 3x3).
 inline constexpr std::int64_t winograd_points = points_of(2);
 
-/// Tiles of one image.
+/// Tiles of one image, but for the first `without_rows` rows of the first `without_columns` columns, if others make those.
 struct Tiles {
   std::int64_t height = 0, width = 0;
-  std::int64_t count() const { return height * width; }
+  std::int64_t without_rows = 0, without_columns = 0;
+  std::int64_t count() const { return height * width - without_rows * without_columns; }
+};
+
+/// The outputs of one image in tiles of 4x4, which begin in its corner, and what is left in tiles of 2x2. Either may be none.
+struct TileCut {
+  Tiles fours, twos;
 };
 
 /// Those of so many outputs; where the size does not divide theirs, the last ones have outputs beyond the end.
@@ -34,8 +40,8 @@ inline Tiles tiles_of(std::int64_t height, std::int64_t width, std::int64_t tile
 }
 inline Tiles tiles_of(const Geometry& g, std::int64_t tile = 2) { return tiles_of(g.out_height, g.out_width, tile); }
 
-/// Those of a pooling's 2x2 windows.
-inline Tiles window_tiles(const Geometry& pool, std::int64_t tile) { return tiles_of(2 * pool.out_height, 2 * pool.out_width, tile); }
+/// Those of a pooling's 2x2 windows, one each.
+inline Tiles window_tiles(const Geometry& pool) { return {pool.out_height, pool.out_width}; }
 
 /// The convolution that gives the input's gradient of this one: ddst under the taps in turned order.
 inline Geometry backwards(const Geometry& g) {
@@ -63,16 +69,38 @@ inline bool winograd_pays(const Geometry& g) {
 }
 
 /// Channels, both of the input and the output, from which on tiles of 4x4 are worth what they cost in accuracy.
-inline constexpr std::int64_t winograd4_channels = 48;
+inline constexpr std::int64_t winograd4_channels = 16;
 
-/// Whether so many tiles of 4x4 take a tenth less time than other forms do, which cost so much.
-inline bool winograd4_pays(const Geometry& g, const Tiles& tiles, std::int64_t others) {
-  return std::min(g.channels, g.out_channels) >= winograd4_channels && 10 * others >= 11 * winograd_cost(g, tiles, 4);
+inline std::int64_t winograd_cost(const Geometry& g, const TileCut& cut) { return winograd_cost(g, cut.fours, 4) + winograd_cost(g, cut.twos, 2); }
+
+/// The cheapest cut of so many outputs. Where 4 does not divide them, tiles of 4x4 reach beyond the end, or those of 2x2 do what is left.
+inline TileCut cut_of(const Geometry& g, std::int64_t height, std::int64_t width) {
+  TileCut best = {tiles_of(height, width, 4), {}};
+  for (const std::int64_t rows : {height / 4, best.fours.height})
+    for (const std::int64_t columns : {width / 4, best.fours.width}) {
+      Tiles twos = tiles_of(height, width, 2);
+      twos.without_rows = std::min(2 * rows, twos.height), twos.without_columns = std::min(2 * columns, twos.width);
+      const TileCut cut = {{rows, columns}, twos};
+      if (winograd_cost(g, cut) < winograd_cost(g, best)) best = cut;
+    }
+  return best;
+}
+
+/// Tiles of 2x2 alone, or, if `fours` is set, the cheapest cut.
+inline TileCut cut_of(const Geometry& g, std::int64_t height, std::int64_t width, bool fours) {
+  return fours ? cut_of(g, height, width) : TileCut{{}, tiles_of(height, width, 2)};
+}
+inline TileCut map_cut(const Geometry& g, bool fours) { return cut_of(g, g.out_height, g.out_width, fours); }
+inline TileCut window_cut(const Geometry& g, const Geometry& pool, bool fours) { return cut_of(g, 2 * pool.out_height, 2 * pool.out_width, fours); }
+
+/// Whether a cut with tiles of 4x4 takes a tenth less time than other forms do, which cost so much.
+inline bool winograd4_pays(const Geometry& g, const TileCut& cut, std::int64_t others) {
+  return std::min(g.channels, g.out_channels) >= winograd4_channels && 10 * others >= 11 * winograd_cost(g, cut);
 }
 inline bool winograd4_pays(const Geometry& g) {
   if (!is_three_by_three(g) || g.groups != 1) return false;
   const std::int64_t direct = pairs(g) * g.channels * g.out_channels;
-  return winograd4_pays(g, tiles_of(g, 4), std::min(direct, winograd_cost(g, tiles_of(g), 2)));
+  return winograd4_pays(g, map_cut(g, true), std::min(direct, winograd_cost(g, tiles_of(g), 2)));
 }
 
 /// The same for the kernel's gradient, whose direct form computes padding's zeros too. Transforming takes 6 products either way, and
@@ -115,6 +143,14 @@ struct WinogradLayout {
   static constexpr std::int64_t chunk_elements = 131072;  // of V and M: 512 KiB. Half and twice as many are 1 to 4 % slower.
 };
 
+/// Of a kernel's transforms for both kinds of tiles, those of 4x4 first, and of the scratch that either needs.
+inline std::int64_t winograd_packed(const Geometry& g, const TileCut& cut) {
+  return (cut.fours.count() > 0 ? WinogradLayout(g, 4).packed() : 0) + (cut.twos.count() > 0 ? WinogradLayout(g, 2).packed() : 0);
+}
+inline std::int64_t winograd_scratch(const Geometry& g, const TileCut& cut) {
+  return std::max(cut.fours.count() > 0 ? WinogradLayout(g, 4).scratch() : 0, cut.twos.count() > 0 ? WinogradLayout(g, 2).scratch() : 0);
+}
+
 /// How V[point][tile][channel], W[point][panel of outputs][tile][output] and sums[point][channel][output] of the kernel's gradient lie.
 struct WinogradSumLayout {
   WinogradSumLayout(const Geometry& g, std::int64_t images)
@@ -147,7 +183,8 @@ struct WinogradForwardOf {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = kTile == 2 ? 2 : 0;  // of 4x4 each output has rounding errors of the whole patch
+  static constexpr std::int64_t period = kTile == 2 ? 2 : 0;
+  static constexpr bool local = kTile == 2;  // of 4x4 each output has rounding errors of the whole patch
   static constexpr bool direct_form = false;
   static bool accepts(const ConvForward::Problem& problem);
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
@@ -164,6 +201,7 @@ struct WinogradInputGradientOf {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
+  static constexpr bool local = kTile == 2;
   static constexpr bool direct_form = false;
   static bool accepts(const Geometry& geometry);
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);

@@ -69,7 +69,7 @@ HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std:
 
 void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout& layout, const float* src, std::int64_t first,
                       std::int64_t count, Bf16* v) {
-  EachPatch<2>(problem.conv, conv::window_tiles(problem.pool, 2), src, first, count,
+  EachPatch<2>(problem.conv, conv::window_tiles(problem.pool), src, first, count,
                [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
                  (whole ? TransformPatchToBf16<true> : TransformPatchToBf16<false>)(problem.conv, patch, y, x, part,
                                                                                     v + t * layout.channels + c, layout.v_point);
@@ -95,7 +95,7 @@ void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForwar
                      .a = v + p * layout.v_point,
                      .b = reinterpret_cast<const Bf16*>(args.packed) + p * layout.u_point,
                      .c = m + p * layout.m_point});
-    PoolTiles<2>(problem, args, {m, layout.m_point, layout.outputs}, first, count);
+    PoolTiles<2>(problem, args, {args.src, args.kernel, false, false}, conv::window_tiles(problem.pool), {m, layout.m_point, layout.outputs}, first, count);
   }
 }
 

@@ -45,19 +45,16 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-template <int kTile>
-void RunMap(const Geometry& g, const conv::MapArgs& args) {
-  const Origin origin = {args.src, args.kernel, args.turned};
-  EachChunk<kTile>(g, conv::tiles_of(g, kTile), args.images, args.src, args.packed, args.scratch,
-                   [&](const Products& m, std::int64_t first, std::int64_t count) {
-                     StoreTiles<kTile>(g, origin, args.bias, args.relu, m, first, count, args.dst);
-                   });
+void winograd_map(const Geometry& g, const conv::TileCut& cut, const conv::MapArgs& args) {
+  const Origin origin = {args.src, args.kernel, args.turned, cut.fours.count() > 0};
+  EachTileSize(g, cut, args.images, args.src, args.packed, args.scratch,
+               [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
+                 StoreTiles<tile>(g, tiles, origin, args.bias, args.relu, m, first, count, args.dst);
+               });
 }
 
-void winograd_map(int tile, const Geometry& g, const conv::MapArgs& args) { tile == 2 ? RunMap<2>(g, args) : RunMap<4>(g, args); }
-
-void winograd_map_kernel(int tile, const Geometry& g, const float* kernel, bool turned, float* packed) {
-  tile == 2 ? PackTaps<2>(g, kernel, turned, packed) : PackTaps<4>(g, kernel, turned, packed);
+void winograd_map_kernel(const Geometry& g, const conv::TileCut& cut, const float* kernel, bool turned, float* packed) {
+  PackTileSizes(g, cut, kernel, turned, packed);
 }
 
 }  // namespace
@@ -78,23 +75,23 @@ bool WinogradForwardOf<kTile>::accepts(const ConvForward::Problem& problem) {
 
 template <int kTile>
 std::int64_t WinogradForwardOf<kTile>::scratch(const ConvForward::Problem& problem, std::int64_t) {
-  return WinogradLayout(problem.geometry, kTile).scratch();
+  return winograd_scratch(problem.geometry, map_cut(problem.geometry, kTile == 4));
 }
 
 template <int kTile>
 std::int64_t WinogradForwardOf<kTile>::packed(const ConvForward::Problem& problem) {
-  return WinogradLayout(problem.geometry, kTile).packed();
+  return winograd_packed(problem.geometry, map_cut(problem.geometry, kTile == 4));
 }
 
 template <int kTile>
 void WinogradForwardOf<kTile>::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(kTile, problem.geometry, kernel, false, packed);
+  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(problem.geometry, map_cut(problem.geometry, kTile == 4), kernel, false, packed);
 }
 
 template <int kTile>
 void WinogradForwardOf<kTile>::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(winograd_map)
-  (kTile, problem.geometry,
+  (problem.geometry, map_cut(problem.geometry, kTile == 4),
    {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr, problem.activation == Activation::relu,
     args.dst, args.scratch});
 }
@@ -106,23 +103,23 @@ bool WinogradInputGradientOf<kTile>::accepts(const Geometry& g) {
 
 template <int kTile>
 std::int64_t WinogradInputGradientOf<kTile>::scratch(const Geometry& g, std::int64_t) {
-  return WinogradLayout(backwards(g), kTile).scratch();
+  return winograd_scratch(backwards(g), map_cut(backwards(g), kTile == 4));
 }
 
 template <int kTile>
 std::int64_t WinogradInputGradientOf<kTile>::packed(const Geometry& g) {
-  return WinogradLayout(backwards(g), kTile).packed();
+  return winograd_packed(backwards(g), map_cut(backwards(g), kTile == 4));
 }
 
 template <int kTile>
 void WinogradInputGradientOf<kTile>::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(kTile, backwards(g), transposed_kernel, true, packed);
+  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(backwards(g), map_cut(backwards(g), kTile == 4), transposed_kernel, true, packed);
 }
 
 template <int kTile>
 void WinogradInputGradientOf<kTile>::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(winograd_map)
-  (kTile, backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
+  (backwards(g), map_cut(backwards(g), kTile == 4), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
 }
 
 template struct WinogradForwardOf<2>;
