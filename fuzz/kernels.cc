@@ -178,6 +178,29 @@ DrawnConvPool conv_pool(Draw& draw) {
   return drawn;
 }
 
+// Those that tiles of 4x4 take: so many channels that even a small map is much work. With a pooling behind them or without.
+void conv_winograd4(Draw& draw) {
+  kernels::testing::ConvPoolCase c;
+  const bool pooled = draw.flag();
+  const std::uint32_t seed = draw.seed();
+  c.conv = {.height = 3, .width = 3, .border = draw.pick({Border::valid, Border::same})};
+  c.height = draw.between(3, 9), c.width = draw.between(3, 9), c.images = draw.between(1, 2);
+  c.channels = draw.between(48, 66), c.out_channels = draw.between(48, 66);
+  c.gap = draw.pick<std::int64_t>({0, 0, 1, 3});
+  c.bias = draw.flag(), c.activation = linear_or_relu(draw), c.hostile = draw.rarely(4);
+  if (pooled) {
+    c.kind = draw.pick({PoolKind::max, PoolKind::max, PoolKind::average});
+    c.argmax = draw.flag(), c.whole_numbers = draw.flag();
+    return kernels::testing::check_conv_pool(c, seed);
+  }
+  Geometry g = resolve(c.conv, c.height, c.width, c.channels, c.out_channels).value();
+  if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
+  if (c.gap > 0) g = kernels::testing::with_gaps(g, c.gap);
+  kernels::testing::check_forward(g, c.images, c.bias, c.activation, seed, c.hostile ? Values::hostile : Values::normal);
+  kernels::testing::check_input_gradient(g, c.images, seed);
+  kernels::testing::check_kernel_gradient(g, c.images, seed);
+}
+
 void conv_pool_forward(Draw& draw) {
   const DrawnConvPool d = conv_pool(draw);
   if (!d.positions) return kernels::testing::check_conv_pool_forward(d.of, d.seed);
@@ -448,6 +471,7 @@ constexpr Case cases[] = {
     {phases, {PhaseScores::name}},
     {softmax, {SoftmaxForward::name}},
     {crossentropy, {Crossentropy::name}},
+    {conv_winograd4, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name, ConvPoolForward::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -235,22 +235,28 @@ inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
   set_dense_dst(dense);
   const bool winograd = conv::is_three_by_three(dense) && !c.hostile;  // hostile values spread over tiles
   const std::vector<double> map = winograd ? laid_out(problem, c.images, ddst, argmax) : std::vector<double>();
-  std::vector<double> winograd_size;
-  if (winograd) {
+  const auto kernel_tiles = [&](std::int64_t tile) {
     // The reference has output channels first.
     const std::int64_t outer = c.out_channels, inner = kernel_size(p.conv) / outer;
-    const auto turned = winograd_gradient_magnitudes(dense, c.images, src, map);
-    winograd_size.resize(turned.size());
+    const auto turned = winograd_gradient_magnitudes(dense, c.images, src, map, tile);
+    std::vector<double> result(turned.size());
     for (std::int64_t o = 0; o < outer; ++o)
-      for (std::int64_t i = 0; i < inner; ++i) winograd_size[static_cast<std::size_t>(o * inner + i)] = turned[static_cast<std::size_t>(i * outer + o)];
-    winograd_size = larger(winograd_size, dkernel_size);
-  }
+      for (std::int64_t i = 0; i < inner; ++i)
+        result[static_cast<std::size_t>(o * inner + i)] = turned[static_cast<std::size_t>(i * outer + o)];
+    return larger(result, dkernel_size);
+  };
+  std::vector<double> winograd_size, winograd4_size;
+  if (winograd) winograd_size = kernel_tiles(2);
+  if (winograd && conv::ExpandedWinograd4KernelGradient::accepts(problem)) winograd4_size = kernel_tiles(4);
   for_each_implementation<ConvPoolKernelGradient>(problem, [&](const Implementation<ConvPoolKernelGradient>& f) {
     if (!f.direct_form && !winograd) return;
     for (const bool with_bias : {false, true}) {
       Buffer actual(static_cast<std::int64_t>(dkernel.size()), untouched), actual_bias(c.out_channels, untouched), scratch(f.scratch(problem, c.images), unwritten);
       f.run(problem, {c.images, src32.data(), ddst32.data(), argmax.data(), actual.data(), with_bias ? actual_bias.data() : nullptr, scratch.data()});
-      EXPECT_TRUE(all_near(actual, dkernel, f.direct_form ? dkernel_size : winograd_size)) << text_of(c, p);
+      const bool four = f.name == conv::ExpandedWinograd4KernelGradient::name;
+      const auto near = four ? all_near(actual, dkernel, winograd4_size, winograd4_bound)
+                             : all_near(actual, dkernel, f.direct_form ? dkernel_size : winograd_size);
+      EXPECT_TRUE(near) << text_of(c, p);
       if (with_bias) {
         EXPECT_TRUE(all_near(actual_bias, dbias, dbias_size)) << text_of(c, p);
       }
@@ -260,14 +266,20 @@ inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
   std::vector<double> dsrc(src.size(), static_cast<double>(untouched)), dsrc_size(src.size());
   ConvPoolInputGradient::reference<double>(problem, {c.images, ddst.data(), argmax.data(), kernel.data(), nullptr, dsrc.data(), nullptr});
   ConvPoolInputGradient::reference<double>(problem, {c.images, magnitudes(ddst).data(), argmax.data(), magnitudes(kernel).data(), nullptr, dsrc_size.data(), nullptr});
-  if (winograd)
-    winograd_size = larger(winograd_magnitudes(conv::backwards(dense), c.images, map, turned_taps(transposed(p.conv, kernel))), dsrc_size);
+  const auto input_tiles = [&](std::int64_t tile) {
+    return larger(winograd_magnitudes(conv::backwards(dense), c.images, map, turned_taps(transposed(p.conv, kernel)), tile), dsrc_size);
+  };
+  if (winograd) winograd_size = input_tiles(2);
+  if (winograd && conv::ExpandedWinograd4InputGradient::accepts(problem)) winograd4_size = input_tiles(4);
   for_each_implementation<ConvPoolInputGradient>(problem, [&](const Implementation<ConvPoolInputGradient>& f) {
     if (!f.direct_form && !winograd) return;
     Buffer actual(static_cast<std::int64_t>(dsrc.size()), untouched), scratch(f.scratch(problem, c.images), unwritten);
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {c.images, ddst32.data(), argmax.data(), kernel32.data(), packed.data(), actual.data(), scratch.data()});
-    EXPECT_TRUE(all_near(actual, dsrc, f.direct_form ? dsrc_size : winograd_size)) << text_of(c, p);
+    const bool four = f.name == conv::ExpandedWinograd4InputGradient::name;
+    const auto near =
+        four ? all_near(actual, dsrc, winograd4_size, winograd4_bound) : all_near(actual, dsrc, f.direct_form ? dsrc_size : winograd_size);
+    EXPECT_TRUE(near) << text_of(c, p);
   });
 }
 

@@ -234,15 +234,19 @@ TEST(ConvPool, MoreChannelsThanSparseGradientsLike) {
 }
 
 TEST(ConvPool, DenseGradientsWhereAllLives) {
-  const Case c{.height = 8, .width = 8, .channels = 128, .out_channels = 128};
-  const ConvPoolForward::Problem p = problem_of(c).value();
   const IsaGuard guard;
   core::set_isa(core::available_isas().front());
   if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "a CPU without vectors";
-  EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, true}).name, "expanded_winograd");
-  EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, true}).name, "expanded_winograd");
-  EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, false}).name, "sparse");
-  EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, false}).name, "sparse");
+  for (const std::int64_t size : {6, 8}) {
+    const Case c = {
+        .conv = {.height = 3, .width = 3, .border = Border::same}, .height = size, .width = size, .channels = 128, .out_channels = 128};
+    const ConvPoolForward::Problem p = problem_of(c).value();
+    const std::string_view dense = size == 6 ? "expanded_winograd" : "expanded_winograd4";  // as tiles of 4x4 fit
+    EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, true}).name, dense);
+    EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, true}).name, dense);
+    EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, false}).name, "sparse");
+    EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, false}).name, "sparse");
+  }
 }
 
 TEST(ConvPool, NanReachesTheSameWindows) {

@@ -140,17 +140,23 @@ void ExpandedKernelGradient::run(const Problem& problem, const ConvPoolKernelGra
   kernel_gradient<KernelGradient>(problem, args, 1);
 }
 
-bool ExpandedWinogradKernelGradient::accepts(const Problem& problem) {
-  return dense_pays(problem, 48) && accepts_pool(problem) && WinogradKernelGradient::accepts(dense_conv(problem));
+template <int kTile>
+bool ExpandedWinogradKernelGradientOf<kTile>::accepts(const Problem& problem) {
+  return dense_pays(problem, 48) && accepts_pool(problem) && WinogradKernelGradientOf<kTile>::accepts(dense_conv(problem));
 }
 
-std::int64_t ExpandedWinogradKernelGradient::scratch(const Problem& problem, std::int64_t images) {
-  return kernel_gradient_scratch<WinogradKernelGradient>(problem, images);
+template <int kTile>
+std::int64_t ExpandedWinogradKernelGradientOf<kTile>::scratch(const Problem& problem, std::int64_t images) {
+  return kernel_gradient_scratch<WinogradKernelGradientOf<kTile>>(problem, images);
 }
 
-void ExpandedWinogradKernelGradient::run(const Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
-  kernel_gradient<WinogradKernelGradient>(problem, args, args.images);
+template <int kTile>
+void ExpandedWinogradKernelGradientOf<kTile>::run(const Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
+  kernel_gradient<WinogradKernelGradientOf<kTile>>(problem, args, args.images);
 }
+
+template struct ExpandedWinogradKernelGradientOf<2>;
+template struct ExpandedWinogradKernelGradientOf<4>;
 
 bool ExpandedInputGradient::accepts(const Problem& problem) { return accepts_pool(problem) && InputGradient::accepts(dense_conv(problem)); }
 
@@ -164,28 +170,38 @@ void ExpandedInputGradient::run(const Problem& problem, const ConvPoolInputGradi
   input_gradient<InputGradient>(problem, args, args.packed, nullptr, 1);
 }
 
-bool ExpandedWinogradInputGradient::accepts(const Problem& problem) {
-  return dense_pays(problem, 128) && accepts_pool(problem) && WinogradInputGradient::accepts(dense_conv(problem));
+template <int kTile>
+bool ExpandedWinogradInputGradientOf<kTile>::accepts(const Problem& problem) {
+  return dense_pays(problem, kTile == 2 ? 128 : 96) && accepts_pool(problem) &&
+         WinogradInputGradientOf<kTile>::accepts(dense_conv(problem));
 }
 
-std::int64_t ExpandedWinogradInputGradient::scratch(const Problem& problem, std::int64_t images) {
-  return input_gradient_scratch<WinogradInputGradient>(problem, images);
+template <int kTile>
+std::int64_t ExpandedWinogradInputGradientOf<kTile>::scratch(const Problem& problem, std::int64_t images) {
+  return input_gradient_scratch<WinogradInputGradientOf<kTile>>(problem, images);
 }
 
 // The transformed kernel, and behind it the turned one that it is made from.
-std::int64_t ExpandedWinogradInputGradient::packed(const Problem& problem) {
-  return WinogradInputGradient::packed(dense_conv(problem)) + ExpandedInputGradient::packed(problem);
+template <int kTile>
+std::int64_t ExpandedWinogradInputGradientOf<kTile>::packed(const Problem& problem) {
+  return WinogradInputGradientOf<kTile>::packed(dense_conv(problem)) + ExpandedInputGradient::packed(problem);
 }
 
-void ExpandedWinogradInputGradient::pack(const Problem& problem, const float* kernel, float* packed) {
+template <int kTile>
+void ExpandedWinogradInputGradientOf<kTile>::pack(const Problem& problem, const float* kernel, float* packed) {
   const Geometry g = dense_conv(problem);
-  float* turned = packed + WinogradInputGradient::packed(g);
+  float* turned = packed + WinogradInputGradientOf<kTile>::packed(g);
   turn(g, kernel, turned);
-  WinogradInputGradient::pack(g, turned, packed);
+  WinogradInputGradientOf<kTile>::pack(g, turned, packed);
 }
 
-void ExpandedWinogradInputGradient::run(const Problem& problem, const ConvPoolInputGradient::Args<float>& args) {
-  input_gradient<WinogradInputGradient>(problem, args, nullptr, args.packed, args.images);
+template <int kTile>
+void ExpandedWinogradInputGradientOf<kTile>::run(const Problem& problem, const ConvPoolInputGradient::Args<float>& args) {
+  const float* turned = args.packed + WinogradInputGradientOf<kTile>::packed(dense_conv(problem));
+  input_gradient<WinogradInputGradientOf<kTile>>(problem, args, turned, args.packed, args.images);
 }
+
+template struct ExpandedWinogradInputGradientOf<2>;
+template struct ExpandedWinogradInputGradientOf<4>;
 
 }  // namespace linn::kernels::conv

@@ -125,8 +125,9 @@ struct ExpandedKernelGradient {
 };
 
 /// The same for Winograd's dense kernel, where it is quicker than visiting the living.
-struct ExpandedWinogradKernelGradient {
-  static constexpr std::string_view name = "expanded_winograd";
+template <int kTile>
+struct ExpandedWinogradKernelGradientOf {
+  static constexpr std::string_view name = kTile == 2 ? "expanded_winograd" : "expanded_winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
   static constexpr bool direct_form = false;
@@ -134,6 +135,8 @@ struct ExpandedWinogradKernelGradient {
   static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
 };
+using ExpandedWinogradKernelGradient = ExpandedWinogradKernelGradientOf<2>;
+using ExpandedWinograd4KernelGradient = ExpandedWinogradKernelGradientOf<4>;
 
 /// 3x3 taps, 2x2 windows: a window's patch in registers (sparse_input_gradient.cc).
 struct SparseInputGradient {
@@ -159,9 +162,10 @@ struct ExpandedInputGradient {
   static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
 };
 
-/// As ExpandedWinogradKernelGradient.
-struct ExpandedWinogradInputGradient {
-  static constexpr std::string_view name = "expanded_winograd";
+/// As ExpandedWinogradKernelGradientOf.
+template <int kTile>
+struct ExpandedWinogradInputGradientOf {
+  static constexpr std::string_view name = kTile == 2 ? "expanded_winograd" : "expanded_winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
   static constexpr bool direct_form = false;
@@ -171,5 +175,7 @@ struct ExpandedWinogradInputGradient {
   static void pack(const ConvPoolInputGradient::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
 };
+using ExpandedWinogradInputGradient = ExpandedWinogradInputGradientOf<2>;
+using ExpandedWinograd4InputGradient = ExpandedWinogradInputGradientOf<4>;
 
 }  // namespace linn::kernels::conv

@@ -41,6 +41,7 @@ inline constexpr int patch_of = kTile + 2;
 /// multiply with are products and sums of these two, exact in float32; only G has quotients.
 inline constexpr float point_p = 0.625f, point_q = 1.5f;
 inline constexpr float p2 = point_p * point_p, q2 = point_q * point_q;
+inline constexpr float g_at_0 = 1 / (p2 * q2), g_at_p = 0.5f / (p2 * (p2 - q2)), g_at_q = 0.5f / (q2 * (q2 - p2));
 
 HWY_INLINE V Constant(float value) { return hn::Set(D(), value); }
 
@@ -149,8 +150,8 @@ HWY_INLINE void TransformTapLine(V g0, V g1, V g2, V* u, int step) {
     // The polynomial of the taps at each point, over what B^T left there of x (x^2 - p^2) (x^2 - q^2).
     const V p = Constant(point_p), even_p = hn::MulAdd(Constant(p2), g2, g0), q = Constant(point_q),
             even_q = hn::MulAdd(Constant(q2), g2, g0);
-    const V by_p = Constant(0.5f / (p2 * (p2 - q2))), by_q = Constant(0.5f / (q2 * (q2 - p2)));
-    u[0] = hn::Mul(Constant(1 / (p2 * q2)), g0);
+    const V by_p = Constant(g_at_p), by_q = Constant(g_at_q);
+    u[0] = hn::Mul(Constant(g_at_0), g0);
     u[step] = hn::Mul(by_p, hn::MulAdd(p, g1, even_p));
     u[2 * step] = hn::Mul(by_p, hn::NegMulAdd(p, g1, even_p));
     u[3 * step] = hn::Mul(by_q, hn::MulAdd(q, g1, even_q));

@@ -55,10 +55,10 @@ inline Geometry backwards(const Geometry& g) {
 }
 
 /// How long so many tiles of a convolution take, in multiply-adds: one a point and pair of channels, and the transforms. Transforming a
-/// vector of channels takes as long as 5 of its tile's products for each of its points, the way back as 10; for a tile of 4x4 8 and 17.
+/// vector of channels takes as long as 5 of its tile's products for each of its points, the way back as 10; for a tile of 4x4 9 and 20.
 /// Fitted to times of 8 to 256 channels on 2x2 to 56x56 on Zen 5: most are within a tenth of it, and AVX2 gains a little more.
 inline std::int64_t winograd_cost(const Geometry& g, const Tiles& tiles, std::int64_t tile) {
-  const std::int64_t c = g.channels, k = g.out_channels, transforms = tile == 2 ? 5 * c + 10 * k : 8 * c + 17 * k;
+  const std::int64_t c = g.channels, k = g.out_channels, transforms = tile == 2 ? 5 * c + 10 * k : 9 * c + 20 * k;
   return points_of(tile) * tiles.count() * (c * k + transforms);
 }
 
@@ -67,6 +67,9 @@ inline bool winograd_pays(const Geometry& g) {
   if (!is_three_by_three(g) || g.groups != 1) return false;
   return 10 * pairs(g) * g.channels * g.out_channels >= 11 * winograd_cost(g, tiles_of(g), 2);
 }
+
+/// Numbers of a transformed kernel from which on it hardly finds room beside the rest in a cache that all cores share: 16 MiB.
+inline constexpr std::int64_t large_kernel = 1 << 22;
 
 /// Channels, both of the input and the output, from which on tiles of 4x4 are worth what they cost in accuracy.
 inline constexpr std::int64_t winograd4_channels = 16;
@@ -103,12 +106,24 @@ inline bool winograd4_pays(const Geometry& g) {
   return winograd4_pays(g, map_cut(g, true), std::min(direct, winograd_cost(g, tiles_of(g), 2)));
 }
 
-/// The same for the kernel's gradient, whose direct form computes padding's zeros too. Transforming takes 6 products either way, and
-/// reading and writing the sums as long as 8 tiles; a call is taken to have 8 images, as a full shard has.
+/// The same for the kernel's gradient. Transforming takes 6 products either way, for a tile of 4x4 10, and reading and writing the sums as
+/// long as 8 tiles, 16 of 4x4, three times that where they are large; a call is taken to have 8 images, as a full shard has.
+inline std::int64_t winograd_gradient_cost(const Geometry& g, std::int64_t tile) {
+  const std::int64_t c = g.channels, k = g.out_channels, points = points_of(tile);
+  const std::int64_t transform = tile == 2 ? 6 : 10, sums = tile == 2 ? 1 : points * c * k <= large_kernel ? 2 : 6;
+  return points * (tiles_of(g, tile).count() * (c * k + transform * (c + k)) + sums * c * k);
+}
+
+/// Of the direct form, which computes padding's zeros too.
+inline std::int64_t direct_gradient_cost(const Geometry& g) { return 9 * g.out_height * g.out_width * g.channels * g.out_channels; }
+
 inline bool winograd_gradient_pays(const Geometry& g) {
-  if (!is_three_by_three(g) || g.groups != 1) return false;
-  const std::int64_t c = g.channels, k = g.out_channels;
-  return 10 * 9 * g.out_height * g.out_width * c * k >= 11 * winograd_points * (tiles_of(g).count() * (c * k + 6 * (c + k)) + c * k);
+  return is_three_by_three(g) && g.groups == 1 && 10 * direct_gradient_cost(g) >= 11 * winograd_gradient_cost(g, 2);
+}
+
+inline bool winograd4_gradient_pays(const Geometry& g) {
+  if (!is_three_by_three(g) || g.groups != 1 || std::min(g.channels, g.out_channels) < winograd4_channels) return false;
+  return 10 * std::min(direct_gradient_cost(g), winograd_gradient_cost(g, 2)) >= 11 * winograd_gradient_cost(g, 4);
 }
 
 /// Floats between two points, so that they do not meet in the same sets of the L1 cache.
@@ -125,9 +140,10 @@ struct WinogradLayout {
         outputs(core::round_up(g.out_channels, 16)),
         u_point(g.channels * outputs) {
     const std::int64_t most = chunk_elements / (points * (channels + outputs));
-    // Whole tiles of 13 rows; two at least, as U comes from beyond the L2 cache with many channels.
-    // (Chunks of 52 or 130 tiles of 256 channels are as quick: what they save in reading U they lose in V and M.)
-    tiles = std::max<std::int64_t>(most / 13 * 13, 26);
+    // Whole tiles of 13 rows; two at least, as U comes from beyond the L2 cache with many channels, and five where it is so large that
+    // other memory waits for it. (Chunks of 52 or 130 tiles of 256 channels are as quick as 26: what they save in reading U they lose in V
+    // and M. Of 384 and 512 channels, tiles of 4x4, 65 take a sixth less time, and 104 the same.)
+    tiles = std::max<std::int64_t>(most / 13 * 13, packed() > large_kernel ? 65 : 26);
     v_point = tiles * channels + winograd_line;
     m_point = tiles * outputs + winograd_line;
   }
@@ -153,19 +169,21 @@ inline std::int64_t winograd_scratch(const Geometry& g, const TileCut& cut) {
 
 /// How V[point][tile][channel], W[point][panel of outputs][tile][output] and sums[point][channel][output] of the kernel's gradient lie.
 struct WinogradSumLayout {
-  WinogradSumLayout(const Geometry& g, std::int64_t images)
-      : channels(core::round_up(g.channels, 16)),
+  WinogradSumLayout(const Geometry& g, std::int64_t images, std::int64_t tile = 2)
+      : points(points_of(tile)),
+        channels(core::round_up(g.channels, 16)),
         outputs(core::round_up(g.out_channels, 16)),
         sum_point(g.channels * outputs + winograd_line) {
-    const std::int64_t all = std::max<std::int64_t>(images * tiles_of(g).count(), 1);
-    most = std::min(all, std::max(chunk_elements / (winograd_points * (channels + outputs)), least_tiles));
+    const std::int64_t all = std::max<std::int64_t>(images * tiles_of(g, tile).count(), 1);
+    most = std::min(all, std::max(chunk_elements / (points * (channels + outputs)), least_tiles));
     tiles = core::ceil_div(all, core::ceil_div(all, most));
     v_point = tiles * channels + winograd_line;
     w_point = tiles * outputs + winograd_line;
   }
   /// Never less for more images: a call may have fewer than it was planned for.
-  std::int64_t scratch() const { return winograd_points * (most * (channels + outputs) + sum_point + 2 * winograd_line) + winograd_line; }
+  std::int64_t scratch() const { return points * (most * (channels + outputs) + sum_point + 2 * winograd_line) + winograd_line; }
 
+  std::int64_t points;
   std::int64_t channels, outputs;            // rounded up to vectors
   std::int64_t sum_point, v_point, w_point;  // from a point to the next
   std::int64_t most, tiles;                  // at most in a chunk; in each, so that all are of about one size
@@ -212,9 +230,10 @@ struct WinogradInputGradientOf {
 using WinogradInputGradient = WinogradInputGradientOf<2>;
 using Winograd4InputGradient = WinogradInputGradientOf<4>;
 
-/// F(3x3, 2x2), the same transforms the other way round (winograd_kernel_gradient.cc).
-struct WinogradKernelGradient {
-  static constexpr std::string_view name = "winograd";
+/// F(3x3, 2x2) or F(3x3, 4x4), the same transforms the other way round (winograd_kernel_gradient.cc).
+template <int kTile>
+struct WinogradKernelGradientOf {
+  static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
   static constexpr bool direct_form = false;
@@ -222,5 +241,7 @@ struct WinogradKernelGradient {
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
+using WinogradKernelGradient = WinogradKernelGradientOf<2>;
+using Winograd4KernelGradient = WinogradKernelGradientOf<4>;
 
 }  // namespace linn::kernels::conv

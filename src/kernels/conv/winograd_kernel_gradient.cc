@@ -23,75 +23,109 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-// A y of two gradients at a distance of `step`; four results, the last with its sign turned.
-HWY_INLINE void TransformGradientLine(V y0, V y1, V* w, int step) {
-  w[0] = y0;
-  w[step] = hn::Add(y0, y1);
-  w[2 * step] = hn::Sub(y0, y1);
-  w[3 * step] = y1;
+// A y of kTile gradients; a result for each point, `step` apart. Of two the last has its sign turned.
+template <int kTile>
+HWY_INLINE void TransformGradientLine(const V* y, V* w, int step) {
+  if constexpr (kTile == 2) {
+    w[0] = y[0];
+    w[step] = hn::Add(y[0], y[1]);
+    w[2 * step] = hn::Sub(y[0], y[1]);
+    w[3 * step] = y[1];
+  } else {
+    const V p = Constant(point_p), even_p = hn::MulAdd(Constant(p2), y[2], y[0]), odd_p = hn::MulAdd(Constant(p2), y[3], y[1]);
+    const V q = Constant(point_q), even_q = hn::MulAdd(Constant(q2), y[2], y[0]), odd_q = hn::MulAdd(Constant(q2), y[3], y[1]);
+    w[0] = y[0];
+    w[step] = hn::MulAdd(p, odd_p, even_p);
+    w[2 * step] = hn::NegMulAdd(p, odd_p, even_p);
+    w[3 * step] = hn::MulAdd(q, odd_q, even_q);
+    w[4 * step] = hn::NegMulAdd(q, odd_q, even_q);
+    w[5 * step] = y[3];
+  }
 }
 
-// A dY A^T of one vector of output channels of one tile. No output beyond the map, or beyond the last channel, has a gradient.
-HWY_NOINLINE void TransformGradient(const Geometry& g, const float* ddst, bool has_right, bool has_below, std::int64_t count, float* w,
-                                    std::int64_t w_point) {
-  const auto load = [&](bool has, std::int64_t at) { return has && count > 0 ? LoadCount(ddst + at, count) : hn::Zero(D()); };
-  V half[8], tile[16];
-  TransformGradientLine(load(true, 0), load(has_below, g.dst_row), half, 2);
-  TransformGradientLine(load(has_right, g.dst_pixel), load(has_right && has_below, g.dst_row + g.dst_pixel), half + 1, 2);
+// A dY A^T of one vector of output channels of one tile. No output beyond the map, which has `height` x `width` of the tile, or beyond the
+// last channel, has a gradient.
+template <int kTile>
+HWY_NOINLINE void TransformGradient(const Geometry& g, const float* ddst, std::int64_t height, std::int64_t width, std::int64_t count,
+                                    float* w, std::int64_t w_point) {
+  constexpr int size = patch_of<kTile>;
+  V half[size * kTile], tile[size * size];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) TransformGradientLine(half[2 * i], half[2 * i + 1], tile + 4 * i, 1);
-#pragma GCC unroll 16
-  for (int p = 0; p < 16; ++p) hn::Store(tile[p], D(), w + p * w_point);
+  for (int b = 0; b < kTile; ++b) {
+    V column[kTile];
+#pragma GCC unroll 4
+    for (int a = 0; a < kTile; ++a)
+      column[a] = a < height && b < width && count > 0 ? LoadCount(ddst + a * g.dst_row + b * g.dst_pixel, count) : hn::Zero(D());
+    TransformGradientLine<kTile>(column, half + b, kTile);
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < size; ++i) TransformGradientLine<kTile>(half + kTile * i, tile + size * i, 1);
+#pragma GCC unroll 36
+  for (int p = 0; p < size * size; ++p) hn::Store(tile[p], D(), w + p * w_point);
 }
 
-void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const conv::WinogradSumLayout& layout, const float* ddst,
-                         std::int64_t first, std::int64_t count, float* w) {
+template <int kTile>
+void TransformGradients(const Geometry& g, const conv::Tiles& tiles, const conv::WinogradSumLayout& layout, const float* ddst,
+                        std::int64_t first, std::int64_t count, float* w) {
   EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
-    const std::int64_t y = 2 * tile_y, x = 2 * tile_x;
+    const std::int64_t y = kTile * tile_y, x = kTile * tile_x;
     const float* from = ddst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
     for (std::int64_t panel = 0; panel < layout.outputs; panel += conv::winograd_panel) {
       const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - panel);
       float* to = w + panel * count + t * columns;
       for (std::int64_t k = 0; k < columns; k += lanes)
-        TransformGradient(g, from + panel + k, x + 1 < g.out_width, y + 1 < g.out_height, g.out_channels - panel - k, to + k,
-                          layout.w_point);
+        TransformGradient<kTile>(g, from + panel + k, g.out_height - y, g.out_width - x, g.out_channels - panel - k, to + k,
+                                 layout.w_point);
     }
   });
 }
 
-// g = G^T u of four sums at a distance of `step`, the last with its sign turned.
-HWY_INLINE void InverseTapLine(const V* u, int step, V& g0, V& g1, V& g2) {
-  const V half = hn::Set(D(), 0.5f), sum = hn::Mul(half, hn::Add(u[step], u[2 * step]));
-  g0 = hn::Add(u[0], sum);
-  g1 = hn::Mul(half, hn::Sub(u[step], u[2 * step]));
-  g2 = hn::Sub(sum, u[3 * step]);
+// g = G^T u of the sums of all points, u_step apart: three taps, g_step apart.
+template <int kTile>
+HWY_INLINE void InverseTapLine(const V* u, int u_step, V* g, int g_step) {
+  const V u1 = u[u_step], u2 = u[2 * u_step], u3 = u[3 * u_step];
+  if constexpr (kTile == 2) {
+    const V half = Constant(0.5f), sum = hn::Mul(half, hn::Add(u1, u2));
+    g[0] = hn::Add(u[0], sum);
+    g[g_step] = hn::Mul(half, hn::Sub(u1, u2));
+    g[2 * g_step] = hn::Sub(sum, u3);
+  } else {
+    const V u4 = u[4 * u_step], even_p = hn::Mul(Constant(g_at_p), hn::Add(u1, u2)), odd_p = hn::Mul(Constant(g_at_p), hn::Sub(u1, u2));
+    const V even_q = hn::Mul(Constant(g_at_q), hn::Add(u3, u4)), odd_q = hn::Mul(Constant(g_at_q), hn::Sub(u3, u4));
+    g[0] = hn::MulAdd(Constant(g_at_0), u[0], hn::Add(even_p, even_q));
+    g[g_step] = hn::MulAdd(Constant(point_p), odd_p, hn::Mul(Constant(point_q), odd_q));
+    g[2 * g_step] = hn::MulAdd(Constant(p2), even_p, hn::MulAdd(Constant(q2), even_q, u[5 * u_step]));
+  }
 }
 
-void inverse_taps(const Geometry& g, const conv::WinogradSumLayout& layout, const float* sums, float* dkernel) {
+template <int kTile>
+void InverseTaps(const Geometry& g, const conv::WinogradSumLayout& layout, const float* sums, float* dkernel) {
+  constexpr int size = patch_of<kTile>;
   const D d;
   for (std::int64_t c = 0; c < g.channels; ++c)
     for (std::int64_t k = 0; k < g.out_channels; k += lanes) {
-      V u[16], half[12], taps[9];
-      for (int p = 0; p < 16; ++p) u[p] = hn::Load(d, sums + p * layout.sum_point + c * layout.outputs + k);
-      for (int j = 0; j < 4; ++j) InverseTapLine(u + j, 4, half[j], half[4 + j], half[8 + j]);
-      for (int i = 0; i < 3; ++i) InverseTapLine(half + 4 * i, 1, taps[3 * i], taps[3 * i + 1], taps[3 * i + 2]);
+      V u[size * size], half[3 * size], taps[9];
+      for (int p = 0; p < size * size; ++p) u[p] = hn::Load(d, sums + p * layout.sum_point + c * layout.outputs + k);
+      for (int j = 0; j < size; ++j) InverseTapLine<kTile>(u + j, size, half + j, size);
+      for (int i = 0; i < 3; ++i) InverseTapLine<kTile>(half + size * i, 1, taps + 3 * i, 1);
       for (int t = 0; t < 9; ++t) StoreCount(taps[t], dkernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k);
     }
 }
 
-void winograd_kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
+template <int kTile>
+void RunKernelGradient(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
   const Contract contract = contract_for_cpu();
-  const conv::WinogradSumLayout layout(g, args.images);
-  const conv::Tiles tiles = conv::tiles_of(g);
+  const conv::WinogradSumLayout layout(g, args.images, kTile);
+  const conv::Tiles tiles = conv::tiles_of(g, kTile);
   const std::int64_t all = args.images * tiles.count();
   auto* v = core::align_up<float>(args.scratch, 64);
-  float* w = v + conv::winograd_points * layout.v_point;
-  float* sums = w + conv::winograd_points * layout.w_point;
+  float* w = v + layout.points * layout.v_point;
+  float* sums = w + layout.points * layout.w_point;
   for (std::int64_t first = 0; first < all; first += layout.tiles) {
     const std::int64_t count = HWY_MIN(layout.tiles, all - first);
-    TransformPatches<2>(g, tiles, args.src, first, count, v, layout.channels, layout.v_point);
-    transform_gradients(g, tiles, layout, args.ddst, first, count, w);
-    for (std::int64_t p = 0; p < conv::winograd_points; ++p)
+    TransformPatches<kTile>(g, tiles, args.src, first, count, v, layout.channels, layout.v_point);
+    TransformGradients<kTile>(g, tiles, layout, args.ddst, first, count, w);
+    for (std::int64_t p = 0; p < layout.points; ++p)
       for (std::int64_t k = 0; k < layout.outputs; k += conv::winograd_panel) {
         const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - k);
         contract({.rows = {1, 1, g.channels},
@@ -107,7 +141,11 @@ void winograd_kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<
                   .add = first > 0});
       }
   }
-  inverse_taps(g, layout, sums, args.dkernel);
+  InverseTaps<kTile>(g, layout, sums, args.dkernel);
+}
+
+void winograd_kernel_gradient(int tile, const Geometry& g, const ConvKernelGradient::Args<float>& args) {
+  tile == 2 ? RunKernelGradient<2>(g, args) : RunKernelGradient<4>(g, args);
 }
 
 }  // namespace
@@ -120,13 +158,23 @@ HWY_EXPORT(winograd_kernel_gradient);
 
 namespace conv {
 
-bool WinogradKernelGradient::accepts(const Geometry& g) { return winograd_gradient_pays(g); }
-
-std::int64_t WinogradKernelGradient::scratch(const Geometry& g, std::int64_t images) { return WinogradSumLayout(g, images).scratch(); }
-
-void WinogradKernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(winograd_kernel_gradient)(g, args);
+template <int kTile>
+bool WinogradKernelGradientOf<kTile>::accepts(const Geometry& g) {
+  return kTile == 2 ? winograd_gradient_pays(g) : winograd4_gradient_pays(g);
 }
+
+template <int kTile>
+std::int64_t WinogradKernelGradientOf<kTile>::scratch(const Geometry& g, std::int64_t images) {
+  return WinogradSumLayout(g, images, kTile).scratch();
+}
+
+template <int kTile>
+void WinogradKernelGradientOf<kTile>::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(winograd_kernel_gradient)(kTile, g, args);
+}
+
+template struct WinogradKernelGradientOf<2>;
+template struct WinogradKernelGradientOf<4>;
 
 }  // namespace conv
 }  // namespace linn::kernels
