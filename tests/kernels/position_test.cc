@@ -388,11 +388,11 @@ TEST(PositionInvariance, OfTilesRepeatsItself) {
   for (const core::Isa isa : core::available_isas()) {
     core::set_isa(isa);
     if (isa == core::Isa::scalar) continue;
-    EXPECT_EQ(choose<ConvForward>(alone).name, "winograd");
-    EXPECT_EQ(period_of(choose<ConvForward>(alone), alone), 2);
+    EXPECT_EQ(choose<ConvForward>(alone, {.local = true}).name, "winograd");
+    EXPECT_EQ(period_of(choose<ConvForward>(alone, {.local = true}), alone), 2);
     EXPECT_EQ(period_of(choose<ConvForward>(alone, {.position_invariant = true}), alone), 1);
-    EXPECT_EQ(choose<ConvPoolForward>(pooled).name, "winograd");
-    EXPECT_EQ(period_of(choose<ConvPoolForward>(pooled), pooled), 1);
+    EXPECT_EQ(choose<ConvPoolForward>(pooled, {.local = true}).name, "winograd");
+    EXPECT_EQ(period_of(choose<ConvPoolForward>(pooled, {.local = true}), pooled), 1);
     EXPECT_EQ(period_of(choose<GlobalPoolForward>({49, 16, PoolKind::average}), {49, 16, PoolKind::average}), 0);
   }
   constexpr std::int64_t odd = 3;  // so that what is the same lies in other cells of tiles
