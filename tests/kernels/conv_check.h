@@ -41,38 +41,47 @@ inline std::vector<double> transposed(const Geometry& g, const std::vector<doubl
   return result;
 }
 
-/// Magnitudes of the matrices of Winograd's F(tile x tile, 3x3).
+/// Magnitudes of what Winograd's F(tile x tile, 3x3) multiplies with.
 struct WinogradMatrices {
-  std::int64_t tile;
-  std::vector<std::vector<double>> g, b, a;  // G, B^T and A^T
+  using Matrix = std::vector<std::vector<double>>;
 
-  std::int64_t size() const { return tile + 2; }
-  std::int64_t points() const { return size() * size(); }
-  /// What connects a point with a tap, with a pixel of the patch, and a cell with a point.
-  double of_tap(std::int64_t point, std::int64_t tap) const { return at(g, point / size(), tap / 3) * at(g, point % size(), tap % 3); }
-  double of_pixel(std::int64_t point, std::int64_t y, std::int64_t x) const { return at(b, point / size(), y) * at(b, point % size(), x); }
-  double of_cell(std::int64_t y, std::int64_t x, std::int64_t point) const { return at(a, y, point / size()) * at(a, x, point % size()); }
+  /// Of G, B^T and A^T.
+  WinogradMatrices(std::int64_t side, const Matrix& g, const Matrix& b, const Matrix& a)
+      : tile(side), points((side + 2) * (side + 2)), taps(squared(g)), pixels(squared(b)), cells(squared(a)) {}
+
+  double of_tap(std::int64_t point, std::int64_t tap) const { return taps[static_cast<std::size_t>(point * 9 + tap)]; }
+  double of_pixel(std::int64_t point, std::int64_t pixel) const { return pixels[static_cast<std::size_t>(point * points + pixel)]; }
+  double of_cell(std::int64_t y, std::int64_t x, std::int64_t point) const {
+    return cells[static_cast<std::size_t>((y * tile + x) * points + point)];
+  }
+
+  std::int64_t tile, points;
 
  private:
-  static double at(const std::vector<std::vector<double>>& matrix, std::int64_t row, std::int64_t column) {
-    return matrix[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)];
+  // What it is along rows times what it is along columns.
+  static std::vector<double> squared(const Matrix& matrix) {
+    std::vector<double> result;
+    for (const auto& down : matrix)
+      for (const auto& right : matrix)
+        for (const double one : down)
+          for (const double other : right) result.push_back(one * other);
+    return result;
   }
+
+  std::vector<double> taps, pixels, cells;
 };
 
 inline const WinogradMatrices& winograd_matrices(std::int64_t tile) {
-  static const WinogradMatrices two = {2,
-                                       {{1, 0, 0}, {.5, .5, .5}, {.5, .5, .5}, {0, 0, 1}},
-                                       {{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}},
-                                       {{1, 1, 1, 0}, {0, 1, 1, 1}}};
+  static const WinogradMatrices two(2, {{1, 0, 0}, {.5, .5, .5}, {.5, .5, .5}, {0, 0, 1}},
+                                    {{1, 0, 1, 0}, {0, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 1}}, {{1, 1, 1, 0}, {0, 1, 1, 1}});
   // The points are 0, +-p, +-q and infinity.
   constexpr double p = 0.625, q = 1.5, p2 = p * p, q2 = q * q, at_p = 0.5 / (p2 * (q2 - p2)), at_q = 0.5 / (q2 * (q2 - p2));
   const std::vector<double> g_p = {at_p, at_p * p, at_p * p2}, g_q = {at_q, at_q * q, at_q * q2};
   const std::vector<double> b_p = {0, p * q2, q2, p, 1, 0}, b_q = {0, q * p2, p2, q, 1, 0};
-  static const WinogradMatrices four = {
-      4,
-      {{1 / (p2 * q2), 0, 0}, g_p, g_p, g_q, g_q, {0, 0, 1}},
+  static const WinogradMatrices four(
+      4, {{1 / (p2 * q2), 0, 0}, g_p, g_p, g_q, g_q, {0, 0, 1}},
       {{p2 * q2, 0, p2 + q2, 0, 1, 0}, b_p, b_p, b_q, b_q, {0, p2 * q2, 0, p2 + q2, 0, 1}},
-      {{1, 1, 1, 1, 1, 0}, {0, p, p, q, q, 0}, {0, p2, p2, q2, q2, 0}, {0, p2 * p, p2 * p, q2 * q, q2 * q, 1}}};
+      {{1, 1, 1, 1, 1, 0}, {0, p, p, q, q, 0}, {0, p2, p2, q2, q2, 0}, {0, p2 * p, p2 * p, q2 * q, q2 * q, 1}});
   return tile == 2 ? two : four;
 }
 
@@ -94,13 +103,13 @@ void for_each_cell(const Geometry& g, std::int64_t tile, std::int64_t y, std::in
 /// |B^T||d||B| of one channel of the tile at output (y, x).
 inline std::vector<double> patch_magnitudes(const WinogradMatrices& form, const Geometry& g, const std::vector<double>& src, std::int64_t n,
                                             std::int64_t y, std::int64_t x, std::int64_t c) {
-  std::vector<double> v(static_cast<std::size_t>(form.points()), 0);
-  for (std::int64_t i = 0; i < form.size(); ++i)
-    for (std::int64_t j = 0; j < form.size(); ++j) {
+  std::vector<double> v(static_cast<std::size_t>(form.points), 0);
+  for (std::int64_t i = 0; i < form.tile + 2; ++i)
+    for (std::int64_t j = 0; j < form.tile + 2; ++j) {
       const std::int64_t row = y - g.pad_top + i, column = x - g.pad_left + j;
       if (row < 0 || row >= g.height || column < 0 || column >= g.width) continue;
       const double value = std::abs(src[static_cast<std::size_t>(n * g.src_image + row * g.src_row + column * g.src_pixel + c)]);
-      for (std::int64_t p = 0; p < form.points(); ++p) v[static_cast<std::size_t>(p)] += form.of_pixel(p, i, j) * value;
+      for (std::int64_t p = 0; p < form.points; ++p) v[static_cast<std::size_t>(p)] += form.of_pixel(p, i * (form.tile + 2) + j) * value;
     }
   return v;
 }
@@ -110,23 +119,21 @@ inline std::vector<double> winograd_magnitudes(const Geometry& g, std::int64_t i
                                                const std::vector<double>& kernel, std::int64_t tile = 2) {
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
   const WinogradMatrices& form = winograd_matrices(tile);
-  std::vector<double> result(at(dst_extent(g, images)), 0), u(at(form.points() * g.channels * g.out_channels), 0);
-  for (std::int64_t p = 0; p < form.points(); ++p)
-    for (std::int64_t c = 0; c < g.channels; ++c)
-      for (std::int64_t o = 0; o < g.out_channels; ++o)
-        for (std::int64_t t = 0; t < 9; ++t)
-          u[at((p * g.channels + c) * g.out_channels + o)] +=
-              form.of_tap(p, t) * std::abs(kernel[at((t * g.channels + c) * g.out_channels + o)]);
+  std::vector<double> result(at(dst_extent(g, images)), 0), u(at(form.points * g.channels * g.out_channels), 0);
+  const std::int64_t pairs = g.channels * g.out_channels;
+  for (std::int64_t p = 0; p < form.points; ++p)
+    for (std::int64_t t = 0; t < 9; ++t)
+      for (std::int64_t i = 0; i < pairs; ++i) u[at(p * pairs + i)] += form.of_tap(p, t) * std::abs(kernel[at(t * pairs + i)]);
   for_each_tile(g, images, tile, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
-    std::vector<double> m(at(form.points() * g.out_channels), 0);
+    std::vector<double> m(at(form.points * g.out_channels), 0);
     for (std::int64_t c = 0; c < g.channels; ++c) {
       const std::vector<double> v = patch_magnitudes(form, g, src, n, y, x, c);
-      for (std::int64_t p = 0; p < form.points(); ++p)
+      for (std::int64_t p = 0; p < form.points; ++p)
         for (std::int64_t o = 0; o < g.out_channels; ++o)
           m[at(p * g.out_channels + o)] += v[at(p)] * u[at((p * g.channels + c) * g.out_channels + o)];
     }
     for_each_cell(g, tile, y, x, [&](std::int64_t a, std::int64_t b) {
-      for (std::int64_t p = 0; p < form.points(); ++p)
+      for (std::int64_t p = 0; p < form.points; ++p)
         for (std::int64_t o = 0; o < g.out_channels; ++o)
           result[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)] +=
               form.of_cell(a, b, p) * m[at(p * g.out_channels + o)];
@@ -140,25 +147,25 @@ inline std::vector<double> winograd_gradient_magnitudes(const Geometry& g, std::
                                                         const std::vector<double>& ddst, std::int64_t tile = 2) {
   const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
   const WinogradMatrices& form = winograd_matrices(tile);
-  std::vector<double> sums(at(form.points() * g.channels * g.out_channels), 0), result(at(kernel_size(g)), 0);
+  std::vector<double> sums(at(form.points * g.channels * g.out_channels), 0), result(at(kernel_size(g)), 0);
   for_each_tile(g, images, tile, [&](std::int64_t n, std::int64_t y, std::int64_t x) {
-    std::vector<double> w(at(form.points() * g.out_channels), 0);
+    std::vector<double> w(at(form.points * g.out_channels), 0);
     for_each_cell(g, tile, y, x, [&](std::int64_t a, std::int64_t b) {
-      for (std::int64_t p = 0; p < form.points(); ++p)
+      for (std::int64_t p = 0; p < form.points; ++p)
         for (std::int64_t o = 0; o < g.out_channels; ++o)
           w[at(p * g.out_channels + o)] +=
               form.of_cell(a, b, p) * std::abs(ddst[at(n * g.dst_image + (y + a) * g.dst_row + (x + b) * g.dst_pixel + o)]);
     });
     for (std::int64_t c = 0; c < g.channels; ++c) {
       const std::vector<double> v = patch_magnitudes(form, g, src, n, y, x, c);
-      for (std::int64_t p = 0; p < form.points(); ++p)
+      for (std::int64_t p = 0; p < form.points; ++p)
         for (std::int64_t o = 0; o < g.out_channels; ++o)
           sums[at((p * g.channels + c) * g.out_channels + o)] += v[at(p)] * w[at(p * g.out_channels + o)];
     }
   });
   const std::int64_t pairs = g.channels * g.out_channels;
   for (std::int64_t t = 0; t < 9; ++t)
-    for (std::int64_t p = 0; p < form.points(); ++p)
+    for (std::int64_t p = 0; p < form.points; ++p)
       for (std::int64_t i = 0; i < pairs; ++i) result[at(t * pairs + i)] += form.of_tap(p, t) * sums[at(p * pairs + i)];
   return result;
 }

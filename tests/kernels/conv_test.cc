@@ -92,11 +92,12 @@ TEST(Conv, WinogradInChunks) {
 }
 
 bool has_winograd4(const Geometry& g) {
-  return conv::Winograd4Forward::accepts({g, false, Activation::linear}) && conv::Winograd4InputGradient::accepts(g);
+  return conv::Winograd4Forward::accepts({g, false, Activation::linear}) && conv::Winograd4InputGradient::accepts(g) &&
+         conv::Winograd4KernelGradient::accepts(g);
 }
 
 TEST(Conv, Winograd4WithEveryNumberOfChannels) {
-  for (std::int64_t c = 48; c <= 100; c += 2) {
+  for (std::int64_t c = 48; c <= 100; c += 6) {
     const Geometry g = geometry(three_same, 8, 8, c, 148 - c), odd = geometry(three_same, 7, 8, 149 - c, c - 1);
     ASSERT_TRUE(has_winograd4(g)) << text(g);
     check_conv(g, 1, static_cast<std::uint32_t>(c));
@@ -105,17 +106,19 @@ TEST(Conv, Winograd4WithEveryNumberOfChannels) {
 }
 
 TEST(Conv, Winograd4OnMapsOfEverySize) {
-  int forward = 0, input_gradient = 0;
-  for (std::int64_t height = 3; height <= 17; ++height)
+  int forward = 0, input_gradient = 0, kernel_gradient = 0;
+  for (std::int64_t height = 3; height <= 13; ++height)
     for (const std::int64_t width : {4, 7, 10})
       for (const Border border : {Border::valid, Border::same}) {
         const Geometry g = geometry({.height = 3, .width = 3, .border = border}, height, width, 48, 51);
         forward += conv::Winograd4Forward::accepts({g, false, Activation::linear});
         input_gradient += conv::Winograd4InputGradient::accepts(g);
+        kernel_gradient += conv::Winograd4KernelGradient::accepts(g);
         check_conv(g, 1, static_cast<std::uint32_t>(height * width));
       }
-  EXPECT_GT(forward, 40);
-  EXPECT_GT(input_gradient, 30);
+  EXPECT_GT(forward, 30);
+  EXPECT_GT(input_gradient, 20);
+  EXPECT_GT(kernel_gradient, 15);
 }
 
 TEST(Conv, Winograd4OnViewsAndWithTrimmedMaps) {
@@ -130,10 +133,13 @@ TEST(Conv, Winograd4OnViewsAndWithTrimmedMaps) {
 
 TEST(Conv, Winograd4InChunks) {
   for (const Window& window : {three, three_same}) {
-    const Geometry g = geometry(window, 30, 31, 52, 60);
+    const Geometry g = geometry(window, 28, 27, 52, 60);
     ASSERT_TRUE(has_winograd4(g));
-    ASSERT_GT(2 * conv::tiles_of(g, 4).count(), 2 * conv::WinogradLayout(g, 4).tiles);
-    check_conv(g, 2);
+    ASSERT_GT(3 * conv::tiles_of(g, 4).count(), 2 * conv::WinogradLayout(g, 4).tiles);
+    ASSERT_GT(3 * conv::tiles_of(g, 4).count(), conv::WinogradSumLayout(g, 3, 4).tiles);
+    check_conv(g, 3);
+    for (std::int64_t images = 1; images < 20; ++images)
+      EXPECT_LE(conv::Winograd4KernelGradient::scratch(g, images), conv::Winograd4KernelGradient::scratch(g, images + 1));
   }
 }
 
