@@ -87,11 +87,15 @@ void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForwar
     const std::int64_t count = HWY_MIN(layout.windows, windows - first);
     transform_inputs(problem, layout, args.src, first, count, v);
     for (std::int64_t p = 0; p < winograd_points; ++p)
-      contract_bf16({.rows = {1, count},
-                     .a_row = {0, layout.channels},
-                     .c_row = {0, layout.outputs},
-                     .length = problem.conv.channels,
+      contract_bf16({.rows = {1, 1, count},
+                     .a_row = {0, 0, layout.channels},
+                     .c_row = {0, 0, layout.outputs},
+                     .pairs = {1, 1, (problem.conv.channels + 1) / 2},
+                     .a_pair = {0, 0, 2},
+                     .b_pair = {0, 0, bf16_pair},
+                     .odd = problem.conv.channels % 2 != 0,
                      .columns = layout.outputs,
+                     .b_vector = packed_bf16(1, problem.conv.channels, bf16_columns),
                      .a = v + p * layout.v_point,
                      .b = reinterpret_cast<const Bf16*>(args.packed) + p * layout.u_point,
                      .c = m + p * layout.m_point});
