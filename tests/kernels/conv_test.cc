@@ -108,6 +108,54 @@ TEST(Conv, WinogradOfImagesOneByOne) {
   });
 }
 
+// bfloat16's forms are for more than a channel or two.
+bool has_bf16(const Geometry& g) {
+  return conv::Bf16Forward::accepts({g, false, Activation::linear}) && conv::Bf16InputGradient::accepts(g);
+}
+
+TEST(Conv, Bf16WithOddChannelsStridesAndGroups) {
+  for (const std::int64_t stride : {1, 2, 3})
+    for (const std::int64_t dilation : {1, 2})
+      for (const std::int64_t groups : {1, 2})
+        for (const Border border : {Border::valid, Border::same}) {
+          const Geometry g = geometry({.height = 4,
+                                       .width = 3,
+                                       .stride_height = stride,
+                                       .stride_width = 3 - stride / 2,
+                                       .dilation_height = dilation,
+                                       .dilation_width = dilation,
+                                       .border = border},
+                                      13, 14, 26, 44, groups);
+          ASSERT_TRUE(has_bf16(g)) << text(g);
+          check_conv(g, 2, static_cast<std::uint32_t>(stride + dilation));
+          check_conv(with_gaps(g, 3), 1, static_cast<std::uint32_t>(stride + dilation));
+        }
+  // Terms of a tap that leave one alone.
+  for (const std::int64_t channels : {5, 7, 9, 31}) {
+    const Geometry g = geometry(three_same, 8, 7, channels, 40 - channels);
+    ASSERT_TRUE(has_bf16(g)) << text(g);
+    check_conv(g, 3);
+  }
+}
+
+// More rows than are rounded at once, in both directions, and more images.
+TEST(Conv, Bf16InBands) {
+  const Geometry large = geometry({.height = 3, .width = 3, .dilation_height = 2, .border = Border::same}, 37, 30, 40, 36);
+  ASSERT_TRUE(has_bf16(large));
+  ASSERT_LT(conv::ForwardWalk(large).most_rows_read, 37);
+  ASSERT_LT(conv::BackwardWalk(large).most_rows_read, 37);
+  check_conv(large, 1);
+  const Geometry strided =
+      geometry({.height = 5, .width = 3, .stride_height = 3, .stride_width = 2, .border = Border::same}, 75, 60, 24, 70);
+  ASSERT_TRUE(has_bf16(strided));
+  ASSERT_LT(conv::ForwardWalk(strided).most_rows_read, 75);
+  ASSERT_LT(conv::BackwardWalk(strided).most_rows_read, strided.out_height);
+  check_conv(strided, 1);
+  const Geometry small = geometry(three, 13, 13, 32, 32);
+  ASSERT_LT(conv::ForwardWalk(small).images_of_chunk(9), 9);
+  check_conv(small, 9);
+}
+
 TEST(Conv, StridesAndDilations) {
   for (std::int64_t s = 1; s <= 4; ++s)
     for (std::int64_t d = 1; d <= 4; ++d)
