@@ -156,6 +156,21 @@ TEST(Conv, Bf16InBands) {
   check_conv(small, 9);
 }
 
+// Rows of a pair of images at a time, several pairs, an image alone, a stride beyond the window; some channels fill no plane of 16.
+TEST(Conv, Bf16KernelGradientInChunks) {
+  const Geometry geometries[] = {geometry({.height = 2, .width = 2, .border = Border::same}, 90, 70, 16, 24),
+                                 geometry(three_same, 9, 8, 37, 70),
+                                 geometry({.height = 2, .width = 4, .stride_height = 3, .stride_width = 3}, 15, 16, 36, 65),
+                                 geometry({.height = 5, .width = 4, .dilation_height = 3, .border = Border::same}, 7, 9, 19, 18)};
+  for (const Geometry& g : geometries) {
+    ASSERT_TRUE(conv::Bf16KernelGradient::accepts(g)) << text(g);
+    for (const std::int64_t images : {1, 3, 8}) {
+      if (images * products(g) < 20'000'000) check_kernel_gradient(g, images);
+      EXPECT_LE(conv::Bf16KernelGradient::scratch(g, images), conv::Bf16KernelGradient::scratch(g, images + 1));
+    }
+  }
+}
+
 TEST(Conv, StridesAndDilations) {
   for (std::int64_t s = 1; s <= 4; ++s)
     for (std::int64_t d = 1; d <= 4; ++d)

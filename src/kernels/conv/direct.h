@@ -88,4 +88,26 @@ struct RoundedInputGradient {
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
+/// Source and gradient of the output rounded to bfloat16, vdpbf16ps (kernel_gradient_bf16.cc).
+struct Bf16KernelGradient {
+  static constexpr std::string_view name = "bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
+};
+
+/// The same rounding without the instruction, as RoundedForward.
+struct RoundedKernelGradient {
+  static constexpr std::string_view name = "rounded_to_bf16";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry) { return Bf16KernelGradient::accepts(geometry); }
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
+};
+
 }  // namespace linn::kernels::conv

@@ -35,7 +35,7 @@ struct Bf16Contraction {
   bool relu = false;
 };
 
-/// This, pack_bf16 and round_bf16 need Isa::avx512_bf16.
+/// This, pack_bf16, interleave_bf16 and round_bf16 need Isa::avx512_bf16.
 void contract_bf16(const Bf16Contraction& contraction);
 
 /// Rows of floats to be packed: `runs` times `length` neighbours.
@@ -57,6 +57,16 @@ inline constexpr std::int64_t bf16_pair = 2 * bf16_columns;
 constexpr std::int64_t packed_bf16(std::int64_t runs, std::int64_t length, std::int64_t columns) {
   return (columns + bf16_columns - 1) / bf16_columns * runs * ((length + 1) / 2) * bf16_pair;
 }
+
+/// Rows of floats, `row` from one to the next.
+struct FloatRows {
+  std::int64_t count = 0, row = 0, columns = 0;
+};
+
+/// Lays the rounded elements of two rows side by side, [column][2], for each row of `first` and of `second` (null: zeros): vector v of 16
+/// columns at dst + row * dst_row + v * dst_vector. Vectors are written whole, zeros beyond the last column, in the order of the rows.
+void interleave_bf16(const float* first, const float* second, const FloatRows& rows, Bf16* dst, std::int64_t dst_row,
+                     std::int64_t dst_vector);
 
 /// Rounds to nearest even; denormals become 0.
 void round_bf16(const float* src, std::int64_t count, Bf16* dst);

@@ -138,6 +138,17 @@ void pack_pairs(const float* b, const Bf16Rows& rows, Bf16* packed) {
       }
 }
 
+void interleave_rows(const float* first, const float* second, const FloatRows& rows, Bf16* dst, std::int64_t dst_row,
+                     std::int64_t dst_vector) {
+  for (std::int64_t r = 0; r < rows.count; ++r, first += rows.row, dst += dst_row) {
+    for (std::int64_t c = 0; c < rows.columns; c += lanes) {
+      const V other = second != nullptr ? LoadCount(second + c, rows.columns - c) : hn::Zero(D());
+      _mm512_storeu_si512(dst + c / lanes * dst_vector, InterleaveRounded(LoadCount(first + c, rows.columns - c), other));
+    }
+    if (second != nullptr) second += rows.row;
+  }
+}
+
 void round_elements(const float* src, std::int64_t count, Bf16* dst) {
   std::int64_t i = 0;
   for (; i + lanes <= count; i += lanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst + i), RoundVector(hn::LoadU(D(), src + i)));
@@ -182,6 +193,10 @@ HWY_EXPORT(round_floats);
 
 void contract_bf16(const Bf16Contraction& contraction) { N_AVX3::contract_pairs(contraction); }
 void pack_bf16(const float* b, const Bf16Rows& rows, Bf16* packed) { N_AVX3::pack_pairs(b, rows, packed); }
+void interleave_bf16(const float* first, const float* second, const FloatRows& rows, Bf16* dst, std::int64_t dst_row,
+                     std::int64_t dst_vector) {
+  N_AVX3::interleave_rows(first, second, rows, dst, dst_row, dst_vector);
+}
 void round_bf16(const float* src, std::int64_t count, Bf16* dst) { N_AVX3::round_elements(src, count, dst); }
 void round_to_bf16(const float* src, std::int64_t count, float* dst) { HWY_DYNAMIC_DISPATCH(round_floats)(src, count, dst); }
 
