@@ -152,13 +152,15 @@ inline bool all_finite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
 }
 
-/// What an implementation promises of each element, and if it rounds its operands and does nothing else to them, to float32's bound also
-/// what comes of rounded operands: so that a missing term shows as in float32.
+/// What an implementation promises of each element. If it rounds what it multiplies, then to float32's bound also what comes of rounded
+/// operands, so that a missing term shows as in float32; Winograd's forms round what their transforms make, which is no rounding at all for
+/// whole numbers.
 template <class Kernel>
 void expect_promised(const Implementation<Kernel>& f, const Buffer& actual, const std::vector<double>& expected,
-                     const std::vector<double>& of_rounded, const std::vector<double>& magnitude, const std::string& what) {
+                     const std::vector<double>& of_rounded, const std::vector<double>& magnitude, bool whole_numbers,
+                     const std::string& what) {
   EXPECT_TRUE(all_near(actual, expected, magnitude, bound_of(f))) << what;
-  if (f.operands == Operands::bfloat16 && f.direct_form) {
+  if (f.operands == Operands::bfloat16 && (f.direct_form || whole_numbers)) {
     EXPECT_TRUE(all_near(actual, of_rounded, magnitude)) << what << ", of rounded operands";
   }
 }
@@ -185,7 +187,8 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
     Buffer dst(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(problem, images), unwritten);
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {images, src32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
-    expect_promised(f, dst, expected, of_rounded, f.direct_form ? magnitude : winograd, text(g) + ", images " + std::to_string(images));
+    expect_promised(f, dst, expected, of_rounded, f.direct_form ? magnitude : winograd, values == Values::ties,
+                    text(g) + ", images " + std::to_string(images));
   });
 }
 
@@ -207,7 +210,8 @@ inline void check_input_gradient(const Geometry& g, std::int64_t images, std::ui
     Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     const Buffer packed = packed_for(f, g, kernel32);
     f.run(g, {images, ddst32.data(), kernel32.data(), packed.data(), dsrc.data(), scratch.data()});
-    expect_promised(f, dsrc, expected, of_rounded, f.direct_form ? magnitude : winograd, text(g) + ", images " + std::to_string(images));
+    expect_promised(f, dsrc, expected, of_rounded, f.direct_form ? magnitude : winograd, values == Values::ties,
+                    text(g) + ", images " + std::to_string(images));
   });
 }
 
@@ -225,7 +229,8 @@ inline void check_kernel_gradient(const Geometry& g, std::int64_t images, std::u
   for_each_implementation<ConvKernelGradient>(g, [&](const Implementation<ConvKernelGradient>& f) {
     Buffer dkernel(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     f.run(g, {images, src32.data(), ddst32.data(), dkernel.data(), scratch.data()});
-    expect_promised(f, dkernel, expected, of_rounded, f.direct_form ? magnitude : winograd, text(g) + ", images " + std::to_string(images));
+    expect_promised(f, dkernel, expected, of_rounded, f.direct_form ? magnitude : winograd, values == Values::ties,
+                    text(g) + ", images " + std::to_string(images));
   });
 }
 
@@ -246,10 +251,10 @@ void expect_central_differences(std::vector<double>& at, const std::vector<doubl
 }
 
 /// All three.
-inline void check_conv(const Geometry& g, std::int64_t images, std::uint32_t seed = 1) {
-  check_forward(g, images, seed % 2 == 0, seed % 3 == 0 ? Activation::relu : Activation::linear, seed);
-  check_input_gradient(g, images, seed);
-  check_kernel_gradient(g, images, seed);
+inline void check_conv(const Geometry& g, std::int64_t images, std::uint32_t seed = 1, Values values = Values::normal) {
+  check_forward(g, images, seed % 2 == 0, seed % 3 == 0 ? Activation::relu : Activation::linear, seed, values);
+  check_input_gradient(g, images, seed, values);
+  check_kernel_gradient(g, images, seed, values);
 }
 
 }  // namespace linn::kernels::testing

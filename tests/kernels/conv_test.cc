@@ -79,6 +79,19 @@ TEST(Conv, WinogradOnViewsAndWithTrimmedMaps) {
   check_conv(trimmed, 2);
 }
 
+bool has_bf16_winograd(const Geometry& g) {
+  return conv::Bf16WinogradForward::accepts({g, false, Activation::linear}) && conv::Bf16WinogradInputGradient::accepts(g);
+}
+
+// Whole numbers are bfloat16 before and behind the transforms, so that a missing term shows.
+TEST(Conv, Bf16WinogradOfNumbersAndWholeNumbers) {
+  for (const std::int64_t channels : {47, 64}) {  // an odd number, and two chunks of tiles
+    const Geometry g = with_gaps(geometry(three_same, 13, 14, channels, 100 - channels), channels % 2 * 3);
+    ASSERT_TRUE(has_bf16_winograd(g)) << text(g);
+    for (const Values values : {Values::normal, Values::ties}) check_conv(g, 2, static_cast<std::uint32_t>(channels), values);
+  }
+}
+
 TEST(Conv, WinogradInChunks) {
   for (const Window& window : {three, three_same}) {
     const Geometry g = geometry(window, 24, 24, 36, 60);

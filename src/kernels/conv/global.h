@@ -126,7 +126,21 @@ struct GlobalBf16Strip {
   static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
 };
 
-/// The same rounding without the instruction.
+/// The same with rows made by Winograd's F(2x2, 3x3) with bfloat16 products (winograd_bf16.cc).
+struct GlobalBf16WinogradStrip {
+  static constexpr std::string_view name = "winograd_strip_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
+  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
+};
+
+/// The rounding of GlobalBf16Strip without the instruction.
 struct GlobalRoundedStrip {
   static constexpr std::string_view name = "rounded_strip";
   static constexpr core::Isa needs = core::Isa::sse4;

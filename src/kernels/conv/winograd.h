@@ -7,6 +7,7 @@
 #include "core/checked.h"
 #include "core/cpu.h"
 #include "kernels/conv/conv.h"
+#include "kernels/implementation.h"
 
 namespace linn::kernels::conv {
 
@@ -110,6 +111,17 @@ struct WinogradSumLayout {
   static constexpr std::int64_t least_tiles = 128;
 };
 
+/// What goes through the transforms from the map `src` to the map `dst`, either way.
+struct MapArgs {
+  std::int64_t images;
+  const float* src;
+  const float* packed;
+  const float* bias;  // or null
+  bool relu;
+  float* dst;
+  float* scratch;
+};
+
 /// A tile is 2x2 outputs (winograd_map.cc).
 struct WinogradForward {
   static constexpr std::string_view name = "winograd";
@@ -146,6 +158,35 @@ struct WinogradKernelGradient {
   static bool accepts(const Geometry& geometry);
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
+};
+
+/// As WinogradForward, with bfloat16 products, where that is quicker than Bf16Forward (winograd_bf16.cc).
+struct Bf16WinogradForward {
+  static constexpr std::string_view name = "winograd_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr std::int64_t period = 2;
+  static constexpr bool direct_form = false;
+  static bool accepts(const ConvForward::Problem& problem);
+  static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+};
+
+/// As WinogradInputGradient, likewise.
+struct Bf16WinogradInputGradient {
+  static constexpr std::string_view name = "winograd_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
+  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
 }  // namespace linn::kernels::conv
