@@ -80,16 +80,26 @@ TEST(Conv, WinogradOnViewsAndWithTrimmedMaps) {
 }
 
 bool has_bf16_winograd(const Geometry& g) {
-  return conv::Bf16WinogradForward::accepts({g, false, Activation::linear}) && conv::Bf16WinogradInputGradient::accepts(g);
+  return conv::Bf16WinogradForward::accepts({g, false, Activation::linear}) && conv::Bf16WinogradInputGradient::accepts(g) &&
+         conv::Bf16WinogradKernelGradient::accepts(g);
 }
 
 // Whole numbers are bfloat16 before and behind the transforms, so that a missing term shows.
 TEST(Conv, Bf16WinogradOfNumbersAndWholeNumbers) {
-  for (const std::int64_t channels : {47, 64}) {  // an odd number, and two chunks of tiles
+  for (const std::int64_t channels : {47, 64}) {  // an odd number, of tiles too, and two chunks of them
     const Geometry g = with_gaps(geometry(three_same, 13, 14, channels, 100 - channels), channels % 2 * 3);
     ASSERT_TRUE(has_bf16_winograd(g)) << text(g);
-    for (const Values values : {Values::normal, Values::ties}) check_conv(g, 2, static_cast<std::uint32_t>(channels), values);
+    for (const Values values : {Values::normal, Values::ties})
+      check_conv(g, 2 - channels % 2, static_cast<std::uint32_t>(channels), values);
   }
+}
+
+TEST(Conv, Bf16WinogradKernelGradientInChunks) {
+  const Geometry g = geometry(three_same, 35, 36, 40, 48);
+  ASSERT_TRUE(has_bf16_winograd(g));
+  for (const Values values : {Values::normal, Values::ties}) check_kernel_gradient(g, 2, 1, values);
+  for (std::int64_t images = 1; images < 20; ++images)
+    EXPECT_LE(conv::Bf16WinogradKernelGradient::scratch(g, images), conv::Bf16WinogradKernelGradient::scratch(g, images + 1));
 }
 
 TEST(Conv, WinogradInChunks) {

@@ -189,4 +189,16 @@ struct Bf16WinogradInputGradient {
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
+/// As WinogradKernelGradient, likewise (winograd_kernel_gradient_bf16.cc).
+struct Bf16WinogradKernelGradient {
+  static constexpr std::string_view name = "winograd_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
+};
+
 }  // namespace linn::kernels::conv

@@ -23,23 +23,10 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-// A y of two gradients at a distance of `step`; four results, the last with its sign turned.
-HWY_INLINE void TransformGradientLine(V y0, V y1, V* w, int step) {
-  w[0] = y0;
-  w[step] = hn::Add(y0, y1);
-  w[2 * step] = hn::Sub(y0, y1);
-  w[3 * step] = y1;
-}
-
-// A dY A^T of one vector of output channels of one tile. No output beyond the map, or beyond the last channel, has a gradient.
 HWY_NOINLINE void TransformGradient(const Geometry& g, const float* ddst, bool has_right, bool has_below, std::int64_t count, float* w,
                                     std::int64_t w_point) {
-  const auto load = [&](bool has, std::int64_t at) { return has && count > 0 ? LoadCount(ddst + at, count) : hn::Zero(D()); };
-  V half[8], tile[16];
-  TransformGradientLine(load(true, 0), load(has_below, g.dst_row), half, 2);
-  TransformGradientLine(load(has_right, g.dst_pixel), load(has_right && has_below, g.dst_row + g.dst_pixel), half + 1, 2);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) TransformGradientLine(half[2 * i], half[2 * i + 1], tile + 4 * i, 1);
+  V tile[16];
+  LoadGradient(g, ddst, has_right, has_below, count, tile);
 #pragma GCC unroll 16
   for (int p = 0; p < 16; ++p) hn::Store(tile[p], D(), w + p * w_point);
 }
@@ -57,26 +44,6 @@ void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const conv
                           layout.w_point);
     }
   });
-}
-
-// g = G^T u of four sums at a distance of `step`, the last with its sign turned.
-HWY_INLINE void InverseTapLine(const V* u, int step, V& g0, V& g1, V& g2) {
-  const V half = hn::Set(D(), 0.5f), sum = hn::Mul(half, hn::Add(u[step], u[2 * step]));
-  g0 = hn::Add(u[0], sum);
-  g1 = hn::Mul(half, hn::Sub(u[step], u[2 * step]));
-  g2 = hn::Sub(sum, u[3 * step]);
-}
-
-void inverse_taps(const Geometry& g, const conv::WinogradSumLayout& layout, const float* sums, float* dkernel) {
-  const D d;
-  for (std::int64_t c = 0; c < g.channels; ++c)
-    for (std::int64_t k = 0; k < g.out_channels; k += lanes) {
-      V u[16], half[12], taps[9];
-      for (int p = 0; p < 16; ++p) u[p] = hn::Load(d, sums + p * layout.sum_point + c * layout.outputs + k);
-      for (int j = 0; j < 4; ++j) InverseTapLine(u + j, 4, half[j], half[4 + j], half[8 + j]);
-      for (int i = 0; i < 3; ++i) InverseTapLine(half + 4 * i, 1, taps[3 * i], taps[3 * i + 1], taps[3 * i + 2]);
-      for (int t = 0; t < 9; ++t) StoreCount(taps[t], dkernel + (t * g.channels + c) * g.out_channels + k, g.out_channels - k);
-    }
 }
 
 void winograd_kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
@@ -107,7 +74,7 @@ void winograd_kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<
                   .add = first > 0});
       }
   }
-  inverse_taps(g, layout, sums, args.dkernel);
+  InverseTaps(g, sums, layout.sum_point, layout.outputs, args.dkernel);
 }
 
 }  // namespace
