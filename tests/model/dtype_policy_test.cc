@@ -142,7 +142,7 @@ TEST(DTypePolicy, ConvolutionsWithoutA2x2PoolingRoundTheirOperands) {
     };
     EXPECT_TRUE(contains("conv_forward", ".bf16", ".rounded_to_bf16"));
     EXPECT_TRUE(contains("conv_pool_forward", ".strip_bf16", ".rounded_strip"));
-    EXPECT_EQ(contains("conv_global_pool_forward", ".strip_bf16", ".rounded_strip"), !training);  // its gradients are for maxima
+    EXPECT_EQ(contains("conv_global_pool_forward", ".winograd_strip_bf16", ".rounded_strip"), !training);  // its gradients are for maxima
     EXPECT_EQ(contains("conv_input_gradient", ".bf16", ".rounded_to_bf16"), training);
     EXPECT_EQ(contains("conv_kernel_gradient", ".bf16", ".rounded_to_bf16"), training);
   }
