@@ -76,10 +76,11 @@ void measure_bytes(benchmark::State& state, std::int64_t floats, double maps, co
   state.counters["of_copy"] = maps / best / (2 / copy);
 }
 
-void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
+void conv_forward(benchmark::State& state, Geometry g, std::int64_t images, Policy policy) {
   Data src(images * g.src_image), kernel(kernel_size(g)), bias(g.out_channels);
   const ConvForward::Problem problem = {g, true, Activation::relu};
-  const auto& f = choose<ConvForward>(problem);
+  const auto& f = choose<ConvForward>(problem, policy);
+  state.SetLabel(std::string(f.name));
   Data dst(images * g.dst_image), packed(f.packed(problem)), scratch(f.scratch(problem, images));
   if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
   measure(state, operations_of(g, images), [&] {
@@ -87,17 +88,19 @@ void conv_forward(benchmark::State& state, Geometry g, std::int64_t images) {
   });
 }
 
-void conv_input_gradient(benchmark::State& state, Geometry g, std::int64_t images) {
+void conv_input_gradient(benchmark::State& state, Geometry g, std::int64_t images, Policy policy) {
   Data ddst(images * g.dst_image), kernel(kernel_size(g));
-  const auto& f = choose<ConvInputGradient>(g);
+  const auto& f = choose<ConvInputGradient>(g, policy);
+  state.SetLabel(std::string(f.name));
   Data dsrc(images * g.src_image), packed(f.packed(g)), scratch(f.scratch(g, images));
   if (f.packed(g) > 0) f.pack(g, kernel.get(), packed.get());
   measure(state, operations_of(g, images), [&] { f.run(g, {images, ddst.get(), kernel.get(), packed.get(), dsrc.get(), scratch.get()}); });
 }
 
-void conv_kernel_gradient(benchmark::State& state, Geometry g, std::int64_t images) {
+void conv_kernel_gradient(benchmark::State& state, Geometry g, std::int64_t images, Policy policy) {
   Data src(images * g.src_image), ddst(images * g.dst_image), dkernel(kernel_size(g));
-  const auto& f = choose<ConvKernelGradient>(g);
+  const auto& f = choose<ConvKernelGradient>(g, policy);
+  state.SetLabel(std::string(f.name));
   Data scratch(f.scratch(g, images));
   measure(state, operations_of(g, images), [&] { f.run(g, {images, src.get(), ddst.get(), dkernel.get(), scratch.get()}); });
 }
@@ -236,9 +239,17 @@ void register_all() {
                         Conv{"3x3 same 256->256 on 14x14 batch 8", *resolve(same, 14, 14, 256, 256), 8},
                         Conv{"3x3 same 256->256 on 8x8 batch 8", *resolve(same, 8, 8, 256, 256), 8},
                         Conv{"3x3 same 256->256 on 8x8 batch 1", *resolve(same, 8, 8, 256, 256), 1}}) {
-    benchmark::RegisterBenchmark(("conv_forward " + c.name).c_str(), conv_forward, c.geometry, c.images)->UseManualTime();
-    benchmark::RegisterBenchmark(("conv_input_gradient " + c.name).c_str(), conv_input_gradient, c.geometry, c.images)->UseManualTime();
-    benchmark::RegisterBenchmark(("conv_kernel_gradient " + c.name).c_str(), conv_kernel_gradient, c.geometry, c.images)->UseManualTime();
+    const std::pair<std::string, Policy> policies[] = {{" ", {}},
+                                                       {" bf16 ", {.operands = Operands::bfloat16}},
+                                                       {" direct ", {.exact = true}},
+                                                       {" direct bf16 ", {.position_invariant = true, .operands = Operands::bfloat16}}};
+    for (const auto& [kind, policy] : policies) {
+      benchmark::RegisterBenchmark(("conv_forward" + kind + c.name).c_str(), conv_forward, c.geometry, c.images, policy)->UseManualTime();
+      benchmark::RegisterBenchmark(("conv_input_gradient" + kind + c.name).c_str(), conv_input_gradient, c.geometry, c.images, policy)
+          ->UseManualTime();
+      benchmark::RegisterBenchmark(("conv_kernel_gradient" + kind + c.name).c_str(), conv_kernel_gradient, c.geometry, c.images, policy)
+          ->UseManualTime();
+    }
   }
   benchmark::RegisterBenchmark("conv_global_forward 3x3 32->64 on 13x13 batch 8", conv_global_forward, *resolve(valid, 13, 13, 32, 64), 8)->UseManualTime();
   const std::pair<std::string, Pooled> with_pooling[] = {{"3x3 1->32 on 28x28 batch 8", pooled(valid, 28, 1, 32, 8)},

@@ -145,6 +145,29 @@ void conv_winograd(Draw& draw) {
   kernels::testing::check_kernel_gradient(g, images, seed);
 }
 
+// Those that bfloat16's forms take, Winograd's too: more channels still, some of them beside whole vectors, pairs and planes.
+void conv_bf16(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::normal, Values::ties});
+  const Window w = draw.rarely(3) ? window(draw) : Window{.height = 3, .width = 3, .border = draw.pick({Border::valid, Border::same})};
+  const std::int64_t groups = draw.rarely(4) ? 2 : 1, height = draw.between(3, 9), width = draw.between(3, 9);
+  const std::int64_t channels = core::round_up(draw.between(15, 56), groups), outputs = core::round_up(draw.between(15, 56), groups);
+  const auto drawn = resolve(w, height, width, channels, outputs, groups);
+  if (!drawn) return;
+  Geometry g = *drawn;
+  const std::int64_t images = bounded(draw.between(1, 5), work_of(g) / 8);
+  if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
+  if (draw.rarely(3)) g = kernels::testing::with_gaps(g, draw.between(1, 3));
+  if (draw.rarely(4)) {
+    kernels::testing::check_positions_forward(g, images, 1 + seed % 3, seed);
+    kernels::testing::check_positions_input_gradient(g, images, 1 + seed % 3, seed);
+    return;
+  }
+  kernels::testing::check_forward(g, images, draw.flag(), linear_or_relu(draw), seed, values);
+  kernels::testing::check_input_gradient(g, images, seed, values);
+  kernels::testing::check_kernel_gradient(g, images, seed, values);
+}
+
 // ---- convolution with pooling ----
 
 struct DrawnConvPool {
@@ -472,6 +495,7 @@ constexpr Case cases[] = {
     {softmax, {SoftmaxForward::name}},
     {crossentropy, {Crossentropy::name}},
     {conv_winograd4, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name, ConvPoolForward::name}},
+    {conv_bf16, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

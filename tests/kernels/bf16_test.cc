@@ -33,7 +33,7 @@ Bits pattern(std::mt19937& engine, std::uint32_t low, std::uint32_t high) {
 // One instruction: a row, a pair, 16 columns, the bias as the sum that came before.
 void expect_instruction(const std::uint16_t (&a)[2], const std::uint16_t (&b)[32], const float (&sum)[16]) {
   float got[16];
-  contract_bf16({.length = 2, .columns = 16, .a = a, .b = b, .c = got, .bias = sum});
+  contract_bf16({.columns = 16, .a = a, .b = b, .c = got, .bias = sum});
   for (int i = 0; i < 16; ++i) {
     const float want = bf16_dot(sum[i], a, b + 2 * i);
     ASSERT_TRUE(same_number(got[i], want)) << std::hexfloat << sum[i] << " + " << float_of_bf16(a[1]) << " * "
@@ -100,12 +100,15 @@ TEST(Bf16, RoundingIsNearestEven) {
 
 struct Sizes {
   std::int64_t outer = 1, rows = 1, runs = 1, run_columns = 1, length = 1, columns = 1;
+  std::int64_t gap = 1;  // between runs; without one their pairs are one long run
 };
 
-// Rows and runs lie apart by more than they need, and NaN stands between them: nobody may touch it.
-void check_contraction(const Sizes& s, bool with_bias, bool relu) {
+enum class Start { zero, bias, sum };
+
+// Rows, and runs with a gap, lie apart by more than they need, and NaN stands between them: nobody may touch it.
+void check_contraction(const Sizes& s, Start start, bool relu) {
   std::mt19937 engine(static_cast<std::uint32_t>(s.rows * 131 + s.length * 17 + s.columns));
-  const std::int64_t run = s.length + 1, row = run * s.runs * s.run_columns + 3, outer = row * s.rows + 5;
+  const std::int64_t run = s.length + s.gap, row = run * s.runs * s.run_columns + 3, outer = row * s.rows + 5;
   std::vector<std::uint16_t> a(static_cast<std::size_t>(outer * s.outer), 0x7FC0);
   const auto each_term = [&](auto&& visit) {
     for (std::int64_t i = 0, term = 0; i < s.runs; ++i)
@@ -124,34 +127,43 @@ void check_contraction(const Sizes& s, bool with_bias, bool relu) {
 
   const std::int64_t c_row = s.columns + 2, c_outer = c_row * s.rows + 1;
   Buffer c(c_outer * s.outer, -777);
-  contract_bf16({.rows = {s.outer, s.rows},
-                 .a_row = {outer, row},
-                 .c_row = {c_outer, c_row},
-                 .runs = {s.runs, s.run_columns},
-                 .a_run = {s.run_columns * run, run},
-                 .length = s.length,
+  const Buffer before(random_values(c.size(), 4));
+  const auto each_output = [&](auto&& visit) {
+    for (std::int64_t o = 0; o < s.outer; ++o)
+      for (std::int64_t r = 0; r < s.rows; ++r)
+        for (std::int64_t j = 0; j < s.columns; ++j) visit(o, r, j, o * c_outer + r * c_row + j);
+  };
+  if (start == Start::sum) each_output([&](std::int64_t, std::int64_t, std::int64_t, std::int64_t at) { c[at] = before[at]; });
+  const std::int64_t run_pairs = (s.length + 1) / 2 * bf16_pair;
+  contract_bf16({.rows = {1, s.outer, s.rows},
+                 .a_row = {0, outer, row},
+                 .c_row = {0, c_outer, c_row},
+                 .pairs = {s.runs, s.run_columns, (s.length + 1) / 2},
+                 .a_pair = {s.run_columns * run, run, 2},
+                 .b_pair = {s.run_columns * run_pairs, run_pairs, bf16_pair},
+                 .odd = s.length % 2 != 0,
                  .columns = s.columns,
+                 .b_vector = runs * run_pairs,
                  .a = a.data(),
                  .b = packed.data(),
                  .c = c.data(),
-                 .bias = with_bias ? bias.data() : nullptr,
+                 .add = start == Start::sum,
+                 .bias = start == Start::bias ? bias.data() : nullptr,
                  .relu = relu});
   Buffer expected(c.size(), -777);
-  for (std::int64_t o = 0; o < s.outer; ++o)
-    for (std::int64_t r = 0; r < s.rows; ++r)
-      for (std::int64_t j = 0; j < s.columns; ++j) {
-        float sum = with_bias ? bias[j] : 0.0f;
-        each_term([&](std::int64_t at, std::int64_t term, std::int64_t e) {
-          if (e % 2 != 0) return;
-          const std::uint16_t* pair = a.data() + o * outer + r * row + at;
-          const bool two = e + 1 < s.length;
-          const std::uint16_t x[2] = {pair[0], two ? pair[1] : std::uint16_t{0}};
-          const std::uint16_t y[2] = {bf16_of_float(b[term * s.columns + j]),
-                                      two ? bf16_of_float(b[(term + 1) * s.columns + j]) : std::uint16_t{0}};
-          sum = bf16_dot(sum, x, y);
-        });
-        expected[o * c_outer + r * c_row + j] = relu ? std::max(sum, 0.0f) : sum;
-      }
+  each_output([&](std::int64_t o, std::int64_t r, std::int64_t j, std::int64_t at_output) {
+    float sum = start == Start::sum ? before[at_output] : start == Start::bias ? bias[j] : 0.0f;
+    each_term([&](std::int64_t at, std::int64_t term, std::int64_t e) {
+      if (e % 2 != 0) return;
+      const std::uint16_t* pair = a.data() + o * outer + r * row + at;
+      const bool two = e + 1 < s.length;
+      const std::uint16_t x[2] = {pair[0], two ? pair[1] : std::uint16_t{0}};
+      const std::uint16_t y[2] = {bf16_of_float(b[term * s.columns + j]),
+                                  two ? bf16_of_float(b[(term + 1) * s.columns + j]) : std::uint16_t{0}};
+      sum = bf16_dot(sum, x, y);
+    });
+    expected[at_output] = relu ? std::max(sum, 0.0f) : sum;
+  });
   EXPECT_EQ(bits_that_differ(c, expected), 0) << s.outer << " x " << s.rows << " rows, " << s.runs << " x " << s.run_columns << " runs of "
                                               << s.length << ", " << s.columns << " columns";
 }
@@ -159,16 +171,21 @@ void check_contraction(const Sizes& s, bool with_bias, bool relu) {
 TEST(Bf16, ContractionEveryTail) {
   LINN_NEEDS_BF16();
   for (std::int64_t columns = 1; columns <= 100; ++columns)
-    check_contraction({.rows = 1 + columns % 19, .length = 1 + columns % 7, .columns = columns}, columns % 2 == 0, columns % 3 == 0);
-  for (std::int64_t rows = 1; rows <= 45; ++rows) check_contraction({.rows = rows, .length = 5, .columns = 20 + rows}, true, false);
+    check_contraction({.rows = 1 + columns % 19, .length = 1 + columns % 7, .columns = columns},
+                      columns % 2 == 0 ? Start::bias : Start::zero, columns % 3 == 0);
+  for (std::int64_t rows = 1; rows <= 45; ++rows)
+    check_contraction({.rows = rows, .length = 5, .columns = 20 + rows}, rows % 3 == 0 ? Start::sum : Start::bias, false);
   for (std::int64_t length = 1; length <= 20; ++length)
-    check_contraction({.outer = 2, .rows = 3, .runs = 2, .run_columns = 3, .length = length, .columns = 18}, false, true);
+    for (const std::int64_t gap : {0, 1})
+      check_contraction({.outer = 2, .rows = 3, .runs = 2, .run_columns = 3, .length = length, .columns = 18, .gap = gap}, Start::zero,
+                        true);
 }
 
 RC_GTEST_PROP(Bf16, ContractionOfAnySize, ()) {
   RC_PRE(core::available_isas().front() == core::Isa::avx512_bf16);
   const auto size = [](std::int64_t most) { return *rc::gen::inRange<std::int64_t>(1, most); };
-  check_contraction({size(4), size(20), size(4), size(4), size(12), size(70)}, *rc::gen::arbitrary<bool>(), *rc::gen::arbitrary<bool>());
+  check_contraction({size(4), size(20), size(4), size(4), size(12), size(70), size(3) - 1},
+                    *rc::gen::element(Start::zero, Start::bias, Start::sum), *rc::gen::arbitrary<bool>());
   RC_ASSERT(!::testing::Test::HasFailure());
 }
 
@@ -176,7 +193,7 @@ TEST(Bf16, ContractionWithoutTermsGivesTheBias) {
   LINN_NEEDS_BF16();
   float c[5];
   const float bias[5] = {1, -2, 3, -4, 5};
-  contract_bf16({.length = 0, .columns = 5, .c = c, .bias = bias});
+  contract_bf16({.pairs = {1, 1, 0}, .columns = 5, .c = c, .bias = bias});
   EXPECT_TRUE(std::equal(c, c + 5, bias));
 }
 

@@ -79,6 +79,29 @@ TEST(Conv, WinogradOnViewsAndWithTrimmedMaps) {
   check_conv(trimmed, 2);
 }
 
+bool has_bf16_winograd(const Geometry& g) {
+  return conv::Bf16WinogradForward::accepts({g, false, Activation::linear}) && conv::Bf16WinogradInputGradient::accepts(g) &&
+         conv::Bf16WinogradKernelGradient::accepts(g);
+}
+
+// Whole numbers are bfloat16 before and behind the transforms, so that a missing term shows.
+TEST(Conv, Bf16WinogradOfNumbersAndWholeNumbers) {
+  for (const std::int64_t channels : {47, 64}) {  // an odd number, of tiles too, and two chunks of them
+    const Geometry g = with_gaps(geometry(three_same, 13, 14, channels, 100 - channels), channels % 2 * 3);
+    ASSERT_TRUE(has_bf16_winograd(g)) << text(g);
+    for (const Values values : {Values::normal, Values::ties})
+      check_conv(g, 2 - channels % 2, static_cast<std::uint32_t>(channels), values);
+  }
+}
+
+TEST(Conv, Bf16WinogradKernelGradientInChunks) {
+  const Geometry g = geometry(three_same, 35, 36, 40, 48);
+  ASSERT_TRUE(has_bf16_winograd(g));
+  for (const Values values : {Values::normal, Values::ties}) check_kernel_gradient(g, 2, 1, values);
+  for (std::int64_t images = 1; images < 20; ++images)
+    EXPECT_LE(conv::Bf16WinogradKernelGradient::scratch(g, images), conv::Bf16WinogradKernelGradient::scratch(g, images + 1));
+}
+
 TEST(Conv, WinogradInChunks) {
   for (const Window& window : {three, three_same}) {
     const Geometry g = geometry(window, 24, 24, 36, 60);
@@ -206,6 +229,69 @@ TEST(Conv, WinogradOfImagesOneByOne) {
             {1, src.data() + n * g.src_image, kernel.data(), packed.data(), bias.data(), single.data() + n * g.dst_image, scratch.data()});
     EXPECT_EQ(bits_that_differ(all, single), 0);
   });
+}
+
+// bfloat16's forms are for more than a channel or two.
+bool has_bf16(const Geometry& g) {
+  return conv::Bf16Forward::accepts({g, false, Activation::linear}) && conv::Bf16InputGradient::accepts(g);
+}
+
+TEST(Conv, Bf16WithOddChannelsStridesAndGroups) {
+  for (const std::int64_t stride : {1, 2, 3})
+    for (const std::int64_t dilation : {1, 2})
+      for (const std::int64_t groups : {1, 2})
+        for (const Border border : {Border::valid, Border::same}) {
+          const Geometry g = geometry({.height = 4,
+                                       .width = 3,
+                                       .stride_height = stride,
+                                       .stride_width = 3 - stride / 2,
+                                       .dilation_height = dilation,
+                                       .dilation_width = dilation,
+                                       .border = border},
+                                      13, 14, 26, 44, groups);
+          ASSERT_TRUE(has_bf16(g)) << text(g);
+          check_conv(g, 2, static_cast<std::uint32_t>(stride + dilation));
+          check_conv(with_gaps(g, 3), 1, static_cast<std::uint32_t>(stride + dilation));
+        }
+  // Terms of a tap that leave one alone.
+  for (const std::int64_t channels : {5, 7, 9, 31}) {
+    const Geometry g = geometry(three_same, 8, 7, channels, 40 - channels);
+    ASSERT_TRUE(has_bf16(g)) << text(g);
+    check_conv(g, 3);
+  }
+}
+
+// More rows than are rounded at once, in both directions, and more images.
+TEST(Conv, Bf16InBands) {
+  const Geometry large = geometry({.height = 3, .width = 3, .dilation_height = 2, .border = Border::same}, 37, 30, 40, 36);
+  ASSERT_TRUE(has_bf16(large));
+  ASSERT_LT(conv::ForwardWalk(large).most_rows_read, 37);
+  ASSERT_LT(conv::BackwardWalk(large).most_rows_read, 37);
+  check_conv(large, 1);
+  const Geometry strided =
+      geometry({.height = 5, .width = 3, .stride_height = 3, .stride_width = 2, .border = Border::same}, 75, 60, 24, 70);
+  ASSERT_TRUE(has_bf16(strided));
+  ASSERT_LT(conv::ForwardWalk(strided).most_rows_read, 75);
+  ASSERT_LT(conv::BackwardWalk(strided).most_rows_read, strided.out_height);
+  check_conv(strided, 1);
+  const Geometry small = geometry(three, 13, 13, 32, 32);
+  ASSERT_LT(conv::ForwardWalk(small).images_of_chunk(9), 9);
+  check_conv(small, 9);
+}
+
+// Rows of a pair of images at a time, several pairs, an image alone, a stride beyond the window; some channels fill no plane of 16.
+TEST(Conv, Bf16KernelGradientInChunks) {
+  const Geometry geometries[] = {geometry({.height = 2, .width = 2, .border = Border::same}, 90, 70, 16, 24),
+                                 geometry(three_same, 9, 8, 37, 70),
+                                 geometry({.height = 2, .width = 4, .stride_height = 3, .stride_width = 3}, 15, 16, 36, 65),
+                                 geometry({.height = 5, .width = 4, .dilation_height = 3, .border = Border::same}, 7, 9, 19, 18)};
+  for (const Geometry& g : geometries) {
+    ASSERT_TRUE(conv::Bf16KernelGradient::accepts(g)) << text(g);
+    for (const std::int64_t images : {1, 3, 8}) {
+      if (images * products(g) < 20'000'000) check_kernel_gradient(g, images);
+      EXPECT_LE(conv::Bf16KernelGradient::scratch(g, images), conv::Bf16KernelGradient::scratch(g, images + 1));
+    }
+  }
 }
 
 TEST(Conv, StridesAndDilations) {

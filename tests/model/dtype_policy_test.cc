@@ -1,6 +1,7 @@
 // mixed_bfloat16: what it changes, what it leaves alone, and what it costs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -30,6 +31,17 @@ Sequential notebook(DTypePolicy policy, std::uint64_t seed = 0) {
   return model;
 }
 
+// Convolutions that no 2x2 pooling follows: alone, strided, before windows that overlap, before a global pooling.
+Sequential unpooled(DTypePolicy policy, std::uint64_t seed = 0) {
+  Sequential model({Conv2D(16, {3, 3}, {.activation = "relu", .input_shape = {28, 28, 1}}),
+                    Conv2D(24, {3, 3}, {.strides = 2, .padding = "same", .activation = "relu"}),
+                    Conv2D(32, {3, 3}, {.padding = "same", .activation = "relu"}), MaxPooling2D({3, 3}, {.strides = 2}),
+                    Conv2D(40, {3, 3}, {.activation = "relu"}), GlobalAveragePooling2D(), Dense(10, {.activation = "softmax"})},
+                   {.seed = seed, .dtype_policy = policy});
+  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  return model;
+}
+
 void fit(Sequential& model, std::int64_t images, std::int64_t epochs = 1) {
   model.fit(mnist()["x_train"].rows(0, images), mnist()["y_train"].rows(0, images),
             {.batch_size = 128, .epochs = epochs, .verbose = Verbose::silent, .input_scale = scale});
@@ -40,6 +52,9 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
     if (std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()) != 0) return false;
   return a.size() == b.size();
 }
+
+using Network = Sequential (*)(DTypePolicy, std::uint64_t);
+constexpr Network networks[] = {notebook, unpooled};
 
 class IsaGuard {
  public:
@@ -68,15 +83,17 @@ TEST(DTypePolicy, FloatIsTheDefaultAndComesBack) {
 TEST(DTypePolicy, GradientsAreNearOnEveryInstructionSet) {
   const IsaGuard guard;
   const Tensor x = mnist()["x_train"].rows(0, 64), y = mnist()["y_train"].rows(0, 64);
-  const auto exact = notebook("float32").gradients(x, y, {.input_scale = scale});
-  for (const core::Isa isa : core::available_isas()) {
-    if (isa == core::Isa::scalar) continue;  // references round nothing
-    core::set_isa(isa);
-    const auto rounded = notebook(mixed).gradients(x, y, {.input_scale = scale});
-    for (std::size_t i = 0; i < exact.size(); ++i) {
-      const double distance = tests::relative_distance(rounded[i].second, exact[i].second);
-      EXPECT_GT(distance, 1e-5) << exact[i].first << " on " << core::name_of(isa);
-      EXPECT_LT(distance, 0.1) << exact[i].first << " on " << core::name_of(isa);
+  for (const Network network : networks) {
+    const auto exact = network("float32", 0).gradients(x, y, {.input_scale = scale});
+    for (const core::Isa isa : core::available_isas()) {
+      if (isa == core::Isa::scalar) continue;  // references round nothing
+      core::set_isa(isa);
+      const auto rounded = network(mixed, 0).gradients(x, y, {.input_scale = scale});
+      for (std::size_t i = 0; i < exact.size(); ++i) {
+        const double distance = tests::relative_distance(rounded[i].second, exact[i].second);
+        EXPECT_GT(distance, 1e-5) << exact[i].first << " on " << core::name_of(isa);
+        EXPECT_LT(distance, 0.1) << exact[i].first << " on " << core::name_of(isa);
+      }
     }
   }
 }
@@ -99,23 +116,46 @@ TEST(DTypePolicy, ChangesInTheMiddleOfTraining) {
 }
 
 TEST(DTypePolicy, SameBitsOnAnyNumberOfThreads) {
-  std::vector<Tensor> first;
-  for (const int threads : {1, 2, 3, 8}) {
-    set_threads(threads);
-    Sequential model = notebook(mixed);
-    fit(model, 700, 2);
-    if (first.empty()) first = model.get_weights();
-    EXPECT_TRUE(same_bits(model.get_weights(), first)) << threads << " threads";
+  for (const Network network : networks) {
+    std::vector<Tensor> first;
+    for (const int threads : {1, 2, 3, 8}) {
+      set_threads(threads);
+      Sequential model = network(mixed, 0);
+      fit(model, 700, 2);
+      if (first.empty()) first = model.get_weights();
+      EXPECT_TRUE(same_bits(model.get_weights(), first)) << threads << " threads";
+    }
   }
   set_threads(2);
 }
 
+// What runs, as the profile names it.
+TEST(DTypePolicy, ConvolutionsWithoutA2x2PoolingRoundTheirOperands) {
+  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "references round nothing";
+  const bool instruction = core::isa() == core::Isa::avx512_bf16;
+  for (const bool training : {false, true}) {
+    std::vector<std::string> names;
+    for (const OpProfile& op : unpooled(mixed).profile({.training = training, .batch_size = 8, .steps = 1}).ops)
+      names.push_back(op.implementation);
+    const auto contains = [&](const std::string& kernel, const std::string& with, const std::string& without) {
+      return std::find(names.begin(), names.end(), kernel + (instruction ? with : without)) != names.end();
+    };
+    EXPECT_TRUE(contains("conv_forward", ".bf16", ".rounded_to_bf16"));
+    EXPECT_TRUE(contains("conv_pool_forward", ".strip_bf16", ".rounded_strip"));
+    EXPECT_EQ(contains("conv_global_pool_forward", ".winograd_strip_bf16", ".rounded_strip"), !training);  // its gradients are for maxima
+    EXPECT_EQ(contains("conv_input_gradient", ".bf16", ".rounded_to_bf16"), training);
+    EXPECT_EQ(contains("conv_kernel_gradient", ".bf16", ".rounded_to_bf16"), training);
+  }
+}
+
 TEST(DTypePolicy, APredictionDoesNotDependOnItsNeighbours) {
-  const Sequential model = notebook(mixed);
   const Tensor x = mnist()["x_test"].rows(0, 37);
-  const Tensor all = model.predict(x, {.input_scale = scale});
-  for (const std::int64_t batch : {1, 5, 8, 37})
-    EXPECT_TRUE(same_bits({model.predict(x, {.batch_size = batch, .input_scale = scale})}, {all})) << batch;
+  for (const Network network : networks) {
+    const Sequential model = network(mixed, 0);
+    const Tensor all = model.predict(x, {.input_scale = scale});
+    for (const std::int64_t batch : {1, 5, 8, 37})
+      EXPECT_TRUE(same_bits({model.predict(x, {.batch_size = batch, .input_scale = scale})}, {all})) << batch;
+  }
 }
 
 TEST(DTypePolicy, IsNotSaved) {

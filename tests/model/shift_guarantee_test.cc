@@ -223,10 +223,10 @@ std::vector<std::string> implementations(const Sequential& model, bool training)
 // Enough channels for Winograd's forms: training takes them, inference with a polyphase layer does not, and without one it does.
 TEST(ShiftGuarantee, InferenceAdmitsOnlyWhatKeepsIt) {
   if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "there are only references";
-  const auto wide = [](const Layer& sampling) {
+  const auto wide = [](const Layer& sampling, DTypePolicy policy) {
     Sequential model({Conv2D(32, 3, {.padding = "circular", .input_shape = {16, 16, 4}}), sampling, Conv2D(32, 3, {.padding = "circular"}),
                       GlobalAveragePooling2D(), Dense(3, {.activation = "softmax"})},
-                     {.seed = 1});
+                     {.seed = 1, .dtype_policy = policy});
     model.compile({.optimizer = "adam", .loss = "sparse_categorical_crossentropy"});
     return model;
   };
@@ -234,12 +234,15 @@ TEST(ShiftGuarantee, InferenceAdmitsOnlyWhatKeepsIt) {
   using ::testing::Contains;
   using ::testing::HasSubstr;
   using ::testing::Not;
-  const Sequential model = wide(l2()), pooled = wide(MaxPooling2D(2));
+  const Sequential model = wide(l2(), "float32"), pooled = wide(MaxPooling2D(2), "float32"), mixed = wide(l2(), "mixed_bfloat16");
   EXPECT_THAT(implementations(model, false),
               AllOf(Contains("conv_forward.direct"), Contains("phase_scores.vector"), Contains("phase_choice.reference"),
                     Contains("global_pool_forward.order_free"), Not(Contains(HasSubstr("winograd")))));
   EXPECT_THAT(implementations(model, true), AllOf(Contains("conv_forward.winograd"), Not(Contains("global_pool_forward.order_free"))));
   EXPECT_THAT(implementations(pooled, false), Contains("conv_global_pool_forward.winograd_strip"));
+  const std::string product = core::isa() == core::Isa::avx512_bf16 ? "conv_forward.bf16" : "conv_forward.rounded_to_bf16";
+  EXPECT_THAT(implementations(mixed, false),
+              AllOf(Contains(product), Not(Contains(HasSubstr("winograd"))), Not(Contains("conv_forward.direct"))));
 }
 
 constexpr double scale = 1.0 / 255;

@@ -3,6 +3,7 @@
 
 #include "core/cpu.h"
 #include "kernels/conv/conv.h"
+#include "kernels/implementation.h"
 
 namespace linn::kernels::conv {
 
@@ -30,6 +31,81 @@ struct KernelGradient {
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = true;
   static bool accepts(const Geometry&) { return true; }
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
+};
+
+/// Map and kernel rounded to bfloat16, vdpbf16ps (direct_bf16.cc). Every output's sum runs as Forward's, two terms of a tap at a time.
+struct Bf16Forward {
+  static constexpr std::string_view name = "bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvForward::Problem& problem);
+  static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+};
+
+/// The same rounding of the same convolutions for CPUs without the instruction, with Forward's multiply-adds. The bits may differ from
+/// Bf16Forward's: the order inside a pair is another, and denormals count.
+struct RoundedForward {
+  static constexpr std::string_view name = "rounded_to_bf16";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvForward::Problem& problem) { return Bf16Forward::accepts(problem); }
+  static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+};
+
+/// Gradient of the output and kernel rounded to bfloat16, vdpbf16ps (direct_bf16.cc).
+struct Bf16InputGradient {
+  static constexpr std::string_view name = "bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
+  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+};
+
+/// The same rounding without the instruction, as RoundedForward.
+struct RoundedInputGradient {
+  static constexpr std::string_view name = "rounded_to_bf16";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry) { return Bf16InputGradient::accepts(geometry); }
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
+  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+};
+
+/// Source and gradient of the output rounded to bfloat16, vdpbf16ps (kernel_gradient_bf16.cc).
+struct Bf16KernelGradient {
+  static constexpr std::string_view name = "bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
+};
+
+/// The same rounding without the instruction, as RoundedForward.
+struct RoundedKernelGradient {
+  static constexpr std::string_view name = "rounded_to_bf16";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry) { return Bf16KernelGradient::accepts(geometry); }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };

@@ -94,6 +94,19 @@ struct Bf16Windows {
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
+/// As Strip, the convolution in bfloat16, where that is quicker (strip.cc, direct_bf16.cc).
+struct Bf16Strip {
+  static constexpr std::string_view name = "strip_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem);
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+};
+
 /// Visits the living windows of each channel only (sparse_kernel_gradient.cc).
 struct SparseKernelGradient {
   static constexpr std::string_view name = "sparse";

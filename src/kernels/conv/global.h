@@ -6,6 +6,7 @@
 #include "core/cpu.h"
 #include "kernels/eltwise/activation.h"
 #include "kernels/geometry.h"
+#include "kernels/implementation.h"
 #include "kernels/pool/pool.h"
 
 namespace linn::kernels {
@@ -105,6 +106,46 @@ struct GlobalWinogradStrip {
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
   static constexpr bool direct_form = false;
+  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
+  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
+};
+
+/// As GlobalStrip, the convolution in bfloat16, where that is quicker (direct_bf16.cc).
+struct GlobalBf16Strip {
+  static constexpr std::string_view name = "strip_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static bool position_invariant(const ConvGlobalPoolForward::Problem& problem) { return GlobalStrip::position_invariant(problem); }
+  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
+  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
+};
+
+/// The same with rows made by Winograd's F(2x2, 3x3) with bfloat16 products (winograd_bf16.cc).
+struct GlobalBf16WinogradStrip {
+  static constexpr std::string_view name = "winograd_strip_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
+  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
+  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
+};
+
+/// The rounding of GlobalBf16Strip without the instruction.
+struct GlobalRoundedStrip {
+  static constexpr std::string_view name = "rounded_strip";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr Operands operands = Operands::bfloat16;
+  static bool position_invariant(const ConvGlobalPoolForward::Problem& problem) { return GlobalStrip::position_invariant(problem); }
   static bool accepts(const ConvGlobalPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);

@@ -2,7 +2,7 @@
 // while it is in the cache. The values are those of the unfused kernels, bit for bit.
 //
 // Loop nest:  for each image, for each strip of rows (64 KiB, at least two rows, an even number for Winograd's tiles)
-//               the convolution (direct.cc or winograd_map.cc) of those rows
+//               the convolution (direct.cc, direct_bf16.cc, winograd_map.cc or winograd_bf16.cc) of those rows
 //               for each four vectors of channels, for each pixel: maximum or sum
 //               with winners, for each pixel again: which channels are as large as the maximum so far, as bits
 //             with winners: bits of strips whose maxima were beaten later, or that relu stopped, are cleared
@@ -192,21 +192,22 @@ void run_strips(const Problem& problem, const ConvGlobalPoolForward::Args<float>
   }
 }
 
+template <class Conv>
+std::int64_t scratch_of(const Problem& problem) {
+  return strips_size(problem.conv) + Conv::scratch(conv_of(problem), 1);
+}
+
 }  // namespace
 
 bool GlobalStrip::accepts(const Problem& problem) { return Forward::accepts(conv_of(problem)); }
 
-std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) {
-  return strips_size(problem.conv) + Forward::scratch(conv_of(problem), 1);
-}
+std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<Forward>(problem); }
 
 void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) { run_strips<Forward>(problem, args); }
 
 bool GlobalWinogradStrip::accepts(const Problem& problem) { return WinogradForward::accepts(conv_of(problem)); }
 
-std::int64_t GlobalWinogradStrip::scratch(const Problem& problem, std::int64_t) {
-  return strips_size(problem.conv) + WinogradForward::scratch(conv_of(problem), 1);
-}
+std::int64_t GlobalWinogradStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<WinogradForward>(problem); }
 
 std::int64_t GlobalWinogradStrip::packed(const Problem& problem) { return WinogradForward::packed(conv_of(problem)); }
 
@@ -215,6 +216,48 @@ void GlobalWinogradStrip::pack(const Problem& problem, const float* kernel, floa
 }
 
 void GlobalWinogradStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) { run_strips<WinogradForward>(problem, args); }
+
+bool GlobalBf16WinogradStrip::accepts(const Problem& problem) { return Bf16WinogradForward::accepts(conv_of(problem)); }
+
+std::int64_t GlobalBf16WinogradStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<Bf16WinogradForward>(problem); }
+
+std::int64_t GlobalBf16WinogradStrip::packed(const Problem& problem) { return Bf16WinogradForward::packed(conv_of(problem)); }
+
+void GlobalBf16WinogradStrip::pack(const Problem& problem, const float* kernel, float* packed) {
+  Bf16WinogradForward::pack(conv_of(problem), kernel, packed);
+}
+
+void GlobalBf16WinogradStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
+  run_strips<Bf16WinogradForward>(problem, args);
+}
+
+bool GlobalBf16Strip::accepts(const Problem& problem) { return Bf16Forward::accepts(conv_of(problem)); }
+
+std::int64_t GlobalBf16Strip::scratch(const Problem& problem, std::int64_t) { return scratch_of<Bf16Forward>(problem); }
+
+std::int64_t GlobalBf16Strip::packed(const Problem& problem) { return Bf16Forward::packed(conv_of(problem)); }
+
+void GlobalBf16Strip::pack(const Problem& problem, const float* kernel, float* packed) {
+  Bf16Forward::pack(conv_of(problem), kernel, packed);
+}
+
+void GlobalBf16Strip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
+  run_strips<Bf16Forward>(problem, args);
+}
+
+bool GlobalRoundedStrip::accepts(const Problem& problem) { return RoundedForward::accepts(conv_of(problem)); }
+
+std::int64_t GlobalRoundedStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<RoundedForward>(problem); }
+
+std::int64_t GlobalRoundedStrip::packed(const Problem& problem) { return RoundedForward::packed(conv_of(problem)); }
+
+void GlobalRoundedStrip::pack(const Problem& problem, const float* kernel, float* packed) {
+  RoundedForward::pack(conv_of(problem), kernel, packed);
+}
+
+void GlobalRoundedStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
+  run_strips<RoundedForward>(problem, args);
+}
 
 }  // namespace conv
 }  // namespace linn::kernels

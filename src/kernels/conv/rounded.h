@@ -4,7 +4,7 @@
 #pragma once
 
 #include "kernels/conv/fused.h"
-#include "kernels/gemm/bf16.h"
+#include "kernels/conv/round_map.h"
 
 namespace linn::kernels::conv {
 
@@ -39,10 +39,7 @@ struct Rounded {
     const ConvPoolForward::Problem dense = inner(problem);
     float* image = args.scratch;
     for (std::int64_t n = 0; n < args.images; ++n) {
-      for (std::int64_t y = 0; y < g.height; ++y)
-        for (std::int64_t x = 0; x < g.width; x += pixels_of_piece(g))
-          round_to_bf16(args.src + n * g.src_image + y * g.src_row + x * g.src_pixel, pixels_of_piece(g) * g.channels,
-                        image + (y * g.width + x) * g.channels);
+      round_rows(args.src + n * g.src_image, g.src_row, g.src_pixel, g.height, g.width, g.channels, image);
       Form::run(dense, {1, image, args.packed, args.packed + kernel_size(problem), args.bias, args.dst + n * pool.dst_image,
                         problem.argmax ? args.argmax + n * pool.out_height * pool.out_width * pool.channels : nullptr,
                         image + dense.conv.src_image});
@@ -54,8 +51,6 @@ struct Rounded {
     const Geometry& g = problem.conv;
     return g.window_height * g.window_width * g.channels / g.groups * g.out_channels;
   }
-  // Neighbouring pixels whose elements lie side by side: a row, or one.
-  static std::int64_t pixels_of_piece(const Geometry& g) { return g.src_pixel == g.channels ? g.width : 1; }
   // What `Form` computes: the rounded image is dense.
   static ConvPoolForward::Problem inner(ConvPoolForward::Problem problem) {
     set_dense_src(problem.conv);
@@ -71,7 +66,12 @@ struct RoundedWinograd : Rounded<Winograd, Bf16Winograd> {
 struct RoundedWindows : Rounded<Windows, Bf16Windows> {
   static constexpr std::string_view name = "rounded_windows";
 };
-struct RoundedStrip : Rounded<Strip, Bf16Windows> {
+
+/// What one of the direct forms with the instruction takes.
+struct Bf16Direct {
+  static bool accepts(const ConvPoolForward::Problem& problem) { return Bf16Windows::accepts(problem) || Bf16Strip::accepts(problem); }
+};
+struct RoundedStrip : Rounded<Strip, Bf16Direct> {
   static constexpr std::string_view name = "rounded_strip";
 };
 

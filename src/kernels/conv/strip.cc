@@ -1,7 +1,8 @@
-// ConvPoolForward for any geometry: a strip of the convolution's rows is made in scratch and pooled while it is in the cache.
+// ConvPoolForward for any geometry, in float32 and in bfloat16: a strip of the convolution's rows is made in scratch and pooled while it is
+// in the cache.
 //
 // Loop nest:  for each image, for each group of pooled rows whose strip fits 64 KiB (at least one row)
-//               the direct convolution (direct.cc) of just the rows that those windows see
+//               the direct convolution (direct.cc, direct_bf16.cc) of just the rows that those windows see
 //               the pooling kernel on the strip
 // Rows that two groups see are made twice: (window - stride) of them a group.
 // Measured:   see docs/engine.md.
@@ -55,18 +56,21 @@ const Implementation<PoolForward>& pooling_of(const ConvPoolForward::Problem& pr
   return choose<PoolForward>({problem.pool, problem.kind, problem.argmax});
 }
 
-}  // namespace
+ConvForward::Problem conv_of(const ConvPoolForward::Problem& problem) { return {problem.conv, problem.bias, problem.activation}; }
 
-bool Strip::accepts(const ConvPoolForward::Problem& problem) {
-  return Forward::accepts({problem.conv, problem.bias, problem.activation}) && pool::Vector::accepts({problem.pool, problem.kind, problem.argmax});
+template <class Conv>
+bool accepts(const ConvPoolForward::Problem& problem) {
+  return Conv::accepts(conv_of(problem)) && pool::Vector::accepts({problem.pool, problem.kind, problem.argmax});
 }
 
-std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
-  return strip_size(problem) + Forward::scratch({problem.conv, problem.bias, problem.activation}, 1) +
-         pooling_of(problem).scratch({problem.pool, problem.kind, problem.argmax}, 1);
+template <class Conv>
+std::int64_t scratch_of(const ConvPoolForward::Problem& problem) {
+  return strip_size(problem) +
+         std::max(Conv::scratch(conv_of(problem), 1), pooling_of(problem).scratch({problem.pool, problem.kind, problem.argmax}, 1));
 }
 
-void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+template <class Conv>
+void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
   const Geometry &conv = problem.conv, &pool = problem.pool;
   const std::int64_t group = group_rows(problem), argmax_row = pool.out_width * pool.channels;
   float* strip = args.scratch;
@@ -77,8 +81,7 @@ void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::
       const std::int64_t last = std::min(first + group, pool.out_height);
       const Rows rows = rows_seen(pool, first, last);
       if (rows.end > rows.begin)
-        Forward::run(rows_of({conv, problem.bias, problem.activation}, rows),
-                     {1, args.src + n * conv.src_image, args.kernel, nullptr, args.bias, strip, scratch});
+        Conv::run(rows_of(conv_of(problem), rows), {1, args.src + n * conv.src_image, args.kernel, args.packed, args.bias, strip, scratch});
       pooling.run(strip_pool(problem, rows, first, last),
                   {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
                    problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});
@@ -86,6 +89,28 @@ void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::
         mark_dead(strip_pool(problem, rows, first, last).geometry, args.dst + n * pool.dst_image + first * pool.dst_row,
                   args.argmax + (n * pool.out_height + first) * argmax_row);
     }
+}
+
+}  // namespace
+
+bool Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<Forward>(problem); }
+
+std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return scratch_of<Forward>(problem); }
+
+void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { conv::run<Forward>(problem, args); }
+
+bool Bf16Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<Bf16Forward>(problem); }
+
+std::int64_t Bf16Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return scratch_of<Bf16Forward>(problem); }
+
+std::int64_t Bf16Strip::packed(const ConvPoolForward::Problem& problem) { return Bf16Forward::packed(conv_of(problem)); }
+
+void Bf16Strip::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+  Bf16Forward::pack(conv_of(problem), kernel, packed);
+}
+
+void Bf16Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+  conv::run<Bf16Forward>(problem, args);
 }
 
 }  // namespace linn::kernels::conv

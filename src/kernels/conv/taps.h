@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/checked.h"
+#include "kernels/geometry.h"
 
 namespace linn::kernels::conv {
 
@@ -13,6 +14,9 @@ namespace linn::kernels::conv {
 struct Axis {
   std::int64_t size, window, stride, dilation, pad, out;
 };
+
+inline Axis rows_of(const Geometry& g) { return {g.height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.out_height}; }
+inline Axis columns_of(const Geometry& g) { return {g.width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width}; }
 
 /// Neighbouring positions that share the taps they sum over.
 struct Run {

@@ -7,6 +7,7 @@
 #include "core/checked.h"
 #include "core/cpu.h"
 #include "kernels/conv/conv.h"
+#include "kernels/implementation.h"
 
 namespace linn::kernels::conv {
 
@@ -195,6 +196,19 @@ struct WinogradSumLayout {
   static constexpr std::int64_t least_tiles = 128;
 };
 
+/// What goes through the transforms from the map `src` to the map `dst`, either way.
+struct MapArgs {
+  std::int64_t images;
+  const float* src;
+  const float* kernel;  // [3, 3, channels, out channels]
+  bool turned;          // its taps, from the last to the first
+  const float* packed;
+  const float* bias;  // or null
+  bool relu;
+  float* dst;
+  float* scratch;
+};
+
 /// Tiles of kTile x kTile outputs (winograd_map.cc).
 template <int kTile>
 struct WinogradForwardOf {
@@ -243,5 +257,46 @@ struct WinogradKernelGradientOf {
 };
 using WinogradKernelGradient = WinogradKernelGradientOf<2>;
 using Winograd4KernelGradient = WinogradKernelGradientOf<4>;
+
+/// As WinogradForward, with bfloat16 products, where that is quicker than Bf16Forward (winograd_bf16.cc).
+struct Bf16WinogradForward {
+  static constexpr std::string_view name = "winograd_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr std::int64_t period = 2;
+  static constexpr bool direct_form = false;
+  static bool accepts(const ConvForward::Problem& problem);
+  static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+};
+
+/// As WinogradInputGradient, likewise.
+struct Bf16WinogradInputGradient {
+  static constexpr std::string_view name = "winograd_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
+  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+};
+
+/// As WinogradKernelGradient, likewise (winograd_kernel_gradient_bf16.cc).
+struct Bf16WinogradKernelGradient {
+  static constexpr std::string_view name = "winograd_bf16";
+  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr Operands operands = Operands::bfloat16;
+  static constexpr bool position_invariant = false;
+  static constexpr bool direct_form = false;
+  static bool accepts(const Geometry& geometry);
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
+};
 
 }  // namespace linn::kernels::conv

@@ -1,15 +1,17 @@
-// ConvPoolForward by Winograd's F(2x2, 3x3) as in winograd.cc, its 16 products in bfloat16. The transforms stay float32: only what
-// is multiplied is rounded, V and U, after they are made.
+// ConvPoolForward, ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) as in winograd.cc and winograd_map.cc, the 16 products in
+// bfloat16. The transforms stay float32: only what is multiplied is rounded, V and U, after they are made.
 //
-// Loop nest:  for each chunk of windows (of all images of the call)
-//               for each window, vector of channels: V[16][window][channel] = B^T (4x4 patch) B, rounded
+// Loop nest:  for each chunk of tiles (of all images of the call)
+//               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B, rounded
 //               for each of 16 points: M[point] = V[point] U[point], the tiles of gemm/contract_bf16.cc
-//               for each window, vector of output channels: A^T M A, pooled
+//               for each tile, vector of output channels: A^T M A, pooled or stored
 // Registers:  16 of the patch or the tile, and a few.
 // Bound:      |error| <= (2^-7 + c eps) |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|. An infinity in a patch makes NaN of its whole tile.
 //             Not position invariant.
 // Measured:   see docs/decisions/bfloat16.md.
+#include "kernels/conv/direct.h"
 #include "kernels/conv/fused.h"
+#include "kernels/conv/winograd.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv/winograd_bf16.cc"
@@ -33,16 +35,19 @@ constexpr std::int64_t bf16_line = 16;  // floats, between two points, so that t
 
 // How V, M and U lie.
 struct Bf16Layout {
-  explicit Bf16Layout(const ConvPoolForward::Problem& problem)
-      : channels(core::round_up(problem.conv.channels, bf16_columns)), outputs(core::round_up(problem.conv.out_channels, bf16_columns)) {
+  explicit Bf16Layout(const Geometry& g)
+      : channels(core::round_up(g.channels, bf16_columns)), outputs(core::round_up(g.out_channels, bf16_columns)) {
     const std::int64_t most = bf16_chunk_bytes / (winograd_points * (2 * channels + 4 * outputs));
-    windows = std::max<std::int64_t>(most / 13 * 13, 13);  // whole tiles of 13 rows
-    v_point = windows * channels + 2 * bf16_line;
-    m_point = windows * outputs + bf16_line;
-    u_point = packed_bf16(1, problem.conv.channels, outputs);
+    tiles = std::max<std::int64_t>(most / 13 * 13, 13);  // 13 rows are a whole tile of the product
+    v_point = tiles * channels + 2 * bf16_line;
+    m_point = tiles * outputs + bf16_line;
+    u_point = packed_bf16(1, g.channels, outputs);
   }
+  std::int64_t scratch() const { return winograd_points * (m_point + floats_of_bf16(v_point)) + bf16_line; }
+  std::int64_t packed() const { return floats_of_bf16(winograd_points * u_point); }
+
   std::int64_t channels, outputs;          // rounded up to vectors
-  std::int64_t windows;                    // of a chunk
+  std::int64_t tiles;                      // of a chunk
   std::int64_t v_point, m_point, u_point;  // from a point to the next
 };
 
@@ -67,47 +72,62 @@ HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std:
   for (int p = 0; p < 16; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(v + p * v_point), RoundVector(patch[p]));
 }
 
-void transform_inputs(const ConvPoolForward::Problem& problem, const Bf16Layout& layout, const float* src, std::int64_t first,
-                      std::int64_t count, Bf16* v) {
-  EachPatch<2>(problem.conv, conv::window_tiles(problem.pool), src, first, count,
-               [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
-                 (whole ? TransformPatchToBf16<true> : TransformPatchToBf16<false>)(problem.conv, patch, y, x, part,
-                                                                                    v + t * layout.channels + c, layout.v_point);
-               });
+// Calls finish(products, first, count) for the chunks of a call's tiles one after the other.
+template <class Finish>
+void each_chunk(const Geometry& g, const conv::Tiles& tiles, std::int64_t images, const float* src, const float* packed, float* scratch,
+                const Finish& finish) {
+  const Bf16Layout layout(g);
+  const std::int64_t all = images * tiles.count();
+  auto* m = core::align_up<float>(scratch, 64);
+  auto* v = reinterpret_cast<Bf16*>(m + winograd_points * layout.m_point);
+  for (std::int64_t first = 0; first < all; first += layout.tiles) {
+    const std::int64_t count = HWY_MIN(layout.tiles, all - first);
+    EachPatch<2>(g, tiles, src, first, count,
+              [&](std::int64_t t, std::int64_t c, const float* patch, std::int64_t y, std::int64_t x, std::int64_t part, bool whole) {
+                (whole ? TransformPatchToBf16<true> : TransformPatchToBf16<false>)(g, patch, y, x, part, v + t * layout.channels + c,
+                                                                                   layout.v_point);
+              });
+    for (std::int64_t p = 0; p < winograd_points; ++p)
+      contract_bf16({.rows = {1, 1, count},
+                     .a_row = {0, 0, layout.channels},
+                     .c_row = {0, 0, layout.outputs},
+                     .pairs = {1, 1, (g.channels + 1) / 2},
+                     .a_pair = {0, 0, 2},
+                     .b_pair = {0, 0, bf16_pair},
+                     .odd = g.channels % 2 != 0,
+                     .columns = layout.outputs,
+                     .b_vector = packed_bf16(1, g.channels, bf16_columns),
+                     .a = v + p * layout.v_point,
+                     .b = reinterpret_cast<const Bf16*>(packed) + p * layout.u_point,
+                     .c = m + p * layout.m_point});
+    finish(Products{m, layout.m_point, layout.outputs}, first, count);
+  }
 }
 
 }  // namespace
 
 void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  const Bf16Layout layout(problem);
-  const std::int64_t windows = args.images * problem.pool.out_height * problem.pool.out_width;
-  auto* m = core::align_up<float>(args.scratch, 64);
-  auto* v = reinterpret_cast<Bf16*>(m + winograd_points * layout.m_point);
-  for (std::int64_t first = 0; first < windows; first += layout.windows) {
-    const std::int64_t count = HWY_MIN(layout.windows, windows - first);
-    transform_inputs(problem, layout, args.src, first, count, v);
-    for (std::int64_t p = 0; p < winograd_points; ++p)
-      contract_bf16({.rows = {1, count},
-                     .a_row = {0, layout.channels},
-                     .c_row = {0, layout.outputs},
-                     .length = problem.conv.channels,
-                     .columns = layout.outputs,
-                     .a = v + p * layout.v_point,
-                     .b = reinterpret_cast<const Bf16*>(args.packed) + p * layout.u_point,
-                     .c = m + p * layout.m_point});
-    PoolTiles<2>(problem, args, {args.src, args.kernel, false, false}, conv::window_tiles(problem.pool), {m, layout.m_point, layout.outputs}, first, count);
-  }
+  each_chunk(problem.conv, conv::window_tiles(problem.pool), args.images, args.src, args.packed, args.scratch,
+             [&](const Products& m, std::int64_t first, std::int64_t count) {
+               PoolTiles<2>(problem, args, {args.src, args.kernel, false, false}, conv::window_tiles(problem.pool), m, first, count);
+             });
 }
 
-void winograd_bf16_kernel(const ConvPoolForward::Problem& problem, const float* kernel, Bf16* packed) {
-  const Geometry& g = problem.conv;
-  const Bf16Layout layout(problem);
-  Bf16* to = packed;
+void winograd_map_bf16(const Geometry& g, const conv::MapArgs& args) {
+  const conv::Tiles tiles = conv::tiles_of(g);
+  each_chunk(g, tiles, args.images, args.src, args.packed, args.scratch, [&](const Products& m, std::int64_t first, std::int64_t count) {
+    StoreTiles<2>(g, tiles, {args.src, args.kernel, args.turned, false}, args.bias, args.relu, m, first, count, args.dst);
+  });
+}
+
+void winograd_bf16_kernel(const Geometry& g, const float* kernel, bool turned, float* packed) {
+  const Bf16Layout layout(g);
+  auto* to = reinterpret_cast<Bf16*>(packed);
   for (std::int64_t k = 0; k < layout.outputs; k += lanes)
-    for (std::int64_t c = 0; c < g.channels; c += 2, to += 2 * bf16_columns) {
+    for (std::int64_t c = 0; c < g.channels; c += 2, to += bf16_pair) {
       V first[16], second[16];
-      TransformTaps<2>(g, kernel, c, k, first);
-      TransformTaps<2>(g, kernel, c + 1, k, second);
+      TransformTaps<2>(g, kernel, c, k, first, turned);
+      TransformTaps<2>(g, kernel, c + 1, k, second, turned);
       for (std::int64_t p = 0; p < winograd_points; ++p) _mm512_storeu_si512(to + p * layout.u_point, InterleaveRounded(first[p], second[p]));
     }
 }
@@ -118,24 +138,64 @@ LINN_AFTER_BF16();
 
 #if HWY_ONCE
 namespace linn::kernels::conv {
+namespace {
+
+// Whether a convolution takes a tenth less time than in the direct form of direct_bf16.cc: winograd_pays with products that take half as
+// long.
+bool bf16_winograd_pays(const Geometry& g) {
+  const std::int64_t c = g.channels, k = g.out_channels;
+  return winograd_pays(g) && 10 * pairs(g) * c * k >= 11 * winograd_points * tiles_of(g).count() * (c * k + 10 * c + 20 * k);
+}
+
+}  // namespace
 
 bool Bf16Winograd::accepts(const ConvPoolForward::Problem& problem) { return problem.conv.channels >= 16 && Winograd::accepts(problem); }
 
-std::int64_t Bf16Winograd::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
-  const Bf16Layout layout(problem);
-  return winograd_points * (layout.m_point + floats_of_bf16(layout.v_point)) + bf16_line;
-}
+std::int64_t Bf16Winograd::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return Bf16Layout(problem.conv).scratch(); }
 
-std::int64_t Bf16Winograd::packed(const ConvPoolForward::Problem& problem) {
-  return floats_of_bf16(winograd_points * Bf16Layout(problem).u_point);
-}
+std::int64_t Bf16Winograd::packed(const ConvPoolForward::Problem& problem) { return Bf16Layout(problem.conv).packed(); }
 
 void Bf16Winograd::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
-  N_AVX3::winograd_bf16_kernel(problem, kernel, reinterpret_cast<Bf16*>(packed));
+  N_AVX3::winograd_bf16_kernel(problem.conv, kernel, false, packed);
 }
 
 void Bf16Winograd::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
   N_AVX3::winograd_bf16(problem, args);
+}
+
+bool Bf16WinogradForward::accepts(const ConvForward::Problem& problem) {
+  return bf16_winograd_pays(problem.geometry) && Bf16Forward::accepts(problem);
+}
+
+std::int64_t Bf16WinogradForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
+  return Bf16Layout(problem.geometry).scratch();
+}
+
+std::int64_t Bf16WinogradForward::packed(const ConvForward::Problem& problem) { return Bf16Layout(problem.geometry).packed(); }
+
+void Bf16WinogradForward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
+  N_AVX3::winograd_bf16_kernel(problem.geometry, kernel, false, packed);
+}
+
+void Bf16WinogradForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
+  N_AVX3::winograd_map_bf16(problem.geometry, {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr,
+                                               problem.activation == Activation::relu, args.dst, args.scratch});
+}
+
+bool Bf16WinogradInputGradient::accepts(const Geometry& g) {
+  return is_three_by_three(g) && bf16_winograd_pays(backwards(g)) && Bf16InputGradient::accepts(g);
+}
+
+std::int64_t Bf16WinogradInputGradient::scratch(const Geometry& g, std::int64_t) { return Bf16Layout(backwards(g)).scratch(); }
+
+std::int64_t Bf16WinogradInputGradient::packed(const Geometry& g) { return Bf16Layout(backwards(g)).packed(); }
+
+void Bf16WinogradInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
+  N_AVX3::winograd_bf16_kernel(backwards(g), transposed_kernel, true, packed);
+}
+
+void Bf16WinogradInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
+  N_AVX3::winograd_map_bf16(backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
 }
 
 }  // namespace linn::kernels::conv

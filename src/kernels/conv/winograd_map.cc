@@ -19,28 +19,6 @@
 
 #include "kernels/conv/winograd-inl.h"
 
-#ifndef LINN_KERNELS_CONV_WINOGRAD_MAP_ONCE
-#define LINN_KERNELS_CONV_WINOGRAD_MAP_ONCE
-namespace linn::kernels::conv {
-namespace {
-
-// Maps from `src` to `dst`, either way.
-struct MapArgs {
-  std::int64_t images;
-  const float* src;
-  const float* kernel;  // [3, 3, channels, out channels]
-  bool turned;          // its taps, from the last to the first
-  const float* packed;
-  const float* bias;  // or null
-  bool relu;
-  float* dst;
-  float* scratch;
-};
-
-}  // namespace
-}  // namespace linn::kernels::conv
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {

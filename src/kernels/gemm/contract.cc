@@ -16,7 +16,6 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <utility>
 
 #include "kernels/gemm/row_walk.h"
@@ -102,20 +101,6 @@ RunTileFunction tile_for(int rows, int vectors, bool tail) {
     case 2: return tile_for<2>(rows, tail);
     default: return tile_for<4>(rows, tail);
   }
-}
-
-// Joins neighbouring levels that are one stride apart throughout: fewer, longer inner loops, the same order.
-void join_levels(Box& count, Box& s, Box& t) {
-  for (int pass = 0; pass < 2; ++pass)
-    for (std::size_t level = 2; level > 0; --level) {
-      const std::size_t outer = level - 1;
-      const bool joins = count[outer] == 1 || count[level] == 1 ||
-                         (s[outer] == count[level] * s[level] && t[outer] == count[level] * t[level]);
-      if (!joins) continue;
-      if (count[level] == 1) s[level] = s[outer], t[level] = t[outer];
-      count[level] *= count[outer];
-      count[outer] = 1;
-    }
 }
 
 // Lays a panel of b out as [terms][width], its tail filled with zeros.

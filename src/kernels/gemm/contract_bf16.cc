@@ -2,7 +2,7 @@
 //
 // Loop nest:  for each panel of columns (2 vectors wide; 1 at the end; 4 when rows are few)
 //               for each tile of rows (their number balanced: 26 = 13 + 13, 14 = 7 + 7)
-//                 for each run of terms, for each pair of the run
+//                 for each pair of terms (three nested loops, contiguous levels joined)
 //                   rows x vectors vdpbf16ps: vectors of b loaded, pairs of a broadcast
 // Registers:  26 accumulators + 2 of b + 1 broadcast of 32. The latency of 6 cycles wants 6 accumulators at least.
 // Measured:   see docs/decisions/bfloat16.md.
@@ -24,13 +24,13 @@ namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
 struct Bf16Tile {
-  std::array<std::int64_t, 2> runs, a_run;
-  std::int64_t length;
+  Box pairs, a_pair, b_pair;
+  bool odd;
   const Bf16* b;
-  std::int64_t b_vector;  // from a vector of columns to the next
-  const float* bias;      // or null
-  std::int64_t last;      // floats in the last vector
-  bool relu;
+  std::int64_t b_vector;
+  const float* bias;  // or null
+  std::int64_t last;  // floats in the last vector
+  bool add, relu;
 };
 
 template <int kRows, int kVectors, bool kTail>
@@ -42,18 +42,20 @@ HWY_NOINLINE void RunBf16Tile(const Bf16Tile& tile, const Bf16* const* a_rows, f
   for (int r = 0; r < kRows; ++r) {
     a[r] = a_rows[r];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v)
-      sum[r][v] = tile.bias != nullptr ? LoadVector<kTail>(tile.bias, v, kVectors, tile.last) : hn::Zero(d);
+    for (int v = 0; v < kVectors; ++v) {
+      if (tile.add)
+        sum[r][v] = LoadVector<kTail>(c_rows[r], v, kVectors, tile.last);
+      else
+        sum[r][v] = tile.bias != nullptr ? LoadVector<kTail>(tile.bias, v, kVectors, tile.last) : hn::Zero(d);
+    }
   }
-  const Bf16* b = tile.b;
-  const std::int64_t b_vector = tile.b_vector, paired = tile.length / 2 * 2;
-  for (std::int64_t i = 0; i < tile.runs[0]; ++i)
-    for (std::int64_t j = 0; j < tile.runs[1]; ++j) {
-      const std::int64_t at = i * tile.a_run[0] + j * tile.a_run[1];
-      for (std::int64_t e = 0; e < paired; e += 2, b += 2 * bf16_columns) DotTerm<kRows, kVectors>(sum, a, at + e, false, b, b_vector);
-      if (paired == tile.length) continue;
-      DotTerm<kRows, kVectors>(sum, a, at + paired, true, b, b_vector);
-      b += 2 * bf16_columns;
+  const std::int64_t whole = tile.pairs[2] - (tile.odd ? 1 : 0), a_step = tile.a_pair[2], b_step = tile.b_pair[2], b_vector = tile.b_vector;
+  for (std::int64_t i = 0; i < tile.pairs[0]; ++i)
+    for (std::int64_t j = 0; j < tile.pairs[1]; ++j) {
+      std::int64_t at = i * tile.a_pair[0] + j * tile.a_pair[1];
+      const Bf16* b = tile.b + i * tile.b_pair[0] + j * tile.b_pair[1];
+      for (std::int64_t k = 0; k < whole; ++k, at += a_step, b += b_step) DotTerm<kRows, kVectors>(sum, a, at, false, b, b_vector);
+      if (tile.odd) DotTerm<kRows, kVectors>(sum, a, at, true, b, b_vector);
     }
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
@@ -90,28 +92,32 @@ RunBf16Function bf16_tile_for(int rows, int vectors, bool tail) {
 
 }  // namespace
 
-void contract_pairs(const Bf16Contraction& x) {
-  const std::int64_t rows = x.rows[0] * x.rows[1], pairs = x.runs[0] * x.runs[1] * ((x.length + 1) / 2);
+void contract_pairs(const Bf16Contraction& given) {
+  Bf16Contraction x = given;
+  if (!x.odd) join_levels(x.pairs, x.a_pair, x.b_pair);
+  const std::int64_t rows = x.rows[0] * x.rows[1] * x.rows[2];
   if (rows == 0) return;
-  const std::int64_t all_vectors = (x.columns + lanes - 1) / lanes, b_vector = pairs * 2 * bf16_columns;
+  const std::int64_t all_vectors = (x.columns + lanes - 1) / lanes;
   for (std::int64_t first = 0; first < all_vectors;) {
     const std::int64_t left = all_vectors - first;
     const int vectors = rows <= most_rows(4) && left > 3 ? 4 : left > 1 ? 2 : 1;
     const std::int64_t columns_left = x.columns - first * lanes;
     const bool tail = columns_left < vectors * lanes;
-    const Bf16Tile tile = {x.runs,
-                           x.a_run,
-                           x.length,
-                           x.b + first * b_vector,
-                           b_vector,
+    const Bf16Tile tile = {x.pairs,
+                           x.a_pair,
+                           x.b_pair,
+                           x.odd,
+                           x.b + first * x.b_vector,
+                           x.b_vector,
                            x.bias == nullptr ? nullptr : x.bias + first * lanes,
                            tail ? columns_left - (vectors - 1) * lanes : lanes,
+                           x.add,
                            x.relu};
     const std::int64_t tiles = (rows + most_rows(vectors) - 1) / most_rows(vectors);
     const std::int64_t small = rows / tiles, larger = rows % tiles;
     const RunBf16Function run_small = bf16_tile_for(static_cast<int>(small), vectors, tail);
     const RunBf16Function run_larger = larger > 0 ? bf16_tile_for(static_cast<int>(small) + 1, vectors, tail) : run_small;
-    RowWalk<Bf16> walk({1, x.rows[0], x.rows[1]}, x.a, {0, x.a_row[0], x.a_row[1]}, x.c + first * lanes, {0, x.c_row[0], x.c_row[1]});
+    RowWalk<Bf16> walk(x.rows, x.a, x.a_row, x.c + first * lanes, x.c_row);
     const Bf16* a_rows[RowWalk<Bf16>::most];
     float* c_rows[RowWalk<Bf16>::most];
     for (std::int64_t t = 0; t < tiles; ++t) {
@@ -122,15 +128,25 @@ void contract_pairs(const Bf16Contraction& x) {
   }
 }
 
-void pack_pairs(const float* b, std::int64_t runs, std::int64_t length, std::int64_t columns, Bf16* packed) {
-  const D d;
-  for (std::int64_t first = 0; first < columns; first += bf16_columns)
-    for (std::int64_t run = 0; run < runs; ++run)
-      for (std::int64_t e = 0; e < length; e += 2, packed += 2 * bf16_columns) {
-        const float* row = b + (run * length + e) * columns + first;
-        const V second = e + 1 < length ? LoadCount(row + columns, columns - first) : hn::Zero(d);
-        _mm512_storeu_si512(packed, InterleaveRounded(LoadCount(row, columns - first), second));
+void pack_pairs(const float* b, const Bf16Rows& rows, Bf16* packed) {
+  for (std::int64_t first = 0; first < rows.columns; first += bf16_columns)
+    for (std::int64_t run = 0; run < rows.runs; ++run)
+      for (std::int64_t e = 0; e < rows.length; e += 2, packed += bf16_pair) {
+        const float* row = b + run * rows.run_step + e * rows.row_step + first;
+        const V second = e + 1 < rows.length ? LoadCount(row + rows.row_step, rows.columns - first) : hn::Zero(D());
+        _mm512_storeu_si512(packed, InterleaveRounded(LoadCount(row, rows.columns - first), second));
       }
+}
+
+void interleave_rows(const float* first, const float* second, const FloatRows& rows, Bf16* dst, std::int64_t dst_row,
+                     std::int64_t dst_vector) {
+  for (std::int64_t r = 0; r < rows.count; ++r, first += rows.row, dst += dst_row) {
+    for (std::int64_t c = 0; c < rows.columns; c += lanes) {
+      const V other = second != nullptr ? LoadCount(second + c, rows.columns - c) : hn::Zero(D());
+      _mm512_storeu_si512(dst + c / lanes * dst_vector, InterleaveRounded(LoadCount(first + c, rows.columns - c), other));
+    }
+    if (second != nullptr) second += rows.row;
+  }
 }
 
 void round_elements(const float* src, std::int64_t count, Bf16* dst) {
@@ -176,8 +192,10 @@ namespace linn::kernels {
 HWY_EXPORT(round_floats);
 
 void contract_bf16(const Bf16Contraction& contraction) { N_AVX3::contract_pairs(contraction); }
-void pack_bf16(const float* b, std::int64_t runs, std::int64_t length, std::int64_t columns, Bf16* packed) {
-  N_AVX3::pack_pairs(b, runs, length, columns, packed);
+void pack_bf16(const float* b, const Bf16Rows& rows, Bf16* packed) { N_AVX3::pack_pairs(b, rows, packed); }
+void interleave_bf16(const float* first, const float* second, const FloatRows& rows, Bf16* dst, std::int64_t dst_row,
+                     std::int64_t dst_vector) {
+  N_AVX3::interleave_rows(first, second, rows, dst, dst_row, dst_vector);
 }
 void round_bf16(const float* src, std::int64_t count, Bf16* dst) { N_AVX3::round_elements(src, count, dst); }
 void round_to_bf16(const float* src, std::int64_t count, float* dst) { HWY_DYNAMIC_DISPATCH(round_floats)(src, count, dst); }

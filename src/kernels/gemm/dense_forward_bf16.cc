@@ -34,11 +34,15 @@ void Bf16Forward::run(const DenseForward::Problem& problem, const DenseForward::
   for (std::int64_t row = 0; row < args.rows; row += row_block) {
     const std::int64_t rows = std::min(row_block, args.rows - row);
     round_bf16(args.src + row * inputs, rows * inputs, rounded);
-    contract_bf16({.rows = {1, rows},
-                   .a_row = {0, inputs},
-                   .c_row = {0, outputs},
-                   .length = inputs,
+    contract_bf16({.rows = {1, 1, rows},
+                   .a_row = {0, 0, inputs},
+                   .c_row = {0, 0, outputs},
+                   .pairs = {1, 1, (inputs + 1) / 2},
+                   .a_pair = {0, 0, 2},
+                   .b_pair = {0, 0, bf16_pair},
+                   .odd = inputs % 2 != 0,
                    .columns = outputs,
+                   .b_vector = packed_bf16(1, inputs, bf16_columns),
                    .a = rounded,
                    .b = reinterpret_cast<const Bf16*>(args.packed),
                    .c = args.dst + row * outputs,

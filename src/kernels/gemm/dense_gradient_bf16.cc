@@ -127,18 +127,16 @@ RunPairTileFunction pair_tile_for(std::int64_t inputs, int vectors, bool tail) {
   return tail ? pair_tiles_of<2, true>(Inputs(), inputs) : pair_tiles_of<2, false>(Inputs(), inputs);
 }
 
-// Columns [0, columns) of neighbouring rows of a shard side by side, `dst_pair` elements from a pair to the next. The last vector of
-// a pair is written whole, zeros beyond `columns`.
-void interleave_rows(const float* src, std::int64_t rows, std::int64_t shard, std::int64_t src_row, std::int64_t columns, Bf16* dst,
-                     std::int64_t dst_pair) {
+// Columns [0, columns) of neighbouring rows of a shard side by side, `dst_pair` elements from a pair to the next.
+void interleave_shards(const float* src, std::int64_t rows, std::int64_t shard, std::int64_t src_row, std::int64_t columns, Bf16* dst,
+                       std::int64_t dst_pair) {
   for (std::int64_t first = 0; first < rows; first += shard) {
-    const std::int64_t end = HWY_MIN(first + shard, rows);
-    for (std::int64_t r = first; r < end; r += 2, dst += dst_pair)
-      for (std::int64_t c = 0; c < columns; c += lanes) {
-        const float* at = src + r * src_row + c;
-        const V second = r + 1 < end ? LoadCount(at + src_row, columns - c) : hn::Zero(D());
-        _mm512_storeu_si512(dst + 2 * c, InterleaveRounded(LoadCount(at, columns - c), second));
-      }
+    const std::int64_t count = HWY_MIN(shard, rows - first);
+    interleave_bf16(src, src + src_row, {count / 2, 2 * src_row, columns}, dst, dst_pair, bf16_pair);
+    if (count % 2 != 0)
+      interleave_bf16(src + (count - 1) * src_row, nullptr, {1, src_row, columns}, dst + count / 2 * dst_pair, dst_pair, bf16_pair);
+    src += count * src_row;
+    dst += (count + 1) / 2 * dst_pair;
   }
 }
 
@@ -149,8 +147,8 @@ void dense_gradient_pairs(const DenseKernelGradient::Problem& problem, const Den
   const std::int64_t src_pair = 2 * core::round_up(inputs, bf16_columns), b_pair = 2 * core::round_up(outputs, bf16_columns);
   auto* src = reinterpret_cast<Bf16*>(args.scratch);
   Bf16* b = src + pairs * src_pair;
-  interleave_rows(args.src + args.first, args.rows, problem.shard, problem.inputs, inputs, src, src_pair);
-  interleave_rows(args.ddst, args.rows, problem.shard, outputs, outputs, b, b_pair);
+  interleave_shards(args.src + args.first, args.rows, problem.shard, problem.inputs, inputs, src, src_pair);
+  interleave_shards(args.ddst, args.rows, problem.shard, outputs, outputs, b, b_pair);
   const std::int64_t tiles = core::ceil_div(inputs, most_inputs), small = inputs / tiles, larger = inputs % tiles;
   for (std::int64_t first = 0; first < outputs;) {
     const std::int64_t left = outputs - first;

@@ -1,18 +1,32 @@
-// Where the rows of a product lie: pointers for the next tile, from a box of three nested indices.
+// Where the rows and terms of a product lie: boxes of three nested indices, and pointers for the next tile.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/gemm/contract.h"
+
 namespace linn::kernels {
+
+/// Joins neighbouring levels that are one stride apart throughout: fewer, longer inner loops, the same order.
+inline void join_levels(Box& count, Box& s, Box& t) {
+  for (int pass = 0; pass < 2; ++pass)
+    for (std::size_t level = 2; level > 0; --level) {
+      const std::size_t outer = level - 1;
+      const bool joins =
+          count[outer] == 1 || count[level] == 1 || (s[outer] == count[level] * s[level] && t[outer] == count[level] * t[level]);
+      if (!joins) continue;
+      if (count[level] == 1) s[level] = s[outer], t[level] = t[outer];
+      count[level] *= count[outer];
+      count[outer] = 1;
+    }
+}
 
 /// Goes through rows (r0, r1, r2) < rows in order, the last fastest; row r of a lies at a + r . a_row, of c at c + r . c_row.
 template <class A>
 class RowWalk {
  public:
   static constexpr int most = 16;  // rows of a tile
-  using Box = std::array<std::int64_t, 3>;
 
   RowWalk(const Box& rows, const A* a, const Box& a_row, float* c, const Box& c_row) : rows_(rows), a_row_(a_row), c_row_(c_row), a_(a), c_(c) {
     for (int r = 0; r < most; ++r) a_offset_[r] = r * a_row[2], c_offset_[r] = r * c_row[2];

@@ -1,0 +1,186 @@
+// ConvForward and ConvInputGradient in bfloat16, direct: as direct.cc, but that the rows which a run of rows reads are rounded into scratch
+// before, and that the terms of a tap are taken two at a time.
+//
+// Loop nest:  for each chunk of images, for each run of rows: round what it reads
+//               for each run of columns, for each group
+//                 the tiles of gemm/contract_bf16.cc: rows = pixels of all images of the chunk; pairs = (tap row, tap column, two channels)
+// Registers:  see gemm/contract_bf16.cc.
+// Bound:      |error| <= (2^-7 + c eps) sum |a b|.
+// Measured:   see docs/decisions/bfloat16.md.
+#include <algorithm>
+
+#include "kernels/conv/direct.h"
+#include "kernels/conv/round_map.h"
+#include "kernels/conv/walk.h"
+#include "kernels/gemm/bf16.h"
+
+namespace linn::kernels::conv {
+namespace {
+
+std::int64_t band_size(const Walk& walk, std::int64_t images) {
+  return walk.images_of_chunk(images) * walk.most_rows_read * walk.row_elements;
+}
+
+std::int64_t packed_group(const Walk& walk) { return packed_bf16(walk.taps, walk.depth, walk.columns); }
+
+std::int64_t packed_floats(const Walk& walk) { return floats_of_bf16(walk.groups * packed_group(walk)); }
+
+void pack_groups(const Walk& walk, const float* kernel, float* packed) {
+  for (std::int64_t g = 0; g < walk.groups; ++g)
+    pack_bf16(kernel + g * walk.group_size, {walk.taps, walk.depth, walk.columns, walk.tap_size, walk.depth_size},
+              reinterpret_cast<Bf16*>(packed) + g * packed_group(walk));
+}
+
+// The rows of a map that a run of rows sees, rounded.
+struct Band {
+  std::int64_t first = 0, rows = 0;
+};
+
+Band band_of(const Run& y) {
+  if (y.taps == 0) return {};
+  const std::int64_t reach = (y.taps - 1) * y.other_per_tap;
+  return {y.other + std::min<std::int64_t>(reach, 0), (y.count - 1) * y.other_per_position + std::abs(reach) + 1};
+}
+
+// c, bias and relu come in x.
+template <class Way>
+void run_walk(const Way& walk, std::int64_t images, const float* read, const float* packed, float* scratch, Bf16Contraction x) {
+  auto* band = reinterpret_cast<Bf16*>(scratch);
+  const std::int64_t chunk = walk.images_of_chunk(images), pixel = walk.row_elements / walk.row_pixels, row = walk.row_elements;
+  const std::int64_t tap = (walk.depth + 1) / 2 * bf16_pair;
+  float* c = x.c;
+  const float* bias = x.bias;
+  x.columns = walk.columns, x.b_vector = walk.taps * tap, x.odd = walk.depth % 2 != 0;
+  for (std::int64_t n = 0; n < images; n += chunk)
+    walk.each_run_of_rows([&](const Run& y) {
+      const Band rows = band_of(y);
+      const std::int64_t taken = std::min(chunk, images - n), image = rows.rows * row;
+      for (std::int64_t i = 0; i < taken; ++i)
+        round_rows(read + (n + i) * walk.read.image + rows.first * walk.read.row, walk.read.row, walk.read.pixel, rows.rows,
+                   walk.row_pixels, pixel, band + i * image);
+      walk.each_run_of_columns([&](const Run& z) {
+        x.rows = {taken, y.count, z.count};
+        x.a_row = {image, y.other_per_position * row, z.other_per_position * pixel};
+        x.c_row = {walk.written.image, y.step * walk.written.row, z.step * walk.written.pixel};
+        x.pairs = {y.taps, z.taps, (walk.depth + 1) / 2};
+        x.a_pair = {y.other_per_tap * row, z.other_per_tap * pixel, 2};
+        x.b_pair = {y.tap_step * walk.window_width * tap, z.tap_step * tap, bf16_pair};
+        for (std::int64_t g = 0; g < walk.groups; ++g) {
+          x.a = band + (y.other - rows.first) * row + z.other * pixel + g * walk.depth;
+          x.b = reinterpret_cast<const Bf16*>(packed) + g * packed_group(walk) + (y.tap * walk.window_width + z.tap) * tap;
+          x.c = c + n * walk.written.image + y.first * walk.written.row + z.first * walk.written.pixel + g * walk.columns;
+          x.bias = bias == nullptr ? nullptr : bias + g * walk.columns;
+          contract_bf16(x);
+        }
+      });
+    });
+}
+
+// Whether a convolution takes a tenth less time in this form than in float32's direct one, by a model of both in multiply-adds of a vector
+// of output channels: one for two terms instead of one for each; three quarters more for a term alone in two vectors; six for rounding a
+// vector of the map that is read; eight for writing a vector of the other.
+bool pays(const Walk& walk, std::int64_t pairs_of_pixels, std::int64_t pixels_written) {
+  const std::int64_t of_group = core::ceil_div(walk.columns, bf16_columns), vectors = walk.groups * of_group;
+  const std::int64_t alone = walk.depth % 2 * walk.groups * core::ceil_div(of_group, std::int64_t{2});
+  const std::int64_t written = 8 * pixels_written * vectors, rounded = 6 * walk.rows * core::ceil_div(walk.row_elements, bf16_columns);
+  const std::int64_t exact = pairs_of_pixels * vectors * walk.depth + written;
+  const std::int64_t taken = pairs_of_pixels * (vectors * ((walk.depth + 1) / 2) * 4 + alone * 3) / 4 + written + rounded;
+  return 10 * exact >= 11 * taken;
+}
+
+// What the forms without the instruction read: a whole map in floats that hold bfloat16.
+void round_image(const Walk& walk, const float* image, float* rounded) {
+  round_rows(image, walk.read.row, walk.read.pixel, walk.rows, walk.row_pixels, walk.row_elements / walk.row_pixels, rounded);
+}
+
+std::int64_t image_size(const Walk& walk) { return walk.rows * walk.row_elements; }
+std::int64_t kernel_size(const Walk& walk) { return walk.taps * walk.depth * walk.columns * walk.groups; }
+
+// As they are, but that the map which is read has no gaps.
+ConvForward::Problem dense(ConvForward::Problem problem) {
+  set_dense_src(problem.geometry);
+  return problem;
+}
+Geometry dense(Geometry g) {
+  set_dense_dst(g);
+  return g;
+}
+
+}  // namespace
+
+bool Bf16Forward::accepts(const ConvForward::Problem& problem) {
+  return Forward::accepts(problem) &&
+         pays(ForwardWalk(problem.geometry), pairs(problem.geometry), problem.geometry.out_height * problem.geometry.out_width);
+}
+
+std::int64_t Bf16Forward::scratch(const ConvForward::Problem& problem, std::int64_t images) {
+  return floats_of_bf16(band_size(ForwardWalk(problem.geometry), images));
+}
+
+std::int64_t Bf16Forward::packed(const ConvForward::Problem& problem) { return packed_floats(ForwardWalk(problem.geometry)); }
+
+void Bf16Forward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
+  pack_groups(ForwardWalk(problem.geometry), kernel, packed);
+}
+
+void Bf16Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
+  run_walk(ForwardWalk(problem.geometry), args.images, args.src, args.packed, args.scratch,
+           {.c = args.dst, .bias = problem.bias ? args.bias : nullptr, .relu = problem.activation == Activation::relu});
+}
+
+std::int64_t RoundedForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
+  return image_size(ForwardWalk(problem.geometry)) + Forward::scratch(dense(problem), 1);
+}
+
+std::int64_t RoundedForward::packed(const ConvForward::Problem& problem) { return kernel_size(ForwardWalk(problem.geometry)); }
+
+void RoundedForward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
+  round_to_bf16(kernel, RoundedForward::packed(problem), packed);
+}
+
+void RoundedForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
+  const Geometry& g = problem.geometry;
+  const ForwardWalk walk(g);
+  float* rounded = args.scratch;
+  for (std::int64_t n = 0; n < args.images; ++n) {
+    round_image(walk, args.src + n * g.src_image, rounded);
+    Forward::run(dense(problem), {1, rounded, args.packed, nullptr, args.bias, args.dst + n * g.dst_image, rounded + image_size(walk)});
+  }
+}
+
+bool Bf16InputGradient::accepts(const Geometry& g) { return pays(BackwardWalk(g), pairs(g), g.height * g.width); }
+
+std::int64_t Bf16InputGradient::scratch(const Geometry& g, std::int64_t images) {
+  return floats_of_bf16(band_size(BackwardWalk(g), images));
+}
+
+std::int64_t Bf16InputGradient::packed(const Geometry& g) { return packed_floats(BackwardWalk(g)); }
+
+void Bf16InputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
+  pack_groups(BackwardWalk(g), transposed_kernel, packed);
+}
+
+void Bf16InputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
+  run_walk(BackwardWalk(g), args.images, args.ddst, args.packed, args.scratch, {.c = args.dsrc});
+}
+
+std::int64_t RoundedInputGradient::scratch(const Geometry& g, std::int64_t) {
+  return image_size(BackwardWalk(g)) + InputGradient::scratch(dense(g), 1);
+}
+
+std::int64_t RoundedInputGradient::packed(const Geometry& g) { return kernel_size(BackwardWalk(g)); }
+
+void RoundedInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
+  round_to_bf16(transposed_kernel, RoundedInputGradient::packed(g), packed);
+}
+
+void RoundedInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
+  const BackwardWalk walk(g);
+  float* rounded = args.scratch;
+  for (std::int64_t n = 0; n < args.images; ++n) {
+    round_image(walk, args.ddst + n * g.dst_image, rounded);
+    InputGradient::run(dense(g), {1, rounded, args.packed, nullptr, args.dsrc + n * g.src_image, rounded + image_size(walk)});
+  }
+}
+
+}  // namespace linn::kernels::conv
