@@ -375,6 +375,15 @@ void phases(Draw& draw) {
   check::check_phase_scores(p, score, images, src);
 }
 
+void phase_mix(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::ties, Values::normal});
+  Phases p = {.stride_height = draw.between(1, 4), .stride_width = draw.between(1, 4)};
+  p.height = p.stride_height * draw.between(1, 9), p.width = p.stride_width * draw.between(1, 9);
+  p.channels = bounded(draw.between(1, 100), 40 * p.height * p.width);
+  check::check_phase_mix_gradient(p, bounded(draw.between(1, 9), 40 * p.map()), values, seed);
+}
+
 // ---- element by element ----
 
 void activation(Draw& draw) {
@@ -494,6 +503,7 @@ constexpr Case cases[] = {
     {phases, {PhaseScores::name}},
     {softmax, {SoftmaxForward::name}},
     {crossentropy, {Crossentropy::name}},
+    {phase_mix, {PhaseMixGradient::name}},
     {conv_winograd4, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name, ConvPoolForward::name}},
     {conv_bf16, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
 };

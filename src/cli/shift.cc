@@ -151,6 +151,7 @@ int run_sweep(const Options& options) {
     if (!path.empty()) written += (written.empty() ? "" : ", ") + path;
   say(options.common, "\n{}\n",
       written.empty() ? "--report FILE.html writes a page with maps, every measure and digits to slide." : "written: " + written);
+  if (why_not) say(options.common, "`linn fix {} --out DIR` puts layers that move with the image in place of what does not.\n", options.model);
 
   io::Json result = {{"event", "shift"}};
   result.update(shift::to_json(sweep));

@@ -11,6 +11,7 @@
 #include "io/file.h"
 #include "io/json.h"
 #include "io/png.h"
+#include "linn/certificate.h"
 #include "linn/error.h"
 #include "shift/border.h"
 #include "shift/charts.h"
@@ -261,7 +262,7 @@ std::string report_of(const Sweep& sweep, const Blame* blame, const Sequential& 
                       escaped(options.title));
   page += fmt::format("<p class=\"source\">model {}; {} images of {}; {} shifts, border {}</p>\n", escaped(options.model),
                       core::thousands(sweep.images()), escaped(options.data), side * side, options.border.name());
-  page += fmt::format("<p class=\"verdict\">{}</p>\n", escaped(verdict(sweep)));
+  page += fmt::format("<p class=\"verdict\">{}</p>\n<p>{}</p>\n", escaped(verdict(sweep)), escaped(words_on_guarantee(why_not_invariant(model))));
   page += slide_section(sweep) + radius_table(sweep) + map_section(sweep) + (blame != nullptr ? blame_section(*blame) : "") +
           measure_table(sweep) + curve_table(sweep);
   page += fmt::format("<script type=\"application/json\" id=\"data\">{}</script>\n<script>{}</script>\n</body>\n</html>\n",

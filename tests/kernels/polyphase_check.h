@@ -68,6 +68,28 @@ inline void check_phase_scores(const Phases& p, PhaseScore score, std::int64_t i
   });
 }
 
+/// Against the reference in double; where a phase's weight gradient is a sum, within its terms' magnitudes.
+inline void check_phase_mix_gradient(const Phases& p, std::int64_t images, Values values, std::uint32_t seed) {
+  SCOPED_TRACE(describe(p));
+  const std::vector<float> src = make(images * p.map(), values, seed), ddst = make(images * p.elements(), values, seed + 1);
+  const std::vector<float> weights = make(images * p.count(), Values::normal, seed + 2);
+  const auto in_double = [](const std::vector<float>& from, bool magnitude) {
+    std::vector<double> result;
+    for (const float value : from) result.push_back(magnitude ? std::abs(static_cast<double>(value)) : static_cast<double>(value));
+    return result;
+  };
+  std::vector<double> dsrc(src.size()), dweights(weights.size()), dsrc_size(src.size()), dweights_size(weights.size());
+  for (const bool magnitude : {false, true})
+    PhaseMixGradient::reference<double>(p, {images, in_double(src, magnitude).data(), in_double(weights, magnitude).data(), in_double(ddst, magnitude).data(),
+                                            (magnitude ? dsrc_size : dsrc).data(), (magnitude ? dweights_size : dweights).data(), nullptr});
+  each_form<PhaseMixGradient>(p, [&](const Implementation<PhaseMixGradient>& form) {
+    Buffer to_src(images * p.map(), untouched), to_weights(images * p.count(), untouched), scratch(form.scratch(p, images), testing::unwritten);
+    form.run(p, {images, src.data(), weights.data(), ddst.data(), to_src.data(), to_weights.data(), scratch.data()});
+    ASSERT_TRUE(testing::all_near(to_src, dsrc, dsrc_size, 1));
+    ASSERT_TRUE(testing::all_near(to_weights, dweights, dweights_size, 1));  // sums are double: one rounding
+  });
+}
+
 inline std::vector<float> shifted(const Phases& p, const std::vector<float>& map, std::int64_t down, std::int64_t right) {
   std::vector<float> result(map.size());
   for (std::int64_t y = 0; y < p.height; ++y)

@@ -141,6 +141,16 @@ TEST(PhaseKernels, MixByHand) {
   EXPECT_EQ(dweights, (std::vector<double>{31, 42, 75, 86}));
 }
 
+TEST(PhaseKernels, MixGradientOfEveryTail) {
+  unsigned seed = 1;
+  for (std::int64_t channels = 1; channels <= 37; ++channels)
+    for (const Values values : {Values::normal, Values::ties})
+      for (const Phases& p : {Phases{4, 6, channels, 2, 2}, Phases{6, 5, channels, 3, 1}, Phases{2, 2, channels, 1, 1}}) {
+        check::check_phase_mix_gradient(p, 3, values, ++seed);
+        if (HasFatalFailure()) return;
+      }
+}
+
 // P(argmax of logits + noise = k) is softmax(logits)[k], whatever the temperature (Gumbel's maximum).
 TEST(GumbelSoftmax, ArgmaxFollowsTheSoftmaxOfTheLogits) {
   constexpr std::int64_t rows = 40000;

@@ -224,6 +224,8 @@ void check_positions<DenseKernelGradient>() {}
 template <>
 void check_positions<GlobalPoolInputGradient>() {}
 template <>
+void check_positions<PhaseMixGradient>() {}
+template <>
 void check_positions<TransposeKernel>() {}
 template <>
 void check_positions<ColumnSum>() {}

@@ -61,6 +61,21 @@ TEST(Report, EscapesEveryText) {
   EXPECT_NE(page.find("&lt;/script&gt;&lt;script&gt;alert(&#39;1&#39;)"), std::string::npos);
 }
 
+TEST(Report, SaysWhatIsGuaranteed) {
+  const Tensor images = small_images(4);
+  const auto page_of = [&](const Sequential& model) {
+    return report_of(shift::sweep(model, images, {}, {.radius = 1}), nullptr, model, images, {.model = "m", .data = "d"});
+  };
+  EXPECT_NE(page_of(small_model()).find("Nothing is guaranteed by construction"), std::string::npos);
+  Sequential ring(SequentialOptions{.seed = 3});
+  ring.add(Conv2D(4, 3, {.padding = "circular", .input_shape = {6, 6, 1}}));
+  ring.add(MaxPooling2D(2, {.strides = 1, .padding = "circular"}));
+  ring.add(AdaptivePolyphaseSampling2D());
+  ring.add(GlobalMaxPooling2D());
+  ring.add(Dense(3, {.activation = "softmax"}));
+  EXPECT_NE(page_of(ring).find("Guaranteed by construction"), std::string::npos);
+}
+
 TEST(Report, NeedsNothingElse) {
   const Sequential model = small_model();
   const Tensor images = small_images(9);

@@ -216,6 +216,7 @@ class MixPhasesGradientOp final : public RealOp<MixPhasesGradientOp> {
 
   std::string_view name() const override { return "mix_phases_gradient"; }
   std::string implementation() const override { return gradient_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
   double flops(std::int64_t images) const override { return static_cast<double>(3 * images * inputs[0].shape.elements()); }
   void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
   void differentiate(Gradients&) override {}
@@ -228,7 +229,7 @@ class MixPhasesGradientOp final : public RealOp<MixPhasesGradientOp> {
                       .ddst = call.in<T>(2),
                       .dsrc = call.out<T>(0),
                       .dweights = call.out<T>(1),
-                      .scratch = nullptr});
+                      .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
