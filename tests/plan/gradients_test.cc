@@ -214,6 +214,17 @@ graph::Graph wide_net() {
   return graph;
 }
 
+// So many that Winograd's tiles of 4x4 run, alone and with a pooling.
+graph::Graph wider_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{Conv2D(48, 3, {.padding = "same"}), Conv2D(50, 3, {.padding = "same", .activation = "relu"}),
+                                               Conv2D(49, 3, {.padding = "same", .activation = "relu"}), MaxPooling2D(2), Flatten(),
+                                               Dense(5, {.activation = "softmax"})})
+    graph.append(layer.description(), 11);
+  graph.build({11, 8, 2}, 11);
+  return graph;
+}
+
 // Every padding that is an op of its own. Windows that see nothing but padding make the bias alone, which must not lie on relu's kink.
 graph::Graph padded_net() {
   graph::Graph graph("net");
@@ -280,11 +291,12 @@ TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithPhases) { check_threads(phase_ne
 TEST(Gradients, SameBitsOnAnyNumberOfThreads) { check_threads(net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithAGlobalMaximum) { check_threads(global_max_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithWinograd) { check_threads(wide_net()); }
+TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithLargerTiles) { check_threads(wider_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithStatisticsOfTheBatch) { check_threads(normalized_net()); }
 
-// What the plan's own layouts of kernels feed, in float32, against the references in float64.
-TEST(Gradients, WinogradAgreesWithFloat64) {
-  const graph::Graph graph = wide_net();
+// What the plan's own layouts of kernels feed, in float32, against the references in float64: errors within `bound` of the largest
+// gradient.
+void check_agrees_with_float64(const graph::Graph& graph, double bound) {
   const Values input = random_values(11 * graph.input_shape().elements(), 1), upstream = random_values(11 * 5, 2);
   GraphRun single(graph, 11, input, upstream, Precision::float32), exact(graph, 11, input, upstream, Precision::float64);
   const std::vector<Values> actual = single.gradients(), expected = exact.gradients();
@@ -295,9 +307,12 @@ TEST(Gradients, WinogradAgreesWithFloat64) {
       largest = std::max(largest, std::abs(expected[v][i]));
       error = std::max(error, std::abs(actual[v][i] - expected[v][i]));
     }
-    EXPECT_LT(error, 2e-6 * largest) << graph.variables()[v].name;
+    EXPECT_LT(error, bound * largest) << graph.variables()[v].name;
   }
 }
+
+TEST(Gradients, WinogradAgreesWithFloat64) { check_agrees_with_float64(wide_net(), 2e-6); }
+TEST(Gradients, LargerTilesAgreeWithFloat64) { check_agrees_with_float64(wider_net(), 4e-6); }
 
 void check_smaller_batches(const graph::Graph& graph) {
   const std::int64_t pixels = graph.input_shape().elements();
@@ -414,6 +429,12 @@ TEST(Plan, WinogradIsChosenUnlessThePolicyForbidsIt) {
             (std::set<std::string>{"conv_forward.direct", "conv_forward.winograd", "conv_input_gradient.winograd",
                                    "conv_kernel_gradient.direct", "conv_kernel_gradient.winograd"}));  // the first layer's are direct
   EXPECT_EQ(convolutions_of(training_plan(wide_net(), {.exact = true})), direct);
+  const std::set<std::string> wider = convolutions_of(training_plan(wider_net()));
+  for (const char* name :
+       {"conv_forward.winograd4", "conv_input_gradient.winograd4", "conv_kernel_gradient.winograd4", "conv_pool_forward.winograd4"})
+    EXPECT_TRUE(wider.contains(name)) << name;
+  for (const std::string& name : convolutions_of(training_plan(wider_net(), {.exact = true})))
+    EXPECT_EQ(name.find("winograd"), std::string::npos) << name;
 }
 
 // Of a pooling whose phase is taken only the windows of that phase have gradients: no op pushes zeros through the others.

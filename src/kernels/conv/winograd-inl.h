@@ -37,8 +37,8 @@ HWY_INLINE void EachTile(const conv::Tiles& tiles, std::int64_t first, std::int6
 template <int kTile>
 inline constexpr int patch_of = kTile + 2;
 
-/// The points at which F(4x4, 3x3) multiplies polynomials are 0, +-p, +-q and infinity: see winograd_map.cc. What the transforms
-/// multiply with are products and sums of these two, exact in float32; only G has quotients.
+/// The points at which F(4x4, 3x3) multiplies polynomials are 0, +-p, +-q and infinity: see winograd_map.cc. What B^T and A^T multiply
+/// with are products and sums of these two, exact in float32; only G has quotients.
 inline constexpr float point_p = 0.625f, point_q = 1.5f;
 inline constexpr float p2 = point_p * point_p, q2 = point_q * point_q;
 inline constexpr float g_at_0 = 1 / (p2 * q2), g_at_p = 0.5f / (p2 * (p2 - q2)), g_at_q = 0.5f / (q2 * (q2 - p2));

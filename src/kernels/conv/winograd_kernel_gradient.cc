@@ -1,4 +1,4 @@
-// ConvKernelGradient by Winograd: F(2x2, 3x3) read backwards. What is an output's patch there is the same here, and the 2x2
+// ConvKernelGradient by Winograd: F(2x2, 3x3) and F(4x4, 3x3) read backwards. What is an output's patch there is the same here, and the
 // gradients of a tile stand where the taps stood: dkernel = G^T [sum over tiles of (B^T d B) (A dY A^T)] G.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
@@ -6,10 +6,11 @@
 //               for each tile, vector of output channels: W[16][panel][tile][output] = A (2x2 gradients) A^T
 //               for each of 16 points, panel of 32 output channels: sums[point] += V[point]^T W[point], the tiles of gemm/contract.cc
 //             for each channel, vector of output channels: G^T sums G
-// Registers:  16 of the patch, the tile or the sums, and a few.
-// Bound:      |error| <= c eps |G^T| [sum of (|B^T||d||B|) . (|A||dY||A^T|)] |G|.
-// Measured:   (Zen 5, one core, fraction of the multiply-add loop) products at 81 to 87 %; all, counted as the direct form, 1.2 to 1.65 from
-//             64 channels on: see docs/engine.md.
+// (Of 4x4: 36 points, 6x6 patches and 4x4 gradients.)
+// Registers:  16 of the patch, the tile or the sums, and a few. Of 4x4 the 36 are half on the stack.
+// Bound:      |error| <= c eps |G^T| [sum of (|B^T||d||B|) . (|A||dY||A^T|)] |G|, c = 8, of 4x4 2 (seen: 0.7).
+// Measured:   (Zen 5, one core, fraction of the multiply-add loop) products at 81 to 87 %; all, counted as the direct form, 1.4 to 1.7 from
+//             64 channels on, of 4x4 1.9 to 2.9: see docs/engine.md.
 #include "kernels/conv/winograd.h"
 
 #undef HWY_TARGET_INCLUDE

@@ -1,15 +1,22 @@
-// ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3), for convolutions that no pooling follows: winograd.cc's form, whose
-// tiles go to a map. The input gradient is the same correlation of ddst with the taps turned and the channels' roles exchanged.
+// ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) and F(4x4, 3x3), for convolutions that no pooling follows: winograd.cc's
+// form, whose tiles go to a map. The input gradient is the same correlation of ddst with the taps turned and the channels' roles exchanged.
+//
+// F(4x4, 3x3) multiplies polynomials at the points 0, +-5/8, +-3/2 and infinity. Of points that halve the transforms' work, one and minus one
+// of each kind, these err least (docs/decisions/winograd.md); all that B^T and A^T multiply with is exact. Its transforms make each output of
+// the whole patch, so what is not finite would spread to outputs that do not see it. A tile where any output of a vector of channels is not
+// finite is made again by the definition, for which the caller's kernel is there.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
 //               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.cc
 //               for each tile, vector of output channels: A^T M A + bias, relu, stored where the map has the cell
-// Registers:  16 of the patch or the tile, and a few.
-// Bound:      winograd.cc's. An infinity in a patch, and an infinity or NaN among the taps, makes NaN of whole tiles. Not position
-//             invariant.
-// Measured:   (Zen 5, one core, fraction of the multiply-add loop) products at 90 to 93 %; all, counted as the direct form, 1.3 to 1.75 from
-//             64 channels on: see docs/engine.md.
+// (Of 4x4: 36 points and 6x6 patches.)
+// Registers:  16 of the patch or the tile, and a few. Of 4x4 the patch's 36 are half on the stack.
+// Bound:      |error| <= 8 eps |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|, of 4x4 <= 2 eps of its own, which is about 40 times the direct form's
+//             sum of magnitudes (seen: 0.7). Of 2x2 an infinity in a patch, and an infinity or NaN among the taps, makes NaN of whole
+//             tiles. Not position invariant; and of 4x4 an output's last bits depend on the whole patch, so they have no period either.
+// Measured:   (Zen 5, one core, fraction of the multiply-add loop) products at 90 to 93 %; all, counted as the direct form, 1.5 to 1.8 from
+//             64 channels on, of 4x4 2.2 to 3.0: see docs/engine.md.
 #include "kernels/conv/winograd.h"
 
 #undef HWY_TARGET_INCLUDE
