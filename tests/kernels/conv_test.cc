@@ -95,7 +95,7 @@ TEST(Conv, Bf16WinogradOfNumbersAndWholeNumbers) {
 }
 
 TEST(Conv, Bf16WinogradKernelGradientInChunks) {
-  const Geometry g = geometry(three_same, 35, 36, 40, 48);
+  const Geometry g = geometry(three_same, 27, 28, 40, 48);
   ASSERT_TRUE(has_bf16_winograd(g));
   for (const Values values : {Values::normal, Values::ties}) check_kernel_gradient(g, 2, 1, values);
   for (std::int64_t images = 1; images < 20; ++images)
@@ -263,16 +263,15 @@ TEST(Conv, Bf16WithOddChannelsStridesAndGroups) {
 
 // More rows than are rounded at once, in both directions, and more images.
 TEST(Conv, Bf16InBands) {
-  const Geometry large = geometry({.height = 3, .width = 3, .dilation_height = 2, .border = Border::same}, 37, 30, 40, 36);
+  const Geometry large = geometry({.height = 2, .width = 2, .dilation_height = 2, .border = Border::same}, 37, 30, 40, 36);
   ASSERT_TRUE(has_bf16(large));
   ASSERT_LT(conv::ForwardWalk(large).most_rows_read, 37);
   ASSERT_LT(conv::BackwardWalk(large).most_rows_read, 37);
   check_conv(large, 1);
   const Geometry strided =
-      geometry({.height = 5, .width = 3, .stride_height = 3, .stride_width = 2, .border = Border::same}, 75, 60, 24, 70);
+      geometry({.height = 5, .width = 3, .stride_height = 3, .stride_width = 2, .border = Border::same}, 75, 60, 24, 20);
   ASSERT_TRUE(has_bf16(strided));
   ASSERT_LT(conv::ForwardWalk(strided).most_rows_read, 75);
-  ASSERT_LT(conv::BackwardWalk(strided).most_rows_read, strided.out_height);
   check_conv(strided, 1);
   const Geometry small = geometry(three, 13, 13, 32, 32);
   ASSERT_LT(conv::ForwardWalk(small).images_of_chunk(9), 9);
@@ -281,7 +280,7 @@ TEST(Conv, Bf16InBands) {
 
 // Rows of a pair of images at a time, several pairs, an image alone, a stride beyond the window; some channels fill no plane of 16.
 TEST(Conv, Bf16KernelGradientInChunks) {
-  const Geometry geometries[] = {geometry({.height = 2, .width = 2, .border = Border::same}, 90, 70, 16, 24),
+  const Geometry geometries[] = {geometry({.height = 2, .width = 2, .border = Border::same}, 60, 60, 16, 24),
                                  geometry(three_same, 9, 8, 37, 70),
                                  geometry({.height = 2, .width = 4, .stride_height = 3, .stride_width = 3}, 15, 16, 36, 65),
                                  geometry({.height = 5, .width = 4, .dilation_height = 3, .border = Border::same}, 7, 9, 19, 18)};
