@@ -248,8 +248,8 @@ TEST(Phases, OfEveryBorderAndRadius) {
 }
 
 TEST(Phases, OfMoreImagesThanAChunk) {
-  const Sequential model = network({14, 13, 1}, {Conv2D(64, {3, 3}, {.activation = "relu"}), Conv2D(47, {3, 3}, {.activation = "relu"})});
-  const Tensor images = random_images(200, 14, 13, 1);
+  const Sequential model = network({14, 13, 1}, {Conv2D(64, {3, 3}, {.activation = "relu"}), Conv2D(64, {3, 3}, {.activation = "relu"})});
+  const Tensor images = random_images(150, 14, 13, 1);
   SweepOptions options{.radius = 2, .batch_size = 16, .input_scale = 1.0 / 255, .phases = false};
   const Answers want = sweep(model, images, {}, options).answers();
   options.phases = true;
@@ -280,10 +280,6 @@ TEST(Phases, AreLeftAloneWhereBitsCouldChangeOrNothingIsGained) {
   EXPECT_PRED2(says, reason(image, {Conv2D(8, {3, 3}), GlobalMaxPooling2D()}, false), "one kernel computes conv2d and what comes after it");
   EXPECT_PRED2(says, reason(image, {Conv2D(4, {3, 3}, {.activation = "softmax"}), MaxPooling2D({2, 2})}, true),
                "depend on where in the map they lie");
-  // Tiles of 4x4.
-  if (core::isa() != core::Isa::scalar) {
-    EXPECT_PRED2(says, reason(image, {Conv2D(64, {3, 3}), Conv2D(64, {3, 3})}, true, 8), "the bits that conv_forward.winograd4 gives for conv2d_1 depend");
-  }
 }
 
 // 3 x 3 cells are too few for Winograd's form, 7 x 7 are not: the bits of a piece would not be those of the frame.
