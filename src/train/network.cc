@@ -103,7 +103,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
   }
   plan_ = std::make_unique<plan::Plan>(
       std::move(to),
-      plan::PlanOptions{.batch = key_.batch, .precision = plan::Precision::float32, .policy = {.exact = key_.accuracy == "exact", .local = differentiates || key_.local, .operands = operands_of(key_.dtype_policy)}});
+      plan::PlanOptions{.batch = key_.batch, .precision = plan::Precision::float32, .policy = {.exact = key_.accuracy == "exact", .local = key_.local || key_.use == Use::outputs, .operands = operands_of(key_.dtype_policy)}});
 }
 
 void Network::bind(graph::Graph& graph, Slots* slots) {

@@ -126,7 +126,7 @@ TEST(Profile, APackedKernelIsReadInPlaceOfTheKernel) {
   ASSERT_GT(packed, 0);
   EXPECT_EQ(rows[0].op, "pack_kernel");
   EXPECT_EQ(rows[0].bytes, 4.0 * 2304 + packed);
-  EXPECT_EQ(rows[1].implementation, "conv_pool_forward.winograd");
+  EXPECT_EQ(rows[1].implementation, "conv_pool_forward.winograd4");
   EXPECT_EQ(rows[1].bytes, 4.0 * 21 * (576 + 64) + packed);
 }
 

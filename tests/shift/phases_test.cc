@@ -184,7 +184,7 @@ TEST(Phases, AreTestedWithTiles) {
   core::set_isa(core::available_isas().front());  // the best
   for (const Case& c : cases()) {
     if (c.name != "no_pooling" && c.name != "pairs") continue;
-    const std::vector<Operation> operations = network(c.image, c.trunk()).operations(DType::u8);
+    const std::vector<Operation> operations = network(c.image, c.trunk()).operations(DType::u8, {.local = true});
     EXPECT_TRUE(std::any_of(operations.begin(), operations.end(), [](const Operation& operation) {
       return operation.implementation == "conv_forward.winograd" && operation.period == 2;
     })) << c.name;
