@@ -9,6 +9,7 @@
 //               for each tile, vector of output channels: A^T M A, pooled
 // U[16][panel][channel][out channel] = G (3x3 taps) G^T is the packed kernel, made once a step. The bias goes into M[1][1], from where
 // the inverse transform spreads it to all four outputs. (Of 4x4: 36 points, 6x6 patches, and the bias is added at the end.)
+// Where 4 does not divide the outputs, tiles of 2x2 make what is left if that is cheaper (cut_of): U of both kinds, one after the other.
 // Registers:  16 of the patch or the tile, and a few. Of 4x4 the patch's 36 are half on the stack.
 // Bound:      |error| <= c eps |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|, not the direct form's; of 4x4 see winograd_map.cc. An infinity in a
 //             patch makes NaN of its whole tile (of 4x4 not). Not position invariant: a pixel's sum depends on its place in the tile.
