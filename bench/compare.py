@@ -505,7 +505,8 @@ rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) o
   one relu takes LiteRT 0.4 us and ONNX Runtime 1.5 us that way on a Zen 5 core.
 - The VGG-like network: as training above, but SGD with momentum 0.9, and 128 random images and labels again and again. A rival counts only
   if its losses of five steps on one batch come down, and are linn's (1e-3, bfloat16 0.03).
-- One convolution: linn as a plan runs it, in shards of 8 images, with the turned and packed kernels that a step makes anew; oneDNN's
+- One convolution: linn as a plan runs it, in shards of 8 images: alone, forward as in inference, whose kernel is laid out once; all else as in
+  training, with the turned and packed kernels that a step makes anew; oneDNN's
   primitives with all that they read laid out beforehand, kernels too. Both have their maps on 2 MB pages. With pooling, forward keeps
   linn's argmax or oneDNN's workspace, and backward goes from the pooled map's gradient, no number of which is zero, to those of input and
   kernel; oneDNN pools in a primitive of its own. Results agree to 1e-3 of their length (backward through the pooling 1e-2: near ties).
