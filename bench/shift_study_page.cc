@@ -5,19 +5,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <cstddef>
 #include <cstdio>
 #include <exception>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <numeric>
+#include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "io/file.h"
 #include "io/png.h"
 #include "shift/picture.h"
 
@@ -27,10 +27,9 @@ using linn::shift::Align;
 using linn::shift::Color;
 using linn::shift::Picture;
 
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw std::runtime_error(fmt::format("{} cannot be read", path));
-  return {std::istreambuf_iterator<char>(in), {}};
+std::string text_of(const std::string& path) {
+  const std::vector<std::byte> bytes = linn::io::read_file(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 // ---- what was measured -------------------------------------------------------------------------------------------
@@ -70,7 +69,7 @@ std::vector<std::string> fields(const std::string& line) {
 
 Measured read_measured(const std::string& path) {
   Measured measured;
-  std::stringstream in(read_file(path));
+  std::stringstream in(text_of(path));
   std::string line;
   std::getline(in, line);
   const std::vector<std::string> names = fields(line);
@@ -206,7 +205,7 @@ Picture picture_of(const Measured& measured, const std::string& name) {
 }
 
 void write_page(const std::string& folder, const std::string& docs) {
-  std::string page = read_file(docs + "/shift-study.md");
+  std::string page = text_of(docs + "/shift-study.md");
   const std::array<std::array<std::string, 2>, 2> sets{{{"mnist", "MNIST"}, {"fashion-mnist", "Fashion-MNIST"}}};
   for (const auto& [file, name] : sets) {
     const Measured measured = read_measured(fmt::format("{}/{}.csv", folder, file));
@@ -214,9 +213,7 @@ void write_page(const std::string& folder, const std::string& docs) {
     put_table(page, file + ", rivals", table(measured, rivals()));
     linn::io::write_png(fmt::format("{}/pictures/shift-study-{}.png", docs, file), picture_of(measured, name).image());
   }
-  std::ofstream out(docs + "/shift-study.md", std::ios::binary);
-  out << page << std::flush;
-  if (!out) throw std::runtime_error(docs + "/shift-study.md cannot be written");
+  linn::io::write_file_atomically(docs + "/shift-study.md", std::as_bytes(std::span(page)));
 }
 
 }  // namespace

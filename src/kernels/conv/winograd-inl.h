@@ -236,12 +236,12 @@ HWY_INLINE void EachTileSize(const Geometry& g, const conv::TileCut& cut, std::i
                     [&](const Products& m, std::int64_t first, std::int64_t count) { finish(tile, tiles, m, first, count); });
   };
   if (cut.fours.count() > 0) run(std::integral_constant<int, 4>(), cut.fours, packed);
-  if (cut.twos.count() > 0) run(std::integral_constant<int, 2>(), cut.twos, packed + (cut.fours.count() > 0 ? conv::WinogradLayout(g, 4).packed() : 0));
+  if (cut.twos.count() > 0) run(std::integral_constant<int, 2>(), cut.twos, packed + conv::packed_fours(g, cut));
 }
 
 HWY_INLINE void PackTileSizes(const Geometry& g, const conv::TileCut& cut, const float* kernel, bool turned, float* packed) {
   if (cut.fours.count() > 0) PackTaps<4>(g, kernel, turned, packed);
-  if (cut.twos.count() > 0) PackTaps<2>(g, kernel, turned, packed + (cut.fours.count() > 0 ? conv::WinogradLayout(g, 4).packed() : 0));
+  if (cut.twos.count() > 0) PackTaps<2>(g, kernel, turned, packed + conv::packed_fours(g, cut));
 }
 
 /// y = A^T m of one column (or row) of products: kTile results, y_step apart.

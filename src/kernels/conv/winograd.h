@@ -160,9 +160,10 @@ struct WinogradLayout {
   static constexpr std::int64_t chunk_elements = 131072;  // of V and M: 512 KiB. Half and twice as many are 1 to 4 % slower.
 };
 
-/// Of a kernel's transforms for both kinds of tiles, those of 4x4 first, and of the scratch that either needs.
+/// Of a kernel's transforms for tiles of 4x4, and for both kinds, those of 4x4 first; and of the scratch that either needs.
+inline std::int64_t packed_fours(const Geometry& g, const TileCut& cut) { return cut.fours.count() > 0 ? WinogradLayout(g, 4).packed() : 0; }
 inline std::int64_t winograd_packed(const Geometry& g, const TileCut& cut) {
-  return (cut.fours.count() > 0 ? WinogradLayout(g, 4).packed() : 0) + (cut.twos.count() > 0 ? WinogradLayout(g, 2).packed() : 0);
+  return packed_fours(g, cut) + (cut.twos.count() > 0 ? WinogradLayout(g, 2).packed() : 0);
 }
 inline std::int64_t winograd_scratch(const Geometry& g, const TileCut& cut) {
   return std::max(cut.fours.count() > 0 ? WinogradLayout(g, 4).scratch() : 0, cut.twos.count() > 0 ? WinogradLayout(g, 2).scratch() : 0);
