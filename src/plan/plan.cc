@@ -108,7 +108,6 @@ Plan::Plan(Lowering lowering, const PlanOptions& options)
     : options_(options), values_(std::move(lowering.values())), ops_(std::move(lowering.ops())) {
   check_disabled();
   if (lowering.position_invariant()) options_.policy.position_invariant = true;
-  if (lowering.training()) options_.policy.local = true;
   for (const auto& op : ops_) op->prepare(options_.policy);
   if (options_.precision == Precision::float32) add_packs();  // references read the kernel as it is
   cut_into_segments();

@@ -28,7 +28,7 @@ struct NetworkKey {
   double input_scale = 1;
   DTypePolicy dtype_policy = "float32";
   Accuracy accuracy = "fast";
-  bool local = false;  // of inference; training always is
+  bool local = false;
 
   friend bool operator==(const NetworkKey&, const NetworkKey&) = default;
 };

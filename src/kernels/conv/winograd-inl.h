@@ -308,19 +308,62 @@ HWY_NOINLINE void DirectTile(const Geometry& g, const Origin& origin, std::int64
   }
 }
 
-/// The outputs of one vector of output channels, from k on, of one tile: the inverse transform of its products. Where tiles of 4x4 are
-/// among them, one in which anything is not finite is made again, as its transforms would spread that over outputs that do not see it.
+/// Whether all channels of the pixel are zero, or it lies beyond the map.
+HWY_INLINE bool IsBlank(const Geometry& g, const float* image, std::int64_t y, std::int64_t x) {
+  if (y < 0 || y >= g.height || x < 0 || x >= g.width) return true;
+  const float* pixel = image + y * g.src_row + x * g.src_pixel;
+  for (std::int64_t c = 0; c < g.channels; c += lanes)
+    if (!hn::AllTrue(D(), hn::Eq(LoadCount(pixel + c, HWY_MIN(lanes, g.channels - c)), hn::Zero(D())))) return false;
+  return true;
+}
+
+/// A bit for each output of a tile of 4x4, row by row, that sees nothing but zeros. Its patch begins at pixel (y, x).
+HWY_INLINE std::uint32_t BlankOutputs(const Geometry& g, const float* image, std::int64_t y, std::int64_t x) {
+  // Each output sees one of the four pixels in the middle at least: most patches are decided there.
+  bool middle = false;
+  for (int pixel = 0; pixel < 4; ++pixel) middle = middle || IsBlank(g, image, y + 2 + pixel / 2, x + 2 + pixel % 2);
+  if (HWY_LIKELY(!middle)) return 0;
+  std::uint32_t rows[6], outputs = 0;  // of each row of the patch, which columns of outputs see nothing there
+  for (int i = 0; i < 6; ++i) {
+    std::uint32_t blank = 0;
+    for (int j = 0; j < 6; ++j) blank |= std::uint32_t{IsBlank(g, image, y + i, x + j)} << j;
+    rows[i] = blank & blank >> 1 & blank >> 2;
+  }
+  for (int a = 0; a < 4; ++a) outputs |= (rows[a] & rows[a + 1] & rows[a + 2]) << 4 * a;
+  return outputs;
+}
+
+/// One tile on its way back: the outputs from (y, x) on of an image.
 template <int kTile>
-HWY_INLINE void FinishTile(const Geometry& g, const Origin& origin, const float* m, std::int64_t m_point, std::int64_t image,
-                           std::int64_t y, std::int64_t x, std::int64_t k, V bias, V* cells) {
-  InverseTile<kTile>(m + k, m_point, bias, cells);
-  if (kTile == 4 || origin.mends) {
+class FinishedTile {
+ public:
+  FinishedTile(const Geometry& g, const Origin& origin, std::int64_t image, std::int64_t y, std::int64_t x)
+      : g_(g), origin_(origin), image_(image), y_(y), x_(x) {
+    if constexpr (kTile == 4) blank_ = BlankOutputs(g, origin.src + image * g.src_image, y - g.pad_top, x - g.pad_left);
+  }
+
+  /// The outputs of one vector of output channels, from k on: the inverse transform of its products. Where tiles of 4x4 are among a call's,
+  /// two things are mended that their transforms would spread over outputs which do not see them: a tile in which anything is not finite
+  /// is made again, and what sees nothing but zeros is set to the bias.
+  HWY_INLINE void Cells(const float* m, std::int64_t m_point, std::int64_t k, V bias, V* cells) const {
+    InverseTile<kTile>(m + k, m_point, bias, cells);
+    if (kTile == 2 && !origin_.mends) return;
     V sum = cells[0];
 #pragma GCC unroll 16
     for (int a = 1; a < kTile * kTile; ++a) sum = hn::Add(sum, cells[a]);
-    if (HWY_UNLIKELY(AnyNan(hn::Sub(sum, sum)))) DirectTile<kTile>(g, origin, image, y, x, k, bias, cells);
+    if (HWY_UNLIKELY(AnyNan(hn::Sub(sum, sum))))
+      DirectTile<kTile>(g_, origin_, image_, y_, x_, k, bias, cells);
+    else if (kTile == 4 && HWY_UNLIKELY(blank_ != 0))
+      for (int a = 0; a < kTile * kTile; ++a)
+        if ((blank_ >> a & 1) != 0) cells[a] = bias;
   }
-}
+
+ private:
+  const Geometry& g_;
+  const Origin& origin_;
+  std::int64_t image_, y_, x_;
+  std::uint32_t blank_ = 0;
+};
 
 /// Tiles first, first + 1, ... of a call from their products to the map that `g` writes.
 template <int kTile>
@@ -330,11 +373,11 @@ HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const Or
     const std::int64_t y = kTile * tile_y, x = kTile * tile_x;
     const std::int64_t height = g.out_height - y, width = g.out_width - x;  // of the tile's part in the map, if less than kTile
     float* at = dst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
+    const FinishedTile<kTile> tile(g, origin, image, y, x);
     for (std::int64_t k = 0; k < g.out_channels; k += lanes) {
       const std::int64_t part = HWY_MIN(lanes, g.out_channels - k);
       V cells[kTile * kTile];
-      FinishTile<kTile>(g, origin, m.at + t * m.tile, m.point, image, y, x, k, bias != nullptr ? LoadCount(bias + k, part) : hn::Zero(D()),
-                        cells);
+      tile.Cells(m.at + t * m.tile, m.point, k, bias != nullptr ? LoadCount(bias + k, part) : hn::Zero(D()), cells);
 #pragma GCC unroll 4
       for (int a = 0; a < kTile; ++a)
 #pragma GCC unroll 4
@@ -428,11 +471,12 @@ HWY_NOINLINE void PoolTilesAs(const ConvPoolForward::Problem& problem, const Con
     float* dst = args.dst + image * pool.dst_image + y * pool.dst_row + x * pool.dst_pixel;
     std::uint8_t* argmax = nullptr;
     if (kPooled == Pooled::argmax) argmax = args.argmax + ((image * pool.out_height + y) * pool.out_width + x) * outputs;
+    const FinishedTile<kTile> tile(problem.conv, origin, image, 2 * y, 2 * x);
     for (std::int64_t k = 0; k < outputs; k += lanes) {
       const std::int64_t part = HWY_MIN(lanes, outputs - k);
       const V bias = problem.bias ? LoadCount(args.bias + k, part) : hn::Zero(D());
       V cells[kTile * kTile];
-      FinishTile<kTile>(problem.conv, origin, m.at + t * m.tile, m.point, image, 2 * y, 2 * x, k, bias, cells);
+      tile.Cells(m.at + t * m.tile, m.point, k, bias, cells);
 #pragma GCC unroll 2
       for (int a = 0; a < windows; ++a)
 #pragma GCC unroll 2

@@ -43,11 +43,7 @@ class ConvInputGradientOp final : public RealOp<ConvInputGradientOp> {
   std::string implementation() const override { return gradient_.implementation(); }
   std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
   double flops(std::int64_t images) const override { return conv_flops(gradient_.problem(), images); }
-  void prepare(const kernels::Policy& policy) override {
-    kernels::Policy any_place = policy;
-    any_place.local = false;  // on what is zero in a gradient nothing hangs
-    gradient_.prepare(any_place);
-  }
+  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
   std::int64_t packed() const override { return gradient_.packed(); }
   Value packs() const override { return inputs[1]; }
   void pack(const float* kernel, float* packed) const override { gradient_.pack(kernel, packed); }
