@@ -1,7 +1,7 @@
 // ConvPoolKernelGradient: each living window of an output channel adds its gradient times the patch under its argmax.
 //
 // Loop nest:  for each chunk: a few images, or a few rows of windows of one, so that what it sees stays in a near cache
-//               for each vector of output channels, window: note as a bit of the channel's words whether it lives
+//               for each vector of output channels, window: note whether it lives, as a bit, and where its patch begins
 //               for each output channel, block of up to 3 tap rows x 8 vectors of their (column, channel)
 //                 for each bit: 18 multiply-adds or so with a memory operand, the gradient broadcast
 // A tap row's columns and channels lie side by side in src, so even 3 channels fill most of a vector.
@@ -37,8 +37,14 @@ struct Living {
   std::int64_t channels;
   const std::uint32_t* bits;  // [word][channel]: bit w of word i is window 32 i + w; an even number of words
   std::int64_t word;          // from a word to the next: channels rounded up to whole vectors
-  const std::int32_t* origins;  // where in src the patch of each window's first cell begins
-  const std::int32_t* cells;    // how much further the patch of each cell does
+  const std::int32_t* patches;  // [window][channel]: where in src the patch under its argmax begins, if it lives
+};
+
+// Where patches begin: origins[window] of its first cell, and cells[cell] further.
+struct Patches {
+  const std::int32_t* origins;
+  const std::int32_t* cells;
+  std::int64_t number;  // of cells
 };
 
 std::int64_t words_for(std::int64_t windows) { return core::round_up(core::ceil_div(windows, bits_a_word), 2); }
@@ -53,23 +59,37 @@ namespace {
 
 using conv::bits_a_word;
 using conv::Living;
+using conv::Patches;
 
-// Sets the bits of a chunk's windows, and adds what lives to dbias (may be null).
-void mark_living(const Living& living, std::uint32_t* bits, float* dbias) {
+// patches.cells of each lane's cell. kFew: all of them in one register.
+template <bool kFew>
+HWY_INLINE Cell OffsetOf(const Patches& patches, Cell few, Cell cell) {
+  const hn::RebindToSigned<D> di;
+  if constexpr (kFew) return hn::TableLookupLanes(few, hn::IndicesFromVec(di, hn::And(cell, hn::Set(di, lanes - 1))));
+  return hn::GatherIndex(di, patches.cells, cell);
+}
+
+// Sets the bits of a chunk's windows and where their patches begin, and adds what lives to dbias (may be null).
+template <bool kFew>
+void MarkLiving(const Living& living, const Patches& where, std::uint32_t* bits, std::int32_t* patches, float* dbias) {
   const D d;
   const hn::RebindToSigned<D> di;
+  const Cell few = hn::LoadU(di, where.cells);
   const std::int64_t words = conv::words_for(living.windows);
   for (std::int64_t o = 0; o < living.channels; o += lanes) {
     const std::int64_t part = HWY_MIN(lanes, living.channels - o);
     V sum = dbias != nullptr ? LoadCount(dbias + o, part) : hn::Zero(d);
     const float* ddst = living.ddst + o;
     const std::uint8_t* argmax = living.argmax + o;
+    std::int32_t* patch = patches + o;
     for (std::int64_t i = 0; i < words; ++i) {
       auto word = hn::Zero(di);
       const std::int64_t count = HWY_MIN(bits_a_word, living.windows - i * bits_a_word);
-      for (std::int64_t w = 0; w < count; ++w, ddst += living.channels, argmax += living.channels) {
+      for (std::int64_t w = 0; w < count; ++w, ddst += living.channels, argmax += living.channels, patch += living.channels) {
         const V gradient = LoadCount(ddst, part);
-        const auto no_cell_here = hn::RebindMask(d, hn::Eq(LoadCells(argmax, part), hn::Set(di, no_cell)));
+        const Cell cell = LoadCells(argmax, part);
+        StoreCount(hn::BitCast(d, hn::Add(OffsetOf<kFew>(where, few, cell), hn::Set(di, where.origins[i * bits_a_word + w]))), reinterpret_cast<float*>(patch), part);
+        const auto no_cell_here = hn::RebindMask(d, hn::Eq(cell, hn::Set(di, no_cell)));
         const auto dead = hn::Or(hn::Eq(gradient, hn::Zero(d)), no_cell_here);
         word = hn::Or(word, hn::IfThenZeroElse(hn::RebindMask(di, dead), hn::Set(di, static_cast<std::int32_t>(std::uint32_t{1} << w))));
         sum = hn::Add(sum, hn::IfThenZeroElse(dead, gradient));
@@ -82,6 +102,10 @@ void mark_living(const Living& living, std::uint32_t* bits, float* dbias) {
     else
       StorePart(sum, dbias + o, part);
   }
+}
+
+void mark_living(const Living& living, const Patches& where, std::uint32_t* bits, std::int32_t* patches, float* dbias) {
+  (where.number <= lanes ? MarkLiving<true> : MarkLiving<false>)(living, where, bits, patches, dbias);
 }
 
 struct Block {
@@ -101,22 +125,21 @@ HWY_NOINLINE void AddLiving(const Block& block, const Living& living, std::int64
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) sum[r][v] = LoadVector<kTail>(sums + r * block.sum_row, v, kVectors, block.last);
   const float *src = block.src, *ddst = living.ddst + o;
-  const std::uint8_t* argmax = living.argmax + o;
   const std::uint32_t* words = living.bits + o;
-  const std::int32_t *origins = living.origins, *cells = living.cells;
+  const std::int32_t* patches = living.patches + o;
   const std::int64_t src_row = block.src_row, last = block.last, channels = living.channels;
   for (std::int64_t first = 0; first < living.windows; first += 2 * bits_a_word, words += 2 * living.word) {
     std::uint64_t bits = words[0] | std::uint64_t{words[living.word]} << bits_a_word;
     if (bits == 0) continue;
     // One window ahead, so that a patch's address is there when its loads are to start.
     std::int64_t w = first + std::countr_zero(bits);
-    const float* next = Direct(src + origins[w] + cells[argmax[w * channels]]);
+    const float* next = Direct(src + patches[w * channels]);
     while (bits != 0) {
       const V gradient = hn::Set(d, ddst[w * channels]);
       const float* patch = next;
       bits &= bits - 1;
       w = bits != 0 ? first + std::countr_zero(bits) : w;
-      next = Direct(src + origins[w] + cells[argmax[w * channels]]);
+      next = Direct(src + patches[w * channels]);
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r, patch = Direct(patch + src_row))
 #pragma GCC unroll 8
@@ -185,7 +208,7 @@ HWY_EXPORT(add_living);
 namespace conv {
 namespace {
 
-constexpr std::int64_t near_elements = 6144;   // of src in a chunk that is a part of an image: 24 KiB, for the L1 cache
+constexpr std::int64_t near_elements = 12288;  // of src in a chunk that is a part of an image: 48 KiB, about the L1 cache
 constexpr std::int64_t least_windows = 50;     // of a chunk of small images, so that loading and storing the sums pays
 constexpr std::int64_t most_elements = 65536;  // of src in a chunk of several images: 256 KiB, for the L2 cache
 
@@ -220,7 +243,7 @@ std::int64_t SparseKernelGradient::scratch(const ConvPoolKernelGradient::Problem
   const Geometry& g = problem.conv;
   const Chunk chunk(problem);
   const std::int64_t windows = chunk.windows(problem.pool);
-  return words_for(windows) * word_of(g) + windows + no_cell + 1 + (padded(g) ? chunk.images * padded_image(g) : 0);
+  return words_for(windows) * word_of(g) + windows + no_cell + 1 + windows * g.out_channels + (padded(g) ? chunk.images * padded_image(g) : 0);
 }
 
 void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
@@ -232,7 +255,8 @@ void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, c
   auto* bits = reinterpret_cast<std::uint32_t*>(args.scratch);
   auto* origins = reinterpret_cast<std::int32_t*>(bits + words_for(windows) * word_of(g));
   std::int32_t* cells = origins + windows;
-  auto* images = reinterpret_cast<float*>(cells + no_cell + 1);
+  std::int32_t* patches = cells + no_cell + 1;
+  auto* images = reinterpret_cast<float*>(patches + windows * g.out_channels);
 
   const std::int64_t window_row = pool.stride_height * g.stride_height * src_row, window = pool.stride_width * g.stride_width * g.channels;
   for (std::int64_t w = 0; w < windows; ++w) {
@@ -256,8 +280,8 @@ void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, c
     for (std::int64_t y = 0; y < pool.out_height; y += chunk.rows) {
       const std::int64_t at = n * outputs + y * pool.out_width * pool.channels, rows = std::min(chunk.rows, pool.out_height - y);
       const Living living = {.ddst = args.ddst + at, .argmax = args.argmax + at, .windows = count * rows * pool.out_width, .channels = g.out_channels,
-                             .bits = bits, .word = word_of(g), .origins = origins, .cells = cells};
-      mark_living(living, bits, args.dbias);
+                             .bits = bits, .word = word_of(g), .patches = patches};
+      mark_living(living, {origins, cells, pool.window_height * pool.window_width}, bits, patches, args.dbias);
       add_living(g, src + y * window_row, src_row, living, args.dkernel);
     }
   }
