@@ -10,10 +10,11 @@
 //   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the map it lies, nor, if it
 //   stands for a whole map, on where its values lie; a function of the problem where that decides), period, if it is not that, and yet an
 //   output keeps its bits when it moves by so many cells of its map, down or right, and what its window sees moves along, local, if it is
-//   not that (default true: an output's bits depend on nothing that its window does not see), direct_form, if
-//   it does not sum the definition's products (default true: the direct form's error bound is its own; not so Winograd's form), operands,
-//   if it rounds what it multiplies (default float32), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
+//   not that (default true: an output's bits depend on nothing that its window does not see), direct_form, if it does not sum the
+//   definition's products (default true: the direct form's error bound is its own; not so Winograd's form), operands, if it rounds what it
+//   multiplies (default float32), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
 //   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
+// Of every implementation, what sees nothing but zeros is exactly the bias: relu's gradient hangs on it.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,7 @@ enum class Operands : std::uint8_t { float32, bfloat16 };
 struct Policy {
   bool position_invariant = false;
   bool exact = false;  // only implementations of the direct form, and no rounded operands
-  /// Only local ones: for those who compare outputs by their bits.
-  bool local = false;
+  bool local = false;  // only local ones: for those who compare outputs by their bits
   /// The least exact operands that are welcome.
   Operands operands = Operands::float32;
 };

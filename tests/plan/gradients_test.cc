@@ -426,13 +426,12 @@ TEST(Plan, WinogradIsChosenUnlessThePolicyForbidsIt) {
   const std::set<std::string> direct = {"conv_forward.direct", "conv_input_gradient.direct", "conv_kernel_gradient.direct"};
   if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "no vectors here";
   EXPECT_EQ(convolutions_of(training_plan(wide_net())),
-            (std::set<std::string>{"conv_forward.direct", "conv_forward.winograd", "conv_input_gradient.winograd4",
+            (std::set<std::string>{"conv_forward.direct", "conv_forward.winograd4", "conv_input_gradient.winograd4",
                                    "conv_kernel_gradient.direct", "conv_kernel_gradient.winograd4"}));  // the first layer's are direct
   EXPECT_EQ(convolutions_of(training_plan(wide_net(), {.exact = true})), direct);
   const std::set<std::string> wider = convolutions_of(training_plan(wider_net()));
-  // Forward only what keeps zeros: relu's gradient hangs on them.
   for (const char* name :
-       {"conv_forward.winograd", "conv_input_gradient.winograd4", "conv_kernel_gradient.winograd4", "conv_pool_forward.winograd"})
+       {"conv_forward.winograd4", "conv_input_gradient.winograd4", "conv_kernel_gradient.winograd4", "conv_pool_forward.winograd4"})
     EXPECT_TRUE(wider.contains(name)) << name;
   for (const std::string& name : convolutions_of(training_plan(wider_net(), {.exact = true})))
     EXPECT_EQ(name.find("winograd"), std::string::npos) << name;
