@@ -179,6 +179,17 @@ TEST(ConvPool, LocalForms) {
   EXPECT_GT(others, 0) << "one that is not local shows that the test can tell";
 }
 
+// Cells that lie apart may all be padding: then nothing has a gradient, the bias neither.
+TEST(ConvPool, WindowsWithoutACell) {
+  const Case c = {.conv = {.height = 1, .width = 5, .stride_height = 3}, .pool = {.height = 1, .width = 4, .dilation_height = 3, .dilation_width = 3, .border = Border::same},
+                  .height = 18, .width = 5, .channels = 47, .out_channels = 3, .activation = Activation::linear};
+  const ConvPoolForward::Problem p = problem_of(c).value();
+  ASSERT_EQ(p.pool.width, 1);
+  ASSERT_EQ(p.pool.pad_left, 4);
+  check_conv_pool_forward(c, 1);
+  check_conv_pool_gradients(c, 1);
+}
+
 // Where a map is zero all cells are the bias, in every form.
 TEST(ConvPool, CellsThatTieAreTheFirst) {
   const Case c = {.height = 10, .width = 10, .channels = 64, .out_channels = 64, .activation = Activation::linear};

@@ -34,9 +34,16 @@ PoolInputGradient::Problem dense_pool(const Problem& problem) {
   return {g, PoolKind::max, true};
 }
 
+// Whether every window has a cell in the map, without which its gradient reaches nothing, the bias neither. Cells that lie apart may all
+// be padding.
+bool has_cells(const Geometry& pool) {
+  const bool padded = pool.pad_top != 0 || pool.pad_bottom != 0 || pool.pad_left != 0 || pool.pad_right != 0;
+  return !padded || (pool.dilation_height == 1 && pool.dilation_width == 1);
+}
+
 bool accepts_pool(const Problem& problem) {
   const Geometry& g = problem.pool;
-  return g.window_height * g.window_width < no_cell && pool::VectorGradient::accepts(dense_pool(problem));
+  return g.window_height * g.window_width < no_cell && has_cells(g) && pool::VectorGradient::accepts(dense_pool(problem));
 }
 
 std::int64_t map_size(const Problem& problem) { return problem.conv.out_height * problem.conv.out_width * problem.conv.out_channels; }
