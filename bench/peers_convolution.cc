@@ -38,8 +38,7 @@ class Memory {
 class Half {
  public:
   Half(const Convolution& c, bool backward, Memory& memory) : c_(c) {
-    // Alone it is timed as in inference: in training forms of 4x4 tiles are left to gradients.
-    plan::Lowering to(c.mode == Convolution::Mode::forward ? plan::Purpose::inference : plan::Purpose::training);
+    plan::Lowering to(plan::Purpose::training);
     lower_forward(to);
     const std::size_t forward_ops = to.ops().size();
     lower_backward(to);
