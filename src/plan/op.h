@@ -194,4 +194,18 @@ class GradientOp : public KernelOp<Derived, Kernel> {
   void differentiate(Gradients&) override {}
 };
 
+/// One whose kernel slides a window over a map, Problem::geometry's.
+template <class Derived, class Kernel>
+class WindowOp : public KernelOp<Derived, Kernel> {
+ public:
+  using KernelOp<Derived, Kernel>::KernelOp;
+
+  std::optional<kernels::Part> reads() const override { return kernels::seen(this->problem().geometry); }
+  void narrow_input(const kernels::Part& part) override { kernels::keep_src(this->kernel_.problem().geometry, part); }
+  bool narrow_output(const kernels::Part& part) override {
+    kernels::keep_dst(this->kernel_.problem().geometry, part);
+    return true;
+  }
+};
+
 }  // namespace linn::plan

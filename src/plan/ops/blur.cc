@@ -25,9 +25,9 @@ class BlurGradientOp final : public GradientOp<BlurGradientOp, kernels::BlurInpu
   }
 };
 
-class BlurOp final : public KernelOp<BlurOp, kernels::BlurForward> {
+class BlurOp final : public WindowOp<BlurOp, kernels::BlurForward> {
  public:
-  using KernelOp::KernelOp;
+  using WindowOp::WindowOp;
 
   std::string_view name() const override { return "blur2d"; }
   double flops(std::int64_t images) const override { return blur_flops(problem().geometry, images); }
@@ -38,13 +38,6 @@ class BlurOp final : public KernelOp<BlurOp, kernels::BlurForward> {
     const Value dsrc = gradients.make(inputs[0]);
     append(gradients.to(), std::make_unique<BlurGradientOp>(problem()), {d}, {dsrc});
     gradients.give(inputs[0], dsrc);
-  }
-
-  std::optional<kernels::Part> reads() const override { return kernels::seen(problem().geometry); }
-  void narrow_input(const kernels::Part& part) override { kernels::keep_src(kernel_.problem().geometry, part); }
-  bool narrow_output(const kernels::Part& part) override {
-    kernels::keep_dst(kernel_.problem().geometry, part);
-    return true;
   }
 
   template <class T>

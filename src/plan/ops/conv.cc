@@ -48,9 +48,9 @@ class ConvInputGradientOp final : public GradientOp<ConvInputGradientOp, kernels
 };
 
 // inputs {src, kernel, bias or nothing, packed kernel}.
-class ConvOp final : public KernelOp<ConvOp, kernels::ConvForward> {
+class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward> {
  public:
-  ConvOp(const kernels::Geometry& geometry, bool bias) : KernelOp({.geometry = geometry, .bias = bias}) {}
+  ConvOp(const kernels::Geometry& geometry, bool bias) : WindowOp({.geometry = geometry, .bias = bias}) {}
 
   std::string_view name() const override { return "conv2d"; }
   std::int64_t period() const override { return kernel_.period(); }
@@ -94,13 +94,6 @@ class ConvOp final : public KernelOp<ConvOp, kernels::ConvForward> {
       append(gradients.to(), std::make_unique<ConvInputGradientOp>(g), {d, transposed}, {dsrc});
       gradients.give(inputs[0], dsrc);
     }
-  }
-
-  std::optional<kernels::Part> reads() const override { return kernels::seen(problem().geometry); }
-  void narrow_input(const kernels::Part& part) override { kernels::keep_src(kernel_.problem().geometry, part); }
-  bool narrow_output(const kernels::Part& part) override {
-    kernels::keep_dst(kernel_.problem().geometry, part);
-    return true;
   }
 
   template <class T>

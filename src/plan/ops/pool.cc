@@ -36,9 +36,9 @@ class PoolGradientOp final : public GradientOp<PoolGradientOp, kernels::PoolInpu
   }
 };
 
-class PoolOp final : public KernelOp<PoolOp, kernels::PoolForward> {
+class PoolOp final : public WindowOp<PoolOp, kernels::PoolForward> {
  public:
-  using KernelOp::KernelOp;
+  using WindowOp::WindowOp;
 
   std::string_view name() const override { return "pool2d"; }
   std::int64_t period() const override { return kernel_.period(); }
@@ -55,13 +55,6 @@ class PoolOp final : public KernelOp<PoolOp, kernels::PoolForward> {
     const Value dsrc = gradients.make(inputs[0]);
     append(gradients.to(), std::make_unique<PoolGradientOp>(problem), {d, outputs.size() > 1 ? outputs[1] : Value{}}, {dsrc});
     gradients.give(inputs[0], dsrc);
-  }
-
-  std::optional<kernels::Part> reads() const override { return kernels::seen(problem().geometry); }
-  void narrow_input(const kernels::Part& part) override { kernels::keep_src(kernel_.problem().geometry, part); }
-  bool narrow_output(const kernels::Part& part) override {
-    kernels::keep_dst(kernel_.problem().geometry, part);
-    return true;
   }
 
   template <class T>
