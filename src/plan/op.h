@@ -165,4 +165,47 @@ class KernelUse {
   const kernels::Implementation<Kernel>* implementation_ = nullptr;
 };
 
+/// An op of one kernel. Of a period it says nothing, as there may be no map: an op whose output is one overrides it with the kernel's.
+/// An op whose kernel has implementations that pack says in `packs` what.
+template <class Derived, class Kernel>
+class KernelOp : public RealOp<Derived> {
+ public:
+  using Problem = typename Kernel::Problem;
+
+  explicit KernelOp(const Problem& problem = {}) : kernel_(problem) {}
+
+  const Problem& problem() const { return kernel_.problem(); }
+  std::string implementation() const override { return kernel_.implementation(); }
+  std::int64_t scratch(std::int64_t images) const override { return kernel_.scratch(images); }
+  void prepare(const kernels::Policy& policy) override { kernel_.prepare(policy); }
+  std::int64_t packed() const override { return kernel_.packed(); }
+  void pack(const float* kernel, float* packed) const override { kernel_.pack(kernel, packed); }
+
+ protected:
+  KernelUse<Kernel> kernel_;
+};
+
+/// One that computes gradients: of these there are no gradients.
+template <class Derived, class Kernel>
+class GradientOp : public KernelOp<Derived, Kernel> {
+ public:
+  using KernelOp<Derived, Kernel>::KernelOp;
+
+  void differentiate(Gradients&) override {}
+};
+
+/// One whose kernel slides a window over a map, Problem::geometry's.
+template <class Derived, class Kernel>
+class WindowOp : public KernelOp<Derived, Kernel> {
+ public:
+  using KernelOp<Derived, Kernel>::KernelOp;
+
+  std::optional<kernels::Part> reads() const override { return kernels::seen(this->problem().geometry); }
+  void narrow_input(const kernels::Part& part) override { kernels::keep_src(this->kernel_.problem().geometry, part); }
+  bool narrow_output(const kernels::Part& part) override {
+    kernels::keep_dst(this->kernel_.problem().geometry, part);
+    return true;
+  }
+};
+
 }  // namespace linn::plan

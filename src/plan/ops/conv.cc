@@ -13,102 +13,74 @@
 namespace linn::plan {
 namespace {
 
-class ConvKernelGradientOp final : public RealOp<ConvKernelGradientOp> {
+class ConvKernelGradientOp final : public GradientOp<ConvKernelGradientOp, kernels::ConvKernelGradient> {
  public:
-  explicit ConvKernelGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_kernel_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
-  double flops(std::int64_t images) const override { return conv_flops(gradient_.problem(), images); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
+  double flops(std::int64_t images) const override { return conv_flops(problem(), images); }
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .dkernel = call.out<T>(0),
-                      .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .dkernel = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvKernelGradient> gradient_;
 };
 
 // inputs {d, transposed kernel, packed kernel}.
-class ConvInputGradientOp final : public RealOp<ConvInputGradientOp> {
+class ConvInputGradientOp final : public GradientOp<ConvInputGradientOp, kernels::ConvInputGradient> {
  public:
-  explicit ConvInputGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
-  double flops(std::int64_t images) const override { return conv_flops(gradient_.problem(), images); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  std::int64_t packed() const override { return gradient_.packed(); }
+  double flops(std::int64_t images) const override { return conv_flops(problem(), images); }
   Value packs() const override { return inputs[1]; }
-  void pack(const float* kernel, float* packed) const override { gradient_.pack(kernel, packed); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images,
-                      .ddst = call.in<T>(0),
-                      .transposed_kernel = call.in<T>(1),
-                      .packed = inputs.size() > 2 ? call.in<T>(2) : nullptr,
-                      .dsrc = call.out<T>(0),
-                      .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images,
+                    .ddst = call.in<T>(0),
+                    .transposed_kernel = call.in<T>(1),
+                    .packed = inputs.size() > 2 ? call.in<T>(2) : nullptr,
+                    .dsrc = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvInputGradient> gradient_;
 };
 
 // inputs {src, kernel, bias or nothing, packed kernel}.
-class ConvOp final : public RealOp<ConvOp> {
+class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward> {
  public:
-  ConvOp(const kernels::Geometry& geometry, bool bias) : conv_({.geometry = geometry, .bias = bias}) {}
+  ConvOp(const kernels::Geometry& geometry, bool bias) : WindowOp({.geometry = geometry, .bias = bias}) {}
 
   std::string_view name() const override { return "conv2d"; }
-  std::string implementation() const override { return conv_.implementation(); }
-  std::int64_t period() const override { return conv_.period(); }
-  std::int64_t scratch(std::int64_t images) const override { return conv_.scratch(images); }
-  double flops(std::int64_t images) const override { return conv_flops(conv_.problem().geometry, images); }
-  void prepare(const kernels::Policy& policy) override { conv_.prepare(policy); }
-  std::int64_t packed() const override { return conv_.packed(); }
+  std::int64_t period() const override { return kernel_.period(); }
+  double flops(std::int64_t images) const override { return conv_flops(problem().geometry, images); }
   Value packs() const override { return inputs[1]; }
-  void pack(const float* kernel, float* packed) const override { conv_.pack(kernel, packed); }
 
-  bool is_affine() const override { return conv_.problem().activation == kernels::Activation::linear; }
+  bool is_affine() const override { return problem().activation == kernels::Activation::linear; }
   void set_affine(Value kernel, Value bias) override {
     inputs[1] = kernel;
     inputs[2] = bias;
-    conv_.problem().bias = true;
+    kernel_.problem().bias = true;
   }
 
   std::unique_ptr<Op> joined(const Op& consumer, const Joining& plan) const override {
-    const auto& problem = conv_.problem();
+    const auto& problem = kernel_.problem();
     if (problem.activation == kernels::Activation::linear && is_relu(consumer)) {
       auto both = std::make_unique<ConvOp>(*this);
-      both->conv_.problem().activation = kernels::Activation::relu;
+      both->kernel_.problem().activation = kernels::Activation::relu;
       return both;
     }
     if (const auto* pool = pool_problem(consumer)) return conv_pool(problem, *pool, plan.training);
     if (const auto* pool = global_pool_problem(consumer)) return conv_global_pool(problem, pool->kind, plan);
     return nullptr;
   }
-  std::optional<kernels::Part> reads() const override { return kernels::seen(conv_.problem().geometry); }
-  void narrow_input(const kernels::Part& part) override { kernels::keep_src(conv_.problem().geometry, part); }
-  bool narrow_output(const kernels::Part& part) override {
-    kernels::keep_dst(conv_.problem().geometry, part);
-    return true;
-  }
 
   void differentiate(Gradients& gradients) override {
     Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
-    const kernels::Geometry& g = conv_.problem().geometry;
-    if (conv_.problem().activation == kernels::Activation::relu)
-      d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
+    const kernels::Geometry& g = problem().geometry;
+    if (problem().activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
     if (gradients.wants(inputs[1])) {
       const Value dkernel = gradients.make(inputs[1]);
       append(gradients.to(), std::make_unique<ConvKernelGradientOp>(g), {inputs[0], d}, {dkernel});
@@ -126,17 +98,14 @@ class ConvOp final : public RealOp<ConvOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    conv_.run<T>({.images = call.images,
-                  .src = call.in<T>(0),
-                  .kernel = call.in<T>(1),
-                  .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr,
-                  .bias = call.in<T>(2),
-                  .dst = call.out<T>(0),
-                  .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images,
+                    .src = call.in<T>(0),
+                    .kernel = call.in<T>(1),
+                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr,
+                    .bias = call.in<T>(2),
+                    .dst = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvForward> conv_;
 };
 
 }  // namespace

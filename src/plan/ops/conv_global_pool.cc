@@ -12,71 +12,52 @@ double sparse_flops(const kernels::Geometry& g, std::int64_t images) {
   return 2.0 * static_cast<double>(images * g.out_channels * g.window_height * g.window_width * g.channels);
 }
 
-class ConvGlobalPoolKernelGradientOp final : public RealOp<ConvGlobalPoolKernelGradientOp> {
+class ConvGlobalPoolKernelGradientOp final : public GradientOp<ConvGlobalPoolKernelGradientOp, kernels::ConvGlobalPoolKernelGradient> {
  public:
-  explicit ConvGlobalPoolKernelGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_global_pool_kernel_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
-  double flops(std::int64_t images) const override { return sparse_flops(gradient_.problem(), images); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
+  double flops(std::int64_t images) const override { return sparse_flops(problem(), images); }
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .winners = call.in<std::uint8_t>(2), .dkernel = call.out<T>(0),
-                      .dbias = outputs.size() > 1 ? call.out<T>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .winners = call.in<std::uint8_t>(2),
+                    .dkernel = call.out<T>(0), .dbias = outputs.size() > 1 ? call.out<T>(1) : nullptr,
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvGlobalPoolKernelGradient> gradient_;
 };
 
-class ConvGlobalPoolInputGradientOp final : public RealOp<ConvGlobalPoolInputGradientOp> {
+class ConvGlobalPoolInputGradientOp final : public GradientOp<ConvGlobalPoolInputGradientOp, kernels::ConvGlobalPoolInputGradient> {
  public:
-  explicit ConvGlobalPoolInputGradientOp(const kernels::Geometry& geometry) : gradient_(geometry) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_global_pool_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
-  double flops(std::int64_t images) const override { return sparse_flops(gradient_.problem(), images); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  std::int64_t packed() const override { return gradient_.packed(); }
+  double flops(std::int64_t images) const override { return sparse_flops(problem(), images); }
   Value packs() const override { return inputs[2]; }
-  void pack(const float* kernel, float* packed) const override { gradient_.pack(kernel, packed); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .winners = call.in<std::uint8_t>(1), .kernel = call.in<T>(2),
-                      .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .ddst = call.in<T>(0), .winners = call.in<std::uint8_t>(1), .kernel = call.in<T>(2),
+                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .dsrc = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvGlobalPoolInputGradient> gradient_;
 };
 
 // inputs {src, kernel, bias or nothing, packed kernel}, outputs {a value a channel, winners in training}.
-class ConvGlobalPoolOp final : public RealOp<ConvGlobalPoolOp> {
+class ConvGlobalPoolOp final : public KernelOp<ConvGlobalPoolOp, kernels::ConvGlobalPoolForward> {
  public:
-  explicit ConvGlobalPoolOp(const kernels::ConvGlobalPoolForward::Problem& problem) : forward_(problem) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "conv2d_global_pool"; }
-  std::string implementation() const override { return forward_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return forward_.scratch(images); }
-  double flops(std::int64_t images) const override { return conv_flops(forward_.problem().conv, images); }
-  void prepare(const kernels::Policy& policy) override { forward_.prepare(policy); }
-  std::int64_t packed() const override { return forward_.packed(); }
+  double flops(std::int64_t images) const override { return conv_flops(problem().conv, images); }
   Value packs() const override { return inputs[1]; }
-  void pack(const float* kernel, float* packed) const override { forward_.pack(kernel, packed); }
-  std::optional<kernels::Part> reads() const override { return kernels::seen(forward_.problem().conv); }
-  void narrow_input(const kernels::Part& part) override { kernels::keep_src(forward_.problem().conv, part); }
+  std::optional<kernels::Part> reads() const override { return kernels::seen(problem().conv); }
+  void narrow_input(const kernels::Part& part) override { kernels::keep_src(kernel_.problem().conv, part); }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
-    auto& problem = forward_.problem();
+    auto& problem = kernel_.problem();
     problem.winners = true;  // none where relu left nothing: relu's gradient is in them
     const kernels::Geometry& g = problem.conv;
     const Value winners =
@@ -92,13 +73,10 @@ class ConvGlobalPoolOp final : public RealOp<ConvGlobalPoolOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    forward_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1), .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr,
-                     .bias = call.in<T>(2), .dst = call.out<T>(0), .winners = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr,
-                     .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1),
+                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0),
+                    .winners = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvGlobalPoolForward> forward_;
 };
 
 }  // namespace

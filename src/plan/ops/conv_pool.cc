@@ -16,49 +16,35 @@ double sparse_flops(const kernels::ConvPoolKernelGradient::Problem& problem, std
   return 2.0 * static_cast<double>(images * windows * conv.out_channels * conv.window_height * conv.window_width * depth);
 }
 
-class ConvPoolKernelGradientOp final : public RealOp<ConvPoolKernelGradientOp> {
+class ConvPoolKernelGradientOp final : public GradientOp<ConvPoolKernelGradientOp, kernels::ConvPoolKernelGradient> {
  public:
-  explicit ConvPoolKernelGradientOp(const kernels::ConvPoolKernelGradient::Problem& problem) : gradient_(problem) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_pool_kernel_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
-  double flops(std::int64_t images) const override { return sparse_flops(gradient_.problem(), images); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
+  double flops(std::int64_t images) const override { return sparse_flops(problem(), images); }
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .argmax = call.in<std::uint8_t>(2), .dkernel = call.out<T>(0),
-                      .dbias = outputs.size() > 1 ? call.out<T>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .ddst = call.in<T>(1), .argmax = call.in<std::uint8_t>(2),
+                    .dkernel = call.out<T>(0), .dbias = outputs.size() > 1 ? call.out<T>(1) : nullptr,
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvPoolKernelGradient> gradient_;
 };
 
-class ConvPoolInputGradientOp final : public RealOp<ConvPoolInputGradientOp> {
+class ConvPoolInputGradientOp final : public GradientOp<ConvPoolInputGradientOp, kernels::ConvPoolInputGradient> {
  public:
-  explicit ConvPoolInputGradientOp(const kernels::ConvPoolInputGradient::Problem& problem) : gradient_(problem) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_pool_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
-  double flops(std::int64_t images) const override { return sparse_flops(gradient_.problem(), images); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  std::int64_t packed() const override { return gradient_.packed(); }
+  double flops(std::int64_t images) const override { return sparse_flops(problem(), images); }
   Value packs() const override { return inputs[2]; }
-  void pack(const float* kernel, float* packed) const override { gradient_.pack(kernel, packed); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .argmax = call.in<std::uint8_t>(1), .kernel = call.in<T>(2),
-                      .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .ddst = call.in<T>(0), .argmax = call.in<std::uint8_t>(1), .kernel = call.in<T>(2),
+                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .dsrc = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvPoolInputGradient> gradient_;
 };
 
 // The map between them is no larger than what the windows see.
@@ -69,27 +55,22 @@ void fit_map(kernels::ConvPoolForward::Problem& problem) {
 }
 
 // inputs {src, kernel, bias or nothing, packed kernel}, outputs {pooled map, argmax in training}.
-class ConvPoolOp final : public RealOp<ConvPoolOp> {
+class ConvPoolOp final : public KernelOp<ConvPoolOp, kernels::ConvPoolForward> {
  public:
-  explicit ConvPoolOp(const kernels::ConvPoolForward::Problem& problem) : forward_(problem) { fit_map(forward_.problem()); }
+  explicit ConvPoolOp(const kernels::ConvPoolForward::Problem& problem) : KernelOp(problem) { fit_map(kernel_.problem()); }
 
   std::string_view name() const override { return "conv2d_pool"; }
-  std::string implementation() const override { return forward_.implementation(); }
-  std::int64_t period() const override { return forward_.period(); }
-  std::int64_t scratch(std::int64_t images) const override { return forward_.scratch(images); }
+  std::int64_t period() const override { return kernel_.period(); }
   double flops(std::int64_t images) const override {
-    return 2.0 * static_cast<double>(images * kernels::products(forward_.problem().conv, forward_.problem().pool));
+    return 2.0 * static_cast<double>(images * kernels::products(problem().conv, problem().pool));
   }
-  void prepare(const kernels::Policy& policy) override { forward_.prepare(policy); }
-  std::int64_t packed() const override { return forward_.packed(); }
   Value packs() const override { return inputs[1]; }
-  void pack(const float* kernel, float* packed) const override { forward_.pack(kernel, packed); }
-  std::optional<kernels::Part> reads() const override { return kernels::seen(forward_.problem().conv); }
-  void narrow_input(const kernels::Part& part) override { kernels::keep_src(forward_.problem().conv, part); }
+  std::optional<kernels::Part> reads() const override { return kernels::seen(problem().conv); }
+  void narrow_input(const kernels::Part& part) override { kernels::keep_src(kernel_.problem().conv, part); }
 
   bool narrow_output(const kernels::Part& part) override {
-    kernels::keep_dst(forward_.problem().pool, part);
-    fit_map(forward_.problem());
+    kernels::keep_dst(kernel_.problem().pool, part);
+    fit_map(kernel_.problem());
     return true;
   }
 
@@ -97,7 +78,7 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     Lowering& to = gradients.to();
-    auto& problem = forward_.problem();
+    auto& problem = kernel_.problem();
     problem.argmax = true;  // where relu left nothing it says so: relu's gradient is in it
     const Value argmax = to.value("argmax " + layer, outputs[0].shape, Extent::batch, Element::u8);
     outputs.push_back(argmax);
@@ -113,13 +94,10 @@ class ConvPoolOp final : public RealOp<ConvPoolOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    forward_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1), .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr,
-                     .bias = call.in<T>(2), .dst = call.out<T>(0), .argmax = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr,
-                     .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1),
+                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0),
+                    .argmax = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::ConvPoolForward> forward_;
 };
 
 }  // namespace

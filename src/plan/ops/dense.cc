@@ -14,112 +14,93 @@ namespace {
 // Rows of a dense op in a call: one an image, or more when the input has more axes than features.
 std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
 
-class TransposeKernelOp final : public RealOp<TransposeKernelOp> {
+class TransposeKernelOp final : public KernelOp<TransposeKernelOp, kernels::TransposeKernel> {
  public:
-  explicit TransposeKernelOp(kernels::TransposeKernel::Problem problem) : transpose_(problem) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "transpose_kernel"; }
-  std::string implementation() const override { return transpose_.implementation(); }
   Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy& policy) override { transpose_.prepare(policy); }
   void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    transpose_.run<T>({.src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::TransposeKernel> transpose_;
 };
 
-class BiasGradientOp final : public RealOp<BiasGradientOp> {
+class BiasGradientOp final : public GradientOp<BiasGradientOp, kernels::ColumnSum> {
  public:
-  explicit BiasGradientOp(std::int64_t columns) : sum_({.columns = columns}) {}
+  explicit BiasGradientOp(std::int64_t columns) : GradientOp({.columns = columns}) {}
 
   std::string_view name() const override { return "bias_gradient"; }
-  std::string implementation() const override { return sum_.implementation(); }
   double flops(std::int64_t images) const override { return static_cast<double>(images * inputs[0].shape.elements()); }
-  void prepare(const kernels::Policy& policy) override { sum_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t rows = call.images * inputs[0].shape.elements() / sum_.problem().columns;
-    sum_.run<T>({.rows = rows, .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+    const std::int64_t rows = call.images * inputs[0].shape.elements() / problem().columns;
+    kernel_.run<T>({.rows = rows, .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::ColumnSum> sum_;
 };
 
 // A dense kernel is large next to its work, so its gradient is cut over the kernel's rows, after a barrier: no worker holds a
 // partial sum of the whole kernel. The order of each sum is the shard tree's all the same (kernels/gemm/dense.h).
-class DenseKernelGradientOp final : public RealOp<DenseKernelGradientOp> {
+class DenseKernelGradientOp final : public GradientOp<DenseKernelGradientOp, kernels::DenseKernelGradient> {
  public:
   DenseKernelGradientOp(std::int64_t inputs_count, std::int64_t outputs_count, std::int64_t shard)
-      : gradient_({.inputs = inputs_count, .outputs = outputs_count, .shard = shard}) {}
+      : GradientOp({.inputs = inputs_count, .outputs = outputs_count, .shard = shard}) {}
 
   std::string_view name() const override { return "dense_kernel_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
   Cut cut() const override { return Cut::outputs; }
-  std::int64_t pieces() const override { return core::ceil_div(gradient_.problem().inputs, piece_rows); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images * rows_an_image(inputs[0])); }
+  std::int64_t pieces() const override { return core::ceil_div(problem().inputs, piece_rows); }
+  std::int64_t scratch(std::int64_t images) const override { return kernel_.scratch(images * rows_an_image(inputs[0])); }
   double flops(std::int64_t images) const override {
-    const auto& p = gradient_.problem();
+    const auto& p = problem();
     return 2.0 * static_cast<double>(images * rows_an_image(inputs[0]) * p.inputs) * static_cast<double>(p.outputs);
   }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
     const std::int64_t first = call.piece * piece_rows;
-    gradient_.run<T>({.rows = call.batch * rows_an_image(inputs[0]), .src = call.in<T>(0), .ddst = call.in<T>(1), .dkernel = call.out<T>(0),
-                      .first = first, .last = std::min(first + piece_rows, gradient_.problem().inputs),
-                      .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.rows = call.batch * rows_an_image(inputs[0]), .src = call.in<T>(0), .ddst = call.in<T>(1), .dkernel = call.out<T>(0),
+                    .first = first, .last = std::min(first + piece_rows, problem().inputs),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
   static constexpr std::int64_t piece_rows = 96;
-  KernelUse<kernels::DenseKernelGradient> gradient_;
 };
 
-class DenseOp final : public RealOp<DenseOp> {
+class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward> {
  public:
   DenseOp(std::int64_t inputs_count, std::int64_t outputs_count, bool bias)
-      : dense_({.inputs = inputs_count, .outputs = outputs_count, .bias = bias}) {}
+      : KernelOp({.inputs = inputs_count, .outputs = outputs_count, .bias = bias}) {}
 
   std::string_view name() const override { return "dense"; }
-  std::string implementation() const override { return dense_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return dense_.scratch(images * rows_an_image(inputs[0])); }
+  std::int64_t scratch(std::int64_t images) const override { return kernel_.scratch(images * rows_an_image(inputs[0])); }
   double flops(std::int64_t images) const override {
-    const auto& p = dense_.problem();
+    const auto& p = problem();
     return 2.0 * static_cast<double>(images * rows_an_image(inputs[0]) * p.inputs) * static_cast<double>(p.outputs);
   }
-  void prepare(const kernels::Policy& policy) override { dense_.prepare(policy); }
-  std::int64_t packed() const override { return dense_.packed(); }
   Value packs() const override { return inputs[1]; }
-  void pack(const float* kernel, float* packed) const override { dense_.pack(kernel, packed); }
 
-  bool is_affine() const override { return dense_.problem().activation == kernels::Activation::linear; }
+  bool is_affine() const override { return problem().activation == kernels::Activation::linear; }
   void set_affine(Value kernel, Value bias) override {
     inputs[1] = kernel;
     inputs[2] = bias;
-    dense_.problem().bias = true;
+    kernel_.problem().bias = true;
   }
 
   std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {
-    if (dense_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
+    if (problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
     auto both = std::make_unique<DenseOp>(*this);
-    both->dense_.problem().activation = kernels::Activation::relu;
+    both->kernel_.problem().activation = kernels::Activation::relu;
     return both;
   }
 
   void differentiate(Gradients& gradients) override {
     Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
-    const auto& p = dense_.problem();
+    const auto& p = problem();
     Lowering& to = gradients.to();
     if (p.activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
     if (gradients.wants(inputs[1])) {
@@ -139,12 +120,10 @@ class DenseOp final : public RealOp<DenseOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    dense_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .kernel = call.in<T>(1),
-                   .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .kernel = call.in<T>(1),
+                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::DenseForward> dense_;
 };
 
 Shape with_last(const Shape& shape, std::int64_t size) {

@@ -13,27 +13,24 @@ namespace {
 // Elements that one call treats: of the call's images, or of the whole of a fixed value.
 std::int64_t count_of(const Call& call, const Value& value, bool fixed) { return value.shape.elements() * (fixed ? 1 : call.images); }
 
-class GatherOp final : public RealOp<GatherOp> {
+class GatherOp final : public KernelOp<GatherOp, kernels::Gather> {
  public:
-  GatherOp(int source, std::int64_t row, DType from) : source_(source), gather_({.row = row, .from = from}) {}
+  GatherOp(int source, std::int64_t row, DType from) : KernelOp({.row = row, .from = from}), source_(source) {}
 
   std::string_view name() const override { return "gather"; }
-  std::string implementation() const override { return gather_.implementation(); }
-  std::int64_t period() const override { return gather_.period(); }
-  std::int64_t source_bytes() const override { return gather_.problem().row * static_cast<std::int64_t>(size_of(gather_.problem().from)); }
+  std::int64_t period() const override { return kernel_.period(); }
+  std::int64_t source_bytes() const override { return problem().row * static_cast<std::int64_t>(size_of(problem().from)); }
   void differentiate(Gradients&) override {}
-  void prepare(const kernels::Policy& policy) override { gather_.prepare(policy); }
 
   template <class T>
   void compute(const Call& call) const {
     const Rows& rows = call.sources[source_];
-    gather_.run<T>({.rows = call.images, .src = rows.data, .index = rows.index, .first = rows.first + call.first, .dst = call.out<T>(0),
+    kernel_.run<T>({.rows = call.images, .src = rows.data, .index = rows.index, .first = rows.first + call.first, .dst = call.out<T>(0),
                     .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
   int source_;
-  KernelUse<kernels::Gather> gather_;
 };
 
 // Labels are checked once, when `fit` is called; here they are only converted.
@@ -76,34 +73,27 @@ class GatherLabelsOp final : public Op {
   DType from_;
 };
 
-class RescaleOp final : public RealOp<RescaleOp> {
+class RescaleOp final : public KernelOp<RescaleOp, kernels::Rescale> {
  public:
-  explicit RescaleOp(kernels::Rescale::Problem problem) : rescale_(problem) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "rescale"; }
-  std::string implementation() const override { return rescale_.implementation(); }
-  std::int64_t period() const override { return rescale_.period(); }
-  void prepare(const kernels::Policy& policy) override { rescale_.prepare(policy); }
+  std::int64_t period() const override { return kernel_.period(); }
   void differentiate(Gradients& gradients) override {
-    if (gradients.of(outputs[0]).defined()) gradients.give(inputs[0], rescale(gradients.to(), gradients.of(outputs[0]), rescale_.problem().scale, 0));
+    if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], rescale(gradients.to(), d, problem().scale, 0));
   }
 
   template <class T>
   void compute(const Call& call) const {
-    rescale_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::Rescale> rescale_;
 };
 
-class AddOp final : public RealOp<AddOp> {
+class AddOp final : public KernelOp<AddOp, kernels::Add> {
  public:
   explicit AddOp(bool fixed) : fixed_(fixed) {}
 
   std::string_view name() const override { return "add"; }
-  std::string implementation() const override { return add_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { add_.prepare(policy); }
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
@@ -113,66 +103,54 @@ class AddOp final : public RealOp<AddOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    add_.run<T>({.count = count_of(call, outputs[0], fixed_), .a = call.in<T>(0), .b = call.in<T>(1), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.count = count_of(call, outputs[0], fixed_), .a = call.in<T>(0), .b = call.in<T>(1), .dst = call.out<T>(0),
+                    .scratch = nullptr});
   }
 
  private:
   bool fixed_;
-  KernelUse<kernels::Add> add_;
 };
 
-class ActivationGradientOp final : public RealOp<ActivationGradientOp> {
+class ActivationGradientOp final : public GradientOp<ActivationGradientOp, kernels::ActivationGradient> {
  public:
-  explicit ActivationGradientOp(kernels::Activation kind) : gradient_({.activation = kind}) {}
+  explicit ActivationGradientOp(kernels::Activation kind) : GradientOp({.activation = kind}) {}
 
   std::string_view name() const override { return "activation_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .ddst = call.in<T>(1), .dsrc = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .ddst = call.in<T>(1), .dsrc = call.out<T>(0),
+                    .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::ActivationGradient> gradient_;
 };
 
-class ActivationOp final : public RealOp<ActivationOp> {
+class ActivationOp final : public KernelOp<ActivationOp, kernels::ActivationForward> {
  public:
-  explicit ActivationOp(kernels::Activation kind) : activation_({.activation = kind}) {}
+  explicit ActivationOp(kernels::Activation kind) : KernelOp({.activation = kind}) {}
 
-  kernels::Activation kind() const { return activation_.problem().activation; }
+  kernels::Activation kind() const { return problem().activation; }
   std::string_view name() const override { return "activation"; }
-  std::string implementation() const override { return activation_.implementation(); }
-  std::int64_t period() const override { return activation_.period(); }
-  void prepare(const kernels::Policy& policy) override { activation_.prepare(policy); }
+  std::int64_t period() const override { return kernel_.period(); }
   void differentiate(Gradients& gradients) override {
     if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], activation_gradient(gradients, kind(), inputs[0], d));
   }
 
   template <class T>
   void compute(const Call& call) const {
-    activation_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::ActivationForward> activation_;
 };
 
-class DropoutOp final : public RealOp<DropoutOp> {
+class DropoutOp final : public KernelOp<DropoutOp, kernels::Dropout> {
  public:
-  DropoutOp(double rate, std::uint64_t seed, std::uint64_t stream) : seed_(seed), stream_(stream), dropout_({.rate = rate}) {}
+  DropoutOp(double rate, std::uint64_t seed, std::uint64_t stream) : KernelOp({.rate = rate}), seed_(seed), stream_(stream) {}
 
   std::string_view name() const override { return "dropout"; }
-  std::string implementation() const override { return dropout_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { dropout_.prepare(policy); }
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     const Value result = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<DropoutOp>(dropout_.problem().rate, seed_, stream_), {d}, {result});
+    append(gradients.to(), std::make_unique<DropoutOp>(problem().rate, seed_, stream_), {d}, {result});
     gradients.give(inputs[0], result);
   }
 
@@ -180,13 +158,13 @@ class DropoutOp final : public RealOp<DropoutOp> {
   void compute(const Call& call) const {
     const std::int64_t row = outputs[0].shape.elements();
     const std::uint64_t stream = core::stream_of("dropout", (stream_ << 40) + static_cast<std::uint64_t>(call.step->step));
-    dropout_.run<T>({.count = row * call.images, .seed = call.step->seed ^ seed_, .stream = stream,
-                     .first = static_cast<std::uint64_t>(row * call.first), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.count = row * call.images, .seed = call.step->seed ^ seed_, .stream = stream,
+                    .first = static_cast<std::uint64_t>(row * call.first), .src = call.in<T>(0), .dst = call.out<T>(0),
+                    .scratch = nullptr});
   }
 
  private:
   std::uint64_t seed_, stream_;
-  KernelUse<kernels::Dropout> dropout_;
 };
 
 }  // namespace

@@ -12,12 +12,9 @@ std::int64_t rows_an_image(const Value& prediction) { return prediction.shape.el
 
 // The part that all losses share: inputs {prediction, target, weight}, outputs {loss, gradient of the prediction}.
 template <class Derived, class Kernel>
-class LossOp : public RealOp<Derived> {
+class LossOp : public KernelOp<Derived, Kernel> {
  public:
-  explicit LossOp(typename Kernel::Problem problem) : loss_(problem) {}
-
-  std::string implementation() const override { return loss_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { loss_.prepare(policy); }
+  using KernelOp<Derived, Kernel>::KernelOp;
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.make(this->inputs[0]);
@@ -32,8 +29,6 @@ class LossOp : public RealOp<Derived> {
   }
   double scale(const Call& call) const { return 1.0 / static_cast<double>(call.batch * rows_an_image(this->inputs[0])); }
   std::int64_t rows(const Call& call) const { return call.images * rows_an_image(this->inputs[0]); }
-
-  KernelUse<Kernel> loss_;
 };
 
 class CrossentropyOp final : public LossOp<CrossentropyOp, kernels::Crossentropy> {
@@ -43,19 +38,19 @@ class CrossentropyOp final : public LossOp<CrossentropyOp, kernels::Crossentropy
   std::string_view name() const override { return "crossentropy"; }
 
   bool reach_through(const Op& producer) override {
-    if (loss_.problem().prediction == kernels::Prediction::logits) return false;
+    if (problem().prediction == kernels::Prediction::logits) return false;
     const Value logits = softmax_source(producer);
     if (!logits.defined()) return false;
     inputs[0] = logits;
-    loss_.problem().prediction = kernels::Prediction::logits;
+    kernel_.problem().prediction = kernels::Prediction::logits;
     return true;
   }
 
   template <class T>
   void compute(const Call& call) const {
-    loss_.run<T>({.rows = rows(call), .prediction = call.in<T>(0), .labels = labels_ ? call.in<std::int64_t>(1) : nullptr,
-                  .targets = labels_ ? nullptr : call.in<T>(1), .weights = call.in<T>(2), .scale = scale(call), .loss = call.out<T>(0),
-                  .dprediction = gradient<T>(call), .scratch = nullptr});
+    kernel_.run<T>({.rows = rows(call), .prediction = call.in<T>(0), .labels = labels_ ? call.in<std::int64_t>(1) : nullptr,
+                    .targets = labels_ ? nullptr : call.in<T>(1), .weights = call.in<T>(2), .scale = scale(call), .loss = call.out<T>(0),
+                    .dprediction = gradient<T>(call), .scratch = nullptr});
   }
 
  private:
@@ -70,30 +65,27 @@ class SquaredErrorOp final : public LossOp<SquaredErrorOp, kernels::SquaredError
 
   template <class T>
   void compute(const Call& call) const {
-    loss_.run<T>({.rows = rows(call), .prediction = call.in<T>(0), .targets = call.in<T>(1), .weights = call.in<T>(2), .scale = scale(call),
-                  .loss = call.out<T>(0), .dprediction = gradient<T>(call), .scratch = nullptr});
+    kernel_.run<T>({.rows = rows(call), .prediction = call.in<T>(0), .targets = call.in<T>(1), .weights = call.in<T>(2),
+                    .scale = scale(call), .loss = call.out<T>(0), .dprediction = gradient<T>(call), .scratch = nullptr});
   }
 };
 
-class AccuracyOp final : public RealOp<AccuracyOp> {
+class AccuracyOp final : public KernelOp<AccuracyOp, kernels::Accuracy> {
  public:
-  AccuracyOp(std::int64_t classes, bool labels) : labels_(labels), accuracy_({.classes = classes}) {}
+  AccuracyOp(std::int64_t classes, bool labels) : KernelOp({.classes = classes}), labels_(labels) {}
 
   std::string_view name() const override { return "accuracy"; }
-  std::string implementation() const override { return accuracy_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { accuracy_.prepare(policy); }
   void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    accuracy_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .prediction = call.in<T>(0),
-                      .labels = labels_ ? call.in<std::int64_t>(1) : nullptr, .targets = labels_ ? nullptr : call.in<T>(1),
-                      .right = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .prediction = call.in<T>(0),
+                    .labels = labels_ ? call.in<std::int64_t>(1) : nullptr, .targets = labels_ ? nullptr : call.in<T>(1),
+                    .right = call.out<T>(0), .scratch = nullptr});
   }
 
  private:
   bool labels_;
-  KernelUse<kernels::Accuracy> accuracy_;
 };
 
 class WeightedSumOp final : public RealOp<WeightedSumOp> {

@@ -31,56 +31,47 @@ void set_coefficients(const double* statistics, const T* gamma, const T* beta, d
   }
 }
 
-class NormMomentsOp final : public RealOp<NormMomentsOp> {
+class NormMomentsOp final : public KernelOp<NormMomentsOp, kernels::NormMoments> {
  public:
-  explicit NormMomentsOp(const kernels::NormMoments::Problem& problem) : moments_(problem) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "norm_moments"; }
-  std::string implementation() const override { return moments_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { moments_.prepare(policy); }
   void differentiate(Gradients&) override {}  // NormOp's covers it
 
   template <class T>
   void compute(const Call& call) const {
-    moments_.run<T>(
-        {.images = call.images, .src = call.in<T>(0), .moments = call.out<double>(0), .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .moments = call.out<double>(0), .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::NormMoments> moments_;
 };
 
 // inputs {moments of the images, or src where an image has one pixel; gamma, beta or nothing}, outputs {statistics, coefficients}.
-class NormStatisticsOp final : public RealOp<NormStatisticsOp> {
+class NormStatisticsOp final : public KernelOp<NormStatisticsOp, kernels::NormStatistics> {
  public:
-  NormStatisticsOp(const kernels::NormStatistics::Problem& problem, double epsilon) : epsilon_(epsilon), statistics_(problem) {}
+  NormStatisticsOp(const kernels::NormStatistics::Problem& problem, double epsilon) : KernelOp(problem), epsilon_(epsilon) {}
 
   std::string_view name() const override { return "norm_statistics"; }
-  std::string implementation() const override { return statistics_.implementation(); }
   Cut cut() const override { return Cut::outputs; }
-  std::int64_t pieces() const override { return core::ceil_div(statistics_.problem().channels, piece_channels); }
-  void prepare(const kernels::Policy& policy) override { statistics_.prepare(policy); }
+  std::int64_t pieces() const override { return core::ceil_div(problem().channels, piece_channels); }
   void differentiate(Gradients&) override {}  // NormOp's covers it
 
   template <class T>
   void compute(const Call& call) const {
-    const auto& p = statistics_.problem();
+    const auto& p = problem();
     const bool one_pixel = p.pixels == 1;
     const std::int64_t first = call.piece * piece_channels, last = std::min(first + piece_channels, p.channels);
-    statistics_.run<T>({.images = call.batch,
-                        .moments = one_pixel ? nullptr : call.in<double>(0),
-                        .src = one_pixel ? call.in<T>(0) : nullptr,
-                        .statistics = call.out<double>(0),
-                        .first = first,
-                        .last = last,
-                        .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.batch,
+                    .moments = one_pixel ? nullptr : call.in<double>(0),
+                    .src = one_pixel ? call.in<T>(0) : nullptr,
+                    .statistics = call.out<double>(0),
+                    .first = first,
+                    .last = last,
+                    .scratch = static_cast<T*>(call.scratch)});
     set_coefficients<T>(call.out<double>(0), call.in<T>(1), call.in<T>(2), epsilon_, p.channels, first, last, call.out<T>(1));
   }
 
  private:
   static constexpr std::int64_t piece_channels = 64;
   double epsilon_;
-  KernelUse<kernels::NormStatistics> statistics_;
 };
 
 // inputs {moving mean, moving variance, gamma, beta or nothing}, outputs {statistics, coefficients}.
@@ -133,27 +124,21 @@ class MovingStatisticsOp final : public RealOp<MovingStatisticsOp> {
   double momentum_;
 };
 
-class NormGradientSumsOp final : public RealOp<NormGradientSumsOp> {
+class NormGradientSumsOp final : public GradientOp<NormGradientSumsOp, kernels::NormGradientSums> {
  public:
-  explicit NormGradientSumsOp(const kernels::NormGradientSums::Problem& problem) : sums_(problem) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "norm_gradient_sums"; }
-  std::string implementation() const override { return sums_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { sums_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    sums_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
-                  .src = call.in<T>(0),
-                  .ddst = call.in<T>(1),
-                  .coefficients = call.in<T>(2),
-                  .sums = call.out<T>(0),
-                  .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                    .src = call.in<T>(0),
+                    .ddst = call.in<T>(1),
+                    .coefficients = call.in<T>(2),
+                    .sums = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::NormGradientSums> sums_;
 };
 
 // What the sums over the batch say. With x^ = (x - mean) / deviation and g the gradient that arrives,
@@ -196,48 +181,40 @@ class NormGradientOp final : public RealOp<NormGradientOp> {
 };
 
 // inputs {src, ddst, coefficients, gradient coefficients or nothing}.
-class NormInputGradientOp final : public RealOp<NormInputGradientOp> {
+class NormInputGradientOp final : public GradientOp<NormInputGradientOp, kernels::NormInputGradient> {
  public:
-  explicit NormInputGradientOp(const kernels::NormInputGradient::Problem& problem) : gradient_(problem) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "norm_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
-                      .src = call.in<T>(0),
-                      .ddst = call.in<T>(1),
-                      .coefficients = call.in<T>(2),
-                      .gradient_coefficients = call.in<T>(3),
-                      .dsrc = call.out<T>(0),
-                      .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                    .src = call.in<T>(0),
+                    .ddst = call.in<T>(1),
+                    .coefficients = call.in<T>(2),
+                    .gradient_coefficients = call.in<T>(3),
+                    .dsrc = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::NormInputGradient> gradient_;
 };
 
 // inputs {src, coefficients, statistics, gamma, beta}: the last three for the gradients.
-class NormOp final : public RealOp<NormOp> {
+class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
  public:
-  NormOp(std::int64_t channels, double epsilon, bool frozen) : epsilon_(epsilon), frozen_(frozen), norm_({.channels = channels}) {}
+  NormOp(std::int64_t channels, double epsilon, bool frozen) : KernelOp({.channels = channels}), epsilon_(epsilon), frozen_(frozen) {}
 
   std::string_view name() const override { return "batch_norm"; }
-  std::string implementation() const override { return norm_.implementation(); }
-  std::int64_t period() const override { return norm_.period(); }
-  void prepare(const kernels::Policy& policy) override { norm_.prepare(policy); }
+  std::int64_t period() const override { return kernel_.period(); }
 
   std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {
-    if (norm_.problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
+    if (problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
     auto both = std::make_unique<NormOp>(*this);
-    both->norm_.problem().activation = kernels::Activation::relu;
+    both->kernel_.problem().activation = kernels::Activation::relu;
     return both;
   }
 
-  Value foldable_coefficients() const { return frozen_ && norm_.problem().activation == kernels::Activation::linear ? inputs[1] : Value{}; }
+  Value foldable_coefficients() const { return frozen_ && problem().activation == kernels::Activation::linear ? inputs[1] : Value{}; }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
@@ -247,24 +224,24 @@ class NormOp final : public RealOp<NormOp> {
     const Value lines = add_sums(gradients, d, input && !frozen_);
     if (!input) return;
     const Value dsrc = gradients.make(src);
-    append(gradients.to(), std::make_unique<NormInputGradientOp>(norm_.problem()), {src, d, coefficients, lines}, {dsrc});
+    append(gradients.to(), std::make_unique<NormInputGradientOp>(problem()), {src, d, coefficients, lines}, {dsrc});
     gradients.give(src, dsrc);
   }
 
   template <class T>
   void compute(const Call& call) const {
-    norm_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
-                  .src = call.in<T>(0),
-                  .coefficients = call.in<T>(1),
-                  .dst = call.out<T>(0),
-                  .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.rows = call.images * rows_an_image(inputs[0]),
+                    .src = call.in<T>(0),
+                    .coefficients = call.in<T>(1),
+                    .dst = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
   // Gradients of gamma and beta, where they are wanted, and with `lines` the coefficients for the input's: all need sums over the batch.
   Value add_sums(Gradients& gradients, Value d, bool with_lines) {
     Lowering& to = gradients.to();
-    const std::int64_t channels = norm_.problem().channels;
+    const std::int64_t channels = problem().channels;
     const auto gradient_of = [&](Value variable) {
       const bool wanted = variable.defined() && gradients.wants(variable);
       return wanted ? to.value("d " + to.info(variable).name, variable.shape, Extent::fixed) : Value{};
@@ -272,7 +249,7 @@ class NormOp final : public RealOp<NormOp> {
     const Value dgamma = gradient_of(inputs[3]), dbeta = gradient_of(inputs[4]);
     if (!with_lines && !dgamma.defined() && !dbeta.defined()) return {};
     const Value sums = to.value("gradient sums of " + layer, {2, channels}, Extent::fixed, Element::real, Home::partials);
-    append(to, std::make_unique<NormGradientSumsOp>(norm_.problem()), {inputs[0], d, inputs[1]}, {sums});
+    append(to, std::make_unique<NormGradientSumsOp>(problem()), {inputs[0], d, inputs[1]}, {sums});
     const Value lines = with_lines ? to.value("gradient coefficients of " + layer, {2, channels}, Extent::fixed) : Value{};
     append(to, std::make_unique<NormGradientOp>(epsilon_, rows_an_image(inputs[0])), {sums, inputs[2], inputs[1]}, {lines, dgamma, dbeta});
     if (dgamma.defined()) gradients.give(inputs[3], dgamma);
@@ -282,7 +259,6 @@ class NormOp final : public RealOp<NormOp> {
 
   double epsilon_;
   bool frozen_;
-  KernelUse<kernels::NormForward> norm_;
 };
 
 // inputs {kernel, bias or nothing, coefficients}, outputs {kernel, bias}.

@@ -7,45 +7,35 @@
 namespace linn::plan {
 namespace {
 
-class PadGradientOp final : public RealOp<PadGradientOp> {
+class PadGradientOp final : public GradientOp<PadGradientOp, kernels::PadInputGradient> {
  public:
-  explicit PadGradientOp(const kernels::PadForward::Problem& problem) : gradient_(problem) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "pad2d_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .ddst = call.in<T>(0), .dsrc = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::PadInputGradient> gradient_;
 };
 
-class PadOp final : public RealOp<PadOp> {
+class PadOp final : public KernelOp<PadOp, kernels::PadForward> {
  public:
-  explicit PadOp(const kernels::PadForward::Problem& problem) : pad_(problem) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "pad2d"; }
-  std::string implementation() const override { return pad_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return pad_.scratch(images); }
-  void prepare(const kernels::Policy& policy) override { pad_.prepare(policy); }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     const Value dsrc = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<PadGradientOp>(pad_.problem()), {d}, {dsrc});
+    append(gradients.to(), std::make_unique<PadGradientOp>(problem()), {d}, {dsrc});
     gradients.give(inputs[0], dsrc);
   }
 
   /// The map itself stays whole: what stands beyond a border depends on where that is.
   bool narrow_output(const kernels::Part& part) override {
-    auto& [height, width, channels, pads, mode] = pad_.problem();
+    auto& [height, width, channels, pads, mode] = kernel_.problem();
     if (part.height < pads.top + height || part.width < pads.left + width) return false;
     pads.bottom = part.height - pads.top - height;
     pads.right = part.width - pads.left - width;
@@ -54,11 +44,8 @@ class PadOp final : public RealOp<PadOp> {
 
   template <class T>
   void compute(const Call& call) const {
-    pad_.run<T>({.images = call.images, .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::PadForward> pad_;
 };
 
 }  // namespace

@@ -12,94 +12,70 @@
 namespace linn::plan {
 namespace {
 
-class PhaseMeansGradientOp final : public RealOp<PhaseMeansGradientOp> {
+class PhaseMeansGradientOp final : public GradientOp<PhaseMeansGradientOp, kernels::PhaseMeansGradient> {
  public:
-  explicit PhaseMeansGradientOp(const kernels::Phases& phases) : gradient_(phases) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "phase_means_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .dscores = call.in<T>(0), .dsrc = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.images = call.images, .dscores = call.in<T>(0), .dsrc = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::PhaseMeansGradient> gradient_;
 };
 
-class PhaseScoresOp final : public RealOp<PhaseScoresOp> {
+class PhaseScoresOp final : public KernelOp<PhaseScoresOp, kernels::PhaseScores> {
  public:
-  explicit PhaseScoresOp(const kernels::PhaseScores::Problem& problem) : scores_(problem) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "phase_scores"; }
-  std::string implementation() const override { return scores_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return scores_.scratch(images); }
   double flops(std::int64_t images) const override { return static_cast<double>(2 * images * inputs[0].shape.elements()); }
-  void prepare(const kernels::Policy& policy) override { scores_.prepare(policy); }
 
   /// A norm decides and is no more: what it chose does not change when it changes a little.
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
-    if (!d.defined() || scores_.problem().score != kernels::PhaseScore::mean) return;
+    if (!d.defined() || problem().score != kernels::PhaseScore::mean) return;
     const Value dsrc = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<PhaseMeansGradientOp>(scores_.problem().phases), {d}, {dsrc});
+    append(gradients.to(), std::make_unique<PhaseMeansGradientOp>(problem().phases), {d}, {dsrc});
     gradients.give(inputs[0], dsrc);
   }
 
   template <class T>
   void compute(const Call& call) const {
-    scores_.run<T>({.images = call.images, .src = call.in<T>(0), .scores = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .scores = call.out<T>(0), .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::PhaseScores> scores_;
 };
 
 // inputs {src, scores}.
-class PhaseChoiceOp final : public RealOp<PhaseChoiceOp> {
+class PhaseChoiceOp final : public KernelOp<PhaseChoiceOp, kernels::PhaseChoice> {
  public:
-  explicit PhaseChoiceOp(const kernels::Phases& phases) : choice_(phases) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "phase_choice"; }
-  std::string implementation() const override { return choice_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return choice_.scratch(images); }
-  void prepare(const kernels::Policy& policy) override { choice_.prepare(policy); }
   void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    choice_.run<T>({.images = call.images,
+    kernel_.run<T>({.images = call.images,
                     .src = call.in<T>(0),
                     .scores = call.in<T>(1),
                     .phase = call.out<std::int32_t>(0),
                     .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::PhaseChoice> choice_;
 };
 
 // inputs {d, phase}.
-class TakePhaseGradientOp final : public RealOp<TakePhaseGradientOp> {
+class TakePhaseGradientOp final : public GradientOp<TakePhaseGradientOp, kernels::PhaseInputGradient> {
  public:
-  explicit TakePhaseGradientOp(const kernels::Phases& phases) : gradient_(phases) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "take_phase_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>(
+    kernel_.run<T>(
         {.images = call.images, .ddst = call.in<T>(0), .phase = call.in<std::int32_t>(1), .dsrc = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::PhaseInputGradient> gradient_;
 };
 
 /// Maximum pooling of stride 1 of which only one phase is wanted: of each image the windows of the phase's own stride, on the map from the
@@ -122,16 +98,13 @@ struct PooledPhase {
 };
 
 // inputs {d, phase, argmax}.
-class PooledPhaseGradientOp final : public RealOp<PooledPhaseGradientOp> {
+class PooledPhaseGradientOp final : public GradientOp<PooledPhaseGradientOp, kernels::PoolInputGradient> {
  public:
-  explicit PooledPhaseGradientOp(const PooledPhase& pooled) : pooled_(pooled), gradient_(pooled.problem) {}
+  explicit PooledPhaseGradientOp(const PooledPhase& pooled) : GradientOp(pooled.problem), pooled_(pooled) {}
 
   std::string_view name() const override { return "pool2d_phase_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t) const override { return gradient_.scratch(1); }
+  std::int64_t scratch(std::int64_t) const override { return kernel_.scratch(1); }
   double flops(std::int64_t images) const override { return static_cast<double>(images * inputs[0].shape.elements()); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
@@ -139,14 +112,14 @@ class PooledPhaseGradientOp final : public RealOp<PooledPhaseGradientOp> {
     for (std::int64_t n = 0; n < call.images; ++n) {
       T* dsrc = call.out<T>(0) + n * pooled_.image;
       std::fill_n(dsrc, pooled_.image, T{0});  // the kernel writes what its windows see
-      gradient_.run<T>({.images = 1, .ddst = call.in<T>(0) + n * outputs_each, .argmax = call.in<std::uint8_t>(2) + n * outputs_each, .wide_argmax = nullptr,
-                        .dsrc = dsrc + pooled_.offset(call.in<std::int32_t>(1)[n]), .scratch = static_cast<T*>(call.scratch)});
+      kernel_.run<T>({.images = 1, .ddst = call.in<T>(0) + n * outputs_each, .argmax = call.in<std::uint8_t>(2) + n * outputs_each,
+                      .wide_argmax = nullptr, .dsrc = dsrc + pooled_.offset(call.in<std::int32_t>(1)[n]),
+                      .scratch = static_cast<T*>(call.scratch)});
     }
   }
 
  private:
   PooledPhase pooled_;
-  KernelUse<kernels::PoolInputGradient> gradient_;
 };
 
 // inputs {src, phase}, outputs {map, argmax in training where it pools}.
@@ -210,120 +183,101 @@ class TakePhaseOp final : public RealOp<TakePhaseOp> {
 };
 
 // inputs {src, weights, d}, outputs {dsrc, dweights}.
-class MixPhasesGradientOp final : public RealOp<MixPhasesGradientOp> {
+class MixPhasesGradientOp final : public GradientOp<MixPhasesGradientOp, kernels::PhaseMixGradient> {
  public:
-  explicit MixPhasesGradientOp(const kernels::Phases& phases) : gradient_(phases) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "mix_phases_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
   double flops(std::int64_t images) const override { return static_cast<double>(3 * images * inputs[0].shape.elements()); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images,
-                      .src = call.in<T>(0),
-                      .weights = call.in<T>(1),
-                      .ddst = call.in<T>(2),
-                      .dsrc = call.out<T>(0),
-                      .dweights = call.out<T>(1),
-                      .scratch = static_cast<T*>(call.scratch)});
+    kernel_.run<T>({.images = call.images,
+                    .src = call.in<T>(0),
+                    .weights = call.in<T>(1),
+                    .ddst = call.in<T>(2),
+                    .dsrc = call.out<T>(0),
+                    .dweights = call.out<T>(1),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::PhaseMixGradient> gradient_;
 };
 
 // inputs {src, weights}.
-class MixPhasesOp final : public RealOp<MixPhasesOp> {
+class MixPhasesOp final : public KernelOp<MixPhasesOp, kernels::PhaseMixForward> {
  public:
-  explicit MixPhasesOp(const kernels::Phases& phases) : mix_(phases) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "mix_phases"; }
-  std::string implementation() const override { return mix_.implementation(); }
   double flops(std::int64_t images) const override { return static_cast<double>(2 * images * inputs[0].shape.elements()); }
-  void prepare(const kernels::Policy& policy) override { mix_.prepare(policy); }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     const Value dsrc = gradients.make(inputs[0]), dweights = gradients.make(inputs[1]);
-    append(gradients.to(), std::make_unique<MixPhasesGradientOp>(mix_.problem()), {inputs[0], inputs[1], d}, {dsrc, dweights});
+    append(gradients.to(), std::make_unique<MixPhasesGradientOp>(problem()), {inputs[0], inputs[1], d}, {dsrc, dweights});
     gradients.give(inputs[0], dsrc);
     gradients.give(inputs[1], dweights);
   }
 
   template <class T>
   void compute(const Call& call) const {
-    mix_.run<T>({.images = call.images, .src = call.in<T>(0), .weights = call.in<T>(1), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .weights = call.in<T>(1), .dst = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::PhaseMixForward> mix_;
 };
 
 // inputs {weights, d}.
-class GumbelSoftmaxGradientOp final : public RealOp<GumbelSoftmaxGradientOp> {
+class GumbelSoftmaxGradientOp final : public GradientOp<GumbelSoftmaxGradientOp, kernels::GumbelSoftmaxGradient> {
  public:
   GumbelSoftmaxGradientOp(std::int64_t classes, const Annealing& temperature)
-      : temperature_(temperature), gradient_({.classes = classes}) {}
+      : GradientOp({.classes = classes}), temperature_(temperature) {}
 
   std::string_view name() const override { return "gumbel_softmax_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.rows = call.images,
-                      .temperature = temperature_.at(call.step->step),
-                      .weights = call.in<T>(0),
-                      .dweights = call.in<T>(1),
-                      .dlogits = call.out<T>(0),
-                      .scratch = nullptr});
+    kernel_.run<T>({.rows = call.images,
+                    .temperature = temperature_.at(call.step->step),
+                    .weights = call.in<T>(0),
+                    .dweights = call.in<T>(1),
+                    .dlogits = call.out<T>(0),
+                    .scratch = nullptr});
   }
 
  private:
   Annealing temperature_;
-  KernelUse<kernels::GumbelSoftmaxGradient> gradient_;
 };
 
-class GumbelSoftmaxOp final : public RealOp<GumbelSoftmaxOp> {
+class GumbelSoftmaxOp final : public KernelOp<GumbelSoftmaxOp, kernels::GumbelSoftmaxForward> {
  public:
   GumbelSoftmaxOp(std::int64_t classes, const Annealing& temperature, std::uint64_t seed, std::uint64_t stream)
-      : temperature_(temperature), seed_(seed), stream_(stream), softmax_({.classes = classes}) {}
+      : KernelOp({.classes = classes}), temperature_(temperature), seed_(seed), stream_(stream) {}
 
   std::string_view name() const override { return "gumbel_softmax"; }
-  std::string implementation() const override { return softmax_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { softmax_.prepare(policy); }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     const Value dlogits = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<GumbelSoftmaxGradientOp>(softmax_.problem().classes, temperature_), {outputs[0], d}, {dlogits});
+    append(gradients.to(), std::make_unique<GumbelSoftmaxGradientOp>(problem().classes, temperature_), {outputs[0], d}, {dlogits});
     gradients.give(inputs[0], dlogits);
   }
 
   template <class T>
   void compute(const Call& call) const {
     const std::uint64_t stream = core::stream_of("gumbel", (stream_ << 40) + static_cast<std::uint64_t>(call.step->step));
-    softmax_.run<T>({.rows = call.images,
-                     .seed = call.step->seed ^ seed_,
-                     .stream = stream,
-                     .first = static_cast<std::uint64_t>(softmax_.problem().classes * call.first),
-                     .temperature = temperature_.at(call.step->step),
-                     .logits = call.in<T>(0),
-                     .weights = call.out<T>(0),
-                     .scratch = nullptr});
+    kernel_.run<T>({.rows = call.images,
+                    .seed = call.step->seed ^ seed_,
+                    .stream = stream,
+                    .first = static_cast<std::uint64_t>(problem().classes * call.first),
+                    .temperature = temperature_.at(call.step->step),
+                    .logits = call.in<T>(0),
+                    .weights = call.out<T>(0),
+                    .scratch = nullptr});
   }
 
  private:
   Annealing temperature_;
   std::uint64_t seed_, stream_;
-  KernelUse<kernels::GumbelSoftmaxForward> softmax_;
 };
 
 Value value_of_phase(Lowering& to, const kernels::Phases& phases) {

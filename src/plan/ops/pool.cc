@@ -17,47 +17,37 @@ double pool_flops(const kernels::PoolForward::Problem& problem, std::int64_t ima
   return static_cast<double>(images * kernels::pairs(problem.geometry) * problem.geometry.channels);
 }
 
-class PoolGradientOp final : public RealOp<PoolGradientOp> {
+class PoolGradientOp final : public GradientOp<PoolGradientOp, kernels::PoolInputGradient> {
  public:
-  explicit PoolGradientOp(const kernels::PoolForward::Problem& problem) : gradient_(problem) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "pool2d_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  std::int64_t scratch(std::int64_t images) const override { return gradient_.scratch(images); }
   double flops(std::int64_t images) const override {
-    const bool max = gradient_.problem().kind == kernels::PoolKind::max;
-    return max ? static_cast<double>(images * inputs[0].shape.elements()) : pool_flops(gradient_.problem(), images);
+    const bool max = problem().kind == kernels::PoolKind::max;
+    return max ? static_cast<double>(images * inputs[0].shape.elements()) : pool_flops(problem(), images);
   }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    const bool wide = is_wide(gradient_.problem().geometry);
-    gradient_.run<T>({.images = call.images, .ddst = call.in<T>(0), .argmax = wide ? nullptr : call.in<std::uint8_t>(1),
-                      .wide_argmax = wide ? call.in<std::int32_t>(1) : nullptr, .dsrc = call.out<T>(0),
-                      .scratch = static_cast<T*>(call.scratch)});
+    const bool wide = is_wide(problem().geometry);
+    kernel_.run<T>({.images = call.images, .ddst = call.in<T>(0), .argmax = wide ? nullptr : call.in<std::uint8_t>(1),
+                    .wide_argmax = wide ? call.in<std::int32_t>(1) : nullptr, .dsrc = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::PoolInputGradient> gradient_;
 };
 
-class PoolOp final : public RealOp<PoolOp> {
+class PoolOp final : public WindowOp<PoolOp, kernels::PoolForward> {
  public:
-  explicit PoolOp(const kernels::PoolForward::Problem& problem) : pool_(problem) {}
+  using WindowOp::WindowOp;
 
   std::string_view name() const override { return "pool2d"; }
-  std::string implementation() const override { return pool_.implementation(); }
-  std::int64_t period() const override { return pool_.period(); }
-  std::int64_t scratch(std::int64_t images) const override { return pool_.scratch(images); }
-  double flops(std::int64_t images) const override { return pool_flops(pool_.problem(), images); }
-  void prepare(const kernels::Policy& policy) override { pool_.prepare(policy); }
+  std::int64_t period() const override { return kernel_.period(); }
+  double flops(std::int64_t images) const override { return pool_flops(problem(), images); }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
-    auto& problem = pool_.problem();
+    auto& problem = kernel_.problem();
     if (problem.kind == kernels::PoolKind::max) {
       problem.argmax = true;
       outputs.push_back(gradients.to().value("argmax " + layer, outputs[0].shape, Extent::batch, is_wide(problem.geometry) ? Element::i32 : Element::u8));
@@ -67,73 +57,48 @@ class PoolOp final : public RealOp<PoolOp> {
     gradients.give(inputs[0], dsrc);
   }
 
-  std::optional<kernels::Part> reads() const override { return kernels::seen(pool_.problem().geometry); }
-  void narrow_input(const kernels::Part& part) override { kernels::keep_src(pool_.problem().geometry, part); }
-  bool narrow_output(const kernels::Part& part) override {
-    kernels::keep_dst(pool_.problem().geometry, part);
-    return true;
-  }
-
-  const kernels::PoolForward::Problem& problem() const { return pool_.problem(); }
-
   template <class T>
   void compute(const Call& call) const {
     const bool keep = outputs.size() > 1;
-    const bool wide = is_wide(pool_.problem().geometry);
-    pool_.run<T>({.images = call.images, .src = call.in<T>(0), .dst = call.out<T>(0), .argmax = keep ? narrow(call, 1, wide) : nullptr,
-                  .wide_argmax = keep && wide ? call.out<std::int32_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
+    const bool wide = is_wide(problem().geometry);
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .dst = call.out<T>(0), .argmax = keep ? narrow(call, 1, wide) : nullptr,
+                    .wide_argmax = keep && wide ? call.out<std::int32_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
   }
-
- private:
-  KernelUse<kernels::PoolForward> pool_;
 };
 
-class GlobalPoolGradientOp final : public RealOp<GlobalPoolGradientOp> {
+class GlobalPoolGradientOp final : public GradientOp<GlobalPoolGradientOp, kernels::GlobalPoolInputGradient> {
  public:
-  explicit GlobalPoolGradientOp(const kernels::GlobalPoolForward::Problem& problem) : gradient_(problem) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "global_pool2d_input_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
   double flops(std::int64_t images) const override { return static_cast<double>(images * outputs[0].shape.elements()); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.images = call.images, .src = call.in<T>(1), .dst = call.in<T>(2), .ddst = call.in<T>(0), .dsrc = call.out<T>(0),
-                      .scratch = nullptr});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(1), .dst = call.in<T>(2), .ddst = call.in<T>(0), .dsrc = call.out<T>(0),
+                    .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::GlobalPoolInputGradient> gradient_;
 };
 
-class GlobalPoolOp final : public RealOp<GlobalPoolOp> {
+class GlobalPoolOp final : public KernelOp<GlobalPoolOp, kernels::GlobalPoolForward> {
  public:
-  explicit GlobalPoolOp(const kernels::GlobalPoolForward::Problem& problem) : pool_(problem) {}
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "global_pool2d"; }
-  std::string implementation() const override { return pool_.implementation(); }
   double flops(std::int64_t images) const override { return static_cast<double>(images * inputs[0].shape.elements()); }
-  void prepare(const kernels::Policy& policy) override { pool_.prepare(policy); }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     const Value dsrc = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<GlobalPoolGradientOp>(pool_.problem()), {d, inputs[0], outputs[0]}, {dsrc});
+    append(gradients.to(), std::make_unique<GlobalPoolGradientOp>(problem()), {d, inputs[0], outputs[0]}, {dsrc});
     gradients.give(inputs[0], dsrc);
   }
 
-  const kernels::GlobalPoolForward::Problem& problem() const { return pool_.problem(); }
-
   template <class T>
   void compute(const Call& call) const {
-    pool_.run<T>({.images = call.images, .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::GlobalPoolForward> pool_;
 };
 
 }  // namespace

@@ -8,50 +8,39 @@
 namespace linn::plan {
 namespace {
 
-class SoftmaxGradientOp final : public RealOp<SoftmaxGradientOp> {
+class SoftmaxGradientOp final : public GradientOp<SoftmaxGradientOp, kernels::SoftmaxGradient> {
  public:
-  explicit SoftmaxGradientOp(const kernels::SoftmaxForward::Problem& problem) : gradient_(problem) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "softmax_gradient"; }
-  std::string implementation() const override { return gradient_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { gradient_.prepare(policy); }
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    gradient_.run<T>({.rows = call.images * outputs[0].shape.elements() / gradient_.problem().classes, .dst = call.in<T>(0), .ddst = call.in<T>(1),
-                      .dsrc = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.rows = call.images * outputs[0].shape.elements() / problem().classes, .dst = call.in<T>(0), .ddst = call.in<T>(1),
+                    .dsrc = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::SoftmaxGradient> gradient_;
 };
 
-class SoftmaxOp final : public RealOp<SoftmaxOp> {
+class SoftmaxOp final : public KernelOp<SoftmaxOp, kernels::SoftmaxForward> {
  public:
-  explicit SoftmaxOp(const kernels::SoftmaxForward::Problem& problem) : softmax_(problem) {}
+  using KernelOp::KernelOp;
 
-  bool log() const { return softmax_.problem().log; }
+  bool log() const { return problem().log; }
   std::string_view name() const override { return "softmax"; }
-  std::string implementation() const override { return softmax_.implementation(); }
-  void prepare(const kernels::Policy& policy) override { softmax_.prepare(policy); }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     const Value dsrc = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<SoftmaxGradientOp>(softmax_.problem()), {outputs[0], d}, {dsrc});
+    append(gradients.to(), std::make_unique<SoftmaxGradientOp>(problem()), {outputs[0], d}, {dsrc});
     gradients.give(inputs[0], dsrc);
   }
 
   template <class T>
   void compute(const Call& call) const {
-    softmax_.run<T>({.rows = call.images * outputs[0].shape.elements() / softmax_.problem().classes, .src = call.in<T>(0), .dst = call.out<T>(0),
-                     .scratch = nullptr});
+    kernel_.run<T>({.rows = call.images * outputs[0].shape.elements() / problem().classes, .src = call.in<T>(0), .dst = call.out<T>(0),
+                    .scratch = nullptr});
   }
-
- private:
-  KernelUse<kernels::SoftmaxForward> softmax_;
 };
 
 }  // namespace

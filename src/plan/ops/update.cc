@@ -11,15 +11,13 @@ namespace {
 
 // inputs {gradient}, outputs {variable, slots...}: all of the variable's size, cut into pieces of elements.
 template <class Derived, class Kernel>
-class UpdateOp : public RealOp<Derived> {
+class UpdateOp : public KernelOp<Derived, Kernel> {
  public:
-  explicit UpdateOp(typename Kernel::Problem problem) : update_(problem) {}
+  using KernelOp<Derived, Kernel>::KernelOp;
 
   std::string_view name() const override { return Kernel::name; }
-  std::string implementation() const override { return update_.implementation(); }
   Cut cut() const override { return Cut::outputs; }
   std::int64_t pieces() const override { return core::ceil_div(elements(), piece_elements); }
-  void prepare(const kernels::Policy& policy) override { update_.prepare(policy); }
   void differentiate(Gradients&) override {}
 
  protected:
@@ -33,8 +31,6 @@ class UpdateOp : public RealOp<Derived> {
   T* slot(const Call& call, std::size_t i) const {
     return i < this->outputs.size() ? call.out<T>(i) + offset(call) : nullptr;
   }
-
-  KernelUse<Kernel> update_;
 };
 
 // Keras rounds the betas to float32 before it raises them to the step count: 1 - 0.999 changes by 1.3e-5, the first steps by 6e-6.
@@ -46,10 +42,10 @@ class AdamOp final : public UpdateOp<AdamOp, kernels::AdamUpdate> {
 
   template <class T>
   void compute(const Call& call) const {
-    const auto& p = update_.problem();
+    const auto& p = problem();
     const auto t = static_cast<double>(call.step->step + 1);
     const double alpha = call.step->learning_rate * std::sqrt(1 - power(p.beta_2, t)) / (1 - power(p.beta_1, t));
-    update_.run<T>({.count = count(call), .alpha = alpha, .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
+    kernel_.run<T>({.count = count(call), .alpha = alpha, .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
                     .momentum = slot<T>(call, 1), .velocity = slot<T>(call, 2), .velocity_hat = slot<T>(call, 3), .scratch = nullptr});
   }
 };
@@ -60,7 +56,7 @@ class SgdOp final : public UpdateOp<SgdOp, kernels::SgdUpdate> {
 
   template <class T>
   void compute(const Call& call) const {
-    update_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .gradient = call.in<T>(0) + offset(call),
+    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .gradient = call.in<T>(0) + offset(call),
                     .variable = slot<T>(call, 0), .momentum = slot<T>(call, 1), .scratch = nullptr});
   }
 };
@@ -71,10 +67,10 @@ class RmspropOp final : public UpdateOp<RmspropOp, kernels::RmspropUpdate> {
 
   template <class T>
   void compute(const Call& call) const {
-    const auto& p = update_.problem();
+    const auto& p = problem();
     const std::size_t momentum = p.momentum != 0 ? 2 : outputs.size();
     const std::size_t average = p.centered ? outputs.size() - 1 : outputs.size();
-    update_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .gradient = call.in<T>(0) + offset(call),
+    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .gradient = call.in<T>(0) + offset(call),
                     .variable = slot<T>(call, 0), .velocity = slot<T>(call, 1), .momentum = slot<T>(call, momentum),
                     .average_gradient = slot<T>(call, average), .scratch = nullptr});
   }
