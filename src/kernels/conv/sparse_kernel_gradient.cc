@@ -88,7 +88,8 @@ void MarkLiving(const Living& living, const Patches& where, std::uint32_t* bits,
       for (std::int64_t w = 0; w < count; ++w, ddst += living.channels, argmax += living.channels, patch += living.channels) {
         const V gradient = LoadCount(ddst, part);
         const Cell cell = LoadCells(argmax, part);
-        StoreCount(hn::BitCast(d, hn::Add(OffsetOf<kFew>(where, few, cell), hn::Set(di, where.origins[i * bits_a_word + w]))), reinterpret_cast<float*>(patch), part);
+        const Cell begins = hn::Add(OffsetOf<kFew>(where, few, cell), hn::Set(di, where.origins[i * bits_a_word + w]));
+        StoreCount(hn::BitCast(d, begins), reinterpret_cast<float*>(patch), part);
         const auto no_cell_here = hn::RebindMask(d, hn::Eq(cell, hn::Set(di, no_cell)));
         const auto dead = hn::Or(hn::Eq(gradient, hn::Zero(d)), no_cell_here);
         word = hn::Or(word, hn::IfThenZeroElse(hn::RebindMask(di, dead), hn::Set(di, static_cast<std::int32_t>(std::uint32_t{1} << w))));
@@ -243,7 +244,8 @@ std::int64_t SparseKernelGradient::scratch(const ConvPoolKernelGradient::Problem
   const Geometry& g = problem.conv;
   const Chunk chunk(problem);
   const std::int64_t windows = chunk.windows(problem.pool);
-  return words_for(windows) * word_of(g) + windows + no_cell + 1 + windows * g.out_channels + (padded(g) ? chunk.images * padded_image(g) : 0);
+  const std::int64_t living = words_for(windows) * word_of(g) + windows + no_cell + 1 + windows * g.out_channels;
+  return living + (padded(g) ? line + chunk.images * padded_image(g) : 0);
 }
 
 void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
@@ -256,7 +258,7 @@ void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, c
   auto* origins = reinterpret_cast<std::int32_t*>(bits + words_for(windows) * word_of(g));
   std::int32_t* cells = origins + windows;
   std::int32_t* patches = cells + no_cell + 1;
-  auto* images = reinterpret_cast<float*>(patches + windows * g.out_channels);
+  auto* images = core::align_up<float>(patches + windows * g.out_channels, 64);
 
   const std::int64_t window_row = pool.stride_height * g.stride_height * src_row, window = pool.stride_width * g.stride_width * g.channels;
   for (std::int64_t w = 0; w < windows; ++w) {
