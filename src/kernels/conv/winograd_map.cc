@@ -4,7 +4,7 @@
 // F(4x4, 3x3) multiplies polynomials at the points 0, +-5/8, +-3/2 and infinity. Of points that halve the transforms' work, one and minus one
 // of each kind, these err least (docs/decisions/winograd.md); all that B^T and A^T multiply with is exact. Its transforms make each output of
 // the whole patch, so what is not finite would spread to outputs that do not see it. A tile where any output of a vector of channels is not
-// finite is made again by the definition, for which the caller's kernel is there.
+// finite is made again by the definition, for which the caller's kernel is there. An output that sees nothing but zeros is set to the bias.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
