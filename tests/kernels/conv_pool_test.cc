@@ -123,6 +123,18 @@ TEST(ConvPool, Winograd4WithARestOfTwos) {
   EXPECT_EQ(cut.twos.count(), 9);
 }
 
+// Calls visit(element of dst, element of argmax) for each channel of those 2x2 windows that, through 3x3 taps without padding, see none of
+// the pixels first to last of a row.
+template <class Visit>
+void each_that_does_not_see(const ConvPoolForward::Problem& p, std::int64_t row, std::int64_t first, std::int64_t last, const Visit& visit) {
+  for (std::int64_t y = 0; y < p.pool.out_height; ++y)
+    for (std::int64_t x = 0; x < p.pool.out_width; ++x) {
+      const bool sees = 2 * y <= row && 2 * y + 3 >= row && 2 * x <= last && 2 * x + 3 >= first;
+      for (std::int64_t k = 0; !sees && k < p.pool.channels; ++k)
+        visit(y * p.pool.dst_row + x * p.pool.dst_pixel + k, (y * p.pool.out_width + x) * p.pool.channels + k);
+    }
+}
+
 // On whether a window is dead hangs a gradient: what sees nothing but zeros is the bias, exactly, in every form.
 TEST(ConvPool, WhatSeesZerosIsTheBias) {
   const Case c = {.height = 18, .width = 18, .channels = 32, .out_channels = 32, .images = 1, .bias = false, .activation = Activation::relu};
@@ -137,14 +149,7 @@ TEST(ConvPool, WhatSeesZerosIsTheBias) {
     Bytes argmax(p.pool.dst_image, 77);
     f.run(p, {1, src.data(), kernel.data(), packed_for(f, p, kernel).data(), nullptr, dst.data(), argmax.data(), scratch.data()});
     std::int64_t wrong = 0;
-    for (std::int64_t y = 0; y < p.pool.out_height; ++y)
-      for (std::int64_t x = 0; x < p.pool.out_width; ++x) {
-        const bool sees = 2 * y <= 9 && 2 * y + 3 >= 9 && 2 * x <= 8 && 2 * x + 3 >= 5;
-        for (std::int64_t k = 0; !sees && k < c.out_channels; ++k) {
-          const std::int64_t at = y * p.pool.dst_row + x * p.pool.dst_pixel + k;
-          wrong += dst[at] != 0 || argmax[(y * p.pool.out_width + x) * c.out_channels + k] != no_cell;
-        }
-      }
+    each_that_does_not_see(p, 9, 5, 8, [&](std::int64_t at, std::int64_t cell) { wrong += dst[at] != 0 || argmax[cell] != no_cell; });
     EXPECT_EQ(wrong, 0);
   });
 }
@@ -164,14 +169,7 @@ TEST(ConvPool, LocalForms) {
     f.run(p, {1, src.data(), kernel.data(), packed.data(), nullptr, before.data(), argmax.data(), scratch.data()});
     f.run(p, {1, other.data(), kernel.data(), packed.data(), nullptr, after.data(), argmax.data(), scratch.data()});
     std::int64_t changed = 0;
-    for (std::int64_t y = 0; y < p.pool.out_height; ++y)
-      for (std::int64_t x = 0; x < p.pool.out_width; ++x) {
-        const bool sees = 2 * y <= 9 && 2 * y + 3 >= 9 && 2 * x <= 5 && 2 * x + 3 >= 5;
-        for (std::int64_t k = 0; !sees && k < c.out_channels; ++k) {
-          const std::int64_t at = y * p.pool.dst_row + x * p.pool.dst_pixel + k;
-          changed += before[at] != after[at];
-        }
-      }
+    each_that_does_not_see(p, 9, 5, 5, [&](std::int64_t at, std::int64_t) { changed += before[at] != after[at]; });
     EXPECT_EQ(changed == 0, f.local);
     ++(f.local ? local : others);
   });

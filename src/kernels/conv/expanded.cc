@@ -12,6 +12,7 @@
 
 #include "kernels/conv/direct.h"
 #include "kernels/conv/fused.h"
+#include "kernels/conv/padding.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/pool/vector.h"
@@ -37,8 +38,7 @@ PoolInputGradient::Problem dense_pool(const Problem& problem) {
 // Whether every window has a cell in the map, without which its gradient reaches nothing, the bias neither. Cells that lie apart may all
 // be padding.
 bool has_cells(const Geometry& pool) {
-  const bool padded = pool.pad_top != 0 || pool.pad_bottom != 0 || pool.pad_left != 0 || pool.pad_right != 0;
-  return !padded || (pool.dilation_height == 1 && pool.dilation_width == 1);
+  return !padded(pool) || (pool.dilation_height == 1 && pool.dilation_width == 1);
 }
 
 bool accepts_pool(const Problem& problem) {
