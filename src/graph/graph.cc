@@ -46,8 +46,8 @@ void Graph::remove_last() {
 
 void Graph::build_node(Node& node, const Shape& input, std::uint64_t seed) {
   const std::string where = layers::place_of(layers::snake_case(node.layer->class_name()), node.name);
-  node.output = node.layer->output_shape(input, where);
-  const std::vector<VariableSpec> specs = node.layer->variables(input);
+  node.output = node.layer->infer_shapes({&input, 1}, where).front();
+  const std::vector<VariableSpec> specs = node.layer->declare_variables({&input, 1});
   std::int64_t total = parameters(false);
   for (const VariableSpec& spec : specs) {
     total += spec.shape.elements();
@@ -98,8 +98,8 @@ Lowered Graph::lower(plan::Lowering& to, plan::Value input) const {
   for (const Node& node : nodes_) {
     std::vector<plan::Value> variables;
     for (const int index : node.variables) variables.push_back(lowered.variables[static_cast<std::size_t>(index)]);
-    to.set_layer(node.name);
-    lowered.output = node.layer->lower(to, lowered.output, variables);
+    to.set_layer(node.name, node.layer->trainable());
+    lowered.output = node.layer->lower_call(to, {&lowered.output, 1}, variables).front();
     lowered.layers.push_back(lowered.output);
   }
   return lowered;

@@ -92,7 +92,7 @@ class ConfigReader {
 
 /// A description made of a config struct with `describe`, common to all layers.
 template <class Config>
-class Described : public LayerDescription {
+class Described : public OneToOne {
  public:
   explicit Described(Config config) : config_(std::move(config)) {}
 

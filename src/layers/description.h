@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ struct VariableSpec {
   bool trainable = true;  // by the optimizer, unless the layer is not
 };
 
+/// A layer of any number of inputs and outputs. Most have one of each: they derive from OneToOne.
 class LayerDescription {
  public:
   virtual ~LayerDescription() = default;
@@ -29,6 +31,8 @@ class LayerDescription {
   virtual std::string_view class_name() const = 0;
   /// The user's name for it, or empty.
   virtual const std::string& name() const = 0;
+  /// The `trainable` option, which a model takes over when the layer is added. What counts later is the model's own flag:
+  /// plan::Lowering::layer_trainable().
   virtual bool trainable() const = 0;
   /// The `input_shape` option: of one image, or empty.
   virtual const Shape& input_shape() const = 0;
@@ -37,11 +41,31 @@ class LayerDescription {
   /// Keras's config under the name that the model gave.
   virtual io::Json config(const std::string& name) const = 0;
 
+  /// The shape of each output, of one image. `where` begins the message of the ShapeError when the inputs do not fit, in number or shape.
+  virtual std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const = 0;
+  /// The variables for inputs that infer_shapes has accepted.
+  virtual std::vector<VariableSpec> declare_variables(std::span<const Shape> /*inputs*/) const { return {}; }
+  /// Adds the ops of one call and returns its outputs; `variables` as declared, in order. A layer that is called twice is lowered twice,
+  /// with the same variables.
+  virtual std::vector<plan::Value> lower_call(plan::Lowering& to, std::span<const plan::Value> inputs,
+                                              std::span<const plan::Value> variables) const = 0;
+};
+
+/// A layer of one input and one output.
+class OneToOne : public LayerDescription {
+ public:
   /// Shapes are of one image. `where` begins the message of the ShapeError when the input does not fit.
   virtual Shape output_shape(const Shape& input, const std::string& where) const = 0;
   virtual std::vector<VariableSpec> variables(const Shape& /*input*/) const { return {}; }
   /// Adds the layer's ops; `variables` as described, in order.
   virtual plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const = 0;
+
+  std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const final;
+  std::vector<VariableSpec> declare_variables(std::span<const Shape> inputs) const final { return variables(inputs[0]); }
+  std::vector<plan::Value> lower_call(plan::Lowering& to, std::span<const plan::Value> inputs,
+                                      std::span<const plan::Value> variables) const final {
+    return {lower(to, inputs[0], {variables.begin(), variables.end()})};
+  }
 };
 
 namespace layers {

@@ -57,7 +57,7 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
     if (o.center) norm.beta = *next++;
     norm.moving_mean = *next++;
     norm.moving_variance = *next;
-    if (to.training() && o.trainable) return plan::batch_norm(to, input, norm, o.epsilon, o.momentum);
+    if (to.training() && to.layer_trainable()) return plan::batch_norm(to, input, norm, o.epsilon, o.momentum);
     return plan::frozen_norm(to, input, norm, o.epsilon);
   }
 };

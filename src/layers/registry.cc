@@ -73,13 +73,18 @@ std::string place_of(std::string_view class_name, std::string_view name) {
 
 }  // namespace layers
 
+std::vector<Shape> OneToOne::infer_shapes(std::span<const Shape> inputs, const std::string& where) const {
+  if (inputs.size() != 1) throw ShapeError(fmt::format("{} takes one input; {} came", where, inputs.size()));
+  return {output_shape(inputs[0], where)};
+}
+
 std::string_view Layer::class_name() const { return description_->class_name(); }
 const std::string& Layer::name() const { return description_->name(); }
 std::string Layer::config() const {
   return io::dump_json(description_->config(name().empty() ? layers::snake_case(class_name()) : name()));
 }
 Shape Layer::compute_output_shape(const Shape& input) const {
-  return description_->output_shape(input, layers::place_of(layers::snake_case(class_name()), name()));
+  return description_->infer_shapes({&input, 1}, layers::place_of(layers::snake_case(class_name()), name())).front();
 }
 
 }  // namespace linn

@@ -26,9 +26,13 @@ class Lowering {
   void require_position_invariance() { position_invariant_ = true; }
   bool position_invariant() const { return position_invariant_; }
 
-  /// Ops added from here on carry this name.
-  void set_layer(std::string name) { layer_ = std::move(name); }
+  /// Ops added from here on carry this name. `trainable`: whether training may change the layer's variables.
+  void set_layer(std::string name, bool trainable = true) {
+    layer_ = std::move(name);
+    layer_trainable_ = trainable;
+  }
   const std::string& layer() const { return layer_; }
+  bool layer_trainable() const { return layer_trainable_; }
 
   /// A value of an image's shape (batch) or a whole one (fixed).
   Value value(std::string name, Shape shape, Extent extent, Element element = Element::real, Home home = Home::arena);
@@ -51,6 +55,7 @@ class Lowering {
   Purpose purpose_;
   bool position_invariant_ = false;
   std::string layer_;
+  bool layer_trainable_ = true;
   std::vector<ValueInfo> values_;
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<std::unique_ptr<Op>> updates_;

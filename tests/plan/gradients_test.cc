@@ -50,7 +50,7 @@ void check_layer(const Layer& layer, const Shape& image) {
   const layers::DescriptionPtr& description = layer.description();
   std::vector<Values> weights;
   std::uint32_t seed = 1;
-  const std::vector<VariableSpec> specs = description->variables(image);
+  const std::vector<VariableSpec> specs = description->declare_variables({&image, 1});
   for (const VariableSpec& spec : specs)
     weights.push_back(random_values(spec.shape.elements(), ++seed, spec.name == "moving_variance" ? 0.1 : -1));
   const Values input = random_values(images * image.elements(), 50, 0.1, 2);

@@ -126,13 +126,13 @@ TEST(FoldNorm, NotWhereTheOutputIsReadElsewhere) {
   std::vector<Value> bound;
   const auto variables = [&](const Layer& layer, const Shape& shape) {
     bound.clear();
-    for (const VariableSpec& spec : layer.description()->variables(shape))
+    for (const VariableSpec& spec : layer.description()->declare_variables({&shape, 1}))
       bound.push_back(run.bind(spec.name, spec.shape, Extent::fixed, random_values(spec.shape.elements(), 2, 0.5, 1)));
     return bound;
   };
   const Layer conv = Conv2D(3, 2), normalization = norm();
-  const Value map = conv.description()->lower(to, input, variables(conv, image));
-  const Value normalized = normalization.description()->lower(to, map, variables(normalization, map.shape));
+  const Value map = conv.description()->lower_call(to, {&input, 1}, variables(conv, image)).front();
+  const Value normalized = normalization.description()->lower_call(to, {&map, 1}, variables(normalization, map.shape)).front();
   const Value sum = add(to, map, normalized);
   run.keep(sum);
   fuse(to);

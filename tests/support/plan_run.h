@@ -136,8 +136,8 @@ class LayerRun {
     input_ = run_.bind("input", image, plan::Extent::batch, std::move(input));
     const std::vector<VariableSpec> specs = layer->variables(image);
     for (std::size_t i = 0; i < specs.size(); ++i) weights_.push_back(run_.bind(specs[i].name, specs[i].shape, plan::Extent::fixed, weights.at(i)));
-    to.set_layer("layer");
-    output_ = layer->lower(to, input_, weights_);
+    to.set_layer("layer", layer->trainable());
+    output_ = layer->lower_call(to, {&input_, 1}, weights_).front();
     run_.keep(output_);
     if (!upstream.empty()) {
       const plan::Value flow = run_.bind("upstream", output_.shape, plan::Extent::batch, std::move(upstream));
