@@ -21,7 +21,7 @@ class FlattenDescription final : public Described<FlattenConfig> {
   }
 };
 
-class InputDescription final : public LayerDescription {
+class InputDescription final : public OneToOne {
  public:
   explicit InputDescription(InputLayerConfig config) : config_(std::move(config)) {
     for (const std::int64_t size : config_.shape)
