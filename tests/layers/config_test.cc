@@ -313,7 +313,7 @@ TEST(BatchNormalizationLayer, MomentumAndEpsilonInTheirRange) {
 TEST(BatchNormalizationLayer, VariablesInKerasOrder) {
   const auto names = [](const BatchNormalizationOptions& options) {
     std::string all;
-    for (const VariableSpec& spec : BatchNormalization(options).description()->variables({4, 4, 6})) {
+    for (const VariableSpec& spec : BatchNormalization(options).description()->declare_variables(std::vector<Shape>{{4, 4, 6}})) {
       EXPECT_EQ(spec.shape, Shape({6}));
       all += spec.name + (spec.trainable ? " " : "(fixed) ");
     }

@@ -25,10 +25,10 @@ void check_case(const io::Json& test, const GoldenTensors& golden, const Level& 
   const Tensor& input = golden[name + "/input"];
   const Shape image = image_of(input.shape());
   const Tensor& output = golden[name + "/output"];
-  EXPECT_EQ(layer->output_shape(image, name), image_of(output.shape()));
+  EXPECT_EQ(layer->infer_shapes({&image, 1}, name).front(), image_of(output.shape()));
 
   std::vector<Values> weights;
-  const std::vector<VariableSpec> specs = layer->variables(image);
+  const std::vector<VariableSpec> specs = layer->declare_variables({&image, 1});
   for (const VariableSpec& spec : specs) {
     EXPECT_EQ(golden[name + "/" + spec.name].shape(), spec.shape);
     weights.push_back(golden.values(name + "/" + spec.name));

@@ -21,7 +21,7 @@ void check_moving_statistics(const io::Json& test, const DescriptionPtr& layer, 
   PlanRun run(test["training"].get<bool>() ? plan::Purpose::training : plan::Purpose::inference);
   const plan::Value input = run.bind("input", image, plan::Extent::batch, golden().values(name + "/input"));
   std::vector<plan::Value> variables;
-  const std::vector<VariableSpec> specs = layer->variables(image);
+  const std::vector<VariableSpec> specs = layer->declare_variables({&image, 1});
   for (std::size_t i = 0; i < specs.size(); ++i)
     variables.push_back(run.bind(specs[i].name, specs[i].shape, plan::Extent::fixed, weights[i]));
   run.keep(layer->lower(run.lowering(), input, variables));
@@ -45,8 +45,8 @@ void check_case(const io::Json& test, const Level& level) {
   const DescriptionPtr layer = layer_from_config("BatchNormalization", test["config"], name);
   const Tensor& input = golden()[name + "/input"];
   const Shape image = input.shape().without_first();
-  EXPECT_EQ(layer->output_shape(image, name), image);
-  const std::vector<VariableSpec> specs = layer->variables(image);
+  EXPECT_EQ(layer->infer_shapes({&image, 1}, name).front(), image);
+  const std::vector<VariableSpec> specs = layer->declare_variables({&image, 1});
   std::vector<Values> weights;
   for (const VariableSpec& spec : specs) weights.push_back(golden().values(name + "/" + spec.name));
 

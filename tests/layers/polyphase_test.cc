@@ -140,7 +140,7 @@ const std::vector<LpsCase>& lps_cases() {
 
 std::vector<Values> weights_of(const LpsCase& c) {
   std::vector<Values> weights;
-  for (const VariableSpec& spec : LearnablePolyphaseSampling2D(c.options).description()->variables(c.image))
+  for (const VariableSpec& spec : LearnablePolyphaseSampling2D(c.options).description()->declare_variables({&c.image, 1}))
     weights.push_back(numbers(spec.shape.elements(), 3 + static_cast<std::uint32_t>(weights.size())));
   return weights;
 }

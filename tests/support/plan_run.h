@@ -134,7 +134,7 @@ class LayerRun {
       : run_(upstream.empty() ? plan::Purpose::inference : plan::Purpose::training), images_(images) {
     plan::Lowering& to = run_.lowering();
     input_ = run_.bind("input", image, plan::Extent::batch, std::move(input));
-    const std::vector<VariableSpec> specs = layer->variables(image);
+    const std::vector<VariableSpec> specs = layer->declare_variables({&image, 1});
     for (std::size_t i = 0; i < specs.size(); ++i) weights_.push_back(run_.bind(specs[i].name, specs[i].shape, plan::Extent::fixed, weights.at(i)));
     to.set_layer("layer", layer->trainable());
     output_ = layer->lower_call(to, {&input_, 1}, weights_).front();
