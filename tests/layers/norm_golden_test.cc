@@ -24,7 +24,8 @@ void check_moving_statistics(const io::Json& test, const DescriptionPtr& layer, 
   const std::vector<VariableSpec> specs = layer->declare_variables({&image, 1});
   for (std::size_t i = 0; i < specs.size(); ++i)
     variables.push_back(run.bind(specs[i].name, specs[i].shape, plan::Extent::fixed, weights[i]));
-  run.keep(layer->lower(run.lowering(), input, variables));
+  run.lowering().set_layer(name, layer->trainable());
+  run.keep(layer->lower_call(run.lowering(), {&input, 1}, variables).front());
   run.lowering().append_updates();
   const std::int64_t images = golden()[name + "/input"].shape()[0];
   run.build(images, level.precision);
