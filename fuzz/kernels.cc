@@ -168,6 +168,31 @@ void conv_bf16(Draw& draw) {
   kernels::testing::check_kernel_gradient(g, images, seed, values);
 }
 
+// A group a channel.
+void conv_depthwise(Draw& draw) {
+  const bool positions = draw.rarely(4), bias = draw.flag();
+  const Activation activation = linear_or_relu(draw);
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  const std::int64_t period = draw.between(1, 4), multiplier = draw.pick<std::int64_t>({1, 1, 2, 3, 9});
+  const Window w = window(draw);
+  const auto one = resolve(w, draw.between(1, 20), draw.between(1, 40), 1, 1);
+  if (!one) return;
+  const std::int64_t channels = std::max<std::int64_t>(bounded(draw.between(2, 70), work_of(*one) * multiplier), 2);
+  Geometry g = resolve(w, one->height, one->width, channels, channels * multiplier, channels).value();
+  const std::int64_t images = bounded(draw.between(1, 9), work_of(g));
+  if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
+  if (draw.rarely(3)) g = kernels::testing::with_gaps(g, draw.between(1, 3));
+  if (positions) {
+    kernels::testing::check_positions_forward(g, images, period, seed);
+    kernels::testing::check_positions_input_gradient(g, images, period, seed);
+    return;
+  }
+  kernels::testing::check_forward(g, images, bias, activation, seed, values);
+  kernels::testing::check_input_gradient(g, images, seed, finite(values));
+  kernels::testing::check_kernel_gradient(g, images, seed, finite(values));
+}
+
 // ---- convolution with pooling ----
 
 struct DrawnConvPool {
@@ -506,6 +531,7 @@ constexpr Case cases[] = {
     {phase_mix, {PhaseMixGradient::name}},
     {conv_winograd4, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name, ConvPoolForward::name}},
     {conv_bf16, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
+    {conv_depthwise, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "kernels/blur/vector.h"
+#include "kernels/conv/depthwise.h"
 #include "kernels/conv/direct.h"
 #include "kernels/conv/fused.h"
 #include "kernels/conv/rounded.h"

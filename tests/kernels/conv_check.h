@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kernels/conv/conv.h"
+#include "kernels/conv/depthwise.h"
 #include "kernels/conv/direct.h"
 #include "kernels/conv/walk.h"
 #include "kernels/conv/winograd.h"

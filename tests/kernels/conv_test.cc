@@ -353,6 +353,103 @@ TEST(Conv, Groups) {
   check_conv(geometry(three, 6, 5, 7, 14, 7), 2);
 }
 
+// Each output channel reads one source channel. Channels fill vectors of every instruction set, and leave tails.
+bool has_depthwise(const Geometry& g) {
+  return conv::DepthwiseForward::accepts({g, false, Activation::linear}) && conv::DepthwiseInputGradient::accepts(g) &&
+         conv::DepthwiseKernelGradient::accepts(g);
+}
+
+void check_depthwise(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t multiplier,
+                     std::int64_t images, std::int64_t gap = 0) {
+  Geometry g = geometry(window, height, width, channels, channels * multiplier, channels);
+  ASSERT_TRUE(has_depthwise(g)) << text(g);
+  if (gap > 0) g = with_gaps(g, gap);
+  check_conv(g, images, static_cast<std::uint32_t>(31 * channels + 7 * height + width + multiplier));
+}
+
+TEST(Conv, DepthwiseOfEveryNumberOfChannels) {
+  for (std::int64_t channels = 2; channels <= 50; ++channels) {
+    check_depthwise(three_same, 7, 11, channels, 1, 1);
+    check_depthwise({.height = 3, .width = 3, .stride_height = 2, .stride_width = 2, .border = Border::same}, 8, 13, channels, 1, 2);
+  }
+}
+
+TEST(Conv, DepthwiseOfEveryWindow) {
+  for (std::int64_t height = 1; height <= 7; ++height)
+    for (std::int64_t width = 1; width <= 7; ++width)
+      for (const Border border : {Border::valid, Border::same})
+        for (const std::int64_t channels : {3, 17}) check_depthwise({.height = height, .width = width, .border = border}, 9, 12, channels, 1, 2);
+}
+
+TEST(Conv, DepthwiseStridesAndDilations) {
+  for (std::int64_t stride = 1; stride <= 3; ++stride)
+    for (std::int64_t dilation = 1; dilation <= 3; ++dilation)
+      for (const std::int64_t size : {2, 3, 5})
+        for (const Border border : {Border::valid, Border::same})
+          for (const std::int64_t channels : {5, 33})
+            check_depthwise({.height = size, .width = size, .stride_height = stride, .stride_width = 1 + stride % 3,
+                             .dilation_height = 1 + dilation % 3, .dilation_width = dilation, .border = border},
+                            15, 14, channels, 1, 1);
+}
+
+TEST(Conv, DepthwiseOfEveryWidthOfMap) {
+  for (std::int64_t width = 1; width <= 25; ++width)
+    for (const std::int64_t stride : {1, 2})
+      for (const std::int64_t taps : {3, 5})
+        check_depthwise({.height = 2, .width = taps, .stride_width = stride, .border = Border::same}, 4, width, 19, 1, 1);
+}
+
+TEST(Conv, DepthwiseMultipliers) {
+  for (std::int64_t multiplier = 2; multiplier <= 9; ++multiplier)
+    for (const std::int64_t channels : {2, 3, 5, 17})
+      for (std::int64_t stride = 1; stride <= 3; ++stride) {
+        check_depthwise({.height = 3, .width = 3, .stride_height = stride, .stride_width = stride, .border = Border::same}, 9, 8, channels,
+                        multiplier, 2);
+        check_depthwise({.height = 2, .width = 3, .dilation_height = stride}, 9, 8, channels, multiplier, 1, multiplier % 3);
+      }
+  check_depthwise(three_same, 60, 50, 8, 3, 1);  // strips of some rows
+  check_depthwise({.height = 5, .width = 5, .stride_height = 3, .stride_width = 3, .border = Border::same}, 61, 50, 8, 3, 1);
+}
+
+// Pads of 3 and more, windows that see nothing but padding, windows larger than the map.
+TEST(Conv, DepthwiseWithLargePads) {
+  for (const std::int64_t channels : {3, 17}) {
+    for (const std::int64_t size : {7, 8, 11, 15})
+      for (const std::int64_t map : {1, 2, 5, 9}) check_depthwise({.height = size, .width = size, .border = Border::same}, map, map + 1, channels, 1, 2);
+    check_depthwise({.height = 3, .width = 3, .dilation_height = 6, .dilation_width = 7, .border = Border::same}, 4, 5, channels, 1, 2);
+    check_depthwise({.height = 3, .width = 3, .dilation_height = 4, .dilation_width = 5, .border = Border::same}, 4, 5, channels, 2, 2);
+  }
+}
+
+TEST(Conv, DepthwiseOnViewsAndWithTrimmedMaps) {
+  for (const Border border : {Border::valid, Border::same})
+    for (const std::int64_t gap : {1, 3})
+      for (const std::int64_t multiplier : {1, 2})
+        check_depthwise({.height = 3, .width = 3, .stride_width = 2, .border = border}, 9, 10, 18, multiplier, 3, gap);
+  Geometry trimmed = geometry(three_same, 14, 13, 20, 20, 20);
+  keep_dst(trimmed, {11, 8});  // some pixels of the source are seen by no output
+  check_conv(trimmed, 2);
+}
+
+// The form that strips use may not change an output's bits.
+TEST(Conv, DepthwiseHasTheBitsOfTheDirectForm) {
+  const IsaGuard guard;
+  for (const std::int64_t multiplier : {1, 3}) {
+    const Geometry g = geometry({.height = 3, .width = 5, .stride_height = 2, .border = Border::same}, 12, 23, 21, 21 * multiplier, 21);
+    const ConvForward::Problem problem = {g, true, Activation::relu};
+    const Buffer src(random_values(src_extent(g, 2), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.out_channels, 3));
+    for (const core::Isa isa : core::available_isas()) {
+      if (isa < conv::DepthwiseForward::needs) continue;
+      core::set_isa(isa);
+      Buffer one(dst_extent(g, 2)), other(dst_extent(g, 2)), scratch(conv::DepthwiseForward::scratch(problem, 2), unwritten),
+          other_scratch(conv::Forward::scratch(problem, 2), unwritten);
+      conv::DepthwiseForward::run(problem, {2, src.data(), kernel.data(), nullptr, bias.data(), one.data(), scratch.data()});
+      conv::Forward::run(problem, {2, src.data(), kernel.data(), nullptr, bias.data(), other.data(), other_scratch.data()});
+      EXPECT_EQ(bits_that_differ(one, other), 0) << core::name_of(isa) << ", multiplier " << multiplier;
+    }
+  }
+}
+
 TEST(Conv, ViewsLeaveGapsAlone) {
   for (const std::int64_t gap : {1, 3})
     for (const Border border : {Border::valid, Border::same})

@@ -2,7 +2,7 @@
 // while it is in the cache. The values are those of the unfused kernels, bit for bit.
 //
 // Loop nest:  for each image, for each strip of rows (64 KiB, at least two rows, an even number for Winograd's tiles)
-//               the convolution (direct.cc, direct_bf16.cc, winograd_map.cc or winograd_bf16.cc) of those rows
+//               the convolution (direct.cc, depthwise.cc, direct_bf16.cc, winograd_map.cc or winograd_bf16.cc) of those rows
 //               for each four vectors of channels, for each pixel: maximum or sum
 //               with winners, for each pixel again: which channels are as large as the maximum so far, as bits
 //             with winners: bits of strips whose maxima were beaten later, or that relu stopped, are cleared
@@ -19,7 +19,7 @@
 #include <cstring>
 
 #include "core/checked.h"
-#include "kernels/conv/direct.h"
+#include "kernels/conv/depthwise.h"
 #include "kernels/conv/rows.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/gemm/vector-inl.h"
@@ -199,11 +199,13 @@ std::int64_t scratch_of(const Problem& problem) {
 
 }  // namespace
 
-bool GlobalStrip::accepts(const Problem& problem) { return Forward::accepts(conv_of(problem)); }
+bool GlobalStrip::accepts(const Problem& problem) { return DirectOrDepthwise::accepts(conv_of(problem)); }
 
-std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<Forward>(problem); }
+std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<DirectOrDepthwise>(problem); }
 
-void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) { run_strips<Forward>(problem, args); }
+void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
+  run_strips<DirectOrDepthwise>(problem, args);
+}
 
 bool GlobalWinogradStrip::accepts(const Problem& problem) { return WinogradForward::accepts(conv_of(problem)); }
 

@@ -2,7 +2,7 @@
 // in the cache.
 //
 // Loop nest:  for each image, for each group of pooled rows whose strip fits 64 KiB (at least one row)
-//               the direct convolution (direct.cc, direct_bf16.cc) of just the rows that those windows see
+//               the direct convolution (direct.cc, depthwise.cc, direct_bf16.cc) of just the rows that those windows see
 //               the pooling kernel on the strip
 // Rows that two groups see are made twice: (window - stride) of them a group.
 // Measured:   see docs/engine.md.
@@ -10,7 +10,7 @@
 
 #include "core/checked.h"
 #include "kernels/conv/dead.h"
-#include "kernels/conv/direct.h"
+#include "kernels/conv/depthwise.h"
 #include "kernels/conv/fused.h"
 #include "kernels/conv/rows.h"
 #include "kernels/implementation.h"
@@ -93,11 +93,11 @@ void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<fl
 
 }  // namespace
 
-bool Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<Forward>(problem); }
+bool Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<DirectOrDepthwise>(problem); }
 
-std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return scratch_of<Forward>(problem); }
+std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return scratch_of<DirectOrDepthwise>(problem); }
 
-void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { conv::run<Forward>(problem, args); }
+void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { conv::run<DirectOrDepthwise>(problem, args); }
 
 bool Bf16Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<Bf16Forward>(problem); }
 

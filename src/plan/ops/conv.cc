@@ -81,15 +81,13 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward> {
     if (!d.defined()) return;
     const kernels::Geometry& g = problem().geometry;
     if (problem().activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
-    if (gradients.wants(inputs[1])) {
-      const Value dkernel = gradients.make(inputs[1]);
-      append(gradients.to(), std::make_unique<ConvKernelGradientOp>(g), {inputs[0], d}, {dkernel});
-      gradients.give(inputs[1], dkernel);
-    }
+    if (gradients.wants(inputs[1])) gradients.give(inputs[1], conv_kernel_gradient(gradients, inputs[1], inputs[0], d, g));
     if (inputs[2].defined() && gradients.wants(inputs[2])) gradients.give(inputs[2], bias_gradient(gradients, inputs[2], d));
     if (gradients.wants(inputs[0])) {
-      const std::int64_t taps = g.window_height * g.window_width;
-      const Value transposed = transpose_kernel(gradients.to(), inputs[1], taps, g.channels / g.groups, g.out_channels);
+      const std::int64_t taps = g.window_height * g.window_width, depth = g.channels / g.groups;
+      // A depthwise kernel transposed is the same memory.
+      const Value transposed = depth == 1 ? Value{inputs[1].id, {g.window_height, g.window_width, g.out_channels, 1}}
+                                          : transpose_kernel(gradients.to(), inputs[1], taps, depth, g.out_channels);
       const Value dsrc = gradients.make(inputs[0]);
       append(gradients.to(), std::make_unique<ConvInputGradientOp>(g), {d, transposed}, {dsrc});
       gradients.give(inputs[0], dsrc);
@@ -109,6 +107,10 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward> {
 };
 
 }  // namespace
+
+Value conv_kernel_gradient(Gradients& gradients, Value kernel, Value src, Value ddst, const kernels::Geometry& geometry) {
+  return append(gradients.to(), std::make_unique<ConvKernelGradientOp>(geometry), {src, ddst}, {gradients.make(kernel)});
+}
 
 void give_turned_weights(Gradients& gradients, std::unique_ptr<Op> op, std::vector<Value> from, Value kernel, Value bias) {
   Lowering& to = gradients.to();

@@ -12,6 +12,9 @@ namespace linn::plan {
 /// `bias` may be undefined.
 Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry);
 
+/// The gradient of `kernel` in the convolution `geometry` of src, from the gradient of its output.
+Value conv_kernel_gradient(Gradients& gradients, Value kernel, Value src, Value ddst, const kernels::Geometry& geometry);
+
 /// Adds `op`, which makes a kernel's gradient from `from` with the taps and channels of an output channel side by side, and the bias's: of
 /// both what is asked for. Shards sum them in that order; the kernel's is turned into Keras's once a step.
 void give_turned_weights(Gradients& gradients, std::unique_ptr<Op> op, std::vector<Value> from, Value kernel, Value bias);

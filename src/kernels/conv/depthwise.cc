@@ -1,0 +1,454 @@
+// Depthwise convolution and its gradients: channels in lanes, no padded copy in the forward pass and the input gradient (see taps.h).
+//
+// Forward and input gradient
+// Loop nest:  for each image, for each run of columns that share their taps, for each row
+//               for each 8 (then 4, 2, 1) pixels of the run, for each vector of channels
+//                 for each row of taps: the taps' weights stay in registers, a source pixel serves all outputs of the tile that see it
+// Registers:  8 sums, up to 5 weights, 1 source vector.
+// Loads:      3x3, stride 1: 13 for 24 multiply-adds a row of taps. A window without a form of its own: 9 for 8.
+//
+// Kernel gradient
+// Loop nest:  for each image (copied with its padding as zeros, where it has any), for each vector of channels, for each up to 9 taps
+//               for each output pixel: one vector of ddst, one source vector for each tap
+// Registers:  9 sums, 1 of ddst, 1 of the source. 10 loads for 9 multiply-adds.
+//
+// A depth multiplier above 1: the source is copied with each channel repeated, a strip of rows at a time, so that both maps have the same
+// channels. That costs one store for each repeated source element, beside window_height * window_width multiply-adds.
+#include "kernels/conv/depthwise.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv/depthwise.cc"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+
+#include "kernels/conv/padding.h"
+#include "kernels/conv/taps.h"
+#include "kernels/conv/walk.h"
+#include "kernels/gemm/vector-inl.h"
+
+#ifndef LINN_KERNELS_CONV_DEPTHWISE_ONCE
+#define LINN_KERNELS_CONV_DEPTHWISE_ONCE
+namespace linn::kernels::conv {
+
+/// A forward pass, or a backward pass as one over the output's map: both maps have the same channels.
+struct DepthwisePass {
+  const float* src;
+  float* dst;
+  Map read, written;
+  std::int64_t images, channels, window_width;
+  const float* kernel;  // [taps][channels]
+  const float* bias;    // or null
+  bool relu;
+};
+
+/// Neighbouring outputs of one row, and what they see. Steps are in elements, and may be negative.
+struct DepthwiseTile {
+  const float* src;
+  float* dst;
+  std::int64_t src_step, dst_step;                              // from an output to the next
+  std::int64_t rows, columns;                                   // taps
+  std::int64_t src_row, src_column, kernel_row, kernel_column;  // from a tap to the next
+  const float* kernel;
+  const float* bias;  // or null
+  std::int64_t channels;
+  bool relu;
+};
+
+/// One image of the kernel gradient: a source without borders.
+struct DepthwiseSums {
+  const float* src;
+  const float* ddst;
+  float* dkernel;  // [taps][channels]
+  std::int64_t channels, out_height, out_width;
+  std::int64_t src_row, src_column, ddst_row, ddst_column;  // from an output to the next
+  std::int64_t tap_row, tap_column;                         // from a tap to the next, in the source
+  std::int64_t window_height, window_width;
+  bool add;  // to what dkernel has
+};
+
+}  // namespace linn::kernels::conv
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::HWY_NAMESPACE {
+namespace {
+
+using conv::DepthwisePass;
+using conv::DepthwiseSums;
+using conv::DepthwiseTile;
+
+// How far the source pixels of neighbouring taps and neighbouring outputs lie apart, for a form of its own: kTaps columns of taps, and
+// kStride taps from an output to the next. kTaps 0: any.
+template <int kTaps, int kStride>
+struct Form {
+  static constexpr int taps = kTaps, stride = kStride;
+};
+
+template <class F, int kOutputs, bool kTail>
+HWY_INLINE void Outputs(const DepthwiseTile& tile, std::int64_t c, std::int64_t last) {
+  const D d;
+  V sum[kOutputs];
+  const V start = tile.bias != nullptr ? LoadVector<kTail>(tile.bias + c, 0, 1, last) : hn::Zero(d);
+#pragma GCC unroll 8
+  for (int w = 0; w < kOutputs; ++w) sum[w] = start;
+  for (std::int64_t i = 0; i < tile.rows; ++i) {
+    const float* src = tile.src + i * tile.src_row + c;
+    const float* kernel = tile.kernel + i * tile.kernel_row + c;
+    if constexpr (F::taps > 0) {
+      V tap[F::taps];
+#pragma GCC unroll 8
+      for (int j = 0; j < F::taps; ++j) tap[j] = LoadVector<kTail>(kernel + j * tile.kernel_column, 0, 1, last);
+      constexpr int seen = (kOutputs - 1) * F::stride + F::taps;
+#pragma GCC unroll 24
+      for (int p = 0; p < seen; ++p) {
+        const V pixel = LoadVector<kTail>(src, 0, 1, last);
+        src += tile.src_column;
+#pragma GCC unroll 8
+        for (int w = 0; w < kOutputs; ++w) {
+          const int j = p - w * F::stride;
+          if (j >= 0 && j < F::taps) sum[w] = hn::MulAdd(pixel, tap[j], sum[w]);
+        }
+      }
+    } else {
+      for (std::int64_t j = 0; j < tile.columns; ++j, src += tile.src_column, kernel += tile.kernel_column) {
+        const V tap = LoadVector<kTail>(kernel, 0, 1, last);
+#pragma GCC unroll 8
+        for (int w = 0; w < kOutputs; ++w) sum[w] = hn::MulAdd(LoadVector<kTail>(src + w * tile.src_step, 0, 1, last), tap, sum[w]);
+      }
+    }
+  }
+  if (tile.relu) {
+#pragma GCC unroll 8
+    for (int w = 0; w < kOutputs; ++w) sum[w] = hn::Max(hn::Zero(d), sum[w]);  // in this order NaN stays
+  }
+#pragma GCC unroll 8
+  for (int w = 0; w < kOutputs; ++w) StoreVector<kTail>(sum[w], tile.dst + w * tile.dst_step + c, 0, 1, last);
+}
+
+template <class F, int kOutputs>
+HWY_NOINLINE void RunTile(const DepthwiseTile& tile) {
+  std::int64_t c = 0;
+  for (; c + lanes <= tile.channels; c += lanes) Outputs<F, kOutputs, false>(tile, c, lanes);
+  if (c < tile.channels) Outputs<F, kOutputs, true>(tile, c, tile.channels - c);
+}
+
+// So many neighbouring outputs, in tiles of 8, 4, 2 and 1.
+template <class F>
+void RunOutputs(DepthwiseTile tile, std::int64_t count) {
+  const auto take = [&](auto run, int outputs) {
+    run(tile);
+    tile.src += outputs * tile.src_step, tile.dst += outputs * tile.dst_step;
+    count -= outputs;
+  };
+  while (count >= 8) take(RunTile<F, 8>, 8);
+  if (count >= 4) take(RunTile<F, 4>, 4);
+  if (count >= 2) take(RunTile<F, 2>, 2);
+  if (count >= 1) take(RunTile<F, 1>, 1);
+}
+
+using RunFunction = void (*)(DepthwiseTile, std::int64_t);
+
+RunFunction function_for(std::int64_t taps, std::int64_t src_step, std::int64_t src_column) {
+  if (src_step == src_column) {
+    if (taps == 3) return RunOutputs<Form<3, 1>>;
+    if (taps == 5) return RunOutputs<Form<5, 1>>;
+  }
+  if (src_step == 2 * src_column) {
+    if (taps == 3) return RunOutputs<Form<3, 2>>;
+    if (taps == 5) return RunOutputs<Form<5, 2>>;
+  }
+  return RunOutputs<Form<0, 0>>;
+}
+
+// From the last position to the first where taps go backwards: then both go the same way, as the forms of their own want it.
+conv::Run forwards(conv::Run run) {
+  if (run.other_per_tap > 0) return run;
+  run.first += (run.count - 1) * run.step, run.other += (run.count - 1) * run.other_per_position;
+  run.step = -run.step, run.other_per_position = -run.other_per_position;
+  return run;
+}
+
+// All rows of one run of columns in one image.
+void run_columns(const DepthwisePass& pass, const conv::Run& rows, const conv::Run& columns, std::int64_t image) {
+  DepthwiseTile tile = {.src = nullptr,
+                        .dst = nullptr,
+                        .src_step = columns.other_per_position * pass.read.pixel,
+                        .dst_step = columns.step * pass.written.pixel,
+                        .rows = rows.taps,
+                        .columns = columns.taps,
+                        .src_row = rows.other_per_tap * pass.read.row,
+                        .src_column = columns.other_per_tap * pass.read.pixel,
+                        .kernel_row = rows.tap_step * pass.window_width * pass.channels,
+                        .kernel_column = columns.tap_step * pass.channels,
+                        .kernel = pass.kernel + (rows.tap * pass.window_width + columns.tap) * pass.channels,
+                        .bias = pass.bias,
+                        .channels = pass.channels,
+                        .relu = pass.relu};
+  const RunFunction run = function_for(columns.taps, tile.src_step, tile.src_column);
+  const float* src = pass.src + image * pass.read.image + columns.other * pass.read.pixel;
+  float* dst = pass.dst + image * pass.written.image + columns.first * pass.written.pixel;
+  for (std::int64_t k = 0; k < rows.count; ++k) {
+    tile.src = src + (rows.other + k * rows.other_per_position) * pass.read.row;
+    tile.dst = dst + (rows.first + k * rows.step) * pass.written.row;
+    run(tile, columns.count);
+  }
+}
+
+void depthwise_forward(const DepthwisePass& pass, const Geometry& g) {
+  for (std::int64_t n = 0; n < pass.images; ++n)
+    conv::forward_runs(conv::columns_of(g), g.out_width, [&](const conv::Run& columns) {
+      conv::forward_runs(conv::rows_of(g), g.out_height, [&](const conv::Run& rows) { run_columns(pass, rows, columns, n); });
+    });
+}
+
+void depthwise_backward(const DepthwisePass& pass, const Geometry& g) {
+  for (std::int64_t n = 0; n < pass.images; ++n)
+    conv::backward_runs(conv::columns_of(g), g.width, [&](const conv::Run& columns) {
+      conv::backward_runs(conv::rows_of(g), g.height, [&](const conv::Run& rows) { run_columns(pass, rows, forwards(columns), n); });
+    });
+}
+
+constexpr int most_taps = 9;
+
+template <int kTaps, bool kTail>
+HWY_NOINLINE void SumTaps(const DepthwiseSums& x, std::int64_t first, std::int64_t c, std::int64_t last) {
+  const D d;
+  V sum[kTaps];
+  const float* tap[kTaps];
+#pragma GCC unroll 9
+  for (int t = 0; t < kTaps; ++t) {
+    tap[t] = x.src + (first + t) / x.window_width * x.tap_row + (first + t) % x.window_width * x.tap_column + c;
+    sum[t] = x.add ? LoadVector<kTail>(x.dkernel + (first + t) * x.channels + c, 0, 1, last) : hn::Zero(d);
+  }
+  for (std::int64_t y = 0; y < x.out_height; ++y) {
+    const float* ddst = x.ddst + y * x.ddst_row + c;
+    std::int64_t at = y * x.src_row;
+    for (std::int64_t column = 0; column < x.out_width; ++column, at += x.src_column, ddst += x.ddst_column) {
+      const V gradient = LoadVector<kTail>(ddst, 0, 1, last);
+#pragma GCC unroll 9
+      for (int t = 0; t < kTaps; ++t) sum[t] = hn::MulAdd(LoadVector<kTail>(tap[t] + at, 0, 1, last), gradient, sum[t]);
+    }
+  }
+#pragma GCC unroll 9
+  for (int t = 0; t < kTaps; ++t) StoreVector<kTail>(sum[t], x.dkernel + (first + t) * x.channels + c, 0, 1, last);
+}
+
+template <bool kTail>
+void sum_taps(const DepthwiseSums& x, std::int64_t c, std::int64_t last) {
+  using Function = void (*)(const DepthwiseSums&, std::int64_t, std::int64_t, std::int64_t);
+  constexpr Function table[most_taps] = {SumTaps<1, kTail>, SumTaps<2, kTail>, SumTaps<3, kTail>, SumTaps<4, kTail>, SumTaps<5, kTail>,
+                                         SumTaps<6, kTail>, SumTaps<7, kTail>, SumTaps<8, kTail>, SumTaps<9, kTail>};
+  const std::int64_t taps = x.window_height * x.window_width, calls = (taps + most_taps - 1) / most_taps;
+  for (std::int64_t call = 0, first = 0; call < calls; ++call) {
+    const std::int64_t count = taps / calls + (call < taps % calls);  // balanced: 25 = 9 + 8 + 8
+    table[count - 1](x, first, c, last);
+    first += count;
+  }
+}
+
+void depthwise_sums(const DepthwiseSums& x) {
+  std::int64_t c = 0;
+  for (; c + lanes <= x.channels; c += lanes) sum_taps<false>(x, c, lanes);
+  if (c < x.channels) sum_taps<true>(x, c, x.channels - c);
+}
+
+}  // namespace
+}  // namespace linn::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels {
+HWY_EXPORT(depthwise_forward);
+HWY_EXPORT(depthwise_backward);
+HWY_EXPORT(depthwise_sums);
+
+namespace conv {
+namespace {
+
+// A strip of a map of repeated channels: 64 KiB, at least a row.
+constexpr std::int64_t strip_elements = 16384;
+
+// Each of `channels` elements `times` times, in every pixel of a row.
+void repeat_channels(const float* src, std::int64_t pixel, std::int64_t pixels, std::int64_t channels, std::int64_t times, float* dst) {
+  for (std::int64_t x = 0; x < pixels; ++x)
+    for (std::int64_t c = 0; c < channels; ++c, dst += times) std::fill_n(dst, times, src[x * pixel + c]);
+}
+
+// The sums of each `times` elements.
+void add_repeated(const float* src, std::int64_t pixels, std::int64_t channels, std::int64_t times, float* dst, std::int64_t pixel) {
+  for (std::int64_t x = 0; x < pixels; ++x)
+    for (std::int64_t c = 0; c < channels; ++c, src += times) {
+      float sum = src[0];
+      for (std::int64_t k = 1; k < times; ++k) sum += src[k];
+      dst[x * pixel + c] = sum;
+    }
+}
+
+// The same convolution of a dense map that has the source's channels repeated.
+Geometry repeated(Geometry g) {
+  g.channels = g.groups = g.out_channels;
+  set_dense_src(g);
+  return g;
+}
+
+// Rows of the output (forward) or of the source (backward) in a strip.
+std::int64_t forward_strip(const Geometry& g) {
+  const std::int64_t reach = (g.window_height - 1) * g.dilation_height + 1;
+  const std::int64_t rows = strip_elements / (g.width * g.out_channels);
+  return std::clamp<std::int64_t>((rows - reach) / g.stride_height + 1, 1, g.out_height);
+}
+std::int64_t backward_strip(const Geometry& g) {
+  return std::clamp<std::int64_t>(strip_elements / (g.width * g.out_channels), 1, g.height);
+}
+
+// Source rows that a strip of output rows sees, at most.
+std::int64_t rows_seen(const Geometry& g) {
+  return std::min(g.height, (forward_strip(g) - 1) * g.stride_height + (g.window_height - 1) * g.dilation_height + 1);
+}
+
+void forward(const Geometry& g, const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
+  const DepthwisePass pass = {.src = args.src,
+                              .dst = args.dst,
+                              .read = {g.src_pixel, g.src_row, g.src_image},
+                              .written = {g.dst_pixel, g.dst_row, g.dst_image},
+                              .images = args.images,
+                              .channels = g.out_channels,
+                              .window_width = g.window_width,
+                              .kernel = args.kernel,
+                              .bias = problem.bias ? args.bias : nullptr,
+                              .relu = problem.activation == Activation::relu};
+  HWY_DYNAMIC_DISPATCH(depthwise_forward)(pass, g);
+}
+
+void backward(const Geometry& g, const ConvInputGradient::Args<float>& args) {
+  const DepthwisePass pass = {.src = args.ddst,
+                              .dst = args.dsrc,
+                              .read = {g.dst_pixel, g.dst_row, g.dst_image},
+                              .written = {g.src_pixel, g.src_row, g.src_image},
+                              .images = args.images,
+                              .channels = g.out_channels,
+                              .window_width = g.window_width,
+                              .kernel = args.transposed_kernel,
+                              .bias = nullptr,
+                              .relu = false};
+  HWY_DYNAMIC_DISPATCH(depthwise_backward)(pass, g);
+}
+
+// Output rows [first, first + rows) of an image, from source rows with repeated channels in scratch.
+void forward_rows(const ConvForward::Problem& problem, const ConvForward::Args<float>& args, std::int64_t n, std::int64_t first,
+                  std::int64_t rows) {
+  const Geometry& g = problem.geometry;
+  const std::int64_t start = first * g.stride_height - g.pad_top;
+  const std::int64_t reach = (rows - 1) * g.stride_height + (g.window_height - 1) * g.dilation_height + 1;
+  const std::int64_t begin = std::clamp<std::int64_t>(start, 0, g.height), end = std::clamp<std::int64_t>(start + reach, begin, g.height);
+  const std::int64_t row = g.width * g.out_channels;
+  for (std::int64_t y = begin; y < end; ++y)
+    repeat_channels(args.src + n * g.src_image + y * g.src_row, g.src_pixel, g.width, g.channels, multiplier_of(g),
+                    args.scratch + (y - begin) * row);
+  Geometry strip = repeated(g);
+  strip.height = end - begin, strip.pad_top = begin - start, strip.out_height = rows;
+  forward(strip, problem, {1, args.scratch, args.kernel, nullptr, args.bias, args.dst + n * g.dst_image + first * g.dst_row, nullptr});
+}
+
+// Source rows [first, first + rows) of an image: each output channel's part in scratch, then the sums of a channel's parts.
+void backward_rows(const Geometry& g, const ConvInputGradient::Args<float>& args, std::int64_t n, std::int64_t first, std::int64_t rows) {
+  Geometry strip = repeated(g);
+  strip.height = rows, strip.pad_top = g.pad_top + first;
+  backward(strip, {1, args.ddst + n * g.dst_image, args.transposed_kernel, nullptr, args.scratch, nullptr});
+  for (std::int64_t y = 0; y < rows; ++y)
+    add_repeated(args.scratch + y * strip.src_row, g.width, g.channels, multiplier_of(g),
+                 args.dsrc + n * g.src_image + (first + y) * g.src_row, g.src_pixel);
+}
+
+// Where the kernel gradient reads an image's source: as it is, or laid out in scratch with padding and repeated channels.
+bool laid_out(const Geometry& g) { return padded(g) || multiplier_of(g) > 1; }
+
+Geometry layout_of(const Geometry& g) {
+  Geometry layout = g;
+  if (!laid_out(g)) return layout;
+  layout.width = g.width + g.pad_left + g.pad_right, layout.height = g.height + g.pad_top + g.pad_bottom;
+  layout.channels = g.out_channels;
+  set_dense_src(layout);
+  return layout;
+}
+
+void lay_out(const Geometry& g, const float* src, float* dst) {
+  if (multiplier_of(g) == 1) return pad(g, 1, src, dst);
+  const Geometry layout = layout_of(g);
+  const std::int64_t left = g.pad_left * g.out_channels, right = g.pad_right * g.out_channels;
+  std::fill_n(dst, g.pad_top * layout.src_row, 0.0f);
+  for (std::int64_t y = 0; y < g.height; ++y) {
+    float* row = dst + (g.pad_top + y) * layout.src_row;
+    std::fill_n(row, left, 0.0f);
+    repeat_channels(src + y * g.src_row, g.src_pixel, g.width, g.channels, multiplier_of(g), row + left);
+    std::fill_n(row + layout.src_row - right, right, 0.0f);
+  }
+  std::fill_n(dst + (g.pad_top + g.height) * layout.src_row, g.pad_bottom * layout.src_row, 0.0f);
+}
+
+}  // namespace
+
+bool DepthwiseForward::accepts(const ConvForward::Problem& problem) {
+  return is_linear_or_relu(problem.activation) && is_depthwise(problem.geometry);
+}
+
+std::int64_t DepthwiseForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
+  const Geometry& g = problem.geometry;
+  return multiplier_of(g) > 1 ? rows_seen(g) * g.width * g.out_channels : 0;
+}
+
+void DepthwiseForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
+  const Geometry& g = problem.geometry;
+  if (multiplier_of(g) == 1) return forward(g, problem, args);
+  const std::int64_t strip = forward_strip(g);
+  for (std::int64_t n = 0; n < args.images; ++n)
+    for (std::int64_t y = 0; y < g.out_height; y += strip) forward_rows(problem, args, n, y, std::min(strip, g.out_height - y));
+}
+
+std::int64_t DepthwiseInputGradient::scratch(const Geometry& g, std::int64_t) {
+  return multiplier_of(g) > 1 ? backward_strip(g) * g.width * g.out_channels : 0;
+}
+
+void DepthwiseInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
+  if (multiplier_of(g) == 1) return backward(g, args);
+  const std::int64_t strip = backward_strip(g);
+  for (std::int64_t n = 0; n < args.images; ++n)
+    for (std::int64_t h = 0; h < g.height; h += strip) backward_rows(g, args, n, h, std::min(strip, g.height - h));
+}
+
+std::int64_t DepthwiseKernelGradient::scratch(const Geometry& g, std::int64_t) { return laid_out(g) ? layout_of(g).src_image : 0; }
+
+void DepthwiseKernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
+  const Geometry layout = layout_of(g);
+  for (std::int64_t n = 0; n < args.images; ++n) {
+    const float* src = args.src + n * g.src_image;
+    if (laid_out(g)) {
+      lay_out(g, src, args.scratch);
+      src = args.scratch;
+    }
+    const DepthwiseSums sums = {.src = src,
+                                .ddst = args.ddst + n * g.dst_image,
+                                .dkernel = args.dkernel,
+                                .channels = g.out_channels,
+                                .out_height = g.out_height,
+                                .out_width = g.out_width,
+                                .src_row = g.stride_height * layout.src_row,
+                                .src_column = g.stride_width * layout.src_pixel,
+                                .ddst_row = g.dst_row,
+                                .ddst_column = g.dst_pixel,
+                                .tap_row = g.dilation_height * layout.src_row,
+                                .tap_column = g.dilation_width * layout.src_pixel,
+                                .window_height = g.window_height,
+                                .window_width = g.window_width,
+                                .add = n > 0};
+    HWY_DYNAMIC_DISPATCH(depthwise_sums)(sums);
+  }
+  if (args.images == 0) std::fill_n(args.dkernel, g.window_height * g.window_width * g.out_channels, 0.0f);
+}
+
+}  // namespace conv
+}  // namespace linn::kernels
+#endif
