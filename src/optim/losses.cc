@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
+#include <span>
 
 #include "core/did_you_mean.h"
 #include "linn/error.h"
@@ -49,6 +51,43 @@ Loss crossentropy(const char* name, const CrossentropyOptions& options) {
   return loss;
 }
 
+struct SquaredError {
+  template <class T>
+  T value(T t, T p) const {
+    return (p - t) * (p - t);
+  }
+  template <class T>
+  T slope(T t, T p) const {
+    return 2 * (p - t);
+  }
+};
+
+// The first largest; a NaN counts as larger than all, as numpy and Keras have it.
+template <class T>
+std::int64_t first_largest(std::span<const T> values) {
+  std::size_t best = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) return static_cast<std::int64_t>(i);
+    if (values[i] > values[best]) best = i;
+  }
+  return static_cast<std::int64_t>(best);
+}
+
+struct LabelRight {
+  template <class T>
+  T row(std::int64_t label, std::span<const T> p) const {
+    return first_largest(p) == label ? T{1} : T{0};
+  }
+};
+
+struct TargetRight {
+  template <class T>
+  T row(std::span<const T> t, std::span<const T> p) const {
+    if (p.size() == 1) return (p[0] > T(0.5) ? T{1} : T{0}) == t[0] ? T{1} : T{0};
+    return first_largest(p) == first_largest(t) ? T{1} : T{0};
+  }
+};
+
 }  // namespace
 
 Loss::Loss(const std::string& name) {
@@ -83,15 +122,17 @@ namespace optim {
 
 bool takes_labels(const Loss& loss) { return loss.kind == Loss::Kind::sparse_categorical_crossentropy; }
 
-plan::Value lower(plan::Lowering& to, const Loss& loss, const plan::Judged& judged) {
+plan::Value lower(plan::Lowering& to, const Loss& loss, const plan::LossInputs& inputs) {
   to.set_layer(loss.name());
-  if (loss.kind == Loss::Kind::mean_squared_error) return plan::squared_error(to, judged);
-  return plan::crossentropy(to, judged, loss.from_logits, loss.label_smoothing);
+  if (loss.kind == Loss::Kind::mean_squared_error) return plan::row_loss(to, inputs, kernels::LossFunction::of(SquaredError{}));
+  return plan::crossentropy(to, inputs, {.classes = inputs.prediction.shape[-1],
+                                         .prediction = loss.from_logits ? kernels::Prediction::logits : kernels::Prediction::probabilities,
+                                         .smoothing = loss.label_smoothing});
 }
 
-plan::Value lower(plan::Lowering& to, const Metric& metric, const plan::Judged& judged) {
+plan::Value lower(plan::Lowering& to, const Metric& metric, const plan::LossInputs& inputs) {
   to.set_layer(metric.name);
-  return plan::accuracy(to, judged);
+  return plan::row_counts(to, inputs, 1, plan::is_labels(to, inputs.target) ? kernels::CountFunction::of(LabelRight{}) : kernels::CountFunction::of(TargetRight{}));
 }
 
 io::Json to_json(const Loss& loss) {

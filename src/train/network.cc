@@ -67,11 +67,10 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
 
   if (judges(key_.use)) {
     const Shape& shape = output_.shape;
-    plan::Judged judged{.prediction = output_, .target = lower_targets(to, compile->loss, shape, key_.y), .weight = {}};
-    if (key_.weighted) judged.weight = plan::gather(to, source_weight, {}, DType::f32);
-    const plan::Value loss = optim::lower(to, compile->loss, judged);
-    loss_sum_ = plan::weighted_sum(to, loss, judged.weight);
-    for (const Metric& metric : compile->metrics) metric_sums_.push_back(plan::weighted_sum(to, optim::lower(to, metric, judged), {}));
+    const plan::LossInputs inputs{.prediction = output_, .target = lower_targets(to, compile->loss, shape, key_.y)};
+    const plan::Value weight = key_.weighted ? plan::gather(to, source_weight, {}, DType::f32) : plan::Value{};
+    loss_sum_ = plan::loss_sum(to, optim::lower(to, compile->loss, inputs), weight);
+    for (const Metric& metric : compile->metrics) metric_sums_.push_back(plan::row_sums(to, optim::lower(to, metric, inputs), 1));
   }
   plan::fuse(to);
   plan::trim(to);

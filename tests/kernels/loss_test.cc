@@ -7,9 +7,9 @@
 namespace linn::kernels {
 namespace {
 
-double total(const std::vector<double>& loss, const std::vector<double>& weights, double scale) {
+double dot(const std::vector<double>& loss, const std::vector<double>& upstream) {
   double sum = 0;
-  for (std::size_t r = 0; r < loss.size(); ++r) sum += loss[r] * (weights.empty() ? 1 : weights[r]) * scale;
+  for (std::size_t r = 0; r < loss.size(); ++r) sum += loss[r] * upstream[r];
   return sum;
 }
 
@@ -20,16 +20,17 @@ TEST(CrossentropyReference, FiniteDifferences) {
   for (const Prediction prediction : {Prediction::probabilities, Prediction::logits})
     for (const double smoothing : {0.0, 0.1})
       for (const bool dense : {false, true})
-        for (const bool weighted : {false, true}) {
-          const Crossentropy::Problem problem{classes, prediction, smoothing};
+        for (const bool ignores : {false, true}) {
+          Crossentropy::Problem problem{classes, prediction, smoothing};
+          if (ignores) problem.ignored = 2;
           const bool logits = prediction == Prediction::logits;
           const auto x = check::random_doubles(rows * classes, 4, logits ? -2 : 0.1, logits ? 2 : 1);
-          const std::vector<double> weights = weighted ? std::vector<double>{0.5, 2, 0, 1.5} : std::vector<double>{};
+          const std::vector<double> upstream{0.125, 0.5, 0, -0.375};
           std::vector<double> loss(rows), gradient(x.size());
           const auto run = [&](const std::vector<double>& at, double* dprediction) {
             Crossentropy::reference<double>(problem, {rows, at.data(), dense ? nullptr : labels.data(), dense ? targets.data() : nullptr,
-                                                      weighted ? weights.data() : nullptr, 0.25, loss.data(), dprediction, nullptr});
-            return total(loss, weights, 0.25);
+                                                      upstream.data(), loss.data(), dprediction, nullptr});
+            return dot(loss, upstream);
           };
           run(x, gradient.data());
           check::expect_gradient(x, gradient, [&](const std::vector<double>& at) { return run(at, nullptr); });
@@ -39,18 +40,19 @@ TEST(CrossentropyReference, FiniteDifferences) {
 TEST(CrossentropyReference, AsKeras) {
   const std::vector<std::int64_t> labels{0, 1};
   const std::vector<float> p{0, 1, 0, 1};  // all wrong, all right
+  const std::vector<float> ones{1, 1};
   std::vector<float> loss(2), gradient(4);
-  Crossentropy::reference<float>({2, Prediction::probabilities, 0}, {2, p.data(), labels.data(), nullptr, nullptr, 1, loss.data(), gradient.data(), nullptr});
+  Crossentropy::reference<float>({2, Prediction::probabilities, 0}, {2, p.data(), labels.data(), nullptr, ones.data(), loss.data(), gradient.data(), nullptr});
   EXPECT_NEAR(loss[0], 16.118, 1e-3);
   EXPECT_NEAR(loss[1], 1.192e-7, 1e-9);
   EXPECT_EQ(gradient, (std::vector<float>{0, 0, 0, 0}));  // clipped
 
   const std::vector<float> unnormalised{2, 6};
-  Crossentropy::reference<float>({2, Prediction::probabilities, 0}, {1, unnormalised.data(), labels.data(), nullptr, nullptr, 1, loss.data(), nullptr, nullptr});
+  Crossentropy::reference<float>({2, Prediction::probabilities, 0}, {1, unnormalised.data(), labels.data(), nullptr, nullptr, loss.data(), nullptr, nullptr});
   EXPECT_NEAR(loss[0], -std::log(0.25), 1e-6);
 
   const std::vector<float> far{-1000, 1000};
-  Crossentropy::reference<float>({2, Prediction::logits, 0}, {1, far.data(), labels.data(), nullptr, nullptr, 1, loss.data(), gradient.data(), nullptr});
+  Crossentropy::reference<float>({2, Prediction::logits, 0}, {1, far.data(), labels.data(), nullptr, ones.data(), loss.data(), gradient.data(), nullptr});
   EXPECT_EQ(loss[0], 2000);
   EXPECT_EQ(gradient[0], -1);
   EXPECT_EQ(gradient[1], 1);
@@ -63,8 +65,8 @@ TEST(CrossentropyReference, LogitsGiveWhatSoftmaxGives) {
   std::vector<double> p, from_p(1), from_z(1);
   for (const double v : z) p.push_back(std::exp(v) / sum);
   const std::int64_t label = 2;
-  Crossentropy::reference<double>({4, Prediction::probabilities, 0.1}, {1, p.data(), &label, nullptr, nullptr, 1, from_p.data(), nullptr, nullptr});
-  Crossentropy::reference<double>({4, Prediction::logits, 0.1}, {1, z.data(), &label, nullptr, nullptr, 1, from_z.data(), nullptr, nullptr});
+  Crossentropy::reference<double>({4, Prediction::probabilities, 0.1}, {1, p.data(), &label, nullptr, nullptr, from_p.data(), nullptr, nullptr});
+  Crossentropy::reference<double>({4, Prediction::logits, 0.1}, {1, z.data(), &label, nullptr, nullptr, from_z.data(), nullptr, nullptr});
   EXPECT_NEAR(from_p[0], from_z[0], 1e-12);
 }
 
@@ -78,9 +80,10 @@ TEST(Crossentropy, EveryFormNearTheDoubleReference) {
 TEST(Crossentropy, FarLogitsAndNan) {
   const std::vector<float> x{-1000, 1000, 3, std::numeric_limits<float>::quiet_NaN(), 1, 1};
   const std::vector<std::int64_t> labels{0, 0, 1};
+  const std::vector<float> ones{1, 1, 1};
   check::each_form<Crossentropy>({2, Prediction::logits, 0}, [&](const Implementation<Crossentropy>& form) {
     std::vector<float> loss(3), dx(6);
-    form.run({2, Prediction::logits, 0}, {3, x.data(), labels.data(), nullptr, nullptr, 1, loss.data(), dx.data(), nullptr});
+    form.run({2, Prediction::logits, 0}, {3, x.data(), labels.data(), nullptr, ones.data(), loss.data(), dx.data(), nullptr});
     EXPECT_EQ(loss[0], 2000);
     EXPECT_EQ(dx[0], -1);
     EXPECT_EQ(dx[1], 1);
@@ -89,36 +92,91 @@ TEST(Crossentropy, FarLogitsAndNan) {
   });
 }
 
-TEST(SquaredErrorReference, ValueAndFiniteDifferences) {
-  const std::vector<double> two{1, 3}, zero{0, 1};
-  std::vector<double> one(1);
-  SquaredError::reference<double>({2}, {1, two.data(), zero.data(), nullptr, 1, one.data(), nullptr, nullptr});
-  EXPECT_EQ(one[0], 2.5);
-
-  const auto x = check::random_doubles(3 * 5, 1), targets = check::random_doubles(3 * 5, 2);
-  const std::vector<double> weights{1, 0.5, 3};
-  std::vector<double> loss(3), gradient(x.size());
-  const auto run = [&](const std::vector<double>& at, double* dprediction) {
-    SquaredError::reference<double>({5}, {3, at.data(), targets.data(), weights.data(), 0.5, loss.data(), dprediction, nullptr});
-    return total(loss, weights, 0.5);
-  };
-  run(x, gradient.data());
-  check::expect_gradient(x, gradient, [&](const std::vector<double>& at) { return run(at, nullptr); });
+TEST(Crossentropy, IgnoredRowsAreZero) {
+  const std::vector<float> x{1, 2, 3, 4, 5, std::numeric_limits<float>::quiet_NaN()}, upstream{1, 1, 1};
+  const std::vector<std::int64_t> labels{0, 255, -1};
+  for (const Prediction prediction : {Prediction::probabilities, Prediction::logits})
+    for (const std::int64_t ignored : {255, -1})
+      check::each_form<Crossentropy>({2, prediction, 0, ignored}, [&](const Implementation<Crossentropy>& form) {
+        std::vector<float> loss(3, 7), dx(6, 7);
+        const std::int64_t rows[] = {0, ignored == 255 ? 1 : 2};
+        for (const std::int64_t r : rows)
+          form.run({2, prediction, 0, ignored}, {1, x.data() + 2 * r, labels.data() + r, nullptr, upstream.data(), loss.data() + r, dx.data() + 2 * r, nullptr});
+        EXPECT_GT(loss[0], 0);
+        EXPECT_EQ(loss[static_cast<std::size_t>(rows[1])], 0);
+        EXPECT_EQ(dx[static_cast<std::size_t>(2 * rows[1])], 0);
+        EXPECT_EQ(dx[static_cast<std::size_t>(2 * rows[1] + 1)], 0);
+      });
 }
 
-TEST(AccuracyReference, FirstLargestAndBinary) {
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> p{1, 3, 3, 3, 3, 1, 0, 1, 0, 5, nan, 7};
-  const std::vector<std::int64_t> labels{1, 1, 1, 1};
-  std::vector<float> right(4);
-  Accuracy::reference<float>({3}, {4, p.data(), labels.data(), nullptr, right.data(), nullptr});
-  EXPECT_EQ(right, (std::vector<float>{1, 0, 1, 1}));
-  const std::vector<float> targets{0, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 1};
-  Accuracy::reference<float>({3}, {4, p.data(), nullptr, targets.data(), right.data(), nullptr});
-  EXPECT_EQ(right, (std::vector<float>{1, 1, 0, 0}));
-  const std::vector<float> binary{0.5f, 0.6f, 0.4f, nan}, wanted{0, 1, 1, 1};
-  Accuracy::reference<float>({1}, {4, binary.data(), nullptr, wanted.data(), right.data(), nullptr});
-  EXPECT_EQ(right, (std::vector<float>{1, 1, 0, 0}));
+struct Squares {
+  template <class T>
+  T value(T t, T p) const {
+    return (p - t) * (p - t);
+  }
+  template <class T>
+  T slope(T t, T p) const {
+    return 2 * (p - t);
+  }
+};
+
+struct SquaresOfRow {
+  template <class T>
+  T row(std::span<const T> t, std::span<const T> p, T* slopes) const {
+    T sum = 0;
+    for (std::size_t c = 0; c < p.size(); ++c) sum += Squares().value(t[c], p[c]);
+    for (std::size_t c = 0; slopes != nullptr && c < p.size(); ++c) slopes[c] = Squares().slope(t[c], p[c]);
+    return sum;
+  }
+};
+
+struct SumOfSquares : Squares {
+  static constexpr bool sums = true;
+};
+
+// The mean, the sum, and the sum by a function of the whole row; loss and gradient together and each alone.
+TEST(RowLoss, MeansSumsAndRows) {
+  const std::vector<double> p{1, 3, 0, 1}, t{0, 1, 2, 0}, upstream{1, 0.5};
+  const auto check = [&](const LossFunction& function, const std::vector<double>& losses, const std::vector<double>& slopes) {
+    std::vector<double> loss(2), gradient(4), alone(2), gradient_alone(4);
+    const RowLoss::Problem problem{2, function};
+    RowLoss::reference<double>(problem, {2, p.data(), t.data(), upstream.data(), loss.data(), gradient.data(), nullptr});
+    RowLoss::reference<double>(problem, {2, p.data(), t.data(), nullptr, alone.data(), nullptr, nullptr});
+    RowLoss::reference<double>(problem, {2, p.data(), t.data(), upstream.data(), nullptr, gradient_alone.data(), nullptr});
+    EXPECT_EQ(loss, losses);
+    EXPECT_EQ(alone, losses);
+    EXPECT_EQ(gradient, slopes);
+    EXPECT_EQ(gradient_alone, slopes);
+  };
+  check(LossFunction::of(Squares{}), {2.5, 2.5}, {1, 2, -1, 0.5});
+  check(LossFunction::of(SumOfSquares{}), {5, 5}, {2, 4, -2, 1});
+  check(LossFunction::of(SquaresOfRow{}), {5, 5}, {2, 4, -2, 1});
+}
+
+struct LabelAt {
+  template <class T>
+  T row(std::int64_t label, std::span<const T> p) const {
+    return p[static_cast<std::size_t>(label)];
+  }
+};
+
+struct LargestAndSmallest {
+  static constexpr int counts = 2;
+  template <class T>
+  void count(std::span<const T> t, std::span<const T> p, T* to) const {
+    to[0] = *std::max_element(p.begin(), p.end()) + t[0];
+    to[1] = *std::min_element(p.begin(), p.end()) + t[1];
+  }
+};
+
+TEST(RowCounts, LabelsAndTargetsOneAndMany) {
+  const std::vector<float> p{1, 3, 5, 7}, t{10, 20, 30, 40};
+  const std::vector<std::int64_t> labels{1, 0};
+  std::vector<float> one(2), two(4);
+  RowCounts::reference<float>({2, CountFunction::of(LabelAt{})}, {2, p.data(), labels.data(), nullptr, one.data(), nullptr});
+  EXPECT_EQ(one, (std::vector<float>{3, 5}));
+  RowCounts::reference<float>({2, CountFunction::of(LargestAndSmallest{})}, {2, p.data(), nullptr, t.data(), two.data(), nullptr});
+  EXPECT_EQ(two, (std::vector<float>{13, 21, 37, 45}));
 }
 
 }  // namespace

@@ -23,26 +23,28 @@ inline void check_softmax(std::int64_t rows, std::int64_t classes, bool log, uns
   });
 }
 
-/// Losses and gradients of labels, or of rows of targets, weighted; the loss alone has the same bits.
+/// Losses and gradients of labels, or of rows of targets, with an upstream gradient; either alone has the same bits.
 inline void check_crossentropy(const Crossentropy::Problem& problem, std::int64_t rows, bool dense, unsigned seed) {
   SCOPED_TRACE(std::to_string(rows) + " rows of " + std::to_string(problem.classes) + (dense ? ", targets" : ", labels"));
   const std::int64_t classes = problem.classes;
-  std::vector<float> x = make(rows * classes, Values::normal, seed), wanted = make(rows * classes, Values::normal, seed + 1), weights = make(rows, Values::normal, seed + 2);
+  std::vector<float> x = make(rows * classes, Values::normal, seed), wanted = make(rows * classes, Values::normal, seed + 1), upstream = make(rows, Values::normal, seed + 2);
   if (problem.prediction == Prediction::probabilities)
     for (float& v : x) v = std::abs(v) + 0.1f;
   std::vector<std::int64_t> classes_of_rows;
   for (std::int64_t r = 0; r < rows; ++r) classes_of_rows.push_back((r * 7 + seed) % classes);
   const std::int64_t* labels = dense ? nullptr : classes_of_rows.data();
-  const std::vector<double> x_d = wide(x), wanted_d = wide(wanted), weights_d = wide(weights);
+  const std::vector<double> x_d = wide(x), wanted_d = wide(wanted), upstream_d = wide(upstream);
   std::vector<double> loss_d(static_cast<std::size_t>(rows)), dx_d(x.size());
-  Crossentropy::reference<double>(problem, {rows, x_d.data(), labels, wanted_d.data(), weights_d.data(), 0.5, loss_d.data(), dx_d.data(), nullptr});
+  Crossentropy::reference<double>(problem, {rows, x_d.data(), labels, wanted_d.data(), upstream_d.data(), loss_d.data(), dx_d.data(), nullptr});
   // Rows of targets that add up to nothing in particular: as large as their sum.
   const double size = 10.0 * (dense ? static_cast<double>(classes) : 1.0), bound = static_cast<double>(classes) + 4;
   each_form<Crossentropy>(problem, [&](const Implementation<Crossentropy>& form) {
-    std::vector<float> loss(loss_d.size()), dx(x.size()), loss_alone(loss_d.size());
-    form.run(problem, {rows, x.data(), labels, wanted.data(), weights.data(), 0.5, loss.data(), dx.data(), nullptr});
-    form.run(problem, {rows, x.data(), labels, wanted.data(), weights.data(), 0.5, loss_alone.data(), nullptr, nullptr});
+    std::vector<float> loss(loss_d.size()), dx(x.size()), loss_alone(loss_d.size()), dx_alone(x.size());
+    form.run(problem, {rows, x.data(), labels, wanted.data(), upstream.data(), loss.data(), dx.data(), nullptr});
+    form.run(problem, {rows, x.data(), labels, wanted.data(), upstream.data(), loss_alone.data(), nullptr, nullptr});
+    form.run(problem, {rows, x.data(), labels, wanted.data(), upstream.data(), nullptr, dx_alone.data(), nullptr});
     ASSERT_EQ(loss, loss_alone);
+    ASSERT_EQ(dx, dx_alone);
     ASSERT_TRUE(all_within(loss, loss_d, std::vector<double>(loss_d.size(), size), bound));
     ASSERT_TRUE(all_within(dx, dx_d, std::vector<double>(x.size(), size), bound));
   });

@@ -396,8 +396,8 @@ Plan training_plan(const graph::Graph& graph, const kernels::Policy& policy = {}
   const Value input = gather(to, 0, graph.input_shape(), DType::f32);
   const graph::Lowered lowered = graph.lower(to, input);
   const Value labels = gather_labels(to, 1, 1, DType::i64);
-  const Value loss = crossentropy(to, {.prediction = lowered.output, .target = labels, .weight = {}}, false, 0);
-  weighted_sum(to, loss, {});
+  const Value loss = crossentropy(to, {.prediction = lowered.output, .target = labels}, {.classes = lowered.output.shape[-1]});
+  loss_sum(to, loss, {});
   fuse(to);
   trim(to);
   std::vector<Value> trainable;
@@ -480,9 +480,10 @@ TEST(Plan, SegmentsOfATrainingStep) {
   // loss reads what goes into the softmax, and nobody computes the gradient of the input.
   EXPECT_THAT(text, ::testing::ElementsAre("outputs: transpose_kernel transpose_kernel transpose_kernel",
                                            "images: gather conv2d_pool dropout conv2d pool2d dense dense softmax gather_labels crossentropy"
+                                           " loss_seed crossentropy_gradient"
                                            " bias_gradient dense activation_gradient bias_gradient dense pool2d_input_gradient activation_gradient"
                                            " conv2d_kernel_gradient bias_gradient conv2d_input_gradient dropout conv2d_pool_kernel_gradient",
-                                           "outputs: weighted_sum dense_kernel_gradient dense_kernel_gradient transpose_kernel adam_update"
+                                           "outputs: loss_sum dense_kernel_gradient dense_kernel_gradient transpose_kernel adam_update"
                                            " adam_update adam_update adam_update adam_update",
                                            "outputs: adam_update adam_update adam_update"));
 }
@@ -492,7 +493,7 @@ TEST(Plan, AGlobalMaximumIsPartOfItsConvolution) {
   const std::vector<std::string> text = segments_of(training_plan(global_max_net()));
   ASSERT_GE(text.size(), 2U);
   EXPECT_EQ(text[1],
-            "images: gather conv2d_pool conv2d_global_pool dense softmax gather_labels crossentropy bias_gradient dense"
+            "images: gather conv2d_pool conv2d_global_pool dense softmax gather_labels crossentropy loss_seed crossentropy_gradient bias_gradient dense"
             " conv2d_global_pool_kernel_gradient conv2d_global_pool_input_gradient conv2d_pool_kernel_gradient");
 }
 
@@ -516,11 +517,11 @@ TEST(Plan, SegmentsOfATrainingStepWithStatistics) {
   EXPECT_THAT(
       segments_of(training_plan(normalized_net())),
       ::testing::ElementsAre(
-          "outputs: transpose_kernel transpose_kernel", "images: gather conv2d norm_moments gather_labels", "outputs: norm_statistics",
+          "outputs: transpose_kernel transpose_kernel", "images: gather conv2d norm_moments gather_labels loss_seed", "outputs: norm_statistics",
           "images: batch_norm pool2d conv2d_pool norm_moments", "outputs: norm_statistics moving_statistics",
           "images: batch_norm conv2d_pool dense", "outputs: norm_statistics moving_statistics",
-          "images: batch_norm dense softmax crossentropy bias_gradient dense norm_gradient_sums",
-          "outputs: weighted_sum dense_kernel_gradient norm_gradient adam_update moving_statistics",
+          "images: batch_norm dense softmax crossentropy crossentropy_gradient bias_gradient dense norm_gradient_sums",
+          "outputs: loss_sum dense_kernel_gradient norm_gradient adam_update moving_statistics",
           "images: norm_input_gradient bias_gradient dense conv2d_pool_kernel_gradient"
           " conv2d_pool_input_gradient norm_gradient_sums",
           "outputs: dense_kernel_gradient transpose_kernel norm_gradient adam_update adam_update adam_update adam_update",

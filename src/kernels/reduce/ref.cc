@@ -1,4 +1,4 @@
-// The references of the kernels that reduce a row: softmax, losses, accuracy.
+// The references of the kernels that reduce a row: softmax and crossentropy.
 #include <algorithm>
 #include <cmath>
 
@@ -7,17 +7,6 @@
 
 namespace linn::kernels {
 namespace {
-
-/// Index of the first largest; the first NaN counts as larger than all, as numpy and Keras have it.
-template <class T>
-std::int64_t first_largest(const T* values, std::int64_t count) {
-  std::int64_t best = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (std::isnan(values[i])) return i;
-    if (values[i] > values[best]) best = i;
-  }
-  return best;
-}
 
 /// log(sum of exp), with the maximum taken out first so that nothing overflows.
 template <class T>
@@ -74,7 +63,12 @@ void Crossentropy::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t r = 0; r < args.rows; ++r) {
     const T* p = args.prediction + r * problem.classes;
     T* dp = args.dprediction == nullptr ? nullptr : args.dprediction + r * problem.classes;
-    const T factor = static_cast<T>(args.scale) * (args.weights == nullptr ? T{1} : args.weights[r]);
+    if (problem.ignores(args.labels, r)) {
+      if (args.loss != nullptr) args.loss[r] = 0;
+      if (dp != nullptr) std::fill_n(dp, problem.classes, T{0});
+      continue;
+    }
+    const T factor = dp == nullptr ? T{0} : args.upstream[r];
     T loss = 0;
 
     if (problem.prediction == Prediction::logits) {
@@ -103,41 +97,7 @@ void Crossentropy::reference(const Problem& problem, const Args<T>& args) {
       }
       for (std::int64_t c = 0; dp != nullptr && c < problem.classes; ++c) dp[c] = factor * (slope(c) - sum) / s;
     }
-    args.loss[r] = loss;
-  }
-}
-
-template <class T>
-void SquaredError::reference(const Problem& problem, const Args<T>& args) {
-  const T width = static_cast<T>(problem.width);
-  for (std::int64_t r = 0; r < args.rows; ++r) {
-    const T factor = static_cast<T>(args.scale) * (args.weights == nullptr ? T{1} : args.weights[r]);
-    T sum = 0;
-    for (std::int64_t c = r * problem.width; c < (r + 1) * problem.width; ++c) {
-      const T difference = args.prediction[c] - args.targets[c];
-      sum += difference * difference;
-      if (args.dprediction != nullptr) args.dprediction[c] = factor * 2 * difference / width;
-    }
-    args.loss[r] = sum / width;
-  }
-}
-
-template <class T>
-void Accuracy::reference(const Problem& problem, const Args<T>& args) {
-  for (std::int64_t r = 0; r < args.rows; ++r) {
-    const T* prediction = args.prediction + r * problem.classes;
-    const T* targets = args.labels == nullptr ? args.targets + r * problem.classes : nullptr;
-    bool right = false;
-    // Labels or targets, never neither. NOLINTBEGIN(clang-analyzer-core.NullDereference)
-    if (problem.classes == 1) {
-      const T wanted = targets == nullptr ? static_cast<T>(args.labels[r]) : targets[0];
-      right = (prediction[0] > T(0.5) ? T{1} : T{0}) == wanted;
-    } else {
-      const std::int64_t wanted = targets == nullptr ? args.labels[r] : first_largest(targets, problem.classes);
-      right = first_largest(prediction, problem.classes) == wanted;
-    }
-    // NOLINTEND(clang-analyzer-core.NullDereference)
-    args.right[r] = right ? T{1} : T{0};
+    if (args.loss != nullptr) args.loss[r] = loss;
   }
 }
 
@@ -147,8 +107,6 @@ void Accuracy::reference(const Problem& problem, const Args<T>& args) {
 LINN_INSTANTIATE(SoftmaxForward)
 LINN_INSTANTIATE(SoftmaxGradient)
 LINN_INSTANTIATE(Crossentropy)
-LINN_INSTANTIATE(SquaredError)
-LINN_INSTANTIATE(Accuracy)
 #undef LINN_INSTANTIATE
 
 }  // namespace linn::kernels

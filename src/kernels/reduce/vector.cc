@@ -3,7 +3,7 @@
 //   for each row:
 //     m = max over c of x[c];  e[c] = exp(x[c] - m);  s = sum over c of e[c]       lanes first, then across them
 //     softmax: dst[c] = e[c] / s, or its logarithm x[c] - m - log(s)
-//     loss = -sum over c of q[c] (x[c] - m - log(s));  gradient[c] = factor (e[c] / s sum(q) - q[c])
+//     loss = -sum over c of q[c] (x[c] - m - log(s));  gradient[c] = upstream (e[c] / s sum(q) - q[c])
 //
 // exp is Highway's, right to one unit in the last place; log(s) is the library's, one a row. A NaN or an infinity makes its row NaN, as in
 // the reference. Registers: what one vector of classes needs. Bound by the latency of the sums across lanes.
@@ -15,6 +15,7 @@
 
 #include <hwy/contrib/math/math-inl.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -118,6 +119,11 @@ void crossentropy(const Crossentropy::Problem& problem, const Crossentropy::Args
   for (std::int64_t r = 0; r < args.rows; ++r) {
     const float* x = args.prediction + r * problem.classes;
     float* dx = args.dprediction == nullptr ? nullptr : args.dprediction + r * problem.classes;
+    if (problem.ignores(args.labels, r)) {
+      if (args.loss != nullptr) args.loss[r] = 0;
+      if (dx != nullptr) std::fill_n(dx, problem.classes, 0.0f);
+      continue;
+    }
     const Targets targets(problem, args, r);
     const float max = largest(x, problem.classes);
     const float sum = exponentials(x, problem.classes, max, dx);
@@ -130,11 +136,11 @@ void crossentropy(const Crossentropy::Problem& problem, const Crossentropy::Args
       losses = hn::Sub(losses, hn::IfThenElseZero(hn::Ne(q, hn::Zero(d)), hn::Mul(q, log_p)));
       all = hn::Add(all, q);
     });
-    args.loss[r] = hn::GetLane(hn::SumOfLanes(d, losses));
+    if (args.loss != nullptr) args.loss[r] = hn::GetLane(hn::SumOfLanes(d, losses));
     if (dx == nullptr) continue;
 
     const V scale = hn::Div(hn::Set(d, hn::GetLane(hn::SumOfLanes(d, all))), hn::Set(d, sum));
-    const V factor = hn::Set(d, static_cast<float>(args.scale) * (args.weights == nullptr ? 1.0f : args.weights[r]));
+    const V factor = hn::Set(d, args.upstream[r]);
     each_vector(problem.classes, [&](std::int64_t c, std::int64_t n) {
       StoreCount(hn::Mul(factor, hn::Sub(hn::Mul(LoadCount(dx + c, n), scale), targets(c, n))), dx + c, n);
     });

@@ -210,4 +210,9 @@ bool is_relu(const Op& op) {
   return activation != nullptr && activation->kind() == kernels::Activation::relu;
 }
 
+Value sigmoid_source(const Op& op) {
+  const auto* activation = dynamic_cast<const ActivationOp*>(&op);
+  return activation != nullptr && activation->kind() == kernels::Activation::sigmoid ? activation->inputs[0] : Value{};
+}
+
 }  // namespace linn::plan

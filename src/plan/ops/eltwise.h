@@ -24,5 +24,7 @@ Value dropout(Lowering& to, Value src, double rate, std::uint64_t seed);
 Value activation_gradient(Gradients& gradients, kernels::Activation kind, Value src, Value ddst);
 /// If `op` is a relu of its input; for fusion.
 bool is_relu(const Op& op);
+/// The input of `op` if that is a sigmoid, else undefined.
+Value sigmoid_source(const Op& op);
 
 }  // namespace linn::plan

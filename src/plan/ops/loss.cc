@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "plan/ops/append.h"
+#include "plan/ops/eltwise.h"
 #include "plan/ops/softmax.h"
 
 namespace linn::plan {
@@ -10,32 +11,43 @@ namespace {
 
 std::int64_t rows_an_image(const Value& prediction) { return prediction.shape.elements() / prediction.shape[-1]; }
 
-// The part that all losses share: inputs {prediction, target, weight}, outputs {loss, gradient of the prediction}.
+// inputs {prediction, target}, outputs {loss}; with an upstream gradient: inputs {prediction, target, upstream}, outputs {gradient of the
+// prediction}.
 template <class Derived, class Kernel>
 class LossOp : public KernelOp<Derived, Kernel> {
  public:
   using KernelOp<Derived, Kernel>::KernelOp;
 
   void differentiate(Gradients& gradients) override {
+    const Value upstream = gradients.of(this->outputs[0]);
+    if (this->inputs.size() > 2 || !upstream.defined() || !gradients.wants(this->inputs[0])) return;
     const Value d = gradients.make(this->inputs[0]);
-    this->outputs.push_back(d);
+    append(gradients.to(), std::make_unique<Derived>(static_cast<const Derived&>(*this)), {this->inputs[0], this->inputs[1], upstream}, {d});
     gradients.give(this->inputs[0], d);
   }
 
  protected:
-  template <class T>
-  T* gradient(const Call& call) const {
-    return this->outputs.size() > 1 ? call.out<T>(1) : nullptr;
-  }
-  double scale(const Call& call) const { return 1.0 / static_cast<double>(call.batch * rows_an_image(this->inputs[0])); }
   std::int64_t rows(const Call& call) const { return call.images * rows_an_image(this->inputs[0]); }
+  bool makes_gradient() const { return this->inputs.size() > 2; }
+  template <class T>
+  const T* upstream(const Call& call) const {
+    return makes_gradient() ? call.in<T>(2) : nullptr;
+  }
+  template <class T>
+  T* loss(const Call& call) const {
+    return makes_gradient() ? nullptr : call.out<T>(0);
+  }
+  template <class T>
+  T* dprediction(const Call& call) const {
+    return makes_gradient() ? call.out<T>(0) : nullptr;
+  }
 };
 
 class CrossentropyOp final : public LossOp<CrossentropyOp, kernels::Crossentropy> {
  public:
   CrossentropyOp(const kernels::Crossentropy::Problem& problem, bool labels) : LossOp(problem), labels_(labels) {}
 
-  std::string_view name() const override { return "crossentropy"; }
+  std::string_view name() const override { return makes_gradient() ? "crossentropy_gradient" : "crossentropy"; }
 
   bool reach_through(const Op& producer) override {
     if (problem().prediction == kernels::Prediction::logits) return false;
@@ -49,96 +61,155 @@ class CrossentropyOp final : public LossOp<CrossentropyOp, kernels::Crossentropy
   template <class T>
   void compute(const Call& call) const {
     kernel_.run<T>({.rows = rows(call), .prediction = call.in<T>(0), .labels = labels_ ? call.in<std::int64_t>(1) : nullptr,
-                    .targets = labels_ ? nullptr : call.in<T>(1), .weights = call.in<T>(2), .scale = scale(call), .loss = call.out<T>(0),
-                    .dprediction = gradient<T>(call), .scratch = nullptr});
+                    .targets = labels_ ? nullptr : call.in<T>(1), .upstream = upstream<T>(call), .loss = loss<T>(call),
+                    .dprediction = dprediction<T>(call), .scratch = nullptr});
   }
 
  private:
   bool labels_;
 };
 
-class SquaredErrorOp final : public LossOp<SquaredErrorOp, kernels::SquaredError> {
+class RowLossOp final : public LossOp<RowLossOp, kernels::RowLoss> {
  public:
-  using LossOp::LossOp;
+  RowLossOp(const kernels::RowLoss::Problem& problem, std::optional<kernels::LossFunction> behind_sigmoid)
+      : LossOp(problem), behind_sigmoid_(std::move(behind_sigmoid)) {}
 
-  std::string_view name() const override { return "squared_error"; }
+  std::string_view name() const override { return makes_gradient() ? "row_loss_gradient" : "row_loss"; }
+
+  bool reach_through(const Op& producer) override {
+    const Value source = behind_sigmoid_ ? sigmoid_source(producer) : Value{};
+    if (!source.defined()) return false;
+    inputs[0] = source;
+    kernel_.problem().function = *behind_sigmoid_;
+    behind_sigmoid_.reset();
+    return true;
+  }
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.rows = rows(call), .prediction = call.in<T>(0), .targets = call.in<T>(1), .weights = call.in<T>(2),
-                    .scale = scale(call), .loss = call.out<T>(0), .dprediction = gradient<T>(call), .scratch = nullptr});
+    kernel_.run<T>({.rows = rows(call), .prediction = call.in<T>(0), .targets = call.in<T>(1), .upstream = upstream<T>(call),
+                    .loss = loss<T>(call), .dprediction = dprediction<T>(call), .scratch = nullptr});
   }
+
+ private:
+  std::optional<kernels::LossFunction> behind_sigmoid_;
 };
 
-class AccuracyOp final : public KernelOp<AccuracyOp, kernels::Accuracy> {
+class RowCountsOp final : public GradientOp<RowCountsOp, kernels::RowCounts> {
  public:
-  AccuracyOp(std::int64_t classes, bool labels) : KernelOp({.classes = classes}), labels_(labels) {}
+  RowCountsOp(const kernels::RowCounts::Problem& problem, bool labels) : GradientOp(problem), labels_(labels) {}
 
-  std::string_view name() const override { return "accuracy"; }
-  void differentiate(Gradients&) override {}
+  std::string_view name() const override { return "row_counts"; }
 
   template <class T>
   void compute(const Call& call) const {
     kernel_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .prediction = call.in<T>(0),
                     .labels = labels_ ? call.in<std::int64_t>(1) : nullptr, .targets = labels_ ? nullptr : call.in<T>(1),
-                    .right = call.out<T>(0), .scratch = nullptr});
+                    .counts = call.out<T>(0), .scratch = nullptr});
   }
 
  private:
   bool labels_;
 };
 
-class WeightedSumOp final : public RealOp<WeightedSumOp> {
+// The gradient of factor * sum / rows by each row: factor * weight / rows. inputs {weight}.
+class LossSeedOp final : public RealOp<LossSeedOp> {
  public:
-  std::string_view name() const override { return "weighted_sum"; }
+  explicit LossSeedOp(double factor) : factor_(factor) {}
+
+  std::string_view name() const override { return "loss_seed"; }
   std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
   void prepare(const kernels::Policy&) override {}
   void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t rows = inputs[0].shape.elements();
-    const T* weight = call.in<T>(1);
-    double sum = 0;
-    for (std::int64_t i = 0; i < call.batch; ++i)
-      for (std::int64_t r = 0; r < rows; ++r)
-        sum += static_cast<double>(call.in<T>(0)[i * rows + r]) * (weight == nullptr ? 1.0 : static_cast<double>(weight[i]));
-    *call.out<double>(0) = sum;
+    const std::int64_t rows = outputs[0].shape.elements();
+    const T share = static_cast<T>(factor_ / static_cast<double>(call.batch * rows));
+    for (std::int64_t i = 0; i < call.images; ++i)
+      std::fill_n(call.out<T>(0) + i * rows, rows, call.inputs[0] == nullptr ? share : share * call.in<T>(0)[i]);
   }
+
+ private:
+  double factor_;
 };
 
-bool is_labels(const Lowering& to, Value target) { return to.info(target).element == Element::i64; }
+class SumOp : public RealOp<SumOp> {
+ public:
+  explicit SumOp(std::int64_t counts) : counts_(counts) {}
 
-Value rows_value(Lowering& to, const char* name, Value prediction) {
-  return to.value(name, {rows_an_image(prediction)}, Extent::batch);
+  std::string_view name() const override { return "row_sums"; }
+  std::string implementation() const override { return "scalar"; }
+  Cut cut() const override { return Cut::outputs; }
+  void prepare(const kernels::Policy&) override {}
+  void differentiate(Gradients&) override {}
+
+  // inputs {rows, weight}
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t rows = inputs[0].shape.elements() / counts_;
+    const T* weight = call.in<T>(1);
+    double* sums = call.out<double>(0);
+    std::fill_n(sums, counts_, 0.0);
+    for (std::int64_t i = 0; i < call.batch; ++i)
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t k = 0; k < counts_; ++k)
+          sums[k] += static_cast<double>(call.in<T>(0)[(i * rows + r) * counts_ + k]) * (weight == nullptr ? 1.0 : static_cast<double>(weight[i]));
+  }
+
+ private:
+  std::int64_t counts_;
+};
+
+class LossSumOp final : public SumOp {
+ public:
+  explicit LossSumOp(double factor) : SumOp(1), factor_(factor) {}
+
+  std::string_view name() const override { return "loss_sum"; }
+  void differentiate(Gradients& gradients) override {
+    const Value d = gradients.make(inputs[0]);
+    append(gradients.to(), std::make_unique<LossSeedOp>(factor_), {inputs[1]}, {d});
+    gradients.give(inputs[0], d);
+  }
+
+ private:
+  double factor_;
+};
+
+Value rows_value(Lowering& to, const char* name, Value prediction) { return to.value(name, {rows_an_image(prediction)}, Extent::batch); }
+
+Value append_sum(Lowering& to, std::unique_ptr<Op> op, Value rows, Value weight, std::int64_t counts) {
+  const Value output = to.value("sum of " + to.info(rows).name, {counts}, Extent::fixed, Element::f64);
+  to.info(output).kept = true;
+  return append(to, std::move(op), {rows, weight}, {output});
 }
 
 }  // namespace
 
-Value crossentropy(Lowering& to, const Judged& judged, bool from_logits, double smoothing) {
-  const kernels::Crossentropy::Problem problem{
-      .classes = judged.prediction.shape[-1],
-      .prediction = from_logits ? kernels::Prediction::logits : kernels::Prediction::probabilities,
-      .smoothing = smoothing};
-  return append(to, std::make_unique<CrossentropyOp>(problem, is_labels(to, judged.target)), {judged.prediction, judged.target, judged.weight},
-                {rows_value(to, "loss", judged.prediction)});
+bool is_labels(const Lowering& to, Value target) { return to.info(target).element == Element::i64; }
+
+Value crossentropy(Lowering& to, const LossInputs& inputs, const kernels::Crossentropy::Problem& problem) {
+  return append(to, std::make_unique<CrossentropyOp>(problem, is_labels(to, inputs.target)), {inputs.prediction, inputs.target},
+                {rows_value(to, "loss", inputs.prediction)});
 }
 
-Value squared_error(Lowering& to, const Judged& judged) {
-  return append(to, std::make_unique<SquaredErrorOp>(kernels::SquaredError::Problem{.width = judged.prediction.shape[-1]}),
-                {judged.prediction, judged.target, judged.weight}, {rows_value(to, "loss", judged.prediction)});
+Value row_loss(Lowering& to, const LossInputs& inputs, const kernels::LossFunction& function,
+               const std::optional<kernels::LossFunction>& behind_sigmoid) {
+  const kernels::RowLoss::Problem problem{.width = inputs.prediction.shape[-1], .function = function};
+  return append(to, std::make_unique<RowLossOp>(problem, behind_sigmoid), {inputs.prediction, inputs.target},
+                {rows_value(to, "loss", inputs.prediction)});
 }
 
-Value accuracy(Lowering& to, const Judged& judged) {
-  return append(to, std::make_unique<AccuracyOp>(judged.prediction.shape[-1], is_labels(to, judged.target)), {judged.prediction, judged.target},
-                {rows_value(to, "accuracy", judged.prediction)});
+Value row_counts(Lowering& to, const LossInputs& inputs, std::int64_t counts, const kernels::CountFunction& function) {
+  const kernels::RowCounts::Problem problem{.width = inputs.prediction.shape[-1], .function = function};
+  const Value output = to.value(to.layer(), {rows_an_image(inputs.prediction), counts}, Extent::batch);
+  return append(to, std::make_unique<RowCountsOp>(problem, is_labels(to, inputs.target)), {inputs.prediction, inputs.target}, {output});
 }
 
-Value weighted_sum(Lowering& to, Value rows, Value weight) {
-  const Value output = to.value("sum of " + to.info(rows).name, {}, Extent::fixed, Element::f64);
-  to.info(output).kept = true;
-  return append(to, std::make_unique<WeightedSumOp>(), {rows, weight}, {output});
+Value loss_sum(Lowering& to, Value rows, Value weight, double factor) {
+  return append_sum(to, std::make_unique<LossSumOp>(factor), rows, weight, 1);
 }
+
+Value row_sums(Lowering& to, Value rows, std::int64_t counts) { return append_sum(to, std::make_unique<SumOp>(counts), rows, {}, counts); }
 
 }  // namespace linn::plan
