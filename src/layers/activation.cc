@@ -26,6 +26,22 @@ ActivationName::ActivationName(const std::string& name) : name_(name) {
 
 namespace layers {
 
+ActivationKind kind_of(const ActivationName& activation) {
+  const std::string& name = activation.name();
+  if (name == "linear") return ActivationKind::linear;
+  if (name == "relu" || name == "relu6") return ActivationKind::relu;
+  if (name == "sigmoid") return ActivationKind::sigmoid;
+  if (name == "log_sigmoid") return ActivationKind::log_sigmoid;
+  if (name == "softmax") return ActivationKind::softmax;
+  if (name == "log_softmax") return ActivationKind::log_softmax;
+  return ActivationKind::other;
+}
+
+bool is_elementwise(const ActivationName& activation) {
+  const ActivationKind kind = kind_of(activation);
+  return kind != ActivationKind::softmax && kind != ActivationKind::log_softmax;
+}
+
 plan::Value apply_activation(plan::Lowering& to, plan::Value src, const ActivationName& activation) {
   if (activation.name() == "softmax" || activation.name() == "log_softmax") return plan::softmax(to, src, activation.name() == "log_softmax");
   return plan::activation(to, src, *kernels::activation_named(activation.name()));
@@ -41,6 +57,14 @@ class ActivationDescription final : public Described<ActivationConfig> {
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return apply_activation(to, input, config_.activation);
   }
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override {
+    return {.kind = is_elementwise(config_.activation) ? OnMap::elementwise : OnMap::pointwise};
+  }
+  // An Activation of "linear" leaves what comes in, so it may be probabilities.
+  ActivationKind activation() const override {
+    const ActivationKind kind = kind_of(config_.activation);
+    return kind == ActivationKind::linear ? ActivationKind::unchanged : kind;
+  }
 };
 
 class DropoutDescription final : public Described<DropoutConfig> {
@@ -54,6 +78,8 @@ class DropoutDescription final : public Described<DropoutConfig> {
     if (!to.training() || config_.rate == 0) return input;
     return plan::dropout(to, input, config_.rate, config_.options.seed.value_or(0));
   }
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
+  ActivationKind activation() const override { return ActivationKind::unchanged; }
 };
 
 class RescalingDescription final : public Described<RescalingConfig> {
@@ -65,6 +91,8 @@ class RescalingDescription final : public Described<RescalingConfig> {
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return plan::rescale(to, input, config_.scale, config_.options.offset);
   }
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
+  ActivationKind activation() const override { return ActivationKind::linear; }
 };
 
 }  // namespace

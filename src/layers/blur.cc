@@ -72,6 +72,10 @@ struct Blur {
     return {g.out_height, g.out_width, g.out_channels};
   }
 
+  OnMap on_map(const Shape& input, const std::string& where) const {
+    return window_on_map(resolve(input, where), OnMap::blur, fmt::format("border \"{}\"", border.name()));
+  }
+
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::string& where) const {
     const ResolvedWindow resolved = resolve(input.shape, where);
     return plan::blur2d(to, resolved.padded(to, input), resolved.geometry);
@@ -92,6 +96,9 @@ class BlurDescription final : public Described<BlurPooling2DConfig> {
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return blur().lower(to, input, where());
   }
+
+  OnMap on_map(std::span<const Shape> inputs) const override { return blur().on_map(inputs[0], where()); }
+  ActivationKind activation() const override { return ActivationKind::linear; }
 
  private:
   Blur blur() const { return {config_.filter_size, config_.options.strides, config_.options.border, config_.options.pads}; }
@@ -119,6 +126,23 @@ class MaxBlurDescription final : public Described<MaxBlurPooling2DConfig> {
     const ResolvedWindow resolved = window(input.shape, where());
     return blur().lower(to, plan::pool2d(to, resolved.padded(to, input), kernels::PoolKind::max, resolved.geometry), where());
   }
+
+  // The maxima are of stride 1: together with the blur they are one window, larger by the pool's extent, and pads add up.
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    const ResolvedWindow pool = window(inputs[0], where());
+    const OnMap maxima = window_on_map(pool, OnMap::maximum, border_text(config_.options.padding));
+    OnMap both = blur().on_map({pool.geometry.out_height, pool.geometry.out_width, pool.geometry.out_channels}, where());
+    both.reduction = OnMap::max_blur;
+    both.size = Size2(both.size.height + maxima.size.height - 1, both.size.width + maxima.size.width - 1);
+    both.pads = {{both.pads.height.before + maxima.pads.height.before, both.pads.height.after + maxima.pads.height.after},
+                 {both.pads.width.before + maxima.pads.width.before, both.pads.width.after + maxima.pads.width.after}};
+    if (maxima.fill != OnMap::circular && maxima.size != Size2(1, 1)) {
+      both.fill = maxima.fill;
+      both.border = maxima.border;
+    }
+    return both;
+  }
+  ActivationKind activation() const override { return ActivationKind::linear; }
 
  private:
   ResolvedWindow window(const Shape& input, const std::string& where) const {

@@ -38,6 +38,11 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
     return {g.out_height, g.out_width, g.out_channels};
   }
 
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    return window_on_map(window(inputs[0], where()), OnMap::weighted_sum, border_text(config_.options.padding));
+  }
+  ActivationKind activation() const override { return kind_of(config_.options.activation); }
+
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const Conv2DOptions& o = config_.options;
     std::vector<VariableSpec> specs{

@@ -39,6 +39,17 @@ class DenseDescription final : public Described<DenseConfig> {
     const plan::Value bias = config_.options.use_bias ? variables[1] : plan::Value{};
     return apply_activation(to, plan::dense(to, input, variables[0], bias), config_.options.activation);
   }
+
+  // On a map every cell has its own product with the kernel; on a row every unit sees all numbers.
+  OnMap on_map(std::span<const Shape> inputs) const override { return {.kind = inputs[0].rank() == 3 ? OnMap::pointwise : OnMap::opaque}; }
+  ActivationKind activation() const override { return kind_of(config_.options.activation); }
+  io::Json as_window(const Size2& size, const std::string& name) const override {
+    io::Json convolution = config(name);
+    convolution["filters"] = convolution["units"];
+    convolution.erase("units");
+    convolution["kernel_size"] = {size.height, size.width};
+    return {{"class_name", "Conv2D"}, {"config", std::move(convolution)}};
+  }
 };
 
 }  // namespace

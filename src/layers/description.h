@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "io/json.h"
+#include "layers/traits.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 #include "linn/shape.h"
+#include "linn/types.h"
 #include "plan/lowering.h"
 
 namespace linn {
@@ -45,6 +47,13 @@ class LayerDescription {
   virtual std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const = 0;
   /// The variables for inputs that infer_shapes has accepted.
   virtual std::vector<VariableSpec> declare_variables(std::span<const Shape> /*inputs*/) const { return {}; }
+  /// What a call with inputs of these shapes does to a map, and what kind of values leave it (traits.h). Everything that reasons about
+  /// translation reads this; the default says that nothing is known.
+  virtual layers::OnMap on_map(std::span<const Shape> /*inputs*/) const { return {}; }
+  virtual layers::ActivationKind activation() const { return layers::ActivationKind::other; }
+  /// Of a layer on rows: the class name and configuration of a layer whose windows of this size see a map (height, width, channels) as this
+  /// layer sees the flattened map, with the same weights in the same order. Null: there is none.
+  virtual io::Json as_window(const Size2& /*size*/, const std::string& /*name*/) const { return nullptr; }
   /// Adds the ops of one call and returns its outputs; `variables` as declared, in order. A layer that is called twice is lowered twice,
   /// with the same variables.
   virtual std::vector<plan::Value> lower_call(plan::Lowering& to, std::span<const plan::Value> inputs,

@@ -60,6 +60,9 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
     if (to.training() && to.layer_trainable()) return plan::batch_norm(to, input, norm, o.epsilon, o.momentum);
     return plan::frozen_norm(to, input, norm, o.epsilon);
   }
+
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::pointwise}; }
+  ActivationKind activation() const override { return ActivationKind::linear; }
 };
 
 }  // namespace

@@ -37,6 +37,10 @@ class ZeroPadding2DDescription final : public Described<ZeroPadding2DConfig> {
     const auto& [height, width] = config_.padding;
     return plan::pad2d(to, input, {height.before, height.after, width.before, width.after}, kernels::PadMode::zero);
   }
+
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override {
+    return {.kind = OnMap::pad, .pads = config_.padding, .border = "padding with zeros"};
+  }
 };
 
 }  // namespace

@@ -57,6 +57,11 @@ class AdaptiveDescription final : public Described<AdaptivePolyphaseSampling2DCo
     return shape_of(phases_of(config_.options.strides, input, where));
   }
 
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override {
+    return {.kind = OnMap::polyphase, .strides = config_.options.strides};
+  }
+  ActivationKind activation() const override { return ActivationKind::unchanged; }
+
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     const kernels::Phases phases = phases_of(config_.options.strides, input.shape, where());
     return plan::sample_largest(to, input, plan::phase_scores(to, input, phases, score_of(config_.options.order)), phases).map;
@@ -82,6 +87,11 @@ class LearnableDescription final : public Described<LearnablePolyphaseSampling2D
   Shape output_shape(const Shape& input, const std::string& where) const override {
     return shape_of(phases_of(config_.options.strides, input, where));
   }
+
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override {
+    return {.kind = OnMap::polyphase, .strides = config_.options.strides};
+  }
+  ActivationKind activation() const override { return ActivationKind::unchanged; }
 
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const LearnablePolyphaseSampling2DOptions& o = config_.options;

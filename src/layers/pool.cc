@@ -38,6 +38,12 @@ class PoolDescription final : public Described<Pooling2DConfig> {
     return plan::pool2d(to, resolved.padded(to, input), kind, resolved.geometry);
   }
 
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    return window_on_map(window(inputs[0], where()), kind == PoolKind::max ? OnMap::maximum : OnMap::mean,
+                         border_text(config_.options.padding));
+  }
+  ActivationKind activation() const override { return ActivationKind::unchanged; }
+
  private:
   ResolvedWindow window(const Shape& input, const std::string& where) const {
     check_map(input, where);
@@ -62,6 +68,11 @@ class GlobalPoolDescription final : public Described<GlobalPooling2DConfig> {
     pooled.shape = output_shape(input.shape, where());
     return pooled;
   }
+
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override {
+    return {.kind = OnMap::global, .reduction = kind == PoolKind::max ? OnMap::maximum : OnMap::mean};
+  }
+  ActivationKind activation() const override { return ActivationKind::unchanged; }
 };
 
 using MaxPoolDescription = PoolDescription<PoolKind::max>;

@@ -19,6 +19,10 @@ class FlattenDescription final : public Described<FlattenConfig> {
   plan::Value lower(plan::Lowering& /*to*/, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return {input.id, {input.shape.elements()}};  // the same memory, seen as one row
   }
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    return {.kind = inputs[0].rank() == 1 ? OnMap::elementwise : OnMap::flatten};
+  }
+  ActivationKind activation() const override { return ActivationKind::unchanged; }
 };
 
 class InputDescription final : public OneToOne {
@@ -40,6 +44,8 @@ class InputDescription final : public OneToOne {
   }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
   plan::Value lower(plan::Lowering& /*to*/, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override { return input; }
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
+  ActivationKind activation() const override { return ActivationKind::unchanged; }
 
  private:
   InputLayerConfig config_;

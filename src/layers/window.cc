@@ -18,6 +18,8 @@ void check_pool_padding(const std::string& where, const Padding& padding) {
 
 std::string to_string(const Size2& size) { return fmt::format("({}, {})", size.height, size.width); }
 
+std::string border_text(const Padding& padding) { return fmt::format("padding \"{}\"", padding.name()); }
+
 std::string to_string(const Pads2& pads) {
   return fmt::format("(({}, {}), ({}, {}))", pads.height.before, pads.height.after, pads.width.before, pads.width.after);
 }
@@ -64,6 +66,19 @@ ResolvedWindow resolve_window(const WindowSpec& window, const Shape& input, std:
     throw ShapeError(fmt::format("{} {} {} does not fit input ({}, {}); use padding=\"same\" or a smaller window", where, window.field,
                                  to_string(window.size), input[0], input[1]));
   return {pads, window.padding.kind() == Padding::circular ? kernels::PadMode::circular : kernels::PadMode::zero, *resolved};
+}
+
+OnMap window_on_map(const ResolvedWindow& resolved, OnMap::Reduction reduction, std::string border) {
+  const kernels::Geometry& g = resolved.geometry;
+  const kernels::Pads& pads = resolved.pads;
+  OnMap on{.kind = OnMap::window, .reduction = reduction, .border = std::move(border)};
+  on.size = Size2(g.window_height, g.window_width);
+  on.strides = Size2(g.stride_height, g.stride_width);
+  on.dilation = Size2(g.dilation_height, g.dilation_width);
+  on.pads = {{pads.top + g.pad_top, pads.bottom + g.pad_bottom}, {pads.left + g.pad_left, pads.right + g.pad_right}};
+  if (resolved.mode == kernels::PadMode::circular) on.fill = OnMap::circular;
+  if (resolved.mode == kernels::PadMode::reflect || resolved.mode == kernels::PadMode::replicate) on.fill = OnMap::mirrored;
+  return on;
 }
 
 }  // namespace linn::layers

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/geometry.h"
+#include "layers/traits.h"
 #include "linn/shape.h"
 #include "linn/types.h"
 #include "plan/ops/pad.h"
@@ -17,9 +18,16 @@ void check_size(const std::string& where, std::string_view field, const Size2& s
 void check_pool_padding(const std::string& where, const Padding& padding);
 /// "(2, 2)".
 std::string to_string(const Size2& size);
+/// "padding "same"", as OnMap::border says it.
+std::string border_text(const Padding& padding);
 
 /// "((1, 1), (2, 3))".
 std::string to_string(const Pads2& pads);
+
+struct ResolvedWindow;
+
+/// The trait of a layer with this window.
+OnMap window_on_map(const ResolvedWindow& resolved, OnMap::Reduction reduction, std::string border);
 
 struct WindowSpec {
   std::string_view field;  // "kernel_size" or "pool_size", for messages

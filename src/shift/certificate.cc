@@ -14,47 +14,51 @@
 namespace linn::shift {
 namespace {
 
-std::string says(const NetworkLayer& layer, std::string_view what) {
-  return fmt::format("[{} '{}'] {}", layer.class_name, layer.name, what);
+std::string about(const NetworkLayer& layer, std::string_view text) {
+  return fmt::format("[{} '{}'] {}", layer.class_name, layer.name, text);
 }
 
-std::optional<std::string> sees_border(const NetworkLayer& layer) {
-  if (layer.window() == Size2(1, 1) || layer.padding() == "circular") return std::nullopt;
-  return says(layer, fmt::format("sees the border of the map (padding \"{}\")", layer.padding()));
+// "2", "2 x 1".
+std::string strides_text(const Size2& strides) {
+  return strides.height == strides.width ? fmt::format("{}", strides.height) : fmt::format("{} x {}", strides.height, strides.width);
 }
 
+// A window on a circular map moves with the map where it has stride 1 and leaves the map's size.
 std::optional<std::string> window_breaks(const NetworkLayer& layer) {
-  if (layer.strides() != Size2(1, 1))
-    return says(layer, "keeps every so many pixels, always the same ones: a shift that is no multiple of the stride changes what it keeps");
-  return sees_border(layer);
-}
-
-std::optional<std::string> blur_breaks(const NetworkLayer& layer) {
-  if (layer.strides() != Size2(1, 1))
-    return says(layer, "blurs before it keeps every so many pixels: less depends on where the image lies, but something does");
-  if (layer.class_name == "MaxBlurPooling2D")
-    if (auto reason = sees_border(layer)) return reason;
-  if (layer.border() != "circular") return says(layer, fmt::format("sees the border of the map (border \"{}\")", layer.border()));
-  if (layer.output != layer.input)
-    return says(layer, fmt::format("makes a map of {} x {} out of one of {} x {}, which leaves a seam (pads \"zhang\" keep the size)",
-                                   layer.output[0], layer.output[1], layer.input[0], layer.input[1]));
+  const OnMap& on = layer.on;
+  const bool blurs = on.reduction == OnMap::blur || on.reduction == OnMap::max_blur;
+  if (on.strides != Size2(1, 1))
+    return about(layer, fmt::format("subsamples with stride {}{}: a shift that is no multiple of the stride changes which cells it keeps",
+                                    strides_text(on.strides), blurs ? " behind a blur" : ""));
+  if (on.size == Size2(1, 1) && !has_pads(on)) return std::nullopt;
+  if (on.fill != OnMap::circular) return about(layer, fmt::format("sees the border of the map ({})", on.border));
+  if (layer.output[0] != layer.input[0] || layer.output[1] != layer.input[1])
+    return about(layer, fmt::format("makes a map of {} x {} out of one of {} x {}, which leaves a seam (pads \"zhang\" keep the size)",
+                                    layer.output[0], layer.output[1], layer.input[0], layer.input[1]));
   return std::nullopt;
 }
 
-// What this layer does to a circular shift of its map: nothing when a shift of the input is one of the output.
+// Why a circular shift of the layer's input is not the same shift of its output; nothing where it is.
 std::optional<std::string> breaks(const NetworkLayer& layer) {
-  const std::string& kind = layer.class_name;
-  if (acts_on_pixels(kind) || is_polyphase(kind)) return std::nullopt;
-  if (kind == "Conv2D" || kind == "MaxPooling2D" || kind == "AveragePooling2D") return window_breaks(layer);
-  if (kind == "BlurPooling2D" || kind == "MaxBlurPooling2D") return blur_breaks(layer);
-  return says(layer, "depends on places in the map");
+  switch (layer.on.kind) {
+    case OnMap::elementwise:
+    case OnMap::pointwise:
+    case OnMap::polyphase:
+    case OnMap::global: return std::nullopt;
+    case OnMap::window: return window_breaks(layer);
+    case OnMap::pad: return about(layer, fmt::format("changes the border of the map ({})", layer.on.border));
+    case OnMap::flatten: return about(layer, "depends on places in the map: each cell gets weights of its own behind it");
+    case OnMap::resize: return about(layer, "resizes the map: what that does to a shift is not known");
+    case OnMap::opaque: break;
+  }
+  return about(layer, "is not known to move with the map");
 }
 
 bool is_one_place(const Shape& map) { return map.rank() == 3 && map[0] == 1 && map[1] == 1; }
 
 // Plans without a polyphase layer may take kernels that round otherwise at another place.
 std::optional<std::string> rounds(const std::vector<NetworkLayer>& layers) {
-  if (std::any_of(layers.begin(), layers.end(), [](const NetworkLayer& layer) { return is_polyphase(layer.class_name); }))
+  if (std::any_of(layers.begin(), layers.end(), [](const NetworkLayer& layer) { return layer.on.kind == OnMap::polyphase; }))
     return std::nullopt;
   return "no layer depends on where the image lies, but rounding does: only in a network with polyphase sampling does inference leave out "
          "the kernels "
@@ -68,7 +72,7 @@ std::optional<std::string> why_not_invariant(const Sequential& model) {
   if (input.rank() != 3) return fmt::format("the input is {}; images (height, width, channels) are needed", input.to_string());
   const std::vector<NetworkLayer> layers = layers_of(model);
   for (const NetworkLayer& layer : layers) {
-    if (is_global_pooling(layer.class_name) || is_one_place(layer.input)) return rounds(layers);
+    if (layer.on.kind == OnMap::global || is_one_place(layer.input)) return rounds(layers);
     if (auto reason = breaks(layer)) return reason;
   }
   if (is_one_place(model.output_shape())) return rounds(layers);

@@ -29,20 +29,43 @@ bool is_one(const Size2& size) { return size == Size2(1, 1); }
 // A Dense on a flattened map of no more pixels than this becomes a convolution with its weights.
 constexpr std::int64_t largest_kernel = 64;
 
-// "MaxPooling2D 2x2, stride 2x2, valid": all that surgery may change.
-std::string words(const NetworkLayer& layer) {
-  std::string words = layer.class_name;
-  if (layer.config.contains("pool_size") || layer.config.contains("kernel_size")) words += " " + text(layer.window());
-  if (layer.config.contains("filter_size")) words += fmt::format(", filter {}", layer.config["filter_size"].get<std::int64_t>());
-  if (!is_one(layer.strides())) words += ", stride " + text(layer.strides());
-  if (layer.config.contains("padding") && !is_one(layer.window())) words += ", " + layer.padding();
-  if (layer.config.contains("border")) words += fmt::format(", border {}", layer.border());
-  if (const std::string pads = layer.config.value("pads", "zhang"); pads != "zhang") words += fmt::format(", pads {}", pads);
-  return words;
+// "MaxPooling2D 2x2, stride 2x2, valid": the options that may change.
+std::string summary_of(const NetworkLayer& layer) {
+  std::string summary = layer.class_name;
+  Size2 window(1, 1);
+  for (const char* key : {"pool_size", "kernel_size"})
+    if (const auto found = layer.config.find(key); found != layer.config.end()) {
+      window = Size2(found->at(0).get<std::int64_t>(), found->at(1).get<std::int64_t>());
+      summary += " " + text(window);
+    }
+  if (layer.config.contains("filter_size")) summary += fmt::format(", filter {}", layer.config["filter_size"].get<std::int64_t>());
+  if (!is_one(layer.on.strides)) summary += ", stride " + text(layer.on.strides);
+  if (layer.config.contains("padding") && !is_one(window)) summary += ", " + layer.config["padding"].get<std::string>();
+  if (layer.config.contains("border")) summary += fmt::format(", border {}", layer.config["border"].get<std::string>());
+  if (const std::string pads = layer.config.value("pads", "zhang"); pads != "zhang") summary += fmt::format(", pads {}", pads);
+  return summary;
 }
 
-// A softmax is a function of all classes together.
-bool acts_on_rows(const std::string& activation) { return activation == "softmax" || activation == "log_softmax"; }
+bool blurs(const NetworkLayer& layer) { return layer.on.reduction == OnMap::blur || layer.on.reduction == OnMap::max_blur; }
+
+bool has_weights(const NetworkLayer& layer) { return !layer.layer->declare_variables({&layer.input, 1}).empty(); }
+
+// The layer with circular borders and these strides. Throws ValueError where its configuration has no such options.
+NetworkLayer circular(const NetworkLayer& layer, const Size2& strides) {
+  io::Json config = layer.config;
+  if (config.contains("strides")) config["strides"] = pair(strides);
+  if (config.contains("padding") && !(is_one(layer.on.size) && !has_pads(layer.on))) config["padding"] = "circular";
+  if (config.contains("border")) config["border"] = "circular";
+  if (config.contains("pads")) config["pads"] = "zhang";
+  NetworkLayer changed = layer_from(layer.class_name, config, layer.input);
+  if (changed.on.strides != strides || (!is_one(changed.on.size) && changed.on.fill != OnMap::circular))
+    throw ValueError(fmt::format("[fix] [{} '{}'] has no circular form: its windows see the border ({})", layer.class_name, layer.name,
+                                 layer.on.border));
+  return changed;
+}
+
+// A softmax is a function of all classes together: behind a Flatten it waits for the best place.
+bool acts_on_rows(ActivationKind activation) { return activation == ActivationKind::softmax || activation == ActivationKind::log_softmax; }
 
 // Walks the old network once and writes the new one beside it.
 class Surgery {
@@ -74,71 +97,83 @@ class Surgery {
 
  private:
   void treat(const NetworkLayer& layer) {
-    const std::string& kind = layer.class_name;
-    if (kind != "BatchNormalization" && kind != "Activation") add_waiting();
+    if (!stays_before_blur(layer)) add_waiting();
     if (flattened_ != nullptr) return behind_flatten(layer);
     if (pooled_) return keep(layer);
-    convolved_ = convolved_ || kind == "Conv2D";
-    if (kind == "Conv2D" || kind == "MaxPooling2D" || kind == "AveragePooling2D" || kind == "BlurPooling2D" || kind == "MaxBlurPooling2D")
-      return windowed(layer);
-    if (kind == "ZeroPadding2D") return changes.push_back({layer.name, kind, "nothing: the map is a ring"});
-    if (kind == "Flatten") return flatten(layer);
-    if (is_polyphase(kind)) count(layer.strides()), polyphase_ = true;
-    if (is_global_pooling(kind)) close(layer.name);
-    if (!is_polyphase(kind) && !is_global_pooling(kind) && !acts_on_pixels(kind))
-      throw ValueError(
-          fmt::format("[fix] no cure is known for [{} '{}']; convolutions, poolings, Flatten with Dense, and layers that treat each pixel "
-                      "alone have one",
-                      kind, layer.name));
+    switch (layer.on.kind) {
+      case OnMap::elementwise:
+      case OnMap::pointwise: break;
+      case OnMap::window: convolved_ = convolved_ || has_weights(layer); return windowed(layer);
+      case OnMap::pad: return changes.push_back({layer.name, layer.class_name, "nothing: the map is a ring"});
+      case OnMap::flatten: return flatten(layer);
+      case OnMap::polyphase:
+        count(layer.on.strides);
+        polyphase_ = true;
+        break;
+      case OnMap::global: close(layer.name); break;
+      case OnMap::resize:
+      case OnMap::opaque:
+        throw ValueError(
+            fmt::format("[fix] no cure is known for [{} '{}']; convolutions, poolings, Flatten with Dense, and layers that treat each pixel "
+                        "alone have one",
+                        layer.class_name, layer.name));
+    }
     keep(layer);
+    if (waiting_ && layer.layer->activation() != ActivationKind::linear) add_waiting();
+  }
+
+  // The normalization and the activation of the convolution that the waiting blur belongs to.
+  bool stays_before_blur(const NetworkLayer& layer) const {
+    const ActivationKind activation = layer.layer->activation();
+    return acts_on_cells(layer.on) && activation != ActivationKind::unchanged;
   }
 
   // ---- strides and borders ----
 
   void windowed(const NetworkLayer& layer) {
-    const bool blurs = layer.config.contains("border");
-    NetworkLayer now = layer;
-    if (now.config.contains("padding") && !is_one(now.window())) now.config["padding"] = "circular";
-    if (blurs) now.config["border"] = "circular", now.config["pads"] = "zhang";
-    count(layer.strides());
-    if (is_one(layer.strides()) || (blurs && options_.with.kind() == Cure::blur)) {
+    const bool blur = options_.with.kind() == Cure::blur;
+    count(layer.on.strides);
+    if (is_one(layer.on.strides) || (blurs(layer) && blur)) {
+      const NetworkLayer now = circular(layer, layer.on.strides);
       add(now);
-      return note(layer, words(now));
+      return note(layer, summary_of(now));
     }
-    if (layer.class_name == "MaxPooling2D" && options_.with.kind() == Cure::blur) {
-      now = blurred(now);
+    NetworkLayer now = circular(layer, {1, 1});
+    if (layer.on.reduction == OnMap::maximum && blur) {
+      now = blurred(layer, now);
       add(now);
-      return note(layer, words(now));
+      return note(layer, summary_of(now));
     }
-    now.config["strides"] = pair({1, 1});
     add(now);
     const NetworkLayer sampling = cure(layer);
     // A blur comes behind the normalization and relu of its convolution (Zhang 2019): blurred before, it would blur what the layer is given.
-    if (layer.class_name == "Conv2D" && options_.with.kind() == Cure::blur && layer.config.value("activation", "linear") == "linear")
+    if (has_weights(layer) && blur && layer.layer->activation() == ActivationKind::linear)
       waiting_ = sampling;
     else
       add(sampling);
-    polyphase_ = polyphase_ || is_polyphase(sampling.class_name);
-    note(layer, words(now) + " + " + words(sampling));
+    polyphase_ = polyphase_ || sampling.on.kind == OnMap::polyphase;
+    note(layer, summary_of(now) + " + " + summary_of(sampling));
   }
 
-  // A circular MaxPooling2D with a blur before its stride.
-  NetworkLayer blurred(const NetworkLayer& pooling) const {
-    NetworkLayer both = pooling;
-    both.class_name = "MaxBlurPooling2D";
-    both.config["filter_size"] = options_.filter_size;
-    both.config["border"] = "circular";
-    return both;
+  // A circular pooling of maxima with a blur before its stride.
+  NetworkLayer blurred(const NetworkLayer& layer, const NetworkLayer& pooling) const {
+    Json config = pooling.config;
+    config["strides"] = pair(layer.on.strides);
+    config["filter_size"] = options_.filter_size;
+    config["border"] = "circular";
+    return layer_from("MaxBlurPooling2D", config, pooling.input);
   }
 
-  // What takes over a layer's strides.
+  // The layer that takes over a layer's strides.
   NetworkLayer cure(const NetworkLayer& layer) {
     NetworkLayer cure;
     cure.name = fresh_name(layer.name + "_sampling");
-    cure.config = {{"name", cure.name}, {"trainable", true}, {"strides", pair(layer.strides())}};
+    cure.on = {.kind = OnMap::polyphase, .strides = layer.on.strides};
+    cure.config = {{"name", cure.name}, {"trainable", true}, {"strides", pair(layer.on.strides)}};
     switch (options_.with.kind()) {
       case Cure::blur:
         cure.class_name = "BlurPooling2D";
+        cure.on.kind = OnMap::window;
         cure.config["filter_size"] = options_.filter_size;
         cure.config["border"] = "circular";
         break;
@@ -171,12 +206,12 @@ class Surgery {
 
   // What comes between Flatten and Dense, and the Dense.
   void behind_flatten(const NetworkLayer& layer) {
-    const std::string& kind = layer.class_name;
-    if (kind == "Flatten") return;
-    if (kind == "Dropout" || kind == "Rescaling") return keep(layer);
-    const std::string activation = layer.config.value("activation", "linear");
-    if (kind == "Activation" && !acts_on_rows(activation)) return keep(layer);
-    if (kind == "Dense" && becomes_convolution(flattened_->input)) return convolve(layer, activation);
+    const Shape& map = flattened_->input;
+    const OnMap::Kind on_the_map = layer.layer->on_map({&map, 1}).kind;
+    if (on_the_map == OnMap::flatten) return;
+    if (on_the_map == OnMap::elementwise) return keep(layer);
+    if (const Json window = layer.layer->as_window({map[0], map[1]}, layer.name); !window.is_null() && becomes_convolution(map))
+      return convolve(layer, window);
     close_with_global_pooling();
     keep(layer);
   }
@@ -188,19 +223,20 @@ class Surgery {
   }
 
   // Row-major, a flattened map and a window of its size have their numbers in the same order.
-  void convolve(const NetworkLayer& dense, const std::string& activation) {
+  void convolve(const NetworkLayer& dense, const Json& window) {
     const Shape map = flattened_->input;
-    const bool rows = acts_on_rows(activation);
-    NetworkLayer convolution{.class_name = "Conv2D", .name = dense.name, .config = dense.config, .input = {}, .output = {}};
-    convolution.config.erase("units");
-    convolution.config["filters"] = dense.config["units"];
-    convolution.config["kernel_size"] = pair({map[0], map[1]});
-    convolution.config["padding"] = "circular";
-    convolution.config["activation"] = rows ? "linear" : activation;
-    add(convolution);
+    const bool rows = acts_on_rows(dense.layer->activation());
+    Json config = window["config"];
+    config["padding"] = "circular";
+    if (rows) config["activation"] = "linear";
+    add(window["class_name"].get<std::string>(), config);
     close(dense.name);
     add("GlobalMaxPooling2D", {{"name", fresh_name(dense.name + "_best_place")}, {"trainable", true}});
-    if (rows) add("Activation", {{"name", fresh_name(dense.name + "_" + activation)}, {"trainable", true}, {"activation", activation}});
+    if (rows) {
+      const Json& activation = dense.config["activation"];
+      const std::string name = fresh_name(fmt::format("{}_{}", dense.name, activation.is_string() ? activation.get<std::string>() : "activation"));
+      add("Activation", {{"name", name}, {"trainable", true}, {"activation", activation}});
+    }
     changes.push_back({flattened_->name, "Flatten", "nothing"});
     changes.push_back({dense.name, fmt::format("Dense on {}x{}x{} numbers", map[0], map[1], map[2]),
                        fmt::format("Conv2D {}x{} with its weights, circular + GlobalMaxPooling2D", map[0], map[1])});
@@ -237,7 +273,7 @@ class Surgery {
   void add(const NetworkLayer& layer) { add(layer.class_name, layer.config); }
   void keep(const NetworkLayer& layer) { add(layer); }
   void note(const NetworkLayer& layer, const std::string& after) {
-    if (const std::string before = words(layer); before != after) changes.push_back({layer.name, before, after});
+    if (const std::string before = summary_of(layer); before != after) changes.push_back({layer.name, before, after});
   }
 
   std::string fresh_name(const std::string& wanted) {

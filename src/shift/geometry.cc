@@ -1,8 +1,6 @@
 #include "shift/geometry.h"
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 
 #include "core/checked.h"
 #include "shift/network.h"
@@ -18,22 +16,22 @@ struct Window {
   bool known = true;        // whether extent and padding are
 };
 
-Window window_of(const NetworkLayer& layer, std::int64_t Size2::*axis, std::int64_t input) {
-  if (acts_on_pixels(layer.class_name)) return {};
-  static constexpr std::array<std::string_view, 3> windowed = {"Conv2D", "MaxPooling2D", "AveragePooling2D"};
-  Window window{.extent = (layer.window().*axis - 1) * layer.dilation().*axis + 1, .stride = layer.strides().*axis};
-  window.known = std::find(windowed.begin(), windowed.end(), layer.class_name) != windowed.end();
-  const std::string padding = layer.padding();
-  if (padding == "same" || padding == "circular")
-    window.before = std::max<std::int64_t>(0, (core::ceil_div(input, window.stride) - 1) * window.stride + window.extent - input) / 2;
-  else if (padding == "full")
-    window.before = window.extent - 1;
-  return window;
+Window window_of(const OnMap& on, std::int64_t Size2::*axis, Pads1 Pads2::*pads) {
+  // Which phase a polyphase layer takes differs from image to image, and with it where the cells lie.
+  return {.extent = (on.size.*axis - 1) * on.dilation.*axis + 1,
+          .stride = on.strides.*axis,
+          .before = (on.pads.*pads).before,
+          .known = on.kind != OnMap::polyphase};
+}
+
+// Whether a map leaves the layer whose cells lie a known number of pixels apart.
+bool keeps_grid(const OnMap& on) {
+  return acts_on_cells(on) || on.kind == OnMap::window || on.kind == OnMap::pad || on.kind == OnMap::polyphase;
 }
 
 AxisGeometry behind(const AxisGeometry& in, const Window& window, std::int64_t size) {
   AxisGeometry out{.stride = in.stride * window.stride, .size = size};
-  out.first_inside = core::ceil_div(in.first_inside + window.before, window.stride);
+  out.first_inside = core::ceil_div(std::max<std::int64_t>(0, in.first_inside + window.before), window.stride);
   const std::int64_t last_start = in.last_inside - window.extent + 1 + window.before;
   out.last_inside = last_start < 0 ? -1 : std::min(size - 1, last_start / window.stride);
   return out;
@@ -48,10 +46,10 @@ std::vector<MapGeometry> geometry_of(const Sequential& model) {
   now.x = {.size = input[1], .last_inside = input[1] - 1};
   std::vector<MapGeometry> all;
   for (const NetworkLayer& layer : layers_of(model)) {
-    now.map = now.map && layer.output.rank() == 3 && !is_global_pooling(layer.class_name);
+    now.map = now.map && layer.output.rank() == 3 && keeps_grid(layer.on);
     if (now.map) {
-      const Window down = window_of(layer, &Size2::height, now.y.size);
-      const Window right = window_of(layer, &Size2::width, now.x.size);
+      const Window down = window_of(layer.on, &Size2::height, &Pads2::height);
+      const Window right = window_of(layer.on, &Size2::width, &Pads2::width);
       now.inside = now.inside && down.known && right.known;
       now.y = behind(now.y, down, layer.output[0]);
       now.x = behind(now.x, right, layer.output[1]);

@@ -1,4 +1,4 @@
-// A network as the shift lab reads it: class names, windows, strides and borders, from its configuration.
+// A network as the shift lab reads it: what each layer does to its map, and what kind of values leave it.
 #pragma once
 
 #include <string>
@@ -6,37 +6,38 @@
 #include <vector>
 
 #include "io/json.h"
+#include "layers/description.h"
+#include "layers/traits.h"
 #include "linn/model.h"
 #include "linn/shape.h"
 #include "linn/types.h"
 
 namespace linn::shift {
 
+using layers::ActivationKind;
+using layers::OnMap;
+
 struct NetworkLayer {
-  std::string class_name;
+  std::string class_name;  // for messages and new configurations; what the layer does is in `on`
   std::string name;
+  layers::DescriptionPtr layer;
+  OnMap on;
   io::Json config;      // as Keras writes it
   Shape input, output;  // of one image
-
-  /// Pool or kernel; (1, 1) where there is none.
-  Size2 window() const;
-  Size2 strides() const;
-  Size2 dilation() const;
-  /// Of convolutions and poolings: "valid", "same", "circular", "full"; "valid" where there is none (or one of ZeroPadding2D's kind).
-  std::string padding() const;
-  /// Of a blur.
-  std::string border() const;
 };
 
 /// All layers but the input. Throws StateError for a model that is not built.
 std::vector<NetworkLayer> layers_of(const Sequential& model);
 
-/// Whether what leaves the network comes from a softmax or sigmoid; else it is logits.
+/// A layer of this class and configuration for this input.
+NetworkLayer layer_from(std::string_view class_name, const io::Json& config, const Shape& input);
+
+/// Whether the model's values come from a softmax or sigmoid; else they are logits.
 bool gives_probabilities(const Sequential& model);
 
-/// Treats every pixel alone, wherever it lies. (A Dense on a map is one; on a row it sees all of it.)
-bool acts_on_pixels(std::string_view class_name);
-bool is_polyphase(std::string_view class_name);
-bool is_global_pooling(std::string_view class_name);
+/// Each cell by itself: elementwise or pointwise.
+inline bool acts_on_cells(const OnMap& on) { return on.kind == OnMap::elementwise || on.kind == OnMap::pointwise; }
+/// Whether some window sees cells that are not in the map.
+bool has_pads(const OnMap& on);
 
 }  // namespace linn::shift

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <initializer_list>
 #include <numeric>
-#include <string_view>
 #include <utility>
 
 #include "core/checked.h"
@@ -25,27 +23,16 @@ constexpr double worth_it = 0.8;
 // Maps of a chunk of images: together, and how many at least, for all threads have work.
 constexpr std::int64_t map_bytes = 4 << 20, least_images = 64;
 
-bool among(std::string_view name, std::initializer_list<std::string_view> names) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-bool acts_on_cells_alone(const NetworkLayer& layer) {
-  return among(layer.class_name, {"Activation", "BatchNormalization", "Dropout", "Rescaling"});
-}
-
-bool has_windows(const NetworkLayer& layer) { return among(layer.class_name, {"Conv2D", "MaxPooling2D", "AveragePooling2D"}); }
-
 // How many layers from the first on give a map and see no border.
 std::size_t trunk_of(const std::vector<NetworkLayer>& layers) {
   const auto end = std::find_if_not(layers.begin(), layers.end(), [](const NetworkLayer& layer) {
-    return layer.output.rank() == 3 && (acts_on_cells_alone(layer) || (has_windows(layer) && layer.padding() == "valid"));
+    return layer.output.rank() == 3 && (acts_on_cells(layer.on) || (layer.on.kind == OnMap::window && !has_pads(layer.on)));
   });
   return static_cast<std::size_t>(end - layers.begin());
 }
 
 std::string why_no_trunk(const NetworkLayer& first) {
-  if (has_windows(first))
-    return fmt::format("{} pads with \"{}\": what it gives depends on where the frame ends", first.name, first.padding());
+  if (has_pads(first.on)) return fmt::format("{} sees the border ({}): its output depends on where the frame ends", first.name, first.on.border);
   return fmt::format("{} ({}), the first layer, is no convolution or pooling", first.name, first.class_name);
 }
 

@@ -755,7 +755,7 @@ TEST_F(Command, FixIsReadable) {
   for (const char* part :
        {"64 training images and 60 test images", "MaxPooling2D 2x2, stride 2x2, valid  MaxBlurPooling2D 2x2, filter 3, stride 2x2, circular, border circular", "weights kept: conv2d/kernel",
         "new weights: none", "1 epoch of 64 images, about", "not saved, because no --out DIR was given", "before       after", "15,082", "60 test images; shifts: all 9 within 1 pixels",
-        "border zero before, canvas after", "fewer images are right than before", "Nothing is guaranteed by construction: [MaxBlurPooling2D 'max_pooling2d'] blurs"})
+        "border zero before, canvas after", "fewer images are right than before", "Nothing is guaranteed by construction: [MaxBlurPooling2D 'max_pooling2d'] subsamples with stride 2"})
     EXPECT_THAT(text.out, HasSubstr(part));
 }
 

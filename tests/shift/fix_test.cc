@@ -28,15 +28,16 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using Layers = std::vector<std::string>;
 
-std::string text(const Size2& size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
+std::string text(const io::Json& size) { return size[0].dump() + "x" + size[1].dump(); }
 
 // "Conv2D 3x3/1x1 circular relu": class, window/strides, and whatever else of the configuration is to be seen.
 Layers outline(const Sequential& model) {
   Layers lines;
   for (const NetworkLayer& layer : layers_of(model)) {
     std::string line = layer.class_name;
-    if (layer.config.contains("kernel_size") || layer.config.contains("pool_size")) line += " " + text(layer.window());
-    if (layer.config.contains("strides")) line += "/" + text(layer.strides());
+    for (const char* key : {"kernel_size", "pool_size"})
+      if (layer.config.contains(key)) line += " " + text(layer.config[key]);
+    if (layer.config.contains("strides")) line += "/" + text(layer.config["strides"]);
     for (const char* key : {"padding", "border", "pads", "activation"})
       if (layer.config.contains(key) && layer.config[key].is_string() && layer.config[key] != "linear")
         line += " " + layer.config[key].get<std::string>();

@@ -269,9 +269,9 @@ TEST(Phases, AreLeftAloneWhereBitsCouldChangeOrNothingIsGained) {
   };
   const auto says = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
   const Shape image = {18, 18, 1};
-  EXPECT_PRED2(says, reason(image, {Conv2D(8, {3, 3}, {.padding = "same"}), MaxPooling2D({2, 2})}, true), "conv2d pads with \"same\"");
+  EXPECT_PRED2(says, reason(image, {Conv2D(8, {3, 3}, {.padding = "same"}), MaxPooling2D({2, 2})}, true), "conv2d sees the border (padding \"same\")");
   EXPECT_PRED2(says, reason(image, {Conv2D(8, {3, 3}, {.padding = "circular"}), MaxPooling2D({2, 2})}, true),
-               "conv2d pads with \"circular\"");
+               "conv2d sees the border (padding \"circular\")");
   EXPECT_PRED2(says, reason(image, {}, true), "flatten (Flatten), the first layer, is no convolution or pooling");
   EXPECT_PRED2(says, reason(image, {AdaptivePolyphaseSampling2D(), Conv2D(4, {3, 3}), GlobalMaxPooling2D()}, false),
                "is no convolution or pooling");
