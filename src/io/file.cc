@@ -27,13 +27,6 @@ std::string reason(int error) { return std::generic_category().message(error); }
 // One call moves at most this much; Linux itself stops at 2 GiB.
 constexpr std::size_t largest_transfer = std::size_t{1} << 30;
 
-std::uint64_t machine_memory() {
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page = ::sysconf(_SC_PAGESIZE);
-  if (pages <= 0 || page <= 0) return no_limit;
-  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
-}
-
 int open_again(Syscalls& system, const char* path, int flags, mode_t mode) {
   int file;
   do {
@@ -88,6 +81,13 @@ int Syscalls::unlink(const char* path) { return ::unlink(path); }
 Syscalls& Syscalls::real() {
   static Syscalls system;
   return system;
+}
+
+std::uint64_t machine_memory() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page = ::sysconf(_SC_PAGESIZE);
+  if (pages <= 0 || page <= 0) return no_limit;
+  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
 }
 
 std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit, Syscalls& system) {

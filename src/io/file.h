@@ -35,6 +35,9 @@ class Syscalls {
 
 inline constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
+/// Bytes of memory of this machine; no_limit where it does not say.
+std::uint64_t machine_memory();
+
 /// All bytes of a regular file (symbolic links are followed). Read, not mapped: a file that shrinks meanwhile is an error,
 /// not a SIGBUS. Throws IoError for what cannot be opened or read, is no regular file (a FIFO does not block), changes
 /// while it is read or holds more than `limit` bytes, and MemoryError for more bytes than this machine has memory.

@@ -119,6 +119,21 @@ class JpegReader {
   jpeg_decompress_struct info_{};
 };
 
+// In the file, before CMYK becomes colour.
+int channels_of(const JpegReader& reader) { return reader.cmyk() ? 4 : reader.components() == 1 ? 1 : 3; }
+
+[[noreturn]] void fail(const JpegReader& reader, const std::string& where) {
+  format_error(where, "damaged or truncated JPEG image: {}", quote(reader.text()));
+}
+
+void open_jpeg(JpegReader& reader, std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits) {
+  if (bytes.empty()) format_error(where, "truncated: an empty file is no JPEG image");
+  if (!reader.try_header(bytes.data(), bytes.size())) fail(reader, where);
+  if (reader.width() * reader.height() > limits.pixels)
+    format_error(where, "JPEG image of {} x {} pixels; at most {} pixels are allowed", reader.width(), reader.height(), limits.pixels);
+  if (!reader.known()) format_error(where, "JPEG image with {} components of an unknown colour space", reader.components());
+}
+
 Tensor from_cmyk(const Tensor& decoded, bool inverted) {
   Tensor image(Shape{decoded.shape()[0], decoded.shape()[1], 3}, DType::u8);
   const auto src = decoded.values<std::uint8_t>();
@@ -186,19 +201,22 @@ int exif_orientation(std::span<const std::byte> block) {
   return 1;
 }
 
+ImageHeader read_jpeg_header(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits) {
+  JpegReader reader;
+  open_jpeg(reader, bytes, where, limits);
+  const auto height = static_cast<std::int64_t>(reader.height());
+  const auto width = static_cast<std::int64_t>(reader.width());
+  const bool turned = reader.orientation() >= 5;
+  return {turned ? width : height, turned ? height : width, channels_of(reader) == 1 ? 1 : 3};
+}
+
 Tensor read_jpeg(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits) {
   JpegReader reader;
-  const auto fail = [&] { format_error(where, "damaged or truncated JPEG image: {}", quote(reader.text())); };
-  if (bytes.empty()) format_error(where, "truncated: an empty file is no JPEG image");
-  if (!reader.try_header(bytes.data(), bytes.size())) fail();
-  if (reader.width() * reader.height() > limits.pixels)
-    format_error(where, "JPEG image of {} x {} pixels; at most {} pixels are allowed", reader.width(), reader.height(),
-                 limits.pixels);
-  if (!reader.known()) format_error(where, "JPEG image with {} components of an unknown colour space", reader.components());
-  const std::int64_t channels = reader.cmyk() ? 4 : reader.components() == 1 ? 1 : 3;
+  open_jpeg(reader, bytes, where, limits);
+  const int channels = channels_of(reader);
   Tensor image(Shape{static_cast<std::int64_t>(reader.height()), static_cast<std::int64_t>(reader.width()), channels}, DType::u8);
   const int orientation = reader.orientation();
-  if (!reader.try_pixels(image.values<std::uint8_t>().data(), static_cast<std::size_t>(channels))) fail();
+  if (!reader.try_pixels(image.values<std::uint8_t>().data(), static_cast<std::size_t>(channels))) fail(reader, where);
   if (reader.cmyk()) image = from_cmyk(image, reader.inverted());
   return oriented(image, orientation);
 }

@@ -48,7 +48,9 @@ class HeaderParser {
       if (has == nullptr) fail("the header has the key {}; allowed are \"descr\", \"fortran_order\", \"shape\"", quote(key));
       if (std::exchange(*has, true)) fail("the header has the key {} twice", quote(key));
       if (key == "descr") {
-        if (peek('[') || peek('(') || peek('{')) fail("the elements are records (a structured dtype); plain numbers are allowed");
+        if (peek('[') || peek('(') || peek('{'))
+          throw UnsupportedElements(fmt::format("{}: offset {}: the elements are records (a structured dtype); plain numbers are allowed",
+                                                where_, base_ + at_));
         header.descr = string();
       } else if (key == "fortran_order") {
         header.fortran = boolean();
@@ -162,7 +164,8 @@ struct Element {
 };
 
 [[noreturn]] void refuse(std::string_view where, const std::string& descr, std::string_view why) {
-  format_error(where, "elements of type {}{}; allowed are b1, u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8", quote(descr), why);
+  throw UnsupportedElements(fmt::format("{}: elements of type {}{}; allowed are b1, u1, u2, u4, u8, i1, i2, i4, i8, f2, f4, f8", where,
+                                        quote(descr), why));
 }
 
 Element element_of(const std::string& descr, std::string_view where) {

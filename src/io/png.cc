@@ -78,6 +78,7 @@ class PngReader {
   std::uint64_t width() const { return png_get_image_width(png_, info_); }
   std::uint64_t height() const { return png_get_image_height(png_, info_); }
   std::uint64_t bits_per_pixel() const { return std::uint64_t{png_get_bit_depth(png_, info_)} * png_get_channels(png_, info_); }
+  bool colour() const { return (png_get_color_type(png_, info_) & PNG_COLOR_MASK_COLOR) != 0; }
 
   bool try_transform() {
     if (setjmp(png_jmpbuf(png_))) return false;
@@ -109,24 +110,39 @@ std::uint8_t over_white(unsigned value, unsigned alpha) {
   return static_cast<std::uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
 }
 
-}  // namespace
+[[noreturn]] void fail(const PngReader& reader, const Failure& failure, const std::string& where) {
+  format_error(where, "damaged PNG image near offset {}: {}", reader.offset(), quote(failure.text.data()));
+}
 
-Tensor read_png(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits) {
-  Failure failure;
-  PngReader reader(bytes, &failure);
-  const auto fail = [&] {
-    format_error(where, "damaged PNG image near offset {}: {}", reader.offset(), quote(failure.text.data()));
-  };
-  if (!reader.try_header()) fail();
+// Reads the header and checks the declared sizes against the limit and the bytes that are there.
+void open_png(PngReader& reader, const Failure& failure, std::size_t bytes, const std::string& where, const ImageLimits& limits) {
+  if (!reader.try_header()) fail(reader, failure, where);
   const std::uint64_t width = reader.width();
   const std::uint64_t height = reader.height();
   if (width * height > limits.pixels)
     format_error(where, "PNG image of {} x {} pixels; at most {} pixels are allowed", width, height, limits.pixels);
   // Its rows cannot take less in the file than deflate at its best makes of them.
   const std::uint64_t raw = (width * reader.bits_per_pixel() + 7) / 8 * height;
-  if (raw / deflate_ratio > bytes.size())
-    format_error(where, "truncated: a PNG image of {} x {} pixels cannot lie in {} bytes", width, height, bytes.size());
-  if (!reader.try_transform()) fail();
+  if (raw / deflate_ratio > bytes)
+    format_error(where, "truncated: a PNG image of {} x {} pixels cannot lie in {} bytes", width, height, bytes);
+}
+
+}  // namespace
+
+ImageHeader read_png_header(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits) {
+  Failure failure;
+  PngReader reader(bytes, &failure);
+  open_png(reader, failure, bytes.size(), where, limits);
+  return {static_cast<std::int64_t>(reader.height()), static_cast<std::int64_t>(reader.width()), reader.colour() ? 3 : 1};
+}
+
+Tensor read_png(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits) {
+  Failure failure;
+  PngReader reader(bytes, &failure);
+  open_png(reader, failure, bytes.size(), where, limits);
+  const std::uint64_t width = reader.width();
+  const std::uint64_t height = reader.height();
+  if (!reader.try_transform()) fail(reader, failure, where);
   const std::size_t channels = reader.channels();
   if (reader.row_bytes() != width * channels) format_error(where, "PNG image of an unknown kind");
 
@@ -136,7 +152,7 @@ Tensor read_png(std::span<const std::byte> bytes, const std::string& where, cons
   Tensor decoded(alpha ? Shape{shape[0], shape[1], static_cast<std::int64_t>(channels)} : shape, DType::u8);
   std::vector<png_bytep> rows(static_cast<std::size_t>(height));
   for (std::size_t y = 0; y < rows.size(); ++y) rows[y] = decoded.values<std::uint8_t>().data() + y * reader.row_bytes();
-  if (!reader.try_pixels(rows.data())) fail();
+  if (!reader.try_pixels(rows.data())) fail(reader, failure, where);
   if (!alpha) return decoded;
 
   Tensor image(shape, DType::u8);

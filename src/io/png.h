@@ -16,6 +16,8 @@ namespace linn::io {
 /// own values (no gamma). Of an animation (APNG) the default image is read. Throws FormatError for damaged and truncated
 /// images, which includes every wrong checksum.
 Tensor read_png(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits = {});
+/// The sizes of that image, without its pixels. Throws FormatError as above for a damaged header.
+ImageHeader read_png_header(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits = {});
 
 /// The bytes of a PNG of a u8 tensor (H, W), (H, W, 1) or (H, W, 3). Throws ValueError or ShapeError for others.
 std::vector<std::byte> encode_png(const Tensor& image);
