@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -10,8 +12,13 @@
 #include <vector>
 
 #include "linn/tensor.h"
+#include "linn/types.h"
 
 namespace linn {
+
+namespace data {
+struct ArchiveReader;
+}
 
 /// Arrays by name, in the order of their file: what `numpy.load` returns for an .npz file.
 class Archive {
@@ -23,7 +30,7 @@ class Archive {
   Archive(std::initializer_list<Entry> entries);
   explicit Archive(std::vector<Entry> entries);
 
-  /// Throws ValueError for an unknown name, listing those there are.
+  /// Throws ValueError for an unknown name, listing those there are, and FormatError for an array of load_npz that holds no numbers.
   const Tensor& operator[](std::string_view name) const;
   bool contains(std::string_view name) const;
   std::vector<std::string> names() const;
@@ -39,9 +46,10 @@ class Archive {
   const Tensor* find(std::string_view name) const;
 
   std::vector<Entry> entries_;
+  std::vector<std::pair<std::string, std::string>> refused_;  // name, reason
   std::string where_ = "the archive";
 
-  friend Archive load_npz(const std::string& path);
+  friend struct data::ArchiveReader;
 };
 
 // Every function below throws IoError when the file cannot be read or written, FormatError (with file, member and offset)
@@ -52,8 +60,9 @@ class Archive {
 
 /// An .npy file. Arrays of Python objects, records, texts and complex numbers are refused.
 Tensor load_npy(const std::string& path);
-/// All arrays of an .npz file, plain or compressed. A member that inflates to more than 256 MiB and more than a hundred times its
-/// compressed size is refused as a bomb.
+/// All arrays of an .npz file, plain or compressed. An array of Python objects, texts, dates, records or complex numbers is passed over:
+/// it is not among `names()`, and asking for it throws. MemoryError, before any array is read, where the declared sizes exceed this
+/// machine's memory.
 Archive load_npz(const std::string& path);
 /// An IDX file (http://yann.lecun.com/exdb/mnist/), plain or gzip.
 Tensor load_idx(const std::string& path);
@@ -67,5 +76,57 @@ void save_npy(const std::string& path, const Tensor& tensor);
 void save_npz(const std::string& path, const Archive& arrays, bool compressed = false);
 /// A PNG of a uint8 tensor (height, width), (height, width, 1) or (height, width, 3).
 void save_png(const std::string& path, const Tensor& image);
+
+/// The channels of images that are loaded together: "auto" (one where all are grey, else three), "grayscale" or "rgb". Colour becomes grey
+/// by Rec. 601 (0.299 red + 0.587 green + 0.114 blue, rounded); grey is repeated in three channels.
+/// A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
+class ColorMode {
+ public:
+  enum Kind : std::uint8_t { automatic, grayscale, rgb };
+
+  consteval ColorMode(const char* name) : kind_(literal(name)) {}
+  ColorMode(const std::string& name);
+  constexpr Kind kind() const { return kind_; }
+  std::string_view name() const;
+  friend constexpr bool operator==(const ColorMode&, const ColorMode&) = default;
+
+ private:
+  static consteval Kind literal(std::string_view name) {
+    if (name == "auto") return automatic;
+    if (name == "grayscale") return grayscale;
+    if (name == "rgb") return rgb;
+    throw "color_mode must be \"auto\", \"grayscale\" or \"rgb\"";
+  }
+  Kind kind_;
+};
+
+struct ImageFolderOptions {
+  /// Height and width that images are resized to (bilinear with antialiasing, aspect ratio not kept). Not set: all must have one size.
+  Size2 image_size = {};
+  ColorMode color_mode = "auto";
+  /// Called from the calling thread, now and then, with the number of images done and of all.
+  std::function<void(std::int64_t done, std::int64_t all)> progress = {};
+};
+
+/// Images (n, height, width, channels), uint8, and their classes (n), int64. Parts that are not there are undefined.
+struct ImageFolder {
+  Tensor x_train, y_train, x_test, y_test;
+  /// Class i is class_names[i]: the names of the class folders in the order of their bytes.
+  std::vector<std::string> class_names;
+  /// Where the parts lie, for messages.
+  std::string train_where, test_where;
+  /// What was converted or left out: a sentence each.
+  std::vector<std::string> notes;
+};
+
+/// Images sorted into class folders, in a directory or a ZIP archive: PATH/train/CLASS/*.png and PATH/test/CLASS/*.png; .jpg and .jpeg
+/// too, in folders within a class as well. "val", "valid" and "validation" stand for "test" where that is missing. Without these
+/// folders PATH/CLASS/*.png are training images. Images in no class folder come without labels.
+/// The order is the same each time: classes interleaved in proportion, files of a class by name.
+/// Hidden files, Thumbs.db and files of other kinds are left out. Images are decoded on the worker pool.
+/// Throws DataError for folders that make no sense and images of different sizes, FormatError or IoError that names the images that
+/// cannot be read, MemoryError, before anything is decoded, where the images do not fit into memory.
+/// Example: `const ImageFolder cifar = load_image_folder("cifar10.zip"); model.fit(cifar.x_train, cifar.y_train);`
+ImageFolder load_image_folder(const std::string& path, const ImageFolderOptions& options = {});
 
 }  // namespace linn

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/progress.h"
 #include "core/cpu.h"
 #include "core/did_you_mean.h"
 #include "io/file.h"
@@ -44,7 +45,7 @@ std::optional<double> parse_number(std::string_view text) {
 }
 
 // "20x28", or "28" for a square.
-Size2 parse_canvas(const std::string& option, const std::string& text) {
+Size2 parse_size(const std::string& option, const std::string& text) {
   const std::size_t cross = text.find('x');
   try {
     const auto side = [&](const std::string& part) { return static_cast<std::int64_t>(parse_whole(option, part, 1, largest)); };
@@ -182,12 +183,86 @@ std::string data_path(const std::string& option) {
   return path;
 }
 
+void add_data(CLI::App& app, DataOptions& options) {
+  add_text(app, "--data", options.path,
+           "images in class folders, train/CLASS/*.png and test/CLASS/*.png (.jpg too), as a folder or .zip; an .npz file with x_train, "
+           "y_train, x_test, y_test; \"IMAGES,LABELS\" (.npy or IDX files, also gzip); or a folder with MNIST's four files "
+           "[LINN_DATA, or data/mnist.npz]")
+      ->type_name("PATH");
+  add_value(app, "--resize", "resize images in folders to HxW (or NxN) [all must have one size; a trained model knows its own]",
+            [&options](const std::string& option, const std::string& text) { options.resize = parse_size(option, text); })
+      ->type_name("HxW");
+  add_text(app, "--color-mode", options.color_mode, "of images in folders: grayscale, rgb, or auto: grey where all are grey, or as the model wants")
+      ->type_name("NAME")
+      ->default_str(options.color_mode);
+}
+
+ImageFolderOptions image_options(const DataOptions& options, const Sequential* model) {
+  ImageFolderOptions images;
+  images.image_size = options.resize;
+  images.color_mode = named("--color-mode: ", [&] { return ColorMode(options.color_mode); });
+  if (model == nullptr || !model->built() || model->input_shape().rank() != 3) return images;
+  const std::int64_t channels = model->input_shape()[2];
+  if (images.color_mode == ColorMode("auto") && (channels == 1 || channels == 3)) images.color_mode = channels == 1 ? ColorMode("grayscale") : ColorMode("rgb");
+  const auto size = model->metadata().find(image_size_key);
+  if (!images.image_size.is_set() && size != model->metadata().end()) images.image_size = parse_size("the model's image_size", size->second);
+  return images;
+}
+
+data::Dataset load_data(const Common& common, const DataOptions& options, const Sequential* model, data::Labels labels) {
+  ImageFolderOptions images = image_options(options, model);
+  std::optional<Progress> progress;
+  images.progress = [&](std::int64_t done, std::int64_t all) {
+    if (!progress) progress.emplace(common, all, "image");
+    progress->update(done);
+  };
+  const std::string path = data_path(options.path);
+  data::Dataset data = data::load_dataset(path, labels, images);
+  const double seconds = progress ? progress->finish() : 0;
+  if (!data.class_names.empty()) {
+    const auto count = [](const Tensor& x) { return x.defined() ? x.shape()[0] : 0; };
+    say(common, "{} images of {} classes from {}, read in {:.1f} s\n", thousands(count(data.x_train) + count(data.x_test)),
+        data.class_names.size(), path, seconds);
+  }
+  for (const std::string& note : data.notes) say(common, "{}\n", note);
+  return data;
+}
+
+std::vector<std::string> class_names(const Sequential& model) {
+  const auto found = model.metadata().find(class_names_key);
+  if (found == model.metadata().end()) return {};
+  const io::Json json = io::parse_json(found->second, "the model's class_names");
+  std::vector<std::string> names;
+  for (const io::Json& name : json) names.push_back(name.is_string() ? name.get<std::string>() : name.dump());
+  return names;
+}
+
+void remember_images(Sequential& model, const data::Dataset& data, const DataOptions& options) {
+  if (data.class_names.empty()) return;
+  model.metadata()[class_names_key] = io::dump_json(io::Json(data.class_names));
+  if (options.resize.is_set()) model.metadata()[image_size_key] = fmt::format("{}x{}", options.resize.height, options.resize.width);
+}
+
+std::string class_text(const std::vector<std::string>& names, std::int64_t index) {
+  return index >= 0 && index < static_cast<std::int64_t>(names.size()) ? core::printable(names[static_cast<std::size_t>(index)])
+                                                                      : fmt::format("{}", index);
+}
+
 Tensor first_rows(const Tensor& tensor, std::int64_t limit) {
   return limit > 0 && limit < tensor.shape()[0] ? tensor.rows(0, limit) : tensor;
 }
 
 Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels) {
   return test_images(data::load_dataset(data_path(option), labels), limit);
+}
+
+Images load_test_images(const Common& common, const DataOptions& options, const Sequential& model, std::int64_t limit, data::Labels labels) {
+  const data::Dataset data = load_data(common, options, &model, labels);
+  Images images = test_images(data, limit);
+  const std::vector<std::string> names = class_names(model);
+  if (images.y.defined() && !names.empty() && !data.class_names.empty())
+    images.y = data::labels_by_name(images.y, data.class_names, names, images.where);
+  return images;
 }
 
 Images test_images(const data::Dataset& set, std::int64_t limit) {
@@ -243,7 +318,8 @@ Sequential open_model(const ModelSource& source) {
     throw UsageError(fmt::format("--model {}: {}; a path to a configuration (.json) or to a model directory is allowed too",
                                  io::quote(text), error.what()));
   }
-  return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes.value_or(10), options);
+  const std::int64_t named = source.class_names.empty() ? 10 : static_cast<std::int64_t>(source.class_names.size());
+  return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes.value_or(named), options);
 }
 
 Sequential load_model(const std::string& directory) {
@@ -280,7 +356,7 @@ Tensor on_model_canvas(const Sequential& model, const Tensor& images) {
 }
 
 void add_canvas(CLI::App& app, Size2& canvas, const std::string& description) {
-  add_value(app, "--canvas", description, [&canvas](const std::string& option, const std::string& text) { canvas = parse_canvas(option, text); })->type_name("HxW");
+  add_value(app, "--canvas", description, [&canvas](const std::string& option, const std::string& text) { canvas = parse_size(option, text); })->type_name("HxW");
 }
 
 Sequential with_canvas(Sequential model, const Size2& canvas) {

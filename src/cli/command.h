@@ -13,10 +13,12 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/text_cells.h"
 #include "data/dataset.h"
 #include "io/json.h"
+#include "linn/data.h"
 #include "linn/error.h"
 #include "linn/model.h"
 #include "linn/tensor.h"
@@ -133,6 +135,20 @@ std::optional<Shape> parse_image_shape(const std::string& text);
 std::string scale_text(double scale);
 using core::thousands;
 
+/// --data, and how images in class folders are read.
+struct DataOptions {
+  std::string path;
+  Size2 resize = {};
+  std::string color_mode = "auto";
+};
+/// --data, --resize and --color-mode.
+void add_data(CLI::App& app, DataOptions& options);
+/// Loads it, with a bar where that takes a while, and says what was converted or left out. A model that is given decides what the options
+/// leave open: its channels, and the size that its training images were resized to.
+data::Dataset load_data(const Common& common, const DataOptions& options, const Sequential* model, data::Labels labels = data::Labels::needed);
+/// How the options and the model want images.
+ImageFolderOptions image_options(const DataOptions& options, const Sequential* model);
+
 /// Images with their labels out of a data set, the name that people know them by, and where they come from.
 struct Images {
   Tensor x, y;
@@ -155,6 +171,9 @@ std::string data_path(const std::string& option);
 /// The test images, or the training images where there are no others; the first `limit` of them unless it is 0. Where labels are
 /// optional and there are none, y is undefined.
 Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels = data::Labels::needed);
+/// The same as load_data loads them; labels of named classes become the model's numbers of these classes.
+Images load_test_images(const Common& common, const DataOptions& options, const Sequential& model, std::int64_t limit,
+                        data::Labels labels = data::Labels::needed);
 /// The same of a data set that is loaded.
 Images test_images(const data::Dataset& set, std::int64_t limit);
 Tensor first_rows(const Tensor& tensor, std::int64_t limit);
@@ -162,13 +181,14 @@ Tensor first_rows(const Tensor& tensor, std::int64_t limit);
 Shape image_shape(const Tensor& images);
 
 /// A directory that `save` wrote, a file with Keras's configuration, or the name of a built-in network.
-/// `image` and `classes` (else 10) shape a built-in one, and `image` builds a configuration without an input shape.
+/// `image` and `classes` (else those that the data name, else 10) shape a built-in one, and `image` builds a configuration without an input shape.
 struct ModelSource {
   std::string text;
   std::optional<Shape> image;
   bool image_from_option = false;  // UsageError where it would change nothing; the data's own shape is checked by the model
   std::optional<std::int64_t> classes;
   std::uint64_t seed = 0;
+  std::vector<std::string> class_names = {};  // of the data: so many classes has a built-in network where `classes` says nothing
 };
 /// UsageError for classes that would change nothing.
 Sequential open_model(const ModelSource& source);
@@ -194,7 +214,16 @@ Sequential with_canvas(Sequential model, const Size2& canvas);
 /// Images as the model wants them: on a canvas where the model was trained on one.
 Tensor on_model_canvas(const Sequential& model, const Tensor& images);
 
+/// The names of the classes that a model was trained on; empty where they had none.
+std::vector<std::string> class_names(const Sequential& model);
+/// Remembers what the model must know of its training images: their classes' names, and the size that they were resized to.
+void remember_images(Sequential& model, const data::Dataset& data, const DataOptions& options);
+/// The name of a class, or its number.
+std::string class_text(const std::vector<std::string>& names, std::int64_t index);
+
 /// Metadata keys of saved models.
+inline constexpr const char* class_names_key = "class_names";  // a JSON array
+inline constexpr const char* image_size_key = "image_size";    // "64x64": images of other sizes are resized to it
 inline constexpr const char* scale_key = "input_scale";
 inline constexpr const char* canvas_key = "canvas";
 

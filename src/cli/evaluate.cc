@@ -10,7 +10,7 @@ namespace {
 struct Options {
   Common common;
   std::string model;
-  std::string data;
+  DataOptions data;
   std::string scale;
   std::string accuracy = "fast";
   std::int64_t batch_size = 256;
@@ -25,10 +25,10 @@ int run(const Options& options) {
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
   Sequential model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
-  Images images = load_test_images(options.data, options.limit);
+  Images images = load_test_images(options.common, options.data, model, options.limit);
   images.x = on_model_canvas(model, images.x);
   const double scale = input_scale(model, images.x, options.scale);
-  say(options.common, "{} {} images from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, data_path(options.data),
+  say(options.common, "{} {} images from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, data_path(options.data.path),
       scale_note(images.x, scale));
   std::fflush(stdout);
   model.compile({.loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
@@ -40,6 +40,7 @@ int run(const Options& options) {
     say(options.common, "{}: {:.4f}\n", name, value);
     event[name] = number(value);
   }
+  event["class_names"] = class_names(model);
   event["part"] = images.part;
   event["images"] = images.x.shape()[0];
   event["input_scale"] = scale;
@@ -54,7 +55,7 @@ Action add_evaluate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Measure a saved model on the test images (the training images where there are no others).");
   add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
-  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  add_data(app, options->data);
   add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->batch_size));

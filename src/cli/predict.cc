@@ -7,6 +7,9 @@
 
 #include "cli/command.h"
 #include "core/terminal.h"
+#include "core/text_cells.h"
+#include "data/channels.h"
+#include "data/resize.h"
 #include "linn/data.h"
 #include "linn/error.h"
 
@@ -20,31 +23,13 @@ struct Options {
   Common common;
   std::string model;
   std::string image;
-  std::string data;
+  DataOptions data;
   std::string scale;
   std::string accuracy = "fast";
   std::optional<std::int64_t> row;
   bool invert = false;
   std::string precision = "float32";
 };
-
-// The image as (1, height, width, channels) with the model's channels: colour becomes grey by Rec. 601, grey is repeated.
-Tensor with_channels(const Tensor& image, std::int64_t channels, const std::string& path) {
-  const std::int64_t height = image.shape()[0];
-  const std::int64_t width = image.shape()[1];
-  const std::int64_t has = image.shape()[2];
-  if (has == channels) return image.reshape({1, height, width, channels});
-  if (channels != 1 && channels != 3) throw ShapeError(fmt::format("{}: the model takes {} channels; images have 1 or 3", path, channels));
-  Tensor other({1, height, width, channels}, DType::u8);
-  const std::uint8_t* from = image.values<std::uint8_t>().data();
-  std::uint8_t* to = other.values<std::uint8_t>().data();
-  for (std::int64_t i = 0; i < height * width; ++i, from += has)
-    if (channels == 1)
-      *to++ = static_cast<std::uint8_t>((299 * from[0] + 587 * from[1] + 114 * from[2] + 500) / 1000);
-    else
-      to = std::fill_n(to, 3, from[0]);
-  return other;
-}
 
 // MNIST is light on dark. A light frame says that the picture is the other way round.
 bool light_frame(const Tensor& image) {
@@ -62,23 +47,31 @@ bool light_frame(const Tensor& image) {
   return sum > 127 * count;
 }
 
+// The picture in the file as the model takes images: (1, height, width, channels).
 Tensor load_picture(const Options& options, const Sequential& model) {
   const Shape input = model.input_shape();
   if (input.rank() != 3) throw ShapeError(fmt::format("{}: the model takes {}, not an image", options.model, input.to_string()));
-  Tensor image = with_channels(load_image(options.image), input[2], options.image);
+  if (input[2] != 1 && input[2] != 3)
+    throw ShapeError(fmt::format("{}: the model takes {} channels; images have 1 or 3", options.image, input[2]));
+  Tensor image = data::with_channels(load_image(options.image), input[2]);
+  const Size2 size = image_options(options.data, &model).image_size;
+  if (size.is_set() && (image.shape()[0] != size.height || image.shape()[1] != size.width)) {
+    say(options.common, "{}: resized from {} x {} to {} x {} pixels\n", options.image, image.shape()[0], image.shape()[1], size.height, size.width);
+    image = data::resized(image, size);
+  }
+  image = image.reshape({1, image.shape()[0], image.shape()[1], image.shape()[2]});
   if (options.invert) {
     image = image.clone();
     for (std::uint8_t& value : image.values<std::uint8_t>()) value = static_cast<std::uint8_t>(255 - value);
-  } else if (light_frame(image)) {
+  } else if (input[2] == 1 && light_frame(image)) {
     write_to(stderr, "linn: {}: the background is light; MNIST's digits are light on dark: --invert turns it round\n", options.image);
   }
   image = on_model_canvas(model, image);
   const Shape& shape = image.shape();
   if (shape[1] != input[0] || shape[2] != input[1])
     throw ShapeError(
-        fmt::format("{}: {} x {} pixels (height x width) came, the model takes {} x {}; crop and resize the picture first, such as with\n"
-                    "  convert {} -resize {}x{}! resized.png",
-                    options.image, shape[1], shape[2], input[0], input[1], options.image, input[1], input[0]));
+        fmt::format("{}: {} x {} pixels (height x width) came, the model takes {} x {}; crop the picture, or resize it with --resize {}x{}",
+                    options.image, shape[1], shape[2], input[0], input[1], input[0], input[1]));
   return image;
 }
 
@@ -86,9 +79,9 @@ int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  if (options.image.empty() && !options.row && options.data.empty())
+  if (options.image.empty() && !options.row && options.data.path.empty())
     throw UsageError("predict: a picture, or --row N of the data, is needed; see linn predict --help");
-  if (!options.image.empty() && (options.row || !options.data.empty()))
+  if (!options.image.empty() && (options.row || !options.data.path.empty()))
     throw UsageError("predict: a picture and --data or --row came; one of the two is allowed");
   Sequential model = load_model(options.model);
   model.set_dtype_policy(policy);
@@ -101,7 +94,7 @@ int run(const Options& options) {
   std::string where = options.image;
   std::optional<std::int64_t> label;
   if (options.image.empty()) {
-    const Images images = load_test_images(options.data, 0);
+    const Images images = load_test_images(options.common, options.data, model, 0);
     const std::int64_t row = options.row.value_or(0);
     const std::int64_t count = images.x.shape()[0];
     if (row >= count)
@@ -109,7 +102,7 @@ int run(const Options& options) {
     x = on_model_canvas(model, images.x.rows(row, row + 1));
     label = images.y.rows(row, row + 1).astype(DType::i64).values<std::int64_t>()[0];
     where = images.where;
-    what = fmt::format("{} image {} of {}", images.part, row, data_path(options.data));
+    what = fmt::format("{} image {} of {}", images.part, row, data_path(options.data.path));
   } else {
     x = load_picture(options, model);
   }
@@ -122,26 +115,32 @@ int run(const Options& options) {
 
   const double sum = std::accumulate(values.begin(), values.end(), 0.0);
   const bool probabilities = std::abs(sum - 1) < 1e-3 && std::all_of(values.begin(), values.end(), [](float v) { return v >= 0; });
+  const std::vector<std::string> names = class_names(model);
   if (label)
-    say(options.common, "{}, labelled {}; pixels: {}\n", what, *label, scale_note(x, scale));
+    say(options.common, "{}, labelled {}; pixels: {}\n", what, class_text(names, *label), scale_note(x, scale));
   else
     say(options.common, "{}; pixels: {}\n", what, scale_note(x, scale));
   const bool color = core::use_color(stdout);
+  std::size_t width = 5;
+  for (const std::string& name : names) width = std::max(width, static_cast<std::size_t>(core::cells_of(core::printable(name))));
   for (std::size_t i = 0; i < std::min(order.size(), most_classes); ++i) {
     const double value = values[order[i]];
+    const std::string name = class_text(names, static_cast<std::int64_t>(order[i]));
+    const std::string title = std::string(width - std::min(width, static_cast<std::size_t>(core::cells_of(name))), ' ') + name;
     if (probabilities) {
       std::string bar;
       for (int k = 0; k < static_cast<int>(std::lround(value * bar_length)); ++k) bar += "━";
-      const std::string line = fmt::format("{:>5}  {:>6.2f} %{}{}", order[i], 100 * value, bar.empty() ? "" : "  ", bar);
+      const std::string line = fmt::format("{}  {:>6.2f} %{}{}", title, 100 * value, bar.empty() ? "" : "  ", bar);
       say(options.common, "{}{}{}\n", color && i == 0 ? "\x1b[1m" : "", line, color && i == 0 ? "\x1b[0m" : "");
     } else {
-      say(options.common, "{:>5}  {:>12.5g}\n", order[i], value);
+      say(options.common, "{}  {:>12.5g}\n", title, value);
     }
   }
   io::Json event = {{"event", "predict"}, {"source", what}, {"class", order[0]}, {"value", number(values[order[0]])}};
   io::Json all = io::Json::array();
   for (const float value : values) all.push_back(number(value));
   event["values"] = all;
+  event["class_name"] = order[0] < names.size() ? io::Json(names[order[0]]) : io::Json(nullptr);
   event["label"] = label ? io::Json(*label) : io::Json(nullptr);
   event["input_scale"] = scale;
   event["precision"] = options.precision;
@@ -155,9 +154,9 @@ Action add_predict(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Say what a saved model sees in a picture, or in one image of a data file.");
   add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
-  add_text(app, "image", options->image, "a PNG or JPEG of the model's size; colour becomes grey where the model wants grey")
+  add_text(app, "image", options->image, "a PNG or JPEG of the model's size, or one that is resized to it; colour becomes grey where the model wants grey")
       ->type_name("PICTURE");
-  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  add_data(app, options->data);
   add_whole(app, "--row", options->row, 0, largest, "which image of the data, from 0 [0]")->type_name("N");
   app.add_flag("--invert", options->invert, "turn light and dark round: for dark digits on white paper");
   add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255]")->type_name("X");

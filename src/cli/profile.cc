@@ -39,22 +39,9 @@ constexpr std::int64_t gap = 2;
 
 using Row = std::array<std::string, columns>;
 
-std::int64_t cells(const std::string& text) {
-  std::int64_t sum = 0;
-  for (const char32_t code : core::from_utf8(text)) sum += core::cells_of(code);
-  return sum;
-}
-
-// What a terminal would obey becomes U+FFFD.
-std::string printable(const std::string& text) {
-  std::string result;
-  for (const char32_t code : core::from_utf8(text)) core::append_utf8(result, core::is_control(code) ? 0xFFFD : code);
-  return result;
-}
-
 // Cut to so many cells, the last of them "…".
 std::string shortened(const std::string& text, std::int64_t most) {
-  if (cells(text) <= most) return text;
+  if (core::cells_of(text) <= most) return text;
   std::string result;
   std::int64_t used = 1;
   for (const char32_t code : core::from_utf8(text)) {
@@ -70,7 +57,7 @@ class Table {
   /// Rows stand in the order in which they are added; an empty one is a rule.
   void add(const Row& row) {
     Row& added = rows_.emplace_back();
-    std::transform(row.begin(), row.end(), added.begin(), printable);
+    std::transform(row.begin(), row.end(), added.begin(), [](const std::string& text) { return core::printable(text); });
   }
   void rule() { rows_.emplace_back(); }
 
@@ -78,7 +65,7 @@ class Table {
   void print(std::size_t loud, bool color) {
     std::array<std::int64_t, columns> widths{};
     for (const Row& row : rows_)
-      for (std::size_t c = 0; c < columns; ++c) widths[c] = std::max(widths[c], cells(row[c]));
+      for (std::size_t c = 0; c < columns; ++c) widths[c] = std::max(widths[c], core::cells_of(row[c]));
     std::int64_t line = gap * (columns - 1);
     for (const std::int64_t width : widths) line += width;
     if (line > most_cells) {
@@ -103,7 +90,7 @@ class Table {
     std::string text;
     for (std::size_t c = 0; c < columns; ++c) {
       const std::string word = shortened(row[c], widths[c]);
-      const std::string space(static_cast<std::size_t>(widths[c] - cells(word)), ' ');
+      const std::string space(static_cast<std::size_t>(widths[c] - core::cells_of(word)), ' ');
       if (c > 0) text.append(gap, ' ');
       text += c < texts ? word + space : space + word;
     }

@@ -16,7 +16,7 @@ namespace {
 
 struct Options {
   Common common;
-  std::string data;
+  DataOptions data;
   std::string model = "notebook";
   std::string out;
   std::string scale;
@@ -63,8 +63,8 @@ int run(const Options& options) {
   const Common& common = options.common;
   const DTypePolicy policy = policy_of(common, options.precision, accuracy);
   const model::Recipe* recipe = recipe_named(options.recipe);
-  const std::string path = data_path(options.data);
-  data::Dataset data = data::load_dataset(path);
+  const std::string path = data_path(options.data.path);
+  data::Dataset data = load_data(common, options.data, nullptr);
   if (!data.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train", path));
   data.x_train = first_rows(data.x_train, options.limit);
   data.y_train = first_rows(data.y_train, options.limit);
@@ -74,10 +74,17 @@ int run(const Options& options) {
   }
 
   const Shape image = image_shape(data.x_train);
-  Sequential model = open_model({.text = options.model, .image = image, .classes = options.classes, .seed = options.seed});
+  Sequential model = open_model({.text = options.model, .image = image, .classes = options.classes, .seed = options.seed, .class_names = data.class_names});
   const double scale = input_scale(model, data.x_train, options.scale);
   model.set_dtype_policy(policy);
   model.metadata()[scale_key] = fmt::format("{}", scale);
+  const std::vector<std::string> known = class_names(model);
+  if (!known.empty() && !data.class_names.empty()) {
+    data.y_train = data::labels_by_name(data.y_train, data.class_names, known, data.train_where);
+    if (data.y_test.defined()) data.y_test = data::labels_by_name(data.y_test, data.class_names, known, data.test_where);
+  } else {
+    remember_images(model, data, options.data);
+  }
   if (options.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", options.canvas);
   if (!options.out.empty()) prepare_directory(options.out);
 
@@ -93,6 +100,7 @@ int run(const Options& options) {
                 {"image_shape", {image[0], image[1], image[2]}},
                 {"parameters", model.count_params()},
                 {"input_scale", scale},
+                {"class_names", data.class_names},
                 {"recipe", options.recipe.empty() ? io::Json(nullptr) : io::Json(options.recipe)},
                 {"epochs", training.fit.epochs},
                 {"batch_size", training.fit.batch_size},
@@ -144,10 +152,7 @@ int run(const Options& options) {
 Action add_train(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Train a model on labelled images with Adam and cross-entropy, measure it on the test images, save it.");
-  add_text(app, "--data", options->data,
-           "an .npz file with x_train, y_train, x_test, y_test; \"IMAGES,LABELS\" (.npy or IDX files, also gzip); or a folder with MNIST's "
-           "four files [LINN_DATA, or data/mnist.npz]")
-      ->type_name("FILE");
+  add_data(app, options->data);
   add_text(
       app, "--model", options->model,
       "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory to train on")
@@ -188,7 +193,7 @@ Action add_train(CLI::App& app) {
   add_precision(app, options->precision);
   add_common(app, options->common);
   app.footer(
-      "Examples:\n  linn train --out digits\n  linn train --recipe fast --out digits\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");
+      "Examples:\n  linn train --out digits\n  linn train --recipe fast --out digits\n  linn train --data photos.zip --resize 64x64 --out photos\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");
   return [options] { return run(*options); };
 }
 

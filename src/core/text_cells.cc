@@ -96,4 +96,16 @@ std::string thousands(std::int64_t value) {
   return digits;
 }
 
+std::int64_t cells_of(std::string_view text) {
+  std::int64_t sum = 0;
+  for (const char32_t code : from_utf8(text)) sum += cells_of(code);
+  return sum;
+}
+
+std::string printable(std::string_view text) {
+  std::string result;
+  for (const char32_t code : from_utf8(text)) append_utf8(result, is_control(code) ? 0xFFFD : code);
+  return result;
+}
+
 }  // namespace linn::core

@@ -15,6 +15,9 @@ void append_utf8(std::string& text, char32_t code);
 /// exact for the scripts in common use, 1 for rare ones.
 int cells_of(char32_t code);
 
+/// Of all its code points together.
+std::int64_t cells_of(std::string_view text);
+
 /// Whether it is a control character, which a terminal would obey instead of showing it.
 bool is_control(char32_t code);
 /// White space as Python's str.isspace sees it.
@@ -22,5 +25,8 @@ bool is_space(char32_t code);
 
 /// 60000 as "60,000".
 std::string thousands(std::int64_t value);
+
+/// `text` with U+FFFD in place of what a terminal would obey.
+std::string printable(std::string_view text);
 
 }  // namespace linn::core

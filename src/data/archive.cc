@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <span>
 #include <unordered_set>
+#include <utility>
 
 #include "core/did_you_mean.h"
+#include "data/archive.h"
 #include "io/elements.h"
 #include "io/file.h"
 #include "io/npy.h"
@@ -18,6 +21,35 @@ namespace linn {
 namespace {
 
 constexpr std::string_view suffix = ".npy";
+
+// An array compresses up to 1032 times (blank images), so nothing is a bomb by its ratio; what is read must fit into memory instead.
+io::ZipLimits npz_limits() {
+  io::ZipLimits limits;
+  limits.bomb_bytes = io::no_limit;
+  return limits;
+}
+
+bool is_array(const io::ZipMember& member) { return member.name.ends_with(suffix) && member.name.size() > suffix.size(); }
+std::string array_name(const io::ZipMember& member) { return member.name.substr(0, member.name.size() - suffix.size()); }
+
+// Reads what is left, so that the checksum of all is compared.
+void drain(io::Source& source) {
+  std::array<std::byte, 16384> piece;
+  while (source.most_left() > 0)
+    source.read(std::span(piece).first(static_cast<std::size_t>(std::min<std::uint64_t>(source.most_left(), piece.size()))));
+  source.finish();
+}
+
+void check_memory(const io::ZipReader& zip, const std::vector<const io::ZipMember*>& members) {
+  const std::uint64_t memory = io::machine_memory();
+  std::uint64_t sum = 0;
+  for (const io::ZipMember* member : members) {
+    if (member->size > memory - sum)
+      throw MemoryError(fmt::format("{}: declares {} bytes, with the arrays before it {}; this machine has {} bytes of memory",
+                                    zip.where(*member), member->size, static_cast<double>(sum) + static_cast<double>(member->size), memory));
+    sum += member->size;
+  }
+}
 
 void check_defined(const Tensor& tensor, const std::string& path) {
   if (!tensor.defined()) throw ValueError(path + ": an empty tensor, which was never given a shape, cannot be saved");
@@ -40,6 +72,8 @@ const Tensor* Archive::find(std::string_view name) const {
 
 const Tensor& Archive::operator[](std::string_view name) const {
   if (const Tensor* tensor = find(name)) return *tensor;
+  for (const auto& [refused, reason] : refused_)
+    if (refused == name) throw FormatError(reason);
   const std::vector<std::string> known = names();
   std::string list;
   for (std::size_t i = 0; i < known.size() && i < 20; ++i) list += (i > 0 ? ", " : "") + io::quote(known[i]);
@@ -68,21 +102,39 @@ void Archive::set(std::string name, Tensor tensor) {
 
 Tensor load_npy(const std::string& path) { return io::read_npy(io::read_file(path), path); }
 
-Archive load_npz(const std::string& path) {
-  const std::vector<std::byte> bytes = io::read_file(path);
-  if (io::text_of(bytes).starts_with("\x93NUMPY"))
-    io::format_error(path, "is an .npy file with one array; load it with load_npy");
-  const io::ZipReader zip(bytes, path);
-  std::vector<Archive::Entry> entries;
+Archive load_npz(const std::string& path) { return data::ArchiveReader::read(io::read_file(path), path).archive; }
+
+namespace data {
+
+NpzContent ArchiveReader::read(std::span<const std::byte> bytes, const std::string& path, std::span<const std::string_view> wanted) {
+  if (io::text_of(bytes).starts_with("\x93NUMPY")) io::format_error(path, "is an .npy file with one array; load it with load_npy");
+  const io::ZipReader zip(bytes, path, npz_limits());
+  NpzContent content;
+  content.archive.where_ = path;
+  std::vector<const io::ZipMember*> members;
   for (const io::ZipMember& member : zip.members()) {
-    if (!member.name.ends_with(suffix) || member.name.size() == suffix.size())
-      io::format_error(zip.where(member), "is no array: the members of an .npz file are named NAME.npy");
-    entries.emplace_back(member.name.substr(0, member.name.size() - suffix.size()), io::read_npy(*zip.open(member)));
+    if (!is_array(member)) continue;
+    const std::string& name = content.names.emplace_back(array_name(member));
+    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), name) != wanted.end()) members.push_back(&member);
   }
-  Archive archive(std::move(entries));
-  archive.where_ = path;
-  return archive;
+  if (content.names.empty() && !zip.members().empty())
+    io::format_error(zip.where(zip.members()[0]), "is no array, nor is another member: the members of an .npz file are named NAME.npy");
+  check_memory(zip, members);
+  for (const io::ZipMember* member : members) {
+    const auto source = zip.open(*member);
+    try {
+      content.archive.entries_.emplace_back(array_name(*member), io::read_npy(*source));
+    } catch (const io::UnsupportedElements& error) {
+      content.archive.refused_.emplace_back(array_name(*member), error.what());
+    } catch (const DataError& error) {  // an integer of 2^63 or more
+      content.archive.refused_.emplace_back(array_name(*member), error.what());
+    }
+    drain(*source);  // damaged bytes look like a strange type as well; the checksum tells
+  }
+  return content;
 }
+
+}  // namespace data
 
 void save_npy(const std::string& path, const Tensor& tensor) {
   check_defined(tensor, path);

@@ -7,18 +7,24 @@
 #include <array>
 #include <cmath>
 #include <iterator>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "core/did_you_mean.h"
 #include "core/tensor_visit.h"
+#include "data/archive.h"
+#include "data/file_tree.h"
 #include "data/idx.h"
+#include "data/image_folder.h"
+#include "data/image_layout.h"
 #include "io/bytes.h"
 #include "io/file.h"
 #include "io/npy.h"
 #include "io/text.h"
+#include "io/zip.h"
 #include "linn/data.h"
 #include "linn/error.h"
 
@@ -65,11 +71,11 @@ void set_pair(const Tensor& images, const Tensor& labels, const std::string& ima
 constexpr std::array<std::string_view, 4> known_arrays = {"x_train", "y_train", "x_test", "y_test"};
 
 // An array that nobody reads, such as X_test, may be meant for one that is missing. Others may lie there.
-void check_misspelt(const Archive& archive, const std::string& path) {
+void check_misspelt(const std::vector<std::string>& names, const std::string& path) {
+  const auto has = [&](std::string_view name) { return std::find(names.begin(), names.end(), name) != names.end(); };
   std::vector<std::string_view> missing;
-  std::copy_if(known_arrays.begin(), known_arrays.end(), std::back_inserter(missing),
-               [&](std::string_view name) { return !archive.contains(name); });
-  for (const std::string& name : archive.names()) {
+  std::copy_if(known_arrays.begin(), known_arrays.end(), std::back_inserter(missing), [&](std::string_view name) { return !has(name); });
+  for (const std::string& name : names) {
     if (std::find(known_arrays.begin(), known_arrays.end(), name) != known_arrays.end()) continue;
     const std::string guess = core::did_you_mean(name, std::span<const std::string_view>(missing));
     if (!guess.empty())
@@ -77,108 +83,220 @@ void check_misspelt(const Archive& archive, const std::string& path) {
   }
 }
 
-Dataset from_npz(const std::string& path, Labels wanted) {
-  const Archive archive = load_npz(path);
-  check_misspelt(archive, path);
+std::string listed(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) {
+    if (list.size() > 500) return list + ", ...";
+    list += (list.empty() ? "" : ", ") + io::quote(name);
+  }
+  return list.empty() ? "(none)" : list;
+}
+
+Dataset from_npz(std::span<const std::byte> bytes, const std::string& path, Labels wanted) {
+  const NpzContent content = ArchiveReader::read(bytes, path, known_arrays);
+  check_misspelt(content.names, path);
+  const auto has = [&](std::string_view name) { return std::find(content.names.begin(), content.names.end(), name) != content.names.end(); };
   Dataset data;
   bool any = false;
   const auto take = [&](const char* images, const char* labels, Tensor& x, Tensor& y) {
-    const bool has_images = archive.contains(images);
-    const bool has_labels = archive.contains(labels);
-    if (has_images && !has_labels && wanted == Labels::optional) {
-      check_images(archive[images], path + ": " + images);
-      x = archive[images];
+    if (has(images) && !has(labels) && wanted == Labels::optional) {
+      check_images(content.archive[images], path + ": " + images);
+      x = content.archive[images];
       any = true;
       return;
     }
-    if (has_images != has_labels)
-      throw DataError(fmt::format("{}: has {} but not {}; they come in pairs", path, has_images ? images : labels,
-                                  has_images ? labels : images));
-    if (!has_images) return;
+    if (has(images) != has(labels))
+      throw DataError(fmt::format("{}: has {} but not {}; they come in pairs", path, has(images) ? images : labels,
+                                  has(images) ? labels : images));
+    if (!has(images)) return;
     any = true;
-    set_pair(archive[images], archive[labels], path + ": " + images, path + ": " + labels, x, y);
+    set_pair(content.archive[images], content.archive[labels], path + ": " + images, path + ": " + labels, x, y);
   };
   take("x_train", "y_train", data.x_train, data.y_train);
   take("x_test", "y_test", data.x_test, data.y_test);
   data.train_where = path + (data.y_train.defined() ? ": x_train, y_train" : ": x_train");
   data.test_where = path + (data.y_test.defined() ? ": x_test, y_test" : ": x_test");
-  if (!any) {
-    std::string list;
-    for (const std::string& name : archive.names()) {
-      if (list.size() > 500) {
-        list += ", ...";
-        break;
-      }
-      list += (list.empty() ? "" : ", ") + io::quote(name);
-    }
-    throw DataError(
-        fmt::format("{}: has the arrays {}; x_train and y_train, x_test and y_test, or one of the two pairs are needed", path,
-                    list.empty() ? "(none)" : list));
-  }
+  if (!any)
+    throw DataError(fmt::format("{}: has the arrays {}; x_train and y_train, x_test and y_test, or one of the two pairs are needed", path,
+                                listed(content.names)));
   return data;
 }
 
-Tensor load_array(const std::string& path) {
-  const std::vector<std::byte> bytes = io::read_file(path);
-  if (io::text_of(bytes).starts_with("\x93NUMPY")) return io::read_npy(bytes, path);
-  const bool idx = bytes.size() >= 2 && ((bytes[0] == std::byte{0} && bytes[1] == std::byte{0}) ||
-                                         (bytes[0] == std::byte{0x1f} && bytes[1] == std::byte{0x8b}));
-  if (!idx)
-    io::format_error(path, "is neither an .npy nor an IDX file: it begins with {}",
-                     bytes.empty() ? "nothing (it is empty)" : io::quote(io::text_of(bytes).substr(0, 6)));
-  return read_idx(bytes, path);
+// ---- the files of MNIST, as mirrors name them ---------------------------------------------------------------------------
+
+struct IdxFiles {
+  // Paths; empty where there is none.
+  std::string train_images, train_labels, test_images, test_labels;
+
+  bool any() const { return !(train_images.empty() && train_labels.empty() && test_images.empty() && test_labels.empty()); }
+};
+
+// "train-images.idx3-ubyte.gz" as "train-images-idx3-ubyte".
+std::string plain_name(std::string name) {
+  for (char& c : name) {
+    if (c == '.' || c == '_' || c == ' ') c = '-';
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  if (name.ends_with("-gz")) name.resize(name.size() - 3);
+  return name;
+}
+
+// Of two files with one name, such as one that is gzipped and one that is not, the first in the order of names.
+IdxFiles find_idx_files(const FileTree& tree) {
+  IdxFiles found;
+  const auto set = [](std::string& to, const std::string& file) {
+    if (to.empty()) to = file;
+  };
+  for (std::size_t i = 0; i < tree.files().size(); ++i) {
+    const std::string& file = tree.files()[i];
+    const std::string name = plain_name(std::string(file_name(file)));
+    // In a folder only where the folder has the file's name, as some archives unpack.
+    if (file.find('/') != std::string::npos && plain_name(file.substr(0, file.find('/'))) != name) continue;
+    if (name.ends_with("train-images-idx3-ubyte")) set(found.train_images, tree.where(i));
+    if (name.ends_with("train-labels-idx1-ubyte")) set(found.train_labels, tree.where(i));
+    for (const char* test : {"t10k", "test"}) {
+      if (name.ends_with(fmt::format("{}-images-idx3-ubyte", test))) set(found.test_images, tree.where(i));
+      if (name.ends_with(fmt::format("{}-labels-idx1-ubyte", test))) set(found.test_labels, tree.where(i));
+    }
+  }
+  return found;
+}
+
+Dataset from_idx_files(const std::string& path, const IdxFiles& files) {
+  Dataset data;
+  const auto take = [&](const std::string& images, const std::string& labels, const char* prefix, Tensor& x, Tensor& y, std::string& where) {
+    if (images.empty() != labels.empty())
+      throw DataError(fmt::format("{}: has {} but not {}-{}-ubyte (plain or .gz); they come in pairs", path,
+                                  images.empty() ? labels : images, prefix, images.empty() ? "images-idx3" : "labels-idx1"));
+    if (images.empty()) return;
+    const Tensor pixels = load_idx(images);
+    set_pair(pixels, load_idx(labels), images, labels, x, y);
+    where = images + ", " + labels;
+  };
+  take(files.train_images, files.train_labels, "train", data.x_train, data.y_train, data.train_where);
+  take(files.test_images, files.test_labels, "t10k", data.x_test, data.y_test, data.test_where);
+  return data;
+}
+
+// ---- files ---------------------------------------------------------------------------------------------------------------
+
+enum class Kind : std::uint8_t { npy, idx, zip, unknown };
+
+Kind kind_of(std::span<const std::byte> bytes) {
+  const std::string_view text = io::text_of(bytes);
+  if (text.starts_with("\x93NUMPY")) return Kind::npy;
+  if (text.starts_with(std::string_view("\0\0", 2)) || text.starts_with("\x1f\x8b")) return Kind::idx;
+  if (text.starts_with("PK")) return Kind::zip;
+  return Kind::unknown;
+}
+
+std::string beginning(std::span<const std::byte> bytes) {
+  return bytes.empty() ? "nothing (it is empty)" : io::quote(io::text_of(bytes).substr(0, 6));
+}
+
+Tensor array_in(std::span<const std::byte> bytes, const std::string& path) {
+  switch (kind_of(bytes)) {
+    case Kind::npy: return io::read_npy(bytes, path);
+    case Kind::idx: return read_idx(bytes, path);
+    default: io::format_error(path, "is neither an .npy nor an IDX file: it begins with {}", beginning(bytes));
+  }
+}
+
+// Whether `word` stands in a file's name, between letters and digits of other words.
+bool has_word(std::string_view name, std::string_view word) {
+  const auto is_letter = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  for (std::size_t at = name.find(word); at != std::string_view::npos; at = name.find(word, at + 1)) {
+    const std::size_t end = at + word.size();
+    if ((at == 0 || !is_letter(name[at - 1])) && (end == name.size() || !is_letter(name[end]))) return true;
+  }
+  return false;
 }
 
 Dataset from_pair(const std::string& images, const std::string& labels) {
   Dataset data;
   const std::string_view name = file_name(images);
-  const bool test = name.starts_with("t10k") || name.starts_with("test");
+  const bool test = has_word(name, "t10k") || has_word(name, "test");
   // One behind the other: of two bad files the images are complained about.
-  const Tensor x = load_array(images);
-  const Tensor y = load_array(labels);
+  const Tensor x = array_in(io::read_file(images), images);
+  const Tensor y = array_in(io::read_file(labels), labels);
   set_pair(x, y, images, labels, test ? data.x_test : data.x_train, test ? data.y_test : data.y_train);
   (test ? data.test_where : data.train_where) = images + ", " + labels;
   return data;
 }
 
-Dataset without_labels(const std::string& path) {
+Dataset without_labels(std::span<const std::byte> bytes, const std::string& path) {
   Dataset data;
   const bool train = file_name(path).starts_with("train");
-  const Tensor images = load_array(path);
+  const Tensor images = array_in(bytes, path);
   check_images(images, path);
   (train ? data.x_train : data.x_test) = images;
   (train ? data.train_where : data.test_where) = path;
   return data;
 }
 
-Dataset from_directory(const std::string& path) {
+Dataset from_images(ImageFolder&& folder, Labels wanted) {
   Dataset data;
-  bool any = false;
-  const auto find = [&](const std::string& name) -> std::optional<std::string> {
-    for (const char* ending : {"", ".gz"})
-      if (std::string file = fmt::format("{}/{}{}", path, name, ending); exists(file)) return file;
-    return std::nullopt;
+  data.x_train = std::move(folder.x_train), data.y_train = std::move(folder.y_train);
+  data.x_test = std::move(folder.x_test), data.y_test = std::move(folder.y_test);
+  data.train_where = std::move(folder.train_where), data.test_where = std::move(folder.test_where);
+  data.class_names = std::move(folder.class_names);
+  data.notes = std::move(folder.notes);
+  const auto check = [&](const Tensor& x, const Tensor& y, const std::string& where) {
+    if (x.defined() && !y.defined() && wanted == Labels::needed)
+      throw DataError(fmt::format("{}: the images lie in no class folders, so they have no labels; put those of each class into a folder "
+                                  "with its name, train/CLASS/*.png and test/CLASS/*.png",
+                                  where));
   };
-  const auto take = [&](const std::string& prefix, Tensor& x, Tensor& y, std::string& where) {
-    const auto images = find(prefix + "-images-idx3-ubyte");
-    const auto labels = find(prefix + "-labels-idx1-ubyte");
-    if (images.has_value() != labels.has_value())
-      throw DataError(fmt::format("{}: has {} but not {}-{}-ubyte (plain or .gz)", path, images ? *images : *labels, prefix,
-                                  images ? "labels-idx1" : "images-idx3"));
-    if (!images) return;
-    any = true;
-    const Tensor pixels = load_idx(*images);
-    set_pair(pixels, load_idx(*labels), *images, *labels, x, y);
-    where = *images + ", " + *labels;
-  };
-  take("train", data.x_train, data.y_train, data.train_where);
-  take("t10k", data.x_test, data.y_test, data.test_where);
-  if (!any)
-    throw DataError(
-        fmt::format("{}: the directory has none of the files train-images-idx3-ubyte, train-labels-idx1-ubyte, "
-                    "t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (plain or .gz)",
-                    path));
+  check(data.x_train, data.y_train, data.train_where);
+  check(data.x_test, data.y_test, data.test_where);
   return data;
+}
+
+Dataset from_directory(const std::string& path, Labels labels, const ImageFolderOptions& images) {
+  const std::unique_ptr<FileTree> tree = open_directory(path);
+  if (const IdxFiles idx = find_idx_files(*tree); idx.any()) return from_idx_files(path, idx);
+  const std::vector<std::string>& files = tree->files();
+  if (std::none_of(files.begin(), files.end(), is_image))
+    throw DataError(fmt::format("{}: the directory has {}; images in class folders (train/CLASS/*.png, test/CLASS/*.png, .jpg too) or the files of "
+                                "MNIST (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, plain "
+                                "or .gz) are needed",
+                                path, files.empty() ? "no files" : fmt::format("no such files, but {}", listed(files))));
+  return from_images(load_images(*tree, images), labels);
+}
+
+// Whether an archive of images, not of arrays.
+bool holds_images(std::span<const std::byte> bytes, const std::string& path) {
+  if (path.ends_with(".npz")) return false;
+  io::ZipLimits limits;
+  limits.members = limits.bomb_bytes = io::no_limit;
+  const io::ZipReader zip(bytes, path, limits);
+  return std::none_of(zip.members().begin(), zip.members().end(), [](const io::ZipMember& member) { return member.name.ends_with(".npy"); });
+}
+
+Dataset from_file(const std::string& path, Labels labels, const ImageFolderOptions& images) {
+  const std::vector<std::byte> bytes = io::read_file(path);
+  switch (kind_of(bytes)) {
+    case Kind::zip:
+      return holds_images(bytes, path) ? from_images(load_image_folder(path, images), labels) : from_npz(bytes, path, labels);
+    case Kind::npy:
+    case Kind::idx:
+      if (labels == Labels::optional) return without_labels(bytes, path);
+      throw DataError(fmt::format("{}: holds one array; name images and labels together, \"IMAGES,LABELS\"", path));
+    case Kind::unknown: break;
+  }
+  if (path.ends_with(".npz") || path.ends_with(".zip")) return from_npz(bytes, path, labels);  // says what is wrong with it
+  io::format_error(path, "is no data set: it begins with {}; an .npz file, a .zip or a directory of images in class folders, or two .npy or "
+                   "IDX files, \"IMAGES,LABELS\", are read",
+                   beginning(bytes));
+}
+
+// What would fail after the training is found before it.
+void check_parts(const Dataset& data) {
+  if (!data.x_train.defined() || !data.x_test.defined()) return;
+  const Shape train = data.x_train.shape().without_first(), test = data.x_test.shape().without_first();
+  if (train != test)
+    throw DataError(fmt::format("training images of shape {} in {}, test images of shape {} in {}; both must have one shape",
+                                train.to_string(), data.train_where, test.to_string(), data.test_where));
 }
 
 }  // namespace
@@ -212,24 +330,35 @@ Tensor checked_labels(const Tensor& labels, const std::string& where) {
   return floating ? flat.astype(DType::i64) : flat;
 }
 
-Dataset load_dataset(const std::string& path, Labels labels) {
-  if (path.empty()) throw ValueError("the name of the data is empty: an .npz file, a directory or \"IMAGES,LABELS\" is expected");
-  if (is_directory(path)) return from_directory(path);
-  const auto comma = path.find(',');
-  if (comma != std::string::npos && !exists(path)) {
-    const std::string images = path.substr(0, comma);
-    const std::string labels = path.substr(comma + 1);
-    if (images.empty() || labels.empty() || labels.find(',') != std::string::npos)
+Tensor labels_by_name(const Tensor& labels, const std::vector<std::string>& from, const std::vector<std::string>& to, const std::string& where) {
+  if (from == to) return labels;
+  std::vector<std::int64_t> number;
+  for (const std::string& name : from) {
+    const auto found = std::find(to.begin(), to.end(), name);
+    if (found == to.end())
+      throw DataError(fmt::format("{}: the model was not trained on the class {}{}; its classes are {}", where, io::quote(name),
+                                  core::did_you_mean(name, std::span<const std::string>(to)), listed(to)));
+    number.push_back(found - to.begin());
+  }
+  Tensor result = labels.astype(DType::i64);
+  for (std::int64_t& label : result.values<std::int64_t>()) label = number.at(static_cast<std::size_t>(label));
+  return result;
+}
+
+Dataset load_dataset(const std::string& path, Labels labels, const ImageFolderOptions& images) {
+  if (path.empty()) throw ValueError("the name of the data is empty: an .npz or .zip file, a directory or \"IMAGES,LABELS\" is expected");
+  Dataset data = [&] {
+    if (is_directory(path)) return from_directory(path, labels, images);
+    const auto comma = path.find(',');
+    if (comma == std::string::npos || exists(path)) return from_file(path, labels, images);
+    const std::string first = path.substr(0, comma);
+    const std::string second = path.substr(comma + 1);
+    if (first.empty() || second.empty() || second.find(',') != std::string::npos)
       throw ValueError(fmt::format("the data are named {}; two files, \"IMAGES,LABELS\", are expected", io::quote(path, 200)));
-    return from_pair(images, labels);
-  }
-  const std::string_view name = file_name(path);
-  if (name.ends_with(".npy") || name.find("-ubyte") != std::string_view::npos) {
-    if (!exists(path)) io::read_file(path);  // says why it cannot be opened
-    if (labels == Labels::optional) return without_labels(path);
-    throw DataError(fmt::format("{}: holds one array; name images and labels together, \"IMAGES,LABELS\"", path));
-  }
-  return from_npz(path, labels);
+    return from_pair(first, second);
+  }();
+  check_parts(data);
+  return data;
 }
 
 }  // namespace linn::data

@@ -23,6 +23,7 @@
 
 #include "core/cpu.h"
 #include "core/text_cells.h"
+#include "data/resize.h"
 #include "io/json.h"
 #include "linn/data.h"
 #include "linn/layers.h"
@@ -147,6 +148,20 @@ class Command : public testing::Test {
     save_npz(file, {{"x_train", x}, {"y_train", y}, {"x_test", x}, {"y_test", y}});
     return file;
   }
+  // The same figures as pictures in class folders, two for testing in each class; every third is larger.
+  std::string picture_folder(bool sizes_differ = true) const {
+    const Archive data = load_npz(figures(32));
+    const std::array<const char*, 4> names = {"square", "bar", "upright", "cross"};
+    for (std::int64_t i = 0; i < 32; ++i) {
+      const fs::path folder = folder_ / "pictures" / (i < 24 ? "train" : "test") / names[static_cast<std::size_t>(i & 3)];
+      fs::create_directories(folder);
+      Tensor image({12, 12, 3}, DType::u8);
+      for (std::size_t k = 0; k < 432; ++k) image.values<std::uint8_t>()[k] = data["x_train"].values<std::uint8_t>()[static_cast<std::size_t>(i) * 144 + k / 3];
+      if (sizes_differ && i % 3 == 0) image = data::resized(image, {24, 18});
+      save_png(folder / fmt::format("{}.png", i), image);
+    }
+    return path("pictures");
+  }
   // A network saved without training.
   std::string saved(const Sequential& model, const std::string& name = "model") const {
     model.save(path(name));
@@ -156,6 +171,55 @@ class Command : public testing::Test {
 
   fs::path folder_;
 };
+
+// ---- pictures in class folders -------------------------------------------------------------------------------------
+
+TEST_F(Command, PicturesInClassFolders) {
+  const std::string data = picture_folder();
+  const Result refused = run({"train", "--data", data});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, testing::AllOf(HasSubstr("24 x 18"), HasSubstr("12 x 12"), HasSubstr("--resize")));
+
+  const Result result = run({"train", "--data", data, "--resize", "12", "--epochs", "30", "--batch-size", "8", "--learning-rate", "0.01", "--out", path("model")});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, testing::AllOf(HasSubstr("32 images of 4 classes"), HasSubstr("24 training images of 12 x 12 x 3"), HasSubstr("8 test images")));
+  // The model knows how its images were made, and what its classes are called.
+  const auto measured = run({"evaluate", path("model"), "--data", data, "--log", "json"}).events();
+  ASSERT_EQ(measured.size(), 1U);
+  EXPECT_EQ(measured[0]["class_names"], (std::vector<std::string>{"bar", "cross", "square", "upright"}));
+  EXPECT_GT(measured[0]["accuracy"].get<double>(), 0.9);
+
+  const Result seen = run({"predict", path("model"), data + "/test/cross/27.png"});
+  EXPECT_EQ(seen.code, 0) << seen.err;
+  EXPECT_THAT(seen.out, HasSubstr("resized from 24 x 18 to 12 x 12 pixels"));
+  EXPECT_THAT(seen.out, testing::MatchesRegex("[^\n]*\n[^\n]*\n *cross .*"));
+  EXPECT_EQ(run({"predict", path("model"), data + "/test/bar/25.png", "--log", "json"}).events()[0]["class_name"], "bar");
+  EXPECT_THAT(run({"predict", path("model"), "--data", data, "--row", "0"}).out, HasSubstr("labelled bar"));
+}
+
+// A test set that lacks classes keeps the numbers that the model gave them.
+TEST_F(Command, ClassesFollowTheirNames) {
+  const std::string data = picture_folder(false);
+  ASSERT_EQ(run({"train", "--data", data, "--epochs", "30", "--batch-size", "8", "--learning-rate", "0.01", "--out", path("model")}).code, 0);
+  fs::create_directories(path("some"));
+  fs::rename(path("pictures/test/cross"), path("some/cross"));
+  fs::rename(path("pictures/test/upright"), path("some/upright"));
+  const auto events = run({"evaluate", path("model"), "--data", path("some"), "--log", "json"}).events();
+  EXPECT_GT(events[0]["accuracy"].get<double>(), 0.9);
+  fs::rename(path("some/cross"), path("some/cros"));
+  const Result result = run({"evaluate", path("model"), "--data", path("some")});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, HasSubstr("not trained on the class \"cros\" (did you mean \"cross\"?)"));
+}
+
+TEST_F(Command, ADamagedPictureIsNamedBeforeTheFirstStep) {
+  const std::string data = picture_folder(false);
+  write(data + "/train/bar/1.png", "no picture");
+  const Result result = run({"train", "--data", data, "--out", path("model")});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, testing::AllOf(HasSubstr("train/bar/1.png"), HasSubstr("is no PNG and no JPEG image")));
+  EXPECT_THAT(result.out, Not(HasSubstr("Epoch")));
+}
 
 TEST_F(Command, SummaryIsKerass) {
   const Result result = run({"summary"});

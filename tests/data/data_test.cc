@@ -118,7 +118,7 @@ TEST(LoadNpz, SaysWhatIsWrong) {
     spill(dir / "a.npz", file);
   };
   with_member("x.npy", slurp(kept("io", "object.npy")));
-  expect_error<FormatError>([&] { load_npz(dir / "a.npz"); }, {"a.npz: member \"x.npy\"", "contains Python objects"});
+  expect_error<FormatError>([&] { load_npz(dir / "a.npz")["x"]; }, {"a.npz: member \"x.npy\"", "contains Python objects"});
   with_member(".npy", slurp(kept("io", "vector.npy")));
   expect_error<FormatError>([&] { load_npz(dir / "a.npz"); }, {"member \".npy\""});
   Bytes longer = slurp(kept("io", "vector.npy"));
@@ -129,6 +129,46 @@ TEST(LoadNpz, SaysWhatIsWrong) {
   longer.pop_back();
   with_member("x.npy", longer);
   expect_error<FormatError>([&] { load_npz(dir / "a.npz"); }, {"member \"x.npy\"", "needs 20 bytes", "19 are left"});
+}
+
+TEST(LoadNpz, ArraysOfNoNumbersWaitUntilTheyAreAskedFor) {
+  const TempDir dir;
+  Bytes file;
+  io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
+  zip.add("names.npy", slurp(kept("io", "text.npy")));
+  zip.add("x.npy", slurp(kept("io", "vector.npy")));
+  zip.add("huge.npy", slurp(kept("io", "huge_unsigned.npy")));
+  zip.finish();
+  spill(dir / "a.npz", file);
+  const Archive archive = load_npz(dir / "a.npz");
+  EXPECT_EQ(archive.names(), std::vector<std::string>{"x"});
+  EXPECT_FALSE(archive.contains("names"));
+  expect_error<FormatError>([&] { archive["names"]; }, {"a.npz: member \"names.npy\"", "texts"});
+  expect_error<FormatError>([&] { archive["huge"]; }, {"9223372036854775808"});
+  expect_error<ValueError>([&] { archive["nothing"]; }, {"a.npz has no array \"nothing\""});
+}
+
+// Blank images compress a thousand times; that alone makes no bomb.
+TEST(LoadNpz, FullBlankImagesOf300MiB) {
+  const TempDir dir;
+  save_npz(dir / "blank.npz", {{"x", Tensor({300, 1024, 1024}, DType::u8)}}, true);
+  EXPECT_LT(std::filesystem::file_size(dir / "blank.npz"), 400'000U);
+  EXPECT_EQ(load_npz(dir / "blank.npz")["x"].shape(), (Shape{300, 1024, 1024}));
+}
+
+TEST(LoadNpz, DeclaredSizesThatDeflateCannotHold) {
+  const TempDir dir;
+  save_npz(dir / "a.npz", {{"x", Tensor({4, 4}, DType::u8)}}, true);
+  Bytes file = slurp(dir / "a.npz");
+  // The inflated size stands at offset 22 of the local header and 24 of the directory's record.
+  const std::string_view text = io::text_of(file);
+  for (const auto& [record, offset] : {std::pair<std::string, std::size_t>{"PK\3\4", 22}, {"PK\1\2", 24}}) {
+    const std::size_t at = text.find(record) + offset;
+    file[at + 3] = std::byte{0xff};
+    file[at + 2] = std::byte{0xf0};
+  }
+  spill(dir / "a.npz", file);
+  expect_error<FormatError>([&] { load_npz(dir / "a.npz"); }, {"member \"x.npy\"", "deflate cannot do that"});
 }
 
 TEST(LoadNpz, EveryTruncationAndBitFlip) {

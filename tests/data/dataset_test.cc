@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "io/test_files.h"
+#include "io/zip.h"
 #include "linn/data.h"
 
 namespace linn::data {
@@ -140,6 +141,77 @@ TEST(Dataset, NpzThatMakesNoSense) {
   expect_error<DataError>(with({{"images", images(1)}, {"labels", labels({1})}}), {"\"images\", \"labels\"", "x_train"});
   expect_error<DataError>(with({}), {"(none)"});
   expect_error<DataError>(with({{"x_train", images(3)}, {"y_train", labels({1, 2, -3})}}), {"label 2 is -3"});
+}
+
+// Mirrors of MNIST name its files in several ways.
+TEST(Dataset, NamesOfIdxFiles) {
+  const auto copy = [](const std::string& from, const std::string& to) { std::filesystem::copy_file(kept("data", "mnist/" + from), to); };
+  const TempDir dots;
+  copy("train-images-idx3-ubyte", dots / "train-images.idx3-ubyte");
+  copy("train-labels-idx1-ubyte", dots / "train-labels.idx1-ubyte");
+  copy("t10k-images-idx3-ubyte.gz", dots / "emnist-digits-test-images-idx3-ubyte.gz");
+  copy("train-labels-idx1-ubyte", dots / "emnist-digits-test-labels-idx1-ubyte");
+  const Dataset data = load_dataset(dots.path());
+  EXPECT_EQ(numbers(data.y_train), (std::vector<double>{7, 0, 9}));
+  EXPECT_EQ(data.x_test.shape(), (Shape{3, 4, 4}));
+  EXPECT_EQ(data.train_where, dots / "train-images.idx3-ubyte" + ", " + (dots / "train-labels.idx1-ubyte"));
+
+  const TempDir folders;  // as some archives unpack
+  for (const char* name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) {
+    std::filesystem::create_directory(folders / name);
+    copy(name, folders / name + "/" + name);
+  }
+  EXPECT_EQ(load_dataset(folders.path()).x_train.shape(), (Shape{3, 4, 4}));
+  const Dataset pair = load_dataset(dots / "emnist-digits-test-images-idx3-ubyte.gz" + "," + (dots / "train-labels.idx1-ubyte"));
+  EXPECT_TRUE(pair.x_test.defined());
+}
+
+TEST(Dataset, FilesAreToldApartByTheirBytes) {
+  const TempDir dir;
+  save_npz(dir / "data.zip", {{"x_train", images(1)}, {"y_train", labels({1})}});
+  EXPECT_TRUE(load_dataset(dir / "data.zip").x_train.defined());
+  save_npy(dir / "digits", images(2));
+  EXPECT_TRUE(load_dataset(dir / "digits", Labels::optional).x_test.defined());
+  test::spill(dir / "data.csv", bytes("1,2,3"));
+  expect_error<FormatError>([&] { load_dataset(dir / "data.csv"); }, {"data.csv", "begins with \"1,2,3\"", ".npz", ".zip", "IMAGES,LABELS"});
+}
+
+// An array that nobody asks for may be anything.
+TEST(Dataset, OtherMembersDoNotMatter) {
+  const TempDir dir;
+  test::Bytes file;
+  io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
+  save_npy(dir / "x.npy", images(2));
+  save_npy(dir / "y.npy", labels({0, 1}));
+  zip.add("x_train.npy", test::slurp(dir / "x.npy"));
+  zip.add("y_train.npy", test::slurp(dir / "y.npy"));
+  for (const char* name : {"object", "text", "complex", "date", "record"}) zip.add(std::string(name) + ".npy", test::slurp(kept("io", std::string(name) + ".npy")));
+  zip.add("broken.npy", bytes("\x93NUMPY and no more"));
+  zip.add("README.txt", bytes("hello"));
+  zip.finish();
+  test::spill(dir / "a.npz", file);
+  EXPECT_EQ(numbers(load_dataset(dir / "a.npz").y_train), (std::vector<double>{0, 1}));
+
+  test::Bytes wrong;
+  io::ZipWriter other([&](std::span<const std::byte> part) { wrong.insert(wrong.end(), part.begin(), part.end()); });
+  other.add("x_train.npy", test::slurp(kept("io", "object.npy")));
+  other.add("y_train.npy", test::slurp(dir / "y.npy"));
+  other.finish();
+  test::spill(dir / "b.npz", wrong);
+  expect_error<FormatError>([&] { load_dataset(dir / "b.npz"); }, {"b.npz: member \"x_train.npy\"", "Python objects"});
+}
+
+TEST(Dataset, TestImagesOfAnotherSizeAreFoundAtOnce) {
+  const TempDir dir;
+  save_npz(dir / "a.npz", {{"x_train", images(2)}, {"y_train", labels({0, 1})}, {"x_test", Tensor(Shape{1, 5, 4}, DType::u8)}, {"y_test", labels({0})}});
+  expect_error<DataError>([&] { load_dataset(dir / "a.npz"); }, {"training images of shape (4, 4)", "x_train, y_train", "test images of shape (5, 4)"});
+}
+
+TEST(Dataset, LabelsFollowTheNamesOfClasses) {
+  const std::vector<std::string> model = {"ant", "bee", "cat"};
+  EXPECT_EQ(numbers(labels_by_name(labels({0, 1, 1}), {"bee", "cat"}, model, "here")), (std::vector<double>{1, 2, 2}));
+  EXPECT_EQ(numbers(labels_by_name(labels({0, 2}), model, model, "here")), (std::vector<double>{0, 2}));
+  expect_error<DataError>([&] { labels_by_name(labels({0}), {"catt"}, model, "here"); }, {"here: the model was not trained on the class \"catt\" (did you mean \"cat\"?)", "\"ant\""});
 }
 
 TEST(Labels, WholeNumbersOfZeroOrMore) {

@@ -1,0 +1,39 @@
+// Which images of a folder are for training, which for testing, and of which class each is.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/file_tree.h"
+
+namespace linn::data {
+
+/// One part of a data set: the images of its class folders, interleaved so that every stretch holds the classes in proportion.
+struct ImagePart {
+  /// The folder, "" where there is no such part.
+  std::string folder;
+  /// Indices into FileTree::files().
+  std::vector<std::size_t> files;
+  /// A class for each file; empty where the images lie in no class folders.
+  std::vector<std::int64_t> labels;
+
+  bool empty() const { return files.empty(); }
+  bool labelled() const { return !labels.empty(); }
+};
+
+struct ImageLayout {
+  std::vector<std::string> class_names;
+  ImagePart train, test;
+  /// What was left out: a sentence each.
+  std::vector<std::string> notes;
+};
+
+/// Whether a file is an image by its name: .png, .jpg or .jpeg, in capital letters too.
+bool is_image(const std::string& path);
+
+/// Reads the layout off the paths; opens no file. Throws DataError where the folders make no sense.
+ImageLayout layout_of(const FileTree& tree);
+
+}  // namespace linn::data
