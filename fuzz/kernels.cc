@@ -13,6 +13,8 @@
 #include "kernels/dense_check.h"
 #include "kernels/eltwise_check.h"
 #include "kernels/kernels.h"
+#include "kernels/layout_check.h"
+#include "kernels/merge_check.h"
 #include "kernels/norm_check.h"
 #include "kernels/pad_check.h"
 #include "kernels/polyphase_check.h"
@@ -493,6 +495,30 @@ void crossentropy(Draw& draw) {
   check::check_crossentropy(problem, draw.between(0, 20), dense, seed);
 }
 
+// ---- several inputs, moves ----
+
+void merge(Draw& draw) {
+  check::MergeCase c;
+  const std::uint32_t seed = draw.seed();
+  c.kind = draw.pick({MergeKind::add, MergeKind::subtract, MergeKind::multiply, MergeKind::average, MergeKind::maximum, MergeKind::minimum});
+  c.values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  c.images = draw.between(1, 3);
+  const std::int64_t height = draw.between(1, 6), width = draw.between(1, 6), channels = draw.between(1, 70);
+  const std::int64_t inputs = c.kind == MergeKind::subtract ? 2 : draw.between(1, 4);
+  for (std::int64_t k = 0; k < inputs; ++k)
+    c.shapes.push_back(draw.pick<Shape>({{height, width, channels}, {1, 1, channels}, {height, width, 1}, {1, width, channels}, {channels}, {1}}));
+  check::check_merge(c, seed);
+}
+
+void moves(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const std::int64_t images = draw.between(1, 3), rows = draw.between(1, 9), row = draw.between(1, 100), gap = draw.between(0, 5);
+  if (draw.flag())
+    return check::check_copy_rows({rows, row, row + gap, rows * (row + gap) + gap, row + draw.between(0, 5), rows * (row + 5) + gap}, images, seed);
+  const Shape order = draw.pick<Shape>({{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}});
+  check::check_permute({{rows, 1 + gap, row}, order}, images, seed);
+}
+
 // ---- all ----
 
 struct Case {
@@ -532,6 +558,8 @@ constexpr Case cases[] = {
     {conv_winograd4, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name, ConvPoolForward::name}},
     {conv_bf16, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {conv_depthwise, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
+    {merge, {Merge::name, MergeGradient::name}},
+    {moves, {CopyRows::name, Permute::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -10,6 +10,8 @@
 #include "kernels/eltwise/update.h"
 #include "kernels/gemm/dense.h"
 #include "kernels/implementation.h"
+#include "kernels/layout/layout.h"
+#include "kernels/merge/merge.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pad/pad.h"
 #include "kernels/polyphase/polyphase.h"

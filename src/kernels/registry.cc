@@ -13,6 +13,8 @@
 #include "kernels/eltwise/vector.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernels.h"
+#include "kernels/layout/vector.h"
+#include "kernels/merge/vector.h"
 #include "kernels/norm/vector.h"
 #include "kernels/pad/vector.h"
 #include "kernels/polyphase/vector.h"

@@ -169,6 +169,26 @@ void check_positions<Add>() {
   });
 }
 template <>
+void check_positions<Merge>() {
+  const std::vector<Shape> shapes = {{count}, {count}};
+  const void* src[] = {equal_elements().data(), equal_elements().data()};
+  for (const MergeKind kind : {MergeKind::add, MergeKind::subtract, MergeKind::multiply, MergeKind::average, MergeKind::maximum, MergeKind::minimum})
+    check_positions_elements<Merge>({kind, resolve_broadcast(shapes)}, count, [&](const auto& f, Buffer& dst) {
+      f.run({kind, resolve_broadcast(shapes)}, {1, src, dst.data(), nullptr});
+    });
+}
+template <>
+void check_positions<MergeGradient>() {
+  const std::vector<Shape> shapes = {{count}, {count}};
+  const void* src[] = {equal_elements().data(), equal_elements().data()};
+  for (const MergeKind kind : {MergeKind::multiply, MergeKind::maximum}) {
+    const MergeGradient::Problem problem{kind, resolve_broadcast(shapes), 1};
+    check_positions_elements<MergeGradient>(problem, count, [&](const auto& f, Buffer& dst) {
+      f.run(problem, {1, src, equal_elements().data(), dst.data(), nullptr});
+    });
+  }
+}
+template <>
 void check_positions<Dropout>() {
   check_positions_elements<Dropout>({0.0}, count, [](const auto& f, Buffer& dst) {
     f.run({0.0}, {count, 1, 2, 3, equal_elements().data(), dst.data(), nullptr});
@@ -237,6 +257,10 @@ template <>
 void check_positions<PhaseMixGradient>() {}
 template <>
 void check_positions<TransposeKernel>() {}
+template <>
+void check_positions<CopyRows>() {}
+template <>
+void check_positions<Permute>() {}
 template <>
 void check_positions<ColumnSum>() {}
 template <>

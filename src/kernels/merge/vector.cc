@@ -1,0 +1,278 @@
+// Merges and their gradients, run by run.
+//
+// Forward: a run of the output is src[0] o src[1], and then, piece by piece of 2,048 elements that stay in the first-level cache, o src[2]
+// and so on. An input that is repeated along the last axis is one value in all lanes.
+// Gradient: the terms of a piece are made in a buffer on the stack, then written, added to the run that is repeated over the map, or summed.
+// Bound by memory for two inputs of the same shape: two reads and a write an element.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/merge/vector.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include <algorithm>
+
+#include "kernels/eltwise/for_each-inl.h"
+#include "kernels/merge/vector.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::merge {
+namespace HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+using eltwise::HWY_NAMESPACE::for_each;
+
+constexpr std::int64_t piece = 2048;
+
+/// merge_step in vectors.
+template <MergeKind kind, class D, class V>
+HWY_INLINE V step(D, V a, V b) {
+  if constexpr (kind == MergeKind::add || kind == MergeKind::average) return hn::Add(a, b);
+  if constexpr (kind == MergeKind::subtract) return hn::Sub(a, b);
+  if constexpr (kind == MergeKind::multiply) return hn::Mul(a, b);
+  if constexpr (kind == MergeKind::maximum) return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
+  if constexpr (kind == MergeKind::minimum) return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
+}
+
+/// One element after the other, or the same one again and again.
+template <bool repeated, class D>
+HWY_INLINE hn::Vec<D> load(D d, const float* src, std::int64_t i) {
+  if constexpr (repeated) return hn::Set(d, *src);
+  return hn::LoadU(d, src + i);
+}
+
+template <MergeKind kind, bool a_repeated, bool b_repeated>
+struct Step {
+  const float* a;
+  const float* b;
+  float* dst;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    hn::StoreU(step<kind>(d, load<a_repeated>(d, a, i), load<b_repeated>(d, b, i)), d, dst + i);
+  }
+};
+
+struct Divide {
+  const float* src;
+  float* dst;
+  float divisor;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    hn::StoreU(hn::Div(hn::LoadU(d, src + i), hn::Set(d, divisor)), d, dst + i);
+  }
+};
+
+/// What one step reads: elements that follow each other, or one that is repeated.
+struct Operand {
+  const float* at;
+  bool repeated;
+};
+
+template <MergeKind kind>
+HWY_INLINE void step_run(Operand a, Operand b, float* dst, std::int64_t count) {
+  if (a.repeated && b.repeated) return for_each(count, Step<kind, true, true>{a.at, b.at, dst});
+  if (a.repeated) return for_each(count, Step<kind, true, false>{a.at, b.at, dst});
+  if (b.repeated) return for_each(count, Step<kind, false, true>{a.at, b.at, dst});
+  for_each(count, Step<kind, false, false>{a.at, b.at, dst});
+}
+
+/// The pieces of all images. `input(k)` is where input k of a piece lies.
+class Pieces {
+ public:
+  Pieces(const Broadcast& broadcast, const void* const* src) : broadcast_(broadcast), src_(src) {}
+
+  /// Calls f(output offset, count) for each piece.
+  template <class F>
+  HWY_INLINE void for_each_piece(std::int64_t images, const F& f) {
+    if (broadcast_.dense()) {
+      const std::int64_t count = images * broadcast_.output_elements();
+      for (start_ = 0; start_ < count; start_ += piece) f(start_, std::min(piece, count - start_));
+      return;
+    }
+    for (image_ = 0; image_ < images; ++image_)
+      for (Runs runs(broadcast_); !runs.done(); runs.next()) {
+        runs_ = &runs;
+        for (start_ = 0; start_ < runs.count(); start_ += piece)
+          f(image_ * broadcast_.output_elements() + runs.output() + start_, std::min(piece, runs.count() - start_));
+      }
+    runs_ = nullptr;
+  }
+
+  /// Offset of the piece in the memory of input k.
+  std::int64_t offset(std::int64_t k) const {
+    if (runs_ == nullptr) return start_;
+    return image_ * broadcast_.elements[static_cast<std::size_t>(k)] + runs_->offset(k) + start_ * runs_->stride(k);
+  }
+  bool repeated(std::int64_t k) const { return runs_ != nullptr && runs_->stride(k) == 0; }
+  Operand input(std::int64_t k) const {
+    return {static_cast<const float*>(src_[static_cast<std::size_t>(k)]) + offset(k), repeated(k)};
+  }
+
+ private:
+  const Broadcast& broadcast_;
+  const void* const* src_;
+  const Runs* runs_ = nullptr;
+  std::int64_t image_ = 0, start_ = 0;
+};
+
+// ---- forward ----
+
+template <MergeKind kind>
+void forward_of(const Merge::Problem& problem, const Merge::Args<float>& args) {
+  const std::int64_t inputs = problem.broadcast.inputs();
+  Pieces pieces(problem.broadcast, args.src);
+  pieces.for_each_piece(args.images, [&](std::int64_t output, std::int64_t count) {
+    float* dst = args.dst + output;
+    if (inputs == 1) {
+      std::copy_n(pieces.input(0).at, count, dst);
+      return;
+    }
+    step_run<kind>(pieces.input(0), pieces.input(1), dst, count);
+    for (std::int64_t k = 2; k < inputs; ++k) step_run<kind>({dst, false}, pieces.input(k), dst, count);
+    if constexpr (kind == MergeKind::average) for_each(count, Divide{dst, dst, static_cast<float>(inputs)});
+  });
+}
+
+void forward(const Merge::Problem& problem, const Merge::Args<float>& args) {
+  switch (problem.kind) {
+    case MergeKind::add: return forward_of<MergeKind::add>(problem, args);
+    case MergeKind::subtract: return forward_of<MergeKind::subtract>(problem, args);
+    case MergeKind::multiply: return forward_of<MergeKind::multiply>(problem, args);
+    case MergeKind::average: return forward_of<MergeKind::average>(problem, args);
+    case MergeKind::maximum: return forward_of<MergeKind::maximum>(problem, args);
+    case MergeKind::minimum: return forward_of<MergeKind::minimum>(problem, args);
+  }
+}
+
+// ---- gradient: how the terms of a piece are made ----
+
+struct Copy {
+  const float* src;
+  float* dst;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    hn::StoreU(hn::LoadU(d, src + i), d, dst + i);
+  }
+};
+
+struct Negate {
+  const float* src;
+  float* dst;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    hn::StoreU(hn::Neg(hn::LoadU(d, src + i)), d, dst + i);
+  }
+};
+
+/// Keeps of the terms those where the best so far wins against b, or those where it does not.
+template <MergeKind kind, bool a_repeated, bool b_repeated>
+struct Select {
+  const float* a;
+  const float* b;
+  float* term;
+  bool keep_winners;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    const auto x = load<a_repeated>(d, a, i), y = load<b_repeated>(d, b, i);
+    const auto wins = kind == MergeKind::maximum ? hn::Ge(x, y) : hn::Le(x, y);
+    const auto t = hn::LoadU(d, term + i);
+    hn::StoreU(keep_winners ? hn::IfThenElseZero(wins, t) : hn::IfThenZeroElse(wins, t), d, term + i);
+  }
+};
+
+template <MergeKind kind>
+HWY_INLINE void select(Operand a, Operand b, float* term, bool keep_winners, std::int64_t count) {
+  if (a.repeated && b.repeated) return for_each(count, Select<kind, true, true>{a.at, b.at, term, keep_winners});
+  if (a.repeated) return for_each(count, Select<kind, true, false>{a.at, b.at, term, keep_winners});
+  if (b.repeated) return for_each(count, Select<kind, false, true>{a.at, b.at, term, keep_winners});
+  for_each(count, Select<kind, false, false>{a.at, b.at, term, keep_winners});
+}
+
+/// ddst where input `mine` is the maximum: of each pair (best so far, next) from the left, as takes_gradient of the reference.
+template <MergeKind kind>
+HWY_INLINE void keep_won(const Pieces& pieces, std::int64_t inputs, std::int64_t mine, float* term, std::int64_t count) {
+  alignas(64) float memory[piece];
+  Operand best = pieces.input(0);
+  for (std::int64_t k = 1; k < inputs; ++k) {
+    const Operand next = pieces.input(k);
+    if (k >= mine) select<kind>(best, next, term, k != mine, count);
+    if (k + 1 == inputs) return;
+    step_run<kind>(best, next, memory, count);
+    best = {memory, false};
+  }
+}
+
+HWY_INLINE void terms_of(const MergeGradient::Problem& problem, const Pieces& pieces, const float* ddst, float* term, std::int64_t count) {
+  const std::int64_t inputs = problem.broadcast.inputs();
+  switch (problem.kind) {
+    case MergeKind::add: return for_each(count, Copy{ddst, term});
+    case MergeKind::subtract: return problem.input == 0 ? for_each(count, Copy{ddst, term}) : for_each(count, Negate{ddst, term});
+    case MergeKind::average: return for_each(count, Divide{ddst, term, static_cast<float>(inputs)});
+    case MergeKind::multiply: {
+      Operand product = {ddst, false};
+      for (std::int64_t k = 0; k < inputs; ++k) {
+        if (k == problem.input) continue;
+        step_run<MergeKind::multiply>(product, pieces.input(k), term, count);
+        product.at = term;
+      }
+      if (inputs == 1) for_each(count, Copy{ddst, term});
+      return;
+    }
+    case MergeKind::maximum:
+      for_each(count, Copy{ddst, term});
+      return keep_won<MergeKind::maximum>(pieces, inputs, problem.input, term, count);
+    case MergeKind::minimum:
+      for_each(count, Copy{ddst, term});
+      return keep_won<MergeKind::minimum>(pieces, inputs, problem.input, term, count);
+  }
+}
+
+HWY_INLINE float sum_of(const float* term, std::int64_t count) {
+  const hn::ScalableTag<float> d;
+  constexpr std::int64_t lanes = hn::MaxLanes(d);
+  auto sums = hn::Zero(d);
+  std::int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) sums = hn::Add(sums, hn::LoadU(d, term + i));
+  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
+  for (; i < count; ++i) sum += term[i];
+  return sum;
+}
+
+void gradient(const MergeGradient::Problem& problem, const MergeGradient::Args<float>& args) {
+  const Broadcast& b = problem.broadcast;
+  const std::int64_t mine = problem.input;
+  const bool repeats = b.repeats(mine);
+  if (repeats) std::fill_n(args.dsrc, args.images * b.elements[static_cast<std::size_t>(mine)], 0.0f);
+  Pieces pieces(b, args.src);
+  alignas(64) float memory[piece];
+  pieces.for_each_piece(args.images, [&](std::int64_t output, std::int64_t count) {
+    float* dsrc = args.dsrc + pieces.offset(mine);
+    float* term = repeats ? memory : dsrc;
+    terms_of(problem, pieces, args.ddst + output, term, count);
+    if (!repeats) return;
+    if (pieces.repeated(mine))
+      *dsrc += sum_of(term, count);
+    else
+      for_each(count, Step<MergeKind::add, false, false>{dsrc, term, dsrc});
+  });
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace linn::kernels::merge
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels::merge {
+
+HWY_EXPORT(forward);
+HWY_EXPORT(gradient);
+
+bool RunwiseGradient::position_invariant(const MergeGradient::Problem& problem) { return !problem.broadcast.repeats(problem.input); }
+
+void Runwise::run(const Merge::Problem& problem, const Merge::Args<float>& args) { HWY_DYNAMIC_DISPATCH(forward)(problem, args); }
+void RunwiseGradient::run(const MergeGradient::Problem& problem, const MergeGradient::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(gradient)(problem, args);
+}
+
+}  // namespace linn::kernels::merge
+#endif
