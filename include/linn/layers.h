@@ -3,9 +3,11 @@
 #pragma once
 
 #include "linn/layers/activation.h"  // IWYU pragma: export
+#include "linn/layers/arrange.h"     // IWYU pragma: export
 #include "linn/layers/blur.h"        // IWYU pragma: export
 #include "linn/layers/conv.h"        // IWYU pragma: export
 #include "linn/layers/dense.h"       // IWYU pragma: export
+#include "linn/layers/merge.h"       // IWYU pragma: export
 #include "linn/layers/norm.h"        // IWYU pragma: export
 #include "linn/layers/pad.h"         // IWYU pragma: export
 #include "linn/layers/polyphase.h"   // IWYU pragma: export

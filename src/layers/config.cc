@@ -56,6 +56,13 @@ void ConfigWriter::input(const std::string& /*name*/, const Shape& shape) {
   json_["name"] = name_;
 }
 
+void ConfigWriter::operator()(const char* key, const Axes& value) {
+  if (value.single())
+    json_[key] = value.list().front();
+  else
+    json_[key] = value.list();
+}
+
 void ConfigWriter::operator()(const char* key, const Size2& value) {
   json_[key] = value.is_set() ? io::Json::array({value.height, value.width}) : io::Json(nullptr);
 }
@@ -119,6 +126,21 @@ void ConfigReader::operator()(const char* key, double& value) {
 
 void ConfigReader::operator()(const char* key, bool& value) {
   if (find(key) != nullptr) value = io::bool_field(json_, key, where_);
+}
+
+void ConfigReader::operator()(const char* key, Axes& value) {
+  const io::Json* found = find(key);
+  if (found == nullptr) return;
+  constexpr auto least = -static_cast<std::int64_t>(Shape::max_rank);
+  if (!found->is_array()) {
+    value = Axes(io::as_integer(*found, where_, key, least, most));
+    return;
+  }
+  if (found->size() > Shape::max_rank)
+    throw FormatError(fmt::format("{}: field \"{}\": {} came, at most {} numbers are allowed", where_, key, io::describe(*found), Shape::max_rank));
+  std::vector<std::int64_t> list;
+  for (const io::Json& number : *found) list.push_back(io::as_integer(number, where_, key, least, most));
+  value = Axes(std::move(list));
 }
 
 void ConfigReader::operator()(const char* key, Size2& value) {

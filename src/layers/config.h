@@ -12,6 +12,7 @@
 #include "io/json.h"
 #include "layers/description.h"
 #include "linn/activations.h"
+#include "linn/axes.h"
 #include "linn/types.h"
 
 namespace linn::layers {
@@ -32,6 +33,7 @@ class ConfigWriter {
   void axis(const char* key, std::int64_t value) { json_[key] = value; }
   void operator()(const char* key, double value) { json_[key] = value; }
   void operator()(const char* key, bool value) { json_[key] = value; }
+  void operator()(const char* key, const Axes& value);
   void operator()(const char* key, const Size2& value);
   void operator()(const char* key, const Pads2& value);
   void operator()(const char* key, const Padding& value) { json_[key] = value.name(); }
@@ -67,6 +69,8 @@ class ConfigReader {
   void axis(const char* key, std::int64_t& value);
   void operator()(const char* key, double& value);
   void operator()(const char* key, bool& value);
+  /// One number or a list of numbers, -8 or more.
+  void operator()(const char* key, Axes& value);
   void operator()(const char* key, Size2& value);
   /// One number, two, or two of one or two numbers each, all 0 or more.
   void operator()(const char* key, Pads2& value);
@@ -91,8 +95,8 @@ class ConfigReader {
 };
 
 /// A description made of a config struct with `describe`, common to all layers.
-template <class Config>
-class Described : public OneToOne {
+template <class Config, class Base = OneToOne>
+class Described : public Base {
  public:
   explicit Described(Config config) : config_(std::move(config)) {}
 
@@ -107,7 +111,7 @@ class Described : public OneToOne {
 
  protected:
   const Config& options() const { return config_; }
-  std::string where() const { return place_of(snake_case(class_name()), config_.options.name); }
+  std::string where() const { return place_of(snake_case(this->class_name()), config_.options.name); }
 
   Config config_;
 };

@@ -41,6 +41,13 @@ std::string example(std::string_view class_name) {
                "kernel_initializer": "he_normal"})";
   if (class_name == "ZeroPadding2D")
     return R"({"name": "z", "trainable": false, "padding": [[1, 2], [0, 3]], "data_format": "channels_last"})";
+  if (class_name == "Cropping2D") return R"({"name": "c", "cropping": [[1, 2], [0, 3]], "data_format": "channels_last"})";
+  if (class_name == "Reshape") return R"({"name": "r", "target_shape": [3, -1, 2]})";
+  if (class_name == "Permute") return R"({"name": "p", "dims": [2, 3, 1]})";
+  if (class_name == "Concatenate") return R"({"name": "c", "axis": -2})";
+  if (class_name == "Identity" || class_name == "Add" || class_name == "Subtract" || class_name == "Multiply" || class_name == "Average" ||
+      class_name == "Maximum" || class_name == "Minimum")
+    return R"({"name": "m", "trainable": false})";
   if (class_name == "Flatten") return R"({"name": "f"})";
   if (class_name == "Dense") return R"({"name": "d", "units": 7, "activation": "softmax", "kernel_initializer": "lecun_uniform"})";
   if (class_name == "BatchNormalization")

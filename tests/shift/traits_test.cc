@@ -79,6 +79,15 @@ std::vector<Example> examples() {
     sizes.erase(sizes.begin());
     all.push_back({test["class_name"], test["config"], {Shape(std::span<const std::int64_t>(sizes))}});
   }
+  const io::Json graph_index = tests::golden_json("graph_layers.json");
+  for (const io::Json& test : graph_index["cases"]) {
+    Example example{test["class_name"], test["config"], {}};
+    for (const io::Json& shape : test["input_shapes"]) {
+      const std::vector<std::int64_t> sizes = shape;
+      example.inputs.emplace_back(std::span<const std::int64_t>(sizes));
+    }
+    all.push_back(std::move(example));
+  }
   return all;
 }
 
@@ -336,7 +345,7 @@ TEST(LayerTraits, EveryRegisteredLayerHasAnExample) {
   std::map<std::string, int> count;
   for (const Example& example : examples()) ++count[example.class_name];
   for (const std::string_view name : layer_class_names())
-    EXPECT_GT(count[std::string(name)], 0) << name << " has no golden case in layers.json; add one to own_examples() in tests/shift/traits_test.cc";
+    EXPECT_GT(count[std::string(name)], 0) << name << " has no golden case in layers.json or graph_layers.json; add one to own_examples() in tests/shift/traits_test.cc";
 }
 
 // A Dense on a flattened map is a convolution with a window of the map's size: the same numbers in the same order.

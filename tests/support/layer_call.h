@@ -1,0 +1,94 @@
+// One call of a layer of any number of inputs: its output and, for an upstream gradient, all gradients, in both precisions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/plan_run.h"
+
+namespace linn::tests {
+
+/// An input: the shape of one image, and the numbers of all.
+struct LayerInput {
+  Shape image;
+  Values numbers;
+};
+
+class LayerCall {
+ public:
+  /// Without upstream an inference plan.
+  LayerCall(const layers::DescriptionPtr& layer, std::int64_t images, const std::vector<LayerInput>& inputs, const std::vector<Values>& weights,
+            Values upstream, Precision precision)
+      : run_(upstream.empty() ? plan::Purpose::inference : plan::Purpose::training), images_(images) {
+    plan::Lowering& to = run_.lowering();
+    std::vector<Shape> shapes;
+    for (const LayerInput& input : inputs) {
+      shapes.push_back(input.image);
+      inputs_.push_back(run_.bind("input_" + std::to_string(inputs_.size()), input.image, plan::Extent::batch, input.numbers));
+    }
+    specs_ = layer->declare_variables(shapes);
+    for (std::size_t i = 0; i < specs_.size(); ++i)
+      weights_.push_back(run_.bind(specs_[i].name, specs_[i].shape, plan::Extent::fixed, weights.at(i)));
+    to.set_layer("layer", layer->trainable());
+    output_ = layer->lower_call(to, inputs_, weights_).front();
+    run_.keep(output_);
+    if (!upstream.empty()) differentiate(std::move(upstream));
+    run_.build(images, precision);
+  }
+
+  void run(const plan::StepInfo& step = {}) {
+    step_ = step;
+    run_.run(images_, step);
+  }
+  void run_images(std::int64_t images, const plan::StepInfo& step = {}) { run_.run(images, step); }
+  void make_workspace() { run_.make_workspace(); }
+  const std::vector<VariableSpec>& specs() const { return specs_; }
+  Shape output_shape() const { return output_.shape; }
+  Values output() { return run_.get(output_); }
+  bool has_gradient(std::size_t weight) const { return weight_gradients_.at(weight).defined(); }
+  /// Zeros where nothing depends on the input.
+  Values input_gradient(std::size_t i) { return gradient(input_gradients_.at(i), inputs_[i], images_); }
+  Values weight_gradient(std::size_t i) { return gradient(weight_gradients_.at(i), weights_[i], 1); }
+  /// The sum of output * upstream, for new numbers.
+  double objective_with_input(std::size_t i, const Values& numbers) { return objective_with(inputs_.at(i), numbers); }
+  double objective_with_weight(std::size_t i, const Values& numbers) { return objective_with(weights_.at(i), numbers); }
+
+ private:
+  void differentiate(Values upstream) {
+    plan::Lowering& to = run_.lowering();
+    const plan::Value flow = run_.bind("upstream", output_.shape, plan::Extent::batch, std::move(upstream));
+    dot_ = run_.dot(output_, flow);
+    plan::fuse(to);
+    std::vector<plan::Value> wanted = weights_;
+    wanted.insert(wanted.end(), inputs_.begin(), inputs_.end());
+    plan::Gradients gradients(to, wanted);
+    gradients.run();
+    for (const plan::Value& value : inputs_) input_gradients_.push_back(gradients.of(value));
+    for (const plan::Value& value : weights_) weight_gradients_.push_back(gradients.of(value));
+    for (const plan::Value& value : input_gradients_) run_.keep(value);
+    for (const plan::Value& value : weight_gradients_) run_.keep(value);
+  }
+
+  Values gradient(plan::Value value, plan::Value of, std::int64_t images) {
+    if (!value.defined()) return Values(static_cast<std::size_t>(of.shape.elements() * images));
+    return run_.get(value);
+  }
+
+  double objective_with(plan::Value value, const Values& numbers) {
+    run_.set(value, numbers);
+    run(step_);
+    double sum = 0;
+    for (const double part : run_.get(dot_)) sum += part;
+    return sum;
+  }
+
+  PlanRun run_;
+  std::int64_t images_;
+  plan::StepInfo step_;
+  std::vector<VariableSpec> specs_;
+  std::vector<plan::Value> inputs_, weights_, input_gradients_, weight_gradients_;
+  plan::Value output_, dot_;
+};
+
+}  // namespace linn::tests
