@@ -9,6 +9,7 @@
 #include "kernels/geometry.h"
 #include "plan/ops/conv.h"
 #include "plan/ops/pool.h"
+#include "plan/passes.h"
 #include "plan/workspace.h"
 #include "rivals/convolution.h"
 

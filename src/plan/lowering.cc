@@ -1,9 +1,6 @@
 #include "plan/lowering.h"
 
-#include <algorithm>
-
 #include "plan/ops/eltwise.h"
-#include "plan/ops/norm.h"
 
 namespace linn::plan {
 
@@ -38,10 +35,12 @@ Gradients::Gradients(Lowering& to, const std::vector<Value>& wanted) : to_(to), 
   }
 }
 
-Value Gradients::of(Value value) const {
-  const auto found = gradients_.find(value.id);
-  if (found == gradients_.end()) return {};
-  return {found->second.id, value.shape};
+Value Gradients::of(Value value) {
+  const auto found = given_.find(value.id);
+  if (found == given_.end()) return {};
+  std::vector<Value>& given = found->second;
+  if (given.size() > 1) given = {sum(to_, given)};
+  return {given.front().id, value.shape};
 }
 
 Value Gradients::make(Value like) {
@@ -50,14 +49,7 @@ Value Gradients::make(Value like) {
   return to_.value("d " + info.name, like.shape, info.extent, Element::real, home);
 }
 
-void Gradients::give(Value value, Value gradient) {
-  const auto found = gradients_.find(value.id);
-  if (found == gradients_.end()) {
-    gradients_[value.id] = gradient;
-    return;
-  }
-  found->second = add(to_, found->second, gradient);
-}
+void Gradients::give(Value value, Value gradient) { given_[value.id].push_back({gradient.id, value.shape}); }
 
 void Gradients::run() {
   const std::size_t forward = to_.ops().size();
@@ -68,112 +60,6 @@ void Gradients::run() {
     if (!reached) continue;
     to_.set_layer(op.layer);
     op.differentiate(*this);
-  }
-}
-
-namespace {
-
-struct Use {
-  int producer = -1;
-  std::vector<int> consumers;
-};
-
-std::vector<Use> uses_of(Lowering& lowering) {
-  std::vector<Use> uses(lowering.values().size());
-  for (std::size_t i = 0; i < lowering.ops().size(); ++i) {
-    const Op& op = *lowering.ops()[i];
-    for (const Value& input : op.inputs)
-      if (input.defined()) uses[static_cast<std::size_t>(input.id)].consumers.push_back(static_cast<int>(i));
-    for (const Value& output : op.outputs)
-      if (output.defined()) uses[static_cast<std::size_t>(output.id)].producer = static_cast<int>(i);
-  }
-  return uses;
-}
-
-std::string joined_names(const Op& first, const Op& second) {
-  return first.layer == second.layer ? first.layer : first.layer + " + " + second.layer;
-}
-
-// One normalization by known statistics put into the kernel and bias before it, or false when there is none left. An op before the
-// product makes both from the variables, so new variables are folded anew.
-bool fold_one(Lowering& lowering) {
-  const std::vector<Use> uses = uses_of(lowering);
-  auto& ops = lowering.ops();
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    Op& op = *ops[i];
-    if (!op.is_affine() || lowering.info(op.outputs[0]).kept) continue;
-    const auto& use = uses[static_cast<std::size_t>(op.outputs[0].id)];
-    if (use.consumers.size() != 1) continue;
-    const auto norm = static_cast<std::size_t>(use.consumers[0]);
-    const Value coefficients = norm_coefficients(*ops[norm]);
-    // A Flatten between makes each pixel's channels channels of their own, of which the kernel knows nothing.
-    if (!coefficients.defined() || coefficients.shape[1] != op.inputs[1].shape[-1]) continue;
-    std::unique_ptr<Op> fold = fold_norm(lowering, op.inputs[1], op.inputs[2], coefficients);
-    op.set_affine(fold->outputs[0], fold->outputs[1]);
-    op.outputs = ops[norm]->outputs;
-    op.layer = fold->layer = joined_names(op, *ops[norm]);
-    ops.erase(ops.begin() + static_cast<std::ptrdiff_t>(norm));
-    // The coefficients are made of variables alone, so they can be made at any time before.
-    const auto made = ops.begin() + uses[static_cast<std::size_t>(coefficients.id)].producer;
-    const auto here = ops.begin() + static_cast<std::ptrdiff_t>(i);
-    if (made > here) std::rotate(here, made, made + 1);
-    ops.insert(std::find_if(ops.begin(), ops.end(), [&](const auto& other) { return other.get() == &op; }), std::move(fold));
-    return true;
-  }
-  return false;
-}
-
-// One fusion, or false when there is none left. Fusions are few and plans small, so starting over each time is fine.
-bool fuse_one(Lowering& lowering) {
-  const std::vector<Use> uses = uses_of(lowering);
-  auto& ops = lowering.ops();
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    Op& op = *ops[i];
-    if (op.outputs.size() == 1) {
-      const auto& use = uses[static_cast<std::size_t>(op.outputs[0].id)];
-      if (use.consumers.size() == 1 && !lowering.info(op.outputs[0]).kept) {
-        const auto consumer = ops.begin() + use.consumers[0];
-        if (std::unique_ptr<Op> both = op.joined(**consumer, {lowering.training(), lowering.position_invariant()})) {
-          both->inputs = op.inputs;
-          both->outputs = (*consumer)->outputs;
-          both->layer = joined_names(op, **consumer);
-          ops[i] = std::move(both);
-          ops.erase(consumer);
-          return true;
-        }
-      }
-    }
-    if (op.inputs.empty() || !op.inputs[0].defined()) continue;
-    const int producer = uses[static_cast<std::size_t>(op.inputs[0].id)].producer;
-    if (producer >= 0 && op.reach_through(*ops[static_cast<std::size_t>(producer)])) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-void fuse(Lowering& lowering) {
-  while (!lowering.training() && fold_one(lowering)) {
-  }
-  while (fuse_one(lowering)) {
-  }
-}
-
-void trim(Lowering& lowering) {
-  const std::vector<Use> uses = uses_of(lowering);
-  for (std::size_t i = lowering.ops().size(); i-- > 0;) {
-    Op& op = *lowering.ops()[i];
-    const std::optional<kernels::Part> part = op.reads();
-    if (!part) continue;
-    Value& input = op.inputs[0];
-    const Use& use = uses[static_cast<std::size_t>(input.id)];
-    ValueInfo& info = lowering.info(input);
-    if (use.producer < 0 || use.consumers.size() != 1 || info.kept || input.shape != info.shape) continue;
-    if (part->height == input.shape[0] && part->width == input.shape[1]) continue;
-    Op& producer = *lowering.ops()[static_cast<std::size_t>(use.producer)];
-    if (!producer.narrow_output(*part)) continue;
-    op.narrow_input(*part);
-    input.shape = info.shape = producer.outputs[0].shape = {part->height, part->width, input.shape[2]};
   }
 }
 

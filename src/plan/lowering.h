@@ -41,8 +41,9 @@ class Lowering {
   /// An op that changes variables, but not as the optimizer does: moving statistics. It joins the others when the network is
   /// trained, and not when only its gradients are asked for.
   void add_update(std::unique_ptr<Op> op);
-  /// Appends all of them.
+  /// Appends all of them, in the order in which they were added: several that change one variable follow each other.
   void append_updates();
+  const std::vector<std::unique_ptr<Op>>& updates() const { return updates_; }
   /// A number for each op that draws random numbers, so that no two share a stream.
   std::uint64_t next_stream() { return streams_++; }
 
@@ -69,13 +70,14 @@ class Gradients {
   Gradients(Lowering& to, const std::vector<Value>& wanted);
 
   Lowering& to() { return to_; }
-  /// The gradient of a value so far; undefined if nothing depends on it.
-  Value of(Value value) const;
+  /// The gradient of a value: the sum of all that was given to it. Undefined if nothing was. Asked for once all ops that read the value have
+  /// given theirs, which the order of the walk ensures.
+  Value of(Value value);
   /// Whether some wanted value lies at or before this one.
   bool wants(Value value) const { return needed_[static_cast<std::size_t>(value.id)]; }
-  /// A new arena value of `like`'s shape for its gradient.
+  /// A new value of `like`'s shape for its gradient: in the arena for one of the batch; summed over shards for a fixed one.
   Value make(Value like);
-  /// Says that `gradient` flows into `value`; several add up in the order given.
+  /// Collects a gradient that flows into `value`. All of them are added when `of` asks, in the order in which they were given.
   void give(Value value, Value gradient);
   /// Runs over all forward ops.
   void run();
@@ -83,15 +85,7 @@ class Gradients {
  private:
   Lowering& to_;
   std::vector<char> needed_;
-  std::unordered_map<int, Value> gradients_;
+  std::unordered_map<int, std::vector<Value>> given_;
 };
-
-// Passes on the forward ops, before gradients are taken.
-
-/// Joins ops with those behind them.
-void fuse(Lowering& lowering);
-/// Leaves out the rows and columns of maps that nobody reads: 11x11 outputs before 2x2 windows are 10x10, and what these see of the
-/// map before them is less too.
-void trim(Lowering& lowering);
 
 }  // namespace linn::plan

@@ -45,7 +45,7 @@ std::vector<bool> constant_ops(const std::vector<std::unique_ptr<Op>>& ops, cons
 }
 
 // The earliest segment in which each op may run: after its producers (in the same segment only if both are cut by images),
-// and, for an op that overwrites a bound value, after all that read it. Constant ops come first, in segments of their own.
+// and, for an op that overwrites a bound value, after all that read or overwrote it. Constant ops come first, in segments of their own.
 std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values,
                                    const std::vector<bool>& constant) {
   std::vector<int> segment_of(ops.size(), 0);
@@ -68,8 +68,10 @@ std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, 
       earliest = std::max(earliest, produced[id] + (together ? 0 : 1));
     }
     for (const Value& output : op.outputs)
-      if (output.defined() && writes_in_place(values[static_cast<std::size_t>(output.id)]))
-        earliest = std::max(earliest, last_read[static_cast<std::size_t>(output.id)] + 1);
+      if (output.defined() && writes_in_place(values[static_cast<std::size_t>(output.id)])) {
+        const auto id = static_cast<std::size_t>(output.id);
+        earliest = std::max({earliest, last_read[id] + 1, produced[id] + 1});
+      }
     segment_of[i] = next_of_cut(earliest, op.cut());
     if (at < others) constants_end = std::max(constants_end, segment_of[i] + 1);
     for (const Value& input : op.inputs)

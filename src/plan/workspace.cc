@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <cstring>
 
@@ -16,7 +15,6 @@ namespace linn::plan {
 namespace {
 
 constexpr std::int64_t huge_page = 2 << 20;
-constexpr std::size_t most_values = 8;  // of one op, inputs or outputs
 
 }  // namespace
 
@@ -110,6 +108,11 @@ Workspace::Workspace(const Plan& plan)
                                                  : std::make_unique<PartialSums>(segment.partial_elements, slots, plan.options().batch, precision,
                                                                                  carve(segment.partial_elements * slots * real)));
   }
+  for (std::int64_t i = 0; i < plan.ops(); ++i) {
+    const Op& op = plan.op(static_cast<int>(i));
+    most_values_ = std::max(most_values_, op.inputs.size() + op.outputs.size());
+  }
+  pointers_.resize(static_cast<std::size_t>(threads_) * most_values_);
   if (verbose()) measure();
 }
 
@@ -152,12 +155,12 @@ std::byte* Workspace::resolve(Value value, const Call& call, int worker, std::si
 
 void Workspace::run_op(int index, Call& call, int worker, std::size_t segment, int partial_slot) {
   const Op& op = plan_.op(index);
-  std::array<void*, most_values> inputs{};
-  std::array<void*, most_values> outputs{};
+  void** inputs = pointers_.data() + static_cast<std::size_t>(worker) * most_values_;
+  void** outputs = inputs + op.inputs.size();
   for (std::size_t i = 0; i < op.inputs.size(); ++i) inputs[i] = resolve(op.inputs[i], call, worker, segment, partial_slot);
   for (std::size_t i = 0; i < op.outputs.size(); ++i) outputs[i] = resolve(op.outputs[i], call, worker, segment, partial_slot);
-  call.inputs = inputs.data();
-  call.outputs = outputs.data();
+  call.inputs = inputs;
+  call.outputs = outputs;
   if (times_ == nullptr) {
     op.run(call);
   } else {

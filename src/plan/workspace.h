@@ -90,6 +90,8 @@ class Workspace {
   std::byte* shared_ = nullptr;
   std::vector<std::byte*> workers_;
   std::vector<std::unique_ptr<PartialSums>> partials_;  // by segment; null where there are none
+  std::size_t most_values_ = 0;  // of one op, inputs and outputs together
+  std::vector<void*> pointers_;  // of the op in work, by worker: so many each
   std::vector<void*> bound_;
   bool constants_made_ = false;  // and nothing that they follow from was bound since
   std::unique_ptr<OpTimes> times_;  // when ops are measured

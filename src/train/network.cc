@@ -5,6 +5,7 @@
 #include "linn/error.h"
 #include "optim/losses.h"
 #include "optim/optimizers.h"
+#include "plan/compile.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/loss.h"
 
@@ -65,6 +66,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
   if (key_.use == Use::outputs)
     for (const plan::Value& value : layers_) to.info(value).kept = true;
 
+  plan::Training training;
   if (judges(key_.use)) {
     const Shape& shape = output_.shape;
     const plan::LossInputs inputs{.prediction = output_, .target = lower_targets(to, compile->loss, shape, key_.y)};
@@ -72,37 +74,32 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
     loss_sum_ = plan::loss_sum(to, optim::lower(to, compile->loss, inputs), weight);
     for (const Metric& metric : compile->metrics) metric_sums_.push_back(plan::row_sums(to, optim::lower(to, metric, inputs), 1));
   }
-  plan::fuse(to);
-  plan::trim(to);
-
   for (std::size_t i = 0; i < variables_.size(); ++i)
     if (graph.variables()[i].trainable) trainable_.push_back(i);
-  if (differentiates) {
-    std::vector<plan::Value> wanted;
-    for (const std::size_t i : trainable_) wanted.push_back(variables_[i]);
-    plan::Gradients gradients(to, wanted);
-    gradients.run();
-    for (const plan::Value& variable : wanted) {
-      gradients_.push_back(gradients.of(variable));
-      if (key_.use == Use::gradients && gradients_.back().defined()) to.info(gradients_.back()).kept = true;
-    }
+  if (differentiates)
+    for (const std::size_t i : trainable_) training.variables.push_back(variables_[i]);
+  if (key_.use == Use::train)
+    training.update = [&](plan::Lowering& step, const std::vector<plan::Value>& gradients) {
+      lower_step(step, compile->optimizer.description(), gradients);
+    };
+  const kernels::Policy policy{
+      .exact = key_.accuracy == "exact", .local = key_.local || key_.use == Use::outputs, .operands = operands_of(key_.dtype_policy)};
+  plan::Compiled compiled =
+      plan::compile(std::move(to), training, {.batch = key_.batch, .precision = plan::Precision::float32, .policy = policy});
+  gradients_ = std::move(compiled.gradients);
+  plan_ = std::make_unique<plan::Plan>(std::move(compiled.plan));
+}
+
+void Network::lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients) {
+  for (std::size_t t = 0; t < trainable_.size(); ++t) {
+    const plan::Value variable = variables_[trainable_[t]];
+    std::vector<plan::Value> slots;
+    for (const std::string& name : optimizer.slots())
+      slots.push_back(to.value(name + " of " + to.info(variable).name, variable.shape, plan::Extent::fixed, plan::Element::real, plan::Home::bound));
+    to.set_layer(to.info(variable).name);
+    if (gradients[t].defined()) optimizer.lower(to, gradients[t], variable, slots);
+    slots_.push_back(std::move(slots));
   }
-  if (key_.use == Use::train) {
-    const OptimizerDescription& optimizer = compile->optimizer.description();
-    for (std::size_t t = 0; t < trainable_.size(); ++t) {
-      const plan::Value variable = variables_[trainable_[t]];
-      std::vector<plan::Value> slots;
-      for (const std::string& name : optimizer.slots())
-        slots.push_back(to.value(name + " of " + to.info(variable).name, variable.shape, plan::Extent::fixed, plan::Element::real, plan::Home::bound));
-      to.set_layer(to.info(variable).name);
-      if (gradients_[t].defined()) optimizer.lower(to, gradients_[t], variable, slots);
-      slots_.push_back(std::move(slots));
-    }
-    to.append_updates();
-  }
-  plan_ = std::make_unique<plan::Plan>(
-      std::move(to),
-      plan::PlanOptions{.batch = key_.batch, .precision = plan::Precision::float32, .policy = {.exact = key_.accuracy == "exact", .local = key_.local || key_.use == Use::outputs, .operands = operands_of(key_.dtype_policy)}});
 }
 
 void Network::bind(graph::Graph& graph, Slots* slots) {

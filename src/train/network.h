@@ -74,6 +74,7 @@ class Network {
 
  private:
   void lower(const graph::Graph& graph, const formats::CompileConfig* compile);
+  void lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients);
 
   NetworkKey key_;
   std::int64_t rows_an_image_ = 1;

@@ -30,11 +30,7 @@ Result run_loss(const Loss& loss, const GoldenTensors& golden, const std::string
   if (weighted) weight = run.bind("weight", {}, plan::Extent::batch, golden.values(name + "/sample_weight"));
   const plan::Value rows = lower(to, loss, inputs);
   const plan::Value sum = plan::loss_sum(to, rows, weight);
-  plan::Gradients gradients(to, {inputs.prediction});
-  gradients.run();
-  const plan::Value gradient = gradients.of(inputs.prediction);
-  run.keep(gradient);
-  run.build(images, precision);
+  const plan::Value gradient = run.compile(images, precision, {.variables = {inputs.prediction}, .update = {}}).front();
   run.run(images);
   return {run.get(sum)[0] / static_cast<double>(images * rows.shape.elements()), run.get(gradient)};
 }

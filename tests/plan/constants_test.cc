@@ -38,8 +38,7 @@ struct PackedNet {
     kernel = run.bind("kernel", {3, 3, 16, 16}, Extent::fixed, numbers(2304, -0.1));
     dst = pool2d(run.lowering(), conv2d(run.lowering(), src, kernel, {}, conv), kernels::PoolKind::max, pool);
     run.keep(dst);
-    fuse(run.lowering());
-    run.build(batch, Precision::float32);
+    run.compile(batch, Precision::float32);
   }
 };
 

@@ -1,8 +1,6 @@
 // Gradients of every layer, and of chains of them, against finite differences in float64.
 #include <gmock/gmock.h>
 
-#include <functional>
-#include <random>
 #include <map>
 #include <set>
 
@@ -13,36 +11,17 @@
 #include "plan/ops/eltwise.h"
 #include "plan/ops/loss.h"
 #include "plan/ops/update.h"
+#include "plan/passes.h"
+#include "support/finite_differences.h"
 #include "support/plan_run.h"
 
 namespace linn::plan {
 namespace {
 
+using tests::expect_slopes;
 using tests::LayerRun;
+using tests::random_values;
 using tests::Values;
-
-Values random_values(std::int64_t count, std::uint32_t seed, double least = -1, double most = 1) {
-  std::mt19937 engine(seed);
-  Values values(static_cast<std::size_t>(count));
-  for (double& value : values) value = least + (most - least) * static_cast<double>(engine()) / 4294967296.0;
-  return values;
-}
-
-// Central differences of a function of some numbers, at every third of them at least.
-void expect_slopes(const std::string& what, const Values& at, const Values& gradient, const std::function<double(const Values&)>& f) {
-  ASSERT_EQ(gradient.size(), at.size()) << what;
-  constexpr double h = 1e-6;
-  const std::size_t step = std::max<std::size_t>(1, at.size() / 60);
-  for (std::size_t i = 0; i < at.size(); i += step) {
-    Values moved = at;
-    moved[i] = at[i] + h;
-    const double above = f(moved);
-    moved[i] = at[i] - h;
-    const double slope = (above - f(moved)) / (2 * h);
-    EXPECT_NEAR(gradient[i], slope, 1e-6 * (1 + std::abs(slope))) << what << " [" << i << "]";
-  }
-  f(at);
-}
 
 void check_layer(const Layer& layer, const Shape& image) {
   SCOPED_TRACE(std::string(layer.class_name()) + " on " + image.to_string());
@@ -133,15 +112,9 @@ class GraphRun {
     for (std::size_t i = 0; i < graph.variables().size(); ++i) run_.adopt(lowered_.variables[i], tests::values_of(graph.variables()[i].value));
     const Value flow = run_.bind("upstream", lowered_.output.shape, Extent::batch, std::move(upstream));
     dot_ = run_.dot(lowered_.output, flow);
-    fuse(to);
-    if (trimmed) trim(to);
-    std::vector<Value> wanted = lowered_.variables;
-    wanted.push_back(input_);
-    Gradients gradients(to, wanted);
-    gradients.run();
-    for (const Value& value : wanted) gradients_.push_back(gradients.of(value));
-    for (const Value& gradient : gradients_) run_.keep(gradient);
-    run_.build(images, precision);
+    Training training{.variables = lowered_.variables, .update = {}};
+    training.variables.push_back(input_);
+    gradients_ = run_.compile(images, precision, training, {.trim = trimmed});
   }
 
   tests::PlanRun& plan_run() { return run_; }
@@ -239,6 +212,16 @@ graph::Graph padded_net() {
   return graph;
 }
 
+// Groups have no sparse gradient: in training neither pooling is joined to its convolution.
+graph::Graph grouped_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{Conv2D(4, 3, {.groups = 2, .activation = "relu"}), MaxPooling2D(2),
+                                               Conv2D(6, 3, {.padding = "same", .groups = 2}), GlobalMaxPooling2D(), Dense(5)})
+    graph.append(layer.description(), 11);
+  graph.build({11, 10, 2}, 11);
+  return graph;
+}
+
 // Poolings of stride 1 of which polyphase sampling wants one phase: 2x2 windows that meet, 3x3 windows that overlap, strides of 3 and 1.
 graph::Graph phase_net() {
   graph::Graph graph("net");
@@ -265,6 +248,7 @@ void check_chain(const graph::Graph& graph) {
 
 TEST(Gradients, AChainAgainstFiniteDifferences) { check_chain(net()); }
 TEST(Gradients, ANormalizedChainAgainstFiniteDifferences) { check_chain(normalized_net()); }
+TEST(Gradients, AGroupedChainAgainstFiniteDifferences) { check_chain(grouped_net()); }
 TEST(Gradients, AChainWithAGlobalMaximumAgainstFiniteDifferences) { check_chain(global_max_net()); }
 TEST(Gradients, APaddedAndBlurredChainAgainstFiniteDifferences) { check_chain(padded_net()); }
 TEST(Gradients, PhasesOfPoolingsAgainstFiniteDifferences) { check_chain(phase_net()); }
@@ -398,20 +382,18 @@ Plan training_plan(const graph::Graph& graph, const kernels::Policy& policy = {}
   const Value labels = gather_labels(to, 1, 1, DType::i64);
   const Value loss = crossentropy(to, {.prediction = lowered.output, .target = labels}, {.classes = lowered.output.shape[-1]});
   loss_sum(to, loss, {});
-  fuse(to);
-  trim(to);
-  std::vector<Value> trainable;
+  Training training;
   for (std::size_t v = 0; v < lowered.variables.size(); ++v)
-    if (graph.variables()[v].trainable) trainable.push_back(lowered.variables[v]);
-  Gradients gradients(to, trainable);
-  gradients.run();
-  for (const Value& variable : trainable) {
-    std::vector<Value> slots;
-    for (const char* slot : {"momentum", "velocity"}) slots.push_back(to.value(slot, variable.shape, Extent::fixed, Element::real, Home::bound));
-    adam_update(to, {.beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .amsgrad = false}, gradients.of(variable), variable, slots);
-  }
-  to.append_updates();
-  return Plan(std::move(to), {.batch = 32, .precision = Precision::float32, .policy = policy});
+    if (graph.variables()[v].trainable) training.variables.push_back(lowered.variables[v]);
+  training.update = [&](Lowering& step, const std::vector<Value>& gradients) {
+    for (std::size_t v = 0; v < gradients.size(); ++v) {
+      const Value variable = training.variables[v];
+      std::vector<Value> slots;
+      for (const char* slot : {"momentum", "velocity"}) slots.push_back(step.value(slot, variable.shape, Extent::fixed, Element::real, Home::bound));
+      adam_update(step, {.beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .amsgrad = false}, gradients[v], variable, slots);
+    }
+  };
+  return compile(std::move(to), training, {.batch = 32, .precision = Precision::float32, .policy = policy}).plan;
 }
 
 // Implementations of the convolutions and their gradients that a plan chose.
@@ -476,12 +458,12 @@ TEST(Plan, SegmentsOfATrainingStep) {
   const std::vector<std::string> text = segments_of(training_plan(net()));
   // Kernels are transposed before anything overwrites them, and each worker takes its images from the batch to the last
   // gradient in one go. Sums over images follow, and what needs those comes last. Relus are part of their conv or dense, max
-  // pooling of its conv (whose kernel gradient comes turned, the bias's and relu's with it), the average stays alone, as relu's gradient needs the map; the
-  // loss reads what goes into the softmax, and nobody computes the gradient of the input.
+  // pooling of its conv (whose kernel gradient comes turned, the bias's and relu's with it), the average stays alone, as relu's gradient
+  // needs the map; the loss reads what goes into the softmax, which nobody else does, so it is not computed; nor is the gradient of the
+  // input.
   EXPECT_THAT(text, ::testing::ElementsAre("outputs: transpose_kernel transpose_kernel transpose_kernel",
-                                           "images: gather conv2d_pool dropout conv2d pool2d dense dense softmax gather_labels crossentropy"
-                                           " loss_seed crossentropy_gradient"
-                                           " bias_gradient dense activation_gradient bias_gradient dense pool2d_input_gradient activation_gradient"
+                                           "images: gather conv2d_pool dropout conv2d pool2d dense dense gather_labels crossentropy"
+                                           " loss_seed crossentropy_gradient bias_gradient dense activation_gradient bias_gradient dense pool2d_input_gradient activation_gradient"
                                            " conv2d_kernel_gradient bias_gradient conv2d_input_gradient dropout conv2d_pool_kernel_gradient",
                                            "outputs: loss_sum dense_kernel_gradient dense_kernel_gradient transpose_kernel adam_update"
                                            " adam_update adam_update adam_update adam_update",
@@ -493,7 +475,7 @@ TEST(Plan, AGlobalMaximumIsPartOfItsConvolution) {
   const std::vector<std::string> text = segments_of(training_plan(global_max_net()));
   ASSERT_GE(text.size(), 2U);
   EXPECT_EQ(text[1],
-            "images: gather conv2d_pool conv2d_global_pool dense softmax gather_labels crossentropy loss_seed crossentropy_gradient bias_gradient dense"
+            "images: gather conv2d_pool conv2d_global_pool dense gather_labels crossentropy loss_seed crossentropy_gradient bias_gradient dense"
             " conv2d_global_pool_kernel_gradient conv2d_global_pool_input_gradient conv2d_pool_kernel_gradient");
 }
 
@@ -505,6 +487,7 @@ TEST(Plan, GlobalPoolingIsPartOfAnInferencesConvolution) {
     graph.build({12, 12, 3}, 1);
     Lowering to(Purpose::inference);
     graph.lower(to, to.value("input", {12, 12, 3}, Extent::batch, Element::real, Home::bound));
+    fold(to);
     fuse(to);
     ASSERT_EQ(to.ops().back()->name(), "conv2d_global_pool");
     EXPECT_EQ(to.ops().size(), 3U) << "the coefficients, the folded kernel, and all else";
@@ -520,7 +503,7 @@ TEST(Plan, SegmentsOfATrainingStepWithStatistics) {
           "outputs: transpose_kernel transpose_kernel", "images: gather conv2d norm_moments gather_labels loss_seed", "outputs: norm_statistics",
           "images: batch_norm pool2d conv2d_pool norm_moments", "outputs: norm_statistics moving_statistics",
           "images: batch_norm conv2d_pool dense", "outputs: norm_statistics moving_statistics",
-          "images: batch_norm dense softmax crossentropy crossentropy_gradient bias_gradient dense norm_gradient_sums",
+          "images: batch_norm dense crossentropy crossentropy_gradient bias_gradient dense norm_gradient_sums",
           "outputs: loss_sum dense_kernel_gradient norm_gradient adam_update moving_statistics",
           "images: norm_input_gradient bias_gradient dense conv2d_pool_kernel_gradient"
           " conv2d_pool_input_gradient norm_gradient_sums",

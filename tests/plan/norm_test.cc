@@ -2,12 +2,13 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <random>
 
 #include "graph/graph.h"
 #include "linn/layers.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/norm.h"
+#include "plan/passes.h"
+#include "support/finite_differences.h"
 #include "support/plan_run.h"
 
 namespace linn::plan {
@@ -15,16 +16,10 @@ namespace {
 
 using ::testing::ElementsAre;
 using tests::PlanRun;
+using tests::random_values;
 using tests::Values;
 
 constexpr std::int64_t images = 11;
-
-Values random_values(std::int64_t count, std::uint32_t seed, double least = -1, double most = 1) {
-  std::mt19937 engine(seed);
-  Values values(static_cast<std::size_t>(count));
-  for (double& value : values) value = least + (most - least) * static_cast<double>(engine()) / 4294967296.0;
-  return values;
-}
 
 graph::Graph graph_of(const std::vector<Layer>& layers, const Shape& input) {
   graph::Graph graph("net");
@@ -63,8 +58,7 @@ Result infer(const graph::Graph& graph, Precision precision, bool keep_all) {
   run.keep(lowered.output);
   if (keep_all)
     for (const Value& value : lowered.layers) run.keep(value);
-  fuse(to);
-  run.build(images, precision);
+  run.compile(images, precision);
   run.run(images);
   return {run.get(lowered.output), ops_of(run.plan())};
 }
@@ -135,8 +129,7 @@ TEST(FoldNorm, NotWhereTheOutputIsReadElsewhere) {
   const Value normalized = normalization.description()->lower_call(to, {&map, 1}, variables(normalization, map.shape)).front();
   const Value sum = add(to, map, normalized);
   run.keep(sum);
-  fuse(to);
-  run.build(images, Precision::float32);
+  run.compile(images, Precision::float32);
   EXPECT_THAT(ops_of(run.plan()), ElementsAre("conv2d", "norm_coefficients", "batch_norm", "add"));
 }
 

@@ -116,8 +116,7 @@ TEST(Profile, APackedKernelIsReadInPlaceOfTheKernel) {
               kernel = run.bind("kernel", {3, 3, 16, 16}, Extent::fixed, ones(2304));
   const Value dst = pool2d(run.lowering(), conv2d(run.lowering(), src, kernel, {}, conv), kernels::PoolKind::max, pool);
   run.keep(dst);
-  fuse(run.lowering());
-  run.build(batch, Precision::float32);
+  run.compile(batch, Precision::float32);
   OpTimes& times = run.workspace().measure();
   run.run(batch);
   const std::vector<OpProfile> rows = times.rows();

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "layers/description.h"
+#include "plan/compile.h"
 #include "plan/lowering.h"
 #include "plan/ops/append.h"
-#include "plan/plan.h"
 #include "plan/workspace.h"
 #include "support/golden.h"
 
@@ -31,7 +31,7 @@ class DotOp final : public plan::RealOp<DotOp> {
   std::string_view name() const override { return "dot"; }
   std::string implementation() const override { return "test"; }
   void prepare(const kernels::Policy&) override {}
-  void differentiate(plan::Gradients& gradients) override { gradients.give(inputs[0], {inputs[1].id, inputs[0].shape}); }
+  void differentiate(plan::Gradients& gradients) override { gradients.give(inputs[0], inputs[1]); }
 
   template <class T>
   void compute(const plan::Call& call) const {
@@ -63,13 +63,19 @@ class PlanRun {
     return plan::append(*lowering_, std::make_unique<DotOp>(), {a, b}, {result});
   }
   void keep(plan::Value value) {
-    if (value.defined() && lowering_->info(value).home == plan::Home::arena) lowering_->info(value).kept = true;
+    if (value.defined() && lowering_->info(value).home != plan::Home::bound) lowering_->info(value).kept = true;
   }
 
-  void build(std::int64_t batch, Precision precision) {
-    plan_ = std::make_unique<plan::Plan>(std::move(*lowering_), plan::PlanOptions{.batch = batch, .precision = precision, .policy = {}});
+  /// Compiles with all passes; returns the gradients of the training's variables.
+  std::vector<plan::Value> compile(std::int64_t batch, Precision precision, const plan::Training& training = {}, const plan::Passes& passes = {}) {
+    plan::Compiled compiled =
+        plan::compile(std::move(*lowering_), training, {.batch = batch, .precision = precision, .policy = {}}, passes);
+    plan_ = std::make_unique<plan::Plan>(std::move(compiled.plan));
     make_workspace();
+    return std::move(compiled.gradients);
   }
+  /// Compiles the ops as they are, but for those that nobody reads.
+  void build(std::int64_t batch, Precision precision) { compile(batch, precision, {}, {.fold = false, .fuse = false, .trim = false}); }
   /// Anew, for the threads that there are now.
   void make_workspace() {
     workspace_ = std::make_unique<plan::Workspace>(*plan_);
@@ -139,18 +145,14 @@ class LayerRun {
     to.set_layer("layer", layer->trainable());
     output_ = layer->lower_call(to, {&input_, 1}, weights_).front();
     run_.keep(output_);
+    plan::Training training;
     if (!upstream.empty()) {
       const plan::Value flow = run_.bind("upstream", output_.shape, plan::Extent::batch, std::move(upstream));
       dot_ = run_.dot(output_, flow);
-      plan::fuse(to);
-      std::vector<plan::Value> wanted = weights_;
-      wanted.push_back(input_);
-      plan::Gradients gradients(to, wanted);
-      gradients.run();
-      for (const plan::Value& value : wanted) gradients_.push_back(gradients.of(value));
-      for (const plan::Value& gradient : gradients_) run_.keep(gradient);
+      training.variables = weights_;
+      training.variables.push_back(input_);
     }
-    run_.build(images, precision);
+    gradients_ = run_.compile(images, precision, training);
   }
 
   void run(const plan::StepInfo& step = {}) {

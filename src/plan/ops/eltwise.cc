@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/checked.h"
 #include "core/random.h"
 #include "kernels/eltwise/eltwise.h"
 #include "plan/ops/append.h"
@@ -10,8 +11,8 @@
 namespace linn::plan {
 namespace {
 
-// Elements that one call treats: of the call's images, or of the whole of a fixed value.
-std::int64_t count_of(const Call& call, const Value& value, bool fixed) { return value.shape.elements() * (fixed ? 1 : call.images); }
+// Elements of the call's images.
+std::int64_t count_of(const Call& call, const Value& value) { return value.shape.elements() * call.images; }
 
 class GatherOp final : public KernelOp<GatherOp, kernels::Gather> {
  public:
@@ -85,15 +86,18 @@ class RescaleOp final : public KernelOp<RescaleOp, kernels::Rescale> {
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.count = count_of(call, outputs[0]), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
   }
 };
 
+// Two inputs or more, added in their order.
 class AddOp final : public KernelOp<AddOp, kernels::Add> {
  public:
   explicit AddOp(bool fixed) : fixed_(fixed) {}
 
   std::string_view name() const override { return "add"; }
+  Cut cut() const override { return fixed_ ? Cut::outputs : Cut::images; }
+  std::int64_t pieces() const override { return core::ceil_div(outputs[0].shape.elements(), piece_elements); }
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
@@ -103,11 +107,18 @@ class AddOp final : public KernelOp<AddOp, kernels::Add> {
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.count = count_of(call, outputs[0], fixed_), .a = call.in<T>(0), .b = call.in<T>(1), .dst = call.out<T>(0),
-                    .scratch = nullptr});
+    const std::int64_t elements = outputs[0].shape.elements();
+    const std::int64_t first = fixed_ ? call.piece * piece_elements : 0;
+    const std::int64_t count = fixed_ ? std::min(piece_elements, elements - first) : elements * call.images;
+    T* dst = call.out<T>(0) + first;
+    const T* sum = call.in<T>(0) + first;
+    for (std::size_t i = 1; i < inputs.size(); ++i, sum = dst)
+      kernel_.run<T>({.count = count, .a = sum, .b = call.in<T>(i) + first, .dst = dst, .scratch = nullptr});
   }
 
  private:
+  static constexpr std::int64_t piece_elements = 1 << 14;
+
   bool fixed_;
 };
 
@@ -119,7 +130,7 @@ class ActivationGradientOp final : public GradientOp<ActivationGradientOp, kerne
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .ddst = call.in<T>(1), .dsrc = call.out<T>(0),
+    kernel_.run<T>({.count = count_of(call, outputs[0]), .src = call.in<T>(0), .ddst = call.in<T>(1), .dsrc = call.out<T>(0),
                     .scratch = nullptr});
   }
 };
@@ -137,7 +148,7 @@ class ActivationOp final : public KernelOp<ActivationOp, kernels::ActivationForw
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.count = count_of(call, outputs[0], false), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>({.count = count_of(call, outputs[0]), .src = call.in<T>(0), .dst = call.out<T>(0), .scratch = nullptr});
   }
 };
 
@@ -184,10 +195,10 @@ Value rescale(Lowering& to, Value src, double scale, double offset) {
   return append(to, std::make_unique<RescaleOp>(kernels::Rescale::Problem{.scale = scale, .offset = offset}), {src}, {output});
 }
 
-Value add(Lowering& to, Value a, Value b) {
-  const ValueInfo info = to.info(a);
-  const Value output = to.value(info.name, a.shape, info.extent, Element::real, info.home);
-  return append(to, std::make_unique<AddOp>(info.extent == Extent::fixed), {a, b}, {output});
+Value sum(Lowering& to, const std::vector<Value>& terms) {
+  const ValueInfo info = to.info(terms.front());
+  const Value output = to.value(info.name, terms.front().shape, info.extent);
+  return append(to, std::make_unique<AddOp>(info.extent == Extent::fixed), terms, {output});
 }
 
 Value activation(Lowering& to, Value src, kernels::Activation kind) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/eltwise/activation.h"
 #include "linn/tensor.h"
@@ -15,7 +16,10 @@ Value gather(Lowering& to, int source, const Shape& shape, DType from);
 Value gather_labels(Lowering& to, int source, std::int64_t labels, DType from);
 /// src * scale + offset.
 Value rescale(Lowering& to, Value src, double scale, double offset);
-Value add(Lowering& to, Value a, Value b);
+/// The sum of two or more values of one shape, added in this order. Fixed values are added once all shards have met: a value that is summed
+/// over shards has no meaning within one of them. That costs no more than adding in each shard would, as a tree joins each term anyway.
+Value sum(Lowering& to, const std::vector<Value>& terms);
+inline Value add(Lowering& to, Value a, Value b) { return sum(to, {a, b}); }
 Value activation(Lowering& to, Value src, kernels::Activation kind);
 /// Zero with probability `rate`, else scaled by 1 / (1 - rate). Only for training plans.
 Value dropout(Lowering& to, Value src, double rate, std::uint64_t seed);

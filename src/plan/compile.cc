@@ -1,0 +1,38 @@
+#include "plan/compile.h"
+
+#include <utility>
+
+#include "plan/passes.h"
+
+namespace linn::plan {
+namespace {
+
+std::vector<Value> add_gradients(Lowering& to, const Training& training) {
+  Gradients gradients(to, training.variables);
+  gradients.run();
+  std::vector<Value> result;
+  for (const Value& variable : training.variables) result.push_back(gradients.of(variable));
+  return result;
+}
+
+}  // namespace
+
+Compiled compile(Lowering to, const Training& training, const PlanOptions& options, const Passes& passes) {
+  drop_unread(to);
+  if (passes.fold && !to.training()) fold(to);
+  if (passes.fuse) fuse(to);
+  if (passes.trim) trim(to);
+  std::vector<Value> gradients;
+  if (!training.variables.empty()) gradients = add_gradients(to, training);
+  if (training.update) {
+    training.update(to, gradients);
+    to.append_updates();
+  } else {
+    for (const Value& gradient : gradients)
+      if (gradient.defined()) to.info(gradient).kept = true;
+  }
+  drop_unread(to);
+  return {Plan(std::move(to), options), std::move(gradients)};
+}
+
+}  // namespace linn::plan
