@@ -33,8 +33,11 @@ class LayerCall {
     to.set_layer("layer", layer->trainable());
     output_ = layer->lower_call(to, inputs_, weights_).front();
     run_.keep(output_);
-    if (!upstream.empty()) differentiate(std::move(upstream));
-    run_.build(images, precision);
+    const plan::Training training = upstream.empty() ? plan::Training{} : training_on(std::move(upstream));
+    const std::vector<plan::Value> gradients = run_.compile(images, precision, training);
+    if (gradients.empty()) return;
+    weight_gradients_.assign(gradients.begin(), gradients.begin() + static_cast<std::ptrdiff_t>(weights_.size()));
+    input_gradients_.assign(gradients.begin() + static_cast<std::ptrdiff_t>(weights_.size()), gradients.end());
   }
 
   void run(const plan::StepInfo& step = {}) {
@@ -55,19 +58,12 @@ class LayerCall {
   double objective_with_weight(std::size_t i, const Values& numbers) { return objective_with(weights_.at(i), numbers); }
 
  private:
-  void differentiate(Values upstream) {
-    plan::Lowering& to = run_.lowering();
+  plan::Training training_on(Values upstream) {
     const plan::Value flow = run_.bind("upstream", output_.shape, plan::Extent::batch, std::move(upstream));
     dot_ = run_.dot(output_, flow);
-    plan::fuse(to);
-    std::vector<plan::Value> wanted = weights_;
-    wanted.insert(wanted.end(), inputs_.begin(), inputs_.end());
-    plan::Gradients gradients(to, wanted);
-    gradients.run();
-    for (const plan::Value& value : inputs_) input_gradients_.push_back(gradients.of(value));
-    for (const plan::Value& value : weights_) weight_gradients_.push_back(gradients.of(value));
-    for (const plan::Value& value : input_gradients_) run_.keep(value);
-    for (const plan::Value& value : weight_gradients_) run_.keep(value);
+    plan::Training training{.variables = weights_, .update = {}};
+    training.variables.insert(training.variables.end(), inputs_.begin(), inputs_.end());
+    return training;
   }
 
   Values gradient(plan::Value value, plan::Value of, std::int64_t images) {
