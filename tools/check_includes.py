@@ -5,7 +5,7 @@
 
 A folder under src/ may include itself and the folders to its right:
 
-    cli, web, python -> shift -> model -> train -> formats, data -> graph -> layers -> optim -> plan -> kernels -> io -> core
+    cli, web, python -> shift -> model -> train -> formats, data -> graph -> layers -> optim -> schema -> plan -> kernels -> io -> core
 
 except `data`, which may include only io, core and kernels/resample. A public header (include/linn/) belongs to the room that its
 first line names (`// room: layers`); it includes only the standard library and other public headers.
@@ -14,7 +14,7 @@ import pathlib
 import re
 import sys
 
-LEVELS = [("core",), ("io",), ("kernels",), ("plan",), ("optim",), ("layers",), ("graph",), ("formats", "data"), ("train",), ("model",),
+LEVELS = [("core",), ("io",), ("kernels",), ("plan",), ("schema",), ("optim",), ("layers",), ("graph",), ("formats", "data"), ("train",), ("model",),
           ("shift",), ("cli", "web", "python")]  # right to left
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 DATA_MAY = ("data/", "io/", "core/", "kernels/resample/")

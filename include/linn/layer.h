@@ -9,7 +9,12 @@
 
 namespace linn {
 
+class Layer;
 class LayerDescription;
+
+namespace detail {
+const std::shared_ptr<const LayerDescription>& description_of(const Layer& layer);
+}
 
 /// A layer as it was described: class, options, perhaps a name. It computes nothing and holds no weights; a model gives it
 /// both. Copies are the same layer.
@@ -24,10 +29,11 @@ class Layer {
   /// The shape that comes out for an input shape without the batch axis. Throws ShapeError when it does not fit.
   Shape compute_output_shape(const Shape& input) const;
 
-  const std::shared_ptr<const LayerDescription>& description() const { return description_; }
   explicit Layer(std::shared_ptr<const LayerDescription> description) : description_(std::move(description)) {}
 
  private:
+  friend const std::shared_ptr<const LayerDescription>& detail::description_of(const Layer& layer);
+
   std::shared_ptr<const LayerDescription> description_;
 };
 

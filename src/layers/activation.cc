@@ -8,8 +8,7 @@
 #include "core/did_you_mean.h"
 #include "kernels/eltwise/activation.h"
 #include "layers/apply_activation.h"
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "linn/error.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/softmax.h"
@@ -49,10 +48,64 @@ plan::Value apply_activation(plan::Lowering& to, plan::Value src, const Activati
 
 namespace {
 
+struct ActivationConfig {
+  ActivationName activation = "linear";
+  ActivationOptions options = {};
+};
+
+struct DropoutConfig {
+  double rate = 0;
+  DropoutOptions options = {};
+};
+
+struct RescalingConfig {
+  double scale = 1;
+  RescalingOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::ActivationConfig> {
+  using C = layers::ActivationConfig;
+  using O = ActivationOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "Activation", .help = "An activation function as a layer of its own."};
+  static constexpr auto fields =
+      all(required("activation", &C::activation, "The function."), nested(&C::options, layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "a", "activation": "leaky_relu"})", "(3, 4)"},
+                                         {R"({"name": "a", "activation": "softmax"})", "(6)"},
+                                         {R"({"name": "a", "activation": "log_softmax"})", "(2, 6)"}};
+};
+
+template <>
+struct schema::Schema<layers::DropoutConfig> {
+  using C = layers::DropoutConfig;
+  using O = DropoutOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "Dropout", .help = "Sets random values to zero while training."};
+  static constexpr auto fields =
+      all(required("rate", &C::rate, from_to_below(0, 1), "Share of the values that become zero."),
+          nested(&C::options, field("seed", &O::seed, "Seed of the mask, besides the model's."), layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"noise_shape"}};
+  static constexpr Example examples[] = {{R"({"name": "o", "rate": 0.4, "seed": 12})", "(5, 6)"}, {R"({"name": "o", "rate": 0.0})", "(5)"}};
+};
+
+template <>
+struct schema::Schema<layers::RescalingConfig> {
+  using C = layers::RescalingConfig;
+  using O = RescalingOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "Rescaling", .help = "x * scale + offset."};
+  static constexpr auto fields = all(required("scale", &C::scale, "The factor."),
+                                     nested(&C::options, field("offset", &O::offset, "Added afterwards."), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "r", "scale": 0.5, "offset": 2.0})", "(4, 4, 1)"}};
+};
+
+namespace layers {
+namespace {
+
 class ActivationDescription final : public Described<ActivationConfig> {
  public:
   using Described::Described;
-  std::string_view class_name() const override { return "Activation"; }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return apply_activation(to, input, config_.activation);
@@ -69,10 +122,7 @@ class ActivationDescription final : public Described<ActivationConfig> {
 
 class DropoutDescription final : public Described<DropoutConfig> {
  public:
-  explicit DropoutDescription(DropoutConfig config) : Described(std::move(config)) {
-    if (!(config_.rate >= 0 && config_.rate < 1)) throw ValueError(fmt::format("{} rate is {}; it must lie in [0, 1)", where(), config_.rate));
-  }
-  std::string_view class_name() const override { return "Dropout"; }
+  using Described::Described;
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     if (!to.training() || config_.rate == 0) return input;
@@ -85,7 +135,6 @@ class DropoutDescription final : public Described<DropoutConfig> {
 class RescalingDescription final : public Described<RescalingConfig> {
  public:
   using Described::Described;
-  std::string_view class_name() const override { return "Rescaling"; }
   bool waits_for_input() const override { return true; }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
@@ -97,25 +146,16 @@ class RescalingDescription final : public Described<RescalingConfig> {
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<Activation>(const io::Json& config, const std::string& where) {
-  return std::make_shared<ActivationDescription>(read_config<ActivationConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<Dropout>(const io::Json& config, const std::string& where) {
-  return std::make_shared<DropoutDescription>(read_config<DropoutConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<Rescaling>(const io::Json& config, const std::string& where) {
-  return std::make_shared<RescalingDescription>(read_config<RescalingConfig>(config, where));
-}
+LINN_LAYER_ROW(Activation, ActivationDescription)
+LINN_LAYER_ROW(Dropout, DropoutDescription)
+LINN_LAYER_ROW(Rescaling, RescalingDescription)
 
 }  // namespace layers
 
 Activation::Activation(ActivationName activation, ActivationOptions options)
-    : Layer(std::make_shared<layers::ActivationDescription>(ActivationConfig{std::move(activation), std::move(options)})) {}
-Dropout::Dropout(double rate, DropoutOptions options) : Layer(std::make_shared<layers::DropoutDescription>(DropoutConfig{rate, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::ActivationDescription>({std::move(activation), std::move(options)})) {}
+Dropout::Dropout(double rate, DropoutOptions options) : Layer(layers::make_layer<layers::DropoutDescription>({rate, std::move(options)})) {}
 Rescaling::Rescaling(double scale, RescalingOptions options)
-    : Layer(std::make_shared<layers::RescalingDescription>(RescalingConfig{scale, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::RescalingDescription>({scale, std::move(options)})) {}
 
 }  // namespace linn

@@ -6,8 +6,7 @@
 #include <array>
 
 #include "core/checked.h"
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/layout.h"
@@ -18,18 +17,88 @@ namespace {
 
 std::string listed(const Axes& axes) { return fmt::format("({})", fmt::join(axes.list(), ", ")); }
 
-class ReshapeDescription final : public Described<ReshapeConfig> {
- public:
-  explicit ReshapeDescription(ReshapeConfig config) : Described(std::move(config)) {
-    const std::vector<std::int64_t>& sizes = config_.target_shape.list();
+struct ReshapeConfig {
+  Axes target_shape = {};
+  ReshapeOptions options = {};
+};
+
+struct PermuteConfig {
+  Axes dims = {};
+  PermuteOptions options = {};
+};
+
+struct Cropping2DConfig {
+  Pads2 cropping = 0;
+  Cropping2DOptions options = {};
+};
+
+struct IdentityConfig {
+  IdentityOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::ReshapeConfig> {
+  using C = layers::ReshapeConfig;
+  static constexpr Info info{.module = "keras.layers", .name = "Reshape", .help = "The same elements under another shape."};
+  static constexpr auto fields = all(required("target_shape", &C::target_shape, "Sizes; one of them may be -1: what is left."),
+                                     nested(&C::options, layers::common_fields<ReshapeOptions>()));
+  static constexpr Example examples[] = {{R"({"name": "r", "target_shape": [3, -1, 2]})", "(4, 3, 2)"}};
+
+  static std::string fault(const C& c) {
+    const std::vector<std::int64_t>& sizes = c.target_shape.list();
     const auto open = std::count(sizes.begin(), sizes.end(), -1);
     const bool bad = std::any_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size < 1 && size != -1; });
-    if (bad || open > 1 || sizes.size() > Shape::max_rank)
-      throw ValueError(fmt::format("{} target_shape is {}; sizes are 1 or more, one of them may be -1 (what is left), at most {} of them", where(),
-                                   listed(config_.target_shape), Shape::max_rank));
+    if (!bad && open <= 1 && sizes.size() <= Shape::max_rank) return {};
+    return fmt::format("target_shape is {}; sizes are 1 or more, one of them may be -1 (what is left), at most {} of them",
+                       layers::listed(c.target_shape), Shape::max_rank);
   }
+};
 
-  std::string_view class_name() const override { return "Reshape"; }
+template <>
+struct schema::Schema<layers::PermuteConfig> {
+  using C = layers::PermuteConfig;
+  static constexpr Info info{.module = "keras.layers", .name = "Permute", .help = "The axes of an image in another order."};
+  static constexpr auto fields = all(required("dims", &C::dims, "The axes in their new order, counted from 1."),
+                                     nested(&C::options, layers::common_fields<PermuteOptions>()));
+  static constexpr Example examples[] = {{R"({"name": "p", "dims": [2, 3, 1]})", "(2, 3, 4)"}};
+
+  static std::string fault(const C& c) {
+    std::vector<std::int64_t> sorted = c.dims.list();
+    std::sort(sorted.begin(), sorted.end());
+    bool complete = !sorted.empty() && sorted.size() < Shape::max_rank;
+    for (std::size_t i = 0; i < sorted.size(); ++i) complete = complete && sorted[i] == static_cast<std::int64_t>(i) + 1;
+    if (complete) return {};
+    return fmt::format("dims is {}; it must hold the numbers 1 to n, each once, where n is the number of axes of an image", layers::listed(c.dims));
+  }
+};
+
+template <>
+struct schema::Schema<layers::Cropping2DConfig> {
+  using C = layers::Cropping2DConfig;
+  using O = Cropping2DOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "Cropping2D", .help = "The map without rows and columns at its borders."};
+  static constexpr auto fields = all(field("cropping", &C::cropping, at_least(0), "Rows and columns: above and below, left and right."),
+                                     nested(&C::options, layers::data_format_field<O>(), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "c", "cropping": [[1, 2], [0, 3]]})", "(5, 6, 2)"}};
+};
+
+template <>
+struct schema::Schema<layers::IdentityConfig> {
+  using C = layers::IdentityConfig;
+  static constexpr Info info{.module = "keras.layers", .name = "Identity", .help = "The input as it is."};
+  static constexpr auto fields = all(nested(&C::options, layers::common_fields<IdentityOptions>()));
+  static constexpr Example examples[] = {{R"({"name": "i"})", "(2, 3)"}};
+};
+
+namespace layers {
+namespace {
+
+class ReshapeDescription final : public Described<ReshapeConfig> {
+ public:
+  using Described::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     std::vector<std::int64_t> sizes = config_.target_shape.list();
@@ -56,17 +125,7 @@ class ReshapeDescription final : public Described<ReshapeConfig> {
 
 class PermuteDescription final : public Described<PermuteConfig> {
  public:
-  explicit PermuteDescription(PermuteConfig config) : Described(std::move(config)) {
-    std::vector<std::int64_t> sorted = config_.dims.list();
-    std::sort(sorted.begin(), sorted.end());
-    bool all = !sorted.empty() && sorted.size() < Shape::max_rank;
-    for (std::size_t i = 0; i < sorted.size(); ++i) all = all && sorted[i] == static_cast<std::int64_t>(i) + 1;
-    if (!all)
-      throw ValueError(fmt::format("{} dims is {}; it must hold the numbers 1 to n, each once, where n is the number of axes of an image", where(),
-                                   listed(config_.dims)));
-  }
-
-  std::string_view class_name() const override { return "Permute"; }
+  using Described::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     if (input.rank() != config_.dims.list().size())
@@ -86,13 +145,7 @@ class PermuteDescription final : public Described<PermuteConfig> {
 
 class Cropping2DDescription final : public Described<Cropping2DConfig> {
  public:
-  explicit Cropping2DDescription(Cropping2DConfig config) : Described(std::move(config)) {
-    const auto& [rows, columns] = config_.cropping;
-    if (std::min({rows.before, rows.after, columns.before, columns.after}) < 0)
-      throw ValueError(fmt::format("{} cropping is {}; all numbers must be 0 or more", where(), to_string(config_.cropping)));
-  }
-
-  std::string_view class_name() const override { return "Cropping2D"; }
+  using Described::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     check_map(input, where);
@@ -121,7 +174,6 @@ class Cropping2DDescription final : public Described<Cropping2DConfig> {
 class IdentityDescription final : public Described<IdentityConfig> {
  public:
   using Described::Described;
-  std::string_view class_name() const override { return "Identity"; }
   OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
   ActivationKind activation() const override { return ActivationKind::unchanged; }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
@@ -130,31 +182,19 @@ class IdentityDescription final : public Described<IdentityConfig> {
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<Reshape>(const io::Json& config, const std::string& where) {
-  return std::make_shared<ReshapeDescription>(read_config<ReshapeConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<Permute>(const io::Json& config, const std::string& where) {
-  return std::make_shared<PermuteDescription>(read_config<PermuteConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<Cropping2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<Cropping2DDescription>(read_config<Cropping2DConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<Identity>(const io::Json& config, const std::string& where) {
-  return std::make_shared<IdentityDescription>(read_config<IdentityConfig>(config, where));
-}
+LINN_LAYER_ROW(Reshape, ReshapeDescription)
+LINN_LAYER_ROW(Permute, PermuteDescription)
+LINN_LAYER_ROW(Cropping2D, Cropping2DDescription)
+LINN_LAYER_ROW(Identity, IdentityDescription)
 
 }  // namespace layers
 
 Reshape::Reshape(Axes target_shape, ReshapeOptions options)
-    : Layer(std::make_shared<layers::ReshapeDescription>(ReshapeConfig{std::move(target_shape), std::move(options)})) {}
+    : Layer(layers::make_layer<layers::ReshapeDescription>({std::move(target_shape), std::move(options)})) {}
 Permute::Permute(Axes dims, PermuteOptions options)
-    : Layer(std::make_shared<layers::PermuteDescription>(PermuteConfig{std::move(dims), std::move(options)})) {}
+    : Layer(layers::make_layer<layers::PermuteDescription>({std::move(dims), std::move(options)})) {}
 Cropping2D::Cropping2D(Pads2 cropping, Cropping2DOptions options)
-    : Layer(std::make_shared<layers::Cropping2DDescription>(Cropping2DConfig{cropping, std::move(options)})) {}
-Identity::Identity(IdentityOptions options) : Layer(std::make_shared<layers::IdentityDescription>(IdentityConfig{std::move(options)})) {}
+    : Layer(layers::make_layer<layers::Cropping2DDescription>({cropping, std::move(options)})) {}
+Identity::Identity(IdentityOptions options) : Layer(layers::make_layer<layers::IdentityDescription>({std::move(options)})) {}
 
 }  // namespace linn

@@ -5,8 +5,7 @@
 #include <algorithm>
 
 #include "kernels/blur/blur.h"
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/blur.h"
@@ -14,6 +13,70 @@
 #include "plan/ops/pool.h"
 
 namespace linn {
+namespace layers {
+namespace {
+
+struct BlurPooling2DConfig {
+  std::int64_t filter_size = 4;
+  BlurPooling2DOptions options = {};
+};
+
+struct MaxBlurPooling2DConfig {
+  Size2 pool_size = {2, 2};
+  MaxBlurPooling2DOptions options = {};
+};
+
+constexpr schema::Range filter_sizes = schema::between(2, kernels::most_blur_taps);
+constexpr const char* filter_help = "Taps of the binomial filter along each axis.";
+constexpr const char* border_help = "What lies beyond the border: \"reflect\", \"replicate\", \"zero\" or \"circular\".";
+constexpr const char* pads_help = "How much of it is put around the map: \"zhang\", \"timm\" or \"kornia\".";
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::BlurPooling2DConfig> {
+  using C = layers::BlurPooling2DConfig;
+  using O = BlurPooling2DOptions;
+  static constexpr Info info{.module = "linn.layers", .name = "BlurPooling2D", .help = "A binomial blur, of which every stride-th pixel is kept."};
+  static constexpr auto fields = all(field("filter_size", &C::filter_size, layers::filter_sizes, layers::filter_help),
+                                     nested(&C::options, field("strides", &O::strides, at_least(1), "Pixels from one output to the next."),
+                                            field("border", &O::border, layers::border_help), field("pads", &O::pads, layers::pads_help),
+                                            layers::data_format_field<O>(), layers::common_fields<O>()));
+  static constexpr Example examples[] = {
+      {R"({"name": "b"})", "(6, 5, 2)"},
+      {R"({"name": "b", "filter_size": 3, "border": "replicate"})", "(5, 4, 3)"},
+      {R"({"name": "b", "filter_size": 5, "strides": [1, 3], "border": "circular"})", "(4, 6, 2)"},
+      {R"({"name": "b", "filter_size": 7, "border": "zero"})", "(2, 3, 2)"},
+      {R"({"name": "b", "filter_size": 6, "strides": [3, 3], "pads": "timm"})", "(6, 7, 1)"},
+      {R"({"name": "b", "filter_size": 2, "border": "zero", "pads": "kornia"})", "(4, 5, 2)"}};
+};
+
+template <>
+struct schema::Schema<layers::MaxBlurPooling2DConfig> {
+  using C = layers::MaxBlurPooling2DConfig;
+  using O = MaxBlurPooling2DOptions;
+  static constexpr Info info{
+      .module = "linn.layers", .name = "MaxBlurPooling2D", .help = "The largest value of each window at stride 1, then BlurPooling2D."};
+  static constexpr auto fields =
+      all(field("pool_size", &C::pool_size, at_least(1), "Height and width of the maximum's window."),
+          nested(&C::options,  //
+                 field("filter_size", &O::filter_size, layers::filter_sizes, layers::filter_help),
+                 field("strides", &O::strides, at_least(1), "Of the blur; by default the window's size."),
+                 field("padding", &O::padding, "Of the maximum: \"valid\", \"same\" or \"circular\"."),
+                 field("border", &O::border, layers::border_help), field("pads", &O::pads, layers::pads_help), layers::data_format_field<O>(),
+                 layers::common_fields<O>()));
+  static constexpr Example examples[] = {
+      {R"({"name": "m"})", "(7, 6, 2)"},
+      {R"({"name": "m", "pool_size": [3, 2], "filter_size": 3, "strides": [2, 2], "padding": "circular", "border": "circular"})", "(6, 4, 2)"},
+      {R"({"name": "m", "pool_size": [3, 3], "filter_size": 5, "padding": "same", "border": "zero"})", "(5, 7, 2)"}};
+
+  static void complete(C& c) {
+    if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
+  }
+  static std::string fault(const C& c) { return layers::pool_padding_fault(c.options.padding); }
+};
+
 namespace layers {
 namespace {
 
@@ -34,11 +97,6 @@ Pads1 pads_of(const BlurPads& pads, std::int64_t taps, std::int64_t stride) {
     case BlurPads::zhang: break;
   }
   return {(taps - 1) / 2, taps / 2};
-}
-
-void check_filter_size(const std::string& where, std::int64_t filter_size) {
-  if (filter_size < 2 || filter_size > kernels::most_blur_taps)
-    throw ValueError(fmt::format("{} filter_size is {}; it must be 2 to {}", where, filter_size, kernels::most_blur_taps));
 }
 
 /// A blur with what is put around its map.
@@ -84,12 +142,7 @@ struct Blur {
 
 class BlurDescription final : public Described<BlurPooling2DConfig> {
  public:
-  explicit BlurDescription(BlurPooling2DConfig config) : Described(std::move(config)) {
-    check_filter_size(where(), config_.filter_size);
-    check_size(where(), "strides", config_.options.strides);
-  }
-
-  std::string_view class_name() const override { return "BlurPooling2D"; }
+  using Described::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override { return blur().output_shape(input, where); }
 
@@ -106,16 +159,7 @@ class BlurDescription final : public Described<BlurPooling2DConfig> {
 
 class MaxBlurDescription final : public Described<MaxBlurPooling2DConfig> {
  public:
-  explicit MaxBlurDescription(MaxBlurPooling2DConfig config) : Described(std::move(config)) {
-    Size2& strides = config_.options.strides;
-    check_size(where(), "pool_size", config_.pool_size);
-    check_filter_size(where(), config_.options.filter_size);
-    if (!strides.is_set()) strides = config_.pool_size;
-    check_size(where(), "strides", strides);
-    check_pool_padding(where(), config_.options.padding);
-  }
-
-  std::string_view class_name() const override { return "MaxBlurPooling2D"; }
+  using Described::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     const kernels::Geometry g = window(input, where).geometry;
@@ -154,20 +198,14 @@ class MaxBlurDescription final : public Described<MaxBlurPooling2DConfig> {
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<BlurPooling2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<BlurDescription>(read_config<BlurPooling2DConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<MaxBlurPooling2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<MaxBlurDescription>(read_config<MaxBlurPooling2DConfig>(config, where));
-}
+LINN_LAYER_ROW(BlurPooling2D, BlurDescription)
+LINN_LAYER_ROW(MaxBlurPooling2D, MaxBlurDescription)
 
 }  // namespace layers
 
 BlurPooling2D::BlurPooling2D(std::int64_t filter_size, BlurPooling2DOptions options)
-    : Layer(std::make_shared<layers::BlurDescription>(BlurPooling2DConfig{filter_size, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::BlurDescription>({filter_size, std::move(options)})) {}
 MaxBlurPooling2D::MaxBlurPooling2D(Size2 pool_size, MaxBlurPooling2DOptions options)
-    : Layer(std::make_shared<layers::MaxBlurDescription>(MaxBlurPooling2DConfig{pool_size, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::MaxBlurDescription>({pool_size, std::move(options)})) {}
 
 }  // namespace linn

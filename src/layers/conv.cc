@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include "layers/apply_activation.h"
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/conv.h"
@@ -13,24 +12,66 @@ namespace linn {
 namespace layers {
 namespace {
 
-class Conv2DDescription final : public Described<Conv2DConfig> {
- public:
-  explicit Conv2DDescription(Conv2DConfig config) : Described(std::move(config)) {
-    const Conv2DOptions& o = config_.options;
-    if (config_.filters < 1) throw ValueError(fmt::format("{} filters is {}; it must be 1 or more", where(), config_.filters));
-    if (o.groups < 1 || config_.filters % o.groups != 0)
-      throw ValueError(fmt::format("{} groups is {}; it must be 1 or more and divide filters ({})", where(), o.groups, config_.filters));
-    check_size(where(), "kernel_size", config_.kernel_size);
-    check_size(where(), "strides", o.strides);
-    check_size(where(), "dilation_rate", o.dilation_rate);
+struct Conv2DConfig {
+  std::int64_t filters = 1;
+  Size2 kernel_size = {1, 1};
+  Conv2DOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::Conv2DConfig> {
+  using C = layers::Conv2DConfig;
+  using O = Conv2DOptions;
+  static constexpr Info info{
+      .module = "keras.layers", .name = "Conv2D", .aliases = {"Convolution2D"}, .help = "Convolution over images (height, width, channels)."};
+  static constexpr auto fields =
+      all(required("filters", &C::filters, at_least(1), "Channels of the output."),
+          required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
+          nested(&C::options,  //
+                 field("strides", &O::strides, at_least(1), "Pixels from one window to the next."),
+                 field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and \"full\"."), layers::data_format_field<O>(),
+                 field("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one tap of the window to the next."),
+                 field("groups", &O::groups, at_least(1), "Groups of channels that are convolved apart."),
+                 field("activation", &O::activation, "Applied to the sums."),
+                 field("use_bias", &O::use_bias, "Whether a bias is added to each channel."),
+                 field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
+                 field("bias_initializer", &O::bias_initializer, "First values of the bias."), layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"kernel_regularizer"}, {"bias_regularizer"}, {"activity_regularizer"},
+                                      {"kernel_constraint"},  {"bias_constraint"}};
+  static constexpr Example examples[] = {
+      {R"({"name": "c", "filters": 3, "kernel_size": [3, 2]})", "(6, 5, 2)"},
+      {R"({"name": "c", "filters": 4, "kernel_size": [3, 3], "strides": [2, 1], "padding": "same", "groups": 2, "activation": "relu",
+           "kernel_initializer": "he_normal", "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
+       "(5, 6, 4)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 2], "activation": "tanh", "use_bias": false})",
+       "(6, 6, 1)"},
+      {R"({"name": "c", "filters": 3, "kernel_size": [3, 3], "padding": "circular"})", "(4, 6, 2)"},
+      // Pads larger than the map.
+      {R"({"name": "c", "filters": 2, "kernel_size": [5, 4], "strides": [2, 2], "padding": "circular", "activation": "tanh"})", "(4, 2, 3)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": [3, 3], "padding": "full", "dilation_rate": [1, 2]})", "(3, 4, 2)"}};
+
+  static std::string fault(const C& c) {
+    const O& o = c.options;
+    if (c.filters % o.groups != 0) return fmt::format("groups is {}; it must divide filters ({})", o.groups, c.filters);
     const bool strided = o.strides.height > 1 || o.strides.width > 1;
     const bool dilated = o.dilation_rate.height > 1 || o.dilation_rate.width > 1;
     if (strided && dilated)
-      throw ValueError(fmt::format("{} strides {} and dilation_rate {} are both above 1; only one of them may be", where(), to_string(o.strides),
-                                   to_string(o.dilation_rate)));
+      return fmt::format("strides {} and dilation_rate {} are both above 1; only one of them may be", layers::to_string(o.strides),
+                         layers::to_string(o.dilation_rate));
+    return {};
   }
+};
 
-  std::string_view class_name() const override { return "Conv2D"; }
+namespace layers {
+namespace {
+
+class Conv2DDescription final : public Described<Conv2DConfig> {
+ public:
+  using Described::Described;
+
   bool waits_for_input() const override { return true; }
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
@@ -69,14 +110,11 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<Conv2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<Conv2DDescription>(read_config<Conv2DConfig>(config, where));
-}
+LINN_LAYER_ROW(Conv2D, Conv2DDescription)
 
 }  // namespace layers
 
 Conv2D::Conv2D(std::int64_t filters, Size2 kernel_size, Conv2DOptions options)
-    : Layer(std::make_shared<layers::Conv2DDescription>(Conv2DConfig{filters, kernel_size, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::Conv2DDescription>({filters, kernel_size, std::move(options)})) {}
 
 }  // namespace linn

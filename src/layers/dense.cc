@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include "layers/apply_activation.h"
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "linn/error.h"
 #include "plan/ops/dense.h"
 
@@ -12,13 +11,40 @@ namespace linn {
 namespace layers {
 namespace {
 
+struct DenseConfig {
+  std::int64_t units = 1;
+  DenseOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::DenseConfig> {
+  using C = layers::DenseConfig;
+  using O = DenseOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "Dense", .help = "A fully connected layer over the last axis."};
+  static constexpr auto fields =
+      all(required("units", &C::units, at_least(1), "Outputs."),
+          nested(&C::options,  //
+                 field("activation", &O::activation, "Applied to the outputs."),
+                 field("use_bias", &O::use_bias, "Whether a bias is added to each output."),
+                 field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
+                 field("bias_initializer", &O::bias_initializer, "First values of the bias."), layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"kernel_regularizer"}, {"bias_regularizer"}, {"activity_regularizer"}, {"kernel_constraint"},
+                                      {"bias_constraint"},    {"lora_rank"},        {"lora_alpha"},           {"quantization_config"}};
+  static constexpr Example examples[] = {
+      {R"({"name": "d", "units": 5})", "(7)"},
+      {R"({"name": "d", "units": 4, "activation": "relu", "use_bias": false, "kernel_initializer": "lecun_uniform"})", "(9)"},
+      {R"({"name": "d", "units": 4, "activation": "softmax"})", "(2, 3, 5)"}};
+};
+
+namespace layers {
+namespace {
+
 class DenseDescription final : public Described<DenseConfig> {
  public:
-  explicit DenseDescription(DenseConfig config) : Described(std::move(config)) {
-    if (config_.units < 1) throw ValueError(fmt::format("{} units is {}; it must be 1 or more", where(), config_.units));
-  }
-
-  std::string_view class_name() const override { return "Dense"; }
+  using Described::Described;
   bool waits_for_input() const override { return true; }
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
@@ -54,14 +80,11 @@ class DenseDescription final : public Described<DenseConfig> {
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<Dense>(const io::Json& config, const std::string& where) {
-  return std::make_shared<DenseDescription>(read_config<DenseConfig>(config, where));
-}
+LINN_LAYER_ROW(Dense, DenseDescription)
 
 }  // namespace layers
 
 Dense::Dense(std::int64_t units, DenseOptions options)
-    : Layer(std::make_shared<layers::DenseDescription>(DenseConfig{units, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::DenseDescription>({units, std::move(options)})) {}
 
 }  // namespace linn

@@ -84,9 +84,6 @@ using DescriptionPtr = std::shared_ptr<const LayerDescription>;
 /// A layer of a Keras class name from Keras's config. FormatError for an unknown class (never looked up anywhere but in
 /// registry.inc), an unknown field, or a Keras option that linn does not have.
 DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& config, const std::string& where);
-/// All class names, in the order of the registry.
-std::vector<std::string_view> layer_class_names();
-
 /// "MaxPooling2D" -> "max_pooling2d", as Keras names layers.
 std::string snake_case(std::string_view class_name);
 /// "[conv2d 'conv2d_1']", the start of a message about a layer.

@@ -6,8 +6,7 @@
 
 #include "kernels/merge/merge.h"
 #include "layers/axes.h"
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "linn/error.h"
 #include "plan/ops/merge.h"
 
@@ -16,6 +15,50 @@ namespace layers {
 namespace {
 
 using kernels::MergeKind;
+
+template <MergeKind kind>
+struct MergeConfig {
+  MergeOptions options = {};
+};
+
+struct ConcatenateConfig {
+  ConcatenateOptions options = {};
+};
+
+constexpr schema::Info info_of(MergeKind kind) {
+  switch (kind) {
+    case MergeKind::add: return {.module = "keras.layers", .name = "Add", .help = "The sum of all inputs."};
+    case MergeKind::subtract: return {.module = "keras.layers", .name = "Subtract", .help = "The first of two inputs minus the second."};
+    case MergeKind::multiply: return {.module = "keras.layers", .name = "Multiply", .help = "The product of all inputs."};
+    case MergeKind::average: return {.module = "keras.layers", .name = "Average", .help = "The mean of all inputs."};
+    case MergeKind::maximum: return {.module = "keras.layers", .name = "Maximum", .help = "The largest of all inputs, element by element."};
+    case MergeKind::minimum: break;
+  }
+  return {.module = "keras.layers", .name = "Minimum", .help = "The smallest of all inputs, element by element."};
+}
+
+}  // namespace
+}  // namespace layers
+
+template <kernels::MergeKind kind>
+struct schema::Schema<layers::MergeConfig<kind>> {
+  using C = layers::MergeConfig<kind>;
+  static constexpr Info info = layers::info_of(kind);
+  static constexpr auto fields = all(nested(&C::options, layers::common_fields<MergeOptions>()));
+  static constexpr Example examples[] = {{R"({"name": "m", "trainable": false})", "(3, 4, 2) (3, 4, 2)"}, {R"({"name": "m"})", "(3, 4, 2) (1, 1, 2)"}};
+};
+
+template <>
+struct schema::Schema<layers::ConcatenateConfig> {
+  using C = layers::ConcatenateConfig;
+  using O = ConcatenateOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "Concatenate", .help = "All inputs one behind the other along one axis."};
+  static constexpr auto fields = all(nested(&C::options, axis("axis", &O::axis, "The axis along which they are joined."), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "c"})", "(3, 4, 2) (3, 4, 3)"}, {R"({"name": "c", "axis": -2})", "(3, 4, 2) (3, 1, 2) (3, 2, 2)"}};
+};
+
+namespace layers {
+namespace {
 
 std::string listed(std::span<const Shape> shapes) {
   std::string text;
@@ -28,20 +71,10 @@ bool are_maps(std::span<const Shape> shapes) {
 }
 
 template <MergeKind kind>
-class MergeDescription final : public Described<MergeConfig, LayerDescription> {
+class MergeDescription final : public Described<MergeConfig<kind>, LayerDescription> {
  public:
-  using Described::Described;
+  using Described<MergeConfig<kind>, LayerDescription>::Described;
 
-  std::string_view class_name() const override {
-    switch (kind) {
-      case MergeKind::add: return "Add";
-      case MergeKind::subtract: return "Subtract";
-      case MergeKind::multiply: return "Multiply";
-      case MergeKind::average: return "Average";
-      case MergeKind::maximum: return "Maximum";
-      case MergeKind::minimum: return "Minimum";
-    }
-  }
   bool waits_for_input() const override { return true; }
 
   std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const override {
@@ -74,7 +107,6 @@ class ConcatenateDescription final : public Described<ConcatenateConfig, LayerDe
  public:
   using Described::Described;
 
-  std::string_view class_name() const override { return "Concatenate"; }
   bool waits_for_input() const override { return true; }
 
   std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const override {
@@ -114,57 +146,28 @@ class ConcatenateDescription final : public Described<ConcatenateConfig, LayerDe
   }
 };
 
-template <MergeKind kind>
-DescriptionPtr read_merge(const io::Json& config, const std::string& where) {
-  return std::make_shared<MergeDescription<kind>>(read_config<MergeConfig>(config, where));
-}
-template <MergeKind kind>
-DescriptionPtr make_merge(MergeOptions options) {
-  return std::make_shared<MergeDescription<kind>>(MergeConfig{std::move(options)});
-}
-
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<Add>(const io::Json& config, const std::string& where) {
-  return read_merge<MergeKind::add>(config, where);
-}
-template <>
-DescriptionPtr read_layer<Subtract>(const io::Json& config, const std::string& where) {
-  return read_merge<MergeKind::subtract>(config, where);
-}
-template <>
-DescriptionPtr read_layer<Multiply>(const io::Json& config, const std::string& where) {
-  return read_merge<MergeKind::multiply>(config, where);
-}
-template <>
-DescriptionPtr read_layer<Average>(const io::Json& config, const std::string& where) {
-  return read_merge<MergeKind::average>(config, where);
-}
-template <>
-DescriptionPtr read_layer<Maximum>(const io::Json& config, const std::string& where) {
-  return read_merge<MergeKind::maximum>(config, where);
-}
-template <>
-DescriptionPtr read_layer<Minimum>(const io::Json& config, const std::string& where) {
-  return read_merge<MergeKind::minimum>(config, where);
-}
-template <>
-DescriptionPtr read_layer<Concatenate>(const io::Json& config, const std::string& where) {
-  return std::make_shared<ConcatenateDescription>(read_config<ConcatenateConfig>(config, where));
-}
+LINN_LAYER_ROW(Add, MergeDescription<MergeKind::add>)
+LINN_LAYER_ROW(Subtract, MergeDescription<MergeKind::subtract>)
+LINN_LAYER_ROW(Multiply, MergeDescription<MergeKind::multiply>)
+LINN_LAYER_ROW(Average, MergeDescription<MergeKind::average>)
+LINN_LAYER_ROW(Maximum, MergeDescription<MergeKind::maximum>)
+LINN_LAYER_ROW(Minimum, MergeDescription<MergeKind::minimum>)
+LINN_LAYER_ROW(Concatenate, ConcatenateDescription)
 
 }  // namespace layers
 
 using kernels::MergeKind;
+using layers::MergeDescription;
 
-Add::Add(MergeOptions options) : Layer(layers::make_merge<MergeKind::add>(std::move(options))) {}
-Subtract::Subtract(MergeOptions options) : Layer(layers::make_merge<MergeKind::subtract>(std::move(options))) {}
-Multiply::Multiply(MergeOptions options) : Layer(layers::make_merge<MergeKind::multiply>(std::move(options))) {}
-Average::Average(MergeOptions options) : Layer(layers::make_merge<MergeKind::average>(std::move(options))) {}
-Maximum::Maximum(MergeOptions options) : Layer(layers::make_merge<MergeKind::maximum>(std::move(options))) {}
-Minimum::Minimum(MergeOptions options) : Layer(layers::make_merge<MergeKind::minimum>(std::move(options))) {}
+Add::Add(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::add>>({std::move(options)})) {}
+Subtract::Subtract(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::subtract>>({std::move(options)})) {}
+Multiply::Multiply(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::multiply>>({std::move(options)})) {}
+Average::Average(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::average>>({std::move(options)})) {}
+Maximum::Maximum(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::maximum>>({std::move(options)})) {}
+Minimum::Minimum(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::minimum>>({std::move(options)})) {}
 Concatenate::Concatenate(ConcatenateOptions options)
-    : Layer(std::make_shared<layers::ConcatenateDescription>(ConcatenateConfig{std::move(options)})) {}
+    : Layer(layers::make_layer<layers::ConcatenateDescription>({std::move(options)})) {}
 
 }  // namespace linn

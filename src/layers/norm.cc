@@ -4,8 +4,7 @@
 
 #include <cmath>
 
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "linn/error.h"
 #include "plan/ops/norm.h"
 
@@ -13,17 +12,54 @@ namespace linn {
 namespace layers {
 namespace {
 
+struct BatchNormalizationConfig {
+  BatchNormalizationOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::BatchNormalizationConfig> {
+  using C = layers::BatchNormalizationConfig;
+  using O = BatchNormalizationOptions;
+  static constexpr Info info{
+      .module = "keras.layers", .name = "BatchNormalization", .help = "Brings each channel to mean 0 and variance 1, then scales and moves it."};
+  static constexpr auto fields = all(nested(
+      &C::options,  //
+      axis("axis", &O::axis, "The axis of the channels: the last one."),
+      field("momentum", &O::momentum, between(0, 1), "Share of the old value that a moving average keeps at each step."),
+      field("epsilon", &O::epsilon, at_least(0), "Added to the variance."), field("center", &O::center, "Whether beta is added."),
+      field("scale", &O::scale, "Whether the values are multiplied by gamma."),
+      field("beta_initializer", &O::beta_initializer, "First values of beta."),
+      field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
+      field("moving_mean_initializer", &O::moving_mean_initializer, "First values of the moving mean."),
+      field("moving_variance_initializer", &O::moving_variance_initializer, "First values of the moving variance."),
+      layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"beta_regularizer"},
+                                      {"gamma_regularizer"},
+                                      {"beta_constraint"},
+                                      {"gamma_constraint"},
+                                      {"synchronized", "false"},
+                                      {"renorm", "false"},
+                                      {"renorm_clipping"},
+                                      {"renorm_momentum", ""}};
+  static constexpr Example examples[] = {{R"({"name": "n"})", "(4, 5, 3)"},
+                                         {R"({"name": "n", "axis": 1, "epsilon": 1e-2, "center": false})", "(7)"},
+                                         {R"({"name": "n", "momentum": 0.9, "scale": false})", "(2, 3, 2, 4)"},
+                                         {R"({"name": "n", "center": false, "scale": false})", "(3, 2)"},
+                                         {R"({"name": "n", "trainable": false, "axis": 3, "gamma_initializer": "zeros",
+                                              "moving_variance_initializer": {"class_name": "Constant", "config": {"value": 2.0}}})",
+                                          "(4, 5, 3)"}};
+};
+
+namespace layers {
+namespace {
+
 class BatchNormalizationDescription final : public Described<BatchNormalizationConfig> {
  public:
-  explicit BatchNormalizationDescription(BatchNormalizationConfig config) : Described(std::move(config)) {
-    const BatchNormalizationOptions& o = config_.options;
-    if (!(o.momentum >= 0 && o.momentum <= 1))
-      throw ValueError(fmt::format("{} momentum is {}; it must lie in [0, 1]", where(), o.momentum));
-    if (!(o.epsilon >= 0) || !std::isfinite(o.epsilon))
-      throw ValueError(fmt::format("{} epsilon is {}; it must be 0 or more", where(), o.epsilon));
-  }
+  using Described::Described;
 
-  std::string_view class_name() const override { return "BatchNormalization"; }
   bool waits_for_input() const override { return true; }
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
@@ -67,14 +103,11 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<BatchNormalization>(const io::Json& config, const std::string& where) {
-  return std::make_shared<BatchNormalizationDescription>(read_config<BatchNormalizationConfig>(config, where));
-}
+LINN_LAYER_ROW(BatchNormalization, BatchNormalizationDescription)
 
 }  // namespace layers
 
 BatchNormalization::BatchNormalization(BatchNormalizationOptions options)
-    : Layer(std::make_shared<layers::BatchNormalizationDescription>(BatchNormalizationConfig{std::move(options)})) {}
+    : Layer(layers::make_layer<layers::BatchNormalizationDescription>({std::move(options)})) {}
 
 }  // namespace linn

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/pad.h"
@@ -14,18 +13,31 @@ namespace linn {
 namespace layers {
 namespace {
 
+struct ZeroPadding2DConfig {
+  Pads2 padding = 1;
+  ZeroPadding2DOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::ZeroPadding2DConfig> {
+  using C = layers::ZeroPadding2DConfig;
+  using O = ZeroPadding2DOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "ZeroPadding2D", .help = "Rows and columns of zeros around the map."};
+  static constexpr auto fields = all(field("padding", &C::padding, at_least(0), "Rows and columns: above and below, left and right."),
+                                     nested(&C::options, layers::data_format_field<O>(), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "z", "trainable": false, "padding": [[1, 2], [0, 3]]})", "(4, 3, 2)"},
+                                         {R"({"name": "z", "padding": [[0, 0], [0, 0]]})", "(2, 2, 2)"}};
+};
+
+namespace layers {
+namespace {
+
 class ZeroPadding2DDescription final : public Described<ZeroPadding2DConfig> {
  public:
-  explicit ZeroPadding2DDescription(ZeroPadding2DConfig config) : Described(std::move(config)) {
-    constexpr std::int64_t most = std::int64_t{1} << 31;
-    const auto& [height, width] = config_.padding;
-    const auto [least, largest] = std::minmax({height.before, height.after, width.before, width.after});
-    if (least < 0 || largest > most)
-      throw ValueError(
-          fmt::format("{} padding is {}; each of the four numbers must lie in 0 ... {}", where(), to_string(config_.padding), most));
-  }
-
-  std::string_view class_name() const override { return "ZeroPadding2D"; }
+  using Described::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     check_map(input, where);
@@ -45,14 +57,11 @@ class ZeroPadding2DDescription final : public Described<ZeroPadding2DConfig> {
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<ZeroPadding2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<ZeroPadding2DDescription>(read_config<ZeroPadding2DConfig>(config, where));
-}
+LINN_LAYER_ROW(ZeroPadding2D, ZeroPadding2DDescription)
 
 }  // namespace layers
 
 ZeroPadding2D::ZeroPadding2D(Pads2 padding, ZeroPadding2DOptions options)
-    : Layer(std::make_shared<layers::ZeroPadding2DDescription>(ZeroPadding2DConfig{padding, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::ZeroPadding2DDescription>({padding, std::move(options)})) {}
 
 }  // namespace linn

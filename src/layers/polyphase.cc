@@ -5,8 +5,7 @@
 #include <cmath>
 
 #include "kernels/polyphase/polyphase.h"
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/conv.h"
@@ -14,6 +13,58 @@
 #include "plan/ops/polyphase.h"
 
 namespace linn {
+namespace layers {
+namespace {
+
+struct AdaptivePolyphaseSampling2DConfig {
+  AdaptivePolyphaseSampling2DOptions options = {};
+};
+
+struct LearnablePolyphaseSampling2DConfig {
+  LearnablePolyphaseSampling2DOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::AdaptivePolyphaseSampling2DConfig> {
+  using C = layers::AdaptivePolyphaseSampling2DConfig;
+  using O = AdaptivePolyphaseSampling2DOptions;
+  static constexpr Info info{
+      .module = "linn.layers", .name = "AdaptivePolyphaseSampling2D", .help = "APS: of the phases of a map the one of the largest norm."};
+  static constexpr auto fields = all(nested(&C::options,  //
+                                            field("strides", &O::strides, at_least(1), "Phases along each axis; they divide the map."),
+                                            field("order", &O::order, "The norm: \"l1\", \"l2\" or \"linf\"."),
+                                            layers::data_format_field<O>(), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "s"})", "(4, 6, 3)"},
+                                         {R"({"name": "s", "strides": [3, 1], "order": "linf"})", "(6, 5, 2)"}};
+};
+
+template <>
+struct schema::Schema<layers::LearnablePolyphaseSampling2DConfig> {
+  using C = layers::LearnablePolyphaseSampling2DConfig;
+  using O = LearnablePolyphaseSampling2DOptions;
+  static constexpr Info info{
+      .module = "linn.layers", .name = "LearnablePolyphaseSampling2D", .help = "LPS: of the phases of a map the one that a small network prefers."};
+  static constexpr auto fields = all(nested(
+      &C::options,  //
+      field("strides", &O::strides, at_least(1), "Phases along each axis; they divide the map."),
+      field("hidden_filters", &O::hidden_filters, at_least(1), "Channels of the two convolutions that rate a phase."),
+      // Below 1e-6, logits divided by a temperature leave float's range.
+      field("temperature", &O::temperature, at_least(1e-6), "Temperature of the Gumbel-softmax at the first step of training."),
+      field("final_temperature", &O::final_temperature, at_least(1e-6), "Temperature after `anneal_steps` steps."),
+      field("anneal_steps", &O::anneal_steps, at_least(1), "Steps from the first temperature to the final one."),
+      layers::data_format_field<O>(), field("kernel_initializer", &O::kernel_initializer, "First values of both kernels."),
+      field("bias_initializer", &O::bias_initializer, "First values of the bias."),
+      field("seed", &O::seed, "Seed of the Gumbel noise, besides the model's."), layers::common_fields<O>()));
+  static constexpr Example examples[] = {
+      {R"({"name": "s", "hidden_filters": 3})", "(4, 6, 2)"},
+      {R"({"name": "s", "strides": [1, 3], "hidden_filters": 2, "temperature": 0.5, "final_temperature": 0.25, "anneal_steps": 77, "seed": 3,
+           "kernel_initializer": "he_normal"})",
+       "(2, 6, 3)"}};
+};
+
 namespace layers {
 namespace {
 
@@ -47,11 +98,7 @@ kernels::PhaseScore score_of(const NormOrder& order) {
 
 class AdaptiveDescription final : public Described<AdaptivePolyphaseSampling2DConfig> {
  public:
-  explicit AdaptiveDescription(AdaptivePolyphaseSampling2DConfig config) : Described(std::move(config)) {
-    check_size(where(), "strides", config_.options.strides);
-  }
-
-  std::string_view class_name() const override { return "AdaptivePolyphaseSampling2D"; }
+  using Described::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     return shape_of(phases_of(config_.options.strides, input, where));
@@ -70,18 +117,8 @@ class AdaptiveDescription final : public Described<AdaptivePolyphaseSampling2DCo
 
 class LearnableDescription final : public Described<LearnablePolyphaseSampling2DConfig> {
  public:
-  explicit LearnableDescription(LearnablePolyphaseSampling2DConfig config) : Described(std::move(config)) {
-    const LearnablePolyphaseSampling2DOptions& o = config_.options;
-    check_size(where(), "strides", o.strides);
-    if (o.hidden_filters < 1) throw ValueError(fmt::format("{} hidden_filters is {}; it must be 1 or more", where(), o.hidden_filters));
-    if (o.anneal_steps < 1) throw ValueError(fmt::format("{} anneal_steps is {}; it must be 1 or more", where(), o.anneal_steps));
-    for (const double temperature : {o.temperature, o.final_temperature})
-      if (!(temperature >= 1e-6) || !std::isfinite(temperature))  // below, logits divided by it leave float's range
-        throw ValueError(fmt::format("{} temperature and final_temperature are {} and {}; both must be 1e-6 or more and finite", where(),
-                                     o.temperature, o.final_temperature));
-  }
+  using Described::Described;
 
-  std::string_view class_name() const override { return "LearnablePolyphaseSampling2D"; }
   bool waits_for_input() const override { return true; }
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
@@ -125,20 +162,14 @@ class LearnableDescription final : public Described<LearnablePolyphaseSampling2D
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<AdaptivePolyphaseSampling2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<AdaptiveDescription>(read_config<AdaptivePolyphaseSampling2DConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<LearnablePolyphaseSampling2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<LearnableDescription>(read_config<LearnablePolyphaseSampling2DConfig>(config, where));
-}
+LINN_LAYER_ROW(AdaptivePolyphaseSampling2D, AdaptiveDescription)
+LINN_LAYER_ROW(LearnablePolyphaseSampling2D, LearnableDescription)
 
 }  // namespace layers
 
 AdaptivePolyphaseSampling2D::AdaptivePolyphaseSampling2D(AdaptivePolyphaseSampling2DOptions options)
-    : Layer(std::make_shared<layers::AdaptiveDescription>(AdaptivePolyphaseSampling2DConfig{std::move(options)})) {}
+    : Layer(layers::make_layer<layers::AdaptiveDescription>({std::move(options)})) {}
 LearnablePolyphaseSampling2D::LearnablePolyphaseSampling2D(LearnablePolyphaseSampling2DOptions options)
-    : Layer(std::make_shared<layers::LearnableDescription>(LearnablePolyphaseSampling2DConfig{std::move(options)})) {}
+    : Layer(layers::make_layer<layers::LearnableDescription>({std::move(options)})) {}
 
 }  // namespace linn

@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernels/pool/pool.h"
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/pool.h"
@@ -16,17 +15,75 @@ namespace {
 using kernels::PoolKind;
 
 template <PoolKind kind>
-class PoolDescription final : public Described<Pooling2DConfig> {
- public:
-  explicit PoolDescription(Pooling2DConfig config) : Described(std::move(config)) {
-    Size2& strides = config_.options.strides;
-    check_size(where(), "pool_size", config_.pool_size);
-    if (!strides.is_set()) strides = config_.pool_size;
-    check_size(where(), "strides", strides);
-    check_pool_padding(where(), config_.options.padding);
-  }
+struct PoolConfig {
+  Size2 pool_size = {2, 2};
+  Pooling2DOptions options = {};
+};
 
-  std::string_view class_name() const override { return kind == PoolKind::max ? "MaxPooling2D" : "AveragePooling2D"; }
+template <PoolKind kind>
+struct GlobalPoolConfig {
+  GlobalPooling2DOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <kernels::PoolKind kind>
+struct schema::Schema<layers::PoolConfig<kind>> {
+  using C = layers::PoolConfig<kind>;
+  using O = Pooling2DOptions;
+  static constexpr bool is_max = kind == kernels::PoolKind::max;
+  static constexpr Info info =
+      is_max ? Info{.module = "keras.layers", .name = "MaxPooling2D", .aliases = {"MaxPool2D"}, .help = "The largest value of each window."}
+             : Info{.module = "keras.layers",
+                    .name = "AveragePooling2D",
+                    .aliases = {"AvgPool2D"},
+                    .help = "The mean of each window's cells inside the map."};
+  static constexpr Field<C, Size2> pool_size{"pool_size", &C::pool_size, at_least(1), "Height and width of the window.", !is_max};
+  static constexpr auto fields =
+      all(pool_size, nested(&C::options,  //
+                            field("strides", &O::strides, at_least(1), "Pixels from one window to the next; by default the window's size."),
+                            field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\"."), layers::data_format_field<O>(),
+                            layers::common_fields<O>()));
+  static constexpr Example examples[] = {
+      {R"({"name": "p", "pool_size": [2, 3], "padding": "same"})", "(5, 7, 2)"},
+      {R"({"name": "p", "pool_size": [3, 2]})", "(7, 6, 2)"},
+      {R"({"name": "p", "pool_size": [3, 3], "strides": [1, 1], "padding": "same"})", "(5, 5, 2)"},
+      {R"({"name": "p", "pool_size": [17, 16]})", "(17, 33, 1)"},  // more than 256 cells
+      {R"({"name": "p", "pool_size": [3, 3], "strides": [2, 2], "padding": "circular"})", "(6, 4, 2)"}};
+
+  static void complete(C& c) {
+    if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
+  }
+  static std::string fault(const C& c) { return layers::pool_padding_fault(c.options.padding); }
+};
+
+template <kernels::PoolKind kind>
+struct schema::Schema<layers::GlobalPoolConfig<kind>> {
+  using C = layers::GlobalPoolConfig<kind>;
+  using O = GlobalPooling2DOptions;
+  static constexpr bool is_max = kind == kernels::PoolKind::max;
+  static constexpr Info info = is_max ? Info{.module = "keras.layers",
+                                             .name = "GlobalMaxPooling2D",
+                                             .aliases = {"GlobalMaxPool2D"},
+                                             .help = "The largest value of each channel."}
+                                      : Info{.module = "keras.layers",
+                                             .name = "GlobalAveragePooling2D",
+                                             .aliases = {"GlobalAvgPool2D"},
+                                             .help = "The mean of each channel."};
+  static constexpr auto fields =
+      all(nested(&C::options, layers::data_format_field<O>(),
+                 field("keepdims", &O::keepdims, "Whether the result is (1, 1, channels) instead of (channels)."), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "g"})", "(4, 4, 3)"}, {R"({"name": "g", "keepdims": true})", "(4, 3, 2)"}};
+};
+
+namespace layers {
+namespace {
+
+template <PoolKind kind>
+class PoolDescription final : public Described<PoolConfig<kind>> {
+ public:
+  using Described<PoolConfig<kind>>::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     const kernels::Geometry g = window(input, where).geometry;
@@ -34,38 +91,36 @@ class PoolDescription final : public Described<Pooling2DConfig> {
   }
 
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    const ResolvedWindow resolved = window(input.shape, where());
+    const ResolvedWindow resolved = window(input.shape, this->where());
     return plan::pool2d(to, resolved.padded(to, input), kind, resolved.geometry);
   }
 
   OnMap on_map(std::span<const Shape> inputs) const override {
-    return window_on_map(window(inputs[0], where()), kind == PoolKind::max ? OnMap::maximum : OnMap::mean,
-                         border_text(config_.options.padding));
+    return window_on_map(window(inputs[0], this->where()), kind == PoolKind::max ? OnMap::maximum : OnMap::mean,
+                         border_text(this->config_.options.padding));
   }
   ActivationKind activation() const override { return ActivationKind::unchanged; }
 
  private:
   ResolvedWindow window(const Shape& input, const std::string& where) const {
     check_map(input, where);
-    return resolve_window({"pool_size", config_.pool_size, config_.options.strides, {1, 1}, config_.options.padding}, input, input[2], 1, where);
+    return resolve_window({"pool_size", this->config_.pool_size, this->config_.options.strides, {1, 1}, this->config_.options.padding}, input, input[2], 1, where);
   }
 };
 
 template <PoolKind kind>
-class GlobalPoolDescription final : public Described<GlobalPooling2DConfig> {
+class GlobalPoolDescription final : public Described<GlobalPoolConfig<kind>> {
  public:
-  using Described::Described;
-
-  std::string_view class_name() const override { return kind == PoolKind::max ? "GlobalMaxPooling2D" : "GlobalAveragePooling2D"; }
+  using Described<GlobalPoolConfig<kind>>::Described;
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     check_map(input, where);
-    return config_.options.keepdims ? Shape{1, 1, input[2]} : Shape{input[2]};
+    return this->config_.options.keepdims ? Shape{1, 1, input[2]} : Shape{input[2]};
   }
 
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     plan::Value pooled = plan::global_pool2d(to, input, kind);
-    pooled.shape = output_shape(input.shape, where());
+    pooled.shape = output_shape(input.shape, this->where());
     return pooled;
   }
 
@@ -82,32 +137,20 @@ using GlobalAveragePoolDescription = GlobalPoolDescription<PoolKind::average>;
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<MaxPooling2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<MaxPoolDescription>(read_config<Pooling2DConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<AveragePooling2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<AveragePoolDescription>(read_config<Pooling2DConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<GlobalMaxPooling2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<GlobalMaxPoolDescription>(read_config<GlobalPooling2DConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<GlobalAveragePooling2D>(const io::Json& config, const std::string& where) {
-  return std::make_shared<GlobalAveragePoolDescription>(read_config<GlobalPooling2DConfig>(config, where));
-}
+LINN_LAYER_ROW(MaxPooling2D, MaxPoolDescription)
+LINN_LAYER_ROW(AveragePooling2D, AveragePoolDescription)
+LINN_LAYER_ROW(GlobalMaxPooling2D, GlobalMaxPoolDescription)
+LINN_LAYER_ROW(GlobalAveragePooling2D, GlobalAveragePoolDescription)
 
 }  // namespace layers
 
 MaxPooling2D::MaxPooling2D(Size2 pool_size, Pooling2DOptions options)
-    : Layer(std::make_shared<layers::MaxPoolDescription>(Pooling2DConfig{pool_size, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::MaxPoolDescription>({pool_size, std::move(options)})) {}
 AveragePooling2D::AveragePooling2D(Size2 pool_size, Pooling2DOptions options)
-    : Layer(std::make_shared<layers::AveragePoolDescription>(Pooling2DConfig{pool_size, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::AveragePoolDescription>({pool_size, std::move(options)})) {}
 GlobalMaxPooling2D::GlobalMaxPooling2D(GlobalPooling2DOptions options)
-    : Layer(std::make_shared<layers::GlobalMaxPoolDescription>(GlobalPooling2DConfig{std::move(options)})) {}
+    : Layer(layers::make_layer<layers::GlobalMaxPoolDescription>({std::move(options)})) {}
 GlobalAveragePooling2D::GlobalAveragePooling2D(GlobalPooling2DOptions options)
-    : Layer(std::make_shared<layers::GlobalAveragePoolDescription>(GlobalPooling2DConfig{std::move(options)})) {}
+    : Layer(layers::make_layer<layers::GlobalAveragePoolDescription>({std::move(options)})) {}
 
 }  // namespace linn

@@ -2,56 +2,44 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cctype>
 
 #include "core/did_you_mean.h"
+#include "layers/described.h"
 #include "linn/error.h"
 #include "linn/layers.h"
 
 namespace linn {
 namespace layers {
 
-// The specialisations live in the families' files.
+// The specialisations stand in the families' files.
 #define LINN_LAYER(name) \
   template <>            \
-  DescriptionPtr read_layer<name>(const io::Json& config, const std::string& where);
-#define LINN_LAYER_ALIAS(alias, name)
+  LayerRow layer_row<name>();
 #include "layers/registry.inc"
 #undef LINN_LAYER
-#undef LINN_LAYER_ALIAS
 
-namespace {
-
-struct Row {
-  std::string_view class_name;
-  bool alias;
-  DescriptionPtr (*read)(const io::Json& config, const std::string& where);
-};
-
-constexpr Row rows[] = {
-#define LINN_LAYER(name) {#name, false, &read_layer<name>},
-#define LINN_LAYER_ALIAS(alias, name) {#alias, true, &read_layer<name>},
+std::span<const LayerRow> layer_rows() {
+  static const LayerRow rows[] = {
+#define LINN_LAYER(name) layer_row<name>(),
 #include "layers/registry.inc"
 #undef LINN_LAYER
-#undef LINN_LAYER_ALIAS
-};
-
-}  // namespace
+  };
+  return rows;
+}
 
 DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& config, const std::string& where) {
-  for (const Row& row : rows)
-    if (row.class_name == class_name) return row.read(config, where);
-  const std::vector<std::string_view> known = layer_class_names();
+  if (const LayerRow* row = schema::find_row(layer_rows(), class_name)) return row->read(config, where);
+  const std::vector<std::string_view> known = schema::names_of(layer_rows());
   throw FormatError(fmt::format("{}: layer class \"{}\" is not supported{}; it was not looked up or executed. Supported are {}", where, class_name,
                                 core::did_you_mean(class_name, std::span<const std::string_view>(known)), fmt::join(known, ", ")));
 }
 
-std::vector<std::string_view> layer_class_names() {
-  std::vector<std::string_view> names;
-  for (const Row& row : rows)
-    if (!row.alias) names.push_back(row.class_name);
-  return names;
+bool is_ignored(std::string_view key, const io::Json& value) {
+  if (key == "dtype") {
+    if (value.is_string()) return value == "float32";
+    return value.is_object() && value.contains("config") && value["config"].is_object() && value["config"].value("name", "") == "float32";
+  }
+  return false;
 }
 
 std::string snake_case(std::string_view class_name) {
@@ -77,6 +65,10 @@ std::vector<Shape> OneToOne::infer_shapes(std::span<const Shape> inputs, const s
   if (inputs.size() != 1) throw ShapeError(fmt::format("{} takes one input; {} came", where, inputs.size()));
   return {output_shape(inputs[0], where)};
 }
+
+namespace detail {
+const std::shared_ptr<const LayerDescription>& description_of(const Layer& layer) { return layer.description_; }
+}  // namespace detail
 
 std::string_view Layer::class_name() const { return description_->class_name(); }
 const std::string& Layer::name() const { return description_->name(); }

@@ -1,13 +1,20 @@
-// Each layer class gives `read_layer<Class>`: the layer from Keras's config. Defined in its family's file.
+// The rows of all layer classes. Each family's file defines `layer_row<Class>` with LINN_LAYER_ROW (layers/described.h).
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "layers/description.h"
+#include "schema/row.h"
 
 namespace linn::layers {
 
+using LayerRow = schema::RowOf<DescriptionPtr>;
+
 template <class LayerClass>
-DescriptionPtr read_layer(const io::Json& config, const std::string& where);
+LayerRow layer_row();
+
+/// In the order of registry.inc.
+std::span<const LayerRow> layer_rows();
 
 }  // namespace linn::layers

@@ -2,18 +2,54 @@
 
 #include <fmt/format.h>
 
-#include "layers/config.h"
-#include "layers/registry.h"
+#include "layers/described.h"
 #include "linn/error.h"
 
 namespace linn {
 namespace layers {
 namespace {
 
+struct FlattenConfig {
+  FlattenOptions options = {};
+};
+
+struct InputLayerConfig {
+  Shape shape = {};  // of one image
+  InputLayerOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::FlattenConfig> {
+  using C = layers::FlattenConfig;
+  using O = FlattenOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "Flatten", .help = "All values of an image in one row."};
+  static constexpr auto fields = all(nested(&C::options, layers::data_format_field<O>(), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "f"})", "(2, 3, 4)"}};
+};
+
+template <>
+struct schema::Schema<layers::InputLayerConfig> {
+  using C = layers::InputLayerConfig;
+  using O = InputLayerOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "InputLayer", .help = "The shape of one image of the input."};
+  static constexpr auto fields =
+      all(required("batch_shape", &C::shape, "The shape, with the batch axis in front.").called_before("batch_input_shape"),
+          nested(&C::options, Field<O, std::string>{"name", &O::name, {}, "The input's name.", false, Role::name}));
+  // Numbers of any type are taken as they come.
+  static constexpr Absent absent[] = {{"dtype", ""},     {"sparse", "false"}, {"ragged", "false"}, {"optional", "false"},
+                                      {"shape"},         {"batch_size"},      {"input_tensor"}};
+  static constexpr Example examples[] = {{R"({"batch_shape": [null, 28, 28, 1], "name": "pixels"})", "(28, 28, 1)"}};
+};
+
+namespace layers {
+namespace {
+
 class FlattenDescription final : public Described<FlattenConfig> {
  public:
   using Described::Described;
-  std::string_view class_name() const override { return "Flatten"; }
   bool waits_for_input() const override { return true; }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return {input.elements()}; }
   plan::Value lower(plan::Lowering& /*to*/, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
@@ -25,47 +61,29 @@ class FlattenDescription final : public Described<FlattenConfig> {
   ActivationKind activation() const override { return ActivationKind::unchanged; }
 };
 
-class InputDescription final : public OneToOne {
+class InputDescription final : public Described<InputLayerConfig> {
  public:
-  explicit InputDescription(InputLayerConfig config) : config_(std::move(config)) {
-    for (const std::int64_t size : config_.shape)
-      if (size < 1)
-        throw ValueError(fmt::format("{} shape is {}; every size must be 1 or more", place_of("input_layer", config_.options.name), config_.shape.to_string()));
-  }
-
-  std::string_view class_name() const override { return "InputLayer"; }
-  const std::string& name() const override { return config_.options.name; }
-  bool trainable() const override { return true; }
-  const Shape& input_shape() const override { return config_.shape; }
+  using Described::Described;
   io::Json config(const std::string& name) const override {
-    ConfigWriter writer(name);
-    describe(config_, writer);
-    return writer.take();
+    io::Json json = schema::write(config_);
+    json.update({{"dtype", "float32"}, {"sparse", false}, {"name", name}});
+    return json;
   }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
   plan::Value lower(plan::Lowering& /*to*/, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override { return input; }
   OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
   ActivationKind activation() const override { return ActivationKind::unchanged; }
-
- private:
-  InputLayerConfig config_;
 };
 
 }  // namespace
 
-template <>
-DescriptionPtr read_layer<Flatten>(const io::Json& config, const std::string& where) {
-  return std::make_shared<FlattenDescription>(read_config<FlattenConfig>(config, where));
-}
-template <>
-DescriptionPtr read_layer<InputLayer>(const io::Json& config, const std::string& where) {
-  return std::make_shared<InputDescription>(read_config<InputLayerConfig>(config, where));
-}
+LINN_LAYER_ROW(Flatten, FlattenDescription)
+LINN_LAYER_ROW(InputLayer, InputDescription)
 
 }  // namespace layers
 
-Flatten::Flatten(FlattenOptions options) : Layer(std::make_shared<layers::FlattenDescription>(FlattenConfig{std::move(options)})) {}
+Flatten::Flatten(FlattenOptions options) : Layer(layers::make_layer<layers::FlattenDescription>({std::move(options)})) {}
 InputLayer::InputLayer(Shape shape, InputLayerOptions options)
-    : Layer(std::make_shared<layers::InputDescription>(InputLayerConfig{shape, std::move(options)})) {}
+    : Layer(layers::make_layer<layers::InputDescription>({shape, std::move(options)})) {}
 
 }  // namespace linn

@@ -6,14 +6,9 @@
 
 namespace linn::layers {
 
-void check_size(const std::string& where, std::string_view field, const Size2& size) {
-  if (size.height < 1 || size.width < 1) throw ValueError(fmt::format("{} {} is {}; both numbers must be 1 or more", where, field, to_string(size)));
-}
-
-void check_pool_padding(const std::string& where, const Padding& padding) {
-  if (padding.kind() == Padding::full)
-    throw ValueError(
-        fmt::format("{} padding is \"full\", which convolutions have; pooling takes \"valid\", \"same\" or \"circular\"", where));
+std::string pool_padding_fault(const Padding& padding) {
+  if (padding.kind() != Padding::full) return {};
+  return "padding is \"full\", which convolutions have; pooling takes \"valid\", \"same\" or \"circular\"";
 }
 
 std::string to_string(const Size2& size) { return fmt::format("({}, {})", size.height, size.width); }

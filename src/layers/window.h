@@ -12,10 +12,8 @@
 
 namespace linn::layers {
 
-/// Throws ValueError unless both numbers are 1 or more.
-void check_size(const std::string& where, std::string_view field, const Size2& size);
-/// Throws ValueError for "full", which poolings do not have.
-void check_pool_padding(const std::string& where, const Padding& padding);
+/// What is wrong with the padding of a pooling: "full", which convolutions alone have; else an empty text.
+std::string pool_padding_fault(const Padding& padding);
 /// "(2, 2)".
 std::string to_string(const Size2& size);
 /// "padding "same"", as OnMap::border says it.

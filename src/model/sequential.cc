@@ -31,7 +31,7 @@ Sequential& Sequential::operator=(Sequential&&) noexcept = default;
 
 void Sequential::add(const Layer& layer) {
   graph::Graph& graph = state_->graph;
-  const LayerDescription& description = *layer.description();
+  const LayerDescription& description = *detail::description_of(layer);
   if (description.class_name() == "InputLayer") {
     if (!graph.nodes().empty() || graph.built()) throw ValueError(fmt::format("model \"{}\" has layers already; an Input can only come first", graph.name()));
     if (!description.name().empty()) graph.set_input_name(description.name());
@@ -39,7 +39,7 @@ void Sequential::add(const Layer& layer) {
     return;
   }
   const bool first = graph.nodes().empty() && !graph.built();
-  graph.append(layer.description(), state_->seed);
+  graph.append(detail::description_of(layer), state_->seed);
   if (first && !description.input_shape().empty()) {
     try {
       graph.build(description.input_shape(), state_->seed);

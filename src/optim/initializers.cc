@@ -203,5 +203,12 @@ Initializer initializer_from_json(const io::Json& json, std::string_view where) 
   return initializer;
 }
 
+std::string_view name_of(const Initializer& initializer) { return find(initializer.class_name).name; }
+
 }  // namespace optim
+
+Initializer schema::Type<Initializer>::read(const io::Json& json, const Place& place) {
+  return read_name(place, [&] { return optim::initializer_from_json(json, fmt::format("{}: field \"{}\"", place.where, place.key)); });
+}
+
 }  // namespace linn

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "io/json.h"
 #include "linn/initializers.h"
 #include "linn/tensor.h"
+#include "schema/type.h"
 
 namespace linn::optim {
 
@@ -17,5 +19,16 @@ Tensor initialize(const Initializer& initializer, const Shape& shape, std::uint6
 io::Json to_json(const Initializer& initializer);
 /// From such a node, a class name or a snake_case name.
 Initializer initializer_from_json(const io::Json& json, std::string_view where);
+/// "glorot_uniform".
+std::string_view name_of(const Initializer& initializer);
 
 }  // namespace linn::optim
+
+template <>
+struct linn::schema::Type<linn::Initializer> {
+  static Initializer read(const io::Json& json, const Place& place);
+  static io::Json write(const Initializer& value) { return optim::to_json(value); }
+  static std::string fault(const Initializer& /*value*/, const Range& /*range*/) { return {}; }
+  static std::string text(const Initializer& value) { return value.class_name; }
+  static std::string python(const Initializer& value) { return "'" + std::string(optim::name_of(value)) + "'"; }
+};

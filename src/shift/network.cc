@@ -25,7 +25,7 @@ std::vector<NetworkLayer> layers_of(const Sequential& model) {
   std::vector<NetworkLayer> result;
   Shape shape = model.input_shape();
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    result.push_back(layer_of(layers[i].description(), names[i], shape, outputs[i]));
+    result.push_back(layer_of(detail::description_of(layers[i]), names[i], shape, outputs[i]));
     shape = outputs[i];
   }
   return result;

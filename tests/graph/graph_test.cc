@@ -54,7 +54,7 @@ std::string refused(Graph& graph, Call call) {
   return message;
 }
 
-void add(Graph& graph, const Layer& layer, std::uint64_t seed = 1) { graph.append(layer.description(), seed); }
+void add(Graph& graph, const Layer& layer, std::uint64_t seed = 1) { graph.append(linn::detail::description_of(layer), seed); }
 
 Graph small() {
   Graph graph("small");

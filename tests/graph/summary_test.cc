@@ -117,7 +117,7 @@ TEST(Summary, RefusesWhatDoesNotFit) {
 
 TEST(Summary, ShowsNoControlCharacters) {
   Graph graph("evil\x1b]0;title\x07\nname\xff");
-  graph.append(Flatten({.name = "a\x1b[31mb"}).description(), 0);
+  graph.append(linn::detail::description_of(Flatten({.name = "a\x1b[31mb"})), 0);
   const std::string text = summary(graph, {});
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_EQ(text.find('\x07'), std::string::npos);

@@ -16,7 +16,7 @@ using namespace tests;
 
 Values output_of(const Layer& layer, const Shape& image, const Values& input, Precision precision = Precision::float64) {
   const auto images = static_cast<std::int64_t>(input.size()) / image.elements();
-  LayerRun run(layer.description(), image, images, input, {}, {}, precision);
+  LayerRun run(linn::detail::description_of(layer), image, images, input, {}, {}, precision);
   run.run();
   EXPECT_EQ(run.output_shape(), layer.compute_output_shape(image));
   return run.output();

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "io/json.h"
-#include "layers/description.h"
+#include "layers/registry.h"
 #include "linn/error.h"
 #include "linn/layers.h"
 
@@ -21,43 +21,6 @@ using ::testing::HasSubstr;
 
 io::Json json(const std::string& text) { return io::parse_json(text, "test"); }
 DescriptionPtr read(std::string_view class_name, const std::string& config) { return layer_from_config(class_name, json(config), "file: layer 3"); }
-
-// A configuration of each class that differs from its defaults.
-std::string example(std::string_view class_name) {
-  if (class_name == "InputLayer") return R"({"batch_shape": [null, 28, 28, 1], "name": "pixels"})";
-  if (class_name == "Conv2D")
-    return R"({"name": "c", "trainable": false, "filters": 6, "kernel_size": [3, 5], "strides": [2, 1], "padding": "same", "groups": 2, "activation": "relu",
-               "use_bias": false, "kernel_initializer": "he_normal", "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})";
-  if (class_name == "MaxPooling2D" || class_name == "AveragePooling2D")
-    return R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": "same", "data_format": "channels_last"})";
-  if (class_name == "GlobalMaxPooling2D" || class_name == "GlobalAveragePooling2D") return R"({"name": "g", "keepdims": true})";
-  if (class_name == "BlurPooling2D")
-    return R"({"name": "b", "filter_size": 5, "strides": [3, 1], "border": "zero", "pads": "kornia", "data_format": "channels_last"})";
-  if (class_name == "MaxBlurPooling2D")
-    return R"({"name": "m", "pool_size": [3, 2], "filter_size": 3, "strides": [2, 1], "padding": "circular", "border": "circular", "pads": "timm"})";
-  if (class_name == "AdaptivePolyphaseSampling2D") return R"({"name": "s", "strides": [2, 3], "order": "linf", "data_format": "channels_last"})";
-  if (class_name == "LearnablePolyphaseSampling2D")
-    return R"({"name": "s", "strides": [1, 4], "hidden_filters": 9, "temperature": 2.0, "final_temperature": 0.25, "anneal_steps": 77, "seed": 3,
-               "kernel_initializer": "he_normal"})";
-  if (class_name == "ZeroPadding2D")
-    return R"({"name": "z", "trainable": false, "padding": [[1, 2], [0, 3]], "data_format": "channels_last"})";
-  if (class_name == "Cropping2D") return R"({"name": "c", "cropping": [[1, 2], [0, 3]], "data_format": "channels_last"})";
-  if (class_name == "Reshape") return R"({"name": "r", "target_shape": [3, -1, 2]})";
-  if (class_name == "Permute") return R"({"name": "p", "dims": [2, 3, 1]})";
-  if (class_name == "Concatenate") return R"({"name": "c", "axis": -2})";
-  if (class_name == "Identity" || class_name == "Add" || class_name == "Subtract" || class_name == "Multiply" || class_name == "Average" ||
-      class_name == "Maximum" || class_name == "Minimum")
-    return R"({"name": "m", "trainable": false})";
-  if (class_name == "Flatten") return R"({"name": "f"})";
-  if (class_name == "Dense") return R"({"name": "d", "units": 7, "activation": "softmax", "kernel_initializer": "lecun_uniform"})";
-  if (class_name == "BatchNormalization")
-    return R"({"name": "n", "trainable": false, "axis": 3, "momentum": 0.9, "epsilon": 1e-5, "center": false, "scale": true, "gamma_initializer": "zeros",
-               "moving_variance_initializer": {"class_name": "Constant", "config": {"value": 2.0}}})";
-  if (class_name == "Activation") return R"({"name": "a", "activation": "leaky_relu"})";
-  if (class_name == "Dropout") return R"({"name": "o", "rate": 0.25, "seed": 12})";
-  if (class_name == "Rescaling") return R"({"name": "r", "scale": 0.5, "offset": -1.5})";
-  return "";
-}
 
 template <class ErrorType>
 std::string message_of(const std::function<void()>& call) {
@@ -73,24 +36,24 @@ std::string message_of(const std::function<void()>& call) {
   return "";
 }
 
-TEST(LayerConfig, RoundTripOfEveryClass) {
-  for (const std::string_view class_name : layer_class_names()) {
-    SCOPED_TRACE(class_name);
-    const std::string text = example(class_name);
-    ASSERT_NE(text, "") << "a new layer class needs an example here";
-    const DescriptionPtr layer = read(class_name, text);
-    EXPECT_EQ(layer->class_name(), class_name);
-    const io::Json written = layer->config(layer->name());
-    const DescriptionPtr again = layer_from_config(class_name, written, "again");
-    EXPECT_EQ(again->config(again->name()), written);
-    // What was given comes back, initializers apart, which come back in full.
-    const io::Json given = json(text);
-    for (const auto& [key, value] : given.items()) {
-      if (key.find("initializer") == std::string::npos) {
-        EXPECT_EQ(written[key], value) << key;
+TEST(LayerConfig, RoundTripOfEveryExample) {
+  for (const LayerRow& row : layer_rows())
+    for (const schema::Example& example : row.examples) {
+      SCOPED_TRACE(row.info.name);
+      const std::string text(example.config);
+      const DescriptionPtr layer = read(row.info.name, text);
+      EXPECT_EQ(layer->class_name(), row.info.name);
+      const io::Json written = layer->config(layer->name());
+      const DescriptionPtr again = layer_from_config(row.info.name, written, "again");
+      EXPECT_EQ(again->config(again->name()), written);
+      // What was given comes back, initializers apart, which come back in full.
+      const io::Json given = json(text);
+      for (const auto& [key, value] : given.items()) {
+        if (key.find("initializer") == std::string::npos) {
+          EXPECT_EQ(written[key], value) << key;
+        }
       }
     }
-  }
 }
 
 TEST(LayerConfig, EmptyConfigsGiveKerasDefaults) {
@@ -108,7 +71,7 @@ TEST(LayerConfig, EmptyConfigsGiveKerasDefaults) {
 
 TEST(LayerConfig, AliasesAreTheSameLayers) {
   EXPECT_EQ(read("MaxPool2D", "{}")->class_name(), "MaxPooling2D");
-  EXPECT_EQ(read("AvgPool2D", "{}")->class_name(), "AveragePooling2D");
+  EXPECT_EQ(read("AvgPool2D", R"({"pool_size": 2})")->class_name(), "AveragePooling2D");
   EXPECT_EQ(read("Convolution2D", R"({"filters": 1, "kernel_size": 3})")->class_name(), "Conv2D");
   EXPECT_EQ(read("GlobalAvgPool2D", "{}")->class_name(), "GlobalAveragePooling2D");
   EXPECT_EQ(read("GlobalMaxPool2D", "{}")->class_name(), "GlobalMaxPooling2D");
@@ -146,7 +109,7 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
   refused("BatchNormalization", R"({"gamma_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "gamma_regularizer");
   EXPECT_NO_THROW(
       read("BatchNormalization", R"({"renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99, "synchronized": false})"));
-  EXPECT_THAT(message_of<ValueError>([] { read("MaxPooling2D", R"({"data_format": "channels_first"})"); }), HasSubstr("channels_first"));
+  EXPECT_THAT(message_of<FormatError>([] { read("MaxPooling2D", R"({"data_format": "channels_first"})"); }), HasSubstr("channels_first"));
 }
 
 TEST(LayerConfig, SizesBelowOneAndBeyondReason) {
@@ -182,21 +145,65 @@ TEST(LayerConfig, RequiredFieldsAreRequired) {
   EXPECT_THAT(message_of<FormatError>([] { read("Conv2D", R"({"filters": 3})"); }), HasSubstr("\"kernel_size\""));
   EXPECT_THAT(message_of<FormatError>([] { read("Activation", "{}"); }), HasSubstr("\"activation\""));
   EXPECT_THAT(message_of<FormatError>([] { read("Dropout", "{}"); }), HasSubstr("\"rate\""));
+  EXPECT_THAT(message_of<FormatError>([] { read("AveragePooling2D", "{}"); }), HasSubstr("\"pool_size\""));
 }
 
 TEST(LayerConfig, UnknownNamesComeWithAGuess) {
-  EXPECT_THAT(message_of<ValueError>([] { read("Activation", R"({"activation": "rellu"})"); }), AllOf(HasSubstr("rellu"), HasSubstr("did you mean"), HasSubstr("relu")));
-  EXPECT_THAT(message_of<ValueError>([] { read("Dense", R"({"units": 1, "kernel_initializer": "glorot_unifrom"})"); }), HasSubstr("glorot_uniform"));
-  EXPECT_THROW(read("MaxPooling2D", R"({"padding": "full"})"), ValueError);
+  EXPECT_THAT(message_of<FormatError>([] { read("Activation", R"({"activation": "rellu"})"); }), AllOf(HasSubstr("rellu"), HasSubstr("did you mean"), HasSubstr("relu")));
+  EXPECT_THAT(message_of<FormatError>([] { read("Dense", R"({"units": 1, "kernel_initializer": "glorot_unifrom"})"); }), HasSubstr("glorot_uniform"));
+  EXPECT_THROW(read("MaxPooling2D", R"({"padding": "full"})"), FormatError);
 }
 
 TEST(LayerConfig, MisspeltNamesSayWhere) {
   const auto expect_refused = [](const std::string& class_name, const std::string& config, const std::string& name) {
-    EXPECT_THAT(message_of<ValueError>([&] { read(class_name, config); }), AllOf(HasSubstr("file: layer 3"), HasSubstr(name)));
+    EXPECT_THAT(message_of<FormatError>([&] { read(class_name, config); }), AllOf(HasSubstr("file: layer 3"), HasSubstr(name)));
   };
   expect_refused("MaxPooling2D", R"({"padding": "smae"})", "smae");
   expect_refused("MaxPooling2D", R"({"data_format": "channels_lsat"})", "channels_lsat");
   expect_refused("Dense", R"({"units": 1, "activation": "rellu"})", "rellu");
+}
+
+// What tf.keras 2.2 to 2.15 wrote and Keras 3 does not.
+TEST(LayerConfig, ConfigurationsOfKeras2) {
+  const DescriptionPtr input =
+      read("InputLayer", R"({"batch_input_shape": [null, 28, 28, 1], "dtype": "float32", "sparse": false, "ragged": false, "name": "pixels"})");
+  EXPECT_EQ(input->input_shape(), Shape({28, 28, 1}));
+  EXPECT_EQ(input->name(), "pixels");
+  EXPECT_EQ(read("BatchNormalization", R"({"name": "n", "axis": [3]})")->config("n")["axis"], 3);
+  EXPECT_EQ(read("Flatten", R"({"name": "f", "batch_input_shape": [null, 5, 4], "dtype": "float32"})")->input_shape(), Shape({5, 4}));
+  EXPECT_THAT(message_of<FormatError>([] { read("InputLayer", R"({"batch_input_shape": [null, 4], "ragged": true})"); }), HasSubstr("\"ragged\""));
+  EXPECT_THAT(message_of<FormatError>([] { read("BatchNormalization", R"({"axis": [1, 3]})"); }), HasSubstr("\"axis\""));
+}
+
+// Data are converted to float32 whatever their type.
+TEST(LayerConfig, InputsOfAnyType) {
+  EXPECT_EQ(read("InputLayer", R"({"batch_shape": [null, 8], "dtype": "uint8"})")->input_shape(), Shape({8}));
+  EXPECT_THROW(read("Rescaling", R"({"scale": 0.5, "dtype": "uint8"})"), FormatError);
+}
+
+// The same rule for options in C++ and in a file; only the error's type and its beginning differ.
+TEST(LayerConfig, OneRuleForCodeAndFiles) {
+  const auto both = [](const std::function<void()>& code, std::string_view class_name, const std::string& config, const std::string& text) {
+    EXPECT_THAT(message_of<ValueError>(code), ::testing::EndsWith(text));
+    EXPECT_EQ(message_of<FormatError>([&] { read(class_name, config); }), "file: layer 3: " + text);
+  };
+  both([] { Dropout(1.0); }, "Dropout", R"({"rate": 1.0})", "rate is 1; it must be in [0, 1)");
+  both([] { Conv2D(4, 3, {.strides = {1, 0}}); }, "Conv2D", R"({"filters": 4, "kernel_size": 3, "strides": [1, 0]})",
+       "strides is (1, 0); both numbers must be 1 or more");
+  both([] { Conv2D(4, 3, {.groups = 3}); }, "Conv2D", R"({"filters": 4, "kernel_size": 3, "groups": 3})",
+       "groups is 3; it must divide filters (4)");
+  both([] { BatchNormalization({.epsilon = -1}); }, "BatchNormalization", R"({"epsilon": -1})", "epsilon is -1; it must be 0 or more");
+}
+
+TEST(LayerRows, Signatures) {
+  const auto signature_of = [](std::string_view name) { return schema::signature(*schema::find_row(layer_rows(), name)); };
+  EXPECT_EQ(signature_of("AvgPool2D"),
+            "keras.layers.AveragePooling2D|keras.layers.AvgPool2D ( pool_size, strides=None, padding='valid', data_format=None, name=None, "
+            "trainable=True, input_shape=None )");
+  EXPECT_EQ(signature_of("BatchNormalization"),
+            "keras.layers.BatchNormalization ( axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', "
+            "gamma_initializer='ones', moving_mean_initializer='zeros', moving_variance_initializer='ones', name=None, trainable=True, "
+            "input_shape=None )");
 }
 
 // One number, one for each axis, or one for each side, as Keras takes them; written as Keras writes them.
@@ -212,9 +219,9 @@ TEST(LayerConfig, PaddingOfZeroPadding) {
   for (const char* wrong : {"-1", "[1, -2]", "[[1, 2], [3, -4]]", "[1]", "[1, 2, 3]", "[]", "[[1], 2]", "[[1, 2, 3], 4]",
                             "[[[1, 1], 1], 1]", "\"1\"", "1.5", "true", "{}", "99999999999"})
     EXPECT_THROW(written(wrong), FormatError) << wrong;
-  EXPECT_EQ(ZeroPadding2D().description()->config("z"), read("ZeroPadding2D", "{}")->config("z"));
-  EXPECT_EQ(ZeroPadding2D({1, 2}).description()->config("z")["padding"], json("[[1, 1], [2, 2]]"));
-  EXPECT_EQ(ZeroPadding2D({{1, 2}, {3, 0}}).description()->config("z")["padding"], json("[[1, 2], [3, 0]]"));
+  EXPECT_EQ(linn::detail::description_of(ZeroPadding2D())->config("z"), read("ZeroPadding2D", "{}")->config("z"));
+  EXPECT_EQ(linn::detail::description_of(ZeroPadding2D({1, 2}))->config("z")["padding"], json("[[1, 1], [2, 2]]"));
+  EXPECT_EQ(linn::detail::description_of(ZeroPadding2D({{1, 2}, {3, 0}}))->config("z")["padding"], json("[[1, 2], [3, 0]]"));
 }
 
 // Two paddings that Keras does not have come back under their names.
@@ -225,11 +232,11 @@ TEST(LayerConfig, CircularAndFullPadding) {
     EXPECT_EQ(Padding(std::string(padding)).name(), padding);
   }
   for (const char* pool : {"MaxPooling2D", "AveragePooling2D"}) {
-    EXPECT_EQ(read(pool, R"({"padding": "circular"})")->config("p")["padding"], "circular");
-    EXPECT_THAT(message_of<ValueError>([&] { read(pool, R"({"padding": "full"})"); }),
+    EXPECT_EQ(read(pool, R"({"pool_size": 2, "padding": "circular"})")->config("p")["padding"], "circular");
+    EXPECT_THAT(message_of<FormatError>([&] { read(pool, R"({"pool_size": 2, "padding": "full"})"); }),
                 AllOf(HasSubstr("padding is \"full\""), HasSubstr("\"circular\"")));
   }
-  EXPECT_THAT(message_of<ValueError>([] { read("Conv2D", R"({"filters": 1, "kernel_size": 3, "padding": "circluar"})"); }),
+  EXPECT_THAT(message_of<FormatError>([] { read("Conv2D", R"({"filters": 1, "kernel_size": 3, "padding": "circluar"})"); }),
               AllOf(HasSubstr("did you mean \"circular\""), HasSubstr("\"valid\", \"same\", \"circular\" or \"full\"")));
 }
 
@@ -243,18 +250,18 @@ TEST(LayerConfig, DefaultsOfTheBlurs) {
   EXPECT_EQ(blur["strides"], json("[2, 2]"));
   EXPECT_EQ(max["strides"], json("[3, 2]")) << "unset: the pool size";
   EXPECT_EQ(max["padding"], "valid");
-  EXPECT_EQ(BlurPooling2D().description()->config("b"), blur);
-  EXPECT_EQ(MaxBlurPooling2D({3, 2}).description()->config("m"), max);
+  EXPECT_EQ(linn::detail::description_of(BlurPooling2D())->config("b"), blur);
+  EXPECT_EQ(linn::detail::description_of(MaxBlurPooling2D({3, 2}))->config("m"), max);
 }
 
 TEST(LayerConfig, NamesOfTheBlurs) {
   for (const char* border : {"reflect", "replicate", "zero", "circular"}) EXPECT_EQ(BlurBorder(std::string(border)).name(), border);
   for (const char* pads : {"zhang", "timm", "kornia"}) EXPECT_EQ(BlurPads(std::string(pads)).name(), pads);
-  EXPECT_THAT(message_of<ValueError>([] { read("BlurPooling2D", R"({"border": "reflct"})"); }),
+  EXPECT_THAT(message_of<FormatError>([] { read("BlurPooling2D", R"({"border": "reflct"})"); }),
               AllOf(HasSubstr("file: layer 3"), HasSubstr("border is \"reflct\" (did you mean \"reflect\"?)"), HasSubstr("\"circular\"")));
-  EXPECT_THAT(message_of<ValueError>([] { read("BlurPooling2D", R"({"pads": "korna"})"); }),
+  EXPECT_THAT(message_of<FormatError>([] { read("BlurPooling2D", R"({"pads": "korna"})"); }),
               AllOf(HasSubstr("file: layer 3"), HasSubstr("pads is \"korna\" (did you mean \"kornia\"?)"), HasSubstr("\"zhang\"")));
-  EXPECT_THROW(read("MaxBlurPooling2D", R"({"padding": "full"})"), ValueError);
+  EXPECT_THROW(read("MaxBlurPooling2D", R"({"padding": "full"})"), FormatError);
   for (const char* size : {"0", "-1", "[3, 3]", "\"3\"", "2.5"})
     EXPECT_THROW(read("BlurPooling2D", fmt::format(R"({{"filter_size": {}}})", size)), FormatError) << size;
 }
@@ -280,7 +287,7 @@ TEST(LayerMessages, NameTheLayer) {
   EXPECT_THAT(message_of<ValueError>([] {
                 ZeroPadding2D({{1, -2}, {3, 4}}, {.name = "z"});
               }),
-              ::testing::Eq("[zero_padding2d 'z'] padding is ((1, -2), (3, 4)); each of the four numbers must lie in 0 ... 2147483648"));
+              ::testing::Eq("[zero_padding2d 'z'] padding is ((1, -2), (3, 4)); each of the four numbers must be 0 or more"));
   EXPECT_THROW(ZeroPadding2D(INT64_MAX), ValueError);
   for (const std::int64_t filter_size : {-1, 0, 1, 8})
     EXPECT_THAT(message_of<ValueError>([&] { BlurPooling2D(filter_size, {.name = "b"}); }),
@@ -303,7 +310,7 @@ TEST(BatchNormalizationLayer, TakesTheLastAxisAlone) {
   for (const std::int64_t axis : {0, 2, 4, -2, -4})
     EXPECT_THROW(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), ValueError) << axis;
   EXPECT_THAT(message_of<ShapeError>([] { BatchNormalization().compute_output_shape({}); }), HasSubstr("[batch_normalization]"));
-  for (const char* axis : {"8", "-9", "1.5", "[3]", "\"last\""})
+  for (const char* axis : {"8", "-9", "1.5", "[3, 1]", "\"last\""})
     EXPECT_THROW(read("BatchNormalization", fmt::format(R"({{"axis": {}}})", axis)), FormatError) << axis;
 }
 
@@ -320,7 +327,7 @@ TEST(BatchNormalizationLayer, MomentumAndEpsilonInTheirRange) {
 TEST(BatchNormalizationLayer, VariablesInKerasOrder) {
   const auto names = [](const BatchNormalizationOptions& options) {
     std::string all;
-    for (const VariableSpec& spec : BatchNormalization(options).description()->declare_variables(std::vector<Shape>{{4, 4, 6}})) {
+    for (const VariableSpec& spec : linn::detail::description_of(BatchNormalization(options))->declare_variables(std::vector<Shape>{{4, 4, 6}})) {
       EXPECT_EQ(spec.shape, Shape({6}));
       all += spec.name + (spec.trainable ? " " : "(fixed) ");
     }

@@ -11,7 +11,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-std::vector<Shape> shapes(const Layer& layer, std::vector<Shape> inputs) { return layer.description()->infer_shapes(inputs, "[here]"); }
+std::vector<Shape> shapes(const Layer& layer, std::vector<Shape> inputs) { return linn::detail::description_of(layer)->infer_shapes(inputs, "[here]"); }
 
 template <class Error, class F>
 std::string message_of(F&& f) {

@@ -26,7 +26,7 @@ Values numbers(std::int64_t count, std::uint32_t seed) {
 
 Values output_of(const Layer& layer, const Shape& image, const Values& input, const std::vector<Values>& weights,
                  Precision precision = Precision::float64) {
-  LayerRun run(layer.description(), image, images, input, weights, {}, precision);
+  LayerRun run(linn::detail::description_of(layer), image, images, input, weights, {}, precision);
   run.run();
   EXPECT_EQ(run.output_shape(), layer.compute_output_shape(image));
   return run.output();

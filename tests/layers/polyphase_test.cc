@@ -28,7 +28,7 @@ Values numbers(std::int64_t count, std::uint32_t seed) {
 
 Values output_of(const Layer& layer, const Shape& image, std::int64_t images, const Values& input, const std::vector<Values>& weights,
                  Precision precision) {
-  LayerRun run(layer.description(), image, images, input, weights, {}, precision);
+  LayerRun run(linn::detail::description_of(layer), image, images, input, weights, {}, precision);
   run.run();
   EXPECT_EQ(run.output_shape(), layer.compute_output_shape(image));
   return run.output();
@@ -140,7 +140,7 @@ const std::vector<LpsCase>& lps_cases() {
 
 std::vector<Values> weights_of(const LpsCase& c) {
   std::vector<Values> weights;
-  for (const VariableSpec& spec : LearnablePolyphaseSampling2D(c.options).description()->declare_variables({&c.image, 1}))
+  for (const VariableSpec& spec : linn::detail::description_of(LearnablePolyphaseSampling2D(c.options))->declare_variables({&c.image, 1}))
     weights.push_back(numbers(spec.shape.elements(), 3 + static_cast<std::uint32_t>(weights.size())));
   return weights;
 }
@@ -192,7 +192,7 @@ TEST(LearnablePolyphaseSampling, TrainingMixesByTheGumbelSoftmax) {
         }
         expected.insert(expected.end(), mixed.begin(), mixed.end());
       }
-      LayerRun run(LearnablePolyphaseSampling2D(o).description(), c.image, images, input, weights, Values(expected.size(), 1.0),
+      LayerRun run(linn::detail::description_of(LearnablePolyphaseSampling2D(o)), c.image, images, input, weights, Values(expected.size(), 1.0),
                    Precision::float64);
       run.run({.seed = 77, .step = step, .learning_rate = 0});
       const Values output = run.output();
@@ -233,8 +233,8 @@ TEST(Polyphase, RefusesWhatItCannotGuarantee) {
   EXPECT_EQ(AdaptivePolyphaseSampling2D().compute_output_shape({14, 12, 4}), (Shape{7, 6, 4}));
   EXPECT_THAT(message_of<ValueError>([] { AdaptivePolyphaseSampling2D({.strides = {0, 2}}); }), HasSubstr("strides"));
   EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.hidden_filters = 0}); }), HasSubstr("hidden_filters is 0"));
-  EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.final_temperature = 0}); }), HasSubstr("must be 1e-6 or more"));
-  EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.temperature = std::nan("")}); }), HasSubstr("must be 1e-6 or more"));
+  EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.final_temperature = 0}); }), HasSubstr("must be 1e-06 or more"));
+  EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.temperature = std::nan("")}); }), HasSubstr("must be 1e-06 or more"));
   EXPECT_THAT(message_of<ValueError>([] { LearnablePolyphaseSampling2D({.anneal_steps = 0}); }), HasSubstr("anneal_steps is 0"));
   EXPECT_THAT(message_of<ValueError>([] { static_cast<void>(NormOrder(std::string("l3"))); }),
               HasSubstr("it may be \"l1\", \"l2\" or \"linf\""));

@@ -38,7 +38,7 @@ std::vector<std::string> ops_of(const Plan& plan) {
 class Shared {
  public:
   Shared(PlanRun& run, const Layer& layer, const Shape& input, std::uint32_t seed) : run_(run), layer_(layer) {
-    for (const VariableSpec& spec : layer.description()->declare_variables({&input, 1})) {
+    for (const VariableSpec& spec : linn::detail::description_of(layer)->declare_variables({&input, 1})) {
       numbers_.push_back(random_values(spec.shape.elements(), ++seed, spec.name == "moving_variance" ? 0.5 : -0.5));
       values_.push_back(run.bind(spec.name, spec.shape, Extent::fixed, numbers_.back()));
       trainable_.push_back(spec.trainable);
@@ -46,7 +46,7 @@ class Shared {
   }
   Value operator()(Value input) const {
     run_.lowering().set_layer("layer", true);
-    return layer_.description()->lower_call(run_.lowering(), {&input, 1}, values_).front();
+    return linn::detail::description_of(layer_)->lower_call(run_.lowering(), {&input, 1}, values_).front();
   }
   const std::vector<Value>& values() const { return values_; }
   const Values& numbers(std::size_t i) const { return numbers_[i]; }

@@ -26,7 +26,7 @@ using tests::Values;
 void check_layer(const Layer& layer, const Shape& image) {
   SCOPED_TRACE(std::string(layer.class_name()) + " on " + image.to_string());
   constexpr std::int64_t images = 3;
-  const layers::DescriptionPtr& description = layer.description();
+  const layers::DescriptionPtr& description = linn::detail::description_of(layer);
   std::vector<Values> weights;
   std::uint32_t seed = 1;
   const std::vector<VariableSpec> specs = description->declare_variables({&image, 1});
@@ -148,7 +148,7 @@ graph::Graph net() {
   graph::Graph graph("net");
   for (const Layer& layer : std::vector<Layer>{Conv2D(4, 3, {.activation = "relu"}), MaxPooling2D(2), Dropout(0.25), Conv2D(6, 3, {.padding = "same", .activation = "relu"}),
                                                AveragePooling2D(2, {.padding = "same"}), Flatten(), Dense(20, {.activation = "relu"}), Dense(5, {.activation = "softmax"})})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({13, 12, 2}, 11);
   return graph;
 }
@@ -161,7 +161,7 @@ graph::Graph normalized_net() {
            MaxPooling2D(2), Conv2D(5, 3, {.padding = "same"}), MaxPooling2D(2), BatchNormalization({.beta_initializer = RandomUniform()}),
            Activation("relu"), Conv2D(6, 2, {.activation = "relu"}), MaxPooling2D(2, {.strides = 1}), Flatten(), Dense(20),
            BatchNormalization({.epsilon = 0.1, .scale = false}), Activation("relu"), Dense(5, {.activation = "softmax"})})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({17, 18, 2}, 11);
   return graph;
 }
@@ -171,7 +171,7 @@ graph::Graph global_max_net() {
   graph::Graph graph("net");
   for (const Layer& layer : std::vector<Layer>{Conv2D(4, 3, {.activation = "relu"}), MaxPooling2D(2), Conv2D(9, 3, {.padding = "same", .activation = "relu"}),
                                                GlobalMaxPooling2D(), Dense(5, {.activation = "softmax"})})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({13, 12, 2}, 11);
   return graph;
 }
@@ -182,7 +182,7 @@ graph::Graph wide_net() {
   for (const Layer& layer : std::vector<Layer>{Conv2D(32, 3, {.padding = "same"}), Conv2D(36, 3, {.padding = "same", .activation = "relu"}),
                                                Conv2D(32, 3, {.padding = "same", .activation = "relu", .use_bias = false}),
                                                AveragePooling2D(2), Flatten(), Dense(5, {.activation = "softmax"})})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({12, 9, 2}, 11);
   return graph;
 }
@@ -193,7 +193,7 @@ graph::Graph wider_net() {
   for (const Layer& layer : std::vector<Layer>{Conv2D(48, 3, {.padding = "same"}), Conv2D(50, 3, {.padding = "same", .activation = "relu"}),
                                                Conv2D(49, 3, {.padding = "same", .activation = "relu"}), MaxPooling2D(2), Flatten(),
                                                Dense(5, {.activation = "softmax"})})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({11, 8, 2}, 11);
   return graph;
 }
@@ -207,7 +207,7 @@ graph::Graph padded_net() {
                           MaxPooling2D(3, {.strides = 2, .padding = "circular"}), Conv2D(6, 3, {.padding = "full"}),
                           MaxBlurPooling2D(2, {.filter_size = 3}), AveragePooling2D(3, {.strides = 1, .padding = "circular"}),
                           BlurPooling2D(4, {.strides = 1, .border = "circular"}), Flatten(), Dense(5)})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({13, 11, 2}, 11);
   return graph;
 }
@@ -217,7 +217,7 @@ graph::Graph grouped_net() {
   graph::Graph graph("net");
   for (const Layer& layer : std::vector<Layer>{Conv2D(4, 3, {.groups = 2, .activation = "relu"}), MaxPooling2D(2),
                                                Conv2D(6, 3, {.padding = "same", .groups = 2}), GlobalMaxPooling2D(), Dense(5)})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({11, 10, 2}, 11);
   return graph;
 }
@@ -229,7 +229,7 @@ graph::Graph phase_net() {
        std::vector<Layer>{Conv2D(4, 3, {.padding = "circular"}), MaxPooling2D(2, {.strides = 1, .padding = "circular"}), AdaptivePolyphaseSampling2D(),
                           Conv2D(5, 3, {.padding = "circular", .activation = "tanh"}), MaxPooling2D(3, {.strides = 1, .padding = "circular"}),
                           AdaptivePolyphaseSampling2D({.strides = {3, 1}, .order = "l1"}), GlobalAveragePooling2D(), Dense(5)})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({12, 10, 2}, 11);
   return graph;
 }
@@ -326,7 +326,7 @@ TEST(Trim, LeavesOutWhatNobodyReads) {
   for (const std::vector<Layer>& layers : nets)
     for (const Shape& image : {Shape{21, 22, 2}, Shape{23, 25, 2}}) {
       graph::Graph graph("net");
-      for (const Layer& layer : layers) graph.append(layer.description(), 11);
+      for (const Layer& layer : layers) graph.append(linn::detail::description_of(layer), 11);
       graph.build(image, 11);
       const Values input = random_values(9 * image.elements(), 1), upstream = random_values(9 * graph.output_shape().elements(), 2);
       GraphRun whole(graph, 9, input, upstream, Precision::float64, false), trimmed(graph, 9, input, upstream, Precision::float64);
@@ -337,7 +337,7 @@ TEST(Trim, LeavesOutWhatNobodyReads) {
 
 TEST(Trim, PaddingThatNobodyReads) {
   graph::Graph graph("net");
-  for (const Layer& layer : {Layer(ZeroPadding2D({{1, 3}, {2, 2}})), Layer(MaxPooling2D(3))}) graph.append(layer.description(), 1);
+  for (const Layer& layer : {Layer(ZeroPadding2D({{1, 3}, {2, 2}})), Layer(MaxPooling2D(3))}) graph.append(linn::detail::description_of(layer), 1);
   graph.build({6, 7, 2}, 1);
   Lowering to(Purpose::inference);
   graph.lower(to, to.value("input", {6, 7, 2}, Extent::batch, Element::real, Home::bound));
@@ -350,7 +350,7 @@ TEST(Trim, PaddingThatNobodyReads) {
 TEST(Trim, TheNotebooksMaps) {
   graph::Graph graph("notebook");
   for (const Layer& layer : {Layer(Conv2D(32, 3, {.activation = "relu"})), Layer(MaxPooling2D(2)), Layer(Conv2D(32, 3, {.activation = "relu"})), Layer(MaxPooling2D(2)), Layer(Flatten())})
-    graph.append(layer.description(), 1);
+    graph.append(linn::detail::description_of(layer), 1);
   graph.build({28, 28, 1}, 1);
   Lowering to(Purpose::inference);
   graph.lower(to, to.value("input", {28, 28, 1}, Extent::batch, Element::real, Home::bound));
@@ -432,7 +432,7 @@ TEST(Plan, PoolingOfWhichOnePhaseIsTakenIsDoneAtThatPhase) {
 // A dense layer over pixels has many rows an image.
 TEST(Plan, DenseOverPixelsHasRoomForAllRows) {
   graph::Graph graph("net");
-  for (const Layer& layer : std::vector<Layer>{Dense(70), Flatten(), Dense(5, {.activation = "softmax"})}) graph.append(layer.description(), 3);
+  for (const Layer& layer : std::vector<Layer>{Dense(70), Flatten(), Dense(5, {.activation = "softmax"})}) graph.append(linn::detail::description_of(layer), 3);
   graph.build({9, 8, 60}, 3);
   const Plan plan = training_plan(graph);
   const kernels::DenseKernelGradient::Problem problem = {.inputs = 60, .outputs = 70, .shard = shard_images * 9 * 8};
@@ -483,7 +483,7 @@ TEST(Plan, GlobalPoolingIsPartOfAnInferencesConvolution) {
   for (const Layer& pooling : {Layer(GlobalMaxPooling2D()), Layer(GlobalAveragePooling2D())}) {
     graph::Graph graph("net");
     for (const Layer& layer : {Layer(Conv2D(8, 3, {.use_bias = false})), Layer(BatchNormalization()), Layer(Activation("relu")), pooling})
-      graph.append(layer.description(), 1);
+      graph.append(linn::detail::description_of(layer), 1);
     graph.build({12, 12, 3}, 1);
     Lowering to(Purpose::inference);
     graph.lower(to, to.value("input", {12, 12, 3}, Extent::batch, Element::real, Home::bound));

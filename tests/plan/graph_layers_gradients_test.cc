@@ -53,9 +53,9 @@ Numbers numbers_for(const Case& c, std::int64_t images) {
   Numbers numbers;
   std::uint32_t seed = 1;
   for (const Shape& image : c.images) numbers.inputs.push_back({image, random_values(images * image.elements(), ++seed)});
-  for (const VariableSpec& spec : c.layer.description()->declare_variables(c.images))
+  for (const VariableSpec& spec : linn::detail::description_of(c.layer)->declare_variables(c.images))
     numbers.weights.push_back(random_values(spec.shape.elements(), ++seed));
-  numbers.upstream = random_values(images * c.layer.description()->infer_shapes(c.images, "here").front().elements(), ++seed);
+  numbers.upstream = random_values(images * linn::detail::description_of(c.layer)->infer_shapes(c.images, "here").front().elements(), ++seed);
   return numbers;
 }
 
@@ -63,7 +63,7 @@ void check_differences(const Case& c) {
   SCOPED_TRACE(std::string(c.layer.class_name()) + " on " + c.images.front().to_string());
   constexpr std::int64_t images = 3;
   const Numbers numbers = numbers_for(c, images);
-  LayerCall call(c.layer.description(), images, numbers.inputs, numbers.weights, numbers.upstream, Precision::float64);
+  LayerCall call(linn::detail::description_of(c.layer), images, numbers.inputs, numbers.weights, numbers.upstream, Precision::float64);
   call.run({.seed = 3, .step = 0, .learning_rate = 0});
   std::vector<Values> dinputs, dweights;
   for (std::size_t i = 0; i < numbers.inputs.size(); ++i) dinputs.push_back(call.input_gradient(i));
@@ -84,7 +84,7 @@ void check_threads(const Case& c) {
     std::vector<Values> first;
     for (const int threads : {1, 2, 3, 8}) {
       core::set_threads(threads);
-      LayerCall call(c.layer.description(), images, numbers.inputs, numbers.weights, numbers.upstream, Precision::float32);
+      LayerCall call(linn::detail::description_of(c.layer), images, numbers.inputs, numbers.weights, numbers.upstream, Precision::float32);
       call.run({.seed = 3, .step = 5, .learning_rate = 0});
       std::vector<Values> all = {call.output()};
       for (std::size_t i = 0; i < numbers.inputs.size(); ++i) all.push_back(call.input_gradient(i));

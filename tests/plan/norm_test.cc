@@ -23,7 +23,7 @@ constexpr std::int64_t images = 11;
 
 graph::Graph graph_of(const std::vector<Layer>& layers, const Shape& input) {
   graph::Graph graph("net");
-  for (const Layer& layer : layers) graph.append(layer.description(), 5);
+  for (const Layer& layer : layers) graph.append(linn::detail::description_of(layer), 5);
   graph.build(input, 5);
   return graph;
 }
@@ -120,13 +120,13 @@ TEST(FoldNorm, NotWhereTheOutputIsReadElsewhere) {
   std::vector<Value> bound;
   const auto variables = [&](const Layer& layer, const Shape& shape) {
     bound.clear();
-    for (const VariableSpec& spec : layer.description()->declare_variables({&shape, 1}))
+    for (const VariableSpec& spec : linn::detail::description_of(layer)->declare_variables({&shape, 1}))
       bound.push_back(run.bind(spec.name, spec.shape, Extent::fixed, random_values(spec.shape.elements(), 2, 0.5, 1)));
     return bound;
   };
   const Layer conv = Conv2D(3, 2), normalization = norm();
-  const Value map = conv.description()->lower_call(to, {&input, 1}, variables(conv, image)).front();
-  const Value normalized = normalization.description()->lower_call(to, {&map, 1}, variables(normalization, map.shape)).front();
+  const Value map = linn::detail::description_of(conv)->lower_call(to, {&input, 1}, variables(conv, image)).front();
+  const Value normalized = linn::detail::description_of(normalization)->lower_call(to, {&map, 1}, variables(normalization, map.shape)).front();
   const Value sum = add(to, map, normalized);
   run.keep(sum);
   run.compile(images, Precision::float32);
@@ -156,7 +156,7 @@ TEST(BatchNorm, SmallVarianceNextToALargeMean) {
     Values upstream = random_values(count, 4);
     std::vector<Values> outputs, gradients;
     for (const Precision precision : {Precision::float64, Precision::float32}) {
-      tests::LayerRun run(BatchNormalization({.epsilon = 1e-7}).description(), image, 40, numbers,
+      tests::LayerRun run(linn::detail::description_of(BatchNormalization({.epsilon = 1e-7})), image, 40, numbers,
                           {Values(6, 1), Values(6, 0), Values(6, 0), Values(6, 1)}, upstream, precision);
       run.run();
       outputs.push_back(run.output());
@@ -172,7 +172,7 @@ TEST(BatchNorm, SmallVarianceNextToALargeMean) {
 // One number a channel: the result is beta, and nothing flows to the input.
 TEST(BatchNorm, OfOneNumberIsBeta) {
   for (const Precision precision : {Precision::float64, Precision::float32}) {
-    tests::LayerRun run(BatchNormalization().description(), {3}, 1, {4, -5, 6}, {{2, 2, 2}, {0.5, 1, -1}, {0, 0, 0}, {1, 1, 1}}, {1, 2, 3},
+    tests::LayerRun run(linn::detail::description_of(BatchNormalization()), {3}, 1, {4, -5, 6}, {{2, 2, 2}, {0.5, 1, -1}, {0, 0, 0}, {1, 1, 1}}, {1, 2, 3},
                         precision);
     run.run();
     EXPECT_EQ(run.output(), Values({0.5, 1, -1}));

@@ -56,7 +56,7 @@ TEST(Profile, BlurByHand) {
   Lowering to(Purpose::inference);
   const Value src = to.value("src", {8, 6, 3}, Extent::batch, Element::real, Home::bound);
   const Layer layer = MaxBlurPooling2D(2, {.filter_size = 5, .padding = "circular"});
-  EXPECT_EQ(layer.description()->lower_call(to, {&src, 1}, {}).front().shape, Shape({4, 3, 3}));
+  EXPECT_EQ(linn::detail::description_of(layer)->lower_call(to, {&src, 1}, {}).front().shape, Shape({4, 3, 3}));
   std::vector<std::string_view> names;
   std::vector<double> flops;
   for (const auto& op : to.ops()) names.push_back(op->name()), flops.push_back(op->flops(10));

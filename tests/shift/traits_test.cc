@@ -1,4 +1,5 @@
 // What layers say of themselves (layers/traits.h) against what they do, for every class of the registry.
+#include "layers/registry.h"
 #include "layers/traits.h"
 
 #include <gtest/gtest.h>
@@ -344,7 +345,7 @@ TEST(LayerTraits, AreTrueOfWhatEachLayerDoes) {
 TEST(LayerTraits, EveryRegisteredLayerHasAnExample) {
   std::map<std::string, int> count;
   for (const Example& example : examples()) ++count[example.class_name];
-  for (const std::string_view name : layer_class_names())
+  for (const std::string_view name : schema::names_of(layer_rows()))
     EXPECT_GT(count[std::string(name)], 0) << name << " has no golden case in layers.json or graph_layers.json; add one to own_examples() in tests/shift/traits_test.cc";
 }
 

@@ -1,7 +1,6 @@
 // room: layers
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,20 +16,6 @@ struct ActivationOptions {
   Shape input_shape = {};
 };
 
-struct ActivationConfig {
-  ActivationName activation = "linear";
-  ActivationOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, ActivationConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [activation, options] = config;
-  auto& [name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.required("activation", activation);
-}
-
 /// An activation function as a layer of its own.
 class Activation : public Layer {
  public:
@@ -43,21 +28,6 @@ struct DropoutOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct DropoutConfig {
-  double rate = 0;
-  DropoutOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, DropoutConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [rate, options] = config;
-  auto& [seed, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.required("rate", rate);
-  visit("seed", seed);
-}
 
 /// While training, sets values to zero with probability `rate` and scales the others by 1 / (1 - rate); else nothing.
 /// Throws ValueError for a rate outside [0, 1). The mask is a function of (seed, step, layer, element).
@@ -72,21 +42,6 @@ struct RescalingOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct RescalingConfig {
-  double scale = 1;
-  RescalingOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, RescalingConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [scale, options] = config;
-  auto& [offset, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.required("scale", scale);
-  visit("offset", offset);
-}
 
 /// x * scale + offset, such as Rescaling(1.0 / 255).
 class Rescaling : public Layer {

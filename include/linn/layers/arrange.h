@@ -2,7 +2,6 @@
 // Layers that rearrange the elements of an image.
 #pragma once
 
-#include <concepts>
 #include <string>
 
 #include "linn/axes.h"
@@ -17,20 +16,6 @@ struct ReshapeOptions {
   Shape input_shape = {};
 };
 
-struct ReshapeConfig {
-  Axes target_shape = {};
-  ReshapeOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, ReshapeConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [target_shape, options] = config;
-  auto& [name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.required("target_shape", target_shape);
-}
-
 /// The same elements in the same order under another shape; one size of `target_shape` may be -1: what is left. Costs nothing.
 /// Throws ShapeError when the elements do not fit.
 class Reshape : public Layer {
@@ -43,20 +28,6 @@ struct PermuteOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct PermuteConfig {
-  Axes dims = {};
-  PermuteOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, PermuteConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [dims, options] = config;
-  auto& [name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.required("dims", dims);
-}
 
 /// The axes of an image in another order; `dims` counts from 1: Permute({2, 1, 3}) exchanges rows and columns.
 /// Throws ValueError unless dims are the numbers 1 to n, ShapeError when the input does not have n axes.
@@ -72,21 +43,6 @@ struct Cropping2DOptions {
   Shape input_shape = {};
 };
 
-struct Cropping2DConfig {
-  Pads2 cropping = 0;
-  Cropping2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, Cropping2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [cropping, options] = config;
-  auto& [data_format, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit("cropping", cropping);
-  visit("data_format", data_format);
-}
-
 /// The map without rows and columns at its borders, (height, width, channels) -> (height - top - bottom, width - left - right, channels):
 /// `Cropping2D(1)` on every side, `Cropping2D({1, 2})` one row above and below and two columns left and right,
 /// `Cropping2D({{1, 2}, {3, 4}})` top, bottom, left, right. Throws ValueError for a number below 0, ShapeError when nothing is left.
@@ -100,18 +56,6 @@ struct IdentityOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct IdentityConfig {
-  IdentityOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, IdentityConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [options] = config;
-  auto& [name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-}
 
 /// The input as it is.
 class Identity : public Layer {

@@ -1,7 +1,6 @@
 // room: layers
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <string>
 
@@ -19,24 +18,6 @@ struct BlurPooling2DOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct BlurPooling2DConfig {
-  std::int64_t filter_size = 4;
-  BlurPooling2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, BlurPooling2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [filter_size, options] = config;
-  auto& [strides, border, pads, data_format, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit("filter_size", filter_size);
-  visit("strides", strides);
-  visit("border", border);
-  visit("pads", pads);
-  visit("data_format", data_format);
-}
 
 /// Anti-aliased downsampling (Zhang 2019, arXiv 1904.11486): each channel is blurred by the binomial filter of filter_size taps (2 to 7;
 /// 3: 1 2 1, 4: 1 3 3 1, ...) along both axes, summing up to 1, and every stride-th pixel kept. No parameters. No layer of Keras.
@@ -70,26 +51,6 @@ struct MaxBlurPooling2DOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct MaxBlurPooling2DConfig {
-  Size2 pool_size = {2, 2};
-  MaxBlurPooling2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, MaxBlurPooling2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [pool_size, options] = config;
-  auto& [filter_size, strides, padding, border, pads, data_format, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit("pool_size", pool_size);
-  visit("filter_size", filter_size);
-  visit("strides", strides);
-  visit("padding", padding);
-  visit("border", border);
-  visit("pads", pads);
-  visit("data_format", data_format);
-}
 
 /// What Zhang puts in place of MaxPooling2D(pool_size, strides): the largest value of each window at stride 1, then
 /// BlurPooling2D(filter_size) with the strides. `padding` is that of the maximum ("valid", "same" or "circular"), `border` and `pads` are

@@ -1,7 +1,6 @@
 // room: layers
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <string>
 
@@ -26,32 +25,6 @@ struct Conv2DOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct Conv2DConfig {
-  std::int64_t filters = 1;
-  Size2 kernel_size = {1, 1};
-  Conv2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, Conv2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [filters, kernel_size, options] = config;
-  auto& [strides, padding, data_format, dilation_rate, groups, activation, use_bias, kernel_initializer, bias_initializer, name, trainable,
-         input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.required("filters", filters);
-  visit.required("kernel_size", kernel_size);
-  visit("strides", strides);
-  visit("padding", padding);
-  visit("data_format", data_format);
-  visit("dilation_rate", dilation_rate);
-  visit("groups", groups);
-  visit("activation", activation);
-  visit("use_bias", use_bias);
-  visit("kernel_initializer", kernel_initializer);
-  visit("bias_initializer", bias_initializer);
-}
 
 /// Convolution over images (height, width, channels) -> (rows, columns, filters).
 /// Variables: kernel (kernel rows, kernel columns, channels / groups, filters) and bias (filters).

@@ -1,7 +1,6 @@
 // room: layers
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <string>
 
@@ -20,24 +19,6 @@ struct DenseOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct DenseConfig {
-  std::int64_t units = 1;
-  DenseOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, DenseConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [units, options] = config;
-  auto& [activation, use_bias, kernel_initializer, bias_initializer, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.required("units", units);
-  visit("activation", activation);
-  visit("use_bias", use_bias);
-  visit("kernel_initializer", kernel_initializer);
-  visit("bias_initializer", bias_initializer);
-}
 
 /// A fully connected layer over the last axis, (..., inputs) -> (..., units).
 /// Variables: kernel (inputs, units) and bias (units). Throws ValueError for units below 1.

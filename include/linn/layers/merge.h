@@ -2,7 +2,6 @@
 // Layers of several inputs.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <string>
 
@@ -15,18 +14,6 @@ struct MergeOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct MergeConfig {
-  MergeOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, MergeConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [options] = config;
-  auto& [name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-}
 
 // The inputs of these six meet as in numpy: their image shapes are aligned at the last axis, and sizes are equal or 1. (8, 8, 16) and
 // (1, 1, 16) give (8, 8, 16), and so do (8, 8, 16) and (16,). ShapeError otherwise.
@@ -74,19 +61,6 @@ struct ConcatenateOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct ConcatenateConfig {
-  ConcatenateOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, ConcatenateConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [options] = config;
-  auto& [axis, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.axis("axis", axis);
-}
 
 /// All inputs one behind the other along one axis; their other sizes are the same, or ShapeError.
 class Concatenate : public Layer {

@@ -1,7 +1,6 @@
 // room: layers
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <string>
 
@@ -25,28 +24,6 @@ struct BatchNormalizationOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct BatchNormalizationConfig {
-  BatchNormalizationOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, BatchNormalizationConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [options] = config;
-  auto& [axis, momentum, epsilon, center, scale, beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer,
-         name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit.axis("axis", axis);
-  visit("momentum", momentum);
-  visit("epsilon", epsilon);
-  visit("center", center);
-  visit("scale", scale);
-  visit("beta_initializer", beta_initializer);
-  visit("gamma_initializer", gamma_initializer);
-  visit("moving_mean_initializer", moving_mean_initializer);
-  visit("moving_variance_initializer", moving_variance_initializer);
-}
 
 /// Each channel with mean 0 and variance 1, then times gamma plus beta; inputs of any rank. Ioffe and Szegedy, "Batch normalization",
 /// 2015. Training takes mean and (biased) variance of the batch and moves the moving ones towards them, moving = momentum * moving +

@@ -1,7 +1,6 @@
 // room: layers
 #pragma once
 
-#include <concepts>
 #include <string>
 
 #include "linn/layer.h"
@@ -15,21 +14,6 @@ struct ZeroPadding2DOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct ZeroPadding2DConfig {
-  Pads2 padding = 1;
-  ZeroPadding2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, ZeroPadding2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [padding, options] = config;
-  auto& [data_format, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit("padding", padding);
-  visit("data_format", data_format);
-}
 
 /// Rows and columns of zeros around the map, (height, width, channels) -> (top + height + bottom, left + width + right, channels):
 /// `ZeroPadding2D(1)` on every side, `ZeroPadding2D({1, 2})` one row above and below and two columns left and right,

@@ -3,7 +3,6 @@
 // pooling it makes the output of a network the same for every circular shift; "same" or "valid" padding breaks that at the border.
 #pragma once
 
-#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,21 +21,6 @@ struct AdaptivePolyphaseSampling2DOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct AdaptivePolyphaseSampling2DConfig {
-  AdaptivePolyphaseSampling2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, AdaptivePolyphaseSampling2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [options] = config;
-  auto& [strides, order, data_format, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit("strides", strides);
-  visit("order", order);
-  visit("data_format", data_format);
-}
 
 /// APS: of the strides.height * strides.width phases x[i::strides.height, j::strides.width] of each image the one of the largest norm over
 /// all its channels, (height, width, channels) -> (height / strides.height, width / strides.width, channels). Chaman and Dokmanic, "Truly
@@ -71,28 +55,6 @@ struct LearnablePolyphaseSampling2DOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct LearnablePolyphaseSampling2DConfig {
-  LearnablePolyphaseSampling2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, LearnablePolyphaseSampling2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [options] = config;
-  auto& [strides, hidden_filters, temperature, final_temperature, anneal_steps, data_format, kernel_initializer, bias_initializer, seed,
-         name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit("strides", strides);
-  visit("hidden_filters", hidden_filters);
-  visit("temperature", temperature);
-  visit("final_temperature", final_temperature);
-  visit("anneal_steps", anneal_steps);
-  visit("data_format", data_format);
-  visit("kernel_initializer", kernel_initializer);
-  visit("bias_initializer", bias_initializer);
-  visit("seed", seed);
-}
 
 /// LPS: as AdaptivePolyphaseSampling2D, with a small network in the norm's place, (height, width, channels) -> (height / strides.height,
 /// width / strides.width, channels). Rojas-Gomez, Lim, Schwing, Do and Yeh, "Learnable polyphase sampling for shift invariant and

@@ -1,7 +1,6 @@
 // room: layers
 #pragma once
 
-#include <concepts>
 #include <string>
 
 #include "linn/layer.h"
@@ -17,23 +16,6 @@ struct Pooling2DOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct Pooling2DConfig {
-  Size2 pool_size = {2, 2};
-  Pooling2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, Pooling2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [pool_size, options] = config;
-  auto& [strides, padding, data_format, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit("pool_size", pool_size);
-  visit("padding", padding);
-  visit("strides", strides);
-  visit("data_format", data_format);
-}
 
 /// The largest value of each window, (height, width, channels) -> (rows, columns, channels). The first maximum in row-major
 /// order takes the gradient; NaN propagates.
@@ -55,20 +37,6 @@ struct GlobalPooling2DOptions {
   bool trainable = true;
   Shape input_shape = {};
 };
-
-struct GlobalPooling2DConfig {
-  GlobalPooling2DOptions options = {};
-};
-
-template <class Config, class Visitor>
-  requires std::same_as<std::remove_const_t<Config>, GlobalPooling2DConfig>
-void describe(Config& config, Visitor&& visit) {
-  auto& [options] = config;
-  auto& [data_format, keepdims, name, trainable, input_shape] = options;
-  visit.common(name, trainable, input_shape);
-  visit("data_format", data_format);
-  visit("keepdims", keepdims);
-}
 
 /// The largest value of each channel, (height, width, channels) -> (channels), or (1, 1, channels) with keepdims.
 /// Equal maxima share the gradient.

@@ -1,0 +1,93 @@
+// What every layer description has in common: a struct of options with a table of fields (schema/field.h).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "layers/description.h"
+#include "layers/registry.h"
+#include "optim/initializers.h"
+#include "schema/row.h"
+
+namespace linn::layers {
+
+/// The fields that nearly every layer has at the end of its options.
+template <class Options>
+constexpr auto common_fields() {
+  using schema::Field, schema::Role;
+  return schema::all(
+      Field<Options, std::string>{"name", &Options::name, {}, "The layer's name; by default its class and a number.", false, Role::name},
+      Field<Options, bool>{"trainable", &Options::trainable, {}, "Whether training changes its variables.", false, Role::trainable},
+      Field<Options, Shape>{
+          "input_shape", &Options::input_shape, {}, "The shape of one image, for the first layer of a model.", false, Role::input_shape, "batch_input_shape"});
+}
+
+template <class Options>
+constexpr auto data_format_field() {
+  return schema::field("data_format", &Options::data_format, "\"channels_last\", the only layout that linn computes in.");
+}
+
+/// What Keras writes for every layer and linn need not know. Numbers are float32 here: another dtype is refused.
+bool is_ignored(std::string_view key, const io::Json& value);
+
+/// "[conv2d 'conv2d_1']" or "[conv2d]".
+template <class Config>
+std::string place_of_config(const Config& config) {
+  return place_of(snake_case(schema::Schema<Config>::info.name), config.options.name);
+}
+
+/// A description made of a struct of options. `ConfigType` has a member `options`, which holds `name`, and a Schema.
+template <class ConfigType, class Base = OneToOne>
+class Described : public Base {
+ public:
+  using Config = ConfigType;
+  explicit Described(Config config) : config_(std::move(config)) {}
+
+  std::string_view class_name() const override { return schema::Schema<Config>::info.name; }
+  const std::string& name() const override { return config_.options.name; }
+  bool trainable() const override {
+    if constexpr (requires { config_.options.trainable; })
+      return config_.options.trainable;
+    else
+      return true;
+  }
+  const Shape& input_shape() const override {
+    if constexpr (requires { config_.options.input_shape; })
+      return config_.options.input_shape;
+    else
+      return config_.shape;
+  }
+  io::Json config(const std::string& name) const override {
+    io::Json json = {{"name", name}, {"trainable", trainable()}, {"dtype", "float32"}};
+    json.update(schema::write(config_));
+    return json;
+  }
+
+ protected:
+  std::string where() const { return place_of_config(config_); }
+
+  Config config_;
+};
+
+/// Of options that C++ code gave. ValueError when a rule of the table is broken.
+template <class Description>
+DescriptionPtr make_layer(typename Description::Config config) {
+  const std::string where = place_of_config(config);
+  return std::make_shared<Description>(schema::checked(std::move(config), where));
+}
+
+/// Of Keras's config. FormatError when a rule of the table is broken.
+template <class Description>
+DescriptionPtr read_layer(const io::Json& json, const std::string& where) {
+  return std::make_shared<Description>(schema::read<typename Description::Config>(json, where, &is_ignored));
+}
+
+/// Defines the registry's row of a layer class; in the family's file, inside namespace linn::layers.
+#define LINN_LAYER_ROW(LayerClass, Description)                                                                    \
+  template <>                                                                                                      \
+  LayerRow layer_row<LayerClass>() {                                                                               \
+    return schema::make_row<Description::Config, DescriptionPtr>(schema::Kind::layer, &read_layer<Description>);   \
+  }
+
+}  // namespace linn::layers
