@@ -7,20 +7,25 @@
 #include <iterator>
 
 #include "check.h"
+#include "kernels/adaptive_check.h"
 #include "kernels/blur_check.h"
 #include "kernels/conv_global_check.h"
 #include "kernels/conv_pool_check.h"
 #include "kernels/dense_check.h"
 #include "kernels/eltwise_check.h"
+#include "kernels/group_norm_check.h"
 #include "kernels/kernels.h"
 #include "kernels/layout_check.h"
 #include "kernels/merge_check.h"
+#include "kernels/noise_check.h"
 #include "kernels/norm_check.h"
 #include "kernels/pad_check.h"
 #include "kernels/polyphase_check.h"
 #include "kernels/pool_check.h"
 #include "kernels/position_check.h"
+#include "kernels/prelu_check.h"
 #include "kernels/reduce_check.h"
+#include "kernels/resample_check.h"
 
 namespace linn::fuzz {
 namespace {
@@ -519,6 +524,42 @@ void moves(Draw& draw) {
   check::check_permute({{rows, 1 + gap, row}, order}, images, seed);
 }
 
+// ---- layer and group normalization, learned slopes, other resolutions, noise ----
+
+void group_norm(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const std::int64_t groups = draw.between(1, 8), channels = groups * draw.between(2, 12);
+  const std::int64_t pixels = draw.flag() ? 1 : draw.between(2, 60), images = draw.between(1, 4);
+  check::check_group_norm({pixels, channels, groups, 1e-3}, images, draw.pick({0.0, 0.5, -20.0}), draw.pick({1.0, 0.25}), seed);
+}
+
+void prelu(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const std::int64_t height = draw.between(1, 6), width = draw.between(1, 6), channels = draw.between(1, 70);
+  const Shape slopes = draw.pick<Shape>({{1, 1, channels}, {height, width, channels}, {height, 1, 1}, {1, width, channels}, {1, 1, 1}});
+  check::check_prelu({height, width, channels}, slopes, draw.between(1, 3), draw.pick({Values::normal, Values::ties, Values::hostile}), seed);
+}
+
+void resample(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Interpolation interpolation = draw.pick({Interpolation::nearest, Interpolation::bilinear});
+  const std::int64_t height = draw.between(1, 9), width = draw.between(1, 9), channels = draw.between(1, 40);
+  check::check_resample({height, width, channels, draw.between(1, 14), draw.between(1, 14), interpolation}, draw.between(1, 2), seed);
+}
+
+void adaptive_pool(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const PoolKind kind = draw.pick({PoolKind::max, PoolKind::average});
+  const Values values = kind == PoolKind::max ? draw.pick({Values::normal, Values::ties, Values::hostile}) : Values::normal;
+  const std::int64_t height = draw.between(1, 9), width = draw.between(1, 9), channels = draw.between(1, 40);
+  check::check_adaptive_pool({height, width, channels, draw.between(1, 10), draw.between(1, 10), kind}, draw.between(1, 2), values, seed);
+}
+
+void spatial_dropout(Draw& draw) {
+  const std::uint64_t seed = draw.seed(), first = static_cast<std::uint64_t>(draw.between(0, 255));
+  check::check_spatial_dropout({draw.pick({0.0, 0.25, 0.9}), draw.between(1, 9), draw.between(1, 70)}, draw.between(1, 3), first, seed, seed << 30 | 7);
+}
+
 // ---- all ----
 
 struct Case {
@@ -560,6 +601,11 @@ constexpr Case cases[] = {
     {conv_depthwise, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {merge, {Merge::name, MergeGradient::name}},
     {moves, {CopyRows::name, Permute::name}},
+    {group_norm, {GroupNormForward::name, GroupNormGradient::name}},
+    {prelu, {PReluForward::name, PReluGradient::name}},
+    {resample, {ResampleForward::name, ResampleInputGradient::name}},
+    {adaptive_pool, {AdaptivePoolForward::name, AdaptivePoolInputGradient::name}},
+    {spatial_dropout, {SpatialDropout::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

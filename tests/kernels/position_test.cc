@@ -178,6 +178,52 @@ void check_positions<Merge>() {
     });
 }
 template <>
+void check_positions<PReluForward>() {
+  const std::vector<Shape> shapes = {{count}, {count}};
+  const PReluForward::Problem problem{resolve_broadcast(shapes)};
+  check_positions_elements<PReluForward>(problem, count, [&](const auto& f, Buffer& dst) {
+    f.run(problem, {1, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
+  });
+}
+// Equal cells give equal cells, wherever they lie.
+template <>
+void check_positions<ResampleForward>() {
+  for (const Interpolation interpolation : {Interpolation::nearest, Interpolation::bilinear}) {
+    const ResampleForward::Problem problem{3, 37, 1, 1, count, interpolation};
+    check_positions_elements<ResampleForward>(problem, count, [&](const auto& f, Buffer& dst) {
+      f.run(problem, {1, equal_elements().data(), dst.data(), nullptr});
+    });
+  }
+}
+template <>
+void check_positions<AdaptivePoolForward>() {
+  for (const PoolKind kind : {PoolKind::max, PoolKind::average}) {
+    const AdaptivePoolForward::Problem problem{1, count, 1, 1, count, kind};
+    check_positions_elements<AdaptivePoolForward>(problem, count, [&](const auto& f, Buffer& dst) {
+      f.run(problem, {1, equal_elements().data(), dst.data(), nullptr, nullptr});
+    });
+  }
+}
+// Of rows that hold the same in every order, all forms; of maps only the reference claims it.
+template <>
+void check_positions<GroupNormForward>() {
+  const GroupNormForward::Problem rows{.pixels = 1, .channels = 1};
+  check_positions_elements<GroupNormForward>(rows, count, [&](const auto& f, Buffer& dst) {
+    f.run(rows, {count, equal_elements().data(), nullptr, nullptr, dst.data(), nullptr, nullptr});
+  });
+  const GroupNormForward::Problem map{.pixels = 63, .channels = 5, .groups = 1};
+  const std::vector<double> values = random_values(63 * 5, 3);
+  for_each_invariant<GroupNormForward>(map, [&](const Implementation<GroupNormForward>& f) {
+    const Buffer src(values);
+    Buffer home(63 * 5), moved(63 * 5), turned(63 * 5), scratch(f.scratch(map, 1), unwritten);
+    std::rotate_copy(src.data(), src.data() + 11 * 5, src.data() + 63 * 5, turned.data());
+    f.run(map, {1, src.data(), nullptr, nullptr, home.data(), nullptr, scratch.data()});
+    f.run(map, {1, turned.data(), nullptr, nullptr, moved.data(), nullptr, scratch.data()});
+    std::rotate(moved.data(), moved.data() + 52 * 5, moved.data() + 63 * 5);
+    EXPECT_EQ(bits_that_differ(home, moved), 0);
+  });
+}
+template <>
 void check_positions<MergeGradient>() {
   const std::vector<Shape> shapes = {{count}, {count}};
   const void* src[] = {equal_elements().data(), equal_elements().data()};
@@ -257,6 +303,16 @@ template <>
 void check_positions<PhaseMixGradient>() {}
 template <>
 void check_positions<TransposeKernel>() {}
+template <>
+void check_positions<AdaptivePoolInputGradient>() {}
+template <>
+void check_positions<ResampleInputGradient>() {}
+template <>
+void check_positions<GroupNormGradient>() {}
+template <>
+void check_positions<PReluGradient>() {}
+template <>
+void check_positions<SpatialDropout>() {}  // a number drawn for each channel
 template <>
 void check_positions<CopyRows>() {}
 template <>

@@ -1,0 +1,53 @@
+// Random numbers on maps in training. Each is a function of (seed, stream, place), so it is the same on any thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace linn::kernels {
+
+/// Whole channels of an image dropped: dst[n,p,c] = random(seed, stream, (first + n) * channels + c) < rate ? 0 : src[n,p,c] / (1 - rate).
+/// The gradient is the same call on ddst. Tompson et al., "Efficient object localization using convolutional networks", 2015.
+struct SpatialDropout {
+  static constexpr std::string_view name = "spatial_dropout";
+  struct Problem {
+    double rate = 0;
+    std::int64_t pixels = 1, channels = 0;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t images;
+    std::uint64_t seed, stream, first;  // `first`: number of the first image in the batch
+    const T* src;
+    T* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// dst[i] = src[i] + deviation * z(first + i), z standard normal. The gradient is ddst itself.
+struct GaussianNoise {
+  static constexpr std::string_view name = "gaussian_noise";
+  struct Problem {
+    double deviation = 0;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    std::uint64_t seed, stream, first;
+    const T* src;
+    T* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// Two standard normal numbers of one counter: Box and Muller, "A note on the generation of random normal deviates", 1958.
+struct NormalPair {
+  double even, odd;
+};
+NormalPair normal_pair(std::uint64_t seed, std::uint64_t stream, std::uint64_t counter);
+
+}  // namespace linn::kernels

@@ -1,0 +1,245 @@
+// Layer normalization of rows, and group normalization of images of one pixel: the elements of a group lie side by side.
+//
+// Forward, for each group: the mean; deviations from it, whose sum corrects it, and their squares; the result. Three passes over a row
+// that stays in the first-level cache. Gradient: one pass for the sums, one for the result.
+// Error: float sums of at most 64 terms a lane, which are added in double. The deviation x - mean is exact where x is close to the mean.
+// Gradients of gamma and beta: rows are added up 256 at a time, and these sums in turn, so that errors do not grow with the rows.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/norm/group_rows.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/eltwise/for_each-inl.h"
+#include "kernels/norm/group_vector.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace linn::kernels::norm {
+namespace HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+using eltwise::HWY_NAMESPACE::for_each;
+
+/// Two sums of a row: term(d, i, a, b) sets what element i adds to each.
+struct Sums {
+  double a = 0, b = 0;
+};
+template <class Term>
+HWY_INLINE Sums sum_row(std::int64_t count, const Term& term) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> d1;
+  constexpr std::int64_t lanes = hn::MaxLanes(d), block = 64 * lanes;
+  Sums total;
+  std::int64_t i = 0;
+  while (count - i >= lanes) {
+    auto a = hn::Zero(d), b = hn::Zero(d);
+    const std::int64_t end = i + std::min(block, (count - i) / lanes * lanes);
+    for (; i < end; i += lanes) {
+      auto x = hn::Zero(d), y = hn::Zero(d);
+      term(d, i, x, y);
+      a = hn::Add(a, x), b = hn::Add(b, y);
+    }
+    total.a += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, a)));
+    total.b += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, b)));
+  }
+  for (; i < count; ++i) {
+    auto x = hn::Zero(d1), y = hn::Zero(d1);
+    term(d1, i, x, y);
+    total.a += static_cast<double>(hn::GetLane(x)), total.b += static_cast<double>(hn::GetLane(y));
+  }
+  return total;
+}
+
+/// A row's statistics as floats: x^ = ((x - mean) - rest) * inverse.
+struct Normed {
+  float mean, rest, inverse;
+
+  Normed(double exact_mean, double exact_inverse)
+      : mean(static_cast<float>(exact_mean)),
+        rest(static_cast<float>(exact_mean - static_cast<double>(mean))),
+        inverse(static_cast<float>(exact_inverse)) {}
+
+  template <class D>
+  HWY_INLINE hn::Vec<D> at(D d, const float* src) const {
+    const auto deviation = hn::Sub(hn::Sub(hn::LoadU(d, src), hn::Set(d, mean)), hn::Set(d, rest));
+    return hn::Mul(deviation, hn::Set(d, inverse));
+  }
+};
+
+// ---- forward ----
+
+struct Shifted {
+  const float* src;
+  float shift;
+  template <class D, class V>
+  HWY_INLINE void operator()(D d, std::int64_t i, V& sum, V& squares) const {
+    sum = hn::Sub(hn::LoadU(d, src + i), hn::Set(d, shift));
+    squares = hn::Mul(sum, sum);
+  }
+};
+
+/// Mean and 1 / sqrt(variance + epsilon).
+HWY_INLINE void row_statistics(const float* src, std::int64_t count, double epsilon, double* statistics) {
+  const auto terms = static_cast<double>(count);
+  const auto mean = static_cast<float>(static_cast<double>(src[0]) + sum_row(count, Shifted{src, src[0]}).a / terms);
+  const Sums deviations = sum_row(count, Shifted{src, mean});
+  const double rest = deviations.a / terms;
+  statistics[0] = static_cast<double>(mean) + rest;
+  statistics[1] = 1 / std::sqrt(std::max(deviations.b / terms - rest * rest, 0.0) + epsilon);
+}
+
+template <bool scaled, bool shifted>
+struct Apply {
+  const float* src;
+  const float* gamma;
+  const float* beta;
+  float* dst;
+  Normed normed;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    auto y = normed.at(d, src + i);
+    if constexpr (scaled) y = hn::Mul(y, hn::LoadU(d, gamma + i));
+    if constexpr (shifted) y = hn::Add(y, hn::LoadU(d, beta + i));
+    hn::StoreU(y, d, dst + i);
+  }
+};
+
+/// The part of a channel array that belongs to a group, or null.
+HWY_INLINE const float* part_of(const float* channels, std::int64_t first) { return channels == nullptr ? nullptr : channels + first; }
+
+void forward(const GroupNormForward::Problem& problem, const GroupNormForward::Args<float>& args) {
+  const std::int64_t count = problem.group_channels();
+  for (std::int64_t n = 0; n < args.images; ++n)
+    for (std::int64_t g = 0; g < problem.groups; ++g) {
+      const float* src = args.src + n * problem.channels + g * count;
+      const float* gamma = part_of(args.gamma, g * count);
+      const float* beta = part_of(args.beta, g * count);
+      float* dst = args.dst + n * problem.channels + g * count;
+      double statistics[2];
+      row_statistics(src, count, problem.epsilon, statistics);
+      if (args.statistics != nullptr) std::copy_n(statistics, 2, args.statistics + (n * problem.groups + g) * 2);
+      const Normed normed(statistics[0], statistics[1]);
+      if (gamma != nullptr && beta != nullptr)
+        for_each(count, Apply<true, true>{src, gamma, beta, dst, normed});
+      else if (gamma != nullptr)
+        for_each(count, Apply<true, false>{src, gamma, beta, dst, normed});
+      else if (beta != nullptr)
+        for_each(count, Apply<false, true>{src, gamma, beta, dst, normed});
+      else
+        for_each(count, Apply<false, false>{src, gamma, beta, dst, normed});
+    }
+}
+
+// ---- gradient ----
+
+/// ddst * gamma.
+template <class D>
+HWY_INLINE hn::Vec<D> passed(D d, const float* ddst, const float* gamma, std::int64_t i) {
+  const auto g = hn::LoadU(d, ddst + i);
+  return gamma == nullptr ? g : hn::Mul(g, hn::LoadU(d, gamma + i));
+}
+
+struct PassedSums {
+  const float* src;
+  const float* ddst;
+  const float* gamma;
+  Normed normed;
+  template <class D, class V>
+  HWY_INLINE void operator()(D d, std::int64_t i, V& sum, V& product) const {
+    sum = passed(d, ddst, gamma, i);
+    product = hn::Mul(sum, normed.at(d, src + i));
+  }
+};
+
+struct ApplyGradient {
+  const float* src;
+  const float* ddst;
+  const float* gamma;
+  float* dsrc;
+  Normed normed;
+  float mean, slope;  // of g, and of g * x^
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    const auto g = hn::Sub(passed(d, ddst, gamma, i), hn::Set(d, mean));
+    const auto x = hn::Mul(normed.at(d, src + i), hn::Set(d, slope));
+    hn::StoreU(hn::Mul(hn::Sub(g, x), hn::Set(d, normed.inverse)), d, dsrc + i);
+  }
+};
+
+struct AddParameterSums {
+  const float* src;
+  const float* ddst;
+  float* dgamma;
+  float* dbeta;
+  Normed normed;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    const auto g = hn::LoadU(d, ddst + i);
+    hn::StoreU(hn::Add(hn::LoadU(d, dgamma + i), hn::Mul(g, normed.at(d, src + i))), d, dgamma + i);
+    hn::StoreU(hn::Add(hn::LoadU(d, dbeta + i), g), d, dbeta + i);
+  }
+};
+
+struct AddRun {
+  const float* src;
+  float* dst;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    hn::StoreU(hn::Add(hn::LoadU(d, dst + i), hn::LoadU(d, src + i)), d, dst + i);
+  }
+};
+
+/// One group of one image.
+HWY_INLINE void group_gradient(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args, std::int64_t n,
+                               std::int64_t g, float* sums) {
+  const std::int64_t count = problem.group_channels(), first = g * count, at = n * problem.channels + first;
+  const double* statistics = args.statistics + (n * problem.groups + g) * 2;
+  const Normed normed(statistics[0], statistics[1]);
+  const float* gamma = part_of(args.gamma, first);
+  if (sums != nullptr)
+    for_each(count, AddParameterSums{args.src + at, args.ddst + at, sums + first, sums + problem.channels + first, normed});
+  if (args.dsrc == nullptr) return;
+  const Sums total = sum_row(count, PassedSums{args.src + at, args.ddst + at, gamma, normed});
+  const auto terms = static_cast<double>(count);
+  for_each(count, ApplyGradient{args.src + at, args.ddst + at, gamma, args.dsrc + at, normed, static_cast<float>(total.a / terms),
+                                static_cast<float>(total.b / terms)});
+}
+
+void gradient(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args) {
+  constexpr std::int64_t rows_of_a_sum = 256;
+  const std::int64_t channels = problem.channels;
+  const bool parameters = args.dgamma != nullptr || args.dbeta != nullptr;
+  if (args.dgamma != nullptr) std::fill_n(args.dgamma, channels, 0.0f);
+  if (args.dbeta != nullptr) std::fill_n(args.dbeta, channels, 0.0f);
+  for (std::int64_t begin = 0; begin < args.images; begin += rows_of_a_sum) {
+    const std::int64_t end = std::min(begin + rows_of_a_sum, args.images);
+    if (parameters) std::fill_n(args.scratch, 2 * channels, 0.0f);
+    for (std::int64_t n = begin; n < end; ++n)
+      for (std::int64_t g = 0; g < problem.groups; ++g) group_gradient(problem, args, n, g, parameters ? args.scratch : nullptr);
+    if (args.dgamma != nullptr) for_each(channels, AddRun{args.scratch, args.dgamma});
+    if (args.dbeta != nullptr) for_each(channels, AddRun{args.scratch + channels, args.dbeta});
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace linn::kernels::norm
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace linn::kernels::norm {
+
+HWY_EXPORT(forward);
+HWY_EXPORT(gradient);
+
+void GroupRows::run(const GroupNormForward::Problem& problem, const GroupNormForward::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(forward)(problem, args);
+}
+void GroupRowsGradient::run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(gradient)(problem, args);
+}
+
+}  // namespace linn::kernels::norm
+#endif

@@ -1,0 +1,39 @@
+// Layer and group normalization in vectors (Highway).
+#pragma once
+
+#include "kernels/norm/group.h"
+#include "kernels/vector_traits.h"
+
+namespace linn::kernels::norm {
+
+/// Images of one pixel: the elements of a group lie side by side in lanes.
+struct GroupRows : VectorTraits<GroupNormForward> {
+  static constexpr std::string_view name = "rows";
+  static bool accepts(const GroupNormForward::Problem& problem) { return problem.pixels == 1; }
+  static void run(const GroupNormForward::Problem& problem, const GroupNormForward::Args<float>& args);
+};
+struct GroupRowsGradient : VectorTraits<GroupNormGradient> {
+  static constexpr std::string_view name = "rows";
+  static bool accepts(const GroupNormGradient::Problem& problem) { return problem.pixels == 1; }
+  /// Sums over some rows of the gradients of gamma and beta.
+  static std::int64_t scratch(const GroupNormGradient::Problem& problem, std::int64_t /*images*/) { return 2 * problem.channels; }
+  static void run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args);
+};
+
+/// Maps: channels in lanes, by the kernels of batch normalization, image by image. Sums over pixels depend on their order.
+struct GroupMaps : VectorTraits<GroupNormForward> {
+  static constexpr std::string_view name = "maps";
+  static constexpr bool position_invariant = false;
+  static bool accepts(const GroupNormForward::Problem& problem) { return problem.pixels > 1; }
+  static std::int64_t scratch(const GroupNormForward::Problem& problem, std::int64_t images);
+  static void run(const GroupNormForward::Problem& problem, const GroupNormForward::Args<float>& args);
+};
+struct GroupMapsGradient : VectorTraits<GroupNormGradient> {
+  static constexpr std::string_view name = "maps";
+  static constexpr bool position_invariant = false;
+  static bool accepts(const GroupNormGradient::Problem& problem) { return problem.pixels > 1; }
+  static std::int64_t scratch(const GroupNormGradient::Problem& problem, std::int64_t images);
+  static void run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args);
+};
+
+}  // namespace linn::kernels::norm

@@ -1,0 +1,18 @@
+// Adaptive pooling in vectors (Highway), channels in lanes: the reference's operations in its order, so the same bits.
+#pragma once
+
+#include "kernels/pool/adaptive.h"
+#include "kernels/vector_traits.h"
+
+namespace linn::kernels::pool {
+
+struct Adaptive : VectorTraits<AdaptivePoolForward> {
+  static void run(const AdaptivePoolForward::Problem& problem, const AdaptivePoolForward::Args<float>& args);
+};
+/// Of means. A maximum's gradient goes to one pixel a channel, which no vector can write.
+struct AdaptiveGradient : VectorTraits<AdaptivePoolInputGradient> {
+  static bool accepts(const AdaptivePoolInputGradient::Problem& problem) { return problem.kind == PoolKind::average; }
+  static void run(const AdaptivePoolInputGradient::Problem& problem, const AdaptivePoolInputGradient::Args<float>& args);
+};
+
+}  // namespace linn::kernels::pool
