@@ -95,7 +95,7 @@ int headline(std::uint64_t seeds, std::int64_t images) {
 // ---- orders ------------------------------------------------------------------------------------------------------
 
 Sequential norm_first(std::uint64_t seed) {
-  Sequential model(SequentialOptions{.seed = seed});
+  Sequential model(ModelOptions{.seed = seed});
   bool first = true;
   for (const std::int64_t filters : {32, 64, 96}) {
     model.add(Conv2D(filters, 3, {.padding = "circular", .use_bias = false, .input_shape = first ? Shape{28, 28, 1} : Shape{}}));
@@ -205,7 +205,7 @@ void add_shrinking(Sequential& model, Shrink shrink) {
 
 // The notebook's trunk. Polyphase sampling wants sizes that 4 divides, and a ring.
 Sequential network(const Study& study, std::uint64_t seed) {
-  Sequential model(SequentialOptions{.seed = seed});
+  Sequential model(ModelOptions{.seed = seed});
   const bool ring = study.ring || study.shrink == Shrink::aps || study.shrink == Shrink::lps;
   const Padding padding = ring ? Padding("circular") : Padding("valid");
   model.add(Conv2D(32, 3, {.padding = padding, .activation = "relu", .input_shape = {frame, frame, 1}}));

@@ -4,8 +4,11 @@
 
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "linn/tensor.h"
@@ -14,11 +17,33 @@
 
 namespace linn {
 
+/// One tensor; or several, in the order of a model's inputs or outputs; or several by the names of inputs or outputs.
+class Tensors {
+ public:
+  /// None.
+  Tensors() = default;
+  Tensors(const Tensor& tensor) : list_{tensor} {}
+  Tensors(std::vector<Tensor> list) : list_(std::move(list)) {}
+  Tensors(std::initializer_list<Tensor> list) : list_(list) {}
+  Tensors(std::map<std::string, Tensor> named) : named_(std::move(named)) {}
+
+  bool defined() const;
+  std::size_t size() const { return list_.size() + named_.size(); }
+  bool is_named() const { return !named_.empty(); }
+  /// In the order of `names`; undefined tensors where there is nothing of that name. ValueError for another number of tensors or a name that
+  /// is not among `names`; `what` ("x", "y") begins its message.
+  std::vector<Tensor> in_order(const std::vector<std::string>& names, const char* what) const;
+
+ private:
+  std::vector<Tensor> list_;
+  std::map<std::string, Tensor> named_;
+};
+
 /// Inputs and targets to measure on after each epoch; empty by default.
 struct ValidationData {
-  Tensor x = {};
-  Tensor y = {};
-  Tensor sample_weight = {};
+  Tensors x = {};
+  Tensors y = {};
+  Tensors sample_weight = {};
 };
 
 /// What `fit` shows, by a name of ours or Keras's number: nothing (0), a bar (1), a line an epoch (2), or, `automatic` ("auto"), a
@@ -52,8 +77,8 @@ struct FitOptions {
   bool shuffle = true;
   /// Weight of each class that is named; others count 1.
   std::map<std::int64_t, double> class_weight = {};
-  /// One number a sample.
-  Tensor sample_weight = {};
+  /// One number a sample; for a model of several outputs one tensor for all of them, or one each.
+  Tensors sample_weight = {};
   std::int64_t initial_epoch = 0;
   /// 0: all of the data. Otherwise an epoch ends after so many steps, and the next goes on behind it; with the data it ends
   /// early, and the next begins them anew.
@@ -70,7 +95,7 @@ struct FitOptions {
 struct EvaluateOptions {
   std::int64_t batch_size = 32;
   Verbose verbose = Verbose::automatic;
-  Tensor sample_weight = {};
+  Tensors sample_weight = {};
   std::int64_t steps = 0;
   std::vector<CallbackHandle> callbacks = {};
   double input_scale = 1;
@@ -89,7 +114,7 @@ struct PredictOptions {
 };
 
 struct BatchOptions {
-  Tensor sample_weight = {};
+  Tensors sample_weight = {};
   std::map<std::int64_t, double> class_weight = {};
   double input_scale = 1;
   Accuracy accuracy = "fast";

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "linn/tensor.h"
+
 namespace linn {
 
 /// Numbers by name ("accuracy", "loss", "val_loss"), sorted by name as in Keras.
@@ -55,9 +57,9 @@ class Trainer {
   /// Writes the model as `Sequential::save` (a directory), or its weights alone to a `.safetensors` file.
   virtual void save(const std::string& directory) = 0;
   virtual void save_weights(const std::string& path) = 0;
-  /// The weights as they are, and back again.
-  virtual void remember_weights() = 0;
-  virtual void restore_weights() = 0;
+  /// Copies of all variables, in the model's order, and the way back. Throws ValueError or ShapeError for tensors that do not fit.
+  virtual std::vector<Tensor> weights() const = 0;
+  virtual void set_weights(const std::vector<Tensor>& weights) = 0;
 };
 
 /// Something that is told what `fit`, `evaluate` and `predict` do. Logs hold the running means of the epoch so far.
@@ -171,6 +173,7 @@ class EarlyStopping : public Callback {
   std::int64_t best_epoch_ = 0;
   std::int64_t stopped_epoch_ = -1;
   std::int64_t wait_ = 0;
+  std::vector<Tensor> best_weights_;
 };
 
 struct ModelCheckpointOptions {

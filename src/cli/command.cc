@@ -294,7 +294,7 @@ Sequential open_model(const ModelSource& source) {
     use_image(model);
     return model;
   }
-  const SequentialOptions options = {.seed = source.seed};
+  const ModelOptions options = {.seed = source.seed};
   if (!built_in) {
     if (!exists(text)) throw IoError(fmt::format("{}: there is no such file or model directory", text));
     const std::vector<std::byte> bytes = io::read_file(text, std::uint64_t{64} << 20);

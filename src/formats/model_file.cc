@@ -22,7 +22,7 @@ std::string inside(const std::string& directory, const char* file) { return (std
 
 NamedTensors weights_of(const graph::Graph& graph) {
   NamedTensors weights;
-  for (const graph::Variable& variable : graph.variables()) weights.emplace_back(variable.name, variable.value);
+  for (const graph::GraphVariable& variable : graph.variables()) weights.emplace_back(variable.name, variable.value());
   return weights;
 }
 
@@ -34,16 +34,16 @@ void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::st
   std::vector<std::string> problems;
   bool shapes_only = true;
   std::vector<Tensor> next;
-  for (const graph::Variable& variable : graph.variables()) {
+  for (const graph::GraphVariable& variable : graph.variables()) {
     const auto found = given.find(variable.name);
     if (found == given.end()) {
-      problems.push_back(fmt::format("\"{}\" {} is missing", variable.name, variable.value.shape().to_string()));
+      problems.push_back(fmt::format("\"{}\" {} is missing", variable.name, variable.shape().to_string()));
       shapes_only = false;
       continue;
     }
     const Tensor& tensor = *found->second;
-    if (tensor.shape() != variable.value.shape())
-      problems.push_back(fmt::format("\"{}\" has shape {}, the model wants {}", variable.name, tensor.shape().to_string(), variable.value.shape().to_string()));
+    if (tensor.shape() != variable.shape())
+      problems.push_back(fmt::format("\"{}\" has shape {}, the model wants {}", variable.name, tensor.shape().to_string(), variable.shape().to_string()));
     else
       next.push_back(tensor.astype(DType::f32));
     given.erase(found);
@@ -57,7 +57,7 @@ void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::st
     if (shapes_only) throw ShapeError(text);
     throw ValueError(text);
   }
-  for (std::size_t i = 0; i < next.size(); ++i) graph.variables()[i].value = next[i];
+  for (std::size_t i = 0; i < next.size(); ++i) graph.set_value(i, next[i]);
 }
 
 void save_weights(const std::string& path, const graph::Graph& graph) {

@@ -1,4 +1,4 @@
-// A model's configuration as Keras writes it: {"module": "keras", "class_name": "Sequential", "config": {...}}.
+// A model's configuration and what it was compiled with, as Keras writes them: graph/config.h's node and its "compile_config".
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,15 @@
 
 namespace linn::formats {
 
-/// What `compile` was told.
+/// What `compile` was told, resolved to one entry for each output of the model.
 struct CompileConfig {
   Optimizer optimizer = "rmsprop";
-  Loss loss;
-  std::vector<Metric> metrics;
+  std::vector<Loss> losses;
+  std::vector<double> loss_weights;
+  std::vector<std::vector<Metric>> metrics;
+
+  /// Whether some output has a loss.
+  bool has_loss() const;
 };
 
 struct ModelConfig {
@@ -26,8 +30,7 @@ struct ModelConfig {
 };
 
 io::Json model_to_json(const graph::Graph& graph, const CompileConfig* compile);
-/// The graph is built when the configuration says the input's shape. `where` is the file, for messages. A closed list of layer
-/// classes: nothing is looked up, imported or executed, no path in it is opened.
+/// As graph::graph_from_json.
 ModelConfig model_from_json(const io::Json& json, const std::string& where, std::uint64_t seed);
 
 }  // namespace linn::formats

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/text_cells.h"
+#include "graph/nested.h"
 #include "linn/error.h"
 
 namespace linn::graph {
@@ -202,9 +203,9 @@ struct Column {
 
 using Cells = std::vector<Text>;
 
-std::int64_t line_length(const SummaryStyle& style) {
+std::int64_t line_length(const SummaryStyle& style, bool branches) {
   if (style.line_length != 0) return style.line_length;
-  return std::min<std::int64_t>(style.show_trainable ? 100 : 88, style.columns - 4);
+  return std::min<std::int64_t>((branches ? 108 : 88) + (style.show_trainable ? 12 : 0), style.columns - 4);
 }
 
 // Division to the nearest, halves to even, as Python's round().
@@ -236,9 +237,14 @@ void fit_columns(std::vector<Column>& columns, std::int64_t available) {
     }
 }
 
-std::vector<Column> columns_of(const SummaryStyle& style, std::int64_t length) {
+std::vector<Column> columns_of(const SummaryStyle& style, bool branches, std::int64_t length) {
   std::vector<Column> columns{{"Layer (type)", Align::left}, {"Output Shape", Align::left}, {"Param #", Align::right}};
-  std::vector<double> positions = style.positions.empty() ? std::vector<double>{0.45, 0.80, 1.0} : style.positions;
+  std::vector<double> positions{0.45, 0.80, 1.0};
+  if (branches) {
+    columns.push_back({"Connected to", Align::left});
+    positions = {0.3, 0.56, 0.74, 1.0};
+  }
+  if (!style.positions.empty()) positions = style.positions;
   if (positions.size() != columns.size()) throw ValueError(fmt::format("summary: {} positions came; {} are needed, one a column", positions.size(), columns.size()));
   if (style.show_trainable) {
     for (double& position : positions) position *= 0.90;
@@ -330,45 +336,104 @@ class Table {
 
 // ---- what stands in the cells ------------------------------------------------------------------------------------
 
-Text shape_text(const Graph& graph, const Node& node) {
-  if (!graph.built()) return Text("?");
+// Whether Keras prints the model with the column "Connected to": some layer has several inputs, is called twice, or has another beside it at
+// the same distance from the outputs.
+bool has_branches(const Graph& graph) {
+  if (graph.is_chain()) return false;
+  for (const Call& call : graph.calls())
+    if (call.inputs.size() > 1) return true;
+  for (const Member& member : graph.all_members())
+    if (member.calls.size() > 1) return true;
+  std::vector<int> depths(graph.calls().size(), 0);
+  std::vector<int> widths(graph.calls().size(), 0);
+  for (std::size_t c = depths.size(); c-- > 0;) {
+    if (++widths[static_cast<std::size_t>(depths[c])] > 1) return true;
+    for (const Port port : graph.calls()[c].inputs) {
+      int& before = depths[static_cast<std::size_t>(port.call)];
+      before = std::max(before, depths[c] + 1);
+    }
+  }
+  return false;
+}
+
+Text one_shape(const Shape& shape) {
   Text text("(");
   text.add("None", Style::none);
-  for (const std::int64_t size : node.output) text.add(", ").add(std::to_string(size), Style::number);
+  for (const std::int64_t size : shape) {
+    text.add(", ");
+    size == Shape::none ? text.add("None", Style::none) : text.add(std::to_string(size), Style::number);
+  }
   return text.add(")");
 }
 
-Text count_text(const Graph& graph, const Node& node) {
+// Of the last call, as Keras has it.
+Text shape_text(const Graph& graph, const Member& member) {
+  if (!graph.built()) return Text("?");
+  const std::vector<Shape>& shapes = graph.calls()[static_cast<std::size_t>(member.calls.back())].outputs;
+  if (shapes.size() == 1) return one_shape(shapes.front());
+  Text text("[");
+  for (std::size_t i = 0; i < shapes.size(); ++i) text.add(i == 0 ? "" : ", ").add(one_shape(shapes[i]));
+  return text.add("]");
+}
+
+Text count_text(const Graph& graph, const Member& member) {
   if (!graph.built()) {
     Text zero("0", Style::number);
-    return node.layer->waits_for_input() ? zero.add(" (unbuilt)") : zero;
+    return member.layer->description->waits_for_input() ? zero.add(" (unbuilt)") : zero;
   }
   std::int64_t count = 0;
-  for (const int index : node.variables) count += graph.variables()[static_cast<std::size_t>(index)].value.elements();
+  for (const int index : member.variables) count += graph.variables()[static_cast<std::size_t>(index)].shape().elements();
   return Text(core::thousands(count), Style::number);
 }
 
-Cells cells_of(const Graph& graph, const Node& node, const SummaryStyle& style) {
-  Cells cells{Text(node.name).add(" (").add(node.layer->class_name(), Style::symbol).add(")"), shape_text(graph, node), count_text(graph, node)};
+// "conv2d[0][0], add[0][0]": the values that all calls of the layer read, by layer, its call and output.
+Text connections_text(const Graph& graph, const Member& member) {
+  Text text;
+  for (const int call : member.calls)
+    for (const Port port : graph.calls()[static_cast<std::size_t>(call)].inputs) {
+      const Member& from = graph.member_of(port);
+      std::int64_t index = 0;
+      while (from.calls[static_cast<std::size_t>(index)] != port.call) ++index;
+      if (text.size() > 0) text.add(", ");
+      text.add(from.name).add("[").add(std::to_string(index), Style::number).add("][").add(std::to_string(port.output), Style::number).add("]");
+    }
+  return text.size() > 0 ? text : Text("-");
+}
+
+// The row of a layer; `depth`: how many models it is inside of.
+Cells cells_of(const Graph& graph, const Member& member, int depth, bool branches, const SummaryStyle& style) {
+  Text name;
+  if (depth > 0) name.add_spaces(3 * depth).add("└ ");
+  name.add(member.name).add(" (").add(member.class_name(), Style::symbol).add(")");
+  Cells cells{name, shape_text(graph, member), count_text(graph, member)};
+  if (branches) cells.push_back(depth > 0 ? Text("-") : connections_text(graph, member));
   if (style.show_trainable) {
-    if (node.variables.empty())
+    if (member.variables.empty())
       cells.emplace_back("-", Style::bold);
     else
-      cells.push_back(node.layer->trainable() ? Text("Y", Style::yes) : Text("N", Style::no));
+      cells.push_back(member.layer->trainable ? Text("Y", Style::yes) : Text("N", Style::no));
   }
   return cells;
 }
 
+// A layer's row, and below it those of the layers in it.
+void add_rows(std::vector<Cells>& rows, const Graph& graph, const Member& member, int depth, bool branches, const SummaryStyle& style) {
+  rows.push_back(cells_of(graph, member, depth, branches, style));
+  const Graph* inner = style.expand_nested ? graph_in(*member.layer) : nullptr;
+  if (inner == nullptr) return;
+  for (const Member& nested : inner->members()) add_rows(rows, *inner, nested, depth + 1, branches, style);
+}
+
 // First layer and the one behind the last; the whole range between them, whichever comes first, as in Keras.
 std::pair<std::size_t, std::size_t> range_of(const Graph& graph, const SummaryStyle& style) {
-  const std::vector<Node>& nodes = graph.nodes();
-  if (!style.layer_range) return {0, nodes.size()};
+  const std::span<const Member> members = graph.members();
+  if (!style.layer_range) return {0, members.size()};
   const auto matches = [&](const std::string& pattern) {
     std::vector<std::size_t> found;
     try {
       const std::regex expression(pattern);
-      for (std::size_t i = 0; i < nodes.size(); ++i)
-        if (std::regex_search(nodes[i].name, expression, std::regex_constants::match_continuous)) found.push_back(i);
+      for (std::size_t i = 0; i < members.size(); ++i)
+        if (std::regex_search(members[i].name, expression, std::regex_constants::match_continuous)) found.push_back(i);
     } catch (const std::regex_error&) {
       throw ValueError(fmt::format("summary: layer_range \"{}\" is not a regular expression", pattern));
     }
@@ -414,14 +479,17 @@ std::string readable_size(std::int64_t bytes) {
 
 std::string summary(const Graph& graph, const SummaryStyle& style) {
   check(style);
-  Table table(columns_of(style, line_length(style)), style);
+  const bool branches = has_branches(graph);
+  Table table(columns_of(style, branches, line_length(style, branches)), style);
   const auto [first, last] = range_of(graph, style);
   table.rule("┏", "━", "┳", "┓");
   table.heading();
   table.rule("┡", "━", "╇", "┩");
-  for (std::size_t i = first; i < last; ++i) {
-    if (i > first) table.rule("├", "─", "┼", "┤");
-    table.row(cells_of(graph, graph.nodes()[i], style));
+  std::vector<Cells> rows;
+  for (std::size_t i = first; i < last; ++i) add_rows(rows, graph, graph.members()[i], 0, branches, style);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i > 0) table.rule("├", "─", "┼", "┤");
+    table.row(rows[i]);
   }
   table.rule("└", "─", "┴", "┘");
 

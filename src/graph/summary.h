@@ -21,15 +21,17 @@ struct OptimizerNumbers {
 OptimizerNumbers optimizer_numbers(const Graph& graph, std::size_t slots);
 
 struct SummaryStyle {
-  /// Of the table; 0: min(88, columns - 4), 12 more with `show_trainable`.
+  /// Of the table; 0: min(88, columns - 4), for a model with branches min(108, columns - 4); 12 more with `show_trainable`.
   std::int64_t line_length = 0;
   /// Width of the console. Longer lines of the table are cut, other lines wrapped.
   std::int64_t columns = 80;
   bool show_trainable = false;
+  /// The layers of nested models too.
+  bool expand_nested = false;
   /// Colours and bold letters of a terminal with 256 colours.
   bool color = false;
   std::optional<OptimizerNumbers> optimizer = {};
-  /// Where the three columns end, as shares of the line; empty: .45, .80, 1.
+  /// Where the columns end, as shares of the line; empty: .45, .80, 1, for a model with branches .3, .56, .74, 1.
   std::vector<double> positions = {};
   /// First and last layer: names, or regular expressions that match the beginning of one.
   std::optional<std::pair<std::string, std::string>> layer_range = {};

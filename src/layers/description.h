@@ -38,6 +38,8 @@ class LayerDescription {
   virtual bool trainable() const = 0;
   /// The `input_shape` option: of one image, or empty.
   virtual const Shape& input_shape() const = 0;
+  /// Called when the flag of a layer changes: a model used as a layer passes it on to the layers in it.
+  virtual void set_trainable(bool /*trainable*/) const {}
   /// Whether Keras counts it as built only once it has seen an input, even when it has no variables.
   virtual bool waits_for_input() const { return false; }
   /// Keras's config under the name that the model gave.

@@ -66,17 +66,4 @@ std::vector<Shape> OneToOne::infer_shapes(std::span<const Shape> inputs, const s
   return {output_shape(inputs[0], where)};
 }
 
-namespace detail {
-const std::shared_ptr<const LayerDescription>& description_of(const Layer& layer) { return layer.description_; }
-}  // namespace detail
-
-std::string_view Layer::class_name() const { return description_->class_name(); }
-const std::string& Layer::name() const { return description_->name(); }
-std::string Layer::config() const {
-  return io::dump_json(description_->config(name().empty() ? layers::snake_case(class_name()) : name()));
-}
-Shape Layer::compute_output_shape(const Shape& input) const {
-  return description_->infer_shapes({&input, 1}, layers::place_of(layers::snake_case(class_name()), name())).front();
-}
-
 }  // namespace linn

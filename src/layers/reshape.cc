@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "layers/described.h"
+#include "layers/layer_object.h"
 #include "linn/error.h"
 
 namespace linn {
@@ -85,5 +86,6 @@ LINN_LAYER_ROW(InputLayer, InputDescription)
 Flatten::Flatten(FlattenOptions options) : Layer(layers::make_layer<layers::FlattenDescription>({std::move(options)})) {}
 InputLayer::InputLayer(Shape shape, InputLayerOptions options)
     : Layer(layers::make_layer<layers::InputDescription>({shape, std::move(options)})) {}
+SymbolicTensor Input(Shape shape, InputLayerOptions options) { return detail::call_input(InputLayer(shape, std::move(options)).object()); }
 
 }  // namespace linn

@@ -1,4 +1,4 @@
-// What a Sequential owns.
+// What a model owns.
 #pragma once
 
 #include <fmt/format.h>
@@ -11,6 +11,7 @@
 
 #include "formats/model_json.h"
 #include "graph/graph.h"
+#include "graph/nested.h"
 #include "linn/error.h"
 #include "linn/formats.h"
 #include "linn/model.h"
@@ -19,8 +20,8 @@
 
 namespace linn {
 
-struct Sequential::State {
-  explicit State(const SequentialOptions& options) : graph(options.name), seed(options.seed), dtype_policy(options.dtype_policy) {}
+struct Model::State {
+  State(graph::Graph joined, const ModelOptions& options) : graph(std::move(joined)), seed(options.seed), dtype_policy(options.dtype_policy) {}
 
   const graph::Graph& built_graph(const char* call) const {
     if (!graph.built())
@@ -38,20 +39,41 @@ struct Sequential::State {
   train::Training& compiled(const char* call) {
     built_graph(call);
     check_compiled(call);
-    if (!training) training = std::make_unique<train::Training>(graph, *compile, seed, dtype_policy);
+    if (!training) training = std::make_unique<train::Training>(graph, *compile, frozen, seed, dtype_policy);
     return *training;
+  }
+
+  void set_compile(std::optional<formats::CompileConfig> config) {
+    compile = std::move(config);
+    frozen = graph.frozen_layers();
+  }
+
+  /// What another model was told, but for its layers.
+  void take_settings(const State& other) {
+    set_compile(other.compile);
+    notes = other.notes;
   }
 
   /// What depends on the layers is made anew.
   void forget() {
     training.reset();
     predictors.clear();
+    layer.reset();
   }
 
-  train::NetworkKey predict_key(DType x, std::int64_t batch, const PredictOptions& options) const {
+  /// The layer that stands for this model in others.
+  const graph::LayerObjectPtr& as_layer(const char* call) {
+    built_graph(call);
+    if (!layer) layer = graph::layer_of(graph);
+    return layer;
+  }
+
+  /// For one input of each of these types and shapes.
+  train::NetworkKey predict_key(std::vector<DType> x, std::vector<Shape> images, std::int64_t batch, const PredictOptions& options) const {
     return {.use = train::NetworkKey::Use::predict,
             .batch = batch,
-            .x = x,
+            .x = std::move(x),
+            .images = std::move(images),
             .input_scale = options.input_scale,
             .dtype_policy = dtype_policy,
             .accuracy = options.accuracy,
@@ -68,7 +90,7 @@ struct Sequential::State {
         return network;
       }
     }
-    return std::make_unique<train::Network>(graph, nullptr, key);
+    return std::make_unique<train::Network>(graph, nullptr, train::FrozenLayers{}, key);
   }
 
   void give_back(std::unique_ptr<train::Network> network) {
@@ -82,7 +104,9 @@ struct Sequential::State {
   std::uint64_t seed;
   DTypePolicy dtype_policy;
   std::optional<formats::CompileConfig> compile;
+  train::FrozenLayers frozen;  // when compile was called
   std::unique_ptr<train::Training> training;
+  graph::LayerObjectPtr layer;  // the model as a layer, once somebody asked for it
   Metadata notes;
   std::mutex lock;
   std::vector<std::unique_ptr<train::Network>> predictors;  // not in use at the moment

@@ -1,4 +1,4 @@
-// Sequential::summary: the table of src/graph on the right kind of output.
+// Model::summary: the table of src/graph on the right kind of output.
 #include <cstdio>
 
 #include "core/terminal.h"
@@ -7,8 +7,12 @@
 #include "optim/optimizers.h"
 
 namespace linn {
-void Sequential::summary(const SummaryOptions& options) const {
+
+void Model::summary(const SummaryOptions& options) const {
   graph::SummaryStyle style{.line_length = options.line_length, .columns = core::terminal_columns(stdout), .show_trainable = options.show_trainable};
+  style.positions = options.positions;
+  style.layer_range = options.layer_range;
+  style.expand_nested = options.expand_nested;
   if (state_->training != nullptr && state_->training->stepped())
     style.optimizer = graph::optimizer_numbers(state_->graph, state_->compile->optimizer.description().slots().size());
   style.color = !options.print_fn && core::use_color(stdout);

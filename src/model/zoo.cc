@@ -64,7 +64,7 @@ const ZooEntry& zoo_entry(std::string_view name) {
   throw ValueError(fmt::format("no built-in model is called \"{}\"; there are {}{}", name, list, core::did_you_mean(name, names)));
 }
 
-Sequential make(std::string_view name, const Shape& image, std::int64_t classes, const SequentialOptions& options) {
+Sequential make(std::string_view name, const Shape& image, std::int64_t classes, const ModelOptions& options) {
   const std::string_view known = zoo_entry(name).name;
   if (classes < 2) throw ValueError(fmt::format("{} classes came; 2 or more are allowed", classes));
   if (image.rank() != 3) throw ShapeError(fmt::format("images of shape {} came; (height, width, channels) is allowed", image.to_string()));

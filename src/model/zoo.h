@@ -23,6 +23,6 @@ const ZooEntry& zoo_entry(std::string_view name);
 
 /// A fresh network for images (height, width, channels) and so many classes.
 /// Throws ValueError for an unknown name or less than two classes, ShapeError for images that are too small.
-Sequential make(std::string_view name, const Shape& image, std::int64_t classes, const SequentialOptions& options = {});
+Sequential make(std::string_view name, const Shape& image, std::int64_t classes, const ModelOptions& options = {});
 
 }  // namespace linn::model

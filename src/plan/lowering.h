@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -19,7 +21,10 @@ class Lowering {
   explicit Lowering(Purpose purpose) : purpose_(purpose) {}
 
   Purpose purpose() const { return purpose_; }
-  bool training() const { return purpose_ == Purpose::training; }
+  /// Whether layers compute as in training: a training plan, and no call in it that asked to compute as in inference.
+  bool training() const { return purpose_ == Purpose::training && !inference_call_; }
+  bool inference_call() const { return inference_call_; }
+  void set_inference_call(bool inference) { inference_call_ = inference; }
 
   /// Says that a layer's promise holds only where an output's bits do not depend on where in a map values lie: the plan admits no other
   /// kernels.
@@ -31,6 +36,9 @@ class Lowering {
     layer_ = std::move(name);
     layer_trainable_ = trainable;
   }
+  /// The layers that were frozen when the model was compiled, by address: this, not how they are now, decides what training changes.
+  void set_frozen_layers(std::set<const void*> layers) { frozen_ = std::move(layers); }
+  const std::optional<std::set<const void*>>& frozen_layers() const { return frozen_; }
   const std::string& layer() const { return layer_; }
   bool layer_trainable() const { return layer_trainable_; }
 
@@ -54,9 +62,11 @@ class Lowering {
 
  private:
   Purpose purpose_;
+  bool inference_call_ = false;
   bool position_invariant_ = false;
   std::string layer_;
   bool layer_trainable_ = true;
+  std::optional<std::set<const void*>> frozen_;
   std::vector<ValueInfo> values_;
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<std::unique_ptr<Op>> updates_;

@@ -79,7 +79,7 @@ void EarlyStopping::on_epoch_end(Trainer& trainer, const Logs& logs) {
   if (is_better(now, best_, larger_is_better_, margin)) {
     best_ = now;
     best_epoch_ = trainer.epoch();
-    if (options_.restore_best_weights) trainer.remember_weights();
+    if (options_.restore_best_weights) best_weights_ = trainer.weights();
     if (is_better(now, options_.baseline, larger_is_better_, margin)) wait_ = 0;
   } else if (wait_ >= options_.patience && trainer.epoch() > 0) {
     stopped_epoch_ = trainer.epoch();
@@ -92,7 +92,8 @@ void EarlyStopping::on_train_end(Trainer& trainer, const Logs& /*logs*/) {
   if (speaks && stopped_epoch_ >= 0) say(fmt::format("Epoch {}: early stopping\n", stopped_epoch_ + 1));
   if (!options_.restore_best_weights || !best_) return;
   if (speaks) say(fmt::format("Restoring model weights from the end of the best epoch: {}.\n", best_epoch_ + 1));
-  trainer.restore_weights();
+  trainer.set_weights(best_weights_);
+  best_weights_.clear();
 }
 
 // ---- ModelCheckpoint ---------------------------------------------------------------------------------------------

@@ -21,12 +21,12 @@ void check_at_least(const char* field, std::int64_t value, std::int64_t least) {
 
 }  // namespace
 
-FitLoop::FitLoop(Training& training, const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes)
+FitLoop::FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes)
     : training_(training), options_(options), notes_(notes), callbacks_(options.callbacks) {
   check_options();
   samples_ = training.checked(x, y, options.sample_weight);
   split_validation();
-  add_class_weight(samples_, options.class_weight, training.graph_.output_shape());  // of the training samples alone, as in Keras
+  add_class_weight(samples_, options.class_weight, training.graph_);  // of the training samples alone, as in Keras
   batches_ = core::ceil_div(samples_.count(), options.batch_size);
   pass_step_ = batches_;  // the first epoch begins a pass
   steps_per_epoch_ = options.steps_per_epoch == 0 ? batches_ : std::min(options.steps_per_epoch, batches_);
@@ -99,17 +99,22 @@ void FitLoop::save(const std::string& directory) { formats::save_model(directory
 
 void FitLoop::save_weights(const std::string& path) { formats::save_weights(path, training_.graph_); }
 
-void FitLoop::remember_weights() {
-  remembered_.clear();
-  for (const graph::Variable& variable : training_.graph_.variables()) remembered_.push_back(variable.value.clone());
+std::vector<Tensor> FitLoop::weights() const {
+  std::vector<Tensor> weights;
+  for (const graph::GraphVariable& variable : training_.graph_.variables()) weights.push_back(variable.value().clone());
+  return weights;
 }
 
-void FitLoop::restore_weights() {
-  if (remembered_.empty()) throw StateError("restore_weights: no weights were remembered; call remember_weights first");
-  for (std::size_t i = 0; i < remembered_.size(); ++i) {
-    const auto from = remembered_[i].values<float>();
-    std::copy(from.begin(), from.end(), training_.graph_.variables()[i].value.values<float>().begin());
+void FitLoop::set_weights(const std::vector<Tensor>& weights) {
+  graph::Graph& graph = training_.graph_;
+  if (weights.size() != graph.variables().size())
+    throw ValueError(fmt::format("set_weights: {} tensors came; the model has {} variables", weights.size(), graph.variables().size()));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const graph::GraphVariable& variable = graph.variables()[i];
+    if (weights[i].shape() != variable.shape())
+      throw ShapeError(fmt::format("set_weights: {} has shape {}; {} is wanted", variable.name, weights[i].shape().to_string(), variable.shape().to_string()));
   }
+  for (std::size_t i = 0; i < weights.size(); ++i) graph.set_value(i, weights[i].astype(DType::f32));
 }
 
 void FitLoop::begin_pass() {

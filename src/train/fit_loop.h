@@ -14,7 +14,7 @@ namespace linn::train {
 
 class FitLoop final : public Trainer {
  public:
-  FitLoop(Training& training, const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes);
+  FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes);
 
   History run();
 
@@ -30,8 +30,8 @@ class FitLoop final : public Trainer {
   void set_learning_rate(double rate) override;
   void save(const std::string& directory) override;
   void save_weights(const std::string& path) override;
-  void remember_weights() override;
-  void restore_weights() override;
+  std::vector<Tensor> weights() const override;
+  void set_weights(const std::vector<Tensor>& weights) override;
 
  private:
   void check_options() const;
@@ -57,7 +57,6 @@ class FitLoop final : public Trainer {
   std::int64_t first_step_ = 0;  // of the model's life, when this fit began
   bool stopped_ = false;
   std::optional<double> fixed_rate_;
-  std::vector<Tensor> remembered_;
   std::chrono::steady_clock::time_point epoch_start_;
 };
 

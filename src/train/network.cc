@@ -14,68 +14,95 @@ namespace {
 
 using Use = NetworkKey::Use;
 
-constexpr int source_x = 0;
-constexpr int source_y = 1;
-constexpr int source_weight = 2;
-
-bool judges(Use use) { return use == Use::evaluate || use == Use::gradients || use == Use::train; }
+bool compares(Use use) { return use == Use::evaluate || use == Use::gradients || use == Use::train; }
 
 kernels::Operands operands_of(DTypePolicy policy) {
   return policy.kind() == DTypePolicy::mixed_bfloat16 ? kernels::Operands::bfloat16 : kernels::Operands::float32;
 }
 
 // Targets as the loss takes them: labels, one a row, or numbers of the output's shape.
-plan::Value lower_targets(plan::Lowering& to, const Loss& loss, const Shape& output, DType type) {
-  if (!optim::takes_labels(loss)) return plan::gather(to, source_y, output, type);
-  return plan::gather_labels(to, source_y, output.elements() / output[-1], type);
+plan::Value lower_targets(plan::Lowering& to, const Loss& loss, int source, const Shape& output, DType type) {
+  if (!optim::takes_labels(loss)) return plan::gather(to, source, output, type);
+  return plan::gather_labels(to, source, output.elements() / output[-1], type);
 }
 
 }  // namespace
 
-Slots make_slots(const graph::Graph& graph, const OptimizerDescription& optimizer) {
+Slots make_slots(const graph::Graph& graph, const FrozenLayers& frozen, const OptimizerDescription& optimizer) {
   const std::size_t count = optimizer.slots().size();
   Slots all;
-  for (const graph::Variable& variable : graph.variables()) {
-    if (!variable.trainable) continue;
+  for (const graph::GraphVariable& variable : graph.variables()) {
+    if (!variable.trainable_but_for(frozen)) continue;
     std::vector<Tensor>& slots = all.emplace_back();
-    for (std::size_t i = 0; i < count; ++i) slots.emplace_back(variable.value.shape());
+    for (std::size_t i = 0; i < count; ++i) slots.emplace_back(variable.shape());
   }
   return all;
 }
 
-Network::Network(const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key) : key_(key) {
-  lower(graph, compile);
+Network::Network(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen, const NetworkKey& key) : key_(key) {
+  lower(graph, compile, frozen);
   workspace_ = std::make_unique<plan::Workspace>(*plan_);
 }
 
-void Network::lower(const graph::Graph& graph, const formats::CompileConfig* compile) {
+std::vector<plan::Value> Network::lower_inputs(plan::Lowering& to) const {
+  to.set_layer("input");
+  std::vector<plan::Value> inputs;
+  for (std::size_t i = 0; i < key_.x.size(); ++i) {
+    plan::Value input = plan::gather(to, static_cast<int>(i), key_.images[i], key_.x[i]);
+    if (key_.input_scale != 1) input = plan::rescale(to, input, key_.input_scale, 0);
+    inputs.push_back(input);
+  }
+  return inputs;
+}
+
+// Sources stand in the order of Samples: all x, all y, all weights.
+void Network::lower_loss(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output) {
+  const int y = static_cast<int>(key_.x.size() + output);
+  const int weight_source = y + static_cast<int>(outputs_.size());
+  const Loss& loss = compile.losses[output];
+  const plan::Value prediction = outputs_[output];
+  const plan::LossInputs inputs{.prediction = prediction, .target = lower_targets(to, loss, y, prediction.shape, key_.y[output])};
+  const plan::Value weight = key_.weighted[output] != 0 ? plan::gather(to, weight_source, {}, DType::f32) : plan::Value{};
+  Compared compared{.output = output, .rows_an_image = prediction.shape.elements() / prediction.shape[-1], .loss_sum = {}, .metric_sums = {}};
+  compared.loss_sum = plan::loss_sum(to, optim::lower(to, loss, inputs), weight, compile.loss_weights[output]);
+  for (const Metric& metric : compile.metrics[output])
+    compared.metric_sums.push_back(plan::row_sums(to, optim::lower(to, metric, inputs), 1));
+  compared_.push_back(std::move(compared));
+}
+
+// Each output gets the caller's memory; a value that is an output twice is copied.
+void Network::bind_outputs(plan::Lowering& to) {
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    plan::Value& output = outputs_[i];
+    if (to.info(output).home == plan::Home::bound) {
+      const Shape shape = output.shape;
+      output = plan::rescale(to, output, 1, -0.0);  // x + -0 is x, also for both zeros
+      output.shape = shape;
+    }
+    to.info(output).home = plan::Home::bound;
+    to.info(output).kept = true;
+  }
+}
+
+void Network::lower(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen) {
   const bool differentiates = key_.use == Use::train || key_.use == Use::gradients;
   plan::Lowering to(differentiates ? plan::Purpose::training : plan::Purpose::inference);
-  to.set_layer("input");
-  plan::Value input = plan::gather(to, source_x, graph.input_shape(), key_.x);
-  if (key_.input_scale != 1) input = plan::rescale(to, input, key_.input_scale, 0);
-  const graph::Lowered lowered = graph.lower(to, input);
-  variables_ = lowered.variables;
-  layers_ = lowered.layers;
-  output_ = lowered.output;
-  rows_an_image_ = output_.shape.elements() / output_.shape[-1];
-  if (key_.use == Use::predict) {
-    to.info(output_).home = plan::Home::bound;
-    to.info(output_).kept = true;
-  }
+  to.set_frozen_layers(frozen);
+  graph::Lowered lowered = graph.lower(to, lower_inputs(to));
+  variables_ = std::move(lowered.variables);
+  calls_ = std::move(lowered.calls);
+  outputs_ = std::move(lowered.outputs);
+  if (key_.use == Use::predict) bind_outputs(to);
   if (key_.use == Use::outputs)
-    for (const plan::Value& value : layers_) to.info(value).kept = true;
+    for (const std::vector<plan::Value>& values : calls_)
+      for (const plan::Value& value : values) to.info(value).kept = true;
 
   plan::Training training;
-  if (judges(key_.use)) {
-    const Shape& shape = output_.shape;
-    const plan::LossInputs inputs{.prediction = output_, .target = lower_targets(to, compile->loss, shape, key_.y)};
-    const plan::Value weight = key_.weighted ? plan::gather(to, source_weight, {}, DType::f32) : plan::Value{};
-    loss_sum_ = plan::loss_sum(to, optim::lower(to, compile->loss, inputs), weight);
-    for (const Metric& metric : compile->metrics) metric_sums_.push_back(plan::row_sums(to, optim::lower(to, metric, inputs), 1));
-  }
+  if (compares(key_.use))
+    for (std::size_t output = 0; output < outputs_.size(); ++output)
+      if (compile->losses[output].kind != Loss::Kind::none) lower_loss(to, *compile, output);
   for (std::size_t i = 0; i < variables_.size(); ++i)
-    if (graph.variables()[i].trainable) trainable_.push_back(i);
+    if (graph.variables()[i].trainable_but_for(frozen)) trainable_.push_back(i);
   if (differentiates)
     for (const std::size_t i : trainable_) training.variables.push_back(variables_[i]);
   if (key_.use == Use::train)
@@ -103,28 +130,38 @@ void Network::lower_step(plan::Lowering& to, const OptimizerDescription& optimiz
 }
 
 void Network::bind(graph::Graph& graph, Slots* slots) {
-  // A network that trains changes the variables: asking for them so tells the others, whose kernels are laid out for many calls. All
-  // others ask as readers do, for `predict` is called from several threads at once.
-  const graph::Graph& read = graph;
-  const std::vector<graph::Variable>& variables = key_.use == Use::train ? graph.variables() : read.variables();
-  if (bound_version_ == graph.version()) return;
-  bound_version_ = graph.version();
+  // A network that trains changes all values in place: plans that predict must lay their kernels out anew.
+  if (key_.use == Use::train) graph.touch_values();
+  const std::uint64_t version = graph.version();
+  if (bound_version_ == version) return;
+  bound_version_ = version;
   for (std::size_t i = 0; i < variables_.size(); ++i) {
-    Tensor shared = variables[i].value;
+    Tensor shared = graph.variables()[i].value();
     workspace_->bind(variables_[i], shared.raw());
   }
   for (std::size_t t = 0; t < slots_.size(); ++t)
     for (std::size_t s = 0; s < slots_[t].size(); ++s) workspace_->bind(slots_[t][s], (*slots)[t][s].raw());
 }
 
+std::vector<Shape> Network::output_shapes() const {
+  std::vector<Shape> shapes;
+  for (const plan::Value& output : outputs_) shapes.push_back(output.shape);
+  return shapes;
+}
+
 void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums) {
   workspace_->run(images, step, sources);
   if (sums == nullptr) return;
+  const auto number = [&](const plan::Value& value) { return *static_cast<const double*>(workspace_->at(value)); };
   sums->images += images;
-  sums->rows += images * rows_an_image_;
-  if (loss_sum_.defined()) sums->loss += *static_cast<const double*>(workspace_->at(loss_sum_));
-  sums->metrics.resize(metric_sums_.size());
-  for (std::size_t i = 0; i < metric_sums_.size(); ++i) sums->metrics[i] += *static_cast<const double*>(workspace_->at(metric_sums_[i]));
+  sums->outputs.resize(outputs_.size());
+  for (const Compared& compared : compared_) {
+    OutputSums& output = sums->outputs[compared.output];
+    output.rows += images * compared.rows_an_image;
+    output.loss += number(compared.loss_sum);
+    output.metrics.resize(compared.metric_sums.size());
+    for (std::size_t i = 0; i < output.metrics.size(); ++i) output.metrics[i] += number(compared.metric_sums[i]);
+  }
 }
 
 std::vector<Tensor> Network::gradients() {
@@ -137,8 +174,8 @@ std::vector<Tensor> Network::gradients() {
   return result;
 }
 
-Tensor Network::layer_output(std::size_t index, std::int64_t images) {
-  const plan::Value& value = layers_[index];
+Tensor Network::call_output(std::size_t index, std::int64_t images) {
+  const plan::Value& value = calls_[index].front();
   Tensor output(value.shape.with_first(images));
   std::memcpy(output.raw(), workspace_->at(value), output.bytes());
   return output;

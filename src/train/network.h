@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,9 +23,10 @@ struct NetworkKey {
   enum class Use : std::uint8_t { predict, outputs, evaluate, gradients, train };
   Use use = Use::predict;
   std::int64_t batch = 32;
-  DType x = DType::f32;
-  DType y = DType::f32;
-  bool weighted = false;
+  std::vector<DType> x = {};        // of each input
+  std::vector<Shape> images = {};   // the shape of one, of each input
+  std::vector<DType> y = {};        // of each output; any for one without a loss
+  std::vector<char> weighted = {};  // of each output
   double input_scale = 1;
   DTypePolicy dtype_policy = "float32";
   Accuracy accuracy = "fast";
@@ -33,23 +35,30 @@ struct NetworkKey {
   friend bool operator==(const NetworkKey&, const NetworkKey&) = default;
 };
 
+/// Sums over batches, of one output.
+struct OutputSums {
+  std::int64_t rows = 0;        // predictions compared with targets: images, or more for outputs of more axes
+  double loss = 0;              // sum of weight * loss
+  std::vector<double> metrics;  // sum of each
+};
+
 /// Sums over batches.
 struct BatchSums {
   std::int64_t images = 0;
-  std::int64_t rows = 0;          // predictions judged: images, or more for outputs of more axes
-  double loss = 0;                // sum of weight * loss
-  std::vector<double> metrics;    // sum of each
+  std::vector<OutputSums> outputs;
 };
 
+/// Layers that were frozen when the model was compiled, by address (graph::Graph::frozen_layers).
+using FrozenLayers = std::set<const void*>;
 /// Slots of an optimizer, by trainable variable.
 using Slots = std::vector<std::vector<Tensor>>;
-/// Zeros for each slot that the optimizer keeps of each trainable variable.
-Slots make_slots(const graph::Graph& graph, const OptimizerDescription& optimizer);
+/// Zeros for each slot that the optimizer keeps of each variable that training changes.
+Slots make_slots(const graph::Graph& graph, const FrozenLayers& frozen, const OptimizerDescription& optimizer);
 
 class Network {
  public:
-  /// `compile` may be null for predict and outputs. `slots` are bound for `train`.
-  Network(const graph::Graph& graph, const formats::CompileConfig* compile, const NetworkKey& key);
+  /// `compile` may be null for predict and outputs. `frozen`: the layers that training leaves as they are. `slots` are bound for `train`.
+  Network(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen, const NetworkKey& key);
 
   const NetworkKey& key() const { return key_; }
   const plan::Plan& plan() const { return *plan_; }
@@ -57,10 +66,12 @@ class Network {
   /// Binds the graph's variables, if they have changed, and, for training, the optimizer's slots. To be called before each run that may
   /// come after a change.
   void bind(graph::Graph& graph, Slots* slots);
-  /// Binds the memory that takes the output of the batch whose first image is written at `memory`.
-  void bind_output(void* memory) { workspace_->bind(output_, memory); }
+  /// Binds the memory that takes an output of the batch whose first image is written at `memory`.
+  void bind_output(std::size_t output, void* memory) { workspace_->bind(outputs_[output], memory); }
+  /// The shape of each output, of one image.
+  std::vector<Shape> output_shapes() const;
 
-  /// Runs one batch of `images` and adds what it gave to `sums`, where there are some. Sources: x, y, sample weights.
+  /// Runs one batch of `images` and adds what it gave to `sums`, where there are some. Sources: all x, all y, all sample weights.
   /// Allocates nothing once `sums` has been through it.
   void run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums);
 
@@ -69,23 +80,31 @@ class Network {
 
   /// After a run for `gradients`: of each trainable variable, in order.
   std::vector<Tensor> gradients();
-  /// After a run for `outputs`: what left node `index`, as float32 of `images` images.
-  Tensor layer_output(std::size_t index, std::int64_t images);
+  /// After a run for `outputs`: the first value that left call `index`, as float32 of `images` images.
+  Tensor call_output(std::size_t index, std::int64_t images);
 
  private:
-  void lower(const graph::Graph& graph, const formats::CompileConfig* compile);
+  struct Compared {  // an output that has a loss
+    std::size_t output;
+    std::int64_t rows_an_image;
+    plan::Value loss_sum;
+    std::vector<plan::Value> metric_sums;
+  };
+
+  void lower(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen);
+  void bind_outputs(plan::Lowering& to);
+  std::vector<plan::Value> lower_inputs(plan::Lowering& to) const;
+  void lower_loss(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output);
   void lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients);
 
   NetworkKey key_;
-  std::int64_t rows_an_image_ = 1;
   std::vector<plan::Value> variables_;              // all, by index
   std::vector<std::size_t> trainable_;              // indices of variables
   std::vector<std::vector<plan::Value>> slots_;     // by trainable variable
   std::vector<plan::Value> gradients_;              // by trainable variable
-  std::vector<plan::Value> layers_;
-  plan::Value output_;
-  plan::Value loss_sum_;
-  std::vector<plan::Value> metric_sums_;
+  std::vector<std::vector<plan::Value>> calls_;
+  std::vector<plan::Value> outputs_;
+  std::vector<Compared> compared_;
   std::optional<std::uint64_t> bound_version_;
   std::unique_ptr<plan::Plan> plan_;
   std::unique_ptr<plan::Workspace> workspace_;

@@ -47,43 +47,70 @@ Tensor random_labels(const Shape& output, std::int64_t images, std::uint64_t see
   return labels;
 }
 
+// The sizes of one image; ValueError where they are left open and no images came.
+Shape image_for(const Shape& input) {
+  if (std::find(input.begin(), input.end(), Shape::none) != input.end())
+    throw ValueError(fmt::format("profile: the model takes images of any size, {}; give .x images of the size that is to be measured", input.with_first(Shape::none).to_string()));
+  return input;
+}
+
 // What the steps compute on: the caller's, checked, or random numbers of one batch.
 Samples samples_of(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, const ProfileOptions& options) {
-  const Tensor x =
-      options.x.defined() ? options.x : random_numbers(graph.input_shape().with_first(options.batch_size), seed, "profile inputs");
-  if (!options.training) return {.x = adapt_input(x, graph.input_shape(), "x"), .y = {}, .weight = {}};
+  Tensors x = options.x;
+  std::int64_t images = options.batch_size;
+  if (!x.defined()) {
+    std::vector<Tensor> random;
+    for (const Shape& input : graph.input_shapes()) random.push_back(random_numbers(image_for(input).with_first(images), seed, "profile inputs"));
+    x = random;
+  }
+  Samples inputs{.x = adapt_inputs(x, graph), .y = {}, .weight = {}};
+  if (!options.training) return inputs;
   if (options.x.defined() && !options.y.defined()) throw DataError("profile: x came without y; training needs a target for every image");
-  const std::int64_t images = x.shape().empty() ? 0 : x.shape()[0];
-  const Shape& output = graph.output_shape();
-  const Tensor y = options.x.defined()                  ? options.y
-                   : optim::takes_labels(compile->loss) ? random_labels(output, images, seed)
-                                                        : random_numbers(output.with_first(images), seed, "profile targets");
-  return make_samples(x, y, {}, compile->loss, graph.input_shape(), output);
+  Tensors y = options.y;
+  if (!y.defined()) {
+    std::vector<Tensor> random;
+    images = inputs.count();
+    for (std::size_t i = 0; i < compile->losses.size(); ++i) {
+      const Shape output = graph.output_shapes()[i];
+      random.push_back(optim::takes_labels(compile->losses[i]) ? random_labels(output, images, seed)
+                                                               : random_numbers(output.with_first(images), seed, "profile targets"));
+    }
+    y = random;
+  }
+  return make_samples(x, y, {}, compile->losses, graph);
+}
+
+NetworkKey key_for(const Samples& samples, std::int64_t batch, DTypePolicy dtype_policy, const ProfileOptions& options) {
+  NetworkKey key{.use = options.training ? Use::train : Use::predict, .batch = batch};
+  for (const Tensor& x : samples.x) {
+    key.x.push_back(x.dtype());
+    key.images.push_back(x.shape().without_first());
+  }
+  for (const Tensor& y : samples.y) key.y.push_back(y.dtype());
+  key.weighted.assign(samples.y.size(), 0);
+  key.input_scale = options.input_scale;
+  key.dtype_policy = dtype_policy;
+  key.accuracy = options.accuracy;
+  return key;
 }
 
 // A network that is run step after step over the whole batches of its samples.
 class Steps {
  public:
   Steps(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy, const ProfileOptions& options)
-      : graph_(graph),
+      : graph_(graph.clone()),  // training changes the values
         compile_(compile),
         seed_(seed),
         samples_(samples_of(graph, compile, seed, options)),
         batch_(std::min(options.batch_size, samples_.count())),
-        network_(graph, compile,
-                 {.use = options.training ? Use::train : Use::predict,
-                  .batch = batch_,
-                  .x = samples_.x.dtype(),
-                  .y = options.training ? samples_.y.dtype() : DType::f32,
-                  .input_scale = options.input_scale,
-                  .dtype_policy = dtype_policy,
-                  .accuracy = options.accuracy}) {
-    for (graph::Variable& variable : graph_.variables()) variable.value = variable.value.clone();  // training changes them
-    if (options.training) slots_ = make_slots(graph_, compile->optimizer.description());
+        network_(graph_, compile, graph_.frozen_layers(), key_for(samples_, batch_, dtype_policy, options)) {
+    if (options.training) slots_ = make_slots(graph_, graph_.frozen_layers(), compile->optimizer.description());
     network_.bind(graph_, &slots_);
     if (options.training) return;
-    output_ = Tensor(graph.output_shape().with_first(batch_));
-    network_.bind_output(output_.raw());
+    for (const Shape& shape : network_.output_shapes()) {
+      outputs_.emplace_back(shape.with_first(batch_));
+      network_.bind_output(outputs_.size() - 1, outputs_.back().raw());
+    }
   }
 
   std::int64_t batch() const { return batch_; }
@@ -92,9 +119,9 @@ class Steps {
   void run(std::int64_t steps) {
     const std::int64_t batches = samples_.count() / batch_;
     for (std::int64_t i = 0; i < steps; ++i, ++done_) {
-      const double rate = output_.defined() ? 0 : compile_->optimizer.description().learning_rate().at(done_, done_ + steps);
-      network_.run(batch_, {.seed = seed_, .step = done_, .learning_rate = rate}, samples_.sources(done_ % batches * batch_, nullptr),
-                   nullptr);
+      const double rate = !outputs_.empty() ? 0 : compile_->optimizer.description().learning_rate().at(done_, done_ + steps);
+      samples_.sources(done_ % batches * batch_, nullptr, sources_);
+      network_.run(batch_, {.seed = seed_, .step = done_, .learning_rate = rate}, sources_, nullptr);
     }
   }
   /// The seconds that so many steps took.
@@ -105,14 +132,15 @@ class Steps {
   }
 
  private:
-  graph::Graph graph_;  // a copy
+  graph::Graph graph_;
   const formats::CompileConfig* compile_;
   std::uint64_t seed_;
   Samples samples_;
   std::int64_t batch_;
   Network network_;
   Slots slots_;
-  Tensor output_;
+  std::vector<Tensor> outputs_;
+  std::vector<plan::Rows> sources_;
   std::int64_t done_ = 0;
 };
 
@@ -121,7 +149,7 @@ class Steps {
 Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy,
                 const ProfileOptions& options) {
   check_options(options);
-  if (options.training && compile->loss.kind == Loss::Kind::none)
+  if (options.training && !compile->has_loss())
     throw StateError("profile: the model was compiled without a loss; give compile a .loss");
   Steps steps(graph, compile, seed, dtype_policy, options);
   const plan::Roofline roofline = plan::measure_roofline();

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -10,10 +12,23 @@
 #include "linn/error.h"
 #include "optim/losses.h"
 
-namespace linn::train {
+namespace linn {
+namespace train {
 namespace {
 
 Shape image_shape(const Tensor& x) { return x.shape().without_first(); }
+
+// Whether an image has the input's shape, where that is not left open.
+bool fits(const Shape& image, const Shape& input) {
+  return image.rank() == input.rank() &&
+         std::equal(image.begin(), image.end(), input.begin(), [](std::int64_t size, std::int64_t wanted) { return wanted == Shape::none || size == wanted; });
+}
+
+Shape with_last(const Shape& shape, std::int64_t size) {
+  std::vector<std::int64_t> sizes(shape.begin(), shape.end());
+  sizes.push_back(size);
+  return Shape(std::span<const std::int64_t>(sizes));
+}
 
 bool is_one_longer(const Shape& longer, const Shape& shorter) {
   return longer.rank() == shorter.rank() + 1 && longer[-1] == 1 && std::equal(shorter.begin(), shorter.end(), longer.begin());
@@ -95,50 +110,127 @@ void check_weightable(const char* what, const Shape& output) {
 
 }  // namespace
 
-std::array<plan::Rows, 3> Samples::sources(std::int64_t first, const std::vector<std::int64_t>* order) const {
+void Samples::sources(std::int64_t first, const std::vector<std::int64_t>* order, std::vector<plan::Rows>& into) const {
   const std::int64_t* index = order == nullptr ? nullptr : order->data();
-  const auto rows = [&](const Tensor& tensor) { return plan::Rows{.data = tensor.defined() ? tensor.raw() : nullptr, .index = index, .first = first}; };
-  return {rows(x), rows(y), rows(weight)};
+  into.clear();
+  for (const std::vector<Tensor>* tensors : {&x, &y, &weight})
+    for (const Tensor& tensor : *tensors)
+      into.push_back({.data = tensor.defined() ? tensor.raw() : nullptr, .index = index, .first = first});
 }
 
 Samples Samples::rows(std::int64_t first, std::int64_t last) const {
-  return {x.rows(first, last), y.defined() ? y.rows(first, last) : Tensor(), weight.defined() ? weight.rows(first, last) : Tensor()};
+  const auto part = [&](const std::vector<Tensor>& all) {
+    std::vector<Tensor> parts;
+    for (const Tensor& tensor : all) parts.push_back(tensor.defined() ? tensor.rows(first, last) : Tensor());
+    return parts;
+  };
+  return {part(x), part(y), part(weight)};
 }
 
-Tensor adapt_input(const Tensor& x, const Shape& input, const char* what) {
+Tensor adapt_input(const Tensor& x, const Shape& input, const std::string& what) {
   if (!x.defined()) throw DataError(fmt::format("{} is empty: it was never given a shape or values", what));
   if (x.shape().empty()) throw ShapeError(fmt::format("{} is a single number; the model wants {}", what, input.with_first(Shape::none).to_string()));
   const std::int64_t n = x.shape()[0];
   if (n == 0) throw DataError(fmt::format("{} holds no images: its shape is {}", what, x.shape().to_string()));
   const Shape image = image_shape(x);
-  if (image == input) return x;
+  if (fits(image, input)) return x;
+  if (image.rank() + 1 == input.rank() && input[-1] == 1 && fits(with_last(image, 1), input)) return x.reshape(with_last(x.shape(), 1));
   if (is_one_longer(input, image) || is_one_longer(image, input)) return x.reshape(input.with_first(n));
   if (x.shape() == input) throw ShapeError(fmt::format("{} has shape {}: one image without the axis of images; reshape it to {}", what, x.shape().to_string(), input.with_first(1).to_string()));
   throw ShapeError(fmt::format("{} has shape {}; the model wants {}", what, x.shape().to_string(), input.with_first(Shape::none).to_string()));
 }
 
-Samples make_samples(const Tensor& x, const Tensor& y, const Tensor& sample_weight, const Loss& loss, const Shape& input, const Shape& output) {
-  Samples samples{.x = adapt_input(x, input, "x"), .y = {}, .weight = {}};
-  const std::int64_t n = samples.count();
-  if (!y.defined() || y.shape().empty()) throw DataError("y is empty; training and evaluation need a target for every image of x");
-  if (y.shape()[0] != n) throw DataError(fmt::format("x holds {} images, but y holds {} targets", n, y.shape()[0]));
-  if (optim::takes_labels(loss)) {
-    check_sparse_targets(y, output);
-    samples.y = y;
-  } else {
-    samples.y = full_targets(y, loss, output);
+std::vector<Tensor> adapt_inputs(const Tensors& x, const graph::Graph& graph) {
+  const std::vector<std::string> names = graph.input_names();
+  std::vector<Tensor> given = x.in_order(names, "x");
+  const auto name_of = [&](std::size_t i) { return names.size() == 1 ? std::string("x") : fmt::format("x, input \"{}\"", names[i]); };
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    given[i] = adapt_input(given[i], graph.shape_of(graph.inputs()[i]), name_of(i));
+    if (given[i].shape()[0] != given[0].shape()[0])
+      throw DataError(fmt::format("{} holds {} images, but {} holds {}", name_of(0), given[0].shape()[0], name_of(i), given[i].shape()[0]));
   }
-  if (!sample_weight.defined()) return samples;
-  check_weightable("sample_weight", output);
-  samples.weight = checked_weights(sample_weight, n);
+  return given;
+}
+
+namespace {
+
+// The targets of one output.
+Tensor checked_targets(const Tensor& y, const std::string& name, std::int64_t n, const Loss& loss, const Shape& output) {
+  if (!y.defined() || y.shape().empty()) throw DataError(fmt::format("{} is empty; training and evaluation need a target for every image of x", name));
+  if (y.shape()[0] != n) throw DataError(fmt::format("x holds {} images, but {} holds {} targets", n, name, y.shape()[0]));
+  if (!optim::takes_labels(loss)) return full_targets(y, loss, output);
+  check_sparse_targets(y, output);
+  return y;
+}
+
+// A lone tensor counts for all outputs.
+std::vector<Tensor> weights_for(const Tensors& given, const graph::Graph& graph, std::int64_t n) {
+  const std::vector<std::string> names = graph.output_names();
+  std::vector<Tensor> weights(names.size());
+  if (!given.defined()) return weights;
+  const bool one_for_all = names.size() > 1 && given.size() == 1 && !given.is_named();
+  weights = one_for_all ? std::vector<Tensor>(names.size(), given.in_order({"sample_weight"}, "sample_weight")[0]) : given.in_order(names, "sample_weight");
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (!weights[i].defined()) continue;
+    check_weightable("sample_weight", graph.shape_of(graph.outputs()[i]));
+    weights[i] = checked_weights(weights[i], n);
+  }
+  return weights;
+}
+
+}  // namespace
+
+Samples make_samples(const Tensors& x, const Tensors& y, const Tensors& sample_weight, const std::vector<Loss>& losses, const graph::Graph& graph) {
+  Samples samples{.x = adapt_inputs(x, graph), .y = {}, .weight = {}};
+  const std::int64_t n = samples.count();
+  const std::vector<std::string> names = graph.output_names();
+  std::vector<Shape> inputs;
+  for (const Tensor& input : samples.x) inputs.push_back(input.shape().without_first());
+  const std::vector<Shape> outputs = graph.output_shapes_for(inputs);
+  if (!y.defined()) throw DataError("y is empty; training and evaluation need a target for every image of x");
+  samples.y = y.in_order(names, "y");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string name = names.size() == 1 ? std::string("y") : fmt::format("y, output \"{}\"", names[i]);
+    if (losses[i].kind == Loss::Kind::none)
+      samples.y[i] = Tensor();
+    else
+      samples.y[i] = checked_targets(samples.y[i], name, n, losses[i], outputs[i]);
+  }
+  samples.weight = weights_for(sample_weight, graph, n);
   return samples;
 }
 
-void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight, const Shape& output) {
+void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight, const graph::Graph& graph) {
   if (class_weight.empty()) return;
-  check_weightable("class_weight", output);
-  if (samples.weight.defined()) throw ValueError("class_weight and sample_weight are both given; give one of them");
-  samples.weight = weights_of_classes(samples.y, class_weight);
+  if (samples.y.size() != 1)
+    throw ValueError(fmt::format("class_weight is for models of one output; \"{}\" has {}: use sample_weight", graph.name(), samples.y.size()));
+  check_weightable("class_weight", graph.output_shape());
+  if (samples.weight[0].defined()) throw ValueError("class_weight and sample_weight are both given; give one of them");
+  samples.weight[0] = weights_of_classes(samples.y[0], class_weight);
 }
 
-}  // namespace linn::train
+}  // namespace train
+
+// ---- Tensors -----------------------------------------------------------------------------------------------------
+
+bool Tensors::defined() const {
+  return std::any_of(list_.begin(), list_.end(), [](const Tensor& tensor) { return tensor.defined(); }) || !named_.empty();
+}
+
+std::vector<Tensor> Tensors::in_order(const std::vector<std::string>& names, const char* what) const {
+  if (named_.empty()) {
+    if (list_.size() != names.size())
+      throw ValueError(fmt::format("{}: {} tensors came; the model wants {} ({})", what, list_.size(), names.size(), fmt::join(names, ", ")));
+    return list_;
+  }
+  std::vector<Tensor> ordered(names.size());
+  for (const auto& [name, tensor] : named_) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end())
+      throw ValueError(fmt::format("{}: \"{}\" is not among the model's names: {}", what, name, fmt::join(names, ", ")));
+    ordered[static_cast<std::size_t>(found - names.begin())] = tensor;
+  }
+  return ordered;
+}
+
+}  // namespace linn

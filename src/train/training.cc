@@ -25,52 +25,61 @@ void check_positive(const char* call, const char* field, std::int64_t value) {
 
 }  // namespace
 
-Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile,
-                      const NetworkKey& key) {
-  const auto found =
-      std::find_if(networks.begin(), networks.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
-  if (found != networks.end()) {
-    std::rotate(networks.begin(), found, found + 1);
-  } else {
-    networks.insert(networks.begin(), std::make_unique<Network>(graph, compile, key));
-    if (networks.size() > most_networks) networks.pop_back();
+Training::Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLayers frozen, std::uint64_t seed, DTypePolicy dtype_policy)
+    : graph_(graph), compile_(std::move(compile)), frozen_(std::move(frozen)), seed_(seed), dtype_policy_(dtype_policy) {
+  const std::vector<std::string> outputs = graph.output_names();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::string prefix = outputs.size() == 1 ? "" : outputs[i] + "_";
+    OutputLogs& names = log_names_.emplace_back();
+    if (outputs.size() > 1) names.loss = prefix + "loss";
+    for (const Metric& metric : compile_.metrics[i]) names.metrics.push_back(prefix + metric.name);
   }
-  return *networks.front();
 }
-
-Training::Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed, DTypePolicy dtype_policy)
-    : graph_(graph), compile_(std::move(compile)), seed_(seed), dtype_policy_(dtype_policy) {}
 
 Network& Training::network(Use use, const Samples& samples, std::int64_t batch, const Numerics& numerics) {
-  const NetworkKey key{.use = use,
-                       .batch = batch,
-                       .x = samples.x.dtype(),
-                       .y = samples.y.dtype(),
-                       .weighted = samples.weight.defined(),
-                       .input_scale = numerics.input_scale,
-                       .dtype_policy = dtype_policy_,
-                       .accuracy = numerics.accuracy};
-  Network& network = find_network(networks_, graph_, &compile_, key);
-  network.bind(graph_, &slots_);
-  return network;
+  key_.use = use;
+  key_.batch = batch;
+  key_.x.clear();
+  key_.images.clear();
+  for (const Tensor& x : samples.x) {
+    key_.x.push_back(x.dtype());
+    key_.images.push_back(x.shape().without_first());
+  }
+  key_.y.clear();
+  for (const Tensor& y : samples.y) key_.y.push_back(y.dtype());
+  key_.weighted.clear();
+  for (const Tensor& weight : samples.weight) key_.weighted.push_back(weight.defined());
+  key_.input_scale = numerics.input_scale;
+  key_.dtype_policy = dtype_policy_;
+  key_.accuracy = numerics.accuracy;
+  const auto found = std::find_if(networks_.begin(), networks_.end(), [&](const auto& network) { return network->key() == key_ && network->fits_pool(); });
+  if (found != networks_.end()) {
+    std::rotate(networks_.begin(), found, found + 1);
+  } else {
+    networks_.insert(networks_.begin(), std::make_unique<Network>(graph_, &compile_, frozen_, key_));
+    if (networks_.size() > most_networks) networks_.pop_back();
+  }
+  networks_.front()->bind(graph_, &slots_);
+  return *networks_.front();
 }
 
-Samples Training::checked(const Tensor& x, const Tensor& y, const Tensor& weight) const {
-  if (compile_.loss.kind == Loss::Kind::none) throw StateError("the model was compiled without a loss; give compile a .loss");
-  return make_samples(x, y, weight, compile_.loss, graph_.input_shape(), graph_.output_shape());
+Samples Training::checked(const Tensors& x, const Tensors& y, const Tensors& weight) const {
+  if (!compile_.has_loss()) throw StateError("the model was compiled without a loss; give compile a .loss");
+  return make_samples(x, y, weight, compile_.losses, graph_);
 }
 
-Samples Training::checked(const Tensor& x, const Tensor& y, const BatchOptions& options) const {
+Samples Training::checked(const Tensors& x, const Tensors& y, const BatchOptions& options) const {
   Samples samples = checked(x, y, options.sample_weight);
-  add_class_weight(samples, options.class_weight, graph_.output_shape());
+  add_class_weight(samples, options.class_weight, graph_);
   return samples;
 }
 
 void Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
                           std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums) {
-  if (slots_.empty()) slots_ = make_slots(graph_, compile_.optimizer.description());
+  if (slots_.empty()) slots_ = make_slots(graph_, frozen_, compile_.optimizer.description());
   Network& net = network(Use::train, samples, batch, numerics);
-  net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rate}, samples.sources(first, order), &sums);
+  samples.sources(first, order, sources_);
+  net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rate}, sources_, &sums);
   ++steps_;
 }
 
@@ -83,7 +92,8 @@ BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch,
   for (const CallbackHandle& callback : callbacks) callback->on_test_begin();
   for (std::int64_t first = 0, step = 0; first < n && (steps == 0 || step < steps); first += batch, ++step) {
     for (const CallbackHandle& callback : callbacks) callback->on_test_batch_begin(step);
-    net.run(std::min(batch, n - first), {}, samples.sources(first, nullptr), &total);
+    samples.sources(first, nullptr, sources_);
+    net.run(std::min(batch, n - first), {}, sources_, &total);
     set_logs(logs, total);
     for (const CallbackHandle& callback : callbacks) callback->on_test_batch_end(step, logs);
     if (shown != nullptr) shown->step(step + 1, logs);
@@ -93,11 +103,24 @@ BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch,
 }
 
 void Training::set_logs(Logs& logs, const BatchSums& sums) const {
-  const auto rows = static_cast<double>(std::max<std::int64_t>(sums.rows, 1));
-  const double loss = sums.loss / rows;
-  logs["loss"] = std::isnan(loss) ? std::numeric_limits<double>::quiet_NaN() : loss;  // the sign of a NaN would be shown: "-nan"
-  for (std::size_t i = 0; i < compile_.metrics.size(); ++i)
-    logs[compile_.metrics[i].name] = sums.metrics.empty() ? 0 : sums.metrics[i] / rows;
+  const auto put = [&](const std::string& name, double value) {
+    logs[name] = std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value;  // the sign of a NaN would be shown: "-nan"
+  };
+  static const std::string loss_name = "loss";
+  double total = 0;
+  for (std::size_t i = 0; i < log_names_.size(); ++i) {
+    const OutputSums none;
+    const OutputSums& output = i < sums.outputs.size() ? sums.outputs[i] : none;
+    const auto rows = static_cast<double>(std::max<std::int64_t>(output.rows, 1));
+    const double loss = output.loss / rows;
+    const bool has_loss = compile_.losses[i].kind != Loss::Kind::none;
+    if (has_loss) total += compile_.loss_weights[i] * loss;
+    if (has_loss && !log_names_[i].loss.empty()) put(log_names_[i].loss, loss);
+    if (!has_loss) continue;
+    for (std::size_t m = 0; m < log_names_[i].metrics.size(); ++m)
+      logs[log_names_[i].metrics[m]] = output.metrics.empty() ? 0 : output.metrics[m] / rows;
+  }
+  put(loss_name, total);
 }
 
 Logs Training::logs_of(const BatchSums& sums) const {
@@ -106,11 +129,11 @@ Logs Training::logs_of(const BatchSums& sums) const {
   return logs;
 }
 
-History Training::fit(const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes) {
+History Training::fit(const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes) {
   return FitLoop(*this, x, y, options, notes).run();
 }
 
-Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options) {
+Logs Training::evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
   check_positive("evaluate", "batch_size", options.batch_size);
   if (options.steps < 0) throw ValueError(fmt::format("evaluate: steps is {}; it must be 0 (all of the data) or more", options.steps));
   const Samples samples = checked(x, y, options.sample_weight);
@@ -122,7 +145,7 @@ Logs Training::evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions&
   return logs;
 }
 
-Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+Logs Training::train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options) {
   const LearningRate& schedule = compile_.optimizer.description().learning_rate();
   if (schedule.is_schedule() && schedule.cycle().total_steps == 0)
     throw StateError(
@@ -134,15 +157,16 @@ Logs Training::train_on_batch(const Tensor& x, const Tensor& y, const BatchOptio
   return logs_of(sums);
 }
 
-Logs Training::test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+Logs Training::test_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options) {
   const Samples samples = checked(x, y, options);
   return logs_of(evaluate_samples(samples, samples.count(), 0, {options.input_scale, options.accuracy}, {}, nullptr));
 }
 
-std::vector<Tensor> Training::gradients(const Tensor& x, const Tensor& y, const BatchOptions& options) {
+std::vector<Tensor> Training::gradients(const Tensors& x, const Tensors& y, const BatchOptions& options) {
   const Samples samples = checked(x, y, options);
   Network& net = network(Use::gradients, samples, samples.count(), {options.input_scale, options.accuracy});
-  net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, samples.sources(0, nullptr), nullptr);
+  samples.sources(0, nullptr, sources_);
+  net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, sources_, nullptr);
   return net.gradients();
 }
 

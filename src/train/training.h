@@ -27,7 +27,8 @@ struct Numerics {
 /// A graph with what `compile` was told. The optimizer's slots are made by the first step.
 class Training {
  public:
-  Training(graph::Graph& graph, formats::CompileConfig compile, std::uint64_t seed, DTypePolicy dtype_policy);
+  /// `frozen`: the layers that were frozen when the model was compiled.
+  Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLayers frozen, std::uint64_t seed, DTypePolicy dtype_policy);
 
   /// From the next step on.
   void set_dtype_policy(DTypePolicy policy) { dtype_policy_ = policy; }
@@ -36,13 +37,14 @@ class Training {
   /// Whether a step was taken, and with it the optimizer's slots made.
   bool stepped() const { return steps_ > 0; }
 
-  History fit(const Tensor& x, const Tensor& y, const FitOptions& options, const Metadata& notes);
-  Logs evaluate(const Tensor& x, const Tensor& y, const EvaluateOptions& options);
-  Logs train_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options);
-  Logs test_on_batch(const Tensor& x, const Tensor& y, const BatchOptions& options);
-  std::vector<Tensor> gradients(const Tensor& x, const Tensor& y, const BatchOptions& options);
+  History fit(const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes);
+  Logs evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options);
+  Logs train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options);
+  Logs test_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options);
+  std::vector<Tensor> gradients(const Tensors& x, const Tensors& y, const BatchOptions& options);
 
-  /// Writes the means over what the sums cover into `logs`; allocates nothing where they are already.
+  /// Writes the means over what the sums cover into `logs`; allocates nothing where they are already. With several outputs the loss is the
+  /// sum of all losses times their weights, each is there as "OUTPUT_loss", and metrics are "OUTPUT_METRIC", as in Keras.
   void set_logs(Logs& logs, const BatchSums& sums) const;
   Logs logs_of(const BatchSums& sums) const;
 
@@ -54,21 +56,26 @@ class Training {
                   std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
                              const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);
-  Samples checked(const Tensor& x, const Tensor& y, const Tensor& weight) const;
-  Samples checked(const Tensor& x, const Tensor& y, const BatchOptions& options) const;
+  Samples checked(const Tensors& x, const Tensors& y, const Tensors& weight) const;
+  Samples checked(const Tensors& x, const Tensors& y, const BatchOptions& options) const;
+
+  struct OutputLogs {  // the names in the logs
+    std::string loss;
+    std::vector<std::string> metrics;
+  };
 
   graph::Graph& graph_;
+  std::vector<OutputLogs> log_names_;
   formats::CompileConfig compile_;
+  FrozenLayers frozen_;
   std::uint64_t seed_;
   DTypePolicy dtype_policy_;
   std::int64_t steps_ = 0;   // done in the model's life
   std::int64_t passes_ = 0;  // through the data, begun in the model's life: the number of the next shuffle
   Slots slots_;
+  NetworkKey key_;                   // of the last call, so that the next allocates nothing
+  std::vector<plan::Rows> sources_;  // likewise
   std::vector<std::unique_ptr<Network>> networks_;  // the few in use, newest first
 };
-
-/// Finds the network of this key among those in use or makes it; a handful are kept.
-Network& find_network(std::vector<std::unique_ptr<Network>>& networks, const graph::Graph& graph, const formats::CompileConfig* compile,
-                      const NetworkKey& key);
 
 }  // namespace linn::train

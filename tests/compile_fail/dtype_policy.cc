@@ -1,6 +1,6 @@
 #include "linn/linn.h"
 
-linn::SequentialOptions make() {
+linn::ModelOptions make() {
 #ifdef LINN_WRONG
   return {.name = "net", .dtype_policy = "mixed_bfloat61"};
 #else

@@ -87,7 +87,7 @@ TEST(Summary, ColoursAsKerasOnATerminal) {
   const Graph unbuilt = graph_of("unbuilt");
   expect("unbuilt", unbuilt, {});
   Graph renamed("a_long_name_that_wraps of several words");
-  for (const Node& node : unbuilt.nodes()) renamed.append(node.layer, 0);
+  for (const Member& member : unbuilt.members()) renamed.append(member.layer->description, 0);
   expect("narrow", renamed, {.columns = 34});
 }
 

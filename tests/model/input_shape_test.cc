@@ -39,7 +39,7 @@ TEST(WithInputShape, KeepsLayersWeightsAndSettings) {
 
 // Valid windows see the same pixels whatever lies further out.
 TEST(WithInputShape, ComputesTheSameWhereWindowsSeeTheSame) {
-  Sequential model(SequentialOptions{.seed = 3});
+  Sequential model(ModelOptions{.seed = 3});
   model.add(Conv2D(4, 3, {.activation = "relu", .input_shape = {8, 8, 2}}));
   const Sequential wider = model.with_input_shape({8, 13, 2});
   const Tensor image = noise({1, 8, 8, 2});

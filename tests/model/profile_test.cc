@@ -17,7 +17,7 @@ namespace {
 using testing::HasSubstr;
 
 Sequential digits() {
-  Sequential model(SequentialOptions{.seed = 3});
+  Sequential model(ModelOptions{.seed = 3});
   model.add(Conv2D(8, 3, {.activation = "relu", .input_shape = {12, 12, 1}}));
   model.add(MaxPooling2D(2));
   model.add(Conv2D(16, 3, {.padding = "same", .activation = "relu"}));

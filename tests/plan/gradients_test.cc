@@ -109,9 +109,9 @@ class GraphRun {
     Lowering& to = run_.lowering();
     input_ = run_.bind("input", graph.input_shape(), Extent::batch, std::move(input));
     lowered_ = graph.lower(to, input_);
-    for (std::size_t i = 0; i < graph.variables().size(); ++i) run_.adopt(lowered_.variables[i], tests::values_of(graph.variables()[i].value));
-    const Value flow = run_.bind("upstream", lowered_.output.shape, Extent::batch, std::move(upstream));
-    dot_ = run_.dot(lowered_.output, flow);
+    for (std::size_t i = 0; i < graph.variables().size(); ++i) run_.adopt(lowered_.variables[i], tests::values_of(graph.variables()[i].value()));
+    const Value flow = run_.bind("upstream", lowered_.outputs[0].shape, Extent::batch, std::move(upstream));
+    dot_ = run_.dot(lowered_.outputs[0], flow);
     Training training{.variables = lowered_.variables, .update = {}};
     training.variables.push_back(input_);
     gradients_ = run_.compile(images, precision, training, {.trim = trimmed});
@@ -239,10 +239,10 @@ void check_chain(const graph::Graph& graph) {
   GraphRun run(graph, images, random_values(images * graph.input_shape().elements(), 1), random_values(images * 5, 2), Precision::float64);
   const std::vector<Values> gradients = run.gradients();
   for (std::size_t v = 0; v < graph.variables().size(); ++v) {
-    const graph::Variable& variable = graph.variables()[v];
-    EXPECT_EQ(gradients[v].empty(), !variable.trainable) << variable.name;
-    if (!variable.trainable) continue;
-    expect_slopes(variable.name, tests::values_of(variable.value), gradients[v], [&](const Values& values) { return run.objective(v, values); });
+    const graph::GraphVariable& variable = graph.variables()[v];
+    EXPECT_EQ(gradients[v].empty(), !variable.trainable()) << variable.name;
+    if (!variable.trainable()) continue;
+    expect_slopes(variable.name, tests::values_of(variable.value()), gradients[v], [&](const Values& values) { return run.objective(v, values); });
   }
 }
 
@@ -380,11 +380,11 @@ Plan training_plan(const graph::Graph& graph, const kernels::Policy& policy = {}
   const Value input = gather(to, 0, graph.input_shape(), DType::f32);
   const graph::Lowered lowered = graph.lower(to, input);
   const Value labels = gather_labels(to, 1, 1, DType::i64);
-  const Value loss = crossentropy(to, {.prediction = lowered.output, .target = labels}, {.classes = lowered.output.shape[-1]});
+  const Value loss = crossentropy(to, {.prediction = lowered.outputs[0], .target = labels}, {.classes = lowered.outputs[0].shape[-1]});
   loss_sum(to, loss, {});
   Training training;
   for (std::size_t v = 0; v < lowered.variables.size(); ++v)
-    if (graph.variables()[v].trainable) training.variables.push_back(lowered.variables[v]);
+    if (graph.variables()[v].trainable()) training.variables.push_back(lowered.variables[v]);
   training.update = [&](Lowering& step, const std::vector<Value>& gradients) {
     for (std::size_t v = 0; v < gradients.size(); ++v) {
       const Value variable = training.variables[v];

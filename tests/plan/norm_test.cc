@@ -54,13 +54,13 @@ Result infer(const graph::Graph& graph, Precision precision, bool keep_all) {
   Lowering& to = run.lowering();
   const Value input = run.bind("input", graph.input_shape(), Extent::batch, random_values(images * graph.input_shape().elements(), 9));
   const graph::Lowered lowered = graph.lower(to, input);
-  for (std::size_t i = 0; i < graph.variables().size(); ++i) run.adopt(lowered.variables[i], tests::values_of(graph.variables()[i].value));
-  run.keep(lowered.output);
+  for (std::size_t i = 0; i < graph.variables().size(); ++i) run.adopt(lowered.variables[i], tests::values_of(graph.variables()[i].value()));
+  run.keep(lowered.outputs[0]);
   if (keep_all)
-    for (const Value& value : lowered.layers) run.keep(value);
+    for (const std::vector<Value>& call : lowered.calls) run.keep(call.front());
   run.compile(images, precision);
   run.run(images);
-  return {run.get(lowered.output), ops_of(run.plan())};
+  return {run.get(lowered.outputs[0]), ops_of(run.plan())};
 }
 
 void expect_folded_as_unfolded(const graph::Graph& graph, double bound32) {

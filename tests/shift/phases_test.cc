@@ -49,7 +49,7 @@ Tensor labels_of(std::int64_t n) {
 
 // The layers of a trunk, then a head of three classes. Biases and moving statistics are none of those that a new model has.
 Sequential network(const Shape& image, std::vector<Layer> trunk, bool flat = true) {
-  Sequential model(SequentialOptions{.seed = 7});
+  Sequential model(ModelOptions{.seed = 7});
   model.add(Input(image));
   for (const Layer& layer : trunk) model.add(layer);
   if (flat) model.add(Flatten());

@@ -18,7 +18,7 @@ namespace linn::shift {
 namespace {
 
 Sequential small_model() {
-  Sequential model(SequentialOptions{.seed = 3});
+  Sequential model(ModelOptions{.seed = 3});
   model.add(MaxPooling2D({2, 2}, {.input_shape = {6, 6, 1}}));
   model.add(Flatten());
   model.add(Dense(3, {.activation = "softmax"}));
@@ -67,7 +67,7 @@ TEST(Report, SaysWhatIsGuaranteed) {
     return report_of(shift::sweep(model, images, {}, {.radius = 1}), nullptr, model, images, {.model = "m", .data = "d"});
   };
   EXPECT_NE(page_of(small_model()).find("Nothing is guaranteed by construction"), std::string::npos);
-  Sequential ring(SequentialOptions{.seed = 3});
+  Sequential ring(ModelOptions{.seed = 3});
   ring.add(Conv2D(4, 3, {.padding = "circular", .input_shape = {6, 6, 1}}));
   ring.add(MaxPooling2D(2, {.strides = 1, .padding = "circular"}));
   ring.add(AdaptivePolyphaseSampling2D());

@@ -147,7 +147,7 @@ TEST(RoomToMove, OfMnist) {
 // ---- with a model: the answers are those of predict on images moved by hand ------------------------------------------
 
 Sequential tiny_model(const Shape& image) {
-  Sequential model(SequentialOptions{.seed = 3});
+  Sequential model(ModelOptions{.seed = 3});
   model.add(Conv2D(4, {3, 3}, {.activation = "relu", .input_shape = image}));
   model.add(MaxPooling2D({2, 2}));
   model.add(Flatten());
@@ -284,7 +284,7 @@ TEST(SweepOfAModel, IsTheSameOnAnyNumberOfThreads) {
 }
 
 TEST(SweepOfAModel, SaysWhetherValuesAreProbabilities) {
-  Sequential model(SequentialOptions{.seed = 3});
+  Sequential model(ModelOptions{.seed = 3});
   model.add(Flatten({.input_shape = {8, 8, 1}}));
   model.add(Dense(3));
   EXPECT_FALSE(sweep(model, random_images(5, 8), {}, {.radius = 1}).answers().probabilities);
@@ -344,10 +344,10 @@ TEST(SweepOfAModel, SaysHowFarAndHowElse) {
   EXPECT_NE(with(13, "zero", 1).find("border \"crop\""), std::string::npos);
   EXPECT_NE(with(7, "zero", 1).find("border \"canvas\""), std::string::npos);
 
-  Sequential headless(SequentialOptions{.seed = 3});
+  Sequential headless(ModelOptions{.seed = 3});
   headless.add(Conv2D(4, {3, 3}, {.input_shape = {8, 8, 1}}));
   EXPECT_NE(refusal(headless, random_images(2, 8), {}).find("no classifier's output"), std::string::npos);
-  Sequential one(SequentialOptions{.seed = 3});
+  Sequential one(ModelOptions{.seed = 3});
   one.add(Flatten({.input_shape = {8, 8, 1}}));
   one.add(Dense(1));
   EXPECT_NE(refusal(one, random_images(2, 8), {}).find("two of them where there are only yes and no"), std::string::npos);

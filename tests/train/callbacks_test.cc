@@ -57,10 +57,10 @@ class Told : public Trainer {
   void set_learning_rate(double) override {}
   void save(const std::string&) override {}
   void save_weights(const std::string&) override {}
-  void remember_weights() override { remembered_ = epoch_; }
-  void restore_weights() override { restored_ = remembered_; }
+  std::vector<Tensor> weights() const override { return {Tensor::from(std::vector<double>{static_cast<double>(epoch_)}, {1})}; }
+  void set_weights(const std::vector<Tensor>& weights) override { restored_ = static_cast<std::int64_t>(weights[0].values<double>()[0]); }
 
-  std::int64_t epoch_ = 0, remembered_ = -1, restored_ = -1;
+  std::int64_t epoch_ = 0, restored_ = -1;
   bool stopped_ = false;
 };
 
@@ -421,7 +421,10 @@ TEST_F(InFit, TrainersDoWhatTheyAreTold) {
       if (trainer.total_steps() == 2) {
         rate = trainer.learning_rate();
         EXPECT_THROW(trainer.set_learning_rate(0), ValueError);
-        EXPECT_THROW(trainer.restore_weights(), StateError);
+        EXPECT_THROW(trainer.set_weights({}), ValueError);
+        std::vector<Tensor> other = trainer.weights();
+        other[0] = Tensor({7});
+        EXPECT_THROW(trainer.set_weights(other), ShapeError);
         trainer.save(folder + "/model");
         trainer.save_weights(folder + "/w.safetensors");
         trainer.stop();

@@ -25,13 +25,13 @@ struct InputLayerOptions {
   std::string name = {};
 };
 
-/// The shape of one image of the input, (28, 28, 1).
+/// The shape of one image of the input, (28, 28, 1). Height and width may be Shape::none in a network that takes images of any size.
 class InputLayer : public Layer {
  public:
   explicit InputLayer(Shape shape, InputLayerOptions options = {});
 };
 
-/// Keras's `Input(shape=...)`, as the first thing added to a Sequential.
-inline InputLayer Input(Shape shape, InputLayerOptions options = {}) { return InputLayer(shape, std::move(options)); }
+/// Keras's `Input(shape=...)`: the value that a functional model begins with, or the first thing added to a Sequential.
+SymbolicTensor Input(Shape shape, InputLayerOptions options = {});
 
 }  // namespace linn
