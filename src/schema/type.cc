@@ -151,7 +151,7 @@ Shape Type<Shape>::read(const io::Json& json, const Place& place) {
     refuse(place, json, fmt::format("1 to {} sizes are allowed", Shape::max_rank));
   std::vector<std::int64_t> sizes;
   for (std::size_t i = 1; i < json.size(); ++i)
-    sizes.push_back(io::as_integer(json[i], place.where, fmt::format("{}[{}]", place.key, i), 1, largest));
+    sizes.push_back(json[i].is_null() ? Shape::none : io::as_integer(json[i], place.where, fmt::format("{}[{}]", place.key, i), 1, largest));
   return Shape(std::span<const std::int64_t>(sizes));
 }
 
@@ -163,7 +163,7 @@ io::Json Type<Shape>::write(const Shape& value) {
 
 std::string Type<Shape>::fault(const Shape& value, const Range& /*range*/) {
   for (const std::int64_t size : value)
-    if (size < 1) return "every size must be 1 or more";
+    if (size < 1 && size != Shape::none) return "every size must be 1 or more, or None (Shape::none) where it is left open";
   return {};
 }
 
