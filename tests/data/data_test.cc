@@ -10,6 +10,7 @@
 #include "data/idx.h"
 #include "io/test_files.h"
 #include "io/zip.h"
+#include "support/source_tree.h"
 
 namespace linn {
 namespace {
@@ -41,7 +42,7 @@ TEST(LoadNpz, ReadsNumpysFiles) {
 }
 
 TEST(LoadNpz, ReadsTheMnistOfThisProject) {
-  const Archive mnist = load_npz(std::string(LINN_SOURCE_DIR) + "/data/mnist.npz");
+  const Archive mnist = load_npz(tests::source_dir() + "/data/mnist.npz");
   EXPECT_EQ(mnist["x_train"].shape(), (Shape{60000, 28, 28}));
   EXPECT_EQ(mnist["y_train"].shape(), (Shape{60000}));
   EXPECT_EQ(mnist["x_test"].shape(), (Shape{10000, 28, 28}));

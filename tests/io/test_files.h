@@ -16,6 +16,7 @@
 
 #include "linn/error.h"
 #include "linn/tensor.h"
+#include "support/source_tree.h"
 
 namespace linn::test {
 
@@ -50,7 +51,7 @@ class TempDir {
 
 /// A kept file of a room: tests/ROOM/data/NAME.
 inline std::string kept(const std::string& room, const std::string& name) {
-  return std::string(LINN_SOURCE_DIR) + "/tests/" + room + "/data/" + name;
+  return tests::source_dir() + "/tests/" + room + "/data/" + name;
 }
 
 inline Bytes bytes(std::string_view text) {

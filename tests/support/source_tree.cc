@@ -1,0 +1,7 @@
+#include "support/source_tree.h"
+
+namespace linn::tests {
+
+std::string source_dir() { return LINN_SOURCE_DIR; }
+
+}  // namespace linn::tests
