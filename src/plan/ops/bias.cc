@@ -1,0 +1,76 @@
+#include "plan/ops/bias.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "kernels/norm/norm.h"
+#include "plan/ops/append.h"
+#include "plan/ops/dense.h"
+#include "plan/ops/eltwise.h"
+
+namespace linn::plan {
+namespace {
+
+// inputs {bias}, outputs {coefficients of NormForward: mean 0, scale 1, shift = bias}.
+class BiasCoefficientsOp final : public RealOp<BiasCoefficientsOp> {
+ public:
+  std::string_view name() const override { return "bias_coefficients"; }
+  std::string implementation() const override { return "scalar"; }
+  Cut cut() const override { return Cut::outputs; }
+  void prepare(const kernels::Policy&) override {}
+  void differentiate(Gradients&) override {}  // BiasOp's covers it
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t channels = inputs[0].shape.elements();
+    T* coefficients = call.out<T>(0);
+    std::fill_n(coefficients, channels, T{0});
+    std::fill_n(coefficients + channels, channels, T{1});
+    std::copy_n(call.in<T>(0), channels, coefficients + 2 * channels);
+  }
+};
+
+// inputs {src, coefficients, bias}: the bias for its gradient.
+class BiasOp final : public KernelOp<BiasOp, kernels::NormForward> {
+ public:
+  using KernelOp::KernelOp;
+
+  std::string_view name() const override { return "bias"; }
+  std::int64_t period() const override { return kernel_.period(); }
+
+  std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {
+    if (problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
+    auto both = std::make_unique<BiasOp>(*this);
+    both->kernel_.problem().activation = kernels::Activation::relu;
+    return both;
+  }
+
+  void differentiate(Gradients& gradients) override {
+    Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    if (problem().activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
+    if (gradients.wants(inputs[2])) gradients.give(inputs[2], bias_gradient(gradients, inputs[2], d));
+    if (gradients.wants(inputs[0])) gradients.give(inputs[0], d);
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    kernel_.run<T>({.rows = call.images * inputs[0].shape.elements() / problem().channels,
+                    .src = call.in<T>(0),
+                    .coefficients = call.in<T>(1),
+                    .dst = call.out<T>(0),
+                    .scratch = static_cast<T*>(call.scratch)});
+  }
+};
+
+}  // namespace
+
+Value add_bias(Lowering& to, Value src, Value bias) {
+  const std::int64_t channels = bias.shape.elements();
+  const Value coefficients = to.value("coefficients of " + to.info(bias).name, {3, channels}, Extent::fixed);
+  append(to, std::make_unique<BiasCoefficientsOp>(), {bias}, {coefficients});
+  const Value output = to.value(to.layer(), src.shape, Extent::batch);
+  return append(to, std::make_unique<BiasOp>(kernels::NormForward::Problem{.channels = channels}), {src, coefficients, bias}, {output});
+}
+
+}  // namespace linn::plan
