@@ -175,18 +175,19 @@ void conv_bf16(Draw& draw) {
   kernels::testing::check_kernel_gradient(g, images, seed, values);
 }
 
-// A group a channel.
-void conv_depthwise(Draw& draw) {
+// Groups of one channel, or of few.
+void conv_grouped(Draw& draw) {
   const bool positions = draw.rarely(4), bias = draw.flag();
   const Activation activation = linear_or_relu(draw);
   const std::uint32_t seed = draw.seed();
   const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
   const std::int64_t period = draw.between(1, 4), multiplier = draw.pick<std::int64_t>({1, 1, 2, 3, 9});
+  const std::int64_t depth = draw.pick<std::int64_t>({1, 1, 2, 4, 8}), outputs = depth == 1 ? multiplier : depth;
   const Window w = window(draw);
   const auto one = resolve(w, draw.between(1, 20), draw.between(1, 40), 1, 1);
   if (!one) return;
-  const std::int64_t channels = std::max<std::int64_t>(bounded(draw.between(2, 70), work_of(*one) * multiplier), 2);
-  Geometry g = resolve(w, one->height, one->width, channels, channels * multiplier, channels).value();
+  const std::int64_t groups = std::max<std::int64_t>(bounded(draw.between(2, 70), work_of(*one) * depth * outputs), 2);
+  Geometry g = resolve(w, one->height, one->width, groups * depth, groups * outputs, groups).value();
   const std::int64_t images = bounded(draw.between(1, 9), work_of(g));
   if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
   if (draw.rarely(3)) g = kernels::testing::with_gaps(g, draw.between(1, 3));
@@ -598,7 +599,7 @@ constexpr Case cases[] = {
     {phase_mix, {PhaseMixGradient::name}},
     {conv_winograd4, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name, ConvPoolForward::name}},
     {conv_bf16, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
-    {conv_depthwise, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
+    {conv_grouped, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {merge, {Merge::name, MergeGradient::name}},
     {moves, {CopyRows::name, Permute::name}},
     {group_norm, {GroupNormForward::name, GroupNormGradient::name}},

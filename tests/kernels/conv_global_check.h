@@ -79,7 +79,7 @@ inline auto unfused_by(std::string_view implementation) {
   if (implementation == conv::GlobalBf16WinogradStrip::name) return unfused_of<conv::Bf16WinogradForward>;
   if (implementation == conv::GlobalBf16Strip::name) return unfused_of<conv::Bf16Forward>;
   if (implementation == conv::GlobalRoundedStrip::name) return unfused_of<conv::RoundedForward>;
-  return unfused_of<conv::Forward>;
+  return unfused_of<conv::DirectForward>;
 }
 
 inline void check_conv_global_forward(const ConvGlobalCase& c, std::uint32_t seed) {

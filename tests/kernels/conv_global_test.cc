@@ -66,6 +66,7 @@ TEST(ConvGlobal, StridesDilationsGroupsAndViews) {
       check({.conv = {.height = 3, .width = 2, .stride_height = s, .stride_width = 4 - s, .dilation_height = d, .dilation_width = 1 + d % 2}, .height = 17, .width = 19, .channels = 5});
   check({.channels = 12, .out_channels = 18, .groups = 3});
   check({.channels = 18, .out_channels = 18, .groups = 18});
+  check({.channels = 20, .out_channels = 20, .groups = 5});
   for (const std::int64_t gap : {1, 3}) check({.conv = {.height = 3, .width = 3, .border = Border::same}, .images = 3, .gap = gap});
 }
 

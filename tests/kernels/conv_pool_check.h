@@ -185,7 +185,7 @@ inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
       EXPECT_TRUE(all_near(dst, of_rounded.dst, bound)) << text_of(c, p);
     }
     if (f.needs != core::Isa::scalar && !is_winograd && !rounds)
-      check_is_unfused<conv::Forward>(p, c, src32, kernel32, packed, bias32, dst, argmax);
+      check_is_unfused<conv::DirectForward>(p, c, src32, kernel32, packed, bias32, dst, argmax);
     if (four && are_cut_alike(p)) check_is_unfused<conv::Winograd4Forward>(p, c, src32, kernel32, packed, bias32, dst, argmax);
     if (!p.argmax) return;
     check_dead(p, c, dst, argmax);

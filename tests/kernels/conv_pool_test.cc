@@ -252,6 +252,7 @@ TEST(ConvPool, StridesDilationsGroups) {
     for (std::int64_t d = 1; d <= 3; ++d)
       check({.conv = {.height = 3, .width = 2, .stride_height = s, .stride_width = 4 - s, .dilation_height = d, .dilation_width = 1 + d % 2}, .height = 17, .width = 19, .channels = 5});
   check({.channels = 12, .out_channels = 18, .groups = 3});
+  check({.channels = 20, .out_channels = 20, .groups = 5});
   check({.conv = {.height = 3, .width = 3, .border = Border::same}, .channels = 8, .out_channels = 8, .groups = 8});
 }
 

@@ -450,6 +450,37 @@ TEST(Conv, DepthwiseHasTheBitsOfTheDirectForm) {
   }
 }
 
+// Groups of as many channels in as out, several to a vector.
+void check_grouped(const Window& window, std::int64_t height, std::int64_t width, std::int64_t groups, std::int64_t depth, std::int64_t images,
+                   std::int64_t gap = 0) {
+  Geometry g = geometry(window, height, width, groups * depth, groups * depth, groups);
+  ASSERT_EQ(conv::is_grouped(g), core::isa() >= core::Isa::avx512 || (core::isa() >= core::Isa::avx2 && depth <= 4) || depth == 2) << text(g);
+  if (gap > 0) g = with_gaps(g, gap);
+  check_conv(g, images, static_cast<std::uint32_t>(31 * groups + 7 * height + width + depth));
+}
+
+TEST(Conv, GroupsOfFewChannels) {
+  for (const std::int64_t depth : {2, 4, 8})
+    for (std::int64_t groups = 2; groups <= 11; ++groups) {
+      check_grouped(three_same, 7, 12, groups, depth, 1);
+      check_grouped({.height = 3, .width = 3, .stride_height = 2, .stride_width = 2, .border = Border::same}, 8, 13, groups, depth, 2);
+    }
+}
+
+TEST(Conv, GroupsOfFewChannelsWithEveryWindow) {
+  for (const std::int64_t depth : {2, 4, 8}) {
+    for (std::int64_t height = 1; height <= 5; ++height)
+      for (std::int64_t width = 1; width <= 6; ++width)
+        for (const Border border : {Border::valid, Border::same})
+          check_grouped({.height = height, .width = width, .border = border}, 7, 11, 3, depth, 2);
+    for (std::int64_t stride = 1; stride <= 3; ++stride)
+      for (std::int64_t dilation = 1; dilation <= 3; ++dilation)
+        check_grouped({.height = 3, .width = 3, .stride_height = stride, .stride_width = 1 + stride % 3, .dilation_height = 1 + dilation % 3,
+                       .dilation_width = dilation, .border = Border::same},
+                      11, 12, 5, depth, 2, dilation - 1);
+  }
+}
+
 TEST(Conv, ViewsLeaveGapsAlone) {
   for (const std::int64_t gap : {1, 3})
     for (const Border border : {Border::valid, Border::same})

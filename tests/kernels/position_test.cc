@@ -48,12 +48,16 @@ void for_each_layer(const Visit& visit) {
       visit(conv_of(layer), pool_of(conv_of(layer), layer), period, static_cast<std::uint32_t>(&layer - layers));
 }
 
-// Convolutions of one channel a group, alone and with a depth multiplier.
+// Convolutions in groups of one channel, alone and with a depth multiplier, and of few channels.
 template <class Visit>
-void for_each_depthwise(const Visit& visit) {
+void for_each_grouped(const Visit& visit) {
   for (const Window& window : {three, same, Window{.height = 5, .width = 3, .stride_height = 2, .stride_width = 2, .border = Border::same}})
     for (const std::int64_t multiplier : {1, 2})
-      for (const std::int64_t period : periods) visit(resolve(window, 19, 27, 18, 18 * multiplier, 18).value(), period);
+      for (const std::int64_t period : periods) {
+        visit(resolve(window, 19, 27, 18, 18 * multiplier, 18).value(), period);
+        const std::int64_t channels = 20 * multiplier;
+        visit(resolve(window, 19, 27, channels, channels, 5).value(), period);  // groups of 4 and 8
+      }
 }
 
 // One for each kernel of the registry that has more than its reference.
@@ -67,14 +71,14 @@ void check_positions<ConvForward>() {
   for_each_layer([](const Geometry& conv, const Geometry&, std::int64_t period, std::uint32_t seed) {
     check_positions_forward(conv, images, period, seed);
   });
-  for_each_depthwise([](const Geometry& conv, std::int64_t period) { check_positions_forward(conv, images, period, 1); });
+  for_each_grouped([](const Geometry& conv, std::int64_t period) { check_positions_forward(conv, images, period, 1); });
 }
 template <>
 void check_positions<ConvInputGradient>() {
   for_each_layer([](const Geometry& conv, const Geometry&, std::int64_t period, std::uint32_t seed) {
     check_positions_input_gradient(conv, images, period, seed);
   });
-  for_each_depthwise([](const Geometry& conv, std::int64_t period) { check_positions_input_gradient(conv, images, period, 1); });
+  for_each_grouped([](const Geometry& conv, std::int64_t period) { check_positions_input_gradient(conv, images, period, 1); });
 }
 template <>
 void check_positions<ConvPoolForward>() {

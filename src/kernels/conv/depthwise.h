@@ -1,4 +1,4 @@
-// Depthwise convolution: each output channel reads one source channel. Implementations of conv/conv.h, for the registry.
+// Depthwise convolution, in which each output channel reads one source channel, and convolution in groups of few channels. Implementations of conv/conv.h, for the registry.
 #pragma once
 
 #include <cstdint>
@@ -50,14 +50,54 @@ struct DepthwiseKernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// The depthwise form where it accepts the problem, else the direct form. Both give the same bits. For kernels that make a map in strips.
-struct DirectOrDepthwise {
+/// Groups of 2, 4 or 8 channels in and as many out, at most half the lanes of the chosen instruction set: from a whole vector on the direct
+/// form is faster.
+bool is_grouped(const Geometry& g);
+
+/// Every output's sum runs over the rows of taps, the group's channels and the columns of taps, in this order.
+struct GroupedForward {
+  static constexpr std::string_view name = "grouped";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const ConvForward::Problem& problem);
+  static std::int64_t scratch(const ConvForward::Problem&, std::int64_t) { return 0; }
+  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+};
+
+/// As GroupedForward. The packed kernel is [taps][out_channels / groups][channels].
+struct GroupedInputGradient {
+  static constexpr std::string_view name = "grouped";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry) { return is_grouped(geometry); }
+  static std::int64_t scratch(const Geometry&, std::int64_t) { return 0; }
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
+  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+};
+
+/// As DepthwiseKernelGradient.
+struct GroupedKernelGradient {
+  static constexpr std::string_view name = "grouped";
+  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr bool position_invariant = true;
+  static bool accepts(const Geometry& geometry) { return is_grouped(geometry); }
+  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
+};
+
+/// What runs in float32 without a pooling behind it and without Winograd's transforms, so that the bits are the same. For kernels that make
+/// a map in strips.
+struct DirectForward {
   static bool accepts(const ConvForward::Problem& problem) { return Forward::accepts(problem); }
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images) {
-    return DepthwiseForward::accepts(problem) ? DepthwiseForward::scratch(problem, images) : Forward::scratch(problem, images);
+    if (DepthwiseForward::accepts(problem)) return DepthwiseForward::scratch(problem, images);
+    return GroupedForward::accepts(problem) ? GroupedForward::scratch(problem, images) : Forward::scratch(problem, images);
   }
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
-    DepthwiseForward::accepts(problem) ? DepthwiseForward::run(problem, args) : Forward::run(problem, args);
+    if (DepthwiseForward::accepts(problem)) return DepthwiseForward::run(problem, args);
+    if (GroupedForward::accepts(problem)) return GroupedForward::run(problem, args);
+    Forward::run(problem, args);
   }
 };
 

@@ -199,12 +199,12 @@ std::int64_t scratch_of(const Problem& problem) {
 
 }  // namespace
 
-bool GlobalStrip::accepts(const Problem& problem) { return DirectOrDepthwise::accepts(conv_of(problem)); }
+bool GlobalStrip::accepts(const Problem& problem) { return DirectForward::accepts(conv_of(problem)); }
 
-std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<DirectOrDepthwise>(problem); }
+std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<DirectForward>(problem); }
 
 void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
-  run_strips<DirectOrDepthwise>(problem, args);
+  run_strips<DirectForward>(problem, args);
 }
 
 bool GlobalWinogradStrip::accepts(const Problem& problem) { return WinogradForward::accepts(conv_of(problem)); }

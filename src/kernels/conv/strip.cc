@@ -93,11 +93,11 @@ void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<fl
 
 }  // namespace
 
-bool Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<DirectOrDepthwise>(problem); }
+bool Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<DirectForward>(problem); }
 
-std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return scratch_of<DirectOrDepthwise>(problem); }
+std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return scratch_of<DirectForward>(problem); }
 
-void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { conv::run<DirectOrDepthwise>(problem, args); }
+void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { conv::run<DirectForward>(problem, args); }
 
 bool Bf16Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<Bf16Forward>(problem); }
 
