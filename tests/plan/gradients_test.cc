@@ -53,6 +53,12 @@ TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
   check_layer(Conv2D(3, {3, 2}), {6, 5, 2});
   check_layer(Conv2D(4, 3, {.strides = {2, 1}, .padding = "same", .groups = 2, .activation = "relu"}), {5, 6, 4});
   check_layer(Conv2D(2, 3, {.padding = "same", .dilation_rate = 2, .activation = "tanh", .use_bias = false}), {6, 6, 1});
+  check_layer(Conv2D(6, 1, {.strides = 2}), {5, 6, 3});
+  check_layer(Conv2D(4, 1, {.strides = {3, 2}, .padding = "same", .groups = 2, .use_bias = false}), {7, 5, 4});
+  check_layer(Conv2D(6, 3, {.strides = {2, 3}, .padding = "same", .groups = 3}), {7, 8, 6});
+  check_layer(Conv2D(6, 3, {.padding = "same", .dilation_rate = {2, 3}, .groups = 6, .activation = "tanh"}), {6, 5, 6});
+  check_layer(Conv2D(6, {5, 3}, {.strides = 2, .padding = "same", .groups = 3, .activation = "relu"}), {7, 6, 3});  // two outputs a channel
+  check_layer(Conv2D(2, 7, {.padding = "same"}), {5, 4, 2});  // pads of 3
   check_layer(MaxPooling2D({2, 3}, {.padding = "same"}), {5, 7, 2});
   check_layer(MaxPooling2D(3, {.strides = 1}), {5, 5, 2});
   check_layer(MaxPooling2D({17, 16}), {17, 33, 1});  // more than 256 cells
@@ -198,6 +204,19 @@ graph::Graph wider_net() {
   return graph;
 }
 
+// Convolutions in groups, alone, before poolings and before a global maximum, and the strided 1x1 convolution of a residual block.
+graph::Graph grouped_kernels_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer :
+       std::vector<Layer>{Conv2D(12, 1, {.strides = 2, .use_bias = false}), Conv2D(12, 3, {.padding = "same", .groups = 3, .activation = "relu"}),
+                          MaxPooling2D(2), Conv2D(12, 3, {.padding = "same", .dilation_rate = 2, .groups = 12}),
+                          AveragePooling2D(2, {.strides = 1}), Conv2D(24, 3, {.strides = 2, .padding = "same", .groups = 12, .activation = "relu"}),
+                          Conv2D(18, 3, {.padding = "same", .groups = 6}), GlobalMaxPooling2D(), Dense(5)})
+    graph.append(layer.description(), 11);
+  graph.build({19, 18, 2}, 11);
+  return graph;
+}
+
 // Every padding that is an op of its own. Windows that see nothing but padding make the bias alone, which must not lie on relu's kink.
 graph::Graph padded_net() {
   graph::Graph graph("net");
@@ -251,6 +270,7 @@ TEST(Gradients, ANormalizedChainAgainstFiniteDifferences) { check_chain(normaliz
 TEST(Gradients, AGroupedChainAgainstFiniteDifferences) { check_chain(grouped_net()); }
 TEST(Gradients, AChainWithAGlobalMaximumAgainstFiniteDifferences) { check_chain(global_max_net()); }
 TEST(Gradients, APaddedAndBlurredChainAgainstFiniteDifferences) { check_chain(padded_net()); }
+TEST(Gradients, GroupedConvolutionsAgainstFiniteDifferences) { check_chain(grouped_kernels_net()); }
 TEST(Gradients, PhasesOfPoolingsAgainstFiniteDifferences) { check_chain(phase_net()); }
 
 void check_threads(const graph::Graph& graph) {
@@ -271,6 +291,7 @@ void check_threads(const graph::Graph& graph) {
 }
 
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithPadding) { check_threads(padded_net()); }
+TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithGroups) { check_threads(grouped_kernels_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithPhases) { check_threads(phase_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreads) { check_threads(net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithAGlobalMaximum) { check_threads(global_max_net()); }
@@ -295,6 +316,7 @@ void check_agrees_with_float64(const graph::Graph& graph, double bound) {
   }
 }
 
+TEST(Gradients, GroupedConvolutionsAgreeWithFloat64) { check_agrees_with_float64(grouped_kernels_net(), 2e-6); }
 TEST(Gradients, WinogradAgreesWithFloat64) { check_agrees_with_float64(wide_net(), 2e-6); }
 TEST(Gradients, LargerTilesAgreeWithFloat64) { check_agrees_with_float64(wider_net(), 4e-6); }
 
@@ -417,6 +439,21 @@ TEST(Plan, WinogradIsChosenUnlessThePolicyForbidsIt) {
     EXPECT_TRUE(wider.contains(name)) << name;
   for (const std::string& name : convolutions_of(training_plan(wider_net(), {.exact = true})))
     EXPECT_EQ(name.find("winograd"), std::string::npos) << name;
+}
+
+// The kernels of a joined convolution and pooling have gradients of ungrouped convolutions alone.
+TEST(Plan, GroupedConvolutionsAreNotJoinedWithPoolingInTraining) {
+  const Plan plan = training_plan(grouped_kernels_net());
+  std::map<std::string_view, int> count;
+  for (int i = 0; i < plan.ops(); ++i) ++count[plan.op(i).name()];
+  EXPECT_EQ(count["conv2d"], 5);
+  EXPECT_EQ(count["conv2d_kernel_gradient"], 5);
+  EXPECT_EQ(count["conv2d_pool"] + count["conv2d_global_pool"], 0);
+  if (core::isa() < core::Isa::avx2) GTEST_SKIP() << "no vectors for groups of 4 channels here";
+  const std::set<std::string> used = convolutions_of(plan);
+  for (const char* name : {"conv_forward.depthwise", "conv_forward.grouped", "conv_input_gradient.depthwise", "conv_input_gradient.grouped",
+                           "conv_kernel_gradient.depthwise", "conv_kernel_gradient.grouped"})
+    EXPECT_TRUE(used.contains(name)) << name;
 }
 
 // Of a pooling whose phase is taken only the windows of that phase have gradients: no op pushes zeros through the others.
