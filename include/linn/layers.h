@@ -6,7 +6,9 @@
 #include "linn/layers/arrange.h"     // IWYU pragma: export
 #include "linn/layers/blur.h"        // IWYU pragma: export
 #include "linn/layers/conv.h"        // IWYU pragma: export
+#include "linn/layers/conv_transpose.h"  // IWYU pragma: export
 #include "linn/layers/dense.h"       // IWYU pragma: export
+#include "linn/layers/depthwise_conv.h"  // IWYU pragma: export
 #include "linn/layers/merge.h"       // IWYU pragma: export
 #include "linn/layers/norm.h"        // IWYU pragma: export
 #include "linn/layers/pad.h"         // IWYU pragma: export

@@ -44,13 +44,16 @@ void check_case(const io::Json& test, const GoldenTensors& golden, const Level& 
     EXPECT_TRUE(agrees("grad/" + specs[i].name, specs[i].shape, run.weight_gradient(i), golden.values(name + "/grad/" + specs[i].name), tolerance));
 }
 
-TEST(LayerGolden, AsKeras) {
-  const GoldenTensors golden("layers.safetensors");
-  const io::Json index = golden_json("layers.json");
-  EXPECT_EQ(index["cases"].size(), 149U);
+void check_cases(const std::string& file, std::size_t count) {
+  const GoldenTensors golden(file + ".safetensors");
+  const io::Json index = golden_json(file + ".json");
+  EXPECT_EQ(index["cases"].size(), count);
   for (const io::Json& test : index["cases"])
     for (const Level& level : levels) check_case(test, golden, level);
 }
+
+TEST(LayerGolden, AsKeras) { check_cases("layers", 149); }
+TEST(LayerGolden, ConvolutionsOfEveryKindAsKeras) { check_cases("convolutions", 74); }
 
 }  // namespace
 }  // namespace linn::layers

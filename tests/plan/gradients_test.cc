@@ -59,6 +59,21 @@ TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
   check_layer(Conv2D(6, 3, {.padding = "same", .dilation_rate = {2, 3}, .groups = 6, .activation = "tanh"}), {6, 5, 6});
   check_layer(Conv2D(6, {5, 3}, {.strides = 2, .padding = "same", .groups = 3, .activation = "relu"}), {7, 6, 3});  // two outputs a channel
   check_layer(Conv2D(2, 7, {.padding = "same"}), {5, 4, 2});  // pads of 3
+  check_layer(DepthwiseConv2D({3, 2}), {6, 5, 3});
+  check_layer(DepthwiseConv2D(3, {.strides = {2, 3}, .padding = "same", .depth_multiplier = 2, .activation = "tanh"}), {7, 8, 3});
+  check_layer(DepthwiseConv2D(3, {.strides = 2, .padding = "same", .dilation_rate = {2, 3}, .activation = "relu", .use_bias = false}), {9, 8, 4});
+  check_layer(DepthwiseConv2D({3, 5}, {.padding = "circular"}), {5, 4, 3});
+  check_layer(DepthwiseConv2D(7, {.padding = "same"}), {4, 5, 2});  // pads of 3
+  check_layer(DepthwiseConv2D(3, {.depth_multiplier = 2}), {5, 4, 1});
+  check_layer(SeparableConv2D(4, {3, 2}), {6, 5, 3});
+  check_layer(SeparableConv2D(3, 3, {.strides = 2, .padding = "same", .depth_multiplier = 2, .activation = "relu", .use_bias = false}), {5, 6, 3});
+  check_layer(SeparableConv2D(3, 3, {.padding = "same", .dilation_rate = 2}), {6, 5, 2});
+  check_layer(Conv2DTranspose(3, {3, 2}), {4, 5, 2});
+  check_layer(Conv2DTranspose(4, 3, {.strides = {2, 3}, .padding = "same", .activation = "relu"}), {3, 4, 2});
+  check_layer(Conv2DTranspose(2, {5, 3}, {.strides = {3, 2}, .padding = "same", .output_padding = {2, 1}, .use_bias = false}), {3, 2, 3});
+  check_layer(Conv2DTranspose(2, 2, {.strides = {4, 3}, .output_padding = {1, 0}, .activation = "tanh"}), {2, 3, 2});
+  check_layer(Conv2DTranspose(2, 3, {.padding = "same", .dilation_rate = {2, 3}}), {5, 4, 2});
+  check_layer(Conv2DTranspose(2, 8, {.strides = 2, .padding = "same"}), {3, 4, 2});  // pads of 3
   check_layer(MaxPooling2D({2, 3}, {.padding = "same"}), {5, 7, 2});
   check_layer(MaxPooling2D(3, {.strides = 1}), {5, 5, 2});
   check_layer(MaxPooling2D({17, 16}), {17, 33, 1});  // more than 256 cells
@@ -212,7 +227,22 @@ graph::Graph grouped_kernels_net() {
                           MaxPooling2D(2), Conv2D(12, 3, {.padding = "same", .dilation_rate = 2, .groups = 12}),
                           AveragePooling2D(2, {.strides = 1}), Conv2D(24, 3, {.strides = 2, .padding = "same", .groups = 12, .activation = "relu"}),
                           Conv2D(18, 3, {.padding = "same", .groups = 6}), GlobalMaxPooling2D(), Dense(5)})
-    graph.append(layer.description(), 11);
+    graph.append(linn::detail::description_of(layer), 11);
+  graph.build({19, 18, 2}, 11);
+  return graph;
+}
+
+// Down and up again, between layers that join their neighbours: relus, a pooling. A window of zeros makes the bias alone, which must not lie
+// on relu's kink.
+graph::Graph separable_net() {
+  graph::Graph graph("net");
+  for (const Layer& layer : std::vector<Layer>{
+           Conv2D(6, 3, {.strides = 2, .padding = "same", .activation = "relu"}),
+           DepthwiseConv2D(3, {.padding = "same", .activation = "relu", .bias_initializer = RandomUniform(0.1, 0.5)}), MaxPooling2D(2),
+           SeparableConv2D(8, 3, {.padding = "same", .depth_multiplier = 2}),
+           Conv2DTranspose(10, 3, {.strides = 2, .padding = "same", .activation = "relu"}), DepthwiseConv2D(3, {.strides = 2, .use_bias = false}),
+           Conv2DTranspose(7, 2, {.strides = 3, .use_bias = false}), Activation("relu"), GlobalAveragePooling2D(), Dense(5)})
+    graph.append(linn::detail::description_of(layer), 11);
   graph.build({19, 18, 2}, 11);
   return graph;
 }
@@ -270,6 +300,7 @@ TEST(Gradients, ANormalizedChainAgainstFiniteDifferences) { check_chain(normaliz
 TEST(Gradients, AGroupedChainAgainstFiniteDifferences) { check_chain(grouped_net()); }
 TEST(Gradients, AChainWithAGlobalMaximumAgainstFiniteDifferences) { check_chain(global_max_net()); }
 TEST(Gradients, APaddedAndBlurredChainAgainstFiniteDifferences) { check_chain(padded_net()); }
+TEST(Gradients, SeparableAndTransposedConvolutionsAgainstFiniteDifferences) { check_chain(separable_net()); }
 TEST(Gradients, GroupedConvolutionsAgainstFiniteDifferences) { check_chain(grouped_kernels_net()); }
 TEST(Gradients, PhasesOfPoolingsAgainstFiniteDifferences) { check_chain(phase_net()); }
 
@@ -291,6 +322,7 @@ void check_threads(const graph::Graph& graph) {
 }
 
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithPadding) { check_threads(padded_net()); }
+TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithSeparableConvolutions) { check_threads(separable_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithGroups) { check_threads(grouped_kernels_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreadsWithPhases) { check_threads(phase_net()); }
 TEST(Gradients, SameBitsOnAnyNumberOfThreads) { check_threads(net()); }
@@ -316,6 +348,7 @@ void check_agrees_with_float64(const graph::Graph& graph, double bound) {
   }
 }
 
+TEST(Gradients, SeparableAndTransposedConvolutionsAgreeWithFloat64) { check_agrees_with_float64(separable_net(), 2e-6); }
 TEST(Gradients, GroupedConvolutionsAgreeWithFloat64) { check_agrees_with_float64(grouped_kernels_net(), 2e-6); }
 TEST(Gradients, WinogradAgreesWithFloat64) { check_agrees_with_float64(wide_net(), 2e-6); }
 TEST(Gradients, LargerTilesAgreeWithFloat64) { check_agrees_with_float64(wider_net(), 4e-6); }

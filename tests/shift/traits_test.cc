@@ -73,12 +73,14 @@ std::vector<Example> own_examples() {
 
 std::vector<Example> examples() {
   std::vector<Example> all = own_examples();
-  const io::Json index = tests::golden_json("layers.json");
-  for (const io::Json& test : index["cases"]) {
-    if (!test.contains("input_shape")) continue;
-    std::vector<std::int64_t> sizes = test["input_shape"];
-    sizes.erase(sizes.begin());
-    all.push_back({test["class_name"], test["config"], {Shape(std::span<const std::int64_t>(sizes))}});
+  for (const char* file : {"layers.json", "convolutions.json"}) {
+    const io::Json index = tests::golden_json(file);
+    for (const io::Json& test : index["cases"]) {
+      if (!test.contains("input_shape")) continue;
+      std::vector<std::int64_t> sizes = test["input_shape"];
+      sizes.erase(sizes.begin());
+      all.push_back({test["class_name"], test["config"], {Shape(std::span<const std::int64_t>(sizes))}});
+    }
   }
   const io::Json graph_index = tests::golden_json("graph_layers.json");
   for (const io::Json& test : graph_index["cases"]) {

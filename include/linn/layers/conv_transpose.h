@@ -1,0 +1,42 @@
+// room: layers
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "linn/activations.h"
+#include "linn/initializers.h"
+#include "linn/layer.h"
+#include "linn/types.h"
+
+namespace linn {
+
+struct Conv2DTransposeOptions {
+  Size2 strides = {1, 1};
+  Padding padding = "valid";
+  /// Pixels added at the bottom and at the right; below the stride. Unset: as many as the size below says.
+  Size2 output_padding = {};
+  DataFormat data_format = "channels_last";
+  Size2 dilation_rate = {1, 1};
+  ActivationName activation = "linear";
+  bool use_bias = true;
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+/// Transposed convolution, the gradient of a convolution as a layer: (height, width, channels) -> (rows, columns, filters).
+/// With n the size of the input along an axis, s the stride and k = (kernel size - 1) * dilation_rate + 1, the output has
+///   "valid": (n - 1) * s + k + output_padding, or (n - 1) * s + max(k, s) where output_padding is unset;
+///   "same":  (n - 1) * s + k % 2 + output_padding, or n * s where output_padding is unset.
+/// Variables: kernel (kernel rows, kernel columns, filters, channels) and bias (filters).
+/// Throws ValueError for a filter count, size or stride below 1, for an output_padding not below the stride, and for strides above 1
+/// together with dilation above 1. Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+class Conv2DTranspose : public Layer {
+ public:
+  Conv2DTranspose(std::int64_t filters, Size2 kernel_size, Conv2DTransposeOptions options = {});
+};
+
+}  // namespace linn
