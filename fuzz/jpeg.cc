@@ -7,6 +7,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace linn;
   fuzz::accept_errors([&] {
     const Tensor image = io::read_jpeg(fuzz::bytes_of(data, size), "fuzz.jpg", {.pixels = 1 << 16});
+    const io::ImageHeader header = io::read_jpeg_header(fuzz::bytes_of(data, size), "fuzz.jpg", {.pixels = 1 << 16});
+    fuzz::check(image.shape() == Shape{header.height, header.width, header.channels}, "the header says what the image is");
     fuzz::check(image.shape().rank() == 3 && image.elements() <= 3 << 16, "the image keeps its limit");
     fuzz::check(image.shape()[2] == 1 || image.shape()[2] == 3, "grey or colour");
   });

@@ -259,7 +259,8 @@ class Sequential : public Model {
   Sequential with_input_shape(const Shape& image) const { return Sequential(Model::with_input_shape(image)); }
 };
 
-/// The number of threads that all models share; LINN_THREADS or the number of CPUs by default.
+/// The number of threads that all models share; LINN_THREADS or the number of CPUs by default. `set_threads` may be called at any time,
+/// from any thread: what is being computed ends on the old threads, and no result depends on their number.
 void set_threads(int threads);
 int threads();
 

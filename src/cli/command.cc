@@ -15,9 +15,12 @@
 #include <utility>
 #include <vector>
 
+#include "cli/file_kind.h"
 #include "cli/progress.h"
 #include "core/cpu.h"
 #include "core/did_you_mean.h"
+#include "data/value_range.h"
+#include "io/bytes.h"
 #include "io/file.h"
 #include "io/text.h"
 #include "linn/error.h"
@@ -279,54 +282,60 @@ Shape image_shape(const Tensor& images) {
       fmt::format("the data hold {}; images (n, height, width) or (n, height, width, channels) are needed", shape.to_string()));
 }
 
+std::string built_in_models() {
+  const auto zoo = model::zoo();
+  std::string text;
+  for (const model::ZooEntry& entry : zoo)
+    text += fmt::format("{}{}", text.empty() ? "" : &entry == &zoo.back() ? " or " : ", ", entry.name);
+  return text;
+}
+
+namespace {
+
+// A file of the configuration's text, as a network without weights.
+Sequential read_configuration(const std::string& path, const ModelOptions& options) {
+  if (!exists(path)) throw IoError(fmt::format("{}: there is no such file or model directory", path));
+  if (!looks_like_json(path)) refuse_model(path);
+  const std::vector<std::byte> bytes = io::read_file(path, std::uint64_t{64} << 20);
+  try {
+    return Sequential::from_json(std::string(io::text_of(bytes)), options);
+  } catch (const FormatError& error) {
+    throw FormatError(fmt::format("{}: {}", path, error.what()));
+  } catch (const ValueError& error) {
+    throw ValueError(fmt::format("{}: {}", path, error.what()));
+  } catch (const ShapeError& error) {
+    throw ShapeError(fmt::format("{}: {}", path, error.what()));
+  }
+}
+
+}  // namespace
+
 Sequential open_model(const ModelSource& source) {
   const std::string& text = source.text;
-  const bool built_in = !is_directory(text) && !text.ends_with(".json") && text.find('/') == std::string::npos;
+  const bool directory = is_directory(text);
+  const auto zoo = model::zoo();
+  const bool known = std::any_of(zoo.begin(), zoo.end(), [&](const model::ZooEntry& entry) { return entry.name == text; });
+  const bool built_in = !directory && (known || (!exists(text) && !text.ends_with(".json") && text.find('/') == std::string::npos));
   if (!built_in && source.classes)
     throw UsageError(fmt::format("--classes {}: {} has classes of its own; a built-in network takes it", *source.classes, text));
-  const auto use_image = [&](Sequential& model) {
-    if (model.built() && source.image_from_option)
-      throw UsageError(fmt::format("--input: {} has an input shape of its own, {}", text, model.input_shape().to_string()));
-    if (!model.built() && source.image) model.build(*source.image);
-  };
-  if (is_directory(text)) {
-    Sequential model = Sequential::load(text);
-    use_image(model);
-    return model;
-  }
   const ModelOptions options = {.seed = source.seed};
-  if (!built_in) {
-    if (!exists(text)) throw IoError(fmt::format("{}: there is no such file or model directory", text));
-    const std::vector<std::byte> bytes = io::read_file(text, std::uint64_t{64} << 20);
-    Sequential model = [&] {
-      try {
-        return Sequential::from_json(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), options);
-      } catch (const FormatError& error) {
-        throw FormatError(fmt::format("{}: {}", text, error.what()));
-      } catch (const ValueError& error) {
-        throw ValueError(fmt::format("{}: {}", text, error.what()));
-      } catch (const ShapeError& error) {
-        throw ShapeError(fmt::format("{}: {}", text, error.what()));
-      }
-    }();
-    use_image(model);
-    return model;
+  if (built_in) {
+    named(fmt::format("--model {}: a path to a configuration (.json) or to a model directory is allowed too; ", io::quote(text)),
+          [&] { return model::zoo_entry(text); });
+    const std::int64_t classes = source.class_names.empty() ? 10 : static_cast<std::int64_t>(source.class_names.size());
+    return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes.value_or(classes), options);
   }
-  try {
-    model::zoo_entry(text);
-  } catch (const ValueError& error) {
-    throw UsageError(fmt::format("--model {}: {}; a path to a configuration (.json) or to a model directory is allowed too",
-                                 io::quote(text), error.what()));
-  }
-  const std::int64_t named = source.class_names.empty() ? 10 : static_cast<std::int64_t>(source.class_names.size());
-  return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes.value_or(named), options);
+  Sequential model = directory ? load_model(text) : read_configuration(text, options);
+  if (model.built() && source.image_from_option)
+    throw UsageError(fmt::format("--input: {} has an input shape of its own, {}", text, model.input_shape().to_string()));
+  if (!model.built() && source.image) model.build(*source.image);
+  return model;
 }
 
 Sequential load_model(const std::string& directory) {
   if (!exists(directory))
     throw IoError(fmt::format("{}: there is no such model directory; `linn train --out {}` makes one", directory, directory));
-  if (!is_directory(directory))
-    throw IoError(fmt::format("{}: is no directory; a directory that `linn train --out` wrote is needed", directory));
+  if (!is_directory(directory) || !holds_model(directory)) refuse_model(directory);
   return Sequential::load(directory);
 }
 
@@ -334,18 +343,19 @@ double input_scale(const Sequential& model, const Tensor& images, const std::str
   if (!option.empty()) return parse_scale(option, "--scale");
   if (const auto saved = model.metadata().find(scale_key); saved != model.metadata().end())
     return parse_scale(saved->second, "the model's input_scale");
-  if (images.dtype() != DType::u8) return 1;
   for (const Layer& layer : model.layers()) {
     if (layer.class_name() == "InputLayer") continue;
     if (layer.class_name() == "Rescaling" || layer.class_name() == "Normalization") return 1;
     break;
   }
-  return 1.0 / 255;
+  return data::pixel_scale(data::value_range(images, "the images"));
 }
 
 std::string scale_note(const Tensor& images, double scale) {
-  if (scale == 1) return fmt::format("{}, not scaled (--scale changes that)", name_of(images.dtype()));
-  return fmt::format("{}, multiplied by {} (--scale changes that)", name_of(images.dtype()), scale_text(scale));
+  const data::ValueRange range = data::value_range(images, "the images");
+  const std::string values = fmt::format("{} from {:.6g} to {:.6g}", name_of(images.dtype()), range.least, range.largest);
+  if (scale == 1) return fmt::format("{}, not scaled (--scale changes that)", values);
+  return fmt::format("{}, multiplied by {} (--scale changes that)", values, scale_text(scale));
 }
 
 Tensor on_model_canvas(const Sequential& model, const Tensor& images) {

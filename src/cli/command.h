@@ -180,6 +180,9 @@ Tensor first_rows(const Tensor& tensor, std::int64_t limit);
 /// (height, width, channels) of images (n, height, width) or (n, height, width, channels). ShapeError for others.
 Shape image_shape(const Tensor& images);
 
+/// The names of the built-in networks, for help: "no-pooling, notebook, ... or invariant".
+std::string built_in_models();
+
 /// A directory that `save` wrote, a file with Keras's configuration, or the name of a built-in network.
 /// `image` and `classes` (else those that the data name, else 10) shape a built-in one, and `image` builds a configuration without an input shape.
 struct ModelSource {

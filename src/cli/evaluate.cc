@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/compile.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -31,11 +32,13 @@ int run(const Options& options) {
   say(options.common, "{} {} images from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, data_path(options.data.path),
       scale_note(images.x, scale));
   std::fflush(stdout);
-  model.compile({.loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  if (!model.compiled()) model.compile(default_compile(model));
+  const Tensor targets = targets_of(model, images.y, images.where);
   const Logs logs = about(images.where, [&] {
-    return model.evaluate(images.x, images.y, {.batch_size = options.batch_size, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
+    return model.evaluate(images.x, targets, {.batch_size = options.batch_size, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
   });
   io::Json event = {{"event", "evaluate"}};
+  say(options.common, "{}\n", compile_text(model));
   for (const auto& [name, value] : logs) {
     say(options.common, "{}: {:.4f}\n", name, value);
     event[name] = number(value);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/compile.h"
 #include "core/terminal.h"
 #include "core/text_cells.h"
 #include "data/channels.h"
@@ -30,6 +31,17 @@ struct Options {
   bool invert = false;
   std::string precision = "float32";
 };
+
+// Of one row.
+Tensor softmax(const Tensor& logits) {
+  Tensor result = logits.clone();
+  const auto values = result.values<float>();
+  const float largest = *std::max_element(values.begin(), values.end());
+  double sum = 0;
+  for (float& value : values) sum += value = std::exp(value - largest);
+  for (float& value : values) value = static_cast<float>(value / sum);
+  return result;
+}
 
 // MNIST is light on dark. A light frame says that the picture is the other way round.
 bool light_frame(const Tensor& image) {
@@ -108,7 +120,8 @@ int run(const Options& options) {
   }
   const double scale = input_scale(model, x, options.scale);
   const Tensor scores = about(where, [&] { return model.predict(x, {.batch_size = 1, .input_scale = scale, .accuracy = accuracy}); });
-  const auto values = scores.values<float>();
+  const Tensor shown = gives_logits(model) && output[0] > 1 ? softmax(scores) : scores;
+  const auto values = shown.values<float>();
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });

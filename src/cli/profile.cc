@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/compile.h"
 #include "core/cpu.h"
 #include "core/terminal.h"
 #include "core/text_cells.h"
@@ -199,9 +200,11 @@ int run(const Options& options) {
   ProfileOptions how = {.training = options.training, .batch_size = options.batch_size, .steps = options.steps, .accuracy = accuracy};
   ModelSource source = {.text = options.model, .image = parse_image_shape(options.input), .classes = options.classes};
   source.image_from_option = source.image.has_value();
+  std::string where;
   if (!options.data.empty()) {
     Images images = load_test_images(options.data, 0);
     how.x = std::move(images.x), how.y = std::move(images.y);
+    where = images.where;
     if (!source.image) source.image = image_shape(how.x);
   } else if (!options.scale.empty()) {
     throw UsageError("--scale is for images of a file; name one with --data");
@@ -212,7 +215,10 @@ int run(const Options& options) {
     how.x = on_model_canvas(model, how.x);
     how.input_scale = input_scale(model, how.x, options.scale);
   }
-  if (options.training) model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  if (options.training) {
+    if (!model.compiled()) model.compile(default_compile(model));
+    if (how.y.defined()) how.y = targets_of(model, how.y, where);
+  }
   const Profile profile = model.profile(how);
   if (!options.common.json()) print(options, profile);
   emit(options.common, event(options, profile));
@@ -226,7 +232,7 @@ Action add_profile(CLI::App& app) {
   app.description(
       "Run a model under the clock and show op by op which kernel ran, how long it took, and how near that is to what the machine can do.");
   add_text(app, "model,--model", options->model,
-           "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory")
+           built_in_models() + "; a file with Keras's configuration (.json); or a model directory")
       ->type_name("MODEL")
       ->default_str(options->model);
   app.add_flag("--training", options->training,

@@ -60,7 +60,7 @@ Action add_summary(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Print a model's layers, shapes and numbers of parameters, as Keras does.");
   add_text(app, "model,--model", options->model,
-           "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory")
+           built_in_models() + "; a file with Keras's configuration (.json); or a model directory")
       ->type_name("MODEL")
       ->default_str(options->model);
   add_text(app, "--input", options->input, "the shape of one image, for built-in models and configurations without one [28x28x1]")

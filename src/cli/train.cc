@@ -2,13 +2,16 @@
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "cli/command.h"
+#include "cli/compile.h"
 #include "cli/interrupt.h"
 #include "data/dataset.h"
 #include "linn/error.h"
 #include "linn/shift.h"
 #include "model/recipes.h"
+#include "shift/network.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -24,6 +27,7 @@ struct Options {
   std::int64_t epochs = 3;
   std::int64_t batch_size = 128;
   double learning_rate = 0.001;
+  const CLI::Option* learning_rate_given = nullptr;
   double validation_split = 0;
   std::uint64_t seed = 0;
   std::optional<std::int64_t> classes;
@@ -33,22 +37,10 @@ struct Options {
   std::string recipe;
 };
 
-// What the command line says to `compile` and `fit`: a recipe, or Adam and its numbers.
-struct Training {
-  CompileOptions compile;
-  FitOptions fit;
-};
-
 // Null without one.
 const model::Recipe* recipe_named(const std::string& name) {
   if (name.empty()) return nullptr;
   return named("--recipe: ", [&] { return &model::recipe(name); });
-}
-
-Training training_of(const Options& options, const model::Recipe* recipe, std::int64_t images) {
-  if (recipe != nullptr) return {model::compile_options(*recipe), model::fit_options(*recipe, images)};
-  return {{.optimizer = Adam({.learning_rate = options.learning_rate}), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}},
-          {.batch_size = options.batch_size, .epochs = options.epochs, .validation_split = options.validation_split}};
 }
 
 io::Json logs_event(const char* event, const Logs& logs) {
@@ -57,95 +49,166 @@ io::Json logs_event(const char* event, const Logs& logs) {
   return json;
 }
 
-int run(const Options& options) {
-  apply(options.common);
-  const Accuracy accuracy = parse_accuracy(options.accuracy);
-  const Common& common = options.common;
-  const DTypePolicy policy = policy_of(common, options.precision, accuracy);
-  const model::Recipe* recipe = recipe_named(options.recipe);
-  const std::string path = data_path(options.data.path);
-  data::Dataset data = load_data(common, options.data, nullptr);
-  if (!data.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train", path));
-  data.x_train = first_rows(data.x_train, options.limit);
-  data.y_train = first_rows(data.y_train, options.limit);
-  if (options.canvas > 0) {
-    data.x_train = shift::on_canvas(data.x_train, options.canvas, options.canvas);
-    if (data.x_test.defined()) data.x_test = shift::on_canvas(data.x_test, options.canvas, options.canvas);
+// "fast: 99 % on MNIST ...; invariant: ...".
+std::string recipes_text() {
+  std::string text;
+  for (const model::Recipe& recipe : model::recipes()) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", recipe.name, recipe.about);
+  return text;
+}
+
+class Train {
+ public:
+  explicit Train(const Options& options) : options_(options), common_(options.common) {}
+
+  int run() {
+    apply(common_);
+    accuracy_ = parse_accuracy(options_.accuracy);
+    const DTypePolicy policy = policy_of(common_, options_.precision, accuracy_);
+    recipe_ = recipe_named(options_.recipe);
+    if (!options_.out.empty()) prepare_directory(options_.out);
+    load();
+    Sequential model = open();
+    model.set_dtype_policy(policy);
+    compile(model);
+    // All that can be wrong with the labels is found before the first step.
+    const Tensor y_train = targets_of(model, data_.y_train, data_.train_where);
+    const Tensor y_test = data_.x_test.defined() ? targets_of(model, data_.y_test, data_.test_where) : Tensor();
+    announce(model);
+    fit(model, y_train);
+    save(model);
+    if (!stopped_ && data_.x_test.defined()) measure(model, y_test);
+    emit(common_, {{"event", stopped_ || interrupted() ? "interrupted" : "done"},
+                   {"saved", options_.out.empty() ? io::Json(nullptr) : io::Json(options_.out)}});
+    return stopped_ || interrupted() ? exit_interrupted : exit_ok;
   }
 
-  const Shape image = image_shape(data.x_train);
-  Sequential model = open_model({.text = options.model, .image = image, .classes = options.classes, .seed = options.seed, .class_names = data.class_names});
-  const double scale = input_scale(model, data.x_train, options.scale);
-  model.set_dtype_policy(policy);
-  model.metadata()[scale_key] = fmt::format("{}", scale);
-  const std::vector<std::string> known = class_names(model);
-  if (!known.empty() && !data.class_names.empty()) {
-    data.y_train = data::labels_by_name(data.y_train, data.class_names, known, data.train_where);
-    if (data.y_test.defined()) data.y_test = data::labels_by_name(data.y_test, data.class_names, known, data.test_where);
-  } else {
-    remember_images(model, data, options.data);
+ private:
+  std::int64_t images() const { return data_.x_train.shape()[0]; }
+
+  void load() {
+    path_ = data_path(options_.data.path);
+    data_ = load_data(common_, options_.data, nullptr);
+    if (!data_.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train", path_));
+    data_.x_train = first_rows(data_.x_train, options_.limit);
+    data_.y_train = first_rows(data_.y_train, options_.limit);
+    if (options_.canvas == 0) return;
+    data_.x_train = shift::on_canvas(data_.x_train, options_.canvas, options_.canvas);
+    if (data_.x_test.defined()) data_.x_test = shift::on_canvas(data_.x_test, options_.canvas, options_.canvas);
   }
-  if (options.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", options.canvas);
-  if (!options.out.empty()) prepare_directory(options.out);
 
-  const std::int64_t images = data.x_train.shape()[0];
-  Training training = training_of(options, recipe, images);
-  say(common, "{} training images of {} x {} x {} from {}\n", thousands(images), image[0], image[1], image[2], path);
-  say(common, "pixels: {}\n", scale_note(data.x_train, scale));
-  say(common, "model: {}, {} parameters; {} threads, seed {}\n", options.model, thousands(model.count_params()), threads(), options.seed);
-  emit(common, {{"event", "train"},
-                {"model", options.model},
-                {"data", path},
-                {"images", images},
-                {"image_shape", {image[0], image[1], image[2]}},
-                {"parameters", model.count_params()},
-                {"input_scale", scale},
-                {"class_names", data.class_names},
-                {"recipe", options.recipe.empty() ? io::Json(nullptr) : io::Json(options.recipe)},
-                {"epochs", training.fit.epochs},
-                {"batch_size", training.fit.batch_size},
-                {"learning_rate", options.recipe.empty() ? io::Json(options.learning_rate) : io::Json(nullptr)},
-                {"precision", options.precision},
-                {"seed", options.seed},
-                {"accuracy_policy", accuracy.name()},
-                {"threads", threads()}});
-  std::fflush(stdout);
-
-  model.compile(training.compile);
-  FitOptions& fit = training.fit;
-  fit.verbose = common.json() ? Verbose::silent : Verbose::automatic;
-  fit.callbacks = {stop_on_interrupt()};
-  fit.input_scale = scale;
-  fit.accuracy = accuracy;
-  if (common.json()) {
-    const std::int64_t trained = fit.steps_per_epoch > 0 ? fit.steps_per_epoch * fit.batch_size
-                                                         : static_cast<std::int64_t>(std::floor(static_cast<double>(images) * (1 - fit.validation_split)));
-    fit.callbacks.push_back(train::json_progress(stdout, trained));
+  Sequential open() {
+    image_ = image_shape(data_.x_train);
+    Sequential model = open_model(
+        {.text = options_.model, .image = image_, .classes = options_.classes, .seed = options_.seed, .class_names = data_.class_names});
+    scale_ = input_scale(model, data_.x_train, options_.scale);
+    model.metadata()[scale_key] = fmt::format("{}", scale_);
+    if (options_.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", options_.canvas);
+    const std::vector<std::string> known = class_names(model);
+    if (known.empty() || data_.class_names.empty()) {
+      remember_images(model, data_, options_.data);
+      return model;
+    }
+    data_.y_train = data::labels_by_name(data_.y_train, data_.class_names, known, data_.train_where);
+    if (data_.y_test.defined()) data_.y_test = data::labels_by_name(data_.y_test, data_.class_names, known, data_.test_where);
+    return model;
   }
-  remember_interrupt();
-  about(data.train_where, [&] { return model.fit(data.x_train, data.y_train, fit); });
-  const bool stopped = interrupted();
 
-  if (!stopped && data.x_test.defined()) {
-    const Logs logs = about(data.test_where, [&] {
-      return model.evaluate(data.x_test, data.y_test, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
+  void compile(Sequential& model) {
+    compiled_anew_ = recipe_ != nullptr || !model.compiled() || options_.learning_rate_given->count() > 0;
+    if (!compiled_anew_) return;
+    CompileOptions compile = default_compile(model, options_.learning_rate);
+    if (recipe_ != nullptr) {
+      compile = model::compile_options(*recipe_);
+      compile.loss = SparseCategoricalCrossentropy(
+          {.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe_->label_smoothing});
+    }
+    model.compile(compile);
+  }
+
+  FitOptions fit_options() const {
+    FitOptions fit = recipe_ != nullptr ? model::fit_options(*recipe_, images())
+                                        : FitOptions{.batch_size = options_.batch_size,
+                                                     .epochs = options_.epochs,
+                                                     .validation_split = options_.validation_split};
+    fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
+    fit.callbacks = {stop_on_interrupt()};
+    fit.input_scale = scale_;
+    fit.accuracy = accuracy_;
+    return fit;
+  }
+
+  void announce(const Sequential& model) const {
+    say(common_, "{} training images of {} x {} x {} from {}\n", thousands(images()), image_[0], image_[1], image_[2], path_);
+    say(common_, "pixels: {}\n", scale_note(data_.x_train, scale_));
+    say(common_, "model: {}, {} parameters; {} threads, seed {}\n", options_.model, thousands(model.count_params()), threads(), options_.seed);
+    say(common_, "{}\n", compile_text(model));
+    if (!data_.x_test.defined() && options_.validation_split == 0)
+      say(common_, "no test images came: --validation-split 0.1 keeps the last tenth of the training images to measure on\n");
+    const FitOptions fit = fit_options();
+    emit(common_, {{"event", "train"},
+                   {"model", options_.model},
+                   {"data", path_},
+                   {"images", images()},
+                   {"image_shape", {image_[0], image_[1], image_[2]}},
+                   {"parameters", model.count_params()},
+                   {"input_scale", scale_},
+                   {"class_names", data_.class_names},
+                   {"recipe", options_.recipe.empty() ? io::Json(nullptr) : io::Json(options_.recipe)},
+                   {"epochs", fit.epochs},
+                   {"batch_size", fit.batch_size},
+                   {"learning_rate", compiled_anew_ && recipe_ == nullptr ? io::Json(options_.learning_rate) : io::Json(nullptr)},
+                   {"precision", options_.precision},
+                   {"seed", options_.seed},
+                   {"accuracy_policy", accuracy_.name()},
+                   {"threads", threads()}});
+    std::fflush(stdout);
+  }
+
+  void fit(Sequential& model, const Tensor& y) {
+    FitOptions fit = fit_options();
+    if (common_.json()) {
+      const std::int64_t trained = fit.steps_per_epoch > 0
+                                       ? fit.steps_per_epoch * fit.batch_size
+                                       : static_cast<std::int64_t>(std::floor(static_cast<double>(images()) * (1 - fit.validation_split)));
+      fit.callbacks.push_back(train::json_progress(stdout, trained));
+    }
+    remember_interrupt();
+    about(data_.train_where, [&] { return model.fit(data_.x_train, y, fit); });
+    stopped_ = interrupted();
+  }
+
+  void save(const Sequential& model) const {
+    if (options_.out.empty()) {
+      say(common_, "{}not saved, because no --out DIR was given\n", stopped_ ? "interrupted; " : "");
+      return;
+    }
+    model.save(options_.out);
+    say(common_, "{}saved to {} (model.safetensors, config.json)\n", stopped_ ? "interrupted; what was learned is " : "", options_.out);
+    std::fflush(stdout);
+  }
+
+  void measure(Sequential& model, const Tensor& y) const {
+    const Logs logs = about(data_.test_where, [&] {
+      return model.evaluate(data_.x_test, y, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale_, .accuracy = accuracy_});
     });
-    say(common, "{} test images{}\n", thousands(data.x_test.shape()[0]), train::logs_text(logs));
+    say(common_, "{} test images{}\n", thousands(data_.x_test.shape()[0]), train::logs_text(logs));
     io::Json event = logs_event("evaluate", logs);
     event["part"] = "test";
-    event["images"] = data.x_test.shape()[0];
-    emit(common, event);
+    event["images"] = data_.x_test.shape()[0];
+    emit(common_, event);
   }
-  if (!options.out.empty()) {
-    model.save(options.out);
-    say(common, "{}saved to {} (model.safetensors, config.json)\n", stopped ? "interrupted; what was learned is " : "", options.out);
-  } else {
-    say(common, "{}not saved, because no --out DIR was given\n", stopped ? "interrupted; " : "");
-  }
-  emit(common, {{"event", stopped || interrupted() ? "interrupted" : "done"},
-                {"saved", options.out.empty() ? io::Json(nullptr) : io::Json(options.out)}});
-  return stopped || interrupted() ? exit_interrupted : exit_ok;
-}
+
+  const Options& options_;
+  const Common& common_;
+  const model::Recipe* recipe_ = nullptr;
+  Accuracy accuracy_ = "fast";
+  std::string path_;
+  data::Dataset data_;
+  Shape image_;
+  double scale_ = 1;
+  bool compiled_anew_ = false;  // by a recipe or the command line, in place of what the model was compiled with
+  bool stopped_ = false;
+};
 
 }  // namespace
 
@@ -153,9 +216,8 @@ Action add_train(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Train a model on labelled images with Adam and cross-entropy, measure it on the test images, save it.");
   add_data(app, options->data);
-  add_text(
-      app, "--model", options->model,
-      "no-pooling, notebook, average-pooling or global-max; a file with Keras's configuration (.json); or a model directory to train on")
+  add_text(app, "--model", options->model,
+           built_in_models() + "; a file with Keras's configuration (.json); or a model directory to train on, as it was compiled")
       ->type_name("MODEL")
       ->default_str(options->model);
   add_text(app, "--out", options->out, "directory for the trained model; Ctrl-C saves what was learned there too")->type_name("DIR");
@@ -165,16 +227,18 @@ Action add_train(CLI::App& app) {
   add_whole(app, "--batch-size", options->batch_size, 1, largest, "images in a step")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->batch_size));
-  add_number(
-      app, "--learning-rate", options->learning_rate, [](double rate) { return rate > 0; }, "a number above 0", "of Adam")
-      ->type_name("X")
+  options->learning_rate_given =
+      add_number(
+          app, "--learning-rate", options->learning_rate, [](double rate) { return rate > 0; }, "a number above 0",
+          "of Adam, in place of the optimizer that a model directory was compiled with")
+          ->type_name("X")
       ->default_str(fmt::format("{}", options->learning_rate));
   add_number(
       app, "--validation-split", options->validation_split, [](double share) { return share >= 0 && share < 1; },
       "a number from 0 to less than 1", "the last share of the images, kept to measure on after each epoch")
       ->type_name("X")
       ->default_str(fmt::format("{}", options->validation_split));
-  add_text(app, "--recipe", options->recipe, fmt::format("fast: {}; in place of the four options above", model::recipe("fast").about))
+  add_text(app, "--recipe", options->recipe, recipes_text() + "; in place of the four options above")
       ->type_name("NAME")
       ->excludes("--epochs", "--batch-size", "--learning-rate", "--validation-split");
   add_whole(app, "--seed", options->seed, 0, largest_seed,
@@ -194,7 +258,7 @@ Action add_train(CLI::App& app) {
   add_common(app, options->common);
   app.footer(
       "Examples:\n  linn train --out digits\n  linn train --recipe fast --out digits\n  linn train --data photos.zip --resize 64x64 --out photos\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");
-  return [options] { return run(*options); };
+  return [options] { return Train(*options).run(); };
 }
 
 }  // namespace linn::cli

@@ -38,6 +38,7 @@ struct WorkerPool::State {
   // A round: published by raising `round`, over when `working` falls to zero.
   const Task* task = nullptr;
   std::int64_t items = 0;
+  int workers_wanted = 0;
   std::atomic<std::int64_t> next{0};
   std::atomic<int> working{0};
   std::atomic<std::uint64_t> round{0};
@@ -77,7 +78,7 @@ struct WorkerPool::State {
       wait_for_round(seen);
       if (stop.load()) return;
       seen = round.load();
-      work(worker);
+      if (worker < workers_wanted) work(worker);
       working.fetch_sub(1);
     }
   }
@@ -110,15 +111,16 @@ WorkerPool::WorkerPool(int threads) : state_(std::make_unique<State>()), threads
 
 WorkerPool::~WorkerPool() { state_->dismiss(); }
 
-void WorkerPool::run(std::int64_t items, const Task& task) {
+void WorkerPool::run(std::int64_t items, const Task& task, int workers) {
   State& s = *state_;
-  const bool alone = threads_ == 1 || items <= 1 || s.busy.exchange(true);
+  const bool alone = threads_ == 1 || workers <= 1 || items <= 1 || s.busy.exchange(true);
   if (alone) {
     for (std::int64_t item = 0; item < items; ++item) task(item, 0);
     return;
   }
   s.task = &task;
   s.items = items;
+  s.workers_wanted = workers;
   s.next.store(0);
   s.working.store(threads_ - 1);
   s.round.fetch_add(1);
@@ -133,38 +135,46 @@ void WorkerPool::run(std::int64_t items, const Task& task) {
 
 namespace {
 
-// One of the three pieces of global state (see HACKING.md). The pool is never destroyed at exit: a worker that
-// still spins while static objects go would touch freed memory.
+// One of the three pieces of global state (see HACKING.md). The pointer to the pool is never destroyed at exit: a worker that still spins
+// while static objects go would touch freed memory.
 std::mutex pool_lock;
-std::atomic<WorkerPool*> the_pool{nullptr};
+std::shared_ptr<WorkerPool>* the_pool = nullptr;
 
 // Called under pool_lock.
 void make_pool(int threads) {
   // After fork() the child has only the calling thread: the parent's pool is abandoned, not destroyed.
   static const int registered = pthread_atfork([] { pool_lock.lock(); }, [] { pool_lock.unlock(); },
                                                [] {
-                                                 the_pool.store(nullptr);
+                                                 the_pool = nullptr;
                                                  pool_lock.unlock();
                                                });
   static_cast<void>(registered);
-  the_pool.store(new WorkerPool(threads));
+  the_pool = new std::shared_ptr<WorkerPool>(std::make_shared<WorkerPool>(threads));
 }
 
 }  // namespace
 
-WorkerPool& worker_pool() {
-  if (WorkerPool* pool = the_pool.load()) return *pool;
+SharedPool worker_pool() {
   const std::lock_guard lock(pool_lock);
-  if (the_pool.load() == nullptr) make_pool(default_threads());
-  return *the_pool.load();
+  if (the_pool == nullptr) make_pool(default_threads());
+  return SharedPool(*the_pool);
 }
 
 void set_threads(int threads) {
   check_threads(threads, "threads");
-  const std::lock_guard lock(pool_lock);
-  if (the_pool.load() != nullptr && the_pool.load()->threads() == threads) return;
-  delete the_pool.exchange(nullptr);
-  make_pool(threads);
+  const std::unique_ptr<std::shared_ptr<WorkerPool>> old = [&] {
+    const std::lock_guard lock(pool_lock);
+    if (the_pool != nullptr && (*the_pool)->threads() == threads) return std::unique_ptr<std::shared_ptr<WorkerPool>>();
+    std::unique_ptr<std::shared_ptr<WorkerPool>> before(the_pool);
+    try {
+      make_pool(threads);
+    } catch (...) {  // the system gave fewer threads: the old pool stays
+      the_pool = before.release();
+      throw;
+    }
+    return before;
+  }();
+  // `old` goes without the lock: where it is the last owner, it waits for its threads to end.
 }
 
 }  // namespace linn::core

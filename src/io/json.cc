@@ -1,6 +1,7 @@
 #include "io/json.h"
 
 #include <fmt/format.h>
+#include <locale.h>
 
 #include <cmath>
 #include <iterator>
@@ -14,6 +15,23 @@
 
 namespace linn::io {
 namespace {
+
+// nlohmann's parser reads fractions by strtod, and strtod by the decimal point of the thread's locale, which a program may have set to a
+// comma (Qt and GTK do). Within this scope the thread has the locale "C".
+class NumbersAsInC {
+ public:
+  NumbersAsInC() : before_(::uselocale(c_locale())) {}
+  ~NumbersAsInC() { ::uselocale(before_); }
+  NumbersAsInC(const NumbersAsInC&) = delete;
+  NumbersAsInC& operator=(const NumbersAsInC&) = delete;
+
+ private:
+  static locale_t c_locale() {
+    static const locale_t locale = ::newlocale(LC_ALL_MASK, "C", nullptr);
+    return locale;
+  }
+  locale_t before_;
+};
 
 // Walks over the text and tells the handler how far the parser has read, for the places in messages.
 class CountingIterator {
@@ -201,6 +219,7 @@ Json parse_json(std::string_view text, std::string_view name, const JsonLimits& 
   if (text.size() > limits.bytes)
     throw FormatError(fmt::format("{}: {} bytes of JSON; at most {} are allowed", name, text.size(), limits.bytes));
   if (text.empty()) throw FormatError(fmt::format("{}:1:1: empty; a JSON value was expected", name));
+  const NumbersAsInC locale;
   std::size_t read = 0;
   Builder builder(text, name, limits, &read);
   const char* const begin = text.data();

@@ -187,7 +187,7 @@ void Workspace::run_images(std::size_t segment) {
     Workspace* self;
     std::size_t segment;
   } round{this, segment};
-  core::worker_pool().run(shards, [r = &round](std::int64_t shard, int worker) { r->self->run_shard(r->segment, shard, worker); });
+  core::worker_pool().run(shards, [r = &round](std::int64_t shard, int worker) { r->self->run_shard(r->segment, shard, worker); }, threads_);
 }
 
 void Workspace::run_outputs(std::size_t segment) {
@@ -208,7 +208,7 @@ void Workspace::run_outputs(std::size_t segment) {
       }
       piece -= pieces;
     }
-  });
+  }, threads_);
 }
 
 void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources) {

@@ -28,6 +28,8 @@
 #include "linn/data.h"
 #include "linn/layers.h"
 #include "linn/model.h"
+#include "model/recipes.h"
+#include "model/zoo.h"
 #include "support/source_tree.h"
 
 namespace linn::cli {
@@ -219,6 +221,127 @@ TEST_F(Command, ADamagedPictureIsNamedBeforeTheFirstStep) {
   EXPECT_EQ(result.code, 3);
   EXPECT_THAT(result.err, testing::AllOf(HasSubstr("train/bar/1.png"), HasSubstr("is no PNG and no JPEG image")));
   EXPECT_THAT(result.out, Not(HasSubstr("Epoch")));
+}
+
+// ---- what the data are ---------------------------------------------------------------------------------------------
+
+// Bytes that are only 0 and 1, as bool images load, and floats that hold bytes.
+TEST_F(Command, TheScaleFollowsTheNumbersAndNotTheirType) {
+  const Archive data = load_npz(small_data());
+  const auto train_on = [&](const Tensor& x) {
+    save_npz(path("other.npz"), {{"x_train", x}, {"y_train", data["y_train"]}});
+    const Result result = run({"train", "--data", path("other.npz"), "--epochs", "1"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.out;
+  };
+  Tensor bits = data["x_train"].clone();
+  for (std::uint8_t& value : bits.values<std::uint8_t>()) value = value > 127;
+  EXPECT_THAT(train_on(bits), HasSubstr("pixels: uint8 from 0 to 1, not scaled"));
+  EXPECT_THAT(train_on(data["x_train"].astype(DType::f32)), HasSubstr("pixels: float32 from 0 to 249, multiplied by 1/255"));
+}
+
+TEST_F(Command, TestLabelsAreCheckedBeforeTheFirstStep) {
+  const Archive good = load_npz(small_data());
+  Tensor y = good["y_test"].clone();
+  y.values<std::uint8_t>()[50] = 10;
+  save_npz(path("bad.npz"), {{"x_train", good["x_train"]}, {"y_train", good["y_train"]}, {"x_test", good["x_test"]}, {"y_test", y}});
+  const Result result = run({"train", "--data", path("bad.npz"), "--out", path("model")});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, testing::AllOf(HasSubstr("y_test: label 10 of sample 50"), HasSubstr("0 to 9"), HasSubstr("--classes")));
+  EXPECT_THAT(result.out, Not(HasSubstr("Epoch")));
+  EXPECT_EQ(run({"train", "--data", path("bad.npz"), "--classes", "11", "--epochs", "1"}).code, 0);
+}
+
+TEST_F(Command, SavesBeforeItMeasures) {
+  const Result result = run({"train", "--data", small_data(), "--epochs", "1", "--out", path("model")});
+  EXPECT_LT(result.out.find("saved to"), result.out.find("64 test images"));
+}
+
+// ---- what a model is -----------------------------------------------------------------------------------------------
+
+TEST_F(Command, FilesThatAreNoModelsAreNamed) {
+  const auto says = [&](const std::string& name, const std::string& text) {
+    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"summary", path(name)}, {"evaluate", path(name)}, {"train", "--model", path(name), "--data", small_data()}}) {
+      const Result result = run(arguments);
+      EXPECT_TRUE(result.code == 3 || result.code == 4) << arguments[0];
+      EXPECT_THAT(result.err, testing::AllOf(HasSubstr(name), HasSubstr(text), HasSubstr("linn reads the directory that")));
+    }
+  };
+  write(path("x.h5"), "\x89HDF\r\n\x1a\n and more");
+  says("x.h5", "is an HDF5 file");
+  write(path("x.onnx"), "\x08\x08\x12\x07pytorch");
+  says("x.onnx", "is an ONNX model");
+  write(path("x.pkl"), "\x80\x04\x95");
+  says("x.pkl", "a Python pickle, which is never loaded");
+  write(path("x.bin"), "hello");
+  says("x.bin", "is no model: it begins with \"hello\"");
+  fs::create_directories(path("empty"));
+  says("empty", "is a directory without a model: there is no model.safetensors in it (it is empty)");
+  const std::string keras = std::string(LINN_SOURCE_DIR) + "/tests/golden/notebook.keras";
+  const Result result = run({"summary", keras});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, testing::AllOf(HasSubstr("is a Keras model (.keras)"), HasSubstr("model.to_json()")));
+  saved(Sequential({Dense(2, {.input_shape = {3}})}), "models/one");
+  EXPECT_THAT(run({"evaluate", path("models")}).err, HasSubstr("models are in " + path("models/one")));
+  EXPECT_THAT(run({"evaluate", path("models/one/model.safetensors")}).err, HasSubstr("name the directory that it lies in: " + path("models/one")));
+}
+
+TEST_F(Command, HelpNamesEveryModelAndRecipe) {
+  for (const char* command : {"train", "summary", "profile"}) {
+    std::string help = run({command, "--help"}).out;
+    std::erase_if(help, [](char c) { return c == '\n' || c == ' '; });  // lines are broken anywhere
+    for (const model::ZooEntry& entry : model::zoo()) EXPECT_THAT(help, HasSubstr(std::string(entry.name))) << command;
+    if (std::string(command) != "train") continue;
+    for (const model::Recipe& recipe : model::recipes()) EXPECT_THAT(help, HasSubstr(std::string(recipe.name)));
+  }
+}
+
+// A small classifier of small_data() that ends in `activation`.
+Sequential classifier(const std::string& activation) {
+  return Sequential({Flatten({.input_shape = {12, 12, 1}}), Dense(4, {.activation = activation})});
+}
+
+TEST_F(Command, NetworksThatEndInLogits) {
+  for (const char* activation : {"linear", "log_softmax"}) {
+    write(path("net.json"), classifier(activation).to_json());
+    const Result result = run({"train", "--data", small_data(), "--model", path("net.json"), "--epochs", "20", "--batch-size", "8", "--learning-rate", "0.01", "--out", path("model")});
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_THAT(result.out, testing::AllOf(HasSubstr("of logits"), HasSubstr("accuracy: 1.0000 - loss: 0.0"))) << activation;
+    EXPECT_THAT(run({"evaluate", path("model"), "--data", path("data.npz")}).out, HasSubstr("accuracy: 1.0000"));
+    const auto events = run({"predict", path("model"), "--data", path("data.npz"), "--log", "json"}).events();
+    double sum = 0;
+    for (const auto& value : events[0]["values"]) sum += value.get<double>();
+    EXPECT_NEAR(sum, 1, 1e-5) << "predict shows probabilities";
+  }
+}
+
+// What a model was compiled with is what evaluate measures, and what training goes on with.
+TEST_F(Command, WhatAModelWasCompiledWithHolds) {
+  Sequential model = classifier("linear");
+  model.compile({.optimizer = SGD({.learning_rate = 0.02, .momentum = 0.5}), .loss = SparseCategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.2}), .metrics = {"accuracy"}});
+  model.metadata()["input_scale"] = "0.01";
+  const Archive data = load_npz(small_data());
+  const Logs expected = model.evaluate(data["x_test"], data["y_test"], {.batch_size = 256, .verbose = 0, .input_scale = 0.01});
+  const auto events = run({"evaluate", saved(model), "--data", path("data.npz"), "--log", "json"}).events();
+  EXPECT_NEAR(events[0]["loss"].get<double>(), expected.at("loss"), 1e-9);
+
+  const Result on = run({"train", "--model", path("model"), "--data", path("data.npz"), "--epochs", "1", "--out", path("more")});
+  EXPECT_THAT(on.out, HasSubstr("optimizer SGD"));
+  EXPECT_THAT(tests::text_of(path("more/config.json")), testing::AllOf(HasSubstr("SGD"), HasSubstr("\"momentum\": 0.5"), HasSubstr("\"from_logits\": true")));
+  const Result anew = run({"train", "--model", path("model"), "--data", path("data.npz"), "--epochs", "1", "--learning-rate", "0.001"});
+  EXPECT_THAT(anew.out, HasSubstr("optimizer Adam"));
+
+  Sequential one_hot = classifier("softmax");
+  one_hot.compile({.optimizer = "adam", .loss = "categorical_crossentropy", .metrics = {"accuracy"}});
+  const Result rows = run({"evaluate", saved(one_hot, "one_hot"), "--data", path("data.npz")});
+  EXPECT_EQ(rows.code, 0) << rows.err;
+}
+
+TEST_F(Command, OutputsWithAxesTooMany) {
+  write(path("net.json"), Sequential({Conv2D(4, {3, 3}, {.input_shape = {12, 12, 1}}), Dense(4, {.activation = "softmax"})}).to_json());
+  const Result result = run({"train", "--data", small_data(), "--model", path("net.json")});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, testing::AllOf(HasSubstr("(10, 10, 4)"), HasSubstr("add Flatten or a global pooling")));
 }
 
 TEST_F(Command, SummaryIsKerass) {
@@ -507,7 +630,7 @@ TEST_F(Command, TrainEvaluatePredictShift) {
 TEST_F(Command, LinesWithoutATerminalSayWhatWasDone) {
   const Result result = run({"train", "--data", small_data(), "--epochs", "2", "--batch-size", "8"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("uint8, multiplied by 1/255"));
+  EXPECT_THAT(result.out, HasSubstr("uint8 from 0 to 249, multiplied by 1/255"));
   EXPECT_THAT(result.out, HasSubstr("Epoch 1/2 - "));
   EXPECT_THAT(result.out, HasSubstr("not saved, because no --out DIR was given"));
   EXPECT_THAT(result.out, Not(HasSubstr("\x1b")));

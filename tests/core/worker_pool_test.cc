@@ -122,6 +122,43 @@ TEST(WorkerPool, SetThreads) {
   set_threads(before);
 }
 
+// Pools come and go while others run in them.
+TEST(WorkerPool, SetThreadsWhileOthersRun) {
+  const int before = worker_pool().threads();
+  std::atomic<bool> over{false};
+  std::atomic<int> rounds{0};
+  std::vector<std::thread> users;
+  for (int user = 0; user < 3; ++user)
+    users.emplace_back([&] {
+      while (!over.load() || rounds.load() < 100) {
+        std::atomic<int> done{0};
+        worker_pool().run(20, [&](std::int64_t, int) { done.fetch_add(1); });
+        EXPECT_EQ(done.load(), 20);
+        rounds.fetch_add(1);
+      }
+    });
+  for (int i = 0; i < 60; ++i) set_threads(1 + i % 4);
+  over.store(true);
+  for (std::thread& user : users) user.join();
+  set_threads(before);
+}
+
+// Memory for two workers is not passed to a third.
+TEST(WorkerPool, NoMoreWorkersThanAreWanted) {
+  WorkerPool pool(4);
+  for (const int wanted : {1, 2, 3}) {
+    std::atomic<int> done{0};
+    pool.run(
+        1000,
+        [&](std::int64_t, int worker) {
+          EXPECT_LT(worker, wanted);
+          done.fetch_add(1);
+        },
+        wanted);
+    EXPECT_EQ(done.load(), 1000);
+  }
+}
+
 #if !defined(__SANITIZE_THREAD__)  // which does not support threads after a fork
 void expect_child_works() {
   const pid_t child = ::fork();

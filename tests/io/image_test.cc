@@ -3,7 +3,9 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
+#include "io/image.h"
 #include "io/jpeg.h"
 #include "io/npy.h"
 #include "io/png.h"
@@ -14,6 +16,8 @@ namespace {
 
 using test::bytes;
 using test::Bytes;
+using test::every_bit_flip;
+using test::every_truncation_fails;
 using test::expect_error;
 using test::kept;
 using test::slurp;
@@ -54,6 +58,26 @@ TEST(Png, KindsOfImages) {
   expect_image(png("palette"), 3, palette);
   expect_image(png("palette_transparent"), 3, [&](auto y, auto x, auto c) { return x % 4 == 1 ? 255 : palette(y, x, c); });
   expect_image(png("animated"), 3, colour);
+}
+
+// The sizes that a header promises are those of the image that comes.
+TEST(ImageHeaders, AgreeWithTheImages) {
+  int images = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kept("io", ""))) {
+    const std::string path = entry.path().string();
+    if (!path.ends_with(".png") && !path.ends_with(".jpg")) continue;
+    const ImageHeader header = read_image_header(slurp(path), path);
+    EXPECT_EQ(read_image(slurp(path), path).shape(), (Shape{header.height, header.width, header.channels})) << path;
+    ++images;
+  }
+  EXPECT_GE(images, 20);
+  for (const char* name : {"rgba.png", "exif6.jpg"}) {
+    const Bytes whole = slurp(kept("io", name));
+    every_truncation_fails(Bytes(whole.begin(), whole.begin() + 20), [&](auto part) { read_image_header(part, name); });
+    every_bit_flip(whole, [&](auto part) { read_image_header(part, name); });
+  }
+  expect_error<FormatError>([&] { read_image_header(slurp(kept("io", "rgb8.png")), "rgb8.png", {.pixels = 30}); }, {"at most 30 pixels"});
+  expect_error<FormatError>([] { read_image_header(bytes("GIF89a"), "x.png"); }, {"x.png: is no PNG and no JPEG image"});
 }
 
 // Interlaced and rarer kinds, written through libpng itself.
