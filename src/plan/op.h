@@ -60,12 +60,6 @@ struct Call {
   }
 };
 
-/// What a plan asks of ops that become one.
-struct Joining {
-  bool training = false;
-  bool position_invariant = false;  // kernels::Policy's
-};
-
 class Op {
  public:
   virtual ~Op() = default;
@@ -76,6 +70,9 @@ class Op {
   virtual Cut cut() const { return Cut::images; }
   /// Pieces into which the output falls (cut by outputs); depends on nothing but the op.
   virtual std::int64_t pieces() const { return 1; }
+  /// The input whose memory the first output may take over where the input dies with this op: the kernel reads an element before it writes
+  /// that element, and no other. Nothing: none.
+  virtual std::optional<std::size_t> in_place() const { return std::nullopt; }
   /// Elements of `real` scratch that one call of so many images needs.
   virtual std::int64_t scratch(std::int64_t /*images*/) const { return 0; }
   /// Floating-point operations of all calls together on a batch of so many images, for profiles: those of the direct form, whatever the
@@ -84,33 +81,32 @@ class Op {
   /// Bytes of an image that it reads out of a data source, which is no value of the plan; for profiles.
   virtual std::int64_t source_bytes() const { return 0; }
 
-  /// An op that does what this one and then `consumer` do, where nobody else reads this op's only output; null if there is none.
-  /// Its inputs are this op's, its outputs the consumer's.
-  virtual std::unique_ptr<Op> joined(const Op& /*consumer*/, const Joining& /*plan*/) const { return nullptr; }
   /// Reads from before `producer`, which makes this op's first input, if that gives the same result better; false if not.
   virtual bool reach_through(const Op& /*producer*/) { return false; }
-  /// The part of its first input, a map, that this op reads; nothing if it cannot do with less than all.
+  /// The part of its first input, a map, that this op reads. Nothing: all of it.
   virtual std::optional<kernels::Part> reads() const { return std::nullopt; }
-  /// Gets only this part of its first input from here on, at least what it reads.
+  /// Shrinks the first input to `part`, which covers everything this op reads. Called by the trim pass.
   virtual void narrow_input(const kernels::Part& /*part*/) {}
-  /// Makes only this part of its first output from here on, if it can.
+  /// Shrinks the first output to `part`. False: the op cannot, and nothing has changed. Called by the trim pass.
   virtual bool narrow_output(const kernels::Part& /*part*/) { return false; }
   /// Whether the op is inputs[0] times the kernel inputs[1], whose last axis is the output's channels, plus the bias inputs[2], if
   /// there is one, and nothing else: then a scale and shift of the channels can go into both.
   virtual bool is_affine() const { return false; }
-  /// Takes these for its kernel and bias.
+  /// Replaces the kernel and the bias.
   virtual void set_affine(Value /*kernel*/, Value /*bias*/) {}
-  /// After how many cells of its output, a map, its bits repeat themselves where its input does (kernels::period_of); 0: not known. After
-  /// `prepare`.
+  /// Translation period of the output map, in cells (kernels::period_of). If the input moves so that the output moves by a multiple of this,
+  /// the output keeps its bits. 1: position invariant. 0: unknown. Valid after `prepare`.
   virtual std::int64_t period() const { return 0; }
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
   /// Chooses the kernels, once the passes are done.
   virtual void prepare(const kernels::Policy& policy) = 0;
   /// Elements of the value `packs` in the layout that the chosen implementation wants, 0 for none; after `prepare`.
-  /// The plan makes a value of so many, appends it to the inputs, and lets `pack` fill it before the op runs.
+  /// The plan makes a value of so many, puts it into the input `packed_slot`, and lets `pack` fill it before the op runs.
   virtual std::int64_t packed() const { return 0; }
   virtual Value packs() const { return {}; }
+  /// By default behind the last input.
+  virtual std::size_t packed_slot() const { return inputs.size(); }
   virtual void pack(const float* /*kernel*/, float* /*packed*/) const {}
   virtual void run(const Call& call) const = 0;
 

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "plan/fusions.h"
+#include "plan/ops/eltwise.h"
 #include "plan/ops/norm.h"
+#include "plan/ops/softmax.h"
 
 namespace linn::plan {
 namespace {
@@ -28,17 +31,22 @@ std::string joined_names(const Op& first, const Op& second) {
   return first.layer == second.layer ? first.layer : first.layer + " + " + second.layer;
 }
 
+// Whether nobody but one reader needs the output.
+bool is_read_once(const Lowering& lowering, const std::vector<Use>& uses, Value output) {
+  const ValueInfo& info = lowering.info(output);
+  return uses[static_cast<std::size_t>(output.id)].consumers.size() == 1 && !info.kept && info.home != Home::bound;
+}
+
 // One normalization by known statistics put into the kernel and bias before it, or false when there is none left. An op before the
-// product makes both from the variables, so new variables are folded anew.
+// product makes both from the variables, so new variables are folded anew. Product and op stand at the normalization's place, where its
+// coefficients have been made.
 bool fold_one(Lowering& lowering) {
   const std::vector<Use> uses = uses_of(lowering);
   auto& ops = lowering.ops();
   for (std::size_t i = 0; i < ops.size(); ++i) {
     Op& op = *ops[i];
-    if (!op.is_affine() || lowering.info(op.outputs[0]).kept) continue;
-    const auto& use = uses[static_cast<std::size_t>(op.outputs[0].id)];
-    if (use.consumers.size() != 1) continue;
-    const auto norm = static_cast<std::size_t>(use.consumers[0]);
+    if (!op.is_affine() || !is_read_once(lowering, uses, op.outputs[0])) continue;
+    const auto norm = static_cast<std::size_t>(uses[static_cast<std::size_t>(op.outputs[0].id)].consumers[0]);
     const Value coefficients = norm_coefficients(*ops[norm]);
     // A Flatten between makes each pixel's channels channels of their own, of which the kernel knows nothing.
     if (!coefficients.defined() || coefficients.shape[1] != op.inputs[1].shape[-1]) continue;
@@ -46,43 +54,62 @@ bool fold_one(Lowering& lowering) {
     op.set_affine(fold->outputs[0], fold->outputs[1]);
     op.outputs = ops[norm]->outputs;
     op.layer = fold->layer = joined_names(op, *ops[norm]);
-    ops.erase(ops.begin() + static_cast<std::ptrdiff_t>(norm));
-    // The coefficients are made of variables alone, so they can be made at any time before.
-    const auto made = ops.begin() + uses[static_cast<std::size_t>(coefficients.id)].producer;
-    const auto here = ops.begin() + static_cast<std::ptrdiff_t>(i);
-    if (made > here) std::rotate(here, made, made + 1);
-    ops.insert(std::find_if(ops.begin(), ops.end(), [&](const auto& other) { return other.get() == &op; }), std::move(fold));
+    ops[norm] = std::move(ops[i]);
+    ops.insert(ops.begin() + static_cast<std::ptrdiff_t>(norm), std::move(fold));
+    ops.erase(ops.begin() + static_cast<std::ptrdiff_t>(i));
     return true;
   }
   return false;
 }
 
-// One fusion, or false when there is none left. Fusions are few and plans small, so starting over each time is fine.
-bool fuse_one(Lowering& lowering) {
+// The op that a pair becomes, with its outputs; null if it stays a pair.
+std::unique_ptr<Op> joined(const Pair& pair, const Joining& plan) {
+  for (const Fusion& fusion : fusions()) {
+    if (!fusion.matches(pair) || !fusion.allowed(pair, plan) || (fusion.pays != nullptr && !fusion.pays(pair, plan))) continue;
+    std::unique_ptr<Op> both = fusion.join(pair);
+    both->outputs = pair.consumer.outputs;
+    both->layer = joined_names(pair.producer, pair.consumer);
+    return both;
+  }
+  return nullptr;
+}
+
+// A loss that reads through a softmax or sigmoid, to what goes into it, or false when there is none left. It comes before all fusions: joined to
+// what is before it, the activation would be gone.
+bool reach_through_activation(Lowering& lowering) {
   const std::vector<Use> uses = uses_of(lowering);
   auto& ops = lowering.ops();
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    Op& op = *ops[i];
-    if (op.outputs.size() == 1) {
-      const auto& use = uses[static_cast<std::size_t>(op.outputs[0].id)];
-      const bool alone = use.consumers.size() == 1 && !lowering.info(op.outputs[0]).kept;
-      if (alone && ops[static_cast<std::size_t>(use.consumers[0])]->inputs[0].shape == op.outputs[0].shape) {
-        const auto consumer = ops.begin() + use.consumers[0];
-        if (std::unique_ptr<Op> both = op.joined(**consumer, {lowering.training(), lowering.position_invariant()})) {
-          both->inputs = op.inputs;
-          both->outputs = (*consumer)->outputs;
-          both->layer = joined_names(op, **consumer);
+  for (auto& op : ops) {
+    if (op->inputs.empty() || !op->inputs[0].defined()) continue;
+    const int producer = uses[static_cast<std::size_t>(op->inputs[0].id)].producer;
+    if (producer < 0) continue;
+    const Op& before = *ops[static_cast<std::size_t>(producer)];
+    if (before.outputs[0].shape != op->inputs[0].shape) continue;
+    const bool is_activation = activation_problem(before) != nullptr || softmax_source(before).defined();
+    if (is_activation && op->reach_through(before)) return true;
+  }
+  return false;
+}
+
+// One fusion, or false when there is none left. Fusions are few and plans small, so starting over each time is fine.
+bool fuse_one(Lowering& lowering, const Joining& plan) {
+  const std::vector<Use> uses = uses_of(lowering);
+  auto& ops = lowering.ops();
+  for (std::size_t i = 0; i < ops.size(); ++i)
+    for (std::size_t slot = 0; slot < ops[i]->inputs.size(); ++slot) {
+      const Value& input = ops[i]->inputs[slot];
+      const int producer = input.defined() ? uses[static_cast<std::size_t>(input.id)].producer : -1;
+      if (producer < 0) continue;
+      const Op& before = *ops[static_cast<std::size_t>(producer)];
+      if (before.outputs[0].id != input.id || before.outputs[0].shape != input.shape) continue;  // seen as another shape, it is another map
+      if (before.outputs.size() == 1 && is_read_once(lowering, uses, input))
+        if (std::unique_ptr<Op> both = joined({before, *ops[i], slot}, plan)) {
           ops[i] = std::move(both);
-          ops.erase(consumer);
+          ops.erase(ops.begin() + producer);
           return true;
         }
-      }
+      if (slot == 0 && ops[i]->reach_through(before)) return true;
     }
-    if (op.inputs.empty() || !op.inputs[0].defined()) continue;
-    const int producer = uses[static_cast<std::size_t>(op.inputs[0].id)].producer;
-    if (producer < 0 || ops[static_cast<std::size_t>(producer)]->outputs[0].shape != op.inputs[0].shape) continue;
-    if (op.reach_through(*ops[static_cast<std::size_t>(producer)])) return true;
-  }
   return false;
 }
 
@@ -114,8 +141,12 @@ void fold(Lowering& lowering) {
   }
 }
 
-void fuse(Lowering& lowering) {
-  while (fuse_one(lowering)) {
+void fuse(Lowering& lowering, const kernels::Policy& policy) {
+  Joining plan{.training = lowering.training(), .policy = policy};
+  if (lowering.position_invariant()) plan.policy.position_invariant = true;
+  while (reach_through_activation(lowering)) {
+  }
+  while (fuse_one(lowering, plan)) {
   }
 }
 

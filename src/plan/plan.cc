@@ -138,7 +138,9 @@ void Plan::add_packs() {
       pack->layer = op->layer;
       pack->inputs = {source};
       pack->outputs = {packed};
-      op->inputs.push_back(packed);
+      const std::size_t slot = op->packed_slot();
+      if (slot == op->inputs.size()) op->inputs.emplace_back();
+      op->inputs[slot] = packed;
       all.push_back(std::move(pack));
     }
     all.push_back(std::move(op));
@@ -166,13 +168,7 @@ void Plan::cut_into_segments() {
   }
 }
 
-void Plan::place_values() {
-  places_.assign(values_.size(), {});
-  struct Life {
-    int first_segment = std::numeric_limits<int>::max(), last_segment = -1;
-    int first_op = std::numeric_limits<int>::max(), last_op = -1;  // position in the plan's run order
-    bool constant = false;                                         // outlives the run
-  };
+std::vector<Plan::Life> Plan::lives() const {
   std::vector<Life> lives(values_.size());
   int position = 0;
   for (std::size_t s = 0; s < segments_.size(); ++s) {
@@ -193,7 +189,49 @@ void Plan::place_values() {
       ++position;
     }
   }
+  return lives;
+}
 
+bool Plan::is_local(int value, const Life& life) const {
+  const ValueInfo& info = values_[static_cast<std::size_t>(value)];
+  return life.first_segment == life.last_segment && !info.kept && info.extent == Extent::batch &&
+         segments_[static_cast<std::size_t>(life.first_segment)].cut == Cut::images;
+}
+
+std::vector<int> Plan::share_memory(std::vector<Life>& lives) const {
+  std::vector<int> owners(values_.size());
+  std::iota(owners.begin(), owners.end(), 0);
+  int position = -1;
+  for (const Segment& segment : segments_)
+    for (const int i : segment.ops) {
+      ++position;
+      const std::optional<std::size_t> slot = op(i).in_place();
+      if (!slot || segment.cut != Cut::images) continue;
+      const Value input = op(i).inputs[*slot], output = op(i).outputs[0];
+      if (!may_share(op(i), input, output, lives, position)) continue;
+      const int owner = owners[static_cast<std::size_t>(input.id)];
+      owners[static_cast<std::size_t>(output.id)] = owner;
+      Life& life = lives[static_cast<std::size_t>(owner)];
+      const Life& after = lives[static_cast<std::size_t>(output.id)];
+      life.last_op = after.last_op;
+      life.last_segment = after.last_segment;
+    }
+  return owners;
+}
+
+bool Plan::may_share(const Op& op, const Value& input, const Value& output, const std::vector<Life>& lives, int position) const {
+  const ValueInfo &from = values_[static_cast<std::size_t>(input.id)], &to = values_[static_cast<std::size_t>(output.id)];
+  const Life &before = lives[static_cast<std::size_t>(input.id)], &after = lives[static_cast<std::size_t>(output.id)];
+  if (from.home != Home::arena || to.home != Home::arena || from.kept || before.last_op != position) return false;
+  if (from.extent != Extent::batch || to.extent != Extent::batch || from.element != to.element) return false;
+  if (from.shape.elements() != to.shape.elements() || is_local(input.id, before) != is_local(output.id, after) || to.kept) return false;
+  return std::count_if(op.inputs.begin(), op.inputs.end(), [&](const Value& value) { return value.id == input.id; }) == 1;
+}
+
+void Plan::place_values() {
+  places_.assign(values_.size(), {});
+  std::vector<Life> lives = this->lives();
+  const std::vector<int> owners = share_memory(lives);
   const int last_segment = static_cast<int>(segments_.size());
   std::vector<Interval> shared, worker;
   for (std::size_t v = 0; v < values_.size(); ++v) {
@@ -207,9 +245,9 @@ void Plan::place_values() {
       continue;
     }
     if (life.last_op < 0 || value.home == Home::partials) continue;
-    const bool local = life.first_segment == life.last_segment && !value.kept && value.extent == Extent::batch &&
-                       segments_[static_cast<std::size_t>(life.first_segment)].cut == Cut::images;
+    const bool local = is_local(static_cast<int>(v), life);
     place.area = local ? Place::Area::worker : Place::Area::shared;
+    if (owners[v] != static_cast<int>(v)) continue;
     const std::int64_t images = value.extent == Extent::fixed ? 1 : local ? shard_images : options_.batch;
     const std::int64_t size = core::round_up(std::max<std::int64_t>(bytes * images, 1), line);
     if (local)
@@ -224,6 +262,8 @@ void Plan::place_values() {
   scratch_offset_ = place_intervals(worker);
   for (const Interval& interval : shared) places_[static_cast<std::size_t>(interval.owner)].offset = interval.offset;
   for (const Interval& interval : worker) places_[static_cast<std::size_t>(interval.owner)].offset = interval.offset;
+  for (std::size_t v = 0; v < values_.size(); ++v)
+    if (owners[v] != static_cast<int>(v)) places_[v].offset = places_[static_cast<std::size_t>(owners[v])].offset;
 
   for (std::size_t s = 0; s < segments_.size(); ++s) {
     Segment& segment = segments_[s];

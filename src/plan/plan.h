@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -69,9 +70,23 @@ class Plan {
   std::int64_t workspace_bytes(int threads) const;
 
  private:
+  /// From the first op that touches a value to the last.
+  struct Life {
+    int first_segment = std::numeric_limits<int>::max(), last_segment = -1;
+    int first_op = std::numeric_limits<int>::max(), last_op = -1;  // position in the plan's run order
+    bool constant = false;                                         // outlives the run
+  };
+
   void add_packs();
   void cut_into_segments();
   void place_values();
+  std::vector<Life> lives() const;
+  /// Whether a value lives within one segment, and so once a worker, for its shard only.
+  bool is_local(int value, const Life& life) const;
+  /// Lets outputs take over the memory of inputs that die there (Op::in_place). Returns the owner of each value's memory, itself if it is no
+  /// other's; an owner's life then lasts as long as that of the last value in its memory.
+  std::vector<int> share_memory(std::vector<Life>& lives) const;
+  bool may_share(const Op& op, const Value& input, const Value& output, const std::vector<Life>& lives, int position) const;
 
   PlanOptions options_;
   std::vector<ValueInfo> values_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
+#include "kernels/conv/cost.h"
 #include "kernels/conv/dead.h"
 #include "kernels/conv/depthwise.h"
 #include "kernels/conv/fused.h"
@@ -92,6 +93,16 @@ void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<fl
 }
 
 }  // namespace
+
+std::int64_t strip_rows(const ConvPoolForward::Problem& problem) {
+  const std::int64_t group = group_rows(problem), outputs = problem.pool.out_height;
+  std::int64_t rows = 0;
+  for (std::int64_t first = 0; first < outputs; first += group) {
+    const Rows seen = rows_seen(problem.pool, first, std::min(first + group, outputs));
+    rows += seen.end - seen.begin;
+  }
+  return rows;
+}
 
 bool Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<DirectForward>(problem); }
 

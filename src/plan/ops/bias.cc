@@ -38,8 +38,8 @@ class BiasOp final : public KernelOp<BiasOp, kernels::NormForward> {
   std::string_view name() const override { return "bias"; }
   std::int64_t period() const override { return kernel_.period(); }
 
-  std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {
-    if (problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
+  bool is_linear() const { return problem().activation == kernels::Activation::linear; }
+  std::unique_ptr<Op> with_relu() const {
     auto both = std::make_unique<BiasOp>(*this);
     both->kernel_.problem().activation = kernels::Activation::relu;
     return both;
@@ -72,5 +72,12 @@ Value add_bias(Lowering& to, Value src, Value bias) {
   const Value output = to.value(to.layer(), src.shape, Extent::batch);
   return append(to, std::make_unique<BiasOp>(kernels::NormForward::Problem{.channels = channels}), {src, coefficients, bias}, {output});
 }
+
+bool is_linear_bias(const Op& op) {
+  const auto* bias = dynamic_cast<const BiasOp*>(&op);
+  return bias != nullptr && bias->is_linear();
+}
+
+std::unique_ptr<Op> bias_with_relu(const Op& op) { return dynamic_cast<const BiasOp&>(op).with_relu(); }
 
 }  // namespace linn::plan

@@ -2,13 +2,10 @@
 
 #include <memory>
 
-#include "kernels/conv/conv.h"
+#include "plan/epilogue.h"
 #include "plan/ops/append.h"
-#include "plan/ops/conv_global_pool.h"
-#include "plan/ops/conv_pool.h"
 #include "plan/ops/dense.h"
 #include "plan/ops/eltwise.h"
-#include "plan/ops/pool.h"
 
 namespace linn::plan {
 namespace {
@@ -27,82 +24,101 @@ class ConvKernelGradientOp final : public GradientOp<ConvKernelGradientOp, kerne
   }
 };
 
-// inputs {d, transposed kernel, packed kernel}.
 class ConvInputGradientOp final : public GradientOp<ConvInputGradientOp, kernels::ConvInputGradient> {
  public:
+  enum In : std::size_t { ddst, transposed_kernel, packed_kernel };
+
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_input_gradient"; }
   double flops(std::int64_t images) const override { return conv_flops(problem(), images); }
-  Value packs() const override { return inputs[1]; }
+  Value packs() const override { return inputs[transposed_kernel]; }
+  std::size_t packed_slot() const override { return packed_kernel; }
 
   template <class T>
   void compute(const Call& call) const {
     kernel_.run<T>({.images = call.images,
-                    .ddst = call.in<T>(0),
-                    .transposed_kernel = call.in<T>(1),
-                    .packed = inputs.size() > 2 ? call.in<T>(2) : nullptr,
+                    .ddst = call.in<T>(ddst),
+                    .transposed_kernel = call.in<T>(transposed_kernel),
+                    .packed = call.in<T>(packed_kernel),
                     .dsrc = call.out<T>(0),
                     .scratch = static_cast<T*>(call.scratch)});
   }
 };
 
-// inputs {src, kernel, bias or nothing, packed kernel}.
-class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward> {
+class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public EpilogueOp {
  public:
-  ConvOp(const kernels::Geometry& geometry, bool bias) : WindowOp({.geometry = geometry, .bias = bias}) {}
+  using In = ConvInputs;
+
+  ConvOp(const kernels::Geometry& geometry, bool bias) : WindowOp({.geometry = geometry, .bias = bias}), EpilogueOp(bias) {}
 
   std::string_view name() const override { return "conv2d"; }
-  std::int64_t period() const override { return kernel_.period(); }
+  std::int64_t period() const override { return period_with(kernel_.period()); }
   double flops(std::int64_t images) const override { return conv_flops(problem().geometry, images); }
-  Value packs() const override { return inputs[1]; }
-
-  bool is_affine() const override { return problem().activation == kernels::Activation::linear; }
-  void set_affine(Value kernel, Value bias) override {
-    inputs[1] = kernel;
-    inputs[2] = bias;
-    kernel_.problem().bias = true;
+  Value packs() const override { return inputs[In::kernel]; }
+  std::size_t packed_slot() const override { return In::packed; }
+  void prepare(const kernels::Policy& policy) override {
+    kernel_.prepare(policy);
+    prepare_epilogue(policy);
   }
+  /// The residual would have to shrink too.
+  bool narrow_output(const kernels::Part& part) override { return !epilogue().residual && WindowOp::narrow_output(part); }
 
-  std::unique_ptr<Op> joined(const Op& consumer, const Joining& plan) const override {
-    const auto& problem = kernel_.problem();
-    if (problem.activation == kernels::Activation::linear && is_relu(consumer)) {
-      auto both = std::make_unique<ConvOp>(*this);
-      both->kernel_.problem().activation = kernels::Activation::relu;
-      return both;
-    }
-    if (const auto* pool = pool_problem(consumer)) return conv_pool(problem, *pool, plan.training);
-    if (const auto* pool = global_pool_problem(consumer)) return conv_global_pool(problem, pool->kind, plan);
-    return nullptr;
+  bool is_affine() const override { return epilogue().is_linear() && !epilogue().residual; }
+  void set_affine(Value kernel, Value bias) override {
+    inputs[In::kernel] = kernel;
+    inputs[In::bias] = bias;
+    Epilogue with_bias = epilogue();
+    with_bias.bias = true;
+    adopt(with_bias);
+  }
+  std::unique_ptr<Op> with_epilogue(const Epilogue& epilogue, Value residual) const override {
+    auto op = std::make_unique<ConvOp>(*this);
+    op->adopt(epilogue);
+    if (residual.defined()) op->inputs[In::residual] = residual;
+    return op;
   }
 
   void differentiate(Gradients& gradients) override {
     Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     const kernels::Geometry& g = problem().geometry;
-    if (problem().activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
-    if (gradients.wants(inputs[1])) gradients.give(inputs[1], conv_kernel_gradient(gradients, inputs[1], inputs[0], d, g));
-    if (inputs[2].defined() && gradients.wants(inputs[2])) gradients.give(inputs[2], bias_gradient(gradients, inputs[2], d));
-    if (gradients.wants(inputs[0])) {
+    const Value src = inputs[In::src], kernel = inputs[In::kernel], bias = inputs[In::bias], residual = inputs[In::residual];
+    if (!epilogue().is_linear()) d = activation_gradient(gradients, epilogue().activation.activation, outputs[0], d);
+    if (residual.defined() && gradients.wants(residual)) gradients.give(residual, d);
+    if (gradients.wants(kernel)) gradients.give(kernel, conv_kernel_gradient(gradients, kernel, src, d, g));
+    if (bias.defined() && gradients.wants(bias)) gradients.give(bias, bias_gradient(gradients, bias, d));
+    if (gradients.wants(src)) {
       const std::int64_t taps = g.window_height * g.window_width, depth = g.channels / g.groups;
       // A depthwise kernel transposed is the same memory.
-      const Value transposed = depth == 1 ? Value{inputs[1].id, {g.window_height, g.window_width, g.out_channels, 1}}
-                                          : transpose_kernel(gradients.to(), inputs[1], taps, depth, g.out_channels);
-      const Value dsrc = gradients.make(inputs[0]);
-      append(gradients.to(), std::make_unique<ConvInputGradientOp>(g), {d, transposed}, {dsrc});
-      gradients.give(inputs[0], dsrc);
+      const Value transposed = depth == 1 ? Value{kernel.id, {g.window_height, g.window_width, g.out_channels, 1}}
+                                          : transpose_kernel(gradients.to(), kernel, taps, depth, g.out_channels);
+      const Value dsrc = gradients.make(src);
+      append(gradients.to(), std::make_unique<ConvInputGradientOp>(g), {d, transposed, {}}, {dsrc});
+      gradients.give(src, dsrc);
     }
   }
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.images = call.images,
-                    .src = call.in<T>(0),
-                    .kernel = call.in<T>(1),
-                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr,
-                    .bias = call.in<T>(2),
-                    .dst = call.out<T>(0),
-                    .scratch = static_cast<T*>(call.scratch)});
+    const kernels::Geometry& g = problem().geometry;
+    T* dst = call.out<T>(0);
+    run_with_epilogue(call.images, outputs[0].shape.elements(), dst, call.in<T>(In::residual), [&](std::int64_t first, std::int64_t images) {
+      kernel_.run<T>({.images = images,
+                      .src = call.in<T>(In::src) + first * g.src_image,
+                      .kernel = call.in<T>(In::kernel),
+                      .packed = call.in<T>(In::packed),
+                      .bias = call.in<T>(In::bias),
+                      .dst = dst + first * g.dst_image,
+                      .scratch = static_cast<T*>(call.scratch)});
+    });
+  }
+
+ private:
+  void adopt(const Epilogue& epilogue) {
+    set_epilogue(epilogue);
+    kernel_.problem().bias = epilogue.bias;
+    kernel_.problem().activation = epilogue.in_kernel();
   }
 };
 
@@ -129,9 +145,14 @@ double conv_flops(const kernels::Geometry& geometry, std::int64_t images) {
   return 2.0 * static_cast<double>(images * kernels::products(geometry));
 }
 
+const kernels::ConvForward::Problem* conv_problem(const Op& op) {
+  const auto* conv = dynamic_cast<const ConvOp*>(&op);
+  return conv == nullptr || !conv->epilogue().is_in_kernel() ? nullptr : &conv->problem();
+}
+
 Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry) {
   const Value output = to.value(to.layer(), {geometry.out_height, geometry.out_width, geometry.out_channels}, Extent::batch);
-  return append(to, std::make_unique<ConvOp>(geometry, bias.defined()), {src, kernel, bias}, {output});
+  return append(to, std::make_unique<ConvOp>(geometry, bias.defined()), {src, kernel, bias, {}, {}}, {output});
 }
 
 }  // namespace linn::plan

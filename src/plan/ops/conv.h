@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/geometry.h"
+#include "kernels/conv/conv.h"
 #include "plan/lowering.h"
 
 namespace linn::plan {
@@ -18,6 +18,14 @@ Value conv_kernel_gradient(Gradients& gradients, Value kernel, Value src, Value 
 /// Adds `op`, which makes a kernel's gradient from `from` with the taps and channels of an output channel side by side, and the bias's: of
 /// both what is asked for. Shards sum them in that order; the kernel's is turned into Keras's once a step.
 void give_turned_weights(Gradients& gradients, std::unique_ptr<Op> op, std::vector<Value> from, Value kernel, Value bias);
+
+/// Inputs of a convolution, of one with a pooling and of one with a global pooling. One that is not there is an undefined value.
+struct ConvInputs {
+  enum Slot : std::size_t { src, kernel, bias, residual, packed, count };
+};
+
+/// What `op` convolves, or null if it is no convolution or does more in its epilogue than its kernel does; for fusion.
+const kernels::ConvForward::Problem* conv_problem(const Op& op);
 
 /// Two for each product of the direct form, of so many images.
 double conv_flops(const kernels::Geometry& geometry, std::int64_t images);

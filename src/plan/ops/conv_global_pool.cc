@@ -27,6 +27,7 @@ class ConvGlobalPoolKernelGradientOp final : public GradientOp<ConvGlobalPoolKer
   }
 };
 
+// inputs {d, winners, kernel, packed kernel}.
 class ConvGlobalPoolInputGradientOp final : public GradientOp<ConvGlobalPoolInputGradientOp, kernels::ConvGlobalPoolInputGradient> {
  public:
   using GradientOp::GradientOp;
@@ -34,23 +35,26 @@ class ConvGlobalPoolInputGradientOp final : public GradientOp<ConvGlobalPoolInpu
   std::string_view name() const override { return "conv2d_global_pool_input_gradient"; }
   double flops(std::int64_t images) const override { return sparse_flops(problem(), images); }
   Value packs() const override { return inputs[2]; }
+  std::size_t packed_slot() const override { return 3; }
 
   template <class T>
   void compute(const Call& call) const {
     kernel_.run<T>({.images = call.images, .ddst = call.in<T>(0), .winners = call.in<std::uint8_t>(1), .kernel = call.in<T>(2),
-                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .dsrc = call.out<T>(0),
+                    .packed = call.in<T>(3), .dsrc = call.out<T>(0),
                     .scratch = static_cast<T*>(call.scratch)});
   }
 };
 
-// inputs {src, kernel, bias or nothing, packed kernel}, outputs {a value a channel, winners in training}.
+// inputs: ConvInputs; outputs {a value a channel, winners in training}.
 class ConvGlobalPoolOp final : public KernelOp<ConvGlobalPoolOp, kernels::ConvGlobalPoolForward> {
  public:
+  using In = ConvInputs;
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "conv2d_global_pool"; }
   double flops(std::int64_t images) const override { return conv_flops(problem().conv, images); }
-  Value packs() const override { return inputs[1]; }
+  Value packs() const override { return inputs[In::kernel]; }
+  std::size_t packed_slot() const override { return In::packed; }
   std::optional<kernels::Part> reads() const override { return kernels::seen(problem().conv); }
   void narrow_input(const kernels::Part& part) override { kernels::keep_src(kernel_.problem().conv, part); }
 
@@ -63,29 +67,31 @@ class ConvGlobalPoolOp final : public KernelOp<ConvGlobalPoolOp, kernels::ConvGl
     const Value winners =
         gradients.to().value("winners " + layer, {g.out_height, g.out_width, kernels::winner_bytes(g)}, Extent::batch, Element::u8);
     outputs.push_back(winners);
-    give_turned_weights(gradients, std::make_unique<ConvGlobalPoolKernelGradientOp>(g), {inputs[0], d, winners}, inputs[1], inputs[2]);
-    if (gradients.wants(inputs[0])) {
-      const Value dsrc = gradients.make(inputs[0]);
-      append(gradients.to(), std::make_unique<ConvGlobalPoolInputGradientOp>(g), {d, winners, inputs[1]}, {dsrc});
-      gradients.give(inputs[0], dsrc);
+    give_turned_weights(gradients, std::make_unique<ConvGlobalPoolKernelGradientOp>(g), {inputs[In::src], d, winners}, inputs[In::kernel],
+                        inputs[In::bias]);
+    if (gradients.wants(inputs[In::src])) {
+      const Value dsrc = gradients.make(inputs[In::src]);
+      append(gradients.to(), std::make_unique<ConvGlobalPoolInputGradientOp>(g), {d, winners, inputs[In::kernel], {}}, {dsrc});
+      gradients.give(inputs[In::src], dsrc);
     }
   }
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1),
-                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0),
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(In::src), .kernel = call.in<T>(In::kernel),
+                    .packed = call.in<T>(In::packed), .bias = call.in<T>(In::bias), .dst = call.out<T>(0),
                     .winners = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Op> conv_global_pool(const kernels::ConvForward::Problem& conv, kernels::PoolKind kind, const Joining& plan) {
-  if (plan.training && (kind != kernels::PoolKind::max || conv.geometry.groups != 1)) return nullptr;
-  if (plan.position_invariant && kind != kernels::PoolKind::max) return nullptr;
-  return std::make_unique<ConvGlobalPoolOp>(
+std::unique_ptr<Op> conv_global_pool(const Op& op, kernels::PoolKind kind) {
+  const kernels::ConvForward::Problem& conv = *conv_problem(op);
+  auto joined = std::make_unique<ConvGlobalPoolOp>(
       kernels::ConvGlobalPoolForward::Problem{.conv = conv.geometry, .kind = kind, .bias = conv.bias, .activation = conv.activation});
+  joined->inputs = op.inputs;
+  return joined;
 }
 
 }  // namespace linn::plan

@@ -8,9 +8,8 @@
 
 namespace linn::plan {
 
-/// The op for a convolution with the global pooling after it, whose map between is never stored; null where it must be: in training a mean
-/// gives every pixel a gradient, and groups have no sparse one; a mean that must not depend on positions is summed in units of the largest
-/// value of the whole map.
-std::unique_ptr<Op> conv_global_pool(const kernels::ConvForward::Problem& conv, kernels::PoolKind kind, const Joining& plan);
+/// The op for a convolution, an op whose conv_problem is not null, with the global pooling after it: the map between is never stored. It has
+/// the convolution's inputs.
+std::unique_ptr<Op> conv_global_pool(const Op& conv, kernels::PoolKind kind);
 
 }  // namespace linn::plan

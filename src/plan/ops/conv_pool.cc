@@ -31,6 +31,7 @@ class ConvPoolKernelGradientOp final : public GradientOp<ConvPoolKernelGradientO
   }
 };
 
+// inputs {d, argmax, kernel, packed kernel}.
 class ConvPoolInputGradientOp final : public GradientOp<ConvPoolInputGradientOp, kernels::ConvPoolInputGradient> {
  public:
   using GradientOp::GradientOp;
@@ -38,11 +39,12 @@ class ConvPoolInputGradientOp final : public GradientOp<ConvPoolInputGradientOp,
   std::string_view name() const override { return "conv2d_pool_input_gradient"; }
   double flops(std::int64_t images) const override { return sparse_flops(problem(), images); }
   Value packs() const override { return inputs[2]; }
+  std::size_t packed_slot() const override { return 3; }
 
   template <class T>
   void compute(const Call& call) const {
     kernel_.run<T>({.images = call.images, .ddst = call.in<T>(0), .argmax = call.in<std::uint8_t>(1), .kernel = call.in<T>(2),
-                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .dsrc = call.out<T>(0),
+                    .packed = call.in<T>(3), .dsrc = call.out<T>(0),
                     .scratch = static_cast<T*>(call.scratch)});
   }
 };
@@ -54,17 +56,19 @@ void fit_map(kernels::ConvPoolForward::Problem& problem) {
   kernels::keep_src(problem.pool, part);
 }
 
-// inputs {src, kernel, bias or nothing, packed kernel}, outputs {pooled map, argmax in training}.
+// inputs: ConvInputs; outputs {pooled map, argmax in training}.
 class ConvPoolOp final : public KernelOp<ConvPoolOp, kernels::ConvPoolForward> {
  public:
-  explicit ConvPoolOp(const kernels::ConvPoolForward::Problem& problem) : KernelOp(problem) { fit_map(kernel_.problem()); }
+  using In = ConvInputs;
+  using KernelOp::KernelOp;
 
   std::string_view name() const override { return "conv2d_pool"; }
   std::int64_t period() const override { return kernel_.period(); }
   double flops(std::int64_t images) const override {
     return 2.0 * static_cast<double>(images * kernels::products(problem().conv, problem().pool));
   }
-  Value packs() const override { return inputs[1]; }
+  Value packs() const override { return inputs[In::kernel]; }
+  std::size_t packed_slot() const override { return In::packed; }
   std::optional<kernels::Part> reads() const override { return kernels::seen(problem().conv); }
   void narrow_input(const kernels::Part& part) override { kernels::keep_src(kernel_.problem().conv, part); }
 
@@ -84,29 +88,44 @@ class ConvPoolOp final : public KernelOp<ConvPoolOp, kernels::ConvPoolForward> {
     outputs.push_back(argmax);
     const kernels::ConvPoolKernelGradient::Problem sparse{
         .conv = problem.conv, .pool = problem.pool, .all_live = problem.activation == kernels::Activation::linear};
-    give_turned_weights(gradients, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[0], d, argmax}, inputs[1], inputs[2]);
-    if (gradients.wants(inputs[0])) {
-      const Value dsrc = gradients.make(inputs[0]);
-      append(to, std::make_unique<ConvPoolInputGradientOp>(sparse), {d, argmax, inputs[1]}, {dsrc});
-      gradients.give(inputs[0], dsrc);
+    give_turned_weights(gradients, std::make_unique<ConvPoolKernelGradientOp>(sparse), {inputs[In::src], d, argmax}, inputs[In::kernel], inputs[In::bias]);
+    if (gradients.wants(inputs[In::src])) {
+      const Value dsrc = gradients.make(inputs[In::src]);
+      append(to, std::make_unique<ConvPoolInputGradientOp>(sparse), {d, argmax, inputs[In::kernel], {}}, {dsrc});
+      gradients.give(inputs[In::src], dsrc);
     }
   }
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.images = call.images, .src = call.in<T>(0), .kernel = call.in<T>(1),
-                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0),
+    kernel_.run<T>({.images = call.images, .src = call.in<T>(In::src), .kernel = call.in<T>(In::kernel),
+                    .packed = call.in<T>(In::packed), .bias = call.in<T>(In::bias), .dst = call.out<T>(0),
                     .argmax = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Op> conv_pool(const kernels::ConvForward::Problem& conv, const kernels::PoolForward::Problem& pool, bool training) {
+kernels::ConvPoolForward::Problem joined_problem(const kernels::ConvForward::Problem& conv, const kernels::PoolForward::Problem& pool, bool argmax) {
+  kernels::ConvPoolForward::Problem problem{.conv = conv.geometry,
+                                            .pool = pool.geometry,
+                                            .kind = pool.kind,
+                                            .bias = conv.bias,
+                                            .activation = conv.activation,
+                                            .argmax = argmax};
+  fit_map(problem);
+  return problem;
+}
+
+bool has_sparse_gradients(const kernels::ConvForward::Problem& conv, const kernels::PoolForward::Problem& pool) {
   const bool narrow = pool.geometry.window_height * pool.geometry.window_width <= kernels::no_cell;
-  if (training && (pool.kind != kernels::PoolKind::max || conv.geometry.groups != 1 || !narrow)) return nullptr;
-  return std::make_unique<ConvPoolOp>(kernels::ConvPoolForward::Problem{
-      .conv = conv.geometry, .pool = pool.geometry, .kind = pool.kind, .bias = conv.bias, .activation = conv.activation, .argmax = false});
+  return pool.kind == kernels::PoolKind::max && conv.geometry.groups == 1 && narrow;
+}
+
+std::unique_ptr<Op> conv_pool(const Op& conv, const kernels::PoolForward::Problem& pool) {
+  auto op = std::make_unique<ConvPoolOp>(joined_problem(*conv_problem(conv), pool, false));
+  op->inputs = conv.inputs;
+  return op;
 }
 
 }  // namespace linn::plan

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernels/gemm/dense.h"
+#include "plan/epilogue.h"
 #include "plan/ops/append.h"
 #include "plan/ops/eltwise.h"
 #include "plan/plan.h"
@@ -70,31 +71,39 @@ class DenseKernelGradientOp final : public GradientOp<DenseKernelGradientOp, ker
   static constexpr std::int64_t piece_rows = 96;
 };
 
-class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward> {
+class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward>, public EpilogueOp {
  public:
+  enum In : std::size_t { src, kernel, bias, residual, packed_kernel };
+
   DenseOp(std::int64_t inputs_count, std::int64_t outputs_count, bool bias)
-      : KernelOp({.inputs = inputs_count, .outputs = outputs_count, .bias = bias}) {}
+      : KernelOp({.inputs = inputs_count, .outputs = outputs_count, .bias = bias}), EpilogueOp(bias) {}
 
   std::string_view name() const override { return "dense"; }
-  std::int64_t scratch(std::int64_t images) const override { return kernel_.scratch(images * rows_an_image(inputs[0])); }
+  std::int64_t scratch(std::int64_t images) const override { return kernel_.scratch(images * rows_an_image(inputs[src])); }
   double flops(std::int64_t images) const override {
     const auto& p = problem();
-    return 2.0 * static_cast<double>(images * rows_an_image(inputs[0]) * p.inputs) * static_cast<double>(p.outputs);
+    return 2.0 * static_cast<double>(images * rows_an_image(inputs[src]) * p.inputs) * static_cast<double>(p.outputs);
   }
-  Value packs() const override { return inputs[1]; }
-
-  bool is_affine() const override { return problem().activation == kernels::Activation::linear; }
-  void set_affine(Value kernel, Value bias) override {
-    inputs[1] = kernel;
-    inputs[2] = bias;
-    kernel_.problem().bias = true;
+  Value packs() const override { return inputs[kernel]; }
+  std::size_t packed_slot() const override { return packed_kernel; }
+  void prepare(const kernels::Policy& policy) override {
+    kernel_.prepare(policy);
+    prepare_epilogue(policy);
   }
 
-  std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {
-    if (problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
-    auto both = std::make_unique<DenseOp>(*this);
-    both->kernel_.problem().activation = kernels::Activation::relu;
-    return both;
+  bool is_affine() const override { return epilogue().is_linear() && !epilogue().residual; }
+  void set_affine(Value new_kernel, Value new_bias) override {
+    inputs[kernel] = new_kernel;
+    inputs[bias] = new_bias;
+    Epilogue with_bias = epilogue();
+    with_bias.bias = true;
+    adopt(with_bias);
+  }
+  std::unique_ptr<Op> with_epilogue(const Epilogue& epilogue, Value new_residual) const override {
+    auto op = std::make_unique<DenseOp>(*this);
+    op->adopt(epilogue);
+    if (new_residual.defined()) op->inputs[residual] = new_residual;
+    return op;
   }
 
   void differentiate(Gradients& gradients) override {
@@ -102,27 +111,43 @@ class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward> {
     if (!d.defined()) return;
     const auto& p = problem();
     Lowering& to = gradients.to();
-    if (p.activation == kernels::Activation::relu) d = activation_gradient(gradients, kernels::Activation::relu, outputs[0], d);
-    if (gradients.wants(inputs[1])) {
-      const Value dkernel = to.value("d " + to.info(inputs[1]).name, inputs[1].shape, Extent::fixed);
-      const std::int64_t shard = shard_images * rows_an_image(inputs[0]);
-      append(to, std::make_unique<DenseKernelGradientOp>(p.inputs, p.outputs, shard), {inputs[0], d}, {dkernel});
-      gradients.give(inputs[1], dkernel);
+    if (!epilogue().is_linear()) d = activation_gradient(gradients, epilogue().activation.activation, outputs[0], d);
+    if (inputs[residual].defined() && gradients.wants(inputs[residual])) gradients.give(inputs[residual], d);
+    if (gradients.wants(inputs[kernel])) {
+      const Value dkernel = to.value("d " + to.info(inputs[kernel]).name, inputs[kernel].shape, Extent::fixed);
+      const std::int64_t shard = shard_images * rows_an_image(inputs[src]);
+      append(to, std::make_unique<DenseKernelGradientOp>(p.inputs, p.outputs, shard), {inputs[src], d}, {dkernel});
+      gradients.give(inputs[kernel], dkernel);
     }
-    if (inputs[2].defined() && gradients.wants(inputs[2])) gradients.give(inputs[2], bias_gradient(gradients, inputs[2], d));
-    if (gradients.wants(inputs[0])) {
-      const Value transposed = transpose_kernel(to, inputs[1], 1, p.inputs, p.outputs);
-      const Value dsrc = gradients.make(inputs[0]);
-      append(to, std::make_unique<DenseOp>(p.outputs, p.inputs, false), {d, transposed, {}}, {dsrc});
-      gradients.give(inputs[0], dsrc);
+    if (inputs[bias].defined() && gradients.wants(inputs[bias])) gradients.give(inputs[bias], bias_gradient(gradients, inputs[bias], d));
+    if (gradients.wants(inputs[src])) {
+      const Value transposed = transpose_kernel(to, inputs[kernel], 1, p.inputs, p.outputs);
+      const Value dsrc = gradients.make(inputs[src]);
+      append(to, std::make_unique<DenseOp>(p.outputs, p.inputs, false), {d, transposed, {}, {}, {}}, {dsrc});
+      gradients.give(inputs[src], dsrc);
     }
   }
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.rows = call.images * rows_an_image(inputs[0]), .src = call.in<T>(0), .kernel = call.in<T>(1),
-                    .packed = inputs.size() > 3 ? call.in<T>(3) : nullptr, .bias = call.in<T>(2), .dst = call.out<T>(0),
-                    .scratch = static_cast<T*>(call.scratch)});
+    const std::int64_t rows = rows_an_image(inputs[src]), elements = outputs[0].shape.elements();
+    T* dst = call.out<T>(0);
+    run_with_epilogue(call.images, elements, dst, call.in<T>(residual), [&](std::int64_t first, std::int64_t images) {
+      kernel_.run<T>({.rows = images * rows,
+                      .src = call.in<T>(src) + first * rows * problem().inputs,
+                      .kernel = call.in<T>(kernel),
+                      .packed = call.in<T>(packed_kernel),
+                      .bias = call.in<T>(bias),
+                      .dst = dst + first * elements,
+                      .scratch = static_cast<T*>(call.scratch)});
+    });
+  }
+
+ private:
+  void adopt(const Epilogue& epilogue) {
+    set_epilogue(epilogue);
+    kernel_.problem().bias = epilogue.bias;
+    kernel_.problem().activation = epilogue.in_kernel();
   }
 };
 
@@ -136,7 +161,7 @@ Shape with_last(const Shape& shape, std::int64_t size) {
 
 Value dense(Lowering& to, Value src, Value kernel, Value bias) {
   const Value output = to.value(to.layer(), with_last(src.shape, kernel.shape[1]), Extent::batch);
-  return append(to, std::make_unique<DenseOp>(kernel.shape[0], kernel.shape[1], bias.defined()), {src, kernel, bias}, {output});
+  return append(to, std::make_unique<DenseOp>(kernel.shape[0], kernel.shape[1], bias.defined()), {src, kernel, bias, {}, {}}, {output});
 }
 
 Value transpose_kernel(Lowering& to, Value kernel, std::int64_t batches, std::int64_t rows, std::int64_t columns) {

@@ -96,6 +96,7 @@ class AddOp final : public KernelOp<AddOp, kernels::Add> {
   explicit AddOp(bool fixed) : fixed_(fixed) {}
 
   std::string_view name() const override { return "add"; }
+  std::optional<std::size_t> in_place() const override { return 0; }
   Cut cut() const override { return fixed_ ? Cut::outputs : Cut::images; }
   std::int64_t pieces() const override { return core::ceil_div(outputs[0].shape.elements(), piece_elements); }
   void differentiate(Gradients& gradients) override {
@@ -127,6 +128,7 @@ class ActivationGradientOp final : public GradientOp<ActivationGradientOp, kerne
   explicit ActivationGradientOp(kernels::Activation kind) : GradientOp({.activation = kind}) {}
 
   std::string_view name() const override { return "activation_gradient"; }
+  std::optional<std::size_t> in_place() const override { return 1; }
 
   template <class T>
   void compute(const Call& call) const {
@@ -141,6 +143,7 @@ class ActivationOp final : public KernelOp<ActivationOp, kernels::ActivationForw
 
   kernels::Activation kind() const { return problem().activation; }
   std::string_view name() const override { return "activation"; }
+  std::optional<std::size_t> in_place() const override { return 0; }
   std::int64_t period() const override { return kernel_.period(); }
   void differentiate(Gradients& gradients) override {
     if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], activation_gradient(gradients, kind(), inputs[0], d));
@@ -216,10 +219,17 @@ Value dropout(Lowering& to, Value src, double rate, std::uint64_t seed) {
   return append(to, std::make_unique<DropoutOp>(rate, seed, to.next_stream()), {src}, {output});
 }
 
-bool is_relu(const Op& op) {
+const kernels::ActivationForward::Problem* activation_problem(const Op& op) {
   const auto* activation = dynamic_cast<const ActivationOp*>(&op);
-  return activation != nullptr && activation->kind() == kernels::Activation::relu;
+  return activation == nullptr ? nullptr : &activation->problem();
 }
+
+bool is_relu(const Op& op) {
+  const auto* problem = activation_problem(op);
+  return problem != nullptr && problem->activation == kernels::Activation::relu;
+}
+
+bool is_sum_of_two(const Op& op) { return dynamic_cast<const AddOp*>(&op) != nullptr && op.cut() == Cut::images && op.inputs.size() == 2; }
 
 Value sigmoid_source(const Op& op) {
   const auto* activation = dynamic_cast<const ActivationOp*>(&op);

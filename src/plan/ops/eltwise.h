@@ -26,8 +26,11 @@ Value dropout(Lowering& to, Value src, double rate, std::uint64_t seed);
 
 /// ddst * f'(src); for relu, src may be the activation's result.
 Value activation_gradient(Gradients& gradients, kernels::Activation kind, Value src, Value ddst);
-/// If `op` is a relu of its input; for fusion.
+/// What `op` applies to each element, or null if it is no activation; for fusion, as the next.
+const kernels::ActivationForward::Problem* activation_problem(const Op& op);
 bool is_relu(const Op& op);
+/// Whether `op` is the sum of two values of the batch.
+bool is_sum_of_two(const Op& op);
 /// The input of `op` if that is a sigmoid, else undefined.
 Value sigmoid_source(const Op& op);
 

@@ -130,6 +130,11 @@ Value merge(Lowering& to, kernels::MergeKind kind, std::span<const Value> inputs
                 {inputs.begin(), inputs.end()}, {output});
 }
 
+bool is_merged_sum_of_two(const Op& op) {
+  const auto* merged = dynamic_cast<const MergeOp*>(&op);
+  return merged != nullptr && merged->problem().kind == kernels::MergeKind::add && op.inputs.size() == 2 && merged->problem().broadcast.dense();
+}
+
 Value concatenate(Lowering& to, std::span<const Value> inputs, std::size_t axis) {
   std::vector<std::int64_t> sizes(inputs[0].shape.begin(), inputs[0].shape.end());
   std::int64_t rows = 1, row = 0;

@@ -207,8 +207,8 @@ class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
   std::string_view name() const override { return "batch_norm"; }
   std::int64_t period() const override { return kernel_.period(); }
 
-  std::unique_ptr<Op> joined(const Op& consumer, const Joining&) const override {
-    if (problem().activation != kernels::Activation::linear || !is_relu(consumer)) return nullptr;
+  bool is_linear() const { return problem().activation == kernels::Activation::linear; }
+  std::unique_ptr<Op> with_relu() const {
     auto both = std::make_unique<NormOp>(*this);
     both->kernel_.problem().activation = kernels::Activation::relu;
     return both;
@@ -336,6 +336,13 @@ Value norm_coefficients(const Op& op) {
   const auto* norm = dynamic_cast<const NormOp*>(&op);
   return norm == nullptr ? Value{} : norm->foldable_coefficients();
 }
+
+bool is_linear_norm(const Op& op) {
+  const auto* norm = dynamic_cast<const NormOp*>(&op);
+  return norm != nullptr && norm->is_linear();
+}
+
+std::unique_ptr<Op> norm_with_relu(const Op& op) { return dynamic_cast<const NormOp&>(op).with_relu(); }
 
 std::unique_ptr<Op> fold_norm(Lowering& to, Value kernel, Value bias, Value coefficients) {
   auto fold = std::make_unique<FoldNormOp>();

@@ -1,0 +1,83 @@
+#include "kernels/conv/cost.h"
+
+#include "core/cpu.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/winograd.h"
+
+namespace linn::kernels::conv {
+namespace {
+
+constexpr std::int64_t shard = 8;                // images that a worker holds at a time
+constexpr std::int64_t cache_bytes = 1 << 20;    // a second-level cache
+constexpr std::int64_t products_of_a_cycle = 2;  // vectors of multiply-adds
+
+// Whether a convolution, or a gradient of one, has chosen Winograd's form, and of which tile.
+std::int64_t tile_of(std::string_view implementation) {
+  if (implementation.find("winograd4") != std::string_view::npos) return 4;
+  return implementation.find("winograd") != std::string_view::npos ? 2 : 0;
+}
+
+std::int64_t lanes() {
+  switch (core::isa()) {
+    case core::Isa::scalar: return 1;
+    case core::Isa::sse4: return 4;
+    case core::Isa::avx2: return 8;
+    case core::Isa::avx512:
+    case core::Isa::avx512_bf16: return 16;
+  }
+  return 1;
+}
+
+// Of a float that is written or read: a cache line of 16 takes 2 cycles from the second-level cache and 8 from memory, by which time so many
+// products would have been made.
+std::int64_t traffic_of_float(std::int64_t image_floats) {
+  const bool in_cache = shard * image_floats * static_cast<std::int64_t>(sizeof(float)) <= cache_bytes;
+  return (in_cache ? 2 : 8) * products_of_a_cycle * lanes() / 16;
+}
+
+std::int64_t forward_cost(const Geometry& g, std::string_view implementation) {
+  const std::int64_t tile = tile_of(implementation);
+  return tile == 0 ? products(g) : winograd_cost(g, map_cut(g, tile == 4));
+}
+
+std::int64_t kernel_gradient_cost(const Geometry& g, std::string_view implementation) {
+  const std::int64_t tile = tile_of(implementation);
+  return tile == 0 ? products(g) : winograd_gradient_cost(g, tile);
+}
+
+std::int64_t input_gradient_cost(const Geometry& g, std::string_view implementation) {
+  return tile_of(implementation) == 0 ? products(g) : forward_cost(backwards(g), implementation);
+}
+
+// Gradients behind a joined pooling: the dense kernels on a map of zeros, or the product of each living window alone.
+std::int64_t joined_gradients_cost(const ConvPoolForward::Problem& problem, const Policy& policy) {
+  const Geometry &g = problem.conv, &pool = problem.pool;
+  const ConvPoolKernelGradient::Problem sparse{.conv = g, .pool = pool, .all_live = problem.activation == Activation::linear};
+  const std::int64_t windows = pool.out_height * pool.out_width;
+  const std::int64_t alone = windows * g.out_channels * g.window_height * g.window_width * (g.channels / g.groups);
+  const std::string_view kernel = choose<ConvPoolKernelGradient>(sparse, policy).name, input = choose<ConvPoolInputGradient>(sparse, policy).name;
+  return (kernel.starts_with("expanded") ? kernel_gradient_cost(g, kernel) : alone) +
+         (input.starts_with("expanded") ? input_gradient_cost(g, input) : alone);
+}
+
+}  // namespace
+
+bool pooling_joins(const ConvPoolForward::Problem& problem, bool gradients, const Policy& policy) {
+  const std::string_view joined_name = choose<ConvPoolForward>(problem, policy).name;
+  if (joined_name.find("strip") == std::string_view::npos) return true;
+  const Geometry &g = problem.conv, &pool = problem.pool;
+  const ConvForward::Problem convolution{g, problem.bias, problem.activation};
+  const std::int64_t map = g.out_height * g.out_width * g.out_channels;
+  const std::int64_t pooling = pairs(pool) * pool.channels;
+  std::int64_t joined = products(g) * strip_rows(problem) / g.out_height + pooling;
+  std::int64_t apart = forward_cost(g, choose<ConvForward>(convolution, policy).name) + 2 * map * traffic_of_float(map) + pooling;
+  if (gradients) {
+    joined += joined_gradients_cost(problem, policy);
+    // The map's gradient is written once and read by relu's gradient and by both of the convolution's.
+    apart += kernel_gradient_cost(g, choose<ConvKernelGradient>(g, policy).name) +
+             input_gradient_cost(g, choose<ConvInputGradient>(g, policy).name) + 4 * map * traffic_of_float(map);
+  }
+  return joined <= apart;
+}
+
+}  // namespace linn::kernels::conv

@@ -1,0 +1,107 @@
+#include "plan/fusions.h"
+
+#include <array>
+
+#include "kernels/conv/cost.h"
+#include "plan/epilogue.h"
+#include "plan/ops/bias.h"
+#include "plan/ops/conv.h"
+#include "plan/ops/conv_global_pool.h"
+#include "plan/ops/conv_pool.h"
+#include "plan/ops/eltwise.h"
+#include "plan/ops/merge.h"
+#include "plan/ops/norm.h"
+#include "plan/ops/pool.h"
+
+namespace linn::plan {
+namespace {
+
+const EpilogueOp* epilogue_of(const Op& op) { return dynamic_cast<const EpilogueOp*>(&op); }
+
+// ---- convolution or Dense, then an addition --------------------------------------------------------------------------------------------
+
+bool is_before_addition(const Pair& pair) {
+  return epilogue_of(pair.producer) != nullptr && (is_sum_of_two(pair.consumer) || is_merged_sum_of_two(pair.consumer));
+}
+
+Value other_term(const Pair& pair) { return pair.consumer.inputs[1 - pair.slot]; }
+
+// An activation comes after the residual, so there must be none yet.
+bool can_take_residual(const Pair& pair, const Joining&) {
+  const Epilogue& epilogue = epilogue_of(pair.producer)->epilogue();
+  return epilogue.is_linear() && !epilogue.residual && other_term(pair).shape == pair.producer.outputs[0].shape;
+}
+
+std::unique_ptr<Op> with_residual(const Pair& pair) {
+  Epilogue epilogue = epilogue_of(pair.producer)->epilogue();
+  epilogue.residual = true;
+  return epilogue_of(pair.producer)->with_epilogue(epilogue, other_term(pair));
+}
+
+// ---- convolution or Dense, then an activation ------------------------------------------------------------------------------------------
+
+bool is_before_activation(const Pair& pair) { return epilogue_of(pair.producer) != nullptr && activation_problem(pair.consumer) != nullptr; }
+
+// Training: relu alone has a gradient that follows from its output.
+bool can_take_activation(const Pair& pair, const Joining& plan) {
+  return epilogue_of(pair.producer)->epilogue().is_linear() && (!plan.training || is_relu(pair.consumer));
+}
+
+std::unique_ptr<Op> with_activation(const Pair& pair) {
+  Epilogue epilogue = epilogue_of(pair.producer)->epilogue();
+  epilogue.activation = *activation_problem(pair.consumer);
+  return epilogue_of(pair.producer)->with_epilogue(epilogue, {});
+}
+
+// ---- convolution, then a pooling -------------------------------------------------------------------------------------------------------
+
+bool is_before_pool(const Pair& pair) { return conv_problem(pair.producer) != nullptr && pool_problem(pair.consumer) != nullptr; }
+
+bool can_take_pool(const Pair& pair, const Joining& plan) {
+  return !plan.training || has_sparse_gradients(*conv_problem(pair.producer), *pool_problem(pair.consumer));
+}
+
+bool pool_pays(const Pair& pair, const Joining& plan) {
+  return kernels::conv::pooling_joins(joined_problem(*conv_problem(pair.producer), *pool_problem(pair.consumer), plan.training), plan.training,
+                                      plan.policy);
+}
+
+std::unique_ptr<Op> with_pool(const Pair& pair) { return conv_pool(pair.producer, *pool_problem(pair.consumer)); }
+
+bool is_before_global_pool(const Pair& pair) { return conv_problem(pair.producer) != nullptr && global_pool_problem(pair.consumer) != nullptr; }
+
+// Training: a mean gives every pixel a gradient, and groups have no sparse one. A mean that must not depend on positions is summed in units
+// of the largest value of the whole map.
+bool can_take_global_pool(const Pair& pair, const Joining& plan) {
+  const bool max = global_pool_problem(pair.consumer)->kind == kernels::PoolKind::max;
+  if (plan.training && conv_problem(pair.producer)->geometry.groups != 1) return false;
+  return max || (!plan.training && !plan.policy.position_invariant);
+}
+
+std::unique_ptr<Op> with_global_pool(const Pair& pair) { return conv_global_pool(pair.producer, global_pool_problem(pair.consumer)->kind); }
+
+// ---- normalization or a bias of its own, then relu -------------------------------------------------------------------------------------
+
+bool is_norm_before_relu(const Pair& pair) { return is_linear_norm(pair.producer) && is_relu(pair.consumer); }
+
+bool is_bias_before_relu(const Pair& pair) { return is_linear_bias(pair.producer) && is_relu(pair.consumer); }
+
+bool always(const Pair&, const Joining&) { return true; }
+
+std::unique_ptr<Op> norm_relu(const Pair& pair) { return norm_with_relu(pair.producer); }
+std::unique_ptr<Op> bias_relu(const Pair& pair) { return bias_with_relu(pair.producer); }
+
+constexpr std::array<Fusion, 6> table{{
+    {"sum + addition", is_before_addition, can_take_residual, nullptr, with_residual},
+    {"sum + activation", is_before_activation, can_take_activation, nullptr, with_activation},
+    {"convolution + pooling", is_before_pool, can_take_pool, pool_pays, with_pool},
+    {"convolution + global pooling", is_before_global_pool, can_take_global_pool, nullptr, with_global_pool},
+    {"normalization + relu", is_norm_before_relu, always, nullptr, norm_relu},
+    {"bias + relu", is_bias_before_relu, always, nullptr, bias_relu},
+}};
+
+}  // namespace
+
+std::span<const Fusion> fusions() { return table; }
+
+}  // namespace linn::plan

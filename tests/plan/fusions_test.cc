@@ -1,0 +1,270 @@
+// Which ops become one, that the result is the same, and where a pooling costs more joined than apart.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "core/cpu.h"
+#include "kernels/eltwise/activation.h"
+#include "kernels/reduce/row_function.h"
+#include "linn/layers.h"
+#include "plan/compile.h"
+#include "plan/ops/conv.h"
+#include "plan/ops/dense.h"
+#include "plan/ops/eltwise.h"
+#include "plan/ops/loss.h"
+#include "plan/ops/merge.h"
+#include "plan/ops/norm.h"
+#include "plan/ops/pool.h"
+#include "plan/passes.h"
+#include "support/finite_differences.h"
+#include "support/plan_run.h"
+
+namespace linn::plan {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using tests::expect_slopes;
+using tests::PlanRun;
+using tests::random_values;
+using tests::Values;
+
+std::vector<std::string> ops_of(const Plan& plan) {
+  std::vector<std::string> names;
+  for (int i = 0; i < plan.ops(); ++i)
+    if (plan.op(i).name() != "pack_kernel") names.emplace_back(plan.op(i).name());
+  return names;
+}
+
+kernels::Geometry same(std::int64_t size, std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t filters) {
+  return *kernels::resolve({.height = size, .width = size, .border = kernels::Border::same}, height, width, channels, filters);
+}
+
+kernels::Geometry pooling(std::int64_t size, std::int64_t stride, const Shape& map) {
+  return *kernels::resolve({.height = size, .width = size, .stride_height = stride, .stride_width = stride}, map[0], map[1], map[2], map[2]);
+}
+
+// Builds the same ops twice, with fusion and without, and compares the kept value; returns the names of the fused ops.
+template <class Build>
+std::vector<std::string> expect_same_fused(std::int64_t images, const Build& build, double bound32 = 4e-6) {
+  std::vector<std::string> names;
+  for (const Precision precision : {Precision::float64, Precision::float32}) {
+    std::vector<Values> results;
+    for (const bool fused : {true, false}) {
+      PlanRun run(Purpose::inference);
+      const Value kept = build(run);
+      run.keep(kept);
+      run.compile(images, precision, {}, {.fold = fused, .fuse = fused});
+      run.run(images);
+      results.push_back(run.get(kept));
+      if (fused) names = ops_of(run.plan());
+    }
+    double largest = 0, error = 0;
+    for (std::size_t i = 0; i < results[0].size(); ++i) {
+      largest = std::max(largest, std::abs(results[1][i]));
+      error = std::max(error, std::abs(results[0][i] - results[1][i]));
+    }
+    EXPECT_LE(error, largest * (precision == Precision::float64 ? 1e-13 : bound32));
+    EXPECT_GT(largest, 0.01);
+  }
+  return names;
+}
+
+// ---- epilogues ------------------------------------------------------------------------------------------------------
+
+NormVariables norm_variables(PlanRun& run, std::int64_t channels, std::uint32_t seed) {
+  const auto bind = [&](const char* name, double least, double most) {
+    return run.bind(name, {channels}, Extent::fixed, random_values(channels, seed++, least, most));
+  };
+  return {.gamma = bind("gamma", 0.5, 1.5), .beta = bind("beta", -1, 1), .moving_mean = bind("mean", -1, 1), .moving_variance = bind("variance", 0.5, 2)};
+}
+
+// On maps of which several images fit the cache together, and one of which none does.
+TEST(Fusions, AResidualBlockIsTwoConvolutionsAtInference) {
+  for (const auto& [size, channels, images] : {std::tuple{8, 32, 11}, std::tuple{32, 16, 11}, std::tuple{72, 16, 3}}) {
+    const Shape map{size, size, channels};
+    const std::vector<std::string> names = expect_same_fused(images, [&, channels = channels, images = images](PlanRun& run) {
+      Lowering& to = run.lowering();
+      const Value input = run.bind("input", map, Extent::batch, random_values(images * map.elements(), 1));
+      const auto conv = [&](Value src, std::uint32_t seed) {
+        const Value kernel = run.bind("kernel", {3, 3, channels, channels}, Extent::fixed, random_values(9 * channels * channels, seed, -0.2, 0.2));
+        const Value made = conv2d(to, src, kernel, {}, same(3, map[0], map[1], channels, channels));
+        return frozen_norm(to, made, norm_variables(run, channels, seed + 1), 1e-3);
+      };
+      const Value inner = activation(to, conv(input, 10), kernels::Activation::relu);
+      const Value terms[] = {conv(inner, 20), input};
+      return activation(to, merge(to, kernels::MergeKind::add, terms), kernels::Activation::relu);
+    }, 1e-5);
+    EXPECT_THAT(names, ElementsAre("norm_coefficients", "fold_norm", "conv2d", "norm_coefficients", "fold_norm", "conv2d"));
+  }
+}
+
+TEST(Fusions, AnyActivationJoinsAConvolutionAndADense) {
+  for (const std::string_view name : kernels::activation_names()) {
+    if (name == "linear") continue;
+    SCOPED_TRACE(name);
+    const kernels::Activation kind = *kernels::activation_named(name);
+    EXPECT_THAT(expect_same_fused(11, [&](PlanRun& run) {
+      const Value input = run.bind("input", {6, 7, 3}, Extent::batch, random_values(11 * 126, 1));
+      const Value kernel = run.bind("kernel", {3, 3, 3, 5}, Extent::fixed, random_values(135, 2));
+      return activation(run.lowering(), conv2d(run.lowering(), input, kernel, {}, same(3, 6, 7, 3, 5)), kind);
+    }), ElementsAre("conv2d"));
+    EXPECT_THAT(expect_same_fused(11, [&](PlanRun& run) {
+      const Value input = run.bind("input", {2, 7}, Extent::batch, random_values(11 * 14, 1));
+      const Value kernel = run.bind("kernel", {7, 5}, Extent::fixed, random_values(35, 2)), bias = run.bind("bias", {5}, Extent::fixed, random_values(5, 3));
+      return activation(run.lowering(), dense(run.lowering(), input, kernel, bias), kind);
+    }), ElementsAre("dense"));
+  }
+}
+
+// The joined op stands where the addition stood: behind the other term, however late that is made.
+TEST(Fusions, ATermThatIsMadeAfterTheConvolution) {
+  const std::vector<std::string> names = expect_same_fused(5, [](PlanRun& run) {
+    Lowering& to = run.lowering();
+    const Value input = run.bind("input", {6, 6, 4}, Extent::batch, random_values(5 * 144, 1));
+    const Value kernel = run.bind("kernel", {3, 3, 4, 4}, Extent::fixed, random_values(144, 2));
+    const Value map = conv2d(to, input, kernel, {}, same(3, 6, 6, 4, 4));
+    const Value late = rescale(to, activation(to, input, kernels::Activation::tanh), 2, 1);
+    return add(to, late, map);
+  });
+  EXPECT_THAT(names, ElementsAre("activation", "rescale", "conv2d"));
+}
+
+TEST(Fusions, TwoConvolutionsThatAreAdded) {
+  const std::vector<std::string> names = expect_same_fused(5, [](PlanRun& run) {
+    Lowering& to = run.lowering();
+    const Value input = run.bind("input", {6, 6, 4}, Extent::batch, random_values(5 * 144, 1));
+    const auto map = [&](std::uint32_t seed) {
+      return conv2d(to, input, run.bind("kernel", {3, 3, 4, 4}, Extent::fixed, random_values(144, seed)), {}, same(3, 6, 6, 4, 4));
+    };
+    const Value a = map(2), b = map(3);
+    return activation(to, add(to, a, b), kernels::Activation::relu);
+  });
+  EXPECT_THAT(names, ElementsAre("conv2d", "conv2d"));
+}
+
+TEST(Fusions, NotWhereTheSumIsReadElsewhereOrIsNone) {
+  const auto map_of = [](PlanRun& run) {
+    const Value input = run.bind("input", {6, 6, 4}, Extent::batch, random_values(5 * 144, 1));
+    const Value kernel = run.bind("kernel", {3, 3, 4, 4}, Extent::fixed, random_values(144, 2));
+    return conv2d(run.lowering(), input, kernel, {}, same(3, 6, 6, 4, 4));
+  };
+  EXPECT_THAT(expect_same_fused(5, [&](PlanRun& run) {  // twice the same term
+    const Value map = map_of(run);
+    return add(run.lowering(), map, map);
+  }), ElementsAre("conv2d", "add"));
+  EXPECT_THAT(expect_same_fused(5, [&](PlanRun& run) {  // read twice
+    const Value map = map_of(run);
+    return add(run.lowering(), map, activation(run.lowering(), map, kernels::Activation::tanh));
+  }), ElementsAre("conv2d", "activation", "add"));
+  EXPECT_THAT(expect_same_fused(5, [&](PlanRun& run) {  // repeated over the map
+    const Value terms[] = {map_of(run), run.bind("row", {1, 1, 4}, Extent::batch, random_values(20, 8))};
+    return merge(run.lowering(), kernels::MergeKind::add, terms);
+  }), ElementsAre("conv2d", "merge"));
+  EXPECT_THAT(expect_same_fused(5, [&](PlanRun& run) {  // relu before the addition
+    const Value other = run.bind("other", {6, 6, 4}, Extent::batch, random_values(5 * 144, 8));
+    return add(run.lowering(), activation(run.lowering(), map_of(run), kernels::Activation::relu), other);
+  }), ElementsAre("conv2d", "add"));
+}
+
+// In training relu and residuals join, whose gradients follow from the output; other activations stay alone.
+TEST(Fusions, GradientsOfAConvolutionAndADenseWithAResidual) {
+  constexpr std::int64_t images = 11;
+  for (const auto kind : {kernels::Activation::relu, kernels::Activation::tanh}) {
+    PlanRun run(Purpose::training);
+    Lowering& to = run.lowering();
+    const Shape map{4, 5, 3};
+    const std::vector<Values> numbers = {random_values(images * 60, 1), random_values(81, 2, -0.4, 0.4), random_values(3, 3),
+                                         random_values(9, 4)};
+    const Value input = run.bind("input", map, Extent::batch, numbers[0]), kernel = run.bind("kernel", {3, 3, 3, 3}, Extent::fixed, numbers[1]),
+                bias = run.bind("bias", {3}, Extent::fixed, numbers[2]), matrix = run.bind("matrix", {3, 3}, Extent::fixed, numbers[3]);
+    const Value inner = activation(to, add(to, conv2d(to, input, kernel, bias, same(3, 4, 5, 3, 3)), input), kind);
+    const Value outer = activation(to, add(to, inner, dense(to, inner, matrix, bias)), kind);
+    const Value dot = run.dot(outer, run.bind("upstream", map, Extent::batch, random_values(images * 60, 5)));
+    const std::vector<Value> variables = {input, kernel, bias, matrix};
+    const std::vector<Value> gradients = run.compile(images, Precision::float64, {.variables = variables, .update = {}});
+    const std::vector<std::string> names = ops_of(run.plan());
+    EXPECT_EQ(std::count(names.begin(), names.end(), "activation"), kind == kernels::Activation::relu ? 0 : 2);
+    for (std::size_t v = 0; v < variables.size(); ++v) {
+      run.run(images);
+      expect_slopes("value " + std::to_string(v), numbers[v], run.get(gradients[v]), [&](const Values& moved) {
+        run.set(variables[v], moved);
+        run.run(images);
+        const Values dots = run.get(dot);
+        return std::accumulate(dots.begin(), dots.end(), 0.0);
+      });
+    }
+  }
+}
+
+// A loss that wants what goes into a sigmoid gets it, though a Dense before would take the sigmoid in.
+struct Distance {
+  template <class T>
+  T value(T t, T p) const {
+    return (t - p) * (t - p);
+  }
+  template <class T>
+  T slope(T t, T p) const {
+    return 2 * (p - t);
+  }
+};
+
+TEST(Fusions, ALossReadsThroughASigmoidBeforeADenseTakesIt) {
+  PlanRun run(Purpose::inference);
+  Lowering& to = run.lowering();
+  const Value input = run.bind("input", {7}, Extent::batch, random_values(35, 1)), kernel = run.bind("kernel", {7, 5}, Extent::fixed, random_values(35, 2));
+  const Value output = activation(to, dense(to, input, kernel, {}), kernels::Activation::sigmoid);
+  const Value target = run.bind("target", {5}, Extent::batch, random_values(25, 3));
+  const kernels::LossFunction function = kernels::LossFunction::of(Distance{});
+  run.keep(row_loss(to, {.prediction = output, .target = target}, function, function));
+  run.compile(5, Precision::float32);
+  EXPECT_THAT(ops_of(run.plan()), ElementsAre("dense", "row_loss"));
+}
+
+// ---- poolings by cost -----------------------------------------------------------------------------------------------
+
+struct PoolCase {
+  std::int64_t size, channels, filters;
+  std::int64_t window, stride;
+};
+
+bool joins(const PoolCase& c, Purpose purpose, const kernels::Policy& policy = {}) {
+  Lowering to(purpose);
+  const Value input = to.value("input", {c.size, c.size, c.channels}, Extent::batch, Element::real, Home::bound);
+  const Value kernel = to.value("kernel", {3, 3, c.channels, c.filters}, Extent::fixed, Element::real, Home::bound);
+  const Value map = activation(to, conv2d(to, input, kernel, {}, same(3, c.size, c.size, c.channels, c.filters)), kernels::Activation::relu);
+  pool2d(to, map, kernels::PoolKind::max, pooling(c.window, c.stride, map.shape));
+  fuse(to, policy);
+  return to.ops().size() == 1;
+}
+
+// 151 ms as one op, 55 ms as two (32 images, AVX2), for Winograd's form of 4x4 tiles, which no 3x3 pooling takes in.
+TEST(PoolingByCost, ApartWhereTheConvolutionAloneHasABetterForm) {
+  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "references have one form";
+  for (const Purpose purpose : {Purpose::inference, Purpose::training}) {
+    EXPECT_FALSE(joins({56, 64, 64, 3, 2}, purpose));
+    EXPECT_FALSE(joins({28, 128, 128, 3, 2}, purpose));
+  }
+}
+
+TEST(PoolingByCost, JoinedWhereItHasNot) {
+  for (const Purpose purpose : {Purpose::inference, Purpose::training}) {
+    EXPECT_TRUE(joins({28, 1, 32, 2, 2}, purpose)) << "the notebook's first";
+    EXPECT_TRUE(joins({13, 32, 32, 2, 2}, purpose)) << "the notebook's second";
+    for (const std::int64_t channels : {16, 32, 64, 128, 256}) EXPECT_TRUE(joins({56, channels, channels, 2, 2}, purpose)) << channels;
+    EXPECT_TRUE(joins({12, 2, 8, 3, 2}, purpose)) << "few channels: the direct form, whose strips hold the whole map";
+  }
+}
+
+// Where bits must not depend on positions, or sums must be the direct form's, the convolution alone has no better form either.
+TEST(PoolingByCost, FollowsThePolicy) {
+  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "references have one form";
+  const PoolCase small{14, 64, 64, 3, 2};
+  EXPECT_FALSE(joins(small, Purpose::inference));
+  EXPECT_TRUE(joins(small, Purpose::inference, {.position_invariant = true}));
+  EXPECT_TRUE(joins(small, Purpose::inference, {.exact = true}));
+}
+
+}  // namespace
+}  // namespace linn::plan
