@@ -210,16 +210,30 @@ struct Distance {
   }
 };
 
+struct Seven {
+  template <class T>
+  T value(T, T) const {
+    return 7;
+  }
+  template <class T>
+  T slope(T, T) const {
+    return 0;
+  }
+};
+
 TEST(Fusions, ALossReadsThroughASigmoidBeforeADenseTakesIt) {
   PlanRun run(Purpose::inference);
   Lowering& to = run.lowering();
   const Value input = run.bind("input", {7}, Extent::batch, random_values(35, 1)), kernel = run.bind("kernel", {7, 5}, Extent::fixed, random_values(35, 2));
   const Value output = activation(to, dense(to, input, kernel, {}), kernels::Activation::sigmoid);
   const Value target = run.bind("target", {5}, Extent::batch, random_values(25, 3));
-  const kernels::LossFunction function = kernels::LossFunction::of(Distance{});
-  run.keep(row_loss(to, {.prediction = output, .target = target}, function, function));
+  const Value loss =
+      row_loss(to, {.prediction = output, .target = target}, kernels::LossFunction::of(Distance{}), kernels::LossFunction::of(Seven{}));
+  run.keep(loss);
   run.compile(5, Precision::float32);
   EXPECT_THAT(ops_of(run.plan()), ElementsAre("dense", "row_loss"));
+  run.run(5);
+  EXPECT_EQ(run.get(loss), Values(5, 7.0)) << "the function for what goes into the sigmoid";
 }
 
 // ---- poolings by cost -----------------------------------------------------------------------------------------------
