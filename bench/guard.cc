@@ -195,7 +195,7 @@ Measured adam() {
   auto gradient = keep(Data(elements)), variable = keep(Data(elements)), momentum = keep(Data(elements)), velocity = keep(Data(elements));
   std::fill_n(velocity->get(), elements, 1.0f);
   return {"adam_update", true, bytes_of(7 * elements), [=] {
-            f->run({}, {elements, 0.0, gradient->get(), variable->get(), momentum->get(), velocity->get(), nullptr, nullptr});
+            f->run({}, {elements, 0.0, 0.0, gradient->get(), variable->get(), momentum->get(), velocity->get(), nullptr, nullptr});
           }};
 }
 

@@ -70,8 +70,8 @@ std::shared_ptr<linn::Sequential> prepared(const rivals::Task& task) {
 
 std::shared_ptr<linn::Sequential> compiled(const rivals::Task& task) {
   auto model = prepared(task);
-  linn::CompileOptions options = {.optimizer = linn::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}};
-  if (task.network != "notebook") options.optimizer = linn::SGD({.learning_rate = 0.01, .momentum = 0.9});
+  linn::CompileOptions options = {.optimizer = linn::optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}};
+  if (task.network != "notebook") options.optimizer = linn::optimizers::SGD({.learning_rate = 0.01, .momentum = 0.9});
   model->compile(options);
   return model;
 }

@@ -19,7 +19,7 @@ Sequential notebook(DTypePolicy policy) {
                     Conv2D(32, {3, 3}, {.activation = "relu"}), MaxPooling2D({2, 2}), Flatten(), Dense(128, {.activation = "relu"}),
                     Dense(10, {.activation = "softmax"})},
                    {.dtype_policy = policy});
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy"});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy"});
   return model;
 }
 

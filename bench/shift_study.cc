@@ -278,7 +278,7 @@ Data moved_epochs(const Data& data, std::uint64_t seed, std::int64_t epochs) {
 
 Sequential trained(const Study& study, const Data& data, std::uint64_t seed, std::int64_t epochs) {
   Sequential model = network(study, seed);
-  model.compile({.optimizer = Adam({.learning_rate = OneCycle({.max_learning_rate = 0.004, .warmup = 0.2})}), .loss = SparseCategoricalCrossentropy(), .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam({.learning_rate = optimizers::schedules::OneCycle({.max_learning_rate = 0.004, .warmup = 0.2})}), .loss = losses::SparseCategoricalCrossentropy(), .metrics = {"accuracy"}});
   const bool moves = study.images == Images::moved;
   const FitOptions fit{.batch_size = 128, .epochs = moves ? 1 : epochs, .verbose = Verbose::silent, .input_scale = scale};
   if (moves) {

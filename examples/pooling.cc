@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
   model.add(linn::Dense(10, {.activation = "softmax"}));
   model.summary();
 
-  model.compile({.optimizer = linn::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.compile({.optimizer = linn::optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   auto history = model.fit(x_train, y_train, {.batch_size = 128, .epochs = 1, .validation_split = 0.1});
   std::printf("validation accuracy %.4f\n", history["val_accuracy"].back());
 

@@ -13,9 +13,11 @@
 #include "linn/layer.h"         // IWYU pragma: export
 #include "linn/layers.h"        // IWYU pragma: export
 #include "linn/losses.h"        // IWYU pragma: export
+#include "linn/metrics.h"       // IWYU pragma: export
 #include "linn/model.h"         // IWYU pragma: export
 #include "linn/optimizers.h"    // IWYU pragma: export
 #include "linn/profile.h"       // IWYU pragma: export
+#include "linn/regularizers.h"  // IWYU pragma: export
 #include "linn/shape.h"         // IWYU pragma: export
 #include "linn/shift.h"         // IWYU pragma: export
 #include "linn/tensor.h"        // IWYU pragma: export

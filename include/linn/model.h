@@ -16,6 +16,7 @@
 #include "linn/formats.h"
 #include "linn/layer.h"
 #include "linn/losses.h"
+#include "linn/metrics.h"
 #include "linn/optimizers.h"
 #include "linn/profile.h"
 #include "linn/tensor.h"
@@ -40,6 +41,8 @@ class Losses {
   Losses(const char* name) : Losses(Loss(name)) {}
   Losses(const std::string& name) : Losses(Loss(name)) {}
   Losses(const Loss& loss) : list_{loss} {}
+  template <LossClass F>
+  Losses(const F& loss) : Losses(Loss(loss)) {}
   Losses(std::initializer_list<Loss> list) : list_(list), one_each_(true) {}
   Losses(std::vector<Loss> list) : list_(std::move(list)), one_each_(true) {}
   Losses(std::map<std::string, Loss> named) : named_(std::move(named)) {}

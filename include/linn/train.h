@@ -51,7 +51,7 @@ class Trainer {
   /// No further step is begun.
   virtual void stop() = 0;
   virtual double learning_rate() const = 0;
-  /// Fixes the rate from here on, in place of a schedule.
+  /// Fixes the rate from here on, in place of a schedule: in later fits too, until the model is compiled anew.
   virtual void set_learning_rate(double rate) = 0;
 
   /// Writes the model as `Sequential::save` (a directory), or its weights alone to a `.safetensors` file.
@@ -140,6 +140,8 @@ class SaveFrequency {
  private:
   std::optional<std::int64_t> steps_;
 };
+
+namespace callbacks {
 
 struct EarlyStoppingOptions {
   std::string monitor = "val_loss";
@@ -231,4 +233,5 @@ class CSVLogger : public Callback {
   std::vector<std::string> columns_;
 };
 
+}  // namespace callbacks
 }  // namespace linn

@@ -55,8 +55,8 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes) {
 }  // namespace
 
 CompileOptions default_compile(const Sequential& model, double learning_rate) {
-  return {.optimizer = Adam({.learning_rate = learning_rate}),
-          .loss = SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model)}),
+  return {.optimizer = optimizers::Adam({.learning_rate = learning_rate}),
+          .loss = losses::SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model)}),
           .metrics = {"accuracy"}};
 }
 

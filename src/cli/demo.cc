@@ -89,7 +89,7 @@ class StepTimer : public Callback {
 };
 
 void compile(Sequential& model) {
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
 }
 
 std::vector<Pooling> poolings(const Sequential& model) {

@@ -178,7 +178,7 @@ class Fix {
     const model::Recipe recipe = recipe_for(options_.epochs, images);
     CompileOptions compile = model::compile_options(recipe);
     compile.loss =
-        SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe.label_smoothing});
+        losses::SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe.label_smoothing});
     model.compile(compile);
     FitOptions fit = model::fit_options(recipe, images);
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;

@@ -119,7 +119,7 @@ class Train {
     CompileOptions compile = default_compile(model, options_.learning_rate);
     if (recipe_ != nullptr) {
       compile = model::compile_options(*recipe_);
-      compile.loss = SparseCategoricalCrossentropy(
+      compile.loss = losses::SparseCategoricalCrossentropy(
           {.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe_->label_smoothing});
     }
     model.compile(compile);

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 
+#include "core/text_cells.h"
 #include "graph/config.h"
 #include "linn/error.h"
 #include "optim/losses.h"
+#include "optim/metrics.h"
 #include "optim/optimizers.h"
 
 namespace linn::formats {
@@ -23,11 +26,11 @@ io::Json compile_to_json(const CompileConfig& compile) {
   for (const Loss& loss : compile.losses) losses.push_back(optim::to_json(loss));
   for (const std::vector<Metric>& list : compile.metrics) {
     io::Json names = io::Json::array();
-    for (const Metric& metric : list) names.push_back(metric.name);
+    for (const Metric& metric : list) names.push_back(optim::to_json(metric));
     metrics.push_back(std::move(names));
   }
   io::Json json = {{"optimizer", optim::to_json(compile.optimizer)}, {"loss", for_outputs(losses)}, {"metrics", for_outputs(metrics)}};
-  if (compile.loss_weights.size() > 1) json["loss_weights"] = compile.loss_weights;
+  if (std::ranges::any_of(compile.loss_weights, [](double weight) { return weight != 1; })) json["loss_weights"] = compile.loss_weights;
   return json;
 }
 
@@ -57,14 +60,21 @@ std::vector<Metric> metrics_from_json(const io::Json& json, const std::string& w
   std::vector<Metric> metrics;
   if (json.is_null()) return metrics;
   for (const io::Json& metric : json.is_array() ? json : io::Json::array({json})) {
-    if (!metric.is_string()) throw FormatError(fmt::format("{}: metric {} is not supported; a name such as \"accuracy\" is", where, io::describe(metric)));
-    metrics.emplace_back(metric.get<std::string>());
+    metrics.push_back(optim::metric_from_json(metric, where + ": metric"));
   }
-  return metrics;
+  return optim::with_unique_names(std::move(metrics));
 }
 
-CompileConfig compile_from_json(const io::Json& json, const std::vector<std::string>& outputs, const std::string& where) {
+// What changes how fast Keras computes, and nothing else.
+bool says_nothing(const std::string& key, const io::Json& value) {
+  return value.is_null() || key == "run_eagerly" || key == "jit_compile" || key == "auto_scale_loss" || (key == "steps_per_execution" && value == 1);
+}
+
+CompileConfig read_compile(const io::Json& json, const std::vector<std::string>& outputs, const std::string& where) {
   CompileConfig compile;
+  for (const auto& [key, value] : json.items())
+    if (key != "optimizer" && key != "loss" && key != "loss_weights" && key != "metrics" && !says_nothing(key, value))
+      throw FormatError(fmt::format("{}: field \"{}\" with {} is not supported", where, key, io::describe(value)));
   if (const io::Json* optimizer = io::find_field(json, "optimizer", where)) compile.optimizer = optim::optimizer_from_json(*optimizer, where + ": optimizer");
   compile.losses.resize(outputs.size());
   compile.loss_weights.assign(outputs.size(), 1);
@@ -87,10 +97,22 @@ CompileConfig compile_from_json(const io::Json& json, const std::vector<std::str
   return compile;
 }
 
+// The layers do not depend on it: where linn lacks something it is left out, with one line that says so.
+std::optional<CompileConfig> compile_from_json(const io::Json& json, const std::vector<std::string>& outputs, const std::string& where) {
+  try {
+    return read_compile(json, outputs, where);
+  } catch (const Error& error) {
+    const std::string text = fmt::format("linn: {}; the model loads without its optimizer, loss and metrics: call compile to train or evaluate it\n",
+                                         core::printable(error.what()));  // names in it come from the file
+    std::fputs(text.c_str(), stderr);
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 bool CompileConfig::has_loss() const {
-  return std::any_of(losses.begin(), losses.end(), [](const Loss& loss) { return loss.kind != Loss::Kind::none; });
+  return std::any_of(losses.begin(), losses.end(), [](const Loss& loss) { return loss.defined(); });
 }
 
 io::Json model_to_json(const graph::Graph& graph, const CompileConfig* compile) {

@@ -9,6 +9,7 @@
 #include "graph/graph.h"
 #include "io/json.h"
 #include "linn/losses.h"
+#include "linn/metrics.h"
 #include "linn/optimizers.h"
 
 namespace linn::formats {

@@ -80,6 +80,7 @@ class VariableMaker {
     layer.variables.clear();
     for (const VariableSpec& spec : specs) {
       Variable variable{.name = spec.name, .shape = spec.shape, .trainable = spec.trainable, .layer = &layer};
+      variable.regularizer = spec.regularizer;
       variable.value = optim::initialize(spec.initializer, spec.shape, seed, stream++);
       layer.variables.push_back(std::make_shared<Variable>(std::move(variable)));
     }

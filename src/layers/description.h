@@ -11,6 +11,7 @@
 #include "layers/traits.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
+#include "linn/regularizers.h"
 #include "linn/shape.h"
 #include "linn/types.h"
 #include "plan/lowering.h"
@@ -23,6 +24,7 @@ struct VariableSpec {
   Shape shape;
   Initializer initializer;
   bool trainable = true;  // by the optimizer, unless the layer is not
+  Regularizer regularizer = {};
 };
 
 /// A layer of any number of inputs and outputs. Most have one of each: they derive from OneToOne.

@@ -10,6 +10,7 @@
 
 #include "layers/description.h"
 #include "linn/layer.h"
+#include "linn/regularizers.h"
 #include "linn/tensor.h"
 
 namespace linn::detail {
@@ -23,6 +24,7 @@ struct Variable {
   bool trainable = true;             // where the layer is
   const LayerObject* layer = nullptr;  // whose it is
   Tensor value = {};
+  Regularizer regularizer = {};
   std::uint64_t version = 0;  // counts changes of the value, so that packed copies of it are made again
 
   /// Whether training may change it now.

@@ -13,6 +13,7 @@
 #include "linn/error.h"
 #include "linn/model.h"
 #include "model/state.h"
+#include "optim/metrics.h"
 #include "optim/optimizers.h"
 #include "plan/profile.h"
 #include "train/profile.h"
@@ -145,6 +146,7 @@ void Model::compile(const CompileOptions& options) {
                                            .losses = options.loss.in_order(outputs),
                                            .loss_weights = options.loss_weights.in_order(outputs),
                                            .metrics = options.metrics.in_order(outputs)};
+  for (std::vector<Metric>& metrics : state_->compile->metrics) metrics = optim::with_unique_names(std::move(metrics));
   state_->frozen = state_->graph.frozen_layers();
   state_->training.reset();
 }

@@ -49,9 +49,9 @@ const Recipe& recipe(std::string_view name) {
 }
 
 CompileOptions compile_options(const Recipe& recipe) {
-  const LearningRate rate = OneCycle({.max_learning_rate = recipe.max_learning_rate, .warmup = recipe.warmup});
-  return {.optimizer = Adam({.learning_rate = rate, .beta_1 = recipe.beta_1, .beta_2 = recipe.beta_2}),
-          .loss = SparseCategoricalCrossentropy({.label_smoothing = recipe.label_smoothing}),
+  const LearningRate rate = optimizers::schedules::OneCycle({.max_learning_rate = recipe.max_learning_rate, .warmup = recipe.warmup});
+  return {.optimizer = optimizers::Adam({.learning_rate = rate, .beta_1 = recipe.beta_1, .beta_2 = recipe.beta_2}),
+          .loss = losses::SparseCategoricalCrossentropy({.label_smoothing = recipe.label_smoothing}),
           .metrics = {"accuracy"}};
 }
 

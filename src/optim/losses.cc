@@ -1,166 +1,249 @@
 #include "optim/losses.h"
 
-#include <fmt/format.h>
-
-#include <array>
-#include <cmath>
-#include <span>
-
-#include "core/did_you_mean.h"
-#include "linn/error.h"
+#include "optim/described.h"
 
 namespace linn {
+namespace schema {
+
+// ---- the table of each loss: Keras's names, the options ----
+
+constexpr Absent loss_absent[] = {{"axis", "-1"}, {"name", ""}};
+constexpr Range share = between(0, 1);
+
+template <class F>
+struct LossSchema : optim::NoOptions<F> {
+  static constexpr std::span<const Absent> absent = loss_absent;
+};
+
+template <>
+struct Schema<losses::MeanSquaredError> : LossSchema<losses::MeanSquaredError> {
+  static constexpr Info info{"keras.losses", "MeanSquaredError", {"mean_squared_error", "mse", "MSE"}, "The mean of squared differences."};
+};
+template <>
+struct Schema<losses::MeanAbsoluteError> : LossSchema<losses::MeanAbsoluteError> {
+  static constexpr Info info{"keras.losses", "MeanAbsoluteError", {"mean_absolute_error", "mae", "MAE"}, "The mean of absolute differences."};
+};
+template <>
+struct Schema<losses::MeanAbsolutePercentageError> : LossSchema<losses::MeanAbsolutePercentageError> {
+  static constexpr Info info{"keras.losses", "MeanAbsolutePercentageError", {"mean_absolute_percentage_error", "mape", "MAPE"},
+                             "The mean of absolute differences in percent of the target."};
+};
+template <>
+struct Schema<losses::MeanSquaredLogarithmicError> : LossSchema<losses::MeanSquaredLogarithmicError> {
+  static constexpr Info info{"keras.losses", "MeanSquaredLogarithmicError", {"mean_squared_logarithmic_error", "msle", "MSLE"},
+                             "The mean of squared differences of log(1 + x)."};
+};
+template <>
+struct Schema<losses::Huber> : LossSchema<losses::Huber> {
+  static constexpr Info info{"keras.losses", "Huber", {"huber"}, "Squared differences up to delta, absolute ones beyond."};
+  static constexpr auto fields = all(field("delta", &losses::Huber::delta, above(0), "The difference where squares end."));
+  static constexpr Example examples[] = {{R"({"delta": 0.5})"}};
+};
+template <>
+struct Schema<losses::LogCosh> : LossSchema<losses::LogCosh> {
+  static constexpr Info info{"keras.losses", "LogCosh", {"log_cosh", "logcosh"}, "The mean of log(cosh(difference))."};
+};
+template <>
+struct Schema<losses::Poisson> : LossSchema<losses::Poisson> {
+  static constexpr Info info{"keras.losses", "Poisson", {"poisson"}, "The negative log-likelihood of counts, up to a constant."};
+};
+template <>
+struct Schema<losses::CosineSimilarity> : LossSchema<losses::CosineSimilarity> {
+  static constexpr Info info{"keras.losses", "CosineSimilarity", {"cosine_similarity"}, "The negative cosine between target and prediction."};
+};
+template <>
+struct Schema<losses::Hinge> : LossSchema<losses::Hinge> {
+  static constexpr Info info{"keras.losses", "Hinge", {"hinge"}, "max(1 - t p, 0) for targets of -1 and 1."};
+};
+template <>
+struct Schema<losses::SquaredHinge> : LossSchema<losses::SquaredHinge> {
+  static constexpr Info info{"keras.losses", "SquaredHinge", {"squared_hinge"}, "max(1 - t p, 0)^2 for targets of -1 and 1."};
+};
+template <>
+struct Schema<losses::CategoricalHinge> : LossSchema<losses::CategoricalHinge> {
+  static constexpr Info info{"keras.losses", "CategoricalHinge", {"categorical_hinge"}, "The hinge of the right class and the best wrong one."};
+};
+template <>
+struct Schema<losses::KLDivergence> : LossSchema<losses::KLDivergence> {
+  static constexpr Info info{"keras.losses", "KLDivergence", {"kl_divergence", "kld", "KLD", "kullback_leibler_divergence"},
+                             "The sum of t log(t / p) over the last axis."};
+};
+template <>
+struct Schema<losses::BinaryCrossentropy> : LossSchema<losses::BinaryCrossentropy> {
+  using F = losses::BinaryCrossentropy;
+  static constexpr Info info{"keras.losses", "BinaryCrossentropy", {"binary_crossentropy", "bce", "BCE"}, "Crossentropy of yes-or-no targets."};
+  static constexpr auto fields = all(field("from_logits", &F::from_logits, "Whether predictions are numbers before the sigmoid."),
+                                     field("label_smoothing", &F::label_smoothing, share, "Share of the target that becomes 1/2."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"label_smoothing": 0.1})"}, {R"({"from_logits": true, "label_smoothing": 0.2})"}};
+};
+template <>
+struct Schema<losses::BinaryFocalCrossentropy> : LossSchema<losses::BinaryFocalCrossentropy> {
+  using F = losses::BinaryFocalCrossentropy;
+  static constexpr Info info{"keras.losses", "BinaryFocalCrossentropy", {"binary_focal_crossentropy"},
+                             "Binary crossentropy that leans on what is still wrong."};
+  static constexpr auto fields = all(field("apply_class_balancing", &F::apply_class_balancing, "Whether targets weigh by alpha."),
+                                     field("alpha", &F::alpha, share, "Weight of targets of 1; those of 0 weigh 1 - alpha."),
+                                     field("gamma", &F::gamma, at_least(0), "How little what is right counts."),
+                                     field("from_logits", &F::from_logits, "Whether predictions are numbers before the sigmoid."),
+                                     field("label_smoothing", &F::label_smoothing, share, "Share of the target that becomes 1/2."));
+  static constexpr Example examples[] = {{"{}"},
+                                         {R"({"apply_class_balancing": true, "alpha": 0.4, "gamma": 1.5})"},
+                                         {R"({"gamma": 0.0})"},
+                                         {R"({"from_logits": true, "label_smoothing": 0.2})"}};
+};
+template <>
+struct Schema<losses::CategoricalCrossentropy> : LossSchema<losses::CategoricalCrossentropy> {
+  using F = losses::CategoricalCrossentropy;
+  static constexpr Info info{"keras.losses", "CategoricalCrossentropy", {"categorical_crossentropy"}, "Crossentropy of one-hot targets."};
+  static constexpr auto fields = all(field("from_logits", &F::from_logits, "Whether predictions are numbers before the softmax."),
+                                     field("label_smoothing", &F::label_smoothing, share, "Share of the target spread over all classes."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"label_smoothing": 0.1})"}, {R"({"from_logits": true, "label_smoothing": 0.2})"}};
+};
+template <>
+struct Schema<losses::SparseCategoricalCrossentropy> : LossSchema<losses::SparseCategoricalCrossentropy> {
+  using F = losses::SparseCategoricalCrossentropy;
+  static constexpr Info info{"keras.losses", "SparseCategoricalCrossentropy", {"sparse_categorical_crossentropy"}, "Crossentropy of labels."};
+  static constexpr auto fields = all(field("from_logits", &F::from_logits, "Whether predictions are numbers before the softmax."),
+                                     field("ignore_class", &F::ignore_class, "The label of rows to leave out."),
+                                     field("label_smoothing", &F::label_smoothing, share, "Share of the target spread over all classes."));
+  static constexpr Example examples[] = {
+      {"{}"}, {R"({"from_logits": true})"}, {R"({"ignore_class": 1})"}, {R"({"from_logits": true, "ignore_class": -1, "label_smoothing": 0.2})"}};
+};
+
+}  // namespace schema
+
 namespace {
 
-struct KnownLoss {
-  std::string_view name, class_name, alias;
-  Loss::Kind kind;
-};
+using optim::loss_rows;
+using schema::Kind;
 
-constexpr std::array<KnownLoss, 3> known_losses{{
-    {"sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", "", Loss::Kind::sparse_categorical_crossentropy},
-    {"categorical_crossentropy", "CategoricalCrossentropy", "", Loss::Kind::categorical_crossentropy},
-    {"mean_squared_error", "MeanSquaredError", "mse", Loss::Kind::mean_squared_error},
-}};
-
-struct KnownMetric {
-  std::string_view name, alias;
-  Metric::Kind kind;
-};
-
-constexpr std::array<KnownMetric, 4> known_metrics{{
-    {"accuracy", "acc", Metric::Kind::accuracy},
-    {"sparse_categorical_accuracy", "", Metric::Kind::sparse_categorical_accuracy},
-    {"categorical_accuracy", "", Metric::Kind::categorical_accuracy},
-    {"binary_accuracy", "", Metric::Kind::binary_accuracy},
-}};
-
-template <class Table>
-[[noreturn]] void unknown(std::string_view what, std::string_view name, const Table& table) {
-  std::array<std::string_view, std::tuple_size_v<Table>> names;
-  for (std::size_t i = 0; i < names.size(); ++i) names[i] = table[i].name;
-  throw ValueError(fmt::format("unknown {} \"{}\"{}; known are {}", what, name, core::did_you_mean(name, names), fmt::join(names, ", ")));
+template <class F>
+const schema::Row& row_of() {
+  static const schema::Row& row = optim::row_named(Kind::loss, loss_rows(), schema::Schema<F>::info.name);
+  return row;
 }
 
-Loss crossentropy(const char* name, const CrossentropyOptions& options) {
-  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
-    throw ValueError(fmt::format("{}: label_smoothing is {}; it must lie in [0, 1]", name, options.label_smoothing));
-  Loss loss(name);
-  loss.from_logits = options.from_logits;
-  loss.label_smoothing = options.label_smoothing;
-  return loss;
+// A loss with its options, which are checked here.
+template <class F>
+class Described : public LossDescription {
+ public:
+  explicit Described(const F& loss) : loss_(schema::checked(loss, fmt::format("{}:", schema::Schema<F>::info.name))) {}
+
+  const schema::Row& row() const override { return row_of<F>(); }
+  io::Json config() const override { return schema::write(loss_); }
+
+ protected:
+  F loss_;
+};
+
+template <class F>
+class FunctionLoss final : public Described<F> {
+ public:
+  using Described<F>::Described;
+
+  plan::Value lower(plan::Lowering& to, const plan::LossInputs& inputs) const override {
+    std::optional<kernels::LossFunction> behind_sigmoid;
+    if constexpr (requires(F f) { f.from_logits; }) {
+      F of_logits = this->loss_;
+      of_logits.from_logits = true;
+      if (!this->loss_.from_logits) behind_sigmoid = kernels::LossFunction::of(of_logits);
+    }
+    return plan::row_loss(to, inputs, kernels::LossFunction::of(this->loss_), behind_sigmoid);
+  }
+};
+
+template <class F>
+class CrossentropyLoss final : public Described<F> {
+ public:
+  using Described<F>::Described;
+  static constexpr bool labels = std::is_same_v<F, losses::SparseCategoricalCrossentropy>;
+
+  bool takes_labels() const override { return labels; }
+  std::optional<std::int64_t> ignored_label() const override {
+    if constexpr (labels) return this->loss_.ignore_class;
+    return std::nullopt;
+  }
+  plan::Value lower(plan::Lowering& to, const plan::LossInputs& inputs) const override {
+    using kernels::Prediction;
+    return plan::crossentropy(to, inputs,
+                              {.classes = inputs.prediction.shape[-1],
+                               .prediction = this->loss_.from_logits ? Prediction::logits : Prediction::probabilities,
+                               .smoothing = this->loss_.label_smoothing,
+                               .ignored = ignored_label()});
+  }
+};
+
+template <class F>
+std::shared_ptr<const LossDescription> described(const F& loss) {
+  return std::make_shared<FunctionLoss<F>>(loss);
+}
+std::shared_ptr<const LossDescription> described(const losses::CategoricalCrossentropy& loss) {
+  return std::make_shared<CrossentropyLoss<losses::CategoricalCrossentropy>>(loss);
+}
+std::shared_ptr<const LossDescription> described(const losses::SparseCategoricalCrossentropy& loss) {
+  return std::make_shared<CrossentropyLoss<losses::SparseCategoricalCrossentropy>>(loss);
 }
 
-struct SquaredError {
-  template <class T>
-  T value(T t, T p) const {
-    return (p - t) * (p - t);
-  }
-  template <class T>
-  T slope(T t, T p) const {
-    return 2 * (p - t);
-  }
-};
-
-// The first largest; a NaN counts as larger than all, as numpy and Keras have it.
-template <class T>
-std::int64_t first_largest(std::span<const T> values) {
-  std::size_t best = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (std::isnan(values[i])) return static_cast<std::int64_t>(i);
-    if (values[i] > values[best]) best = i;
-  }
-  return static_cast<std::int64_t>(best);
+template <class F>
+Loss read(const io::Json& config, const std::string& where) {
+  return Loss(schema::read<F>(config, where, &optim::is_ignored));
 }
-
-struct LabelRight {
-  template <class T>
-  T row(std::int64_t label, std::span<const T> p) const {
-    return first_largest(p) == label ? T{1} : T{0};
-  }
-};
-
-struct TargetRight {
-  template <class T>
-  T row(std::span<const T> t, std::span<const T> p) const {
-    if (p.size() == 1) return (p[0] > T(0.5) ? T{1} : T{0}) == t[0] ? T{1} : T{0};
-    return first_largest(p) == first_largest(t) ? T{1} : T{0};
-  }
-};
 
 }  // namespace
 
-Loss::Loss(const std::string& name) {
-  for (const KnownLoss& known : known_losses)
-    if (name == known.name || name == known.class_name || (!known.alias.empty() && name == known.alias)) {
-      kind = known.kind;
-      return;
-    }
-  unknown("loss", name, known_losses);
-}
+namespace losses {
+#define LINN_LOSS(name) \
+  std::shared_ptr<const LossDescription> describe(const name& loss) { return described(loss); }
+#include "optim/losses.inc"
+#undef LINN_LOSS
+}  // namespace losses
 
-std::string Loss::name() const {
-  for (const KnownLoss& known : known_losses)
-    if (known.kind == kind) return std::string(known.name);
-  return "none";
-}
-
-Loss SparseCategoricalCrossentropy(CrossentropyOptions options) { return crossentropy("sparse_categorical_crossentropy", options); }
-Loss CategoricalCrossentropy(CrossentropyOptions options) { return crossentropy("categorical_crossentropy", options); }
-Loss MeanSquaredError() { return Loss("mean_squared_error"); }
-
-Metric::Metric(const std::string& metric) : name(metric) {
-  for (const KnownMetric& known : known_metrics)
-    if (metric == known.name || (!known.alias.empty() && metric == known.alias)) {
-      kind = known.kind;
-      return;
-    }
-  unknown("metric", metric, known_metrics);
-}
+Loss::Loss(const std::string& name) : Loss(optim::row_named(Kind::loss, loss_rows(), name).read(io::Json::object(), name)) {}
+std::string Loss::name() const { return defined() ? std::string(description_->row().info.aliases[0]) : "none"; }
+std::string_view Loss::class_name() const { return defined() ? description_->row().info.name : "none"; }
 
 namespace optim {
 
-bool takes_labels(const Loss& loss) { return loss.kind == Loss::Kind::sparse_categorical_crossentropy; }
+std::span<const schema::RowOf<Loss>> loss_rows() {
+  static const schema::RowOf<Loss> rows[] = {
+#define LINN_LOSS(name) schema::make_row<losses::name>(Kind::loss, &read<losses::name>),
+#include "optim/losses.inc"
+#undef LINN_LOSS
+  };
+  return rows;
+}
 
 plan::Value lower(plan::Lowering& to, const Loss& loss, const plan::LossInputs& inputs) {
   to.set_layer(loss.name());
-  if (loss.kind == Loss::Kind::mean_squared_error) return plan::row_loss(to, inputs, kernels::LossFunction::of(SquaredError{}));
-  return plan::crossentropy(to, inputs, {.classes = inputs.prediction.shape[-1],
-                                         .prediction = loss.from_logits ? kernels::Prediction::logits : kernels::Prediction::probabilities,
-                                         .smoothing = loss.label_smoothing});
+  return loss.description().lower(to, inputs);
 }
 
-plan::Value lower(plan::Lowering& to, const Metric& metric, const plan::LossInputs& inputs) {
-  to.set_layer(metric.name);
-  return plan::row_counts(to, inputs, 1, plan::is_labels(to, inputs.target) ? kernels::CountFunction::of(LabelRight{}) : kernels::CountFunction::of(TargetRight{}));
+plan::Value lower_sum(plan::Lowering& to, const Loss& loss, const plan::LossInputs& inputs, plan::Value weight, double factor) {
+  const plan::Value rows = lower(to, loss, inputs);
+  const std::optional<std::int64_t> ignored = loss.description().ignored_label();
+  return plan::loss_sum(to, rows, weight, factor, ignored ? plan::share_of_others(to, inputs.target, *ignored) : plan::Value{});
 }
 
 io::Json to_json(const Loss& loss) {
-  if (loss.kind == Loss::Kind::none) return nullptr;
-  if (!loss.from_logits && loss.label_smoothing == 0) return loss.name();
-  io::Json config = {{"name", loss.name()}, {"reduction", "sum_over_batch_size"}, {"from_logits", loss.from_logits}};
-  if (loss.label_smoothing != 0) config["label_smoothing"] = loss.label_smoothing;
-  std::string_view class_name;
-  for (const KnownLoss& known : known_losses)
-    if (known.kind == loss.kind) class_name = known.class_name;
-  return {{"module", "keras.losses"}, {"class_name", class_name}, {"config", config}, {"registered_name", nullptr}};
+  if (!loss.defined()) return nullptr;
+  const io::Json options = loss.description().config();
+  if (options == Loss(loss.name()).description().config()) return loss.name();
+  io::Json config = {{"name", loss.name()}, {"reduction", "sum_over_batch_size"}};
+  config.update(options);
+  return node("keras.losses", loss.class_name(), config);
 }
 
 Loss loss_from_json(const io::Json& json, std::string_view where) {
   if (json.is_null()) return {};
-  if (json.is_string()) return Loss(json.get<std::string>());
-  Loss loss(io::string_field(json, "class_name", where));
-  const io::Json& config = io::object_field(json, "config", where);
+  const Named loss = named(json, where);
+  const schema::RowOf<Loss>& row = row_in_file(Kind::loss, loss_rows(), loss.name, where);
+  if (loss.config == nullptr) return Loss(loss.name);
+  io::Json config = *loss.config;
   const std::string reduction = io::string_field_or(config, "reduction", where, "sum_over_batch_size");
   if (reduction != "sum_over_batch_size" && reduction != "mean")
     throw FormatError(fmt::format("{}: loss reduction \"{}\" is not supported; \"sum_over_batch_size\" is", where, reduction));
-  if (const io::Json* ignored = io::find_field(config, "ignore_class", where))
-    throw FormatError(fmt::format("{}: loss with ignore_class {} is not supported", where, io::describe(*ignored)));
-  loss.from_logits = io::bool_field_or(config, "from_logits", where, false);
-  loss.label_smoothing = io::number_field_or(config, "label_smoothing", where, 0);
-  if (!(loss.label_smoothing >= 0 && loss.label_smoothing <= 1))
-    throw FormatError(fmt::format("{}: field \"label_smoothing\": {} came, a number from 0 to 1 is allowed", where, loss.label_smoothing));
-  return loss;
+  config.erase("reduction");
+  return row.read(config, std::string(where));
 }
 
 }  // namespace optim

@@ -1,169 +1,234 @@
 #include "optim/optimizers.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <array>
 #include <cmath>
-#include <memory>
 
-#include "core/did_you_mean.h"
-#include "linn/error.h"
+#include "optim/described.h"
+#include "plan/ops/clip.h"
 #include "plan/ops/update.h"
 
 namespace linn {
+namespace schema {
+
+// ---- learning rates and schedules ----
+
+template <>
+struct Schema<optimizers::schedules::OneCycle> {
+  using S = optimizers::schedules::OneCycle;
+  static constexpr Info info{.module = "linn.optimizers.schedules", .name = "OneCycle", .help = "Linear up, then linear down."};
+  static constexpr auto fields = all(field("max_learning_rate", &S::max_learning_rate, above(0), "The largest rate."),
+                                     field("total_steps", &S::total_steps, at_least(0), "Steps of the cycle; 0: all steps of each fit."),
+                                     field("warmup", &S::warmup, from_to_below(0, 1), "Share of the steps in which the rate rises."),
+                                     field("div_factor", &S::div_factor, above(0), "The largest rate / the first."),
+                                     field("final_div_factor", &S::final_div_factor, above(0), "The first rate / the last."));
+  static constexpr Example examples[] = {{R"({"max_learning_rate": 0.1, "total_steps": 30, "warmup": 0.2})"}};
+};
+
+template <>
+struct Type<LearningRate> {
+  static LearningRate read(const io::Json& json, const Place& place);
+  static io::Json write(const LearningRate& value);
+  static std::string fault(const LearningRate&, const Range&) { return {}; }  // checked when it is made
+  static std::string text(const LearningRate& value) { return value.is_schedule() ? "a schedule" : Type<double>::text(value.at(0, 1)); }
+  static std::string python(const LearningRate& value) { return text(value); }
+};
+
+LearningRate Type<LearningRate>::read(const io::Json& json, const Place& place) {
+  const std::string where = fmt::format("{}: {}", place.where, place.key);
+  if (json.is_number()) return Type<double>::read(json, place);
+  const optim::Named schedule = optim::named(json, where);
+  if (schedule.name != "OneCycle" || schedule.config == nullptr)
+    throw FormatError(fmt::format("{}: schedule \"{}\" is not supported; OneCycle and plain numbers are", where, schedule.name));
+  return schema::read<optimizers::schedules::OneCycle>(*schedule.config, where);
+}
+
+io::Json Type<LearningRate>::write(const LearningRate& value) {
+  if (!value.is_schedule()) return static_cast<double>(static_cast<float>(value.at(0, 1)));  // Keras keeps it as float32
+  return optim::node("linn", "OneCycle", schema::write(value.cycle()));
+}
+
+// ---- the table of each optimizer: Keras's names, the options ----
+
+template <class O>
+constexpr auto rate() {
+  return field("learning_rate", &O::learning_rate, "A number or a schedule.");
+}
+constexpr auto decay(auto member) { return field("weight_decay", member, at_least(0), "Share of itself that a variable loses, times the rate."); }
+template <class O>
+constexpr auto clipping() {
+  return all(field("clipnorm", &O::clipnorm, above(0), "Largest norm of each gradient."),
+             field("clipvalue", &O::clipvalue, above(0), "Largest magnitude of each element of a gradient."),
+             field("global_clipnorm", &O::global_clipnorm, above(0), "Largest norm of all gradients together."));
+}
+
+constexpr Absent optimizer_absent[] = {{"name", ""},          {"use_ema", "false"},
+                                       {"ema_momentum", ""},  {"ema_overwrite_frequency", "null"},
+                                       {"jit_compile", ""},   {"loss_scale_factor", "null"},
+                                       {"is_legacy_optimizer", "false"}, {"gradient_accumulation_steps", "null"}};
+
+template <class O>
+struct OptimizerSchema {
+  static constexpr std::span<const Absent> absent = optimizer_absent;
+  static std::string fault(const O& o) {
+    if (o.clipnorm.has_value() + o.clipvalue.has_value() + o.global_clipnorm.has_value() < 2) return {};
+    return "has more than one of clipnorm, clipvalue and global_clipnorm; give one of them";
+  }
+};
+
+template <>
+struct Schema<optimizers::SGD> : OptimizerSchema<optimizers::SGD> {
+  using O = optimizers::SGD;
+  static constexpr Info info{"keras.optimizers", "SGD", {"sgd"}, "Gradient descent, with momentum if it is above 0."};
+  static constexpr auto fields = all(rate<O>(), field("momentum", &O::momentum, from_to_below(0, 1), "Share of the last step that is taken again."),
+                                     field("nesterov", &O::nesterov, "Whether the gradient is that of the place behind the step."),
+                                     decay(&O::weight_decay), clipping<O>());
+  static constexpr Example examples[] = {{R"({"momentum": 0.9, "nesterov": true})"}, {R"({"clipnorm": 1.0})"}, {R"({"weight_decay": 0.01})"}};
+};
+
+template <class O>
+constexpr auto adam_fields() {
+  return all(field("beta_1", &O::beta_1, from_to_below(0, 1), "Share of the old mean of gradients."),
+             field("beta_2", &O::beta_2, from_to_below(0, 1), "Share of the old mean of squared gradients."),
+             field("epsilon", &O::epsilon, above(0), "Added to the root, so that nothing is divided by 0."),
+             field("amsgrad", &O::amsgrad, "Whether the largest mean of squares so far counts."));
+}
+
+template <>
+struct Schema<optimizers::Adam> : OptimizerSchema<optimizers::Adam> {
+  using O = optimizers::Adam;
+  static constexpr Info info{"keras.optimizers", "Adam", {"adam"}, "Steps scaled by running means of gradients and of their squares."};
+  static constexpr auto fields = all(rate<O>(), adam_fields<O>(), decay(&O::weight_decay), clipping<O>());
+  static constexpr Example examples[] = {{R"({"beta_1": 0.8, "epsilon": 0.001, "amsgrad": true})"}, {R"({"global_clipnorm": 2.0})"}};
+};
+
+template <>
+struct Schema<optimizers::AdamW> : OptimizerSchema<optimizers::AdamW> {
+  using O = optimizers::AdamW;
+  static constexpr Info info{"keras.optimizers", "AdamW", {"adamw"}, "Adam with weight decay."};
+  static constexpr auto fields = all(rate<O>(), decay(&O::weight_decay), adam_fields<O>(), clipping<O>());
+  static constexpr Example examples[] = {{"{}"}, {R"({"weight_decay": 0.1, "clipvalue": 0.5})"}};
+};
+
+template <>
+struct Schema<optimizers::RMSprop> : OptimizerSchema<optimizers::RMSprop> {
+  using O = optimizers::RMSprop;
+  static constexpr Info info{"keras.optimizers", "RMSprop", {"rmsprop"}, "Steps scaled by a running mean of squared gradients."};
+  static constexpr auto fields = all(rate<O>(), field("rho", &O::rho, from_to_below(0, 1), "Share of the old mean of squared gradients."),
+                                     field("momentum", &O::momentum, from_to_below(0, 1), "Share of the last step that is taken again."),
+                                     field("epsilon", &O::epsilon, above(0), "Added to the mean, so that nothing is divided by 0."),
+                                     field("centered", &O::centered, "Whether the variance takes the place of the mean of squares."),
+                                     decay(&O::weight_decay), clipping<O>());
+  static constexpr Example examples[] = {{"{}"}, {R"({"rho": 0.7, "momentum": 0.1, "centered": true})"}};
+};
+
+template <>
+struct Schema<optimizers::Adagrad> : OptimizerSchema<optimizers::Adagrad> {
+  using O = optimizers::Adagrad;
+  static constexpr Info info{"keras.optimizers", "Adagrad", {"adagrad"}, "Steps scaled by the sum of all squared gradients."};
+  static constexpr auto fields =
+      all(rate<O>(), field("initial_accumulator_value", &O::initial_accumulator_value, at_least(0), "What each sum of squares begins with."),
+          field("epsilon", &O::epsilon, above(0), "Added to the sum, so that nothing is divided by 0."), decay(&O::weight_decay), clipping<O>());
+  static constexpr Example examples[] = {{R"({"initial_accumulator_value": 0.5})"}};
+};
+
+}  // namespace schema
+
 namespace {
 
-void check_range(std::string_view optimizer, std::string_view field, double value, double low, double high) {
-  if (!(value >= low && value < high)) throw ValueError(fmt::format("{}: {} is {}; it must lie in [{}, {})", optimizer, field, value, low, high));
+using optim::optimizer_rows;
+using optimizers::Slot;
+using schema::Kind;
+
+// ---- optimizers with kernels in vectors; all others have slots() and step() in linn/optimizers.h ----
+
+std::vector<Slot> slots_of(const optimizers::SGD& o) {
+  if (o.momentum == 0) return {};
+  return {{"momentum"}};
+}
+void update(plan::Lowering& to, const optimizers::SGD& o, const plan::UpdateValues& values) {
+  plan::sgd_update(to, {.momentum = o.momentum, .nesterov = o.nesterov}, values);
 }
 
-void check_positive(std::string_view optimizer, std::string_view field, double value) {
-  if (!(value > 0) || !std::isfinite(value)) throw ValueError(fmt::format("{}: {} is {}; it must be above 0", optimizer, field, value));
+template <class A>
+std::vector<Slot> adam_slots(const A& o) {
+  if (o.amsgrad) return {{"momentum"}, {"velocity"}, {"velocity_hat"}};
+  return {{"momentum"}, {"velocity"}};
+}
+template <class A>
+void adam_update(plan::Lowering& to, const A& o, const plan::UpdateValues& values) {
+  plan::adam_update(to, {.beta_1 = o.beta_1, .beta_2 = o.beta_2, .epsilon = o.epsilon, .amsgrad = o.amsgrad}, values);
+}
+std::vector<Slot> slots_of(const optimizers::Adam& o) { return adam_slots(o); }
+void update(plan::Lowering& to, const optimizers::Adam& o, const plan::UpdateValues& values) { adam_update(to, o, values); }
+std::vector<Slot> slots_of(const optimizers::AdamW& o) { return adam_slots(o); }
+void update(plan::Lowering& to, const optimizers::AdamW& o, const plan::UpdateValues& values) { adam_update(to, o, values); }
+
+std::vector<Slot> slots_of(const optimizers::RMSprop& o) {
+  std::vector<Slot> slots{{"velocity"}};
+  if (o.momentum != 0) slots.push_back({"momentum"});
+  if (o.centered) slots.push_back({"average_gradient"});
+  return slots;
+}
+void update(plan::Lowering& to, const optimizers::RMSprop& o, const plan::UpdateValues& values) {
+  plan::rmsprop_update(to, {.rho = o.rho, .momentum = o.momentum, .epsilon = o.epsilon, .centered = o.centered}, values);
 }
 
-io::Json rate_to_json(const LearningRate& rate) {
-  if (!rate.is_schedule()) return static_cast<double>(static_cast<float>(rate.at(0, 1)));  // Keras keeps it as float32
-  const OneCycleOptions& cycle = rate.cycle();
-  return {{"module", "linn"},
-          {"class_name", "OneCycle"},
-          {"config",
-           {{"max_learning_rate", cycle.max_learning_rate},
-            {"total_steps", cycle.total_steps},
-            {"warmup", cycle.warmup},
-            {"div_factor", cycle.div_factor},
-            {"final_div_factor", cycle.final_div_factor}}},
-          {"registered_name", nullptr}};
+template <class O>
+std::vector<Slot> slots_of(const O& o) {
+  return o.slots();
+}
+template <class O>
+void update(plan::Lowering& to, const O& o, const plan::UpdateValues& values) {
+  plan::element_update(to, kernels::StepFunction::of(o), values);
 }
 
-LearningRate rate_from_json(const io::Json& config, std::string_view where, double otherwise) {
-  const io::Json* found = io::find_field(config, "learning_rate", where);
-  if (found == nullptr) return otherwise;
-  if (found->is_number()) return found->get<double>();
-  const std::string& name = io::string_field(*found, "class_name", where);
-  if (name != "OneCycle") throw FormatError(fmt::format("{}: learning rate schedule \"{}\" is not supported; OneCycle and plain numbers are", where, name));
-  const io::Json& cycle = io::object_field(*found, "config", where);
-  const OneCycleOptions defaults;
-  return LearningRate::one_cycle({.max_learning_rate = io::number_field_or(cycle, "max_learning_rate", where, defaults.max_learning_rate),
-                                  .total_steps = io::integer_field_or(cycle, "total_steps", where, 0, 0),
-                                  .warmup = io::number_field_or(cycle, "warmup", where, defaults.warmup),
-                                  .div_factor = io::number_field_or(cycle, "div_factor", where, defaults.div_factor),
-                                  .final_div_factor = io::number_field_or(cycle, "final_div_factor", where, defaults.final_div_factor)});
-}
-
-class SgdDescription final : public OptimizerDescription {
+template <class O>
+class Described final : public OptimizerDescription {
  public:
-  explicit SgdDescription(SGDOptions options) : options_(options) { check_range("SGD", "momentum", options_.momentum, 0, 1); }
+  explicit Described(const O& optimizer) : optimizer_(schema::checked(optimizer, fmt::format("{}:", schema::Schema<O>::info.name))) {}
 
-  std::string_view class_name() const override { return "SGD"; }
-  const LearningRate& learning_rate() const override { return options_.learning_rate; }
-  std::vector<std::string> slots() const override {
-    if (options_.momentum == 0) return {};
-    return {"momentum"};
+  std::string_view class_name() const override { return schema::Schema<O>::info.name; }
+  const LearningRate& learning_rate() const override { return optimizer_.learning_rate; }
+  BeforeUpdate before_update() const override {
+    return {optimizer_.weight_decay, optimizer_.clipnorm, optimizer_.clipvalue, optimizer_.global_clipnorm};
   }
-  void lower(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const override {
-    plan::sgd_update(to, {.momentum = options_.momentum, .nesterov = options_.nesterov}, gradient, variable, slots);
+  std::vector<OptimizerSlot> slots(const Shape& variable) const override {
+    std::vector<OptimizerSlot> result;
+    for (const Slot& slot : slots_of(optimizer_)) result.push_back({slot.name, variable, slot.first});
+    return result;
+  }
+  void lower_update(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const override {
+    update(to, optimizer_, {.gradient = gradient, .variable = variable, .slots = slots, .decay = before_update().weight_decay.value_or(0)});
   }
   io::Json config() const override {
-    return {{"name", "SGD"}, {"learning_rate", rate_to_json(options_.learning_rate)}, {"momentum", options_.momentum}, {"nesterov", options_.nesterov}};
+    io::Json config = {{"name", schema::Schema<O>::info.aliases[0]}};
+    config.update(schema::write(optimizer_));
+    return config;
   }
 
  private:
-  SGDOptions options_;
+  O optimizer_;
 };
 
-class AdamDescription final : public OptimizerDescription {
- public:
-  explicit AdamDescription(AdamOptions options) : options_(options) {
-    check_range("Adam", "beta_1", options_.beta_1, 0, 1);
-    check_range("Adam", "beta_2", options_.beta_2, 0, 1);
-    check_positive("Adam", "epsilon", options_.epsilon);
-  }
-
-  std::string_view class_name() const override { return "Adam"; }
-  const LearningRate& learning_rate() const override { return options_.learning_rate; }
-  std::vector<std::string> slots() const override {
-    std::vector<std::string> names{"momentum", "velocity"};
-    if (options_.amsgrad) names.emplace_back("velocity_hat");
-    return names;
-  }
-  void lower(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const override {
-    plan::adam_update(to, {.beta_1 = options_.beta_1, .beta_2 = options_.beta_2, .epsilon = options_.epsilon, .amsgrad = options_.amsgrad}, gradient,
-                      variable, slots);
-  }
-  io::Json config() const override {
-    return {{"name", "adam"},           {"learning_rate", rate_to_json(options_.learning_rate)},
-            {"beta_1", options_.beta_1}, {"beta_2", options_.beta_2},
-            {"epsilon", options_.epsilon}, {"amsgrad", options_.amsgrad}};
-  }
-
- private:
-  AdamOptions options_;
-};
-
-class RmspropDescription final : public OptimizerDescription {
- public:
-  explicit RmspropDescription(RMSpropOptions options) : options_(options) {
-    check_range("RMSprop", "rho", options_.rho, 0, 1);
-    check_range("RMSprop", "momentum", options_.momentum, 0, 1);
-    check_positive("RMSprop", "epsilon", options_.epsilon);
-  }
-
-  std::string_view class_name() const override { return "RMSprop"; }
-  const LearningRate& learning_rate() const override { return options_.learning_rate; }
-  std::vector<std::string> slots() const override {
-    std::vector<std::string> names{"velocity"};
-    if (options_.momentum != 0) names.emplace_back("momentum");
-    if (options_.centered) names.emplace_back("average_gradient");
-    return names;
-  }
-  void lower(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const override {
-    plan::rmsprop_update(to, {.rho = options_.rho, .momentum = options_.momentum, .epsilon = options_.epsilon, .centered = options_.centered}, gradient,
-                         variable, slots);
-  }
-  io::Json config() const override {
-    return {{"name", "rmsprop"},       {"learning_rate", rate_to_json(options_.learning_rate)},
-            {"rho", options_.rho},     {"momentum", options_.momentum},
-            {"epsilon", options_.epsilon}, {"centered", options_.centered}};
-  }
-
- private:
-  RMSpropOptions options_;
-};
-
-constexpr std::array<std::string_view, 3> names{"sgd", "adam", "rmsprop"};
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return result;
-}
-
-// What Keras's optimizers can do besides: refused when asked for, never dropped in silence.
-void check_unsupported(const io::Json& config, std::string_view where) {
-  for (const std::string_view key : {"weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "ema_overwrite_frequency", "loss_scale_factor",
-                                     "gradient_accumulation_steps"})
-    if (io::find_field(config, key, where) != nullptr) throw FormatError(fmt::format("{}: optimizer option \"{}\" is not supported; it must be null", where, key));
-  if (io::bool_field_or(config, "use_ema", where, false)) throw FormatError(fmt::format("{}: optimizer option \"use_ema\" is not supported", where));
+template <class O>
+Optimizer read(const io::Json& config, const std::string& where) {
+  return Optimizer(schema::read<O>(config, where));
 }
 
 }  // namespace
 
-LearningRate::LearningRate(double rate) : rate_(rate) { check_positive("optimizer", "learning_rate", rate); }
+namespace optimizers {
+#define LINN_OPTIMIZER(name) \
+  std::shared_ptr<const OptimizerDescription> describe(const name& optimizer) { return std::make_shared<Described<name>>(optimizer); }
+#include "optim/optimizers.inc"
+#undef LINN_OPTIMIZER
+}  // namespace optimizers
 
-LearningRate LearningRate::one_cycle(const OneCycleOptions& options) {
-  check_positive("OneCycle", "max_learning_rate", options.max_learning_rate);
-  check_positive("OneCycle", "div_factor", options.div_factor);
-  check_positive("OneCycle", "final_div_factor", options.final_div_factor);
-  check_range("OneCycle", "warmup", options.warmup, 0, 1);
-  if (options.total_steps < 0) throw ValueError(fmt::format("OneCycle: total_steps is {}; it must be 0 (all steps of the fit) or more", options.total_steps));
-  LearningRate rate(options.max_learning_rate);
-  rate.schedule_ = true;
-  rate.cycle_ = options;
-  return rate;
+LearningRate::LearningRate(double rate) : rate_(rate) {
+  if (!(rate > 0) || !std::isfinite(rate)) throw ValueError(fmt::format("optimizer: learning_rate is {}; it must be above 0", rate));
 }
 
-LearningRate OneCycle(const OneCycleOptions& options) { return LearningRate::one_cycle(options); }
+LearningRate::LearningRate(const optimizers::schedules::OneCycle& cycle)
+    : rate_(cycle.max_learning_rate), schedule_(true), cycle_(schema::checked(cycle, "OneCycle:")) {}
 
 double LearningRate::at(std::int64_t step, std::int64_t total_steps) const {
   if (!schedule_) return rate_;
@@ -177,52 +242,61 @@ double LearningRate::at(std::int64_t step, std::int64_t total_steps) const {
   return fall <= 0 ? cycle_.max_learning_rate : std::lerp(cycle_.max_learning_rate, last, (position - peak) / fall);
 }
 
-Optimizer::Optimizer(const std::string& name) {
-  const std::string lower = lower_case(name);
-  if (lower == "sgd")
-    description_ = std::make_shared<SgdDescription>(SGDOptions{});
-  else if (lower == "adam")
-    description_ = std::make_shared<AdamDescription>(AdamOptions{});
-  else if (lower == "rmsprop")
-    description_ = std::make_shared<RmspropDescription>(RMSpropOptions{});
-  else
-    throw ValueError(fmt::format("unknown optimizer \"{}\"{}; known are {}", name, core::did_you_mean(lower, names), fmt::join(names, ", ")));
-}
+Optimizer::Optimizer(const std::string& name)
+    : Optimizer(optim::row_named(Kind::optimizer, optimizer_rows(), optim::lower_case(name)).read(io::Json::object(), name)) {}
 
 std::string_view Optimizer::class_name() const { return description_->class_name(); }
 
-SGD::SGD(SGDOptions options) : Optimizer(std::make_shared<SgdDescription>(options)) {}
-Adam::Adam(AdamOptions options) : Optimizer(std::make_shared<AdamDescription>(options)) {}
-RMSprop::RMSprop(RMSpropOptions options) : Optimizer(std::make_shared<RmspropDescription>(options)) {}
-
 namespace optim {
 
-io::Json to_json(const Optimizer& optimizer) {
-  return {{"module", "keras.optimizers"}, {"class_name", optimizer.class_name()}, {"config", optimizer.description().config()}, {"registered_name", nullptr}};
+std::span<const schema::RowOf<Optimizer>> optimizer_rows() {
+  static const schema::RowOf<Optimizer> rows[] = {
+#define LINN_OPTIMIZER(name) schema::make_row<optimizers::name>(Kind::optimizer, &read<optimizers::name>),
+#include "optim/optimizers.inc"
+#undef LINN_OPTIMIZER
+  };
+  return rows;
 }
 
+namespace {
+
+// The gradients as the update sees them; of several variables because of global_clipnorm.
+std::vector<plan::Value> clipped(plan::Lowering& to, const BeforeUpdate& before, std::span<const Trained> variables) {
+  std::vector<plan::Value> gradients;
+  for (const Trained& trained : variables) gradients.push_back(trained.gradient);
+  const auto name_after = [&](std::size_t i) { to.set_layer(to.info(variables[i].variable).name); };
+  if (before.global_clipnorm) {
+    to.set_layer("optimizer");
+    const plan::Value total = plan::squared_norm(to, gradients);
+    for (std::size_t i = 0; i < gradients.size(); ++i) name_after(i), gradients[i] = plan::clip_norm(to, gradients[i], total, *before.global_clipnorm);
+  }
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    name_after(i);
+    if (before.clipnorm) gradients[i] = plan::clip_norm(to, gradients[i], plan::squared_norm(to, {gradients[i]}), *before.clipnorm);
+    if (before.clipvalue) gradients[i] = plan::clip_value(to, gradients[i], *before.clipvalue);
+  }
+  return gradients;
+}
+
+}  // namespace
+
+void lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, std::span<const Trained> variables) {
+  std::vector<Trained> changed;
+  for (const Trained& trained : variables)
+    if (trained.gradient.defined()) changed.push_back(trained);
+  const std::vector<plan::Value> gradients = clipped(to, optimizer.before_update(), changed);
+  for (std::size_t i = 0; i < changed.size(); ++i) {
+    to.set_layer(to.info(changed[i].variable).name);
+    optimizer.lower_update(to, gradients[i], changed[i].variable, changed[i].slots);
+  }
+}
+
+io::Json to_json(const Optimizer& optimizer) { return node("keras.optimizers", optimizer.class_name(), optimizer.description().config()); }
+
 Optimizer optimizer_from_json(const io::Json& json, std::string_view where) {
-  if (json.is_string()) return Optimizer(json.get<std::string>());
-  const std::string& name = io::string_field(json, "class_name", where);
-  if (name != "SGD" && name != "Adam" && name != "RMSprop")
-    throw FormatError(fmt::format("{}: optimizer \"{}\" is not supported; SGD, Adam and RMSprop are", where, name));
-  const io::Json& config = io::object_field(json, "config", where);
-  check_unsupported(config, where);
-  if (name == "SGD")
-    return SGD({.learning_rate = rate_from_json(config, where, 0.01),
-                .momentum = io::number_field_or(config, "momentum", where, 0),
-                .nesterov = io::bool_field_or(config, "nesterov", where, false)});
-  if (name == "Adam")
-    return Adam({.learning_rate = rate_from_json(config, where, 0.001),
-                 .beta_1 = io::number_field_or(config, "beta_1", where, 0.9),
-                 .beta_2 = io::number_field_or(config, "beta_2", where, 0.999),
-                 .epsilon = io::number_field_or(config, "epsilon", where, 1e-7),
-                 .amsgrad = io::bool_field_or(config, "amsgrad", where, false)});
-  return RMSprop({.learning_rate = rate_from_json(config, where, 0.001),
-                  .rho = io::number_field_or(config, "rho", where, 0.9),
-                  .momentum = io::number_field_or(config, "momentum", where, 0),
-                  .epsilon = io::number_field_or(config, "epsilon", where, 1e-7),
-                  .centered = io::bool_field_or(config, "centered", where, false)});
+  const Named optimizer = named(json, where);
+  const schema::RowOf<Optimizer>& row = row_in_file(Kind::optimizer, optimizer_rows(), lower_case(optimizer.name), where);
+  return row.read(optimizer.config == nullptr ? io::Json::object() : *optimizer.config, std::string(where));
 }
 
 }  // namespace optim

@@ -2,33 +2,61 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/json.h"
 #include "linn/optimizers.h"
+#include "linn/shape.h"
 #include "plan/lowering.h"
+#include "schema/row.h"
 
 namespace linn {
+
+/// A tensor that an optimizer keeps for a variable.
+struct OptimizerSlot {
+  std::string name;  // "momentum"
+  Shape shape;
+  double first = 0;  // the value of all its elements before the first step
+};
+
+/// What happens to gradients and variables before the update, the same for all optimizers.
+struct BeforeUpdate {
+  std::optional<double> weight_decay, clipnorm, clipvalue, global_clipnorm;
+};
 
 class OptimizerDescription {
  public:
   virtual ~OptimizerDescription() = default;
   virtual std::string_view class_name() const = 0;
   virtual const LearningRate& learning_rate() const = 0;
-  /// The names of the tensors it keeps for each variable, such as momentum and velocity; all start at zero.
-  virtual std::vector<std::string> slots() const = 0;
-  /// Adds the op that changes the variable by its gradient.
-  virtual void lower(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const = 0;
+  virtual BeforeUpdate before_update() const = 0;
+  virtual std::vector<OptimizerSlot> slots(const Shape& variable) const = 0;
+  /// Adds the op that changes the variable by its gradient, once it has lost weight_decay * learning rate of itself.
+  virtual void lower_update(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const = 0;
   /// Keras's config.
   virtual io::Json config() const = 0;
 };
 
 namespace optim {
 
+/// All optimizers, in the order of optimizers.inc.
+std::span<const schema::RowOf<Optimizer>> optimizer_rows();
+
+/// A variable with its gradient, which is undefined where nothing depends on the variable, and the optimizer's slots.
+struct Trained {
+  plan::Value variable;
+  plan::Value gradient;
+  std::vector<plan::Value> slots;
+};
+/// Adds the ops of one step on all variables.
+void lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, std::span<const Trained> variables);
+
 io::Json to_json(const Optimizer& optimizer);
-/// From Keras's node or a name.
+/// From Keras's node or a name. FormatError for what linn does not have.
 Optimizer optimizer_from_json(const io::Json& json, std::string_view where);
 
 }  // namespace optim

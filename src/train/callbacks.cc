@@ -55,6 +55,8 @@ MonitorMode::MonitorMode(const std::string& name) {
   kind_ = static_cast<Kind>(found - known.begin());
 }
 
+namespace callbacks {
+
 // ---- EarlyStopping -----------------------------------------------------------------------------------------------
 
 EarlyStopping::EarlyStopping(EarlyStoppingOptions options)
@@ -192,4 +194,5 @@ void CSVLogger::on_epoch_end(Trainer& trainer, const Logs& logs) {
 // Whole each time: a few lines, and a reader never sees half of one.
 void CSVLogger::write() const { io::write_file_atomically(path_, std::as_bytes(std::span(text_))); }
 
+}  // namespace callbacks
 }  // namespace linn

@@ -85,14 +85,11 @@ std::int64_t FitLoop::planned_steps() const {
   return epochs / epochs_a_pass * batches_ + epochs % epochs_a_pass * steps;
 }
 
-double FitLoop::learning_rate() const {
-  if (fixed_rate_) return *fixed_rate_;
-  return training_.compile_.optimizer.description().learning_rate().at(training_.steps_ - first_step_, planned_steps());
-}
+double FitLoop::learning_rate() const { return training_.learning_rate(first_step_, planned_steps()); }
 
 void FitLoop::set_learning_rate(double rate) {
   if (!(rate > 0) || !std::isfinite(rate)) throw ValueError(fmt::format("set_learning_rate: {}; it must be above 0", rate));
-  fixed_rate_ = rate;
+  training_.fixed_rate_ = rate;
 }
 
 void FitLoop::save(const std::string& directory) { formats::save_model(directory, training_.graph_, &training_.compile_, notes_); }

@@ -56,7 +56,6 @@ class FitLoop final : public Trainer {
   std::int64_t step_ = 0;
   std::int64_t first_step_ = 0;  // of the model's life, when this fit began
   bool stopped_ = false;
-  std::optional<double> fixed_rate_;
   std::chrono::steady_clock::time_point epoch_start_;
 };
 

@@ -1,11 +1,15 @@
 #include "train/network.h"
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "linn/error.h"
 #include "optim/losses.h"
+#include "optim/metrics.h"
 #include "optim/optimizers.h"
 #include "plan/compile.h"
+#include "plan/ops/clip.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/loss.h"
 
@@ -22,19 +26,19 @@ kernels::Operands operands_of(DTypePolicy policy) {
 
 // Targets as the loss takes them: labels, one a row, or numbers of the output's shape.
 plan::Value lower_targets(plan::Lowering& to, const Loss& loss, int source, const Shape& output, DType type) {
-  if (!optim::takes_labels(loss)) return plan::gather(to, source, output, type);
+  if (!loss.description().takes_labels()) return plan::gather(to, source, output, type);
   return plan::gather_labels(to, source, output.elements() / output[-1], type);
 }
 
 }  // namespace
 
 Slots make_slots(const graph::Graph& graph, const FrozenLayers& frozen, const OptimizerDescription& optimizer) {
-  const std::size_t count = optimizer.slots().size();
   Slots all;
   for (const graph::GraphVariable& variable : graph.variables()) {
     if (!variable.trainable_but_for(frozen)) continue;
     std::vector<Tensor>& slots = all.emplace_back();
-    for (std::size_t i = 0; i < count; ++i) slots.emplace_back(variable.shape());
+    for (const OptimizerSlot& slot : optimizer.slots(variable.shape()))
+      std::ranges::fill(slots.emplace_back(slot.shape).values<float>(), static_cast<float>(slot.first));
   }
   return all;
 }
@@ -64,9 +68,9 @@ void Network::lower_loss(plan::Lowering& to, const formats::CompileConfig& compi
   const plan::LossInputs inputs{.prediction = prediction, .target = lower_targets(to, loss, y, prediction.shape, key_.y[output])};
   const plan::Value weight = key_.weighted[output] != 0 ? plan::gather(to, weight_source, {}, DType::f32) : plan::Value{};
   Compared compared{.output = output, .rows_an_image = prediction.shape.elements() / prediction.shape[-1], .loss_sum = {}, .metric_sums = {}};
-  compared.loss_sum = plan::loss_sum(to, optim::lower(to, loss, inputs), weight, compile.loss_weights[output]);
+  compared.loss_sum = optim::lower_sum(to, loss, inputs, weight, compile.loss_weights[output]);
   for (const Metric& metric : compile.metrics[output])
-    compared.metric_sums.push_back(plan::row_sums(to, optim::lower(to, metric, inputs), 1));
+    compared.metric_sums.push_back(plan::row_sums(to, optim::lower(to, metric, inputs), metric.description().counts()));
   compared_.push_back(std::move(compared));
 }
 
@@ -100,9 +104,10 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
   plan::Training training;
   if (compares(key_.use))
     for (std::size_t output = 0; output < outputs_.size(); ++output)
-      if (compile->losses[output].kind != Loss::Kind::none) lower_loss(to, *compile, output);
+      if (compile->losses[output].defined()) lower_loss(to, *compile, output);
   for (std::size_t i = 0; i < variables_.size(); ++i)
     if (graph.variables()[i].trainable_but_for(frozen)) trainable_.push_back(i);
+  if (compares(key_.use)) lower_penalties(to, graph);
   if (differentiates)
     for (const std::size_t i : trainable_) training.variables.push_back(variables_[i]);
   if (key_.use == Use::train)
@@ -117,16 +122,26 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
   plan_ = std::make_unique<plan::Plan>(std::move(compiled.plan));
 }
 
+void Network::lower_penalties(plan::Lowering& to, const graph::Graph& graph) {
+  for (const std::size_t i : trainable_) {
+    const Regularizer& regularizer = graph.variables()[i].variable->regularizer;
+    if (!regularizer.defined()) continue;
+    to.set_layer(graph.variables()[i].name);
+    penalties_.push_back(plan::penalty(to, variables_[i], regularizer.l1(), regularizer.l2()));
+  }
+}
+
 void Network::lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients) {
+  std::vector<optim::Trained> trained;
   for (std::size_t t = 0; t < trainable_.size(); ++t) {
     const plan::Value variable = variables_[trainable_[t]];
     std::vector<plan::Value> slots;
-    for (const std::string& name : optimizer.slots())
-      slots.push_back(to.value(name + " of " + to.info(variable).name, variable.shape, plan::Extent::fixed, plan::Element::real, plan::Home::bound));
-    to.set_layer(to.info(variable).name);
-    if (gradients[t].defined()) optimizer.lower(to, gradients[t], variable, slots);
+    for (const OptimizerSlot& slot : optimizer.slots(variable.shape))
+      slots.push_back(to.value(slot.name + " of " + to.info(variable).name, slot.shape, plan::Extent::fixed, plan::Element::real, plan::Home::bound));
+    trained.push_back({variable, gradients[t], slots});
     slots_.push_back(std::move(slots));
   }
+  optim::lower_step(to, optimizer, trained);
 }
 
 void Network::bind(graph::Graph& graph, Slots* slots) {
@@ -152,15 +167,23 @@ std::vector<Shape> Network::output_shapes() const {
 void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums) {
   workspace_->run(images, step, sources);
   if (sums == nullptr) return;
-  const auto number = [&](const plan::Value& value) { return *static_cast<const double*>(workspace_->at(value)); };
+  const auto numbers = [&](const plan::Value& value) {
+    return std::span(static_cast<const double*>(workspace_->at(value)), static_cast<std::size_t>(value.shape.elements()));
+  };
   sums->images += images;
+  for (const plan::Value& penalty : penalties_)
+    for (const double part : numbers(penalty)) sums->penalties += part * static_cast<double>(images);
   sums->outputs.resize(outputs_.size());
   for (const Compared& compared : compared_) {
     OutputSums& output = sums->outputs[compared.output];
     output.rows += images * compared.rows_an_image;
-    output.loss += number(compared.loss_sum);
+    output.loss += numbers(compared.loss_sum).front();
     output.metrics.resize(compared.metric_sums.size());
-    for (std::size_t i = 0; i < output.metrics.size(); ++i) output.metrics[i] += number(compared.metric_sums[i]);
+    for (std::size_t i = 0; i < output.metrics.size(); ++i) {
+      const std::span<const double> of_metric = numbers(compared.metric_sums[i]);
+      output.metrics[i].resize(of_metric.size());
+      for (std::size_t k = 0; k < of_metric.size(); ++k) output.metrics[i][k] += of_metric[k];
+    }
   }
 }
 

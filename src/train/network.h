@@ -39,12 +39,13 @@ struct NetworkKey {
 struct OutputSums {
   std::int64_t rows = 0;        // predictions compared with targets: images, or more for outputs of more axes
   double loss = 0;              // sum of weight * loss
-  std::vector<double> metrics;  // sum of each
+  std::vector<std::vector<double>> metrics;  // of each, the sums of what it takes from a row
 };
 
 /// Sums over batches.
 struct BatchSums {
   std::int64_t images = 0;
+  double penalties = 0;  // of all regularizers, for each image: their mean is what a step adds to its loss
   std::vector<OutputSums> outputs;
 };
 
@@ -52,7 +53,7 @@ struct BatchSums {
 using FrozenLayers = std::set<const void*>;
 /// Slots of an optimizer, by trainable variable.
 using Slots = std::vector<std::vector<Tensor>>;
-/// Zeros for each slot that the optimizer keeps of each variable that training changes.
+/// Each slot that the optimizer keeps of each variable that training changes, with its first value.
 Slots make_slots(const graph::Graph& graph, const FrozenLayers& frozen, const OptimizerDescription& optimizer);
 
 class Network {
@@ -95,6 +96,7 @@ class Network {
   void bind_outputs(plan::Lowering& to);
   std::vector<plan::Value> lower_inputs(plan::Lowering& to) const;
   void lower_loss(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output);
+  void lower_penalties(plan::Lowering& to, const graph::Graph& graph);
   void lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients);
 
   NetworkKey key_;
@@ -105,6 +107,7 @@ class Network {
   std::vector<std::vector<plan::Value>> calls_;
   std::vector<plan::Value> outputs_;
   std::vector<Compared> compared_;
+  std::vector<plan::Value> penalties_;              // of the trainable variables with a regularizer
   std::optional<std::uint64_t> bound_version_;
   std::unique_ptr<plan::Plan> plan_;
   std::unique_ptr<plan::Workspace> workspace_;

@@ -72,7 +72,7 @@ Samples samples_of(const graph::Graph& graph, const formats::CompileConfig* comp
     images = inputs.count();
     for (std::size_t i = 0; i < compile->losses.size(); ++i) {
       const Shape output = graph.output_shapes()[i];
-      random.push_back(optim::takes_labels(compile->losses[i]) ? random_labels(output, images, seed)
+      random.push_back(compile->losses[i].description().takes_labels() ? random_labels(output, images, seed)
                                                                : random_numbers(output.with_first(images), seed, "profile targets"));
     }
     y = random;

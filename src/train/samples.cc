@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -42,12 +43,13 @@ double as_double(T value) {
     return static_cast<double>(value);
 }
 
-void check_labels(const Tensor& y, std::int64_t classes) {
+void check_labels(const Tensor& y, std::int64_t classes, const std::optional<std::int64_t>& ignored) {
   const std::int64_t per_sample = y.elements() / y.shape()[0];
   core::visit(y, [&]<class T>(std::span<const T> labels) {
     for (std::size_t i = 0; i < labels.size(); ++i) {
       const double label = as_double(labels[i]);
       if (label >= 0 && label < static_cast<double>(classes) && label == std::floor(label)) continue;
+      if (ignored && label == static_cast<double>(*ignored)) continue;
       throw DataError(fmt::format("y: label {} of sample {}; the model has {} classes, so labels are whole numbers from 0 to {}", label,
                                   static_cast<std::int64_t>(i) / per_sample, classes, classes - 1));
     }
@@ -55,14 +57,14 @@ void check_labels(const Tensor& y, std::int64_t classes) {
 }
 
 // Labels (n), (n, 1) or (n, rows...) for an output (rows..., classes).
-void check_sparse_targets(const Tensor& y, const Shape& output) {
+void check_sparse_targets(const Tensor& y, const Loss& loss, const Shape& output) {
   const std::int64_t rows = output.elements() / output[-1];
   if (y.elements() != y.shape()[0] * rows)
     throw ShapeError(fmt::format("y has shape {}; sparse_categorical_crossentropy wants one label a sample, shape ({},), for output {}; for one-hot targets use "
                                  "categorical_crossentropy",
                                  y.shape().to_string(), y.shape()[0], output.to_string()));
   if (y.dtype() == DType::bf16) throw DataError("y: labels of dtype bfloat16; use an integer dtype");
-  check_labels(y, output[-1]);
+  check_labels(y, output[-1], loss.description().ignored_label());
 }
 
 Tensor full_targets(const Tensor& y, const Loss& loss, const Shape& output) {
@@ -70,7 +72,7 @@ Tensor full_targets(const Tensor& y, const Loss& loss, const Shape& output) {
   if (image == output) return y;
   if (is_one_longer(output, image)) return y.reshape(output.with_first(y.shape()[0]));
   throw ShapeError(fmt::format("y has shape {}; {} wants the output's shape, {}{}", y.shape().to_string(), loss.name(), output.with_first(Shape::none).to_string(),
-                               loss.kind == Loss::Kind::categorical_crossentropy ? "; for integer labels use sparse_categorical_crossentropy" : ""));
+                               loss.name() == "categorical_crossentropy" ? "; for integer labels use sparse_categorical_crossentropy" : ""));
 }
 
 // The class of each sample: its label, or the place of its first largest target.
@@ -97,10 +99,27 @@ Tensor weights_of_classes(const Tensor& y, const std::map<std::int64_t, double>&
   return weight;
 }
 
+bool is_weight(double value) { return value >= 0 && std::isfinite(value); }
+
+// Outputs of one number tell two classes apart.
+void check_class_weight(const std::map<std::int64_t, double>& class_weight, std::int64_t width) {
+  const std::int64_t classes = std::max<std::int64_t>(width, 2);
+  for (const auto& [key, value] : class_weight) {
+    if (key < 0 || key >= classes)
+      throw ValueError(fmt::format("class_weight names class {}; the model has {} classes, 0 to {}", key, classes, classes - 1));
+    if (!is_weight(value)) throw ValueError(fmt::format("class_weight of class {} is {}; weights are finite numbers, 0 or more", key, value));
+  }
+}
+
 Tensor checked_weights(const Tensor& weight, std::int64_t n) {
   if (weight.elements() != n || weight.shape()[0] != n)
     throw ShapeError(fmt::format("sample_weight has shape {}; it must be one number a sample, shape ({},)", weight.shape().to_string(), n));
-  return weight.astype(DType::f32).reshape({n});
+  Tensor checked = weight.astype(DType::f32).reshape({n});
+  const auto values = checked.values<float>();
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!is_weight(static_cast<double>(values[i])))
+      throw ValueError(fmt::format("sample_weight of sample {} is {}; weights are finite numbers, 0 or more", i, values[i]));
+  return checked;
 }
 
 void check_weightable(const char* what, const Shape& output) {
@@ -158,8 +177,8 @@ namespace {
 Tensor checked_targets(const Tensor& y, const std::string& name, std::int64_t n, const Loss& loss, const Shape& output) {
   if (!y.defined() || y.shape().empty()) throw DataError(fmt::format("{} is empty; training and evaluation need a target for every image of x", name));
   if (y.shape()[0] != n) throw DataError(fmt::format("x holds {} images, but {} holds {} targets", n, name, y.shape()[0]));
-  if (!optim::takes_labels(loss)) return full_targets(y, loss, output);
-  check_sparse_targets(y, output);
+  if (!loss.description().takes_labels()) return full_targets(y, loss, output);
+  check_sparse_targets(y, loss, output);
   return y;
 }
 
@@ -191,7 +210,7 @@ Samples make_samples(const Tensors& x, const Tensors& y, const Tensors& sample_w
   samples.y = y.in_order(names, "y");
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string name = names.size() == 1 ? std::string("y") : fmt::format("y, output \"{}\"", names[i]);
-    if (losses[i].kind == Loss::Kind::none)
+    if (!losses[i].defined())
       samples.y[i] = Tensor();
     else
       samples.y[i] = checked_targets(samples.y[i], name, n, losses[i], outputs[i]);
@@ -205,6 +224,7 @@ void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& cl
   if (samples.y.size() != 1)
     throw ValueError(fmt::format("class_weight is for models of one output; \"{}\" has {}: use sample_weight", graph.name(), samples.y.size()));
   check_weightable("class_weight", graph.output_shape());
+  check_class_weight(class_weight, graph.output_shape()[-1]);
   if (samples.weight[0].defined()) throw ValueError("class_weight and sample_weight are both given; give one of them");
   samples.weight[0] = weights_of_classes(samples.y[0], class_weight);
 }

@@ -35,8 +35,9 @@ std::vector<Tensor> adapt_inputs(const Tensors& x, const graph::Graph& graph);
 /// Checks targets against the losses and the outputs' shapes; labels against the number of classes, naming the first bad one.
 Samples make_samples(const Tensors& x, const Tensors& y, const Tensors& sample_weight, const std::vector<Loss>& losses, const graph::Graph& graph);
 
-/// Turns weights of classes (those not named count 1) into weights of samples; nothing for an empty map. ValueError, as in Keras,
-/// when the samples have weights already, the output has several predictions a sample, or the model several outputs.
+/// Turns weights of classes (those not named count 1) into weights of samples; nothing for an empty map. ValueError for a class that the
+/// output does not have, a weight that is negative or not finite, and, as in Keras, when the samples have weights already, the output has
+/// several predictions a sample, or the model several outputs.
 void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight, const graph::Graph& graph);
 
 }  // namespace linn::train

@@ -8,6 +8,8 @@
 
 #include "core/checked.h"
 #include "linn/error.h"
+#include "optim/losses.h"
+#include "optim/metrics.h"
 #include "optim/optimizers.h"
 #include "train/fit_loop.h"
 #include "train/progress.h"
@@ -113,13 +115,14 @@ void Training::set_logs(Logs& logs, const BatchSums& sums) const {
     const OutputSums& output = i < sums.outputs.size() ? sums.outputs[i] : none;
     const auto rows = static_cast<double>(std::max<std::int64_t>(output.rows, 1));
     const double loss = output.loss / rows;
-    const bool has_loss = compile_.losses[i].kind != Loss::Kind::none;
+    const bool has_loss = compile_.losses[i].defined();
     if (has_loss) total += compile_.loss_weights[i] * loss;
     if (has_loss && !log_names_[i].loss.empty()) put(log_names_[i].loss, loss);
     if (!has_loss) continue;
     for (std::size_t m = 0; m < log_names_[i].metrics.size(); ++m)
-      logs[log_names_[i].metrics[m]] = output.metrics.empty() ? 0 : output.metrics[m] / rows;
+      logs[log_names_[i].metrics[m]] = output.metrics.empty() ? 0 : compile_.metrics[i][m].description().result(output.metrics[m], rows);
   }
+  total += sums.penalties / static_cast<double>(std::max<std::int64_t>(sums.images, 1));
   put(loss_name, total);
 }
 
@@ -145,13 +148,20 @@ Logs Training::evaluate(const Tensors& x, const Tensors& y, const EvaluateOption
   return logs;
 }
 
+double Training::learning_rate(std::int64_t first_step, std::int64_t steps) const {
+  if (fixed_rate_) return *fixed_rate_;
+  const LearningRate& rate = compile_.optimizer.description().learning_rate();
+  const bool from_fit = rate.is_schedule() && rate.cycle().total_steps == 0;
+  return rate.at(from_fit ? steps_ - first_step : steps_, steps);
+}
+
 Logs Training::train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options) {
   const LearningRate& schedule = compile_.optimizer.description().learning_rate();
-  if (schedule.is_schedule() && schedule.cycle().total_steps == 0)
+  if (!fixed_rate_ && schedule.is_schedule() && schedule.cycle().total_steps == 0)
     throw StateError(
         "train_on_batch: the learning rate is a OneCycle, and how many steps it takes is not known here; give it .total_steps, or use fit");
   const Samples samples = checked(x, y, options);
-  const double rate = schedule.at(steps_, 1);
+  const double rate = learning_rate(steps_, 1);
   BatchSums sums;
   train_step(samples, 0, samples.count(), nullptr, samples.count(), {options.input_scale, options.accuracy}, rate, sums);
   return logs_of(sums);

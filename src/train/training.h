@@ -56,6 +56,9 @@ class Training {
                   std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
                              const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);
+  /// Of the next step, for a fit that began at `first_step` and takes `steps` steps. A schedule with steps of its own counts those of the
+  /// model's life, as Keras's do; one without them spans the fit.
+  double learning_rate(std::int64_t first_step, std::int64_t steps) const;
   Samples checked(const Tensors& x, const Tensors& y, const Tensors& weight) const;
   Samples checked(const Tensors& x, const Tensors& y, const BatchOptions& options) const;
 
@@ -71,6 +74,7 @@ class Training {
   std::uint64_t seed_;
   DTypePolicy dtype_policy_;
   std::int64_t steps_ = 0;   // done in the model's life
+  std::optional<double> fixed_rate_;  // by set_learning_rate, in place of the optimizer's
   std::int64_t passes_ = 0;  // through the data, begun in the model's life: the number of the next shuffle
   Slots slots_;
   NetworkKey key_;                   // of the last call, so that the next allocates nothing

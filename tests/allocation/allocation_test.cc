@@ -95,7 +95,7 @@ TEST(Allocation, NoneInAStepOfFit) {
   for (const int threads : {1, 2, 3}) {
     set_threads(threads);
     Sequential model = small_net();
-    model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+    model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
     expect_quiet_steps(model, {.batch_size = 24, .input_scale = 1.0 / 255});  // the last batch is a part of one
   }
 }
@@ -103,13 +103,13 @@ TEST(Allocation, NoneInAStepOfFit) {
 TEST(Allocation, NoneInAStepInBfloat16) {
   Sequential model = small_net();
   model.set_dtype_policy("mixed_bfloat16");
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   expect_quiet_steps(model, {.batch_size = 24, .input_scale = 1.0 / 255});
 }
 
 TEST(Allocation, NoneWithScheduleAndWeights) {
   Sequential model = small_net();
-  model.compile({.optimizer = SGD({.learning_rate = OneCycle({.max_learning_rate = 0.1}), .momentum = 0.9, .nesterov = true}),
+  model.compile({.optimizer = optimizers::SGD({.learning_rate = optimizers::schedules::OneCycle({.max_learning_rate = 0.1}), .momentum = 0.9, .nesterov = true}),
                  .loss = "sparse_categorical_crossentropy",
                  .metrics = {"accuracy"}});
   expect_quiet_steps(model, {.batch_size = 32, .shuffle = false, .class_weight = {{1, 2.0}}, .input_scale = 1.0 / 255});
@@ -139,7 +139,7 @@ TEST(Allocation, NoneForPolyphaseSampling) {
   };
   counted_call(16);
   EXPECT_EQ(counted_call(16), counted_call(256));
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy"});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy"});
   const auto count = std::make_shared<Count>();
   model.fit(x, labels(256), {.batch_size = 24, .verbose = Verbose::silent, .callbacks = {count}});
   EXPECT_EQ(count->last - count->after_second, 0) << "over " << count->steps - 2 << " steps";

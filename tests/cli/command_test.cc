@@ -318,7 +318,7 @@ TEST_F(Command, NetworksThatEndInLogits) {
 // What a model was compiled with is what evaluate measures, and what training goes on with.
 TEST_F(Command, WhatAModelWasCompiledWithHolds) {
   Sequential model = classifier("linear");
-  model.compile({.optimizer = SGD({.learning_rate = 0.02, .momentum = 0.5}), .loss = SparseCategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.2}), .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::SGD({.learning_rate = 0.02, .momentum = 0.5}), .loss = losses::SparseCategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.2}), .metrics = {"accuracy"}});
   model.metadata()["input_scale"] = "0.01";
   const Archive data = load_npz(small_data());
   const Logs expected = model.evaluate(data["x_test"], data["y_test"], {.batch_size = 256, .verbose = 0, .input_scale = 0.01});

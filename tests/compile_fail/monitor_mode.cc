@@ -1,9 +1,9 @@
 #include "linn/linn.h"
 
-linn::EarlyStopping make() {
+linn::callbacks::EarlyStopping make() {
 #ifdef LINN_WRONG
-  return linn::EarlyStopping({.monitor = "val_accuracy", .mode = "mxa"});
+  return linn::callbacks::EarlyStopping({.monitor = "val_accuracy", .mode = "mxa"});
 #else
-  return linn::EarlyStopping({.monitor = "val_accuracy", .mode = "max"});
+  return linn::callbacks::EarlyStopping({.monitor = "val_accuracy", .mode = "max"});
 #endif
 }

@@ -1,9 +1,9 @@
 #include "linn/linn.h"
 
-linn::ModelCheckpoint make() {
+linn::callbacks::ModelCheckpoint make() {
 #ifdef LINN_WRONG
-  return linn::ModelCheckpoint("model", {.save_freq = "epohc"});
+  return linn::callbacks::ModelCheckpoint("model", {.save_freq = "epohc"});
 #else
-  return linn::ModelCheckpoint("model", {.save_freq = "epoch"});
+  return linn::callbacks::ModelCheckpoint("model", {.save_freq = "epoch"});
 #endif
 }

@@ -114,14 +114,15 @@ struct UpdateState {
   }
 };
 
-/// `args(state)` gives a call's arguments.
+/// `args(state, decay)` gives a call's arguments.
 template <class Kernel, class Args>
-void check_update(const typename Kernel::Problem& problem, const UpdateState& start, const Args& args) {
+void check_update_with(const typename Kernel::Problem& problem, const UpdateState& start, double decay, const Args& args) {
+  SCOPED_TRACE(decay);
   UpdateState expected = start;
-  Kernel::template reference<float>(problem, args(expected));
+  Kernel::template reference<float>(problem, args(expected, decay));
   each_form<Kernel>(problem, [&](const Implementation<Kernel>& form) {
     UpdateState got = start;
-    form.run(problem, args(got));
+    form.run(problem, args(got, decay));
     ASSERT_TRUE(all_same(got.gradient, start.gradient));
     ASSERT_TRUE(all_same(got.variable, expected.variable));
     ASSERT_TRUE(all_same(got.a, expected.a));
@@ -130,22 +131,28 @@ void check_update(const typename Kernel::Problem& problem, const UpdateState& st
   });
 }
 
+template <class Kernel, class Args>
+void check_update(const typename Kernel::Problem& problem, const UpdateState& start, const Args& args) {
+  for (const double decay : {0.0, 0.01}) check_update_with<Kernel>(problem, start, decay, args);
+}
+
 inline void check_adam(const AdamUpdate::Problem& problem, double alpha, const UpdateState& start) {
-  check_update<AdamUpdate>(problem, start, [&](UpdateState& s) -> AdamUpdate::Args<float> {
-    return {s.count, alpha, s.gradient.data(), s.variable.data(), s.a.data(), s.b.data(), problem.amsgrad ? s.c.data() : nullptr, nullptr};
+  check_update<AdamUpdate>(problem, start, [&](UpdateState& s, double decay) -> AdamUpdate::Args<float> {
+    return {s.count, alpha, decay, s.gradient.data(), s.variable.data(), s.a.data(), s.b.data(), problem.amsgrad ? s.c.data() : nullptr, nullptr};
   });
 }
 
 inline void check_sgd(const SgdUpdate::Problem& problem, double rate, const UpdateState& start) {
-  check_update<SgdUpdate>(problem, start, [&](UpdateState& s) -> SgdUpdate::Args<float> {
-    return {s.count, rate, s.gradient.data(), s.variable.data(), problem.momentum != 0 ? s.a.data() : nullptr, nullptr};
+  check_update<SgdUpdate>(problem, start, [&](UpdateState& s, double decay) -> SgdUpdate::Args<float> {
+    return {s.count, rate, decay, s.gradient.data(), s.variable.data(), problem.momentum != 0 ? s.a.data() : nullptr, nullptr};
   });
 }
 
 inline void check_rmsprop(const RmspropUpdate::Problem& problem, double rate, const UpdateState& start) {
-  check_update<RmspropUpdate>(problem, start, [&](UpdateState& s) -> RmspropUpdate::Args<float> {
+  check_update<RmspropUpdate>(problem, start, [&](UpdateState& s, double decay) -> RmspropUpdate::Args<float> {
     return {s.count,
             rate,
+            decay,
             s.gradient.data(),
             s.variable.data(),
             s.c.data(),

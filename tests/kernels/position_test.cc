@@ -254,21 +254,21 @@ template <>
 void check_positions<AdamUpdate>() {
   check_positions_elements<AdamUpdate>({}, count, [](const auto& f, Buffer& dst) {
     Buffer momentum(count, 0.3f), velocity(count, 0.4f);
-    f.run({}, {count, 1e-3, equal_elements().data(), dst.data(), momentum.data(), velocity.data(), nullptr, nullptr});
+    f.run({}, {count, 1e-3, 0.01, equal_elements().data(), dst.data(), momentum.data(), velocity.data(), nullptr, nullptr});
   });
 }
 template <>
 void check_positions<SgdUpdate>() {
   check_positions_elements<SgdUpdate>({0.9, true}, count, [](const auto& f, Buffer& dst) {
     Buffer momentum(count, 0.3f);
-    f.run({0.9, true}, {count, 1e-3, equal_elements().data(), dst.data(), momentum.data(), nullptr});
+    f.run({0.9, true}, {count, 1e-3, 0.01, equal_elements().data(), dst.data(), momentum.data(), nullptr});
   });
 }
 template <>
 void check_positions<RmspropUpdate>() {
   check_positions_elements<RmspropUpdate>({}, count, [](const auto& f, Buffer& dst) {
     Buffer velocity(count, 0.3f);
-    f.run({}, {count, 1e-3, equal_elements().data(), dst.data(), velocity.data(), nullptr, nullptr, nullptr});
+    f.run({}, {count, 1e-3, 0.01, equal_elements().data(), dst.data(), velocity.data(), nullptr, nullptr, nullptr});
   });
 }
 

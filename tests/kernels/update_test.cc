@@ -21,14 +21,14 @@ struct State {
   }
 };
 
-AdamUpdate::Args<double> adam(State& s, double alpha, bool amsgrad) {
-  return {static_cast<std::int64_t>(s.variable.size()), alpha, s.gradient.data(), s.variable.data(), s.a.data(), s.b.data(), amsgrad ? s.c.data() : nullptr, nullptr};
+AdamUpdate::Args<double> adam(State& s, double alpha, bool amsgrad, double decay = 0) {
+  return {static_cast<std::int64_t>(s.variable.size()), alpha, decay, s.gradient.data(), s.variable.data(), s.a.data(), s.b.data(), amsgrad ? s.c.data() : nullptr, nullptr};
 }
-SgdUpdate::Args<double> sgd(State& s, double rate, bool momentum) {
-  return {static_cast<std::int64_t>(s.variable.size()), rate, s.gradient.data(), s.variable.data(), momentum ? s.a.data() : nullptr, nullptr};
+SgdUpdate::Args<double> sgd(State& s, double rate, bool momentum, double decay = 0) {
+  return {static_cast<std::int64_t>(s.variable.size()), rate, decay, s.gradient.data(), s.variable.data(), momentum ? s.a.data() : nullptr, nullptr};
 }
-RmspropUpdate::Args<double> rmsprop(State& s, double rate, bool momentum, bool centered) {
-  return {static_cast<std::int64_t>(s.variable.size()), rate, s.gradient.data(), s.variable.data(), s.c.data(), momentum ? s.a.data() : nullptr, centered ? s.b.data() : nullptr, nullptr};
+RmspropUpdate::Args<double> rmsprop(State& s, double rate, bool momentum, bool centered, double decay = 0) {
+  return {static_cast<std::int64_t>(s.variable.size()), rate, decay, s.gradient.data(), s.variable.data(), s.c.data(), momentum ? s.a.data() : nullptr, centered ? s.b.data() : nullptr, nullptr};
 }
 
 TEST(Update, AdamEveryForm) {
@@ -108,6 +108,52 @@ TEST(UpdateReference, RmspropAsKeras) {
         }
       }
     }
+}
+
+// The decay comes first: after one step of SGD, w (1 - decay) - rate g.
+TEST(UpdateReference, DecayComesFirst) {
+  State s(5, 8);
+  const std::vector<double> before = s.variable;
+  SgdUpdate::reference<double>({}, sgd(s, 0.1, false, 0.25));
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_DOUBLE_EQ(s.variable[i], 0.75 * before[i] - 0.1 * s.gradient[i]);
+  State a(5, 9), b(5, 9);
+  for (double& w : a.variable) w *= 0.75;
+  AdamUpdate::reference<double>({}, adam(a, 0.1, false));
+  AdamUpdate::reference<double>({}, adam(b, 0.1, false, 0.25));
+  EXPECT_EQ(a.variable, b.variable);
+  RmspropUpdate::reference<double>({}, rmsprop(a, 0.1, false, false));
+  for (double& w : b.variable) w /= 0.75;
+  RmspropUpdate::reference<double>({}, rmsprop(b, 0.1, false, false, 0.25));
+  for (std::size_t i = 0; i < a.variable.size(); ++i) EXPECT_NEAR(a.variable[i], b.variable[i], 1e-14);
+}
+
+// Variables that do not decay keep even the sign of a zero.
+TEST(Update, NoDecayKeepsZerosAndInfinities) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  check::each_form<SgdUpdate>({}, [&](const Implementation<SgdUpdate>& form) {
+    std::vector<float> w{-0.0f, infinity}, g{0, 0};
+    form.run({}, {2, 0.1, 0, g.data(), w.data(), nullptr, nullptr});
+    EXPECT_TRUE(std::signbit(w[0]));
+    EXPECT_EQ(w[1], infinity);
+  });
+}
+
+struct Steps {
+  template <class T>
+  void step(T rate, std::int64_t step, T g, T& w, T& sum, T& largest) const {
+    sum += g;
+    largest = std::max(largest, g);
+    w -= rate * g * static_cast<T>(step);
+  }
+};
+
+TEST(ElementUpdate, StepsEachElement) {
+  std::vector<float> w{1, 2}, g{3, -4}, sum{10, 20}, largest{0, 0};
+  const ElementUpdate::Problem problem{StepFunction::of(Steps{})};
+  ElementUpdate::reference<float>(problem, {2, 0.5, 2, 0.25, g.data(), w.data(), {sum.data(), largest.data(), nullptr}, nullptr});
+  EXPECT_EQ(w, (std::vector<float>{0.75f - 3, 1.5f + 4}));
+  EXPECT_EQ(sum, (std::vector<float>{13, 16}));
+  EXPECT_EQ(largest, (std::vector<float>{3, 0}));
 }
 
 }  // namespace

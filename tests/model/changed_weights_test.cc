@@ -35,7 +35,7 @@ Sequential make(std::uint64_t seed, DTypePolicy policy = "float32") {
   model.add(MaxPooling2D({2, 2}));
   model.add(Flatten());
   model.add(Dense(10, {.activation = "softmax"}));
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy"});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy"});
   return model;
 }
 

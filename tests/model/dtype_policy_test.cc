@@ -27,7 +27,7 @@ Sequential notebook(DTypePolicy policy, std::uint64_t seed = 0) {
                     Conv2D(32, {3, 3}, {.activation = "relu"}), MaxPooling2D({2, 2}), Flatten(), Dense(128, {.activation = "relu"}),
                     Dense(10, {.activation = "softmax"})},
                    {.seed = seed, .dtype_policy = policy});
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   return model;
 }
 
@@ -38,7 +38,7 @@ Sequential unpooled(DTypePolicy policy, std::uint64_t seed = 0) {
                     Conv2D(32, {3, 3}, {.padding = "same", .activation = "relu"}), MaxPooling2D({3, 3}, {.strides = 2}),
                     Conv2D(40, {3, 3}, {.activation = "relu"}), GlobalAveragePooling2D(), Dense(10, {.activation = "softmax"})},
                    {.seed = seed, .dtype_policy = policy});
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   return model;
 }
 

@@ -38,16 +38,16 @@ Tensor targets(const Json& test, const std::string& name) {
 
 Loss loss_of(const Json& json) {
   const Json& config = json["config"];
-  Loss loss(json["class_name"].get<std::string>());
-  loss.from_logits = config.value("from_logits", false);
-  loss.label_smoothing = config.value("label_smoothing", 0.0);
-  return loss;
+  const bool from_logits = config.value("from_logits", false);
+  if (json["class_name"] == "SparseCategoricalCrossentropy") return losses::SparseCategoricalCrossentropy({.from_logits = from_logits});
+  if (json["class_name"] == "MeanSquaredError") return losses::MeanSquaredError();
+  return losses::CategoricalCrossentropy({.from_logits = from_logits, .label_smoothing = config.value("label_smoothing", 0.0)});
 }
 
 Optimizer optimizer_of(const Json& json) {
   const Json& config = json["config"];
-  if (json["class_name"] == "Adam") return Adam({.learning_rate = config["learning_rate"].get<double>()});
-  return SGD({.learning_rate = config["learning_rate"].get<double>(), .momentum = config.value("momentum", 0.0), .nesterov = config.value("nesterov", false)});
+  if (json["class_name"] == "Adam") return optimizers::Adam({.learning_rate = config["learning_rate"].get<double>()});
+  return optimizers::SGD({.learning_rate = config["learning_rate"].get<double>(), .momentum = config.value("momentum", 0.0), .nesterov = config.value("nesterov", false)});
 }
 
 Sequential model_of(const Json& test) {
@@ -99,9 +99,9 @@ TEST_P(GoldenFit, HistoryAndWeightsAsKeras) {
   if (name == "sum_reduction") GTEST_SKIP() << "linn has no other reduction than sum_over_batch_size";
   Sequential model = model_of(test());
   FitOptions options = options_of(test());
-  std::shared_ptr<EarlyStopping> stopping;
+  std::shared_ptr<callbacks::EarlyStopping> stopping;
   if (test().contains("callbacks")) {
-    stopping = std::make_shared<EarlyStopping>(EarlyStoppingOptions{.monitor = "val_loss", .patience = 2, .restore_best_weights = true});
+    stopping = std::make_shared<callbacks::EarlyStopping>(callbacks::EarlyStoppingOptions{.monitor = "val_loss", .patience = 2, .restore_best_weights = true});
     options.callbacks = {stopping};
   }
   const History history = model.fit(tensors()["data/x"], training_targets(test()), options);
@@ -150,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, GoldenFit, testing::Range(0, static_cast<int>(go
 double accuracy_of_notebook(std::uint64_t seed) {
   const Archive mnist = load_npz(tests::data_file("mnist.npz"));
   Sequential model = Sequential::from_json(tests::text_of(tests::golden("notebook_config.json")), {.seed = seed});
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   model.fit(mnist["x_train"], mnist["y_train"], {.batch_size = 128, .epochs = 3, .verbose = Verbose::silent, .input_scale = 1.0 / 255});
   return model.evaluate(mnist["x_test"], mnist["y_test"], {.verbose = Verbose::silent, .input_scale = 1.0 / 255})["accuracy"];
 }

@@ -42,14 +42,14 @@ std::string expect_file(const Net& net, const std::string& what) {
 }
 
 TEST_P(GoldenNets, ProbabilitiesAgree) {
-  const Sequential model = make(GetParam(), Adam());
+  const Sequential model = make(GetParam(), optimizers::Adam());
   const NamedTensors want = load_safetensors(expect_file(GetParam(), "expect"));
   const Tensor got = model.predict(mnist()["x_test"].rows(0, GetParam().probabilities), {.input_scale = scale});
   EXPECT_TRUE(tests::near_everywhere(got, find(want, "probabilities"), 5e-6));
 }
 
 TEST_P(GoldenNets, LossAndGradientsAgree) {
-  Sequential model = make(GetParam(), Adam());
+  Sequential model = make(GetParam(), optimizers::Adam());
   const NamedTensors want = load_safetensors(expect_file(GetParam(), "expect"));
   const Tensor x = mnist()["x_train"].rows(0, 128);
   const Tensor y = mnist()["y_train"].rows(0, 128);
@@ -73,9 +73,9 @@ void expect_ten_steps(const Net& net, const Optimizer& optimizer, const std::str
   for (const auto& [name, weight] : model.named_weights()) EXPECT_TRUE(tests::near_in_norm(weight, find(want, name), 1e-4)) << name;
 }
 
-TEST_P(GoldenNets, TenAdamStepsAgree) { expect_ten_steps(GetParam(), Adam(), "adam"); }
+TEST_P(GoldenNets, TenAdamStepsAgree) { expect_ten_steps(GetParam(), optimizers::Adam(), "adam"); }
 TEST_P(GoldenNets, TenNesterovStepsAgree) {
-  expect_ten_steps(GetParam(), SGD({.learning_rate = 0.01, .momentum = 0.9, .nesterov = true}), "sgd");
+  expect_ten_steps(GetParam(), optimizers::SGD({.learning_rate = 0.01, .momentum = 0.9, .nesterov = true}), "sgd");
 }
 
 INSTANTIATE_TEST_SUITE_P(Nets, GoldenNets,
@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(Nets, GoldenNets,
 
 std::vector<Tensor> weights_after_training(int threads_used) {
   set_threads(threads_used);
-  Sequential model = make({"same_config.json", "same_fresh", 64}, Adam());
+  Sequential model = make({"same_config.json", "same_fresh", 64}, optimizers::Adam());
   model.fit(mnist()["x_train"].rows(0, 500), mnist()["y_train"].rows(0, 500),
             {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent, .input_scale = scale});
   return model.get_weights();
@@ -104,7 +104,7 @@ TEST(SameBits, OnAnyNumberOfThreadsAndRunToRun) {
 }
 
 TEST(SameBits, APredictionDoesNotDependOnItsNeighbours) {
-  const Sequential model = make({"notebook_config.json", "notebook_trained", 256}, Adam());
+  const Sequential model = make({"notebook_config.json", "notebook_trained", 256}, optimizers::Adam());
   const Tensor x = mnist()["x_test"].rows(0, 37);
   const Tensor all = model.predict(x);
   for (const std::int64_t batch : {1, 5, 8, 37}) {

@@ -21,7 +21,7 @@ Tensor noise(const Shape& shape) {
 
 TEST(WithInputShape, KeepsLayersWeightsAndSettings) {
   Sequential model = model::make("invariant", {28, 28, 1}, 10, {.seed = 5});
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   model.metadata()["note"] = "kept";
   const Sequential larger = model.with_input_shape({44, 44, 1});
   EXPECT_EQ(larger.input_shape(), (Shape{44, 44, 1}));

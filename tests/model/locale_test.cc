@@ -17,7 +17,7 @@ namespace {
 Sequential make() {
   Sequential model({Rescaling(1.0 / 255, {.offset = -0.5, .input_shape = {4, 4, 1}}), Conv2D(2, {2, 2}), Dropout(0.25), Flatten(),
                     Dense(3, {.activation = "softmax"})});
-  model.compile({.optimizer = Adam({.learning_rate = 0.0015}), .loss = SparseCategoricalCrossentropy({.label_smoothing = 0.1}), .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam({.learning_rate = 0.0015}), .loss = losses::SparseCategoricalCrossentropy({.label_smoothing = 0.1}), .metrics = {"accuracy"}});
   return model;
 }
 
@@ -26,7 +26,7 @@ std::string written(const test::TempDir& dir) {
   Sequential model = make();
   Tensor x({6, 4, 4, 1}), y = Tensor::from(std::vector<std::int32_t>{0, 1, 2, 0, 1, 2}, {6});
   for (std::size_t i = 0; i < 96; ++i) x.values<float>()[i] = static_cast<float>(i * 7 % 31);
-  model.fit(x, y, {.epochs = 2, .verbose = 0, .callbacks = {CSVLogger(dir / "log.csv")}, .validation_split = 0.34});
+  model.fit(x, y, {.epochs = 2, .verbose = 0, .callbacks = {callbacks::CSVLogger(dir / "log.csv")}, .validation_split = 0.34});
   model.metadata()["note"] = "1.5";
   model.save(dir / "model");
   std::string summary;

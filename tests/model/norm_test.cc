@@ -28,12 +28,10 @@ const Archive& mnist() {
 Tensor images_of(std::int64_t step) { return mnist()["x_train"].rows(batch * step, batch * (step + 1)); }
 Tensor labels_of(std::int64_t step) { return mnist()["y_train"].rows(batch * step, batch * (step + 1)); }
 
-Sequential make(const Optimizer& optimizer = Adam()) {
+Sequential make(const Optimizer& optimizer = optimizers::Adam()) {
   Sequential model = Sequential::from_json(tests::golden_json("norm.json")["model"].dump());
   model.load_weights(golden("norm_fresh.safetensors"));
-  Loss loss("sparse_categorical_crossentropy");
-  loss.from_logits = true;
-  model.compile({.optimizer = optimizer, .loss = loss, .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizer, .loss = losses::SparseCategoricalCrossentropy({.from_logits = true}), .metrics = {"accuracy"}});
   return model;
 }
 
@@ -70,9 +68,9 @@ void expect_ten_steps(const Optimizer& optimizer, const std::string& file) {
 }
 
 TEST(NormNet, TenNesterovStepsAgree) {
-  expect_ten_steps(SGD({.learning_rate = 0.01, .momentum = 0.9, .nesterov = true}), "norm_sgd.safetensors");
+  expect_ten_steps(optimizers::SGD({.learning_rate = 0.01, .momentum = 0.9, .nesterov = true}), "norm_sgd.safetensors");
 }
-TEST(NormNet, TenAdamStepsAgree) { expect_ten_steps(Adam(), "norm_adam.safetensors"); }
+TEST(NormNet, TenAdamStepsAgree) { expect_ten_steps(optimizers::Adam(), "norm_adam.safetensors"); }
 
 TEST(NormNet, AskingForGradientsOrAPredictionChangesNothing) {
   Sequential model = make();
@@ -135,7 +133,7 @@ TEST(NormNet, ModelComesBackFromItsFiles) {
 TEST(NormNet, FrozenLayersStayAsTheyAre) {
   Sequential model({Conv2D(4, 3, {.input_shape = {28, 28, 1}}), BatchNormalization({.trainable = false}), Activation("relu"),
                     GlobalAveragePooling2D(), BatchNormalization(), Dense(10, {.activation = "softmax"})});
-  model.compile({.optimizer = SGD({.learning_rate = 0.1}), .loss = "sparse_categorical_crossentropy"});
+  model.compile({.optimizer = optimizers::SGD({.learning_rate = 0.1}), .loss = "sparse_categorical_crossentropy"});
   EXPECT_EQ(model.count_params() - model.count_trainable_params(), 4 * 4 + 2 * 4);
   const auto before = model.named_weights();
   model.train_on_batch(images_of(0), labels_of(0), {.input_scale = scale});

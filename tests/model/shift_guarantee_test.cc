@@ -56,7 +56,7 @@ Sequential network(Sampling sampling, bool average, DTypePolicy policy = "float3
        MaxPooling2D(2, {.strides = 1, .padding = "circular"}), sampling(), Conv2D(21, 3, {.padding = "circular"}), head,
        Dense(10, {.activation = "softmax"})},
       {.seed = seed, .dtype_policy = policy});
-  model.compile({.optimizer = Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   return model;
 }
 

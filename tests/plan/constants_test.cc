@@ -88,7 +88,7 @@ TEST(Constants, WhatThePlanItselfChangesIsNone) {
   PlanRun run(Purpose::training);
   const auto bind = [&](const char* name) { return run.bind(name, {100}, Extent::fixed, numbers(100, 1)); };
   const Value gradient = bind("gradient"), variable = bind("variable");
-  sgd_update(run.lowering(), {}, gradient, variable, {});
+  sgd_update(run.lowering(), {}, {.gradient = gradient, .variable = variable});
   run.build(batch, Precision::float32);
   for (const Segment& segment : run.plan().segments()) EXPECT_FALSE(segment.constant);
   for (int step = 0; step < 2; ++step) run.run(batch, {.seed = 1, .step = step, .learning_rate = 0.5});

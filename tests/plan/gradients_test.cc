@@ -445,7 +445,7 @@ Plan training_plan(const graph::Graph& graph, const kernels::Policy& policy = {}
       const Value variable = training.variables[v];
       std::vector<Value> slots;
       for (const char* slot : {"momentum", "velocity"}) slots.push_back(step.value(slot, variable.shape, Extent::fixed, Element::real, Home::bound));
-      adam_update(step, {.beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .amsgrad = false}, gradients[v], variable, slots);
+      adam_update(step, {.beta_1 = 0.9, .beta_2 = 0.999, .epsilon = 1e-7, .amsgrad = false}, {.gradient = gradients[v], .variable = variable, .slots = slots});
     }
   };
   return compile(std::move(to), training, {.batch = 32, .precision = Precision::float32, .policy = policy}).plan;

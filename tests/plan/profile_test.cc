@@ -134,7 +134,7 @@ TEST(Profile, AVariableChangedInPlaceIsReadAndWritten) {
   PlanRun run(Purpose::training);
   const auto bind = [&](const char* name) { return run.bind(name, {elements}, Extent::fixed, ones(elements)); };
   const Value gradient = bind("gradient"), variable = bind("variable"), momentum = bind("momentum"), velocity = bind("velocity");
-  adam_update(run.lowering(), {}, gradient, variable, {momentum, velocity});
+  adam_update(run.lowering(), {}, {.gradient = gradient, .variable = variable, .slots = {momentum, velocity}});
   run.build(batch, Precision::float32);
   OpTimes& times = run.workspace().measure();
   for (int step = 0; step < 2; ++step) run.run(batch, {.seed = 1, .step = step, .learning_rate = 0.1});

@@ -22,6 +22,8 @@
 namespace linn {
 namespace {
 
+using namespace callbacks;
+
 using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
@@ -143,7 +145,7 @@ class InFit : public testing::Test {
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     folder_ = name;
     model_.add(Dense(1, {.kernel_initializer = "zeros", .input_shape = {1}}));
-    model_.compile({.optimizer = SGD({.learning_rate = 0.01}), .loss = "mean_squared_error"});
+    model_.compile({.optimizer = optimizers::SGD({.learning_rate = 0.01}), .loss = "mean_squared_error"});
   }
   void TearDown() override { fs::remove_all(folder_); }
 
@@ -197,7 +199,7 @@ TEST_F(InFit, UnknownMonitorsAreRefusedBeforeTheFirstStep) {
 
 TEST_F(InFit, BestWeightsComeBack) {
   // A rate far too large: the first epoch is the best.
-  model_.compile({.optimizer = SGD({.learning_rate = 3}), .loss = "mean_squared_error"});
+  model_.compile({.optimizer = optimizers::SGD({.learning_rate = 3}), .loss = "mean_squared_error"});
   std::vector<float> first;
   struct Note : Callback {
     explicit Note(std::function<void(Trainer&)> call) : call(std::move(call)) {}
@@ -313,7 +315,7 @@ std::vector<std::int64_t> samples_of(Sequential& model, FitOptions options) {
 Sequential still_model() {
   Sequential model;
   model.add(Dense(1, {.input_shape = {1}}));
-  model.compile({.optimizer = SGD({.learning_rate = 1e-30}), .loss = "mean_squared_error"});
+  model.compile({.optimizer = optimizers::SGD({.learning_rate = 1e-30}), .loss = "mean_squared_error"});
   return model;
 }
 
@@ -345,7 +347,7 @@ TEST(StepsPerEpoch, OneCycleCountsTheShortEpochs) {
   const auto rates_with = [](std::int64_t epochs, std::int64_t steps) {
     Sequential model;
     model.add(Dense(1, {.input_shape = {1}}));
-    model.compile({.optimizer = SGD({.learning_rate = OneCycle()}), .loss = "mean_squared_error"});
+    model.compile({.optimizer = optimizers::SGD({.learning_rate = optimizers::schedules::OneCycle()}), .loss = "mean_squared_error"});
     const auto rates = std::make_shared<Rates>();
     model.fit(Tensor({10, 1}), Tensor({10, 1}),
               {.batch_size = 1, .epochs = epochs, .verbose = 0, .callbacks = {rates}, .steps_per_epoch = steps});
@@ -403,7 +405,7 @@ TEST_F(InFit, CallsComeInKerassOrder) {
 
 TEST_F(InFit, ValidationStepsAreTheFirstBatchesEachTime) {
   const auto recorder = std::make_shared<Recorder>();
-  model_.compile({.optimizer = SGD({.learning_rate = 1e-30}), .loss = "mean_squared_error"});
+  model_.compile({.optimizer = optimizers::SGD({.learning_rate = 1e-30}), .loss = "mean_squared_error"});
   FitOptions options = validated(2);
   options.validation_steps = 2;
   const History history = fit({recorder}, options);
@@ -452,9 +454,53 @@ TEST_F(InFit, RateThatWasSetIsUsed) {
   fit({Rate()}, {.batch_size = 12});
   Sequential other;
   other.add(Dense(1, {.kernel_initializer = "zeros", .input_shape = {1}}));
-  other.compile({.optimizer = SGD({.learning_rate = 0.25}), .loss = "mean_squared_error"});
+  other.compile({.optimizer = optimizers::SGD({.learning_rate = 0.25}), .loss = "mean_squared_error"});
   other.fit(numbers(), numbers(), {.batch_size = 12, .verbose = 0});
   EXPECT_EQ(weights()[0], other.get_weights()[0].values<float>()[0]);
+}
+
+// As Keras's optimizer does: a rate that was set in one fit counts in the next, and in train_on_batch, until the model is compiled again.
+TEST_F(InFit, RateThatWasSetStays) {
+  struct Rate : Callback {
+    void on_train_begin(Trainer& trainer) override { trainer.set_learning_rate(0.25); }
+  };
+  struct Read : Callback {
+    void on_epoch_begin(Trainer& trainer) override { *rate = trainer.learning_rate(); }
+    std::shared_ptr<double> rate = std::make_shared<double>(0);
+  };
+  const Read read;
+  fit({Rate()});
+  fit({read});
+  EXPECT_EQ(*read.rate, 0.25);
+  const float before = weights()[0];
+  model_.train_on_batch(numbers(), numbers());
+  const float by_batch = weights()[0] - before;
+  model_.compile({.optimizer = optimizers::SGD({.learning_rate = 0.01}), .loss = "mean_squared_error"});
+  fit({read});
+  EXPECT_EQ(*read.rate, 0.01);
+  EXPECT_NE(by_batch, 0);
+}
+
+// A cycle with steps of its own counts those of the model's life, in fit as in train_on_batch; one without them spans each fit.
+TEST_F(InFit, CyclesGoOnOrSpanTheFit) {
+  struct Rates : Callback {
+    void on_train_batch_begin(Trainer& trainer) override { rates->push_back(trainer.learning_rate()); }
+    std::shared_ptr<std::vector<double>> rates = std::make_shared<std::vector<double>>();
+  };
+  using optimizers::schedules::OneCycle;
+  const auto rates_of = [&](const OneCycle& cycle, int fits) {
+    model_.compile({.optimizer = optimizers::SGD({.learning_rate = cycle}), .loss = "mean_squared_error"});
+    const Rates rates;
+    for (int i = 0; i < fits; ++i) fit({rates}, {.batch_size = 4});
+    return *rates.rates;
+  };
+  const OneCycle own{.max_learning_rate = 1e-3, .total_steps = 6, .warmup = 0.4}, open{.max_learning_rate = 1e-3, .warmup = 0.4};
+  const std::vector<double> on = rates_of(own, 2), anew = rates_of(open, 2);
+  ASSERT_EQ(on.size(), 6U);
+  for (std::int64_t step = 0; step < 6; ++step) {
+    EXPECT_EQ(on[static_cast<std::size_t>(step)], LearningRate(own).at(step, 3));
+    EXPECT_EQ(anew[static_cast<std::size_t>(step)], LearningRate(open).at(step % 3, 3));
+  }
 }
 
 TEST_F(InFit, TargetsWithoutImagesAreRefused) {
@@ -473,9 +519,9 @@ TEST(Verbose, TakesKerassNumbers) {
 TEST(OneCycleByHand, NeedsItsSteps) {
   Sequential model;
   model.add(Dense(1, {.input_shape = {1}}));
-  model.compile({.optimizer = SGD({.learning_rate = OneCycle()}), .loss = "mean_squared_error"});
+  model.compile({.optimizer = optimizers::SGD({.learning_rate = optimizers::schedules::OneCycle()}), .loss = "mean_squared_error"});
   EXPECT_THAT(message<StateError>([&] { model.train_on_batch(Tensor({2, 1}), Tensor({2, 1})); }), HasSubstr(".total_steps"));
-  model.compile({.optimizer = SGD({.learning_rate = OneCycle({.total_steps = 10})}), .loss = "mean_squared_error"});
+  model.compile({.optimizer = optimizers::SGD({.learning_rate = optimizers::schedules::OneCycle({.total_steps = 10})}), .loss = "mean_squared_error"});
   EXPECT_NO_THROW(model.train_on_batch(Tensor({2, 1}), Tensor({2, 1})));
 }
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "linn/linn.h"
@@ -12,14 +14,14 @@ namespace {
 
 Sequential model_of(const std::string& loss) {
   Sequential model({InputLayer({6, 6, 1}), Flatten(), Dense(4, {.activation = "softmax"})});
-  model.compile({.optimizer = SGD(), .loss = loss});
+  model.compile({.optimizer = optimizers::SGD(), .loss = loss});
   return model;
 }
 
 // An output of 6 rows of 4 classes: several predictions a sample.
 Sequential rows_model() {
   Sequential model({InputLayer({6, 3}), Dense(4, {.activation = "softmax"})});
-  model.compile({.optimizer = SGD(), .loss = "sparse_categorical_crossentropy"});
+  model.compile({.optimizer = optimizers::SGD(), .loss = "sparse_categorical_crossentropy"});
   return model;
 }
 
@@ -93,6 +95,53 @@ TEST(Samples, WeightsAreForOnePredictionASample) {
   FitOptions weighted = quiet;
   weighted.class_weight = {{1, 2.0}};
   expect_says(message_of<ValueError>([&] { model.fit(x, y, weighted); }), parts);
+}
+
+TEST(Samples, WeightsOfClassesThatAreNotThere) {
+  Sequential model = model_of("sparse_categorical_crossentropy");
+  const auto fit = [&](const std::map<std::int64_t, double>& weights) {
+    return [&model, weights] { model.fit(Tensor({3, 6, 6, 1}), labels({0, 1, 3}), {.verbose = 0, .class_weight = weights}); };
+  };
+  expect_says(message_of<ValueError>(fit({{0, 1}, {4, 2}})), {"class_weight names class 4", "the model has 4 classes, 0 to 3"});
+  expect_says(message_of<ValueError>(fit({{-1, 2}})), {"class_weight names class -1"});
+  expect_says(message_of<ValueError>(fit({{2, -0.5}})), {"class_weight of class 2 is -0.5"});
+  expect_says(message_of<ValueError>(fit({{2, std::nan("")}})), {"class_weight of class 2 is nan"});
+  fit({{2, 0}})();
+}
+
+TEST(Samples, WeightsOfSamplesThatAreNoWeights) {
+  Sequential model = model_of("sparse_categorical_crossentropy");
+  const auto fit = [&](float weight) {
+    return [&model, weight] { model.fit(Tensor({3, 6, 6, 1}), labels({0, 1, 3}), {.verbose = 0, .sample_weight = labels({1, weight, 1})}); };
+  };
+  expect_says(message_of<ValueError>(fit(-1)), {"sample_weight of sample 1 is -1"});
+  expect_says(message_of<ValueError>(fit(std::nanf(""))), {"sample_weight of sample 1 is nan"});
+  fit(0)();
+}
+
+TEST(Samples, TheLabelToIgnoreIsNoMistake) {
+  Sequential model({InputLayer({2}), Dense(3, {.activation = "softmax"})});
+  model.compile({.optimizer = optimizers::SGD(), .loss = losses::SparseCategoricalCrossentropy({.ignore_class = 255})});
+  Tensor x({4, 2});
+  std::ranges::fill(x.values<float>(), 1.0F);
+  const double some = model.test_on_batch(x, labels({0, 255, 2, 255}))["loss"], others = model.test_on_batch(x.rows(0, 2), labels({0, 2}))["loss"];
+  EXPECT_NEAR(some, others, 1e-5) << "the mean of those that count";
+  EXPECT_EQ(model.test_on_batch(x, labels({255, 255, 255, 255}))["loss"], 0);
+  EXPECT_THROW(model.test_on_batch(x, labels({0, 254, 2, 1})), DataError);
+}
+
+// "accuracy" of y [[1, 0, 0], [0, 1, 1]] is the one-hot one; "binary_accuracy" looks at each element.
+TEST(Samples, AMetricAskedForByNameIsThatMetric) {
+  Sequential model({InputLayer({3}), Dense(3, {.kernel_initializer = "zeros", .bias_initializer = "zeros"})});
+  model.compile({.loss = "mse", .metrics = {"binary_accuracy", "accuracy", metrics::Precision{}, metrics::Recall{.thresholds = 0.25}}});
+  model.set_weights({Tensor::from(std::vector<float>{1, 0, 0, 0, 1, 0, 0, 0, 1}, {3, 3}), Tensor({3})});
+  const Tensor x = Tensor::from(std::vector<float>{.9F, .2F, .1F, .1F, .8F, .3F}, {2, 3}), y = Tensor::from(std::vector<float>{1, 0, 0, 0, 1, 1}, {2, 3});
+  const Logs logs = model.evaluate(x, y, {.batch_size = 1, .verbose = 0});
+  EXPECT_NEAR(logs.at("binary_accuracy"), 5.0 / 6, 1e-7);
+  EXPECT_EQ(logs.at("accuracy"), 1);
+  EXPECT_EQ(logs.at("precision"), 1);
+  EXPECT_EQ(logs.at("recall"), 1);
+  EXPECT_EQ(logs.size(), 5U);
 }
 
 }  // namespace

@@ -192,6 +192,15 @@ void Dropout::reference(const Problem& problem, const Args<T>& args) {
 
 // ---- updates: every operation rounds to T, in the order of the formula ----
 
+namespace {
+
+template <class Args>
+void apply_decay(const Args& args, std::int64_t i) {
+  if (args.decay != 0) args.variable[i] -= args.variable[i] * static_cast<std::remove_cvref_t<decltype(args.variable[i])>>(args.decay);
+}
+
+}  // namespace
+
 template <class T>
 void AdamUpdate::reference(const Problem& problem, const Args<T>& args) {
   const T rest_1 = static_cast<T>(1 - problem.beta_1);
@@ -199,6 +208,7 @@ void AdamUpdate::reference(const Problem& problem, const Args<T>& args) {
   const T epsilon = static_cast<T>(problem.epsilon);
   const T alpha = static_cast<T>(args.alpha);
   for (std::int64_t i = 0; i < args.count; ++i) {
+    apply_decay(args, i);
     const T g = args.gradient[i];
     const T m = args.momentum[i] + (g - args.momentum[i]) * rest_1;
     T v = args.velocity[i] + (g * g - args.velocity[i]) * rest_2;
@@ -214,6 +224,7 @@ void SgdUpdate::reference(const Problem& problem, const Args<T>& args) {
   const T rate = static_cast<T>(args.learning_rate);
   const T mu = static_cast<T>(problem.momentum);
   for (std::int64_t i = 0; i < args.count; ++i) {
+    apply_decay(args, i);
     const T step = rate * args.gradient[i];
     if (problem.momentum == 0) {
       args.variable[i] -= step;
@@ -233,6 +244,7 @@ void RmspropUpdate::reference(const Problem& problem, const Args<T>& args) {
   const T mu = static_cast<T>(problem.momentum);
   const T epsilon = static_cast<T>(problem.epsilon);
   for (std::int64_t i = 0; i < args.count; ++i) {
+    apply_decay(args, i);
     const T g = args.gradient[i];
     const T v = rho * args.velocity[i] + rest * (g * g);
     args.velocity[i] = v;

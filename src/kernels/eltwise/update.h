@@ -1,8 +1,10 @@
-// One step of an optimizer on a run of elements: the formulas of Keras 3.
+// One step of an optimizer on a run of elements: the formulas of Keras 3. In all of them w -= decay * w comes first.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
+
+#include "kernels/eltwise/step_function.h"
 
 namespace linn::kernels {
 
@@ -19,6 +21,7 @@ struct AdamUpdate {
   struct Args {
     std::int64_t count;
     double alpha;
+    double decay;
     const T* gradient;
     T* variable;
     T* momentum;
@@ -41,6 +44,7 @@ struct SgdUpdate {
   struct Args {
     std::int64_t count;
     double learning_rate;
+    double decay;
     const T* gradient;
     T* variable;
     T* momentum;  // null when momentum is 0
@@ -62,6 +66,7 @@ struct RmspropUpdate {
   struct Args {
     std::int64_t count;
     double learning_rate;
+    double decay;
     const T* gradient;
     T* variable;
     T* velocity;
@@ -71,6 +76,20 @@ struct RmspropUpdate {
   };
   template <class T>
   static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// The step of any other optimizer, given by a function of one element: see step_function.h.
+struct ElementUpdate {
+  static constexpr std::string_view name = "element_update";
+  struct Problem {
+    StepFunction function = {};
+  };
+  template <class T>
+  using Args = ElementUpdateArgs<T>;
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args) {
+    problem.function.run(args);
+  }
 };
 
 }  // namespace linn::kernels

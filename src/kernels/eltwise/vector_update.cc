@@ -18,6 +18,13 @@ namespace linn::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace {
 
+/// The variable after its decay. Without decay it keeps its bits, infinities and -0 too.
+template <class D>
+HWY_INLINE auto decayed(D d, const float* variable, double decay) {
+  const auto w = hn::LoadU(d, variable);
+  return decay == 0 ? w : hn::Sub(w, hn::Mul(w, hn::Set(d, static_cast<float>(decay))));
+}
+
 template <bool amsgrad>
 struct AdamStep {
   const AdamUpdate::Args<float>& args;
@@ -38,7 +45,7 @@ struct AdamStep {
       hn::StoreU(v, d, args.velocity_hat + i);
     }
     const auto step = hn::Div(hn::Mul(hn::Set(d, alpha), m), hn::Add(hn::Sqrt(v), hn::Set(d, epsilon)));
-    hn::StoreU(hn::Sub(hn::LoadU(d, args.variable + i), step), d, args.variable + i);
+    hn::StoreU(hn::Sub(decayed(d, args.variable + i, args.decay), step), d, args.variable + i);
   }
 };
 
@@ -61,7 +68,7 @@ struct SgdStep {
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const auto step = hn::Mul(hn::Set(d, rate), hn::LoadU(d, args.gradient + i));
-    const auto w = hn::LoadU(d, args.variable + i);
+    const auto w = decayed(d, args.variable + i, args.decay);
     if constexpr (kind == Momentum::none) {
       hn::StoreU(hn::Sub(w, step), d, args.variable + i);
     } else {
@@ -102,7 +109,7 @@ struct RmspropStep {
       step = hn::Add(hn::Mul(hn::Set(d, mu), hn::LoadU(d, args.momentum + i)), step);
       hn::StoreU(step, d, args.momentum + i);
     }
-    hn::StoreU(hn::Sub(hn::LoadU(d, args.variable + i), step), d, args.variable + i);
+    hn::StoreU(hn::Sub(decayed(d, args.variable + i, args.decay), step), d, args.variable + i);
   }
 };
 

@@ -1,5 +1,6 @@
 #include "plan/ops/loss.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "plan/ops/append.h"
@@ -112,7 +113,33 @@ class RowCountsOp final : public GradientOp<RowCountsOp, kernels::RowCounts> {
   bool labels_;
 };
 
-// The gradient of factor * sum / rows by each row: factor * weight / rows. inputs {weight}.
+// inputs {labels of the whole batch}
+class ShareOfOthersOp final : public RealOp<ShareOfOthersOp> {
+ public:
+  explicit ShareOfOthersOp(std::int64_t ignored) : ignored_(ignored) {}
+
+  std::string_view name() const override { return "share_of_others"; }
+  std::string implementation() const override { return "scalar"; }
+  Cut cut() const override { return Cut::outputs; }
+  void prepare(const kernels::Policy&) override {}
+  void differentiate(Gradients&) override {}
+
+  template <class T>
+  void compute(const Call& call) const {
+    const std::int64_t rows = call.batch * inputs[0].shape.elements();
+    const auto* labels = call.in<std::int64_t>(0);
+    const auto ignored = std::count(labels, labels + rows, ignored_);
+    // Keras's epsilon: a batch of ignored rows alone has loss 0.
+    *call.out<double>(0) = static_cast<double>(rows) / (static_cast<double>(rows - ignored) + 1e-7);
+  }
+
+ private:
+  std::int64_t ignored_;
+};
+
+double share_in(const Call& call, std::size_t input) { return call.inputs[input] == nullptr ? 1.0 : *call.in<double>(input); }
+
+// The gradient of factor * share * sum / rows by each row: factor * share * weight / rows. inputs {weight, share}.
 class LossSeedOp final : public RealOp<LossSeedOp> {
  public:
   explicit LossSeedOp(double factor) : factor_(factor) {}
@@ -125,7 +152,7 @@ class LossSeedOp final : public RealOp<LossSeedOp> {
   template <class T>
   void compute(const Call& call) const {
     const std::int64_t rows = outputs[0].shape.elements();
-    const T share = static_cast<T>(factor_ / static_cast<double>(call.batch * rows));
+    const T share = static_cast<T>(factor_ * share_in(call, 1) / static_cast<double>(call.batch * rows));
     for (std::int64_t i = 0; i < call.images; ++i)
       std::fill_n(call.out<T>(0) + i * rows, rows, call.inputs[0] == nullptr ? share : share * call.in<T>(0)[i]);
   }
@@ -144,7 +171,7 @@ class SumOp : public RealOp<SumOp> {
   void prepare(const kernels::Policy&) override {}
   void differentiate(Gradients&) override {}
 
-  // inputs {rows, weight}
+  // inputs {rows, weight, share}
   template <class T>
   void compute(const Call& call) const {
     const std::int64_t rows = inputs[0].shape.elements() / counts_;
@@ -155,6 +182,7 @@ class SumOp : public RealOp<SumOp> {
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t k = 0; k < counts_; ++k)
           sums[k] += static_cast<double>(call.in<T>(0)[(i * rows + r) * counts_ + k]) * (weight == nullptr ? 1.0 : static_cast<double>(weight[i]));
+    for (std::int64_t k = 0; k < counts_; ++k) sums[k] *= share_in(call, 2);
   }
 
  private:
@@ -168,7 +196,7 @@ class LossSumOp final : public SumOp {
   std::string_view name() const override { return "loss_sum"; }
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<LossSeedOp>(factor_), {inputs[1]}, {d});
+    append(gradients.to(), std::make_unique<LossSeedOp>(factor_), {inputs[1], inputs[2]}, {d});
     gradients.give(inputs[0], d);
   }
 
@@ -178,10 +206,10 @@ class LossSumOp final : public SumOp {
 
 Value rows_value(Lowering& to, const char* name, Value prediction) { return to.value(name, {rows_an_image(prediction)}, Extent::batch); }
 
-Value append_sum(Lowering& to, std::unique_ptr<Op> op, Value rows, Value weight, std::int64_t counts) {
+Value append_sum(Lowering& to, std::unique_ptr<Op> op, Value rows, Value weight, Value share, std::int64_t counts) {
   const Value output = to.value("sum of " + to.info(rows).name, {counts}, Extent::fixed, Element::f64);
   to.info(output).kept = true;
-  return append(to, std::move(op), {rows, weight}, {output});
+  return append(to, std::move(op), {rows, weight, share}, {output});
 }
 
 }  // namespace
@@ -206,10 +234,14 @@ Value row_counts(Lowering& to, const LossInputs& inputs, std::int64_t counts, co
   return append(to, std::make_unique<RowCountsOp>(problem, is_labels(to, inputs.target)), {inputs.prediction, inputs.target}, {output});
 }
 
-Value loss_sum(Lowering& to, Value rows, Value weight, double factor) {
-  return append_sum(to, std::make_unique<LossSumOp>(factor), rows, weight, 1);
+Value loss_sum(Lowering& to, Value rows, Value weight, double factor, Value share) {
+  return append_sum(to, std::make_unique<LossSumOp>(factor), rows, weight, share, 1);
 }
 
-Value row_sums(Lowering& to, Value rows, std::int64_t counts) { return append_sum(to, std::make_unique<SumOp>(counts), rows, {}, counts); }
+Value share_of_others(Lowering& to, Value labels, std::int64_t ignored) {
+  return append(to, std::make_unique<ShareOfOthersOp>(ignored), {labels}, {to.value("share of rows", {1}, Extent::fixed, Element::f64)});
+}
+
+Value row_sums(Lowering& to, Value rows, std::int64_t counts) { return append_sum(to, std::make_unique<SumOp>(counts), rows, {}, {}, counts); }
 
 }  // namespace linn::plan

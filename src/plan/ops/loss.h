@@ -29,8 +29,10 @@ Value row_counts(Lowering& to, const LossInputs& inputs, std::int64_t counts, co
 
 /// The sum over the whole batch, in order and in double, of rows * weight: a fixed f64 value that the caller reads. `weight` is one number an
 /// image, or undefined. In training plans the gradient of `factor` * sum / (rows in the batch) starts here: several losses add up, each with
-/// its factor.
-Value loss_sum(Lowering& to, Value rows, Value weight, double factor = 1);
+/// its factor. `share`, one f64 or undefined, multiplies both the sum and the gradient.
+Value loss_sum(Lowering& to, Value rows, Value weight, double factor = 1, Value share = {});
+/// Rows in the batch / rows whose label is not `ignored`: makes the mean over all rows the mean over those. One f64.
+Value share_of_others(Lowering& to, Value labels, std::int64_t ignored);
 /// The sums over all rows of the batch, in order and in double, of rows [..., counts]: a fixed f64 value that the caller reads.
 Value row_sums(Lowering& to, Value rows, std::int64_t counts);
 

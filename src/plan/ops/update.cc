@@ -13,7 +13,7 @@ namespace {
 template <class Derived, class Kernel>
 class UpdateOp : public KernelOp<Derived, Kernel> {
  public:
-  using KernelOp<Derived, Kernel>::KernelOp;
+  UpdateOp(const typename Kernel::Problem& problem, double decay) : KernelOp<Derived, Kernel>(problem), decay_(decay) {}
 
   std::string_view name() const override { return Kernel::name; }
   Cut cut() const override { return Cut::outputs; }
@@ -23,6 +23,7 @@ class UpdateOp : public KernelOp<Derived, Kernel> {
  protected:
   static constexpr std::int64_t piece_elements = 1 << 14;
 
+  double decay(const Call& call) const { return decay_ * call.step->learning_rate; }
   std::int64_t elements() const { return this->outputs[0].shape.elements(); }
   std::int64_t offset(const Call& call) const { return call.piece * piece_elements; }
   std::int64_t count(const Call& call) const { return std::min(piece_elements, elements() - offset(call)); }
@@ -31,6 +32,9 @@ class UpdateOp : public KernelOp<Derived, Kernel> {
   T* slot(const Call& call, std::size_t i) const {
     return i < this->outputs.size() ? call.out<T>(i) + offset(call) : nullptr;
   }
+
+ private:
+  double decay_;
 };
 
 // Keras rounds the betas to float32 before it raises them to the step count: 1 - 0.999 changes by 1.3e-5, the first steps by 6e-6.
@@ -45,7 +49,7 @@ class AdamOp final : public UpdateOp<AdamOp, kernels::AdamUpdate> {
     const auto& p = problem();
     const auto t = static_cast<double>(call.step->step + 1);
     const double alpha = call.step->learning_rate * std::sqrt(1 - power(p.beta_2, t)) / (1 - power(p.beta_1, t));
-    kernel_.run<T>({.count = count(call), .alpha = alpha, .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
+    kernel_.run<T>({.count = count(call), .alpha = alpha, .decay = decay(call), .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
                     .momentum = slot<T>(call, 1), .velocity = slot<T>(call, 2), .velocity_hat = slot<T>(call, 3), .scratch = nullptr});
   }
 };
@@ -56,7 +60,7 @@ class SgdOp final : public UpdateOp<SgdOp, kernels::SgdUpdate> {
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .gradient = call.in<T>(0) + offset(call),
+    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .decay = decay(call), .gradient = call.in<T>(0) + offset(call),
                     .variable = slot<T>(call, 0), .momentum = slot<T>(call, 1), .scratch = nullptr});
   }
 };
@@ -70,30 +74,45 @@ class RmspropOp final : public UpdateOp<RmspropOp, kernels::RmspropUpdate> {
     const auto& p = problem();
     const std::size_t momentum = p.momentum != 0 ? 2 : outputs.size();
     const std::size_t average = p.centered ? outputs.size() - 1 : outputs.size();
-    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .gradient = call.in<T>(0) + offset(call),
+    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .decay = decay(call), .gradient = call.in<T>(0) + offset(call),
                     .variable = slot<T>(call, 0), .velocity = slot<T>(call, 1), .momentum = slot<T>(call, momentum),
                     .average_gradient = slot<T>(call, average), .scratch = nullptr});
   }
 };
 
-void append_update(Lowering& to, std::unique_ptr<Op> op, Value gradient, Value variable, const std::vector<Value>& slots) {
-  std::vector<Value> outputs{variable};
-  outputs.insert(outputs.end(), slots.begin(), slots.end());
-  append(to, std::move(op), {gradient}, std::move(outputs));
+class ElementUpdateOp final : public UpdateOp<ElementUpdateOp, kernels::ElementUpdate> {
+ public:
+  using UpdateOp::UpdateOp;
+
+  template <class T>
+  void compute(const Call& call) const {
+    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .step = call.step->step + 1, .decay = decay(call),
+                    .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
+                    .slots = {slot<T>(call, 1), slot<T>(call, 2), slot<T>(call, 3)}, .scratch = nullptr});
+  }
+};
+
+template <class MadeOp>
+void append_update(Lowering& to, const typename MadeOp::Problem& problem, const UpdateValues& values) {
+  std::vector<Value> outputs{values.variable};
+  outputs.insert(outputs.end(), values.slots.begin(), values.slots.end());
+  append(to, std::make_unique<MadeOp>(problem, values.decay), {values.gradient}, std::move(outputs));
 }
 
 }  // namespace
 
-void adam_update(Lowering& to, const kernels::AdamUpdate::Problem& problem, Value gradient, Value variable, const std::vector<Value>& slots) {
-  append_update(to, std::make_unique<AdamOp>(problem), gradient, variable, slots);
+void adam_update(Lowering& to, const kernels::AdamUpdate::Problem& problem, const UpdateValues& values) {
+  append_update<AdamOp>(to, problem, values);
 }
 
-void sgd_update(Lowering& to, const kernels::SgdUpdate::Problem& problem, Value gradient, Value variable, const std::vector<Value>& slots) {
-  append_update(to, std::make_unique<SgdOp>(problem), gradient, variable, slots);
+void sgd_update(Lowering& to, const kernels::SgdUpdate::Problem& problem, const UpdateValues& values) { append_update<SgdOp>(to, problem, values); }
+
+void rmsprop_update(Lowering& to, const kernels::RmspropUpdate::Problem& problem, const UpdateValues& values) {
+  append_update<RmspropOp>(to, problem, values);
 }
 
-void rmsprop_update(Lowering& to, const kernels::RmspropUpdate::Problem& problem, Value gradient, Value variable, const std::vector<Value>& slots) {
-  append_update(to, std::make_unique<RmspropOp>(problem), gradient, variable, slots);
+void element_update(Lowering& to, const kernels::StepFunction& function, const UpdateValues& values) {
+  append_update<ElementUpdateOp>(to, {.function = function}, values);
 }
 
 }  // namespace linn::plan

@@ -1,0 +1,68 @@
+// The update of one element as a kernel takes it: any struct with
+//   std::vector<Slot> slots()                                   as many as `step` takes; and
+//   void step(T rate, std::int64_t step, T gradient, T& variable, T& slot...)   in float and double; `step` counts from 1.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace linn::kernels {
+
+inline constexpr int most_slots = 3;
+
+template <class T>
+struct ElementUpdateArgs {
+  std::int64_t count;
+  double learning_rate;
+  std::int64_t step;  // 1 is the first
+  double decay;       // w -= decay * w before the step
+  const T* gradient;
+  T* variable;
+  T* slots[most_slots];
+  T* scratch;
+};
+
+template <class F, class T>
+void run_steps(const F& f, const ElementUpdateArgs<T>& args) {
+  const T rate = static_cast<T>(args.learning_rate), decay = static_cast<T>(args.decay);
+  T* const* s = args.slots;
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    T& w = args.variable[i];
+    const T g = args.gradient[i];
+    if (args.decay != 0) w -= w * decay;
+    if constexpr (requires { f.step(rate, args.step, g, w); })
+      f.step(rate, args.step, g, w);
+    else if constexpr (requires { f.step(rate, args.step, g, w, s[0][i]); })
+      f.step(rate, args.step, g, w, s[0][i]);
+    else if constexpr (requires { f.step(rate, args.step, g, w, s[0][i], s[1][i]); })
+      f.step(rate, args.step, g, w, s[0][i], s[1][i]);
+    else
+      f.step(rate, args.step, g, w, s[0][i], s[1][i], s[2][i]);
+  }
+}
+
+/// A copyable handle to such a struct.
+class StepFunction {
+ public:
+  StepFunction() = default;
+  template <class F>
+  static StepFunction of(F f) {
+    StepFunction result;
+    result.function_ = std::make_shared<const F>(std::move(f));
+    result.run_float_ = [](const void* function, const ElementUpdateArgs<float>& args) { run_steps(*static_cast<const F*>(function), args); };
+    result.run_double_ = [](const void* function, const ElementUpdateArgs<double>& args) { run_steps(*static_cast<const F*>(function), args); };
+    return result;
+  }
+
+  void run(const ElementUpdateArgs<float>& args) const { run_float_(function_.get(), args); }
+  void run(const ElementUpdateArgs<double>& args) const { run_double_(function_.get(), args); }
+
+ private:
+  std::shared_ptr<const void> function_;
+  void (*run_float_)(const void*, const ElementUpdateArgs<float>&) = nullptr;
+  void (*run_double_)(const void*, const ElementUpdateArgs<double>&) = nullptr;
+};
+
+}  // namespace linn::kernels

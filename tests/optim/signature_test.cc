@@ -1,0 +1,57 @@
+// Names, order and defaults of all options are Keras's (tests/golden/optim.json holds its signatures).
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "io/json.h"
+#include "optim/losses.h"
+#include "optim/metrics.h"
+#include "optim/optimizers.h"
+#include "optim/regularizers.h"
+#include "support/golden.h"
+
+namespace linn::optim {
+namespace {
+
+using Arguments = std::vector<std::pair<std::string, std::string>>;
+
+// 0 and 0.0 are the same default.
+std::string number(std::string text) {
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return text;
+}
+
+// What linn lacks says so in its table; what no loss, metric or optimizer has is left out on both sides.
+Arguments of_keras(const io::Json& signature, const schema::Row& row, const std::set<std::string>& nowhere) {
+  Arguments arguments;
+  for (const io::Json& argument : signature) {
+    const std::string name = argument[0];
+    const auto absent = std::ranges::find(row.absent, name, &schema::Absent::key);
+    if (!nowhere.contains(name) && absent == row.absent.end()) arguments.emplace_back(name, number(argument[1]));
+  }
+  return arguments;
+}
+
+template <class Rows>
+void compare(const std::string& kind, const Rows& rows, const std::set<std::string>& nowhere, const std::set<std::string>& linns_own = {}) {
+  const io::Json signatures = tests::golden_json("optim.json")["signatures"];
+  for (const schema::Row& row : rows) {
+    const std::string name = kind + "." + std::string(row.info.name);
+    ASSERT_TRUE(signatures.contains(name)) << name << " has no signature in optim.json";
+    Arguments arguments;
+    for (const schema::FieldInfo& field : row.fields())
+      if (!linns_own.contains(name + "." + field.key)) arguments.emplace_back(field.key, number(field.otherwise));
+    EXPECT_EQ(arguments, of_keras(signatures[name], row, nowhere)) << name;
+  }
+}
+
+TEST(Signatures, AsKeras) {
+  compare("losses", loss_rows(), {"reduction", "dtype"}, {"losses.SparseCategoricalCrossentropy.label_smoothing"});
+  compare("metrics", metric_rows(), {"dtype"});
+  compare("optimizers", optimizer_rows(), {});
+  compare("regularizers", regularizer_rows(), {});
+}
+
+}  // namespace
+}  // namespace linn::optim
