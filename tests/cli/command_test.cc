@@ -277,7 +277,7 @@ TEST_F(Command, FilesThatAreNoModelsAreNamed) {
   says("x.bin", "is no model: it begins with \"hello\"");
   fs::create_directories(path("empty"));
   says("empty", "is a directory without a model: there is no model.safetensors in it (it is empty)");
-  const std::string keras = std::string(LINN_SOURCE_DIR) + "/tests/golden/notebook.keras";
+  const std::string keras = tests::golden("notebook.keras");
   const Result result = run({"summary", keras});
   EXPECT_EQ(result.code, 3);
   EXPECT_THAT(result.err, testing::AllOf(HasSubstr("is a Keras model (.keras)"), HasSubstr("model.to_json()")));
