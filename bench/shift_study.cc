@@ -44,8 +44,8 @@ void print(fmt::format_string<T...> text, T&&... values) {
   std::fflush(stdout);
 }
 
-struct Spread {
-  explicit Spread(const std::vector<double>& values)
+struct RunningVariance {
+  explicit RunningVariance(const std::vector<double>& values)
       : mean(std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size())),
         least(*std::min_element(values.begin(), values.end())),
         most(*std::max_element(values.begin(), values.end())) {}
@@ -53,7 +53,7 @@ struct Spread {
 };
 
 std::string percent(const std::vector<double>& values) {
-  const Spread s(values);
+  const RunningVariance s(values);
   if (std::isnan(s.mean)) return "-";
   return values.size() == 1 ? fmt::format("{:.2f}", 100 * s.mean) : fmt::format("{:.2f} ({:.2f} - {:.2f})", 100 * s.mean, 100 * s.least, 100 * s.most);
 }
@@ -88,7 +88,7 @@ int headline(std::uint64_t seeds, std::int64_t images) {
           seed, 100 * small.back(), 100 * large.back(), images, 100 * within.accuracy.value, 100 * within.worst_case_accuracy.value, within.max_change.value, seconds.back(),
           model.count_trainable_params());
   }
-  print("mean of {}: {} % on 28x28, {} % on 44x44, worst case of 289 shifts {} %, {:.1f} s\n", seeds, percent(small), percent(large), percent(worst), Spread(seconds).mean);
+  print("mean of {}: {} % on 28x28, {} % on 44x44, worst case of 289 shifts {} %, {:.1f} s\n", seeds, percent(small), percent(large), percent(worst), RunningVariance(seconds).mean);
   return 0;
 }
 
@@ -129,7 +129,7 @@ int orders(std::uint64_t seeds) {
       seconds.push_back(now() - start);
       found.push_back(accuracy_of(model, data["x_train"].rows(kept, 60000), data["y_train"].rows(kept, 60000)));
     }
-    print("{}: {} %, {:.1f} s\n", pool_first ? "conv, max, APS, norm, relu" : "conv, norm, relu, max, APS", percent(found), Spread(seconds).mean);
+    print("{}: {} %, {:.1f} s\n", pool_first ? "conv, max, APS, norm, relu" : "conv, norm, relu, max, APS", percent(found), RunningVariance(seconds).mean);
   }
   return 0;
 }
@@ -229,7 +229,7 @@ Tensor each_moved(const Tensor& images, StepOf&& step_of) {
   const std::int64_t n = images.shape()[0];
   Tensor result(images.shape(), images.dtype());
   for (std::int64_t i = 0; i < n; ++i) {
-    const shift::Step step = step_of(i);
+    const shift::Shift step = step_of(i);
     const Tensor one = shift::shifted(images.rows(i, i + 1), step.dy, step.dx);
     std::copy_n(static_cast<const std::byte*>(one.raw()), one.bytes(), static_cast<std::byte*>(result.rows(i, i + 1).raw()));
   }
@@ -242,12 +242,12 @@ Tensor moved(const Tensor& images, std::uint64_t epoch) {
   const core::Random random(epoch, core::stream_of("moved", 0));
   return each_moved(images, [&](std::int64_t i) {
     const auto draw = static_cast<std::int64_t>(random.uniform(static_cast<std::uint64_t>(i)) * static_cast<double>(side * side));
-    return shift::Step{draw / side - radius, draw % side - radius};
+    return shift::Shift{draw / side - radius, draw % side - radius};
   });
 }
 
 // By whole pixels, so that its centre of mass lies in the middle of the frame; an empty image stays.
-shift::Step to_the_middle(const Tensor& image) {
+shift::Shift to_the_middle(const Tensor& image) {
   const auto pixels = image.values<std::uint8_t>();
   double mass = 0, y_sum = 0, x_sum = 0;
   for (std::int64_t y = 0; y < frame; ++y)
@@ -354,15 +354,15 @@ Row measured_by(Scores&& scores, const Data& data) {
   const auto in_place = classes_of(data.x_test);
   for (std::size_t i = 0; i < in_place.size(); ++i) row.accuracy += in_place[i] == labels.values<std::int64_t>()[i];
   row.accuracy /= static_cast<double>(in_place.size());
-  shift::Answers answers{.radius = radius, .classes = 10};
-  answers.predicted.resize(static_cast<std::size_t>(swept_images * side * side));
-  answers.room.assign(static_cast<std::size_t>(swept_images), radius);
-  answers.labels.assign(labels.values<std::int64_t>().begin(), labels.values<std::int64_t>().begin() + swept_images);
+  shift::Predictions predictions{.radius = radius, .classes = 10};
+  predictions.predicted.resize(static_cast<std::size_t>(swept_images * side * side));
+  predictions.room.assign(static_cast<std::size_t>(swept_images), radius);
+  predictions.labels.assign(labels.values<std::int64_t>().begin(), labels.values<std::int64_t>().begin() + swept_images);
   for (std::int64_t step = 0; step < side * side; ++step) {
     const auto classes = classes_of(shift::shifted(data.x_test.rows(0, swept_images), step / side - radius, step % side - radius));
-    for (std::size_t i = 0; i < classes.size(); ++i) answers.predicted[i * static_cast<std::size_t>(side * side) + static_cast<std::size_t>(step)] = classes[i];
+    for (std::size_t i = 0; i < classes.size(); ++i) predictions.predicted[i * static_cast<std::size_t>(side * side) + static_cast<std::size_t>(step)] = classes[i];
   }
-  take(row, shift::Sweep(std::move(answers)));
+  take(row, shift::Sweep(std::move(predictions)));
   return row;
 }
 

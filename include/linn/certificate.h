@@ -1,5 +1,5 @@
 // room: shift
-// What is certain about a network under translation, and why.
+// Guarantees of translation invariance, by construction of the network and by enumeration of shifts.
 #pragma once
 
 #include <cstdint>
@@ -13,36 +13,35 @@
 
 namespace linn::shift {
 
-/// Why the output of this network may change when its input is shifted circularly; nothing if it cannot, to the bit, for any
-/// weights: every window sees the map as a ring, every stride is a polyphase choice of a divisible size (and there is one, for with it
-/// inference leaves out kernels whose rounding depends on places), and a global pooling comes before anything that knows places. The
-/// text names the first layer in the way.
-std::optional<std::string> why_not_invariant(const Sequential& model);
+/// The first reason why the output may change when the input is shifted circularly; none if it cannot change in any bit, whatever the weights.
+/// None means: every window has circular borders, every stride is a polyphase layer on a map that it divides, there is at least one (only
+/// beside a polyphase layer does inference choose kernels that round alike at all places), and a global pooling comes before any layer
+/// that depends on places. The text names the layer.
+std::optional<std::string> why_not_invariant(const Model& model);
 
-/// How far each image can move, in every direction, with the same output to the bit: by construction, no shift is run. 0 for all
-/// where `why_not_invariant` has a reason; else the room between ink and the frame's edge (`room_to_move`), for as long as
-/// no ink leaves the frame a shift with zeros coming in is a circular one. Background is what is 0 in every channel, before any
-/// scaling. `images` fill the model's input; lay smaller ones onto it first (`on_canvas`). Throws ShapeError for others.
-std::vector<std::int64_t> certified_by_construction(const Sequential& model, const Tensor& images);
+/// Radius within which each image can move with the same output to the bit, by construction: no shift is run. 0 for all images where
+/// `why_not_invariant` has a reason; else `room_to_move`, because a shift that moves no ink out of the frame is a circular shift.
+/// `fill` is the background (empty: zeros). `images` must have the model's input size (ShapeError); use `on_canvas` for smaller ones.
+std::vector<std::int64_t> certified_by_construction(const Model& model, const Tensor& images, const std::vector<double>& fill = {});
 
-/// How far each image can move with the same class: the largest r, at most the sweep's radius, such that the class at every shift
-/// within r is that in place; 0 where one pixel changes it. For any model and the sweep's border; nothing is certain beyond its radius.
+/// Radius within which each image keeps its class: the largest r, at most the sweep's radius, such that the class at every shift within r
+/// is that at shift 0. For any model and border. Nothing is known beyond the sweep's radius.
 std::vector<std::int64_t> certified_by_enumeration(const Sweep& sweep);
 
-/// Both, an entry an image.
+/// Both radii, an entry an image.
 struct Certificates {
   std::vector<std::int64_t> by_enumeration;
   std::vector<std::int64_t> by_construction;
-  /// Why by_construction is 0 throughout; nothing where it is not for such a reason.
+  /// The reason for which by_construction is 0 for all images; none where there is a guarantee.
   std::optional<std::string> why_not;
 };
 
-/// `sweep` is that of the same model, images and border. Images smaller than the model's input lie on its middle; of larger ones ("crop")
-/// nothing is known by construction, as pixels come in that are no background. Throws ShapeError for images that do not fit.
-Certificates certify(const Sequential& model, const Tensor& images, const Sweep& sweep, Border border);
+/// `sweep` must be of the same model, images and border. Images smaller than the model's input lie in its middle. With border "crop" there is
+/// no radius by construction: pixels come in that are no background. Throws ShapeError for images that do not fit.
+Certificates certify(const Model& model, const Tensor& images, const Sweep& sweep, Border border);
 
-/// A header, then one line an image (RFC 4180): number from 0, label (empty where it is unknown), class in place, and both radii; the
-/// header names the border of the enumeration. The file is replaced whole. Throws IoError.
+/// Writes one line an image (RFC 4180, with a header that names the border): number from 0, label (empty if unknown), class at shift 0, and
+/// both radii. Replaces the file as a whole. Throws IoError.
 void write_certificates(const std::string& path, const Sweep& sweep, Border border, const Certificates& certificates);
 
 }  // namespace linn::shift

@@ -200,7 +200,7 @@ void add_data(CLI::App& app, DataOptions& options) {
       ->default_str(options.color_mode);
 }
 
-ImageFolderOptions image_options(const DataOptions& options, const Sequential* model) {
+ImageFolderOptions image_options(const DataOptions& options, const Model* model) {
   ImageFolderOptions images;
   images.image_size = options.resize;
   images.color_mode = named("--color-mode: ", [&] { return ColorMode(options.color_mode); });
@@ -212,7 +212,7 @@ ImageFolderOptions image_options(const DataOptions& options, const Sequential* m
   return images;
 }
 
-data::Dataset load_data(const Common& common, const DataOptions& options, const Sequential* model, data::Labels labels) {
+data::Dataset load_data(const Common& common, const DataOptions& options, const Model* model, data::Labels labels) {
   ImageFolderOptions images = image_options(options, model);
   std::optional<Progress> progress;
   images.progress = [&](std::int64_t done, std::int64_t all) {
@@ -231,7 +231,7 @@ data::Dataset load_data(const Common& common, const DataOptions& options, const 
   return data;
 }
 
-std::vector<std::string> class_names(const Sequential& model) {
+std::vector<std::string> class_names(const Model& model) {
   const auto found = model.metadata().find(class_names_key);
   if (found == model.metadata().end()) return {};
   const io::Json json = io::parse_json(found->second, "the model's class_names");
@@ -240,7 +240,7 @@ std::vector<std::string> class_names(const Sequential& model) {
   return names;
 }
 
-void remember_images(Sequential& model, const data::Dataset& data, const DataOptions& options) {
+void remember_images(Model& model, const data::Dataset& data, const DataOptions& options) {
   if (data.class_names.empty()) return;
   model.metadata()[class_names_key] = io::dump_json(io::Json(data.class_names));
   if (options.resize.is_set()) model.metadata()[image_size_key] = fmt::format("{}x{}", options.resize.height, options.resize.width);
@@ -259,7 +259,7 @@ Images load_test_images(const std::string& option, std::int64_t limit, data::Lab
   return test_images(data::load_dataset(data_path(option), labels), limit);
 }
 
-Images load_test_images(const Common& common, const DataOptions& options, const Sequential& model, std::int64_t limit, data::Labels labels) {
+Images load_test_images(const Common& common, const DataOptions& options, const Model& model, std::int64_t limit, data::Labels labels) {
   const data::Dataset data = load_data(common, options, &model, labels);
   Images images = test_images(data, limit);
   const std::vector<std::string> names = class_names(model);
@@ -293,12 +293,12 @@ std::string built_in_models() {
 namespace {
 
 // A file of the configuration's text, as a network without weights.
-Sequential read_configuration(const std::string& path, const ModelOptions& options) {
+Model read_configuration(const std::string& path, const ModelOptions& options) {
   if (!exists(path)) throw IoError(fmt::format("{}: there is no such file or model directory", path));
   if (!looks_like_json(path)) refuse_model(path);
   const std::vector<std::byte> bytes = io::read_file(path, std::uint64_t{64} << 20);
   try {
-    return Sequential::from_json(std::string(io::text_of(bytes)), options);
+    return Model::from_json(std::string(io::text_of(bytes)), options);
   } catch (const FormatError& error) {
     throw FormatError(fmt::format("{}: {}", path, error.what()));
   } catch (const ValueError& error) {
@@ -310,7 +310,7 @@ Sequential read_configuration(const std::string& path, const ModelOptions& optio
 
 }  // namespace
 
-Sequential open_model(const ModelSource& source) {
+Model open_model(const ModelSource& source) {
   const std::string& text = source.text;
   const bool directory = is_directory(text);
   const auto zoo = model::zoo();
@@ -325,21 +325,23 @@ Sequential open_model(const ModelSource& source) {
     const std::int64_t classes = source.class_names.empty() ? 10 : static_cast<std::int64_t>(source.class_names.size());
     return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes.value_or(classes), options);
   }
-  Sequential model = directory ? load_model(text) : read_configuration(text, options);
+  Model model = directory ? load_model(text) : read_configuration(text, options);
   if (model.built() && source.image_from_option)
     throw UsageError(fmt::format("--input: {} has an input shape of its own, {}", text, model.input_shape().to_string()));
-  if (!model.built() && source.image) model.build(*source.image);
-  return model;
+  if (model.built() || !source.image) return model;
+  Sequential chain(std::move(model));  // only a chain can be without an input shape
+  chain.build(*source.image);
+  return chain;
 }
 
-Sequential load_model(const std::string& directory) {
+Model load_model(const std::string& directory) {
   if (!exists(directory))
     throw IoError(fmt::format("{}: there is no such model directory; `linn train --out {}` makes one", directory, directory));
   if (!is_directory(directory) || !holds_model(directory)) refuse_model(directory);
-  return Sequential::load(directory);
+  return Model::load(directory);
 }
 
-double input_scale(const Sequential& model, const Tensor& images, const std::string& option) {
+double input_scale(const Model& model, const Tensor& images, const std::string& option) {
   if (!option.empty()) return parse_scale(option, "--scale");
   if (const auto saved = model.metadata().find(scale_key); saved != model.metadata().end())
     return parse_scale(saved->second, "the model's input_scale");
@@ -358,7 +360,7 @@ std::string scale_note(const Tensor& images, double scale) {
   return fmt::format("{}, multiplied by {} (--scale changes that)", values, scale_text(scale));
 }
 
-Tensor on_model_canvas(const Sequential& model, const Tensor& images) {
+Tensor on_model_canvas(const Model& model, const Tensor& images) {
   if (!model.metadata().contains(canvas_key) || (images.shape().rank() != 3 && images.shape().rank() != 4)) return images;
   const Shape input = model.input_shape();
   if (input.rank() != 3 || (images.shape()[1] == input[0] && images.shape()[2] == input[1])) return images;
@@ -369,11 +371,11 @@ void add_canvas(CLI::App& app, Size2& canvas, const std::string& description) {
   add_value(app, "--canvas", description, [&canvas](const std::string& option, const std::string& text) { canvas = parse_size(option, text); })->type_name("HxW");
 }
 
-Sequential with_canvas(Sequential model, const Size2& canvas) {
+Model with_canvas(Model model, const Size2& canvas) {
   if (!canvas.is_set()) return model;
   const Shape input = model.input_shape();
   if (input.rank() != 3) throw ShapeError(fmt::format("--canvas: the model takes {}; images (height, width, channels) are needed", input.to_string()));
-  Sequential wide = model.with_input_shape({canvas.height, canvas.width, input[2]});
+  Model wide = model.with_input_shape({canvas.height, canvas.width, input[2]});
   wide.metadata()[canvas_key] = fmt::format("{}x{}", canvas.height, canvas.width);
   return wide;
 }

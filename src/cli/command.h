@@ -145,9 +145,9 @@ struct DataOptions {
 void add_data(CLI::App& app, DataOptions& options);
 /// Loads it, with a bar where that takes a while, and says what was converted or left out. A model that is given decides what the options
 /// leave open: its channels, and the size that its training images were resized to.
-data::Dataset load_data(const Common& common, const DataOptions& options, const Sequential* model, data::Labels labels = data::Labels::needed);
+data::Dataset load_data(const Common& common, const DataOptions& options, const Model* model, data::Labels labels = data::Labels::needed);
 /// How the options and the model want images.
-ImageFolderOptions image_options(const DataOptions& options, const Sequential* model);
+ImageFolderOptions image_options(const DataOptions& options, const Model* model);
 
 /// Images with their labels out of a data set, the name that people know them by, and where they come from.
 struct Images {
@@ -172,7 +172,7 @@ std::string data_path(const std::string& option);
 /// optional and there are none, y is undefined.
 Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels = data::Labels::needed);
 /// The same as load_data loads them; labels of named classes become the model's numbers of these classes.
-Images load_test_images(const Common& common, const DataOptions& options, const Sequential& model, std::int64_t limit,
+Images load_test_images(const Common& common, const DataOptions& options, const Model& model, std::int64_t limit,
                         data::Labels labels = data::Labels::needed);
 /// The same of a data set that is loaded.
 Images test_images(const data::Dataset& set, std::int64_t limit);
@@ -194,13 +194,13 @@ struct ModelSource {
   std::vector<std::string> class_names = {};  // of the data: so many classes has a built-in network where `classes` says nothing
 };
 /// UsageError for classes that would change nothing.
-Sequential open_model(const ModelSource& source);
+Model open_model(const ModelSource& source);
 /// A directory that `save` wrote.
-Sequential load_model(const std::string& directory);
+Model load_model(const std::string& directory);
 
 /// The factor for the inputs: --scale, else what the model was saved with, else 1/255 for uint8 images unless the model begins
 /// with Rescaling or Normalization, else 1.
-double input_scale(const Sequential& model, const Tensor& images, const std::string& option);
+double input_scale(const Model& model, const Tensor& images, const std::string& option);
 /// The words that say so.
 std::string scale_note(const Tensor& images, double scale);
 
@@ -212,15 +212,15 @@ void prepare_directory(const std::string& out);
 void add_canvas(CLI::App& app, Size2& canvas, const std::string& description);
 /// The model with its weights for inputs of that size, where one was given; images belong in their middle. ShapeError where weights depend on
 /// the size.
-Sequential with_canvas(Sequential model, const Size2& canvas);
+Model with_canvas(Model model, const Size2& canvas);
 
 /// Images as the model wants them: on a canvas where the model was trained on one.
-Tensor on_model_canvas(const Sequential& model, const Tensor& images);
+Tensor on_model_canvas(const Model& model, const Tensor& images);
 
 /// The names of the classes that a model was trained on; empty where they had none.
-std::vector<std::string> class_names(const Sequential& model);
+std::vector<std::string> class_names(const Model& model);
 /// Remembers what the model must know of its training images: their classes' names, and the size that they were resized to.
-void remember_images(Sequential& model, const data::Dataset& data, const DataOptions& options);
+void remember_images(Model& model, const data::Dataset& data, const DataOptions& options);
 /// The name of a class, or its number.
 std::string class_text(const std::vector<std::string>& names, std::int64_t index);
 

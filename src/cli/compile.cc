@@ -12,7 +12,7 @@
 namespace linn::cli {
 namespace {
 
-io::Json compile_config(const Sequential& model) {
+io::Json compile_config(const Model& model) {
   if (!model.compiled()) return nullptr;
   const io::Json json = io::parse_json(model.to_json(), "the model's configuration");
   return json.contains("compile_config") ? json["compile_config"] : io::Json(nullptr);
@@ -24,7 +24,7 @@ std::string name_of(const io::Json& value) {
   return value.is_object() ? value.value("class_name", "") : "";
 }
 
-io::Json loss_of(const Sequential& model) {
+io::Json loss_of(const Model& model) {
   const io::Json compiled = compile_config(model);
   return compiled.is_object() && compiled.contains("loss") ? compiled["loss"] : io::Json(nullptr);
 }
@@ -54,13 +54,13 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes) {
 
 }  // namespace
 
-CompileOptions default_compile(const Sequential& model, double learning_rate) {
+CompileOptions default_compile(const Model& model, double learning_rate) {
   return {.optimizer = optimizers::Adam({.learning_rate = learning_rate}),
           .loss = losses::SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model)}),
           .metrics = {"accuracy"}};
 }
 
-bool gives_logits(const Sequential& model) {
+bool gives_logits(const Model& model) {
   const io::Json loss = loss_of(model);
   const bool entropy = name_of(loss).find("rossentropy") != std::string::npos;
   if (loss.is_object() && loss.contains("config") && loss["config"].is_object()) return entropy && loss["config"].value("from_logits", false);
@@ -68,14 +68,14 @@ bool gives_logits(const Sequential& model) {
   return loss.is_null() && !shift::gives_probabilities(model);
 }
 
-std::string compile_text(const Sequential& model) {
+std::string compile_text(const Model& model) {
   const io::Json compiled = compile_config(model);
   if (!compiled.is_object()) return "";
   const auto part = [&](const char* name) { return compiled.contains(name) ? core::printable(name_of(compiled[name])) : ""; };
   return fmt::format("loss {}{}, optimizer {}", part("loss"), gives_logits(model) ? " of logits" : "", part("optimizer"));
 }
 
-Tensor targets_of(const Sequential& model, const Tensor& labels, const std::string& where) {
+Tensor targets_of(const Model& model, const Tensor& labels, const std::string& where) {
   const Shape output = model.output_shape();
   if (output.rank() != 1)
     throw ShapeError(fmt::format("the model gives {} for an image, where one row of class values is needed: add Flatten or a global pooling, such as "

@@ -24,7 +24,7 @@ int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  Sequential model = with_canvas(load_model(options.model), options.canvas);
+  Model model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.common, options.data, model, options.limit);
   images.x = on_model_canvas(model, images.x);

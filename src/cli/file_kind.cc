@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view models_read =
-    "linn reads the directory that `linn train --out DIR` or Sequential::save wrote, and a network's configuration as Keras's model.to_json() "
+    "linn reads the directory that `linn train --out DIR` or Model::save wrote, and a network's configuration as Keras's model.to_json() "
     "writes it (.json)";
 
 // The first bytes; empty where the file cannot be read.
@@ -59,7 +59,7 @@ std::string_view kind_of(const std::string& path) {
 
 std::string what_to_do(const std::string& path, std::string_view kind) {
   if (kind == "a safetensors file")
-    return fmt::format(". If `linn train` or Sequential::save wrote it, name the directory that it lies in: {}",
+    return fmt::format(". If `linn train` or Model::save wrote it, name the directory that it lies in: {}",
                        fs::path(path).parent_path().empty() ? "." : fs::path(path).parent_path().string());
   if (kind.starts_with("a Keras model") || kind.starts_with("an HDF5"))
     return ". In Python, open(\"model.json\", \"w\").write(model.to_json()) writes the network, without its weights";

@@ -1,4 +1,4 @@
-// linn fix: surgery on a saved model, training, and what it was worth.
+// linn fix: replaces layers of a saved model, trains it, and compares it with the old one.
 #include "linn/fix.h"
 
 #include <algorithm>
@@ -29,9 +29,10 @@ struct Options {
   std::string model;
   std::string data;
   std::string scale;
-  std::string cure = "aps";
+  std::string with = "aps";
   std::string out;
   Size2 canvas = {};
+  std::optional<double> fill;
   std::string picture;
   std::string precision = "float32";
   std::int64_t filter_size = 3;
@@ -44,35 +45,37 @@ struct Options {
 
 std::string listed(const std::vector<std::string>& names) { return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")); }
 
-void print_surgery(const Common& common, const shift::Fixed& fixed) {
+void print_replacements(const Common& common, const shift::FixResult& fixed) {
   std::size_t layer = 5, before = 6;
-  for (const shift::Change& change : fixed.changes)
-    layer = std::max(layer, change.layer.size()), before = std::max(before, change.before.size());
+  for (const shift::Replacement& replacement : fixed.replacements) {
+    layer = std::max(layer, replacement.layer.size());
+    before = std::max(before, replacement.before.size());
+  }
   say(common, "\n   {:<{}}  {:<{}}  after\n", "layer", layer, "before", before);
-  for (const shift::Change& change : fixed.changes)
-    say(common, "   {:<{}}  {:<{}}  {}\n", change.layer, layer, change.before, before, change.after);
-  say(common, "   weights kept: {}\n   new weights: {}\n", listed(fixed.kept), listed(fixed.fresh));
+  for (const shift::Replacement& replacement : fixed.replacements)
+    say(common, "   {:<{}}  {:<{}}  {}\n", replacement.layer, layer, replacement.before, before, replacement.after);
+  say(common, "   weights kept: {}\n   new weights: {}\n", listed(fixed.kept_weights), listed(fixed.new_weights));
 }
 
-io::Json surgery_event(const shift::Fixed& fixed) {
-  io::Json changes = io::Json::array();
-  for (const shift::Change& change : fixed.changes)
-    changes.push_back({{"layer", change.layer}, {"before", change.before}, {"after", change.after}});
-  return {{"event", "surgery"}, {"changes", changes}, {"kept", fixed.kept}, {"fresh", fixed.fresh}};
+io::Json replacements_event(const shift::FixResult& fixed) {
+  io::Json replacements = io::Json::array();
+  for (const shift::Replacement& replacement : fixed.replacements)
+    replacements.push_back({{"layer", replacement.layer}, {"before", replacement.before}, {"after", replacement.after}});
+  return {{"event", "replacements"}, {"replacements", replacements}, {"kept_weights", fixed.kept_weights}, {"new_weights", fixed.new_weights}};
 }
 
-io::Json portrait_json(const shift::Portrait& portrait) {
-  const shift::Measures measures = portrait.sweep.measures(portrait.sweep.radius());
+io::Json traits_json(const shift::NetworkTraits& traits) {
+  const shift::Measures measures = traits.sweep.measures(traits.sweep.radius());
   return {{"accuracy", number(measures.accuracy.value)},
           {"worst_case_accuracy", number(measures.worst_case_accuracy.value)},
           {"mean_accuracy", number(measures.mean_accuracy.value)},
           {"consistency", number(measures.consistency.value)},
-          {"parameters", portrait.parameters},
-          {"flops", portrait.flops},
-          {"seconds_an_image", portrait.seconds_an_image}};
+          {"parameters", traits.parameters},
+          {"flops", traits.flops},
+          {"seconds_an_image", traits.seconds_an_image}};
 }
 
-// How the new network is trained: by the recipe of the network "invariant", in one batch where there are fewer images than in its own.
+// The recipe of the built-in network "invariant", with smaller batches where there are fewer images.
 model::Recipe recipe_for(std::int64_t epochs, std::int64_t images) {
   model::Recipe recipe = model::recipe("invariant");
   recipe.passes = static_cast<double>(epochs);
@@ -80,13 +83,13 @@ model::Recipe recipe_for(std::int64_t epochs, std::int64_t images) {
   return recipe;
 }
 
-// Of whole epochs, the last batch of each smaller.
+// Training steps; the last batch of an epoch may be smaller.
 std::int64_t steps_of(const model::Recipe& recipe, std::int64_t images) {
   return static_cast<std::int64_t>(recipe.passes) * core::ceil_div(images, recipe.batch_size);
 }
 
-// Seconds that the training will take, from a few of its steps on its own images.
-double expected_seconds(const Sequential& model, const FitOptions& fit, std::int64_t steps, const Tensor& x, const Tensor& y) {
+// Estimates the seconds of training from a few steps on its own images.
+double expected_seconds(const Model& model, const FitOptions& fit, std::int64_t steps, const Tensor& x, const Tensor& y) {
   const std::int64_t images = std::min(x.shape()[0], 8 * fit.batch_size);
   const Profile profile = model.profile({.training = true,
                                          .batch_size = fit.batch_size,
@@ -97,8 +100,8 @@ double expected_seconds(const Sequential& model, const FitOptions& fit, std::int
   return profile.seconds / static_cast<double>(profile.steps) * static_cast<double>(steps);
 }
 
-// The sweep's frame: a canvas where the model's input is larger than the images, else the model's own, with zeros coming in.
-shift::Border border_for(const Sequential& model, const Tensor& images) {
+// "canvas" where the model's input is larger than the images, else "zero".
+shift::Border border_for(const Model& model, const Tensor& images) {
   const Shape image = image_shape(images), input = model.input_shape();
   return image[0] < input[0] || image[1] < input[1] ? shift::Border("canvas") : shift::Border("zero");
 }
@@ -109,39 +112,39 @@ class Fix {
 
   int run() {
     apply(common_);
-    const shift::Cure cure = named("--with: ", [&] { return shift::Cure(options_.cure); });
+    const shift::Downsampling with = named("--with: ", [&] { return shift::Downsampling(options_.with); });
     const DTypePolicy policy = policy_of(common_, options_.precision, "fast");
-    Sequential old = load_model(options_.model);
+    Model old = load_model(options_.model);
     old.set_dtype_policy(policy);
     load(old);
     if (!options_.picture.empty()) const io::AtomicFile writable{options_.picture};
     if (!options_.out.empty()) prepare_directory(options_.out);
     const std::int64_t images = training_.x_train.shape()[0];
-    shift::Fixed fixed = shift::fix(old, {.with = cure,
+    shift::FixResult fixed = shift::fix(old, {.with = with,
                                           .canvas = options_.canvas,
                                           .filter_size = options_.filter_size,
                                           .anneal_steps = steps_of(recipe_for(options_.epochs, images), images),
                                           .seed = options_.seed});
     fixed.model.set_dtype_policy(policy);
-    say(common_, "{} in {}: every stride, border and flattened head gets its cure\n", cure.name(), options_.model);
-    print_surgery(common_, fixed);
-    emit(common_, surgery_event(fixed));
-    const shift::Portrait before = measure(old, "before");
+    say(common_, "{} in {}: layers that break translation equivariance are replaced\n", with.name(), options_.model);
+    print_replacements(common_, fixed);
+    emit(common_, replacements_event(fixed));
+    const shift::NetworkTraits before = measure(old, "before");
     const bool whole = train(fixed.model);
     save(fixed.model, whole);
     if (!whole) return end("interrupted", exit_interrupted);
-    const shift::Portrait after = measure(fixed.model, "after");
+    const shift::NetworkTraits after = measure(fixed.model, "after");
     show(old, before, fixed.model, after);
-    say_what_is_certain(fixed.model);
+    say_guarantee(fixed.model);
     return end("done", exit_ok);
   }
 
  private:
-  void load(const Sequential& old) {
+  void load(const Model& old) {
     const std::string path = data_path(options_.data);
     training_ = data::load_dataset(path);
     if (!training_.x_train.defined())
-      throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train the mended network", path));
+      throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train the new network", path));
     tested_ = test_images(training_, options_.limit);
     training_.x_train = first_rows(training_.x_train, options_.train_limit);
     training_.y_train = first_rows(training_.y_train, options_.train_limit);
@@ -151,28 +154,31 @@ class Fix {
       throw ShapeError(fmt::format(
           "{}: images of {} x {} came, the model takes {}; images of that size are needed, or smaller ones, which are laid onto its middle",
           tested_.where, image[0], image[1], input.to_string()));
+    const shift::Fill fill = shift::fill_for(old, training_.x_train, scale_);
+    fill_ = options_.fill ? std::vector<double>{*options_.fill} : fill.values;
     say(common_, "{} training images and {} {} images of {}; pixels: {}\n", thousands(training_.x_train.shape()[0]),
         thousands(tested_.x.shape()[0]), tested_.part, path, scale_note(tested_.x, scale_));
   }
 
-  shift::Portrait measure(const Sequential& model, const char* when) const {
+  shift::NetworkTraits measure(const Model& model, const char* when) const {
     Progress progress(common_, (2 * options_.radius + 1) * (2 * options_.radius + 1), when);
-    const shift::Portrait result = about(tested_.where, [&] {
-      return shift::portrait(model, tested_.x, tested_.y,
+    const shift::NetworkTraits result = about(tested_.where, [&] {
+      return shift::measure_traits(model, tested_.x, tested_.y,
                              {.radius = options_.radius,
                               .border = border_for(model, tested_.x),
                               .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); },
-                              .input_scale = scale_});
+                              .input_scale = scale_,
+                              .fill = fill_});
     });
     progress.finish();
-    io::Json event = portrait_json(result);
+    io::Json event = traits_json(result);
     event["event"] = when;
     emit(common_, event);
     return result;
   }
 
-  // False when somebody interrupted it.
-  bool train(Sequential& model) {
+  // False after an interrupt.
+  bool train(Model& model) {
     const Tensor x = about(training_.train_where, [&] { return on_input(model, training_.x_train); });
     const std::int64_t images = x.shape()[0];
     const model::Recipe recipe = recipe_for(options_.epochs, images);
@@ -187,7 +193,7 @@ class Fix {
     if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, images));
     const double seconds =
         about(training_.train_where, [&] { return expected_seconds(model, fit, steps_of(recipe, images), x, training_.y_train); });
-    say(common_, "\nWhat it computes is new, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n",
+    say(common_, "\nThe new network computes another function, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n",
         options_.epochs, options_.epochs == 1 ? "" : "s", thousands(images), std::ceil(seconds),
         options_.out.empty() ? "" : " and saves it");
     const Shape input = model.input_shape();
@@ -215,19 +221,19 @@ class Fix {
     return true;
   }
 
-  static Tensor on_input(const Sequential& model, const Tensor& images) {
+  Tensor on_input(const Model& model, const Tensor& images) const {
     const Shape input = model.input_shape();
-    return border_for(model, images) == shift::Border("canvas") ? shift::on_canvas(images, input[0], input[1]) : images;
+    return border_for(model, images) == shift::Border("canvas") ? shift::on_canvas(images, input[0], input[1], fill_) : images;
   }
 
-  void say_what_is_certain(const Sequential& model) const {
+  void say_guarantee(const Model& model) const {
     const std::optional<std::string> reason = shift::why_not_invariant(model);
-    say(common_, "{}", shift::wrapped(shift::words_on_guarantee(reason), 110));
+    say(common_, "{}", shift::wrapped(shift::guarantee_text(reason), 110));
     emit(common_, {{"event", "guarantee"}, {"holds", !reason}, {"reason", reason ? io::Json(*reason) : io::Json(nullptr)}});
   }
 
-  // Before it is measured: what was learned is worth more than the table.
-  void save(Sequential& model, bool whole) const {
+  // Called before the new model is measured, so that an error there does not lose it.
+  void save(Model& model, bool whole) const {
     model.metadata()[scale_key] = fmt::format("{}", scale_);
     const Shape input = model.input_shape();
     if (border_for(model, tested_.x) == shift::Border("canvas")) model.metadata()[canvas_key] = fmt::format("{}x{}", input[0], input[1]);
@@ -237,7 +243,7 @@ class Fix {
     std::fflush(stdout);
   }
 
-  void show(const Sequential& old, const shift::Portrait& before, const Sequential& now, const shift::Portrait& after) const {
+  void show(const Model& old, const shift::NetworkTraits& before, const Model& now, const shift::NetworkTraits& after) const {
     const std::int64_t side = 2 * options_.radius + 1;
     const std::string_view from = border_for(old, tested_.x).name(), to = border_for(now, tested_.x).name();
     say(common_, "\n{}   on {} {} images; shifts: all {} within {} pixels, border {}\n", shift::table_of(before, after),
@@ -250,9 +256,8 @@ class Fix {
     const double lost = before.sweep.accuracy(0, 0) - after.sweep.accuracy(0, 0);
     if (lost > 0.02)
       say(common_, "{}",
-          shift::wrapped(fmt::format("   In place {} % fewer images are right than before. More epochs (--epochs, here {}) may bring them "
-                                     "back, unless it is where an "
-                                     "image lies that makes its class.",
+          shift::wrapped(fmt::format("   At shift 0, accuracy is {} points lower than before. More epochs (--epochs, here {}) may regain it, unless the "
+                                     "place of an object decides its class.",
                                      shift::percent(lost), options_.epochs),
                          110, "   "));
     say(common_, "\n");
@@ -268,20 +273,21 @@ class Fix {
   data::Dataset training_;
   Images tested_;
   double scale_ = 1;
+  std::vector<double> fill_;  // what lies around the images
 };
 
 }  // namespace
 
 Action add_fix(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.description("Put what moves with the image in place of what does not, train the network again, and show what it was worth.");
+  app.description("Replace the layers that break translation equivariance, train the network again, and compare it with the old one.");
   add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
-  add_text(app, "--with", options->cure,
-           "aps: of each stride's phases the one of the largest norm is kept, guaranteed; lps: a learned choice, guaranteed; blur: a "
-           "low-pass filter before each stride, no guarantee")
+  add_text(app, "--with", options->with,
+           "aps: each stride keeps the phase of the largest norm, guaranteed; lps: each stride keeps a phase by a learned choice, guaranteed; "
+           "blur: a low-pass filter before each stride, no guarantee")
       ->type_name("NAME")
-      ->default_str(options->cure);
-  add_text(app, "--out", options->out, "directory for the mended model; Ctrl-C while it is trained saves it there too")->type_name("DIR");
+      ->default_str(options->with);
+  add_text(app, "--out", options->out, "directory for the new model; Ctrl-C during training saves it there too")->type_name("DIR");
   add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
   add_whole(app, "--epochs", options->epochs, 1, largest, "times through all training images")
       ->type_name("N")
@@ -290,6 +296,8 @@ Action add_fix(CLI::App& app) {
   add_whole(app, "--filter-size", options->filter_size, 2, 7, "taps of the blur")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->filter_size));
+  app.add_option("--fill", options->fill, "value around images on a canvas, and that comes in when they move [the images' background]")
+      ->type_name("X");
   add_text(app, "--picture", options->picture, "write maps of accuracy by shift before and after as a PNG")->type_name("FILE");
   add_whole(app, "--radius", options->radius, 0, 4096, "measure all shifts of up to N pixels")
       ->type_name("N")

@@ -60,7 +60,7 @@ bool light_frame(const Tensor& image) {
 }
 
 // The picture in the file as the model takes images: (1, height, width, channels).
-Tensor load_picture(const Options& options, const Sequential& model) {
+Tensor load_picture(const Options& options, const Model& model) {
   const Shape input = model.input_shape();
   if (input.rank() != 3) throw ShapeError(fmt::format("{}: the model takes {}, not an image", options.model, input.to_string()));
   if (input[2] != 1 && input[2] != 3)
@@ -95,7 +95,7 @@ int run(const Options& options) {
     throw UsageError("predict: a picture, or --row N of the data, is needed; see linn predict --help");
   if (!options.image.empty() && (options.row || !options.data.path.empty()))
     throw UsageError("predict: a picture and --data or --row came; one of the two is allowed");
-  Sequential model = load_model(options.model);
+  Model model = load_model(options.model);
   model.set_dtype_policy(policy);
   const Shape output = model.output_shape();
   if (output.rank() != 1)

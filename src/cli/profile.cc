@@ -209,7 +209,7 @@ int run(const Options& options) {
   } else if (!options.scale.empty()) {
     throw UsageError("--scale is for images of a file; name one with --data");
   }
-  Sequential model = open_model(source);
+  Model model = open_model(source);
   model.set_dtype_policy(policy);
   if (how.x.defined()) {
     how.x = on_model_canvas(model, how.x);

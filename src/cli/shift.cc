@@ -1,4 +1,4 @@
-// linn shift: how a saved model fares when the images move.
+// linn shift: the predictions of a saved model at every shift of the images.
 #include "linn/shift.h"
 
 #include <array>
@@ -40,11 +40,12 @@ struct Options {
   bool no_phases = false;
   std::string precision = "float32";
   Size2 canvas = {};
+  std::optional<double> fill;
 };
 
-// What both kinds of measurement begin with.
+// The model and the images of a sweep or a protocol.
 struct Input {
-  Sequential model;
+  Model model;
   Images images;
   Accuracy accuracy;
   double scale = 1;
@@ -54,14 +55,14 @@ Input open(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
-  Sequential model = with_canvas(load_model(options.model), options.canvas);
+  Model model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.data, options.limit, data::Labels::optional);
   const double scale = input_scale(model, images.x, options.scale);
   const Shape image = image_shape(images.x);
   say(options.common, "{} {} images of {} x {} from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, image[0], image[1],
       data_path(options.data), scale_note(images.x, scale));
-  if (!images.y.defined()) say(options.common, "no labels came with them: consistency and changes are measured, accuracy cannot be\n");
+  if (!images.y.defined()) say(options.common, "no labels came with them: consistency and changes are measured, accuracy is not\n");
   return {std::move(model), std::move(images), accuracy, scale};
 }
 
@@ -76,7 +77,7 @@ std::optional<shift::Border> border_named(const std::string& name) {
   return named("--", [&] { return shift::Border(name); });
 }
 
-// What fits images and model.
+// The border for these sizes of images and input.
 shift::Border border_for(const Input& input) {
   const Shape image = image_shape(input.images.x);
   const Shape wanted = input.model.input_shape();
@@ -96,13 +97,13 @@ std::string border_note(const shift::Border& border, const Shape& input) {
   return "they move inside their frame, what leaves it is cut off";
 }
 
-void print(const Common& common, const shift::Sweep& sweep, const std::optional<std::string>& why_not, const shift::Blame* blame) {
+void print(const Common& common, const shift::Sweep& sweep, const std::optional<std::string>& why_not, const shift::ErrorSources* sources) {
   if (common.json()) return;
-  say(common, "\n{}{}\n{}\n{}", shift::wrapped(shift::verdict(sweep), 110), shift::wrapped(shift::words_on_guarantee(why_not), 110),
+  say(common, "\n{}{}\n{}\n{}", shift::wrapped(shift::verdict(sweep), 110), shift::wrapped(shift::guarantee_text(why_not), 110),
       shift::table_by_radius(sweep), shift::table_of_measures(sweep));
-  if (blame == nullptr) return;
-  say(common, "\nwhere it comes from\n");
-  for (const std::string& text : blame->text) say(common, "{}", shift::wrapped(text, 110, "   "));
+  if (sources == nullptr) return;
+  say(common, "\nsources of the errors\n");
+  for (const std::string& text : sources->text) say(common, "{}", shift::wrapped(text, 110, "   "));
 }
 
 void write_certificates(const Options& options, const Input& input, const shift::Sweep& sweep, shift::Border border) {
@@ -130,20 +131,23 @@ int run_sweep(const Options& options) {
                          .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); },
                          .input_scale = input.scale,
                          .accuracy = input.accuracy,
+                         .fill = options.fill ? std::vector<double>{*options.fill} : std::vector<double>{},
                          .phases = !options.no_phases});
   });
   const double seconds = progress.finish();
-  say(options.common, "{}", shift::wrapped(shift::words_of_method(sweep), 110));
-  std::optional<shift::Blame> blame;
+  if (border.kind() == shift::Border::zero || border.kind() == shift::Border::canvas)
+    say(options.common, "{}", shift::wrapped(shift::fill_text(sweep), 110));
+  say(options.common, "{}", shift::wrapped(shift::method_text(sweep), 110));
+  std::optional<shift::ErrorSources> sources;
   if (!options.no_explanation)
-    blame = shift::blame(input.model, input.images.x, sweep, {.border = border, .input_scale = input.scale, .accuracy = input.accuracy});
+    sources = shift::find_error_sources(input.model, input.images.x, sweep, {.border = border, .input_scale = input.scale, .accuracy = input.accuracy});
   const std::optional<std::string> why_not = shift::why_not_invariant(input.model);
-  print(options.common, sweep, why_not, blame ? &*blame : nullptr);
+  print(options.common, sweep, why_not, sources ? &*sources : nullptr);
 
   if (!options.picture.empty()) io::write_png(options.picture, shift::heat_maps(options.model, shift::maps_of(sweep)).image());
   if (!options.csv.empty()) shift::write_csv(options.csv, sweep);
   if (!options.report.empty())
-    shift::write_report(options.report, sweep, blame ? &*blame : nullptr, input.model, input.images.x,
+    shift::write_report(options.report, sweep, sources ? &*sources : nullptr, input.model, input.images.x,
                         {.model = options.model, .data = data_path(options.data), .border = border});
   if (!options.certificate.empty()) write_certificates(options, input, sweep, border);
   std::string written;
@@ -151,11 +155,11 @@ int run_sweep(const Options& options) {
     if (!path.empty()) written += (written.empty() ? "" : ", ") + path;
   say(options.common, "\n{}\n",
       written.empty() ? "--report FILE.html writes a page with maps, every measure and digits to slide." : "written: " + written);
-  if (why_not) say(options.common, "`linn fix {} --out DIR` puts layers that move with the image in place of what does not.\n", options.model);
+  if (why_not) say(options.common, "`linn fix {} --out DIR` replaces the layers that break translation equivariance.\n", options.model);
 
   io::Json result = {{"event", "shift"}};
   result.update(shift::to_json(sweep));
-  result["explanation"] = blame ? shift::to_json(*blame) : io::Json(nullptr);
+  result["explanation"] = sources ? shift::to_json(*sources) : io::Json(nullptr);
   result["guarantee"] = {{"holds", !why_not}, {"reason", why_not ? io::Json(*why_not) : io::Json(nullptr)}};
   result["border"] = border.name();
   result["input_scale"] = input.scale;
@@ -178,7 +182,7 @@ int run_protocol(const Options& options) {
                             .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); }});
   });
   const double seconds = progress.finish();
-  if (!options.common.json()) say(options.common, "\n{}", shift::wrapped(shift::words_of(result, protocol), 110));
+  if (!options.common.json()) say(options.common, "\n{}", shift::wrapped(shift::protocol_text(result, protocol), 110));
   io::Json event = {
       {"event", "shift_protocol"}, {"protocol", protocol.name()}, {"images", input.images.x.shape()[0]}, {"seed", options.seed}};
   event.update(shift::to_json(result));
@@ -194,7 +198,7 @@ int run_protocol(const Options& options) {
 Action add_shift(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description(
-      "Move every test image to every place within a radius: what a saved model still gets right, and where the errors come from.");
+      "Predict every test image at every shift within a radius: accuracy, consistency, and the sources of the errors.");
   add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
   CLI::Option* radius = add_whole(app, "--radius", options->radius, 0, 4096, "all shifts of up to N pixels down, up, left and right")
                             ->type_name("N")
@@ -209,6 +213,8 @@ Action add_shift(CLI::App& app) {
            "as for `linn train`; here labels may be missing: also one .npy or IDX file [LINN_DATA, or data/mnist.npz]")
       ->type_name("FILE");
   add_whole(app, "--limit", options->limit, 1, largest, "the first N images only")->type_name("N");
+  CLI::Option* fill = app.add_option("--fill", options->fill, "value that comes in with the borders zero and canvas [the images' background]")
+                          ->type_name("X");
   CLI::Option* batch = add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
                            ->type_name("N")
                            ->default_str(fmt::format("{}", options->batch_size));
@@ -222,18 +228,18 @@ Action add_shift(CLI::App& app) {
   CLI::Option* certificate = add_text(app, "--certificate", options->certificate,
                                       "write how far each image can move with the same class, by enumeration and by construction, as CSV")
                                  ->type_name("FILE");
-  CLI::Option* silent = app.add_flag("--no-explanation", options->no_explanation, "leave out where the errors come from");
+  CLI::Option* silent = app.add_flag("--no-explanation", options->no_explanation, "leave out the sources of the errors");
   CLI::Option* apart = app.add_flag("--no-phases", options->no_phases,
-                                    "compute every shift by itself, also where shifts can share work without a change of any bit");
+                                    "compute every shift by itself, also where shifts can share work with the same bits");
   CLI::Option* protocol =
       add_text(
           app, "--protocol", options->protocol,
-          "instead of all shifts, a published draw: zhang (two crops a batch of 8, 5 passes) or aps (two circular shifts a batch of 256); "
-          "docs/shift.md says what is changed for small images")
+          "instead of all shifts, the draws of a publication: zhang (two crops a batch of 8, 5 passes) or aps (two circular shifts a batch of 256); "
+          "docs/shift.md describes the changes for small images")
           ->type_name("NAME");
   CLI::Option* seed = add_whole(app, "--seed", options->seed, 0, largest_seed, "of the protocol's draws")->type_name("N")->default_str("0");
   CLI::Option* passes = add_whole(app, "--passes", options->passes, 1, largest, "of the protocol [as published]")->type_name("N");
-  for (CLI::Option* option : {radius, border, batch, report, picture, csv, certificate, silent, apart}) protocol->excludes(option);
+  for (CLI::Option* option : {radius, border, fill, batch, report, picture, csv, certificate, silent, apart}) protocol->excludes(option);
   for (CLI::Option* option : {seed, passes}) option->needs(protocol);
   add_canvas(app, options->canvas, "take the weights to inputs of HxW (or NxN), the images in their middle [the model's own size]");
   add_accuracy(app, options->accuracy);

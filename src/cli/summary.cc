@@ -19,7 +19,7 @@ struct Options {
 int run(const Options& options) {
   apply(options.common);
   const std::optional<Shape> image = parse_image_shape(options.input);
-  const Sequential model =
+  const Model model =
       open_model({.text = options.model, .image = image, .image_from_option = image.has_value(), .classes = options.classes});
   if (!options.common.json()) {
     model.summary({.line_length = options.line_length, .show_trainable = options.show_trainable});

@@ -67,7 +67,7 @@ class Train {
     recipe_ = recipe_named(options_.recipe);
     if (!options_.out.empty()) prepare_directory(options_.out);
     load();
-    Sequential model = open();
+    Model model = open();
     model.set_dtype_policy(policy);
     compile(model);
     // All that can be wrong with the labels is found before the first step.
@@ -96,9 +96,9 @@ class Train {
     if (data_.x_test.defined()) data_.x_test = shift::on_canvas(data_.x_test, options_.canvas, options_.canvas);
   }
 
-  Sequential open() {
+  Model open() {
     image_ = image_shape(data_.x_train);
-    Sequential model = open_model(
+    Model model = open_model(
         {.text = options_.model, .image = image_, .classes = options_.classes, .seed = options_.seed, .class_names = data_.class_names});
     scale_ = input_scale(model, data_.x_train, options_.scale);
     model.metadata()[scale_key] = fmt::format("{}", scale_);
@@ -113,7 +113,7 @@ class Train {
     return model;
   }
 
-  void compile(Sequential& model) {
+  void compile(Model& model) {
     compiled_anew_ = recipe_ != nullptr || !model.compiled() || options_.learning_rate_given->count() > 0;
     if (!compiled_anew_) return;
     CompileOptions compile = default_compile(model, options_.learning_rate);
@@ -137,7 +137,7 @@ class Train {
     return fit;
   }
 
-  void announce(const Sequential& model) const {
+  void announce(const Model& model) const {
     say(common_, "{} training images of {} x {} x {} from {}\n", thousands(images()), image_[0], image_[1], image_[2], path_);
     say(common_, "pixels: {}\n", scale_note(data_.x_train, scale_));
     say(common_, "model: {}, {} parameters; {} threads, seed {}\n", options_.model, thousands(model.count_params()), threads(), options_.seed);
@@ -164,7 +164,7 @@ class Train {
     std::fflush(stdout);
   }
 
-  void fit(Sequential& model, const Tensor& y) {
+  void fit(Model& model, const Tensor& y) {
     FitOptions fit = fit_options();
     if (common_.json()) {
       const std::int64_t trained = fit.steps_per_epoch > 0
@@ -177,7 +177,7 @@ class Train {
     stopped_ = interrupted();
   }
 
-  void save(const Sequential& model) const {
+  void save(const Model& model) const {
     if (options_.out.empty()) {
       say(common_, "{}not saved, because no --out DIR was given\n", stopped_ ? "interrupted; " : "");
       return;
@@ -187,7 +187,7 @@ class Train {
     std::fflush(stdout);
   }
 
-  void measure(Sequential& model, const Tensor& y) const {
+  void measure(Model& model, const Tensor& y) const {
     const Logs logs = about(data_.test_where, [&] {
       return model.evaluate(data_.x_test, y, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale_, .accuracy = accuracy_});
     });

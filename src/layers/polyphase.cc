@@ -10,6 +10,7 @@
 #include "linn/error.h"
 #include "plan/ops/conv.h"
 #include "plan/ops/eltwise.h"
+#include "plan/ops/merge.h"
 #include "plan/ops/polyphase.h"
 
 namespace linn {
@@ -87,6 +88,34 @@ kernels::Phases phases_of(const Size2& strides, const Shape& input, const std::s
 
 Shape shape_of(const kernels::Phases& phases) { return {phases.rows(), phases.columns(), phases.channels}; }
 
+// Of the first map and of those that get its phase. Throws ShapeError where heights or widths differ.
+std::vector<Shape> shapes_of(const Size2& strides, std::span<const Shape> inputs, const std::string& where) {
+  if (inputs.empty()) throw ShapeError(fmt::format("{} needs a map; none came", where));
+  std::vector<Shape> outputs;
+  for (const Shape& input : inputs) {
+    outputs.push_back(shape_of(phases_of(strides, input, where)));
+    if (input[0] != inputs[0][0] || input[1] != inputs[0][1])
+      throw ShapeError(fmt::format("{} keeps one phase of all its maps, so their heights and widths must be equal; {} and {} came", where,
+                                   inputs[0].to_string(), input.to_string()));
+  }
+  return outputs;
+}
+
+kernels::Phases with_channels(kernels::Phases phases, std::int64_t channels) {
+  phases.channels = channels;
+  return phases;
+}
+
+// The chosen phase of every map. Phases with equal scores are told apart by their contents in all maps together: where the first map's phases
+// are equal the others' may differ, and then the choice would depend on places.
+std::vector<plan::Value> sample_all(plan::Lowering& to, std::span<const plan::Value> maps, plan::Value scores, const kernels::Phases& phases) {
+  const plan::Value contents = maps.size() == 1 ? maps[0] : plan::concatenate(to, maps, 2);
+  const plan::Value phase = plan::phase_choice(to, contents, scores, with_channels(phases, contents.shape[2]));
+  std::vector<plan::Value> sampled;
+  for (const plan::Value& map : maps) sampled.push_back(plan::take_phase(to, map, phase, with_channels(phases, map.shape[2])));
+  return sampled;
+}
+
 kernels::PhaseScore score_of(const NormOrder& order) {
   switch (order.kind()) {
     case NormOrder::l1: return kernels::PhaseScore::l1;
@@ -96,12 +125,12 @@ kernels::PhaseScore score_of(const NormOrder& order) {
   return kernels::PhaseScore::linf;
 }
 
-class AdaptiveDescription final : public Described<AdaptivePolyphaseSampling2DConfig> {
+class AdaptiveDescription final : public Described<AdaptivePolyphaseSampling2DConfig, LayerDescription> {
  public:
   using Described::Described;
 
-  Shape output_shape(const Shape& input, const std::string& where) const override {
-    return shape_of(phases_of(config_.options.strides, input, where));
+  std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const override {
+    return shapes_of(config_.options.strides, inputs, where);
   }
 
   OnMap on_map(std::span<const Shape> /*inputs*/) const override {
@@ -109,20 +138,21 @@ class AdaptiveDescription final : public Described<AdaptivePolyphaseSampling2DCo
   }
   ActivationKind activation() const override { return ActivationKind::unchanged; }
 
-  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    const kernels::Phases phases = phases_of(config_.options.strides, input.shape, where());
-    return plan::sample_largest(to, input, plan::phase_scores(to, input, phases, score_of(config_.options.order)), phases).map;
+  std::vector<plan::Value> lower_call(plan::Lowering& to, std::span<const plan::Value> inputs,
+                                      std::span<const plan::Value> /*variables*/) const override {
+    const kernels::Phases phases = phases_of(config_.options.strides, inputs[0].shape, where());
+    return sample_all(to, inputs, plan::phase_scores(to, inputs[0], phases, score_of(config_.options.order)), phases);
   }
 };
 
-class LearnableDescription final : public Described<LearnablePolyphaseSampling2DConfig> {
+class LearnableDescription final : public Described<LearnablePolyphaseSampling2DConfig, LayerDescription> {
  public:
   using Described::Described;
 
   bool waits_for_input() const override { return true; }
 
-  Shape output_shape(const Shape& input, const std::string& where) const override {
-    return shape_of(phases_of(config_.options.strides, input, where));
+  std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const override {
+    return shapes_of(config_.options.strides, inputs, where);
   }
 
   OnMap on_map(std::span<const Shape> /*inputs*/) const override {
@@ -130,24 +160,26 @@ class LearnableDescription final : public Described<LearnablePolyphaseSampling2D
   }
   ActivationKind activation() const override { return ActivationKind::unchanged; }
 
-  std::vector<VariableSpec> variables(const Shape& input) const override {
+  std::vector<VariableSpec> declare_variables(std::span<const Shape> inputs) const override {
     const LearnablePolyphaseSampling2DOptions& o = config_.options;
-    return {{"kernel_1", {3, 3, input[2], o.hidden_filters}, o.kernel_initializer},
+    return {{"kernel_1", {3, 3, inputs[0][2], o.hidden_filters}, o.kernel_initializer},
             {"bias_1", {o.hidden_filters}, o.bias_initializer},
             {"kernel_2", {3, 3, o.hidden_filters, o.hidden_filters}, o.kernel_initializer}};
   }
 
-  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const override {
+  std::vector<plan::Value> lower_call(plan::Lowering& to, std::span<const plan::Value> inputs,
+                                      std::span<const plan::Value> variables) const override {
     const LearnablePolyphaseSampling2DOptions& o = config_.options;
-    kernels::Phases phases = phases_of(o.strides, input.shape, where());
-    const plan::Value hidden = plan::activation(to, convolve_phases(to, input, variables[0], variables[1]), kernels::Activation::relu);
-    const plan::Value judged = convolve_phases(to, hidden, variables[2], {});
-    kernels::Phases judged_phases = phases;
-    judged_phases.channels = o.hidden_filters;
-    const plan::Value logits = plan::phase_scores(to, judged, judged_phases, kernels::PhaseScore::mean);
-    if (!to.training()) return plan::sample_largest(to, input, logits, phases).map;
+    const kernels::Phases phases = phases_of(o.strides, inputs[0].shape, where());
+    const plan::Value hidden = plan::activation(to, convolve_phases(to, inputs[0], variables[0], variables[1]), kernels::Activation::relu);
+    const plan::Value features = convolve_phases(to, hidden, variables[2], {});
+    const plan::Value logits = plan::phase_scores(to, features, with_channels(phases, o.hidden_filters), kernels::PhaseScore::mean);
+    if (!to.training()) return sample_all(to, inputs, logits, phases);
     const plan::Annealing temperature{.first = o.temperature, .last = o.final_temperature, .steps = o.anneal_steps};
-    return plan::mix_phases(to, input, plan::gumbel_softmax(to, logits, temperature, o.seed.value_or(0)), phases);
+    const plan::Value weights = plan::gumbel_softmax(to, logits, temperature, o.seed.value_or(0));
+    std::vector<plan::Value> mixed;
+    for (const plan::Value& input : inputs) mixed.push_back(plan::mix_phases(to, input, weights, with_channels(phases, input.shape[2])));
+    return mixed;
   }
 
  private:

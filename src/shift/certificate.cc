@@ -8,15 +8,11 @@
 
 #include "io/file.h"
 #include "linn/error.h"
-#include "shift/border.h"
+#include "shift/shifted_input.h"
 #include "shift/network.h"
 
 namespace linn::shift {
 namespace {
-
-std::string about(const NetworkLayer& layer, std::string_view text) {
-  return fmt::format("[{} '{}'] {}", layer.class_name, layer.name, text);
-}
 
 // "2", "2 x 1".
 std::string strides_text(const Size2& strides) {
@@ -24,69 +20,101 @@ std::string strides_text(const Size2& strides) {
 }
 
 // A window on a circular map moves with the map where it has stride 1 and leaves the map's size.
-std::optional<std::string> window_breaks(const NetworkLayer& layer) {
-  const OnMap& on = layer.on;
+std::optional<std::string> window_breaks(const NetworkCall& call) {
+  const OnMap& on = call.on;
   const bool blurs = on.reduction == OnMap::blur || on.reduction == OnMap::max_blur;
   if (on.strides != Size2(1, 1))
-    return about(layer, fmt::format("subsamples with stride {}{}: a shift that is no multiple of the stride changes which cells it keeps",
-                                    strides_text(on.strides), blurs ? " behind a blur" : ""));
+    return about(call, fmt::format("subsamples with stride {}{}: a shift that is no multiple of the stride changes which cells it keeps",
+                                   strides_text(on.strides), blurs ? " behind a blur" : ""));
   if (on.size == Size2(1, 1) && !has_pads(on)) return std::nullopt;
-  if (on.fill != OnMap::circular) return about(layer, fmt::format("sees the border of the map ({})", on.border));
-  if (layer.output[0] != layer.input[0] || layer.output[1] != layer.input[1])
-    return about(layer, fmt::format("makes a map of {} x {} out of one of {} x {}, which leaves a seam (pads \"zhang\" keep the size)",
-                                    layer.output[0], layer.output[1], layer.input[0], layer.input[1]));
+  if (on.fill != OnMap::circular) return about(call, fmt::format("sees the border of the map ({})", on.border));
+  if (call.output()[0] != call.input()[0] || call.output()[1] != call.input()[1])
+    return about(call, fmt::format("makes a map of {} x {} out of one of {} x {}, which leaves a seam (pads \"zhang\" keep the size)",
+                                   call.output()[0], call.output()[1], call.input()[0], call.input()[1]));
   return std::nullopt;
 }
 
-// Why a circular shift of the layer's input is not the same shift of its output; nothing where it is.
-std::optional<std::string> breaks(const NetworkLayer& layer) {
-  switch (layer.on.kind) {
+// Why a circular shift of the inputs is not the same shift of the outputs; nothing where it is.
+std::optional<std::string> breaks(const NetworkCall& call) {
+  switch (call.on.kind) {
     case OnMap::elementwise:
     case OnMap::pointwise:
     case OnMap::polyphase:
     case OnMap::global: return std::nullopt;
-    case OnMap::window: return window_breaks(layer);
-    case OnMap::pad: return about(layer, fmt::format("changes the border of the map ({})", layer.on.border));
-    case OnMap::flatten: return about(layer, "depends on places in the map: each cell gets weights of its own behind it");
-    case OnMap::resize: return about(layer, "resizes the map: what that does to a shift is not known");
+    case OnMap::window: return window_breaks(call);
+    case OnMap::pad: return about(call, fmt::format("changes the border of the map ({})", call.on.border));
+    case OnMap::flatten: return about(call, "depends on places in the map: each cell gets weights of its own behind it");
+    case OnMap::resize: return about(call, "resizes the map: what that does to a shift is not known");
     case OnMap::opaque: break;
   }
-  return about(layer, "is not known to move with the map");
+  return about(call, "is not known to move with the map");
 }
 
-bool is_one_place(const Shape& map) { return map.rank() == 3 && map[0] == 1 && map[1] == 1; }
+// How a value moves when the image is shifted circularly. Values with the same number move by the same number of cells. A polyphase layer
+// moves its map by a number that depends on the choice, so its outputs get a number of their own.
+struct Motion {
+  static constexpr int still = -1;  // the value does not change at all
+  int number = 0;
+};
 
-// Plans without a polyphase layer may take kernels that round otherwise at another place.
-std::optional<std::string> rounds(const std::vector<NetworkLayer>& layers) {
-  if (std::any_of(layers.begin(), layers.end(), [](const NetworkLayer& layer) { return layer.on.kind == OnMap::polyphase; }))
+// How the outputs of a call move; a text where that is not known.
+struct MotionOrReason {
+  Motion motion = {};
+  std::optional<std::string> reason = {};
+};
+
+MotionOrReason motion_behind(const NetworkCall& call, const std::vector<Motion>& inputs, int new_number) {
+  Motion motion{Motion::still};
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].number == Motion::still || is_one_place(call.input_shapes[i])) continue;
+    if (motion.number == Motion::still) motion = inputs[i];
+    if (motion.number != inputs[i].number)
+      return {.reason = about(call, "joins maps whose phases were chosen apart; call one polyphase layer with both maps, which then keep the same phase")};
+  }
+  if (motion.number == Motion::still || call.on.kind == OnMap::global) return {.motion = {Motion::still}};
+  if (auto reason = breaks(call)) return {.reason = std::move(reason)};
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (inputs[i].number == Motion::still && !is_one_place(call.input_shapes[i]))
+      return {.reason = about(call, "joins a map that moves with the image and one that does not")};
+  if (call.on.kind == OnMap::polyphase && call.on.strides != Size2(1, 1)) motion.number = new_number;
+  return {.motion = motion};
+}
+
+// Plans without a polyphase layer may choose kernels whose rounding depends on the place.
+std::optional<std::string> rounds(const Network& network) {
+  if (std::any_of(network.calls.begin(), network.calls.end(), [](const NetworkCall& call) { return call.on.kind == OnMap::polyphase; }))
     return std::nullopt;
-  return "no layer depends on where the image lies, but rounding does: only in a network with polyphase sampling does inference leave out "
-         "the kernels "
-         "that round otherwise at another place, so here the last bits of the output may change";
+  return "no layer depends on where the image lies, but rounding does: only in a network with a polyphase layer does inference leave out "
+         "kernels that round otherwise at another place, so here the last bits of the output may change";
 }
 
 }  // namespace
 
-std::optional<std::string> why_not_invariant(const Sequential& model) {
-  const Shape input = model.input_shape();
-  if (input.rank() != 3) return fmt::format("the input is {}; images (height, width, channels) are needed", input.to_string());
-  const std::vector<NetworkLayer> layers = layers_of(model);
-  for (const NetworkLayer& layer : layers) {
-    if (layer.on.kind == OnMap::global || is_one_place(layer.input)) return rounds(layers);
-    if (auto reason = breaks(layer)) return reason;
+std::optional<std::string> why_not_invariant(const Model& model) {
+  const Network network = network_of(model);
+  if (network.input_shape.rank() != 3)
+    return fmt::format("the input is {}; images (height, width, channels) are needed", network.input_shape.to_string());
+  std::vector<Motion> motions;
+  const auto motion_of = [&](Source source) { return source.call == Source::image ? Motion{} : motions[source.call]; };
+  for (const NetworkCall& call : network.calls) {
+    std::vector<Motion> inputs;
+    for (const Source source : call.inputs) inputs.push_back(motion_of(source));
+    const MotionOrReason found = motion_behind(call, inputs, static_cast<int>(motions.size()) + 1);
+    if (found.reason) return found.reason;
+    motions.push_back(found.motion);
   }
-  if (is_one_place(model.output_shape())) return rounds(layers);
+  if (motion_of(network.output).number == Motion::still || is_one_place(network.shape_of(network.output))) return rounds(network);
   return "no global pooling: the output is a map that moves with the image";
 }
 
-std::vector<std::int64_t> certified_by_construction(const Sequential& model, const Tensor& images) {
+std::vector<std::int64_t> certified_by_construction(const Model& model, const Tensor& images, const std::vector<double>& fill) {
   const Frames from = frames(images);
   const Shape input = model.input_shape();
   if (Shape{from.height, from.width, from.channels} != input)
     throw ShapeError(
         fmt::format("[certificate] images of shape {} came; the model takes {}", images.shape().to_string(), input.to_string()));
   if (why_not_invariant(model)) return std::vector<std::int64_t>(static_cast<std::size_t>(from.images), 0);
-  return room_to_move(images);
+  return room_to_move(images, fill);
 }
 
 std::vector<std::int64_t> certified_by_enumeration(const Sweep& sweep) {
@@ -102,7 +130,7 @@ std::vector<std::int64_t> certified_by_enumeration(const Sweep& sweep) {
   return certified;
 }
 
-Certificates certify(const Sequential& model, const Tensor& images, const Sweep& sweep, Border border) {
+Certificates certify(const Model& model, const Tensor& images, const Sweep& sweep, Border border) {
   Certificates both{.by_enumeration = certified_by_enumeration(sweep), .by_construction = {}, .why_not = why_not_invariant(model)};
   if (!both.why_not && border.kind() == Border::crop)
     both.why_not = "the images are larger than the model's input: what comes in at its edge is no background";
@@ -110,7 +138,8 @@ Certificates certify(const Sequential& model, const Tensor& images, const Sweep&
     both.by_construction.assign(both.by_enumeration.size(), 0);
   } else {
     const Shape input = model.input_shape();
-    both.by_construction = certified_by_construction(model, on_canvas(images, input[0], input[1]));
+    const std::vector<double>& fill = sweep.predictions().fill;
+    both.by_construction = certified_by_construction(model, on_canvas(images, input[0], input[1], fill), fill);
   }
   return both;
 }

@@ -1,11 +1,11 @@
-// Where the cells of a layer's map lie on the image: strides, and which windows see an edge.
+// The grid of a layer's map on the image: pixels between cells, and the cells whose windows see no border.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
-#include "linn/model.h"
-#include "linn/types.h"
+#include "shift/network.h"
 
 namespace linn::shift {
 
@@ -13,17 +13,18 @@ namespace linn::shift {
 struct AxisGeometry {
   std::int64_t stride = 1;        // pixels from one cell to the next
   std::int64_t size = 0;          // cells
-  std::int64_t first_inside = 0;  // cells whose windows saw pixels alone, no padding, last included;
-  std::int64_t last_inside = -1;  // none where it is before the first
+  std::int64_t first_inside = 0;  // the range of cells whose windows saw pixels and no padding, both ends included;
+  std::int64_t last_inside = -1;  // empty where last < first
 };
 
 struct MapGeometry {
-  bool map = false;     // (height, width, channels) leaves the layer, and all strides up to it are known
+  bool map = false;     // the output is (height, width, channels) and the strides on all paths to it are known and equal
   bool inside = false;  // first_inside and last_inside are known
   AxisGeometry y = {}, x = {};
+  std::string unknown = {};  // why the strides of a map are not known; empty where there is no map
 };
 
-/// Of each layer, read from the layers' configurations.
-std::vector<MapGeometry> geometry_of(const Sequential& model);
+/// One entry a call, from the layers' traits (OnMap).
+std::vector<MapGeometry> geometry_of(const Network& network);
 
 }  // namespace linn::shift

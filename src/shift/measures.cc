@@ -7,7 +7,7 @@
 
 #include "linn/error.h"
 #include "linn/shift.h"
-#include "shift/border.h"
+#include "shift/shifted_input.h"
 
 namespace linn::shift {
 namespace {
@@ -19,7 +19,7 @@ constexpr double z = 1.959963984540054;  // half of the two-sided 95 % lie this 
 double share(std::int64_t count, std::int64_t all) { return static_cast<double>(count) / static_cast<double>(all); }
 
 // Welford's running mean and squared deviations: no difference of large squares.
-struct Spread {
+struct RunningVariance {
   std::int64_t count = 0;
   double mean = 0;
   double squares = 0;
@@ -33,7 +33,7 @@ struct Spread {
 };
 
 // One image's numbers within a radius.
-struct OfImage {
+struct ImageMeasures {
   double right = nan;  // share of the shifts
   double same = nan;
   double pairs = nan;
@@ -43,15 +43,15 @@ struct OfImage {
   bool right_in_place = false;
 };
 
-// Reads one image's answers in a window around the zero shift.
+// Reads one image's predictions in a window around the zero shift.
 class Window {
  public:
-  Window(const Answers& answers, std::int64_t r)
-      : answers_(answers), side_(2 * answers.radius + 1), r_(r), counts_(static_cast<std::size_t>(answers.classes)) {}
+  Window(const Predictions& predictions, std::int64_t r)
+      : predictions_(predictions), side_(2 * predictions.radius + 1), r_(r), counts_(static_cast<std::size_t>(predictions.classes)) {}
 
-  OfImage of(std::int64_t image) {
+  ImageMeasures of(std::int64_t image) {
     start_ = static_cast<std::size_t>(image * side_ * side_);
-    OfImage found;
+    ImageMeasures found;
     count_classes(image, found);
     count_steps(found);
     measure_values(found);
@@ -60,7 +60,7 @@ class Window {
 
  private:
   std::size_t at(std::int64_t dy, std::int64_t dx) const {
-    return start_ + static_cast<std::size_t>((dy + answers_.radius) * side_ + dx + answers_.radius);
+    return start_ + static_cast<std::size_t>((dy + predictions_.radius) * side_ + dx + predictions_.radius);
   }
   std::int64_t shifts() const { return (2 * r_ + 1) * (2 * r_ + 1); }
   template <class Visit>
@@ -69,26 +69,26 @@ class Window {
       for (std::int64_t dx = -r_; dx <= r_; ++dx) visit(at(dy, dx));
   }
 
-  void count_classes(std::int64_t image, OfImage& found) {
-    each([&](std::size_t i) { ++counts_[answers_.predicted[i]]; });
-    const std::uint16_t in_place = answers_.predicted[at(0, 0)];
+  void count_classes(std::int64_t image, ImageMeasures& found) {
+    each([&](std::size_t i) { ++counts_[predictions_.predicted[i]]; });
+    const std::uint16_t in_place = predictions_.predicted[at(0, 0)];
     found.same = share(counts_[in_place], shifts());
-    if (!answers_.labels.empty()) {
-      const std::int64_t label = answers_.labels[static_cast<std::size_t>(image)];
+    if (!predictions_.labels.empty()) {
+      const std::int64_t label = predictions_.labels[static_cast<std::size_t>(image)];
       found.right = share(counts_[static_cast<std::size_t>(label)], shifts());
       found.right_in_place = in_place == label;
     }
     double equal = 0;  // pairs of shifts with one class
     each([&](std::size_t i) {
-      const auto count = static_cast<double>(std::exchange(counts_[answers_.predicted[i]], 0));
+      const auto count = static_cast<double>(std::exchange(counts_[predictions_.predicted[i]], 0));
       equal += count * count;
     });
     found.pairs = equal / (static_cast<double>(shifts()) * static_cast<double>(shifts()));
   }
 
-  void count_steps(OfImage& found) const {
+  void count_steps(ImageMeasures& found) const {
     if (r_ == 0) return;
-    const auto& predicted = answers_.predicted;
+    const auto& predicted = predictions_.predicted;
     std::int64_t changed = 0;
     for (std::int64_t a = -r_; a <= r_; ++a)
       for (std::int64_t b = -r_; b < r_; ++b) {
@@ -98,26 +98,26 @@ class Window {
     found.steps = share(changed, 2 * (2 * r_ + 1) * 2 * r_);
   }
 
-  void measure_values(OfImage& found) const {
-    if (!answers_.change.empty()) {
+  void measure_values(ImageMeasures& found) const {
+    if (!predictions_.change.empty()) {
       double most = 0;
       double sum = 0;
       each([&](std::size_t i) {
-        const auto change = static_cast<double>(answers_.change[i]);
+        const auto change = static_cast<double>(predictions_.change[i]);
         most = std::max(most, change);
         sum += change;
       });
       found.max_change = most;
       found.mean_change = sum / static_cast<double>(shifts());
     }
-    if (!answers_.label_value.empty()) {
-      Spread spread;
-      each([&](std::size_t i) { spread.add(static_cast<double>(answers_.label_value[i])); });
+    if (!predictions_.label_value.empty()) {
+      RunningVariance spread;
+      each([&](std::size_t i) { spread.add(static_cast<double>(predictions_.label_value[i])); });
       found.deviation = std::sqrt(spread.squares / static_cast<double>(spread.count));
     }
   }
 
-  const Answers& answers_;
+  const Predictions& predictions_;
   std::int64_t side_;
   std::int64_t r_;
   std::size_t start_ = 0;
@@ -125,16 +125,16 @@ class Window {
 };
 
 template <class Value, class Which>
-Estimate over(const std::vector<OfImage>& images, double most, Value value, Which which) {
+Estimate over(const std::vector<ImageMeasures>& images, double most, Value value, Which which) {
   std::vector<double> values;
-  for (const OfImage& image : images)
+  for (const ImageMeasures& image : images)
     if (which(image)) values.push_back(value(image));
   return mean_of(values, 0, most);
 }
 
 template <class Value>
-Estimate over(const std::vector<OfImage>& images, double most, Value value) {
-  return over(images, most, value, [](const OfImage&) { return true; });
+Estimate over(const std::vector<ImageMeasures>& images, double most, Value value) {
+  return over(images, most, value, [](const ImageMeasures&) { return true; });
 }
 
 }  // namespace
@@ -152,7 +152,7 @@ Estimate wilson(std::int64_t count, std::int64_t all) {
 
 Estimate mean_of(const std::vector<double>& values, double least, double most) {
   if (values.empty()) return {};
-  Spread spread;
+  RunningVariance spread;
   for (const double value : values) spread.add(value);
   if (std::isnan(spread.mean)) return {};
   if (spread.count < 2) return {spread.mean, nan, nan};
@@ -160,31 +160,31 @@ Estimate mean_of(const std::vector<double>& values, double least, double most) {
   return {spread.mean, std::max(least, spread.mean - half), std::min(most, spread.mean + half)};
 }
 
-Sweep::Sweep(Answers answers) : answers_(std::move(answers)), images_(static_cast<std::int64_t>(answers_.room.size())) {
+Sweep::Sweep(Predictions predictions) : predictions_(std::move(predictions)), images_(static_cast<std::int64_t>(predictions_.room.size())) {
   if (radius() < 0 || radius() > largest_radius)
     throw ValueError(fmt::format("[shift] radius {} came; 0 to {} is allowed", radius(), largest_radius));
   if (classes() < 2 || classes() > 65'536) throw ValueError(fmt::format("[shift] {} classes came; 2 to 65,536 are allowed", classes()));
   if (images_ == 0) throw ValueError("[shift] no images came; at least one is needed");
   const auto shifts = static_cast<std::size_t>(side() * side());
-  const std::size_t pairs = shifts * answers_.room.size();
+  const std::size_t pairs = shifts * predictions_.room.size();
   const auto agrees = [&](std::size_t size, std::size_t with) { return size == 0 || size == with; };
-  if (answers_.predicted.size() != pairs || !agrees(answers_.change.size(), pairs) || !agrees(answers_.label_value.size(), pairs) ||
-      !agrees(answers_.labels.size(), answers_.room.size()))
+  if (predictions_.predicted.size() != pairs || !agrees(predictions_.change.size(), pairs) || !agrees(predictions_.label_value.size(), pairs) ||
+      !agrees(predictions_.labels.size(), predictions_.room.size()))
     throw ShapeError(fmt::format(
         "[shift] {} predictions, {} changes, {} values and {} labels came for {} images and {} shifts; {} of the first "
         "three are needed, the last three may be left out",
-        answers_.predicted.size(), answers_.change.size(), answers_.label_value.size(), answers_.labels.size(), images_, shifts, pairs));
-  for (const std::int64_t label : answers_.labels)
+        predictions_.predicted.size(), predictions_.change.size(), predictions_.label_value.size(), predictions_.labels.size(), images_, shifts, pairs));
+  for (const std::int64_t label : predictions_.labels)
     if (label < 0 || label >= classes()) throw ValueError(fmt::format("[shift] label {} came; 0 to {} are allowed", label, classes() - 1));
   right_.assign(shifts, 0);
   same_.assign(shifts, 0);
   for (std::size_t i = 0; i < pairs; ++i) {
     const std::size_t image = i / shifts;
-    const std::int64_t predicted = answers_.predicted[i];
+    const std::int64_t predicted = predictions_.predicted[i];
     if (predicted >= classes())
       throw ValueError(fmt::format("[shift] class {} at {} came; 0 to {} are allowed", predicted, i, classes() - 1));
-    same_[i % shifts] += predicted == answers_.predicted[image * shifts + shifts / 2] ? 1 : 0;
-    if (labelled()) right_[i % shifts] += predicted == answers_.labels[image] ? 1 : 0;
+    same_[i % shifts] += predicted == predictions_.predicted[image * shifts + shifts / 2] ? 1 : 0;
+    if (labelled()) right_[i % shifts] += predicted == predictions_.labels[image] ? 1 : 0;
   }
 }
 
@@ -208,26 +208,26 @@ void Sweep::need_labels() const {
 }
 
 std::int64_t Sweep::predicted(std::int64_t image, std::int64_t dy, std::int64_t dx) const {
-  return answers_.predicted[index(image, dy, dx)];
+  return predictions_.predicted[index(image, dy, dx)];
 }
 
 std::int64_t Sweep::label(std::int64_t image) const {
   need_labels();
   index(image, 0, 0);
-  return answers_.labels[static_cast<std::size_t>(image)];
+  return predictions_.labels[static_cast<std::size_t>(image)];
 }
 
 bool Sweep::correct(std::int64_t image, std::int64_t dy, std::int64_t dx) const { return predicted(image, dy, dx) == label(image); }
 
-std::optional<Step> Sweep::nearest_flip(std::int64_t image) const {
+std::optional<Shift> Sweep::nearest_flip(std::int64_t image) const {
   const std::int64_t in_place = predicted(image, 0, 0);
-  std::optional<Step> nearest;
+  std::optional<Shift> nearest;
   std::int64_t least = std::numeric_limits<std::int64_t>::max();
   for (std::int64_t dy = -radius(); dy <= radius(); ++dy)
     for (std::int64_t dx = -radius(); dx <= radius(); ++dx)
       if (const std::int64_t distance = dy * dy + dx * dx; distance < least && predicted(image, dy, dx) != in_place) {
         least = distance;
-        nearest = Step{dy, dx};
+        nearest = Shift{dy, dx};
       }
   return nearest;
 }
@@ -249,8 +249,8 @@ double Sweep::mean_accuracy(std::int64_t r) const {
 }
 
 bool Sweep::always_right(std::int64_t image, std::int64_t r) const {
-  const std::int64_t label = answers_.labels[static_cast<std::size_t>(image)];
-  const std::uint16_t* const middle = answers_.predicted.data() + index(image, 0, 0);
+  const std::int64_t label = predictions_.labels[static_cast<std::size_t>(image)];
+  const std::uint16_t* const middle = predictions_.predicted.data() + index(image, 0, 0);
   for (std::int64_t dy = -r; dy <= r; ++dy)
     for (std::int64_t dx = -r; dx <= r; ++dx)
       if (middle[dy * side() + dx] != label) return false;
@@ -263,7 +263,7 @@ Estimate Sweep::worst_case(std::int64_t r, bool uncut_only) const {
   std::int64_t all = 0;
   std::int64_t right = 0;
   for (std::int64_t i = 0; i < images_; ++i) {
-    if (uncut_only && answers_.room[static_cast<std::size_t>(i)] < r) continue;
+    if (uncut_only && predictions_.room[static_cast<std::size_t>(i)] < r) continue;
     ++all;
     right += always_right(i, r) ? 1 : 0;
   }
@@ -275,34 +275,34 @@ double Sweep::worst_case_accuracy_of_uncut(std::int64_t r) const { return worst_
 
 double Sweep::uncut_share(std::int64_t r) const {
   check(r);
-  return share(std::count_if(answers_.room.begin(), answers_.room.end(), [&](std::int64_t room) { return room >= r; }), images_);
+  return share(std::count_if(predictions_.room.begin(), predictions_.room.end(), [&](std::int64_t room) { return room >= r; }), images_);
 }
 
 Measures Sweep::measures(std::int64_t r) const {
   check(r);
-  std::vector<OfImage> images;
-  Window window(answers_, r);
+  std::vector<ImageMeasures> images;
+  Window window(predictions_, r);
   for (std::int64_t i = 0; i < images_; ++i) images.push_back(window.of(i));
-  const auto right_in_place = [](const OfImage& image) { return image.right_in_place; };
-  const auto flipped = std::count_if(images.begin(), images.end(), [](const OfImage& image) { return image.same < 1; });
-  const auto uncut = std::count_if(answers_.room.begin(), answers_.room.end(), [&](std::int64_t room) { return room >= r; });
+  const auto right_in_place = [](const ImageMeasures& image) { return image.right_in_place; };
+  const auto flipped = std::count_if(images.begin(), images.end(), [](const ImageMeasures& image) { return image.same < 1; });
+  const auto uncut = std::count_if(predictions_.room.begin(), predictions_.room.end(), [&](std::int64_t room) { return room >= r; });
 
   Measures found;
   found.r = r;
-  found.anchor_consistency = over(images, 1, [](const OfImage& image) { return image.same; });
-  found.consistency = over(images, 1, [](const OfImage& image) { return image.pairs; });
+  found.anchor_consistency = over(images, 1, [](const ImageMeasures& image) { return image.same; });
+  found.consistency = over(images, 1, [](const ImageMeasures& image) { return image.pairs; });
   found.flip_rate = wilson(flipped, images_);
-  found.max_change = over(images, infinity, [](const OfImage& image) { return image.max_change; });
-  found.mean_change = over(images, infinity, [](const OfImage& image) { return image.mean_change; });
-  found.jaggedness = over(images, 1, [](const OfImage& image) { return image.steps; });
+  found.max_change = over(images, infinity, [](const ImageMeasures& image) { return image.max_change; });
+  found.mean_change = over(images, infinity, [](const ImageMeasures& image) { return image.mean_change; });
+  found.jaggedness = over(images, 1, [](const ImageMeasures& image) { return image.steps; });
   found.uncut_share = wilson(uncut, images_);
   if (!labelled()) return found;
   found.accuracy = wilson(std::count_if(images.begin(), images.end(), right_in_place), images_);
-  found.mean_accuracy = over(images, 1, [](const OfImage& image) { return image.right; });
+  found.mean_accuracy = over(images, 1, [](const ImageMeasures& image) { return image.right; });
   found.worst_case_accuracy = worst_case(r, false);
   found.consistency_given_correct = over(
-      images, 1, [](const OfImage& image) { return image.same; }, right_in_place);
-  found.label_deviation = over(images, infinity, [](const OfImage& image) { return image.deviation; });
+      images, 1, [](const ImageMeasures& image) { return image.same; }, right_in_place);
+  found.label_deviation = over(images, infinity, [](const ImageMeasures& image) { return image.deviation; });
   found.worst_case_accuracy_of_uncut = worst_case(r, true);
   return found;
 }
@@ -319,20 +319,20 @@ std::vector<CurvePoint> Sweep::curve() const {
   for (std::size_t distance = 0; distance < points; ++distance) {
     const std::vector<std::size_t>& ring = rings[distance];
     std::vector<double> right, changed, change;
-    for (std::size_t i = 0; i < answers_.room.size(); ++i) {
+    for (std::size_t i = 0; i < predictions_.room.size(); ++i) {
       std::int64_t right_count = 0;
       std::int64_t changed_count = 0;
       double sum = 0;
       for (const std::size_t at : ring) {
         const std::size_t pair = i * shifts + at;
-        if (labelled()) right_count += answers_.predicted[pair] == answers_.labels[i] ? 1 : 0;
-        changed_count += answers_.predicted[pair] != answers_.predicted[i * shifts + shifts / 2] ? 1 : 0;
-        if (!answers_.change.empty()) sum += static_cast<double>(answers_.change[pair]);
+        if (labelled()) right_count += predictions_.predicted[pair] == predictions_.labels[i] ? 1 : 0;
+        changed_count += predictions_.predicted[pair] != predictions_.predicted[i * shifts + shifts / 2] ? 1 : 0;
+        if (!predictions_.change.empty()) sum += static_cast<double>(predictions_.change[pair]);
       }
       const auto all = static_cast<std::int64_t>(ring.size());
       if (labelled()) right.push_back(share(right_count, all));
       changed.push_back(share(changed_count, all));
-      if (!answers_.change.empty()) change.push_back(sum / static_cast<double>(all));
+      if (!predictions_.change.empty()) change.push_back(sum / static_cast<double>(all));
     }
     curve.push_back({static_cast<std::int64_t>(distance), static_cast<std::int64_t>(ring.size()), mean_of(right, 0, 1),
                      mean_of(changed, 0, 1), mean_of(change, 0, infinity)});
@@ -355,10 +355,10 @@ Tensor Sweep::map() const {
 Tensor Sweep::unchanged_map() const { return share_map(same_); }
 
 Tensor Sweep::change_map() const {
-  if (answers_.change.empty()) throw StateError("[shift] how far the model's values change was not kept with these answers");
+  if (predictions_.change.empty()) throw StateError("[shift] how far the model's values change was not kept with these predictions");
   Tensor map(Shape{side(), side()}, DType::f64);
   const auto values = map.values<double>();
-  for (std::size_t i = 0; i < answers_.change.size(); ++i) values[i % values.size()] += static_cast<double>(answers_.change[i]);
+  for (std::size_t i = 0; i < predictions_.change.size(); ++i) values[i % values.size()] += static_cast<double>(predictions_.change[i]);
   for (double& value : values) value /= static_cast<double>(images_);
   return map;
 }

@@ -1,56 +1,98 @@
 #include "shift/network.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cstddef>
+#include <map>
+#include <span>
+#include <utility>
+
+#include "graph/order.h"
+#include "linn/error.h"
 
 namespace linn::shift {
 namespace {
 
-NetworkLayer layer_of(const layers::DescriptionPtr& layer, const std::string& name, const Shape& input, const Shape& output) {
-  return {.class_name = std::string(layer->class_name()),
-          .name = name,
-          .layer = layer,
-          .on = layer->on_map({&input, 1}),
-          .config = layer->config(name),
-          .input = input,
-          .output = output};
+NetworkCall call_of(const detail::CallNodePtr& node, std::vector<Source> inputs) {
+  const detail::LayerObject& layer = *node->layer;
+  NetworkCall call{.class_name = std::string(layer.class_name()),
+                   .name = layer.name,
+                   .layer = layer.description,
+                   .on = {},
+                   .config = layer.description->config(layer.name),
+                   .inputs = std::move(inputs),
+                   .input_shapes = {},
+                   .output_shapes = {},
+                   .outputs = {}};
+  for (const SymbolicTensor& input : node->inputs) call.input_shapes.push_back(input.shape());
+  for (std::size_t i = 0; i < node->outputs.size(); ++i) {
+    call.outputs.emplace_back(node, static_cast<int>(i));
+    call.output_shapes.push_back(call.outputs.back().shape());
+  }
+  call.on = layer.description->on_map(call.input_shapes);
+  return call;
+}
+
+void check_shape(const Model& model) {
+  const std::size_t inputs = model.inputs().size(), outputs = model.outputs().size();
+  if (inputs != 1 || outputs != 1)
+    throw ShapeError(fmt::format("[shift] the model has {} inputs and {} outputs; one input of images and one output are needed", inputs, outputs));
+  const Shape input = model.input_shape();
+  if (std::find(input.begin(), input.end(), Shape::none) != input.end())
+    throw ShapeError(fmt::format("[shift] the model takes {}, where a size is open; fix it with with_input_shape", input.to_string()));
+}
+
+// Whether the largest of several probabilities is taken on the way: of several places their sum over the classes is not 1.
+bool takes_maximum(const OnMap& on) { return on.reduction == OnMap::maximum && (on.kind == OnMap::global || on.kind == OnMap::window); }
+
+// The kind of a value, through calls that leave it as it came in.
+ActivationKind kind_of(const Network& network, Source source, bool maximum) {
+  if (source.call == Source::image) return ActivationKind::other;
+  const NetworkCall& call = network.calls[source.call];
+  const ActivationKind kind = call.layer->activation();
+  if (kind == ActivationKind::softmax && maximum) return ActivationKind::other;
+  if (kind != ActivationKind::unchanged) return kind;
+  if (call.inputs.size() != 1) return ActivationKind::other;
+  return kind_of(network, call.inputs.front(), maximum || takes_maximum(call.on));
 }
 
 }  // namespace
 
-std::vector<NetworkLayer> layers_of(const Sequential& model) {
-  const std::vector<Layer> layers = model.layers();
-  const std::vector<std::string> names = model.layer_names();
-  const std::vector<Shape> outputs = model.output_shapes();
-  std::vector<NetworkLayer> result;
-  Shape shape = model.input_shape();
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    result.push_back(layer_of(detail::description_of(layers[i]), names[i], shape, outputs[i]));
-    shape = outputs[i];
+const Shape& Network::shape_of(Source source) const {
+  return source.call == Source::image ? input_shape : calls[source.call].output_shapes[static_cast<std::size_t>(source.output)];
+}
+
+Network network_of(const Model& model) {
+  check_shape(model);
+  const std::vector<SymbolicTensor> inputs = model.inputs(), outputs = model.outputs();
+  const graph::Order order = graph::order_of(inputs, outputs, model.name());
+  Network network{.calls = {}, .output = {}, .input_shape = model.input_shape()};
+  std::map<const detail::CallNode*, std::size_t> places;
+  const auto source_of = [&](const SymbolicTensor& value) {
+    if (value == inputs.front()) return Source{};
+    return Source{places.at(value.call().get()), value.output()};
+  };
+  for (const detail::CallNodePtr& node : order.calls) {
+    if (node == inputs.front().call()) continue;  // what lies before the input is not part of the model
+    std::vector<Source> sources;
+    for (const SymbolicTensor& input : node->inputs) sources.push_back(source_of(input));
+    places[node.get()] = network.calls.size();
+    network.calls.push_back(call_of(node, std::move(sources)));
   }
-  return result;
+  network.output = source_of(outputs.front());
+  return network;
 }
 
-NetworkLayer layer_from(std::string_view class_name, const io::Json& config, const Shape& input) {
-  const std::string name = config.value("name", "");
-  const layers::DescriptionPtr layer = layers::layer_from_config(class_name, config, name);
-  const std::string where = layers::place_of(layers::snake_case(class_name), name);
-  return layer_of(layer, name, input, layer->infer_shapes({&input, 1}, where).front());
-}
+std::string about(const NetworkCall& call, std::string_view text) { return fmt::format("[{} '{}'] {}", call.class_name, call.name, text); }
 
-bool gives_probabilities(const Sequential& model) {
-  const std::vector<NetworkLayer> layers = layers_of(model);
-  const auto last = std::find_if(layers.rbegin(), layers.rend(),
-                                 [](const NetworkLayer& layer) { return layer.layer->activation() != ActivationKind::unchanged; });
-  if (last == layers.rend()) return false;
-  // The largest of several probabilities of a class do not add up to 1 over the classes.
-  const bool largest = std::any_of(layers.rbegin(), last, [](const NetworkLayer& layer) {
-    return layer.on.reduction == OnMap::maximum && (layer.on.kind == OnMap::global || layer.on.kind == OnMap::window);
-  });
-  const ActivationKind activation = last->layer->activation();
-  return activation == ActivationKind::sigmoid || (activation == ActivationKind::softmax && !largest);
+bool gives_probabilities(const Model& model) {
+  const Network network = network_of(model);
+  const ActivationKind kind = kind_of(network, network.output, false);
+  return kind == ActivationKind::sigmoid || kind == ActivationKind::softmax;
 }
 
 bool has_pads(const OnMap& on) { return on.pads != Pads2(); }
+
+bool is_one_place(const Shape& shape) { return shape.rank() < 3 || (shape.rank() == 3 && shape[0] == 1 && shape[1] == 1); }
 
 }  // namespace linn::shift

@@ -1,6 +1,7 @@
-// A network as the shift lab reads it: what each layer does to its map, and what kind of values leave it.
+// A model as the shift lab reads it: the calls of its layers with their traits.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "io/json.h"
 #include "layers/description.h"
 #include "layers/traits.h"
+#include "linn/layer.h"
 #include "linn/model.h"
 #include "linn/shape.h"
 #include "linn/types.h"
@@ -17,27 +19,54 @@ namespace linn::shift {
 using layers::ActivationKind;
 using layers::OnMap;
 
-struct NetworkLayer {
-  std::string class_name;  // for messages and new configurations; what the layer does is in `on`
-  std::string name;
-  layers::DescriptionPtr layer;
-  OnMap on;
-  io::Json config;      // as Keras writes it
-  Shape input, output;  // of one image
+/// A value inside a network: an output of a call, or the image.
+struct Source {
+  static constexpr std::size_t image = static_cast<std::size_t>(-1);
+
+  std::size_t call = image;
+  int output = 0;
+  friend bool operator==(const Source&, const Source&) = default;
 };
 
-/// All layers but the input. Throws StateError for a model that is not built.
-std::vector<NetworkLayer> layers_of(const Sequential& model);
+/// One call of a layer.
+struct NetworkCall {
+  std::string class_name;  // for messages and new configurations; what the layer does is in `on`
+  std::string name;        // of the layer; several calls share it
+  layers::DescriptionPtr layer;
+  OnMap on;
+  io::Json config;  // as Keras writes it
+  std::vector<Source> inputs;
+  std::vector<Shape> input_shapes, output_shapes;  // of one image
+  std::vector<SymbolicTensor> outputs;
 
-/// A layer of this class and configuration for this input.
-NetworkLayer layer_from(std::string_view class_name, const io::Json& config, const Shape& input);
+  /// Of the first input and output.
+  const Shape& input() const { return input_shapes.front(); }
+  const Shape& output() const { return output_shapes.front(); }
+};
+
+/// All calls between a model's one input and its one output; each comes after those that it reads.
+struct Network {
+  std::vector<NetworkCall> calls;
+  Source output;
+  Shape input_shape;
+
+  const Shape& shape_of(Source source) const;
+};
+
+/// Throws StateError for a model that is not built, ShapeError for one with several inputs or outputs or with an open height or width.
+Network network_of(const Model& model);
+
+/// "[Conv2D 'conv2d'] ...": the start of a message about a layer.
+std::string about(const NetworkCall& call, std::string_view text);
 
 /// Whether the model's values come from a softmax or sigmoid; else they are logits.
-bool gives_probabilities(const Sequential& model);
+bool gives_probabilities(const Model& model);
 
 /// Each cell by itself: elementwise or pointwise.
 inline bool acts_on_cells(const OnMap& on) { return on.kind == OnMap::elementwise || on.kind == OnMap::pointwise; }
 /// Whether some window sees cells that are not in the map.
 bool has_pads(const OnMap& on);
+/// (1, 1, channels), (channels) or a number: a value without places.
+bool is_one_place(const Shape& shape);
 
 }  // namespace linn::shift

@@ -44,7 +44,7 @@ inline constexpr std::string_view page_script = R"js(
   function pixel(e, raw, y, x, c) {
     if (data.circular) { y = wrap(y, data.height); x = wrap(x, data.width); }
     y -= data.top; x -= data.left;
-    if (y < 0 || x < 0 || y >= e.height || x >= e.width) return 0;
+    if (y < 0 || x < 0 || y >= e.height || x >= e.width) return e.fill[e.channels === 3 ? c : 0];
     return raw[(y * e.width + x) * e.channels + (e.channels === 3 ? c : 0)];
   }
   function drawDigit(e, dy, dx) {

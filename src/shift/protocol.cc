@@ -7,7 +7,7 @@
 #include "core/random.h"
 #include "linn/error.h"
 #include "linn/shift.h"
-#include "shift/border.h"
+#include "shift/shifted_input.h"
 #include "shift/scores.h"
 
 namespace linn::shift {
@@ -15,18 +15,18 @@ namespace {
 
 // A published way to draw two views, worked out for images of a size.
 struct Plan {
-  Tensor images = {};  // ready for the scene
+  Tensor images = {};  // ready for the shifted_input
   Border border = "circular";
-  Step least = {}, most = {};
+  Shift least = {}, most = {};
   std::int64_t batch_size = 0;
   std::int64_t passes = 0;
 };
 
-Plan plan_zhang(const Tensor& images, const Shape& input) {
+Plan plan_zhang(const Tensor& images, const Shape& input, const std::vector<double>& fill) {
   const std::int64_t down = std::max<std::int64_t>(2, input[0] / 7);
   const std::int64_t right = std::max<std::int64_t>(2, input[1] / 7);
   // A crop at offset o is a window in the middle with what it shows moved by down / 2 - o.
-  return {.images = centred(images, input[0] + down, input[1] + right),
+  return {.images = centred(images, input[0] + down, input[1] + right, fill),
           .border = "crop",
           .least = {down / 2 - down + 1, right / 2 - right + 1},
           .most = {down / 2, right / 2},
@@ -44,7 +44,7 @@ class Draws {
   Draws(const Plan& plan, std::uint64_t seed, std::int64_t pass)
       : plan_(plan), random_(seed, core::stream_of("shift protocol", static_cast<std::uint64_t>(pass))) {}
 
-  Step of(std::int64_t batch, std::int64_t view) const {
+  Shift of(std::int64_t batch, std::int64_t view) const {
     const auto first = static_cast<std::uint64_t>(4 * batch + 2 * view);
     return {between(plan_.least.dy, plan_.most.dy, first), between(plan_.least.dx, plan_.most.dx, first + 1)};
   }
@@ -80,29 +80,30 @@ std::vector<std::int64_t> run_pass(Scores& scores, const Plan& plan, std::int64_
 
 }  // namespace
 
-ProtocolResult protocol(const Sequential& model, const Tensor& images, Protocol protocol, const ProtocolOptions& options) {
+ProtocolResult protocol(const Model& model, const Tensor& images, Protocol protocol, const ProtocolOptions& options) {
   if (options.batch_size < 0 || options.passes < 0)
     throw ValueError(fmt::format("[shift] batch_size {} and passes {} came; 0 or more is allowed, 0 means as published", options.batch_size,
                                  options.passes));
   check_classifier(model);
   const Shape input = model.input_shape();
   frames(images);
-  Plan plan = protocol.kind() == Protocol::zhang ? plan_zhang(images, input) : plan_aps(images);
+  const std::vector<double> fill = fill_for(model, images, options.input_scale).values;
+  Plan plan = protocol.kind() == Protocol::zhang ? plan_zhang(images, input, fill) : plan_aps(images);
   if (options.batch_size > 0) plan.batch_size = options.batch_size;
   if (options.passes > 0) plan.passes = options.passes;
-  const Scene scene(plan.images, plan.border, input, std::max({plan.most.dy, plan.most.dx, -plan.least.dy, -plan.least.dx}));
+  const ShiftedInput shifted_input(plan.images, plan.border, input, std::max({plan.most.dy, plan.most.dx, -plan.least.dy, -plan.least.dx}), fill);
   Scores scores(
-      model, scene,
+      model, shifted_input,
       {.batch_size = std::min<std::int64_t>(plan.batch_size, 256), .input_scale = options.input_scale, .accuracy = options.accuracy});
 
   ProtocolResult found{.batch_size = plan.batch_size, .least = plan.least, .most = plan.most};
   const Frames from = frames(plan.images);
   found.frame = protocol.kind() == Protocol::zhang ? Size2(from.height, from.width) : Size2(input[0], input[1]);
-  const auto all = static_cast<double>(scene.images());
-  const auto batches = static_cast<double>(core::ceil_div(scene.images(), plan.batch_size));
+  const auto all = static_cast<double>(shifted_input.images());
+  const auto batches = static_cast<double>(core::ceil_div(shifted_input.images(), plan.batch_size));
   std::vector<double> of_batches;  // each weighed by its size, so that their mean is that over images
   for (std::int64_t pass = 0; pass < plan.passes; ++pass) {
-    const std::vector<std::int64_t> equal = run_pass(scores, plan, scene.images(), Draws(plan, options.seed, pass));
+    const std::vector<std::int64_t> equal = run_pass(scores, plan, shifted_input.images(), Draws(plan, options.seed, pass));
     for (const std::int64_t count : equal) of_batches.push_back(static_cast<double>(count) * batches / all);
     found.passes.push_back(static_cast<double>(std::accumulate(equal.begin(), equal.end(), std::int64_t{0})) / all);
     if (options.progress && !options.progress(pass + 1, plan.passes))

@@ -13,7 +13,7 @@
 #include "io/png.h"
 #include "linn/certificate.h"
 #include "linn/error.h"
-#include "shift/border.h"
+#include "shift/shifted_input.h"
 #include "shift/charts.h"
 #include "shift/page.h"
 #include "shift/text.h"
@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::int64_t slide_radius = 64;  // digits slide no further: each shift costs bytes of the page
 
-std::int64_t squared(Step d) { return d.dy * d.dy + d.dx * d.dx; }
+std::int64_t squared(Shift d) { return d.dy * d.dy + d.dx * d.dx; }
 
 // Those whose class changes after the shortest shift first, where labels tell of those that are right in place; one that never changes
 // takes the last place; where none changes, the first ones do.
@@ -53,35 +53,55 @@ std::vector<std::int64_t> examples_of(const Sweep& sweep, std::int64_t most) {
 }
 
 // One image as bytes, one channel or three. Values other than bytes go from black (0 or less) to white (the largest).
+class Brightness {
+ public:
+  explicit Brightness(const Tensor& image) {
+    if (image.dtype() == DType::u8) return;
+    most_ = 0;
+    const Tensor wide = image.astype(DType::f64);
+    for (const double value : wide.values<double>())
+      if (std::isfinite(value)) most_ = std::max(most_, value);
+  }
+  std::uint8_t of(double value) const {
+    const double share = most_ > 0 && std::isfinite(value) ? std::clamp(value / most_, 0.0, 1.0) : 0;
+    return static_cast<std::uint8_t>(std::lround(255 * share));
+  }
+
+ private:
+  double most_ = 255;
+};
+
 std::vector<std::byte> bytes_of(const Tensor& image, std::int64_t channels) {
   const std::int64_t kept = channels == 3 ? 3 : 1;
+  const Brightness brightness(image);
   std::vector<std::byte> bytes;
   const Tensor wide = image.astype(DType::f64);
   const auto values = wide.values<double>();
-  double most = 255;
-  if (image.dtype() != DType::u8) {
-    most = 0;
-    for (const double value : values)
-      if (std::isfinite(value)) most = std::max(most, value);
-  }
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (static_cast<std::int64_t>(i) % channels >= kept) continue;
-    const double share = most > 0 && std::isfinite(values[i]) ? std::clamp(values[i] / most, 0.0, 1.0) : 0;
-    bytes.push_back(static_cast<std::byte>(std::lround(255 * share)));
-  }
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (static_cast<std::int64_t>(i) % channels < kept) bytes.push_back(static_cast<std::byte>(brightness.of(values[i])));
   return bytes;
 }
 
-io::Json slide_data(const Sweep& sweep, const Sequential& model, const Tensor& images, const ReportOptions& options) {
-  const Scene scene(images, options.border, model.input_shape(), sweep.radius());
+// The bytes of a pixel that comes in at the border.
+io::Json fill_color(const Tensor& image, const std::vector<double>& fill, std::int64_t channels) {
+  const Brightness brightness(image);
+  io::Json color = io::Json::array();
+  for (std::size_t c = 0; c < (channels == 3 ? 3U : 1U); ++c)
+    color.push_back(fill.empty() ? 0 : brightness.of(fill[std::min(c, fill.size() - 1)]));
+  return color;
+}
+
+io::Json slide_data(const Sweep& sweep, const Model& model, const Tensor& images, const ReportOptions& options) {
+  const std::vector<double>& fill = sweep.predictions().fill;
+  const ShiftedInput shifted_input(images, options.border, model.input_shape(), sweep.radius(), fill);
   const Frames from = frames(images);
   const Shape input = model.input_shape();
   const std::int64_t r = std::min(sweep.radius(), slide_radius);
   io::Json data = {{"radius", r},
                    {"height", input[0]},
                    {"width", input[1]},
-                   {"top", scene.corner().dy},
-                   {"left", scene.corner().dx},
+                   {"top", shifted_input.corner().dy},
+                   {"left", shifted_input.corner().dx},
                    {"circular", options.border.kind() == Border::circular}};
   io::Json examples = io::Json::array();
   for (const std::int64_t image : examples_of(sweep, options.examples)) {
@@ -94,6 +114,7 @@ io::Json slide_data(const Sweep& sweep, const Sequential& model, const Tensor& i
                         {"width", from.width},
                         {"channels", from.channels == 3 ? 3 : 1},
                         {"pixels", base64(bytes_of(images.rows(image, image + 1), from.channels))},
+                        {"fill", fill_color(images.rows(image, image + 1), fill, from.channels)},
                         {"predicted", std::move(predicted)}});
   }
   data["examples"] = std::move(examples);
@@ -197,17 +218,16 @@ std::string map_section(const Sweep& sweep) {
       base64(io::encode_png(picture.image())));
 }
 
-std::string blame_section(const Blame& blame) {
-  std::string text = "<h2>Where it comes from</h2>\n";
-  for (const std::string& words : blame.text) text += fmt::format("<p>{}</p>\n", escaped(words));
+std::string error_source_section(const ErrorSources& sources) {
+  std::string text = "<h2>Sources of the errors</h2>\n";
+  for (const std::string& words : sources.text) text += fmt::format("<p>{}</p>\n", escaped(words));
   text += fmt::format(
-      "<p>How far what leaves each layer is from moving with the image, in percent of its size, on {} images within {} pixels: at shifts "
-      "by multiples of the "
-      "layer's stride, there inside the border alone, and elsewhere in the best alignment.</p>\n",
-      blame.images, blame.radius);
+      "<p>Translation equivariance error of each layer's output, in percent of its norm, on {} images within {} pixels: at shifts by "
+      "multiples of the layer's stride, the same without the cells that see a border, and at other shifts in the best alignment.</p>\n",
+      sources.images, sources.radius);
   text += "<div class=\"scroll\"><table>\n" + row({"layer", "map", "stride", "at multiples", "inside the border", "elsewhere"}, "th");
   const auto cell = [](double error) { return std::isnan(error) ? std::string("-") : percent(error); };
-  for (const LayerError& layer : blame.layers) {
+  for (const LayerError& layer : sources.layers) {
     const bool map = layer.stride.height > 0;
     text += row({layer.name, map ? fmt::format("{} x {}", layer.size.height, layer.size.width) : "-",
                  map ? fmt::format("{} x {}", layer.stride.height, layer.stride.width) : "-", cell(layer.aligned),
@@ -246,7 +266,7 @@ std::string base64(std::span<const std::byte> bytes) {
   return text;
 }
 
-std::string report_of(const Sweep& sweep, const Blame* blame, const Sequential& model, const Tensor& images, const ReportOptions& options) {
+std::string report_of(const Sweep& sweep, const ErrorSources* sources, const Model& model, const Tensor& images, const ReportOptions& options) {
   if (options.examples < 1) throw ValueError(fmt::format("[shift] examples {} came; 1 or more is allowed", options.examples));
   if (frames(images).images != sweep.images())
     throw ShapeError(
@@ -262,17 +282,17 @@ std::string report_of(const Sweep& sweep, const Blame* blame, const Sequential& 
                       escaped(options.title));
   page += fmt::format("<p class=\"source\">model {}; {} images of {}; {} shifts, border {}</p>\n", escaped(options.model),
                       core::thousands(sweep.images()), escaped(options.data), side * side, options.border.name());
-  page += fmt::format("<p class=\"verdict\">{}</p>\n<p>{}</p>\n", escaped(verdict(sweep)), escaped(words_on_guarantee(why_not_invariant(model))));
-  page += slide_section(sweep) + radius_table(sweep) + map_section(sweep) + (blame != nullptr ? blame_section(*blame) : "") +
+  page += fmt::format("<p class=\"verdict\">{}</p>\n<p>{}</p>\n", escaped(verdict(sweep)), escaped(guarantee_text(why_not_invariant(model))));
+  page += slide_section(sweep) + radius_table(sweep) + map_section(sweep) + (sources != nullptr ? error_source_section(*sources) : "") +
           measure_table(sweep) + curve_table(sweep);
   page += fmt::format("<script type=\"application/json\" id=\"data\">{}</script>\n<script>{}</script>\n</body>\n</html>\n",
                       script_json(slide_data(sweep, model, images, options)), page_script);
   return page;
 }
 
-void write_report(const std::string& path, const Sweep& sweep, const Blame* blame, const Sequential& model, const Tensor& images,
+void write_report(const std::string& path, const Sweep& sweep, const ErrorSources* sources, const Model& model, const Tensor& images,
                   const ReportOptions& options) {
-  const std::string page = report_of(sweep, blame, model, images, options);
+  const std::string page = report_of(sweep, sources, model, images, options);
   io::write_file_atomically(path, std::as_bytes(std::span(page.data(), page.size())));
 }
 

@@ -11,7 +11,7 @@
 namespace linn::shift {
 
 /// What write_report writes.
-std::string report_of(const Sweep& sweep, const Blame* blame, const Sequential& model, const Tensor& images, const ReportOptions& options);
+std::string report_of(const Sweep& sweep, const ErrorSources* sources, const Model& model, const Tensor& images, const ReportOptions& options);
 
 /// Text for HTML, also inside quotes.
 std::string escaped(std::string_view text);

@@ -9,7 +9,11 @@
 
 namespace linn::shift {
 
-void check_classifier(const Sequential& model) {
+void check_classifier(const Model& model) {
+  if (model.inputs().size() != 1 || model.outputs().size() != 1)
+    throw ShapeError(fmt::format("[shift] model \"{}\" has {} inputs and {} outputs; one image in and one row of scores out are needed: a linn::Model from "
+                                 "the input to the output that is meant can be measured",
+                                 model.name(), model.inputs().size(), model.outputs().size()));
   const Shape input = model.input_shape();
   const Shape output = model.output_shape();
   if (input.rank() != 3)
@@ -21,7 +25,7 @@ void check_classifier(const Sequential& model) {
         output.to_string()));
 }
 
-void check_finite(const Tensor& scores, std::int64_t first, Step shift) {
+void check_finite(const Tensor& scores, std::int64_t first, Shift shift) {
   const auto values = scores.values<float>();
   const auto bad = std::find_if_not(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
   if (bad != values.end())
@@ -30,10 +34,10 @@ void check_finite(const Tensor& scores, std::int64_t first, Step shift) {
         first + (bad - values.begin()) / scores.shape()[1], shift.dy, shift.dx));
 }
 
-Tensor Scores::at(std::int64_t first, std::int64_t last, Step shift) {
-  const Piece frame = scene_.frame(shift);
-  if (!moved_.defined() || moved_.shape()[0] < last - first) moved_ = scene_.buffer(last - first, frame);
-  scene_.view(first, last, frame, moved_);
+Tensor Scores::at(std::int64_t first, std::int64_t last, Shift shift) {
+  const Region frame = shifted_input_.frame(shift);
+  if (!moved_.defined() || moved_.shape()[0] < last - first) moved_ = shifted_input_.buffer(last - first, frame);
+  shifted_input_.view(first, last, frame, moved_);
   const Tensor scores = model_.predict(moved_.rows(0, last - first), options_);
   check_finite(scores, first, shift);
   return scores;

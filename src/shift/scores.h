@@ -1,4 +1,4 @@
-// What a model gives for images at one shift.
+// Scores of a classifier at one shift.
 #pragma once
 
 #include <algorithm>
@@ -7,33 +7,33 @@
 #include "linn/model.h"
 #include "linn/shift.h"
 #include "linn/tensor.h"
-#include "shift/border.h"
+#include "shift/shifted_input.h"
 
 namespace linn::shift {
 
 /// Throws ShapeError unless the model takes images and gives one value for each of 2 to 65,536 classes.
-void check_classifier(const Sequential& model);
+void check_classifier(const Model& model);
 
-/// ValueError for NaN and infinities among the scores of images from `first` on.
-void check_finite(const Tensor& scores, std::int64_t first, Step shift);
+/// Throws ValueError for NaN and infinities in the scores of images from `first` on.
+void check_finite(const Tensor& scores, std::int64_t first, Shift shift);
 
 /// The class with the largest value, the first of equals.
 inline std::int64_t class_of(const float* row, std::int64_t classes) { return std::max_element(row, row + classes) - row; }
 
-/// Scores of a scene's images under a model, shift by shift. Phases (phases.h) is a quicker way to the same numbers.
+/// Scores of the shifted images, shift by shift. Phases (phases.h) computes the same numbers with less work.
 class Scores {
  public:
-  /// The model and the scene must outlive it.
-  Scores(const Sequential& model, const Scene& scene, const PredictOptions& options) : model_(model), scene_(scene), options_(options) {}
+  /// Model and shifted input must outlive it.
+  Scores(const Model& model, const ShiftedInput& shifted_input, const PredictOptions& options) : model_(model), shifted_input_(shifted_input), options_(options) {}
 
   /// float32 (last - first, classes) of images [first, last) at this shift. ValueError for NaN and infinities.
-  Tensor at(std::int64_t first, std::int64_t last, Step shift);
+  Tensor at(std::int64_t first, std::int64_t last, Shift shift);
 
  private:
-  const Sequential& model_;
-  const Scene& scene_;
+  const Model& model_;
+  const ShiftedInput& shifted_input_;
   PredictOptions options_;
-  Tensor moved_;  // kept from call to call
+  Tensor moved_;  // reused by later calls
 };
 
 }  // namespace linn::shift

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,14 +11,14 @@
 #include "core/worker_pool.h"
 #include "linn/error.h"
 #include "linn/shift.h"
-#include "shift/border.h"
+#include "shift/shifted_input.h"
 #include "shift/phases.h"
 #include "shift/scores.h"
 
 namespace linn::shift {
 namespace {
 
-constexpr std::int64_t chunk_images = 2048;  // moved and predicted at a time: moved copies of a whole large set would need its memory again
+constexpr std::int64_t chunk_images = 2048;  // images of one call: bounds the memory for shifted copies
 
 // Labels (n) or (n, 1) as int64 inside [0, classes).
 std::vector<std::int64_t> checked_labels(const Tensor& labels, std::int64_t images, std::int64_t classes) {
@@ -37,18 +38,18 @@ std::vector<std::int64_t> checked_labels(const Tensor& labels, std::int64_t imag
   return values;
 }
 
-void allocate(Answers& answers, std::int64_t images, std::int64_t shifts) {
-  const std::int64_t each = answers.labels.empty() ? 6 : 10;  // bytes an image and shift
+void allocate(Predictions& predictions, std::int64_t images, std::int64_t shifts) {
+  const std::int64_t each = predictions.labels.empty() ? 6 : 10;  // bytes an image and shift
   const std::optional<std::int64_t> pairs = core::checked_mul(images, shifts);
   if (!pairs || !core::checked_mul(*pairs, each))
     throw MemoryError(fmt::format("[shift] {} images at {} shifts are too many", images, shifts));
   try {
-    answers.predicted.resize(static_cast<std::size_t>(*pairs));
-    answers.change.resize(static_cast<std::size_t>(*pairs));
-    if (!answers.labels.empty()) answers.label_value.resize(static_cast<std::size_t>(*pairs));
+    predictions.predicted.resize(static_cast<std::size_t>(*pairs));
+    predictions.change.resize(static_cast<std::size_t>(*pairs));
+    if (!predictions.labels.empty()) predictions.label_value.resize(static_cast<std::size_t>(*pairs));
   } catch (const std::bad_alloc&) {
     throw MemoryError(
-        fmt::format("[shift] the answers for {} images at {} shifts need {:.1f} MiB, which could not be allocated; a smaller radius "
+        fmt::format("[shift] the predictions for {} images at {} shifts need {:.1f} MiB, which could not be allocated; a smaller radius "
                     "or fewer images need less",
                     images, shifts, static_cast<double>(*pairs * each) / (1 << 20)));
   }
@@ -76,11 +77,11 @@ float distance(const float* a, const float* b, std::int64_t classes) {
   return most;
 }
 
-// Runs through the shifts and fills the answers.
+// Runs the model at every shift and fills the predictions.
 class Sweeper {
  public:
-  Sweeper(Scores& scores, std::int64_t images, Answers& answers)
-      : scores_(scores), answers_(answers), images_(images), side_(2 * answers.radius + 1), in_place_(Shape{images, answers.classes}) {}
+  Sweeper(Scores& scores, std::int64_t images, Predictions& predictions)
+      : scores_(scores), predictions_(predictions), images_(images), side_(2 * predictions.radius + 1), in_place_(Shape{images, predictions.classes}) {}
 
   void measure_in_place() {
     for (std::int64_t first = 0; first < images_; first += chunk_images) {
@@ -88,12 +89,12 @@ class Sweeper {
       const Tensor scores = scores_.at(first, last, {});
       std::copy(scores.values<float>().begin(), scores.values<float>().end(), row_in_place(first));
     }
-    answers_.probabilities = are_probabilities(in_place_);
+    predictions_.probabilities = are_probabilities(in_place_);
     keep(0, images_, row_in_place(0), index_of({}));
   }
 
-  void measure(Step shift) {
-    if (shift == Step{}) return;  // it came first
+  void measure(Shift shift) {
+    if (shift == Shift{}) return;  // measure_in_place did it
     for (std::int64_t first = 0; first < images_; first += chunk_images) {
       const std::int64_t last = std::min(images_, first + chunk_images);
       const Tensor scores = scores_.at(first, last, shift);
@@ -101,13 +102,13 @@ class Sweeper {
     }
   }
 
-  /// All shifts of a phase; returns how many these are.
+  /// All shifts of one phase; returns their number.
   std::int64_t measure(Phases& phases, std::int64_t phase) {
     std::int64_t shifts = 0;
     for (std::int64_t first = 0; first < images_; first += phases.chunk()) {
       const std::int64_t last = std::min(images_, first + phases.chunk());
       shifts = 0;
-      phases.run(phase, first, last, [&](Step shift, const Tensor& scores) {
+      phases.run(phase, first, last, [&](Shift shift, const Tensor& scores) {
         keep(first, last, scores.values<float>().data(), index_of(shift));
         ++shifts;
       });
@@ -116,67 +117,72 @@ class Sweeper {
   }
 
  private:
-  std::int64_t index_of(Step shift) const { return (shift.dy + answers_.radius) * side_ + shift.dx + answers_.radius; }
-  float* row_in_place(std::int64_t image) { return in_place_.values<float>().data() + image * answers_.classes; }
+  std::int64_t index_of(Shift shift) const { return (shift.dy + predictions_.radius) * side_ + shift.dx + predictions_.radius; }
+  float* row_in_place(std::int64_t image) { return in_place_.values<float>().data() + image * predictions_.classes; }
 
   void keep(std::int64_t first, std::int64_t last, const float* rows, std::int64_t shift) {
     constexpr std::int64_t group = 256;
     core::worker_pool().run(core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
       for (std::int64_t i = first + item * group; i < std::min(last, first + (item + 1) * group); ++i)
-        keep_one(i, rows + (i - first) * answers_.classes, shift);
+        keep_one(i, rows + (i - first) * predictions_.classes, shift);
     });
   }
 
   void keep_one(std::int64_t image, const float* row, std::int64_t shift) {
     const auto at = static_cast<std::size_t>(image * side_ * side_ + shift);
-    answers_.predicted[at] = static_cast<std::uint16_t>(class_of(row, answers_.classes));
-    answers_.change[at] = distance(row, row_in_place(image), answers_.classes);
-    if (!answers_.labels.empty()) answers_.label_value[at] = row[answers_.labels[static_cast<std::size_t>(image)]];
+    predictions_.predicted[at] = static_cast<std::uint16_t>(class_of(row, predictions_.classes));
+    predictions_.change[at] = distance(row, row_in_place(image), predictions_.classes);
+    if (!predictions_.labels.empty()) predictions_.label_value[at] = row[predictions_.labels[static_cast<std::size_t>(image)]];
   }
 
   Scores& scores_;
-  Answers& answers_;
+  Predictions& predictions_;
   std::int64_t images_;
   std::int64_t side_;
-  Tensor in_place_;  // (images, classes): every change is measured from it
+  Tensor in_place_;  // (images, classes): scores at shift 0
 };
 
 }  // namespace
 
-Sweep sweep(const Sequential& model, const Tensor& images, const Tensor& labels, const SweepOptions& options) {
+Sweep sweep(const Model& model, const Tensor& images, const Tensor& labels, const SweepOptions& options) {
   if (options.batch_size < 1) throw ValueError(fmt::format("[shift] batch_size {} came; 1 or more is allowed", options.batch_size));
   check_classifier(model);
-  const Scene scene(images, options.border, model.input_shape(), options.radius);
+  frames(images);
+  const Fill fill = options.fill.empty() ? fill_for(model, images, options.input_scale)
+                                         : Fill{.values = options.fill, .origin = fmt::format("{}, as given", fmt::join(options.fill, ", "))};
+  const ShiftedInput shifted_input(images, options.border, model.input_shape(), options.radius, fill.values);
   const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
-  Answers answers{.radius = options.radius, .classes = model.output_shape()[0]};
-  answers.labels = checked_labels(labels, scene.images(), answers.classes);
-  allocate(answers, scene.images(), shifts);
-  answers.room = scene.room();
+  Predictions predictions{.radius = options.radius, .classes = model.output_shape()[0]};
+  predictions.labels = checked_labels(labels, shifted_input.images(), predictions.classes);
+  allocate(predictions, shifted_input.images(), shifts);
+  predictions.room = shifted_input.room();
+  predictions.fill = fill.values;
+  predictions.fill_origin = fill.origin;
 
   const PredictOptions predict{.batch_size = options.batch_size, .input_scale = options.input_scale, .accuracy = options.accuracy, .local = true};
-  Scores scores(model, scene, predict);
-  Sweeper sweeper(scores, scene.images(), answers);
+  Scores scores(model, shifted_input, predict);
+  Sweeper sweeper(scores, shifted_input.images(), predictions);
   sweeper.measure_in_place();
   std::int64_t done = 0;
-  const auto report = [&](std::int64_t more) {
+  const auto count = [&](std::int64_t more) {
     for (const std::int64_t now = done + more; done < now;)
       if (++done; options.progress && !options.progress(done, shifts)) throw StateError("[shift] the sweep was ended before its last shift");
   };
   std::optional<Phases> phases;
-  if (options.phases) phases.emplace(model, scene, options.radius, predict);
-  answers.method_reason = phases ? phases->reason() : "phases were not wanted";
+  if (options.phases) phases.emplace(model, shifted_input, options.radius, predict);
+  predictions.method_reason = phases ? phases->reason() : "phases were switched off";
   if (phases && phases->usable()) {
-    answers.method = "phases";
-    for (std::int64_t phase = 0; phase < phases->count(); ++phase) report(sweeper.measure(*phases, phase));
+    predictions.method = "phases";
+    for (std::int64_t phase = 0; phase < phases->count(); ++phase) count(sweeper.measure(*phases, phase));
   } else {
-    answers.method = "shift by shift";
+    predictions.method = "shift by shift";
     for (std::int64_t dy = -options.radius; dy <= options.radius; ++dy)
       for (std::int64_t dx = -options.radius; dx <= options.radius; ++dx) {
         sweeper.measure({dy, dx});
-        report(1);
+        count(1);
       }
   }
-  return Sweep(std::move(answers));
+  return Sweep(std::move(predictions));
 }
 
 }  // namespace linn::shift

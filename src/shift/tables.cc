@@ -65,9 +65,11 @@ io::Json to_json(const Sweep& sweep) {
   io::Json all = {{"images", sweep.images()},
                   {"radius", sweep.radius()},
                   {"labels", sweep.labelled()},
-                  {"probabilities", sweep.answers().probabilities},
-                  {"method", sweep.answers().method},
-                  {"method_reason", sweep.answers().method_reason}};
+                  {"probabilities", sweep.predictions().probabilities},
+                  {"method", sweep.predictions().method},
+                  {"method_reason", sweep.predictions().method_reason},
+                  {"fill", sweep.predictions().fill},
+                  {"fill_origin", sweep.predictions().fill_origin}};
   io::Json intervals = io::Json::object();
   for (const NamedMeasure& measure : named_measures()) {
     const Estimate& estimate = found.*measure.value;
@@ -79,14 +81,14 @@ io::Json to_json(const Sweep& sweep) {
   all["curve"] = curve(sweep);
   all["map"] = sweep.labelled() ? rows_of(sweep.map()) : io::Json(nullptr);
   all["unchanged_map"] = rows_of(sweep.unchanged_map());
-  all["change_map"] = sweep.answers().change.empty() ? io::Json(nullptr) : rows_of(sweep.change_map());
+  all["change_map"] = sweep.predictions().change.empty() ? io::Json(nullptr) : rows_of(sweep.change_map());
   all["verdict"] = verdict(sweep);
   return all;
 }
 
-io::Json to_json(const Blame& blame) {
+io::Json to_json(const ErrorSources& sources) {
   io::Json layers = io::Json::array();
-  for (const LayerError& layer : blame.layers) {
+  for (const LayerError& layer : sources.layers) {
     const bool map = layer.stride.height > 0;
     layers.push_back({{"name", layer.name},
                       {"class", layer.class_name},
@@ -97,15 +99,15 @@ io::Json to_json(const Blame& blame) {
                       {"misaligned", number(layer.misaligned)},
                       {"error", rows_of(layer.error)}});
   }
-  return {{"images", blame.images},
-          {"radius", blame.radius},
-          {"stride", blame.trunk ? pair(blame.stride) : io::Json(nullptr)},
-          {"trunk", blame.trunk ? io::Json(blame.layers[*blame.trunk].name) : io::Json(nullptr)},
-          {"changed_aligned", with_interval(blame.changed_aligned)},
-          {"changed_misaligned", with_interval(blame.changed_misaligned)},
-          {"excess", with_interval(blame.excess)},
+  return {{"images", sources.images},
+          {"radius", sources.radius},
+          {"stride", sources.trunk ? pair(sources.stride) : io::Json(nullptr)},
+          {"trunk", sources.trunk ? io::Json(sources.layers[*sources.trunk].name) : io::Json(nullptr)},
+          {"changed_aligned", with_interval(sources.changed_aligned)},
+          {"changed_misaligned", with_interval(sources.changed_misaligned)},
+          {"excess", with_interval(sources.excess)},
           {"layers", std::move(layers)},
-          {"text", blame.text}};
+          {"text", sources.text}};
 }
 
 io::Json to_json(const ProtocolResult& result) {
@@ -122,7 +124,7 @@ std::string csv_of(const Sweep& sweep) {
   const auto cell = [](double value) { return std::isfinite(value) ? fmt::format("{}", value) : std::string(); };
   std::string text = "dy,dx,accuracy,unchanged,mean_change\r\n";
   const std::int64_t r = sweep.radius();
-  const Tensor change = sweep.answers().change.empty() ? Tensor() : sweep.change_map();
+  const Tensor change = sweep.predictions().change.empty() ? Tensor() : sweep.change_map();
   std::size_t at = 0;
   for (std::int64_t dy = -r; dy <= r; ++dy)
     for (std::int64_t dx = -r; dx <= r; ++dx, ++at)

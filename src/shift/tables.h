@@ -1,4 +1,4 @@
-// What a sweep, a blame and a protocol found, for programs: JSON and CSV.
+// What a sweep, a sources and a protocol found, for programs: JSON and CSV.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace linn::shift {
 
 /// The keys of docs/log.md for `linn shift`; NaN is null.
 io::Json to_json(const Sweep& sweep);
-io::Json to_json(const Blame& blame);
+io::Json to_json(const ErrorSources& sources);
 io::Json to_json(const ProtocolResult& result);
 
 /// What write_csv writes.

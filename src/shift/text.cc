@@ -39,83 +39,90 @@ std::string counted(std::int64_t count, const char* what) {
   return fmt::format("{} {}{}", core::thousands(count), what, count == 1 ? "" : "s");
 }
 
-bool shrinks(const Blame& blame) { return blame.stride.height > 1 || blame.stride.width > 1; }
+bool shrinks(const ErrorSources& sources) { return sources.stride.height > 1 || sources.stride.width > 1; }
 
-std::string words_on_strides(const Blame& blame) {
-  if (!shrinks(blame))
-    return "No layer subsamples: wherever the image goes, the maps can go with it. What changes comes from border and head.";
+std::string describe_strides(const ErrorSources& sources) {
+  if (!shrinks(sources))
+    return "No layer subsamples, so all changes come from borders and the head.";
   std::string list;
   Size2 before = {1, 1};
-  for (std::size_t i = 0; i <= *blame.trunk; ++i) {
-    const LayerError& layer = blame.layers[i];
-    if (layer.stride == before) continue;
+  for (std::size_t i = 0; i <= *sources.trunk; ++i) {
+    const LayerError& layer = sources.layers[i];
+    // In branches beside each other strides come again; each is listed once.
+    if (layer.stride.height <= before.height && layer.stride.width <= before.width) continue;
     list += fmt::format("{}{} by {}", list.empty() ? "" : ", ", layer.name,
                         stride_text(Size2(layer.stride.height / before.height, layer.stride.width / before.width)));
     before = layer.stride;
   }
   return fmt::format(
-      "The network shrinks its maps by S = {} in all ({}). Moved by a multiple of S pixels, the image meets the same grid again; moved by "
-      "anything else it does not.",
-      stride_text(blame.stride), list);
+      "The network subsamples by S = {} in all ({}). After a shift by a multiple of S pixels the image meets the same grid; after any "
+      "other shift it does not.",
+      stride_text(sources.stride), list);
 }
 
-// How the last map moves where it can: at multiples of S.
-std::string words_on_moving(const Blame& blame, const LayerError& trunk) {
-  const char* where = shrinks(blame) ? " at multiples of S" : "";
+// The error of the last map at multiples of S.
+std::string describe_moving(const ErrorSources& sources, const LayerError& trunk) {
+  const char* where = shrinks(sources) ? " at multiples of S" : "";
   if (std::isnan(trunk.aligned))
-    return fmt::format("could not be followed to a multiple of S, as images moved by {} only", counted(blame.radius, "pixel"));
-  if (trunk.aligned < rounding) return fmt::format("moves with the image exactly{}: its border does nothing", where);
+    return fmt::format("was not measured at a multiple of S: images moved by at most {}", counted(sources.radius, "pixel"));
+  if (trunk.aligned < rounding) return fmt::format("moves with the image exactly{}: borders have no effect", where);
   if (std::isnan(trunk.aligned_inside))
-    return fmt::format("moves with the image{} but for {} of its size", where, error_text(trunk.aligned));
-  return fmt::format("moves with the image{} but for {} of its size, away from the border but for {}: the border makes the difference",
-                     where, error_text(trunk.aligned), error_text(trunk.aligned_inside));
+    return fmt::format("differs from the moved map by {}{}", error_text(trunk.aligned), where);
+  return fmt::format("differs from the moved map by {}{}, away from the border by {}: the rest is due to borders", error_text(trunk.aligned),
+                     where, error_text(trunk.aligned_inside));
 }
 
-std::string words_on_trunk(const Blame& blame) {
-  const LayerError& trunk = blame.layers[*blame.trunk];
+std::string describe_trunk(const ErrorSources& sources) {
+  const LayerError& trunk = sources.layers[*sources.trunk];
   const std::string name = fmt::format("The last map ({}, {} x {})", trunk.name, trunk.size.height, trunk.size.width);
-  if (trunk.size.height < 2 || trunk.size.width < 2) return name + " is too small to move, so nothing is said of it.";
-  std::string text = fmt::format("{} {}", name, words_on_moving(blame, trunk));
-  if (!shrinks(blame) || std::isnan(trunk.misaligned)) return text + fmt::format(" (on {}).", counted(blame.images, "image"));
+  if (trunk.size.height < 2 || trunk.size.width < 2) return name + " is too small to move, so its error is not measured.";
+  std::string text = fmt::format("{} {}", name, describe_moving(sources, trunk));
+  if (!shrinks(sources) || std::isnan(trunk.misaligned)) return text + fmt::format(" (on {}).", counted(sources.images, "image"));
   if (trunk.misaligned < rounding)
     return text + fmt::format("; at other shifts it does so too, by whole cells: subsampling does no harm (on {}).",
-                              counted(blame.images, "image"));
+                              counted(sources.images, "image"));
   const bool alone = trunk.aligned < rounding;
-  return text + fmt::format("; at other shifts it is off by {} even where it fits best: {} subsampling (on {}).",
-                            error_text(trunk.misaligned), alone ? "that is" : "what is more than at multiples is",
-                            counted(blame.images, "image"));
+  return text + fmt::format("; at other shifts by {} in the best alignment: {} due to subsampling (on {}).",
+                            error_text(trunk.misaligned), alone ? "all of it is" : "the difference to multiples of S is",
+                            counted(sources.images, "image"));
 }
 
-std::string words_on_classes(const Blame& blame, const Sweep& sweep) {
-  if (std::isnan(blame.changed_aligned.value)) {
-    if (sweep.radius() == 0) return "Nothing was moved (radius 0), so nothing is said about classes.";
+std::string describe_classes(const ErrorSources& sources, const Sweep& sweep) {
+  if (std::isnan(sources.changed_aligned.value)) {
+    if (sweep.radius() == 0) return "No image was moved (radius 0), so changes of classes are not measured.";
     return fmt::format(
-        "How often border and head alone change the class cannot be said: up to {} there is no multiple of S = {}; a larger radius "
-        "has one.",
-        counted(sweep.radius(), "pixel"), stride_text(blame.stride));
+        "The effect of borders and head alone on the class is not measured: up to {} there is no multiple of S = {}; use a larger radius.",
+        counted(sweep.radius(), "pixel"), stride_text(sources.stride));
   }
-  if (blame.changed_aligned.value == 0 && !(blame.changed_misaligned.value > 0))
+  if (sources.changed_aligned.value == 0 && !(sources.changed_misaligned.value > 0))
     return fmt::format("Over {} the class changes at no shift.", counted(sweep.images(), "image"));
   std::string text =
-      fmt::format("Over {} the class changes at {} of the shifts", counted(sweep.images(), "image"), estimate_text(blame.changed_aligned));
-  if (!shrinks(blame)) return text + ": only border and head can do that.";
-  text += fmt::format(" by multiples of S, where only border and head can do that, and at {} of the others.",
-                      estimate_text(blame.changed_misaligned));
-  if (!std::isnan(blame.excess.value))
+      fmt::format("Over {} the class changes at {} of the shifts", counted(sweep.images(), "image"), estimate_text(sources.changed_aligned));
+  if (!shrinks(sources)) return text + ": only borders and head can do that.";
+  text += fmt::format(" by multiples of S, where only borders and head can do that, and at {} of the others.",
+                      estimate_text(sources.changed_misaligned));
+  if (!std::isnan(sources.excess.value))
     text += fmt::format(
-        " Of the shifts within S pixels those that are no multiple change it more often, though they go no further: by {} of the shifts. "
+        " Within S pixels, shifts that are no multiple of S change it more often, though they are shorter: by {} of the shifts. "
         "Subsampling does that.",
-        estimate_text(blame.excess));
+        estimate_text(sources.excess));
   else
-    text += " As multiples of S go further, this does not say how much of it is subsampling.";
+    text += " As multiples of S are longer shifts, this does not say how much of it is subsampling.";
   const double cut = 1 - sweep.uncut_share(sweep.radius());
   return cut > 0 ? text + fmt::format(" Ink reaches the border in {} % of the images.", percent(cut)) : text;
 }
 
-std::string words_on_head(const Blame& blame) {
-  if (*blame.trunk + 1 >= blame.layers.size()) return "";
-  const LayerError& head = blame.layers[*blame.trunk + 1];
-  const LayerError& trunk = blame.layers[*blame.trunk];
+// The first layer behind which strides are not known.
+std::string describe_unknown(const ErrorSources& sources) {
+  for (const LayerError& layer : sources.layers)
+    if (!layer.unknown.empty()) return fmt::format("From {} on strides are not known: {}.", layer.name, layer.unknown);
+  return "";
+}
+
+std::string describe_head(const ErrorSources& sources) {
+  if (*sources.trunk + 1 >= sources.layers.size()) return "";
+  const LayerError& head = sources.layers[*sources.trunk + 1];
+  const LayerError& trunk = sources.layers[*sources.trunk];
   if (head.class_name == "Flatten")
     return fmt::format(
         "The head begins with {}: each of the {} cells of the map has weights of its own, so a map that merely moved is another input to "
@@ -178,9 +185,14 @@ std::string verdict(const Sweep& sweep) {
       percent(most.accuracy.value, 2), percent(most.worst_case_accuracy.value, 2), pixels, percent(most.mean_accuracy.value, 2));
 }
 
-std::string words_of_method(const Sweep& sweep) {
-  const Answers& answers = sweep.answers();
-  return fmt::format("computed {}: {}", answers.method == "phases" ? "by phases" : answers.method, answers.method_reason);
+std::string fill_text(const Sweep& sweep) {
+  const Predictions& predictions = sweep.predictions();
+  return predictions.fill_origin.empty() ? "" : fmt::format("what comes in at the border is {}\n", predictions.fill_origin);
+}
+
+std::string method_text(const Sweep& sweep) {
+  const Predictions& predictions = sweep.predictions();
+  return fmt::format("computed {}: {}", predictions.method == "phases" ? "by phases" : predictions.method, predictions.method_reason);
 }
 
 // All up to a dozen; beyond, so many that they fit on a screen, the last among them.
@@ -246,29 +258,29 @@ std::string table_of_measures(const Sweep& sweep) {
     text += fmt::format("   {:<19}{:>9}   {:<20}  {}\n", measure.name, value_text(estimate.value, measure.share),
                         interval_text(estimate, measure.share), measure.about);
   }
-  if (!sweep.answers().probabilities)
-    text += "   The model's values are no probabilities (they do not sum to 1); the last three are of the values as they are.\n";
+  if (!sweep.predictions().probabilities)
+    text += "   The model's values are no probabilities (they do not sum to 1); the last three measures are of the raw values.\n";
   return text;
 }
 
-std::vector<std::string> words_of(const Blame& blame, const Sweep& sweep) {
-  if (!blame.trunk)
+std::vector<std::string> error_source_text(const ErrorSources& sources, const Sweep& sweep) {
+  if (!sources.trunk)
     return {
-        "The model has no maps that move with the image: it gives every pixel weights of its own from the first layer on, so every shift "
-        "is a new input to it. "
-        "There is nothing to split."};
-  std::vector<std::string> all = {words_on_strides(blame), words_on_trunk(blame), words_on_classes(blame, sweep), words_on_head(blame)};
+        "The model has no map that moves with the image: from the first layer on each pixel has weights of its own, so every shift is a new "
+        "input. There is nothing to separate."};
+  std::vector<std::string> all = {describe_strides(sources), describe_unknown(sources), describe_trunk(sources),
+                                  describe_classes(sources, sweep), describe_head(sources)};
   std::erase(all, std::string());
   return all;
 }
 
-std::string words_on_guarantee(const std::optional<std::string>& reason) {
-  if (reason) return fmt::format("Nothing is guaranteed by construction: {}.", *reason);
-  return "Guaranteed by construction, whatever the weights: a circular shift of the input changes no bit of the output, and as long as no ink leaves "
-         "the frame a shift with zeros coming in is a circular one.";
+std::string guarantee_text(const std::optional<std::string>& reason) {
+  if (reason) return fmt::format("No guarantee by construction: {}.", *reason);
+  return "Guaranteed by construction, whatever the weights: a circular shift of the input changes no bit of the output. A shift that moves no ink "
+         "out of the frame is a circular shift.";
 }
 
-std::string words_of(const ProtocolResult& result, const Protocol& protocol) {
+std::string protocol_text(const ProtocolResult& result, const Protocol& protocol) {
   const char* how = protocol.kind() == Protocol::zhang ? "crops from frames of" : "circular shifts in a frame of";
   std::string text = fmt::format(
       "Protocol {}: consistency {} over {} pass{}. Two {} {} x {} drawn once for each {}, dy from {} to {} and dx from {} to {}.",
@@ -280,12 +292,12 @@ std::string words_of(const ProtocolResult& result, const Protocol& protocol) {
   return text;
 }
 
-std::string table_of_layers(const Blame& blame) {
+std::string table_of_layers(const ErrorSources& sources) {
   std::size_t longest = 5;
-  for (const LayerError& layer : blame.layers) longest = std::max(longest, layer.name.size());
+  for (const LayerError& layer : sources.layers) longest = std::max(longest, layer.name.size());
   std::string text = fmt::format("   {:<{}}  {:>9}  {:>6}  {:>12}  {:>12}  {:>12}\n", "layer", longest, "map", "stride", "at multiples",
                                  "inside", "elsewhere");
-  for (const LayerError& layer : blame.layers) {
+  for (const LayerError& layer : sources.layers) {
     const bool map = layer.stride.height > 0;
     text += fmt::format("   {:<{}}  {:>9}  {:>6}  {:>12}  {:>12}  {:>12}\n", layer.name, longest,
                         map ? fmt::format("{}x{}", layer.size.height, layer.size.width) : "-", map ? stride_text(layer.stride) : "-",

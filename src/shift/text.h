@@ -1,4 +1,4 @@
-// What a sweep and a blame say, as text for a terminal. Everything ends with a newline but sentences.
+// Sweeps, error sources and protocols as text for a terminal. Tables end with a newline, sentences do not.
 #pragma once
 
 #include <optional>
@@ -10,39 +10,41 @@
 
 namespace linn::shift {
 
-/// What a person wants to know first: a sentence or two.
+/// The main result in one or two sentences.
 std::string verdict(const Sweep& sweep);
 
-/// How the numbers were computed, in a line.
-std::string words_of_method(const Sweep& sweep);
+/// The value that came in at the border and its origin, one line; empty where it is not known.
+std::string fill_text(const Sweep& sweep);
+/// Predictions::method with its reason, one line.
+std::string method_text(const Sweep& sweep);
 
-/// A row for each r: the measures that depend on it most, in percent.
+/// One row for each r with the main measures, in percent.
 std::string table_by_radius(const Sweep& sweep);
 
-/// One measure for tables: a name for people, the key of docs/log.md, what it is, and whether it is a share (shown in percent).
+/// One measure for tables: its name, its key in JSON (docs/log.md), a description, and whether it is a share (shown in percent).
 struct NamedMeasure {
   std::string_view name, key, about;
   Estimate Measures::*value;
   bool share;
 };
-/// Those that hold for the whole radius, in the order of tables.
+/// All of them, in the order of tables.
 const std::vector<NamedMeasure>& named_measures();
 /// "59.76 %", "0.412", "-" for NaN.
 std::string value_text(double value, bool share);
-/// All measures that there are, with intervals; nothing for radius 0.
+/// All measures with intervals; empty for radius 0.
 std::string table_of_measures(const Sweep& sweep);
 
-/// The findings of a blame in words, a sentence or two each.
-std::vector<std::string> words_of(const Blame& blame, const Sweep& sweep);
-/// Whether a network is invariant by construction, in a sentence; `reason` is that of `why_not_invariant`.
-std::string words_on_guarantee(const std::optional<std::string>& reason);
-/// What a protocol found and how.
-std::string words_of(const ProtocolResult& result, const Protocol& protocol);
+/// The error sources as sentences.
+std::vector<std::string> error_source_text(const ErrorSources& sources, const Sweep& sweep);
+/// Whether a network is invariant by construction; `reason` is the result of `why_not_invariant`.
+std::string guarantee_text(const std::optional<std::string>& reason);
+/// A protocol's result and its draws.
+std::string protocol_text(const ProtocolResult& result, const Protocol& protocol);
 
-/// A row for each layer: its stride and errors.
-std::string table_of_layers(const Blame& blame);
+/// One row for each layer: map, stride and errors.
+std::string table_of_layers(const ErrorSources& sources);
 
-/// Lines of at most `width` characters, each indented; words are kept whole, and "98.3 %" together.
+/// Breaks text into indented lines of at most `width` characters, never inside a word or "98.3 %".
 std::string wrapped(std::string_view text, std::size_t width, std::string_view indent = "");
 
 }  // namespace linn::shift

@@ -728,11 +728,11 @@ TEST_F(Command, ShiftSaysWhatIsWrongAndWhere) {
   const std::string model = trained();
   const Result text = run({"shift", model, "--data", path("data.npz"), "--radius", "2"});
   ASSERT_EQ(text.code, 0) << text.err;
-  for (const char* part : {"25 shifts, border zero", "right where they are", "within r pixels, in %", "worst case", "where it comes from", "S = 4",
+  for (const char* part : {"25 shifts, border zero", "right where they are", "within r pixels, in %", "worst case", "sources of the errors", "S = 4",
                            "--report FILE.html"})
     EXPECT_THAT(text.out, HasSubstr(part));
   EXPECT_LT(std::count(text.out.begin(), text.out.end(), '\n'), 50) << "one screen";
-  EXPECT_THAT(run({"shift", model, "--data", path("data.npz"), "--radius", "1", "--no-explanation"}).out, Not(HasSubstr("where it comes from")));
+  EXPECT_THAT(run({"shift", model, "--data", path("data.npz"), "--radius", "1", "--no-explanation"}).out, Not(HasSubstr("sources of the errors")));
 
   const auto events = run({"shift", model, "--data", path("data.npz"), "--radius", "4", "--border", "circular", "--log", "json"}).events();
   ASSERT_EQ(events.size(), 1U);
@@ -857,7 +857,7 @@ TEST_F(Command, ShiftSaysWhatIsGuaranteed) {
   const std::string model = trained();
   const Result text = run({"shift", model, "--data", path("data.npz"), "--radius", "1", "--no-explanation", "--certificate", path("c.csv")});
   EXPECT_EQ(text.code, 0) << text.err;
-  EXPECT_THAT(text.out, testing::AllOf(HasSubstr("Nothing is guaranteed by construction: [Conv2D 'conv2d'] sees the border"), HasSubstr("Radii by construction are 0"),
+  EXPECT_THAT(text.out, testing::AllOf(HasSubstr("No guarantee by construction: [Conv2D 'conv2d'] sees the border"), HasSubstr("Radii by construction are 0"),
                                        HasSubstr("written: " + path("c.csv"))));
   const std::string file = tests::text_of(path("c.csv"));
   EXPECT_THAT(file, testing::StartsWith("image,label,class,radius_by_enumeration_zero,radius_by_construction\r\n0,0,"));
@@ -900,16 +900,16 @@ TEST_F(Command, CanvasTakesTheWeightsToLargerImages) {
 
 // ---- fix -----------------------------------------------------------------------------------------------------------
 
-TEST_F(Command, FixMendsTrainsAndMeasures) {
+TEST_F(Command, FixReplacesTrainsAndMeasures) {
   const std::string data = figures();
   ASSERT_EQ(run({"train", "--data", data, "--epochs", "6", "--batch-size", "8", "--out", path("model")}).code, 0);
   const Result fixed = run({"fix", path("model"), "--data", data, "--epochs", "20", "--radius", "1", "--out", path("steady"), "--picture", path("maps.png"), "--log", "json"});
   ASSERT_EQ(fixed.code, 0) << fixed.err;
   const auto events = fixed.events();
   ASSERT_EQ(events.size(), 3U + 20 + 3);
-  EXPECT_EQ(events[0]["event"], "surgery");
-  EXPECT_EQ(events[0]["changes"][1]["layer"], "max_pooling2d");
-  EXPECT_EQ(events[0]["fresh"].size(), 0U);
+  EXPECT_EQ(events[0]["event"], "replacements");
+  EXPECT_EQ(events[0]["replacements"][1]["layer"], "max_pooling2d");
+  EXPECT_EQ(events[0]["new_weights"].size(), 0U);
   EXPECT_EQ(events[1]["event"], "before");
   EXPECT_GT(events[1]["accuracy"].get<double>(), events[1]["worst_case_accuracy"].get<double>());
   EXPECT_EQ(events[2]["event"], "train");
@@ -932,7 +932,7 @@ TEST_F(Command, FixMendsTrainsAndMeasures) {
   EXPECT_EQ(shift[0]["max_change"], 0);
   const Result again = run({"fix", path("steady"), "--data", data});
   EXPECT_EQ(again.code, 3);
-  EXPECT_THAT(again.err, HasSubstr("nothing to mend"));
+  EXPECT_THAT(again.err, HasSubstr("nothing to replace"));
 }
 
 TEST_F(Command, FixIsReadable) {
@@ -942,7 +942,7 @@ TEST_F(Command, FixIsReadable) {
   for (const char* part :
        {"64 training images and 60 test images", "MaxPooling2D 2x2, stride 2x2, valid  MaxBlurPooling2D 2x2, filter 3, stride 2x2, circular, border circular", "weights kept: conv2d/kernel",
         "new weights: none", "1 epoch of 64 images, about", "not saved, because no --out DIR was given", "before       after", "15,082", "60 test images; shifts: all 9 within 1 pixels",
-        "border zero before, canvas after", "fewer images are right than before", "Nothing is guaranteed by construction: [MaxBlurPooling2D 'max_pooling2d'] subsamples with stride 2"})
+        "border zero before, canvas after", "points lower", "No guarantee by construction: [MaxBlurPooling2D 'max_pooling2d'] subsamples with stride 2"})
     EXPECT_THAT(text.out, HasSubstr(part));
 }
 
@@ -973,8 +973,8 @@ TEST_F(Command, FixRefusals) {
   refuses({model, "--data", path("test.npz")}, 3, "holds test images only");
 
   const std::string odd_data = figures(8, 27);
-  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {27, 27, 1}}), MaxPooling2D({2, 2}), Flatten(), Dense(4)}), "odd"), "--data", odd_data}, 3, "--canvas 28x28");
-  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.strides = 3, .input_shape = {28, 28, 1}}), Flatten(), Dense(4)}), "three"), "--data", odd_data}, 3, "--canvas 30x30");
+  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {27, 27, 1}}), MaxPooling2D({2, 2}), Flatten(), Dense(4)}), "odd"), "--data", odd_data}, 3, "a canvas of 28x28");
+  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.strides = 3, .input_shape = {28, 28, 1}}), Flatten(), Dense(4)}), "three"), "--data", odd_data}, 3, "a canvas of 30x30");
   refuses({saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {28, 28, 1}})}), "maps"), "--data", odd_data}, 3, "no classifier's output");
 }
 

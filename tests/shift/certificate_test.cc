@@ -135,18 +135,18 @@ TEST(CertifiedByConstruction, ImagesMustFillTheInput) {
 
 TEST(CertifiedByEnumeration, IsTheLastRingWithoutAChange) {
   constexpr std::int64_t radius = 3, side = 2 * radius + 1;
-  Answers answers{.radius = radius, .classes = 3};
-  const auto image = [&](const std::vector<Step>& changed) {
+  Predictions predictions{.radius = radius, .classes = 3};
+  const auto image = [&](const std::vector<Shift>& changed) {
     std::vector<std::uint16_t> classes(side * side, 1);
-    for (const Step& step : changed) classes[static_cast<std::size_t>((step.dy + radius) * side + step.dx + radius)] = 2;
-    answers.predicted.insert(answers.predicted.end(), classes.begin(), classes.end());
-    answers.room.push_back(radius);
+    for (const Shift& step : changed) classes[static_cast<std::size_t>((step.dy + radius) * side + step.dx + radius)] = 2;
+    predictions.predicted.insert(predictions.predicted.end(), classes.begin(), classes.end());
+    predictions.room.push_back(radius);
   };
   image({});
   image({{-3, 1}});
   image({{2, -2}, {3, 3}});
   image({{0, 3}, {1, -1}});
-  EXPECT_EQ(certified_by_enumeration(Sweep(answers)), (std::vector<std::int64_t>{3, 2, 1, 0}));
+  EXPECT_EQ(certified_by_enumeration(Sweep(predictions)), (std::vector<std::int64_t>{3, 2, 1, 0}));
 }
 
 TEST(CertifiedByEnumeration, ReachesWhatConstructionPromises) {

@@ -1,4 +1,4 @@
-// Surgery: the layers that come out, the values that stay, the guarantee to the bit, and what is refused.
+// ReplacementPlan: the layers that come out, the values that stay, the guarantee to the bit, and what is refused.
 #include "linn/fix.h"
 
 #include <gmock/gmock.h>
@@ -31,9 +31,9 @@ using Layers = std::vector<std::string>;
 std::string text(const io::Json& size) { return size[0].dump() + "x" + size[1].dump(); }
 
 // "Conv2D 3x3/1x1 circular relu": class, window/strides, and whatever else of the configuration is to be seen.
-Layers outline(const Sequential& model) {
+Layers outline(const Model& model) {
   Layers lines;
-  for (const NetworkLayer& layer : layers_of(model)) {
+  for (const NetworkCall& layer : network_of(model).calls) {
     std::string line = layer.class_name;
     for (const char* key : {"kernel_size", "pool_size"})
       if (layer.config.contains(key)) line += " " + text(layer.config[key]);
@@ -50,17 +50,17 @@ Layers outline(const Sequential& model) {
 
 Sequential notebook() { return model::make("notebook", {28, 28, 1}, 10, {.seed = 5}); }
 
-std::map<std::string, std::vector<float>> values_of(const Sequential& model) {
+std::map<std::string, std::vector<float>> values_of(const Model& model) {
   std::map<std::string, std::vector<float>> values;
   for (const auto& [name, value] : model.named_weights()) values[name] = {value.values<float>().begin(), value.values<float>().end()};
   return values;
 }
 
 // Every kept variable holds the old values, in row-major order whatever its shape is now; kept and fresh are all there are.
-void expect_kept(const Sequential& old, const Fixed& fixed) {
+void expect_kept(const Model& old, const FixResult& fixed) {
   const auto before = values_of(old), after = values_of(fixed.model);
-  for (const std::string& name : fixed.kept) EXPECT_EQ(after.at(name), before.at(name)) << name;
-  EXPECT_EQ(fixed.kept.size() + fixed.fresh.size(), after.size());
+  for (const std::string& name : fixed.kept_weights) EXPECT_EQ(after.at(name), before.at(name)) << name;
+  EXPECT_EQ(fixed.kept_weights.size() + fixed.new_weights.size(), after.size());
 }
 
 template <class Error>
@@ -78,34 +78,34 @@ std::string refusal(const std::function<void()>& work) {
 
 TEST(Fix, NotebookWithAps) {
   const Sequential old = notebook();
-  const Fixed fixed = fix(old);
+  const FixResult fixed = fix(old);
   EXPECT_THAT(outline(fixed.model),
               ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2",
                           "Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2",
                           "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
-  EXPECT_THAT(fixed.fresh, IsEmpty());
+  EXPECT_THAT(fixed.new_weights, IsEmpty());
   expect_kept(old, fixed);
-  ASSERT_EQ(fixed.changes.size(), 6U);
-  EXPECT_EQ(fixed.changes[1].layer, "max_pooling2d");
-  EXPECT_EQ(fixed.changes[1].before, "MaxPooling2D 2x2, stride 2x2, valid");
-  EXPECT_EQ(fixed.changes[1].after, "MaxPooling2D 2x2, circular + AdaptivePolyphaseSampling2D, stride 2x2");
+  ASSERT_EQ(fixed.replacements.size(), 6U);
+  EXPECT_EQ(fixed.replacements[1].layer, "max_pooling2d");
+  EXPECT_EQ(fixed.replacements[1].before, "MaxPooling2D 2x2, stride 2x2, valid");
+  EXPECT_EQ(fixed.replacements[1].after, "MaxPooling2D 2x2, circular + AdaptivePolyphaseSampling2D, stride 2x2");
   EXPECT_FALSE(fixed.model.compiled());
 }
 
 TEST(Fix, NotebookWithLps) {
   const Sequential old = notebook();
-  const Fixed fixed = fix(old, {.with = "lps", .anneal_steps = 77});
+  const FixResult fixed = fix(old, {.with = "lps", .anneal_steps = 77});
   EXPECT_THAT(outline(fixed.model),
               ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "LearnablePolyphaseSampling2D/2x2 77",
                           "Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", "LearnablePolyphaseSampling2D/2x2 77",
                           "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
-  EXPECT_EQ(fixed.fresh.size(), 6U) << "kernel_1, bias_1 and kernel_2 of two layers";
+  EXPECT_EQ(fixed.new_weights.size(), 6U) << "kernel_1, bias_1 and kernel_2 of two layers";
   expect_kept(old, fixed);
 }
 
 TEST(Fix, NotebookWithBlur) {
   const Sequential old = notebook();
-  const Fixed fixed = fix(old, {.with = "blur", .filter_size = 5});
+  const FixResult fixed = fix(old, {.with = "blur", .filter_size = 5});
   EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 5",
                                                 "Conv2D 3x3/1x1 circular relu 32", "MaxBlurPooling2D 2x2/2x2 circular circular zhang 5",
                                                 "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
@@ -121,7 +121,7 @@ Sequential strided() {
       {.seed = 2});
 }
 
-TEST(Fix, StridedConvolutionsAndAveragesWithEachCure) {
+TEST(Fix, StridedConvolutionsAndAveragesWithEachDownsampling) {
   const Sequential old = strided();
   const std::string aps = "AdaptivePolyphaseSampling2D/", lps = "LearnablePolyphaseSampling2D/";
   EXPECT_THAT(outline(fix(old).model), ElementsAre("Conv2D 3x3/1x1 circular relu 6", aps + "2x2", "BatchNormalization",
@@ -141,11 +141,11 @@ TEST(Fix, StridedConvolutionsAndAveragesWithEachCure) {
 TEST(Fix, BordersAloneAreMendedToo) {
   const Sequential old({ZeroPadding2D(1, {.input_shape = {8, 8, 1}}), Conv2D(4, {3, 3}), Conv2D(4, {3, 3}, {.padding = "full"}),
                         GlobalMaxPooling2D(), Dense(2)});
-  const Fixed fixed = fix(old);
+  const FixResult fixed = fix(old);
   EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/1x1",
                                                 "GlobalMaxPooling2D", "Dense 2"));
   EXPECT_EQ(fixed.model.output_shapes()[1], Shape({8, 8, 4}));
-  EXPECT_EQ(fixed.changes[0].after, "nothing: the map is a ring");
+  EXPECT_EQ(fixed.replacements[0].after, "nothing: borders are circular");
   expect_kept(old, fixed);
   EXPECT_THAT(outline(fix(old, {.with = "blur"}).model),
               ElementsAre("Conv2D 3x3/1x1 circular 4", "Conv2D 3x3/1x1 circular 4", "GlobalMaxPooling2D", "Dense 2"));
@@ -170,30 +170,30 @@ TEST(Fix, WithoutAConvolutionNothingWouldBeLeft) {
 TEST(Fix, WhatLiesBetweenFlattenAndDenseStays) {
   const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 3}}), Flatten(), Dropout(0.25), Activation("relu"),
                         Dense(5, {.activation = "tanh"}), Dense(2)});
-  const Fixed fixed = fix(old);
+  const FixResult fixed = fix(old);
   EXPECT_THAT(outline(fixed.model), ElementsAre("MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "Dropout",
                                                 "Activation relu", "Conv2D 4x4/1x1 circular tanh 5", "GlobalMaxPooling2D", "Dense 2"));
-  EXPECT_THAT(fixed.fresh, IsEmpty());
+  EXPECT_THAT(fixed.new_weights, IsEmpty());
   expect_kept(old, fixed);
 }
 
 TEST(Fix, NormalizationBehindFlattenStartsAnew) {
   const Sequential old({Conv2D(3, {1, 1}, {.input_shape = {8, 8, 3}}), MaxPooling2D({2, 2}), Flatten(), BatchNormalization(), Dense(5)});
-  const Fixed fixed = fix(old);
+  const FixResult fixed = fix(old);
   EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 1x1/1x1 valid 3", "MaxPooling2D 2x2/1x1 circular", "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D",
                                                 "BatchNormalization", "Dense 5"));
-  EXPECT_THAT(fixed.kept, ElementsAre("conv2d/kernel", "conv2d/bias", "dense/bias"));
-  EXPECT_EQ(fixed.fresh.size(), 5U);
+  EXPECT_THAT(fixed.kept_weights, ElementsAre("conv2d/kernel", "conv2d/bias", "dense/bias"));
+  EXPECT_EQ(fixed.new_weights.size(), 5U);
   expect_kept(old, fixed);
 }
 
 TEST(Fix, LargeMapsGetAGlobalPooling) {
   const Sequential old(
       {Conv2D(4, {3, 3}, {.padding = "same", .input_shape = {12, 12, 1}}), Flatten(), Dense(5, {.activation = "softmax"})});
-  const Fixed fixed = fix(old);
+  const FixResult fixed = fix(old);
   EXPECT_THAT(outline(fixed.model),
               ElementsAre("Conv2D 3x3/1x1 circular 4", "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Dense softmax 5"));
-  EXPECT_THAT(fixed.fresh, ElementsAre("dense/kernel"));
+  EXPECT_THAT(fixed.new_weights, ElementsAre("dense/kernel"));
   expect_kept(old, fixed);
 }
 
@@ -207,7 +207,7 @@ TEST(Fix, MapsLargerThanTheRingGetAGlobalPooling) {
 TEST(Fix, HeadsThatAreTheClassifier) {
   const auto head = [](const char* activation) {
     const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 1}}), Flatten(), Dense(3, {.activation = std::string(activation)})});
-    const Fixed fixed = fix(old);
+    const FixResult fixed = fix(old);
     expect_kept(old, fixed);
     Layers all = outline(fixed.model);
     all.erase(all.begin(), all.begin() + 2);
@@ -220,15 +220,15 @@ TEST(Fix, HeadsThatAreTheClassifier) {
 }
 
 TEST(Fix, LossesKnowWhatLeavesTheHead) {
-  const auto head = [](const char* activation, bool mended) {
+  const auto head = [](const char* activation, bool fixed) {
     const Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 1}}), Flatten(), Dense(3, {.activation = std::string(activation)})});
-    return mended ? gives_probabilities(fix(old).model) : gives_probabilities(old);
+    return fixed ? gives_probabilities(fix(old).model) : gives_probabilities(old);
   };
-  for (const bool mended : {false, true}) {
-    EXPECT_TRUE(head("softmax", mended));
-    EXPECT_TRUE(head("sigmoid", mended));
-    EXPECT_FALSE(head("linear", mended));
-    EXPECT_FALSE(head("log_softmax", mended)) << "its softmax is the softmax";
+  for (const bool fixed : {false, true}) {
+    EXPECT_TRUE(head("softmax", fixed));
+    EXPECT_TRUE(head("sigmoid", fixed));
+    EXPECT_FALSE(head("linear", fixed));
+    EXPECT_FALSE(head("log_softmax", fixed)) << "its softmax is the softmax";
   }
   EXPECT_FALSE(gives_probabilities(Sequential({Conv2D(3, {1, 1}, {.activation = "softmax", .input_shape = {4, 4, 1}}), GlobalMaxPooling2D()}))) << "more than 1 in all";
   EXPECT_TRUE(gives_probabilities(Sequential({Conv2D(3, {1, 1}, {.activation = "softmax", .input_shape = {4, 4, 1}}), GlobalAveragePooling2D()})));
@@ -240,7 +240,7 @@ TEST(Fix, ConvolutionalHeadsKeepTheirTask) {
                                                    "AdaptivePolyphaseSampling2D/1x1", "GlobalMaxPooling2D", "Activation softmax"));
 }
 
-// ---- networks that hold cures already --------------------------------------------------------------------------------
+// ---- networks with downsampling layers already --------------------------------------------------------------------------------
 
 Sequential blurred() {
   return Sequential({Conv2D(4, {3, 3}, {.padding = "same", .input_shape = {16, 16, 1}}),
@@ -270,13 +270,13 @@ TEST(Fix, PolyphaseLayersStayAndTheirStridesCount) {
 
 TEST(Fix, TwiceFindsNothingMore) {
   for (const char* with : {"aps", "lps"}) {
-    const Fixed once = fix(notebook(), {.with = std::string(with)});
+    const FixResult once = fix(notebook(), {.with = std::string(with)});
     EXPECT_THAT(refusal<ValueError>([&] { fix(once.model); }), HasSubstr("nothing in this model depends on where the image lies"));
   }
-  const Fixed blurred = fix(notebook(), {.with = "blur"});
+  const FixResult blurred = fix(notebook(), {.with = "blur"});
   EXPECT_THAT(refusal<ValueError>([&] { fix(blurred.model, {.with = "blur"}); }),
-              AllOf(HasSubstr("nothing left to mend with blur"), HasSubstr("[MaxBlurPooling2D 'max_pooling2d']")));
-  const Fixed both = fix(blurred.model);
+              AllOf(HasSubstr("nothing left to replace with blur"), HasSubstr("[MaxBlurPooling2D 'max_pooling2d']")));
+  const FixResult both = fix(blurred.model);
   EXPECT_EQ(why_not_invariant(both.model), std::nullopt);
   expect_kept(blurred.model, both);
 }
@@ -290,7 +290,7 @@ TEST(Fix, NamesThatAreTaken) {
 TEST(Fix, NotesAndSeed) {
   Sequential old({MaxPooling2D({2, 2}, {.input_shape = {8, 8, 1}}), GlobalMaxPooling2D(), Dense(2)});
   old.metadata()["input_scale"] = "0.5";
-  const Fixed one = fix(old, {.with = "lps", .seed = 1}), same = fix(old, {.with = "lps", .seed = 1}),
+  const FixResult one = fix(old, {.with = "lps", .seed = 1}), same = fix(old, {.with = "lps", .seed = 1}),
               other = fix(old, {.with = "lps", .seed = 2});
   EXPECT_EQ(one.model.metadata().at("input_scale"), "0.5");
   EXPECT_EQ(values_of(one.model), values_of(same.model));
@@ -298,9 +298,9 @@ TEST(Fix, NotesAndSeed) {
 }
 
 TEST(Fix, CanvasIsTheNewInput) {
-  const Fixed fixed = fix(notebook(), {.canvas = {44, 36}});
+  const FixResult fixed = fix(notebook(), {.canvas = {44, 36}});
   EXPECT_EQ(fixed.model.input_shape(), Shape({44, 36, 1}));
-  EXPECT_THAT(fixed.fresh, IsEmpty());
+  EXPECT_THAT(fixed.new_weights, IsEmpty());
 }
 
 // ---- what the convolution in the Dense's place computes --------------------------------------------------------------
@@ -329,7 +329,7 @@ TEST(Fix, TheConvolutionIsTheDenseAtEveryPlace) {
   Sequential old({Flatten({.input_shape = {3, 4, 2}}), Dense(5)}, {.seed = 4});
   tests::randomize(old, 3);
   const auto weights = old.get_weights();
-  const Fixed fixed = fix(old, {.canvas = {6, 5}});
+  const FixResult fixed = fix(old, {.canvas = {6, 5}});
   const Tensor image = tests::random_images(1, {6, 5, 2}, 8);
   const Tensor map = fixed.model.layer_outputs(image)[0].second;
   ASSERT_EQ(map.shape(), Shape({1, 6, 5, 5}));
@@ -352,7 +352,7 @@ TEST(Fix, TheConvolutionIsTheDenseAtEveryPlace) {
 TEST(Fix, TheOldNetworkIsOneOfThePlaces) {
   Sequential old({Conv2D(3, {3, 3}, {.activation = "relu", .input_shape = {8, 8, 1}}), Flatten(), Dense(4)}, {.seed = 6});
   tests::randomize(old, 5);
-  const Fixed fixed = fix(old);
+  const FixResult fixed = fix(old);
   const Tensor image = tests::random_images(1, {8, 8, 1}, 2);
   const Tensor want = old.predict(image);
   const auto outputs = fixed.model.layer_outputs(image);
@@ -363,8 +363,8 @@ TEST(Fix, TheOldNetworkIsOneOfThePlaces) {
 
 // ---- the guarantee ---------------------------------------------------------------------------------------------------
 
-std::vector<Sequential> networks() {
-  std::vector<Sequential> all;
+std::vector<Model> networks() {
+  std::vector<Model> all;
   all.push_back(strided());
   all.push_back(blurred());
   all.push_back(model::make("notebook", {16, 16, 1}, 10));
@@ -381,12 +381,12 @@ std::vector<Sequential> networks() {
 }
 
 TEST(Fix, HoldsToTheBitForEveryShift) {
-  for (Sequential& old : networks()) {
+  for (Model& old : networks()) {
     tests::randomize(old, 7);
     for (const char* with : {"aps", "lps"}) {
       const std::string name = outline(old)[0] + " of " + std::to_string(outline(old).size()) + " layers with " + with;
       const Size2 canvas = testing::Value(outline(old), testing::Contains("MaxPooling2D 3x2/3x2 valid")) ? Size2(18, 16) : Size2();
-      Fixed fixed = fix(old, {.with = std::string(with), .canvas = canvas});
+      FixResult fixed = fix(old, {.with = std::string(with), .canvas = canvas});
       tests::randomize(fixed.model, 9);
       EXPECT_EQ(why_not_invariant(fixed.model), std::nullopt) << name;
       for (const int count : {1, 2}) {
@@ -402,7 +402,7 @@ TEST(Fix, HoldsToTheBitForEveryShift) {
 }
 
 TEST(Fix, BlurPromisesNothing) {
-  Fixed fixed = fix(model::make("notebook", {16, 16, 1}, 10), {.with = "blur"});
+  FixResult fixed = fix(model::make("notebook", {16, 16, 1}, 10), {.with = "blur"});
   tests::randomize(fixed.model, 9);
   EXPECT_NE(why_not_invariant(fixed.model), std::nullopt);
   EXPECT_GT(tests::shifts_that_change(fixed.model, tests::random_images(1, {16, 16, 1}, 1)), 0);
@@ -414,11 +414,11 @@ TEST(Fix, OddSizesAreToldTheirCanvas) {
   const Sequential odd = model::make("notebook", {27, 30, 1}, 10);
   for (const char* with : {"aps", "lps"})
     EXPECT_THAT(refusal<ShapeError>([&] { fix(odd, {.with = std::string(with)}); }),
-                AllOf(HasSubstr("inputs of 27x30"), HasSubstr("4x4"), HasSubstr("--canvas 28x32")));
+                AllOf(HasSubstr("inputs of 27x30"), HasSubstr("4x4"), HasSubstr("a canvas of 28x32")));
   EXPECT_EQ(fix(odd, {.canvas = {28, 32}}).model.input_shape(), Shape({28, 32, 1}));
   EXPECT_EQ(fix(odd, {.with = "blur"}).model.input_shape(), Shape({27, 30, 1})) << "nothing is guaranteed there anyway";
   const Sequential three({Conv2D(4, {3, 3}, {.strides = 3, .input_shape = {28, 28, 1}}), GlobalMaxPooling2D(), Dense(2)});
-  EXPECT_THAT(refusal<ShapeError>([&] { fix(three); }), HasSubstr("--canvas 30x30"));
+  EXPECT_THAT(refusal<ShapeError>([&] { fix(three); }), HasSubstr("a canvas of 30x30"));
 }
 
 TEST(Fix, RefusesWhatItCannotMend) {
@@ -438,19 +438,19 @@ TEST(Fix, RefusesWhatItCannotMend) {
   EXPECT_THROW(fix(Sequential({Conv2D(4, {3, 3}), Flatten(), Dense(2)})), StateError);
 }
 
-TEST(Cure, NamesAreAClosedSet) {
-  EXPECT_EQ(Cure(std::string("lps")).kind(), Cure::lps);
-  EXPECT_EQ(Cure("blur").name(), "blur");
-  EXPECT_THAT(refusal<ValueError>([] { Cure(std::string("apss")); }), HasSubstr("did you mean \"aps\"?"));
+TEST(Downsampling, NamesAreAClosedSet) {
+  EXPECT_EQ(Downsampling(std::string("lps")).kind(), Downsampling::lps);
+  EXPECT_EQ(Downsampling("blur").name(), "blur");
+  EXPECT_THAT(refusal<ValueError>([] { Downsampling(std::string("apss")); }), HasSubstr("did you mean \"aps\"?"));
 }
 
 // ---- before and after ------------------------------------------------------------------------------------------------
 
-TEST(Portrait, TableLinesUp) {
+TEST(NetworkTraits, TableLinesUp) {
   const Sequential old({Conv2D(2, {3, 3}, {.input_shape = {8, 8, 1}}), MaxPooling2D({2, 2}), Flatten(), Dense(3)});
   const Tensor images = tests::random_images(5, {8, 8, 1}, 3);
   const Tensor labels = Tensor::from(std::vector<std::int64_t>{0, 1, 2, 0, 1}, {5});
-  const Portrait before = portrait(old, images, labels, {.radius = 1}), after = portrait(fix(old).model, images, labels, {.radius = 1});
+  const NetworkTraits before = measure_traits(old, images, labels, {.radius = 1}), after = measure_traits(fix(old).model, images, labels, {.radius = 1});
   EXPECT_EQ(before.parameters, old.count_params());
   EXPECT_EQ(before.sweep.radius(), 1);
   EXPECT_GT(before.flops, 2 * 9 * 2 * 36) << "a multiplication and an addition for each weight and place";

@@ -21,7 +21,7 @@ const io::Json& golden() {
   return json;
 }
 
-Answers golden_answers() {
+Predictions golden_answers() {
   const io::Json& all = golden();
   return {.radius = all["radius"].get<std::int64_t>(),
           .classes = all["classes"].get<std::int64_t>(),
@@ -32,11 +32,11 @@ Answers golden_answers() {
           .label_value = all["label_value"].get<std::vector<float>>()};
 }
 
-Answers without_labels() {
-  Answers answers = golden_answers();
-  answers.labels.clear();
-  answers.label_value.clear();
-  return answers;
+Predictions without_labels() {
+  Predictions predictions = golden_answers();
+  predictions.labels.clear();
+  predictions.label_value.clear();
+  return predictions;
 }
 
 void expect_number(double got, const io::Json& want, const std::string& what) {
@@ -104,7 +104,7 @@ TEST(Measures, MapsAndNearestFlipsAreNumpys) {
     const auto flip = sweep.nearest_flip(i);
     ASSERT_EQ(flip.has_value(), !want.is_null()) << i;
     if (flip) {
-      EXPECT_EQ(*flip, (Step{want[0].get<std::int64_t>(), want[1].get<std::int64_t>()})) << i;
+      EXPECT_EQ(*flip, (Shift{want[0].get<std::int64_t>(), want[1].get<std::int64_t>()})) << i;
     }
   }
 }
@@ -136,38 +136,38 @@ TEST(Measures, WithoutLabelsOnlyPredictionsAreCompared) {
   EXPECT_THROW(sweep.label(0), StateError);
   EXPECT_TRUE(std::isnan(sweep.curve()[1].accuracy.value));
   EXPECT_EQ(sweep.curve()[1].changed.value, with.curve()[1].changed.value);
-  Answers bare = without_labels();
+  Predictions bare = without_labels();
   bare.change.clear();
   EXPECT_THROW(Sweep(bare).change_map(), StateError);
   EXPECT_TRUE(std::isnan(Sweep(bare).measures(1).mean_change.value));
 }
 
 TEST(Measures, OneImageHasNoInterval) {
-  const Sweep sweep(Answers{.radius = 1, .classes = 2, .predicted = {0, 0, 0, 0, 1, 1, 0, 0, 0}, .labels = {1}, .room = {1}});
+  const Sweep sweep(Predictions{.radius = 1, .classes = 2, .predicted = {0, 0, 0, 0, 1, 1, 0, 0, 0}, .labels = {1}, .room = {1}});
   const Measures found = sweep.measures(1);
   EXPECT_DOUBLE_EQ(found.mean_accuracy.value, 2.0 / 9);
   EXPECT_TRUE(std::isnan(found.mean_accuracy.low));
   EXPECT_DOUBLE_EQ(found.consistency.value, (4.0 + 49.0) / 81);
   EXPECT_DOUBLE_EQ(found.jaggedness.value, 5.0 / 12) << "the steps into and out of the two ones";
-  EXPECT_EQ(*sweep.nearest_flip(0), (Step{-1, 0}));
+  EXPECT_EQ(*sweep.nearest_flip(0), (Shift{-1, 0}));
 }
 
 TEST(Measures, RefuseAnswersThatDoNotFit) {
-  const Answers good = golden_answers();
+  const Predictions good = golden_answers();
   const auto with = [&](auto change) {
-    Answers bad = good;
+    Predictions bad = good;
     change(bad);
     return bad;
   };
-  EXPECT_THROW(Sweep(with([](Answers& a) { a.predicted.pop_back(); })), ShapeError);
-  EXPECT_THROW(Sweep(with([](Answers& a) { a.change.pop_back(); })), ShapeError);
-  EXPECT_THROW(Sweep(with([](Answers& a) { a.label_value.pop_back(); })), ShapeError);
-  EXPECT_THROW(Sweep(with([](Answers& a) { a.labels.pop_back(); })), ShapeError);
-  EXPECT_THROW(Sweep(with([](Answers& a) { a.predicted[7] = 5; })), ValueError);
-  EXPECT_THROW(Sweep(with([](Answers& a) { a.labels[2] = -1; })), ValueError);
-  EXPECT_THROW(Sweep(with([](Answers& a) { a.classes = 1; })), ValueError);
-  EXPECT_THROW(Sweep(with([](Answers& a) { a.radius = -1; })), ValueError);
-  EXPECT_THROW(Sweep(Answers{.radius = 0, .classes = 2}), ValueError);
+  EXPECT_THROW(Sweep(with([](Predictions& a) { a.predicted.pop_back(); })), ShapeError);
+  EXPECT_THROW(Sweep(with([](Predictions& a) { a.change.pop_back(); })), ShapeError);
+  EXPECT_THROW(Sweep(with([](Predictions& a) { a.label_value.pop_back(); })), ShapeError);
+  EXPECT_THROW(Sweep(with([](Predictions& a) { a.labels.pop_back(); })), ShapeError);
+  EXPECT_THROW(Sweep(with([](Predictions& a) { a.predicted[7] = 5; })), ValueError);
+  EXPECT_THROW(Sweep(with([](Predictions& a) { a.labels[2] = -1; })), ValueError);
+  EXPECT_THROW(Sweep(with([](Predictions& a) { a.classes = 1; })), ValueError);
+  EXPECT_THROW(Sweep(with([](Predictions& a) { a.radius = -1; })), ValueError);
+  EXPECT_THROW(Sweep(Predictions{.radius = 0, .classes = 2}), ValueError);
   EXPECT_THROW(Sweep(good).measures(4), ValueError);
   EXPECT_THROW(Sweep(good).predicted(14, 0, 0), ValueError);
 }
@@ -188,15 +188,15 @@ TEST(Tables, HoldTheNumbers) {
   EXPECT_TRUE(to_json(Sweep(without_labels()))["map"].is_null());
   EXPECT_TRUE(to_json(Sweep(without_labels()))["accuracy"].is_null());
 
-  const Sweep one(Answers{.radius = 0, .classes = 2, .predicted = {1, 0}, .labels = {1, 1}, .room = {0, 0}, .change = {0, 0}});
+  const Sweep one(Predictions{.radius = 0, .classes = 2, .predicted = {1, 0}, .labels = {1, 1}, .room = {0, 0}, .change = {0, 0}});
   EXPECT_EQ(csv_of(one), "dy,dx,accuracy,unchanged,mean_change\r\n0,0,0.5,1,0\r\n");
-  const Sweep bare(Answers{.radius = 0, .classes = 2, .predicted = {1, 0}, .room = {0, 0}});
+  const Sweep bare(Predictions{.radius = 0, .classes = 2, .predicted = {1, 0}, .room = {0, 0}});
   EXPECT_EQ(csv_of(bare), "dy,dx,accuracy,unchanged,mean_change\r\n0,0,,1,\r\n");
 }
 
 TEST(Text, SaysWhatMattersFirst) {
   const auto sweep_of = [](std::vector<std::uint16_t> predicted, std::vector<std::int64_t> labels) {
-    return Sweep(Answers{.radius = 1, .classes = 2, .predicted = std::move(predicted), .labels = std::move(labels), .room = {1}});
+    return Sweep(Predictions{.radius = 1, .classes = 2, .predicted = std::move(predicted), .labels = std::move(labels), .room = {1}});
   };
   const std::vector<std::uint16_t> steady(9, 1);
   std::vector<std::uint16_t> flips = steady;

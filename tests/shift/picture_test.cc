@@ -75,7 +75,7 @@ TEST(Picture, TextStandsWhereItIsPut) {
 
 TEST(Charts, HaveEverySweep) {
   const auto always = [](std::uint16_t predicted) {
-    return Sweep(Answers{.radius = 2, .classes = 2, .predicted = std::vector<std::uint16_t>(25 * 3, predicted), .labels = {1, 1, 1}, .room = {0, 1, 2}});
+    return Sweep(Predictions{.radius = 2, .classes = 2, .predicted = std::vector<std::uint16_t>(25 * 3, predicted), .labels = {1, 1, 1}, .room = {0, 1, 2}});
   };
   const Sweep good = always(1);
   const Sweep bad = always(0);
@@ -86,7 +86,7 @@ TEST(Charts, HaveEverySweep) {
   EXPECT_GT(accuracy_by_radius({{"good", &good}, {"bad", &bad}}).width(), 900);
   EXPECT_THROW(shift_maps({}), ValueError);
   EXPECT_EQ(maps_of(good).size(), 2U);
-  EXPECT_EQ(maps_of(Sweep(Answers{.radius = 0, .classes = 2, .predicted = {1}, .room = {0}})).size(), 1U) << "no accuracy without labels";
+  EXPECT_EQ(maps_of(Sweep(Predictions{.radius = 0, .classes = 2, .predicted = {1}, .room = {0}})).size(), 1U) << "no accuracy without labels";
   EXPECT_THROW(accuracy_by_radius({}), ValueError);
 }
 

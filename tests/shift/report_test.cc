@@ -66,7 +66,7 @@ TEST(Report, SaysWhatIsGuaranteed) {
   const auto page_of = [&](const Sequential& model) {
     return report_of(shift::sweep(model, images, {}, {.radius = 1}), nullptr, model, images, {.model = "m", .data = "d"});
   };
-  EXPECT_NE(page_of(small_model()).find("Nothing is guaranteed by construction"), std::string::npos);
+  EXPECT_NE(page_of(small_model()).find("No guarantee by construction"), std::string::npos);
   Sequential ring(ModelOptions{.seed = 3});
   ring.add(Conv2D(4, 3, {.padding = "circular", .input_shape = {6, 6, 1}}));
   ring.add(MaxPooling2D(2, {.strides = 1, .padding = "circular"}));
@@ -80,7 +80,7 @@ TEST(Report, NeedsNothingElse) {
   const Sequential model = small_model();
   const Tensor images = small_images(9);
   const Sweep sweep = shift::sweep(model, images, {}, {.radius = 2});
-  const Blame found = blame(model, images, sweep);
+  const ErrorSources found = find_error_sources(model, images, sweep);
   const std::string page = report_of(sweep, &found, model, images, {.model = "m", .data = "d"});
   for (const char* away : {"http:", "https:", "//cdn", "<link", "@import", "url(", "fetch(", "XMLHttp", "WebSocket"})
     EXPECT_EQ(page.find(away), std::string::npos) << away;
@@ -96,11 +96,11 @@ TEST(Report, NeedsNothingElse) {
 TEST(Report, SlidesWhatFlipsSoonest) {
   const Sequential model = small_model();
   const Tensor images = small_images(4);
-  Answers answers{.radius = 2, .classes = 3, .predicted = std::vector<std::uint16_t>(4 * 25), .labels = {0, 0, 0, 1}, .room = {0, 0, 0, 0}};
-  answers.predicted[0] = 2;        // image 0 flips at (-2, -2)
-  answers.predicted[25 + 13] = 1;  // image 1 at (0, 1)
-  answers.predicted[75 + 13] = 1;  // image 3 is wrong in place
-  const Sweep sweep(answers);
+  Predictions predictions{.radius = 2, .classes = 3, .predicted = std::vector<std::uint16_t>(4 * 25), .labels = {0, 0, 0, 1}, .room = {0, 0, 0, 0}};
+  predictions.predicted[0] = 2;        // image 0 flips at (-2, -2)
+  predictions.predicted[25 + 13] = 1;  // image 1 at (0, 1)
+  predictions.predicted[75 + 13] = 1;  // image 3 is wrong in place
+  const Sweep sweep(predictions);
   const io::Json data = slide_data(report_of(sweep, nullptr, model, images, {}));
   EXPECT_EQ(data["radius"], 2);
   ASSERT_EQ(data["examples"].size(), 3U);
@@ -108,7 +108,7 @@ TEST(Report, SlidesWhatFlipsSoonest) {
   EXPECT_EQ(data["examples"][1]["index"], 0);
   EXPECT_EQ(data["examples"][2]["index"], 2) << "one that never changes, last";
   EXPECT_EQ(data["examples"][0]["predicted"].get<std::vector<int>>(),
-            std::vector<int>(answers.predicted.begin() + 25, answers.predicted.begin() + 50));
+            std::vector<int>(predictions.predicted.begin() + 25, predictions.predicted.begin() + 50));
   EXPECT_EQ(data["examples"][0]["label"], 0);
   const auto pixels = std::as_bytes(images.values<std::uint8_t>().subspan(36, 36));
   EXPECT_EQ(data["examples"][0]["pixels"], base64(pixels));
@@ -116,12 +116,12 @@ TEST(Report, SlidesWhatFlipsSoonest) {
   EXPECT_THROW(report_of(sweep, nullptr, model, images, {.examples = 0}), ValueError);
   EXPECT_THROW(report_of(sweep, nullptr, model, small_images(3), {}), ShapeError);
 
-  answers.predicted.assign(4 * 25, 0);
-  const io::Json still = slide_data(report_of(Sweep(answers), nullptr, model, images, {.examples = 2}));
+  predictions.predicted.assign(4 * 25, 0);
+  const io::Json still = slide_data(report_of(Sweep(predictions), nullptr, model, images, {.examples = 2}));
   ASSERT_EQ(still["examples"].size(), 2U) << "none changes, and one is wrong";
   EXPECT_EQ(still["examples"][1]["index"], 1);
-  answers.labels = {1, 1, 1, 1};
-  EXPECT_EQ(slide_data(report_of(Sweep(answers), nullptr, model, images, {}))["examples"].size(), 1U) << "none is right: the first";
+  predictions.labels = {1, 1, 1, 1};
+  EXPECT_EQ(slide_data(report_of(Sweep(predictions), nullptr, model, images, {}))["examples"].size(), 1U) << "none is right: the first";
 }
 
 TEST(Report, KnowsWhereImagesStand) {

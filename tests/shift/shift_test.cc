@@ -89,9 +89,9 @@ TEST(RoomToMove, AnyChannelIsInk) {
 
 // Two classes, of which class 0 is right.
 Sweep sweep_of_correct(std::int64_t radius, const std::vector<std::uint8_t>& correct, const std::vector<std::int64_t>& room) {
-  Answers answers{.radius = radius, .classes = 2, .labels = std::vector<std::int64_t>(room.size()), .room = room};
-  for (const std::uint8_t right : correct) answers.predicted.push_back(right == 1 ? 0 : 1);
-  return Sweep(answers);
+  Predictions predictions{.radius = radius, .classes = 2, .labels = std::vector<std::int64_t>(room.size()), .room = room};
+  for (const std::uint8_t right : correct) predictions.predicted.push_back(right == 1 ? 0 : 1);
+  return Sweep(predictions);
 }
 
 TEST(Sweep, CountsAsNumpyDoes) {
@@ -144,7 +144,7 @@ TEST(RoomToMove, OfMnist) {
     EXPECT_EQ(std::count_if(room.begin(), room.end(), [&](std::int64_t most) { return most >= r; }), want[static_cast<std::size_t>(r - 1)]) << r;
 }
 
-// ---- with a model: the answers are those of predict on images moved by hand ------------------------------------------
+// ---- with a model: the predictions are those of predict on images moved by hand ------------------------------------------
 
 Sequential tiny_model(const Shape& image) {
   Sequential model(ModelOptions{.seed = 3});
@@ -208,7 +208,7 @@ TEST_P(Borders, ASweepIsPredictOnMovedImages) {
   const double scale = 1.0 / 255;
   const Sweep sweep = shift::sweep(model, images, labels, {.radius = 2, .border = Border(border), .batch_size = 4, .input_scale = scale});
   ASSERT_EQ(sweep.images(), 19);
-  EXPECT_TRUE(sweep.answers().probabilities);
+  EXPECT_TRUE(sweep.predictions().probabilities);
   const bool round = border == "circular";
   const Tensor base = round ? on_canvas(images, input, input) : images;
   const auto scores_at = [&](std::int64_t dy, std::int64_t dx) {
@@ -225,8 +225,8 @@ TEST_P(Borders, ASweepIsPredictOnMovedImages) {
         EXPECT_EQ(sweep.predicted(i, dy, dx), answer) << i << " " << dy << " " << dx;
         EXPECT_EQ(sweep.correct(i, dy, dx), answer == i % 3);
         const auto at = static_cast<std::size_t>((i * 5 + dy + 2) * 5 + dx + 2);
-        EXPECT_EQ(sweep.answers().label_value[at], row[i % 3]);
-        EXPECT_EQ(sweep.answers().change[at], std::max({std::abs(row[0] - home[0]), std::abs(row[1] - home[1]), std::abs(row[2] - home[2])}));
+        EXPECT_EQ(sweep.predictions().label_value[at], row[i % 3]);
+        EXPECT_EQ(sweep.predictions().change[at], std::max({std::abs(row[0] - home[0]), std::abs(row[1] - home[1]), std::abs(row[2] - home[2])}));
       }
     }
 }
@@ -253,7 +253,7 @@ TEST(SweepOfAModel, RoomIsThatOfTheFrame) {
   const Tensor images = random_images(3, 8);  // ink up to the edges
   EXPECT_EQ(sweep(tiny_model({12, 12, 1}), images, {}, {.radius = 2, .border = "canvas"}).uncut_share(2), 1) << "a margin of two on every side";
   EXPECT_EQ(sweep(tiny_model({8, 8, 1}), images, {}, {.radius = 2}).uncut_share(1), 0);
-  EXPECT_EQ(sweep(tiny_model({6, 6, 1}), images, {}, {.radius = 1, .border = "crop"}).answers().room, std::vector<std::int64_t>(3, -1))
+  EXPECT_EQ(sweep(tiny_model({6, 6, 1}), images, {}, {.radius = 1, .border = "crop"}).predictions().room, std::vector<std::int64_t>(3, -1))
       << "ink outside the window from the beginning";
 }
 
@@ -262,8 +262,8 @@ TEST(SweepOfAModel, WithoutLabels) {
   const Sequential model = tiny_model({8, 8, 1});
   const Sweep with = sweep(model, images, labels_of(5), {.radius = 1});
   const Sweep without = sweep(model, images, {}, {.radius = 1});
-  EXPECT_EQ(with.answers().predicted, without.answers().predicted);
-  EXPECT_EQ(with.answers().change, without.answers().change);
+  EXPECT_EQ(with.predictions().predicted, without.predictions().predicted);
+  EXPECT_EQ(with.predictions().change, without.predictions().change);
   EXPECT_FALSE(without.labelled());
 }
 
@@ -271,12 +271,12 @@ TEST(SweepOfAModel, IsTheSameOnAnyNumberOfThreads) {
   const Tensor images = random_images(300, 8);
   const Sequential model = tiny_model({8, 8, 1});
   const int before = threads();
-  const auto answers = [&](int count) {
+  const auto predictions = [&](int count) {
     set_threads(count);
-    return sweep(model, images, labels_of(300), {.radius = 1, .border = "circular"}).answers();
+    return sweep(model, images, labels_of(300), {.radius = 1, .border = "circular"}).predictions();
   };
-  const Answers one = answers(1);
-  const Answers three = answers(3);
+  const Predictions one = predictions(1);
+  const Predictions three = predictions(3);
   set_threads(before);
   EXPECT_EQ(one.predicted, three.predicted);
   EXPECT_EQ(one.change, three.change);
@@ -287,7 +287,7 @@ TEST(SweepOfAModel, SaysWhetherValuesAreProbabilities) {
   Sequential model(ModelOptions{.seed = 3});
   model.add(Flatten({.input_shape = {8, 8, 1}}));
   model.add(Dense(3));
-  EXPECT_FALSE(sweep(model, random_images(5, 8), {}, {.radius = 1}).answers().probabilities);
+  EXPECT_FALSE(sweep(model, random_images(5, 8), {}, {.radius = 1}).predictions().probabilities);
 }
 
 TEST(SweepOfAModel, ImagesOfOneColour) {
@@ -298,7 +298,9 @@ TEST(SweepOfAModel, ImagesOfOneColour) {
   EXPECT_EQ(black.uncut_share(3), 1);
   const Sweep grey = sweep(model, Tensor::from(std::vector<std::uint8_t>(128, 99), {2, 8, 8}), {}, {.radius = 3, .border = "circular"});
   EXPECT_EQ(grey.measures(3).max_change.value, 0);
-  EXPECT_EQ(grey.uncut_share(1), 0) << "all of it comes round";
+  EXPECT_EQ(grey.uncut_share(1), 1) << "all of it is background";
+  const Sweep ink = sweep(model, Tensor::from(std::vector<std::uint8_t>(128, 99), {2, 8, 8}), {}, {.radius = 3, .border = "circular", .fill = {0}});
+  EXPECT_EQ(ink.uncut_share(1), 0) << "all of it comes round";
 }
 
 TEST(SweepOfAModel, RefusesWhatDoesNotFit) {
@@ -406,8 +408,8 @@ TEST(Protocols, AreThePublishedOnesUnlessToldOtherwise) {
   EXPECT_EQ(zhang.passes.size(), 5U);
   EXPECT_EQ(zhang.batch_size, 8);
   EXPECT_EQ(zhang.frame, Size2(10, 10));
-  EXPECT_EQ(zhang.least, (Step{0, 0}));
-  EXPECT_EQ(zhang.most, (Step{1, 1}));
+  EXPECT_EQ(zhang.least, (Shift{0, 0}));
+  EXPECT_EQ(zhang.most, (Shift{1, 1}));
   const ProtocolResult aps = protocol(model, images, "aps", {.seed = 4});
   EXPECT_EQ(aps.passes.size(), 1U);
   EXPECT_EQ(aps.batch_size, 256);

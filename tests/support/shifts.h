@@ -21,7 +21,7 @@ inline Tensor random_images(std::int64_t n, const Shape& image, std::uint32_t se
 }
 
 /// Every variable: kernels and offsets around 0, what scales and variances are above it.
-inline void randomize(Sequential& model, std::uint32_t seed) {
+inline void randomize(Model& model, std::uint32_t seed) {
   std::mt19937 engine(seed);
   auto weights = model.named_weights();
   for (auto& [name, value] : weights) {
@@ -33,7 +33,7 @@ inline void randomize(Sequential& model, std::uint32_t seed) {
 }
 
 /// Of all circular shifts of an image, how many give another output than none, in any bit.
-inline std::int64_t shifts_that_change(const Sequential& model, const Tensor& image) {
+inline std::int64_t shifts_that_change(const Model& model, const Tensor& image) {
   const std::int64_t height = image.shape()[1], width = image.shape()[2], numbers = image.elements();
   Tensor all({height * width, height, width, image.shape()[3]});
   for (std::int64_t shift = 0; shift < height * width; ++shift) {

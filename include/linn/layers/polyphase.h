@@ -31,6 +31,12 @@ struct AdaptivePolyphaseSampling2DOptions {
 /// Guarantee, for finite inputs: of an input shifted circularly the output is that of the input shifted circularly, bit for bit, in
 /// inference, where plans with this layer admit only kernels that do not see where a value lies. Not for half pixels, nor for what leaves
 /// the map at a border.
+/// Called with several maps of one height and width it keeps of all of them the phase that it chooses on the first, and has as many outputs.
+/// That keeps branches aligned that meet again, as the two of a residual block do:
+///
+///     auto sampled = linn::AdaptivePolyphaseSampling2D().call({main, shortcut});
+///     auto sum = linn::Add()({sampled[0], sampled[1]});
+///
 /// Throws ValueError for a stride below 1, ShapeError where a stride does not divide the map: phases of unequal size are no shifts of each
 /// other, and nothing would be guaranteed.
 class AdaptivePolyphaseSampling2D : public Layer {
@@ -62,7 +68,7 @@ struct LearnablePolyphaseSampling2DOptions {
 /// conv3x3(relu(conv3x3(x_k))), both circular, the same for all phases. Inference takes the phase of the largest logit; training the sum of
 /// all phases weighted by softmax((logits + Gumbel noise) / temperature), the noise a function of (seed, step, layer, image).
 /// Variables: kernel_1 (3, 3, channels, hidden_filters), bias_1 (hidden_filters), kernel_2 (3, 3, hidden_filters, hidden_filters); a second
-/// bias would add the same to all logits. Ties, NaN, the guarantee (inference only) and what is refused: as there; and ValueError for
+/// bias would add the same to all logits. Several maps, ties, NaN, the guarantee (inference only) and what is refused: as there; and ValueError for
 /// hidden_filters or anneal_steps below 1 and for temperatures below 1e-6 or not finite.
 class LearnablePolyphaseSampling2D : public Layer {
  public:

@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t batch = 128;
 
 // By the clock, over a quarter of a second and three calls at least; the first call, which prepares kernels, is not counted.
-double seconds_an_image(const Sequential& model, const SweepOptions& options) {
+double seconds_an_image(const Model& model, const SweepOptions& options) {
   using Clock = std::chrono::steady_clock;
   const Shape input = model.input_shape();
   Tensor images({batch, input[0], input[1], input[2]});
@@ -38,8 +38,8 @@ double seconds_an_image(const Sequential& model, const SweepOptions& options) {
 
 }  // namespace
 
-Portrait portrait(const Sequential& model, const Tensor& images, const Tensor& labels, const SweepOptions& options) {
-  Portrait result{.sweep = sweep(model, images, labels, options)};
+NetworkTraits measure_traits(const Model& model, const Tensor& images, const Tensor& labels, const SweepOptions& options) {
+  NetworkTraits result{.sweep = sweep(model, images, labels, options)};
   result.parameters = model.count_params();
   const Profile profile =
       model.profile({.batch_size = batch, .steps = 1, .input_scale = options.input_scale, .accuracy = options.accuracy});
@@ -48,7 +48,7 @@ Portrait portrait(const Sequential& model, const Tensor& images, const Tensor& l
   return result;
 }
 
-std::string table_of(const Portrait& before, const Portrait& after) {
+std::string table_of(const NetworkTraits& before, const NetworkTraits& after) {
   std::string text;
   const auto row = [&](std::string_view name, const std::string& one, const std::string& other) {
     text += fmt::format("   {:<34}{:>12}{:>12}\n", name, one, other);

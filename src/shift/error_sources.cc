@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <utility>
 
 #include "core/worker_pool.h"
 #include "linn/error.h"
 #include "linn/shift.h"
-#include "shift/border.h"
+#include "shift/shifted_input.h"
 #include "shift/geometry.h"
 #include "shift/scores.h"
 #include "shift/text.h"
@@ -18,15 +19,15 @@ namespace linn::shift {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr std::int64_t largest_blame_radius = 16;
+constexpr std::int64_t largest_comparison_radius = 16;
 
-using Outputs = std::vector<std::pair<std::string, Tensor>>;
+using Outputs = std::vector<Tensor>;
 
 std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
 
-bool is_multiple(Step d, Size2 stride) { return d.dy % stride.height == 0 && d.dx % stride.width == 0; }
+bool is_multiple(Shift d, Size2 stride) { return d.dy % stride.height == 0 && d.dx % stride.width == 0; }
 
-// Alignments and cells along one axis.
+// A range of alignments or cells along one axis, both ends included.
 struct Range {
   std::int64_t first, last;
 };
@@ -34,7 +35,7 @@ struct Range {
 // The whole q next to d / stride.
 Range alignments(std::int64_t d, std::int64_t stride) { return {floor_div(d, stride), -floor_div(-d, stride)}; }
 
-// The cells of the moved map that have a partner in the map in place under each of the alignments.
+// The cells of the moved map that the map at shift 0 covers under each of the alignments.
 Range partners(const AxisGeometry& axis, Range q, bool inside) {
   const std::int64_t first = inside ? axis.first_inside : 0;
   const std::int64_t last = inside ? axis.last_inside : axis.size - 1;
@@ -58,9 +59,9 @@ void add(Difference& sum, const float* a, const float* b, std::int64_t count) {
   }
 }
 
-// How far the map in place, moved by q cells, is from that of the moved image on these rows and columns of the latter.
+// The difference between the map at shift 0, moved by q cells, and the moved image's map, on these rows and columns of the latter.
 Difference compare(const float* in_place, const float* moved, std::int64_t columns_all, std::int64_t channels, Range rows, Range columns,
-                   Step q) {
+                   Shift q) {
   Difference sum;
   const std::int64_t width = (columns.last - columns.first + 1) * channels;
   if (width <= 0) return sum;
@@ -70,13 +71,13 @@ Difference compare(const float* in_place, const float* moved, std::int64_t colum
   return sum;
 }
 
-// One layer's error at one shift, as means over images that give anything but zeros.
+// One layer's error at one shift: means over the images whose map is not all zeros.
 struct AtShift {
   double whole = nan;
   double inside = nan;
 };
 
-// A mean that leaves NaN out; NaN of nothing.
+// A mean that skips NaN; NaN for no value.
 struct Mean {
   double sum = 0;
   std::int64_t count = 0;
@@ -94,7 +95,7 @@ class LayerComparison {
   LayerComparison(const Tensor& in_place, const Tensor& moved, const MapGeometry& map)
       : in_place_(in_place), moved_(moved), map_(map), row_(moved.elements() / moved.shape()[0]) {}
 
-  AtShift at(Step d) const {
+  AtShift at(Shift d) const {
     const std::int64_t images = moved_.shape()[0];
     std::vector<double> whole(static_cast<std::size_t>(images)), inside(static_cast<std::size_t>(images), nan);
     core::worker_pool().run(images, [&](std::int64_t image, int /*worker*/) {
@@ -114,8 +115,8 @@ class LayerComparison {
     return sum.relative();
   }
 
-  // The least over the alignments, all of them on the same cells.
-  double best(std::int64_t image, Step d, bool inside) const {
+  // The minimum over the alignments, all on the same cells.
+  double best(std::int64_t image, Shift d, bool inside) const {
     const Range down = alignments(d.dy, map_.y.stride);
     const Range right = alignments(d.dx, map_.x.stride);
     const Range rows = partners(map_.y, down, inside);
@@ -140,86 +141,102 @@ class LayerComparison {
   std::int64_t row_;
 };
 
-// Fills Blame::layers.
+// Compares the maps of all layers at all shifts and fills ErrorSources::layers.
 class MapComparison {
  public:
-  MapComparison(const Sequential& model, const Scene& scene, const BlameOptions& options, Blame& blame)
+  MapComparison(const Model& model, const ShiftedInput& shifted_input, const ErrorSourceOptions& options, ErrorSources& sources)
       : model_(model),
-        scene_(scene),
+        shifted_input_(shifted_input),
         options_(options),
-        blame_(blame),
-        maps_(geometry_of(model)),
-        means_(maps_.size()),
-        moved_(scene.buffer(blame.images, scene.frame({}))) {
-    const std::int64_t side = 2 * blame.radius + 1;
-    const std::vector<Layer> layers = model.layers();
-    const std::vector<std::string> names = model.layer_names();
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      LayerError layer{.name = names[i], .class_name = std::string(layers[i].class_name()), .error = Tensor(Shape{side, side}, DType::f64)};
+        sources_(sources),
+        moved_(shifted_input.buffer(sources.images, shifted_input.frame({}))) {
+    const std::int64_t side = 2 * sources.radius + 1;
+    const Network network = network_of(model);
+    const std::vector<MapGeometry> geometry = geometry_of(network);
+    for (std::size_t call : last_calls(network)) {
+      const std::size_t i = maps_.size();
+      maps_.push_back(geometry[call]);
+      LayerError layer{.name = network.calls[call].name, .class_name = network.calls[call].class_name,
+                       .error = Tensor(Shape{side, side}, DType::f64)};
+      layer.unknown = maps_[i].unknown;
       if (maps_[i].map) {
         layer.stride = Size2(maps_[i].y.stride, maps_[i].x.stride);
         layer.size = Size2(maps_[i].y.size, maps_[i].x.size);
-        if (layer.class_name != "InputLayer") {
-          blame.trunk = i;
-          blame.stride = layer.stride;
-        }
+        sources.trunk = i;
+        sources.stride = layer.stride;
       }
-      blame.layers.push_back(std::move(layer));
+      sources.layers.push_back(std::move(layer));
     }
+    means_.resize(maps_.size());
   }
 
   void run() {
     const Outputs in_place = outputs({});
-    for (std::int64_t dy = -blame_.radius; dy <= blame_.radius; ++dy)
-      for (std::int64_t dx = -blame_.radius; dx <= blame_.radius; ++dx) compare_at({dy, dx}, in_place);
+    for (std::int64_t dy = -sources_.radius; dy <= sources_.radius; ++dy)
+      for (std::int64_t dx = -sources_.radius; dx <= sources_.radius; ++dx) compare_at({dy, dx}, in_place);
     for (std::size_t i = 0; i < means_.size(); ++i) {
-      blame_.layers[i].aligned = means_[i][0].value();
-      blame_.layers[i].aligned_inside = means_[i][1].value();
-      blame_.layers[i].misaligned = means_[i][2].value();
+      sources_.layers[i].aligned = means_[i][0].value();
+      sources_.layers[i].aligned_inside = means_[i][1].value();
+      sources_.layers[i].misaligned = means_[i][2].value();
     }
   }
 
  private:
-  Outputs outputs(Step shift) {
-    scene_.view(0, blame_.images, scene_.frame(shift), moved_);
-    return model_.layer_outputs(moved_, options_.input_scale, options_.accuracy);
+  // Outputs are known by layer: of a layer with several calls that of the last one.
+  static std::vector<std::size_t> last_calls(const Network& network) {
+    std::map<std::string, std::size_t> last;
+    for (std::size_t call = 0; call < network.calls.size(); ++call) last[network.calls[call].name] = call;
+    std::vector<std::size_t> calls;
+    for (std::size_t call = 0; call < network.calls.size(); ++call)
+      if (last[network.calls[call].name] == call) calls.push_back(call);
+    return calls;
   }
 
-  void compare_at(Step d, const Outputs& in_place) {
+  // In the order of sources_.layers.
+  Outputs outputs(Shift shift) {
+    shifted_input_.view(0, sources_.images, shifted_input_.frame(shift), moved_);
+    std::map<std::string, Tensor> by_name;
+    for (auto& [name, output] : model_.layer_outputs(moved_, options_.input_scale, options_.accuracy)) by_name.emplace(name, output);
+    Outputs ordered;
+    for (const LayerError& layer : sources_.layers) ordered.push_back(by_name.at(layer.name));
+    return ordered;
+  }
+
+  void compare_at(Shift d, const Outputs& in_place) {
     const Outputs moved = outputs(d);
-    const std::int64_t side = 2 * blame_.radius + 1;
+    const std::int64_t side = 2 * sources_.radius + 1;
     for (std::size_t i = 0; i < maps_.size(); ++i) {
-      const AtShift found = LayerComparison(in_place[i].second, moved[i].second, maps_[i]).at(d);
-      blame_.layers[i].error.values<double>()[static_cast<std::size_t>((d.dy + blame_.radius) * side + d.dx + blame_.radius)] = found.whole;
-      if (d == Step{}) continue;
-      // What is behind the maps is judged by the stride of the last of them.
-      const bool aligned = blame_.trunk && is_multiple(d, maps_[i].map ? blame_.layers[i].stride : blame_.stride);
+      const AtShift found = LayerComparison(in_place[i], moved[i], maps_[i]).at(d);
+      sources_.layers[i].error.values<double>()[static_cast<std::size_t>((d.dy + sources_.radius) * side + d.dx + sources_.radius)] = found.whole;
+      if (d == Shift{}) continue;
+      // Layers behind the last map count with that map's stride.
+      const bool aligned = sources_.trunk && is_multiple(d, maps_[i].map ? sources_.layers[i].stride : sources_.stride);
       means_[i][aligned ? 0 : 2].add(found.whole);
       if (aligned) means_[i][1].add(found.inside);
     }
   }
 
-  const Sequential& model_;
-  const Scene& scene_;
-  const BlameOptions& options_;
-  Blame& blame_;
+  const Model& model_;
+  const ShiftedInput& shifted_input_;
+  const ErrorSourceOptions& options_;
+  ErrorSources& sources_;
   std::vector<MapGeometry> maps_;
   std::vector<std::array<Mean, 3>> means_;  // by layer: aligned, the same inside, misaligned
   Tensor moved_;                            // the images as the model sees them
 };
 
-// Shares of changed classes, one number an image, over the shifts that `which` takes.
+// The share of changed classes over the shifts that `which` accepts, one number an image.
 template <class Which>
 std::vector<double> changed(const Sweep& sweep, Which which) {
   std::vector<std::size_t> places;
   const std::int64_t r = sweep.radius();
   for (std::int64_t dy = -r; dy <= r; ++dy)
     for (std::int64_t dx = -r; dx <= r; ++dx)
-      if (const Step d{dy, dx}; d != Step{} && which(d)) places.push_back(static_cast<std::size_t>((dy + r) * (2 * r + 1) + dx + r));
+      if (const Shift d{dy, dx}; d != Shift{} && which(d)) places.push_back(static_cast<std::size_t>((dy + r) * (2 * r + 1) + dx + r));
   std::vector<double> shares;
   if (places.empty()) return shares;
   const auto shifts = static_cast<std::size_t>((2 * r + 1) * (2 * r + 1));
-  const auto& predicted = sweep.answers().predicted;
+  const auto& predicted = sweep.predictions().predicted;
   for (std::size_t start = 0; start < predicted.size(); start += shifts) {
     const auto count =
         std::count_if(places.begin(), places.end(), [&](std::size_t at) { return predicted[start + at] != predicted[start + shifts / 2]; });
@@ -228,42 +245,43 @@ std::vector<double> changed(const Sweep& sweep, Which which) {
   return shares;
 }
 
-void split_classes(Blame& blame, const Sweep& sweep) {
-  if (!blame.trunk) return;
-  const Size2 stride = blame.stride;
-  const auto aligned = changed(sweep, [&](Step d) { return is_multiple(d, stride); });
-  blame.changed_aligned = mean_of(aligned, 0, 1);
-  blame.changed_misaligned = mean_of(changed(sweep, [&](Step d) { return !is_multiple(d, stride); }), 0, 1);
+void split_classes(ErrorSources& sources, const Sweep& sweep) {
+  if (!sources.trunk) return;
+  const Size2 stride = sources.stride;
+  const auto aligned = changed(sweep, [&](Shift d) { return is_multiple(d, stride); });
+  sources.changed_aligned = mean_of(aligned, 0, 1);
+  sources.changed_misaligned = mean_of(changed(sweep, [&](Shift d) { return !is_multiple(d, stride); }), 0, 1);
   const auto near =
-      changed(sweep, [&](Step d) { return !is_multiple(d, stride) && std::abs(d.dy) <= stride.height && std::abs(d.dx) <= stride.width; });
+      changed(sweep, [&](Shift d) { return !is_multiple(d, stride) && std::abs(d.dy) <= stride.height && std::abs(d.dx) <= stride.width; });
   if (aligned.empty() || near.empty()) return;
   std::vector<double> difference(aligned.size());
   std::transform(near.begin(), near.end(), aligned.begin(), difference.begin(), [](double a, double b) { return a - b; });
   const Estimate excess = mean_of(difference, -1, 1);
-  if (excess.low > 0) blame.excess = excess;
+  if (excess.low > 0) sources.excess = excess;
 }
 
 }  // namespace
 
-Blame blame(const Sequential& model, const Tensor& images, const Sweep& sweep, const BlameOptions& options) {
+ErrorSources find_error_sources(const Model& model, const Tensor& images, const Sweep& sweep, const ErrorSourceOptions& options) {
   if (options.images < 1) throw ValueError(fmt::format("[shift] images {} came; 1 or more is allowed", options.images));
   check_classifier(model);
   const Frames from = frames(images);
   if (sweep.images() != from.images)
     throw ShapeError(
         fmt::format("[shift] {} images came with a sweep of {}; the sweep's own images are needed", from.images, sweep.images()));
-  const std::vector<MapGeometry> maps = geometry_of(model);
-  Blame found{.images = std::min(options.images, from.images), .radius = options.radius};
+  const std::vector<MapGeometry> maps = geometry_of(network_of(model));
+  ErrorSources found{.images = std::min(options.images, from.images), .radius = options.radius};
   if (found.radius == 0) {
     std::int64_t stride = 1;
     for (const MapGeometry& map : maps)
       if (map.map) stride = std::max({stride, map.y.stride, map.x.stride});
-    found.radius = std::min({stride, largest_blame_radius, most_radius(from, options.border, model.input_shape())});
+    found.radius = std::min({stride, largest_comparison_radius, most_radius(from, options.border, model.input_shape())});
   }
-  const Scene scene(images.rows(0, found.images), options.border, model.input_shape(), found.radius);
-  MapComparison(model, scene, options, found).run();
+  const ShiftedInput shifted_input(images.rows(0, found.images), options.border, model.input_shape(), found.radius,
+                                   sweep.predictions().fill);
+  MapComparison(model, shifted_input, options, found).run();
   split_classes(found, sweep);
-  found.text = words_of(found, sweep);
+  found.text = error_source_text(found, sweep);
   return found;
 }
 

@@ -1,17 +1,15 @@
-#include "shift/border.h"
+#include "shift/shifted_input.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <cstring>
 #include <span>
 #include <string_view>
 
 #include "core/checked.h"
 #include "core/did_you_mean.h"
-#include "core/tensor_visit.h"
 #include "core/worker_pool.h"
 #include "linn/error.h"
 
@@ -59,43 +57,41 @@ Tensor framed(const Tensor& images, std::int64_t count, std::int64_t height, std
   return Tensor(shape.rank() == 4 ? Shape{count, height, width, shape[3]} : Shape{count, height, width}, images.dtype());
 }
 
+void fill_with(std::byte* dst, std::size_t bytes, const std::vector<std::byte>& pixel) {
+  if (std::all_of(pixel.begin(), pixel.end(), [](std::byte byte) { return byte == std::byte{0}; })) {
+    std::memset(dst, 0, bytes);
+    return;
+  }
+  for (std::size_t at = 0; at < bytes; at += pixel.size()) std::memcpy(dst + at, pixel.data(), pixel.size());
+}
+
 // All images, each put at (top, left) of a frame of its own.
-Tensor placed(const Tensor& images, std::int64_t height, std::int64_t width, std::int64_t top, std::int64_t left) {
+Tensor placed(const Tensor& images, std::int64_t height, std::int64_t width, std::int64_t top, std::int64_t left, const std::vector<double>& fill) {
   const Frames from = frames(images);
   const Grid src_grid{from.height, from.width, from.pixel};
   const Grid dst_grid{height, width, from.pixel};
   Tensor moved = framed(images, from.images, height, width);
   const auto* src = static_cast<const std::byte*>(images.raw());
   auto* dst = static_cast<std::byte*>(moved.raw());
+  fill_with(dst, static_cast<std::size_t>(from.images) * dst_grid.bytes(), pixel_of(images, fill));
   for (std::int64_t i = 0; i < from.images; ++i, src += src_grid.bytes(), dst += dst_grid.bytes())
     place(src, src_grid, dst, dst_grid, top, left);
   return moved;
 }
 
-// -0 is ink: the zeros that come in are others, bit for bit.
-bool is_zero(float value) { return value == 0 && !std::signbit(value); }
-bool is_zero(double value) { return value == 0 && !std::signbit(value); }
-bool is_zero(bfloat16 value) { return value.bits == 0; }
-template <std::integral T>
-bool is_zero(T value) {
-  return value == 0;
-}
-
-// For each image the least distance of ink from the edges of a height x width frame in which its corner stands at (top, left), -1 for
-// ink outside; max(height, width) without ink.
-std::vector<std::int64_t> room_within(const Tensor& images, std::int64_t height, std::int64_t width, Step corner) {
+// For each image the distance of ink from the edges of a height x width frame in which its corner stands at (top, left), -1 for ink outside;
+// max(height, width) without ink. Bytes are compared: -0 is ink on a background of 0.
+std::vector<std::int64_t> room_within(const Tensor& images, std::int64_t height, std::int64_t width, Shift corner,
+                                      const std::vector<std::byte>& background) {
   const Frames from = frames(images);
   std::vector<std::int64_t> room(static_cast<std::size_t>(from.images), std::max(height, width));
-  core::visit(images, [&](const auto values) {
-    const auto* value = values.data();
-    for (std::int64_t& least : room)
-      for (std::int64_t y = corner.dy; y < corner.dy + from.height; ++y)
-        for (std::int64_t x = corner.dx; x < corner.dx + from.width; ++x) {
-          const std::int64_t edge = std::max<std::int64_t>(-1, std::min({y, height - 1 - y, x, width - 1 - x}));
-          for (std::int64_t c = 0; c < from.channels; ++c)
-            if (!is_zero(*value++)) least = std::min(least, edge);
-        }
-  });
+  const auto* pixel = static_cast<const std::byte*>(images.raw());
+  for (std::int64_t& least : room)
+    for (std::int64_t y = corner.dy; y < corner.dy + from.height; ++y)
+      for (std::int64_t x = corner.dx; x < corner.dx + from.width; ++x, pixel += from.pixel) {
+        if (std::memcmp(pixel, background.data(), from.pixel) == 0) continue;
+        least = std::min(least, std::max<std::int64_t>(-1, std::min({y, height - 1 - y, x, width - 1 - x})));
+      }
   return room;
 }
 
@@ -158,6 +154,20 @@ Frames frames(const Tensor& images) {
   return {shape[0], shape[1], shape[2], channels, static_cast<std::size_t>(channels) * size_of(images.dtype())};
 }
 
+std::vector<std::byte> pixel_of(const Tensor& images, const std::vector<double>& fill) {
+  const Frames from = frames(images);
+  std::vector<std::byte> pixel(from.pixel, std::byte{0});
+  if (fill.empty()) return pixel;
+  if (fill.size() != 1 && static_cast<std::int64_t>(fill.size()) != from.channels)
+    throw ShapeError(fmt::format("[shift] a fill of {} values came for images of {} channels; one value, or one for each channel, is allowed",
+                                 fill.size(), from.channels));
+  Tensor wide({from.channels}, DType::f64);
+  for (std::size_t c = 0; c < static_cast<std::size_t>(from.channels); ++c) wide.values<double>()[c] = fill.size() == 1 ? fill[0] : fill[c];
+  const Tensor narrow = wide.astype(images.dtype());
+  std::memcpy(pixel.data(), narrow.raw(), from.pixel);
+  return pixel;
+}
+
 std::int64_t most_radius(const Frames& from, const Border& border, const Shape& input) {
   std::int64_t most = std::min(input[0], input[1]) - 1;
   if (border.kind() == Border::circular) most = std::min(input[0], input[1]) / 2;
@@ -165,10 +175,11 @@ std::int64_t most_radius(const Frames& from, const Border& border, const Shape& 
   return std::min(most, largest_radius);
 }
 
-Tensor shifted(const Tensor& images, std::int64_t dy, std::int64_t dx) {
+Tensor shifted(const Tensor& images, std::int64_t dy, std::int64_t dx, const std::vector<double>& fill) {
   const Frames from = frames(images);
   // Beyond its own size an image is gone; the bounds keep sums of coordinates small.
-  return placed(images, from.height, from.width, std::clamp(dy, -from.height, from.height), std::clamp(dx, -from.width, from.width));
+  return placed(images, from.height, from.width, std::clamp(dy, -from.height, from.height), std::clamp(dx, -from.width, from.width),
+                fill);
 }
 
 Tensor rolled(const Tensor& images, std::int64_t dy, std::int64_t dx) {
@@ -183,26 +194,27 @@ Tensor rolled(const Tensor& images, std::int64_t dy, std::int64_t dx) {
   return moved;
 }
 
-Tensor centred(const Tensor& images, std::int64_t height, std::int64_t width) {
+Tensor centred(const Tensor& images, std::int64_t height, std::int64_t width, const std::vector<double>& fill) {
   const Frames from = frames(images);
-  return placed(images, height, width, (height - from.height) / 2, (width - from.width) / 2);
+  return placed(images, height, width, (height - from.height) / 2, (width - from.width) / 2, fill);
 }
 
-Tensor on_canvas(const Tensor& images, std::int64_t height, std::int64_t width) {
+Tensor on_canvas(const Tensor& images, std::int64_t height, std::int64_t width, const std::vector<double>& fill) {
   const Frames from = frames(images);
   if (height < from.height || width < from.width)
     throw ShapeError(
         fmt::format("[shift] images of {} x {} pixels do not fit a canvas of {} x {}", from.height, from.width, height, width));
-  return centred(images, height, width);
+  return centred(images, height, width, fill);
 }
 
-std::vector<std::int64_t> room_to_move(const Tensor& images) {
+std::vector<std::int64_t> room_to_move(const Tensor& images, const std::vector<double>& fill) {
   const Frames from = frames(images);
-  return room_within(images, from.height, from.width, {});
+  return room_within(images, from.height, from.width, {}, pixel_of(images, fill));
 }
 
-Scene::Scene(const Tensor& images, Border border, const Shape& input, std::int64_t radius)
-    : images_(images), from_(frames(images)), height_(input[0]), width_(input[1]), circular_(border.kind() == Border::circular) {
+ShiftedInput::ShiftedInput(const Tensor& images, Border border, const Shape& input, std::int64_t radius, std::vector<double> fill)
+    : images_(images), from_(frames(images)), height_(input[0]), width_(input[1]), circular_(border.kind() == Border::circular),
+      fill_(std::move(fill)), fill_pixel_(pixel_of(images, fill_)) {
   if (from_.images == 0) throw DataError("[shift] no images came; at least one is needed");
   if (from_.channels != input[2])
     throw ShapeError(fmt::format("[shift] images with {} channel{} came, the model takes {}", from_.channels,
@@ -212,35 +224,35 @@ Scene::Scene(const Tensor& images, Border border, const Shape& input, std::int64
   // Negative for a window, of which an odd rest lies below.
   corner_ = {(height_ - from_.height) / 2, (width_ - from_.width) / 2};
   if (circular_ && (from_.height != height_ || from_.width != width_)) {
-    images_ = on_canvas(images, height_, width_);
+    images_ = on_canvas(images, height_, width_, fill_);
     from_ = frames(images_);
   }
   top_ = (height_ - from_.height) / 2;
   left_ = (width_ - from_.width) / 2;
 }
 
-Tensor Scene::buffer(std::int64_t images, const Piece& piece) const { return framed(images_, images, piece.height, piece.width); }
+Tensor ShiftedInput::buffer(std::int64_t images, const Region& region) const { return framed(images_, images, region.height, region.width); }
 
-void Scene::view_one(const std::byte* src, std::byte* dst, const Piece& piece) const {
-  const Grid from{from_.height, from_.width, from_.pixel}, to{piece.height, piece.width, from_.pixel};
+void ShiftedInput::view_one(const std::byte* src, std::byte* dst, const Region& region) const {
+  const Grid from{from_.height, from_.width, from_.pixel}, to{region.height, region.width, from_.pixel};
   if (to.bytes() == 0) return;
-  if (circular_) return tile(src, from, dst, to, piece.top, piece.left);
-  std::memset(dst, 0, to.bytes());
-  place(src, from, dst, to, top_ - piece.top, left_ - piece.left);
+  if (circular_) return tile(src, from, dst, to, region.top, region.left);
+  fill_with(dst, to.bytes(), fill_pixel_);
+  place(src, from, dst, to, top_ - region.top, left_ - region.left);
 }
 
-void Scene::view(std::int64_t first, std::int64_t last, const Piece& piece, Tensor& to) const {
+void ShiftedInput::view(std::int64_t first, std::int64_t last, const Region& region, Tensor& to) const {
   constexpr std::int64_t group = 64;  // images that a worker moves at a time
   const auto* src = static_cast<const std::byte*>(images_.raw());
   auto* dst = static_cast<std::byte*>(to.raw());
   const std::size_t src_bytes = static_cast<std::size_t>(from_.height * from_.width) * from_.pixel;
-  const std::size_t dst_bytes = static_cast<std::size_t>(piece.height * piece.width) * from_.pixel;
+  const std::size_t dst_bytes = static_cast<std::size_t>(region.height * region.width) * from_.pixel;
   core::worker_pool().run(core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
     for (std::int64_t i = first + item * group; i < std::min(last, first + (item + 1) * group); ++i)
-      view_one(src + static_cast<std::size_t>(i) * src_bytes, dst + static_cast<std::size_t>(i - first) * dst_bytes, piece);
+      view_one(src + static_cast<std::size_t>(i) * src_bytes, dst + static_cast<std::size_t>(i - first) * dst_bytes, region);
   });
 }
 
-std::vector<std::int64_t> Scene::room() const { return room_within(images_, height_, width_, {top_, left_}); }
+std::vector<std::int64_t> ShiftedInput::room() const { return room_within(images_, height_, width_, {top_, left_}, fill_pixel_); }
 
 }  // namespace linn::shift
