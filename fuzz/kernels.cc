@@ -24,6 +24,7 @@
 #include "kernels/pool_check.h"
 #include "kernels/position_check.h"
 #include "kernels/prelu_check.h"
+#include "kernels/rectify_check.h"
 #include "kernels/reduce_check.h"
 #include "kernels/resample_check.h"
 
@@ -561,6 +562,12 @@ void spatial_dropout(Draw& draw) {
   check::check_spatial_dropout({draw.pick({0.0, 0.25, 0.9}), draw.between(1, 9), draw.between(1, 70)}, draw.between(1, 3), first, seed, seed << 30 | 7);
 }
 
+void rectify(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const RectifyForward::Problem problem{draw.pick({1.0, 2.0, 6.0, 1e30}), draw.pick({0.0, 0.25, 1.5}), draw.pick({0.0, 1.0}), draw.flag()};
+  check::check_rectify(problem, draw.between(0, 200), draw.pick({Values::normal, Values::ties, Values::hostile}), seed);
+}
+
 // ---- all ----
 
 struct Case {
@@ -607,6 +614,7 @@ constexpr Case cases[] = {
     {resample, {ResampleForward::name, ResampleInputGradient::name}},
     {adaptive_pool, {AdaptivePoolForward::name, AdaptivePoolInputGradient::name}},
     {spatial_dropout, {SpatialDropout::name}},
+    {rectify, {RectifyForward::name, RectifyGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

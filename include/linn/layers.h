@@ -3,6 +3,7 @@
 #pragma once
 
 #include "linn/layers/activation.h"  // IWYU pragma: export
+#include "linn/layers/activation_layers.h"  // IWYU pragma: export
 #include "linn/layers/arrange.h"     // IWYU pragma: export
 #include "linn/layers/blur.h"        // IWYU pragma: export
 #include "linn/layers/conv.h"        // IWYU pragma: export
@@ -10,8 +11,12 @@
 #include "linn/layers/dense.h"       // IWYU pragma: export
 #include "linn/layers/depthwise_conv.h"  // IWYU pragma: export
 #include "linn/layers/merge.h"       // IWYU pragma: export
+#include "linn/layers/noise.h"       // IWYU pragma: export
 #include "linn/layers/norm.h"        // IWYU pragma: export
+#include "linn/layers/normalization.h"  // IWYU pragma: export
 #include "linn/layers/pad.h"         // IWYU pragma: export
 #include "linn/layers/polyphase.h"   // IWYU pragma: export
 #include "linn/layers/pool.h"        // IWYU pragma: export
 #include "linn/layers/reshape.h"     // IWYU pragma: export
+#include "linn/layers/resize.h"      // IWYU pragma: export
+#include "linn/layers/sample_norm.h"  // IWYU pragma: export

@@ -28,14 +28,20 @@ class Cases:
     def ties(self, *shape):
         return self.rng.integers(-2, 3, shape).astype(np.float32)
 
-    def add(self, name, layer, *inputs, gradient=True, training=False):
+    def add(self, name, layer, *inputs, gradient=True, training=False,
+            **notes):
         """Output and gradients for a drawn upstream gradient."""
         listed = len(inputs) > 1
         layer.build([x.shape for x in inputs] if listed else inputs[0].shape)
-        layer.set_weights([
-            w if w.dtype.kind == "i" else
-            (self.rng.standard_normal(w.shape) * 0.5).astype(np.float32)
-            for w in layer.get_weights()])
+        drawn = []
+        for v in layer.weights:
+            w = (self.rng.standard_normal(v.shape) * 0.5).astype(np.float32)
+            if v.name == "variance":
+                w = np.abs(w) + np.float32(0.1)
+            drawn.append(v.numpy() if v.name == "count" else w)
+        layer.set_weights(drawn)
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
         out = {v.name: v.numpy() for v in layer.weights}
         xs = [tf.constant(x.astype(np.float64)) for x in inputs]
         with tf.GradientTape() as tape:
@@ -61,14 +67,15 @@ class Cases:
         self.cases.append({
             "name": name, "class_name": layer.__class__.__name__,
             "config": layer_config(layer), "input_shapes": [list(x.shape[1:]) for x in inputs],
-            "gradient": gradient})
+            "gradient": gradient} | notes)
 
     def write(self):
         save("graph_layers", self.tensors)
         save_cases("graph_layers.json", {
             "what": "layers; tensors of case N are N/input_0 and so on,"
                     " N/output, N/<weight>, and with gradient also N/upstream,"
-                    " N/grad/input_0 and so on, N/grad/<weight>"}, self.cases)
+                    " N/grad/input_0 and so on, N/grad/<weight>; single:"
+                    " computed by TensorFlow in float32"}, self.cases)
 
 
 def merges(c):
@@ -91,7 +98,7 @@ def merges(c):
                  c.ties(2, 4, 3, 5))
             case("three_broadcast", c.ties(2, 1, 1, 5), c.ties(2, 4, 3, 5),
                  c.ties(2, 4, 3, 1))
-            case("many", *[c.normal(2, 3, 2, 3) for _ in range(6)])
+            case("many", *[c.normal(2, 3, 2, 3) for _ in range(12)])
     for axis, sizes in ((-1, (1, 3, 5, 17, 33)), (3, (5, 5)), (1, (2, 1, 4)),
                         (2, (3, 1)), (-2, (1, 2))):
         def part(size):
@@ -103,7 +110,7 @@ def merges(c):
               L.Concatenate(axis=axis, dtype="float64"),
               *[part(size) for size in sizes])
     c.add("concatenate_many", L.Concatenate(dtype="float64"),
-          *[c.normal(3, 2, 3, k % 4 + 1) for k in range(7)])
+          *[c.normal(3, 2, 3, k % 4 + 1) for k in range(13)])
     c.add("concatenate_rows", L.Concatenate(dtype="float64"), c.normal(3, 4),
           c.normal(3, 7))
 
@@ -128,12 +135,143 @@ def arranged(c):
     c.add("identity", L.Identity(dtype="float64"), c.normal(2, 3, 3))
 
 
+def activations(c):
+    x = np.concatenate([np.linspace(-8, 8, 33), [
+        1e-4, -1e-4, 0.3, -0.3, 0.75, -0.75, 1.25, -1.25, 2.7, -2.7, 5.9]])
+    x = x.astype(np.float32).reshape(4, 11)
+    for word, config in (
+            ("plain", {}), ("six", {"max_value": 6.0}),
+            ("limit", {"max_value": 2.0}), ("slope", {"negative_slope": 0.25}),
+            ("threshold", {"threshold": 1.25}),
+            ("limit_slope", {"max_value": 2.0, "negative_slope": 0.25}),
+            ("all", {"max_value": 5.0, "negative_slope": 0.1,
+                     "threshold": 1.0})):
+        c.add(f"relu_{word}", L.ReLU(**config, dtype="float64"), x)
+    for slope in (0.3, 0.0, 1.5):
+        c.add(f"leaky_relu_{slope}",
+              L.LeakyReLU(negative_slope=slope, dtype="float64"), x)
+    for alpha in (1.0, 0.5, 2.0):
+        c.add(f"elu_{alpha}", L.ELU(alpha=alpha, dtype="float64"), x)
+    for word, axes in (("none", None), ("map", [1, 2]), ("rows", [1]),
+                       ("all", [1, 2, 3]), ("channels", [3])):
+        for channels in (1, 3, 5, 17, 33):
+            c.add(f"prelu_{word}_{channels}",
+                  L.PReLU(shared_axes=axes, dtype="float64"),
+                  c.normal(3, 4, 5, channels))
+    c.add("prelu_zeros", L.PReLU(dtype="float64"), c.ties(3, 7))
+    for word, axis in (("last", -1), ("first", 1), ("middle", 2),
+                       ("minus2", -2), ("two", (1, 2)), ("ends", (1, 3))):
+        c.add(f"softmax_{word}", L.Softmax(axis=axis, dtype="float64"),
+              c.normal(2, 3, 4, 5))
+
+
+def norms(c):
+    for channels in (1, 2, 3, 5, 17, 33):
+        c.add(f"layer_norm_{channels}", L.LayerNormalization(dtype="float64"),
+              c.normal(3, 4, 5, channels))
+    for word, config in (
+            ("map", {"axis": [1, 2, 3]}), ("rows", {"axis": 1}),
+            ("columns", {"axis": -2}), ("ends", {"axis": [1, 3]}),
+            ("last_two", {"axis": [-1, -2], "epsilon": 1e-5}),
+            ("no_center", {"center": False}), ("no_scale", {"scale": False}),
+            ("neither", {"center": False, "scale": False})):
+        c.add(f"layer_norm_{word}",
+              L.LayerNormalization(**config, dtype="float64"),
+              c.normal(3, 4, 5, 6))
+    c.add("layer_norm_row", L.LayerNormalization(dtype="float64"),
+          c.normal(9, 33))
+    for channels, groups in ((1, 1), (3, 3), (5, 1), (6, 2), (34, 17),
+                             (33, -1), (32, 4), (64, 32)):
+        word = str(groups).replace("-", "minus")
+        c.add(f"group_norm_{channels}_{word}",
+              L.GroupNormalization(groups, dtype="float64"),
+              c.normal(3, 4, 5, channels))
+    for word, config in (("axis", {"groups": 2, "axis": 1}),
+                         ("no_scale", {"groups": 3, "scale": False}),
+                         ("neither", {"groups": 2, "center": False,
+                                      "scale": False, "epsilon": 1e-5})):
+        c.add(f"group_norm_{word}",
+              L.GroupNormalization(**config, dtype="float64"),
+              c.normal(3, 4, 5, 6))
+    c.add("group_norm_row", L.GroupNormalization(3, dtype="float64"),
+          c.normal(5, 12))
+
+
+def resized(c):
+    """TensorFlow resizes bilinearly in float32, whatever it is given."""
+    for channels in (1, 3, 17):
+        for size in (2, (3, 1), (2, 5)):
+            word = "x".join(map(str, size if isinstance(size, tuple)
+                                else (size, size)))
+            c.add(f"up_sampling_{word}_{channels}",
+                  L.UpSampling2D(size, dtype="float64"),
+                  c.normal(2, 3, 4, channels))
+            c.add(f"up_sampling_bilinear_{word}_{channels}",
+                  L.UpSampling2D(size, interpolation="bilinear",
+                                 dtype="float64"),
+                  c.normal(2, 3, 4, channels), single=True)
+    for how in ("nearest", "bilinear"):
+        for height, width in ((7, 5), (3, 9), (12, 14), (1, 1), (6, 7),
+                              (11, 23)):
+            c.add(f"resizing_{how}_{height}x{width}",
+                  L.Resizing(height, width, interpolation=how,
+                             dtype="float64"),
+                  c.normal(2, 6, 7, 3), single=True)
+        for word in ("crop", "pad"):
+            for height, width in ((5, 5), (4, 9), (9, 4), (3, 2)):
+                c.add(f"resizing_{how}_{word}_{height}x{width}",
+                      L.Resizing(height, width, interpolation=how,
+                                 **{word + "_to_aspect_ratio": True},
+                                 fill_value=0.5, dtype="float64"),
+                      c.normal(2, 8, 5, 3), single=True)
+    for cls, word in ((L.AdaptiveMaxPooling2D, "max"),
+                      (L.AdaptiveAveragePooling2D, "average")):
+        for channels in (1, 3, 5, 17, 33):
+            c.add(f"adaptive_{word}_2x3_{channels}",
+                  cls((2, 3), dtype="float64"), c.normal(2, 5, 7, channels))
+        for size in ((1, 1), (5, 7), (3, 7), (4, 2)):
+            c.add(f"adaptive_{word}_{size[0]}x{size[1]}",
+                  cls(size, dtype="float64"), c.normal(2, 5, 7, 3))
+            # TensorFlow's gradient of a maximum over a whole axis holds
+            # values that nobody computed: its own memory.
+            if word == "max" and size == (1, 1):
+                c.cases[-1]["gradient"] = False
+        c.add(f"adaptive_{word}_ties", cls((3, 4), dtype="float64"),
+              c.ties(2, 7, 9, 3))
+
+
+def noises(c):
+    c.add("spatial_dropout", L.SpatialDropout2D(0.25, dtype="float64"),
+          c.normal(2, 3, 4, 5), gradient=False)
+    c.add("gaussian_noise", L.GaussianNoise(0.25, dtype="float64"),
+          c.normal(2, 3, 4), gradient=False)
+
+
+def normalizations(c):
+    """Keras keeps the statistics in float32."""
+    for word, config in (
+            ("channels", {}), ("invert", {"invert": True}),
+            ("rows", {"axis": 1}), ("two", {"axis": (1, 3)}),
+            ("all", {"axis": None}),
+            ("given", {"mean": [0.5, -1.0, 2.0], "variance": [4.0, 0.5, 1.0]}),
+            ("given_scalar", {"axis": None, "mean": 0.5, "variance": 2.0,
+                              "invert": True})):
+        c.add(f"normalization_{word}", L.Normalization(**config,
+                                                       dtype="float64"),
+              c.normal(2, 4, 5, 3), single=True)
+
+
 def main():
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(0)
     cases = Cases()
     merges(cases)
     arranged(cases)
+    activations(cases)
+    norms(cases)
+    resized(cases)
+    noises(cases)
+    normalizations(cases)
     cases.write()
 
 

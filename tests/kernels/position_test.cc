@@ -173,6 +173,20 @@ void check_positions<Add>() {
   });
 }
 template <>
+void check_positions<RectifyForward>() {
+  for (const RectifyForward::Problem& problem : {RectifyForward::Problem{.slope = 0.3}, RectifyForward::Problem{.most = 2, .threshold = -1}})
+    check_positions_elements<RectifyForward>(problem, count, [&](const auto& f, Buffer& dst) {
+      f.run(problem, {count, equal_elements().data(), dst.data(), nullptr});
+    });
+}
+template <>
+void check_positions<RectifyGradient>() {
+  const RectifyGradient::Problem problem{.slope = 0.3, .slope_at_kink = true};
+  check_positions_elements<RectifyGradient>(problem, count, [&](const auto& f, Buffer& dst) {
+    f.run(problem, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
+  });
+}
+template <>
 void check_positions<Merge>() {
   const std::vector<Shape> shapes = {{count}, {count}};
   const void* src[] = {equal_elements().data(), equal_elements().data()};

@@ -119,7 +119,30 @@ std::vector<Case> cases() {
           {Permute({2, 3, 1}), {{3, 4, 2}}},
           {Permute({2, 1, 3}), {{3, 4, 2}}},
           {Cropping2D({{1, 0}, {2, 1}}), {{4, 5, 2}}},
-          {Identity(), {{4, 3}}}};
+          {Identity(), {{4, 3}}},
+          {ReLU({.max_value = 0.5, .negative_slope = 0.25, .threshold = 0.1}), {{4, 5}}},
+          {LeakyReLU(), {{4, 5}}},
+          {ELU({.alpha = 0.5}), {{4, 5}}},
+          {PReLU(), {{3, 4}}},
+          {PReLU({.shared_axes = {1, 2}}), {{3, 4, 5}}},
+          {PReLU({.shared_axes = {3}}), {{3, 4, 5}}},
+          {Softmax({.axis = {1, 3}}), {{3, 2, 4}}},
+          {LayerNormalization(), {{3, 4, 5}}},
+          {LayerNormalization({.axis = {1, 2, 3}}), {{3, 2, 4}}},
+          {LayerNormalization({.axis = 1, .center = false}), {{5, 3}}},
+          {GroupNormalization({.groups = 2}), {{3, 4, 6}}},
+          {GroupNormalization({.groups = -1}), {{3, 4, 3}}},
+          {GroupNormalization({.groups = 2, .axis = 1, .scale = false}), {{4, 3, 5}}},
+          {UpSampling2D({2, 3}), {{3, 4, 2}}},
+          {UpSampling2D({3, 2}, {.interpolation = "bilinear"}), {{3, 4, 2}}},
+          {Resizing(5, 3), {{3, 4, 2}}},
+          {Resizing(4, 4, {.pad_to_aspect_ratio = true, .fill_value = 0.5}), {{3, 7, 2}}},
+          {AdaptiveMaxPooling2D({2, 3}), {{5, 7, 2}}},
+          {AdaptiveAveragePooling2D({3, 2}), {{5, 7, 2}}},
+          {SpatialDropout2D(0.4), {{3, 2, 9}}},
+          {GaussianNoise(0.5), {{3, 4}}},
+          {Normalization({.mean = {0.5, -1}, .variance = {4, 0.5}}), {{3, 4, 2}}},
+          {Normalization({.axis = {}, .mean = {0.5}, .variance = {2}, .invert = true}), {{3, 4}}}};
 }
 
 TEST(GraphLayersGradients, AgainstFiniteDifferences) {

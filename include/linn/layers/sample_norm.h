@@ -1,0 +1,55 @@
+// room: layers
+// Normalization of each image by its own statistics.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "linn/axes.h"
+#include "linn/initializers.h"
+#include "linn/layer.h"
+
+namespace linn {
+
+struct LayerNormalizationOptions {
+  Axes axis = -1;
+  double epsilon = 1e-3;
+  bool center = true;
+  bool scale = true;
+  Initializer beta_initializer = "zeros";
+  Initializer gamma_initializer = "ones";
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+/// Mean 0 and variance 1 over the axes, for each place along the others; then times gamma plus beta. Ba, Kiros and Hinton, "Layer
+/// normalization", 2016. Variables: gamma (with scale) and beta (with center), of the shape of the axes.
+class LayerNormalization : public Layer {
+ public:
+  explicit LayerNormalization(LayerNormalizationOptions options = {});
+};
+
+struct GroupNormalizationOptions {
+  /// Groups of neighbouring channels; -1: each channel is a group (instance normalization).
+  std::int64_t groups = 32;
+  std::int64_t axis = -1;
+  double epsilon = 1e-3;
+  bool center = true;
+  bool scale = true;
+  Initializer beta_initializer = "zeros";
+  Initializer gamma_initializer = "ones";
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+/// Mean 0 and variance 1 over each group of channels and all pixels of an image, then times gamma plus beta a channel. Wu and He, "Group
+/// normalization", 2018. Variables: gamma (with scale) and beta (with center), one value a channel.
+/// Throws ShapeError unless the groups divide the channels.
+class GroupNormalization : public Layer {
+ public:
+  explicit GroupNormalization(GroupNormalizationOptions options = {});
+};
+
+}  // namespace linn

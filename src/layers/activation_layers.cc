@@ -1,0 +1,200 @@
+#include "linn/layers/activation_layers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "layers/axes.h"
+#include "layers/described.h"
+#include "layers/permuted.h"
+#include "linn/error.h"
+#include "plan/ops/prelu.h"
+#include "plan/ops/rectify.h"
+#include "plan/ops/softmax.h"
+
+namespace linn {
+namespace layers {
+namespace {
+
+struct ReLUConfig {
+  ReLUOptions options = {};
+};
+struct LeakyReLUConfig {
+  LeakyReLUOptions options = {};
+};
+struct ELUConfig {
+  ELUOptions options = {};
+};
+struct PReLUConfig {
+  PReLUOptions options = {};
+};
+struct SoftmaxConfig {
+  SoftmaxOptions options = {};
+};
+
+}  // namespace
+}  // namespace layers
+
+template <>
+struct schema::Schema<layers::ReLUConfig> {
+  using C = layers::ReLUConfig;
+  using O = ReLUOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "ReLU", .help = "A rectifier with a limit, a slope and a threshold."};
+  static constexpr auto fields =
+      all(nested(&C::options, field("max_value", &O::max_value, at_least(0), "The largest value; none: no limit."),
+                 field("negative_slope", &O::negative_slope, at_least(0), "Slope below the threshold."),
+                 field("threshold", &O::threshold, at_least(0), "Values up to it are not passed on."), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "r"})", "(3, 4)"},
+                                         {R"({"name": "r", "max_value": 6.0})", "(3, 4)"},
+                                         {R"({"name": "r", "max_value": 1.5, "negative_slope": 0.25, "threshold": 0.5})", "(3, 4)"}};
+};
+
+template <>
+struct schema::Schema<layers::LeakyReLUConfig> {
+  using C = layers::LeakyReLUConfig;
+  using O = LeakyReLUOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "LeakyReLU", .help = "A rectifier that lets a share of negative values pass."};
+  static constexpr auto fields =
+      all(nested(&C::options, field("negative_slope", &O::negative_slope, at_least(0), "Slope below 0.").called_before("alpha"),
+                 layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "l", "negative_slope": 0.1})", "(3, 4)"}};
+};
+
+template <>
+struct schema::Schema<layers::ELUConfig> {
+  using C = layers::ELUConfig;
+  using O = ELUOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "ELU", .help = "x above 0, alpha * (exp(x) - 1) below."};
+  static constexpr auto fields =
+      all(nested(&C::options, field("alpha", &O::alpha, at_least(0), "The limit of large negative values, negated."), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "e", "alpha": 0.5})", "(3, 4)"}};
+};
+
+template <>
+struct schema::Schema<layers::PReLUConfig> {
+  using C = layers::PReLUConfig;
+  using O = PReLUOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "PReLU", .help = "A rectifier whose slope below 0 is learned."};
+  static constexpr auto fields = all(nested(&C::options, field("alpha_initializer", &O::alpha_initializer, "First values of alpha."),
+                                            field("shared_axes", &O::shared_axes, "Axes along which one slope is shared."),
+                                            layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"alpha_regularizer"}, {"alpha_constraint"}};
+  static constexpr Example examples[] = {{R"({"name": "p"})", "(3, 4)"}, {R"({"name": "p", "shared_axes": [1, 2]})", "(3, 4, 2)"}};
+};
+
+template <>
+struct schema::Schema<layers::SoftmaxConfig> {
+  using C = layers::SoftmaxConfig;
+  using O = SoftmaxOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "Softmax", .help = "exp(x) divided by its sum over an axis."};
+  static constexpr auto fields = all(nested(&C::options, field("axis", &O::axis, "The axes over which values sum to 1."), layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "s"})", "(3, 4)"}, {R"({"name": "s", "axis": [1, 3]})", "(3, 2, 4)"}};
+  static std::string fault(const C& c) { return c.options.axis.empty() ? "axis names no axis" : ""; }
+};
+
+namespace layers {
+namespace {
+
+class ReLUDescription final : public Described<ReLUConfig> {
+ public:
+  using Described::Described;
+  Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
+    const ReLUOptions& o = config_.options;
+    const bool leaky = o.threshold == 0 && !o.max_value;
+    return plan::rectify(to, input, {.most = o.max_value.value_or(std::numeric_limits<double>::infinity()),
+                                     .slope = o.negative_slope,
+                                     .threshold = o.threshold,
+                                     .slope_at_kink = leaky});
+  }
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
+  ActivationKind activation() const override { return config_.options.negative_slope == 0 ? ActivationKind::relu : ActivationKind::other; }
+};
+
+class LeakyReLUDescription final : public Described<LeakyReLUConfig> {
+ public:
+  using Described::Described;
+  Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
+    return plan::rectify(to, input, {.slope = config_.options.negative_slope, .slope_at_kink = true});
+  }
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
+};
+
+class ELUDescription final : public Described<ELUConfig> {
+ public:
+  using Described::Described;
+  Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
+    return plan::elu(to, input, config_.options.alpha);
+  }
+  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
+};
+
+class PReLUDescription final : public Described<PReLUConfig> {
+ public:
+  using Described::Described;
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    slopes(input, where);
+    return input;
+  }
+  std::vector<VariableSpec> variables(const Shape& input) const override {
+    return {{"alpha", slopes(input, where()), config_.options.alpha_initializer}};
+  }
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const override {
+    return plan::prelu(to, input, variables[0]);
+  }
+  /// The same function for all cells where the slopes are shared over the map.
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    const Shape shape = slopes(inputs[0], where());
+    const bool shared = shape.rank() == 3 && shape[0] == 1 && shape[1] == 1;
+    return shared ? OnMap{.kind = OnMap::pointwise} : OnMap{};
+  }
+
+ private:
+  Shape slopes(const Shape& input, const std::string& where) const {
+    std::vector<std::int64_t> sizes(input.begin(), input.end());
+    for (const std::int64_t axis : config_.options.shared_axes.list()) sizes[image_axis(axis, input.rank(), where)] = 1;
+    return Shape(std::span<const std::int64_t>(sizes));
+  }
+};
+
+class SoftmaxDescription final : public Described<SoftmaxConfig> {
+ public:
+  using Described::Described;
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    image_axes(config_.options.axis, input.rank(), where);
+    return input;
+  }
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
+    const LastAxes last(to, input, image_axes(config_.options.axis, input.shape.rank(), where()));
+    return last.undo(plan::softmax(to, last.value(), false));
+  }
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    const std::vector<std::size_t> axes = image_axes(config_.options.axis, inputs[0].rank(), where());
+    const bool channels = axes.size() == 1 && axes[0] + 1 == inputs[0].rank();
+    return channels ? OnMap{.kind = OnMap::pointwise} : OnMap{};
+  }
+  ActivationKind activation() const override {
+    return config_.options.axis == Axes(-1) ? ActivationKind::softmax : ActivationKind::other;
+  }
+};
+
+}  // namespace
+
+LINN_LAYER_ROW(ReLU, ReLUDescription)
+LINN_LAYER_ROW(LeakyReLU, LeakyReLUDescription)
+LINN_LAYER_ROW(ELU, ELUDescription)
+LINN_LAYER_ROW(PReLU, PReLUDescription)
+LINN_LAYER_ROW(Softmax, SoftmaxDescription)
+
+}  // namespace layers
+
+ReLU::ReLU(ReLUOptions options) : Layer(layers::make_layer<layers::ReLUDescription>({std::move(options)})) {}
+LeakyReLU::LeakyReLU(LeakyReLUOptions options) : Layer(layers::make_layer<layers::LeakyReLUDescription>({std::move(options)})) {}
+ELU::ELU(ELUOptions options) : Layer(layers::make_layer<layers::ELUDescription>({std::move(options)})) {}
+PReLU::PReLU(PReLUOptions options) : Layer(layers::make_layer<layers::PReLUDescription>({std::move(options)})) {}
+Softmax::Softmax(SoftmaxOptions options) : Layer(layers::make_layer<layers::SoftmaxDescription>({std::move(options)})) {}
+
+}  // namespace linn
