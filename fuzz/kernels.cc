@@ -421,11 +421,11 @@ void phase_mix(Draw& draw) {
 // ---- element by element ----
 
 void activation(Draw& draw) {
-  const auto names = activation_names();
-  const std::string_view name = names[static_cast<std::size_t>(draw.between(0, static_cast<std::int64_t>(names.size()) - 1))];
+  const auto functions = all_activations();
+  const Activation function = functions[static_cast<std::size_t>(draw.between(0, static_cast<std::int64_t>(functions.size()) - 1))];
   const std::uint32_t seed = draw.seed();
   const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
-  check::check_activation(activation_named(name).value(), draw.between(0, 200), values, seed);
+  check::check_activation(function, draw.between(0, 200), values, seed);
 }
 
 void gather(Draw& draw) {

@@ -49,6 +49,7 @@ Action add_predict(CLI::App& app);
 Action add_shift(CLI::App& app);
 Action add_fix(CLI::App& app);
 Action add_profile(CLI::App& app);
+Action add_layers(CLI::App& app);
 Action add_demo(CLI::App& app);
 
 // ---- options: what is no allowed value is a ValueError, "OPTION VALUE: what is allowed" ----------------------------

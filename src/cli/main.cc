@@ -98,6 +98,7 @@ int run(int argc, char** argv) {
   add("shift", add_shift);
   add("fix", add_fix);
   add("profile", add_profile);
+  add("layers", add_layers);
   add("demo", add_demo);
 
   refuse_unknown(app, argc, argv);

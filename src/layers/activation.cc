@@ -1,33 +1,25 @@
 #include "linn/layers/activation.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <array>
-
-#include "core/did_you_mean.h"
-#include "kernels/eltwise/activation.h"
 #include "layers/apply_activation.h"
 #include "layers/described.h"
-#include "linn/error.h"
 #include "plan/ops/eltwise.h"
-#include "plan/ops/softmax.h"
 
 namespace linn {
-
-ActivationName::ActivationName(const std::string& name) : name_(name) {
-  if (name == "softmax" || name == "log_softmax" || kernels::activation_named(name)) return;
-  std::vector<std::string_view> known(kernels::activation_names().begin(), kernels::activation_names().end());
-  known.insert(known.end(), {"softmax", "log_softmax"});
-  throw ValueError(fmt::format("unknown activation \"{}\"{}; known are {}", name, core::did_you_mean(name, std::span<const std::string_view>(known)),
-                               fmt::join(known, ", ")));
-}
-
 namespace layers {
 
-ActivationKind kind_of(const ActivationName& activation) {
-  const std::string& name = activation.name();
+plan::Value apply_activation(plan::Lowering& to, plan::Value src, const ActivationFunction& activation) {
+  return detail::description_of(activation)->lower(to, src);
+}
+
+Shape activated_shape(const Shape& shape, const ActivationFunction& activation, const std::string& where) {
+  return detail::description_of(activation)->output_shape(shape, where);
+}
+
+ActivationKind kind_of(const ActivationFunction& activation) {
+  const std::string_view name = activation.name();
   if (name == "linear") return ActivationKind::linear;
+  // With a slope below 0 or a threshold a relu is another function to those who read this.
+  if (name == "relu" && !detail::description_of(activation)->has_default_arguments()) return ActivationKind::other;
   if (name == "relu" || name == "relu6") return ActivationKind::relu;
   if (name == "sigmoid") return ActivationKind::sigmoid;
   if (name == "log_sigmoid") return ActivationKind::log_sigmoid;
@@ -36,20 +28,15 @@ ActivationKind kind_of(const ActivationName& activation) {
   return ActivationKind::other;
 }
 
-bool is_elementwise(const ActivationName& activation) {
-  const ActivationKind kind = kind_of(activation);
-  return kind != ActivationKind::softmax && kind != ActivationKind::log_softmax;
-}
-
-plan::Value apply_activation(plan::Lowering& to, plan::Value src, const ActivationName& activation) {
-  if (activation.name() == "softmax" || activation.name() == "log_softmax") return plan::softmax(to, src, activation.name() == "log_softmax");
-  return plan::activation(to, src, *kernels::activation_named(activation.name()));
+bool is_elementwise(const ActivationFunction& activation) {
+  const std::string_view name = activation.name();
+  return name != "softmax" && name != "log_softmax" && name != "glu";
 }
 
 namespace {
 
 struct ActivationConfig {
-  ActivationName activation = "linear";
+  ActivationFunction activation = "linear";
   ActivationOptions options = {};
 };
 
@@ -74,6 +61,7 @@ struct schema::Schema<layers::ActivationConfig> {
   static constexpr auto fields =
       all(required("activation", &C::activation, "The function."), nested(&C::options, layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "a", "activation": "leaky_relu"})", "(3, 4)"},
+                                         {R"({"name": "a", "activation": "glu"})", "(3, 4)"},
                                          {R"({"name": "a", "activation": "softmax"})", "(6)"},
                                          {R"({"name": "a", "activation": "log_softmax"})", "(2, 6)"}};
 };
@@ -103,10 +91,12 @@ struct schema::Schema<layers::RescalingConfig> {
 namespace layers {
 namespace {
 
-class ActivationDescription final : public Described<ActivationConfig> {
+class ActivationLayer final : public Described<ActivationConfig> {
  public:
   using Described::Described;
-  Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    return activated_shape(input, config_.activation, where);
+  }
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return apply_activation(to, input, config_.activation);
   }
@@ -146,14 +136,14 @@ class RescalingDescription final : public Described<RescalingConfig> {
 
 }  // namespace
 
-LINN_LAYER_ROW(Activation, ActivationDescription)
+LINN_LAYER_ROW(Activation, ActivationLayer)
 LINN_LAYER_ROW(Dropout, DropoutDescription)
 LINN_LAYER_ROW(Rescaling, RescalingDescription)
 
 }  // namespace layers
 
-Activation::Activation(ActivationName activation, ActivationOptions options)
-    : Layer(layers::make_layer<layers::ActivationDescription>({std::move(activation), std::move(options)})) {}
+Activation::Activation(ActivationFunction activation, ActivationOptions options)
+    : Layer(layers::make_layer<layers::ActivationLayer>({std::move(activation), std::move(options)})) {}
 Dropout::Dropout(double rate, DropoutOptions options) : Layer(layers::make_layer<layers::DropoutDescription>({rate, std::move(options)})) {}
 Rescaling::Rescaling(double scale, RescalingOptions options)
     : Layer(layers::make_layer<layers::RescalingDescription>({scale, std::move(options)})) {}

@@ -1,11 +1,15 @@
 #pragma once
 
-#include "linn/activations.h"
+#include <string>
+
+#include "layers/activations.h"
 #include "plan/lowering.h"
 
 namespace linn::layers {
 
-/// Adds the op of an activation, softmax included; linear adds nothing.
-plan::Value apply_activation(plan::Lowering& to, plan::Value src, const ActivationName& activation);
+/// Adds the ops of an activation; linear adds nothing.
+plan::Value apply_activation(plan::Lowering& to, plan::Value src, const ActivationFunction& activation);
+/// The shape that it leaves. Throws ShapeError where it does not take the shape.
+Shape activated_shape(const Shape& shape, const ActivationFunction& activation, const std::string& where);
 
 }  // namespace linn::layers

@@ -76,7 +76,7 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     const kernels::Geometry g = window(input, where).geometry;
-    return {g.out_height, g.out_width, g.out_channels};
+    return activated_shape({g.out_height, g.out_width, g.out_channels}, config_.options.activation, where);
   }
 
   OnMap on_map(std::span<const Shape> inputs) const override {

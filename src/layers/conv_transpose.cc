@@ -96,7 +96,7 @@ class Conv2DTransposeDescription final : public Described<Conv2DTransposeConfig>
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     const kernels::Geometry g = convolution(input, where);
-    return {g.height, g.width, g.channels};
+    return activated_shape({g.height, g.width, g.channels}, config_.options.activation, where);
   }
 
   ActivationKind activation() const override { return kind_of(config_.options.activation); }

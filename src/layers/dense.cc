@@ -51,7 +51,7 @@ class DenseDescription final : public Described<DenseConfig> {
     if (input.empty() || input[-1] < 1) throw ShapeError(fmt::format("{} needs an input with features on its last axis; {} came", where, input.to_string()));
     std::vector<std::int64_t> sizes(input.begin(), input.end());
     sizes.back() = config_.units;
-    return Shape(std::span<const std::int64_t>(sizes));
+    return activated_shape(Shape(std::span<const std::int64_t>(sizes)), config_.options.activation, where);
   }
 
   std::vector<VariableSpec> variables(const Shape& input) const override {

@@ -119,7 +119,7 @@ class DepthwiseConv2DDescription final : public Described<DepthwiseConv2DConfig>
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     const kernels::Geometry g = depthwise_window(config_, input, where).geometry;
-    return {g.out_height, g.out_width, g.out_channels};
+    return activated_shape({g.out_height, g.out_width, g.out_channels}, config_.options.activation, where);
   }
 
   OnMap on_map(std::span<const Shape> inputs) const override {
@@ -149,7 +149,7 @@ class SeparableConv2DDescription final : public Described<SeparableConv2DConfig>
 
   Shape output_shape(const Shape& input, const std::string& where) const override {
     const kernels::Geometry g = depthwise_window(config_, input, where).geometry;
-    return {g.out_height, g.out_width, config_.filters};
+    return activated_shape({g.out_height, g.out_width, config_.filters}, config_.options.activation, where);
   }
 
   OnMap on_map(std::span<const Shape> inputs) const override {

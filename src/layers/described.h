@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "layers/activations.h"
 #include "layers/description.h"
 #include "layers/registry.h"
 #include "optim/initializers.h"

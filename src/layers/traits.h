@@ -45,9 +45,9 @@ struct OnMap {
 /// What the last thing that a layer does makes of its values. `unchanged`: they are of the kind that came in. `other`: none of these kinds.
 enum class ActivationKind : std::uint8_t { other, unchanged, linear, relu, sigmoid, log_sigmoid, softmax, log_softmax };
 
-ActivationKind kind_of(const ActivationName& activation);
+ActivationKind kind_of(const ActivationFunction& activation);
 
-/// Whether the activation acts on each number by itself. Softmax and log_softmax do not: they act on all channels of a cell.
-bool is_elementwise(const ActivationName& activation);
+/// Whether the activation acts on each number by itself. Softmax, log_softmax and glu do not: they act on all channels of a cell.
+bool is_elementwise(const ActivationFunction& activation);
 
 }  // namespace linn::layers

@@ -19,9 +19,9 @@ struct Epilogue {
 
   bool is_linear() const { return activation.activation == kernels::Activation::linear; }
   /// Whether kernels apply all of it to a sum in its register. The rest is a pass of its own over what has just been made.
-  bool is_in_kernel() const { return !residual && kernels::is_linear_or_relu(activation.activation); }
+  bool is_in_kernel() const { return !residual && kernels::is_linear_or_relu(activation.activation.kind); }
   /// The activation for the kernel.
-  kernels::Activation in_kernel() const { return is_in_kernel() ? activation.activation : kernels::Activation::linear; }
+  kernels::Activation in_kernel() const { return is_in_kernel() ? activation.activation.kind : kernels::Activation::linear; }
 };
 
 /// An op with an epilogue, which can take over an addition or an activation that follows it.

@@ -155,8 +155,8 @@ struct Type<T> {
   static std::string fault(const T& /*value*/, const Range& /*range*/) { return {}; }
   static std::string text(const T& value) { return '"' + std::string(value.name()) + '"'; }
   static std::string python(const T& value) {
-    // Keras's None stands for the default layout and for no activation.
-    return value.name() == "channels_last" || value.name() == "linear" ? "None" : "'" + std::string(value.name()) + "'";
+    // Keras's None stands for the default layout.
+    return value.name() == "channels_last" ? "None" : "'" + std::string(value.name()) + "'";
   }
 };
 

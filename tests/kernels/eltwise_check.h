@@ -12,8 +12,8 @@ namespace linn::kernels::check {
 using testing::untouched;
 
 /// Forward and backward, in place and not.
-inline void check_activation(Activation activation, std::int64_t count, Values values, unsigned seed) {
-  SCOPED_TRACE(std::string(name_of(activation)) + " of " + std::to_string(count));
+inline void check_activation(const ActivationSpec& activation, std::int64_t count, Values values, unsigned seed) {
+  SCOPED_TRACE(std::string(name_of(activation.kind)) + " of " + std::to_string(count));
   std::vector<float> numbers = make(count, values, seed);
   for (std::size_t i = 0; i < numbers.size(); i += 3) numbers[i] *= 7;  // beyond 6
   const Buffer src(numbers), ddst(make(count, values == Values::hostile ? Values::normal : values, seed + 1));

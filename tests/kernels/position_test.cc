@@ -148,16 +148,16 @@ const Buffer& equal_elements() {
 
 template <>
 void check_positions<ActivationForward>() {
-  for (const std::string_view name : activation_names())
-    check_positions_elements<ActivationForward>({activation_named(name).value()}, count, [&](const auto& f, Buffer& dst) {
-      f.run({activation_named(name).value()}, {count, equal_elements().data(), dst.data(), nullptr});
+  for (const Activation activation : all_activations())
+    check_positions_elements<ActivationForward>({activation}, count, [&](const auto& f, Buffer& dst) {
+      f.run({activation}, {count, equal_elements().data(), dst.data(), nullptr});
     });
 }
 template <>
 void check_positions<ActivationGradient>() {
-  for (const std::string_view name : activation_names())
-    check_positions_elements<ActivationGradient>({activation_named(name).value()}, count, [&](const auto& f, Buffer& dst) {
-      f.run({activation_named(name).value()}, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
+  for (const Activation activation : all_activations())
+    check_positions_elements<ActivationGradient>({activation}, count, [&](const auto& f, Buffer& dst) {
+      f.run({activation}, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
     });
 }
 template <>

@@ -1,6 +1,9 @@
 // Every layer against what Keras computes, forward and backward, in both precisions.
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <map>
+
 #include "layers/description.h"
 #include "support/golden.h"
 #include "support/plan_run.h"
@@ -44,16 +47,56 @@ void check_case(const io::Json& test, const GoldenTensors& golden, const Level& 
     EXPECT_TRUE(agrees("grad/" + specs[i].name, specs[i].shape, run.weight_gradient(i), golden.values(name + "/grad/" + specs[i].name), tolerance));
 }
 
-void check_cases(const std::string& file, std::size_t count) {
-  const GoldenTensors golden(file + ".safetensors");
-  const io::Json index = golden_json(file + ".json");
-  EXPECT_EQ(index["cases"].size(), count);
-  for (const io::Json& test : index["cases"])
-    for (const Level& level : levels) check_case(test, golden, level);
+/// The cases of one pair of files NAME.json and NAME.safetensors.
+struct GoldenFile {
+  explicit GoldenFile(const std::string& name) : tensors(name + ".safetensors"), index(golden_json(name + ".json")) {}
+  GoldenTensors tensors;
+  io::Json index;
+};
+
+const GoldenFile& golden_file(const std::string& name) {
+  static const std::map<std::string, GoldenFile> files = [] {
+    std::map<std::string, GoldenFile> all;
+    for (const char* file : {"layers", "activations", "convolutions"}) all.emplace(file, GoldenFile(file));
+    return all;
+  }();
+  return files.at(name);
 }
 
-TEST(LayerGolden, AsKeras) { check_cases("layers", 149); }
-TEST(LayerGolden, ConvolutionsOfEveryKindAsKeras) { check_cases("convolutions", 74); }
+struct Case {
+  std::string file;
+  std::size_t index;
+
+  const io::Json& json() const { return golden_file(file).index["cases"][index]; }
+};
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const char* file : {"layers", "activations", "convolutions"})
+    for (std::size_t i = 0; i < golden_file(file).index["cases"].size(); ++i) cases.push_back({file, i});
+  return cases;
+}
+
+std::string name_of_case(const ::testing::TestParamInfo<Case>& info) {
+  std::string name = info.param.file + "_" + info.param.json()["name"].get<std::string>();
+  for (char& c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  return name;
+}
+
+class LayerGolden : public ::testing::TestWithParam<Case> {};
+
+TEST_P(LayerGolden, AsKeras) {
+  for (const Level& level : levels) check_case(GetParam().json(), golden_file(GetParam().file).tensors, level);
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, LayerGolden, ::testing::ValuesIn(all_cases()), name_of_case);
+
+TEST(LayerGoldenFiles, AreWhole) {
+  EXPECT_EQ(golden_file("layers").index["cases"].size(), 149U);
+  EXPECT_EQ(golden_file("activations").index["cases"].size(), 42U);
+  EXPECT_EQ(golden_file("convolutions").index["cases"].size(), 74U);
+}
 
 }  // namespace
 }  // namespace linn::layers

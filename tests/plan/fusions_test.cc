@@ -101,10 +101,9 @@ TEST(Fusions, AResidualBlockIsTwoConvolutionsAtInference) {
 }
 
 TEST(Fusions, AnyActivationJoinsAConvolutionAndADense) {
-  for (const std::string_view name : kernels::activation_names()) {
-    if (name == "linear") continue;
-    SCOPED_TRACE(name);
-    const kernels::Activation kind = *kernels::activation_named(name);
+  for (const kernels::Activation kind : kernels::all_activations()) {
+    if (kind == kernels::Activation::linear) continue;
+    SCOPED_TRACE(kernels::name_of(kind));
     EXPECT_THAT(expect_same_fused(11, [&](PlanRun& run) {
       const Value input = run.bind("input", {6, 7, 3}, Extent::batch, random_values(11 * 126, 1));
       const Value kernel = run.bind("kernel", {3, 3, 3, 5}, Extent::fixed, random_values(135, 2));

@@ -19,7 +19,7 @@ struct ActivationOptions {
 /// An activation function as a layer of its own.
 class Activation : public Layer {
  public:
-  explicit Activation(ActivationName activation, ActivationOptions options = {});
+  explicit Activation(ActivationFunction activation, ActivationOptions options = {});
 };
 
 struct DropoutOptions {

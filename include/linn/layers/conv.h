@@ -17,7 +17,7 @@ struct Conv2DOptions {
   DataFormat data_format = "channels_last";
   Size2 dilation_rate = {1, 1};
   std::int64_t groups = 1;
-  ActivationName activation = "linear";
+  ActivationFunction activation = "linear";
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";

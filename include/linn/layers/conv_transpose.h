@@ -18,7 +18,7 @@ struct Conv2DTransposeOptions {
   Size2 output_padding = {};
   DataFormat data_format = "channels_last";
   Size2 dilation_rate = {1, 1};
-  ActivationName activation = "linear";
+  ActivationFunction activation = "linear";
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";

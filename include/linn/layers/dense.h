@@ -11,7 +11,7 @@
 namespace linn {
 
 struct DenseOptions {
-  ActivationName activation = "linear";
+  ActivationFunction activation = "linear";
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";

@@ -17,7 +17,7 @@ struct DepthwiseConv2DOptions {
   std::int64_t depth_multiplier = 1;
   DataFormat data_format = "channels_last";
   Size2 dilation_rate = {1, 1};
-  ActivationName activation = "linear";
+  ActivationFunction activation = "linear";
   bool use_bias = true;
   Initializer depthwise_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
@@ -41,7 +41,7 @@ struct SeparableConv2DOptions {
   DataFormat data_format = "channels_last";
   Size2 dilation_rate = {1, 1};
   std::int64_t depth_multiplier = 1;
-  ActivationName activation = "linear";
+  ActivationFunction activation = "linear";
   bool use_bias = true;
   Initializer depthwise_initializer = "glorot_uniform";
   Initializer pointwise_initializer = "glorot_uniform";

@@ -1,39 +1,78 @@
 // Activation functions of one value, and their derivatives.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <optional>
+#include <limits>
 #include <span>
 #include <string_view>
 
 namespace linn::kernels {
 
-/// Keras's functions of one value (softmax and log_softmax, which see a whole row, are kernels/reduce).
+/// Keras's functions of one value (softmax and others that see a whole row are kernels/reduce). With the arguments that some have:
+///
+/// | function      | argument 0     | 1             | 2         | f(x)                                                              |
+/// |---------------|----------------|---------------|-----------|-------------------------------------------------------------------|
+/// | leaky_relu    | negative_slope |               |           | x where x >= 0, else negative_slope * x                           |
+/// | clipped_relu  | negative_slope | max_value     | threshold | max_value from there on, x above the threshold, below it          |
+/// |               |                |               |           | negative_slope * (x - threshold): Keras's relu with its arguments |
+/// | elu           | alpha          |               |           | x where x > 0, else alpha * (exp(x) - 1)                          |
+/// | celu          | alpha          |               |           | x where x > 0, else alpha * (exp(x / alpha) - 1)                  |
+/// | soft_shrink   | threshold      |               |           | x moved towards 0 by the threshold, which stops at 0              |
+/// | hard_shrink   | threshold      |               |           | x where |x| is above the threshold, else 0                        |
+/// | threshold     | threshold      | default_value |           | x above the threshold, else default_value                         |
+/// | squareplus    | b              |               |           | (x + sqrt(x^2 + b)) / 2                                           |
+/// | gelu_tanh     |                |               |           | gelu by tanh: Keras's gelu(approximate=True)                      |
 enum class Activation : std::uint8_t {
   linear, relu, relu6, leaky_relu, elu, selu, softplus, softsign, sigmoid, hard_sigmoid, silu, hard_silu, gelu, tanh, exponential,
-  mish, log_sigmoid,
+  mish, log_sigmoid, clipped_relu, celu, soft_shrink, hard_shrink, tanh_shrink, hard_tanh, threshold, squareplus, sparse_plus,
+  sparse_sigmoid, gelu_tanh,
+};
+
+/// A function with its arguments; by default Keras's.
+struct ActivationSpec {
+  Activation kind = Activation::linear;
+  std::array<double, 3> arguments = {};
+
+  constexpr ActivationSpec(Activation activation = Activation::linear) : kind(activation), arguments(defaults(activation)) {}
+  constexpr ActivationSpec(Activation activation, double first, double second = 0, double third = 0)
+      : kind(activation), arguments{first, second, third} {}
+  friend constexpr bool operator==(const ActivationSpec&, const ActivationSpec&) = default;
+
+ private:
+  static constexpr std::array<double, 3> defaults(Activation activation) {
+    switch (activation) {
+      case Activation::leaky_relu: return {0.2};
+      case Activation::clipped_relu: return {0, std::numeric_limits<double>::infinity(), 0};
+      case Activation::elu:
+      case Activation::celu: return {1};
+      case Activation::soft_shrink:
+      case Activation::hard_shrink: return {0.5};
+      case Activation::squareplus: return {4};
+      default: return {};
+    }
+  }
 };
 
 /// What the kernels with an epilogue apply to a sum in its register; the others are an op of their own.
 inline bool is_linear_or_relu(Activation activation) { return activation == Activation::linear || activation == Activation::relu; }
 
-/// Keras's name ("relu"). The aliases swish and hard_swish are resolved by `activation_named`.
 std::string_view name_of(Activation activation);
-std::optional<Activation> activation_named(std::string_view name);
-std::span<const std::string_view> activation_names();
+std::span<const Activation> all_activations();
 
 /// f(x) and f'(x), T = float or double: what a fused reference composes with. NaN stays NaN; relu(-0) = -0.
 template <class T>
-T activate(Activation activation, T x);
-/// At a kink: 0 for relu, relu6 and the hard ones, the left slope for leaky_relu, the right one for elu and selu, as Keras on TensorFlow has it.
+T activate(const ActivationSpec& activation, T x);
+/// At a kink the slope that Keras on TensorFlow has: 0 for relu, relu6 and the hard ones, the left slope for leaky_relu, the right one for
+/// elu and selu.
 template <class T>
-T activate_gradient(Activation activation, T x);
+T activate_gradient(const ActivationSpec& activation, T x);
 
 /// dst[i] = f(src[i]). src and dst may be the same.
 struct ActivationForward {
   static constexpr std::string_view name = "activation_forward";
   struct Problem {
-    Activation activation = Activation::linear;
+    ActivationSpec activation = {};
   };
   template <class T>
   struct Args {

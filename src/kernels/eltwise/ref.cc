@@ -13,16 +13,23 @@ namespace linn::kernels {
 namespace {
 
 // In the order of the enum.
-constexpr std::array<std::string_view, 17> names{
-    "linear", "relu", "relu6", "leaky_relu", "elu", "selu", "softplus", "softsign", "sigmoid",
-    "hard_sigmoid", "silu", "hard_silu", "gelu", "tanh", "exponential", "mish", "log_sigmoid",
+constexpr Activation activations[] = {
+    Activation::linear,      Activation::relu,        Activation::relu6,       Activation::leaky_relu, Activation::elu,
+    Activation::selu,        Activation::softplus,    Activation::softsign,    Activation::sigmoid,    Activation::hard_sigmoid,
+    Activation::silu,        Activation::hard_silu,   Activation::gelu,        Activation::tanh,       Activation::exponential,
+    Activation::mish,        Activation::log_sigmoid, Activation::clipped_relu, Activation::celu,      Activation::soft_shrink,
+    Activation::hard_shrink, Activation::tanh_shrink, Activation::hard_tanh,   Activation::threshold,  Activation::squareplus,
+    Activation::sparse_plus, Activation::sparse_sigmoid, Activation::gelu_tanh};
+constexpr std::array<std::string_view, 28> names{
+    "linear",      "relu",      "relu6",        "leaky_relu", "elu",         "selu",        "softplus",    "softsign",  "sigmoid",   "hard_sigmoid",
+    "silu",        "hard_silu", "gelu",         "tanh",       "exponential", "mish",        "log_sigmoid", "clipped_relu", "celu",  "soft_shrink",
+    "hard_shrink", "tanh_shrink", "hard_tanh",  "threshold",  "squareplus",  "sparse_plus", "sparse_sigmoid", "gelu_tanh",
 };
-static_assert(names.size() == static_cast<std::size_t>(Activation::log_sigmoid) + 1);
+static_assert(names.size() == static_cast<std::size_t>(Activation::gelu_tanh) + 1 && std::size(activations) == names.size());
 
 // Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
 constexpr double selu_alpha = 1.6732632423543772848170429916717;
 constexpr double selu_scale = 1.0507009873554804934193349852946;
-constexpr double leaky_slope = 0.2;
 
 // exp() only ever sees a negative number here, so nothing overflows.
 template <class T>
@@ -52,29 +59,39 @@ T normal_density(T x) {
   return std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
 }
 
+// Hendrycks and Gimpel, "Gaussian error linear units", 2016: sqrt(2 / pi) (x + 0.044715 x^3), and its slope.
+template <class T>
+T gelu_angle(T x) {
+  return T(0.79788456080286535588) * (x + T(0.044715) * x * x * x);
+}
+template <class T>
+T gelu_angle_slope(T x) {
+  return T(0.79788456080286535588) * (1 + 3 * T(0.044715) * x * x);
+}
+
+// Keras's relu with all its arguments.
+template <class T>
+T clipped_relu(T x, T slope, T most, T threshold) {
+  if (x >= most) return most;
+  return x > threshold || std::isnan(x) ? x : slope * (x - threshold);
+}
+
 }  // namespace
 
 std::string_view name_of(Activation activation) { return names[static_cast<std::size_t>(activation)]; }
 
-std::optional<Activation> activation_named(std::string_view name) {
-  if (name == "swish") return Activation::silu;
-  if (name == "hard_swish") return Activation::hard_silu;
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) return std::nullopt;
-  return static_cast<Activation>(found - names.begin());
-}
-
-std::span<const std::string_view> activation_names() { return names; }
+std::span<const Activation> all_activations() { return activations; }
 
 // Comparisons are turned so that NaN stays NaN.
 template <class T>
-T activate(Activation activation, T x) {
-  switch (activation) {
+T activate(const ActivationSpec& activation, T x) {
+  const T a = static_cast<T>(activation.arguments[0]);
+  switch (activation.kind) {
     case Activation::linear: return x;
     case Activation::relu: return x < 0 ? T{0} : x;
     case Activation::relu6: return std::clamp(x, T{0}, T{6});
-    case Activation::leaky_relu: return x >= 0 ? x : T(leaky_slope) * x;
-    case Activation::elu: return x > 0 ? x : std::expm1(x);
+    case Activation::leaky_relu: return x >= 0 ? x : a * x;
+    case Activation::elu: return x > 0 ? x : a * std::expm1(x);
     case Activation::selu: return T(selu_scale) * (x > 0 ? x : T(selu_alpha) * std::expm1(x));
     case Activation::softplus: return softplus(x);
     case Activation::softsign: return x / (1 + std::abs(x));
@@ -87,18 +104,30 @@ T activate(Activation activation, T x) {
     case Activation::exponential: return std::exp(x);
     case Activation::mish: return x * std::tanh(softplus(x));
     case Activation::log_sigmoid: return -softplus(-x);
+    case Activation::clipped_relu: return clipped_relu(x, a, static_cast<T>(activation.arguments[1]), static_cast<T>(activation.arguments[2]));
+    case Activation::celu: return x > 0 ? x : a * std::expm1(x / a);
+    case Activation::soft_shrink: return x > a ? x - a : x < -a ? x + a : x * 0;  // 0, and NaN stays NaN
+    case Activation::hard_shrink: return x >= -a && x <= a ? T{0} : x;
+    case Activation::tanh_shrink: return x - std::tanh(x);
+    case Activation::hard_tanh: return std::clamp(x, T{-1}, T{1});
+    case Activation::threshold: return x <= a ? static_cast<T>(activation.arguments[1]) : x;
+    case Activation::squareplus: return (x + std::sqrt(x * x + a)) / 2;
+    case Activation::sparse_plus: return x <= -1 ? T{0} : x < 1 ? (x + 1) * (x + 1) / 4 : x;
+    case Activation::sparse_sigmoid: return std::clamp((x + 1) / 2, T{0}, T{1});
+    case Activation::gelu_tanh: return x / 2 * (1 + std::tanh(gelu_angle(x)));
   }
   return x;
 }
 
 template <class T>
-T activate_gradient(Activation activation, T x) {
-  switch (activation) {
+T activate_gradient(const ActivationSpec& activation, T x) {
+  const T a = static_cast<T>(activation.arguments[0]);
+  switch (activation.kind) {
     case Activation::linear: return 1;
     case Activation::relu: return x > 0 ? T{1} : T{0};
     case Activation::relu6: return x > 0 && x < 6 ? T{1} : T{0};
-    case Activation::leaky_relu: return x > 0 ? T{1} : T(leaky_slope);
-    case Activation::elu: return x > 0 ? T{1} : std::exp(x);
+    case Activation::leaky_relu: return x > 0 ? T{1} : a;
+    case Activation::elu: return x > 0 ? T{1} : a * std::exp(x);
     case Activation::selu: return T(selu_scale) * (x >= 0 ? T{1} : T(selu_alpha) * std::exp(x));
     case Activation::softplus: return sigmoid(x);
     case Activation::softsign: return 1 / ((1 + std::abs(x)) * (1 + std::abs(x)));
@@ -114,14 +143,30 @@ T activate_gradient(Activation activation, T x) {
       return t + x * (1 - t * t) * sigmoid(x);
     }
     case Activation::log_sigmoid: return sigmoid(-x);
+    case Activation::clipped_relu:
+      if (x >= static_cast<T>(activation.arguments[1])) return 0;
+      return x > static_cast<T>(activation.arguments[2]) ? T{1} : a;
+    case Activation::celu: return x > 0 ? T{1} : std::exp(x / a);
+    case Activation::soft_shrink:
+    case Activation::hard_shrink: return x > a || x < -a ? T{1} : T{0};
+    case Activation::tanh_shrink: return std::tanh(x) * std::tanh(x);
+    case Activation::hard_tanh: return x > -1 && x < 1 ? T{1} : T{0};
+    case Activation::threshold: return x > a ? T{1} : T{0};
+    case Activation::squareplus: return (1 + x / std::sqrt(x * x + a)) / 2;
+    case Activation::sparse_plus: return x <= -1 ? T{0} : x < 1 ? (x + 1) / 2 : T{1};
+    case Activation::sparse_sigmoid: return x > -1 && x < 1 ? T(0.5) : T{0};
+    case Activation::gelu_tanh: {
+      const T t = std::tanh(gelu_angle(x));
+      return (1 + t + x * (1 - t * t) * gelu_angle_slope(x)) / 2;
+    }
   }
   return 1;
 }
 
-template float activate(Activation, float);
-template double activate(Activation, double);
-template float activate_gradient(Activation, float);
-template double activate_gradient(Activation, double);
+template float activate(const ActivationSpec&, float);
+template double activate(const ActivationSpec&, double);
+template float activate_gradient(const ActivationSpec&, float);
+template double activate_gradient(const ActivationSpec&, double);
 
 template <class T>
 void ActivationForward::reference(const Problem& problem, const Args<T>& args) {

@@ -30,17 +30,23 @@ template <Activation activation>
 struct Forward {
   const float* src;
   float* dst;
+  float a = 0;  // the function's first argument
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const auto x = hn::LoadU(d, src + i);
-    const auto zero = hn::Zero(d);
+    const auto zero = hn::Zero(d), one = hn::Set(d, 1.0f), va = hn::Set(d, a);
     auto y = x;
     if constexpr (activation == Activation::relu) y = hn::IfThenZeroElse(hn::Lt(x, zero), x);
     if constexpr (activation == Activation::relu6) {
       const auto six = hn::Set(d, 6.0f);
       y = hn::IfThenElse(hn::Gt(x, six), six, hn::IfThenZeroElse(hn::Lt(x, zero), x));
     }
-    if constexpr (activation == Activation::leaky_relu) y = hn::IfThenElse(hn::Ge(x, zero), x, hn::Mul(hn::Set(d, 0.2f), x));
+    if constexpr (activation == Activation::leaky_relu) y = hn::IfThenElse(hn::Ge(x, zero), x, hn::Mul(va, x));
+    if constexpr (activation == Activation::hard_shrink) y = hn::IfThenZeroElse(hn::And(hn::Ge(x, hn::Neg(va)), hn::Le(x, va)), x);
+    if constexpr (activation == Activation::hard_tanh) {
+      const auto low = hn::IfThenElse(hn::Lt(x, hn::Neg(one)), hn::Neg(one), x);
+      y = hn::IfThenElse(hn::Gt(x, one), one, low);
+    }
     hn::StoreU(y, d, dst + i);
   }
 };
@@ -50,28 +56,50 @@ struct Backward {
   const float* src;
   const float* ddst;
   float* dsrc;
+  float a = 0;
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const auto x = hn::LoadU(d, src + i);
-    const auto zero = hn::Zero(d);
+    const auto zero = hn::Zero(d), one = hn::Set(d, 1.0f), va = hn::Set(d, a);
     auto g = hn::LoadU(d, ddst + i);
     if constexpr (activation == Activation::relu) g = hn::IfThenElseZero(hn::Gt(x, zero), g);
     if constexpr (activation == Activation::relu6) g = hn::IfThenElseZero(hn::And(hn::Gt(x, zero), hn::Lt(x, hn::Set(d, 6.0f))), g);
-    if constexpr (activation == Activation::leaky_relu) g = hn::IfThenElse(hn::Gt(x, zero), g, hn::Mul(hn::Set(d, 0.2f), g));
+    // A slope of 0 passes nothing, not even NaN.
+    if constexpr (activation == Activation::leaky_relu)
+      g = hn::IfThenElse(hn::Gt(x, zero), g, hn::IfThenZeroElse(hn::Eq(va, zero), hn::Mul(va, g)));
+    if constexpr (activation == Activation::hard_shrink) g = hn::IfThenElseZero(hn::Or(hn::Gt(x, va), hn::Lt(x, hn::Neg(va))), g);
+    if constexpr (activation == Activation::hard_tanh) g = hn::IfThenElseZero(hn::And(hn::Gt(x, hn::Neg(one)), hn::Lt(x, one)), g);
     hn::StoreU(g, d, dsrc + i);
   }
 };
 
+template <Activation activation>
+void forward(const ActivationSpec& spec, const ActivationForward::Args<float>& args) {
+  for_each(args.count, Forward<activation>{args.src, args.dst, static_cast<float>(spec.arguments[0])});
+}
+template <Activation activation>
+void backward(const ActivationSpec& spec, const ActivationGradient::Args<float>& args) {
+  for_each(args.count, Backward<activation>{args.src, args.ddst, args.dsrc, static_cast<float>(spec.arguments[0])});
+}
+
 void activation_forward(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args) {
-  if (problem.activation == Activation::relu) return for_each(args.count, Forward<Activation::relu>{args.src, args.dst});
-  if (problem.activation == Activation::relu6) return for_each(args.count, Forward<Activation::relu6>{args.src, args.dst});
-  for_each(args.count, Forward<Activation::leaky_relu>{args.src, args.dst});
+  switch (problem.activation.kind) {
+    case Activation::relu: return forward<Activation::relu>(problem.activation, args);
+    case Activation::relu6: return forward<Activation::relu6>(problem.activation, args);
+    case Activation::hard_shrink: return forward<Activation::hard_shrink>(problem.activation, args);
+    case Activation::hard_tanh: return forward<Activation::hard_tanh>(problem.activation, args);
+    default: return forward<Activation::leaky_relu>(problem.activation, args);
+  }
 }
 
 void activation_gradient(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args) {
-  if (problem.activation == Activation::relu) return for_each(args.count, Backward<Activation::relu>{args.src, args.ddst, args.dsrc});
-  if (problem.activation == Activation::relu6) return for_each(args.count, Backward<Activation::relu6>{args.src, args.ddst, args.dsrc});
-  for_each(args.count, Backward<Activation::leaky_relu>{args.src, args.ddst, args.dsrc});
+  switch (problem.activation.kind) {
+    case Activation::relu: return backward<Activation::relu>(problem.activation, args);
+    case Activation::relu6: return backward<Activation::relu6>(problem.activation, args);
+    case Activation::hard_shrink: return backward<Activation::hard_shrink>(problem.activation, args);
+    case Activation::hard_tanh: return backward<Activation::hard_tanh>(problem.activation, args);
+    default: return backward<Activation::leaky_relu>(problem.activation, args);
+  }
 }
 
 // ---- rows ----
@@ -231,8 +259,14 @@ HWY_EXPORT(add);
 HWY_EXPORT(dropout);
 
 bool VectorActivation::accepts(const ActivationForward::Problem& problem) {
-  return problem.activation == Activation::relu || problem.activation == Activation::relu6 ||
-         problem.activation == Activation::leaky_relu;
+  switch (problem.activation.kind) {
+    case Activation::relu:
+    case Activation::relu6:
+    case Activation::leaky_relu:
+    case Activation::hard_shrink:
+    case Activation::hard_tanh: return true;
+    default: return false;
+  }
 }
 bool VectorActivationGradient::accepts(const ActivationGradient::Problem& problem) { return VectorActivation::accepts(problem); }
 bool VectorGather::accepts(const Gather::Problem& problem) { return problem.from == DType::u8 || problem.from == DType::f32; }

@@ -125,7 +125,7 @@ class AddOp final : public KernelOp<AddOp, kernels::Add> {
 
 class ActivationGradientOp final : public GradientOp<ActivationGradientOp, kernels::ActivationGradient> {
  public:
-  explicit ActivationGradientOp(kernels::Activation kind) : GradientOp({.activation = kind}) {}
+  explicit ActivationGradientOp(const kernels::ActivationSpec& function) : GradientOp({.activation = function}) {}
 
   std::string_view name() const override { return "activation_gradient"; }
   std::optional<std::size_t> in_place() const override { return 1; }
@@ -139,14 +139,14 @@ class ActivationGradientOp final : public GradientOp<ActivationGradientOp, kerne
 
 class ActivationOp final : public KernelOp<ActivationOp, kernels::ActivationForward> {
  public:
-  explicit ActivationOp(kernels::Activation kind) : KernelOp({.activation = kind}) {}
+  explicit ActivationOp(const kernels::ActivationSpec& function) : KernelOp({.activation = function}) {}
 
-  kernels::Activation kind() const { return problem().activation; }
+  kernels::Activation kind() const { return problem().activation.kind; }
   std::string_view name() const override { return "activation"; }
   std::optional<std::size_t> in_place() const override { return 0; }
   std::int64_t period() const override { return kernel_.period(); }
   void differentiate(Gradients& gradients) override {
-    if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], activation_gradient(gradients, kind(), inputs[0], d));
+    if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], activation_gradient(gradients, problem().activation, inputs[0], d));
   }
 
   template <class T>
@@ -204,14 +204,14 @@ Value sum(Lowering& to, const std::vector<Value>& terms) {
   return append(to, std::make_unique<AddOp>(info.extent == Extent::fixed), terms, {output});
 }
 
-Value activation(Lowering& to, Value src, kernels::Activation kind) {
-  if (kind == kernels::Activation::linear) return src;
+Value activation(Lowering& to, Value src, const kernels::ActivationSpec& function) {
+  if (function.kind == kernels::Activation::linear) return src;
   const Value output = to.value(to.layer(), src.shape, Extent::batch);
-  return append(to, std::make_unique<ActivationOp>(kind), {src}, {output});
+  return append(to, std::make_unique<ActivationOp>(function), {src}, {output});
 }
 
-Value activation_gradient(Gradients& gradients, kernels::Activation kind, Value src, Value ddst) {
-  return append(gradients.to(), std::make_unique<ActivationGradientOp>(kind), {src, ddst}, {gradients.make(src)});
+Value activation_gradient(Gradients& gradients, const kernels::ActivationSpec& function, Value src, Value ddst) {
+  return append(gradients.to(), std::make_unique<ActivationGradientOp>(function), {src, ddst}, {gradients.make(src)});
 }
 
 Value dropout(Lowering& to, Value src, double rate, std::uint64_t seed) {

@@ -20,12 +20,13 @@ Value rescale(Lowering& to, Value src, double scale, double offset);
 /// over shards has no meaning within one of them. That costs no more than adding in each shard would, as a tree joins each term anyway.
 Value sum(Lowering& to, const std::vector<Value>& terms);
 inline Value add(Lowering& to, Value a, Value b) { return sum(to, {a, b}); }
-Value activation(Lowering& to, Value src, kernels::Activation kind);
+/// f(src); plan::activation(to, src, {kernels::Activation::leaky_relu, 0.1}) gives the arguments too. linear adds nothing.
+Value activation(Lowering& to, Value src, const kernels::ActivationSpec& function);
 /// Zero with probability `rate`, else scaled by 1 / (1 - rate). Only for training plans.
 Value dropout(Lowering& to, Value src, double rate, std::uint64_t seed);
 
 /// ddst * f'(src); for relu, src may be the activation's result.
-Value activation_gradient(Gradients& gradients, kernels::Activation kind, Value src, Value ddst);
+Value activation_gradient(Gradients& gradients, const kernels::ActivationSpec& function, Value src, Value ddst);
 /// What `op` applies to each element, or null if it is no activation; for fusion, as the next.
 const kernels::ActivationForward::Problem* activation_problem(const Op& op);
 bool is_relu(const Op& op);

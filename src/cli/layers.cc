@@ -1,0 +1,43 @@
+// linn layers: what layers and activation functions there are, and what their arguments mean.
+#include <memory>
+
+#include "cli/command.h"
+#include "layers/page.h"
+
+namespace linn::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  bool markdown = false;
+};
+
+int run(const Options& options) {
+  if (options.markdown || options.name.empty()) {
+    write_to(stdout, "{}", options.markdown ? layers::page() : layers::overview());
+    return exit_ok;
+  }
+  std::vector<std::string_view> known;
+  for (const schema::Kind kind : {schema::Kind::layer, schema::Kind::activation})
+    for (const schema::Row* row : layers::rows(kind)) {
+      if (row->is_called(options.name)) {
+        write_to(stdout, "{}", layers::details(*row));
+        return exit_ok;
+      }
+      known.push_back(row->info.name);
+    }
+  throw UsageError(schema::unknown_name(schema::Kind::layer, options.name, known));
+}
+
+}  // namespace
+
+Action add_layers(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.description("List layers and activation functions, or explain one.");
+  add_text(app, "name", options->name, "a layer or activation function; without one, all are listed")->type_name("NAME");
+  app.add_flag("--markdown", options->markdown, "print the page docs/layers.md");
+  app.footer("Example:\n  linn layers Conv2D");
+  return [options] { return run(*options); };
+}
+
+}  // namespace linn::cli

@@ -1,0 +1,337 @@
+#include "layers/activations.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "kernels/eltwise/activation.h"
+#include "linn/error.h"
+#include "plan/ops/eltwise.h"
+#include "plan/ops/layout.h"
+#include "plan/ops/merge.h"
+#include "plan/ops/softmax.h"
+
+namespace linn {
+namespace layers {
+namespace {
+
+using kernels::Activation;
+using kernels::ActivationSpec;
+
+template <Activation function>
+struct NoArguments {};
+
+enum class RowFunction : std::uint8_t { softmax, log_softmax, glu };
+
+/// A function that sees all values along an axis, which must be the last one.
+template <RowFunction function>
+struct OverLastAxis {
+  std::int64_t axis = -1;
+};
+
+constexpr schema::Info info(std::string_view name, std::string_view help, std::string_view alias = {}) {
+  return {.module = "keras.activations", .name = name, .aliases = {alias}, .help = help};
+}
+
+constexpr schema::Info info_of(Activation function) {
+  switch (function) {
+    case Activation::relu6: return info("relu6", "x, cut to 0 ... 6.");
+    case Activation::selu: return info("selu", "Scaled elu that keeps mean 0 and variance 1 (Klambauer et al. 2017).");
+    case Activation::softplus: return info("softplus", "log(1 + exp(x)).");
+    case Activation::softsign: return info("softsign", "x / (1 + |x|).");
+    case Activation::sigmoid: return info("sigmoid", "1 / (1 + exp(-x)).");
+    case Activation::hard_sigmoid: return info("hard_sigmoid", "x / 6 + 1/2, cut to 0 ... 1.");
+    case Activation::log_sigmoid: return info("log_sigmoid", "log(sigmoid(x)).");
+    case Activation::sparse_sigmoid: return info("sparse_sigmoid", "(x + 1) / 2, cut to 0 ... 1.");
+    case Activation::silu: return info("silu", "x * sigmoid(x).", "swish");
+    case Activation::hard_silu: return info("hard_silu", "x * hard_sigmoid(x).", "hard_swish");
+    case Activation::tanh: return info("tanh", "Hyperbolic tangent.");
+    case Activation::hard_tanh: return info("hard_tanh", "x, cut to -1 ... 1.");
+    case Activation::tanh_shrink: return info("tanh_shrink", "x - tanh(x).");
+    case Activation::exponential: return info("exponential", "exp(x).");
+    case Activation::mish: return info("mish", "x * tanh(softplus(x)).");
+    case Activation::sparse_plus: return info("sparse_plus", "0 up to -1, x from 1 on, (x + 1)^2 / 4 between.");
+    default: return info("linear", "x.");
+  }
+}
+
+constexpr schema::Info info_of(RowFunction function) {
+  switch (function) {
+    case RowFunction::softmax: return info("softmax", "exp(x), divided by its sum along the axis.");
+    case RowFunction::log_softmax: return info("log_softmax", "log(softmax(x)).");
+    case RowFunction::glu: break;
+  }
+  return info("glu", "The first half along the axis times the sigmoid of the second (Dauphin et al. 2017).");
+}
+
+// The kernel's function for the arguments.
+template <Activation function>
+ActivationSpec spec_of(const NoArguments<function>&) {
+  return function;
+}
+ActivationSpec spec_of(const activations::ReluOptions& o) {
+  if (!o.max_value && o.threshold == 0) return o.negative_slope == 0 ? ActivationSpec(Activation::relu) : ActivationSpec(Activation::leaky_relu, o.negative_slope);
+  if (o.max_value == 6.0 && o.threshold == 0 && o.negative_slope == 0) return Activation::relu6;
+  return {Activation::clipped_relu, o.negative_slope, o.max_value.value_or(std::numeric_limits<double>::infinity()), o.threshold};
+}
+ActivationSpec spec_of(const activations::LeakyReluOptions& o) { return {Activation::leaky_relu, o.negative_slope}; }
+ActivationSpec spec_of(const activations::EluOptions& o) { return {Activation::elu, o.alpha}; }
+ActivationSpec spec_of(const activations::CeluOptions& o) { return {Activation::celu, o.alpha}; }
+ActivationSpec spec_of(const activations::GeluOptions& o) { return o.approximate ? Activation::gelu_tanh : Activation::gelu; }
+ActivationSpec spec_of(const activations::SoftShrinkOptions& o) { return {Activation::soft_shrink, o.threshold}; }
+ActivationSpec spec_of(const activations::HardShrinkOptions& o) { return {Activation::hard_shrink, o.threshold}; }
+ActivationSpec spec_of(const activations::ThresholdOptions& o) { return {Activation::threshold, o.threshold, o.default_value}; }
+ActivationSpec spec_of(const activations::SquareplusOptions& o) { return {Activation::squareplus, o.b}; }
+
+}  // namespace
+}  // namespace layers
+
+template <kernels::Activation function>
+struct schema::Schema<layers::NoArguments<function>> {
+  static constexpr Info info = layers::info_of(function);
+  static constexpr auto fields = all();
+  static constexpr Example examples[] = {{"{}"}};
+};
+
+template <layers::RowFunction function>
+struct schema::Schema<layers::OverLastAxis<function>> {
+  using C = layers::OverLastAxis<function>;
+  static constexpr Info info = layers::info_of(function);
+  static constexpr auto fields = all(axis("axis", &C::axis, "The axis that it sees as a whole: the last one."));
+  static constexpr Example examples[] = {{"{}"}};
+  static std::string fault(const C& c) {
+    return c.axis == -1 ? "" : fmt::format("axis is {}; linn computes along the last axis, -1; put Permute before and behind for another", c.axis);
+  }
+};
+
+template <>
+struct schema::Schema<activations::ReluOptions> {
+  using C = activations::ReluOptions;
+  static constexpr Info info = layers::info("relu", "x above the threshold, cut at max_value; below it negative_slope * (x - threshold).");
+  static constexpr auto fields = all(field("negative_slope", &C::negative_slope, at_least(0), "Slope below the threshold."),
+                                     field("max_value", &C::max_value, at_least(0), "The largest value; none by default."),
+                                     field("threshold", &C::threshold, at_least(0), "Where the slope changes."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"negative_slope": 0.25, "max_value": 1.0, "threshold": 0.5})"}};
+};
+
+template <>
+struct schema::Schema<activations::LeakyReluOptions> {
+  using C = activations::LeakyReluOptions;
+  static constexpr Info info = layers::info("leaky_relu", "x where x >= 0, else negative_slope * x.");
+  static constexpr auto fields =
+      all(field("negative_slope", &C::negative_slope, at_least(0), "Slope below 0.").called_before("alpha"));
+  static constexpr Example examples[] = {{"{}"}, {R"({"negative_slope": 0.125})"}};
+};
+
+template <>
+struct schema::Schema<activations::EluOptions> {
+  using C = activations::EluOptions;
+  static constexpr Info info = layers::info("elu", "x where x > 0, else alpha * (exp(x) - 1).");
+  static constexpr auto fields = all(field("alpha", &C::alpha, at_least(0), "Minus the value far below 0."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"alpha": 0.5})"}};
+};
+
+template <>
+struct schema::Schema<activations::CeluOptions> {
+  using C = activations::CeluOptions;
+  static constexpr Info info = layers::info("celu", "x where x > 0, else alpha * (exp(x / alpha) - 1).");
+  static constexpr auto fields = all(field("alpha", &C::alpha, above(0), "Minus the value far below 0."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"alpha": 2.0})"}};
+};
+
+template <>
+struct schema::Schema<activations::GeluOptions> {
+  using C = activations::GeluOptions;
+  static constexpr Info info = layers::info("gelu", "x times the normal distribution's cumulative function.");
+  static constexpr auto fields = all(field("approximate", &C::approximate, "Whether it is computed by tanh."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"approximate": true})"}};
+};
+
+template <>
+struct schema::Schema<activations::SoftShrinkOptions> {
+  using C = activations::SoftShrinkOptions;
+  static constexpr Info info = layers::info("soft_shrink", "x moved towards 0 by the threshold, which stops at 0.");
+  static constexpr auto fields = all(field("threshold", &C::threshold, at_least(0), "How far."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"threshold": 0.25})"}};
+};
+
+template <>
+struct schema::Schema<activations::HardShrinkOptions> {
+  using C = activations::HardShrinkOptions;
+  static constexpr Info info = layers::info("hard_shrink", "x where |x| is above the threshold, else 0.");
+  static constexpr auto fields = all(field("threshold", &C::threshold, at_least(0), "Where x begins to count."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"threshold": 0.25})"}};
+};
+
+template <>
+struct schema::Schema<activations::ThresholdOptions> {
+  using C = activations::ThresholdOptions;
+  static constexpr Info info = layers::info("threshold", "x above the threshold, else default_value.");
+  static constexpr auto fields = all(required("threshold", &C::threshold, "Where x begins to count."),
+                                     required("default_value", &C::default_value, "The value up to there."));
+  static constexpr Example examples[] = {{R"({"threshold": 0.25, "default_value": -1.5})"}};
+};
+
+template <>
+struct schema::Schema<activations::SquareplusOptions> {
+  using C = activations::SquareplusOptions;
+  static constexpr Info info = layers::info("squareplus", "(x + sqrt(x^2 + b)) / 2.");
+  static constexpr auto fields = all(field("b", &C::b, at_least(0), "How smooth it is about 0."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"b": 0.5})"}};
+};
+
+namespace layers {
+namespace {
+
+template <class Arguments>
+class Described : public ActivationDescription {
+ public:
+  explicit Described(const Arguments& arguments) : arguments_(arguments) {}
+  std::string_view name() const override { return schema::Schema<Arguments>::info.name; }
+  io::Json arguments() const override { return schema::write(arguments_); }
+  bool has_default_arguments() const override { return schema::equal(arguments_, Arguments{}); }
+
+ protected:
+  Arguments arguments_;
+};
+
+/// A function of each number by itself.
+template <class Arguments>
+class Elementwise final : public Described<Arguments> {
+ public:
+  using Described<Arguments>::Described;
+  plan::Value lower(plan::Lowering& to, plan::Value src) const override { return plan::activation(to, src, spec_of(this->arguments_)); }
+};
+
+template <RowFunction function>
+class AlongRows final : public Described<OverLastAxis<function>> {
+ public:
+  using Described<OverLastAxis<function>>::Described;
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    if constexpr (function != RowFunction::glu) return input;
+    if (input.empty() || input[-1] % 2 != 0)
+      throw ShapeError(fmt::format("{} activation \"glu\" halves the last axis, whose size must be even; {} came", where, input.to_string()));
+    std::vector<std::int64_t> sizes(input.begin(), input.end());
+    sizes.back() /= 2;
+    return Shape(std::span<const std::int64_t>(sizes));
+  }
+  plan::Value lower(plan::Lowering& to, plan::Value src) const override {
+    if constexpr (function != RowFunction::glu) return plan::softmax(to, src, function == RowFunction::log_softmax);
+    const Shape half = output_shape(src.shape, "");
+    // Seen as rows of columns, so that a half of the last axis is a crop.
+    const std::int64_t columns = src.shape[-1], rows = src.shape.elements() / columns;
+    const plan::Value rectangle{src.id, {rows, columns, 1}};
+    const plan::Value first = plan::crop2d(to, rectangle, {0, 0, 0, columns / 2}), second = plan::crop2d(to, rectangle, {0, 0, columns / 2, 0});
+    const std::array<plan::Value, 2> factors{first, plan::activation(to, second, Activation::sigmoid)};
+    return {plan::merge(to, kernels::MergeKind::multiply, factors).id, half};
+  }
+};
+
+template <class Arguments>
+ActivationFunction make(const Arguments& arguments) {
+  return ActivationFunction(std::make_shared<Elementwise<Arguments>>(arguments));
+}
+template <RowFunction function>
+ActivationFunction make(const OverLastAxis<function>& arguments) {
+  return ActivationFunction(std::make_shared<AlongRows<function>>(arguments));
+}
+
+/// What a layer's configuration holds besides its arguments.
+bool is_common(std::string_view key, const io::Json& /*value*/) {
+  return key == "name" || key == "trainable" || key == "dtype" || key == "batch_input_shape";
+}
+
+template <class Arguments>
+ActivationFunction read_arguments(const io::Json& json, const std::string& where) {
+  return make(schema::read<Arguments>(json, where, &is_common));
+}
+template <class Arguments>
+ActivationFunction checked(const Arguments& arguments) {
+  return make(schema::checked(arguments, fmt::format("[{}]", schema::Schema<Arguments>::info.name)));
+}
+template <class Arguments>
+ActivationRow row() {
+  return schema::make_row<Arguments, ActivationFunction>(schema::Kind::activation, &read_arguments<Arguments>);
+}
+
+/// The layer classes by which Keras writes a function with arguments.
+struct LayerClass {
+  std::string_view function, name;
+};
+constexpr LayerClass layer_classes[] = {{"relu", "ReLU"}, {"leaky_relu", "LeakyReLU"}, {"elu", "ELU"}, {"softmax", "Softmax"}};
+
+const ActivationRow& find(std::string_view name) {
+  if (const ActivationRow* row = schema::find_row(activation_rows(), name)) return *row;
+  throw ValueError(schema::unknown_name(schema::Kind::activation, name, schema::names_of(activation_rows())));
+}
+
+}  // namespace
+
+std::span<const ActivationRow> activation_rows() {
+  static const ActivationRow rows[] = {
+#define LINN_ACTIVATION(...) row<__VA_ARGS__>(),
+#include "layers/activations.inc"
+#undef LINN_ACTIVATION
+  };
+  return rows;
+}
+
+}  // namespace layers
+
+namespace detail {
+const std::shared_ptr<const ActivationDescription>& description_of(const ActivationFunction& function) { return function.description_; }
+}  // namespace detail
+
+ActivationFunction::ActivationFunction(const std::string& name) {
+  const layers::ActivationRow& row = layers::find(name);
+  try {
+    description_ = detail::description_of(row.read(io::Json::object(), name));
+  } catch (const FormatError&) {
+    throw ValueError(fmt::format("activation \"{}\" has arguments without defaults; use linn::activations::{}", name, name));
+  }
+}
+
+std::string_view ActivationFunction::name() const { return description_->name(); }
+
+namespace activations {
+ActivationFunction relu(const ReluOptions& options) { return layers::checked(options); }
+ActivationFunction leaky_relu(const LeakyReluOptions& options) { return layers::checked(options); }
+ActivationFunction elu(const EluOptions& options) { return layers::checked(options); }
+ActivationFunction celu(const CeluOptions& options) { return layers::checked(options); }
+ActivationFunction gelu(const GeluOptions& options) { return layers::checked(options); }
+ActivationFunction soft_shrink(const SoftShrinkOptions& options) { return layers::checked(options); }
+ActivationFunction hard_shrink(const HardShrinkOptions& options) { return layers::checked(options); }
+ActivationFunction threshold(const ThresholdOptions& options) { return layers::checked(options); }
+ActivationFunction squareplus(const SquareplusOptions& options) { return layers::checked(options); }
+}  // namespace activations
+
+ActivationFunction schema::Type<ActivationFunction>::read(const io::Json& json, const Place& place) {
+  const std::string where = fmt::format("{}: field \"{}\"", place.where, place.key);
+  const auto by_name = [&](const std::string& name) { return read_name(place, [&] { return ActivationFunction(name); }); };
+  if (json.is_string()) return by_name(json.get<std::string>());
+  if (!json.is_object()) refuse(place, json, "a name or an object with class_name and config is allowed");
+  const std::string& class_name = io::string_field(json, "class_name", where);
+  if (class_name == "function") return by_name(io::string_field(json, "config", where));
+  std::string_view function = class_name;
+  for (const layers::LayerClass& known : layers::layer_classes)
+    if (known.name == class_name) function = known.function;
+  const layers::ActivationRow* row = read_name(place, [&] { return &layers::find(function); });
+  io::Json config = io::object_field(json, "config", where);
+  // The layer's default is another than the function's.
+  if (class_name == "LeakyReLU" && !config.contains("negative_slope") && !config.contains("alpha")) config["negative_slope"] = 0.3;
+  return row->read(config, where);
+}
+
+io::Json schema::Type<ActivationFunction>::write(const ActivationFunction& value) {
+  const ActivationDescription& description = *linn::detail::description_of(value);
+  const std::string name(description.name());
+  if (description.has_default_arguments() && name != "threshold") return name;
+  for (const layers::LayerClass& known : layers::layer_classes)
+    if (known.function == name)
+      return {{"module", "keras.layers"}, {"class_name", std::string(known.name)}, {"config", description.arguments()}, {"registered_name", nullptr}};
+  return {{"module", "keras.activations"}, {"class_name", name}, {"config", description.arguments()}, {"registered_name", nullptr}};
+}
+
+}  // namespace linn

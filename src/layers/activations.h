@@ -1,0 +1,50 @@
+// What stands behind an activation function: it describes, and computes nothing.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "io/json.h"
+#include "linn/activations.h"
+#include "linn/shape.h"
+#include "plan/lowering.h"
+#include "schema/row.h"
+
+namespace linn {
+
+class ActivationDescription {
+ public:
+  virtual ~ActivationDescription() = default;
+  virtual std::string_view name() const = 0;
+  /// The arguments under Keras's names.
+  virtual io::Json arguments() const = 0;
+  virtual bool has_default_arguments() const = 0;
+  /// The shape of what comes out. `where` begins the message of the ShapeError when the function does not take the shape.
+  virtual Shape output_shape(const Shape& input, const std::string& /*where*/) const { return input; }
+  virtual plan::Value lower(plan::Lowering& to, plan::Value src) const = 0;
+};
+
+namespace layers {
+
+using ActivationRow = schema::RowOf<ActivationFunction>;
+
+/// In the order of activations.inc.
+std::span<const ActivationRow> activation_rows();
+
+}  // namespace layers
+
+/// As Keras does: a name; with arguments a node of the layer class that has them (ReLU, LeakyReLU, ELU), and where Keras has no such
+/// class, {"class_name": "gelu", "config": {"approximate": true}}.
+template <>
+struct schema::Type<ActivationFunction> {
+  static ActivationFunction read(const io::Json& json, const Place& place);
+  static io::Json write(const ActivationFunction& value);
+  static std::string fault(const ActivationFunction& /*value*/, const Range& /*range*/) { return {}; }
+  static std::string text(const ActivationFunction& value) { return '"' + std::string(value.name()) + '"'; }
+  /// Keras's None stands for linear.
+  static std::string python(const ActivationFunction& value) { return value.name() == "linear" ? "None" : "'" + std::string(value.name()) + "'"; }
+};
+
+}  // namespace linn

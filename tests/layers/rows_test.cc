@@ -1,0 +1,175 @@
+// What every row of the registries brings: examples that read and write back, gradients that agree with finite differences, and a case
+// that Keras computed.
+#include <gmock/gmock.h>
+
+#include <cctype>
+#include <set>
+#include <sstream>
+
+#include "layers/activations.h"
+#include "layers/registry.h"
+#include "linn/error.h"
+#include "linn/layers.h"
+#include "support/finite_differences.h"
+#include "support/golden.h"
+#include "support/layer_call.h"
+
+namespace linn::layers {
+namespace {
+
+using tests::expect_slopes;
+using tests::LayerCall;
+using tests::LayerInput;
+using tests::random_values;
+using tests::Values;
+
+/// A layer to test, made of an example of a row.
+struct RowExample {
+  std::string name;  // of the test
+  std::string class_name;
+  std::string config;
+  std::string inputs;
+};
+
+// "(6, 5, 2) (3)" as shapes.
+std::vector<Shape> shapes_of(const std::string& text) {
+  std::vector<Shape> shapes;
+  std::vector<std::int64_t> sizes;
+  std::istringstream stream(text);
+  for (char c = 0; stream.get(c);) {
+    if (c == ')') {
+      shapes.emplace_back(std::span<const std::int64_t>(sizes));
+      sizes.clear();
+    } else if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
+      stream.unget();
+      stream >> sizes.emplace_back();
+    }
+  }
+  return shapes;
+}
+
+std::vector<RowExample> all_examples() {
+  std::vector<RowExample> all;
+  for (const LayerRow& row : layer_rows())
+    for (std::size_t i = 0; i < row.examples.size(); ++i)
+      all.push_back({std::string(row.info.name) + "_" + std::to_string(i), std::string(row.info.name), std::string(row.examples[i].config),
+                     std::string(row.examples[i].inputs)});
+  for (const ActivationRow& row : activation_rows())
+    for (std::size_t i = 0; i < row.examples.size(); ++i) {
+      const io::Json node = {{"class_name", std::string(row.info.name)}, {"config", io::parse_json(row.examples[i].config, "example")}};
+      all.push_back({"Activation_" + std::string(row.info.name) + "_" + std::to_string(i), "Activation",
+                     io::dump_json({{"name", "a"}, {"activation", node}}), "(3, 4)"});
+    }
+  return all;
+}
+
+class RowTest : public ::testing::TestWithParam<RowExample> {
+ protected:
+  DescriptionPtr layer() const {
+    return layer_from_config(GetParam().class_name, io::parse_json(GetParam().config, "example"), GetParam().name);
+  }
+};
+
+TEST_P(RowTest, ReadsBackWhatItWrites) {
+  const DescriptionPtr first = layer();
+  const io::Json written = first->config(first->name());
+  const DescriptionPtr again = layer_from_config(GetParam().class_name, written, "again");
+  EXPECT_EQ(again->config(again->name()), written);
+}
+
+TEST_P(RowTest, GradientsAsFiniteDifferences) {
+  constexpr std::int64_t images = 3;
+  const DescriptionPtr tested = layer();
+  const std::vector<Shape> shapes = shapes_of(GetParam().inputs);
+  ASSERT_FALSE(shapes.empty()) << "an example says which inputs it is for";
+  // Wide for activations, so that both sides of their kinks are seen; positive elsewhere, where relus would hide most of the gradient.
+  const bool wide = GetParam().class_name == "Activation";
+  std::uint32_t seed = 50;
+  std::vector<LayerInput> inputs;
+  for (const Shape& shape : shapes) inputs.push_back({shape, random_values(images * shape.elements(), seed++, wide ? -3 : 0.1, wide ? 3 : 2)});
+  std::vector<Values> weights;
+  const std::vector<VariableSpec> specs = tested->declare_variables(shapes);
+  for (const VariableSpec& spec : specs)
+    weights.push_back(random_values(spec.shape.elements(), seed++, spec.name == "moving_variance" ? 0.1 : -1));
+  const Values upstream = random_values(images * tested->infer_shapes(shapes, "here").front().elements(), seed);
+
+  LayerCall call(tested, images, inputs, weights, upstream, plan::Precision::float64);
+  call.run({.seed = 3, .step = 0, .learning_rate = 0});
+  std::vector<Values> dinputs, dweights;
+  for (std::size_t i = 0; i < inputs.size(); ++i) dinputs.push_back(call.input_gradient(i));
+  for (std::size_t i = 0; i < weights.size(); ++i) dweights.push_back(call.weight_gradient(i));
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    expect_slopes("input " + std::to_string(i), inputs[i].numbers, dinputs[i],
+                  [&](const Values& values) { return call.objective_with_input(i, values); });
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    if (specs[i].trainable)
+      expect_slopes(specs[i].name, weights[i], dweights[i], [&](const Values& values) { return call.objective_with_weight(i, values); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Examples, RowTest, ::testing::ValuesIn(all_examples()),
+                         [](const ::testing::TestParamInfo<RowExample>& info) { return info.param.name; });
+
+// Classes of linn's own are tested by hand, and so is ZeroPadding2D (pad_test.cc); an input layer computes nothing; BatchNormalization has
+// files of its own.
+TEST(Rows, EveryLayerOfKerasHasAGoldenCase) {
+  std::set<std::string> seen{"InputLayer", "BatchNormalization", "ZeroPadding2D"};
+  for (const char* file : {"layers.json", "graph_layers.json", "convolutions.json"})
+    for (const io::Json& test : tests::golden_json(file)["cases"]) seen.insert(test["class_name"].get<std::string>());
+  for (const LayerRow& row : layer_rows())
+    if (row.info.module == "keras.layers") {
+      EXPECT_TRUE(seen.contains(std::string(row.info.name))) << row.info.name << " needs a case in tests/golden/";
+    }
+}
+
+TEST(Rows, EveryActivationHasAGoldenCase) {
+  std::set<std::string> seen;
+  for (const io::Json& test : tests::golden_json("activations.json")["cases"]) {
+    const io::Json& function = test["config"]["activation"];
+    seen.insert(function.is_string() ? function.get<std::string>() : function["class_name"].get<std::string>());
+  }
+  for (const ActivationRow& row : activation_rows())
+    EXPECT_TRUE(seen.contains(std::string(row.info.name))) << row.info.name << " needs a case in tests/golden/make_activations_golden.py";
+}
+
+TEST(ActivationFunctions, FromCppAsFromAFile) {
+  const auto written = [](const ActivationFunction& function) { return schema::Type<ActivationFunction>::write(function); };
+  EXPECT_EQ(written("relu"), "relu");
+  EXPECT_EQ(written("swish"), "silu");
+  EXPECT_EQ(written(activations::leaky_relu({.negative_slope = 0.2})), "leaky_relu") << "Keras's default";
+  const io::Json leaky = written(activations::leaky_relu({.negative_slope = 0.125}));
+  EXPECT_EQ(leaky["class_name"], "LeakyReLU");
+  EXPECT_EQ(leaky["config"]["negative_slope"], 0.125);
+  EXPECT_EQ(written(activations::gelu({.approximate = true}))["config"]["approximate"], true);
+  EXPECT_EQ(written(activations::threshold({.threshold = 1, .default_value = 2}))["config"]["default_value"], 2.0);
+  EXPECT_THROW(activations::leaky_relu({.negative_slope = -1}), ValueError);
+  EXPECT_THROW(activations::celu({.alpha = 0}), ValueError);
+  EXPECT_THROW(ActivationFunction("threshold"), ValueError) << "it has no defaults";
+  EXPECT_THROW(ActivationFunction("rellu"), ValueError);
+}
+
+TEST(ActivationFunctions, NodesOfKeras) {
+  const auto read = [](const std::string& text) {
+    const io::Json node = io::parse_json(text, "test");
+    return schema::Type<ActivationFunction>::write(schema::Type<ActivationFunction>::read(node, {"file", "activation"}));
+  };
+  // Keras 2 called the slope alpha; the layer's default is not the function's.
+  EXPECT_EQ(read(R"({"class_name": "LeakyReLU", "config": {"name": "l", "trainable": true, "dtype": "float32", "alpha": 0.125}})")["config"]["negative_slope"],
+            0.125);
+  EXPECT_EQ(read(R"({"class_name": "LeakyReLU", "config": {}})")["config"]["negative_slope"], 0.3);
+  EXPECT_EQ(read(R"({"class_name": "Softmax", "config": {"axis": -1}})"), "softmax");
+  EXPECT_EQ(read(R"({"module": "builtins", "class_name": "function", "config": "gelu", "registered_name": "gelu"})"), "gelu");
+  for (const char* wrong : {R"({"class_name": "Softmax", "config": {"axis": 1}})", R"({"class_name": "ReLU", "config": {"max_value": -1}})",
+                            R"({"class_name": "gelu", "config": {"aproximate": true}})", R"({"class_name": "Lambda", "config": {}})", "3", "[]",
+                            R"({"class_name": "threshold", "config": {}})"})
+    EXPECT_THROW(read(wrong), FormatError) << wrong;
+}
+
+TEST(ActivationFunctions, GluHalvesTheLastAxis) {
+  const Layer layer = Activation("glu");
+  EXPECT_EQ(layer.compute_output_shape({3, 4}), Shape({3, 2}));
+  EXPECT_EQ(Dense(6, {.activation = "glu"}).compute_output_shape({4}), Shape({3}));
+  EXPECT_THROW(layer.compute_output_shape({3, 5}), ShapeError);
+}
+
+}  // namespace
+}  // namespace linn::layers
