@@ -38,8 +38,11 @@ struct schema::Schema<layers::Conv2DConfig> {
                  field("activation", &O::activation, "Applied to the sums."),
                  field("use_bias", &O::use_bias, "Whether a bias is added to each channel."),
                  field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
-                 field("bias_initializer", &O::bias_initializer, "First values of the bias."), layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"kernel_regularizer"}, {"bias_regularizer"}, {"activity_regularizer"},
+                 field("bias_initializer", &O::bias_initializer, "First values of the bias."),
+                 field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
+                 field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                 layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"activity_regularizer"},
                                       {"kernel_constraint"},  {"bias_constraint"}};
   static constexpr Example examples[] = {
       {R"({"name": "c", "filters": 3, "kernel_size": [3, 2]})", "(6, 5, 2)"},
@@ -87,8 +90,8 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const Conv2DOptions& o = config_.options;
     std::vector<VariableSpec> specs{
-        {"kernel", {config_.kernel_size.height, config_.kernel_size.width, input[2] / o.groups, config_.filters}, o.kernel_initializer}};
-    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer});
+        {"kernel", {config_.kernel_size.height, config_.kernel_size.width, input[2] / o.groups, config_.filters}, o.kernel_initializer, true, o.kernel_regularizer}};
+    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer, true, o.bias_regularizer});
     return specs;
   }
 

@@ -30,8 +30,11 @@ struct schema::Schema<layers::DenseConfig> {
                  field("activation", &O::activation, "Applied to the outputs."),
                  field("use_bias", &O::use_bias, "Whether a bias is added to each output."),
                  field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
-                 field("bias_initializer", &O::bias_initializer, "First values of the bias."), layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"kernel_regularizer"}, {"bias_regularizer"}, {"activity_regularizer"}, {"kernel_constraint"},
+                 field("bias_initializer", &O::bias_initializer, "First values of the bias."),
+                 field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
+                 field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                 layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"},
                                       {"bias_constraint"},    {"lora_rank"},        {"lora_alpha"},           {"quantization_config"}};
   static constexpr Example examples[] = {
       {R"({"name": "d", "units": 5})", "(7)"},
@@ -56,8 +59,8 @@ class DenseDescription final : public Described<DenseConfig> {
 
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const DenseOptions& o = config_.options;
-    std::vector<VariableSpec> specs{{"kernel", {input[-1], config_.units}, o.kernel_initializer}};
-    if (o.use_bias) specs.push_back({"bias", {config_.units}, o.bias_initializer});
+    std::vector<VariableSpec> specs{{"kernel", {input[-1], config_.units}, o.kernel_initializer, true, o.kernel_regularizer}};
+    if (o.use_bias) specs.push_back({"bias", {config_.units}, o.bias_initializer, true, o.bias_regularizer});
     return specs;
   }
 

@@ -39,9 +39,12 @@ struct schema::Schema<layers::DepthwiseConv2DConfig> {
                  field("activation", &O::activation, "Applied to the sums."),
                  field("use_bias", &O::use_bias, "Whether a bias is added to each channel."),
                  field("depthwise_initializer", &O::depthwise_initializer, "First values of the kernel."),
-                 field("bias_initializer", &O::bias_initializer, "First values of the bias."), layers::common_fields<O>()));
+                 field("bias_initializer", &O::bias_initializer, "First values of the bias."),
+                 field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the kernel."),
+                 field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                 layers::common_fields<O>()));
   static constexpr Absent absent[] = {
-      {"depthwise_regularizer"}, {"bias_regularizer"}, {"activity_regularizer"}, {"depthwise_constraint"}, {"bias_constraint"}};
+      {"activity_regularizer"}, {"depthwise_constraint"}, {"bias_constraint"}};
   static constexpr Example examples[] = {
       {R"({"name": "d", "kernel_size": [3, 2]})", "(6, 5, 3)"},
       {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
@@ -74,8 +77,12 @@ struct schema::Schema<layers::SeparableConv2DConfig> {
                  field("use_bias", &O::use_bias, "Whether a bias is added to each channel."),
                  field("depthwise_initializer", &O::depthwise_initializer, "First values of the depthwise kernel."),
                  field("pointwise_initializer", &O::pointwise_initializer, "First values of the 1x1 kernel."),
-                 field("bias_initializer", &O::bias_initializer, "First values of the bias."), layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"depthwise_regularizer"}, {"pointwise_regularizer"}, {"bias_regularizer"}, {"activity_regularizer"},
+                 field("bias_initializer", &O::bias_initializer, "First values of the bias."),
+                 field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the depthwise kernel."),
+                 field("pointwise_regularizer", &O::pointwise_regularizer, "Added to the loss for the size of the 1x1 kernel."),
+                 field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                 layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"activity_regularizer"},
                                       {"depthwise_constraint"},  {"pointwise_constraint"},  {"bias_constraint"}};
   static constexpr Example examples[] = {
       {R"({"name": "s", "filters": 4, "kernel_size": [3, 2]})", "(6, 5, 3)"},
@@ -129,8 +136,8 @@ class DepthwiseConv2DDescription final : public Described<DepthwiseConv2DConfig>
 
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const DepthwiseConv2DOptions& o = config_.options;
-    std::vector<VariableSpec> specs{{"kernel", depthwise_kernel_shape(config_, input), o.depthwise_initializer}};
-    if (o.use_bias) specs.push_back({"bias", {input[2] * o.depth_multiplier}, o.bias_initializer});
+    std::vector<VariableSpec> specs{{"kernel", depthwise_kernel_shape(config_, input), o.depthwise_initializer, true, o.depthwise_regularizer}};
+    if (o.use_bias) specs.push_back({"bias", {input[2] * o.depth_multiplier}, o.bias_initializer, true, o.bias_regularizer});
     return specs;
   }
 
@@ -159,9 +166,9 @@ class SeparableConv2DDescription final : public Described<SeparableConv2DConfig>
 
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const SeparableConv2DOptions& o = config_.options;
-    std::vector<VariableSpec> specs{{"depthwise_kernel", depthwise_kernel_shape(config_, input), o.depthwise_initializer},
-                                    {"pointwise_kernel", {1, 1, input[2] * o.depth_multiplier, config_.filters}, o.pointwise_initializer}};
-    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer});
+    std::vector<VariableSpec> specs{{"depthwise_kernel", depthwise_kernel_shape(config_, input), o.depthwise_initializer, true, o.depthwise_regularizer},
+                                    {"pointwise_kernel", {1, 1, input[2] * o.depth_multiplier, config_.filters}, o.pointwise_initializer, true, o.pointwise_regularizer}};
+    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer, true, o.bias_regularizer});
     return specs;
   }
 

@@ -9,6 +9,7 @@
 #include "layers/description.h"
 #include "layers/registry.h"
 #include "optim/initializers.h"
+#include "optim/regularizers.h"
 #include "schema/row.h"
 
 namespace linn::layers {

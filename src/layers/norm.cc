@@ -35,10 +35,10 @@ struct schema::Schema<layers::BatchNormalizationConfig> {
       field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
       field("moving_mean_initializer", &O::moving_mean_initializer, "First values of the moving mean."),
       field("moving_variance_initializer", &O::moving_variance_initializer, "First values of the moving variance."),
+      field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
+      field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
       layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"beta_regularizer"},
-                                      {"gamma_regularizer"},
-                                      {"beta_constraint"},
+  static constexpr Absent absent[] = {{"beta_constraint"},
                                       {"gamma_constraint"},
                                       {"synchronized", "false"},
                                       {"renorm", "false"},
@@ -78,8 +78,8 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
     const BatchNormalizationOptions& o = config_.options;
     const Shape shape{input[-1]};
     std::vector<VariableSpec> specs;
-    if (o.scale) specs.push_back({"gamma", shape, o.gamma_initializer});
-    if (o.center) specs.push_back({"beta", shape, o.beta_initializer});
+    if (o.scale) specs.push_back({"gamma", shape, o.gamma_initializer, true, o.gamma_regularizer});
+    if (o.center) specs.push_back({"beta", shape, o.beta_initializer, true, o.beta_regularizer});
     specs.push_back({"moving_mean", shape, o.moving_mean_initializer, false});
     specs.push_back({"moving_variance", shape, o.moving_variance_initializer, false});
     return specs;

@@ -135,7 +135,7 @@ std::string Type<Pads2>::text(const Pads2& value) {
 Axes Type<Axes>::read(const io::Json& json, const Place& place) {
   constexpr auto least = -static_cast<std::int64_t>(Shape::max_rank);
   const auto number = [&](const io::Json& axis) { return io::as_integer(axis, place.where, field_text(place), least, largest); };
-  if (!json.is_array()) return {number(json)};
+  if (!json.is_array()) return Axes(number(json));
   if (json.size() > Shape::max_rank) refuse(place, json, fmt::format("at most {} numbers are allowed", Shape::max_rank));
   std::vector<std::int64_t> list;
   for (const io::Json& axis : json) list.push_back(number(axis));

@@ -96,7 +96,7 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
     const std::string message = message_of<FormatError>([&] { read(class_name, config); });
     EXPECT_THAT(message, AllOf(HasSubstr("file: layer 3"), HasSubstr("\"" + field + "\""))) << config;
   };
-  refused("Dense", R"({"units": 2, "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "kernel_regularizer");
+  refused("Dense", R"({"units": 2, "activity_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "activity_regularizer");
   refused("Dense", R"({"units": 2, "bias_constraint": {"class_name": "NonNeg", "config": {}}})", "bias_constraint");
   refused("Dense", R"({"units": 2, "lora_rank": 4})", "lora_rank");
   refused("Dense", R"({"units": 2, "dtype": "float16"})", "dtype");
@@ -106,7 +106,7 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
   refused("InputLayer", R"({"batch_shape": [null, 4], "sparse": true})", "sparse");
   refused("BatchNormalization", R"({"renorm": true})", "renorm");
   refused("BatchNormalization", R"({"synchronized": true})", "synchronized");
-  refused("BatchNormalization", R"({"gamma_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "gamma_regularizer");
+  refused("BatchNormalization", R"({"gamma_constraint": {"class_name": "MaxNorm", "config": {}}})", "gamma_constraint");
   EXPECT_NO_THROW(
       read("BatchNormalization", R"({"renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99, "synchronized": false})"));
   EXPECT_THAT(message_of<FormatError>([] { read("MaxPooling2D", R"({"data_format": "channels_first"})"); }), HasSubstr("channels_first"));
@@ -202,7 +202,8 @@ TEST(LayerRows, Signatures) {
             "trainable=True, input_shape=None )");
   EXPECT_EQ(signature_of("BatchNormalization"),
             "keras.layers.BatchNormalization ( axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', "
-            "gamma_initializer='ones', moving_mean_initializer='zeros', moving_variance_initializer='ones', name=None, trainable=True, "
+            "gamma_initializer='ones', moving_mean_initializer='zeros', moving_variance_initializer='ones', beta_regularizer=None, "
+            "gamma_regularizer=None, name=None, trainable=True, "
             "input_shape=None )");
 }
 

@@ -65,6 +65,8 @@ std::vector<Signature> signatures(char kind) {
 // Where linn says the same in another way, or otherwise, with the reason.
 const std::map<std::string, std::string> other_defaults{
     {"ZeroPadding2D.padding", "((1, 1), (1, 1))"},  // Keras's (1, 1): one number for both ends
+    {"PReLU.alpha_initializer", "'zeros'"},         // Keras's 'Zeros', another name of the same
+    {"PReLU.shared_axes", "()"},                    // Keras's None
 };
 const std::set<std::string> other_arguments{
     "InputLayer",  // one required shape in place of Keras's choice between shape, batch_size and batch_shape
@@ -83,7 +85,7 @@ void check_row(const schema::Row& row, const std::vector<Argument>& keras) {
   std::set<std::string> absent;
   for (const schema::Absent& argument : row.absent) absent.insert(std::string(argument.key));
   for (const Argument& argument : keras)
-    if (!absent.contains(argument.name) && argument.name != "name" && argument.name != "x") expected.push_back(argument);
+    if (!absent.contains(argument.name) && argument.name != "name" && argument.name != "dtype" && argument.name != "x") expected.push_back(argument);
   std::vector<Argument> got;
   for (const schema::FieldInfo& field : row.fields())
     if (field.role == schema::Role::option || field.role == schema::Role::axis) got.push_back({field.key, field.otherwise});

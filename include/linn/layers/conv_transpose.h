@@ -7,6 +7,7 @@
 #include "linn/activations.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
+#include "linn/regularizers.h"
 #include "linn/types.h"
 
 namespace linn {
@@ -22,6 +23,8 @@ struct Conv2DTransposeOptions {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

@@ -7,6 +7,7 @@
 #include "linn/activations.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
+#include "linn/regularizers.h"
 
 namespace linn {
 
@@ -15,6 +16,8 @@ struct DenseOptions {
   bool use_bias = true;
   Initializer kernel_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

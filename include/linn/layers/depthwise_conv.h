@@ -7,6 +7,7 @@
 #include "linn/activations.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
+#include "linn/regularizers.h"
 #include "linn/types.h"
 
 namespace linn {
@@ -21,6 +22,8 @@ struct DepthwiseConv2DOptions {
   bool use_bias = true;
   Initializer depthwise_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer depthwise_regularizer = {};
+  Regularizer bias_regularizer = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};
@@ -46,6 +49,9 @@ struct SeparableConv2DOptions {
   Initializer depthwise_initializer = "glorot_uniform";
   Initializer pointwise_initializer = "glorot_uniform";
   Initializer bias_initializer = "zeros";
+  Regularizer depthwise_regularizer = {};
+  Regularizer pointwise_regularizer = {};
+  Regularizer bias_regularizer = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

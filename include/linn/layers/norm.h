@@ -6,6 +6,7 @@
 
 #include "linn/initializers.h"
 #include "linn/layer.h"
+#include "linn/regularizers.h"
 
 namespace linn {
 
@@ -20,6 +21,8 @@ struct BatchNormalizationOptions {
   Initializer gamma_initializer = "ones";
   Initializer moving_mean_initializer = "zeros";
   Initializer moving_variance_initializer = "ones";
+  Regularizer beta_regularizer = {};
+  Regularizer gamma_regularizer = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};
