@@ -15,6 +15,7 @@
 #include "linn/losses.h"        // IWYU pragma: export
 #include "linn/metrics.h"       // IWYU pragma: export
 #include "linn/model.h"         // IWYU pragma: export
+#include "linn/models.h"        // IWYU pragma: export
 #include "linn/optimizers.h"    // IWYU pragma: export
 #include "linn/profile.h"       // IWYU pragma: export
 #include "linn/regularizers.h"  // IWYU pragma: export

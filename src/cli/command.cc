@@ -320,10 +320,12 @@ Model open_model(const ModelSource& source) {
     throw UsageError(fmt::format("--classes {}: {} has classes of its own; a built-in network takes it", *source.classes, text));
   const ModelOptions options = {.seed = source.seed};
   if (built_in) {
-    named(fmt::format("--model {}: a path to a configuration (.json) or to a model directory is allowed too; ", io::quote(text)),
-          [&] { return model::zoo_entry(text); });
-    const std::int64_t classes = source.class_names.empty() ? 10 : static_cast<std::int64_t>(source.class_names.size());
-    return model::make(text, source.image.value_or(Shape{28, 28, 1}), source.classes.value_or(classes), options);
+    const model::ZooEntry entry =
+        named(fmt::format("--model {}: a path to a configuration (.json) or to a model directory is allowed too; ", io::quote(text)),
+              [&] { return model::zoo_entry(text); });
+    const std::int64_t classes = source.class_names.empty() ? entry.classes : static_cast<std::int64_t>(source.class_names.size());
+    const Shape published{entry.size, entry.size, entry.channels};
+    return model::make_model(text, source.image.value_or(published), source.classes.value_or(classes), options);
   }
   Model model = directory ? load_model(text) : read_configuration(text, options);
   if (model.built() && source.image_from_option)

@@ -165,7 +165,7 @@ class Demo {
   bool has_invariant() const { return image_[0] % 4 == 0 && image_[1] % 4 == 0; }
   std::vector<model::ZooEntry> networks() const {
     std::vector<model::ZooEntry> entries;
-    for (const model::ZooEntry& entry : model::zoo())
+    for (const model::ZooEntry& entry : model::demo_networks())
       if (entry.name != "invariant" || has_invariant()) entries.push_back(entry);
     return entries;
   }

@@ -20,7 +20,7 @@ TEST(Zoo, HasTheNetworks) {
   const std::vector<std::pair<std::string, std::int64_t>> want = {
       {"no-pooling", 2'370'282}, {"notebook", 113'386}, {"average-pooling", 113'386}, {"global-max", 9'898}, {"invariant", 75'370}};
   for (const auto& [name, parameters] : want) EXPECT_EQ(make(name, {28, 28, 1}, 10).count_trainable_params(), parameters) << name;
-  EXPECT_EQ(zoo().size(), want.size());
+  EXPECT_EQ(demo_networks().size(), want.size());
   EXPECT_THROW(make("notebok", {28, 28, 1}, 10), ValueError);
   EXPECT_THROW(make("notebook", {28, 28, 1}, 1), ValueError);
   EXPECT_THROW(make("notebook", {5, 5, 1}, 10), ShapeError);
