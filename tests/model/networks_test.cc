@@ -15,7 +15,7 @@ namespace {
 using testing::HasSubstr;
 
 // Counted with Keras 3 where a network is one of Keras Applications, else by hand from the paper's table.
-TEST(Networks, HaveTheirParameters) {
+TEST(Networks, FullHaveTheirParameters) {
   EXPECT_EQ(models::lenet5().count_params(), 61'706) << "156 + 2,416 + 48,120 + 10,164 + 850";
   EXPECT_EQ(models::all_cnn().count_params(), 1'369'738);
   EXPECT_EQ(models::vgg_small().count_trainable_params(), 4'574'592 + 2 * 2 * (128 + 256 + 512) + 81'930);
@@ -86,7 +86,7 @@ TEST(Networks, IdentityShortcutsSubsampleAndPadWithZeros) {
         }
 }
 
-TEST(Networks, TakeOtherImagesAndClasses) {
+TEST(Networks, FullTakeOtherImagesAndClasses) {
   EXPECT_EQ(models::resnet20({.input_shape = {17, 20, 1}, .classes = 7}).output_shape(), Shape({7}));
   EXPECT_EQ(models::resnet50({.input_shape = {32, 40, 4}, .classes = 5}).output_shape(), Shape({5}));
   EXPECT_EQ(models::resnet50({.include_top = false, .pooling = "max"}).output_shape(), Shape({2048}));
