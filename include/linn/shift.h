@@ -63,6 +63,8 @@ struct SweepOptions {
   /// The value that comes in with the borders "zero" and "canvas", in the images' own numbers: one for each channel, or one for all. Empty:
   /// fill_for.
   std::vector<double> fill = {};
+  /// Where `fill` is from, for messages. Empty: "as given".
+  std::string fill_origin = {};
   /// Computes the layers before the first border once for all shifts of one phase where that changes no bit (Predictions::method).
   bool phases = true;
 };

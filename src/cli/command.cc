@@ -19,7 +19,6 @@
 #include "cli/progress.h"
 #include "core/cpu.h"
 #include "core/did_you_mean.h"
-#include "data/value_range.h"
 #include "io/bytes.h"
 #include "io/file.h"
 #include "io/text.h"
@@ -341,25 +340,6 @@ Model load_model(const std::string& directory) {
     throw IoError(fmt::format("{}: there is no such model directory; `linn train --out {}` makes one", directory, directory));
   if (!is_directory(directory) || !holds_model(directory)) refuse_model(directory);
   return Model::load(directory);
-}
-
-double input_scale(const Model& model, const Tensor& images, const std::string& option) {
-  if (!option.empty()) return parse_scale(option, "--scale");
-  if (const auto saved = model.metadata().find(scale_key); saved != model.metadata().end())
-    return parse_scale(saved->second, "the model's input_scale");
-  for (const Layer& layer : model.layers()) {
-    if (layer.class_name() == "InputLayer") continue;
-    if (layer.class_name() == "Rescaling" || layer.class_name() == "Normalization") return 1;
-    break;
-  }
-  return data::pixel_scale(data::value_range(images, "the images"));
-}
-
-std::string scale_note(const Tensor& images, double scale) {
-  const data::ValueRange range = data::value_range(images, "the images");
-  const std::string values = fmt::format("{} from {:.6g} to {:.6g}", name_of(images.dtype()), range.least, range.largest);
-  if (scale == 1) return fmt::format("{}, not scaled (--scale changes that)", values);
-  return fmt::format("{}, multiplied by {} (--scale changes that)", values, scale_text(scale));
 }
 
 Tensor on_model_canvas(const Model& model, const Tensor& images) {

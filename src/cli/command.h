@@ -199,12 +199,6 @@ Model open_model(const ModelSource& source);
 /// A directory that `save` wrote.
 Model load_model(const std::string& directory);
 
-/// The factor for the inputs: --scale, else what the model was saved with, else 1/255 for uint8 images unless the model begins
-/// with Rescaling or Normalization, else 1.
-double input_scale(const Model& model, const Tensor& images, const std::string& option);
-/// The words that say so.
-std::string scale_note(const Tensor& images, double scale);
-
 /// Makes the directory that a model will be saved to and refuses one that cannot be written to: before the work, not after it, which
 /// would lose what was learned.
 void prepare_directory(const std::string& out);
@@ -228,7 +222,6 @@ std::string class_text(const std::vector<std::string>& names, std::int64_t index
 /// Metadata keys of saved models.
 inline constexpr const char* class_names_key = "class_names";  // a JSON array
 inline constexpr const char* image_size_key = "image_size";    // "64x64": images of other sizes are resized to it
-inline constexpr const char* scale_key = "input_scale";
 inline constexpr const char* canvas_key = "canvas";
 
 }  // namespace linn::cli

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/pixels.h"
 #include "cli/progress.h"
 #include "core/terminal.h"
 #include "data/dataset.h"
@@ -29,7 +30,6 @@ constexpr std::int64_t radius = 4;
 constexpr std::int64_t canvas_size = 44;
 constexpr std::int64_t canvas_radius = 8;
 constexpr std::int64_t invariant_images = 200;  // moved over the canvas, a subset that says so; --full takes five times as many
-constexpr double scale = 1.0 / 255;
 
 struct Options {
   Common common;
@@ -161,6 +161,11 @@ class Demo {
   }
   std::int64_t invariant_moved() const { return std::min((options_.full ? 5 : 1) * invariant_images, data_.x_test.shape()[0]); }
 
+  // A network for bytes.
+  Sequential make(std::string_view name, const Shape& image) const {
+    return Sequential(with_rescaling(model::make(name, image, classes, {.seed = options_.seed, .dtype_policy = policy_}), 1.0 / 255, options_.seed));
+  }
+
   // Those that take images of this size.
   bool has_invariant() const { return image_[0] % 4 == 0 && image_[1] % 4 == 0; }
   std::vector<model::ZooEntry> networks() const {
@@ -184,8 +189,8 @@ class Demo {
       throw ShapeError(
           fmt::format("{}: images of {} x {} came; the demo takes up to {} x {}", file, image_[0], image_[1], canvas_size, canvas_size));
     io::make_directories(options_.out);
-    say(options_.common, "{} training images, {} test images from {}; pixels multiplied by {}\n", thousands(data_.x_train.shape()[0]),
-        thousands(data_.x_test.shape()[0]), file, scale_text(scale));
+    say(options_.common, "{} training images, {} test images from {}; a Rescaling by 1/255 in front of each network\n",
+        thousands(data_.x_train.shape()[0]), thousands(data_.x_test.shape()[0]), file);
   }
 
   // How long all will take, from a few steps of each network.
@@ -194,18 +199,18 @@ class Demo {
     const auto add = [&](std::string_view name, const Shape& image, std::int64_t epochs, const Tensor& x, const Tensor& y,
                          std::int64_t shifts) {
       constexpr std::int64_t steps = 12;
-      Sequential model = model::make(name, image, classes, {.seed = options_.seed, .dtype_policy = policy_});
+      Sequential model = make(name, image);
       compile(model);
       const auto timer = std::make_shared<StepTimer>();
       model.fit(
           x, y,
-          {.batch_size = batch_size, .verbose = Verbose::silent, .callbacks = {timer}, .steps_per_epoch = steps, .input_scale = scale});
+          {.batch_size = batch_size, .verbose = Verbose::silent, .callbacks = {timer}, .steps_per_epoch = steps});
       const std::int64_t all_steps = (data_.x_train.shape()[0] + batch_size - 1) / batch_size;
       seconds += timer->seconds_per_step() * static_cast<double>(all_steps) * static_cast<double>(epochs);
       const std::int64_t some = std::min<std::int64_t>(1024, x.shape()[0]);
-      model.predict(x.rows(0, std::min<std::int64_t>(256, some)), {.batch_size = 256, .input_scale = scale});
+      model.predict(x.rows(0, std::min<std::int64_t>(256, some)), {.batch_size = 256});
       const auto begin = Clock::now();
-      model.predict(x.rows(0, some), {.batch_size = 256, .input_scale = scale});
+      model.predict(x.rows(0, some), {.batch_size = 256});
       const double each = seconds_since(begin) / static_cast<double>(some);
       seconds += each * static_cast<double>(moved_images() * shifts + data_.x_test.shape()[0]);
     };
@@ -230,12 +235,12 @@ class Demo {
 
   // How long the invariant network's canvas will take, from one batch.
   double canvas_seconds() const {
-    const Sequential model = model::make("invariant", {canvas_size, canvas_size, image_[2]}, classes, {.seed = options_.seed, .dtype_policy = policy_});
+    const Sequential model = make("invariant", {canvas_size, canvas_size, image_[2]});
     const std::int64_t some = std::min<std::int64_t>(256, data_.x_test.shape()[0]);
     const Tensor x = shift::on_canvas(data_.x_test.rows(0, some), canvas_size, canvas_size);
-    model.predict(x, {.batch_size = 256, .input_scale = scale});
+    model.predict(x, {.batch_size = 256});
     const auto begin = Clock::now();
-    model.predict(x, {.batch_size = 256, .input_scale = scale});
+    model.predict(x, {.batch_size = 256});
     const std::int64_t shifts = (2 * canvas_radius + 1) * (2 * canvas_radius + 1);
     return seconds_since(begin) / static_cast<double>(some) * static_cast<double>(invariant_moved() * shifts + data_.x_test.shape()[0]);
   }
@@ -249,7 +254,7 @@ class Demo {
     row.title = fmt::format("invariant on {0}x{0}", canvas_size);
     row.poolings = poolings(wide);
     row.accuracy = wide.evaluate(shift::on_canvas(data_.x_test, canvas_size, canvas_size), data_.y_test,
-                                 {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale})
+                                 {.batch_size = 256, .verbose = Verbose::silent})
                        .at("accuracy");
     say(options_.common, "the same weights on a canvas of {0} x {0}: test accuracy {1} %\n", canvas_size, percent(row.accuracy, 2));
     move(row, wide, data_.x_test, data_.y_test, canvas_radius, "canvas", invariant_moved());
@@ -262,11 +267,11 @@ class Demo {
     row.name = directory.empty() ? std::string(name) : directory;
     row.title = std::move(title);
     row.epochs = epochs;
-    Sequential model = model::make(name, image_shape(x_train), classes, {.seed = options_.seed, .dtype_policy = policy_});
+    Sequential model = make(name, image_shape(x_train));
     row.parameters = model.count_params();
     row.poolings = poolings(model);
     compile(model);
-    model.metadata()[scale_key] = fmt::format("{}", scale);
+    remember_range(model, x_train, "the training images");
     if (image_shape(x_train) != image_) model.metadata()[canvas_key] = fmt::format("{0}x{0}", canvas_size);
     say(options_.common, "\n{}: {} parameters, {}\n", row.title, thousands(row.parameters), plural(epochs, "epoch"));
     std::fflush(stdout);
@@ -274,8 +279,7 @@ class Demo {
     FitOptions fit = {.batch_size = batch_size,
                       .epochs = epochs,
                       .verbose = options_.common.json() ? Verbose::silent : Verbose::automatic,
-                      .callbacks = {stop_on_interrupt(), timer},
-                      .input_scale = scale};
+                      .callbacks = {stop_on_interrupt(), timer}};
     if (options_.common.json()) {
       emit(options_.common, {{"event", "train"}, {"model", row.name}, {"parameters", row.parameters}, {"epochs", epochs}});
       fit.callbacks.push_back(train::json_progress(stdout, x_train.shape()[0]));
@@ -284,7 +288,7 @@ class Demo {
     row.seconds_per_epoch = timer->seconds_per_epoch();
     model.save(path("models/" + row.name));
     if (!interrupted()) {
-      const Logs logs = model.evaluate(x_test, data_.y_test, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale});
+      const Logs logs = model.evaluate(x_test, data_.y_test, {.batch_size = 256, .verbose = Verbose::silent});
       row.accuracy = logs.at("accuracy");
       say(options_.common, "test accuracy {} %\n", percent(row.accuracy, 2));
     }
@@ -305,8 +309,7 @@ class Demo {
                                     [&](std::int64_t done, std::int64_t) {
                                       progress.update(done);
                                       return !interrupted();
-                                    },
-                                .input_scale = scale});
+                                    }});
     } catch (const StateError&) {
       if (!interrupted()) throw;
       return;
@@ -550,7 +553,7 @@ class Demo {
   shift::Picture maps_of_notebook() const {
     const auto at = std::find_if(rows_.begin(), rows_.end(), [](const Row& row) { return row.name == "notebook"; }) - rows_.begin();
     const Tensor digit = data_.x_test.rows(0, 1);
-    const auto outputs = models_[static_cast<std::size_t>(at)].layer_outputs(digit, scale);
+    const auto outputs = models_[static_cast<std::size_t>(at)].layer_outputs(digit);
     const auto maps = [&](const std::string& name) {
       const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const auto& output) { return output.first == name; });
       if (found == outputs.end()) throw std::logic_error("no layer is called " + name);

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/compile.h"
+#include "cli/pixels.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -27,15 +28,15 @@ int run(const Options& options) {
   Model model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.common, options.data, model, options.limit);
-  images.x = on_model_canvas(model, images.x);
-  const double scale = input_scale(model, images.x, options.scale);
+  const Pixels pixels = as_trained(model, images.x, images.where, options.scale);
+  images.x = on_model_canvas(model, pixels.images);
   say(options.common, "{} {} images from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, data_path(options.data.path),
-      scale_note(images.x, scale));
+      pixels.note);
   std::fflush(stdout);
   if (!model.compiled()) model.compile(default_compile(model));
   const Tensor targets = targets_of(model, images.y, images.where);
   const Logs logs = about(images.where, [&] {
-    return model.evaluate(images.x, targets, {.batch_size = options.batch_size, .verbose = Verbose::silent, .input_scale = scale, .accuracy = accuracy});
+    return model.evaluate(images.x, targets, {.batch_size = options.batch_size, .verbose = Verbose::silent, .accuracy = accuracy});
   });
   io::Json event = {{"event", "evaluate"}};
   say(options.common, "{}\n", compile_text(model));
@@ -46,7 +47,7 @@ int run(const Options& options) {
   event["class_names"] = class_names(model);
   event["part"] = images.part;
   event["images"] = images.x.shape()[0];
-  event["input_scale"] = scale;
+  event["input_scale"] = pixels.scale;
   event["precision"] = options.precision;
   emit(options.common, event);
   return exit_ok;
@@ -63,7 +64,7 @@ Action add_evaluate(CLI::App& app) {
       ->type_name("N")
       ->default_str(fmt::format("{}", options->batch_size));
   add_whole(app, "--limit", options->limit, 0, largest, "the first N images only")->type_name("N");
-  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+  add_text(app, "--scale", options->scale, "what every pixel is multiplied by first [what brings it to the range that the model was trained on]")
       ->type_name("X");
   add_canvas(app, options->canvas, "take the weights to inputs of HxW (or NxN), the images in their middle [the model's own size]");
   add_accuracy(app, options->accuracy);

@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/pixels.h"
 #include "cli/progress.h"
 #include "core/checked.h"
 #include "data/dataset.h"
@@ -95,8 +96,7 @@ double expected_seconds(const Model& model, const FitOptions& fit, std::int64_t 
                                          .batch_size = fit.batch_size,
                                          .steps = 8,
                                          .x = x.rows(0, images),
-                                         .y = y.rows(0, images),
-                                         .input_scale = fit.input_scale});
+                                         .y = y.rows(0, images)});
   return profile.seconds / static_cast<double>(profile.steps) * static_cast<double>(steps);
 }
 
@@ -148,16 +148,18 @@ class Fix {
     tested_ = test_images(training_, options_.limit);
     training_.x_train = first_rows(training_.x_train, options_.train_limit);
     training_.y_train = first_rows(training_.y_train, options_.train_limit);
-    scale_ = input_scale(old, tested_.x, options_.scale);
+    Pixels tested = as_trained(old, tested_.x, tested_.where, options_.scale);
+    training_.x_train = as_trained(old, training_.x_train, training_.train_where, options_.scale).images;
+    tested_.x = tested.images;
+    scale_ = tested.scale;
     const Shape image = image_shape(tested_.x), input = old.input_shape();
     if (input.rank() == 3 && (image[0] > input[0] || image[1] > input[1]))
       throw ShapeError(fmt::format(
           "{}: images of {} x {} came, the model takes {}; images of that size are needed, or smaller ones, which are laid onto its middle",
           tested_.where, image[0], image[1], input.to_string()));
-    const shift::Fill fill = shift::fill_for(old, training_.x_train, scale_);
-    fill_ = options_.fill ? std::vector<double>{*options_.fill} : fill.values;
+    fill_ = fill_around(old, training_.x_train, tested, options_.fill);
     say(common_, "{} training images and {} {} images of {}; pixels: {}\n", thousands(training_.x_train.shape()[0]),
-        thousands(tested_.x.shape()[0]), tested_.part, path, scale_note(tested_.x, scale_));
+        thousands(tested_.x.shape()[0]), tested_.part, path, tested.note);
   }
 
   shift::NetworkTraits measure(const Model& model, const char* when) const {
@@ -167,8 +169,8 @@ class Fix {
                              {.radius = options_.radius,
                               .border = border_for(model, tested_.x),
                               .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); },
-                              .input_scale = scale_,
-                              .fill = fill_});
+                              .fill = fill_.values,
+                              .fill_origin = fill_.origin});
     });
     progress.finish();
     io::Json event = traits_json(result);
@@ -189,7 +191,6 @@ class Fix {
     FitOptions fit = model::fit_options(recipe, images);
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
     fit.callbacks = {stop_on_interrupt()};
-    fit.input_scale = scale_;
     if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, images));
     const double seconds =
         about(training_.train_where, [&] { return expected_seconds(model, fit, steps_of(recipe, images), x, training_.y_train); });
@@ -223,7 +224,7 @@ class Fix {
 
   Tensor on_input(const Model& model, const Tensor& images) const {
     const Shape input = model.input_shape();
-    return border_for(model, images) == shift::Border("canvas") ? shift::on_canvas(images, input[0], input[1], fill_) : images;
+    return border_for(model, images) == shift::Border("canvas") ? shift::on_canvas(images, input[0], input[1], fill_.values) : images;
   }
 
   void say_guarantee(const Model& model) const {
@@ -234,7 +235,6 @@ class Fix {
 
   // Called before the new model is measured, so that an error there does not lose it.
   void save(Model& model, bool whole) const {
-    model.metadata()[scale_key] = fmt::format("{}", scale_);
     const Shape input = model.input_shape();
     if (border_for(model, tested_.x) == shift::Border("canvas")) model.metadata()[canvas_key] = fmt::format("{}x{}", input[0], input[1]);
     if (!options_.out.empty()) model.save(options_.out);
@@ -273,7 +273,7 @@ class Fix {
   data::Dataset training_;
   Images tested_;
   double scale_ = 1;
-  std::vector<double> fill_;  // what lies around the images
+  shift::Fill fill_;  // what lies around the images
 };
 
 }  // namespace
@@ -296,7 +296,7 @@ Action add_fix(CLI::App& app) {
   add_whole(app, "--filter-size", options->filter_size, 2, 7, "taps of the blur")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->filter_size));
-  app.add_option("--fill", options->fill, "value around images on a canvas, and that comes in when they move [the images' background]")
+  app.add_option("--fill", options->fill, "value around images on a canvas, and that comes in when they move [the background that the model was trained on]")
       ->type_name("X");
   add_text(app, "--picture", options->picture, "write maps of accuracy by shift before and after as a PNG")->type_name("FILE");
   add_whole(app, "--radius", options->radius, 0, 4096, "measure all shifts of up to N pixels")
@@ -306,7 +306,7 @@ Action add_fix(CLI::App& app) {
       ->type_name("N")
       ->default_str(fmt::format("{}", options->limit));
   add_whole(app, "--train-limit", options->train_limit, 0, largest, "train on the first N images only")->type_name("N");
-  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+  add_text(app, "--scale", options->scale, "what every pixel is multiplied by first [what brings it to the range that the model was trained on]")
       ->type_name("X");
   add_whole(app, "--seed", options->seed, 0, largest_seed, "of new weights and shuffling")->type_name("N")->default_str("0");
   add_precision(app, options->precision);

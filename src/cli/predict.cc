@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/compile.h"
+#include "cli/pixels.h"
 #include "core/terminal.h"
 #include "core/text_cells.h"
 #include "data/channels.h"
@@ -43,7 +44,7 @@ Tensor softmax(const Tensor& logits) {
   return result;
 }
 
-// MNIST is light on dark. A light frame says that the picture is the other way round.
+// Whether the pixels at the edge are light in the mean.
 bool light_frame(const Tensor& image) {
   const Shape& shape = image.shape();
   const std::uint8_t* pixel = image.values<std::uint8_t>().data();
@@ -59,7 +60,13 @@ bool light_frame(const Tensor& image) {
   return sum > 127 * count;
 }
 
-// The picture in the file as the model takes images: (1, height, width, channels).
+// Whether the model's images lie on a light ground.
+bool trained_on_light(const Model& model) {
+  const std::optional<TrainedOn> known = trained_on(model);
+  return known && 2 * known->background[0] > known->values.least + known->values.largest;
+}
+
+// The picture in the file as the model takes images, but for the range of its values: (1, height, width, channels).
 Tensor load_picture(const Options& options, const Model& model) {
   const Shape input = model.input_shape();
   if (input.rank() != 3) throw ShapeError(fmt::format("{}: the model takes {}, not an image", options.model, input.to_string()));
@@ -75,11 +82,12 @@ Tensor load_picture(const Options& options, const Model& model) {
   if (options.invert) {
     image = image.clone();
     for (std::uint8_t& value : image.values<std::uint8_t>()) value = static_cast<std::uint8_t>(255 - value);
-  } else if (input[2] == 1 && light_frame(image)) {
-    write_to(stderr, "linn: {}: the background is light; MNIST's digits are light on dark: --invert turns it round\n", options.image);
+  } else if (input[2] == 1 && light_frame(image) != trained_on_light(model)) {
+    const bool light = light_frame(image);
+    write_to(stderr, "linn: {}: the background is {}; the model's images have a {} one: --invert turns it round\n", options.image,
+             light ? "light" : "dark", light ? "dark" : "light");
   }
-  image = on_model_canvas(model, image);
-  const Shape& shape = image.shape();
+  const Shape shape = on_model_canvas(model, image).shape();
   if (shape[1] != input[0] || shape[2] != input[1])
     throw ShapeError(
         fmt::format("{}: {} x {} pixels (height x width) came, the model takes {} x {}; crop the picture, or resize it with --resize {}x{}",
@@ -102,6 +110,7 @@ int run(const Options& options) {
     throw ShapeError(fmt::format("{}: the model gives {}; one row of class values is needed", options.model, output.to_string()));
 
   Tensor x;
+  Pixels pixels;
   std::string what = options.image;
   std::string where = options.image;
   std::optional<std::int64_t> label;
@@ -111,15 +120,16 @@ int run(const Options& options) {
     const std::int64_t count = images.x.shape()[0];
     if (row >= count)
       throw ValueError(fmt::format("--row {}: {} {} images are there, 0 to {} are allowed", row, thousands(count), images.part, count - 1));
-    x = on_model_canvas(model, images.x.rows(row, row + 1));
+    pixels = as_trained(model, images.x, images.where, options.scale);
+    x = on_model_canvas(model, pixels.images.rows(row, row + 1));
     label = images.y.rows(row, row + 1).astype(DType::i64).values<std::int64_t>()[0];
     where = images.where;
     what = fmt::format("{} image {} of {}", images.part, row, data_path(options.data.path));
   } else {
-    x = load_picture(options, model);
+    pixels = as_trained(model, load_picture(options, model), options.image, options.scale, true);
+    x = on_model_canvas(model, pixels.images);
   }
-  const double scale = input_scale(model, x, options.scale);
-  const Tensor scores = about(where, [&] { return model.predict(x, {.batch_size = 1, .input_scale = scale, .accuracy = accuracy}); });
+  const Tensor scores = about(where, [&] { return model.predict(x, {.batch_size = 1, .accuracy = accuracy}); });
   const Tensor shown = gives_logits(model) && output[0] > 1 ? softmax(scores) : scores;
   const auto values = shown.values<float>();
   std::vector<std::size_t> order(values.size());
@@ -130,9 +140,9 @@ int run(const Options& options) {
   const bool probabilities = std::abs(sum - 1) < 1e-3 && std::all_of(values.begin(), values.end(), [](float v) { return v >= 0; });
   const std::vector<std::string> names = class_names(model);
   if (label)
-    say(options.common, "{}, labelled {}; pixels: {}\n", what, class_text(names, *label), scale_note(x, scale));
+    say(options.common, "{}, labelled {}; pixels: {}\n", what, class_text(names, *label), pixels.note);
   else
-    say(options.common, "{}; pixels: {}\n", what, scale_note(x, scale));
+    say(options.common, "{}; pixels: {}\n", what, pixels.note);
   const bool color = core::use_color(stdout);
   std::size_t width = 5;
   for (const std::string& name : names) width = std::max(width, static_cast<std::size_t>(core::cells_of(core::printable(name))));
@@ -155,7 +165,7 @@ int run(const Options& options) {
   event["values"] = all;
   event["class_name"] = order[0] < names.size() ? io::Json(names[order[0]]) : io::Json(nullptr);
   event["label"] = label ? io::Json(*label) : io::Json(nullptr);
-  event["input_scale"] = scale;
+  event["input_scale"] = pixels.scale;
   event["precision"] = options.precision;
   emit(options.common, event);
   return exit_ok;
@@ -172,7 +182,7 @@ Action add_predict(CLI::App& app) {
   add_data(app, options->data);
   add_whole(app, "--row", options->row, 0, largest, "which image of the data, from 0 [0]")->type_name("N");
   app.add_flag("--invert", options->invert, "turn light and dark round: for dark digits on white paper");
-  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255]")->type_name("X");
+  add_text(app, "--scale", options->scale, "what every pixel is multiplied by first [what brings it to the range that the model was trained on]")->type_name("X");
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);

@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/compile.h"
+#include "cli/pixels.h"
 #include "core/cpu.h"
 #include "core/terminal.h"
 #include "core/text_cells.h"
@@ -212,8 +213,13 @@ int run(const Options& options) {
   Model model = open_model(source);
   model.set_dtype_policy(policy);
   if (how.x.defined()) {
+    if (!trained_on(model)) {
+      const double scale = training_scale(model, how.x, where, options.scale);
+      if (scale != 1) model = with_rescaling(model, scale, 0);
+    } else {
+      how.x = as_trained(model, how.x, where, options.scale).images;
+    }
     how.x = on_model_canvas(model, how.x);
-    how.input_scale = input_scale(model, how.x, options.scale);
   }
   if (options.training) {
     if (!model.compiled()) model.compile(default_compile(model));

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/command.h"
+#include "cli/pixels.h"
 #include "cli/progress.h"
 #include "data/dataset.h"
 #include "io/file.h"
@@ -48,6 +49,7 @@ struct Input {
   Model model;
   Images images;
   Accuracy accuracy;
+  shift::Fill fill;  // what comes in at the border
   double scale = 1;
 };
 
@@ -58,12 +60,14 @@ Input open(const Options& options) {
   Model model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.data, options.limit, data::Labels::optional);
-  const double scale = input_scale(model, images.x, options.scale);
+  const Pixels pixels = as_trained(model, images.x, images.where, options.scale);
+  images.x = pixels.images;
   const Shape image = image_shape(images.x);
   say(options.common, "{} {} images of {} x {} from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, image[0], image[1],
-      data_path(options.data), scale_note(images.x, scale));
+      data_path(options.data), pixels.note);
   if (!images.y.defined()) say(options.common, "no labels came with them: consistency and changes are measured, accuracy is not\n");
-  return {std::move(model), std::move(images), accuracy, scale};
+  shift::Fill fill = fill_around(model, images.x, pixels, options.fill);
+  return {std::move(model), std::move(images), accuracy, std::move(fill), pixels.scale};
 }
 
 // IoError where a file cannot be written, before anything is computed.
@@ -129,9 +133,9 @@ int run_sweep(const Options& options) {
                          .border = border,
                          .batch_size = options.batch_size,
                          .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); },
-                         .input_scale = input.scale,
                          .accuracy = input.accuracy,
-                         .fill = options.fill ? std::vector<double>{*options.fill} : std::vector<double>{},
+                         .fill = input.fill.values,
+                         .fill_origin = input.fill.origin,
                          .phases = !options.no_phases});
   });
   const double seconds = progress.finish();
@@ -140,7 +144,7 @@ int run_sweep(const Options& options) {
   say(options.common, "{}", shift::wrapped(shift::method_text(sweep), 110));
   std::optional<shift::ErrorSources> sources;
   if (!options.no_explanation)
-    sources = shift::find_error_sources(input.model, input.images.x, sweep, {.border = border, .input_scale = input.scale, .accuracy = input.accuracy});
+    sources = shift::find_error_sources(input.model, input.images.x, sweep, {.border = border, .accuracy = input.accuracy});
   const std::optional<std::string> why_not = shift::why_not_invariant(input.model);
   print(options.common, sweep, why_not, sources ? &*sources : nullptr);
 
@@ -177,7 +181,6 @@ int run_protocol(const Options& options) {
     return shift::protocol(input.model, input.images.x, protocol,
                            {.seed = options.seed,
                             .passes = options.passes,
-                            .input_scale = input.scale,
                             .accuracy = input.accuracy,
                             .progress = [&](std::int64_t done, std::int64_t) { return progress.update(done); }});
   });
@@ -213,12 +216,12 @@ Action add_shift(CLI::App& app) {
            "as for `linn train`; here labels may be missing: also one .npy or IDX file [LINN_DATA, or data/mnist.npz]")
       ->type_name("FILE");
   add_whole(app, "--limit", options->limit, 1, largest, "the first N images only")->type_name("N");
-  CLI::Option* fill = app.add_option("--fill", options->fill, "value that comes in with the borders zero and canvas [the images' background]")
+  CLI::Option* fill = app.add_option("--fill", options->fill, "value that comes in with the borders zero and canvas [the background that the model was trained on]")
                           ->type_name("X");
   CLI::Option* batch = add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
                            ->type_name("N")
                            ->default_str(fmt::format("{}", options->batch_size));
-  add_text(app, "--scale", options->scale, "what every pixel is multiplied by [as the model was saved, else 1/255 for uint8 images]")
+  add_text(app, "--scale", options->scale, "what every pixel is multiplied by first [what brings it to the range that the model was trained on]")
       ->type_name("X");
   CLI::Option* report =
       add_text(app, "--report", options->report, "write an HTML page: maps, every measure, digits that slide until their class changes")

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/compile.h"
 #include "cli/interrupt.h"
+#include "cli/pixels.h"
 #include "data/dataset.h"
 #include "linn/error.h"
 #include "linn/shift.h"
@@ -100,8 +101,7 @@ class Train {
     image_ = image_shape(data_.x_train);
     Model model = open_model(
         {.text = options_.model, .image = image_, .classes = options_.classes, .seed = options_.seed, .class_names = data_.class_names});
-    scale_ = input_scale(model, data_.x_train, options_.scale);
-    model.metadata()[scale_key] = fmt::format("{}", scale_);
+    set_range(model);
     if (options_.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", options_.canvas);
     const std::vector<std::string> known = class_names(model);
     if (known.empty() || data_.class_names.empty()) {
@@ -111,6 +111,28 @@ class Train {
     data_.y_train = data::labels_by_name(data_.y_train, data_.class_names, known, data_.train_where);
     if (data_.y_test.defined()) data_.y_test = data::labels_by_name(data_.y_test, data_.class_names, known, data_.test_where);
     return model;
+  }
+
+  // The images as the model takes them. A network that knows no range yet gets a Rescaling in front, and remembers the range.
+  void set_range(Model& model) {
+    const bool known = trained_on(model).has_value();
+    if (known) {
+      Pixels pixels = as_trained(model, data_.x_train, data_.train_where, options_.scale);
+      data_.x_train = std::move(pixels.images);
+      note_ = std::move(pixels.note);
+      scale_ = pixels.scale;
+    } else {
+      scale_ = training_scale(model, data_.x_train, data_.train_where, options_.scale);
+      if (scale_ != 1) model = with_rescaling(model, scale_, options_.seed);
+      remember_range(model, data_.x_train, data_.train_where);
+      note_ = fmt::format("{}; {} (--scale changes that)", range_note(data_.x_train, data_.train_where),
+                          scale_ == 1 ? std::string("not scaled")
+                                      : fmt::format("a Rescaling by {} stands in front of the network", scale_text(scale_)));
+    }
+    if (!data_.x_test.defined()) return;
+    Pixels pixels = as_trained(model, data_.x_test, data_.test_where, known ? options_.scale : "");
+    data_.x_test = std::move(pixels.images);
+    if (pixels.scale != scale_ && pixels.scale != 1) say(common_, "test pixels: {}\n", pixels.note);
   }
 
   void compile(Model& model) {
@@ -132,14 +154,13 @@ class Train {
                                                      .validation_split = options_.validation_split};
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
     fit.callbacks = {stop_on_interrupt()};
-    fit.input_scale = scale_;
     fit.accuracy = accuracy_;
     return fit;
   }
 
   void announce(const Model& model) const {
     say(common_, "{} training images of {} x {} x {} from {}\n", thousands(images()), image_[0], image_[1], image_[2], path_);
-    say(common_, "pixels: {}\n", scale_note(data_.x_train, scale_));
+    say(common_, "pixels: {}\n", note_);
     say(common_, "model: {}, {} parameters; {} threads, seed {}\n", options_.model, thousands(model.count_params()), threads(), options_.seed);
     say(common_, "{}\n", compile_text(model));
     if (!data_.x_test.defined() && options_.validation_split == 0)
@@ -189,7 +210,7 @@ class Train {
 
   void measure(Model& model, const Tensor& y) const {
     const Logs logs = about(data_.test_where, [&] {
-      return model.evaluate(data_.x_test, y, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale_, .accuracy = accuracy_});
+      return model.evaluate(data_.x_test, y, {.batch_size = 256, .verbose = Verbose::silent, .accuracy = accuracy_});
     });
     say(common_, "{} test images{}\n", thousands(data_.x_test.shape()[0]), train::logs_text(logs));
     io::Json event = logs_event("evaluate", logs);
@@ -205,7 +226,8 @@ class Train {
   std::string path_;
   data::Dataset data_;
   Shape image_;
-  double scale_ = 1;
+  double scale_ = 1;     // of the Rescaling in front
+  std::string note_;     // what the pixels are
   bool compiled_anew_ = false;  // by a recipe or the command line, in place of what the model was compiled with
   bool stopped_ = false;
 };
@@ -247,8 +269,8 @@ Action add_train(CLI::App& app) {
       ->default_str(fmt::format("{}", options->seed));
   add_text(
       app, "--scale", options->scale,
-      "what every pixel is multiplied by, a number or a fraction; saved with the model [1/255 for uint8 images unless the model begins "
-      "with Rescaling or Normalization, else 1]")
+      "what every pixel is multiplied by, a number or a fraction: a Rescaling in front of the network [what brings bytes to 0..1, unless the "
+      "model begins with Rescaling or Normalization]")
       ->type_name("X");
   add_whole(app, "--classes", options->classes, 2, largest, "classes of a built-in model [10]; labels go from 0 to N - 1")->type_name("N");
   add_whole(app, "--limit", options->limit, 0, largest, "train on the first N images only")->type_name("N");

@@ -148,8 +148,8 @@ Sweep sweep(const Model& model, const Tensor& images, const Tensor& labels, cons
   if (options.batch_size < 1) throw ValueError(fmt::format("[shift] batch_size {} came; 1 or more is allowed", options.batch_size));
   check_classifier(model);
   frames(images);
-  const Fill fill = options.fill.empty() ? fill_for(model, images, options.input_scale)
-                                         : Fill{.values = options.fill, .origin = fmt::format("{}, as given", fmt::join(options.fill, ", "))};
+  Fill fill = options.fill.empty() ? fill_for(model, images, options.input_scale) : Fill{.values = options.fill, .origin = options.fill_origin};
+  if (fill.origin.empty()) fill.origin = fmt::format("{}, as given", fmt::join(fill.values, ", "));
   const ShiftedInput shifted_input(images, options.border, model.input_shape(), options.radius, fill.values);
   const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
   Predictions predictions{.radius = options.radius, .classes = model.output_shape()[0]};

@@ -236,8 +236,46 @@ TEST_F(Command, TheScaleFollowsTheNumbersAndNotTheirType) {
   };
   Tensor bits = data["x_train"].clone();
   for (std::uint8_t& value : bits.values<std::uint8_t>()) value = value > 127;
-  EXPECT_THAT(train_on(bits), HasSubstr("pixels: uint8 from 0 to 1, not scaled"));
-  EXPECT_THAT(train_on(data["x_train"].astype(DType::f32)), HasSubstr("pixels: float32 from 0 to 249, multiplied by 1/255"));
+  EXPECT_THAT(train_on(bits), HasSubstr("pixels: uint8 from 0 to 1; not scaled"));
+  EXPECT_THAT(train_on(data["x_train"].astype(DType::f32)), HasSubstr("pixels: float32 from 0 to 249; a Rescaling by 1/255 stands in front of the network"));
+}
+
+// What the pixels mean belongs to the model: bytes, shares of 1 and values from -1 to 1 of the same images get the same answers.
+TEST_F(Command, AModelMeetsImagesOfAnotherRange) {
+  const Archive data = load_npz(small_data());
+  const auto written = [&](const std::string& name, const Tensor& x) {
+    save_npz(path(name), {{"x_train", x}, {"y_train", data["y_train"]}, {"x_test", x}, {"y_test", data["y_test"]}});
+    return path(name);
+  };
+  const auto affine = [&](float scale, float offset) {
+    Tensor x = data["x_train"].astype(DType::f32);
+    for (float& value : x.values<float>()) value = value * scale + offset;
+    return x;
+  };
+  const std::vector<std::string> files = {path("data.npz"), written("shares.npz", affine(1.0f / 255, 0)), written("two_sided.npz", affine(2.0f / 255, -1))};
+  for (std::size_t trained = 0; trained < files.size(); ++trained) {
+    const Result train = run({"train", "--data", files[trained], "--epochs", "4", "--batch-size", "8", "--learning-rate", "0.01", "--out", path("model")});
+    ASSERT_EQ(train.code, 0) << train.err;
+    double loss = 0;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      const std::size_t met = (trained + i) % files.size();
+      const Result result = run({"evaluate", path("model"), "--data", files[met], "--log", "json"});
+      ASSERT_EQ(result.code, 0) << result.err;
+      const double now = result.events()[0]["loss"].get<double>();
+      if (i == 0) loss = now;
+      EXPECT_NEAR(now, loss, 1e-4 + 1e-3 * loss) << files[trained] << " then " << files[met];
+      if (i == 0) continue;
+      EXPECT_THAT(run({"evaluate", path("model"), "--data", files[met]}).out, HasSubstr("the model was trained on values from"));
+    }
+    save_png(path("digit.png"), data["x_test"].rows(1, 2).reshape({12, 12}));
+    EXPECT_EQ(run({"predict", path("model"), path("digit.png"), "--log", "json"}).events()[0]["class"], 1);
+    EXPECT_EQ(run({"shift", path("model"), "--data", files[(trained + 1) % 3], "--radius", "1"}).code, 0);
+  }
+  run({"train", "--data", files[0], "--epochs", "1", "--out", path("model")});
+  const Result refused = run({"evaluate", path("model"), "--data", written("strange.npz", affine(1, -100))});
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, testing::AllOf(HasSubstr("values from -100 to 149 came"), HasSubstr("trained on values from 0 to 249"), HasSubstr("--scale")));
+  EXPECT_EQ(run({"evaluate", path("model"), "--data", path("strange.npz"), "--scale", "1"}).code, 0);
 }
 
 TEST_F(Command, TestLabelsAreCheckedBeforeTheFirstStep) {
@@ -319,11 +357,10 @@ TEST_F(Command, NetworksThatEndInLogits) {
 TEST_F(Command, WhatAModelWasCompiledWithHolds) {
   Sequential model = classifier("linear");
   model.compile({.optimizer = optimizers::SGD({.learning_rate = 0.02, .momentum = 0.5}), .loss = losses::SparseCategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.2}), .metrics = {"accuracy"}});
-  model.metadata()["input_scale"] = "0.01";
   const Archive data = load_npz(small_data());
-  const Logs expected = model.evaluate(data["x_test"], data["y_test"], {.batch_size = 256, .verbose = 0, .input_scale = 0.01});
+  const Logs expected = model.evaluate(data["x_test"], data["y_test"], {.batch_size = 256, .verbose = 0, .input_scale = 1.0 / 255});
   const auto events = run({"evaluate", saved(model), "--data", path("data.npz"), "--log", "json"}).events();
-  EXPECT_NEAR(events[0]["loss"].get<double>(), expected.at("loss"), 1e-9);
+  EXPECT_NEAR(events[0]["loss"].get<double>(), expected.at("loss"), 1e-6);
 
   const Result on = run({"train", "--model", path("model"), "--data", path("data.npz"), "--epochs", "1", "--out", path("more")});
   EXPECT_THAT(on.out, HasSubstr("optimizer SGD"));
@@ -604,12 +641,14 @@ TEST_F(Command, TrainEvaluatePredictShift) {
   EXPECT_GT(events[7]["accuracy"].get<double>(), 0.9);
   EXPECT_EQ(events[8]["event"], "done");
   EXPECT_EQ(events[8]["saved"], path("model"));
+  EXPECT_EQ(Sequential::load(path("model")).layers()[0].class_name(), "Rescaling");
+  EXPECT_THAT(Sequential::load(path("model")).metadata().at("input_range"), HasSubstr("\"largest\":249"));
 
   const auto evaluate = run({"evaluate", path("model"), "--data", data, "--log", "json"}).events();
   ASSERT_EQ(evaluate.size(), 1U);
   EXPECT_EQ(evaluate[0]["accuracy"], events[7]["accuracy"]);
   EXPECT_NEAR(evaluate[0]["loss"].get<double>(), events[7]["loss"].get<double>(), 1e-6);
-  EXPECT_DOUBLE_EQ(evaluate[0]["input_scale"].get<double>(), 1.0 / 255) << "saved with the model";
+  EXPECT_EQ(evaluate[0]["input_scale"], 1) << "the factor is a Rescaling of the model's own";
 
   const auto predict = run({"predict", path("model"), "--data", data, "--row", "2", "--log", "json"}).events();
   ASSERT_EQ(predict.size(), 1U);
@@ -630,7 +669,7 @@ TEST_F(Command, TrainEvaluatePredictShift) {
 TEST_F(Command, LinesWithoutATerminalSayWhatWasDone) {
   const Result result = run({"train", "--data", small_data(), "--epochs", "2", "--batch-size", "8"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("uint8 from 0 to 249, multiplied by 1/255"));
+  EXPECT_THAT(result.out, HasSubstr("uint8 from 0 to 249; a Rescaling by 1/255 stands in front of the network"));
   EXPECT_THAT(result.out, HasSubstr("Epoch 1/2 - "));
   EXPECT_THAT(result.out, HasSubstr("not saved, because no --out DIR was given"));
   EXPECT_THAT(result.out, Not(HasSubstr("\x1b")));

@@ -1,0 +1,207 @@
+#include "cli/pixels.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+#include "io/json.h"
+#include "linn/error.h"
+
+namespace linn::cli {
+namespace {
+
+constexpr const char* range_key = "input_range";
+
+// What values stand for. `unknown`: counts, standardized values, and whatever else is not 0..1 in another unit.
+enum class Unit : std::uint8_t { share, byte, word, two_sided, unknown };
+
+Unit unit_of(const data::ValueRange& range) {
+  constexpr double rounding = 1e-3;
+  if (range.least >= 0) {
+    if (range.largest <= 1 + rounding) return Unit::share;
+    // Fractions within 0..255 are bytes that were resized or averaged, unless all are small.
+    if (range.largest <= 255 + rounding && (range.whole || range.largest > 64)) return Unit::byte;
+    if (range.largest <= 65535 && range.whole) return Unit::word;
+    return Unit::unknown;
+  }
+  return range.least >= -1 - rounding && range.largest <= 1 + rounding ? Unit::two_sided : Unit::unknown;
+}
+
+// share = value * scale + offset.
+struct ToShare {
+  double scale, offset;
+};
+ToShare to_share(Unit unit) {
+  switch (unit) {
+    case Unit::byte: return {1.0 / 255, 0};
+    case Unit::word: return {1.0 / 65535, 0};
+    case Unit::two_sided: return {0.5, 0.5};
+    default: return {1, 0};
+  }
+}
+
+std::string range_text(const data::ValueRange& range) { return fmt::format("{:.6g} to {:.6g}", range.least, range.largest); }
+
+// Bytes that were divided by 255 in float32 become the same bytes again.
+float converted(double value, double scale, double offset) {
+  const double result = value * scale + offset;
+  const double whole = std::round(result);
+  return static_cast<float>(scale > 1 && std::abs(result - whole) < 1e-3 ? whole : result);
+}
+
+Tensor affine(const Tensor& images, double scale, double offset) {
+  const Tensor wide = images.astype(DType::f32);
+  Tensor result(images.shape());
+  const auto from = wide.values<float>();
+  const auto to = result.values<float>();
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = converted(static_cast<double>(from[i]), scale, offset);
+  return result;
+}
+
+// Whether values of no known unit may be of the kind that the model knows.
+bool alike(const data::ValueRange& range, const data::ValueRange& known) {
+  const double width = known.largest - known.least;
+  return range.least >= known.least - width && range.largest <= known.largest + width && 16 * (range.largest - range.least) >= width;
+}
+
+// The values around the images, as the model sees them.
+std::vector<double> background_of(const Model& model, const Tensor& images) {
+  if (images.shape().rank() != 3 && images.shape().rank() != 4) return {0};
+  return shift::fill_for(model, images.rows(0, std::min<std::int64_t>(images.shape()[0], 1000))).values;
+}
+
+// In a functional network every call but that of the new layer takes the new layer's output in place of the input.
+void rename_input(io::Json& value, const std::string& from, const std::string& to) {
+  if (value.is_array() && value.size() >= 3 && value[0].is_string() && value[0] == from && value[1].is_number() && value[2].is_number()) {
+    value[0] = to;
+    return;
+  }
+  if (value.is_structured())
+    for (io::Json& part : value) rename_input(part, from, to);
+}
+
+std::string free_name(const io::Json& layers) {
+  for (int i = 0;; ++i) {
+    const std::string name = i == 0 ? "rescaling" : fmt::format("rescaling_{}", i);
+    const bool taken = std::any_of(layers.begin(), layers.end(), [&](const io::Json& layer) { return layer["config"].value("name", "") == name; });
+    if (!taken) return name;
+  }
+}
+
+}  // namespace
+
+std::optional<TrainedOn> trained_on(const Model& model) {
+  const auto found = model.metadata().find(range_key);
+  if (found == model.metadata().end()) return std::nullopt;
+  const std::string where = "the model's input_range";
+  const io::Json json = io::parse_json(found->second, where);
+  TrainedOn known{{io::number_field(json, "least", where), io::number_field(json, "largest", where), io::bool_field(json, "whole", where)},
+                   io::string_field(json, "dtype", where)};
+  for (const io::Json& value : io::array_field(json, "background", where)) {
+    if (!value.is_number()) throw DataError(fmt::format("{}: \"background\" holds {}; numbers are allowed", where, value.dump()));
+    known.background.push_back(value.get<double>());
+  }
+  if (known.background.empty()) throw DataError(fmt::format("{}: \"background\" is empty; a number for each channel is needed", where));
+  return known;
+}
+
+void remember_range(Model& model, const Tensor& images, const std::string& where) {
+  const data::ValueRange range = data::value_range(images, where);
+  model.metadata()[range_key] = io::dump_json({{"least", range.least},
+                                               {"largest", range.largest},
+                                               {"whole", range.whole},
+                                               {"dtype", name_of(images.dtype())},
+                                               {"background", background_of(model, images)}});
+}
+
+bool scales_inputs(const Model& model) {
+  for (const Layer& layer : model.layers())
+    if (layer.class_name() != "InputLayer") return layer.class_name() == "Rescaling" || layer.class_name() == "Normalization";
+  return false;
+}
+
+double training_scale(const Model& model, const Tensor& images, const std::string& where, const std::string& option) {
+  if (!option.empty()) return parse_scale(option, "--scale");
+  return scales_inputs(model) ? 1 : data::pixel_scale(data::value_range(images, where));
+}
+
+Model with_rescaling(const Model& model, double scale, std::uint64_t seed) {
+  io::Json json = io::parse_json(model.to_json(), "the model's configuration");
+  io::Json& config = json["config"];
+  io::Json& layers = config["layers"];
+  const std::string name = free_name(layers);
+  io::Json rescaling = {{"module", "keras.layers"},
+                        {"class_name", "Rescaling"},
+                        {"config", {{"name", name}, {"trainable", true}, {"dtype", "float32"}, {"scale", scale}, {"offset", 0.0}}},
+                        {"registered_name", nullptr}};
+  // The new layer stands behind the input layer, with which a built network begins.
+  const std::string input = layers[0]["config"].value("name", "");
+  if (json.value("class_name", "") == "Functional") {
+    io::Json call;
+    for (io::Json& layer : layers)
+      if (layer.contains("inbound_nodes")) rename_input(layer["inbound_nodes"], input, name);
+    Shape shape = model.input_shape();
+    io::Json batch = io::Json::array({nullptr});
+    for (const std::int64_t size : shape) batch.push_back(size == Shape::none ? io::Json(nullptr) : io::Json(size));
+    call = {{"args", {{{"class_name", "__keras_tensor__"}, {"config", {{"shape", batch}, {"dtype", "float32"}, {"keras_history", {input, 0, 0}}}}}}},
+            {"kwargs", io::Json::object()}};
+    rescaling["name"] = name;
+    rescaling["inbound_nodes"] = io::Json::array({call});
+  }
+  layers.insert(layers.begin() + 1, rescaling);
+  Model result = Model::from_json(io::dump_json(json), {.seed = seed, .dtype_policy = model.dtype_policy()});
+  result.set_named_weights(model.named_weights());
+  result.metadata() = model.metadata();
+  return result;
+}
+
+std::string range_note(const Tensor& images, const std::string& where) {
+  return fmt::format("{} from {}", name_of(images.dtype()), range_text(data::value_range(images, where)));
+}
+
+Pixels as_trained(const Model& model, const Tensor& images, const std::string& where, const std::string& option, bool picture) {
+  const data::ValueRange range = data::value_range(images, where);
+  const std::string came = fmt::format("{} from {}", name_of(images.dtype()), range_text(range));
+  if (!option.empty()) {
+    const double scale = parse_scale(option, "--scale");
+    return {affine(images, scale, 0), scale, 0, fmt::format("{}, multiplied by {} (--scale)", came, scale_text(scale))};
+  }
+  const std::optional<TrainedOn> known = trained_on(model);
+  if (!known) {
+    const double scale = scales_inputs(model) ? 1 : picture ? 1.0 / 255 : data::pixel_scale(range);
+    if (scale == 1) return {images, 1, 0, came};
+    return {affine(images, scale, 0), scale, 0,
+            fmt::format("{}, multiplied by {}: the model does not say what it was trained on (--scale 1 leaves them as they are)", came,
+                        scale_text(scale))};
+  }
+  const Unit has = picture ? Unit::byte : unit_of(range), wants = unit_of(known->values);
+  if (has == wants && (has != Unit::unknown || alike(range, known->values))) return {images, 1, 0, came};
+  if (has == Unit::unknown || wants == Unit::unknown) {
+    if (wants == Unit::unknown && alike(range, known->values)) return {images, 1, 0, came};
+    throw DataError(fmt::format("{}: values from {} came, the model was trained on values from {}, and how one becomes the other is not known; "
+                                "convert the images, or give --scale X, which multiplies them",
+                                where, range_text(range), range_text(known->values)));
+  }
+  const ToShare from = to_share(has), to = to_share(wants);
+  const double scale = from.scale / to.scale, offset = (from.offset - to.offset) / to.scale;
+  const std::string how = offset == 0 ? fmt::format("multiplied by {}", scale_text(scale)) : fmt::format("multiplied by {}, {:+.6g}", scale_text(scale), offset);
+  return {affine(images, scale, offset), scale, offset,
+          fmt::format("{}, {}: the model was trained on values from {}", came, how, range_text(known->values))};
+}
+
+shift::Fill fill_around(const Model& model, const Tensor& images, const Pixels& pixels, const std::optional<double>& option) {
+  if (option) {
+    const double value = *option * pixels.scale + pixels.offset;
+    return {.values = {value}, .origin = pixels.scale == 1 && pixels.offset == 0 ? fmt::format("{}, as given", value)
+                                                                                : fmt::format("{}, as given and converted like the images", value)};
+  }
+  const std::optional<TrainedOn> known = trained_on(model);
+  if (!known) return shift::fill_for(model, images);
+  return {.values = known->background, .origin = fmt::format("{:.6g}, the background that the model was trained on", fmt::join(known->background, ", "))};
+}
+
+}  // namespace linn::cli

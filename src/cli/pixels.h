@@ -1,0 +1,51 @@
+// What the numbers of images mean to a model: shares of 1, bytes, or something else.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "data/value_range.h"
+#include "linn/model.h"
+#include "linn/shift.h"
+#include "linn/tensor.h"
+
+namespace linn::cli {
+
+/// What a model was trained on, as its metadata keep it under "input_range".
+struct TrainedOn {
+  data::ValueRange values;
+  std::string dtype;      // "uint8"
+  std::vector<double> background = {};  // what shift::fill_for found around the images: one value a channel
+};
+std::optional<TrainedOn> trained_on(const Model& model);
+void remember_range(Model& model, const Tensor& images, const std::string& where);
+
+/// Whether the first layer brings inputs to a scale: Rescaling or Normalization.
+bool scales_inputs(const Model& model);
+/// The factor of the Rescaling that `linn train` puts in front: `option` (--scale) where it is given, 1 for a network that scales its inputs
+/// itself, else what the values of the images want.
+double training_scale(const Model& model, const Tensor& images, const std::string& where, const std::string& option);
+/// The same network, weights and compilation with Rescaling(scale) before its first layer.
+Model with_rescaling(const Model& model, double scale, std::uint64_t seed);
+
+/// "uint8 from 0 to 255".
+std::string range_note(const Tensor& images, const std::string& where);
+
+/// Images as a model takes them.
+struct Pixels {
+  Tensor images;
+  double scale = 1, offset = 0;  // what the values were multiplied by, and what was added
+  std::string note;              // says so: "uint8 from 0 to 255"
+};
+/// The images in the range that the model was trained on: between 0..1, 0..255, 0..65535 and -1..1 values are converted. A picture from a file
+/// (`picture`) holds bytes, whichever occur. `option` (--scale) multiplies, and nothing is checked then.
+/// Throws DataError where the values lie in another range than the model's and no conversion is known.
+Pixels as_trained(const Model& model, const Tensor& images, const std::string& where, const std::string& option, bool picture = false);
+
+/// What lies around `images`, in their numbers: `option` (--fill, in the numbers before `pixels` converted them), else the background that the
+/// model was trained on, else what shift::fill_for finds.
+shift::Fill fill_around(const Model& model, const Tensor& images, const Pixels& pixels, const std::optional<double>& option);
+
+}  // namespace linn::cli
