@@ -133,10 +133,11 @@ TEST(FixBranches, TheTwoBranchesOfABlockShareTheirPhase) {
   EXPECT_EQ(count_class(fixed.model, "AdaptivePolyphaseSampling2D"), 2) << "one for each of two blocks with a stride";
   EXPECT_TRUE(fixed.new_weights.empty());
   EXPECT_EQ(fixed.kept_weights.size(), fixed.model.named_weights().size());
-  for (const NetworkCall& call : network_of(fixed.model).calls)
+  const Network network = network_of(fixed.model);
+  for (const NetworkCall& call : network.calls)
     if (call.on.kind == OnMap::polyphase) {
       ASSERT_EQ(call.inputs.size(), 2U);
-      const NetworkCall& first = network_of(fixed.model).calls[call.inputs[0].call];
+      const NetworkCall& first = network.calls[call.inputs[0].call];
       EXPECT_EQ(first.on.size, Size2(3, 3)) << "the main branch chooses";
     }
   const auto shortcut = std::find_if(fixed.replacements.begin(), fixed.replacements.end(),
