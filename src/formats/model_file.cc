@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -16,6 +17,7 @@ namespace {
 // Metadata keys of ours; a note of the user's goes under its own name.
 constexpr const char* config_key = "linn.config";
 constexpr const char* version_key = "linn.format";
+constexpr const char* seed_key = "linn.seed";
 constexpr std::string_view version = "1";
 
 std::string inside(const std::string& directory, const char* file) { return (std::filesystem::path(directory) / file).string(); }
@@ -65,19 +67,35 @@ void save_weights(const std::string& path, const graph::Graph& graph) {
   save_safetensors(path, weights, with_checksums(weights, {}));
 }
 
-void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, const Metadata& notes) {
+void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, std::uint64_t seed, const Metadata& notes) {
   const io::Json config = model_to_json(graph, compile);
   io::make_directories(directory);
   Metadata metadata = notes;
   metadata.insert_or_assign(config_key, io::dump_json(config));
   metadata.insert_or_assign(version_key, std::string(version));
+  metadata.insert_or_assign(seed_key, fmt::format("{}", seed));
   const NamedTensors weights = weights_of(graph);
   save_safetensors(inside(directory, "model.safetensors"), weights, with_checksums(weights, metadata));
   const std::string text = io::dump_json(config, 2) + '\n';
   io::write_file_atomically(inside(directory, "config.json"), std::as_bytes(std::span(text)));
 }
 
-ModelFile load_model(const std::string& path, std::uint64_t seed) {
+namespace {
+
+std::uint64_t seed_of(const Metadata& metadata, const std::string& file) {
+  const auto found = metadata.find(seed_key);
+  if (found == metadata.end()) return 0;
+  const std::string& text = found->second;
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw FormatError(fmt::format("{}: \"{}\" is \"{}\"; a whole number from 0 to 2^64 - 1 is allowed", file, seed_key, text));
+  return seed;
+}
+
+}  // namespace
+
+ModelFile load_model(const std::string& path) {
   const bool directory = std::filesystem::is_directory(path);
   const std::string file = directory ? inside(path, "model.safetensors") : path;
   if (directory && !std::filesystem::exists(file))
@@ -90,10 +108,12 @@ ModelFile load_model(const std::string& path, std::uint64_t seed) {
   if (metadata[version_key] != version)
     throw FormatError(fmt::format("{}: written in format \"{}\"; this linn reads format \"{}\"", file, metadata[version_key], version));
   const std::string where = file + ": " + config_key;
-  ModelFile model{.config = model_from_json(io::parse_json(config->second, where), where, seed), .notes = {}};
+  const std::uint64_t seed = seed_of(metadata, file);
+  ModelFile model{.config = model_from_json(io::parse_json(config->second, where), where, seed), .seed = seed, .notes = {}};
   if (model.config.graph.built()) set_weights(model.config.graph, weights, file);
   metadata.erase(config_key);
   metadata.erase(version_key);
+  metadata.erase(seed_key);
   model.notes = std::move(metadata);
   return model;
 }

@@ -17,14 +17,15 @@ void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::st
 /// All variables under their names, with checksums.
 void save_weights(const std::string& path, const graph::Graph& graph);
 /// Makes the directory if needed. The old model stays until the new one is whole.
-void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, const Metadata& notes);
+void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, std::uint64_t seed, const Metadata& notes);
 
 struct ModelFile {
   ModelConfig config;
+  std::uint64_t seed = 0;  // of the model; 0 for files that do not say it
   Metadata notes;
 };
 
 /// `path` is the directory or its model.safetensors.
-ModelFile load_model(const std::string& path, std::uint64_t seed);
+ModelFile load_model(const std::string& path);
 
 }  // namespace linn::formats

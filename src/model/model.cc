@@ -294,12 +294,12 @@ void Model::set_named_weights(const std::vector<std::pair<std::string, Tensor>>&
 }
 
 void Model::save(const std::string& directory) const {
-  formats::save_model(directory, state_->graph, state_->compile ? &*state_->compile : nullptr, state_->notes);
+  formats::save_model(directory, state_->graph, state_->compile ? &*state_->compile : nullptr, state_->seed, state_->notes);
 }
 
 Model Model::load(const std::string& directory) {
-  formats::ModelFile file = formats::load_model(directory, 0);
-  Model model(std::make_unique<State>(std::move(file.config.graph), ModelOptions{}));
+  formats::ModelFile file = formats::load_model(directory);
+  Model model(std::make_unique<State>(std::move(file.config.graph), ModelOptions{.seed = file.seed}));
   model.state_->set_compile(std::move(file.config.compile));
   model.state_->notes = std::move(file.notes);
   return model;

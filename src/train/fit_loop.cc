@@ -92,7 +92,7 @@ void FitLoop::set_learning_rate(double rate) {
   training_.fixed_rate_ = rate;
 }
 
-void FitLoop::save(const std::string& directory) { formats::save_model(directory, training_.graph_, &training_.compile_, notes_); }
+void FitLoop::save(const std::string& directory) { formats::save_model(directory, training_.graph_, &training_.compile_, training_.seed_, notes_); }
 
 void FitLoop::save_weights(const std::string& path) { formats::save_weights(path, training_.graph_); }
 

@@ -254,6 +254,24 @@ TEST(Functional, ConfigurationsAndFilesGiveTheSameModel) {
   EXPECT_THAT(refused<ValueError>([&] { (void)Sequential::load(folder); }), HasSubstr("linn::Model"));
 }
 
+// Shuffling and dropout follow from the seed, so a model that was loaded goes on as the one that was saved.
+TEST(Functional, AFileKeepsTheSeed) {
+  const auto trained = [](Model model) {
+    const Tensor x = noise({40, 6});
+    model.compile({.optimizer = "sgd", .loss = "mse"});
+    model.fit(x, x, {.batch_size = 8, .epochs = 2, .verbose = 0});
+    return model.get_weights();
+  };
+  const auto make = [] {
+    const auto in = Input({6});
+    return Model(in, Dense(6)(Dropout(0.4)(in)), {.seed = 77});
+  };
+  const std::string folder = testing::TempDir() + "/linn_seed";
+  make().save(folder);
+  const std::vector<Tensor> expected = trained(make()), found = trained(Model::load(folder));
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(same_bits(expected[i], found[i]));
+}
+
 TEST(Functional, HeightAndWidthMayBeLeftOpen) {
   const auto in = Input({Shape::none, Shape::none, 3});
   const auto x = MaxPooling2D()(Conv2D(4, 3, {.padding = "same", .activation = "relu"})(in));
