@@ -188,13 +188,9 @@ std::vector<Tensor> Model::predict_all(const Tensors& x, const PredictOptions& o
   const train::Samples samples{.x = train::adapt_inputs(x, graph), .y = {}, .weight = {}};
   const std::int64_t n = samples.count();
   const std::int64_t batch = std::min(options.batch_size, n);
-  std::vector<DType> types;
-  std::vector<Shape> images;
-  for (const Tensor& input : samples.x) {
-    types.push_back(input.dtype());
-    images.push_back(input.shape().without_first());
-  }
-  auto network = state_->take_predictor(state_->predict_key(std::move(types), std::move(images), batch, options));
+  train::NetworkKey key = state_->predict_key(batch, options);
+  key.set_inputs(samples.x);
+  auto network = state_->take_predictor(key);
   network->bind(state_->graph, nullptr);
   std::vector<Tensor> outputs;
   for (const Shape& shape : network->output_shapes()) outputs.emplace_back(shape.with_first(n));
@@ -230,8 +226,10 @@ std::vector<Operation> Model::operations(DType x, const PredictOptions& options)
   const graph::Graph& graph = state_->graph;
   if (graph.has_open_sizes())
     throw StateError(fmt::format("operations: model \"{}\" takes images of any size; with_input_shape fixes one", name()));
-  const std::vector<DType> types(graph.inputs().size(), x);
-  auto network = state_->take_predictor(state_->predict_key(types, graph.input_shapes(), options.batch_size, options));
+  train::NetworkKey key = state_->predict_key(options.batch_size, options);
+  key.x.assign(graph.inputs().size(), x);
+  key.images = graph.input_shapes();
+  auto network = state_->take_predictor(key);
   std::vector<Operation> result = plan::operations_of(network->plan());
   state_->give_back(std::move(network));
   return result;
@@ -242,10 +240,7 @@ std::vector<std::pair<std::string, Tensor>> Model::layer_outputs(const Tensors& 
   const train::Samples samples{.x = train::adapt_inputs(x, graph), .y = {}, .weight = {}};
   const std::int64_t n = samples.count();
   train::NetworkKey key{.use = train::NetworkKey::Use::outputs, .batch = n};
-  for (const Tensor& input : samples.x) {
-    key.x.push_back(input.dtype());
-    key.images.push_back(input.shape().without_first());
-  }
+  key.set_inputs(samples.x);
   key.input_scale = input_scale;
   key.dtype_policy = state_->dtype_policy;
   key.accuracy = accuracy;

@@ -68,12 +68,10 @@ struct Model::State {
     return layer;
   }
 
-  /// For one input of each of these types and shapes.
-  train::NetworkKey predict_key(std::vector<DType> x, std::vector<Shape> images, std::int64_t batch, const PredictOptions& options) const {
+  /// Without the inputs' types and shapes.
+  train::NetworkKey predict_key(std::int64_t batch, const PredictOptions& options) const {
     return {.use = train::NetworkKey::Use::predict,
             .batch = batch,
-            .x = std::move(x),
-            .images = std::move(images),
             .input_scale = options.input_scale,
             .dtype_policy = dtype_policy,
             .accuracy = options.accuracy,

@@ -32,6 +32,15 @@ plan::Value lower_targets(plan::Lowering& to, const Loss& loss, int source, cons
 
 }  // namespace
 
+void NetworkKey::set_inputs(const std::vector<Tensor>& inputs) {
+  x.clear();
+  images.clear();
+  for (const Tensor& input : inputs) {
+    x.push_back(input.dtype());
+    images.push_back(input.shape().without_first());
+  }
+}
+
 Slots make_slots(const graph::Graph& graph, const FrozenLayers& frozen, const OptimizerDescription& optimizer) {
   Slots all;
   for (const graph::GraphVariable& variable : graph.variables()) {

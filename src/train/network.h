@@ -32,6 +32,9 @@ struct NetworkKey {
   Accuracy accuracy = "fast";
   bool local = false;
 
+  /// Takes types and shapes of these inputs; allocates nothing when it has taken as many before.
+  void set_inputs(const std::vector<Tensor>& inputs);
+
   friend bool operator==(const NetworkKey&, const NetworkKey&) = default;
 };
 

@@ -82,10 +82,7 @@ Samples samples_of(const graph::Graph& graph, const formats::CompileConfig* comp
 
 NetworkKey key_for(const Samples& samples, std::int64_t batch, DTypePolicy dtype_policy, const ProfileOptions& options) {
   NetworkKey key{.use = options.training ? Use::train : Use::predict, .batch = batch};
-  for (const Tensor& x : samples.x) {
-    key.x.push_back(x.dtype());
-    key.images.push_back(x.shape().without_first());
-  }
+  key.set_inputs(samples.x);
   for (const Tensor& y : samples.y) key.y.push_back(y.dtype());
   key.weighted.assign(samples.y.size(), 0);
   key.input_scale = options.input_scale;

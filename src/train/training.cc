@@ -41,12 +41,7 @@ Training::Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLa
 Network& Training::network(Use use, const Samples& samples, std::int64_t batch, const Numerics& numerics) {
   key_.use = use;
   key_.batch = batch;
-  key_.x.clear();
-  key_.images.clear();
-  for (const Tensor& x : samples.x) {
-    key_.x.push_back(x.dtype());
-    key_.images.push_back(x.shape().without_first());
-  }
+  key_.set_inputs(samples.x);
   key_.y.clear();
   for (const Tensor& y : samples.y) key_.y.push_back(y.dtype());
   key_.weighted.clear();
