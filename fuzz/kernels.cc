@@ -520,8 +520,15 @@ void merge(Draw& draw) {
 void moves(Draw& draw) {
   const std::uint32_t seed = draw.seed();
   const std::int64_t images = draw.between(1, 3), rows = draw.between(1, 9), row = draw.between(1, 100), gap = draw.between(0, 5);
-  if (draw.flag())
-    return check::check_copy_rows({rows, row, row + gap, rows * (row + gap) + gap, row + draw.between(0, 5), rows * (row + 5) + gap}, images, seed);
+  if (draw.flag()) {
+    CopyMap::Problem problem{.height = rows, .width = draw.between(1, 4), .channels = row, .src = {}, .dst = {}};
+    for (Pitches* pitches : {&problem.src, &problem.dst}) {
+      pitches->pixel = row + draw.between(0, 5);
+      pitches->row = problem.width * pitches->pixel + draw.between(0, 5);
+      pitches->image = rows * pitches->row + gap;
+    }
+    return check::check_copy_map(problem, images, seed);
+  }
   const Shape order = draw.pick<Shape>({{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}});
   check::check_permute({{rows, 1 + gap, row}, order}, images, seed);
 }
@@ -608,7 +615,7 @@ constexpr Case cases[] = {
     {conv_bf16, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {conv_grouped, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name}},
     {merge, {Merge::name, MergeGradient::name}},
-    {moves, {CopyRows::name, Permute::name}},
+    {moves, {CopyMap::name, Permute::name}},
     {group_norm, {GroupNormForward::name, GroupNormGradient::name}},
     {prelu, {PReluForward::name, PReluGradient::name}},
     {resample, {ResampleForward::name, ResampleInputGradient::name}},

@@ -57,6 +57,22 @@ bool always(std::int64_t) { return true; }
 
 }  // namespace
 
+Pitches dense_pitches(std::int64_t height, std::int64_t width, std::int64_t channels) { return {channels, width * channels, height * width * channels}; }
+
+PitchFields src_pitches(Geometry& g) { return {&g.src_pixel, &g.src_row, &g.src_image}; }
+PitchFields dst_pitches(Geometry& g) { return {&g.dst_pixel, &g.dst_row, &g.dst_image}; }
+
+bool can_set(const PitchFields& fields, const Pitches& pitches, std::int64_t height, std::int64_t width, std::int64_t channels) {
+  return (fields.pixel != nullptr || pitches.pixel == channels) && (fields.row != nullptr || pitches.row == width * pitches.pixel) &&
+         (fields.image != nullptr || pitches.image == height * pitches.row);
+}
+
+void set(const PitchFields& fields, const Pitches& pitches) {
+  if (fields.pixel != nullptr) *fields.pixel = pitches.pixel;
+  if (fields.row != nullptr) *fields.row = pitches.row;
+  if (fields.image != nullptr) *fields.image = pitches.image;
+}
+
 std::int64_t pairs(const Geometry& g) { return rows_of(g).pairs(always) * columns_of(g).pairs(always); }
 
 std::int64_t products(const Geometry& conv) { return pairs(conv) * conv.out_channels * (conv.channels / conv.groups); }

@@ -33,6 +33,27 @@ struct Geometry {
   std::int64_t dst_pixel = 0, dst_row = 0, dst_image = 0;
 };
 
+/// From a pixel, row or image of a map to the next, in elements.
+struct Pitches {
+  std::int64_t pixel = 0, row = 0, image = 0;
+  bool operator==(const Pitches&) const = default;
+};
+
+/// Of a map without gaps.
+Pitches dense_pitches(std::int64_t height, std::int64_t width, std::int64_t channels);
+
+/// Where a problem keeps the pitches of one of its maps. Without a field for one of them the kernel knows no gap there: pixels, rows or images
+/// follow each other.
+struct PitchFields {
+  std::int64_t *pixel = nullptr, *row = nullptr, *image = nullptr;
+};
+
+PitchFields src_pitches(Geometry& geometry);
+PitchFields dst_pitches(Geometry& geometry);
+/// Whether a map of height x width x channels with these pitches can be told to the problem.
+bool can_set(const PitchFields& fields, const Pitches& pitches, std::int64_t height, std::int64_t width, std::int64_t channels);
+void set(const PitchFields& fields, const Pitches& pitches);
+
 /// Pitches of a map without gaps: the source's, or the destination's, from its sizes.
 void set_dense_src(Geometry& geometry);
 void set_dense_dst(Geometry& geometry);

@@ -9,8 +9,8 @@
 #include "kernels/eltwise/activation.h"
 #include "linn/error.h"
 #include "plan/ops/eltwise.h"
-#include "plan/ops/layout.h"
 #include "plan/ops/merge.h"
+#include "plan/ops/section.h"
 #include "plan/ops/softmax.h"
 
 namespace linn {

@@ -10,6 +10,7 @@
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/layout.h"
+#include "plan/ops/section.h"
 
 namespace linn {
 namespace layers {

@@ -9,6 +9,7 @@
 #include "layers/described.h"
 #include "linn/error.h"
 #include "plan/ops/merge.h"
+#include "plan/ops/section.h"
 
 namespace linn {
 namespace layers {

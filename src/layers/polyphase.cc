@@ -10,8 +10,8 @@
 #include "linn/error.h"
 #include "plan/ops/conv.h"
 #include "plan/ops/eltwise.h"
-#include "plan/ops/merge.h"
 #include "plan/ops/polyphase.h"
+#include "plan/ops/section.h"
 
 namespace linn {
 namespace layers {

@@ -11,9 +11,9 @@
 #include "linn/error.h"
 #include "plan/ops/adaptive_pool.h"
 #include "plan/ops/eltwise.h"
-#include "plan/ops/layout.h"
 #include "plan/ops/pad.h"
 #include "plan/ops/resample.h"
+#include "plan/ops/section.h"
 
 namespace linn {
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "plan/passes.h"
+#include "plan/views.h"
 
 namespace linn::plan {
 namespace {
@@ -32,6 +33,7 @@ Compiled compile(Lowering to, const Training& training, const PlanOptions& optio
       if (gradient.defined()) to.info(gradient).kept = true;
   }
   drop_unread(to);
+  if (passes.views) make_views(to);
   return {Plan(std::move(to), options), std::move(gradients)};
 }
 

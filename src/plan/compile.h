@@ -24,10 +24,10 @@ struct Compiled {
 
 /// Which passes run; all of them, but for tests that compare with and without.
 struct Passes {
-  bool fold = true, fuse = true, trim = true;
+  bool fold = true, fuse = true, trim = true, views = true;
 };
 
-/// Drops what nobody reads, folds, fuses, trims, differentiates, updates, drops again, and places. An op with an output that is kept or bound
+/// Drops what nobody reads, folds, fuses, trims, differentiates, updates, drops again, makes views, and places. An op with an output that is kept or bound
 /// stays. Without variables the plan is forward only.
 Compiled compile(Lowering to, const Training& training, const PlanOptions& options, const Passes& passes = {});
 

@@ -60,6 +60,12 @@ struct Call {
   }
 };
 
+/// A value that holds nothing but a block of another's map, from pixel (y, x) and channel on.
+struct Section {
+  Value part, whole;
+  std::int64_t y = 0, x = 0, channel = 0;
+};
+
 class Op {
  public:
   virtual ~Op() = default;
@@ -70,9 +76,17 @@ class Op {
   virtual Cut cut() const { return Cut::images; }
   /// Pieces into which the output falls (cut by outputs); depends on nothing but the op.
   virtual std::int64_t pieces() const { return 1; }
-  /// The input whose memory the first output may take over where the input dies with this op: the kernel reads an element before it writes
-  /// that element, and no other. Nothing: none.
-  virtual std::optional<std::size_t> in_place() const { return std::nullopt; }
+  /// The inputs whose memory the first output may take over where the input dies with this op, best first: the kernel reads an element before
+  /// it writes that element, and no other.
+  virtual std::vector<std::size_t> in_place() const { return {}; }
+  /// What the op copies, of one that does nothing else: the parts of a concatenation, a crop. Views (views.h) leave some of it out.
+  virtual std::vector<Section> sections() const { return {}; }
+  virtual void leave_out(std::size_t /*section*/) {}
+  /// Whether nothing is left to do.
+  virtual bool is_view() const { return false; }
+  /// Where the kernel can read input `slot`, or write output `slot`, with gaps between its pixels, rows or images. By default without.
+  virtual kernels::PitchFields input_pitches(std::size_t /*slot*/) { return {}; }
+  virtual kernels::PitchFields output_pitches(std::size_t /*slot*/) { return {}; }
   /// Elements of `real` scratch that one call of so many images needs.
   virtual std::int64_t scratch(std::int64_t /*images*/) const { return 0; }
   /// Floating-point operations of all calls together on a batch of so many images, for profiles: those of the direct form, whatever the
@@ -197,6 +211,12 @@ class WindowOp : public KernelOp<Derived, Kernel> {
   using KernelOp<Derived, Kernel>::KernelOp;
 
   std::optional<kernels::Part> reads() const override { return kernels::seen(this->problem().geometry); }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    return slot == 0 ? kernels::src_pitches(this->kernel_.problem().geometry) : kernels::PitchFields{};
+  }
+  kernels::PitchFields output_pitches(std::size_t slot) override {
+    return slot == 0 ? kernels::dst_pitches(this->kernel_.problem().geometry) : kernels::PitchFields{};
+  }
   void narrow_input(const kernels::Part& part) override { kernels::keep_src(this->kernel_.problem().geometry, part); }
   bool narrow_output(const kernels::Part& part) override {
     kernels::keep_dst(this->kernel_.problem().geometry, part);

@@ -189,7 +189,18 @@ std::vector<Plan::Life> Plan::lives() const {
       ++position;
     }
   }
+  for (std::size_t v = 0; v < values_.size(); ++v)
+    if (values_[v].whole >= 0) {
+      Life& life = lives[static_cast<std::size_t>(root(static_cast<int>(v)))];
+      life.first_segment = std::min(life.first_segment, lives[v].first_segment), life.last_segment = std::max(life.last_segment, lives[v].last_segment);
+      life.first_op = std::min(life.first_op, lives[v].first_op), life.last_op = std::max(life.last_op, lives[v].last_op);
+    }
   return lives;
+}
+
+int Plan::root(int value) const {
+  while (values_[static_cast<std::size_t>(value)].whole >= 0) value = values_[static_cast<std::size_t>(value)].whole;
+  return value;
 }
 
 bool Plan::is_local(int value, const Life& life) const {
@@ -201,20 +212,28 @@ bool Plan::is_local(int value, const Life& life) const {
 std::vector<int> Plan::share_memory(std::vector<Life>& lives) const {
   std::vector<int> owners(values_.size());
   std::iota(owners.begin(), owners.end(), 0);
+  std::vector<bool> has_views(values_.size());
+  for (std::size_t v = 0; v < values_.size(); ++v) {
+    const int whole = root(static_cast<int>(v));
+    if (whole != static_cast<int>(v)) has_views[v] = has_views[static_cast<std::size_t>(whole)] = true;
+  }
   int position = -1;
   for (const Segment& segment : segments_)
     for (const int i : segment.ops) {
       ++position;
-      const std::optional<std::size_t> slot = op(i).in_place();
-      if (!slot || segment.cut != Cut::images) continue;
-      const Value input = op(i).inputs[*slot], output = op(i).outputs[0];
-      if (!may_share(op(i), input, output, lives, position)) continue;
-      const int owner = owners[static_cast<std::size_t>(input.id)];
-      owners[static_cast<std::size_t>(output.id)] = owner;
-      Life& life = lives[static_cast<std::size_t>(owner)];
-      const Life& after = lives[static_cast<std::size_t>(output.id)];
-      life.last_op = after.last_op;
-      life.last_segment = after.last_segment;
+      if (segment.cut != Cut::images) continue;
+      for (const std::size_t slot : op(i).in_place()) {
+        const Value input = op(i).inputs[slot], output = op(i).outputs[0];
+        if (has_views[static_cast<std::size_t>(input.id)] || has_views[static_cast<std::size_t>(output.id)]) continue;
+        if (!may_share(op(i), input, output, lives, position)) continue;
+        const int owner = owners[static_cast<std::size_t>(input.id)];
+        owners[static_cast<std::size_t>(output.id)] = owner;
+        Life& life = lives[static_cast<std::size_t>(owner)];
+        const Life& after = lives[static_cast<std::size_t>(output.id)];
+        life.last_op = after.last_op;
+        life.last_segment = after.last_segment;
+        break;
+      }
     }
   return owners;
 }
@@ -247,7 +266,7 @@ void Plan::place_values() {
     if (life.last_op < 0 || value.home == Home::partials) continue;
     const bool local = is_local(static_cast<int>(v), life);
     place.area = local ? Place::Area::worker : Place::Area::shared;
-    if (owners[v] != static_cast<int>(v)) continue;
+    if (owners[v] != static_cast<int>(v) || value.whole >= 0) continue;
     const std::int64_t images = value.extent == Extent::fixed ? 1 : local ? shard_images : options_.batch;
     const std::int64_t size = core::round_up(std::max<std::int64_t>(bytes * images, 1), line);
     if (local)
@@ -264,6 +283,7 @@ void Plan::place_values() {
   for (const Interval& interval : worker) places_[static_cast<std::size_t>(interval.owner)].offset = interval.offset;
   for (std::size_t v = 0; v < values_.size(); ++v)
     if (owners[v] != static_cast<int>(v)) places_[v].offset = places_[static_cast<std::size_t>(owners[v])].offset;
+  place_views();
 
   for (std::size_t s = 0; s < segments_.size(); ++s) {
     Segment& segment = segments_[s];
@@ -279,6 +299,17 @@ void Plan::place_values() {
   for (const Segment& segment : segments_)
     for (const int i : segment.ops) scratch = std::max(scratch, op(i).scratch(segment.cut == Cut::images ? shard_images : options_.batch));
   worker_bytes_ = core::round_up(scratch_offset_ + scratch * static_cast<std::int64_t>(sizeof(double)), line);
+}
+
+void Plan::place_views() {
+  for (std::size_t v = 0; v < values_.size(); ++v) {
+    if (values_[v].whole < 0) continue;
+    std::int64_t elements = 0;
+    int at = static_cast<int>(v);
+    for (; values_[static_cast<std::size_t>(at)].whole >= 0; at = values_[static_cast<std::size_t>(at)].whole) elements += values_[static_cast<std::size_t>(at)].offset;
+    places_[v] = places_[static_cast<std::size_t>(at)];
+    places_[v].offset += elements * static_cast<std::int64_t>(element_bytes(values_[v]));
+  }
 }
 
 std::int64_t Plan::partial_slots(int threads) const {

@@ -80,11 +80,15 @@ class Plan {
   void add_packs();
   void cut_into_segments();
   void place_values();
+  void place_views();
+  /// A view lives as long as the value whose memory it is in, and that one as long as the last of its views.
   std::vector<Life> lives() const;
+  /// The value whose memory a view is in; any other value itself.
+  int root(int value) const;
   /// Whether a value lives within one segment, and so once a worker, for its shard only.
   bool is_local(int value, const Life& life) const;
   /// Lets outputs take over the memory of inputs that die there (Op::in_place). Returns the owner of each value's memory, itself if it is no
-  /// other's; an owner's life then lasts as long as that of the last value in its memory.
+  /// other's; an owner's life then lasts as long as that of the last value in its memory. Views and what they are in stay as they are.
   std::vector<int> share_memory(std::vector<Life>& lives) const;
   bool may_share(const Op& op, const Value& input, const Value& output, const std::vector<Life>& lives, int position) const;
 

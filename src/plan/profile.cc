@@ -41,6 +41,7 @@ void add(Traffic& traffic, double bytes, bool memory) {
 Traffic traffic_of(const Plan& plan, int index, Extent extent) {
   Traffic traffic;
   const Op& op = plan.op(index);
+  if (op.is_view()) return traffic;
   const auto count = [&](const Value& value, int times) {
     if (!value.defined()) return;
     const ValueInfo& info = plan.values()[static_cast<std::size_t>(value.id)];

@@ -34,7 +34,18 @@ struct ValueInfo {
   Extent extent = Extent::batch;
   Home home = Home::arena;
   bool kept = false;  // somebody looks at it after the run: no fusion over it, no reuse of its memory
+  int whole = -1;           // a view (views.h): the value that it is a block of
+  std::int64_t offset = 0;  // of a view: elements of an image of the whole before it
 };
+
+/// An image of at most three axes as a map: of one axis they are the channels of a pixel, of two the pixels of a row and their channels.
+struct MapSize {
+  std::int64_t height = 1, width = 1, channels = 1;
+};
+
+inline MapSize map_size(const Shape& shape) {
+  return {shape.rank() < 3 ? 1 : shape[-3], shape.rank() < 2 ? 1 : shape[-2], shape.rank() < 1 ? 1 : shape[-1]};
+}
 
 /// A reference to a value, seen with a shape of its own: a reshape is nothing but another Value.
 struct Value {

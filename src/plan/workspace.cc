@@ -155,6 +155,7 @@ std::byte* Workspace::resolve(Value value, const Call& call, int worker, std::si
 
 void Workspace::run_op(int index, Call& call, int worker, std::size_t segment, int partial_slot) {
   const Op& op = plan_.op(index);
+  if (op.is_view()) return;
   void** inputs = pointers_.data() + static_cast<std::size_t>(worker) * most_values_;
   void** outputs = inputs + op.inputs.size();
   for (std::size_t i = 0; i < op.inputs.size(); ++i) inputs[i] = resolve(op.inputs[i], call, worker, segment, partial_slot);

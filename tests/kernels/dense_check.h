@@ -72,9 +72,9 @@ inline void check_transpose(std::int64_t batches, std::int64_t rows, std::int64_
   });
 }
 
-inline void check_column_sum(std::int64_t rows, std::int64_t columns, std::uint32_t seed = 1) {
-  const ColumnSum::Problem problem = {columns};
-  const Buffer src(random_values(rows * columns, seed));
+inline void check_column_sum(std::int64_t rows, std::int64_t columns, std::int64_t gap = 0, std::uint32_t seed = 1) {
+  const ColumnSum::Problem problem = {columns, gap == 0 ? 0 : columns + gap};
+  const Buffer src(random_values(rows * (columns + gap), seed));
   Buffer expected(columns);
   ColumnSum::reference<float>(problem, {rows, src.data(), expected.data(), nullptr});
   for_each_implementation<ColumnSum>(problem, [&](const Implementation<ColumnSum>& f) {

@@ -129,7 +129,7 @@ TEST(Transpose, EverySize) {
 }
 
 TEST(ColumnSum, EveryTailInTheOrderOfRows) {
-  for (std::int64_t columns = 1; columns <= 150; ++columns) check_column_sum(columns % 23, columns);
+  for (std::int64_t columns = 1; columns <= 150; ++columns) for (const std::int64_t gap : {0, 3}) check_column_sum(columns % 23, columns, gap);
 }
 
 TEST(DenseFull, LargeLayers) {

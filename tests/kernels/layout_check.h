@@ -8,15 +8,17 @@ namespace linn::kernels::check {
 
 using testing::untouched;
 
-inline void check_copy_rows(const CopyRows::Problem& p, std::int64_t images, unsigned seed) {
-  SCOPED_TRACE("rows " + std::to_string(p.rows) + " of " + std::to_string(p.row) + ", images " + std::to_string(images));
-  const Buffer src(make(images * p.src_image, Values::hostile, seed));
-  Buffer expected(images * p.dst_image, untouched);
+inline void check_copy_map(const CopyMap::Problem& p, std::int64_t images, unsigned seed) {
+  SCOPED_TRACE(std::to_string(p.height) + " x " + std::to_string(p.width) + " x " + std::to_string(p.channels) + ", images " + std::to_string(images));
+  const Buffer src(make(images * p.src.image, Values::hostile, seed));
+  Buffer expected(images * p.dst.image, untouched);
   for (std::int64_t n = 0; n < images; ++n)
-    for (std::int64_t r = 0; r < p.rows; ++r)
-      std::copy_n(src.data() + n * p.src_image + r * p.src_row, p.row, expected.data() + n * p.dst_image + r * p.dst_row);
-  each_form<CopyRows>(p, [&](const Implementation<CopyRows>& form) {
-    Buffer dst(images * p.dst_image, untouched);
+    for (std::int64_t y = 0; y < p.height; ++y)
+      for (std::int64_t x = 0; x < p.width; ++x)
+        std::copy_n(src.data() + n * p.src.image + y * p.src.row + x * p.src.pixel, p.channels,
+                    expected.data() + n * p.dst.image + y * p.dst.row + x * p.dst.pixel);
+  each_form<CopyMap>(p, [&](const Implementation<CopyMap>& form) {
+    Buffer dst(images * p.dst.image, untouched);
     form.run(p, {images, src.data(), dst.data(), nullptr});
     ASSERT_EQ(testing::bits_that_differ(dst, expected), 0);
   });

@@ -11,10 +11,15 @@
 namespace linn::kernels {
 namespace {
 
-TEST(CopyRows, EveryTailWithPitchesAndWithout) {
-  for (std::int64_t row = 1; row <= 70; ++row) {
-    check::check_copy_rows({.rows = 3, .row = row, .src_row = row, .src_image = 3 * row, .dst_row = row, .dst_image = 3 * row}, 2, 1);
-    check::check_copy_rows({.rows = 3, .row = row, .src_row = row + 2, .src_image = 3 * row + 9, .dst_row = row + 5, .dst_image = 3 * row + 20}, 2, 2);
+TEST(CopyMap, EveryTailWithPitchesAndWithout) {
+  for (std::int64_t channels = 1; channels <= 70; ++channels) {
+    const Pitches dense = dense_pitches(3, 2, channels);
+    const Pitches rows_apart = {channels, 2 * channels + 3, 3 * (2 * channels + 3) + 1};
+    const Pitches pixels_apart = {channels + 5, 2 * (channels + 5), 6 * (channels + 5)};
+    const Pitches all_apart = {channels + 2, 2 * channels + 9, 3 * (2 * channels + 9) + 4};
+    for (const Pitches& src : {dense, rows_apart, pixels_apart, all_apart})
+      for (const Pitches& dst : {dense, rows_apart, pixels_apart, all_apart})
+        check::check_copy_map({.height = 3, .width = 2, .channels = channels, .src = src, .dst = dst}, 2, static_cast<unsigned>(channels));
   }
 }
 

@@ -209,5 +209,69 @@ TEST(Norm, ReluStopsTheSameForwardAndBackward) {
   }
 }
 
+// ---- rows with gaps between them -----------------------------------------------------------------------------------
+
+// The rows of `dense`, `pitch` elements from one to the next; in between what nobody may read.
+Buffer spread(const Buffer& dense, std::int64_t channels, std::int64_t pitch) {
+  const std::int64_t rows = dense.size() / channels;
+  Buffer result(rows * pitch, unwritten);
+  for (std::int64_t r = 0; r < rows; ++r) std::copy_n(dense.data() + r * channels, channels, result.data() + r * pitch);
+  return result;
+}
+
+template <class Kernel, class Run>
+void check_gaps(const typename Kernel::Problem& dense, const typename Kernel::Problem& apart, double bound, const Run& run) {
+  for_each_implementation<Kernel>(dense, [&](const Implementation<Kernel>& f) {
+    const std::vector<double> expected = run(f, dense), got = run(f, apart);
+    ASSERT_EQ(got.size(), expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], bound * (1 + std::abs(expected[i]))) << f.name << ", element " << i;
+  });
+}
+
+// Rows of `memory` without the gaps, in which nothing was written.
+std::vector<double> gathered(const Buffer& memory, std::int64_t channels, std::int64_t pitch) {
+  std::vector<double> result;
+  for (std::int64_t i = 0; i < memory.size(); ++i) {
+    if (i % pitch < channels)
+      result.push_back(memory[i]);
+    else
+      EXPECT_EQ(memory[i], untouched) << i;
+  }
+  return result;
+}
+
+TEST(Norm, RowsWithGapsBetweenThem) {
+  constexpr std::int64_t images = 2, pixels = 35, row_count = images * pixels;
+  for (std::int64_t channels : {1, 3, 8, 16, 31, 64, 70, 130}) {
+    SCOPED_TRACE(channels);
+    const NormRows rows(row_count, channels);
+    const Buffer src(rows.src), ddst(rows.ddst), coefficients(rows.coefficients), lines(rows.lines);
+    const NormForward::Problem dense{.channels = channels, .activation = Activation::relu};
+    const NormForward::Problem apart{.channels = channels, .activation = Activation::relu, .src_row = channels + 3, .dst_row = channels + 8, .dsrc_row = channels + 1};
+    check_gaps<NormForward>(dense, apart, 0, [&](const auto& f, const NormForward::Problem& p) {
+      Buffer dst(row_count * p.dst_pitch(), untouched);
+      f.run(p, {row_count, spread(src, channels, p.src_pitch()).data(), coefficients.data(), dst.data(), nullptr});
+      return gathered(dst, channels, p.dst_pitch());
+    });
+    check_gaps<NormInputGradient>(dense, apart, 0, [&](const auto& f, const NormForward::Problem& p) {
+      Buffer dsrc(row_count * p.dsrc_pitch(), untouched);
+      f.run(p, {row_count, spread(src, channels, p.src_pitch()).data(), spread(ddst, channels, p.dst_pitch()).data(), coefficients.data(), lines.data(),
+                dsrc.data(), nullptr});
+      return gathered(dsrc, channels, p.dsrc_pitch());
+    });
+    check_gaps<NormGradientSums>(dense, apart, 1e-5, [&](const auto& f, const NormForward::Problem& p) {
+      Buffer sums(2 * channels, untouched);
+      f.run(p, {row_count, spread(src, channels, p.src_pitch()).data(), spread(ddst, channels, p.dst_pitch()).data(), coefficients.data(), sums.data(), nullptr});
+      return gathered(sums, channels, channels);
+    });
+    const NormMoments::Problem together{.pixels = pixels, .channels = channels}, moved{.pixels = pixels, .channels = channels, .src_row = channels + 5};
+    check_gaps<NormMoments>(together, moved, 1e-5, [&](const auto& f, const NormMoments::Problem& p) {
+      std::vector<double> moments(static_cast<std::size_t>(images * 2 * channels));
+      f.run(p, {images, spread(src, channels, p.src_pitch()).data(), moments.data(), nullptr});
+      return moments;
+    });
+  }
+}
+
 }  // namespace
 }  // namespace linn::kernels

@@ -61,19 +61,19 @@ inline Stretches whole_windows(const Geometry& g, std::int64_t period) {
 }
 
 /// Where the elements of a map lie.
-struct Pitches {
+struct MapPitches {
   std::int64_t images, image, row, pixel, channels;
 };
 
-inline Pitches src_pitches(const Geometry& g, std::int64_t images) { return {images, g.src_image, g.src_row, g.src_pixel, g.channels}; }
-inline Pitches dst_pitches(const Geometry& g, std::int64_t images) { return {images, g.dst_image, g.dst_row, g.dst_pixel, g.out_channels}; }
-inline Pitches dense(std::int64_t images, std::int64_t height, std::int64_t width, std::int64_t channels) {
+inline MapPitches src_pitches(const Geometry& g, std::int64_t images) { return {images, g.src_image, g.src_row, g.src_pixel, g.channels}; }
+inline MapPitches dst_pitches(const Geometry& g, std::int64_t images) { return {images, g.dst_image, g.dst_row, g.dst_pixel, g.out_channels}; }
+inline MapPitches dense(std::int64_t images, std::int64_t height, std::int64_t width, std::int64_t channels) {
   return {images, height * width * channels, width * channels, channels, channels};
 }
 
 /// A map of height x width in which the top left period x period pixels repeat themselves, in every image.
 template <class T, class Make>
-Guarded<T> repeated(const Pitches& at, std::int64_t height, std::int64_t width, std::int64_t period, const Make& make) {
+Guarded<T> repeated(const MapPitches& at, std::int64_t height, std::int64_t width, std::int64_t period, const Make& make) {
   const auto pattern = make(period * period * at.channels);
   Guarded<T> map(at.images * at.image);
   for (std::int64_t n = 0; n < at.images; ++n)
@@ -85,14 +85,14 @@ Guarded<T> repeated(const Pitches& at, std::int64_t height, std::int64_t width, 
   return map;
 }
 
-inline Buffer repeated_values(const Pitches& at, std::int64_t height, std::int64_t width, std::int64_t period, std::uint32_t seed) {
+inline Buffer repeated_values(const MapPitches& at, std::int64_t height, std::int64_t width, std::int64_t period, std::uint32_t seed) {
   return repeated<float>(at, height, width, period, [&](std::int64_t count) { return random_values(count, seed); });
 }
 
 /// An argmax that repeats itself; where a window crosses a border, its first cell in the map (none: 0), as the forward call would say.
 inline Bytes repeated_cells(const Geometry& pool, std::int64_t images, std::int64_t period, std::uint32_t seed) {
   const std::int64_t cells = std::min<std::int64_t>(pool.window_height * pool.window_width, 256);
-  const Pitches at = dense(images, pool.out_height, pool.out_width, pool.channels);
+  const MapPitches at = dense(images, pool.out_height, pool.out_width, pool.channels);
   Bytes argmax = repeated<std::uint8_t>(at, pool.out_height, pool.out_width, period, [&](std::int64_t count) {
     std::vector<std::int64_t> result(static_cast<std::size_t>(count));
     std::mt19937 engine(seed);
@@ -113,7 +113,7 @@ inline Bytes repeated_cells(const Geometry& pool, std::int64_t images, std::int6
 
 /// Pixels a period apart, in all images, have the same bits.
 template <class T>
-::testing::AssertionResult repeats(const Guarded<T>& map, const Pitches& at, const Stretches& where) {
+::testing::AssertionResult repeats(const Guarded<T>& map, const MapPitches& at, const Stretches& where) {
   for (std::int64_t n = 0; n < at.images; ++n)
     for (std::int64_t y = where.rows.first; y < where.rows.last; ++y)
       for (std::int64_t x = where.columns.first; x < where.columns.last; ++x) {
@@ -187,7 +187,7 @@ inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p,
               p.argmax ? argmax.data() : nullptr, scratch.data()});
     EXPECT_TRUE(repeats(dst, dst_pitches(pool, images), where)) << text(g) << "; pool " << text(pool);
     if (!p.argmax || p.activation != Activation::linear) return;
-    const Pitches cells = dense(images, pool.out_height, pool.out_width, pool.channels);
+    const MapPitches cells = dense(images, pool.out_height, pool.out_width, pool.channels);
     EXPECT_TRUE(repeats(argmax, cells, where)) << text(g) << "; pool " << text(pool);
     if (period > 1 || !f.position_invariant(p)) return;
     for (std::int64_t y = where.rows.first; y < where.rows.last; ++y)
@@ -331,7 +331,7 @@ inline void check_positions_pad(std::int64_t periods, std::int64_t period, std::
                                 std::uint32_t seed) {
   const std::int64_t size = periods * period;
   const PadForward::Problem problem = {size, size, channels, pads, PadMode::circular}, zero = {size, size, channels, pads, PadMode::zero};
-  const Pitches map = dense(images, size, size, channels), padded = dense(images, problem.rows().out(), problem.columns().out(), channels);
+  const MapPitches map = dense(images, size, size, channels), padded = dense(images, problem.rows().out(), problem.columns().out(), channels);
   const Buffer src = repeated_values(map, size, size, period, seed),
                ddst = repeated_values(padded, problem.rows().out(), problem.columns().out(), period, seed);
   for_each_invariant<PadForward>(problem, [&](const Implementation<PadForward>& f) {

@@ -332,7 +332,7 @@ void check_positions<PReluGradient>() {}
 template <>
 void check_positions<SpatialDropout>() {}  // a number drawn for each channel
 template <>
-void check_positions<CopyRows>() {}
+void check_positions<CopyMap>() {}
 template <>
 void check_positions<Permute>() {}
 template <>
@@ -356,7 +356,7 @@ struct Moved {
 // that are the largest of their windows in both.
 Moved move_by_one_column(const ConvPoolForward::Problem& p, const Implementation<ConvPoolForward>& f) {
   const Geometry &g = p.conv, &pool = p.pool;
-  Pitches wide = src_pitches(g, 1);
+  MapPitches wide = src_pitches(g, 1);
   wide.row += g.channels, wide.image = wide.row * g.height;
   const Buffer image = repeated_values(wide, g.height, g.width + 1, g.width + 1, 1), kernel(random_values(kernel_size(g), 2));
   const Buffer packed = packed_for(f, p, kernel);

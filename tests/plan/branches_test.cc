@@ -16,6 +16,7 @@
 #include "plan/passes.h"
 #include "support/finite_differences.h"
 #include "support/plan_run.h"
+#include "support/shared_layer.h"
 
 namespace linn::plan {
 namespace {
@@ -26,6 +27,7 @@ using ::testing::Not;
 using tests::expect_slopes;
 using tests::PlanRun;
 using tests::random_values;
+using tests::Shared;
 using tests::Values;
 
 std::vector<std::string> ops_of(const Plan& plan) {
@@ -33,32 +35,6 @@ std::vector<std::string> ops_of(const Plan& plan) {
   for (int i = 0; i < plan.ops(); ++i) names.emplace_back(plan.op(i).name());
   return names;
 }
-
-// A layer's variables, bound to random numbers. A call lowers the layer once more with the same ones.
-class Shared {
- public:
-  Shared(PlanRun& run, const Layer& layer, const Shape& input, std::uint32_t seed) : run_(run), layer_(layer) {
-    for (const VariableSpec& spec : linn::detail::description_of(layer)->declare_variables({&input, 1})) {
-      numbers_.push_back(random_values(spec.shape.elements(), ++seed, spec.name == "moving_variance" ? 0.5 : -0.5));
-      values_.push_back(run.bind(spec.name, spec.shape, Extent::fixed, numbers_.back()));
-      trainable_.push_back(spec.trainable);
-    }
-  }
-  Value operator()(Value input) const {
-    run_.lowering().set_layer("layer", true);
-    return linn::detail::description_of(layer_)->lower_call(run_.lowering(), {&input, 1}, values_).front();
-  }
-  const std::vector<Value>& values() const { return values_; }
-  const Values& numbers(std::size_t i) const { return numbers_[i]; }
-  bool trainable(std::size_t i) const { return trainable_[i]; }
-
- private:
-  PlanRun& run_;
-  Layer layer_;
-  std::vector<Value> values_;
-  std::vector<Values> numbers_;
-  std::vector<bool> trainable_;
-};
 
 // layer -> normalization by the batch -> the same layer -> `last`, with the sum of output * upstream for its objective.
 class TwiceRun {

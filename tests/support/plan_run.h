@@ -75,7 +75,7 @@ class PlanRun {
     return std::move(compiled.gradients);
   }
   /// Compiles the ops as they are, but for those that nobody reads.
-  void build(std::int64_t batch, Precision precision) { compile(batch, precision, {}, {.fold = false, .fuse = false, .trim = false}); }
+  void build(std::int64_t batch, Precision precision) { compile(batch, precision, {}, {.fold = false, .fuse = false, .trim = false, .views = false}); }
   /// Anew, for the threads that there are now.
   void make_workspace() {
     workspace_ = std::make_unique<plan::Workspace>(*plan_);

@@ -29,13 +29,13 @@ HWY_NOINLINE void SumPanel(const float* src, std::int64_t rows, std::int64_t src
 }
 
 void column_sum(const ColumnSum::Problem& problem, const ColumnSum::Args<float>& args) {
-  const std::int64_t columns = problem.columns;
+  const std::int64_t columns = problem.columns, row = problem.pitch();
   std::int64_t c = 0;
-  for (; columns - c >= 4 * lanes; c += 4 * lanes) SumPanel<4, false>(args.src + c, args.rows, columns, args.dst + c, lanes);
+  for (; columns - c >= 4 * lanes; c += 4 * lanes) SumPanel<4, false>(args.src + c, args.rows, row, args.dst + c, lanes);
   // What is left is shorter than 4 vectors: 2, 1 and a part.
-  if (columns - c >= 2 * lanes) SumPanel<2, false>(args.src + c, args.rows, columns, args.dst + c, lanes), c += 2 * lanes;
-  if (columns - c > lanes) SumPanel<2, true>(args.src + c, args.rows, columns, args.dst + c, columns - c - lanes), c = columns;
-  if (c < columns) SumPanel<1, true>(args.src + c, args.rows, columns, args.dst + c, columns - c);
+  if (columns - c >= 2 * lanes) SumPanel<2, false>(args.src + c, args.rows, row, args.dst + c, lanes), c += 2 * lanes;
+  if (columns - c > lanes) SumPanel<2, true>(args.src + c, args.rows, row, args.dst + c, columns - c - lanes), c = columns;
+  if (c < columns) SumPanel<1, true>(args.src + c, args.rows, row, args.dst + c, columns - c);
 }
 
 }  // namespace

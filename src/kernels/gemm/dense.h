@@ -75,6 +75,9 @@ struct ColumnSum {
   static constexpr std::string_view name = "column_sum";
   struct Problem {
     std::int64_t columns = 0;
+    std::int64_t row = 0;  // elements from a row to the next; 0: columns
+
+    std::int64_t pitch() const { return row == 0 ? columns : row; }
   };
   template <class T>
   struct Args {

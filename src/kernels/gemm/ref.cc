@@ -54,7 +54,7 @@ template <class T>
 void ColumnSum::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t c = 0; c < problem.columns; ++c) {
     T sum = 0;
-    for (std::int64_t r = 0; r < args.rows; ++r) sum += args.src[r * problem.columns + c];
+    for (std::int64_t r = 0; r < args.rows; ++r) sum += args.src[r * problem.pitch() + c];
     args.dst[c] = sum;
   }
 }

@@ -4,17 +4,18 @@
 #include <cstdint>
 #include <string_view>
 
+#include "kernels/geometry.h"
 #include "linn/shape.h"
 
 namespace linn::kernels {
 
-/// Rows copied between two memories with pitches of their own: dst[n * dst_image + r * dst_row + i] = src[n * src_image + r * src_row + i]
-/// for images n, rows r and elements i of a row. Concatenation, slices and crops are made of it. src and dst do not overlap.
-struct CopyRows {
-  static constexpr std::string_view name = "copy_rows";
+/// A map copied between two memories with pitches of their own: dst[n, y, x, c] = src[n, y, x, c]. Concatenation, slices and crops are made of
+/// it. src and dst do not overlap.
+struct CopyMap {
+  static constexpr std::string_view name = "copy_map";
   struct Problem {
-    std::int64_t rows = 1, row = 0;  // rows of an image, elements of a row
-    std::int64_t src_row = 0, src_image = 0, dst_row = 0, dst_image = 0;
+    std::int64_t height = 1, width = 1, channels = 0;
+    Pitches src, dst;
   };
   template <class T>
   struct Args {

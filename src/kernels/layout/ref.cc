@@ -6,11 +6,13 @@
 namespace linn::kernels {
 
 template <class T>
-void CopyRows::reference(const Problem& problem, const Args<T>& args) {
+void CopyMap::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t n = 0; n < args.images; ++n)
-    for (std::int64_t r = 0; r < problem.rows; ++r)
-      for (std::int64_t i = 0; i < problem.row; ++i)
-        args.dst[n * problem.dst_image + r * problem.dst_row + i] = args.src[n * problem.src_image + r * problem.src_row + i];
+    for (std::int64_t y = 0; y < problem.height; ++y)
+      for (std::int64_t x = 0; x < problem.width; ++x)
+        for (std::int64_t c = 0; c < problem.channels; ++c)
+          args.dst[n * problem.dst.image + y * problem.dst.row + x * problem.dst.pixel + c] =
+              args.src[n * problem.src.image + y * problem.src.row + x * problem.src.pixel + c];
 }
 
 Shape permuted(const Permute::Problem& problem) {
@@ -43,8 +45,8 @@ void Permute::reference(const Problem& problem, const Args<T>& args) {
     }
 }
 
-template void CopyRows::reference(const Problem&, const Args<float>&);
-template void CopyRows::reference(const Problem&, const Args<double>&);
+template void CopyMap::reference(const Problem&, const Args<float>&);
+template void CopyMap::reference(const Problem&, const Args<double>&);
 template void Permute::reference(const Problem&, const Args<float>&);
 template void Permute::reference(const Problem&, const Args<double>&);
 

@@ -1,6 +1,6 @@
-// Rows copied, axes permuted.
+// Maps copied, axes permuted.
 //
-// Copies: one run a row; rows that follow each other in both memories are one run. Bound by memory.
+// Copies: one run a pixel, a row or an image, as far as they follow each other in both memories. Bound by memory.
 // Permutations: one pass over the output in row-major order; offsets into the input are sums of strides, without divisions. Where the last
 // axis stays the last, its elements are a run.
 #undef HWY_TARGET_INCLUDE
@@ -29,12 +29,19 @@ struct Copy {
   }
 };
 
-void copy_rows(const CopyRows::Problem& p, const CopyRows::Args<float>& args) {
-  const bool one_run = p.row == p.src_row && p.row == p.dst_row;
-  const std::int64_t rows = one_run ? 1 : p.rows, row = one_run ? p.rows * p.row : p.row;
+// Pixels, and then rows, that follow each other in both memories are one run.
+void copy_map(const CopyMap::Problem& p, const CopyMap::Args<float>& args) {
+  std::int64_t rows = p.height, pixels = p.width, run = p.channels;
+  if (p.src.pixel == run && p.dst.pixel == run) {
+    run *= pixels, pixels = 1;
+    if (p.src.row == run && p.dst.row == run) run *= rows, rows = 1;
+  }
   for (std::int64_t n = 0; n < args.images; ++n)
-    for (std::int64_t r = 0; r < rows; ++r)
-      for_each(row, Copy{args.src + n * p.src_image + r * p.src_row, args.dst + n * p.dst_image + r * p.dst_row});
+    for (std::int64_t y = 0; y < rows; ++y) {
+      const float* src = args.src + n * p.src.image + y * p.src.row;
+      float* dst = args.dst + n * p.dst.image + y * p.dst.row;
+      for (std::int64_t x = 0; x < pixels; ++x) for_each(run, Copy{src + x * p.src.pixel, dst + x * p.dst.pixel});
+    }
 }
 
 /// The output's axes but the last, with the distance in the input from one position to the next.
@@ -81,11 +88,11 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace linn::kernels::layout {
 
-HWY_EXPORT(copy_rows);
+HWY_EXPORT(copy_map);
 HWY_EXPORT(permute);
 
-void VectorCopyRows::run(const CopyRows::Problem& problem, const CopyRows::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(copy_rows)(problem, args);
+void VectorCopyMap::run(const CopyMap::Problem& problem, const CopyMap::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(copy_map)(problem, args);
 }
 void Walked::run(const Permute::Problem& problem, const Permute::Args<float>& args) { HWY_DYNAMIC_DISPATCH(permute)(problem, args); }
 

@@ -6,8 +6,8 @@
 
 namespace linn::kernels::layout {
 
-struct VectorCopyRows : VectorTraits<CopyRows> {
-  static void run(const CopyRows::Problem& problem, const CopyRows::Args<float>& args);
+struct VectorCopyMap : VectorTraits<CopyMap> {
+  static void run(const CopyMap::Problem& problem, const CopyMap::Args<float>& args);
 };
 
 /// Where the last axis stays the last: its elements are copied in one run. Others move one by one along the output.

@@ -27,11 +27,12 @@ HWY_INLINE void load_line(const float* line, std::int64_t last, V (&values)[kVec
   for (int v = 0; v < kVectors; ++v) values[v] = LoadVector<kTail>(line, v, kVectors, last);
 }
 
-// Rows [rows, width] and the coefficients (mean, scale, shift) of their columns.
+// Rows [rows, width], with gaps between them or not, and the coefficients (mean, scale, shift) of their columns.
 struct Normed {
   const float* src;
   const float* coefficients;
   std::int64_t rows, width;
+  std::int64_t src_row, dst_row, dsrc_row;  // from a row of src, of dst or ddst, of dsrc to the next
 };
 
 // What is above 0 after relu; forward and backward form it by the same operations, so they agree on every bit.
@@ -49,7 +50,7 @@ struct ForwardPanel : Normed {
     load_line<kVectors, kTail>(coefficients + 2 * width + first, last, shift);
     const float* from = src + first;
     float* to = dst + first;
-    for (std::int64_t r = 0; r < rows; ++r, from += width, to += width)
+    for (std::int64_t r = 0; r < rows; ++r, from += src_row, to += dst_row)
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
         V y = normalized(hn::Sub(LoadVector<kTail>(from, v, kVectors, last), mean[v]), scale[v], shift[v]);
@@ -88,8 +89,8 @@ struct SumsPanel : Normed {
       for (std::int64_t r = begin; r < end; ++r)
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {
-          const V deviation = hn::Sub(LoadVector<kTail>(src + r * width + first, v, kVectors, last), mean[v]);
-          const V g = passed<kRelu>(LoadVector<kTail>(ddst + r * width + first, v, kVectors, last), deviation, scale[v], shift[v]);
+          const V deviation = hn::Sub(LoadVector<kTail>(src + r * src_row + first, v, kVectors, last), mean[v]);
+          const V g = passed<kRelu>(LoadVector<kTail>(ddst + r * dst_row + first, v, kVectors, last), deviation, scale[v], shift[v]);
           sum[v] = hn::Add(sum[v], g);
           product[v] = hn::MulAdd(g, deviation, product[v]);
         }
@@ -120,29 +121,36 @@ struct GradientPanel : Normed {
     for (std::int64_t r = 0; r < rows; ++r)
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        const std::int64_t at = r * width + first;
-        const V deviation = hn::Sub(LoadVector<kTail>(src + at, v, kVectors, last), mean[v]);
-        const V g = passed<kRelu>(LoadVector<kTail>(ddst + at, v, kVectors, last), deviation, scale[v], shift[v]);
+        const V deviation = hn::Sub(LoadVector<kTail>(src + r * src_row + first, v, kVectors, last), mean[v]);
+        const V g = passed<kRelu>(LoadVector<kTail>(ddst + r * dst_row + first, v, kVectors, last), deviation, scale[v], shift[v]);
         const V d = kFrozen ? hn::Mul(g, scale[v]) : hn::MulAdd(g, scale[v], hn::MulAdd(deviation, slope[v], offset[v]));
-        StoreVector<kTail>(d, dsrc + at, v, kVectors, last);
+        StoreVector<kTail>(d, dsrc + r * dsrc_row + first, v, kVectors, last);
       }
   }
 };
 
-// All rows as wide ones, then those that are left over.
+// All rows as wide ones, as far as they follow each other, then those that are left over.
 struct Split {
-  Split(std::int64_t row_count, std::int64_t channel_count, const float* coefficients)
-      : channels(channel_count),
-        together(pixels_in_a_row(channels)),
+  Split(const NormForward::Problem& problem, std::int64_t row_count, const float* coefficients)
+      : channels(problem.channels),
+        together(problem.dense() ? pixels_in_a_row(channels) : 1),
         wide{.src = nullptr,
              .coefficients = widened(coefficients, 3, channels, together, memory),
              .rows = row_count / together,
-             .width = channels * together},
-        rest{.src = nullptr, .coefficients = coefficients, .rows = row_count % together, .width = channels} {}
+             .width = channels * together,
+             .src_row = problem.src_pitch() * together,
+             .dst_row = problem.dst_pitch() * together,
+             .dsrc_row = problem.dsrc_pitch() * together},
+        rest{.src = nullptr, .coefficients = coefficients, .rows = row_count % together, .width = channels, .src_row = channels, .dst_row = channels, .dsrc_row = channels} {}
 
   std::int64_t rest_at() const { return wide.rows * wide.width; }
-  Normed of_wide(const float* src) const { return {src, wide.coefficients, wide.rows, wide.width}; }
-  Normed of_rest(const float* src) const { return {src + rest_at(), rest.coefficients, rest.rows, rest.width}; }
+  Normed of_wide(const float* src) const { return at(wide, src); }
+  Normed of_rest(const float* src) const { return at(rest, src + rest_at()); }
+
+  static Normed at(Normed rows, const float* src) {
+    rows.src = src;
+    return rows;
+  }
 
   std::int64_t channels, together;
   float memory[3 * widest];
@@ -150,15 +158,16 @@ struct Split {
 };
 
 template <bool kRelu>
-void forward_rows(std::int64_t channels, const NormForward::Args<float>& args) {
-  const Split split(args.rows, channels, args.coefficients);
+void forward_rows(const NormForward::Problem& problem, const NormForward::Args<float>& args) {
+  const Split split(problem, args.rows, args.coefficients);
   for_each_panel<4>(split.wide.width, ForwardPanel<kRelu>{split.of_wide(args.src), args.dst});
-  if (split.rest.rows > 0) for_each_panel<4>(channels, ForwardPanel<kRelu>{split.of_rest(args.src), args.dst + split.rest_at()});
+  if (split.rest.rows > 0) for_each_panel<4>(split.channels, ForwardPanel<kRelu>{split.of_rest(args.src), args.dst + split.rest_at()});
 }
 
 template <bool kRelu>
-void sum_rows(std::int64_t channels, const NormGradientSums::Args<float>& args) {
-  const Split split(args.rows, channels, args.coefficients);
+void sum_rows(const NormGradientSums::Problem& problem, const NormGradientSums::Args<float>& args) {
+  const Split split(problem, args.rows, args.coefficients);
+  const std::int64_t channels = split.channels;
   std::fill_n(args.sums, 2 * channels, 0.0f);
   if (split.together == 1)
     return for_each_panel<gradient_vectors>(channels, SumsPanel<kRelu>{split.of_wide(args.src), args.ddst, args.sums});
@@ -172,8 +181,9 @@ void sum_rows(std::int64_t channels, const NormGradientSums::Args<float>& args) 
 }
 
 template <bool kRelu, bool kFrozen>
-void gradient_rows(std::int64_t channels, const NormInputGradient::Args<float>& args) {
-  const Split split(args.rows, channels, args.coefficients);
+void gradient_rows(const NormInputGradient::Problem& problem, const NormInputGradient::Args<float>& args) {
+  const Split split(problem, args.rows, args.coefficients);
+  const std::int64_t channels = split.channels;
   float memory[2 * widest];
   const float* lines = kFrozen ? nullptr : widened(args.gradient_coefficients, 2, channels, split.together, memory);
   for_each_panel<gradient_vectors>(split.wide.width, GradientPanel<kRelu, kFrozen>{split.of_wide(args.src), args.ddst, lines, args.dsrc});
@@ -184,19 +194,19 @@ void gradient_rows(std::int64_t channels, const NormInputGradient::Args<float>& 
 }
 
 void forward(const NormForward::Problem& problem, const NormForward::Args<float>& args) {
-  problem.activation == Activation::relu ? forward_rows<true>(problem.channels, args) : forward_rows<false>(problem.channels, args);
+  problem.activation == Activation::relu ? forward_rows<true>(problem, args) : forward_rows<false>(problem, args);
 }
 
 void gradient_sums(const NormGradientSums::Problem& problem, const NormGradientSums::Args<float>& args) {
-  problem.activation == Activation::relu ? sum_rows<true>(problem.channels, args) : sum_rows<false>(problem.channels, args);
+  problem.activation == Activation::relu ? sum_rows<true>(problem, args) : sum_rows<false>(problem, args);
 }
 
 void input_gradient(const NormInputGradient::Problem& problem, const NormInputGradient::Args<float>& args) {
   const bool frozen = args.gradient_coefficients == nullptr;
   if (problem.activation == Activation::relu)
-    frozen ? gradient_rows<true, true>(problem.channels, args) : gradient_rows<true, false>(problem.channels, args);
+    frozen ? gradient_rows<true, true>(problem, args) : gradient_rows<true, false>(problem, args);
   else
-    frozen ? gradient_rows<false, true>(problem.channels, args) : gradient_rows<false, false>(problem.channels, args);
+    frozen ? gradient_rows<false, true>(problem, args) : gradient_rows<false, false>(problem, args);
 }
 
 }  // namespace

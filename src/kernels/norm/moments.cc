@@ -54,10 +54,10 @@ HWY_INLINE void sum_deviations(const float* src, std::int64_t rows, std::int64_t
   for (int v = 0; v < kVectors; ++v) hn::StoreU(s[v], D(), sum + v * lanes), hn::StoreU(q[v], D(), squares + v * lanes);
 }
 
-// Moments of rows [rows, width] into mean and squares.
+// Moments of rows, `pitch` elements from one to the next, into mean and squares.
 struct MomentsPanel {
   const float* src;
-  std::int64_t rows, width;
+  std::int64_t rows, pitch;
   double* mean;
   double* squares;
 
@@ -67,10 +67,10 @@ struct MomentsPanel {
     float shift[most] = {}, sum[most], block_squares[most];
     double other_mean[most], other_squares[most];
     const std::int64_t columns = kTail ? most - lanes + last : most;
-    column_means<kVectors, kTail>(src + first, std::min(first_rows, rows), width, last, shift);
+    column_means<kVectors, kTail>(src + first, std::min(first_rows, rows), pitch, last, shift);
     for (std::int64_t r = 0, count = 0; r < rows; r += count) {
       count = std::min(rows - r, r == 0 ? first_rows : std::min(4 * r, most_rows));
-      sum_deviations<kVectors, kTail>(src + r * width + first, count, width, last, shift, sum, block_squares);
+      sum_deviations<kVectors, kTail>(src + r * pitch + first, count, pitch, last, shift, sum, block_squares);
       const double share = 1 / static_cast<double>(count);
       for (std::int64_t c = 0; c < columns; ++c) {
         const double d = static_cast<double>(sum[c]);
@@ -83,13 +83,13 @@ struct MomentsPanel {
   }
 };
 
-void image_moments(const float* src, std::int64_t pixels, std::int64_t channels, double* moments) {
+void image_moments(const float* src, std::int64_t pixels, std::int64_t channels, std::int64_t pitch, double* moments) {
   double* mean = moments;
   double* squares = moments + channels;
   std::fill_n(moments, 2 * channels, 0.0);
-  const std::int64_t together = pixels_in_a_row(channels);
+  const std::int64_t together = pitch == channels ? pixels_in_a_row(channels) : 1;
   const std::int64_t rows = pixels / together, rest = pixels % together;
-  if (together == 1) return for_each_panel<4>(channels, MomentsPanel{src, pixels, channels, mean, squares});
+  if (together == 1) return for_each_panel<4>(channels, MomentsPanel{src, pixels, pitch, mean, squares});
   std::int64_t done = 0;
   const auto join = [&](std::int64_t count, const double* other_mean, const double* other_squares) {
     norm::join_moments(channels, done, mean, squares, count, other_mean, other_squares);
@@ -106,7 +106,7 @@ void image_moments(const float* src, std::int64_t pixels, std::int64_t channels,
 
 void moments(const NormMoments::Problem& problem, const NormMoments::Args<float>& args) {
   for (std::int64_t n = 0; n < args.images; ++n)
-    image_moments(args.src + n * problem.pixels * problem.channels, problem.pixels, problem.channels,
+    image_moments(args.src + n * problem.pixels * problem.src_pitch(), problem.pixels, problem.channels, problem.src_pitch(),
                   args.moments + n * 2 * problem.channels);
 }
 

@@ -15,6 +15,9 @@ struct NormMoments {
   static constexpr std::string_view name = "norm_moments";
   struct Problem {
     std::int64_t pixels = 1, channels = 0;
+    std::int64_t src_row = 0;  // elements from a pixel to the next; 0: channels
+
+    std::int64_t src_pitch() const { return src_row == 0 ? channels : src_row; }
   };
   template <class T>
   struct Args {
@@ -56,6 +59,13 @@ struct NormForward {
   struct Problem {
     std::int64_t channels = 0;
     Activation activation = Activation::linear;  // linear or relu
+    // Elements from a row of src, of dst or ddst, of dsrc to the next; 0: channels.
+    std::int64_t src_row = 0, dst_row = 0, dsrc_row = 0;
+
+    std::int64_t src_pitch() const { return src_row == 0 ? channels : src_row; }
+    std::int64_t dst_pitch() const { return dst_row == 0 ? channels : dst_row; }
+    std::int64_t dsrc_pitch() const { return dsrc_row == 0 ? channels : dsrc_row; }
+    bool dense() const { return src_pitch() == channels && dst_pitch() == channels && dsrc_pitch() == channels; }
   };
   template <class T>
   struct Args {

@@ -11,14 +11,14 @@ namespace linn::kernels {
 template <class T>
 void NormMoments::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t n = 0; n < args.images; ++n) {
-    const T* image = args.src + n * problem.pixels * problem.channels;
+    const T* image = args.src + n * problem.pixels * problem.src_pitch();
     double* moments = args.moments + n * 2 * problem.channels;
     for (std::int64_t c = 0; c < problem.channels; ++c) {
       double mean = 0, squares = 0;
-      for (std::int64_t p = 0; p < problem.pixels; ++p) mean += static_cast<double>(image[p * problem.channels + c]);
+      for (std::int64_t p = 0; p < problem.pixels; ++p) mean += static_cast<double>(image[p * problem.src_pitch() + c]);
       mean /= static_cast<double>(problem.pixels);
       for (std::int64_t p = 0; p < problem.pixels; ++p) {
-        const double deviation = static_cast<double>(image[p * problem.channels + c]) - mean;
+        const double deviation = static_cast<double>(image[p * problem.src_pitch() + c]) - mean;
         squares += deviation * deviation;
       }
       moments[c] = mean;
@@ -101,8 +101,8 @@ template <class T>
 void NormForward::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t r = 0; r < args.rows; ++r)
     for (std::int64_t c = 0; c < problem.channels; ++c) {
-      const std::int64_t i = r * problem.channels + c;
-      args.dst[i] = activate(problem.activation, normalized(args.coefficients, problem.channels, c, args.src[i]));
+      const T x = args.src[r * problem.src_pitch() + c];
+      args.dst[r * problem.dst_pitch() + c] = activate(problem.activation, normalized(args.coefficients, problem.channels, c, x));
     }
 }
 
@@ -111,10 +111,10 @@ void NormGradientSums::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t c = 0; c < problem.channels; ++c) {
     T sum = 0, product = 0;
     for (std::int64_t r = 0; r < args.rows; ++r) {
-      const std::int64_t i = r * problem.channels + c;
-      const T g = passed(problem, args.coefficients, c, args.src[i], args.ddst[i]);
+      const T x = args.src[r * problem.src_pitch() + c];
+      const T g = passed(problem, args.coefficients, c, x, args.ddst[r * problem.dst_pitch() + c]);
       sum += g;
-      product += g * (args.src[i] - args.coefficients[c]);
+      product += g * (x - args.coefficients[c]);
     }
     args.sums[c] = sum;
     args.sums[problem.channels + c] = product;
@@ -125,12 +125,12 @@ template <class T>
 void NormInputGradient::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t r = 0; r < args.rows; ++r)
     for (std::int64_t c = 0; c < problem.channels; ++c) {
-      const std::int64_t i = r * problem.channels + c;
-      const T g = passed(problem, args.coefficients, c, args.src[i], args.ddst[i]);
-      args.dsrc[i] = g * args.coefficients[problem.channels + c];
-      if (args.gradient_coefficients == nullptr) continue;
-      const T deviation = args.src[i] - args.coefficients[c];
-      args.dsrc[i] += deviation * args.gradient_coefficients[c] + args.gradient_coefficients[problem.channels + c];
+      const T x = args.src[r * problem.src_pitch() + c];
+      const T g = passed(problem, args.coefficients, c, x, args.ddst[r * problem.dst_pitch() + c]);
+      T d = g * args.coefficients[problem.channels + c];
+      if (args.gradient_coefficients != nullptr)
+        d += (x - args.coefficients[c]) * args.gradient_coefficients[c] + args.gradient_coefficients[problem.channels + c];
+      args.dsrc[r * problem.dsrc_pitch() + c] = d;
     }
 }
 

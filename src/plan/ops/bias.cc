@@ -36,6 +36,7 @@ class BiasOp final : public KernelOp<BiasOp, kernels::NormForward> {
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "bias"; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
   std::int64_t period() const override { return kernel_.period(); }
 
   bool is_linear() const { return problem().activation == kernels::Activation::linear; }

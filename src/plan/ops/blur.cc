@@ -30,6 +30,15 @@ class BlurOp final : public WindowOp<BlurOp, kernels::BlurForward> {
   using WindowOp::WindowOp;
 
   std::string_view name() const override { return "blur2d"; }
+  // Pixels without gaps.
+  kernels::PitchFields input_pitches(std::size_t) override {
+    kernels::Geometry& g = kernel_.problem().geometry;
+    return {.row = &g.src_row, .image = &g.src_image};
+  }
+  kernels::PitchFields output_pitches(std::size_t) override {
+    kernels::Geometry& g = kernel_.problem().geometry;
+    return {.row = &g.dst_row, .image = &g.dst_image};
+  }
   double flops(std::int64_t images) const override { return blur_flops(problem().geometry, images); }
 
   void differentiate(Gradients& gradients) override {

@@ -15,6 +15,9 @@ class ConvKernelGradientOp final : public GradientOp<ConvKernelGradientOp, kerne
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_kernel_gradient"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    return slot == 0 ? kernels::src_pitches(kernel_.problem()) : kernels::dst_pitches(kernel_.problem());
+  }
   double flops(std::int64_t images) const override { return conv_flops(problem(), images); }
 
   template <class T>
@@ -31,6 +34,10 @@ class ConvInputGradientOp final : public GradientOp<ConvInputGradientOp, kernels
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_input_gradient"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    return slot == In::ddst ? kernels::dst_pitches(kernel_.problem()) : kernels::PitchFields{};
+  }
+  kernels::PitchFields output_pitches(std::size_t) override { return kernels::src_pitches(kernel_.problem()); }
   double flops(std::int64_t images) const override { return conv_flops(problem(), images); }
   Value packs() const override { return inputs[transposed_kernel]; }
   std::size_t packed_slot() const override { return packed_kernel; }
@@ -60,6 +67,10 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
   void prepare(const kernels::Policy& policy) override {
     kernel_.prepare(policy);
     prepare_epilogue(policy);
+  }
+  /// What the kernel leaves of the epilogue is a pass over a map without gaps.
+  kernels::PitchFields output_pitches(std::size_t slot) override {
+    return epilogue().is_in_kernel() ? WindowOp::output_pitches(slot) : kernels::PitchFields{};
   }
   /// The residual would have to shrink too.
   bool narrow_output(const kernels::Part& part) override { return !epilogue().residual && WindowOp::narrow_output(part); }

@@ -21,6 +21,10 @@ class ConvPoolKernelGradientOp final : public GradientOp<ConvPoolKernelGradientO
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_pool_kernel_gradient"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    if (slot == 0) return kernels::src_pitches(kernel_.problem().conv);
+    return slot == 1 ? kernels::dst_pitches(kernel_.problem().pool) : kernels::PitchFields{};
+  }
   double flops(std::int64_t images) const override { return sparse_flops(problem(), images); }
 
   template <class T>
@@ -37,6 +41,10 @@ class ConvPoolInputGradientOp final : public GradientOp<ConvPoolInputGradientOp,
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_pool_input_gradient"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    return slot == 0 ? kernels::dst_pitches(kernel_.problem().pool) : kernels::PitchFields{};
+  }
+  kernels::PitchFields output_pitches(std::size_t) override { return kernels::src_pitches(kernel_.problem().conv); }
   double flops(std::int64_t images) const override { return sparse_flops(problem(), images); }
   Value packs() const override { return inputs[2]; }
   std::size_t packed_slot() const override { return 3; }
@@ -63,6 +71,12 @@ class ConvPoolOp final : public KernelOp<ConvPoolOp, kernels::ConvPoolForward> {
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "conv2d_pool"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    return slot == In::src ? kernels::src_pitches(kernel_.problem().conv) : kernels::PitchFields{};
+  }
+  kernels::PitchFields output_pitches(std::size_t slot) override {
+    return slot == 0 ? kernels::dst_pitches(kernel_.problem().pool) : kernels::PitchFields{};
+  }
   std::int64_t period() const override { return kernel_.period(); }
   double flops(std::int64_t images) const override {
     return 2.0 * static_cast<double>(images * kernels::products(problem().conv, problem().pool));

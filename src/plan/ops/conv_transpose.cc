@@ -18,6 +18,10 @@ class ConvTransposeInputGradientOp final : public GradientOp<ConvTransposeInputG
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "conv2d_transpose_input_gradient"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    return slot == 0 ? kernels::src_pitches(kernel_.problem().geometry) : kernels::PitchFields{};
+  }
+  kernels::PitchFields output_pitches(std::size_t) override { return kernels::dst_pitches(kernel_.problem().geometry); }
   double flops(std::int64_t images) const override { return conv_flops(problem().geometry, images); }
   Value packs() const override { return inputs[1]; }
 
@@ -39,6 +43,10 @@ class ConvTransposeOp final : public KernelOp<ConvTransposeOp, kernels::ConvInpu
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "conv2d_transpose"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    return slot == 0 ? kernels::dst_pitches(kernel_.problem()) : kernels::PitchFields{};
+  }
+  kernels::PitchFields output_pitches(std::size_t) override { return kernels::src_pitches(kernel_.problem()); }
   double flops(std::int64_t images) const override { return conv_flops(problem(), images); }
   Value packs() const override { return inputs[2]; }
 

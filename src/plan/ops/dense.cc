@@ -34,6 +34,7 @@ class BiasGradientOp final : public GradientOp<BiasGradientOp, kernels::ColumnSu
   explicit BiasGradientOp(std::int64_t columns) : GradientOp({.columns = columns}) {}
 
   std::string_view name() const override { return "bias_gradient"; }
+  kernels::PitchFields input_pitches(std::size_t) override { return {.pixel = &kernel_.problem().row}; }
   double flops(std::int64_t images) const override { return static_cast<double>(images * inputs[0].shape.elements()); }
 
   template <class T>

@@ -79,6 +79,7 @@ class RescaleOp final : public KernelOp<RescaleOp, kernels::Rescale> {
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "rescale"; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
   std::int64_t period() const override { return kernel_.period(); }
   void differentiate(Gradients& gradients) override {
     if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], rescale(gradients.to(), d, problem().scale, 0));
@@ -96,7 +97,7 @@ class AddOp final : public KernelOp<AddOp, kernels::Add> {
   explicit AddOp(bool fixed) : fixed_(fixed) {}
 
   std::string_view name() const override { return "add"; }
-  std::optional<std::size_t> in_place() const override { return 0; }
+  std::vector<std::size_t> in_place() const override { return {0, 1}; }
   Cut cut() const override { return fixed_ ? Cut::outputs : Cut::images; }
   std::int64_t pieces() const override { return core::ceil_div(outputs[0].shape.elements(), piece_elements); }
   void differentiate(Gradients& gradients) override {
@@ -128,7 +129,7 @@ class ActivationGradientOp final : public GradientOp<ActivationGradientOp, kerne
   explicit ActivationGradientOp(const kernels::ActivationSpec& function) : GradientOp({.activation = function}) {}
 
   std::string_view name() const override { return "activation_gradient"; }
-  std::optional<std::size_t> in_place() const override { return 1; }
+  std::vector<std::size_t> in_place() const override { return {1, 0}; }
 
   template <class T>
   void compute(const Call& call) const {
@@ -143,7 +144,7 @@ class ActivationOp final : public KernelOp<ActivationOp, kernels::ActivationForw
 
   kernels::Activation kind() const { return problem().activation.kind; }
   std::string_view name() const override { return "activation"; }
-  std::optional<std::size_t> in_place() const override { return 0; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
   std::int64_t period() const override { return kernel_.period(); }
   void differentiate(Gradients& gradients) override {
     if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], activation_gradient(gradients, problem().activation, inputs[0], d));
@@ -160,6 +161,7 @@ class DropoutOp final : public KernelOp<DropoutOp, kernels::Dropout> {
   DropoutOp(double rate, std::uint64_t seed, std::uint64_t stream) : KernelOp({.rate = rate}), seed_(seed), stream_(stream) {}
 
   std::string_view name() const override { return "dropout"; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;

@@ -1,7 +1,6 @@
 // Ops that move the elements of an image.
 #pragma once
 
-#include "kernels/pad/pad.h"
 #include "plan/lowering.h"
 
 namespace linn::plan {
@@ -9,8 +8,5 @@ namespace linn::plan {
 /// src with its axes in another order: axis k of the result is src's axis order[k], counted without the batch axis. src itself where the
 /// order is as it was.
 Value permute(Lowering& to, Value src, const Shape& order);
-
-/// src [height, width, channels] without rows and columns at its borders; src itself where there are none to leave out.
-Value crop2d(Lowering& to, Value src, const kernels::Pads& cropping);
 
 }  // namespace linn::plan

@@ -1,7 +1,6 @@
 // Ops of several inputs.
 #pragma once
 
-#include <cstddef>
 #include <span>
 
 #include "kernels/merge/merge.h"
@@ -14,8 +13,5 @@ Value merge(Lowering& to, kernels::MergeKind kind, std::span<const Value> inputs
 
 /// Whether `op` is the sum of two values of one shape; for fusion.
 bool is_merged_sum_of_two(const Op& op);
-
-/// Batch values one behind the other along an axis of the image. All other sizes are the same.
-Value concatenate(Lowering& to, std::span<const Value> inputs, std::size_t axis);
 
 }  // namespace linn::plan

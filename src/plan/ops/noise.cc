@@ -23,6 +23,7 @@ class SpatialDropoutOp final : public KernelOp<SpatialDropoutOp, kernels::Spatia
   SpatialDropoutOp(const Problem& problem, const Stream& stream) : KernelOp(problem), stream_(stream) {}
 
   std::string_view name() const override { return "spatial_dropout"; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
@@ -45,6 +46,7 @@ class GaussianNoiseOp final : public KernelOp<GaussianNoiseOp, kernels::Gaussian
   GaussianNoiseOp(double deviation, const Stream& stream) : KernelOp({.deviation = deviation}), stream_(stream) {}
 
   std::string_view name() const override { return "gaussian_noise"; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
   void differentiate(Gradients& gradients) override {
     if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], {d.id, inputs[0].shape});
   }

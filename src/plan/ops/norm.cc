@@ -36,6 +36,7 @@ class NormMomentsOp final : public KernelOp<NormMomentsOp, kernels::NormMoments>
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "norm_moments"; }
+  kernels::PitchFields input_pitches(std::size_t) override { return {.pixel = &kernel_.problem().src_row}; }
   void differentiate(Gradients&) override {}  // NormOp's covers it
 
   template <class T>
@@ -124,11 +125,17 @@ class MovingStatisticsOp final : public RealOp<MovingStatisticsOp> {
   double momentum_;
 };
 
+// Of the gradients' inputs {src, ddst, coefficients, ...}.
+kernels::PitchFields norm_pitches(kernels::NormForward::Problem& problem, std::size_t slot) {
+  return {.pixel = slot == 0 ? &problem.src_row : slot == 1 ? &problem.dst_row : nullptr};
+}
+
 class NormGradientSumsOp final : public GradientOp<NormGradientSumsOp, kernels::NormGradientSums> {
  public:
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "norm_gradient_sums"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override { return norm_pitches(kernel_.problem(), slot); }
 
   template <class T>
   void compute(const Call& call) const {
@@ -186,6 +193,9 @@ class NormInputGradientOp final : public GradientOp<NormInputGradientOp, kernels
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "norm_input_gradient"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override { return norm_pitches(kernel_.problem(), slot); }
+  kernels::PitchFields output_pitches(std::size_t) override { return {.pixel = &kernel_.problem().dsrc_row}; }
+  std::vector<std::size_t> in_place() const override { return {1, 0}; }
 
   template <class T>
   void compute(const Call& call) const {
@@ -205,6 +215,9 @@ class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
   NormOp(std::int64_t channels, double epsilon, bool frozen) : KernelOp({.channels = channels}), epsilon_(epsilon), frozen_(frozen) {}
 
   std::string_view name() const override { return "batch_norm"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override { return slot == 0 ? kernels::PitchFields{.pixel = &kernel_.problem().src_row} : kernels::PitchFields{}; }
+  kernels::PitchFields output_pitches(std::size_t) override { return {.pixel = &kernel_.problem().dst_row}; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
   std::int64_t period() const override { return kernel_.period(); }
 
   bool is_linear() const { return problem().activation == kernels::Activation::linear; }

@@ -22,6 +22,10 @@ class PoolGradientOp final : public GradientOp<PoolGradientOp, kernels::PoolInpu
   using GradientOp::GradientOp;
 
   std::string_view name() const override { return "pool2d_input_gradient"; }
+  kernels::PitchFields input_pitches(std::size_t slot) override {
+    return slot == 0 ? kernels::dst_pitches(kernel_.problem().geometry) : kernels::PitchFields{};
+  }
+  kernels::PitchFields output_pitches(std::size_t) override { return kernels::src_pitches(kernel_.problem().geometry); }
   double flops(std::int64_t images) const override {
     const bool max = problem().kind == kernels::PoolKind::max;
     return max ? static_cast<double>(images * inputs[0].shape.elements()) : pool_flops(problem(), images);

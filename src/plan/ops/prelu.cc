@@ -28,6 +28,7 @@ class PReluOp final : public KernelOp<PReluOp, kernels::PReluForward> {
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "prelu"; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
 
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);

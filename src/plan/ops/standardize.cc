@@ -90,6 +90,7 @@ class StandardizeOp final : public KernelOp<StandardizeOp, kernels::NormForward>
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "standardize"; }
+  std::vector<std::size_t> in_place() const override { return {0}; }
   std::int64_t period() const override { return kernel_.period(); }
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
