@@ -27,16 +27,16 @@
 #include "linn/linn.h"
 #include "model/recipes.h"
 #include "model/zoo.h"
+#include "shift_study_rows.h"
 
 namespace {
 
 using namespace linn;
+using study::now, study::radius, study::Row, study::take, study::million_operations;
 
 constexpr double scale = 1.0 / 255;
-constexpr std::int64_t frame = 36, radius = 4, swept_images = 1000, circular_images = 100;
+constexpr std::int64_t frame = 36, swept_images = 1000, circular_images = 100;
 constexpr std::int64_t circular_radius = 8;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 template <class... T>
 void print(fmt::format_string<T...> text, T&&... values) {
@@ -292,26 +292,6 @@ Sequential trained(const Study& study, const Data& data, std::uint64_t seed, std
 
 // ---- measures ----------------------------------------------------------------------------------------------------
 
-struct Row {
-  double accuracy = 0;
-  std::array<double, radius> worst{};  // within 1, 2, .. pixels
-  double consistency = 0, circular = std::nan("");
-  std::int64_t parameters = 0;
-  double operations = 0;  // of an image, millions, in the direct form
-};
-
-void take(Row& row, const shift::Sweep& sweep) {
-  for (std::int64_t r = 1; r <= radius; ++r) row.worst[static_cast<std::size_t>(r - 1)] = sweep.worst_case_accuracy(r);
-  row.consistency = sweep.measures(radius).consistency.value;
-}
-
-double million_operations(Sequential& model) {
-  constexpr std::int64_t batch = 16;
-  double operations = 0;
-  for (const OpProfile& op : model.profile({.batch_size = batch, .steps = 1}).ops) operations += op.flops / static_cast<double>(batch) / 1e6;
-  return operations;
-}
-
 Row measured(Sequential& model, const Data& data) {
   Row row{.accuracy = accuracy_of(model, data.x_test, data.y_test)};
   take(row, shift::sweep(model, data.x_test.rows(0, swept_images), data.y_test.rows(0, swept_images), {.radius = radius, .input_scale = scale}));
@@ -385,38 +365,12 @@ Row study_row(const Study& study, const Data& data, std::uint64_t seed, std::int
 
 // ---- the file ----------------------------------------------------------------------------------------------------
 
-constexpr std::string_view file_head =
-    "network;head;images;seed;accuracy;worst case 1;worst case 2;worst case 3;worst case 4;consistency;circular consistency;parameters;million operations";
-
-std::string key(const Study& study, std::uint64_t seed) { return fmt::format("{};{};{};{};", study.name, name_of(study.head), name_of(study.images), seed); }
-
-std::string line(const Study& study, std::uint64_t seed, const Row& row) {
-  std::string text = key(study, seed) + fmt::format("{:.6f};", row.accuracy);
-  for (const double worst : row.worst) text += fmt::format("{:.6f};", worst);
-  const std::string circular = std::isnan(row.circular) ? "" : fmt::format("{:.6f}", row.circular);
-  return text + fmt::format("{:.6f};{};{};{:.2f}\n", row.consistency, circular, row.parameters, row.operations);
-}
-
-bool holds(const std::string& text, const std::string& key) { return text.find("\n" + key) != std::string::npos; }
-
 int networks(const std::string& path, const std::string& file, std::uint64_t seeds, std::int64_t epochs) {
-  std::string text;
-  if (std::ifstream in(file); in) text.assign(std::istreambuf_iterator<char>(in), {});
-  std::ofstream out(file, std::ios::app);
-  if (text.empty()) out << file_head << '\n';
   const Data data = framed(path);
+  study::RowFile rows(file);
   for (const Study& study : all_studies())
-    for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-      if (holds(text, key(study, seed))) continue;
-      const double start = now();
-      const std::string found = line(study, seed, study_row(study, data, seed, epochs));
-      print("{:4.0f} s  {}", now() - start, found);
-      out << found << std::flush;
-      if (!out) {
-        fmt::print(stderr, "shift_study: {} cannot be written\n", file);
-        return 1;
-      }
-    }
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed)
+      rows.add({study.name, std::string(name_of(study.head)), std::string(name_of(study.images)), seed}, [&] { return study_row(study, data, seed, epochs); });
   return 0;
 }
 
