@@ -15,7 +15,8 @@ constexpr double scale = 1.0 / 255;
 
 linn::Sequential notebook() {
   linn::Sequential model;
-  model.add(linn::Conv2D(32, {3, 3}, {.activation = "relu", .input_shape = {28, 28, 1}}));
+  model.add(linn::Rescaling(scale, {.input_shape = {28, 28, 1}}));
+  model.add(linn::Conv2D(32, {3, 3}, {.activation = "relu"}));
   model.add(linn::MaxPooling2D({2, 2}, {.strides = 2}));
   model.add(linn::Conv2D(32, {3, 3}, {.activation = "relu"}));
   model.add(linn::MaxPooling2D({2, 2}, {.strides = 2}));
@@ -28,10 +29,10 @@ linn::Sequential notebook() {
 // bench/rivals/network.py says what it is.
 linn::Sequential vgg(bool pool_first) {
   linn::Sequential model;
-  linn::Shape input = {32, 32, 3};
+  model.add(linn::Rescaling(scale, {.input_shape = {32, 32, 3}}));
   for (const std::int64_t filters : {64, 128, 256})
     for (const bool pools : {false, true}) {
-      model.add(linn::Conv2D(filters, {3, 3}, {.padding = "same", .use_bias = false, .input_shape = std::exchange(input, {})}));
+      model.add(linn::Conv2D(filters, {3, 3}, {.padding = "same", .use_bias = false}));
       if (pools && pool_first) model.add(linn::MaxPooling2D({2, 2}));
       model.add(linn::BatchNormalization());
       model.add(linn::Activation("relu"));
@@ -78,7 +79,7 @@ std::shared_ptr<linn::Sequential> compiled(const rivals::Task& task) {
 
 std::vector<float> first_losses(const rivals::Task& task, const linn::Tensor& x, const linn::Tensor& y) {
   const linn::FitOptions options = {
-      .batch_size = task.batch, .epochs = rivals::checked_steps, .verbose = linn::Verbose::silent, .shuffle = false, .input_scale = scale};
+      .batch_size = task.batch, .epochs = rivals::checked_steps, .verbose = linn::Verbose::silent, .shuffle = false};
   const std::vector<double> losses = compiled(task)->fit(x.rows(0, task.batch), y.rows(0, task.batch), options)["loss"];
   return {losses.begin(), losses.end()};
 }
@@ -87,7 +88,7 @@ std::vector<float> first_losses(const rivals::Task& task, const linn::Tensor& x,
 rivals::Setting training(const rivals::Task& task, const linn::Tensor& x, const linn::Tensor& y) {
   auto model = compiled(task);
   rivals::Setting setting = {.run = [=, batch = task.batch](int batches) {
-    const linn::FitOptions options = {.batch_size = batch, .verbose = linn::Verbose::silent, .input_scale = scale};
+    const linn::FitOptions options = {.batch_size = batch, .verbose = linn::Verbose::silent};
     const std::int64_t images = std::int64_t{batches} * batch;
     return model->fit(x.rows(0, images), y.rows(0, images), options)["loss"].back();
   }};
@@ -98,7 +99,7 @@ rivals::Setting training(const rivals::Task& task, const linn::Tensor& x, const 
 // A call of `predict` for each batch, as the rivals have it; or one call for all, which shows what a call costs.
 rivals::Setting inference(const rivals::Task& task, const linn::Tensor& x, bool call_for_each) {
   auto model = prepared(task);
-  const linn::PredictOptions options = {.batch_size = task.batch, .input_scale = scale};
+  const linn::PredictOptions options = {.batch_size = task.batch};
   std::vector<linn::Tensor> inputs;
   for (int i = 0; i < rivals::most_inference_batches && std::int64_t{i + 1} * task.batch <= x.shape()[0]; ++i)
     inputs.push_back(x.rows(std::int64_t{i} * task.batch, std::int64_t{i + 1} * task.batch));

@@ -15,7 +15,7 @@ namespace {
 using namespace linn;
 
 Sequential notebook(DTypePolicy policy) {
-  Sequential model({Conv2D(32, {3, 3}, {.activation = "relu", .input_shape = {28, 28, 1}}), MaxPooling2D({2, 2}),
+  Sequential model({Rescaling(1.0 / 255, {.input_shape = {28, 28, 1}}), Conv2D(32, {3, 3}, {.activation = "relu"}), MaxPooling2D({2, 2}),
                     Conv2D(32, {3, 3}, {.activation = "relu"}), MaxPooling2D({2, 2}), Flatten(), Dense(128, {.activation = "relu"}),
                     Dense(10, {.activation = "softmax"})},
                    {.dtype_policy = policy});
@@ -57,8 +57,8 @@ int main(int argc, char** argv) {
   const Tensor x = random_bytes({256, 28, 28}, 256), y = random_bytes({256}, 10);
   fmt::print("{:<20} {:>10} {:>10}, {} threads\n", "", "float32", "bfloat16", threads());
   compare("train, batch 128", 128, 400,
-          [&](Sequential& model) { model.train_on_batch(x.rows(0, 128), y.rows(0, 128), {.input_scale = 1.0 / 255}); });
-  compare("predict, batch 256", 256, 400, [&](Sequential& model) { model.predict(x, {.input_scale = 1.0 / 255}); });
+          [&](Sequential& model) { model.train_on_batch(x.rows(0, 128), y.rows(0, 128)); });
+  compare("predict, batch 256", 256, 400, [&](Sequential& model) { model.predict(x); });
   compare("predict, batch 1", 1, 4000,
-          [&](Sequential& model) { model.predict(x.rows(0, 1), {.batch_size = 1, .input_scale = 1.0 / 255}); });
+          [&](Sequential& model) { model.predict(x.rows(0, 1), {.batch_size = 1}); });
 }

@@ -25,15 +25,16 @@ struct Result {
 };
 
 Result train(const Recipe& recipe, const linn::Tensor& x, const linn::Tensor& y, const linn::Tensor& x_judge, const linn::Tensor& y_judge, std::uint64_t seed) {
-  linn::Sequential model = linn::model::make(recipe.name == "fast" ? "notebook" : recipe.name, {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy});
+  linn::Sequential model(linn::ModelOptions{.seed = seed, .dtype_policy = recipe.dtype_policy});
+  model.add(linn::Rescaling(1.0 / 255, {.input_shape = {28, 28, 1}}));
+  for (const linn::Layer& layer : linn::model::make(recipe.name == "fast" ? "notebook" : recipe.name, {28, 28, 1}, 10).layers()) model.add(layer);
   const auto start = std::chrono::steady_clock::now();
   model.compile(linn::model::compile_options(recipe));
   linn::FitOptions fit = linn::model::fit_options(recipe, x.shape()[0]);
   fit.verbose = linn::Verbose::silent;
-  fit.input_scale = 1.0 / 255;
   model.fit(x, y, fit);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  const linn::Logs logs = model.evaluate(x_judge, y_judge, {.batch_size = 256, .verbose = linn::Verbose::silent, .input_scale = 1.0 / 255});
+  const linn::Logs logs = model.evaluate(x_judge, y_judge, {.batch_size = 256, .verbose = linn::Verbose::silent});
   return {logs.at("accuracy"), seconds.count()};
 }
 

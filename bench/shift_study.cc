@@ -34,7 +34,6 @@ namespace {
 using namespace linn;
 using study::now, study::radius, study::Row, study::take, study::million_operations;
 
-constexpr double scale = 1.0 / 255;
 constexpr std::int64_t frame = 36, swept_images = 1000, circular_images = 100;
 constexpr std::int64_t circular_radius = 8;
 
@@ -59,29 +58,30 @@ std::string percent(const std::vector<double>& values) {
 }
 
 double accuracy_of(Sequential& model, const Tensor& x, const Tensor& y) {
-  return model.evaluate(x, y, {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale}).at("accuracy");
+  return model.evaluate(x, y, {.batch_size = 256, .verbose = Verbose::silent}).at("accuracy");
 }
 
 // ---- the headline ------------------------------------------------------------------------------------------------
 
 int headline(std::uint64_t seeds, std::int64_t images) {
-  const auto data = load_npz("data/mnist.npz");
+  const Archive data = load_npz("data/mnist.npz");
+  const Tensor x_train = study::from_0_to_1(data["x_train"]), x_test = study::from_0_to_1(data["x_test"]);
   std::vector<double> small, large, worst, seconds;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     const model::Recipe& recipe = model::recipe("invariant");
     Sequential model = model::make("invariant", {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy});
     model.compile(model::compile_options(recipe));
     FitOptions fit = model::fit_options(recipe, 60000);
-    fit.verbose = Verbose::silent, fit.input_scale = scale;
+    fit.verbose = Verbose::silent;
     const double start = now();
-    model.fit(data["x_train"], data["y_train"], fit);
+    model.fit(x_train, data["y_train"], fit);
     seconds.push_back(now() - start);
     model.set_dtype_policy("float32");
-    small.push_back(accuracy_of(model, data["x_test"], data["y_test"]));
+    small.push_back(accuracy_of(model, x_test, data["y_test"]));
     Sequential wide = model.with_input_shape({44, 44, 1});
-    large.push_back(accuracy_of(wide, shift::on_canvas(data["x_test"], 44, 44), data["y_test"]));
+    large.push_back(accuracy_of(wide, shift::on_canvas(x_test, 44, 44), data["y_test"]));
     const shift::Sweep sweep =
-        shift::sweep(wide, data["x_test"].rows(0, images), data["y_test"].rows(0, images), {.radius = 8, .border = "canvas", .input_scale = scale});
+        shift::sweep(wide, x_test.rows(0, images), data["y_test"].rows(0, images), {.radius = 8, .border = "canvas"});
     const shift::Measures within = sweep.measures(8);
     worst.push_back(within.worst_case_accuracy.value);
     print("seed {}: {:.2f} % on 28x28, {:.2f} % on 44x44; of {} images {:.2f} % in place, {:.2f} % at every one of 289 shifts, largest change of an output {}; trained in {:.1f} s, {} parameters\n",
@@ -114,7 +114,8 @@ Sequential norm_first(std::uint64_t seed) {
 }
 
 int orders(std::uint64_t seeds) {
-  const auto data = load_npz("data/mnist.npz");
+  const Archive data = load_npz("data/mnist.npz");
+  const Tensor x_train = study::from_0_to_1(data["x_train"]), x_test = study::from_0_to_1(data["x_test"]);
   const std::int64_t kept = 55000;
   for (const bool pool_first : {true, false}) {
     std::vector<double> found, seconds;
@@ -123,11 +124,11 @@ int orders(std::uint64_t seeds) {
       const model::Recipe& recipe = model::recipe("invariant");
       model.compile(model::compile_options(recipe));
       FitOptions fit = model::fit_options(recipe, kept);
-      fit.verbose = Verbose::silent, fit.input_scale = scale;
+      fit.verbose = Verbose::silent;
       const double start = now();
-      model.fit(data["x_train"].rows(0, kept), data["y_train"].rows(0, kept), fit);
+      model.fit(x_train.rows(0, kept), data["y_train"].rows(0, kept), fit);
       seconds.push_back(now() - start);
-      found.push_back(accuracy_of(model, data["x_train"].rows(kept, 60000), data["y_train"].rows(kept, 60000)));
+      found.push_back(accuracy_of(model, x_train.rows(kept, 60000), data["y_train"].rows(kept, 60000)));
     }
     print("{}: {} %, {:.1f} s\n", pool_first ? "conv, max, APS, norm, relu" : "conv, norm, relu, max, APS", percent(found), RunningVariance(seconds).mean);
   }
@@ -142,7 +143,7 @@ struct Data {
 
 Data framed(const std::string& path) {
   const data::Dataset set = data::load_dataset(path);
-  return {shift::on_canvas(set.x_train, frame, frame), set.y_train, shift::on_canvas(set.x_test, frame, frame), set.y_test};
+  return {study::from_0_to_1(shift::on_canvas(set.x_train, frame, frame)), set.y_train, study::from_0_to_1(shift::on_canvas(set.x_test, frame, frame)), set.y_test};
 }
 
 enum class Shrink { none, max, average, max3, blur3, blur5, aps, lps };
@@ -248,7 +249,7 @@ Tensor moved(const Tensor& images, std::uint64_t epoch) {
 
 // By whole pixels, so that its centre of mass lies in the middle of the frame; an empty image stays.
 shift::Shift to_the_middle(const Tensor& image) {
-  const auto pixels = image.values<std::uint8_t>();
+  const auto pixels = image.values<float>();
   double mass = 0, y_sum = 0, x_sum = 0;
   for (std::int64_t y = 0; y < frame; ++y)
     for (std::int64_t x = 0; x < frame; ++x) {
@@ -280,7 +281,7 @@ Sequential trained(const Study& study, const Data& data, std::uint64_t seed, std
   Sequential model = network(study, seed);
   model.compile({.optimizer = optimizers::Adam({.learning_rate = optimizers::schedules::OneCycle({.max_learning_rate = 0.004, .warmup = 0.2})}), .loss = losses::SparseCategoricalCrossentropy(), .metrics = {"accuracy"}});
   const bool moves = study.images == Images::moved;
-  const FitOptions fit{.batch_size = 128, .epochs = moves ? 1 : epochs, .verbose = Verbose::silent, .input_scale = scale};
+  const FitOptions fit{.batch_size = 128, .epochs = moves ? 1 : epochs, .verbose = Verbose::silent};
   if (moves) {
     const Data all = moved_epochs(data, seed, epochs);
     model.fit(all.x_train, all.y_train, fit);
@@ -294,9 +295,9 @@ Sequential trained(const Study& study, const Data& data, std::uint64_t seed, std
 
 Row measured(Sequential& model, const Data& data) {
   Row row{.accuracy = accuracy_of(model, data.x_test, data.y_test)};
-  take(row, shift::sweep(model, data.x_test.rows(0, swept_images), data.y_test.rows(0, swept_images), {.radius = radius, .input_scale = scale}));
+  take(row, shift::sweep(model, data.x_test.rows(0, swept_images), data.y_test.rows(0, swept_images), {.radius = radius}));
   const shift::Sweep ring = shift::sweep(model, data.x_test.rows(0, circular_images), data.y_test.rows(0, circular_images),
-                                         {.radius = circular_radius, .border = "circular", .input_scale = scale});
+                                         {.radius = circular_radius, .border = "circular"});
   row.circular = ring.measures(circular_radius).consistency.value;
   return row;
 }
@@ -305,7 +306,7 @@ Tensor averaged(const Sequential& model, const Tensor& images) {
   Tensor sum;
   for (std::int64_t dy = -averaged_radius; dy <= averaged_radius; ++dy)
     for (std::int64_t dx = -averaged_radius; dx <= averaged_radius; ++dx) {
-      Tensor part = model.predict(shift::shifted(images, dy, dx), {.batch_size = 256, .input_scale = scale});
+      Tensor part = model.predict(shift::shifted(images, dy, dx), {.batch_size = 256});
       if (!sum.defined()) {
         sum = part;
         continue;
@@ -348,7 +349,7 @@ Row measured_by(Scores&& scores, const Data& data) {
 
 Row study_row(const Study& study, const Data& data, std::uint64_t seed, std::int64_t epochs) {
   Sequential model = trained(study, data, seed, epochs);
-  const PredictOptions options{.batch_size = 256, .input_scale = scale};
+  const PredictOptions options{.batch_size = 256};
   Row row;
   if (study.images == Images::averaged) {
     row = measured_by([&](const Tensor& images) { return averaged(model, images); }, data);

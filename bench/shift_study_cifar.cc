@@ -21,12 +21,6 @@ using namespace linn;
 
 constexpr std::int64_t swept_images = 1000;
 
-Tensor from_0_to_1(const Tensor& bytes) {
-  Tensor values = bytes.astype(DType::f32);
-  for (float& value : values.values<float>()) value /= 255;
-  return values;
-}
-
 // The same network with another padding of its convolutions.
 Model circular(const Model& model) {
   constexpr std::string_view from = R"("padding":"same")", to = R"("padding":"circular")";
@@ -63,7 +57,7 @@ study::Row measured(Model& model, const ImageFolder& data) {
 
 void measure_all(const std::string& path, const std::string& file, std::uint64_t seeds, std::int64_t epochs, std::string_view only) {
   ImageFolder data = load_image_folder(path);
-  data.x_train = from_0_to_1(data.x_train), data.x_test = from_0_to_1(data.x_test);
+  data.x_train = study::from_0_to_1(data.x_train), data.x_test = study::from_0_to_1(data.x_test);
   const std::int64_t steps = epochs * ((data.x_train.shape()[0] + 127) / 128);
   study::RowFile rows(file);
   for (std::uint64_t seed = 1; seed <= seeds; ++seed)

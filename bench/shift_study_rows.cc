@@ -29,6 +29,12 @@ std::string line(const RowKey& key, const Row& row) {
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+linn::Tensor from_0_to_1(const linn::Tensor& bytes) {
+  linn::Tensor values = bytes.astype(linn::DType::f32);
+  for (float& value : values.values<float>()) value /= 255;
+  return values;
+}
+
 void take(Row& row, const linn::shift::Sweep& sweep) {
   for (std::int64_t r = 1; r <= radius; ++r) row.worst[static_cast<std::size_t>(r - 1)] = sweep.worst_case_accuracy(r);
   row.consistency = sweep.measures(radius).consistency.value;

@@ -15,6 +15,9 @@ namespace study {
 
 double now();  // seconds
 
+// Bytes as numbers from 0 to 1.
+linn::Tensor from_0_to_1(const linn::Tensor& bytes);
+
 constexpr std::int64_t radius = 4;
 
 struct Row {

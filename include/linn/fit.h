@@ -86,8 +86,6 @@ struct FitOptions {
   std::int64_t validation_steps = 0;
   std::int64_t validation_batch_size = 0;  // 0: batch_size
   std::int64_t validation_freq = 1;
-  /// Every number of x is multiplied by it on its way into the network, in the op that converts the batch.
-  double input_scale = 1;
   /// Which kernels may run; training and validation alike.
   Accuracy accuracy = "fast";
 };
@@ -98,7 +96,6 @@ struct EvaluateOptions {
   Tensors sample_weight = {};
   std::int64_t steps = 0;
   std::vector<CallbackHandle> callbacks = {};
-  double input_scale = 1;
   Accuracy accuracy = "fast";
 };
 
@@ -106,7 +103,6 @@ struct PredictOptions {
   /// Images computed at once; changes memory and speed, never a result.
   std::int64_t batch_size = 32;
   std::vector<CallbackHandle> callbacks = {};
-  double input_scale = 1;
   Accuracy accuracy = "fast";
   /// Whether an output's bits may depend on nothing that its windows do not see, as `shift::sweep` wants it: leaves out Winograd's tiles of
   /// 4x4, which save inference of networks with convolutions of 3x3 about a tenth of its time.
@@ -116,7 +112,6 @@ struct PredictOptions {
 struct BatchOptions {
   Tensors sample_weight = {};
   std::map<std::int64_t, double> class_weight = {};
-  double input_scale = 1;
   Accuracy accuracy = "fast";
 };
 

@@ -194,7 +194,7 @@ class Model {
   Logs test_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options = {});
   Tensor predict_on_batch(const Tensors& x) const;
   /// What leaves every layer, by layer name, float32 of shape (n, ...). A layer that is called more than once: after the last call.
-  std::vector<std::pair<std::string, Tensor>> layer_outputs(const Tensors& x, double input_scale = 1, Accuracy accuracy = "fast") const;
+  std::vector<std::pair<std::string, Tensor>> layer_outputs(const Tensors& x, Accuracy accuracy = "fast") const;
 
   /// All variables in Keras's order, as copies.
   std::vector<Tensor> get_weights() const;

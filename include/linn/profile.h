@@ -20,7 +20,6 @@ struct ProfileOptions {
   /// What to compute on, as for `predict` and `fit`, over and over; without it, random numbers in [0, 1) and random targets.
   Tensor x = {};
   Tensor y = {};
-  double input_scale = 1;
   Accuracy accuracy = "fast";
 };
 

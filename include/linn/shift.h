@@ -57,8 +57,6 @@ struct SweepOptions {
   std::int64_t batch_size = 256;
   /// Called after each shift with the number of shifts done and in all. Returning false ends the sweep (StateError).
   std::function<bool(std::int64_t done, std::int64_t all)> progress = {};
-  /// As in FitOptions: each number of the images is multiplied by it.
-  double input_scale = 1;
   Accuracy accuracy = "fast";
   /// The value that comes in with the borders "zero" and "canvas", in the images' own numbers: one for each channel, or one for all. Empty:
   /// fill_for.
@@ -222,7 +220,7 @@ struct Fill {
 
 /// The background of the images: the pixel value of at least half of all pixels at their edges. Images without one, as photographs, get the
 /// value that the model's leading Rescaling and normalization map to 0; 0 where there are none. Throws ShapeError for images that do not fit.
-Fill fill_for(const Model& model, const Tensor& images, double input_scale = 1);
+Fill fill_for(const Model& model, const Tensor& images);
 
 /// The images moved down by dy and right by dx (negative: up, left) inside their frame; `fill` comes in (one value a channel or one for all;
 /// empty: zeros). Shapes (n, height, width) and (n, height, width, channels), any dtype. Throws ShapeError for others.
@@ -280,7 +278,6 @@ struct ProtocolOptions {
   std::uint64_t seed = 0;
   std::int64_t batch_size = 0;  // 0: as published; two shifts are drawn a batch
   std::int64_t passes = 0;      // 0: as published
-  double input_scale = 1;
   Accuracy accuracy = "fast";
   /// Called after each pass with the number of passes done and of all; false ends it (StateError).
   std::function<bool(std::int64_t done, std::int64_t all)> progress = {};
@@ -306,7 +303,6 @@ struct ErrorSourceOptions {
   /// Images whose maps are compared. Cost: (2 * radius + 1)^2 passes that keep all maps.
   std::int64_t images = 32;
   Border border = "zero";
-  double input_scale = 1;
   Accuracy accuracy = "fast";
 };
 

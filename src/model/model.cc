@@ -235,13 +235,12 @@ std::vector<Operation> Model::operations(DType x, const PredictOptions& options)
   return result;
 }
 
-std::vector<std::pair<std::string, Tensor>> Model::layer_outputs(const Tensors& x, double input_scale, Accuracy accuracy) const {
+std::vector<std::pair<std::string, Tensor>> Model::layer_outputs(const Tensors& x, Accuracy accuracy) const {
   const graph::Graph& graph = state_->built_graph("layer_outputs");
   const train::Samples samples{.x = train::adapt_inputs(x, graph), .y = {}, .weight = {}};
   const std::int64_t n = samples.count();
   train::NetworkKey key{.use = train::NetworkKey::Use::outputs, .batch = n};
   key.set_inputs(samples.x);
-  key.input_scale = input_scale;
   key.dtype_policy = state_->dtype_policy;
   key.accuracy = accuracy;
   train::Network network(graph, nullptr, {}, key);

@@ -72,7 +72,6 @@ struct Model::State {
   train::NetworkKey predict_key(std::int64_t batch, const PredictOptions& options) const {
     return {.use = train::NetworkKey::Use::predict,
             .batch = batch,
-            .input_scale = options.input_scale,
             .dtype_policy = dtype_policy,
             .accuracy = options.accuracy,
             .local = options.local};

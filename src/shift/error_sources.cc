@@ -196,7 +196,7 @@ class MapComparison {
   Outputs outputs(Shift shift) {
     shifted_input_.view(0, sources_.images, shifted_input_.frame(shift), moved_);
     std::map<std::string, Tensor> by_name;
-    for (auto& [name, output] : model_.layer_outputs(moved_, options_.input_scale, options_.accuracy)) by_name.emplace(name, output);
+    for (auto& [name, output] : model_.layer_outputs(moved_, options_.accuracy)) by_name.emplace(name, output);
     Outputs ordered;
     for (const LayerError& layer : sources_.layers) ordered.push_back(by_name.at(layer.name));
     return ordered;

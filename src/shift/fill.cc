@@ -71,12 +71,12 @@ const NetworkCall* rescaling_of(const Network& network) {
 }
 
 // The value v of each channel with a * v + b = 0, from what the leading layers make of 0 and of 1.
-std::vector<double> zero_of(const Model& model, const NetworkCall& last, const Shape& input, double input_scale) {
+std::vector<double> zero_of(const Model& model, const NetworkCall& last, const Shape& input) {
   const Model scaling(model.input(), last.outputs.front());
   Tensor both({2, input[0], input[1], input[2]});
   const auto pixels = both.values<float>();
   std::fill(pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2), pixels.end(), 1.0F);
-  const Tensor out = scaling.predict(both, {.input_scale = input_scale});
+  const Tensor out = scaling.predict(both);
   std::vector<double> values;
   for (std::int64_t c = 0; c < input[2]; ++c) {
     const double zero = out.values<float>()[static_cast<std::size_t>(c)];
@@ -88,13 +88,13 @@ std::vector<double> zero_of(const Model& model, const NetworkCall& last, const S
 
 }  // namespace
 
-Fill fill_for(const Model& model, const Tensor& images, double input_scale) {
+Fill fill_for(const Model& model, const Tensor& images) {
   if (Fill background = background_of(images); !background.values.empty()) return background;
   const Network network = network_of(model);
   const NetworkCall* last = rescaling_of(network);
   if (last == nullptr || network.input_shape.rank() != 3 || last->output() != network.input_shape)
     return {.values = {0}, .origin = "0, as the images have no background"};
-  std::vector<double> values = zero_of(model, *last, network.input_shape, input_scale);
+  std::vector<double> values = zero_of(model, *last, network.input_shape);
   if (images.dtype() == DType::u8)
     for (double& value : values) value = std::clamp(std::round(value), 0.0, 255.0);
   return {.values = values, .origin = fmt::format("{}, which {} maps to 0, as the images have no background", text_of(values), last->name)};

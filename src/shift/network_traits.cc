@@ -22,7 +22,7 @@ double seconds_an_image(const Model& model, const SweepOptions& options) {
   const auto values = images.values<float>();
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7) / 7;  // zeros might be quicker
   const auto predict = [&] {
-    model.predict(images, {.batch_size = batch, .input_scale = options.input_scale, .accuracy = options.accuracy});
+    model.predict(images, {.batch_size = batch, .accuracy = options.accuracy});
   };
   predict();
   const auto begin = Clock::now();
@@ -42,7 +42,7 @@ NetworkTraits measure_traits(const Model& model, const Tensor& images, const Ten
   NetworkTraits result{.sweep = sweep(model, images, labels, options)};
   result.parameters = model.count_params();
   const Profile profile =
-      model.profile({.batch_size = batch, .steps = 1, .input_scale = options.input_scale, .accuracy = options.accuracy});
+      model.profile({.batch_size = batch, .steps = 1, .accuracy = options.accuracy});
   for (const OpProfile& op : profile.ops) result.flops += op.flops / static_cast<double>(batch);
   result.seconds_an_image = seconds_an_image(model, options);
   return result;

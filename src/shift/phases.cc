@@ -27,9 +27,15 @@ bool fits_trunk(const NetworkCall& call, const MapGeometry& geometry) {
   return geometry.map && (acts_on_cells(call.on) || (call.on.kind == OnMap::window && !has_pads(call.on)));
 }
 
+// The first call that does more than change each number by itself, as Rescaling does; the first call where there is none.
+std::size_t first_of_network(const Network& network) {
+  const auto found = std::find_if(network.calls.begin(), network.calls.end(), [](const NetworkCall& call) { return call.on.kind != OnMap::elementwise; });
+  return found == network.calls.end() ? 0 : static_cast<std::size_t>(found - network.calls.begin());
+}
+
 // Calls whose only output is the one value that later calls read of all calls up to there, as long as all fit a trunk. Last first.
 std::vector<std::size_t> cuts_of(const Network& network, const std::vector<MapGeometry>& geometry) {
-  const std::size_t count = network.calls.size();
+  const std::size_t count = network.calls.size(), first = first_of_network(network);
   std::vector<std::size_t> last_reader(count, count);  // of each call; `count`: the network's output
   std::size_t needed_until = 0;  // the last call that reads the image or a value before the cut
   for (std::size_t i = 0; i < count; ++i)
@@ -41,7 +47,7 @@ std::vector<std::size_t> cuts_of(const Network& network, const std::vector<MapGe
     }
   std::vector<std::size_t> cuts;
   for (std::size_t i = 0; i < count && fits_trunk(network.calls[i], geometry[i]); ++i) {
-    if (needed_until <= i && network.calls[i].outputs.size() == 1) cuts.push_back(i);
+    if (i >= first && needed_until <= i && network.calls[i].outputs.size() == 1) cuts.push_back(i);
     needed_until = std::max(needed_until, last_reader[i]);
   }
   std::reverse(cuts.begin(), cuts.end());
@@ -51,7 +57,7 @@ std::vector<std::size_t> cuts_of(const Network& network, const std::vector<MapGe
 std::string why_no_trunk(const NetworkCall& first) {
   if (has_pads(first.on)) return fmt::format("{} sees the border ({}): its output depends on where the frame ends", first.name, first.on.border);
   if (acts_on_cells(first.on) || first.on.kind == OnMap::window) return "several branches cross every cut of the network";
-  return fmt::format("{} ({}), the first layer, is no convolution or pooling", first.name, first.class_name);
+  return fmt::format("no convolution or pooling comes before {} ({})", first.name, first.class_name);
 }
 
 // Length of the common prefix of the kernels of `part` and those of `whole` from its op `first` on.
@@ -106,7 +112,7 @@ Phases::Phases(const Model& model, const ShiftedInput& shifted_input, std::int64
   geometry_ = geometry_of(network_);
   const std::vector<std::size_t> cuts = cuts_of(network_, geometry_);
   if (cuts.empty()) {
-    refuse(why_no_trunk(network_.calls.front()));
+    refuse(why_no_trunk(network_.calls[first_of_network(network_)]));
     return;
   }
   whole_ = model.operations(shifted_input.dtype(), options);

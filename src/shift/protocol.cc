@@ -87,14 +87,14 @@ ProtocolResult protocol(const Model& model, const Tensor& images, Protocol proto
   check_classifier(model);
   const Shape input = model.input_shape();
   frames(images);
-  const std::vector<double> fill = fill_for(model, images, options.input_scale).values;
+  const std::vector<double> fill = fill_for(model, images).values;
   Plan plan = protocol.kind() == Protocol::zhang ? plan_zhang(images, input, fill) : plan_aps(images);
   if (options.batch_size > 0) plan.batch_size = options.batch_size;
   if (options.passes > 0) plan.passes = options.passes;
   const ShiftedInput shifted_input(plan.images, plan.border, input, std::max({plan.most.dy, plan.most.dx, -plan.least.dy, -plan.least.dx}), fill);
   Scores scores(
       model, shifted_input,
-      {.batch_size = std::min<std::int64_t>(plan.batch_size, 256), .input_scale = options.input_scale, .accuracy = options.accuracy});
+      {.batch_size = std::min<std::int64_t>(plan.batch_size, 256), .accuracy = options.accuracy});
 
   ProtocolResult found{.batch_size = plan.batch_size, .least = plan.least, .most = plan.most};
   const Frames from = frames(plan.images);

@@ -148,7 +148,7 @@ Sweep sweep(const Model& model, const Tensor& images, const Tensor& labels, cons
   if (options.batch_size < 1) throw ValueError(fmt::format("[shift] batch_size {} came; 1 or more is allowed", options.batch_size));
   check_classifier(model);
   frames(images);
-  Fill fill = options.fill.empty() ? fill_for(model, images, options.input_scale) : Fill{.values = options.fill, .origin = options.fill_origin};
+  Fill fill = options.fill.empty() ? fill_for(model, images) : Fill{.values = options.fill, .origin = options.fill_origin};
   if (fill.origin.empty()) fill.origin = fmt::format("{}, as given", fmt::join(fill.values, ", "));
   const ShiftedInput shifted_input(images, options.border, model.input_shape(), options.radius, fill.values);
   const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
@@ -159,7 +159,7 @@ Sweep sweep(const Model& model, const Tensor& images, const Tensor& labels, cons
   predictions.fill = fill.values;
   predictions.fill_origin = fill.origin;
 
-  const PredictOptions predict{.batch_size = options.batch_size, .input_scale = options.input_scale, .accuracy = options.accuracy, .local = true};
+  const PredictOptions predict{.batch_size = options.batch_size, .accuracy = options.accuracy, .local = true};
   Scores scores(model, shifted_input, predict);
   Sweeper sweeper(scores, shifted_input.images(), predictions);
   sweeper.measure_in_place();

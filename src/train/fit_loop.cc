@@ -126,7 +126,7 @@ Logs FitLoop::validate() {
   const std::int64_t batch = options_.validation_batch_size == 0 ? options_.batch_size : options_.validation_batch_size;
   Logs logs;
   const BatchSums sums = training_.evaluate_samples(*validation_, batch, options_.validation_steps,
-                                                    {options_.input_scale, options_.accuracy}, callbacks_, nullptr);
+                                                    options_.accuracy, callbacks_, nullptr);
   for (const auto& [name, value] : training_.logs_of(sums)) logs["val_" + name] = value;
   return logs;
 }
@@ -136,7 +136,7 @@ void FitLoop::run_step(BatchSums& sums, Logs& logs) {
   const std::int64_t n = samples_.count();
   const std::int64_t first = pass_step_ * options_.batch_size;
   training_.train_step(samples_, first, std::min(options_.batch_size, n - first), options_.shuffle ? &order_ : nullptr,
-                       std::min(options_.batch_size, n), {options_.input_scale, options_.accuracy}, learning_rate(), sums);
+                       std::min(options_.batch_size, n), options_.accuracy, learning_rate(), sums);
   ++step_;
   ++pass_step_;
   training_.set_logs(logs, sums);

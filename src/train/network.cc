@@ -60,11 +60,7 @@ Network::Network(const graph::Graph& graph, const formats::CompileConfig* compil
 std::vector<plan::Value> Network::lower_inputs(plan::Lowering& to) const {
   to.set_layer("input");
   std::vector<plan::Value> inputs;
-  for (std::size_t i = 0; i < key_.x.size(); ++i) {
-    plan::Value input = plan::gather(to, static_cast<int>(i), key_.images[i], key_.x[i]);
-    if (key_.input_scale != 1) input = plan::rescale(to, input, key_.input_scale, 0);
-    inputs.push_back(input);
-  }
+  for (std::size_t i = 0; i < key_.x.size(); ++i) inputs.push_back(plan::gather(to, static_cast<int>(i), key_.images[i], key_.x[i]));
   return inputs;
 }
 

@@ -27,7 +27,6 @@ struct NetworkKey {
   std::vector<Shape> images = {};   // the shape of one, of each input
   std::vector<DType> y = {};        // of each output; any for one without a loss
   std::vector<char> weighted = {};  // of each output
-  double input_scale = 1;
   DTypePolicy dtype_policy = "float32";
   Accuracy accuracy = "fast";
   bool local = false;

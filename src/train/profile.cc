@@ -85,7 +85,6 @@ NetworkKey key_for(const Samples& samples, std::int64_t batch, DTypePolicy dtype
   key.set_inputs(samples.x);
   for (const Tensor& y : samples.y) key.y.push_back(y.dtype());
   key.weighted.assign(samples.y.size(), 0);
-  key.input_scale = options.input_scale;
   key.dtype_policy = dtype_policy;
   key.accuracy = options.accuracy;
   return key;

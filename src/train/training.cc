@@ -38,7 +38,7 @@ Training::Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLa
   }
 }
 
-Network& Training::network(Use use, const Samples& samples, std::int64_t batch, const Numerics& numerics) {
+Network& Training::network(Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy) {
   key_.use = use;
   key_.batch = batch;
   key_.set_inputs(samples.x);
@@ -46,9 +46,8 @@ Network& Training::network(Use use, const Samples& samples, std::int64_t batch, 
   for (const Tensor& y : samples.y) key_.y.push_back(y.dtype());
   key_.weighted.clear();
   for (const Tensor& weight : samples.weight) key_.weighted.push_back(weight.defined());
-  key_.input_scale = numerics.input_scale;
   key_.dtype_policy = dtype_policy_;
-  key_.accuracy = numerics.accuracy;
+  key_.accuracy = accuracy;
   const auto found = std::find_if(networks_.begin(), networks_.end(), [&](const auto& network) { return network->key() == key_ && network->fits_pool(); });
   if (found != networks_.end()) {
     std::rotate(networks_.begin(), found, found + 1);
@@ -72,18 +71,18 @@ Samples Training::checked(const Tensors& x, const Tensors& y, const BatchOptions
 }
 
 void Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
-                          std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums) {
+                          std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums) {
   if (slots_.empty()) slots_ = make_slots(graph_, frozen_, compile_.optimizer.description());
-  Network& net = network(Use::train, samples, batch, numerics);
+  Network& net = network(Use::train, samples, batch, accuracy);
   samples.sources(first, order, sources_);
   net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rate}, sources_, &sums);
   ++steps_;
 }
 
-BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
+BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, Accuracy accuracy,
                                      const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown) {
   const std::int64_t n = samples.count();
-  Network& net = network(Use::evaluate, samples, std::min(batch, n), numerics);
+  Network& net = network(Use::evaluate, samples, std::min(batch, n), accuracy);
   BatchSums total;
   Logs logs;
   for (const CallbackHandle& callback : callbacks) callback->on_test_begin();
@@ -138,7 +137,7 @@ Logs Training::evaluate(const Tensors& x, const Tensors& y, const EvaluateOption
   const std::int64_t all = core::ceil_div(samples.count(), options.batch_size);
   EvaluateProgress shown(options.verbose, stdout, options.steps == 0 ? all : std::min(options.steps, all));
   Logs logs = logs_of(
-      evaluate_samples(samples, options.batch_size, options.steps, {options.input_scale, options.accuracy}, options.callbacks, &shown));
+      evaluate_samples(samples, options.batch_size, options.steps, options.accuracy, options.callbacks, &shown));
   shown.end(logs);
   return logs;
 }
@@ -158,18 +157,18 @@ Logs Training::train_on_batch(const Tensors& x, const Tensors& y, const BatchOpt
   const Samples samples = checked(x, y, options);
   const double rate = learning_rate(steps_, 1);
   BatchSums sums;
-  train_step(samples, 0, samples.count(), nullptr, samples.count(), {options.input_scale, options.accuracy}, rate, sums);
+  train_step(samples, 0, samples.count(), nullptr, samples.count(), options.accuracy, rate, sums);
   return logs_of(sums);
 }
 
 Logs Training::test_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options) {
   const Samples samples = checked(x, y, options);
-  return logs_of(evaluate_samples(samples, samples.count(), 0, {options.input_scale, options.accuracy}, {}, nullptr));
+  return logs_of(evaluate_samples(samples, samples.count(), 0, options.accuracy, {}, nullptr));
 }
 
 std::vector<Tensor> Training::gradients(const Tensors& x, const Tensors& y, const BatchOptions& options) {
   const Samples samples = checked(x, y, options);
-  Network& net = network(Use::gradients, samples, samples.count(), {options.input_scale, options.accuracy});
+  Network& net = network(Use::gradients, samples, samples.count(), options.accuracy);
   samples.sources(0, nullptr, sources_);
   net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, sources_, nullptr);
   return net.gradients();

@@ -18,12 +18,6 @@ namespace linn::train {
 
 class EvaluateProgress;
 
-/// How a call computes: see FitOptions.
-struct Numerics {
-  double input_scale = 1;
-  Accuracy accuracy = "fast";
-};
-
 /// A graph with what `compile` was told. The optimizer's slots are made by the first step.
 class Training {
  public:
@@ -51,10 +45,10 @@ class Training {
  private:
   friend class FitLoop;
 
-  Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, const Numerics& numerics);
+  Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy);
   void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
-                  std::int64_t batch, const Numerics& numerics, double rate, BatchSums& sums);
-  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, const Numerics& numerics,
+                  std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums);
+  BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, Accuracy accuracy,
                              const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);
   /// Of the next step, for a fit that began at `first_step` and takes `steps` steps. A schedule with steps of its own counts those of the
   /// model's life, as Keras's do; one without them spans the fit.

@@ -30,6 +30,7 @@
 #include "linn/model.h"
 #include "model/recipes.h"
 #include "model/zoo.h"
+#include "support/pixels.h"
 #include "support/source_tree.h"
 
 namespace linn::cli {
@@ -358,7 +359,7 @@ TEST_F(Command, WhatAModelWasCompiledWithHolds) {
   Sequential model = classifier("linear");
   model.compile({.optimizer = optimizers::SGD({.learning_rate = 0.02, .momentum = 0.5}), .loss = losses::SparseCategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.2}), .metrics = {"accuracy"}});
   const Archive data = load_npz(small_data());
-  const Logs expected = model.evaluate(data["x_test"], data["y_test"], {.batch_size = 256, .verbose = 0, .input_scale = 1.0 / 255});
+  const Logs expected = model.evaluate(tests::from_0_to_1(data["x_test"]), data["y_test"], {.batch_size = 256, .verbose = 0});
   const auto events = run({"evaluate", saved(model), "--data", path("data.npz"), "--log", "json"}).events();
   EXPECT_NEAR(events[0]["loss"].get<double>(), expected.at("loss"), 1e-6);
 

@@ -13,8 +13,6 @@
 namespace linn {
 namespace {
 
-constexpr double scale = 1.0 / 255;
-
 const Tensor& images() {
   static const Tensor x = load_npz(tests::data_file("mnist.npz"))["x_train"].rows(0, 40);
   return x;
@@ -27,7 +25,8 @@ const Tensor& labels() {
 // Every way of being laid out: packed for Winograd and for Dense, folded norms.
 Sequential make(std::uint64_t seed, DTypePolicy policy = "float32") {
   Sequential model({.seed = seed, .dtype_policy = policy});
-  model.add(Conv2D(16, {3, 3}, {.use_bias = false, .input_shape = {28, 28, 1}}));
+  model.add(Rescaling(1.0 / 255, {.input_shape = {28, 28, 1}}));
+  model.add(Conv2D(16, {3, 3}, {.use_bias = false}));
   model.add(BatchNormalization());
   model.add(Activation("relu"));
   model.add(MaxPooling2D({2, 2}));
@@ -39,7 +38,7 @@ Sequential make(std::uint64_t seed, DTypePolicy policy = "float32") {
   return model;
 }
 
-Tensor predicted(const Sequential& model) { return model.predict(images(), {.batch_size = 16, .input_scale = scale}); }
+Tensor predicted(const Sequential& model) { return model.predict(images(), {.batch_size = 16}); }
 
 bool same_bits(const Tensor& a, const Tensor& b) { return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
 
@@ -83,10 +82,10 @@ TEST_P(ChangedWeights, SetAndLoaded) {
 TEST_P(ChangedWeights, Trained) {
   Sequential model = made();
   for (int step = 0; step < 2; ++step) {
-    model.train_on_batch(images(), labels(), {.input_scale = scale});
+    model.train_on_batch(images(), labels());
     expect_seen(model, "train_on_batch");
   }
-  model.fit(images(), labels(), {.batch_size = 20, .verbose = Verbose::silent, .input_scale = scale});
+  model.fit(images(), labels(), {.batch_size = 20, .verbose = Verbose::silent});
   expect_seen(model, "fit");
 }
 
@@ -100,7 +99,7 @@ TEST_P(ChangedWeights, InACallback) {
   };
   const auto watch = std::make_shared<Watch>();
   watch->model = &model;
-  model.fit(images(), labels(), {.batch_size = 10, .verbose = Verbose::silent, .callbacks = {watch}, .validation_split = 0.25, .input_scale = scale});
+  model.fit(images(), labels(), {.batch_size = 10, .verbose = Verbose::silent, .callbacks = {watch}, .validation_split = 0.25});
   ASSERT_EQ(watch->seen.size(), 3U);
   for (std::size_t i = 0; i < watch->seen.size(); ++i) EXPECT_TRUE(same_bits(watch->seen[i], watch->wanted[i])) << "after batch " << i;
 }
@@ -108,7 +107,7 @@ TEST_P(ChangedWeights, InACallback) {
 // The loss that `evaluate` gives follows the weights too, its plan being kept as well.
 TEST_P(ChangedWeights, Evaluated) {
   Sequential model = made();
-  const auto loss = [&](Sequential& of) { return of.evaluate(images(), labels(), {.verbose = Verbose::silent, .input_scale = scale}).at("loss"); };
+  const auto loss = [&](Sequential& of) { return of.evaluate(images(), labels(), {.verbose = Verbose::silent}).at("loss"); };
   const double before = loss(model);
   model.set_weights(make(5).get_weights());
   Sequential fresh = made();

@@ -9,13 +9,13 @@
 #include "core/cpu.h"
 #include "linn/linn.h"
 #include "support/closeness.h"
+#include "support/pixels.h"
 #include "support/source_tree.h"
 
 namespace linn {
 namespace {
 
 const DTypePolicy mixed = "mixed_bfloat16";
-constexpr double scale = 1.0 / 255;
 
 const Archive& mnist() {
   static const Archive data = load_npz(tests::data_file("mnist.npz"));
@@ -43,8 +43,8 @@ Sequential unpooled(DTypePolicy policy, std::uint64_t seed = 0) {
 }
 
 void fit(Sequential& model, std::int64_t images, std::int64_t epochs = 1) {
-  model.fit(mnist()["x_train"].rows(0, images), mnist()["y_train"].rows(0, images),
-            {.batch_size = 128, .epochs = epochs, .verbose = Verbose::silent, .input_scale = scale});
+  model.fit(tests::from_0_to_1(mnist()["x_train"].rows(0, images)), mnist()["y_train"].rows(0, images),
+            {.batch_size = 128, .epochs = epochs, .verbose = Verbose::silent});
 }
 
 bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
@@ -67,28 +67,28 @@ class IsaGuard {
 TEST(DTypePolicy, FloatIsTheDefaultAndComesBack) {
   Sequential model = notebook("float32");
   EXPECT_EQ(Sequential().dtype_policy(), DTypePolicy("float32"));
-  const Tensor x = mnist()["x_test"].rows(0, 50);
-  const Tensor exact = model.predict(x, {.input_scale = scale});
+  const Tensor x = tests::from_0_to_1(mnist()["x_test"].rows(0, 50));
+  const Tensor exact = model.predict(x);
   model.set_dtype_policy(mixed);
-  const Tensor rounded = model.predict(x, {.input_scale = scale});
+  const Tensor rounded = model.predict(x);
   const double distance = tests::relative_distance(rounded, exact);
   EXPECT_GT(distance, 1e-5) << "nothing was rounded";
   EXPECT_LT(distance, 0x1p-7);
   model.set_dtype_policy("float32");
-  EXPECT_TRUE(same_bits({model.predict(x, {.input_scale = scale})}, {exact}));
+  EXPECT_TRUE(same_bits({model.predict(x)}, {exact}));
 }
 
 // The gradients of every variable are near those of float32, with the instruction and without it. What is apart, up to 6 percent for this
 // fresh network, are relus and maxima that changed hands more than roundings.
 TEST(DTypePolicy, GradientsAreNearOnEveryInstructionSet) {
   const IsaGuard guard;
-  const Tensor x = mnist()["x_train"].rows(0, 64), y = mnist()["y_train"].rows(0, 64);
+  const Tensor x = tests::from_0_to_1(mnist()["x_train"].rows(0, 64)), y = mnist()["y_train"].rows(0, 64);
   for (const Network network : networks) {
-    const auto exact = network("float32", 0).gradients(x, y, {.input_scale = scale});
+    const auto exact = network("float32", 0).gradients(x, y);
     for (const core::Isa isa : core::available_isas()) {
       if (isa == core::Isa::scalar) continue;  // references round nothing
       core::set_isa(isa);
-      const auto rounded = network(mixed, 0).gradients(x, y, {.input_scale = scale});
+      const auto rounded = network(mixed, 0).gradients(x, y);
       for (std::size_t i = 0; i < exact.size(); ++i) {
         const double distance = tests::relative_distance(rounded[i].second, exact[i].second);
         EXPECT_GT(distance, 1e-5) << exact[i].first << " on " << core::name_of(isa);
@@ -104,7 +104,7 @@ TEST(DTypePolicy, ChangesInTheMiddleOfTraining) {
   fit(steady, 512);
   fit(changing, 512);
   changing.set_dtype_policy(mixed);
-  changing.evaluate(mnist()["x_test"].rows(0, 100), mnist()["y_test"].rows(0, 100), {.verbose = Verbose::silent, .input_scale = scale});
+  changing.evaluate(tests::from_0_to_1(mnist()["x_test"].rows(0, 100)), mnist()["y_test"].rows(0, 100), {.verbose = Verbose::silent});
   changing.set_dtype_policy("float32");
   fit(steady, 512);
   fit(changing, 512);
@@ -149,12 +149,12 @@ TEST(DTypePolicy, ConvolutionsWithoutA2x2PoolingRoundTheirOperands) {
 }
 
 TEST(DTypePolicy, APredictionDoesNotDependOnItsNeighbours) {
-  const Tensor x = mnist()["x_test"].rows(0, 37);
+  const Tensor x = tests::from_0_to_1(mnist()["x_test"].rows(0, 37));
   for (const Network network : networks) {
     const Sequential model = network(mixed, 0);
-    const Tensor all = model.predict(x, {.input_scale = scale});
+    const Tensor all = model.predict(x);
     for (const std::int64_t batch : {1, 5, 8, 37})
-      EXPECT_TRUE(same_bits({model.predict(x, {.batch_size = batch, .input_scale = scale})}, {all})) << batch;
+      EXPECT_TRUE(same_bits({model.predict(x, {.batch_size = batch})}, {all})) << batch;
   }
 }
 
@@ -172,7 +172,7 @@ TEST(DTypePolicy, FullNotebookEpochIsAsAccurate) {
   const auto accuracy = [](DTypePolicy policy) {
     Sequential model = notebook(policy);
     fit(model, 60000);
-    return model.evaluate(mnist()["x_test"], mnist()["y_test"], {.batch_size = 256, .verbose = Verbose::silent, .input_scale = scale})
+    return model.evaluate(tests::from_0_to_1(mnist()["x_test"]), mnist()["y_test"], {.batch_size = 256, .verbose = Verbose::silent})
         .at("accuracy");
   };
   const double exact = accuracy("float32");

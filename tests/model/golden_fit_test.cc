@@ -5,6 +5,7 @@
 #include "linn/linn.h"
 #include "support/closeness.h"
 #include "support/golden.h"
+#include "support/pixels.h"
 
 namespace linn {
 namespace {
@@ -151,8 +152,8 @@ double accuracy_of_notebook(std::uint64_t seed) {
   const Archive mnist = load_npz(tests::data_file("mnist.npz"));
   Sequential model = Sequential::from_json(tests::text_of(tests::golden("notebook_config.json")), {.seed = seed});
   model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
-  model.fit(mnist["x_train"], mnist["y_train"], {.batch_size = 128, .epochs = 3, .verbose = Verbose::silent, .input_scale = 1.0 / 255});
-  return model.evaluate(mnist["x_test"], mnist["y_test"], {.verbose = Verbose::silent, .input_scale = 1.0 / 255})["accuracy"];
+  model.fit(tests::from_0_to_1(mnist["x_train"]), mnist["y_train"], {.batch_size = 128, .epochs = 3, .verbose = Verbose::silent});
+  return model.evaluate(tests::from_0_to_1(mnist["x_test"]), mnist["y_test"], {.verbose = Verbose::silent})["accuracy"];
 }
 
 // Single seeds differ by some 0.1 %; the mean of three is what is promised.

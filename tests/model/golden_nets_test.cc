@@ -5,15 +5,16 @@
 
 #include "linn/linn.h"
 #include "support/closeness.h"
+#include "support/pixels.h"
 #include "support/source_tree.h"
 
 namespace linn {
 namespace {
 
 using tests::find;
+using tests::from_0_to_1;
 using tests::golden;
 
-constexpr double scale = 1.0 / 255;
 
 const Archive& mnist() {
   static const Archive data = load_npz(tests::data_file("mnist.npz"));
@@ -44,19 +45,19 @@ std::string expect_file(const Net& net, const std::string& what) {
 TEST_P(GoldenNets, ProbabilitiesAgree) {
   const Sequential model = make(GetParam(), optimizers::Adam());
   const NamedTensors want = load_safetensors(expect_file(GetParam(), "expect"));
-  const Tensor got = model.predict(mnist()["x_test"].rows(0, GetParam().probabilities), {.input_scale = scale});
+  const Tensor got = model.predict(from_0_to_1(mnist()["x_test"].rows(0, GetParam().probabilities)));
   EXPECT_TRUE(tests::near_everywhere(got, find(want, "probabilities"), 5e-6));
 }
 
 TEST_P(GoldenNets, LossAndGradientsAgree) {
   Sequential model = make(GetParam(), optimizers::Adam());
   const NamedTensors want = load_safetensors(expect_file(GetParam(), "expect"));
-  const Tensor x = mnist()["x_train"].rows(0, 128);
+  const Tensor x = from_0_to_1(mnist()["x_train"].rows(0, 128));
   const Tensor y = mnist()["y_train"].rows(0, 128);
-  const double loss = model.test_on_batch(x, y, {.input_scale = scale})["loss"];
+  const double loss = model.test_on_batch(x, y)["loss"];
   const double wanted = find(want, "loss").astype(DType::f64).values<double>()[0];
   EXPECT_NEAR(loss, wanted, 1e-5 * wanted);
-  for (const auto& [name, gradient] : model.gradients(x, y, {.input_scale = scale}))
+  for (const auto& [name, gradient] : model.gradients(x, y))
     EXPECT_TRUE(tests::near_in_norm(gradient, find(want, "grad/" + name), 1e-5)) << name;
 }
 
@@ -65,8 +66,7 @@ void expect_ten_steps(const Net& net, const Optimizer& optimizer, const std::str
   const NamedTensors want = load_safetensors(expect_file(net, what));
   const Tensor losses = find(want, "losses").astype(DType::f64);
   for (std::int64_t step = 0; step < 10; ++step) {
-    const Logs logs = model.train_on_batch(mnist()["x_train"].rows(128 * step, 128 * (step + 1)), mnist()["y_train"].rows(128 * step, 128 * (step + 1)),
-                                           {.input_scale = scale});
+    const Logs logs = model.train_on_batch(from_0_to_1(mnist()["x_train"].rows(128 * step, 128 * (step + 1))), mnist()["y_train"].rows(128 * step, 128 * (step + 1)));
     const double wanted = losses.values<double>()[static_cast<std::size_t>(step)];
     EXPECT_NEAR(logs.at("loss"), wanted, 1e-4 * wanted) << "step " << step;
   }
@@ -88,8 +88,8 @@ INSTANTIATE_TEST_SUITE_P(Nets, GoldenNets,
 std::vector<Tensor> weights_after_training(int threads_used) {
   set_threads(threads_used);
   Sequential model = make({"same_config.json", "same_fresh", 64}, optimizers::Adam());
-  model.fit(mnist()["x_train"].rows(0, 500), mnist()["y_train"].rows(0, 500),
-            {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent, .input_scale = scale});
+  model.fit(from_0_to_1(mnist()["x_train"].rows(0, 500)), mnist()["y_train"].rows(0, 500),
+            {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent});
   return model.get_weights();
 }
 
@@ -105,7 +105,7 @@ TEST(SameBits, OnAnyNumberOfThreadsAndRunToRun) {
 
 TEST(SameBits, APredictionDoesNotDependOnItsNeighbours) {
   const Sequential model = make({"notebook_config.json", "notebook_trained", 256}, optimizers::Adam());
-  const Tensor x = mnist()["x_test"].rows(0, 37);
+  const Tensor x = from_0_to_1(mnist()["x_test"].rows(0, 37));
   const Tensor all = model.predict(x);
   for (const std::int64_t batch : {1, 5, 8, 37}) {
     const Tensor some = model.predict(x, {.batch_size = batch});

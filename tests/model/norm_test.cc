@@ -7,17 +7,18 @@
 #include "linn/linn.h"
 #include "support/closeness.h"
 #include "support/golden.h"
+#include "support/pixels.h"
 #include "support/source_tree.h"
 
 namespace linn {
 namespace {
 
 using tests::find;
+using tests::from_0_to_1;
 using tests::golden;
 using tests::near_everywhere;
 using tests::near_in_norm;
 
-constexpr double scale = 1.0 / 255;
 constexpr std::int64_t batch = 64;
 
 const Archive& mnist() {
@@ -25,7 +26,7 @@ const Archive& mnist() {
   return data;
 }
 
-Tensor images_of(std::int64_t step) { return mnist()["x_train"].rows(batch * step, batch * (step + 1)); }
+Tensor images_of(std::int64_t step) { return from_0_to_1(mnist()["x_train"].rows(batch * step, batch * (step + 1))); }
 Tensor labels_of(std::int64_t step) { return mnist()["y_train"].rows(batch * step, batch * (step + 1)); }
 
 Sequential make(const Optimizer& optimizer = optimizers::Adam()) {
@@ -44,9 +45,9 @@ bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
 TEST(NormNet, LogitsAndGradientsAgree) {
   Sequential model = make();
   const NamedTensors want = load_safetensors(golden("norm_expect.safetensors"));
-  EXPECT_TRUE(near_everywhere(model.predict(mnist()["x_test"].rows(0, 32), {.input_scale = scale}), find(want, "logits"), 5e-6));
+  EXPECT_TRUE(near_everywhere(model.predict(from_0_to_1(mnist()["x_test"].rows(0, 32))), find(want, "logits"), 5e-6));
   std::size_t compared = 0;
-  for (const auto& [name, gradient] : model.gradients(images_of(0), labels_of(0), {.input_scale = scale})) {
+  for (const auto& [name, gradient] : model.gradients(images_of(0), labels_of(0))) {
     EXPECT_TRUE(near_in_norm(gradient, find(want, "grad/" + name), 1e-5)) << name;
     ++compared;
   }
@@ -60,11 +61,11 @@ void expect_ten_steps(const Optimizer& optimizer, const std::string& file) {
   const Tensor losses = find(want, "losses").astype(DType::f64);
   for (std::int64_t step = 0; step < 10; ++step) {
     const double wanted = losses.values<double>()[static_cast<std::size_t>(step)];
-    EXPECT_NEAR(model.train_on_batch(images_of(step), labels_of(step), {.input_scale = scale}).at("loss"), wanted, 1e-5 * wanted)
+    EXPECT_NEAR(model.train_on_batch(images_of(step), labels_of(step)).at("loss"), wanted, 1e-5 * wanted)
         << "step " << step;
   }
   for (const auto& [name, weight] : model.named_weights()) EXPECT_TRUE(near_in_norm(weight, find(want, name), 1e-5)) << name;
-  EXPECT_TRUE(near_everywhere(model.predict(mnist()["x_test"].rows(0, 32), {.input_scale = scale}), find(want, "logits"), 1e-4));
+  EXPECT_TRUE(near_everywhere(model.predict(from_0_to_1(mnist()["x_test"].rows(0, 32))), find(want, "logits"), 1e-4));
 }
 
 TEST(NormNet, TenNesterovStepsAgree) {
@@ -75,9 +76,9 @@ TEST(NormNet, TenAdamStepsAgree) { expect_ten_steps(optimizers::Adam(), "norm_ad
 TEST(NormNet, AskingForGradientsOrAPredictionChangesNothing) {
   Sequential model = make();
   const std::vector<Tensor> before = model.get_weights();
-  model.gradients(images_of(0), labels_of(0), {.input_scale = scale});
-  model.evaluate(images_of(0), labels_of(0), {.verbose = Verbose::silent, .input_scale = scale});
-  model.predict(images_of(0), {.input_scale = scale});
+  model.gradients(images_of(0), labels_of(0));
+  model.evaluate(images_of(0), labels_of(0), {.verbose = Verbose::silent});
+  model.predict(images_of(0));
   EXPECT_TRUE(same_bits(model.get_weights(), before));
 }
 
@@ -86,8 +87,8 @@ TEST(NormNet, SameBitsOnAnyNumberOfThreads) {
   for (const int count : {1, 2, 3, 8}) {
     set_threads(count);
     Sequential model = make();
-    model.fit(mnist()["x_train"].rows(0, 300), mnist()["y_train"].rows(0, 300),
-              {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent, .input_scale = scale});
+    model.fit(from_0_to_1(mnist()["x_train"].rows(0, 300)), mnist()["y_train"].rows(0, 300),
+              {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent});
     if (first.empty()) first = model.get_weights();
     EXPECT_TRUE(same_bits(model.get_weights(), first)) << count << " threads";
   }
@@ -97,10 +98,10 @@ TEST(NormNet, SameBitsOnAnyNumberOfThreads) {
 // predict folds; layer_outputs keeps every layer's output, so it cannot.
 TEST(NormNet, FoldedAgreesWithUnfoldedAndFollowsNewWeights) {
   Sequential model = make();
-  const Tensor x = mnist()["x_test"].rows(0, 32);
+  const Tensor x = from_0_to_1(mnist()["x_test"].rows(0, 32));
   for (int round = 0; round < 3; ++round) {
-    EXPECT_TRUE(near_everywhere(model.predict(x, {.input_scale = scale}), model.layer_outputs(x, scale).back().second, 1e-5)) << round;
-    if (round == 0) model.train_on_batch(images_of(0), labels_of(0), {.input_scale = scale});
+    EXPECT_TRUE(near_everywhere(model.predict(x), model.layer_outputs(x).back().second, 1e-5)) << round;
+    if (round == 0) model.train_on_batch(images_of(0), labels_of(0));
     if (round == 1) {
       NamedTensors weights = model.named_weights();
       for (auto& [name, weight] : weights)
@@ -113,14 +114,14 @@ TEST(NormNet, FoldedAgreesWithUnfoldedAndFollowsNewWeights) {
 
 TEST(NormNet, ModelComesBackFromItsFiles) {
   Sequential model = make();
-  model.fit(images_of(0), labels_of(0), {.batch_size = 16, .verbose = Verbose::silent, .input_scale = scale});
+  model.fit(images_of(0), labels_of(0), {.batch_size = 16, .verbose = Verbose::silent});
   const std::string directory = (std::filesystem::path(testing::TempDir()) / "linn_norm_model").string();
   model.save(directory);
   const Sequential loaded = Sequential::load(directory);
   std::filesystem::remove_all(directory);
   EXPECT_TRUE(same_bits(loaded.get_weights(), model.get_weights()));
   EXPECT_EQ(loaded.to_json(), model.to_json());
-  const Tensor x = mnist()["x_test"].rows(0, 5);
+  const Tensor x = from_0_to_1(mnist()["x_test"].rows(0, 5));
   EXPECT_TRUE(same_bits({loaded.predict(x)}, {model.predict(x)}));
   const auto weights = loaded.named_weights();
   EXPECT_EQ(weights[1].first, "batch_normalization/gamma");
@@ -136,7 +137,7 @@ TEST(NormNet, FrozenLayersStayAsTheyAre) {
   model.compile({.optimizer = optimizers::SGD({.learning_rate = 0.1}), .loss = "sparse_categorical_crossentropy"});
   EXPECT_EQ(model.count_params() - model.count_trainable_params(), 4 * 4 + 2 * 4);
   const auto before = model.named_weights();
-  model.train_on_batch(images_of(0), labels_of(0), {.input_scale = scale});
+  model.train_on_batch(images_of(0), labels_of(0));
   const auto after = model.named_weights();
   for (std::size_t i = 0; i < before.size(); ++i)
     EXPECT_EQ(same_bits({before[i].second}, {after[i].second}), before[i].first.starts_with("batch_normalization/")) << before[i].first;

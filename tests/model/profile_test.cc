@@ -91,7 +91,7 @@ TEST(ModelProfile, TrainingLeavesTheModelAsItWas) {
 TEST(ModelProfile, DataAreTakenInWholeBatches) {
   const Sequential model = digits();
   const Tensor x({10, 12, 12}, DType::u8), y({10}, DType::u8);
-  const Profile profile = model.profile({.training = true, .batch_size = 4, .steps = 5, .x = x, .y = y, .input_scale = 1.0 / 255});
+  const Profile profile = model.profile({.training = true, .batch_size = 4, .steps = 5, .x = x, .y = y});
   EXPECT_EQ(profile.batch_size, 4);
   EXPECT_EQ(row(profile, "gather", "input").bytes, 20.0 * (144 + 4 * 144)) << "bytes in, floats out";
   EXPECT_EQ(model.profile({.batch_size = 64, .steps = 1, .x = x}).batch_size, 10) << "no more than there are";
@@ -175,10 +175,12 @@ TEST(Operations, AreThoseOfPredict) {
   const core::Isa before = core::isa();
   core::set_isa(core::available_isas().front());
   const bool vectors = core::isa() != core::Isa::scalar;
-  const Sequential model = digits();
-  const std::vector<Operation> fast = model.operations(DType::u8, {.batch_size = 8, .input_scale = 0.5});
-  const std::vector<Operation> exact = model.operations(DType::u8, {.batch_size = 8, .input_scale = 0.5, .accuracy = "exact"});
-  const Profile ran = model.profile({.batch_size = 8, .steps = 1, .input_scale = 0.5});
+  Sequential model(ModelOptions{.seed = 3});
+  model.add(Rescaling(0.5, {.input_shape = {12, 12, 1}}));
+  for (const Layer& layer : digits().layers()) model.add(layer);
+  const std::vector<Operation> fast = model.operations(DType::u8, {.batch_size = 8});
+  const std::vector<Operation> exact = model.operations(DType::u8, {.batch_size = 8, .accuracy = "exact"});
+  const Profile ran = model.profile({.batch_size = 8, .steps = 1});
   core::set_isa(before);
 
   std::vector<std::string> ops, layers, implementations_of_images;
@@ -188,7 +190,7 @@ TEST(Operations, AreThoseOfPredict) {
     implementations_of_images.push_back(operation.implementation);
   }
   EXPECT_THAT(ops, testing::ElementsAre("gather", "rescale", "conv2d_pool", "conv2d_pool", "dense", "dense", "softmax"));
-  EXPECT_THAT(layers, testing::ElementsAre("input", "input", "conv2d + max_pooling2d", "conv2d_1 + max_pooling2d_1", "dense", "dense_1", "dense_1"));
+  EXPECT_THAT(layers, testing::ElementsAre("input", "rescaling", "conv2d + max_pooling2d", "conv2d_1 + max_pooling2d_1", "dense", "dense_1", "dense_1"));
   EXPECT_THAT(implementations(ran), testing::IsSupersetOf(implementations_of_images));
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(fast[i].period, 1) << fast[i].layer;

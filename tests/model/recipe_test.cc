@@ -4,6 +4,7 @@
 
 #include "linn/linn.h"
 #include "model/zoo.h"
+#include "support/pixels.h"
 #include "support/source_tree.h"
 
 namespace linn::model {
@@ -50,9 +51,8 @@ TEST(Recipes, FullFastLearnsMnist) {
   model.compile(compile_options(recipe("fast")));
   FitOptions fit = fit_options(recipe("fast"), 60000);
   fit.verbose = Verbose::silent;
-  fit.input_scale = 1.0 / 255;
-  model.fit(data["x_train"], data["y_train"], fit);
-  EXPECT_GT(model.evaluate(data["x_test"], data["y_test"], {.verbose = Verbose::silent, .input_scale = 1.0 / 255}).at("accuracy"), 0.988);
+  model.fit(tests::from_0_to_1(data["x_train"]), data["y_train"], fit);
+  EXPECT_GT(model.evaluate(tests::from_0_to_1(data["x_test"]), data["y_test"], {.verbose = Verbose::silent}).at("accuracy"), 0.988);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "linn/linn.h"
 #include "model/recipes.h"
 #include "model/zoo.h"
+#include "support/pixels.h"
 #include "support/source_tree.h"
 
 namespace linn {
@@ -61,8 +62,8 @@ Sequential network(Sampling sampling, bool average, DTypePolicy policy = "float3
 }
 
 void fit(Sequential& model) {
-  model.fit(mnist()["x_train"].rows(0, 64), mnist()["y_train"].rows(0, 64),
-            {.batch_size = 16, .epochs = 1, .verbose = Verbose::silent, .input_scale = 1.0 / 255});
+  model.fit(tests::from_0_to_1(mnist()["x_train"].rows(0, 64)), mnist()["y_train"].rows(0, 64),
+            {.batch_size = 16, .epochs = 1, .verbose = Verbose::silent});
 }
 
 // Every circular shift of an image by a multiple of `step`, row by row.
@@ -245,13 +246,12 @@ TEST(ShiftGuarantee, InferenceAdmitsOnlyWhatKeepsIt) {
               AllOf(Contains(product), Not(Contains(HasSubstr("winograd"))), Not(Contains("conv_forward.direct"))));
 }
 
-constexpr double scale = 1.0 / 255;
 
 // Digits anywhere on a canvas of 44x44 where no shift within 8 pixels cuts ink: the class is that of the digit in its place, and no value moves.
 void expect_nothing_moves(const Sequential& trained_on_28, std::int64_t digits, double least) {
   const Sequential model = trained_on_28.with_input_shape({44, 44, 1});
   const shift::Sweep sweep =
-      shift::sweep(model, mnist()["x_test"].rows(0, digits), mnist()["y_test"].rows(0, digits), {.radius = 8, .border = "canvas", .input_scale = scale});
+      shift::sweep(model, tests::from_0_to_1(mnist()["x_test"].rows(0, digits)), mnist()["y_test"].rows(0, digits), {.radius = 8, .border = "canvas"});
   const shift::Measures within = sweep.measures(8);
   EXPECT_EQ(within.uncut_share.value, 1);
   EXPECT_EQ(within.worst_case_accuracy.value, within.accuracy.value);
@@ -267,8 +267,8 @@ TEST(ShiftGuarantee, SlowTheInvariantNetworkByItsRecipeOnAllTestDigits) {
   Sequential model = model::make("invariant", {28, 28, 1}, 10, {.seed = 1});
   model.compile(model::compile_options(model::recipe("invariant")));
   FitOptions fit = model::fit_options(model::recipe("invariant"), 60000);
-  fit.verbose = Verbose::silent, fit.input_scale = scale;
-  model.fit(mnist()["x_train"], mnist()["y_train"], fit);
+  fit.verbose = Verbose::silent;
+  model.fit(tests::from_0_to_1(mnist()["x_train"]), mnist()["y_train"], fit);
   expect_nothing_moves(model, 10000, 0.993);
 }
 

@@ -205,14 +205,13 @@ TEST_P(Borders, ASweepIsPredictOnMovedImages) {
   const Tensor images = random_images(19, GetParam().image);
   const Tensor labels = labels_of(19);
   const Sequential model = tiny_model({input, input, 1});
-  const double scale = 1.0 / 255;
-  const Sweep sweep = shift::sweep(model, images, labels, {.radius = 2, .border = Border(border), .batch_size = 4, .input_scale = scale});
+  const Sweep sweep = shift::sweep(model, images, labels, {.radius = 2, .border = Border(border), .batch_size = 4});
   ASSERT_EQ(sweep.images(), 19);
   EXPECT_TRUE(sweep.predictions().probabilities);
   const bool round = border == "circular";
   const Tensor base = round ? on_canvas(images, input, input) : images;
   const auto scores_at = [&](std::int64_t dy, std::int64_t dx) {
-    return model.predict(seen(base, input, (round ? 0 : margin) - dy, (round ? 0 : margin) - dx, round), {.input_scale = scale});
+    return model.predict(seen(base, input, (round ? 0 : margin) - dy, (round ? 0 : margin) - dx, round));
   };
   const Tensor in_place = scores_at(0, 0);
   for (std::int64_t dy = -2; dy <= 2; ++dy)
