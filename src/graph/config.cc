@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -31,6 +32,7 @@ io::Json layer_node(const Member& member) {
   if (const Graph* inner = graph_in(*member.layer)) {
     io::Json json = to_json(*inner);
     json["config"]["name"] = member.name;
+    json["config"]["trainable"] = member.layer->trainable;
     return json;
   }
   return node("keras.layers", member.class_name(), member.layer->description->config(member.name));
@@ -97,6 +99,12 @@ class FunctionalWriter {
 
 bool is_model_class(std::string_view class_name) { return class_name == "Sequential" || class_name == "Functional" || class_name == "Model"; }
 
+// null, or a list of nothing but that: Keras writes "mask": [null, null] where a model of two inputs is called.
+bool is_absent(const io::Json& value) {
+  return value.is_null() ||
+         (value.is_array() && std::all_of(value.begin(), value.end(), [](const io::Json& part) { return part.is_null(); }));
+}
+
 void check_registered(const io::Json& json, const std::string& class_name, const std::string& where) {
   const io::Json* registered = io::find_field(json, "registered_name", where);
   if (registered != nullptr && *registered != class_name)
@@ -109,7 +117,10 @@ LayerObjectPtr read_layer(const io::Json& json, const std::string& where, std::u
   if (is_model_class(class_name)) {
     const Graph inner = graph_from_json(json, where, seed);
     if (!inner.built()) throw FormatError(fmt::format("{}: the nested model \"{}\" does not say the shape of its input", where, inner.name()));
-    return layer_of(inner);
+    const LayerObjectPtr layer = layer_of(inner);
+    const io::Json& config = io::field(json, "config", where);
+    if (config.is_object() && config.value("trainable", io::Json(true)) == false) Layer(layer).set_trainable(false);
+    return layer;
   }
   const io::Json& config = io::object_field(json, "config", where);
   return std::make_shared<LayerObject>(
@@ -233,7 +244,7 @@ class FunctionalReader {
   static void read_arguments(const io::Json& json, Inbound& call, const std::string& where) {
     if (!json.is_object()) throw FormatError(fmt::format("{}: arguments of a call: {} came, an object is allowed", where, io::describe(json)));
     for (const auto& [key, value] : json.items()) {
-      if (value.is_null()) continue;
+      if (is_absent(value)) continue;
       if (key == "training" && value == false) {
         call.options.training = false;
         continue;

@@ -99,6 +99,8 @@ Layer Model::get_layer(std::size_t index) const {
 }
 
 void Model::set_trainable(bool trainable) {
+  state_->trainable = trainable;
+  if (state_->layer) state_->layer->trainable = trainable;
   for (const graph::Member& member : state_->graph.all_members()) Layer(member.layer).set_trainable(trainable);
 }
 

@@ -64,7 +64,10 @@ struct Model::State {
   /// The layer that stands for this model in others.
   const graph::LayerObjectPtr& as_layer(const char* call) {
     built_graph(call);
-    if (!layer) layer = graph::layer_of(graph);
+    if (!layer) {
+      layer = graph::layer_of(graph);
+      layer->trainable = trainable;
+    }
     return layer;
   }
 
@@ -104,6 +107,7 @@ struct Model::State {
   train::FrozenLayers frozen;  // when compile was called
   std::unique_ptr<train::Training> training;
   graph::LayerObjectPtr layer;  // the model as a layer, once somebody asked for it
+  bool trainable = true;        // of that layer: what set_trainable was told
   Metadata notes;
   std::mutex lock;
   std::vector<std::unique_ptr<train::Network>> predictors;  // not in use at the moment

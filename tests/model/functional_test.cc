@@ -219,6 +219,28 @@ TEST(Functional, WhatIsFrozenWhenCompiledStaysAsItIs) {
   EXPECT_EQ(model.count_trainable_params(), model.count_params() - 8);
 }
 
+// As Keras shows and writes it: the model that is a layer is frozen too.
+TEST(Functional, AFrozenModelIsAFrozenLayer) {
+  const auto make = [](bool before) {
+    const auto piece = Input({4});
+    Model base(piece, Dense(3)(piece), {.name = "base", .seed = 1});
+    if (before) base.set_trainable(false);
+    const auto in = Input({4});
+    Model model(in, Dense(2)(base(in)), {.seed = 2});
+    if (!before) base.set_trainable(false);
+    return model;
+  };
+  for (const bool before : {true, false}) {
+    const Model model = make(before);
+    EXPECT_FALSE(model.get_layer("base").trainable());
+    EXPECT_EQ(model.count_trainable_params(), 3 * 2 + 2);
+    const Model read = Model::from_json(model.to_json());
+    EXPECT_FALSE(read.get_layer("base").trainable());
+    EXPECT_EQ(read.to_json(), model.to_json());
+    EXPECT_EQ(read.count_trainable_params(), 3 * 2 + 2);
+  }
+}
+
 TEST(Functional, ACallMayComputeAsInInference) {
   const auto in = Input({4});
   const BatchNormalization norm({.name = "norm"});
