@@ -15,13 +15,20 @@ using tests::golden_json;
 using tests::golden;
 using tests::text_of;
 
-io::Json model_of(const io::Json& test) { return test.contains("model_file") ? golden_json(test["model_file"]) : test["model"]; }
+// The model of a case among `cases`, which may be that of another one.
+io::Json model_of(const io::Json& test, const io::Json& cases) {
+  if (test.contains("model_file")) return golden_json(test["model_file"]);
+  if (!test.contains("model_of")) return test["model"];
+  for (const io::Json& other : cases)
+    if (other["name"] == test["model_of"]) return other["model"];
+  throw std::runtime_error("no case " + test["model_of"].get<std::string>());
+}
 
 // The model of one of the cases of summary/index.json.
 Graph graph_of(const std::string& name) {
   const io::Json index = golden_json("summary/index.json");
   for (const io::Json& test : index["cases"])
-    if (test["name"] == name) return formats::model_from_json(model_of(test), name, 0).graph;
+    if (test["name"] == name) return formats::model_from_json(model_of(test, index["cases"]), name, 0).graph;
   throw std::runtime_error("no case " + name);
 }
 
@@ -33,6 +40,8 @@ SummaryStyle style_of(const io::Json& test, const Graph& graph) {
       style.line_length = value;
     else if (key == "show_trainable")
       style.show_trainable = value;
+    else if (key == "expand_nested")
+      style.expand_nested = value;
     else if (key == "positions")
       style.positions = value.get<std::vector<double>>();
     else if (key == "layer_range")
@@ -52,11 +61,22 @@ TEST(Summary, AsKerasPrintsIt) {
     const auto name = test["name"].get<std::string>();
     // linn has no fixed batch size: its shapes begin with None where Keras says 32.
     if (name == "fixed_batch") continue;
-    const Graph graph = formats::model_from_json(model_of(test), name, 0).graph;
+    const Graph graph = formats::model_from_json(model_of(test, index["cases"]), name, 0).graph;
     EXPECT_EQ(summary(graph, style_of(test, graph)), text_of(golden("summary/" + test["file"].get<std::string>()))) << name;
     ++compared;
   }
   EXPECT_EQ(compared, 45);
+}
+
+// Branches ("Connected to"), models inside models, frozen layers, several inputs and outputs.
+TEST(Summary, OfGraphsAsKerasPrintsIt) {
+  const io::Json index = golden_json("summary_graph/index.json");
+  EXPECT_GE(index["cases"].size(), 38U);
+  for (const io::Json& test : index["cases"]) {
+    const auto name = test["name"].get<std::string>();
+    const Graph graph = formats::model_from_json(model_of(test, index["cases"]), name, 0).graph;
+    EXPECT_EQ(summary(graph, style_of(test, graph)), text_of(golden("summary_graph/" + test["file"].get<std::string>()))) << name;
+  }
 }
 
 TEST(Summary, MovingStatisticsAreNotTrainable) {
