@@ -20,6 +20,8 @@ using Use = NetworkKey::Use;
 
 bool compares(Use use) { return use == Use::evaluate || use == Use::gradients || use == Use::train; }
 
+DType type_of(plan::Precision precision) { return precision == plan::Precision::float64 ? DType::f64 : DType::f32; }
+
 kernels::Operands operands_of(DTypePolicy policy) {
   return policy.kind() == DTypePolicy::mixed_bfloat16 ? kernels::Operands::bfloat16 : kernels::Operands::float32;
 }
@@ -121,8 +123,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
     };
   const kernels::Policy policy{
       .exact = key_.accuracy == "exact", .local = key_.local || key_.use == Use::outputs, .operands = operands_of(key_.dtype_policy)};
-  plan::Compiled compiled =
-      plan::compile(std::move(to), training, {.batch = key_.batch, .precision = plan::Precision::float32, .policy = policy});
+  plan::Compiled compiled = plan::compile(std::move(to), training, {.batch = key_.batch, .precision = key_.precision, .policy = policy});
   gradients_ = std::move(compiled.gradients);
   plan_ = std::make_unique<plan::Plan>(std::move(compiled.plan));
 }
@@ -195,7 +196,7 @@ void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<con
 std::vector<Tensor> Network::gradients() {
   std::vector<Tensor> result;
   for (std::size_t t = 0; t < trainable_.size(); ++t) {
-    Tensor gradient(variables_[trainable_[t]].shape);
+    Tensor gradient(variables_[trainable_[t]].shape, type_of(key_.precision));
     if (gradients_[t].defined()) std::memcpy(gradient.raw(), workspace_->at(gradients_[t]), gradient.bytes());
     result.push_back(std::move(gradient));
   }
@@ -204,7 +205,7 @@ std::vector<Tensor> Network::gradients() {
 
 Tensor Network::call_output(std::size_t index, std::int64_t images) {
   const plan::Value& value = calls_[index].front();
-  Tensor output(value.shape.with_first(images));
+  Tensor output(value.shape.with_first(images), type_of(key_.precision));
   std::memcpy(output.raw(), workspace_->at(value), output.bytes());
   return output;
 }

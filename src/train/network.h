@@ -30,6 +30,8 @@ struct NetworkKey {
   DTypePolicy dtype_policy = "float32";
   Accuracy accuracy = "fast";
   bool local = false;
+  /// float64 is for tests: it takes variables and slots that are float64, and gives float64.
+  plan::Precision precision = plan::Precision::float32;
 
   /// Takes types and shapes of these inputs; allocates nothing when it has taken as many before.
   void set_inputs(const std::vector<Tensor>& inputs);
