@@ -8,7 +8,6 @@
 #include "kernels/eltwise/activation.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/eltwise/noise.h"
-#include "kernels/eltwise/rectify.h"
 #include "kernels/eltwise/update.h"
 #include "kernels/gemm/dense.h"
 #include "kernels/implementation.h"

@@ -11,7 +11,6 @@
 #include "kernels/conv/rounded.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/eltwise/noise_vector.h"
-#include "kernels/eltwise/rectify_vector.h"
 #include "kernels/eltwise/vector.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/kernels.h"

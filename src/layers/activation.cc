@@ -1,7 +1,7 @@
 #include "linn/layers/activation.h"
 
 #include "layers/apply_activation.h"
-#include "layers/described.h"
+#include "layers/function_layer.h"
 #include "plan/ops/eltwise.h"
 
 namespace linn {
@@ -15,23 +15,9 @@ Shape activated_shape(const Shape& shape, const ActivationFunction& activation, 
   return detail::description_of(activation)->output_shape(shape, where);
 }
 
-ActivationKind kind_of(const ActivationFunction& activation) {
-  const std::string_view name = activation.name();
-  if (name == "linear") return ActivationKind::linear;
-  // With a slope below 0 or a threshold a relu is another function to those who read this.
-  if (name == "relu" && !detail::description_of(activation)->has_default_arguments()) return ActivationKind::other;
-  if (name == "relu" || name == "relu6") return ActivationKind::relu;
-  if (name == "sigmoid") return ActivationKind::sigmoid;
-  if (name == "log_sigmoid") return ActivationKind::log_sigmoid;
-  if (name == "softmax") return ActivationKind::softmax;
-  if (name == "log_softmax") return ActivationKind::log_softmax;
-  return ActivationKind::other;
-}
+ActivationKind kind_of(const ActivationFunction& activation) { return detail::description_of(activation)->kind(); }
 
-bool is_elementwise(const ActivationFunction& activation) {
-  const std::string_view name = activation.name();
-  return name != "softmax" && name != "log_softmax" && name != "glu";
-}
+OnMap on_map_of(const ActivationFunction& activation, std::size_t rank) { return detail::description_of(activation)->on_map(rank); }
 
 namespace {
 
@@ -91,24 +77,7 @@ struct schema::Schema<layers::RescalingConfig> {
 namespace layers {
 namespace {
 
-class ActivationLayer final : public Described<ActivationConfig> {
- public:
-  using Described::Described;
-  Shape output_shape(const Shape& input, const std::string& where) const override {
-    return activated_shape(input, config_.activation, where);
-  }
-  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    return apply_activation(to, input, config_.activation);
-  }
-  OnMap on_map(std::span<const Shape> /*inputs*/) const override {
-    return {.kind = is_elementwise(config_.activation) ? OnMap::elementwise : OnMap::pointwise};
-  }
-  // An Activation of "linear" leaves what comes in, so it may be probabilities.
-  ActivationKind activation() const override {
-    const ActivationKind kind = kind_of(config_.activation);
-    return kind == ActivationKind::linear ? ActivationKind::unchanged : kind;
-  }
-};
+ActivationFunction function_of(const ActivationConfig& config) { return config.activation; }
 
 class DropoutDescription final : public Described<DropoutConfig> {
  public:
@@ -136,14 +105,14 @@ class RescalingDescription final : public Described<RescalingConfig> {
 
 }  // namespace
 
-LINN_LAYER_ROW(Activation, ActivationLayer)
+LINN_LAYER_ROW(Activation, FunctionLayer<ActivationConfig>)
 LINN_LAYER_ROW(Dropout, DropoutDescription)
 LINN_LAYER_ROW(Rescaling, RescalingDescription)
 
 }  // namespace layers
 
 Activation::Activation(ActivationFunction activation, ActivationOptions options)
-    : Layer(layers::make_layer<layers::ActivationLayer>({std::move(activation), std::move(options)})) {}
+    : Layer(layers::make_layer<layers::FunctionLayer<layers::ActivationConfig>>({std::move(activation), std::move(options)})) {}
 Dropout::Dropout(double rate, DropoutOptions options) : Layer(layers::make_layer<layers::DropoutDescription>({rate, std::move(options)})) {}
 Rescaling::Rescaling(double scale, RescalingOptions options)
     : Layer(layers::make_layer<layers::RescalingDescription>({scale, std::move(options)})) {}

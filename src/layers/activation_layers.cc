@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "layers/axes.h"
-#include "layers/described.h"
+#include "layers/function_layer.h"
 #include "layers/permuted.h"
 #include "linn/error.h"
 #include "plan/ops/prelu.h"
-#include "plan/ops/rectify.h"
 #include "plan/ops/softmax.h"
 
 namespace linn {
@@ -96,41 +94,12 @@ struct schema::Schema<layers::SoftmaxConfig> {
 namespace layers {
 namespace {
 
-class ReLUDescription final : public Described<ReLUConfig> {
- public:
-  using Described::Described;
-  Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
-  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    const ReLUOptions& o = config_.options;
-    const bool leaky = o.threshold == 0 && !o.max_value;
-    return plan::rectify(to, input, {.most = o.max_value.value_or(std::numeric_limits<double>::infinity()),
-                                     .slope = o.negative_slope,
-                                     .threshold = o.threshold,
-                                     .slope_at_kink = leaky});
-  }
-  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
-  ActivationKind activation() const override { return config_.options.negative_slope == 0 ? ActivationKind::relu : ActivationKind::other; }
-};
-
-class LeakyReLUDescription final : public Described<LeakyReLUConfig> {
- public:
-  using Described::Described;
-  Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
-  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    return plan::rectify(to, input, {.slope = config_.options.negative_slope, .slope_at_kink = true});
-  }
-  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
-};
-
-class ELUDescription final : public Described<ELUConfig> {
- public:
-  using Described::Described;
-  Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
-  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    return plan::elu(to, input, config_.options.alpha);
-  }
-  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
-};
+ActivationFunction function_of(const ReLUConfig& config) {
+  const ReLUOptions& o = config.options;
+  return activations::relu({.negative_slope = o.negative_slope, .max_value = o.max_value, .threshold = o.threshold});
+}
+ActivationFunction function_of(const LeakyReLUConfig& config) { return activations::leaky_relu({.negative_slope = config.options.negative_slope}); }
+ActivationFunction function_of(const ELUConfig& config) { return activations::elu({.alpha = config.options.alpha}); }
 
 class PReLUDescription final : public Described<PReLUConfig> {
  public:
@@ -183,17 +152,17 @@ class SoftmaxDescription final : public Described<SoftmaxConfig> {
 
 }  // namespace
 
-LINN_LAYER_ROW(ReLU, ReLUDescription)
-LINN_LAYER_ROW(LeakyReLU, LeakyReLUDescription)
-LINN_LAYER_ROW(ELU, ELUDescription)
+LINN_LAYER_ROW(ReLU, FunctionLayer<ReLUConfig>)
+LINN_LAYER_ROW(LeakyReLU, FunctionLayer<LeakyReLUConfig>)
+LINN_LAYER_ROW(ELU, FunctionLayer<ELUConfig>)
 LINN_LAYER_ROW(PReLU, PReLUDescription)
 LINN_LAYER_ROW(Softmax, SoftmaxDescription)
 
 }  // namespace layers
 
-ReLU::ReLU(ReLUOptions options) : Layer(layers::make_layer<layers::ReLUDescription>({std::move(options)})) {}
-LeakyReLU::LeakyReLU(LeakyReLUOptions options) : Layer(layers::make_layer<layers::LeakyReLUDescription>({std::move(options)})) {}
-ELU::ELU(ELUOptions options) : Layer(layers::make_layer<layers::ELUDescription>({std::move(options)})) {}
+ReLU::ReLU(ReLUOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::ReLUConfig>>({std::move(options)})) {}
+LeakyReLU::LeakyReLU(LeakyReLUOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::LeakyReLUConfig>>({std::move(options)})) {}
+ELU::ELU(ELUOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::ELUConfig>>({std::move(options)})) {}
 PReLU::PReLU(PReLUOptions options) : Layer(layers::make_layer<layers::PReLUDescription>({std::move(options)})) {}
 Softmax::Softmax(SoftmaxOptions options) : Layer(layers::make_layer<layers::SoftmaxDescription>({std::move(options)})) {}
 

@@ -203,6 +203,19 @@ class Elementwise final : public Described<Arguments> {
  public:
   using Described<Arguments>::Described;
   plan::Value lower(plan::Lowering& to, plan::Value src) const override { return plan::activation(to, src, spec_of(this->arguments_)); }
+  OnMap on_map(std::size_t /*rank*/) const override { return {.kind = OnMap::elementwise}; }
+  ActivationKind kind() const override {
+    const ActivationSpec spec = spec_of(this->arguments_);
+    switch (spec.kind) {
+      case Activation::linear: return ActivationKind::linear;
+      case Activation::relu:
+      case Activation::relu6: return ActivationKind::relu;
+      case Activation::clipped_relu: return spec.arguments[0] == 0 ? ActivationKind::relu : ActivationKind::other;
+      case Activation::sigmoid: return ActivationKind::sigmoid;
+      case Activation::log_sigmoid: return ActivationKind::log_sigmoid;
+      default: return ActivationKind::other;
+    }
+  }
 };
 
 template <RowFunction function>
@@ -226,6 +239,11 @@ class AlongRows final : public Described<OverLastAxis<function>> {
     const plan::Value first = plan::crop2d(to, rectangle, {0, 0, 0, columns / 2}), second = plan::crop2d(to, rectangle, {0, 0, columns / 2, 0});
     const std::array<plan::Value, 2> factors{first, plan::activation(to, second, Activation::sigmoid)};
     return {plan::merge(to, kernels::MergeKind::multiply, factors).id, half};
+  }
+  OnMap on_map(std::size_t /*rank*/) const override { return {.kind = OnMap::pointwise}; }
+  ActivationKind kind() const override {
+    if (function == RowFunction::glu) return ActivationKind::other;
+    return function == RowFunction::softmax ? ActivationKind::softmax : ActivationKind::log_softmax;
   }
 };
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "io/json.h"
+#include "layers/traits.h"
 #include "linn/activations.h"
 #include "linn/shape.h"
 #include "plan/lowering.h"
@@ -24,6 +25,9 @@ class ActivationDescription {
   /// The shape of what comes out. `where` begins the message of the ShapeError when the function does not take the shape.
   virtual Shape output_shape(const Shape& input, const std::string& /*where*/) const { return input; }
   virtual plan::Value lower(plan::Lowering& to, plan::Value src) const = 0;
+  virtual layers::ActivationKind kind() const { return layers::ActivationKind::other; }
+  /// What it does to an image of so many axes.
+  virtual layers::OnMap on_map(std::size_t rank) const = 0;
 };
 
 namespace layers {

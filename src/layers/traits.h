@@ -1,6 +1,7 @@
 // What a layer does to a map and what kind of values leave it. The shift lab, certificates and fixes read these traits, never a class name.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -46,8 +47,7 @@ struct OnMap {
 enum class ActivationKind : std::uint8_t { other, unchanged, linear, relu, sigmoid, log_sigmoid, softmax, log_softmax };
 
 ActivationKind kind_of(const ActivationFunction& activation);
-
-/// Whether the activation acts on each number by itself. Softmax, log_softmax and glu do not: they act on all channels of a cell.
-bool is_elementwise(const ActivationFunction& activation);
+/// What the activation does to an image of so many axes.
+OnMap on_map_of(const ActivationFunction& activation, std::size_t rank);
 
 }  // namespace linn::layers

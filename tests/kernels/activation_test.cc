@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <numbers>
 #include <set>
 
@@ -18,6 +19,8 @@ std::vector<ActivationSpec> all() {
                            {Activation::leaky_relu, 0.0},
                            {Activation::clipped_relu, 0.25, 4.0, 0.5},
                            {Activation::clipped_relu, 0.0, 2.0, 0.0},
+                           {Activation::clipped_relu, 0.5, 1.0, 1.0},
+                           {Activation::clipped_relu, 0.5, std::numeric_limits<double>::infinity(), 1.0},
                            {Activation::elu, 0.7},
                            {Activation::celu, 2.0},
                            {Activation::soft_shrink, 1.5},
@@ -144,6 +147,20 @@ TEST(ActivationReference, KinksAsKeras) {
   EXPECT_EQ(activate_gradient(Activation::leaky_relu, 0.0), 0.2);
   EXPECT_EQ(activate_gradient(Activation::selu, 0.0), 1.0507009873554804934193349852946);
   EXPECT_EQ(activate_gradient(Activation::elu, 0.0), 1);
+  for (const double kink : {-1.0, 1.0}) EXPECT_EQ(activate_gradient(Activation::hard_tanh, kink), 1);
+  for (const double kink : {-3.0, 3.0}) EXPECT_EQ(activate_gradient(Activation::hard_sigmoid, kink), 0);
+  const ActivationSpec clipped{Activation::clipped_relu, 0.25, 4, 0.5};
+  EXPECT_EQ(activate_gradient(clipped, 0.5), 0);
+  EXPECT_EQ(activate_gradient(clipped, 4.0), 1);
+  EXPECT_EQ(activate_gradient({Activation::clipped_relu, 0.0, 2.0, 0.0}, 0.0), 0);
+}
+
+// Keras cuts only what lies above the threshold.
+TEST(ActivationReference, AThresholdAboveTheLargestValue) {
+  const ActivationSpec clipped{Activation::clipped_relu, 0.5, 1, 2};
+  EXPECT_EQ(activate(clipped, 1.5), -0.25);
+  EXPECT_EQ(activate(clipped, 3.0), 1);
+  EXPECT_EQ(activate({Activation::clipped_relu, 0.0, 1.0, 2.0}, -std::numeric_limits<double>::infinity()), 0);
 }
 
 TEST(Activation, EveryFormGivesTheReferencesBits) {

@@ -146,16 +146,22 @@ const Buffer& equal_elements() {
   return values;
 }
 
+std::vector<ActivationSpec> activations() {
+  std::vector<ActivationSpec> list(all_activations().begin(), all_activations().end());
+  list.emplace_back(Activation::clipped_relu, 0.3, 2, 1);
+  return list;
+}
+
 template <>
 void check_positions<ActivationForward>() {
-  for (const Activation activation : all_activations())
+  for (const ActivationSpec& activation : activations())
     check_positions_elements<ActivationForward>({activation}, count, [&](const auto& f, Buffer& dst) {
       f.run({activation}, {count, equal_elements().data(), dst.data(), nullptr});
     });
 }
 template <>
 void check_positions<ActivationGradient>() {
-  for (const Activation activation : all_activations())
+  for (const ActivationSpec& activation : activations())
     check_positions_elements<ActivationGradient>({activation}, count, [&](const auto& f, Buffer& dst) {
       f.run({activation}, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
     });
@@ -170,20 +176,6 @@ template <>
 void check_positions<Add>() {
   check_positions_elements<Add>({}, count, [](const auto& f, Buffer& dst) {
     f.run({}, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
-  });
-}
-template <>
-void check_positions<RectifyForward>() {
-  for (const RectifyForward::Problem& problem : {RectifyForward::Problem{.slope = 0.3}, RectifyForward::Problem{.most = 2, .threshold = -1}})
-    check_positions_elements<RectifyForward>(problem, count, [&](const auto& f, Buffer& dst) {
-      f.run(problem, {count, equal_elements().data(), dst.data(), nullptr});
-    });
-}
-template <>
-void check_positions<RectifyGradient>() {
-  const RectifyGradient::Problem problem{.slope = 0.3, .slope_at_kink = true};
-  check_positions_elements<RectifyGradient>(problem, count, [&](const auto& f, Buffer& dst) {
-    f.run(problem, {count, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
   });
 }
 template <>

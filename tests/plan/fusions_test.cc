@@ -117,6 +117,27 @@ TEST(Fusions, AnyActivationJoinsAConvolutionAndADense) {
   }
 }
 
+// ReLU and its like are activation functions: they join as Activation does, through a normalization.
+TEST(Fusions, LayersThatAreAnActivationJoinAConvolution) {
+  const std::vector<Layer> layers = {Activation("relu"), ReLU(), ReLU({.max_value = 6}),
+                                     ReLU({.max_value = 1.5, .negative_slope = 0.25, .threshold = 0.5}), LeakyReLU(), ELU({.alpha = 0.5})};
+  for (const Layer& last : layers) {
+    SCOPED_TRACE(last.class_name());
+    EXPECT_THAT(expect_same_fused(11, [&](PlanRun& run) {
+      Value map = run.bind("input", {6, 7, 3}, Extent::batch, random_values(11 * 126, 1));
+      std::uint32_t seed = 2;
+      for (const Layer& layer : {Layer(Conv2D(5, 3, {.padding = "same"})), Layer(BatchNormalization()), last}) {
+        const layers::DescriptionPtr& description = linn::detail::description_of(layer);
+        std::vector<Value> variables;
+        for (const VariableSpec& spec : description->declare_variables({&map.shape, 1}))
+          variables.push_back(run.bind(spec.name, spec.shape, Extent::fixed, random_values(spec.shape.elements(), seed++, 0.1, 1)));
+        map = description->lower_call(run.lowering(), {&map, 1}, variables).front();
+      }
+      return map;
+    }, 1e-5), ElementsAre("norm_coefficients", "fold_norm", "conv2d"));
+  }
+}
+
 // The joined op stands where the addition stood: behind the other term, however late that is made.
 TEST(Fusions, ATermThatIsMadeAfterTheConvolution) {
   const std::vector<std::string> names = expect_same_fused(5, [](PlanRun& run) {

@@ -14,7 +14,7 @@ namespace linn::kernels {
 /// | function      | argument 0     | 1             | 2         | f(x)                                                              |
 /// |---------------|----------------|---------------|-----------|-------------------------------------------------------------------|
 /// | leaky_relu    | negative_slope |               |           | x where x >= 0, else negative_slope * x                           |
-/// | clipped_relu  | negative_slope | max_value     | threshold | max_value from there on, x above the threshold, below it          |
+/// | clipped_relu  | negative_slope | max_value     | threshold | min(x, max_value) above the threshold, else                       |
 /// |               |                |               |           | negative_slope * (x - threshold): Keras's relu with its arguments |
 /// | elu           | alpha          |               |           | x where x > 0, else alpha * (exp(x) - 1)                          |
 /// | celu          | alpha          |               |           | x where x > 0, else alpha * (exp(x / alpha) - 1)                  |
@@ -63,8 +63,8 @@ std::span<const Activation> all_activations();
 /// f(x) and f'(x), T = float or double: what a fused reference composes with. NaN stays NaN; relu(-0) = -0.
 template <class T>
 T activate(const ActivationSpec& activation, T x);
-/// At a kink the slope that Keras on TensorFlow has: 0 for relu, relu6 and the hard ones, the left slope for leaky_relu, the right one for
-/// elu and selu.
+/// At a kink the slope that Keras on TensorFlow has: 0 for relu, relu6, hard_sigmoid and at clipped_relu's threshold, 1 for hard_tanh and at
+/// clipped_relu's max_value, the left slope for leaky_relu, the right one for elu and selu.
 template <class T>
 T activate_gradient(const ActivationSpec& activation, T x);
 

@@ -72,8 +72,9 @@ T gelu_angle_slope(T x) {
 // Keras's relu with all its arguments.
 template <class T>
 T clipped_relu(T x, T slope, T most, T threshold) {
-  if (x >= most) return most;
-  return x > threshold || std::isnan(x) ? x : slope * (x - threshold);
+  if (std::isnan(x)) return x;
+  if (x > threshold) return std::min(x, most);
+  return slope == 0 ? T{0} : slope * (x - threshold);  // not 0 * -inf
 }
 
 }  // namespace
@@ -144,13 +145,13 @@ T activate_gradient(const ActivationSpec& activation, T x) {
     }
     case Activation::log_sigmoid: return sigmoid(-x);
     case Activation::clipped_relu:
-      if (x >= static_cast<T>(activation.arguments[1])) return 0;
-      return x > static_cast<T>(activation.arguments[2]) ? T{1} : a;
+      if (x > static_cast<T>(activation.arguments[2])) return x <= static_cast<T>(activation.arguments[1]) ? T{1} : T{0};
+      return x < static_cast<T>(activation.arguments[2]) ? a : T{0};
     case Activation::celu: return x > 0 ? T{1} : std::exp(x / a);
     case Activation::soft_shrink:
     case Activation::hard_shrink: return x > a || x < -a ? T{1} : T{0};
     case Activation::tanh_shrink: return std::tanh(x) * std::tanh(x);
-    case Activation::hard_tanh: return x > -1 && x < 1 ? T{1} : T{0};
+    case Activation::hard_tanh: return x >= -1 && x <= 1 ? T{1} : T{0};
     case Activation::threshold: return x > a ? T{1} : T{0};
     case Activation::squareplus: return (1 + x / std::sqrt(x * x + a)) / 2;
     case Activation::sparse_plus: return x <= -1 ? T{0} : x < 1 ? (x + 1) / 2 : T{1};

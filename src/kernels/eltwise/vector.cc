@@ -30,7 +30,7 @@ template <Activation activation>
 struct Forward {
   const float* src;
   float* dst;
-  float a = 0;  // the function's first argument
+  float a = 0, b = 0, c = 0;  // the function's arguments
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const auto x = hn::LoadU(d, src + i);
@@ -42,6 +42,12 @@ struct Forward {
       y = hn::IfThenElse(hn::Gt(x, six), six, hn::IfThenZeroElse(hn::Lt(x, zero), x));
     }
     if constexpr (activation == Activation::leaky_relu) y = hn::IfThenElse(hn::Ge(x, zero), x, hn::Mul(va, x));
+    if constexpr (activation == Activation::clipped_relu) {
+      const auto most = hn::Set(d, b), threshold = hn::Set(d, c);
+      const auto below = a == 0 ? zero : hn::Mul(va, hn::Sub(x, threshold));
+      y = hn::IfThenElse(hn::Gt(x, threshold), hn::IfThenElse(hn::Gt(x, most), most, x), below);
+      y = hn::IfThenElse(hn::IsNaN(x), x, y);
+    }
     if constexpr (activation == Activation::hard_shrink) y = hn::IfThenZeroElse(hn::And(hn::Ge(x, hn::Neg(va)), hn::Le(x, va)), x);
     if constexpr (activation == Activation::hard_tanh) {
       const auto low = hn::IfThenElse(hn::Lt(x, hn::Neg(one)), hn::Neg(one), x);
@@ -56,7 +62,7 @@ struct Backward {
   const float* src;
   const float* ddst;
   float* dsrc;
-  float a = 0;
+  float a = 0, b = 0, c = 0;
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const auto x = hn::LoadU(d, src + i);
@@ -67,25 +73,33 @@ struct Backward {
     // A slope of 0 passes nothing, not even NaN.
     if constexpr (activation == Activation::leaky_relu)
       g = hn::IfThenElse(hn::Gt(x, zero), g, hn::IfThenZeroElse(hn::Eq(va, zero), hn::Mul(va, g)));
+    if constexpr (activation == Activation::clipped_relu) {
+      const auto threshold = hn::Set(d, c);
+      const auto below = a == 0 ? zero : hn::IfThenElseZero(hn::Lt(x, threshold), hn::Mul(va, g));
+      g = hn::IfThenElse(hn::Gt(x, threshold), hn::IfThenElseZero(hn::Le(x, hn::Set(d, b)), g), below);
+    }
     if constexpr (activation == Activation::hard_shrink) g = hn::IfThenElseZero(hn::Or(hn::Gt(x, va), hn::Lt(x, hn::Neg(va))), g);
-    if constexpr (activation == Activation::hard_tanh) g = hn::IfThenElseZero(hn::And(hn::Gt(x, hn::Neg(one)), hn::Lt(x, one)), g);
+    if constexpr (activation == Activation::hard_tanh) g = hn::IfThenElseZero(hn::And(hn::Ge(x, hn::Neg(one)), hn::Le(x, one)), g);
     hn::StoreU(g, d, dsrc + i);
   }
 };
 
 template <Activation activation>
 void forward(const ActivationSpec& spec, const ActivationForward::Args<float>& args) {
-  for_each(args.count, Forward<activation>{args.src, args.dst, static_cast<float>(spec.arguments[0])});
+  const auto argument = [&](std::size_t i) { return static_cast<float>(spec.arguments[i]); };
+  for_each(args.count, Forward<activation>{args.src, args.dst, argument(0), argument(1), argument(2)});
 }
 template <Activation activation>
 void backward(const ActivationSpec& spec, const ActivationGradient::Args<float>& args) {
-  for_each(args.count, Backward<activation>{args.src, args.ddst, args.dsrc, static_cast<float>(spec.arguments[0])});
+  const auto argument = [&](std::size_t i) { return static_cast<float>(spec.arguments[i]); };
+  for_each(args.count, Backward<activation>{args.src, args.ddst, args.dsrc, argument(0), argument(1), argument(2)});
 }
 
 void activation_forward(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args) {
   switch (problem.activation.kind) {
     case Activation::relu: return forward<Activation::relu>(problem.activation, args);
     case Activation::relu6: return forward<Activation::relu6>(problem.activation, args);
+    case Activation::clipped_relu: return forward<Activation::clipped_relu>(problem.activation, args);
     case Activation::hard_shrink: return forward<Activation::hard_shrink>(problem.activation, args);
     case Activation::hard_tanh: return forward<Activation::hard_tanh>(problem.activation, args);
     default: return forward<Activation::leaky_relu>(problem.activation, args);
@@ -96,6 +110,7 @@ void activation_gradient(const ActivationGradient::Problem& problem, const Activ
   switch (problem.activation.kind) {
     case Activation::relu: return backward<Activation::relu>(problem.activation, args);
     case Activation::relu6: return backward<Activation::relu6>(problem.activation, args);
+    case Activation::clipped_relu: return backward<Activation::clipped_relu>(problem.activation, args);
     case Activation::hard_shrink: return backward<Activation::hard_shrink>(problem.activation, args);
     case Activation::hard_tanh: return backward<Activation::hard_tanh>(problem.activation, args);
     default: return backward<Activation::leaky_relu>(problem.activation, args);
@@ -263,6 +278,7 @@ bool VectorActivation::accepts(const ActivationForward::Problem& problem) {
     case Activation::relu:
     case Activation::relu6:
     case Activation::leaky_relu:
+    case Activation::clipped_relu:
     case Activation::hard_shrink:
     case Activation::hard_tanh: return true;
     default: return false;
