@@ -493,8 +493,8 @@ void norm(Draw& draw) {
 
 void softmax(Draw& draw) {
   const std::uint32_t seed = draw.seed();
-  const bool log = draw.flag();
-  check::check_softmax(draw.between(0, 20), draw.between(1, 200), log, seed);
+  const SoftmaxKind kind = draw.pick({SoftmaxKind::softmax, SoftmaxKind::log_softmax, SoftmaxKind::sparsemax});
+  check::check_softmax(draw.between(0, 20), draw.between(1, 200), kind, seed);
 }
 
 void crossentropy(Draw& draw) {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "linn/axes.h"
+
 namespace linn {
 
 class ActivationDescription;
@@ -96,6 +98,20 @@ struct SquareplusOptions {
 };
 /// (x + sqrt(x^2 + b)) / 2.
 ActivationFunction squareplus(const SquareplusOptions& options);
+
+struct AxisOptions {
+  /// Along which the function sees all values; several axes are taken together.
+  Axes axis = -1;
+};
+/// exp(x) divided by its sum.
+ActivationFunction softmax(const AxisOptions& options);
+/// The logarithm of softmax.
+ActivationFunction log_softmax(const AxisOptions& options);
+/// max(x - t, 0), with t such that the values sum to 1. Martins and Astudillo, "From softmax to sparsemax", ICML 2016. One axis. Keras up to
+/// 3.15 gives values that do not sum to 1 where more than one is kept.
+ActivationFunction sparsemax(const AxisOptions& options);
+/// The first half times the sigmoid of the second. Dauphin et al., "Language modeling with gated convolutional networks", ICML 2017. One axis.
+ActivationFunction glu(const AxisOptions& options);
 
 }  // namespace activations
 }  // namespace linn

@@ -19,6 +19,10 @@ ActivationKind kind_of(const ActivationFunction& activation) { return detail::de
 
 OnMap on_map_of(const ActivationFunction& activation, std::size_t rank) { return detail::description_of(activation)->on_map(rank); }
 
+OnMap followed_by(const ActivationFunction& activation, OnMap layer) {
+  return on_map_of(activation, 3).kind == OnMap::opaque ? OnMap{} : layer;
+}
+
 namespace {
 
 struct ActivationConfig {

@@ -6,10 +6,8 @@
 
 #include "layers/axes.h"
 #include "layers/function_layer.h"
-#include "layers/permuted.h"
 #include "linn/error.h"
 #include "plan/ops/prelu.h"
-#include "plan/ops/softmax.h"
 
 namespace linn {
 namespace layers {
@@ -100,6 +98,7 @@ ActivationFunction function_of(const ReLUConfig& config) {
 }
 ActivationFunction function_of(const LeakyReLUConfig& config) { return activations::leaky_relu({.negative_slope = config.options.negative_slope}); }
 ActivationFunction function_of(const ELUConfig& config) { return activations::elu({.alpha = config.options.alpha}); }
+ActivationFunction function_of(const SoftmaxConfig& config) { return activations::softmax({.axis = config.options.axis}); }
 
 class PReLUDescription final : public Described<PReLUConfig> {
  public:
@@ -129,34 +128,13 @@ class PReLUDescription final : public Described<PReLUConfig> {
   }
 };
 
-class SoftmaxDescription final : public Described<SoftmaxConfig> {
- public:
-  using Described::Described;
-  Shape output_shape(const Shape& input, const std::string& where) const override {
-    image_axes(config_.options.axis, input.rank(), where);
-    return input;
-  }
-  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    const LastAxes last(to, input, image_axes(config_.options.axis, input.shape.rank(), where()));
-    return last.undo(plan::softmax(to, last.value(), false));
-  }
-  OnMap on_map(std::span<const Shape> inputs) const override {
-    const std::vector<std::size_t> axes = image_axes(config_.options.axis, inputs[0].rank(), where());
-    const bool channels = axes.size() == 1 && axes[0] + 1 == inputs[0].rank();
-    return channels ? OnMap{.kind = OnMap::pointwise} : OnMap{};
-  }
-  ActivationKind activation() const override {
-    return config_.options.axis == Axes(-1) ? ActivationKind::softmax : ActivationKind::other;
-  }
-};
-
 }  // namespace
 
 LINN_LAYER_ROW(ReLU, FunctionLayer<ReLUConfig>)
 LINN_LAYER_ROW(LeakyReLU, FunctionLayer<LeakyReLUConfig>)
 LINN_LAYER_ROW(ELU, FunctionLayer<ELUConfig>)
 LINN_LAYER_ROW(PReLU, PReLUDescription)
-LINN_LAYER_ROW(Softmax, SoftmaxDescription)
+LINN_LAYER_ROW(Softmax, FunctionLayer<SoftmaxConfig>)
 
 }  // namespace layers
 
@@ -164,6 +142,6 @@ ReLU::ReLU(ReLUOptions options) : Layer(layers::make_layer<layers::FunctionLayer
 LeakyReLU::LeakyReLU(LeakyReLUOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::LeakyReLUConfig>>({std::move(options)})) {}
 ELU::ELU(ELUOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::ELUConfig>>({std::move(options)})) {}
 PReLU::PReLU(PReLUOptions options) : Layer(layers::make_layer<layers::PReLUDescription>({std::move(options)})) {}
-Softmax::Softmax(SoftmaxOptions options) : Layer(layers::make_layer<layers::SoftmaxDescription>({std::move(options)})) {}
+Softmax::Softmax(SoftmaxOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::SoftmaxConfig>>({std::move(options)})) {}
 
 }  // namespace linn

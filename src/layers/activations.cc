@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/eltwise/activation.h"
+#include "layers/permuted.h"
 #include "linn/error.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/merge.h"
@@ -23,12 +24,13 @@ using kernels::ActivationSpec;
 template <Activation function>
 struct NoArguments {};
 
-enum class RowFunction : std::uint8_t { softmax, log_softmax, glu };
+enum class AxisFunction : std::uint8_t { softmax, log_softmax, sparsemax, glu };
 
-/// A function that sees all values along an axis, which must be the last one.
-template <RowFunction function>
-struct OverLastAxis {
-  std::int64_t axis = -1;
+/// The arguments of a function that sees all values along an axis. Softmax and its logarithm also take several axes as one.
+template <AxisFunction function>
+struct AlongAxis {
+  Axes axis = -1;
+  static constexpr bool takes_several = function == AxisFunction::softmax || function == AxisFunction::log_softmax;
 };
 
 constexpr schema::Info info(std::string_view name, std::string_view help, std::string_view alias = {}) {
@@ -57,11 +59,12 @@ constexpr schema::Info info_of(Activation function) {
   }
 }
 
-constexpr schema::Info info_of(RowFunction function) {
+constexpr schema::Info info_of(AxisFunction function) {
   switch (function) {
-    case RowFunction::softmax: return info("softmax", "exp(x), divided by its sum along the axis.");
-    case RowFunction::log_softmax: return info("log_softmax", "log(softmax(x)).");
-    case RowFunction::glu: break;
+    case AxisFunction::softmax: return info("softmax", "exp(x), divided by its sum along the axis.");
+    case AxisFunction::log_softmax: return info("log_softmax", "log(softmax(x)).");
+    case AxisFunction::sparsemax: return info("sparsemax", "The nearest distribution, with many zeros (Martins and Astudillo 2016).");
+    case AxisFunction::glu: break;
   }
   return info("glu", "The first half along the axis times the sigmoid of the second (Dauphin et al. 2017).");
 }
@@ -95,14 +98,16 @@ struct schema::Schema<layers::NoArguments<function>> {
   static constexpr Example examples[] = {{"{}"}};
 };
 
-template <layers::RowFunction function>
-struct schema::Schema<layers::OverLastAxis<function>> {
-  using C = layers::OverLastAxis<function>;
+template <layers::AxisFunction function>
+struct schema::Schema<layers::AlongAxis<function>> {
+  using C = layers::AlongAxis<function>;
   static constexpr Info info = layers::info_of(function);
-  static constexpr auto fields = all(axis("axis", &C::axis, "The axis that it sees as a whole: the last one."));
-  static constexpr Example examples[] = {{"{}"}};
+  static constexpr auto fields =
+      all(field("axis", &C::axis, C::takes_several ? "The axis along which it sees all values; several are taken as one." : "The axis along which it sees all values."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"axis": 1})"}};
   static std::string fault(const C& c) {
-    return c.axis == -1 ? "" : fmt::format("axis is {}; linn computes along the last axis, -1; put Permute before and behind for another", c.axis);
+    if (c.axis.empty()) return "axis names no axis";
+    return C::takes_several || c.axis.list().size() == 1 ? "" : "axis names several axes; it may name one";
   }
 };
 
@@ -197,6 +202,12 @@ class Described : public ActivationDescription {
   Arguments arguments_;
 };
 
+Shape with_size(const Shape& shape, std::size_t axis, std::int64_t size) {
+  std::vector<std::int64_t> sizes(shape.begin(), shape.end());
+  sizes[axis] = size;
+  return Shape(std::span<const std::int64_t>(sizes));
+}
+
 /// A function of each number by itself.
 template <class Arguments>
 class Elementwise final : public Described<Arguments> {
@@ -218,32 +229,45 @@ class Elementwise final : public Described<Arguments> {
   }
 };
 
-template <RowFunction function>
-class AlongRows final : public Described<OverLastAxis<function>> {
+// Halves the last axis: seen as rows of columns, a half of it is a crop.
+plan::Value lower_glu(plan::Lowering& to, plan::Value src) {
+  const std::int64_t columns = src.shape[-1], rows = src.shape.elements() / columns;
+  const plan::Value rectangle{src.id, {rows, columns, 1}};
+  const plan::Value first = plan::crop2d(to, rectangle, {0, 0, 0, columns / 2}), second = plan::crop2d(to, rectangle, {0, 0, columns / 2, 0});
+  const std::array<plan::Value, 2> factors{first, plan::activation(to, second, Activation::sigmoid)};
+  return {plan::merge(to, kernels::MergeKind::multiply, factors).id, with_size(src.shape, src.shape.rank() - 1, columns / 2)};
+}
+
+template <AxisFunction function>
+class OverAxis final : public Described<AlongAxis<function>> {
  public:
-  using Described<OverLastAxis<function>>::Described;
+  using Described<AlongAxis<function>>::Described;
   Shape output_shape(const Shape& input, const std::string& where) const override {
-    if constexpr (function != RowFunction::glu) return input;
-    if (input.empty() || input[-1] % 2 != 0)
-      throw ShapeError(fmt::format("{} activation \"glu\" halves the last axis, whose size must be even; {} came", where, input.to_string()));
-    std::vector<std::int64_t> sizes(input.begin(), input.end());
-    sizes.back() /= 2;
-    return Shape(std::span<const std::int64_t>(sizes));
+    const std::vector<std::size_t> axes = image_axes(this->arguments_.axis, input.rank(), where);
+    if constexpr (function != AxisFunction::glu) return input;
+    const std::int64_t size = input[static_cast<std::ptrdiff_t>(axes[0])];
+    if (size % 2 != 0)
+      throw ShapeError(fmt::format("{} activation \"glu\" halves axis {}, whose size must be even; {} came", where, axes[0] + 1, input.to_string()));
+    return with_size(input, axes[0], size / 2);
   }
   plan::Value lower(plan::Lowering& to, plan::Value src) const override {
-    if constexpr (function != RowFunction::glu) return plan::softmax(to, src, function == RowFunction::log_softmax);
-    const Shape half = output_shape(src.shape, "");
-    // Seen as rows of columns, so that a half of the last axis is a crop.
-    const std::int64_t columns = src.shape[-1], rows = src.shape.elements() / columns;
-    const plan::Value rectangle{src.id, {rows, columns, 1}};
-    const plan::Value first = plan::crop2d(to, rectangle, {0, 0, 0, columns / 2}), second = plan::crop2d(to, rectangle, {0, 0, columns / 2, 0});
-    const std::array<plan::Value, 2> factors{first, plan::activation(to, second, Activation::sigmoid)};
-    return {plan::merge(to, kernels::MergeKind::multiply, factors).id, half};
+    const LastAxes last(to, src, image_axes(this->arguments_.axis, src.shape.rank(), std::string(this->name())));
+    switch (function) {
+      case AxisFunction::softmax: return last.undo(plan::softmax(to, last.value(), kernels::SoftmaxKind::softmax));
+      case AxisFunction::log_softmax: return last.undo(plan::softmax(to, last.value(), kernels::SoftmaxKind::log_softmax));
+      case AxisFunction::sparsemax: return last.undo(plan::softmax(to, last.value(), kernels::SoftmaxKind::sparsemax));
+      case AxisFunction::glu: return last.undo(lower_glu(to, last.value()));
+    }
+    return src;
   }
-  OnMap on_map(std::size_t /*rank*/) const override { return {.kind = OnMap::pointwise}; }
+  OnMap on_map(std::size_t rank) const override {
+    const std::vector<std::size_t> axes = image_axes(this->arguments_.axis, rank, std::string(this->name()));
+    return axes.size() == 1 && axes[0] + 1 == rank ? OnMap{.kind = OnMap::pointwise} : OnMap{};
+  }
   ActivationKind kind() const override {
-    if (function == RowFunction::glu) return ActivationKind::other;
-    return function == RowFunction::softmax ? ActivationKind::softmax : ActivationKind::log_softmax;
+    if (this->arguments_.axis.list() != std::vector<std::int64_t>{-1}) return ActivationKind::other;
+    if (function == AxisFunction::softmax) return ActivationKind::softmax;
+    return function == AxisFunction::log_softmax ? ActivationKind::log_softmax : ActivationKind::other;
   }
 };
 
@@ -251,9 +275,9 @@ template <class Arguments>
 ActivationFunction make(const Arguments& arguments) {
   return ActivationFunction(std::make_shared<Elementwise<Arguments>>(arguments));
 }
-template <RowFunction function>
-ActivationFunction make(const OverLastAxis<function>& arguments) {
-  return ActivationFunction(std::make_shared<AlongRows<function>>(arguments));
+template <AxisFunction function>
+ActivationFunction make(const AlongAxis<function>& arguments) {
+  return ActivationFunction(std::make_shared<OverAxis<function>>(arguments));
 }
 
 /// What a layer's configuration holds besides its arguments.
@@ -268,6 +292,10 @@ ActivationFunction read_arguments(const io::Json& json, const std::string& where
 template <class Arguments>
 ActivationFunction checked(const Arguments& arguments) {
   return make(schema::checked(arguments, fmt::format("[{}]", schema::Schema<Arguments>::info.name)));
+}
+template <AxisFunction function>
+ActivationFunction along(const activations::AxisOptions& options) {
+  return checked(AlongAxis<function>{options.axis});
 }
 template <class Arguments>
 ActivationRow row() {
@@ -323,6 +351,10 @@ ActivationFunction soft_shrink(const SoftShrinkOptions& options) { return layers
 ActivationFunction hard_shrink(const HardShrinkOptions& options) { return layers::checked(options); }
 ActivationFunction threshold(const ThresholdOptions& options) { return layers::checked(options); }
 ActivationFunction squareplus(const SquareplusOptions& options) { return layers::checked(options); }
+ActivationFunction softmax(const AxisOptions& options) { return layers::along<layers::AxisFunction::softmax>(options); }
+ActivationFunction log_softmax(const AxisOptions& options) { return layers::along<layers::AxisFunction::log_softmax>(options); }
+ActivationFunction sparsemax(const AxisOptions& options) { return layers::along<layers::AxisFunction::sparsemax>(options); }
+ActivationFunction glu(const AxisOptions& options) { return layers::along<layers::AxisFunction::glu>(options); }
 }  // namespace activations
 
 ActivationFunction schema::Type<ActivationFunction>::read(const io::Json& json, const Place& place) {

@@ -83,7 +83,8 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
   }
 
   OnMap on_map(std::span<const Shape> inputs) const override {
-    return window_on_map(window(inputs[0], where()), OnMap::weighted_sum, border_text(config_.options.padding));
+    const Conv2DOptions& o = config_.options;
+    return followed_by(o.activation, window_on_map(window(inputs[0], where()), OnMap::weighted_sum, border_text(o.padding)));
   }
   ActivationKind activation() const override { return kind_of(config_.options.activation); }
 

@@ -70,9 +70,12 @@ class DenseDescription final : public Described<DenseConfig> {
   }
 
   // On a map every cell has its own product with the kernel; on a row every unit sees all numbers.
-  OnMap on_map(std::span<const Shape> inputs) const override { return {.kind = inputs[0].rank() == 3 ? OnMap::pointwise : OnMap::opaque}; }
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    return inputs[0].rank() == 3 ? followed_by(config_.options.activation, {.kind = OnMap::pointwise}) : OnMap{};
+  }
   ActivationKind activation() const override { return kind_of(config_.options.activation); }
   io::Json as_window(const Size2& size, const std::string& name) const override {
+    if (on_map_of(config_.options.activation, 3).kind == OnMap::opaque) return nullptr;  // it would mix cells
     io::Json convolution = config(name);
     convolution["filters"] = convolution["units"];
     convolution.erase("units");

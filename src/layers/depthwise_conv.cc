@@ -130,7 +130,8 @@ class DepthwiseConv2DDescription final : public Described<DepthwiseConv2DConfig>
   }
 
   OnMap on_map(std::span<const Shape> inputs) const override {
-    return window_on_map(depthwise_window(config_, inputs[0], where()), OnMap::weighted_sum, border_text(config_.options.padding));
+    const auto& o = config_.options;
+    return followed_by(o.activation, window_on_map(depthwise_window(config_, inputs[0], where()), OnMap::weighted_sum, border_text(o.padding)));
   }
   ActivationKind activation() const override { return kind_of(config_.options.activation); }
 
@@ -160,7 +161,8 @@ class SeparableConv2DDescription final : public Described<SeparableConv2DConfig>
   }
 
   OnMap on_map(std::span<const Shape> inputs) const override {
-    return window_on_map(depthwise_window(config_, inputs[0], where()), OnMap::weighted_sum, border_text(config_.options.padding));
+    const auto& o = config_.options;
+    return followed_by(o.activation, window_on_map(depthwise_window(config_, inputs[0], where()), OnMap::weighted_sum, border_text(o.padding)));
   }
   ActivationKind activation() const override { return kind_of(config_.options.activation); }
 

@@ -22,7 +22,7 @@ std::vector<std::size_t> image_axes(const Axes& axes, std::size_t rank, const st
   return result;
 }
 
-LastAxes::LastAxes(plan::Lowering& to, plan::Value src, const std::vector<std::size_t>& axes) : to_(to) {
+LastAxes::LastAxes(plan::Lowering& to, plan::Value src, const std::vector<std::size_t>& axes) : to_(to), single_(axes.size() == 1) {
   std::vector<std::int64_t> order, sizes;
   std::int64_t product = 1;
   for (std::size_t axis = 0; axis < src.shape.rank(); ++axis) {
@@ -40,6 +40,10 @@ LastAxes::LastAxes(plan::Lowering& to, plan::Value src, const std::vector<std::s
   value_ = {plan::permute(to, src, order_).id, Shape(std::span<const std::int64_t>(sizes))};
 }
 
-plan::Value LastAxes::undo(plan::Value result) const { return plan::permute(to_, {result.id, permuted_}, kernels::inverse_order(order_)); }
+plan::Value LastAxes::undo(plan::Value result) const {
+  std::vector<std::int64_t> sizes(permuted_.begin(), permuted_.end());
+  if (single_) sizes.back() = result.shape[-1];
+  return plan::permute(to_, {result.id, Shape(std::span<const std::int64_t>(sizes))}, kernels::inverse_order(order_));
+}
 
 }  // namespace linn::layers

@@ -16,7 +16,7 @@ namespace linn::layers {
 std::vector<std::size_t> image_axes(const Axes& axes, std::size_t rank, const std::string& where);
 
 /// The last axes of an image made of some of its axes, seen as one: [others..., product]. `undo` gives a value of that shape the order and
-/// the shape back.
+/// the shape back; a single axis may have another size by then.
 class LastAxes {
  public:
   /// `axes` sorted. The value of `to` is seen by `value()`.
@@ -27,6 +27,7 @@ class LastAxes {
 
  private:
   plan::Lowering& to_;
+  bool single_;
   Shape order_, permuted_;
   plan::Value value_;
 };

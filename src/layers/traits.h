@@ -49,5 +49,7 @@ enum class ActivationKind : std::uint8_t { other, unchanged, linear, relu, sigmo
 ActivationKind kind_of(const ActivationFunction& activation);
 /// What the activation does to an image of so many axes.
 OnMap on_map_of(const ActivationFunction& activation, std::size_t rank);
+/// What a layer does that applies the activation to the map it has made: nothing is known where the activation mixes cells.
+OnMap followed_by(const ActivationFunction& activation, OnMap layer);
 
 }  // namespace linn::layers

@@ -38,6 +38,18 @@ def by_name(name, **arguments):
     return {"module": "keras.activations", "class_name": name, "config": arguments, "registered_name": None}
 
 
+def sparsemax(x, axis=-1):
+    """By the definition of Martins and Astudillo. That of keras 3.15.1 takes a wrong threshold where two or more values are kept, and its
+    rows do not sum to 1 (keras issue 23425, mended since)."""
+    rows = tf.experimental.numpy.moveaxis(x, axis, -1)
+    ordered = tf.sort(rows, axis=-1, direction="DESCENDING")
+    number = tf.range(1, rows.shape[-1] + 1, dtype=rows.dtype)
+    kept = 1 + number * ordered > tf.cumsum(ordered, axis=-1)
+    count = tf.reduce_sum(tf.cast(kept, rows.dtype), axis=-1, keepdims=True)
+    threshold = (tf.reduce_sum(tf.where(kept, ordered, 0.0), axis=-1, keepdims=True) - 1) / count
+    return tf.experimental.numpy.moveaxis(tf.maximum(rows - threshold, 0.0), -1, axis)
+
+
 PLAIN = ["linear", "relu", "relu6", "leaky_relu", "elu", "selu", "softplus", "softsign", "sigmoid", "hard_sigmoid", "silu", "hard_silu", "gelu",
          "tanh", "exponential", "mish", "log_sigmoid", "softmax", "log_softmax", "celu", "glu", "hard_tanh", "hard_shrink", "soft_shrink",
          "tanh_shrink", "squareplus", "sparse_plus", "sparse_sigmoid"]
@@ -55,6 +67,10 @@ CASES += [
     ("soft_shrink_1", by_name("soft_shrink", threshold=1.0), lambda x: A.soft_shrink(x, 1.0)),
     ("squareplus_0.5", by_name("squareplus", b=0.5), lambda x: A.squareplus(x, 0.5)),
     ("threshold_0.5", by_name("threshold", threshold=0.5, default_value=-1.25), lambda x: A.threshold(x, 0.5, -1.25)),
+    ("sparsemax", "sparsemax", sparsemax),
+    ("sparsemax_1", by_name("sparsemax", axis=1), lambda x: sparsemax(x, 1)),
+    ("softmax_1", by_name("softmax", axis=1), lambda x: A.softmax(x, axis=1)),
+    ("log_softmax_1", by_name("log_softmax", axis=1), lambda x: A.log_softmax(x, axis=1)),
 ]
 
 

@@ -7,10 +7,10 @@
 
 namespace linn::kernels::check {
 
-/// Each row's softmax or its logarithm, of numbers up to about 10.
-inline void check_softmax(std::int64_t rows, std::int64_t classes, bool log, unsigned seed) {
-  SCOPED_TRACE(std::to_string(rows) + " rows of " + std::to_string(classes) + (log ? ", log" : ""));
-  const SoftmaxForward::Problem problem{classes, log};
+/// A function of each row, of numbers up to about 10.
+inline void check_softmax(std::int64_t rows, std::int64_t classes, SoftmaxKind kind, unsigned seed) {
+  SCOPED_TRACE(std::to_string(rows) + " rows of " + std::to_string(classes) + ", kind " + std::to_string(static_cast<int>(kind)));
+  const SoftmaxForward::Problem problem{classes, kind};
   const std::vector<float> numbers = make(rows * classes, Values::normal, seed);
   const std::vector<double> src_d = wide(numbers), ten(numbers.size(), 10.0);
   std::vector<double> dst_d(numbers.size());

@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/worker_pool.h"
 #include "layers/activations.h"
 #include "layers/registry.h"
 #include "linn/error.h"
@@ -58,7 +59,7 @@ std::vector<RowExample> all_examples() {
     for (std::size_t i = 0; i < row.examples.size(); ++i) {
       const io::Json node = {{"class_name", std::string(row.info.name)}, {"config", io::parse_json(row.examples[i].config, "example")}};
       all.push_back({"Activation_" + std::string(row.info.name) + "_" + std::to_string(i), "Activation",
-                     io::dump_json({{"name", "a"}, {"activation", node}}), "(3, 4)"});
+                     io::dump_json({{"name", "a"}, {"activation", node}}), "(6, 4)"});
     }
   return all;
 }
@@ -106,6 +107,30 @@ TEST_P(RowTest, GradientsAsFiniteDifferences) {
       expect_slopes(specs[i].name, weights[i], dweights[i], [&](const Values& values) { return call.objective_with_weight(i, values); });
 }
 
+TEST_P(RowTest, SameBitsOnAnyNumberOfThreads) {
+  constexpr std::int64_t images = 11;  // more than one shard
+  const DescriptionPtr tested = layer();
+  const std::vector<Shape> shapes = shapes_of(GetParam().inputs);
+  std::uint32_t seed = 80;
+  std::vector<LayerInput> inputs;
+  for (const Shape& shape : shapes) inputs.push_back({shape, random_values(images * shape.elements(), seed++)});
+  std::vector<Values> weights, first;
+  for (const VariableSpec& spec : tested->declare_variables(shapes))
+    weights.push_back(random_values(spec.shape.elements(), seed++, spec.name.ends_with("variance") ? 0.1 : -1));
+  const Values upstream = random_values(images * tested->infer_shapes(shapes, "here").front().elements(), seed);
+  for (const int threads : {1, 2, 3, 8}) {
+    core::set_threads(threads);
+    LayerCall call(tested, images, inputs, weights, upstream, plan::Precision::float32);
+    call.run({.seed = 3, .step = 0, .learning_rate = 0});
+    std::vector<Values> all{call.output()};
+    for (std::size_t i = 0; i < inputs.size(); ++i) all.push_back(call.input_gradient(i));
+    for (std::size_t i = 0; i < weights.size(); ++i) all.push_back(call.weight_gradient(i));
+    if (first.empty()) first = all;
+    EXPECT_EQ(all, first) << threads << " threads";
+  }
+  core::set_threads(2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Examples, RowTest, ::testing::ValuesIn(all_examples()),
                          [](const ::testing::TestParamInfo<RowExample>& info) { return info.param.name; });
 
@@ -146,6 +171,11 @@ TEST(ActivationFunctions, FromCppAsFromAFile) {
   EXPECT_EQ(written(activations::threshold({.threshold = 1, .default_value = 2}))["config"]["default_value"], 2.0);
   EXPECT_THROW(activations::leaky_relu({.negative_slope = -1}), ValueError);
   EXPECT_THROW(activations::celu({.alpha = 0}), ValueError);
+  EXPECT_EQ(written(activations::softmax({.axis = 1}))["class_name"], "Softmax");
+  EXPECT_EQ(written(activations::sparsemax({.axis = 1}))["config"]["axis"], 1);
+  EXPECT_EQ(written(activations::glu({})), "glu");
+  EXPECT_THROW(activations::glu({.axis = {1, 2}}), ValueError);
+  EXPECT_THROW(activations::softmax({.axis = Axes()}), ValueError);
   EXPECT_THROW(ActivationFunction("threshold"), ValueError) << "it has no defaults";
   EXPECT_THROW(ActivationFunction("rellu"), ValueError);
 }
@@ -161,10 +191,27 @@ TEST(ActivationFunctions, NodesOfKeras) {
   EXPECT_EQ(read(R"({"class_name": "LeakyReLU", "config": {}})")["config"]["negative_slope"], 0.3);
   EXPECT_EQ(read(R"({"class_name": "Softmax", "config": {"axis": -1}})"), "softmax");
   EXPECT_EQ(read(R"({"module": "builtins", "class_name": "function", "config": "gelu", "registered_name": "gelu"})"), "gelu");
-  for (const char* wrong : {R"({"class_name": "Softmax", "config": {"axis": 1}})", R"({"class_name": "ReLU", "config": {"max_value": -1}})",
+  EXPECT_EQ(read(R"({"class_name": "Softmax", "config": {"axis": [1, 2]}})")["config"]["axis"], io::Json::array({1, 2}));
+  for (const char* wrong : {R"({"class_name": "sparsemax", "config": {"axis": [1, 2]}})", R"({"class_name": "ReLU", "config": {"max_value": -1}})",
                             R"({"class_name": "gelu", "config": {"aproximate": true}})", R"({"class_name": "Lambda", "config": {}})", "3", "[]",
                             R"({"class_name": "threshold", "config": {}})"})
     EXPECT_THROW(read(wrong), FormatError) << wrong;
+}
+
+// A function along another axis than the channels mixes cells, and so does the layer that it belongs to.
+TEST(ActivationFunctions, WhatIsKnownOfAMap) {
+  const auto kind_of = [](const Layer& layer, const Shape& image) { return detail::description_of(layer)->on_map({&image, 1}).kind; };
+  const ActivationFunction rows = activations::softmax({.axis = 1}), channels = activations::softmax({.axis = 3});
+  EXPECT_EQ(kind_of(Softmax(), {4, 5, 6}), OnMap::pointwise);
+  EXPECT_EQ(kind_of(Softmax({.axis = 3}), {4, 5, 6}), OnMap::pointwise);
+  EXPECT_EQ(kind_of(Softmax({.axis = {2, 3}}), {4, 5, 6}), OnMap::opaque);
+  EXPECT_EQ(kind_of(Conv2D(6, 3, {.activation = channels}), {4, 5, 6}), OnMap::window);
+  EXPECT_EQ(kind_of(Conv2D(6, 3, {.activation = rows}), {4, 5, 6}), OnMap::opaque);
+  EXPECT_EQ(kind_of(DepthwiseConv2D(3, {.activation = rows}), {4, 5, 6}), OnMap::opaque);
+  EXPECT_EQ(kind_of(SeparableConv2D(6, 3, {.activation = rows}), {4, 5, 6}), OnMap::opaque);
+  EXPECT_EQ(kind_of(Dense(6, {.activation = channels}), {4, 5, 6}), OnMap::pointwise);
+  EXPECT_EQ(kind_of(Dense(6, {.activation = rows}), {4, 5, 6}), OnMap::opaque);
+  EXPECT_TRUE(detail::description_of(Layer(Dense(6, {.activation = rows})))->as_window({2, 2}, "window").is_null());
 }
 
 TEST(ActivationFunctions, GluHalvesTheLastAxis) {
@@ -172,6 +219,8 @@ TEST(ActivationFunctions, GluHalvesTheLastAxis) {
   EXPECT_EQ(layer.compute_output_shape({3, 4}), Shape({3, 2}));
   EXPECT_EQ(Dense(6, {.activation = "glu"}).compute_output_shape({4}), Shape({3}));
   EXPECT_THROW(layer.compute_output_shape({3, 5}), ShapeError);
+  EXPECT_EQ(Activation(activations::glu({.axis = 1})).compute_output_shape({4, 5}), Shape({2, 5}));
+  EXPECT_THROW(Activation(activations::glu({.axis = 3})).compute_output_shape({4, 5}), ShapeError);
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ TEST(Losses, OfSeveralOutputsAddUp) {
     const Value wanted = run.bind("targets", prediction.shape, Extent::batch, random_values(images * prediction.shape.elements(), seed));
     return optim::lower(to, Loss("mse"), {.prediction = prediction, .target = wanted});
   };
-  const Value main = optim::lower(to, Loss("sparse_categorical_crossentropy"), {.prediction = softmax(to, outer, false), .target = target});
+  const Value main = optim::lower(to, Loss("sparse_categorical_crossentropy"), {.prediction = softmax(to, outer, kernels::SoftmaxKind::softmax), .target = target});
   const Value sums[] = {loss_sum(to, main, weight), loss_sum(to, squared(inner, 10), {}, 0.3),
                         loss_sum(to, rescale(to, squared(outer, 11), -0.5, 3), {}, 2)};
   const std::vector<Value> variables = {first.values()[0], first.values()[1], second.values()[0], second.values()[1], input};
@@ -245,7 +245,7 @@ TEST(Fuse, NoLossThroughAReshapedSoftmax) {
   Lowering& to = run.lowering();
   const Value logits = run.bind("logits", {2, 3}, Extent::batch, random_values(images * 6, 1));
   const Value target = run.bind("labels", {1}, Extent::batch, {4, 0}, Element::i64);
-  const Value probabilities{softmax(to, logits, false).id, {6}};
+  const Value probabilities{softmax(to, logits, kernels::SoftmaxKind::softmax).id, {6}};
   const Value rows = crossentropy(to, {.prediction = probabilities, .target = target}, {.classes = 6});
   run.keep(rows);
   run.compile(images, Precision::float64);

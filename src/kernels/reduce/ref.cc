@@ -1,6 +1,8 @@
 // The references of the kernels that reduce a row: softmax and crossentropy.
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "kernels/reduce/loss.h"
 #include "kernels/reduce/softmax.h"
@@ -20,6 +22,31 @@ struct LogSumExp {
   }
 };
 
+// Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex", 1986: the threshold of all entries, then of
+// those above it, until none falls out. The maximum is taken out first: it stays in, as its threshold is below 0. dst may be src.
+template <class T>
+void sparsemax_row(const T* src, T* dst, std::int64_t classes) {
+  const T max = *std::max_element(src, src + classes);
+  for (std::int64_t c = 0; c < classes; ++c) dst[c] = src[c] - max;
+  T threshold = -std::numeric_limits<T>::infinity();
+  for (std::int64_t before = -1, kept = 0; kept != before;) {
+    before = std::exchange(kept, 0);
+    T sum = 0;
+    for (std::int64_t c = 0; c < classes; ++c)
+      if (!(dst[c] <= threshold)) sum += dst[c], ++kept;  // a NaN stays, and makes the threshold NaN
+    threshold = (sum - 1) / static_cast<T>(kept);
+  }
+  for (std::int64_t c = 0; c < classes; ++c) dst[c] = dst[c] <= threshold ? T{0} : dst[c] - threshold;
+}
+
+template <class T>
+void sparsemax_gradient_row(const T* dst, const T* ddst, T* dsrc, std::int64_t classes) {
+  T sum = 0, kept = 0;
+  for (std::int64_t c = 0; c < classes; ++c)
+    if (dst[c] > 0) sum += ddst[c], ++kept;
+  for (std::int64_t c = 0; c < classes; ++c) dsrc[c] = dst[c] > 0 ? ddst[c] - sum / kept : T{0};
+}
+
 /// The target of class c: one-hot of the label or the given row, smoothed.
 template <class T>
 T target(const Crossentropy::Problem& problem, const Crossentropy::Args<T>& args, std::int64_t r, std::int64_t c) {
@@ -35,11 +62,15 @@ void SoftmaxForward::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t r = 0; r < args.rows; ++r) {
     const T* src = args.src + r * problem.classes;
     T* dst = args.dst + r * problem.classes;
+    if (problem.kind == SoftmaxKind::sparsemax) {
+      sparsemax_row(src, dst, problem.classes);
+      continue;
+    }
     const T max = *std::max_element(src, src + problem.classes);
     T sum = 0;
     for (std::int64_t c = 0; c < problem.classes; ++c) sum += std::exp(src[c] - max);
     for (std::int64_t c = 0; c < problem.classes; ++c)
-      dst[c] = problem.log ? src[c] - max - std::log(sum) : std::exp(src[c] - max) / sum;
+      dst[c] = problem.kind == SoftmaxKind::log_softmax ? src[c] - max - std::log(sum) : std::exp(src[c] - max) / sum;
   }
 }
 
@@ -49,10 +80,14 @@ void SoftmaxGradient::reference(const Problem& problem, const Args<T>& args) {
     const T* dst = args.dst + r * problem.classes;
     const T* ddst = args.ddst + r * problem.classes;
     T* dsrc = args.dsrc + r * problem.classes;
+    if (problem.kind == SoftmaxKind::sparsemax) {
+      sparsemax_gradient_row(dst, ddst, dsrc, problem.classes);
+      continue;
+    }
+    const bool log = problem.kind == SoftmaxKind::log_softmax;
     T sum = 0;
-    for (std::int64_t c = 0; c < problem.classes; ++c) sum += problem.log ? ddst[c] : ddst[c] * dst[c];
-    for (std::int64_t c = 0; c < problem.classes; ++c)
-      dsrc[c] = problem.log ? ddst[c] - std::exp(dst[c]) * sum : dst[c] * (ddst[c] - sum);
+    for (std::int64_t c = 0; c < problem.classes; ++c) sum += log ? ddst[c] : ddst[c] * dst[c];
+    for (std::int64_t c = 0; c < problem.classes; ++c) dsrc[c] = log ? ddst[c] - std::exp(dst[c]) * sum : dst[c] * (ddst[c] - sum);
   }
 }
 

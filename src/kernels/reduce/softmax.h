@@ -1,4 +1,4 @@
-// Softmax over the last axis.
+// Functions that make a distribution of each row of scores.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +6,18 @@
 
 namespace linn::kernels {
 
-/// dst[r,c] = exp(src[r,c] - max) / sum; log: its logarithm, src - max - log(sum).
+/// | softmax     | exp(src - max) / sum                                                                              |
+/// | log_softmax | its logarithm, src - max - log(sum)                                                               |
+/// | sparsemax   | max(src - t, 0), with t such that a row sums to 1: the nearest distribution, many of whose entries |
+/// |             | are 0. Martins and Astudillo, "From softmax to sparsemax", ICML 2016                              |
+enum class SoftmaxKind : std::uint8_t { softmax, log_softmax, sparsemax };
+
+/// dst[r, :] = kind(src[r, :]). A NaN makes its row NaN, and so does +infinity.
 struct SoftmaxForward {
   static constexpr std::string_view name = "softmax_forward";
   struct Problem {
     std::int64_t classes = 0;
-    bool log = false;
+    SoftmaxKind kind = SoftmaxKind::softmax;
   };
   template <class T>
   struct Args {
@@ -24,7 +30,8 @@ struct SoftmaxForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// From the forward result y: softmax dsrc = y (ddst - sum(ddst y)); log_softmax dsrc = ddst - exp(y) sum(ddst).
+/// From the forward result y: softmax dsrc = y (ddst - sum(ddst y)); log_softmax dsrc = ddst - exp(y) sum(ddst); sparsemax dsrc = ddst - the
+/// mean of ddst over the entries above 0 for these entries, 0 for the others.
 struct SoftmaxGradient {
   static constexpr std::string_view name = "softmax_gradient";
   using Problem = SoftmaxForward::Problem;

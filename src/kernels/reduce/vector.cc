@@ -73,7 +73,7 @@ void softmax(const SoftmaxForward::Problem& problem, const SoftmaxForward::Args<
     float* dst = args.dst + r * problem.classes;
     const float max = largest(src, problem.classes);
     const float sum = exponentials(src, problem.classes, max, dst);
-    if (problem.log) {
+    if (problem.kind == SoftmaxKind::log_softmax) {
       const V log_sum = hn::Set(d, std::log(sum));
       each_vector(problem.classes, [&](std::int64_t c, std::int64_t n) {
         StoreCount(hn::Sub(hn::Sub(LoadCount(src + c, n), hn::Set(d, max)), log_sum), dst + c, n);
@@ -159,6 +159,7 @@ HWY_EXPORT(crossentropy);
 
 namespace reduce {
 
+bool VectorSoftmax::accepts(const SoftmaxForward::Problem& problem) { return problem.kind != SoftmaxKind::sparsemax; }
 void VectorSoftmax::run(const SoftmaxForward::Problem& problem, const SoftmaxForward::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(softmax)(problem, args);
 }

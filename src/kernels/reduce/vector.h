@@ -8,6 +8,7 @@
 namespace linn::kernels::reduce {
 
 struct VectorSoftmax : VectorTraits<SoftmaxForward> {
+  static bool accepts(const SoftmaxForward::Problem& problem);
   static void run(const SoftmaxForward::Problem& problem, const SoftmaxForward::Args<float>& args);
 };
 

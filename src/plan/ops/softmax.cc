@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "kernels/reduce/softmax.h"
 #include "plan/ops/append.h"
 
 namespace linn::plan {
@@ -25,7 +24,7 @@ class SoftmaxOp final : public KernelOp<SoftmaxOp, kernels::SoftmaxForward> {
  public:
   using KernelOp::KernelOp;
 
-  bool log() const { return problem().log; }
+  kernels::SoftmaxKind kind() const { return problem().kind; }
   std::string_view name() const override { return "softmax"; }
 
   void differentiate(Gradients& gradients) override {
@@ -45,14 +44,15 @@ class SoftmaxOp final : public KernelOp<SoftmaxOp, kernels::SoftmaxForward> {
 
 }  // namespace
 
-Value softmax(Lowering& to, Value src, bool log) {
+Value softmax(Lowering& to, Value src, kernels::SoftmaxKind kind) {
   const Value output = to.value(to.layer(), src.shape, Extent::batch);
-  return append(to, std::make_unique<SoftmaxOp>(kernels::SoftmaxForward::Problem{.classes = src.shape[-1], .log = log}), {src}, {output});
+  const kernels::SoftmaxForward::Problem problem{.classes = src.shape[-1], .kind = kind};
+  return append(to, std::make_unique<SoftmaxOp>(problem), {src}, {output});
 }
 
 Value softmax_source(const Op& op) {
   const auto* softmax = dynamic_cast<const SoftmaxOp*>(&op);
-  return softmax != nullptr && !softmax->log() ? softmax->inputs[0] : Value{};
+  return softmax != nullptr && softmax->kind() == kernels::SoftmaxKind::softmax ? softmax->inputs[0] : Value{};
 }
 
 }  // namespace linn::plan

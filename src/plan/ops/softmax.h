@@ -1,11 +1,12 @@
 #pragma once
 
+#include "kernels/reduce/softmax.h"
 #include "plan/lowering.h"
 
 namespace linn::plan {
 
-/// Softmax, or its logarithm, over the last axis.
-Value softmax(Lowering& to, Value src, bool log);
+/// Softmax, its logarithm or sparsemax over the last axis.
+Value softmax(Lowering& to, Value src, kernels::SoftmaxKind kind);
 
 /// If `op` is a (plain) softmax: what it reads; undefined otherwise.
 Value softmax_source(const Op& op);
