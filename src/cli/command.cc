@@ -185,11 +185,11 @@ std::string data_path(const std::string& option) {
   return path;
 }
 
-void add_data(CLI::App& app, DataOptions& options) {
+void add_data(CLI::App& app, DataOptions& options, const std::string& more, const std::string& otherwise) {
   add_text(app, "--data", options.path,
            "images in class folders, train/CLASS/*.png and test/CLASS/*.png (.jpg too), as a folder or .zip; an .npz file with x_train, "
-           "y_train, x_test, y_test; \"IMAGES,LABELS\" (.npy or IDX files, also gzip); or a folder with MNIST's four files "
-           "[LINN_DATA, or data/mnist.npz]")
+           "y_train, x_test, y_test; \"IMAGES,LABELS\" (.npy or IDX files, also gzip); or a folder with MNIST's four files" +
+               more + " [" + otherwise + "]")
       ->type_name("PATH");
   add_value(app, "--resize", "resize images in folders to HxW (or NxN) [all must have one size; a trained model knows its own]",
             [&options](const std::string& option, const std::string& text) { options.resize = parse_size(option, text); })
@@ -254,17 +254,17 @@ Tensor first_rows(const Tensor& tensor, std::int64_t limit) {
   return limit > 0 && limit < tensor.shape()[0] ? tensor.rows(0, limit) : tensor;
 }
 
-Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels) {
-  return test_images(data::load_dataset(data_path(option), labels), limit);
+void use_class_numbers(data::Dataset& data, const Model& model) {
+  const std::vector<std::string> known = class_names(model);
+  if (known.empty() || data.class_names.empty()) return;
+  if (data.y_train.defined()) data.y_train = data::labels_by_name(data.y_train, data.class_names, known, data.train_where);
+  if (data.y_test.defined()) data.y_test = data::labels_by_name(data.y_test, data.class_names, known, data.test_where);
 }
 
 Images load_test_images(const Common& common, const DataOptions& options, const Model& model, std::int64_t limit, data::Labels labels) {
-  const data::Dataset data = load_data(common, options, &model, labels);
-  Images images = test_images(data, limit);
-  const std::vector<std::string> names = class_names(model);
-  if (images.y.defined() && !names.empty() && !data.class_names.empty())
-    images.y = data::labels_by_name(images.y, data.class_names, names, images.where);
-  return images;
+  data::Dataset data = load_data(common, options, &model, labels);
+  use_class_numbers(data, model);
+  return test_images(data, limit);
 }
 
 Images test_images(const data::Dataset& set, std::int64_t limit) {

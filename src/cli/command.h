@@ -142,8 +142,9 @@ struct DataOptions {
   Size2 resize = {};
   std::string color_mode = "auto";
 };
-/// --data, --resize and --color-mode.
-void add_data(CLI::App& app, DataOptions& options);
+/// --data, --resize and --color-mode. `more` says what else --data takes, `otherwise` what is
+/// taken without it.
+void add_data(CLI::App& app, DataOptions& options, const std::string& more = "", const std::string& otherwise = "LINN_DATA, or data/mnist.npz");
 /// Loads it, with a bar where that takes a while, and says what was converted or left out. A model that is given decides what the options
 /// leave open: its channels, and the size that its training images were resized to.
 data::Dataset load_data(const Common& common, const DataOptions& options, const Model* model, data::Labels labels = data::Labels::needed);
@@ -169,10 +170,10 @@ auto about(const std::string& where, Work&& work) {
 }
 /// --data, else LINN_DATA (a file, or a folder with mnist.npz), else data/mnist.npz.
 std::string data_path(const std::string& option);
-/// The test images, or the training images where there are no others; the first `limit` of them unless it is 0. Where labels are
-/// optional and there are none, y is undefined.
-Images load_test_images(const std::string& option, std::int64_t limit, data::Labels labels = data::Labels::needed);
-/// The same as load_data loads them; labels of named classes become the model's numbers of these classes.
+/// Labels of named classes become the model's numbers of these classes.
+void use_class_numbers(data::Dataset& data, const Model& model);
+/// The test images, or the training images where there are no others, as load_data and use_class_numbers leave them; the first `limit` of them
+/// unless it is 0. Where labels are optional and there are none, y is undefined.
 Images load_test_images(const Common& common, const DataOptions& options, const Model& model, std::int64_t limit,
                         data::Labels labels = data::Labels::needed);
 /// The same of a data set that is loaded.

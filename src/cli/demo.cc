@@ -33,7 +33,7 @@ constexpr std::int64_t invariant_images = 200;  // moved over the canvas, a subs
 
 struct Options {
   Common common;
-  std::string data;
+  DataOptions data;
   std::string out = "demo-out";
   std::uint64_t seed = 0;
   bool full = false;
@@ -178,8 +178,8 @@ class Demo {
   bool show_bar() const { return !options_.common.json() && core::is_terminal(stdout); }
 
   void prepare() {
-    const std::string file = data_path(options_.data);
-    data_ = data::load_dataset(file);
+    const std::string file = data_path(options_.data.path);
+    data_ = load_data(options_.common, options_.data, nullptr);
     if (!data_.x_train.defined() || !data_.x_test.defined())
       throw DataError(fmt::format("{}: the demo needs x_train, y_train, x_test and y_test", file));
     if (data_.x_train.dtype() != DType::u8)
@@ -587,7 +587,7 @@ Action add_demo(CLI::App& app) {
   app.description("Train five networks with and without pooling, move the digits, show what pooling does and what ends its trouble: a table and pictures.");
   app.add_flag("--full", options->full,
                "every network for 3 epochs, all test digits moved, one more line on a 44 x 44 canvas; says how long it takes");
-  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  add_data(app, options->data);
   add_text(app, "--out", options->out, "directory for table, pictures and trained networks")->type_name("DIR")->default_str(options->out);
   add_whole(app, "--seed", options->seed, 0, largest_seed, "of first weights and shuffling")
       ->type_name("N")

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/command.h"
+#include "cli/compile.h"
 #include "cli/interrupt.h"
 #include "cli/pixels.h"
 #include "cli/progress.h"
@@ -28,7 +29,7 @@ namespace {
 struct Options {
   Common common;
   std::string model;
-  std::string data;
+  DataOptions data;
   std::string scale;
   std::string with = "aps";
   std::string out;
@@ -141,13 +142,17 @@ class Fix {
 
  private:
   void load(const Model& old) {
-    const std::string path = data_path(options_.data);
-    training_ = data::load_dataset(path);
+    const std::string path = data_path(options_.data.path);
+    training_ = load_data(common_, options_.data, &old);
     if (!training_.x_train.defined())
       throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train the new network", path));
+    use_class_numbers(training_, old);
     tested_ = test_images(training_, options_.limit);
     training_.x_train = first_rows(training_.x_train, options_.train_limit);
     training_.y_train = first_rows(training_.y_train, options_.train_limit);
+    // Wrong labels are found here, before anything is computed.
+    targets_of(old, training_.y_train, training_.train_where);
+    targets_of(old, tested_.y, tested_.where);
     Pixels tested = as_trained(old, tested_.x, tested_.where, options_.scale);
     training_.x_train = as_trained(old, training_.x_train, training_.train_where, options_.scale).images;
     tested_.x = tested.images;
@@ -200,7 +205,7 @@ class Fix {
     const Shape input = model.input_shape();
     emit(common_, {{"event", "train"},
                    {"model", options_.model},
-                   {"data", data_path(options_.data)},
+                   {"data", data_path(options_.data.path)},
                    {"images", images},
                    {"image_shape", {input[0], input[1], input[2]}},
                    {"parameters", model.count_params()},
@@ -288,7 +293,7 @@ Action add_fix(CLI::App& app) {
       ->type_name("NAME")
       ->default_str(options->with);
   add_text(app, "--out", options->out, "directory for the new model; Ctrl-C during training saves it there too")->type_name("DIR");
-  add_text(app, "--data", options->data, "as for `linn train` [LINN_DATA, or data/mnist.npz]")->type_name("FILE");
+  add_data(app, options->data);
   add_whole(app, "--epochs", options->epochs, 1, largest, "times through all training images")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->epochs));

@@ -20,7 +20,7 @@ namespace {
 struct Options {
   Common common;
   std::string model = "notebook";
-  std::string data;
+  DataOptions data;
   std::string input;
   std::string scale;
   std::string accuracy = "fast";
@@ -202,8 +202,10 @@ int run(const Options& options) {
   ModelSource source = {.text = options.model, .image = parse_image_shape(options.input), .classes = options.classes};
   source.image_from_option = source.image.has_value();
   std::string where;
-  if (!options.data.empty()) {
-    Images images = load_test_images(options.data, 0);
+  if (!options.data.path.empty()) {
+    const data::Dataset data = load_data(options.common, options.data, nullptr);
+    Images images = test_images(data, 0);
+    source.class_names = data.class_names;
     how.x = std::move(images.x), how.y = std::move(images.y);
     where = images.where;
     if (!source.image) source.image = image_shape(how.x);
@@ -247,7 +249,7 @@ Action add_profile(CLI::App& app) {
       ->type_name("N")
       ->default_str(fmt::format("{}", options->batch_size));
   add_whole(app, "--steps", options->steps, 0, largest, "steps to measure [as many as take about a second]")->type_name("N");
-  add_text(app, "--data", options->data, "test images to compute on, as for `linn evaluate` [random numbers]")->type_name("FILE");
+  add_data(app, options->data, "; its test images are computed on", "random numbers");
   add_text(app, "--scale", options->scale,
            "what every pixel of the data is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");

@@ -23,7 +23,7 @@ namespace {
 struct Options {
   Common common;
   std::string model;
-  std::string data;
+  DataOptions data;
   std::string scale;
   std::string border;
   std::string picture;
@@ -59,12 +59,12 @@ Input open(const Options& options) {
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
   Model model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
-  Images images = load_test_images(options.data, options.limit, data::Labels::optional);
+  Images images = load_test_images(options.common, options.data, model, options.limit, data::Labels::optional);
   const Pixels pixels = as_trained(model, images.x, images.where, options.scale);
   images.x = pixels.images;
   const Shape image = image_shape(images.x);
   say(options.common, "{} {} images of {} x {} from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, image[0], image[1],
-      data_path(options.data), pixels.note);
+      data_path(options.data.path), pixels.note);
   if (!images.y.defined()) say(options.common, "no labels came with them: consistency and changes are measured, accuracy is not\n");
   shift::Fill fill = fill_around(model, images.x, pixels, options.fill);
   return {std::move(model), std::move(images), accuracy, std::move(fill), pixels.scale};
@@ -152,7 +152,7 @@ int run_sweep(const Options& options) {
   if (!options.csv.empty()) shift::write_csv(options.csv, sweep);
   if (!options.report.empty())
     shift::write_report(options.report, sweep, sources ? &*sources : nullptr, input.model, input.images.x,
-                        {.model = options.model, .data = data_path(options.data), .border = border});
+                        {.model = options.model, .data = data_path(options.data.path), .border = border});
   if (!options.certificate.empty()) write_certificates(options, input, sweep, border);
   std::string written;
   for (const std::string& path : files)
@@ -212,9 +212,7 @@ Action add_shift(CLI::App& app) {
                "circular: "
                "what leaves at one edge comes in at the other; crop: a window of the input's size moves over larger images [what fits]")
           ->type_name("NAME");
-  add_text(app, "--data", options->data,
-           "as for `linn train`; here labels may be missing: also one .npy or IDX file [LINN_DATA, or data/mnist.npz]")
-      ->type_name("FILE");
+  add_data(app, options->data, "; labels may be missing: one .npy or IDX file of images is enough");
   add_whole(app, "--limit", options->limit, 1, largest, "the first N images only")->type_name("N");
   CLI::Option* fill = app.add_option("--fill", options->fill, "value that comes in with the borders zero and canvas [the background that the model was trained on]")
                           ->type_name("X");

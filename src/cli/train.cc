@@ -103,13 +103,8 @@ class Train {
         {.text = options_.model, .image = image_, .classes = options_.classes, .seed = options_.seed, .class_names = data_.class_names});
     set_range(model);
     if (options_.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", options_.canvas);
-    const std::vector<std::string> known = class_names(model);
-    if (known.empty() || data_.class_names.empty()) {
-      remember_images(model, data_, options_.data);
-      return model;
-    }
-    data_.y_train = data::labels_by_name(data_.y_train, data_.class_names, known, data_.train_where);
-    if (data_.y_test.defined()) data_.y_test = data::labels_by_name(data_.y_test, data_.class_names, known, data_.test_where);
+    if (class_names(model).empty()) remember_images(model, data_, options_.data);
+    use_class_numbers(data_, model);
     return model;
   }
 

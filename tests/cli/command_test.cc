@@ -198,6 +198,14 @@ TEST_F(Command, PicturesInClassFolders) {
   EXPECT_THAT(seen.out, testing::MatchesRegex("[^\n]*\n[^\n]*\n *cross .*"));
   EXPECT_EQ(run({"predict", path("model"), data + "/test/bar/25.png", "--log", "json"}).events()[0]["class_name"], "bar");
   EXPECT_THAT(run({"predict", path("model"), "--data", data, "--row", "0"}).out, HasSubstr("labelled bar"));
+
+  const auto events = run({"shift", path("model"), "--data", data, "--radius", "1", "--log", "json"}).events();
+  EXPECT_EQ(events[0]["images"], 8);
+  EXPECT_NEAR(events[0]["accuracy"].get<double>(), measured[0]["accuracy"].get<double>(), 1e-6);
+  const auto fixed = run({"fix", path("model"), "--data", data, "--radius", "1", "--epochs", "1", "--out", path("fixed"), "--log", "json"}).events();
+  EXPECT_NEAR(fixed[1]["accuracy"].get<double>(), measured[0]["accuracy"].get<double>(), 1e-6);
+  EXPECT_EQ(run({"evaluate", path("fixed"), "--data", data}).code, 0) << "the new model knows the size of its images too";
+  EXPECT_EQ(run({"profile", path("model"), "--data", data, "--resize", "12", "--steps", "1"}).code, 0);
 }
 
 // A test set that lacks classes keeps the numbers that the model gave them.
@@ -289,6 +297,11 @@ TEST_F(Command, TestLabelsAreCheckedBeforeTheFirstStep) {
   EXPECT_THAT(result.err, testing::AllOf(HasSubstr("y_test: label 10 of sample 50"), HasSubstr("0 to 9"), HasSubstr("--classes")));
   EXPECT_THAT(result.out, Not(HasSubstr("Epoch")));
   EXPECT_EQ(run({"train", "--data", path("bad.npz"), "--classes", "11", "--epochs", "1"}).code, 0);
+  ASSERT_EQ(run({"train", "--data", path("data.npz"), "--epochs", "1", "--out", path("model")}).code, 0);
+  const Result fix = run({"fix", path("model"), "--data", path("bad.npz"), "--epochs", "1", "--out", path("fixed")});
+  EXPECT_EQ(fix.code, 3);
+  EXPECT_THAT(fix.err, HasSubstr("y_test: label 10 of sample 50"));
+  EXPECT_EQ(fix.out, "") << "nothing was computed";
 }
 
 TEST_F(Command, SavesBeforeItMeasures) {
@@ -1015,7 +1028,7 @@ TEST_F(Command, FixRefusals) {
   const std::string odd_data = figures(8, 27);
   refuses({saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {27, 27, 1}}), MaxPooling2D({2, 2}), Flatten(), Dense(4)}), "odd"), "--data", odd_data}, 3, "a canvas of 28x28");
   refuses({saved(Sequential({Conv2D(2, {3, 3}, {.strides = 3, .input_shape = {28, 28, 1}}), Flatten(), Dense(4)}), "three"), "--data", odd_data}, 3, "a canvas of 30x30");
-  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {28, 28, 1}})}), "maps"), "--data", odd_data}, 3, "no classifier's output");
+  refuses({saved(Sequential({Conv2D(2, {3, 3}, {.input_shape = {28, 28, 1}})}), "maps"), "--data", odd_data}, 3, "one row of class values is needed");
 }
 
 TEST_F(Command, FixOnImagesOfOneColour) {
