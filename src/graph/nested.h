@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,15 @@ class NestedModel final : public LayerDescription {
   Graph graph_;
   Shape no_shape_;
 };
+
+/// A graph's inputs and outputs, called anew.
+struct FlatValues {
+  std::vector<SymbolicTensor> inputs, outputs;
+};
+
+/// The graph with the layers of models inside it called in their places: copies of all layers, which share the variables. A layer of an inner
+/// model whose name is taken is called "MODEL_LAYER". Nothing where no model is inside. `graph` must be built.
+std::optional<FlatValues> flattened(const Graph& graph);
 
 /// The layer that stands for a built graph in other graphs, with the graph's variables.
 LayerObjectPtr layer_of(const Graph& graph);

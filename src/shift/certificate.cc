@@ -91,7 +91,8 @@ std::optional<std::string> rounds(const Network& network) {
 }  // namespace
 
 std::optional<std::string> why_not_invariant(const Model& model) {
-  const Network network = network_of(model);
+  const FlatModel flat(model);
+  const Network network = network_of(*flat);
   if (network.input_shape.rank() != 3)
     return fmt::format("the input is {}; images (height, width, channels) are needed", network.input_shape.to_string());
   std::vector<Motion> motions;

@@ -10,9 +10,10 @@
 #include "core/worker_pool.h"
 #include "linn/error.h"
 #include "linn/shift.h"
-#include "shift/shifted_input.h"
 #include "shift/geometry.h"
+#include "shift/network.h"
 #include "shift/scores.h"
+#include "shift/shifted_input.h"
 #include "shift/text.h"
 
 namespace linn::shift {
@@ -262,7 +263,9 @@ void split_classes(ErrorSources& sources, const Sweep& sweep) {
 
 }  // namespace
 
-ErrorSources find_error_sources(const Model& model, const Tensor& images, const Sweep& sweep, const ErrorSourceOptions& options) {
+ErrorSources find_error_sources(const Model& given, const Tensor& images, const Sweep& sweep, const ErrorSourceOptions& options) {
+  const FlatModel flat(given);
+  const Model& model = *flat;
   if (options.images < 1) throw ValueError(fmt::format("[shift] images {} came; 1 or more is allowed", options.images));
   check_classifier(model);
   const Frames from = frames(images);

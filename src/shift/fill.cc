@@ -90,11 +90,12 @@ std::vector<double> zero_of(const Model& model, const NetworkCall& last, const S
 
 Fill fill_for(const Model& model, const Tensor& images) {
   if (Fill background = background_of(images); !background.values.empty()) return background;
-  const Network network = network_of(model);
+  const FlatModel flat(model);
+  const Network network = network_of(*flat);
   const NetworkCall* last = rescaling_of(network);
   if (last == nullptr || network.input_shape.rank() != 3 || last->output() != network.input_shape)
     return {.values = {0}, .origin = "0, as the images have no background"};
-  std::vector<double> values = zero_of(model, *last, network.input_shape);
+  std::vector<double> values = zero_of(*flat, *last, network.input_shape);
   if (images.dtype() == DType::u8)
     for (double& value : values) value = std::clamp(std::round(value), 0.0, 255.0);
   return {.values = values, .origin = fmt::format("{}, which {} maps to 0, as the images have no background", text_of(values), last->name)};

@@ -8,6 +8,7 @@
 
 #include "linn/certificate.h"
 #include "linn/error.h"
+#include "shift/network.h"
 #include "shift/replacement_plan.h"
 #include "shift/shifted_input.h"
 
@@ -45,7 +46,9 @@ std::string nothing_to_replace(const Model& model, const Downsampling& with) {
 
 Downsampling::Downsampling(const std::string& name) : kind_(static_cast<Kind>(name_among("downsampling", name, names))) {}
 
-FixResult fix(const Model& model, const FixOptions& options) {
+FixResult fix(const Model& given, const FixOptions& options) {
+  const FlatModel flat(given);
+  const Model& model = *flat;
   ReplacementPlan plan(model, options);
   Model changed = plan.build();
   if (plan.replacements.empty()) throw ValueError(nothing_to_replace(model, options.with));

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "graph/nested.h"
 #include "graph/order.h"
 #include "linn/error.h"
 
@@ -62,6 +63,15 @@ const Shape& Network::shape_of(Source source) const {
   return source.call == Source::image ? input_shape : calls[source.call].output_shapes[static_cast<std::size_t>(source.output)];
 }
 
+FlatModel::FlatModel(const Model& model) : model_(model) {
+  if (!model.built()) return;
+  const Layer layer = model.as_layer();
+  const std::optional<graph::FlatValues> values = graph::flattened(*graph::graph_in(*layer.object()));
+  if (!values) return;
+  flat_.emplace(values->inputs, values->outputs, ModelOptions{.name = model.name(), .dtype_policy = model.dtype_policy()});
+  flat_->metadata() = model.metadata();
+}
+
 Network network_of(const Model& model) {
   check_shape(model);
   const std::vector<SymbolicTensor> inputs = model.inputs(), outputs = model.outputs();
@@ -86,7 +96,8 @@ Network network_of(const Model& model) {
 std::string about(const NetworkCall& call, std::string_view text) { return fmt::format("[{} '{}'] {}", call.class_name, call.name, text); }
 
 bool gives_probabilities(const Model& model) {
-  const Network network = network_of(model);
+  const FlatModel flat(model);
+  const Network network = network_of(*flat);
   const ActivationKind kind = kind_of(network, network.output, false);
   return kind == ActivationKind::sigmoid || kind == ActivationKind::softmax;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,7 +54,18 @@ struct Network {
   const Shape& shape_of(Source source) const;
 };
 
-/// Throws StateError for a model that is not built, ShapeError for one with several inputs or outputs or with an open height or width.
+/// A model without models inside it: their layers stand in their places, with the same variables. The model itself where it has none.
+class FlatModel {
+ public:
+  explicit FlatModel(const Model& model);
+  const Model& operator*() const { return flat_ ? *flat_ : model_; }
+
+ private:
+  const Model& model_;
+  std::optional<Model> flat_;
+};
+
+/// Of a flat model; to others a model inside is one layer, of which nothing is known. Throws StateError for a model that is not built, ShapeError for one with several inputs or outputs or with an open height or width.
 Network network_of(const Model& model);
 
 /// "[Conv2D 'conv2d'] ...": the start of a message about a layer.

@@ -11,9 +11,10 @@
 #include "core/worker_pool.h"
 #include "linn/error.h"
 #include "linn/shift.h"
-#include "shift/shifted_input.h"
+#include "shift/network.h"
 #include "shift/phases.h"
 #include "shift/scores.h"
+#include "shift/shifted_input.h"
 
 namespace linn::shift {
 namespace {
@@ -144,7 +145,9 @@ class Sweeper {
 
 }  // namespace
 
-Sweep sweep(const Model& model, const Tensor& images, const Tensor& labels, const SweepOptions& options) {
+Sweep sweep(const Model& given, const Tensor& images, const Tensor& labels, const SweepOptions& options) {
+  const FlatModel flat(given);
+  const Model& model = *flat;
   if (options.batch_size < 1) throw ValueError(fmt::format("[shift] batch_size {} came; 1 or more is allowed", options.batch_size));
   check_classifier(model);
   frames(images);

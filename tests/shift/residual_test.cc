@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "layers/layer_object.h"
 #include "linn/certificate.h"
 #include "linn/error.h"
 #include "linn/fix.h"
@@ -62,8 +63,18 @@ Model concatenated() {
   return Model(in, Dense(4)(GlobalAveragePooling2D()(Conv2D(6, 3, {.padding = "same", .activation = "relu"})(x))), {.seed = 5});
 }
 
+// A trunk that is a model of its own, behind and before layers; both have a layer named "conv2d".
+Model with_trunk() {
+  const SymbolicTensor map = Input({8, 8, 4});
+  const Model trunk(map, block(block(Conv2D(4, 3, {.padding = "same", .name = "conv2d"})(map), 6, 2), 6, 1), {.name = "trunk", .seed = 6});
+  const SymbolicTensor in = Input({8, 8, 1});
+  const SymbolicTensor x = trunk(Conv2D(4, 3, {.padding = "same", .activation = "relu", .name = "conv2d"})(in));
+  return Model(in, Dense(3)(GlobalAveragePooling2D()(x)), {.seed = 7});
+}
+
 std::vector<Model> networks() {
   std::vector<Model> all;
+  all.push_back(with_trunk());
   all.push_back(residual());
   all.push_back(bottleneck());
   all.push_back(concatenated());
@@ -273,6 +284,47 @@ TEST(Branches, ErrorSourcesOfAResidualNetwork) {
     EXPECT_GT(layer.misaligned, 1e-3) << layer.name;
   }
   EXPECT_THAT(sources.text[0], HasSubstr("conv2d_3 by 2"));
+}
+
+// ---- models inside models ----------------------------------------------------------------------------------------------
+
+TEST(ModelsInside, AreSeenLayerByLayer) {
+  const Model model = with_trunk();
+  const FlatModel flat(model);
+  std::vector<std::string> names;
+  for (const NetworkCall& call : network_of(*flat).calls) names.push_back(call.name);
+  EXPECT_THAT(names, testing::IsSupersetOf({"conv2d", "trunk_conv2d", "global_average_pooling2d"}));
+  EXPECT_THAT(names, testing::Not(testing::Contains("trunk")));
+  const Tensor images = tests::random_images(3, model.input_shape(), 5);
+  const Tensor expected = model.predict(images), got = (*flat).predict(images);
+  EXPECT_EQ(std::memcmp(expected.raw(), got.raw(), expected.bytes()), 0) << "the same variables, the same kernels";
+
+  const Sweep measured = sweep(model, images, {}, {.radius = 2});
+  const ErrorSources sources = find_error_sources(model, images, measured, {.images = 3});
+  EXPECT_TRUE(std::any_of(sources.layers.begin(), sources.layers.end(), [](const LayerError& layer) { return layer.name == "trunk_conv2d"; }));
+  EXPECT_THAT(why_not_invariant(model).value(), HasSubstr("conv2d")) << "the first border, and not the model as a whole";
+}
+
+TEST(ModelsInside, StayAsTheyAre) {
+  const Model model = with_trunk();
+  const std::string before = model.to_json();
+  fix(model, {.with = "aps"});
+  sweep(model, tests::random_images(2, model.input_shape(), 5), {}, {.radius = 1});
+  EXPECT_EQ(model.to_json(), before);
+  for (const Layer& layer : model.layers()) EXPECT_EQ(layer.object()->calls.size(), 1U) << layer.name();
+}
+
+TEST(ModelsInside, CalledTwiceShareTheirWeights) {
+  const SymbolicTensor map = Input({6, 6, 2});
+  const Model twice(map, Conv2D(2, 3, {.padding = "same", .activation = "relu"})(map), {.name = "twice", .seed = 6});
+  const SymbolicTensor in = Input({6, 6, 2});
+  const Model model(in, GlobalMaxPooling2D()(twice(twice(in))));
+  const FlatModel flat(model);
+  EXPECT_EQ((*flat).count_params(), model.count_params());
+  EXPECT_EQ(network_of(*flat).calls.size(), 3U);
+  const Tensor images = tests::random_images(2, model.input_shape(), 5);
+  const Tensor expected = model.predict(images), got = (*flat).predict(images);
+  EXPECT_EQ(std::memcmp(expected.raw(), got.raw(), expected.bytes()), 0);
 }
 
 }  // namespace
