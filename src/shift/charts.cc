@@ -19,10 +19,10 @@ void require_sweeps(const std::vector<NamedSweep>& sweeps) {
   if (sweeps.empty()) throw ValueError("[shift] a picture of no sweeps was asked for");
 }
 
-// "98"; only a share of one is "100": a map of nothing but hundreds has to mean what it says.
+// "98". Only a share of exactly 1 gives "100"; 0.999 gives "99", so that "100" in a cell means every image.
 std::string whole_percent(double share) { return fmt::format("{:.0f}", share < 1 ? std::min(99.0, 100 * share) : 100); }
 
-// Every so many shifts a label, so that labels do not touch.
+// Shifts between two labels of an axis: a power of two, at least 34 pixels, so that labels do not touch.
 std::int64_t label_step(std::int64_t radius, int cell) {
   std::int64_t step = 1;
   while (step * cell < 34) step *= 2;
@@ -39,8 +39,9 @@ void color_bar(Picture& picture, int x, int y, int height, double least, double 
   }
 }
 
+// The rectangle of a chart's curves in the picture, and the largest r.
 struct Chart {
-  int x, y, width, height;  // of the plane
+  int x, y, width, height;
   std::int64_t radius;
 
   double at_x(double r) const { return x + 14 + (width - 28) * (radius == 0 ? 0.5 : r / static_cast<double>(radius)); }
@@ -89,7 +90,7 @@ float cell_of(const Tensor& maps, std::int64_t y, std::int64_t x, std::int64_t c
   return maps.values<float>()[static_cast<std::size_t>((y * maps.shape()[1] + x) * maps.shape()[2] + c)];
 }
 
-// The limits of cell `i` of `count` over `size` pixels: neighbours share their edge, whatever the rounding.
+// First pixel of cell `i` when `count` cells fill `size` pixels. Cell i ends where cell i + 1 begins, so that rounding leaves no gap.
 int cell_edge(std::int64_t i, std::int64_t count, int size) { return static_cast<int>(i * size / count); }
 
 std::vector<std::int64_t> strongest_channels(const Tensor& maps, std::size_t count) {
@@ -118,40 +119,40 @@ std::string share_in_words(double share) {
 
 std::string percent(double share, int decimals) {
   const double unit = std::pow(10.0, decimals);
-  // Shares of fewer than 10^9 counts are further from a half than this, unless they are one.
+  // Lifts decimal halves that the double rounds down. A share of at most 10^9 counts that is no half is further away than this.
   constexpr double nudge = 1e-8;
   return fmt::format("{:.{}f}", std::floor(100 * share * unit + 0.5 + nudge) / unit, decimals);
 }
 
 namespace {
 
-// Where the maps of a picture stand, and how they are coloured.
+// Layout and colour scale that all maps of a picture share.
 struct MapLayout {
-  std::int64_t radius = 0;
-  int cell = 0;
+  std::int64_t radius = 0;  // the largest of the maps
+  int cell = 0;             // side of one shift, in pixels
   int top = 0;
-  double least = 1;
+  double least = 1;  // share at the lower end of the colour scale
 
   int size() const { return cell * static_cast<int>(2 * radius + 1); }
 };
 
 void draw_cells(Picture& picture, const MapLayout& layout, int left, const Tensor& map) {
-  const std::int64_t own = map.shape()[0] / 2;
+  const std::int64_t map_radius = map.shape()[0] / 2;
   const auto values = map.values<double>();
   for (std::int64_t dy = -layout.radius; dy <= layout.radius; ++dy)
     for (std::int64_t dx = -layout.radius; dx <= layout.radius; ++dx) {
       const int x = left + static_cast<int>(dx + layout.radius) * layout.cell;
       const int y = layout.top + static_cast<int>(dy + layout.radius) * layout.cell;
-      if (std::max(std::abs(dy), std::abs(dx)) > own) {
+      if (std::max(std::abs(dy), std::abs(dx)) > map_radius) {
         picture.fill(x, y, layout.cell, layout.cell, faint);
         continue;
       }
-      const double share = values[static_cast<std::size_t>((dy + own) * (2 * own + 1) + dx + own)];
+      const double share = values[static_cast<std::size_t>((dy + map_radius) * (2 * map_radius + 1) + dx + map_radius)];
       const Color color = heat((share - layout.least) / (1 - layout.least));
       picture.fill(x, y, layout.cell, layout.cell, color);
       if (layout.cell >= 36)
-        picture.text(x + layout.cell / 2 + 1, y + layout.cell / 2 - 6, whole_percent(share), readable_on(color),
-                     share < 1 ? 2 : 1, Align::centre);
+        picture.text(x + layout.cell / 2 + 1, y + layout.cell / 2 - 6, whole_percent(share), readable_on(color), share < 1 ? 2 : 1,
+                     Align::centre);
     }
 }
 

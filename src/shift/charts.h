@@ -10,20 +10,21 @@
 
 namespace linn::shift {
 
-/// "25.5" for 0.2545, rounded half up on the count behind the share: 2,545 of 10,000 are 25.5 %, though the nearest double is less.
+/// The share in percent with this number of decimals, without " %". Halves are rounded up in decimal: 2,545 of 10,000 give "25.5", although
+/// the double nearest to 0.2545 is less than 0.2545.
 std::string percent(double share, int decimals = 1);
 
-/// Shares over (dy, dx), float64 of shape (2 * radius + 1, 2 * radius + 1).
+/// A map of shares by shift (dy, dx), float64 of shape (2 * radius + 1, 2 * radius + 1), and its title.
 struct NamedMap {
   std::string name;
   Tensor map;
 };
 
-/// Maps side by side under one colour scale, which is drawn beside them. The scale ends at 100 % and begins at a full ten per cent.
-/// Throws ValueError without maps.
+/// Maps side by side with one colour scale, drawn at their right. The scale runs from the least share, rounded down to a multiple of 10 %
+/// and at most 90 %, to 100 %. Throws ValueError without maps.
 Picture heat_maps(const std::string& title, const std::vector<NamedMap>& maps);
 
-/// What a sweep's picture shows: accuracy, where there are labels, and the share of unchanged classes.
+/// The maps of a sweep's picture: accuracy (only with labels) and the share of images with an unchanged class.
 std::vector<NamedMap> maps_of(const Sweep& sweep);
 
 struct NamedSweep {
@@ -31,22 +32,22 @@ struct NamedSweep {
   const Sweep* sweep;  // not null
 };
 
-/// heat_maps of accuracy, one for each sweep.
-/// Throws ValueError without sweeps.
+/// heat_maps of the accuracy, one map for each sweep. Throws ValueError without sweeps.
 Picture shift_maps(const std::vector<NamedSweep>& sweeps);
 
-/// Two charts over r: mean accuracy, and accuracy in the worst case with the share of images that lose no ink.
-/// Throws ValueError without sweeps.
+/// Two charts with r on the horizontal axis: the mean accuracy, and the worst-case accuracy together with the share of images that lose no
+/// ink. Throws ValueError without sweeps.
 Picture accuracy_by_radius(const std::vector<NamedSweep>& sweeps);
 
-/// What goes into a pooling and what comes out of it for one image: float32 (height, width, channels), the same channels.
+/// Input and output map of one pooling layer for one image: float32 (height, width, channels) with equal channels.
 struct PooledMaps {
   std::string before_name, after_name;
   Tensor before, after;
 };
 
-/// One image (height, width) or (height, width, 1) and its maps before and after each pooling: the channels that respond most, all cells
-/// drawn at one size, each map from black (0 or its least value, whichever is lower) to white (the largest of its channel before pooling).
+/// One image (height, width) or (height, width, 1) and its maps before and after each pooling. Shows the 8 channels with the largest sum of
+/// squares before pooling, every map at the same size. Black is the lower of 0 and the channel's least value, white its largest value, both
+/// taken before pooling. Throws ShapeError for other shapes.
 Picture maps_around_pooling(const Tensor& image, const std::vector<PooledMaps>& pools);
 
 }  // namespace linn::shift

@@ -1,3 +1,4 @@
+// Translation equivariance error of each layer, and which changes of class come from subsampling, borders and the head.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,16 +29,17 @@ std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a >= 0 ? a / b :
 
 bool is_multiple(Shift d, Size2 stride) { return d.dy % stride.height == 0 && d.dx % stride.width == 0; }
 
-// A range of alignments or cells along one axis, both ends included.
+// Alignments or cells along one axis, both ends included.
 struct Range {
   std::int64_t first, last;
 };
 
-// The whole q next to d / stride.
+// The whole numbers q next to d / stride: floor and ceiling, equal for multiples of the stride.
 Range alignments(std::int64_t d, std::int64_t stride) { return {floor_div(d, stride), -floor_div(-d, stride)}; }
 
-// The cells of the moved map that the map at shift 0 covers under each of the alignments.
-Range partners(const AxisGeometry& axis, Range q, bool inside) {
+// The cells of the moved map that have a partner in the map at shift 0 under every alignment q. `inside`: only cells whose window does not
+// reach a border.
+Range compared_cells(const AxisGeometry& axis, Range q, bool inside) {
   const std::int64_t first = inside ? axis.first_inside : 0;
   const std::int64_t last = inside ? axis.last_inside : axis.size - 1;
   return {std::max(first, first + q.last), std::min(last, last + q.first)};
@@ -46,7 +48,7 @@ Range partners(const AxisGeometry& axis, Range q, bool inside) {
 // Sums over a part of one image's map.
 struct Difference {
   double squares = 0;  // of differences
-  double norm = 0;     // squares of the moved image's own map
+  double norm = 0;     // squares of the moved image's map
 
   double relative() const { return norm > 0 ? std::sqrt(squares / norm) : nan; }
 };
@@ -60,22 +62,22 @@ void add(Difference& sum, const float* a, const float* b, std::int64_t count) {
   }
 }
 
-// The difference between the map at shift 0, moved by q cells, and the moved image's map, on these rows and columns of the latter.
-Difference compare(const float* in_place, const float* moved, std::int64_t columns_all, std::int64_t channels, Range rows, Range columns,
+// The difference between the map at shift 0, moved by q cells, and the map of the moved image, on these rows and columns of the second.
+Difference compare(const float* in_place, const float* moved, std::int64_t map_width, std::int64_t channels, Range rows, Range columns,
                    Shift q) {
   Difference sum;
   const std::int64_t width = (columns.last - columns.first + 1) * channels;
   if (width <= 0) return sum;
   for (std::int64_t y = rows.first; y <= rows.last; ++y)
-    add(sum, in_place + ((y - q.dy) * columns_all + columns.first - q.dx) * channels, moved + (y * columns_all + columns.first) * channels,
+    add(sum, in_place + ((y - q.dy) * map_width + columns.first - q.dx) * channels, moved + (y * map_width + columns.first) * channels,
         width);
   return sum;
 }
 
 // One layer's error at one shift: means over the images whose map is not all zeros.
-struct AtShift {
-  double whole = nan;
-  double inside = nan;
+struct ErrorAtShift {
+  double whole = nan;   // all cells
+  double inside = nan;  // cells whose window does not reach a border; only at multiples of the stride
 };
 
 // A mean that skips NaN; NaN for no value.
@@ -91,18 +93,19 @@ struct Mean {
   double value() const { return count > 0 ? sum / static_cast<double>(count) : nan; }
 };
 
+// Compares one layer's outputs at shift 0 and at one other shift.
 class LayerComparison {
  public:
   LayerComparison(const Tensor& in_place, const Tensor& moved, const MapGeometry& map)
       : in_place_(in_place), moved_(moved), map_(map), row_(moved.elements() / moved.shape()[0]) {}
 
-  AtShift at(Shift d) const {
+  ErrorAtShift at(Shift d) const {
     const std::int64_t images = moved_.shape()[0];
     std::vector<double> whole(static_cast<std::size_t>(images)), inside(static_cast<std::size_t>(images), nan);
     core::worker_pool().run(images, [&](std::int64_t image, int /*worker*/) {
       const auto i = static_cast<std::size_t>(image);
-      whole[i] = map_.map ? best(image, d, false) : invariance(image);
-      if (map_.map && map_.inside && is_multiple(d, {map_.y.stride, map_.x.stride})) inside[i] = best(image, d, true);
+      whole[i] = map_.map ? equivariance_error(image, d, false) : invariance_error(image);
+      if (map_.map && map_.inside && is_multiple(d, {map_.y.stride, map_.x.stride})) inside[i] = equivariance_error(image, d, true);
     });
     return {mean_of_finite(whole), mean_of_finite(inside)};
   }
@@ -110,18 +113,18 @@ class LayerComparison {
  private:
   const float* of(const Tensor& maps, std::int64_t image) const { return maps.values<float>().data() + image * row_; }
 
-  double invariance(std::int64_t image) const {
+  double invariance_error(std::int64_t image) const {
     Difference sum;
     add(sum, of(in_place_, image), of(moved_, image), row_);
     return sum.relative();
   }
 
-  // The minimum over the alignments, all on the same cells.
-  double best(std::int64_t image, Shift d, bool inside) const {
+  // The least error over the alignments by whole cells. All alignments are compared on the same cells.
+  double equivariance_error(std::int64_t image, Shift d, bool inside) const {
     const Range down = alignments(d.dy, map_.y.stride);
     const Range right = alignments(d.dx, map_.x.stride);
-    const Range rows = partners(map_.y, down, inside);
-    const Range columns = partners(map_.x, right, inside);
+    const Range rows = compared_cells(map_.y, down, inside);
+    const Range columns = compared_cells(map_.x, right, inside);
     double least = nan;
     for (std::int64_t dy = down.first; dy <= down.last; ++dy)
       for (std::int64_t dx = right.first; dx <= right.last; ++dx)
@@ -157,8 +160,8 @@ class MapComparison {
     for (std::size_t call : last_calls(network)) {
       const std::size_t i = maps_.size();
       maps_.push_back(geometry[call]);
-      LayerError layer{.name = network.calls[call].name, .class_name = network.calls[call].class_name,
-                       .error = Tensor(Shape{side, side}, DType::f64)};
+      LayerError layer{
+          .name = network.calls[call].name, .class_name = network.calls[call].class_name, .error = Tensor(Shape{side, side}, DType::f64)};
       layer.unknown = maps_[i].unknown;
       if (maps_[i].map) {
         layer.stride = Size2(maps_[i].y.stride, maps_[i].x.stride);
@@ -183,7 +186,7 @@ class MapComparison {
   }
 
  private:
-  // Outputs are known by layer: of a layer with several calls that of the last one.
+  // The calls whose outputs layer_outputs returns: for a layer with several calls the last one.
   static std::vector<std::size_t> last_calls(const Network& network) {
     std::map<std::string, std::size_t> last;
     for (std::size_t call = 0; call < network.calls.size(); ++call) last[network.calls[call].name] = call;
@@ -207,10 +210,11 @@ class MapComparison {
     const Outputs moved = outputs(d);
     const std::int64_t side = 2 * sources_.radius + 1;
     for (std::size_t i = 0; i < maps_.size(); ++i) {
-      const AtShift found = LayerComparison(in_place[i], moved[i], maps_[i]).at(d);
-      sources_.layers[i].error.values<double>()[static_cast<std::size_t>((d.dy + sources_.radius) * side + d.dx + sources_.radius)] = found.whole;
+      const ErrorAtShift found = LayerComparison(in_place[i], moved[i], maps_[i]).at(d);
+      sources_.layers[i].error.values<double>()[static_cast<std::size_t>((d.dy + sources_.radius) * side + d.dx + sources_.radius)] =
+          found.whole;
       if (d == Shift{}) continue;
-      // Layers behind the last map count with that map's stride.
+      // Layers behind the last map have no stride of their own; the stride of that map counts.
       const bool aligned = sources_.trunk && is_multiple(d, maps_[i].map ? sources_.layers[i].stride : sources_.stride);
       means_[i][aligned ? 0 : 2].add(found.whole);
       if (aligned) means_[i][1].add(found.inside);
@@ -222,11 +226,11 @@ class MapComparison {
   const ErrorSourceOptions& options_;
   ErrorSources& sources_;
   std::vector<MapGeometry> maps_;
-  std::vector<std::array<Mean, 3>> means_;  // by layer: aligned, the same inside, misaligned
+  std::vector<std::array<Mean, 3>> means_;  // by layer: aligned, aligned inside, misaligned
   Tensor moved_;                            // the images as the model sees them
 };
 
-// The share of changed classes over the shifts that `which` accepts, one number an image.
+// For each image the share of shifts with a changed class among the shifts other than 0 that `which` accepts; empty if it accepts none.
 template <class Which>
 std::vector<double> changed(const Sweep& sweep, Which which) {
   std::vector<std::size_t> places;

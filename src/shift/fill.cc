@@ -1,4 +1,4 @@
-// The value that comes in at the border: the images' background, or the value that the model maps to 0.
+// Chooses the fill: the background of the images, else the value that the model's leading layers map to 0.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 namespace linn::shift {
 namespace {
 
-constexpr double background_share = 0.5;  // of the pixels at the edges
+constexpr double background_share = 0.5;  // least share of edge pixels with the background's value
 
 std::vector<double> values_of(const Tensor& images, const std::string& pixel) {
   const std::int64_t channels = frames(images).channels;
@@ -33,7 +33,7 @@ std::string text_of(const std::vector<double>& values) {
   return text;
 }
 
-// The most frequent pixel at the edges of the images; no values where it is less than half of them.
+// The most frequent pixel value at the edges of the images; empty if its share is below background_share.
 Fill background_of(const Tensor& images) {
   const Frames from = frames(images);
   const auto* src = reinterpret_cast<const char*>(images.raw());
@@ -51,32 +51,34 @@ Fill background_of(const Tensor& images) {
   if (most == counts.end() || static_cast<double>(most->second) < background_share * static_cast<double>(all)) return {};
   const double share = static_cast<double>(most->second) / static_cast<double>(all);
   const std::vector<double> values = values_of(images, most->first);
-  return {.values = values, .origin = fmt::format("{}, the background of the images ({} % of their edge pixels)", text_of(values), percent(share))};
+  return {.values = values,
+          .origin = fmt::format("{}, the background of the images ({} % of their edge pixels)", text_of(values), percent(share))};
 }
 
-bool learns(const NetworkCall& call) {
+bool has_trainable_variables(const NetworkCall& call) {
   const auto variables = call.layer->declare_variables(call.input_shapes);
   return std::any_of(variables.begin(), variables.end(), [](const VariableSpec& variable) { return variable.trainable; });
 }
 
-// The last of the leading layers that only rescale: linear, each cell by itself, without weights that are learned.
+// The last call of the leading chain of rescaling layers: linear, each cell by itself, without trainable variables. Null if there is none.
 const NetworkCall* rescaling_of(const Network& network) {
   const NetworkCall* last = nullptr;
   for (const NetworkCall& call : network.calls) {
-    const bool chain = call.inputs.size() == 1 && call.inputs[0] == (last == nullptr ? Source{} : Source{static_cast<std::size_t>(last - network.calls.data()), 0});
-    if (!chain || !acts_on_cells(call.on) || learns(call) || call.layer->activation() != ActivationKind::linear) break;
+    const bool chain = call.inputs.size() == 1 &&
+                       call.inputs[0] == (last == nullptr ? Source{} : Source{static_cast<std::size_t>(last - network.calls.data()), 0});
+    if (!chain || !acts_on_cells(call.on) || has_trainable_variables(call) || call.layer->activation() != ActivationKind::linear) break;
     last = &call;
   }
   return last;
 }
 
-// The value v of each channel with a * v + b = 0, from what the leading layers make of 0 and of 1.
+// For each channel the value v with a v + b = 0, where the leading layers compute a x + b. a and b follow from their outputs for 0 and 1.
 std::vector<double> zero_of(const Model& model, const NetworkCall& last, const Shape& input) {
   const Model scaling(model.input(), last.outputs.front());
-  Tensor both({2, input[0], input[1], input[2]});
-  const auto pixels = both.values<float>();
+  Tensor zeros_and_ones({2, input[0], input[1], input[2]});
+  const auto pixels = zeros_and_ones.values<float>();
   std::fill(pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2), pixels.end(), 1.0F);
-  const Tensor out = scaling.predict(both);
+  const Tensor out = scaling.predict(zeros_and_ones);
   std::vector<double> values;
   for (std::int64_t c = 0; c < input[2]; ++c) {
     const double zero = out.values<float>()[static_cast<std::size_t>(c)];

@@ -37,7 +37,8 @@ NetworkCall call_of(const detail::CallNodePtr& node, std::vector<Source> inputs)
 void check_shape(const Model& model) {
   const std::size_t inputs = model.inputs().size(), outputs = model.outputs().size();
   if (inputs != 1 || outputs != 1)
-    throw ShapeError(fmt::format("[shift] the model has {} inputs and {} outputs; one input of images and one output are needed", inputs, outputs));
+    throw ShapeError(
+        fmt::format("[shift] the model has {} inputs and {} outputs; one input of images and one output are needed", inputs, outputs));
   const Shape input = model.input_shape();
   if (std::find(input.begin(), input.end(), Shape::none) != input.end())
     throw ShapeError(fmt::format("[shift] the model takes {}, where a size is open; fix it with with_input_shape", input.to_string()));

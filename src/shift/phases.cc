@@ -29,7 +29,8 @@ bool fits_trunk(const NetworkCall& call, const MapGeometry& geometry) {
 
 // The first call that does more than change each number by itself, as Rescaling does; the first call where there is none.
 std::size_t first_of_network(const Network& network) {
-  const auto found = std::find_if(network.calls.begin(), network.calls.end(), [](const NetworkCall& call) { return call.on.kind != OnMap::elementwise; });
+  const auto found =
+      std::find_if(network.calls.begin(), network.calls.end(), [](const NetworkCall& call) { return call.on.kind != OnMap::elementwise; });
   return found == network.calls.end() ? 0 : static_cast<std::size_t>(found - network.calls.begin());
 }
 
@@ -37,7 +38,7 @@ std::size_t first_of_network(const Network& network) {
 std::vector<std::size_t> cuts_of(const Network& network, const std::vector<MapGeometry>& geometry) {
   const std::size_t count = network.calls.size(), first = first_of_network(network);
   std::vector<std::size_t> last_reader(count, count);  // of each call; `count`: the network's output
-  std::size_t needed_until = 0;  // the last call that reads the image or a value before the cut
+  std::size_t needed_until = 0;                        // the last call that reads the image or a value before the cut
   for (std::size_t i = 0; i < count; ++i)
     for (const Source source : network.calls[i].inputs) {
       if (source.call == Source::image)
@@ -55,7 +56,8 @@ std::vector<std::size_t> cuts_of(const Network& network, const std::vector<MapGe
 }
 
 std::string why_no_trunk(const NetworkCall& first) {
-  if (has_pads(first.on)) return fmt::format("{} sees the border ({}): its output depends on where the frame ends", first.name, first.on.border);
+  if (has_pads(first.on))
+    return fmt::format("{} sees the border ({}): its output depends on where the frame ends", first.name, first.on.border);
   if (acts_on_cells(first.on) || first.on.kind == OnMap::window) return "several branches cross every cut of the network";
   return fmt::format("no convolution or pooling comes before {} ({})", first.name, first.class_name);
 }
@@ -137,7 +139,8 @@ bool Phases::cut_at(std::size_t cut) {
   if (!pays(1, 0, 0)) return false;  // not even if the trunk were the whole network
 
   Model head(last.outputs.front(), model_.output(), {.name = model_.name(), .dtype_policy = model_.dtype_policy()});
-  std::vector<Operation> of_head = head.operations(DType::f32, {.batch_size = options_.batch_size, .accuracy = options_.accuracy, .local = options_.local});
+  std::vector<Operation> of_head =
+      head.operations(DType::f32, {.batch_size = options_.batch_size, .accuracy = options_.accuracy, .local = options_.local});
   of_head.erase(of_head.begin());  // it loads the images, which the head does not do
   const std::size_t of_trunk = whole_.size() - std::min(whole_.size(), of_head.size());
   if (count_same(of_head, whole_, of_trunk) < of_head.size() || of_trunk == 0)
@@ -146,8 +149,7 @@ bool Phases::cut_at(std::size_t cut) {
   const auto middle = whole_.cbegin() + static_cast<std::ptrdiff_t>(of_trunk);
   const auto unknown = std::find_if(whole_.cbegin(), middle, [](const Operation& operation) { return operation.period == 0; });
   if (unknown != middle)
-    return refuse(
-        fmt::format("the bits of {} for {} depend on the place in the map", unknown->implementation, unknown->layer));
+    return refuse(fmt::format("the bits of {} for {} depend on the place in the map", unknown->implementation, unknown->layer));
 
   const std::int64_t down = period_behind(cut, of_trunk, true), right = period_behind(cut, of_trunk, false);
   y_.step = down / y_.stride;
@@ -169,7 +171,8 @@ std::int64_t Phases::period_behind(std::size_t cut, std::size_t operations, bool
   const std::int64_t whole = stride_of(geometry_[cut]);
   std::int64_t period = whole;
   for (std::size_t i = 0; i < operations; ++i) {
-    // A fused op carries several names; the last one's map counts. An unknown name counts with the stride of the whole trunk, a multiple of all.
+    // A fused op carries several names; the last one's map counts. An unknown name counts with the stride of the whole trunk, a multiple of
+    // all.
     std::int64_t stride = whole;
     for (std::size_t call = 0; call <= cut; ++call)
       if (ends_with(whole_[i], network_.calls[call].name)) stride = stride_of(geometry_[call]);
@@ -230,7 +233,8 @@ void Phases::run(std::int64_t phase, std::int64_t first, std::int64_t last, cons
     for (std::int64_t x = 0; x <= x_.last(right); ++x) {
       const Shift shift{y_.radius - down - y_.stride * y, x_.radius - right - x_.stride * x};
       copy_part(maps, y * y_.step, x * x_.step, images, parts_);
-      const Tensor scores = head_->predict(parts_.rows(0, images), {.batch_size = options_.batch_size, .accuracy = options_.accuracy, .local = options_.local});
+      const Tensor scores = head_->predict(parts_.rows(0, images),
+                                           {.batch_size = options_.batch_size, .accuracy = options_.accuracy, .local = options_.local});
       check_finite(scores, first, shift);
       take(shift, scores);
     }

@@ -18,12 +18,12 @@
 namespace linn::shift {
 
 /// Splits a network into a trunk and a head. The trunk's windows see no border. So its map of a frame moved by its stride S is the map of a
-/// larger region of the plane, moved by one cell: one run of the trunk on the region serves all shifts of one phase (equal modulo S), and only
-/// the head runs at each shift. An axis has S phases, fewer for a radius below S / 2.
+/// larger region of the plane, moved by one cell: one run of the trunk on the region serves all shifts of one phase (equal modulo S), and
+/// only the head runs at each shift. An axis has S phases, fewer for a radius below S / 2.
 ///
 /// It is used only where it gives the bits of `Scores::at`. That follows from the plans of the whole network, the trunk and the head: the
-/// kernels are the same in the same order, and each kernel of the trunk gives the same bits after a known number of cells (Operation::period).
-/// Where a period is more than one cell, S becomes the least common multiple.
+/// kernels are the same in the same order, and each kernel of the trunk gives the same bits after a known number of cells
+/// (Operation::period). Where a period is more than one cell, S becomes the least common multiple.
 class Phases {
  public:
   /// Model and shifted input must outlive it.
@@ -36,15 +36,15 @@ class Phases {
 
   // Only where it is usable:
   std::int64_t count() const { return y_.phases() * x_.phases(); }
-  /// Calls `take` for every shift of a phase with the scores of images [first, last), float32 (last - first, classes). Throws ValueError for NaN
-  /// and infinities.
+  /// Calls `take` for every shift of a phase with the scores of images [first, last), float32 (last - first, classes). Throws ValueError
+  /// for NaN and infinities.
   void run(std::int64_t phase, std::int64_t first, std::int64_t last, const std::function<void(Shift, const Tensor&)>& take);
   /// Images of one call of `run`, so that the maps between trunk and head stay small.
   std::int64_t chunk() const { return chunk_; }
 
  private:
-  // Shifts -radius..radius along one axis, as offsets 0..2 * radius (radius - shift): the frame begins `offset` pixels behind the first pixel
-  // that any frame shows. offset = stride * q + phase.
+  // Shifts -radius..radius along one axis, as offsets 0..2 * radius (radius - shift): the frame begins `offset` pixels behind the first
+  // pixel that any frame shows. offset = stride * q + phase.
   struct Axis {
     std::int64_t radius = 0;
     std::int64_t frame = 0;   // pixels
@@ -77,7 +77,7 @@ class Phases {
   std::string reason_;
   Network network_;
   std::vector<MapGeometry> geometry_;  // by call
-  std::vector<Operation> whole_;  // ops of the whole model
+  std::vector<Operation> whole_;       // ops of the whole model
   Axis y_, x_;
   std::vector<Trunk> trunks_;
   std::optional<Model> head_;

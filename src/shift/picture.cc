@@ -22,7 +22,7 @@ int checked_size(int size) {
   return size;
 }
 
-// Whether the dot (x, y) of a character is set; y counts from the top.
+// Whether the font sets the dot in column x and row y (from the top) of a character.
 bool dot(char character, int x, int y) {
   const auto code = static_cast<unsigned char>(character);
   const std::size_t number = code >= 32 && code < 127 ? code - 32U : 95U;
@@ -33,7 +33,7 @@ bool dot(char character, int x, int y) {
 }  // namespace
 
 Color heat(double share) {
-  // Lightness (CIE L*) rises from 15 to 92 in nearly even steps, hue goes from violet over blue and green to yellow.
+  // CIE lightness L* rises from 15 to 92 in nearly even steps; the hue runs from violet over blue and green to yellow.
   static constexpr std::array<Color, 9> stops = {{{48, 18, 80},
                                                   {60, 45, 125},
                                                   {52, 78, 145},
@@ -109,7 +109,7 @@ void Picture::line(double x0, double y0, double x1, double y1, double thickness,
       const double py = y + 0.5 - y0;
       const double along = length > 0 ? std::clamp((px * (x1 - x0) + py * (y1 - y0)) / (length * length), 0.0, 1.0) : 0;
       const double away = std::hypot(px - along * (x1 - x0), py - along * (y1 - y0));
-      blend(x, y, color, thickness / 2 + 0.5 - away);  // the edge covers its pixels in part
+      blend(x, y, color, thickness / 2 + 0.5 - away);  // antialiasing: the covered part of an edge pixel
     }
 }
 

@@ -1,4 +1,4 @@
-// A small picture to draw on: rectangles, lines, text in a bitmap font, a colour scale. Written as PNG by io/png.
+// An RGB picture with rectangles, lines, discs, text in a bitmap font, and colour scales. io/png writes it as PNG.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +21,19 @@ inline constexpr Color ink{33, 37, 41};
 inline constexpr Color grey{108, 117, 125};
 inline constexpr Color faint{222, 226, 230};
 
-/// From dark blue over green to light yellow, lightness rising evenly, so that it reads in grey and with any colour vision.
-/// `share` outside 0..1 is clamped; NaN gives grey.
+/// Colour scale from dark blue over green to light yellow. Lightness rises evenly, so that it can be read in grey and with any colour
+/// vision. `share` outside 0..1 is clamped; NaN gives grey.
 Color heat(double share);
-/// Black to white.
+/// Grey scale from black (0) to white (1); clamped, NaN gives grey.
 Color shade(double share);
-/// Colours of lines, told apart by people with any colour vision (Okabe and Ito, 2008); they repeat after eight.
+/// Colour of line `number`: eight colours for any colour vision (Okabe and Ito, 2008), then from the first again.
 Color line_color(std::size_t number);
-/// Black or white, whichever reads better on `background`.
+/// Black or white, the one with more contrast to `background`.
 Color readable_on(Color background);
 
 enum class Align : std::uint8_t { left, centre, right };
 
-/// Coordinates are pixels from the upper left corner; what lies outside is not drawn.
+/// Coordinates are pixels from the upper left corner. Pixels outside the picture are skipped. Not safe for concurrent drawing.
 class Picture {
  public:
   /// Throws ValueError for sizes below 1 or above 16384.
@@ -49,10 +49,10 @@ class Picture {
   void line(double x0, double y0, double x1, double y1, double thickness, Color color);
   void disc(double x, double y, double radius, Color color);
 
-  /// Text with its upper edge at y; `scale` pixels for each dot of the 5 x 7 font (2 dots below the line for g, j, p, q, y).
-  /// At `align` right, x is its end. ASCII; other characters are drawn as a box.
+  /// Text with its upper edge at y. `x` is its left end, its centre or its right end, by `align`. Each dot of the 5 x 7 font takes
+  /// `scale` pixels; g, j, p, q and y reach 2 dots below the line. ASCII; other characters are drawn as a box.
   void text(int x, int y, std::string_view text, Color color, int scale = 2, Align align = Align::left);
-  /// The same from bottom to top, x its left edge and y its lower end (or centre).
+  /// Text turned by 90 degrees, read from bottom to top. `x` is its left edge; `y` its lower end, centre or upper end, by `align`.
   void text_upwards(int x, int y, std::string_view text, Color color, int scale = 2, Align align = Align::left);
   static int text_width(std::string_view text, int scale = 2);
   static int text_height(int scale = 2) { return 7 * scale; }
@@ -61,6 +61,7 @@ class Picture {
   const Tensor& image() const { return image_; }
 
  private:
+  /// Mixes `color` into a pixel: share 0 keeps the pixel, 1 replaces it.
   void blend(int x, int y, Color color, double share);
 
   int width_;

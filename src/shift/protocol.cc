@@ -1,3 +1,4 @@
+// The two published protocols for consistency: two random shifts for each batch.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,25 +8,25 @@
 #include "core/random.h"
 #include "linn/error.h"
 #include "linn/shift.h"
-#include "shift/shifted_input.h"
 #include "shift/scores.h"
+#include "shift/shifted_input.h"
 
 namespace linn::shift {
 namespace {
 
-// A published way to draw two views, worked out for images of a size.
-struct Plan {
-  Tensor images = {};  // ready for the shifted_input
+// A protocol's parameters for images of a given size.
+struct Parameters {
+  Tensor images = {};  // in frames that ShiftedInput accepts with `border`
   Border border = "circular";
-  Shift least = {}, most = {};
+  Shift least = {}, most = {};  // range of the shifts, both ends included
   std::int64_t batch_size = 0;
   std::int64_t passes = 0;
 };
 
-Plan plan_zhang(const Tensor& images, const Shape& input, const std::vector<double>& fill) {
+Parameters zhang_parameters(const Tensor& images, const Shape& input, const std::vector<double>& fill) {
   const std::int64_t down = std::max<std::int64_t>(2, input[0] / 7);
   const std::int64_t right = std::max<std::int64_t>(2, input[1] / 7);
-  // A crop at offset o is a window in the middle with what it shows moved by down / 2 - o.
+  // A crop at offset o shows the image of the central crop shifted by down / 2 - o.
   return {.images = centred(images, input[0] + down, input[1] + right, fill),
           .border = "crop",
           .least = {down / 2 - down + 1, right / 2 - right + 1},
@@ -34,19 +35,19 @@ Plan plan_zhang(const Tensor& images, const Shape& input, const std::vector<doub
           .passes = 5};
 }
 
-Plan plan_aps(const Tensor& images) {
+Parameters aps_parameters(const Tensor& images) {
   return {.images = images, .border = "circular", .least = {-3, -3}, .most = {2, 2}, .batch_size = 256, .passes = 1};
 }
 
-// The draws of one pass: two shifts a batch.
-class Draws {
+// The random shifts of one pass: two for each batch.
+class RandomShifts {
  public:
-  Draws(const Plan& plan, std::uint64_t seed, std::int64_t pass)
-      : plan_(plan), random_(seed, core::stream_of("shift protocol", static_cast<std::uint64_t>(pass))) {}
+  RandomShifts(const Parameters& parameters, std::uint64_t seed, std::int64_t pass)
+      : parameters_(parameters), random_(seed, core::stream_of("shift protocol", static_cast<std::uint64_t>(pass))) {}
 
   Shift of(std::int64_t batch, std::int64_t view) const {
     const auto first = static_cast<std::uint64_t>(4 * batch + 2 * view);
-    return {between(plan_.least.dy, plan_.most.dy, first), between(plan_.least.dx, plan_.most.dx, first + 1)};
+    return {between(parameters_.least.dy, parameters_.most.dy, first), between(parameters_.least.dx, parameters_.most.dx, first + 1)};
   }
 
  private:
@@ -54,7 +55,7 @@ class Draws {
     return least + static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(most - least + 1), index));
   }
 
-  const Plan& plan_;
+  const Parameters& parameters_;
   core::Random random_;
 };
 
@@ -66,14 +67,14 @@ std::int64_t count_equal(const Tensor& a, const Tensor& b) {
   return equal;
 }
 
-// How many images of each batch have the same class in both views.
-std::vector<std::int64_t> run_pass(Scores& scores, const Plan& plan, std::int64_t images, const Draws& draws) {
+// For each batch the number of images with the same class at both shifts.
+std::vector<std::int64_t> run_pass(Scores& scores, const Parameters& parameters, std::int64_t images, const RandomShifts& random) {
   std::vector<std::int64_t> equal;
-  for (std::int64_t first = 0; first < images; first += plan.batch_size) {
-    const std::int64_t last = std::min(images, first + plan.batch_size);
+  for (std::int64_t first = 0; first < images; first += parameters.batch_size) {
+    const std::int64_t last = std::min(images, first + parameters.batch_size);
     const auto batch = static_cast<std::int64_t>(equal.size());
-    const Tensor one = scores.at(first, last, draws.of(batch, 0));
-    equal.push_back(count_equal(one, scores.at(first, last, draws.of(batch, 1))));
+    const Tensor one = scores.at(first, last, random.of(batch, 0));
+    equal.push_back(count_equal(one, scores.at(first, last, random.of(batch, 1))));
   }
   return equal;
 }
@@ -88,28 +89,28 @@ ProtocolResult protocol(const Model& model, const Tensor& images, Protocol proto
   const Shape input = model.input_shape();
   frames(images);
   const std::vector<double> fill = fill_for(model, images).values;
-  Plan plan = protocol.kind() == Protocol::zhang ? plan_zhang(images, input, fill) : plan_aps(images);
-  if (options.batch_size > 0) plan.batch_size = options.batch_size;
-  if (options.passes > 0) plan.passes = options.passes;
-  const ShiftedInput shifted_input(plan.images, plan.border, input, std::max({plan.most.dy, plan.most.dx, -plan.least.dy, -plan.least.dx}), fill);
-  Scores scores(
-      model, shifted_input,
-      {.batch_size = std::min<std::int64_t>(plan.batch_size, 256), .accuracy = options.accuracy});
+  Parameters parameters = protocol.kind() == Protocol::zhang ? zhang_parameters(images, input, fill) : aps_parameters(images);
+  if (options.batch_size > 0) parameters.batch_size = options.batch_size;
+  if (options.passes > 0) parameters.passes = options.passes;
+  const ShiftedInput shifted_input(parameters.images, parameters.border, input,
+                                   std::max({parameters.most.dy, parameters.most.dx, -parameters.least.dy, -parameters.least.dx}), fill);
+  Scores scores(model, shifted_input, {.batch_size = std::min<std::int64_t>(parameters.batch_size, 256), .accuracy = options.accuracy});
 
-  ProtocolResult found{.batch_size = plan.batch_size, .least = plan.least, .most = plan.most};
-  const Frames from = frames(plan.images);
+  ProtocolResult found{.batch_size = parameters.batch_size, .least = parameters.least, .most = parameters.most};
+  const Frames from = frames(parameters.images);
   found.frame = protocol.kind() == Protocol::zhang ? Size2(from.height, from.width) : Size2(input[0], input[1]);
   const auto all = static_cast<double>(shifted_input.images());
-  const auto batches = static_cast<double>(core::ceil_div(shifted_input.images(), plan.batch_size));
-  std::vector<double> of_batches;  // each weighed by its size, so that their mean is that over images
-  for (std::int64_t pass = 0; pass < plan.passes; ++pass) {
-    const std::vector<std::int64_t> equal = run_pass(scores, plan, shifted_input.images(), Draws(plan, options.seed, pass));
-    for (const std::int64_t count : equal) of_batches.push_back(static_cast<double>(count) * batches / all);
+  const auto batches = static_cast<double>(core::ceil_div(shifted_input.images(), parameters.batch_size));
+  std::vector<double> batch_shares;  // weighted by batch size, so that their mean is the share over all images
+  for (std::int64_t pass = 0; pass < parameters.passes; ++pass) {
+    const std::vector<std::int64_t> equal =
+        run_pass(scores, parameters, shifted_input.images(), RandomShifts(parameters, options.seed, pass));
+    for (const std::int64_t count : equal) batch_shares.push_back(static_cast<double>(count) * batches / all);
     found.passes.push_back(static_cast<double>(std::accumulate(equal.begin(), equal.end(), std::int64_t{0})) / all);
-    if (options.progress && !options.progress(pass + 1, plan.passes))
+    if (options.progress && !options.progress(pass + 1, parameters.passes))
       throw StateError("[shift] the protocol was ended before its last pass");
   }
-  found.consistency = mean_of(of_batches, 0, 1);
+  found.consistency = mean_of(batch_shares, 0, 1);
   return found;
 }
 

@@ -13,46 +13,46 @@
 #include "io/png.h"
 #include "linn/certificate.h"
 #include "linn/error.h"
-#include "shift/shifted_input.h"
 #include "shift/charts.h"
 #include "shift/page.h"
+#include "shift/shifted_input.h"
 #include "shift/text.h"
 
 namespace linn::shift {
 namespace {
 
-constexpr std::int64_t slide_radius = 64;  // digits slide no further: each shift costs bytes of the page
+constexpr std::int64_t slide_radius = 64;  // the interactive part ends here: each shift costs bytes of the page
 
 std::int64_t squared(Shift d) { return d.dy * d.dy + d.dx * d.dx; }
 
-// Those whose class changes after the shortest shift first, where labels tell of those that are right in place; one that never changes
-// takes the last place; where none changes, the first ones do.
+// At most `most` images for the interactive part. Images with the shortest shift to another class come first; one image whose class never
+// changes comes last, or only such images if no class changes. With labels, images that are wrong at shift 0 are left out.
 std::vector<std::int64_t> examples_of(const Sweep& sweep, std::int64_t most) {
   struct Flip {
     std::int64_t image, distance;
   };
   std::vector<Flip> flips;
-  std::vector<std::int64_t> steady;
+  std::vector<std::int64_t> unchanged;
   for (std::int64_t i = 0; i < sweep.images(); ++i) {
     if (sweep.labelled() && !sweep.correct(i, 0, 0)) continue;
     if (const auto flip = sweep.nearest_flip(i))
       flips.push_back({i, squared(*flip)});
     else
-      steady.push_back(i);
+      unchanged.push_back(i);
   }
   std::stable_sort(flips.begin(), flips.end(), [](const Flip& a, const Flip& b) { return a.distance < b.distance; });
-  const auto room = static_cast<std::size_t>(most);
-  steady.resize(std::min(steady.size(), flips.empty() ? room : 1));
-  flips.resize(std::min(flips.size(), room - steady.size()));
+  const auto limit = static_cast<std::size_t>(most);
+  unchanged.resize(std::min(unchanged.size(), flips.empty() ? limit : 1));
+  flips.resize(std::min(flips.size(), limit - unchanged.size()));
   std::vector<std::int64_t> chosen;
-  chosen.reserve(flips.size() + steady.size());
+  chosen.reserve(flips.size() + unchanged.size());
   for (const Flip& flip : flips) chosen.push_back(flip.image);
-  chosen.insert(chosen.end(), steady.begin(), steady.end());
-  if (chosen.empty()) chosen.push_back(0);  // none is right in place
+  chosen.insert(chosen.end(), unchanged.begin(), unchanged.end());
+  if (chosen.empty()) chosen.push_back(0);  // no image is right at shift 0
   return chosen;
 }
 
-// One image as bytes, one channel or three. Values other than bytes go from black (0 or less) to white (the largest).
+// Converts the values of one image to bytes. u8 values stay; others are scaled so that 0 and less gives 0 and the largest gives 255.
 class Brightness {
  public:
   explicit Brightness(const Tensor& image) {
@@ -71,6 +71,7 @@ class Brightness {
   double most_ = 255;
 };
 
+// The pixels of one image as bytes: all of 3 channels, else the first channel.
 std::vector<std::byte> bytes_of(const Tensor& image, std::int64_t channels) {
   const std::int64_t kept = channels == 3 ? 3 : 1;
   const Brightness brightness(image);
@@ -82,7 +83,7 @@ std::vector<std::byte> bytes_of(const Tensor& image, std::int64_t channels) {
   return bytes;
 }
 
-// The bytes of a pixel that comes in at the border.
+// The fill as the bytes of one pixel.
 io::Json fill_color(const Tensor& image, const std::vector<double>& fill, std::int64_t channels) {
   const Brightness brightness(image);
   io::Json color = io::Json::array();
@@ -121,7 +122,7 @@ io::Json slide_data(const Sweep& sweep, const Model& model, const Tensor& images
   return data;
 }
 
-// JSON inside <script>: no "<" may end it.
+// JSON for a <script> element: "<" is escaped, so that no string can end the element.
 std::string script_json(const io::Json& json) {
   std::string text;
   for (const char c : io::dump_json(json)) {
@@ -139,14 +140,14 @@ std::string slide_section(const Sweep& sweep) {
       R"(<h2>Slide an image until its class changes</h2>
 <noscript><p>This part needs JavaScript, which is in this file; nothing is fetched.</p></noscript>
 <div id="lab" class="lab" hidden>
-<div><canvas id="digit" tabindex="0" role="img" aria-label="The image as the network sees it. Arrow keys move it, Home puts it back." style="width:280px"></canvas></div>
+<div><canvas id="picture" tabindex="0" role="img" aria-label="The image as the network sees it. Arrow keys move it, Home puts it back." style="width:280px"></canvas></div>
 <div><canvas id="map" tabindex="0" role="img" aria-label="The class at each shift: green where it is that in place, red elsewhere. Arrow keys move the image." style="width:280px"></canvas></div>
 <div>
 <div id="examples" role="group" aria-label="Images"></div>
 <label>Down <input type="range" id="down" min="-{0}" max="{0}" value="0"> <output id="down-value">0</output></label>
 <label>Right <input type="range" id="right" min="-{0}" max="{0}" value="0"> <output id="right-value">0</output></label>
-<button type="button" id="walk">Slide until the class changes</button>
-<p id="says" role="status" aria-live="polite"></p>
+<button type="button" id="slide">Slide until the class changes</button>
+<p id="status" role="status" aria-live="polite"></p>
 <p class="source">Drag on the map, use the sliders, or move a picture with the arrow keys.</p>
 </div></div>
 )",
@@ -220,7 +221,7 @@ std::string map_section(const Sweep& sweep) {
 
 std::string error_source_section(const ErrorSources& sources) {
   std::string text = "<h2>Sources of the errors</h2>\n";
-  for (const std::string& words : sources.text) text += fmt::format("<p>{}</p>\n", escaped(words));
+  for (const std::string& paragraph : sources.text) text += fmt::format("<p>{}</p>\n", escaped(paragraph));
   text += fmt::format(
       "<p>Translation equivariance error of each layer's output, in percent of its norm, on {} images within {} pixels: at shifts by "
       "multiples of the layer's stride, the same without the cells that see a border, and at other shifts in the best alignment.</p>\n",
@@ -266,7 +267,8 @@ std::string base64(std::span<const std::byte> bytes) {
   return text;
 }
 
-std::string report_of(const Sweep& sweep, const ErrorSources* sources, const Model& model, const Tensor& images, const ReportOptions& options) {
+std::string report_of(const Sweep& sweep, const ErrorSources* sources, const Model& model, const Tensor& images,
+                      const ReportOptions& options) {
   if (options.examples < 1) throw ValueError(fmt::format("[shift] examples {} came; 1 or more is allowed", options.examples));
   if (frames(images).images != sweep.images())
     throw ShapeError(
@@ -282,7 +284,8 @@ std::string report_of(const Sweep& sweep, const ErrorSources* sources, const Mod
                       escaped(options.title));
   page += fmt::format("<p class=\"source\">model {}; {} images of {}; {} shifts, border {}</p>\n", escaped(options.model),
                       core::thousands(sweep.images()), escaped(options.data), side * side, options.border.name());
-  page += fmt::format("<p class=\"verdict\">{}</p>\n<p>{}</p>\n", escaped(verdict(sweep)), escaped(guarantee_text(why_not_invariant(model))));
+  page +=
+      fmt::format("<p class=\"verdict\">{}</p>\n<p>{}</p>\n", escaped(verdict(sweep)), escaped(guarantee_text(why_not_invariant(model))));
   page += slide_section(sweep) + radius_table(sweep) + map_section(sweep) + (sources != nullptr ? error_source_section(*sources) : "") +
           measure_table(sweep) + curve_table(sweep);
   page += fmt::format("<script type=\"application/json\" id=\"data\">{}</script>\n<script>{}</script>\n</body>\n</html>\n",

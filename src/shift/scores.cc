@@ -11,9 +11,10 @@ namespace linn::shift {
 
 void check_classifier(const Model& model) {
   if (model.inputs().size() != 1 || model.outputs().size() != 1)
-    throw ShapeError(fmt::format("[shift] model \"{}\" has {} inputs and {} outputs; one image in and one row of scores out are needed: a linn::Model from "
-                                 "the input to the output that is meant can be measured",
-                                 model.name(), model.inputs().size(), model.outputs().size()));
+    throw ShapeError(fmt::format(
+        "[shift] model \"{}\" has {} inputs and {} outputs; one image in and one row of scores out are needed: a linn::Model from "
+        "the input to the output that is meant can be measured",
+        model.name(), model.inputs().size(), model.outputs().size()));
   const Shape input = model.input_shape();
   const Shape output = model.output_shape();
   if (input.rank() != 3)

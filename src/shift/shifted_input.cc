@@ -19,8 +19,8 @@ namespace {
 constexpr std::array<std::string_view, 4> border_names = {"zero", "canvas", "circular", "crop"};
 constexpr std::array<std::string_view, 2> protocol_names = {"zhang", "aps"};
 
-// A frame of pixels in memory.
-struct Grid {
+// Layout of one image in memory, without gaps.
+struct PixelLayout {
   std::int64_t height, width;
   std::size_t pixel;
 
@@ -28,8 +28,8 @@ struct Grid {
   std::size_t bytes() const { return at(height, 0); }
 };
 
-// Copies the part of `src` that lies inside `dst` when its upper left corner is put at (top, left) there.
-void place(const std::byte* src, const Grid& from, std::byte* dst, const Grid& to, std::int64_t top, std::int64_t left) {
+// Copies `src` into `dst` with its upper left corner at (top, left) of `dst`. Parts outside `dst` are left out.
+void place(const std::byte* src, const PixelLayout& from, std::byte* dst, const PixelLayout& to, std::int64_t top, std::int64_t left) {
   const std::int64_t first = std::max<std::int64_t>(0, -left);
   const std::int64_t last = std::min(from.width, to.width - left);
   if (first >= last) return;
@@ -39,8 +39,8 @@ void place(const std::byte* src, const Grid& from, std::byte* dst, const Grid& t
 
 std::int64_t wrapped(std::int64_t at, std::int64_t size) { return ((at % size) + size) % size; }
 
-// Fills `dst` with `src` again and again, so that row `top` and column `left` of it come first.
-void tile(const std::byte* src, const Grid& from, std::byte* dst, const Grid& to, std::int64_t top, std::int64_t left) {
+// Fills `dst` with repetitions of `src`: dst[y, x] = src[(top + y) mod height, (left + x) mod width].
+void tile(const std::byte* src, const PixelLayout& from, std::byte* dst, const PixelLayout& to, std::int64_t top, std::int64_t left) {
   for (std::int64_t row = 0; row < to.height; ++row) {
     const std::int64_t from_row = wrapped(top + row, from.height);
     std::int64_t column = wrapped(left, from.width);
@@ -65,11 +65,12 @@ void fill_with(std::byte* dst, std::size_t bytes, const std::vector<std::byte>& 
   for (std::size_t at = 0; at < bytes; at += pixel.size()) std::memcpy(dst + at, pixel.data(), pixel.size());
 }
 
-// All images, each put at (top, left) of a frame of its own.
-Tensor placed(const Tensor& images, std::int64_t height, std::int64_t width, std::int64_t top, std::int64_t left, const std::vector<double>& fill) {
+// Each image in a frame of height x width of its own, with its upper left corner at (top, left) and `fill` around it.
+Tensor placed(const Tensor& images, std::int64_t height, std::int64_t width, std::int64_t top, std::int64_t left,
+              const std::vector<double>& fill) {
   const Frames from = frames(images);
-  const Grid src_grid{from.height, from.width, from.pixel};
-  const Grid dst_grid{height, width, from.pixel};
+  const PixelLayout src_grid{from.height, from.width, from.pixel};
+  const PixelLayout dst_grid{height, width, from.pixel};
   Tensor moved = framed(images, from.images, height, width);
   const auto* src = static_cast<const std::byte*>(images.raw());
   auto* dst = static_cast<std::byte*>(moved.raw());
@@ -79,8 +80,8 @@ Tensor placed(const Tensor& images, std::int64_t height, std::int64_t width, std
   return moved;
 }
 
-// For each image the distance of ink from the edges of a height x width frame in which its corner stands at (top, left), -1 for ink outside;
-// max(height, width) without ink. Bytes are compared: -0 is ink on a background of 0.
+// For each image the least distance of its ink from the edges of a frame of height x width, in which its upper left corner lies at
+// `corner`. -1 for ink outside the frame, max(height, width) without ink. Compares bytes, so that -0 is ink on a background of 0.
 std::vector<std::int64_t> room_within(const Tensor& images, std::int64_t height, std::int64_t width, Shift corner,
                                       const std::vector<std::byte>& background) {
   const Frames from = frames(images);
@@ -159,8 +160,9 @@ std::vector<std::byte> pixel_of(const Tensor& images, const std::vector<double>&
   std::vector<std::byte> pixel(from.pixel, std::byte{0});
   if (fill.empty()) return pixel;
   if (fill.size() != 1 && static_cast<std::int64_t>(fill.size()) != from.channels)
-    throw ShapeError(fmt::format("[shift] a fill of {} values came for images of {} channels; one value, or one for each channel, is allowed",
-                                 fill.size(), from.channels));
+    throw ShapeError(
+        fmt::format("[shift] a fill of {} values came for images of {} channels; one value, or one for each channel, is allowed",
+                    fill.size(), from.channels));
   Tensor wide({from.channels}, DType::f64);
   for (std::size_t c = 0; c < static_cast<std::size_t>(from.channels); ++c) wide.values<double>()[c] = fill.size() == 1 ? fill[0] : fill[c];
   const Tensor narrow = wide.astype(images.dtype());
@@ -177,14 +179,13 @@ std::int64_t most_radius(const Frames& from, const Border& border, const Shape& 
 
 Tensor shifted(const Tensor& images, std::int64_t dy, std::int64_t dx, const std::vector<double>& fill) {
   const Frames from = frames(images);
-  // Beyond its own size an image is gone; the bounds keep sums of coordinates small.
-  return placed(images, from.height, from.width, std::clamp(dy, -from.height, from.height), std::clamp(dx, -from.width, from.width),
-                fill);
+  // A shift by its own size moves an image out entirely, so longer shifts are cut to that. This also keeps sums of coordinates small.
+  return placed(images, from.height, from.width, std::clamp(dy, -from.height, from.height), std::clamp(dx, -from.width, from.width), fill);
 }
 
 Tensor rolled(const Tensor& images, std::int64_t dy, std::int64_t dx) {
   const Frames from = frames(images);
-  const Grid grid{from.height, from.width, from.pixel};
+  const PixelLayout grid{from.height, from.width, from.pixel};
   Tensor moved = framed(images, from.images, from.height, from.width);
   const auto* src = static_cast<const std::byte*>(images.raw());
   auto* dst = static_cast<std::byte*>(moved.raw());
@@ -213,15 +214,20 @@ std::vector<std::int64_t> room_to_move(const Tensor& images, const std::vector<d
 }
 
 ShiftedInput::ShiftedInput(const Tensor& images, Border border, const Shape& input, std::int64_t radius, std::vector<double> fill)
-    : images_(images), from_(frames(images)), height_(input[0]), width_(input[1]), circular_(border.kind() == Border::circular),
-      fill_(std::move(fill)), fill_pixel_(pixel_of(images, fill_)) {
+    : images_(images),
+      from_(frames(images)),
+      height_(input[0]),
+      width_(input[1]),
+      circular_(border.kind() == Border::circular),
+      fill_(std::move(fill)),
+      fill_pixel_(pixel_of(images, fill_)) {
   if (from_.images == 0) throw DataError("[shift] no images came; at least one is needed");
   if (from_.channels != input[2])
     throw ShapeError(fmt::format("[shift] images with {} channel{} came, the model takes {}", from_.channels,
                                  from_.channels == 1 ? "" : "s", input.to_string()));
   check_size(from_, border, input);
   check_radius(radius, from_, border, input);
-  // Negative for a window, of which an odd rest lies below.
+  // Negative if the image is larger than the frame (border crop).
   corner_ = {(height_ - from_.height) / 2, (width_ - from_.width) / 2};
   if (circular_ && (from_.height != height_ || from_.width != width_)) {
     images_ = on_canvas(images, height_, width_, fill_);
@@ -231,10 +237,12 @@ ShiftedInput::ShiftedInput(const Tensor& images, Border border, const Shape& inp
   left_ = (width_ - from_.width) / 2;
 }
 
-Tensor ShiftedInput::buffer(std::int64_t images, const Region& region) const { return framed(images_, images, region.height, region.width); }
+Tensor ShiftedInput::buffer(std::int64_t images, const Region& region) const {
+  return framed(images_, images, region.height, region.width);
+}
 
 void ShiftedInput::view_one(const std::byte* src, std::byte* dst, const Region& region) const {
-  const Grid from{from_.height, from_.width, from_.pixel}, to{region.height, region.width, from_.pixel};
+  const PixelLayout from{from_.height, from_.width, from_.pixel}, to{region.height, region.width, from_.pixel};
   if (to.bytes() == 0) return;
   if (circular_) return tile(src, from, dst, to, region.top, region.left);
   fill_with(dst, to.bytes(), fill_pixel_);
@@ -242,7 +250,7 @@ void ShiftedInput::view_one(const std::byte* src, std::byte* dst, const Region& 
 }
 
 void ShiftedInput::view(std::int64_t first, std::int64_t last, const Region& region, Tensor& to) const {
-  constexpr std::int64_t group = 64;  // images that a worker moves at a time
+  constexpr std::int64_t group = 64;  // images that a worker copies at a time
   const auto* src = static_cast<const std::byte*>(images_.raw());
   auto* dst = static_cast<std::byte*>(to.raw());
   const std::size_t src_bytes = static_cast<std::size_t>(from_.height * from_.width) * from_.pixel;

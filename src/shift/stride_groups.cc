@@ -50,9 +50,10 @@ void StrideGroups::join(const NetworkCall& call, const std::vector<int>& a, cons
     if (fits) parent_[static_cast<std::size_t>(second)] = first;
   }
   if (!fits)
-    throw ValueError(fmt::format("[fix] {}: its branches subsample in different steps, so no phase can be shared; let each branch have the same "
-                                 "strides in the same order",
-                                 about(call, "joins maps")));
+    throw ValueError(
+        fmt::format("[fix] {}: its branches subsample in different steps, so no phase can be shared; let each branch have the same "
+                    "strides in the same order",
+                    about(call, "joins maps")));
 }
 
 void StrideGroups::follow(std::size_t index) {

@@ -19,8 +19,8 @@ struct StrideGroup {
 /// Follows the strides from the image to every value. A value's list of groups says which choices of phases moved its map.
 class StrideGroups {
  public:
-  /// `share`: strided windows become polyphase layers, so the lists of maps that meet must agree. Throws ValueError where they cannot: branches
-  /// with strides of their own that are not the same on both sides.
+  /// `share`: strided windows become polyphase layers, so the lists of maps that meet must agree. Throws ValueError where they cannot:
+  /// branches with strides of their own that are not the same on both sides.
   StrideGroups(const Network& network, bool share);
 
   /// The group of a strided window; null for other calls.
@@ -47,10 +47,10 @@ class StrideGroups {
   const Network& network_;
   bool share_;
   std::vector<State> states_;
-  std::vector<int> parent_;               // union-find over strided calls
-  std::vector<std::size_t> call_of_;      // by group number
-  std::vector<StrideGroup> collected_;    // by root
-  std::vector<int> group_of_call_;        // index in collected_, -1: none
+  std::vector<int> parent_;             // union-find over strided calls
+  std::vector<std::size_t> call_of_;    // by group number
+  std::vector<StrideGroup> collected_;  // by root
+  std::vector<int> group_of_call_;      // index in collected_, -1: none
   Size2 multiple_ = {1, 1};
 };
 

@@ -1,3 +1,4 @@
+// Runs a model on every image at every shift: by phases where they give the same bits, else shift by shift.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -19,7 +20,7 @@
 namespace linn::shift {
 namespace {
 
-constexpr std::int64_t chunk_images = 2048;  // images of one call: bounds the memory for shifted copies
+constexpr std::int64_t chunk_images = 2048;  // images of one predict call; bounds the memory for shifted copies
 
 // Labels (n) or (n, 1) as int64 inside [0, classes).
 std::vector<std::int64_t> checked_labels(const Tensor& labels, std::int64_t images, std::int64_t classes) {
@@ -40,7 +41,7 @@ std::vector<std::int64_t> checked_labels(const Tensor& labels, std::int64_t imag
 }
 
 void allocate(Predictions& predictions, std::int64_t images, std::int64_t shifts) {
-  const std::int64_t each = predictions.labels.empty() ? 6 : 10;  // bytes an image and shift
+  const std::int64_t each = predictions.labels.empty() ? 6 : 10;  // bytes for each image and shift
   const std::optional<std::int64_t> pairs = core::checked_mul(images, shifts);
   if (!pairs || !core::checked_mul(*pairs, each))
     throw MemoryError(fmt::format("[shift] {} images at {} shifts are too many", images, shifts));
@@ -56,7 +57,7 @@ void allocate(Predictions& predictions, std::int64_t images, std::int64_t shifts
   }
 }
 
-// Whether every row holds no negative value and sums to 1.
+// Whether all rows are probabilities: no negative value, sum 1 within 1e-3.
 bool are_probabilities(const Tensor& scores) {
   const auto values = scores.values<float>();
   const auto classes = static_cast<std::size_t>(scores.shape()[1]);
@@ -71,7 +72,7 @@ bool are_probabilities(const Tensor& scores) {
   return true;
 }
 
-// The largest difference between two rows.
+// The largest absolute difference of two rows.
 float distance(const float* a, const float* b, std::int64_t classes) {
   float most = 0;
   for (std::int64_t c = 0; c < classes; ++c) most = std::max(most, std::abs(a[c] - b[c]));
@@ -82,7 +83,11 @@ float distance(const float* a, const float* b, std::int64_t classes) {
 class Sweeper {
  public:
   Sweeper(Scores& scores, std::int64_t images, Predictions& predictions)
-      : scores_(scores), predictions_(predictions), images_(images), side_(2 * predictions.radius + 1), in_place_(Shape{images, predictions.classes}) {}
+      : scores_(scores),
+        predictions_(predictions),
+        images_(images),
+        side_(2 * predictions.radius + 1),
+        in_place_(Shape{images, predictions.classes}) {}
 
   void measure_in_place() {
     for (std::int64_t first = 0; first < images_; first += chunk_images) {
@@ -95,7 +100,7 @@ class Sweeper {
   }
 
   void measure(Shift shift) {
-    if (shift == Shift{}) return;  // measure_in_place did it
+    if (shift == Shift{}) return;  // done by measure_in_place
     for (std::int64_t first = 0; first < images_; first += chunk_images) {
       const std::int64_t last = std::min(images_, first + chunk_images);
       const Tensor scores = scores_.at(first, last, shift);
@@ -103,7 +108,7 @@ class Sweeper {
     }
   }
 
-  /// All shifts of one phase; returns their number.
+  /// Measures all shifts of one phase. Returns their number.
   std::int64_t measure(Phases& phases, std::int64_t phase) {
     std::int64_t shifts = 0;
     for (std::int64_t first = 0; first < images_; first += phases.chunk()) {
@@ -169,7 +174,8 @@ Sweep sweep(const Model& given, const Tensor& images, const Tensor& labels, cons
   std::int64_t done = 0;
   const auto count = [&](std::int64_t more) {
     for (const std::int64_t now = done + more; done < now;)
-      if (++done; options.progress && !options.progress(done, shifts)) throw StateError("[shift] the sweep was ended before its last shift");
+      if (++done; options.progress && !options.progress(done, shifts))
+        throw StateError("[shift] the sweep was ended before its last shift");
   };
   std::optional<Phases> phases;
   if (options.phases) phases.emplace(model, shifted_input, options.radius, predict);

@@ -1,4 +1,4 @@
-// What a sweep, a sources and a protocol found, for programs: JSON and CSV.
+// Sweeps, error sources and protocol results as JSON and CSV.
 #pragma once
 
 #include <string>
@@ -8,12 +8,12 @@
 
 namespace linn::shift {
 
-/// The keys of docs/log.md for `linn shift`; NaN is null.
+/// Objects with the keys that docs/log.md lists for `linn shift`. NaN becomes null.
 io::Json to_json(const Sweep& sweep);
 io::Json to_json(const ErrorSources& sources);
 io::Json to_json(const ProtocolResult& result);
 
-/// What write_csv writes.
+/// The text that write_csv writes.
 std::string csv_of(const Sweep& sweep);
 
 }  // namespace linn::shift

@@ -15,9 +15,9 @@ std::string stride_text(Size2 stride) {
   return stride.height == stride.width ? fmt::format("{}", stride.height) : fmt::format("{} x {}", stride.height, stride.width);
 }
 
-constexpr double rounding = 5e-5;  // errors below come from sums in another order
+constexpr double rounding = 5e-5;  // smaller errors are due to rounding: kernels may sum in another order at another place of the map
 
-// "12.3 %", and "0 %" for what only rounding left.
+// "12.3 %"; "0 %" for errors below `rounding`.
 std::string error_text(double error) {
   if (std::isnan(error)) return "-";
   return error < rounding ? "0 %" : percent(error) + " %";
@@ -42,13 +42,12 @@ std::string counted(std::int64_t count, const char* what) {
 bool shrinks(const ErrorSources& sources) { return sources.stride.height > 1 || sources.stride.width > 1; }
 
 std::string describe_strides(const ErrorSources& sources) {
-  if (!shrinks(sources))
-    return "No layer subsamples, so all changes come from borders and the head.";
+  if (!shrinks(sources)) return "No layer subsamples, so all changes come from borders and the head.";
   std::string list;
   Size2 before = {1, 1};
   for (std::size_t i = 0; i <= *sources.trunk; ++i) {
     const LayerError& layer = sources.layers[i];
-    // In branches beside each other strides come again; each is listed once.
+    // Parallel branches reach the same stride several times; it is listed once.
     if (layer.stride.height <= before.height && layer.stride.width <= before.width) continue;
     list += fmt::format("{}{} by {}", list.empty() ? "" : ", ", layer.name,
                         stride_text(Size2(layer.stride.height / before.height, layer.stride.width / before.width)));
@@ -60,31 +59,29 @@ std::string describe_strides(const ErrorSources& sources) {
       stride_text(sources.stride), list);
 }
 
-// The error of the last map at multiples of S.
-std::string describe_moving(const ErrorSources& sources, const LayerError& trunk) {
+// The part of a sentence on the last map's error at shifts by multiples of S.
+std::string describe_aligned_error(const ErrorSources& sources, const LayerError& trunk) {
   const char* where = shrinks(sources) ? " at multiples of S" : "";
   if (std::isnan(trunk.aligned))
     return fmt::format("was not measured at a multiple of S: images moved by at most {}", counted(sources.radius, "pixel"));
   if (trunk.aligned < rounding) return fmt::format("moves with the image exactly{}: borders have no effect", where);
-  if (std::isnan(trunk.aligned_inside))
-    return fmt::format("differs from the moved map by {}{}", error_text(trunk.aligned), where);
-  return fmt::format("differs from the moved map by {}{}, away from the border by {}: the rest is due to borders", error_text(trunk.aligned),
-                     where, error_text(trunk.aligned_inside));
+  if (std::isnan(trunk.aligned_inside)) return fmt::format("differs from the moved map by {}{}", error_text(trunk.aligned), where);
+  return fmt::format("differs from the moved map by {}{}, away from the border by {}: the rest is due to borders",
+                     error_text(trunk.aligned), where, error_text(trunk.aligned_inside));
 }
 
 std::string describe_trunk(const ErrorSources& sources) {
   const LayerError& trunk = sources.layers[*sources.trunk];
   const std::string name = fmt::format("The last map ({}, {} x {})", trunk.name, trunk.size.height, trunk.size.width);
   if (trunk.size.height < 2 || trunk.size.width < 2) return name + " is too small to move, so its error is not measured.";
-  std::string text = fmt::format("{} {}", name, describe_moving(sources, trunk));
+  std::string text = fmt::format("{} {}", name, describe_aligned_error(sources, trunk));
   if (!shrinks(sources) || std::isnan(trunk.misaligned)) return text + fmt::format(" (on {}).", counted(sources.images, "image"));
   if (trunk.misaligned < rounding)
     return text + fmt::format("; at other shifts it does so too, by whole cells: subsampling does no harm (on {}).",
                               counted(sources.images, "image"));
   const bool alone = trunk.aligned < rounding;
-  return text + fmt::format("; at other shifts by {} in the best alignment: {} due to subsampling (on {}).",
-                            error_text(trunk.misaligned), alone ? "all of it is" : "the difference to multiples of S is",
-                            counted(sources.images, "image"));
+  return text + fmt::format("; at other shifts by {} in the best alignment: {} due to subsampling (on {}).", error_text(trunk.misaligned),
+                            alone ? "all of it is" : "the difference to multiples of S is", counted(sources.images, "image"));
 }
 
 std::string describe_classes(const ErrorSources& sources, const Sweep& sweep) {
@@ -96,8 +93,8 @@ std::string describe_classes(const ErrorSources& sources, const Sweep& sweep) {
   }
   if (sources.changed_aligned.value == 0 && !(sources.changed_misaligned.value > 0))
     return fmt::format("Over {} the class changes at no shift.", counted(sweep.images(), "image"));
-  std::string text =
-      fmt::format("Over {} the class changes at {} of the shifts", counted(sweep.images(), "image"), estimate_text(sources.changed_aligned));
+  std::string text = fmt::format("Over {} the class changes at {} of the shifts", counted(sweep.images(), "image"),
+                                 estimate_text(sources.changed_aligned));
   if (!shrinks(sources)) return text + ": only borders and head can do that.";
   text += fmt::format(" by multiples of S, where only borders and head can do that, and at {} of the others.",
                       estimate_text(sources.changed_misaligned));
@@ -112,7 +109,7 @@ std::string describe_classes(const ErrorSources& sources, const Sweep& sweep) {
   return cut > 0 ? text + fmt::format(" Ink reaches the border in {} % of the images.", percent(cut)) : text;
 }
 
-// The first layer behind which strides are not known.
+// The first layer from which on strides are unknown, with the reason; empty if all are known.
 std::string describe_unknown(const ErrorSources& sources) {
   for (const LayerError& layer : sources.layers)
     if (!layer.unknown.empty()) return fmt::format("From {} on strides are not known: {}.", layer.name, layer.unknown);
@@ -139,7 +136,7 @@ struct Column {
   std::vector<std::string> cells;
 };
 
-// Right-aligned columns under their heads, the heads' lines one above the other where they hold '\n'.
+// Right-aligned columns with two lines of heads. '\n' in a head separates its lines; other heads stand in the second line.
 std::string columns(const std::vector<Column>& all) {
   std::string text;
   for (int line = 0; line < 2; ++line) {
@@ -195,7 +192,7 @@ std::string method_text(const Sweep& sweep) {
   return fmt::format("computed {}: {}", predictions.method == "phases" ? "by phases" : predictions.method, predictions.method_reason);
 }
 
-// All up to a dozen; beyond, so many that they fit on a screen, the last among them.
+// Radii in the table: all up to 12; beyond, about 12 at even steps, and always the largest.
 std::vector<std::int64_t> shown_radii(std::int64_t radius) {
   const std::int64_t step = std::max<std::int64_t>(1, (radius + 11) / 12);
   std::vector<std::int64_t> shown;
@@ -266,7 +263,8 @@ std::string table_of_measures(const Sweep& sweep) {
 std::vector<std::string> error_source_text(const ErrorSources& sources, const Sweep& sweep) {
   if (!sources.trunk)
     return {
-        "The model has no map that moves with the image: from the first layer on each pixel has weights of its own, so every shift is a new "
+        "The model has no map that moves with the image: from the first layer on each pixel has weights of its own, so every shift is a "
+        "new "
         "input. There is nothing to separate."};
   std::vector<std::string> all = {describe_strides(sources), describe_unknown(sources), describe_trunk(sources),
                                   describe_classes(sources, sweep), describe_head(sources)};
@@ -276,7 +274,8 @@ std::vector<std::string> error_source_text(const ErrorSources& sources, const Sw
 
 std::string guarantee_text(const std::optional<std::string>& reason) {
   if (reason) return fmt::format("No guarantee by construction: {}.", *reason);
-  return "Guaranteed by construction, whatever the weights: a circular shift of the input changes no bit of the output. A shift that moves no ink "
+  return "Guaranteed by construction, whatever the weights: a circular shift of the input changes no bit of the output. A shift that moves "
+         "no ink "
          "out of the frame is a circular shift.";
 }
 
