@@ -48,8 +48,8 @@ struct schema::Schema<layers::Conv2DTransposeConfig> {
                  field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
                  layers::common_fields<O>()));
-  static constexpr Absent absent[] = {
-      {"activity_regularizer"}, {"kernel_constraint"}, {"bias_constraint"}};
+  // tf.keras 2 also writes what Conv2D has.
+  static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"}, {"bias_constraint"}, {"groups", "1"}};
   static constexpr Example examples[] = {
       {R"({"name": "t", "filters": 3, "kernel_size": [3, 2]})", "(4, 5, 2)"},
       {R"({"name": "t", "filters": 4, "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "activation": "relu",

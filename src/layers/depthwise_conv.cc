@@ -43,8 +43,8 @@ struct schema::Schema<layers::DepthwiseConv2DConfig> {
                  field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
                  layers::common_fields<O>()));
-  static constexpr Absent absent[] = {
-      {"activity_regularizer"}, {"depthwise_constraint"}, {"bias_constraint"}};
+  // tf.keras 2 also writes what Conv2D has.
+  static constexpr Absent absent[] = {{"activity_regularizer"}, {"depthwise_constraint"}, {"bias_constraint"}, {"groups", "1"}};
   static constexpr Example examples[] = {
       {R"({"name": "d", "kernel_size": [3, 2]})", "(6, 5, 3)"},
       {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
@@ -82,8 +82,9 @@ struct schema::Schema<layers::SeparableConv2DConfig> {
                  field("pointwise_regularizer", &O::pointwise_regularizer, "Added to the loss for the size of the 1x1 kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
                  layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"activity_regularizer"},
-                                      {"depthwise_constraint"},  {"pointwise_constraint"},  {"bias_constraint"}};
+  // tf.keras 2 also writes what Conv2D has.
+  static constexpr Absent absent[] = {{"activity_regularizer"}, {"depthwise_constraint"}, {"pointwise_constraint"},
+                                      {"bias_constraint"},      {"groups", "1"},          {"kernel_initializer", ""}};
   static constexpr Example examples[] = {
       {R"({"name": "s", "filters": 4, "kernel_size": [3, 2]})", "(6, 5, 3)"},
       {R"({"name": "s", "filters": 5, "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",

@@ -57,6 +57,12 @@ class SpatialDropout2DDescription final : public Described<SpatialDropout2DConfi
     if (!to.training() || config_.rate == 0) return input;
     return plan::spatial_dropout(to, input, config_.rate, config_.options.seed.value_or(0));
   }
+  // The only layer of Keras that refuses "trainable".
+  io::Json config(const std::string& name) const override {
+    io::Json json = Described::config(name);
+    json.erase("trainable");
+    return json;
+  }
   OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
   ActivationKind activation() const override { return ActivationKind::unchanged; }
 };
