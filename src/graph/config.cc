@@ -46,6 +46,12 @@ io::Json chain_config(const Graph& graph, const std::string& name) {
   return config;
 }
 
+// Of the first call of a layer, where "input_layers" and "output_layers" of Keras 3 name it.
+std::int64_t first_end(const LayerObject& layer) {
+  const Graph* inner = graph_in(layer);
+  return inner != nullptr && !inner->is_chain() ? 1 : 0;
+}
+
 class FunctionalWriter {
  public:
   explicit FunctionalWriter(const Graph& graph) : graph_(graph) {}
@@ -72,9 +78,18 @@ class FunctionalWriter {
     return io::Json::array({member.name, index, port.output});
   }
 
+  // The same of an input or output of the whole model. There Keras counts the calls of a nested model from 1.
+  io::Json end(Port port) const {
+    io::Json json = history(port);
+    json[1] = json[1].get<std::int64_t>() + first_end(*graph_.member_of(port).layer);
+    return json;
+  }
+
+  // One alone without a list around it: from a list Keras makes a model that gives a list.
   io::Json ports(const std::vector<Port>& list) const {
+    if (list.size() == 1) return end(list.front());
     io::Json json = io::Json::array();
-    for (const Port port : list) json.push_back(history(port));
+    for (const Port port : list) json.push_back(end(port));
     return json;
   }
 
@@ -109,6 +124,19 @@ void check_registered(const io::Json& json, const std::string& class_name, const
   const io::Json* registered = io::find_field(json, "registered_name", where);
   if (registered != nullptr && *registered != class_name)
     throw FormatError(fmt::format("{}: custom class {} is not supported, and was not looked up or executed", where, io::describe(*registered)));
+}
+
+// hard_sigmoid is another function in tf.keras 2 than in Keras 3 and here. Only a whole model's configuration says which Keras wrote it.
+void refuse_old_hard_sigmoid(const io::Json& json, const std::string& where) {
+  if (!json.is_structured()) return;
+  for (const auto& [key, value] : json.items()) {
+    if (json.is_object() && key == "activation" && value == "hard_sigmoid")
+      throw FormatError(
+          fmt::format("{}: tf.keras 2 wrote it, whose activation hard_sigmoid is x / 5 + 1/2, cut to 0 ... 1; linn's, and Keras 3's, is "
+                      "x / 6 + 1/2. If that may be, remove \"keras_version\"",
+                      where));
+    refuse_old_hard_sigmoid(value, where);
+  }
 }
 
 LayerObjectPtr read_layer(const io::Json& json, const std::string& where, std::uint64_t seed) {
@@ -179,7 +207,8 @@ class FunctionalReader {
     LayerObjectPtr layer;
     std::vector<Inbound> inbound;
     std::vector<std::vector<SymbolicTensor>> made;  // by call
-    std::int64_t first_call = 0;                    // tf.keras 2 counts the calls of a nested model from 1
+    std::int64_t first_call = 0;                    // tf.keras 2 counts the calls of a nested model from 1,
+    std::int64_t first_end = 0;                     // Keras 3 only where the ends of a model are named
   };
 
   void add_layer(const io::Json& json, const std::string& where) {
@@ -191,6 +220,7 @@ class FunctionalReader {
     for (const io::Json& call : inbound) entry.inbound.push_back(call.is_object() ? read_call(call, where) : read_old_call(call, where));
     const bool is_old = !inbound.empty() && !inbound.front().is_object();
     if (is_old && graph_in(*entry.layer) != nullptr) entry.first_call = 1;
+    entry.first_end = is_old ? entry.first_call : first_end(*entry.layer);
     calls_ += std::max<std::size_t>(1, entry.inbound.size());
     if (calls_ > most_calls) throw FormatError(fmt::format("{}: more than {} calls of layers; that is the most linn takes", where_, most_calls));
     if (detail::is_input(*entry.layer)) entry.made.push_back({detail::call_input(entry.layer)});
@@ -266,11 +296,12 @@ class FunctionalReader {
       if (!detail::is_input(*entry.layer) && entry.made.size() < entry.inbound.size()) refuse(entry, entry.inbound[entry.made.size()]);
   }
 
-  const SymbolicTensor* find(const Inbound::Source& source) const {
+  // `is_end`: what "input_layers" or "output_layers" name.
+  const SymbolicTensor* find(const Inbound::Source& source, bool is_end = false) const {
     const auto found = numbers_.find(source.layer);
     if (found == numbers_.end()) throw FormatError(fmt::format("{}: there is no layer named \"{}\", whose value is used", where_, source.layer));
     const Entry& entry = entries_[found->second];
-    const std::int64_t call = source.call - entry.first_call;
+    const std::int64_t call = source.call - (is_end ? entry.first_end : entry.first_call);
     if (call < 0 || call >= static_cast<std::int64_t>(entry.made.size())) return nullptr;
     const auto& outputs = entry.made[static_cast<std::size_t>(call)];
     if (source.output >= static_cast<std::int64_t>(outputs.size()))
@@ -305,7 +336,7 @@ class FunctionalReader {
     const std::function<void(const io::Json&)> collect = [&](const io::Json& part) {
       if (part.is_array() && !part.empty() && part.front().is_string()) {
         const Inbound::Source source = read_source(part, where_);
-        const SymbolicTensor* value = find(source);
+        const SymbolicTensor* value = find(source, true);
         if (value == nullptr)
           throw FormatError(fmt::format("{}: field \"{}\": layer \"{}\" has no call {}", where_, key, source.layer, source.call));
         values.push_back(*value);
@@ -346,6 +377,7 @@ Graph graph_from_json(const io::Json& json, const std::string& where, std::uint6
                                   where, class_name));
   check_registered(json, class_name, where);
   const io::Json& config = io::field(json, "config", where);
+  if (io::string_field_or(json, "keras_version", where, "").starts_with("2.")) refuse_old_hard_sigmoid(config, where);
   if (class_name == "Sequential") return read_chain(config, where, seed);
   if (!config.is_object()) throw FormatError(fmt::format("{}: field \"config\": {} came, an object is allowed", where, io::describe(config)));
   return FunctionalReader(config, where, seed).read();

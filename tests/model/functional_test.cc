@@ -341,7 +341,7 @@ TEST(FunctionalErrors, OfFilesAreSaidWithTheLayer) {
   EXPECT_THAT(with(R"("keras_history":["batch_normalization",0,0])", R"("keras_history":["add",0,0])"), HasSubstr("cycle"));
   EXPECT_THAT(with(R"("keras_history":["batch_normalization",0,0])", R"("keras_history":["batch_normalization",1,0])"), HasSubstr("which is called 1 times"));
   EXPECT_THAT(with(R"("keras_history":["batch_normalization",0,0])", R"("keras_history":["batch_normalization",0,4])"), HasSubstr("output 4"));
-  EXPECT_THAT(with(R"("output_layers":[["dense",0,0]])", R"("output_layers":"dense")"), HasSubstr("output_layers"));
+  EXPECT_THAT(with(R"("output_layers":["dense",0,0])", R"("output_layers":"dense")"), HasSubstr("output_layers"));
   EXPECT_THAT(with(R"("class_name":"Functional")", R"("class_name":"MyModel")"), HasSubstr("\"Sequential\" and \"Functional\""));
 }
 

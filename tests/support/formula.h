@@ -36,10 +36,12 @@ inline Tensor formula_labels(std::int64_t images, std::uint32_t stream, std::int
   return Tensor::from(labels, {images});
 }
 
-/// The value of a variable by the last part of its name: scales and variances around 1, kernels from He's uniform range, all else around 0.
-inline Tensor formula_weight(const std::string& name, const Shape& shape, std::uint32_t stream) {
+/// The value of a variable by the last part of its name: variances around 1, scales of normalizations around `gamma`, kernels from He's
+/// uniform range, all else around 0.
+inline Tensor formula_weight(const std::string& name, const Shape& shape, std::uint32_t stream, double gamma = 1) {
   const std::string last = name.substr(name.rfind('/') + 1);
-  if (last == "gamma" || last == "moving_variance") return formula_values(shape, stream, 0.5, 1.5);
+  if (last == "gamma") return formula_values(shape, stream, 0.5 * gamma, 1.5 * gamma);
+  if (last == "moving_variance") return formula_values(shape, stream, 0.5, 1.5);
   if (last.find("kernel") == std::string::npos) return formula_values(shape, stream, -0.1, 0.1);
   // A depthwise kernel is (height, width, channels, multiplier): each output sees one channel.
   const std::int64_t taps = shape.elements() / shape[static_cast<std::ptrdiff_t>(shape.rank()) - 1];
@@ -50,10 +52,10 @@ inline Tensor formula_weight(const std::string& name, const Shape& shape, std::u
 }
 
 /// Each variable from the stream of its place in the model's order.
-inline void set_formula_weights(Model& model) {
+inline void set_formula_weights(Model& model, double gamma = 1) {
   std::vector<Tensor> weights;
   for (const auto& [name, value] : model.named_weights())
-    weights.push_back(formula_weight(name, value.shape(), static_cast<std::uint32_t>(weights.size())));
+    weights.push_back(formula_weight(name, value.shape(), static_cast<std::uint32_t>(weights.size()), gamma));
   model.set_weights(weights);
 }
 

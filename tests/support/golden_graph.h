@@ -27,6 +27,8 @@ class GoldenGraph {
   explicit GoldenGraph(const io::Json& test) : test_(test) {}
 
   std::string name() const { return test_["name"]; }
+  /// Of formula.h. Less than 1 in deep residual networks, where each block adds to what comes in, or softmax would show one class alone.
+  double gamma() const { return test_["gamma"]; }
   /// The configuration with what `compile` is told, an optimizer of the case among it.
   std::string config(const std::string& optimizer) const {
     io::Json config = test_.contains("model") ? test_["model"] : io::parse_json(golden_network(name()).to_json(), name());
@@ -37,7 +39,7 @@ class GoldenGraph {
   /// Compiled, with the weights of formula.h.
   Model model(const std::string& optimizer) const {
     Model model = Model::from_json(config(optimizer));
-    set_formula_weights(model);
+    set_formula_weights(model, gamma());
     return model;
   }
   /// Of `images`, or as many as the case has.
@@ -72,11 +74,11 @@ class GoldenGraph {
 /// A model in float64: no user's, but what the layers' equations are without float32's roundings.
 class WideModel {
  public:
-  explicit WideModel(const std::string& config)
+  WideModel(const std::string& config, double gamma)
       : config_(formats::model_from_json(io::parse_json(config, "test"), "test", 0)), frozen_(config_.graph.frozen_layers()) {
     std::uint32_t stream = 0;
     for (const graph::GraphVariable& variable : config_.graph.variables()) {
-      config_.graph.set_value(stream, formula_weight(variable.name, variable.shape(), stream).astype(DType::f64));
+      config_.graph.set_value(stream, formula_weight(variable.name, variable.shape(), stream, gamma).astype(DType::f64));
       ++stream;
     }
     slots_ = train::make_slots(config_.graph, frozen_, config_.compile->optimizer.description());

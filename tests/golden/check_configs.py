@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Let Keras read the configurations that linn wrote, and compare what the
+models compute with what Keras computed before linn read them.
+
+    ninja -C build/release write_networks
+    mkdir NETWORKS && build/release/tests/write_networks NETWORKS
+    golden-venv/bin/python tests/golden/check_configs.py NETWORKS
+
+Needs what make_golden.py needs. linn read the configurations of graph.json
+(Keras 3) and keras2.json (tf.keras 2). Exit status 0 when all agree.
+"""
+
+import json
+import sys
+
+import numpy as np
+from safetensors.numpy import load_file
+
+import formula
+from make_golden import path
+from make_graph_golden import as_list, make_model
+
+
+def check(folder, file, case, tensors):
+    with open(f"{folder}/{file}_{case['name']}.json", encoding="utf-8") as f:
+        model = make_model(json.load(f), "float64")
+    assert [[v.name, list(v.shape)] for v in model.weights] == case["weights"]
+    x = [formula.values([case.get("batch", 3)] + shape, 10_000 + 100 * i, -1, 1)
+         .astype(np.float64) for i, shape in enumerate(case["inputs"])]
+    y = model(x if len(x) > 1 else x[0])
+    for i, value in enumerate(as_list(y)):
+        want = tensors[f"{case['name']}/output_{i}"]
+        assert value.shape == want.shape, (value.shape, want.shape)
+        np.testing.assert_allclose(value, want, rtol=1e-5, atol=1e-6)
+    print(f"  {file} {case['name']}: {len(case['weights'])} variables agree")
+
+
+def main():
+    for file in ("graph", "keras2"):
+        with open(path(file + ".json"), encoding="utf-8") as f:
+            cases = json.load(f)["cases"]
+        tensors = load_file(path(file + ".safetensors"))
+        for case in cases:
+            if "model" in case:
+                check(sys.argv[1], file, case, tensors)
+
+
+if __name__ == "__main__":
+    main()
