@@ -100,9 +100,9 @@ struct MobileNetV2Options {
   DTypePolicy dtype_policy = "float32";
 };
 
-/// `keras.applications.MobileNetV2(weights=None)` (Sandler et al. 2018): the same layers, weights and names, but relu6 by Activation where
-/// Keras has ReLU(6). 3,538,984 parameters with moving statistics. Keras's weights take images from -1 to 1. ValueError for a pooling that is
-/// none of those above, and an alpha of 0 or less.
+/// `keras.applications.MobileNetV2(weights=None)` (Sandler et al. 2018): the same layers under the same names, so that
+/// weights that Keras saved load by name. 3,538,984 parameters with moving statistics. Keras's weights take images from -1 to 1. ValueError
+/// for a pooling that is none of those above, and an alpha of 0 or less.
 Model mobilenet_v2(const MobileNetV2Options& options = {});
 
 }  // namespace linn::models

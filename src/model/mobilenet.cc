@@ -20,7 +20,7 @@ std::int64_t round_filters(double filters) {
 }
 
 SymbolicTensor normalized(const SymbolicTensor& x, const std::string& name) { return BatchNormalization({.momentum = 0.999, .name = name})(x); }
-SymbolicTensor relu6(const SymbolicTensor& x, const std::string& name) { return Activation("relu6", {.name = name})(x); }
+SymbolicTensor relu6(const SymbolicTensor& x, const std::string& name) { return ReLU({.max_value = 6, .name = name})(x); }
 
 SymbolicTensor convolve_1x1(const SymbolicTensor& x, std::int64_t filters, const std::string& name) {
   return Conv2D(filters, 1, {.padding = "same", .use_bias = false, .name = name})(x);
