@@ -33,7 +33,11 @@ struct schema::Type<std::vector<double>> {
     }
     return values;
   }
-  static io::Json write(const std::vector<double>& values) { return values.empty() ? io::Json(nullptr) : io::Json(values); }
+  // One value goes alone: where no axis keeps statistics, Keras takes no list.
+  static io::Json write(const std::vector<double>& values) {
+    if (values.empty()) return nullptr;
+    return values.size() == 1 ? io::Json(values.front()) : io::Json(values);
+  }
   static std::string fault(const std::vector<double>& values, const Range& range) {
     for (const double value : values)
       if (const std::string wrong = Type<double>::fault(value, range); !wrong.empty()) return "each value " + wrong;
@@ -56,7 +60,7 @@ struct schema::Schema<layers::NormalizationConfig> {
   static constexpr Example examples[] = {{R"({"name": "n"})", "(3, 4, 2)"},
                                          {R"({"name": "n", "mean": [1.5, 2.0], "variance": [4.0, 0.5]})", "(3, 4, 2)"},
                                          {R"({"name": "n", "axis": [1], "invert": true})", "(3, 4, 2)"},
-                                         {R"({"name": "n", "axis": [], "mean": [0.5], "variance": [2.0]})", "(3, 4)"}};
+                                         {R"({"name": "n", "axis": [], "mean": 0.5, "variance": 2.0})", "(3, 4)"}};
   static std::string fault(const C& c) {
     const NormalizationOptions& o = c.options;
     if (o.mean.size() == o.variance.size()) return {};

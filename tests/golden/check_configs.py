@@ -7,7 +7,9 @@ models compute with what Keras computed before linn read them.
     golden-venv/bin/python tests/golden/check_configs.py NETWORKS
 
 Needs what make_golden.py needs. linn read the configurations of graph.json
-(Keras 3) and keras2.json (tf.keras 2). Exit status 0 when all agree.
+(Keras 3) and keras2.json (tf.keras 2). Keras also reads what linn writes for
+the examples of its layers, and must write the same arguments itself. Exit
+status 0 when all agree.
 """
 
 import json
@@ -17,7 +19,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 import formula
-from make_golden import path
+from make_golden import clean_config, keras, path
 from make_graph_golden import as_list, make_model
 
 
@@ -35,7 +37,41 @@ def check(folder, file, case, tensors):
     print(f"  {file} {case['name']}: {len(case['weights'])} variables agree")
 
 
+def is_of_linn(layer):
+    """Whether Keras has no such layer or padding."""
+    return (not hasattr(keras.layers, layer["class_name"])
+            or layer["config"].get("padding") in ("circular", "full"))
+
+
+def check_layers(folder):
+    with open(f"{folder}/layers.json", encoding="utf-8") as f:
+        layers = [layer for layer in json.load(f) if not is_of_linn(layer)]
+    for layer in layers:
+        read = getattr(keras.layers, layer["class_name"]).from_config(
+            layer["config"])
+        again = json.loads(json.dumps(clean_config(read.get_config())))
+        for key, value in layer["config"].items():
+            if key in again and key != "dtype":
+                assert same(value, again[key]), (layer, key, again[key])
+    print(f"  {len(layers)} examples of layers agree")
+
+
+def same(a, b):
+    """Keras writes more of an initializer, a number for a list of one, and
+    forgets the arguments of an activation function, which linn keeps."""
+    if isinstance(a, dict) and isinstance(b, str):
+        return a["class_name"] == b
+    if isinstance(a, dict) and isinstance(b, dict):
+        return all(same(v, b[k]) for k, v in a.items() if k in b)
+    if isinstance(a, list) != isinstance(b, list):
+        return same(*(v if isinstance(v, list) else [v] for v in (a, b)))
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b or (isinstance(a, float) and np.isclose(a, b))
+
+
 def main():
+    check_layers(sys.argv[1])
     for file in ("graph", "keras2"):
         with open(path(file + ".json"), encoding="utf-8") as f:
             cases = json.load(f)["cases"]

@@ -34,8 +34,8 @@ TEST(Normalization, AdaptsAxesAndTypes) {
   all.adapt(Tensor::from(bytes, {2, 2, 2}));
   EXPECT_EQ(io::parse_json(rows.config(), "config")["mean"], (std::vector<double>{55, 75}));
   EXPECT_EQ(io::parse_json(rows.config(), "config")["variance"], (std::vector<double>{2525, 2525}));
-  EXPECT_EQ(io::parse_json(all.config(), "config")["mean"], (std::vector<double>{65}));
-  EXPECT_EQ(io::parse_json(all.config(), "config")["variance"], (std::vector<double>{2625}));
+  EXPECT_EQ(io::parse_json(all.config(), "config")["mean"], 65);
+  EXPECT_EQ(io::parse_json(all.config(), "config")["variance"], 2625);
 }
 
 TEST(Normalization, RefusesWhatDoesNotFit) {
