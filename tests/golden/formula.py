@@ -29,9 +29,11 @@ def labels(images, stream, classes):
     return (hashed(stream, images) % np.uint32(classes)).astype(np.int32)
 
 
-def weight(name, shape, stream):
+def weight(name, shape, stream, gamma=1.0):
+    """Scales of normalizations are uniform in gamma * (0.5 ... 1.5)."""
     if name in ("gamma", "moving_variance"):
-        return values(shape, stream, 0.5, 1.5)
+        scale = gamma if name == "gamma" else 1.0
+        return values(shape, stream, 0.5 * scale, 1.5 * scale)
     if "kernel" not in name:
         return values(shape, stream, -0.1, 0.1)
     taps = int(np.prod(shape[:-1]))
@@ -42,9 +44,9 @@ def weight(name, shape, stream):
     return values(shape, stream, -limit, limit)
 
 
-def set_weights(model):
+def set_weights(model, gamma=1.0):
     """Each variable from the stream of its place in model.weights."""
-    model.set_weights([weight(v.name, v.shape, i)
+    model.set_weights([weight(v.name, v.shape, i, gamma)
                        for i, v in enumerate(model.weights)])
 
 
