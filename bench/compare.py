@@ -74,6 +74,14 @@ def vgg(order, network, precision, rivals):
     return Work("vgg", f"{order}: train {name}, batch 128", "train", precision, 128, rivals, 2.5, network=network)
 
 
+def built_in(network):
+    works = [Work("networks", f"{network}: train float32, batch 128", "train", "f32", 128, ("pytorch", "keras"), 2.5, network=network)]
+    for batch in (32, 1):
+        rivals = ("onnxruntime", "pytorch", "keras")
+        works.append(Work("networks", f"{network}: infer float32, batch {batch}", "infer", "f32", batch, rivals, 0.6, network=network))
+    return works
+
+
 def convolutions():
     titles = {"forward": "forward", "input_gradient": "gradient of the input", "kernel_gradient": "gradient of the kernel",
               "pool_forward": "with 2x2 max pooling, forward", "pool_backward": "with 2x2 max pooling, both gradients"}
@@ -92,9 +100,10 @@ WORKS = [
     vgg("conv, norm, relu, pool", "vgg", "bf16", ("pytorch",)),
     vgg("conv, pool, norm, relu", "vgg_pool_first", "f32", ("pytorch", "keras")),
     vgg("conv, pool, norm, relu", "vgg_pool_first", "bf16", ("pytorch",)),
+    *built_in("resnet20"), *built_in("vgg_small"),
     *convolutions(),
 ]
-PARTS = ("train", "infer", "single", "footprint", "vgg", "conv")
+PARTS = ("train", "infer", "single", "footprint", "vgg", "networks", "conv")
 LEARNT = 2.0  # guessing costs log(10) = 2.3; a few dozen batches are enough
 FOOTPRINT = "footprint"
 COLUMNS = {"best": "all the CPU has", "avx2": "AVX2"}
@@ -188,11 +197,11 @@ def require_installed(name):
 
 def start(name, work, isa, seconds):
     raw = name == "onednn"
-    vgg_like = work.part == "vgg"
-    data = WORK if raw else os.path.join(WORK, "noise.npz") if vgg_like else DATA
+    data = WORK if raw else os.path.join(WORK, "noise.npz") if work.part in ("vgg", "networks") else DATA
+    weights = {"vgg": "vgg.npz", "networks": f"{work.network}.npz"}.get(work.part, "weights.npz")
     arguments = [f"network={work.network}", f"mode={work.mode}", f"precision={work.precision}", f"batch={work.batch}",
                  f"threads={work.threads}", f"seconds={seconds}", f"data={data}",
-                 f"weights={os.path.join(WORK, 'vgg.npz' if vgg_like else 'weights.npz')}"]
+                 f"weights={os.path.join(WORK, weights)}"]
     if name == "linn":
         program = PEERS_CONVOLUTION if work.convolution else PEERS_LINN
         return Child(name, [program, *arguments], environment_of(isa, {"LINN_ISA": "avx2"}, work.threads))
@@ -489,6 +498,13 @@ pooling right behind the convolution.
 
 {speed_table(results, "vgg")}
 
+## Networks for CIFAR-10
+32x32x3. `resnet20` is He 2016's of 20 layers, with a 1x1 convolution beside a block that makes the map smaller; `vgg_small` has 3x3
+convolutions of 128, 128, 256, 256, 512 and 512 filters with batch normalization and relu, 2x2 max pooling after every second, Flatten and
+Dense 10. Both are linn's built-in ones (`linn summary resnet20`); Keras reads linn's own configuration, ONNX Runtime what PyTorch exports.
+
+{speed_table(results, "networks")}
+
 ## One convolution
 3x3, "same", as many filters as channels, no bias, float32, batch 32; alone, and with 2x2 max pooling behind it.
 
@@ -503,7 +519,7 @@ rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) o
 - Inference: batches in memory, 64 different ones in turn, one call each: linn `predict` of uint8 images, the others float32 images that are
   scaled already, with bound inputs where they can. Rivals in Python are called through the shortest way that they have: a network of
   one relu takes LiteRT 0.4 us and ONNX Runtime 1.5 us that way on a Zen 5 core.
-- The VGG-like network: as training above, but SGD with momentum 0.9, and 128 random images and labels again and again. A rival counts only
+- The VGG-like network and those for CIFAR-10: as training above, but SGD with momentum 0.9, and 128 random images and labels again and again. A rival counts only
   if its losses of five steps on one batch come down, and are linn's (1e-3, bfloat16 0.03).
 - One convolution: linn as a plan runs it, in shards of 8 images: alone, forward as in inference, whose kernel is laid out once; all else as in
   training, with the turned and packed kernels that a step makes anew; oneDNN's
@@ -562,6 +578,8 @@ def main():
             results = json.load(old)
     # In a process of its own, so that this one stays small: see measure_footprint.
     subprocess.run([sys.executable, os.path.join(RIVALS, "network.py"), WORK, DATA], check=True)
+    for network in ("resnet20", "vgg_small"):
+        subprocess.run([PEERS_LINN, "files", network, WORK], check=True)
     changed = text_of(["git", "status", "--porcelain", "-uno", "--", ".", ":!bench/RESULTS.md"])
     commit = text_of(["git", "rev-parse", "--short", "HEAD"]) + ("+" if changed else "")
 

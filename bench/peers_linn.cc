@@ -1,5 +1,9 @@
 // linn's side of bench/peers, by the public interface alone: the networks on uint8 images, as a program would use them.
+//   peers_linn KEY=VALUE...                measures, as bench/rivals/child.h says
+//   peers_linn files NETWORK FOLDER        writes a built-in network for the rivals: FOLDER/NETWORK.json, its configuration in Keras's form,
+//                                          and FOLDER/NETWORK.npz, weights
 #include <cstdint>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -43,10 +47,27 @@ linn::Sequential vgg(bool pool_first) {
   return model;
 }
 
-linn::Sequential network(const std::string& name) {
+linn::Model built_in(const std::string& name) {
+  if (name == "resnet20") return linn::models::resnet20({.seed = 1});
+  if (name == "vgg_small") return linn::models::vgg_small({.seed = 1});
+  throw std::invalid_argument("network " + name + ": notebook, vgg, vgg_pool_first, resnet20, vgg_small are allowed");
+}
+
+linn::Model network(const std::string& name) {
   if (name == "notebook") return notebook();
   if (name == "vgg" || name == "vgg_pool_first") return vgg(name == "vgg_pool_first");
-  throw std::invalid_argument("network " + name + ": notebook, vgg, vgg_pool_first are allowed");
+  const linn::Model model = built_in(name);
+  const auto bytes = linn::Input(model.input_shape());
+  return {bytes, model(linn::Rescaling(scale)(bytes))};
+}
+
+// Weights as they are before training; those of the last layer are a tenth, so that no probability is as good as 1.
+void write_files(const std::string& name, const std::string& folder) {
+  const linn::Model model = built_in(name);
+  std::ofstream(folder + "/" + name + ".json") << model.to_json();
+  linn::NamedTensors weights = model.named_weights();
+  for (float& value : weights[weights.size() - 2].second.values<float>()) value /= 10;
+  linn::save_npz(folder + "/" + name + ".npz", linn::Archive(std::move(weights)));
 }
 
 // A template, so that it compiles whether or not this linn knows precision policies.
@@ -60,8 +81,8 @@ void set_precision(Model& model, const std::string& precision) {
   }
 }
 
-std::shared_ptr<linn::Sequential> prepared(const rivals::Task& task) {
-  auto model = std::make_shared<linn::Sequential>(network(task.network));
+std::shared_ptr<linn::Model> prepared(const rivals::Task& task) {
+  auto model = std::make_shared<linn::Model>(network(task.network));
   set_precision(*model, task.precision);
   std::vector<linn::Tensor> weights;
   for (const auto& [name, tensor] : linn::load_npz(task.weights)) weights.push_back(tensor);
@@ -69,10 +90,10 @@ std::shared_ptr<linn::Sequential> prepared(const rivals::Task& task) {
   return model;
 }
 
-std::shared_ptr<linn::Sequential> compiled(const rivals::Task& task) {
+std::shared_ptr<linn::Model> compiled(const rivals::Task& task) {
   auto model = prepared(task);
   linn::CompileOptions options = {.optimizer = linn::optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}};
-  if (task.network != "notebook") options.optimizer = linn::optimizers::SGD({.learning_rate = 0.01, .momentum = 0.9});
+  if (task.network != "notebook") options.optimizer = linn::optimizers::SGD({.learning_rate = task.network == "vgg_small" ? 0.0005 : 0.01, .momentum = 0.9});
   model->compile(options);
   return model;
 }
@@ -139,4 +160,8 @@ rivals::Rival prepare(const rivals::Task& task) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return rivals::run_child(argc, argv, prepare); }
+int main(int argc, char** argv) {
+  if (argc != 4 || std::string(argv[1]) != "files") return rivals::run_child(argc, argv, prepare);
+  write_files(argv[2], argv[3]);
+  return 0;
+}

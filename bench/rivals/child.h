@@ -22,7 +22,7 @@ constexpr int checked_steps = 5;   // their losses are
 constexpr int most_inference_batches = 64;
 
 struct Task {
-  std::string network;    // notebook, vgg, vgg_pool_first; a convolution alone: its map, HEIGHTxWIDTHxCHANNELS
+  std::string network;    // notebook, vgg, vgg_pool_first, resnet20, vgg_small; a convolution alone: its map, HEIGHTxWIDTHxCHANNELS
   std::string mode;       // train, infer; of a convolution alone: convolution.h
   std::string precision;  // f32, bf16
   int batch = 0;

@@ -20,7 +20,7 @@ CHECKED_STEPS = 5  # their losses are
 
 @dataclass
 class Task:
-    network: str  # notebook, vgg, vgg_pool_first
+    network: str  # notebook, vgg, vgg_pool_first, resnet20, vgg_small
     mode: str  # train, infer
     precision: str  # f32, bf16
     batch: int

@@ -1,4 +1,5 @@
-"""Keras on TensorFlow: `fit`, as a user calls it. Tried: compiled by XLA or not, one or 16 steps to a call."""
+"""Keras on TensorFlow, as a user calls it: `fit`, tried compiled by XLA or not, one or 16 steps to a call; `predict_on_batch`, and the model as
+a tf.function, both tried with and without XLA."""
 
 import os
 
@@ -37,11 +38,18 @@ def compiled(model, optimizer=None, **options):
     return model
 
 
-def training(task, x, y, **options):
+def built(task):
     if task.network == "notebook":
-        model = compiled(notebook(), **options)
-    else:
-        model = compiled(vgg(task.network == "vgg_pool_first"), keras.optimizers.SGD(0.01, momentum=0.9), **options)
+        return notebook()
+    if task.network.startswith("vgg") and task.network != "vgg_small":
+        return vgg(task.network == "vgg_pool_first")
+    with open(network.configuration(task.weights), encoding="utf-8") as file:
+        return keras.models.model_from_json(file.read())
+
+
+def training(task, x, y, **options):
+    optimizer = None if task.network == "notebook" else keras.optimizers.SGD(network.learning_rate(task.network), momentum=0.9)
+    model = compiled(built(task), optimizer, **options)
     weights = list(network.load_weights(task.weights).values())
     model.set_weights(weights)
 
@@ -59,10 +67,31 @@ def training(task, x, y, **options):
     return child.Setting(run, None if task.network == "notebook" else first_losses)
 
 
+def inference(task, batches, jit, function):
+    model = built(task)
+    model.compile(jit_compile=jit)
+    model.set_weights(list(network.load_weights(task.weights).values()))
+    call = tf.function(lambda x: model(x, training=False), jit_compile=jit) if function else model.predict_on_batch
+    tensors = [tf.constant(batch) for batch in batches] if function else batches
+
+    def run(count):
+        for i in range(count):
+            call(tensors[i % len(tensors)])
+
+    return child.Setting(run, lambda: np.concatenate([np.asarray(call(x)) for x in child.first_images(tensors)]))
+
+
 def prepare(task):
     tf.config.threading.set_intra_op_parallelism_threads(task.threads)
     x, y = child.images(task)
     makers = {}
+    if task.mode == "infer":
+        batches = child.inference_batches(task, x)
+        for jit in (True, False):
+            for function in (True, False):
+                makers[f"{'tf.function' if function else 'predict_on_batch'}, jit_compile={jit}"] = (
+                    lambda jit=jit, function=function: inference(task, batches, jit, function))
+        return {"Keras": keras.__version__, "TensorFlow": tf.__version__}, makers, None
     for jit in (True, False):
         for steps in (1, 16):
             makers[f"fit, channels_last, jit_compile={jit}, steps_per_execution={steps}"] = (

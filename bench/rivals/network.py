@@ -30,6 +30,16 @@ def vgg_shapes():
     return {**shapes, "dense/kernel": (channels, 10), "dense/bias": (10,)}
 
 
+def learning_rate(network):
+    """Of SGD."""
+    return 0.0005 if network == "vgg_small" else 0.01
+
+
+def configuration(weights):
+    """Of a built-in network of linn's: the file beside its weights with Keras's configuration."""
+    return os.path.splitext(weights)[0] + ".json"
+
+
 def random_weights(shapes):
     """The same weights for all, twice as wide as Glorot's so that the probabilities differ enough to be compared."""
     generator = np.random.default_rng(0)

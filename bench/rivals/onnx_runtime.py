@@ -1,5 +1,6 @@
 """ONNX Runtime: inputs and outputs bound beforehand. Tried: one session on all threads, and a session of one thread for each."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import child
@@ -60,10 +61,20 @@ def session_each(task, model, batches):
     return child.Setting(run, outputs_of(sessions[0], batches))
 
 
+def exported(task, batch):
+    """PyTorch's network as PyTorch exports it: normalization goes into the convolutions."""
+    import pytorch
+    import torch
+
+    file = io.BytesIO()
+    torch.onnx.export(pytorch.loaded(task), (torch.from_numpy(batch),), file, input_names=["x"], output_names=["probabilities"], dynamo=False)
+    return file.getvalue()
+
+
 def prepare(task):
     x, _ = child.images(task)
-    batches = child.inference_batches(task, x.reshape(-1, 1, 28, 28))
-    model = network.onnx_model(network.load_weights(task.weights), task.batch)
+    batches = child.inference_batches(task, x.transpose(0, 3, 1, 2))
+    model = network.onnx_model(network.load_weights(task.weights), task.batch) if task.network == "notebook" else exported(task, batches[0])
     makers = {f"one session of {task.threads} threads, bound memory": lambda: one_session(task, model, batches)}
     if task.threads > 1:
         makers[f"{task.threads} sessions of one thread side by side, bound memory"] = lambda: session_each(task, model, batches)
