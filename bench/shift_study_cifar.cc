@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
   }
   const auto number = [&](int at, int otherwise) { return argc > at ? std::atoi(argv[at]) : otherwise; };
   try {
-    measure_all(argv[1], argv[2], static_cast<std::uint64_t>(number(3, 3)), number(4, 5), argc > 5 ? argv[5] : "");
+    measure_all(argv[1], argv[2], static_cast<std::uint64_t>(number(3, 3)), number(4, 6), argc > 5 ? argv[5] : "");
   } catch (const std::exception& problem) {
     fmt::print(stderr, "shift_study_cifar: {}\n", problem.what());
     return 1;

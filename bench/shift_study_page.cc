@@ -1,5 +1,5 @@
 // Tables and pictures of docs/shift-study.md from what shift_study measured.
-//   shift_study_page FOLDER DOCS   reads FOLDER/mnist.csv and FOLDER/fashion-mnist.csv; writes the tables into DOCS/shift-study.md, each between
+//   shift_study_page FOLDER DOCS   reads FOLDER/mnist.csv, fashion-mnist.csv and cifar10.csv; writes the tables into DOCS/shift-study.md, each between
 //                                  a line "<!-- table: NAME -->" and the next "<!-- end -->", and DOCS/pictures/shift-study-*.png
 #include <fmt/format.h>
 
@@ -132,6 +132,25 @@ std::vector<Line> rivals() {
           {"APS, global pooling, ring", {"max, APS", "global max", "in the middle"}}};
 }
 
+// resnet20 and what is made of it.
+std::string cifar_table(const Measured& measured) {
+  const std::vector<Line> lines = {{"zero padding (`same`)", {"plain", "global average", "in the middle"}},
+                                   {"circular padding", {"circular", "global average", "in the middle"}},
+                                   {"circular, blur 3 before each stride", {"blur", "global average", "in the middle"}},
+                                   {"circular, APS", {"aps", "global average", "in the middle"}},
+                                   {"circular, LPS", {"lps", "global average", "in the middle"}}};
+  std::string text =
+      "| resnet20 with | accuracy, % | two shifts agree, % | right at every shift, % | two circular shifts agree, % | right at every circular shift, % | seeds | "
+      "parameters | million operations |\n|---|---|---|---|---|---|---|---|---|\n";
+  for (const auto& [name, key] : lines) {
+    const Row& row = measured.at(key);
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {:.0f} | {:.1f} |\n", name, percent(row.of("accuracy")), percent(row.of("consistency")),
+                        percent(row.of("worst case 4")), percent(row.of("circular consistency")), percent(row.of("circular worst case")),
+                        row.of("accuracy").size(), row.of("parameters").at(0), row.of("million operations").at(0));
+  }
+  return text;
+}
+
 void put_table(std::string& page, const std::string& name, const std::string& text) {
   const std::string begin = fmt::format("<!-- table: {} -->\n", name);
   const std::size_t from = page.find(begin), to = page.find("<!-- end -->", from);
@@ -213,6 +232,7 @@ void write_page(const std::string& folder, const std::string& docs) {
     put_table(page, file + ", rivals", table(measured, rivals()));
     linn::io::write_png(fmt::format("{}/pictures/shift-study-{}.png", docs, file), picture_of(measured, name).image());
   }
+  put_table(page, "cifar10", cifar_table(read_measured(folder + "/cifar10.csv")));
   linn::io::write_file_atomically(docs + "/shift-study.md", std::as_bytes(std::span(page)));
 }
 

@@ -119,7 +119,6 @@ class Fix {
     old.set_dtype_policy(policy);
     load(old);
     if (!options_.picture.empty()) const io::AtomicFile writable{options_.picture};
-    if (!options_.out.empty()) prepare_directory(options_.out);
     const std::int64_t images = training_.x_train.shape()[0];
     shift::FixResult fixed = shift::fix(old, {.with = with,
                                           .canvas = options_.canvas,
@@ -127,6 +126,7 @@ class Fix {
                                           .anneal_steps = steps_of(recipe_for(options_.epochs, images), images),
                                           .seed = options_.seed});
     fixed.model.set_dtype_policy(policy);
+    if (!options_.out.empty()) prepare_directory(options_.out);
     say(common_, "{} in {}: layers that break translation equivariance are replaced\n", with.name(), options_.model);
     print_replacements(common_, fixed);
     emit(common_, replacements_event(fixed));

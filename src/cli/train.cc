@@ -66,7 +66,6 @@ class Train {
     accuracy_ = parse_accuracy(options_.accuracy);
     const DTypePolicy policy = policy_of(common_, options_.precision, accuracy_);
     recipe_ = recipe_named(options_.recipe);
-    if (!options_.out.empty()) prepare_directory(options_.out);
     load();
     Model model = open();
     model.set_dtype_policy(policy);
@@ -74,6 +73,7 @@ class Train {
     // All that can be wrong with the labels is found before the first step.
     const Tensor y_train = targets_of(model, data_.y_train, data_.train_where);
     const Tensor y_test = data_.x_test.defined() ? targets_of(model, data_.y_test, data_.test_where) : Tensor();
+    if (!options_.out.empty()) prepare_directory(options_.out);
     announce(model);
     fit(model, y_train);
     save(model);

@@ -296,12 +296,14 @@ TEST_F(Command, TestLabelsAreCheckedBeforeTheFirstStep) {
   EXPECT_EQ(result.code, 3);
   EXPECT_THAT(result.err, testing::AllOf(HasSubstr("y_test: label 10 of sample 50"), HasSubstr("0 to 9"), HasSubstr("--classes")));
   EXPECT_THAT(result.out, Not(HasSubstr("Epoch")));
+  EXPECT_FALSE(fs::exists(path("model")));
   EXPECT_EQ(run({"train", "--data", path("bad.npz"), "--classes", "11", "--epochs", "1"}).code, 0);
   ASSERT_EQ(run({"train", "--data", path("data.npz"), "--epochs", "1", "--out", path("model")}).code, 0);
   const Result fix = run({"fix", path("model"), "--data", path("bad.npz"), "--epochs", "1", "--out", path("fixed")});
   EXPECT_EQ(fix.code, 3);
   EXPECT_THAT(fix.err, HasSubstr("y_test: label 10 of sample 50"));
   EXPECT_EQ(fix.out, "") << "nothing was computed";
+  EXPECT_FALSE(fs::exists(path("fixed"))) << "no empty directory is left";
 }
 
 TEST_F(Command, SavesBeforeItMeasures) {
