@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "linn/choice.h"
 #include "linn/tensor.h"
 #include "linn/types.h"
 
@@ -77,28 +78,17 @@ void save_npz(const std::string& path, const Archive& arrays, bool compressed = 
 /// A PNG of a uint8 tensor (height, width), (height, width, 1) or (height, width, 3).
 void save_png(const std::string& path, const Tensor& image);
 
+struct ColorModeNames {
+  enum Kind : std::uint8_t { automatic, grayscale, rgb };
+  static constexpr std::string_view option = "color_mode", names[] = {"auto", "grayscale", "rgb"};
+  static consteval void check(bool known) {
+    if (!known) throw "color_mode must be \"auto\", \"grayscale\" or \"rgb\"";
+  }
+};
 /// The channels of images that are loaded together: "auto" (one where all are grey, else three), "grayscale" or "rgb". Colour becomes grey
 /// by Rec. 601 (0.299 red + 0.587 green + 0.114 blue, rounded); grey is repeated in three channels.
 /// A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
-class ColorMode {
- public:
-  enum Kind : std::uint8_t { automatic, grayscale, rgb };
-
-  consteval ColorMode(const char* name) : kind_(literal(name)) {}
-  ColorMode(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const;
-  friend constexpr bool operator==(const ColorMode&, const ColorMode&) = default;
-
- private:
-  static consteval Kind literal(std::string_view name) {
-    if (name == "auto") return automatic;
-    if (name == "grayscale") return grayscale;
-    if (name == "rgb") return rgb;
-    throw "color_mode must be \"auto\", \"grayscale\" or \"rgb\"";
-  }
-  Kind kind_;
-};
+using ColorMode = Choice<ColorModeNames>;
 
 struct ImageFolderOptions {
   /// Height and width that images are resized to (bilinear with antialiasing, aspect ratio not kept). Not set: all must have one size.

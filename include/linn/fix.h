@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "linn/choice.h"
 #include "linn/model.h"
 #include "linn/shift.h"
 #include "linn/tensor.h"
@@ -14,6 +15,13 @@
 
 namespace linn::shift {
 
+struct DownsamplingNames {
+  enum Kind : std::uint8_t { blur, aps, lps };
+  static constexpr std::string_view option = "downsampling", names[] = {"blur", "aps", "lps"};
+  static consteval void check(bool known) {
+    if (!known) throw "downsampling must be \"blur\", \"aps\" or \"lps\"";
+  }
+};
 /// How a network subsamples after `fix`.
 /// | name | layers                                       | which cells are kept                | guarantee |
 /// |------|----------------------------------------------|-------------------------------------|-----------|
@@ -21,26 +29,7 @@ namespace linn::shift {
 /// | aps  | AdaptivePolyphaseSampling2D                  | the phase of the largest norm       | circular shifts, to the bit |
 /// | lps  | LearnablePolyphaseSampling2D                 | the phase that a small network chooses | circular shifts, to the bit |
 /// A literal of another name does not compile; a std::string is checked at run time (ValueError).
-class Downsampling {
- public:
-  enum Kind : std::uint8_t { blur, aps, lps };
-
-  consteval Downsampling(const char* name) : kind_(literal(name)) {}
-  Downsampling(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return names[kind_]; }
-
- private:
-  /// In the order of Kind.
-  static constexpr std::string_view names[] = {"blur", "aps", "lps"};
-
-  static consteval Kind literal(std::string_view name) {
-    for (const Kind kind : {blur, aps, lps})
-      if (name == names[kind]) return kind;
-    throw "downsampling must be \"blur\", \"aps\" or \"lps\"";
-  }
-  Kind kind_;
-};
+using Downsampling = Choice<DownsamplingNames>;
 
 struct FixOptions {
   Downsampling with = "aps";

@@ -11,12 +11,20 @@
 #include <string_view>
 #include <vector>
 
+#include "linn/choice.h"
 #include "linn/model.h"
 #include "linn/tensor.h"
 #include "linn/types.h"
 
 namespace linn::shift {
 
+struct BorderNames {
+  enum Kind : std::uint8_t { zero, canvas, circular, crop };
+  static constexpr std::string_view option = "border", names[] = {"zero", "canvas", "circular", "crop"};
+  static consteval void check(bool known) {
+    if (!known) throw "border must be \"zero\", \"canvas\", \"circular\" or \"crop\"";
+  }
+};
 /// What comes in where an image moves away.
 /// | name     | frame                                   | what leaves it                | what comes in                    |
 /// |----------|-----------------------------------------|-------------------------------|----------------------------------|
@@ -26,26 +34,7 @@ namespace linn::shift {
 /// | crop     | a window of the input's size that moves over a larger image | -         | pixels of the image              |
 /// A window begins in the middle of the image, an odd rest below and to the right, and moves against the shift. It never leaves the image.
 /// A literal of another name does not compile; a std::string is checked at run time (ValueError).
-class Border {
- public:
-  enum Kind : std::uint8_t { zero, canvas, circular, crop };
-
-  consteval Border(const char* name) : kind_(literal(name)) {}
-  Border(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const;
-  friend constexpr bool operator==(const Border&, const Border&) = default;
-
- private:
-  static consteval Kind literal(std::string_view name) {
-    if (name == "zero") return zero;
-    if (name == "canvas") return canvas;
-    if (name == "circular") return circular;
-    if (name == "crop") return crop;
-    throw "border must be \"zero\", \"canvas\", \"circular\" or \"crop\"";
-  }
-  Kind kind_;
-};
+using Border = Choice<BorderNames>;
 
 struct SweepOptions {
   /// All shifts (dy, dx) with |dy| <= radius and |dx| <= radius, in whole pixels. The limit depends on the border: less than the frame's
@@ -248,6 +237,13 @@ Sweep sweep(const Model& model, const Tensor& images, const Tensor& labels, cons
 
 // ---- two published protocols -----------------------------------------------------------------------------------------
 
+struct ProtocolNames {
+  enum Kind : std::uint8_t { zhang, aps };
+  static constexpr std::string_view option = "protocol", names[] = {"zhang", "aps"};
+  static consteval void check(bool known) {
+    if (!known) throw "protocol must be \"zhang\" or \"aps\"";
+  }
+};
 /// Both protocols draw two shifts a batch and give the share of images with the same class at both.
 /// | name  | source                        | views                                                        | batch | passes |
 /// |-------|-------------------------------|--------------------------------------------------------------|-------|--------|
@@ -256,23 +252,7 @@ Sweep sweep(const Model& model, const Tensor& images, const Tensor& labels, cons
 /// For small images range is input / 7, at least 2, for each axis. Images that are not larger than the input by range are laid onto the
 /// middle of a frame of zeros that is (28 x 28 for an input of 28 x 28: a frame of 32 x 32, offsets 0..3); Zhang resizes photographs.
 /// Larger images are cropped in the middle.
-class Protocol {
- public:
-  enum Kind : std::uint8_t { zhang, aps };
-
-  consteval Protocol(const char* name) : kind_(literal(name)) {}
-  Protocol(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return kind_ == aps ? "aps" : "zhang"; }
-
- private:
-  static consteval Kind literal(std::string_view name) {
-    if (name == "zhang") return zhang;
-    if (name == "aps") return aps;
-    throw "protocol must be \"zhang\" or \"aps\"";
-  }
-  Kind kind_;
-};
+using Protocol = Choice<ProtocolNames>;
 
 struct ProtocolOptions {
   std::uint64_t seed = 0;

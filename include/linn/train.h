@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "linn/choice.h"
 #include "linn/tensor.h"
 
 namespace linn {
@@ -106,25 +107,16 @@ class CallbackHandle {
   std::shared_ptr<Callback> callback_;
 };
 
+struct MonitorModeNames {
+  enum Kind : std::uint8_t { automatic, min, max };
+  static constexpr std::string_view option = "mode", names[] = {"auto", "min", "max"};
+  static consteval void check(bool known) {
+    if (!known) throw "mode must be \"auto\", \"min\" or \"max\"";
+  }
+};
 /// Which of two values is the better one: "auto" (the larger for names that end in acc or accuracy, else the smaller), "min"
 /// or "max". A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
-class MonitorMode {
- public:
-  enum Kind : std::uint8_t { automatic, min, max };
-
-  consteval MonitorMode(const char* name) : kind_(literal(name)) {}
-  MonitorMode(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-
- private:
-  static consteval Kind literal(std::string_view name) {
-    if (name == "auto") return automatic;
-    if (name == "min") return min;
-    if (name == "max") return max;
-    throw "mode must be \"auto\", \"min\" or \"max\"";
-  }
-  Kind kind_;
-};
+using MonitorMode = Choice<MonitorModeNames>;
 
 /// When a callback saves: "epoch", at the end of each, or after every so many steps.
 class SaveFrequency {

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "linn/choice.h"
+
 namespace linn {
 
 /// Height and width: `3` means (3, 3), `{2, 3}` means height 2, width 3. Unset until given a value.
@@ -47,125 +49,66 @@ struct Pads2 {
   friend constexpr bool operator==(const Pads2&, const Pads2&) = default;
 };
 
+struct PaddingNames {
+  enum Kind : std::uint8_t { valid, same, circular, full };
+  static constexpr std::string_view option = "padding", names[] = {"valid", "same", "circular", "full"};
+  static consteval void check(bool known) {
+    if (!known) throw "padding must be \"valid\", \"same\", \"circular\" or \"full\"";
+  }
+};
 /// "valid" (no padding), "same" (zeros; out = ceil(n / stride), the odd pad at the end), or two that Keras does not have: "circular" (the
 /// pads of "same", filled from the opposite side, so that a circular shift by a multiple of the stride is one of the output, where the
 /// stride divides n) and, for convolutions, "full" (zeros, (kernel_size - 1) * dilation on every side: no pixel has more taps than
 /// another, and the output grows). A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
-class Padding {
- public:
-  enum Kind : std::uint8_t { valid, same, circular, full };
+using Padding = Choice<PaddingNames>;
 
-  consteval Padding(const char* name) : kind_(literal(name)) {}
-  Padding(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return names[kind_]; }
-
- private:
-  /// In the order of Kind.
-  static constexpr std::string_view names[] = {"valid", "same", "circular", "full"};
-
-  static consteval Kind literal(std::string_view name) {
-    for (const Kind kind : {valid, same, circular, full})
-      if (name == names[kind]) return kind;
-    throw "padding must be \"valid\", \"same\", \"circular\" or \"full\"";
+struct BlurBorderNames {
+  enum Kind : std::uint8_t { reflect, replicate, zero, circular };
+  static constexpr std::string_view option = "border", names[] = {"reflect", "replicate", "zero", "circular"};
+  static consteval void check(bool known) {
+    if (!known) throw "border must be \"reflect\", \"replicate\", \"zero\" or \"circular\"";
   }
-  Kind kind_;
 };
-
 /// What a blur sees beyond the border of the row a b c d: "reflect" (c b|a b c d|c b), "replicate" (a a|a b c d|d d), "zero", or "circular"
 /// (c d|a b c d|a b). A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
-class BlurBorder {
- public:
-  enum Kind : std::uint8_t { reflect, replicate, zero, circular };
+using BlurBorder = Choice<BlurBorderNames>;
 
-  consteval BlurBorder(const char* name) : kind_(literal(name)) {}
-  BlurBorder(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return names[kind_]; }
-
- private:
-  /// In the order of Kind.
-  static constexpr std::string_view names[] = {"reflect", "replicate", "zero", "circular"};
-
-  static consteval Kind literal(std::string_view name) {
-    for (const Kind kind : {reflect, replicate, zero, circular})
-      if (name == names[kind]) return kind;
-    throw "border must be \"reflect\", \"replicate\", \"zero\" or \"circular\"";
+struct BlurPadsNames {
+  enum Kind : std::uint8_t { zhang, timm, kornia };
+  static constexpr std::string_view option = "pads", names[] = {"zhang", "timm", "kornia"};
+  static consteval void check(bool known) {
+    if (!known) throw "pads must be \"zhang\", \"timm\" or \"kornia\"";
   }
-  Kind kind_;
 };
-
 /// How many rows and columns a blur of m taps and stride s puts around the map, after who does so: "zhang" (floor((m - 1) / 2) above and
 /// left, ceil((m - 1) / 2) below and right; out = ceil(n / s)), "timm" (floor((s + m - 2) / 2) on every side) or "kornia" (floor((m - 1) /
 /// 2) on every side). For odd m and stride 2 all three are the same. A misspelt literal does not compile; a std::string is checked when it
 /// runs (ValueError).
-class BlurPads {
- public:
-  enum Kind : std::uint8_t { zhang, timm, kornia };
+using BlurPads = Choice<BlurPadsNames>;
 
-  consteval BlurPads(const char* name) : kind_(literal(name)) {}
-  BlurPads(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return names[kind_]; }
-
- private:
-  /// In the order of Kind.
-  static constexpr std::string_view names[] = {"zhang", "timm", "kornia"};
-
-  static consteval Kind literal(std::string_view name) {
-    for (const Kind kind : {zhang, timm, kornia})
-      if (name == names[kind]) return kind;
-    throw "pads must be \"zhang\", \"timm\" or \"kornia\"";
+struct NormOrderNames {
+  enum Kind : std::uint8_t { l1, l2, linf };
+  static constexpr std::string_view option = "order", names[] = {"l1", "l2", "linf"};
+  static consteval void check(bool known) {
+    if (!known) throw "order must be \"l1\", \"l2\" or \"linf\"";
   }
-  Kind kind_;
 };
-
 /// The order of a norm: "l1" (sum of magnitudes), "l2" (root of the sum of squares) or "linf" (largest magnitude). A misspelt literal does
 /// not compile; a std::string is checked when it runs (ValueError).
-class NormOrder {
- public:
-  enum Kind : std::uint8_t { l1, l2, linf };
+using NormOrder = Choice<NormOrderNames>;
 
-  consteval NormOrder(const char* name) : kind_(literal(name)) {}
-  NormOrder(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return names[kind_]; }
-  friend constexpr bool operator==(const NormOrder&, const NormOrder&) = default;
-
- private:
-  /// In the order of Kind.
-  static constexpr std::string_view names[] = {"l1", "l2", "linf"};
-
-  static consteval Kind literal(std::string_view name) {
-    for (const Kind kind : {l1, l2, linf})
-      if (name == names[kind]) return kind;
-    throw "order must be \"l1\", \"l2\" or \"linf\"";
+struct AccuracyNames {
+  enum Kind : std::uint8_t { fast, exact };
+  static constexpr std::string_view option = "accuracy", names[] = {"fast", "exact"};
+  static consteval void check(bool known) {
+    if (!known) throw "accuracy must be \"fast\" or \"exact\"";
   }
-  Kind kind_;
 };
-
 /// How closely a call follows the arithmetic of the layers' definitions. "fast": any kernel may run, also one that rounds otherwise,
 /// such as Winograd's convolution, each within its stated bound. "exact": only kernels that sum the float32 products of the
 /// definition; slower where a network has 3x3 convolutions. Either way the same seed gives the same bits on any number of threads.
 /// A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
-class Accuracy {
- public:
-  enum Kind : std::uint8_t { fast, exact };
-
-  consteval Accuracy(const char* name) : kind_(literal(name)) {}
-  Accuracy(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return kind_ == exact ? "exact" : "fast"; }
-  friend constexpr bool operator==(const Accuracy&, const Accuracy&) = default;
-
- private:
-  static consteval Kind literal(std::string_view name) {
-    if (name == "fast") return fast;
-    if (name == "exact") return exact;
-    throw "accuracy must be \"fast\" or \"exact\"";
-  }
-  Kind kind_;
-};
+using Accuracy = Choice<AccuracyNames>;
 
 /// "channels_last", images as (height, width, channels): the only layout linn computes in. "channels_first" is Keras's other
 /// name; it is known, and refused with the way out.
@@ -181,26 +124,16 @@ class DataFormat {
   }
 };
 
+struct DTypePolicyNames {
+  enum Kind : std::uint8_t { float32, mixed_bfloat16 };
+  static constexpr std::string_view option = "dtype_policy", names[] = {"float32", "mixed_bfloat16"};
+  static consteval void check(bool known) {
+    if (!known) throw "dtype_policy must be \"float32\" or \"mixed_bfloat16\"";
+  }
+};
 /// How a model computes, as in Keras: "float32", or "mixed_bfloat16", which rounds what matrix products and convolutions multiply to
 /// bfloat16 (8 significant bits) while sums, weights and everything else stay float32. A misspelt literal does not compile; a
 /// std::string is checked when it runs (ValueError). Costs and gains: docs/decisions/bfloat16.md.
-class DTypePolicy {
- public:
-  enum Kind : std::uint8_t { float32, mixed_bfloat16 };
-
-  consteval DTypePolicy(const char* name) : kind_(literal(name)) {}
-  DTypePolicy(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return kind_ == mixed_bfloat16 ? "mixed_bfloat16" : "float32"; }
-  friend constexpr bool operator==(const DTypePolicy&, const DTypePolicy&) = default;
-
- private:
-  static consteval Kind literal(std::string_view name) {
-    if (name == "float32") return float32;
-    if (name == "mixed_bfloat16") return mixed_bfloat16;
-    throw "dtype_policy must be \"float32\" or \"mixed_bfloat16\"";
-  }
-  Kind kind_;
-};
+using DTypePolicy = Choice<DTypePolicyNames>;
 
 }  // namespace linn

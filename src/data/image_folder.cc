@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "core/checked.h"
-#include "core/did_you_mean.h"
 #include "core/worker_pool.h"
 #include "data/channels.h"
 #include "data/file_tree.h"
@@ -29,9 +28,6 @@
 namespace linn {
 namespace data {
 namespace {
-
-// In the order of ColorMode::Kind.
-constexpr std::array<std::string_view, 3> mode_names = {"auto", "grayscale", "rgb"};
 
 // Where an image goes: a row of the training or the test images.
 struct Target {
@@ -201,16 +197,6 @@ ImageFolder load_images(const FileTree& tree, const ImageFolderOptions& options)
 }
 
 }  // namespace data
-
-ColorMode::ColorMode(const std::string& name) {
-  const auto found = std::find(data::mode_names.begin(), data::mode_names.end(), name);
-  if (found == data::mode_names.end())
-    throw ValueError(fmt::format("color_mode is {}{}; it may be \"auto\", \"grayscale\" or \"rgb\"", io::quote(name),
-                                 core::did_you_mean(name, std::span<const std::string_view>(data::mode_names))));
-  kind_ = static_cast<Kind>(found - data::mode_names.begin());
-}
-
-std::string_view ColorMode::name() const { return data::mode_names[kind_]; }
 
 ImageFolder load_image_folder(const std::string& path, const ImageFolderOptions& options) {
   struct stat status {};

@@ -16,12 +16,6 @@
 #include "plan/ops/section.h"
 
 namespace linn {
-
-Interpolation::Interpolation(const std::string& name) : kind_(name == "nearest" ? nearest : bilinear) {
-  if (name != "nearest" && name != "bilinear")
-    throw ValueError(fmt::format("interpolation \"{}\" is not supported; use \"nearest\" or \"bilinear\"", name));
-}
-
 namespace layers {
 namespace {
 

@@ -128,9 +128,9 @@ struct Type<std::optional<T>> {
   static std::string python(const std::optional<T>& value) { return value ? Type<T>::python(*value) : "None"; }
 };
 
-/// A class of named choices, such as Padding.
+/// A class whose values have names: Choice<Names>, DataFormat.
 template <class T>
-concept Choice = std::constructible_from<T, const std::string&> && requires(const T& choice) {
+concept NamedChoice = std::constructible_from<T, const std::string&> && requires(const T& choice) {
   { choice.name() } -> std::convertible_to<std::string_view>;
 };
 
@@ -146,7 +146,7 @@ auto read_name(const Place& place, Make&& make) {
   }
 }
 
-template <Choice T>
+template <NamedChoice T>
 struct Type<T> {
   static T read(const io::Json& json, const Place& place) {
     return read_name(place, [&] { return T(read_text(json, place)); });

@@ -44,8 +44,6 @@ std::string nothing_to_replace(const Model& model, const Downsampling& with) {
 
 }  // namespace
 
-Downsampling::Downsampling(const std::string& name) : kind_(static_cast<Kind>(name_among("downsampling", name, names))) {}
-
 FixResult fix(const Model& given, const FixOptions& options) {
   const FlatModel flat(given);
   const Model& model = *flat;

@@ -9,15 +9,11 @@
 #include <string_view>
 
 #include "core/checked.h"
-#include "core/did_you_mean.h"
 #include "core/worker_pool.h"
 #include "linn/error.h"
 
 namespace linn::shift {
 namespace {
-
-constexpr std::array<std::string_view, 4> border_names = {"zero", "canvas", "circular", "crop"};
-constexpr std::array<std::string_view, 2> protocol_names = {"zhang", "aps"};
 
 // Layout of one image in memory, without gaps.
 struct PixelLayout {
@@ -131,20 +127,6 @@ void check_radius(std::int64_t radius, const Frames& from, const Border& border,
 }
 
 }  // namespace
-
-std::uint8_t name_among(const char* what, const std::string& name, std::span<const std::string_view> known) {
-  const auto found = std::find(known.begin(), known.end(), name);
-  if (found != known.end()) return static_cast<std::uint8_t>(found - known.begin());
-  std::string list;
-  for (std::size_t i = 0; i < known.size(); ++i)
-    list += fmt::format("{}\"{}\"", i == 0 ? "" : i + 1 < known.size() ? ", " : " and ", known[i]);
-  throw ValueError(fmt::format("{} \"{}\" came; {} are allowed{}", what, name, list, core::did_you_mean(name, known)));
-}
-
-Border::Border(const std::string& name) : kind_(static_cast<Kind>(name_among("border", name, border_names))) {}
-std::string_view Border::name() const { return border_names[kind_]; }
-
-Protocol::Protocol(const std::string& name) : kind_(static_cast<Kind>(name_among("protocol", name, protocol_names))) {}
 
 Frames frames(const Tensor& images) {
   const Shape& shape = images.shape();

@@ -16,9 +16,6 @@ namespace linn::shift {
 /// Upper limit of all radii; keeps sums of coordinates from overflow.
 inline constexpr std::int64_t largest_radius = 4096;
 
-/// Index of `name` among the known names. Throws ValueError that lists them and suggests the most similar one; `what` names the setting.
-std::uint8_t name_among(const char* what, const std::string& name, std::span<const std::string_view> known);
-
 /// Number and size of images.
 struct Frames {
   std::int64_t images = 0;

@@ -46,15 +46,6 @@ void check_monitor(const char* callback, const std::string& monitor, const Train
 
 }  // namespace
 
-MonitorMode::MonitorMode(const std::string& name) {
-  static constexpr std::array<std::string_view, 3> known{"auto", "min", "max"};
-  const auto found = std::find(known.begin(), known.end(), name);
-  if (found == known.end())
-    throw ValueError(fmt::format("mode is \"{}\"{}; it may be \"auto\", \"min\" or \"max\"", name,
-                                 core::did_you_mean(name, std::span<const std::string_view>(known))));
-  kind_ = static_cast<Kind>(found - known.begin());
-}
-
 namespace callbacks {
 
 // ---- EarlyStopping -----------------------------------------------------------------------------------------------

@@ -6,30 +6,22 @@
 #include <string>
 #include <string_view>
 
+#include "linn/choice.h"
 #include "linn/layer.h"
 #include "linn/types.h"
 
 namespace linn {
 
+struct InterpolationNames {
+  enum Kind : std::uint8_t { nearest, bilinear };
+  static constexpr std::string_view option = "interpolation", names[] = {"nearest", "bilinear"};
+  static consteval void check(bool known) {
+    if (!known) throw "interpolation must be \"nearest\" or \"bilinear\"";
+  }
+};
 /// How a pixel between pixels gets its value: "nearest" or "bilinear". A misspelt literal does not compile; a std::string is checked when
 /// it runs (ValueError).
-class Interpolation {
- public:
-  enum Kind : std::uint8_t { nearest, bilinear };
-
-  consteval Interpolation(const char* name) : kind_(literal(name)) {}
-  Interpolation(const std::string& name);
-  constexpr Kind kind() const { return kind_; }
-  std::string_view name() const { return kind_ == nearest ? "nearest" : "bilinear"; }
-
- private:
-  static consteval Kind literal(std::string_view name) {
-    if (name == "nearest") return nearest;
-    if (name == "bilinear") return bilinear;
-    throw "interpolation must be \"nearest\" or \"bilinear\"";
-  }
-  Kind kind_;
-};
+using Interpolation = Choice<InterpolationNames>;
 
 struct UpSampling2DOptions {
   DataFormat data_format = "channels_last";
