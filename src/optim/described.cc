@@ -16,7 +16,8 @@ Named named(const io::Json& json, std::string_view where) {
   if (json.is_string()) return {json.get<std::string>(), nullptr};
   const std::string& class_name = io::string_field(json, "class_name", where);
   if (class_name == "function") return {io::string_field(json, "config", where), nullptr};
-  return {class_name, &io::object_field(json, "config", where)};
+  const bool bare = io::find_field(json, "config", where) == nullptr;
+  return {class_name, bare ? nullptr : &io::object_field(json, "config", where)};
 }
 
 bool is_ignored(std::string_view key, const io::Json& value) {

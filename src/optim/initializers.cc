@@ -2,95 +2,129 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
+#include <vector>
 
-#include "core/did_you_mean.h"
-#include "core/random.h"
 #include "linn/error.h"
+#include "optim/described.h"
 
 namespace linn {
+namespace schema {
 namespace {
 
-struct Known {
-  std::string_view name;        // what a user writes
-  std::string_view class_name;  // what Keras writes
-  Initializer::Kind kind;
-  double first = 0, second = 0;
-  std::string_view mode = {}, distribution = {};
+template <class T>
+constexpr auto seed_field() {
+  return field("seed", &T::seed, "Seed of its own; by default the values follow from the model's seed.");
+}
+
+// Keras's axes of fans that are not the last two.
+constexpr Absent fan_axes[] = {{"input_axes"}, {"output_axes"}};
+
+// An initializer with no option but the seed.
+template <class T>
+struct SeededSchema {
+  static constexpr auto fields = all(seed_field<T>());
+  static constexpr std::span<const Absent> absent = fan_axes;
+  static constexpr Example examples[] = {{"{}"}, {R"({"seed": 3})"}};
 };
-
-using Kind = Initializer::Kind;
-constexpr std::array<Known, 13> known_initializers{{
-    {"zeros", "Zeros", Kind::zeros},
-    {"ones", "Ones", Kind::ones},
-    {"constant", "Constant", Kind::constant},
-    {"random_normal", "RandomNormal", Kind::random_normal, 0, 0.05},
-    {"random_uniform", "RandomUniform", Kind::random_uniform, -0.05, 0.05},
-    {"truncated_normal", "TruncatedNormal", Kind::truncated_normal, 0, 0.05},
-    {"variance_scaling", "VarianceScaling", Kind::variance_scaling, 1, 0, "fan_in", "truncated_normal"},
-    {"glorot_uniform", "GlorotUniform", Kind::variance_scaling, 1, 0, "fan_avg", "uniform"},
-    {"glorot_normal", "GlorotNormal", Kind::variance_scaling, 1, 0, "fan_avg", "truncated_normal"},
-    {"he_uniform", "HeUniform", Kind::variance_scaling, 2, 0, "fan_in", "uniform"},
-    {"he_normal", "HeNormal", Kind::variance_scaling, 2, 0, "fan_in", "truncated_normal"},
-    {"lecun_uniform", "LecunUniform", Kind::variance_scaling, 1, 0, "fan_in", "uniform"},
-    {"lecun_normal", "LecunNormal", Kind::variance_scaling, 1, 0, "fan_in", "truncated_normal"},
-}};
-
-const Known& find(std::string_view name) {
-  for (const Known& known : known_initializers)
-    if (known.name == name || known.class_name == name) return known;
-  std::array<std::string_view, known_initializers.size()> names;
-  for (std::size_t i = 0; i < names.size(); ++i) names[i] = known_initializers[i].name;
-  throw ValueError(fmt::format("unknown initializer \"{}\"{}; known are {}", name, core::did_you_mean(name, names), fmt::join(names, ", ")));
-}
-
-Initializer make(std::string_view name, double first, double second) {
-  Initializer initializer{std::string(name)};
-  initializer.first = first;
-  initializer.second = second;
-  return initializer;
-}
-
-void check_choice(std::string_view what, std::string_view value, std::span<const std::string_view> allowed) {
-  for (const std::string_view choice : allowed)
-    if (choice == value) return;
-  throw ValueError(fmt::format("VarianceScaling: {} is \"{}\"{}; it may be {}", what, value, core::did_you_mean(value, allowed), fmt::join(allowed, ", ")));
-}
-
-constexpr std::array<std::string_view, 3> modes{"fan_in", "fan_out", "fan_avg"};
-constexpr std::array<std::string_view, 3> distributions{"truncated_normal", "untruncated_normal", "uniform"};
 
 }  // namespace
 
-Initializer::Initializer(const std::string& name) {
-  const Known& known = find(name);
-  class_name = known.class_name;
-  kind = known.kind;
-  first = known.first;
-  second = known.second;
-  mode = known.mode;
-  distribution = known.distribution;
-}
+template <>
+struct Schema<initializers::Zeros> : optim::NoOptions<initializers::Zeros> {
+  static constexpr Info info{"keras.initializers", "Zeros", {"zeros", "zero"}, "0."};
+};
+template <>
+struct Schema<initializers::Ones> : optim::NoOptions<initializers::Ones> {
+  static constexpr Info info{"keras.initializers", "Ones", {"ones", "one"}, "1."};
+};
+template <>
+struct Schema<initializers::Constant> {
+  static constexpr Info info{"keras.initializers", "Constant", {"constant"}, "One value."};
+  static constexpr auto fields = all(field("value", &initializers::Constant::value, "The value."));
+  static constexpr Example examples[] = {{R"({"value": -2.5})"}};
+};
+template <>
+struct Schema<initializers::Identity> {
+  static constexpr Info info{"keras.initializers", "Identity", {"identity", "IdentityInitializer"}, "gain on the diagonal of a matrix, else 0."};
+  static constexpr auto fields = all(field("gain", &initializers::Identity::gain, "The value on the diagonal."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"gain": 0.5})"}};
+};
+template <>
+struct Schema<initializers::RandomNormal> {
+  using I = initializers::RandomNormal;
+  static constexpr Info info{"keras.initializers", "RandomNormal", {"random_normal", "normal"}, "A normal distribution."};
+  static constexpr auto fields = all(field("mean", &I::mean, "Mean."), field("stddev", &I::stddev, at_least(0), "Standard deviation."), seed_field<I>());
+  static constexpr Example examples[] = {{"{}"}, {R"({"mean": 2.0, "stddev": 0.125, "seed": 3})"}};
+};
+template <>
+struct Schema<initializers::TruncatedNormal> {
+  using I = initializers::TruncatedNormal;
+  static constexpr Info info{"keras.initializers", "TruncatedNormal", {"truncated_normal"}, "A normal distribution, cut at two standard deviations."};
+  static constexpr auto fields =
+      all(field("mean", &I::mean, "Mean."), field("stddev", &I::stddev, at_least(0), "Standard deviation before the cut."), seed_field<I>());
+  static constexpr Example examples[] = {{"{}"}, {R"({"mean": 2.0, "stddev": 0.125, "seed": 3})"}};
+};
+template <>
+struct Schema<initializers::RandomUniform> {
+  using I = initializers::RandomUniform;
+  static constexpr Info info{"keras.initializers", "RandomUniform", {"random_uniform", "uniform"}, "A uniform distribution."};
+  static constexpr auto fields =
+      all(field("minval", &I::minval, "The smallest value."), field("maxval", &I::maxval, "All values are below it."), seed_field<I>());
+  static constexpr Example examples[] = {{"{}"}, {R"({"minval": -1.0, "maxval": 3.0, "seed": 3})"}};
+};
+template <>
+struct Schema<initializers::VarianceScaling> {
+  using I = initializers::VarianceScaling;
+  static constexpr Info info{"keras.initializers", "VarianceScaling", {"variance_scaling"}, "Mean 0 and variance scale / fan."};
+  static constexpr auto fields =
+      all(field("scale", &I::scale, above(0), "The variance of one input's share."), field("mode", &I::mode, "\"fan_in\", \"fan_out\" or \"fan_avg\", their mean."),
+          field("distribution", &I::distribution, "\"truncated_normal\" (or \"normal\"), \"untruncated_normal\" or \"uniform\"."), seed_field<I>());
+  static constexpr std::span<const Absent> absent = fan_axes;
+  static constexpr Example examples[] = {{"{}"}, {R"({"scale": 3.0, "mode": "fan_out", "distribution": "uniform", "seed": 3})"}};
+};
+template <>
+struct Schema<initializers::GlorotUniform> : SeededSchema<initializers::GlorotUniform> {
+  static constexpr Info info{"keras.initializers", "GlorotUniform", {"glorot_uniform"}, "Uniform, variance 2 / (fan_in + fan_out)."};
+};
+template <>
+struct Schema<initializers::GlorotNormal> : SeededSchema<initializers::GlorotNormal> {
+  static constexpr Info info{"keras.initializers", "GlorotNormal", {"glorot_normal"}, "Truncated normal, variance 2 / (fan_in + fan_out)."};
+};
+template <>
+struct Schema<initializers::HeUniform> : SeededSchema<initializers::HeUniform> {
+  static constexpr Info info{"keras.initializers", "HeUniform", {"he_uniform"}, "Uniform, variance 2 / fan_in."};
+};
+template <>
+struct Schema<initializers::HeNormal> : SeededSchema<initializers::HeNormal> {
+  static constexpr Info info{"keras.initializers", "HeNormal", {"he_normal"}, "Truncated normal, variance 2 / fan_in."};
+};
+template <>
+struct Schema<initializers::LecunUniform> : SeededSchema<initializers::LecunUniform> {
+  static constexpr Info info{"keras.initializers", "LecunUniform", {"lecun_uniform"}, "Uniform, variance 1 / fan_in."};
+};
+template <>
+struct Schema<initializers::LecunNormal> : SeededSchema<initializers::LecunNormal> {
+  static constexpr Info info{"keras.initializers", "LecunNormal", {"lecun_normal"}, "Truncated normal, variance 1 / fan_in."};
+};
+template <>
+struct Schema<initializers::Orthogonal> {
+  using I = initializers::Orthogonal;
+  static constexpr Info info{"keras.initializers", "Orthogonal", {"orthogonal", "OrthogonalInitializer"}, "gain times orthonormal columns or rows."};
+  static constexpr auto fields = all(field("gain", &I::gain, "The factor."), seed_field<I>());
+  static constexpr Example examples[] = {{"{}"}, {R"({"gain": 0.5, "seed": 3})"}};
+};
 
-Initializer Constant(double value) { return make("constant", value, 0); }
-Initializer RandomNormal(double mean, double stddev) { return make("random_normal", mean, stddev); }
-Initializer RandomUniform(double minval, double maxval) { return make("random_uniform", minval, maxval); }
-Initializer TruncatedNormal(double mean, double stddev) { return make("truncated_normal", mean, stddev); }
+}  // namespace schema
 
-Initializer VarianceScaling(double scale, const std::string& mode, const std::string& distribution) {
-  if (!(scale > 0)) throw ValueError(fmt::format("VarianceScaling: scale is {}; it must be above 0", scale));
-  check_choice("mode", mode, modes);
-  check_choice("distribution", distribution == "normal" ? "truncated_normal" : distribution, distributions);
-  Initializer initializer = make("variance_scaling", scale, 0);
-  initializer.mode = mode;
-  initializer.distribution = distribution == "normal" ? "truncated_normal" : distribution;
-  return initializer;
-}
-
-namespace optim {
 namespace {
+
+using core::Random;
+using optim::initializer_rows;
+using schema::Kind;
 
 struct Fans {
   double in = 1, out = 1;
@@ -106,109 +140,179 @@ Fans fans_of(const Shape& shape) {
 }
 
 // Normal, cut at two standard deviations: draws outside are made again from later numbers of the same element.
-double truncated(const core::Random& random, std::uint64_t element) {
+double truncated(const Random& random, std::uint64_t element) {
   for (std::uint64_t attempt = 0;; ++attempt) {
     const double value = random.normal(element + (attempt << 40));
     if (std::abs(value) <= 2) return value;
   }
 }
 
-double scaled(const Initializer& initializer, const Fans& fans, const core::Random& random, std::uint64_t i) {
-  const double fan = initializer.mode == "fan_in" ? fans.in : initializer.mode == "fan_out" ? fans.out : (fans.in + fans.out) / 2;
-  const double scale = initializer.first / std::max(1.0, fan);
-  if (initializer.distribution == "uniform") return std::sqrt(3 * scale) * (2 * random.uniform53(i) - 1);
-  // The standard deviation of a unit normal that is cut at two.
-  if (initializer.distribution == "truncated_normal") return std::sqrt(scale) / 0.87962566103423978 * truncated(random, i);
-  return std::sqrt(scale) * random.normal(i);
+// ---- the value of element i ----
+
+double draw(const initializers::Zeros&, const Fans&, const Random&, std::uint64_t) { return 0; }
+double draw(const initializers::Ones&, const Fans&, const Random&, std::uint64_t) { return 1; }
+double draw(const initializers::Constant& o, const Fans&, const Random&, std::uint64_t) { return o.value; }
+double draw(const initializers::RandomNormal& o, const Fans&, const Random& random, std::uint64_t i) { return o.mean + o.stddev * random.normal(i); }
+double draw(const initializers::TruncatedNormal& o, const Fans&, const Random& random, std::uint64_t i) {
+  return o.mean + o.stddev * truncated(random, i);
+}
+double draw(const initializers::RandomUniform& o, const Fans&, const Random& random, std::uint64_t i) {
+  return o.minval + (o.maxval - o.minval) * random.uniform53(i);
+}
+double draw(const initializers::VarianceScaling& o, const Fans& fans, const Random& random, std::uint64_t i) {
+  using initializers::Distribution, initializers::Fan;
+  const double fan = o.mode.kind() == Fan::fan_in ? fans.in : o.mode.kind() == Fan::fan_out ? fans.out : (fans.in + fans.out) / 2;
+  const double variance = o.scale / std::max(1.0, fan);
+  if (o.distribution.kind() == Distribution::uniform) return std::sqrt(3 * variance) * (2 * random.uniform53(i) - 1);
+  if (o.distribution.kind() == Distribution::untruncated_normal) return std::sqrt(variance) * random.normal(i);
+  return std::sqrt(variance) / 0.87962566103423978 * truncated(random, i);  // the standard deviation of a unit normal that is cut at two
 }
 
-double draw(const Initializer& initializer, const Fans& fans, const core::Random& random, std::uint64_t i) {
-  switch (initializer.kind) {
-    case Initializer::Kind::zeros: return 0;
-    case Initializer::Kind::ones: return 1;
-    case Initializer::Kind::constant: return initializer.first;
-    case Initializer::Kind::random_normal: return initializer.first + initializer.second * random.normal(i);
-    case Initializer::Kind::random_uniform: return initializer.first + (initializer.second - initializer.first) * random.uniform53(i);
-    case Initializer::Kind::truncated_normal: return initializer.first + initializer.second * truncated(random, i);
-    case Initializer::Kind::variance_scaling: return scaled(initializer, fans, random, i);
+// ---- the classes that are a VarianceScaling ----
+
+initializers::VarianceScaling scaling_of(const initializers::GlorotUniform&) { return {.scale = 1, .mode = "fan_avg", .distribution = "uniform"}; }
+initializers::VarianceScaling scaling_of(const initializers::GlorotNormal&) { return {.scale = 1, .mode = "fan_avg"}; }
+initializers::VarianceScaling scaling_of(const initializers::HeUniform&) { return {.scale = 2, .distribution = "uniform"}; }
+initializers::VarianceScaling scaling_of(const initializers::HeNormal&) { return {.scale = 2}; }
+initializers::VarianceScaling scaling_of(const initializers::LecunUniform&) { return {.scale = 1, .distribution = "uniform"}; }
+initializers::VarianceScaling scaling_of(const initializers::LecunNormal&) { return {.scale = 1}; }
+
+template <class T>
+  requires requires(const T& initializer) { scaling_of(initializer); }
+double draw(const T& initializer, const Fans& fans, const Random& random, std::uint64_t i) {
+  return draw(scaling_of(initializer), fans, random, i);
+}
+
+// ---- all values of a variable ----
+
+template <class T>
+std::string shape_fault(const T&, const Shape&) {
+  return {};
+}
+std::string shape_fault(const initializers::Identity&, const Shape& shape) {
+  return shape.rank() == 2 ? "" : "it makes matrices, variables of 2 axes";
+}
+std::string shape_fault(const initializers::Orthogonal&, const Shape& shape) {
+  return shape.rank() >= 2 ? "" : "it makes variables of 2 axes or more";
+}
+
+template <class T>
+void fill(const T& initializer, const Shape& shape, const Random& random, std::span<float> values) {
+  const Fans fans = fans_of(shape);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(draw(initializer, fans, random, i));
+}
+
+void fill(const initializers::Identity& initializer, const Shape& shape, const Random&, std::span<float> values) {
+  const auto columns = static_cast<std::size_t>(shape[1]);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = i / columns == i % columns ? static_cast<float>(initializer.gain) : 0.0f;
+}
+
+// The rows or columns of a matrix of normal numbers, whichever are fewer, each made orthogonal to those before it (Gram and Schmidt). That gives
+// Q of a QR decomposition whose R has a positive diagonal: every orthogonal matrix is as likely as any other. Twice, so that rounding leaves
+// nothing of the vectors before.
+std::vector<std::vector<double>> orthonormal(std::size_t count, std::size_t size, const Random& random) {
+  std::vector<std::vector<double>> vectors(count, std::vector<double>(size));
+  for (std::size_t v = 0; v < count; ++v) {
+    std::vector<double>& vector = vectors[v];
+    for (std::size_t i = 0; i < size; ++i) vector[i] = random.normal(v * size + i);
+    for (std::size_t before = 0; before < 2 * v; ++before) {
+      const std::vector<double>& other = vectors[before % v];
+      const double along = std::inner_product(vector.begin(), vector.end(), other.begin(), 0.0);
+      for (std::size_t i = 0; i < size; ++i) vector[i] -= along * other[i];
+    }
+    const double length = std::sqrt(std::inner_product(vector.begin(), vector.end(), vector.begin(), 0.0));
+    for (double& value : vector) value /= length;
   }
-  return 0;
+  return vectors;
+}
+
+void fill(const initializers::Orthogonal& initializer, const Shape& shape, const Random& random, std::span<float> values) {
+  const auto columns = static_cast<std::size_t>(shape[-1]), rows = values.size() / columns;
+  const bool wide = columns > rows;
+  const std::vector<std::vector<double>> vectors = orthonormal(wide ? rows : columns, wide ? columns : rows, random);
+  for (std::size_t row = 0; row < rows; ++row)
+    for (std::size_t column = 0; column < columns; ++column)
+      values[row * columns + column] = static_cast<float>(initializer.gain * (wide ? vectors[row][column] : vectors[column][row]));
+}
+
+// ---- descriptions ----
+
+template <class T>
+class Described final : public InitializerDescription {
+ public:
+  explicit Described(const T& initializer) : initializer_(schema::checked(initializer, fmt::format("{}:", schema::Schema<T>::info.name))) {}
+
+  const schema::Row& row() const override {
+    static const schema::Row& row = optim::row_named(Kind::initializer, initializer_rows(), schema::Schema<T>::info.name);
+    return row;
+  }
+  io::Json config() const override { return schema::write(initializer_); }
+  std::optional<std::uint64_t> seed() const override {
+    if constexpr (requires { initializer_.seed; }) return initializer_.seed;
+    return std::nullopt;
+  }
+  std::string fault(const Shape& shape) const override { return shape_fault(initializer_, shape); }
+  void fill(const Shape& shape, const Random& random, std::span<float> values) const override { linn::fill(initializer_, shape, random, values); }
+
+ private:
+  T initializer_;
+};
+
+template <class T>
+Initializer read(const io::Json& config, const std::string& where) {
+  return Initializer(schema::read<T>(config, where, &optim::is_ignored));
 }
 
 }  // namespace
 
+namespace initializers {
+#define LINN_INITIALIZER(name) \
+  std::shared_ptr<const InitializerDescription> describe(const name& initializer) { return std::make_shared<Described<name>>(initializer); }
+#include "optim/initializers.inc"
+#undef LINN_INITIALIZER
+}  // namespace initializers
+
+Initializer::Initializer(const std::string& name)
+    : Initializer(optim::row_named(Kind::initializer, initializer_rows(), name).read(io::Json::object(), name)) {}
+std::string_view Initializer::class_name() const { return description_->row().info.name; }
+
+namespace optim {
+
+std::span<const schema::RowOf<Initializer>> initializer_rows() {
+  static const schema::RowOf<Initializer> rows[] = {
+#define LINN_INITIALIZER(name) schema::make_row<initializers::name>(Kind::initializer, &read<initializers::name>),
+#include "optim/initializers.inc"
+#undef LINN_INITIALIZER
+  };
+  return rows;
+}
+
 Tensor initialize(const Initializer& initializer, const Shape& shape, std::uint64_t seed, std::uint64_t stream) {
+  const InitializerDescription& description = initializer.description();
+  if (const std::string fault = description.fault(shape); !fault.empty())
+    throw ValueError(fmt::format("initializer {} cannot make a variable of shape {}; {}", initializer.class_name(), shape.to_string(), fault));
   Tensor tensor(shape);
-  const core::Random random(initializer.seed.value_or(seed), core::stream_of("initializer", initializer.seed ? 0 : stream));
-  const Fans fans = fans_of(shape);
-  const auto values = tensor.values<float>();
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(draw(initializer, fans, random, i));
+  const std::optional<std::uint64_t> own = description.seed();
+  description.fill(shape, Random(own.value_or(seed), core::stream_of("initializer", own ? 0 : stream)), tensor.values<float>());
   return tensor;
 }
 
 io::Json to_json(const Initializer& initializer) {
-  io::Json config = io::Json::object();
-  switch (initializer.kind) {
-    case Initializer::Kind::zeros:
-    case Initializer::Kind::ones: break;
-    case Initializer::Kind::constant: config["value"] = initializer.first; break;
-    case Initializer::Kind::random_normal:
-    case Initializer::Kind::truncated_normal:
-      config["mean"] = initializer.first;
-      config["stddev"] = initializer.second;
-      break;
-    case Initializer::Kind::random_uniform:
-      config["minval"] = initializer.first;
-      config["maxval"] = initializer.second;
-      break;
-    case Initializer::Kind::variance_scaling:
-      if (initializer.class_name != "VarianceScaling") break;
-      config["scale"] = initializer.first;
-      config["mode"] = initializer.mode;
-      config["distribution"] = initializer.distribution;
-      break;
-  }
-  if (initializer.kind > Initializer::Kind::constant) config["seed"] = initializer.seed ? io::Json(*initializer.seed) : io::Json(nullptr);
-  return {{"module", "keras.initializers"}, {"class_name", initializer.class_name}, {"config", config}, {"registered_name", nullptr}};
+  return node("keras.initializers", initializer.class_name(), initializer.description().config());
 }
 
 Initializer initializer_from_json(const io::Json& json, std::string_view where) {
-  if (json.is_string()) return Initializer(json.get<std::string>());
-  Initializer initializer(io::string_field(json, "class_name", where));
-  const io::Json none = io::Json::object();
-  const io::Json* found = io::find_field(json, "config", where);
-  const io::Json& config = found == nullptr ? none : *found;
-  const std::string inner = fmt::format("{}: {}", where, initializer.class_name);
-  const auto read = [&](const char* first, const char* second) {
-    initializer.first = io::number_field_or(config, first, inner, initializer.first);
-    if (second != nullptr) initializer.second = io::number_field_or(config, second, inner, initializer.second);
-  };
-  switch (initializer.kind) {
-    case Initializer::Kind::zeros:
-    case Initializer::Kind::ones: break;
-    case Initializer::Kind::constant: read("value", nullptr); break;
-    case Initializer::Kind::random_normal:
-    case Initializer::Kind::truncated_normal: read("mean", "stddev"); break;
-    case Initializer::Kind::random_uniform: read("minval", "maxval"); break;
-    case Initializer::Kind::variance_scaling:
-      if (initializer.class_name != "VarianceScaling") break;
-      initializer = VarianceScaling(io::number_field_or(config, "scale", inner, 1), io::string_field_or(config, "mode", inner, "fan_in"),
-                                    io::string_field_or(config, "distribution", inner, "truncated_normal"));
-      break;
-  }
-  if (const io::Json* seed = io::find_field(config, "seed", inner)) {
-    if (!seed->is_number_integer()) throw FormatError(fmt::format("{}: field \"seed\": {} came, an integer or null is allowed", inner, io::describe(*seed)));
-    initializer.seed = seed->get<std::uint64_t>();
-  }
-  return initializer;
+  const Named initializer = named(json, where);
+  const schema::RowOf<Initializer>& row = row_in_file(Kind::initializer, initializer_rows(), initializer.name, where);
+  return row.read(initializer.config == nullptr ? io::Json::object() : *initializer.config, fmt::format("{}: {}", where, row.info.name));
 }
 
-std::string_view name_of(const Initializer& initializer) { return find(initializer.class_name).name; }
+std::string_view name_of(const Initializer& initializer) { return initializer.description().row().info.aliases[0]; }
 
 }  // namespace optim
 
 Initializer schema::Type<Initializer>::read(const io::Json& json, const Place& place) {
-  return read_name(place, [&] { return optim::initializer_from_json(json, fmt::format("{}: field \"{}\"", place.where, place.key)); });
+  return optim::initializer_from_json(json, fmt::format("{}: field \"{}\"", place.where, place.key));
 }
 
 }  // namespace linn

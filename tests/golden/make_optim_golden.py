@@ -226,14 +226,16 @@ def make_compile():
 
 def signatures():
     """The arguments of each class with their defaults, as Python writes them."""
-    R, O = keras.regularizers, keras.optimizers
+    R, O, I = keras.regularizers, keras.optimizers, keras.initializers
     classes = ([getattr(keras.losses, case[1]) for case in LOSSES], [getattr(keras.metrics, case[0]) for case in METRICS],
-               [O.SGD, O.Adam, O.AdamW, O.RMSprop, O.Adagrad], [R.L1, R.L2, R.L1L2])
+               [O.SGD, O.Adam, O.AdamW, O.RMSprop, O.Adagrad], [R.L1, R.L2, R.L1L2],
+               [I.Zeros, I.Ones, I.Constant, I.Identity, I.RandomNormal, I.TruncatedNormal, I.RandomUniform, I.VarianceScaling, I.GlorotUniform,
+                I.GlorotNormal, I.HeUniform, I.HeNormal, I.LecunUniform, I.LecunNormal, I.Orthogonal])
     result = {}
-    for kind, members in zip(("losses", "metrics", "optimizers", "regularizers"), classes):
+    for kind, members in zip(("losses", "metrics", "optimizers", "regularizers", "initializers"), classes):
         for cls in members:
             parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-            result[f"{kind}.{cls.__name__}"] = [[p.name, repr(p.default)] for p in parameters if p.kind is not p.VAR_KEYWORD]
+            result[f"{kind}.{cls.__name__}"] = [[p.name, repr(p.default)] for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return result
 
 

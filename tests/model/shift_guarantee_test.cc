@@ -47,7 +47,7 @@ constexpr Sampling samplings[] = {l1, l2, linf, learnable};
 
 // Channels that leave tails of vectors; a bias and moving statistics that are not zero and one.
 Sequential network(Sampling sampling, bool average, DTypePolicy policy = "float32", std::uint64_t seed = 1) {
-  const Initializer some = RandomUniform(0.2, 0.7);
+  const Initializer some = initializers::RandomUniform{0.2, 0.7};
   const Layer head = average ? Layer(GlobalAveragePooling2D()) : Layer(GlobalMaxPooling2D());
   Sequential model(
       {Conv2D(7, 3, {.padding = "circular", .bias_initializer = some, .input_shape = {size, size, 1}}),

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "io/json.h"
+#include "optim/initializers.h"
 #include "optim/losses.h"
 #include "optim/metrics.h"
 #include "optim/optimizers.h"
@@ -51,6 +52,7 @@ TEST(Signatures, AsKeras) {
   compare("metrics", metric_rows(), {"dtype"});
   compare("optimizers", optimizer_rows(), {});
   compare("regularizers", regularizer_rows(), {});
+  compare("initializers", initializer_rows(), {});
 }
 
 }  // namespace

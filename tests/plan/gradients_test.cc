@@ -178,8 +178,8 @@ graph::Graph net() {
 graph::Graph normalized_net() {
   graph::Graph graph("net");
   for (const Layer& layer : std::vector<Layer>{
-           Conv2D(4, 3, {.use_bias = false}), BatchNormalization({.gamma_initializer = RandomUniform(0.5, 1.5)}), Activation("relu"),
-           MaxPooling2D(2), Conv2D(5, 3, {.padding = "same"}), MaxPooling2D(2), BatchNormalization({.beta_initializer = RandomUniform()}),
+           Conv2D(4, 3, {.use_bias = false}), BatchNormalization({.gamma_initializer = initializers::RandomUniform{0.5, 1.5}}), Activation("relu"),
+           MaxPooling2D(2), Conv2D(5, 3, {.padding = "same"}), MaxPooling2D(2), BatchNormalization({.beta_initializer = initializers::RandomUniform{}}),
            Activation("relu"), Conv2D(6, 2, {.activation = "relu"}), MaxPooling2D(2, {.strides = 1}), Flatten(), Dense(20),
            BatchNormalization({.epsilon = 0.1, .scale = false}), Activation("relu"), Dense(5, {.activation = "softmax"})})
     graph.append(linn::detail::description_of(layer), 11);
@@ -238,7 +238,7 @@ graph::Graph separable_net() {
   graph::Graph graph("net");
   for (const Layer& layer : std::vector<Layer>{
            Conv2D(6, 3, {.strides = 2, .padding = "same", .activation = "relu"}),
-           DepthwiseConv2D(3, {.padding = "same", .activation = "relu", .bias_initializer = RandomUniform(0.1, 0.5)}), MaxPooling2D(2),
+           DepthwiseConv2D(3, {.padding = "same", .activation = "relu", .bias_initializer = initializers::RandomUniform{0.1, 0.5}}), MaxPooling2D(2),
            SeparableConv2D(8, 3, {.padding = "same", .depth_multiplier = 2}),
            Conv2DTranspose(10, 3, {.strides = 2, .padding = "same", .activation = "relu"}), DepthwiseConv2D(3, {.strides = 2, .use_bias = false}),
            Conv2DTranspose(7, 2, {.strides = 3, .use_bias = false}), Activation("relu"), GlobalAveragePooling2D(), Dense(5)})
@@ -252,7 +252,7 @@ graph::Graph padded_net() {
   graph::Graph graph("net");
   for (const Layer& layer :
        std::vector<Layer>{ZeroPadding2D({{1, 0}, {2, 1}}),
-                          Conv2D(4, 3, {.padding = "circular", .activation = "relu", .bias_initializer = RandomUniform(0.1, 0.5)}),
+                          Conv2D(4, 3, {.padding = "circular", .activation = "relu", .bias_initializer = initializers::RandomUniform{0.1, 0.5}}),
                           MaxPooling2D(3, {.strides = 2, .padding = "circular"}), Conv2D(6, 3, {.padding = "full"}),
                           MaxBlurPooling2D(2, {.filter_size = 3}), AveragePooling2D(3, {.strides = 1, .padding = "circular"}),
                           BlurPooling2D(4, {.strides = 1, .border = "circular"}), Flatten(), Dense(5)})

@@ -31,10 +31,10 @@ graph::Graph graph_of(const std::vector<Layer>& layers, const Shape& input) {
 Layer norm(bool center = true, bool scale = true) {
   return BatchNormalization({.center = center,
                              .scale = scale,
-                             .beta_initializer = RandomUniform(-1, 1),
-                             .gamma_initializer = RandomUniform(-1.5, 1.5),
-                             .moving_mean_initializer = RandomUniform(-1, 1),
-                             .moving_variance_initializer = RandomUniform(0.5, 2)});
+                             .beta_initializer = initializers::RandomUniform{-1, 1},
+                             .gamma_initializer = initializers::RandomUniform{-1.5, 1.5},
+                             .moving_mean_initializer = initializers::RandomUniform{-1, 1},
+                             .moving_variance_initializer = initializers::RandomUniform{0.5, 2}});
 }
 
 std::vector<std::string> ops_of(const Plan& plan) {
