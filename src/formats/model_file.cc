@@ -4,11 +4,11 @@
 
 #include <charconv>
 #include <filesystem>
-#include <map>
 #include <span>
 
 #include "formats/safetensors.h"
 #include "io/file.h"
+#include "layers/variables.h"
 #include "linn/error.h"
 
 namespace linn::formats {
@@ -31,35 +31,7 @@ NamedTensors weights_of(const graph::Graph& graph) {
 }  // namespace
 
 void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::string& where) {
-  std::map<std::string, const Tensor*, std::less<>> given;
-  for (const auto& [name, tensor] : weights) given[name] = &tensor;
-  std::vector<std::string> problems;
-  bool shapes_only = true;
-  std::vector<Tensor> next;
-  for (const graph::GraphVariable& variable : graph.variables()) {
-    const auto found = given.find(variable.name);
-    if (found == given.end()) {
-      problems.push_back(fmt::format("\"{}\" {} is missing", variable.name, variable.shape().to_string()));
-      shapes_only = false;
-      continue;
-    }
-    const Tensor& tensor = *found->second;
-    if (tensor.shape() != variable.shape())
-      problems.push_back(fmt::format("\"{}\" has shape {}, the model wants {}", variable.name, tensor.shape().to_string(), variable.shape().to_string()));
-    else
-      next.push_back(tensor.astype(DType::f32));
-    given.erase(found);
-  }
-  for (const auto& [name, tensor] : given) {
-    problems.push_back(fmt::format("\"{}\" {} is not of this model", name, tensor->shape().to_string()));
-    shapes_only = false;
-  }
-  if (!problems.empty()) {
-    const std::string text = fmt::format("{}: the weights do not fit model \"{}\", which was left as it was: {}", where, graph.name(), fmt::join(problems, "; "));
-    if (shapes_only) throw ShapeError(text);
-    throw ValueError(text);
-  }
-  for (std::size_t i = 0; i < next.size(); ++i) graph.set_value(i, next[i]);
+  detail::set_values(graph.variables(), weights, fmt::format("model \"{}\"", graph.name()), where);
 }
 
 void save_weights(const std::string& path, const graph::Graph& graph) {

@@ -47,16 +47,7 @@ struct Member {
 };
 
 /// A variable under its name in the graph: "conv2d/kernel", in a nested model "encoder/conv2d/kernel".
-struct GraphVariable {
-  std::string name;
-  VariablePtr variable;
-
-  const Shape& shape() const { return variable->shape; }
-  const Tensor& value() const { return variable->value; }
-  bool trainable() const { return variable->is_trainable(); }
-  /// Whether it was trainable when these layers were frozen.
-  bool trainable_but_for(const std::set<const void*>& frozen) const { return variable->trainable && !frozen.contains(variable->layer); }
-};
+using GraphVariable = detail::NamedVariable;
 
 /// What a lowered graph consists of.
 struct Lowered {

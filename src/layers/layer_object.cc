@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "layers/variables.h"
 #include "linn/error.h"
 
 namespace linn {
@@ -183,14 +184,9 @@ std::vector<Tensor> Layer::get_weights() const {
 
 void Layer::set_weights(const std::vector<Tensor>& weights) {
   require_variables(*object_, "set_weights");
-  const auto& variables = object_->variables;
-  if (weights.size() != variables.size())
-    throw ValueError(fmt::format("{} set_weights: {} tensors came; the layer has {} variables", object_->place(), weights.size(), variables.size()));
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    if (weights[i].shape() != variables[i]->shape)
-      throw ShapeError(fmt::format("{} set_weights: {} has shape {}; {} is wanted", object_->place(), variables[i]->name, weights[i].shape().to_string(),
-                                   variables[i]->shape.to_string()));
-  for (std::size_t i = 0; i < weights.size(); ++i) variables[i]->set(weights[i].astype(DType::f32));
+  std::vector<detail::NamedVariable> variables;
+  for (const detail::VariablePtr& variable : object_->variables) variables.push_back({variable->name, variable});
+  detail::set_values(variables, weights, "the layer", object_->place() + " set_weights");
 }
 
 std::int64_t Layer::count_params() const {

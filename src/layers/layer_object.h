@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,18 @@ struct Variable {
 };
 
 using VariablePtr = std::shared_ptr<Variable>;
+
+/// A variable under its name among those of a layer, "kernel", or of a graph, "conv2d/kernel".
+struct NamedVariable {
+  std::string name;
+  VariablePtr variable;
+
+  const Shape& shape() const { return variable->shape; }
+  const Tensor& value() const { return variable->value; }
+  bool trainable() const { return variable->is_trainable(); }
+  /// Whether it was trainable when these layers were frozen.
+  bool trainable_but_for(const std::set<const void*>& frozen) const { return variable->trainable && !frozen.contains(variable->layer); }
+};
 
 struct LayerObject {
   explicit LayerObject(layers::DescriptionPtr what)

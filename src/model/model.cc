@@ -10,6 +10,7 @@
 #include "formats/model_json.h"
 #include "graph/graph.h"
 #include "io/json.h"
+#include "layers/variables.h"
 #include "linn/error.h"
 #include "linn/model.h"
 #include "model/state.h"
@@ -270,12 +271,7 @@ std::vector<Tensor> Model::get_weights() const {
 }
 
 void Model::set_weights(const std::vector<Tensor>& weights) {
-  const auto& variables = state_->built_graph("set_weights").variables();
-  if (weights.size() != variables.size())
-    throw ValueError(fmt::format("set_weights: {} tensors came; model \"{}\" has {} variables", weights.size(), name(), variables.size()));
-  NamedTensors named;
-  for (std::size_t i = 0; i < weights.size(); ++i) named.emplace_back(variables[i].name, weights[i]);
-  set_named_weights(named);
+  detail::set_values(state_->built_graph("set_weights").variables(), weights, fmt::format("model \"{}\"", name()), "set_weights");
 }
 
 std::vector<std::pair<std::string, Tensor>> Model::named_weights() const {

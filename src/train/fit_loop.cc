@@ -8,6 +8,7 @@
 #include "core/checked.h"
 #include "core/random.h"
 #include "formats/model_file.h"
+#include "layers/variables.h"
 #include "linn/error.h"
 #include "optim/optimizers.h"
 #include "train/progress.h"
@@ -103,15 +104,7 @@ std::vector<Tensor> FitLoop::weights() const {
 }
 
 void FitLoop::set_weights(const std::vector<Tensor>& weights) {
-  graph::Graph& graph = training_.graph_;
-  if (weights.size() != graph.variables().size())
-    throw ValueError(fmt::format("set_weights: {} tensors came; the model has {} variables", weights.size(), graph.variables().size()));
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const graph::GraphVariable& variable = graph.variables()[i];
-    if (weights[i].shape() != variable.shape())
-      throw ShapeError(fmt::format("set_weights: {} has shape {}; {} is wanted", variable.name, weights[i].shape().to_string(), variable.shape().to_string()));
-  }
-  for (std::size_t i = 0; i < weights.size(); ++i) graph.set_value(i, weights[i].astype(DType::f32));
+  detail::set_values(training_.graph_.variables(), weights, "the model", "set_weights");
 }
 
 void FitLoop::begin_pass() {
