@@ -220,6 +220,9 @@ class Model {
   /// As `clone`, for images of another size. ShapeError, naming them, where weights depend on the size, as those of a Dense behind Flatten do,
   /// and where the layers do not fit. StateError for a model of several inputs.
   Model with_input_shape(const Shape& image) const;
+  /// As `clone`, with `layer` between the input and the first layers: `model.with_first_layer(linn::Rescaling(1.0 / 255))`. ShapeError where they
+  /// do not fit. StateError for a model that is not built or has several inputs.
+  Model with_first_layer(const Layer& layer) const;
 
   /// Notes of the user's that are saved with the model, such as the factor its inputs were multiplied by.
   Metadata& metadata();
@@ -260,6 +263,7 @@ class Sequential : public Model {
   static Sequential load(const std::string& directory) { return Sequential(Model::load(directory)); }
   static Sequential from_json(const std::string& json, const ModelOptions& options = {}) { return Sequential(Model::from_json(json, options)); }
   Sequential with_input_shape(const Shape& image) const { return Sequential(Model::with_input_shape(image)); }
+  Sequential with_first_layer(const Layer& layer) const { return Sequential(Model::with_first_layer(layer)); }
 };
 
 /// The number of threads that all models share; LINN_THREADS or the number of CPUs by default. `set_threads` may be called at any time,

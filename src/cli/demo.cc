@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "io/png.h"
 #include "linn/error.h"
+#include "linn/layers/activation.h"
 #include "linn/shift.h"
 #include "model/zoo.h"
 #include "shift/charts.h"
@@ -163,7 +164,7 @@ class Demo {
 
   // A network for bytes.
   Sequential make(std::string_view name, const Shape& image) const {
-    return Sequential(with_rescaling(model::make(name, image, classes, {.seed = options_.seed, .dtype_policy = policy_}), 1.0 / 255, options_.seed));
+    return Sequential(model::make(name, image, classes, {.seed = options_.seed, .dtype_policy = policy_}).with_first_layer(Rescaling(1.0 / 255)));
   }
 
   // Those that take images of this size.

@@ -74,24 +74,6 @@ std::vector<double> background_of(const Model& model, const Tensor& images) {
   return shift::fill_for(model, images.rows(0, std::min<std::int64_t>(images.shape()[0], 1000))).values;
 }
 
-// In a functional network every call but that of the new layer takes the new layer's output in place of the input.
-void rename_input(io::Json& value, const std::string& from, const std::string& to) {
-  if (value.is_array() && value.size() >= 3 && value[0].is_string() && value[0] == from && value[1].is_number() && value[2].is_number()) {
-    value[0] = to;
-    return;
-  }
-  if (value.is_structured())
-    for (io::Json& part : value) rename_input(part, from, to);
-}
-
-std::string free_name(const io::Json& layers) {
-  for (int i = 0;; ++i) {
-    const std::string name = i == 0 ? "rescaling" : fmt::format("rescaling_{}", i);
-    const bool taken = std::any_of(layers.begin(), layers.end(), [&](const io::Json& layer) { return layer["config"].value("name", "") == name; });
-    if (!taken) return name;
-  }
-}
-
 }  // namespace
 
 std::optional<TrainedOn> trained_on(const Model& model) {
@@ -127,36 +109,6 @@ bool scales_inputs(const Model& model) {
 double training_scale(const Model& model, const Tensor& images, const std::string& where, const std::string& option) {
   if (!option.empty()) return parse_scale(option, "--scale");
   return scales_inputs(model) ? 1 : data::pixel_scale(data::value_range(images, where));
-}
-
-Model with_rescaling(const Model& model, double scale, std::uint64_t seed) {
-  io::Json json = io::parse_json(model.to_json(), "the model's configuration");
-  io::Json& config = json["config"];
-  io::Json& layers = config["layers"];
-  const std::string name = free_name(layers);
-  io::Json rescaling = {{"module", "keras.layers"},
-                        {"class_name", "Rescaling"},
-                        {"config", {{"name", name}, {"trainable", true}, {"dtype", "float32"}, {"scale", scale}, {"offset", 0.0}}},
-                        {"registered_name", nullptr}};
-  // The new layer stands behind the input layer, with which a built network begins.
-  const std::string input = layers[0]["config"].value("name", "");
-  if (json.value("class_name", "") == "Functional") {
-    io::Json call;
-    for (io::Json& layer : layers)
-      if (layer.contains("inbound_nodes")) rename_input(layer["inbound_nodes"], input, name);
-    Shape shape = model.input_shape();
-    io::Json batch = io::Json::array({nullptr});
-    for (const std::int64_t size : shape) batch.push_back(size == Shape::none ? io::Json(nullptr) : io::Json(size));
-    call = {{"args", {{{"class_name", "__keras_tensor__"}, {"config", {{"shape", batch}, {"dtype", "float32"}, {"keras_history", {input, 0, 0}}}}}}},
-            {"kwargs", io::Json::object()}};
-    rescaling["name"] = name;
-    rescaling["inbound_nodes"] = io::Json::array({call});
-  }
-  layers.insert(layers.begin() + 1, rescaling);
-  Model result = Model::from_json(io::dump_json(json), {.seed = seed, .dtype_policy = model.dtype_policy()});
-  result.set_named_weights(model.named_weights());
-  result.metadata() = model.metadata();
-  return result;
 }
 
 std::string range_note(const Tensor& images, const std::string& where) {

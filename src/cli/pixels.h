@@ -27,8 +27,6 @@ bool scales_inputs(const Model& model);
 /// The factor of the Rescaling that `linn train` puts in front: `option` (--scale) where it is given, 1 for a network that scales its inputs
 /// itself, else what the values of the images want.
 double training_scale(const Model& model, const Tensor& images, const std::string& where, const std::string& option);
-/// The same network, weights and compilation with Rescaling(scale) before its first layer.
-Model with_rescaling(const Model& model, double scale, std::uint64_t seed);
 
 /// "uint8 from 0 to 255".
 std::string range_note(const Tensor& images, const std::string& where);

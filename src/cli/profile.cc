@@ -13,6 +13,7 @@
 #include "core/cpu.h"
 #include "core/terminal.h"
 #include "core/text_cells.h"
+#include "linn/layers/activation.h"
 
 namespace linn::cli {
 namespace {
@@ -217,7 +218,7 @@ int run(const Options& options) {
   if (how.x.defined()) {
     if (!trained_on(model)) {
       const double scale = training_scale(model, how.x, where, options.scale);
-      if (scale != 1) model = with_rescaling(model, scale, 0);
+      if (scale != 1) model = model.with_first_layer(Rescaling(scale));
     } else {
       how.x = as_trained(model, how.x, where, options.scale).images;
     }

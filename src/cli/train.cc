@@ -10,6 +10,7 @@
 #include "cli/pixels.h"
 #include "data/dataset.h"
 #include "linn/error.h"
+#include "linn/layers/activation.h"
 #include "linn/shift.h"
 #include "model/recipes.h"
 #include "shift/network.h"
@@ -118,7 +119,7 @@ class Train {
       scale_ = pixels.scale;
     } else {
       scale_ = training_scale(model, data_.x_train, data_.train_where, options_.scale);
-      if (scale_ != 1) model = with_rescaling(model, scale_, options_.seed);
+      if (scale_ != 1) model = model.with_first_layer(Rescaling(scale_));
       remember_range(model, data_.x_train, data_.train_where);
       note_ = fmt::format("{}; {} (--scale changes that)", range_note(data_.x_train, data_.train_where),
                           scale_ == 1 ? std::string("not scaled")

@@ -31,22 +31,22 @@ std::string default_name(const LayerObject& layer) { return layers::snake_case(l
 // The variables of all layers of a graph that is being connected: found, checked, and, at the end, made.
 class VariableMaker {
  public:
-  VariableMaker(const std::string& model, bool fresh) : model_(model), fresh_(fresh) {}
+  /// `parameters` are in the model already.
+  VariableMaker(const std::string& model, bool fresh, std::int64_t parameters) : model_(model), fresh_(fresh), total_(parameters) {}
 
   // All calls of a layer must want the same.
-  void add(const Member& member, const std::vector<Call>& calls) {
-    Wanted wanted{.member = &member, .specs = {}};
-    for (const int index : member.calls) {
-      std::vector<VariableSpec> specs = detail::variables_of_call(*calls[static_cast<std::size_t>(index)].node);
-      if (index == member.calls.front())
-        wanted.specs = std::move(specs);
-      else
-        compare(member, wanted.specs, specs);
-    }
-    if (keeps(*member.layer)) check_existing(member, wanted.specs);
-    count(member, wanted.specs);
+  void add(const Member& member, const std::vector<CallNodePtr>& calls) {
+    std::vector<VariableSpec> wanted = detail::variables_of_call(*calls.front());
+    for (std::size_t i = 1; i < calls.size(); ++i) compare(member, wanted, detail::variables_of_call(*calls[i]));
+    if (keeps(*member.layer))
+      check_existing(member, wanted);
+    else
+      check_initializers(member, wanted);
+    count(member, wanted);
     wanted_.push_back(std::move(wanted));
   }
+
+  std::int64_t parameters() const { return total_; }
 
   void throw_problems() const {
     if (!problems_.empty())
@@ -54,26 +54,20 @@ class VariableMaker {
   }
 
   // Gives each layer its variables; those that are made now draw their first values by their number in the graph.
-  void make(std::uint64_t seed, std::vector<Member>& members, std::vector<GraphVariable>& variables) const {
-    std::unordered_map<const Variable*, int> numbers;
+  // `members` are those that were added; `places` has the variables that are there.
+  void make(std::uint64_t seed, std::span<Member> members, std::vector<GraphVariable>& variables, std::unordered_map<const Variable*, int>& places) const {
     for (std::size_t m = 0; m < wanted_.size(); ++m) {
-      const Wanted& wanted = wanted_[m];
-      LayerObject& layer = *wanted.member->layer;
-      if (!keeps(layer)) make_for(layer, wanted.specs, seed, static_cast<std::uint64_t>(variables.size()));
+      LayerObject& layer = *members[m].layer;
+      if (!keeps(layer)) make_for(layer, wanted_[m], seed, static_cast<std::uint64_t>(variables.size()));
       for (std::size_t i = 0; i < layer.variables.size(); ++i) {
-        const auto [found, is_new] = numbers.try_emplace(layer.variables[i].get(), static_cast<int>(variables.size()));
-        if (is_new) variables.push_back({nested_name(wanted.member->name, wanted.specs[i].name), layer.variables[i]});
+        const auto [found, is_new] = places.try_emplace(layer.variables[i].get(), static_cast<int>(variables.size()));
+        if (is_new) variables.push_back({nested_name(members[m].name, wanted_[m][i].name), layer.variables[i]});
         members[m].variables.push_back(found->second);
       }
     }
   }
 
  private:
-  struct Wanted {
-    const Member* member;
-    std::vector<VariableSpec> specs;
-  };
-
   bool keeps(const LayerObject& layer) const { return layer.has_variables && (!fresh_ || graph_in(layer) != nullptr); }
 
   static void make_for(LayerObject& layer, const std::vector<VariableSpec>& specs, std::uint64_t seed, std::uint64_t stream) {
@@ -103,6 +97,13 @@ class VariableMaker {
     }
   }
 
+  static void check_initializers(const Member& member, const std::vector<VariableSpec>& specs) {
+    for (const VariableSpec& spec : specs)
+      if (const std::string fault = spec.initializer.description().fault(spec.shape); !fault.empty())
+        throw ValueError(fmt::format("[{} '{}'] {} has shape {}, which initializer {} cannot make: {}", default_name(*member.layer), member.name, spec.name,
+                                     spec.shape.to_string(), spec.initializer.class_name(), fault));
+  }
+
   void count(const Member& member, const std::vector<VariableSpec>& specs) {
     for (const VariableSpec& spec : specs) {
       total_ += spec.shape.elements();
@@ -114,8 +115,8 @@ class VariableMaker {
 
   const std::string& model_;
   bool fresh_;
-  std::int64_t total_ = 0;
-  std::vector<Wanted> wanted_;
+  std::int64_t total_;
+  std::vector<std::vector<VariableSpec>> wanted_;  // of each member
   std::vector<std::string> problems_;
 };
 
@@ -148,22 +149,30 @@ std::string nested_name(const std::string& prefix, const std::string& name) { re
 
 // ---- names -------------------------------------------------------------------------------------------------------
 
-std::string Graph::free_name(const LayerObject& layer, const std::set<std::string>& taken) const {
+std::string Graph::free_name(const LayerObject& layer) {
   const std::string base = default_name(layer);
-  std::string name = base;
-  for (int number = 1; taken.contains(name); ++number) name = fmt::format("{}_{}", base, number);
-  return name;
+  const auto name_of = [&](int number) { return number == 0 ? base : fmt::format("{}_{}", base, number); };
+  int& number = index_.numbers[base];
+  while (index_.names.contains(name_of(number))) ++number;
+  return name_of(number);
 }
 
 void Graph::check_new(const LayerObject& layer) const {
-  for (const Member& member : members_) {
-    if (member.layer.get() == &layer || (member.layer->description == layer.description && !detail::is_input(layer)))
-      throw ValueError(fmt::format("[{} '{}'] was added to model \"{}\" before; make a second layer for a second use", default_name(layer), member.name, name_));
-    if (!layer.name.empty() && member.name == layer.name)
-      throw ValueError(fmt::format("model \"{}\" has a layer named \"{}\" already; all layers of a model need unique names", name_, layer.name));
+  if (index_.layers.contains(&layer) || index_.layers.contains(layer.description.get())) {
+    const auto same = std::find_if(members_.begin(), members_.end(), [&](const Member& member) { return member.layer->description == layer.description; });
+    throw ValueError(fmt::format("[{} '{}'] was added to model \"{}\" before; make a second layer for a second use", default_name(layer), same->name, name_));
   }
+  if (!layer.name.empty() && index_.names.contains(layer.name))
+    throw ValueError(fmt::format("model \"{}\" has a layer named \"{}\" already; all layers of a model need unique names", name_, layer.name));
   if (layer.name.find('/') != std::string::npos)
     throw ValueError(fmt::format("layer name \"{}\" holds a '/', which separates layer and variable; choose a name without it", layer.name));
+}
+
+void Graph::add_member(const LayerObjectPtr& layer) {
+  members_.push_back({.layer = layer, .name = layer->name});
+  index_.layers.insert(layer.get());
+  if (!detail::is_input(*layer)) index_.layers.insert(layer->description.get());
+  if (!layer->name.empty()) index_.names.insert(layer->name);
 }
 
 // ---- building ----------------------------------------------------------------------------------------------------
@@ -208,11 +217,9 @@ void Graph::connect(std::span<const SymbolicTensor> inputs, std::span<const Symb
   for (const LayerObjectPtr& layer : order.layers) {
     next.check_new(*layer);
     member_numbers[layer.get()] = static_cast<int>(next.members_.size());
-    next.members_.push_back({.layer = layer, .name = layer->name});
+    next.add_member(layer);
   }
   std::unordered_map<const detail::CallNode*, int> call_numbers;
-  std::set<std::string> taken;
-  for (const Member& member : next.members_) taken.insert(member.name);
   for (const CallNodePtr& node : order.calls) {
     Call call{.node = node, .layer = member_numbers.at(node->layer.get())};
     for (const SymbolicTensor& input : node->inputs) call.inputs.push_back({call_numbers.at(input.call().get()), input.output()});
@@ -222,8 +229,8 @@ void Graph::connect(std::span<const SymbolicTensor> inputs, std::span<const Symb
     // Names without a given one count in the order of the calls.
     Member& member = next.members_[static_cast<std::size_t>(next.calls_.back().layer)];
     if (!member.name.empty()) continue;
-    member.name = next.free_name(*member.layer, taken);
-    taken.insert(member.name);
+    member.name = next.free_name(*member.layer);
+    next.index_.names.insert(member.name);
   }
   for (Member& member : next.members_)
     for (const auto& weak : member.layer->calls)
@@ -231,10 +238,15 @@ void Graph::connect(std::span<const SymbolicTensor> inputs, std::span<const Symb
   for (const SymbolicTensor& input : inputs) next.inputs_.push_back({call_numbers.at(input.call().get()), input.output()});
   for (const SymbolicTensor& output : outputs) next.outputs_.push_back({call_numbers.at(output.call().get()), output.output()});
 
-  VariableMaker variables(name_, fresh);
-  for (const Member& member : next.members_) variables.add(member, next.calls_);
+  VariableMaker variables(name_, fresh, 0);
+  for (const Member& member : next.members_) {
+    std::vector<CallNodePtr> nodes;
+    for (const int call : member.calls) nodes.push_back(next.calls_[static_cast<std::size_t>(call)].node);
+    variables.add(member, nodes);
+  }
   variables.throw_problems();
-  variables.make(seed, next.members_, next.variables_);
+  variables.make(seed, next.members_, next.variables_, next.index_.variables);
+  next.index_.parameters = variables.parameters();
   for (const Member& member : next.members_) member.layer->name = member.name;
   *this = std::move(next);
 }
@@ -249,27 +261,42 @@ std::span<const Member> Graph::members() const {
 void Graph::append(const LayerObjectPtr& layer, std::uint64_t seed) {
   check_new(*layer);
   const std::string before = layer->name;
-  std::set<std::string> taken;
-  for (const Member& member : members_) taken.insert(member.name);
-  if (layer->name.empty()) layer->name = free_name(*layer, taken);
-  if (!built()) {
-    members_.push_back({.layer = layer, .name = layer->name});
-    return;
-  }
+  if (layer->name.empty()) layer->name = free_name(*layer);
+  if (!built()) return add_member(layer);
   try {
-    const SymbolicTensor tail = symbol_of(outputs_.front());
-    const std::vector<SymbolicTensor> next = detail::call_layer(layer, {&tail, 1});
-    if (next.size() != 1) throw ValueError(fmt::format("{} has {} outputs; a Sequential takes layers with one", layer->place(), next.size()));
-    const SymbolicTensor head = symbol_of(inputs_.front());
-    connect({&head, 1}, next, seed, false);
+    connect_last(layer, seed);
   } catch (...) {
     layer->name = before;
     throw;
   }
 }
 
+// What `connect` would make of the longer chain, from what there is. Whatever may throw comes before the graph changes.
+void Graph::connect_last(const LayerObjectPtr& layer, std::uint64_t seed) {
+  const SymbolicTensor tail = symbol_of(outputs_.front());
+  const std::vector<SymbolicTensor> next = detail::call_layer(layer, {&tail, 1});
+  if (next.size() != 1) throw ValueError(fmt::format("{} has {} outputs; a Sequential takes layers with one", layer->place(), next.size()));
+  const CallNodePtr& node = next.front().call();
+  VariableMaker variables(name_, false, index_.parameters);
+  variables.add({.layer = layer, .name = layer->name}, {node});
+  variables.throw_problems();
+
+  Call call{.node = node, .layer = static_cast<int>(members_.size()), .inputs = {outputs_.front()}};
+  for (const detail::ProbedShape& shape : node->outputs) call.outputs.push_back(shape.merged());
+  add_member(layer);
+  members_.back().calls = {static_cast<int>(calls_.size())};
+  outputs_ = {{static_cast<int>(calls_.size()), next.front().output()}};
+  calls_.push_back(std::move(call));
+  variables.make(seed, {&members_.back(), 1}, variables_, index_.variables);
+  index_.parameters = variables.parameters();
+}
+
 void Graph::remove_last() {
   if (!built()) {
+    index_.names.erase(members_.back().name);
+    index_.layers.erase(members_.back().layer.get());
+    index_.layers.erase(members_.back().layer->description.get());
+    index_.numbers.clear();
     members_.pop_back();
     return;
   }
@@ -377,26 +404,39 @@ std::set<const void*> Graph::frozen_layers() const {
 Graph Graph::clone() const { return clone_for(input_shapes()); }
 
 Graph Graph::clone_for(std::span<const Shape> shapes) const {
+  const std::vector<SymbolicTensor> inputs = built() ? new_inputs(shapes) : std::vector<SymbolicTensor>();
+  return copy_on(inputs, inputs);
+}
+
+Graph Graph::clone_behind(const LayerObjectPtr& layer) const {
+  const std::vector<SymbolicTensor> inputs = new_inputs(input_shapes());
+  return copy_on(inputs, detail::call_layer(layer, inputs));
+}
+
+std::vector<SymbolicTensor> Graph::new_inputs(std::span<const Shape> shapes) const {
+  std::vector<SymbolicTensor> inputs;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) inputs.push_back(detail::call_input(input_layer(shapes[i], member_of(inputs_[i]).name)));
+  return inputs;
+}
+
+Graph Graph::copy_on(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> heads) const {
   Graph copy(name_);
   copy.chain_ = chain_;
   if (!built()) {
-    for (const Member& member : members_) copy.members_.push_back({.layer = copy_of(*member.layer), .name = member.name});
+    for (const Member& member : members_) copy.add_member(copy_of(*member.layer));
     return copy;
   }
   std::vector<LayerObjectPtr> layers;
   for (const Member& member : members_) layers.push_back(detail::is_input(*member.layer) ? nullptr : copy_of(*member.layer));
   std::vector<std::vector<SymbolicTensor>> values(calls_.size());
-  std::vector<SymbolicTensor> inputs, outputs;
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    inputs.push_back(detail::call_input(input_layer(shapes[i], member_of(inputs_[i]).name)));
-    values[static_cast<std::size_t>(inputs_[i].call)] = {inputs.back()};
-  }
+  for (std::size_t i = 0; i < inputs_.size(); ++i) values[static_cast<std::size_t>(inputs_[i].call)] = {heads[i]};
   for (std::size_t c = 0; c < calls_.size(); ++c) {
     if (calls_[c].inputs.empty()) continue;
     std::vector<SymbolicTensor> reads;
     for (const Port port : calls_[c].inputs) reads.push_back(values[static_cast<std::size_t>(port.call)][static_cast<std::size_t>(port.output)]);
     values[c] = detail::call_layer(layers[static_cast<std::size_t>(calls_[c].layer)], reads, calls_[c].node->options);
   }
+  std::vector<SymbolicTensor> outputs;
   for (const Port port : outputs_) outputs.push_back(values[static_cast<std::size_t>(port.call)][static_cast<std::size_t>(port.output)]);
   copy.connect(inputs, outputs, 0, false);
   return copy;

@@ -7,6 +7,8 @@
 #include <set>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "layers/layer_object.h"
@@ -119,6 +121,8 @@ class Graph {
   Graph clone() const;
   /// As `clone`, for inputs of other shapes. ShapeError, naming them, where variables would have other shapes.
   Graph clone_for(std::span<const Shape> input_shapes) const;
+  /// As `clone`, with a layer between the input and the first layers. For graphs of one input.
+  Graph clone_behind(const LayerObjectPtr& layer) const;
 
   /// Adds all ops behind `inputs`, whose shapes decide about sizes that are left open. The variables become bound values.
   /// `layer_prefix` goes before the names of layers.
@@ -129,8 +133,23 @@ class Graph {
 
  private:
   void connect(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, std::uint64_t seed, bool fresh);
-  std::string free_name(const LayerObject& layer, const std::set<std::string>& taken) const;
+  void connect_last(const LayerObjectPtr& layer, std::uint64_t seed);
+  /// The layers with variables of their own: `inputs` are the new graph's, `heads` what the layers read in the place of this graph's inputs.
+  Graph copy_on(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> heads) const;
+  std::vector<SymbolicTensor> new_inputs(std::span<const Shape> shapes) const;
   void check_new(const LayerObject& layer) const;
+  void add_member(const LayerObjectPtr& layer);
+  /// A name that no member has: "dense", "dense_1", ...
+  std::string free_name(const LayerObject& layer);
+
+  /// What would otherwise be looked for among all members and variables for each layer that is added.
+  struct Index {
+    std::unordered_set<std::string> names = {};                       // of members
+    std::unordered_set<const void*> layers = {};                      // members, and the descriptions of all but Inputs
+    std::unordered_map<std::string, int> numbers = {};                // by default name: smaller ones are taken
+    std::unordered_map<const detail::Variable*, int> variables = {};  // their places
+    std::int64_t parameters = 0;
+  };
 
   std::string name_;
   bool chain_ = false;
@@ -139,6 +158,7 @@ class Graph {
   std::vector<Port> inputs_;
   std::vector<Port> outputs_;
   std::vector<GraphVariable> variables_;
+  Index index_;
 };
 
 /// "encoder/conv2d", a name inside a nested model.

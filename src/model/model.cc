@@ -321,6 +321,15 @@ Model Model::clone() const {
   return copy;
 }
 
+Model Model::with_first_layer(const Layer& layer) const {
+  const graph::Graph& graph = state_->built_graph("with_first_layer");
+  if (graph.inputs().size() != 1)
+    throw StateError(fmt::format("with_first_layer: model \"{}\" has {} inputs; it must have one", name(), graph.inputs().size()));
+  Model copy(std::make_unique<State>(graph.clone_behind(layer.object()), ModelOptions{.name = name(), .seed = state_->seed, .dtype_policy = state_->dtype_policy}));
+  copy.state_->take_settings(*state_);
+  return copy;
+}
+
 Model Model::with_input_shape(const Shape& image) const {
   const graph::Graph& graph = state_->built_graph("with_input_shape");
   if (graph.inputs().size() != 1)

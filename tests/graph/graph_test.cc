@@ -74,6 +74,51 @@ Graph small() {
   return graph;
 }
 
+// Each layer costs the same, however many there are: 2,000 would take 10 seconds if each looked at all before it a few times.
+TEST(Graph, ALongChainThatGrowsIsTheSameAsOneBuiltAtOnce) {
+  constexpr int layers = 2000;
+  Graph grown("long"), whole("long");
+  add(grown, Dense(3, {.name = "first"}));
+  add(whole, Dense(3, {.name = "first"}));
+  grown.build({3}, 1);
+  const auto layer = [](int i) -> Layer {
+    if (i == 700) return Dense(2, {.name = "dense_500"});
+    if (i % 3 == 0) return Dense(2);
+    return i % 3 == 1 ? Layer(Activation("relu")) : Layer(Identity());
+  };
+  for (int i = 1; i < layers; ++i) {
+    add(grown, layer(i));
+    add(whole, layer(i));
+  }
+  whole.build({3}, 1);
+  EXPECT_EQ(picture(grown), picture(whole));
+  EXPECT_EQ(grown.members().size(), static_cast<std::size_t>(layers));
+  EXPECT_EQ(grown.parameters(false), whole.parameters(false));
+  // What is taken from the end can be added again, under the same name.
+  const std::string last = grown.members().back().name, before = picture(grown);
+  grown.remove_last();
+  add(grown, layer(layers - 1));
+  EXPECT_EQ(grown.members().back().name, last);
+  EXPECT_EQ(picture(grown), before);
+}
+
+TEST(Graph, ANameThatWasTakenAwayIsFree) {
+  Graph graph("net");
+  add(graph, Dense(2));
+  add(graph, Dense(2));
+  graph.remove_last();
+  add(graph, Dense(2, {.name = "dense_1"}));
+  add(graph, Dense(2));
+  EXPECT_THAT(names_of(graph), ElementsAre("dense", "dense_1", "dense_2"));
+}
+
+TEST(Graph, AnInitializerThatCannotMakeTheVariable) {
+  Graph graph = small();
+  graph.build({9, 9, 1}, 1);
+  const std::string message = refused<ValueError>(graph, [&] { add(graph, Dense(3, {.kernel_initializer = "orthogonal", .bias_initializer = "identity"})); });
+  EXPECT_THAT(message, AllOf(HasSubstr("bias has shape (3,)"), HasSubstr("Identity")));
+}
+
 TEST(Graph, NamesCountByClass) {
   Graph graph = small();
   add(graph, Dense(5));

@@ -1,6 +1,7 @@
 // The same weights on images of another size.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,58 @@ TEST(WithInputShape, WeightsThatDependOnTheSizeAreNamed) {
   }
   EXPECT_THROW(model.with_input_shape({4, 4, 1}), ShapeError);
   EXPECT_THROW(Sequential().with_input_shape({4, 4, 1}), StateError);
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() && std::ranges::equal(a.values<float>(), b.values<float>());
+}
+
+Tensor halved(const Tensor& tensor) {
+  Tensor result = tensor.clone();
+  for (float& value : result.values<float>()) value /= 2;
+  return result;
+}
+
+TEST(WithFirstLayer, OfAChain) {
+  Sequential model = model::make("lenet5", {28, 28, 1}, 10, {.seed = 5});
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy"});
+  model.metadata()["note"] = "kept";
+  const Sequential scaled = model.with_first_layer(Rescaling(0.5));
+  EXPECT_EQ(scaled.layers()[0].class_name(), "Rescaling");
+  EXPECT_EQ(scaled.layer_names()[0], "rescaling");
+  EXPECT_EQ(scaled.layer_names()[1], model.layer_names()[0]);
+  EXPECT_EQ(scaled.metadata().at("note"), "kept");
+  EXPECT_TRUE(scaled.compiled());
+  const Tensor images = noise({5, 28, 28, 1});
+  EXPECT_TRUE(same_bits(scaled.predict(images), model.predict(halved(images))));
+  EXPECT_TRUE(same_bits(Sequential::from_json(scaled.to_json()).with_first_layer(Identity()).predict(images), Sequential::from_json(scaled.to_json()).predict(images)));
+}
+
+TEST(WithFirstLayer, OfBranchesFromTheInputAndSharedLayers) {
+  const SymbolicTensor in = Input({6, 5, 2}, {.name = "image"});
+  const Conv2D shared(2, 3, {.padding = "same"});
+  const SymbolicTensor once = shared(in);
+  Model model(in, Add()({in, shared(once), Rescaling(3)(in)}), {.name = "net", .seed = 4});
+  const std::vector<std::string> before = model.layer_names();
+  const Model scaled = model.with_first_layer(Rescaling(0.5));
+  const Tensor images = noise({3, 6, 5, 2});
+  EXPECT_TRUE(same_bits(scaled.predict(images), model.predict(halved(images))));
+  EXPECT_EQ(scaled.layers().size(), model.layers().size() + 1);
+  EXPECT_EQ(scaled.layers()[1].class_name(), "Rescaling");
+  EXPECT_NE(scaled.layer_names()[1], "rescaling") << "the network has one of this name";
+  // The copy's weights are its own.
+  std::vector<Tensor> zeros = model.get_weights();
+  for (Tensor& weight : zeros) weight = Tensor(weight.shape());
+  const Tensor prediction = scaled.predict(images);
+  model.set_weights(zeros);
+  EXPECT_TRUE(same_bits(scaled.predict(images), prediction));
+}
+
+TEST(WithFirstLayer, Refusals) {
+  EXPECT_THROW(Sequential().with_first_layer(Rescaling(2)), StateError);
+  const SymbolicTensor a = Input({3}), b = Input({3});
+  EXPECT_THROW(Model({a, b}, {Add()({a, b})}).with_first_layer(Rescaling(2)), StateError);
+  EXPECT_THROW((void)model::make("lenet5", {28, 28, 1}, 10).with_first_layer(Flatten()), ShapeError);
 }
 
 }  // namespace
