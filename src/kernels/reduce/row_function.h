@@ -84,10 +84,10 @@ void run_rows(const F& f, std::int64_t width, const RowCountsArgs<T>& args) {
     const std::span<const T> p(args.prediction + r * width, size);
     T* counts = args.counts + r * counts_of<F>();
     const auto run = [&](auto target) {
-      if constexpr (requires { f.row(target, p); })
-        *counts = f.row(target, p);
-      else
+      if constexpr (requires { F::counts; })
         f.count(target, p, counts);
+      else
+        *counts = f.row(target, p);
     };
     if constexpr (CountsLabels<F>)
       run(args.labels[r]);
