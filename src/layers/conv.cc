@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include "layers/apply_activation.h"
-#include "layers/described.h"
-#include "layers/window.h"
+#include "layers/weight_fields.h"
 #include "linn/error.h"
 #include "plan/ops/conv.h"
 
@@ -31,17 +30,9 @@ struct schema::Schema<layers::Conv2DConfig> {
       all(required("filters", &C::filters, at_least(1), "Channels of the output."),
           required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
           nested(&C::options,  //
-                 field("strides", &O::strides, at_least(1), "Pixels from one window to the next."),
-                 field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and \"full\"."), layers::data_format_field<O>(),
-                 field("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one tap of the window to the next."),
+                 layers::stride_fields<O>(layers::all_paddings), layers::dilation_fields<O>(),
                  field("groups", &O::groups, at_least(1), "Groups of channels that are convolved apart."),
-                 field("activation", &O::activation, "Applied to the sums."),
-                 field("use_bias", &O::use_bias, "Whether a bias is added to each channel."),
-                 field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
-                 field("bias_initializer", &O::bias_initializer, "First values of the bias."),
-                 field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
-                 field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
-                 layers::common_fields<O>()));
+                 layers::activation_fields<O>(), layers::kernel_fields<O>(), layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"activity_regularizer"},
                                       {"kernel_constraint"},  {"bias_constraint"}};
   static constexpr Example examples[] = {
@@ -54,17 +45,20 @@ struct schema::Schema<layers::Conv2DConfig> {
       {R"({"name": "c", "filters": 3, "kernel_size": [3, 3], "padding": "circular"})", "(4, 6, 2)"},
       // Pads larger than the map.
       {R"({"name": "c", "filters": 2, "kernel_size": [5, 4], "strides": [2, 2], "padding": "circular", "activation": "tanh"})", "(4, 2, 3)"},
-      {R"({"name": "c", "filters": 2, "kernel_size": [3, 3], "padding": "full", "dilation_rate": [1, 2]})", "(3, 4, 2)"}};
+      {R"({"name": "c", "filters": 2, "kernel_size": [3, 3], "padding": "full", "dilation_rate": [1, 2]})", "(3, 4, 2)"},
+      {R"({"name": "c", "filters": 6, "kernel_size": [1, 1], "strides": [2, 2]})", "(5, 6, 3)"},
+      {R"({"name": "c", "filters": 4, "kernel_size": [1, 1], "strides": [3, 2], "padding": "same", "groups": 2, "use_bias": false})", "(7, 5, 4)"},
+      {R"({"name": "c", "filters": 6, "kernel_size": [3, 3], "strides": [2, 3], "padding": "same", "groups": 3})", "(7, 8, 6)"},
+      // A group a channel, with one output and with two.
+      {R"({"name": "c", "filters": 6, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 3], "groups": 6, "activation": "tanh"})", "(6, 5, 6)"},
+      {R"({"name": "c", "filters": 6, "kernel_size": [5, 3], "strides": [2, 2], "padding": "same", "groups": 3, "activation": "relu"})", "(7, 6, 3)"},
+      // Pads of 3.
+      {R"({"name": "c", "filters": 2, "kernel_size": [7, 7], "padding": "same"})", "(5, 4, 2)"}};
 
   static std::string fault(const C& c) {
     const O& o = c.options;
     if (c.filters % o.groups != 0) return fmt::format("groups is {}; it must divide filters ({})", o.groups, c.filters);
-    const bool strided = o.strides.height > 1 || o.strides.width > 1;
-    const bool dilated = o.dilation_rate.height > 1 || o.dilation_rate.width > 1;
-    if (strided && dilated)
-      return fmt::format("strides {} and dilation_rate {} are both above 1; only one of them may be", layers::to_string(o.strides),
-                         layers::to_string(o.dilation_rate));
-    return {};
+    return layers::stride_fault(o);
   }
 };
 

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "layers/apply_activation.h"
-#include "layers/described.h"
+#include "layers/weight_fields.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/conv_transpose.h"
@@ -36,18 +36,9 @@ struct schema::Schema<layers::Conv2DTransposeConfig> {
       all(required("filters", &C::filters, at_least(1), "Channels of the output."),
           required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
           nested(&C::options,  //
-                 field("strides", &O::strides, at_least(1), "Pixels of the output from one window to the next."),
-                 field("padding", &O::padding, "\"valid\" or \"same\"."),
+                 layers::stride_fields<O>("\"valid\" or \"same\"."),
                  field("output_padding", &O::output_padding, at_least(0), "Pixels added at the bottom and at the right."),
-                 layers::data_format_field<O>(),
-                 field("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one tap of the window to the next."),
-                 field("activation", &O::activation, "Applied to the sums."),
-                 field("use_bias", &O::use_bias, "Whether a bias is added to each channel."),
-                 field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
-                 field("bias_initializer", &O::bias_initializer, "First values of the bias."),
-                 field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
-                 field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
-                 layers::common_fields<O>()));
+                 layers::dilation_fields<O>(), layers::activation_fields<O>(), layers::kernel_fields<O>(), layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
   static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"}, {"bias_constraint"}, {"groups", "1"}};
   static constexpr Example examples[] = {
@@ -58,7 +49,9 @@ struct schema::Schema<layers::Conv2DTransposeConfig> {
       {R"({"name": "t", "filters": 2, "kernel_size": [5, 3], "strides": [3, 2], "padding": "same", "output_padding": [2, 1], "use_bias": false})",
        "(3, 2, 3)"},
       {R"({"name": "t", "filters": 2, "kernel_size": [2, 2], "strides": [4, 3], "output_padding": [1, 0], "activation": "tanh"})", "(2, 3, 2)"},
-      {R"({"name": "t", "filters": 3, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 3]})", "(5, 4, 2)"}};
+      {R"({"name": "t", "filters": 3, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 3]})", "(5, 4, 2)"},
+      {R"({"name": "t", "filters": 4, "kernel_size": [3, 3], "strides": [2, 3], "padding": "same", "activation": "relu"})", "(3, 4, 2)"},
+      {R"({"name": "t", "filters": 2, "kernel_size": [8, 8], "strides": [2, 2], "padding": "same"})", "(3, 4, 2)"}};  // pads of 3
 
   static std::string fault(const C& c) {
     const O& o = c.options;
@@ -67,12 +60,7 @@ struct schema::Schema<layers::Conv2DTransposeConfig> {
     if (o.output_padding.is_set() && (o.output_padding.height >= o.strides.height || o.output_padding.width >= o.strides.width))
       return fmt::format("output_padding is {}; both numbers must be below strides {}", layers::to_string(o.output_padding),
                          layers::to_string(o.strides));
-    const bool strided = o.strides.height > 1 || o.strides.width > 1;
-    const bool dilated = o.dilation_rate.height > 1 || o.dilation_rate.width > 1;
-    if (strided && dilated)
-      return fmt::format("strides {} and dilation_rate {} are both above 1; only one of them may be", layers::to_string(o.strides),
-                         layers::to_string(o.dilation_rate));
-    return {};
+    return layers::stride_fault(o);
   }
 };
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "layers/apply_activation.h"
-#include "layers/described.h"
+#include "layers/weight_fields.h"
 #include "linn/error.h"
 #include "plan/ops/dense.h"
 
@@ -26,14 +26,7 @@ struct schema::Schema<layers::DenseConfig> {
   static constexpr Info info{.module = "keras.layers", .name = "Dense", .help = "A fully connected layer over the last axis."};
   static constexpr auto fields =
       all(required("units", &C::units, at_least(1), "Outputs."),
-          nested(&C::options,  //
-                 field("activation", &O::activation, "Applied to the outputs."),
-                 field("use_bias", &O::use_bias, "Whether a bias is added to each output."),
-                 field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
-                 field("bias_initializer", &O::bias_initializer, "First values of the bias."),
-                 field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
-                 field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
-                 layers::common_fields<O>()));
+          nested(&C::options, layers::activation_fields<O>(), layers::kernel_fields<O>(), layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"},
                                       {"bias_constraint"},    {"lora_rank"},        {"lora_alpha"},           {"quantization_config"}};
   static constexpr Example examples[] = {

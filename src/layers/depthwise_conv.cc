@@ -1,7 +1,7 @@
 #include "linn/layers/depthwise_conv.h"
 
 #include "layers/apply_activation.h"
-#include "layers/described.h"
+#include "layers/weight_fields.h"
 #include "layers/window.h"
 #include "plan/ops/conv.h"
 
@@ -31,13 +31,10 @@ struct schema::Schema<layers::DepthwiseConv2DConfig> {
   static constexpr auto fields =
       all(required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
           nested(&C::options,  //
-                 field("strides", &O::strides, at_least(1), "Pixels from one window to the next."),
-                 field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and \"full\"."),
+                 layers::stride_fields<O>(layers::all_paddings),
                  field("depth_multiplier", &O::depth_multiplier, at_least(1), "Output channels of each input channel."),
-                 layers::data_format_field<O>(),
-                 field("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one tap of the window to the next."),
-                 field("activation", &O::activation, "Applied to the sums."),
-                 field("use_bias", &O::use_bias, "Whether a bias is added to each channel."),
+                 layers::dilation_fields<O>(),
+                 layers::activation_fields<O>(),
                  field("depthwise_initializer", &O::depthwise_initializer, "First values of the kernel."),
                  field("bias_initializer", &O::bias_initializer, "First values of the bias."),
                  field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the kernel."),
@@ -54,7 +51,12 @@ struct schema::Schema<layers::DepthwiseConv2DConfig> {
            "activation": "tanh"})",
        "(7, 6, 2)"},
       {R"({"name": "d", "kernel_size": [3, 5], "padding": "circular"})", "(4, 6, 2)"},
-      {R"({"name": "d", "kernel_size": [3, 3]})", "(5, 4, 1)"}};
+      {R"({"name": "d", "kernel_size": [3, 3]})", "(5, 4, 1)"},
+      {R"({"name": "d", "kernel_size": [3, 3], "depth_multiplier": 2})", "(5, 4, 1)"},
+      {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 3], "padding": "same", "depth_multiplier": 2, "activation": "tanh"})", "(7, 8, 3)"},
+      {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "dilation_rate": [2, 3], "use_bias": false, "activation": "relu"})",
+       "(9, 8, 4)"},
+      {R"({"name": "d", "kernel_size": [7, 7], "padding": "same"})", "(4, 5, 2)"}};  // pads of 3
 };
 
 template <>
@@ -69,12 +71,9 @@ struct schema::Schema<layers::SeparableConv2DConfig> {
       all(required("filters", &C::filters, at_least(1), "Channels of the output."),
           required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
           nested(&C::options,  //
-                 field("strides", &O::strides, at_least(1), "Pixels from one window to the next."),
-                 field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and \"full\"."), layers::data_format_field<O>(),
-                 field("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one tap of the window to the next."),
+                 layers::stride_fields<O>(layers::all_paddings), layers::dilation_fields<O>(),
                  field("depth_multiplier", &O::depth_multiplier, at_least(1), "Channels between the two convolutions, for each input channel."),
-                 field("activation", &O::activation, "Applied to the sums."),
-                 field("use_bias", &O::use_bias, "Whether a bias is added to each channel."),
+                 layers::activation_fields<O>(),
                  field("depthwise_initializer", &O::depthwise_initializer, "First values of the depthwise kernel."),
                  field("pointwise_initializer", &O::pointwise_initializer, "First values of the 1x1 kernel."),
                  field("bias_initializer", &O::bias_initializer, "First values of the bias."),
@@ -92,7 +91,11 @@ struct schema::Schema<layers::SeparableConv2DConfig> {
        "(5, 6, 3)"},
       {R"({"name": "s", "filters": 2, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 3], "use_bias": false,
            "activation": "tanh"})",
-       "(7, 6, 2)"}};
+       "(7, 6, 2)"},
+      {R"({"name": "s", "filters": 3, "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
+           "use_bias": false})",
+       "(5, 6, 3)"},
+      {R"({"name": "s", "filters": 3, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 2]})", "(6, 5, 2)"}};
 };
 
 namespace layers {

@@ -50,7 +50,10 @@ struct schema::Schema<layers::PoolConfig<kind>> {
       {R"({"name": "p", "pool_size": [3, 2]})", "(7, 6, 2)"},
       {R"({"name": "p", "pool_size": [3, 3], "strides": [1, 1], "padding": "same"})", "(5, 5, 2)"},
       {R"({"name": "p", "pool_size": [17, 16]})", "(17, 33, 1)"},  // more than 256 cells
-      {R"({"name": "p", "pool_size": [3, 3], "strides": [2, 2], "padding": "circular"})", "(6, 4, 2)"}};
+      {R"({"name": "p", "pool_size": [3, 3], "strides": [2, 2], "padding": "circular"})", "(6, 4, 2)"},
+      {R"({"name": "p", "pool_size": [3, 3], "strides": [1, 1]})", "(5, 5, 2)"},
+      {R"({"name": "p", "pool_size": [2, 2], "strides": [1, 1], "padding": "same"})", "(4, 5, 3)"},
+      {R"({"name": "p", "pool_size": [2, 3], "strides": [1, 1], "padding": "circular"})", "(4, 5, 3)"}};
 
   static void complete(C& c) {
     if (!c.options.strides.is_set()) c.options.strides = c.pool_size;

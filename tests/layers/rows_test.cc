@@ -98,7 +98,10 @@ TEST_P(RowTest, GradientsAsFiniteDifferences) {
   call.run({.seed = 3, .step = 0, .learning_rate = 0});
   std::vector<Values> dinputs, dweights;
   for (std::size_t i = 0; i < inputs.size(); ++i) dinputs.push_back(call.input_gradient(i));
-  for (std::size_t i = 0; i < weights.size(); ++i) dweights.push_back(call.weight_gradient(i));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    EXPECT_EQ(call.has_gradient(i), specs[i].trainable) << specs[i].name;
+    dweights.push_back(call.weight_gradient(i));
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i)
     expect_slopes("input " + std::to_string(i), inputs[i].numbers, dinputs[i],
                   [&](const Values& values) { return call.objective_with_input(i, values); });

@@ -1,4 +1,4 @@
-// Gradients of every layer, and of chains of them, against finite differences in float64.
+// Gradients of chains of layers against finite differences in float64. Those of each layer alone: tests/layers/rows_test.cc.
 #include <gmock/gmock.h>
 
 #include <map>
@@ -19,108 +19,8 @@ namespace linn::plan {
 namespace {
 
 using tests::expect_slopes;
-using tests::LayerRun;
 using tests::random_values;
 using tests::Values;
-
-void check_layer(const Layer& layer, const Shape& image) {
-  SCOPED_TRACE(std::string(layer.class_name()) + " on " + image.to_string());
-  constexpr std::int64_t images = 3;
-  const layers::DescriptionPtr& description = linn::detail::description_of(layer);
-  std::vector<Values> weights;
-  std::uint32_t seed = 1;
-  const std::vector<VariableSpec> specs = description->declare_variables({&image, 1});
-  for (const VariableSpec& spec : specs)
-    weights.push_back(random_values(spec.shape.elements(), ++seed, spec.name == "moving_variance" ? 0.1 : -1));
-  const Values input = random_values(images * image.elements(), 50, 0.1, 2);
-  const Values upstream = random_values(images * layer.compute_output_shape(image).elements(), 51);
-  LayerRun run(description, image, images, input, weights, upstream, Precision::float64);
-  run.run({.seed = 3, .step = 0, .learning_rate = 0});
-  const Values dinput = run.input_gradient();
-  std::vector<Values> dweights;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    EXPECT_EQ(run.has_gradient(i), specs[i].trainable) << specs[i].name;
-    dweights.push_back(specs[i].trainable ? run.weight_gradient(i) : Values{});
-  }
-  expect_slopes("input", input, dinput, [&](const Values& values) { return run.objective_with_input(values); });
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    if (specs[i].trainable)
-      expect_slopes("weight " + std::to_string(i), weights[i], dweights[i],
-                    [&](const Values& values) { return run.objective_with_weight(i, values); });
-}
-
-TEST(Gradients, EveryLayerAgainstFiniteDifferences) {
-  check_layer(Conv2D(3, {3, 2}), {6, 5, 2});
-  check_layer(Conv2D(4, 3, {.strides = {2, 1}, .padding = "same", .groups = 2, .activation = "relu"}), {5, 6, 4});
-  check_layer(Conv2D(2, 3, {.padding = "same", .dilation_rate = 2, .activation = "tanh", .use_bias = false}), {6, 6, 1});
-  check_layer(Conv2D(6, 1, {.strides = 2}), {5, 6, 3});
-  check_layer(Conv2D(4, 1, {.strides = {3, 2}, .padding = "same", .groups = 2, .use_bias = false}), {7, 5, 4});
-  check_layer(Conv2D(6, 3, {.strides = {2, 3}, .padding = "same", .groups = 3}), {7, 8, 6});
-  check_layer(Conv2D(6, 3, {.padding = "same", .dilation_rate = {2, 3}, .groups = 6, .activation = "tanh"}), {6, 5, 6});
-  check_layer(Conv2D(6, {5, 3}, {.strides = 2, .padding = "same", .groups = 3, .activation = "relu"}), {7, 6, 3});  // two outputs a channel
-  check_layer(Conv2D(2, 7, {.padding = "same"}), {5, 4, 2});  // pads of 3
-  check_layer(DepthwiseConv2D({3, 2}), {6, 5, 3});
-  check_layer(DepthwiseConv2D(3, {.strides = {2, 3}, .padding = "same", .depth_multiplier = 2, .activation = "tanh"}), {7, 8, 3});
-  check_layer(DepthwiseConv2D(3, {.strides = 2, .padding = "same", .dilation_rate = {2, 3}, .activation = "relu", .use_bias = false}), {9, 8, 4});
-  check_layer(DepthwiseConv2D({3, 5}, {.padding = "circular"}), {5, 4, 3});
-  check_layer(DepthwiseConv2D(7, {.padding = "same"}), {4, 5, 2});  // pads of 3
-  check_layer(DepthwiseConv2D(3, {.depth_multiplier = 2}), {5, 4, 1});
-  check_layer(SeparableConv2D(4, {3, 2}), {6, 5, 3});
-  check_layer(SeparableConv2D(3, 3, {.strides = 2, .padding = "same", .depth_multiplier = 2, .activation = "relu", .use_bias = false}), {5, 6, 3});
-  check_layer(SeparableConv2D(3, 3, {.padding = "same", .dilation_rate = 2}), {6, 5, 2});
-  check_layer(Conv2DTranspose(3, {3, 2}), {4, 5, 2});
-  check_layer(Conv2DTranspose(4, 3, {.strides = {2, 3}, .padding = "same", .activation = "relu"}), {3, 4, 2});
-  check_layer(Conv2DTranspose(2, {5, 3}, {.strides = {3, 2}, .padding = "same", .output_padding = {2, 1}, .use_bias = false}), {3, 2, 3});
-  check_layer(Conv2DTranspose(2, 2, {.strides = {4, 3}, .output_padding = {1, 0}, .activation = "tanh"}), {2, 3, 2});
-  check_layer(Conv2DTranspose(2, 3, {.padding = "same", .dilation_rate = {2, 3}}), {5, 4, 2});
-  check_layer(Conv2DTranspose(2, 8, {.strides = 2, .padding = "same"}), {3, 4, 2});  // pads of 3
-  check_layer(MaxPooling2D({2, 3}, {.padding = "same"}), {5, 7, 2});
-  check_layer(MaxPooling2D(3, {.strides = 1}), {5, 5, 2});
-  check_layer(MaxPooling2D({17, 16}), {17, 33, 1});  // more than 256 cells
-  check_layer(AveragePooling2D(2, {.strides = 1, .padding = "same"}), {4, 5, 3});
-  check_layer(AveragePooling2D({3, 2}), {7, 6, 2});
-  check_layer(Conv2D(3, 3, {.padding = "circular"}), {4, 6, 2});
-  check_layer(Conv2D(2, {5, 4}, {.strides = 2, .padding = "circular", .activation = "tanh"}), {4, 2, 3});  // pads larger than the map
-  check_layer(Conv2D(2, 3, {.padding = "full", .dilation_rate = {1, 2}}), {3, 4, 2});
-  check_layer(MaxPooling2D(3, {.strides = 2, .padding = "circular"}), {6, 4, 2});
-  check_layer(AveragePooling2D({2, 3}, {.strides = 1, .padding = "circular"}), {4, 5, 3});
-  check_layer(BlurPooling2D(), {6, 5, 2});
-  check_layer(BlurPooling2D(3, {.border = "replicate"}), {5, 4, 3});
-  check_layer(BlurPooling2D(5, {.strides = {1, 3}, .border = "circular"}), {4, 6, 2});
-  check_layer(BlurPooling2D(7, {.border = "zero"}), {2, 3, 2});
-  check_layer(BlurPooling2D(6, {.strides = 3, .pads = "timm"}), {6, 7, 1});
-  check_layer(BlurPooling2D(2, {.border = "zero", .pads = "kornia"}), {4, 5, 2});
-  check_layer(MaxBlurPooling2D(), {7, 6, 2});
-  check_layer(MaxBlurPooling2D({3, 2}, {.filter_size = 3, .strides = 2, .padding = "circular", .border = "circular"}), {6, 4, 2});
-  check_layer(MaxBlurPooling2D(3, {.filter_size = 5, .padding = "same", .border = "zero"}), {5, 7, 2});
-  check_layer(ZeroPadding2D({{1, 2}, {0, 3}}), {4, 3, 2});
-  check_layer(AdaptivePolyphaseSampling2D(), {4, 6, 3});
-  check_layer(AdaptivePolyphaseSampling2D({.strides = {3, 1}, .order = "linf"}), {6, 5, 2});
-  check_layer(LearnablePolyphaseSampling2D({.hidden_filters = 3}), {4, 6, 2});
-  check_layer(LearnablePolyphaseSampling2D({.strides = {1, 3}, .hidden_filters = 2, .temperature = 0.5}), {2, 6, 3});
-  check_layer(ZeroPadding2D(0), {2, 2, 2});
-  check_layer(GlobalMaxPooling2D(), {4, 4, 3});
-  check_layer(GlobalMaxPooling2D({.keepdims = true}), {4, 3, 2});
-  check_layer(GlobalAveragePooling2D(), {4, 4, 3});
-  check_layer(GlobalAveragePooling2D({.keepdims = true}), {2, 4, 3});
-  check_layer(Flatten(), {2, 3, 4});
-  check_layer(Dense(5), {7});
-  check_layer(Dense(4, {.activation = "relu", .use_bias = false}), {9});
-  check_layer(Dense(4, {.activation = "softmax"}), {2, 3, 5});
-  check_layer(Activation("softmax"), {6});
-  check_layer(Activation("log_softmax"), {2, 6});
-  for (const char* name : {"linear", "relu", "relu6", "leaky_relu", "elu", "selu", "softplus", "softsign", "sigmoid", "hard_sigmoid", "silu", "hard_silu", "gelu", "tanh",
-                           "exponential", "mish", "log_sigmoid"})
-    check_layer(Activation(name), {3, 4});
-  check_layer(Dropout(0.4), {5, 6});
-  check_layer(Dropout(0.0), {5});
-  check_layer(Rescaling(0.5, {.offset = 2}), {4, 4, 1});
-  check_layer(BatchNormalization(), {4, 5, 3});
-  check_layer(BatchNormalization({.epsilon = 1e-2, .center = false}), {7});
-  check_layer(BatchNormalization({.scale = false}), {2, 3, 2, 4});
-  check_layer(BatchNormalization({.center = false, .scale = false}), {3, 2});
-  check_layer(BatchNormalization({.trainable = false}), {4, 5, 3});
-}
 
 // A graph lowered for training with a loss of its own: the sum of output * upstream.
 class GraphRun {

@@ -1,0 +1,46 @@
+// Runs of fields that layers with weights share, in Keras's order.
+#pragma once
+
+#include "layers/described.h"
+#include "layers/window.h"
+
+namespace linn::layers {
+
+/// Where the windows of a convolution lie. `paddings` says which names it takes.
+template <class O>
+constexpr auto stride_fields(const char* paddings) {
+  return schema::all(schema::field("strides", &O::strides, schema::at_least(1), "Pixels from one window to the next."),
+                     schema::field("padding", &O::padding, paddings));
+}
+inline constexpr const char* all_paddings = "\"valid\", \"same\", or linn's own \"circular\" and \"full\".";
+
+template <class O>
+constexpr auto dilation_fields() {
+  return schema::all(data_format_field<O>(),
+                     schema::field("dilation_rate", &O::dilation_rate, schema::at_least(1), "Pixels from one tap of the window to the next."));
+}
+
+template <class O>
+constexpr auto activation_fields() {
+  return schema::all(schema::field("activation", &O::activation, "Applied to the sums."),
+                     schema::field("use_bias", &O::use_bias, "Whether a bias is added to each output channel."));
+}
+
+/// Of a layer with one kernel and a bias.
+template <class O>
+constexpr auto kernel_fields() {
+  return schema::all(schema::field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
+                     schema::field("bias_initializer", &O::bias_initializer, "First values of the bias."),
+                     schema::field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
+                     schema::field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."));
+}
+
+/// What is wrong with strides and dilation together, or an empty text.
+template <class O>
+std::string stride_fault(const O& o) {
+  const bool strided = o.strides.height > 1 || o.strides.width > 1, dilated = o.dilation_rate.height > 1 || o.dilation_rate.width > 1;
+  if (!strided || !dilated) return {};
+  return fmt::format("strides {} and dilation_rate {} are both above 1; only one of them may be", to_string(o.strides), to_string(o.dilation_rate));
+}
+
+}  // namespace linn::layers
