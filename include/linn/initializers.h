@@ -137,21 +137,9 @@ struct Orthogonal {
   std::optional<std::uint64_t> seed = {};
 };
 
-std::shared_ptr<const InitializerDescription> describe(const Zeros&);
-std::shared_ptr<const InitializerDescription> describe(const Ones&);
-std::shared_ptr<const InitializerDescription> describe(const Constant&);
-std::shared_ptr<const InitializerDescription> describe(const Identity&);
-std::shared_ptr<const InitializerDescription> describe(const RandomNormal&);
-std::shared_ptr<const InitializerDescription> describe(const TruncatedNormal&);
-std::shared_ptr<const InitializerDescription> describe(const RandomUniform&);
-std::shared_ptr<const InitializerDescription> describe(const VarianceScaling&);
-std::shared_ptr<const InitializerDescription> describe(const GlorotUniform&);
-std::shared_ptr<const InitializerDescription> describe(const GlorotNormal&);
-std::shared_ptr<const InitializerDescription> describe(const HeUniform&);
-std::shared_ptr<const InitializerDescription> describe(const HeNormal&);
-std::shared_ptr<const InitializerDescription> describe(const LecunUniform&);
-std::shared_ptr<const InitializerDescription> describe(const LecunNormal&);
-std::shared_ptr<const InitializerDescription> describe(const Orthogonal&);
+/// What the handle Initializer keeps. Defined for the classes above.
+template <class T>
+std::shared_ptr<const InitializerDescription> describe(const T& initializer);
 
 }  // namespace initializers
 }  // namespace linn

@@ -231,22 +231,9 @@ struct SparseCategoricalCrossentropy {
   double label_smoothing = 0;
 };
 
-std::shared_ptr<const LossDescription> describe(const MeanSquaredError&);
-std::shared_ptr<const LossDescription> describe(const MeanAbsoluteError&);
-std::shared_ptr<const LossDescription> describe(const MeanAbsolutePercentageError&);
-std::shared_ptr<const LossDescription> describe(const MeanSquaredLogarithmicError&);
-std::shared_ptr<const LossDescription> describe(const Huber&);
-std::shared_ptr<const LossDescription> describe(const LogCosh&);
-std::shared_ptr<const LossDescription> describe(const Poisson&);
-std::shared_ptr<const LossDescription> describe(const CosineSimilarity&);
-std::shared_ptr<const LossDescription> describe(const Hinge&);
-std::shared_ptr<const LossDescription> describe(const SquaredHinge&);
-std::shared_ptr<const LossDescription> describe(const CategoricalHinge&);
-std::shared_ptr<const LossDescription> describe(const KLDivergence&);
-std::shared_ptr<const LossDescription> describe(const BinaryCrossentropy&);
-std::shared_ptr<const LossDescription> describe(const BinaryFocalCrossentropy&);
-std::shared_ptr<const LossDescription> describe(const CategoricalCrossentropy&);
-std::shared_ptr<const LossDescription> describe(const SparseCategoricalCrossentropy&);
+/// What the handle Loss keeps. Defined for the classes above.
+template <class F>
+std::shared_ptr<const LossDescription> describe(const F& loss);
 
 }  // namespace losses
 }  // namespace linn

@@ -267,28 +267,9 @@ struct SparseCategoricalCrossentropy {
   losses::SparseCategoricalCrossentropy loss() const { return {.from_logits = from_logits}; }
 };
 
-std::shared_ptr<const MetricDescription> describe(const BinaryAccuracy&);
-std::shared_ptr<const MetricDescription> describe(const CategoricalAccuracy&);
-std::shared_ptr<const MetricDescription> describe(const SparseCategoricalAccuracy&);
-std::shared_ptr<const MetricDescription> describe(const SparseTopKCategoricalAccuracy&);
-std::shared_ptr<const MetricDescription> describe(const TopKCategoricalAccuracy&);
-std::shared_ptr<const MetricDescription> describe(const Precision&);
-std::shared_ptr<const MetricDescription> describe(const Recall&);
-std::shared_ptr<const MetricDescription> describe(const MeanSquaredError&);
-std::shared_ptr<const MetricDescription> describe(const RootMeanSquaredError&);
-std::shared_ptr<const MetricDescription> describe(const MeanAbsoluteError&);
-std::shared_ptr<const MetricDescription> describe(const MeanAbsolutePercentageError&);
-std::shared_ptr<const MetricDescription> describe(const MeanSquaredLogarithmicError&);
-std::shared_ptr<const MetricDescription> describe(const LogCoshError&);
-std::shared_ptr<const MetricDescription> describe(const CosineSimilarity&);
-std::shared_ptr<const MetricDescription> describe(const Hinge&);
-std::shared_ptr<const MetricDescription> describe(const SquaredHinge&);
-std::shared_ptr<const MetricDescription> describe(const CategoricalHinge&);
-std::shared_ptr<const MetricDescription> describe(const KLDivergence&);
-std::shared_ptr<const MetricDescription> describe(const Poisson&);
-std::shared_ptr<const MetricDescription> describe(const BinaryCrossentropy&);
-std::shared_ptr<const MetricDescription> describe(const CategoricalCrossentropy&);
-std::shared_ptr<const MetricDescription> describe(const SparseCategoricalCrossentropy&);
+/// What the handle Metric keeps. Defined for the classes above.
+template <class M>
+std::shared_ptr<const MetricDescription> describe(const M& metric);
 
 }  // namespace metrics
 }  // namespace linn

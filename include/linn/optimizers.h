@@ -141,11 +141,9 @@ struct Adagrad {
   }
 };
 
-std::shared_ptr<const OptimizerDescription> describe(const SGD&);
-std::shared_ptr<const OptimizerDescription> describe(const Adam&);
-std::shared_ptr<const OptimizerDescription> describe(const AdamW&);
-std::shared_ptr<const OptimizerDescription> describe(const RMSprop&);
-std::shared_ptr<const OptimizerDescription> describe(const Adagrad&);
+/// What the handle Optimizer keeps. Defined for the classes above.
+template <class T>
+std::shared_ptr<const OptimizerDescription> describe(const T& optimizer);
 
 }  // namespace optimizers
 }  // namespace linn

@@ -13,7 +13,6 @@
 
 namespace linn {
 namespace schema {
-namespace {
 
 template <class T>
 constexpr auto seed_field() {
@@ -23,63 +22,50 @@ constexpr auto seed_field() {
 // Keras's axes of fans that are not the last two.
 constexpr Absent fan_axes[] = {{"input_axes"}, {"output_axes"}};
 
-// An initializer with no option but the seed.
+// Fields and examples; by default none, or the seed alone.
 template <class T>
-struct SeededSchema {
+struct InitializerOptions : optim::NoOptions<T> {};
+template <class T>
+  requires requires(const T& initializer) { initializer.seed; }
+struct InitializerOptions<T> {
   static constexpr auto fields = all(seed_field<T>());
   static constexpr std::span<const Absent> absent = fan_axes;
   static constexpr Example examples[] = {{"{}"}, {R"({"seed": 3})"}};
 };
 
-}  // namespace
-
 template <>
-struct Schema<initializers::Zeros> : optim::NoOptions<initializers::Zeros> {
-  static constexpr Info info{"keras.initializers", "Zeros", {"zeros", "zero"}, "0."};
-};
-template <>
-struct Schema<initializers::Ones> : optim::NoOptions<initializers::Ones> {
-  static constexpr Info info{"keras.initializers", "Ones", {"ones", "one"}, "1."};
-};
-template <>
-struct Schema<initializers::Constant> {
-  static constexpr Info info{"keras.initializers", "Constant", {"constant"}, "One value."};
+struct InitializerOptions<initializers::Constant> {
   static constexpr auto fields = all(field("value", &initializers::Constant::value, "The value."));
   static constexpr Example examples[] = {{R"({"value": -2.5})"}};
 };
 template <>
-struct Schema<initializers::Identity> {
-  static constexpr Info info{"keras.initializers", "Identity", {"identity", "IdentityInitializer"}, "gain on the diagonal of a matrix, else 0."};
+struct InitializerOptions<initializers::Identity> {
   static constexpr auto fields = all(field("gain", &initializers::Identity::gain, "The value on the diagonal."));
   static constexpr Example examples[] = {{"{}"}, {R"({"gain": 0.5})"}};
 };
 template <>
-struct Schema<initializers::RandomNormal> {
+struct InitializerOptions<initializers::RandomNormal> {
   using I = initializers::RandomNormal;
-  static constexpr Info info{"keras.initializers", "RandomNormal", {"random_normal", "normal"}, "A normal distribution."};
   static constexpr auto fields = all(field("mean", &I::mean, "Mean."), field("stddev", &I::stddev, at_least(0), "Standard deviation."), seed_field<I>());
   static constexpr Example examples[] = {{"{}"}, {R"({"mean": 2.0, "stddev": 0.125, "seed": 3})"}};
 };
 template <>
-struct Schema<initializers::TruncatedNormal> {
+struct InitializerOptions<initializers::TruncatedNormal> {
   using I = initializers::TruncatedNormal;
-  static constexpr Info info{"keras.initializers", "TruncatedNormal", {"truncated_normal"}, "A normal distribution, cut at two standard deviations."};
   static constexpr auto fields =
       all(field("mean", &I::mean, "Mean."), field("stddev", &I::stddev, at_least(0), "Standard deviation before the cut."), seed_field<I>());
   static constexpr Example examples[] = {{"{}"}, {R"({"mean": 2.0, "stddev": 0.125, "seed": 3})"}};
 };
 template <>
-struct Schema<initializers::RandomUniform> {
+struct InitializerOptions<initializers::RandomUniform> {
   using I = initializers::RandomUniform;
-  static constexpr Info info{"keras.initializers", "RandomUniform", {"random_uniform", "uniform"}, "A uniform distribution."};
   static constexpr auto fields =
       all(field("minval", &I::minval, "The smallest value."), field("maxval", &I::maxval, "All values are below it."), seed_field<I>());
   static constexpr Example examples[] = {{"{}"}, {R"({"minval": -1.0, "maxval": 3.0, "seed": 3})"}};
 };
 template <>
-struct Schema<initializers::VarianceScaling> {
+struct InitializerOptions<initializers::VarianceScaling> {
   using I = initializers::VarianceScaling;
-  static constexpr Info info{"keras.initializers", "VarianceScaling", {"variance_scaling"}, "Mean 0 and variance scale / fan."};
   static constexpr auto fields =
       all(field("scale", &I::scale, above(0), "The variance of one input's share."), field("mode", &I::mode, "\"fan_in\", \"fan_out\" or \"fan_avg\", their mean."),
           field("distribution", &I::distribution, "\"truncated_normal\" (or \"normal\"), \"untruncated_normal\" or \"uniform\"."), seed_field<I>());
@@ -87,36 +73,19 @@ struct Schema<initializers::VarianceScaling> {
   static constexpr Example examples[] = {{"{}"}, {R"({"scale": 3.0, "mode": "fan_out", "distribution": "uniform", "seed": 3})"}};
 };
 template <>
-struct Schema<initializers::GlorotUniform> : SeededSchema<initializers::GlorotUniform> {
-  static constexpr Info info{"keras.initializers", "GlorotUniform", {"glorot_uniform"}, "Uniform, variance 2 / (fan_in + fan_out)."};
-};
-template <>
-struct Schema<initializers::GlorotNormal> : SeededSchema<initializers::GlorotNormal> {
-  static constexpr Info info{"keras.initializers", "GlorotNormal", {"glorot_normal"}, "Truncated normal, variance 2 / (fan_in + fan_out)."};
-};
-template <>
-struct Schema<initializers::HeUniform> : SeededSchema<initializers::HeUniform> {
-  static constexpr Info info{"keras.initializers", "HeUniform", {"he_uniform"}, "Uniform, variance 2 / fan_in."};
-};
-template <>
-struct Schema<initializers::HeNormal> : SeededSchema<initializers::HeNormal> {
-  static constexpr Info info{"keras.initializers", "HeNormal", {"he_normal"}, "Truncated normal, variance 2 / fan_in."};
-};
-template <>
-struct Schema<initializers::LecunUniform> : SeededSchema<initializers::LecunUniform> {
-  static constexpr Info info{"keras.initializers", "LecunUniform", {"lecun_uniform"}, "Uniform, variance 1 / fan_in."};
-};
-template <>
-struct Schema<initializers::LecunNormal> : SeededSchema<initializers::LecunNormal> {
-  static constexpr Info info{"keras.initializers", "LecunNormal", {"lecun_normal"}, "Truncated normal, variance 1 / fan_in."};
-};
-template <>
-struct Schema<initializers::Orthogonal> {
+struct InitializerOptions<initializers::Orthogonal> {
   using I = initializers::Orthogonal;
-  static constexpr Info info{"keras.initializers", "Orthogonal", {"orthogonal", "OrthogonalInitializer"}, "gain times orthonormal columns or rows."};
   static constexpr auto fields = all(field("gain", &I::gain, "The factor."), seed_field<I>());
   static constexpr Example examples[] = {{"{}"}, {R"({"gain": 0.5, "seed": 3})"}};
 };
+
+#define LINN_INITIALIZER(initializer, help_text, ...)                                         \
+  template <>                                                                                 \
+  struct Schema<initializers::initializer> : InitializerOptions<initializers::initializer> {  \
+    static constexpr Info info{"keras.initializers", #initializer, {__VA_ARGS__}, help_text}; \
+  };
+#include "optim/initializers.inc"
+#undef LINN_INITIALIZER
 
 }  // namespace schema
 
@@ -266,8 +235,11 @@ Initializer read(const io::Json& config, const std::string& where) {
 }  // namespace
 
 namespace initializers {
-#define LINN_INITIALIZER(name) \
-  std::shared_ptr<const InitializerDescription> describe(const name& initializer) { return std::make_shared<Described<name>>(initializer); }
+template <class T>
+std::shared_ptr<const InitializerDescription> describe(const T& initializer) {
+  return std::make_shared<Described<T>>(initializer);
+}
+#define LINN_INITIALIZER(name, ...) template std::shared_ptr<const InitializerDescription> describe(const name&);
 #include "optim/initializers.inc"
 #undef LINN_INITIALIZER
 }  // namespace initializers
@@ -280,7 +252,7 @@ namespace optim {
 
 std::span<const schema::RowOf<Initializer>> initializer_rows() {
   static const schema::RowOf<Initializer> rows[] = {
-#define LINN_INITIALIZER(name) schema::make_row<initializers::name>(Kind::initializer, &read<initializers::name>),
+#define LINN_INITIALIZER(name, ...) schema::make_row<initializers::name>(Kind::initializer, &read<initializers::name>),
 #include "optim/initializers.inc"
 #undef LINN_INITIALIZER
   };

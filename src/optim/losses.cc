@@ -5,82 +5,30 @@
 namespace linn {
 namespace schema {
 
-// ---- the table of each loss: Keras's names, the options ----
+// ---- the options of each loss; Keras's names are in losses.inc ----
 
 constexpr Absent loss_absent[] = {{"axis", "-1"}, {"name", ""}};
 constexpr Range share = between(0, 1);
 
+// Fields and examples; by default none.
 template <class F>
-struct LossSchema : optim::NoOptions<F> {
-  static constexpr std::span<const Absent> absent = loss_absent;
-};
+struct LossOptions : optim::NoOptions<F> {};
 
 template <>
-struct Schema<losses::MeanSquaredError> : LossSchema<losses::MeanSquaredError> {
-  static constexpr Info info{"keras.losses", "MeanSquaredError", {"mean_squared_error", "mse", "MSE"}, "The mean of squared differences."};
-};
-template <>
-struct Schema<losses::MeanAbsoluteError> : LossSchema<losses::MeanAbsoluteError> {
-  static constexpr Info info{"keras.losses", "MeanAbsoluteError", {"mean_absolute_error", "mae", "MAE"}, "The mean of absolute differences."};
-};
-template <>
-struct Schema<losses::MeanAbsolutePercentageError> : LossSchema<losses::MeanAbsolutePercentageError> {
-  static constexpr Info info{"keras.losses", "MeanAbsolutePercentageError", {"mean_absolute_percentage_error", "mape", "MAPE"},
-                             "The mean of absolute differences in percent of the target."};
-};
-template <>
-struct Schema<losses::MeanSquaredLogarithmicError> : LossSchema<losses::MeanSquaredLogarithmicError> {
-  static constexpr Info info{"keras.losses", "MeanSquaredLogarithmicError", {"mean_squared_logarithmic_error", "msle", "MSLE"},
-                             "The mean of squared differences of log(1 + x)."};
-};
-template <>
-struct Schema<losses::Huber> : LossSchema<losses::Huber> {
-  static constexpr Info info{"keras.losses", "Huber", {"huber"}, "Squared differences up to delta, absolute ones beyond."};
+struct LossOptions<losses::Huber> {
   static constexpr auto fields = all(field("delta", &losses::Huber::delta, above(0), "The difference where squares end."));
   static constexpr Example examples[] = {{R"({"delta": 0.5})"}};
 };
 template <>
-struct Schema<losses::LogCosh> : LossSchema<losses::LogCosh> {
-  static constexpr Info info{"keras.losses", "LogCosh", {"log_cosh", "logcosh"}, "The mean of log(cosh(difference))."};
-};
-template <>
-struct Schema<losses::Poisson> : LossSchema<losses::Poisson> {
-  static constexpr Info info{"keras.losses", "Poisson", {"poisson"}, "The negative log-likelihood of counts, up to a constant."};
-};
-template <>
-struct Schema<losses::CosineSimilarity> : LossSchema<losses::CosineSimilarity> {
-  static constexpr Info info{"keras.losses", "CosineSimilarity", {"cosine_similarity"}, "The negative cosine between target and prediction."};
-};
-template <>
-struct Schema<losses::Hinge> : LossSchema<losses::Hinge> {
-  static constexpr Info info{"keras.losses", "Hinge", {"hinge"}, "max(1 - t p, 0) for targets of -1 and 1."};
-};
-template <>
-struct Schema<losses::SquaredHinge> : LossSchema<losses::SquaredHinge> {
-  static constexpr Info info{"keras.losses", "SquaredHinge", {"squared_hinge"}, "max(1 - t p, 0)^2 for targets of -1 and 1."};
-};
-template <>
-struct Schema<losses::CategoricalHinge> : LossSchema<losses::CategoricalHinge> {
-  static constexpr Info info{"keras.losses", "CategoricalHinge", {"categorical_hinge"}, "The hinge of the right class and the best wrong one."};
-};
-template <>
-struct Schema<losses::KLDivergence> : LossSchema<losses::KLDivergence> {
-  static constexpr Info info{"keras.losses", "KLDivergence", {"kl_divergence", "kld", "KLD", "kullback_leibler_divergence"},
-                             "The sum of t log(t / p) over the last axis."};
-};
-template <>
-struct Schema<losses::BinaryCrossentropy> : LossSchema<losses::BinaryCrossentropy> {
+struct LossOptions<losses::BinaryCrossentropy> {
   using F = losses::BinaryCrossentropy;
-  static constexpr Info info{"keras.losses", "BinaryCrossentropy", {"binary_crossentropy", "bce", "BCE"}, "Crossentropy of yes-or-no targets."};
   static constexpr auto fields = all(field("from_logits", &F::from_logits, "Whether predictions are numbers before the sigmoid."),
                                      field("label_smoothing", &F::label_smoothing, share, "Share of the target that becomes 1/2."));
   static constexpr Example examples[] = {{"{}"}, {R"({"label_smoothing": 0.1})"}, {R"({"from_logits": true, "label_smoothing": 0.2})"}};
 };
 template <>
-struct Schema<losses::BinaryFocalCrossentropy> : LossSchema<losses::BinaryFocalCrossentropy> {
+struct LossOptions<losses::BinaryFocalCrossentropy> {
   using F = losses::BinaryFocalCrossentropy;
-  static constexpr Info info{"keras.losses", "BinaryFocalCrossentropy", {"binary_focal_crossentropy"},
-                             "Binary crossentropy that leans on what is still wrong."};
   static constexpr auto fields = all(field("apply_class_balancing", &F::apply_class_balancing, "Whether targets weigh by alpha."),
                                      field("alpha", &F::alpha, share, "Weight of targets of 1; those of 0 weigh 1 - alpha."),
                                      field("gamma", &F::gamma, at_least(0), "How little what is right counts."),
@@ -92,23 +40,30 @@ struct Schema<losses::BinaryFocalCrossentropy> : LossSchema<losses::BinaryFocalC
                                          {R"({"from_logits": true, "label_smoothing": 0.2})"}};
 };
 template <>
-struct Schema<losses::CategoricalCrossentropy> : LossSchema<losses::CategoricalCrossentropy> {
+struct LossOptions<losses::CategoricalCrossentropy> {
   using F = losses::CategoricalCrossentropy;
-  static constexpr Info info{"keras.losses", "CategoricalCrossentropy", {"categorical_crossentropy"}, "Crossentropy of one-hot targets."};
   static constexpr auto fields = all(field("from_logits", &F::from_logits, "Whether predictions are numbers before the softmax."),
                                      field("label_smoothing", &F::label_smoothing, share, "Share of the target spread over all classes."));
   static constexpr Example examples[] = {{"{}"}, {R"({"label_smoothing": 0.1})"}, {R"({"from_logits": true, "label_smoothing": 0.2})"}};
 };
 template <>
-struct Schema<losses::SparseCategoricalCrossentropy> : LossSchema<losses::SparseCategoricalCrossentropy> {
+struct LossOptions<losses::SparseCategoricalCrossentropy> {
   using F = losses::SparseCategoricalCrossentropy;
-  static constexpr Info info{"keras.losses", "SparseCategoricalCrossentropy", {"sparse_categorical_crossentropy"}, "Crossentropy of labels."};
   static constexpr auto fields = all(field("from_logits", &F::from_logits, "Whether predictions are numbers before the softmax."),
                                      field("ignore_class", &F::ignore_class, "The label of rows to leave out."),
                                      field("label_smoothing", &F::label_smoothing, share, "Share of the target spread over all classes."));
   static constexpr Example examples[] = {
       {"{}"}, {R"({"from_logits": true})"}, {R"({"ignore_class": 1})"}, {R"({"from_logits": true, "ignore_class": -1, "label_smoothing": 0.2})"}};
 };
+
+#define LINN_LOSS(loss, help_text, ...)                                          \
+  template <>                                                                    \
+  struct Schema<losses::loss> : LossOptions<losses::loss> {                      \
+    static constexpr Info info{"keras.losses", #loss, {__VA_ARGS__}, help_text}; \
+    static constexpr std::span<const Absent> absent = loss_absent;               \
+  };
+#include "optim/losses.inc"
+#undef LINN_LOSS
 
 }  // namespace schema
 
@@ -192,8 +147,11 @@ Loss read(const io::Json& config, const std::string& where) {
 }  // namespace
 
 namespace losses {
-#define LINN_LOSS(name) \
-  std::shared_ptr<const LossDescription> describe(const name& loss) { return described(loss); }
+template <class F>
+std::shared_ptr<const LossDescription> describe(const F& loss) {
+  return described(loss);
+}
+#define LINN_LOSS(name, ...) template std::shared_ptr<const LossDescription> describe(const name&);
 #include "optim/losses.inc"
 #undef LINN_LOSS
 }  // namespace losses
@@ -206,7 +164,7 @@ namespace optim {
 
 std::span<const schema::RowOf<Loss>> loss_rows() {
   static const schema::RowOf<Loss> rows[] = {
-#define LINN_LOSS(name) schema::make_row<losses::name>(Kind::loss, &read<losses::name>),
+#define LINN_LOSS(name, ...) schema::make_row<losses::name>(Kind::loss, &read<losses::name>),
 #include "optim/losses.inc"
 #undef LINN_LOSS
   };

@@ -8,148 +8,69 @@
 namespace linn {
 namespace schema {
 
-// ---- the table of each metric: Keras's names, the options ----
+// ---- the options of each metric; Keras's names are in metrics.inc ----
 
 template <class M>
 constexpr Field<M, std::string> name() {
   return field("name", &M::name, "What it is called in logs.");
 }
 
+// Fields and examples; by default the name alone.
 template <class M>
-struct NameOnly {
+struct MetricOptions {
   static constexpr auto fields = all(schema::name<M>());
   static constexpr Example examples[] = {{"{}"}, {R"({"name": "own"})"}};
   static constexpr Absent absent[] = {{"axis", "-1"}};
 };
 
 template <>
-struct Schema<metrics::BinaryAccuracy> : NameOnly<metrics::BinaryAccuracy> {
+struct MetricOptions<metrics::BinaryAccuracy> {
   using M = metrics::BinaryAccuracy;
-  static constexpr Info info{"keras.metrics", "BinaryAccuracy", {"binary_accuracy"}, "How many elements are on the side of the threshold where the target is."};
-  static constexpr auto fields = all(name<M>(),
-                                     field("threshold", &M::threshold, "Above it a prediction means 1."));
-  static constexpr Example examples[] = {{R"({})"}, {R"({"threshold": 0.3})"}};
+  static constexpr auto fields = all(name<M>(), field("threshold", &M::threshold, "Above it a prediction means 1."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"threshold": 0.3})"}};
 };
-template <>
-struct Schema<metrics::CategoricalAccuracy> : NameOnly<metrics::CategoricalAccuracy> {
-  static constexpr Info info{"keras.metrics", "CategoricalAccuracy", {"categorical_accuracy"}, "How often the largest prediction is the right class, for one-hot targets."};
-};
-template <>
-struct Schema<metrics::SparseCategoricalAccuracy> : NameOnly<metrics::SparseCategoricalAccuracy> {
-  static constexpr Info info{"keras.metrics", "SparseCategoricalAccuracy", {"sparse_categorical_accuracy"}, "How often the largest prediction is the right class, for labels."};
-};
-template <>
-struct Schema<metrics::TopKCategoricalAccuracy> : NameOnly<metrics::TopKCategoricalAccuracy> {
-  using M = metrics::TopKCategoricalAccuracy;
-  static constexpr Info info{"keras.metrics", "TopKCategoricalAccuracy", {"top_k_categorical_accuracy"}, "How often the right class is among the k largest predictions, for one-hot targets."};
-  static constexpr auto fields = all(field("k", &M::k, at_least(1), "How many predictions may be the right class."),
-                                     name<M>());
-  static constexpr Example examples[] = {{R"({"k": 2})"}};
-};
-template <>
-struct Schema<metrics::SparseTopKCategoricalAccuracy> : NameOnly<metrics::SparseTopKCategoricalAccuracy> {
-  using M = metrics::SparseTopKCategoricalAccuracy;
-  static constexpr Info info{"keras.metrics", "SparseTopKCategoricalAccuracy", {"sparse_top_k_categorical_accuracy"}, "How often the right class is among the k largest predictions, for labels."};
-  static constexpr auto fields = all(field("k", &M::k, at_least(1), "How many predictions may be the right class."),
-                                     name<M>());
+
+template <class M>
+  requires requires(const M& metric) { metric.k; }
+struct MetricOptions<M> {
+  static constexpr auto fields = all(field("k", &M::k, at_least(1), "How many predictions may be the right class."), name<M>());
   static constexpr Example examples[] = {{R"({"k": 2})"}};
   static constexpr Absent absent[] = {{"from_sorted_ids", "false"}};
 };
-template <>
-struct Schema<metrics::Precision> : NameOnly<metrics::Precision> {
-  using M = metrics::Precision;
-  static constexpr Info info{"keras.metrics", "Precision", {"precision"}, "How many of those said to be positive are positive."};
+
+template <class M>
+  requires requires(const M& metric) { metric.thresholds; }
+struct MetricOptions<M> {
   static constexpr auto fields = all(field("thresholds", &M::thresholds, "Above it a prediction means yes; one number."),
                                      field("top_k", &M::top_k, at_least(1), "Only so many predictions of a row can mean yes."),
-                                     field("class_id", &M::class_id, at_least(0), "The one class that is looked at."),
-                                     name<M>());
-  static constexpr Example examples[] = {{R"({})"}, {R"({"thresholds": 0.3})"}, {R"({"top_k": 2})"}, {R"({"class_id": 1, "top_k": 3})"}};
+                                     field("class_id", &M::class_id, at_least(0), "The one class that is looked at."), name<M>());
+  static constexpr Example examples[] = {{"{}"}, {R"({"thresholds": 0.3})"}, {R"({"top_k": 2})"}, {R"({"class_id": 1, "top_k": 3})"}};
 };
-template <>
-struct Schema<metrics::Recall> : NameOnly<metrics::Recall> {
-  using M = metrics::Recall;
-  static constexpr Info info{"keras.metrics", "Recall", {"recall"}, "How many of those that are positive are said to be positive."};
-  static constexpr auto fields = all(field("thresholds", &M::thresholds, "Above it a prediction means yes; one number."),
-                                     field("top_k", &M::top_k, at_least(1), "Only so many predictions of a row can mean yes."),
-                                     field("class_id", &M::class_id, at_least(0), "The one class that is looked at."),
-                                     name<M>());
-  static constexpr Example examples[] = {{R"({})"}, {R"({"thresholds": 0.3})"}, {R"({"top_k": 2})"}, {R"({"class_id": 1, "top_k": 3})"}};
-};
-template <>
-struct Schema<metrics::MeanSquaredError> : NameOnly<metrics::MeanSquaredError> {
-  static constexpr Info info{"keras.metrics", "MeanSquaredError", {"mean_squared_error", "mse", "MSE"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::RootMeanSquaredError> : NameOnly<metrics::RootMeanSquaredError> {
-  static constexpr Info info{"keras.metrics", "RootMeanSquaredError", {"root_mean_squared_error"}, "The root of the mean squared error."};
-};
-template <>
-struct Schema<metrics::MeanAbsoluteError> : NameOnly<metrics::MeanAbsoluteError> {
-  static constexpr Info info{"keras.metrics", "MeanAbsoluteError", {"mean_absolute_error", "mae", "MAE"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::MeanAbsolutePercentageError> : NameOnly<metrics::MeanAbsolutePercentageError> {
-  static constexpr Info info{"keras.metrics", "MeanAbsolutePercentageError", {"mean_absolute_percentage_error", "mape", "MAPE"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::MeanSquaredLogarithmicError> : NameOnly<metrics::MeanSquaredLogarithmicError> {
-  static constexpr Info info{"keras.metrics", "MeanSquaredLogarithmicError", {"mean_squared_logarithmic_error", "msle", "MSLE"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::LogCoshError> : NameOnly<metrics::LogCoshError> {
-  static constexpr Info info{"keras.metrics", "LogCoshError", {"log_cosh_error"}, "The loss LogCosh."};
-};
-template <>
-struct Schema<metrics::CosineSimilarity> : NameOnly<metrics::CosineSimilarity> {
-  static constexpr Info info{"keras.metrics", "CosineSimilarity", {"cosine_similarity"}, "The cosine between target and prediction."};
-};
-template <>
-struct Schema<metrics::Hinge> : NameOnly<metrics::Hinge> {
-  static constexpr Info info{"keras.metrics", "Hinge", {"hinge"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::SquaredHinge> : NameOnly<metrics::SquaredHinge> {
-  static constexpr Info info{"keras.metrics", "SquaredHinge", {"squared_hinge"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::CategoricalHinge> : NameOnly<metrics::CategoricalHinge> {
-  static constexpr Info info{"keras.metrics", "CategoricalHinge", {"categorical_hinge"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::KLDivergence> : NameOnly<metrics::KLDivergence> {
-  static constexpr Info info{"keras.metrics", "KLDivergence", {"kl_divergence"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::Poisson> : NameOnly<metrics::Poisson> {
-  static constexpr Info info{"keras.metrics", "Poisson", {"poisson"}, "The loss of this name."};
-};
-template <>
-struct Schema<metrics::BinaryCrossentropy> : NameOnly<metrics::BinaryCrossentropy> {
-  using M = metrics::BinaryCrossentropy;
-  static constexpr Info info{"keras.metrics", "BinaryCrossentropy", {"binary_crossentropy", "bce", "BCE"}, "The loss of this name."};
-  static constexpr auto fields = all(name<M>(),
-                                     field("from_logits", &M::from_logits, "As of the loss."),
+
+template <class M>
+  requires requires(const M& metric) { metric.label_smoothing; }
+struct MetricOptions<M> {
+  static constexpr auto fields = all(name<M>(), field("from_logits", &M::from_logits, "As of the loss."),
                                      field("label_smoothing", &M::label_smoothing, between(0, 1), "As of the loss."));
-  static constexpr Example examples[] = {{R"({})"}, {R"({"from_logits": true, "label_smoothing": 0.2})"}};
+  static constexpr Example examples[] = {{"{}"}, {R"({"from_logits": true, "label_smoothing": 0.2})"}};
+  static constexpr Absent absent[] = {{"axis", "-1"}};
 };
+
 template <>
-struct Schema<metrics::CategoricalCrossentropy> : NameOnly<metrics::CategoricalCrossentropy> {
-  using M = metrics::CategoricalCrossentropy;
-  static constexpr Info info{"keras.metrics", "CategoricalCrossentropy", {"categorical_crossentropy"}, "The loss of this name."};
-  static constexpr auto fields = all(name<M>(),
-                                     field("from_logits", &M::from_logits, "As of the loss."),
-                                     field("label_smoothing", &M::label_smoothing, between(0, 1), "As of the loss."));
-  static constexpr Example examples[] = {{R"({})"}, {R"({"from_logits": true, "label_smoothing": 0.2})"}};
-};
-template <>
-struct Schema<metrics::SparseCategoricalCrossentropy> : NameOnly<metrics::SparseCategoricalCrossentropy> {
+struct MetricOptions<metrics::SparseCategoricalCrossentropy> {
   using M = metrics::SparseCategoricalCrossentropy;
-  static constexpr Info info{"keras.metrics", "SparseCategoricalCrossentropy", {"sparse_categorical_crossentropy"}, "The loss of this name."};
-  static constexpr auto fields = all(name<M>(),
-                                     field("from_logits", &M::from_logits, "As of the loss."));
-  static constexpr Example examples[] = {{R"({})"}, {R"({"from_logits": true})"}};
+  static constexpr auto fields = all(name<M>(), field("from_logits", &M::from_logits, "As of the loss."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"from_logits": true})"}};
   static constexpr Absent absent[] = {{"axis", "-1"}, {"ignore_class", "null"}};
 };
+
+#define LINN_METRIC(metric, help_text, ...)                                         \
+  template <>                                                                       \
+  struct Schema<metrics::metric> : MetricOptions<metrics::metric> {                 \
+    static constexpr Info info{"keras.metrics", #metric, {__VA_ARGS__}, help_text}; \
+  };
+#include "optim/metrics.inc"
+#undef LINN_METRIC
 
 }  // namespace schema
 
@@ -247,8 +168,11 @@ Metric read(const io::Json& config, const std::string& where) {
 }  // namespace
 
 namespace metrics {
-#define LINN_METRIC(name) \
-  std::shared_ptr<const MetricDescription> describe(const name& metric) { return std::make_shared<Described<name>>(metric); }
+template <class M>
+std::shared_ptr<const MetricDescription> describe(const M& metric) {
+  return std::make_shared<Described<M>>(metric);
+}
+#define LINN_METRIC(name, ...) template std::shared_ptr<const MetricDescription> describe(const name&);
 #include "optim/metrics.inc"
 #undef LINN_METRIC
 }  // namespace metrics
@@ -262,7 +186,7 @@ namespace optim {
 
 std::span<const schema::RowOf<Metric>> metric_rows() {
   static const schema::RowOf<Metric> rows[] = {
-#define LINN_METRIC(name) schema::make_row<metrics::name>(Kind::metric, &read<metrics::name>),
+#define LINN_METRIC(name, ...) schema::make_row<metrics::name>(Kind::metric, &read<metrics::name>),
 #include "optim/metrics.inc"
 #undef LINN_METRIC
   };

@@ -217,8 +217,11 @@ Optimizer read(const io::Json& config, const std::string& where) {
 }  // namespace
 
 namespace optimizers {
-#define LINN_OPTIMIZER(name) \
-  std::shared_ptr<const OptimizerDescription> describe(const name& optimizer) { return std::make_shared<Described<name>>(optimizer); }
+template <class T>
+std::shared_ptr<const OptimizerDescription> describe(const T& optimizer) {
+  return std::make_shared<Described<T>>(optimizer);
+}
+#define LINN_OPTIMIZER(name) template std::shared_ptr<const OptimizerDescription> describe(const name&);
 #include "optim/optimizers.inc"
 #undef LINN_OPTIMIZER
 }  // namespace optimizers
