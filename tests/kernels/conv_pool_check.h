@@ -164,13 +164,13 @@ inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
   Geometry dense = p.conv;
   set_dense_dst(dense);
   std::vector<double> winograd, winograd4;
-  if (conv::Winograd::accepts(p) || conv::WinogradPlane::accepts(p)) winograd = pooled(larger(winograd_magnitudes(dense, c.images, src, kernel), magnitude_map));
-  if (conv::Winograd4::accepts(p)) winograd4 = pooled(where_finite(larger(either_tile(dense, c.images, src, kernel), magnitude_map), magnitude_map));
+  if (conv::WinogradPool::accepts(p) || conv::WinogradPlane::accepts(p)) winograd = pooled(larger(winograd_magnitudes(dense, c.images, src, kernel), magnitude_map));
+  if (conv::Winograd4Pool::accepts(p)) winograd4 = pooled(where_finite(larger(either_tile(dense, c.images, src, kernel), magnitude_map), magnitude_map));
   // What a form that rounds its operands and nothing else computes to the last bits: a missing term shows as in float32.
   const Expected of_rounded = expected_of(p, c.images, rounded_to_bf16(src), rounded_to_bf16(kernel), bias);
   const Buffer src32(src), kernel32(kernel), bias32(bias);
   for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
-    const bool four = f.name == conv::Winograd4::name, is_winograd = !f.direct_form;
+    const bool four = f.name == conv::Winograd4Pool::name, is_winograd = !f.direct_form;
     if (is_winograd && !four && infinite) return;  // NaN, as its file says
     Buffer dst(static_cast<std::int64_t>(e.dst.size()), untouched), scratch(f.scratch(p, c.images), unwritten);
     Bytes argmax(static_cast<std::int64_t>(e.argmax.size()), 77);

@@ -42,7 +42,7 @@ TEST(ConvPool, Winograd4WithEveryNumberOfChannels) {
                       .channels = c,
                       .out_channels = 148 - c,
                       .images = 1};
-    ASSERT_TRUE(conv::Winograd4::accepts(problem_of(one).value()));
+    ASSERT_TRUE(conv::Winograd4Pool::accepts(problem_of(one).value()));
     check_conv_pool_forward(one, static_cast<std::uint32_t>(c));
     check_conv_pool_forward({.height = 9, .width = 10, .channels = 149 - c, .out_channels = c - 1, .images = 1},
                             static_cast<std::uint32_t>(c));
@@ -67,7 +67,7 @@ TEST(ConvPool, Winograd4OnMapsOfEverySize) {
                         .gap = height % 4,
                         .whole_numbers = height % 5 == 0,
                         .hostile = height % 7 == 0};
-        taken += conv::Winograd4::accepts(problem_of(c).value());
+        taken += conv::Winograd4Pool::accepts(problem_of(c).value());
         check_conv_pool_forward(c, static_cast<std::uint32_t>(height * width));
       }
   EXPECT_GT(taken, 15);
@@ -97,7 +97,7 @@ TEST(ConvPool, Winograd4InChunks) {
                   .out_channels = 50,
                   .images = 2};
   const ConvPoolForward::Problem p = problem_of(c).value();
-  ASSERT_TRUE(conv::Winograd4::accepts(p));
+  ASSERT_TRUE(conv::Winograd4Pool::accepts(p));
   ASSERT_GT(2 * conv::window_cut(p.conv, p.pool, true).fours.count(), conv::WinogradLayout(p.conv, 4).tiles);
   check_conv_pool_forward(c, 1);
 }
@@ -117,7 +117,7 @@ TEST(ConvPool, Winograd4WithARestOfTwos) {
     }
   const Case notebook = {.conv = {.height = 3, .width = 3}, .height = 12, .width = 12, .channels = 32, .out_channels = 32};
   const ConvPoolForward::Problem p = problem_of(notebook).value();
-  ASSERT_TRUE(conv::Winograd4::accepts(p));
+  ASSERT_TRUE(conv::Winograd4Pool::accepts(p));
   const conv::TileCut cut = conv::window_cut(p.conv, p.pool, true);
   EXPECT_EQ(cut.fours.count(), 4);
   EXPECT_EQ(cut.twos.count(), 9);
@@ -139,7 +139,7 @@ void each_that_does_not_see(const ConvPoolForward::Problem& p, std::int64_t row,
 TEST(ConvPool, WhatSeesZerosIsTheBias) {
   const Case c = {.height = 18, .width = 18, .channels = 32, .out_channels = 32, .images = 1, .bias = false, .activation = Activation::relu};
   const ConvPoolForward::Problem p = problem_of(c).value();
-  ASSERT_TRUE(conv::Winograd4::accepts(p));
+  ASSERT_TRUE(conv::Winograd4Pool::accepts(p));
   Buffer src(src_extent(p.conv, 1));
   const std::vector<double> ink = random_values(4 * p.conv.channels, 1);  // four pixels of the last row
   for (std::int64_t i = 0; i < 4 * p.conv.channels; ++i) src[9 * p.conv.src_row + 5 * p.conv.src_pixel + i] = static_cast<float>(ink[static_cast<std::size_t>(i)]);

@@ -206,9 +206,9 @@ RunFunction function_for(std::int64_t taps, std::int64_t src_step, std::int64_t 
 
 // From the last position to the first where taps go backwards: then both go the same way, as the forms of their own want it.
 conv::Run forwards(conv::Run run) {
-  if (run.other_per_tap > 0) return run;
-  run.first += (run.count - 1) * run.step, run.other += (run.count - 1) * run.other_per_position;
-  run.step = -run.step, run.other_per_position = -run.other_per_position;
+  if (run.read_per_tap > 0) return run;
+  run.first += (run.count - 1) * run.step, run.read += (run.count - 1) * run.read_per_position;
+  run.step = -run.step, run.read_per_position = -run.read_per_position;
   return run;
 }
 
@@ -217,13 +217,13 @@ void run_columns(const DepthwisePass& pass, const LaneTable& table, const conv::
   const std::int64_t tap_size = pass.depth * pass.channels;
   DepthwiseTile tile = {.src = nullptr,
                         .dst = nullptr,
-                        .src_step = columns.other_per_position * pass.read.pixel,
+                        .src_step = columns.read_per_position * pass.read.pixel,
                         .dst_step = columns.step * pass.written.pixel,
                         .rows = rows.taps,
                         .columns = columns.taps,
                         .depth = pass.depth,
-                        .src_row = rows.other_per_tap * pass.read.row,
-                        .src_column = columns.other_per_tap * pass.read.pixel,
+                        .src_row = rows.read_per_tap * pass.read.row,
+                        .src_column = columns.read_per_tap * pass.read.pixel,
                         .kernel_row = rows.tap_step * pass.window_width * tap_size,
                         .kernel_column = columns.tap_step * tap_size,
                         .kernel = pass.kernel + (rows.tap * pass.window_width + columns.tap) * tap_size,
@@ -232,10 +232,10 @@ void run_columns(const DepthwisePass& pass, const LaneTable& table, const conv::
                         .relu = pass.relu};
   const auto function = pass.depth > 1 ? function_for<true> : function_for<false>;
   const RunFunction run = function(columns.taps, tile.src_step, tile.src_column);
-  const float* src = pass.src + image * pass.read.image + columns.other * pass.read.pixel;
+  const float* src = pass.src + image * pass.read.image + columns.read * pass.read.pixel;
   float* dst = pass.dst + image * pass.written.image + columns.first * pass.written.pixel;
   for (std::int64_t k = 0; k < rows.count; ++k) {
-    tile.src = src + (rows.other + k * rows.other_per_position) * pass.read.row;
+    tile.src = src + (rows.read + k * rows.read_per_position) * pass.read.row;
     tile.dst = dst + (rows.first + k * rows.step) * pass.written.row;
     run(tile, table, columns.count);
   }

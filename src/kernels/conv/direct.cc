@@ -26,13 +26,13 @@ void run_walk(const Way& walk, std::int64_t images, Contraction x) {
     walk.each_run_of_rows([&](const Run& y) {
       walk.each_run_of_columns([&](const Run& z) {
         x.rows = {std::min(chunk, images - n), y.count, z.count};
-        x.a_row = {walk.read.image, y.other_per_position * walk.read.row, z.other_per_position * walk.read.pixel};
+        x.a_row = {walk.read.image, y.read_per_position * walk.read.row, z.read_per_position * walk.read.pixel};
         x.c_row = {walk.written.image, y.step * walk.written.row, z.step * walk.written.pixel};
         x.terms = {y.taps, z.taps, walk.depth};
-        x.a_term = {y.other_per_tap * walk.read.row, z.other_per_tap * walk.read.pixel, 1};
+        x.a_term = {y.read_per_tap * walk.read.row, z.read_per_tap * walk.read.pixel, 1};
         x.b_term = {y.tap_step * walk.window_width * walk.tap_size, z.tap_step * walk.tap_size, walk.depth_size};
         for (std::int64_t g = 0; g < walk.groups; ++g) {
-          x.a = a + n * walk.read.image + y.other * walk.read.row + z.other * walk.read.pixel + g * walk.depth;
+          x.a = a + n * walk.read.image + y.read * walk.read.row + z.read * walk.read.pixel + g * walk.depth;
           x.b = b + (y.tap * walk.window_width + z.tap) * walk.tap_size + g * walk.group_size;
           x.c = c + n * walk.written.image + y.first * walk.written.row + z.first * walk.written.pixel + g * walk.columns;
           x.bias = bias == nullptr ? nullptr : bias + g * walk.columns;

@@ -38,8 +38,8 @@ struct Band {
 
 Band band_of(const Run& y) {
   if (y.taps == 0) return {};
-  const std::int64_t reach = (y.taps - 1) * y.other_per_tap;
-  return {y.other + std::min<std::int64_t>(reach, 0), (y.count - 1) * y.other_per_position + std::abs(reach) + 1};
+  const std::int64_t reach = (y.taps - 1) * y.read_per_tap;
+  return {y.read + std::min<std::int64_t>(reach, 0), (y.count - 1) * y.read_per_position + std::abs(reach) + 1};
 }
 
 // c, bias and relu come in x.
@@ -60,13 +60,13 @@ void run_walk(const Way& walk, std::int64_t images, const float* read, const flo
                    walk.row_pixels, pixel, band + i * image);
       walk.each_run_of_columns([&](const Run& z) {
         x.rows = {taken, y.count, z.count};
-        x.a_row = {image, y.other_per_position * row, z.other_per_position * pixel};
+        x.a_row = {image, y.read_per_position * row, z.read_per_position * pixel};
         x.c_row = {walk.written.image, y.step * walk.written.row, z.step * walk.written.pixel};
         x.pairs = {y.taps, z.taps, (walk.depth + 1) / 2};
-        x.a_pair = {y.other_per_tap * row, z.other_per_tap * pixel, 2};
+        x.a_pair = {y.read_per_tap * row, z.read_per_tap * pixel, 2};
         x.b_pair = {y.tap_step * walk.window_width * tap, z.tap_step * tap, bf16_pair};
         for (std::int64_t g = 0; g < walk.groups; ++g) {
-          x.a = band + (y.other - rows.first) * row + z.other * pixel + g * walk.depth;
+          x.a = band + (y.read - rows.first) * row + z.read * pixel + g * walk.depth;
           x.b = reinterpret_cast<const Bf16*>(packed) + g * packed_group(walk) + (y.tap * walk.window_width + z.tap) * tap;
           x.c = c + n * walk.written.image + y.first * walk.written.row + z.first * walk.written.pixel + g * walk.columns;
           x.bias = bias == nullptr ? nullptr : bias + g * walk.columns;

@@ -1,4 +1,4 @@
-// Convolution with pooling: implementations of conv/pooled.h, for the registry.
+// Implementations of convolution with pooling (conv/pooled.h).
 #pragma once
 
 #include "core/cpu.h"
@@ -8,19 +8,19 @@
 
 namespace linn::kernels::conv {
 
-/// Windows of 2x2 cells side by side, all of them inside the map.
+/// Pooling windows of 2x2 with stride 2 that all lie inside the map.
 inline bool is_two_by_two(const Geometry& pool) {
   return pool.window_height == 2 && pool.window_width == 2 && pool.stride_height == 2 && pool.stride_width == 2 && pool.dilation_height == 1 &&
          pool.dilation_width == 1 && pool.pad_top == 0 && pool.pad_left == 0 && 2 * pool.out_height <= pool.height && 2 * pool.out_width <= pool.width;
 }
 
-/// F(2x2, 3x3): a tile of the output is one pooling window, or F(4x4, 3x3): it is four of them (winograd.cc).
+/// Winograd's F(2x2, 3x3), where a tile of outputs is one pooling window, or F(4x4, 3x3), where it is four windows (winograd_pool.cc).
 template <int kTile>
-struct WinogradOf {
+struct WinogradPoolOf {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = kTile == 2 ? 1 : 0;  // of 2x2 a window is a tile
+  static constexpr std::int64_t period = kTile == 2 ? 1 : 0;  // with 2x2 each window is a whole tile
   static constexpr bool local = kTile == 2;
   static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
@@ -29,10 +29,10 @@ struct WinogradOf {
   static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
-using Winograd = WinogradOf<2>;
-using Winograd4 = WinogradOf<4>;
+using WinogradPool = WinogradPoolOf<2>;
+using Winograd4Pool = WinogradPoolOf<4>;
 
-/// F(2x2, 3x3) on one input channel (winograd_plane.cc).
+/// F(2x2, 3x3) for one input channel (winograd_plane.cc).
 struct WinogradPlane {
   static constexpr std::string_view name = "winograd_plane";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -41,12 +41,12 @@ struct WinogradPlane {
   static constexpr bool direct_form = false;
   static bool accepts(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvPoolForward::Problem& problem) { return Winograd::packed(problem); }
-  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) { Winograd::pack(problem, kernel, packed); }
+  static std::int64_t packed(const ConvPoolForward::Problem& problem) { return WinogradPool::packed(problem); }
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) { WinogradPool::pack(problem, kernel, packed); }
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
-/// Direct, the cells of a 2x2 window side by side in registers (windows.cc). The same bits as Strip.
+/// Direct form for 2x2 windows, whose four cells stay in registers (windows.cc). The same bits as Strip.
 struct Windows {
   static constexpr std::string_view name = "windows";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -56,7 +56,7 @@ struct Windows {
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
-/// Any geometry: a few rows of the map at a time (strip.cc).
+/// Direct form for any geometry: computes a strip of the map's rows, pools it, and overwrites it with the next (strip.cc).
 struct Strip {
   static constexpr std::string_view name = "strip";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -67,7 +67,7 @@ struct Strip {
 };
 
 /// F(2x2, 3x3) with bfloat16 products (winograd_bf16.cc).
-struct Bf16Winograd {
+struct Bf16WinogradPool {
   static constexpr std::string_view name = "winograd_bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
   static constexpr Operands operands = Operands::bfloat16;
@@ -81,7 +81,7 @@ struct Bf16Winograd {
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
-/// Direct, 2x2 windows, in bfloat16 (windows_bf16.cc).
+/// Direct form for 2x2 windows with bfloat16 products (windows_bf16.cc).
 struct Bf16Windows {
   static constexpr std::string_view name = "windows_bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -94,7 +94,7 @@ struct Bf16Windows {
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
-/// As Strip, the convolution in bfloat16, where that is quicker (strip.cc, direct_bf16.cc).
+/// Strip with a convolution in bfloat16; accepts what that computes faster (strip.cc, direct_bf16.cc).
 struct Bf16Strip {
   static constexpr std::string_view name = "strip_bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -107,7 +107,7 @@ struct Bf16Strip {
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
-/// Visits the living windows of each channel only (sparse_kernel_gradient.cc).
+/// Sums over the live windows of each channel only (sparse_kernel_gradient.cc).
 struct SparseKernelGradient {
   static constexpr std::string_view name = "sparse";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -117,7 +117,7 @@ struct SparseKernelGradient {
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
 };
 
-/// One input channel, 3x3 taps, 2x2 windows: a window's 16 pixels in one register (lookup_kernel_gradient.cc).
+/// One input channel, 3x3 taps, 2x2 windows: one register holds the 16 pixels that a window depends on (lookup_kernel_gradient.cc).
 struct LookupKernelGradient {
   static constexpr std::string_view name = "lookup";
   static constexpr core::Isa needs = core::Isa::avx512;
@@ -127,7 +127,7 @@ struct LookupKernelGradient {
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
 };
 
-/// Any geometry: the gradient laid out over the whole map, image by image, for the dense kernel (expanded.cc).
+/// Any geometry: writes the gradient of the whole map with its zeros, image by image, and runs the dense kernel on it (expanded.cc).
 struct ExpandedKernelGradient {
   static constexpr std::string_view name = "expanded";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -137,7 +137,7 @@ struct ExpandedKernelGradient {
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
 };
 
-/// The same for Winograd's dense kernel, where it is quicker than visiting the living.
+/// The same with Winograd's form as the dense kernel; accepts what that computes faster than a sum over live windows.
 template <int kTile>
 struct ExpandedWinogradKernelGradientOf {
   static constexpr std::string_view name = kTile == 2 ? "expanded_winograd" : "expanded_winograd4";
@@ -151,7 +151,7 @@ struct ExpandedWinogradKernelGradientOf {
 using ExpandedWinogradKernelGradient = ExpandedWinogradKernelGradientOf<2>;
 using ExpandedWinograd4KernelGradient = ExpandedWinogradKernelGradientOf<4>;
 
-/// 3x3 taps, 2x2 windows: a window's patch in registers (sparse_input_gradient.cc).
+/// 3x3 taps, 2x2 windows: sums over live windows with the window's patch in registers (sparse_input_gradient.cc).
 struct SparseInputGradient {
   static constexpr std::string_view name = "sparse";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -163,7 +163,7 @@ struct SparseInputGradient {
   static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
 };
 
-/// Any geometry: as ExpandedKernelGradient.
+/// Input gradient in the way of ExpandedKernelGradient, for any geometry (expanded.cc).
 struct ExpandedInputGradient {
   static constexpr std::string_view name = "expanded";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -175,7 +175,7 @@ struct ExpandedInputGradient {
   static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
 };
 
-/// As ExpandedWinogradKernelGradientOf.
+/// Input gradient in the way of ExpandedWinogradKernelGradientOf.
 template <int kTile>
 struct ExpandedWinogradInputGradientOf {
   static constexpr std::string_view name = kTile == 2 ? "expanded_winograd" : "expanded_winograd4";

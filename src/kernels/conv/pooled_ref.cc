@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "kernels/conv/conv.h"
-#include "kernels/conv/dead.h"
+#include "kernels/conv/mark_no_gradient.h"
 #include "kernels/conv/pooled.h"
 #include "kernels/conv/ref_taps.h"
 
@@ -37,7 +37,7 @@ void ConvPoolForward::reference(const Problem& problem, const Args<T>& args) {
     ConvForward::reference<T>({conv, problem.bias, problem.activation}, {1, args.src + n * conv.src_image, args.kernel, nullptr, args.bias, map.data(), nullptr});
     PoolForward::reference<T>({problem.pool, problem.kind, problem.argmax},
                               {1, map.data(), args.dst + n * problem.pool.dst_image, problem.argmax ? args.argmax + n * windows : nullptr, nullptr, nullptr});
-    if (problem.argmax && problem.activation == Activation::relu) conv::mark_dead(problem.pool, args.dst + n * problem.pool.dst_image, args.argmax + n * windows);
+    if (problem.argmax && problem.activation == Activation::relu) conv::mark_no_gradient(problem.pool, args.dst + n * problem.pool.dst_image, args.argmax + n * windows);
   }
 }
 

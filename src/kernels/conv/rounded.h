@@ -1,6 +1,5 @@
-// ConvPoolForward in bfloat16 for CPUs without vdpbf16ps: the operands are rounded, and a float32 form does the rest. The bits may differ
-// from those of the forms with the instruction: pairs are added in another order, denormals count, and Winograd's transforms are
-// not rounded again.
+// ConvPoolForward in bfloat16 for CPUs without vdpbf16ps: rounds the operands, then runs a float32 form. Bits may differ from the forms with
+// vdpbf16ps, which add pairs in another order, take denormals as 0, and round the results of Winograd's transforms.
 #pragma once
 
 #include "kernels/conv/fused.h"
@@ -8,8 +7,8 @@
 
 namespace linn::kernels::conv {
 
-/// Rounds what `Form` reads. Takes what both `Form` and `Fast`, the form with the instruction, take, so that the same ops round on
-/// every CPU.
+/// Rounds the operands of `Form`. Accepts what both `Form` and `Fast` (the form with vdpbf16ps) accept, so that the same ops round on every
+/// CPU.
 template <class Form, class Fast>
 struct Rounded {
   static constexpr core::Isa needs = Form::needs;
@@ -18,13 +17,13 @@ struct Rounded {
 
   static bool accepts(const ConvPoolForward::Problem& problem) { return Fast::accepts(problem) && Form::accepts(inner(problem)); }
 
-  /// A rounded image, and what `Form` wants.
+  /// One rounded image, and the scratch of `Form`.
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
     const ConvPoolForward::Problem dense = inner(problem);
     return dense.conv.src_image + Form::scratch(dense, 1);
   }
 
-  /// The rounded kernel, and what `Form` makes of it.
+  /// The rounded kernel, and the kernel packed by `Form`.
   static std::int64_t packed(const ConvPoolForward::Problem& problem) {
     if constexpr (requires { Form::packed; }) return kernel_size(problem) + Form::packed(inner(problem));
     return kernel_size(problem);
@@ -51,23 +50,23 @@ struct Rounded {
     const Geometry& g = problem.conv;
     return g.window_height * g.window_width * g.channels / g.groups * g.out_channels;
   }
-  // What `Form` computes: the rounded image is dense.
+  // The problem that `Form` gets: its source, the rounded image, is dense.
   static ConvPoolForward::Problem inner(ConvPoolForward::Problem problem) {
     set_dense_src(problem.conv);
     return problem;
   }
 };
 
-struct RoundedWinograd : Rounded<Winograd, Bf16Winograd> {
+struct RoundedWinogradPool : Rounded<WinogradPool, Bf16WinogradPool> {
   static constexpr bool direct_form = false;
-  static constexpr std::int64_t period = Winograd::period;
+  static constexpr std::int64_t period = WinogradPool::period;
   static constexpr std::string_view name = "rounded_winograd";
 };
 struct RoundedWindows : Rounded<Windows, Bf16Windows> {
   static constexpr std::string_view name = "rounded_windows";
 };
 
-/// What one of the direct forms with the instruction takes.
+/// Accepts what one of the direct forms with vdpbf16ps accepts.
 struct Bf16Direct {
   static bool accepts(const ConvPoolForward::Problem& problem) { return Bf16Windows::accepts(problem) || Bf16Strip::accepts(problem); }
 };

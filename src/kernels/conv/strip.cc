@@ -10,7 +10,7 @@
 
 #include "core/checked.h"
 #include "kernels/conv/cost.h"
-#include "kernels/conv/dead.h"
+#include "kernels/conv/mark_no_gradient.h"
 #include "kernels/conv/depthwise.h"
 #include "kernels/conv/fused.h"
 #include "kernels/conv/rows.h"
@@ -87,7 +87,7 @@ void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<fl
                   {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
                    problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});
       if (problem.argmax && problem.activation == Activation::relu)
-        mark_dead(strip_pool(problem, rows, first, last).geometry, args.dst + n * pool.dst_image + first * pool.dst_row,
+        mark_no_gradient(strip_pool(problem, rows, first, last).geometry, args.dst + n * pool.dst_image + first * pool.dst_row,
                   args.argmax + (n * pool.out_height + first) * argmax_row);
     }
 }

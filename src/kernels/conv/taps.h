@@ -1,4 +1,4 @@
-// Which taps of a window touch the map, along one axis: so that borders need no padded copy and cost no work.
+// The taps of a window that lie inside the map, along one axis. With them, borders need neither a padded copy nor products with zeros.
 #pragma once
 
 #include <algorithm>
@@ -18,15 +18,16 @@ struct Axis {
 inline Axis rows_of(const Geometry& g) { return {g.height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.out_height}; }
 inline Axis columns_of(const Geometry& g) { return {g.width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width}; }
 
-/// Neighbouring positions that share the taps they sum over.
+/// Neighbouring written positions that sum over the same taps. `read` is a position of the map that is read: the source in a convolution, the
+/// output's gradient in the input gradient.
 struct Run {
-  std::int64_t first = 0, count = 0, step = 1;  // positions first, first + step, ...
-  std::int64_t tap = 0, taps = 0, tap_step = 1;  // taps tap, tap + tap_step, ...; maybe none
-  std::int64_t other = 0;                        // what the first position sees through the first tap
-  std::int64_t other_per_position = 0, other_per_tap = 0;
+  std::int64_t first = 0, count = 0, step = 1;   // written positions first, first + step, ...
+  std::int64_t tap = 0, taps = 0, tap_step = 1;  // taps tap, tap + tap_step, ...; `taps` may be 0
+  std::int64_t read = 0;                         // read position of the first written position and the first tap
+  std::int64_t read_per_position = 0, read_per_tap = 0;
 };
 
-/// Joins positions of equal taps to runs of at most `most` and hands each on once it is whole. Nothing is stored.
+/// Joins positions with equal taps to runs of at most `most` positions, and calls visit(run) for each finished run.
 template <class Visit>
 class RunJoin {
  public:
@@ -50,7 +51,7 @@ class RunJoin {
   const Visit& visit_;
 };
 
-/// Visits the output positions with the source positions that each sees inside the map. No run is longer than `most`.
+/// Runs of a convolution: the output positions, and the source positions inside the map that each reads. At most `most` positions a run.
 template <class Visit>
 void forward_runs(const Axis& a, std::int64_t most, const Visit& visit) {
   RunJoin runs(most, visit);
@@ -59,14 +60,15 @@ void forward_runs(const Axis& a, std::int64_t most, const Visit& visit) {
     const std::int64_t tap = start < 0 ? core::ceil_div(-start, a.dilation) : 0;
     const std::int64_t end = start < a.size ? std::min(a.window, (a.size - 1 - start) / a.dilation + 1) : 0;
     const std::int64_t taps = std::max<std::int64_t>(end - tap, 0);
-    runs.add({.first = y, .count = 1, .tap = taps > 0 ? tap : 0, .taps = taps, .other = taps > 0 ? start + tap * a.dilation : 0,
-              .other_per_position = a.stride, .other_per_tap = a.dilation});
+    runs.add({.first = y, .count = 1, .tap = taps > 0 ? tap : 0, .taps = taps, .read = taps > 0 ? start + tap * a.dilation : 0,
+              .read_per_position = a.stride, .read_per_tap = a.dilation});
   }
   runs.flush();
 }
 
-/// Visits the source positions with the output positions that see each: y = (h + pad - tap * dilation) / stride where it divides.
-/// Positions of one remainder by the stride share their taps, which are stride / gcd(stride, dilation) apart.
+/// Runs of an input gradient: the source positions h, and the output positions y whose window contains each:
+///   y = (h + pad - tap * dilation) / stride, for the taps where the division is exact.
+/// Positions with the same remainder by the stride have the same taps, which are stride / gcd(stride, dilation) apart.
 template <class Visit>
 void backward_runs(const Axis& a, std::int64_t most, const Visit& visit) {
   RunJoin runs(most, visit);
@@ -78,14 +80,14 @@ void backward_runs(const Axis& a, std::int64_t most, const Visit& visit) {
     const bool any = first_tap < std::min(a.window, tap_step);
     const std::int64_t all_taps = any ? core::ceil_div(a.window - first_tap, tap_step) : 0;
     for (std::int64_t h = phase; h < a.size; h += a.stride) {
-      // Tap number t sees y - t * y_step, which must lie in [0, out).
+      // Tap number t reads y - t * y_step, which must lie in [0, out).
       const std::int64_t y = any ? (h + a.pad - first_tap * a.dilation) / a.stride : -1;
       const std::int64_t skip = y >= a.out ? core::ceil_div(y - (a.out - 1), y_step) : 0;
       const std::int64_t end = y < 0 ? 0 : std::min(all_taps, y / y_step + 1);
       const std::int64_t taps = std::max<std::int64_t>(end - skip, 0);
       const std::int64_t tap = taps > 0 ? first_tap + skip * tap_step : 0;
       runs.add({.first = h, .count = 1, .step = a.stride, .tap = tap, .taps = taps, .tap_step = tap_step,
-                .other = taps > 0 ? y - skip * y_step : 0, .other_per_position = 1, .other_per_tap = -y_step});
+                .read = taps > 0 ? y - skip * y_step : 0, .read_per_position = 1, .read_per_tap = -y_step});
     }
     runs.flush();
   }

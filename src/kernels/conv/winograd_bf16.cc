@@ -1,4 +1,4 @@
-// ConvPoolForward, ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) as in winograd.cc and winograd_map.cc, the 16 products in
+// ConvPoolForward, ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) as in winograd_pool.cc and winograd_map.cc, the 16 products in
 // bfloat16. The transforms stay float32: only what is multiplied is rounded, V and U, after they are made.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
@@ -21,7 +21,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
-#include "kernels/conv/winograd-inl.h"
+#include "kernels/conv/winograd_pool-inl.h"
 #include "kernels/gemm/bf16-inl.h"
 #include "kernels/gemm/bf16.h"
 
@@ -149,17 +149,17 @@ bool bf16_winograd_pays(const Geometry& g) {
 
 }  // namespace
 
-bool Bf16Winograd::accepts(const ConvPoolForward::Problem& problem) { return problem.conv.channels >= 16 && Winograd::accepts(problem); }
+bool Bf16WinogradPool::accepts(const ConvPoolForward::Problem& problem) { return problem.conv.channels >= 16 && WinogradPool::accepts(problem); }
 
-std::int64_t Bf16Winograd::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return Bf16Layout(problem.conv).scratch(); }
+std::int64_t Bf16WinogradPool::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return Bf16Layout(problem.conv).scratch(); }
 
-std::int64_t Bf16Winograd::packed(const ConvPoolForward::Problem& problem) { return Bf16Layout(problem.conv).packed(); }
+std::int64_t Bf16WinogradPool::packed(const ConvPoolForward::Problem& problem) { return Bf16Layout(problem.conv).packed(); }
 
-void Bf16Winograd::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+void Bf16WinogradPool::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
   N_AVX3::winograd_bf16_kernel(problem.conv, kernel, false, packed);
 }
 
-void Bf16Winograd::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+void Bf16WinogradPool::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
   N_AVX3::winograd_bf16(problem, args);
 }
 

@@ -18,7 +18,9 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include "kernels/conv/winograd-inl.h"
+#include "core/checked.h"
+#include "kernels/conv/winograd_gradient-inl.h"
+#include "kernels/gemm/contract.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {

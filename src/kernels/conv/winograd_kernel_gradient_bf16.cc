@@ -20,7 +20,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
-#include "kernels/conv/winograd-inl.h"
+#include "kernels/conv/winograd_gradient-inl.h"
 #include "kernels/gemm/bf16-inl.h"
 #include "kernels/gemm/bf16.h"
 

@@ -1,4 +1,4 @@
-// ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) and F(4x4, 3x3), for convolutions that no pooling follows: winograd.cc's
+// ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) and F(4x4, 3x3), for convolutions that no pooling follows: winograd_pool.cc's
 // form, whose tiles go to a map. The input gradient is the same correlation of ddst with the taps turned and the channels' roles exchanged.
 //
 // F(4x4, 3x3) multiplies polynomials at the points 0, +-5/8, +-3/2 and infinity. Of points that halve the transforms' work, one and minus one
@@ -24,17 +24,17 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include "kernels/conv/winograd-inl.h"
+#include "kernels/conv/winograd_outputs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
 void winograd_map(const Geometry& g, const conv::TileCut& cut, const conv::MapArgs& args) {
-  const Origin origin = {args.src, args.kernel, args.turned, cut.fours.count() > 0};
+  const TileSource source = {args.src, args.kernel, args.turned, cut.fours.count() > 0};
   EachTileSize(g, cut, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
-                 StoreTiles<tile>(g, tiles, origin, args.bias, args.relu, m, first, count, args.dst);
+                 StoreTiles<tile>(g, tiles, source, args.bias, args.relu, m, first, count, args.dst);
                });
 }
 

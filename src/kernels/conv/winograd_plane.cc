@@ -1,4 +1,4 @@
-// ConvPoolForward by Winograd's F(2x2, 3x3) for one input channel, the usual first layer: see winograd.cc for the form. There is
+// ConvPoolForward by Winograd's F(2x2, 3x3) for one input channel, the usual first layer: see winograd_pool.cc for the form. There is
 // no channel to sum over, so a product is one multiplication, and goes straight into the inverse transform.
 //
 // Loop nest:  for each image: its pixels into a padded plane
@@ -7,7 +7,7 @@
 //                   16 products of a broadcast V with U in registers, A^T (V . U) A, pooled
 // Registers:  16 of U, the bias, about 10 of the tile, of 32 (AVX-512); with 16 registers U stays in memory, 1 KiB.
 // Operations: 16 multiplications and 16 additions a window and vector; the direct form takes 36 multiply-adds.
-// Bound:      winograd.cc's. Not position invariant.
+// Bound:      winograd_pool.cc's. Not position invariant.
 // Measured:   see docs/engine.md. What pooling takes, a dozen operations a window and vector, is as much as the rest.
 #include "kernels/conv/fused.h"
 
@@ -19,7 +19,8 @@
 #include <algorithm>
 
 #include "core/checked.h"
-#include "kernels/conv/winograd-inl.h"
+#include "kernels/conv/pooling-inl.h"
+#include "kernels/conv/winograd_transforms-inl.h"
 
 #ifndef LINN_KERNELS_CONV_WINOGRAD_PLANE_ONCE
 #define LINN_KERNELS_CONV_WINOGRAD_PLANE_ONCE

@@ -1,4 +1,4 @@
-// Windows and channels through which no gradient flows, because relu left them at 0.
+// Marks windows through which no gradient flows because relu set their value to 0.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,9 @@
 
 namespace linn::kernels::conv {
 
-/// Writes `no_cell` over the argmax of one image wherever its pooled value is not above 0.
+/// Sets the argmax of one image to `no_cell` where the pooled value is not above 0.
 template <class T>
-void mark_dead(const Geometry& pool, const T* dst, std::uint8_t* argmax) {
+void mark_no_gradient(const Geometry& pool, const T* dst, std::uint8_t* argmax) {
   for (std::int64_t y = 0; y < pool.out_height; ++y)
     for (std::int64_t x = 0; x < pool.out_width; ++x, argmax += pool.channels) {
       const T* value = dst + y * pool.dst_row + x * pool.dst_pixel;

@@ -17,21 +17,21 @@
 #include "kernels/conv/fused.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/conv/winograd.cc"
+#define HWY_TARGET_INCLUDE "kernels/conv/winograd_pool.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include "kernels/conv/winograd-inl.h"
+#include "kernels/conv/winograd_pool-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
 void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const ConvPoolForward::Args<float>& args) {
-  const Origin origin = {args.src, args.kernel, false, cut.fours.count() > 0};
+  const TileSource source = {args.src, args.kernel, false, cut.fours.count() > 0};
   EachTileSize(problem.conv, cut, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
-                 PoolTiles<tile>(problem, args, origin, tiles, m, first, count);
+                 PoolTiles<tile>(problem, args, source, tiles, m, first, count);
                });
 }
 
@@ -51,7 +51,7 @@ HWY_EXPORT(winograd_kernel);
 namespace conv {
 
 template <int kTile>
-bool WinogradOf<kTile>::accepts(const ConvPoolForward::Problem& problem) {
+bool WinogradPoolOf<kTile>::accepts(const ConvPoolForward::Problem& problem) {
   const Geometry &g = problem.conv, &pool = problem.pool;
   if (!is_three_by_three(g) || g.groups != 1 || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return false;
   if (kTile == 2) return g.channels >= 8;
@@ -59,27 +59,27 @@ bool WinogradOf<kTile>::accepts(const ConvPoolForward::Problem& problem) {
 }
 
 template <int kTile>
-std::int64_t WinogradOf<kTile>::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
+std::int64_t WinogradPoolOf<kTile>::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
   return winograd_scratch(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4));
 }
 
 template <int kTile>
-std::int64_t WinogradOf<kTile>::packed(const ConvPoolForward::Problem& problem) {
+std::int64_t WinogradPoolOf<kTile>::packed(const ConvPoolForward::Problem& problem) {
   return winograd_packed(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4));
 }
 
 template <int kTile>
-void WinogradOf<kTile>::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+void WinogradPoolOf<kTile>::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
   HWY_DYNAMIC_DISPATCH(winograd_kernel)(problem, window_cut(problem.conv, problem.pool, kTile == 4), kernel, packed);
 }
 
 template <int kTile>
-void WinogradOf<kTile>::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+void WinogradPoolOf<kTile>::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(winograd)(problem, window_cut(problem.conv, problem.pool, kTile == 4), args);
 }
 
-template struct WinogradOf<2>;
-template struct WinogradOf<4>;
+template struct WinogradPoolOf<2>;
+template struct WinogradPoolOf<4>;
 
 }  // namespace conv
 }  // namespace linn::kernels
