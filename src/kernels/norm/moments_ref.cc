@@ -1,6 +1,7 @@
-// The references of batch normalization.
+// References of NormMoments and NormStatistics.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "core/tree.h"
 #include "kernels/norm/join.h"
@@ -29,8 +30,8 @@ void NormMoments::reference(const Problem& problem, const Args<T>& args) {
 
 namespace {
 
-constexpr std::int64_t group = 16;                       // channels side by side, so that the compiler makes vectors of them
-constexpr int most_slots = core::tree_slots(1LL << 40);  // of any number of shards that fits memory
+constexpr std::int64_t group = 16;                       // channels computed together, so that the compiler vectorizes the loops
+constexpr int most_slots = core::tree_slots(1LL << 40);  // enough for every number of shards that fits memory
 
 struct Moments {
   std::int64_t count = 0;
@@ -77,19 +78,6 @@ void statistics_of_group(const NormStatistics::Problem& problem, const NormStati
   }
 }
 
-// NormForward's result before its activation.
-template <class T>
-T normalized(const T* coefficients, std::int64_t channels, std::int64_t c, T x) {
-  return (x - coefficients[c]) * coefficients[channels + c] + coefficients[2 * channels + c];
-}
-
-// The gradient that passes the activation.
-template <class T>
-T passed(const NormForward::Problem& problem, const T* coefficients, std::int64_t c, T x, T ddst) {
-  if (problem.activation == Activation::linear) return ddst;
-  return normalized(coefficients, problem.channels, c, x) > 0 ? ddst : T{0};
-}
-
 }  // namespace
 
 template <class T>
@@ -97,51 +85,9 @@ void NormStatistics::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t c = args.first; c < args.last; c += group) statistics_of_group(problem, args, c, std::min(group, args.last - c));
 }
 
-template <class T>
-void NormForward::reference(const Problem& problem, const Args<T>& args) {
-  for (std::int64_t r = 0; r < args.rows; ++r)
-    for (std::int64_t c = 0; c < problem.channels; ++c) {
-      const T x = args.src[r * problem.src_pitch() + c];
-      args.dst[r * problem.dst_pitch() + c] = activate(problem.activation, normalized(args.coefficients, problem.channels, c, x));
-    }
-}
-
-template <class T>
-void NormGradientSums::reference(const Problem& problem, const Args<T>& args) {
-  for (std::int64_t c = 0; c < problem.channels; ++c) {
-    T sum = 0, product = 0;
-    for (std::int64_t r = 0; r < args.rows; ++r) {
-      const T x = args.src[r * problem.src_pitch() + c];
-      const T g = passed(problem, args.coefficients, c, x, args.ddst[r * problem.dst_pitch() + c]);
-      sum += g;
-      product += g * (x - args.coefficients[c]);
-    }
-    args.sums[c] = sum;
-    args.sums[problem.channels + c] = product;
-  }
-}
-
-template <class T>
-void NormInputGradient::reference(const Problem& problem, const Args<T>& args) {
-  for (std::int64_t r = 0; r < args.rows; ++r)
-    for (std::int64_t c = 0; c < problem.channels; ++c) {
-      const T x = args.src[r * problem.src_pitch() + c];
-      const T g = passed(problem, args.coefficients, c, x, args.ddst[r * problem.dst_pitch() + c]);
-      T d = g * args.coefficients[problem.channels + c];
-      if (args.gradient_coefficients != nullptr)
-        d += (x - args.coefficients[c]) * args.gradient_coefficients[c] + args.gradient_coefficients[problem.channels + c];
-      args.dsrc[r * problem.dsrc_pitch() + c] = d;
-    }
-}
-
-#define LINN_INSTANTIATE(kernel)                                       \
-  template void kernel::reference(const Problem&, const Args<float>&); \
-  template void kernel::reference(const Problem&, const Args<double>&);
-LINN_INSTANTIATE(NormMoments)
-LINN_INSTANTIATE(NormStatistics)
-LINN_INSTANTIATE(NormForward)
-LINN_INSTANTIATE(NormGradientSums)
-LINN_INSTANTIATE(NormInputGradient)
-#undef LINN_INSTANTIATE
+template void NormMoments::reference(const Problem&, const Args<float>&);
+template void NormMoments::reference(const Problem&, const Args<double>&);
+template void NormStatistics::reference(const Problem&, const Args<float>&);
+template void NormStatistics::reference(const Problem&, const Args<double>&);
 
 }  // namespace linn::kernels
