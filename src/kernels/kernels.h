@@ -1,4 +1,4 @@
-// All kernels.
+// All kernels, without their implementations.
 #pragma once
 
 #include "kernels/blur/blur.h"
@@ -17,6 +17,7 @@
 #include "kernels/norm/group.h"
 #include "kernels/norm/norm.h"
 #include "kernels/pad/pad.h"
+#include "kernels/polyphase/gumbel.h"
 #include "kernels/polyphase/polyphase.h"
 #include "kernels/pool/adaptive.h"
 #include "kernels/pool/pool.h"

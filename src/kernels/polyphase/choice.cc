@@ -1,8 +1,10 @@
-// PhaseChoice: the largest score, and content where scores tie.
+// PhaseChoice: the phase with the largest score; ties are decided by the contents.
 //
-// Ties are decided by sorting all circular rotations of all tied phases at once, as suffixes are sorted by doubling: after the pixels
-// themselves are ranked, ranks of pairs `step` apart rank runs of 2 * step pixels of a row, and once a run is as long as a row, blocks of
-// rows. Ranks only ever split, so as soon as the smallest is held by one phase alone, that is the one.
+// A tie is decided by sorting all circular rotations of all tied phases, by prefix doubling as in the construction of suffix arrays:
+//   1. rank the pixels;
+//   2. from the ranks of two runs `step` pixels apart follow the ranks of runs of 2 * step pixels, until a run is as long as a row;
+//   3. likewise for blocks of rows, until a block is as high as a phase.
+// A step never makes equal ranks of different ones. The search ends as soon as all pixels of the smallest rank lie in one phase.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -23,22 +25,23 @@ bool ties(T score, T best) {
   return score == best || (std::isnan(score) && std::isnan(best));
 }
 
-/// The phases of one map that tie, and their pixels, numbered one phase after the other.
+/// The tied phases of one map. Their pixels are numbered one phase after the other.
 template <class T>
 class Tie {
  public:
   Tie(const Phases& phases, const T* src, void* scratch) : p_(phases), src_(src) {
     const std::int64_t all = p_.height * p_.width;
-    tied_ = static_cast<std::int32_t*>(scratch), rank_ = tied_ + all, other_ = rank_ + all, order_ = other_ + all;
+    tied_ = static_cast<std::int32_t*>(scratch), rank_ = tied_ + all, second_ = rank_ + all, order_ = second_ + all;
   }
 
-  /// Leaves out what is equal to one that is there.
+  /// Adds a phase unless an equal one is there already.
   void add(std::int64_t phase) {
     for (std::int64_t t = 0; t < count_; ++t)
       if (equal(tied_[t], phase)) return;
     tied_[count_++] = static_cast<std::int32_t>(phase);
   }
 
+  /// The phase that has the smallest rotation.
   std::int32_t smallest() {
     if (count_ == 1) return tied_[0];
     rank_pixels();
@@ -69,7 +72,7 @@ class Tie {
         for (std::int64_t x = 0; x < p_.columns(); ++x) f(i++, t, y, x);
   }
 
-  /// Sorts all pixels by compare(a, b) and, of equal ones, by number.
+  /// Sorts all pixels by compare(a, b); equal pixels by number.
   template <class Compare>
   void sort(const Compare& compare_pixels) {
     for (std::int64_t i = 0; i < pixels(); ++i) order_[i] = static_cast<std::int32_t>(i);
@@ -79,13 +82,14 @@ class Tie {
     });
   }
 
+  /// Ranks the pixels by their bytes.
   void rank_pixels() {
-    // Where a pixel lies in the map, in pixels.
+    // Place of each pixel in the map, in pixels.
     for_each_pixel([&](std::int64_t i, std::int64_t t, std::int64_t y, std::int64_t x) {
-      other_[i] = static_cast<std::int32_t>(p_.pixel(tied_[t], y, x) / p_.channels);
+      second_[i] = static_cast<std::int32_t>(p_.pixel(tied_[t], y, x) / p_.channels);
     });
     const auto compare_pixels = [&](std::int32_t a, std::int32_t b) {
-      return compare(src_ + other_[a] * p_.channels, src_ + other_[b] * p_.channels);
+      return compare(src_ + second_[a] * p_.channels, src_ + second_[b] * p_.channels);
     };
     sort(compare_pixels);
     std::int32_t number = 0;
@@ -95,24 +99,24 @@ class Tie {
     }
   }
 
-  /// By rank, and then by the rank of the pixel so far below and right in the same phase, round the border.
+  /// Ranks the pixels by (rank, rank of the pixel `down` rows below and `right` columns to the right in the same phase, circularly).
   void rank_pairs(std::int64_t down, std::int64_t right) {
     for_each_pixel([&](std::int64_t i, std::int64_t t, std::int64_t y, std::int64_t x) {
       const std::int64_t row = y + down < p_.rows() ? y + down : y + down - p_.rows();
       const std::int64_t column = x + right < p_.columns() ? x + right : x + right - p_.columns();
-      other_[i] = rank_[t * phase_pixels() + row * p_.columns() + column];
+      second_[i] = rank_[t * phase_pixels() + row * p_.columns() + column];
     });
-    sort([&](std::int32_t a, std::int32_t b) { return rank_[a] != rank_[b] ? rank_[a] - rank_[b] : other_[a] - other_[b]; });
+    sort([&](std::int32_t a, std::int32_t b) { return rank_[a] != rank_[b] ? rank_[a] - rank_[b] : second_[a] - second_[b]; });
     std::int32_t number = 0, before = rank_[order_[0]];
     for (std::int64_t i = 0; i < pixels(); ++i) {
       const std::int32_t rank = rank_[order_[i]];
-      if (i > 0 && (rank != before || other_[order_[i]] != other_[order_[i - 1]])) ++number;
+      if (i > 0 && (rank != before || second_[order_[i]] != second_[order_[i - 1]])) ++number;
       before = rank;
       rank_[order_[i]] = number;
     }
   }
 
-  /// Whether the smallest pixels lie in one phase. They stand first in the order.
+  /// Whether all pixels of the smallest rank, which come first in order_, lie in one phase.
   bool decided() const {
     std::int64_t last = 0;
     while (last + 1 < pixels() && rank_[order_[last + 1]] == 0) ++last;
@@ -122,7 +126,10 @@ class Tie {
   Phases p_;
   const T* src_;
   std::int64_t count_ = 0;
-  std::int32_t *tied_, *rank_, *other_, *order_;  // phases; by pixel: rank, and what else is compared; pixels from the smallest on
+  std::int32_t* tied_;    // phases
+  std::int32_t* rank_;    // of each pixel
+  std::int32_t* second_;  // of each pixel: the second number that a sort compares
+  std::int32_t* order_;   // pixels, the smallest first
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The phases of a map, and the choice among them: downsampling that a circular shift of the map can only shift.
+// Polyphase sampling: subsampling that keeps one phase of a map, chosen by its contents. A circular shift of the map then shifts the result
+// circularly.
 // Sources: Chaman and Dokmanic, "Truly shift-invariant convolutional neural networks", CVPR 2021 (APS, section 3);
 // Rojas-Gomez, Lim, Schwing, Do, Yeh, "Learnable polyphase sampling for shift invariant and equivariant convolutional networks",
 // NeurIPS 2022 (LPS, section 3).
@@ -9,8 +10,8 @@
 
 namespace linn::kernels {
 
-/// Phase i * stride_width + j of a map is src[i::stride_height, j::stride_width], all channels. The strides divide the sizes: then a
-/// circular shift of the map permutes its phases and shifts each of them circularly, and nothing else. Maps and phases are dense.
+/// Phase i * stride_width + j of a map is src[i::stride_height, j::stride_width] with all channels. The strides divide the sizes, so that a
+/// circular shift of the map only permutes its phases and shifts each circularly. Maps and phases are dense.
 struct Phases {
   std::int64_t height = 0, width = 0, channels = 0;
   std::int64_t stride_height = 2, stride_width = 2;
@@ -18,7 +19,7 @@ struct Phases {
   std::int64_t count() const { return stride_height * stride_width; }
   std::int64_t rows() const { return height / stride_height; }
   std::int64_t columns() const { return width / stride_width; }
-  /// Of one phase, and of the whole map.
+  /// Elements of one phase, and of the whole map.
   std::int64_t elements() const { return rows() * columns() * channels; }
   std::int64_t map() const { return height * width * channels; }
   /// Offset of pixel (y, x) of a phase within its map.
@@ -27,14 +28,18 @@ struct Phases {
   }
 };
 
-/// What is taken of a phase's elements: the mean of |x|, the root of the mean of x^2, the largest |x|, the mean of x. The first three are
-/// the norms of order 1, 2 and infinity, divided by what is the same for all phases so that nothing overflows.
+/// The score of a phase's elements x:
+/// | l1   | mean of |x|                       |
+/// | l2   | root of the mean of x^2           |
+/// | linf | largest |x|                       |
+/// | mean | mean of x                         |
+/// The first three are the norms of order 1, 2 and infinity, divided by a number that is equal for all phases, so that nothing overflows.
 enum class PhaseScore : std::uint8_t { l1, l2, linf, mean };
 
-/// scores[n,k] of phase k. Sums do not depend on the order of terms (core/order_free.h, one exponent for all finite phases of a map), so a
-/// circular shift of the map permutes the scores bit for bit. A NaN in a phase gives NaN; an infinity gives infinity, or, for the mean,
-/// what the sum has. Error: 2^-51 of the map's largest magnitude (more from 2048 elements on, see there), for l2 2^-51 of its square before
-/// the root is taken, and the rounding to T.
+/// scores[n,k] = the score of phase k of image n. Uses order-free sums (core/order_free.h, one exponent for all finite phases of a map), so that
+/// a circular shift of the map permutes the scores bit for bit. A NaN in a phase gives NaN; an infinity gives infinity, or for `mean` the
+/// infinity of the sum (NaN for infinities of both signs). Error: at most 2^-51 of the map's largest magnitude (more from 2048 elements on, see core/order_free.h), for l2 2^-51 of its
+/// square before the root, plus the rounding to T.
 struct PhaseScores {
   static constexpr std::string_view name = "phase_scores";
   struct Problem {
@@ -67,13 +72,13 @@ struct PhaseMeansGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// phase[n] = the phase of the largest score; a NaN counts above all numbers, so that it is seen.
-/// Of several with that score, the one that holds the smallest of all circular rotations of all of them, bytes compared pixel by pixel: a
-/// rule of what is in the map and not of where it lies. Phases that are rotations of each other may still tie; then the first of them is
-/// taken, and its map is the others' but for a circular shift. So a circular shift of src always gives the same dst of PhaseForward,
-/// circularly shifted, bit for bit. (A second map from which the same phase is taken need not tie where this one does.)
-/// Cost: reading the tied phases once where they are equal, as in a map of one colour; otherwise, in the worst case (patterns that repeat
-/// themselves), O(p log^2 p) for the p pixels of the tied phases.
+/// phase[n] = the phase with the largest score. NaN counts as larger than all numbers, so that it reaches the output.
+/// If several phases have that score, their contents decide: compare all circular rotations of all these phases pixel by pixel, as bytes, and take
+/// the phase that has the smallest rotation. If phases are rotations of each other, the first is taken. Hence a circular shift of src gives the
+/// same dst of PhaseForward, circularly shifted, bit for bit. (If a second map is sampled with the phase of this one, its phases need not be
+/// equal where those of this map are.)
+/// Cost of a tie: one comparison of the tied phases if they are equal, as in a map of one colour; at worst (periodic patterns) O(p log^2 p) for
+/// the p pixels of the tied phases.
 struct PhaseChoice {
   static constexpr std::string_view name = "phase_choice";
   using Problem = Phases;
@@ -85,13 +90,13 @@ struct PhaseChoice {
     std::int32_t* phase;
     T* scratch;
   };
-  /// Four numbers for each pixel.
+  /// Four numbers for each pixel of the map.
   static std::int64_t reference_scratch(const Problem& problem, std::int64_t) { return 4 * problem.height * problem.width; }
   template <class T>
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dst[n] = phase[n] of src[n]: [images, rows, columns, channels].
+/// dst[n] = phase number phase[n] of src[n]: [images, rows, columns, channels].
 struct PhaseForward {
   static constexpr std::string_view name = "phase_forward";
   using Problem = Phases;
@@ -107,7 +112,7 @@ struct PhaseForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// ddst at the places of the phase, zeros elsewhere. Overwrites dsrc.
+/// dsrc = ddst at the pixels of the chosen phase, zero elsewhere. Overwrites dsrc.
 struct PhaseInputGradient {
   static constexpr std::string_view name = "phase_input_gradient";
   using Problem = Phases;
@@ -123,7 +128,7 @@ struct PhaseInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dst[n] = sum over phases k of weights[n,k] * phase k of src[n], added from the first to the last.
+/// dst[n] = sum over phases k of weights[n,k] * phase k of src[n], in the order of k.
 struct PhaseMixForward {
   static constexpr std::string_view name = "phase_mix_forward";
   using Problem = Phases;
@@ -139,7 +144,7 @@ struct PhaseMixForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc = weights[n,k] * ddst at the places of phase k; dweights[n,k] = sum of ddst * phase k of src[n]. Overwrites both.
+/// dsrc = weights[n,k] * ddst at the pixels of phase k; dweights[n,k] = sum of ddst * phase k of src[n]. Overwrites both.
 struct PhaseMixGradient {
   static constexpr std::string_view name = "phase_mix_gradient";
   using Problem = Phases;
@@ -151,43 +156,6 @@ struct PhaseMixGradient {
     const T* ddst;
     T* dsrc;
     T* dweights;
-    T* scratch;
-  };
-  template <class T>
-  static void reference(const Problem& problem, const Args<T>& args);
-};
-
-/// weights[r] = softmax((logits[r] + g) / temperature) with g = -log(-log(u)) of its own for each logit (Jang, Gu, Poole, "Categorical
-/// reparameterization with Gumbel-softmax", ICLR 2017, equation 2); u is a function of (seed, stream, number of the logit).
-struct GumbelSoftmaxForward {
-  static constexpr std::string_view name = "gumbel_softmax_forward";
-  struct Problem {
-    std::int64_t classes = 0;
-  };
-  template <class T>
-  struct Args {
-    std::int64_t rows;
-    std::uint64_t seed, stream, first;  // `first` is the number of the first logit
-    double temperature;
-    const T* logits;
-    T* weights;
-    T* scratch;
-  };
-  template <class T>
-  static void reference(const Problem& problem, const Args<T>& args);
-};
-
-/// dlogits = weights * (dweights - sum(dweights * weights)) / temperature, row by row.
-struct GumbelSoftmaxGradient {
-  static constexpr std::string_view name = "gumbel_softmax_gradient";
-  using Problem = GumbelSoftmaxForward::Problem;
-  template <class T>
-  struct Args {
-    std::int64_t rows;
-    double temperature;
-    const T* weights;  // the forward result
-    const T* dweights;
-    T* dlogits;
     T* scratch;
   };
   template <class T>
