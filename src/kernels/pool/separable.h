@@ -1,10 +1,10 @@
-// Pooling in two passes, rows first, then columns: what the separable kernels share, on every instruction set.
+// Pooling in two passes, along rows and down columns: the code that the separable kernels share, for all instruction sets.
 //
-// The map is swept from top to bottom, four output rows at a time, some pixels of them at a time from left to right:
-//   for each new input row: `along_rows` joins the inputs of each output column and puts the result into a ring of rows
-//   `down_columns` joins the ring's rows that each output row takes, and writes the outputs.
-// The ring is all that is kept between two groups of rows: it stays in the second-level cache (`channels_at_once`), and what the two
-// passes exchange within a group in the first.
+// A sweep goes from top to bottom over groups of four output rows, and within a group from left to right over some pixels at a time:
+//   along_row     joins the inputs of each output column for each new input row, and writes the result into a ring of rows;
+//   down_columns  joins the ring rows that each output row needs, and writes the outputs.
+// Only the ring is kept between two groups. It stays in the L2 cache (`channels_at_once`); the data that the two passes exchange within a group
+// stays in the L1 cache.
 #pragma once
 
 #include <algorithm>
@@ -18,8 +18,11 @@
 
 namespace linn::kernels::pool {
 
-/// One axis of a sweep: which inputs an output takes. Forward these are the cells of a window, the outputs being windows; in a gradient
-/// the windows that see a pixel, the outputs being pixels. No dilation.
+/// One axis of a sweep, without dilation: the inputs of each output.
+/// | sweep    | outputs | inputs of an output             |
+/// |----------|---------|---------------------------------|
+/// | forward  | windows | the cells of the window         |
+/// | gradient | pixels  | the windows that contain it     |
 struct Line {
   Axis axis;
   bool gradient = false;
@@ -28,13 +31,13 @@ struct Line {
   std::int64_t outputs() const { return gradient ? axis.size : axis.out; }
   Range of(std::int64_t output) const {
     if (gradient) {
-      const Range seers = axis.seen_by(output);
-      return {std::min(seers.begin, axis.out), std::min(seers.end, axis.out)};
+      const Range windows = axis.seen_by(output);
+      return {std::min(windows.begin, axis.out), std::min(windows.end, axis.out)};
     }
     const Range cells = axis.cells(output);
     return {axis.start(output) + cells.begin, axis.start(output) + cells.end};
   }
-  /// Outputs that take `window` inputs each, every one of them as much further than the one before. (Gradients: stride 1 only.)
+  /// Outputs that have `window` inputs each, at a fixed distance from those of the output before. For gradients with stride 1 only, else empty.
   Range steady() const {
     if (!gradient) return axis.interior();
     if (axis.stride != 1) return {0, 0};
@@ -43,67 +46,68 @@ struct Line {
   }
 };
 
-/// What a sweep over some channels of one image knows. The argmax lies with the windows: outputs forward, inputs in a gradient.
+/// Data of a sweep over some channels of one image. The argmax has the layout of the windows: of the outputs forward, of the inputs in a
+/// gradient.
 struct Sweep {
   Line rows, columns;
   Range steady_rows, steady_columns;
   std::int64_t channels;
   std::int64_t src_pixel, src_row, dst_pixel, dst_row, argmax_pixel, argmax_row;
-  bool stream;  // the outputs are more than caches keep: past them
+  bool stream;  // stores bypass the caches, which are smaller than the outputs
   const float* src;
   float* dst;
   std::uint8_t* argmax;        // forward
   const std::uint8_t* chosen;  // gradient
-  // The ring: values, and with an argmax what is known of it; whether a row may hold NaN.
+  // The ring.
   std::int64_t slots;
   float* values;
-  std::uint8_t* indices;
-  std::uint8_t* doubtful;
-  // Gradients: ddst / cells of the windows in the ring; of their argmax the column and the row within the window, one after the other.
+  std::uint8_t* indices;   // with an argmax: the number of the input that holds each value
+  std::uint8_t* doubtful;  // of each row: whether it may hold NaN
+  // Gradients: ddst / cells of the windows in the ring; column and row of their argmax within the window, one after the other.
   std::int64_t share_row;
   float* shares;
   std::uint8_t* tags;
 
-  std::int64_t ring_row;  // from a row of the ring to the next
+  std::int64_t ring_row;  // pitch of the ring's rows
   std::int64_t slot(std::int64_t row) const { return row % slots; }
 };
 
-/// Output rows of a group: each ring row read from the second-level cache then serves up to four.
+/// Output rows of a group. Each ring row that comes from the L2 cache serves up to four of them.
 inline constexpr std::int64_t group_rows = 4;
 
-/// Rows that a whole group takes.
+/// Input rows of a full group.
 inline std::int64_t rows_a_group(const Line& rows) {
   const std::int64_t window = rows.axis.window, stride = rows.axis.stride;
   return rows.gradient ? (group_rows + window - 2) / stride + 1 : (group_rows - 1) * stride + window;
 }
 
-/// Ring rows of a sweep.
+/// Number of ring rows of a sweep.
 inline std::int64_t ring_slots(const Line& rows) { return std::min(rows.inputs(), rows_a_group(rows)); }
 
-/// As many channels as leave the ring in the second-level cache, in multiples of 64. The same for a part of the rows, so that a part
-/// never takes more scratch than the whole.
+/// Channels of a sweep: as many as let the ring fit the L2 cache, a multiple of 64. Does not depend on the number of rows, so that a part of the
+/// rows never needs more scratch than the whole map.
 inline std::int64_t channels_at_once(const Line& rows, const Line& columns, std::int64_t channels) {
   constexpr std::int64_t most = 128 * 1024, least = 64;
   const std::int64_t fit = most / (rows_a_group(rows) * columns.outputs());
   return std::min(channels, std::max(least, fit / least * least));
 }
 
-/// From a row of the ring to the next, in elements: rows of maps are often multiples of 4096 bytes, and rows so far apart would push
-/// each other out of the first-level cache.
+/// Pitch of the ring's rows in elements. It is no multiple of 4096 bytes, as rows of maps often are: such rows would evict each other from the L1
+/// cache.
 inline std::int64_t ring_row(std::int64_t pixels, std::int64_t channels) { return core::round_up(pixels * channels, 1024) + 544; }
 
-/// The inputs of pixels x that no pixel of the row before them took.
+/// The inputs of the pixels x that no pixel before them in the row has.
 inline Range new_inputs(const Line& columns, Range x) {
   return {x.begin == 0 ? 0 : columns.of(x.begin - 1).end, columns.of(x.end - 1).end};
 }
 
-/// How the scratch of a sweep is cut, in floats; each part starts at a multiple of 16.
+/// Sizes of the parts of a sweep's scratch in floats; each part starts at a multiple of 16.
 struct Parts {
   std::int64_t values, indices, doubtful, shares, tags;
   std::int64_t total() const { return values + indices + doubtful + shares + tags; }
 };
 
-/// Windows one above the other share rows, and are not dilated.
+/// Whether windows one above the other share rows, and there is no dilation.
 inline bool rows_overlap(const Geometry& g) { return g.stride_height < g.window_height && g.dilation_height == 1 && g.dilation_width == 1; }
 
 inline Parts parts_of(const Geometry& g, bool gradient, PoolKind kind, bool argmax) {
@@ -115,7 +119,7 @@ inline Parts parts_of(const Geometry& g, bool gradient, PoolKind kind, bool argm
           part(gradient && kind == PoolKind::average, share_row), part(gradient && kind == PoolKind::max, core::ceil_div(share_row, 2))};
 }
 
-/// All of a sweep but where it reads and writes; the channels are those to do at once.
+/// A sweep with all members set but src, dst, argmax and chosen; `channels` is the number for one sweep.
 inline Sweep sweep_of(const Geometry& g, bool gradient, const Parts& parts, float* scratch) {
   Sweep s{};
   s.rows = {rows_of(g), gradient}, s.columns = {columns_of(g), gradient};
@@ -137,20 +141,20 @@ inline Sweep sweep_of(const Geometry& g, bool gradient, const Parts& parts, floa
   return s;
 }
 
-/// The passes of a kernel, for the pixels `x` of a row or of some rows.
+/// The two passes of a kernel, for the pixels `x` of one row or of the rows `y`.
 struct Passes {
   void (*along_row)(const Sweep& sweep, std::int64_t row, Range x);
   void (*down_columns)(const Sweep& sweep, Range y, Range x);
 };
 
-/// Pixels joined before the second pass follows the first.
+/// Pixels that the first pass computes before the second pass follows.
 inline std::int64_t pixels_at_once(std::int64_t channels, std::int64_t stride) {
   return std::max<std::int64_t>(4, 512 / (channels * stride) / 4 * 4);
 }
 
-/// Asks for `count` inputs of a row from `first` on; those past its end are the beginning of row `below`. The machine's own prefetchers
-/// do not see through the order of a sweep, and one that waits for memory takes twice as long.
-/// Inlined by force: GCC 12 drops calls of a function that does nothing but prefetch.
+/// Prefetches `count` inputs of a row from `first` on. Inputs past the end of the row are taken from the beginning of row `below`. Hardware
+/// prefetchers do not recognize the order of a sweep; without prefetches a sweep that reads from memory takes twice as long.
+/// always_inline, because GCC 12 removes calls of a function that only prefetches.
 template <int locality>
 [[gnu::always_inline]] inline void prefetch_inputs(const Sweep& sweep, std::int64_t row, std::int64_t below, std::int64_t first,
                                                    std::int64_t count) {
@@ -163,7 +167,7 @@ template <int locality>
   }
 }
 
-/// The gradient of an average, by the passes of the forward sums (separable.cc).
+/// The gradient of average pooling, with the passes of the forward sums (separable.cc).
 void average_gradient(const Sweep& sweep);
 
 inline void sweep_image(const Sweep& sweep, const Passes& passes) {
@@ -178,7 +182,7 @@ inline void sweep_image(const Sweep& sweep, const Passes& passes) {
       x.end = std::min(sweep.columns.outputs(), (x.begin == 0 ? sweep.steady_columns.begin : x.begin) + step);
       const std::int64_t after = sweep.columns.of(x.end - 1).end;
       for (std::int64_t row = fresh.begin; row < fresh.end; ++row) {
-        // The next pixels into the first-level cache, those of the next group's rows into the second.
+        // The next pixels go to the L1 cache, the pixels of the next group's rows to the L2 cache.
         const std::int64_t below = row + fresh.size();
         prefetch_inputs<3>(sweep, row, below, after, step * inputs_a_pixel);
         prefetch_inputs<2>(sweep, below, below + fresh.size(), after, step * inputs_a_pixel);
