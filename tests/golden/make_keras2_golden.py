@@ -96,6 +96,19 @@ def inference():
     return keras.Model(j, L.Dense(2)(L.Flatten()(base(j, training=False))))
 
 
+def fine_tuning():
+    """A model that is trained, but computes as in inference, as a layer and a
+    model that are called with training=False."""
+    i = keras.Input((5, 5, 2))
+    base = keras.Model(i, L.BatchNormalization()(L.Conv2D(3, 3)(i)),
+                       name="base")
+    j = keras.Input((5, 5, 2))
+    x = L.BatchNormalization()(L.Activation("tanh")(base(j, training=False)),
+                               training=False)
+    x = L.BatchNormalization()(x)
+    return keras.Model(j, L.Dense(2)(L.Flatten()(x)))
+
+
 def layers():
     """Every other class, each as tf.keras writes it."""
     i = keras.Input((8, 8, 4))
@@ -140,11 +153,22 @@ def variable_name(variable):
         "kernel") else name
 
 
+def train(model, x, tensors):
+    """Three steps of SGD; the weights after them."""
+    model.compile(keras.optimizers.legacy.SGD(0.1), "mse")
+    y = formula.values([len(x), 2], 20_000, -1, 1)
+    for _ in range(3):
+        model.train_on_batch(x.astype(np.float64), y.astype(np.float64))
+    for i, value in enumerate(model.get_weights()):
+        tensors[f"fine_tuning/after/{i}"] = value.astype(np.float32)
+
+
 def main():
     keras.backend.set_floatx("float64")
     cases, tensors = [], {}
     for make in (sequential, with_input, built_later, residual, shared, nested,
-                 inference, layers):
+                 inference, fine_tuning,
+                 layers):
         keras.backend.clear_session()
         model = make()
         config = float32(json.loads(model.to_json()))
@@ -158,6 +182,8 @@ def main():
         for i, value in enumerate(y if isinstance(y, list) else [y]):
             tensors[f"{make.__name__}/output_{i}"] = value.numpy().astype(
                 np.float32)
+        if make is fine_tuning:
+            train(model, x[0], tensors)
         cases.append({"name": make.__name__, "model": config,
                       "inputs": [list(v.shape[1:]) for v in x],
                       "weights": [[variable_name(v), list(v.shape)]

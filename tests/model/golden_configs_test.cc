@@ -55,6 +55,28 @@ TEST(GoldenConfigs, OfKeras2AreRead) {
   }
 }
 
+// Calls with training = false stay calls of inference while the model is trained: so tf.keras 2 and Keras's guide to fine-tuning.
+TEST(GoldenConfigs, CallsOfInferenceAreTrainedAsInKeras2) {
+  const io::Json json = tests::golden_json("keras2.json");
+  const GoldenTensors golden("keras2.safetensors");
+  int trained = 0;
+  for (const io::Json& test : json["cases"]) {
+    if (test["name"] != "fine_tuning") continue;
+    Model model = Model::from_json(test["model"].dump());
+    tests::set_formula_weights(model);
+    model.compile({.optimizer = optimizers::SGD({.learning_rate = 0.1}), .loss = "mse"});
+    const Tensor y = tests::formula_values({3, 2}, 20'000, -1, 1);
+    for (int step = 0; step < 3; ++step) model.train_on_batch(inputs_of(test), y);
+    const std::vector<Tensor> weights = model.get_weights();
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const Tensor& want = golden["fine_tuning/after/" + std::to_string(i)];
+      EXPECT_TRUE(tests::agrees(test["weights"][i][0], want.shape(), tests::values_of(weights[i]), tests::values_of(want), {0, 1e-5})) << i;
+    }
+    ++trained;
+  }
+  EXPECT_EQ(trained, 1);
+}
+
 TEST(GoldenConfigs, HardSigmoidOfKeras2IsAnotherFunction) {
   const std::string layers =
       R"([{"class_name": "Dense", "config": {"name": "d", "units": 2, "activation": "hard_sigmoid", "batch_input_shape": [null, 3]}}])";

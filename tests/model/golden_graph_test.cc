@@ -54,6 +54,23 @@ TEST_P(GoldenGraphs, VariablesAreKerass) {
   }
 }
 
+// The weights of each layer are a part of the model's list, in the order of `layers`: so weights that Keras gives go in layer by layer.
+TEST_P(GoldenGraphs, LayersTakeTheirWeightsInKerassOrder) {
+  const Model whole = golden.model("sgd");
+  const std::vector<Tensor> all = whole.get_weights();
+  const Model model = Model::from_json(golden.config("sgd"));
+  std::size_t first = 0;
+  for (Layer layer : model.layers()) {
+    const std::size_t count = layer.get_weights().size();
+    ASSERT_LE(first + count, all.size());
+    layer.set_weights({all.begin() + static_cast<std::ptrdiff_t>(first), all.begin() + static_cast<std::ptrdiff_t>(first + count)});
+    first += count;
+  }
+  EXPECT_EQ(first, all.size());
+  const std::vector<Tensor> got = model.get_weights();
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(std::memcmp(got[i].raw(), all[i].raw(), all[i].bytes()), 0) << i;
+}
+
 TEST_P(GoldenGraphs, OutputsAgree) {
   const tests::Batch batch = golden.batch(0);
   const std::vector<Tensor> outputs = golden.model("sgd").predict_all(batch.x);
