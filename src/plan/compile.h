@@ -1,4 +1,4 @@
-// From a lowering to a plan: all passes, in the one order that is right.
+// From a lowering to a plan. Owns the order of the passes.
 #pragma once
 
 #include <functional>
@@ -8,12 +8,12 @@
 
 namespace linn::plan {
 
-/// What a training plan computes besides its forward ops. What it makes small is the sum of all that start a gradient: each loss_sum (loss.h)
-/// times its factor. One model may have several: a loss for each output, auxiliary losses, regularizers.
+/// The gradients and updates of a training plan. The minimized function is the sum of all loss_sum ops (loss.h), each times its factor: a loss for
+/// each output, auxiliary losses, regularizers.
 struct Training {
-  std::vector<Value> variables;  // those whose gradients are wanted
-  /// Adds the optimizer's ops. It gets the gradients of all variables at once, in their order; undefined where no loss depends on a variable.
-  /// Updates of moving statistics (Lowering::add_update) follow. Null: the gradients are kept, and nothing is updated.
+  std::vector<Value> variables;  // variables whose gradients are computed
+  /// Adds the optimizer's ops. Gets the gradients of all variables at once, in the order of `variables`; undefined if no loss depends on a
+  /// variable. Updates of moving statistics (Lowering::add_update) follow. Null: gradients are kept, and nothing is updated.
   std::function<void(Lowering& to, const std::vector<Value>& gradients)> update;
 };
 
@@ -22,13 +22,13 @@ struct Compiled {
   std::vector<Value> gradients;  // of Training::variables
 };
 
-/// Which passes run; all of them, but for tests that compare with and without.
+/// Which passes run. All by default; tests compare plans with and without a pass.
 struct Passes {
   bool fold = true, fuse = true, trim = true, views = true;
 };
 
-/// Drops what nobody reads, folds, fuses, trims, differentiates, updates, drops again, makes views, and places. An op with an output that is kept or bound
-/// stays. Without variables the plan is forward only.
+/// Runs the passes in this order: drop_unread, fold (inference only), fuse, trim, gradients, updates, drop_unread, make_views; then makes the
+/// plan. Ops with an output that is kept or bound stay. Without Training::variables the plan has forward ops only.
 Compiled compile(Lowering to, const Training& training, const PlanOptions& options, const Passes& passes = {});
 
 }  // namespace linn::plan

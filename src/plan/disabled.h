@@ -1,4 +1,4 @@
-// The names in LINN_DISABLE, which would otherwise do nothing when one is misspelt.
+// Checks the names in LINN_DISABLE. Without the check a misspelt name would silently do nothing.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace linn::plan {
 
-/// What to say about a list "kernel.implementation,...": a line for each name that stands for nothing, with a guess.
+/// Messages for a list "kernel.implementation,...": one line for each unknown name, with the most similar known name.
 std::string complaints_about_disabled(std::string_view list);
 
-/// Says it about LINN_DISABLE on standard error, once in a process.
+/// Prints these messages for LINN_DISABLE to standard error, once in a process.
 void check_disabled();
 
 }  // namespace linn::plan

@@ -1,4 +1,4 @@
-// What a convolution or Dense does to each of its sums before it leaves the op: activation(sum + bias + residual).
+// The epilogue of a convolution or Dense: activation(sum + bias + residual), applied to each sum.
 #pragma once
 
 #include <algorithm>
@@ -18,18 +18,18 @@ struct Epilogue {
   kernels::ActivationForward::Problem activation;
 
   bool is_linear() const { return activation.activation == kernels::Activation::linear; }
-  /// Whether kernels apply all of it to a sum in its register. The rest is a pass of its own over what has just been made.
+  /// Whether the kernel computes the whole epilogue in registers. If not, residual and activation are a separate pass over the kernel's result.
   bool is_in_kernel() const { return !residual && kernels::is_linear_or_relu(activation.activation.kind); }
-  /// The activation for the kernel.
+  /// The activation that the kernel computes.
   kernels::Activation in_kernel() const { return is_in_kernel() ? activation.activation.kind : kernels::Activation::linear; }
 };
 
-/// An op with an epilogue, which can take over an addition or an activation that follows it.
+/// Base of ops with an epilogue. Fusion moves an addition or an activation behind such an op into its epilogue.
 class EpilogueOp {
  public:
   virtual ~EpilogueOp() = default;
   const Epilogue& epilogue() const { return epilogue_; }
-  /// A copy of the op, with its inputs, that does this in its epilogue. `residual`: undefined keeps what is there.
+  /// A copy of the op with its inputs and this epilogue. `residual`: the new residual; undefined keeps the present one.
   virtual std::unique_ptr<Op> with_epilogue(const Epilogue& epilogue, Value residual) const = 0;
 
  protected:
@@ -44,18 +44,17 @@ class EpilogueOp {
     add_.prepare(policy);
     activation_.prepare(policy);
   }
-  /// Op::period of the whole, from that of the kernel.
+  /// Op::period of the op, from the period of its kernel.
   std::int64_t period_with(std::int64_t kernel) const {
     if (epilogue_.is_in_kernel() || epilogue_.is_linear()) return kernel;
     return kernel == 0 || activation_.period() == 0 ? 0 : std::lcm(kernel, activation_.period());
   }
 
-  /// Calls make(first, count), which makes images [first, first + count) of the result, and applies what the kernel has left of the
-  /// epilogue. Any form of a kernel serves: none needs a variant for an activation or a residual.
+  /// Calls make(first, count), which computes images [first, first + count) of the result, then applies the part of the epilogue that the kernel
+  /// does not compute. Works for every implementation, so that none needs a variant for residuals or other activations.
   ///
-  /// Cost: the pass reads and writes the result once more, and reads the residual. So few images are made at a time that the result is still
-  /// in the second-level cache; one image that is larger (a map of 56x56x256 is 3 MB) comes back from memory, as it would for an op of its
-  /// own.
+  /// Cost: the pass reads and writes the result once more, and reads the residual. It runs after each few images, while their result is in the L2
+  /// cache. A larger image (a map of 56x56x256 has 3 MB) is read from memory again, as by an op of its own.
   template <class T, class Make>
   void run_with_epilogue(std::int64_t images, std::int64_t elements, T* dst, const T* residual, const Make& make) const {
     if (epilogue_.is_in_kernel()) return make(0, images);
@@ -68,7 +67,7 @@ class EpilogueOp {
   }
 
  private:
-  static constexpr std::int64_t cache_bytes = 256 << 10;  // of the result: a quarter of a second-level cache
+  static constexpr std::int64_t cache_bytes = 256 << 10;  // limit of the result of a group: a quarter of an L2 cache
 
   template <class T>
   void finish(std::int64_t count, T* dst, const T* residual) const {

@@ -26,7 +26,7 @@ bool is_before_addition(const Pair& pair) {
 
 Value other_term(const Pair& pair) { return pair.consumer.inputs[1 - pair.slot]; }
 
-// An activation comes after the residual, so there must be none yet.
+// The epilogue applies its activation after the residual, so it must have none yet.
 bool can_take_residual(const Pair& pair, const Joining&) {
   const Epilogue& epilogue = epilogue_of(pair.producer)->epilogue();
   return epilogue.is_linear() && !epilogue.residual && other_term(pair).shape == pair.producer.outputs[0].shape;
@@ -42,7 +42,7 @@ std::unique_ptr<Op> with_residual(const Pair& pair) {
 
 bool is_before_activation(const Pair& pair) { return epilogue_of(pair.producer) != nullptr && activation_problem(pair.consumer) != nullptr; }
 
-// Training: relu alone has a gradient that follows from its output.
+// In training only relu, because only its gradient follows from its output.
 bool can_take_activation(const Pair& pair, const Joining& plan) {
   return epilogue_of(pair.producer)->epilogue().is_linear() && (!plan.training || is_relu(pair.consumer));
 }
@@ -70,8 +70,8 @@ std::unique_ptr<Op> with_pool(const Pair& pair) { return conv_pool(pair.producer
 
 bool is_before_global_pool(const Pair& pair) { return conv_problem(pair.producer) != nullptr && global_pool_problem(pair.consumer) != nullptr; }
 
-// Training: a mean gives every pixel a gradient, and groups have no sparse one. A mean that must not depend on positions is summed in units
-// of the largest value of the whole map.
+// In training a mean gives every pixel a gradient, and convolutions with groups have no sparse gradient kernel. A position invariant mean needs
+// the largest value of the whole map before it sums, so it cannot be computed strip by strip.
 bool can_take_global_pool(const Pair& pair, const Joining& plan) {
   const bool max = global_pool_problem(pair.consumer)->kind == kernels::PoolKind::max;
   if (plan.training && conv_problem(pair.producer)->geometry.groups != 1) return false;
@@ -80,7 +80,7 @@ bool can_take_global_pool(const Pair& pair, const Joining& plan) {
 
 std::unique_ptr<Op> with_global_pool(const Pair& pair) { return conv_global_pool(pair.producer, global_pool_problem(pair.consumer)->kind); }
 
-// ---- normalization or a bias of its own, then relu -------------------------------------------------------------------------------------
+// ---- normalization or a separate bias, then relu -----------------------------------------------------------------------------------------
 
 bool is_norm_before_relu(const Pair& pair) { return is_linear_norm(pair.producer) && is_relu(pair.consumer); }
 

@@ -1,4 +1,4 @@
-// Pairs of ops that become one.
+// The table of fusions: pairs of ops that become one op.
 #pragma once
 
 #include <cstddef>
@@ -11,33 +11,34 @@
 
 namespace linn::plan {
 
-/// What a plan asks of ops that become one.
+/// Properties of the plan that decide about a fusion.
 struct Joining {
   bool training = false;
   kernels::Policy policy;
 };
 
-/// A pair of a producer and a consumer that reads the producer's only output, of the same shape, as its input `slot`. Nobody else reads that
-/// output. The joined op stands at the consumer's place, where all other inputs of the consumer have been made.
+/// A producer and a consumer that reads the producer's only output, with the same shape, as its input `slot`. No other op reads that output. The
+/// fused op takes the consumer's place in the order, since all other inputs of the consumer are computed there.
 struct Pair {
   const Op& producer;
   const Op& consumer;
   std::size_t slot;
 };
 
+/// One row of the table.
 struct Fusion {
   std::string_view name;
-  /// Pattern: the kinds of op.
+  /// Pattern: whether the kinds of the two ops fit.
   bool (*matches)(const Pair& pair);
-  /// Guard: whether the joined op gives the same result and, in training, the same gradients.
+  /// Guard: whether the fused op gives the same result and, in training, the same gradients.
   bool (*allowed)(const Pair& pair, const Joining& plan);
-  /// Cost: whether the joined op is the cheaper one. Null: always, as it saves a pass over memory and costs nothing.
+  /// Cost: whether the fused op is cheaper. Null: always cheaper, because it saves a pass over memory.
   bool (*pays)(const Pair& pair, const Joining& plan);
-  /// The joined op with its inputs.
+  /// Makes the fused op with its inputs.
   std::unique_ptr<Op> (*join)(const Pair& pair);
 };
 
-/// All of them, in the order in which they are tried.
+/// All fusions, in the order in which they are tried.
 std::span<const Fusion> fusions();
 
 }  // namespace linn::plan

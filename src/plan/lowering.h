@@ -1,4 +1,4 @@
-// Where layers, losses and optimizers put their ops.
+// The ops of a network while it is lowered: layers, losses and optimizers add theirs here, and passes change them.
 #pragma once
 
 #include <memory>
@@ -21,38 +21,37 @@ class Lowering {
   explicit Lowering(Purpose purpose) : purpose_(purpose) {}
 
   Purpose purpose() const { return purpose_; }
-  /// Whether layers compute as in training: a training plan, and no call in it that asked to compute as in inference.
+  /// Whether layers compute as in training: true in a training plan, except in calls with `training=false`.
   bool training() const { return purpose_ == Purpose::training && !inference_call_; }
   bool inference_call() const { return inference_call_; }
   void set_inference_call(bool inference) { inference_call_ = inference; }
 
-  /// Says that a layer's promise holds only where an output's bits do not depend on where in a map values lie: the plan admits no other
-  /// kernels.
+  /// Restricts the plan to position invariant kernels. For layers whose guarantee needs them, such as polyphase sampling.
   void require_position_invariance() { position_invariant_ = true; }
   bool position_invariant() const { return position_invariant_; }
 
-  /// Ops added from here on carry this name. `trainable`: whether training may change the layer's variables.
+  /// Sets the layer's name for all ops that are added from here on. `trainable`: whether training may change the layer's variables.
   void set_layer(std::string name, bool trainable = true) {
     layer_ = std::move(name);
     layer_trainable_ = trainable;
   }
-  /// The layers that were frozen when the model was compiled, by address: this, not how they are now, decides what training changes.
+  /// The layers that were frozen when the model was compiled, by address. Training uses this state, not the present one, as Keras does.
   void set_frozen_layers(std::set<const void*> layers) { frozen_ = std::move(layers); }
   const std::optional<std::set<const void*>>& frozen_layers() const { return frozen_; }
   const std::string& layer() const { return layer_; }
   bool layer_trainable() const { return layer_trainable_; }
 
-  /// A value of an image's shape (batch) or a whole one (fixed).
+  /// Adds a value. `shape` is that of one image if extent is batch, else that of the whole value.
   Value value(std::string name, Shape shape, Extent extent, Element element = Element::real, Home home = Home::arena);
-  /// Appends an op whose inputs and outputs are set.
+  /// Appends an op. Its inputs and outputs must be set.
   void add(std::unique_ptr<Op> op);
-  /// An op that changes variables, but not as the optimizer does: moving statistics. It joins the others when the network is
-  /// trained, and not when only its gradients are asked for.
+  /// Adds an op that updates variables other than by the optimizer, such as moving statistics. It runs only if the plan updates variables, not if
+  /// the plan computes only gradients.
   void add_update(std::unique_ptr<Op> op);
-  /// Appends all of them, in the order in which they were added: several that change one variable follow each other.
+  /// Appends the ops of add_update in the order in which they were added, so that several updates of one variable keep their order.
   void append_updates();
   const std::vector<std::unique_ptr<Op>>& updates() const { return updates_; }
-  /// A number for each op that draws random numbers, so that no two share a stream.
+  /// A new number for each op that draws random numbers, so that no two ops share a stream.
   std::uint64_t next_stream() { return streams_++; }
 
   ValueInfo& info(Value value) { return values_[static_cast<std::size_t>(value.id)]; }
@@ -73,23 +72,23 @@ class Lowering {
   std::uint64_t streams_ = 0;
 };
 
-/// The reverse pass: walks the ops backwards and lets each add its gradient ops.
+/// The reverse pass: visits the ops from last to first, and lets each add the ops for its gradients.
 class Gradients {
  public:
-  /// `wanted` are the values whose gradients are asked for: the trainable variables.
+  /// `wanted`: the values whose gradients are computed, that is the trainable variables.
   Gradients(Lowering& to, const std::vector<Value>& wanted);
 
   Lowering& to() { return to_; }
-  /// The gradient of a value: the sum of all that was given to it. Undefined if nothing was. Asked for once all ops that read the value have
-  /// given theirs, which the order of the walk ensures.
+  /// The gradient of a value: the sum of all gradients passed to `give`; undefined if there were none. Call it only after all ops that read the
+  /// value were visited; the reverse order ensures that.
   Value of(Value value);
-  /// Whether some wanted value lies at or before this one.
+  /// Whether the gradient of this value is needed: it is a wanted value, or computed from one.
   bool wants(Value value) const { return needed_[static_cast<std::size_t>(value.id)]; }
-  /// A new value of `like`'s shape for its gradient: in the arena for one of the batch; summed over shards for a fixed one.
+  /// A new value for the gradient of `like`, with its shape. In the arena for a batch value; partials, summed over shards, for a fixed value.
   Value make(Value like);
-  /// Collects a gradient that flows into `value`. All of them are added when `of` asks, in the order in which they were given.
+  /// Adds a term to the gradient of `value`. `of` adds all terms, in the order in which they were given.
   void give(Value value, Value gradient);
-  /// Runs over all forward ops.
+  /// Visits all forward ops.
   void run();
 
  private:

@@ -1,4 +1,4 @@
-// The memory planner: intervals of life onto offsets, so that values that never live together share memory.
+// The memory planner: from lifetimes to offsets. Values whose lifetimes do not overlap may share memory.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,7 @@
 
 namespace linn::plan {
 
+/// Lifetime and size of a value.
 struct Interval {
   int first = 0, last = 0;  // both included
   std::int64_t bytes = 0;
@@ -13,9 +14,9 @@ struct Interval {
   std::int64_t offset = 0;  // set by place_intervals
 };
 
-/// Gives each interval an offset such that those that overlap in life do not overlap in memory; returns the bytes needed.
-/// Largest first, each at the lowest offset that is free during its life: the greedy scheme of Pisarchyk and Lee, "Efficient
-/// memory management for deep neural net inference", 2020. Not optimal, within a few percent on chains.
+/// Sets the offset of each interval, so that intervals with overlapping lifetimes do not overlap in memory. Returns the bytes needed.
+/// Greedy by size (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020): the largest first, each at the
+/// lowest offset that is free during its lifetime. Not optimal, but within a few percent on chains.
 std::int64_t place_intervals(std::vector<Interval>& intervals);
 
 }  // namespace linn::plan

@@ -23,21 +23,21 @@ enum class Cut : std::uint8_t {
   outputs,  // by pieces of its output, after a barrier: the op sees the whole batch
 };
 
-/// Rows of a data set from which a batch is taken: row index[first + i], or first + i when index is null.
+/// A batch as rows of a data set: image i is row index[first + i], or row first + i if index is null.
 struct Rows {
   const void* data = nullptr;
   const std::int64_t* index = nullptr;
   std::int64_t first = 0;
 };
 
-/// What changes from one step to the next.
+/// The data of a step besides the batch.
 struct StepInfo {
   std::uint64_t seed = 0;
   std::int64_t step = 0;  // steps done before this one
   double learning_rate = 0;
 };
 
-/// One call of an op: the memory of its values and the share of the work.
+/// One call of an op: the memory of its values, and the part of the work.
 struct Call {
   Precision precision = Precision::float32;
   const StepInfo* step = nullptr;
@@ -45,8 +45,8 @@ struct Call {
   std::int64_t batch = 0;         // images in the whole batch
   std::int64_t first = 0;         // first image of this call (cut by images), else 0
   std::int64_t images = 0;        // images of this call (cut by images), else the whole batch
-  std::int64_t piece = 0;         // cut by outputs: which one
-  void* const* inputs = nullptr;  // at image `first` for batch values; null for a value that is not there
+  std::int64_t piece = 0;         // number of the piece (cut by outputs)
+  void* const* inputs = nullptr;  // batch values: at image `first`; undefined values: null
   void* const* outputs = nullptr;
   void* scratch = nullptr;
 
@@ -60,51 +60,54 @@ struct Call {
   }
 };
 
-/// A value that holds nothing but a block of another's map, from pixel (y, x) and channel on.
+/// `part` is the block of the map `whole` that begins at pixel (y, x) and at `channel`.
 struct Section {
   Value part, whole;
   std::int64_t y = 0, x = 0, channel = 0;
 };
 
+/// One step of a plan. `inputs` and `outputs` are its slots; an absent input is an undefined Value.
 class Op {
  public:
   virtual ~Op() = default;
 
   virtual std::string_view name() const = 0;
-  /// Which kernel implementations run, for LINN_VERBOSE and profiles; after `prepare`.
+  /// The chosen kernel implementations, for LINN_VERBOSE and profiles. Valid after prepare().
   virtual std::string implementation() const = 0;
   virtual Cut cut() const { return Cut::images; }
-  /// Pieces into which the output falls (cut by outputs); depends on nothing but the op.
+  /// Number of pieces of the output (cut by outputs). Depends only on the op.
   virtual std::int64_t pieces() const { return 1; }
-  /// The inputs whose memory the first output may take over where the input dies with this op, best first: the kernel reads an element before
-  /// it writes that element, and no other.
+  /// Inputs whose memory the first output may use if no later op reads the input, best first. The kernel must read element i before it writes
+  /// element i, and must not read it afterwards.
   virtual std::vector<std::size_t> in_place() const { return {}; }
-  /// What the op copies, of one that does nothing else: the parts of a concatenation, a crop. Views (views.h) leave some of it out.
+  /// The blocks that the op copies, if it only copies: the parts of a concatenation, a crop. make_views (views.h) makes views of some.
   virtual std::vector<Section> sections() const { return {}; }
+  /// Called by make_views: this section is a view now, and is not copied.
   virtual void leave_out(std::size_t /*section*/) {}
-  /// Whether nothing is left to do.
+  /// Whether all sections are views, so that the op has nothing to do.
   virtual bool is_view() const { return false; }
-  /// Where the kernel can read input `slot`, or write output `slot`, with gaps between its pixels, rows or images. By default without.
+  /// The pitches with which the kernel reads input `slot` or writes output `slot`. Empty by default: the kernel needs a dense map.
   virtual kernels::PitchFields input_pitches(std::size_t /*slot*/) { return {}; }
   virtual kernels::PitchFields output_pitches(std::size_t /*slot*/) { return {}; }
-  /// Elements of `real` scratch that one call of so many images needs.
+  /// Elements of type `real` that one call on this number of images needs as scratch.
   virtual std::int64_t scratch(std::int64_t /*images*/) const { return 0; }
-  /// Floating-point operations of all calls together on a batch of so many images, for profiles: those of the direct form, whatever the
-  /// implementation; 0 where nobody would want to know.
+  /// Floating-point operations of all calls on a batch of this number of images, for profiles. Counts the direct form for every implementation; 0
+  /// for ops of little arithmetic.
   virtual double flops(std::int64_t /*images*/) const { return 0; }
-  /// Bytes of an image that it reads out of a data source, which is no value of the plan; for profiles.
+  /// Bytes that the op reads from a data source for each image, for profiles. A data source is no value of the plan.
   virtual std::int64_t source_bytes() const { return 0; }
 
-  /// Reads from before `producer`, which makes this op's first input, if that gives the same result better; false if not.
+  /// If the op can compute the same result more exactly from the input of `producer`, which makes the op's first input: reads that input instead
+  /// and returns true. Example: crossentropy reads the logits before a softmax.
   virtual bool reach_through(const Op& /*producer*/) { return false; }
-  /// The part of its first input, a map, that this op reads. Nothing: all of it.
+  /// The part of the first input, a map, that the op reads; empty: all of it.
   virtual std::optional<kernels::Part> reads() const { return std::nullopt; }
   /// Shrinks the first input to `part`, which covers everything this op reads. Called by the trim pass.
   virtual void narrow_input(const kernels::Part& /*part*/) {}
   /// Shrinks the first output to `part`. False: the op cannot, and nothing has changed. Called by the trim pass.
   virtual bool narrow_output(const kernels::Part& /*part*/) { return false; }
-  /// Whether the op is inputs[0] times the kernel inputs[1], whose last axis is the output's channels, plus the bias inputs[2], if
-  /// there is one, and nothing else: then a scale and shift of the channels can go into both.
+  /// Whether the op only computes inputs[0] times the kernel inputs[1], whose last axis is the output's channels, plus the bias inputs[2] (if
+  /// defined). Then a scale and shift of the channels can be folded into kernel and bias.
   virtual bool is_affine() const { return false; }
   /// Replaces the kernel and the bias.
   virtual void set_affine(Value /*kernel*/, Value /*bias*/) {}
@@ -113,18 +116,18 @@ class Op {
   virtual std::int64_t period() const { return 0; }
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
-  /// Chooses the kernels, once the passes are done.
+  /// Chooses the kernel implementations. Called once, after all passes.
   virtual void prepare(const kernels::Policy& policy) = 0;
-  /// Elements of the value `packs` in the layout that the chosen implementation wants, 0 for none; after `prepare`.
-  /// The plan makes a value of so many, puts it into the input `packed_slot`, and lets `pack` fill it before the op runs.
+  /// Elements of the weights `packs` in the layout of the chosen implementation; 0 if it reads them as they are. Valid after prepare(). The plan
+  /// makes a value of this size, sets it as input `packed_slot`, and calls `pack` to fill it before the op runs.
   virtual std::int64_t packed() const { return 0; }
   virtual Value packs() const { return {}; }
-  /// By default behind the last input.
+  /// By default the slot behind the last input.
   virtual std::size_t packed_slot() const { return inputs.size(); }
   virtual void pack(const float* /*kernel*/, float* /*packed*/) const {}
   virtual void run(const Call& call) const = 0;
 
-  std::string layer;  // the name of the layer (or loss, optimizer) that it comes from
+  std::string layer;  // name of the layer, loss or optimizer that added the op
   std::vector<Value> inputs;
   std::vector<Value> outputs;
 };
@@ -175,8 +178,8 @@ class KernelUse {
   const kernels::Implementation<Kernel>* implementation_ = nullptr;
 };
 
-/// An op of one kernel. Of a period it says nothing, as there may be no map: an op whose output is one overrides it with the kernel's.
-/// An op whose kernel has implementations that pack says in `packs` what.
+/// An op of one kernel. Ops whose output is a map override `period` with the kernel's. Ops whose kernel has implementations with packed weights
+/// override `packs`.
 template <class Derived, class Kernel>
 class KernelOp : public RealOp<Derived> {
  public:
@@ -195,7 +198,7 @@ class KernelOp : public RealOp<Derived> {
   KernelUse<Kernel> kernel_;
 };
 
-/// One that computes gradients: of these there are no gradients.
+/// A KernelOp that computes gradients. It has no gradient itself.
 template <class Derived, class Kernel>
 class GradientOp : public KernelOp<Derived, Kernel> {
  public:
@@ -204,7 +207,7 @@ class GradientOp : public KernelOp<Derived, Kernel> {
   void differentiate(Gradients&) override {}
 };
 
-/// One whose kernel slides a window over a map, Problem::geometry's.
+/// A KernelOp whose kernel slides a window over a map; Problem has a member `geometry`.
 template <class Derived, class Kernel>
 class WindowOp : public KernelOp<Derived, Kernel> {
  public:

@@ -31,15 +31,15 @@ std::string joined_names(const Op& first, const Op& second) {
   return first.layer == second.layer ? first.layer : first.layer + " + " + second.layer;
 }
 
-// Whether nobody but one reader needs the output.
+// Whether exactly one op reads the output, and nothing else needs it.
 bool is_read_once(const Lowering& lowering, const std::vector<Use>& uses, Value output) {
   const ValueInfo& info = lowering.info(output);
   return uses[static_cast<std::size_t>(output.id)].consumers.size() == 1 && !info.kept && info.home != Home::bound;
 }
 
-// One normalization by known statistics put into the kernel and bias before it, or false when there is none left. An op before the
-// product makes both from the variables, so new variables are folded anew. Product and op stand at the normalization's place, where its
-// coefficients have been made.
+// Folds one normalization with known statistics into the kernel and bias before it. False if there is none left. A new op computes the folded
+// kernel and bias from the variables, so that a change of the variables is folded again. The new op and the product take the normalization's
+// place in the order, since its coefficients are computed there.
 bool fold_one(Lowering& lowering) {
   const std::vector<Use> uses = uses_of(lowering);
   auto& ops = lowering.ops();
@@ -48,7 +48,7 @@ bool fold_one(Lowering& lowering) {
     if (!op.is_affine() || !is_read_once(lowering, uses, op.outputs[0])) continue;
     const auto norm = static_cast<std::size_t>(uses[static_cast<std::size_t>(op.outputs[0].id)].consumers[0]);
     const Value coefficients = norm_coefficients(*ops[norm]);
-    // A Flatten between makes each pixel's channels channels of their own, of which the kernel knows nothing.
+    // With a Flatten in between, the normalization has a channel for each pixel and channel, and the kernel has fewer.
     if (!coefficients.defined() || coefficients.shape[1] != op.inputs[1].shape[-1]) continue;
     std::unique_ptr<Op> fold = fold_norm(lowering, op.inputs[1], op.inputs[2], coefficients);
     op.set_affine(fold->outputs[0], fold->outputs[1]);
@@ -62,7 +62,7 @@ bool fold_one(Lowering& lowering) {
   return false;
 }
 
-// The op that a pair becomes, with its outputs; null if it stays a pair.
+// The fused op for a pair, with outputs and layer name; null if no fusion applies.
 std::unique_ptr<Op> joined(const Pair& pair, const Joining& plan) {
   for (const Fusion& fusion : fusions()) {
     if (!fusion.matches(pair) || !fusion.allowed(pair, plan) || (fusion.pays != nullptr && !fusion.pays(pair, plan))) continue;
@@ -74,8 +74,8 @@ std::unique_ptr<Op> joined(const Pair& pair, const Joining& plan) {
   return nullptr;
 }
 
-// A loss that reads through a softmax or sigmoid, to what goes into it, or false when there is none left. It comes before all fusions: joined to
-// what is before it, the activation would be gone.
+// Lets one loss read the input of the softmax or sigmoid before it. False if there is none left. Runs before all fusions, because a fused
+// activation would no longer be found.
 bool reach_through_activation(Lowering& lowering) {
   const std::vector<Use> uses = uses_of(lowering);
   auto& ops = lowering.ops();
@@ -91,7 +91,7 @@ bool reach_through_activation(Lowering& lowering) {
   return false;
 }
 
-// One fusion, or false when there is none left. Fusions are few and plans small, so starting over each time is fine.
+// Runs one fusion. False if there is none left. The search starts anew for each; fusions are few and plans small.
 bool fuse_one(Lowering& lowering, const Joining& plan) {
   const std::vector<Use> uses = uses_of(lowering);
   auto& ops = lowering.ops();
@@ -101,7 +101,7 @@ bool fuse_one(Lowering& lowering, const Joining& plan) {
       const int producer = input.defined() ? uses[static_cast<std::size_t>(input.id)].producer : -1;
       if (producer < 0) continue;
       const Op& before = *ops[static_cast<std::size_t>(producer)];
-      if (before.outputs[0].id != input.id || before.outputs[0].shape != input.shape) continue;  // seen as another shape, it is another map
+      if (before.outputs[0].id != input.id || before.outputs[0].shape != input.shape) continue;  // read with another shape: another map
       if (before.outputs.size() == 1 && is_read_once(lowering, uses, input))
         if (std::unique_ptr<Op> both = joined({before, *ops[i], slot}, plan)) {
           ops[i] = std::move(both);

@@ -1,4 +1,4 @@
-// The passes over a lowering. compile.h owns their order; nothing else runs them but tests of a single pass.
+// The passes over a lowering. compile.h owns their order; besides it only tests of single passes call them.
 #pragma once
 
 #include "kernels/implementation.h"
@@ -6,16 +6,14 @@
 
 namespace linn::plan {
 
-/// Removes ops whose outputs nobody reads, keeps or has bound: unused branches, a softmax that the loss reached through, gradients that
-/// nobody wants.
+/// Removes ops whose outputs are neither read nor kept nor bound: unused branches, a softmax that the loss no longer reads, unneeded gradients.
 void drop_unread(Lowering& lowering);
-/// Puts normalizations by known statistics into the kernel and bias before them. Inference only: training needs the kernel as it is.
+/// Folds normalizations with known statistics into the kernel and bias before them. Inference only: training changes the kernel itself.
 void fold(Lowering& lowering);
-/// Joins pairs of ops (fusions.h), and lets ops read from before their producer where that gives the same (Op::reach_through). Forward ops
-/// only, before gradients are taken.
+/// Fuses pairs of ops (fusions.h), and lets ops read the input of their producer (Op::reach_through). Runs before the gradients are added.
 void fuse(Lowering& lowering, const kernels::Policy& policy = {});
-/// Leaves out the rows and columns of maps that nobody reads. Example: 11x11 outputs before 2x2 windows become 10x10, and what these see of
-/// the map before them shrinks too. Forward ops only, before gradients are taken.
+/// Removes rows and columns of maps that no op reads. Example: a map of 11x11 before 2x2 windows becomes 10x10, and the map before it shrinks
+/// accordingly. Runs before the gradients are added.
 void trim(Lowering& lowering);
 
 }  // namespace linn::plan

@@ -22,8 +22,8 @@ int next_of_cut(int after, Cut cut) {
   return cut == Cut::images ? (odd ? after : after + 1) : (odd ? after + 1 : after);
 }
 
-// Which ops see nothing but bound values that no op writes, or what others of this kind made of them: kernels in an implementation's
-// layout, norms folded into them.
+// For each op whether it is constant: its inputs are bound values that no op writes, or outputs of constant ops. Examples: packed kernels, folded
+// normalizations.
 std::vector<bool> constant_ops(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values) {
   std::vector<bool> constant(values.size());
   for (std::size_t v = 0; v < values.size(); ++v) constant[v] = values[v].home == Home::bound && values[v].extent == Extent::fixed;
@@ -88,7 +88,7 @@ std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, 
   return segment_of;
 }
 
-// Lays the kernel of another op of the plan out as that one's implementation wants it.
+// Packs the weights of another op of the plan in the layout of that op's implementation.
 class PackOp final : public Op {
  public:
   explicit PackOp(const Op& consumer) : consumer_(consumer) {}
@@ -111,7 +111,7 @@ Plan::Plan(Lowering lowering, const PlanOptions& options)
   check_disabled();
   if (lowering.position_invariant()) options_.policy.position_invariant = true;
   for (const auto& op : ops_) op->prepare(options_.policy);
-  if (options_.precision == Precision::float32) add_packs();  // references read the kernel as it is
+  if (options_.precision == Precision::float32) add_packs();  // references read the kernel unpacked
   cut_into_segments();
   place_values();
 }
@@ -313,8 +313,8 @@ void Plan::place_views() {
 }
 
 std::int64_t Plan::partial_slots(int threads) const {
-  // Shards are claimed in order, so a partial sum waits only beside the path from a shard in work, or from the next one, to
-  // the root: at most one a level and path.
+  // Shards are claimed in order, so a partial sum waits only beside the path to the root from a running shard or from the next shard: at most one
+  // for each level and path.
   const std::int64_t shards = core::ceil_div(options_.batch, shard_images);
   std::int64_t levels = 1;
   for (std::int64_t nodes = shards; nodes > 1; nodes = (nodes + 1) / 2) ++levels;

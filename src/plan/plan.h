@@ -1,5 +1,5 @@
-// A lowered network, ready to run: ops in segments over planned memory. Read-only once built; it serves every batch of at
-// most `batch` images. What changes during a run lives in a Workspace.
+// A plan: ops in segments, over values with planned memory, for batches of at most `batch` images. Read-only once built, so that several threads
+// may use it; all that changes during a run is in a Workspace.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 
 namespace linn::plan {
 
-/// Images of a shard, the unit that a worker takes through a segment. Fixed, so that the bits of a sum over shards depend on
-/// the batch alone, never on the number of threads.
+/// Images of a shard, the unit that a worker takes through a segment. A constant, so that the bits of a sum over shards depend only on the
+/// batch, never on the number of threads.
 inline constexpr std::int64_t shard_images = 8;
 
 struct PlanOptions {
@@ -25,28 +25,29 @@ struct PlanOptions {
   kernels::Policy policy;
 };
 
-/// Ops that workers run without meeting the others.
+/// Ops between two barriers. Cut by images: each worker runs all of them, in order, on its shards. Cut by outputs: the ops are independent of each
+/// other, and workers share their pieces.
 struct Segment {
   Cut cut = Cut::images;
-  bool constant = false;  // its ops see nothing but variables that the plan leaves as they are: run again only when those have changed
-  std::vector<int> ops;  // cut by images: one after another on each shard; cut by outputs: independent of each other
-  std::int64_t pieces = 0;              // cut by outputs: of all ops together
-  std::vector<int> partials;            // values that are summed over the shards of this segment
-  std::int64_t partial_elements = 0;    // of all of them, each rounded up to a cache line
+  bool constant = false;  // all inputs are variables that the plan does not change; runs again only after one was bound anew
+  std::vector<int> ops;
+  std::int64_t pieces = 0;            // cut by outputs: total number of pieces of all ops
+  std::vector<int> partials;          // values that are summed over the shards of this segment
+  std::int64_t partial_elements = 0;  // total elements of the partials, each rounded up to a cache line
 };
 
-/// Where a value lies.
+/// Memory of a value.
 struct Place {
   enum class Area : std::uint8_t { none, shared, worker, partial, bound };
   Area area = Area::none;
   std::int64_t offset = 0;       // bytes into the area
-  std::int64_t image_bytes = 0;  // from one image to the next; 0 for fixed values
-  int segment = -1;              // of the partial area
+  std::int64_t image_bytes = 0;  // pitch of the images; 0 for fixed values
+  int segment = -1;              // partial: the segment whose partial sums it belongs to
 };
 
 class Plan {
  public:
-  /// Takes the lowering over, after passes and gradients.
+  /// Makes the plan from a lowering after all passes (compile.h).
   Plan(Lowering lowering, const PlanOptions& options);
   Plan(Plan&&) = default;
   Plan& operator=(Plan&&) = default;
@@ -61,16 +62,16 @@ class Plan {
   std::size_t element_bytes(const ValueInfo& value) const;
 
   std::int64_t shared_bytes() const { return shared_bytes_; }
-  /// Of one worker: its part of the batch, and scratch.
+  /// Bytes of one worker: the values of its shard, and scratch.
   std::int64_t worker_bytes() const { return worker_bytes_; }
   std::int64_t scratch_offset() const { return scratch_offset_; }
-  /// Partial sums that a segment may hold at once with so many threads (see Workspace).
+  /// Largest number of partial sums that a segment holds at a time with this number of threads (see PartialSums).
   std::int64_t partial_slots(int threads) const;
-  /// Everything a Workspace allocates.
+  /// Bytes that a Workspace allocates.
   std::int64_t workspace_bytes(int threads) const;
 
  private:
-  /// From the first op that touches a value to the last.
+  /// Lifetime of a value: from the first to the last op that reads or writes it.
   struct Life {
     int first_segment = std::numeric_limits<int>::max(), last_segment = -1;
     int first_op = std::numeric_limits<int>::max(), last_op = -1;  // position in the plan's run order
@@ -81,14 +82,15 @@ class Plan {
   void cut_into_segments();
   void place_values();
   void place_views();
-  /// A view lives as long as the value whose memory it is in, and that one as long as the last of its views.
+  /// Lifetimes of all values. A view and the value in whose memory it lies have one lifetime, which covers both.
   std::vector<Life> lives() const;
-  /// The value whose memory a view is in; any other value itself.
+  /// The value in whose memory a view lies; `value` itself if it is no view.
   int root(int value) const;
-  /// Whether a value lives within one segment, and so once a worker, for its shard only.
+  /// Whether a value lives within one segment only. Then each worker needs memory for one shard of it, not for the batch.
   bool is_local(int value, const Life& life) const;
-  /// Lets outputs take over the memory of inputs that die there (Op::in_place). Returns the owner of each value's memory, itself if it is no
-  /// other's; an owner's life then lasts as long as that of the last value in its memory. Views and what they are in stay as they are.
+  /// Lets outputs use the memory of inputs that no later op reads (Op::in_place). Returns for each value the owner of its memory, which may be the
+  /// value itself. The lifetime of an owner is extended to the end of the last value in its memory. Views, and values that contain views, do not
+  /// take part.
   std::vector<int> share_memory(std::vector<Life>& lives) const;
   bool may_share(const Op& op, const Value& input, const Value& output, const std::vector<Life>& lives, int position) const;
 

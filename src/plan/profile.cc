@@ -37,7 +37,7 @@ void add(Traffic& traffic, double bytes, bool memory) {
   if (memory) traffic.memory_bytes += bytes;
 }
 
-// Of all values of one extent.
+// Traffic of all values of one extent.
 Traffic traffic_of(const Plan& plan, int index, Extent extent) {
   Traffic traffic;
   const Op& op = plan.op(index);
@@ -61,8 +61,8 @@ Traffic traffic_of(const Plan& plan, int index, Extent extent) {
   return traffic;
 }
 
-// The instruction set of an implementation by its name: "kernel.implementation", or "scalar" for an op without a kernel. Those without
-// vectors say so in their name.
+// The instruction set of an implementation from its name "kernel.implementation"; "scalar" for an op without a kernel. Names of implementations
+// without vectors contain "scalar" or "reference".
 core::Isa isa_of(const std::string& implementation, Precision precision) {
   const bool vectors = implementation.find('.') != std::string::npos && !implementation.ends_with(".reference") && !implementation.ends_with("_scalar");
   return vectors && precision == Precision::float32 ? core::isa() : core::Isa::scalar;
@@ -149,9 +149,9 @@ std::vector<OpProfile> OpTimes::rows() const {
     if (all.calls == 0) continue;
     const Op& op = plan_.op(i);
     const Traffic run = traffic_of_run(plan_, i), image = traffic_of_image(plan_, i);
-    // Cut by outputs, each piece saw the whole batch.
+    // Cut by outputs, each piece gets the whole batch.
     const auto images = static_cast<double>(op.cut() == Cut::outputs ? all.images / op.pieces() : all.images);
-    // A constant op runs only when variables have changed.
+    // A constant op runs only after variables have changed.
     const auto runs = static_cast<double>(op.cut() == Cut::outputs ? all.calls / op.pieces() : runs_);
     const std::string implementation = op.implementation();
     rows.push_back({.op = std::string(op.name()),

@@ -11,35 +11,35 @@
 
 namespace linn::plan {
 
-/// Whether LINN_VERBOSE is set to something else than 0. Read once.
+/// Whether the environment variable LINN_VERBOSE is set and not 0. Read once.
 bool verbose();
 
-/// Bytes that an op moves when each of its tensors is read or written once, and of these what does not stay with one worker.
+/// Bytes that an op reads and writes.
 struct Traffic {
-  double bytes = 0;
-  double memory_bytes = 0;
+  double bytes = 0;         // if each tensor is read or written once
+  double memory_bytes = 0;  // the part of `bytes` in tensors that do not stay with one worker
 };
-/// Of one run of the plan on no image, and of each image more. A variable that is changed in place counts as read and as written, a
-/// kernel of which the op reads a packed copy does not count.
+/// Traffic of one run that does not depend on images, and traffic for each image. A variable that is changed in place counts as read and as
+/// written; a kernel does not count if the op reads a packed copy of it.
 Traffic traffic_of_run(const Plan& plan, int op);
 Traffic traffic_of_image(const Plan& plan, int op);
 
-/// The ops that work on images, in the order of the plan.
+/// The ops on batch values, in the order of the plan.
 std::vector<Operation> operations_of(const Plan& plan);
 
-/// Of one op on one worker, on a cache line of its own.
+/// Counters of one op on one worker. On a cache line of its own, so that workers do not slow each other.
 struct alignas(64) Cell {
   std::int64_t calls = 0;
   std::int64_t images = 0;
   double seconds = 0;
 };
 
-/// Collects times by op and worker.
+/// Collects the times of ops, for each worker.
 class OpTimes {
  public:
   OpTimes(const Plan& plan, int threads);
 
-  /// Measures one call of an op, for as long as it lives.
+  /// Measures one call of an op: from construction to destruction.
   class Measure {
    public:
     Measure(OpTimes& times, int op, int worker, std::int64_t images)
@@ -54,13 +54,13 @@ class OpTimes {
     std::chrono::steady_clock::time_point start_;
   };
 
-  /// Says that a run of the plan begins.
+  /// Called at the beginning of each run of the plan.
   void count_run() { ++runs_; }
-  /// Forgets all that was gathered.
+  /// Clears all counters.
   void clear();
-  /// What each op did, summed over the workers, in the order of the plan; ops that never ran are left out.
+  /// The profile of each op, summed over workers, in the order of the plan. Ops that never ran are left out.
   std::vector<OpProfile> rows() const;
-  /// The same as a table for people; nothing if nothing ran.
+  /// Prints the profile as a table; prints nothing if no op ran.
   void print(std::FILE* to) const;
 
  private:

@@ -17,13 +17,13 @@ namespace {
 constexpr double wanted_seconds = 0.05;  // of each measurement
 constexpr int least_rounds = 5;
 
-// Bytes of a cache, or a usual size where the system does not say.
+// Bytes of a cache; a usual size if the system does not report it.
 std::int64_t cache_bytes(int name, std::int64_t usual) {
   const std::int64_t bytes = ::sysconf(name);
   return bytes > 0 ? bytes : usual;
 }
 
-// Units of work a second and thread, the best of many short rounds of so many items: others use the machine too.
+// Units of work per second and thread: the best of many short rounds, because other processes use the machine too.
 double best_rate(const core::SharedPool& pool, double units_an_item, std::int64_t items, const core::Task& task) {
   double best = 0;
   double used = 0;
@@ -43,7 +43,7 @@ double flops_rate(const core::SharedPool& pool) {
                    [](std::int64_t, int) { kernels::multiply_adds(multiply_add_rounds); });
 }
 
-// Two arrays a worker, so small that they stay in its L2 cache, copied again and again.
+// Each worker copies between two arrays that fit its L2 cache, again and again.
 double cache_rate(const core::SharedPool& pool) {
   constexpr int copies = 32;
   const std::int64_t count = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 512 << 10) / 4 / static_cast<std::int64_t>(sizeof(float));
@@ -55,7 +55,7 @@ double cache_rate(const core::SharedPool& pool) {
   });
 }
 
-// Two arrays for all, far larger than the last cache, copied piece by piece.
+// All workers copy pieces of one pair of arrays, which is far larger than the last cache.
 double memory_rate(const core::SharedPool& pool) {
   constexpr std::int64_t piece = 1 << 18;
   const std::int64_t bytes = std::clamp<std::int64_t>(2 * cache_bytes(_SC_LEVEL3_CACHE_SIZE, 32 << 20), 32 << 20, 128 << 20);
@@ -63,7 +63,7 @@ double memory_rate(const core::SharedPool& pool) {
   Arena arena(2 * bytes);
   auto* src = reinterpret_cast<float*>(arena.data());
   float* dst = src + pieces * piece;
-  // The first touch makes the pages.
+  // The first write allocates the pages.
   pool.run(2 * pieces, [=](std::int64_t item, int) { std::fill_n(src + item * piece, piece, 1.0f); });
   return best_rate(pool, 2.0 * piece * sizeof(float), pieces,
                    [=](std::int64_t item, int) { kernels::copy(src + item * piece, dst + item * piece, piece); });

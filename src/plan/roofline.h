@@ -1,16 +1,16 @@
-// The roofline that profiles are read against, measured on the machine as it is now.
+// The roofline for profiles: highest arithmetic rate and bandwidths, measured on this machine at its present load.
 #pragma once
 
 namespace linn::plan {
 
-/// What one thread reaches while all threads of the pool do the same.
+/// Rates of one thread while all threads of the pool run the same loop.
 struct Roofline {
-  double flops = 0;             // floating-point operations a second, in multiply-adds on registers
-  double cache_bandwidth = 0;   // bytes a second, read and written, copying between arrays of a quarter of the L2 cache each
-  double memory_bandwidth = 0;  // the same between arrays that together are four times as large as the L3 cache
+  double flops = 0;             // floating-point operations per second of multiply-adds on registers
+  double cache_bandwidth = 0;   // bytes read and written per second, copying between two arrays of a quarter of the L2 cache each
+  double memory_bandwidth = 0;  // the same for arrays that together are four times as large as the L3 cache
 };
 
-/// The best of many short rounds of each, a twentieth of a second a number.
+/// Measures each number for a twentieth of a second: the best of many short rounds, because other processes use the machine too.
 Roofline measure_roofline();
 
 }  // namespace linn::plan

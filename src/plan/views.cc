@@ -7,7 +7,7 @@
 namespace linn::plan {
 namespace {
 
-// A place where an op reads or writes a value.
+// One read or write of a value by an op.
 struct Touch {
   Op* op;
   std::size_t slot;
@@ -23,7 +23,7 @@ class Views {
     }
   }
 
-  // The section's part becomes a view of its whole, if it can.
+  // Makes a section's part a view of its whole if that is possible.
   void make(Op& op, std::size_t number) {
     const Section section = op.sections()[number];
     if (!may_share(section)) return;
@@ -46,7 +46,7 @@ class Views {
   static kernels::PitchFields fields(const Touch& touch) { return touch.writes ? touch.op->output_pitches(touch.slot) : touch.op->input_pitches(touch.slot); }
   static const Value& seen(const Touch& touch) { return touch.writes ? touch.op->outputs[touch.slot] : touch.op->inputs[touch.slot]; }
 
-  // A view has the pitches of the map that it is a block of.
+  // The pitches of a value: those of its whole if it is a view, else dense.
   kernels::Pitches pitches_of(const Value& value) const {
     if (const auto& found = pitches_[static_cast<std::size_t>(value.id)]) return *found;
     const MapSize size = map_size(to_.info(value).shape);
@@ -61,8 +61,8 @@ class Views {
     return section.part.shape == part.shape && section.whole.shape == whole.shape;
   }
 
-  // Where the part is read and written but for the section itself. The op may have it in another place too, as Concatenate()({x, x}) has: that
-  // one is copied.
+  // All reads and writes of the part except that of this section. The same op may read the part in another slot too, as in Concatenate()({x, x});
+  // that slot is copied.
   std::vector<Touch> other_touches(const Op& op, std::size_t number, const Value& part) const {
     std::vector<Touch> others;
     for (const Touch& touch : touches_[static_cast<std::size_t>(part.id)])
@@ -70,7 +70,7 @@ class Views {
     return others;
   }
 
-  // An op that sees the part as another shape sees other rows.
+  // Whether all these kernels take the pitches. Not possible for an op that reads the part with another shape, since its rows are others.
   static bool all_take(const std::vector<Touch>& touches, const Value& part, const kernels::Pitches& pitches) {
     const MapSize size = map_size(part.shape);
     return std::all_of(touches.begin(), touches.end(), [&](const Touch& touch) {
@@ -93,7 +93,8 @@ bool is_gathered(const Op& op, const Section& section) {
 void make_views(Lowering& lowering) {
   Views views(lowering);
   auto& ops = lowering.ops();
-  // A whole that is itself a part must know its pitches first: concatenations from the last to the first, then crops and slices in order.
+  // The pitches of a whole that is itself a part must be set before those of its parts. So concatenations come first, from the last op to the
+  // first, then crops and slices in the order of ops.
   for (const bool gathered : {true, false})
     for (std::size_t k = 0; k < ops.size(); ++k) {
       Op& op = *ops[gathered ? ops.size() - 1 - k : k];

@@ -1,13 +1,13 @@
-// Values that lie in the memory of another.
+// Views: values that lie in the memory of another value.
 #pragma once
 
 #include "plan/lowering.h"
 
 namespace linn::plan {
 
-/// Lets the parts of concatenations, crops and slices (Op::sections) lie in the whole: the kernels beside them then write, or read, pixels and
-/// rows with gaps between them, and the op in between has nothing to do. Where one of those kernels knows no gaps (Op::input_pitches,
-/// Op::output_pitches) the copy stays. The last pass: ops are as they will run, gradients and all.
+/// Makes the parts of concatenations, crops and slices (Op::sections) views of the whole. The kernels that write or read a part then use the
+/// pitches of the whole, and nothing is copied. A part is still copied if one of these kernels takes no pitches (Op::input_pitches,
+/// Op::output_pitches). Must be the last pass, because it needs the final ops, also those of the gradients.
 void make_views(Lowering& lowering);
 
 }  // namespace linn::plan

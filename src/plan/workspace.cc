@@ -24,7 +24,7 @@ Arena::Arena(std::int64_t bytes) : memory_(nullptr, [](std::byte* p) { std::free
   if (memory == nullptr)
     throw MemoryError(fmt::format("the network's work space needs {:.1f} MiB, which could not be allocated; try a smaller batch_size",
                                   static_cast<double>(size) / (1 << 20)));
-  madvise(memory, size, MADV_HUGEPAGE);  // a wish: 7 % faster with, right without
+  madvise(memory, size, MADV_HUGEPAGE);  // only advice to the system: 7 % faster with huge pages
   memory_.reset(static_cast<std::byte*>(memory));
 }
 
@@ -81,7 +81,7 @@ void PartialSums::finish(std::int64_t shard, int slot) {
   for (std::size_t level = 0; nodes > 1; ++level, node /= 2, nodes = (nodes + 1) / 2) {
     if ((node ^ 1) >= nodes) continue;  // no sibling: the parent is this node
     const int other = waiting_[static_cast<std::size_t>(level_start_[level] + node / 2)].exchange(slot);
-    if (other < 0) return;  // the sibling's worker goes on from here
+    if (other < 0) return;  // the sibling has not finished; its worker adds both
     const bool left = node % 2 == 0;
     const int into = left ? slot : other;
     const int from = left ? other : slot;

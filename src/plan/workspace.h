@@ -1,4 +1,4 @@
-// The memory and the counters of running plans: one Workspace for each concurrent call.
+// Memory and state of running plans: one Workspace for each concurrent call.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace linn::plan {
 
-/// Aligned memory, on 2 MB pages where the system allows it. Throws MemoryError, saying how much was needed.
+/// Aligned memory, on 2 MB pages if the system allows it. Throws MemoryError with the size that was needed.
 class Arena {
  public:
   explicit Arena(std::int64_t bytes);
@@ -23,8 +23,8 @@ class Arena {
   std::unique_ptr<std::byte, void (*)(std::byte*)> memory_;
 };
 
-/// Joins partial sums up the tree of core/tree.h while shards finish in any order: whoever finishes the second of two
-/// siblings adds the right one into the left one. No lock on the way but a short one for the list of free slots.
+/// Adds the partial sums of shards along the sum tree (core/tree.h), while shards finish in any order: the worker that finishes the second of two
+/// siblings adds the right one to the left one. Lock-free except for the list of free slots.
 class PartialSums {
  public:
   PartialSums(std::int64_t elements, std::int64_t slots, std::int64_t batch, Precision precision, std::byte* memory);
@@ -33,7 +33,7 @@ class PartialSums {
   /// A slot for a shard's partial sums.
   int take();
   std::byte* slot(int index) { return memory_ + static_cast<std::int64_t>(index) * slot_bytes_; }
-  /// Says that a shard's sums stand in `slot`.
+  /// Called when the sums of a shard are complete in `slot`.
   void finish(std::int64_t shard, int slot);
   /// The sums over all shards, once all have finished.
   std::byte* total() { return slot(total_); }
@@ -49,7 +49,7 @@ class PartialSums {
   std::int64_t shards_ = 0;
   int total_ = 0;
   std::vector<std::int64_t> level_start_;
-  std::vector<std::atomic<int>> waiting_;  // by node of the level above: the slot of the child that came first
+  std::vector<std::atomic<int>> waiting_;  // for each parent node: the slot of the child that finished first, or -1
   std::mutex free_lock_;
   std::vector<int> free_;
   int slots_;
@@ -64,17 +64,18 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
   const Plan& plan() const { return plan_; }
-  /// Whether it was made for as many threads as the pool has now.
+  /// Whether the workspace was made for the present number of threads of the pool.
   bool fits_pool() const;
 
-  /// The memory of a bound value, from here on. A variable that the plan only reads may be laid out anew once and used in many runs: who
-  /// changes its numbers binds it again, at the same address too.
+  /// Sets the memory of a bound value for all following runs. Packed copies of a variable that the plan only reads are kept between runs: after a
+  /// change of its numbers, bind it again, even at the same address.
   void bind(Value value, void* memory);
   /// Runs the plan on `images` images, at most its batch. Allocates nothing.
   void run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources);
-  /// Measures each op from here on, forgetting what was gathered; LINN_VERBOSE measures from the start. Lives as long as the workspace.
+  /// Starts the measurement of each op and clears earlier times. With LINN_VERBOSE it runs from the beginning. The result lives as long as the
+  /// workspace.
   OpTimes& measure();
-  /// The memory of a kept, bound or summed value after a run.
+  /// The memory of a value that is kept, bound or partials, after a run.
   void* at(Value value);
 
  private:
@@ -89,12 +90,12 @@ class Workspace {
   Arena arena_;
   std::byte* shared_ = nullptr;
   std::vector<std::byte*> workers_;
-  std::vector<std::unique_ptr<PartialSums>> partials_;  // by segment; null where there are none
-  std::size_t most_values_ = 0;  // of one op, inputs and outputs together
-  std::vector<void*> pointers_;  // of the op in work, by worker: so many each
+  std::vector<std::unique_ptr<PartialSums>> partials_;  // by segment; null without partials
+  std::size_t most_values_ = 0;                         // largest number of inputs and outputs of one op
+  std::vector<void*> pointers_;                         // most_values_ for each worker: the values of its present op
   std::vector<void*> bound_;
-  bool constants_made_ = false;  // and nothing that they follow from was bound since
-  std::unique_ptr<OpTimes> times_;  // when ops are measured
+  bool constants_made_ = false;     // constant segments have run since the last bind of a fixed value
+  std::unique_ptr<OpTimes> times_;  // null unless ops are measured
 
   std::int64_t images_ = 0;
   const StepInfo* step_ = nullptr;

@@ -7,7 +7,7 @@
 namespace linn::plan {
 namespace {
 
-// inputs {ddst, argmax or nothing}.
+// inputs {ddst, argmax (max only)}.
 class AdaptivePoolGradientOp final : public GradientOp<AdaptivePoolGradientOp, kernels::AdaptivePoolInputGradient> {
  public:
   using GradientOp::GradientOp;

@@ -5,7 +5,7 @@
 
 namespace linn::plan {
 
-/// src [height, width, channels] pooled to a map of the given size. Training keeps the argmax of a maximum, if its gradient is asked for.
+/// Pooling of src [height, width, channels] to a map of the given size. In training, max pooling stores its argmax if its gradient is wanted.
 Value adaptive_pool2d(Lowering& to, Value src, std::int64_t height, std::int64_t width, kernels::PoolKind kind);
 
 }  // namespace linn::plan

@@ -1,4 +1,4 @@
-// The last line of every function that adds an op.
+// append: adds an op with its values to a lowering.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace linn::plan {
 
-/// Gives the op its values and puts it into the plan; returns its first output.
+/// Sets the op's inputs and outputs, adds it to the lowering, and returns its first output.
 inline Value append(Lowering& to, std::unique_ptr<Op> op, std::vector<Value> inputs, std::vector<Value> outputs) {
   op->inputs = std::move(inputs);
   op->outputs = std::move(outputs);

@@ -18,7 +18,7 @@ class BiasCoefficientsOp final : public RealOp<BiasCoefficientsOp> {
   std::string implementation() const override { return "scalar"; }
   Cut cut() const override { return Cut::outputs; }
   void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}  // BiasOp's covers it
+  void differentiate(Gradients&) override {}  // BiasOp adds the gradient of the bias
 
   template <class T>
   void compute(const Call& call) const {
@@ -30,7 +30,7 @@ class BiasCoefficientsOp final : public RealOp<BiasCoefficientsOp> {
   }
 };
 
-// inputs {src, coefficients, bias}: the bias for its gradient.
+// inputs {src, coefficients, bias}; the bias is only there for its gradient.
 class BiasOp final : public KernelOp<BiasOp, kernels::NormForward> {
  public:
   using KernelOp::KernelOp;

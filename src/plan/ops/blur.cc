@@ -7,7 +7,7 @@
 namespace linn::plan {
 namespace {
 
-// Two for each product of the definition.
+// Floating-point operations: two for each product of the definition.
 double blur_flops(const kernels::Geometry& geometry, std::int64_t images) {
   return 2.0 * static_cast<double>(images * kernels::pairs(geometry) * geometry.channels);
 }
@@ -30,7 +30,7 @@ class BlurOp final : public WindowOp<BlurOp, kernels::BlurForward> {
   using WindowOp::WindowOp;
 
   std::string_view name() const override { return "blur2d"; }
-  // Pixels without gaps.
+  // The kernel needs dense pixels.
   kernels::PitchFields input_pitches(std::size_t) override {
     kernels::Geometry& g = kernel_.problem().geometry;
     return {.row = &g.src_row, .image = &g.src_image};

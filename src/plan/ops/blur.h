@@ -5,7 +5,7 @@
 
 namespace linn::plan {
 
-/// The binomial blur of src [height, width, channels], padded already.
+/// Binomial blur of src [height, width, channels], which includes its padding.
 Value blur2d(Lowering& to, Value src, const kernels::Geometry& geometry);
 
 }  // namespace linn::plan

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t piece_elements = 1 << 14;
 
-// An op on all elements of a fixed value, cut into pieces of them. `extent` is that value's shape.
+// Base of ops on all elements of a fixed value, cut into pieces. `extent` is the shape of the value.
 template <class Derived>
 class PiecesOp : public RealOp<Derived> {
  public:
@@ -77,7 +77,7 @@ class PenaltyOp final : public PiecesOp<PenaltyOp> {
       absolute += std::abs(v);
       squares += v * v;
     }
-    // A weight of 0 leaves its sum out, even where that is infinite.
+    // With a factor of 0 the sum is left out, even if it is infinite.
     call.out<double>(0)[call.piece] = (l1_ == 0 ? 0 : l1_ * absolute) + (l2_ == 0 ? 0 : l2_ * squares);
   }
 
@@ -113,7 +113,7 @@ class ClipNormOp final : public PiecesOp<ClipNormOp> {
   template <class T>
   void compute(const Call& call) const {
     const double norm = std::sqrt(*call.in<double>(1));
-    const T factor = norm <= norm_ ? T{1} : static_cast<T>(norm_ / norm);  // NaN and infinity reach all elements
+    const T factor = norm <= norm_ ? T{1} : static_cast<T>(norm_ / norm);  // a norm that is not finite makes all elements NaN or 0
     for (std::int64_t i = begin(call); i < end(call); ++i) call.out<T>(0)[i] = call.in<T>(0)[i] * factor;
   }
 

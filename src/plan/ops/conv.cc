@@ -68,11 +68,11 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     kernel_.prepare(policy);
     prepare_epilogue(policy);
   }
-  /// What the kernel leaves of the epilogue is a pass over a map without gaps.
+  /// The part of the epilogue outside the kernel is a pass over a dense map.
   kernels::PitchFields output_pitches(std::size_t slot) override {
     return epilogue().is_in_kernel() ? WindowOp::output_pitches(slot) : kernels::PitchFields{};
   }
-  /// The residual would have to shrink too.
+  /// With a residual it cannot shrink, since the residual would have to shrink too.
   bool narrow_output(const kernels::Part& part) override { return !epilogue().residual && WindowOp::narrow_output(part); }
 
   bool is_affine() const override { return epilogue().is_linear() && !epilogue().residual; }
@@ -101,7 +101,7 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     if (bias.defined() && gradients.wants(bias)) gradients.give(bias, bias_gradient(gradients, bias, d));
     if (gradients.wants(src)) {
       const std::int64_t taps = g.window_height * g.window_width, depth = g.channels / g.groups;
-      // A depthwise kernel transposed is the same memory.
+      // The transposed kernel of a depthwise convolution has the same elements in the same order.
       const Value transposed = depth == 1 ? Value{kernel.id, {g.window_height, g.window_width, g.out_channels, 1}}
                                           : transpose_kernel(gradients.to(), kernel, taps, depth, g.out_channels);
       const Value dsrc = gradients.make(src);

@@ -15,19 +15,19 @@ Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::G
 /// The gradient of `kernel` in the convolution `geometry` of src, from the gradient of its output.
 Value conv_kernel_gradient(Gradients& gradients, Value kernel, Value src, Value ddst, const kernels::Geometry& geometry);
 
-/// Adds `op`, which makes a kernel's gradient from `from` with the taps and channels of an output channel side by side, and the bias's: of
-/// both what is asked for. Shards sum them in that order; the kernel's is turned into Keras's once a step.
+/// Adds `op`, which computes from `from` the gradient of a kernel as [out channels, taps, channels] and the gradient of the bias, each only if it
+/// is wanted. Shards sum in that layout; the sum is transposed to Keras's layout once for each step.
 void give_turned_weights(Gradients& gradients, std::unique_ptr<Op> op, std::vector<Value> from, Value kernel, Value bias);
 
-/// Inputs of a convolution, of one with a pooling and of one with a global pooling. One that is not there is an undefined value.
+/// Slots of a convolution's inputs, also of one with a fused pooling or global pooling. An absent input is an undefined Value.
 struct ConvInputs {
   enum Slot : std::size_t { src, kernel, bias, residual, packed, count };
 };
 
-/// What `op` convolves, or null if it is no convolution or does more in its epilogue than its kernel does; for fusion.
+/// The problem of a convolution; null if `op` is no convolution, or its epilogue does more than its kernel computes. For fusion.
 const kernels::ConvForward::Problem* conv_problem(const Op& op);
 
-/// Two for each product of the direct form, of so many images.
+/// Floating-point operations for this number of images: two for each product of the direct form.
 double conv_flops(const kernels::Geometry& geometry, std::int64_t images);
 
 }  // namespace linn::plan

@@ -7,7 +7,7 @@
 namespace linn::plan {
 namespace {
 
-// Of the gradients: a multiply-add for each output channel and weight, as if one pixel held each maximum.
+// Floating-point operations of a gradient: a multiply-add for each weight, as if one pixel held each maximum.
 double sparse_flops(const kernels::Geometry& g, std::int64_t images) {
   return 2.0 * static_cast<double>(images * g.out_channels * g.window_height * g.window_width * g.channels);
 }
@@ -45,7 +45,7 @@ class ConvGlobalPoolInputGradientOp final : public GradientOp<ConvGlobalPoolInpu
   }
 };
 
-// inputs: ConvInputs; outputs {a value a channel, winners in training}.
+// inputs: ConvInputs; outputs {one value for each channel, winners (training)}.
 class ConvGlobalPoolOp final : public KernelOp<ConvGlobalPoolOp, kernels::ConvGlobalPoolForward> {
  public:
   using In = ConvInputs;
@@ -62,7 +62,7 @@ class ConvGlobalPoolOp final : public KernelOp<ConvGlobalPoolOp, kernels::ConvGl
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
     auto& problem = kernel_.problem();
-    problem.winners = true;  // none where relu left nothing: relu's gradient is in them
+    problem.winners = true;  // no winners where relu gave 0, so that they include relu's gradient
     const kernels::Geometry& g = problem.conv;
     const Value winners =
         gradients.to().value("winners " + layer, {g.out_height, g.out_width, kernels::winner_bytes(g)}, Extent::batch, Element::u8);

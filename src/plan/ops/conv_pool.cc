@@ -9,7 +9,7 @@
 namespace linn::plan {
 namespace {
 
-// Of the gradients: a multiply-add for each window, output channel and weight, as if all windows lived.
+// Floating-point operations of a gradient: a multiply-add for each window and weight, as if all windows were live.
 double sparse_flops(const kernels::ConvPoolKernelGradient::Problem& problem, std::int64_t images) {
   const kernels::Geometry& conv = problem.conv;
   const std::int64_t windows = problem.pool.out_height * problem.pool.out_width, depth = conv.channels / conv.groups;
@@ -57,14 +57,14 @@ class ConvPoolInputGradientOp final : public GradientOp<ConvPoolInputGradientOp,
   }
 };
 
-// The map between them is no larger than what the windows see.
+// The map between them is trimmed to the windows.
 void fit_map(kernels::ConvPoolForward::Problem& problem) {
   const kernels::Part part = kernels::seen(problem.pool);
   kernels::keep_dst(problem.conv, part);
   kernels::keep_src(problem.pool, part);
 }
 
-// inputs: ConvInputs; outputs {pooled map, argmax in training}.
+// inputs: ConvInputs; outputs {pooled map, argmax (training)}.
 class ConvPoolOp final : public KernelOp<ConvPoolOp, kernels::ConvPoolForward> {
  public:
   using In = ConvInputs;
@@ -97,7 +97,7 @@ class ConvPoolOp final : public KernelOp<ConvPoolOp, kernels::ConvPoolForward> {
     if (!d.defined()) return;
     Lowering& to = gradients.to();
     auto& problem = kernel_.problem();
-    problem.argmax = true;  // where relu left nothing it says so: relu's gradient is in it
+    problem.argmax = true;  // no_cell where relu gave 0, so that it includes relu's gradient
     const Value argmax = to.value("argmax " + layer, outputs[0].shape, Extent::batch, Element::u8);
     outputs.push_back(argmax);
     const kernels::ConvPoolKernelGradient::Problem sparse{

@@ -12,7 +12,7 @@
 namespace linn::plan {
 namespace {
 
-// The convolution that the forward op is the input gradient of. inputs {d, kernel, packed kernel}.
+// The gradient of src: the convolution whose input gradient is the forward op. inputs {d, kernel, packed kernel}.
 class ConvTransposeInputGradientOp final : public GradientOp<ConvTransposeInputGradientOp, kernels::ConvForward> {
  public:
   using GradientOp::GradientOp;
@@ -37,7 +37,7 @@ class ConvTransposeInputGradientOp final : public GradientOp<ConvTransposeInputG
   }
 };
 
-// inputs {src, kernel, transposed kernel, packed kernel}: the kernel for its gradient.
+// inputs {src, kernel, transposed kernel, packed kernel}; the kernel is only there for its gradient.
 class ConvTransposeOp final : public KernelOp<ConvTransposeOp, kernels::ConvInputGradient> {
  public:
   using KernelOp::KernelOp;
@@ -50,7 +50,7 @@ class ConvTransposeOp final : public KernelOp<ConvTransposeOp, kernels::ConvInpu
   double flops(std::int64_t images) const override { return conv_flops(problem(), images); }
   Value packs() const override { return inputs[2]; }
 
-  // A pixel of src that moves by one moves its outputs by a stride.
+  // If src moves by one pixel, the output moves by one stride.
   std::int64_t period() const override {
     return kernel_.period() == 1 ? std::lcm(problem().stride_height, problem().stride_width) : 0;
   }

@@ -12,7 +12,7 @@
 namespace linn::plan {
 namespace {
 
-// Rows of a dense op in a call: one an image, or more when the input has more axes than features.
+// Rows in a call: one for each image, or more if the input has other axes before the last.
 std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
 
 class TransposeKernelOp final : public KernelOp<TransposeKernelOp, kernels::TransposeKernel> {
@@ -44,8 +44,8 @@ class BiasGradientOp final : public GradientOp<BiasGradientOp, kernels::ColumnSu
   }
 };
 
-// A dense kernel is large next to its work, so its gradient is cut over the kernel's rows, after a barrier: no worker holds a
-// partial sum of the whole kernel. The order of each sum is the shard tree's all the same (kernels/gemm/dense.h).
+// The gradient of a Dense kernel is cut by outputs, over the kernel's rows, because the kernel is large beside its work: no worker needs a partial
+// sum of the whole kernel. The sums still follow the sum tree over shards (kernels/gemm/dense.h).
 class DenseKernelGradientOp final : public GradientOp<DenseKernelGradientOp, kernels::DenseKernelGradient> {
  public:
   DenseKernelGradientOp(std::int64_t inputs_count, std::int64_t outputs_count, std::int64_t shard)

@@ -6,13 +6,13 @@
 
 namespace linn::plan {
 
-/// src [..., inputs] times kernel [inputs, outputs], plus bias (which may be undefined), over the last axis.
+/// src [..., inputs] times kernel [inputs, outputs] over the last axis, plus bias, which may be undefined.
 Value dense(Lowering& to, Value src, Value kernel, Value bias);
 
-/// Swaps the last two axes of a variable seen as [batches, rows, columns]. Depends on no image, so it runs once a step.
+/// Swaps the last two axes of a variable read as [batches, rows, columns]. Runs once for each step, because it does not depend on images.
 Value transpose_kernel(Lowering& to, Value kernel, std::int64_t batches, std::int64_t rows, std::int64_t columns);
 
-/// The gradient of a bias of C values from the gradient of what it was added to, [..., C].
+/// The gradient of a bias of C values, from the gradient [..., C] of the sum.
 Value bias_gradient(Gradients& gradients, Value bias, Value ddst);
 
 }  // namespace linn::plan

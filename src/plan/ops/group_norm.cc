@@ -8,12 +8,12 @@
 namespace linn::plan {
 namespace {
 
-// What the kernel calls images: the rows of an image for layer normalization, else the image.
+// Number of the kernel's images in a call: the rows of all images for layer normalization, else the images.
 std::int64_t kernel_images(const kernels::GroupNormForward::Problem& problem, const Value& src) {
   return src.shape.elements() / (problem.pixels * problem.channels);
 }
 
-// inputs {src, ddst, gamma or nothing, statistics}, outputs {dsrc, dgamma, dbeta}, each only where it is wanted.
+// inputs {src, ddst, gamma or undefined, statistics}, outputs {dsrc, dgamma, dbeta}, each undefined unless it is wanted.
 class GroupNormGradientOp final : public GradientOp<GroupNormGradientOp, kernels::GroupNormGradient> {
  public:
   using GradientOp::GradientOp;
@@ -35,7 +35,7 @@ class GroupNormGradientOp final : public GradientOp<GroupNormGradientOp, kernels
   }
 };
 
-// inputs {src, gamma, beta}, the last two or nothing; outputs {dst}, and the statistics if a gradient needs them.
+// inputs {src, gamma, beta}, the last two may be undefined; outputs {dst}, and the statistics if a gradient needs them.
 class GroupNormOp final : public KernelOp<GroupNormOp, kernels::GroupNormForward> {
  public:
   using KernelOp::KernelOp;

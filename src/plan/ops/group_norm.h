@@ -5,11 +5,11 @@
 
 namespace linn::plan {
 
-/// src [..., channels] by mean and variance of `groups` groups of channels, each over all pixels of the image (kernels/norm/group.h).
-/// gamma and beta [channels] may be undefined: 1 and 0.
+/// src [..., channels] normalized by mean and variance of each of `groups` groups of channels, over all pixels of the image
+/// (kernels/norm/group.h). gamma and beta [channels] may be undefined: 1 and 0.
 Value group_norm(Lowering& to, Value src, Value gamma, Value beta, std::int64_t groups, double epsilon);
 
-/// Each row src[..., :] by its own mean and variance; gamma and beta of one row may be undefined.
+/// Each row src[..., :] normalized by its own mean and variance. gamma and beta, of a row's size, may be undefined.
 Value layer_norm(Lowering& to, Value src, Value gamma, Value beta, double epsilon);
 
 }  // namespace linn::plan

@@ -12,7 +12,7 @@ namespace {
 
 std::int64_t rows_an_image(const Value& prediction) { return prediction.shape.elements() / prediction.shape[-1]; }
 
-// inputs {prediction, target}, outputs {loss}; with an upstream gradient: inputs {prediction, target, upstream}, outputs {gradient of the
+// Loss: inputs {prediction, target}, outputs {loss}. Its gradient: inputs {prediction, target, upstream gradient}, outputs {gradient of the
 // prediction}.
 template <class Derived, class Kernel>
 class LossOp : public KernelOp<Derived, Kernel> {
@@ -129,7 +129,7 @@ class ShareOfOthersOp final : public RealOp<ShareOfOthersOp> {
     const std::int64_t rows = call.batch * inputs[0].shape.elements();
     const auto* labels = call.in<std::int64_t>(0);
     const auto ignored = std::count(labels, labels + rows, ignored_);
-    // Keras's epsilon: a batch of ignored rows alone has loss 0.
+    // Keras's epsilon: a batch in which all rows are ignored has loss 0.
     *call.out<double>(0) = static_cast<double>(rows) / (static_cast<double>(rows - ignored) + 1e-7);
   }
 

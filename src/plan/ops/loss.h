@@ -1,8 +1,8 @@
 // Losses, metrics and their sums over a batch.
 //
-//   rows of predictions -> a loss op -> one number a row -> loss_sum -> a sum that the caller reads
-//                                                          (the gradient starts here)
-//   rows of predictions -> row_counts -> a few numbers a row -> row_sums -> sums that the caller reads
+//   predictions, by row -> loss op    -> one number for each row  -> loss_sum -> a sum that the caller reads
+//                                                                    (the gradient starts here)
+//   predictions, by row -> row_counts -> counts for each row      -> row_sums -> sums that the caller reads
 #pragma once
 
 #include "kernels/reduce/loss.h"
@@ -10,28 +10,28 @@
 
 namespace linn::plan {
 
-/// What a loss or metric compares: `prediction` [..., classes]; `target` is labels (i64), one a row, or of prediction's shape.
+/// The inputs of a loss or metric: `prediction` [..., classes]; `target` with one label (i64) for each row, or of prediction's shape.
 struct LossInputs {
   Value prediction;
   Value target;
 };
 
-// One unweighted loss a row. The gradient that flows into it, one number a row, flows on into the prediction; the target has none.
+// Losses: one unweighted number for each row. Their gradient is that of the prediction; the target has none.
 
-/// Behind a softmax it is computed from the logits, as TensorFlow's Keras does: no clip, no loss of precision.
+/// Behind a softmax it is computed from the logits, as in Keras on TensorFlow: without a clip and without loss of precision.
 Value crossentropy(Lowering& to, const LossInputs& inputs, const kernels::Crossentropy::Problem& problem);
-/// `behind_sigmoid`: the function to take in its place behind a sigmoid, of the sigmoid's input.
+/// `behind_sigmoid`: the function of the sigmoid's input that replaces it behind a sigmoid.
 Value row_loss(Lowering& to, const LossInputs& inputs, const kernels::LossFunction& function,
                const std::optional<kernels::LossFunction>& behind_sigmoid = {});
 
-/// The numbers of a metric, `counts` a row.
+/// The counts of a metric: `counts` numbers for each row.
 Value row_counts(Lowering& to, const LossInputs& inputs, std::int64_t counts, const kernels::CountFunction& function);
 
-/// The sum over the whole batch, in order and in double, of rows * weight: a fixed f64 value that the caller reads. `weight` is one number an
-/// image, or undefined. In training plans the gradient of `factor` * sum / (rows in the batch) starts here: several losses add up, each with
-/// its factor. `share`, one f64 or undefined, multiplies both the sum and the gradient.
+/// The sum over the batch of rows * weight, in order and in double: a fixed f64 value that the caller reads. `weight` has one number for each
+/// image, or is undefined. In training plans the gradient of `factor` * sum / (rows in the batch) starts here; the gradients of several losses
+/// are added. `share`, one f64 or undefined, multiplies both the sum and the gradient.
 Value loss_sum(Lowering& to, Value rows, Value weight, double factor = 1, Value share = {});
-/// Rows in the batch / rows whose label is not `ignored`: makes the mean over all rows the mean over those. One f64.
+/// (Rows in the batch) / (rows whose label is not `ignored`), one f64. As `share` it turns the mean over all rows into the mean over these.
 Value share_of_others(Lowering& to, Value labels, std::int64_t ignored);
 /// The sums over all rows of the batch, in order and in double, of rows [..., counts]: a fixed f64 value that the caller reads.
 Value row_sums(Lowering& to, Value rows, std::int64_t counts);

@@ -9,7 +9,7 @@
 namespace linn::plan {
 namespace {
 
-// inputs {ddst}, and the merge's inputs behind it where the kernel reads them.
+// inputs {ddst}, then the inputs of the merge if the kernel reads them.
 class MergeGradientOp final : public GradientOp<MergeGradientOp, kernels::MergeGradient> {
  public:
   using GradientOp::GradientOp;
@@ -27,7 +27,7 @@ class MergeOp final : public KernelOp<MergeOp, kernels::Merge> {
   using KernelOp::KernelOp;
 
   std::string_view name() const override { return "merge"; }
-  // The kernel has read the first two when it writes, and not yet the others.
+  // The kernel reads the first two inputs before it writes, and reads the others afterwards.
   std::vector<std::size_t> in_place() const override {
     std::vector<std::size_t> slots;
     for (const std::size_t slot : {0, 1})

@@ -1,4 +1,4 @@
-// Ops of several inputs.
+// Ops that merge several inputs element by element.
 #pragma once
 
 #include <span>
@@ -8,7 +8,7 @@
 
 namespace linn::plan {
 
-/// Batch values merged element by element; their shapes must meet (kernels::broadcast_shape).
+/// Merges batch values element by element. Their shapes must broadcast (kernels::broadcast_shape).
 Value merge(Lowering& to, kernels::MergeKind kind, std::span<const Value> inputs);
 
 /// Whether `op` is the sum of two values of one shape; for fusion.

@@ -9,7 +9,7 @@
 namespace linn::plan {
 namespace {
 
-// What tells the numbers of one op in one step from all others.
+// The stream of an op's random numbers in one step.
 struct Stream {
   const char* purpose;
   std::uint64_t seed, number;

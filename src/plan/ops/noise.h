@@ -1,4 +1,4 @@
-// Random numbers on maps. Only for training plans.
+// Random noise on maps. Only for training plans.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,9 @@
 
 namespace linn::plan {
 
-/// Whole channels of an image are zero with probability `rate`, the others scaled by 1 / (1 - rate).
+/// Sets whole channels of an image to zero with probability `rate`, and scales the others by 1 / (1 - rate).
 Value spatial_dropout(Lowering& to, Value src, double rate, std::uint64_t seed);
-/// src + deviation * a standard normal number for each element.
+/// src plus deviation times a standard normal number, drawn for each element.
 Value gaussian_noise(Lowering& to, Value src, double deviation, std::uint64_t seed);
 
 }  // namespace linn::plan

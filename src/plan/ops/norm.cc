@@ -16,8 +16,8 @@ std::int64_t rows_an_image(const Value& value) { return value.shape.elements() /
 
 double inverse_deviation(double variance, double epsilon) { return 1 / std::sqrt(variance + epsilon); }
 
-// NormForward's coefficients of channels first <= c < last from statistics in double. What rounding takes off the mean goes into
-// the shift, so that a mean far above the deviation costs no digits.
+// Coefficients of NormForward for channels first <= c < last, from statistics in double. The rounding error of the mean is added to the shift, so
+// that a mean far above the deviation loses no digits.
 template <class T>
 void set_coefficients(const double* statistics, const T* gamma, const T* beta, double epsilon, std::int64_t channels, std::int64_t first,
                       std::int64_t last, T* coefficients) {
@@ -45,7 +45,7 @@ class NormMomentsOp final : public KernelOp<NormMomentsOp, kernels::NormMoments>
   }
 };
 
-// inputs {moments of the images, or src where an image has one pixel; gamma, beta or nothing}, outputs {statistics, coefficients}.
+// inputs {moments of the images (src, if an image has one pixel), gamma, beta}, the last two may be undefined; outputs {statistics, coefficients}.
 class NormStatisticsOp final : public KernelOp<NormStatisticsOp, kernels::NormStatistics> {
  public:
   NormStatisticsOp(const kernels::NormStatistics::Problem& problem, double epsilon) : KernelOp(problem), epsilon_(epsilon) {}
@@ -75,7 +75,7 @@ class NormStatisticsOp final : public KernelOp<NormStatisticsOp, kernels::NormSt
   double epsilon_;
 };
 
-// inputs {moving mean, moving variance, gamma, beta or nothing}, outputs {statistics, coefficients}.
+// inputs {moving mean, moving variance, gamma, beta}, the last two may be undefined; outputs {statistics, coefficients}.
 class MovingCoefficientsOp final : public RealOp<MovingCoefficientsOp> {
  public:
   explicit MovingCoefficientsOp(double epsilon) : epsilon_(epsilon) {}
@@ -84,7 +84,7 @@ class MovingCoefficientsOp final : public RealOp<MovingCoefficientsOp> {
   std::string implementation() const override { return "scalar"; }
   Cut cut() const override { return Cut::outputs; }
   void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}  // moving statistics have no gradients, NormOp sees to gamma and beta
+  void differentiate(Gradients&) override {}  // moving statistics have none; NormOp adds those of gamma and beta
 
   template <class T>
   void compute(const Call& call) const {
@@ -99,7 +99,7 @@ class MovingCoefficientsOp final : public RealOp<MovingCoefficientsOp> {
   double epsilon_;
 };
 
-// inputs {statistics of the batch}, outputs {moving mean, moving variance}: bound values, changed in place.
+// inputs {statistics of the batch}, outputs {moving mean, moving variance}, which are bound values and are changed in place.
 class MovingStatisticsOp final : public RealOp<MovingStatisticsOp> {
  public:
   explicit MovingStatisticsOp(double momentum) : momentum_(momentum) {}
@@ -125,7 +125,7 @@ class MovingStatisticsOp final : public RealOp<MovingStatisticsOp> {
   double momentum_;
 };
 
-// Of the gradients' inputs {src, ddst, coefficients, ...}.
+// Pitches of the inputs {src, ddst, coefficients, ...} of the gradient ops.
 kernels::PitchFields norm_pitches(kernels::NormForward::Problem& problem, std::size_t slot) {
   return {.pixel = slot == 0 ? &problem.src_row : slot == 1 ? &problem.dst_row : nullptr};
 }
@@ -148,9 +148,9 @@ class NormGradientSumsOp final : public GradientOp<NormGradientSumsOp, kernels::
   }
 };
 
-// What the sums over the batch say. With x^ = (x - mean) / deviation and g the gradient that arrives,
+// From sums over the batch to gradients. With x^ = (x - mean) / deviation and g the gradient of the result:
 //   d beta = sum of g,  d gamma = sum of g x^,  d x = scale (g - (d beta + x^ d gamma) / count).
-// inputs {sums, statistics, coefficients}, outputs {gradient coefficients, d gamma, d beta}, each only where it is asked for.
+// inputs {sums, statistics, coefficients}, outputs {gradient coefficients, d gamma, d beta}, each undefined unless it is wanted.
 class NormGradientOp final : public RealOp<NormGradientOp> {
  public:
   NormGradientOp(double epsilon, std::int64_t pixels) : epsilon_(epsilon), pixels_(pixels) {}
@@ -171,7 +171,7 @@ class NormGradientOp final : public RealOp<NormGradientOp> {
     T* lines = call.out<T>(0);
     for (std::int64_t c = 0; c < channels; ++c) {
       const double inverse = inverse_deviation(statistics[channels + c], epsilon_);
-      const double rest = statistics[c] - static_cast<double>(coefficients[c]);  // what rounding took off the mean
+      const double rest = statistics[c] - static_cast<double>(coefficients[c]);  // rounding error of the mean
       const auto sum = static_cast<double>(sums[c]);
       const double dgamma = (static_cast<double>(sums[channels + c]) - rest * sum) * inverse;
       const auto scale = static_cast<double>(coefficients[channels + c]);
@@ -187,7 +187,7 @@ class NormGradientOp final : public RealOp<NormGradientOp> {
   std::int64_t pixels_;
 };
 
-// inputs {src, ddst, coefficients, gradient coefficients or nothing}.
+// inputs {src, ddst, coefficients, gradient coefficients or undefined}.
 class NormInputGradientOp final : public GradientOp<NormInputGradientOp, kernels::NormInputGradient> {
  public:
   using GradientOp::GradientOp;
@@ -209,7 +209,7 @@ class NormInputGradientOp final : public GradientOp<NormInputGradientOp, kernels
   }
 };
 
-// inputs {src, coefficients, statistics, gamma, beta}: the last three for the gradients.
+// inputs {src, coefficients, statistics, gamma, beta}; the last three are only there for the gradients.
 class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
  public:
   NormOp(std::int64_t channels, double epsilon, bool frozen) : KernelOp({.channels = channels}), epsilon_(epsilon), frozen_(frozen) {}
@@ -251,7 +251,7 @@ class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
   }
 
  private:
-  // Gradients of gamma and beta, where they are wanted, and with `lines` the coefficients for the input's: all need sums over the batch.
+  // Adds the gradients of gamma and beta that are wanted and, with `lines`, the coefficients for the gradient of src. All need sums over the batch.
   Value add_sums(Gradients& gradients, Value d, bool with_lines) {
     Lowering& to = gradients.to();
     const std::int64_t channels = problem().channels;
@@ -274,7 +274,7 @@ class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
   bool frozen_;
 };
 
-// inputs {kernel, bias or nothing, coefficients}, outputs {kernel, bias}.
+// inputs {kernel, bias or undefined, coefficients}, outputs {kernel, bias}.
 class FoldNormOp final : public RealOp<FoldNormOp> {
  public:
   std::string_view name() const override { return "fold_norm"; }
@@ -302,7 +302,7 @@ class FoldNormOp final : public RealOp<FoldNormOp> {
   std::int64_t piece_rows() const { return std::max<std::int64_t>(1, (1 << 14) / inputs[0].shape[-1]); }
 };
 
-// The op that both kinds end with.
+// Adds the NormOp, the last op of both kinds of normalization.
 Value normalize(Lowering& to, Value src, Value coefficients, Value statistics, const NormVariables& variables, double epsilon,
                 bool frozen) {
   const Value output = to.value(to.layer(), src.shape, Extent::batch);
@@ -323,7 +323,7 @@ NormValues norm_values(Lowering& to, std::int64_t channels) {
 
 Value batch_norm(Lowering& to, Value src, const NormVariables& variables, double epsilon, double momentum) {
   const std::int64_t channels = src.shape[-1], pixels = rows_an_image(src);
-  Value moments = src;  // of one pixel are the pixel
+  Value moments = src;  // the moments of one pixel are the pixel
   if (pixels > 1) {
     moments = to.value("moments of " + to.layer(), {2, channels}, Extent::batch, Element::f64);
     append(to, std::make_unique<NormMomentsOp>(kernels::NormMoments::Problem{.pixels = pixels, .channels = channels}), {src}, {moments});

@@ -7,25 +7,25 @@
 
 namespace linn::plan {
 
-/// Of one value a channel each; gamma and beta may be undefined: 1 and 0.
+/// Variables of one value for each channel. gamma and beta may be undefined: 1 and 0.
 struct NormVariables {
   Value gamma, beta, moving_mean, moving_variance;
 };
 
-/// By the statistics of the batch, which all workers wait for; they are added to the moving ones as an update (Lowering::add_update).
+/// Normalization by the statistics of the batch, with a barrier before they are known. Adds the update of the moving statistics
+/// (Lowering::add_update).
 Value batch_norm(Lowering& to, Value src, const NormVariables& variables, double epsilon, double momentum);
-/// By the moving statistics.
+/// Normalization by the moving statistics.
 Value frozen_norm(Lowering& to, Value src, const NormVariables& variables, double epsilon);
 
-/// What `op` scales and shifts channels with, [3, channels] (kernels/norm/norm.h), if it is a frozen_norm and nothing else;
-/// undefined for other ops.
+/// The coefficients [3, channels] (kernels/norm/norm.h) of a frozen_norm without a fused activation; undefined for other ops.
 Value norm_coefficients(const Op& op);
-/// Whether `op` is a normalization that no activation has joined yet; for fusion, as the next.
+/// Whether `op` is a normalization without a fused activation; for fusion.
 bool is_linear_norm(const Op& op);
-/// A copy of a normalization with relu behind it.
+/// A copy of a normalization with relu; for fusion.
 std::unique_ptr<Op> norm_with_relu(const Op& op);
-/// An op, not yet added, that makes of a kernel [..., channels] and a bias (or none) those that give the normalized result.
-/// Outputs: kernel, bias.
+/// An op, not yet added, that computes from a kernel [..., channels] and a bias (may be undefined) the kernel and bias that give the normalized
+/// result. Outputs: kernel, bias.
 std::unique_ptr<Op> fold_norm(Lowering& to, Value kernel, Value bias, Value coefficients);
 
 }  // namespace linn::plan

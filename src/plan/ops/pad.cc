@@ -33,7 +33,7 @@ class PadOp final : public KernelOp<PadOp, kernels::PadForward> {
     gradients.give(inputs[0], dsrc);
   }
 
-  /// The map itself stays whole: what stands beyond a border depends on where that is.
+  /// The source cannot shrink, because padding depends on the place of the border.
   bool narrow_output(const kernels::Part& part) override {
     auto& [height, width, channels, pads, mode] = kernel_.problem();
     if (part.height < pads.top + height || part.width < pads.left + width) return false;

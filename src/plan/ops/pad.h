@@ -5,7 +5,7 @@
 
 namespace linn::plan {
 
-/// Rows and columns around src [height, width, channels]; src itself where there are none.
+/// src [height, width, channels] with padding around it. Returns src if the padding is 0.
 Value pad2d(Lowering& to, Value src, const kernels::Pads& pads, kernels::PadMode mode);
 
 }  // namespace linn::plan

@@ -31,7 +31,7 @@ class PhaseScoresOp final : public KernelOp<PhaseScoresOp, kernels::PhaseScores>
   std::string_view name() const override { return "phase_scores"; }
   double flops(std::int64_t images) const override { return static_cast<double>(2 * images * inputs[0].shape.elements()); }
 
-  /// A norm decides and is no more: what it chose does not change when it changes a little.
+  /// Only the mean has a gradient. A norm is used only for the choice, which does not change for small changes of the norm.
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined() || problem().score != kernels::PhaseScore::mean) return;
@@ -78,8 +78,8 @@ class TakePhaseGradientOp final : public GradientOp<TakePhaseGradientOp, kernels
   }
 };
 
-/// Maximum pooling of stride 1 of which only one phase is wanted: of each image the windows of the phase's own stride, on the map from the
-/// phase's first pixel on. The kernels are those of any pooling, and a quarter of the windows is all that has a gradient.
+/// One phase of a max pooling with stride 1: for each image a pooling with the stride of the phases, on the map from the phase's first pixel on.
+/// Uses the ordinary pooling kernels and computes only the windows of the chosen phase (a quarter for stride 2).
 struct PooledPhase {
   PooledPhase(const kernels::Geometry& pool, const kernels::Phases& chosen) : phases(chosen), row(pool.src_row), pixel(pool.src_pixel), image(pool.src_image) {
     problem = {.geometry = pool, .kind = kernels::PoolKind::max, .argmax = false};
@@ -93,7 +93,7 @@ struct PooledPhase {
   std::int64_t offset(std::int32_t phase) const { return phase / phases.stride_width * row + phase % phases.stride_width * pixel; }
 
   kernels::Phases phases;
-  std::int64_t row, pixel, image;  // of the map before the pooling
+  std::int64_t row, pixel, image;  // pitches of the map before the pooling
   kernels::PoolForward::Problem problem;
 };
 
@@ -111,7 +111,7 @@ class PooledPhaseGradientOp final : public GradientOp<PooledPhaseGradientOp, ker
     const std::int64_t outputs_each = pooled_.phases.elements();
     for (std::int64_t n = 0; n < call.images; ++n) {
       T* dsrc = call.out<T>(0) + n * pooled_.image;
-      std::fill_n(dsrc, pooled_.image, T{0});  // the kernel writes what its windows see
+      std::fill_n(dsrc, pooled_.image, T{0});  // the kernel writes only the pixels of its windows
       kernel_.run<T>({.images = 1, .ddst = call.in<T>(0) + n * outputs_each, .argmax = call.in<std::uint8_t>(2) + n * outputs_each,
                       .wide_argmax = nullptr, .dsrc = dsrc + pooled_.offset(call.in<std::int32_t>(1)[n]),
                       .scratch = static_cast<T*>(call.scratch)});
@@ -122,7 +122,7 @@ class PooledPhaseGradientOp final : public GradientOp<PooledPhaseGradientOp, ker
   PooledPhase pooled_;
 };
 
-// inputs {src, phase}, outputs {map, argmax in training where it pools}.
+// inputs {src, phase}, outputs {map, argmax (training, with pooling)}.
 class TakePhaseOp final : public RealOp<TakePhaseOp> {
  public:
   explicit TakePhaseOp(const kernels::Phases& phases) : take_(phases) {}

@@ -7,12 +7,12 @@
 namespace linn::plan {
 namespace {
 
-// A window of more than 256 cells needs more than a byte to say which cell was the largest.
+// The argmax of a window of more than 256 cells does not fit a byte.
 bool is_wide(const kernels::Geometry& g) { return g.window_height * g.window_width > 256; }
 
 std::uint8_t* narrow(const Call& call, std::size_t i, bool wide) { return wide ? nullptr : call.out<std::uint8_t>(i); }
 
-// One for each pixel that a window sees; of a maximum's gradient one for each window.
+// Floating-point operations: one for each pixel of each window; for the gradient of a maximum, one for each window.
 double pool_flops(const kernels::PoolForward::Problem& problem, std::int64_t images) {
   return static_cast<double>(images * kernels::pairs(problem.geometry) * problem.geometry.channels);
 }

@@ -5,12 +5,12 @@
 
 namespace linn::plan {
 
-/// Pooling of src [height, width, channels]. Training keeps the argmax of a max pooling, if its gradient is asked for.
+/// Pooling of src [height, width, channels]. In training, max pooling stores its argmax if its gradient is wanted.
 Value pool2d(Lowering& to, Value src, kernels::PoolKind kind, const kernels::Geometry& geometry);
-/// One value a channel: [height, width, channels] -> [channels].
+/// Global pooling: [height, width, channels] -> [channels].
 Value global_pool2d(Lowering& to, Value src, kernels::PoolKind kind);
 
-/// What `op` pools, or null if it is no window pooling; for fusion.
+/// The problem of a window pooling, else null; for fusion.
 const kernels::PoolForward::Problem* pool_problem(const Op& op);
 const kernels::GlobalPoolForward::Problem* global_pool_problem(const Op& op);
 

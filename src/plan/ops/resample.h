@@ -5,7 +5,7 @@
 
 namespace linn::plan {
 
-/// src [height, width, channels] as a map of another resolution; src itself where the size stays.
+/// src [height, width, channels] resampled to another size. Returns src if the size is the same.
 Value resample(Lowering& to, Value src, std::int64_t height, std::int64_t width, kernels::Interpolation interpolation);
 
 }  // namespace linn::plan

@@ -13,7 +13,7 @@
 namespace linn::plan {
 namespace {
 
-// Where a part begins in the whole.
+// Place of a part's first element in the whole.
 struct Corner {
   std::int64_t y = 0, x = 0, channel = 0;
 };
@@ -23,7 +23,7 @@ struct Block {
   Corner corner;
 };
 
-// Copies blocks between a whole map and maps of their own size: with `gathers` its inputs into its output, else its input into its only output.
+// Copies blocks of a map. With `gathers`: its inputs into blocks of its output. Without: a block of its input into its output.
 class SectionsOp : public RealOp<SectionsOp> {
  public:
   SectionsOp(bool gathers, const MapSize& whole, std::vector<Block> blocks)
@@ -83,10 +83,10 @@ class SectionsOp : public RealOp<SectionsOp> {
   kernels::Pitches whole_;
   std::vector<kernels::Pitches> parts_;
   std::vector<KernelUse<kernels::CopyMap>> copies_;
-  std::vector<bool> copied_;  // false: the part lies in the whole
+  std::vector<bool> copied_;  // false: the part is a view
 };
 
-// One input's part of the gradient of a concatenation.
+// The gradient of one input of a concatenation: a block of the gradient of the whole.
 class SliceOp final : public SectionsOp {
  public:
   SliceOp(const MapSize& whole, const Block& block) : SectionsOp(false, whole, {block}) {}
@@ -128,8 +128,8 @@ class CropOp final : public SectionsOp {
   kernels::Pads cropping_;
 };
 
-// An image of the shape as a map for a concatenation along the axis. Of more than three axes the first are its pixels, all in one row, and
-// those from `axis` on its channels.
+// The map that an image of this shape is for a concatenation along `axis`. With more than three axes, the axes before `axis` are the pixels of one
+// row, and those from `axis` on are the channels.
 MapSize map_along(const Shape& shape, std::size_t axis) {
   if (shape.rank() <= 3) return map_size(shape);
   std::int64_t pixels = 1;
@@ -143,7 +143,7 @@ Value concatenate(Lowering& to, std::span<const Value> inputs, std::size_t axis)
   const Shape& first = inputs[0].shape;
   std::vector<std::int64_t> sizes(first.begin(), first.end());
   sizes[axis] = 0;
-  const std::size_t map_axis = first.rank() <= 3 ? axis + 3 - first.rank() : 2;  // of height, width, channels
+  const std::size_t map_axis = first.rank() <= 3 ? axis + 3 - first.rank() : 2;  // 0: height, 1: width, 2: channels
   std::vector<Block> blocks;
   Corner corner;
   for (const Value& input : inputs) {

@@ -1,4 +1,5 @@
-// Ops that only move a block of a map: concatenations and crops. Where the kernels beside them take pitches, plan/views.h leaves them nothing to do.
+// Ops that only copy blocks of maps: concatenations and crops. If the neighbouring kernels take pitches, plan/views.h makes views of the blocks, and
+// nothing is copied.
 #pragma once
 
 #include <cstddef>
@@ -9,10 +10,10 @@
 
 namespace linn::plan {
 
-/// Batch values one behind the other along an axis of the image. All other sizes are the same.
+/// Concatenates batch values along an axis of the image. All other sizes must be equal.
 Value concatenate(Lowering& to, std::span<const Value> inputs, std::size_t axis);
 
-/// src [height, width, channels] without rows and columns at its borders; src itself where there are none to leave out.
+/// src [height, width, channels] without some rows and columns at its borders. Returns src if there are none.
 Value crop2d(Lowering& to, Value src, const kernels::Pads& cropping);
 
 }  // namespace linn::plan

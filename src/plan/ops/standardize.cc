@@ -42,7 +42,7 @@ class StandardCoefficientsOp final : public RealOp<StandardCoefficientsOp> {
   bool invert_;
 };
 
-// outputs {coefficients}, of statistics that the op holds.
+// outputs {coefficients}; the statistics are constants of the op.
 class GivenCoefficientsOp final : public RealOp<GivenCoefficientsOp> {
  public:
   GivenCoefficientsOp(std::vector<double> mean, std::vector<double> variance, bool invert)

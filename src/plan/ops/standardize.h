@@ -1,4 +1,4 @@
-// Normalization by statistics that were given or adapted, not learned.
+// Normalization by given or adapted statistics, which are not trained.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@ namespace linn::plan {
 /// With deviation = max(sqrt(variance), 1e-7), Keras's epsilon: (src - mean) / deviation, or src * deviation + mean if `invert`. mean and
 /// variance [channels] are variables; src has `channels` as its last axis.
 Value standardize(Lowering& to, Value src, Value mean, Value variance, bool invert);
-/// By statistics that never change: one value of each for all channels, or as many as channels.
+/// The same with constant statistics: one value for all channels, or one for each channel.
 Value standardize(Lowering& to, Value src, const std::vector<double>& mean, const std::vector<double>& variance, bool invert);
 
 }  // namespace linn::plan

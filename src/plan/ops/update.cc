@@ -9,7 +9,7 @@
 namespace linn::plan {
 namespace {
 
-// inputs {gradient}, outputs {variable, slots...}: all of the variable's size, cut into pieces of elements.
+// inputs {gradient}, outputs {variable, slots...}, all of the variable's size. Cut into pieces of elements.
 template <class Derived, class Kernel>
 class UpdateOp : public KernelOp<Derived, Kernel> {
  public:
@@ -27,7 +27,7 @@ class UpdateOp : public KernelOp<Derived, Kernel> {
   std::int64_t elements() const { return this->outputs[0].shape.elements(); }
   std::int64_t offset(const Call& call) const { return call.piece * piece_elements; }
   std::int64_t count(const Call& call) const { return std::min(piece_elements, elements() - offset(call)); }
-  // Output i of the call at its piece; null when there is no such output.
+  // Output i at the first element of the call's piece; null if there is no such output.
   template <class T>
   T* slot(const Call& call, std::size_t i) const {
     return i < this->outputs.size() ? call.out<T>(i) + offset(call) : nullptr;

@@ -12,7 +12,7 @@ struct UpdateValues {
   Value gradient;
   Value variable;
   std::vector<Value> slots = {};
-  /// Before the update the variable loses decay * learning rate of itself.
+  /// Weight decay: before the update, w -= decay * learning rate * w.
   double decay = 0;
 };
 
@@ -22,7 +22,7 @@ void adam_update(Lowering& to, const kernels::AdamUpdate::Problem& problem, cons
 void sgd_update(Lowering& to, const kernels::SgdUpdate::Problem& problem, const UpdateValues& values);
 /// `slots`: velocity, then momentum unless it is 0, then average_gradient if centered.
 void rmsprop_update(Lowering& to, const kernels::RmspropUpdate::Problem& problem, const UpdateValues& values);
-/// `slots`: those of the function.
+/// `slots`: the slots of the function.
 void element_update(Lowering& to, const kernels::StepFunction& function, const UpdateValues& values);
 
 }  // namespace linn::plan
