@@ -1,4 +1,4 @@
-// Where a window slides over a map of pixels: resolved once, by `resolve`, for convolution and pooling alike.
+// Geometry of a window that slides over a map, for convolution and pooling. `resolve` computes it once, when a plan is built.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace linn::kernels {
 
-/// How a window treats the border, as in Keras. `same`: out = ceil(n / stride), the odd pad at the end.
+/// Padding as in Keras. valid: none. same: out = ceil(n / stride); if the pad is odd, the extra row or column lies at the end.
 enum class Border : std::uint8_t { valid, same };
 
 struct Window {
@@ -16,9 +16,9 @@ struct Window {
   Border border = Border::valid;
 };
 
-/// Sizes in pixels, pitches in elements. Images are NHWC.
-/// Output (y, x) sees source rows y * stride_height - pad_top + i * dilation_height for i < window_height; columns alike.
-/// A source pixel outside the map counts as zero (convolution) or is not there (pooling).
+/// Sizes in pixels, pitches in elements; maps are NHWC.
+/// The window of output (y, x) has source rows y * stride_height - pad_top + i * dilation_height for i < window_height, and columns likewise.
+/// A source pixel outside the map counts as zero in convolution; pooling leaves it out.
 struct Geometry {
   std::int64_t height = 0, width = 0, channels = 0;
   std::int64_t window_height = 1, window_width = 1;
@@ -28,7 +28,7 @@ struct Geometry {
   std::int64_t out_height = 0, out_width = 0, out_channels = 0;
   /// Output channel c reads source channels [g * channels / groups, (g + 1) * channels / groups), g = c / (out_channels / groups).
   std::int64_t groups = 1;
-  /// From a pixel, row or image to the next.
+  /// Pitches from a pixel, row or image to the next.
   std::int64_t src_pixel = 0, src_row = 0, src_image = 0;
   std::int64_t dst_pixel = 0, dst_row = 0, dst_image = 0;
 };
@@ -39,50 +39,49 @@ struct Pitches {
   bool operator==(const Pitches&) const = default;
 };
 
-/// Of a map without gaps.
+/// The pitches of a dense map.
 Pitches dense_pitches(std::int64_t height, std::int64_t width, std::int64_t channels);
 
-/// Where a problem keeps the pitches of one of its maps. Without a field for one of them the kernel knows no gap there: pixels, rows or images
-/// follow each other.
+/// Pointers to the pitches of one map inside a problem. A null field means that the kernel allows no gap between pixels, rows or images there.
 struct PitchFields {
   std::int64_t *pixel = nullptr, *row = nullptr, *image = nullptr;
 };
 
 PitchFields src_pitches(Geometry& geometry);
 PitchFields dst_pitches(Geometry& geometry);
-/// Whether a map of height x width x channels with these pitches can be told to the problem.
+/// Whether `set` can express these pitches for a map of height x width x channels: each gap has its field.
 bool can_set(const PitchFields& fields, const Pitches& pitches, std::int64_t height, std::int64_t width, std::int64_t channels);
 void set(const PitchFields& fields, const Pitches& pitches);
 
-/// Pitches of a map without gaps: the source's, or the destination's, from its sizes.
+/// Sets the source's or the destination's pitches for a dense map of its sizes.
 void set_dense_src(Geometry& geometry);
 void set_dense_dst(Geometry& geometry);
 
-/// Dense maps (pixel pitch = channels). Nothing when the window does not fit the map (out < 1) or a size is below 1.
+/// The geometry for dense maps. Empty if the window does not fit the map (out < 1) or a size is below 1.
 std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels,
                                 std::int64_t out_channels, std::int64_t groups = 1);
 
-/// Rows and columns of a map, from its top left corner.
+/// The first `height` rows and `width` columns of a map.
 struct Part {
   std::int64_t height = 0, width = 0;
   bool operator==(const Part&) const = default;
 };
 
-/// The part of the source that some output sees: less than all of it where windows do not reach the end.
+/// The smallest part of the source that contains all windows. It is less than the whole map if no window reaches the end.
 Part seen(const Geometry& geometry);
-/// Leaves out what is not in `part`, at least what is seen, of the source. Dense.
+/// Shrinks the source to `part`, which must contain seen(geometry). The source becomes dense.
 void keep_src(Geometry& geometry, const Part& part);
-/// Leaves out what is not in `part` of the outputs. Dense.
+/// Shrinks the outputs to `part`. The destination becomes dense.
 void keep_dst(Geometry& geometry, const Part& part);
 
-/// Pairs of an output pixel and a source pixel inside the map that it sees, in one image: the additions or comparisons of pooling a
-/// channel.
+/// Number of pairs of an output pixel and a source pixel of its window inside the map, for one image: the additions or comparisons of a
+/// pooling for one channel.
 std::int64_t pairs(const Geometry& geometry);
-/// Multiply-adds of the direct form of a convolution of one image, and of that part of it which the windows of `pool` see.
+/// Multiply-adds of a convolution in the direct form for one image; with `pool` only for the outputs in windows of that pooling.
 std::int64_t products(const Geometry& conv);
 std::int64_t products(const Geometry& conv, const Geometry& pool);
 
-/// A window as large as the map, one output: global pooling.
+/// The geometry of global pooling: one window as large as the map, one output.
 Geometry resolve_global(std::int64_t height, std::int64_t width, std::int64_t channels);
 
 }  // namespace linn::kernels

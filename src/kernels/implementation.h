@@ -1,20 +1,38 @@
-// How kernels are listed and chosen: `registry.inc` lists the implementations of each, best first.
+// Kernels, their implementations, and the choice among these. `registry.inc` lists the implementations of each kernel, best first.
 //
-// A *kernel* (ConvForward, PoolForward, ...) is a struct with
-//   name                    for LINN_VERBOSE, LINN_DISABLE and the tests;
-//   Problem                 what is known before any data: geometry and options;
-//   Args<T>                 the data of one call, T = float or double;
-//   reference<T>(p, args)   the plain scalar form: the oracle of every test, and the last choice at run time; with it
-//   reference_scratch(p, images), if it needs any, and reference_position_invariant(p), if it is not that for every problem.
-// An *implementation* of it is a struct with
-//   name, needs (the least instruction set), position_invariant (an output's bits do not depend on where in the map it lies, nor, if it
-//   stands for a whole map, on where its values lie; a function of the problem where that decides), period, if it is not that, and yet an
-//   output keeps its bits when it moves by so many cells of its map, down or right, and what its window sees moves along, local, if it is
-//   not that (default true: an output's bits depend on nothing that its window does not see), direct_form, if it does not sum the
-//   definition's products (default true: the direct form's error bound is its own; not so Winograd's form), operands, if it rounds what it
-//   multiplies (default float32), accepts(problem), scratch(problem, images) in elements, run(problem, Args<float>);
-//   packed(problem) in elements and pack(problem, kernel, packed), if it wants the kernel in a layout of its own.
-// Of every implementation, what sees nothing but zeros is exactly the bias: relu's gradient hangs on it.
+// A *kernel* (ConvForward, PoolForward, ...) is a struct with these members:
+//
+// | member                          | meaning                                                                                           |
+// |---------------------------------|---------------------------------------------------------------------------------------------------|
+// | name                            | name in LINN_VERBOSE, LINN_DISABLE and tests                                                       |
+// | Problem                         | all that is known before the data: geometry and options                                           |
+// | Args<T>                         | the data of one call; T is float or double                                                        |
+// | reference<T>(problem, args)     | plain scalar implementation: oracle of the tests, last choice at run time                         |
+// | reference_scratch(p, images)    | optional: elements of scratch that the reference needs (default 0)                                |
+// | reference_position_invariant(p) | optional: whether the reference is position invariant (default true)                              |
+//
+// An *implementation* is a struct with these members. `choose` reads all of them but scratch, run, packed and pack; the plan also reads
+// position_invariant and period:
+//
+// | member             | type     | default | meaning                                                                                     |
+// |--------------------|----------|---------|---------------------------------------------------------------------------------------------|
+// | name               | string   |         | name in LINN_VERBOSE, LINN_DISABLE and tests                                                |
+// | needs              | Isa      |         | least instruction set                                                                       |
+// | accepts(p)         | bool     |         | whether it computes this problem                                                            |
+// | scratch(p, images) | elements |         | scratch for a call with this number of images                                               |
+// | run(p, args)       |          |         | computes one call, T = float                                                                |
+// | position_invariant | bool or  |         | An output's bits do not depend on its place in the map; for an output of a whole map, not   |
+// |                    | bool(p)  |         | on the places of the values.                                                                |
+// | period             | cells    | 0       | For an implementation that is not position invariant: if output and window move by a        |
+// |                    |          |         | multiple of `period` cells, down or right, the output keeps its bits. 0: unknown.           |
+// | local              | bool     | true    | An output's bits depend only on the values in its window.                                   |
+// | direct_form        | bool     | true    | Sums the products of the definition, so that the direct form's error bound holds. False     |
+// |                    |          |         | for Winograd's form.                                                                        |
+// | operands           | Operands | float32 | the type to which factors are rounded before they are multiplied                            |
+// | packed(p)          | elements | 0       | size of the weights in a layout of its own; 0: it reads the caller's layout                 |
+// | pack(p, k, packed) |          |         | writes that layout; only with `packed`                                                      |
+//
+// Every implementation gives exactly the bias where all values in a window are zero. The gradient of relu relies on it.
 #pragma once
 
 #include <cstdint>
@@ -26,19 +44,19 @@
 
 namespace linn::kernels {
 
-/// What an implementation makes of the numbers that it multiplies; sums are float32 in all. Ordered: each is less exact than those
-/// before it.
+/// The type to which an implementation rounds the factors of its products. Sums are float32 in any case. In order of decreasing precision.
 enum class Operands : std::uint8_t { float32, bfloat16 };
 
-/// What a plan admits.
+/// Which implementations a plan may choose.
 struct Policy {
-  bool position_invariant = false;
-  bool exact = false;  // only implementations of the direct form, and no rounded operands
-  bool local = false;  // only local ones: for those who compare outputs by their bits
-  /// The least exact operands that are welcome.
+  bool position_invariant = false;  // only position invariant ones
+  bool exact = false;               // only the direct form with float32 operands
+  bool local = false;               // only local ones, for callers that compare outputs bit by bit
+  /// The least precise operands that are allowed.
   Operands operands = Operands::float32;
 };
 
+/// An implementation as a value: pointers to the members of its struct, with the defaults filled in.
 template <class Kernel>
 struct Implementation {
   using Problem = typename Kernel::Problem;
@@ -51,26 +69,26 @@ struct Implementation {
   bool (*accepts)(const Problem&);
   std::int64_t (*scratch)(const Problem&, std::int64_t images);
   void (*run)(const Problem&, const Args&);
-  /// Elements of the kernel in a layout of the implementation's own, written by `pack`; 0: it reads the caller's.
+  /// Elements of the packed weights, which `pack` writes; 0: `run` reads the caller's layout.
   std::int64_t (*packed)(const Problem&);
   void (*pack)(const Problem&, const float* kernel, float* packed);
   Operands operands = Operands::float32;
-  std::int64_t period = 0;  // of one that is not position invariant; 0: none
+  std::int64_t period = 0;
   bool local = true;
 };
 
-/// After how many cells of the output, along either axis, an implementation's bits repeat themselves; 0: not known.
+/// The period of an implementation in cells of its output: 1 if it is position invariant for this problem, 0 if unknown.
 template <class Kernel>
 std::int64_t period_of(const Implementation<Kernel>& implementation, const typename Kernel::Problem& problem) {
   return implementation.position_invariant(problem) ? 1 : implementation.period;
 }
 
-/// The reference in the form of an implementation.
+/// The reference as an implementation.
 template <class Kernel>
 struct Reference {
   static constexpr std::string_view name = "reference";
   static constexpr core::Isa needs = core::Isa::scalar;
-  /// Unless the kernel says of its reference that it is not.
+  /// True unless the kernel has reference_position_invariant.
   static bool position_invariant(const typename Kernel::Problem& problem) {
     if constexpr (requires { Kernel::reference_position_invariant(problem); }) return Kernel::reference_position_invariant(problem);
     return true;
@@ -105,19 +123,19 @@ constexpr Implementation<Kernel> implementation_of() {
   return result;
 }
 
-/// All implementations of a kernel, best first, the reference last (defined in registry.cc).
+/// All implementations of a kernel, best first; the reference is the last (registry.cc).
 template <class Kernel>
 std::span<const Implementation<Kernel>> implementations();
 
-/// Whether LINN_DISABLE, a comma-separated list of "kernel.implementation", names this one. Read once.
+/// Whether the environment variable LINN_DISABLE, a comma-separated list of "kernel.implementation", names this one. Read once.
 bool disabled(std::string_view kernel, std::string_view implementation);
 
-/// Throws StateError: nothing is left that gives the same bits wherever in the map a value lies.
+/// Throws StateError: LINN_DISABLE leaves no position invariant implementation of this kernel.
 [[noreturn]] void refuse_position_dependent(std::string_view kernel);
 
-/// The first implementation that the policy, LINN_DISABLE, LINN_ISA and the CPU allow and that accepts the problem.
-/// Depends on nothing else, never on a timing, so that the same seed gives the same bits. StateError where LINN_DISABLE leaves none that
-/// the policy allows: the reference is the last choice, but only where it keeps what is asked for.
+/// The first implementation that the policy, LINN_DISABLE, LINN_ISA and the CPU allow and that accepts the problem; the reference if there is
+/// none. Depends on nothing else and never on a timing, so that the same seed gives the same bits.
+/// Throws StateError if the policy asks for position invariance and neither an implementation nor the reference has it.
 template <class Kernel>
 const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, const Policy& policy = {}) {
   const auto list = implementations<Kernel>();

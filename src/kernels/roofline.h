@@ -1,15 +1,15 @@
-// Loops that reach what a processor can do at most, as measures for kernels.
+// Loops that reach the highest arithmetic rate and memory bandwidth of the processor. Kernels are compared with them.
 #pragma once
 
 #include <cstdint>
 
 namespace linn::kernels {
 
-/// So many rounds of independent multiply-adds on registers, in the instruction set in use (one number at a time for `scalar`).
-/// Returns the floating-point operations done, two a multiply-add.
+/// Runs `rounds` rounds of independent multiply-adds on registers in the chosen instruction set (one number at a time for `scalar`).
+/// Returns the number of floating-point operations, two for each multiply-add.
 double multiply_adds(std::int64_t rounds);
 
-/// Copies with full vectors and the stores of any kernel, which read a line before they write it.
+/// Copies with full vectors and ordinary stores, which read a cache line before they write it, as kernels do.
 void copy(const float* src, float* dst, std::int64_t count);
 
 }  // namespace linn::kernels

@@ -1,4 +1,4 @@
-// What implementations in vectors that take every problem declare alike.
+// Base of implementations in vectors: SSE4, position invariant, for all problems, without scratch. Derived structs override what differs.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Convolution (cross-correlation, as every network library means it) on NHWC maps.
+// Convolution (cross-correlation, as in all network libraries) on NHWC maps, and its gradients.
 #pragma once
 
 #include "kernels/eltwise/activation.h"
@@ -13,7 +13,7 @@ struct ConvForward {
   struct Problem {
     Geometry geometry;
     bool bias = false;
-    /// linear or relu: `direct` refuses others, and the reference asserts, until it may use eltwise's function of one value.
+    /// linear or relu. Implementations and reference refuse others; the plan computes those as an op of their own.
     Activation activation = Activation::linear;
   };
   template <class T>
@@ -21,7 +21,7 @@ struct ConvForward {
     std::int64_t images;
     const T* src;
     const T* kernel;
-    const T* packed;  // the implementation's own layout of it, if it has one
+    const T* packed;  // the weights in the implementation's own layout, if it has one
     const T* bias;    // null without bias
     T* dst;
     T* scratch;
@@ -30,9 +30,9 @@ struct ConvForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[n,h,w,c] = sum over outputs that see (h,w,c) of ddst[n,y,x,o] * kernel[i,j,c,o]. Overwrites dsrc.
-/// The kernel comes with its last two axes swapped: [window_height, window_width, out_channels, channels / groups]
-/// (see TransposeKernel), so that channels lie side by side where they are summed into.
+/// dsrc[n,h,w,c] = sum over outputs (y,x,o) whose tap (i,j) is (h,w) of ddst[n,y,x,o] * kernel[i,j,c,o]. Overwrites dsrc.
+/// The last two axes of the kernel are swapped: [window_height, window_width, out_channels, channels / groups] (see TransposeKernel), so that
+/// the channels of dsrc lie side by side.
 struct ConvInputGradient {
   static constexpr std::string_view name = "conv_input_gradient";
   using Problem = Geometry;
@@ -41,7 +41,7 @@ struct ConvInputGradient {
     std::int64_t images;
     const T* ddst;
     const T* transposed_kernel;
-    const T* packed;  // the implementation's own layout of it, if it has one
+    const T* packed;  // the weights in the implementation's own layout, if it has one
     T* dsrc;
     T* scratch;
   };
@@ -50,7 +50,7 @@ struct ConvInputGradient {
 };
 
 /// dkernel[i,j,c,o] = sum over images and outputs of src[n, row(y,i), column(x,j), c] * ddst[n,y,x,o]. Overwrites dkernel.
-/// Terms are added in an order that depends on the geometry and the number of images alone.
+/// The order of the sum depends only on the geometry and the number of images.
 struct ConvKernelGradient {
   static constexpr std::string_view name = "conv_kernel_gradient";
   using Problem = Geometry;

@@ -7,11 +7,11 @@
 namespace linn::kernels::conv {
 namespace {
 
-constexpr std::int64_t shard = 8;                // images that a worker holds at a time
-constexpr std::int64_t cache_bytes = 1 << 20;    // a second-level cache
-constexpr std::int64_t products_of_a_cycle = 2;  // vectors of multiply-adds
+constexpr std::int64_t shard = 8;                // images that a worker processes at a time
+constexpr std::int64_t cache_bytes = 1 << 20;    // L2 cache
+constexpr std::int64_t products_of_a_cycle = 2;  // vectors of multiply-adds in one cycle
 
-// Whether a convolution, or a gradient of one, has chosen Winograd's form, and of which tile.
+// Side of the tile if the implementation is Winograd's form, else 0.
 std::int64_t tile_of(std::string_view implementation) {
   if (implementation.find("winograd4") != std::string_view::npos) return 4;
   return implementation.find("winograd") != std::string_view::npos ? 2 : 0;
@@ -28,8 +28,7 @@ std::int64_t lanes() {
   return 1;
 }
 
-// Of a float that is written or read: a cache line of 16 takes 2 cycles from the second-level cache and 8 from memory, by which time so many
-// products would have been made.
+// Cost of reading or writing one float, in multiply-adds. A cache line of 16 floats takes 2 cycles from the L2 cache and 8 from memory.
 std::int64_t traffic_of_float(std::int64_t image_floats) {
   const bool in_cache = shard * image_floats * static_cast<std::int64_t>(sizeof(float)) <= cache_bytes;
   return (in_cache ? 2 : 8) * products_of_a_cycle * lanes() / 16;
@@ -49,7 +48,7 @@ std::int64_t input_gradient_cost(const Geometry& g, std::string_view implementat
   return tile_of(implementation) == 0 ? products(g) : forward_cost(backwards(g), implementation);
 }
 
-// Gradients behind a joined pooling: the dense kernels on a map of zeros, or the product of each living window alone.
+// Cost of the gradients behind a fused pooling: of the dense kernels (`expanded`), or of the products of all windows.
 std::int64_t joined_gradients_cost(const ConvPoolForward::Problem& problem, const Policy& policy) {
   const Geometry &g = problem.conv, &pool = problem.pool;
   const ConvPoolKernelGradient::Problem sparse{.conv = g, .pool = pool, .all_live = problem.activation == Activation::linear};
@@ -73,7 +72,7 @@ bool pooling_joins(const ConvPoolForward::Problem& problem, bool gradients, cons
   std::int64_t apart = forward_cost(g, choose<ConvForward>(convolution, policy).name) + 2 * map * traffic_of_float(map) + pooling;
   if (gradients) {
     joined += joined_gradients_cost(problem, policy);
-    // The map's gradient is written once and read by relu's gradient and by both of the convolution's.
+    // The map's gradient is written once and read three times: by the gradient of relu and by both gradients of the convolution.
     apart += kernel_gradient_cost(g, choose<ConvKernelGradient>(g, policy).name) +
              input_gradient_cost(g, choose<ConvInputGradient>(g, policy).name) + 4 * map * traffic_of_float(map);
   }

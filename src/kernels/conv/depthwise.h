@@ -1,4 +1,4 @@
-// Depthwise convolution, in which each output channel reads one source channel, and convolution in groups of few channels. Implementations of conv/conv.h, for the registry.
+// Implementations of conv/conv.h for depthwise convolution, where each output channel reads one source channel, and for groups of few channels.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace linn::kernels::conv {
 
-/// Output channels of a source channel, Keras's depth_multiplier.
+/// Output channels for each source channel: Keras's depth_multiplier.
 inline std::int64_t multiplier_of(const Geometry& g) { return g.out_channels / g.channels; }
 
-/// A group a channel, and fewer outputs of it than the direct form needs to fill a vector.
+/// One source channel in each group, and fewer output channels of it than the direct form needs to fill a vector.
 inline bool is_depthwise(const Geometry& g) {
   constexpr std::int64_t most_outputs = 16;
   return g.groups > 1 && g.groups == g.channels && multiplier_of(g) < most_outputs;
@@ -30,7 +30,7 @@ struct DepthwiseForward {
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// As DepthwiseForward; with a multiplier above 1 each output channel is summed alone, and a channel's sums are added last.
+/// Channels in lanes. With a multiplier above 1, the gradient is summed for each output channel; then the sums of a source channel are added.
 struct DepthwiseInputGradient {
   static constexpr std::string_view name = "depthwise";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -40,7 +40,7 @@ struct DepthwiseInputGradient {
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
-/// Up to nine taps in registers. Every sum runs over images, output rows and columns in this order.
+/// Up to nine taps in registers. Each sum runs over images, output rows and output columns, in this order.
 struct DepthwiseKernelGradient {
   static constexpr std::string_view name = "depthwise";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -50,11 +50,11 @@ struct DepthwiseKernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// Groups of 2, 4 or 8 channels in and as many out, at most half the lanes of the chosen instruction set: from a whole vector on the direct
-/// form is faster.
+/// Groups of 2, 4 or 8 input channels and as many output channels, at most half the lanes of the chosen instruction set. For larger groups the
+/// direct form is faster.
 bool is_grouped(const Geometry& g);
 
-/// Every output's sum runs over the rows of taps, the group's channels and the columns of taps, in this order.
+/// Each output sums over the rows of taps, the group's channels and the columns of taps, in this order.
 struct GroupedForward {
   static constexpr std::string_view name = "grouped";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -64,7 +64,7 @@ struct GroupedForward {
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// As GroupedForward. The packed kernel is [taps][out_channels / groups][channels].
+/// Sums in GroupedForward's order. The packed kernel is [taps][out_channels / groups][channels].
 struct GroupedInputGradient {
   static constexpr std::string_view name = "grouped";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -76,7 +76,7 @@ struct GroupedInputGradient {
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
-/// As DepthwiseKernelGradient.
+/// Sums in DepthwiseKernelGradient's order.
 struct GroupedKernelGradient {
   static constexpr std::string_view name = "grouped";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -86,8 +86,8 @@ struct GroupedKernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// What runs in float32 without a pooling behind it and without Winograd's transforms, so that the bits are the same. For kernels that make
-/// a map in strips.
+/// The direct-form implementation that the registry would choose in float32. Kernels that compute a map in strips use it, so that they give the
+/// bits of the convolution alone.
 struct DirectForward {
   static bool accepts(const ConvForward::Problem& problem) { return Forward::accepts(problem); }
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images) {

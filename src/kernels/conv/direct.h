@@ -1,4 +1,4 @@
-// Direct convolution: implementations of conv/conv.h, for the registry.
+// Implementations of conv/conv.h in the direct form.
 #pragma once
 
 #include "core/cpu.h"
@@ -7,7 +7,7 @@
 
 namespace linn::kernels::conv {
 
-/// Every output's sum runs over taps and channels in the kernel's order, wherever it lies.
+/// Each output sums over taps and channels in the kernel's order, at every place of the map.
 struct Forward {
   static constexpr std::string_view name = "direct";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -35,7 +35,7 @@ struct KernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// Map and kernel rounded to bfloat16, vdpbf16ps (direct_bf16.cc). Every output's sum runs as Forward's, two terms of a tap at a time.
+/// Map and kernel rounded to bfloat16, with vdpbf16ps (direct_bf16.cc). Sums in Forward's order, two terms of a tap at a time.
 struct Bf16Forward {
   static constexpr std::string_view name = "bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -48,8 +48,8 @@ struct Bf16Forward {
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// The same rounding of the same convolutions for CPUs without the instruction, with Forward's multiply-adds. The bits may differ from
-/// Bf16Forward's: the order inside a pair is another, and denormals count.
+/// Bf16Forward's rounding for CPUs without vdpbf16ps, with Forward's multiply-adds. Bits may differ from Bf16Forward's: vdpbf16ps adds the two
+/// terms of a pair in another order and takes denormals as 0.
 struct RoundedForward {
   static constexpr std::string_view name = "rounded_to_bf16";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -62,7 +62,7 @@ struct RoundedForward {
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// Gradient of the output and kernel rounded to bfloat16, vdpbf16ps (direct_bf16.cc).
+/// Output's gradient and kernel rounded to bfloat16, with vdpbf16ps (direct_bf16.cc).
 struct Bf16InputGradient {
   static constexpr std::string_view name = "bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -75,7 +75,7 @@ struct Bf16InputGradient {
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
-/// The same rounding without the instruction, as RoundedForward.
+/// Bf16InputGradient's rounding for CPUs without vdpbf16ps; see RoundedForward.
 struct RoundedInputGradient {
   static constexpr std::string_view name = "rounded_to_bf16";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -88,7 +88,7 @@ struct RoundedInputGradient {
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
-/// Source and gradient of the output rounded to bfloat16, vdpbf16ps (kernel_gradient_bf16.cc).
+/// Source and output's gradient rounded to bfloat16, with vdpbf16ps (kernel_gradient_bf16.cc).
 struct Bf16KernelGradient {
   static constexpr std::string_view name = "bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -99,7 +99,7 @@ struct Bf16KernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// The same rounding without the instruction, as RoundedForward.
+/// Bf16KernelGradient's rounding for CPUs without vdpbf16ps; see RoundedForward.
 struct RoundedKernelGradient {
   static constexpr std::string_view name = "rounded_to_bf16";
   static constexpr core::Isa needs = core::Isa::sse4;

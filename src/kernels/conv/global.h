@@ -1,4 +1,4 @@
-// Convolution and global pooling as one kernel: of the map between them only a few rows ever exist.
+// Convolution and global pooling as one kernel. Only a strip of rows of the map between them is stored at a time.
 #pragma once
 
 #include <cstdint>
@@ -11,28 +11,28 @@
 
 namespace linn::kernels {
 
-/// dst[n,o] = the maximum, or the mean, over all pixels of activation(conv(src) + bias): ConvForward (conv/conv.h) and GlobalPoolForward
-/// (pool/pool.h) one after the other.
-/// `winners`, max only, says through which pixels a gradient flows: a bit for each pixel and output channel, set where the pixel holds the
-/// maximum (several may; NaN holds a maximum that is NaN), nowhere after a relu that left dst not above 0. A pixel's bits are
-/// `winner_bytes` bytes, channel o in bit o % 8 of byte o / 8, zeros beyond the last channel.
+/// dst[n,o] = the maximum or the mean over all pixels of activation(conv(src) + bias): ConvForward (conv/conv.h), then GlobalPoolForward
+/// (pool/pool.h).
+/// `winners` (max only) holds a bit for each pixel and output channel: set if the gradient flows through the pixel, that is if it holds the
+/// maximum. Several pixels may. If the maximum is NaN, the pixels with NaN hold it. No bit is set after a relu if dst is not above 0. The bits
+/// of a pixel are `winner_bytes` bytes: channel o is bit o % 8 of byte o / 8; bits beyond the last channel are 0.
 struct ConvGlobalPoolForward {
   static constexpr std::string_view name = "conv_global_pool_forward";
   struct Problem {
-    Geometry conv;  // its dst pitches do not count
+    Geometry conv;  // dst pitches are not used
     PoolKind kind = PoolKind::max;
     bool bias = false;
     Activation activation = Activation::linear;  // linear or relu
     bool winners = false;
   };
-  /// A mean is summed in the order of pixels.
+  /// A mean is not: it is summed in the order of pixels.
   static bool reference_position_invariant(const Problem& problem) { return problem.kind == PoolKind::max; }
   template <class T>
   struct Args {
     std::int64_t images;
     const T* src;
     const T* kernel;  // as in ConvForward
-    const T* packed;  // the implementation's own layout of it, if it has one
+    const T* packed;  // the weights in the implementation's own layout, if it has one
     const T* bias;    // null without bias
     T* dst;           // [images, out_channels]
     std::uint8_t* winners;  // [images, out_height * out_width, winner_bytes], or null
@@ -42,16 +42,17 @@ struct ConvGlobalPoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// Bytes of a pixel in `winners`.
+/// Bytes of one pixel in `winners`.
 inline std::int64_t winner_bytes(const Geometry& conv) { return (conv.out_channels + 7) / 8; }
-/// Bytes of an image.
+/// Bytes of one image in `winners`.
 inline std::int64_t winners_size(const Geometry& conv) { return conv.out_height * conv.out_width * winner_bytes(conv); }
 
-/// The pixels that hold a maximum share its gradient equally (as GlobalPoolInputGradient has it); where ddst is 0 none flows. With
-/// share[n,o] = ddst[n,o] / the number of winners,
-/// dkernel[o,i,j,c] = sum over images and winners (y,x) of share[n,o] * src[n, row(y,i), column(x,j), c]. Overwrites dkernel, which is
-/// [out_channels, window_height, window_width, channels]: the transpose of Keras's, as in ConvPoolKernelGradient.
-/// dbias[o] = sum over images with a winner of ddst[n,o]. Terms are added in the order of images, pixels, channels. groups is 1.
+/// Kernel gradient behind global max pooling. The pixels that hold a maximum share its gradient equally, as in GlobalPoolInputGradient. With
+/// share[n,o] = ddst[n,o] / number of winners:
+///   dkernel[o,i,j,c] = sum over images and winners (y,x) of share[n,o] * src[n, row(y,i), column(x,j), c]
+///   dbias[o] = sum over images with a winner of ddst[n,o]
+/// Overwrites dkernel, which is [out_channels, window_height, window_width, channels] as in ConvPoolKernelGradient. Sums run over images,
+/// pixels and channels, in this order. groups is 1.
 struct ConvGlobalPoolKernelGradient {
   static constexpr std::string_view name = "conv_global_pool_kernel_gradient";
   using Problem = Geometry;
@@ -69,8 +70,8 @@ struct ConvGlobalPoolKernelGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[n,h,w,c] = sum over winners and taps (i,j) that lead from them to (h,w) of share[n,o] * kernel[i,j,c,o]. Overwrites dsrc.
-/// groups is 1.
+/// Input gradient behind global max pooling: dsrc[n,h,w,c] = sum over winners and their taps (i,j) that are (h,w) of
+/// share[n,o] * kernel[i,j,c,o]. Overwrites dsrc. groups is 1.
 struct ConvGlobalPoolInputGradient {
   static constexpr std::string_view name = "conv_global_pool_input_gradient";
   using Problem = Geometry;
@@ -80,7 +81,7 @@ struct ConvGlobalPoolInputGradient {
     const T* ddst;  // [images, out_channels]
     const std::uint8_t* winners;
     const T* kernel;  // Keras's layout
-    const T* packed;  // the implementation's own
+    const T* packed;  // the weights in the implementation's own layout, if it has one
     T* dsrc;
     T* scratch;
   };
@@ -90,7 +91,7 @@ struct ConvGlobalPoolInputGradient {
 
 namespace conv {
 
-/// Any geometry: a few rows of the map at a time (global_strip.cc). Sums run in pixel order.
+/// Any geometry, strip by strip, in the direct form (global_strip.cc). Sums run in the order of pixels.
 struct GlobalStrip {
   static constexpr std::string_view name = "strip";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -100,7 +101,7 @@ struct GlobalStrip {
   static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
 };
 
-/// The same with rows made by Winograd's F(2x2, 3x3) (winograd_map.cc).
+/// The same with Winograd's F(2x2, 3x3) for the strips (winograd_map.cc).
 struct GlobalWinogradStrip {
   static constexpr std::string_view name = "winograd_strip";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -113,7 +114,7 @@ struct GlobalWinogradStrip {
   static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
 };
 
-/// As GlobalStrip, the convolution in bfloat16, where that is quicker (direct_bf16.cc).
+/// GlobalStrip with a convolution in bfloat16; accepts what that computes faster (direct_bf16.cc).
 struct GlobalBf16Strip {
   static constexpr std::string_view name = "strip_bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -126,7 +127,7 @@ struct GlobalBf16Strip {
   static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
 };
 
-/// The same with rows made by Winograd's F(2x2, 3x3) with bfloat16 products (winograd_bf16.cc).
+/// The same with Winograd's F(2x2, 3x3) and bfloat16 products for the strips (winograd_bf16.cc).
 struct GlobalBf16WinogradStrip {
   static constexpr std::string_view name = "winograd_strip_bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -140,7 +141,7 @@ struct GlobalBf16WinogradStrip {
   static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
 };
 
-/// The rounding of GlobalBf16Strip without the instruction.
+/// The rounding of GlobalBf16Strip for CPUs without vdpbf16ps.
 struct GlobalRoundedStrip {
   static constexpr std::string_view name = "rounded_strip";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -153,7 +154,7 @@ struct GlobalRoundedStrip {
   static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
 };
 
-/// Visits the winners only (global_gradients.cc).
+/// Sums over the winners only (global_gradients.cc).
 struct GlobalKernelGradient {
   static constexpr std::string_view name = "sparse";
   static constexpr core::Isa needs = core::Isa::sse4;

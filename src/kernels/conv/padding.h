@@ -1,4 +1,4 @@
-// A copy of a map with its padding written out as zeros, for kernels that read patches without looking at borders.
+// Copy of a map with zeros as padding, for kernels that read patches without checks for borders.
 #pragma once
 
 #include <algorithm>
@@ -9,10 +9,11 @@
 namespace linn::kernels::conv {
 
 inline bool padded(const Geometry& g) { return g.pad_top > 0 || g.pad_bottom > 0 || g.pad_left > 0 || g.pad_right > 0; }
-/// Elements of a row, of an image of the copy, whose pixels are dense.
+/// Elements of a row and of an image of the copy, which is dense.
 inline std::int64_t padded_row(const Geometry& g) { return (g.width + g.pad_left + g.pad_right) * g.channels; }
 inline std::int64_t padded_image(const Geometry& g) { return (g.height + g.pad_top + g.pad_bottom) * padded_row(g); }
 
+/// Writes the padded copies of `images` maps.
 inline void pad(const Geometry& g, std::int64_t images, const float* src, float* dst) {
   const std::int64_t row = padded_row(g), image = padded_image(g);
   for (std::int64_t n = 0; n < images; ++n) {

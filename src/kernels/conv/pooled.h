@@ -1,4 +1,4 @@
-// Convolution and the pooling after it as one kernel: the map between them is never stored.
+// Convolution and the pooling behind it as one kernel. The map between them is never stored.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,17 @@
 
 namespace linn::kernels {
 
-/// In place of an argmax: relu left the window's value at 0, and no gradient flows through it.
+/// Value of argmax for a window whose pooled value relu set to 0: no gradient flows through it.
 inline constexpr std::uint8_t no_cell = 255;
 
-/// dst = pool(activation(conv(src) + bias)): ConvForward (conv/conv.h) and PoolForward (pool/pool.h) one after the other.
-/// `argmax` is PoolForward's, a byte for each window and channel; max pooling only, windows of at most 255 cells. After relu it
-/// is `no_cell` where dst is not above 0, so that relu needs no gradient of its own.
+/// dst = pool(activation(conv(src) + bias)): ConvForward (conv/conv.h), then PoolForward (pool/pool.h).
+/// `argmax`, for max pooling with windows of at most 255 cells, is that of PoolForward: one byte for each window and channel. With relu it is
+/// `no_cell` where dst is not above 0, so that the gradient of relu needs no kernel of its own.
 struct ConvPoolForward {
   static constexpr std::string_view name = "conv_pool_forward";
   struct Problem {
-    Geometry conv;  // its dst pitches do not count
-    Geometry pool;  // its src is conv's output, dense; its dst pitches count
+    Geometry conv;  // dst pitches are not used
+    Geometry pool;  // src is the output of conv, dense; dst pitches are used
     PoolKind kind = PoolKind::max;
     bool bias = false;
     Activation activation = Activation::linear;  // linear or relu
@@ -30,7 +30,7 @@ struct ConvPoolForward {
     std::int64_t images;
     const T* src;
     const T* kernel;  // as in ConvForward
-    const T* packed;  // the implementation's own layout of it, if it has one
+    const T* packed;  // the weights in the implementation's own layout, if it has one
     const T* bias;    // null without bias
     T* dst;
     std::uint8_t* argmax;  // [images, out_height, out_width, channels], or null
@@ -40,17 +40,18 @@ struct ConvPoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// After max pooling each window and channel has one cell through which a gradient flows: `argmax`. Where that is `no_cell` or
-/// `ddst` is 0, none does. With at = that cell's pixel of the convolution's output,
-/// dkernel[o,i,j,c] = sum over images and living windows of ddst[n,y,x,o] * src[n, row(at,i), column(at,j), c]. Overwrites dkernel, which is
-/// [out_channels, window_height, window_width, channels]: the transpose of Keras's, so that channels lie side by side.
-/// dbias[o] = sum over images and living windows of ddst[n,y,x,o]. Terms are added in an order that depends on the geometry and the number of images alone. conv.groups is 1.
+/// Kernel gradient behind max pooling. A window of a channel is live if ddst is not 0 and argmax is not `no_cell`; its gradient flows through
+/// the cell that argmax names. With `at` the pixel of that cell in the convolution's output:
+///   dkernel[o,i,j,c] = sum over images and live windows of ddst[n,y,x,o] * src[n, row(at,i), column(at,j), c]
+///   dbias[o] = sum over images and live windows of ddst[n,y,x,o]
+/// Overwrites dkernel, which is [out_channels, window_height, window_width, channels]: Keras's layout transposed, so that channels lie side by
+/// side. The order of the sums depends only on the geometry and the number of images. conv.groups is 1.
 struct ConvPoolKernelGradient {
   static constexpr std::string_view name = "conv_pool_kernel_gradient";
   struct Problem {
     Geometry conv;
     Geometry pool;
-    /// A gradient flows through every window and channel, or nearly: nothing like relu stands before the pooling.
+    /// All or nearly all windows are live, because no relu comes before the pooling. Implementations choose by it.
     bool all_live = false;
   };
   template <class T>
@@ -67,7 +68,7 @@ struct ConvPoolKernelGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[n,h,w,c] = sum over living windows, channels o and taps (i,j) that lead from the window's argmax to (h,w) of
+/// Input gradient behind max pooling: dsrc[n,h,w,c] = sum over live windows (y,x,o) and the taps (i,j) of their argmax cell that are (h,w) of
 /// ddst[n,y,x,o] * kernel[i,j,c,o]. Overwrites dsrc. conv.groups is 1.
 struct ConvPoolInputGradient {
   static constexpr std::string_view name = "conv_pool_input_gradient";
@@ -78,7 +79,7 @@ struct ConvPoolInputGradient {
     const T* ddst;  // of the pooled map, dense
     const std::uint8_t* argmax;
     const T* kernel;  // Keras's layout
-    const T* packed;  // the implementation's own
+    const T* packed;  // the weights in the implementation's own layout, if it has one
     T* dsrc;
     T* scratch;
   };

@@ -1,4 +1,4 @@
-// The end of a fused kernel: four cells of a 2x2 window become one value. Included once a target.
+// Pooling of the four cells of a 2x2 window, the last step of a fused kernel. Included once for each target.
 #if defined(LINN_KERNELS_CONV_POOLING_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_KERNELS_CONV_POOLING_INL_H
 #undef LINN_KERNELS_CONV_POOLING_INL_H
@@ -25,7 +25,7 @@ HWY_INLINE V Relu(V v) { return hn::Max(hn::Zero(D()), v); }  // in this order N
 
 HWY_INLINE bool AnyNan(V v) { return !hn::AllTrue(D(), hn::Eq(v, v)); }
 
-/// Which cell of its window each lane chose. With mask registers that is a byte a lane, as it is stored.
+/// For each lane the number of the chosen cell. With mask registers one byte for each lane, the form in which it is stored.
 #if HWY_TARGET <= HWY_AVX3
 using Choice = hn::Vec<hn::Rebind<std::uint8_t, D>>;
 
@@ -47,7 +47,7 @@ struct Maximum {
   Choice cell;
 };
 
-/// The maximum and its cell, the first NaN if there is one: one comparison a cell more than PoolCells needs without.
+/// The maximum and its cell; with NaN among the cells, the first NaN. Takes one comparison for each cell more than PoolCells without NaN.
 inline HWY_NOINLINE Maximum MaximumChecked(V v0, V v1, V v2, V v3) {
   const V cells[4] = {v0, v1, v2, v3};
   Maximum m = {v0, Everywhere(0)};
@@ -58,7 +58,7 @@ inline HWY_NOINLINE Maximum MaximumChecked(V v0, V v1, V v2, V v3) {
   return m;
 }
 
-/// The cells of `count` channels (zeros above, if fewer than lanes).
+/// The argmax of `count` channels; zeros in the other lanes.
 HWY_INLINE Cell LoadCells(const std::uint8_t* argmax, std::int64_t count) {
   const hn::RebindToSigned<D> di;
   const hn::Rebind<std::uint8_t, D> du;
@@ -79,7 +79,8 @@ HWY_INLINE void StoreChoice(Choice choice, std::uint8_t* argmax, std::int64_t co
   }
 }
 
-/// dst[0..count) = pooled cells, argmax with them if asked for. Ties go to the first cell; NaN wins; relu may leave no cell.
+/// dst[0..count) = the four cells pooled; with Pooled::argmax also their argmax. Of equal cells the first wins; NaN wins over numbers; after
+/// relu argmax is `no_cell` where the value is not above 0.
 template <Pooled kPooled>
 HWY_INLINE void PoolCells(V v0, V v1, V v2, V v3, bool relu, float* dst, std::uint8_t* argmax, std::int64_t count) {
   const D d;
@@ -89,7 +90,8 @@ HWY_INLINE void PoolCells(V v0, V v1, V v2, V v3, bool relu, float* dst, std::ui
     m.value = hn::Mul(hn::Add(hn::Add(hn::Add(v0, v1), v2), v3), hn::Set(d, 0.25f));
   } else {
     m.value = hn::Max(hn::Max(v0, v1), hn::Max(v2, v3));
-    // The sum is NaN if a cell is (or if infinities meet, which costs only time), and is made where comparisons are not.
+    // The sum is NaN if a cell is NaN. It is also NaN for infinities of both signs, which only costs time. Additions and comparisons run on
+    // different ports, so the check is nearly free.
     if (HWY_UNLIKELY(AnyNan(hn::Add(hn::Add(v0, v1), hn::Add(v2, v3))))) {
       m = MaximumChecked(v0, v1, v2, v3);
     } else if constexpr (kPooled == Pooled::argmax) {

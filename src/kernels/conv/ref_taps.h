@@ -1,4 +1,4 @@
-// What the references of convolution with pooling share.
+// Loop over the taps of one output, for the references of convolution with pooling.
 #pragma once
 
 #include <cstdint>

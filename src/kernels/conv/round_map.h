@@ -1,4 +1,4 @@
-// Rows of a map rounded to bfloat16, without gaps.
+// Copies of a map's rows, rounded to bfloat16 and dense.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace linn::kernels::conv {
 inline void round_elements(const float* src, std::int64_t count, Bf16* dst) { round_bf16(src, count, dst); }
 inline void round_elements(const float* src, std::int64_t count, float* dst) { round_to_bf16(src, count, dst); }
 
-/// `rows` of `width` pixels, `row` and `pixel` elements from one to the next. To bfloat16 numbers, or to floats that hold them.
+/// Rounds `rows` rows of `width` pixels with pitches `row` and `pixel` to a dense dst. Number: Bf16, or float for rounded values in float32.
 template <class Number>
 void round_rows(const float* src, std::int64_t row, std::int64_t pixel, std::int64_t rows, std::int64_t width, std::int64_t channels,
                 Number* dst) {

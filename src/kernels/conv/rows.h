@@ -1,4 +1,4 @@
-// Some rows of a convolution's map, for kernels that never hold all of it.
+// Strips of a convolution's output rows, for kernels that never store the whole map.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@ struct Rows {
   std::int64_t begin, end;
 };
 
-/// Elements of a row of the map.
+/// Elements of one row of the output map.
 inline std::int64_t map_row(const Geometry& conv) { return conv.out_width * conv.out_channels; }
 
-/// The convolution of those output rows only, into a dense strip.
+/// The convolution restricted to these output rows, written to a dense strip.
 inline ConvForward::Problem rows_of(const ConvForward::Problem& problem, const Rows& rows) {
   ConvForward::Problem strip = problem;
   Geometry& g = strip.geometry;
@@ -25,7 +25,7 @@ inline ConvForward::Problem rows_of(const ConvForward::Problem& problem, const R
   return strip;
 }
 
-/// Elements of a strip, unless a single row is longer: 64 KiB, which stays in the second-level cache beside what the convolution reads.
+/// Elements of a strip (one row, if a row is longer). 64 KiB stay in the L2 cache beside the data that the convolution reads.
 inline constexpr std::int64_t strip_elements = 16384;
 
 }  // namespace linn::kernels::conv

@@ -1,6 +1,6 @@
-// What the direct forms of a convolution and of its input gradient walk over: both read one map under windows and write another, without
-// a padded copy. Along each axis the positions whose windows touch the same taps form a run (taps.h), and each pair of a row run and a
-// column run is one product over just those taps.
+// Loops that the direct forms of a convolution and of its input gradient share. Both read one map through windows and write another, without a
+// padded copy. Along each axis, positions whose windows use the same taps form a run (taps.h). Each pair of a row run and a column run is one
+// matrix product over these taps.
 #pragma once
 
 #include <algorithm>
@@ -11,32 +11,33 @@
 
 namespace linn::kernels::conv {
 
-/// From a pixel, row or image to the next.
+/// Pitches of a map.
 struct Map {
   std::int64_t pixel, row, image;
 };
 
+/// One of the two forms: the map that is read, the map that is written, and the layout of the weights.
 struct Walk {
-  /// Elements of the map that is read, kept in the L2 cache while panels of columns go over them: 128 KiB in float32.
+  /// Elements of the read map that stay in the L2 cache while all panels of columns use them: 128 KiB in float32.
   static constexpr std::int64_t chunk_elements = 32768;
 
-  /// Images whose maps are read together.
+  /// Number of images whose maps fit a chunk together.
   std::int64_t images_of_chunk(std::int64_t images) const {
     return std::clamp<std::int64_t>(chunk_elements / std::max<std::int64_t>(rows * row_elements, 1), 1, std::max<std::int64_t>(images, 1));
   }
 
   Map read, written;
-  std::int64_t rows, row_pixels, row_elements;  // of the map that is read
+  std::int64_t rows, row_pixels, row_elements;  // of the read map
   std::int64_t groups;
-  std::int64_t depth, columns;  // of a group: terms a tap, and what they add to
+  std::int64_t depth, columns;  // channels of a group in the read and in the written map
   std::int64_t taps, window_width;
-  // From a tap, a term, a group to the next in the kernel, [taps][depth][all columns], of which a group takes depth x columns.
+  // Pitches of the weights [taps][depth][all columns], of which a group uses depth x columns: from a tap, a term, a group to the next.
   std::int64_t tap_size, depth_size, group_size;
-  /// Rows of the map that a run of rows sees, at most.
+  /// Largest number of read rows in the windows of one run of rows.
   std::int64_t most_rows_read;
 };
 
-/// The output reads the source. The kernel is the convolution's own.
+/// Convolution: reads the source, writes the output, with the kernel in Keras's layout.
 class ForwardWalk : public Walk {
  public:
   explicit ForwardWalk(const Geometry& g) : g_(g) {
@@ -58,7 +59,7 @@ class ForwardWalk : public Walk {
   }
 
  private:
-  // Of a run, so that what its windows read stays in the chunk.
+  // Rows of a run, so that the rows that its windows read fit a chunk.
   std::int64_t most_rows() const {
     return std::max<std::int64_t>(chunk_elements / std::max<std::int64_t>(g_.stride_height * row_elements, 1), 1);
   }
@@ -66,8 +67,8 @@ class ForwardWalk : public Walk {
   const Geometry& g_;
 };
 
-/// The source's gradient reads the output's. The kernel's last two axes are swapped. With stride s it is s * s convolutions, one for each
-/// remainder of the position by the stride.
+/// Input gradient: reads the output's gradient, writes the source's, with the last two axes of the kernel swapped. With stride s it consists of
+/// s * s convolutions, one for each remainder of the position by the stride.
 class BackwardWalk : public Walk {
  public:
   explicit BackwardWalk(const Geometry& g) : g_(g) {

@@ -9,7 +9,7 @@
 
 namespace linn::kernels {
 
-/// Keras's functions of one value (softmax and others that see a whole row are kernels/reduce). With the arguments that some have:
+/// Keras's functions of one value. (Softmax and other functions of a whole row are in kernels/reduce.) Functions with arguments:
 ///
 /// | function      | argument 0     | 1             | 2         | f(x)                                                              |
 /// |---------------|----------------|---------------|-----------|-------------------------------------------------------------------|
@@ -54,17 +54,17 @@ struct ActivationSpec {
   }
 };
 
-/// What the kernels with an epilogue apply to a sum in its register; the others are an op of their own.
+/// Activations that kernels with an epilogue compute in registers. All others are ops of their own.
 inline bool is_linear_or_relu(Activation activation) { return activation == Activation::linear || activation == Activation::relu; }
 
 std::string_view name_of(Activation activation);
 std::span<const Activation> all_activations();
 
-/// f(x) and f'(x), T = float or double: what a fused reference composes with. NaN stays NaN; relu(-0) = -0.
+/// f(x), for T = float or double; also used by the references of fused kernels. NaN stays NaN; relu(-0) = -0.
 template <class T>
 T activate(const ActivationSpec& activation, T x);
-/// At a kink the slope that Keras on TensorFlow has: 0 for relu, relu6, hard_sigmoid and at clipped_relu's threshold, 1 for hard_tanh and at
-/// clipped_relu's max_value, the left slope for leaky_relu, the right one for elu and selu.
+/// f'(x), for T = float or double. At a kink it is the slope of Keras on TensorFlow: 0 for relu, relu6, hard_sigmoid and at clipped_relu's
+/// threshold, 1 for hard_tanh and at clipped_relu's max_value, the left slope for leaky_relu, the right slope for elu and selu.
 template <class T>
 T activate_gradient(const ActivationSpec& activation, T x);
 
@@ -85,8 +85,8 @@ struct ActivationForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[i] = ddst[i] * f'(src[i]), and 0 where f' is 0, whatever ddst is. relu'(0) = 0. For relu alone, `src` may be the
-/// output instead: it has the same sign. ddst and dsrc may be the same.
+/// dsrc[i] = ddst[i] * f'(src[i]), and 0 where f' is 0, even if ddst is not finite. relu'(0) = 0. For relu, `src` may be the output
+/// of the forward kernel, since it is positive in the same places. ddst and dsrc may be the same.
 struct ActivationGradient {
   static constexpr std::string_view name = "activation_gradient";
   using Problem = ActivationForward::Problem;

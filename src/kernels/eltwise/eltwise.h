@@ -1,4 +1,4 @@
-// Kernels that treat each element alone.
+// Kernels that compute each element of the output from one element of each input.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace linn::kernels {
 
-/// dst[r,i] = src row index[r] (or first + r when index is null), element i, converted from any dtype. The first op of
-/// every plan: it picks a batch out of the data set, so that no float copy of the data set ever exists.
+/// dst[r,i] = src[row,i] with row = index[r], or first + r if index is null; converted from any dtype. The first op of every plan:
+/// it copies a batch out of the data set, so that the data set itself is never converted to float.
 struct Gather {
   static constexpr std::string_view name = "gather";
   struct Problem {
@@ -29,7 +29,7 @@ struct Gather {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dst[i] = src[i] * scale + offset. Its gradient is itself with offset 0.
+/// dst[i] = src[i] * scale + offset. The gradient is the same kernel with offset 0.
 struct Rescale {
   static constexpr std::string_view name = "rescale";
   struct Problem {
@@ -62,8 +62,8 @@ struct Add {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dst[i] = random(seed, stream, first + i) < rate ? 0 : src[i] / (1 - rate). The gradient is the same call on ddst:
-/// the mask is made again from the counter, never stored.
+/// dst[i] = random(seed, stream, first + i) < rate ? 0 : src[i] / (1 - rate). The gradient is the same call on ddst: the mask is
+/// computed again from the counter and never stored.
 struct Dropout {
   static constexpr std::string_view name = "dropout";
   struct Problem {

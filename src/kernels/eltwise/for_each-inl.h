@@ -1,4 +1,4 @@
-// Runs a functor over a count of elements, in full vectors and then one by one.
+// Runs a functor over all elements of an array in vectors.
 #if defined(LINN_ELTWISE_FOR_EACH_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_ELTWISE_FOR_EACH_INL_H
 #undef LINN_ELTWISE_FOR_EACH_INL_H
@@ -15,8 +15,8 @@ namespace linn::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Calls f(d, i) for i = 0, Lanes(d), ...; the tail in quarters of a vector, then single lanes. All the same source, so the
-/// same bits; nothing beyond `count` is touched.
+/// Calls f(d, i) for i = 0, Lanes(d), ... in full vectors; the tail in vectors of 4, then 1. All sizes run the same source and so give the
+/// same bits. Nothing beyond `count` is read or written.
 template <class F>
 HWY_INLINE void for_each(std::int64_t count, const F& f) {
   const hn::ScalableTag<float> d;

@@ -1,4 +1,4 @@
-// Random numbers on maps in training. Each is a function of (seed, stream, place), so it is the same on any thread.
+// Random noise in training. Each random number is a function of (seed, stream, number of the element), so it does not depend on threads.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 namespace linn::kernels {
 
-/// Whole channels of an image dropped: dst[n,p,c] = random(seed, stream, (first + n) * channels + c) < rate ? 0 : src[n,p,c] / (1 - rate).
+/// Drops whole channels of an image: dst[n,p,c] = random(seed, stream, (first + n) * channels + c) < rate ? 0 : src[n,p,c] / (1 - rate).
 /// The gradient is the same call on ddst. Tompson et al., "Efficient object localization using convolutional networks", 2015.
 struct SpatialDropout {
   static constexpr std::string_view name = "spatial_dropout";
@@ -44,7 +44,7 @@ struct GaussianNoise {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// Two standard normal numbers of one counter: Box and Muller, "A note on the generation of random normal deviates", 1958.
+/// Two standard normal numbers for one counter, by G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates", 1958.
 struct NormalPair {
   double even, odd;
 };

@@ -1,4 +1,4 @@
-// Noise in vectors (Highway): the reference's bits.
+// Noise in vectors (Highway), with the bits of the reference.
 #pragma once
 
 #include "kernels/eltwise/noise.h"
@@ -7,7 +7,7 @@
 namespace linn::kernels::eltwise {
 
 struct VectorSpatialDropout : VectorTraits<SpatialDropout> {
-  /// Which channels of an image are kept.
+  /// One number for each channel of an image: 1 if it is kept, else 0.
   static std::int64_t scratch(const SpatialDropout::Problem& problem, std::int64_t /*images*/) { return problem.channels; }
   static void run(const SpatialDropout::Problem& problem, const SpatialDropout::Args<float>& args);
 };

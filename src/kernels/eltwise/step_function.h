@@ -1,6 +1,6 @@
-// The update of one element as a kernel takes it: any struct with
-//   std::vector<Slot> slots()                                   as many as `step` takes; and
-//   void step(T rate, std::int64_t step, T gradient, T& variable, T& slot...)   in float and double; `step` counts from 1.
+// An optimizer's update of one element: any struct with
+//   std::vector<Slot> slots()   one for each slot argument of `step`, at most 3;
+//   void step(T rate, std::int64_t step, T gradient, T& variable, T& slot...)   for T = float and double; `step` counts from 1.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@ struct ElementUpdateArgs {
   std::int64_t count;
   double learning_rate;
   std::int64_t step;  // 1 is the first
-  double decay;       // w -= decay * w before the step
+  double decay;       // weight decay: w -= decay * w before the step
   const T* gradient;
   T* variable;
   T* slots[most_slots];
@@ -43,7 +43,7 @@ void run_steps(const F& f, const ElementUpdateArgs<T>& args) {
   }
 }
 
-/// A copyable handle to such a struct.
+/// A copyable handle to a struct with `step`.
 class StepFunction {
  public:
   StepFunction() = default;

@@ -1,4 +1,4 @@
-// One step of an optimizer on a run of elements: the formulas of Keras 3. In all of them w -= decay * w comes first.
+// One step of an optimizer on an array of elements, with the formulas of Keras 3. Each begins with the weight decay: w -= decay * w.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace linn::kernels {
 
 /// Kingma and Ba, "Adam", ICLR 2015, the form before section 2.1 ("epsilon hat"), as Keras has it:
 /// m += (g - m)(1 - b1); v += (g*g - v)(1 - b2); w -= alpha * m / (sqrt(v) + epsilon), alpha = lr sqrt(1 - b2^t) / (1 - b1^t).
-/// amsgrad: vhat = max(vhat, v) stands in place of v in the last formula.
+/// amsgrad: vhat = max(vhat, v) replaces v in the last formula.
 struct AdamUpdate {
   static constexpr std::string_view name = "adam_update";
   struct Problem {
@@ -78,7 +78,7 @@ struct RmspropUpdate {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// The step of any other optimizer, given by a function of one element: see step_function.h.
+/// The step of any other optimizer, given by a StepFunction (step_function.h).
 struct ElementUpdate {
   static constexpr std::string_view name = "element_update";
   struct Problem {

@@ -1,4 +1,4 @@
-// Element by element, in vectors (Highway). Every operation rounds as in the reference and in its order: same bits.
+// Element-wise kernels in vectors (Highway), with the reference's operations in its order, and so with its bits.
 #pragma once
 
 #include "kernels/eltwise/activation.h"
@@ -8,7 +8,7 @@
 
 namespace linn::kernels::eltwise {
 
-/// relu, relu6, leaky_relu: those of comparisons and products alone.
+/// relu, relu6 and leaky_relu, which need only comparisons and products.
 struct VectorActivation : VectorTraits<ActivationForward> {
   static bool accepts(const ActivationForward::Problem& problem);
   static void run(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args);
@@ -18,7 +18,7 @@ struct VectorActivationGradient : VectorTraits<ActivationGradient> {
   static void run(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args);
 };
 
-/// From u8 and f32.
+/// Accepts sources of u8 and f32.
 struct VectorGather : VectorTraits<Gather> {
   static bool accepts(const Gather::Problem& problem);
   static void run(const Gather::Problem& problem, const Gather::Args<float>& args);

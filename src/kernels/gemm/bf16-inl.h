@@ -36,14 +36,14 @@ HWY_INLINE __m512i BroadcastPair(const Bf16* p) {
   return _mm512_set1_epi32(pair);
 }
 
-/// The element at p and 0 in every lane. Reads no neighbour, which may be NaN or not there.
+/// The element at p and 0 in every lane. Does not read its neighbour, which may be NaN or outside the array.
 HWY_INLINE __m512i BroadcastSingle(const Bf16* p) {
   std::int16_t single;
   std::memcpy(&single, p, sizeof(single));
   return _mm512_maskz_set1_epi16(0x55555555u, single);
 }
 
-/// A pair of terms, or a single one, for a tile of rows x vectors: row r multiplies what lies at a[r] + at, vector v what lies at
+/// Adds one pair of terms (or a single term) to a tile of rows x vectors: the factor of row r is at a[r] + at, of vector v at
 /// b + v * b_vector.
 template <int kRows, int kVectors>
 HWY_INLINE void DotTerm(V (&sum)[kRows][kVectors], const Bf16* const (&a)[kRows], std::int64_t at, bool single, const Bf16* b,

@@ -13,8 +13,8 @@ using Box = std::array<std::int64_t, 3>;
 /// c[row] [j] = epilogue(start + sum over terms in order of a[row, term] * b[term][j]) for 0 <= j < columns, where
 ///   row  = (r0, r1, r2) < rows:  a[row, term] = a[row . a_row + term . a_term],  c[row] = c + row . c_row;
 ///   term = (t0, t1, t2) < terms: b[term] = b + term . b_term.
-/// Each output is one chain of multiply-adds in the order of the terms, whatever tile or tail it falls in: its bits depend
-/// on the instruction set, the terms and the data alone. Strides may be negative. Any count may be 0: no terms give `start`.
+/// Each output is one chain of multiply-adds in the order of the terms, in every tile and tail: its bits depend only on the instruction
+/// set, the terms and the data. Strides may be negative. Any count may be 0; with no terms the result is `start`.
 struct Contraction {
   Box rows = {1, 1, 1}, a_row = {}, c_row = {};
   Box terms = {1, 1, 1}, a_term = {}, b_term = {};
@@ -26,14 +26,14 @@ struct Contraction {
   bool add = false;
   const float* bias = nullptr;
   bool relu = false;
-  /// Room for pack_size(terms) elements, or null: where a panel of b is laid out densely if its rows are far apart.
+  /// Scratch of pack_size(terms) elements, or null. A panel of b whose rows are far apart is copied there densely.
   float* pack = nullptr;
 };
 
-/// Elements of `pack` for so many terms.
+/// Elements of Contraction::pack for this number of terms.
 constexpr std::int64_t pack_size(std::int64_t terms) { return terms * 32; }
 
-/// The form for the chosen instruction set; look it up once an op call.
+/// The function for the chosen instruction set. Get it once for each op call.
 using Contract = void (*)(const Contraction&);
 Contract contract_for_cpu();
 

@@ -22,7 +22,7 @@ struct DenseForward {
     std::int64_t rows;
     const T* src;
     const T* kernel;
-    const T* packed;  // the implementation's own layout of it, if it has one
+    const T* packed;  // the weights in the implementation's own layout, if it has one
     const T* bias;
     T* dst;
     T* scratch;
@@ -31,10 +31,10 @@ struct DenseForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dkernel[i,o] = sum over rows of src[r,i] * ddst[r,o] for inputs first <= i < last: a slice of the whole, so that workers
+/// dkernel[i,o] = sum over rows of src[r,i] * ddst[r,o] for inputs first <= i < last. A call computes only this slice, so that workers can
 /// share a large kernel. Overwrites rows first..last-1 of dkernel.
-/// The order of the sum is fixed: rows are cut into shards of `shard` rows; inside a shard in row order; shard sums are
-/// joined pairwise up the tree of core/tree.h. So every cut into slices gives the same bits.
+/// The order of the sum is fixed, so that every cut into slices gives the same bits: first the rows of each shard of `shard` rows in order, then
+/// the shard sums pairwise along the sum tree (core/tree.h).
 struct DenseKernelGradient {
   static constexpr std::string_view name = "dense_kernel_gradient";
   struct Problem {

@@ -1,4 +1,4 @@
-// Implementations of gemm/dense.h, for the registry.
+// Implementations of gemm/dense.h.
 #pragma once
 
 #include "core/cpu.h"
@@ -7,7 +7,7 @@
 
 namespace linn::kernels::gemm {
 
-/// Register tiles over blocks of inputs. A row's bits depend neither on how many rows there are nor on its place among them.
+/// Register tiles over blocks of inputs. A row's bits depend neither on the number of rows nor on its place among them.
 struct Forward {
   static constexpr std::string_view name = "gemm";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -17,7 +17,7 @@ struct Forward {
   static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
 };
 
-/// Rows and kernel rounded to bfloat16, vdpbf16ps (dense_forward_bf16.cc).
+/// Rows and kernel rounded to bfloat16, with vdpbf16ps (dense_forward_bf16.cc).
 struct Bf16Forward {
   static constexpr std::string_view name = "bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -30,8 +30,8 @@ struct Bf16Forward {
   static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
 };
 
-/// The same rounding for CPUs without the instruction, with Forward's multiply-adds. The bits may differ from Bf16Forward's: the order
-/// inside a pair is another, and denormals count.
+/// Bf16Forward's rounding for CPUs without vdpbf16ps, with Forward's multiply-adds. Bits may differ from Bf16Forward's: vdpbf16ps adds the two
+/// terms of a pair in another order and takes denormals as 0.
 struct RoundedForward {
   static constexpr std::string_view name = "rounded_to_bf16";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -44,7 +44,7 @@ struct RoundedForward {
   static void run(const DenseForward::Problem& problem, const DenseForward::Args<float>& args);
 };
 
-/// Register tiles; shard sums and their tree never leave the core.
+/// Register tiles. The sums of the shards and of their tree stay in the core's caches.
 struct KernelGradient {
   static constexpr std::string_view name = "gemm";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -54,7 +54,7 @@ struct KernelGradient {
   static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);
 };
 
-/// Pairs of rows rounded to bfloat16, vdpbf16ps (dense_gradient_bf16.cc).
+/// Pairs of rows rounded to bfloat16, with vdpbf16ps (dense_gradient_bf16.cc).
 struct Bf16KernelGradient {
   static constexpr std::string_view name = "bf16";
   static constexpr core::Isa needs = core::Isa::avx512_bf16;
@@ -65,7 +65,7 @@ struct Bf16KernelGradient {
   static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);
 };
 
-/// The same rounding without the instruction, as RoundedForward.
+/// Bf16KernelGradient's rounding for CPUs without vdpbf16ps; see RoundedForward.
 struct RoundedKernelGradient {
   static constexpr std::string_view name = "rounded_to_bf16";
   static constexpr core::Isa needs = core::Isa::sse4;

@@ -1,4 +1,4 @@
-// Where the rows and terms of a product lie: boxes of three nested indices, and pointers for the next tile.
+// Iteration over the rows and terms of a product: three nested indices, and pointers to the rows of the next tile.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace linn::kernels {
 
-/// Joins neighbouring levels that are one stride apart throughout: fewer, longer inner loops, the same order.
+/// Joins neighbouring levels whose elements follow at one constant stride. Gives fewer and longer inner loops in the same order.
 inline void join_levels(Box& count, Box& s, Box& t) {
   for (int pass = 0; pass < 2; ++pass)
     for (std::size_t level = 2; level > 0; --level) {
@@ -22,7 +22,7 @@ inline void join_levels(Box& count, Box& s, Box& t) {
     }
 }
 
-/// Goes through rows (r0, r1, r2) < rows in order, the last fastest; row r of a lies at a + r . a_row, of c at c + r . c_row.
+/// Iterates over the rows (r0, r1, r2) < rows, r2 fastest. Row r of a is at a + r . a_row, of c at c + r . c_row.
 template <class A>
 class RowWalk {
  public:
@@ -32,10 +32,10 @@ class RowWalk {
     for (int r = 0; r < most; ++r) a_offset_[r] = r * a_row[2], c_offset_[r] = r * c_row[2];
   }
 
-  /// The next `count` rows; the pointers behind them are of no use.
+  /// Writes pointers to the next `count` rows. Further pointers, up to `most`, are undefined.
   void take(const A** a, float** c, std::int64_t count) {
     if (at_[2] + count <= rows_[2]) {
-      // Without a branch, of a constant length: a few vector instructions. Row by row it costs a tenth of a small product.
+      // A loop of constant length without branches becomes a few vector instructions. One row at a time would cost a tenth of a small product.
       for (int r = 0; r < most; ++r) a[r] = a_ + a_offset_[r], c[r] = c_ + c_offset_[r];
       step(count);
       return;
@@ -47,7 +47,7 @@ class RowWalk {
   }
 
  private:
-  // No further than to the end of the innermost level.
+  // Advances by `count` rows, at most to the end of the innermost level.
   void step(std::int64_t count) {
     a_ += count * a_row_[2], c_ += count * c_row_[2], at_[2] += count;
     for (std::size_t level = 2; level > 0 && at_[level] == rows_[level]; --level) {

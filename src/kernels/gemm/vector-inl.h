@@ -1,4 +1,4 @@
-// Vectors of at most 16 floats, and parts of them, for the kernels of this folder. Included once a target.
+// Vectors of at most 16 floats: loads and stores of whole vectors and of their first elements. Included once for each target.
 #if defined(LINN_KERNELS_GEMM_VECTOR_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_KERNELS_GEMM_VECTOR_INL_H
 #undef LINN_KERNELS_GEMM_VECTOR_INL_H
@@ -18,12 +18,11 @@ using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 
 inline constexpr int lanes = static_cast<int>(hn::MaxLanes(D()));
-/// Vector registers, less three for operands.
+/// Vector registers for sums: all but those for operands.
 inline constexpr int accumulators = HWY_TARGET <= HWY_AVX3 ? 26 : 12;
 
-/// The same pointer, of whose making the compiler knows nothing: so it is ready in a register, and not added up anew in the
-/// address of each load. On Zen 5 18 multiply-adds with a memory operand take 2.3 ns that way, if the pointer is there in time,
-/// and 3.1 ns through base + index.
+/// The same pointer, hidden from the optimizer: it is kept in a register and not computed again as base + index in the address of each load. On
+/// Zen 5, 18 multiply-adds with a memory operand take 2.3 ns with such a pointer and 3.1 ns with base + index.
 HWY_INLINE const float* Direct(const float* p) {
 #if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
   asm("" : "+r"(p));
@@ -31,7 +30,7 @@ HWY_INLINE const float* Direct(const float* p) {
   return p;
 }
 
-/// The first `count` floats (0 < count <= lanes), zeros above. Touches no memory beyond them. MaskedLoad of SSE4 would.
+/// Loads the first `count` floats (0 < count <= lanes); the other lanes are 0. Reads no memory beyond them, as MaskedLoad of SSE4 would.
 HWY_INLINE V LoadPart(const float* p, std::int64_t count) {
   const D d;
 #if HWY_TARGET <= HWY_AVX2
@@ -43,7 +42,7 @@ HWY_INLINE V LoadPart(const float* p, std::int64_t count) {
 #endif
 }
 
-/// As LoadPart, for count >= lanes too: then a whole vector.
+/// LoadPart for any count > 0: a whole vector if count >= lanes.
 HWY_INLINE V LoadCount(const float* p, std::int64_t count) { return HWY_LIKELY(count >= lanes) ? hn::LoadU(D(), p) : LoadPart(p, count); }
 
 HWY_INLINE void StorePart(V v, float* p, std::int64_t count) {
@@ -57,7 +56,7 @@ HWY_INLINE void StorePart(V v, float* p, std::int64_t count) {
 #endif
 }
 
-/// As StorePart, for count >= lanes too: then a whole vector.
+/// StorePart for any count > 0: a whole vector if count >= lanes.
 HWY_INLINE void StoreCount(V v, float* p, std::int64_t count) {
   if (HWY_LIKELY(count >= lanes))
     hn::StoreU(v, D(), p);
@@ -65,7 +64,7 @@ HWY_INLINE void StoreCount(V v, float* p, std::int64_t count) {
     StorePart(v, p, count);
 }
 
-/// Vector v of `vectors`, of which the last has `last` floats if kTail.
+/// Loads vector v of `vectors`. With kTail the last vector has `last` floats.
 template <bool kTail>
 HWY_INLINE V LoadVector(const float* p, int v, int vectors, std::int64_t last) {
   return kTail && v == vectors - 1 ? LoadPart(p + v * lanes, last) : hn::LoadU(D(), p + v * lanes);

@@ -1,4 +1,10 @@
 // Normalization of each image by its own statistics: layer, group and instance normalization.
+//
+// | normalization | groups   | image                              |
+// |---------------|----------|------------------------------------|
+// | layer         | 1        | an image, or one row of its values |
+// | group         | groups   | an image                           |
+// | instance      | channels | an image                           |
 #pragma once
 
 #include <cstdint>
@@ -6,10 +12,9 @@
 
 namespace linn::kernels {
 
-/// The channels of an image fall into `groups` of as many neighbours each; a group has one mean and one variance (biased) over all its
-/// channels and pixels. With x^ = (src - mean) / sqrt(variance + epsilon):  dst[n,p,c] = x^ * gamma[c] + beta[c].
-/// One group is layer normalization over a whole image, or over the last axis where each row counts as an image of one pixel; as many
-/// groups as channels is instance normalization. Ba, Kiros and Hinton, "Layer normalization", 2016; Wu and He, "Group normalization", 2018.
+/// The channels are divided into `groups` groups of equally many neighbouring channels. Each group of an image has one mean and one (biased)
+/// variance over its channels and all pixels. With x^ = (src - mean) / sqrt(variance + epsilon):  dst[n,p,c] = x^ * gamma[c] + beta[c].
+/// Sources: Ba, Kiros and Hinton, "Layer normalization", 2016; Wu and He, "Group normalization", 2018.
 struct GroupNormForward {
   static constexpr std::string_view name = "group_norm_forward";
   struct Problem {
@@ -26,16 +31,16 @@ struct GroupNormForward {
     const T* gamma;  // [channels], or null: 1
     const T* beta;   // [channels], or null: 0
     T* dst;
-    double* statistics;  // [images, groups, 2]: mean, 1 / sqrt(variance + epsilon); null: nobody wants them
+    double* statistics;  // [images, groups, 2]: mean, 1 / sqrt(variance + epsilon); or null
     T* scratch;
   };
-  /// Its sums do not depend on the order of their terms (core/order_free.h), so neither do its bits on positions.
+  /// Uses order-free sums (core/order_free.h), so that it is position invariant.
   template <class T>
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
 /// With g = ddst * gamma, and means over a group:  dsrc = (g - mean(g) - x^ * mean(g * x^)) / sqrt(variance + epsilon);
-/// dgamma[c] = sum of ddst * x^, dbeta[c] = sum of ddst over all pixels of all images. Overwrites its outputs, of which each may be null.
+/// dgamma[c] = sum of ddst * x^, dbeta[c] = sum of ddst, over all pixels of all images. Overwrites its outputs. Each output may be null.
 struct GroupNormGradient {
   static constexpr std::string_view name = "group_norm_gradient";
   using Problem = GroupNormForward::Problem;

@@ -6,7 +6,7 @@
 
 namespace linn::kernels::norm {
 
-/// Images of one pixel: the elements of a group lie side by side in lanes.
+/// Images of one pixel. The elements of a group are in lanes.
 struct GroupRows : VectorTraits<GroupNormForward> {
   static constexpr std::string_view name = "rows";
   static bool accepts(const GroupNormForward::Problem& problem) { return problem.pixels == 1; }
@@ -15,12 +15,12 @@ struct GroupRows : VectorTraits<GroupNormForward> {
 struct GroupRowsGradient : VectorTraits<GroupNormGradient> {
   static constexpr std::string_view name = "rows";
   static bool accepts(const GroupNormGradient::Problem& problem) { return problem.pixels == 1; }
-  /// Sums over some rows of the gradients of gamma and beta.
+  /// Partial sums of the gradients of gamma and beta over some rows.
   static std::int64_t scratch(const GroupNormGradient::Problem& problem, std::int64_t /*images*/) { return 2 * problem.channels; }
   static void run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args);
 };
 
-/// Maps: channels in lanes, by the kernels of batch normalization, image by image. Sums over pixels depend on their order.
+/// Images of several pixels. Channels are in lanes; runs the kernels of batch normalization on each image. Sums over pixels depend on their order.
 struct GroupMaps : VectorTraits<GroupNormForward> {
   static constexpr std::string_view name = "maps";
   static constexpr bool position_invariant = false;

@@ -1,11 +1,11 @@
-// How moments of two sets of numbers become those of both.
+// Moments of the union of two sets of numbers, from the moments of both.
 #pragma once
 
 #include <cstdint>
 
 namespace linn::kernels::norm {
 
-/// Joins the moments (mean, sum of squared deviations) of `count` numbers a channel with those of `other_count` more, in place.
+/// Adds the moments (mean, sum of squared deviations) of `other_count` numbers to those of `count` numbers, for each channel, in place.
 inline void join_moments(std::int64_t channels, std::int64_t count, double* mean, double* squares, std::int64_t other_count,
                          const double* other_mean, const double* other_squares) {
   const auto all = static_cast<double>(count + other_count);

@@ -1,4 +1,4 @@
-// Batch normalization over rows of channels: the pixels of all images, one after the other, channels last.
+// Batch normalization of rows of channels. The rows are the pixels of all images.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace linn::kernels {
 
-/// moments[n,0,c] = the mean over the pixels of image n; moments[n,1,c] = the sum of squared deviations from that mean.
-/// Deviations are taken from a mean of pixels close by, never as a difference of large squares, so that a variance that is small
-/// next to the mean keeps its digits. In double, whatever T is.
+/// moments[n,0,c] = mean over the pixels of image n; moments[n,1,c] = sum of squared deviations from that mean. In double for each T.
+/// Deviations are taken from a mean of some of the pixels, never as a difference of large squares, so that a variance that is small beside
+/// the mean keeps its digits.
 struct NormMoments {
   static constexpr std::string_view name = "norm_moments";
   struct Problem {
     std::int64_t pixels = 1, channels = 0;
-    std::int64_t src_row = 0;  // elements from a pixel to the next; 0: channels
+    std::int64_t src_row = 0;  // pitch of the pixels in elements; 0: channels
 
     std::int64_t src_pitch() const { return src_row == 0 ? channels : src_row; }
   };
@@ -31,8 +31,8 @@ struct NormMoments {
 };
 
 /// statistics[0,c] = mean, statistics[1,c] = biased variance over all images, for channels first <= c < last, from the moments of the
-/// images, or from `src` where an image has one pixel. The order of the sums is fixed: inside a shard in image order, then pairwise up
-/// the tree of core/tree.h. Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983. Allocates nothing.
+/// images, or from `src` if an image has one pixel. The order of the sums is fixed: the images of a shard in order, then pairwise along the
+/// sum tree (core/tree.h). Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983. Allocates nothing.
 struct NormStatistics {
   static constexpr std::string_view name = "norm_statistics";
   struct Problem {
@@ -52,14 +52,14 @@ struct NormStatistics {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dst[r,c] = activation((src[r,c] - mean[c]) * scale[c] + shift[c]). The difference comes first: it is exact where src is close to
-/// the mean, however large both are.
+/// dst[r,c] = activation((src[r,c] - mean[c]) * scale[c] + shift[c]). The difference is computed first: it is exact if src is close to the
+/// mean, even if both are large.
 struct NormForward {
   static constexpr std::string_view name = "norm_forward";
   struct Problem {
     std::int64_t channels = 0;
     Activation activation = Activation::linear;  // linear or relu
-    // Elements from a row of src, of dst or ddst, of dsrc to the next; 0: channels.
+    // Pitches of the rows of src, of dst or ddst, of dsrc, in elements; 0: channels.
     std::int64_t src_row = 0, dst_row = 0, dsrc_row = 0;
 
     std::int64_t src_pitch() const { return src_row == 0 ? channels : src_row; }
@@ -79,9 +79,9 @@ struct NormForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// With g = ddst, or after relu ddst where NormForward's result is above 0 and else 0 (computed anew from src: it costs less than
-/// reading it): sums[0,c] = sum over rows of g[r,c], sums[1,c] = sum over rows of g[r,c] * (src[r,c] - mean[c]). Overwrites sums.
-/// Terms are added in an order that depends on the number of rows and channels alone.
+/// sums[0,c] = sum over rows of g[r,c], sums[1,c] = sum over rows of g[r,c] * (src[r,c] - mean[c]), where g = ddst, but 0 where relu set the
+/// result of NormForward to 0. That result is computed again from src, which costs less than reading it. Overwrites sums. The order of the
+/// sums depends only on the numbers of rows and channels.
 struct NormGradientSums {
   static constexpr std::string_view name = "norm_gradient_sums";
   using Problem = NormForward::Problem;
@@ -98,7 +98,7 @@ struct NormGradientSums {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[r,c] = g[r,c] * scale[c] + ((src[r,c] - mean[c]) * slope[c] + offset[c]), g as in NormGradientSums.
+/// dsrc[r,c] = g[r,c] * scale[c] + ((src[r,c] - mean[c]) * slope[c] + offset[c]), with g of NormGradientSums.
 struct NormInputGradient {
   static constexpr std::string_view name = "norm_input_gradient";
   using Problem = NormForward::Problem;

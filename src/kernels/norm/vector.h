@@ -9,7 +9,7 @@ namespace linn::kernels::norm {
 struct VectorMoments : VectorTraits<NormMoments> {
   static void run(const NormMoments::Problem& problem, const NormMoments::Args<float>& args);
 };
-/// Linear and relu, all three.
+// The next three accept linear and relu.
 struct VectorForward : VectorTraits<NormForward> {
   static bool accepts(const NormForward::Problem& problem) { return is_linear_or_relu(problem.activation); }
   static void run(const NormForward::Problem& problem, const NormForward::Args<float>& args);

@@ -1,4 +1,4 @@
-// Rows of few channels read as fewer, wider rows, and wide rows cut into panels of vectors. Included once a target.
+// Rows of few channels as fewer and wider rows, and loops over panels of vectors of a row. Included once for each target.
 #if defined(LINN_KERNELS_NORM_WIDE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_KERNELS_NORM_WIDE_INL_H
 #undef LINN_KERNELS_NORM_WIDE_INL_H
@@ -14,20 +14,20 @@
 HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 
-/// A row below this many channels is taken together with its neighbours, a power of two of them, so that vectors are full.
+/// Rows of fewer channels are joined with their neighbours, a power of two of them, so that vectors are full.
 inline constexpr std::int64_t narrow = 4 * lanes;
-/// What a wide row of several pixels stays below.
+/// Upper limit (exclusive) of the width of a joined row.
 inline constexpr std::int64_t widest = 2 * narrow;
 
-/// Pixels of one wide row.
+/// Pixels that one wide row joins; 1: rows stay as they are.
 inline std::int64_t pixels_in_a_row(std::int64_t channels) {
   std::int64_t pixels = 1;
   while (channels * pixels < narrow) pixels *= 2;
   return pixels;
 }
 
-/// Per-channel coefficients, [count, channels], as wide rows of `pixels` see them: [count, channels * pixels], written to `wide`
-/// unless one pixel is a row.
+/// Coefficients [count, channels] repeated for wide rows: [count, channels * pixels], written to `wide`. With pixels = 1 the coefficients
+/// themselves.
 inline const float* widened(const float* coefficients, std::int64_t count, std::int64_t channels, std::int64_t pixels, float* wide) {
   if (pixels == 1) return coefficients;
   for (std::int64_t i = 0; i < count; ++i)
@@ -35,7 +35,7 @@ inline const float* widened(const float* coefficients, std::int64_t count, std::
   return wide;
 }
 
-/// Calls panel.run<vectors, tail>(first column, columns of the last vector) for all columns, in at most 4 vectors.
+/// Calls panel.run<vectors, tail>(first column, columns of the last vector) for panels of at most kMost vectors that cover all columns.
 template <int kMost, class Panel>
 HWY_INLINE void for_each_panel(std::int64_t width, const Panel& panel) {
   static_assert(kMost == 2 || kMost == 4);

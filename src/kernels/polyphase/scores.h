@@ -1,4 +1,4 @@
-// What every form of PhaseScores makes of a phase's sum.
+// From the sum of a phase to its score, for all implementations of PhaseScores.
 #pragma once
 
 #include <cmath>
@@ -10,20 +10,20 @@
 
 namespace linn::kernels::polyphase {
 
-/// The score of a phase whose terms sum to so many units. The squares' root is taken of what lies below 1, which no double overflows.
+/// The score of a phase whose terms sum to `units`. For l2 the terms are scaled below 1, so that no double overflows.
 inline double score_of(PhaseScore score, std::int64_t units, int exponent, std::int64_t elements) {
   const auto terms = static_cast<double>(elements);
   if (score == PhaseScore::l2) return std::ldexp(std::sqrt(core::FixedPoint(0, elements).value(units) / terms), exponent);
   return core::FixedPoint(exponent, elements).value(units) / terms;
 }
 
-/// One NaN for all: which of several came first must not show.
+/// Replaces every NaN by one and the same, so that the bits do not depend on which of several NaN came first.
 template <class T>
 T one_nan(T value) {
   return std::isnan(value) ? std::numeric_limits<T>::quiet_NaN() : value;
 }
 
-/// The mean of a phase that is not finite.
+/// The mean of a phase whose elements are not all finite.
 template <class T>
 double order_free_mean(const Phases& p, std::int64_t phase, const T* src) {
   const std::int64_t row = p.columns() * p.channels;

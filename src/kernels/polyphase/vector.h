@@ -9,7 +9,7 @@
 
 namespace linn::kernels::polyphase {
 
-/// The bits of the reference, on every instruction set.
+/// Gives the bits of the reference on every instruction set.
 struct VectorScores {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -19,11 +19,11 @@ struct VectorScores {
   static void run(const PhaseScores::Problem& problem, const PhaseScores::Args<float>& args);
 };
 
-/// Channels in lanes; the same bits on every instruction set, but not the reference's: its sum goes over pixels first (mix_gradient.cc).
+/// Channels in lanes. The same bits on every instruction set, but not the reference's, because it sums over pixels first (mix_gradient.cc).
 struct VectorMixGradient {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;  // of a map that moved, the sum's order is another, as in the reference
+  static constexpr bool position_invariant = false;  // the order of the sum depends on places, as in the reference
   static bool accepts(const PhaseMixGradient::Problem&) { return true; }
   static std::int64_t scratch(const Phases& p, std::int64_t images);
   static void run(const Phases& p, const PhaseMixGradient::Args<float>& args);

@@ -1,4 +1,4 @@
-// Pooling to a map of a given size, whose windows differ in size where it does not divide the input's.
+// Pooling to a map of a given size. Windows differ in size if the output's size does not divide the input's.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace linn::kernels {
 
-/// Along one axis: cell `at` of `out` sees [first, last) of `size`: floor(at * size / out) to ceil((at + 1) * size / out).
+/// One axis. The window of output cell `at` is [first, last) of the input: floor(at * size / out) to ceil((at + 1) * size / out).
 struct AdaptiveAxis {
   std::int64_t size = 1, out = 1;
 
@@ -34,15 +34,15 @@ struct AdaptivePoolForward {
     std::int64_t images;
     const T* src;
     T* dst;
-    std::int32_t* argmax;  // [images, out_height, out_width, channels]: row * width + column; null: nobody wants it
+    std::int32_t* argmax;  // [images, out_height, out_width, channels]: row * width + column; or null
     T* scratch;
   };
   template <class T>
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[p] = the sum of ddst over the windows whose maximum p holds, or of ddst / cells over those that see p; in row-major order of the
-/// windows. Overwrites dsrc.
+/// max: dsrc[p] = sum of ddst over the windows whose argmax is p. average: dsrc[p] = sum of ddst / cells over the windows that contain p. Both
+/// in row-major order of the windows. Overwrites dsrc.
 struct AdaptivePoolInputGradient {
   static constexpr std::string_view name = "adaptive_pool_input_gradient";
   using Problem = AdaptivePoolForward::Problem;
@@ -50,7 +50,7 @@ struct AdaptivePoolInputGradient {
   struct Args {
     std::int64_t images;
     const T* ddst;
-    const std::int32_t* argmax;  // of a maximum
+    const std::int32_t* argmax;  // max only
     T* dsrc;
     T* scratch;
   };

@@ -9,7 +9,7 @@ namespace linn::kernels::pool {
 struct Adaptive : VectorTraits<AdaptivePoolForward> {
   static void run(const AdaptivePoolForward::Problem& problem, const AdaptivePoolForward::Args<float>& args);
 };
-/// Of means. A maximum's gradient goes to one pixel a channel, which no vector can write.
+/// Average only. With max each channel's gradient goes to a pixel of its own, so that channels cannot share a vector.
 struct AdaptiveGradient : VectorTraits<AdaptivePoolInputGradient> {
   static bool accepts(const AdaptivePoolInputGradient::Problem& problem) { return problem.kind == PoolKind::average; }
   static void run(const AdaptivePoolInputGradient::Problem& problem, const AdaptivePoolInputGradient::Args<float>& args);

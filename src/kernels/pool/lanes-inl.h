@@ -1,4 +1,4 @@
-// What all pooling kernels share inside a Highway target: channels cut into vectors, the rule of the maximum.
+// Loops over channels in vectors, and the rule of the maximum, for all pooling kernels inside a Highway target.
 #if defined(LINN_POOL_LANES_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_POOL_LANES_INL_H
 #undef LINN_POOL_LANES_INL_H
@@ -17,8 +17,8 @@ namespace linn::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Calls f(d, c) for c = first, first + Lanes(d), ... < channels: full vectors, then halves, quarters, ... for what is left,
-/// so that nothing outside the channels is read or written.
+/// Calls f(d, c) for c = first, first + Lanes(d), ... < channels: full vectors, then halves, quarters, ... for the remaining channels, so that
+/// nothing outside the channels is read or written.
 template <std::size_t cap = HWY_MAX_BYTES / sizeof(float), class F>
 HWY_INLINE void for_lanes(std::int64_t first, std::int64_t channels, const F& f) {
   const hn::CappedTag<float, cap> d;
@@ -29,7 +29,7 @@ HWY_INLINE void for_lanes(std::int64_t first, std::int64_t channels, const F& f)
     if (c < channels) for_lanes<lanes / 2>(c, channels, f);
 }
 
-/// The same from channel 0, four vectors at a time as long as there are four: f.block<4>(d, c), then f(d, c).
+/// The same from channel 0: f.block<4>(d, c) for each four full vectors, then f(d, c) for the remaining channels.
 template <class F>
 HWY_INLINE void for_blocks(std::int64_t channels, const F& f) {
   const hn::ScalableTag<float> d;
@@ -39,7 +39,7 @@ HWY_INLINE void for_blocks(std::int64_t channels, const F& f) {
   for_lanes(c, channels, f);
 }
 
-/// Stores, whole vectors past the caches if asked to (window.h: `streams`).
+/// Stores a vector; with `stream` full vectors bypass the caches (see `streams` in window.h).
 template <class D>
 HWY_INLINE void store(D d, hn::Vec<D> v, float* dst, bool stream) {
   if constexpr (hn::MaxLanes(d) == hn::MaxLanes(hn::ScalableTag<float>()))
@@ -47,13 +47,13 @@ HWY_INLINE void store(D d, hn::Vec<D> v, float* dst, bool stream) {
   hn::StoreU(v, d, dst);
 }
 
-/// Lanes in which a maximum moves on from `best` to `value`: to what is larger, and to the first NaN.
+/// Lanes where `value` replaces the maximum `best`: where it is larger or the first NaN.
 template <class V>
 HWY_INLINE auto beats(V value, V best) {
   return hn::AndNot(hn::Le(value, best), hn::Eq(best, best));
 }
 
-/// Division of a whole vector; by a power of two as the product, which rounds alike and is ten times cheaper.
+/// Divides vectors by a count. Powers of two become a multiplication, which gives the same bits and is ten times cheaper.
 struct Divisor {
   float by;
   bool power_of_two;

@@ -10,12 +10,11 @@ namespace linn::kernels {
 
 enum class PoolKind : std::uint8_t { max, average };
 
-/// max: the largest value of the window that lies in the map; NaN if any is NaN; -inf if all are -inf.
-/// average: the mean of the values that lie in the map (Keras divides by the valid cells, not by the window).
-/// A window without a cell in the map (a dilated one may straddle a small map): -inf, average 0, argmax 0, no gradient.
-/// `argmax`, when asked for, is the cell of the first maximum in row-major order (of the first NaN if there is one),
-/// counted i * window_width + j over the whole window. One byte holds it for windows of at most 256 cells; larger ones
-/// write `wide_argmax` instead (reference only). With average there is none.
+/// max: the largest value of the window's cells inside the map; NaN if one is NaN.
+/// average: the mean of the window's cells inside the map (as in Keras, divided by their number, not by the window's size).
+/// A window without a cell inside the map, which dilation makes possible, gives -inf (max) or 0 (average), argmax 0, and no gradient.
+/// `argmax` (max only, if Problem::argmax) is the first cell with the maximum in row-major order, or the first cell with NaN, as
+/// i * window_width + j. One byte holds it for windows of at most 256 cells; for larger ones the reference writes `wide_argmax`.
 struct PoolForward {
   static constexpr std::string_view name = "pool_forward";
   struct Problem {
@@ -36,10 +35,11 @@ struct PoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// max: each window's gradient goes to its argmax (the first maximum takes all, as in Keras);
-/// average: in equal parts to its cells in the map. Overwrites dsrc; overlapping windows add, in row-major order of outputs (an
-/// implementation may say otherwise: vector.h). The argmax must be one that the forward kernel wrote for some map: implementations use
-/// that windows agree on the first maximum of what they share.
+/// max: each window's gradient goes to its argmax cell (as in Keras, the first maximum takes all).
+/// average: each window's gradient goes in equal parts to its cells inside the map.
+/// Overwrites dsrc. Gradients of overlapping windows are added in row-major order of the outputs, unless an implementation states another order
+/// (vector.h). `argmax` must come from a forward call: implementations rely on overlapping windows naming the same first maximum of the cells
+/// that they share.
 struct PoolInputGradient {
   static constexpr std::string_view name = "pool_input_gradient";
   using Problem = PoolForward::Problem;
@@ -56,15 +56,15 @@ struct PoolInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// One value for each channel of a whole map, [images, pixels, channels] -> [images, channels]. A maximum of zeros is 0 whatever their
-/// signs: which comes first must not show in the bits.
+/// One value for each channel of a whole map: [images, pixels, channels] -> [images, channels]. If the maximum is a zero, it is +0 whatever the
+/// signs of the zeros, so that the bits do not depend on the order of pixels.
 struct GlobalPoolForward {
   static constexpr std::string_view name = "global_pool_forward";
   struct Problem {
     std::int64_t pixels = 0, channels = 0;
     PoolKind kind = PoolKind::max;
   };
-  /// A mean is summed in the order of pixels.
+  /// A mean is not: it is summed in the order of pixels.
   static bool reference_position_invariant(const Problem& problem) { return problem.kind == PoolKind::max; }
   template <class T>
   struct Args {
@@ -77,8 +77,8 @@ struct GlobalPoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// max: pixels that equal the maximum (all NaN, if it is NaN) share the gradient equally (Keras's reduce_max does, unlike its windows);
-/// average: every pixel gets ddst / pixels. Overwrites dsrc.
+/// max: the pixels that equal the maximum share the gradient equally, as in Keras's reduce_max; if the maximum is NaN, the pixels with NaN do.
+/// average: each pixel gets ddst / pixels. Overwrites dsrc.
 struct GlobalPoolInputGradient {
   static constexpr std::string_view name = "global_pool_input_gradient";
   using Problem = GlobalPoolForward::Problem;

@@ -1,4 +1,4 @@
-// Pooling with channels in lanes (Highway): what runs on every x86-64 CPU.
+// Implementations of pooling with channels in lanes (Highway), for every x86-64 CPU.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace linn::kernels::pool {
 
-/// Any window, stride, dilation, padding and channels. Same bits as the reference (but for the sign of zero in a gradient).
-/// Takes no argmax of windows above 256 cells.
+/// Any window, stride, dilation, padding and number of channels, but no argmax for windows above 256 cells. Same bits as the reference, except
+/// for the sign of zeros in a gradient.
 struct Vector {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -20,9 +20,9 @@ struct Vector {
   static void run(const PoolForward::Problem& problem, const PoolForward::Args<float>& args);
 };
 
-/// Overlapping windows of more than four cells, not dilated, in two passes (separable.cc). A maximum, its argmax and NaN are the
-/// reference's. An average is the sum over rows of the sums along them: within (window_height + window_width) / 2 + 1 roundings of the
-/// sum of magnitudes.
+/// Overlapping windows of more than four cells without dilation, in two passes (separable.cc). A maximum, its argmax and NaN are the
+/// reference's. An average adds the sums of the rows; its error is at most (window_height + window_width) / 2 + 1 roundings of the sum of
+/// magnitudes.
 struct Separable {
   static constexpr std::string_view name = "separable";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -41,9 +41,9 @@ struct VectorGradient {
   static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
 };
 
-/// Windows that overlap from row to row, not dilated, in two passes (separable_gradient.cc): the sum over rows of the sums along them,
-/// within (window_height + window_width) / 2 + 1 roundings of the sum of magnitudes. For a maximum it counts on an argmax that a forward
-/// kernel wrote: windows beside each other whose maxima lie in one column name the same cell of it.
+/// Windows that overlap from row to row without dilation, in two passes (separable_gradient.cc): adds the sums of the rows, with an error of at
+/// most (window_height + window_width) / 2 + 1 roundings of the sum of magnitudes. For a maximum, argmax must come from a forward kernel: then
+/// neighbouring windows whose maxima lie in one column name the same cell of that column.
 struct SeparableGradient {
   static constexpr std::string_view name = "separable";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -53,7 +53,7 @@ struct SeparableGradient {
   static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
 };
 
-/// Sums run in pixel order, so the bits are the reference's, and a mean's depend on that order.
+/// Sums run in the order of pixels. The bits are the reference's; those of a mean depend on the order of pixels.
 struct GlobalVector {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -63,8 +63,8 @@ struct GlobalVector {
   static void run(const GlobalPoolForward::Problem& problem, const GlobalPoolForward::Args<float>& args);
 };
 
-/// The mean by sums that do not depend on the order of pixels (core/order_free.h): within half a unit of 2^-51 of the largest magnitude for
-/// maps of up to 2047 pixels, and the rounding to float. The same bits on every instruction set.
+/// The mean by order-free sums (core/order_free.h). For maps of up to 2047 pixels the error is at most half a unit of 2^-51 of the largest
+/// magnitude, plus the rounding to float. The same bits on every instruction set.
 struct OrderFree {
   static constexpr std::string_view name = "order_free";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -74,7 +74,7 @@ struct OrderFree {
   static void run(const GlobalPoolForward::Problem& problem, const GlobalPoolForward::Args<float>& args);
 };
 
-/// The same without vectors.
+/// OrderFree without vectors.
 struct OrderFreeScalar {
   static constexpr std::string_view name = "order_free_scalar";
   static constexpr core::Isa needs = core::Isa::scalar;

@@ -1,4 +1,4 @@
-// Which cells of a window lie in the map, and which windows see a pixel: one axis at a time.
+// The cells of a window inside the map, and the windows that contain a pixel, along one axis.
 #pragma once
 
 #include <algorithm>
@@ -9,11 +9,11 @@
 
 namespace linn::kernels::pool {
 
-/// begin <= i < end; empty when they are equal.
+/// The numbers i with begin <= i < end; empty if both are equal.
 struct Range {
   std::int64_t begin = 0, end = 0;
   std::int64_t size() const { return end - begin; }
-  /// What lies in both, empty at `begin` of neither if nothing does.
+  /// The intersection with `other`; an empty range inside `other` if they do not meet.
   Range in(Range other) const {
     const std::int64_t first = std::clamp(begin, other.begin, other.end);
     return {first, std::clamp(end, first, other.end)};
@@ -41,25 +41,25 @@ struct Axis {
     const std::int64_t end = room < 0 ? 0 : std::min(out, room / stride + 1);
     return {begin, std::max(begin, end)};
   }
-  /// The outputs whose windows reach over source position p (with dilation above 1 not all of them have a cell there).
+  /// The outputs whose windows extend over source position p. With dilation above 1 not all of them have a cell there.
   Range seen_by(std::int64_t p) const {
     const std::int64_t first = p + pad - (reach() - 1);
     const std::int64_t begin = first <= 0 ? 0 : core::ceil_div(first, stride);
     return {begin, std::max(begin, std::min(out, (p + pad) / stride + 1))};
   }
   bool overlapping() const { return stride < reach() && out > 1; }
-  /// Windows side by side without gaps: every position they cover is covered once.
+  /// Whether windows lie side by side without gaps or overlaps.
   bool tiling() const { return stride == window && dilation == 1; }
 };
 
 inline Axis rows_of(const Geometry& g) { return {g.height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.out_height}; }
 inline Axis columns_of(const Geometry& g) { return {g.width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width}; }
 
-/// Outputs of a call of more bytes than this are written past the caches, which would not hold them until they are read, and would
-/// first fetch each line.
+/// A call with more bytes of output than this bypasses the caches when it stores: they would not keep the outputs until they are read, and would
+/// fetch each cache line first.
 inline constexpr std::int64_t streamed_bytes = std::int64_t{4} << 20;
 
-/// Whether outputs may be streamed: many enough, and every vector of them aligned.
+/// Whether stores of the outputs bypass the caches: the outputs exceed streamed_bytes, and all their vectors are aligned.
 inline bool streams(const float* dst, std::int64_t elements, std::int64_t pixel, std::int64_t row, std::int64_t image,
                     std::int64_t channels) {
   constexpr std::int64_t line = 16;

@@ -1,4 +1,4 @@
-// Losses and metrics of one row (a sample, or one position of it), with the gradient of the loss.
+// Losses and metrics of rows, with the gradient of the loss. A row is a sample, or one position of a sample.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace linn::kernels {
 
-/// What `prediction` holds. For `probabilities` Keras's rule: p /= sum(p), clip to [1e-7, 1 - 1e-7], -log; the gradient is 0
-/// where the clip holds.
+/// The kind of the predictions. Probabilities follow Keras: p /= sum(p), clipped to [1e-7, 1 - 1e-7], then -log; the gradient is 0 where p is
+/// clipped.
 enum class Prediction : std::uint8_t { probabilities, logits };
 
 /// loss[r] = -sum over c of q[c] log p[c], where q is the one-hot of labels[r], or targets[r,:] when labels is null, smoothed:
@@ -41,7 +41,7 @@ struct Crossentropy {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// A loss given by a function of one element or of one row: see RowFunction.
+/// A loss given by a function of one element or one row (row_function.h).
 struct RowLoss {
   static constexpr std::string_view name = "row_loss";
   struct Problem {
@@ -56,7 +56,7 @@ struct RowLoss {
   }
 };
 
-/// The numbers of a metric, a few for each row, given by a function of one row: see RowFunction.
+/// A metric's counts of each row, given by a function of one row (row_function.h).
 struct RowCounts {
   static constexpr std::string_view name = "row_counts";
   struct Problem {

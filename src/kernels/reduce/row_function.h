@@ -1,14 +1,14 @@
-// Losses and metrics as kernels take them: any struct that computes one element or one row, in float and double.
+// Losses and metrics as functions that kernels call: any struct that computes one element or one row, in float and double.
 //
 // A loss is a struct with
 //   T value(T t, T p), T slope(T t, T p)   the loss of one element with target t and prediction p, and its derivative by p. The loss of a row is
 //                                          the mean over its elements, or their sum if the struct says `static constexpr bool sums = true`;
 // or with
-//   T row(span<const T> t, span<const T> p, T* slopes)   the loss of the whole row; its derivatives go to `slopes`, unless that is null.
+//   T row(span<const T> t, span<const T> p, T* slopes)   the loss of the whole row; writes its derivatives to `slopes` unless that is null.
 //
 // A metric is a struct with
 //   T row(span<const T> t, span<const T> p)              one number for the row; or row(std::int64_t label, span<const T> p);
-// or with `static constexpr int counts` (how many numbers a row gives) and
+// or with `static constexpr int counts`, the number of counts of a row, and
 //   void count(span<const T> t, span<const T> p, T* counts), or count(std::int64_t label, ...).
 #pragma once
 
@@ -35,7 +35,7 @@ struct RowCountsArgs {
   std::int64_t rows;
   const T* prediction;         // [rows, width]
   const std::int64_t* labels;  // [rows], for metrics of labels
-  const T* targets;            // [rows, width], for all others
+  const T* targets;            // [rows, width], for other metrics
   T* counts;                   // [rows, counts]
   T* scratch;
 };
@@ -96,7 +96,7 @@ void run_rows(const F& f, std::int64_t width, const RowCountsArgs<T>& args) {
   }
 }
 
-/// A copyable handle to such a struct that kernels call with any width. ArgsOf is RowLossArgs or RowCountsArgs.
+/// A copyable handle to a loss (ArgsOf = RowLossArgs) or a metric (RowCountsArgs).
 template <template <class> class ArgsOf>
 class RowFunction {
  public:

@@ -1,4 +1,4 @@
-// Functions that make a distribution of each row of scores.
+// Functions that turn each row of scores into a distribution.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 namespace linn::kernels {
 
 /// | softmax     | exp(src - max) / sum                                                                              |
-/// | log_softmax | its logarithm, src - max - log(sum)                                                               |
+/// | log_softmax | src - max - log(sum), the logarithm of softmax                                                    |
 /// | sparsemax   | max(src - t, 0), with t such that a row sums to 1: the nearest distribution, many of whose entries |
 /// |             | are 0. Martins and Astudillo, "From softmax to sparsemax", ICML 2016                              |
 enum class SoftmaxKind : std::uint8_t { softmax, log_softmax, sparsemax };
@@ -30,8 +30,10 @@ struct SoftmaxForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// From the forward result y: softmax dsrc = y (ddst - sum(ddst y)); log_softmax dsrc = ddst - exp(y) sum(ddst); sparsemax dsrc = ddst - the
-/// mean of ddst over the entries above 0 for these entries, 0 for the others.
+/// With y the forward result:
+///   softmax      dsrc = y (ddst - sum(ddst y))
+///   log_softmax  dsrc = ddst - exp(y) sum(ddst)
+///   sparsemax    dsrc = ddst - mean of ddst over the entries with y > 0, for these entries; 0 for the others
 struct SoftmaxGradient {
   static constexpr std::string_view name = "softmax_gradient";
   using Problem = SoftmaxForward::Problem;

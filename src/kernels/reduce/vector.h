@@ -12,7 +12,7 @@ struct VectorSoftmax : VectorTraits<SoftmaxForward> {
   static void run(const SoftmaxForward::Problem& problem, const SoftmaxForward::Args<float>& args);
 };
 
-/// Of logits.
+/// Accepts logits only.
 struct VectorCrossentropy : VectorTraits<Crossentropy> {
   static bool accepts(const Crossentropy::Problem& problem) { return problem.prediction == Prediction::logits; }
   static void run(const Crossentropy::Problem& problem, const Crossentropy::Args<float>& args);
