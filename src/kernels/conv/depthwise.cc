@@ -40,7 +40,7 @@
 #define LINN_KERNELS_CONV_DEPTHWISE_ONCE
 namespace linn::kernels::conv {
 
-/// A forward pass, or a backward pass as one over the output's map: both maps have the same channels.
+/// A convolution, or an input gradient as a convolution over the output's map. Both maps have the same number of channels.
 struct DepthwisePass {
   const float* src;
   float* dst;
@@ -52,30 +52,30 @@ struct DepthwisePass {
   bool relu;
 };
 
-/// Neighbouring outputs of one row, and what they see. Steps are in elements, and may be negative.
+/// Neighbouring outputs of one row, and their windows. Steps are in elements and may be negative.
 struct DepthwiseTile {
   const float* src;
   float* dst;
   std::int64_t src_step, dst_step;                              // from an output to the next
   std::int64_t rows, columns;                                   // taps
   std::int64_t depth;                                           // channels of a group
-  std::int64_t src_row, src_column, kernel_row, kernel_column;  // from a tap to the next
+  std::int64_t src_row, src_column, kernel_row, kernel_column;  // pitches of the taps
   const float* kernel;
   const float* bias;  // or null
   std::int64_t channels;
   bool relu;
 };
 
-/// One image of the kernel gradient: a source without borders.
+/// One image of the kernel gradient. The source includes its padding.
 struct DepthwiseSums {
   const float* src;
   const float* ddst;
   float* dkernel;  // [taps][depth][channels]
   std::int64_t depth, channels, out_height, out_width;
-  std::int64_t src_row, src_column, ddst_row, ddst_column;  // from an output to the next
+  std::int64_t src_row, src_column, ddst_row, ddst_column;  // pitches of the outputs
   std::int64_t tap_row, tap_column;                         // from a tap to the next, in the source
   std::int64_t window_height, window_width;
-  bool add;  // to what dkernel has
+  bool add;  // adds to dkernel instead of overwriting it
 };
 
 }  // namespace linn::kernels::conv
@@ -89,16 +89,15 @@ using conv::DepthwisePass;
 using conv::DepthwiseSums;
 using conv::DepthwiseTile;
 
-// How far the source pixels of neighbouring taps and neighbouring outputs lie apart, for a form of its own: kTaps columns of taps, and
-// kStride taps from an output to the next. kTaps 0: any.
-// kGrouped: more than one channel a group.
+// Compile-time parameters of a window: kTaps columns of taps, and kStride taps between neighbouring outputs. kTaps 0: any window.
+// kGrouped: more than one channel in a group.
 template <int kTaps, int kStride, bool kGrouped>
 struct Form {
   static constexpr int taps = kTaps, stride = kStride;
   static constexpr bool grouped = kGrouped;
 };
 
-// For each channel of a group, which lane of a vector each lane takes it from.
+// For each channel of a group: the lane from which each lane of a vector takes that channel.
 class LaneTable {
  public:
   explicit LaneTable(std::int64_t depth) {
@@ -111,7 +110,7 @@ class LaneTable {
   alignas(64) std::int32_t lane_[lanes * lanes];
 };
 
-// Gives each lane one channel of its group: of a group of one, its own.
+// Gives each lane one channel of its group; in a group of one channel its own.
 template <bool kGrouped>
 class PickChannel {
  public:
@@ -175,7 +174,7 @@ HWY_NOINLINE void RunTile(const DepthwiseTile& tile, const LaneTable& table) {
   if (c < tile.channels) Outputs<F, kOutputs, true>(tile, table, c, tile.channels - c);
 }
 
-// So many neighbouring outputs, in tiles of 8, 4, 2 and 1.
+// A number of neighbouring outputs, in tiles of 8, 4, 2 and 1.
 template <class F>
 void RunOutputs(DepthwiseTile tile, const LaneTable& table, std::int64_t count) {
   const auto take = [&](auto run, int outputs) {
@@ -204,7 +203,7 @@ RunFunction function_for(std::int64_t taps, std::int64_t src_step, std::int64_t 
   return RunOutputs<Form<0, 0, kGrouped>>;
 }
 
-// From the last position to the first where taps go backwards: then both go the same way, as the forms of their own want it.
+// If taps go backwards, visits the positions from the last to the first. Then both go the same way, as the forms with compile-time windows need.
 conv::Run forwards(conv::Run run) {
   if (run.read_per_tap > 0) return run;
   run.first += (run.count - 1) * run.step, run.read += (run.count - 1) * run.read_per_position;
@@ -330,16 +329,16 @@ HWY_EXPORT(depthwise_sums);
 namespace conv {
 namespace {
 
-// A strip of a map of repeated channels: 64 KiB, at least a row.
+// Elements of a strip of a map with repeated channels: 64 KiB, at least one row.
 constexpr std::int64_t strip_elements = 16384;
 
-// Each of `channels` elements `times` times, in every pixel of a row.
+// Repeats each of `channels` elements `times` times, for all pixels of a row.
 void repeat_channels(const float* src, std::int64_t pixel, std::int64_t pixels, std::int64_t channels, std::int64_t times, float* dst) {
   for (std::int64_t x = 0; x < pixels; ++x)
     for (std::int64_t c = 0; c < channels; ++c, dst += times) std::fill_n(dst, times, src[x * pixel + c]);
 }
 
-// The sums of each `times` elements.
+// Adds each `times` neighbouring elements to one.
 void add_repeated(const float* src, std::int64_t pixels, std::int64_t channels, std::int64_t times, float* dst, std::int64_t pixel) {
   for (std::int64_t x = 0; x < pixels; ++x)
     for (std::int64_t c = 0; c < channels; ++c, src += times) {
@@ -349,14 +348,14 @@ void add_repeated(const float* src, std::int64_t pixels, std::int64_t channels, 
     }
 }
 
-// The same convolution of a dense map that has the source's channels repeated.
+// The same convolution on a dense map with repeated channels.
 Geometry repeated(Geometry g) {
   g.channels = g.groups = g.out_channels;
   set_dense_src(g);
   return g;
 }
 
-// Rows of the output (forward) or of the source (backward) in a strip.
+// Number of rows in a strip: of the output (forward) or of the source (backward).
 std::int64_t forward_strip(const Geometry& g) {
   const std::int64_t reach = (g.window_height - 1) * g.dilation_height + 1;
   const std::int64_t rows = strip_elements / (g.width * g.out_channels);
@@ -366,7 +365,7 @@ std::int64_t backward_strip(const Geometry& g) {
   return std::clamp<std::int64_t>(strip_elements / (g.width * g.out_channels), 1, g.height);
 }
 
-// Source rows that a strip of output rows sees, at most.
+// Largest number of source rows in the windows of a strip of output rows.
 std::int64_t rows_seen(const Geometry& g) {
   return std::min(g.height, (forward_strip(g) - 1) * g.stride_height + (g.window_height - 1) * g.dilation_height + 1);
 }
@@ -386,7 +385,7 @@ void forward(const Geometry& g, const ConvForward::Problem& problem, const ConvF
   HWY_DYNAMIC_DISPATCH(depthwise_forward)(pass, g);
 }
 
-// `kernel` is [taps][out_channels / groups][channels], of multiplied channels the same: [taps][1][out_channels].
+// `kernel` is [taps][out_channels / groups][channels]; with a multiplier above 1 that is [taps][1][out_channels].
 void backward(const Geometry& g, const float* kernel, const ConvInputGradient::Args<float>& args) {
   const DepthwisePass pass = {.src = args.ddst,
                               .dst = args.dsrc,
@@ -418,7 +417,7 @@ void forward_rows(const ConvForward::Problem& problem, const ConvForward::Args<f
   forward(strip, problem, {1, args.scratch, args.kernel, nullptr, args.bias, args.dst + n * g.dst_image + first * g.dst_row, nullptr});
 }
 
-// Source rows [first, first + rows) of an image: each output channel's part in scratch, then the sums of a channel's parts.
+// Gradient of source rows [first, first + rows) of an image: first for each output channel, in scratch, then added for each source channel.
 void backward_rows(const Geometry& g, const ConvInputGradient::Args<float>& args, std::int64_t n, std::int64_t first, std::int64_t rows) {
   Geometry strip = repeated(g);
   strip.height = rows, strip.pad_top = g.pad_top + first;
@@ -428,7 +427,7 @@ void backward_rows(const Geometry& g, const ConvInputGradient::Args<float>& args
                  args.dsrc + n * g.src_image + (first + y) * g.src_row, g.src_pixel);
 }
 
-// Where the kernel gradient reads an image's source: as it is, or laid out in scratch with padding and repeated channels.
+// The source that the kernel gradient reads for an image: the image itself, or a copy in scratch with padding and repeated channels.
 bool laid_out(const Geometry& g) { return padded(g) || multiplier_of(g) > 1; }
 
 Geometry layout_of(const Geometry& g) {

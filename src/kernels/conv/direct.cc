@@ -1,4 +1,4 @@
-// Direct convolution and its input gradient, both without a padded copy: see walk.h.
+// ConvForward and ConvInputGradient in the direct form, without a padded copy (walk.h).
 //
 // Loop nest:  for each chunk of images that fits the L2 cache, for each run of rows, for each run of columns, for each group
 //               the tiles of gemm/contract.cc: rows = pixels of all images of the chunk, in one list;

@@ -1,7 +1,7 @@
-// ConvForward and ConvInputGradient in bfloat16, direct: as direct.cc, but that the rows which a run of rows reads are rounded into scratch
-// before, and that the terms of a tap are taken two at a time.
+// ConvForward and ConvInputGradient in the direct form in bfloat16. Unlike direct.cc, the rows that a run of rows reads are first rounded into
+// scratch, and the terms of a tap are taken two at a time.
 //
-// Loop nest:  for each chunk of images, for each run of rows: round what it reads
+// Loop nest:  for each chunk of images, for each run of rows: round the rows that it reads
 //               for each run of columns, for each group
 //                 the tiles of gemm/contract_bf16.cc: rows = pixels of all images of the chunk; pairs = (tap row, tap column, two channels)
 // Registers:  see gemm/contract_bf16.cc.
@@ -31,7 +31,7 @@ void pack_groups(const Walk& walk, const float* kernel, float* packed) {
               reinterpret_cast<Bf16*>(packed) + g * packed_group(walk));
 }
 
-// The rows of a map that a run of rows sees, rounded.
+// The rows of a map that a run of rows reads, rounded.
 struct Band {
   std::int64_t first = 0, rows = 0;
 };
@@ -76,9 +76,10 @@ void run_walk(const Way& walk, std::int64_t images, const float* read, const flo
     });
 }
 
-// Whether a convolution takes a tenth less time in this form than in float32's direct one, by a model of both in multiply-adds of a vector
-// of output channels: one for two terms instead of one for each; three quarters more for a term alone in two vectors; six for rounding a
-// vector of the map that is read; eight for writing a vector of the other.
+// Whether a convolution takes at least a tenth less time in this form than in the direct form in float32. The cost is counted in multiply-adds of
+// a vector of output channels:
+//   1 for two terms (float32: 1 for each term); 3/4 more for a single term in two vectors;
+//   6 for rounding a vector of the map that is read; 8 for writing a vector of the other map.
 bool pays(const Walk& walk, std::int64_t pairs_of_pixels, std::int64_t pixels_written) {
   const std::int64_t of_group = core::ceil_div(walk.columns, bf16_columns), vectors = walk.groups * of_group;
   const std::int64_t alone = walk.depth % 2 * walk.groups * core::ceil_div(of_group, std::int64_t{2});
@@ -88,7 +89,7 @@ bool pays(const Walk& walk, std::int64_t pairs_of_pixels, std::int64_t pixels_wr
   return 10 * exact >= 11 * taken;
 }
 
-// What the forms without the instruction read: a whole map in floats that hold bfloat16.
+// The source of the forms without vdpbf16ps: a whole map, rounded to bfloat16 and stored as floats.
 void round_image(const Walk& walk, const float* image, float* rounded) {
   round_rows(image, walk.read.row, walk.read.pixel, walk.rows, walk.row_pixels, walk.row_elements / walk.row_pixels, rounded);
 }
@@ -96,7 +97,7 @@ void round_image(const Walk& walk, const float* image, float* rounded) {
 std::int64_t image_size(const Walk& walk) { return walk.rows * walk.row_elements; }
 std::int64_t kernel_size(const Walk& walk) { return walk.taps * walk.depth * walk.columns * walk.groups; }
 
-// As they are, but that the map which is read has no gaps.
+// The same problems, but with a dense map to read.
 ConvForward::Problem dense(ConvForward::Problem problem) {
   set_dense_src(problem.geometry);
   return problem;

@@ -1,9 +1,9 @@
-// Gradients of convolution with max pooling for any geometry: the few gradients that live are laid out over the convolution's
-// whole map, zeros between them, and the dense kernels do the rest. Three quarters of their products are with zeros, or more: see
-// sparse_kernel_gradient.cc and sparse_input_gradient.cc for geometries that spare them.
-// Winograd's dense kernels make up for it where there are many channels and every window lives: for a cell in four their products are
-// 16 of 36, at twice the rate of sparse ones, whose sums no longer lie in the L1 cache.
-// Measured (Zen 5, one core, 3x3 "same", all windows alive, times as fast as `sparse`): the kernel's gradient 1.1 with 48 channels on 56x56,
+// Gradients of convolution with max pooling for any geometry. Writes the gradients of the live windows into a map of the convolution's outputs,
+// with zeros elsewhere, and runs the dense kernels on it. At least three quarters of their products are with zeros; sparse_kernel_gradient.cc and
+// sparse_input_gradient.cc avoid these for some geometries.
+// With many channels and only live windows, Winograd's dense kernels are faster all the same: they need 16 products where the direct form has 36,
+// at twice the rate of the sparse kernels, whose sums no longer fit the L1 cache.
+// Measured (Zen 5, one core, 3x3 "same", all windows live, times as fast as `sparse`): the kernel's gradient 1.1 with 48 channels on 56x56,
 // 1.4 with 64, 1.3 with 96 on 28x28, 1.2 with 128, 1.5 with 256 on 14x14; the input's 0.6 with 64, 0.8 with 96, 1.1 with 128, 1.3 with 256.
 // Tiles of 4x4: the kernel's 1.4 with 48 channels on 56x56, 1.6 with 64, 2.3 with 96 on 28x28, 1.8 with 256 on 14x14, 0.9 on 8x8; the input's
 // 0.8 with 64, 0.95 and 1.3 with 96 on 14x14 and 28x28, 1.8 with 128, 1.5 and 1.7 with 256 on 14x14 and 8x8.
@@ -35,8 +35,7 @@ PoolInputGradient::Problem dense_pool(const Problem& problem) {
   return {g, PoolKind::max, true};
 }
 
-// Whether every window has a cell in the map, without which its gradient reaches nothing, the bias neither. Cells that lie apart may all
-// be padding.
+// Whether every window has a cell inside the map. A window without one (possible with dilation) has no gradient, not even for the bias.
 bool has_cells(const Geometry& pool) {
   return !padded(pool) || (pool.dilation_height == 1 && pool.dilation_width == 1);
 }
@@ -51,12 +50,12 @@ std::int64_t taps(const Geometry& g) { return g.window_height * g.window_width; 
 
 std::int64_t windows_size(const Problem& problem) { return problem.pool.out_height * problem.pool.out_width * problem.pool.channels; }
 
-// Where one image's gradients and cells go, where no gradient flows a zero and the first cell; then the maps of `group` images.
+// Scratch: the gradients and argmax cells of one image (a zero and the first cell where no gradient flows), then the maps of `group` images.
 struct Living {
   float* ddst;
   std::uint8_t* argmax;
   float* maps;
-  float* rest;  // of the scratch
+  float* rest;  // scratch of the dense kernel
 };
 
 std::int64_t living_size(const Problem& problem, std::int64_t group) { return 2 * windows_size(problem) + group * map_size(problem); }
@@ -66,7 +65,7 @@ Living living_in(const Problem& problem, std::int64_t group, float* scratch) {
   return {scratch, reinterpret_cast<std::uint8_t*>(scratch + size), scratch + 2 * size, scratch + living_size(problem, group)};
 }
 
-// Without a branch, which would be mispredicted often, and on pointers of its own, so that it becomes vector code.
+// Has no branch, which would often be mispredicted, and uses pointers of its own, so that the compiler vectorizes it.
 void keep_living(const float* __restrict from, const std::uint8_t* __restrict cells, std::int64_t count, float* __restrict gradients,
                  std::uint8_t* __restrict living) {
   for (std::int64_t i = 0; i < count; ++i) {
@@ -76,7 +75,7 @@ void keep_living(const float* __restrict from, const std::uint8_t* __restrict ce
   }
 }
 
-// Lays out one image's gradients over `map`.
+// Writes one image's gradients into `map`.
 void expand(const Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t image, const Living& living, float* map) {
   const std::int64_t size = windows_size(problem);
   keep_living(ddst + image * size, argmax + image * size, size, living.ddst, living.argmax);
@@ -190,7 +189,7 @@ std::int64_t ExpandedWinogradInputGradientOf<kTile>::scratch(const Problem& prob
   return input_gradient_scratch<WinogradInputGradientOf<kTile>>(problem, images);
 }
 
-// The transformed kernel, and behind it the turned one that it is made from.
+// The transformed kernel, followed by the turned weights from which it is made.
 template <int kTile>
 std::int64_t ExpandedWinogradInputGradientOf<kTile>::packed(const Problem& problem) {
   return WinogradInputGradientOf<kTile>::packed(dense_conv(problem)) + ExpandedInputGradient::packed(problem);

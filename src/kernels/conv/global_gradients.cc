@@ -1,10 +1,10 @@
-// The gradients of a convolution behind which a global maximum follows: of a map of hundreds of pixels one, seldom more, of each channel
-// has a gradient.
+// Gradients of a convolution before a global max pooling. In a map of hundreds of pixels only one pixel of each channel, seldom more, has a
+// gradient.
 //
 // Loop nest:  for each image: each word of `winners` that is not zero: count them by channel
 //               once more: for each winner, tap row: a run of channels (of all taps of the row where pixels are dense)
 //                 kernel gradient: dkernel[o] += share * src;  input gradient: dsrc += share * kernel[o]
-// Registers:  1 broadcast + 2. Bound by loads and stores of the sums, but they are few.
+// Registers:  1 broadcast + 2. Bound by loads and stores of the sums, which are few.
 // Measured:   see docs/engine.md.
 #include "kernels/conv/global.h"
 
@@ -39,14 +39,14 @@ void each_winner(const Geometry& g, const std::uint8_t* winners, const Visit& vi
   }
 }
 
-// share[o] = ddst[o] / winners of o, 0 where there is none. `ties` is scratch.
+// share[o] = ddst[o] / number of winners of channel o, 0 without a winner. `ties` is scratch.
 void find_shares(const Geometry& g, const float* ddst, const std::uint8_t* winners, float* ties, float* share) {
   std::fill_n(ties, g.out_channels, 0.0f);  // exact up to 2^24 pixels, and rounded as the divisor would be beyond
   each_winner(g, winners, [&](std::int64_t, std::int64_t o) { ties[o] += 1; });
   for (std::int64_t o = 0; o < g.out_channels; ++o) share[o] = ties[o] > 0 ? ddst[o] / ties[o] : 0.0f;
 }
 
-// Calls visit(offset into the taps of a kernel, offset of src, elements) for the runs of src that output `pixel` sees.
+// Calls visit(offset into the taps of a kernel, offset in src, elements) for the runs of src in the window of output `pixel`.
 template <class Visit>
 void each_run(const Geometry& g, std::int64_t pixel, const Visit& visit) {
   const std::int64_t top = pixel / g.out_width * g.stride_height - g.pad_top, left = pixel % g.out_width * g.stride_width - g.pad_left;

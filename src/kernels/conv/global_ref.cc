@@ -1,4 +1,4 @@
-// The references of conv/global.h: the composition forward, the gradients winner by winner.
+// References of conv/global.h. Forward: convolution, then global pooling. Gradients: winner by winner.
 #include <algorithm>
 #include <cmath>
 #include <vector>

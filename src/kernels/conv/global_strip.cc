@@ -1,12 +1,12 @@
-// ConvGlobalPoolForward for any geometry: a strip of the convolution's rows is made in scratch and joined to the maxima (or sums) so far
-// while it is in the cache. The values are those of the unfused kernels, bit for bit.
+// ConvGlobalPoolForward for any geometry. Computes a strip of the convolution's rows in scratch, and joins it to the present maxima (or sums) while
+// it is in the cache. Gives the bits of the unfused kernels.
 //
 // Loop nest:  for each image, for each strip of rows (64 KiB, at least two rows, an even number for Winograd's tiles)
 //               the convolution (direct.cc, depthwise.cc, direct_bf16.cc, winograd_map.cc or winograd_bf16.cc) of those rows
 //               for each four vectors of channels, for each pixel: maximum or sum
 //               with winners, for each pixel again: which channels are as large as the maximum so far, as bits
-//             with winners: bits of strips whose maxima were beaten later, or that relu stopped, are cleared
-// Registers:  four maxima, which hides the latency of their joining.
+//             with winners: clear the bits of channels that had a larger maximum in a later strip, or that relu set to 0
+// Registers:  four maxima, to hide the latency of the maximum.
 // Measured:   see docs/engine.md.
 #include "kernels/conv/global.h"
 
@@ -30,7 +30,7 @@
 namespace linn::kernels::conv {
 namespace {
 
-// What a strip is joined to.
+// A strip, and the maxima (or sums) that it is joined to.
 struct Strip {
   const float* values;  // [pixels, channels]
   std::int64_t pixels, channels;
@@ -52,7 +52,7 @@ using pool::HWY_NAMESPACE::beats;
 
 constexpr int most_vectors = 4;
 
-// Where values hold the maximum, as bits.
+// A bit for each lane where the value equals the maximum.
 HWY_INLINE std::uint64_t winners_of(V value, V best) {
   const D d;
   std::uint8_t bytes[8] = {};
@@ -77,7 +77,7 @@ HWY_NOINLINE void JoinStrip(const Strip& strip, std::int64_t c, std::int64_t las
     }
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) {
-    if constexpr (kMax) best[v] = hn::Add(best[v], hn::Zero(D()));  // no -0: which zero comes first must not show
+    if constexpr (kMax) best[v] = hn::Add(best[v], hn::Zero(D()));  // turns -0 into +0, so that the bits do not depend on the order of zeros
     StoreVector<kTail>(best[v], strip.best + c, v, kVectors, last);
   }
   if (!kMax || strip.winners == nullptr) return;
@@ -94,7 +94,7 @@ HWY_NOINLINE void JoinStrip(const Strip& strip, std::int64_t c, std::int64_t las
   }
 }
 
-// Four vectors at a time, then as many as are left: only the last ends within a byte.
+// Four vectors at a time, then the rest, so that only the last group may end within a byte.
 template <bool kMax>
 void JoinChannels(const Strip& strip) {
   using Join = void (*)(const Strip&, std::int64_t, std::int64_t);
@@ -146,7 +146,7 @@ std::int64_t strips(const Geometry& g) { return core::ceil_div(g.out_height, str
 
 bool same(float a, float b) { return a == b || (a != a && b != b); }
 
-// Clears the bits of the channels whose maximum after this strip was not the last one, or that relu stopped.
+// Clears the bits of channels whose maximum after this strip is not the final one, or that relu set to 0.
 void clear_beaten(const Problem& problem, const float* then, const float* dst, std::int64_t pixels, std::uint8_t* winners) {
   const std::int64_t channels = problem.conv.out_channels, row = winner_bytes(problem.conv);
   for (std::int64_t b = 0; b < row; ++b) {
@@ -161,7 +161,7 @@ void clear_beaten(const Problem& problem, const float* then, const float* dst, s
 // A strip, and the maxima after each strip.
 std::int64_t strips_size(const Geometry& g) { return strip_rows(g) * map_row(g) + strips(g) * g.out_channels; }
 
-// `Conv` makes the strips.
+// `Conv` computes the strips.
 template <class Conv>
 void run_strips(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
   const Geometry& g = problem.conv;

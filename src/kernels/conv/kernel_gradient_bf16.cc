@@ -1,5 +1,5 @@
-// ConvKernelGradient in bfloat16, direct: dkernel[tap, channel][o] = sum over output pixels of src * ddst, the pixels of two images at a
-// time.
+// ConvKernelGradient in the direct form in bfloat16: dkernel[tap, channel][o] = sum over output pixels of src * ddst. A pair of terms is one pixel
+// of two images.
 //
 // Loop nest:  for each chunk of pairs of images, or of rows of one pair, for each group
 //               round both and lay the two images' elements side by side: src with its padding written out, 16 channels a plane
@@ -20,8 +20,8 @@
 namespace linn::kernels::conv {
 namespace {
 
-// How src, [plane][pair of images][row][column][channel][2], and ddst, [plane][pair of images][row][column][16][2], of a group lie in
-// scratch: so many pairs of images and output rows at a time.
+// Layout in scratch of one group's src [plane][pair of images][row][column][channel][2] and ddst [plane][pair of images][row][column][16][2], for
+// a chunk of pairs of images and of output rows.
 struct Chunk {
   Chunk(const Geometry& g, std::int64_t images)
       : depth(g.channels / g.groups),
@@ -63,7 +63,7 @@ struct Chunk {
   static constexpr std::int64_t least_pairs = 128;       // pixels: so many are worth reading and writing the sums once more
 };
 
-// Two maps, or one and nothing.
+// The maps of a pair of images; the second may be absent.
 struct MapPair {
   const float* first;
   const float* second;
@@ -78,7 +78,7 @@ void lay_out(const MapPair& maps, std::int64_t at, std::int64_t pixels, std::int
   interleave_bf16(maps.first + at, maps.second == nullptr ? nullptr : maps.second + at, {pixels, pixel, channels}, to, to_pixel, to_plane);
 }
 
-// What the windows of output rows [first, first + rows) see, zeros outside the map.
+// The source rows in the windows of output rows [first, first + rows), with zeros outside the map.
 void lay_out_src(const Geometry& g, const Chunk& chunk, const MapPair& maps, std::int64_t group, std::int64_t first, std::int64_t rows,
                  Bf16* to) {
   const std::int64_t pixels = chunk.row / chunk.pixel;
@@ -108,23 +108,23 @@ struct Span {
   std::int64_t begin, count;
 };
 
-// Those among [first, end) that see the map through a tap.
+// The outputs in [first, end) for which this tap lies inside the map.
 Span seen_through(const Axis& a, std::int64_t tap, std::int64_t first, std::int64_t end) {
-  const std::int64_t start = a.pad - tap * a.dilation;  // what lies before the map in front of output 0
+  const std::int64_t start = a.pad - tap * a.dilation;  // positions before the map at output 0
   const std::int64_t last = a.size - 1 + start;
   const std::int64_t begin = std::clamp<std::int64_t>(start > 0 ? core::ceil_div(start, a.stride) : 0, first, end);
   return {begin, std::clamp<std::int64_t>(last < 0 ? 0 : last / a.stride + 1, begin, end) - begin};
 }
 
-// What is laid out of one chunk and group.
+// The packed data of one chunk and group.
 struct Laid {
   const Bf16* src;
   const Bf16* ddst;
   std::int64_t pairs, first, rows;
-  bool add;  // to the sums of chunks before
+  bool add;  // adds to the sums of earlier chunks
 };
 
-// The product that adds up, over outputs y and x, what the tap (i, j) sees; its rows are the caller's.
+// The product that sums over outputs y and x for the tap (i, j). The caller sets its rows.
 Bf16Contraction sums_of(const Geometry& g, const Chunk& chunk, const Laid& laid, std::int64_t i, std::int64_t j, const Span& y,
                         const Span& x, float* dkernel) {
   const std::int64_t line = g.out_width * bf16_pair, row = (y.begin - laid.first) * g.stride_height + i * g.dilation_height;
@@ -139,7 +139,7 @@ Bf16Contraction sums_of(const Geometry& g, const Chunk& chunk, const Laid& laid,
           .add = laid.add};
 }
 
-// Whole planes of channels: each tap with the pixels that it meets.
+// Whole planes of channels: for each tap only the outputs where it lies inside the map.
 void add_up_planes(const Geometry& g, const Chunk& chunk, const Laid& laid, float* dkernel) {
   const std::int64_t whole = chunk.depth / bf16_columns;
   if (whole == 0) return;
@@ -154,7 +154,7 @@ void add_up_planes(const Geometry& g, const Chunk& chunk, const Laid& laid, floa
     }
 }
 
-// The channels that are left: all taps together, zeros of the padding included, as a tap alone has few rows.
+// The remaining channels: all taps in one product, with the zeros of the padding, because a single tap would have few rows.
 void add_up_rest(const Geometry& g, const Chunk& chunk, const Laid& laid, float* dkernel) {
   const std::int64_t whole = chunk.depth / bf16_columns;
   Bf16Contraction x = sums_of(g, chunk, laid, 0, 0, {laid.first, laid.rows}, {0, g.out_width}, dkernel);

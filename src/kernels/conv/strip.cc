@@ -1,10 +1,10 @@
-// ConvPoolForward for any geometry, in float32 and in bfloat16: a strip of the convolution's rows is made in scratch and pooled while it is
-// in the cache.
+// ConvPoolForward for any geometry, in float32 and in bfloat16. Computes a strip of the convolution's rows in scratch, and pools it while it is in
+// the cache.
 //
 // Loop nest:  for each image, for each group of pooled rows whose strip fits 64 KiB (at least one row)
-//               the direct convolution (direct.cc, depthwise.cc, direct_bf16.cc) of just the rows that those windows see
+//               the direct convolution (direct.cc, depthwise.cc, direct_bf16.cc) of the rows in their windows
 //               the pooling kernel on the strip
-// Rows that two groups see are made twice: (window - stride) of them a group.
+// Rows that belong to two groups are computed twice: (window - stride) rows for each group.
 // Measured:   see docs/engine.md.
 #include <algorithm>
 
@@ -20,7 +20,7 @@
 namespace linn::kernels::conv {
 namespace {
 
-// Rows of the map that pooled rows [first, last) see.
+// Rows of the map in the windows of pooled rows [first, last).
 Rows rows_seen(const Geometry& pool, std::int64_t first, std::int64_t last) {
   const std::int64_t begin = first * pool.stride_height - pool.pad_top;
   const std::int64_t end = (last - 1) * pool.stride_height - pool.pad_top + (pool.window_height - 1) * pool.dilation_height + 1;
@@ -28,7 +28,7 @@ Rows rows_seen(const Geometry& pool, std::int64_t first, std::int64_t last) {
   return {clipped, std::clamp<std::int64_t>(end, clipped, pool.height)};
 }
 
-// Pooled rows a strip.
+// Pooled rows of a strip.
 std::int64_t group_rows(const ConvPoolForward::Problem& problem) {
   const Geometry& pool = problem.pool;
   const std::int64_t reach = (pool.window_height - 1) * pool.dilation_height + 1;
@@ -52,7 +52,8 @@ PoolForward::Problem strip_pool(const ConvPoolForward::Problem& problem, const R
   return strip;
 }
 
-// What would run alone, so that the bits are the same. Its choice rests on the window, which a strip shares with the whole.
+// The pooling implementation that would run without fusion, so that the bits are the same. The choice depends on the window, which is the same
+// for a strip and for the whole map.
 const Implementation<PoolForward>& pooling_of(const ConvPoolForward::Problem& problem) {
   return choose<PoolForward>({problem.pool, problem.kind, problem.argmax});
 }

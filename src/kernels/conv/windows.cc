@@ -1,11 +1,11 @@
-// ConvPoolForward, direct, for 2x2 windows of a convolution without padding: the four cells of up to three neighbouring windows
-// are a register tile, so that pooling costs no store and no load.
+// ConvPoolForward in the direct form for 2x2 windows of a convolution without padding. The four cells of up to three neighbouring windows are one
+// register tile, so that pooling needs no store and no load.
 //
 // Loop nest:  for each panel of output channels (2 vectors; 1 with 16 registers), for each image, row of windows
 //               for each three windows
 //                 for each term (tap row, tap column, channel; the last two joined where pixels are dense)
 //                   12 x 2 multiply-adds: vectors of the kernel loaded, elements of src broadcast
-//                 bias came first; activation, maximum and argmax in registers
+//                 activation, maximum and argmax in registers (the sums start from the bias)
 // Registers:  24 sums + 2 of the kernel + 1 broadcast of 32 (AVX-512); 12 + 1 + 1 of 16 (AVX2, SSE4).
 // Measured:   see docs/engine.md.
 #include "kernels/conv/fused.h"
@@ -33,7 +33,7 @@ struct Panel {
   const float* kernel;
   const float* bias;  // or null
   bool relu;
-  std::int64_t last;  // channels in the last vector
+  std::int64_t last;  // channels of the last vector
 };
 
 template <int kWindows, int kVectors, bool kTail, Pooled kPooled>

@@ -1,10 +1,10 @@
-// ConvPoolForward, direct, for 2x2 windows, in bfloat16: as windows.cc, but the terms of a row of taps are taken two at a time.
+// ConvPoolForward in the direct form for 2x2 windows in bfloat16. Unlike windows.cc, it takes the terms of a row of taps two at a time.
 //
-// Loop nest:  for each image: round it into scratch, padding and all
+// Loop nest:  for each image: round it into scratch, with its padding as zeros
 //               for each panel of output channels (2 vectors), row of windows, three windows
-//                 for each pair of terms, neighbours in a row of taps (in a tap, if columns are dilated), an odd last one alone
+//                 for each pair of neighbouring terms in a row of taps (in a tap, if columns are dilated); an odd last term is single
 //                   12 x 2 vdpbf16ps: vectors of the kernel loaded, pairs of the image broadcast
-//                 bias came first; activation, maximum and argmax in registers
+//                 activation, maximum and argmax in registers (the sums start from the bias)
 // Registers:  24 sums + 2 of the kernel + 1 broadcast of 32.
 // Bound:      |error| <= (2^-7 + c eps) sum |a b|.
 // Measured:   see docs/decisions/bfloat16.md.
@@ -28,7 +28,7 @@
 namespace linn::kernels::conv {
 namespace {
 
-// The terms of an output: runs of elements that lie side by side in the image and in the kernel.
+// The terms of an output: runs of elements that are neighbours both in the image and in the kernel.
 struct Runs {
   explicit Runs(const Geometry& g)
       : rows(g.window_height), columns(g.dilation_width == 1 ? 1 : g.window_width), length(g.window_width * g.channels / columns) {}
@@ -49,7 +49,7 @@ namespace {
 constexpr int bf16_windows = 3;
 
 struct Bf16Panel {
-  std::int64_t cell_row, cell_column;  // in the image, from a cell of a window to the next
+  std::int64_t cell_row, cell_column;  // pitches in the image of the cells of a window
   std::int64_t window;                 // in the image, from a window to the next
   const std::int64_t* offsets;         // in the image, of each pair from the window's first pixel; ~offset of a term alone
   std::int64_t pairs;
@@ -166,7 +166,7 @@ void list_offsets(const Geometry& g, std::int64_t* offsets) {
       }
 }
 
-// A copy with its padding written out as zeros and dense pixels.
+// A rounded copy of an image, dense and with its padding as zeros.
 void round_image(const Geometry& g, const float* src, Bf16* dst) {
   const std::int64_t row = conv::padded_row(g);
   std::fill_n(dst, conv::padded_image(g), Bf16{0});

@@ -1,5 +1,5 @@
-// ConvPoolForward, ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) as in winograd_pool.cc and winograd_map.cc, the 16 products in
-// bfloat16. The transforms stay float32: only what is multiplied is rounded, V and U, after they are made.
+// ConvPoolForward, ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3), as in winograd_pool.cc and winograd_map.cc, with the 16 products in
+// bfloat16. The transforms are in float32; their results V and U are rounded before the products.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B, rounded
@@ -31,9 +31,9 @@ namespace linn::kernels::conv {
 namespace {
 
 constexpr std::int64_t bf16_chunk_bytes = 320 * 1024;
-constexpr std::int64_t bf16_line = 16;  // floats, between two points, so that they do not meet in the same sets of the L1 cache
+constexpr std::int64_t bf16_line = 16;  // gap between two points in floats, so that the points do not fall into the same sets of the L1 cache
 
-// How V, M and U lie.
+// Layout of V, M and U.
 struct Bf16Layout {
   explicit Bf16Layout(const Geometry& g)
       : channels(core::round_up(g.channels, bf16_columns)), outputs(core::round_up(g.out_channels, bf16_columns)) {
@@ -48,7 +48,7 @@ struct Bf16Layout {
 
   std::int64_t channels, outputs;          // rounded up to vectors
   std::int64_t tiles;                      // of a chunk
-  std::int64_t v_point, m_point, u_point;  // from a point to the next
+  std::int64_t v_point, m_point, u_point;  // pitches of the points
 };
 
 }  // namespace
@@ -72,7 +72,7 @@ HWY_NOINLINE void TransformPatchToBf16(const Geometry& g, const float* src, std:
   for (int p = 0; p < 16; ++p) _mm256_storeu_si256(reinterpret_cast<__m256i*>(v + p * v_point), RoundVector(patch[p]));
 }
 
-// Calls finish(products, first, count) for the chunks of a call's tiles one after the other.
+// Computes the products of all tiles of a call, chunk by chunk, and calls finish(products, first, count) after each chunk.
 template <class Finish>
 void each_chunk(const Geometry& g, const conv::Tiles& tiles, std::int64_t images, const float* src, const float* packed, float* scratch,
                 const Finish& finish) {
@@ -140,8 +140,8 @@ LINN_AFTER_BF16();
 namespace linn::kernels::conv {
 namespace {
 
-// Whether a convolution takes a tenth less time than in the direct form of direct_bf16.cc: winograd_pays with products that take half as
-// long.
+// Whether this form takes at least a tenth less time than the direct form of direct_bf16.cc. Like winograd_pays, with products that take half the
+// time.
 bool bf16_winograd_pays(const Geometry& g) {
   const std::int64_t c = g.channels, k = g.out_channels;
   return winograd_pays(g) && 10 * pairs(g) * c * k >= 11 * winograd_points * tiles_of(g).count() * (c * k + 10 * c + 20 * k);

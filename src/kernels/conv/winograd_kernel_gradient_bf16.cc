@@ -1,5 +1,5 @@
-// ConvKernelGradient by Winograd as in winograd_kernel_gradient.cc, the 16 products in bfloat16, two tiles at a time. The transforms stay
-// float32: only what is multiplied is rounded, V and W, after they are made.
+// ConvKernelGradient by Winograd as in winograd_kernel_gradient.cc, with the 16 products in bfloat16, two tiles at a time. The transforms are in
+// float32; their results V and W are rounded before the products.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][plane of 16 channels][pair of tiles][channel][2] = B^T (4x4 patch) B, rounded
@@ -29,7 +29,7 @@
 namespace linn::kernels::conv {
 namespace {
 
-// How V, W and the sums lie.
+// Layout of V, W and the sums.
 struct Bf16SumLayout {
   Bf16SumLayout(const Geometry& g, std::int64_t images)
       : planes(core::ceil_div(g.channels, bf16_columns)),
@@ -42,7 +42,7 @@ struct Bf16SumLayout {
     v_point = planes * v_plane + 2 * winograd_line;
     w_point = vectors * w_vector + 2 * winograd_line;
   }
-  // Never less for more images: a call may have fewer than it was planned for.
+  // Grows with the number of images, so that scratch planned for the largest batch is enough for a smaller one.
   std::int64_t scratch() const {
     const std::int64_t elements = (planes + vectors) * most * bf16_pair + 4 * winograd_line;
     return winograd_points * (floats_of_bf16(elements) + sum_point) + winograd_line;
@@ -50,7 +50,7 @@ struct Bf16SumLayout {
 
   std::int64_t planes, vectors;  // of 16 channels, of 16 outputs
   std::int64_t sum_point, v_point, w_point, v_plane, w_vector;
-  std::int64_t most, pairs;  // at most in a chunk; in each, so that all are of about one size
+  std::int64_t most, pairs;  // largest allowed number in a chunk; number in a chunk, such that all chunks have about the same size
 
  private:
   static constexpr std::int64_t chunk_elements = 524288;  // of V and W: 1 MiB, as in float32
@@ -69,7 +69,7 @@ namespace {
 using conv::Bf16SumLayout;
 using conv::winograd_points;
 
-// The first tile of a pair lays zeros beside itself; the second takes their place.
+// The first tile of a pair is stored with zeros as its partner; the second tile replaces the zeros.
 template <bool kSecond>
 HWY_INLINE void StoreHalves(const V (&tile)[16], Bf16* to, std::int64_t point) {
 #pragma GCC unroll 16
@@ -169,7 +169,8 @@ LINN_AFTER_BF16();
 #if HWY_ONCE
 namespace linn::kernels::conv {
 
-// Whether it takes a tenth less time than the direct form in bfloat16: winograd_gradient_pays with products that take half as long.
+// Whether this form takes at least a tenth less time than the direct form in bfloat16. Like winograd_gradient_pays, with products that take half the
+// time.
 bool Bf16WinogradKernelGradient::accepts(const Geometry& g) {
   const std::int64_t c = g.channels, k = g.out_channels;
   return winograd_gradient_pays(g) && Bf16KernelGradient::accepts(g) &&

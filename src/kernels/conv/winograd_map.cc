@@ -1,10 +1,11 @@
-// ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) and F(4x4, 3x3), for convolutions that no pooling follows: winograd_pool.cc's
-// form, whose tiles go to a map. The input gradient is the same correlation of ddst with the taps turned and the channels' roles exchanged.
+// ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) and F(4x4, 3x3): the form of winograd_pool.cc, with tiles that are stored to a map.
+// The input gradient is the same convolution of ddst with turned weights.
 //
-// F(4x4, 3x3) multiplies polynomials at the points 0, +-5/8, +-3/2 and infinity. Of points that halve the transforms' work, one and minus one
-// of each kind, these err least (docs/decisions/winograd.md); all that B^T and A^T multiply with is exact. Its transforms make each output of
-// the whole patch, so what is not finite would spread to outputs that do not see it. A tile where any output of a vector of channels is not
-// finite is made again by the definition, for which the caller's kernel is there. An output that sees nothing but zeros is set to the bias.
+// F(4x4, 3x3) uses the interpolation points 0, +-5/8, +-3/2 and infinity. Pairs of opposite points halve the work of the transforms; among such
+// points these have the least error (docs/decisions/winograd.md). All entries of B^T and A^T are exact.
+// The transforms compute each output from the whole patch, so values that are not finite would spread to outputs whose windows do not contain them.
+// Two cases are therefore corrected. If an output of a vector of channels of a tile is not finite, the tile is computed again by the definition,
+// with the caller's kernel. If all values in an output's window are zero, the output is set to the bias.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B

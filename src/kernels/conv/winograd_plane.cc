@@ -1,5 +1,5 @@
-// ConvPoolForward by Winograd's F(2x2, 3x3) for one input channel, the usual first layer: see winograd_pool.cc for the form. There is
-// no channel to sum over, so a product is one multiplication, and goes straight into the inverse transform.
+// ConvPoolForward by Winograd's F(2x2, 3x3) (winograd_pool.cc) for one input channel, the usual first layer. Without a sum over channels a product
+// is a single multiplication, whose result goes directly into the inverse transform.
 //
 // Loop nest:  for each image: its pixels into a padded plane
 //               for each 16 windows of a row: V[16][16 windows] = B^T (4x4 patch) B, windows in lanes
@@ -8,7 +8,7 @@
 // Registers:  16 of U, the bias, about 10 of the tile, of 32 (AVX-512); with 16 registers U stays in memory, 1 KiB.
 // Operations: 16 multiplications and 16 additions a window and vector; the direct form takes 36 multiply-adds.
 // Bound:      winograd_pool.cc's. Not position invariant.
-// Measured:   see docs/engine.md. What pooling takes, a dozen operations a window and vector, is as much as the rest.
+// Measured:   see docs/engine.md. Pooling, a dozen operations for each window and vector, takes as long as the rest.
 #include "kernels/conv/fused.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -29,7 +29,7 @@ namespace {
 
 constexpr std::int64_t block = 16;  // windows, and floats of the widest vector
 
-// One image with its padding, and as wide as whole blocks of windows read.
+// Size of one image with its padding, extended to the width that whole blocks of windows read.
 struct PlaneLayout {
   explicit PlaneLayout(const ConvPoolForward::Problem& problem)
       : row(2 * core::round_up(problem.pool.out_width, block) + block), rows(2 * problem.pool.out_height + 2) {}
@@ -88,7 +88,7 @@ HWY_NOINLINE void PoolBlock(const float* v, std::int64_t windows, const float* u
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
       const V v1 = hn::Set(d, v[(4 + j) * block]), v2 = hn::Set(d, v[(8 + j) * block]);
-      // The inverse transform spreads what is added to M[1][1] to all four outputs.
+      // The inverse transform adds M[1][1] to all four outputs, so one addition of the bias is enough.
       const V m1 = j == 1 ? hn::MulAdd(v1, kernel[4 + j], bias) : hn::Mul(v1, kernel[4 + j]);
       const V m2 = hn::Mul(v2, kernel[8 + j]);
       const V top = hn::Add(hn::MulAdd(hn::Set(d, v[j * block]), kernel[j], m1), m2);

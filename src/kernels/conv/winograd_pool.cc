@@ -1,15 +1,15 @@
-// ConvPoolForward by Winograd's F(2x2, 3x3) (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016): 16
-// products for a 2x2 tile of the output where the direct form takes 36; and with many channels by F(4x4, 3x3): 36 for 144. The tile is
-// exactly one 2x2 pooling window, or four, so the inverse transform, bias, activation and pooling happen in registers and the map is
-// never stored.
+// ConvPoolForward by Winograd's forms (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016):
+//   F(2x2, 3x3): 16 products for a tile of 2x2 outputs (direct form: 36); a tile is one pooling window.
+//   F(4x4, 3x3): 36 products for a tile of 4x4 outputs (direct form: 144); a tile is four pooling windows. Used with many channels.
+// The inverse transform, bias, activation and pooling run in registers, and the map is never stored.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call, about 512 KiB of V and M)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
 //               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.cc
 //               for each tile, vector of output channels: A^T M A, pooled
-// U[16][panel][channel][out channel] = G (3x3 taps) G^T is the packed kernel, made once a step. The bias goes into M[1][1], from where
-// the inverse transform spreads it to all four outputs. (Of 4x4: 36 points, 6x6 patches, and the bias is added at the end.)
-// Where 4 does not divide the outputs, tiles of 2x2 make what is left if that is cheaper (cut_of): U of both kinds, one after the other.
+// U[16][panel][channel][out channel] = G (3x3 taps) G^T is the packed kernel, computed once for each step. The bias is added to M[1][1], which the
+// inverse transform adds to all four outputs. (4x4: 36 points, 6x6 patches, and the bias is added at the end.)
+// If 4 does not divide the outputs, tiles of 2x2 compute the rest where that is cheaper (cut_of). Then U of both sizes is packed.
 // Registers:  16 of the patch or the tile, and a few. Of 4x4 the patch's 36 are half on the stack.
 // Bound:      |error| <= c eps |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|, not the direct form's; of 4x4 see winograd_map.cc. An infinity in a
 //             patch makes NaN of its whole tile (of 4x4 not). Not position invariant: a pixel's sum depends on its place in the tile.
