@@ -20,7 +20,7 @@ Axis resolve_axis(std::int64_t size, std::int64_t window, std::int64_t stride, s
   return {out, total / 2, total - total / 2};
 }
 
-// One past the last position that the windows of one axis reach, before the padding is taken off.
+// End of the last window along one axis, counted from the beginning of the padding.
 std::int64_t reach_of(std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t dilation) {
   return (out - 1) * stride + (window - 1) * dilation + 1;
 }
@@ -31,7 +31,7 @@ void set_end_pads(Geometry& g) {
   g.pad_bottom = std::max<std::int64_t>(rows - g.height, 0), g.pad_right = std::max<std::int64_t>(columns - g.width, 0);
 }
 
-// A window's walk along one axis: which source position output `at` sees through its `tap`.
+// One axis of a geometry: the source position of tap `tap` of output `at`.
 struct Walk {
   std::int64_t out, window, stride, dilation, pad, size;
 
@@ -111,7 +111,7 @@ std::optional<Geometry> resolve(const Window& window, std::int64_t height, std::
   g.pad_top = rows.before, g.pad_bottom = rows.after, g.pad_left = columns.before, g.pad_right = columns.after;
   g.out_height = rows.out, g.out_width = columns.out, g.out_channels = out_channels;
   g.groups = groups;
-  // Rows and columns an output never sees are left out of no pitch, so the pitches follow from the sizes.
+  // Rows and columns outside all windows still count in the pitches, so the pitches follow from the sizes.
   set_dense_src(g);
   set_dense_dst(g);
   return g;

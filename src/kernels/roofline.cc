@@ -1,7 +1,7 @@
-// What a kernel cannot pass: multiply-adds a second on registers, bytes a second through loads and stores.
+// Upper limits for kernels: multiply-adds per second on registers, bytes per second through loads and stores.
 //
-// for each round: 12 accumulators = accumulator * a + b, no two of which wait for each other. 12 cover a latency of 4 cycles at
-// two a cycle with a few to spare. Registers: 12 + 2 of 16.
+// Each round: 12 independent accumulators = accumulator * a + b. 8 cover a latency of 4 cycles at two multiply-adds a cycle; 12 leave some to
+// spare. Registers: 12 + 2 of 16.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/roofline.cc"
 #include "hwy/foreach_target.h"
@@ -16,7 +16,7 @@ namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The factors come from memory and the sum goes there, so that the compiler can leave out nothing.
+// Reads the factors from memory and writes the sum to memory, so that the compiler cannot remove the loop.
 template <class D>
 double add_products(D d, std::int64_t rounds, volatile float* values) {
   constexpr int accumulators = 12;

@@ -4,7 +4,7 @@ namespace linn::kernels {
 
 std::array<float, most_blur_taps> blur_weights(std::int64_t taps) {
   std::array<float, most_blur_taps> weights = {1.0f};
-  // Half of each row of the triangle to either side makes the next.
+  // Each row of Pascal's triangle from the one before: half of each number goes to each of its two successors.
   for (std::int64_t row = 1; row < taps; ++row)
     for (std::int64_t i = row; i >= 0; --i) {
       const auto at = static_cast<std::size_t>(i);

@@ -1,4 +1,4 @@
-// Binomial blur of NHWC maps, each channel alone: Zhang's anti-aliasing filter (arXiv 1904.11486).
+// Binomial blur of NHWC maps, channel by channel: Zhang's anti-aliasing filter (arXiv 1904.11486).
 #pragma once
 
 #include <array>
@@ -9,15 +9,15 @@
 
 namespace linn::kernels {
 
-/// Most taps along an axis.
+/// Largest number of taps along an axis.
 inline constexpr std::int64_t most_blur_taps = 7;
 
-/// The first `taps` are row taps - 1 of Pascal's triangle, made to sum up to 1: 1 2 1 is 0.25 0.5 0.25. Exact in float, as are products of
-/// two.
+/// Binomial weights: the first `taps` elements are row taps - 1 of Pascal's triangle, scaled to the sum 1 (3 taps: 0.25 0.5 0.25). They and the
+/// products of two of them are exact in float.
 std::array<float, most_blur_taps> blur_weights(std::int64_t taps);
 
-/// dst[n,y,x,c] = sum over i, j of w[i] w[j] src[n, y*sh + i, x*sw + j, c] with binomial w of window_height and window_width taps. The map
-/// is padded already: the geometry has neither pads nor dilation nor groups, 1 to 7 taps, dense pixels and channels == out_channels.
+/// dst[n,y,x,c] = sum over i, j of w[i] w[j] src[n, y*sh + i, x*sw + j, c] with binomial w of window_height and window_width taps. src includes its
+/// padding: the geometry has no pads, no dilation, no groups, 1 to 7 taps, dense pixels, and channels == out_channels.
 struct BlurForward {
   static constexpr std::string_view name = "blur_forward";
   struct Problem {
@@ -34,7 +34,7 @@ struct BlurForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// Each output's gradient, times the taps' weights, goes to the pixels it saw. Overwrites dsrc.
+/// dsrc = for each pixel the sum over outputs whose window contains it of ddst times the weight of its tap. Overwrites dsrc.
 struct BlurInputGradient {
   static constexpr std::string_view name = "blur_input_gradient";
   using Problem = BlurForward::Problem;

@@ -1,4 +1,4 @@
-// The reference of the blur: all taps of a window, one after the other.
+// References of the blur: loops over all taps of each window.
 #include <algorithm>
 
 #include "kernels/blur/blur.h"

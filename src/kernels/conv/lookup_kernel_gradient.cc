@@ -1,5 +1,5 @@
-// ConvPoolKernelGradient for one input channel, 3x3 taps and 2x2 windows, the usual first layer: output channels in lanes. The
-// 4x4 patch of a window is exactly one register; each tap looks up, for each lane, the pixel that its argmax chose.
+// ConvPoolKernelGradient for one input channel, 3x3 taps and 2x2 windows, the usual first layer. Output channels are in lanes. The 4x4 patch of a
+// window fills one register; for each tap, a table lookup in it gives each lane the pixel of its argmax.
 //
 // Loop nest:  for each 2 vectors of output channels, for each image, window
 //               the patch, gathered from four rows; for each tap: 2 lookups, 2 multiply-adds
@@ -49,7 +49,7 @@ HWY_NOINLINE void SumTaps(const ConvPoolKernelGradient::Problem& problem, const 
           const auto dead = hn::RebindMask(d, hn::Eq(cell, hn::Set(di, no_cell)));
           const V gradient = hn::IfThenZeroElse(dead, LoadCount(ddst + v * lanes, count));
           bias[v] = hn::Add(bias[v], gradient);
-          // Cells 0, 1, 2, 3 begin at pixels 0, 1, 4, 5 of the patch; no cell at 5 as well, so that each index is one of the patch.
+          // Cells 0, 1, 2, 3 begin at pixels 0, 1, 4, 5 of the patch. no_cell gives 5 too, so that every index lies in the patch.
           const auto origin = hn::Add(hn::And(cell, hn::Set(di, 3)), hn::And(cell, hn::Set(di, 2)));
 #pragma GCC unroll 16
           for (int t = 0; t < 9; ++t) {
@@ -59,7 +59,7 @@ HWY_NOINLINE void SumTaps(const ConvPoolKernelGradient::Problem& problem, const 
         }
       }
     }
-  // dkernel[out channel][tap]: a column of each sum, once a call.
+  // dkernel[out channel][tap]: one column of each sum; once for each call.
   alignas(64) float columns[9][kVectors * lanes];
 #pragma GCC unroll 16
   for (int t = 0; t < 9; ++t)

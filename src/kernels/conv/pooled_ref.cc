@@ -1,4 +1,4 @@
-// The references of conv/pooled.h: the composition forward, the gradients window by window.
+// References of conv/pooled.h. Forward: convolution, then pooling. Gradients: window by window.
 #include <algorithm>
 #include <vector>
 
@@ -20,7 +20,7 @@ void for_each_living(const Geometry& pool, std::int64_t image, const T* ddst, co
         if (ddst[at] == T(0) || argmax[at] == no_cell) continue;
         const std::int64_t row = y * pool.stride_height - pool.pad_top + argmax[at] / pool.window_width * pool.dilation_height;
         const std::int64_t column = x * pool.stride_width - pool.pad_left + argmax[at] % pool.window_width * pool.dilation_width;
-        if (row < 0 || row >= pool.height || column < 0 || column >= pool.width) continue;  // a window without a cell in the map
+        if (row < 0 || row >= pool.height || column < 0 || column >= pool.width) continue;  // a window without a cell inside the map
         visit(o, ddst[at], row, column);
       }
 }

@@ -1,4 +1,4 @@
-// Convolution and its two gradients as the textbook writes them: the oracle of the tests, and the last choice at run time.
+// References of conv/conv.h: convolution and its two gradients by their definitions.
 #include <cassert>
 
 #include "kernels/conv/conv.h"
@@ -6,8 +6,8 @@
 namespace linn::kernels {
 namespace {
 
-// Calls visit(output pixel, source pixel, tap) for every pair of an output pixel and a source pixel inside the map that its
-// window sees: images, output rows, output columns, window rows, window columns, the last fastest.
+// Calls visit(output pixel, source pixel, tap) for each pair of an output pixel and a source pixel of its window inside the map. The
+// loops run over images, output rows, output columns, window rows and window columns, the last fastest.
 template <class Visit>
 void for_each_pair(const Geometry& g, std::int64_t images, const Visit& visit) {
   for (std::int64_t n = 0; n < images; ++n)

@@ -1,11 +1,11 @@
-// ConvPoolInputGradient for 3x3 taps and 2x2 windows: a window's gradients reach a 4x4 patch of dsrc, which stays in registers
-// while the living channels of each of its four cells add their nine taps.
+// ConvPoolInputGradient for 3x3 taps and 2x2 windows. The gradient of a window goes to a 4x4 patch of dsrc. The patch stays in registers while the
+// live channels of each of the four cells add their nine taps to it.
 //
-// Loop nest:  for each image: for each window, which channels live in which cell, as bits
+// Loop nest:  for each image: for each window and cell, the channels that are live there, as bits
 //               for each 16 input channels (a vector of AVX-512; 2 of AVX2), row of windows, window
 //                 for each cell, each bit: 9 multiply-adds of the broadcast gradient with the packed kernel
-//                 AVX-512: the patch's right half goes on to the next window, its left half is stored
-//                 else: the cells of each row of the window by themselves, on 3x4 of the patch
+//                 AVX-512: store the left half of the patch; the right half is the left half of the next window's patch
+//                 else: each row of cells separately, on a patch of 3x4
 // The packed kernel is [16 channels][out channel][tap][16]: a block of 32 output channels, 18 KiB, stays in the L1 cache.
 // Registers:  16 of the patch + 1 broadcast of 32 (AVX-512); 12 + 1 of 16.
 // Measured:   see docs/engine.md. Bound by loads: each multiply-add takes one.
@@ -37,7 +37,7 @@ struct CellBits {
   std::uint64_t of[4];
 };
 
-// Where a block of 16 channels of dsrc is summed: dsrc itself or a plane of its own.
+// Memory in which a block of 16 channels of dsrc is summed: dsrc, or a separate plane.
 struct Plane {
   float* at;
   std::int64_t row, pixel;
@@ -55,7 +55,7 @@ namespace {
 using conv::CellBits;
 using conv::Plane;
 
-// Bits of the output channels of each window that live, by cell; words words a window.
+// For each window and cell the bits of the live output channels; `words` words for each window.
 void find_living(const Geometry& pool, const float* ddst, const std::uint8_t* argmax, std::int64_t words, CellBits* bits) {
   const D d;
   const hn::RebindToSigned<D> di;
@@ -78,7 +78,7 @@ void find_living(const Geometry& pool, const float* ddst, const std::uint8_t* ar
     }
 }
 
-// The living channels of one cell, whose patch begins at row kRow, column kColumn of the patch of kWidth columns.
+// Adds the live channels of one cell. Its taps begin at row kRow and column kColumn of a patch with kWidth columns.
 template <int kRow, int kColumn>
 HWY_INLINE void AddCell(V* patch, std::uint64_t bits, const float* gradients, const float* kernel) {
   const D d;
@@ -97,7 +97,7 @@ HWY_INLINE void AddCell(V* patch, std::uint64_t bits, const float* gradients, co
   }
 }
 
-// A row of windows, its patches sliding through registers. `fresh`: the plane's first row, where nothing was summed before.
+// One row of windows, with overlapping patches in registers. `fresh`: the first row of the plane, where there are no earlier sums.
 [[maybe_unused]] HWY_NOINLINE void SlideRow(const Plane& plane, float* at, std::int64_t windows, bool fresh, const CellBits* bits, std::int64_t words, const float* ddst,
                            std::int64_t channels, const float* kernel) {
   const D d;
@@ -131,7 +131,7 @@ HWY_INLINE void AddCell(V* patch, std::uint64_t bits, const float* gradients, co
   }
 }
 
-// Both cells of one row of a window, on the 3x4 patch that they reach.
+// Both cells of one row of a window, with their patch of 3x4.
 [[maybe_unused]] HWY_NOINLINE void AddHalf(const Plane& plane, float* at, const CellBits* bits, std::int64_t words, int top, const float* ddst, const float* kernel) {
   const D d;
   V patch[12];
@@ -173,7 +173,7 @@ void zero(const Plane& plane, std::int64_t first_row, std::int64_t first_column)
 
 // A block of 16 channels of one image.
 void sum_block(const Plane& plane, const Geometry& pool, const CellBits* bits, std::int64_t words, const float* ddst, const float* kernel) {
-  const bool slides = accumulators >= 24;  // then all that the windows reach is stored, never read before
+  const bool slides = accumulators >= 24;  // stores all pixels of the windows' patches without reading them first
   zero(plane, slides ? 2 * pool.out_height + 2 : 0, slides ? 2 * pool.out_width + 2 : 0);
   for (std::int64_t c = 0; c < conv::block; c += lanes) {
     Plane part = plane;
@@ -200,14 +200,14 @@ std::int64_t blocks_of(const Geometry& g) { return core::ceil_div(g.channels, bl
 std::int64_t words_of(const Geometry& g) { return core::ceil_div(g.out_channels, bits_a_word); }
 std::int64_t windows_of(const Geometry& pool) { return pool.out_height * pool.out_width; }
 
-// A plane of 16 channels with the padding.
+// A plane of 16 channels that includes the padding.
 Plane own_plane(const Geometry& g, float* at) {
   const std::int64_t width = g.width + g.pad_left + g.pad_right;
   return {at, width * block, block, g.height + g.pad_top + g.pad_bottom, width};
 }
 std::int64_t plane_size(const Geometry& g) { return (g.height + g.pad_top + g.pad_bottom) * (g.width + g.pad_left + g.pad_right) * block; }
 
-// The part of a plane that is no padding, `count` channels of it.
+// Copies `count` channels of a plane, without its padding, to dsrc.
 void copy_out(const Geometry& g, const Plane& plane, std::int64_t count, float* dsrc) {
   for (std::int64_t y = 0; y < g.height; ++y)
     for (std::int64_t x = 0; x < g.width; ++x)

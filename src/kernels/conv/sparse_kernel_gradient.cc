@@ -1,10 +1,10 @@
-// ConvPoolKernelGradient: each living window of an output channel adds its gradient times the patch under its argmax.
+// ConvPoolKernelGradient as a sum over live windows: each live window of an output channel adds its gradient times the patch of its argmax cell.
 //
-// Loop nest:  for each chunk: a few images, or a few rows of windows of one, so that what it sees stays in a near cache
-//               for each vector of output channels, window: note whether it lives, as a bit, and where its patch begins
+// Loop nest:  for each chunk: a few images, or a few rows of windows of one image, so that their pixels stay in the L1 or L2 cache
+//               for each vector of output channels, window: store a bit (live or not) and the offset of the patch
 //               for each output channel, block of up to 3 tap rows x 8 vectors of their (column, channel)
 //                 for each bit: 18 multiply-adds or so with a memory operand, the gradient broadcast
-// A tap row's columns and channels lie side by side in src, so even 3 channels fill most of a vector.
+// The columns and channels of a tap row are neighbours in src, so that even 3 channels fill most of a vector.
 // Registers:  up to 24 sums + 1 broadcast of 32 (AVX-512); up to 12 + 1 of 16.
 // Measured:   see docs/engine.md. Bound by loads: each multiply-add takes one.
 #include "kernels/conv/fused.h"
@@ -26,25 +26,25 @@
 namespace linn::kernels::conv {
 namespace {
 
-constexpr std::int64_t bits_a_word = 32;  // a lane
+constexpr std::int64_t bits_a_word = 32;  // one word for each lane
 constexpr std::int64_t line = 16;         // lanes of the widest vector
 
-// The windows of a chunk, in row-major order, and which of them live.
+// The windows of a chunk in row-major order, with a bit for each live one.
 struct Living {
   const float* ddst;           // of the first window
-  const std::uint8_t* argmax;  // likewise
+  const std::uint8_t* argmax;  // of the first window
   std::int64_t windows;
   std::int64_t channels;
   const std::uint32_t* bits;  // [word][channel]: bit w of word i is window 32 i + w; an even number of words
-  std::int64_t word;          // from a word to the next: channels rounded up to whole vectors
-  const std::int32_t* patches;  // [window][channel]: where in src the patch under its argmax begins, if it lives
+  std::int64_t word;          // pitch of the words: channels rounded up to whole vectors
+  const std::int32_t* patches;  // [window][channel]: of a live window the offset in src of the patch of its argmax cell
 };
 
-// Where patches begin: origins[window] of its first cell, and cells[cell] further.
+// Offsets of patches in src: origins[window] for the first cell of a window, plus cells[cell].
 struct Patches {
   const std::int32_t* origins;
   const std::int32_t* cells;
-  std::int64_t number;  // of cells
+  std::int64_t number;  // number of cells
 };
 
 std::int64_t words_for(std::int64_t windows) { return core::round_up(core::ceil_div(windows, bits_a_word), 2); }
@@ -61,7 +61,7 @@ using conv::bits_a_word;
 using conv::Living;
 using conv::Patches;
 
-// patches.cells of each lane's cell. kFew: all of them in one register.
+// For each lane the offset of its cell. kFew: the offsets of all cells fit one register.
 template <bool kFew>
 HWY_INLINE Cell OffsetOf(const Patches& patches, Cell few, Cell cell) {
   const hn::RebindToSigned<D> di;
@@ -69,7 +69,7 @@ HWY_INLINE Cell OffsetOf(const Patches& patches, Cell few, Cell cell) {
   return hn::GatherIndex(di, patches.cells, cell);
 }
 
-// Sets the bits of a chunk's windows and where their patches begin, and adds what lives to dbias (may be null).
+// Writes the bits and patch offsets of a chunk's windows, and adds the gradients of live windows to dbias (may be null).
 template <bool kFew>
 void MarkLiving(const Living& living, const Patches& where, std::uint32_t* bits, std::int32_t* patches, float* dbias) {
   const D d;
@@ -111,12 +111,12 @@ void mark_living(const Living& living, const Patches& where, std::uint32_t* bits
 
 struct Block {
   const float* src;
-  std::int64_t src_row;  // from a tap row to the next
+  std::int64_t src_row;  // pitch of the tap rows
   std::int64_t sum_row;
   std::int64_t last;     // floats in the last vector
 };
 
-// What lives of output channel o.
+// The live windows of output channel o.
 template <int kRows, int kVectors, bool kTail>
 HWY_NOINLINE void AddLiving(const Block& block, const Living& living, std::int64_t o, float* sums) {
   const D d;
@@ -132,7 +132,7 @@ HWY_NOINLINE void AddLiving(const Block& block, const Living& living, std::int64
   for (std::int64_t first = 0; first < living.windows; first += 2 * bits_a_word, words += 2 * living.word) {
     std::uint64_t bits = words[0] | std::uint64_t{words[living.word]} << bits_a_word;
     if (bits == 0) continue;
-    // One window ahead, so that a patch's address is there when its loads are to start.
+    // Computes the address one window ahead, so that it is known when the loads of the patch start.
     std::int64_t w = first + std::countr_zero(bits);
     const float* next = Direct(src + patches[w * channels]);
     while (bits != 0) {
@@ -156,7 +156,7 @@ HWY_NOINLINE void AddLiving(const Block& block, const Living& living, std::int64
 using AddFunction = void (*)(const Block&, const Living&, std::int64_t, float*);
 
 constexpr int most_rows = 3;
-// Vectors of a tap row in registers at once, for so many tap rows.
+// Number of vectors of a tap row that stay in registers, for a number of tap rows.
 constexpr int most_vectors(int rows) { return std::min(accumulators >= 24 ? 24 / rows : 12 / rows, 8); }
 
 template <int kRows, bool kTail, int... kVectors>
@@ -179,7 +179,7 @@ AddFunction function_for(int rows, int vectors, bool tail) {
   }
 }
 
-// All output channels against one block of tap rows and vectors after another.
+// All output channels, for each block of tap rows and vectors.
 void add_living(const Geometry& g, const float* src, std::int64_t src_row, const Living& living, float* dkernel) {
   const std::int64_t width = g.window_width * g.channels, vectors = (width + lanes - 1) / lanes;
   for (std::int64_t i = 0; i < g.window_height; i += most_rows) {
@@ -213,7 +213,7 @@ constexpr std::int64_t near_elements = 12288;  // of src in a chunk that is a pa
 constexpr std::int64_t least_windows = 50;     // of a chunk of small images, so that loading and storing the sums pays
 constexpr std::int64_t most_elements = 65536;  // of src in a chunk of several images: 256 KiB, for the L2 cache
 
-// Images and rows of windows taken at a time: several whole images or rows of one.
+// Images and rows of windows in a chunk: several whole images, or some rows of one.
 struct Chunk {
   explicit Chunk(const ConvPoolKernelGradient::Problem& problem) {
     const Geometry& pool = problem.pool;
@@ -234,7 +234,7 @@ std::int64_t word_of(const Geometry& g) { return core::round_up(g.out_channels, 
 
 bool SparseKernelGradient::accepts(const ConvPoolKernelGradient::Problem& problem) {
   const Geometry &g = problem.conv, &pool = problem.pool;
-  // Every window has its argmax in the map, and a patch is at least half a vector wide.
+  // Requires that every argmax lies inside the map, and that a patch is at least half a vector wide.
   const bool whole = pool.dilation_height == 1 && pool.dilation_width == 1 && pool.window_height * pool.window_width <= no_cell;
   return whole && g.groups == 1 && g.dilation_width == 1 && (padded(g) || g.src_pixel == g.channels) && g.window_width * g.channels >= 8 &&
          padded_image(g) < (std::int64_t{1} << 30);

@@ -1,4 +1,4 @@
-// The references of noise: number by number.
+// References of noise, element by element.
 #include <cmath>
 #include <numbers>
 

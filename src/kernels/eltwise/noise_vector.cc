@@ -1,4 +1,4 @@
-// Spatial dropout: the channels of an image that are kept, once an image; then one pass over its pixels. Bound by memory.
+// Spatial dropout. For each image: draws the channels to keep, then one pass over the pixels. Bound by memory.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/eltwise/noise_vector.cc"
 #include "hwy/foreach_target.h"

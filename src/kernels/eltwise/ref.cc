@@ -1,4 +1,4 @@
-// The references of the kernels that treat each element alone: activations, conversion, dropout, optimizer updates.
+// References of element-wise kernels: activations, conversion, dropout, optimizer updates.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -31,7 +31,7 @@ static_assert(names.size() == static_cast<std::size_t>(Activation::gelu_tanh) + 
 constexpr double selu_alpha = 1.6732632423543772848170429916717;
 constexpr double selu_scale = 1.0507009873554804934193349852946;
 
-// exp() only ever sees a negative number here, so nothing overflows.
+// exp() gets only negative numbers here, so that nothing overflows.
 template <class T>
 T sigmoid(T x) {
   const T e = std::exp(-std::abs(x));
@@ -48,7 +48,7 @@ T hard_sigmoid(T x) {
   return std::clamp(x / 6 + T(0.5), T{0}, T{1});
 }
 
-/// The normal distribution's cumulative function; by erfc, which keeps its digits where the result is tiny.
+/// The cumulative normal distribution, by erfc, which keeps its precision for tiny results.
 template <class T>
 T normal_below(T x) {
   return T(0.5) * std::erfc(-x / std::numbers::sqrt2_v<T>);
@@ -83,7 +83,7 @@ std::string_view name_of(Activation activation) { return names[static_cast<std::
 
 std::span<const Activation> all_activations() { return activations; }
 
-// Comparisons are turned so that NaN stays NaN.
+// Comparisons are written such that NaN stays NaN.
 template <class T>
 T activate(const ActivationSpec& activation, T x) {
   const T a = static_cast<T>(activation.arguments[0]);
@@ -178,7 +178,7 @@ template <class T>
 void ActivationGradient::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t i = 0; i < args.count; ++i) {
     const T slope = activate_gradient(problem.activation, args.src[i]);
-    args.dsrc[i] = slope == 0 ? T{0} : args.ddst[i] * slope;  // a dead element passes nothing, not even NaN
+    args.dsrc[i] = slope == 0 ? T{0} : args.ddst[i] * slope;  // where the slope is 0, the gradient is 0 even if ddst is NaN
   }
 }
 

@@ -24,7 +24,7 @@ namespace linn::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace {
 
-// ---- activations: comparisons turned so that NaN stays NaN ----
+// ---- activations: comparisons are written such that NaN stays NaN ----
 
 template <Activation activation>
 struct Forward {
@@ -70,7 +70,7 @@ struct Backward {
     auto g = hn::LoadU(d, ddst + i);
     if constexpr (activation == Activation::relu) g = hn::IfThenElseZero(hn::Gt(x, zero), g);
     if constexpr (activation == Activation::relu6) g = hn::IfThenElseZero(hn::And(hn::Gt(x, zero), hn::Lt(x, hn::Set(d, 6.0f))), g);
-    // A slope of 0 passes nothing, not even NaN.
+    // Where the slope is 0, the gradient is 0 even if ddst is NaN.
     if constexpr (activation == Activation::leaky_relu)
       g = hn::IfThenElse(hn::Gt(x, zero), g, hn::IfThenZeroElse(hn::Eq(va, zero), hn::Mul(va, g)));
     if constexpr (activation == Activation::clipped_relu) {
@@ -139,7 +139,7 @@ void gather_run(const Gather::Problem& problem, const void* src, std::int64_t fi
     std::memcpy(dst, static_cast<const float*>(src) + first, static_cast<std::size_t>(count) * sizeof(float));
 }
 
-constexpr std::int64_t most_prefetched = 4096;  // beyond, the hardware has seen that a row is read in order
+constexpr std::int64_t most_prefetched = 4096;  // longer rows are recognized by the hardware prefetcher
 
 void prefetch(const std::uint8_t* from, std::int64_t bytes) {
   for (std::int64_t i = 0; i < bytes; i += 64) hwy::Prefetch(from + i);
@@ -150,7 +150,7 @@ void gather(const Gather::Problem& problem, const Gather::Args<float>& args) {
   if (args.index == nullptr) return gather_run(problem, args.src, args.first, args.dst, args.rows);
   const std::int64_t row_bytes = problem.row * (problem.from == DType::u8 ? 1 : 4);
   for (std::int64_t r = 0; r < args.rows; ++r) {
-    // Rows lie anywhere in a large array: ask for the next one while this one is converted.
+    // The rows of a batch are anywhere in a large array: prefetches the next row while this one is converted.
     if (r + 1 < args.rows) prefetch(static_cast<const std::uint8_t*>(args.src) + args.index[args.first + r + 1] * row_bytes, HWY_MIN(row_bytes, most_prefetched));
     gather_run(problem, args.src, args.index[args.first + r], args.dst + r * problem.row, 1);
   }
@@ -196,8 +196,8 @@ HWY_INLINE void multiply_wide(D du, V a, V b, V* high, V* low) {
   *high = hn::OddEven(odd, hn::BitCast(du, hn::ShiftRight<32>(hn::BitCast(dw, even))));
 }
 
-/// Lanes(d) counters in a row, from one that is a multiple of nothing in particular: core::philox, many at once (see core/random.cc).
-/// `counter` must not pass a multiple of 2^32 within the vector.
+/// core::philox (core/random.cc) for Lanes(d) consecutive counters, from any counter on. The counters of a vector must not cross a multiple of
+/// 2^32.
 template <class D, class V>
 HWY_INLINE void philox_lanes(D du, std::uint64_t key, std::uint64_t stream, std::uint64_t counter, V* c0, V* c1, V* c2, V* c3) {
   std::uint32_t k0 = static_cast<std::uint32_t>(key);
@@ -227,7 +227,7 @@ void dropout(const Dropout::Problem& problem, const Dropout::Args<float>& args) 
   const hn::ScalableTag<float> d;
   const hn::Rebind<std::uint32_t, decltype(d)> du;
   constexpr std::int64_t lanes = hn::MaxLanes(d);
-  // A number k * 2^-24 is below the rate just when k < rate * 2^24, and that when k < its ceiling.
+  // k * 2^-24 < rate is equivalent to k < ceil(rate * 2^24).
   const auto limit = hn::Set(hn::Rebind<std::int32_t, decltype(d)>(), static_cast<std::int32_t>(std::ceil(problem.rate * 0x1p24)));
   const auto one_by_one = [&](std::int64_t i, std::int64_t end) {
     for (; i < end; ++i) {
@@ -235,7 +235,7 @@ void dropout(const Dropout::Problem& problem, const Dropout::Args<float>& args) 
       args.dst[i] = drop ? 0.0f : args.src[i] / keep;
     }
   };
-  // Words of a counter lie side by side, so a block of 4 * lanes elements starts where `first + i` is a multiple of four.
+  // The four words of a counter belong to neighbouring elements, so a block of 4 * lanes elements starts where `first + i` is a multiple of four.
   std::int64_t i = std::min(args.count, static_cast<std::int64_t>((4 - args.first % 4) % 4));
   one_by_one(0, i);
   for (; i + 4 * lanes <= args.count; i += 4 * lanes) {

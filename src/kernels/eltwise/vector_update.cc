@@ -1,7 +1,7 @@
-// One step of Adam, SGD or RMSprop on a run of elements (the formulas stand in update.h).
+// One step of Adam, SGD or RMSprop on an array of elements (formulas: update.h).
 //
-// One loop over the elements. Every product, sum, quotient and root rounds by itself, in the reference's order (no fused
-// multiply-add), so that each instruction set gives the reference's bits. Registers: five values and five constants.
+// One loop over the elements. Every product, sum, quotient and root is rounded, in the reference's order and without fused multiply-adds,
+// so that each instruction set gives the reference's bits. Registers: five values and five constants.
 // Adam reads 4 floats, writes 3; a root and a quotient of a zmm take about 30 cycles together and hide behind memory outside L2.
 // Measured (Zen 4, AVX-512, one core, 113,386 elements): Adam 43 us, 75 GB/s (memcpy of the same run 70; the reference 343 us),
 // SGD with momentum 18 us, RMSprop 34 us.
@@ -18,7 +18,7 @@ namespace linn::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace {
 
-/// The variable after its decay. Without decay it keeps its bits, infinities and -0 too.
+/// The variable after weight decay. Without decay all bits stay, also of infinities and -0.
 template <class D>
 HWY_INLINE auto decayed(D d, const float* variable, double decay) {
   const auto w = hn::LoadU(d, variable);

@@ -2,7 +2,7 @@
 //
 // Loop nest:  for each panel of 4 vectors of columns (then of 1), for each row: one addition a vector.
 // Registers:  4 accumulators of 16: bound by loads; a narrow map by the latency of the additions, whose order is promised.
-// Measured:   not on its own: it reads each value once, next to a product that uses each some hundred times.
+// Measured:   not alone. It reads each value once; the product beside it uses each value some hundred times.
 #include "kernels/gemm/gemm.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -32,7 +32,7 @@ void column_sum(const ColumnSum::Problem& problem, const ColumnSum::Args<float>&
   const std::int64_t columns = problem.columns, row = problem.pitch();
   std::int64_t c = 0;
   for (; columns - c >= 4 * lanes; c += 4 * lanes) SumPanel<4, false>(args.src + c, args.rows, row, args.dst + c, lanes);
-  // What is left is shorter than 4 vectors: 2, 1 and a part.
+  // The remaining columns, fewer than 4 vectors: 2 vectors, 1, and a part of one.
   if (columns - c >= 2 * lanes) SumPanel<2, false>(args.src + c, args.rows, row, args.dst + c, lanes), c += 2 * lanes;
   if (columns - c > lanes) SumPanel<2, true>(args.src + c, args.rows, row, args.dst + c, columns - c - lanes), c = columns;
   if (c < columns) SumPanel<1, true>(args.src + c, args.rows, row, args.dst + c, columns - c);

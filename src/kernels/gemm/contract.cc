@@ -1,12 +1,12 @@
 // Batch-reduce matrix product (see contract.h), in tiles of up to 13 rows x 2 vectors (AVX-512) or 6 x 2 (AVX2, SSE4).
 //
 // Loop nest:  for each panel of columns (2 vectors wide; 1 for a short tail; 4 when rows are few)
-//               [lay the panel of b out densely, where its rows are far apart]
+//               [copy the panel of b densely, if its rows are far apart]
 //               for each tile of rows (their number balanced: 26 = 13 + 13, 14 = 7 + 7)
 //                 for each term (three nested loops, contiguous levels joined)
 //                   rows x vectors multiply-adds: vectors of b loaded, elements of a broadcast
-// Registers:  26 accumulators + 2 of b + 1 broadcast of 32 (AVX-512); 12 + 2 + 1 of 16 (AVX2, SSE4). Row addresses that find
-//             no general register come from the stack: on Zen 4 a 512-bit multiply-add takes a whole cycle, loads have room.
+// Registers:  26 accumulators + 2 of b + 1 broadcast of 32 (AVX-512); 12 + 2 + 1 of 16 (AVX2, SSE4). Row addresses beyond the general
+//             registers are loaded from the stack; there is time for it, as on Zen 4 a 512-bit multiply-add takes a whole cycle.
 // Measured:   see the files that call it; `kernels_bench` counts against a loop of nothing but multiply-adds.
 #include "kernels/gemm/contract.h"
 
@@ -80,7 +80,7 @@ HWY_NOINLINE void RunTile(const Tile& tile, const float* const* a_rows, float* c
 
 using RunTileFunction = void (*)(const Tile&, const float* const*, float* const*);
 
-// Most rows of a tile that is so many vectors wide: 13 for one vector too, where more would only save loads.
+// Largest number of rows of a tile with this number of vectors. 13 for one vector too: more rows would only save loads.
 constexpr int max_rows(int vectors) { return std::min(accumulators / vectors, 13); }
 
 template <int kVectors, bool kTail, int... kRows>
@@ -103,7 +103,7 @@ RunTileFunction tile_for(int rows, int vectors, bool tail) {
   }
 }
 
-// Lays a panel of b out as [terms][width], its tail filled with zeros.
+// Copies a panel of b to [terms][width], with zeros in the tail.
 void pack_panel(const Contraction& x, const Tile& tile, int vectors, bool tail) {
   float* out = x.pack;
   const D d;
@@ -118,8 +118,8 @@ void pack_panel(const Contraction& x, const Tile& tile, int vectors, bool tail) 
     }
 }
 
-// Rows of b so many floats apart, 4 KiB, meet in the same sets of the L1 cache, and each needs a page of its own. A panel of them is worth laying
-// out: with AVX2 a dense layer 4096x1024 reaches 82 % of the peak instead of 65 %. Closer rows are not: 128 columns lose 2 to 5 %.
+// Least distance of b's rows from which a panel is copied: 4 KiB. Such rows fall into the same sets of the L1 cache, and each is on another page.
+// With AVX2 a Dense layer 4096x1024 reaches 82 % of the peak with the copy and 65 % without. Closer rows do not pay: 128 columns lose 2 to 5 %.
 constexpr std::int64_t far_apart = 1024;
 
 void contract(const Contraction& given) {

@@ -165,7 +165,7 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-// Half of the last bit that stays is added, less one where that bit is 0 already (nearest even), and what does not fit is cut off.
+// Rounds to nearest even: adds half of the last remaining bit, minus one if that bit is 0, and cuts off the lower bits.
 HWY_INLINE V RoundToBf16(V v) {
   const D d;
   const hn::RebindToUnsigned<D> du;

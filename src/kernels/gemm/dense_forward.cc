@@ -2,8 +2,8 @@
 //
 // Loop nest:  for each block of 256 rows
 //               for each block of inputs (about 512: a packed panel of 64 KiB and a tile's inputs stay in the L2 cache)
-//                 the tiles of contract.cc; blocks after the first go on from the sums in dst, so that the order of a
-//                 sum stays that of the inputs and its bits do not change
+//                 the tiles of contract.cc; blocks after the first continue the sums in dst, so that sums keep the order of the inputs, and
+//                 their bits do not depend on the blocks
 // Registers:  see contract.cc.
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 800x128: 98 % with 8 and 16 rows, 90 % with 128 and 512;
 //             AVX2 93 %, SSE4 64 % (no fused multiply-add). 4096x1024 with 128 rows, from L3 and memory: 60 %.
@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t row_block = 256;
 constexpr std::int64_t input_block = 512;
 
-// Equal blocks, at most half as large again as asked for.
+// Size of equal blocks, at most one and a half times the wanted size.
 std::int64_t block_of(std::int64_t inputs) { return core::ceil_div(inputs, std::max<std::int64_t>(1, (inputs + input_block / 2) / input_block)); }
 
 }  // namespace

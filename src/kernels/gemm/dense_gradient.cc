@@ -1,9 +1,9 @@
-// DenseKernelGradient: dkernel = src^T ddst, summed shard by shard and then up the tree of core/tree.h.
+// DenseKernelGradient: dkernel = src^T ddst, summed shard by shard, then along the sum tree (core/tree.h).
 //
 // Loop nest:  for each panel of outputs (2 vectors), laid out densely when many tiles share it
 //               for each tile of inputs (up to 6, AVX-512; 3, AVX2 and SSE4; balanced)
 //                 for each pair of shards: for each row of both: 6 x 2 multiply-adds a shard, neighbours of src broadcast
-//                   join the two in registers, then with finished siblings, and put aside on the stack
+//                   add the two in registers, then finished siblings; keep the sum on the stack
 // Registers:  24 accumulators + 4 of ddst + 1 or 2 broadcasts of 32 (AVX-512). Two shards at once halve the stores, which are
 //             what the tree costs (a 512-bit store takes two cycles).
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 800x128, 128 rows: shards of 8 rows 89 %, of 16 94 %, of 128
@@ -25,7 +25,7 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-// Levels of the tree for which there is room: 2^24 shards.
+// Largest number of levels of the tree: for 2^24 shards.
 constexpr int levels = 25;
 
 struct Tile {
@@ -67,7 +67,7 @@ HWY_NOINLINE void RunTile(const Tile& tile, const float* src, const float* b, fl
         }
       }
     }
-    for (; r < rows; ++r, src += src_row, b += b_row) {  // the last shard is short, or has no neighbour
+    for (; r < rows; ++r, src += src_row, b += b_row) {  // the last shard has fewer rows, or no neighbour
       V bv[kVectors];
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) bv[v] = LoadVector<kTail>(b, v, kVectors, last);
@@ -85,7 +85,7 @@ HWY_NOINLINE void RunTile(const Tile& tile, const float* src, const float* b, fl
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::Add(sum[i][v], other[i][v]);
     }
-    // From here on as core::TreeSum does it, the newcomer in registers; the last one takes all that is left.
+    // As core::TreeSum, with the new sum in registers. The last sum is joined with all remaining ones.
     const bool is_last = first + 2 * tile.shard >= tile.rows;
     for (std::int64_t carry = count; is_last ? depth > 0 : (carry & 1) != 0; carry >>= 1) {
       --depth;

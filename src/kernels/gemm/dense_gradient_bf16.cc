@@ -1,9 +1,9 @@
-// DenseKernelGradient in bfloat16: dkernel = src^T ddst, two rows of a shard at a time; shard sums go up the tree of core/tree.h.
+// DenseKernelGradient in bfloat16: dkernel = src^T ddst, two rows of a shard at a time; shard sums are added along the sum tree (core/tree.h).
 //
 // Loop nest:  src and ddst are rounded, and neighbouring rows of a shard interleaved, into scratch
 //               for each panel of outputs (2 vectors; 1 at the end), for each tile of inputs (up to 6, balanced)
 //                 for each pair of shards: for each pair of rows of both: 6 x 2 vdpbf16ps a shard
-//                   join the two in registers, then with finished siblings, and put aside on the stack, as dense_gradient.cc
+//                   add the two in registers, then finished siblings; keep the sum on the stack, as in dense_gradient.cc
 // Registers:  24 accumulators + 4 of ddst + 1 or 2 broadcasts of 32.
 // Measured:   see docs/decisions/bfloat16.md.
 #undef HWY_TARGET_INCLUDE
@@ -24,7 +24,7 @@
 namespace linn::kernels::gemm {
 namespace {
 
-// Pairs of rows: an odd last row of a shard has zeros beside it.
+// Pairs of rows; the partner of an odd last row of a shard is zero.
 std::int64_t pairs_of(std::int64_t rows, std::int64_t shard) { return rows / shard * ((shard + 1) / 2) + (rows % shard + 1) / 2; }
 
 }  // namespace
@@ -36,7 +36,7 @@ LINN_BEFORE_BF16();
 namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
-// Levels of the tree for which there is room: 2^24 shards.
+// Largest number of levels of the tree: for 2^24 shards.
 constexpr int tree_levels = 25;
 
 struct PairTile {
@@ -80,7 +80,7 @@ HWY_NOINLINE void RunPairTile(const PairTile& tile, const Bf16* src, const Bf16*
       AddPair<kInputs, kVectors>(other, src + to_other, b + b_to_other, b_vector);
     }
     for (; p < pairs; ++p, src += src_pair, b += b_pair)
-      AddPair<kInputs, kVectors>(sum, src, b, b_vector);  // the last shard is short, or alone
+      AddPair<kInputs, kVectors>(sum, src, b, b_vector);  // the last shard has fewer rows, or no neighbour
     src += to_other, b += b_to_other;
     if (other_pairs > 0) {
 #pragma GCC unroll 8
@@ -88,7 +88,7 @@ HWY_NOINLINE void RunPairTile(const PairTile& tile, const Bf16* src, const Bf16*
 #pragma GCC unroll 2
         for (int v = 0; v < kVectors; ++v) sum[i][v] = hn::Add(sum[i][v], other[i][v]);
     }
-    // From here on as core::TreeSum does it, the newcomer in registers; the last one takes all that is left.
+    // As core::TreeSum, with the new sum in registers. The last sum is joined with all remaining ones.
     const bool is_last = first + 2 * tile.shard >= tile.pairs;
     for (std::int64_t carry = count; is_last ? depth > 0 : (carry & 1) != 0; carry >>= 1) {
       --depth;
@@ -127,7 +127,7 @@ RunPairTileFunction pair_tile_for(std::int64_t inputs, int vectors, bool tail) {
   return tail ? pair_tiles_of<2, true>(Inputs(), inputs) : pair_tiles_of<2, false>(Inputs(), inputs);
 }
 
-// Columns [0, columns) of neighbouring rows of a shard side by side, `dst_pair` elements from a pair to the next.
+// Interleaves columns [0, columns) of neighbouring rows of a shard; the pairs have the pitch `dst_pair`.
 void interleave_shards(const float* src, std::int64_t rows, std::int64_t shard, std::int64_t src_row, std::int64_t columns, Bf16* dst,
                        std::int64_t dst_pair) {
   for (std::int64_t first = 0; first < rows; first += shard) {

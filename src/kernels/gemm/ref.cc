@@ -1,4 +1,4 @@
-// Matrix products as the textbook writes them: the oracle of the tests, and the last choice at run time.
+// References of gemm/dense.h: matrix products by their definitions.
 #include <algorithm>
 #include <cassert>
 #include <vector>

@@ -1,4 +1,4 @@
-// Elements moved from one layout of an image to another; no arithmetic.
+// Kernels that move elements from one layout to another, without arithmetic.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace linn::kernels {
 
-/// A map copied between two memories with pitches of their own: dst[n, y, x, c] = src[n, y, x, c]. Concatenation, slices and crops are made of
-/// it. src and dst do not overlap.
+/// Copies a map between two arrays with separate pitches: dst[n, y, x, c] = src[n, y, x, c]. Used for concatenation, slices and crops. src and dst
+/// must not overlap.
 struct CopyMap {
   static constexpr std::string_view name = "copy_map";
   struct Problem {
@@ -28,7 +28,7 @@ struct CopyMap {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// Axes of an image in another order: dst[i0, i1, ...] = src with index i_k on axis order[k]; axes count from 0, without the batch axis.
+/// Permutes the axes of images: dst[i0, i1, ...] = src with index i_k on axis order[k]. Axes count from 0, without the batch axis.
 struct Permute {
   static constexpr std::string_view name = "permute";
   struct Problem {
@@ -46,9 +46,9 @@ struct Permute {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// The shape of dst.
+/// The shape of dst's images.
 Shape permuted(const Permute::Problem& problem);
-/// The order that undoes `order`.
+/// The inverse permutation of `order`.
 Shape inverse_order(const Shape& order);
 
 }  // namespace linn::kernels

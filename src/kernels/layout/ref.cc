@@ -1,4 +1,4 @@
-// The references of moves: element by element.
+// References of copies and permutations, element by element.
 #include <array>
 
 #include "kernels/layout/layout.h"

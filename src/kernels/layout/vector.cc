@@ -1,6 +1,6 @@
-// Maps copied, axes permuted.
+// Copies of maps, permutations of axes.
 //
-// Copies: one run a pixel, a row or an image, as far as they follow each other in both memories. Bound by memory.
+// Copies: runs of a pixel, a row or an image, the longest that is dense in both arrays. Bound by memory.
 // Permutations: one pass over the output in row-major order; offsets into the input are sums of strides, without divisions. Where the last
 // axis stays the last, its elements are a run.
 #undef HWY_TARGET_INCLUDE
@@ -29,7 +29,7 @@ struct Copy {
   }
 };
 
-// Pixels, and then rows, that follow each other in both memories are one run.
+// Joins pixels, and then rows, that are dense in both arrays to one run.
 void copy_map(const CopyMap::Problem& p, const CopyMap::Args<float>& args) {
   std::int64_t rows = p.height, pixels = p.width, run = p.channels;
   if (p.src.pixel == run && p.dst.pixel == run) {
@@ -44,13 +44,13 @@ void copy_map(const CopyMap::Problem& p, const CopyMap::Args<float>& args) {
     }
 }
 
-/// The output's axes but the last, with the distance in the input from one position to the next.
+/// All axes of the output but the last, with their pitches in the input.
 struct Axes {
   std::array<std::int64_t, Shape::max_rank> sizes{}, strides{};
   std::size_t rank = 0;
 };
 
-/// Copies the part of one image below `axis`; returns where the output goes on.
+/// Copies the part of one image below `axis`. Returns the end of the written output.
 float* walk(const Axes& axes, std::size_t axis, const float* src, float* dst) {
   const std::int64_t count = axes.sizes[axis], stride = axes.strides[axis];
   if (axis + 1 < axes.rank) {

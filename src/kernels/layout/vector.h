@@ -10,7 +10,7 @@ struct VectorCopyMap : VectorTraits<CopyMap> {
   static void run(const CopyMap::Problem& problem, const CopyMap::Args<float>& args);
 };
 
-/// Where the last axis stays the last: its elements are copied in one run. Others move one by one along the output.
+/// If the last axis stays the last, its elements are copied as a run; else element by element in the order of the output.
 struct Walked : VectorTraits<Permute> {
   static void run(const Permute::Problem& problem, const Permute::Args<float>& args);
 };

@@ -1,4 +1,4 @@
-// Shapes that meet, and the walk over their elements.
+// Broadcast shapes, and iteration over their elements.
 #include "kernels/merge/merge.h"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ Broadcast resolve_broadcast(std::span<const Shape> inputs) {
   const Shape output = broadcast_shape(inputs).value();
   const std::size_t rank = output.rank();
   const auto repeated = [&](const Shape& input, std::size_t axis) { return aligned_size(input, axis, rank) != output[static_cast<std::ptrdiff_t>(axis)]; };
-  // One of the output's axes for each joined one tells who is repeated along it.
+  // One original axis for each joined axis; it tells which inputs are repeated along it.
   std::vector<std::size_t> axes;
   std::vector<std::int64_t> sizes;
   for (std::size_t axis = 0; axis < rank; ++axis) {

@@ -1,4 +1,4 @@
-// Several inputs merged element by element, with numpy's broadcasting inside an image, and the gradients of the inputs.
+// Element-wise merges of several inputs, with numpy's broadcasting inside an image, and the gradients of the inputs.
 #pragma once
 
 #include <array>
@@ -12,12 +12,12 @@
 
 namespace linn::kernels {
 
-/// The shape in which shapes of images meet: aligned at their last axes, sizes equal or 1. Nothing where they do not meet.
-/// An open size (Shape::none) meets every size and stays open.
+/// The shape to which shapes of images broadcast: aligned at their last axes, with sizes equal or 1. Empty if they do not broadcast.
+/// An open size (Shape::none) fits every size and stays open.
 std::optional<Shape> broadcast_shape(std::span<const Shape> shapes);
 
-/// Where the elements of each input lie, for all elements of an output image. Axes of size 1 are left out, and neighbouring axes along
-/// which the same inputs are repeated are joined, so that a run along the last axis is as long as can be.
+/// The places of each input's elements, for all elements of an output image. Axes of size 1 are left out, and neighbouring axes along which the same
+/// inputs are repeated are joined, so that runs along the last axis are as long as possible.
 struct Broadcast {
   Shape sizes;                         // of the output image, at least one axis
   std::vector<Shape> strides;          // of each input, along each axis of `sizes`; 0: the input is repeated
@@ -26,10 +26,10 @@ struct Broadcast {
   std::int64_t inputs() const { return static_cast<std::int64_t>(strides.size()); }
   std::int64_t output_elements() const { return sizes.elements(); }
   bool repeats(std::int64_t input) const { return elements[static_cast<std::size_t>(input)] != output_elements(); }
-  /// Whether all inputs have the output's shape: then all images are one run.
+  /// Whether all inputs have the output's shape. Then all images form one run.
   bool dense() const;
 };
-/// Of inputs whose shapes meet in broadcast_shape(inputs).
+/// The Broadcast of inputs with these shapes, for which broadcast_shape(inputs) must not be empty.
 Broadcast resolve_broadcast(std::span<const Shape> inputs);
 
 /// The runs of one output image along its last axis, in row-major order:
@@ -44,7 +44,7 @@ class Runs {
   std::int64_t output() const { return output_; }
   /// Offset of the run's first element in an image of the input.
   std::int64_t offset(std::int64_t input) const;
-  /// From one element of the run to the next: 0 or 1.
+  /// Step between elements of the run in the input: 0 (repeated) or 1.
   std::int64_t stride(std::int64_t input) const { return broadcast_.strides[static_cast<std::size_t>(input)][-1]; }
 
  private:
@@ -75,7 +75,7 @@ struct Merge {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// The gradient of input `input`, summed in row-major order over the elements of the image that show the same element of it:
+/// The gradient of input `input`. An element that is repeated gets the sum over the output elements that read it, in row-major order:
 ///   add, average, subtract: ddst times 1, 1 / inputs or -1; multiply: ddst times the other inputs, in their order;
 ///   maximum, minimum: ddst where src[input] is the result; of equal inputs the first takes it, as in Keras on TensorFlow.
 /// Overwrites dsrc. Only multiply, maximum and minimum read src.
@@ -98,7 +98,7 @@ struct MergeGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// a o b for one step of a merge.
+/// a o b: one step of a merge.
 template <class T>
 T merge_step(MergeKind kind, T a, T b) {
   switch (kind) {
@@ -112,7 +112,7 @@ T merge_step(MergeKind kind, T a, T b) {
   return a;
 }
 
-/// Whether the first of two takes the gradient of their maximum or minimum.
+/// Whether the first of two inputs gets the gradient of their maximum or minimum.
 template <class T>
 bool first_wins(MergeKind kind, T a, T b) {
   return kind == MergeKind::maximum ? a >= b : a <= b;

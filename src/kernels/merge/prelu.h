@@ -1,4 +1,4 @@
-// Leaky relu whose slope is learned: He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
+// PReLU, a leaky relu with learned slopes: He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace linn::kernels {
 
-/// dst = src where src > 0, else alpha * src. alpha is one image, the same for all images, and repeated along the axes that share it.
+/// dst = src where src > 0, else alpha * src. alpha has the shape of one image (1 along the axes that share a slope) and is the same for all images.
 struct PReluForward {
   static constexpr std::string_view name = "prelu_forward";
   struct Problem {
@@ -26,9 +26,9 @@ struct PReluForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc = ddst where src > 0, ddst * alpha where src < 0, 0 where src = 0 (Keras on TensorFlow has it so);
-/// dalpha = the sum of ddst * src over the negative src of all images that share the slope, in row-major order.
-/// Overwrites both, of which each may be null.
+/// dsrc = ddst where src > 0, ddst * alpha where src < 0, 0 where src = 0 (as in Keras on TensorFlow).
+/// dalpha = sum of ddst * src over all negative src of all images that share the slope, in row-major order.
+/// Overwrites both outputs. Each may be null.
 struct PReluGradient {
   static constexpr std::string_view name = "prelu_gradient";
   using Problem = PReluForward::Problem;

@@ -1,4 +1,4 @@
-// The references of PReLU: element by element.
+// References of PReLU, element by element.
 #include <algorithm>
 
 #include "kernels/merge/prelu.h"

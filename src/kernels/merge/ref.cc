@@ -1,4 +1,4 @@
-// The references of merges: element by element.
+// References of merges, element by element.
 #include <algorithm>
 
 #include "kernels/merge/merge.h"
@@ -6,7 +6,7 @@
 namespace linn::kernels {
 namespace {
 
-/// The elements of all inputs that meet in element `i` of a run.
+/// The elements of all inputs for element `i` of a run.
 template <class T>
 class Meeting {
  public:

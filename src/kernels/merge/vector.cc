@@ -1,9 +1,9 @@
-// Merges and their gradients, run by run.
+// Merges and their gradients, run by run, in pieces of 2,048 elements that stay in the L1 cache.
 //
-// Forward: a run of the output is src[0] o src[1], and then, piece by piece of 2,048 elements that stay in the first-level cache, o src[2]
-// and so on. An input that is repeated along the last axis is one value in all lanes.
-// Gradient: the terms of a piece are made in a buffer on the stack, then written, added to the run that is repeated over the map, or summed.
-// Bound by memory for two inputs of the same shape: two reads and a write an element.
+// Forward: a piece of the output is src[0] o src[1], then o src[2] and so on. An input that is repeated along the last axis is one value in all
+// lanes.
+// Gradient: computes the terms of a piece in a buffer on the stack; then writes them, adds them to the run that is repeated over the map, or sums
+// them. Bound by memory for two inputs of the same shape: two reads and a write for each element.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/merge/vector.cc"
 #include "hwy/foreach_target.h"
@@ -33,7 +33,7 @@ HWY_INLINE V step(D, V a, V b) {
   if constexpr (kind == MergeKind::minimum) return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
 }
 
-/// One element after the other, or the same one again and again.
+/// Consecutive elements, or one element repeated.
 template <bool repeated, class D>
 HWY_INLINE hn::Vec<D> load(D d, const float* src, std::int64_t i) {
   if constexpr (repeated) return hn::Set(d, *src);
@@ -61,7 +61,7 @@ struct Divide {
   }
 };
 
-/// What one step reads: elements that follow each other, or one that is repeated.
+/// The input of one step: consecutive elements, or one element that is repeated.
 struct Operand {
   const float* at;
   bool repeated;
@@ -75,7 +75,7 @@ HWY_INLINE void step_run(Operand a, Operand b, float* dst, std::int64_t count) {
   for_each(count, Step<kind, false, false>{a.at, b.at, dst});
 }
 
-/// The pieces of all images. `input(k)` is where input k of a piece lies.
+/// The pieces of all images. `input(k)` is the offset of input k of a piece.
 class Pieces {
  public:
   Pieces(const Broadcast& broadcast, const void* const* src) : broadcast_(broadcast), src_(src) {}
@@ -143,7 +143,7 @@ void forward(const Merge::Problem& problem, const Merge::Args<float>& args) {
   }
 }
 
-// ---- gradient: how the terms of a piece are made ----
+// ---- gradient: the terms of a piece ----
 
 struct Copy {
   const float* src;
@@ -163,7 +163,7 @@ struct Negate {
   }
 };
 
-/// Keeps of the terms those where the best so far wins against b, or those where it does not.
+/// Keeps the terms where the best value so far wins against b (or those where it does not); sets the others to 0.
 template <MergeKind kind, bool a_repeated, bool b_repeated>
 struct Select {
   const float* a;
@@ -187,7 +187,7 @@ HWY_INLINE void select(Operand a, Operand b, float* term, bool keep_winners, std
   for_each(count, Select<kind, false, false>{a.at, b.at, term, keep_winners});
 }
 
-/// ddst where input `mine` is the maximum: of each pair (best so far, next) from the left, as takes_gradient of the reference.
+/// ddst where input `mine` is the maximum. Compares pairs (best so far, next) from the left, as takes_gradient of the reference.
 template <MergeKind kind>
 HWY_INLINE void keep_won(const Pieces& pieces, std::int64_t inputs, std::int64_t mine, float* term, std::int64_t count) {
   alignas(64) float memory[piece];

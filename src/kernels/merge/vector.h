@@ -1,5 +1,5 @@
-// Merges in vectors (Highway). Every operation rounds as in the reference and in its order: same bits, but where an input is repeated
-// along the last axis and its gradient is a sum over lanes.
+// Merges in vectors (Highway), with the reference's operations in its order, and so with its bits. Only the gradient of an input that is repeated
+// along the last axis differs, since it is a sum over lanes.
 #pragma once
 
 #include "kernels/merge/merge.h"
@@ -12,7 +12,7 @@ struct Runwise : VectorTraits<Merge> {
   static void run(const Merge::Problem& problem, const Merge::Args<float>& args);
 };
 struct RunwiseGradient : VectorTraits<MergeGradient> {
-  /// A sum over lanes depends on where in a run an element lies.
+  /// A sum over lanes depends on the places of elements in a run.
   static bool position_invariant(const MergeGradient::Problem& problem);
   static void run(const MergeGradient::Problem& problem, const MergeGradient::Args<float>& args);
 };

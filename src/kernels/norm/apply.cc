@@ -20,22 +20,22 @@ namespace {
 
 constexpr int gradient_vectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
 
-// A line's value for each column of a panel.
+// Loads the values of a line of coefficients for the columns of a panel.
 template <int kVectors, bool kTail>
 HWY_INLINE void load_line(const float* line, std::int64_t last, V (&values)[kVectors]) {
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) values[v] = LoadVector<kTail>(line, v, kVectors, last);
 }
 
-// Rows [rows, width], with gaps between them or not, and the coefficients (mean, scale, shift) of their columns.
+// Rows [rows, width] with pitches, and the coefficients (mean, scale, shift) of their columns.
 struct Normed {
   const float* src;
   const float* coefficients;
   std::int64_t rows, width;
-  std::int64_t src_row, dst_row, dsrc_row;  // from a row of src, of dst or ddst, of dsrc to the next
+  std::int64_t src_row, dst_row, dsrc_row;  // pitches of src, of dst or ddst, of dsrc
 };
 
-// What is above 0 after relu; forward and backward form it by the same operations, so they agree on every bit.
+// The result before relu. Forward and backward kernels compute it by the same operations, so that they agree bit for bit where it is above 0.
 HWY_INLINE V normalized(V deviation, V scale, V shift) { return hn::MulAdd(deviation, scale, shift); }
 
 template <bool kRelu>
@@ -60,7 +60,7 @@ struct ForwardPanel : Normed {
   }
 };
 
-// The gradient that passes relu.
+// The gradient before relu.
 template <bool kRelu>
 HWY_INLINE V passed(V ddst, V deviation, V scale, V shift) {
   if (!kRelu) return ddst;
@@ -75,7 +75,7 @@ struct SumsPanel : Normed {
 
   template <int kVectors, bool kTail>
   HWY_NOINLINE void run(std::int64_t first, std::int64_t last) const {
-    // Sums of so many terms are added up in turn: rounding errors grow with the length of a sum.
+    // Sums of blocks of terms are added, because rounding errors grow with the length of a sum.
     constexpr std::int64_t terms = 256;
     V mean[kVectors], scale[kVectors] = {}, shift[kVectors] = {};
     load_line<kVectors, kTail>(coefficients + first, last, mean);
@@ -129,7 +129,7 @@ struct GradientPanel : Normed {
   }
 };
 
-// All rows as wide ones, as far as they follow each other, then those that are left over.
+// Runs over all rows as wide rows if they are dense, then over the remaining rows.
 struct Split {
   Split(const NormForward::Problem& problem, std::int64_t row_count, const float* coefficients)
       : channels(problem.channels),

@@ -1,4 +1,4 @@
-// Group normalization of maps. All loops over pixels are those of batch normalization's vector kernels; what is left is per channel.
+// Group normalization of maps. Loops over pixels are in the vector kernels of batch normalization; here are only loops over channels.
 //
 // Forward, for each image: moments of its channels, joined to those of the groups in double; coefficients of the channels; one pass.
 // Gradient: sums over the pixels of each channel; of these the groups' and the parameters' sums; one pass.
@@ -12,7 +12,7 @@
 namespace linn::kernels::norm {
 namespace {
 
-/// Carves arrays out of scratch. Doubles come first; for their alignment it may need one float more than it gives.
+/// Divides scratch into arrays. Doubles come first; their alignment may take one float.
 struct Scratch {
   float* at;
 
@@ -23,7 +23,7 @@ struct Scratch {
   }
 };
 
-/// Mean and 1 / sqrt(variance + epsilon) of a group out of the moments of its channels, [2, channels] (NormMoments).
+/// Mean and 1 / sqrt(variance + epsilon) of a group, from the moments [2, channels] of its channels (NormMoments).
 void join_group(const GroupNormForward::Problem& problem, const double* moments, std::int64_t first, double* statistics) {
   const std::int64_t last = first + problem.group_channels();
   const auto channels = static_cast<double>(problem.group_channels());
@@ -37,7 +37,7 @@ void join_group(const GroupNormForward::Problem& problem, const double* moments,
   statistics[1] = 1 / std::sqrt(squares / static_cast<double>(problem.terms()) + problem.epsilon);
 }
 
-/// NormForward's coefficients [3, channels] of one image. What rounding takes off the mean goes into the shift.
+/// Coefficients [3, channels] of NormForward for one image. The rounding error of the mean is added to the shift.
 void set_coefficients(const GroupNormForward::Problem& problem, const double* statistics, const float* gamma, const float* beta,
                       float* coefficients) {
   const std::int64_t channels = problem.channels;
@@ -52,8 +52,8 @@ void set_coefficients(const GroupNormForward::Problem& problem, const double* st
   }
 }
 
-/// What the sums [2, channels] of one image (NormGradientSums) say: NormInputGradient's slope and offset, and the image's share of the
-/// gradients of gamma and beta.
+/// From the sums [2, channels] of one image (NormGradientSums): slope and offset for NormInputGradient, and the image's terms of the gradients of
+/// gamma and beta.
 void join_sums(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args, const double* statistics,
                const float* sums, float* lines) {
   const std::int64_t channels = problem.channels, in_group = problem.group_channels();

@@ -1,4 +1,4 @@
-// The references of layer and group normalization: group by group, sums in double.
+// References of layer and group normalization, group by group, with sums in double.
 #include <algorithm>
 #include <cmath>
 

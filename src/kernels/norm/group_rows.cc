@@ -1,9 +1,9 @@
-// Layer normalization of rows, and group normalization of images of one pixel: the elements of a group lie side by side.
+// Layer normalization of rows, and group normalization of images of one pixel. The elements of a group are neighbours in memory.
 //
-// Forward, for each group: the mean; deviations from it, whose sum corrects it, and their squares; the result. Three passes over a row
-// that stays in the first-level cache. Gradient: one pass for the sums, one for the result.
-// Error: float sums of at most 64 terms a lane, which are added in double. The deviation x - mean is exact where x is close to the mean.
-// Gradients of gamma and beta: rows are added up 256 at a time, and these sums in turn, so that errors do not grow with the rows.
+// Forward, for each group, three passes over a row in the L1 cache: the mean; the sums of the deviations (which correct the mean) and of their
+// squares; the result. Gradient: one pass for the sums, one for the result.
+// Error: float sums of at most 64 terms in each lane are added in double. The deviation x - mean is exact if x is close to the mean.
+// Gradients of gamma and beta: sums over 256 rows are added to each other, so that errors do not grow with the number of rows.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/norm/group_rows.cc"
 #include "hwy/foreach_target.h"

@@ -1,4 +1,4 @@
-// Rows and columns put around a map, and their gradient.
+// Padding of maps, and its gradient.
 #pragma once
 
 #include <cstdint>
@@ -13,22 +13,25 @@ struct Pads {
   bool operator==(const Pads&) const = default;
 };
 
-/// What stands beyond the border of the row a b c d:
-/// zero 0 0|a b c d|0 0; circular c d|a b c d|a b; reflect c b|a b c d|c b (the edge is not repeated); replicate a a|a b c d|d d.
-/// Pads larger than the map go on: round again, or back and forth.
+/// The values outside the border, for a row a b c d padded by 2:
+/// | zero      | 0 0 | a b c d | 0 0 |                              |
+/// | circular  | c d | a b c d | a b |                              |
+/// | reflect   | c b | a b c d | c b | the edge is not repeated     |
+/// | replicate | a a | a b c d | d d |                              |
+/// Pads larger than the map continue circularly, or back and forth.
 enum class PadMode : std::uint8_t { zero, circular, reflect, replicate };
 
-/// Along one axis.
+/// Padding along one axis.
 struct PadAxis {
   std::int64_t before = 0, size = 1, after = 0;
   PadMode mode = PadMode::zero;
 
   std::int64_t out() const { return before + size + after; }
-  /// The position of the map that stands at `at` of the padded one, or -1 for a zero.
+  /// The position in the map whose value is at position `at` of the padded map; -1 for a zero.
   std::int64_t source(std::int64_t at) const;
 };
 
-/// dst [images, top + height + bottom, left + width + right, channels] of src [images, height, width, channels]; both dense.
+/// Pads src [images, height, width, channels] to dst [images, top + height + bottom, left + width + right, channels]; both dense.
 struct PadForward {
   static constexpr std::string_view name = "pad_forward";
   struct Problem {
@@ -50,7 +53,7 @@ struct PadForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[p] = the sum of ddst over all places that show p, in their row-major order. Overwrites dsrc.
+/// dsrc[p] = sum of ddst over all positions of the padded map that have the value of p, in row-major order. Overwrites dsrc.
 struct PadInputGradient {
   static constexpr std::string_view name = "pad_input_gradient";
   using Problem = PadForward::Problem;

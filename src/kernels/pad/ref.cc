@@ -1,4 +1,4 @@
-// The reference of padding: pixel by pixel of the padded map.
+// References of padding, pixel by pixel of the padded map.
 #include <algorithm>
 
 #include "kernels/pad/pad.h"
@@ -6,7 +6,8 @@
 namespace linn::kernels {
 namespace {
 
-/// Calls f(source, padded) with the offsets of each pixel of the padded map and of the one that it shows, -1 for zeros; in row-major order.
+/// Calls f(source, padded) for each pixel of the padded map in row-major order: `padded` is its offset, `source` the offset of the pixel of the
+/// map whose value it has, or -1 for a zero.
 template <class F>
 void for_each_pixel(const PadForward::Problem& problem, std::int64_t images, F&& f) {
   const PadAxis rows = problem.rows(), columns = problem.columns();

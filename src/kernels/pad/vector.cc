@@ -1,8 +1,8 @@
 // Padding by rows.
 //
-// Forward: dst[y] is the row of the map that it shows, copied between its border pixels, or a row of zeros.
-// Gradient: dsrc[p] = 0, and then the rows of ddst that show p are added from the top down, each from left to right, which is the
-// order of the reference. A row of the map stays in the first-level cache meanwhile.
+// Forward: each row of dst is a row of the map with its border pixels, or a row of zeros.
+// Gradient: dsrc starts at 0; then the rows of ddst are added to the rows of the map whose values they have, from top to bottom and each from left
+// to right, in the order of the reference. A row of the map stays in the L1 cache meanwhile.
 // Bound by memory: each element of the padded map is read or written once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pad/vector.cc"
@@ -47,7 +47,7 @@ struct AddRun {
   }
 };
 
-/// Calls f(at, source, count) for positions [at, end) in runs whose sources follow each other; source is -1 for zeros.
+/// Calls f(at, source, count) for the positions [at, end), in runs with consecutive sources; source is -1 for zeros.
 template <class F>
 HWY_INLINE void for_each_border_run(const PadAxis& axis, std::int64_t at, std::int64_t end, const F& f) {
   while (at < end) {
@@ -89,7 +89,7 @@ void forward(const PadForward::Problem& problem, const PadForward::Args<float>& 
     }
 }
 
-/// Adds a row of the padded map to the row of the map that it shows.
+/// Adds a row of the padded map's gradient to the row of the map whose values it has.
 HWY_INLINE void add_row(const PadAxis& columns, std::int64_t channels, const float* ddst, float* dsrc) {
   for_each_run(columns, [&](std::int64_t at, std::int64_t source, std::int64_t count) {
     if (source >= 0) for_each(count * channels, AddRun{ddst + at * channels, dsrc + source * channels});

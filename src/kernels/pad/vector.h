@@ -1,4 +1,4 @@
-// Padding by rows (Highway): whole rows are copied or added, pixels one by one only beyond the border.
+// Padding by rows (Highway): copies or adds whole rows, and single pixels only outside the border.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace linn::kernels::pad {
 
-/// What both declare alike. Same bits as the reference.
+/// Base of both implementations, which give the bits of the reference.
 template <class Kernel>
 struct RowsTraits {
   static constexpr std::string_view name = "rows";

@@ -4,7 +4,7 @@
 //   1. rank the pixels;
 //   2. from the ranks of two runs `step` pixels apart follow the ranks of runs of 2 * step pixels, until a run is as long as a row;
 //   3. likewise for blocks of rows, until a block is as high as a phase.
-// A step never makes equal ranks of different ones. The search ends as soon as all pixels of the smallest rank lie in one phase.
+// Different ranks stay different in later steps. The search ends as soon as all pixels of the smallest rank lie in one phase.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

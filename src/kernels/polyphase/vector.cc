@@ -1,5 +1,5 @@
-// PhaseScores by rows: whatever the channels, vectors are full, for the rows of a phase lie stride_height apart and are summed element by
-// element before columns are told apart.
+// PhaseScores by rows. The rows of a phase are stride_height apart; they are summed element by element first, and only then divided by columns. So
+// vectors are full for every number of channels.
 //
 // Loop nest: image | rows: the largest magnitude of each element of the rows of a residue; rows again: sums of whole numbers likewise |
 //            elements of a row: into their phase.
@@ -25,7 +25,7 @@
 namespace linn::kernels::polyphase {
 namespace {
 
-/// Of one map. Elements of the rows of a residue lie one residue after the other.
+/// Sums of one map. The elements of the rows of one residue come first, then those of the next residue.
 struct Sums {
   std::int64_t* units;    // of each element of stride_height rows
   std::int64_t* phases;   // of each phase
@@ -60,7 +60,7 @@ template <PhaseScore score>
 struct Add {
   const float* src;
   std::int64_t* units;
-  double below_one, scale;  // powers of two: what brings values below 1 (squares only), and terms into units
+  double below_one, scale;  // powers of two: the factor that brings values below 1 (squares only), and terms into units
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const hn::Rebind<double, D> dd;
@@ -149,7 +149,7 @@ void score_map(const PhaseScores::Problem& problem, const float* src, const Sums
   std::fill_n(sums.units, elements_of_rows(p), 0);
   std::fill_n(sums.phases, p.count(), 0);
   HWY_DYNAMIC_DISPATCH(add_terms)(problem, src, exponent, sums.units);
-  // Unsigned, as with the bits of the rounding, and in phases that are not finite, they may wrap.
+  // Unsigned, because sums may wrap: they contain the bits of FixedPoint::rounding, and phases may be not finite.
   for_each_pixel(p, [&](std::int64_t first, std::int64_t phase) {
     std::uint64_t units = 0;
     for (std::int64_t c = 0; c < p.channels; ++c) units += static_cast<std::uint64_t>(sums.units[first + c]);

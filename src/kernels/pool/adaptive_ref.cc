@@ -1,4 +1,4 @@
-// The references of adaptive pooling: window by window.
+// References of adaptive pooling, window by window.
 #include <algorithm>
 
 #include "kernels/pool/adaptive.h"

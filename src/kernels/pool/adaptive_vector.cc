@@ -43,7 +43,7 @@ struct Largest {
     for (std::int64_t column = cells.left; column < cells.right; ++column)
       for (std::int64_t row = cells.top; row < cells.bottom; ++row) {
         const auto value = hn::LoadU(d, src + map.offset(row, column) + i);
-        // The best stays where it is at least the value, or NaN.
+        // The present maximum stays where it is at least the value, or NaN.
         const auto stays = hn::Or(hn::Ge(best, value), hn::IsNaN(best));
         best = hn::IfThenElse(stays, best, value);
         if constexpr (with_argmax)

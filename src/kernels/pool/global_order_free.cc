@@ -1,4 +1,4 @@
-// The mean over a map that does not depend on where in the map its values lie: core/order_free.h, channel by channel.
+// Mean over a map by order-free sums (core/order_free.h), channel by channel: position invariant.
 //
 // Loop nest: image | channels, four half vectors at a time | pixels: the largest magnitude; pixels again: sums of whole numbers.
 // Registers: four sums. Bound by the second pass's conversions to double; the first brings the map into the cache.
@@ -32,7 +32,7 @@ namespace {
 
 namespace whole = order_free::HWY_NAMESPACE;
 
-/// As many floats as a vector holds doubles.
+/// A vector of as many floats as a full vector holds doubles.
 constexpr std::size_t most_lanes = HWY_MAX_BYTES / sizeof(double);
 
 /// Channels c .. c + vectors * lanes of one image.

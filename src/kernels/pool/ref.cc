@@ -1,4 +1,4 @@
-// The reference of pooling: the textbook's loops, over windows, their cells, channels.
+// References of pooling: loops over windows, their cells, and channels.
 #include <cmath>
 #include <limits>
 
@@ -7,8 +7,8 @@
 namespace linn::kernels {
 namespace {
 
-/// Calls f(cell, offset) for each cell of output (y, x)'s window that lies in the map, in row-major order.
-/// `cell` counts over the whole window, `offset` leads to the pixel's first channel within its image.
+/// Calls f(cell, offset) for each cell inside the map of the window of output (y, x), in row-major order. `cell` is its number in the whole
+/// window; `offset` is that of the pixel's first channel in the image.
 template <class F>
 void for_each_cell(const Geometry& g, std::int64_t y, std::int64_t x, F&& f) {
   for (std::int64_t i = 0; i < g.window_height; ++i)
@@ -28,7 +28,7 @@ void for_each_output(const Geometry& g, std::int64_t images, F&& f) {
       for (std::int64_t x = 0; x < g.out_width; ++x) f(image, y, x);
 }
 
-/// Whether a maximum moves on from `best` to `value`: only to what is larger, and to the first NaN.
+/// Whether `value` replaces the maximum `best`: if it is larger, or the first NaN.
 template <class T>
 bool beats(T value, T best) {
   return value > best || (std::isnan(value) && !std::isnan(best));
@@ -57,7 +57,7 @@ void PoolForward::reference(const Problem& problem, const Args<T>& args) {
       for_each_cell(g, y, x, [&](std::int64_t cell, std::int64_t offset) {
         if (argmax < 0 || beats(src[offset], best)) best = src[offset], argmax = cell;
       });
-      if (argmax < 0) argmax = 0;  // no cell in the map: a dilated window may straddle a small one
+      if (argmax < 0) argmax = 0;  // no cell inside the map, which dilation makes possible
       args.dst[out + c] = best;
       if (problem.argmax && narrow) args.argmax[dense_out + c] = static_cast<std::uint8_t>(argmax);
       if (problem.argmax && !narrow) args.wide_argmax[dense_out + c] = static_cast<std::int32_t>(argmax);

@@ -1,4 +1,4 @@
-// The two passes of separable pooling inside a Highway target: reading, joining and storing vectors of channels.
+// The two passes of separable pooling inside a Highway target: they read, join and store vectors of channels.
 #if defined(LINN_POOL_SEPARABLE_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_POOL_SEPARABLE_INL_H
 #undef LINN_POOL_SEPARABLE_INL_H
@@ -16,7 +16,7 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::kernels::pool {
 namespace HWY_NAMESPACE {
 
-/// A value of each lane, and (with an argmax) a number that goes with it.
+/// A value for each lane and, with an argmax, the number of the cell that holds it.
 template <class D>
 struct Cell {
   hn::Vec<D> value;
@@ -26,7 +26,7 @@ struct Cell {
 template <class D>
 HWY_INLINE auto load_bytes(D, const std::uint8_t* bytes) {
   auto loaded = hn::LoadU(hn::Rebind<std::uint8_t, D>(), bytes);
-  // GCC 12 stops ("could not split insn") when it folds a load of less than 16 bytes into a masked move: keep the two apart.
+  // GCC 12 fails ("could not split insn") if it folds a load of less than 16 bytes into a masked move. The asm keeps the two apart.
   if constexpr (hn::MaxLanes(D()) < 16) asm("" : "+x"(loaded.raw));
   return hn::PromoteTo(hn::Rebind<std::int32_t, D>(), loaded);
 }
@@ -38,9 +38,9 @@ HWY_INLINE void store_bytes(D, hn::Vec<hn::Rebind<std::int32_t, D>> v, std::uint
   hn::StoreU(hn::TruncateTo(du, hn::BitCast(hn::Rebind<std::uint32_t, D>(), v)), du, bytes);
 }
 
-// ---- where inputs come from, where outputs go ----
+// ---- sources of inputs, destinations of outputs ----
 
-/// Pixels of a row of the map. `first`: the number of input 0, if they are numbered.
+/// Pixels of a row of the map. `first`: the number of input 0 (if numbered).
 template <bool numbered>
 struct PixelSource {
   const float* src;
@@ -72,7 +72,7 @@ struct RingSource {
   }
 };
 
-/// Pixels of a row of the ring. Of output o, the index counts from input o * stride.
+/// Pixels of a row of the ring. The index of output o is relative to input o * stride.
 template <bool numbered>
 struct RingSink {
   float* values;
@@ -90,7 +90,7 @@ struct RingSink {
 
 // ---- one window, several windows ----
 
-/// One window of any number of inputs. Rule joins them in order. `doubtful` is set where an input may be NaN, if the rule minds.
+/// One window of any number of inputs, which Rule joins in order. Sets `doubtful` if an input may be NaN and the rule does not check for it.
 template <class Rule, class Source, class Sink>
 struct Direct {
   Source in;
@@ -128,10 +128,10 @@ struct Direct {
   }
 };
 
-/// n windows of k inputs, each `stride` inputs further than the one before, from inputs read once. They have some in common:
-/// (n - 1) * stride < k. A maximum is made of what all n share and what lies before and behind it (van Herk, 1992), which for stride 1
-/// takes k + n instead of n * (k - 1) comparisons. Sums are made one by one in order, as `Direct` makes them: their bits must not depend
-/// on the place among the n.
+/// n windows of k inputs, each `stride` inputs after the one before. Reads each input once. All windows share some inputs:
+/// (n - 1) * stride < k. A maximum is computed from the shared inputs and those before and after them (van Herk, 1992), which for stride 1
+/// takes k + n instead of n * (k - 1) comparisons. Sums are computed window by window in order, as by `Direct`, since their bits must not depend
+/// on the place among the n windows.
 template <class Rule, int n, int k, int stride, class Source, class Sink>
 struct Shared {
   Source in;
@@ -147,7 +147,7 @@ struct Shared {
     return result;
   }
 
-  /// Windows o, o + 1, ... < n. `prefix`: what follows the inputs that all have, as far as window o has it.
+  /// Windows o, o + 1, ... < n. `prefix`: the joined inputs of window o behind those that all windows share.
   template <int o, class D>
   HWY_INLINE void finish(D d, const Cell<D>* cell, const Cell<D>* suffix, Cell<D> prefix, std::int64_t c) const {
     if constexpr (o < n) {
@@ -195,11 +195,11 @@ struct Shared {
   }
 };
 
-/// Windows that `Shared` takes at once.
+/// Number of windows that `Shared` computes together.
 template <int k, int stride>
 inline constexpr int shared_windows = stride == 1 && k >= 4 ? 4 : 2;
 
-/// f(d, c) for the whole vectors among the channels. Returns the first channel left.
+/// Calls f(d, c) for full vectors of channels. Returns the first remaining channel.
 template <class F>
 HWY_INLINE std::int64_t for_whole_vectors(std::int64_t channels, const F& f) {
   const hn::ScalableTag<float> d;

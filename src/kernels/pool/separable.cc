@@ -1,19 +1,19 @@
-// Pooling forward of windows that overlap, NHWC, channels in lanes, in two passes; and the gradient of an average by the same passes.
+// Pooling with overlapping windows, NHWC, channels in lanes, in two passes. The gradient of an average uses the same passes.
 //
 // First pass:  ring[r,x,c] = max (or sum) over j of src[r, x*sw-pl+j, c]
 // Second pass: dst[y,x,c]  = max (or sum / cells) over i of ring[y*sh-pt+i, x, c]
-// Loop nest:   image | channels, as many as leave the ring in the second-level cache | four output rows | some 2 KiB of pixels |
+// Loop nest:   image | channels, as many as let the ring fit the L2 cache | four output rows | about 2 KiB of pixels |
 //              first pass: new input rows | pixels, 4 (2) windows at a time | vectors of channels | inputs
 //              second pass: output rows, 4 (2) at a time | vectors of channels | rows of the ring            (separable.h)
-// Rows first: of a row of cells the first maximum is kept, then of the rows the first, so the argmax is the first in row-major order.
-// It travels in the ring as a byte, row * window_width + column, and the second pass subtracts where its window begins.
-// NaN: the sum of what the first pass reads, made on ports that comparisons leave idle, tells whether there was one; then the pass is
-// made again by the rule of NaN, and so is the second one for the rows concerned.
-// Order of a sum: along each row from left to right, then rows from top to bottom, for every output alike. In the gradient of an average
-// a pixel's windows take the place of a window's cells, and ddst is divided by its cells beforehand.
+// Argmax: the first pass keeps the first maximum of a row of cells, the second pass the first of the rows, so that it is the first in row-major
+// order. The ring holds it as a byte, row * window_width + column; the second pass subtracts the begin of its window.
+// NaN: the first pass also sums its inputs, on ports that comparisons do not use. If the sum is NaN, the pass is repeated with checks for NaN, and
+// so is the second pass for these rows.
+// Order of a sum: along each row from left to right, then rows from top to bottom, the same for every output. In the gradient of an average, the
+// inputs of a pixel are its windows instead of cells, and ddst is divided by the number of cells before.
 // Registers: 4 windows of k inputs: k + 3 values (and indices), at most 20 of 32; AVX2 and SSE4 have 16 and keep the rest on the stack.
 // Measured (Zen 5 at 4.4 GHz, AVX-512, one core, 32x112x112x64; a share of a copy's 52 GB/s): docs/engine.md, "Pooling alone".
-// A core that only reads gets 42 GB/s; the first pass reads 25 to 29 however it asks for its input, at 4 cycles a vector of its own.
+// A core that only reads reaches 42 GB/s. The first pass reads 25 to 29 GB/s with any kind of prefetch; it takes 4 cycles for each vector.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/separable.cc"
 #include "hwy/foreach_target.h"
@@ -31,7 +31,7 @@ namespace {
 
 enum class Mode { average, max, argmax };
 
-/// How two cells become one; `a` comes first. `checked` keeps the rule of NaN, which otherwise the sum of all inputs watches over.
+/// Joins two cells; `a` is the first. `checked`: checks for NaN in each step; otherwise the sum of all inputs detects NaN.
 template <Mode mode_, bool checked>
 struct Rule {
   static constexpr Mode mode = mode_;
@@ -59,13 +59,13 @@ struct Rule {
   }
 };
 
-/// The rule of the second pass: what comes from the ring has been looked at.
+/// The rule of the second pass. Needs no check, because the ring's values were checked in the first pass.
 template <class R>
 struct Trusting : R {
   static constexpr bool minds_nan = false;
 };
 
-/// Outputs of one or several rows. `base`: what row 0's window counts its cells from, `base_step` from row to row.
+/// Outputs of one or several rows. `base`: number of the first cell of row 0's window; `base_step`: its step from row to row.
 template <Mode mode>
 struct MapSink {
   float* dst;
@@ -89,7 +89,7 @@ struct MapSink {
 
 // ---- first pass ----
 
-/// An input row and its place in the ring.
+/// An input row and its row of the ring.
 template <class R>
 struct AlongRow {
   static constexpr bool numbered = R::numbered;
@@ -117,7 +117,7 @@ struct AlongRow {
   }
 };
 
-/// Outputs [q, q + run), whose inputs lie side by side as they do, by themselves; channels from `first` on.
+/// Outputs [q, q + run), whose inputs are neighbours too, computed one window at a time; channels from `first` on.
 template <class R>
 HWY_NOINLINE void join_each_column(const AlongRow<R>& a, std::int64_t q, std::int64_t run, std::int64_t first) {
   const Range inputs = a.s.columns.of(q);
@@ -126,7 +126,7 @@ HWY_NOINLINE void join_each_column(const AlongRow<R>& a, std::int64_t q, std::in
   for_blocks(run * a.s.channels, one);
 }
 
-/// Windows of columns on some pixels of an input row. k: windows of that width at that stride; 0: any.
+/// First pass over some pixels of an input row. k: width of the windows (with this stride) at compile time; 0: any.
 template <class R, int k, int stride>
 HWY_NOINLINE void join_columns(const Sweep& s, std::int64_t row, Range x) {
   const AlongRow<R> a(s, row);
@@ -173,7 +173,7 @@ struct DownColumns {
   }
 };
 
-/// One row by itself, channels from `first` on.
+/// One output row alone; channels from `first` on.
 template <class R>
 HWY_NOINLINE void join_each_row(const DownColumns<R>& a, std::int64_t row, std::int64_t first) {
   const Direct<R, RingSource<R::numbered>, MapSink<R::mode>> one{a.source(row), a.s.rows.of(row).size(), a.sink(row), nullptr};
@@ -200,11 +200,11 @@ HWY_INLINE void join_rows_of(const Sweep& s, Range y, std::int64_t q, std::int64
   }
 }
 
-/// Windows of rows, from the ring, on some pixels of some output rows. k and stride as above.
+/// Second pass over some pixels of some output rows, from the ring. k and stride as in the first pass.
 template <class R, int k, int stride>
 HWY_NOINLINE void join_rows(const Sweep& s, Range y, Range x) {
   const bool dense = s.dst_pixel == s.channels && (!R::numbered || s.argmax_pixel == s.channels);
-  // Pixels of one run must have as many cells: an average divides by them.
+  // All pixels of a run must have the same number of cells, because an average divides by it.
   const Range alike = R::mode == Mode::average && !s.rows.gradient ? s.columns.axis.interior().in(x) : x;
   for (std::int64_t q = x.begin; q < x.end;) {
     const std::int64_t run = dense && q == alike.begin && alike.size() > 0 ? alike.size() : 1;
@@ -231,7 +231,7 @@ struct Share {
   }
 };
 
-/// What each cell of some windows gets of their gradient.
+/// The share of each cell of some windows: their gradient divided by their number of cells.
 HWY_NOINLINE void divide_by_cells(const Sweep& s, std::int64_t row, Range x) {
   const std::int64_t cells = s.rows.axis.cells(row).size();
   const Range whole = s.columns.axis.interior();
@@ -256,7 +256,7 @@ void down_columns(const Sweep& s, Range y, Range x) {
   join_rows<Trusting<Rule<mode, false>>, k, stride>(s, y, x);
 }
 
-/// The passes for windows of this height and width, where neighbours may share their work.
+/// The passes for windows of this height and width, with code that shares work between neighbours if there is one.
 template <Mode mode>
 Passes passes_for(const Axis& rows, const Axis& columns) {
   constexpr decltype(Passes::along_row) along[2][6] = {{along_row<mode, 2, 1>, along_row<mode, 3, 1>, along_row<mode, 4, 1>,

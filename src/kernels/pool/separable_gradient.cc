@@ -1,14 +1,13 @@
-// The gradient of pooling whose windows overlap, NHWC, channels in lanes, in two passes.
+// Gradient of pooling with overlapping windows, NHWC, channels in lanes, in two passes.
 //
-// max: dsrc[cell of the argmax of each window] += ddst. The argmax is row * window_width + column, taken apart first.
-// First pass:  ring[y,q,c] = sum over windows x that see column q of ddst[y,x,c] where the maximum lies in column q; with it goes the row
-// of
-//              the maximum. Two windows beside each other whose maxima lie in one column agree on the row: it is the first maximum of
-//              that column in the rows they share. So one row number a sum is enough, and k + k steps do the work of k * k.
-// Second pass: dsrc[r,q,c] = sum over windows y that see row r of ring[y,q,c] where the row is r
-// Loop nest:   as in separable.cc; a pixel and the windows that see it take the place of a window and its cells.
-// average:     by the passes of separable.cc.
-// Order of a sum: along each row of windows from left to right, then rows from top to bottom, for every pixel alike.
+// max: dsrc[argmax cell of each window] += ddst. The argmax, row * window_width + column, is first split into row and column.
+// First pass:  ring[y,q,c] = sum of ddst[y,x,c] over the windows x that contain column q and have their maximum in it; the ring also holds the
+//              row of the maximum. Neighbouring windows with their maxima in one column agree on the row, because it is the first maximum of
+//              that column in the rows that they share. So one row number for each sum is enough, and k + k steps replace k * k.
+// Second pass: dsrc[r,q,c] = sum of ring[y,q,c] over the windows y that contain row r and have their maximum in it
+// Loop nest:   as in separable.cc, with a pixel and the windows that contain it instead of a window and its cells.
+// average:     the passes of separable.cc.
+// Order of a sum: along each row of windows from left to right, then rows from top to bottom, the same for every pixel.
 // Registers: 4 sums, 4 rows carried, k places to compare with, one input: 18 of 32.
 // Measured (Zen 5, AVX-512): docs/engine.md, "Pooling alone". The maximum is bound by instructions: with k = 7 a vector of pixels takes 14
 // comparisons, as many masked additions and half as many masked moves, beside the loads of the bytes and their widening.
@@ -27,7 +26,7 @@ namespace linn::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 
-/// The bytes of an argmax taken apart: cell = row * window_width + column.
+/// Splits the bytes of an argmax into row and column: cell = row * window_width + column.
 struct Split {
   const std::uint8_t* argmax;
   std::uint8_t *column, *row;
@@ -44,13 +43,13 @@ struct Split {
   }
 };
 
-/// Where gradients come from on their way along one axis. Input i is one step further. `place`: which of the window's places its
-/// maximum took on this axis. `carried`: the place on the other axis, if that is still to come.
+/// The gradients that one pass reads along its axis; input i + 1 is one step after input i. `place`: the position of the maximum in its window on
+/// this axis. `carried`: its position on the other axis, for the second pass.
 struct Inputs {
   const float* values;
   const std::uint8_t *place, *carried;
   std::int64_t value_step, place_step;
-  std::int64_t slots, first;  // slots > 0: a ring of as many steps, from `first` on
+  std::int64_t slots, first;  // slots > 0: a ring of this number of steps, read from `first` on
 
   std::int64_t slot(std::int64_t i) const { return slots == 0 || first + i < slots ? first + i : first + i - slots; }
 };
@@ -76,7 +75,7 @@ struct MapOutputs {
   }
 };
 
-/// Adds input i's gradient to an output at that place of its window, and keeps what is carried.
+/// Adds the gradient of input i to the output at position `place` of its window, and stores `carried` with it.
 template <bool carry, class D>
 HWY_INLINE void take(D d, hn::Vec<D> value, hn::Vec<hn::Rebind<std::int32_t, D>> place, hn::Vec<hn::Rebind<std::int32_t, D>> other,
                      std::int32_t wanted, hn::Vec<D>& sum, hn::Vec<hn::Rebind<std::int32_t, D>>& carried) {
@@ -85,7 +84,7 @@ HWY_INLINE void take(D d, hn::Vec<D> value, hn::Vec<hn::Rebind<std::int32_t, D>>
   if constexpr (carry) carried = hn::IfThenElse(here, other, carried);
 }
 
-/// One output, any number of inputs: it is place `last` of input 0's window, and `stride` less of each further one's.
+/// One output with any number of inputs. It has position `last` in the window of input 0, and `stride` less in the window of each further input.
 template <bool carry, class Outputs>
 struct RouteOne {
   Inputs in;
@@ -108,7 +107,7 @@ struct RouteOne {
   }
 };
 
-/// Four outputs of stride 1, each with k inputs, from k + 3 inputs read once.
+/// Four outputs of stride 1 with k inputs each. Reads each of the k + 3 inputs once.
 template <int k, bool carry, class Outputs>
 struct RouteFour {
   static constexpr int inputs = k + 3;

@@ -1,15 +1,15 @@
-// Pooling forward of any window, NHWC, channels in lanes, one window at a time. Windows that overlap: separable.cc is faster.
+// Pooling for any window, NHWC, channels in lanes, one window at a time. For overlapping windows separable.cc is faster.
 //
 // dst[n,y,x,c] = max (or mean) over cells (i,j) in the map of src[n, y*sh-pt+i*dh, x*sw-pl+j*dw, c]; argmax[n,y,x,c] = first i*kw+j.
 // Loop nest: image, y, x | vectors of channels | i, j (unrolled for whole 2x2 and 3x3 windows).
-// With stride 1 and dense pixels neighbouring windows see neighbouring channels: all whole windows of a row are then one long
-// pixel. One channel with 2x2 windows at stride 2 takes the even and odd columns apart (LoadInterleaved2).
-// Registers: the maximum, its cell, a sum, one value, a mask: latency hides behind the next vector of channels.
-// Bound by memory: 2x2/2 reads 4 floats and writes 1.25 for 3 comparisons. Maps too large for the caches are written past them and asked
-// for 4 KiB before they are read: 2x2/2 alone on 32x112x112x64 then takes a third less time (docs/engine.md, "Pooling alone").
+// With stride 1 and dense pixels, neighbouring windows read neighbouring channels; all whole windows of a row are then computed as one long
+// pixel. One channel with 2x2 windows at stride 2 separates the even and odd columns (LoadInterleaved2).
+// Registers: the maximum, its cell, a sum, one value, a mask. The next vector of channels hides the latency.
+// Bound by memory: 2x2/2 reads 4 floats and writes 1.25 for 3 comparisons. For maps larger than the caches, stores bypass the caches and
+// inputs are prefetched 4 KiB ahead: 2x2/2 alone on 32x112x112x64 then takes a third less time (docs/engine.md, "Pooling alone").
 // Measured (Zen 4, AVX-512; GB/s read and written; shared machine, 10-25 % noise; memcpy of the same run in brackets):
 //   one core, in L2: 2x2/2 with argmax 50 (53), without 56 (97), average 51 (99); one channel 2x2/2 35 (112)
-// The checked rule of NaN alone (two comparisons a cell) took 1.6 to 2 times as long. 3 channels: 4 GB/s, as a pixel fills no vector.
+// With checks for NaN in each step (two comparisons for each cell) it took 1.6 to 2 times as long. 3 channels, which fill no vector: 4 GB/s.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/vector.cc"
 #include "hwy/foreach_target.h"
@@ -27,10 +27,10 @@ namespace linn::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 
-/// What a kernel computes, as template arguments.
+/// The kind of pooling, as template arguments.
 enum class Mode { average, max, argmax };
 
-/// One window: `origin` is the offset of its cell (0, 0), which may lie outside the map; the cells of `rows` and `columns` do not.
+/// One window. `origin`: offset of its cell (0, 0), which may lie outside the map. `rows`, `columns`: the cells inside the map.
 struct Cells {
   std::int64_t origin;
   Range rows, columns;
@@ -39,8 +39,8 @@ struct Cells {
   std::int64_t at(std::int64_t i, std::int64_t j) const { return origin + i * row_step + j * column_step; }
 };
 
-/// The running result of one vector of channels. `checked` keeps the rule of NaN at each step. Without it a maximum takes one
-/// comparison a cell, and a sum of all cells, made on ports that comparisons leave idle, tells whether there was a NaN.
+/// The running result of one vector of channels. `checked`: checks for NaN in each step. Without it a maximum takes one comparison for each
+/// cell, and a sum of all cells, on ports that comparisons do not use, detects NaN.
 template <Mode mode, bool checked, class D>
 struct Result {
   using Index = hn::Rebind<std::int32_t, D>;
@@ -67,7 +67,7 @@ struct Result {
     if constexpr (checked) return beats(v, value);
     else return hn::Gt(v, value);
   }
-  /// Whether a cell may have been NaN (an infinity met its opposite, or one was): then the result is to be made again, checked.
+  /// Whether a cell may have been NaN: the sum is NaN for NaN and for infinities of both signs. Then the result must be computed again with checks.
   HWY_INLINE bool doubtful() const {
     if constexpr (mode == Mode::average || checked) return false;
     return !hn::AllTrue(d, hn::Eq(sum, sum));
@@ -85,7 +85,7 @@ struct Result {
   }
 };
 
-/// One output pixel (or a run of them), as many channels as D has lanes. kh, kw: a whole window of that size; 0: any.
+/// One output pixel (or a run of them), as many channels as D has lanes. kh, kw: size of a whole window at compile time; 0: any window.
 template <Mode mode, int kh, int kw>
 struct OnePixel {
   const float* src;
@@ -95,7 +95,7 @@ struct OnePixel {
   Divisor divisor;
   bool stream;
 
-  /// All cells of a whole window; false when the result is doubtful.
+  /// All cells of a whole window. Returns false if a cell may be NaN.
   template <bool checked, class D>
   HWY_INLINE bool whole(D d, std::int64_t c) const {
     Result<mode, checked, D> result;
@@ -125,7 +125,7 @@ struct OnePixel {
   }
 };
 
-/// Outputs x.begin, x.begin + lanes, ... of a row of whole 2x2 windows at stride 2, one channel. Returns the first not done.
+/// Outputs from x.begin on of a row of whole 2x2 windows at stride 2, with one channel, in full vectors. Returns the first remaining output.
 template <Mode mode>
 HWY_INLINE std::int64_t one_channel_2x2(const float* above, const float* below, float* dst, std::uint8_t* argmax, Range x) {
   const hn::ScalableTag<float> d;
@@ -162,7 +162,7 @@ HWY_NOINLINE void pool(const PoolForward::Problem& problem, const PoolForward::A
   const bool apart = dense && g.channels == 1 && kw == 2 && g.stride_width == 2 && g.dilation_width == 1 && g.pad_left == 0;
   const Divisor whole_window(g.window_height * g.window_width);
   const bool stream = streams(args.dst, args.images * g.out_height * g.out_width * g.channels, g.dst_pixel, g.dst_row, g.dst_image, g.channels);
-  // A map too large for the caches is asked for this much before it is read: more work lies between two lines than a core looks ahead.
+  // Prefetch distance for maps larger than the caches: a core does not look ahead over the work between two cache lines.
   const std::int64_t ahead = stream ? 4096 / static_cast<std::int64_t>(sizeof(float)) : 0, prefetched = ahead > 0 && !joined ? g.stride_width * g.src_pixel : 0;
 
   for (std::int64_t image = 0; image < args.images; ++image)

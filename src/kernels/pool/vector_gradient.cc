@@ -1,12 +1,13 @@
-// Pooling backward of any window and any argmax, NHWC, channels in lanes. Windows that overlap: separable_gradient.cc is faster.
+// Gradient of pooling for any window and any argmax, NHWC, channels in lanes. For overlapping windows separable_gradient.cc is faster.
 //
 // max: dsrc[cell argmax of each window] += ddst; average: dsrc[each cell in the map] += ddst / cells.
-// Two loop nests. Windows that tile the map (stride = window): image, y, x | vectors of channels | i, j: every cell is written
-// once, with ddst where the argmax is its number and 0 elsewhere. Any other window: image, row, column | vectors of channels |
-// the outputs that see this pixel, listed once a pixel in row-major order: every pixel is written once, and its sum has the
-// reference's order.
+// Two loop nests:
+//   windows that tile the map (stride = window): image, y, x | vectors of channels | i, j. Every cell is written once: ddst where the argmax
+//   is its number, 0 elsewhere.
+//   other windows: image, row, column | vectors of channels | the outputs whose windows contain the pixel, listed once for each pixel in
+//   row-major order. Every pixel is written once, and its sum has the reference's order.
 // An average with overlap first divides each ddst once, into scratch.
-// Registers: one sum, one gradient, one argmax; bound by stores (2x2: 1.25 floats read, 4 written), past the caches for large maps.
+// Registers: one sum, one gradient, one argmax. Bound by stores (2x2: 1.25 floats read, 4 written), which bypass the caches for large maps.
 // Measured (Zen 4, AVX-512; GB/s read and written; shared machine, 10-25 % noise; memcpy of the same run in brackets):
 //   one core, in L2: max 2x2/2 51 (53), average 2x2/2 55 (99), max 3x3/2 12 (108), average 3x3/2 11 (111), max 2x2/1 19 (91)
 // Alone on 32x112x112x64: docs/engine.md, "Pooling alone".
@@ -44,14 +45,14 @@ struct Zeros {
 
 // ---- windows that tile the map ----
 
-/// One window. `origin` is the offset of its cell (0, 0), which may lie outside the map; the cells of `rows` and `columns` do not.
+/// One window. `origin`: offset of its cell (0, 0), which may lie outside the map. `rows`, `columns`: the cells inside the map.
 struct Cells {
   std::int64_t origin;
   Range rows, columns;
   std::int64_t row_step, column_step, window_width;
 };
 
-/// As many channels of a window as D has lanes. kh, kw: a whole window of that size; 0: any.
+/// As many channels of a window as D has lanes. kh, kw: size of a whole window at compile time; 0: any window.
 template <PoolKind kind, int kh, int kw>
 struct OneWindow {
   const float* ddst;
@@ -83,7 +84,7 @@ struct OneWindow {
   }
 };
 
-/// Windows x.begin, x.begin + lanes, ... of a row of whole 2x2 windows, one channel. Returns the first not done.
+/// Windows from x.begin on of a row of whole 2x2 windows, with one channel, in full vectors. Returns the first remaining window.
 template <PoolKind kind>
 HWY_INLINE std::int64_t one_channel_2x2(const float* ddst, const std::uint8_t* argmax, float* above, float* below, Range x) {
   const hn::ScalableTag<float> d;
@@ -110,7 +111,7 @@ HWY_NOINLINE void tiled(const Geometry& g, const PoolInputGradient::Args<float>&
   const bool apart = g.src_pixel == 1 && g.dst_pixel == 1 && g.channels == 1 && kh == 2 && kw == 2 && g.pad_left == 0;
   const Range whole_columns = columns.interior();
   const bool stream = streams(args.dsrc, args.images * g.height * g.width * g.channels, g.src_pixel, g.src_row, g.src_image, g.channels);
-  // What no window covers, at the end of both axes.
+  // Pixels that no window covers, at the end of both axes.
   const std::int64_t covered_rows = std::min(g.height, rows.start(g.out_height));
   const std::int64_t covered_columns = std::min(g.width, columns.start(g.out_width));
 
@@ -147,9 +148,9 @@ HWY_NOINLINE void tiled(const Geometry& g, const PoolInputGradient::Args<float>&
   if (stream) hwy::FlushStream();
 }
 
-// ---- any other window: each pixel asks the outputs that see it ----
+// ---- other windows: for each pixel the outputs whose windows contain it ----
 
-/// An output that sees the pixel at hand: where its gradient and argmax lie, and which cell of its window the pixel is.
+/// An output whose window contains the present pixel: offset of its gradient and argmax, and the cell of its window that the pixel is.
 struct Seer {
   std::int64_t ddst, argmax;
   std::int32_t cell;
@@ -163,7 +164,7 @@ struct OnePixel {
   float* dsrc;
   const Seer* seers;
   int count;
-  bool go_on;  // adds to what an earlier lot of seers left
+  bool go_on;  // adds to the sum of the outputs before
 
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t c) const {
@@ -177,8 +178,8 @@ struct OnePixel {
   }
 };
 
-/// Sums up the gradients of a pixel, or of a run of neighbours, from the outputs that see it, in row-major order. `row` and
-/// `column` count from the padded edge. ddst and argmax are those of the image.
+/// Sums the gradients of a pixel, or of a run of neighbours, over the outputs whose windows contain it, in row-major order. `row` and `column`
+/// count from the edge of the padding. ddst and argmax are those of the image.
 template <PoolKind kind>
 HWY_INLINE void sum_pixel(const Geometry& g, const float* ddst, const std::uint8_t* argmax, std::int64_t ddst_row, std::int64_t ddst_pixel,
                           Range ys, Range xs, std::int64_t row, std::int64_t column, std::int64_t channels, float* dsrc) {
@@ -238,7 +239,7 @@ HWY_NOINLINE void gathered(const Geometry& g, const PoolInputGradient::Args<floa
   constexpr bool average = kind == PoolKind::average;
   const std::int64_t ddst_pixel = average ? g.channels : g.dst_pixel;
   const std::int64_t ddst_row = average ? g.channels * g.out_width : g.dst_row;
-  // With stride 1 and dense pixels, columns that see all window columns are one long pixel.
+  // With stride 1 and dense pixels, the columns that lie in all window columns are computed as one long pixel.
   const Range joined{std::min(g.width, columns.reach() - 1 - g.pad_left), std::min(g.width, g.out_width - g.pad_left)};
   const bool join = g.stride_width == 1 && g.src_pixel == g.channels && ddst_pixel == g.channels && joined.begin >= 0 && joined.size() > 1;
 

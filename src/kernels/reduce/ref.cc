@@ -1,4 +1,4 @@
-// The references of the kernels that reduce a row: softmax and crossentropy.
+// References of softmax and crossentropy.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,10 +10,10 @@
 namespace linn::kernels {
 namespace {
 
-/// log(sum of exp), with the maximum taken out first so that nothing overflows.
+/// log(sum of exp) as max + log_sum; the maximum is subtracted first, so that nothing overflows.
 template <class T>
 struct LogSumExp {
-  T max, log_sum;  // their sum is the answer
+  T max, log_sum;  // log(sum of exp) is their sum
   LogSumExp(const T* values, std::int64_t count) {
     max = *std::max_element(values, values + count);
     T sum = 0;
@@ -22,8 +22,9 @@ struct LogSumExp {
   }
 };
 
-// Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex", 1986: the threshold of all entries, then of
-// those above it, until none falls out. The maximum is taken out first: it stays in, as its threshold is below 0. dst may be src.
+// Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex", 1986: computes the threshold of all entries,
+// then again of the entries above it, until none is dropped. The maximum is subtracted first, so that the largest entry (0) is above every
+// threshold and stays. dst may be src.
 template <class T>
 void sparsemax_row(const T* src, T* dst, std::int64_t classes) {
   const T max = *std::max_element(src, src + classes);
@@ -33,7 +34,7 @@ void sparsemax_row(const T* src, T* dst, std::int64_t classes) {
     before = std::exchange(kept, 0);
     T sum = 0;
     for (std::int64_t c = 0; c < classes; ++c)
-      if (!(dst[c] <= threshold)) sum += dst[c], ++kept;  // a NaN stays, and makes the threshold NaN
+      if (!(dst[c] <= threshold)) sum += dst[c], ++kept;  // NaN is kept, and makes the threshold NaN
     threshold = (sum - 1) / static_cast<T>(kept);
   }
   for (std::int64_t c = 0; c < classes; ++c) dst[c] = dst[c] <= threshold ? T{0} : dst[c] - threshold;
@@ -47,7 +48,7 @@ void sparsemax_gradient_row(const T* dst, const T* ddst, T* dsrc, std::int64_t c
   for (std::int64_t c = 0; c < classes; ++c) dsrc[c] = dst[c] > 0 ? ddst[c] - sum / kept : T{0};
 }
 
-/// The target of class c: one-hot of the label or the given row, smoothed.
+/// The smoothed target of class c: one-hot of the label, or from the given row.
 template <class T>
 T target(const Crossentropy::Problem& problem, const Crossentropy::Args<T>& args, std::int64_t r, std::int64_t c) {
   const T hard = args.labels == nullptr ? args.targets[r * problem.classes + c] : static_cast<T>(args.labels[r] == c ? 1 : 0);

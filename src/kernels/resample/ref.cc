@@ -1,4 +1,4 @@
-// The references of resampling: output cell by output cell.
+// References of resampling, output cell by output cell.
 #include <algorithm>
 #include <cmath>
 

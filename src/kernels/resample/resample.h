@@ -1,4 +1,4 @@
-// Maps of another resolution, and their gradients.
+// Resampling of maps to another size, and its gradient.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,8 @@ namespace linn::kernels {
 
 enum class Interpolation : std::uint8_t { nearest, bilinear };
 
-/// Along one axis: where output cell `at` looks into the input. Centers of cells are at half pixels, as in TensorFlow's resize: output cell
-/// y stands at (y + 1/2) * size / out - 1/2 of the input. Computed in float in both precisions, so that both pick the same cells, and
-/// TensorFlow's.
+/// One axis: the place of output cell `at` in the input. Centers of cells are at half pixels, as in TensorFlow's resize: output cell y is at
+/// (y + 1/2) * size / out - 1/2 of the input. Computed in float in both precisions, so that both choose the cells that TensorFlow chooses.
 struct ResampleAxis {
   std::int64_t size = 1, out = 1;
 
@@ -22,8 +21,8 @@ struct ResampleAxis {
   std::int64_t nearest(std::int64_t at) const;
 };
 
-/// dst [images, out_height, out_width, channels] of src [images, height, width, channels]; both dense. Bilinear: with a = src[lower row],
-/// b = src[upper row], top = a[lower] + (a[upper] - a[lower]) * column weight, bottom the same of b,
+/// Resamples src [images, height, width, channels] to dst [images, out_height, out_width, channels]; both dense. Bilinear, with a = src[lower row]
+/// and b = src[upper row]: top = a[lower] + (a[upper] - a[lower]) * column weight, bottom likewise from b,
 /// dst = top + (bottom - top) * row weight. No antialiasing.
 struct ResampleForward {
   static constexpr std::string_view name = "resample_forward";
@@ -46,7 +45,7 @@ struct ResampleForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[p] = the sum of ddst times p's weight over all output cells that look at p, in their row-major order. Overwrites dsrc.
+/// dsrc[p] = sum over output cells that read p of ddst times the weight of p, in row-major order. Overwrites dsrc.
 struct ResampleInputGradient {
   static constexpr std::string_view name = "resample_input_gradient";
   using Problem = ResampleForward::Problem;

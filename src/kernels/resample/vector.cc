@@ -1,8 +1,7 @@
 // Resampling, output cell by output cell, channels in lanes.
 //
-// Forward: a copy of one cell, or three interpolations of four. Gradient: dsrc starts at 0; each output cell adds to one cell or to four.
-// Four additions to memory that the cells share keep the order of the reference. Good for many channels; with one or three the loop over
-// cells costs more than the arithmetic.
+// Forward: copies one cell, or interpolates three times between four cells. Gradient: dsrc starts at 0; each output cell adds to one cell or to
+// four, in the order of the reference. Fast for many channels; with one or three the loop over cells costs more than the arithmetic.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/resample/vector.cc"
 #include "hwy/foreach_target.h"
@@ -29,7 +28,7 @@ struct Copy {
   }
 };
 
-/// a + (b - a) * weight, each operation rounded by itself.
+/// a + (b - a) * weight, with each operation rounded (no fused multiply-add).
 template <class D, class V>
 HWY_INLINE V between(D d, V a, V b, float weight) {
   return hn::Add(a, hn::Mul(hn::Sub(b, a), hn::Set(d, weight)));
