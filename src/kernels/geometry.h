@@ -17,8 +17,8 @@ struct Window {
 };
 
 /// Sizes in pixels, pitches in elements; maps are NHWC.
-/// The window of output (y, x) has source rows y * stride_height - pad_top + i * dilation_height for i < window_height, and columns likewise.
-/// A source pixel outside the map counts as zero in convolution; pooling leaves it out.
+/// The window of output (y, x) has source rows y * stride_height - pad_top + i * dilation_height for i < window_height, and columns
+/// likewise. A source pixel outside the map counts as zero in convolution; pooling leaves it out.
 struct Geometry {
   std::int64_t height = 0, width = 0, channels = 0;
   std::int64_t window_height = 1, window_width = 1;
@@ -42,7 +42,8 @@ struct Pitches {
 /// The pitches of a dense map.
 Pitches dense_pitches(std::int64_t height, std::int64_t width, std::int64_t channels);
 
-/// Pointers to the pitches of one map inside a problem. A null field means that the kernel allows no gap between pixels, rows or images there.
+/// Pointers to the pitches of one map inside a problem. A null field means that the kernel allows no gap between pixels, rows or images
+/// there.
 struct PitchFields {
   std::int64_t *pixel = nullptr, *row = nullptr, *image = nullptr;
 };

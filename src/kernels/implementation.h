@@ -133,8 +133,8 @@ bool disabled(std::string_view kernel, std::string_view implementation);
 /// Throws StateError: LINN_DISABLE leaves no position invariant implementation of this kernel.
 [[noreturn]] void refuse_position_dependent(std::string_view kernel);
 
-/// The first implementation that the policy, LINN_DISABLE, LINN_ISA and the CPU allow and that accepts the problem; the reference if there is
-/// none. Depends on nothing else and never on a timing, so that the same seed gives the same bits.
+/// The first implementation that the policy, LINN_DISABLE, LINN_ISA and the CPU allow and that accepts the problem; the reference if there
+/// is none. Depends on nothing else and never on a timing, so that the same seed gives the same bits.
 /// Throws StateError if the policy asks for position invariance and neither an implementation nor the reference has it.
 template <class Kernel>
 const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, const Policy& policy = {}) {

@@ -1,7 +1,7 @@
 // Upper limits for kernels: multiply-adds per second on registers, bytes per second through loads and stores.
 //
-// Each round: 12 independent accumulators = accumulator * a + b. 8 cover a latency of 4 cycles at two multiply-adds a cycle; 12 leave some to
-// spare. Registers: 12 + 2 of 16.
+// Each round: 12 independent accumulators = accumulator * a + b. 8 cover a latency of 4 cycles at two multiply-adds a cycle; 12 leave some
+// to spare. Registers: 12 + 2 of 16.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/roofline.cc"
 #include "hwy/foreach_target.h"

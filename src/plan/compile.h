@@ -8,8 +8,8 @@
 
 namespace linn::plan {
 
-/// The gradients and updates of a training plan. The minimized function is the sum of all loss_sum ops (loss.h), each times its factor: a loss for
-/// each output, auxiliary losses, regularizers.
+/// The gradients and updates of a training plan. The minimized function is the sum of all loss_sum ops (loss.h), each times its factor: a
+/// loss for each output, auxiliary losses, regularizers.
 struct Training {
   std::vector<Value> variables;  // variables whose gradients are computed
   /// Adds the optimizer's ops. Gets the gradients of all variables at once, in the order of `variables`; undefined if no loss depends on a
@@ -27,8 +27,8 @@ struct Passes {
   bool fold = true, fuse = true, trim = true, views = true;
 };
 
-/// Runs the passes in this order: drop_unread, fold (inference only), fuse, trim, gradients, updates, drop_unread, make_views; then makes the
-/// plan. Ops with an output that is kept or bound stay. Without Training::variables the plan has forward ops only.
+/// Runs the passes in this order: drop_unread, fold (inference only), fuse, trim, gradients, updates, drop_unread, make_views; then makes
+/// the plan. Ops with an output that is kept or bound stay. Without Training::variables the plan has forward ops only.
 Compiled compile(Lowering to, const Training& training, const PlanOptions& options, const Passes& passes = {});
 
 }  // namespace linn::plan

@@ -18,7 +18,8 @@ struct Epilogue {
   kernels::ActivationForward::Problem activation;
 
   bool is_linear() const { return activation.activation == kernels::Activation::linear; }
-  /// Whether the kernel computes the whole epilogue in registers. If not, residual and activation are a separate pass over the kernel's result.
+  /// Whether the kernel computes the whole epilogue in registers. If not, residual and activation are a separate pass over the kernel's
+  /// result.
   bool is_in_kernel() const { return !residual && kernels::is_linear_or_relu(activation.activation.kind); }
   /// The activation that the kernel computes.
   kernels::Activation in_kernel() const { return is_in_kernel() ? activation.activation.kind : kernels::Activation::linear; }
@@ -50,11 +51,11 @@ class EpilogueOp {
     return kernel == 0 || activation_.period() == 0 ? 0 : std::lcm(kernel, activation_.period());
   }
 
-  /// Calls make(first, count), which computes images [first, first + count) of the result, then applies the part of the epilogue that the kernel
-  /// does not compute. Works for every implementation, so that none needs a variant for residuals or other activations.
+  /// Calls make(first, count), which computes images [first, first + count) of the result, then applies the part of the epilogue that the
+  /// kernel does not compute. Works for every implementation, so that none needs a variant for residuals or other activations.
   ///
-  /// Cost: the pass reads and writes the result once more, and reads the residual. It runs after each few images, while their result is in the L2
-  /// cache. A larger image (a map of 56x56x256 has 3 MB) is read from memory again, as by an op of its own.
+  /// Cost: the pass reads and writes the result once more, and reads the residual. It runs after each few images, while their result is in
+  /// the L2 cache. A larger image (a map of 56x56x256 has 3 MB) is read from memory again, as by an op of its own.
   template <class T, class Make>
   void run_with_epilogue(std::int64_t images, std::int64_t elements, T* dst, const T* residual, const Make& make) const {
     if (epilogue_.is_in_kernel()) return make(0, images);

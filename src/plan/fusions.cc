@@ -70,8 +70,8 @@ std::unique_ptr<Op> with_pool(const Pair& pair) { return conv_pool(pair.producer
 
 bool is_before_global_pool(const Pair& pair) { return conv_problem(pair.producer) != nullptr && global_pool_problem(pair.consumer) != nullptr; }
 
-// In training a mean gives every pixel a gradient, and convolutions with groups have no sparse gradient kernel. A position invariant mean needs
-// the largest value of the whole map before it sums, so it cannot be computed strip by strip.
+// In training a mean gives every pixel a gradient, and convolutions with groups have no sparse gradient kernel. A position invariant mean
+// needs the largest value of the whole map before it sums, so it cannot be computed strip by strip.
 bool can_take_global_pool(const Pair& pair, const Joining& plan) {
   const bool max = global_pool_problem(pair.consumer)->kind == kernels::PoolKind::max;
   if (plan.training && conv_problem(pair.producer)->geometry.groups != 1) return false;
@@ -80,7 +80,8 @@ bool can_take_global_pool(const Pair& pair, const Joining& plan) {
 
 std::unique_ptr<Op> with_global_pool(const Pair& pair) { return conv_global_pool(pair.producer, global_pool_problem(pair.consumer)->kind); }
 
-// ---- normalization or a separate bias, then relu -----------------------------------------------------------------------------------------
+// ---- normalization or a separate bias, then relu
+// -----------------------------------------------------------------------------------------
 
 bool is_norm_before_relu(const Pair& pair) { return is_linear_norm(pair.producer) && is_relu(pair.consumer); }
 

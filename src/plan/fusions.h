@@ -17,8 +17,8 @@ struct Joining {
   kernels::Policy policy;
 };
 
-/// A producer and a consumer that reads the producer's only output, with the same shape, as its input `slot`. No other op reads that output. The
-/// fused op takes the consumer's place in the order, since all other inputs of the consumer are computed there.
+/// A producer and a consumer that reads the producer's only output, with the same shape, as its input `slot`. No other op reads that
+/// output. The fused op takes the consumer's place in the order, since all other inputs of the consumer are computed there.
 struct Pair {
   const Op& producer;
   const Op& consumer;

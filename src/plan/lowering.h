@@ -45,8 +45,8 @@ class Lowering {
   Value value(std::string name, Shape shape, Extent extent, Element element = Element::real, Home home = Home::arena);
   /// Appends an op. Its inputs and outputs must be set.
   void add(std::unique_ptr<Op> op);
-  /// Adds an op that updates variables other than by the optimizer, such as moving statistics. It runs only if the plan updates variables, not if
-  /// the plan computes only gradients.
+  /// Adds an op that updates variables other than by the optimizer, such as moving statistics. It runs only if the plan updates variables,
+  /// not if the plan computes only gradients.
   void add_update(std::unique_ptr<Op> op);
   /// Appends the ops of add_update in the order in which they were added, so that several updates of one variable keep their order.
   void append_updates();
@@ -79,12 +79,13 @@ class Gradients {
   Gradients(Lowering& to, const std::vector<Value>& wanted);
 
   Lowering& to() { return to_; }
-  /// The gradient of a value: the sum of all gradients passed to `give`; undefined if there were none. Call it only after all ops that read the
-  /// value were visited; the reverse order ensures that.
+  /// The gradient of a value: the sum of all gradients passed to `give`; undefined if there were none. Call it only after all ops that read
+  /// the value were visited; the reverse order ensures that.
   Value of(Value value);
   /// Whether the gradient of this value is needed: it is a wanted value, or computed from one.
   bool wants(Value value) const { return needed_[static_cast<std::size_t>(value.id)]; }
-  /// A new value for the gradient of `like`, with its shape. In the arena for a batch value; partials, summed over shards, for a fixed value.
+  /// A new value for the gradient of `like`, with its shape. In the arena for a batch value; partials, summed over shards, for a fixed
+  /// value.
   Value make(Value like);
   /// Adds a term to the gradient of `value`. `of` adds all terms, in the order in which they were given.
   void give(Value value, Value gradient);

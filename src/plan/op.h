@@ -77,8 +77,8 @@ class Op {
   virtual Cut cut() const { return Cut::images; }
   /// Number of pieces of the output (cut by outputs). Depends only on the op.
   virtual std::int64_t pieces() const { return 1; }
-  /// Inputs whose memory the first output may use if no later op reads the input, best first. The kernel must read element i before it writes
-  /// element i, and must not read it afterwards.
+  /// Inputs whose memory the first output may use if no later op reads the input, best first. The kernel must read element i before it
+  /// writes element i, and must not read it afterwards.
   virtual std::vector<std::size_t> in_place() const { return {}; }
   /// The blocks that the op copies, if it only copies: the parts of a concatenation, a crop. make_views (views.h) makes views of some.
   virtual std::vector<Section> sections() const { return {}; }
@@ -91,14 +91,14 @@ class Op {
   virtual kernels::PitchFields output_pitches(std::size_t /*slot*/) { return {}; }
   /// Elements of type `real` that one call on this number of images needs as scratch.
   virtual std::int64_t scratch(std::int64_t /*images*/) const { return 0; }
-  /// Floating-point operations of all calls on a batch of this number of images, for profiles. Counts the direct form for every implementation; 0
-  /// for ops of little arithmetic.
+  /// Floating-point operations of all calls on a batch of this number of images, for profiles. Counts the direct form for every
+  /// implementation; 0 for ops of little arithmetic.
   virtual double flops(std::int64_t /*images*/) const { return 0; }
   /// Bytes that the op reads from a data source for each image, for profiles. A data source is no value of the plan.
   virtual std::int64_t source_bytes() const { return 0; }
 
-  /// If the op can compute the same result more exactly from the input of `producer`, which makes the op's first input: reads that input instead
-  /// and returns true. Example: crossentropy reads the logits before a softmax.
+  /// If the op can compute the same result more exactly from the input of `producer`, which makes the op's first input: reads that input
+  /// instead and returns true. Example: crossentropy reads the logits before a softmax.
   virtual bool reach_through(const Op& /*producer*/) { return false; }
   /// The part of the first input, a map, that the op reads; empty: all of it.
   virtual std::optional<kernels::Part> reads() const { return std::nullopt; }
@@ -106,20 +106,20 @@ class Op {
   virtual void narrow_input(const kernels::Part& /*part*/) {}
   /// Shrinks the first output to `part`. False: the op cannot, and nothing has changed. Called by the trim pass.
   virtual bool narrow_output(const kernels::Part& /*part*/) { return false; }
-  /// Whether the op only computes inputs[0] times the kernel inputs[1], whose last axis is the output's channels, plus the bias inputs[2] (if
-  /// defined). Then a scale and shift of the channels can be folded into kernel and bias.
+  /// Whether the op only computes inputs[0] times the kernel inputs[1], whose last axis is the output's channels, plus the bias inputs[2]
+  /// (if defined). Then a scale and shift of the channels can be folded into kernel and bias.
   virtual bool is_affine() const { return false; }
   /// Replaces the kernel and the bias.
   virtual void set_affine(Value /*kernel*/, Value /*bias*/) {}
-  /// Translation period of the output map, in cells (kernels::period_of). If the input moves so that the output moves by a multiple of this,
-  /// the output keeps its bits. 1: position invariant. 0: unknown. Valid after `prepare`.
+  /// Translation period of the output map, in cells (kernels::period_of). If the input moves so that the output moves by a multiple of
+  /// this, the output keeps its bits. 1: position invariant. 0: unknown. Valid after `prepare`.
   virtual std::int64_t period() const { return 0; }
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
   /// Chooses the kernel implementations. Called once, after all passes.
   virtual void prepare(const kernels::Policy& policy) = 0;
-  /// Elements of the weights `packs` in the layout of the chosen implementation; 0 if it reads them as they are. Valid after prepare(). The plan
-  /// makes a value of this size, sets it as input `packed_slot`, and calls `pack` to fill it before the op runs.
+  /// Elements of the weights `packs` in the layout of the chosen implementation; 0 if it reads them as they are. Valid after prepare(). The
+  /// plan makes a value of this size, sets it as input `packed_slot`, and calls `pack` to fill it before the op runs.
   virtual std::int64_t packed() const { return 0; }
   virtual Value packs() const { return {}; }
   /// By default the slot behind the last input.
@@ -178,8 +178,8 @@ class KernelUse {
   const kernels::Implementation<Kernel>* implementation_ = nullptr;
 };
 
-/// An op of one kernel. Ops whose output is a map override `period` with the kernel's. Ops whose kernel has implementations with packed weights
-/// override `packs`.
+/// An op of one kernel. Ops whose output is a map override `period` with the kernel's. Ops whose kernel has implementations with packed
+/// weights override `packs`.
 template <class Derived, class Kernel>
 class KernelOp : public RealOp<Derived> {
  public:

@@ -37,9 +37,9 @@ bool is_read_once(const Lowering& lowering, const std::vector<Use>& uses, Value 
   return uses[static_cast<std::size_t>(output.id)].consumers.size() == 1 && !info.kept && info.home != Home::bound;
 }
 
-// Folds one normalization with known statistics into the kernel and bias before it. False if there is none left. A new op computes the folded
-// kernel and bias from the variables, so that a change of the variables is folded again. The new op and the product take the normalization's
-// place in the order, since its coefficients are computed there.
+// Folds one normalization with known statistics into the kernel and bias before it. False if there is none left. A new op computes the
+// folded kernel and bias from the variables, so that a change of the variables is folded again. The new op and the product take the
+// normalization's place in the order, since its coefficients are computed there.
 bool fold_one(Lowering& lowering) {
   const std::vector<Use> uses = uses_of(lowering);
   auto& ops = lowering.ops();

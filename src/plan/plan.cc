@@ -22,8 +22,8 @@ int next_of_cut(int after, Cut cut) {
   return cut == Cut::images ? (odd ? after : after + 1) : (odd ? after + 1 : after);
 }
 
-// For each op whether it is constant: its inputs are bound values that no op writes, or outputs of constant ops. Examples: packed kernels, folded
-// normalizations.
+// For each op whether it is constant: its inputs are bound values that no op writes, or outputs of constant ops. Examples: packed kernels,
+// folded normalizations.
 std::vector<bool> constant_ops(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values) {
   std::vector<bool> constant(values.size());
   for (std::size_t v = 0; v < values.size(); ++v) constant[v] = values[v].home == Home::bound && values[v].extent == Extent::fixed;
@@ -313,8 +313,8 @@ void Plan::place_views() {
 }
 
 std::int64_t Plan::partial_slots(int threads) const {
-  // Shards are claimed in order, so a partial sum waits only beside the path to the root from a running shard or from the next shard: at most one
-  // for each level and path.
+  // Shards are claimed in order, so a partial sum waits only beside the path to the root from a running shard or from the next shard: at
+  // most one for each level and path.
   const std::int64_t shards = core::ceil_div(options_.batch, shard_images);
   std::int64_t levels = 1;
   for (std::int64_t nodes = shards; nodes > 1; nodes = (nodes + 1) / 2) ++levels;

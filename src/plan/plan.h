@@ -1,5 +1,5 @@
-// A plan: ops in segments, over values with planned memory, for batches of at most `batch` images. Read-only once built, so that several threads
-// may use it; all that changes during a run is in a Workspace.
+// A plan: ops in segments, over values with planned memory, for batches of at most `batch` images. Read-only once built, so that several
+// threads may use it; all that changes during a run is in a Workspace.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct PlanOptions {
   kernels::Policy policy;
 };
 
-/// Ops between two barriers. Cut by images: each worker runs all of them, in order, on its shards. Cut by outputs: the ops are independent of each
-/// other, and workers share their pieces.
+/// Ops between two barriers. Cut by images: each worker runs all of them, in order, on its shards. Cut by outputs: the ops are independent
+/// of each other, and workers share their pieces.
 struct Segment {
   Cut cut = Cut::images;
   bool constant = false;  // all inputs are variables that the plan does not change; runs again only after one was bound anew
@@ -88,9 +88,9 @@ class Plan {
   int root(int value) const;
   /// Whether a value lives within one segment only. Then each worker needs memory for one shard of it, not for the batch.
   bool is_local(int value, const Life& life) const;
-  /// Lets outputs use the memory of inputs that no later op reads (Op::in_place). Returns for each value the owner of its memory, which may be the
-  /// value itself. The lifetime of an owner is extended to the end of the last value in its memory. Views, and values that contain views, do not
-  /// take part.
+  /// Lets outputs use the memory of inputs that no later op reads (Op::in_place). Returns for each value the owner of its memory, which may
+  /// be the value itself. The lifetime of an owner is extended to the end of the last value in its memory. Views, and values that contain
+  /// views, do not take part.
   std::vector<int> share_memory(std::vector<Life>& lives) const;
   bool may_share(const Op& op, const Value& input, const Value& output, const std::vector<Life>& lives, int position) const;
 

@@ -61,8 +61,8 @@ Traffic traffic_of(const Plan& plan, int index, Extent extent) {
   return traffic;
 }
 
-// The instruction set of an implementation from its name "kernel.implementation"; "scalar" for an op without a kernel. Names of implementations
-// without vectors contain "scalar" or "reference".
+// The instruction set of an implementation from its name "kernel.implementation"; "scalar" for an op without a kernel. Names of
+// implementations without vectors contain "scalar" or "reference".
 core::Isa isa_of(const std::string& implementation, Precision precision) {
   const bool vectors = implementation.find('.') != std::string::npos && !implementation.ends_with(".reference") && !implementation.ends_with("_scalar");
   return vectors && precision == Precision::float32 ? core::isa() : core::Isa::scalar;

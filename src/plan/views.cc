@@ -61,8 +61,8 @@ class Views {
     return section.part.shape == part.shape && section.whole.shape == whole.shape;
   }
 
-  // All reads and writes of the part except that of this section. The same op may read the part in another slot too, as in Concatenate()({x, x});
-  // that slot is copied.
+  // All reads and writes of the part except that of this section. The same op may read the part in another slot too, as in
+  // Concatenate()({x, x}); that slot is copied.
   std::vector<Touch> other_touches(const Op& op, std::size_t number, const Value& part) const {
     std::vector<Touch> others;
     for (const Touch& touch : touches_[static_cast<std::size_t>(part.id)])
@@ -93,8 +93,8 @@ bool is_gathered(const Op& op, const Section& section) {
 void make_views(Lowering& lowering) {
   Views views(lowering);
   auto& ops = lowering.ops();
-  // The pitches of a whole that is itself a part must be set before those of its parts. So concatenations come first, from the last op to the
-  // first, then crops and slices in the order of ops.
+  // The pitches of a whole that is itself a part must be set before those of its parts. So concatenations come first, from the last op to
+  // the first, then crops and slices in the order of ops.
   for (const bool gathered : {true, false})
     for (std::size_t k = 0; k < ops.size(); ++k) {
       Op& op = *ops[gathered ? ops.size() - 1 - k : k];

@@ -23,8 +23,8 @@ class Arena {
   std::unique_ptr<std::byte, void (*)(std::byte*)> memory_;
 };
 
-/// Adds the partial sums of shards along the sum tree (core/tree.h), while shards finish in any order: the worker that finishes the second of two
-/// siblings adds the right one to the left one. Lock-free except for the list of free slots.
+/// Adds the partial sums of shards along the sum tree (core/tree.h), while shards finish in any order: the worker that finishes the second
+/// of two siblings adds the right one to the left one. Lock-free except for the list of free slots.
 class PartialSums {
  public:
   PartialSums(std::int64_t elements, std::int64_t slots, std::int64_t batch, Precision precision, std::byte* memory);
@@ -67,13 +67,13 @@ class Workspace {
   /// Whether the workspace was made for the present number of threads of the pool.
   bool fits_pool() const;
 
-  /// Sets the memory of a bound value for all following runs. Packed copies of a variable that the plan only reads are kept between runs: after a
-  /// change of its numbers, bind it again, even at the same address.
+  /// Sets the memory of a bound value for all following runs. Packed copies of a variable that the plan only reads are kept between runs:
+  /// after a change of its numbers, bind it again, even at the same address.
   void bind(Value value, void* memory);
   /// Runs the plan on `images` images, at most its batch. Allocates nothing.
   void run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources);
-  /// Starts the measurement of each op and clears earlier times. With LINN_VERBOSE it runs from the beginning. The result lives as long as the
-  /// workspace.
+  /// Starts the measurement of each op and clears earlier times. With LINN_VERBOSE it runs from the beginning. The result lives as long as
+  /// the workspace.
   OpTimes& measure();
   /// The memory of a value that is kept, bound or partials, after a run.
   void* at(Value value);

@@ -12,12 +12,12 @@ namespace linn::kernels {
 /// Largest number of taps along an axis.
 inline constexpr std::int64_t most_blur_taps = 7;
 
-/// Binomial weights: the first `taps` elements are row taps - 1 of Pascal's triangle, scaled to the sum 1 (3 taps: 0.25 0.5 0.25). They and the
-/// products of two of them are exact in float.
+/// Binomial weights: the first `taps` elements are row taps - 1 of Pascal's triangle, scaled to the sum 1 (3 taps: 0.25 0.5 0.25). They and
+/// the products of two of them are exact in float.
 std::array<float, most_blur_taps> blur_weights(std::int64_t taps);
 
-/// dst[n,y,x,c] = sum over i, j of w[i] w[j] src[n, y*sh + i, x*sw + j, c] with binomial w of window_height and window_width taps. src includes its
-/// padding: the geometry has no pads, no dilation, no groups, 1 to 7 taps, dense pixels, and channels == out_channels.
+/// dst[n,y,x,c] = sum over i, j of w[i] w[j] src[n, y*sh + i, x*sw + j, c] with binomial w of window_height and window_width taps. src
+/// includes its padding: the geometry has no pads, no dilation, no groups, 1 to 7 taps, dense pixels, and channels == out_channels.
 struct BlurForward {
   static constexpr std::string_view name = "blur_forward";
   struct Problem {

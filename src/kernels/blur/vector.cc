@@ -1,10 +1,11 @@
 // The binomial blur in two passes, NHWC.
 //
-// Forward, for each output row y: line[x,c] = sum over i of w[i] src[y*sh + i, x, c], then dst[y,x,c] = sum over j of w[j] line[x*sw + j, c].
+// Forward, for each output row y: line[x,c] = sum over i of w[i] src[y*sh + i, x, c], then
+// dst[y,x,c] = sum over j of w[j] line[x*sw + j, c].
 // Gradient, for each row p of the map: line[x,c] = sum over outputs y that see p of w[p - y*sh] ddst[y,x,c], then dsrc[p,q,c] = sum over
 // outputs x that see q of w[q - x*sw] line[x,c].
-// Each pass is a weighted sum of up to seven runs of memory. Down the columns a run is a whole row. Along the rows a run is the channels of a pixel;
-// pixels one stride apart have the same terms, and with stride 1 they form one long pixel. The line stays in the L1 cache.
+// Each pass is a weighted sum of up to seven runs of memory. Down the columns a run is a whole row. Along the rows a run is the channels of
+// a pixel; pixels one stride apart have the same terms, and with stride 1 they form one long pixel. The line stays in the L1 cache.
 // Registers: the sum and one value. s*m + m products for each output; the definition has m*m.
 // Measured (Zen 4, AVX-512, one core, maps in L2, 32 channels, stride 2): 3x3 forward 100 GB/s read and written, a copy 270.
 #undef HWY_TARGET_INCLUDE
@@ -104,7 +105,8 @@ HWY_INLINE Terms seen_by(const pool::Axis& axis, const Taps& taps, std::int64_t 
   return {outputs.size(), ddst + outputs.begin * step, step, taps.data() + (position - outputs.begin * axis.stride), -axis.stride};
 }
 
-/// One row of the map's gradient, from the line of the pass down the columns. Pixels one stride apart have the same terms where all taps reach them.
+/// One row of the map's gradient, from the line of the pass down the columns. Pixels one stride apart have the same terms where all taps
+/// reach them.
 HWY_INLINE void gradient_row(const Geometry& g, const Taps& along, const float* line, float* dsrc) {
   const pool::Axis columns = pool::columns_of(g);
   const std::int64_t channels = g.channels, stride = g.stride_width;

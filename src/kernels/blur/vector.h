@@ -9,8 +9,8 @@
 
 namespace linn::kernels::blur {
 
-/// Sums down the columns, then along the rows, in the same order at every pixel. The error is at most window_height + window_width roundings of the
-/// sum of magnitudes.
+/// Sums down the columns, then along the rows, in the same order at every pixel. The error is at most window_height + window_width
+/// roundings of the sum of magnitudes.
 struct Separable {
   static constexpr std::string_view name = "separable";
   static constexpr core::Isa needs = core::Isa::sse4;

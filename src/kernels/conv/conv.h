@@ -31,8 +31,8 @@ struct ConvForward {
 };
 
 /// dsrc[n,h,w,c] = sum over outputs (y,x,o) whose tap (i,j) is (h,w) of ddst[n,y,x,o] * kernel[i,j,c,o]. Overwrites dsrc.
-/// The last two axes of the kernel are swapped: [window_height, window_width, out_channels, channels / groups] (see TransposeKernel), so that
-/// the channels of dsrc lie side by side.
+/// The last two axes of the kernel are swapped: [window_height, window_width, out_channels, channels / groups] (see TransposeKernel), so
+/// that the channels of dsrc lie side by side.
 struct ConvInputGradient {
   static constexpr std::string_view name = "conv_input_gradient";
   using Problem = Geometry;

@@ -203,7 +203,8 @@ RunFunction function_for(std::int64_t taps, std::int64_t src_step, std::int64_t 
   return RunOutputs<Form<0, 0, kGrouped>>;
 }
 
-// If taps go backwards, visits the positions from the last to the first. Then both go the same way, as the forms with compile-time windows need.
+// If taps go backwards, visits the positions from the last to the first. Then both go the same way, as the forms with compile-time windows
+// need.
 conv::Run forwards(conv::Run run) {
   if (run.read_per_tap > 0) return run;
   run.first += (run.count - 1) * run.step, run.read += (run.count - 1) * run.read_per_position;

@@ -1,4 +1,5 @@
-// Implementations of conv/conv.h for depthwise convolution, where each output channel reads one source channel, and for groups of few channels.
+// Implementations of conv/conv.h for depthwise convolution, where each output channel reads one source channel, and for groups of few
+// channels.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,8 @@ struct DepthwiseForward {
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// Channels in lanes. With a multiplier above 1, the gradient is summed for each output channel; then the sums of a source channel are added.
+/// Channels in lanes. With a multiplier above 1, the gradient is summed for each output channel; then the sums of a source channel are
+/// added.
 struct DepthwiseInputGradient {
   static constexpr std::string_view name = "depthwise";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -50,8 +52,8 @@ struct DepthwiseKernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// Groups of 2, 4 or 8 input channels and as many output channels, at most half the lanes of the chosen instruction set. For larger groups the
-/// direct form is faster.
+/// Groups of 2, 4 or 8 input channels and as many output channels, at most half the lanes of the chosen instruction set. For larger groups
+/// the direct form is faster.
 bool is_grouped(const Geometry& g);
 
 /// Each output sums over the rows of taps, the group's channels and the columns of taps, in this order.
@@ -86,8 +88,8 @@ struct GroupedKernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// The direct-form implementation that the registry would choose in float32. Kernels that compute a map in strips use it, so that they give the
-/// bits of the convolution alone.
+/// The direct-form implementation that the registry would choose in float32. Kernels that compute a map in strips use it, so that they give
+/// the bits of the convolution alone.
 struct DirectForward {
   static bool accepts(const ConvForward::Problem& problem) { return Forward::accepts(problem); }
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images) {

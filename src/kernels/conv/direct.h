@@ -48,8 +48,8 @@ struct Bf16Forward {
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// Bf16Forward's rounding for CPUs without vdpbf16ps, with Forward's multiply-adds. Bits may differ from Bf16Forward's: vdpbf16ps adds the two
-/// terms of a pair in another order and takes denormals as 0.
+/// Bf16Forward's rounding for CPUs without vdpbf16ps, with Forward's multiply-adds. Bits may differ from Bf16Forward's: vdpbf16ps adds the
+/// two terms of a pair in another order and takes denormals as 0.
 struct RoundedForward {
   static constexpr std::string_view name = "rounded_to_bf16";
   static constexpr core::Isa needs = core::Isa::sse4;

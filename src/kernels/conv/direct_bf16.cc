@@ -1,5 +1,5 @@
-// ConvForward and ConvInputGradient in the direct form in bfloat16. Unlike direct.cc, the rows that a run of rows reads are first rounded into
-// scratch, and the terms of a tap are taken two at a time.
+// ConvForward and ConvInputGradient in the direct form in bfloat16. Unlike direct.cc, the rows that a run of rows reads are first rounded
+// into scratch, and the terms of a tap are taken two at a time.
 //
 // Loop nest:  for each chunk of images, for each run of rows: round the rows that it reads
 //               for each run of columns, for each group
@@ -76,8 +76,8 @@ void run_walk(const Way& walk, std::int64_t images, const float* read, const flo
     });
 }
 
-// Whether a convolution takes at least a tenth less time in this form than in the direct form in float32. The cost is counted in multiply-adds of
-// a vector of output channels:
+// Whether a convolution takes at least a tenth less time in this form than in the direct form in float32. The cost is counted in
+// multiply-adds of a vector of output channels:
 //   1 for two terms (float32: 1 for each term); 3/4 more for a single term in two vectors;
 //   6 for rounding a vector of the map that is read; 8 for writing a vector of the other map.
 bool pays(const Walk& walk, std::int64_t pairs_of_pixels, std::int64_t pixels_written) {

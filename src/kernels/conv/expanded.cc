@@ -1,12 +1,12 @@
-// Gradients of convolution with max pooling for any geometry. Writes the gradients of the live windows into a map of the convolution's outputs,
-// with zeros elsewhere, and runs the dense kernels on it. At least three quarters of their products are with zeros; sparse_kernel_gradient.cc and
-// sparse_input_gradient.cc avoid these for some geometries.
-// With many channels and only live windows, Winograd's dense kernels are faster all the same: they need 16 products where the direct form has 36,
-// at twice the rate of the sparse kernels, whose sums no longer fit the L1 cache.
+// Gradients of convolution with max pooling for any geometry. Writes the gradients of the live windows into a map of the convolution's
+// outputs, with zeros elsewhere, and runs the dense kernels on it. At least three quarters of their products are with zeros;
+// sparse_kernel_gradient.cc and sparse_input_gradient.cc avoid these for some geometries.
+// With many channels and only live windows, Winograd's dense kernels are faster all the same: they need 16 products where the direct form
+// has 36, at twice the rate of the sparse kernels, whose sums no longer fit the L1 cache.
 // Measured (Zen 5, one core, 3x3 "same", all windows live, times as fast as `sparse`): the kernel's gradient 1.1 with 48 channels on 56x56,
 // 1.4 with 64, 1.3 with 96 on 28x28, 1.2 with 128, 1.5 with 256 on 14x14; the input's 0.6 with 64, 0.8 with 96, 1.1 with 128, 1.3 with 256.
-// Tiles of 4x4: the kernel's 1.4 with 48 channels on 56x56, 1.6 with 64, 2.3 with 96 on 28x28, 1.8 with 256 on 14x14, 0.9 on 8x8; the input's
-// 0.8 with 64, 0.95 and 1.3 with 96 on 14x14 and 28x28, 1.8 with 128, 1.5 and 1.7 with 256 on 14x14 and 8x8.
+// Tiles of 4x4: the kernel's 1.4 with 48 channels on 56x56, 1.6 with 64, 2.3 with 96 on 28x28, 1.8 with 256 on 14x14, 0.9 on 8x8; the
+// input's 0.8 with 64, 0.95 and 1.3 with 96 on 14x14 and 28x28, 1.8 with 128, 1.5 and 1.7 with 256 on 14x14 and 8x8.
 #include <algorithm>
 #include <bit>
 
@@ -50,7 +50,8 @@ std::int64_t taps(const Geometry& g) { return g.window_height * g.window_width; 
 
 std::int64_t windows_size(const Problem& problem) { return problem.pool.out_height * problem.pool.out_width * problem.pool.channels; }
 
-// Scratch: the gradients and argmax cells of one image (a zero and the first cell where no gradient flows), then the maps of `group` images.
+// Scratch: the gradients and argmax cells of one image (a zero and the first cell where no gradient flows), then the maps of `group`
+// images.
 struct Living {
   float* ddst;
   std::uint8_t* argmax;

@@ -14,8 +14,8 @@ namespace linn::kernels {
 /// dst[n,o] = the maximum or the mean over all pixels of activation(conv(src) + bias): ConvForward (conv/conv.h), then GlobalPoolForward
 /// (pool/pool.h).
 /// `winners` (max only) holds a bit for each pixel and output channel: set if the gradient flows through the pixel, that is if it holds the
-/// maximum. Several pixels may. If the maximum is NaN, the pixels with NaN hold it. No bit is set after a relu if dst is not above 0. The bits
-/// of a pixel are `winner_bytes` bytes: channel o is bit o % 8 of byte o / 8; bits beyond the last channel are 0.
+/// maximum. Several pixels may. If the maximum is NaN, the pixels with NaN hold it. No bit is set after a relu if dst is not above 0. The
+/// bits of a pixel are `winner_bytes` bytes: channel o is bit o % 8 of byte o / 8; bits beyond the last channel are 0.
 struct ConvGlobalPoolForward {
   static constexpr std::string_view name = "conv_global_pool_forward";
   struct Problem {
@@ -47,8 +47,8 @@ inline std::int64_t winner_bytes(const Geometry& conv) { return (conv.out_channe
 /// Bytes of one image in `winners`.
 inline std::int64_t winners_size(const Geometry& conv) { return conv.out_height * conv.out_width * winner_bytes(conv); }
 
-/// Kernel gradient behind global max pooling. The pixels that hold a maximum share its gradient equally, as in GlobalPoolInputGradient. With
-/// share[n,o] = ddst[n,o] / number of winners:
+/// Kernel gradient behind global max pooling. The pixels that hold a maximum share its gradient equally, as in GlobalPoolInputGradient.
+/// With share[n,o] = ddst[n,o] / number of winners:
 ///   dkernel[o,i,j,c] = sum over images and winners (y,x) of share[n,o] * src[n, row(y,i), column(x,j), c]
 ///   dbias[o] = sum over images with a winner of ddst[n,o]
 /// Overwrites dkernel, which is [out_channels, window_height, window_width, channels] as in ConvPoolKernelGradient. Sums run over images,

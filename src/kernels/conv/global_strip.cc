@@ -1,5 +1,5 @@
-// ConvGlobalPoolForward for any geometry. Computes a strip of the convolution's rows in scratch, and joins it to the present maxima (or sums) while
-// it is in the cache. Gives the bits of the unfused kernels.
+// ConvGlobalPoolForward for any geometry. Computes a strip of the convolution's rows in scratch, and joins it to the present maxima (or
+// sums) while it is in the cache. Gives the bits of the unfused kernels.
 //
 // Loop nest:  for each image, for each strip of rows (64 KiB, at least two rows, an even number for Winograd's tiles)
 //               the convolution (direct.cc, depthwise.cc, direct_bf16.cc, winograd_map.cc or winograd_bf16.cc) of those rows

@@ -17,8 +17,8 @@
 namespace linn::kernels::conv {
 namespace {
 
-// Images of a chunk. Their maps (about 32 KiB of ddst and src) stay in the cache while all tiles read them, but a chunk has enough pixels to be
-// worth loading and storing the sums of a tile.
+// Images of a chunk. Their maps (about 32 KiB of ddst and src) stay in the cache while all tiles read them, but a chunk has enough pixels
+// to be worth loading and storing the sums of a tile.
 std::int64_t chunk_of(const Geometry& g, std::int64_t images) {
   const std::int64_t pixels = g.out_height * g.out_width;
   const std::int64_t elements = padded_image(g) + pixels * g.out_channels;

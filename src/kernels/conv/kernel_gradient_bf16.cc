@@ -1,5 +1,5 @@
-// ConvKernelGradient in the direct form in bfloat16: dkernel[tap, channel][o] = sum over output pixels of src * ddst. A pair of terms is one pixel
-// of two images.
+// ConvKernelGradient in the direct form in bfloat16: dkernel[tap, channel][o] = sum over output pixels of src * ddst. A pair of terms is
+// one pixel of two images.
 //
 // Loop nest:  for each chunk of pairs of images, or of rows of one pair, for each group
 //               round both and lay the two images' elements side by side: src with its padding written out, 16 channels a plane
@@ -20,8 +20,8 @@
 namespace linn::kernels::conv {
 namespace {
 
-// Layout in scratch of one group's src [plane][pair of images][row][column][channel][2] and ddst [plane][pair of images][row][column][16][2], for
-// a chunk of pairs of images and of output rows.
+// Layout in scratch of one group's src [plane][pair of images][row][column][channel][2] and ddst [plane][pair of
+// images][row][column][16][2], for a chunk of pairs of images and of output rows.
 struct Chunk {
   Chunk(const Geometry& g, std::int64_t images)
       : depth(g.channels / g.groups),

@@ -1,5 +1,5 @@
-// ConvPoolKernelGradient for one input channel, 3x3 taps and 2x2 windows, the usual first layer. Output channels are in lanes. The 4x4 patch of a
-// window fills one register; for each tap, a table lookup in it gives each lane the pixel of its argmax.
+// ConvPoolKernelGradient for one input channel, 3x3 taps and 2x2 windows, the usual first layer. Output channels are in lanes. The 4x4
+// patch of a window fills one register; for each tap, a table lookup in it gives each lane the pixel of its argmax.
 //
 // Loop nest:  for each 2 vectors of output channels, for each image, window
 //               the patch, gathered from four rows; for each tap: 2 lookups, 2 multiply-adds

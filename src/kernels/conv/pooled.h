@@ -13,8 +13,8 @@ namespace linn::kernels {
 inline constexpr std::uint8_t no_cell = 255;
 
 /// dst = pool(activation(conv(src) + bias)): ConvForward (conv/conv.h), then PoolForward (pool/pool.h).
-/// `argmax`, for max pooling with windows of at most 255 cells, is that of PoolForward: one byte for each window and channel. With relu it is
-/// `no_cell` where dst is not above 0, so that the gradient of relu needs no kernel of its own.
+/// `argmax`, for max pooling with windows of at most 255 cells, is that of PoolForward: one byte for each window and channel. With relu it
+/// is `no_cell` where dst is not above 0, so that the gradient of relu needs no kernel of its own.
 struct ConvPoolForward {
   static constexpr std::string_view name = "conv_pool_forward";
   struct Problem {
@@ -40,12 +40,12 @@ struct ConvPoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// Kernel gradient behind max pooling. A window of a channel is live if ddst is not 0 and argmax is not `no_cell`; its gradient flows through
-/// the cell that argmax names. With `at` the pixel of that cell in the convolution's output:
+/// Kernel gradient behind max pooling. A window of a channel is live if ddst is not 0 and argmax is not `no_cell`; its gradient flows
+/// through the cell that argmax names. With `at` the pixel of that cell in the convolution's output:
 ///   dkernel[o,i,j,c] = sum over images and live windows of ddst[n,y,x,o] * src[n, row(at,i), column(at,j), c]
 ///   dbias[o] = sum over images and live windows of ddst[n,y,x,o]
-/// Overwrites dkernel, which is [out_channels, window_height, window_width, channels]: Keras's layout transposed, so that channels lie side by
-/// side. The order of the sums depends only on the geometry and the number of images. conv.groups is 1.
+/// Overwrites dkernel, which is [out_channels, window_height, window_width, channels]: Keras's layout transposed, so that channels lie side
+/// by side. The order of the sums depends only on the geometry and the number of images. conv.groups is 1.
 struct ConvPoolKernelGradient {
   static constexpr std::string_view name = "conv_pool_kernel_gradient";
   struct Problem {
@@ -68,8 +68,8 @@ struct ConvPoolKernelGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// Input gradient behind max pooling: dsrc[n,h,w,c] = sum over live windows (y,x,o) and the taps (i,j) of their argmax cell that are (h,w) of
-/// ddst[n,y,x,o] * kernel[i,j,c,o]. Overwrites dsrc. conv.groups is 1.
+/// Input gradient behind max pooling: dsrc[n,h,w,c] = sum over live windows (y,x,o) and the taps (i,j) of their argmax cell that are (h,w)
+/// of ddst[n,y,x,o] * kernel[i,j,c,o]. Overwrites dsrc. conv.groups is 1.
 struct ConvPoolInputGradient {
   static constexpr std::string_view name = "conv_pool_input_gradient";
   using Problem = ConvPoolKernelGradient::Problem;

@@ -79,8 +79,8 @@ HWY_INLINE void StoreChoice(Choice choice, std::uint8_t* argmax, std::int64_t co
   }
 }
 
-/// dst[0..count) = the four cells pooled; with Pooled::argmax also their argmax. Of equal cells the first wins; NaN wins over numbers; after
-/// relu argmax is `no_cell` where the value is not above 0.
+/// dst[0..count) = the four cells pooled; with Pooled::argmax also their argmax. Of equal cells the first wins; NaN wins over numbers;
+/// after relu argmax is `no_cell` where the value is not above 0.
 template <Pooled kPooled>
 HWY_INLINE void PoolCells(V v0, V v1, V v2, V v3, bool relu, float* dst, std::uint8_t* argmax, std::int64_t count) {
   const D d;

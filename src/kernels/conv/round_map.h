@@ -10,7 +10,8 @@ namespace linn::kernels::conv {
 inline void round_elements(const float* src, std::int64_t count, Bf16* dst) { round_bf16(src, count, dst); }
 inline void round_elements(const float* src, std::int64_t count, float* dst) { round_to_bf16(src, count, dst); }
 
-/// Rounds `rows` rows of `width` pixels with pitches `row` and `pixel` to a dense dst. Number: Bf16, or float for rounded values in float32.
+/// Rounds `rows` rows of `width` pixels with pitches `row` and `pixel` to a dense dst. Number: Bf16, or float for rounded values in
+/// float32.
 template <class Number>
 void round_rows(const float* src, std::int64_t row, std::int64_t pixel, std::int64_t rows, std::int64_t width, std::int64_t channels,
                 Number* dst) {

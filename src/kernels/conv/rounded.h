@@ -1,5 +1,5 @@
-// ConvPoolForward in bfloat16 for CPUs without vdpbf16ps: rounds the operands, then runs a float32 form. Bits may differ from the forms with
-// vdpbf16ps, which add pairs in another order, take denormals as 0, and round the results of Winograd's transforms.
+// ConvPoolForward in bfloat16 for CPUs without vdpbf16ps: rounds the operands, then runs a float32 form. Bits may differ from the forms
+// with vdpbf16ps, which add pairs in another order, take denormals as 0, and round the results of Winograd's transforms.
 #pragma once
 
 #include "kernels/conv/fused.h"

@@ -1,5 +1,5 @@
-// ConvPoolInputGradient for 3x3 taps and 2x2 windows. The gradient of a window goes to a 4x4 patch of dsrc. The patch stays in registers while the
-// live channels of each of the four cells add their nine taps to it.
+// ConvPoolInputGradient for 3x3 taps and 2x2 windows. The gradient of a window goes to a 4x4 patch of dsrc. The patch stays in registers
+// while the live channels of each of the four cells add their nine taps to it.
 //
 // Loop nest:  for each image: for each window and cell, the channels that are live there, as bits
 //               for each 16 input channels (a vector of AVX-512; 2 of AVX2), row of windows, window

@@ -1,4 +1,5 @@
-// ConvPoolKernelGradient as a sum over live windows: each live window of an output channel adds its gradient times the patch of its argmax cell.
+// ConvPoolKernelGradient as a sum over live windows: each live window of an output channel adds its gradient times the patch of its argmax
+// cell.
 //
 // Loop nest:  for each chunk: a few images, or a few rows of windows of one image, so that their pixels stay in the L1 or L2 cache
 //               for each vector of output channels, window: store a bit (live or not) and the offset of the patch

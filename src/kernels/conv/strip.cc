@@ -1,5 +1,5 @@
-// ConvPoolForward for any geometry, in float32 and in bfloat16. Computes a strip of the convolution's rows in scratch, and pools it while it is in
-// the cache.
+// ConvPoolForward for any geometry, in float32 and in bfloat16. Computes a strip of the convolution's rows in scratch, and pools it while
+// it is in the cache.
 //
 // Loop nest:  for each image, for each group of pooled rows whose strip fits 64 KiB (at least one row)
 //               the direct convolution (direct.cc, depthwise.cc, direct_bf16.cc) of the rows in their windows
@@ -52,8 +52,8 @@ PoolForward::Problem strip_pool(const ConvPoolForward::Problem& problem, const R
   return strip;
 }
 
-// The pooling implementation that would run without fusion, so that the bits are the same. The choice depends on the window, which is the same
-// for a strip and for the whole map.
+// The pooling implementation that would run without fusion, so that the bits are the same. The choice depends on the window, which is the
+// same for a strip and for the whole map.
 const Implementation<PoolForward>& pooling_of(const ConvPoolForward::Problem& problem) {
   return choose<PoolForward>({problem.pool, problem.kind, problem.argmax});
 }

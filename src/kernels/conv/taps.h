@@ -18,8 +18,8 @@ struct Axis {
 inline Axis rows_of(const Geometry& g) { return {g.height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.out_height}; }
 inline Axis columns_of(const Geometry& g) { return {g.width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width}; }
 
-/// Neighbouring written positions that sum over the same taps. `read` is a position of the map that is read: the source in a convolution, the
-/// output's gradient in the input gradient.
+/// Neighbouring written positions that sum over the same taps. `read` is a position of the map that is read: the source in a convolution,
+/// the output's gradient in the input gradient.
 struct Run {
   std::int64_t first = 0, count = 0, step = 1;   // written positions first, first + step, ...
   std::int64_t tap = 0, taps = 0, tap_step = 1;  // taps tap, tap + tap_step, ...; `taps` may be 0

@@ -1,6 +1,6 @@
-// Loops that the direct forms of a convolution and of its input gradient share. Both read one map through windows and write another, without a
-// padded copy. Along each axis, positions whose windows use the same taps form a run (taps.h). Each pair of a row run and a column run is one
-// matrix product over these taps.
+// Loops that the direct forms of a convolution and of its input gradient share. Both read one map through windows and write another,
+// without a padded copy. Along each axis, positions whose windows use the same taps form a run (taps.h). Each pair of a row run and a
+// column run is one matrix product over these taps.
 #pragma once
 
 #include <algorithm>
@@ -67,8 +67,8 @@ class ForwardWalk : public Walk {
   const Geometry& g_;
 };
 
-/// Input gradient: reads the output's gradient, writes the source's, with the last two axes of the kernel swapped. With stride s it consists of
-/// s * s convolutions, one for each remainder of the position by the stride.
+/// Input gradient: reads the output's gradient, writes the source's, with the last two axes of the kernel swapped. With stride s it
+/// consists of s * s convolutions, one for each remainder of the position by the stride.
 class BackwardWalk : public Walk {
  public:
   explicit BackwardWalk(const Geometry& g) : g_(g) {

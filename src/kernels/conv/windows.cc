@@ -1,5 +1,5 @@
-// ConvPoolForward in the direct form for 2x2 windows of a convolution without padding. The four cells of up to three neighbouring windows are one
-// register tile, so that pooling needs no store and no load.
+// ConvPoolForward in the direct form for 2x2 windows of a convolution without padding. The four cells of up to three neighbouring windows
+// are one register tile, so that pooling needs no store and no load.
 //
 // Loop nest:  for each panel of output channels (2 vectors; 1 with 16 registers), for each image, row of windows
 //               for each three windows

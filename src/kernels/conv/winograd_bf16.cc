@@ -1,5 +1,5 @@
-// ConvPoolForward, ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3), as in winograd_pool.cc and winograd_map.cc, with the 16 products in
-// bfloat16. The transforms are in float32; their results V and U are rounded before the products.
+// ConvPoolForward, ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3), as in winograd_pool.cc and winograd_map.cc, with the 16
+// products in bfloat16. The transforms are in float32; their results V and U are rounded before the products.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B, rounded
@@ -140,8 +140,8 @@ LINN_AFTER_BF16();
 namespace linn::kernels::conv {
 namespace {
 
-// Whether this form takes at least a tenth less time than the direct form of direct_bf16.cc. Like winograd_pays, with products that take half the
-// time.
+// Whether this form takes at least a tenth less time than the direct form of direct_bf16.cc. Like winograd_pays, with products that take
+// half the time.
 bool bf16_winograd_pays(const Geometry& g) {
   const std::int64_t c = g.channels, k = g.out_channels;
   return winograd_pays(g) && 10 * pairs(g) * c * k >= 11 * winograd_points * tiles_of(g).count() * (c * k + 10 * c + 20 * k);

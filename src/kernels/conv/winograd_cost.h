@@ -21,8 +21,8 @@ inline std::int64_t winograd_cost(const Geometry& g, const Tiles& tiles, std::in
   return points_of(tile) * tiles.count() * (c * k + transforms);
 }
 
-/// Whether F(2x2, 3x3) takes at least a tenth less time than the direct form, whose cost is one product for each pair of tap and pixel inside
-/// the map.
+/// Whether F(2x2, 3x3) takes at least a tenth less time than the direct form, whose cost is one product for each pair of tap and pixel
+/// inside the map.
 inline bool winograd_pays(const Geometry& g) {
   if (!is_three_by_three(g) || g.groups != 1) return false;
   return 10 * pairs(g) * g.channels * g.out_channels >= 11 * winograd_cost(g, tiles_of(g), 2);
@@ -33,8 +33,8 @@ inline constexpr std::int64_t winograd4_channels = 16;
 
 inline std::int64_t winograd_cost(const Geometry& g, const TileCut& cut) { return winograd_cost(g, cut.fours, 4) + winograd_cost(g, cut.twos, 2); }
 
-/// The cheapest cut of height x width outputs. Where 4 does not divide a side, either tiles of 4x4 reach beyond the end, or tiles of 2x2 cover
-/// the rest.
+/// The cheapest cut of height x width outputs. Where 4 does not divide a side, either tiles of 4x4 reach beyond the end, or tiles of 2x2
+/// cover the rest.
 inline TileCut cut_of(const Geometry& g, std::int64_t height, std::int64_t width) {
   TileCut best = {tiles_of(height, width, 4), {}};
   for (const std::int64_t rows : {height / 4, best.fours.height})

@@ -36,8 +36,8 @@ HWY_INLINE void TransformGradientLine(const V* y, V* w, int step) {
   }
 }
 
-/// tile = A dY A^T for one vector of output channels of one tile, of which height x width outputs lie inside the map. Gradients outside the map
-/// and beyond the last channel are zero.
+/// tile = A dY A^T for one vector of output channels of one tile, of which height x width outputs lie inside the map. Gradients outside the
+/// map and beyond the last channel are zero.
 template <int kTile>
 HWY_INLINE void LoadGradient(const Geometry& g, const float* ddst, std::int64_t height, std::int64_t width, std::int64_t count, V* tile) {
   constexpr int size = patch_of<kTile>;

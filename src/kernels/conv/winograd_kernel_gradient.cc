@@ -1,5 +1,5 @@
-// ConvKernelGradient by the transposed transforms of Winograd's F(2x2, 3x3) and F(4x4, 3x3). The patches d of the input are those of the forward
-// pass; the gradients dY of a tile take the place of the taps: dkernel = G^T [sum over tiles of (B^T d B) (A dY A^T)] G.
+// ConvKernelGradient by the transposed transforms of Winograd's F(2x2, 3x3) and F(4x4, 3x3). The patches d of the input are those of the
+// forward pass; the gradients dY of a tile take the place of the taps: dkernel = G^T [sum over tiles of (B^T d B) (A dY A^T)] G.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B

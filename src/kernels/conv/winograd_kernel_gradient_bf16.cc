@@ -1,5 +1,5 @@
-// ConvKernelGradient by Winograd as in winograd_kernel_gradient.cc, with the 16 products in bfloat16, two tiles at a time. The transforms are in
-// float32; their results V and W are rounded before the products.
+// ConvKernelGradient by Winograd as in winograd_kernel_gradient.cc, with the 16 products in bfloat16, two tiles at a time. The transforms
+// are in float32; their results V and W are rounded before the products.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][plane of 16 channels][pair of tiles][channel][2] = B^T (4x4 patch) B, rounded
@@ -169,8 +169,8 @@ LINN_AFTER_BF16();
 #if HWY_ONCE
 namespace linn::kernels::conv {
 
-// Whether this form takes at least a tenth less time than the direct form in bfloat16. Like winograd_gradient_pays, with products that take half the
-// time.
+// Whether this form takes at least a tenth less time than the direct form in bfloat16. Like winograd_gradient_pays, with products that take
+// half the time.
 bool Bf16WinogradKernelGradient::accepts(const Geometry& g) {
   const std::int64_t c = g.channels, k = g.out_channels;
   return winograd_gradient_pays(g) && Bf16KernelGradient::accepts(g) &&

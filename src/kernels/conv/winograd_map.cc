@@ -1,11 +1,11 @@
-// ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) and F(4x4, 3x3): the form of winograd_pool.cc, with tiles that are stored to a map.
-// The input gradient is the same convolution of ddst with turned weights.
+// ConvForward and ConvInputGradient by Winograd's F(2x2, 3x3) and F(4x4, 3x3): the form of winograd_pool.cc, with tiles that are stored to
+// a map. The input gradient is the same convolution of ddst with turned weights.
 //
-// F(4x4, 3x3) uses the interpolation points 0, +-5/8, +-3/2 and infinity. Pairs of opposite points halve the work of the transforms; among such
-// points these have the least error (docs/decisions/winograd.md). All entries of B^T and A^T are exact.
-// The transforms compute each output from the whole patch, so values that are not finite would spread to outputs whose windows do not contain them.
-// Two cases are therefore corrected. If an output of a vector of channels of a tile is not finite, the tile is computed again by the definition,
-// with the caller's kernel. If all values in an output's window are zero, the output is set to the bias.
+// F(4x4, 3x3) uses the interpolation points 0, +-5/8, +-3/2 and infinity. Pairs of opposite points halve the work of the transforms; among
+// such points these have the least error (docs/decisions/winograd.md). All entries of B^T and A^T are exact.
+// The transforms compute each output from the whole patch, so values that are not finite would spread to outputs whose windows do not
+// contain them. Two cases are therefore corrected. If an output of a vector of channels of a tile is not finite, the tile is computed again
+// by the definition, with the caller's kernel. If all values in an output's window are zero, the output is set to the bias.
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
@@ -13,9 +13,10 @@
 //               for each tile, vector of output channels: A^T M A + bias, relu, stored where the map has the cell
 // (Of 4x4: 36 points and 6x6 patches.)
 // Registers:  16 of the patch or the tile, and a few. Of 4x4 the patch's 36 are half on the stack.
-// Bound:      |error| <= 8 eps |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|, of 4x4 <= 2 eps of its own, which is about 40 times the direct form's
-//             sum of magnitudes (seen: 0.7). Of 2x2 an infinity in a patch, and an infinity or NaN among the taps, makes NaN of whole
-//             tiles. Not position invariant; and of 4x4 an output's last bits depend on the whole patch, so they have no period either.
+// Bound:      |error| <= 8 eps |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|, of 4x4 <= 2 eps of its own, which is about 40 times the direct
+//             form's sum of magnitudes (seen: 0.7). Of 2x2 an infinity in a patch, and an infinity or NaN among the taps, makes NaN of
+//             whole tiles. Not position invariant; and of 4x4 an output's last bits depend on the whole patch, so they have no period
+//             either.
 // Measured:   (Zen 5, one core, fraction of the multiply-add loop) products at 90 to 93 %; all, counted as the direct form, 1.5 to 1.8 from
 //             64 channels on, of 4x4 2.2 to 3.0: see docs/engine.md.
 #include "kernels/conv/winograd.h"

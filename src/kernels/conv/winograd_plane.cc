@@ -1,5 +1,5 @@
-// ConvPoolForward by Winograd's F(2x2, 3x3) (winograd_pool.cc) for one input channel, the usual first layer. Without a sum over channels a product
-// is a single multiplication, whose result goes directly into the inverse transform.
+// ConvPoolForward by Winograd's F(2x2, 3x3) (winograd_pool.cc) for one input channel, the usual first layer. Without a sum over channels a
+// product is a single multiplication, whose result goes directly into the inverse transform.
 //
 // Loop nest:  for each image: its pixels into a padded plane
 //               for each 16 windows of a row: V[16][16 windows] = B^T (4x4 patch) B, windows in lanes

@@ -35,8 +35,8 @@ HWY_INLINE void EachTile(const conv::Tiles& tiles, std::int64_t first, std::int6
 template <int kTile>
 inline constexpr int patch_of = kTile + 2;
 
-/// Interpolation points of F(4x4, 3x3): 0, +-p, +-q and infinity (why: winograd_map.cc). The entries of B^T and A^T are products and sums of p
-/// and q, exact in float32; only the entries of G are rounded quotients.
+/// Interpolation points of F(4x4, 3x3): 0, +-p, +-q and infinity (why: winograd_map.cc). The entries of B^T and A^T are products and sums
+/// of p and q, exact in float32; only the entries of G are rounded quotients.
 inline constexpr float point_p = 0.625f, point_q = 1.5f;
 inline constexpr float p2 = point_p * point_p, q2 = point_q * point_q;
 inline constexpr float g_at_0 = 1 / (p2 * q2), g_at_p = 0.5f / (p2 * (p2 - q2)), g_at_q = 0.5f / (q2 * (q2 - p2));
@@ -159,8 +159,8 @@ HWY_INLINE void TransformTapLine(V g0, V g1, V g2, V* u, int step) {
   }
 }
 
-/// U = G g G^T for channel c and one vector of output channels from k on; zeros for channels beyond the last. turned: the taps are used from
-/// the last to the first.
+/// U = G g G^T for channel c and one vector of output channels from k on; zeros for channels beyond the last. turned: the taps are used
+/// from the last to the first.
 template <int kTile>
 HWY_INLINE void TransformTaps(const Geometry& g, const float* kernel, std::int64_t c, std::int64_t k, V* u, bool turned = false) {
   constexpr int size = patch_of<kTile>;

@@ -44,7 +44,8 @@ struct GaussianNoise {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// Two standard normal numbers for one counter, by G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates", 1958.
+/// Two standard normal numbers for one counter, by G. E. P. Box and M. E. Muller, "A note on the generation of random normal deviates",
+/// 1958.
 struct NormalPair {
   double even, odd;
 };

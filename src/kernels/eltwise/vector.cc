@@ -196,8 +196,8 @@ HWY_INLINE void multiply_wide(D du, V a, V b, V* high, V* low) {
   *high = hn::OddEven(odd, hn::BitCast(du, hn::ShiftRight<32>(hn::BitCast(dw, even))));
 }
 
-/// core::philox (core/random.cc) for Lanes(d) consecutive counters, from any counter on. The counters of a vector must not cross a multiple of
-/// 2^32.
+/// core::philox (core/random.cc) for Lanes(d) consecutive counters, from any counter on. The counters of a vector must not cross a multiple
+/// of 2^32.
 template <class D, class V>
 HWY_INLINE void philox_lanes(D du, std::uint64_t key, std::uint64_t stream, std::uint64_t counter, V* c0, V* c1, V* c2, V* c3) {
   std::uint32_t k0 = static_cast<std::uint32_t>(key);
@@ -235,7 +235,8 @@ void dropout(const Dropout::Problem& problem, const Dropout::Args<float>& args) 
       args.dst[i] = drop ? 0.0f : args.src[i] / keep;
     }
   };
-  // The four words of a counter belong to neighbouring elements, so a block of 4 * lanes elements starts where `first + i` is a multiple of four.
+  // The four words of a counter belong to neighbouring elements, so a block of 4 * lanes elements starts where `first + i` is a multiple of
+  // four.
   std::int64_t i = std::min(args.count, static_cast<std::int64_t>((4 - args.first % 4) % 4));
   one_by_one(0, i);
   for (; i + 4 * lanes <= args.count; i += 4 * lanes) {

@@ -17,8 +17,8 @@ inline constexpr std::int64_t bf16_columns = 16;
 /// c[row][j] = epilogue(start + sum over pairs of terms in order of a[row, pair] * b[pair][j]) for 0 <= j < columns, where
 ///   row  = (r0, r1, r2) < rows:  a[row, pair] is two neighbours at a + row . a_row + pair . a_pair, c[row] = c + row . c_row;
 ///   pair = (p0, p1, p2) < pairs: b[pair] is, for each vector of 16 columns, [column][2] at b + pair . b_pair + vector * b_vector.
-/// vdpbf16ps adds the second term of a pair first. Each output is one chain of sums in that order, in every tile and tail. Denormal products and
-/// sums count as 0. Strides may be negative; with no pairs the result is `start`.
+/// vdpbf16ps adds the second term of a pair first. Each output is one chain of sums in that order, in every tile and tail. Denormal
+/// products and sums count as 0. Strides may be negative; with no pairs the result is `start`.
 struct Bf16Contraction {
   Box rows = {1, 1, 1}, a_row = {}, c_row = {};
   Box pairs = {1, 1, 1}, a_pair = {}, b_pair = {};
@@ -44,8 +44,8 @@ struct Bf16Rows {
   std::int64_t run_step = 0, row_step = 0;  // pitches of runs and rows
 };
 
-/// Packs rows for `contract_bf16`: [vector of 16 columns][run][pair][column][2]. The partner of an odd last row and the columns beyond the last
-/// are zero.
+/// Packs rows for `contract_bf16`: [vector of 16 columns][run][pair][column][2]. The partner of an odd last row and the columns beyond the
+/// last are zero.
 void pack_bf16(const float* b, const Bf16Rows& rows, Bf16* packed);
 /// pack_bf16 for dense rows.
 inline void pack_bf16(const float* b, std::int64_t runs, std::int64_t length, std::int64_t columns, Bf16* packed) {
@@ -63,8 +63,8 @@ struct FloatRows {
   std::int64_t count = 0, row = 0, columns = 0;
 };
 
-/// For each row: rounds the elements of `first` and `second` (null: zeros) and interleaves them as [column][2]. Vector v of 16 columns goes to
-/// dst + row * dst_row + v * dst_vector. Whole vectors are written, in the order of the rows; columns beyond the last are zero.
+/// For each row: rounds the elements of `first` and `second` (null: zeros) and interleaves them as [column][2]. Vector v of 16 columns goes
+/// to dst + row * dst_row + v * dst_vector. Whole vectors are written, in the order of the rows; columns beyond the last are zero.
 void interleave_bf16(const float* first, const float* second, const FloatRows& rows, Bf16* dst, std::int64_t dst_row,
                      std::int64_t dst_vector);
 

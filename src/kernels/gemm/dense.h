@@ -33,8 +33,8 @@ struct DenseForward {
 
 /// dkernel[i,o] = sum over rows of src[r,i] * ddst[r,o] for inputs first <= i < last. A call computes only this slice, so that workers can
 /// share a large kernel. Overwrites rows first..last-1 of dkernel.
-/// The order of the sum is fixed, so that every cut into slices gives the same bits: first the rows of each shard of `shard` rows in order, then
-/// the shard sums pairwise along the sum tree (core/tree.h).
+/// The order of the sum is fixed, so that every cut into slices gives the same bits: first the rows of each shard of `shard` rows in order,
+/// then the shard sums pairwise along the sum tree (core/tree.h).
 struct DenseKernelGradient {
   static constexpr std::string_view name = "dense_kernel_gradient";
   struct Problem {

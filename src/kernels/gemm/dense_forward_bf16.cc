@@ -1,4 +1,5 @@
-// DenseForward in bfloat16. Rounds the rows of src into scratch, block by block; the kernel is rounded when it is packed, once for each step.
+// DenseForward in bfloat16. Rounds the rows of src into scratch, block by block; the kernel is rounded when it is packed, once for each
+// step.
 //
 // Loop nest:  for each block of 104 rows: round; the tiles of contract_bf16.cc.
 // Measured:   see docs/decisions/bfloat16.md.

@@ -1,4 +1,5 @@
-// DenseKernelGradient in bfloat16: dkernel = src^T ddst, two rows of a shard at a time; shard sums are added along the sum tree (core/tree.h).
+// DenseKernelGradient in bfloat16: dkernel = src^T ddst, two rows of a shard at a time; shard sums are added along the sum tree
+// (core/tree.h).
 //
 // Loop nest:  src and ddst are rounded, and neighbouring rows of a shard interleaved, into scratch
 //               for each panel of outputs (2 vectors; 1 at the end), for each tile of inputs (up to 6, balanced)

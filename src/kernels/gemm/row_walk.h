@@ -35,7 +35,8 @@ class RowWalk {
   /// Writes pointers to the next `count` rows. Further pointers, up to `most`, are undefined.
   void take(const A** a, float** c, std::int64_t count) {
     if (at_[2] + count <= rows_[2]) {
-      // A loop of constant length without branches becomes a few vector instructions. One row at a time would cost a tenth of a small product.
+      // A loop of constant length without branches becomes a few vector instructions. One row at a time would cost a tenth of a small
+      // product.
       for (int r = 0; r < most; ++r) a[r] = a_ + a_offset_[r], c[r] = c_ + c_offset_[r];
       step(count);
       return;

@@ -21,8 +21,8 @@ inline constexpr int lanes = static_cast<int>(hn::MaxLanes(D()));
 /// Vector registers for sums: all but those for operands.
 inline constexpr int accumulators = HWY_TARGET <= HWY_AVX3 ? 26 : 12;
 
-/// The same pointer, hidden from the optimizer: it is kept in a register and not computed again as base + index in the address of each load. On
-/// Zen 5, 18 multiply-adds with a memory operand take 2.3 ns with such a pointer and 3.1 ns with base + index.
+/// The same pointer, hidden from the optimizer: it is kept in a register and not computed again as base + index in the address of each
+/// load. On Zen 5, 18 multiply-adds with a memory operand take 2.3 ns with such a pointer and 3.1 ns with base + index.
 HWY_INLINE const float* Direct(const float* p) {
 #if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
   asm("" : "+r"(p));

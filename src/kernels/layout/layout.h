@@ -9,8 +9,8 @@
 
 namespace linn::kernels {
 
-/// Copies a map between two arrays with separate pitches: dst[n, y, x, c] = src[n, y, x, c]. Used for concatenation, slices and crops. src and dst
-/// must not overlap.
+/// Copies a map between two arrays with separate pitches: dst[n, y, x, c] = src[n, y, x, c]. Used for concatenation, slices and crops. src
+/// and dst must not overlap.
 struct CopyMap {
   static constexpr std::string_view name = "copy_map";
   struct Problem {

@@ -16,8 +16,8 @@ namespace linn::kernels {
 /// An open size (Shape::none) fits every size and stays open.
 std::optional<Shape> broadcast_shape(std::span<const Shape> shapes);
 
-/// The places of each input's elements, for all elements of an output image. Axes of size 1 are left out, and neighbouring axes along which the same
-/// inputs are repeated are joined, so that runs along the last axis are as long as possible.
+/// The places of each input's elements, for all elements of an output image. Axes of size 1 are left out, and neighbouring axes along which
+/// the same inputs are repeated are joined, so that runs along the last axis are as long as possible.
 struct Broadcast {
   Shape sizes;                         // of the output image, at least one axis
   std::vector<Shape> strides;          // of each input, along each axis of `sizes`; 0: the input is repeated

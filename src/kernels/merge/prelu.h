@@ -8,7 +8,8 @@
 
 namespace linn::kernels {
 
-/// dst = src where src > 0, else alpha * src. alpha has the shape of one image (1 along the axes that share a slope) and is the same for all images.
+/// dst = src where src > 0, else alpha * src. alpha has the shape of one image (1 along the axes that share a slope) and is the same for
+/// all images.
 struct PReluForward {
   static constexpr std::string_view name = "prelu_forward";
   struct Problem {

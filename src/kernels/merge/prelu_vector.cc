@@ -1,5 +1,5 @@
-// PReLU run by run, in vectors. If a whole run shares a slope, it is one value in all lanes, and its gradient is a sum over lanes. All other results
-// have the reference's bits.
+// PReLU run by run, in vectors. If a whole run shares a slope, it is one value in all lanes, and its gradient is a sum over lanes. All
+// other results have the reference's bits.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/merge/prelu_vector.cc"
 #include "hwy/foreach_target.h"

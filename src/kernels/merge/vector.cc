@@ -1,9 +1,9 @@
 // Merges and their gradients, run by run, in pieces of 2,048 elements that stay in the L1 cache.
 //
-// Forward: a piece of the output is src[0] o src[1], then o src[2] and so on. An input that is repeated along the last axis is one value in all
-// lanes.
-// Gradient: computes the terms of a piece in a buffer on the stack; then writes them, adds them to the run that is repeated over the map, or sums
-// them. Bound by memory for two inputs of the same shape: two reads and a write for each element.
+// Forward: a piece of the output is src[0] o src[1], then o src[2] and so on. An input that is repeated along the last axis is one value in
+// all lanes.
+// Gradient: computes the terms of a piece in a buffer on the stack; then writes them, adds them to the run that is repeated over the map,
+// or sums them. Bound by memory for two inputs of the same shape: two reads and a write for each element.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/merge/vector.cc"
 #include "hwy/foreach_target.h"

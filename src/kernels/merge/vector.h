@@ -1,5 +1,5 @@
-// Merges in vectors (Highway), with the reference's operations in its order, and so with its bits. Only the gradient of an input that is repeated
-// along the last axis differs, since it is a sum over lanes.
+// Merges in vectors (Highway), with the reference's operations in its order, and so with its bits. Only the gradient of an input that is
+// repeated along the last axis differs, since it is a sum over lanes.
 #pragma once
 
 #include "kernels/merge/merge.h"

@@ -35,7 +35,8 @@ struct Normed {
   std::int64_t src_row, dst_row, dsrc_row;  // pitches of src, of dst or ddst, of dsrc
 };
 
-// The result before relu. Forward and backward kernels compute it by the same operations, so that they agree bit for bit where it is above 0.
+// The result before relu. Forward and backward kernels compute it by the same operations, so that they agree bit for bit where it is above
+// 0.
 HWY_INLINE V normalized(V deviation, V scale, V shift) { return hn::MulAdd(deviation, scale, shift); }
 
 template <bool kRelu>

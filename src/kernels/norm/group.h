@@ -12,8 +12,9 @@
 
 namespace linn::kernels {
 
-/// The channels are divided into `groups` groups of equally many neighbouring channels. Each group of an image has one mean and one (biased)
-/// variance over its channels and all pixels. With x^ = (src - mean) / sqrt(variance + epsilon):  dst[n,p,c] = x^ * gamma[c] + beta[c].
+/// The channels are divided into `groups` groups of equally many neighbouring channels. Each group of an image has one mean and one
+/// (biased) variance over its channels and all pixels. With x^ = (src - mean) / sqrt(variance + epsilon):  dst[n,p,c] = x^ * gamma[c] +
+/// beta[c].
 /// Sources: Ba, Kiros and Hinton, "Layer normalization", 2016; Wu and He, "Group normalization", 2018.
 struct GroupNormForward {
   static constexpr std::string_view name = "group_norm_forward";

@@ -52,8 +52,8 @@ void set_coefficients(const GroupNormForward::Problem& problem, const double* st
   }
 }
 
-/// From the sums [2, channels] of one image (NormGradientSums): slope and offset for NormInputGradient, and the image's terms of the gradients of
-/// gamma and beta.
+/// From the sums [2, channels] of one image (NormGradientSums): slope and offset for NormInputGradient, and the image's terms of the
+/// gradients of gamma and beta.
 void join_sums(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args, const double* statistics,
                const float* sums, float* lines) {
   const std::int64_t channels = problem.channels, in_group = problem.group_channels();

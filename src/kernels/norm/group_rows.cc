@@ -1,7 +1,7 @@
 // Layer normalization of rows, and group normalization of images of one pixel. The elements of a group are neighbours in memory.
 //
-// Forward, for each group, three passes over a row in the L1 cache: the mean; the sums of the deviations (which correct the mean) and of their
-// squares; the result. Gradient: one pass for the sums, one for the result.
+// Forward, for each group, three passes over a row in the L1 cache: the mean; the sums of the deviations (which correct the mean) and of
+// their squares; the result. Gradient: one pass for the sums, one for the result.
 // Error: float sums of at most 64 terms in each lane are added in double. The deviation x - mean is exact if x is close to the mean.
 // Gradients of gamma and beta: sums over 256 rows are added to each other, so that errors do not grow with the number of rows.
 #undef HWY_TARGET_INCLUDE

@@ -20,7 +20,8 @@ struct GroupRowsGradient : VectorTraits<GroupNormGradient> {
   static void run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args);
 };
 
-/// Images of several pixels. Channels are in lanes; runs the kernels of batch normalization on each image. Sums over pixels depend on their order.
+/// Images of several pixels. Channels are in lanes; runs the kernels of batch normalization on each image. Sums over pixels depend on their
+/// order.
 struct GroupMaps : VectorTraits<GroupNormForward> {
   static constexpr std::string_view name = "maps";
   static constexpr bool position_invariant = false;

@@ -1,11 +1,11 @@
 // NormMoments: mean and sum of squared deviations of each channel of an image.
 //
 // Loop nest:  for each panel of at most 4 vectors of columns: the mean of the first 16 rows; then, block by block, for each row its
-//             deviation d from the mean of all rows before the block (in the first block: from the block's mean): sums of d and d * d. Blocks
-//             are joined in double. Rows of few channels are read as wide rows (wide-inl.h), whose pixels are joined at the end.
-// Error:      let D be the difference between the mean of a block of P rows and the mean of the n rows before it, and M the block's own sum of
-//             squares. The block sums P D^2 + M; the join adds M + D^2 n P / (n + P) to the result. As P <= 4 n, the sum is at most 5 times the
-//             added value, and so is its error.
+//             deviation d from the mean of all rows before the block (in the first block: from the block's mean): sums of d and d * d.
+//             Blocks are joined in double. Rows of few channels are read as wide rows (wide-inl.h), whose pixels are joined at the end.
+// Error:      let D be the difference between the mean of a block of P rows and the mean of the n rows before it, and M the block's own sum
+//             of squares. The block sums P D^2 + M; the join adds M + D^2 n P / (n + P) to the result. As P <= 4 n, the sum is at most 5
+//             times the added value, and so is its error.
 // Registers:  12 values, 4 of them fixed.
 // Measured (Zen 4, AVX-512, one core, 8 maps of 26x26x32, memcpy of the same run 120 GB/s): 174 GB/s read; small maps are bound by joins.
 #include "kernels/norm/vector.h"

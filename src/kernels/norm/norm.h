@@ -79,9 +79,9 @@ struct NormForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// sums[0,c] = sum over rows of g[r,c], sums[1,c] = sum over rows of g[r,c] * (src[r,c] - mean[c]), where g = ddst, but 0 where relu set the
-/// result of NormForward to 0. That result is computed again from src, which costs less than reading it. Overwrites sums. The order of the
-/// sums depends only on the numbers of rows and channels.
+/// sums[0,c] = sum over rows of g[r,c], sums[1,c] = sum over rows of g[r,c] * (src[r,c] - mean[c]), where g = ddst, but 0 where relu set
+/// the result of NormForward to 0. That result is computed again from src, which costs less than reading it. Overwrites sums. The order of
+/// the sums depends only on the numbers of rows and channels.
 struct NormGradientSums {
   static constexpr std::string_view name = "norm_gradient_sums";
   using Problem = NormForward::Problem;

@@ -6,8 +6,8 @@
 namespace linn::kernels {
 namespace {
 
-/// Calls f(source, padded) for each pixel of the padded map in row-major order: `padded` is its offset, `source` the offset of the pixel of the
-/// map whose value it has, or -1 for a zero.
+/// Calls f(source, padded) for each pixel of the padded map in row-major order: `padded` is its offset, `source` the offset of the pixel of
+/// the map whose value it has, or -1 for a zero.
 template <class F>
 void for_each_pixel(const PadForward::Problem& problem, std::int64_t images, F&& f) {
   const PadAxis rows = problem.rows(), columns = problem.columns();

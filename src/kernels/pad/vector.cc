@@ -1,8 +1,8 @@
 // Padding by rows.
 //
 // Forward: each row of dst is a row of the map with its border pixels, or a row of zeros.
-// Gradient: dsrc starts at 0; then the rows of ddst are added to the rows of the map whose values they have, from top to bottom and each from left
-// to right, in the order of the reference. A row of the map stays in the L1 cache meanwhile.
+// Gradient: dsrc starts at 0; then the rows of ddst are added to the rows of the map whose values they have, from top to bottom and each
+// from left to right, in the order of the reference. A row of the map stays in the L1 cache meanwhile.
 // Bound by memory: each element of the padded map is read or written once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pad/vector.cc"

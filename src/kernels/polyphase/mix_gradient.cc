@@ -1,8 +1,8 @@
 // PhaseMixGradient: dsrc = weight x ddst, and the sum of ddst x src for each phase of an image.
 //
 // Loop nest: image | row | column | phase of that row: the map from its first element to its last; channels in vectors. Products are exact
-//            in double. Sums run for each channel over the pixels of a phase, then over the channels. The order does not depend on the length
-//            of vectors, so that the bits are the same on every instruction set.
+//            in double. Sums run for each channel over the pixels of a phase, then over the channels. The order does not depend on the
+//            length of vectors, so that the bits are the same on every instruction set.
 // Bound by conversions to double, and by the load and store of the sums, which stay in the L1 cache.
 // Measured: (Zen 5, one core, in a training step) 128 maps of 28x28x32: 0.49 ms, where the reference takes 7.2.
 #undef HWY_TARGET_INCLUDE

@@ -36,10 +36,10 @@ struct Phases {
 /// The first three are the norms of order 1, 2 and infinity, divided by a number that is equal for all phases, so that nothing overflows.
 enum class PhaseScore : std::uint8_t { l1, l2, linf, mean };
 
-/// scores[n,k] = the score of phase k of image n. Uses order-free sums (core/order_free.h, one exponent for all finite phases of a map), so that
-/// a circular shift of the map permutes the scores bit for bit. A NaN in a phase gives NaN; an infinity gives infinity, or for `mean` the
-/// infinity of the sum (NaN for infinities of both signs). Error: at most 2^-51 of the map's largest magnitude (more from 2048 elements on, see core/order_free.h), for l2 2^-51 of its
-/// square before the root, plus the rounding to T.
+/// scores[n,k] = the score of phase k of image n. Uses order-free sums (core/order_free.h, one exponent for all finite phases of a map), so
+/// that a circular shift of the map permutes the scores bit for bit. A NaN in a phase gives NaN; an infinity gives infinity, or for `mean`
+/// the infinity of the sum (NaN for infinities of both signs). Error: at most 2^-51 of the map's largest magnitude (more from 2048 elements
+/// on, see core/order_free.h), for l2 2^-51 of its square before the root, plus the rounding to T.
 struct PhaseScores {
   static constexpr std::string_view name = "phase_scores";
   struct Problem {
@@ -73,12 +73,12 @@ struct PhaseMeansGradient {
 };
 
 /// phase[n] = the phase with the largest score. NaN counts as larger than all numbers, so that it reaches the output.
-/// If several phases have that score, their contents decide: compare all circular rotations of all these phases pixel by pixel, as bytes, and take
-/// the phase that has the smallest rotation. If phases are rotations of each other, the first is taken. Hence a circular shift of src gives the
-/// same dst of PhaseForward, circularly shifted, bit for bit. (If a second map is sampled with the phase of this one, its phases need not be
-/// equal where those of this map are.)
-/// Cost of a tie: one comparison of the tied phases if they are equal, as in a map of one colour; at worst (periodic patterns) O(p log^2 p) for
-/// the p pixels of the tied phases.
+/// If several phases have that score, their contents decide: compare all circular rotations of all these phases pixel by pixel, as bytes,
+/// and take the phase that has the smallest rotation. If phases are rotations of each other, the first is taken. Hence a circular shift of
+/// src gives the same dst of PhaseForward, circularly shifted, bit for bit. (If a second map is sampled with the phase of this one, its
+/// phases need not be equal where those of this map are.)
+/// Cost of a tie: one comparison of the tied phases if they are equal, as in a map of one colour; at worst (periodic patterns) O(p log^2 p)
+/// for the p pixels of the tied phases.
 struct PhaseChoice {
   static constexpr std::string_view name = "phase_choice";
   using Problem = Phases;

@@ -1,5 +1,5 @@
-// PhaseScores by rows. The rows of a phase are stride_height apart; they are summed element by element first, and only then divided by columns. So
-// vectors are full for every number of channels.
+// PhaseScores by rows. The rows of a phase are stride_height apart; they are summed element by element first, and only then divided by
+// columns. So vectors are full for every number of channels.
 //
 // Loop nest: image | rows: the largest magnitude of each element of the rows of a residue; rows again: sums of whole numbers likewise |
 //            elements of a row: into their phase.

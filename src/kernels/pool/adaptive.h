@@ -41,8 +41,8 @@ struct AdaptivePoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// max: dsrc[p] = sum of ddst over the windows whose argmax is p. average: dsrc[p] = sum of ddst / cells over the windows that contain p. Both
-/// in row-major order of the windows. Overwrites dsrc.
+/// max: dsrc[p] = sum of ddst over the windows whose argmax is p. average: dsrc[p] = sum of ddst / cells over the windows that contain p.
+/// Both in row-major order of the windows. Overwrites dsrc.
 struct AdaptivePoolInputGradient {
   static constexpr std::string_view name = "adaptive_pool_input_gradient";
   using Problem = AdaptivePoolForward::Problem;

@@ -1,4 +1,5 @@
-// Adaptive pooling: for each window, for each vector of channels, all pixels of the window. Sums, maxima and their pixels stay in registers.
+// Adaptive pooling: for each window, for each vector of channels, all pixels of the window. Sums, maxima and their pixels stay in
+// registers.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/adaptive_vector.cc"
 #include "hwy/foreach_target.h"

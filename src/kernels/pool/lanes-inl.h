@@ -17,8 +17,8 @@ namespace linn::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Calls f(d, c) for c = first, first + Lanes(d), ... < channels: full vectors, then halves, quarters, ... for the remaining channels, so that
-/// nothing outside the channels is read or written.
+/// Calls f(d, c) for c = first, first + Lanes(d), ... < channels: full vectors, then halves, quarters, ... for the remaining channels, so
+/// that nothing outside the channels is read or written.
 template <std::size_t cap = HWY_MAX_BYTES / sizeof(float), class F>
 HWY_INLINE void for_lanes(std::int64_t first, std::int64_t channels, const F& f) {
   const hn::CappedTag<float, cap> d;

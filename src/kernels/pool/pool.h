@@ -37,9 +37,9 @@ struct PoolForward {
 
 /// max: each window's gradient goes to its argmax cell (as in Keras, the first maximum takes all).
 /// average: each window's gradient goes in equal parts to its cells inside the map.
-/// Overwrites dsrc. Gradients of overlapping windows are added in row-major order of the outputs, unless an implementation states another order
-/// (vector.h). `argmax` must come from a forward call: implementations rely on overlapping windows naming the same first maximum of the cells
-/// that they share.
+/// Overwrites dsrc. Gradients of overlapping windows are added in row-major order of the outputs, unless an implementation states another
+/// order (vector.h). `argmax` must come from a forward call: implementations rely on overlapping windows naming the same first maximum of
+/// the cells that they share.
 struct PoolInputGradient {
   static constexpr std::string_view name = "pool_input_gradient";
   using Problem = PoolForward::Problem;
@@ -56,8 +56,8 @@ struct PoolInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// One value for each channel of a whole map: [images, pixels, channels] -> [images, channels]. If the maximum is a zero, it is +0 whatever the
-/// signs of the zeros, so that the bits do not depend on the order of pixels.
+/// One value for each channel of a whole map: [images, pixels, channels] -> [images, channels]. If the maximum is a zero, it is +0 whatever
+/// the signs of the zeros, so that the bits do not depend on the order of pixels.
 struct GlobalPoolForward {
   static constexpr std::string_view name = "global_pool_forward";
   struct Problem {
@@ -77,7 +77,8 @@ struct GlobalPoolForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// max: the pixels that equal the maximum share the gradient equally, as in Keras's reduce_max; if the maximum is NaN, the pixels with NaN do.
+/// max: the pixels that equal the maximum share the gradient equally, as in Keras's reduce_max; if the maximum is NaN, the pixels with
+/// NaN do.
 /// average: each pixel gets ddst / pixels. Overwrites dsrc.
 struct GlobalPoolInputGradient {
   static constexpr std::string_view name = "global_pool_input_gradient";

@@ -90,7 +90,8 @@ struct RingSink {
 
 // ---- one window, several windows ----
 
-/// One window of any number of inputs, which Rule joins in order. Sets `doubtful` if an input may be NaN and the rule does not check for it.
+/// One window of any number of inputs, which Rule joins in order. Sets `doubtful` if an input may be NaN and the rule does not check for
+/// it.
 template <class Rule, class Source, class Sink>
 struct Direct {
   Source in;
@@ -130,8 +131,8 @@ struct Direct {
 
 /// n windows of k inputs, each `stride` inputs after the one before. Reads each input once. All windows share some inputs:
 /// (n - 1) * stride < k. A maximum is computed from the shared inputs and those before and after them (van Herk, 1992), which for stride 1
-/// takes k + n instead of n * (k - 1) comparisons. Sums are computed window by window in order, as by `Direct`, since their bits must not depend
-/// on the place among the n windows.
+/// takes k + n instead of n * (k - 1) comparisons. Sums are computed window by window in order, as by `Direct`, since their bits must not
+/// depend on the place among the n windows.
 template <class Rule, int n, int k, int stride, class Source, class Sink>
 struct Shared {
   Source in;

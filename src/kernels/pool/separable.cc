@@ -5,12 +5,12 @@
 // Loop nest:   image | channels, as many as let the ring fit the L2 cache | four output rows | about 2 KiB of pixels |
 //              first pass: new input rows | pixels, 4 (2) windows at a time | vectors of channels | inputs
 //              second pass: output rows, 4 (2) at a time | vectors of channels | rows of the ring            (separable.h)
-// Argmax: the first pass keeps the first maximum of a row of cells, the second pass the first of the rows, so that it is the first in row-major
-// order. The ring holds it as a byte, row * window_width + column; the second pass subtracts the begin of its window.
-// NaN: the first pass also sums its inputs, on ports that comparisons do not use. If the sum is NaN, the pass is repeated with checks for NaN, and
-// so is the second pass for these rows.
-// Order of a sum: along each row from left to right, then rows from top to bottom, the same for every output. In the gradient of an average, the
-// inputs of a pixel are its windows instead of cells, and ddst is divided by the number of cells before.
+// Argmax: the first pass keeps the first maximum of a row of cells, the second pass the first of the rows, so that it is the first in
+// row-major order. The ring holds it as a byte, row * window_width + column; the second pass subtracts the begin of its window.
+// NaN: the first pass also sums its inputs, on ports that comparisons do not use. If the sum is NaN, the pass is repeated with checks for
+// NaN, and so is the second pass for these rows.
+// Order of a sum: along each row from left to right, then rows from top to bottom, the same for every output. In the gradient of an
+// average, the inputs of a pixel are its windows instead of cells, and ddst is divided by the number of cells before.
 // Registers: 4 windows of k inputs: k + 3 values (and indices), at most 20 of 32; AVX2 and SSE4 have 16 and keep the rest on the stack.
 // Measured (Zen 5 at 4.4 GHz, AVX-512, one core, 32x112x112x64; a share of a copy's 52 GB/s): docs/engine.md, "Pooling alone".
 // A core that only reads reaches 42 GB/s. The first pass reads 25 to 29 GB/s with any kind of prefetch; it takes 4 cycles for each vector.

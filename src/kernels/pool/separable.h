@@ -3,8 +3,8 @@
 // A sweep goes from top to bottom over groups of four output rows, and within a group from left to right over some pixels at a time:
 //   along_row     joins the inputs of each output column for each new input row, and writes the result into a ring of rows;
 //   down_columns  joins the ring rows that each output row needs, and writes the outputs.
-// Only the ring is kept between two groups. It stays in the L2 cache (`channels_at_once`); the data that the two passes exchange within a group
-// stays in the L1 cache.
+// Only the ring is kept between two groups. It stays in the L2 cache (`channels_at_once`); the data that the two passes exchange within a
+// group stays in the L1 cache.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +37,8 @@ struct Line {
     const Range cells = axis.cells(output);
     return {axis.start(output) + cells.begin, axis.start(output) + cells.end};
   }
-  /// Outputs that have `window` inputs each, at a fixed distance from those of the output before. For gradients with stride 1 only, else empty.
+  /// Outputs that have `window` inputs each, at a fixed distance from those of the output before. For gradients with stride 1 only, else
+  /// empty.
   Range steady() const {
     if (!gradient) return axis.interior();
     if (axis.stride != 1) return {0, 0};
@@ -84,16 +85,16 @@ inline std::int64_t rows_a_group(const Line& rows) {
 /// Number of ring rows of a sweep.
 inline std::int64_t ring_slots(const Line& rows) { return std::min(rows.inputs(), rows_a_group(rows)); }
 
-/// Channels of a sweep: as many as let the ring fit the L2 cache, a multiple of 64. Does not depend on the number of rows, so that a part of the
-/// rows never needs more scratch than the whole map.
+/// Channels of a sweep: as many as let the ring fit the L2 cache, a multiple of 64. Does not depend on the number of rows, so that a part
+/// of the rows never needs more scratch than the whole map.
 inline std::int64_t channels_at_once(const Line& rows, const Line& columns, std::int64_t channels) {
   constexpr std::int64_t most = 128 * 1024, least = 64;
   const std::int64_t fit = most / (rows_a_group(rows) * columns.outputs());
   return std::min(channels, std::max(least, fit / least * least));
 }
 
-/// Pitch of the ring's rows in elements. It is no multiple of 4096 bytes, as rows of maps often are: such rows would evict each other from the L1
-/// cache.
+/// Pitch of the ring's rows in elements. It is no multiple of 4096 bytes, as rows of maps often are: such rows would evict each other from
+/// the L1 cache.
 inline std::int64_t ring_row(std::int64_t pixels, std::int64_t channels) { return core::round_up(pixels * channels, 1024) + 544; }
 
 /// The inputs of the pixels x that no pixel before them in the row has.

@@ -1,9 +1,9 @@
 // Gradient of pooling with overlapping windows, NHWC, channels in lanes, in two passes.
 //
 // max: dsrc[argmax cell of each window] += ddst. The argmax, row * window_width + column, is first split into row and column.
-// First pass:  ring[y,q,c] = sum of ddst[y,x,c] over the windows x that contain column q and have their maximum in it; the ring also holds the
-//              row of the maximum. Neighbouring windows with their maxima in one column agree on the row, because it is the first maximum of
-//              that column in the rows that they share. So one row number for each sum is enough, and k + k steps replace k * k.
+// First pass:  ring[y,q,c] = sum of ddst[y,x,c] over the windows x that contain column q and have their maximum in it; the ring also holds
+//              the row of the maximum. Neighbouring windows with their maxima in one column agree on the row, because it is the first
+//              maximum of that column in the rows that they share. So one row number for each sum is enough, and k + k steps replace k * k.
 // Second pass: dsrc[r,q,c] = sum of ring[y,q,c] over the windows y that contain row r and have their maximum in it
 // Loop nest:   as in separable.cc, with a pixel and the windows that contain it instead of a window and its cells.
 // average:     the passes of separable.cc.
@@ -43,8 +43,8 @@ struct Split {
   }
 };
 
-/// The gradients that one pass reads along its axis; input i + 1 is one step after input i. `place`: the position of the maximum in its window on
-/// this axis. `carried`: its position on the other axis, for the second pass.
+/// The gradients that one pass reads along its axis; input i + 1 is one step after input i. `place`: the position of the maximum in its
+/// window on this axis. `carried`: its position on the other axis, for the second pass.
 struct Inputs {
   const float* values;
   const std::uint8_t *place, *carried;
@@ -84,7 +84,8 @@ HWY_INLINE void take(D d, hn::Vec<D> value, hn::Vec<hn::Rebind<std::int32_t, D>>
   if constexpr (carry) carried = hn::IfThenElse(here, other, carried);
 }
 
-/// One output with any number of inputs. It has position `last` in the window of input 0, and `stride` less in the window of each further input.
+/// One output with any number of inputs. It has position `last` in the window of input 0, and `stride` less in the window of each further
+/// input.
 template <bool carry, class Outputs>
 struct RouteOne {
   Inputs in;

@@ -9,7 +9,8 @@
 // inputs are prefetched 4 KiB ahead: 2x2/2 alone on 32x112x112x64 then takes a third less time (docs/engine.md, "Pooling alone").
 // Measured (Zen 4, AVX-512; GB/s read and written; shared machine, 10-25 % noise; memcpy of the same run in brackets):
 //   one core, in L2: 2x2/2 with argmax 50 (53), without 56 (97), average 51 (99); one channel 2x2/2 35 (112)
-// With checks for NaN in each step (two comparisons for each cell) it took 1.6 to 2 times as long. 3 channels, which fill no vector: 4 GB/s.
+// With checks for NaN in each step (two comparisons for each cell) it took 1.6 to 2 times as long. 3 channels, which fill no vector: 4
+// GB/s.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/pool/vector.cc"
 #include "hwy/foreach_target.h"
@@ -67,7 +68,8 @@ struct Result {
     if constexpr (checked) return beats(v, value);
     else return hn::Gt(v, value);
   }
-  /// Whether a cell may have been NaN: the sum is NaN for NaN and for infinities of both signs. Then the result must be computed again with checks.
+  /// Whether a cell may have been NaN: the sum is NaN for NaN and for infinities of both signs. Then the result must be computed again with
+  /// checks.
   HWY_INLINE bool doubtful() const {
     if constexpr (mode == Mode::average || checked) return false;
     return !hn::AllTrue(d, hn::Eq(sum, sum));
@@ -125,7 +127,8 @@ struct OnePixel {
   }
 };
 
-/// Outputs from x.begin on of a row of whole 2x2 windows at stride 2, with one channel, in full vectors. Returns the first remaining output.
+/// Outputs from x.begin on of a row of whole 2x2 windows at stride 2, with one channel, in full vectors. Returns the first remaining
+/// output.
 template <Mode mode>
 HWY_INLINE std::int64_t one_channel_2x2(const float* above, const float* below, float* dst, std::uint8_t* argmax, Range x) {
   const hn::ScalableTag<float> d;

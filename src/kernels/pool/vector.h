@@ -9,8 +9,8 @@
 
 namespace linn::kernels::pool {
 
-/// Any window, stride, dilation, padding and number of channels, but no argmax for windows above 256 cells. Same bits as the reference, except
-/// for the sign of zeros in a gradient.
+/// Any window, stride, dilation, padding and number of channels, but no argmax for windows above 256 cells. Same bits as the reference,
+/// except for the sign of zeros in a gradient.
 struct Vector {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
@@ -41,9 +41,9 @@ struct VectorGradient {
   static void run(const PoolInputGradient::Problem& problem, const PoolInputGradient::Args<float>& args);
 };
 
-/// Windows that overlap from row to row without dilation, in two passes (separable_gradient.cc): adds the sums of the rows, with an error of at
-/// most (window_height + window_width) / 2 + 1 roundings of the sum of magnitudes. For a maximum, argmax must come from a forward kernel: then
-/// neighbouring windows whose maxima lie in one column name the same cell of that column.
+/// Windows that overlap from row to row without dilation, in two passes (separable_gradient.cc): adds the sums of the rows, with an error
+/// of at most (window_height + window_width) / 2 + 1 roundings of the sum of magnitudes. For a maximum, argmax must come from a forward
+/// kernel: then neighbouring windows whose maxima lie in one column name the same cell of that column.
 struct SeparableGradient {
   static constexpr std::string_view name = "separable";
   static constexpr core::Isa needs = core::Isa::sse4;

@@ -2,8 +2,8 @@
 //
 // max: dsrc[cell argmax of each window] += ddst; average: dsrc[each cell in the map] += ddst / cells.
 // Two loop nests:
-//   windows that tile the map (stride = window): image, y, x | vectors of channels | i, j. Every cell is written once: ddst where the argmax
-//   is its number, 0 elsewhere.
+//   windows that tile the map (stride = window): image, y, x | vectors of channels | i, j. Every cell is written once: ddst where the
+//   argmax is its number, 0 elsewhere.
 //   other windows: image, row, column | vectors of channels | the outputs whose windows contain the pixel, listed once for each pixel in
 //   row-major order. Every pixel is written once, and its sum has the reference's order.
 // An average with overlap first divides each ddst once, into scratch.
@@ -178,8 +178,8 @@ struct OnePixel {
   }
 };
 
-/// Sums the gradients of a pixel, or of a run of neighbours, over the outputs whose windows contain it, in row-major order. `row` and `column`
-/// count from the edge of the padding. ddst and argmax are those of the image.
+/// Sums the gradients of a pixel, or of a run of neighbours, over the outputs whose windows contain it, in row-major order. `row` and
+/// `column` count from the edge of the padding. ddst and argmax are those of the image.
 template <PoolKind kind>
 HWY_INLINE void sum_pixel(const Geometry& g, const float* ddst, const std::uint8_t* argmax, std::int64_t ddst_row, std::int64_t ddst_pixel,
                           Range ys, Range xs, std::int64_t row, std::int64_t column, std::int64_t channels, float* dsrc) {

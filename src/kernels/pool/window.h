@@ -55,8 +55,8 @@ struct Axis {
 inline Axis rows_of(const Geometry& g) { return {g.height, g.window_height, g.stride_height, g.dilation_height, g.pad_top, g.out_height}; }
 inline Axis columns_of(const Geometry& g) { return {g.width, g.window_width, g.stride_width, g.dilation_width, g.pad_left, g.out_width}; }
 
-/// A call with more bytes of output than this bypasses the caches when it stores: they would not keep the outputs until they are read, and would
-/// fetch each cache line first.
+/// A call with more bytes of output than this bypasses the caches when it stores: they would not keep the outputs until they are read, and
+/// would fetch each cache line first.
 inline constexpr std::int64_t streamed_bytes = std::int64_t{4} << 20;
 
 /// Whether stores of the outputs bypass the caches: the outputs exceed streamed_bytes, and all their vectors are aligned.

@@ -9,8 +9,8 @@
 
 namespace linn::kernels {
 
-/// The kind of the predictions. Probabilities follow Keras: p /= sum(p), clipped to [1e-7, 1 - 1e-7], then -log; the gradient is 0 where p is
-/// clipped.
+/// The kind of the predictions. Probabilities follow Keras: p /= sum(p), clipped to [1e-7, 1 - 1e-7], then -log; the gradient is 0 where p
+/// is clipped.
 enum class Prediction : std::uint8_t { probabilities, logits };
 
 /// loss[r] = -sum over c of q[c] log p[c], where q is the one-hot of labels[r], or targets[r,:] when labels is null, smoothed:

@@ -16,8 +16,8 @@ namespace linn::kernels::order_free {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Terms in units, each plus the bits of FixedPoint::rounding, which `without_rounding` subtracts from the sum. `scale` is a power of two, so
-/// that only the addition rounds.
+/// Terms in units, each plus the bits of FixedPoint::rounding, which `without_rounding` subtracts from the sum. `scale` is a power of two,
+/// so that only the addition rounds.
 template <class D, class V>
 HWY_INLINE auto units(D d, V term, V scale) {
   return hn::BitCast(hn::RebindToSigned<D>(), hn::MulAdd(term, scale, hn::Set(d, core::FixedPoint::rounding)));

@@ -17,8 +17,8 @@ inline std::int64_t without_rounding(std::int64_t sum, std::int64_t terms) {
 
 inline constexpr std::int32_t infinity_bits = 0x7f800000;
 
-/// FixedPoint's exponent for floats whose largest magnitude has these bits. Denormals get the least exponent of a normal number; its units are
-/// finer than the last bit of a denormal.
+/// FixedPoint's exponent for floats whose largest magnitude has these bits. Denormals get the least exponent of a normal number; its units
+/// are finer than the last bit of a denormal.
 inline int exponent_of_bits(std::int32_t magnitude) { return std::max(magnitude >> 23, 1) - 126; }
 
 }  // namespace linn::kernels::order_free

@@ -22,9 +22,9 @@ struct LogSumExp {
   }
 };
 
-// Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex", 1986: computes the threshold of all entries,
-// then again of the entries above it, until none is dropped. The maximum is subtracted first, so that the largest entry (0) is above every
-// threshold and stays. dst may be src.
+// Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex", 1986: computes the threshold of all
+// entries, then again of the entries above it, until none is dropped. The maximum is subtracted first, so that the largest entry (0) is
+// above every threshold and stays. dst may be src.
 template <class T>
 void sparsemax_row(const T* src, T* dst, std::int64_t classes) {
   const T max = *std::max_element(src, src + classes);

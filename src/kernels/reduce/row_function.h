@@ -1,8 +1,9 @@
 // Losses and metrics as functions that kernels call: any struct that computes one element or one row, in float and double.
 //
 // A loss is a struct with
-//   T value(T t, T p), T slope(T t, T p)   the loss of one element with target t and prediction p, and its derivative by p. The loss of a row is
-//                                          the mean over its elements, or their sum if the struct says `static constexpr bool sums = true`;
+//   T value(T t, T p), T slope(T t, T p)   the loss of one element with target t and prediction p, and its derivative by p.
+//                                          The loss of a row is the mean over its elements, or their sum if the struct has
+//                                          `static constexpr bool sums = true`;
 // or with
 //   T row(span<const T> t, span<const T> p, T* slopes)   the loss of the whole row; writes its derivatives to `slopes` unless that is null.
 //

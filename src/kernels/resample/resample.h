@@ -8,8 +8,9 @@ namespace linn::kernels {
 
 enum class Interpolation : std::uint8_t { nearest, bilinear };
 
-/// One axis: the place of output cell `at` in the input. Centers of cells are at half pixels, as in TensorFlow's resize: output cell y is at
-/// (y + 1/2) * size / out - 1/2 of the input. Computed in float in both precisions, so that both choose the cells that TensorFlow chooses.
+/// One axis: the place of output cell `at` in the input. Centers of cells are at half pixels, as in TensorFlow's resize: output cell y is
+/// at (y + 1/2) * size / out - 1/2 of the input. Computed in float in both precisions, so that both choose the cells that TensorFlow
+/// chooses.
 struct ResampleAxis {
   std::int64_t size = 1, out = 1;
 
@@ -21,8 +22,8 @@ struct ResampleAxis {
   std::int64_t nearest(std::int64_t at) const;
 };
 
-/// Resamples src [images, height, width, channels] to dst [images, out_height, out_width, channels]; both dense. Bilinear, with a = src[lower row]
-/// and b = src[upper row]: top = a[lower] + (a[upper] - a[lower]) * column weight, bottom likewise from b,
+/// Resamples src [images, height, width, channels] to dst [images, out_height, out_width, channels]; both dense. Bilinear, with a =
+/// src[lower row] and b = src[upper row]: top = a[lower] + (a[upper] - a[lower]) * column weight, bottom likewise from b,
 /// dst = top + (bottom - top) * row weight. No antialiasing.
 struct ResampleForward {
   static constexpr std::string_view name = "resample_forward";

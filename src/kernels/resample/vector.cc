@@ -1,7 +1,7 @@
 // Resampling, output cell by output cell, channels in lanes.
 //
-// Forward: copies one cell, or interpolates three times between four cells. Gradient: dsrc starts at 0; each output cell adds to one cell or to
-// four, in the order of the reference. Fast for many channels; with one or three the loop over cells costs more than the arithmetic.
+// Forward: copies one cell, or interpolates three times between four cells. Gradient: dsrc starts at 0; each output cell adds to one cell
+// or to four, in the order of the reference. Fast for many channels; with one or three the loop over cells costs more than the arithmetic.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/resample/vector.cc"
 #include "hwy/foreach_target.h"

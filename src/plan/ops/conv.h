@@ -15,8 +15,8 @@ Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::G
 /// The gradient of `kernel` in the convolution `geometry` of src, from the gradient of its output.
 Value conv_kernel_gradient(Gradients& gradients, Value kernel, Value src, Value ddst, const kernels::Geometry& geometry);
 
-/// Adds `op`, which computes from `from` the gradient of a kernel as [out channels, taps, channels] and the gradient of the bias, each only if it
-/// is wanted. Shards sum in that layout; the sum is transposed to Keras's layout once for each step.
+/// Adds `op`, which computes from `from` the gradient of a kernel as [out channels, taps, channels] and the gradient of the bias, each only
+/// if it is wanted. Shards sum in that layout; the sum is transposed to Keras's layout once for each step.
 void give_turned_weights(Gradients& gradients, std::unique_ptr<Op> op, std::vector<Value> from, Value kernel, Value bias);
 
 /// Slots of a convolution's inputs, also of one with a fused pooling or global pooling. An absent input is an undefined Value.

@@ -8,8 +8,8 @@
 
 namespace linn::plan {
 
-/// The fused op for a convolution (conv_problem must not be null) and the global pooling behind it. It has the convolution's inputs and never
-/// stores the map between them.
+/// The fused op for a convolution (conv_problem must not be null) and the global pooling behind it. It has the convolution's inputs and
+/// never stores the map between them.
 std::unique_ptr<Op> conv_global_pool(const Op& conv, kernels::PoolKind kind);
 
 }  // namespace linn::plan

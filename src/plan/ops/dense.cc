@@ -44,8 +44,8 @@ class BiasGradientOp final : public GradientOp<BiasGradientOp, kernels::ColumnSu
   }
 };
 
-// The gradient of a Dense kernel is cut by outputs, over the kernel's rows, because the kernel is large beside its work: no worker needs a partial
-// sum of the whole kernel. The sums still follow the sum tree over shards (kernels/gemm/dense.h).
+// The gradient of a Dense kernel is cut by outputs, over the kernel's rows, because the kernel is large beside its work: no worker needs a
+// partial sum of the whole kernel. The sums still follow the sum tree over shards (kernels/gemm/dense.h).
 class DenseKernelGradientOp final : public GradientOp<DenseKernelGradientOp, kernels::DenseKernelGradient> {
  public:
   DenseKernelGradientOp(std::int64_t inputs_count, std::int64_t outputs_count, std::int64_t shard)

@@ -27,9 +27,9 @@ Value row_loss(Lowering& to, const LossInputs& inputs, const kernels::LossFuncti
 /// The counts of a metric: `counts` numbers for each row.
 Value row_counts(Lowering& to, const LossInputs& inputs, std::int64_t counts, const kernels::CountFunction& function);
 
-/// The sum over the batch of rows * weight, in order and in double: a fixed f64 value that the caller reads. `weight` has one number for each
-/// image, or is undefined. In training plans the gradient of `factor` * sum / (rows in the batch) starts here; the gradients of several losses
-/// are added. `share`, one f64 or undefined, multiplies both the sum and the gradient.
+/// The sum over the batch of rows * weight, in order and in double: a fixed f64 value that the caller reads. `weight` has one number for
+/// each image, or is undefined. In training plans the gradient of `factor` * sum / (rows in the batch) starts here; the gradients of
+/// several losses are added. `share`, one f64 or undefined, multiplies both the sum and the gradient.
 Value loss_sum(Lowering& to, Value rows, Value weight, double factor = 1, Value share = {});
 /// (Rows in the batch) / (rows whose label is not `ignored`), one f64. As `share` it turns the mean over all rows into the mean over these.
 Value share_of_others(Lowering& to, Value labels, std::int64_t ignored);

@@ -16,8 +16,8 @@ std::int64_t rows_an_image(const Value& value) { return value.shape.elements() /
 
 double inverse_deviation(double variance, double epsilon) { return 1 / std::sqrt(variance + epsilon); }
 
-// Coefficients of NormForward for channels first <= c < last, from statistics in double. The rounding error of the mean is added to the shift, so
-// that a mean far above the deviation loses no digits.
+// Coefficients of NormForward for channels first <= c < last, from statistics in double. The rounding error of the mean is added to the
+// shift, so that a mean far above the deviation loses no digits.
 template <class T>
 void set_coefficients(const double* statistics, const T* gamma, const T* beta, double epsilon, std::int64_t channels, std::int64_t first,
                       std::int64_t last, T* coefficients) {
@@ -45,7 +45,8 @@ class NormMomentsOp final : public KernelOp<NormMomentsOp, kernels::NormMoments>
   }
 };
 
-// inputs {moments of the images (src, if an image has one pixel), gamma, beta}, the last two may be undefined; outputs {statistics, coefficients}.
+// inputs {moments of the images (src, if an image has one pixel), gamma, beta}, the last two may be undefined; outputs {statistics,
+// coefficients}.
 class NormStatisticsOp final : public KernelOp<NormStatisticsOp, kernels::NormStatistics> {
  public:
   NormStatisticsOp(const kernels::NormStatistics::Problem& problem, double epsilon) : KernelOp(problem), epsilon_(epsilon) {}
@@ -251,7 +252,8 @@ class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
   }
 
  private:
-  // Adds the gradients of gamma and beta that are wanted and, with `lines`, the coefficients for the gradient of src. All need sums over the batch.
+  // Adds the gradients of gamma and beta that are wanted and, with `lines`, the coefficients for the gradient of src. All need sums over
+  // the batch.
   Value add_sums(Gradients& gradients, Value d, bool with_lines) {
     Lowering& to = gradients.to();
     const std::int64_t channels = problem().channels;

@@ -78,8 +78,8 @@ class TakePhaseGradientOp final : public GradientOp<TakePhaseGradientOp, kernels
   }
 };
 
-/// One phase of a max pooling with stride 1: for each image a pooling with the stride of the phases, on the map from the phase's first pixel on.
-/// Uses the ordinary pooling kernels and computes only the windows of the chosen phase (a quarter for stride 2).
+/// One phase of a max pooling with stride 1: for each image a pooling with the stride of the phases, on the map from the phase's first
+/// pixel on. Uses the ordinary pooling kernels and computes only the windows of the chosen phase (a quarter for stride 2).
 struct PooledPhase {
   PooledPhase(const kernels::Geometry& pool, const kernels::Phases& chosen) : phases(chosen), row(pool.src_row), pixel(pool.src_pixel), image(pool.src_image) {
     problem = {.geometry = pool, .kind = kernels::PoolKind::max, .argmax = false};

@@ -17,8 +17,8 @@ struct Sampled {
 
 /// The scores [phases] of each image. Only PhaseScore::mean has a gradient.
 Value phase_scores(Lowering& to, Value src, const kernels::Phases& phases, kernels::PhaseScore score);
-/// For each image the phase of src with the largest score. Restricts an inference plan to position invariant kernels: with others the scores of a
-/// shifted map would differ.
+/// For each image the phase of src with the largest score. Restricts an inference plan to position invariant kernels: with others the
+/// scores of a shifted map would differ.
 Value phase_choice(Lowering& to, Value src, Value scores, const kernels::Phases& phases);
 /// The chosen phase of src.
 Value take_phase(Lowering& to, Value src, Value phase, const kernels::Phases& phases);
@@ -32,7 +32,8 @@ struct Annealing {
   double at(std::int64_t step) const;
 };
 
-/// Weights of the phases from logits by Gumbel softmax. Its random numbers are a function of (seed, step, op, image). Only for training plans.
+/// Weights of the phases from logits by Gumbel softmax. Its random numbers are a function of (seed, step, op, image). Only for training
+/// plans.
 Value gumbel_softmax(Lowering& to, Value logits, const Annealing& temperature, std::uint64_t seed);
 /// The weighted sum of all phases of src.
 Value mix_phases(Lowering& to, Value src, Value weights, const kernels::Phases& phases);

@@ -128,8 +128,8 @@ class CropOp final : public SectionsOp {
   kernels::Pads cropping_;
 };
 
-// The map that an image of this shape is for a concatenation along `axis`. With more than three axes, the axes before `axis` are the pixels of one
-// row, and those from `axis` on are the channels.
+// The map that an image of this shape is for a concatenation along `axis`. With more than three axes, the axes before `axis` are the pixels
+// of one row, and those from `axis` on are the channels.
 MapSize map_along(const Shape& shape, std::size_t axis) {
   if (shape.rank() <= 3) return map_size(shape);
   std::int64_t pixels = 1;

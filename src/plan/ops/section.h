@@ -1,5 +1,5 @@
-// Ops that only copy blocks of maps: concatenations and crops. If the neighbouring kernels take pitches, plan/views.h makes views of the blocks, and
-// nothing is copied.
+// Ops that only copy blocks of maps: concatenations and crops. If the neighbouring kernels take pitches, plan/views.h makes views of the
+// blocks, and nothing is copied.
 #pragma once
 
 #include <cstddef>
