@@ -10,6 +10,7 @@
 #include "linn/error.h"
 #include "plan/ops/conv.h"
 #include "plan/ops/eltwise.h"
+#include "plan/ops/gumbel.h"
 #include "plan/ops/polyphase.h"
 #include "plan/ops/section.h"
 

@@ -4,6 +4,7 @@
 
 #include "plan/fusions.h"
 #include "plan/ops/eltwise.h"
+#include "plan/ops/fold_norm.h"
 #include "plan/ops/norm.h"
 #include "plan/ops/softmax.h"
 

@@ -9,6 +9,7 @@
 #include "layers/description.h"
 #include "linn/error.h"
 #include "linn/layers.h"
+#include "plan/ops/gumbel.h"
 #include "plan/ops/polyphase.h"
 #include "support/plan_run.h"
 

@@ -24,8 +24,5 @@ Value norm_coefficients(const Op& op);
 bool is_linear_norm(const Op& op);
 /// A copy of a normalization with relu; for fusion.
 std::unique_ptr<Op> norm_with_relu(const Op& op);
-/// An op, not yet added, that computes from a kernel [..., channels] and a bias (may be undefined) the kernel and bias that give the
-/// normalized result. Outputs: kernel, bias.
-std::unique_ptr<Op> fold_norm(Lowering& to, Value kernel, Value bias, Value coefficients);
 
 }  // namespace linn::plan

@@ -1,9 +1,6 @@
 // Polyphase sampling (kernels/polyphase/polyphase.h).
 #pragma once
 
-#include <cstdint>
-
-#include "kernels/polyphase/gumbel.h"
 #include "kernels/polyphase/polyphase.h"
 #include "plan/lowering.h"
 
@@ -25,16 +22,6 @@ Value take_phase(Lowering& to, Value src, Value phase, const kernels::Phases& ph
 /// Scores, choice and sampling.
 Sampled sample_largest(Lowering& to, Value src, Value scores, const kernels::Phases& phases);
 
-/// A temperature that falls from `first` by a constant factor in each step and stays at `last` after `steps` steps.
-struct Annealing {
-  double first = 1, last = 1;
-  std::int64_t steps = 1;
-  double at(std::int64_t step) const;
-};
-
-/// Weights of the phases from logits by Gumbel softmax. Its random numbers are a function of (seed, step, op, image). Only for training
-/// plans.
-Value gumbel_softmax(Lowering& to, Value logits, const Annealing& temperature, std::uint64_t seed);
 /// The weighted sum of all phases of src.
 Value mix_phases(Lowering& to, Value src, Value weights, const kernels::Phases& phases);
 
