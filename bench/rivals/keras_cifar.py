@@ -55,7 +55,7 @@ def main(data, configuration, seeds=3, epochs=6):
         keras.utils.set_random_seed(seed)
         model = keras.models.model_from_json(text)
         steps = int(epochs) * -(-len(x) // BATCH)
-        model.compile(keras.optimizers.Adam(OneCycle(0.01, steps)), "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile(keras.optimizers.Adam(OneCycle(0.01, steps)), "sparse_categorical_crossentropy", metrics=["accuracy"])
         start = time.monotonic()
         model.fit(x, y, batch_size=BATCH, epochs=int(epochs), verbose=0)
         seconds = time.monotonic() - start
