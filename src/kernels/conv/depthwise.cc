@@ -44,7 +44,7 @@ namespace linn::kernels::conv {
 struct DepthwisePass {
   const float* src;
   float* dst;
-  Map read, written;
+  Pitches read, written;
   std::int64_t images, channels, window_width;
   std::int64_t depth;   // channels of a group
   const float* kernel;  // [taps][depth][channels]

@@ -11,11 +11,6 @@
 
 namespace linn::kernels::conv {
 
-/// Pitches of a map.
-struct Map {
-  std::int64_t pixel, row, image;
-};
-
 /// One of the two forms: the map that is read, the map that is written, and the layout of the weights.
 struct Walk {
   /// Elements of the read map that stay in the L2 cache while all panels of columns use them: 128 KiB in float32.
@@ -26,7 +21,7 @@ struct Walk {
     return std::clamp<std::int64_t>(chunk_elements / std::max<std::int64_t>(rows * row_elements, 1), 1, std::max<std::int64_t>(images, 1));
   }
 
-  Map read, written;
+  Pitches read, written;
   std::int64_t rows, row_pixels, row_elements;  // of the read map
   std::int64_t groups;
   std::int64_t depth, columns;  // channels of a group in the read and in the written map
