@@ -56,9 +56,7 @@ linn::Model built_in(const std::string& name) {
 linn::Model network(const std::string& name) {
   if (name == "notebook") return notebook();
   if (name == "vgg" || name == "vgg_pool_first") return vgg(name == "vgg_pool_first");
-  const linn::Model model = built_in(name);
-  const auto bytes = linn::Input(model.input_shape());
-  return {bytes, model(linn::Rescaling(scale)(bytes))};
+  return built_in(name).with_first_layer(linn::Rescaling(scale));
 }
 
 // Weights as they are before training; those of the last layer are a tenth, so that no probability is as good as 1.

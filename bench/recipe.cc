@@ -25,9 +25,9 @@ struct Result {
 };
 
 Result train(const Recipe& recipe, const linn::Tensor& x, const linn::Tensor& y, const linn::Tensor& x_judge, const linn::Tensor& y_judge, std::uint64_t seed) {
-  linn::Sequential model(linn::ModelOptions{.seed = seed, .dtype_policy = recipe.dtype_policy});
-  model.add(linn::Rescaling(1.0 / 255, {.input_shape = {28, 28, 1}}));
-  for (const linn::Layer& layer : linn::model::make(recipe.name == "fast" ? "notebook" : recipe.name, {28, 28, 1}, 10).layers()) model.add(layer);
+  const std::string_view network = recipe.name == "fast" ? "notebook" : recipe.name;
+  linn::Model model =
+      linn::model::make(network, {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy}).with_first_layer(linn::Rescaling(1.0 / 255));
   const auto start = std::chrono::steady_clock::now();
   model.compile(linn::model::compile_options(recipe));
   linn::FitOptions fit = linn::model::fit_options(recipe, x.shape()[0]);

@@ -175,9 +175,7 @@ TEST(Operations, AreThoseOfPredict) {
   const core::Isa before = core::isa();
   core::set_isa(core::available_isas().front());
   const bool vectors = core::isa() != core::Isa::scalar;
-  Sequential model(ModelOptions{.seed = 3});
-  model.add(Rescaling(0.5, {.input_shape = {12, 12, 1}}));
-  for (const Layer& layer : digits().layers()) model.add(layer);
+  const Model model = digits().with_first_layer(Rescaling(0.5));
   const std::vector<Operation> fast = model.operations(DType::u8, {.batch_size = 8});
   const std::vector<Operation> exact = model.operations(DType::u8, {.batch_size = 8, .accuracy = "exact"});
   const Profile ran = model.profile({.batch_size = 8, .steps = 1});
