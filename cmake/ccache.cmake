@@ -4,6 +4,7 @@ if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(LINN_CCACHE ccache)
   mark_as_advanced(LINN_CCACHE)
   if(LINN_CCACHE)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${LINN_CCACHE})
+    # Without these words it keeps no file that is compiled with a precompiled header. linn uses no __TIME__.
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${LINN_CCACHE})
   endif()
 endif()

@@ -34,14 +34,29 @@ else()
   target_compile_options(linn_cold INTERFACE $<$<CONFIG:Release>:-O1>)
 endif()
 
-# Kernel sources: a baseline of x86-64-v2, so that Highway makes exactly SSE4, AVX2 and AVX-512 of them.
+# Kernel sources: a baseline of x86-64-v2, so that Highway makes exactly SSE4, AVX2 and AVX-512 of them. They are optimised under a sanitizer
+# too, because tests wait for them.
 # CPU detection must run on any CPU, so link-time optimisation may not mix it with kernels.
 function(linn_kernel_options)
+  set(optimised "")
+  if(LINN_SANITIZE)
+    set(optimised ";-O1")
+  endif()
   foreach(source IN LISTS ARGN)
     if(source MATCHES "/src/kernels/.*\\.cc$" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-march=x86-64-v2;-DHWY_DISABLE_PCLMUL_AES")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-march=x86-64-v2;-DHWY_DISABLE_PCLMUL_AES${optimised}"
+                                  SKIP_PRECOMPILE_HEADERS ON)
     elseif(source MATCHES "/src/core/cpu\\.cc$")
-      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-fno-lto")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-fno-lto" SKIP_PRECOMPILE_HEADERS ON)
     endif()
   endforeach()
+endfunction()
+
+# Headers that nearly every file of a target wants, parsed once for all of them: a sixth less time for each file.
+function(linn_precompiled_headers target)
+  target_precompile_headers(${target} PRIVATE <algorithm> <cstdint> <functional> <map> <memory> <optional> <span> <string> <string_view> <vector>
+                                              <fmt/format.h> <nlohmann/json.hpp> ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fpch-preprocess)  # ccache asks for it
+  endif()
 endfunction()

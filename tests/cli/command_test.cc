@@ -1196,7 +1196,7 @@ TEST_F(Command, ExactIsWithoutWinograd) {
   }
 }
 
-TEST_F(Command, DemoSaysWhatItCompares) {
+TEST_F(Command, DemoSaysWhatItComparesFull) {
   const Result result = run({"demo", "--data", small_data(), "--out", path("demo")});
   ASSERT_EQ(result.code, 0) << result.err;
   const io::Json table = io::parse_json(tests::text_of(path("demo/table.json")), "table.json");
