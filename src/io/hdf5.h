@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -22,14 +23,14 @@ namespace linn::io {
 
 /// What is refused. Every limit is checked before memory is allocated.
 struct Hdf5Limits {
-  std::uint64_t depth = 64;              ///< groups on one path
-  std::uint64_t links = 1'000'000;       ///< links in all groups that were opened
-  std::uint64_t attributes = 65'536;     ///< attributes of one object
-  std::uint64_t text_bytes = std::uint64_t{256} << 20;  ///< bytes of all strings of one attribute or dataset
+  std::uint64_t depth = 64;           ///< names on one path
+  std::uint64_t links = 1'000'000;    ///< links in all groups that were opened
+  std::uint64_t attributes = 65'536;  ///< attributes of one object
   /// Bytes that a dataset may declare although none of its data is in the file. It then reads as its fill value.
   std::uint64_t unwritten_bytes = std::uint64_t{1} << 20;
-  /// A chunked dataset may declare at most this many bytes for each byte of its chunks in the file, or `unwritten_bytes`.
-  std::uint64_t bomb_ratio = 1000;
+  /// A chunked dataset may declare `unwritten_bytes`, or this many bytes for each byte of its chunks in the file. A chunk of
+  /// zeros comes close to what deflate can do, so a lower ratio would refuse the slots of a fresh optimizer.
+  std::uint64_t bomb_ratio = 1032;
 };
 
 /// One attribute: a string, a list of strings, or numbers.
@@ -118,7 +119,7 @@ class Hdf5Group : public Hdf5Object {
   Hdf5Group(std::shared_ptr<const hdf5::Object> object, std::shared_ptr<const hdf5::Links> links)
       : Hdf5Object(std::move(object)), links_(std::move(links)) {}
 
-  std::shared_ptr<const hdf5::Object> find(std::string_view path) const;
+  std::shared_ptr<hdf5::Object> find(std::string_view path) const;
   static Hdf5Group opened(std::shared_ptr<const hdf5::Object> object);
 
   std::shared_ptr<const hdf5::Links> links_;
