@@ -306,40 +306,35 @@ class ChunkFinder {
       const std::uint64_t count = std::uint64_t{1} << (level / 2);
       const std::uint64_t size = array.smallest << ((level + 1) / 2);
       if (level < direct_levels) {
-        for (std::uint64_t i = 0; i < count; ++i)
-          read_data_block(array, blocks.le64(), first - in_index + i * size, first + i * size, size, {}, 0);
+        for (std::uint64_t i = 0; i < count; ++i) read_data_block(array, blocks.le64(), first + i * size, size, {}, 0);
       } else {
-        read_secondary_block(array, blocks.le64(), first - in_index, first, count, size);
+        read_secondary_block(array, blocks.le64(), first, count, size);
       }
       first += count * size;
     }
   }
 
-  void read_secondary_block(const Array& array, std::uint64_t address, std::uint64_t offset, std::uint64_t first, std::uint64_t count,
-                            std::uint64_t size) {
+  void read_secondary_block(const Array& array, std::uint64_t address, std::uint64_t first, std::uint64_t count, std::uint64_t size) {
     if (address == undefined) return;
     Reader reader = file_.at(address, where_);
     expect_block(reader, "EASB", "secondary block of the extensible array");
-    if (number_of(reader, array.offset_size) != offset)
-      format_error(where_, "offset {}: a secondary block of another place of the extensible array", address);
+    reader.skip(array.offset_size);  // its place in the array
     std::span<const std::byte> used;
     const std::uint64_t pages = size > array.page ? size / array.page : 0;
     if (pages > 0) used = reader.take(bytes_of_elements(count, static_cast<std::size_t>((pages + 7) / 8)));
     Reader blocks = reader;
     reader.skip(bytes_of_elements(count, 8));
     expect_checksum(reader, address, file_, "a secondary block of the extensible array");
-    for (std::uint64_t i = 0; i < count; ++i)
-      read_data_block(array, blocks.le64(), offset + i * size, first + i * size, size, used, i * pages);
+    for (std::uint64_t i = 0; i < count; ++i) read_data_block(array, blocks.le64(), first + i * size, size, used, i * pages);
   }
 
   /// `used` has a bit for each page, those of this block from `first_bit` on; it is empty where the block has no pages.
-  void read_data_block(const Array& array, std::uint64_t address, std::uint64_t offset, std::uint64_t first, std::uint64_t size,
-                       std::span<const std::byte> used, std::uint64_t first_bit) {
+  void read_data_block(const Array& array, std::uint64_t address, std::uint64_t first, std::uint64_t size, std::span<const std::byte> used,
+                       std::uint64_t first_bit) {
     if (address == undefined) return;
     Reader reader = file_.at(address, where_);
     expect_block(reader, "EADB", "data block of the extensible array");
-    if (number_of(reader, array.offset_size) != offset)
-      format_error(where_, "offset {}: a data block of another place of the extensible array", address);
+    reader.skip(array.offset_size);
     constexpr std::string_view what = "a data block of the extensible array";
     if (size <= array.page) {
       read_elements_at(reader, address, first, size, array.element_size, array.first_axis, what);
