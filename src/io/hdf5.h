@@ -169,6 +169,11 @@ class Hdf5Writer {
  private:
   struct Node;
   struct Built;
+
+  Node* find(std::string_view path) const;
+  Node& make_group(std::span<const std::string_view> names, std::string_view path);
+  Node& make_dataset(std::string_view path);
+
   std::unique_ptr<Node> root_;
   std::unique_ptr<Built> built_;
 };
