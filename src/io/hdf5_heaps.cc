@@ -198,34 +198,35 @@ FractalHeap::Found FractalHeap::find_managed(std::uint64_t offset, std::uint64_t
   return {block + at, file_.take(block + at, size, where_)};
 }
 
-std::uint64_t FractalHeap::child_of(std::uint64_t address, std::uint64_t rows, std::uint64_t block_offset, std::uint64_t entry) {
-  Reader reader = file_.at(address, where_);
-  const auto [known, is_new] = checked_.try_emplace(address, block_offset);
-  const std::uint64_t entries = rows * width_;
-  if (is_new) {
-    budget_.take(entries * 8, where_, "fractal heap");
-    expect_signature(reader, "FHIB", "indirect block");
-    expect_version(reader, 0, 0, "an indirect block");
-    if (reader.le64() != address_ || number_of(reader, offset_size_) != block_offset)
-      format_error(where_, "offset {}: an indirect block of another place or another fractal heap", address);
-    reader.skip(entries * 8);
-    expect_checksum(reader, address, file_, "an indirect block");
-  } else if (known->second != block_offset) {
+bool FractalHeap::note_block(std::uint64_t address, std::string_view signature, std::uint64_t block_offset) {
+  const auto [known, is_new] = blocks_.try_emplace(address, Block{signature, block_offset});
+  if (!is_new && (known->second.signature != signature || known->second.offset != block_offset))
     format_error(where_, "offset {}: a block of the fractal heap has two places", address);
-  }
-  reader.seek(address);
+  return is_new;
+}
+
+std::uint64_t FractalHeap::child_of(std::uint64_t address, std::uint64_t rows, std::uint64_t block_offset, std::uint64_t entry) {
+  if (note_block(address, "FHIB", block_offset)) check_indirect(address, rows * width_, block_offset);
+  Reader reader = file_.at(address, where_);
   reader.skip(5 + 8 + offset_size_ + entry * 8);
   const std::uint64_t child = reader.le64();
   if (child == undefined) format_error(where_, "an object lies in a block of the fractal heap at offset {} that is not there", address_);
   return child;
 }
 
+void FractalHeap::check_indirect(std::uint64_t address, std::uint64_t entries, std::uint64_t block_offset) {
+  budget_.take(entries * 8, where_, "fractal heap");
+  Reader reader = file_.at(address, where_);
+  expect_signature(reader, "FHIB", "indirect block");
+  expect_version(reader, 0, 0, "an indirect block");
+  if (reader.le64() != address_ || number_of(reader, offset_size_) != block_offset)
+    format_error(where_, "offset {}: an indirect block of another place or another fractal heap", address);
+  reader.skip(entries * 8);
+  expect_checksum(reader, address, file_, "an indirect block");
+}
+
 void FractalHeap::check_direct(std::uint64_t address, std::uint64_t size, std::uint64_t block_offset) {
-  const auto [known, is_new] = checked_.try_emplace(address, block_offset);
-  if (!is_new) {
-    if (known->second != block_offset) format_error(where_, "offset {}: a block of the fractal heap has two places", address);
-    return;
-  }
+  if (!note_block(address, "FHDB", block_offset)) return;
   budget_.take(size, where_, "fractal heap");
   Reader reader = file_.at(address, where_);
   expect_signature(reader, "FHDB", "direct block");

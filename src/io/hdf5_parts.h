@@ -223,6 +223,9 @@ class FractalHeap {
   std::uint64_t row_offset(std::uint64_t row) const;
   std::uint64_t child_of(std::uint64_t address, std::uint64_t rows, std::uint64_t block_offset, std::uint64_t entry);
   void check_direct(std::uint64_t address, std::uint64_t size, std::uint64_t block_offset);
+  void check_indirect(std::uint64_t address, std::uint64_t entries, std::uint64_t block_offset);
+  /// Notes a block that is used. Returns whether it is new; refuses it where it was used as another block.
+  bool note_block(std::uint64_t address, std::string_view signature, std::uint64_t block_offset);
 
   const FileData& file_;
   std::string where_;
@@ -239,7 +242,11 @@ class FractalHeap {
   std::size_t length_size_ = 0;
   std::uint64_t root_ = undefined;
   std::uint64_t root_rows_ = 0;
-  std::unordered_map<std::uint64_t, std::uint64_t> checked_;  // blocks whose checksum was compared, with their offset
+  struct Block {
+    std::string_view signature;
+    std::uint64_t offset;  // in the heap's space
+  };
+  std::unordered_map<std::uint64_t, Block> blocks_;  // whose checksum was compared
 };
 
 // ---- datasets (hdf5_datasets.cc, hdf5_chunks.cc) -----------------------------------------------------------------

@@ -25,16 +25,20 @@ void expect_wide(std::uint8_t offsets, std::uint8_t lengths, const std::string& 
     format_error(where, "its addresses have {} bytes and its lengths {}; 8 and 8 are allowed, as h5py writes them", offsets, lengths);
 }
 
+void expect_no_user_block(std::uint64_t base, const std::string& where) {
+  if (base != 0) format_error(where, "its base address is {}; a user block in front of the file is not supported", base);
+}
+
 /// Versions 0 and 1: the reader stands behind the version.
 Superblock read_old_superblock(Reader& reader, std::uint8_t version) {
   Superblock block;
   reader.skip(4);  // versions of structures that have only one, and a reserved byte
   const std::uint8_t offsets = reader.u8();
-  expect_wide(offsets, reader.u8(), reader.where());
+  const std::uint8_t lengths = reader.u8();
+  expect_wide(offsets, lengths, reader.where());
   reader.skip(1 + 2 + 2 + 4);            // reserved, sizes of tree nodes, flags
   if (version == 1) reader.skip(2 + 2);  // size of chunk tree nodes
-  const std::uint64_t base = reader.le64();
-  if (base != 0) format_error(reader.where(), "its base address is {}; a user block in front of the file is not supported", base);
+  expect_no_user_block(reader.le64(), reader.where());
   reader.skip(8);  // free space
   block.end = reader.le64();
   block.driver = reader.le64();
@@ -43,17 +47,21 @@ Superblock read_old_superblock(Reader& reader, std::uint8_t version) {
   return block;
 }
 
-/// Versions 2 and 3.
-Superblock read_new_superblock(Reader& reader) {
+/// Versions 2 and 3, which have a checksum.
+Superblock read_new_superblock(Reader& reader, std::span<const std::byte> bytes) {
   Superblock block;
   const std::uint8_t offsets = reader.u8();
-  expect_wide(offsets, reader.u8(), reader.where());
+  const std::uint8_t lengths = reader.u8();
+  expect_wide(offsets, lengths, reader.where());
   reader.skip(1);  // flags
   const std::uint64_t base = reader.le64();
-  if (base != 0) format_error(reader.where(), "its base address is {}; a user block in front of the file is not supported", base);
   block.extension = reader.le64();
   block.end = reader.le64();
   block.root = reader.le64();
+  const std::uint32_t computed = lookup3(bytes.first(reader.offset()));
+  if (const std::uint32_t stored = reader.le32(); stored != computed)
+    format_error(reader.where(), "its superblock is damaged: the checksum is {:08x}, {:08x} was stored", computed, stored);
+  expect_no_user_block(base, reader.where());
   return block;
 }
 
@@ -67,11 +75,7 @@ Superblock read_superblock(std::span<const std::byte> bytes, const std::string& 
   const std::uint8_t version = reader.u8();
   if (version > 3) format_error(where, "its superblock has the version {}; 0 to 3 are known", version);
   if (version < 2) return read_old_superblock(reader, version);
-  const Superblock block = read_new_superblock(reader);
-  const std::uint32_t computed = lookup3(bytes.first(reader.offset()));
-  if (const std::uint32_t stored = reader.le32(); stored != computed)
-    format_error(where, "its superblock is damaged: the checksum is {:08x}, {:08x} was stored", computed, stored);
-  return block;
+  return read_new_superblock(reader, bytes);
 }
 
 }  // namespace

@@ -166,6 +166,7 @@ def refused(version):
         low_level(f, "time", None, (2,), type_id=h5py.h5t.UNIX_D32LE)
         f.create_dataset("nine_axes", shape=(1,) * 9, dtype="u1")
         f["null"] = h5py.Empty("f4")
+        f.create_group("links")["external"] = h5py.ExternalLink("other.h5", "/fine")
         f.create_dataset("tebibyte", shape=(1 << 38,), dtype="<f4")
         f.create_dataset("tebibyte_chunks", shape=(1 << 38,), dtype="<f4", chunks=(1 << 20,), compression="gzip")
         huge = f.create_dataset("huge_chunk", shape=(4,), dtype="u1", chunks=(1 << 31,), maxshape=(None,), compression="gzip")
