@@ -29,7 +29,13 @@ std::vector<std::uint64_t> grid_of(const std::vector<std::uint64_t>& sizes, cons
 class ChunkFinder {
  public:
   ChunkFinder(const Object& object, const DatasetHeader& header, Chunks& chunks)
-      : file_(*object.file), header_(header), where_(object.where()), chunks_(chunks), layout_(chunks.layout), budget_(file_.budget()) {
+      : object_(object),
+        file_(*object.file),
+        header_(header),
+        where_(object.where()),
+        chunks_(chunks),
+        layout_(chunks.layout),
+        budget_(file_.budget()) {
     const std::vector<std::uint64_t> sizes(header.space.sizes.begin(), header.space.sizes.end());
     grid_ = grid_of(sizes, layout_.sizes);
     most_ = grid_of(header.space.largest, layout_.sizes);
@@ -41,6 +47,7 @@ class ChunkFinder {
     if (layout_.address != undefined) read_index();
     check_places();
     check_bomb();
+    file_.count_stored(object_.address, stored_, where_);
   }
 
  private:
@@ -364,6 +371,7 @@ class ChunkFinder {
     });
   }
 
+  const Object& object_;
   const FileData& file_;
   const DatasetHeader& header_;
   std::string where_;

@@ -254,6 +254,7 @@ struct Stored {
 Stored read_stored(const Object& object, const DatasetHeader& header) {
   Stored stored{LayoutReader(object, header).read(), read_filters(object, header)};
   if (!stored.layout.chunked && !stored.filters.empty()) format_error(object.where(), "is filtered, but has no chunks");
+  if (stored.layout.written) object.file->count_stored(object.address, stored.layout.elements.size(), object.where());
   return stored;
 }
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "io/bytes.h"
@@ -107,6 +108,9 @@ class FileData {
   std::shared_ptr<const Links> links(std::uint64_t address, const std::function<Links()>& make) const;
   /// Counts links against the limit on all of them.
   void count_links(std::uint64_t count, const std::string& where) const;
+  /// Counts the bytes that the dataset at `address` has in the file, once for each dataset. All together cannot have more than the
+  /// file, unless they overlap: a small file could then be read as thousands of large datasets.
+  void count_stored(std::uint64_t address, std::uint64_t bytes, const std::string& where) const;
 
  private:
   std::span<const std::byte> bytes_;
@@ -119,6 +123,8 @@ class FileData {
   mutable std::unordered_map<std::uint64_t, std::string> paths_;
   mutable std::unordered_map<std::uint64_t, std::shared_ptr<const Links>> links_;
   mutable std::uint64_t link_count_ = 0;
+  mutable std::unordered_set<std::uint64_t> counted_;
+  mutable std::uint64_t stored_ = 0;
 };
 
 /// Throws FormatError unless the four bytes at the reader are `signature`.

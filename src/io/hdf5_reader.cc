@@ -126,6 +126,14 @@ void FileData::count_links(std::uint64_t count, const std::string& where) const 
   link_count_ += count;
 }
 
+void FileData::count_stored(std::uint64_t address, std::uint64_t bytes, const std::string& where) const {
+  const std::lock_guard lock(mutex_);
+  if (!counted_.insert(address).second) return;
+  if (bytes > size() - stored_)
+    format_error(where, "its data overlap those of other datasets: together they have more bytes than the file, which has {}", size());
+  stored_ += bytes;
+}
+
 void expect_signature(Reader& reader, std::string_view signature, std::string_view what) {
   const std::size_t at = reader.offset();
   if (const auto found = text_of(reader.take(signature.size())); found != signature)

@@ -547,6 +547,29 @@ TEST(Hdf5, RefusesTextsThatShareOneString) {
   expect_error<FormatError>([&] { file.root().attribute("list"); }, {"attribute \"list\"", "list of strings refers to itself"});
 }
 
+TEST(Hdf5, RefusesDatasetsThatShareTheirData) {
+  Hdf5Writer writer;
+  for (int i = 0; i < 10; ++i) writer.dataset(fmt::format("x{}", i), Tensor::from(std::vector<float>(1000), {1000}));
+  Bytes bytes = written(writer);
+  // Each layout message is version 3, contiguous, address, size.
+  const std::string layout = {'\x03', '\x01'};
+  const std::size_t first = find(bytes, "HEAP");
+  std::vector<std::size_t> places;
+  for (std::size_t at = 0; at < first; ++at)
+    if (text_of(bytes).substr(at, 2) == layout && get<std::uint64_t>(bytes, at + 10) == 4000) places.push_back(at + 2);
+  ASSERT_EQ(places.size(), 10u);
+  const auto all = [&] {
+    const Hdf5File file(bytes, "some.h5");
+    for (const std::string& name : file.root().names()) file.root().dataset(name).read();
+  };
+  EXPECT_NO_THROW(all());
+  const Hdf5File file(bytes, "some.h5");
+  for (int i = 0; i < 20; ++i) file.root().dataset("x0").read();  // the same one counts once
+  put(bytes, end_of_file_0, std::uint64_t{get<std::uint64_t>(bytes, places[0]) + 4000});
+  for (const std::size_t at : places) put(bytes, at, get<std::uint64_t>(bytes, places[0]));
+  expect_error<FormatError>([&] { all(); }, {"some.h5", "\"/x", "its data overlap those of other datasets"});
+}
+
 TEST(Hdf5, RefusesADamagedFractalHeap) {
   const Bytes whole = slurp(kept("io", "many_latest.h5"));
   const std::size_t block = find(whole, "FHDB");
@@ -563,7 +586,8 @@ TEST(Hdf5, RefusesADamagedFractalHeap) {
   const std::size_t heap = static_cast<std::size_t>(get<std::uint64_t>(bytes, indirect + 5));
   const auto rows = get<std::uint16_t>(bytes, heap + 140);
   seal(bytes, indirect, indirect + 17 + rows * 4 * 8);
-  expect_error<FormatError>([&] { Hdf5File(bytes, "some.h5").root().group("soft"); }, {"\"/soft\"", "a block of the fractal heap has two places"});
+  expect_error<FormatError>([&] { Hdf5File(bytes, "some.h5").root().group("soft"); },
+                            {"\"/soft\"", "a block of the fractal heap has two places"});
 }
 
 TEST(Hdf5, LimitsDepthAndLinksAndAttributes) {
