@@ -417,7 +417,7 @@ class Unfilter {
     const auto content = data.first(data.size() - 4);
     Reader reader(data.last(4), where_);
     if (const std::uint32_t computed = fletcher32(content), stored = reader.le32(); computed != stored)
-      format_error(where_, "a chunk is damaged: its checksum (Fletcher-32) is {:08x}, {:08x} was stored", computed, stored);
+      format_error(where_, "a chunk is damaged: its Fletcher checksum is {:08x}, {:08x} was stored", computed, stored);
     return content;
   }
 
