@@ -359,7 +359,8 @@ class ChunkFinder {
 
   void read_tree2() {
     const std::uint8_t type = filtered() ? record_of_filtered_chunk : record_of_chunk;
-    const std::size_t size_bytes = std::min<std::size_t>(8, 1 + (static_cast<std::size_t>(std::bit_width(layout_.bytes)) + 7) / 8);
+    const std::size_t narrow = 1 + (static_cast<std::size_t>(std::bit_width(layout_.bytes)) + 7) / 8;
+    const std::size_t size_bytes = layout_.wide_sizes ? 8 : std::min<std::size_t>(8, narrow);
     const std::uint64_t record_size = 8 + 8 * rank_ + (filtered() ? size_bytes + 4 : 0);
     each_record(file_, layout_.address, type, record_size, where_, [&](Reader& record) {
       const std::uint64_t address = record.le64();

@@ -45,7 +45,7 @@ class LayoutReader {
         }()) {}
 
   Layout read() {
-    const std::uint8_t version = expect_version(reader_, 1, 4, "the data layout");
+    const std::uint8_t version = expect_version(reader_, 1, 5, "the data layout");
     if (version < 3) return read_old();
     const std::uint8_t kind = reader_.u8();
     switch (kind) {
@@ -54,7 +54,7 @@ class LayoutReader {
         const std::uint64_t address = reader_.le64();
         return contiguous(address, reader_.le64());
       }
-      case 2: return version == 3 ? chunked3() : chunked4();
+      case 2: return version == 3 ? chunked3() : chunked4(version);
       case 3: format_error(where_, "is a virtual dataset, whose elements lie in other datasets; its own elements are allowed");
       default: format_error(where_, "its data layout has the unknown class {}", kind);
     }
@@ -101,7 +101,8 @@ class LayoutReader {
     return chunks_of(rank, 4, ChunkLayout::Index::tree1, address);
   }
 
-  Layout chunked4() {
+  /// Versions 4 and 5.
+  Layout chunked4(std::uint8_t version) {
     const std::uint8_t flags = reader_.u8();
     if ((flags & ~2) != 0)
       format_error(where_, "its chunks have the flags {:#04x}: chunks at the edges that are not filtered are not supported", flags);
@@ -110,6 +111,7 @@ class LayoutReader {
     if (width < 1 || width > 8) format_error(where_, "sizes of its chunks have {} bytes; 1 to 8 are allowed", width);
     Layout layout = chunks_of(rank, width, ChunkLayout::Index::single, undefined);
     ChunkLayout& chunks = layout.chunks;
+    chunks.wide_sizes = version == 5;
     const std::uint8_t index = reader_.u8();
     switch (index) {
       case 1:

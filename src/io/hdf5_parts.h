@@ -276,6 +276,7 @@ struct ChunkLayout {
   std::uint64_t address = undefined;
   std::vector<std::uint64_t> sizes;  // of a chunk
   std::uint64_t bytes = 0;           // of a chunk, unfiltered
+  bool wide_sizes = false;           // Index::tree2 keeps sizes of filtered chunks in 8 bytes, as HDF5 2.0 does
   // The only chunk of Index::single, where it is filtered.
   std::uint64_t single_size = 0;
   std::uint32_t single_mask = 0;

@@ -265,6 +265,12 @@ TEST(Hdf5, ReadsIndexesOfManyNodes) {
   EXPECT_EQ(numbers(latest.root().dataset("both").read()), counting(150));
 }
 
+TEST(Hdf5, ReadsChunksOfVersion2) {
+  const Kept kept("filtered_v200.h5");
+  EXPECT_EQ(kept.root().names(), (std::vector<std::string>{"both", "fixed", "one", "single"}));
+  for (const std::string& name : kept.root().names()) EXPECT_EQ(numbers(kept.root().dataset(name).read()), counting(35)) << name;
+}
+
 TEST(Hdf5, ReadsPagesOfArrays) {
   std::vector<double> expected(1200, 0.0);
   for (const double value : counting(100)) expected.push_back(value);

@@ -1,5 +1,5 @@
 """Makes the HDF5 files of tests/io/data with h5py, so that linn's reader is tested on what it was not written beside.
-Run it with h5py 3.14 or newer and ml_dtypes:
+Run it with h5py 3.14 and ml_dtypes; with h5py 3.16, which has HDF5 2.0, for filtered_v200.h5:
 
     python3 tests/io/make_hdf5_files.py
 
@@ -126,6 +126,15 @@ def indexes(version):
         late[69_990:] = np.arange(10)
 
 
+def filtered(version):
+    """The indexes that keep sizes of filtered chunks, which HDF5 2.0 stores in more bytes."""
+    with h5py.File(DATA / f"filtered_{version}.h5", "w", libver=version) as f:
+        values = np.arange(35, dtype="<f4").reshape(5, 7)
+        for name, maximum in {"fixed": (50, 20), "one": (None, 20), "both": (None, None)}.items():
+            f.create_dataset(name, data=values, chunks=(2, 3), maxshape=maximum, compression="gzip")
+        f.create_dataset("single", data=values, chunks=(5, 7), compression="gzip")
+
+
 def many(name, version, ordered):
     """Many links and attributes."""
     with h5py.File(DATA / f"many_{name}.h5", "w", libver=version, track_order=ordered) as f:
@@ -196,6 +205,8 @@ for version in ("earliest", "latest"):
     chunks(version)
     indexes(version)
     refused(version)
+if h5py.version.hdf5_version_tuple[0] >= 2:
+    filtered("v200")
 many("earliest", "earliest", False)
 many("latest", "latest", False)
 many("ordered", "latest", True)
