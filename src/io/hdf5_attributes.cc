@@ -66,12 +66,14 @@ void add_dense(std::vector<AttributeBody>& list, const Object& object, const Mes
   const std::uint64_t heap_address = reader.le64();
   const std::uint64_t tree = reader.le64();
   if (heap_address == undefined) return;
-  FractalHeap heap(*object.file, heap_address, where);
-  each_record(*object.file, tree, record_of_attribute, heap.id_size() + 9, where, [&](Reader& record) {
+  Budget budget = object.file->budget();
+  FractalHeap heap(*object.file, budget, heap_address, where);
+  each_record(*object.file, budget, tree, record_of_attribute, heap.id_size() + 9, where, [&](Reader& record) {
     const auto found = heap.find(record.take(heap.id_size()));
     if (record.u8() != 0) format_error(where, "an attribute is shared with another object; each object must have its own");
     add(list, object, found.offset, found.data, record.le32());
   });
+  object.file->count_part(Part::attributes, object.address, budget.taken(), where);
 }
 
 }  // namespace

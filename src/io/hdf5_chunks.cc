@@ -47,7 +47,7 @@ class ChunkFinder {
     if (layout_.address != undefined) read_index();
     check_places();
     check_bomb();
-    file_.count_stored(object_.address, stored_, where_);
+    file_.count_part(Part::elements, object_.address, stored_ + budget_.taken(), where_);
   }
 
  private:
@@ -362,7 +362,7 @@ class ChunkFinder {
     const std::size_t narrow = 1 + (static_cast<std::size_t>(std::bit_width(layout_.bytes)) + 7) / 8;
     const std::size_t size_bytes = layout_.wide_sizes ? 8 : std::min<std::size_t>(8, narrow);
     const std::uint64_t record_size = 8 + 8 * rank_ + (filtered() ? size_bytes + 4 : 0);
-    each_record(file_, layout_.address, type, record_size, where_, [&](Reader& record) {
+    each_record(file_, budget_, layout_.address, type, record_size, where_, [&](Reader& record) {
       const std::uint64_t address = record.le64();
       const std::uint64_t size = filtered() ? number_of(record, size_bytes) : layout_.bytes;
       const std::uint32_t mask = filtered() ? record.le32() : 0;

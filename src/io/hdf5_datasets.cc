@@ -13,6 +13,7 @@ namespace {
 /// Where the elements lie.
 struct Layout {
   bool chunked = false;
+  bool compact = false;
   bool written = false;  // not chunked: `elements` are in the file
   std::span<const std::byte> elements;
   ChunkLayout chunks;
@@ -63,6 +64,7 @@ class LayoutReader {
  private:
   Layout compact(std::uint64_t size) {
     Layout layout;
+    layout.compact = true;
     layout.written = true;
     layout.elements = reader_.take(size);
     check_size(size);
@@ -256,7 +258,9 @@ struct Stored {
 Stored read_stored(const Object& object, const DatasetHeader& header) {
   Stored stored{LayoutReader(object, header).read(), read_filters(object, header)};
   if (!stored.layout.chunked && !stored.filters.empty()) format_error(object.where(), "is filtered, but has no chunks");
-  if (stored.layout.written) object.file->count_stored(object.address, stored.layout.elements.size(), object.where());
+  // Those of the compact class are in the header, which is counted.
+  if (stored.layout.written && !stored.layout.compact)
+    object.file->count_part(Part::elements, object.address, stored.layout.elements.size(), object.where());
   return stored;
 }
 

@@ -21,8 +21,8 @@ std::uint64_t saturated(std::uint64_t a, std::uint64_t b, std::uint64_t c) {
 
 class TreeReader {
  public:
-  TreeReader(const FileData& file, const std::string& where, const std::function<void(Reader&)>& each)
-      : file_(file), where_(where), each_(each), budget_(file.budget()) {}
+  TreeReader(const FileData& file, Budget& budget, const std::string& where, const std::function<void(Reader&)>& each)
+      : file_(file), where_(where), each_(each), budget_(budget) {}
 
   void read(std::uint64_t address, std::uint8_t type, std::uint64_t record_size) {
     Reader head = file_.at(address, where_);
@@ -38,7 +38,7 @@ class TreeReader {
     const std::uint16_t root_records = head.le16();
     head.skip(8);  // all records
     expect_checksum(head, address, file_, "the B-tree header");
-    if (record_size_ == 0 || (record_size != 0 && record_size_ != record_size))
+    if (record_size_ != record_size)
       format_error(where_, "offset {}: records of {} bytes in the B-tree; {} were expected", address, record_size_, record_size);
     if (depth > deepest_tree)
       format_error(where_, "offset {}: a B-tree of {} levels; at most {} are allowed", address, depth, deepest_tree);
@@ -96,7 +96,7 @@ class TreeReader {
   const FileData& file_;
   const std::string& where_;
   const std::function<void(Reader&)>& each_;
-  Budget budget_;
+  Budget& budget_;
   std::uint8_t type_ = 0;
   std::uint64_t node_size_ = 0;
   std::uint64_t record_size_ = 0;
@@ -106,9 +106,9 @@ class TreeReader {
 
 }  // namespace
 
-void each_record(const FileData& file, std::uint64_t address, std::uint8_t type, std::uint64_t record_size, const std::string& where,
-                 const std::function<void(Reader& record)>& each) {
-  TreeReader(file, where, each).read(address, type, record_size);
+void each_record(const FileData& file, Budget& budget, std::uint64_t address, std::uint8_t type, std::uint64_t record_size,
+                 const std::string& where, const std::function<void(Reader& record)>& each) {
+  TreeReader(file, budget, where, each).read(address, type, record_size);
 }
 
 // ---- fractal heaps -----------------------------------------------------------------------------------------------
@@ -116,8 +116,8 @@ void each_record(const FileData& file, std::uint64_t address, std::uint8_t type,
 // blocks twice as large as those of the row above. Up to `largest_direct_` they are direct blocks, which hold objects; larger ones
 // are indirect blocks, which hold addresses of the blocks that fill their part of the space.
 
-FractalHeap::FractalHeap(const FileData& file, std::uint64_t address, std::string where)
-    : file_(file), where_(std::move(where)), budget_(file.budget()), address_(address) {
+FractalHeap::FractalHeap(const FileData& file, Budget& budget, std::uint64_t address, std::string where)
+    : file_(file), where_(std::move(where)), budget_(budget), address_(address) {
   Reader head = file_.at(address, where_);
   expect_signature(head, "FRHP", "fractal heap");
   expect_version(head, 0, 0, "the fractal heap");
@@ -246,14 +246,17 @@ void FractalHeap::check_direct(std::uint64_t address, std::uint64_t size, std::u
 
 FractalHeap::Found FractalHeap::find_huge(std::uint64_t key) {
   if (huge_tree_ == undefined) format_error(where_, "the fractal heap at offset {} has no huge objects, but refers to one", address_);
-  std::optional<Found> found;
-  each_record(file_, huge_tree_, record_of_huge, 24, where_, [&](Reader& record) {
-    const std::uint64_t address = record.le64();
-    const std::uint64_t size = record.le64();
-    if (record.le64() == key) found = Found{address, file_.take(address, size, where_)};
-  });
-  if (!found) format_error(where_, "the fractal heap at offset {} has no huge object {}", address_, key);
-  return *found;
+  if (!huge_) {
+    huge_.emplace();
+    each_record(file_, budget_, huge_tree_, record_of_huge, 24, where_, [&](Reader& record) {
+      const std::uint64_t address = record.le64();
+      const std::uint64_t size = record.le64();
+      huge_->try_emplace(record.le64(), Found{address, file_.take(address, size, where_)});
+    });
+  }
+  const auto found = huge_->find(key);
+  if (found == huge_->end()) format_error(where_, "the fractal heap at offset {} has no huge object {}", address_, key);
+  return found->second;
 }
 
 }  // namespace linn::io::hdf5

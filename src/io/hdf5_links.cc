@@ -13,7 +13,8 @@ constexpr int deepest_tree = 32;
 
 class LinkReader {
  public:
-  explicit LinkReader(const Object& object) : object_(object), file_(*object.file), where_(object.where()), budget_(file_.budget()) {}
+  explicit LinkReader(const Object& object)
+      : object_(object), file_(*object.file), where_(object.where()), budget_(file_.budget()), names_budget_(file_.budget()) {}
 
   Links read() {
     bool ordered = false;
@@ -21,6 +22,7 @@ class LinkReader {
     for (const Message& message : object_.messages)
       if (message.type == MessageType::link) read_link(message.data, message.offset);
     if (const Message* info = object_.find(MessageType::link_info, "link info")) ordered = read_info(*info);
+    file_.count_part(Part::links, object_.address, budget_.taken(), where_);
     return sorted(ordered);
   }
 
@@ -89,7 +91,7 @@ class LinkReader {
     const std::string_view rest = text_of(names_.subspan(static_cast<std::size_t>(offset)));
     const std::size_t end = rest.find('\0');
     if (end == std::string_view::npos) format_error(where_, "offset {}: a name in the local heap does not end", names_at_ + offset);
-    budget_.take(end, where_, "local heap");
+    names_budget_.take(end, where_, "local heap");
     return std::string(rest.substr(0, end));
   }
 
@@ -105,8 +107,8 @@ class LinkReader {
     const std::uint64_t heap_address = reader.le64();
     const std::uint64_t tree = reader.le64();
     if (heap_address == undefined) return ordered;
-    FractalHeap heap(file_, heap_address, where_);
-    each_record(file_, tree, record_of_link, heap.id_size() + 4, where_, [&](Reader& record) {
+    FractalHeap heap(file_, budget_, heap_address, where_);
+    each_record(file_, budget_, tree, record_of_link, heap.id_size() + 4, where_, [&](Reader& record) {
       record.skip(4);  // hash of the name
       const auto found = heap.find(record.take(heap.id_size()));
       read_link(found.data, found.offset);
@@ -125,7 +127,7 @@ class LinkReader {
     const std::uint64_t size = number_of(reader, std::size_t{1} << (flags & 0x03));
     const auto name = text_of(reader.take(size));
     file_.count_links(1, where_);
-    budget_.take(size, where_, "list of links");
+    names_budget_.take(size, where_, "list of links");
     Link link{std::string(name), Link::Kind::user, undefined, order};
     if (kind == 0) {
       link.kind = Link::Kind::hard;
@@ -159,7 +161,8 @@ class LinkReader {
   const Object& object_;
   const FileData& file_;
   std::string where_;
-  Budget budget_;
+  Budget budget_;        // of trees and heaps
+  Budget names_budget_;  // names are parts of these
   std::uint64_t names_at_ = 0;
   std::span<const std::byte> names_;
   Links links_;

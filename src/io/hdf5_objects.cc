@@ -27,6 +27,7 @@ class HeaderReader {
       read_version2(reader);
     else
       read_version1(reader);
+    file_.count_part(Part::header, object_.address, budget_.taken(), where_);
   }
 
  private:

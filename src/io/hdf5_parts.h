@@ -10,11 +10,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "io/bytes.h"
@@ -78,11 +79,18 @@ class Budget {
     if (bytes > left_) format_error(where, "its {} refers to itself: its parts have more bytes than the file, which has {}", what, bytes_);
     left_ -= bytes;
   }
+  std::uint64_t taken() const { return bytes_ - left_; }
 
  private:
   std::uint64_t bytes_;
   std::uint64_t left_;
 };
+
+/// Objects of a global heap by their index.
+using GlobalHeap = std::unordered_map<std::uint16_t, std::span<const std::byte>>;
+
+/// What the bytes of a file are counted as: the first four belong to the object at an address, the last to an address of its own.
+enum class Part { header, links, attributes, elements, global_heap };
 
 /// The bytes of a file, and what is remembered of it while it is read.
 class FileData {
@@ -108,9 +116,11 @@ class FileData {
   std::shared_ptr<const Links> links(std::uint64_t address, const std::function<Links()>& make) const;
   /// Counts links against the limit on all of them.
   void count_links(std::uint64_t count, const std::string& where) const;
-  /// Counts the bytes that the dataset at `address` has in the file, once for each dataset. All together cannot have more than the
-  /// file, unless they overlap: a small file could then be read as thousands of large datasets.
-  void count_stored(std::uint64_t address, std::uint64_t bytes, const std::string& where) const;
+  /// The objects of a global heap: taken apart by `make` the first time, remembered afterwards.
+  std::shared_ptr<const GlobalHeap> global_heap(std::uint64_t address, const std::function<GlobalHeap()>& make) const;
+  /// Counts the bytes of a part of the file, once for each part, however often it is read. All parts together cannot have more bytes
+  /// than the file, unless they overlap: a small file could then stand for thousands of large groups or datasets.
+  void count_part(Part part, std::uint64_t address, std::uint64_t bytes, const std::string& where) const;
 
  private:
   std::span<const std::byte> bytes_;
@@ -123,8 +133,9 @@ class FileData {
   mutable std::unordered_map<std::uint64_t, std::string> paths_;
   mutable std::unordered_map<std::uint64_t, std::shared_ptr<const Links>> links_;
   mutable std::uint64_t link_count_ = 0;
-  mutable std::unordered_set<std::uint64_t> counted_;
-  mutable std::uint64_t stored_ = 0;
+  mutable std::unordered_map<std::uint64_t, std::shared_ptr<const GlobalHeap>> global_heaps_;
+  mutable std::set<std::pair<Part, std::uint64_t>> counted_;
+  mutable std::uint64_t counted_bytes_ = 0;
 };
 
 /// Throws FormatError unless the four bytes at the reader are `signature`.
@@ -204,14 +215,15 @@ Links read_links(const Object& object);
 
 // ---- B-trees of version 2 and fractal heaps (hdf5_heaps.cc) ------------------------------------------------------
 
-/// Calls `each` with every record. `type` is what the records are; `record_size` must be the tree's, 0 takes what it says.
-void each_record(const FileData& file, std::uint64_t address, std::uint8_t type, std::uint64_t record_size, const std::string& where,
-                 const std::function<void(Reader& record)>& each);
+/// Calls `each` with every record. `type` is what the records are; `record_size` must be the tree's.
+void each_record(const FileData& file, Budget& budget, std::uint64_t address, std::uint8_t type, std::uint64_t record_size,
+                 const std::string& where, const std::function<void(Reader& record)>& each);
 
 /// Holds the links or attributes of an object that has many.
 class FractalHeap {
  public:
-  FractalHeap(const FileData& file, std::uint64_t address, std::string where);
+  /// `budget` is what the heap's blocks are taken from; it must outlive the heap.
+  FractalHeap(const FileData& file, Budget& budget, std::uint64_t address, std::string where);
 
   std::size_t id_size() const { return id_size_; }
   struct Found {
@@ -235,11 +247,12 @@ class FractalHeap {
 
   const FileData& file_;
   std::string where_;
-  Budget budget_;
+  Budget& budget_;
   std::uint64_t address_;
   std::size_t id_size_ = 0;
   bool checksums_ = false;
   std::uint64_t huge_tree_ = undefined;
+  std::optional<std::unordered_map<std::uint64_t, Found>> huge_;  // read when the first one is asked for
   std::uint64_t width_ = 0;
   std::uint64_t first_block_ = 0;
   std::uint64_t largest_direct_ = 0;

@@ -126,12 +126,23 @@ void FileData::count_links(std::uint64_t count, const std::string& where) const 
   link_count_ += count;
 }
 
-void FileData::count_stored(std::uint64_t address, std::uint64_t bytes, const std::string& where) const {
+std::shared_ptr<const GlobalHeap> FileData::global_heap(std::uint64_t address, const std::function<GlobalHeap()>& make) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = global_heaps_.find(address); found != global_heaps_.end()) return found->second;
+  }
+  auto made = std::make_shared<const GlobalHeap>(make());
   const std::lock_guard lock(mutex_);
-  if (!counted_.insert(address).second) return;
-  if (bytes > size() - stored_)
-    format_error(where, "its data overlap those of other datasets: together they have more bytes than the file, which has {}", size());
-  stored_ += bytes;
+  return global_heaps_.try_emplace(address, std::move(made)).first->second;
+}
+
+void FileData::count_part(Part part, std::uint64_t address, std::uint64_t bytes, const std::string& where) const {
+  const std::lock_guard lock(mutex_);
+  if (counted_.contains({part, address})) return;
+  if (bytes > size() - counted_bytes_)
+    format_error(where, "overlaps other objects: together they have more bytes than the file, which has {}", size());
+  counted_.emplace(part, address);
+  counted_bytes_ += bytes;
 }
 
 void expect_signature(Reader& reader, std::string_view signature, std::string_view what) {

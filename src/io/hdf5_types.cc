@@ -126,50 +126,35 @@ ElementType read_bool(Reader& reader, const TypeHead& head) {
   return type;
 }
 
-/// The objects of global heaps, each heap taken apart once.
-class GlobalHeaps {
- public:
-  GlobalHeaps(const FileData& file, const std::string& where) : file_(file), where_(where), budget_(file.budget()) {}
-
-  std::span<const std::byte> find(std::uint64_t address, std::uint32_t index) {
-    auto [heap, is_new] = heaps_.try_emplace(address);
-    if (is_new) heap->second = read(address);
-    const auto found = heap->second.find(static_cast<std::uint16_t>(index));
-    if (index > 0xffff || found == heap->second.end())
-      format_error(where_, "a string lies in object {} of the global heap at offset {}, which does not have it", index, address);
-    return found->second;
+GlobalHeap read_global_heap(const FileData& file, std::uint64_t address, const std::string& where) {
+  Reader head = file.at(address, where);
+  expect_signature(head, "GCOL", "global heap");
+  expect_version(head, 1, 1, "the global heap");
+  head.skip(3);
+  const std::uint64_t size = head.le64();
+  Reader reader(file.take(address, size, where), where, address);
+  file.count_part(Part::global_heap, address, size, where);
+  reader.skip(16);
+  GlobalHeap heap;
+  while (reader.left() >= 16) {
+    const std::uint16_t index = reader.le16();
+    reader.skip(6);
+    const std::uint64_t bytes = reader.le64();
+    if (index == 0) break;  // the free space, which is last
+    if (!heap.try_emplace(index, reader.take(bytes)).second)
+      format_error(where, "the global heap at offset {} has two objects {}", address, index);
+    reader.skip(std::min<std::uint64_t>((8 - bytes % 8) % 8, reader.left()));
   }
+  return heap;
+}
 
- private:
-  using Heap = std::unordered_map<std::uint16_t, std::span<const std::byte>>;
-
-  Heap read(std::uint64_t address) {
-    Reader head = file_.at(address, where_);
-    expect_signature(head, "GCOL", "global heap");
-    expect_version(head, 1, 1, "the global heap");
-    head.skip(3);
-    const std::uint64_t size = head.le64();
-    budget_.take(size, where_, "global heap");
-    Reader reader(file_.take(address, size, where_), where_, address);
-    reader.skip(16);
-    Heap heap;
-    while (reader.left() >= 16) {
-      const std::uint16_t index = reader.le16();
-      reader.skip(6);
-      const std::uint64_t bytes = reader.le64();
-      if (index == 0) break;  // the free space, which is last
-      if (!heap.try_emplace(index, reader.take(bytes)).second)
-        format_error(where_, "the global heap at offset {} has two objects {}", address, index);
-      reader.skip(std::min<std::uint64_t>((8 - bytes % 8) % 8, reader.left()));
-    }
-    return heap;
-  }
-
-  const FileData& file_;
-  const std::string& where_;
-  Budget budget_;
-  std::unordered_map<std::uint64_t, Heap> heaps_;
-};
+std::span<const std::byte> find_in_heap(const FileData& file, std::uint64_t address, std::uint32_t index, const std::string& where) {
+  const auto heap = file.global_heap(address, [&] { return read_global_heap(file, address, where); });
+  const auto found = heap->find(static_cast<std::uint16_t>(index));
+  if (index > 0xffff || found == heap->end())
+    format_error(where, "a string lies in object {} of the global heap at offset {}, which does not have it", index, address);
+  return found->second;
+}
 
 std::string_view unpadded(std::string_view text, ElementType::Padding padding) {
   if (padding == ElementType::Padding::null_terminated) return text.substr(0, text.find('\0'));
@@ -233,7 +218,6 @@ std::vector<std::string> read_texts(const FileData& file, const ElementType& typ
                                     const std::string& where) {
   std::vector<std::string> texts;
   texts.reserve(elements.size() / type.size);
-  GlobalHeaps heaps(file, where);
   Budget budget = file.budget();
   Reader reader(elements, where);
   while (reader.left() >= type.size) {
@@ -248,7 +232,7 @@ std::vector<std::string> read_texts(const FileData& file, const ElementType& typ
       texts.emplace_back();
       continue;
     }
-    const auto bytes = heaps.find(heap, index);
+    const auto bytes = find_in_heap(file, heap, index, where);
     if (length > bytes.size())
       format_error(where, "a string of {} bytes lies in object {} of the global heap at offset {}, which has {}", length, index, heap,
                    bytes.size());
