@@ -44,6 +44,12 @@ class SymbolicTensor {
   int output_ = 0;
 };
 
+/// What a file of weights gave a model.
+struct LoadReport {
+  std::vector<std::string> loaded;    ///< the variables that were set, "conv2d/kernel"
+  std::vector<std::string> problems;  ///< what did not fit and was left out, one line each
+};
+
 struct CallOptions {
   /// false: this call computes as in inference while the model is trained, as Keras's `base_model(x, training=False)`: normalizations use
   /// their moving statistics, Dropout passes everything on.

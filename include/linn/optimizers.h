@@ -86,6 +86,7 @@ namespace optimizers {
 struct Slot {
   std::string name;
   double first = 0;
+  bool beside_last = false;  ///< Keras makes it together with the slot before it, which is the order of its files
 };
 
 /// w -= learning_rate * g, or, with momentum, m = momentum * m - learning_rate * g; w += m.

@@ -121,7 +121,7 @@ io::Json model_to_json(const graph::Graph& graph, const CompileConfig* compile) 
   return model;
 }
 
-ModelConfig model_from_json(const io::Json& json, const std::string& where, std::uint64_t seed) {
+ModelConfig model_from_json(const io::Json& json, const std::string& where, graph::FirstValues seed) {
   ModelConfig model{.graph = graph::graph_from_json(json, where, seed), .compile = std::nullopt};
   const io::Json* compile = io::find_field(json, "compile_config", where);
   if (compile == nullptr || compile->empty()) return model;

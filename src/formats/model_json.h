@@ -32,6 +32,6 @@ struct ModelConfig {
 
 io::Json model_to_json(const graph::Graph& graph, const CompileConfig* compile);
 /// As graph::graph_from_json.
-ModelConfig model_from_json(const io::Json& json, const std::string& where, std::uint64_t seed);
+ModelConfig model_from_json(const io::Json& json, const std::string& where, graph::FirstValues seed);
 
 }  // namespace linn::formats

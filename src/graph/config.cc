@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "graph/nested.h"
+#include "layers/registry.h"
 #include "linn/error.h"
 
 namespace linn::graph {
@@ -28,6 +29,17 @@ io::Json batch_shape(const Shape& image) {
   return list;
 }
 
+// The package under which python/keras_layers.py registers the layers that Keras lacks, and those that take more here than in Keras.
+constexpr std::string_view package = "linn>";
+
+// Whether Keras has a layer of this class that takes this configuration: its paddings are "valid" and "same".
+bool is_keras_layer(std::string_view class_name, const io::Json& config) {
+  if (!layers::is_keras_class(class_name)) return false;
+  const auto padding = config.find("padding");
+  if (padding == config.end() || class_name.ends_with("Padding2D")) return true;
+  return *padding == "valid" || *padding == "same";
+}
+
 io::Json layer_node(const Member& member) {
   if (const Graph* inner = graph_in(*member.layer)) {
     io::Json json = to_json(*inner);
@@ -35,7 +47,12 @@ io::Json layer_node(const Member& member) {
     json["config"]["trainable"] = member.layer->trainable;
     return json;
   }
-  return node("keras.layers", member.class_name(), member.layer->description->config(member.name));
+  io::Json config = member.layer->description->config(member.name);
+  const std::string_view class_name = member.class_name();
+  if (is_keras_layer(class_name, config)) return node("keras.layers", class_name, std::move(config));
+  io::Json json = node("linn.layers", class_name, std::move(config));
+  json["registered_name"] = fmt::format("{}{}", package, class_name);
+  return json;
 }
 
 io::Json chain_config(const Graph& graph, const std::string& name) {
@@ -122,7 +139,7 @@ bool is_absent(const io::Json& value) {
 
 void check_registered(const io::Json& json, const std::string& class_name, const std::string& where) {
   const io::Json* registered = io::find_field(json, "registered_name", where);
-  if (registered != nullptr && *registered != class_name)
+  if (registered != nullptr && *registered != class_name && *registered != fmt::format("{}{}", package, class_name))
     throw FormatError(fmt::format("{}: custom class {} is not supported, and was not looked up or executed", where, io::describe(*registered)));
 }
 
@@ -139,7 +156,7 @@ void refuse_old_hard_sigmoid(const io::Json& json, const std::string& where) {
   }
 }
 
-LayerObjectPtr read_layer(const io::Json& json, const std::string& where, std::uint64_t seed) {
+LayerObjectPtr read_layer(const io::Json& json, const std::string& where, FirstValues seed) {
   const std::string& class_name = io::string_field(json, "class_name", where);
   check_registered(json, class_name, where);
   if (is_model_class(class_name)) {
@@ -150,13 +167,14 @@ LayerObjectPtr read_layer(const io::Json& json, const std::string& where, std::u
     if (config.is_object() && config.value("trainable", io::Json(true)) == false) Layer(layer).set_trainable(false);
     return layer;
   }
+  layers::check_class(class_name, where);
   const io::Json& config = io::object_field(json, "config", where);
   return std::make_shared<LayerObject>(
       layers::layer_from_config(class_name, config, fmt::format("{}: {} \"{}\"", where, class_name, io::string_field_or(config, "name", where, ""))));
 }
 
 // Keras 3 writes {"name": ..., "layers": [...]}; its first versions and tf.keras 2.2 also the bare list.
-Graph read_chain(const io::Json& config, const std::string& where, std::uint64_t seed) {
+Graph read_chain(const io::Json& config, const std::string& where, FirstValues seed) {
   Graph graph(config.is_object() ? io::string_field_or(config, "name", where, "sequential") : "sequential");
   const io::Json& list = config.is_array() ? config : io::array_field(config, "layers", where);
   LayerObjectPtr input;
@@ -191,7 +209,7 @@ struct Inbound {
 
 class FunctionalReader {
  public:
-  FunctionalReader(const io::Json& config, std::string where, std::uint64_t seed) : config_(config), where_(std::move(where)), seed_(seed) {}
+  FunctionalReader(const io::Json& config, std::string where, FirstValues seed) : config_(config), where_(std::move(where)), seed_(seed) {}
 
   Graph read() {
     const io::Json& list = io::array_field(config_, "layers", where_);
@@ -351,7 +369,7 @@ class FunctionalReader {
 
   const io::Json& config_;
   std::string where_;
-  std::uint64_t seed_;
+  FirstValues seed_;
   std::vector<Entry> entries_;
   std::map<std::string, std::size_t, std::less<>> numbers_;
   std::size_t calls_ = 0;
@@ -370,7 +388,7 @@ io::Json to_json(const Graph& graph) {
   return json;
 }
 
-Graph graph_from_json(const io::Json& json, const std::string& where, std::uint64_t seed) {
+Graph graph_from_json(const io::Json& json, const std::string& where, FirstValues seed) {
   const std::string& class_name = io::string_field(json, "class_name", where);
   if (!is_model_class(class_name))
     throw FormatError(fmt::format("{}: model class \"{}\" is not supported; \"Sequential\" and \"Functional\" are. Classes written in Python have no configuration that says what they compute",

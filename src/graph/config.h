@@ -17,6 +17,6 @@ io::Json to_json(const Graph& graph);
 /// From such a node. A chain is built when the configuration says the input's shape. `where` is the file, for messages. A closed list of
 /// layer classes: nothing is looked up, imported or executed, no path in it is opened. FormatError for anything else than a model; what the
 /// layers themselves refuse is thrown as they do.
-Graph graph_from_json(const io::Json& json, const std::string& where, std::uint64_t seed);
+Graph graph_from_json(const io::Json& json, const std::string& where, FirstValues seed);
 
 }  // namespace linn::graph

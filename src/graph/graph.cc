@@ -55,7 +55,7 @@ class VariableMaker {
 
   // Gives each layer its variables; those that are made now draw their first values by their number in the graph.
   // `members` are those that were added; `places` has the variables that are there.
-  void make(std::uint64_t seed, std::span<Member> members, std::vector<GraphVariable>& variables, std::unordered_map<const Variable*, int>& places) const {
+  void make(FirstValues seed, std::span<Member> members, std::vector<GraphVariable>& variables, std::unordered_map<const Variable*, int>& places) const {
     for (std::size_t m = 0; m < wanted_.size(); ++m) {
       LayerObject& layer = *members[m].layer;
       if (!keeps(layer)) make_for(layer, wanted_[m], seed, static_cast<std::uint64_t>(variables.size()));
@@ -70,12 +70,12 @@ class VariableMaker {
  private:
   bool keeps(const LayerObject& layer) const { return layer.has_variables && (!fresh_ || graph_in(layer) != nullptr); }
 
-  static void make_for(LayerObject& layer, const std::vector<VariableSpec>& specs, std::uint64_t seed, std::uint64_t stream) {
+  static void make_for(LayerObject& layer, const std::vector<VariableSpec>& specs, FirstValues seed, std::uint64_t stream) {
     layer.variables.clear();
     for (const VariableSpec& spec : specs) {
       Variable variable{.name = spec.name, .shape = spec.shape, .trainable = spec.trainable, .layer = &layer};
       variable.regularizer = spec.regularizer;
-      variable.value = optim::initialize(spec.initializer, spec.shape, seed, stream++);
+      if (seed) variable.value = optim::initialize(spec.initializer, spec.shape, *seed, stream++);
       layer.variables.push_back(std::make_shared<Variable>(std::move(variable)));
     }
     layer.has_variables = true;
@@ -177,7 +177,7 @@ void Graph::add_member(const LayerObjectPtr& layer) {
 
 // ---- building ----------------------------------------------------------------------------------------------------
 
-Graph Graph::functional(std::string name, std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, std::uint64_t seed) {
+Graph Graph::functional(std::string name, std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, FirstValues seed) {
   Graph graph(std::move(name));
   graph.chain_ = false;
   const std::string& model = graph.name_;
@@ -209,7 +209,7 @@ Graph Graph::functional(std::string name, std::span<const SymbolicTensor> inputs
   return graph;
 }
 
-void Graph::connect(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, std::uint64_t seed, bool fresh) {
+void Graph::connect(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, FirstValues seed, bool fresh) {
   const Order order = order_of(inputs, outputs, name_);
   Graph next(name_);
   next.chain_ = chain_;
@@ -258,7 +258,7 @@ std::span<const Member> Graph::members() const {
   return chain_ && built() ? all.subspan(1) : all;
 }
 
-void Graph::append(const LayerObjectPtr& layer, std::uint64_t seed) {
+void Graph::append(const LayerObjectPtr& layer, FirstValues seed) {
   check_new(*layer);
   const std::string before = layer->name;
   if (layer->name.empty()) layer->name = free_name(*layer);
@@ -272,7 +272,7 @@ void Graph::append(const LayerObjectPtr& layer, std::uint64_t seed) {
 }
 
 // What `connect` would make of the longer chain, from what there is. Whatever may throw comes before the graph changes.
-void Graph::connect_last(const LayerObjectPtr& layer, std::uint64_t seed) {
+void Graph::connect_last(const LayerObjectPtr& layer, FirstValues seed) {
   const SymbolicTensor tail = symbol_of(outputs_.front());
   const std::vector<SymbolicTensor> next = detail::call_layer(layer, {&tail, 1});
   if (next.size() != 1) throw ValueError(fmt::format("{} has {} outputs; a Sequential takes layers with one", layer->place(), next.size()));
@@ -305,7 +305,7 @@ void Graph::remove_last() {
   connect({&head, 1}, last->inputs, 0, false);
 }
 
-void Graph::build(const Shape& input_shape, std::uint64_t seed) {
+void Graph::build(const Shape& input_shape, FirstValues seed) {
   if (input_shape.rank() == 0) throw ShapeError(fmt::format("model \"{}\": the shape of one image needs at least one axis, such as (28, 28, 1)", name_));
   for (const std::int64_t size : input_shape)
     if (size < 1 && size != Shape::none)
@@ -313,7 +313,7 @@ void Graph::build(const Shape& input_shape, std::uint64_t seed) {
   build_behind(input_layer(input_shape, built() ? members_.front().name : ""), seed);
 }
 
-void Graph::build_behind(const LayerObjectPtr& input, std::uint64_t seed) {
+void Graph::build_behind(const LayerObjectPtr& input, FirstValues seed) {
   const SymbolicTensor head = detail::call_input(input);
   SymbolicTensor tail = head;
   for (const Member& member : members()) {

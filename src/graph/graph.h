@@ -23,6 +23,14 @@ using detail::LayerObject;
 using detail::LayerObjectPtr;
 using detail::VariablePtr;
 
+/// The seed of a graph's first values. Without one the variables have no values until they are set: a file can declare large variables
+/// without holding them.
+using FirstValues = std::optional<std::uint64_t>;
+
+/// The seed of a graph's first values. Without one the variables have no values until they are set: a file can declare large variables
+/// without holding them.
+using FirstValues = std::optional<std::uint64_t>;
+
 /// One output of one call.
 struct Port {
   int call = -1;
@@ -66,7 +74,7 @@ class Graph {
   /// The graph from `inputs` to `outputs`, built at once. Layers that no graph has yet get their names and first values. Throws ValueError
   /// for names that are taken, an output that needs an input which is not given, or an input given twice; ShapeError where calls of one
   /// layer want variables of different shapes. An input may be the output of any call: what lies before it is left out.
-  static Graph functional(std::string name, std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, std::uint64_t seed);
+  static Graph functional(std::string name, std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, FirstValues seed);
 
   const std::string& name() const { return name_; }
   /// Whether it is a Sequential's: one layer after the other, whose Input is not counted among the layers.
@@ -75,12 +83,12 @@ class Graph {
   // Chains only.
   /// Appends a layer behind the last one and names it. ValueError for a layer that is there already or a name that is taken;
   /// when the graph is built, ShapeError for a layer that does not fit; both leave the graph as it was.
-  void append(const LayerObjectPtr& layer, std::uint64_t seed);
-  void append(const layers::DescriptionPtr& layer, std::uint64_t seed) { append(std::make_shared<LayerObject>(layer), seed); }
+  void append(const LayerObjectPtr& layer, FirstValues seed);
+  void append(const layers::DescriptionPtr& layer, FirstValues seed) { append(std::make_shared<LayerObject>(layer), seed); }
   void remove_last();
   /// Fixes the shape of one image, computes all shapes and makes all variables, anew if there were some.
-  void build(const Shape& input_shape, std::uint64_t seed);
-  void build_behind(const LayerObjectPtr& input, std::uint64_t seed);
+  void build(const Shape& input_shape, FirstValues seed);
+  void build_behind(const LayerObjectPtr& input, FirstValues seed);
 
   bool built() const { return !inputs_.empty(); }
   const std::vector<Call>& calls() const { return calls_; }
@@ -132,8 +140,8 @@ class Graph {
   Lowered lower_with(plan::Lowering& to, std::span<const plan::Value> inputs, std::vector<plan::Value> variables, const std::string& layer_prefix) const;
 
  private:
-  void connect(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, std::uint64_t seed, bool fresh);
-  void connect_last(const LayerObjectPtr& layer, std::uint64_t seed);
+  void connect(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, FirstValues seed, bool fresh);
+  void connect_last(const LayerObjectPtr& layer, FirstValues seed);
   /// The layers with variables of their own: `inputs` are the new graph's, `heads` what the layers read in the place of this graph's inputs.
   Graph copy_on(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> heads) const;
   std::vector<SymbolicTensor> new_inputs(std::span<const Shape> shapes) const;

@@ -64,6 +64,25 @@ Tensor from_fortran(const Tensor& from) {
 
 }  // namespace
 
+std::string_view name_of(FileType type) {
+  switch (type) {
+    case FileType::boolean: return "bool";
+    case FileType::u8: return "uint8";
+    case FileType::u16: return "uint16";
+    case FileType::u32: return "uint32";
+    case FileType::u64: return "uint64";
+    case FileType::i8: return "int8";
+    case FileType::i16: return "int16";
+    case FileType::i32: return "int32";
+    case FileType::i64: return "int64";
+    case FileType::f16: return "float16";
+    case FileType::bf16: return "bfloat16";
+    case FileType::f32: return "float32";
+    case FileType::f64: return "float64";
+  }
+  return "";
+}
+
 std::size_t size_of(FileType type) {
   switch (type) {
     case FileType::boolean:

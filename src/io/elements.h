@@ -15,6 +15,8 @@ namespace linn::io {
 /// and u16 as i32, u32 and u64 as i64 (a value of 2^63 or more is a DataError that names its index), f16 as f32.
 enum class FileType : std::uint8_t { boolean, u8, u16, u32, u64, i8, i16, i32, i64, f16, bf16, f32, f64 };
 
+/// "float32", "bfloat16", "bool": as numpy calls it.
+std::string_view name_of(FileType type);
 /// Bytes of one element in the file.
 std::size_t size_of(FileType type);
 DType loaded_as(FileType type);

@@ -40,6 +40,7 @@ class Closer {
  public:
   Closer(Syscalls& system, int file) : system_(system), file_(file) {}
   ~Closer() { system_.close(file_); }
+  int file() const { return file_; }
   Closer(const Closer&) = delete;
   Closer& operator=(const Closer&) = delete;
 
@@ -90,16 +91,45 @@ std::uint64_t machine_memory() {
   return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
 }
 
-std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit, Syscalls& system) {
+namespace {
+
+// The descriptor of a file to be read.
+int open_to_read(const std::string& path, Syscalls& system) {
   // O_NONBLOCK: opening a FIFO that nobody writes must not hang. It means nothing for regular files.
   const int file = open_again(system, path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
   if (file < 0) throw IoError(fmt::format("{}: cannot be opened: {}", path, reason(errno)));
-  const Closer closer(system, file);
+  return file;
+}
 
-  struct stat before {};
-  if (system.fstat(file, &before) != 0) throw IoError(fmt::format("{}: cannot be examined: {}", path, reason(errno)));
-  if (!S_ISREG(before.st_mode))
-    throw IoError(fmt::format("{}: is {}; only regular files are read", path, kind_of(before.st_mode)));
+struct stat regular_file(int file, const std::string& path, Syscalls& system) {
+  struct stat status {};
+  if (system.fstat(file, &status) != 0) throw IoError(fmt::format("{}: cannot be examined: {}", path, reason(errno)));
+  if (!S_ISREG(status.st_mode)) throw IoError(fmt::format("{}: is {}; only regular files are read", path, kind_of(status.st_mode)));
+  return status;
+}
+
+}  // namespace
+
+std::vector<std::byte> read_beginning(const std::string& path, std::size_t count, Syscalls& system) {
+  const Closer closer(system, open_to_read(path, system));
+  regular_file(closer.file(), path, system);
+  std::vector<std::byte> bytes(count);
+  std::size_t have = 0;
+  while (have < count) {
+    const ssize_t got = system.read(closer.file(), bytes.data() + have, count - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw IoError(fmt::format("{}: cannot be read at offset {}: {}", path, have, reason(errno)));
+    if (got == 0) break;
+    have += static_cast<std::size_t>(got);
+  }
+  bytes.resize(have);
+  return bytes;
+}
+
+std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit, Syscalls& system) {
+  const Closer closer(system, open_to_read(path, system));
+  const int file = closer.file();
+  const struct stat before = regular_file(file, path, system);
   const auto size = static_cast<std::uint64_t>(before.st_size);
   if (size > limit) throw IoError(fmt::format("{}: has {} bytes; at most {} are allowed here", path, size, limit));
   const std::uint64_t memory = machine_memory();

@@ -43,6 +43,9 @@ std::uint64_t machine_memory();
 /// while it is read or holds more than `limit` bytes, and MemoryError for more bytes than this machine has memory.
 std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit = no_limit, Syscalls& system = Syscalls::real());
 
+/// The first `count` bytes of a regular file, or all where it has fewer. IoError as `read_file`.
+std::vector<std::byte> read_beginning(const std::string& path, std::size_t count, Syscalls& system = Syscalls::real());
+
 /// A file that appears under its name only when complete: written to a temporary file in the same directory, which
 /// `commit` syncs, renames over `path` and makes durable by syncing the directory. Until then, and after any error, the old
 /// file is as it was, and the temporary file is removed. A symbolic link is followed, its target replaced; the mode of an

@@ -426,6 +426,13 @@ std::vector<std::byte> ZipReader::read(const ZipMember& member) const {
   return bytes;
 }
 
+std::span<const std::byte> ZipReader::stored(const ZipMember& member) const {
+  if (member.deflated) throw ValueError(where(member) + ": is compressed");
+  const auto bytes = archive_.subspan(static_cast<std::size_t>(member.data), static_cast<std::size_t>(member.size));
+  if (crc32(bytes) != member.crc) format_error(where(member), "the checksum does not hold: the bytes were changed");
+  return bytes;
+}
+
 void ZipWriter::put(std::span<const std::byte> bytes) {
   sink_(bytes);
   offset_ += bytes.size();

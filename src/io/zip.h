@@ -52,6 +52,8 @@ class ZipReader {
   std::unique_ptr<Source> open(const ZipMember& member) const;
   /// All inflated bytes, checksum compared.
   std::vector<std::byte> read(const ZipMember& member) const;
+  /// The bytes of a member that is not compressed, where they lie in the archive, checksum compared. ValueError for one that is.
+  std::span<const std::byte> stored(const ZipMember& member) const;
 
   const std::string& where() const { return where_; }
   /// "FILE: member "NAME"", as messages begin.

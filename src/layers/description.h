@@ -85,8 +85,10 @@ namespace layers {
 
 using DescriptionPtr = std::shared_ptr<const LayerDescription>;
 
-/// A layer of a Keras class name from Keras's config. FormatError for an unknown class (never looked up anywhere but in
-/// registry.inc), an unknown field, or a Keras option that linn does not have.
+/// FormatError unless registry.inc has a layer class of this name. It is looked up nowhere else.
+void check_class(std::string_view class_name, const std::string& where);
+/// A layer of a Keras class name from Keras's config. FormatError for an unknown class, an unknown field, or a Keras option that linn does not
+/// have.
 DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& config, const std::string& where);
 /// "MaxPooling2D" -> "max_pooling2d", as Keras names layers.
 std::string snake_case(std::string_view class_name);

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-
 #include "core/did_you_mean.h"
+#include "io/text.h"
 #include "layers/described.h"
 #include "linn/error.h"
 #include "linn/layers.h"
@@ -27,19 +27,29 @@ std::span<const LayerRow> layer_rows() {
   return rows;
 }
 
-DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& config, const std::string& where) {
-  if (const LayerRow* row = schema::find_row(layer_rows(), class_name)) return row->read(config, where);
+bool is_keras_class(std::string_view class_name) {
+  const LayerRow* row = schema::find_row(layer_rows(), class_name);
+  return row != nullptr && row->info.module.starts_with("keras");
+}
+
+void check_class(std::string_view class_name, const std::string& where) {
+  if (schema::find_row(layer_rows(), class_name) != nullptr) return;
   const std::vector<std::string_view> known = schema::names_of(layer_rows());
-  throw FormatError(fmt::format("{}: layer class \"{}\" is not supported{}; it was not looked up or executed. Supported are {}", where, class_name,
+  throw FormatError(fmt::format("{}: layer class {} is not supported{}; it was not looked up or executed. Supported are {}", where, io::quote(class_name),
                                 core::did_you_mean(class_name, std::span<const std::string_view>(known)), fmt::join(known, ", ")));
 }
 
+DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& config, const std::string& where) {
+  check_class(class_name, where);
+  return schema::find_row(layer_rows(), class_name)->read(config, where);
+}
+
 bool is_ignored(std::string_view key, const io::Json& value) {
-  if (key == "dtype") {
-    if (value.is_string()) return value == "float32";
-    return value.is_object() && value.contains("config") && value["config"].is_object() && value["config"].value("name", "") == "float32";
-  }
-  return false;
+  if (key != "dtype") return false;
+  // Variables are float32 with all of these; how a model computes is what its user says (DTypePolicy).
+  const auto known = [](const io::Json& name) { return name == "float32" || name == "mixed_float16" || name == "mixed_bfloat16"; };
+  if (value.is_string()) return known(value);
+  return value.is_object() && value.contains("config") && value["config"].is_object() && known(value["config"].value("name", io::Json()));
 }
 
 std::string snake_case(std::string_view class_name) {

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "layers/description.h"
 #include "schema/row.h"
@@ -16,5 +17,8 @@ LayerRow layer_row();
 
 /// In the order of registry.inc.
 std::span<const LayerRow> layer_rows();
+
+/// Whether Keras has a class of this name too.
+bool is_keras_class(std::string_view class_name);
 
 }  // namespace linn::layers

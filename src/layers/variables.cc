@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,63 +13,78 @@
 namespace linn::detail {
 namespace {
 
-// What is going to be set, and what is wrong with it.
-class Assignment {
- public:
-  void add(const NamedVariable& variable, const Tensor& value) {
-    if (value.shape() == variable.shape())
-      next_.emplace_back(&variable, value.astype(DType::f32));
-    else
-      problems_.push_back(fmt::format("\"{}\" has shape {}; {} is wanted", variable.name, value.shape().to_string(), variable.shape().to_string()));
-  }
-  void add_stray(std::string problem) {
-    problems_.push_back(std::move(problem));
-    shapes_only_ = false;
-  }
+// "\"conv2d/kernel\"", or with where the value stands: "\"conv2d/kernel\" (layers/conv2d/vars/0)".
+std::string named(const NamedVariable& variable, std::string_view place) {
+  return place.empty() ? fmt::format("\"{}\"", variable.name) : fmt::format("\"{}\" ({})", variable.name, place);
+}
 
-  /// Sets all values, or throws where something is wrong.
-  void finish(const std::string& owner, const std::string& where) const {
-    if (problems_.empty()) {
-      for (const auto& [variable, value] : next_) variable->variable->set(value);
-      return;
-    }
-    const std::string text = fmt::format("{}: the weights do not fit {}, which was left as it was: {}", where, owner, fmt::join(problems_, "; "));
+}  // namespace
+
+void Assignment::add(const NamedVariable& variable, const Shape& shape, std::function<Tensor()> read, std::string_view place) {
+  if (shape == variable.shape())
+    entries_.push_back({variable, std::move(read)});
+  else
+    problems_.push_back(fmt::format("{} has shape {}; {} is wanted", named(variable, place), shape.to_string(), variable.shape().to_string()));
+}
+
+void Assignment::add_missing(const NamedVariable& variable, std::string_view place) {
+  add_problem(fmt::format("{} {} is missing", named(variable, place), variable.shape().to_string()));
+}
+
+void Assignment::add_problem(std::string problem) {
+  problems_.push_back(std::move(problem));
+  shapes_only_ = false;
+}
+
+LoadReport Assignment::finish(const std::string& where, bool skip_mismatch) {
+  if (!problems_.empty() && !skip_mismatch) {
+    const std::string text = fmt::format("{}: the weights do not fit {}, which was left as it was: {}", where, owner_, fmt::join(problems_, "; "));
     if (shapes_only_) throw ShapeError(text);
     throw ValueError(text);
   }
-
- private:
-  std::vector<std::pair<const NamedVariable*, Tensor>> next_;
-  std::vector<std::string> problems_;
-  bool shapes_only_ = true;
-};
-
-}  // namespace
+  // A variable without a value belongs to a model that nobody has seen: it needs no way back.
+  std::vector<std::pair<Variable*, Tensor>> next;
+  LoadReport report;
+  for (const Entry& entry : entries_) {
+    const auto value = [&] {
+      Tensor read = entry.read();
+      return read.dtype() == DType::f32 ? read : read.astype(DType::f32);
+    };
+    if (entry.variable.variable->value.defined())
+      next.emplace_back(entry.variable.variable.get(), value());
+    else
+      entry.variable.variable->set(value());
+    report.loaded.push_back(entry.variable.name);
+  }
+  for (auto& [variable, value] : next) variable->set(std::move(value));
+  report.problems = std::move(problems_);
+  return report;
+}
 
 void set_values(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values, const std::string& owner,
                 const std::string& where) {
   std::map<std::string, const Tensor*, std::less<>> given;
   for (const auto& [name, value] : values) given[name] = &value;
-  Assignment assignment;
+  Assignment assignment(owner);
   for (const NamedVariable& variable : variables) {
     const auto found = given.find(variable.name);
     if (found == given.end()) {
-      assignment.add_stray(fmt::format("\"{}\" {} is missing", variable.name, variable.shape().to_string()));
+      assignment.add_missing(variable);
       continue;
     }
     assignment.add(variable, *found->second);
     given.erase(found);
   }
-  for (const auto& [name, value] : given) assignment.add_stray(fmt::format("\"{}\" {} is no variable of it", name, value->shape().to_string()));
-  assignment.finish(owner, where);
+  for (const auto& [name, value] : given) assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, value->shape().to_string()));
+  assignment.finish(where);
 }
 
 void set_values(std::span<const NamedVariable> variables, std::span<const Tensor> values, const std::string& owner, const std::string& where) {
   if (values.size() != variables.size())
     throw ValueError(fmt::format("{}: {} tensors came; {} has {} variables", where, values.size(), owner, variables.size()));
-  Assignment assignment;
+  Assignment assignment(owner);
   for (std::size_t i = 0; i < values.size(); ++i) assignment.add(variables[i], values[i]);
-  assignment.finish(owner, where);
+  assignment.finish(where);
 }
 
 }  // namespace linn::detail

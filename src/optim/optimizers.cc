@@ -150,8 +150,9 @@ void update(plan::Lowering& to, const optimizers::SGD& o, const plan::UpdateValu
 
 template <class A>
 std::vector<Slot> adam_slots(const A& o) {
-  if (o.amsgrad) return {{"momentum"}, {"velocity"}, {"velocity_hat"}};
-  return {{"momentum"}, {"velocity"}};
+  std::vector<Slot> slots{{"momentum"}, {.name = "velocity", .beside_last = true}};
+  if (o.amsgrad) slots.push_back({"velocity_hat"});
+  return slots;
 }
 template <class A>
 void adam_update(plan::Lowering& to, const A& o, const plan::UpdateValues& values) {
@@ -193,7 +194,7 @@ class Described final : public OptimizerDescription {
   }
   std::vector<OptimizerSlot> slots(const Shape& variable) const override {
     std::vector<OptimizerSlot> result;
-    for (const Slot& slot : slots_of(optimizer_)) result.push_back({slot.name, variable, slot.first});
+    for (const Slot& slot : slots_of(optimizer_)) result.push_back({slot.name, variable, slot.first, slot.beside_last});
     return result;
   }
   void lower_update(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const override {
@@ -251,6 +252,18 @@ Optimizer::Optimizer(const std::string& name)
 std::string_view Optimizer::class_name() const { return description_->class_name(); }
 
 namespace optim {
+
+std::vector<std::pair<std::size_t, std::size_t>> slot_order(const OptimizerDescription& optimizer, std::size_t variables) {
+  const std::vector<OptimizerSlot> slots = optimizer.slots(Shape{});
+  std::vector<std::pair<std::size_t, std::size_t>> order;
+  for (std::size_t first = 0, last = 0; first < slots.size(); first = last) {
+    last = first + 1;
+    while (last < slots.size() && slots[last].beside_last) ++last;
+    for (std::size_t variable = 0; variable < variables; ++variable)
+      for (std::size_t slot = first; slot < last; ++slot) order.emplace_back(variable, slot);
+  }
+  return order;
+}
 
 std::span<const schema::RowOf<Optimizer>> optimizer_rows() {
   static const schema::RowOf<Optimizer> rows[] = {

@@ -6,11 +6,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "io/json.h"
 #include "linn/optimizers.h"
 #include "linn/shape.h"
+#include "linn/tensor.h"
 #include "plan/lowering.h"
 #include "schema/row.h"
 
@@ -21,6 +23,14 @@ struct OptimizerSlot {
   std::string name;  // "momentum"
   Shape shape;
   double first = 0;  // the value of all its elements before the first step
+  bool beside_last = false;  // Keras makes it together with the slot before it, variable by variable
+};
+
+/// How far an optimizer has come: with it, and the weights, training goes on where it was.
+struct OptimizerState {
+  std::int64_t steps = 0;
+  std::optional<double> learning_rate;    // where it was set by hand, and no schedule decides
+  std::vector<std::vector<Tensor>> slots;  // of each variable that is trained, in the order of OptimizerDescription::slots
 };
 
 /// What happens to gradients and variables before the update, the same for all optimizers.
@@ -42,6 +52,9 @@ class OptimizerDescription {
 };
 
 namespace optim {
+
+/// The slots of `variables` as (variable, slot), in the order in which Keras keeps and saves them.
+std::vector<std::pair<std::size_t, std::size_t>> slot_order(const OptimizerDescription& optimizer, std::size_t variables);
 
 /// All optimizers, in the order of optimizers.inc.
 std::span<const schema::RowOf<Optimizer>> optimizer_rows();

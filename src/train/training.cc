@@ -38,6 +38,13 @@ Training::Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLa
   }
 }
 
+void Training::restore(OptimizerState state) {
+  steps_ = state.steps;
+  fixed_rate_ = state.learning_rate;
+  slots_ = std::move(state.slots);
+  networks_.clear();
+}
+
 Network& Training::network(Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy) {
   key_.use = use;
   key_.batch = batch;
@@ -75,7 +82,9 @@ void Training::train_step(const Samples& samples, std::int64_t first, std::int64
   if (slots_.empty()) slots_ = make_slots(graph_, frozen_, compile_.optimizer.description());
   Network& net = network(Use::train, samples, batch, accuracy);
   samples.sources(first, order, sources_);
-  net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rate}, sources_, &sums);
+  // As Keras keeps it, and files hold it: training that goes on from a file takes the same steps.
+  const auto rounded = static_cast<double>(static_cast<float>(rate));
+  net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rounded}, sources_, &sums);
   ++steps_;
 }
 

@@ -11,6 +11,7 @@
 #include "linn/fit.h"
 #include "linn/formats.h"
 #include "linn/train.h"
+#include "optim/optimizers.h"
 #include "train/network.h"
 #include "train/samples.h"
 
@@ -30,6 +31,10 @@ class Training {
   const formats::CompileConfig& compile() const { return compile_; }
   /// Whether a step was taken, and with it the optimizer's slots made.
   bool stepped() const { return steps_ > 0; }
+  /// How far the optimizer has come. The slots share memory with those in use.
+  OptimizerState optimizer_state() const { return {.steps = steps_, .learning_rate = fixed_rate_, .slots = slots_}; }
+  /// Goes on from there. The slots are those of this optimizer on this graph.
+  void restore(OptimizerState state);
 
   History fit(const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes);
   Logs evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options);

@@ -88,7 +88,9 @@ TEST(LayerConfig, UnknownFieldIsRefusedByName) {
   EXPECT_THAT(message_of<FormatError>([] { read("Flatten", R"({"colour": "red"})"); }), AllOf(HasSubstr("file: layer 3"), HasSubstr("\"colour\"")));
   // Fields that Keras writes and that say nothing are fine.
   EXPECT_NO_THROW(read("Dense", R"({"units": 2, "quantization_config": null, "kernel_regularizer": null, "dtype": "float32"})"));
-  EXPECT_NO_THROW(read("Dense", R"({"units": 2, "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": null}})"));
+  // Their variables are float32.
+  for (const std::string policy : {"float32", "mixed_float16", "mixed_bfloat16"})
+    EXPECT_NO_THROW(read("Dense", R"({"units": 2, "dtype": {"module": "keras", "class_name": "DTypePolicy", "config": {"name": ")" + policy + R"("}, "registered_name": null}})")) << policy;
 }
 
 TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
@@ -100,7 +102,7 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
   refused("Dense", R"({"units": 2, "bias_constraint": {"class_name": "NonNeg", "config": {}}})", "bias_constraint");
   refused("Dense", R"({"units": 2, "lora_rank": 4})", "lora_rank");
   refused("Dense", R"({"units": 2, "dtype": "float16"})", "dtype");
-  refused("Dense", R"({"units": 2, "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}}})", "dtype");
+  refused("Dense", R"({"units": 2, "dtype": {"class_name": "DTypePolicy", "config": {"name": "bfloat16"}}})", "dtype");
   refused("Conv2D", R"({"filters": 2, "kernel_size": 3, "activity_regularizer": {"class_name": "L1", "config": {}}})", "activity_regularizer");
   refused("Dropout", R"({"rate": 0.5, "noise_shape": [1, 2]})", "noise_shape");
   refused("InputLayer", R"({"batch_shape": [null, 4], "sparse": true})", "sparse");
