@@ -204,12 +204,18 @@ class Model {
   std::vector<std::pair<std::string, Tensor>> named_weights() const;
   void set_named_weights(const std::vector<std::pair<std::string, Tensor>>& weights);
 
-  /// Writes `directory`/model.safetensors (weights, and the configuration as metadata: the model) and config.json (the
-  /// configuration again, for people and tools). The old model stays until the new one is whole.
-  void save(const std::string& directory) const;
-  static Model load(const std::string& directory);
-  void save_weights(const std::string& path) const;
-  void load_weights(const std::string& path);
+  /// Writes the model with its weights, what it was compiled with, how far its optimizer has come (.keras, .h5) and a small input with what
+  /// the model gives for it, which load_model repeats. The end of the name decides: "x.keras" for Keras 3, "x.h5" for older ones,
+  /// "x.onnx", "x.safetensors", and anything else is a directory of model.safetensors and config.json. The old file stays until the new one is
+  /// whole. What each kind holds: docs/files.md. StateError for a model that is not built, unless it is saved into a directory.
+  void save(const std::string& path) const;
+  /// The weights alone: "x.weights.h5" and "x.weights.json" (in shards) as Keras 3 writes them, "x.h5" as older ones do, "x.npz", and
+  /// safetensors for any other name.
+  void save_weights(const std::string& path, const SaveWeightsOptions& options = {}) const;
+  /// Takes weights from any of these, from a .keras file, a model's directory, or a safetensors or .npz file with PyTorch's names and
+  /// layouts. Throws ValueError or ShapeError listing everything that does not fit, and then changes nothing; with skip_mismatch the report
+  /// lists it.
+  LoadReport load_weights(const std::string& path, const LoadWeightsOptions& options = {});
   /// Keras's configuration of the model as JSON, and a model (without trained weights) from it: "Sequential" or "Functional", as Keras 3 or
   /// tf.keras 2 wrote it.
   std::string to_json(int indent = -1) const;
@@ -239,6 +245,7 @@ class Model {
   std::vector<std::pair<std::string, Tensor>> gradients(const Tensors& x, const Tensors& y, const BatchOptions& options = {});
 
  protected:
+  friend Model load_model(const std::string& path);
   struct State;
   explicit Model(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
@@ -260,11 +267,17 @@ class Sequential : public Model {
   /// Fixes the shape of one image (without the batch axis) and creates the variables, anew if there were some.
   void build(const Shape& input_shape);
 
-  static Sequential load(const std::string& directory) { return Sequential(Model::load(directory)); }
   static Sequential from_json(const std::string& json, const ModelOptions& options = {}) { return Sequential(Model::from_json(json, options)); }
   Sequential with_input_shape(const Shape& image) const { return Sequential(Model::with_input_shape(image)); }
   Sequential with_first_layer(const Layer& layer) const { return Sequential(Model::with_first_layer(layer)); }
 };
+
+/// The model in a file that Keras, another program's ONNX exporter or Model::save wrote: .keras, .h5, .onnx, .safetensors, a model's directory,
+/// or a configuration (.json), whose weights are new. A file runs no code, opens no other file and takes no more memory than it holds.
+/// What the model gives for the input that it was saved with is compared; a difference is said on stderr. Compile information that linn
+/// has no word for is left out, which is said too. Throws IoError, FormatError (what the file is, where it is wrong), ValueError and
+/// ShapeError (weights that do not fit the network).
+Model load_model(const std::string& path);
 
 /// The number of threads that all models share; LINN_THREADS or the number of CPUs by default. `set_threads` may be called at any time,
 /// from any thread: what is being computed ends on the old threads, and no result depends on their number.

@@ -56,7 +56,7 @@ class Trainer {
   virtual void set_learning_rate(double rate) = 0;
 
   /// Writes the model as `Sequential::save` (a directory), or its weights alone to a `.safetensors` file.
-  virtual void save(const std::string& directory) = 0;
+  virtual void save(const std::string& path) = 0;
   virtual void save_weights(const std::string& path) = 0;
   /// Copies of all variables, in the model's order, and the way back. Throws ValueError or ShapeError for tensors that do not fit.
   virtual std::vector<Tensor> weights() const = 0;

@@ -15,10 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "cli/file_kind.h"
 #include "cli/progress.h"
 #include "core/cpu.h"
 #include "core/did_you_mean.h"
+#include "formats/file_kind.h"
 #include "io/bytes.h"
 #include "io/file.h"
 #include "io/text.h"
@@ -293,8 +293,6 @@ namespace {
 
 // A file of the configuration's text, as a network without weights.
 Model read_configuration(const std::string& path, const ModelOptions& options) {
-  if (!exists(path)) throw IoError(fmt::format("{}: there is no such file or model directory", path));
-  if (!looks_like_json(path)) refuse_model(path);
   const std::vector<std::byte> bytes = io::read_file(path, std::uint64_t{64} << 20);
   try {
     return Model::from_json(std::string(io::text_of(bytes)), options);
@@ -326,7 +324,8 @@ Model open_model(const ModelSource& source) {
     const Shape published{entry.size, entry.size, entry.channels};
     return model::make_model(text, source.image.value_or(published), source.classes.value_or(classes), options);
   }
-  Model model = directory ? load_model(text) : read_configuration(text, options);
+  const bool configuration = exists(text) && !directory && formats::kind_of(text) == formats::FileKind::json;
+  Model model = configuration ? read_configuration(text, options) : load_model(text);
   if (model.built() && source.image_from_option)
     throw UsageError(fmt::format("--input: {} has an input shape of its own, {}", text, model.input_shape().to_string()));
   if (model.built() || !source.image) return model;
@@ -335,11 +334,9 @@ Model open_model(const ModelSource& source) {
   return chain;
 }
 
-Model load_model(const std::string& directory) {
-  if (!exists(directory))
-    throw IoError(fmt::format("{}: there is no such model directory; `linn train --out {}` makes one", directory, directory));
-  if (!is_directory(directory) || !holds_model(directory)) refuse_model(directory);
-  return Model::load(directory);
+Model load_model(const std::string& path) {
+  if (!exists(path)) throw IoError(fmt::format("{}: there is no such model; `linn train --out {}` makes one", path, path));
+  return linn::load_model(path);
 }
 
 Tensor on_model_canvas(const Model& model, const Tensor& images) {

@@ -49,6 +49,8 @@ Action add_predict(CLI::App& app);
 Action add_shift(CLI::App& app);
 Action add_fix(CLI::App& app);
 Action add_profile(CLI::App& app);
+Action add_convert(CLI::App& app);
+Action add_inspect(CLI::App& app);
 Action add_layers(CLI::App& app);
 Action add_demo(CLI::App& app);
 
@@ -197,8 +199,8 @@ struct ModelSource {
 };
 /// UsageError for classes that would change nothing.
 Model open_model(const ModelSource& source);
-/// A directory that `save` wrote.
-Model load_model(const std::string& directory);
+/// A model in a file or directory of any kind that linn reads.
+Model load_model(const std::string& path);
 
 /// Makes the directory that a model will be saved to and refuses one that cannot be written to: before the work, not after it, which
 /// would lose what was learned.

@@ -98,6 +98,8 @@ int run(int argc, char** argv) {
   add("shift", add_shift);
   add("fix", add_fix);
   add("profile", add_profile);
+  add("convert", add_convert);
+  add("inspect", add_inspect);
   add("layers", add_layers);
   add("demo", add_demo);
 

@@ -4,90 +4,87 @@
 
 #include <charconv>
 #include <filesystem>
+#include <functional>
 #include <span>
 
-#include "formats/safetensors.h"
+#include "formats/file_kind.h"
+#include "formats/keras_file.h"
+#include "formats/legacy_h5.h"
+#include "formats/safetensors_model.h"
+#include "io/bytes.h"
 #include "io/file.h"
-#include "layers/variables.h"
+#include "io/json.h"
+#include "io/text.h"
 #include "linn/error.h"
 
 namespace linn::formats {
 namespace {
 
-// Metadata keys of ours; a note of the user's goes under its own name.
-constexpr const char* config_key = "linn.config";
-constexpr const char* version_key = "linn.format";
-constexpr const char* seed_key = "linn.seed";
-constexpr std::string_view version = "1";
+constexpr std::string_view models_read =
+    "linn reads models from .keras, .h5 and .onnx files, the directory that `linn train --out DIR` or Model::save wrote, and a network's "
+    "configuration as Keras's model.to_json() writes it (.json)";
 
-std::string inside(const std::string& directory, const char* file) { return (std::filesystem::path(directory) / file).string(); }
+// A legacy .h5 file of a whole model.
+ModelFile read_h5(std::span<const std::byte> bytes, const std::string& where) {
+  const LegacyH5 file(bytes, where);
+  const io::Json config = file.config();
+  if (config.is_null())
+    throw FormatError(fmt::format("{}: holds weights alone, not the network that they belong to; build the model and use load_weights", where));
+  ModelFile model;
+  model.config = model_from_json(config, where + ": model_config", std::nullopt);
+  if (!model.config.graph.built()) return model;
+  file.load(model.config.graph);
+  if (model.config.compile) model.optimizer = file.optimizer_state(model.config.graph, model.config.compile->optimizer.description());
+  return model;
+}
 
-NamedTensors weights_of(const graph::Graph& graph) {
-  NamedTensors weights;
-  for (const graph::GraphVariable& variable : graph.variables()) weights.emplace_back(variable.name, variable.value());
-  return weights;
+void write(const std::string& path, const std::function<void(const io::Sink&)>& content) {
+  io::AtomicFile file(path);
+  content([&](std::span<const std::byte> part) { file.write(part); });
+  file.commit();
 }
 
 }  // namespace
 
-void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::string& where) {
-  detail::set_values(graph.variables(), weights, fmt::format("model \"{}\"", graph.name()), where);
-}
-
-void save_weights(const std::string& path, const graph::Graph& graph) {
-  const NamedTensors weights = weights_of(graph);
-  save_safetensors(path, weights, with_checksums(weights, {}));
-}
-
-void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, std::uint64_t seed, const Metadata& notes) {
-  const io::Json config = model_to_json(graph, compile);
-  io::make_directories(directory);
-  Metadata metadata = notes;
-  metadata.insert_or_assign(config_key, io::dump_json(config));
-  metadata.insert_or_assign(version_key, std::string(version));
-  metadata.insert_or_assign(seed_key, fmt::format("{}", seed));
-  const NamedTensors weights = weights_of(graph);
-  save_safetensors(inside(directory, "model.safetensors"), weights, with_checksums(weights, metadata));
-  const std::string text = io::dump_json(config, 2) + '\n';
-  io::write_file_atomically(inside(directory, "config.json"), std::as_bytes(std::span(text)));
-}
-
-namespace {
-
-std::uint64_t seed_of(const Metadata& metadata, const std::string& file) {
-  const auto found = metadata.find(seed_key);
-  if (found == metadata.end()) return 0;
-  const std::string& text = found->second;
+std::uint64_t seed_from_text(const std::string& text, const std::string& where) {
   std::uint64_t seed = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
   if (error != std::errc() || end != text.data() + text.size())
-    throw FormatError(fmt::format("{}: \"{}\" is \"{}\"; a whole number from 0 to 2^64 - 1 is allowed", file, seed_key, text));
+    throw FormatError(fmt::format("{} is {}; a whole number from 0 to 2^64 - 1 is allowed", where, io::quote(text)));
   return seed;
 }
 
-}  // namespace
-
 ModelFile load_model(const std::string& path) {
-  const bool directory = std::filesystem::is_directory(path);
-  const std::string file = directory ? inside(path, "model.safetensors") : path;
-  if (directory && !std::filesystem::exists(file))
-    throw IoError(fmt::format("{}: the directory holds no model.safetensors; `linn train --out {}` or Sequential::save writes one", path, path));
-  Metadata metadata;
-  const NamedTensors weights = load_safetensors(file, &metadata);
-  const auto config = metadata.find(config_key);
-  if (config == metadata.end())
-    throw FormatError(fmt::format("{}: the metadata hold no \"{}\", so the network behind these weights is unknown; build the model and use load_weights", file, config_key));
-  if (metadata[version_key] != version)
-    throw FormatError(fmt::format("{}: written in format \"{}\"; this linn reads format \"{}\"", file, metadata[version_key], version));
-  const std::string where = file + ": " + config_key;
-  const std::uint64_t seed = seed_of(metadata, file);
-  ModelFile model{.config = model_from_json(io::parse_json(config->second, where), where, seed), .seed = seed, .notes = {}};
-  if (model.config.graph.built()) set_weights(model.config.graph, weights, file);
-  metadata.erase(config_key);
-  metadata.erase(version_key);
-  metadata.erase(seed_key);
-  model.notes = std::move(metadata);
-  return model;
+  switch (kind_of(path)) {
+    case FileKind::model_directory: {
+      const std::string file = (std::filesystem::path(path) / "model.safetensors").string();
+      return read_safetensors_model(io::read_file(file), file);
+    }
+    case FileKind::keras_directory: return read_keras_directory(path);
+    case FileKind::keras: return read_keras(io::read_file(path), path);
+    case FileKind::hdf5: return read_h5(io::read_file(path), path);
+    case FileKind::safetensors: return read_safetensors_model(io::read_file(path), path);
+    case FileKind::json: {
+      ModelFile model;
+      model.config = model_from_json(io::parse_json(io::text_of(io::read_file(path, io::JsonLimits{}.bytes)), path), path, model.seed);
+      return model;
+    }
+    default: refuse(path, "a model", models_read);
+  }
+}
+
+void save_model(const std::string& path, const SavedModel& model) {
+  if (path.ends_with(".keras")) {
+    write(path, [&](const io::Sink& sink) { write_keras(sink, model); });
+  } else if (path.ends_with(".h5")) {
+    const OptimizerDescription* optimizer = model.compile != nullptr ? &model.compile->optimizer.description() : nullptr;
+    io::Hdf5Writer file = legacy_h5(model.graph, model_to_json(model.graph, model.compile), optimizer, model.optimizer);
+    write(path, [&](const io::Sink& sink) { file.write(sink); });
+  } else if (path.ends_with(".safetensors")) {
+    write_safetensors_model(path, model);
+  } else {
+    write_model_directory(path, model);
+  }
 }
 
 }  // namespace linn::formats

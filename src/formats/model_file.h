@@ -1,31 +1,44 @@
-// A model's directory: model.safetensors is the model, config.json a copy of its configuration for people and tools.
-// See docs/decisions/single-file-model.md.
+// Files that hold a whole model: which kind a file is, and what all kinds have in common.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "formats/model_json.h"
+#include "formats/self_test.h"
 #include "linn/formats.h"
+#include "optim/optimizers.h"
 
 namespace linn::formats {
 
-/// Puts values into the variables. All or nothing: ValueError or ShapeError lists every tensor that is missing, unknown or of another
-/// shape. `where` begins the message.
-void set_weights(graph::Graph& graph, const NamedTensors& weights, const std::string& where);
-
-/// All variables under their names, with checksums.
-void save_weights(const std::string& path, const graph::Graph& graph);
-/// Makes the directory if needed. The old model stays until the new one is whole.
-void save_model(const std::string& directory, const graph::Graph& graph, const CompileConfig* compile, std::uint64_t seed, const Metadata& notes);
-
+/// What a file gave.
 struct ModelFile {
-  ModelConfig config;
+  ModelConfig config{.graph = graph::Graph("sequential"), .compile = std::nullopt};
   std::uint64_t seed = 0;  // of the model; 0 for files that do not say it
   Metadata notes;
+  std::optional<OptimizerState> optimizer;
+  std::optional<SelfTest> self_test;
 };
 
-/// `path` is the directory or its model.safetensors.
+/// What goes into a file. Pointers may be null but for `notes`.
+struct SavedModel {
+  const graph::Graph& graph;
+  const CompileConfig* compile = nullptr;
+  const OptimizerState* optimizer = nullptr;
+  std::uint64_t seed = 0;
+  const Metadata* notes = nullptr;
+  const SelfTest* self_test = nullptr;
+};
+
+/// The model in a file of any kind that linn reads: .keras (or its directory), a legacy .h5, ONNX, a directory that save_model wrote or its
+/// model.safetensors, or a configuration (.json), whose weights are new. FormatError says what a file of another kind is.
 ModelFile load_model(const std::string& path);
+/// The end of the name decides: .keras, .h5, .onnx or .safetensors, and anything else is a directory of model.safetensors and config.json. The
+/// old file stays until the new one is whole.
+void save_model(const std::string& path, const SavedModel& model);
+
+/// A whole number from 0 to 2^64 - 1.
+std::uint64_t seed_from_text(const std::string& text, const std::string& where);
 
 }  // namespace linn::formats

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <string_view>
 #include <unordered_set>
 
@@ -53,13 +54,7 @@ std::size_t place_of(DType type) {
       type_names.begin());
 }
 
-struct Entry {
-  std::string name;
-  io::FileType type;
-  Shape shape;
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-};
+using Entry = SafetensorsHeader::Entry;
 
 Entry entry_of(const std::string& name, const io::Json& value, const std::string& where) {
   static constexpr std::array<std::string_view, 3> keys = {"dtype", "shape", "data_offsets"};
@@ -134,32 +129,16 @@ Metadata with_checksums(const NamedTensors& tensors, Metadata metadata) {
   return metadata;
 }
 
-NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& where, Metadata* metadata) {
-  io::Reader reader(bytes, where);
-  const std::uint64_t length = reader.le64();
+namespace {
+
+std::uint64_t header_length(std::uint64_t length, const std::string& where) {
   if (length > longest_header)
     io::format_error(where, "offset 0: the header has {} bytes; at most {} are allowed", length, longest_header);
-  const std::string_view text = io::text_of(reader.take(length));
-  if (!text.starts_with('{'))
-    io::format_error(where, "offset 8: the header must begin with '{{'; {} came",
-                     text.empty() ? "nothing" : io::quote(text.substr(0, 1)));
-  if (const auto last = text.find_last_not_of(' '); text[last] != '}')
-    io::format_error(where, "offset {}: only spaces may follow the header's last '}}'", 8 + last);
-  io::JsonLimits limits;
-  limits.bytes = longest_header;
-  const io::Json header = io::parse_json(text, where + ": header", limits);
-  const std::span<const std::byte> data = bytes.subspan(reader.offset());
+  return length;
+}
 
-  std::vector<Entry> entries;
-  Metadata found;
-  for (const auto& [name, value] : header.items()) {
-    const std::string place = where + ": tensor " + io::quote(name);
-    if (name == metadata_key) {
-      found = metadata_of(value, where + ": " + std::string(metadata_key));
-    } else {
-      entries.push_back(entry_of(name, value, place));
-    }
-  }
+// Tensors lie one behind the other and fill the data.
+void check_places(std::vector<Entry>& entries, std::uint64_t data_bytes, std::uint64_t file_bytes, const std::string& where) {
   std::stable_sort(entries.begin(), entries.end(),
                    [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t at = 0;
@@ -168,13 +147,49 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
     if (entry.begin != at)
       io::format_error(place, "its data begin at offset {}, {} ends at {}", entry.begin,
                        at == 0 ? "the header" : "what precedes it", at);
-    if (entry.end > data.size())
-      io::format_error(place, "truncated at offset {}: its data end at offset {}, {} bytes of data are there", bytes.size(),
-                       entry.end, data.size());
+    if (entry.end > data_bytes)
+      io::format_error(place, "truncated at offset {}: its data end at offset {}, {} bytes of data are there", file_bytes, entry.end, data_bytes);
     at = entry.end;
   }
-  if (at != data.size()) io::format_error(where, "{} bytes that belong to no tensor follow the last one", data.size() - at);
+  if (at != data_bytes) io::format_error(where, "{} bytes that belong to no tensor follow the last one", data_bytes - at);
+}
 
+// `start` holds the header, and the file has `file_bytes`.
+SafetensorsHeader parse_header(std::span<const std::byte> start, std::uint64_t file_bytes, const std::string& where) {
+  io::Reader reader(start, where);
+  const std::string_view text = io::text_of(reader.take(header_length(reader.le64(), where)));
+  if (!text.starts_with('{'))
+    io::format_error(where, "offset 8: the header must begin with '{{'; {} came",
+                     text.empty() ? "nothing" : io::quote(text.substr(0, 1)));
+  if (const auto last = text.find_last_not_of(' '); text[last] != '}')
+    io::format_error(where, "offset {}: only spaces may follow the header's last '}}'", 8 + last);
+  io::JsonLimits limits;
+  limits.bytes = longest_header;
+  SafetensorsHeader header{.entries = {}, .metadata = {}, .data = reader.offset()};
+  const io::Json json = io::parse_json(text, where + ": header", limits);
+  for (const auto& [name, value] : json.items()) {
+    if (name == metadata_key)
+      header.metadata = metadata_of(value, where + ": " + std::string(metadata_key));
+    else
+      header.entries.push_back(entry_of(name, value, where + ": tensor " + io::quote(name)));
+  }
+  check_places(header.entries, file_bytes - header.data, file_bytes, where);
+  return header;
+}
+
+}  // namespace
+
+SafetensorsHeader read_safetensors_header(const std::string& path) {
+  const std::vector<std::byte> first = io::read_beginning(path, sizeof(std::uint64_t));
+  const std::uint64_t length = header_length(io::Reader(first, path).le64(), path);
+  return parse_header(io::read_beginning(path, sizeof(std::uint64_t) + length), std::filesystem::file_size(path), path);
+}
+
+NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& where, Metadata* metadata) {
+  SafetensorsHeader header = parse_header(bytes, bytes.size(), where);
+  const std::vector<Entry>& entries = header.entries;
+  Metadata& found = header.metadata;
+  const std::span<const std::byte> data = bytes.subspan(static_cast<std::size_t>(header.data));
   verify(entries, data, found, where);
   found.erase(checksum_key);
 

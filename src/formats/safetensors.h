@@ -2,10 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "io/elements.h"
 #include "linn/formats.h"
+#include "linn/shape.h"
 
 namespace linn::formats {
 
@@ -14,6 +18,21 @@ namespace linn::formats {
 inline constexpr const char* checksum_key = "linn.crc32";
 /// The metadata with the checksums of these tensors.
 Metadata with_checksums(const NamedTensors& tensors, Metadata metadata);
+
+/// What a file says of its tensors before their bytes.
+struct SafetensorsHeader {
+  struct Entry {
+    std::string name;
+    io::FileType type;
+    Shape shape;
+    std::uint64_t begin = 0, end = 0;  // offsets in the data
+  };
+  std::vector<Entry> entries;  // in the order of their bytes
+  Metadata metadata;
+  std::uint64_t data = 0;  // where the data begin
+};
+/// Reads nothing but the header of a file.
+SafetensorsHeader read_safetensors_header(const std::string& path);
 
 /// Verifies the checksums where there are some, and leaves them out of `metadata`: they are of this file alone.
 NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& where, Metadata* metadata = nullptr);

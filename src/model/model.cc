@@ -6,7 +6,6 @@
 #include "core/did_you_mean.h"
 #include "core/thread_count.h"
 #include "core/worker_pool.h"
-#include "formats/model_file.h"
 #include "formats/model_json.h"
 #include "graph/graph.h"
 #include "io/json.h"
@@ -145,13 +144,12 @@ std::int64_t Model::count_trainable_params() const { return state_->built_graph(
 void Model::compile(const CompileOptions& options) {
   // A chain that is not built yet has one output all the same.
   const std::vector<std::string> outputs = built() ? output_names() : std::vector<std::string>{"output"};
-  state_->compile = formats::CompileConfig{.optimizer = options.optimizer,
-                                           .losses = options.loss.in_order(outputs),
-                                           .loss_weights = options.loss_weights.in_order(outputs),
-                                           .metrics = options.metrics.in_order(outputs)};
-  for (std::vector<Metric>& metrics : state_->compile->metrics) metrics = optim::with_unique_names(std::move(metrics));
-  state_->frozen = state_->graph.frozen_layers();
-  state_->training.reset();
+  formats::CompileConfig config{.optimizer = options.optimizer,
+                                .losses = options.loss.in_order(outputs),
+                                .loss_weights = options.loss_weights.in_order(outputs),
+                                .metrics = options.metrics.in_order(outputs)};
+  for (std::vector<Metric>& metrics : config.metrics) metrics = optim::with_unique_names(std::move(metrics));
+  state_->set_compile(std::move(config));
 }
 
 bool Model::compiled() const { return state_->compile.has_value(); }
@@ -262,7 +260,7 @@ Profile Model::profile(const ProfileOptions& options) const {
   return train::profile(graph, state_->compile ? &*state_->compile : nullptr, state_->seed, state_->dtype_policy, options);
 }
 
-// ---- weights and files -------------------------------------------------------------------------------------------
+// ---- weights and configuration -------------------------------------------------------------------------------------------
 
 std::vector<Tensor> Model::get_weights() const {
   std::vector<Tensor> result;
@@ -281,27 +279,7 @@ std::vector<std::pair<std::string, Tensor>> Model::named_weights() const {
 }
 
 void Model::set_named_weights(const std::vector<std::pair<std::string, Tensor>>& weights) {
-  state_->built_graph("set_named_weights");
-  formats::set_weights(state_->graph, weights, "set_named_weights");
-}
-
-void Model::save(const std::string& directory) const {
-  formats::save_model(directory, state_->graph, state_->compile ? &*state_->compile : nullptr, state_->seed, state_->notes);
-}
-
-Model Model::load(const std::string& directory) {
-  formats::ModelFile file = formats::load_model(directory);
-  Model model(std::make_unique<State>(std::move(file.config.graph), ModelOptions{.seed = file.seed}));
-  model.state_->set_compile(std::move(file.config.compile));
-  model.state_->notes = std::move(file.notes);
-  return model;
-}
-
-void Model::save_weights(const std::string& path) const { formats::save_weights(path, state_->built_graph("save_weights")); }
-
-void Model::load_weights(const std::string& path) {
-  state_->built_graph("load_weights");
-  formats::set_weights(state_->graph, load_safetensors(path), path);
+  detail::set_values(state_->built_graph("set_named_weights").variables(), weights, fmt::format("model \"{}\"", name()), "set_named_weights");
 }
 
 std::string Model::to_json(int indent) const {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "formats/model_json.h"
@@ -39,13 +40,24 @@ struct Model::State {
   train::Training& compiled(const char* call) {
     built_graph(call);
     check_compiled(call);
-    if (!training) training = std::make_unique<train::Training>(graph, *compile, frozen, seed, dtype_policy);
+    if (!training) {
+      training = std::make_unique<train::Training>(graph, *compile, frozen, seed, dtype_policy);
+      if (loaded_optimizer) training->restore(*std::exchange(loaded_optimizer, std::nullopt));
+    }
     return *training;
+  }
+
+  /// How far the optimizer has come, if it has taken a step.
+  std::optional<OptimizerState> optimizer_state() const {
+    if (training) return training->stepped() ? std::optional(training->optimizer_state()) : std::nullopt;
+    return loaded_optimizer;
   }
 
   void set_compile(std::optional<formats::CompileConfig> config) {
     compile = std::move(config);
     frozen = graph.frozen_layers();
+    training.reset();
+    loaded_optimizer.reset();
   }
 
   /// What another model was told, but for its layers.
@@ -57,6 +69,7 @@ struct Model::State {
   /// What depends on the layers is made anew.
   void forget() {
     training.reset();
+    loaded_optimizer.reset();
     predictors.clear();
     layer.reset();
   }
@@ -105,6 +118,7 @@ struct Model::State {
   DTypePolicy dtype_policy;
   std::optional<formats::CompileConfig> compile;
   train::FrozenLayers frozen;  // when compile was called
+  std::optional<OptimizerState> loaded_optimizer;  // from a file, until there is a training
   std::unique_ptr<train::Training> training;
   graph::LayerObjectPtr layer;  // the model as a layer, once somebody asked for it
   bool trainable = true;        // of that layer: what set_trainable was told

@@ -13,7 +13,7 @@ void Model::summary(const SummaryOptions& options) const {
   style.positions = options.positions;
   style.layer_range = options.layer_range;
   style.expand_nested = options.expand_nested;
-  if (state_->training != nullptr && state_->training->stepped())
+  if (state_->optimizer_state())
     style.optimizer = graph::optimizer_numbers(state_->graph, state_->compile->optimizer.description().slots({}).size());
   style.color = !options.print_fn && core::use_color(stdout);
   const std::string text = graph::summary(state_->graph, style);

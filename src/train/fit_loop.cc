@@ -8,6 +8,7 @@
 #include "core/checked.h"
 #include "core/random.h"
 #include "formats/model_file.h"
+#include "formats/weights_file.h"
 #include "layers/variables.h"
 #include "linn/error.h"
 #include "optim/optimizers.h"
@@ -93,9 +94,16 @@ void FitLoop::set_learning_rate(double rate) {
   training_.fixed_rate_ = rate;
 }
 
-void FitLoop::save(const std::string& directory) { formats::save_model(directory, training_.graph_, &training_.compile_, training_.seed_, notes_); }
+void FitLoop::save(const std::string& path) {
+  const OptimizerState optimizer = training_.optimizer_state();
+  formats::save_model(path, {.graph = training_.graph_,
+                             .compile = &training_.compile_,
+                             .optimizer = training_.stepped() ? &optimizer : nullptr,
+                             .seed = training_.seed_,
+                             .notes = &notes_});
+}
 
-void FitLoop::save_weights(const std::string& path) { formats::save_weights(path, training_.graph_); }
+void FitLoop::save_weights(const std::string& path) { formats::save_weights(path, training_.graph_, {}); }
 
 std::vector<Tensor> FitLoop::weights() const {
   std::vector<Tensor> weights;

@@ -28,7 +28,7 @@ class FitLoop final : public Trainer {
   void stop() override { stopped_ = true; }
   double learning_rate() const override;
   void set_learning_rate(double rate) override;
-  void save(const std::string& directory) override;
+  void save(const std::string& path) override;
   void save_weights(const std::string& path) override;
   std::vector<Tensor> weights() const override;
   void set_weights(const std::vector<Tensor>& weights) override;

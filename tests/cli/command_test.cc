@@ -318,26 +318,43 @@ TEST_F(Command, FilesThatAreNoModelsAreNamed) {
     for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"summary", path(name)}, {"evaluate", path(name)}, {"train", "--model", path(name), "--data", small_data()}}) {
       const Result result = run(arguments);
       EXPECT_TRUE(result.code == 3 || result.code == 4) << arguments[0];
-      EXPECT_THAT(result.err, testing::AllOf(HasSubstr(name), HasSubstr(text), HasSubstr("linn reads the directory that")));
+      EXPECT_THAT(result.err, testing::AllOf(HasSubstr(name), HasSubstr(text), HasSubstr("linn reads models from .keras")));
     }
   };
-  write(path("x.h5"), "\x89HDF\r\n\x1a\n and more");
-  says("x.h5", "is an HDF5 file");
-  write(path("x.onnx"), "\x08\x08\x12\x07pytorch");
-  says("x.onnx", "is an ONNX model");
+  write(path("x.tflite"), std::string("\x1c\0\0\0TFL3", 8));
+  says("x.tflite", "is a TensorFlow Lite model");
   write(path("x.pkl"), "\x80\x04\x95");
   says("x.pkl", "a Python pickle, which is never loaded");
   write(path("x.bin"), "hello");
-  says("x.bin", "is no model: it begins with \"hello\"");
+  says("x.bin", "is not a model: it begins with \"hello\"");
   fs::create_directories(path("empty"));
-  says("empty", "is a directory without a model: there is no model.safetensors in it (it is empty)");
-  const std::string keras = tests::golden("notebook.keras");
-  const Result result = run({"summary", keras});
-  EXPECT_EQ(result.code, 3);
-  EXPECT_THAT(result.err, testing::AllOf(HasSubstr("is a Keras model (.keras)"), HasSubstr("model.to_json()")));
+  EXPECT_THAT(run({"summary", path("empty")}).err, HasSubstr("is a directory without a model: there is no model.safetensors in it (it is empty)"));
   saved(Sequential({Dense(2, {.input_shape = {3}})}), "models/one");
   EXPECT_THAT(run({"evaluate", path("models")}).err, HasSubstr("models are in " + path("models/one")));
-  EXPECT_THAT(run({"evaluate", path("models/one/model.safetensors")}).err, HasSubstr("name the directory that it lies in: " + path("models/one")));
+}
+
+TEST_F(Command, ModelsOfEveryKindOfFile) {
+  const Sequential model({Conv2D(2, 3, {.activation = "relu", .input_shape = {12, 12, 1}}), Flatten(), Dense(4, {.activation = "softmax"})}, {.name = "net"});
+  model.save(path("net"));
+  const auto outputs = run({"predict", path("net"), "--data", small_data(), "--log", "json"}).events().at(0)["values"];
+  std::string from = path("net");
+  for (const char* kind : {"a.keras", "b.h5", "c.safetensors", "d.keras", "e"}) {
+    const Result result = run({"convert", from, path(kind)});
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("the model, 824 variables")) << kind;
+    from = path(kind);
+    for (const char* command : {"summary", "inspect"}) EXPECT_EQ(run({command, from}).code, 0) << command << " " << kind;
+    EXPECT_EQ(run({"predict", from, "--data", path("data.npz"), "--log", "json"}).events().at(0)["values"], outputs) << kind;
+    EXPECT_EQ(run({"evaluate", from, "--data", path("data.npz")}).code, 0) << kind;
+  }
+  for (const char* kind : {"w.weights.h5", "w.weights.json", "w.npz"}) EXPECT_THAT(run({"convert", from, path(kind)}).out, HasSubstr("the weights")) << kind;
+  EXPECT_THAT(run({"inspect", path("w.weights.h5"), "--values"}).out, testing::AllOf(HasSubstr("layers/conv2d/vars/0"), HasSubstr("(3, 3, 1, 2)"), HasSubstr("crc32"), HasSubstr("4 tensors")));
+  const auto event = run({"inspect", path("d.keras"), "--values", "--log", "json"}).events().at(0);
+  EXPECT_EQ(event["kind"], "a Keras model (.keras)");
+  EXPECT_EQ(event["tensors"].size(), 4U);
+  EXPECT_EQ(event["tensors"][0]["nan"], 0);
+  EXPECT_THAT(run({"summary", path("w.weights.h5")}).err, HasSubstr("holds weights alone"));
+  EXPECT_THAT(run({"convert", from, path("p.safetensors"), "--weights", "--layout", "torch"}).err, HasSubstr("it may be"));
 }
 
 TEST_F(Command, HelpNamesEveryModelAndRecipe) {
@@ -657,8 +674,8 @@ TEST_F(Command, TrainEvaluatePredictShift) {
   EXPECT_GT(events[7]["accuracy"].get<double>(), 0.9);
   EXPECT_EQ(events[8]["event"], "done");
   EXPECT_EQ(events[8]["saved"], path("model"));
-  EXPECT_EQ(Sequential::load(path("model")).layers()[0].class_name(), "Rescaling");
-  EXPECT_THAT(Sequential::load(path("model")).metadata().at("input_range"), HasSubstr("\"largest\":249"));
+  EXPECT_EQ(Sequential(load_model(path("model"))).layers()[0].class_name(), "Rescaling");
+  EXPECT_THAT(Sequential(load_model(path("model"))).metadata().at("input_range"), HasSubstr("\"largest\":249"));
 
   const auto evaluate = run({"evaluate", path("model"), "--data", data, "--log", "json"}).events();
   ASSERT_EQ(evaluate.size(), 1U);
@@ -1016,7 +1033,7 @@ TEST_F(Command, FixRefusals) {
   refuses({model, "--data", data, "--radius", "12"}, 3, "radius 12 came; 0 to 11 is allowed");
   refuses({model, "--data", data, "--out", data}, 4, "figures.npz");
   refuses({model, "--data", data, "--picture", path("none/x.png")}, 4, "cannot be written");
-  refuses({path("nothing"), "--data", data}, 4, "there is no such model directory");
+  refuses({path("nothing"), "--data", data}, 4, "there is no such model");
   refuses({model, "--data", figures(8, 20)}, 3, "images of 20 x 20 came, the model takes (12, 12, 1)");
 
   const std::string small = small_data(8, 8, 9);
@@ -1268,7 +1285,7 @@ TEST_F(Command, InterruptSavesWhatWasLearned) {
   const auto events = result.events();
   EXPECT_EQ(events.back()["event"], "interrupted");
   EXPECT_EQ(events.back()["saved"], path("model"));
-  const Sequential model = Sequential::load(path("model"));
+  const Sequential model = Sequential(load_model(path("model")));
   EXPECT_EQ(model.output_shape(), Shape({10}));
   EXPECT_EQ(run({"evaluate", path("model"), "--data", data}).code, 0);
 }

@@ -64,7 +64,7 @@ TEST_F(Damaged, EveryBitOfTheWeights) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ (1 << at % 8));
     write(file, bad);
-    EXPECT_THAT(message([&] { Sequential::load(folder_); }),
+    EXPECT_THAT(message([&] { Sequential(load_model(folder_)); }),
                 AllOf(HasSubstr("model.safetensors: tensor \""), HasSubstr("the file is damaged")))
         << "byte " << at;
   }
@@ -81,7 +81,7 @@ TEST_F(Damaged, WeightsAloneAndNotes) {
   std::string text = tests::text_of(path("model.safetensors"));
   text.replace(text.find("\"0.5\""), 5, "\"0.7\"");
   write(path("model.safetensors"), text);
-  EXPECT_THAT(message([&] { Sequential::load(folder_); }), HasSubstr("the metadata"));
+  EXPECT_THAT(message([&] { Sequential(load_model(folder_)); }), HasSubstr("the metadata"));
 }
 
 TEST_F(Damaged, FilesWithoutChecksumsAreRead) {
@@ -89,7 +89,7 @@ TEST_F(Damaged, FilesWithoutChecksumsAreRead) {
   const NamedTensors weights = load_safetensors(path("model.safetensors"), &metadata);
   EXPECT_FALSE(metadata.contains("linn.crc32")) << "it would be wrong for what is saved next";
   save_safetensors(path("model.safetensors"), weights, metadata);
-  EXPECT_TRUE(same(Sequential::load(folder_).get_weights()[0], model_.get_weights()[0]));
+  EXPECT_TRUE(same(Sequential(load_model(folder_)).get_weights()[0], model_.get_weights()[0]));
 }
 
 TEST_F(Damaged, ChecksumsOfOtherTensors) {
@@ -128,7 +128,7 @@ void sweep(const std::string& file, const std::function<bool()>& read) {
 
 TEST_F(Damaged, SlowEveryBitAndLengthOfAModel) {
   sweep(path("model.safetensors"), [&] {
-    const Sequential loaded = Sequential::load(folder_);
+    const Sequential loaded = Sequential(load_model(folder_));
     const auto expected = model_.named_weights();
     const auto found = loaded.named_weights();
     bool equal = loaded.to_json() == model_.to_json() && expected.size() == found.size();

@@ -162,7 +162,7 @@ TEST(DTypePolicy, IsNotSaved) {
   const std::string directory = testing::TempDir() + "linn_dtype_policy";
   Sequential model = notebook(mixed);
   model.save(directory);
-  EXPECT_EQ(Sequential::load(directory).dtype_policy(), DTypePolicy("float32"));
+  EXPECT_EQ(Sequential(load_model(directory)).dtype_policy(), DTypePolicy("float32"));
   EXPECT_EQ(model.to_json(), notebook("float32").to_json());
   std::filesystem::remove_all(directory);
 }

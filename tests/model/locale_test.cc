@@ -31,7 +31,7 @@ std::string written(const test::TempDir& dir) {
   model.save(dir / "model");
   std::string summary;
   model.summary({.print_fn = [&](const std::string& text) { summary += text; }});
-  const Sequential back = Sequential::load(dir / "model");
+  const Sequential back = Sequential(load_model(dir / "model"));
   return model.to_json() + back.to_json() + summary + tests::text_of(dir / "log.csv") + tests::text_of(dir / "model/config.json") +
          tests::text_of(dir / "model/model.safetensors");
 }

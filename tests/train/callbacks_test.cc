@@ -223,7 +223,7 @@ TEST_F(InFit, CheckpointsFillInTheirNames) {
     const std::string name = fmt::format("{:02d}-{:.3f}", epoch + 1, history["val_loss"][static_cast<std::size_t>(epoch)]);
     EXPECT_TRUE(fs::exists(path(name + "/model.safetensors"))) << name;
   }
-  EXPECT_NO_THROW(Sequential::load(path("02-" + fmt::format("{:.3f}", history["val_loss"][1]))));
+  EXPECT_NO_THROW(load_model(path("02-" + fmt::format("{:.3f}", history["val_loss"][1]))));
 }
 
 TEST_F(InFit, CheckpointsWithoutTheNumberAreStillSaved) {
@@ -440,7 +440,7 @@ TEST_F(InFit, TrainersDoWhatTheyAreTold) {
   EXPECT_EQ(teller->rate, 0.5);
   EXPECT_TRUE(history.stopped);
   EXPECT_TRUE(history.epoch.empty()) << "an epoch that was not finished";
-  EXPECT_EQ(Sequential::load(path("model")).get_weights()[0].values<float>()[0], weights()[0]);
+  EXPECT_EQ(Sequential(load_model(path("model"))).get_weights()[0].values<float>()[0], weights()[0]);
   Sequential other;
   other.add(Dense(1, {.name = "dense", .input_shape = {1}}));
   other.load_weights(path("w.safetensors"));

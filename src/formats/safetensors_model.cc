@@ -1,0 +1,68 @@
+#include "formats/safetensors_model.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "formats/safetensors.h"
+#include "io/bytes.h"
+#include "io/file.h"
+#include "io/json.h"
+#include "layers/variables.h"
+#include "linn/error.h"
+
+namespace linn::formats {
+namespace {
+
+// Metadata keys of ours; a note of the user's goes under its own name.
+constexpr const char* config_key = "linn.config";
+constexpr const char* version_key = "linn.format";
+constexpr const char* seed_key = "linn.seed";
+constexpr const char* self_test_key = "linn.selftest";
+constexpr std::string_view version = "1";
+
+std::string take(Metadata& metadata, const char* key) {
+  const auto node = metadata.extract(key);
+  return node.empty() ? std::string() : std::move(node.mapped());
+}
+
+}  // namespace
+
+ModelFile read_safetensors_model(std::span<const std::byte> bytes, const std::string& where) {
+  Metadata metadata;
+  const NamedTensors weights = read_safetensors(bytes, where, &metadata);
+  if (!metadata.contains(config_key))
+    throw FormatError(fmt::format("{}: the metadata hold no \"{}\", so the network behind these weights is unknown; build the model and use load_weights", where, config_key));
+  if (const std::string found = take(metadata, version_key); found != version)
+    throw FormatError(fmt::format("{}: written in format \"{}\"; this linn reads format \"{}\"", where, found, version));
+  const std::string place = fmt::format("{}: {}", where, config_key);
+  ModelFile model;
+  if (const std::string seed = take(metadata, seed_key); !seed.empty()) model.seed = seed_from_text(seed, fmt::format("{}: \"{}\"", where, seed_key));
+  model.config = model_from_json(io::parse_json(take(metadata, config_key), place), place, std::nullopt);
+  graph::Graph& graph = model.config.graph;
+  if (graph.built()) detail::set_values(graph.variables(), weights, fmt::format("model \"{}\"", graph.name()), where);
+  if (const std::string test = take(metadata, self_test_key); !test.empty()) model.self_test = self_test_from_text(test, fmt::format("{}: {}", where, self_test_key));
+  model.notes = std::move(metadata);
+  return model;
+}
+
+void write_safetensors_model(const std::string& path, const SavedModel& model) {
+  Metadata metadata = *model.notes;
+  metadata.insert_or_assign(config_key, io::dump_json(model_to_json(model.graph, model.compile)));
+  metadata.insert_or_assign(version_key, std::string(version));
+  metadata.insert_or_assign(seed_key, fmt::format("{}", model.seed));
+  if (model.self_test != nullptr) metadata.insert_or_assign(self_test_key, self_test_to_text(*model.self_test));
+  NamedTensors weights;
+  for (const graph::GraphVariable& variable : model.graph.variables()) weights.emplace_back(variable.name, variable.value());
+  save_safetensors(path, weights, with_checksums(weights, metadata));
+}
+
+void write_model_directory(const std::string& directory, const SavedModel& model) {
+  const auto inside = [&](const char* name) { return (std::filesystem::path(directory) / name).string(); };
+  io::make_directories(directory);
+  write_safetensors_model(inside("model.safetensors"), model);
+  io::write_file_atomically(inside("config.json"), io::bytes_of(io::dump_json(model_to_json(model.graph, model.compile), 2) + '\n'));
+}
+
+}  // namespace linn::formats

@@ -1,0 +1,147 @@
+#include "formats/weights_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+#include <utility>
+
+#include "formats/file_kind.h"
+#include "formats/keras_weights.h"
+#include "formats/legacy_h5.h"
+#include "formats/pytorch_names.h"
+#include "formats/safetensors.h"
+#include "io/file.h"
+#include "io/npy.h"
+#include "io/zip.h"
+#include "layers/variables.h"
+#include "linn/error.h"
+
+namespace linn::formats {
+namespace {
+
+constexpr std::string_view weights_read =
+    "weights are read from .weights.h5, .weights.json, .h5, .keras, .safetensors and .npz files, and from a model's directory";
+
+std::string owner_of(const graph::Graph& graph) { return fmt::format("model \"{}\"", graph.name()); }
+
+// PyTorch counts the batches that a normalization saw; nothing reads that number.
+bool counts_batches(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
+
+LoadReport load_named(const NamedTensors& tensors, graph::Graph& graph, const std::string& where, bool skip_mismatch) {
+  std::map<std::string, const Tensor*, std::less<>> given;
+  for (const auto& [name, tensor] : tensors)
+    if (!counts_batches(name)) given[name] = &tensor;
+  detail::Assignment assignment(owner_of(graph));
+  const std::vector<PyTorchVariable> theirs = pytorch_variables(graph);
+  const auto has = [&](const std::string& name) { return given.contains(name); };
+  const bool keras = std::ranges::any_of(graph.variables(), [&](const graph::GraphVariable& variable) { return has(variable.name); });
+  const bool pytorch = !keras && std::ranges::any_of(theirs, [&](const PyTorchVariable& variable) { return has(variable.name); });
+  const auto take = [&](const std::string& name) -> const Tensor* {
+    const auto node = given.extract(name);
+    return node.empty() ? nullptr : node.mapped();
+  };
+  for (const PyTorchVariable& place : theirs) {
+    const Tensor* tensor = take(pytorch ? place.name : place.variable.name);
+    if (tensor == nullptr)
+      assignment.add_missing(place.variable, pytorch ? place.name : "");
+    else if (!pytorch)
+      assignment.add(place.variable, tensor->shape(), [tensor = *tensor] { return tensor; });  // nobody else keeps it
+    else if (tensor->shape() == place.shape)
+      assignment.add(place.variable, place.variable.shape(), [place, tensor] { return place.from_pytorch(*tensor); });
+    else
+      assignment.add_problem(fmt::format("\"{}\" has shape {}; {} is wanted", place.name, tensor->shape().to_string(), place.shape.to_string()));
+  }
+  for (const auto& [name, tensor] : given) assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, tensor->shape().to_string()));
+  return assignment.finish(where, skip_mismatch);
+}
+
+NamedTensors read_npz(std::span<const std::byte> bytes, const std::string& where) {
+  const io::ZipReader zip(bytes, where);
+  NamedTensors tensors;
+  for (const io::ZipMember& member : zip.members()) {
+    if (member.directory()) continue;
+    std::string name = member.name;
+    if (name.ends_with(".npy")) name.resize(name.size() - std::string_view(".npy").size());
+    const auto source = zip.open(member);
+    tensors.emplace_back(std::move(name), io::read_npy(*source));
+    source->finish();
+  }
+  return tensors;
+}
+
+LoadReport load_h5(const std::string& path, graph::Graph& graph, const LoadWeightsOptions& options) {
+  const std::vector<std::byte> bytes = io::read_file(path);
+  if (LegacyH5::is_legacy(io::Hdf5File(bytes, path).root())) return LegacyH5(bytes, path).load(graph, options.by_name, options.skip_mismatch);
+  if (options.by_name) throw ValueError(fmt::format("load_weights: {}: by_name is for legacy .h5 files; this one names no layers", path));
+  return KerasWeights(bytes, path).load(graph, options.skip_mismatch);
+}
+
+LoadReport load_keras(const std::string& path, graph::Graph& graph, bool skip_mismatch) {
+  const std::vector<std::byte> bytes = io::read_file(path);
+  const io::ZipReader zip(bytes, path);
+  const io::ZipMember* member = zip.find("model.weights.h5");
+  if (member == nullptr) throw FormatError(fmt::format("{}: there is no \"model.weights.h5\" in the archive", path));
+  const std::vector<std::byte> weights = zip.read(*member);
+  return KerasWeights(weights, zip.where(*member)).load(graph, skip_mismatch);
+}
+
+// The layers' names and layouts for files of named tensors.
+NamedTensors named(const graph::Graph& graph, WeightLayout layout) {
+  NamedTensors tensors;
+  if (layout.kind() == WeightLayout::keras) {
+    for (const graph::GraphVariable& variable : graph.variables()) tensors.emplace_back(variable.name, variable.value());
+    return tensors;
+  }
+  for (const PyTorchVariable& variable : pytorch_variables(graph)) {
+    tensors.emplace_back(variable.name, variable.to_pytorch());
+    if (variable.name.ends_with(".running_var"))
+      tensors.emplace_back(variable.name.substr(0, variable.name.rfind('.')) + ".num_batches_tracked", Tensor(Shape{}, DType::i64));
+  }
+  return tensors;
+}
+
+void save_npz_weights(const std::string& path, const NamedTensors& tensors) {
+  io::AtomicFile file(path);
+  io::ZipWriter zip([&](std::span<const std::byte> part) { file.write(part); });
+  for (const auto& [name, tensor] : tensors) {
+    const std::string header = io::npy_header(tensor);
+    const std::span<const std::byte> parts[] = {io::bytes_of(header), io::bytes_of(tensor)};
+    zip.add_parts(name + ".npy", parts);
+  }
+  zip.finish();
+  file.commit();
+}
+
+}  // namespace
+
+LoadReport load_weights(const std::string& path, graph::Graph& graph, const LoadWeightsOptions& options) {
+  const FileKind kind = kind_of(path);
+  if (options.by_name && kind != FileKind::hdf5) throw ValueError(fmt::format("load_weights: {}: by_name is for legacy .h5 files", path));
+  switch (kind) {
+    case FileKind::hdf5: return load_h5(path, graph, options);
+    case FileKind::keras: return load_keras(path, graph, options.skip_mismatch);
+    case FileKind::json:
+    case FileKind::shards: return KerasWeights::of_shards(path).load(graph, options.skip_mismatch);
+    case FileKind::safetensors: return load_named(load_safetensors(path), graph, path, options.skip_mismatch);
+    case FileKind::model_directory: return load_named(load_safetensors(path + "/model.safetensors"), graph, path, options.skip_mismatch);
+    case FileKind::npz: return load_named(read_npz(io::read_file(path), path), graph, path, options.skip_mismatch);
+    default: refuse(path, "a file of weights", weights_read);
+  }
+}
+
+void save_weights(const std::string& path, const graph::Graph& graph, const SaveWeightsOptions& options) {
+  if (path.ends_with(".weights.h5") || path.ends_with(".weights.json")) return save_keras_weights(path, graph, options.max_shard_size);
+  if (path.ends_with(".h5")) {
+    io::Hdf5Writer file = legacy_h5_weights(graph);
+    io::AtomicFile out(path);
+    file.write([&](std::span<const std::byte> part) { out.write(part); });
+    return out.commit();
+  }
+  const NamedTensors tensors = named(graph, options.layout);
+  if (path.ends_with(".npz")) return save_npz_weights(path, tensors);
+  save_safetensors(path, tensors, with_checksums(tensors, {}));
+}
+
+}  // namespace linn::formats
