@@ -17,14 +17,17 @@ int run(const Options& options) {
   apply(options.common);
   const WeightLayout layout = named("--layout: ", [&] { return WeightLayout(options.layout); });
   const Model model = load_model(options.from);
-  if (!model.built()) throw UsageError(fmt::format("{}: the network does not say the shape of its input", options.from));
-  const bool weights = options.weights || options.to.ends_with(".weights.h5") || options.to.ends_with(".weights.json") || options.to.ends_with(".npz");
+  if (!model.built()) throw StateError(fmt::format("{}: the network does not say the shape of its input, and has no weights yet", options.from));
+  const bool weights =
+      options.weights || options.to.ends_with(".weights.h5") || options.to.ends_with(".weights.json") || options.to.ends_with(".npz");
   if (weights)
     model.save_weights(options.to, {.layout = layout});
   else
     model.save(options.to);
-  say(options.common, "{}: {}, {} variables\n", core::printable(options.to), weights ? "the weights" : "the model", thousands(model.count_params()));
-  emit(options.common, {{"event", "convert"}, {"from", options.from}, {"to", options.to}, {"weights_only", weights}, {"parameters", model.count_params()}});
+  say(options.common, "{}: {}, {} parameters\n", core::printable(options.to), weights ? "the weights" : "the model",
+      thousands(model.count_params()));
+  emit(options.common,
+       {{"event", "convert"}, {"from", options.from}, {"to", options.to}, {"weights_only", weights}, {"parameters", model.count_params()}});
   return exit_ok;
 }
 
@@ -39,7 +42,8 @@ Action add_convert(CLI::App& app) {
       ->type_name("TO")
       ->required();
   app.add_flag("--weights", options->weights, "write the weights alone, also to .h5 and .safetensors");
-  add_text(app, "--layout", options->layout, "names and axes in files of weights: keras, or pytorch (out, in, height, width) [keras]")->type_name("NAME");
+  add_text(app, "--layout", options->layout, "names and axes in files of weights: keras, or pytorch (out, in, height, width) [keras]")
+      ->type_name("NAME");
   add_common(app, options->common);
   app.footer("Example:\n  linn convert digits digits.keras");
   return [options] { return run(*options); };

@@ -19,8 +19,10 @@ struct Options {
 std::string cut(const std::string& text, std::size_t most) { return text.size() <= most ? text : text.substr(0, most - 3) + "..."; }
 
 void print(const Options& options, const formats::Inspection& inspection) {
-  say(options.common, "{}: {}, {} bytes\n", core::printable(options.file), inspection.kind, thousands(static_cast<std::int64_t>(inspection.bytes)));
-  for (const auto& [name, value] : inspection.facts) say(options.common, "  {}: {}\n", core::printable(name), core::printable(cut(value, 200)));
+  say(options.common, "{}: {}, {} bytes\n", core::printable(options.file), inspection.kind,
+      thousands(static_cast<std::int64_t>(inspection.bytes)));
+  for (const auto& [name, value] : inspection.facts)
+    say(options.common, "  {}: {}\n", core::printable(name), core::printable(cut(value, 200)));
   std::size_t width = 4, shape_width = 5;
   std::int64_t elements = 0;
   for (const formats::InspectedTensor& tensor : inspection.tensors) {
@@ -28,11 +30,13 @@ void print(const Options& options, const formats::Inspection& inspection) {
     shape_width = std::max(shape_width, tensor.shape.to_string().size());
     elements += tensor.shape.elements();
   }
-  say(options.common, "\n{:<{}}  {:<8}  {:<{}}{}\n", "name", width, "type", "shape", shape_width, options.values ? "       NaN       Inf         least          most     crc32" : "");
+  say(options.common, "\n{:<{}}  {:<8}  {:<{}}{}\n", "name", width, "type", "shape", shape_width,
+      options.values ? "       NaN       Inf         least          most     crc32" : "");
   for (const formats::InspectedTensor& tensor : inspection.tensors) {
     say(options.common, "{:<{}}  {:<8}  {:<{}}", core::printable(tensor.name), width, tensor.type, tensor.shape.to_string(), shape_width);
     if (tensor.values)
-      say(options.common, " {:>9} {:>9} {:>13.6g} {:>13.6g}  {:08x}", tensor.values->nan, tensor.values->infinite, tensor.values->least, tensor.values->most, tensor.values->crc32);
+      say(options.common, " {:>9} {:>9} {:>13.6g} {:>13.6g}  {:08x}", tensor.values->nan, tensor.values->infinite, tensor.values->least,
+          tensor.values->most, tensor.values->crc32);
     say(options.common, "\n");
   }
   say(options.common, "{} tensors, {} values\n", inspection.tensors.size(), thousands(elements));
@@ -44,7 +48,8 @@ io::Json to_json(const formats::Inspection& inspection, const std::string& file)
   for (const auto& [name, value] : inspection.facts) event["facts"][name] = value;
   event["tensors"] = io::Json::array();
   for (const formats::InspectedTensor& tensor : inspection.tensors) {
-    io::Json json = {{"name", tensor.name}, {"type", tensor.type}, {"shape", std::vector<std::int64_t>(tensor.shape.begin(), tensor.shape.end())}};
+    io::Json json = {
+        {"name", tensor.name}, {"type", tensor.type}, {"shape", std::vector<std::int64_t>(tensor.shape.begin(), tensor.shape.end())}};
     if (tensor.values) {
       json["nan"] = tensor.values->nan;
       json["inf"] = tensor.values->infinite;
@@ -70,7 +75,9 @@ int run(const Options& options) {
 Action add_inspect(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Say what is inside a file of a model or of weights: its tensors, their types and shapes.");
-  add_text(app, "file", options->file, "a .keras, .h5, .weights.h5, .onnx, .safetensors or .npz file, or a model's directory")->type_name("FILE")->required();
+  add_text(app, "file", options->file, "a .keras, .h5, .weights.h5, .onnx, .safetensors or .npz file, or a model's directory")
+      ->type_name("FILE")
+      ->required();
   app.add_flag("--values", options->values, "read the values too: how many are NaN or infinite, the least, the most, a checksum");
   add_common(app, options->common);
   app.footer("Example:\n  linn inspect digits --values");

@@ -35,7 +35,8 @@ bool is_keras(std::string_view start, const std::string& path) {
 
 // A protocol buffer has no mark of its own: field 1 of an ONNX model, its version, is a small number.
 bool is_onnx(std::string_view start, const std::string& path) {
-  return path.ends_with(".onnx") || (start.size() > 2 && start[0] == '\x08' && start[1] < '\x20' && (start[2] == '\x12' || start[2] == '\x3a'));
+  return path.ends_with(".onnx") ||
+         (start.size() > 2 && start[0] == '\x08' && start[1] < '\x20' && (start[2] == '\x12' || start[2] == '\x3a'));
 }
 
 bool is_json(std::string_view start) {
@@ -71,10 +72,11 @@ std::string files_in(const std::string& directory) {
 [[noreturn]] void refuse_directory(const std::string& path) {
   std::error_code error;
   const bool saved_model = fs::exists(fs::path(path) / "saved_model.pb", error);
-  throw IoError(fmt::format("{}: {}: there is no model.safetensors in it ({}){}", path,
-                            saved_model ? "is a TensorFlow SavedModel, which linn does not read; model.save(\"model.keras\") in Python writes one that it does"
-                                        : "is a directory without a model",
-                            files_in(path), models_inside(path)));
+  throw IoError(fmt::format(
+      "{}: {}: there is no model.safetensors in it ({}){}", path,
+      saved_model ? "is a TensorFlow SavedModel, which linn does not read; model.save(\"model.keras\") in Python writes one that it does"
+                  : "is a directory without a model",
+      files_in(path), models_inside(path)));
 }
 
 }  // namespace
@@ -89,7 +91,8 @@ FileKind kind_of(const std::string& path) {
   if (!fs::exists(path, error)) throw IoError(fmt::format("{}: there is no such file or directory", path));
   if (fs::is_directory(path, error)) {
     if (holds_model(path)) return FileKind::model_directory;
-    if (fs::exists(fs::path(path) / "config.json", error) && fs::exists(fs::path(path) / "model.weights.h5", error)) return FileKind::keras_directory;
+    if (fs::exists(fs::path(path) / "config.json", error) && fs::exists(fs::path(path) / "model.weights.h5", error))
+      return FileKind::keras_directory;
     refuse_directory(path);
   }
   const std::string text = beginning(path);
@@ -117,10 +120,12 @@ std::string_view description_of(const std::string& path) {
     case FileKind::other: break;
   }
   const std::string start = beginning(path);
-  if (is_zip(start) && (has(start, "data.pkl") || path.ends_with(".pt") || path.ends_with(".pth"))) return "a PyTorch file, a Python pickle, which is never loaded";
+  if (is_zip(start) && (has(start, "data.pkl") || path.ends_with(".pt") || path.ends_with(".pth")))
+    return "a PyTorch file, a Python pickle, which is never loaded";
   if (is_zip(start)) return "a ZIP archive";
   if (start.size() >= 8 && start.substr(4, 4) == "TFL3") return "a TensorFlow Lite model";
-  if (start.starts_with("\x80\x02") || start.starts_with("\x80\x04") || start.starts_with("\x80\x05")) return "a Python pickle, which is never loaded";
+  if (start.starts_with("\x80\x02") || start.starts_with("\x80\x04") || start.starts_with("\x80\x05"))
+    return "a Python pickle, which is never loaded";
   if (start.starts_with("\x93NUMPY")) return "an .npy file with one array";
   if (start.starts_with("GGUF")) return "a GGUF file";
   if (path.ends_with(".pb")) return "a TensorFlow graph";
@@ -129,7 +134,8 @@ std::string_view description_of(const std::string& path) {
 
 void refuse(const std::string& path, std::string_view wanted, std::string_view allowed) {
   const std::string_view kind = description_of(path);
-  if (kind.empty()) throw FormatError(fmt::format("{}: is not {}: it begins with {}; {}", path, wanted, io::quote(beginning(path).substr(0, 8)), allowed));
+  if (kind.empty())
+    throw FormatError(fmt::format("{}: is not {}: it begins with {}; {}", path, wanted, io::quote(beginning(path).substr(0, 8)), allowed));
   throw FormatError(fmt::format("{}: is {}, not {}; {}", path, kind, wanted, allowed));
 }
 

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
-#include <type_traits>
 #include <span>
+#include <type_traits>
 
 #include "core/tensor_visit.h"
 #include "formats/file_kind.h"
@@ -52,7 +52,8 @@ ValueFacts facts_of(const Tensor& tensor) {
 std::vector<std::string> in_order(std::vector<std::string> names) {
   const auto is_number = [](const std::string& name) { return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos; };
   if (std::ranges::all_of(names, is_number))
-    std::ranges::stable_sort(names, [](const std::string& a, const std::string& b) { return std::pair(a.size(), a) < std::pair(b.size(), b); });
+    std::ranges::stable_sort(names,
+                             [](const std::string& a, const std::string& b) { return std::pair(a.size(), a) < std::pair(b.size(), b); });
   return names;
 }
 
@@ -69,7 +70,8 @@ class Inspector {
       case FileKind::model_directory: read_safetensors_file((std::filesystem::path(path_) / "model.safetensors").string()); break;
       case FileKind::npz: read_arrays(io::ZipReader(all(), path_)); break;
       default:
-        refuse(path_, "a file whose tensors linn can list", "it lists those of .keras, .h5, .weights.h5, .safetensors and .npz files and of a model's directory");
+        refuse(path_, "a file whose tensors linn can list",
+               "it lists those of .keras, .h5, .weights.h5, .safetensors and .npz files and of a model's directory");
     }
     return std::move(result_);
   }
@@ -82,7 +84,8 @@ class Inspector {
   }
 
   void add(std::string name, std::string_view type, const Shape& shape, const std::function<Tensor()>& read) {
-    InspectedTensor& tensor = result_.tensors.emplace_back(InspectedTensor{.name = std::move(name), .type = std::string(type), .shape = shape});
+    InspectedTensor& tensor =
+        result_.tensors.emplace_back(InspectedTensor{.name = std::move(name), .type = std::string(type), .shape = shape});
     if (with_values_) tensor.values = facts_of(read());
   }
 
@@ -92,7 +95,9 @@ class Inspector {
 
   void read_config(const io::Json& config, const std::string& where) {
     add_fact("model", fmt::format("{} \"{}\"", io::string_field_or(config, "class_name", where, "?"),
-                                  config.contains("config") && config["config"].is_object() ? io::string_field_or(config["config"], "name", where, "") : ""));
+                                  config.contains("config") && config["config"].is_object()
+                                      ? io::string_field_or(config["config"], "name", where, "")
+                                      : ""));
     if (config.contains("config") && config["config"].is_object() && config["config"].contains("layers"))
       add_fact("layers", fmt::format("{}", config["config"]["layers"].size()));
     if (const io::Json* compile = io::find_field(config, "compile_config", where)) add_fact("compiled with", io::dump_json(*compile));
@@ -103,7 +108,8 @@ class Inspector {
     for (const io::ZipMember& member : zip.members()) {
       if (member.name == "metadata.json") {
         const std::vector<std::byte> text = zip.read(member);
-        add_fact("Keras version", io::string_field_or(io::parse_json(io::text_of(text), zip.where(member)), "keras_version", zip.where(member), ""));
+        add_fact("Keras version",
+                 io::string_field_or(io::parse_json(io::text_of(text), zip.where(member)), "keras_version", zip.where(member), ""));
       } else if (member.name == "config.json") {
         const std::vector<std::byte> text = zip.read(member);
         read_config(io::parse_json(io::text_of(text), zip.where(member)), zip.where(member));
@@ -149,7 +155,8 @@ class Inspector {
       return;
     }
     const NamedTensors tensors = load_safetensors(file);
-    for (const auto& [name, tensor] : tensors) add(name, io::name_of(io::file_type_of(tensor.dtype())), tensor.shape(), [&tensor = tensor] { return tensor; });
+    for (const auto& [name, tensor] : tensors)
+      add(name, io::name_of(io::file_type_of(tensor.dtype())), tensor.shape(), [&tensor = tensor] { return tensor; });
   }
 
   std::string path_;

@@ -32,7 +32,8 @@ struct Inspection {
   std::vector<InspectedTensor> tensors;
 };
 
-/// Reads headers and configurations; the tensors' values only if `with_values`. FormatError for a file that holds no tensors that linn reads.
+/// Reads headers and configurations; the tensors' values only if `with_values`. FormatError for a file that holds no tensors that linn
+/// reads.
 Inspection inspect(const std::string& path, bool with_values);
 
 }  // namespace linn::formats

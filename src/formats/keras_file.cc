@@ -57,7 +57,8 @@ ModelFile read_keras(std::span<const std::byte> archive, const std::string& wher
   const io::ZipReader zip(archive, where);
   const auto wanted = [&](const char* name) -> const io::ZipMember& {
     const io::ZipMember* member = zip.find(name);
-    if (member == nullptr) io::format_error(where, "there is no \"{}\" in the archive; a .keras file has {} and {}", name, config_name, weights_name);
+    if (member == nullptr)
+      io::format_error(where, "there is no \"{}\" in the archive; a .keras file has {} and {}", name, config_name, weights_name);
     return *member;
   };
   const io::ZipMember& config = wanted(config_name);

@@ -10,13 +10,13 @@ namespace linn::formats {
 
 /// A layer in a weight file of Keras 3: the variable at index i is the dataset PATH/vars/i.
 struct KerasGroup {
-  std::string path;  // "layers/conv2d_1", in a model inside "layers/functional/layers/conv2d"
-  std::string name;  // what the layer is called
+  std::string path;                             // "layers/conv2d_1", in a model inside "layers/functional/layers/conv2d"
+  std::string name;                             // what the layer is called
   std::vector<graph::GraphVariable> variables;  // those that training changes first
 };
 
-/// One for each layer, in the order in which Keras saves them. A layer in several places stands where it comes first. The path is made from the
-/// class, counted among the layers of one model, not from the name (keras/src/saving/saving_lib.py, _save_container_state).
+/// One for each layer, in the order in which Keras saves them. A layer in several places stands where it comes first. The path is made from
+/// the class, counted among the layers of one model, not from the name (keras/src/saving/saving_lib.py, _save_container_state).
 std::vector<KerasGroup> keras_groups(const graph::Graph& graph);
 
 /// The layers as legacy .h5 files list them: in the order of the model, a model inside as one layer. `path` is the name. Variables that are

@@ -21,7 +21,8 @@ double number_in(const io::Hdf5Dataset& dataset) {
 
 }  // namespace
 
-std::optional<OptimizerState> optimizer_state(std::span<const io::Hdf5Dataset> stored, const graph::Graph& graph, const OptimizerDescription& optimizer) {
+std::optional<OptimizerState> optimizer_state(std::span<const io::Hdf5Dataset> stored, const graph::Graph& graph,
+                                              const OptimizerDescription& optimizer) {
   const std::vector<Shape> shapes = trained_shapes(graph);
   const bool scheduled = optimizer.learning_rate().is_schedule();
   const std::size_t first = scheduled ? 1 : 2;
@@ -47,7 +48,8 @@ std::optional<OptimizerState> optimizer_state(std::span<const io::Hdf5Dataset> s
 std::vector<Tensor> optimizer_variables(const OptimizerState& state, const OptimizerDescription& optimizer) {
   std::vector<Tensor> variables = {Tensor::from(std::vector{state.steps}, Shape{})};
   if (!optimizer.learning_rate().is_schedule())
-    variables.push_back(Tensor::from(std::vector{static_cast<float>(state.learning_rate.value_or(optimizer.learning_rate().at(0, 1)))}, Shape{}));
+    variables.push_back(
+        Tensor::from(std::vector{static_cast<float>(state.learning_rate.value_or(optimizer.learning_rate().at(0, 1)))}, Shape{}));
   for (const auto& [variable, slot] : optim::slot_order(optimizer, state.slots.size())) variables.push_back(state.slots[variable][slot]);
   return variables;
 }

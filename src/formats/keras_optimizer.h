@@ -13,7 +13,8 @@
 namespace linn::formats {
 
 /// Nothing where the variables are not those of this optimizer on this graph, as Keras skips them too.
-std::optional<OptimizerState> optimizer_state(std::span<const io::Hdf5Dataset> stored, const graph::Graph& graph, const OptimizerDescription& optimizer);
+std::optional<OptimizerState> optimizer_state(std::span<const io::Hdf5Dataset> stored, const graph::Graph& graph,
+                                              const OptimizerDescription& optimizer);
 std::vector<Tensor> optimizer_variables(const OptimizerState& state, const OptimizerDescription& optimizer);
 
 }  // namespace linn::formats

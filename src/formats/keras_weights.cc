@@ -55,7 +55,8 @@ bool says_nothing(const std::string& name) { return name == "seed_generator" || 
 // Groups that hold variables and belong to no layer of the model.
 void add_strays(const io::Hdf5Group& group, const std::string& path, const std::set<std::string>& known, detail::Assignment& assignment) {
   if (!known.contains(path) && holds_variables(group))
-    assignment.add_problem(fmt::format("{} holds {} variables, and the model has no such layer", io::quote(path), group.group("vars").size()));
+    assignment.add_problem(
+        fmt::format("{} holds {} variables, and the model has no such layer", io::quote(path), group.group("vars").size()));
   for (const std::string& name : group.names()) {
     if (says_nothing(name) || !group.is_group(name)) continue;
     add_strays(group.group(name), path + "/" + name, known, assignment);
@@ -80,16 +81,19 @@ std::set<std::string> shard_names(const std::string& path) {
   const io::Json json = io::parse_json(io::text_of(bytes), path);
   std::set<std::string> names;
   const auto take = [&](const std::string& key, const io::Json& value) {
-    const bool plain = value.is_string() && value.get_ref<const std::string&>().find_first_of(std::string("/\\\0", 3)) == std::string::npos &&
+    const bool plain = value.is_string() &&
+                       value.get_ref<const std::string&>().find_first_of(std::string("/\\\0", 3)) == std::string::npos &&
                        value.get_ref<const std::string&>().ends_with(".weights.h5");
     if (!plain)
-      throw FormatError(fmt::format("{}: field \"weight_map\": {} is in {}; the name of a .weights.h5 file in the same folder is allowed", path, io::quote(key),
-                                    io::describe(value)));
+      throw FormatError(fmt::format("{}: field \"weight_map\": {} is in {}; the name of a .weights.h5 file in the same folder is allowed",
+                                    path, io::quote(key), io::describe(value)));
     names.insert(value.get<std::string>());
   };
   for (const auto& [key, value] : io::object_field(json, "weight_map", path).items()) {
-    if (!value.is_array()) take(key, value);
-    else for (const io::Json& name : value) take(key, name);
+    if (!value.is_array())
+      take(key, value);
+    else
+      for (const io::Json& name : value) take(key, name);
   }
   return names;
 }
@@ -101,7 +105,8 @@ KerasWeights KerasWeights::of_shards(const std::string& path) {
   weights.where_ = path;
   for (const std::string& name : shard_names(path)) {
     const std::string file = (std::filesystem::path(path).parent_path() / name).string();
-    if (std::filesystem::is_symlink(file)) throw FormatError(fmt::format("{}: the shard {} is a symbolic link; shards must be files of their own", path, io::quote(name)));
+    if (std::filesystem::is_symlink(file))
+      throw FormatError(fmt::format("{}: the shard {} is a symbolic link; shards must be files of their own", path, io::quote(name)));
     weights.shards_.push_back(io::read_file(file));
     weights.add(weights.shards_.back(), file);
   }
@@ -116,7 +121,8 @@ std::map<std::size_t, io::Hdf5Dataset> KerasWeights::variables(const std::string
     for (const std::string& name : vars->names()) {
       const std::optional<std::size_t> index = index_of(name);
       if (!index) throw FormatError(fmt::format("{}: {}: a number is wanted as the name of a variable", vars->where(), io::quote(name)));
-      if (!found.emplace(*index, vars->dataset(name)).second) throw FormatError(fmt::format("{}: variable {} is in two files", vars->where(), *index));
+      if (!found.emplace(*index, vars->dataset(name)).second)
+        throw FormatError(fmt::format("{}: variable {} is in two files", vars->where(), *index));
     }
   }
   return found;
@@ -134,12 +140,13 @@ LoadReport KerasWeights::load(graph::Graph& graph, bool skip_mismatch) const {
         assignment.add_missing(group.variables[i], place_of(group.path, i));
         continue;
       }
-      assignment.add(group.variables[i], found->second.shape(), [dataset = found->second] { return dataset.read(); }, place_of(group.path, i));
+      assignment.add(
+          group.variables[i], found->second.shape(), [dataset = found->second] { return dataset.read(); }, place_of(group.path, i));
       stored.erase(found);
     }
     for (const auto& [index, dataset] : stored)
-      assignment.add_problem(fmt::format("{} {} is there too, and layer \"{}\" has {} variables", place_of(group.path, index), dataset.shape().to_string(), group.name,
-                                         group.variables.size()));
+      assignment.add_problem(fmt::format("{} {} is there too, and layer \"{}\" has {} variables", place_of(group.path, index),
+                                         dataset.shape().to_string(), group.name, group.variables.size()));
   }
   for (const io::Hdf5Group& root : roots_)
     if (const auto all = root.find_group(container_)) add_strays(*all, container_, known, assignment);
@@ -188,7 +195,8 @@ class ShardWriter {
     for (std::size_t i = 0; i < group.variables.size(); ++i) {
       const Tensor& value = group.variables[i].value();
       if (value.bytes() > shard_bytes_)
-        throw ValueError(fmt::format("save_weights: \"{}\" has {} bytes; a shard may have {}: set max_shard_size higher", group.variables[i].name, value.bytes(), shard_bytes_));
+        throw ValueError(fmt::format("save_weights: \"{}\" has {} bytes; a shard may have {}: set max_shard_size higher",
+                                     group.variables[i].name, value.bytes(), shard_bytes_));
       if (size_ > 0 && size_ + value.bytes() > shard_bytes_) next();
       size_ += value.bytes();
       total_ += value.bytes();

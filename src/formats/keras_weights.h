@@ -46,8 +46,8 @@ class KerasWeights {
 
 /// The file as Keras would write it. `state` may be null.
 io::Hdf5Writer keras_weights(const graph::Graph& graph, const OptimizerDescription* optimizer, const OptimizerState* state);
-/// Writes it to PATH.weights.h5, or for PATH.weights.json in shards of at most `shard_bytes`, which lie beside it. Each file is the old one or
-/// the new one at every instant.
+/// Writes it to PATH.weights.h5, or for PATH.weights.json in shards of at most `shard_bytes`, which lie beside it. Each file is the old one
+/// or the new one at every instant.
 void save_keras_weights(const std::string& path, const graph::Graph& graph, std::uint64_t shard_bytes);
 
 }  // namespace linn::formats

@@ -66,12 +66,14 @@ std::vector<StoredLayer> stored_layers(const io::Hdf5Group& group) {
 
 void add_layer(detail::Assignment& assignment, const KerasGroup& group, const StoredLayer& layer) {
   if (layer.weights.size() != group.variables.size()) {
-    assignment.add_problem(fmt::format("layer \"{}\" has {} variables, and {} in the file {}", group.name, group.variables.size(), io::quote(layer.name), layer.weights.size()));
+    assignment.add_problem(fmt::format("layer \"{}\" has {} variables, and {} in the file {}", group.name, group.variables.size(),
+                                       io::quote(layer.name), layer.weights.size()));
     return;
   }
   for (std::size_t i = 0; i < layer.weights.size(); ++i) {
     const auto& [place, dataset] = layer.weights[i];
-    assignment.add(group.variables[i], dataset.shape(), [dataset = dataset] { return dataset.read(); }, fmt::format("{}/{}", layer.name, place));
+    assignment.add(
+        group.variables[i], dataset.shape(), [dataset = dataset] { return dataset.read(); }, fmt::format("{}/{}", layer.name, place));
   }
 }
 
@@ -80,7 +82,8 @@ void add_in_order(detail::Assignment& assignment, const std::vector<KerasGroup>&
     if (i >= layers.size())
       for (const graph::GraphVariable& variable : groups[i].variables) assignment.add_missing(variable);
     else if (i >= groups.size())
-      assignment.add_problem(fmt::format("{} holds {} variables, and the model has no such layer", io::quote(layers[i].name), layers[i].weights.size()));
+      assignment.add_problem(
+          fmt::format("{} holds {} variables, and the model has no such layer", io::quote(layers[i].name), layers[i].weights.size()));
     else
       add_layer(assignment, groups[i], layers[i]);
   }
@@ -98,13 +101,15 @@ void add_by_name(detail::Assignment& assignment, const std::vector<KerasGroup>& 
 LegacyH5::LegacyH5(std::span<const std::byte> bytes, const std::string& where) : root_(io::Hdf5File(bytes, where).root()), where_(where) {}
 
 bool LegacyH5::is_legacy(const io::Hdf5Group& root) {
-  return root.is_group(weights_path) || root.has_attribute("layer_names") || root.has_attribute("layer_names0") || root.has_attribute("model_config");
+  return root.is_group(weights_path) || root.has_attribute("layer_names") || root.has_attribute("layer_names0") ||
+         root.has_attribute("model_config");
 }
 
 io::Json LegacyH5::config() const {
   io::Json model = json_attribute(root_, "model_config");
   if (!model.is_object()) return nullptr;
-  if (const std::string version = text_attribute(root_, "keras_version"); !version.empty() && !model.contains("keras_version")) model["keras_version"] = version;
+  if (const std::string version = text_attribute(root_, "keras_version"); !version.empty() && !model.contains("keras_version"))
+    model["keras_version"] = version;
   io::Json training = json_attribute(root_, "training_config");
   if (!training.is_object()) return model;
   if (training.contains("optimizer_config")) {
@@ -121,8 +126,10 @@ LoadReport LegacyH5::load(graph::Graph& graph, bool by_name, bool skip_mismatch)
   std::vector<KerasGroup> groups = legacy_groups(graph);
   std::erase_if(groups, [](const KerasGroup& layer) { return layer.variables.empty(); });
   detail::Assignment assignment(fmt::format("model \"{}\"", graph.name()));
-  if (by_name) add_by_name(assignment, groups, layers);
-  else add_in_order(assignment, groups, layers);
+  if (by_name)
+    add_by_name(assignment, groups, layers);
+  else
+    add_in_order(assignment, groups, layers);
   return assignment.finish(where_, skip_mismatch);
 }
 
@@ -179,7 +186,8 @@ io::Hdf5Writer legacy_h5_weights(const graph::Graph& graph) {
   return file;
 }
 
-io::Hdf5Writer legacy_h5(const graph::Graph& graph, const io::Json& config, const OptimizerDescription* optimizer, const OptimizerState* state) {
+io::Hdf5Writer legacy_h5(const graph::Graph& graph, const io::Json& config, const OptimizerDescription* optimizer,
+                         const OptimizerState* state) {
   io::Hdf5Writer file;
   io::Json model = {{"class_name", config["class_name"]}, {"config", config["config"]}};
   file.attribute("", "model_config", io::dump_json(model));

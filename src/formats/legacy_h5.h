@@ -34,7 +34,8 @@ class LegacyH5 {
 };
 
 /// The file as Keras 3 would write it. `state` may be null.
-io::Hdf5Writer legacy_h5(const graph::Graph& graph, const io::Json& config, const OptimizerDescription* optimizer, const OptimizerState* state);
+io::Hdf5Writer legacy_h5(const graph::Graph& graph, const io::Json& config, const OptimizerDescription* optimizer,
+                         const OptimizerState* state);
 /// The weights alone.
 io::Hdf5Writer legacy_h5_weights(const graph::Graph& graph);
 

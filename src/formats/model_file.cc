@@ -29,7 +29,8 @@ ModelFile read_h5(std::span<const std::byte> bytes, const std::string& where) {
   const LegacyH5 file(bytes, where);
   const io::Json config = file.config();
   if (config.is_null())
-    throw FormatError(fmt::format("{}: holds weights alone, not the network that they belong to; build the model and use load_weights", where));
+    throw FormatError(
+        fmt::format("{}: holds weights alone, not the network that they belong to; build the model and use load_weights", where));
   ModelFile model;
   model.config = model_from_json(config, where + ": model_config", std::nullopt);
   if (!model.config.graph.built()) return model;

@@ -34,8 +34,8 @@ struct SavedModel {
 /// The model in a file of any kind that linn reads: .keras (or its directory), a legacy .h5, ONNX, a directory that save_model wrote or its
 /// model.safetensors, or a configuration (.json), whose weights are new. FormatError says what a file of another kind is.
 ModelFile load_model(const std::string& path);
-/// The end of the name decides: .keras, .h5, .onnx or .safetensors, and anything else is a directory of model.safetensors and config.json. The
-/// old file stays until the new one is whole.
+/// The end of the name decides: .keras, .h5, .onnx or .safetensors, and anything else is a directory of model.safetensors and config.json.
+/// The old file stays until the new one is whole.
 void save_model(const std::string& path, const SavedModel& model);
 
 /// A whole number from 0 to 2^64 - 1.

@@ -53,9 +53,13 @@ std::string_view name_in_module(std::string_view class_name, std::string_view va
     if (variable == "depthwise_kernel") return "depthwise.weight";
     return variable == "pointwise_kernel" ? "pointwise.weight" : "pointwise.bias";
   }
-  static constexpr std::pair<std::string_view, std::string_view> names[] = {
-      {"kernel", "weight"}, {"gamma", "weight"}, {"alpha", "weight"},         {"beta", "bias"},
-      {"bias", "bias"},     {"moving_mean", "running_mean"}, {"moving_variance", "running_var"}};
+  static constexpr std::pair<std::string_view, std::string_view> names[] = {{"kernel", "weight"},
+                                                                            {"gamma", "weight"},
+                                                                            {"alpha", "weight"},
+                                                                            {"beta", "bias"},
+                                                                            {"bias", "bias"},
+                                                                            {"moving_mean", "running_mean"},
+                                                                            {"moving_variance", "running_var"}};
   for (const auto& [ours, theirs] : names)
     if (ours == variable) return theirs;
   return variable;
@@ -69,7 +73,8 @@ std::optional<Shape> flattened_map(const graph::Graph& graph, const graph::Membe
   // What leaves the places of values alone may stand between them.
   static constexpr std::string_view passes[] = {"Dropout", "Activation", "ReLU", "Identity"};
   graph::Port port = inputs.front();
-  while (std::ranges::find(passes, graph.member_of(port).class_name()) != std::end(passes)) port = graph.calls()[static_cast<std::size_t>(port.call)].inputs.front();
+  while (std::ranges::find(passes, graph.member_of(port).class_name()) != std::end(passes))
+    port = graph.calls()[static_cast<std::size_t>(port.call)].inputs.front();
   if (graph.member_of(port).class_name() != "Flatten") return std::nullopt;
   const Shape map = graph.shape_of(graph.calls()[static_cast<std::size_t>(port.call)].inputs.front());
   return map.rank() == 3 ? std::optional(map) : std::nullopt;

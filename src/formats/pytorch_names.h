@@ -13,10 +13,10 @@ namespace linn::formats {
 /// Where one variable is in a state_dict.
 struct PyTorchVariable {
   graph::GraphVariable variable;
-  std::string name;                    // "conv1.weight" for "conv1/kernel"; the layers of a model inside are "model.layer"
+  std::string name;                     // "conv1.weight" for "conv1/kernel"; the layers of a model inside are "model.layer"
   std::vector<std::size_t> order = {};  // our axes in PyTorch's order: 3, 2, 0, 1 for a convolution's kernel; none: the same
-  Shape view = {};                     // our shape with an axis for each number in `order`, where the variable has fewer
-  Shape shape = {};                    // PyTorch's
+  Shape view = {};                      // our shape with an axis for each number in `order`, where the variable has fewer
+  Shape shape = {};                     // PyTorch's
 
   Tensor to_pytorch() const;
   /// `value` has PyTorch's shape.

@@ -33,16 +33,20 @@ ModelFile read_safetensors_model(std::span<const std::byte> bytes, const std::st
   Metadata metadata;
   const NamedTensors weights = read_safetensors(bytes, where, &metadata);
   if (!metadata.contains(config_key))
-    throw FormatError(fmt::format("{}: the metadata hold no \"{}\", so the network behind these weights is unknown; build the model and use load_weights", where, config_key));
+    throw FormatError(
+        fmt::format("{}: the metadata hold no \"{}\", so the network behind these weights is unknown; build the model and use load_weights",
+                    where, config_key));
   if (const std::string found = take(metadata, version_key); found != version)
     throw FormatError(fmt::format("{}: written in format \"{}\"; this linn reads format \"{}\"", where, found, version));
   const std::string place = fmt::format("{}: {}", where, config_key);
   ModelFile model;
-  if (const std::string seed = take(metadata, seed_key); !seed.empty()) model.seed = seed_from_text(seed, fmt::format("{}: \"{}\"", where, seed_key));
+  if (const std::string seed = take(metadata, seed_key); !seed.empty())
+    model.seed = seed_from_text(seed, fmt::format("{}: \"{}\"", where, seed_key));
   model.config = model_from_json(io::parse_json(take(metadata, config_key), place), place, std::nullopt);
   graph::Graph& graph = model.config.graph;
   if (graph.built()) detail::set_values(graph.variables(), weights, fmt::format("model \"{}\"", graph.name()), where);
-  if (const std::string test = take(metadata, self_test_key); !test.empty()) model.self_test = self_test_from_text(test, fmt::format("{}: {}", where, self_test_key));
+  if (const std::string test = take(metadata, self_test_key); !test.empty())
+    model.self_test = self_test_from_text(test, fmt::format("{}: {}", where, self_test_key));
   model.notes = std::move(metadata);
   return model;
 }

@@ -34,14 +34,16 @@ std::vector<Tensor> arrays(const io::ZipReader& zip, char letter) {
 }
 
 void check(const SelfTest& test, const std::string& where) {
-  if (test.inputs.empty() || test.outputs.empty()) io::format_error(where, "holds {} inputs and {} outputs of a test; each must be there", test.inputs.size(), test.outputs.size());
+  if (test.inputs.empty() || test.outputs.empty())
+    io::format_error(where, "holds {} inputs and {} outputs of a test; each must be there", test.inputs.size(), test.outputs.size());
 }
 
 io::Json to_json(const std::vector<Tensor>& tensors) {
   io::Json list = io::Json::array();
   for (const Tensor& tensor : tensors) {
     const auto values = tensor.values<float>();
-    list.push_back({{"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())}, {"values", std::vector<float>(values.begin(), values.end())}});
+    list.push_back({{"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
+                    {"values", std::vector<float>(values.begin(), values.end())}});
   }
   return list;
 }
@@ -56,7 +58,8 @@ std::vector<Tensor> from_json(const io::Json& list, const std::string& where) {
     if (static_cast<std::int64_t>(numbers.size()) != shape.elements())
       io::format_error(where, "{} values came for shape {}", numbers.size(), shape.to_string());
     Tensor tensor(shape);
-    std::ranges::transform(numbers, tensor.values<float>().begin(), [&](const io::Json& number) { return static_cast<float>(io::as_number(number, where, "values")); });
+    std::ranges::transform(numbers, tensor.values<float>().begin(),
+                           [&](const io::Json& number) { return static_cast<float>(io::as_number(number, where, "values")); });
     tensors.push_back(std::move(tensor));
   }
   return tensors;
@@ -84,7 +87,8 @@ std::string self_test_to_text(const SelfTest& test) { return io::dump_json({{"x"
 
 SelfTest self_test_from_text(const std::string& text, const std::string& where) {
   const io::Json json = io::parse_json(text, where);
-  SelfTest test{.inputs = from_json(io::array_field(json, "x", where), where), .outputs = from_json(io::array_field(json, "y", where), where)};
+  SelfTest test{.inputs = from_json(io::array_field(json, "x", where), where),
+                .outputs = from_json(io::array_field(json, "y", where), where)};
   check(test, where);
   return test;
 }

@@ -51,9 +51,11 @@ LoadReport load_named(const NamedTensors& tensors, graph::Graph& graph, const st
     else if (tensor->shape() == place.shape)
       assignment.add(place.variable, place.variable.shape(), [place, tensor] { return place.from_pytorch(*tensor); });
     else
-      assignment.add_problem(fmt::format("\"{}\" has shape {}; {} is wanted", place.name, tensor->shape().to_string(), place.shape.to_string()));
+      assignment.add_problem(
+          fmt::format("\"{}\" has shape {}; {} is wanted", place.name, tensor->shape().to_string(), place.shape.to_string()));
   }
-  for (const auto& [name, tensor] : given) assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, tensor->shape().to_string()));
+  for (const auto& [name, tensor] : given)
+    assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, tensor->shape().to_string()));
   return assignment.finish(where, skip_mismatch);
 }
 
@@ -73,7 +75,8 @@ NamedTensors read_npz(std::span<const std::byte> bytes, const std::string& where
 
 LoadReport load_h5(const std::string& path, graph::Graph& graph, const LoadWeightsOptions& options) {
   const std::vector<std::byte> bytes = io::read_file(path);
-  if (LegacyH5::is_legacy(io::Hdf5File(bytes, path).root())) return LegacyH5(bytes, path).load(graph, options.by_name, options.skip_mismatch);
+  if (LegacyH5::is_legacy(io::Hdf5File(bytes, path).root()))
+    return LegacyH5(bytes, path).load(graph, options.by_name, options.skip_mismatch);
   if (options.by_name) throw ValueError(fmt::format("load_weights: {}: by_name is for legacy .h5 files; this one names no layers", path));
   return KerasWeights(bytes, path).load(graph, options.skip_mismatch);
 }

@@ -24,7 +24,8 @@ void Assignment::add(const NamedVariable& variable, const Shape& shape, std::fun
   if (shape == variable.shape())
     entries_.push_back({variable, std::move(read)});
   else
-    problems_.push_back(fmt::format("{} has shape {}; {} is wanted", named(variable, place), shape.to_string(), variable.shape().to_string()));
+    problems_.push_back(
+        fmt::format("{} has shape {}; {} is wanted", named(variable, place), shape.to_string(), variable.shape().to_string()));
 }
 
 void Assignment::add_missing(const NamedVariable& variable, std::string_view place) {
@@ -38,7 +39,8 @@ void Assignment::add_problem(std::string problem) {
 
 LoadReport Assignment::finish(const std::string& where, bool skip_mismatch) {
   if (!problems_.empty() && !skip_mismatch) {
-    const std::string text = fmt::format("{}: the weights do not fit {}, which was left as it was: {}", where, owner_, fmt::join(problems_, "; "));
+    const std::string text =
+        fmt::format("{}: the weights do not fit {}, which was left as it was: {}", where, owner_, fmt::join(problems_, "; "));
     if (shapes_only_) throw ShapeError(text);
     throw ValueError(text);
   }
@@ -75,11 +77,13 @@ void set_values(std::span<const NamedVariable> variables, std::span<const std::p
     assignment.add(variable, *found->second);
     given.erase(found);
   }
-  for (const auto& [name, value] : given) assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, value->shape().to_string()));
+  for (const auto& [name, value] : given)
+    assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, value->shape().to_string()));
   assignment.finish(where);
 }
 
-void set_values(std::span<const NamedVariable> variables, std::span<const Tensor> values, const std::string& owner, const std::string& where) {
+void set_values(std::span<const NamedVariable> variables, std::span<const Tensor> values, const std::string& owner,
+                const std::string& where) {
   if (values.size() != variables.size())
     throw ValueError(fmt::format("{}: {} tensors came; {} has {} variables", where, values.size(), owner, variables.size()));
   Assignment assignment(owner);

@@ -13,8 +13,8 @@
 
 namespace linn::detail {
 
-/// Collects what goes into which variable, and everything that does not fit. Shapes are compared as values are added; values are read and set
-/// by `finish`, all or none, or those that fit.
+/// Collects what goes into which variable, and everything that does not fit. Shapes are compared as values are added; values are read and
+/// set by `finish`, all or none, or those that fit.
 class Assignment {
  public:
   /// `owner` is whose the variables are, `model "net"`.
@@ -31,8 +31,8 @@ class Assignment {
   /// Anything else that is wrong.
   void add_problem(std::string problem);
 
-  /// Sets the values. Every problem is in one message that begins with `where`: ShapeError if shapes are all that is wrong, else ValueError;
-  /// no variable is changed then. With `skip_mismatch` what fits is set, and the report holds the problems.
+  /// Sets the values. Every problem is in one message that begins with `where`: ShapeError if shapes are all that is wrong, else
+  /// ValueError; no variable is changed then. With `skip_mismatch` what fits is set, and the report holds the problems.
   LoadReport finish(const std::string& where, bool skip_mismatch = false);
 
  private:
@@ -51,6 +51,7 @@ class Assignment {
 void set_values(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values, const std::string& owner,
                 const std::string& where);
 /// The same for values in the order of the variables. ValueError for another number of them.
-void set_values(std::span<const NamedVariable> variables, std::span<const Tensor> values, const std::string& owner, const std::string& where);
+void set_values(std::span<const NamedVariable> variables, std::span<const Tensor> values, const std::string& owner,
+                const std::string& where);
 
 }  // namespace linn::detail

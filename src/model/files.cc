@@ -39,7 +39,9 @@ std::optional<std::vector<Tensor>> test_inputs(const graph::Graph& graph) {
 }
 
 bool all_finite(const std::vector<Tensor>& tensors) {
-  return std::ranges::all_of(tensors, [](const Tensor& tensor) { return std::ranges::all_of(tensor.values<float>(), [](float value) { return std::isfinite(value); }); });
+  return std::ranges::all_of(tensors, [](const Tensor& tensor) {
+    return std::ranges::all_of(tensor.values<float>(), [](float value) { return std::isfinite(value); });
+  });
 }
 
 void say(const std::string& path, const std::string& text) {
@@ -78,7 +80,9 @@ void Model::save(const std::string& path) const {
   if (graph.built()) {
     if (auto inputs = test_inputs(graph)) {
       test.emplace(formats::SelfTest{.inputs = *inputs, .outputs = predict_all(*inputs, {.accuracy = "exact"})});
-      if (std::ranges::any_of(test->outputs, [](const Tensor& output) { return output.elements() > most_test_values; }) || !all_finite(test->outputs)) test.reset();
+      if (std::ranges::any_of(test->outputs, [](const Tensor& output) { return output.elements() > most_test_values; }) ||
+          !all_finite(test->outputs))
+        test.reset();
     }
   }
   formats::save_model(path, {.graph = graph,
@@ -107,7 +111,8 @@ Model load_model(const std::string& path) {
   } catch (const Error&) {  // inputs of another number or shape
   }
   if (apart > test_bound) {
-    const std::string how_far = std::isfinite(apart) ? fmt::format("they differ by {:.2g} of the largest", apart) : std::string("they cannot be compared, or are no numbers");
+    const std::string how_far = std::isfinite(apart) ? fmt::format("they differ by {:.2g} of the largest", apart)
+                                                     : std::string("they cannot be compared, or are no numbers");
     say(path, "the outputs for the input that the model was saved with are not those of then: " + how_far);
   }
   return model;
