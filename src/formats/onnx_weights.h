@@ -1,0 +1,21 @@
+// Weights of ONNX as linn's layers want them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "formats/onnx_layout.h"
+#include "linn/tensor.h"
+
+namespace linn::formats::onnx {
+
+/// Axis i of the result is axis axes[i] of the source; row-major.
+Tensor transposed_tensor(std::span<const float> values, std::span<const std::int64_t> sizes, std::span<const std::size_t> axes);
+Tensor vector_tensor(std::span<const float> values);
+/// A value for each number of a row that was flattened without moving its numbers, in linn's order. As they come when there is no such row.
+std::vector<float> in_row_order(std::vector<float> values, const std::optional<Activation::Row>& row);
+/// The same for the rows of a matrix (inputs, units).
+std::vector<float> rows_in_row_order(std::vector<float> matrix, std::size_t units, const std::optional<Activation::Row>& row);
+
+}  // namespace linn::formats::onnx

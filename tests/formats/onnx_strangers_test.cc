@@ -1,0 +1,246 @@
+// ONNX files from strangers: broken, hostile, or beyond what linn knows.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "formats/onnx_import.h"
+#include "io/file.h"
+#include "support/onnx_file.h"
+
+namespace linn::tests {
+namespace {
+
+using test::Bytes;
+using test::expect_error;
+using test::spill;
+using test::TempDir;
+
+formats::OnnxModel read(const Bytes& bytes, const std::string& folder = "") { return formats::read_onnx(bytes, "m.onnx", folder, 1); }
+
+void refuses(const OnnxFile& file, std::initializer_list<std::string_view> parts) {
+  expect_error<FormatError>([&] { read(file.bytes()); }, parts);
+}
+
+OnnxFile with_nodes(std::vector<Message> nodes) {
+  return {.nodes = std::move(nodes), .initializers = {}, .inputs = {onnx_value("x", {0, 3, 4, 5})}, .outputs = {onnx_value("y", {0, 0})}};
+}
+
+OnnxFile small_network() {
+  OnnxFile file = with_nodes({onnx_node("Conv", {"x", "w", "b"}, {"c"}, "conv"), onnx_node("Relu", {"c"}, {"r"}), onnx_node("Flatten", {"r"}, {"f"}),
+                              onnx_node("Gemm", {"f", "m"}, {"y"}, "fc")});
+  file.initializers = {onnx_floats("w", {2, 3, 2, 2}, std::vector<float>(24, 0.5F)), onnx_floats("b", {2}, {1, 2}), onnx_floats("m", {24, 2}, std::vector<float>(48, 0.25F))};
+  return file;
+}
+
+TEST(OnnxStrangers, HandMadeFileLoads) {
+  const formats::OnnxModel model = read(small_network().bytes());
+  EXPECT_EQ(model.metadata.at("author"), "a test");
+  EXPECT_EQ(model.graph.input_shape(), (Shape{4, 5, 3}));
+  EXPECT_EQ(model.graph.output_names(), std::vector<std::string>{"y"});
+  EXPECT_EQ(model.graph.variables().at(0).name, "conv/kernel");
+}
+
+TEST(OnnxStrangers, AllMissingOperatorsAreListedAtOnce) {
+  refuses(with_nodes({onnx_node("Conv3D", {"x"}, {"a"}, "first"), onnx_node("Relu", {"a"}, {"b"}), onnx_node("NonMaxSuppression", {"b"}, {"c"}),
+                      onnx_node("Attention", {"c"}, {"d"}, "att", "com.microsoft"), onnx_node("If", {"d"}, {"y"}, "branch")}),
+          {"m.onnx", "\"Conv3D\" (node 0 \"first\")", "\"NonMaxSuppression\" (node 2)", "\"com.microsoft.Attention\" (node 3 \"att\")", "\"If\" (node 4 \"branch\")"});
+  // Not those that no output depends on.
+  OnnxFile dead = small_network();
+  dead.nodes.push_back(onnx_node("Conv3D", {"x"}, {"unused"}));
+  EXPECT_EQ(read(dead.bytes()).graph.output_shape(), Shape{2});
+}
+
+TEST(OnnxStrangers, OperatorSets) {
+  for (const std::int64_t opset : {-1, 0, 6, 22, 1000}) {
+    OnnxFile file = small_network();
+    file.opset = opset;
+    refuses(file, {"m.onnx", "operator set", "7 to 21 are known"});
+  }
+}
+
+TEST(OnnxStrangers, BrokenGraphs) {
+  refuses(with_nodes({onnx_node("Add", {"x", "b"}, {"a"}), onnx_node("Relu", {"a"}, {"b"}), onnx_node("Relu", {"b"}, {"y"})}), {"depends on its own output"});
+  refuses(with_nodes({onnx_node("Relu", {"y"}, {"y"})}), {"depends on its own output"});
+  refuses(with_nodes({onnx_node("Relu", {"nothing"}, {"y"}, "r")}), {"node 0 \"r\"", "\"nothing\"", "no value of the graph"});
+  refuses(with_nodes({}), {"output \"y\" is no value"});
+  refuses(with_nodes({onnx_node("Relu", {"x"}, {"y"}), onnx_node("Relu", {"x"}, {"y"})}), {"\"y\"", "name of another value"});
+  refuses(with_nodes({onnx_node("Relu", {"x"}, {"x"})}), {"\"x\"", "name of another value"});
+  OnnxFile twice = small_network();
+  twice.initializers.push_back(onnx_floats("w", {1}, {1}));
+  refuses(twice, {"two initializers named \"w\""});
+  OnnxFile inputs = small_network();
+  inputs.inputs.push_back(onnx_value("x", {0, 3}));
+  refuses(inputs, {"two inputs named \"x\""});
+  OnnxFile constant = with_nodes({onnx_node("Identity", {"w"}, {"y"})});
+  constant.initializers = {onnx_floats("w", {1}, {1})};
+  refuses(constant, {"output \"y\" does not depend on the inputs"});
+}
+
+// Nodes in any order.
+TEST(OnnxStrangers, NodesNeedNotBeSorted) {
+  OnnxFile file = small_network();
+  std::reverse(file.nodes.begin(), file.nodes.end());
+  EXPECT_EQ(read(file.bytes()).graph.output_shape(), Shape{2});
+}
+
+TEST(OnnxStrangers, Inputs) {
+  OnnxFile file = small_network();
+  file.inputs = {onnx_value("x", {0, 3, 4, 5}, 7)};
+  refuses(file, {"input \"x\"", "int64"});
+  file.inputs = {onnx_value("x", {0, 0, 4, 5})};
+  refuses(file, {"input \"x\"", "open"});
+  file.inputs = {onnx_value("x", {0})};
+  refuses(file, {"input \"x\"", "batch axis"});
+  file.inputs = {onnx_value("x", {0, 3, std::int64_t{1} << 40, 5})};
+  refuses(file, {"input \"x\"", "more than linn takes"});
+  file.inputs = {};
+  refuses(file, {"\"x\"", "no value of the graph"});
+}
+
+TEST(OnnxStrangers, TensorsThatLie) {
+  const auto with_weights = [](const Message& w) {
+    OnnxFile file = small_network();
+    file.initializers[0] = w;
+    return file;
+  };
+  refuses(with_weights(onnx_floats("w", {2, 3, 2, 3}, std::vector<float>(24, 0.5F))), {"initializer \"w\"", "raw_data has 96 bytes", "144"});
+  refuses(with_weights(onnx_floats("w", {4194305, 4194305, 211106198978564, 1}, {1})), {"initializer \"w\"", "64 bits"});
+  refuses(with_weights(onnx_floats("w", {-1, 3, 2, 2}, {1})), {"initializer \"w\"", "below 0"});
+  refuses(with_weights(onnx_floats("w", {0, 3, 2, 2}, {})), {"weights have shape (0, 3, 2, 2)"});
+  refuses(with_weights(Message().integer(1, 2).integer(2, 8).text(8, "w").text(6, "text")), {"initializer \"w\"", "texts"});
+  refuses(with_weights(Message().integer(1, 2).integer(2, 14).text(8, "w").text(9, "0123456789abcdef")), {"initializer \"w\"", "type 14"});
+  refuses(with_weights(onnx_floats("w", {2, 4, 2, 2}, std::vector<float>(32, 0.5F))), {"node 0 \"conv\" (Conv)", "do not fit a map of 3 channels"});
+  refuses(with_weights(onnx_floats("w", {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1})), {"more than 8 axes"});
+}
+
+TEST(OnnxStrangers, ConstantsDoNotGrowBeyondTheLimit) {
+  OnnxFile file = with_nodes({onnx_node("ConstantOfShape", {"s"}, {"c"}), onnx_node("Add", {"x", "c"}, {"y"})});
+  file.initializers = {onnx_integers("s", {4}, {1, 1 << 20, 1 << 20, 1 << 20})};
+  refuses(file, {"node 0", "64 bits"});
+  file.initializers = {onnx_integers("s", {3}, {1, 1 << 14, 1 << 14})};
+  refuses(file, {"node 0", "that is the most linn takes"});
+  file.nodes[0] = onnx_node("Expand", {"one", "s"}, {"c"});
+  file.initializers.push_back(onnx_floats("one", {1}, {1}));
+  refuses(file, {"node 0", "that is the most linn takes"});
+  file.nodes[0] = onnx_node("Tile", {"one", "r"}, {"c"});
+  file.initializers.push_back(onnx_integers("r", {1}, {std::int64_t{1} << 57}));
+  refuses(file, {"node 0", "that is the most linn takes"});
+  file.nodes[0] = onnx_node("Range", {"zero", "end", "step"}, {"c"});
+  file.initializers.insert(file.initializers.end(), {onnx_integers("zero", {}, {0}), onnx_integers("end", {}, {std::int64_t{1} << 62}), onnx_integers("step", {}, {1})});
+  refuses(file, {"node 0", "too long"});
+}
+
+TEST(OnnxStrangers, AttributesThatNobodyKnowsAreRefused) {
+  OnnxFile file = small_network();
+  file.nodes[1].message(5, onnx_attribute("leak", 3));
+  refuses(file, {"node 1 (Relu)", "attribute \"leak\" is not supported"});
+}
+
+// ---- external data -----------------------------------------------------------------------------------------------
+
+Message external(const std::vector<std::pair<std::string, std::string>>& entries) {
+  Message tensor;
+  for (const std::int64_t size : {2, 3, 2, 2}) tensor.integer(1, size);
+  tensor.integer(2, 1).text(8, "w").integer(14, 1);
+  for (const auto& [key, value] : entries) tensor.message(13, Message().text(1, key).text(2, value));
+  return tensor;
+}
+
+class OnnxExternalData : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directories(dir_ / "model/inner");
+    const std::vector<float> values(24, 0.5F);
+    Bytes content(4);
+    const auto* first = reinterpret_cast<const std::byte*>(values.data());
+    content.insert(content.end(), first, first + 96);
+    for (const char* file : {"secret.bin", "model/weights.bin", "model/inner/weights.bin"}) spill(dir_ / file, content);
+  }
+  formats::OnnxModel load(const std::vector<std::pair<std::string, std::string>>& entries) {
+    OnnxFile file = small_network();
+    file.initializers[0] = external(entries);
+    return read(file.bytes(), dir_ / "model");
+  }
+  void refuses(const std::string& location, std::string_view why) {
+    expect_error<Error>([&] { load({{"location", location}, {"offset", "4"}, {"length", "96"}}); }, {why});
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(OnnxExternalData, IsReadInsideTheFolder) {
+  for (const char* location : {"weights.bin", "inner/weights.bin"}) {
+    const formats::OnnxModel model = load({{"location", location}, {"offset", "4"}, {"length", "96"}});
+    EXPECT_EQ(model.graph.variables().at(0).value().values<float>()[23], 0.5F);
+  }
+}
+
+TEST_F(OnnxExternalData, NothingElseIsOpened) {
+  refuses("../secret.bin", "leaves the model's folder");
+  refuses("inner/../../secret.bin", "leaves the model's folder");
+  refuses(dir_ / "secret.bin", "no relative path");
+  refuses("/dev/zero", "no relative path");
+  refuses("..\\secret.bin", "no relative path");
+  refuses("", "no relative path");
+  refuses("missing.bin", "cannot be opened");
+  refuses("inner", "is a directory");
+  std::filesystem::create_symlink(dir_ / "secret.bin", dir_ / "model/link.bin");
+  refuses("link.bin", "symbolic link");
+  std::filesystem::create_directory_symlink(dir_.path(), dir_ / "model/up");
+  refuses("up/secret.bin", "symbolic link");
+  std::filesystem::create_hard_link(dir_ / "secret.bin", dir_ / "model/hard.bin");
+  refuses("hard.bin", "hard links");
+  ASSERT_EQ(::mkfifo((dir_ / "model/fifo").c_str(), 0600), 0);
+  refuses("fifo", "regular files");
+  OnnxFile file = small_network();
+  file.initializers[0] = external({{"location", "weights.bin"}});
+  expect_error<FormatError>([&] { read(file.bytes()); }, {"\"w\"", "the model has no folder"});
+}
+
+TEST_F(OnnxExternalData, SizesMustAgree) {
+  expect_error<FormatError>([&] { load({{"location", "weights.bin"}, {"offset", "8"}}); }, {"pass the end of \"weights.bin\"", "100 bytes"});
+  expect_error<FormatError>([&] { load({{"location", "weights.bin"}, {"offset", "18446744073709551600"}}); }, {"pass the end"});
+  expect_error<FormatError>([&] { load({{"location", "weights.bin"}, {"offset", "-4"}}); }, {"offset is \"-4\""});
+  expect_error<FormatError>([&] { load({{"location", "weights.bin"}, {"length", "95"}}); }, {"length is 95", "want 96"});
+  expect_error<FormatError>([&] { load({{"offset", "4"}}); }, {"names no location"});
+}
+
+// ---- damage ------------------------------------------------------------------------------------------------------
+
+// A linn::Error, or a network; within a second.
+void survives(const Bytes& bytes, const std::string& what) {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    read(bytes);
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()), "") << what;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1)) << what;
+}
+
+TEST(OnnxStrangers, EveryTruncationAndBitFlipOfASmallFile) {
+  const Bytes whole = small_network().bytes();
+  for (std::size_t size = 0; size < whole.size(); ++size) survives(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), fmt::format("{} bytes", size));
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    Bytes damaged = whole;
+    damaged[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
+    survives(damaged, fmt::format("bit {}", bit));
+  }
+}
+
+TEST(OnnxStrangers, EveryBitOfTorchsNetworkSlow) {
+  const std::vector<std::byte> whole = io::read_file(source_dir() + "/tests/formats/data/onnx/mobilenet_v3.onnx");
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    Bytes damaged = whole;
+    damaged[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
+    survives(damaged, fmt::format("bit {}", bit));
+  }
+}
+
+}  // namespace
+}  // namespace linn::tests
