@@ -56,11 +56,31 @@ struct PaddingNames {
     if (!known) throw "padding must be \"valid\", \"same\", \"circular\" or \"full\"";
   }
 };
+inline constexpr Choice<PaddingNames> no_padding = "valid";
+
 /// "valid" (no padding), "same" (zeros; out = ceil(n / stride), the odd pad at the end), or two that Keras does not have: "circular" (the
 /// pads of "same", filled from the opposite side, so that a circular shift by a multiple of the stride is one of the output, where the
 /// stride divides n) and, for convolutions, "full" (zeros, (kernel_size - 1) * dilation on every side: no pixel has more taps than
 /// another, and the output grows). A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
-using Padding = Choice<PaddingNames>;
+/// Or rows and columns in numbers, as PyTorch and ONNX have them: `Pads2(1)`, `{{1, 2}, {3, 4}}` for top 1, bottom 2, left 3, right 4. A
+/// convolution sees zeros there; a pooling leaves them out, so that a maximum or a mean is of the cells inside the map. Each number must be
+/// below the extent of the window (ShapeError).
+class Padding : public Choice<PaddingNames> {
+ public:
+  consteval Padding(const char* name) : Choice(name) {}
+  Padding(const std::string& name) : Choice(name) {}
+  constexpr Padding(const Pads2& pads) : Choice(no_padding), pads_(pads), is_explicit_(true) {}
+  constexpr Padding(const Pads1& rows, const Pads1& columns) : Padding(Pads2(rows, columns)) {}
+
+  /// Whether it was given in numbers; kind() is then `valid`, of the map with the pads.
+  constexpr bool is_explicit() const { return is_explicit_; }
+  constexpr const Pads2& pads() const { return pads_; }
+  friend constexpr bool operator==(const Padding&, const Padding&) = default;
+
+ private:
+  Pads2 pads_ = 0;
+  bool is_explicit_ = false;
+};
 
 struct BlurBorderNames {
   enum Kind : std::uint8_t { reflect, replicate, zero, circular };

@@ -151,7 +151,13 @@ namespace {
 OnnxWindow pool_window(const Operation& op, const Shape& map) {
   const std::vector<std::int64_t> size = op.list("kernel_shape");
   if (size.size() != 2) op.refuse("attribute \"kernel_shape\" is {}; two sizes are allowed", to_string(size));
-  return read_window(op, size, map);
+  OnnxWindow window = read_window(op, size, map);
+  if (window.is_dilated()) op.refuse("attribute \"dilations\" is {}; poolings without dilation are supported", to_string(op.list("dilations")));
+  return window;
+}
+
+Pads2 all_pads(const OnnxWindow& window) {
+  return {{window.height.before, window.height.after + window.height.beyond}, {window.width.before, window.width.after + window.width.beyond}};
 }
 
 }  // namespace
@@ -162,13 +168,16 @@ void import_max_pool(const Operation& op) {
     op.refuse("the places of the maxima, output 1, are not supported");
   const Activation source = op.map(0);
   const OnnxWindow window = pool_window(op, source.symbol.shape());
-  if (window.is_dilated()) op.refuse("attribute \"dilations\" is not supported");
   SymbolicTensor input = source.symbol;
+  Padding padding = std::string(window.padding());
   if (window.form == PadForm::explicit_pads) {
-    if (!source.is_non_negative) op.refuse("pads {} are not supported", to_string(op.list("pads")));
-    input = op.call(ZeroPadding2D({{window.height.before, window.height.after + window.height.beyond}, {window.width.before, window.width.after + window.width.beyond}}), input, {}, "pad");
+    // Zeros around values that are never negative change no maximum, and Keras has that layer.
+    if (source.is_non_negative)
+      input = op.call(ZeroPadding2D(all_pads(window)), input, {}, "pad");
+    else
+      padding = all_pads(window);
   }
-  Activation result = result_map(op.call(MaxPooling2D(window.size(), {.strides = window.strides(), .padding = std::string(window.padding())}), input));
+  Activation result = result_map(op.call(MaxPooling2D(window.size(), {.strides = window.strides(), .padding = padding}), input));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }
@@ -176,17 +185,17 @@ void import_max_pool(const Operation& op) {
 void import_average_pool(const Operation& op) {
   const bool counts_pads = op.integer("count_include_pad", 0) != 0;
   const Activation source = op.map(0);
-  OnnxWindow window = pool_window(op, source.symbol.shape());
-  if (window.is_dilated()) op.refuse("attribute \"dilations\" is not supported");
+  const OnnxWindow window = pool_window(op, source.symbol.shape());
   SymbolicTensor input = source.symbol;
-  const bool has_pads = window.height.before + window.height.after + window.width.before + window.width.after > 0;
-  if (counts_pads && has_pads) {
+  Padding padding = std::string(window.padding());
+  if (window.form == PadForm::explicit_pads) padding = all_pads(window);
+  if (counts_pads && window.pads() != Pads2(0)) {
     input = op.call(ZeroPadding2D(window.pads()), input, {}, "pad");
-    window.form = PadForm::none;
-    if (window.height.beyond + window.width.beyond > 0) op.refuse("ceil_mode together with count_include_pad is not supported");
+    padding = std::string("valid");
+    // What ceil_mode adds counts nowhere.
+    if (window.height.beyond + window.width.beyond > 0) padding = Pads2{{0, window.height.beyond}, {0, window.width.beyond}};
   }
-  if (window.form == PadForm::explicit_pads) op.refuse("pads {} are not supported", to_string(op.list("pads")));
-  Activation result = result_map(op.call(AveragePooling2D(window.size(), {.strides = window.strides(), .padding = std::string(window.padding())}), input));
+  Activation result = result_map(op.call(AveragePooling2D(window.size(), {.strides = window.strides(), .padding = padding}), input));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }

@@ -63,7 +63,7 @@ struct schema::Schema<layers::MaxBlurPooling2DConfig> {
           nested(&C::options,  //
                  field("filter_size", &O::filter_size, layers::filter_sizes, layers::filter_help),
                  field("strides", &O::strides, at_least(1), "Of the blur; by default the window's size."),
-                 field("padding", &O::padding, "Of the maximum: \"valid\", \"same\" or \"circular\"."),
+                 field("padding", &O::padding, "Of the maximum: \"valid\", \"same\", \"circular\" or numbers of rows and columns."),
                  field("border", &O::border, layers::border_help), field("pads", &O::pads, layers::pads_help), layers::data_format_field<O>(),
                  layers::common_fields<O>()));
   static constexpr Example examples[] = {

@@ -53,7 +53,9 @@ struct schema::Schema<layers::Conv2DConfig> {
       {R"({"name": "c", "filters": 6, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 3], "groups": 6, "activation": "tanh"})", "(6, 5, 6)"},
       {R"({"name": "c", "filters": 6, "kernel_size": [5, 3], "strides": [2, 2], "padding": "same", "groups": 3, "activation": "relu"})", "(7, 6, 3)"},
       // Pads of 3.
-      {R"({"name": "c", "filters": 2, "kernel_size": [7, 7], "padding": "same"})", "(5, 4, 2)"}};
+      {R"({"name": "c", "filters": 2, "kernel_size": [7, 7], "padding": "same"})", "(5, 4, 2)"},
+      {R"({"name": "c", "filters": 3, "kernel_size": [3, 3], "strides": [2, 2], "padding": [[1, 1], [1, 1]]})", "(6, 8, 2)"},
+      {R"({"name": "c", "filters": 3, "kernel_size": [3, 2], "padding": [[2, 0], [0, 1]], "activation": "tanh"})", "(4, 5, 2)"}};
 
   static std::string fault(const C& c) {
     const O& o = c.options;

@@ -56,6 +56,8 @@ struct schema::Schema<layers::DepthwiseConv2DConfig> {
       {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 3], "padding": "same", "depth_multiplier": 2, "activation": "tanh"})", "(7, 8, 3)"},
       {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "dilation_rate": [2, 3], "use_bias": false, "activation": "relu"})",
        "(9, 8, 4)"},
+      {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": [[1, 1], [1, 1]]})", "(6, 8, 3)"},
+      {R"({"name": "d", "kernel_size": [5, 3], "padding": [[0, 4], [2, 1]], "depth_multiplier": 2})", "(5, 4, 2)"},
       {R"({"name": "d", "kernel_size": [7, 7], "padding": "same"})", "(4, 5, 2)"}};  // pads of 3
 };
 

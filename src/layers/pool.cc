@@ -43,7 +43,7 @@ struct schema::Schema<layers::PoolConfig<kind>> {
   static constexpr auto fields =
       all(pool_size, nested(&C::options,  //
                             field("strides", &O::strides, at_least(1), "Pixels from one window to the next; by default the window's size."),
-                            field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\"."), layers::data_format_field<O>(),
+                            field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and numbers of rows and columns."), layers::data_format_field<O>(),
                             layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "p", "pool_size": [2, 3], "padding": "same"})", "(5, 7, 2)"},
@@ -53,7 +53,9 @@ struct schema::Schema<layers::PoolConfig<kind>> {
       {R"({"name": "p", "pool_size": [3, 3], "strides": [2, 2], "padding": "circular"})", "(6, 4, 2)"},
       {R"({"name": "p", "pool_size": [3, 3], "strides": [1, 1]})", "(5, 5, 2)"},
       {R"({"name": "p", "pool_size": [2, 2], "strides": [1, 1], "padding": "same"})", "(4, 5, 3)"},
-      {R"({"name": "p", "pool_size": [2, 3], "strides": [1, 1], "padding": "circular"})", "(4, 5, 3)"}};
+      {R"({"name": "p", "pool_size": [2, 3], "strides": [1, 1], "padding": "circular"})", "(4, 5, 3)"},
+      {R"({"name": "p", "pool_size": [3, 3], "strides": [2, 2], "padding": [[1, 1], [1, 1]]})", "(6, 7, 3)"},
+      {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": [[2, 0], [1, 1]]})", "(5, 4, 2)"}};
 
   static void complete(C& c) {
     if (!c.options.strides.is_set()) c.options.strides = c.pool_size;

@@ -130,6 +130,21 @@ std::string Type<Pads2>::text(const Pads2& value) {
   return fmt::format("(({}, {}), ({}, {}))", value.height.before, value.height.after, value.width.before, value.width.after);
 }
 
+Padding Type<Padding>::read(const io::Json& json, const Place& place) {
+  if (json.is_array()) return Type<Pads2>::read(json, place);
+  return read_name(place, [&] { return Padding(read_text(json, place)); });
+}
+
+io::Json Type<Padding>::write(const Padding& value) {
+  return value.is_explicit() ? Type<Pads2>::write(value.pads()) : io::Json(std::string(value.name()));
+}
+
+std::string Type<Padding>::fault(const Padding& value, const Range& /*range*/) { return Type<Pads2>::fault(value.pads(), at_least(0)); }
+
+std::string Type<Padding>::text(const Padding& value) {
+  return value.is_explicit() ? Type<Pads2>::text(value.pads()) : '"' + std::string(value.name()) + '"';
+}
+
 // ---- axes and shapes -------------------------------------------------------------------------------------------------------
 
 Axes Type<Axes>::read(const io::Json& json, const Place& place) {

@@ -160,4 +160,14 @@ struct Type<T> {
   }
 };
 
+/// A name, or pads as numbers: [[1, 2], [3, 4]].
+template <>
+struct Type<Padding> {
+  static Padding read(const io::Json& json, const Place& place);
+  static io::Json write(const Padding& value);
+  static std::string fault(const Padding& value, const Range& range);
+  static std::string text(const Padding& value);
+  static std::string python(const Padding& value) { return value.is_explicit() ? text(value) : "'" + std::string(value.name()) + "'"; }
+};
+
 }  // namespace linn::schema

@@ -1,10 +1,12 @@
 // Layers that pad by an op of their own, against loops over the definition.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <numeric>
 #include <random>
 
+#include "io/test_files.h"
 #include "layers/description.h"
 #include "linn/error.h"
 #include "linn/layers.h"
@@ -129,6 +131,72 @@ TEST(CircularPadding, PoolingGoesRound) {
     check(max, {5, 5, 1}, {3, 1, 1, 5, 5});
     check(max, {4, 4, 2}, {2, 2, 0, 2, 2});
   }
+}
+
+// Pads in numbers against a ZeroPadding2D before the same layer; the fast kernels too.
+TEST(ExplicitPadding, ConvolutionsSeeZeros) {
+  for (const std::int64_t window : {2, 3, 5})
+    for (const std::int64_t stride : {1, 2, 3})
+      for (const std::int64_t before : {0, 1, 4})
+        for (const std::int64_t after : {0, 1, 4})
+          for (const std::int64_t channels : {3, 16}) {
+            if (std::max(before, after) >= window) continue;
+            const Pads2 pads = {{before, after}, {after, before}};
+            const Shape image{7, 9, channels}, padded = ZeroPadding2D(pads).compute_output_shape(image);
+            const Values input = numbers(images * image.elements(), 9), zeros = output_of(ZeroPadding2D(pads), image, input, {});
+            const Values kernel = numbers(window * window * channels * 8, 10), bias = numbers(8, 11), depthwise = numbers(window * window * channels, 12);
+            const auto what = fmt::format("window {} stride {} pads {} {} channels {}", window, stride, before, after, channels);
+            for (const Precision precision : {Precision::float64, Precision::float32}) {
+              EXPECT_EQ(output_of(Conv2D(8, window, {.strides = stride, .padding = pads}), image, input, {kernel, bias}, precision),
+                        output_of(Conv2D(8, window, {.strides = stride}), padded, zeros, {kernel, bias}, Precision::float64))
+                  << what;
+              EXPECT_EQ(output_of(DepthwiseConv2D(window, {.strides = stride, .padding = pads, .use_bias = false}), image, input, {depthwise}, precision),
+                        output_of(DepthwiseConv2D(window, {.strides = stride, .use_bias = false}), padded, zeros, {depthwise}, Precision::float64))
+                  << what;
+            }
+          }
+}
+
+// Cells outside the map are left out of the maximum and of the mean.
+TEST(ExplicitPadding, PoolingsLeaveThePadsOut) {
+  for (const std::int64_t window : {2, 3, 4})
+    for (const std::int64_t stride : {1, 2, 3})
+      for (const std::int64_t before : {0, 1, 3})
+        for (const std::int64_t after : {0, 1, 3}) {
+          if (std::max(before, after) >= window) continue;
+          const Shape image{6, 7, 3};
+          const Values input = numbers(images * image.elements(), 13);
+          const std::int64_t rows = (6 + before + after - window) / stride + 1, columns = (7 + before + after - window) / stride + 1;
+          Values maxima, means;
+          for (std::int64_t n = 0; n < images; ++n)
+            for (std::int64_t y = 0; y < rows; ++y)
+              for (std::int64_t x = 0; x < columns; ++x)
+                for (std::int64_t c = 0; c < 3; ++c) {
+                  double best = -1e9, sum = 0, count = 0;
+                  for (std::int64_t i = y * stride - before; i < y * stride - before + window; ++i)
+                    for (std::int64_t j = x * stride - after; j < x * stride - after + window; ++j) {
+                      if (i < 0 || i >= 6 || j < 0 || j >= 7) continue;
+                      const double value = input[static_cast<std::size_t>(((n * 6 + i) * 7 + j) * 3 + c)];
+                      best = std::max(best, value), sum += value, ++count;
+                    }
+                  maxima.push_back(best), means.push_back(sum / count);
+                }
+          const Padding padding = Pads2{{before, after}, {after, before}};
+          const Shape all{static_cast<std::int64_t>(maxima.size())};
+          for (const Precision precision : {Precision::float64, Precision::float32}) {
+            EXPECT_EQ(output_of(MaxPooling2D(window, {.strides = stride, .padding = padding}), image, input, {}, precision), maxima) << window << stride << before << after;
+            EXPECT_TRUE(agrees("mean", all, output_of(AveragePooling2D(window, {.strides = stride, .padding = padding}), image, input, {}, precision), means, {1e-6, 0}));
+          }
+        }
+}
+
+TEST(ExplicitPadding, IsCheckedAndComesBack) {
+  const Layer pool = MaxPooling2D(3, {.strides = 2, .padding = {{1, 2}, {0, 1}}});
+  EXPECT_THAT(pool.config(), ::testing::HasSubstr("[[1,2],[0,1]]"));
+  EXPECT_EQ(pool.compute_output_shape({6, 6, 1}), (Shape{4, 3, 1}));
+  test::expect_error<ValueError>([] { MaxPooling2D(3, {.padding = Pads2(-1)}); }, {"padding", "0 or more"});
+  test::expect_error<ShapeError>([] { MaxPooling2D(3, {.padding = Pads2(3)}).compute_output_shape({6, 6, 1}); }, {"padding ((3, 3), (3, 3))", "smaller numbers"});
+  test::expect_error<ValueError>([] { Conv2DTranspose(3, 3, {.padding = Pads2(1)}); }, {"padding is ((1, 1), (1, 1))"});
 }
 
 // By a multiple of the stride: then the windows see the same pixels, elsewhere.
