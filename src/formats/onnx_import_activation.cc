@@ -5,6 +5,7 @@
 
 #include "formats/onnx_affine.h"
 #include "formats/onnx_operators.h"
+#include "formats/onnx_patterns.h"
 #include "formats/onnx_weights.h"
 #include "linn/layers/activation.h"
 #include "linn/layers/activation_layers.h"
@@ -32,7 +33,10 @@ void import_selu(const Operation& op) {
   op.give(scaled(op, inner, gamma, 0));
 }
 void import_mish(const Operation& op) { activate(op, "mish"); }
-void import_sigmoid(const Operation& op) { activate(op, "sigmoid", true); }
+void import_sigmoid(const Operation& op) {
+  if (!take_product_with_input(op)) return activate(op, "sigmoid", true);
+  activate(op, "silu");
+}
 void import_hard_swish(const Operation& op) { activate(op, "hard_silu"); }
 void import_tanh(const Operation& op) { activate(op, "tanh"); }
 void import_softplus(const Operation& op) { activate(op, "softplus", true); }
@@ -40,6 +44,8 @@ void import_softsign(const Operation& op) { activate(op, "softsign"); }
 void import_exponential(const Operation& op) { activate(op, "exponential", true); }
 void import_celu(const Operation& op) { activate(op, activations::celu({.alpha = op.number("alpha", 1)})); }
 void import_thresholded_relu(const Operation& op) { activate(op, activations::threshold({.threshold = op.number("alpha", 1), .default_value = 0})); }
+
+void import_erf(const Operation& op) { op.refuse("is supported as a part of x * (1 + erf(x / sqrt(2))) / 2 only"); }
 
 void import_leaky_relu(const Operation& op) {
   op.give(op.elementwise(LeakyReLU({.negative_slope = op.number("alpha", 0.01)}), op.input(0)));
@@ -66,6 +72,7 @@ void import_shrink(const Operation& op) {
 void import_hard_sigmoid(const Operation& op) {
   const double alpha = op.number("alpha", 0.2), beta = op.number("beta", 0.5);
   const bool is_own = std::abs(alpha - 1.0 / 6) < 1e-7 && beta == 0.5;
+  if (is_own && take_product_with_input(op)) return activate(op, "hard_silu");
   const Activation inner = is_own ? op.input(0) : scaled(op, op.input(0), 6 * alpha, 6 * beta - 3, "scale");
   Activation result = op.elementwise(Apply("hard_sigmoid"), inner);
   result.is_non_negative = true;

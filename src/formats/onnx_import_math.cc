@@ -6,6 +6,7 @@
 
 #include "formats/onnx_affine.h"
 #include "formats/onnx_operators.h"
+#include "formats/onnx_patterns.h"
 #include "formats/onnx_weights.h"
 #include "linn/layers/activation.h"
 #include "linn/layers/merge.h"
@@ -152,6 +153,7 @@ void import_subtract(const Operation& op) {
 }
 
 void import_multiply(const Operation& op) {
+  if (const auto gelu = matched_gelu(op)) return op.give(*gelu);
   if (const auto operands = value_and_constant(op)) return op.give(affine(op, operands->value, *operands->constant, itself, zero));
   Activation result = merged(op, Multiply(), both(op));
   result.is_non_negative = all_non_negative(both(op));
@@ -159,6 +161,7 @@ void import_multiply(const Operation& op) {
 }
 
 void import_divide(const Operation& op) {
+  if (const auto gelu = matched_gelu(op)) return op.give(*gelu);
   const auto operands = value_and_constant(op);
   if (!operands || operands->constant_first) op.refuse("a division by a value is not supported; the divisor must be a constant");
   op.give(affine(op, operands->value, *operands->constant, [](double number) { return 1 / number; }, zero));
@@ -211,13 +214,25 @@ void import_power(const Operation& op) {
   op.give(std::move(result));
 }
 
+// The larger of a value and its negative.
+void import_absolute(const Operation& op) {
+  const Activation value = op.input(0);
+  Activation result = merged(op, Maximum(), {value, scaled(op, value, -1, 0, "negative")});
+  result.is_non_negative = true;
+  op.give(std::move(result));
+}
+
 void import_negate(const Operation& op) { op.give(scaled(op, op.input(0), -1, 0)); }
 
 // ---- reductions --------------------------------------------------------------------------------------------------
 
 namespace {
 
-void import_reduction(const Operation& op, bool is_max) {
+// By a global pooling: a sum is a mean times the number of cells, a minimum the largest of the negatives, negated.
+enum class Reduction : std::uint8_t { mean, sum, max, min };
+
+void import_reduction(const Operation& op, Reduction kind) {
+  const bool is_max = kind == Reduction::max || kind == Reduction::min;
   const bool keeps = op.integer("keepdims", 1) != 0;
   const Activation source = op.network().straight(op.input(0), op.base_name());
   const std::size_t rank = source.rank() + 1;
@@ -245,7 +260,9 @@ void import_reduction(const Operation& op, bool is_max) {
     if (!reduced[i + 1]) kept.push_back(sizes[i]);
     if (keeps || !reduced[i + 1]) result_sizes.push_back(reduced[i + 1] ? 1 : sizes[i]);
   }
+  if (kind == Reduction::sum && std::count(sizes.begin(), sizes.end(), Shape::none) > 0) op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
   Activation map = op.arranged(source, order);
+  if (kind == Reduction::min) map = scaled(op, map, -1, 0, "negative");
   if (!is_map) {
     map.order = onnx_order(map.rank());
     const auto reshaped = op.network().reshaped(map, {rows, 1, channels}, op.base_name());
@@ -262,13 +279,20 @@ void import_reduction(const Operation& op, bool is_max) {
     if (!reshaped) op.refuse("its result cannot be brought to shape (N, {}", to_string(result_sizes).substr(1));
     result = *reshaped;
   }
+  if (kind == Reduction::min) result = scaled(op, result, -1, 0, "minimum");
+  if (kind == Reduction::sum) result = scaled(op, result, static_cast<double>(rows), 0, "sum");
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }
 
 }  // namespace
 
-void import_reduce_mean(const Operation& op) { import_reduction(op, false); }
-void import_reduce_max(const Operation& op) { import_reduction(op, true); }
+void import_reduce_mean(const Operation& op) {
+  if (const auto normalized = matched_layer_norm(op)) return op.give(*normalized);
+  import_reduction(op, Reduction::mean);
+}
+void import_reduce_sum(const Operation& op) { import_reduction(op, Reduction::sum); }
+void import_reduce_max(const Operation& op) { import_reduction(op, Reduction::max); }
+void import_reduce_min(const Operation& op) { import_reduction(op, Reduction::min); }
 
 }  // namespace linn::formats::onnx

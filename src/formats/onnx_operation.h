@@ -66,6 +66,9 @@ class Operation {
   /// that of the Add. `behind`: the number of axes behind the channels.
   std::optional<std::vector<float>> take_bias(std::int64_t channels, std::size_t behind) const;
 
+  /// The result of this node is also the value of that name; the nodes between were taken along.
+  void stand_for(std::string_view value) const { also_ = value; }
+
   // ---- results
   void give(std::size_t i, Value value) const;
   void give(Value value) const { give(0, std::move(value)); }

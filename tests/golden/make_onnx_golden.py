@@ -143,6 +143,14 @@ def norms():
     case("instance_norm", "InstanceNormalization", [(3, 4, 5)], [draw(3), draw(3)], epsilon=1e-3)
 
 
+    case("layer_norm", "LayerNormalization", [(4, 6)], [draw(6), draw(6)], epsilon=1e-3)
+    case("layer_norm_no_bias", "LayerNormalization", [(4, 6)], [draw(6)])
+    case("layer_norm_maps", "LayerNormalization", [(3, 4, 5)], [draw(3, 4, 5), draw(3, 4, 5)], axis=1)
+    case("layer_norm_rows", "LayerNormalization", [(3, 4, 5)], [draw(4, 5), draw(4, 5)], axis=-2)
+    case("group_norm", "GroupNormalization", [(6, 4, 5)], [draw(6), draw(6)], num_groups=3, opset=21)
+    case("group_norm_opset18", "GroupNormalization", [(6, 4, 5)], [draw(3), draw(3)], num_groups=3, opset=18)
+
+
 def activations():
     shape = [(3, 4, 5)]
     for op in ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Exp", "Neg", "Identity", "HardSwish"):
@@ -200,13 +208,15 @@ def math():
     for op in ("Sub", "Mul", "Add"):
         node = helper.make_node(op, ["c", "x0"], ["y0"])
         save(f"{op.lower()}_constant_first", model_of([node], [("x0", ["N", 3, 4, 5])], ["y0"], {"c": draw(3, 1, 1)}, 17), [draw(2, 3, 4, 5)])
+    case("abs", "Abs", [(3, 4, 5)])
     case("pow_2", "Pow", [(3, 4, 5)], [number(2)])
     case("pow_3", "Pow", [(3, 4, 5)], [number(3)])
-    for op in ("ReduceMean", "ReduceMax"):
+    for op in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum"):
+        opset = 11 if op == "ReduceSum" else 17
         for axes in ([2, 3], [1], [2], [3], [1, 2, 3], [1, 2], [-1], [-2, -1]):
             for keep in (0, 1):
-                case(f"{op.lower()}_{'_'.join(map(str, axes))}_keep{keep}", op, [(3, 4, 5)], axes=axes, keepdims=keep)
-        case(f"{op.lower()}_rows", op, [(4, 5)], axes=[1], keepdims=0)
+                case(f"{op.lower()}_{'_'.join(map(str, axes))}_keep{keep}", op, [(3, 4, 5)], axes=axes, keepdims=keep, opset=opset)
+        case(f"{op.lower()}_rows", op, [(4, 5)], axes=[1], keepdims=0, opset=opset)
         case(f"{op.lower()}_opset18", op, [(3, 4, 5)], [ints(2, 3)], opset=18, keepdims=0)
 
 
@@ -235,6 +245,52 @@ def shapes():
     case("pad_negative", "Pad", [(3, 4, 5)], [ints(0, 0, -1, 2, 0, 0, 1, -1)])
     case("pad_axes", "Pad", [(3, 4, 5)], [ints(1, 2), number(0), ints(3)], opset=18)
     case("pad_channels", "Pad", [(3, 4, 5)], [ints(0, 1, 0, 0, 0, 2, 0, 0)])
+
+
+    case("slice_channels", "Slice", [(6, 4, 5)], [ints(1), ints(4), ints(1)])
+    case("slice_map", "Slice", [(3, 6, 5)], [ints(1, 0), ints(-1, 4), ints(2, 3)])
+    case("slice_steps", "Slice", [(3, 6, 5)], [ints(1, 0), ints(2**40, 5), ints(2, 3), ints(2, 3)])
+    case("slice_channel_step", "Slice", [(6, 4, 5)], [ints(1), ints(6), ints(1), ints(2)])
+    case("slice_opset7", "Slice", [(6, 4, 5)], opset=7, starts=[1], ends=[3], axes=[1])
+    case("slice_row", "Slice", [(6,)], [ints(2), ints(5), ints(1)])
+    case("split_channels", "Split", [(6, 4, 5)], [ints(2, 4)], outputs=2, axis=1)
+    case("split_equal", "Split", [(6, 4, 5)], outputs=3, axis=1)
+    case("split_opset11", "Split", [(3, 4, 5)], opset=11, outputs=2, axis=2, split=[1, 3])
+    case("split_opset18", "Split", [(5, 4, 5)], opset=18, outputs=2, axis=1, num_outputs=2)
+    case("gather_one", "Gather", [(3, 4, 5)], [np.array(2, np.int64)], axis=2)
+    case("gather_some", "Gather", [(3, 4, 5)], [ints(1, 2)], axis=1)
+    case("expand", "Expand", [(3, 1, 1)], [ints(1, 3, 4, 5)])
+    case("depth_to_space", "DepthToSpace", [(8, 3, 4)], blocksize=2)
+    case("depth_to_space_crd", "DepthToSpace", [(8, 3, 4)], blocksize=2, mode="CRD")
+    case("space_to_depth", "SpaceToDepth", [(3, 4, 6)], blocksize=2)
+
+
+def resizes():
+    def scales(h, w):
+        return [None, np.array([1, 1, h, w], np.float32)]
+
+    def sizes(h, w):
+        return [None, None, ints(2, 3, h, w)]
+
+    for opset in (7, 9):
+        k = dict(scales=[1.0, 1.0, 2.0, 3.0]) if opset == 7 else {}
+        c = [] if opset == 7 else [np.array([1, 1, 2, 3], np.float32)]
+        case(f"upsample_opset{opset}", "Upsample", [(3, 4, 5)], c, opset=opset, mode="nearest", **k)
+        case(f"upsample_linear_opset{opset}", "Upsample", [(3, 4, 5)], c, opset=opset, mode="linear", **k)
+    case("resize_opset10", "Resize", [(3, 4, 5)], [np.array([1, 1, 2, 2], np.float32)], opset=10, mode="nearest")
+    case("resize_nearest", "Resize", [(3, 4, 5)], scales(2, 3), mode="nearest")
+    case("resize_nearest_torch", "Resize", [(3, 4, 5)], scales(2, 2), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    case("resize_nearest_down", "Resize", [(3, 8, 6)], scales(0.5, 0.5), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+    for rounding in ("floor", "ceil", "round_prefer_ceil", "round_prefer_floor"):
+        for transform in ("half_pixel", "asymmetric", "align_corners"):
+            case(f"resize_nearest_{rounding}_{transform}", "Resize", [(3, 4, 5)], sizes(7, 8), open_batch=False, mode="nearest", coordinate_transformation_mode=transform, nearest_mode=rounding)
+    for transform in ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"):
+        for mode in ("linear", "cubic"):
+            case(f"resize_{mode}_{transform}", "Resize", [(3, 4, 5)], scales(2, 2), mode=mode, coordinate_transformation_mode=transform)
+            case(f"resize_{mode}_{transform}_sizes", "Resize", [(3, 4, 5)], sizes(7, 3), open_batch=False, mode=mode, coordinate_transformation_mode=transform)
+    case("resize_cubic_outside", "Resize", [(3, 4, 5)], scales(2, 2), mode="cubic", exclude_outside=1, cubic_coeff_a=-0.5)
+    case("resize_axes", "Resize", [(3, 4, 5)], [None, None, ints(8, 10)], opset=18, mode="linear", axes=[2, 3])
+    case("resize_nothing", "Resize", [(3, 4, 5)], scales(1, 1), mode="linear")
 
 
 def chains():
@@ -267,6 +323,21 @@ def chains():
     save("two_outputs", model_of([n("Relu", ["x0"], ["y0"]), n("GlobalAveragePool", ["y0"], ["g"]), n("Flatten", ["g"], ["y1"])], maps, ["y0", "y1"], {}, 13), x)
     save("layout_of_branches", model_of([n("Transpose", ["x0"], ["t"], perm=[0, 2, 3, 1]), n("Relu", ["x0"], ["r"]), n("Transpose", ["r"], ["u"], perm=[0, 2, 3, 1]), n("Add", ["t", "u"], ["s"]), n("MatMul", ["s", "w"], ["y0"])],
                                         maps, ["y0"], {"w": draw(3, 2)}, 13), x)
+    half, one, root = number(0.5), number(1), number(np.sqrt(2))
+    save("gelu_erf", model_of([n("Div", ["x0", "root"], ["a"]), n("Erf", ["a"], ["b"]), n("Add", ["b", "one"], ["c"]), n("Mul", ["x0", "c"], ["d"]), n("Mul", ["d", "half"], ["y0"])], maps, ["y0"],
+                              {"half": half, "one": one, "root": root}, 13), x)
+    save("gelu_erf_half_first", model_of([n("Mul", ["x0", "root"], ["a"]), n("Erf", ["a"], ["b"]), n("Add", ["one", "b"], ["c"]), n("Mul", ["half", "c"], ["d"]), n("Mul", ["x0", "d"], ["y0"])], maps, ["y0"],
+                                         {"half": half, "one": one, "root": 1 / root}, 13), x)
+    save("gelu_erf_half_input", model_of([n("Mul", ["x0", "half"], ["h"]), n("Div", ["x0", "root"], ["a"]), n("Erf", ["a"], ["b"]), n("Add", ["b", "one"], ["c"]), n("Mul", ["h", "c"], ["y0"])], maps, ["y0"],
+                                         {"half": half, "one": one, "root": root}, 13), x)
+    save("silu", model_of([n("Sigmoid", ["x0"], ["s"]), n("Mul", ["x0", "s"], ["y0"])], maps, ["y0"], {}, 13), x)
+    save("hard_swish_parts", model_of([n("HardSigmoid", ["x0"], ["s"], alpha=1 / 6, beta=0.5), n("Mul", ["s", "x0"], ["y0"])], maps, ["y0"], {}, 13), x)
+    save("hard_swish_old", model_of([n("Add", ["x0", "three"], ["a"]), n("Clip", ["a", "zero", "six"], ["c"]), n("Mul", ["x0", "c"], ["m"]), n("Div", ["m", "six"], ["y0"])], maps, ["y0"],
+                                    {"three": number(3), "zero": number(0), "six": number(6)}, 13), x)
+    norm = [n("ReduceMean", ["x0"], ["m"], axes=[-1]), n("Sub", ["x0", "m"], ["d"]), n("Pow", ["d", "two"], ["q"]), n("ReduceMean", ["q"], ["v"], axes=[-1]), n("Add", ["v", "eps"], ["e"]), n("Sqrt", ["e"], ["s"]), n("Div", ["d", "s"], ["z"])]
+    held = {"two": number(2), "eps": number(1e-3), "g": draw(5), "b": draw(5)}
+    save("layer_norm_parts", model_of([*norm, n("Mul", ["z", "g"], ["y"]), n("Add", ["y", "b"], ["y0"])], maps, ["y0"], held, 13), x)
+    save("layer_norm_parts_alone", model_of([*norm, n("Relu", ["z"], ["y0"])], maps, ["y0"], held, 13), x)
     # Initializers that are inputs too, as files of IR version 3 have them; and every way to write numbers.
     node = n("Gemm", ["x0", "w", "b"], ["y0"])
     save("ir3", model_of([node], [("x0", ["N", 5]), ("w", [5, 3]), ("b", [3])], ["y0"], {"w": draw(5, 3), "b": draw(3)}, 7, ir_version=3), [draw(2, 5)])
@@ -395,7 +466,7 @@ def networks():
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     OUT.mkdir(parents=True, exist_ok=True)
-    for group in (windows, dense, norms, activations, math, shapes, chains):
+    for group in (windows, dense, norms, activations, math, shapes, resizes, chains):
         group()
     np.savez_compressed(OUT / "operators.npz", **cases)
     print(len([name for name in cases if name.endswith("/model")]), "operators")
