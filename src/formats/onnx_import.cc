@@ -46,6 +46,8 @@ class Importer {
   OnnxModel run(std::uint64_t seed) {
     sort_nodes();
     check_operators();
+    // Constants first, so that an operator that looks at the nodes behind it sees theirs.
+    for (const std::size_t index : order_) fold_node(index);
     make_inputs();
     for (const std::size_t index : order_) import_node(index);
     return finish(seed);
@@ -193,6 +195,15 @@ class Importer {
   }
 
   // ---- nodes -----------------------------------------------------------------------------------------------------
+
+  void fold_node(std::size_t index) {
+    const Operation op(network_, node(index), index);
+    const Operator& row = *find_operator(op.node().op_type);
+    if (row.fold == nullptr || !op.all_constant()) return;
+    op.give(row.fold(op));
+    op.check_attributes();
+    network_.mark_done(op.node());
+  }
 
   void import_node(std::size_t index) {
     const Node& current = node(index);
