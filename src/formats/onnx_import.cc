@@ -142,8 +142,15 @@ class Importer {
 
   // ---- inputs ----------------------------------------------------------------------------------------------------
 
-  // Whether a map (N, a, b, c) that the graph takes has its channels last: the first Transpose behind it says so.
-  bool is_channels_last(std::string_view name) const {
+  // Whether the shape says that axis `axis` of a map (N, a, b, c) is that of the channels.
+  static bool has_channels_at(const ValueInfo& value, std::size_t axis) {
+    return value.shape && value.shape->size() == 4 && (*value.shape)[axis].denotation == "DATA_CHANNEL";
+  }
+
+  // Whether a map (N, a, b, c) that the graph takes has its channels last: its shape says so, or the first Transpose behind it.
+  bool is_channels_last(const ValueInfo& input) const {
+    if (has_channels_at(input, 1) || has_channels_at(input, 3)) return has_channels_at(input, 3);
+    const std::string_view name = input.name;
     std::deque<std::string_view> values = {name};
     std::unordered_set<std::string_view> seen;
     while (!values.empty()) {
@@ -178,7 +185,7 @@ class Importer {
     const std::int64_t batch = size_of(input.shape->front());
     if (batch != Shape::none) network_.set_batch(batch);
     const std::size_t rank = input.shape->size() - 1;
-    Activation value{.symbol = SymbolicTensor(nullptr, 0), .order = rank == 3 && !is_channels_last(input.name) ? channels_last(3) : onnx_order(rank)};
+    Activation value{.symbol = SymbolicTensor(nullptr, 0), .order = rank == 3 && !is_channels_last(input) ? channels_last(3) : onnx_order(rank)};
     Sizes image(rank);
     for (std::size_t i = 0; i < rank; ++i) {
       image[value.order[i]] = size_of((*input.shape)[i + 1]);
@@ -238,7 +245,7 @@ class Importer {
       if (!value || !std::holds_alternative<Activation>(*value))
         io::format_error(where_, "output {} does not depend on the inputs", io::quote(output.name));
       Activation result = network_.straight(std::get<Activation>(*value), output.name);
-      outputs_moved.push_back(result.rank() == 3 && result.order == channels_last(3));
+      outputs_moved.push_back(result.rank() == 3 && result.order == channels_last(3) && !has_channels_at(output, 3));
       if (!outputs_moved.back()) result = network_.arranged(result, onnx_order(result.rank()), output.name);
       const bool is_taken = std::find(outputs.begin(), outputs.end(), result.symbol) != outputs.end() || std::find(inputs_.begin(), inputs_.end(), result.symbol) != inputs_.end();
       if (is_taken)

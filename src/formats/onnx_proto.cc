@@ -90,6 +90,7 @@ Dimension read_dimension(ProtobufReader message) {
   while (message.next()) switch (message.field()) {
       case 1: dimension.size = message.integer(); break;
       case 2: dimension.parameter = message.text(); break;
+      case 3: dimension.denotation = message.text(); break;
       default: message.skip();
     }
   return dimension;

@@ -73,6 +73,7 @@ struct Node {
 struct Dimension {
   std::optional<std::int64_t> size;
   std::string_view parameter;
+  std::string_view denotation;  // "DATA_CHANNEL" where the file says that it is the channels' axis
 };
 
 /// An input or an output of the graph.

@@ -1,0 +1,113 @@
+// What is written as ONNX, read back: the same outputs. tests/onnx/check_export.py gives the same files to onnx.checker and ONNX Runtime.
+#include "formats/onnx_export.h"
+
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "formats/onnx_import.h"
+#include "io/test_files.h"
+#include "linn/layers.h"
+#include "support/row_graphs.h"
+#include "support/run_graph.h"
+
+namespace linn::tests {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What import lacks of the operators that these are written with.
+bool is_written_only(const RowGraph& row) {
+  static const std::set<std::string> classes = {"AdaptivePolyphaseSampling2D", "LearnablePolyphaseSampling2D"};
+  static const std::set<std::string> activations = {"threshold", "squareplus"};
+  if (classes.contains(row.class_name)) return true;
+  // Softmax over several axes; a ReLU with a threshold; a blur with other pads than zeros.
+  if (row.class_name == "Softmax" || row.class_name == "ReLU" || row.class_name == "BlurPooling2D" || row.class_name == "MaxBlurPooling2D") return true;
+  if (row.class_name == "Resizing") return row.config.find("fill_value") != std::string::npos;
+  if (row.class_name == "Normalization") return row.config.find("\"axis\"") != std::string::npos;
+  for (const std::string& activation : activations)
+    if (row.name.starts_with("Activation_" + activation)) return true;
+  return row.name == "Activation_relu_1_rows" || row.name == "Activation_relu_1_map";
+}
+
+TEST(OnnxExport, EveryLayerComesBack) {
+  std::size_t count = 0;
+  for (const RowGraph& row : row_graphs()) {
+    SCOPED_TRACE(row.name);
+    std::vector<std::byte> bytes;
+    try {
+      bytes = formats::graph_to_onnx(row.graph, {});
+    } catch (const ValueError& error) {
+      EXPECT_TRUE(row.name.starts_with("Activation_sparsemax") || row.name.starts_with("GroupNormalization")) << error.what();
+      EXPECT_THAT(error.what(), HasSubstr("\"tested\""));
+      continue;
+    }
+    try {
+      const formats::OnnxModel model = formats::read_onnx(bytes, row.name, "", 1);
+      EXPECT_EQ(model.graph.input_names(), row.graph.input_names());
+      EXPECT_EQ(model.graph.input_shapes(), row.graph.input_shapes());
+      EXPECT_EQ(model.graph.output_shapes(), row.graph.output_shapes());
+      const std::vector<Tensor> got = run_graph(model.graph, row.inputs), expected = run_graph(row.graph, row.inputs);
+      for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(agrees(row.name, expected[i].shape(), values_of(got.at(i)), values_of(expected[i]), {0, 1e-5}));
+      ++count;
+    } catch (const FormatError& error) {
+      EXPECT_TRUE(is_written_only(row)) << error.what();
+    }
+  }
+  EXPECT_GT(count, 150U);
+}
+
+graph::Graph small_network() {
+  const SymbolicTensor in = Input({8, 8, 3}, {.name = "pixels"});
+  SymbolicTensor x = Conv2D(4, 3, {.strides = 2, .padding = "same", .use_bias = false, .name = "conv"})(in);
+  x = BatchNormalization({.name = "norm"})(x);
+  x = MaxPooling2D(2, {.name = "pool"})(Activation("relu", {.name = "act"})(x));
+  const SymbolicTensor row = Dense(5, {.activation = "softmax", .name = "classes"})(Flatten({.name = "flat"})(x));
+  const SymbolicTensor inputs[] = {in}, outputs[] = {row, x};
+  return graph::Graph::functional("small", inputs, outputs, 3);
+}
+
+TEST(OnnxExport, NamesAndMetadataComeBack) {
+  const graph::Graph graph = small_network();
+  const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {{"author", "a test"}, {"empty", ""}}), "small.onnx", "", 1);
+  EXPECT_EQ(model.metadata, (Metadata{{"author", "a test"}, {"empty", ""}}));
+  EXPECT_EQ(model.graph.name(), "small");
+  EXPECT_EQ(model.graph.input_names(), std::vector<std::string>{"pixels"});
+  EXPECT_EQ(model.graph.output_names(), (std::vector<std::string>{"classes", "pool"}));
+  std::set<std::string> names;
+  for (const graph::Member& member : model.graph.members()) names.insert(member.name);
+  for (const char* name : {"conv", "norm", "act", "pool"}) EXPECT_TRUE(names.contains(name)) << name;
+  // The kernel is the same to the bit.
+  EXPECT_EQ(values_of(model.graph.variables().at(0).value()), values_of(graph.variables().at(0).value()));
+}
+
+// The Transposes at the border are all there are.
+TEST(OnnxExport, LayoutChangesAtTheBorderOnly) {
+  const std::vector<std::byte> bytes = formats::graph_to_onnx(small_network(), {});
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::size_t count = 0;
+  for (std::size_t at = text.find("Transpose"); at != std::string::npos; at = text.find("Transpose", at + 1)) ++count;
+  EXPECT_EQ(count, 2U);  // of the input, and of the map that goes out
+}
+
+TEST(OnnxExport, AllLayersWithoutAFormAreNamedAtOnce) {
+  const SymbolicTensor in = Input({6});
+  const SymbolicTensor out = Activation("sparsemax", {.name = "second"})(Dense(4)(Activation("sparsemax", {.name = "first"})(in)));
+  const graph::Graph graph = graph::Graph::functional("m", {{in}}, {{out}}, 1);
+  test::expect_error<ValueError>([&] { formats::graph_to_onnx(graph, {}); }, {"model \"m\"", "\"first\"", "\"second\"", "sparsemax"});
+}
+
+TEST(OnnxExport, OpenSizesStayOpen) {
+  const SymbolicTensor in = Input({Shape::none, Shape::none, 2}, {.name = "map"});
+  SymbolicTensor x = Conv2D(3, 3, {.padding = "same"})(in);
+  x = MaxPooling2D(3, {.strides = 2, .padding = "valid"})(UpSampling2D(2)(x));
+  const SymbolicTensor out = Dense(2)(GlobalAveragePooling2D()(x));
+  const graph::Graph graph = graph::Graph::functional("open", {{in}}, {{out}}, 1);
+  const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {}), "open.onnx", "", 1);
+  EXPECT_EQ(model.graph.input_shape(), (Shape{Shape::none, Shape::none, 2}));
+  const Tensor input = random_tensor({2, 5, 7, 2}, 4, -1, 1);
+  EXPECT_TRUE(agrees("open", {4}, values_of(run_graph(model.graph, {input})[0]), values_of(run_graph(graph, {input})[0]), {0, 1e-5}));
+}
+
+}  // namespace
+}  // namespace linn::tests
