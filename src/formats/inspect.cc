@@ -12,6 +12,8 @@
 
 #include "core/tensor_visit.h"
 #include "formats/file_kind.h"
+#include "formats/onnx_constant.h"
+#include "formats/onnx_proto.h"
 #include "formats/safetensors.h"
 #include "io/bytes.h"
 #include "io/checksum.h"
@@ -20,6 +22,7 @@
 #include "io/hdf5.h"
 #include "io/json.h"
 #include "io/npy.h"
+#include "io/text.h"
 #include "io/zip.h"
 
 namespace linn::formats {
@@ -68,10 +71,11 @@ class Inspector {
       case FileKind::hdf5: read_hdf5(io::Hdf5File(all(), path_).root(), ""); break;
       case FileKind::safetensors: read_safetensors_file(path_); break;
       case FileKind::model_directory: read_safetensors_file((std::filesystem::path(path_) / "model.safetensors").string()); break;
+      case FileKind::onnx: read_onnx(); break;
       case FileKind::npz: read_arrays(io::ZipReader(all(), path_)); break;
       default:
         refuse(path_, "a file whose tensors linn can list",
-               "it lists those of .keras, .h5, .weights.h5, .safetensors and .npz files and of a model's directory");
+               "it lists those of .keras, .h5, .weights.h5, .onnx, .safetensors and .npz files and of a model's directory");
     }
     return std::move(result_);
   }
@@ -133,6 +137,24 @@ class Inspector {
       } else {
         read_hdf5(group.group(name), place);
       }
+    }
+  }
+
+  void read_onnx() {
+    const onnx::ModelProto model = onnx::read_model(all(), path_);
+    add_fact("made by", fmt::format("{} {}", model.producer_name, model.producer_version));
+    for (const auto& [domain, version] : model.opsets)
+      add_fact("operator set", fmt::format("{} {}", domain.empty() ? "ai.onnx" : domain, version));
+    add_fact("nodes", fmt::format("{}", model.graph.nodes.size()));
+    for (const auto& [key, value] : model.metadata) add_fact(key, value);
+    const std::string folder = std::filesystem::path(path_).parent_path().string();
+    onnx::ExternalFiles files(folder.empty() ? "." : folder);
+    for (const onnx::TensorProto& tensor : model.graph.initializers) {
+      const std::string place = fmt::format("{}: {}", path_, io::quote(tensor.name));
+      add(std::string(tensor.name), onnx::name_of(tensor.type), io::checked_shape(place, tensor.dims, sizeof(std::int64_t)), [&] {
+        const onnx::Constant values = onnx::decode(tensor, files, place);
+        return values.is_float ? Tensor::from(values.floats, Shape(values.dims)) : Tensor::from(values.integers, Shape(values.dims));
+      });
     }
   }
 

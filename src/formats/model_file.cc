@@ -10,6 +10,8 @@
 #include "formats/file_kind.h"
 #include "formats/keras_file.h"
 #include "formats/legacy_h5.h"
+#include "formats/onnx_export.h"
+#include "formats/onnx_import.h"
 #include "formats/safetensors_model.h"
 #include "io/bytes.h"
 #include "io/file.h"
@@ -39,6 +41,23 @@ ModelFile read_h5(std::span<const std::byte> bytes, const std::string& where) {
   return model;
 }
 
+constexpr const char* self_test_key = "linn.selftest";
+
+ModelFile read_onnx_model(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  ModelFile model;
+  model.config.graph = graph_from_onnx(io::read_file(path), path, folder.empty() ? "." : folder.string(), model.seed, &model.notes);
+  if (auto test = model.notes.extract(self_test_key); !test.empty())
+    model.self_test = self_test_from_text(test.mapped(), fmt::format("{}: {}", path, self_test_key));
+  return model;
+}
+
+void write_onnx_model(const io::Sink& sink, const SavedModel& model) {
+  Metadata metadata = *model.notes;
+  if (model.self_test != nullptr) metadata.insert_or_assign(self_test_key, self_test_to_text(*model.self_test));
+  write_onnx(model.graph, metadata, sink);
+}
+
 void write(const std::string& path, const std::function<void(const io::Sink&)>& content) {
   io::AtomicFile file(path);
   content([&](std::span<const std::byte> part) { file.write(part); });
@@ -65,6 +84,7 @@ ModelFile load_model(const std::string& path) {
     case FileKind::keras: return read_keras(io::read_file(path), path);
     case FileKind::hdf5: return read_h5(io::read_file(path), path);
     case FileKind::safetensors: return read_safetensors_model(io::read_file(path), path);
+    case FileKind::onnx: return read_onnx_model(path);
     case FileKind::json: {
       ModelFile model;
       model.config = model_from_json(io::parse_json(io::text_of(io::read_file(path, io::JsonLimits{}.bytes)), path), path, model.seed);
@@ -81,6 +101,8 @@ void save_model(const std::string& path, const SavedModel& model) {
     const OptimizerDescription* optimizer = model.compile != nullptr ? &model.compile->optimizer.description() : nullptr;
     io::Hdf5Writer file = legacy_h5(model.graph, model_to_json(model.graph, model.compile), optimizer, model.optimizer);
     write(path, [&](const io::Sink& sink) { file.write(sink); });
+  } else if (path.ends_with(".onnx")) {
+    write(path, [&](const io::Sink& sink) { write_onnx_model(sink, model); });
   } else if (path.ends_with(".safetensors")) {
     write_safetensors_model(path, model);
   } else {

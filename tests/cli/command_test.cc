@@ -339,7 +339,7 @@ TEST_F(Command, ModelsOfEveryKindOfFile) {
   model.save(path("net"));
   const auto outputs = run({"predict", path("net"), "--data", small_data(), "--log", "json"}).events().at(0)["values"];
   std::string from = path("net");
-  for (const char* kind : {"a.keras", "b.h5", "c.safetensors", "d.keras", "e"}) {
+  for (const char* kind : {"a.keras", "b.h5", "c.safetensors", "d.keras", "e", "f.onnx", "g.keras"}) {
     const Result result = run({"convert", from, path(kind)});
     ASSERT_EQ(result.code, 0) << result.err;
     EXPECT_THAT(result.out, HasSubstr("the model, 824 parameters")) << kind;
