@@ -1,0 +1,599 @@
+#!/usr/bin/env python3
+"""Exchanges model files between linn and Keras 3, in both directions, and compares tensors, outputs and training.
+
+    ninja -C build/release write_files
+    KERAS_BACKEND=tensorflow python tests/keras/check_files.py build/release/tests/write_files [--only TEXT] [--markdown FILE] [--keep DIR]
+
+A case is a network. What is done with it:
+
+1. linn builds it, changes all weights a little, writes a.keras, a.h5 and a.weights.h5, trains ten steps, writes a10.keras, trains ten more.
+2. Keras loads each file: tensors are equal bit for bit, outputs agree. It trains ten steps from a.keras and ten from a10.keras, which agree with
+   linn's. It writes b.keras, b.h5, b.weights.h5 and b.weights.json behind its first ten steps, and trains ten more.
+3. linn loads each: tensors bit for bit, outputs, ten further steps, and the configuration that linn wrote in 1.
+
+Networks that Keras makes (tf_keras too, for files of Keras 2) begin at the end of 2.
+
+Bounds, set beforehand: outputs 1e-5 of the largest; weights after ten steps 1e-4 of the norm of all weights, and 1e-2 of the way that they
+went in these steps, which tells a wrong step from a small one. Exits with 1 where something fails.
+"""
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import numpy as np  # noqa: E402
+import keras  # noqa: E402
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
+import keras_layers  # noqa: E402,F401
+
+OUTPUT_BOUND = 1e-5
+WEIGHT_BOUND = 1e-4
+WAY_BOUND = 1e-2
+STEPS, BATCH, ROWS = 10, 4, 8
+
+FILES_OF_LINN = ("a.keras", "a.h5", "a.weights.h5")
+FILES_OF_KERAS = ("b.keras", "b.h5", "b.weights.h5", "b.weights.json")
+
+
+# ---- networks as configurations --------------------------------------------------------------------------------------
+
+
+def tensor(layer, call=0, output=0):
+    return {"class_name": "__keras_tensor__", "config": {"shape": [None], "dtype": "float32", "keras_history": [layer, call, output]}}
+
+
+def layer(class_name, name, sources=(), calls=None, **config):
+    """A node of a functional model. `sources`: names, or (name, call, output)."""
+
+    def call(inputs):
+        values = [tensor(*source) if isinstance(source, tuple) else tensor(source) for source in inputs]
+        return {"args": values if len(values) == 1 else [values], "kwargs": {}}
+
+    calls = calls if calls is not None else ([sources] if sources else [])
+    return {"class_name": class_name, "config": {"name": name, **config}, "name": name, "inbound_nodes": [call(inputs) for inputs in calls]}
+
+
+def input_layer(name, shape):
+    return layer("InputLayer", name, batch_shape=[None, *shape], dtype="float32")
+
+
+def functional(layers, inputs, outputs, name="net", compile=None):
+    ends = lambda names: [list(end) if isinstance(end, tuple) else [end, 0, 0] for end in names]  # noqa: E731
+    json_model = {"class_name": "Functional", "config": {"name": name, "trainable": True, "layers": layers, "input_layers": ends(inputs), "output_layers": ends(outputs)}}
+    if compile is not None:
+        json_model["compile_config"] = compile
+    return json_model
+
+
+def node(class_name, config=None):
+    return {"class_name": class_name, "config": config or {}}
+
+
+def sgd(rate=0.05, **config):
+    return node("SGD", {"learning_rate": rate, "momentum": 0.9, **config})
+
+
+def compiled(loss="mean_squared_error", optimizer=None, **rest):
+    return {"optimizer": optimizer or sgd(), "loss": loss, "metrics": None, **rest}
+
+
+class Case:
+    """A network to exchange. `inputs`: shapes of one image. `targets`: shapes of y, or "labels"."""
+
+    def __init__(self, name, model, inputs, targets=((3,),), train=True, why=None, h5=True, make=None, keras2=None, evaluate=False, positive=False):
+        self.name, self.model, self.inputs, self.targets = name, model, inputs, targets
+        self.train, self.why = train, why  # why there is no training
+        self.h5, self.make, self.keras2, self.evaluate, self.positive = h5, make, keras2, evaluate, positive
+        self.results = {}
+
+    def data(self):
+        random = np.random.default_rng(sum(map(ord, self.name)))
+        arrays = {f"x{i}": random.uniform(0, 1, (ROWS, *shape)).astype("float32") for i, shape in enumerate(self.inputs)}
+        for i, shape in enumerate(self.targets):
+            if shape == "labels":
+                arrays[f"y{i}"] = random.integers(0, 3, ROWS).astype("int32")
+            elif shape == "one hot":
+                arrays[f"y{i}"] = np.eye(3, dtype="float32")[random.integers(0, 3, ROWS)]
+            elif shape == "signs":
+                arrays[f"y{i}"] = random.choice([-1.0, 1.0], (ROWS, 3)).astype("float32")
+            else:
+                arrays[f"y{i}"] = random.uniform(0, 1, (ROWS, *shape)).astype("float32")
+        return arrays
+
+    def put(self, column, fault):
+        """Notes a result: None is good."""
+        self.results.setdefault(column, [])
+        if fault:
+            self.results[column].append(fault)
+
+    @property
+    def failed(self):
+        return any(self.results.values())
+
+
+# ---- comparisons ---------------------------------------------------------------------------------------------------
+
+
+def same_bits(expected, found):
+    if len(expected) != len(found):
+        return f"{len(expected)} tensors, {len(found)} came"
+    for i, (a, b) in enumerate(zip(expected, found)):
+        a, b = np.asarray(a), np.asarray(b)
+        if a.shape != b.shape:
+            return f"tensor {i}: {a.shape}, {b.shape} came"
+        if a.dtype.kind == "f" and not np.array_equal(a.view(np.uint8), b.astype(a.dtype).view(np.uint8)):
+            return f"tensor {i} {a.shape}: apart by {np.abs(a - b).max():.2g}"
+        if a.dtype.kind != "f" and not np.array_equal(a, b):
+            return f"tensor {i} {a.shape}: {a} and {b}"
+    return None
+
+
+def outputs_agree(expected, found):
+    if len(expected) != len(found):
+        return f"{len(expected)} outputs, {len(found)} came"
+    for a, b in zip(expected, found):
+        if a.shape != b.shape:
+            return f"output {a.shape}, {b.shape} came"
+        apart = np.abs(a - b).max() / max(np.abs(a).max(), 1e-30)
+        if not apart <= OUTPUT_BOUND:
+            return f"outputs apart by {apart:.2g}"
+    return None
+
+
+def norm(tensors):
+    return float(np.sqrt(sum(np.sum(np.square(np.asarray(t, "float64"))) for t in tensors)))
+
+
+def steps_agree(before, expected, found):
+    if [np.shape(a) for a in expected] != [np.shape(b) for b in found]:
+        return "other shapes"
+    apart = norm([np.asarray(a, "float64") - b for a, b in zip(expected, found)])
+    way = norm([np.asarray(a, "float64") - b for a, b in zip(expected, before)])
+    if not apart <= WEIGHT_BOUND * norm(expected):
+        return f"weights apart by {apart / norm(expected):.2g}"
+    if not apart <= max(WAY_BOUND * way, 1e-7 * norm(expected)):
+        return f"steps apart by {apart / max(way, 1e-30):.2g} of their way"
+    return None
+
+
+# ---- the two sides -------------------------------------------------------------------------------------------------
+
+
+class Linn:
+    def __init__(self, program, folder):
+        self.program, self.folder = program, folder
+
+    def run(self, requests, label):
+        """The answers by name, and what linn said on stderr by name."""
+        path = os.path.join(self.folder, f"{label}.json")
+        with open(path, "w") as file:
+            json.dump(requests, file)
+        done = subprocess.run([self.program, path], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"write_files ended with {done.returncode}: {done.stderr[-2000:]}")
+        answers = {answer["name"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+        said, current = {}, None
+        for line in done.stderr.splitlines():
+            if line.startswith("# "):
+                current = line[2:]
+            else:
+                said.setdefault(current, []).append(line)
+        for name, lines in said.items():
+            if name in answers:
+                answers[name]["said"] = " ".join(lines)
+        return answers
+
+    def examples(self):
+        return json.loads(subprocess.run([self.program, "--examples"], capture_output=True, text=True, check=True).stdout)
+
+
+def tensors_in(path, prefix):
+    with np.load(path) as arrays:
+        return [arrays[f"{prefix}{i}"] for i in range(len([name for name in arrays.files if name[: len(prefix)] == prefix]))]
+
+
+def keras_outputs(model, data):
+    x = [data[name] for name in sorted(data) if name.startswith("x")]
+    outputs = model(x if len(x) > 1 else x[0], training=False)
+    outputs = outputs if isinstance(outputs, (list, tuple)) else list(outputs.values()) if isinstance(outputs, dict) else [outputs]
+    return [np.asarray(output, "float32") for output in outputs]
+
+
+def keras_train(model, data):
+    model.run_eagerly = True
+    count = {letter: len([name for name in data if name[0] == letter]) for letter in "xy"}
+    for step in range(STEPS):
+        first = step * BATCH % ROWS
+        part = {letter: [data[f"{letter}{i}"][first : first + BATCH] for i in range(count[letter])] for letter in "xy"}
+        model.train_on_batch(*(part[letter] if count[letter] > 1 else part[letter][0] for letter in "xy"))
+
+
+def weights_of(model):
+    return [np.array(value) for value in model.get_weights()]
+
+
+def attempt(case, column, action):
+    """What an action gives; an exception is noted as the case's failure."""
+    try:
+        return action()
+    except Exception as error:  # a failure of this case; the others go on
+        if os.environ.get("CHECK_FILES_TRACE"):
+            traceback.print_exc()
+        case.put(column, f"{type(error).__name__}: {str(error).strip().splitlines()[-1 if 'Arguments' in str(error) else 0][:200]}")
+        return None
+
+
+# ---- the three parts -----------------------------------------------------------------------------------------------
+
+
+def first_requests(case, at):
+    train = [{"do": "train", "steps": STEPS, "batch": BATCH}]
+    actions = [{"do": "perturb"}, {"do": "weights", "as": "w"}, {"do": "predict", "as": "o"}, {"do": "save", "path": at("a.keras")}]
+    if case.evaluate:
+        actions.append({"do": "evaluate"})
+    actions.append({"do": "save_weights", "path": at("a.weights.h5")})
+    if case.h5:
+        actions.append({"do": "save", "path": at("a.h5")})
+    if case.train:
+        actions += train + [{"do": "weights", "as": "v"}, {"do": "save", "path": at("a10.keras")}, *train, {"do": "weights", "as": "u"}]
+    return [{"name": case.name, "model": case.model, "data": at("data.npz"), "out": at("a.npz"), "actions": actions}]
+
+
+def keras_reads(case, at, data, answer):
+    """Part 2, linn's files in Keras. The model after ten steps, or None."""
+    if "error" in answer:
+        case.put("linn writes", answer["error"])
+        return None
+    case.put("linn writes", answer.get("said"))
+    expected, outputs = tensors_in(at("a.npz"), "w"), tensors_in(at("a.npz"), "o")
+
+    def loaded(name, column):
+        model = keras.models.load_model(at(name))
+        case.put(column, same_bits(expected, weights_of(model)))
+        case.put(column, outputs_agree(outputs, keras_outputs(model, data)))
+        return model
+
+    model = attempt(case, "Keras reads .keras", lambda: loaded("a.keras", "Keras reads .keras"))
+    if case.h5:
+        attempt(case, "Keras reads .h5", lambda: loaded("a.h5", "Keras reads .h5"))
+    if model is None:
+        return None
+
+    def weights_alone():
+        model.set_weights([np.zeros_like(value) for value in expected])
+        model.load_weights(at("a.weights.h5"))
+        case.put("Keras reads .weights.h5", same_bits(expected, weights_of(model)))
+
+    attempt(case, "Keras reads .weights.h5", weights_alone)
+    if case.evaluate:
+
+        def evaluated():
+            model.run_eagerly = True
+            count = len(case.targets)
+            x, y = data["x0"], [data[f"y{i}"] for i in range(count)]
+            logs = model.evaluate(x, y if count > 1 else y[0], verbose=0, return_dict=True, batch_size=BATCH)
+            for key, value in answer["logs"].items():
+                if key not in logs or abs(logs[key] - value) > 1e-5 * max(1, abs(value)):
+                    case.put("evaluate", f"{key}: linn {value}, Keras {logs}")
+
+        case.put("evaluate", None)
+        attempt(case, "evaluate", evaluated)
+    if case.train:
+
+        def trained():
+            keras_train(model, data)
+            case.put("ten steps of Keras", steps_agree(expected, tensors_in(at("a.npz"), "v"), weights_of(model)))
+            later = keras.models.load_model(at("a10.keras"))
+            before = tensors_in(at("a.npz"), "v")
+            case.put("ten steps of Keras", same_bits(before, weights_of(later)))
+            keras_train(later, data)
+            case.put("ten steps of Keras", steps_agree(before, tensors_in(at("a.npz"), "u"), weights_of(later)))
+
+        attempt(case, "ten steps of Keras", trained)
+    return model
+
+
+def keras_writes(case, at, data, model):
+    """Part 2, Keras's files. What linn has to find in them."""
+
+    def write():
+        for name in FILES_OF_KERAS:
+            if name == "b.h5":
+                if case.h5:
+                    model.save(at(name))
+            elif name == "b.weights.json":
+                model.save_weights(at(name), max_shard_size=max(1e-4, max([v.nbytes for v in weights_of(model)] + [4000]) * 2.5 / 2**30))
+            elif name == "b.keras":
+                model.save(at(name))
+            else:
+                model.save_weights(at(name))
+        found = {"weights": weights_of(model), "outputs": keras_outputs(model, data)}
+        if case.train:
+            keras_train(model, data)
+            found["later"] = weights_of(model)
+        return found
+
+    return attempt(case, "Keras writes", write)
+
+
+def last_requests(case, at, config, state):
+    requests = []
+    look = [{"do": "weights", "as": "w"}, {"do": "predict", "as": "o"}]
+    train = [{"do": "train", "steps": STEPS, "batch": BATCH}, {"do": "weights", "as": "v"}] if case.train else []
+    for name in FILES_OF_KERAS:
+        if name == "b.h5" and not case.h5:
+            continue
+        whole = name in ("b.keras", "b.h5")
+        if not whole and config is None:
+            continue
+        actions = look + train if whole else [{"do": "load_weights", "path": at(name)}] + look
+        requests.append({"name": f"{case.name} {name}", "model": at(name) if whole else config, "data": at("data.npz"), "out": at(f"{name}.npz"), "actions": actions})
+    return requests
+
+
+def linn_reads(case, at, state, answers):
+    for name in FILES_OF_KERAS:
+        answer = answers.get(f"{case.name} {name}")
+        if answer is None:
+            continue
+        column = f"linn reads .{name.split('.', 1)[1]}"
+        if "error" in answer:
+            case.put(column, answer["error"])
+            continue
+        case.put(column, answer.get("said"))
+        case.put(column, same_bits(state["weights"], tensors_in(at(f"{name}.npz"), "w")))
+        case.put(column, outputs_agree(state["outputs"], tensors_in(at(f"{name}.npz"), "o")))
+        if case.train and name in ("b.keras", "b.h5"):
+            case.put("ten steps of linn", steps_agree(state["weights"], state["later"], tensors_in(at(f"{name}.npz"), "v")))
+        if name == "b.keras" and case.model is not None and "first" in state:
+            case.put("configuration", None if answer["config"] == state["first"] else "another configuration: " + first_difference(state["first"], answer["config"]))
+
+
+def first_difference(a, b, place=""):
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in sorted({*a, *b}):
+            if a.get(key) != b.get(key) or (key in a) != (key in b):
+                return first_difference(a.get(key), b.get(key), f"{place}.{key}")
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        for i, (one, other) in enumerate(zip(a, b)):
+            if one != other:
+                return first_difference(one, other, f"{place}[{i}]")
+    return f"{place}: {json.dumps(a)[:120]} became {json.dumps(b)[:120]}"
+
+
+# ---- cases ---------------------------------------------------------------------------------------------------------
+
+
+def shapes_of(text):
+    return [tuple(int(size) for size in part.replace("(", "").split(",") if size.strip()) for part in text.split(")") if part.strip()]
+
+
+def around(class_name, config, shapes, activation=False):
+    """A layer between inputs and Flatten and Dense."""
+    names = [f"in{i}" for i in range(len(shapes))]
+    config = {key: value for key, value in config.items() if key != "name"}
+    layers = [input_layer(name, shape) for name, shape in zip(names, shapes)]
+    layers += [layer(class_name, "tested", names, **config), layer("Flatten", "flat", ["tested"]), layer("Dense", "end", ["flat"], units=3)]
+    return functional(layers, names, ["end"], compile=compiled())
+
+
+# What TensorFlow cannot compute: depthwise convolutions with unequal strides, or with strides and dilation, and grouped ones on CPUs.
+def tensorflow_lacks(class_name, config):
+    strides, dilation = config.get("strides", [1, 1]), config.get("dilation_rate", [1, 1])
+    if class_name in ("DepthwiseConv2D", "SeparableConv2D"):
+        return strides[0] != strides[1] or (max(strides) > 1 and max(dilation) > 1)
+    return False
+
+
+def layer_cases(examples):
+    cases, numbers = [], {}
+    for example in examples["layers"]:
+        class_name, config = example["class_name"], example["config"]
+        number = numbers[class_name] = numbers.get(class_name, -1) + 1
+        shapes = shapes_of(example["inputs"])
+        name = f"layer {class_name} {number}"
+        random = config.get("rate", 0) > 0 or config.get("stddev", 0) > 0 or class_name == "LearnablePolyphaseSampling2D"
+        if class_name == "InputLayer":
+            cases.append(Case(name, functional([layer("InputLayer", config["name"], batch_shape=config["batch_shape"]), layer("Flatten", "f", [config["name"]]),
+                                                layer("Dense", "end", ["f"], units=3)], [config["name"]], ["end"], compile=compiled()), shapes))
+            continue
+        case = Case(name, around(class_name, config, shapes), shapes, train=not random, why="random in training" if random else None)
+        case.tensorflow_lacks = tensorflow_lacks(class_name, config)
+        cases.append(case)
+    maps = [(4, 6, 2), (4, 6, 3)]
+    for class_name in ("AdaptivePolyphaseSampling2D", "LearnablePolyphaseSampling2D"):
+        layers = [input_layer("in0", maps[0]), input_layer("in1", maps[1]), layer(class_name, "tested", ["in0", "in1"]),
+                  layer("Concatenate", "both", [("tested", 0, 0), ("tested", 0, 1)]), layer("Flatten", "flat", ["both"]), layer("Dense", "end", ["flat"], units=3)]
+        random = class_name.startswith("Learn")
+        cases.append(Case(f"layer {class_name} of two maps", functional(layers, ["in0", "in1"], ["end"], compile=compiled()), maps, train=not random,
+                          why="random in training" if random else None))
+    return cases
+
+
+def small_cnn(compile, **dense):
+    layers = [input_layer("in", (6, 6, 2)), layer("Conv2D", "conv", ["in"], filters=4, kernel_size=[3, 3], activation="tanh"), layer("BatchNormalization", "norm", ["conv"]),
+              layer("AveragePooling2D", "pool", ["norm"], pool_size=[2, 2]), layer("Flatten", "flat", ["pool"]), layer("Dense", "end", ["flat"], units=3, **dense)]
+    return functional(layers, ["in"], ["end"], compile=compile)
+
+
+def part_cases(examples):
+    cases = []
+    for i, example in enumerate(examples["activations"]):
+        activation = {"class_name": example["class_name"], "config": example["config"]} if example["config"] else example["class_name"]
+        cases.append(Case(f"activation {example['class_name']} {i}", around("Activation", {"activation": activation}, [(6, 4)]), [(6, 4)]))
+    for i, example in enumerate(examples["optimizers"]):
+        optimizer = node(example["class_name"], {"learning_rate": 0.01, **example["config"]})
+        cases.append(Case(f"optimizer {example['class_name']} {i}", small_cnn(compiled(optimizer=optimizer)), [(6, 6, 2)]))
+        cycle = {"module": "linn.optimizers.schedules", "registered_name": "linn>OneCycle", **node("OneCycle", {"max_learning_rate": 0.02, "total_steps": 25})}
+        optimizer = node(example["class_name"], {**example["config"], "learning_rate": cycle})
+        cases.append(Case(f"optimizer {example['class_name']} {i} OneCycle", small_cnn(compiled(optimizer=optimizer)), [(6, 6, 2)]))
+    for i, example in enumerate(examples["losses"]):
+        class_name, config = example["class_name"], example["config"]
+        targets = "labels" if class_name.startswith("Sparse") else "signs" if "Hinge" in class_name and class_name != "CategoricalHinge" else "one hot"
+        activation = "linear" if config.get("from_logits") else "softmax"
+        cases.append(Case(f"loss {class_name} {i}", small_cnn(compiled(loss=node(class_name, config)), activation=activation), [(6, 6, 2)], targets=(targets,)))
+    for i, example in enumerate(examples["metrics"]):
+        class_name, config = example["class_name"], example["config"]
+        targets = "labels" if class_name.startswith("Sparse") else "signs" if "Hinge" in class_name and class_name != "CategoricalHinge" else "one hot"
+        loss = "sparse_categorical_crossentropy" if targets == "labels" else "mean_squared_error"
+        cases.append(Case(f"metric {class_name} {i}", small_cnn(compiled(loss=loss, metrics=[node(class_name, config)]), activation="softmax"), [(6, 6, 2)], targets=(targets,),
+                          train=False, why="evaluated", evaluate=True))
+    for kind in ("initializers", "regularizers"):
+        layers, before = [input_layer("in", (4,))], "in"
+        for i, example in enumerate(examples[kind]):
+            value = node(example["class_name"], example["config"])
+            extra = {f"kernel_{kind[:-1]}": value}
+            if kind == "regularizers":
+                extra["bias_regularizer"] = value
+            layers.append(layer("Dense", f"d{i}", [before], units=4, activation="tanh", **extra))
+            before = f"d{i}"
+        layers.append(layer("Dense", "end", [before], units=3))
+        cases.append(Case(f"all {kind}", functional(layers, ["in"], ["end"], compile=compiled(optimizer=sgd(0.01))), [(4,)]))
+    return cases
+
+
+def sequential(layers, compile, name="chain"):
+    return {"class_name": "Sequential", "config": {"name": name, "layers": layers}, "compile_config": compile}
+
+
+def plain(class_name, name, **config):
+    return {"class_name": class_name, "config": {"name": name, **config}}
+
+
+def graph_cases():
+    cases = []
+    chain = [plain("InputLayer", "pixels", batch_shape=[None, 8, 8, 1]), plain("Conv2D", "c", filters=4, kernel_size=[3, 3], activation="relu"),
+             plain("MaxPooling2D", "p"), plain("Dropout", "drop", rate=0.0), plain("Flatten", "f"), plain("Dense", "d", units=3, activation="softmax")]
+    labels = compiled("sparse_categorical_crossentropy", optimizer=node("Adam", {"learning_rate": 0.01}), metrics=["accuracy"])
+    cases.append(Case("Sequential", sequential(chain, labels), [(8, 8, 1)], targets=("labels",)))
+    frozen = json.loads(json.dumps(chain))
+    frozen[1]["config"]["trainable"] = False
+    cases.append(Case("Sequential, frozen layer", sequential(frozen, labels), [(8, 8, 1)], targets=("labels",)))
+
+    inner = sequential([plain("InputLayer", "i", batch_shape=[None, 6]), plain("Dense", "a", units=5, activation="tanh"), plain("Dense", "b", units=6)], None, name="inner")
+    inner.pop("compile_config")
+    graph = functional([input_layer("i", (6,)), layer("Dense", "a", ["i"], units=6, activation="tanh"), layer("BatchNormalization", "n", ["a"]), layer("Add", "s", ["n", "i"])],
+                       ["i"], ["s"], name="block")
+    nested = lambda model, name, sources, calls=None: {**model, "config": {**model["config"], "name": name}, "name": name,  # noqa: E731
+                                                        "inbound_nodes": layer("x", "x", sources, calls)["inbound_nodes"]}
+    cases.append(Case("nested Sequential and functional", functional(
+        [input_layer("in", (6,)), nested(inner, "inner", ["in"]), nested(graph, "block", ["inner"]), layer("Dense", "end", ["block"], units=3)], ["in"], ["end"],
+        compile=compiled(optimizer=node("Adam", {"learning_rate": 0.01}))), [(6,)]))
+    frozen_block = json.loads(json.dumps(graph))
+    frozen_block["config"]["trainable"] = False
+    for part in frozen_block["config"]["layers"]:
+        part["config"]["trainable"] = False
+    cases.append(Case("nested, frozen", functional(
+        [input_layer("in", (6,)), nested(frozen_block, "block", ["in"]), layer("Dense", "end", ["block"], units=3)], ["in"], ["end"],
+        compile=compiled(optimizer=node("Adam", {"learning_rate": 0.01}))), [(6,)]))
+    cases.append(Case("shared layer", functional(
+        [input_layer("left", (6,)), input_layer("right", (6,)), layer("Dense", "shared", calls=[["left"], ["right"]], units=4, activation="tanh"),
+         layer("Subtract", "between", [("shared", 0, 0), ("shared", 1, 0)]), layer("Dense", "end", ["between"], units=3)], ["left", "right"], ["end"], compile=compiled()),
+        [(6,), (6,)]))
+    cases.append(Case("shared nested model", functional(
+        [input_layer("left", (6,)), input_layer("right", (6,)), nested(graph, "block", [], calls=[["left"], ["right"]]),
+         layer("Concatenate", "both", [("block", 0, 0), ("block", 1, 0)]), layer("Dense", "end", ["both"], units=3)], ["left", "right"], ["end"], compile=compiled()),
+        [(6,), (6,)]))
+    cases.append(Case("two outputs", functional(
+        [input_layer("in", (6,)), layer("Dense", "a", ["in"], units=5, activation="tanh"), layer("Dense", "kind", ["a"], units=3, activation="softmax"),
+         layer("Dense", "place", ["a"], units=2)], ["in"], ["kind", "place"],
+        compile={"optimizer": node("Adam", {"learning_rate": 0.01}), "loss": ["sparse_categorical_crossentropy", "mean_squared_error"], "loss_weights": [1.0, 0.25],
+                 "metrics": [["accuracy"], ["mean_absolute_error"]]}), [(6,)], targets=("labels", (2,))))
+    cases.append(Case("layers listed in another order", functional(
+        [layer("Dense", "end", ["sum"], units=3), layer("Add", "sum", ["b", "a"]), layer("Dense", "b", ["in"], units=4), layer("Dense", "a", ["in"], units=4, activation="tanh"),
+         input_layer("in", (6,))], ["in"], ["end"], compile=compiled()), [(6,)]))
+    networks = {"lenet5": (28, 28, 1), "all_cnn": (16, 16, 3), "vgg_small": (8, 8, 3), "resnet20": (32, 32, 3), "mobilenet_v2": (48, 48, 3), "resnet50": (48, 48, 3)}
+    for name, shape in networks.items():
+        cases.append(Case(f"network {name}", {"network": name}, [shape], targets=((10,),), train=False, why="not compiled"))
+    return cases
+
+
+def prepared(cases):
+    for case in cases:
+        case.tensorflow_lacks = getattr(case, "tensorflow_lacks", False)
+    return cases
+
+
+# ---- running -------------------------------------------------------------------------------------------------------
+
+
+def run(cases, linn, folder):
+    def at(case):
+        place = os.path.join(folder, "".join(c if c.isalnum() else "_" for c in case.name))
+        os.makedirs(place, exist_ok=True)
+        return lambda name: os.path.join(place, name)
+
+    data = {case.name: case.data() for case in cases}
+    for case in cases:
+        np.savez(at(case)("data.npz"), **data[case.name])
+    requests = [request for case in cases if case.make is None for request in first_requests(case, at(case))]
+    answers = linn.run(requests, "first")
+    last, states = [], {}
+    for number, case in enumerate(cases):
+        keras.utils.clear_session(free_memory=False)
+        if case.make is None:
+            model = keras_reads(case, at(case), data[case.name], answers[case.name])
+        else:
+            model = attempt(case, "Keras writes", lambda: case.make(data[case.name]))
+        state = keras_writes(case, at(case), data[case.name], model) if model is not None else None
+        if state is not None:
+            if case.make is None:
+                state["first"] = answers[case.name]["config"]
+            states[case.name] = state
+            last += last_requests(case, at(case), state.get("first") or json.loads(model.to_json()), state)
+        print(f"\r{number + 1} of {len(cases)}", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    answers = linn.run(last, "last")
+    for case in cases:
+        if case.name in states:
+            linn_reads(case, at(case), states[case.name], answers)
+
+
+COLUMNS = ("linn writes", "Keras reads .keras", "Keras reads .h5", "Keras reads .weights.h5", "evaluate", "ten steps of Keras", "Keras writes", "linn reads .keras",
+           "linn reads .h5", "linn reads .weights.h5", "linn reads .weights.json", "ten steps of linn", "configuration")
+
+
+def report(cases):
+    for case in cases:
+        cells = []
+        for column in COLUMNS:
+            if column in case.results:
+                cells.append(f"{column}: {'ok' if not case.results[column] else '; '.join(case.results[column])}")
+        print(f"{'FAIL' if case.failed else 'ok  '} {case.name}: " + ("ok" if not case.failed else " | ".join(cell for cell in cells if not cell.endswith(": ok"))))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--keep", help="a folder for the files; else they are removed")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = arguments.keep or scratch
+        os.makedirs(folder, exist_ok=True)
+        linn = Linn(arguments.program, folder)
+        examples = linn.examples()
+        cases = prepared(layer_cases(examples) + part_cases(examples) + graph_cases())
+        cases = [case for case in cases if any(text in case.name for text in arguments.only.split(","))]
+        run(cases, linn, folder)
+    report(cases)
+    failed = sum(case.failed for case in cases)
+    print(f"{len(cases)} cases, {failed} failed; Keras {keras.__version__} on {keras.backend.backend()}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
