@@ -14,6 +14,7 @@ What differs from linn:
   the choice follows a shift; here the first phase is taken. linn's sums do not depend on the order of their terms; those of Keras do.
 - LearnablePolyphaseSampling2D: the noise of training is drawn by Keras. The temperature falls with the training calls since the layer was
   made or loaded: a file does not hold their number.
+- Functions with arguments (gelu with approximate=True, ...) are callables here, as keras.activations has functions without arguments alone.
 - OneCycle: linn takes `total_steps=0` for all steps of each fit. Keras does not tell a schedule this number, so it must be given here.
 """
 
@@ -383,7 +384,7 @@ class LearnablePolyphaseSampling2D(_PolyphaseSampling2D):
         share = ops.minimum(steps / self.anneal_steps, 1.0)
         return self.temperature * ops.power(self.final_temperature / self.temperature, share)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=None):
         first = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
         logits = ops.stack([self._logit(phase) for phase in self._phases(first)], axis=1)
         if not training:
@@ -401,6 +402,80 @@ class LearnablePolyphaseSampling2D(_PolyphaseSampling2D):
                       anneal_steps=self.anneal_steps, kernel_initializer=keras.initializers.serialize(self.kernel_initializer),
                       bias_initializer=keras.initializers.serialize(self.bias_initializer), seed=self.seed)
         return config
+
+
+# ---- activation functions with arguments ---------------------------------------------------------------------------
+
+
+class _Activation:
+    """A function of keras.activations with arguments other than its defaults, which Keras does not keep in a file."""
+
+    def __init__(self, **arguments):
+        self.arguments = arguments
+
+    def __call__(self, x):
+        return getattr(keras.activations, type(self).__name__)(x, **self.arguments)
+
+    def get_config(self):
+        return dict(self.arguments)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@register
+class celu(_Activation):
+    """celu(alpha=1). Barron, "Continuously differentiable exponential linear units", arXiv 1704.07483."""
+
+
+@register
+class gelu(_Activation):
+    """gelu(approximate=False). Hendrycks and Gimpel, "Gaussian error linear units", arXiv 1606.08415."""
+
+
+@register
+class soft_shrink(_Activation):
+    """soft_shrink(threshold=0.5): x without the threshold, 0 within it."""
+
+
+@register
+class hard_shrink(_Activation):
+    """hard_shrink(threshold=0.5): x beyond the threshold, 0 within it."""
+
+
+@register
+class threshold(_Activation):
+    """threshold(threshold, default_value): x above the threshold, else default_value."""
+
+
+@register
+class squareplus(_Activation):
+    """squareplus(b=4): (x + sqrt(x^2 + b)) / 2. Barron, arXiv 2112.11687."""
+
+
+@register
+class log_softmax(_Activation):
+    """log_softmax(axis=-1)."""
+
+
+@register
+class glu(_Activation):
+    """glu(axis=-1). Dauphin et al., "Language modeling with gated convolutional networks", ICML 2017."""
+
+
+@register
+class sparsemax(_Activation):
+    """sparsemax(axis=-1): max(x - t, 0), with t such that the values sum to 1. Martins and Astudillo, "From softmax to sparsemax", ICML 2016,
+    algorithm 1. keras.activations.sparsemax gives other numbers up to Keras 3.15."""
+
+    def __call__(self, x):
+        axis = self.arguments.get("axis", -1)
+        x = ops.moveaxis(x, axis, -1)
+        sums = ops.cumsum(-ops.sort(-x, axis=-1), axis=-1)
+        counts = ops.cast(ops.arange(1, x.shape[-1] + 1), x.dtype)
+        limit = ops.max((sums - 1) / counts, axis=-1, keepdims=True)
+        return ops.moveaxis(ops.relu(x - limit), -1, axis)
 
 
 # ---- schedules -----------------------------------------------------------------------------------------------------

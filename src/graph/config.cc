@@ -63,6 +63,12 @@ io::Json chain_config(const Graph& graph, const std::string& name) {
   return config;
 }
 
+// Layers for which Keras writes the default of `training` where its user gave none, and does not read it again.
+bool keras_invents_training(std::string_view class_name) {
+  constexpr std::string_view names[] = {"Dropout", "SpatialDropout2D", "GaussianNoise", "Resizing"};
+  return std::ranges::find(names, class_name) != std::end(names);
+}
+
 // Of the first call of a layer, where "input_layers" and "output_layers" of Keras 3 name it.
 std::int64_t first_end(const LayerObject& layer) {
   const Graph* inner = graph_in(layer);
@@ -121,7 +127,9 @@ class FunctionalWriter {
     io::Json kwargs = io::Json::object();
     if (!call.node->options.training) kwargs["training"] = false;
     io::Json args = call.inputs.size() == 1 ? std::move(values) : io::Json::array({std::move(values)});
-    return {{"args", std::move(args)}, {"kwargs", std::move(kwargs)}};
+    io::Json json = {{"args", std::move(args)}, {"kwargs", kwargs}};
+    if (!kwargs.empty() && keras_invents_training(call.node->layer->description->class_name())) json["linn"] = std::move(kwargs);
+    return json;
   }
 
   const Graph& graph_;
@@ -135,6 +143,12 @@ bool is_model_class(std::string_view class_name) { return class_name == "Sequent
 bool is_absent(const io::Json& value) {
   return value.is_null() ||
          (value.is_array() && std::all_of(value.begin(), value.end(), [](const io::Json& part) { return part.is_null(); }));
+}
+
+// Keras's .h5 files name a registered class by its package too: "linn>BlurPooling2D".
+std::string class_of(const io::Json& json, const std::string& where) {
+  const std::string& name = io::string_field(json, "class_name", where);
+  return name.starts_with(package) ? name.substr(package.size()) : name;
 }
 
 void check_registered(const io::Json& json, const std::string& class_name, const std::string& where) {
@@ -157,7 +171,7 @@ void refuse_old_hard_sigmoid(const io::Json& json, const std::string& where) {
 }
 
 LayerObjectPtr read_layer(const io::Json& json, const std::string& where, FirstValues seed) {
-  const std::string& class_name = io::string_field(json, "class_name", where);
+  const std::string class_name = class_of(json, where);
   check_registered(json, class_name, where);
   if (is_model_class(class_name)) {
     const Graph inner = graph_from_json(json, where, seed);
@@ -235,7 +249,7 @@ class FunctionalReader {
     if (entry.name.empty()) throw FormatError(fmt::format("{}: field \"name\" is missing", where));
     entry.layer->name = entry.name;
     const io::Json& inbound = io::array_field(json, "inbound_nodes", where);
-    for (const io::Json& call : inbound) entry.inbound.push_back(call.is_object() ? read_call(call, where) : read_old_call(call, where));
+    for (const io::Json& call : inbound) entry.inbound.push_back(call.is_object() ? read_call(call, class_of(json, where), where) : read_old_call(call, where));
     const bool is_old = !inbound.empty() && !inbound.front().is_object();
     if (is_old && graph_in(*entry.layer) != nullptr) entry.first_call = 1;
     entry.first_end = is_old ? entry.first_call : first_end(*entry.layer);
@@ -247,8 +261,8 @@ class FunctionalReader {
     entries_.push_back(std::move(entry));
   }
 
-  // {"args": [...], "kwargs": {...}} of Keras 3.
-  static Inbound read_call(const io::Json& json, const std::string& where) {
+  // {"args": [...], "kwargs": {...}} of Keras 3. Beside it "linn": the arguments that Keras would change.
+  static Inbound read_call(const io::Json& json, const std::string& class_name, const std::string& where) {
     Inbound call;
     const std::function<void(const io::Json&)> collect = [&](const io::Json& value) {
       if (value.is_array()) {
@@ -261,7 +275,8 @@ class FunctionalReader {
       call.sources.push_back(read_source(io::array_field(io::object_field(value, "config", where), "keras_history", where), where));
     };
     collect(io::array_field(json, "args", where));
-    if (const io::Json* kwargs = io::find_field(json, "kwargs", where)) read_arguments(*kwargs, call, where);
+    if (const io::Json* kwargs = io::find_field(json, "kwargs", where)) read_arguments(*kwargs, call, where, keras_invents_training(class_name));
+    if (const io::Json* own = io::find_field(json, "linn", where)) read_arguments(*own, call, where);
     return call;
   }
 
@@ -289,10 +304,10 @@ class FunctionalReader {
     return {json[0].get<std::string>(), io::as_integer(json[1], where, "call", 0, most), io::as_integer(json[2], where, "output", 0, most)};
   }
 
-  static void read_arguments(const io::Json& json, Inbound& call, const std::string& where) {
+  static void read_arguments(const io::Json& json, Inbound& call, const std::string& where, bool training_is_invented = false) {
     if (!json.is_object()) throw FormatError(fmt::format("{}: arguments of a call: {} came, an object is allowed", where, io::describe(json)));
     for (const auto& [key, value] : json.items()) {
-      if (is_absent(value)) continue;
+      if (is_absent(value) || (key == "training" && training_is_invented && value.is_boolean())) continue;
       if (key == "training" && value == false) {
         call.options.training = false;
         continue;

@@ -381,7 +381,7 @@ io::Json schema::Type<ActivationFunction>::write(const ActivationFunction& value
   for (const layers::LayerClass& known : layers::layer_classes)
     if (known.function == name)
       return {{"module", "keras.layers"}, {"class_name", std::string(known.name)}, {"config", description.arguments()}, {"registered_name", nullptr}};
-  return {{"module", "keras.activations"}, {"class_name", name}, {"config", description.arguments()}, {"registered_name", nullptr}};
+  return {{"module", "linn.activations"}, {"class_name", name}, {"config", description.arguments()}, {"registered_name", "linn>" + name}};
 }
 
 }  // namespace linn

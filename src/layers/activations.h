@@ -39,8 +39,9 @@ std::span<const ActivationRow> activation_rows();
 
 }  // namespace layers
 
-/// As Keras does: a name; with arguments a node of the layer class that has them (ReLU, LeakyReLU, ELU), and where Keras has no such
-/// class, {"class_name": "gelu", "config": {"approximate": true}}.
+/// As Keras does: a name; with arguments a node of the layer class that has them (ReLU, LeakyReLU, ELU, Softmax). For the others Keras has no
+/// such class and would leave the arguments out: {"module": "linn.activations", "class_name": "gelu", "config": {"approximate": true}}, which
+/// python/keras_layers.py knows.
 template <>
 struct schema::Type<ActivationFunction> {
   static ActivationFunction read(const io::Json& json, const Place& place);

@@ -113,6 +113,12 @@ class CrossentropyLoss final : public Described<F> {
   using Described<F>::Described;
   static constexpr bool labels = std::is_same_v<F, losses::SparseCategoricalCrossentropy>;
 
+  // Keras 3.15 has no label_smoothing for labels, and refuses the name.
+  io::Json config() const override {
+    io::Json json = Described<F>::config();
+    if (labels && this->loss_.label_smoothing == 0) json.erase("label_smoothing");
+    return json;
+  }
   bool takes_labels() const override { return labels; }
   std::optional<std::int64_t> ignored_label() const override {
     if constexpr (labels) return this->loss_.ignore_class;
