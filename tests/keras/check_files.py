@@ -103,10 +103,12 @@ def compiled(loss="mean_squared_error", optimizer=None, **rest):
 class Case:
     """A network to exchange. `inputs`: shapes of one image. `targets`: shapes of y, or "labels"."""
 
-    def __init__(self, name, model, inputs, targets=((3,),), train=True, why=None, h5=True, make=None, keras2=None, evaluate=False, positive=False):
+    def __init__(self, name, model, inputs, targets=((3,),), train=True, why=None, h5=True, make=None, evaluate=False, bound=OUTPUT_BOUND,
+                 files=FILES_OF_KERAS):
         self.name, self.model, self.inputs, self.targets = name, model, inputs, targets
         self.train, self.why = train, why  # why there is no training
-        self.h5, self.make, self.keras2, self.evaluate, self.positive = h5, make, keras2, evaluate, positive
+        self.h5, self.make, self.evaluate, self.files = h5, make, evaluate, files
+        self.bound = bound  # of outputs
         self.results = {}
         self.known = None  # a difference that comes from Keras
 
@@ -152,14 +154,14 @@ def same_bits(expected, found):
     return None
 
 
-def outputs_agree(expected, found):
+def outputs_agree(expected, found, bound=OUTPUT_BOUND):
     if len(expected) != len(found):
         return f"{len(expected)} outputs, {len(found)} came"
     for a, b in zip(expected, found):
         if a.shape != b.shape:
             return f"output {a.shape}, {b.shape} came"
         apart = np.abs(a - b).max() / max(np.abs(a).max(), 1e-30)
-        if not apart <= OUTPUT_BOUND:
+        if not apart <= bound:
             return f"outputs apart by {apart:.2g}"
     return None
 
@@ -225,11 +227,13 @@ def keras_outputs(model, data):
 
 def keras_train(model, data):
     model.run_eagerly = True
+    names = list(model.output) if isinstance(getattr(model, "output", None), dict) else None  # y by the names of outputs
     count = {letter: len([name for name in data if name[0] == letter]) for letter in "xy"}
     for step in range(STEPS):
         first = step * BATCH % ROWS
         part = {letter: [data[f"{letter}{i}"][first : first + BATCH] for i in range(count[letter])] for letter in "xy"}
-        model.train_on_batch(*(part[letter] if count[letter] > 1 else part[letter][0] for letter in "xy"))
+        x, y = (part[letter] if count[letter] > 1 else part[letter][0] for letter in "xy")
+        model.train_on_batch(x, dict(zip(names, y)) if names else y)
 
 
 def weights_of(model):
@@ -321,7 +325,7 @@ def keras_writes(case, at, data, model):
     """Part 2, Keras's files. What linn has to find in them."""
 
     def write():
-        for name in FILES_OF_KERAS:
+        for name in case.files:
             if name == "b.h5":
                 if case.h5:
                     model.save(at(name))
@@ -344,7 +348,7 @@ def last_requests(case, at, config, state):
     requests = []
     look = [{"do": "weights", "as": "w"}, {"do": "predict", "as": "o"}]
     train = [{"do": "train", "steps": STEPS, "batch": BATCH}, {"do": "weights", "as": "v"}] if case.train else []
-    for name in FILES_OF_KERAS:
+    for name in case.files:
         if name == "b.h5" and not case.h5:
             continue
         whole = name in ("b.keras", "b.h5")
@@ -366,7 +370,7 @@ def linn_reads(case, at, state, answers):
             continue
         case.put(column, answer.get("said"))
         case.put(column, same_bits(state["weights"], tensors_in(at(f"{name}.npz"), "w")))
-        case.put(column, outputs_agree(state["outputs"], tensors_in(at(f"{name}.npz"), "o")))
+        case.put(column, outputs_agree(state["outputs"], tensors_in(at(f"{name}.npz"), "o"), case.bound))
         if case.train and name in ("b.keras", "b.h5"):
             case.put("ten steps of linn", steps_agree(state["weights"], state["later"], tensors_in(at(f"{name}.npz"), "v")))
         if name == "b.keras" and case.model is not None and "first" in state:
@@ -541,6 +545,249 @@ def graph_cases():
     return cases
 
 
+# ---- networks that Keras makes ---------------------------------------------------------------------------------------
+
+
+def made(name, inputs, build, targets=((3,),), **rest):
+    """`build(kit)` gives a compiled model; it is trained for ten steps before it is saved."""
+
+    def make(kit):
+        def model_of(data):
+            kit.utils.set_random_seed(1)
+            model = build(kit)
+            if rest.get("train", True):
+                keras_train(model, data)
+            return model
+
+        return model_of
+
+    return Case(name, None, inputs, targets, make=make(keras), **rest)
+
+
+def adam(kit):
+    return kit.optimizers.Adam(0.01)
+
+
+def keras_chain(kit):
+    L = kit.layers
+    model = kit.Sequential([kit.Input((8, 8, 1)), L.Conv2D(4, 3, padding="same"), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(), L.Dropout(0.0), L.Flatten(),
+                            L.Dense(3, activation="softmax")])
+    model.compile(adam(kit), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def keras_unnamed_input(kit):
+    L = kit.layers
+    model = kit.Sequential([L.Rescaling(0.5), L.Conv2D(4, 3), L.GlobalMaxPooling2D(), L.Dense(3)])
+    model.build((None, 6, 6, 2))
+    model.compile(kit.optimizers.SGD(0.01), kit.losses.MeanSquaredError(), metrics=[kit.metrics.MeanAbsoluteError(name="apart")])
+    return model
+
+
+def block(kit, channels):
+    L = kit.layers
+    i = kit.Input((None, None, channels))
+    x = L.BatchNormalization()(L.Conv2D(channels, 3, padding="same", use_bias=False)(i))
+    return kit.Model(i, L.Activation("relu")(L.Add()([x, i])), name=f"block_{channels}")
+
+
+def keras_residual(kit):
+    L = kit.layers
+    i, shared = kit.Input((8, 8, 3)), L.Conv2D(4, 1, activation="tanh")
+    both = block(kit, 4)
+    x = both(shared(i))
+    y = both(shared(L.Cropping2D(0)(i)))
+    z = L.Concatenate()([x, L.AveragePooling2D(1)(y)])
+    model = kit.Model(i, L.Dense(3)(L.GlobalAveragePooling2D()(z)))
+    model.compile(adam(kit), "mse")
+    return model
+
+
+def keras_nested_twice(kit):
+    L = kit.layers
+    inner = kit.Sequential([kit.Input((6,)), L.Dense(6, activation="tanh"), L.LayerNormalization()])
+    i = kit.Input((6,))
+    middle = kit.Model(i, L.Add()([inner(i), i]))
+    j = kit.Input((6,))
+    model = kit.Model(j, L.Dense(3)(middle(L.Dense(6)(j))))
+    model.compile(kit.optimizers.RMSprop(0.001, momentum=0.5, centered=True), "mae")
+    return model
+
+
+def keras_two_outputs(kit):
+    L = kit.layers
+    i = kit.Input((6,), name="in")
+    x = L.Dense(5, activation="tanh")(i)
+    model = kit.Model(i, {"kind": L.Dense(3, activation="softmax", name="kind")(x), "place": L.Dense(2, name="place")(x)})
+    model.compile(adam(kit), loss={"kind": "sparse_categorical_crossentropy", "place": "mse"}, loss_weights={"kind": 1.0, "place": 0.25}, metrics={"kind": ["accuracy"], "place": ["mae"]})
+    return model
+
+
+def keras_two_outputs_list(kit):
+    L = kit.layers
+    i = kit.Input((6,))
+    x = L.Dense(5, activation="tanh")(i)
+    model = kit.Model(i, [L.Dense(3, activation="softmax")(x), L.Dense(2)(x)])
+    model.compile(adam(kit), loss=["sparse_categorical_crossentropy", kit.losses.Huber()], metrics=[["accuracy"], [kit.metrics.MeanAbsoluteError()]])
+    return model
+
+
+def keras_normalization(kit):
+    L = kit.layers
+    normal = L.Normalization()
+    normal.adapt(np.random.default_rng(0).normal(2, 3, (50, 4, 4, 2)).astype("float32"))
+    model = kit.Sequential([kit.Input((4, 4, 2)), normal, L.Flatten(), L.Dense(3)])
+    model.compile(adam(kit), "mse")
+    return model
+
+
+def keras_frozen(kit):
+    L = kit.layers
+    part = block(kit, 3)
+    part.trainable = False
+    model = kit.Sequential([kit.Input((6, 6, 3)), part, L.Conv2D(4, 3), L.BatchNormalization(trainable=False), L.BatchNormalization(scale=False), L.BatchNormalization(center=False),
+                            L.BatchNormalization(center=False, scale=False), L.Flatten(), L.Dense(4, trainable=False), L.Dense(3)])
+    model.compile(adam(kit), "mse")
+    return model
+
+
+def keras_frozen_after(kit):
+    """Frozen after training began: the optimizer still has slots for them until compile is called again."""
+    model = keras_chain(kit)
+    model.layers[0].trainable = False
+    model.compile(adam(kit), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def keras_many_layers(kit):
+    L = kit.layers
+    i = kit.Input((9, 8, 4))
+    x = L.SeparableConv2D(6, 3, padding="same", depth_multiplier=2)(i)
+    x = L.PReLU(shared_axes=[1, 2])(x)
+    x = L.GroupNormalization(3)(x)
+    x = L.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = L.LayerNormalization(axis=[1, 2, 3])(x)
+    x = L.Conv2DTranspose(4, 2, strides=2)(x)
+    x = L.UpSampling2D(2, interpolation="bilinear")(x)
+    x = L.Resizing(8, 8)(x)
+    x = L.SpatialDropout2D(0.0)(L.GaussianNoise(0.0)(L.Dropout(0.0)(x)))
+    x = L.LeakyReLU(0.1)(L.ELU(0.5)(x))
+    x = L.ZeroPadding2D(((1, 0), (0, 1)))(x)
+    x = L.Reshape((-1, 6))(L.Permute((3, 1, 2))(L.MaxPooling2D(3)(x)))
+    model = kit.Model(i, L.Dense(3)(L.Flatten()(L.Softmax()(x))))
+    model.compile(kit.optimizers.AdamW(0.001), "mse")
+    return model
+
+
+def keras_objects(kit):
+    """A compile of objects: a loss, metrics, an optimizer with clipping."""
+    L, M = kit.layers, kit.metrics
+    model = kit.Sequential([kit.Input((6,)), L.Dense(8, activation="gelu", kernel_regularizer=kit.regularizers.L2(0.01)), L.Dense(3, activation="softmax")])
+    model.compile(kit.optimizers.Adam(0.01, clipnorm=1.0, amsgrad=True), kit.losses.CategoricalCrossentropy(label_smoothing=0.1),
+                  metrics=[M.CategoricalAccuracy(), M.TopKCategoricalAccuracy(k=2, name="top2"), M.Precision(), "mse", kit.losses.MeanAbsoluteError()])
+    return model
+
+
+def keras_weighted_metrics(kit):
+    model = keras_chain(kit)
+    model.compile(adam(kit), "sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy"], steps_per_execution=1)
+    return model
+
+
+def keras_optimizer(name, **options):
+    def build(kit):
+        L = kit.layers
+        model = kit.Sequential([kit.Input((6,)), L.Dense(5, activation="tanh"), L.Dense(3)])
+        model.compile(getattr(kit.optimizers, name)(**options), "mse")
+        return model
+
+    return build
+
+
+def keras_mixed(kit):
+    L = kit.layers
+    policy = "mixed_bfloat16"
+    model = kit.Sequential([kit.Input((6, 6, 2)), L.Conv2D(4, 3, dtype=policy), L.BatchNormalization(dtype=policy), L.Flatten(dtype=policy), L.Dense(3, dtype="float32")])
+    model.compile(kit.optimizers.SGD(0.01), "mse")
+    return model
+
+
+def keras_own_layers(kit):
+    L, K = kit.layers, keras_layers
+    i = kit.Input((8, 8, 2))
+    x = K.Conv2D(4, 3, padding="circular", activation="tanh")(i)
+    x = K.MaxBlurPooling2D(border="circular", padding="circular")(x)
+    x = K.DepthwiseConv2D(3, padding="full")(x)
+    x = K.BlurPooling2D(3)(x)
+    x = K.SeparableConv2D(4, 2, padding="circular")(K.AveragePooling2D(2, strides=1, padding="circular")(x))
+    x = K.AdaptivePolyphaseSampling2D((3, 1))(L.Activation(K.gelu(approximate=True))(x))
+    model = kit.Model(i, L.Dense(3)(L.Flatten()(x)))
+    model.compile(kit.optimizers.SGD(K.OneCycle(0.02, total_steps=40)), "mse")
+    return model
+
+
+def keras_cases():
+    labels = ("labels",)
+    cases = [made("Keras: Sequential", [(8, 8, 1)], keras_chain, labels), made("Keras: Sequential without Input", [(6, 6, 2)], keras_unnamed_input),
+             made("Keras: residual, nested, shared", [(8, 8, 3)], keras_residual), made("Keras: nested twice", [(6,)], keras_nested_twice),
+             made("Keras: two outputs by name", [(6,)], keras_two_outputs, ("labels", (2,))),
+             made("Keras: two outputs in a list", [(6,)], keras_two_outputs_list, ("labels", (2,))), made("Keras: adapted Normalization", [(4, 4, 2)], keras_normalization),
+             made("Keras: frozen", [(6, 6, 3)], keras_frozen), made("Keras: frozen behind training", [(8, 8, 1)], keras_frozen_after, labels),
+             made("Keras: many layers", [(9, 8, 4)], keras_many_layers), made("Keras: compiled with objects", [(6,)], keras_objects, ("one hot",)),
+             made("Keras: weighted metrics", [(8, 8, 1)], keras_weighted_metrics, labels), made("Keras: mixed_bfloat16", [(6, 6, 2)], keras_mixed, bound=0.05, train=False, why="other arithmetic"),
+             made("Keras: linn's layers", [(8, 8, 2)], keras_own_layers)]
+    for name, options in (("SGD", {"learning_rate": 0.01}), ("SGD", {"learning_rate": 0.01, "momentum": 0.9, "nesterov": True}), ("Adam", {"weight_decay": 0.01}),
+                          ("Adam", {"global_clipnorm": 0.5}), ("AdamW", {"clipvalue": 0.01}), ("RMSprop", {}), ("RMSprop", {"centered": True}), ("Adagrad", {"learning_rate": 0.1})):
+        text = ", ".join(f"{key}={value}" for key, value in options.items())
+        cases.append(made(f"Keras: {name}({text})", [(6,)], keras_optimizer(name, **options)))
+    return cases
+
+
+def keras2_cases():
+    """Files of tf_keras 2. Their optimizers keep other variables, so SGD without momentum, which has none."""
+    import tf_keras
+
+    def sequential(kit):
+        L = kit.layers
+        return kit.Sequential([L.Conv2D(4, 3, activation="relu", input_shape=(9, 8, 2)), L.MaxPooling2D(), L.BatchNormalization(), L.Dropout(0.0), L.Flatten(), L.Dense(3, activation="softmax")])
+
+    def residual(kit):
+        L = kit.layers
+        i = kit.Input((8, 8, 3))
+        x = L.Conv2D(4, 3, padding="same", use_bias=False)(i)
+        y = L.DepthwiseConv2D(3, padding="same")(L.ReLU(6.0)(L.BatchNormalization()(x)))
+        return kit.Model(i, L.Dense(3)(L.GlobalAveragePooling2D()(L.add([x, L.SeparableConv2D(4, 3, padding="same")(y)]))))
+
+    def nested(kit):
+        L = kit.layers
+        inner = kit.Sequential([L.Dense(6, activation="tanh", input_shape=(6,)), L.BatchNormalization()], name="inner")
+        i = kit.Input((6,))
+        frozen = kit.Model(i, L.Dense(6, activation="tanh")(L.BatchNormalization()(i)), name="frozen")
+        frozen.trainable = False
+        j = kit.Input((6,))
+        return kit.Model(j, L.Dense(3)(L.Add()([inner(j), frozen(inner(j))])))
+
+    def two_outputs(kit):
+        L = kit.layers
+        i = kit.Input((6,))
+        x = L.Dense(5, activation="tanh", trainable=False)(i)
+        return kit.Model(i, [L.Dense(3, activation="softmax", name="kind")(x), L.Dense(2, name="place")(x)])
+
+    def case(name, inputs, build, loss="mse", targets=((3,),), **rest):
+        def make(data):
+            tf_keras.utils.set_random_seed(1)
+            model = build(tf_keras)
+            model.compile(tf_keras.optimizers.SGD(0.01), loss)
+            keras_train(model, data)
+            return model
+
+        return Case(f"Keras 2: {name}", None, inputs, targets, make=make, files=("b.keras", "b.h5", "b.weights.h5"), **rest)
+
+    both = ["sparse_categorical_crossentropy", "mse"]
+    return [case("Sequential", [(9, 8, 2)], sequential, both[0], ("labels",)), case("residual", [(8, 8, 3)], residual), case("nested, shared, frozen", [(6,)], nested),
+            case("two outputs", [(6,)], two_outputs, both, ("labels", (2,)))]
+
+
 def prepared(cases):
     for case in cases:
         case.tensorflow_lacks = getattr(case, "tensorflow_lacks", False)
@@ -630,8 +877,8 @@ def main():
         os.makedirs(folder, exist_ok=True)
         linn = Linn(arguments.program, folder)
         examples = linn.examples()
-        cases = prepared(layer_cases(examples) + part_cases(examples) + graph_cases())
-        cases = [case for case in cases if any(text in case.name for text in arguments.only.split(","))]
+        cases = prepared(layer_cases(examples) + part_cases(examples) + graph_cases() + keras_cases() + keras2_cases())
+        cases = [case for case in cases if not arguments.only or any(text in case.name for text in arguments.only.split(","))]
         run(cases, linn, folder)
     set_known_aside(cases)
     report(cases)
