@@ -8,6 +8,8 @@
 namespace linn::io::hdf5 {
 namespace {
 
+constexpr std::uint64_t few_texts = 65'536;  // allowed in a file of any size
+
 constexpr std::array<std::string_view, 12> class_names = {"integer",  "float",     "time",        "string",          "bitfield", "opaque",
                                                           "compound", "reference", "enumeration", "variable-length", "array",    "complex"};
 
@@ -216,8 +218,12 @@ ElementType read_type(Reader& reader) {
 
 std::vector<std::string> read_texts(const FileData& file, const ElementType& type, std::span<const std::byte> elements,
                                     const std::string& where) {
+  // Elements that were compressed or never written can be many in a small file, and each takes more memory as a std::string.
+  const std::uint64_t count = elements.size() / type.size;
+  if (const std::uint64_t most = std::max(file.size(), few_texts); count > most)
+    format_error(where, "has {} strings; {} are allowed in a file of {} bytes", count, most, file.size());
   std::vector<std::string> texts;
-  texts.reserve(elements.size() / type.size);
+  texts.reserve(static_cast<std::size_t>(count));
   Budget budget = file.budget();
   Reader reader(elements, where);
   while (reader.left() >= type.size) {

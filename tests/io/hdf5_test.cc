@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "io/checksum.h"
 #include "io/test_files.h"
@@ -332,6 +335,26 @@ TEST(Hdf5, HandlesOutliveTheFileObject) {
   EXPECT_EQ(numbers(dataset->read()), counting(4));
 }
 
+TEST(Hdf5, ThreadsReadAtOnce) {
+  for (const char* name : {"many_earliest.h5", "types_latest.h5"}) {
+    const Kept kept(name);
+    std::array<std::size_t, 4> found{};
+    std::vector<std::thread> threads;
+    for (std::size_t& count : found)
+      threads.emplace_back([&] {
+        for (const std::string& group : kept.root().names())
+          for (const std::string& entry : kept.root().group(group).names()) {
+            if (entry.starts_with("s") || entry == "opaque") continue;  // soft links, and a type that is refused
+            const auto dataset = kept.root().group(group).find_dataset(entry);
+            if (dataset) count += dataset->is_text() ? dataset->texts().size() : dataset->read().bytes();
+          }
+      });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_GT(found[0], 0u);
+    for (const std::size_t count : found) EXPECT_EQ(count, found[0]);
+  }
+}
+
 // ---- what is refused: faults.md 3, 4, 8, 9 and the CVEs of Keras ---------------------------------------------------
 
 TEST_P(Hdf5Versions, RefusesSoftLinks) {
@@ -398,6 +421,11 @@ TEST(Hdf5, RefusesATebibyteThatIsNotThere) {
 TEST(Hdf5, RefusesBombs) {
   EXPECT_THAT(refusal("refused_latest.h5", "/bomb"), testing::HasSubstr("67108864 bytes, but its chunks have 1039 bytes in the file"));
   EXPECT_THAT(refusal("refused_latest.h5", "/huge_chunk"), testing::HasSubstr("12 bytes inflates to 2147483648"));
+}
+
+TEST(Hdf5, RefusesMoreStringsThanBytes) {
+  const Kept kept("refused_latest.h5");
+  expect_error<FormatError>([&] { kept.root().dataset("many_texts").texts(); }, {"\"/many_texts\"", "1048576 strings; 65536 are allowed"});
 }
 
 TEST(Hdf5, RefusesUserDefinedLinks) {

@@ -176,6 +176,7 @@ def refused(version):
         f.create_dataset("nine_axes", shape=(1,) * 9, dtype="u1")
         f["null"] = h5py.Empty("f4")
         f.create_group("links")["external"] = h5py.ExternalLink("other.h5", "/fine")
+        f.create_dataset("many_texts", shape=(1 << 20,), dtype="S1")
         f.create_dataset("tebibyte", shape=(1 << 38,), dtype="<f4")
         f.create_dataset("tebibyte_chunks", shape=(1 << 38,), dtype="<f4", chunks=(1 << 20,), compression="gzip")
         huge = f.create_dataset("huge_chunk", shape=(4,), dtype="u1", chunks=(1 << 31,), maxshape=(None,), compression="gzip")
