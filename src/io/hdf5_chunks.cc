@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "core/checked.h"
@@ -436,7 +437,11 @@ class Unfilter {
   std::span<const std::byte> inflate(std::span<const std::byte> data, std::uint64_t size) {
     if (size > limits_.unwritten_bytes && size / deflate_ratio > data.size())
       format_error(where_, "says that a chunk of {} bytes inflates to {}; deflate cannot do that", data.size(), size);
-    inflated_.resize(static_cast<std::size_t>(size));
+    try {
+      inflated_.resize(static_cast<std::size_t>(size));
+    } catch (const std::bad_alloc&) {
+      throw MemoryError(fmt::format("{}: a chunk inflates to {} bytes, for which there is not enough memory", where_, size));
+    }
     Inflater inflater(data, Inflater::Container::zlib, where_);
     const std::size_t got = inflater.read(inflated_);
     std::byte extra{};
