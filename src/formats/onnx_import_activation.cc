@@ -169,6 +169,7 @@ void import_dropout(const Operation& op) {
   op.ignore({"seed", "is_test"});
   double rate = op.number("ratio", 0.5);
   if (op.opset() >= 12 && op.is_constant(1)) rate = op.constant(1)->is_scalar() ? op.constant(1)->number(0) : -1;
+  if (op.is_constant(2) && op.constant(2)->is_scalar() && op.constant(2)->number(0) != 0) op.refuse("input 2, training_mode, is true; export the model for inference");
   if (!(rate >= 0 && rate <= 1)) op.refuse("the ratio is {}; 0 to 1 is allowed", rate);
   if (op.node().outputs.size() > 1 && op.network().is_read(op.node().outputs[1])) op.refuse("the mask, output 1, is not supported");
   const Activation source = op.input(0);

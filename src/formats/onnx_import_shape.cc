@@ -1,4 +1,4 @@
-// The same numbers under another shape or order, several values joined, a map padded. Transposes only change the bookkeeping of axes
+// The same numbers under another shape or order, several values joined. Transposes only change the bookkeeping of axes
 // (onnx_layout.h); a Permute appears where a layer needs another order.
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,6 @@
 #include "formats/onnx_operators.h"
 #include "linn/layers/arrange.h"
 #include "linn/layers/merge.h"
-#include "linn/layers/pad.h"
 
 namespace linn::formats::onnx {
 namespace {
@@ -157,49 +156,6 @@ void import_concat(const Operation& op) {
   const auto place = static_cast<std::int64_t>(values[0].order[axis - 1]) + 1;
   result.symbol = op.call(Concatenate({.axis = place == static_cast<std::int64_t>(result.rank()) ? -1 : place}), symbols);
   result.is_non_negative = non_negative;
-  op.give(std::move(result));
-}
-
-void import_pad(const Operation& op) {
-  const std::string_view mode = op.text("mode", "constant");
-  if (mode != "constant") op.refuse("attribute \"mode\" is \"{}\"; constant is supported", mode);
-  const std::vector<std::int64_t> listed = op.opset() < 11 ? op.list("pads") : op.integers(1);
-  double value = op.opset() < 11 ? op.number("value", 0) : 0;
-  if (op.opset() >= 11 && op.has_input(2)) value = op.constant(2)->is_scalar() ? op.constant(2)->number(0) : NAN;
-  const Activation source = op.input(0);
-  const std::size_t rank = source.rank() + 1;
-  std::vector<std::int64_t> before(rank, 0), after(rank, 0), axes;
-  for (std::size_t i = 0; i < rank; ++i) axes.push_back(static_cast<std::int64_t>(i));
-  if (op.has_input(3)) axes = op.integers(3);
-  if (listed.size() != 2 * axes.size()) op.refuse("{} pads for {} axes", listed.size(), axes.size());
-  for (std::size_t i = 0; i < axes.size(); ++i) {
-    before[op.axis(axes[i], rank)] = listed[i];
-    after[op.axis(axes[i], rank)] = listed[i + axes.size()];
-  }
-  const auto none = [](const std::vector<std::int64_t>& pads) { return std::all_of(pads.begin(), pads.end(), [](std::int64_t pad) { return pad == 0; }); };
-  if (none(before) && none(after)) return op.give(source);
-  if (value != 0) op.refuse("a value of {} in the pads is not supported; 0 is", value);
-  // The padded axes must be linn's first two of a map.
-  std::vector<std::size_t> padded;
-  for (std::size_t i = 1; i < rank; ++i)
-    if (before[i] != 0 || after[i] != 0) padded.push_back(i);
-  const auto outside = [](std::int64_t pad) { return pad < -(1 << 20) || pad > (1 << 20); };
-  if (rank != 4 || before[0] != 0 || after[0] != 0 || padded.size() > 2 || std::any_of(listed.begin(), listed.end(), outside))
-    op.refuse("pads {} of a value with {} axes; rows and columns of maps can be padded", to_string(listed), rank);
-  Order order(3);
-  for (std::size_t i = 1; padded.size() < 2; ++i)
-    if (std::find(padded.begin(), padded.end(), rank - i) == padded.end()) padded.push_back(rank - i);
-  std::sort(padded.begin(), padded.end());
-  std::size_t next = 0;
-  for (std::size_t i = 0; i < 3; ++i) order[i] = std::find(padded.begin(), padded.end(), i + 1) == padded.end() ? 2 : next++;
-  Activation result = op.arranged(source, order);
-  const auto pads_of = [&](std::int64_t sign) {
-    const auto take = [&](std::int64_t pad) { return std::max<std::int64_t>(0, sign * pad); };
-    return Pads2{{take(before[padded[0]]), take(after[padded[0]])}, {take(before[padded[1]]), take(after[padded[1]])}};
-  };
-  const Pads2 grow = pads_of(1), cut = pads_of(-1);
-  if (cut != Pads2(0)) result.symbol = op.call(Cropping2D(cut), result.symbol, {}, "crop");
-  if (grow != Pads2(0)) result.symbol = op.call(ZeroPadding2D(grow), result.symbol);
   op.give(std::move(result));
 }
 

@@ -47,6 +47,20 @@ std::vector<float> bias_of(const Operation& op, std::int64_t filters) {
   return bias;
 }
 
+// The weights (height, width, filters, channels) of a transposed convolution whose groups do not see each other: zeros between them.
+Tensor ungrouped(const Operation& op, const Kernel& kernel, std::int64_t groups) {
+  const std::int64_t channels = kernel.first, each = kernel.second, cells = kernel.size[0] * kernel.size[1], inside = channels / groups;
+  const std::int64_t dims[] = {kernel.size[0], kernel.size[1], each * groups, channels};
+  op.network().count_folded(static_cast<std::size_t>(element_count(dims, op.where())), op.where());
+  Tensor weights{Shape(std::span<const std::int64_t>(dims))};
+  const auto to = weights.values<float>();
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (std::int64_t f = 0; f < each; ++f)
+      for (std::int64_t cell = 0; cell < cells; ++cell)
+        to[static_cast<std::size_t>((cell * each * groups + c / inside * each + f) * channels + c)] = kernel.values->floats[static_cast<std::size_t>((c * each + f) * cells + cell)];
+  return weights;
+}
+
 Activation result_map(const SymbolicTensor& symbol) { return {.symbol = symbol, .order = channels_last(3)}; }
 
 // linn's convolutions do not take strides and dilation together: every pixel is computed, and those in between are left out.
@@ -101,8 +115,9 @@ void import_conv_transpose(const Operation& op) {
   const Activation source = op.map(0);
   const Shape map = source.symbol.shape();
   const Kernel kernel = kernel_of(op);
-  const std::int64_t filters = kernel.second;
-  if (op.integer("group", 1) != 1) op.refuse("attribute \"group\" is {}; 1 is supported", op.integer("group", 1));
+  const std::int64_t groups = op.integer("group", 1);
+  if (groups < 1 || groups > (1 << 20) || kernel.first % groups != 0) op.refuse("attribute \"group\" is {}, which does not divide {} channels", groups, kernel.first);
+  const std::int64_t filters = kernel.second * groups;
   if (kernel.first != map[2]) op.refuse("weights {} do not fit a map of {} channels", kernel.values->shape_text(), map[2]);
   const auto pair = [&](std::string_view name, std::vector<std::int64_t> otherwise) {
     const std::size_t count = otherwise.size();
@@ -111,7 +126,8 @@ void import_conv_transpose(const Operation& op) {
     if (list.size() != count || std::any_of(list.begin(), list.end(), outside)) op.refuse("attribute \"{}\" is {}; {} numbers, 0 or more, are allowed", name, to_string(list), count);
     return list;
   };
-  const auto strides = pair("strides", {1, 1}), dilations = pair("dilations", {1, 1}), extra = pair("output_padding", {0, 0});
+  const auto strides = pair("strides", {1, 1}), dilations = pair("dilations", {1, 1});
+  std::vector<std::int64_t> extra = pair("output_padding", {0, 0});
   std::vector<std::int64_t> pads = pair("pads", {0, 0, 0, 0});
   const std::string_view auto_pad = op.text("auto_pad", "NOTSET");
   const bool is_same = auto_pad.starts_with("SAME"), has_shape = op.has("output_shape");
@@ -121,8 +137,8 @@ void import_conv_transpose(const Operation& op) {
     if (has_shape) wanted = op.list("output_shape");
     if (wanted.size() != 2) op.refuse("attribute \"output_shape\" is {}; two sizes are allowed", to_string(wanted));
     for (std::size_t axis = 0; axis < 2; ++axis) {
-      const std::int64_t total = strides[axis] * (map[static_cast<std::ptrdiff_t>(axis)] - 1) + extra[axis] + (kernel.size[axis] - 1) * dilations[axis] + 1 - wanted[axis];
-      if (total < 0) op.refuse("an output of {} is larger than the windows reach", to_string(wanted));
+      std::int64_t total = strides[axis] * (map[static_cast<std::ptrdiff_t>(axis)] - 1) + extra[axis] + (kernel.size[axis] - 1) * dilations[axis] + 1 - wanted[axis];
+      if (total < 0) extra[axis] -= total, total = 0;  // cells that no window reaches
       pads[axis] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
       pads[axis + 2] = total - pads[axis];
     }
@@ -131,7 +147,7 @@ void import_conv_transpose(const Operation& op) {
   }
   const std::vector<float> bias = bias_of(op, filters);
   // (channels, filters, height, width) -> (height, width, filters, channels)
-  std::vector<Tensor> weights = {kernel.transposed({2, 3, 1, 0})};
+  std::vector<Tensor> weights = {groups == 1 ? kernel.transposed({2, 3, 1, 0}) : ungrouped(op, kernel, groups)};
   if (!bias.empty()) weights.push_back(vector_tensor(bias));
   const Conv2DTranspose layer(filters, {kernel.size[0], kernel.size[1]},
                               {.strides = {strides[0], strides[1]},

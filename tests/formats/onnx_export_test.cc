@@ -21,9 +21,8 @@ bool is_written_only(const RowGraph& row) {
   static const std::set<std::string> classes = {"AdaptivePolyphaseSampling2D", "LearnablePolyphaseSampling2D"};
   static const std::set<std::string> activations = {"threshold", "squareplus"};
   if (classes.contains(row.class_name)) return true;
-  // Softmax over several axes; a ReLU with a threshold; a blur with other pads than zeros.
-  if (row.class_name == "Softmax" || row.class_name == "ReLU" || row.class_name == "BlurPooling2D" || row.class_name == "MaxBlurPooling2D") return true;
-  if (row.class_name == "Resizing") return row.config.find("fill_value") != std::string::npos;
+  // Softmax over several axes; a ReLU with a threshold.
+  if (row.class_name == "Softmax" || row.class_name == "ReLU") return true;
   if (row.class_name == "Normalization") return row.config.find("\"axis\"") != std::string::npos;
   for (const std::string& activation : activations)
     if (row.name.starts_with("Activation_" + activation)) return true;

@@ -50,6 +50,19 @@ TEST(OnnxImport, OperatorsComputeWhatOnnxRuntimeComputes) {
   EXPECT_GT(count, 200U);
 }
 
+// The blur of Zhang 2019 is taken as the layer that it is, so that it counts in measures of translation.
+TEST(OnnxImport, BlurredPoolingIsRecognised) {
+  const Archive archive = load_npz(fixture("operators.npz"));
+  for (const auto& [mode, border] : {std::pair{"reflect", "reflect"}, {"edge", "replicate"}, {"constant", "zero"}}) {
+    const formats::OnnxModel model = formats::read_onnx(model_bytes(archive[fmt::format("blur_{}/model", mode)]), mode, "", 1);
+    ASSERT_EQ(model.graph.members().size(), 2U) << mode;
+    const io::Json config = model.graph.members()[1].layer->description->config("b");
+    EXPECT_EQ(model.graph.members()[1].class_name(), "BlurPooling2D") << mode;
+    EXPECT_EQ(config["border"], border);
+    EXPECT_EQ(config["filter_size"], 3);
+  }
+}
+
 TEST(OnnxImport, NetworksOfTorchComputeWhatOnnxRuntimeComputes) {
   for (const std::string network : {"vgg", "resnet", "densenet", "mobilenet_v3"})
     for (const std::string exporter : {"", "_dynamo"}) {

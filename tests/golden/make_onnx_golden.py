@@ -103,6 +103,8 @@ def windows():
     case("conv_transpose_2x2", "ConvTranspose", [(3, 4, 5)], [draw(3, 2, 2, 2)], strides=[2, 2])
     case("conv_transpose_4x4", "ConvTranspose", [(3, 4, 5)], [draw(3, 2, 4, 4)], strides=[2, 2], pads=[1, 1, 1, 1])
     case("conv_transpose_same", "ConvTranspose", [(3, 4, 5)], [t, tb], strides=[2, 2], auto_pad="SAME_UPPER")
+    case("conv_transpose_groups", "ConvTranspose", [(4, 4, 5)], [draw(4, 3, 3, 3), draw(6)], group=2, strides=[2, 2], pads=[1, 1, 1, 1])
+    case("conv_transpose_output_shape", "ConvTranspose", [(3, 3, 3)], [t], strides=[3, 2], output_shape=[10, 8])
     case("conv_transpose_dilated", "ConvTranspose", [(3, 4, 5)], [t, tb], dilations=[2, 2])
     for op in ("MaxPool", "AveragePool"):
         p = "max" if op == "MaxPool" else "average"
@@ -244,6 +246,10 @@ def shapes():
     case("pad_opset7", "Pad", [(3, 4, 5)], opset=7, pads=[0, 0, 1, 2, 0, 0, 3, 0], mode="constant")
     case("pad_negative", "Pad", [(3, 4, 5)], [ints(0, 0, -1, 2, 0, 0, 1, -1)])
     case("pad_axes", "Pad", [(3, 4, 5)], [ints(1, 2), number(0), ints(3)], opset=18)
+    case("pad_value", "Pad", [(3, 4, 5)], [ints(0, 0, 1, 2, 0, 0, 3, 0), number(1.5)])
+    for mode in ("reflect", "edge"):
+        case(f"pad_{mode}", "Pad", [(3, 4, 5)], [ints(0, 0, 1, 2, 0, 0, 3, 0)], mode=mode)
+    case("pad_wrap", "Pad", [(3, 4, 5)], [ints(0, 0, 1, 2, 0, 0, 3, 0)], mode="wrap", opset=19)
     case("pad_channels", "Pad", [(3, 4, 5)], [ints(0, 1, 0, 0, 0, 2, 0, 0)])
 
 
@@ -323,6 +329,10 @@ def chains():
     save("two_outputs", model_of([n("Relu", ["x0"], ["y0"]), n("GlobalAveragePool", ["y0"], ["g"]), n("Flatten", ["g"], ["y1"])], maps, ["y0", "y1"], {}, 13), x)
     save("layout_of_branches", model_of([n("Transpose", ["x0"], ["t"], perm=[0, 2, 3, 1]), n("Relu", ["x0"], ["r"]), n("Transpose", ["r"], ["u"], perm=[0, 2, 3, 1]), n("Add", ["t", "u"], ["s"]), n("MatMul", ["s", "w"], ["y0"])],
                                         maps, ["y0"], {"w": draw(3, 2)}, 13), x)
+    row = np.array([1, 2, 1], np.float32) / 4
+    for mode in ("reflect", "edge", "constant"):
+        save(f"blur_{mode}", model_of([n("Pad", ["x0", "p"], ["a"], mode=mode), n("Conv", ["a", "w"], ["y0"], group=3, strides=[2, 2])], maps, ["y0"],
+                                      {"p": ints(0, 0, 1, 1, 0, 0, 1, 1), "w": np.broadcast_to(row[:, None] * row, (3, 1, 3, 3)).copy()}, 13), x)
     half, one, root = number(0.5), number(1), number(np.sqrt(2))
     save("gelu_erf", model_of([n("Div", ["x0", "root"], ["a"]), n("Erf", ["a"], ["b"]), n("Add", ["b", "one"], ["c"]), n("Mul", ["x0", "c"], ["d"]), n("Mul", ["d", "half"], ["y0"])], maps, ["y0"],
                               {"half": half, "one": one, "root": root}, 13), x)
