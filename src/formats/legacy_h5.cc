@@ -113,7 +113,11 @@ io::Json LegacyH5::config() const {
   io::Json training = json_attribute(root_, "training_config");
   if (!training.is_object()) return model;
   if (training.contains("optimizer_config")) {
-    training["optimizer"] = training["optimizer_config"];
+    io::Json optimizer = training["optimizer_config"];
+    // From version 2.11 on Keras 2 names optimizers so.
+    if (constexpr std::string_view prefix = "Custom>"; optimizer.is_object())
+      if (const std::string name = optimizer.value("class_name", ""); name.starts_with(prefix)) optimizer["class_name"] = name.substr(prefix.size());
+    training["optimizer"] = std::move(optimizer);
     training.erase("optimizer_config");
   }
   model["compile_config"] = std::move(training);

@@ -160,9 +160,14 @@ Metric named_metric(const std::string& name) {
   return metric;
 }
 
+// Keras also takes losses as metrics, and writes how they make one number of a batch; a metric's mean is the same.
+bool says_nothing(std::string_view key, const io::Json& value) {
+  return optim::is_ignored(key, value) || (key == "reduction" && value == "sum_over_batch_size");
+}
+
 template <class M>
 Metric read(const io::Json& config, const std::string& where) {
-  return Metric(schema::read<M>(config, where, &optim::is_ignored));
+  return Metric(schema::read<M>(config, where, &says_nothing));
 }
 
 }  // namespace

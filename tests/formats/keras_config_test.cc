@@ -74,5 +74,15 @@ TEST(KerasConfig, LabelSmoothingIsLeftOutWhereKerasRefusesIt) {
   EXPECT_THAT(compiled({.loss = losses::SparseCategoricalCrossentropy{.label_smoothing = 0.25}}), HasSubstr("\"label_smoothing\":0.25"));
 }
 
+// Keras takes losses as metrics too, and writes more of them.
+TEST(KerasConfig, ALossMayBeAMetric) {
+  io::Json json = io::parse_json(network("Dense", R"({"name": "tested", "units": 3})", "{}"), "test");
+  json["compile_config"] = io::parse_json(R"({"optimizer": "sgd", "loss": "mse", "metrics": [
+    {"module": "keras.losses", "class_name": "MeanAbsoluteError", "config": {"name": "mean_absolute_error", "reduction": "sum_over_batch_size"}}]})", "test");
+  EXPECT_TRUE(Model::from_json(json.dump()).compiled());
+  json["compile_config"]["metrics"][0]["config"]["reduction"] = "sum";
+  EXPECT_FALSE(Model::from_json(json.dump()).compiled());
+}
+
 }  // namespace
 }  // namespace linn
