@@ -866,10 +866,34 @@ def report(cases):
         print(f"{'FAIL' if case.failed else 'ok  '} {case.name}: " + ((case.known or "ok") if not case.failed else " | ".join(cell for cell in cells if not cell.endswith(": ok"))))
 
 
+def group_of(case):
+    words = {"layer": "each layer", "activation": "each activation function", "optimizer": "each optimizer, with and without OneCycle", "loss": "each loss", "metric": "each metric",
+             "all": "all initializers; all regularizers", "network": "built-in networks"}
+    if case.make is None:
+        return words.get(case.name.split()[0], "Sequential, functional, nested, shared, frozen, several outputs")
+    return "made by " + ("tf_keras 2" if case.name.startswith("Keras 2") else "Keras 3")
+
+
+def markdown(cases):
+    """For each group and column: how many cases agree, of how many."""
+    groups = {}
+    for case in cases:
+        groups.setdefault(group_of(case), []).append(case)
+    lines = ["| group | cases | known to differ | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 3) + "|"]
+    for group, members in groups.items():
+        cells = [group, str(len(members)), str(sum(case.known is not None for case in members))]
+        for column in COLUMNS:
+            tried = [case for case in members if column in case.results]
+            cells.append(f"{sum(not case.results[column] for case in tried)} of {len(tried)}" if tried else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--markdown", help="a file for the table of README.md")
     parser.add_argument("--keep", help="a folder for the files; else they are removed")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -884,6 +908,9 @@ def main():
         run(cases, linn, folder)
     set_known_aside(cases)
     report(cases)
+    if arguments.markdown:
+        with open(arguments.markdown, "w") as file:
+            file.write(markdown(cases))
     failed = sum(case.failed for case in cases)
     print(f"{len(cases)} cases, {failed} failed; Keras {keras.__version__} on {keras.backend.backend()}")
     return 1 if failed else 0
