@@ -478,6 +478,42 @@ class sparsemax(_Activation):
         return ops.moveaxis(ops.relu(x - limit), -1, axis)
 
 
+# ---- losses --------------------------------------------------------------------------------------------------------
+
+
+@register
+class SparseCategoricalCrossentropy(keras.losses.SparseCategoricalCrossentropy):
+    """Keras's loss with `label_smoothing`: of the label's share 1, label_smoothing is spread over all classes. Szegedy et al., "Rethinking the
+    inception architecture for computer vision", CVPR 2016, section 7. `ignore_class` goes without it."""
+
+    def __init__(
+        self,
+        from_logits=False,
+        ignore_class=None,
+        reduction="sum_over_batch_size",
+        axis=-1,
+        name="sparse_categorical_crossentropy",
+        dtype=None,
+        label_smoothing=0.0,
+    ):
+        super().__init__(from_logits=from_logits, ignore_class=ignore_class, reduction=reduction, axis=axis, name=name, dtype=dtype)
+        if label_smoothing and ignore_class is not None:
+            raise ValueError("label_smoothing and ignore_class cannot be combined here")
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        if not self.label_smoothing:
+            return super().call(y_true, y_pred)
+        labels = ops.cast(y_true, "int32")
+        if len(labels.shape) == len(y_pred.shape):
+            labels = ops.squeeze(labels, -1)
+        shares = ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype)
+        return keras.losses.categorical_crossentropy(shares, y_pred, from_logits=self.from_logits, label_smoothing=self.label_smoothing)
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
 # ---- schedules -----------------------------------------------------------------------------------------------------
 
 
