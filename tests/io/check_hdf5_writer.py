@@ -128,6 +128,49 @@ def check_random(rewrite, folder, count, seed):
     print(f"{count} random files: read as h5py reads them, written as h5py reads them")
 
 
+def modify(rng, f, round_number):
+    """Deletes, renames, resizes and adds, so that headers have gaps and continuations and trees have holes."""
+    paths = []
+    f.visit(paths.append)
+    rng.shuffle(paths)
+    for path in paths[: max(1, len(paths) // 3)]:
+        if path not in f:  # gone with its group
+            continue
+        item, dice = f[path], rng.random()
+        if dice < 0.25:
+            del f[path]
+        elif dice < 0.5:
+            for name in list(item.attrs)[:2]:
+                del item.attrs[name]
+            item.attrs[f"new{round_number}"] = "text" * int(rng.integers(1, 50))
+        elif isinstance(item, h5py.Dataset) and item.chunks and None in item.maxshape:
+            shape = [int(rng.integers(0, 40)) if most is None else size for size, most in zip(item.shape, item.maxshape)]
+            item.resize(shape)
+            if min(shape) > 0 and rng.random() < 0.7:
+                item[...] = np.ones(shape, item.dtype)
+        elif isinstance(item, h5py.Group):
+            for i in range(int(rng.integers(1, 30))):
+                item[f"more{round_number}_{i}"] = np.float32(i)
+        else:
+            f.move(path, f"moved{round_number}_{int(rng.integers(1e9))}")
+
+
+def check_modified(rewrite, folder, count, seed):
+    for i in range(count):
+        rng = np.random.default_rng(1_000_000 + seed + i)
+        version = rng.choice(VERSIONS)
+        space = dict(fs_strategy=str(rng.choice(["page", "fsm", "aggregate", "none"])), fs_persist=bool(rng.random() < 0.5))
+        with h5py.File(folder / "a.h5", "w", libver=version, track_order=bool(rng.random() < 0.3), **(space if rng.random() < 0.3 else {})) as f:
+            random_group(rng, f, 0)
+        for round_number in range(3):
+            with h5py.File(folder / "a.h5", "r+", libver=version) as f:
+                modify(rng, f, round_number)
+        subprocess.run([rewrite, folder / "a.h5", folder / "b.h5"], check=True)
+        with h5py.File(folder / "a.h5") as one, h5py.File(folder / "b.h5") as other:
+            same(one, other)
+    print(f"{count} random files that were changed three times")
+
+
 def check_many(rewrite, folder):
     with h5py.File(folder / "a.h5", "w") as f:
         for i in range(2000):
@@ -210,6 +253,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         check_random(rewrite, folder, arguments.files, arguments.seed)
+        check_modified(rewrite, folder, arguments.files, arguments.seed)
         check_many(rewrite, folder)
         check_sizes(rewrite, folder)
         if not arguments.without_keras:
