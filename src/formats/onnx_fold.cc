@@ -65,6 +65,7 @@ Constant fold_constant_of_shape(const Operation& op) {
 
 Constant fold_identity(const Operation& op) {
   op.ignore({"ratio", "seed"});  // of a Dropout
+  if (op.has_input(2) && op.constant(2)->is_scalar() && op.constant(2)->number(0) != 0) op.refuse("input 2, training_mode, is true; export the model for inference");
   return *op.constant(0);
 }
 

@@ -144,6 +144,7 @@ Constant fold_divide(const Operation& op) {
 
 Constant fold_modulo(const Operation& op) {
   const bool like_c = op.integer("fmod", 0) != 0;
+  if (!like_c && op.constant(0)->is_float) op.refuse("attribute \"fmod\" is 0; floating-point numbers want 1");
   return binary(
       op, [](float a, float b) { return std::fmod(a, b); },
       [&](std::int64_t a, std::int64_t b) {
