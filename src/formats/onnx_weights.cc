@@ -1,7 +1,5 @@
 #include "formats/onnx_weights.h"
 
-#include <algorithm>
-
 namespace linn::formats::onnx {
 
 Tensor transposed_tensor(std::span<const float> values, std::span<const std::int64_t> sizes, std::span<const std::size_t> axes) {
@@ -28,17 +26,9 @@ Tensor transposed_tensor(std::span<const float> values, std::span<const std::int
 Tensor vector_tensor(std::span<const float> values) { return Tensor::from(values, {static_cast<std::int64_t>(values.size())}); }
 
 std::vector<float> in_row_order(std::vector<float> values, const std::optional<Activation::Row>& row) {
-  return rows_in_row_order(std::move(values), 1, row);
-}
-
-std::vector<float> rows_in_row_order(std::vector<float> matrix, std::size_t units, const std::optional<Activation::Row>& row) {
-  if (!row) return matrix;
+  if (!row) return values;
   std::vector<float> result;
-  result.reserve(matrix.size());
-  for (const std::size_t place : onnx_places(*row)) {
-    const auto from = matrix.begin() + static_cast<std::ptrdiff_t>(place * units);
-    result.insert(result.end(), from, from + static_cast<std::ptrdiff_t>(units));
-  }
+  for (const std::size_t place : onnx_places(*row)) result.push_back(values[place]);
   return result;
 }
 

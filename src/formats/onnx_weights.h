@@ -15,7 +15,5 @@ Tensor transposed_tensor(std::span<const float> values, std::span<const std::int
 Tensor vector_tensor(std::span<const float> values);
 /// A value for each number of a row that was flattened without moving its numbers, in linn's order. As they come when there is no such row.
 std::vector<float> in_row_order(std::vector<float> values, const std::optional<Activation::Row>& row);
-/// The same for the rows of a matrix (inputs, units).
-std::vector<float> rows_in_row_order(std::vector<float> matrix, std::size_t units, const std::optional<Activation::Row>& row);
 
 }  // namespace linn::formats::onnx
