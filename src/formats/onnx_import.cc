@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "core/checked.h"
 #include "formats/onnx_operators.h"
 #include "io/text.h"
 #include "linn/error.h"
@@ -36,6 +37,7 @@ const Operator* find_operator(std::string_view name) {
 namespace {
 
 constexpr std::int64_t first_opset = 7, last_opset = 21;
+constexpr std::int64_t most_values = std::int64_t{1} << 40;  // of one image
 
 bool is_own_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
 
@@ -190,6 +192,11 @@ class Importer {
     for (std::size_t i = 0; i < rank; ++i) {
       image[value.order[i]] = size_of((*input.shape)[i + 1]);
       if (image[value.order[i]] > (std::int64_t{1} << 31)) io::format_error(where, "a size of {} is more than linn takes", image[value.order[i]]);
+    }
+    std::int64_t values = 1;
+    for (const std::int64_t size : image) {
+      values = core::checked_mul(values, std::max<std::int64_t>(size, 1)).value_or(most_values + 1);
+      if (values > most_values) io::format_error(where, "an image of {} values or more; {} are the most linn takes", values, most_values);
     }
     const bool may_be_open = rank == 3;
     for (std::size_t axis = 0; axis < rank; ++axis)

@@ -152,7 +152,7 @@ void import_expand(const Operation& op) {
     }
     if (shape->mark(i) == Mark::known && (wanted == 1 || wanted == sizes[axis - 1])) continue;
     if (shape->mark(i) != Mark::known && sizes[axis - 1] == Shape::none) continue;
-    if (shape->mark(i) != Mark::known || sizes[axis - 1] != 1 || wanted < 1) op.refuse("a value of shape (N, {} cannot be expanded at axis {}", to_string(sizes).substr(1), axis);
+    if (shape->mark(i) != Mark::known || sizes[axis - 1] != 1 || wanted < 1 || wanted > (1 << 20)) op.refuse("a value of shape (N, {} cannot be expanded at axis {}", to_string(sizes).substr(1), axis);
     grown[axis - 1] = wanted;
     grows = true;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/checked.h"
 #include "formats/onnx_operators.h"
 #include "linn/layers/arrange.h"
 #include "linn/layers/merge.h"
@@ -17,12 +18,12 @@ void reshape(const Operation& op, const Activation& source, const Sizes& target)
   op.give(*std::move(result));
 }
 
-// The product of the sizes; unset when one is open.
+// The product of the sizes; unset when one is open or it passes 63 bits.
 std::optional<std::int64_t> product(const Sizes& sizes) {
-  std::int64_t count = 1;
+  std::optional<std::int64_t> count = 1;
   for (const std::int64_t size : sizes) {
     if (size == Shape::none) return std::nullopt;
-    count *= size;
+    if (count) count = core::checked_mul(*count, size);
   }
   return count;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/checked.h"
 #include "io/text.h"
 #include "layers/layer_object.h"
 #include "linn/layers/arrange.h"
@@ -18,6 +19,17 @@ constexpr std::size_t most_kept = 4096;
 constexpr std::size_t most_folded = std::size_t{1} << 21;
 
 constexpr std::size_t longest_name = 200;
+
+// Values of one image: what passes it is a mistake or an attack, and products of sizes stay far from 2^63.
+constexpr std::int64_t most_values = std::int64_t{1} << 40;
+
+void check_size(const Shape& image, const std::string& where) {
+  std::optional<std::int64_t> count = 1;
+  for (const std::int64_t size : image) {
+    count = core::checked_mul(*count, size);
+    if (!count || *count > most_values) throw ShapeError(fmt::format("{} an image of shape {} has more than 2^40 values; that is the most linn takes", where, image.to_string()));
+  }
+}
 
 bool is_legal(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' || c == '-'; }
 
@@ -96,6 +108,7 @@ std::vector<SymbolicTensor> Network::call(const Layer& layer, std::span<const Sy
   const detail::LayerObjectPtr& object = layer.object();
   object->name = layer_name(name);
   std::vector<SymbolicTensor> outputs = detail::call_layer(object, inputs);
+  for (const detail::ProbedShape& shape : outputs.front().call()->outputs) check_size(shape.first, object->place()), check_size(shape.second, object->place());
   const std::vector<VariableSpec> specs = detail::variables_of_call(*outputs.front().call());
   if (specs.size() != weights.size()) throw ShapeError(fmt::format("{} has {} variables; {} came", object->place(), specs.size(), weights.size()));
   for (std::size_t i = 0; i < specs.size(); ++i) {
