@@ -55,7 +55,8 @@ std::uint64_t bytes_of(DataType type, const std::string& where) {
     case DataType::uint64:
     case DataType::float64: return 8;
   }
-  io::format_error(where, "elements of {} are not supported; floating-point numbers of 16 to 64 bits, integers and bool are", name_of(type));
+  io::format_error(where, "elements of {} are not supported; floating-point numbers of 16 to 64 bits, integers and bool are",
+                   name_of(type));
 }
 
 void decode_raw(std::span<const std::byte> raw, DataType type, Constant& to) {
@@ -126,7 +127,8 @@ std::int64_t element_count(std::span<const std::int64_t> dims, const std::string
   for (const std::int64_t size : dims) {
     if (size < 0) io::format_error(where, "a size of the shape ({}) is below 0", fmt::join(dims, ", "));
     count = core::checked_mul(*count, size);
-    if (!count || *count > (std::int64_t{1} << 58)) io::format_error(where, "the shape ({}) has more elements than 64 bits can count", fmt::join(dims, ", "));
+    if (!count || *count > (std::int64_t{1} << 58))
+      io::format_error(where, "the shape ({}) has more elements than 64 bits can count", fmt::join(dims, ", "));
   }
   return *count;
 }
@@ -138,7 +140,8 @@ const std::vector<std::byte>& ExternalFiles::file(std::string_view location, con
   if (files_.size() >= most_files) io::format_error(where, "more than {} external files; that is the most linn takes", most_files);
   const auto refuse = [&](const char* why) { io::format_error(where, "external_data: location {} {}", io::quote(location), why); };
   const fs::path path(location);
-  if (location.empty() || path.is_absolute() || location.find('\0') != std::string_view::npos || location.find('\\') != std::string_view::npos)
+  if (location.empty() || path.is_absolute() || location.find('\0') != std::string_view::npos ||
+      location.find('\\') != std::string_view::npos)
     refuse("is no relative path inside the model's folder");
   fs::path full(folder_);
   for (const fs::path& part : path) {
@@ -146,10 +149,12 @@ const std::vector<std::byte>& ExternalFiles::file(std::string_view location, con
     full /= part;
     std::error_code error;
     const fs::file_status status = fs::symlink_status(full, error);
-    if (!error && fs::is_symlink(status)) refuse("is a symbolic link or leads through one; only files that lie in the model's folder are read");
+    if (!error && fs::is_symlink(status))
+      refuse("is a symbolic link or leads through one; only files that lie in the model's folder are read");
   }
   std::error_code error;
-  if (fs::is_regular_file(full, error) && fs::hard_link_count(full, error) > 1 && !error) refuse("is a file with several names (hard links); only files that lie in the model's folder alone are read");
+  if (fs::is_regular_file(full, error) && fs::hard_link_count(full, error) > 1 && !error)
+    refuse("is a file with several names (hard links); only files that lie in the model's folder alone are read");
   return files_.emplace(location, io::read_file(full.string())).first->second;
 }
 
@@ -160,7 +165,8 @@ std::span<const std::byte> ExternalFiles::bytes_of(const TensorProto& tensor, st
   const std::uint64_t offset = number_of(tensor, "offset", 0, where), length = number_of(tensor, "length", wanted, where);
   if (length != wanted) io::format_error(where, "external_data: length is {}, the shape and type want {}", length, wanted);
   if (offset > bytes.size() || length > bytes.size() - offset)
-    io::format_error(where, "external_data: {} bytes from offset {} pass the end of {}, which has {} bytes", length, offset, io::quote(location->second), bytes.size());
+    io::format_error(where, "external_data: {} bytes from offset {} pass the end of {}, which has {} bytes", length, offset,
+                     io::quote(location->second), bytes.size());
   return std::span(bytes).subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(length));
 }
 
@@ -175,7 +181,8 @@ Constant decode(const TensorProto& tensor, ExternalFiles& files, const std::stri
     decode_raw(files.bytes_of(tensor, wanted, where), tensor.type, constant);
   } else if (tensor.raw) {
     if (tensor.raw->size() != wanted)
-      io::format_error(where, "raw_data has {} bytes, shape {} of {} wants {}", tensor.raw->size(), constant.shape_text(), name_of(tensor.type), wanted);
+      io::format_error(where, "raw_data has {} bytes, shape {} of {} wants {}", tensor.raw->size(), constant.shape_text(),
+                       name_of(tensor.type), wanted);
     decode_raw(*tensor.raw, tensor.type, constant);
   } else {
     decode_typed(tensor, constant);

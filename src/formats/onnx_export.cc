@@ -32,30 +32,42 @@ std::string natural_form(ModelWriter& writer, ExportedValue& value, const std::s
   if (!value.natural.empty()) return value.natural;
   if (!value.scattered.empty()) {
     const Shape& map = value.scattered_map;
-    const std::string image = writer.node("Reshape", {value.scattered, writer.integers({0, map[2], map[0], map[1]}, name + "/map_shape")}, {}, name + "/map");
+    const std::string image =
+        writer.node("Reshape", {value.scattered, writer.integers({0, map[2], map[0], map[1]}, name + "/map_shape")}, {}, name + "/map");
     const std::string last = writer.node("Transpose", {image}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}}, name + "/channels_last");
     value.natural = writer.node("Flatten", {last}, {}, name + "/row");
   } else {
-    value.natural = writer.node("Transpose", {value.channels_first}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}}, name + "/channels_last");
+    value.natural =
+        writer.node("Transpose", {value.channels_first}, {{"perm", std::vector<std::int64_t>{0, 2, 3, 1}}}, name + "/channels_last");
   }
   return value.natural;
 }
 
 std::string channels_first_form(ModelWriter& writer, ExportedValue& value, const std::string& name) {
   if (value.channels_first.empty())
-    value.channels_first = writer.node("Transpose", {natural_form(writer, value, name)}, {{"perm", std::vector<std::int64_t>{0, 3, 1, 2}}}, name + "/channels_first");
+    value.channels_first = writer.node("Transpose", {natural_form(writer, value, name)}, {{"perm", std::vector<std::int64_t>{0, 3, 1, 2}}},
+                                       name + "/channels_first");
   return value.channels_first;
 }
 
 std::string ExportedCall::natural(std::size_t i) { return natural_form(writer, *inputs_[i], fmt::format("{}/input{}", name, i)); }
-std::string ExportedCall::channels_first(std::size_t i) { return channels_first_form(writer, *inputs_[i], fmt::format("{}/input{}", name, i)); }
+std::string ExportedCall::channels_first(std::size_t i) {
+  return channels_first_form(writer, *inputs_[i], fmt::format("{}/input{}", name, i));
+}
 
-std::string ExportedCall::node(std::string_view op, const std::vector<std::string>& reads, const Attributes& attributes, std::string_view part) {
+std::string ExportedCall::node(std::string_view op, const std::vector<std::string>& reads, const Attributes& attributes,
+                               std::string_view part) {
   return writer.node(op, reads, attributes, part.empty() ? name : fmt::format("{}/{}", name, part));
 }
-std::string ExportedCall::floats(const Tensor& values, std::string_view part) { return writer.floats(values, fmt::format("{}/{}", name, part)); }
-std::string ExportedCall::number_value(double value, std::string_view part) { return writer.number(value, fmt::format("{}/{}", name, part)); }
-std::string ExportedCall::integers(const std::vector<std::int64_t>& values, std::string_view part) { return writer.integers(values, fmt::format("{}/{}", name, part)); }
+std::string ExportedCall::floats(const Tensor& values, std::string_view part) {
+  return writer.floats(values, fmt::format("{}/{}", name, part));
+}
+std::string ExportedCall::number_value(double value, std::string_view part) {
+  return writer.number(value, fmt::format("{}/{}", name, part));
+}
+std::string ExportedCall::integers(const std::vector<std::int64_t>& values, std::string_view part) {
+  return writer.integers(values, fmt::format("{}/{}", name, part));
+}
 
 // ---- the graph ---------------------------------------------------------------------------------------------------
 
@@ -70,7 +82,8 @@ class Exporter {
     for (const std::string& name : output_names()) writer_.reserve(name);
     values_.resize(graph_.calls().size());
     for (std::size_t c = 0; c < graph_.calls().size(); ++c) write_call(c);
-    if (!problems_.empty()) throw ValueError(fmt::format("model \"{}\" cannot be written as ONNX: {}", graph_.name(), fmt::join(problems_, "; ")));
+    if (!problems_.empty())
+      throw ValueError(fmt::format("model \"{}\" cannot be written as ONNX: {}", graph_.name(), fmt::join(problems_, "; ")));
     const std::vector<std::string> names = output_names();
     for (std::size_t i = 0; i < graph_.outputs().size(); ++i) {
       const graph::Port port = graph_.outputs()[i];
@@ -89,7 +102,9 @@ class Exporter {
     for (std::size_t i = 0; i < names.size(); ++i) {
       const std::string base = names[i];
       const auto is_taken = [&] {
-        return std::find(inputs.begin(), inputs.end(), names[i]) != inputs.end() || std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) != names.begin() + static_cast<std::ptrdiff_t>(i);
+        return std::find(inputs.begin(), inputs.end(), names[i]) != inputs.end() ||
+               std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
+                   names.begin() + static_cast<std::ptrdiff_t>(i);
       };
       for (int number = 1; is_taken(); ++number) names[i] = fmt::format("{}_output{}", base, number);
     }
@@ -109,10 +124,12 @@ class Exporter {
     const ExportFunction write = find_exporter(member.class_name());
     if (write == nullptr) return problem(fmt::format("layer \"{}\" ({}) has no ONNX form", member.name, member.class_name()));
     std::vector<ExportedValue*> inputs;
-    for (const graph::Port port : call.inputs) inputs.push_back(&values_[static_cast<std::size_t>(port.call)][static_cast<std::size_t>(port.output)]);
+    for (const graph::Port port : call.inputs)
+      inputs.push_back(&values_[static_cast<std::size_t>(port.call)][static_cast<std::size_t>(port.output)]);
     std::vector<Tensor> weights;
     for (const int variable : member.variables) weights.push_back(graph_.variables()[static_cast<std::size_t>(variable)].value());
-    ExportedCall exported(writer_, member.name, member.layer->description->config(member.name), std::move(inputs), std::move(weights), call.outputs);
+    ExportedCall exported(writer_, member.name, member.layer->description->config(member.name), std::move(inputs), std::move(weights),
+                          call.outputs);
     try {
       write(exported);
     } catch (const NoOnnxForm& error) {

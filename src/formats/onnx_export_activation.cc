@@ -16,7 +16,8 @@ using List = std::vector<std::int64_t>;
 // Writes the nodes of one function; the last of them has the layer's own name.
 class Function {
  public:
-  Function(ExportedCall& call, std::string x, bool is_channels_first) : call_(call), x_(std::move(x)), is_channels_first_(is_channels_first) {}
+  Function(ExportedCall& call, std::string x, bool is_channels_first)
+      : call_(call), x_(std::move(x)), is_channels_first_(is_channels_first) {}
 
   std::string write(const std::string& name, const io::Json& arguments) {
     static const std::map<std::string, std::string (Function::*)(const io::Json&), std::less<>> functions = {
@@ -41,7 +42,9 @@ class Function {
         {"softmax", &Function::softmax},
         {"log_softmax", &Function::log_softmax},
         {"glu", &Function::glu}};
-    static const std::map<std::string, const char*, std::less<>> plain = {{"linear", "Identity"}, {"selu", "Selu"}, {"softplus", "Softplus"}, {"softsign", "Softsign"}, {"sigmoid", "Sigmoid"}, {"hard_silu", "HardSwish"}, {"tanh", "Tanh"}, {"exponential", "Exp"}};
+    static const std::map<std::string, const char*, std::less<>> plain = {
+        {"linear", "Identity"}, {"selu", "Selu"},           {"softplus", "Softplus"}, {"softsign", "Softsign"},
+        {"sigmoid", "Sigmoid"}, {"hard_silu", "HardSwish"}, {"tanh", "Tanh"},         {"exponential", "Exp"}};
     if (const auto found = plain.find(name); found != plain.end()) return call_.node(found->second, {x_});
     const auto found = functions.find(name);
     if (found == functions.end()) throw NoOnnxForm(fmt::format("activation \"{}\" has no ONNX form", name));
@@ -49,10 +52,17 @@ class Function {
   }
 
  private:
-  std::string node(std::string_view op, const std::vector<std::string>& reads, std::string_view part = {}, const Attributes& attributes = {}) { return call_.node(op, reads, attributes, part); }
+  std::string node(std::string_view op, const std::vector<std::string>& reads, std::string_view part = {},
+                   const Attributes& attributes = {}) {
+    return call_.node(op, reads, attributes, part);
+  }
   std::string number(double value, std::string_view part) { return call_.number_value(value, part); }
-  static double argument(const io::Json& arguments, const char* key, double otherwise) { return arguments.contains(key) && !arguments[key].is_null() ? arguments[key].get<double>() : otherwise; }
-  std::string clip(const std::string& value, double low, double high, std::string_view part = {}) { return node("Clip", {value, number(low, "low"), number(high, "high")}, part); }
+  static double argument(const io::Json& arguments, const char* key, double otherwise) {
+    return arguments.contains(key) && !arguments[key].is_null() ? arguments[key].get<double>() : otherwise;
+  }
+  std::string clip(const std::string& value, double low, double high, std::string_view part = {}) {
+    return node("Clip", {value, number(low, "low"), number(high, "high")}, part);
+  }
 
   std::string relu(const io::Json& a) {
     const double slope = argument(a, "negative_slope", 0), threshold = argument(a, "threshold", 0);
@@ -101,13 +111,17 @@ class Function {
     const std::string square = node("Mul", {node("Mul", {middle, middle}, "square"), number(0.25, "quarter")}, "squares");
     return node("Add", {square, node("Relu", {node("Sub", {x_, one}, "above")}, "above_one")});
   }
-  std::string soft_shrink(const io::Json& a) { return node("Shrink", {x_}, {}, {{"lambd", argument(a, "threshold", 0.5)}, {"bias", argument(a, "threshold", 0.5)}}); }
+  std::string soft_shrink(const io::Json& a) {
+    return node("Shrink", {x_}, {}, {{"lambd", argument(a, "threshold", 0.5)}, {"bias", argument(a, "threshold", 0.5)}});
+  }
   std::string hard_shrink(const io::Json& a) { return node("Shrink", {x_}, {}, {{"lambd", argument(a, "threshold", 0.5)}, {"bias", 0.0}}); }
   std::string threshold(const io::Json& a) {
-    return node("Where", {node("Greater", {x_, number(argument(a, "threshold", 0), "threshold")}, "is_above"), x_, number(argument(a, "default_value", 0), "default")});
+    return node("Where", {node("Greater", {x_, number(argument(a, "threshold", 0), "threshold")}, "is_above"), x_,
+                          number(argument(a, "default_value", 0), "default")});
   }
   std::string squareplus(const io::Json& a) {
-    const std::string root = node("Sqrt", {node("Add", {node("Mul", {x_, x_}, "square"), number(argument(a, "b", 4), "b")}, "sum")}, "root");
+    const std::string root =
+        node("Sqrt", {node("Add", {node("Mul", {x_, x_}, "square"), number(argument(a, "b", 4), "b")}, "sum")}, "root");
     return node("Mul", {node("Add", {x_, root}, "twice"), number(0.5, "half")});
   }
 
@@ -135,8 +149,12 @@ class Function {
     const std::string values = shifted(over);
     return node("Sub", {values, node("Log", {sum_of(node("Exp", {values}, "exponentials"), over)}, "log")});
   }
-  std::string shifted(const List& over) { return node("Sub", {x_, node("ReduceMax", {x_}, "largest", {{"axes", over}, {"keepdims", std::int64_t{1}}})}, "shifted"); }
-  std::string sum_of(const std::string& value, const List& over) { return node("ReduceSum", {value, call_.integers(over, "axes")}, "sum", {{"keepdims", std::int64_t{1}}}); }
+  std::string shifted(const List& over) {
+    return node("Sub", {x_, node("ReduceMax", {x_}, "largest", {{"axes", over}, {"keepdims", std::int64_t{1}}})}, "shifted");
+  }
+  std::string sum_of(const std::string& value, const List& over) {
+    return node("ReduceSum", {value, call_.integers(over, "axes")}, "sum", {{"keepdims", std::int64_t{1}}});
+  }
   std::string glu(const io::Json& a) {
     const List over = axes(a);
     const std::vector<std::string> halves = call_.writer.node("Split", {x_}, {{"axis", over[0]}}, call_.name + "/halves", 2);
@@ -170,7 +188,9 @@ Named named(const io::Json& activation) {
 }
 
 void export_function(ExportedCall& call, const Named& function) {
-  if (is_elementwise(function.name)) return call.give_elementwise([&](const std::string& value) { return Function(call, value, false).write(function.name, function.arguments); });
+  if (is_elementwise(function.name))
+    return call.give_elementwise(
+        [&](const std::string& value) { return Function(call, value, false).write(function.name, function.arguments); });
   if (call.is_map()) return call.give_first(Function(call, call.channels_first(), true).write(function.name, function.arguments));
   call.give_natural(Function(call, call.natural(), false).write(function.name, function.arguments));
 }

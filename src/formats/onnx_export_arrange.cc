@@ -26,24 +26,28 @@ std::string padded(ExportedCall& call, const std::string& map, const Pads2& pads
 std::string cropped(ExportedCall& call, const std::string& map, const Pads2& crop, std::string_view part) {
   constexpr std::int64_t end = std::int64_t{1} << 40;
   const auto to = [&](std::int64_t after) { return after == 0 ? end : -after; };
-  return call.node("Slice", {map, call.integers({crop.height.before, crop.width.before}, "crop_from"), call.integers({to(crop.height.after), to(crop.width.after)}, "crop_to"), call.integers({2, 3}, "crop_axes")}, {}, part);
+  return call.node("Slice",
+                   {map, call.integers({crop.height.before, crop.width.before}, "crop_from"),
+                    call.integers({to(crop.height.after), to(crop.width.after)}, "crop_to"), call.integers({2, 3}, "crop_axes")},
+                   {}, part);
 }
 
 }  // namespace
 
-void export_zero_padding(ExportedCall& call) { call.give_first(padded(call, call.channels_first(), pads_of(call.config.at("padding")), 0, "")); }
+void export_zero_padding(ExportedCall& call) {
+  call.give_first(padded(call, call.channels_first(), pads_of(call.config.at("padding")), 0, ""));
+}
 void export_cropping(ExportedCall& call) { call.give_first(cropped(call, call.channels_first(), pads_of(call.config.at("cropping")), "")); }
 
-void export_identity(ExportedCall& call) {
-  call.results[0] = call.input();
-}
+void export_identity(ExportedCall& call) { call.results[0] = call.input(); }
 
 // ---- resolution --------------------------------------------------------------------------------------------------
 
 namespace {
 
 Attributes resampling(bool is_nearest, const char* rounding, const char* transform) {
-  Attributes attributes = {{"mode", std::string(is_nearest ? "nearest" : "linear")}, {"coordinate_transformation_mode", std::string(transform)}};
+  Attributes attributes = {{"mode", std::string(is_nearest ? "nearest" : "linear")},
+                           {"coordinate_transformation_mode", std::string(transform)}};
   if (is_nearest) attributes.emplace_back("nearest_mode", std::string(rounding));
   return attributes;
 }
@@ -53,8 +57,10 @@ Attributes resampling(bool is_nearest, const char* rounding, const char* transfo
 void export_up_sampling(ExportedCall& call) {
   const Size2 size = call.size("size");
   const bool is_nearest = call.text("interpolation") == "nearest";
-  const std::string scales = call.floats(Tensor::from(std::vector<float>{1, 1, static_cast<float>(size.height), static_cast<float>(size.width)}, {4}), "scales");
-  call.give_first(call.node("Resize", {call.channels_first(), "", scales}, resampling(is_nearest, "floor", is_nearest ? "asymmetric" : "half_pixel")));
+  const std::string scales =
+      call.floats(Tensor::from(std::vector<float>{1, 1, static_cast<float>(size.height), static_cast<float>(size.width)}, {4}), "scales");
+  call.give_first(
+      call.node("Resize", {call.channels_first(), "", scales}, resampling(is_nearest, "floor", is_nearest ? "asymmetric" : "half_pixel")));
 }
 
 // Keras's nearest is floor((y + 1/2) * n / out), the half-pixel place rounded up.
@@ -146,7 +152,8 @@ void export_pairwise(ExportedCall& call, const char* op) {
   bool are_maps = false;
   const std::vector<std::string> values = aligned(call, are_maps);
   std::string result = values[0];
-  for (std::size_t i = 1; i < values.size(); ++i) result = call.node(op, {result, values[i]}, {}, i + 1 == values.size() ? "" : fmt::format("part{}", i));
+  for (std::size_t i = 1; i < values.size(); ++i)
+    result = call.node(op, {result, values[i]}, {}, i + 1 == values.size() ? "" : fmt::format("part{}", i));
   give(call, result, are_maps);
 }
 

@@ -53,7 +53,10 @@ void export_dense(ExportedCall& call) {
   const std::int64_t units = kernel.shape()[1];
   if (call.is_map()) {  // a 1x1 convolution
     const std::size_t axes[] = {1, 0};
-    std::vector<std::string> reads = {call.channels_first(), call.floats(transposed_tensor(kernel.values<float>(), {kernel.shape().begin(), 2}, axes).reshape({units, kernel.shape()[0], 1, 1}), "kernel")};
+    std::vector<std::string> reads = {
+        call.channels_first(),
+        call.floats(transposed_tensor(kernel.values<float>(), {kernel.shape().begin(), 2}, axes).reshape({units, kernel.shape()[0], 1, 1}),
+                    "kernel")};
     if (has_bias) reads.push_back(call.floats(call.weights[1], "bias"));
     const std::string result = call.node("Conv", reads, {}, part);
     return call.give_first(is_plain ? result : activated(call, activation, result, true));
@@ -87,15 +90,17 @@ void export_batch_normalization(ExportedCall& call) {
   const std::size_t rank = call.image().rank();
   const std::int64_t channels = call.image()[-1];
   std::size_t next = 0;
-  const Tensor gamma = call.flag("scale") ? call.weights[next++] : filled(channels, 1), beta = call.flag("center") ? call.weights[next++] : filled(channels, 0);
+  const Tensor gamma = call.flag("scale") ? call.weights[next++] : filled(channels, 1),
+               beta = call.flag("center") ? call.weights[next++] : filled(channels, 0);
   const Tensor mean = call.weights[next], variance = call.weights[next + 1];
   const double epsilon = call.number("epsilon");
   if (rank == 3 || rank == 1) {
     const std::string value = rank == 3 ? call.channels_first() : call.natural();
-    const std::string result = call.node("BatchNormalization", {value, call.floats(gamma, "gamma"), call.floats(beta, "beta"), call.floats(mean, "moving_mean"), call.floats(variance, "moving_variance")},
+    const std::string result = call.node("BatchNormalization",
+                                         {value, call.floats(gamma, "gamma"), call.floats(beta, "beta"), call.floats(mean, "moving_mean"),
+                                          call.floats(variance, "moving_variance")},
                                          {{"epsilon", epsilon}, {"momentum", call.number("momentum")}});
-    if (rank == 3)
-      return call.give_first(result);
+    if (rank == 3) return call.give_first(result);
     return call.give_natural(result);
   }
   Tensor scale(Shape{channels}), shift(Shape{channels});
@@ -125,7 +130,8 @@ void export_layer_normalization(ExportedCall& call) {
     if (std::find(axes.begin(), axes.end(), i) == axes.end()) there.push_back(static_cast<std::int64_t>(i) + 1);
   for (const std::size_t axis : axes) there.push_back(static_cast<std::int64_t>(axis) + 1);
   for (std::size_t i = 0; i < there.size(); ++i) back[static_cast<std::size_t>(there[i])] = static_cast<std::int64_t>(i);
-  std::vector<std::string> reads = {is_plain ? call.natural() : call.node("Transpose", {call.natural()}, {{"perm", there}}, "axes_last"), call.floats(gamma, "gamma")};
+  std::vector<std::string> reads = {is_plain ? call.natural() : call.node("Transpose", {call.natural()}, {{"perm", there}}, "axes_last"),
+                                    call.floats(gamma, "gamma")};
   if (call.flag("center")) reads.push_back(call.floats(call.weights[next], "beta"));
   const Attributes attributes = {{"axis", -static_cast<std::int64_t>(axes.size())}, {"epsilon", call.number("epsilon")}};
   const std::string result = call.node("LayerNormalization", reads, attributes, is_plain ? "" : "normalized");
@@ -139,7 +145,8 @@ void export_group_normalization(ExportedCall& call) {
   if (axes.front() + 1 != rank || rank < 2) throw NoOnnxForm("another axis than the last of a map");
   const std::int64_t channels = call.image()[-1], listed = call.integer("groups"), groups = listed == -1 ? channels : listed;
   std::size_t next = 0;
-  const Tensor gamma = call.flag("scale") ? call.weights[next++] : filled(channels, 1), beta = call.flag("center") ? call.weights[next] : filled(channels, 0);
+  const Tensor gamma = call.flag("scale") ? call.weights[next++] : filled(channels, 1),
+               beta = call.flag("center") ? call.weights[next] : filled(channels, 0);
   std::string map;
   if (rank == 3) {
     map = call.channels_first();
@@ -150,7 +157,9 @@ void export_group_normalization(ExportedCall& call) {
   }
   const Attributes attributes = {{"epsilon", call.number("epsilon")}};
   const std::string rows = call.node("Reshape", {map, call.integers({0, groups, -1}, "groups")}, {}, "grouped");
-  const std::string normal = call.node("InstanceNormalization", {rows, call.floats(filled(groups, 1), "ones"), call.floats(filled(groups, 0), "zeros")}, attributes, "normalized");
+  const std::string normal =
+      call.node("InstanceNormalization", {rows, call.floats(filled(groups, 1), "ones"), call.floats(filled(groups, 0), "zeros")},
+                attributes, "normalized");
   const std::string whole = call.node("Reshape", {normal, call.node("Shape", {map}, {}, "shape")}, {}, "ungrouped");
   if (rank == 3) return give_affine(call, whole, true, gamma, beta);
   List back = {0};
@@ -195,7 +204,9 @@ void export_normalization(ExportedCall& call) {
 
 void export_rescaling(ExportedCall& call) {
   const std::string scale = call.number_value(call.number("scale"), "scale"), offset = call.number_value(call.number("offset"), "offset");
-  call.give_elementwise([&](const std::string& value) { return call.node("Add", {call.node("Mul", {value, scale}, {}, "scaled"), offset}); });
+  call.give_elementwise([&](const std::string& value) {
+    return call.node("Add", {call.node("Mul", {value, scale}, {}, "scaled"), offset});
+  });
 }
 
 }  // namespace linn::formats::onnx

@@ -50,14 +50,17 @@ Spec spec_of(const ExportedCall& call, const char* size_key) {
 }
 
 // Rows or columns of the opposite side around a map: standard operators have no circular padding before operator set 19.
-std::string wrapped_axis(ExportedCall& call, const std::string& map, const Pads1& pads, std::int64_t axis, std::int64_t size, const std::string& part) {
+std::string wrapped_axis(ExportedCall& call, const std::string& map, const Pads1& pads, std::int64_t axis, std::int64_t size,
+                         const std::string& part) {
   if (pads == Pads1(0)) return map;
   if (size != Shape::none && std::max(pads.before, pads.after) > size) throw NoOnnxForm("circular pads that are larger than the map");
   constexpr std::int64_t end = std::int64_t{1} << 40;
   std::vector<std::string> parts;
   const auto slice = [&](std::int64_t from, std::int64_t to, const char* side) {
     const std::string name = fmt::format("{}_{}{}", part, side, axis);
-    parts.push_back(call.node("Slice", {map, call.integers({from}, name + "_from"), call.integers({to}, name + "_to"), call.integers({axis}, name + "_axis")}, {}, name));
+    parts.push_back(call.node(
+        "Slice", {map, call.integers({from}, name + "_from"), call.integers({to}, name + "_to"), call.integers({axis}, name + "_axis")}, {},
+        name));
   };
   if (pads.before > 0) slice(-pads.before, end, "end");
   parts.push_back(map);
@@ -99,7 +102,8 @@ Tensor depthwise_weights(const Tensor& kernel) {
 }
 
 // The convolution with its activation.
-void give_convolution(ExportedCall& call, const std::string& op, const std::string& source, const Tensor& weights, const Tensor* bias, Attributes attributes) {
+void give_convolution(ExportedCall& call, const std::string& op, const std::string& source, const Tensor& weights, const Tensor* bias,
+                      Attributes attributes) {
   const io::Json& activation = call.config.at("activation");
   const bool is_plain = activation == "linear";
   std::vector<std::string> reads = {source, call.floats(weights, "kernel")};
@@ -114,22 +118,26 @@ void export_conv(ExportedCall& call) {
   const Spec spec = spec_of(call, "kernel_size");
   Attributes attributes = window_attributes(spec, true);
   attributes.emplace_back("group", call.integer("groups"));
-  give_convolution(call, "Conv", source_of(call, spec), transposed(call.weights[0], {3, 2, 0, 1}), call.weights.size() > 1 ? &call.weights[1] : nullptr, std::move(attributes));
+  give_convolution(call, "Conv", source_of(call, spec), transposed(call.weights[0], {3, 2, 0, 1}),
+                   call.weights.size() > 1 ? &call.weights[1] : nullptr, std::move(attributes));
 }
 
 void export_depthwise_conv(ExportedCall& call) {
   const Spec spec = spec_of(call, "kernel_size");
   Attributes attributes = window_attributes(spec, true);
   attributes.emplace_back("group", call.image()[2]);
-  give_convolution(call, "Conv", source_of(call, spec), depthwise_weights(call.weights[0]), call.weights.size() > 1 ? &call.weights[1] : nullptr, std::move(attributes));
+  give_convolution(call, "Conv", source_of(call, spec), depthwise_weights(call.weights[0]),
+                   call.weights.size() > 1 ? &call.weights[1] : nullptr, std::move(attributes));
 }
 
 void export_separable_conv(ExportedCall& call) {
   const Spec spec = spec_of(call, "kernel_size");
   Attributes attributes = window_attributes(spec, true);
   attributes.emplace_back("group", call.image()[2]);
-  const std::string depthwise = call.node("Conv", {source_of(call, spec), call.floats(depthwise_weights(call.weights[0]), "depthwise_kernel")}, attributes, "depthwise");
-  give_convolution(call, "Conv", depthwise, transposed(call.weights[1], {3, 2, 0, 1}), call.weights.size() > 2 ? &call.weights[2] : nullptr, {});
+  const std::string depthwise = call.node(
+      "Conv", {source_of(call, spec), call.floats(depthwise_weights(call.weights[0]), "depthwise_kernel")}, attributes, "depthwise");
+  give_convolution(call, "Conv", depthwise, transposed(call.weights[1], {3, 2, 0, 1}), call.weights.size() > 2 ? &call.weights[2] : nullptr,
+                   {});
 }
 
 // Along each axis the whole gradient of a convolution has (n - 1) * stride + reach cells; linn cuts the pads of its padding off.
@@ -149,8 +157,13 @@ void export_conv_transpose(ExportedCall& call) {
     pads[axis + 2] = std::max<std::int64_t>(0, cut) - pads[axis];
     added[axis] = std::max<std::int64_t>(0, -cut);
   }
-  give_convolution(call, "ConvTranspose", call.channels_first(), transposed(call.weights[0], {3, 2, 0, 1}), call.weights.size() > 1 ? &call.weights[1] : nullptr,
-                   {{"kernel_shape", list_of(size)}, {"strides", list_of(strides)}, {"dilations", list_of(dilation)}, {"pads", pads}, {"output_padding", added}});
+  give_convolution(call, "ConvTranspose", call.channels_first(), transposed(call.weights[0], {3, 2, 0, 1}),
+                   call.weights.size() > 1 ? &call.weights[1] : nullptr,
+                   {{"kernel_shape", list_of(size)},
+                    {"strides", list_of(strides)},
+                    {"dilations", list_of(dilation)},
+                    {"pads", pads},
+                    {"output_padding", added}});
 }
 
 // ---- poolings ----------------------------------------------------------------------------------------------------
@@ -186,7 +199,10 @@ void export_adaptive(ExportedCall& call, bool is_max) {
     std::vector<std::string> cells;
     for (std::int64_t i = 0; i < o; ++i) {
       const std::string part = fmt::format("cell{}_{}", axis, i);
-      const std::string slice = call.node("Slice", {map, call.integers({i * n / o}, part + "_from"), call.integers({((i + 1) * n + o - 1) / o}, part + "_to"), call.integers({axis}, part + "_axis")}, {}, part + "_slice");
+      const std::string slice = call.node("Slice",
+                                          {map, call.integers({i * n / o}, part + "_from"),
+                                           call.integers({((i + 1) * n + o - 1) / o}, part + "_to"), call.integers({axis}, part + "_axis")},
+                                          {}, part + "_slice");
       cells.push_back(call.node(is_max ? "ReduceMax" : "ReduceMean", {slice}, {{"axes", List{axis}}, {"keepdims", std::int64_t{1}}}, part));
     }
     map = call.node("Concat", cells, {{"axis", axis}}, axis == 2 ? "rows" : "");
@@ -256,8 +272,12 @@ void export_max_blur_pooling(ExportedCall& call) {
   }
   spec.strides = 1;
   const std::string maxima = call.node("MaxPool", {source_of(call, spec)}, window_attributes(spec, false), "maxima");
-  const auto size = [&](std::int64_t n, const Pads1& pads, std::int64_t reach) { return n == Shape::none ? n : n + pads.before + pads.after - reach + 1; };
-  give_blurred(call, maxima, {size(call.image()[0], spec.pads.height, spec.reach_height()), size(call.image()[1], spec.pads.width, spec.reach_width()), call.image()[2]});
+  const auto size = [&](std::int64_t n, const Pads1& pads, std::int64_t reach) {
+    return n == Shape::none ? n : n + pads.before + pads.after - reach + 1;
+  };
+  give_blurred(call, maxima,
+               {size(call.image()[0], spec.pads.height, spec.reach_height()), size(call.image()[1], spec.pads.width, spec.reach_width()),
+                call.image()[2]});
 }
 
 // ---- polyphase ---------------------------------------------------------------------------------------------------
@@ -268,8 +288,8 @@ namespace {
 std::vector<std::string> phases_of(ExportedCall& call, std::size_t input, const Size2& strides) {
   std::vector<std::string> phases;
   const std::string map = call.channels_first(input), prefix = fmt::format("phases{}", input);
-  const std::string ends = call.integers({std::int64_t{1} << 40, std::int64_t{1} << 40}, prefix + "_to"), axes = call.integers({2, 3}, prefix + "_axes"),
-                    steps = call.integers(list_of(strides), prefix + "_steps");
+  const std::string ends = call.integers({std::int64_t{1} << 40, std::int64_t{1} << 40}, prefix + "_to"),
+                    axes = call.integers({2, 3}, prefix + "_axes"), steps = call.integers(list_of(strides), prefix + "_steps");
   for (std::int64_t i = 0; i < strides.height; ++i)
     for (std::int64_t j = 0; j < strides.width; ++j) {
       const std::string part = fmt::format("{}_{}_{}", prefix, i, j);
@@ -286,9 +306,11 @@ void give_phases(ExportedCall& call, const std::vector<std::string>& scores, con
     const std::vector<std::string> phases = input == 0 ? std::move(first) : phases_of(call, input, strides);
     const std::string axis = call.integers({1}, fmt::format("stack{}_axis", input));
     std::vector<std::string> stacked;
-    for (std::size_t k = 0; k < phases.size(); ++k) stacked.push_back(call.node("Unsqueeze", {phases[k], axis}, {}, fmt::format("stack{}_{}", input, k)));
+    for (std::size_t k = 0; k < phases.size(); ++k)
+      stacked.push_back(call.node("Unsqueeze", {phases[k], axis}, {}, fmt::format("stack{}_{}", input, k)));
     const std::string stack = call.node("Concat", stacked, {{"axis", std::int64_t{1}}}, fmt::format("stack{}", input));
-    call.give_first(call.node("GatherND", {stack, choice}, {{"batch_dims", std::int64_t{1}}}, input == 0 ? "" : fmt::format("output{}", input)), input);
+    call.give_first(
+        call.node("GatherND", {stack, choice}, {{"batch_dims", std::int64_t{1}}}, input == 0 ? "" : fmt::format("output{}", input)), input);
   }
 }
 
@@ -313,15 +335,19 @@ void export_adaptive_polyphase(ExportedCall& call) {
 void export_learnable_polyphase(ExportedCall& call) {
   const Size2 strides = call.size("strides");
   const std::vector<std::string> phases = phases_of(call, 0, strides);
-  const std::string kernel = call.floats(transposed(call.weights[0], {3, 2, 0, 1}), "kernel_1"), bias = call.floats(call.weights[1], "bias_1"),
+  const std::string kernel = call.floats(transposed(call.weights[0], {3, 2, 0, 1}), "kernel_1"),
+                    bias = call.floats(call.weights[1], "bias_1"),
                     second = call.floats(transposed(call.weights[2], {3, 2, 0, 1}), "kernel_2");
   std::vector<std::string> scores;
-  const Shape phase = {call.image()[0] == Shape::none ? Shape::none : call.image()[0] / strides.height, call.image()[1] == Shape::none ? Shape::none : call.image()[1] / strides.width, call.image()[2]};
+  const Shape phase = {call.image()[0] == Shape::none ? Shape::none : call.image()[0] / strides.height,
+                       call.image()[1] == Shape::none ? Shape::none : call.image()[1] / strides.width, call.image()[2]};
   for (std::size_t k = 0; k < phases.size(); ++k) {
     const std::string part = fmt::format("score{}", k);
     const std::string hidden = call.node("Conv", {wrapped(call, phases[k], 1, phase, part + "_a"), kernel, bias}, {}, part + "_hidden");
-    const std::string features = call.node("Conv", {wrapped(call, call.node("Relu", {hidden}, {}, part + "_relu"), 1, phase, part + "_b"), second}, {}, part + "_features");
-    scores.push_back(call.node("ReduceMean", {call.node("Flatten", {features}, {}, part + "_row")}, {{"axes", List{1}}, {"keepdims", std::int64_t{1}}}, part));
+    const std::string features = call.node(
+        "Conv", {wrapped(call, call.node("Relu", {hidden}, {}, part + "_relu"), 1, phase, part + "_b"), second}, {}, part + "_features");
+    scores.push_back(call.node("ReduceMean", {call.node("Flatten", {features}, {}, part + "_row")},
+                               {{"axes", List{1}}, {"keepdims", std::int64_t{1}}}, part));
   }
   give_phases(call, scores, strides, phases);
 }

@@ -45,7 +45,8 @@ Constant fold_constant(const Operation& op) {
   }
   if (const Attribute* value = op.find("value_float")) return make_floats({}, {value->f});
   if (const Attribute* value = op.find("value_int")) return make_integers({}, {value->i});
-  if (const Attribute* value = op.find("value_floats")) return make_floats({static_cast<std::int64_t>(value->floats.size())}, value->floats);
+  if (const Attribute* value = op.find("value_floats"))
+    return make_floats({static_cast<std::int64_t>(value->floats.size())}, value->floats);
   if (const Attribute* value = op.find("value_ints")) return make_integers({static_cast<std::int64_t>(value->ints.size())}, value->ints);
   op.refuse("a constant that is no tensor of numbers is not supported");
 }
@@ -65,7 +66,8 @@ Constant fold_constant_of_shape(const Operation& op) {
 
 Constant fold_identity(const Operation& op) {
   op.ignore({"ratio", "seed"});  // of a Dropout
-  if (op.has_input(2) && op.constant(2)->is_scalar() && op.constant(2)->number(0) != 0) op.refuse("input 2, training_mode, is true; export the model for inference");
+  if (op.has_input(2) && op.constant(2)->is_scalar() && op.constant(2)->number(0) != 0)
+    op.refuse("input 2, training_mode, is true; export the model for inference");
   return *op.constant(0);
 }
 
@@ -78,7 +80,8 @@ Constant fold_cast(const Operation& op) {
   if (is_float(type)) {
     if (source->is_float) return result;
     for (std::size_t i = 0; i < source->elements(); ++i)
-      if (source->mark(i) != Mark::known) op.refuse("the size that it casts to {} is left open by the file; export the model with fixed sizes", name_of(type));
+      if (source->mark(i) != Mark::known)
+        op.refuse("the size that it casts to {} is left open by the file; export the model with fixed sizes", name_of(type));
     result.is_float = true;
     result.floats.assign(source->integers.begin(), source->integers.end());
     result.integers.clear();
@@ -112,7 +115,8 @@ Constant fold_range(const Operation& op) {
   if (!start->is_scalar() || !limit->is_scalar() || !step->is_scalar()) op.refuse("start, limit and delta must be single numbers");
   for (const ConstantPtr& part : {start, limit, step})
     if (part->mark(0) != Mark::known) op.refuse("the range depends on a size that the file leaves open; export the model with fixed sizes");
-  const double by = step->number(0), length = by == 0 ? std::numeric_limits<double>::infinity() : std::ceil((limit->number(0) - start->number(0)) / by);
+  const double by = step->number(0),
+               length = by == 0 ? std::numeric_limits<double>::infinity() : std::ceil((limit->number(0) - start->number(0)) / by);
   if (start->is_float != step->is_float) op.refuse("start and delta differ in type");
   if (!(length < 1e9)) op.refuse("the range from {} to {} by {} is too long", start->number(0), limit->number(0), by);
   const std::int64_t count = length > 0 ? static_cast<std::int64_t>(length) : 0;
@@ -125,7 +129,8 @@ Constant fold_range(const Operation& op) {
     if (result.is_float)
       result.floats.push_back(static_cast<float>(start->number(0) + static_cast<double>(i) * by));
     else
-      result.integers.push_back(static_cast<std::int64_t>(static_cast<std::uint64_t>(start->integers[0]) + static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(step->integers[0])));
+      result.integers.push_back(static_cast<std::int64_t>(static_cast<std::uint64_t>(start->integers[0]) +
+                                                          static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(step->integers[0])));
   }
   return result;
 }

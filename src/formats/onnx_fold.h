@@ -1,5 +1,6 @@
 // Operators computed while the file is read, because all their inputs are constants: chains such as Shape -> Gather -> Concat -> Reshape,
-// and weights that an exporter left transposed or scaled. Numbers are float32 or int64; sizes that the file leaves open are carried as marks.
+// and weights that an exporter left transposed or scaled. Numbers are float32 or int64; sizes that the file leaves open are carried as
+// marks.
 #pragma once
 
 #include "formats/onnx_constant.h"

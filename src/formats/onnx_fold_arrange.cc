@@ -65,7 +65,8 @@ Constant fold_gather(const Operation& op) {
     for (const std::int64_t index : wanted) {
       const std::int64_t at = index < 0 ? index + size : index;
       if (at < 0 || at >= size) op.refuse("index {} of an axis with {} elements", index, size);
-      for (std::size_t i = 0; i < inner; ++i) places.push_back((o * static_cast<std::size_t>(size) + static_cast<std::size_t>(at)) * inner + i);
+      for (std::size_t i = 0; i < inner; ++i)
+        places.push_back((o * static_cast<std::size_t>(size) + static_cast<std::size_t>(at)) * inner + i);
     }
   return picked(op, *data, std::move(dims), places);
 }
@@ -109,7 +110,8 @@ Constant fold_concat(const Operation& op) {
   for (std::size_t i = 0; i < op.input_count(); ++i) {
     parts.push_back(op.constant(i));
     Dims dims = parts.back()->dims;
-    if (dims.size() != result.dims.size() || parts.back()->is_float != result.is_float) op.refuse("the inputs differ in type or number of axes");
+    if (dims.size() != result.dims.size() || parts.back()->is_float != result.is_float)
+      op.refuse("the inputs differ in type or number of axes");
     result.dims[axis] += dims[axis];
     dims[axis] = result.dims[axis];
     if (dims != result.dims) op.refuse("the inputs differ in sizes other than that of axis {}", axis);
@@ -226,7 +228,8 @@ Constant fold_expand(const Operation& op) {
   from.insert(from.begin(), rank - from.size(), 1);
   std::vector<std::int64_t> steps = signed_steps(from);
   for (std::size_t i = 0; i < rank; ++i) {
-    if (dims[i] != from[i] && dims[i] != 1 && from[i] != 1) op.refuse("shape {} cannot be expanded to {}", to_string(from), to_string(dims));
+    if (dims[i] != from[i] && dims[i] != 1 && from[i] != 1)
+      op.refuse("shape {} cannot be expanded to {}", to_string(from), to_string(dims));
     if (dims[i] == 1) dims[i] = from[i];
     if (from[i] == 1) steps[i] = 0;
   }

@@ -22,7 +22,8 @@ Pairs pairs_of(const Operation& op, const Constant& a, const Constant& b) {
   const std::vector<std::int64_t> left = padded(a.dims), right = padded(b.dims);
   Pairs pairs;
   for (std::size_t i = 0; i < rank; ++i) {
-    if (left[i] != right[i] && left[i] != 1 && right[i] != 1) op.refuse("shapes {} and {} do not fit each other", a.shape_text(), b.shape_text());
+    if (left[i] != right[i] && left[i] != 1 && right[i] != 1)
+      op.refuse("shapes {} and {} do not fit each other", a.shape_text(), b.shape_text());
     pairs.dims.push_back(left[i] == 1 ? right[i] : left[i]);
   }
   const std::size_t count = counted(op, pairs.dims);
@@ -60,7 +61,8 @@ Constant binary(const Operation& op, Floats floats, Integers integers, Keeps kee
     const Mark left = a->mark(i), right = b->mark(j);
     Mark mark = Mark::known;
     if (left != Mark::known || right != Mark::known) {
-      const bool left_stays = right == Mark::known && keeps(b->integers[j], false), right_stays = left == Mark::known && keeps(a->integers[i], true);
+      const bool left_stays = right == Mark::known && keeps(b->integers[j], false),
+                 right_stays = left == Mark::known && keeps(a->integers[i], true);
       const bool computable = left != Mark::open && right != Mark::open && op.network().batch().has_value();
       mark = left_stays ? left : right_stays ? right : computable ? Mark::known : Mark::open;
     }
@@ -251,7 +253,8 @@ Constant fold_product(const Operation& op) {
   const auto axes = op.axes("axes", 1);
   const bool keeps = op.integer("keepdims", 1) != 0;
   const ConstantPtr data = op.constant(0);
-  if (data->dims.size() > 1 || (axes && axes->size() > 1)) op.refuse("of a constant with {} axes is not supported; 1 is", data->dims.size());
+  if (data->dims.size() > 1 || (axes && axes->size() > 1))
+    op.refuse("of a constant with {} axes is not supported; 1 is", data->dims.size());
   const std::vector<std::int64_t> dims(keeps ? data->dims.size() : 0, 1);
   if (data->is_float) {
     float product = 1;

@@ -43,7 +43,8 @@ bool is_own_domain(std::string_view domain) { return domain.empty() || domain ==
 
 class Importer {
  public:
-  Importer(const ModelProto& model, const std::string& where, const std::string& folder) : model_(model), where_(where), network_(model, where, folder) {}
+  Importer(const ModelProto& model, const std::string& where, const std::string& folder)
+      : model_(model), where_(where), network_(model, where, folder) {}
 
   OnnxModel run(std::uint64_t seed) {
     sort_nodes();
@@ -65,13 +66,15 @@ class Importer {
     std::unordered_set<std::string_view> known = {""};
     for (const TensorProto& tensor : model_.graph.initializers) known.insert(tensor.name);
     for (const ValueInfo& input : model_.graph.inputs) {
-      if (!known.insert(input.name).second && !is_initializer(input.name)) io::format_error(where_, "there are two inputs named {}", io::quote(input.name));
+      if (!known.insert(input.name).second && !is_initializer(input.name))
+        io::format_error(where_, "there are two inputs named {}", io::quote(input.name));
     }
     for (std::size_t i = 0; i < model_.graph.nodes.size(); ++i)
       for (const std::string_view output : node(i).outputs) {
         if (output.empty()) continue;
         if (known.contains(output) || !makers_.emplace(output, i).second)
-          io::format_error(where_, "node {} {} gives {}, which is the name of another value", i, io::quote(node(i).name), io::quote(output));
+          io::format_error(where_, "node {} {} gives {}, which is the name of another value", i, io::quote(node(i).name),
+                           io::quote(output));
       }
     if (model_.graph.outputs.empty()) io::format_error(where_, "the graph has no outputs");
     std::vector<State> states(model_.graph.nodes.size(), State::waiting);
@@ -93,7 +96,9 @@ class Importer {
     std::vector<Step> path;
     const auto enter = [&](std::size_t index) {
       if (states[index] == State::done) return;
-      if (states[index] == State::open) io::format_error(where_, "node {} {} ({}) depends on its own output", index, io::quote(node(index).name), io::quote(node(index).op_type));
+      if (states[index] == State::open)
+        io::format_error(where_, "node {} {} ({}) depends on its own output", index, io::quote(node(index).name),
+                         io::quote(node(index).op_type));
       states[index] = State::open;
       path.push_back({index, 0});
     };
@@ -111,7 +116,8 @@ class Importer {
       if (known.contains(input)) continue;
       const auto maker = makers_.find(input);
       if (maker == makers_.end())
-        io::format_error(where_, "node {} {} ({}) reads {}, which is no value of the graph", step.node, io::quote(current.name), io::quote(current.op_type), io::quote(input));
+        io::format_error(where_, "node {} {} ({}) reads {}, which is no value of the graph", step.node, io::quote(current.name),
+                         io::quote(current.op_type), io::quote(input));
       enter(maker->second);
     }
   }
@@ -133,12 +139,15 @@ class Importer {
       const Node& current = node(index);
       const Operator* row = is_own_domain(current.domain) ? find_operator(current.op_type) : nullptr;
       if (row != nullptr && row->since <= opset) continue;
-      missing.push_back(fmt::format("{} (node {}{}{})", is_own_domain(current.domain) ? io::quote(current.op_type) : io::quote(fmt::format("{}.{}", current.domain, current.op_type)),
-                                    index, current.name.empty() ? "" : " ", current.name.empty() ? "" : io::quote(current.name)));
+      missing.push_back(fmt::format(
+          "{} (node {}{}{})",
+          is_own_domain(current.domain) ? io::quote(current.op_type) : io::quote(fmt::format("{}.{}", current.domain, current.op_type)),
+          index, current.name.empty() ? "" : " ", current.name.empty() ? "" : io::quote(current.name)));
     }
     if (missing.empty()) return;
     const std::size_t listed = std::min(missing.size(), most_listed);
-    io::format_error(where_, "operators that linn lacks: {}{}; docs/onnx.md lists those that it has", fmt::join(missing.begin(), missing.begin() + static_cast<std::ptrdiff_t>(listed), ", "),
+    io::format_error(where_, "operators that linn lacks: {}{}; docs/onnx.md lists those that it has",
+                     fmt::join(missing.begin(), missing.begin() + static_cast<std::ptrdiff_t>(listed), ", "),
                      listed < missing.size() ? fmt::format(" and {} more", missing.size() - listed) : "");
   }
 
@@ -180,18 +189,23 @@ class Importer {
 
   void make_input(const ValueInfo& input) {
     const std::string where = fmt::format("{}: input {}", where_, io::quote(input.name));
-    if (!input.is_tensor || !is_float(input.type)) io::format_error(where, "{} is not supported; tensors of floating-point numbers are", input.is_tensor ? name_of(input.type) : "what is no tensor");
+    if (!input.is_tensor || !is_float(input.type))
+      io::format_error(where, "{} is not supported; tensors of floating-point numbers are",
+                       input.is_tensor ? name_of(input.type) : "what is no tensor");
     if (!input.shape || input.shape->size() < 2) io::format_error(where, "its shape must have a batch axis and at least one more");
-    if (input.shape->size() > Shape::max_rank) io::format_error(where, "{} axes; {} are the most linn takes", input.shape->size(), Shape::max_rank);
+    if (input.shape->size() > Shape::max_rank)
+      io::format_error(where, "{} axes; {} are the most linn takes", input.shape->size(), Shape::max_rank);
     const auto size_of = [](const Dimension& dimension) { return dimension.size.value_or(0) > 0 ? *dimension.size : Shape::none; };
     const std::int64_t batch = size_of(input.shape->front());
     if (batch != Shape::none) network_.set_batch(batch);
     const std::size_t rank = input.shape->size() - 1;
-    Activation value{.symbol = SymbolicTensor(nullptr, 0), .order = rank == 3 && !is_channels_last(input) ? channels_last(3) : onnx_order(rank)};
+    Activation value{.symbol = SymbolicTensor(nullptr, 0),
+                     .order = rank == 3 && !is_channels_last(input) ? channels_last(3) : onnx_order(rank)};
     Sizes image(rank);
     for (std::size_t i = 0; i < rank; ++i) {
       image[value.order[i]] = size_of((*input.shape)[i + 1]);
-      if (image[value.order[i]] > (std::int64_t{1} << 31)) io::format_error(where, "a size of {} is more than linn takes", image[value.order[i]]);
+      if (image[value.order[i]] > (std::int64_t{1} << 31))
+        io::format_error(where, "a size of {} is more than linn takes", image[value.order[i]]);
     }
     std::int64_t values = 1;
     for (const std::int64_t size : image) {
@@ -201,7 +215,8 @@ class Importer {
     const bool may_be_open = rank == 3;
     for (std::size_t axis = 0; axis < rank; ++axis)
       if (image[axis] == Shape::none && (!may_be_open || axis == 2))
-        io::format_error(where, "a size is open; only the batch and the height and width of maps may be, so export the model with fixed sizes");
+        io::format_error(where,
+                         "a size is open; only the batch and the height and width of maps may be, so export the model with fixed sizes");
     value.symbol = Input(Shape(std::span<const std::int64_t>(image)), {.name = network_.layer_name(input.name)});
     inputs_.push_back(value.symbol);
     inputs_moved_.push_back(rank == 3 && value.order == channels_last(3));
@@ -254,7 +269,8 @@ class Importer {
       Activation result = network_.straight(std::get<Activation>(*value), output.name);
       outputs_moved.push_back(result.rank() == 3 && result.order == channels_last(3) && !has_channels_at(output, 3));
       if (!outputs_moved.back()) result = network_.arranged(result, onnx_order(result.rank()), output.name);
-      const bool is_taken = std::find(outputs.begin(), outputs.end(), result.symbol) != outputs.end() || std::find(inputs_.begin(), inputs_.end(), result.symbol) != inputs_.end();
+      const bool is_taken = std::find(outputs.begin(), outputs.end(), result.symbol) != outputs.end() ||
+                            std::find(inputs_.begin(), inputs_.end(), result.symbol) != inputs_.end();
       if (is_taken)
         result.symbol = network_.call(Identity(), {&result.symbol, 1}, output.name).front();
       else
@@ -283,7 +299,8 @@ OnnxModel read_onnx(std::span<const std::byte> bytes, const std::string& where, 
   return onnx::Importer(model, where, folder).run(seed);
 }
 
-graph::Graph graph_from_onnx(std::span<const std::byte> bytes, const std::string& where, const std::string& folder, std::uint64_t seed, Metadata* metadata) {
+graph::Graph graph_from_onnx(std::span<const std::byte> bytes, const std::string& where, const std::string& folder, std::uint64_t seed,
+                             Metadata* metadata) {
   OnnxModel model = read_onnx(bytes, where, folder, seed);
   if (metadata != nullptr) *metadata = std::move(model.metadata);
   return std::move(model.graph);

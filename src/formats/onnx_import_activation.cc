@@ -43,7 +43,9 @@ void import_softplus(const Operation& op) { activate(op, "softplus", true); }
 void import_softsign(const Operation& op) { activate(op, "softsign"); }
 void import_exponential(const Operation& op) { activate(op, "exponential", true); }
 void import_celu(const Operation& op) { activate(op, activations::celu({.alpha = op.number("alpha", 1)})); }
-void import_thresholded_relu(const Operation& op) { activate(op, activations::threshold({.threshold = op.number("alpha", 1), .default_value = 0})); }
+void import_thresholded_relu(const Operation& op) {
+  activate(op, activations::threshold({.threshold = op.number("alpha", 1), .default_value = 0}));
+}
 
 void import_erf(const Operation& op) { op.refuse("is supported as a part of x * (1 + erf(x / sqrt(2))) / 2 only"); }
 
@@ -83,7 +85,8 @@ void import_prelu(const Operation& op) {
   Activation source = op.network().straight(op.input(0), op.base_name());
   const ConstantPtr slope = op.constant(1);
   const Sizes sizes = source.sizes();
-  if (!slope->is_float || slope->dims.size() > sizes.size() + 1) op.refuse("the slope has shape {}; it must broadcast to (N, {}", slope->shape_text(), to_string(sizes).substr(1));
+  if (!slope->is_float || slope->dims.size() > sizes.size() + 1)
+    op.refuse("the slope has shape {}; it must broadcast to (N, {}", slope->shape_text(), to_string(sizes).substr(1));
   Sizes dims = slope->dims;
   dims.insert(dims.begin(), sizes.size() + 1 - dims.size(), 1);
   bool fits = dims[0] == 1;
@@ -169,7 +172,8 @@ void import_dropout(const Operation& op) {
   op.ignore({"seed", "is_test"});
   double rate = op.number("ratio", 0.5);
   if (op.opset() >= 12 && op.is_constant(1)) rate = op.constant(1)->is_scalar() ? op.constant(1)->number(0) : -1;
-  if (op.is_constant(2) && op.constant(2)->is_scalar() && op.constant(2)->number(0) != 0) op.refuse("input 2, training_mode, is true; export the model for inference");
+  if (op.is_constant(2) && op.constant(2)->is_scalar() && op.constant(2)->number(0) != 0)
+    op.refuse("input 2, training_mode, is true; export the model for inference");
   if (!(rate >= 0 && rate <= 1)) op.refuse("the ratio is {}; 0 to 1 is allowed", rate);
   if (op.node().outputs.size() > 1 && op.network().is_read(op.node().outputs[1])) op.refuse("the mask, output 1, is not supported");
   const Activation source = op.input(0);

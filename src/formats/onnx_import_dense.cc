@@ -71,7 +71,8 @@ void import_gemm(const Operation& op) {
   if (op.has_input(2)) {
     const ConstantPtr found = op.constant(2);
     const auto units = static_cast<std::size_t>(matrix.units());
-    if (!found->is_float || (found->elements() != units && !found->is_scalar()) || (!found->is_scalar() && found->dims.back() != matrix.units()))
+    if (!found->is_float || (found->elements() != units && !found->is_scalar()) ||
+        (!found->is_scalar() && found->dims.back() != matrix.units()))
       op.refuse("the bias has shape {}; one number or {} are allowed", found->shape_text(), units);
     for (std::size_t i = 0; i < units; ++i) bias.push_back(static_cast<float>(beta * found->number(found->is_scalar() ? 0 : i)));
   } else if (const auto taken = op.take_bias(matrix.units(), 0)) {

@@ -1,5 +1,5 @@
-// Arithmetic: of two values by a merging layer, of a value and a constant by a Rescaling (one number) or by a frozen BatchNormalization (one
-// number a channel), which is folded into the convolution before it.
+// Arithmetic: of two values by a merging layer, of a value and a constant by a Rescaling (one number) or by a frozen BatchNormalization
+// (one number a channel), which is folded into the convolution before it.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -26,11 +26,13 @@ std::vector<Activation> aligned(const Operation& op, std::vector<Activation> val
   if (!same_rows)
     for (Activation& value : values) value = op.network().straight(value, op.base_name());
   // The largest decides: a map and one number a channel meet in the map's order.
-  const auto largest = std::max_element(values.begin(), values.end(), [](const Activation& a, const Activation& b) { return a.rank() < b.rank(); });
+  const auto largest =
+      std::max_element(values.begin(), values.end(), [](const Activation& a, const Activation& b) { return a.rank() < b.rank(); });
   const Order order = largest->order;
   for (Activation& value : values) {
     if (value.rank() != order.size())
-      op.refuse("values of shapes (N, {} and (N, {}; a batch axis that meets another axis is not supported", to_string(values[0].sizes()).substr(1), to_string(value.sizes()).substr(1));
+      op.refuse("values of shapes (N, {} and (N, {}; a batch axis that meets another axis is not supported",
+                to_string(values[0].sizes()).substr(1), to_string(value.sizes()).substr(1));
     if (value.order != order) value = op.arranged(value, order);
   }
   return values;
@@ -53,16 +55,19 @@ bool all_non_negative(const std::vector<Activation>& values) {
 // ---- a value and a constant --------------------------------------------------------------------------------------
 
 // value * scale + offset, with one of both for each element of the constant.
-Activation per_channel(const Operation& op, Activation value, const Constant& constant, const std::vector<float>& scale, const std::vector<float>& offset) {
+Activation per_channel(const Operation& op, Activation value, const Constant& constant, const std::vector<float>& scale,
+                       const std::vector<float>& offset) {
   Sizes dims = constant.dims;
   const Sizes sizes = value.sizes();
-  if (dims.size() > sizes.size() + 1) op.refuse("the constant has shape {}, the value (N, {}", constant.shape_text(), to_string(sizes).substr(1));
+  if (dims.size() > sizes.size() + 1)
+    op.refuse("the constant has shape {}, the value (N, {}", constant.shape_text(), to_string(sizes).substr(1));
   dims.insert(dims.begin(), sizes.size() + 1 - dims.size(), 1);
   std::vector<std::size_t> large;
   for (std::size_t i = 0; i < dims.size(); ++i)
     if (dims[i] != 1) large.push_back(i);
   if (large.size() != 1 || large[0] == 0 || dims[large[0]] != sizes[large[0] - 1])
-    op.refuse("the constant has shape {}, the value (N, {}; one number, or one for each place of one axis, is supported", constant.shape_text(), to_string(sizes).substr(1));
+    op.refuse("the constant has shape {}, the value (N, {}; one number, or one for each place of one axis, is supported",
+              constant.shape_text(), to_string(sizes).substr(1));
   const std::size_t axis = large[0] - 1;
   if (value.order[axis] + 1 != value.rank()) {  // that axis must be linn's last
     Order order(value.rank());
@@ -72,7 +77,8 @@ Activation per_channel(const Operation& op, Activation value, const Constant& co
   }
   const std::int64_t channels = dims[large[0]];
   Tensor mean(Shape{channels}), variance = vector_tensor(std::vector<float>(static_cast<std::size_t>(channels), 1.0F));
-  std::vector<Tensor> weights = {vector_tensor(in_row_order(scale, value.row)), vector_tensor(in_row_order(offset, value.row)), mean, variance};
+  std::vector<Tensor> weights = {vector_tensor(in_row_order(scale, value.row)), vector_tensor(in_row_order(offset, value.row)), mean,
+                                 variance};
   value.symbol = op.call(BatchNormalization({.epsilon = 0, .trainable = false}), value.symbol, std::move(weights));
   value.is_non_negative = false;
   return value;
@@ -164,7 +170,8 @@ void import_divide(const Operation& op) {
   if (const auto gelu = matched_gelu(op)) return op.give(*gelu);
   const auto operands = value_and_constant(op);
   if (!operands || operands->constant_first) op.refuse("a division by a value is not supported; the divisor must be a constant");
-  op.give(affine(op, operands->value, *operands->constant, [](double number) { return 1 / number; }, zero));
+  op.give(affine(
+      op, operands->value, *operands->constant, [](double number) { return 1 / number; }, zero));
 }
 
 void import_sum(const Operation& op) {
@@ -191,7 +198,8 @@ void import_extreme(const Operation& op, const Layer& layer, bool is_max) {
       continue;
     }
     const ConstantPtr constant = op.constant(i);
-    if (!constant->is_scalar() || !constant->is_float) op.refuse("input {} is a constant of shape {}; one number is supported", i, constant->shape_text());
+    if (!constant->is_scalar() || !constant->is_float)
+      op.refuse("input {} is a constant of shape {}; one number is supported", i, constant->shape_text());
     limit = is_max ? std::max(limit, constant->number(0)) : std::min(limit, constant->number(0));
   }
   const Activation merge = values.size() == 1 ? values[0] : merged(op, layer, values, std::isfinite(limit) ? "merge" : "");
@@ -255,12 +263,14 @@ void import_reduction(const Operation& op, Reduction kind) {
       if (reduced[i + 1] == first) order[i] = next++;
   const bool is_map = source.rank() == 3 && std::count(reduced.begin(), reduced.end(), true) == 2;
   for (std::size_t i = 0; i < source.rank(); ++i) {
-    if (!is_map && sizes[i] == Shape::none) op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
+    if (!is_map && sizes[i] == Shape::none)
+      op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
     (reduced[i + 1] ? rows : channels) *= sizes[i];
     if (!reduced[i + 1]) kept.push_back(sizes[i]);
     if (keeps || !reduced[i + 1]) result_sizes.push_back(reduced[i + 1] ? 1 : sizes[i]);
   }
-  if (kind == Reduction::sum && std::count(sizes.begin(), sizes.end(), Shape::none) > 0) op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
+  if (kind == Reduction::sum && std::count(sizes.begin(), sizes.end(), Shape::none) > 0)
+    op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
   Activation map = op.arranged(source, order);
   if (kind == Reduction::min) map = scaled(op, map, -1, 0, "negative");
   if (!is_map) {

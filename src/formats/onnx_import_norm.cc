@@ -13,7 +13,8 @@ namespace {
 Tensor channel_values(const Operation& op, std::size_t input, const Activation& source) {
   const std::vector<float> values = op.floats(input);
   const std::int64_t channels = source.sizes().at(0);
-  if (static_cast<std::int64_t>(values.size()) != channels) op.refuse("input {} has {} numbers; the value has {} channels", input, values.size(), channels);
+  if (static_cast<std::int64_t>(values.size()) != channels)
+    op.refuse("input {} has {} numbers; the value has {} channels", input, values.size(), channels);
   return vector_tensor(in_row_order(values, source.row));
 }
 
@@ -66,7 +67,8 @@ void import_layer_normalization(const Operation& op) {
   for (const auto& [own, theirs] : axes) over.push_back(static_cast<std::int64_t>(own) + 1), moved.push_back(theirs);
   const auto weights_of = [&](std::size_t i) {
     const std::vector<float> values = op.floats(i);
-    if (values.size() != static_cast<std::size_t>(element_count(dims, op.where()))) op.refuse("input {} has {} numbers; shape {} is allowed", i, values.size(), to_string(dims));
+    if (values.size() != static_cast<std::size_t>(element_count(dims, op.where())))
+      op.refuse("input {} has {} numbers; shape {} is allowed", i, values.size(), to_string(dims));
     return transposed_tensor(values, dims, moved);
   };
   std::vector<Tensor> weights = {weights_of(1)};
@@ -74,7 +76,8 @@ void import_layer_normalization(const Operation& op) {
   const bool is_last = over.size() == 1 && over[0] == static_cast<std::int64_t>(sizes.size());
   Activation result = source;
   result.is_non_negative = false;
-  result.symbol = op.call(LayerNormalization({.axis = is_last ? Axes(-1) : Axes(over), .epsilon = epsilon, .center = op.has_input(2)}), source.symbol, std::move(weights));
+  result.symbol = op.call(LayerNormalization({.axis = is_last ? Axes(-1) : Axes(over), .epsilon = epsilon, .center = op.has_input(2)}),
+                          source.symbol, std::move(weights));
   op.give(std::move(result));
 }
 
@@ -84,11 +87,13 @@ void import_group_normalization(const Operation& op) {
   op.ignore({"stash_type"});
   const Activation source = op.with_channels_last(0);
   const std::int64_t channels = source.sizes().at(0), groups = op.integer("num_groups", 0);
-  if (groups < 1 || channels % groups != 0) op.refuse("attribute \"num_groups\" is {}, which does not divide {} channels", groups, channels);
+  if (groups < 1 || channels % groups != 0)
+    op.refuse("attribute \"num_groups\" is {}, which does not divide {} channels", groups, channels);
   const auto weights_of = [&](std::size_t i) {
     const std::vector<float> values = op.floats(i);
     if (op.opset() >= 21) return channel_values(op, i, source);
-    if (values.size() != static_cast<std::size_t>(groups)) op.refuse("input {} has {} numbers; {} groups are given", i, values.size(), groups);
+    if (values.size() != static_cast<std::size_t>(groups))
+      op.refuse("input {} has {} numbers; {} groups are given", i, values.size(), groups);
     std::vector<float> all;
     for (const float value : values) all.insert(all.end(), static_cast<std::size_t>(channels / groups), value);
     return vector_tensor(all);

@@ -53,7 +53,8 @@ MapPads map_pads(const Operation& op, const AllPads& pads) {
   for (std::size_t i = 1; i < rank; ++i)
     if (pads.before[i] != 0 || pads.after[i] != 0) padded.push_back(i);
   if (rank != 4 || pads.before[0] != 0 || pads.after[0] != 0 || padded.size() > 2)
-    op.refuse("pads {} and {} of a value with {} axes; two axes of maps can be padded", to_string(pads.before), to_string(pads.after), rank);
+    op.refuse("pads {} and {} of a value with {} axes; two axes of maps can be padded", to_string(pads.before), to_string(pads.after),
+              rank);
   for (std::size_t axis = rank; axis-- > 1 && padded.size() < 2;)
     if (std::find(padded.begin(), padded.end(), axis) == padded.end()) padded.push_back(axis);
   std::sort(padded.begin(), padded.end());
@@ -107,18 +108,24 @@ std::string blur_pads(const Pads2& pads, std::int64_t taps, const Size2& strides
 // Of a Pad whose only reader is a depthwise convolution with the binomial filter: the pooling of both.
 std::optional<Activation> matched_blur(const Operation& op, const Activation& source, const MapPads& pads, const std::string& border) {
   const Node* conv = op.node().outputs.empty() ? nullptr : op.network().only_reader(op.node().outputs[0]);
-  if (conv == nullptr || conv->op_type != "Conv" || conv->inputs.size() != 2 || conv->outputs.size() != 1 || pads.cut != Pads2(0) || pads.order != channels_last(3)) return std::nullopt;
+  if (conv == nullptr || conv->op_type != "Conv" || conv->inputs.size() != 2 || conv->outputs.size() != 1 || pads.cut != Pads2(0) ||
+      pads.order != channels_last(3))
+    return std::nullopt;
   if (conv->inputs[0] != op.node().outputs[0] || !op.network().is_constant(conv->inputs[1])) return std::nullopt;
   const ConstantPtr filters = std::get<ConstantPtr>(*op.network().find(conv->inputs[1]));
   const std::int64_t channels = source.sizes()[0];
-  const Attribute *group = attribute_of(*conv, "group"), *own_pads = attribute_of(*conv, "pads"), *strides = attribute_of(*conv, "strides"), *dilations = attribute_of(*conv, "dilations"),
-                  *auto_pad = attribute_of(*conv, "auto_pad");
+  const Attribute *group = attribute_of(*conv, "group"), *own_pads = attribute_of(*conv, "pads"), *strides = attribute_of(*conv, "strides"),
+                  *dilations = attribute_of(*conv, "dilations"), *auto_pad = attribute_of(*conv, "auto_pad");
   const auto all = [](const Attribute* attribute, std::int64_t wanted) {
-    return attribute == nullptr || std::all_of(attribute->ints.begin(), attribute->ints.end(), [&](std::int64_t value) { return value == wanted; });
+    return attribute == nullptr ||
+           std::all_of(attribute->ints.begin(), attribute->ints.end(), [&](std::int64_t value) { return value == wanted; });
   };
-  if (!filters->is_float || filters->dims.size() != 4 || filters->dims[0] != channels || filters->dims[1] != 1 || filters->dims[2] != filters->dims[3]) return std::nullopt;
+  if (!filters->is_float || filters->dims.size() != 4 || filters->dims[0] != channels || filters->dims[1] != 1 ||
+      filters->dims[2] != filters->dims[3])
+    return std::nullopt;
   const std::int64_t taps = filters->dims[2];
-  if (taps < 2 || taps > 7 || (channels > 1 && (group == nullptr || group->i != channels)) || !all(own_pads, 0) || !all(dilations, 1)) return std::nullopt;
+  if (taps < 2 || taps > 7 || (channels > 1 && (group == nullptr || group->i != channels)) || !all(own_pads, 0) || !all(dilations, 1))
+    return std::nullopt;
   if ((auto_pad != nullptr && auto_pad->s != "NOTSET" && auto_pad->s != "VALID") || !is_binomial(*filters)) return std::nullopt;
   Size2 step = 1;
   if (strides != nullptr && strides->ints.size() == 2) step = {strides->ints[0], strides->ints[1]};
@@ -136,7 +143,8 @@ std::optional<Activation> matched_blur(const Operation& op, const Activation& so
 // ---- mirrored and repeated pads ----------------------------------------------------------------------------------
 
 // Rows (axis 0) or columns [first, last) of a map.
-SymbolicTensor section(const Operation& op, const SymbolicTensor& map, std::size_t axis, std::int64_t first, std::int64_t last, const std::string& suffix) {
+SymbolicTensor section(const Operation& op, const SymbolicTensor& map, std::size_t axis, std::int64_t first, std::int64_t last,
+                       const std::string& suffix) {
   const Pads1 cut = {first, map.shape().begin()[axis] - last};
   return op.call(Cropping2D(axis == 0 ? Pads2{cut, 0} : Pads2{0, cut}), map, {}, suffix);
 }
@@ -144,11 +152,15 @@ SymbolicTensor section(const Operation& op, const SymbolicTensor& map, std::size
 SymbolicTensor mirrored_axis(const Operation& op, const SymbolicTensor& map, std::size_t axis, const Pads1& pads, std::string_view mode) {
   if (pads == Pads1(0)) return map;
   const std::int64_t size = map.shape().begin()[axis];
-  if (size == Shape::none) op.refuse("mode {} needs the size of the map, which the file leaves open; export the model with fixed height and width", mode);
+  if (size == Shape::none)
+    op.refuse("mode {} needs the size of the map, which the file leaves open; export the model with fixed height and width", mode);
   const std::int64_t most = mode == "reflect" ? size - 1 : mode == "wrap" ? size : most_mirrored;
-  if (std::max(pads.before, pads.after) > std::min(most, most_mirrored)) op.refuse("mode {} with pads of {} and {} around {} cells", mode, pads.before, pads.after, size);
+  if (std::max(pads.before, pads.after) > std::min(most, most_mirrored))
+    op.refuse("mode {} with pads of {} and {} around {} cells", mode, pads.before, pads.after, size);
   std::vector<SymbolicTensor> parts;
-  const auto add = [&](std::int64_t cell, std::int64_t number) { parts.push_back(section(op, map, axis, cell, cell + 1, fmt::format("axis{}_cell{}", axis, number))); };
+  const auto add = [&](std::int64_t cell, std::int64_t number) {
+    parts.push_back(section(op, map, axis, cell, cell + 1, fmt::format("axis{}_cell{}", axis, number)));
+  };
   for (std::int64_t i = 0; i < pads.before; ++i) add(mode == "reflect" ? pads.before - i : mode == "wrap" ? size - pads.before + i : 0, i);
   parts.push_back(map);
   for (std::int64_t i = 0; i < pads.after; ++i) add(mode == "reflect" ? size - 2 - i : mode == "wrap" ? i : size - 1, pads.before + i);
@@ -159,7 +171,8 @@ SymbolicTensor mirrored_axis(const Operation& op, const SymbolicTensor& map, std
 
 void import_pad(const Operation& op) {
   const std::string_view mode = op.text("mode", "constant");
-  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap") op.refuse("attribute \"mode\" is \"{}\"; constant, reflect, edge and wrap are allowed", mode);
+  if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap")
+    op.refuse("attribute \"mode\" is \"{}\"; constant, reflect, edge and wrap are allowed", mode);
   double value = op.opset() < 11 ? op.number("value", 0) : 0;
   if (op.opset() >= 11 && op.has_input(2)) {
     const ConstantPtr found = op.constant(2);

@@ -25,17 +25,22 @@ Activation narrowed(const Operation& op, const Activation& value, std::size_t ax
   if (value.rank() == 3 && place < 2) {
     const Pads1 cut = {range.first, after};
     if (cut != Pads1(0)) result.symbol = op.call(Cropping2D(place == 0 ? Pads2{cut, 0} : Pads2{0, cut}), result.symbol, {}, suffix);
-    if (range.step > 1) result.symbol = op.call(MaxPooling2D(1, {.strides = place == 0 ? Size2{range.step, 1} : Size2{1, range.step}}), result.symbol, {}, suffix + "_step");
+    if (range.step > 1)
+      result.symbol = op.call(MaxPooling2D(1, {.strides = place == 0 ? Size2{range.step, 1} : Size2{1, range.step}}), result.symbol, {},
+                              suffix + "_step");
     return result;
   }
   std::int64_t outer = 1, inner = 1;
   Sizes sizes(shape.begin(), shape.end());
   for (std::size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] == Shape::none) op.refuse("a part of a value with open sizes is not supported; export the model with fixed height and width");
+    if (sizes[i] == Shape::none)
+      op.refuse("a part of a value with open sizes is not supported; export the model with fixed height and width");
     if (i != place) (i < place ? outer : inner) *= sizes[i];
   }
   sizes[place] = range.count;
-  const auto reshape = [&](const Sizes& to, const char* what) { result.symbol = op.call(Reshape(Axes(to)), result.symbol, {}, suffix + what); };
+  const auto reshape = [&](const Sizes& to, const char* what) {
+    result.symbol = op.call(Reshape(Axes(to)), result.symbol, {}, suffix + what);
+  };
   reshape({outer, size, inner}, "_rows");
   if (range.first != 0 || after != 0) result.symbol = op.call(Cropping2D({0, {range.first, after}}), result.symbol, {}, suffix + "_crop");
   if (range.step > 1) result.symbol = op.call(MaxPooling2D(1, {.strides = {1, range.step}}), result.symbol, {}, suffix + "_step");
@@ -56,7 +61,8 @@ void import_slice(const Operation& op) {
     axes = op.integers(3);
   if (op.has_input(4)) steps = op.integers(4);
   if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
-    op.refuse("{} starts, {} ends, {} axes and {} steps; as many of each are allowed", starts.size(), ends.size(), axes.size(), steps.size());
+    op.refuse("{} starts, {} ends, {} axes and {} steps; as many of each are allowed", starts.size(), ends.size(), axes.size(),
+              steps.size());
   Activation value = op.network().straight(op.input(0), op.base_name());
   for (std::size_t i = 0; i < axes.size(); ++i) {
     const std::size_t axis = op.axis(axes[i], value.rank() + 1);
@@ -69,8 +75,10 @@ void import_slice(const Operation& op) {
     if (size == Shape::none) {
       // From the beginning and the end, whatever lies between.
       const std::int64_t cut = ends[i] < 0 ? -ends[i] : 0, place = static_cast<std::int64_t>(value.order[axis - 1]);
-      if (starts[i] < 0 || starts[i] > (1 << 20) || cut > (1 << 20) || (ends[i] >= 0 && ends[i] < (1 << 30)) || value.rank() != 3 || place > 1 || steps[i] != 1)
-        op.refuse("from {} to {} by {} of an axis whose size the file leaves open; export the model with fixed height and width", starts[i], ends[i], steps[i]);
+      if (starts[i] < 0 || starts[i] > (1 << 20) || cut > (1 << 20) || (ends[i] >= 0 && ends[i] < (1 << 30)) || value.rank() != 3 ||
+          place > 1 || steps[i] != 1)
+        op.refuse("from {} to {} by {} of an axis whose size the file leaves open; export the model with fixed height and width", starts[i],
+                  ends[i], steps[i]);
       if (starts[i] == 0 && cut == 0) continue;
       const Pads1 both = {starts[i], cut};
       value.symbol = op.call(Cropping2D(place == 0 ? Pads2{both, 0} : Pads2{0, both}), value.symbol, {}, fmt::format("{}", i));
@@ -116,7 +124,9 @@ void import_gather(const Operation& op) {
   const std::size_t axis = op.axis(op.integer("axis", 0), value.rank() + 1);
   const ConstantPtr shape = op.constant(1);
   std::vector<std::int64_t> places = op.integers(1);
-  if (axis == 0 || shape->dims.size() > 1 || places.empty()) op.refuse("of a value with indices {} along axis {} is not supported; places of one axis other than the batch are", shape->shape_text(), axis);
+  if (axis == 0 || shape->dims.size() > 1 || places.empty())
+    op.refuse("of a value with indices {} along axis {} is not supported; places of one axis other than the batch are", shape->shape_text(),
+              axis);
   const std::int64_t size = value.sizes()[axis - 1];
   for (std::size_t i = 0; i < places.size(); ++i) {
     if (size == Shape::none || places[i] < -size || places[i] >= size) op.refuse("index {} of an axis of {}", places[i], size);
@@ -129,7 +139,8 @@ void import_gather(const Operation& op) {
     target.erase(target.begin() + static_cast<std::ptrdiff_t>(axis) - 1);
     if (target.empty()) op.refuse("nothing but the batch axis would be left");
     const auto reshaped = op.network().reshaped(part, target, op.base_name());
-    if (!reshaped) op.refuse("a value of shape (N, {} cannot be brought to (N, {}", to_string(part.sizes()).substr(1), to_string(target).substr(1));
+    if (!reshaped)
+      op.refuse("a value of shape (N, {} cannot be brought to (N, {}", to_string(part.sizes()).substr(1), to_string(target).substr(1));
     part = *reshaped;
   }
   op.give(part);
@@ -139,7 +150,8 @@ void import_expand(const Operation& op) {
   Activation value = op.input(0);
   const ConstantPtr shape = op.constant(1);
   const Sizes sizes = value.sizes();
-  if (shape->is_float || shape->elements() > sizes.size() + 1) op.refuse("a value of shape (N, {} cannot be expanded to {} axes", to_string(sizes).substr(1), shape->elements());
+  if (shape->is_float || shape->elements() > sizes.size() + 1)
+    op.refuse("a value of shape (N, {} cannot be expanded to {} axes", to_string(sizes).substr(1), shape->elements());
   Sizes grown = sizes;
   const std::size_t missing = sizes.size() + 1 - shape->elements();
   bool grows = false;
@@ -147,12 +159,14 @@ void import_expand(const Operation& op) {
     const std::size_t axis = i + missing;
     const std::int64_t wanted = shape->integers[i];
     if (axis == 0) {
-      if (shape->mark(i) == Mark::known && wanted != 1 && wanted != op.network().batch().value_or(1)) op.refuse("the batch cannot be expanded");
+      if (shape->mark(i) == Mark::known && wanted != 1 && wanted != op.network().batch().value_or(1))
+        op.refuse("the batch cannot be expanded");
       continue;
     }
     if (shape->mark(i) == Mark::known && (wanted == 1 || wanted == sizes[axis - 1])) continue;
     if (shape->mark(i) != Mark::known && sizes[axis - 1] == Shape::none) continue;
-    if (shape->mark(i) != Mark::known || sizes[axis - 1] != 1 || wanted < 1 || wanted > (1 << 20)) op.refuse("a value of shape (N, {} cannot be expanded at axis {}", to_string(sizes).substr(1), axis);
+    if (shape->mark(i) != Mark::known || sizes[axis - 1] != 1 || wanted < 1 || wanted > (1 << 20))
+      op.refuse("a value of shape (N, {} cannot be expanded at axis {}", to_string(sizes).substr(1), axis);
     grown[axis - 1] = wanted;
     grows = true;
   }
@@ -168,7 +182,8 @@ void import_expand(const Operation& op) {
 namespace {
 
 // The value under other sizes, its axes exchanged, and under other sizes again.
-Activation rearranged(const Operation& op, const Activation& source, const Sizes& split, const std::vector<std::size_t>& axes, const Sizes& joined) {
+Activation rearranged(const Operation& op, const Activation& source, const Sizes& split, const std::vector<std::size_t>& axes,
+                      const Sizes& joined) {
   std::optional<Activation> value = op.network().reshaped(source, split, op.base_name());
   if (value) {
     value->order = transposed(value->order, axes);
@@ -180,7 +195,8 @@ Activation rearranged(const Operation& op, const Activation& source, const Sizes
 
 std::int64_t block_of(const Operation& op, const Sizes& sizes) {
   const std::int64_t block = op.integer("blocksize", 0);
-  if (sizes.size() != 3 || std::count(sizes.begin(), sizes.end(), Shape::none) > 0) op.refuse("a value of shape (N, {}; maps of known size are supported", to_string(sizes).substr(1));
+  if (sizes.size() != 3 || std::count(sizes.begin(), sizes.end(), Shape::none) > 0)
+    op.refuse("a value of shape (N, {}; maps of known size are supported", to_string(sizes).substr(1));
   if (block < 1 || block > 1024) op.refuse("attribute \"blocksize\" is {}", block);
   return block;
 }

@@ -122,7 +122,9 @@ void resize(const Operation& op, const Resampling& how, const Axis& rows, const 
     return op.give(result);
   }
   if (rows.size == Shape::none || columns.size == Shape::none)
-    op.refuse("mode {} with coordinates {} needs the size of the map, which the file leaves open; export the model with fixed height and width", how.mode, how.transform);
+    op.refuse(
+        "mode {} with coordinates {} needs the size of the map, which the file leaves open; export the model with fixed height and width",
+        how.mode, how.transform);
   if (is_linear) {
     result.symbol = op.call(Resizing(rows.out, columns.out, {.interpolation = "bilinear"}), source.symbol);
     return op.give(result);
@@ -145,11 +147,13 @@ Axis axis_of(const Operation& op, std::int64_t size, std::optional<float> scale,
     axis.scale = *scale;
     axis.out = size == Shape::none ? Shape::none : static_cast<std::int64_t>(std::floor(static_cast<float>(size) * *scale));
   } else {
-    if (size == Shape::none) op.refuse("to {} needs the size of the map, which the file leaves open; export the model with fixed height and width", *out);
+    if (size == Shape::none)
+      op.refuse("to {} needs the size of the map, which the file leaves open; export the model with fixed height and width", *out);
     axis.out = *out;
     axis.scale = static_cast<float>(*out) / static_cast<float>(size);
   }
-  if (size != Shape::none && (axis.out < 1 || axis.out > most_size || size > most_size)) op.refuse("from {} to {}; sizes of 1 to {} are allowed", size, axis.out, most_size);
+  if (size != Shape::none && (axis.out < 1 || axis.out > most_size || size > most_size))
+    op.refuse("from {} to {}; sizes of 1 to {} are allowed", size, axis.out, most_size);
   return axis;
 }
 
@@ -159,7 +163,8 @@ void check_others(const Operation& op, bool are_kept) {
 
 void import_scales(const Operation& op, const Resampling& how, std::span<const float> scales) {
   const Sizes sizes = op.input(0).sizes();
-  if (sizes.size() != 3 || scales.size() != 4) op.refuse("{} scales of a value with {} axes; maps (N, C, H, W) are supported", scales.size(), sizes.size() + 1);
+  if (sizes.size() != 3 || scales.size() != 4)
+    op.refuse("{} scales of a value with {} axes; maps (N, C, H, W) are supported", scales.size(), sizes.size() + 1);
   check_others(op, scales[0] == 1 && scales[1] == 1);
   resize(op, how, axis_of(op, sizes[1], scales[2], {}), axis_of(op, sizes[2], scales[3], {}));
 }
@@ -181,12 +186,15 @@ void import_resize(const Operation& op) {
                     .nearest = op.text("nearest_mode", "round_prefer_floor"),
                     .cubic = op.number("cubic_coeff_a", -0.75),
                     .excludes_outside = op.integer("exclude_outside", 0) != 0};
-  static constexpr std::string_view transforms[] = {"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric", "tf_half_pixel_for_nn"};
+  static constexpr std::string_view transforms[] = {"half_pixel", "pytorch_half_pixel",   "align_corners",
+                                                    "asymmetric", "half_pixel_symmetric", "tf_half_pixel_for_nn"};
   if (std::find(std::begin(transforms), std::end(transforms), how.transform) == std::end(transforms))
     op.refuse("attribute \"coordinate_transformation_mode\" is \"{}\", which is not supported", how.transform);
-  if (how.mode != "nearest" && how.mode != "linear" && how.mode != "cubic") op.refuse("attribute \"mode\" is \"{}\"; nearest, linear and cubic are supported", how.mode);
+  if (how.mode != "nearest" && how.mode != "linear" && how.mode != "cubic")
+    op.refuse("attribute \"mode\" is \"{}\"; nearest, linear and cubic are supported", how.mode);
   if (op.integer("antialias", 0) != 0) op.refuse("attribute \"antialias\" is 1; 0 is supported");
-  if (op.text("keep_aspect_ratio_policy", "stretch") != "stretch") op.refuse("attribute \"keep_aspect_ratio_policy\" is \"{}\"; stretch is supported", op.text("keep_aspect_ratio_policy", ""));
+  if (op.text("keep_aspect_ratio_policy", "stretch") != "stretch")
+    op.refuse("attribute \"keep_aspect_ratio_policy\" is \"{}\"; stretch is supported", op.text("keep_aspect_ratio_policy", ""));
 
   const Sizes sizes = op.input(0).sizes();
   if (sizes.size() != 3) op.refuse("a value with {} axes; maps (N, C, H, W) are supported", sizes.size() + 1);
@@ -205,7 +213,8 @@ void import_resize(const Operation& op) {
       }
       // A size that stays as it is, also where it is open.
       if (wanted->mark(i) == Mark::known && wanted->integers[i] == sizes[axis - 1]) continue;
-      if (wanted->mark(i) != Mark::known) op.refuse("its sizes depend on a size that the file leaves open; export the model with fixed height and width");
+      if (wanted->mark(i) != Mark::known)
+        op.refuse("its sizes depend on a size that the file leaves open; export the model with fixed height and width");
       scales[axis].reset();
       outs[axis] = wanted->integers[i];
     }

@@ -38,7 +38,8 @@ void import_flatten(const Operation& op) {
   const Sizes sizes = source.sizes();
   const auto count = product(sizes);
   const auto large = std::count_if(sizes.begin(), sizes.end(), [](std::int64_t size) { return size != 1; });
-  if (!count && large > 1) op.refuse("a value of shape (N, {} has open sizes; export the model with fixed height and width", to_string(sizes).substr(1));
+  if (!count && large > 1)
+    op.refuse("a value of shape (N, {} has open sizes; export the model with fixed height and width", to_string(sizes).substr(1));
   reshape(op, source, {count.value_or(Shape::none)});
 }
 
@@ -47,7 +48,8 @@ void import_reshape(const Operation& op) {
   const Activation source = op.input(0);
   const ConstantPtr shape = op.constant(1);
   const bool keeps_zero = op.integer("allowzero", 0) != 0;
-  if (shape->is_float || shape->elements() < 1 || shape->elements() > Shape::max_rank) op.refuse("the shape has {} sizes; 1 to {} integers are allowed", shape->elements(), Shape::max_rank);
+  if (shape->is_float || shape->elements() < 1 || shape->elements() > Shape::max_rank)
+    op.refuse("the shape has {} sizes; 1 to {} integers are allowed", shape->elements(), Shape::max_rank);
   const Sizes sizes = source.sizes();
   Sizes target;
   std::int64_t open = -1;
@@ -56,7 +58,8 @@ void import_reshape(const Operation& op) {
     if (shape->mark(i) == Mark::open) size = -1;
     if (shape->mark(i) == Mark::batch && i > 0) op.refuse("the number of images stands at place {} of the shape; it must stand first", i);
     if (size == 0 && !keeps_zero && shape->mark(i) == Mark::known) {
-      if (i > sizes.size()) op.refuse("size {} of the shape is 0, which stands for that of the source, which has {} axes", i, sizes.size() + 1);
+      if (i > sizes.size())
+        op.refuse("size {} of the shape is 0, which stands for that of the source, which has {} axes", i, sizes.size() + 1);
       size = i == 0 ? -2 : sizes[i - 1];
     }
     if (i == 0) {
@@ -78,10 +81,12 @@ void import_reshape(const Operation& op) {
   known.erase(std::remove(known.begin(), known.end(), Shape::none), known.end());
   const std::int64_t rest = product(known).value_or(0);
   if (count && gap != target.end()) {
-    if (rest < 1 || *count % rest != 0) op.refuse("a value of shape (N, {} does not fit (N, {}", to_string(sizes).substr(1), to_string(target).substr(1));
+    if (rest < 1 || *count % rest != 0)
+      op.refuse("a value of shape (N, {} does not fit (N, {}", to_string(sizes).substr(1), to_string(target).substr(1));
     *gap = *count / rest;
   } else if (count && rest != *count) {
-    op.refuse("a value of shape (N, {} does not fit (N, {}; the number of images must stay as it is", to_string(sizes).substr(1), to_string(target).substr(1));
+    op.refuse("a value of shape (N, {} does not fit (N, {}; the number of images must stay as it is", to_string(sizes).substr(1),
+              to_string(target).substr(1));
   }
   reshape(op, source, target);
 }

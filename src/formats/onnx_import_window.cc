@@ -40,7 +40,8 @@ std::vector<float> bias_of(const Operation& op, std::int64_t filters) {
   std::vector<float> bias;
   if (op.has_input(2)) {
     bias = op.floats(2);
-    if (static_cast<std::int64_t>(bias.size()) != filters) op.refuse("the bias has {} numbers, the weights make {} channels", bias.size(), filters);
+    if (static_cast<std::int64_t>(bias.size()) != filters)
+      op.refuse("the bias has {} numbers, the weights make {} channels", bias.size(), filters);
   } else if (const auto taken = op.take_bias(filters, 2)) {
     bias = *taken;
   }
@@ -57,7 +58,8 @@ Tensor ungrouped(const Operation& op, const Kernel& kernel, std::int64_t groups)
   for (std::int64_t c = 0; c < channels; ++c)
     for (std::int64_t f = 0; f < each; ++f)
       for (std::int64_t cell = 0; cell < cells; ++cell)
-        to[static_cast<std::size_t>((cell * each * groups + c / inside * each + f) * channels + c)] = kernel.values->floats[static_cast<std::size_t>((c * each + f) * cells + cell)];
+        to[static_cast<std::size_t>((cell * each * groups + c / inside * each + f) * channels + c)] =
+            kernel.values->floats[static_cast<std::size_t>((c * each + f) * cells + cell)];
   return weights;
 }
 
@@ -100,11 +102,12 @@ void import_conv(const Operation& op) {
   } else {
     weights.push_back(kernel.transposed({2, 3, 1, 0}));
     if (!bias.empty()) weights.push_back(vector_tensor(bias));
-    output = op.call(Conv2D(filters, window.size(), {.strides = is_split ? Size2(1) : window.strides(),
-                                                     .padding = padding,
-                                                     .dilation_rate = window.dilation(),
-                                                     .groups = groups,
-                                                     .use_bias = !bias.empty()}),
+    output = op.call(Conv2D(filters, window.size(),
+                            {.strides = is_split ? Size2(1) : window.strides(),
+                             .padding = padding,
+                             .dilation_rate = window.dilation(),
+                             .groups = groups,
+                             .use_bias = !bias.empty()}),
                      input, std::move(weights));
     if (is_split) output = strided(op, output, window.strides());
   }
@@ -116,14 +119,16 @@ void import_conv_transpose(const Operation& op) {
   const Shape map = source.symbol.shape();
   const Kernel kernel = kernel_of(op);
   const std::int64_t groups = op.integer("group", 1);
-  if (groups < 1 || groups > (1 << 20) || kernel.first % groups != 0) op.refuse("attribute \"group\" is {}, which does not divide {} channels", groups, kernel.first);
+  if (groups < 1 || groups > (1 << 20) || kernel.first % groups != 0)
+    op.refuse("attribute \"group\" is {}, which does not divide {} channels", groups, kernel.first);
   const std::int64_t filters = kernel.second * groups;
   if (kernel.first != map[2]) op.refuse("weights {} do not fit a map of {} channels", kernel.values->shape_text(), map[2]);
   const auto pair = [&](std::string_view name, std::vector<std::int64_t> otherwise) {
     const std::size_t count = otherwise.size();
     std::vector<std::int64_t> list = op.list(name, std::move(otherwise));
     const auto outside = [](std::int64_t value) { return value < 0 || value > (1 << 20); };
-    if (list.size() != count || std::any_of(list.begin(), list.end(), outside)) op.refuse("attribute \"{}\" is {}; {} numbers, 0 or more, are allowed", name, to_string(list), count);
+    if (list.size() != count || std::any_of(list.begin(), list.end(), outside))
+      op.refuse("attribute \"{}\" is {}; {} numbers, 0 or more, are allowed", name, to_string(list), count);
     return list;
   };
   const auto strides = pair("strides", {1, 1}), dilations = pair("dilations", {1, 1});
@@ -133,11 +138,13 @@ void import_conv_transpose(const Operation& op) {
   const bool is_same = auto_pad.starts_with("SAME"), has_shape = op.has("output_shape");
   if (is_same || has_shape) {
     std::vector<std::int64_t> wanted = {map[0] * strides[0], map[1] * strides[1]};
-    if (map[0] == Shape::none || map[1] == Shape::none) op.refuse("auto_pad {} and output_shape need the size of the map, which the file leaves open", auto_pad);
+    if (map[0] == Shape::none || map[1] == Shape::none)
+      op.refuse("auto_pad {} and output_shape need the size of the map, which the file leaves open", auto_pad);
     if (has_shape) wanted = op.list("output_shape");
     if (wanted.size() != 2) op.refuse("attribute \"output_shape\" is {}; two sizes are allowed", to_string(wanted));
     for (std::size_t axis = 0; axis < 2; ++axis) {
-      std::int64_t total = strides[axis] * (map[static_cast<std::ptrdiff_t>(axis)] - 1) + extra[axis] + (kernel.size[axis] - 1) * dilations[axis] + 1 - wanted[axis];
+      std::int64_t total = strides[axis] * (map[static_cast<std::ptrdiff_t>(axis)] - 1) + extra[axis] +
+                           (kernel.size[axis] - 1) * dilations[axis] + 1 - wanted[axis];
       if (total < 0) extra[axis] -= total, total = 0;  // cells that no window reaches
       pads[axis] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
       pads[axis + 2] = total - pads[axis];
@@ -168,12 +175,14 @@ OnnxWindow pool_window(const Operation& op, const Shape& map) {
   const std::vector<std::int64_t> size = op.list("kernel_shape");
   if (size.size() != 2) op.refuse("attribute \"kernel_shape\" is {}; two sizes are allowed", to_string(size));
   OnnxWindow window = read_window(op, size, map);
-  if (window.is_dilated()) op.refuse("attribute \"dilations\" is {}; poolings without dilation are supported", to_string(op.list("dilations")));
+  if (window.is_dilated())
+    op.refuse("attribute \"dilations\" is {}; poolings without dilation are supported", to_string(op.list("dilations")));
   return window;
 }
 
 Pads2 all_pads(const OnnxWindow& window) {
-  return {{window.height.before, window.height.after + window.height.beyond}, {window.width.before, window.width.after + window.width.beyond}};
+  return {{window.height.before, window.height.after + window.height.beyond},
+          {window.width.before, window.width.after + window.width.beyond}};
 }
 
 }  // namespace

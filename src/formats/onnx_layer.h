@@ -16,11 +16,11 @@ namespace linn::formats::onnx {
 
 /// A value of the network under the names that it has in the file so far; the other forms are made when they are asked for.
 struct ExportedValue {
-  Shape image = {};                  // Shape::none where a size is open
-  std::string natural = {};          // (N, ...) as linn has it
-  std::string channels_first = {};   // of a map: (N, C, H, W)
-  std::string scattered = {};        // of a row: a map (C, H, W) flattened, whose order in linn is (H, W, C)
-  Shape scattered_map = {};          // that map, (H, W, C)
+  Shape image = {};                 // Shape::none where a size is open
+  std::string natural = {};         // (N, ...) as linn has it
+  std::string channels_first = {};  // of a map: (N, C, H, W)
+  std::string scattered = {};       // of a row: a map (C, H, W) flattened, whose order in linn is (H, W, C)
+  Shape scattered_map = {};         // that map, (H, W, C)
 };
 
 /// Thrown by an exporting function for options that have no ONNX form; the text says which.
@@ -31,7 +31,8 @@ class NoOnnxForm : public ValueError {
 
 class ExportedCall {
  public:
-  ExportedCall(ModelWriter& to, std::string layer, io::Json settings, std::vector<ExportedValue*> inputs, std::vector<Tensor> variables, const std::vector<Shape>& outputs)
+  ExportedCall(ModelWriter& to, std::string layer, io::Json settings, std::vector<ExportedValue*> inputs, std::vector<Tensor> variables,
+               const std::vector<Shape>& outputs)
       : writer(to), name(std::move(layer)), config(std::move(settings)), weights(std::move(variables)), inputs_(std::move(inputs)) {
     for (const Shape& image : outputs) results.push_back({.image = image});
   }
@@ -57,7 +58,8 @@ class ExportedCall {
   Size2 size(const char* key) const { return {config.at(key)[0].get<std::int64_t>(), config.at(key)[1].get<std::int64_t>()}; }
 
   // ---- writing; `part` tells the nodes of one layer apart, the last one has none
-  std::string node(std::string_view op, const std::vector<std::string>& reads, const Attributes& attributes = {}, std::string_view part = {});
+  std::string node(std::string_view op, const std::vector<std::string>& reads, const Attributes& attributes = {},
+                   std::string_view part = {});
   std::string floats(const Tensor& values, std::string_view part);
   std::string number_value(double value, std::string_view part);
   std::string integers(const std::vector<std::int64_t>& values, std::string_view part);

@@ -93,7 +93,8 @@ std::optional<ReshapePlan> plan_reshape(const Sizes& sizes, const Order& order, 
   std::vector<Group> groups = groups_of(sizes, target);
   if (groups.empty() && !(sizes.empty() && target.empty())) {
     // All axes are one group; only what has no open size can be taken so.
-    if (std::count(sizes.begin(), sizes.end(), Shape::none) + std::count(target.begin(), target.end(), Shape::none) > 0) return std::nullopt;
+    if (std::count(sizes.begin(), sizes.end(), Shape::none) + std::count(target.begin(), target.end(), Shape::none) > 0)
+      return std::nullopt;
     const Order all = onnx_order(sizes.size()), to = onnx_order(target.size());
     groups = {{{all.begin(), all.end()}, {to.begin(), to.end()}}};
   }

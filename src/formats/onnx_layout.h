@@ -54,8 +54,8 @@ struct ReshapePlan {
   Order order;   // of the result
 };
 
-/// From an image of `sizes` (ONNX's order, at most one Shape::none) and `order` to `target` (likewise). Empty when the sizes cannot be split
-/// into groups of neighbouring axes, such as (6, 4) to (8, 3), unless the order is ONNX's own after `before`.
+/// From an image of `sizes` (ONNX's order, at most one Shape::none) and `order` to `target` (likewise). Empty when the sizes cannot be
+/// split into groups of neighbouring axes, such as (6, 4) to (8, 3), unless the order is ONNX's own after `before`.
 std::optional<ReshapePlan> plan_reshape(const Sizes& sizes, const Order& order, const Sizes& target);
 
 }  // namespace linn::formats::onnx

@@ -27,11 +27,15 @@ void check_size(const Shape& image, const std::string& where) {
   std::optional<std::int64_t> count = 1;
   for (const std::int64_t size : image) {
     count = core::checked_mul(*count, size);
-    if (!count || *count > most_values) throw ShapeError(fmt::format("{} an image of shape {} has more than 2^40 values; that is the most linn takes", where, image.to_string()));
+    if (!count || *count > most_values)
+      throw ShapeError(
+          fmt::format("{} an image of shape {} has more than 2^40 values; that is the most linn takes", where, image.to_string()));
   }
 }
 
-bool is_legal(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' || c == '-'; }
+bool is_legal(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' || c == '-';
+}
 
 std::vector<std::int64_t> as_targets(const Sizes& sizes) { return {sizes.begin(), sizes.end()}; }
 
@@ -40,7 +44,8 @@ std::vector<std::int64_t> as_targets(const Sizes& sizes) { return {sizes.begin()
 Network::Network(const ModelProto& model, std::string where, std::string folder)
     : model_(model), where_(std::move(where)), opset_(model.opsets.at("")), files_(std::move(folder)) {
   for (const TensorProto& tensor : model.graph.initializers)
-    if (!initializers_.emplace(tensor.name, &tensor).second) io::format_error(where_, "there are two initializers named {}", io::quote(tensor.name));
+    if (!initializers_.emplace(tensor.name, &tensor).second)
+      io::format_error(where_, "there are two initializers named {}", io::quote(tensor.name));
   for (const Node& node : model.graph.nodes)
     for (const std::string_view input : node.inputs) readers_[input].push_back(&node);
   for (const ValueInfo& output : model.graph.outputs) outputs_.insert(output.name);
@@ -51,7 +56,8 @@ std::optional<Value> Network::find(std::string_view name) {
   if (found != values_.end()) return found->second;
   const auto tensor = initializers_.find(name);
   if (tensor == initializers_.end()) return std::nullopt;
-  auto constant = std::make_shared<const Constant>(decode(*tensor->second, files_, fmt::format("{}: initializer {}", where_, io::quote(name))));
+  auto constant =
+      std::make_shared<const Constant>(decode(*tensor->second, files_, fmt::format("{}: initializer {}", where_, io::quote(name))));
   if (constant->elements() <= most_kept) values_.emplace(name, constant);
   return constant;
 }
@@ -108,9 +114,11 @@ std::vector<SymbolicTensor> Network::call(const Layer& layer, std::span<const Sy
   const detail::LayerObjectPtr& object = layer.object();
   object->name = layer_name(name);
   std::vector<SymbolicTensor> outputs = detail::call_layer(object, inputs);
-  for (const detail::ProbedShape& shape : outputs.front().call()->outputs) check_size(shape.first, object->place()), check_size(shape.second, object->place());
+  for (const detail::ProbedShape& shape : outputs.front().call()->outputs)
+    check_size(shape.first, object->place()), check_size(shape.second, object->place());
   const std::vector<VariableSpec> specs = detail::variables_of_call(*outputs.front().call());
-  if (specs.size() != weights.size()) throw ShapeError(fmt::format("{} has {} variables; {} came", object->place(), specs.size(), weights.size()));
+  if (specs.size() != weights.size())
+    throw ShapeError(fmt::format("{} has {} variables; {} came", object->place(), specs.size(), weights.size()));
   for (std::size_t i = 0; i < specs.size(); ++i) {
     if (specs[i].shape != weights[i].shape())
       throw ShapeError(fmt::format("{} {} has shape {}; the layer wants {}", object->place(), specs[i].name, weights[i].shape().to_string(),

@@ -55,7 +55,8 @@ class Network {
   // ---- layers
   /// Calls a layer that is named `name`, made legal and unique. `weights` in Keras's order become its variables; there must be as many, of
   /// the shapes that the layer wants, or none where the layer has none.
-  std::vector<SymbolicTensor> call(const Layer& layer, std::span<const SymbolicTensor> inputs, std::string_view name, std::vector<Tensor> weights = {});
+  std::vector<SymbolicTensor> call(const Layer& layer, std::span<const SymbolicTensor> inputs, std::string_view name,
+                                   std::vector<Tensor> weights = {});
 
   /// The value with linn's axes in this order; numbers are moved where that needs it.
   Activation arranged(const Activation& value, const Order& order, std::string_view name);

@@ -8,15 +8,16 @@ namespace linn::formats::onnx {
 
 std::string to_string(const Sizes& sizes) {
   std::string text;
-  for (const std::int64_t size : sizes) text += fmt::format("{}{}", text.empty() ? "" : ", ", size == Shape::none ? "None" : fmt::format("{}", size));
+  for (const std::int64_t size : sizes)
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", size == Shape::none ? "None" : fmt::format("{}", size));
   return "(" + text + ")";
 }
 
 Operation::Operation(Network& network, const Node& node, std::size_t index)
     : network_(network),
       node_(node),
-      where_(fmt::format("{}: node {}{}{} ({})", network.where(), index, node.name.empty() ? "" : " ", node.name.empty() ? "" : io::quote(node.name),
-                         node.op_type)) {}
+      where_(fmt::format("{}: node {}{}{} ({})", network.where(), index, node.name.empty() ? "" : " ",
+                         node.name.empty() ? "" : io::quote(node.name), node.op_type)) {}
 
 // ---- inputs ------------------------------------------------------------------------------------------------------
 
@@ -115,7 +116,8 @@ std::optional<std::vector<std::int64_t>> Operation::axes(std::string_view attrib
 std::optional<std::vector<float>> Operation::take_bias(std::int64_t channels, std::size_t behind) const {
   if (node_.outputs.empty()) return std::nullopt;
   const Node* next = network_.only_reader(node_.outputs[0]);
-  if (next == nullptr || next->op_type != "Add" || !next->domain.empty() || next->inputs.size() != 2 || next->outputs.size() != 1) return std::nullopt;
+  if (next == nullptr || next->op_type != "Add" || !next->domain.empty() || next->inputs.size() != 2 || next->outputs.size() != 1)
+    return std::nullopt;
   const std::string_view other = next->inputs[next->inputs[0] == node_.outputs[0] ? 1 : 0];
   if (other == node_.outputs[0] || !network_.is_constant(other)) return std::nullopt;
   const ConstantPtr bias = std::get<ConstantPtr>(*network_.find(other));
@@ -139,7 +141,8 @@ std::string Operation::base_name() const {
   return node_.outputs.empty() ? std::string(node_.op_type) : std::string(node_.outputs[0]);
 }
 
-SymbolicTensor Operation::call(const Layer& layer, std::span<const SymbolicTensor> inputs, std::vector<Tensor> weights, std::string_view suffix) const {
+SymbolicTensor Operation::call(const Layer& layer, std::span<const SymbolicTensor> inputs, std::vector<Tensor> weights,
+                               std::string_view suffix) const {
   const std::string name = suffix.empty() ? base_name() : fmt::format("{}_{}", base_name(), suffix);
   return network_.call(layer, inputs, name, std::move(weights)).front();
 }

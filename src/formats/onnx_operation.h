@@ -62,8 +62,8 @@ class Operation {
   /// Axes that stand in an attribute in old operator sets and in input `i` in newer ones; unset where neither is there.
   std::optional<std::vector<std::int64_t>> axes(std::string_view attribute, std::size_t i) const;
 
-  /// The constant that an Add behind this node, its only reader, adds to each of `channels`, where that is so; the result of this node is then
-  /// that of the Add. `behind`: the number of axes behind the channels.
+  /// The constant that an Add behind this node, its only reader, adds to each of `channels`, where that is so; the result of this node is
+  /// then that of the Add. `behind`: the number of axes behind the channels.
   std::optional<std::vector<float>> take_bias(std::int64_t channels, std::size_t behind) const;
 
   /// The result of this node is also the value of that name; the nodes between were taken along.
@@ -74,8 +74,10 @@ class Operation {
   void give(Value value) const { give(0, std::move(value)); }
   void give(Constant constant) const { give(0, std::make_shared<const Constant>(std::move(constant))); }
   /// Calls a layer. `suffix` tells the layers of one node apart; the last one has none.
-  SymbolicTensor call(const Layer& layer, std::span<const SymbolicTensor> inputs, std::vector<Tensor> weights = {}, std::string_view suffix = {}) const;
-  SymbolicTensor call(const Layer& layer, const SymbolicTensor& input, std::vector<Tensor> weights = {}, std::string_view suffix = {}) const {
+  SymbolicTensor call(const Layer& layer, std::span<const SymbolicTensor> inputs, std::vector<Tensor> weights = {},
+                      std::string_view suffix = {}) const;
+  SymbolicTensor call(const Layer& layer, const SymbolicTensor& input, std::vector<Tensor> weights = {},
+                      std::string_view suffix = {}) const {
     return call(layer, std::span(&input, 1), std::move(weights), suffix);
   }
   /// The layer on the value as it lies, whatever the order of its axes: for functions of each element alone.

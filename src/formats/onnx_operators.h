@@ -13,7 +13,7 @@ namespace linn::formats::onnx {
 
 struct Operator {
   std::string_view name;
-  std::int64_t since;                        // the first operator set that has it
+  std::int64_t since;                          // the first operator set that has it
   void (*import)(const Operation&) = nullptr;  // null: it is computed only
   Constant (*fold)(const Operation&) = nullptr;
 };

@@ -119,7 +119,9 @@ std::optional<Activation> matched_layer_norm(const Operation& op) {
     else
       return std::nullopt;
   }
-  if (square == nullptr || quotient == nullptr || quotient->inputs.size() != 2 || quotient->outputs.size() != 1 || square->inputs.size() != 2) return std::nullopt;
+  if (square == nullptr || quotient == nullptr || quotient->inputs.size() != 2 || quotient->outputs.size() != 1 ||
+      square->inputs.size() != 2)
+    return std::nullopt;
   const bool is_square = square->op_type == "Mul" ? square->inputs[0] == square->inputs[1] : is_near(chain.number_of(square->inputs[1]), 2);
   Chain variance(op, *square);
   if (!is_square || !variance.step("ReduceMean")) return std::nullopt;
@@ -128,7 +130,8 @@ std::optional<Activation> matched_layer_norm(const Operation& op) {
   if (!over || over->size() != 1 || second.axis((*over)[0], rank) + 1 != rank || second.integer("keepdims", 1) != 1) return std::nullopt;
   if (!variance.step("Add")) return std::nullopt;
   const std::optional<double> epsilon = variance.number();
-  if (!epsilon || *epsilon < 0 || !variance.step("Sqrt") || op.network().only_reader(variance.last().outputs[0]) != quotient) return std::nullopt;
+  if (!epsilon || *epsilon < 0 || !variance.step("Sqrt") || op.network().only_reader(variance.last().outputs[0]) != quotient)
+    return std::nullopt;
 
   Chain result(op, *quotient);
   const std::int64_t channels = source.sizes().back();

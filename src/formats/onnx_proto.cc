@@ -15,7 +15,8 @@ constexpr std::size_t most_nodes = 50'000, most_tensors = 50'000, most_attribute
 
 template <class T>
 T& add(std::vector<T>& list, std::size_t most, const char* what, const ProtobufReader& at) {
-  if (list.size() >= most) io::format_error(at.where(), "more than {} {} at offset {}; that is the most linn takes", most, what, at.offset());
+  if (list.size() >= most)
+    io::format_error(at.where(), "more than {} {} at offset {}; that is the most linn takes", most, what, at.offset());
   return list.emplace_back();
 }
 

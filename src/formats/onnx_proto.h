@@ -100,8 +100,8 @@ struct ModelProto {
   std::map<std::string, std::string> metadata;
 };
 
-/// FormatError, with the offset, for bytes that are no ONNX model. Depth is bounded: graphs inside attributes are not read. Memory is bounded
-/// by the size of the file, and the number of nodes, tensors and attributes by limits of their own.
+/// FormatError, with the offset, for bytes that are no ONNX model. Depth is bounded: graphs inside attributes are not read. Memory is
+/// bounded by the size of the file, and the number of nodes, tensors and attributes by limits of their own.
 ModelProto read_model(std::span<const std::byte> bytes, const std::string& where);
 
 }  // namespace linn::formats::onnx

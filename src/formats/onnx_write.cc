@@ -42,12 +42,13 @@ std::string ModelWriter::unique(std::string_view name) {
   return result;
 }
 
-std::string ModelWriter::node(std::string_view op, const std::vector<std::string>& inputs, const Attributes& attributes, std::string_view name) {
+std::string ModelWriter::node(std::string_view op, const std::vector<std::string>& inputs, const Attributes& attributes,
+                              std::string_view name) {
   return node(op, inputs, attributes, name, 1).front();
 }
 
-std::vector<std::string> ModelWriter::node(std::string_view op, const std::vector<std::string>& inputs, const Attributes& attributes, std::string_view name,
-                                           std::size_t outputs) {
+std::vector<std::string> ModelWriter::node(std::string_view op, const std::vector<std::string>& inputs, const Attributes& attributes,
+                                           std::string_view name, std::size_t outputs) {
   std::vector<std::string> results;
   for (std::size_t i = 0; i < outputs; ++i) results.push_back(unique(i == 0 ? std::string(name) : fmt::format("{}_output{}", name, i)));
   pbf_writer graph(nodes_);
@@ -148,7 +149,8 @@ void ModelWriter::write(std::string_view graph_name, const Metadata& metadata, c
       entry.add_string(2, value);
     }
   }
-  for (const std::string* part : {static_cast<const std::string*>(&head), &nodes_, static_cast<const std::string*>(&name_field), &tensors_, &ends_, static_cast<const std::string*>(&tail)})
+  for (const std::string* part : {static_cast<const std::string*>(&head), &nodes_, static_cast<const std::string*>(&name_field), &tensors_,
+                                  &ends_, static_cast<const std::string*>(&tail)})
     sink(io::bytes_of(*part));
 }
 

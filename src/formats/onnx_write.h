@@ -27,7 +27,8 @@ class ModelWriter {
  public:
   /// A node; returns the name of its first output, made of `name`. All names are unique.
   std::string node(std::string_view op, const std::vector<std::string>& inputs, const Attributes& attributes, std::string_view name);
-  std::vector<std::string> node(std::string_view op, const std::vector<std::string>& inputs, const Attributes& attributes, std::string_view name, std::size_t outputs);
+  std::vector<std::string> node(std::string_view op, const std::vector<std::string>& inputs, const Attributes& attributes,
+                                std::string_view name, std::size_t outputs);
   /// A value of this name that is the same as another one.
   void alias(const std::string& value, const std::string& name);
 

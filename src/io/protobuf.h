@@ -1,5 +1,5 @@
-// Messages of Protocol Buffers, read without trust. protozero decodes; this adds what a file from a stranger needs: every wire type is checked
-// before a value is taken, and every error is a FormatError with the file, the field and its offset.
+// Messages of Protocol Buffers, read without trust. protozero decodes; this adds what a file from a stranger needs: every wire type is
+// checked before a value is taken, and every error is a FormatError with the file, the field and its offset.
 #pragma once
 
 #include <cstddef>

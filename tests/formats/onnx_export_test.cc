@@ -47,7 +47,8 @@ TEST(OnnxExport, EveryLayerComesBack) {
       EXPECT_EQ(model.graph.input_shapes(), row.graph.input_shapes());
       EXPECT_EQ(model.graph.output_shapes(), row.graph.output_shapes());
       const std::vector<Tensor> got = run_graph(model.graph, row.inputs), expected = run_graph(row.graph, row.inputs);
-      for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(agrees(row.name, expected[i].shape(), values_of(got.at(i)), values_of(expected[i]), {0, 1e-5}));
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        EXPECT_TRUE(agrees(row.name, expected[i].shape(), values_of(got.at(i)), values_of(expected[i]), {0, 1e-5}));
       ++count;
     } catch (const FormatError& error) {
       EXPECT_TRUE(is_written_only(row)) << error.what();
@@ -68,7 +69,8 @@ graph::Graph small_network() {
 
 TEST(OnnxExport, NamesAndMetadataComeBack) {
   const graph::Graph graph = small_network();
-  const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {{"author", "a test"}, {"empty", ""}}), "small.onnx", "", 1);
+  const formats::OnnxModel model =
+      formats::read_onnx(formats::graph_to_onnx(graph, {{"author", "a test"}, {"empty", ""}}), "small.onnx", "", 1);
   EXPECT_EQ(model.metadata, (Metadata{{"author", "a test"}, {"empty", ""}}));
   EXPECT_EQ(model.graph.name(), "small");
   EXPECT_EQ(model.graph.input_names(), std::vector<std::string>{"pixels"});

@@ -31,9 +31,10 @@ OnnxFile with_nodes(std::vector<Message> nodes) {
 }
 
 OnnxFile small_network() {
-  OnnxFile file = with_nodes({onnx_node("Conv", {"x", "w", "b"}, {"c"}, "conv"), onnx_node("Relu", {"c"}, {"r"}), onnx_node("Flatten", {"r"}, {"f"}),
-                              onnx_node("Gemm", {"f", "m"}, {"y"}, "fc")});
-  file.initializers = {onnx_floats("w", {2, 3, 2, 2}, std::vector<float>(24, 0.5F)), onnx_floats("b", {2}, {1, 2}), onnx_floats("m", {24, 2}, std::vector<float>(48, 0.25F))};
+  OnnxFile file = with_nodes({onnx_node("Conv", {"x", "w", "b"}, {"c"}, "conv"), onnx_node("Relu", {"c"}, {"r"}),
+                              onnx_node("Flatten", {"r"}, {"f"}), onnx_node("Gemm", {"f", "m"}, {"y"}, "fc")});
+  file.initializers = {onnx_floats("w", {2, 3, 2, 2}, std::vector<float>(24, 0.5F)), onnx_floats("b", {2}, {1, 2}),
+                       onnx_floats("m", {24, 2}, std::vector<float>(48, 0.25F))};
   return file;
 }
 
@@ -46,9 +47,11 @@ TEST(OnnxStrangers, HandMadeFileLoads) {
 }
 
 TEST(OnnxStrangers, AllMissingOperatorsAreListedAtOnce) {
-  refuses(with_nodes({onnx_node("Conv3D", {"x"}, {"a"}, "first"), onnx_node("Relu", {"a"}, {"b"}), onnx_node("NonMaxSuppression", {"b"}, {"c"}),
-                      onnx_node("Attention", {"c"}, {"d"}, "att", "com.microsoft"), onnx_node("If", {"d"}, {"y"}, "branch")}),
-          {"m.onnx", "\"Conv3D\" (node 0 \"first\")", "\"NonMaxSuppression\" (node 2)", "\"com.microsoft.Attention\" (node 3 \"att\")", "\"If\" (node 4 \"branch\")"});
+  refuses(
+      with_nodes({onnx_node("Conv3D", {"x"}, {"a"}, "first"), onnx_node("Relu", {"a"}, {"b"}), onnx_node("NonMaxSuppression", {"b"}, {"c"}),
+                  onnx_node("Attention", {"c"}, {"d"}, "att", "com.microsoft"), onnx_node("If", {"d"}, {"y"}, "branch")}),
+      {"m.onnx", "\"Conv3D\" (node 0 \"first\")", "\"NonMaxSuppression\" (node 2)", "\"com.microsoft.Attention\" (node 3 \"att\")",
+       "\"If\" (node 4 \"branch\")"});
   // Not those that no output depends on.
   OnnxFile dead = small_network();
   dead.nodes.push_back(onnx_node("Conv3D", {"x"}, {"unused"}));
@@ -64,7 +67,8 @@ TEST(OnnxStrangers, OperatorSets) {
 }
 
 TEST(OnnxStrangers, BrokenGraphs) {
-  refuses(with_nodes({onnx_node("Add", {"x", "b"}, {"a"}), onnx_node("Relu", {"a"}, {"b"}), onnx_node("Relu", {"b"}, {"y"})}), {"depends on its own output"});
+  refuses(with_nodes({onnx_node("Add", {"x", "b"}, {"a"}), onnx_node("Relu", {"a"}, {"b"}), onnx_node("Relu", {"b"}, {"y"})}),
+          {"depends on its own output"});
   refuses(with_nodes({onnx_node("Relu", {"y"}, {"y"})}), {"depends on its own output"});
   refuses(with_nodes({onnx_node("Relu", {"nothing"}, {"y"}, "r")}), {"node 0 \"r\"", "\"nothing\"", "no value of the graph"});
   refuses(with_nodes({}), {"output \"y\" is no value"});
@@ -108,13 +112,15 @@ TEST(OnnxStrangers, TensorsThatLie) {
     file.initializers[0] = w;
     return file;
   };
-  refuses(with_weights(onnx_floats("w", {2, 3, 2, 3}, std::vector<float>(24, 0.5F))), {"initializer \"w\"", "raw_data has 96 bytes", "144"});
+  refuses(with_weights(onnx_floats("w", {2, 3, 2, 3}, std::vector<float>(24, 0.5F))),
+          {"initializer \"w\"", "raw_data has 96 bytes", "144"});
   refuses(with_weights(onnx_floats("w", {4194305, 4194305, 211106198978564, 1}, {1})), {"initializer \"w\"", "64 bits"});
   refuses(with_weights(onnx_floats("w", {-1, 3, 2, 2}, {1})), {"initializer \"w\"", "below 0"});
   refuses(with_weights(onnx_floats("w", {0, 3, 2, 2}, {})), {"weights have shape (0, 3, 2, 2)"});
   refuses(with_weights(Message().integer(1, 2).integer(2, 8).text(8, "w").text(6, "text")), {"initializer \"w\"", "texts"});
   refuses(with_weights(Message().integer(1, 2).integer(2, 14).text(8, "w").text(9, "0123456789abcdef")), {"initializer \"w\"", "type 14"});
-  refuses(with_weights(onnx_floats("w", {2, 4, 2, 2}, std::vector<float>(32, 0.5F))), {"node 0 \"conv\" (Conv)", "do not fit a map of 3 channels"});
+  refuses(with_weights(onnx_floats("w", {2, 4, 2, 2}, std::vector<float>(32, 0.5F))),
+          {"node 0 \"conv\" (Conv)", "do not fit a map of 3 channels"});
   refuses(with_weights(onnx_floats("w", {1, 1, 1, 1, 1, 1, 1, 1, 1}, {1})), {"more than 8 axes"});
 }
 
@@ -131,7 +137,8 @@ TEST(OnnxStrangers, ConstantsDoNotGrowBeyondTheLimit) {
   file.initializers.push_back(onnx_integers("r", {1}, {std::int64_t{1} << 57}));
   refuses(file, {"node 0", "that is the most linn takes"});
   file.nodes[0] = onnx_node("Range", {"zero", "end", "step"}, {"c"});
-  file.initializers.insert(file.initializers.end(), {onnx_integers("zero", {}, {0}), onnx_integers("end", {}, {std::int64_t{1} << 62}), onnx_integers("step", {}, {1})});
+  file.initializers.insert(file.initializers.end(), {onnx_integers("zero", {}, {0}), onnx_integers("end", {}, {std::int64_t{1} << 62}),
+                                                     onnx_integers("step", {}, {1})});
   refuses(file, {"node 0", "too long"});
 }
 
@@ -203,7 +210,11 @@ TEST_F(OnnxExternalData, NothingElseIsOpened) {
 }
 
 TEST_F(OnnxExternalData, SizesMustAgree) {
-  expect_error<FormatError>([&] { load({{"location", "weights.bin"}, {"offset", "8"}}); }, {"pass the end of \"weights.bin\"", "100 bytes"});
+  expect_error<FormatError>(
+      [&] {
+        load({{"location", "weights.bin"}, {"offset", "8"}});
+      },
+      {"pass the end of \"weights.bin\"", "100 bytes"});
   expect_error<FormatError>([&] { load({{"location", "weights.bin"}, {"offset", "18446744073709551600"}}); }, {"pass the end"});
   expect_error<FormatError>([&] { load({{"location", "weights.bin"}, {"offset", "-4"}}); }, {"offset is \"-4\""});
   expect_error<FormatError>([&] { load({{"location", "weights.bin"}, {"length", "95"}}); }, {"length is 95", "want 96"});
@@ -225,7 +236,8 @@ void survives(const Bytes& bytes, const std::string& what) {
 
 TEST(OnnxStrangers, EveryTruncationAndBitFlipOfASmallFile) {
   const Bytes whole = small_network().bytes();
-  for (std::size_t size = 0; size < whole.size(); ++size) survives(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), fmt::format("{} bytes", size));
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    survives(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), fmt::format("{} bytes", size));
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
     Bytes damaged = whole;
     damaged[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));

@@ -58,8 +58,8 @@ inline Message onnx_integers(std::string_view name, const std::vector<std::int64
 }
 
 /// NodeProto; attributes are added with `message(5, ...)`.
-inline Message onnx_node(std::string_view op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs, std::string_view name = {},
-                         std::string_view domain = {}) {
+inline Message onnx_node(std::string_view op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+                         std::string_view name = {}, std::string_view domain = {}) {
   Message node;
   for (const std::string& input : inputs) node.text(1, input);
   for (const std::string& output : outputs) node.text(2, output);
@@ -68,7 +68,9 @@ inline Message onnx_node(std::string_view op, const std::vector<std::string>& in
   return node;
 }
 
-inline Message onnx_attribute(std::string_view name, std::int64_t value) { return Message().text(1, name).integer(20, 2).integer(3, value); }
+inline Message onnx_attribute(std::string_view name, std::int64_t value) {
+  return Message().text(1, name).integer(20, 2).integer(3, value);
+}
 inline Message onnx_attribute(std::string_view name, const std::vector<std::int64_t>& values) {
   Message attribute;
   attribute.text(1, name).integer(20, 7);
@@ -95,7 +97,10 @@ struct OnnxFile {
     for (const Message& input : inputs) graph.message(11, input);
     for (const Message& output : outputs) graph.message(12, output);
     Message model;
-    model.integer(1, 8).message(7, graph).message(8, Message().text(1, "").integer(2, opset)).message(14, Message().text(1, "author").text(2, "a test"));
+    model.integer(1, 8)
+        .message(7, graph)
+        .message(8, Message().text(1, "").integer(2, opset))
+        .message(14, Message().text(1, "author").text(2, "a test"));
     return test::bytes(model.bytes());
   }
 };

@@ -19,9 +19,11 @@ inline Tensor moved(const Tensor& tensor, bool to_channels_last) {
   return formats::onnx::transposed_tensor(floats.values<float>(), {floats.shape().begin(), floats.shape().rank()}, axes);
 }
 
-inline std::vector<Tensor> run_onnx(const formats::OnnxModel& model, const std::vector<Tensor>& inputs, Precision precision = Precision::float32) {
+inline std::vector<Tensor> run_onnx(const formats::OnnxModel& model, const std::vector<Tensor>& inputs,
+                                    Precision precision = Precision::float32) {
   std::vector<Tensor> own;
-  for (std::size_t i = 0; i < model.inputs_moved.size(); ++i) own.push_back(model.inputs_moved[i] ? moved(inputs.at(i), true) : inputs.at(i));
+  for (std::size_t i = 0; i < model.inputs_moved.size(); ++i)
+    own.push_back(model.inputs_moved[i] ? moved(inputs.at(i), true) : inputs.at(i));
   std::vector<Tensor> outputs = run_graph(model.graph, own, precision);
   for (std::size_t i = 0; i < outputs.size(); ++i)
     if (model.outputs_moved[i]) outputs[i] = moved(outputs[i], false);
@@ -31,7 +33,8 @@ inline std::vector<Tensor> run_onnx(const formats::OnnxModel& model, const std::
 /// Arrays NAME0, NAME1, ... of an archive.
 inline std::vector<Tensor> numbered(const Archive& archive, const std::string& name) {
   std::vector<Tensor> arrays;
-  for (std::string key = name + '0'; archive.contains(key); key = fmt::format("{}{}", name, arrays.size())) arrays.push_back(archive[key].astype(DType::f32));
+  for (std::string key = name + '0'; archive.contains(key); key = fmt::format("{}{}", name, arrays.size()))
+    arrays.push_back(archive[key].astype(DType::f32));
   return arrays;
 }
 

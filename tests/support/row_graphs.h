@@ -75,7 +75,8 @@ inline std::vector<RowGraph> row_graphs() {
   for (const layers::LayerRow& row : layers::layer_rows()) {
     if (row.info.name == "InputLayer") continue;
     for (std::size_t i = 0; i < row.examples.size(); ++i)
-      graphs.push_back(row_graph(fmt::format("{}_{}", row.info.name, i), std::string(row.info.name), std::string(row.examples[i].config), std::string(row.examples[i].inputs)));
+      graphs.push_back(row_graph(fmt::format("{}_{}", row.info.name, i), std::string(row.info.name), std::string(row.examples[i].config),
+                                 std::string(row.examples[i].inputs)));
   }
   for (const layers::ActivationRow& row : layers::activation_rows())
     for (std::size_t i = 0; i < row.examples.size(); ++i) {

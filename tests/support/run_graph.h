@@ -9,11 +9,13 @@
 namespace linn::tests {
 
 /// What leaves the graph for these inputs, which have the batch axis first, as float32 tensors.
-inline std::vector<Tensor> run_graph(const graph::Graph& graph, const std::vector<Tensor>& inputs, Precision precision = Precision::float32) {
+inline std::vector<Tensor> run_graph(const graph::Graph& graph, const std::vector<Tensor>& inputs,
+                                     Precision precision = Precision::float32) {
   PlanRun run(plan::Purpose::inference);
   std::vector<plan::Value> values;
   const std::int64_t images = inputs.at(0).shape()[0];
-  for (const Tensor& input : inputs) values.push_back(run.bind("input", input.shape().without_first(), plan::Extent::batch, values_of(input)));
+  for (const Tensor& input : inputs)
+    values.push_back(run.bind("input", input.shape().without_first(), plan::Extent::batch, values_of(input)));
   const graph::Lowered lowered = graph.lower(run.lowering(), values);
   for (std::size_t i = 0; i < lowered.variables.size(); ++i) run.adopt(lowered.variables[i], values_of(graph.variables()[i].value()));
   for (const plan::Value& output : lowered.outputs) run.keep(output);
