@@ -681,19 +681,19 @@ void expect_same_shapes(std::span<const std::byte> bytes, const std::map<std::st
     }
 }
 
-TEST(Hdf5, ABitFlipInEachByte) {
+TEST(Hdf5, ABitFlipInEverySecondByte) {
   for (const char* name : {"whole_earliest.h5", "whole_latest.h5"}) {
     Bytes bytes = slurp(kept("io", name));
     const auto expected = walk(bytes);
     ASSERT_EQ(expected.size(), 2u);
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
+    for (std::size_t i = 0; i < bytes.size(); i += 2) {
       SCOPED_TRACE(fmt::format("{}: byte {}", name, i));
-      bytes[i] ^= static_cast<std::byte>(1u << (i * 5 % 8));
+      bytes[i] ^= static_cast<std::byte>(1u << (i / 2 * 5 % 8));
       try {
         expect_same_shapes(bytes, expected);
       } catch (const Error&) {
       }
-      bytes[i] ^= static_cast<std::byte>(1u << (i * 5 % 8));
+      bytes[i] ^= static_cast<std::byte>(1u << (i / 2 * 5 % 8));
     }
   }
 }
