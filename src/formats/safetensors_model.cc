@@ -31,7 +31,7 @@ std::string take(Metadata& metadata, const char* key) {
 
 ModelFile read_safetensors_model(std::span<const std::byte> bytes, const std::string& where) {
   Metadata metadata;
-  const NamedTensors weights = read_safetensors(bytes, where, &metadata);
+  NamedTensors weights = read_safetensors(bytes, where, &metadata);
   if (!metadata.contains(config_key))
     throw FormatError(
         fmt::format("{}: the metadata hold no \"{}\", so the network behind these weights is unknown; build the model and use load_weights",
@@ -44,7 +44,7 @@ ModelFile read_safetensors_model(std::span<const std::byte> bytes, const std::st
     model.seed = seed_from_text(seed, fmt::format("{}: \"{}\"", where, seed_key));
   model.config = model_from_json(io::parse_json(take(metadata, config_key), place), place, std::nullopt);
   graph::Graph& graph = model.config.graph;
-  if (graph.built()) detail::set_values(graph.variables(), weights, fmt::format("model \"{}\"", graph.name()), where);
+  if (graph.built()) detail::take_values(graph.variables(), std::move(weights), fmt::format("model \"{}\"", graph.name()), where);
   if (const std::string test = take(metadata, self_test_key); !test.empty())
     model.self_test = self_test_from_text(test, fmt::format("{}: {}", where, self_test_key));
   model.notes = std::move(metadata);

@@ -63,8 +63,10 @@ LoadReport Assignment::finish(const std::string& where, bool skip_mismatch) {
   return report;
 }
 
-void set_values(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values, const std::string& owner,
-                const std::string& where) {
+namespace {
+
+void assign_by_name(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values,
+                    const std::string& owner, const std::string& where, bool copy) {
   std::map<std::string, const Tensor*, std::less<>> given;
   for (const auto& [name, value] : values) given[name] = &value;
   Assignment assignment(owner);
@@ -74,12 +76,27 @@ void set_values(std::span<const NamedVariable> variables, std::span<const std::p
       assignment.add_missing(variable);
       continue;
     }
-    assignment.add(variable, *found->second);
+    if (copy)
+      assignment.add(variable, *found->second);
+    else
+      assignment.add(variable, found->second->shape(), [value = *found->second] { return value; });
     given.erase(found);
   }
   for (const auto& [name, value] : given)
     assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, value->shape().to_string()));
   assignment.finish(where);
+}
+
+}  // namespace
+
+void set_values(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values, const std::string& owner,
+                const std::string& where) {
+  assign_by_name(variables, values, owner, where, true);
+}
+
+void take_values(std::span<const NamedVariable> variables, std::vector<std::pair<std::string, Tensor>> values, const std::string& owner,
+                 const std::string& where) {
+  assign_by_name(variables, values, owner, where, false);
 }
 
 void set_values(std::span<const NamedVariable> variables, std::span<const Tensor> values, const std::string& owner,

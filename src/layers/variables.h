@@ -50,6 +50,9 @@ class Assignment {
 /// Puts values into variables by name, all or none: see Assignment.
 void set_values(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values, const std::string& owner,
                 const std::string& where);
+/// The same with tensors that nobody else will change: the variables share them, and nothing is copied.
+void take_values(std::span<const NamedVariable> variables, std::vector<std::pair<std::string, Tensor>> values, const std::string& owner,
+                 const std::string& where);
 /// The same for values in the order of the variables. ValueError for another number of them.
 void set_values(std::span<const NamedVariable> variables, std::span<const Tensor> values, const std::string& owner,
                 const std::string& where);

@@ -1233,6 +1233,19 @@ constexpr bool sanitized = true;
 constexpr bool sanitized = false;
 #endif
 
+// The file, the variables, and 2 MB.
+TEST_F(Command, LoadingTakesTheFileAndItsVariables) {
+  if (sanitized) GTEST_SKIP() << "a sanitizer keeps memory of its own";
+  const Sequential small({Dense(2, {.input_shape = {2}})}), large({Dense(3000, {.input_shape = {3000}})});
+  for (const char* kind : {".keras", ".h5", ".safetensors"}) {
+    small.save(path(std::string("small") + kind));
+    large.save(path(std::string("large") + kind));
+    const auto memory = [&](const char* name) { return run({"summary", path(name + std::string(kind))}).peak_bytes; };
+    const auto file = static_cast<std::int64_t>(fs::file_size(path(std::string("large") + kind)));
+    EXPECT_LE(memory("large") - memory("small"), file + large.count_params() * 4 + (std::int64_t{2} << 20)) << kind;
+  }
+}
+
 // Each call on files that a save makes fails in turn: the old model stays, or the new one is there; nothing is called saved that is not.
 TEST_F(Command, EveryCallOfASaveFailsInTurn) {
   if (sanitized) GTEST_SKIP() << "a sanitizer's own library must be loaded first";
