@@ -6,7 +6,8 @@
 
 A case is a network. What is done with it:
 
-1. linn builds it, changes all weights a little, writes a.keras, a.h5 and a.weights.h5, trains ten steps, writes a10.keras, trains ten more.
+1. linn builds it, changes all weights a little, writes a.keras, a.h5, a.weights.h5, a.weights.json (in shards) and the legacy a_weights.h5, trains
+   ten steps, writes a10.keras, trains ten more.
 2. Keras loads each file: tensors are equal bit for bit, outputs agree. It trains ten steps from a.keras and ten from a10.keras, which agree with
    linn's. It writes b.keras, b.h5, b.weights.h5 and b.weights.json behind its first ten steps, and trains ten more.
 3. linn loads each: tensors bit for bit, outputs, ten further steps, and the configuration that linn wrote in 1.
@@ -42,7 +43,6 @@ WEIGHT_BOUND = 1e-4
 WAY_BOUND = 1e-2
 STEPS, BATCH, ROWS = 10, 4, 8
 
-FILES_OF_LINN = ("a.keras", "a.h5", "a.weights.h5")
 FILES_OF_KERAS = ("b.keras", "b.h5", "b.weights.h5", "b.weights.json")
 
 
@@ -103,11 +103,11 @@ def compiled(loss="mean_squared_error", optimizer=None, **rest):
 class Case:
     """A network to exchange. `inputs`: shapes of one image. `targets`: shapes of y, or "labels"."""
 
-    def __init__(self, name, model, inputs, targets=((3,),), train=True, why=None, h5=True, make=None, evaluate=False, bound=OUTPUT_BOUND,
+    def __init__(self, name, model, inputs, targets=((3,),), train=True, why=None, make=None, evaluate=False, bound=OUTPUT_BOUND,
                  files=FILES_OF_KERAS):
         self.name, self.model, self.inputs, self.targets = name, model, inputs, targets
         self.train, self.why = train, why  # why there is no training
-        self.h5, self.make, self.evaluate, self.files = h5, make, evaluate, files
+        self.make, self.evaluate, self.files = make, evaluate, files
         self.bound = bound  # of outputs
         self.results = {}
         self.known = None  # a difference that is known
@@ -260,8 +260,9 @@ def first_requests(case, at):
     if case.evaluate:
         actions.append({"do": "evaluate"})
     actions.append({"do": "save_weights", "path": at("a.weights.h5")})
-    if case.h5:
-        actions.append({"do": "save", "path": at("a.h5")})
+    shard = 20_000 if "network" not in case.model else 1 << 24
+    actions.append({"do": "save_weights", "path": at("a.weights.json"), "shard": shard})
+    actions += [{"do": "save", "path": at("a.h5")}, {"do": "save_weights", "path": at("a_weights.h5")}]
     if case.train:
         actions += train + [{"do": "weights", "as": "v"}, {"do": "save", "path": at("a10.keras")}, *train, {"do": "weights", "as": "u"}]
     return [{"name": case.name, "model": case.model, "data": at("data.npz"), "out": at("a.npz"), "actions": actions}]
@@ -282,17 +283,17 @@ def keras_reads(case, at, data, answer):
         return model
 
     model = attempt(case, "Keras reads .keras", lambda: loaded("a.keras", "Keras reads .keras"))
-    if case.h5:
-        attempt(case, "Keras reads .h5", lambda: loaded("a.h5", "Keras reads .h5"))
+    attempt(case, "Keras reads .h5", lambda: loaded("a.h5", "Keras reads .h5"))
     if model is None:
         return None
 
-    def weights_alone():
+    def weights_alone(name, column):
         model.set_weights([np.zeros_like(value) for value in expected])
-        model.load_weights(at("a.weights.h5"))
-        case.put("Keras reads .weights.h5", same_bits(expected, weights_of(model)))
+        model.load_weights(at(name))
+        case.put(column, same_bits(expected, weights_of(model)))
 
-    attempt(case, "Keras reads .weights.h5", weights_alone)
+    for name, column in (("a_weights.h5", "Keras reads .h5"), ("a.weights.json", "Keras reads .weights.json"), ("a.weights.h5", "Keras reads .weights.h5")):
+        attempt(case, column, lambda: weights_alone(name, column))  # noqa: B023  called at once
     if case.evaluate:
 
         def evaluated():
@@ -326,15 +327,12 @@ def keras_writes(case, at, data, model):
 
     def write():
         for name in case.files:
-            if name == "b.h5":
-                if case.h5:
-                    model.save(at(name))
-            elif name == "b.weights.json":
+            if name == "b.weights.json":
                 model.save_weights(at(name), max_shard_size=max(1e-4, max([v.nbytes for v in weights_of(model)] + [4000]) * 2.5 / 2**30))
-            elif name == "b.keras":
-                model.save(at(name))
-            else:
+            elif name == "b.weights.h5":
                 model.save_weights(at(name))
+            else:
+                model.save(at(name))
         found = {"weights": weights_of(model), "outputs": keras_outputs(model, data)}
         if case.train:
             keras_train(model, data)
@@ -349,8 +347,6 @@ def last_requests(case, at, config, state):
     look = [{"do": "weights", "as": "w"}, {"do": "predict", "as": "o"}]
     train = [{"do": "train", "steps": STEPS, "batch": BATCH}, {"do": "weights", "as": "v"}] if case.train else []
     for name in case.files:
-        if name == "b.h5" and not case.h5:
-            continue
         whole = name in ("b.keras", "b.h5")
         if not whole and config is None:
             continue
@@ -853,7 +849,7 @@ def run(cases, linn, folder):
             linn_reads(case, at(case), states[case.name], answers)
 
 
-COLUMNS = ("linn writes", "Keras reads .keras", "Keras reads .h5", "Keras reads .weights.h5", "evaluate", "ten steps of Keras", "Keras writes", "linn reads .keras",
+COLUMNS = ("linn writes", "Keras reads .keras", "Keras reads .h5", "Keras reads .weights.h5", "Keras reads .weights.json", "evaluate", "ten steps of Keras", "Keras writes", "linn reads .keras",
            "linn reads .h5", "linn reads .weights.h5", "linn reads .weights.json", "ten steps of linn", "configuration")
 
 
