@@ -564,7 +564,7 @@ def adam(kit):
     return kit.optimizers.Adam(0.01)
 
 
-# Convolutions before a normalization have no bias here: its gradient is zero but for rounding, of which Adam makes whole steps.
+# Before a normalization comes no bias and no gamma here: their gradients are zero but for rounding, of which Adam makes whole steps.
 def keras_chain(kit):
     L = kit.layers
     model = kit.Sequential([kit.Input((8, 8, 1)), L.Conv2D(4, 3, padding="same", use_bias=False), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(), L.Dropout(0.0), L.Flatten(),
@@ -642,8 +642,8 @@ def keras_frozen(kit):
     L = kit.layers
     part = block(kit, 3)
     part.trainable = False
-    model = kit.Sequential([kit.Input((6, 6, 3)), part, L.Conv2D(4, 3, use_bias=False), L.BatchNormalization(trainable=False), L.BatchNormalization(scale=False), L.BatchNormalization(center=False),
-                            L.BatchNormalization(center=False, scale=False), L.Flatten(), L.Dense(4, trainable=False), L.Dense(3)])
+    model = kit.Sequential([kit.Input((6, 6, 3)), part, L.Conv2D(4, 3, use_bias=False), L.BatchNormalization(trainable=False), L.BatchNormalization(scale=False), L.ReLU(),
+                            L.BatchNormalization(center=False), L.Activation("tanh"), L.BatchNormalization(center=False, scale=False), L.Flatten(), L.Dense(4, trainable=False), L.Dense(3)])
     model.compile(adam(kit), "mse")
     return model
 
