@@ -15,7 +15,7 @@ using List = std::vector<std::int64_t>;
 struct Spec {
   Size2 size, strides, dilation = 1;
   Pads2 pads = 0;
-  bool auto_same = false;  // the file finds the pads, because the map's size is open
+  bool auto_same = false;  // auto_pad SAME_UPPER
   bool circular = false;
 
   std::int64_t reach_height() const { return (size.height - 1) * dilation.height + 1; }
@@ -41,7 +41,8 @@ Spec spec_of(const ExportedCall& call, const char* size_key) {
     spec.circular = padding == "circular";
     const bool is_open = (height == Shape::none && spec.strides.height > 1) || (width == Shape::none && spec.strides.width > 1);
     if (is_open && spec.circular) throw NoOnnxForm("padding \"circular\" with strides on a map of open size");
-    spec.auto_same = is_open;
+    // The operator finds the pads, as for maps of other sizes; with dilation not all runtimes count alike.
+    spec.auto_same = !spec.circular && (is_open || spec.dilation == Size2(1));
     if (!is_open)
       spec.pads = {same_pads(height == Shape::none ? spec.reach_height() : height, spec.reach_height(), spec.strides.height),
                    same_pads(width == Shape::none ? spec.reach_width() : width, spec.reach_width(), spec.strides.width)};

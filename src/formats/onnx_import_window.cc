@@ -180,6 +180,14 @@ OnnxWindow pool_window(const Operation& op, const Shape& map) {
   return window;
 }
 
+// A pooling's windows must see something of the map.
+void check_pads(const Operation& op, const OnnxWindow& window) {
+  for (const WindowAxis& axis : {window.height, window.width})
+    if (std::max(axis.before, axis.after + axis.beyond) >= axis.extent())
+      op.refuse("a pad of {} is as large as the window; windows that see nothing of the map are not supported",
+                std::max(axis.before, axis.after + axis.beyond));
+}
+
 Pads2 all_pads(const OnnxWindow& window) {
   return {{window.height.before, window.height.after + window.height.beyond},
           {window.width.before, window.width.after + window.width.beyond}};
@@ -193,6 +201,7 @@ void import_max_pool(const Operation& op) {
     op.refuse("the places of the maxima, output 1, are not supported");
   const Activation source = op.map(0);
   const OnnxWindow window = pool_window(op, source.symbol.shape());
+  check_pads(op, window);
   SymbolicTensor input = source.symbol;
   Padding padding = std::string(window.padding());
   if (window.form == PadForm::explicit_pads) {
@@ -211,6 +220,7 @@ void import_average_pool(const Operation& op) {
   const bool counts_pads = op.integer("count_include_pad", 0) != 0;
   const Activation source = op.map(0);
   const OnnxWindow window = pool_window(op, source.symbol.shape());
+  if (!counts_pads) check_pads(op, window);
   SymbolicTensor input = source.symbol;
   Padding padding = std::string(window.padding());
   if (window.form == PadForm::explicit_pads) padding = all_pads(window);

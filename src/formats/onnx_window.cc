@@ -47,23 +47,9 @@ std::int64_t outputs(const WindowAxis& axis, std::int64_t map) {
   return whole < 0 ? 0 : whole / axis.stride + 1;
 }
 
-// Whether linn's padding "same" puts the same windows on the map.
-bool is_same(const WindowAxis& axis, std::int64_t map) {
-  const std::int64_t after = axis.after + axis.beyond;
-  if (map == Shape::none) return axis.stride == 1 && axis.before == (axis.extent() - 1) / 2 && after == axis.extent() - 1 - axis.before;
-  const std::int64_t out = (map + axis.stride - 1) / axis.stride;
-  const std::int64_t total = std::max<std::int64_t>(0, (out - 1) * axis.stride + axis.extent() - map);
-  return outputs(axis, map) == out && axis.before == total / 2;
-}
-
-// Cells behind the last window say nothing.
-void trim(WindowAxis& axis, std::int64_t map) {
-  if (map == Shape::none) return;
-  const std::int64_t out = outputs(axis, map);
-  if (out < 1) return;
-  const std::int64_t needed = std::max<std::int64_t>(0, (out - 1) * axis.stride + axis.extent() - map - axis.before);
-  axis.beyond = std::min(axis.beyond, std::max<std::int64_t>(0, needed - axis.after));
-  axis.after = std::min(axis.after, needed);
+// Whether linn's padding "same" puts the same windows on maps of all sizes.
+bool is_same(const WindowAxis& axis) {
+  return axis.stride == 1 && axis.before == (axis.extent() - 1) / 2 && axis.after == axis.extent() - 1 - axis.before && axis.beyond == 0;
 }
 
 }  // namespace
@@ -85,16 +71,13 @@ OnnxWindow read_window(const Operation& op, const std::vector<std::int64_t>& siz
     if (auto_pad == "VALID") axis->before = axis->after = 0;
     if (auto_pad.starts_with("SAME")) set_same(op, *axis, n, auto_pad == "SAME_UPPER");
     if (ceil_mode) set_beyond(op, *axis, n);
-    trim(*axis, n);
-    if (axis->before >= axis->extent() || axis->after + axis->beyond >= axis->extent())
-      op.refuse("a pad of {} is as large as the window; windows that see nothing of the map are not supported",
-                std::max(axis->before, axis->after + axis->beyond));
     if (n != Shape::none && outputs(*axis, n) < 1)
       op.refuse("a window of {} cells does not fit a map of {} with pads {} and {}", axis->extent(), n, axis->before, axis->after);
     none = none && axis->before == 0 && axis->after == 0 && axis->beyond == 0;
-    same = same && is_same(*axis, n);
+    same = same && is_same(*axis);
   }
   window.form = none ? PadForm::none : same ? PadForm::same : PadForm::explicit_pads;
+  if (auto_pad == "SAME_UPPER") window.form = PadForm::same;
   return window;
 }
 

@@ -11,7 +11,7 @@ namespace linn::formats::onnx {
 /// One axis of a window.
 struct WindowAxis {
   std::int64_t size = 1, stride = 1, dilation = 1;
-  std::int64_t before = 0, after = 0;  // pads, as far as windows reach
+  std::int64_t before = 0, after = 0;  // pads
   std::int64_t beyond = 0;             // what ceil_mode adds after them: cells that count nowhere
 
   std::int64_t extent() const { return (size - 1) * dilation + 1; }
@@ -34,7 +34,7 @@ struct OnnxWindow {
 };
 
 /// Reads auto_pad, pads, strides, dilations and ceil_mode. `size`: height and width of the window; `map`: of the map (height, width,
-/// channels), Shape::none where open. FormatError for what does not fit, also for pads as large as the window.
+/// channels), Shape::none where open. FormatError for what does not fit.
 OnnxWindow read_window(const Operation& op, const std::vector<std::int64_t>& size, const Shape& map);
 
 }  // namespace linn::formats::onnx

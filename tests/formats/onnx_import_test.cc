@@ -50,6 +50,17 @@ TEST(OnnxImport, OperatorsComputeWhatOnnxRuntimeComputes) {
   EXPECT_GT(count, 200U);
 }
 
+// A network that was imported may be given maps of another size: Keras's "same" has other pads there.
+TEST(OnnxImport, PadsStayWhatTheyAreForMapsOfOtherSizes) {
+  const Archive archive = load_npz(fixture("operators.npz"));
+  for (const char* name : {"conv_strides", "conv_strides_odd"}) {
+    const formats::OnnxModel model = formats::read_onnx(model_bytes(archive[fmt::format("{}/model", name)]), name, "", 1);
+    ASSERT_EQ(model.graph.members().size(), 3U) << name;
+    EXPECT_EQ(model.graph.members()[1].layer->description->config("p")["padding"], io::parse_json("[[1, 1], [1, 1]]", "expected")) << name;
+    EXPECT_EQ(model.graph.members()[2].layer->description->config("c")["padding"], "valid") << name;
+  }
+}
+
 // The blur of Zhang 2019 is taken as the layer that it is, so that it counts in measures of translation.
 TEST(OnnxImport, BlurredPoolingIsRecognised) {
   const Archive archive = load_npz(fixture("operators.npz"));

@@ -92,6 +92,8 @@ def windows():
     case("conv_same_upper", "Conv", [(3, 8, 7)], [w, b], auto_pad="SAME_UPPER", strides=[2, 2])
     case("conv_same_lower", "Conv", [(3, 8, 7)], [w, b], auto_pad="SAME_LOWER", strides=[2, 2])
     case("conv_valid", "Conv", [(3, 8, 7)], [w, b], auto_pad="VALID", kernel_shape=[3, 3])
+    case("conv_strides_odd", "Conv", [(3, 9, 7)], [w, b], pads=[1, 1, 1, 1], strides=[2, 2])
+    case("conv_1x1_pads", "Conv", [(3, 4, 5)], [draw(2, 3, 1, 1)], pads=[1, 1, 1, 1])
     case("conv_1x1", "Conv", [(3, 4, 5)], [draw(2, 3, 1, 1)])
     case("conv_groups", "Conv", [(4, 5, 6)], [draw(6, 2, 3, 3), draw(6)], group=2, pads=[1, 1, 1, 1])
     case("conv_depthwise", "Conv", [(4, 5, 6)], [draw(4, 1, 3, 3), draw(4)], group=4, pads=[1, 1, 1, 1])
