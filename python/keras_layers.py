@@ -6,7 +6,7 @@ linn writes .keras files with layers that Keras does not have. Import this file 
     model = keras.models.load_model("x.keras")
 
 It needs Keras 3 alone, with any backend. The classes have linn's names, defaults and variables. Where Keras has a class of the same name
-(Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D), the class here is Keras's with one or two more paddings.
+(Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D), the class here is Keras's with more paddings.
 Images are "channels_last".
 
 What differs from linn:
@@ -53,11 +53,12 @@ def _same_pads(size, extent, stride):
 
 
 def _pad_axis(x, axis, before, after, border):
-    """Puts rows or columns around a map. Beyond the border of a b c d lies: reflect c b|..|c b, replicate a a|..|d d, circular c d|..|a b."""
-    if border == "zero":
+    """Puts rows or columns around a map. Beyond the border of a b c d lies: reflect c b|..|c b, replicate a a|..|d d, circular c d|..|a b,
+    zero and least (-infinity) that number."""
+    if border in ("zero", "least"):
         pads = [(0, 0)] * len(x.shape)
         pads[axis] = (before, after)
-        return ops.pad(x, pads)
+        return ops.pad(x, pads, constant_values=0 if border == "zero" else -float("inf"))
     size = ops.shape(x)[axis]
     places = ops.arange(before + size + after) - before
     if border == "circular":
@@ -73,13 +74,17 @@ def _pad_axis(x, axis, before, after, border):
 
 
 class _OwnPadding:
-    """A layer of Keras with the paddings "circular" (the pads of "same", filled from the opposite side) and, where `_paddings` says so,
-    "full" (zeros, (kernel_size - 1) * dilation_rate on every side). Give `padding` by name."""
+    """A layer of Keras with the paddings "circular" (the pads of "same", filled from the opposite side), numbers of rows and columns
+    ((top, bottom), (left, right)) and, where `_paddings` says so, "full" (zeros, (kernel_size - 1) * dilation_rate on every side). Give
+    `padding` by name."""
 
     _paddings = ("circular",)
+    _beyond = "zero"  # what numbers of rows and columns are filled with
 
     def __init__(self, *args, padding="valid", **kwargs):
-        own = padding in self._paddings
+        if not isinstance(padding, str):
+            padding = tuple(_pair(sides) for sides in padding)
+        own = padding in self._paddings or not isinstance(padding, str)
         super().__init__(*args, padding="valid" if own else padding, **kwargs)
         self._own_padding = padding if own else None
         if own:
@@ -92,6 +97,8 @@ class _OwnPadding:
         return [((k - 1) * d + 1, s) for k, d, s in zip(_pair(sizes), dilation, _pair(self.strides))]
 
     def _pads(self, axis, size):
+        if not isinstance(self._own_padding, str):
+            return self._own_padding[axis]
         extent, stride = self._window()[axis]
         return (extent - 1, extent - 1) if self._own_padding == "full" else _same_pads(size, extent, stride)
 
@@ -107,12 +114,15 @@ class _OwnPadding:
     def compute_output_shape(self, input_shape):
         return super().compute_output_shape(self._padded_shape(input_shape))
 
+    def _padded(self, inputs):
+        for axis in (0, 1):
+            before, after = self._pads(axis, ops.shape(inputs)[axis + 1])
+            border = "circular" if self._own_padding == "circular" else self._beyond
+            inputs = _pad_axis(inputs, axis + 1, before, after, border)
+        return inputs
+
     def call(self, inputs):
-        if self._own_padding is not None:
-            for axis in (0, 1):
-                before, after = self._pads(axis, ops.shape(inputs)[axis + 1])
-                inputs = _pad_axis(inputs, axis + 1, before, after, "circular" if self._own_padding == "circular" else "zero")
-        return super().call(inputs)
+        return super().call(inputs if self._own_padding is None else self._padded(inputs))
 
     def get_config(self):
         config = super().get_config()
@@ -147,12 +157,22 @@ class SeparableConv2D(_OwnPadding, keras.layers.SeparableConv2D):
 
 @register
 class MaxPooling2D(_OwnPadding, keras.layers.MaxPooling2D):
-    """keras.layers.MaxPooling2D with the padding "circular" too: windows go on at the opposite side of the map (paper: Conv2D)."""
+    """keras.layers.MaxPooling2D with the padding "circular" too: windows go on at the opposite side of the map (paper: Conv2D). Rows and
+    columns given as numbers are left out of the maximum."""
+
+    _beyond = "least"
 
 
 @register
 class AveragePooling2D(_OwnPadding, keras.layers.AveragePooling2D):
-    """keras.layers.AveragePooling2D with the padding "circular" too: windows go on at the opposite side of the map (paper: Conv2D)."""
+    """keras.layers.AveragePooling2D with the padding "circular" too: windows go on at the opposite side of the map (paper: Conv2D). Rows and
+    columns given as numbers are left out of the mean."""
+
+    def call(self, inputs):
+        if self._own_padding is None or isinstance(self._own_padding, str):
+            return super().call(inputs)
+        mean = keras.layers.AveragePooling2D.call
+        return mean(self, self._padded(inputs)) / mean(self, self._padded(ops.ones_like(inputs)))
 
 
 # ---- blurs ---------------------------------------------------------------------------------------------------------
