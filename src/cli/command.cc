@@ -312,7 +312,8 @@ Model open_model(const ModelSource& source) {
   const bool directory = is_directory(text);
   const auto zoo = model::zoo();
   const bool known = std::any_of(zoo.begin(), zoo.end(), [&](const model::ZooEntry& entry) { return entry.name == text; });
-  const bool built_in = !directory && (known || (!exists(text) && !text.ends_with(".json") && text.find('/') == std::string::npos));
+  const bool is_file_name = text.ends_with(".json") || has_model_ending(text) || text.find('/') != std::string::npos;
+  const bool built_in = !directory && (known || (!exists(text) && !is_file_name));
   if (!built_in && source.classes)
     throw UsageError(fmt::format("--classes {}: {} has classes of its own; a built-in network takes it", *source.classes, text));
   const ModelOptions options = {.seed = source.seed};
@@ -335,8 +336,15 @@ Model open_model(const ModelSource& source) {
 }
 
 Model load_model(const std::string& path) {
-  if (!exists(path)) throw IoError(fmt::format("{}: there is no such model; `linn train --out {}` makes one", path, path));
+  if (!exists(path)) throw IoError(fmt::format("{}: there is no such file or directory; `linn train --out DIR` makes a model", path));
+  if (!is_directory(path) && formats::kind_of(path) == formats::FileKind::json)
+    throw FormatError(fmt::format("{}: is a configuration alone, without weights; `linn train --model {}` trains it", path, path));
   return linn::load_model(path);
+}
+
+bool has_model_ending(const std::string& path) {
+  constexpr std::string_view endings[] = {".keras", ".h5", ".onnx", ".safetensors"};
+  return std::ranges::any_of(endings, [&](std::string_view ending) { return path.ends_with(ending); });
 }
 
 Tensor on_model_canvas(const Model& model, const Tensor& images) {
@@ -363,6 +371,14 @@ void prepare_directory(const std::string& out) {
   io::make_directories(out);
   if (!is_directory(out)) throw IoError(fmt::format("{}: is no directory", out));
   if (::access(out.c_str(), W_OK | X_OK) != 0) throw IoError(fmt::format("{}: cannot write into the directory: {}", out, std::strerror(errno)));
+}
+
+void prepare_output(const std::string& out) {
+  if (!has_model_ending(out)) return prepare_directory(out);
+  if (is_directory(out)) throw IoError(fmt::format("{}: is a directory; a file of this name cannot be written", out));
+  const std::filesystem::path folder = std::filesystem::path(out).parent_path();
+  if (!folder.empty()) prepare_directory(folder.string());
+  const io::AtomicFile writable{out};
 }
 
 }  // namespace linn::cli

@@ -205,6 +205,10 @@ Model load_model(const std::string& path);
 /// Makes the directory that a model will be saved to and refuses one that cannot be written to: before the work, not after it, which
 /// would lose what was learned.
 void prepare_directory(const std::string& out);
+/// Whether a path ends as a file of a whole model does: .keras, .h5, .onnx, .safetensors.
+bool has_model_ending(const std::string& path);
+/// The same for where a model goes: a directory, or a file.
+void prepare_output(const std::string& out);
 
 /// --canvas: a height and width, or one number for both.
 void add_canvas(CLI::App& app, Size2& canvas, const std::string& description);

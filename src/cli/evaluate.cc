@@ -33,13 +33,14 @@ int run(const Options& options) {
   say(options.common, "{} {} images from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, data_path(options.data.path),
       pixels.note);
   std::fflush(stdout);
-  if (!model.compiled()) model.compile(default_compile(model));
+  const bool is_assumed = !model.compiled();
+  if (is_assumed) model.compile(default_compile(model));
   const Tensor targets = targets_of(model, images.y, images.where);
   const Logs logs = about(images.where, [&] {
     return model.evaluate(images.x, targets, {.batch_size = options.batch_size, .verbose = Verbose::silent, .accuracy = accuracy});
   });
   io::Json event = {{"event", "evaluate"}};
-  say(options.common, "{}\n", compile_text(model));
+  say(options.common, "{}{}\n", compile_text(model), is_assumed ? " (assumed: the file names none)" : "");
   for (const auto& [name, value] : logs) {
     say(options.common, "{}: {:.4f}\n", name, value);
     event[name] = number(value);
@@ -58,7 +59,7 @@ int run(const Options& options) {
 Action add_evaluate(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Measure a saved model on the test images (the training images where there are no others).");
-  add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
+  add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();
   add_data(app, options->data);
   add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
       ->type_name("N")

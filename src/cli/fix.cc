@@ -126,7 +126,7 @@ class Fix {
                                           .anneal_steps = steps_of(recipe_for(options_.epochs, images), images),
                                           .seed = options_.seed});
     fixed.model.set_dtype_policy(policy);
-    if (!options_.out.empty()) prepare_directory(options_.out);
+    if (!options_.out.empty()) prepare_output(options_.out);
     say(common_, "{} in {}: layers that break translation equivariance are replaced\n", with.name(), options_.model);
     print_replacements(common_, fixed);
     emit(common_, replacements_event(fixed));
@@ -242,6 +242,7 @@ class Fix {
   void save(Model& model, bool whole) const {
     const Shape input = model.input_shape();
     if (border_for(model, tested_.x) == shift::Border("canvas")) model.metadata()[canvas_key] = fmt::format("{}x{}", input[0], input[1]);
+    if (!trained_on(model)) remember_range(model, training_.x_train, training_.train_where);
     if (!options_.out.empty()) model.save(options_.out);
     say(common_, "{}{}\n", whole ? "" : "interrupted; ",
         options_.out.empty() ? "not saved, because no --out DIR was given" : "saved to " + options_.out);
@@ -286,13 +287,13 @@ class Fix {
 Action add_fix(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Replace the layers that break translation equivariance, train the network again, and compare it with the old one.");
-  add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
+  add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();
   add_text(app, "--with", options->with,
            "aps: each stride keeps the phase of the largest norm, guaranteed; lps: each stride keeps a phase by a learned choice, guaranteed; "
            "blur: a low-pass filter before each stride, no guarantee")
       ->type_name("NAME")
       ->default_str(options->with);
-  add_text(app, "--out", options->out, "directory for the new model; Ctrl-C during training saves it there too")->type_name("DIR");
+  add_text(app, "--out", options->out, "where the new model goes: a directory, or a file (.keras, .h5, .onnx, .safetensors); Ctrl-C during training saves it there too")->type_name("PATH");
   add_data(app, options->data);
   add_whole(app, "--epochs", options->epochs, 1, largest, "times through all training images")
       ->type_name("N")

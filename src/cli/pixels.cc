@@ -6,8 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <utility>
 
+#include "graph/graph.h"
+#include "graph/nested.h"
 #include "io/json.h"
 #include "linn/error.h"
 
@@ -100,15 +104,107 @@ void remember_range(Model& model, const Tensor& images, const std::string& where
                                                {"background", background_of(model, images)}});
 }
 
-bool scales_inputs(const Model& model) {
-  for (const Layer& layer : model.layers())
-    if (layer.class_name() != "InputLayer") return layer.class_name() == "Rescaling" || layer.class_name() == "Normalization";
-  return false;
+namespace {
+
+using detail::LayerObject;
+
+// The layer that alone reads the only input, in a model inside too; null where there is none.
+const LayerObject* reader_of(const graph::Graph& graph, graph::Port port, graph::Port& next) {
+  const LayerObject* found = nullptr;
+  for (std::size_t i = 0; i < graph.calls().size(); ++i) {
+    const graph::Call& call = graph.calls()[i];
+    if (std::ranges::find(call.inputs, port) == call.inputs.end()) continue;
+    if (found != nullptr || call.inputs.size() != 1) return nullptr;
+    found = call.node->layer.get();
+    next = {static_cast<int>(i), 0};
+  }
+  return found;
 }
+
+double number_or(const io::Json& value, double otherwise) {
+  if (value.is_array()) return value.empty() ? otherwise : number_or(value.front(), otherwise);
+  return value.is_number() ? value.get<double>() : otherwise;
+}
+
+// The factor of a layer that multiplies and adds numbers that are not trained; of several channels that of the first.
+std::optional<double> factor_of(const LayerObject& layer) {
+  const io::Json config = layer.description->config("layer");
+  const auto first_value = [&](std::string_view name) -> std::optional<double> {
+    for (const detail::VariablePtr& variable : layer.variables)
+      if (variable->name == name && variable->shape.elements() > 0) return static_cast<double>(variable->value.values<float>()[0]);
+    return std::nullopt;
+  };
+  if (layer.class_name() == "Rescaling") return number_or(config["scale"], 1);
+  if (layer.class_name() == "Normalization") {
+    const double variance = first_value("variance").value_or(number_or(config["variance"], 1));
+    return variance > 0 ? std::optional(1 / std::sqrt(variance)) : std::nullopt;
+  }
+  if (layer.class_name() == "BatchNormalization" && !layer.trainable)
+    return first_value("gamma").value_or(1) / std::sqrt(first_value("moving_variance").value_or(1) + number_or(config["epsilon"], 0));
+  return std::nullopt;
+}
+
+// What the layers in front of all others multiply the inputs by; nothing where there are none.
+std::optional<double> first_factor(const graph::Graph& graph) {
+  if (graph.inputs().size() != 1) return std::nullopt;
+  std::optional<double> factor;
+  graph::Port port = graph.inputs().front();
+  while (const LayerObject* layer = reader_of(graph, port, port)) {
+    if (const graph::Graph* inner = graph::graph_in(*layer)) {
+      if (const auto inside = first_factor(*inner)) return factor.value_or(1) * *inside;
+      return factor;
+    }
+    const auto next = factor_of(*layer);
+    if (!next) return factor;
+    factor = factor.value_or(1) * *next;
+  }
+  return factor;
+}
+
+// What a model's first layers are made for: what leaves them for bytes, or for shares of 1, must be of a size that networks learn from.
+struct MadeFor {
+  Unit unit;
+  double factor;
+};
+std::optional<MadeFor> made_for(const Model& model) {
+  if (!model.built()) return std::nullopt;
+  constexpr double widest = 16;
+  const auto factor = first_factor(*graph::graph_in(*model.as_layer().object()));
+  if (!factor) return std::nullopt;
+  return MadeFor{std::abs(*factor) * 255 <= widest ? Unit::byte : Unit::share, *factor};
+}
+
+struct Conversion {
+  double scale = 1, offset = 0;
+};
+Conversion conversion(Unit has, Unit wants) {
+  const ToShare from = to_share(has), to = to_share(wants);
+  return {from.scale / to.scale, (from.offset - to.offset) / to.scale};
+}
+
+std::string how(const Conversion& conversion) {
+  if (conversion.offset == 0) return fmt::format("multiplied by {}", scale_text(conversion.scale));
+  return fmt::format("multiplied by {}, {:+.6g}", scale_text(conversion.scale), conversion.offset);
+}
+
+// For a model that does not say what it was trained on.
+Pixels as_made_for(const MadeFor& made, const Tensor& images, Unit has, const std::string& came) {
+  if (has == Unit::unknown || has == made.unit) return {images, 1, 0, came};
+  const Conversion to = conversion(has, made.unit);
+  return {affine(images, to.scale, to.offset), to.scale, to.offset,
+          fmt::format("{}, {}: the model's first layers multiply by {:.4g}, as is done with values from 0 to {} (--scale 1 leaves them as they are)", came,
+                      how(to), made.factor, made.unit == Unit::byte ? 255 : 1)};
+}
+
+}  // namespace
 
 double training_scale(const Model& model, const Tensor& images, const std::string& where, const std::string& option) {
   if (!option.empty()) return parse_scale(option, "--scale");
-  return scales_inputs(model) ? 1 : data::pixel_scale(data::value_range(images, where));
+  const data::ValueRange range = data::value_range(images, where);
+  const auto made = made_for(model);
+  if (!made) return data::pixel_scale(range);
+  const Unit has = unit_of(range);
+  return has == Unit::byte || has == Unit::share ? conversion(has, made->unit).scale : 1;
 }
 
 std::string range_note(const Tensor& images, const std::string& where) {
@@ -124,7 +220,8 @@ Pixels as_trained(const Model& model, const Tensor& images, const std::string& w
   }
   const std::optional<TrainedOn> known = trained_on(model);
   if (!known) {
-    const double scale = scales_inputs(model) ? 1 : picture ? 1.0 / 255 : data::pixel_scale(range);
+    if (const auto made = made_for(model)) return as_made_for(*made, images, picture ? Unit::byte : unit_of(range), came);
+    const double scale = picture ? 1.0 / 255 : data::pixel_scale(range);
     if (scale == 1) return {images, 1, 0, came};
     return {affine(images, scale, 0), scale, 0,
             fmt::format("{}, multiplied by {}: the model does not say what it was trained on (--scale 1 leaves them as they are)", came,
@@ -138,11 +235,9 @@ Pixels as_trained(const Model& model, const Tensor& images, const std::string& w
                                 "convert the images, or give --scale X, which multiplies them",
                                 where, range_text(range), range_text(known->values)));
   }
-  const ToShare from = to_share(has), to = to_share(wants);
-  const double scale = from.scale / to.scale, offset = (from.offset - to.offset) / to.scale;
-  const std::string how = offset == 0 ? fmt::format("multiplied by {}", scale_text(scale)) : fmt::format("multiplied by {}, {:+.6g}", scale_text(scale), offset);
-  return {affine(images, scale, offset), scale, offset,
-          fmt::format("{}, {}: the model was trained on values from {}", came, how, range_text(known->values))};
+  const Conversion to = conversion(has, wants);
+  return {affine(images, to.scale, to.offset), to.scale, to.offset,
+          fmt::format("{}, {}: the model was trained on values from {}", came, how(to), range_text(known->values))};
 }
 
 shift::Fill fill_around(const Model& model, const Tensor& images, const Pixels& pixels, const std::optional<double>& option) {

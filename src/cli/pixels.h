@@ -22,10 +22,8 @@ struct TrainedOn {
 std::optional<TrainedOn> trained_on(const Model& model);
 void remember_range(Model& model, const Tensor& images, const std::string& where);
 
-/// Whether the first layer brings inputs to a scale: Rescaling or Normalization.
-bool scales_inputs(const Model& model);
-/// The factor of the Rescaling that `linn train` puts in front: `option` (--scale) where it is given, 1 for a network that scales its inputs
-/// itself, else what the values of the images want.
+/// The factor of the Rescaling that `linn train` puts in front: `option` (--scale) where it is given; for a network that scales its inputs
+/// itself what brings the images to the values that it is made for; else what the values of the images want.
 double training_scale(const Model& model, const Tensor& images, const std::string& where, const std::string& option);
 
 /// "uint8 from 0 to 255".
@@ -38,7 +36,8 @@ struct Pixels {
   std::string note;              // says so: "uint8 from 0 to 255"
 };
 /// The images in the range that the model was trained on: between 0..1, 0..255, 0..65535 and -1..1 values are converted. A picture from a file
-/// (`picture`) holds bytes, whichever occur. `option` (--scale) multiplies, and nothing is checked then.
+/// (`picture`) holds bytes, whichever occur. Where a model does not say what it was trained on, the constants of its first layers tell whether it is
+/// made for bytes or for values from 0 to 1. `option` (--scale) multiplies, and nothing is checked then.
 /// Throws DataError where the values lie in another range than the model's and no conversion is known.
 Pixels as_trained(const Model& model, const Tensor& images, const std::string& where, const std::string& option, bool picture = false);
 

@@ -176,7 +176,7 @@ int run(const Options& options) {
 Action add_predict(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Say what a saved model sees in a picture, or in one image of a data file.");
-  add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
+  add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();
   add_text(app, "image", options->image, "a PNG or JPEG of the model's size, or one that is resized to it; colour becomes grey where the model wants grey")
       ->type_name("PICTURE");
   add_data(app, options->data);

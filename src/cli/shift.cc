@@ -202,7 +202,7 @@ Action add_shift(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description(
       "Predict every test image at every shift within a radius: accuracy, consistency, and the sources of the errors.");
-  add_text(app, "model", options->model, "directory that `linn train --out` wrote")->type_name("DIR")->required();
+  add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();
   CLI::Option* radius = add_whole(app, "--radius", options->radius, 0, 4096, "all shifts of up to N pixels down, up, left and right")
                             ->type_name("N")
                             ->default_str(fmt::format("{}", options->radius));

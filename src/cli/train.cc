@@ -74,7 +74,7 @@ class Train {
     // All that can be wrong with the labels is found before the first step.
     const Tensor y_train = targets_of(model, data_.y_train, data_.train_where);
     const Tensor y_test = data_.x_test.defined() ? targets_of(model, data_.y_test, data_.test_where) : Tensor();
-    if (!options_.out.empty()) prepare_directory(options_.out);
+    if (!options_.out.empty()) prepare_output(options_.out);
     announce(model);
     fit(model, y_train);
     save(model);
@@ -200,7 +200,8 @@ class Train {
       return;
     }
     model.save(options_.out);
-    say(common_, "{}saved to {} (model.safetensors, config.json)\n", stopped_ ? "interrupted; what was learned is " : "", options_.out);
+    say(common_, "{}saved to {}{}\n", stopped_ ? "interrupted; what was learned is " : "", options_.out,
+        has_model_ending(options_.out) ? "" : " (model.safetensors, config.json)");
     std::fflush(stdout);
   }
 
@@ -238,7 +239,7 @@ Action add_train(CLI::App& app) {
            built_in_models() + "; a file with Keras's configuration (.json); or a model directory to train on, as it was compiled")
       ->type_name("MODEL")
       ->default_str(options->model);
-  add_text(app, "--out", options->out, "directory for the trained model; Ctrl-C saves what was learned there too")->type_name("DIR");
+  add_text(app, "--out", options->out, "where the trained model goes: a directory, or a file (.keras, .h5, .onnx, .safetensors); Ctrl-C saves what was learned there too")->type_name("PATH");
   add_whole(app, "--epochs", options->epochs, 1, largest, "times through all images")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->epochs));

@@ -133,6 +133,7 @@ std::string_view description_of(const std::string& path) {
 }
 
 void refuse(const std::string& path, std::string_view wanted, std::string_view allowed) {
+  if (beginning(path).empty()) throw FormatError(fmt::format("{}: is empty; {}", path, allowed));
   const std::string_view kind = description_of(path);
   if (kind.empty())
     throw FormatError(fmt::format("{}: is not {}: it begins with {}; {}", path, wanted, io::quote(beginning(path).substr(0, 8)), allowed));

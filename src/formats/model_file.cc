@@ -23,7 +23,7 @@ namespace linn::formats {
 namespace {
 
 constexpr std::string_view models_read =
-    "linn reads models from .keras, .h5 and .onnx files, the directory that `linn train --out DIR` or Model::save wrote, and a network's "
+    "linn reads models from .keras, .h5, .onnx and .safetensors files, the directory that `linn train --out DIR` or Model::save wrote, and a network's "
     "configuration as Keras's model.to_json() writes it (.json)";
 
 // A legacy .h5 file of a whole model.

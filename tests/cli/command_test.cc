@@ -334,6 +334,55 @@ TEST_F(Command, FilesThatAreNoModelsAreNamed) {
   EXPECT_THAT(run({"evaluate", path("models")}).err, HasSubstr("models are in " + path("models/one")));
 }
 
+// A file of another program does not say which numbers it was trained on; the constants of its first layers do.
+TEST_F(Command, FirstLayersSayWhichPixelsAModelIsMadeFor) {
+  const std::string data = small_data();
+  const Sequential plain({Flatten({.input_shape = {12, 12, 1}}), Dense(4, {.activation = "softmax"})});
+  const auto behind = [&](const std::vector<Layer>& first) {
+    Sequential model(first);
+    for (const Layer& layer : plain.clone().layers()) model.add(layer);
+    model.metadata().clear();
+    model.save(path("m.keras"));
+    return run({"evaluate", path("m.keras"), "--data", data}).out;
+  };
+  EXPECT_THAT(behind({Rescaling(1.0 / 255, {.input_shape = {12, 12, 1}})}), testing::AllOf(HasSubstr("pixels: uint8 from 0 to 249"), Not(HasSubstr("multiplied"))));
+  EXPECT_THAT(behind({Rescaling(2, {.offset = -1, .input_shape = {12, 12, 1}})}), HasSubstr("multiplied by 1/255: the model's first layers multiply by 2,"));
+  EXPECT_THAT(behind({Rescaling(1, {.offset = -0.1307, .input_shape = {12, 12, 1}}), Rescaling(1 / 0.3081)}), HasSubstr("multiplied by 1/255: the model's first layers multiply by 3.246"));
+  EXPECT_THAT(behind({Normalization({.mean = {0.1307}, .variance = {0.0949}, .input_shape = {12, 12, 1}})}), HasSubstr("multiplied by 1/255: the model's first layers"));
+  EXPECT_THAT(behind({Normalization({.mean = {33}, .variance = {6000}, .input_shape = {12, 12, 1}})}), Not(HasSubstr("multiplied")));
+  const Sequential inner({Rescaling(1.0 / 255, {.input_shape = {12, 12, 1}})});
+  EXPECT_THAT(behind({Input({12, 12, 1}), inner.as_layer()}), Not(HasSubstr("multiplied"))) << "in a model inside";
+}
+
+TEST_F(Command, ConvertRefusesWhatWouldLoseAModel) {
+  const std::string model = saved(Sequential({Dense(2, {.input_shape = {3}})}), "net");
+  ASSERT_EQ(run({"convert", model, path("a.keras")}).code, 0);
+  const auto refuses = [&](const std::vector<std::string>& words, const std::string& message) {
+    std::vector<std::string> all = {"convert"};
+    all.insert(all.end(), words.begin(), words.end());
+    const Result result = run(all);
+    EXPECT_EQ(result.code, 2) << message;
+    EXPECT_THAT(result.err, HasSubstr(message));
+  };
+  refuses({path("a.keras"), path("a.keras")}, "are the same file");
+  refuses({path("a.keras"), path("b.keras"), "--weights"}, "cannot hold weights alone");
+  refuses({path("a.keras"), path("b.onnx"), "--weights"}, "cannot hold weights alone");
+  refuses({path("a.keras"), path("b.safetensors"), "--layout", "pytorch"}, "is for weights");
+  for (const char* name : {"b.pt", "b.json", "b.hdf5", "b.KERAS"}) refuses({path("a.keras"), path(name)}, "models are written to .keras");
+  EXPECT_FALSE(fs::exists(path("b.pt")));
+  Sequential({Dense(2, {.input_shape = {3}})}).save(path("conf"));
+  fs::copy_file(path("conf/config.json"), path("only.json"));
+  for (const char* command : {"evaluate", "shift"}) EXPECT_THAT(run({command, path("only.json"), "--data", small_data()}).err, HasSubstr("is a configuration alone, without weights")) << command;
+}
+
+TEST_F(Command, TrainAndFixWriteFilesToo) {
+  const std::string data = small_data();
+  const Result trained = run({"train", "--data", data, "--model", "no-pooling", "--epochs", "1", "--out", path("t.keras")});
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_TRUE(fs::is_regular_file(path("t.keras")));
+  EXPECT_THAT(run({"evaluate", path("t.keras"), "--data", data}).out, HasSubstr("accuracy"));
+}
+
 TEST_F(Command, ModelsOfEveryKindOfFile) {
   const Sequential model({Conv2D(2, 3, {.activation = "relu", .input_shape = {12, 12, 1}}), Flatten(), Dense(4, {.activation = "softmax"})}, {.name = "net"});
   model.save(path("net"));
@@ -1034,7 +1083,7 @@ TEST_F(Command, FixRefusals) {
   refuses({model, "--data", data, "--radius", "12"}, 3, "radius 12 came; 0 to 11 is allowed");
   refuses({model, "--data", data, "--out", data}, 4, "figures.npz");
   refuses({model, "--data", data, "--picture", path("none/x.png")}, 4, "cannot be written");
-  refuses({path("nothing"), "--data", data}, 4, "there is no such model");
+  refuses({path("nothing"), "--data", data}, 4, "there is no such file or directory");
   refuses({model, "--data", figures(8, 20)}, 3, "images of 20 x 20 came, the model takes (12, 12, 1)");
 
   const std::string small = small_data(8, 8, 9);
