@@ -2,9 +2,7 @@
 // that Keras computed.
 #include <gmock/gmock.h>
 
-#include <cctype>
 #include <set>
-#include <sstream>
 
 #include "core/worker_pool.h"
 #include "layers/activations.h"
@@ -14,6 +12,7 @@
 #include "support/finite_differences.h"
 #include "support/golden.h"
 #include "support/layer_call.h"
+#include "support/shapes_in.h"
 
 namespace linn::layers {
 namespace {
@@ -31,23 +30,6 @@ struct RowExample {
   std::string config;
   std::string inputs;
 };
-
-// "(6, 5, 2) (3)" as shapes.
-std::vector<Shape> shapes_of(const std::string& text) {
-  std::vector<Shape> shapes;
-  std::vector<std::int64_t> sizes;
-  std::istringstream stream(text);
-  for (char c = 0; stream.get(c);) {
-    if (c == ')') {
-      shapes.emplace_back(std::span<const std::int64_t>(sizes));
-      sizes.clear();
-    } else if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
-      stream.unget();
-      stream >> sizes.emplace_back();
-    }
-  }
-  return shapes;
-}
 
 std::vector<RowExample> all_examples() {
   std::vector<RowExample> all;
@@ -81,7 +63,7 @@ TEST_P(RowTest, ReadsBackWhatItWrites) {
 TEST_P(RowTest, GradientsAsFiniteDifferences) {
   constexpr std::int64_t images = 3;
   const DescriptionPtr tested = layer();
-  const std::vector<Shape> shapes = shapes_of(GetParam().inputs);
+  const std::vector<Shape> shapes = tests::shapes_in(GetParam().inputs);
   ASSERT_FALSE(shapes.empty()) << "an example says which inputs it is for";
   // Wide for activations, so that both sides of their kinks are seen; positive elsewhere, where relus would hide most of the gradient.
   const bool wide = GetParam().class_name == "Activation";
@@ -113,7 +95,7 @@ TEST_P(RowTest, GradientsAsFiniteDifferences) {
 TEST_P(RowTest, SameBitsOnAnyNumberOfThreads) {
   constexpr std::int64_t images = 11;  // more than one shard
   const DescriptionPtr tested = layer();
-  const std::vector<Shape> shapes = shapes_of(GetParam().inputs);
+  const std::vector<Shape> shapes = tests::shapes_in(GetParam().inputs);
   std::uint32_t seed = 80;
   std::vector<LayerInput> inputs;
   for (const Shape& shape : shapes) inputs.push_back({shape, random_values(images * shape.elements(), seed++)});

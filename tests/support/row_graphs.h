@@ -3,9 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <cctype>
 #include <random>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -14,6 +12,7 @@
 #include "layers/layer_object.h"
 #include "layers/registry.h"
 #include "linn/layers/reshape.h"
+#include "support/shapes_in.h"
 
 namespace linn::tests {
 
@@ -30,24 +29,7 @@ inline Tensor random_tensor(const Shape& shape, std::uint32_t seed, double low, 
   return tensor;
 }
 
-/// "(6, 5, 2) (3)" as shapes.
-inline std::vector<Shape> shapes_in(const std::string& text) {
-  std::vector<Shape> shapes;
-  std::vector<std::int64_t> sizes;
-  std::istringstream stream(text);
-  for (char c = 0; stream.get(c);) {
-    if (c == ')') {
-      shapes.emplace_back(std::span<const std::int64_t>(sizes));
-      sizes.clear();
-    } else if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
-      stream.unget();
-      stream >> sizes.emplace_back();
-    }
-  }
-  return shapes;
-}
-
-/// `maps` gives each layer that takes a row or a map a map through a preceding Input; `config` without a name.
+/// A network of one layer called on inputs of these shapes. The layer is called "tested", whatever `config` says.
 inline RowGraph row_graph(const std::string& name, const std::string& class_name, const std::string& config, const std::string& inputs) {
   RowGraph row{.name = name, .class_name = class_name, .config = config, .graph = graph::Graph("row"), .inputs = {}};
   std::vector<SymbolicTensor> heads;
