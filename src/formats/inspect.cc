@@ -12,6 +12,7 @@
 
 #include "core/tensor_visit.h"
 #include "formats/file_kind.h"
+#include "formats/npz.h"
 #include "formats/onnx_constant.h"
 #include "formats/onnx_proto.h"
 #include "formats/safetensors.h"
@@ -21,7 +22,6 @@
 #include "io/file.h"
 #include "io/hdf5.h"
 #include "io/json.h"
-#include "io/npy.h"
 #include "io/text.h"
 #include "io/zip.h"
 
@@ -161,9 +161,7 @@ class Inspector {
   void read_arrays(const io::ZipReader& zip) {
     for (const io::ZipMember& member : zip.members()) {
       if (member.directory()) continue;
-      const auto source = zip.open(member);
-      const Tensor tensor = io::read_npy(*source);
-      source->finish();
+      const Tensor tensor = read_array(zip, member);
       add(member.name, io::name_of(io::file_type_of(tensor.dtype())), tensor.shape(), [&] { return tensor; });
     }
   }

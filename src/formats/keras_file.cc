@@ -88,8 +88,7 @@ void write_keras(const io::Sink& sink, const SavedModel& model) {
   const auto add_text = [&](const char* name, const std::string& text) { zip.add(name, io::bytes_of(text)); };
   add_text(metadata_name, metadata_text(model));
   add_text(config_name, io::dump_json(model_to_json(model.graph, model.compile)));
-  const OptimizerDescription* optimizer = model.compile != nullptr ? &model.compile->optimizer.description() : nullptr;
-  io::Hdf5Writer weights = keras_weights(model.graph, optimizer, model.optimizer);
+  io::Hdf5Writer weights = keras_weights(model.graph, model.optimizer_description(), model.optimizer);
   zip.add_parts(weights_name, weights.parts());
   if (model.self_test != nullptr) zip.add(self_test_name, self_test_to_npz(*model.self_test));
   zip.finish();

@@ -177,12 +177,6 @@ io::Hdf5Writer keras_weights(const graph::Graph& graph, const OptimizerDescripti
 
 namespace {
 
-void write(const std::string& path, io::Hdf5Writer& file) {
-  io::AtomicFile out(path);
-  file.write([&](std::span<const std::byte> part) { out.write(part); });
-  out.commit();
-}
-
 // Puts variables into shards, one after the other, and keeps the map of them.
 class ShardWriter {
  public:
@@ -219,7 +213,7 @@ class ShardWriter {
  private:
   std::string name_of_shard() const { return fmt::format("{}_{:05}.weights.h5", base_, shards_); }
   void next() {
-    write((path_.parent_path() / name_of_shard()).string(), shard_);
+    io::write_file_in_parts((path_.parent_path() / name_of_shard()).string(), [&](const io::Sink& sink) { shard_.write(sink); });
     shard_ = io::Hdf5Writer();
     size_ = 0;
     ++shards_;
@@ -239,8 +233,7 @@ class ShardWriter {
 void save_keras_weights(const std::string& path, const graph::Graph& graph, std::uint64_t shard_bytes) {
   if (!path.ends_with(".json")) {
     io::Hdf5Writer file = keras_weights(graph, nullptr, nullptr);
-    write(path, file);
-    return;
+    return io::write_file_in_parts(path, [&](const io::Sink& sink) { file.write(sink); });
   }
   ShardWriter shards(path, shard_bytes);
   for (const KerasGroup& group : keras_groups(graph)) shards.add(group);

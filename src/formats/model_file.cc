@@ -4,7 +4,6 @@
 
 #include <charconv>
 #include <filesystem>
-#include <functional>
 #include <span>
 
 #include "formats/file_kind.h"
@@ -23,7 +22,8 @@ namespace linn::formats {
 namespace {
 
 constexpr std::string_view models_read =
-    "linn reads models from .keras, .h5, .onnx and .safetensors files, the directory that `linn train --out DIR` or Model::save wrote, and a network's "
+    "linn reads models from .keras, .h5, .onnx and .safetensors files, the directory that `linn train --out DIR` or Model::save wrote, and "
+    "a network's "
     "configuration as Keras's model.to_json() writes it (.json)";
 
 // A legacy .h5 file of a whole model.
@@ -41,8 +41,6 @@ ModelFile read_h5(std::span<const std::byte> bytes, const std::string& where) {
   return model;
 }
 
-constexpr const char* self_test_key = "linn.selftest";
-
 ModelFile read_onnx_model(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   ModelFile model;
@@ -56,12 +54,6 @@ void write_onnx_model(const io::Sink& sink, const SavedModel& model) {
   Metadata metadata = *model.notes;
   if (model.self_test != nullptr) metadata.insert_or_assign(self_test_key, self_test_to_text(*model.self_test));
   write_onnx(model.graph, metadata, sink);
-}
-
-void write(const std::string& path, const std::function<void(const io::Sink&)>& content) {
-  io::AtomicFile file(path);
-  content([&](std::span<const std::byte> part) { file.write(part); });
-  file.commit();
 }
 
 }  // namespace
@@ -96,13 +88,12 @@ ModelFile load_model(const std::string& path) {
 
 void save_model(const std::string& path, const SavedModel& model) {
   if (path.ends_with(".keras")) {
-    write(path, [&](const io::Sink& sink) { write_keras(sink, model); });
+    io::write_file_in_parts(path, [&](const io::Sink& sink) { write_keras(sink, model); });
   } else if (path.ends_with(".h5")) {
-    const OptimizerDescription* optimizer = model.compile != nullptr ? &model.compile->optimizer.description() : nullptr;
-    io::Hdf5Writer file = legacy_h5(model.graph, model_to_json(model.graph, model.compile), optimizer, model.optimizer);
-    write(path, [&](const io::Sink& sink) { file.write(sink); });
+    io::Hdf5Writer file = legacy_h5(model.graph, model_to_json(model.graph, model.compile), model.optimizer_description(), model.optimizer);
+    io::write_file_in_parts(path, [&](const io::Sink& sink) { file.write(sink); });
   } else if (path.ends_with(".onnx")) {
-    write(path, [&](const io::Sink& sink) { write_onnx_model(sink, model); });
+    io::write_file_in_parts(path, [&](const io::Sink& sink) { write_onnx_model(sink, model); });
   } else if (path.ends_with(".safetensors")) {
     write_safetensors_model(path, model);
   } else {

@@ -29,6 +29,9 @@ struct SavedModel {
   std::uint64_t seed = 0;
   const Metadata* notes = nullptr;
   const SelfTest* self_test = nullptr;
+
+  /// Null for a model that was not compiled.
+  const OptimizerDescription* optimizer_description() const { return compile != nullptr ? &compile->optimizer.description() : nullptr; }
 };
 
 /// The model in a file of any kind that linn reads: .keras (or its directory), a legacy .h5, ONNX, a directory that save_model wrote or its

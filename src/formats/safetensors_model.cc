@@ -19,7 +19,6 @@ namespace {
 constexpr const char* config_key = "linn.config";
 constexpr const char* version_key = "linn.format";
 constexpr const char* seed_key = "linn.seed";
-constexpr const char* self_test_key = "linn.selftest";
 constexpr std::string_view version = "1";
 
 std::string take(Metadata& metadata, const char* key) {

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "formats/npz.h"
 #include "io/bytes.h"
 #include "io/elements.h"
 #include "io/json.h"
-#include "io/npy.h"
 #include "io/text.h"
 #include "io/zip.h"
 
@@ -16,20 +16,13 @@ namespace linn::formats {
 namespace {
 
 void add_arrays(io::ZipWriter& zip, const std::vector<Tensor>& tensors, char letter) {
-  for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const std::string header = io::npy_header(tensors[i]);
-    const std::span<const std::byte> parts[] = {io::bytes_of(header), io::bytes_of(tensors[i])};
-    zip.add_parts(fmt::format("{}{}.npy", letter, i), parts);
-  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) add_array(zip, fmt::format("{}{}", letter, i), tensors[i]);
 }
 
 std::vector<Tensor> arrays(const io::ZipReader& zip, char letter) {
   std::vector<Tensor> tensors;
-  while (const io::ZipMember* member = zip.find(fmt::format("{}{}.npy", letter, tensors.size()))) {
-    const auto source = zip.open(*member);
-    tensors.push_back(io::read_npy(*source).astype(DType::f32));
-    source->finish();
-  }
+  while (const io::ZipMember* member = zip.find(fmt::format("{}{}.npy", letter, tensors.size())))
+    tensors.push_back(read_array(zip, *member).astype(DType::f32));
   return tensors;
 }
 

@@ -10,10 +10,10 @@
 #include "formats/file_kind.h"
 #include "formats/keras_weights.h"
 #include "formats/legacy_h5.h"
+#include "formats/npz.h"
 #include "formats/pytorch_names.h"
 #include "formats/safetensors.h"
 #include "io/file.h"
-#include "io/npy.h"
 #include "io/zip.h"
 #include "layers/variables.h"
 #include "linn/error.h"
@@ -66,9 +66,7 @@ NamedTensors read_npz(std::span<const std::byte> bytes, const std::string& where
     if (member.directory()) continue;
     std::string name = member.name;
     if (name.ends_with(".npy")) name.resize(name.size() - std::string_view(".npy").size());
-    const auto source = zip.open(member);
-    tensors.emplace_back(std::move(name), io::read_npy(*source));
-    source->finish();
+    tensors.emplace_back(std::move(name), read_array(zip, member));
   }
   return tensors;
 }
@@ -105,16 +103,10 @@ NamedTensors named(const graph::Graph& graph, WeightLayout layout) {
   return tensors;
 }
 
-void save_npz_weights(const std::string& path, const NamedTensors& tensors) {
-  io::AtomicFile file(path);
-  io::ZipWriter zip([&](std::span<const std::byte> part) { file.write(part); });
-  for (const auto& [name, tensor] : tensors) {
-    const std::string header = io::npy_header(tensor);
-    const std::span<const std::byte> parts[] = {io::bytes_of(header), io::bytes_of(tensor)};
-    zip.add_parts(name + ".npy", parts);
-  }
+void write_npz(const io::Sink& sink, const NamedTensors& tensors) {
+  io::ZipWriter zip(sink);
+  for (const auto& [name, tensor] : tensors) add_array(zip, name, tensor);
   zip.finish();
-  file.commit();
 }
 
 }  // namespace
@@ -138,12 +130,10 @@ void save_weights(const std::string& path, const graph::Graph& graph, const Save
   if (path.ends_with(".weights.h5") || path.ends_with(".weights.json")) return save_keras_weights(path, graph, options.max_shard_size);
   if (path.ends_with(".h5")) {
     io::Hdf5Writer file = legacy_h5_weights(graph);
-    io::AtomicFile out(path);
-    file.write([&](std::span<const std::byte> part) { out.write(part); });
-    return out.commit();
+    return io::write_file_in_parts(path, [&](const io::Sink& sink) { file.write(sink); });
   }
   const NamedTensors tensors = named(graph, options.layout);
-  if (path.ends_with(".npz")) return save_npz_weights(path, tensors);
+  if (path.ends_with(".npz")) return io::write_file_in_parts(path, [&](const io::Sink& sink) { write_npz(sink, tensors); });
   save_safetensors(path, tensors, with_checksums(tensors, {}));
 }
 

@@ -11,6 +11,7 @@
 #include "graph/nested.h"
 #include "layers/registry.h"
 #include "linn/error.h"
+#include "optim/described.h"
 
 namespace linn::graph {
 namespace {
@@ -19,18 +20,11 @@ constexpr std::size_t most_calls = 10'000;
 
 // ---- writing -----------------------------------------------------------------------------------------------------
 
-io::Json node(std::string_view module, std::string_view class_name, io::Json config) {
-  return {{"module", module}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}};
-}
-
 io::Json batch_shape(const Shape& image) {
   io::Json list = io::Json::array({nullptr});
   for (const std::int64_t size : image) list.push_back(size == Shape::none ? io::Json(nullptr) : io::Json(size));
   return list;
 }
-
-// The package under which python/keras_layers.py registers the layers that Keras lacks, and those that take more here than in Keras.
-constexpr std::string_view package = "linn>";
 
 // Whether Keras has a layer of this class that takes this configuration: its paddings are "valid" and "same".
 bool is_keras_layer(std::string_view class_name, const io::Json& config) {
@@ -49,10 +43,8 @@ io::Json layer_node(const Member& member) {
   }
   io::Json config = member.layer->description->config(member.name);
   const std::string_view class_name = member.class_name();
-  if (is_keras_layer(class_name, config)) return node("keras.layers", class_name, std::move(config));
-  io::Json json = node("linn.layers", class_name, std::move(config));
-  json["registered_name"] = fmt::format("{}{}", package, class_name);
-  return json;
+  if (is_keras_layer(class_name, config)) return optim::node("keras.layers", class_name, std::move(config));
+  return optim::own_node("linn.layers", class_name, std::move(config));
 }
 
 io::Json chain_config(const Graph& graph, const std::string& name) {
@@ -148,12 +140,12 @@ bool is_absent(const io::Json& value) {
 // Keras's .h5 files name a registered class by its package too: "linn>BlurPooling2D".
 std::string class_of(const io::Json& json, const std::string& where) {
   const std::string& name = io::string_field(json, "class_name", where);
-  return name.starts_with(package) ? name.substr(package.size()) : name;
+  return name.starts_with(optim::own_package) ? name.substr(optim::own_package.size()) : name;
 }
 
 void check_registered(const io::Json& json, const std::string& class_name, const std::string& where) {
   const io::Json* registered = io::find_field(json, "registered_name", where);
-  if (registered != nullptr && *registered != class_name && *registered != fmt::format("{}{}", package, class_name))
+  if (registered != nullptr && *registered != class_name && *registered != fmt::format("{}{}", optim::own_package, class_name))
     throw FormatError(fmt::format("{}: custom class {} is not supported, and was not looked up or executed", where, io::describe(*registered)));
 }
 
@@ -397,8 +389,8 @@ io::Json config_of(const Graph& graph, const std::string& name) {
 }
 
 io::Json to_json(const Graph& graph) {
-  if (graph.is_chain()) return node("keras", "Sequential", config_of(graph, graph.name()));
-  io::Json json = node("keras.src.models.functional", "Functional", config_of(graph, graph.name()));
+  if (graph.is_chain()) return optim::node("keras", "Sequential", config_of(graph, graph.name()));
+  io::Json json = optim::node("keras.src.models.functional", "Functional", config_of(graph, graph.name()));
   json["registered_name"] = "Functional";
   return json;
 }

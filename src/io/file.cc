@@ -260,6 +260,12 @@ void write_file_atomically(const std::string& path, std::span<const std::byte> b
   file.commit();
 }
 
+void write_file_in_parts(const std::string& path, const std::function<void(const Sink&)>& write) {
+  AtomicFile file(path);
+  write([&](std::span<const std::byte> part) { file.write(part); });
+  file.commit();
+}
+
 void make_directories(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -82,4 +82,7 @@ void make_directories(const std::string& path);
 /// Where writers of containers put their bytes, in order.
 using Sink = std::function<void(std::span<const std::byte>)>;
 
+/// A file whose bytes `write` puts into the sink, by AtomicFile: nothing happened if `write` throws.
+void write_file_in_parts(const std::string& path, const std::function<void(const Sink&)>& write);
+
 }  // namespace linn::io

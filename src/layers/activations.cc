@@ -9,6 +9,7 @@
 #include "kernels/eltwise/activation.h"
 #include "layers/permuted.h"
 #include "linn/error.h"
+#include "optim/described.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/merge.h"
 #include "plan/ops/section.h"
@@ -380,8 +381,8 @@ io::Json schema::Type<ActivationFunction>::write(const ActivationFunction& value
   if (description.has_default_arguments() && name != "threshold") return name;
   for (const layers::LayerClass& known : layers::layer_classes)
     if (known.function == name)
-      return {{"module", "keras.layers"}, {"class_name", std::string(known.name)}, {"config", description.arguments()}, {"registered_name", nullptr}};
-  return {{"module", "linn.activations"}, {"class_name", name}, {"config", description.arguments()}, {"registered_name", "linn>" + name}};
+      return optim::node("keras.layers", known.name, description.arguments());
+  return optim::own_node("linn.activations", name, description.arguments());
 }
 
 }  // namespace linn

@@ -12,6 +12,12 @@ io::Json node(std::string_view module, std::string_view class_name, io::Json con
   return {{"module", module}, {"class_name", class_name}, {"config", std::move(config)}, {"registered_name", nullptr}};
 }
 
+io::Json own_node(std::string_view module, std::string_view class_name, io::Json config) {
+  io::Json json = node(module, class_name, std::move(config));
+  json["registered_name"] = fmt::format("{}{}", own_package, class_name);
+  return json;
+}
+
 Named named(const io::Json& json, std::string_view where) {
   if (json.is_string()) return {json.get<std::string>(), nullptr};
   const std::string& class_name = io::string_field(json, "class_name", where);

@@ -45,6 +45,10 @@ std::string lower_case(std::string_view text);
 
 /// {"module": ..., "class_name": ..., "config": ..., "registered_name": null}.
 io::Json node(std::string_view module, std::string_view class_name, io::Json config);
+/// The package under which python/keras_layers.py registers what Keras lacks, and what takes more here than in Keras.
+inline constexpr std::string_view own_package = "linn>";
+/// A node of such a class or function: "registered_name" is its name behind the package.
+io::Json own_node(std::string_view module, std::string_view class_name, io::Json config);
 
 /// What a node names and holds. A text is a name alone, and so is a function: {"class_name": "function", "config": "mean_squared_error"}.
 struct Named {

@@ -194,12 +194,9 @@ io::Json to_json(const Loss& loss) {
   if (options == Loss(loss.name()).description().config()) return loss.name();
   io::Json config = {{"name", loss.name()}, {"reduction", "sum_over_batch_size"}};
   config.update(options);
-  io::Json json = node("keras.losses", loss.class_name(), config);
-  if (loss.description().takes_labels() && options.contains("label_smoothing")) {  // Keras has none for labels: python/keras_layers.py has
-    json["module"] = "linn.losses";
-    json["registered_name"] = fmt::format("linn>{}", loss.class_name());
-  }
-  return json;
+  // Keras has no label smoothing for labels.
+  const bool is_own = loss.description().takes_labels() && options.contains("label_smoothing");
+  return is_own ? own_node("linn.losses", loss.class_name(), config) : node("keras.losses", loss.class_name(), config);
 }
 
 Loss loss_from_json(const io::Json& json, std::string_view where) {

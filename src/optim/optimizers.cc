@@ -43,9 +43,7 @@ LearningRate Type<LearningRate>::read(const io::Json& json, const Place& place) 
 
 io::Json Type<LearningRate>::write(const LearningRate& value) {
   if (!value.is_schedule()) return static_cast<double>(static_cast<float>(value.at(0, 1)));  // Keras keeps it as float32
-  io::Json json = optim::node(Schema<optimizers::schedules::OneCycle>::info.module, "OneCycle", schema::write(value.cycle()));
-  json["registered_name"] = "linn>OneCycle";  // by python/keras_layers.py
-  return json;
+  return optim::own_node(Schema<optimizers::schedules::OneCycle>::info.module, "OneCycle", schema::write(value.cycle()));
 }
 
 // ---- the table of each optimizer: Keras's names, the options ----
