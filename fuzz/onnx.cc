@@ -1,6 +1,6 @@
 // ONNX: a file becomes a network or a linn::Error. It opens no other file, and its weights take no more memory than the file explains.
 #include "check.h"
-#include "formats/onnx_import.h"
+#include "formats/onnx/import.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace linn;

@@ -1,11 +1,11 @@
 // What is written as ONNX, read back: the same outputs. tests/onnx/check_export.py gives the same files to onnx.checker and ONNX Runtime.
-#include "formats/onnx_export.h"
+#include "formats/onnx/export.h"
 
 #include <gmock/gmock.h>
 
 #include <set>
 
-#include "formats/onnx_import.h"
+#include "formats/onnx/import.h"
 #include "io/test_files.h"
 #include "linn/layers.h"
 #include "support/row_graphs.h"

@@ -1,5 +1,5 @@
 // ONNX files against what ONNX Runtime computes from them; tests/golden/make_onnx_golden.py wrote both.
-#include "formats/onnx_import.h"
+#include "formats/onnx/import.h"
 
 #include <gtest/gtest.h>
 

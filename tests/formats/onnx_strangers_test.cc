@@ -8,7 +8,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "formats/onnx_import.h"
+#include "formats/onnx/import.h"
 #include "io/file.h"
 #include "support/onnx_file.h"
 

@@ -22,7 +22,7 @@ from onnx import numpy_helper
 from onnx.backend.test import loader
 
 HERE = pathlib.Path(__file__).resolve().parent
-TABLE = HERE.parent.parent / "src" / "formats" / "onnx_operators.inc"
+TABLE = HERE.parent.parent / "src" / "formats" / "onnx" / "operators.inc"
 LIMIT = 1e-3  # of the largest output, as onnx allows: some tests give four digits
 NEWEST = 21
 # What linn computes as ONNX Runtime does, which differs from ONNX's reference here.

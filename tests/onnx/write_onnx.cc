@@ -2,7 +2,7 @@
 // given, with NAME.npz: inputs x0, ... and linn's outputs y0, ....
 #include <iostream>
 
-#include "formats/onnx_export.h"
+#include "formats/onnx/export.h"
 #include "io/file.h"
 #include "linn/data.h"
 #include "support/row_graphs.h"

@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "formats/onnx_import.h"
-#include "formats/onnx_weights.h"
+#include "formats/onnx/import.h"
+#include "formats/onnx/weights.h"
 #include "linn/data.h"
 #include "support/run_graph.h"
 

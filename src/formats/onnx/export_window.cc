@@ -1,0 +1,356 @@
+// Layers whose windows slide over a map.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "formats/onnx/exporters.h"
+#include "formats/onnx/weights.h"
+
+namespace linn::formats::onnx {
+namespace {
+
+using List = std::vector<std::int64_t>;
+
+// A window of a layer: its size, and what stands around the map.
+struct Spec {
+  Size2 size, strides, dilation = 1;
+  Pads2 pads = 0;
+  bool auto_same = false;  // auto_pad SAME_UPPER
+  bool circular = false;
+
+  std::int64_t reach_height() const { return (size.height - 1) * dilation.height + 1; }
+  std::int64_t reach_width() const { return (size.width - 1) * dilation.width + 1; }
+};
+
+Pads1 same_pads(std::int64_t n, std::int64_t reach, std::int64_t stride) {
+  const std::int64_t out = (n + stride - 1) / stride, total = std::max<std::int64_t>(0, (out - 1) * stride + reach - n);
+  return {total / 2, total - total / 2};
+}
+
+Spec spec_of(const ExportedCall& call, const char* size_key) {
+  Spec spec{.size = call.size(size_key), .strides = call.size("strides")};
+  if (call.config.contains("dilation_rate")) spec.dilation = call.size("dilation_rate");
+  const io::Json& padding = call.config.at("padding");
+  if (padding.is_array()) {
+    const auto pads = [&](std::size_t axis) { return Pads1{padding[axis][0].get<std::int64_t>(), padding[axis][1].get<std::int64_t>()}; };
+    spec.pads = {pads(0), pads(1)};
+  } else if (padding == "full") {
+    spec.pads = {spec.reach_height() - 1, spec.reach_width() - 1};
+  } else if (padding != "valid") {
+    const std::int64_t height = call.image()[0], width = call.image()[1];
+    spec.circular = padding == "circular";
+    const bool is_open = (height == Shape::none && spec.strides.height > 1) || (width == Shape::none && spec.strides.width > 1);
+    if (is_open && spec.circular) throw NoOnnxForm("padding \"circular\" with strides on a map of open size");
+    // The operator finds the pads, as for maps of other sizes; with dilation not all runtimes count alike.
+    spec.auto_same = !spec.circular && (is_open || spec.dilation == Size2(1));
+    if (!is_open)
+      spec.pads = {same_pads(height == Shape::none ? spec.reach_height() : height, spec.reach_height(), spec.strides.height),
+                   same_pads(width == Shape::none ? spec.reach_width() : width, spec.reach_width(), spec.strides.width)};
+  }
+  return spec;
+}
+
+// Rows or columns of the opposite side around a map: standard operators have no circular padding before operator set 19.
+std::string wrapped_axis(ExportedCall& call, const std::string& map, const Pads1& pads, std::int64_t axis, std::int64_t size,
+                         const std::string& part) {
+  if (pads == Pads1(0)) return map;
+  if (size != Shape::none && std::max(pads.before, pads.after) > size) throw NoOnnxForm("circular pads that are larger than the map");
+  constexpr std::int64_t end = std::int64_t{1} << 40;
+  std::vector<std::string> parts;
+  const auto slice = [&](std::int64_t from, std::int64_t to, const char* side) {
+    const std::string name = fmt::format("{}_{}{}", part, side, axis);
+    parts.push_back(call.node(
+        "Slice", {map, call.integers({from}, name + "_from"), call.integers({to}, name + "_to"), call.integers({axis}, name + "_axis")}, {},
+        name));
+  };
+  if (pads.before > 0) slice(-pads.before, end, "end");
+  parts.push_back(map);
+  if (pads.after > 0) slice(0, pads.after, "begin");
+  return call.node("Concat", parts, {{"axis", axis}}, fmt::format("{}_wrap{}", part, axis));
+}
+
+std::string wrapped(ExportedCall& call, const std::string& map, const Pads2& pads, const Shape& image, const std::string& part) {
+  return wrapped_axis(call, wrapped_axis(call, map, pads.height, 2, image[0], part), pads.width, 3, image[1], part);
+}
+
+List list_of(const Size2& size) { return {size.height, size.width}; }
+List list_of(const Pads2& pads) { return {pads.height.before, pads.width.before, pads.height.after, pads.width.after}; }
+
+// The attributes of a window, and its source with circular pads around it.
+Attributes window_attributes(const Spec& spec, bool with_dilations) {
+  Attributes attributes = {{"kernel_shape", list_of(spec.size)}, {"strides", list_of(spec.strides)}};
+  if (with_dilations) attributes.emplace_back("dilations", list_of(spec.dilation));
+  if (spec.auto_same)
+    attributes.emplace_back("auto_pad", std::string("SAME_UPPER"));
+  else
+    attributes.emplace_back("pads", spec.circular ? List{0, 0, 0, 0} : list_of(spec.pads));
+  return attributes;
+}
+
+std::string source_of(ExportedCall& call, const Spec& spec) {
+  const std::string map = call.channels_first();
+  return spec.circular ? wrapped(call, map, spec.pads, call.image(), "pad") : map;
+}
+
+Tensor transposed(const Tensor& weights, std::initializer_list<std::size_t> axes) {
+  return transposed_tensor(weights.values<float>(), {weights.shape().begin(), weights.shape().rank()}, std::vector<std::size_t>(axes));
+}
+
+// (height, width, channels, multiplier) -> (channels * multiplier, 1, height, width)
+Tensor depthwise_weights(const Tensor& kernel) {
+  const Shape& s = kernel.shape();
+  return transposed(kernel.reshape({s[0], s[1], s[2] * s[3], 1}), {2, 3, 0, 1});
+}
+
+// The convolution with its activation.
+void give_convolution(ExportedCall& call, const std::string& op, const std::string& source, const Tensor& weights, const Tensor* bias,
+                      Attributes attributes) {
+  const io::Json& activation = call.config.at("activation");
+  const bool is_plain = activation == "linear";
+  std::vector<std::string> reads = {source, call.floats(weights, "kernel")};
+  if (bias != nullptr) reads.push_back(call.floats(*bias, "bias"));
+  const std::string result = call.node(op, reads, attributes, is_plain ? "" : "linear");
+  call.give_first(is_plain ? result : activated(call, activation, result, true));
+}
+
+}  // namespace
+
+void export_conv(ExportedCall& call) {
+  const Spec spec = spec_of(call, "kernel_size");
+  Attributes attributes = window_attributes(spec, true);
+  attributes.emplace_back("group", call.integer("groups"));
+  give_convolution(call, "Conv", source_of(call, spec), transposed(call.weights[0], {3, 2, 0, 1}),
+                   call.weights.size() > 1 ? &call.weights[1] : nullptr, std::move(attributes));
+}
+
+void export_depthwise_conv(ExportedCall& call) {
+  const Spec spec = spec_of(call, "kernel_size");
+  Attributes attributes = window_attributes(spec, true);
+  attributes.emplace_back("group", call.image()[2]);
+  give_convolution(call, "Conv", source_of(call, spec), depthwise_weights(call.weights[0]),
+                   call.weights.size() > 1 ? &call.weights[1] : nullptr, std::move(attributes));
+}
+
+void export_separable_conv(ExportedCall& call) {
+  const Spec spec = spec_of(call, "kernel_size");
+  Attributes attributes = window_attributes(spec, true);
+  attributes.emplace_back("group", call.image()[2]);
+  const std::string depthwise = call.node(
+      "Conv", {source_of(call, spec), call.floats(depthwise_weights(call.weights[0]), "depthwise_kernel")}, attributes, "depthwise");
+  give_convolution(call, "Conv", depthwise, transposed(call.weights[1], {3, 2, 0, 1}), call.weights.size() > 2 ? &call.weights[2] : nullptr,
+                   {});
+}
+
+// Along each axis the whole gradient of a convolution has (n - 1) * stride + reach cells; linn cuts the pads of its padding off.
+void export_conv_transpose(ExportedCall& call) {
+  const Size2 size = call.size("kernel_size"), strides = call.size("strides"), dilation = call.size("dilation_rate");
+  const io::Json& extra = call.config.at("output_padding");
+  const bool is_same = call.text("padding") == "same";
+  List pads(4), added(2);
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    const std::int64_t window = axis == 0 ? size.height : size.width, stride = axis == 0 ? strides.height : strides.width;
+    const std::int64_t reach = (window - 1) * (axis == 0 ? dilation.height : dilation.width) + 1;
+    const std::int64_t more = extra.is_null() ? -1 : extra[axis].get<std::int64_t>();
+    // How much of (n - 1) * stride + reach is cut off in all; below 0: is added.
+    std::int64_t cut = more >= 0 ? -more : std::min<std::int64_t>(0, reach - stride);
+    if (is_same) cut = more >= 0 ? reach - reach % 2 - more : reach - stride;
+    pads[axis] = std::max<std::int64_t>(0, cut) / 2;
+    pads[axis + 2] = std::max<std::int64_t>(0, cut) - pads[axis];
+    added[axis] = std::max<std::int64_t>(0, -cut);
+  }
+  give_convolution(call, "ConvTranspose", call.channels_first(), transposed(call.weights[0], {3, 2, 0, 1}),
+                   call.weights.size() > 1 ? &call.weights[1] : nullptr,
+                   {{"kernel_shape", list_of(size)},
+                    {"strides", list_of(strides)},
+                    {"dilations", list_of(dilation)},
+                    {"pads", pads},
+                    {"output_padding", added}});
+}
+
+// ---- poolings ----------------------------------------------------------------------------------------------------
+
+void export_max_pooling(ExportedCall& call) {
+  const Spec spec = spec_of(call, "pool_size");
+  call.give_first(call.node("MaxPool", {source_of(call, spec)}, window_attributes(spec, false)));
+}
+
+void export_average_pooling(ExportedCall& call) {
+  const Spec spec = spec_of(call, "pool_size");
+  call.give_first(call.node("AveragePool", {source_of(call, spec)}, window_attributes(spec, false)));
+}
+
+namespace {
+
+void export_global(ExportedCall& call, const char* op) {
+  const bool keeps = call.flag("keepdims");
+  const std::string pooled = call.node(op, {call.channels_first()}, {}, keeps ? "" : "map");
+  if (keeps)
+    call.give_first(pooled);
+  else
+    call.give_natural(call.node("Flatten", {pooled}));
+}
+
+// Cell i of o sees cells floor(i * n / o) to ceil((i + 1) * n / o): one axis after the other.
+void export_adaptive(ExportedCall& call, bool is_max) {
+  const Size2 out = call.size("output_size");
+  std::string map = call.channels_first();
+  for (const std::int64_t axis : {2, 3}) {
+    const std::int64_t n = call.image()[axis - 2], o = axis == 2 ? out.height : out.width;
+    if (n == Shape::none) throw NoOnnxForm("a map of open size");
+    std::vector<std::string> cells;
+    for (std::int64_t i = 0; i < o; ++i) {
+      const std::string part = fmt::format("cell{}_{}", axis, i);
+      const std::string slice = call.node("Slice",
+                                          {map, call.integers({i * n / o}, part + "_from"),
+                                           call.integers({((i + 1) * n + o - 1) / o}, part + "_to"), call.integers({axis}, part + "_axis")},
+                                          {}, part + "_slice");
+      cells.push_back(call.node(is_max ? "ReduceMax" : "ReduceMean", {slice}, {{"axes", List{axis}}, {"keepdims", std::int64_t{1}}}, part));
+    }
+    map = call.node("Concat", cells, {{"axis", axis}}, axis == 2 ? "rows" : "");
+  }
+  call.give_first(map);
+}
+
+}  // namespace
+
+void export_global_max_pooling(ExportedCall& call) { export_global(call, "GlobalMaxPool"); }
+void export_global_average_pooling(ExportedCall& call) { export_global(call, "GlobalAveragePool"); }
+void export_adaptive_max_pooling(ExportedCall& call) { export_adaptive(call, true); }
+void export_adaptive_average_pooling(ExportedCall& call) { export_adaptive(call, false); }
+
+// ---- blur --------------------------------------------------------------------------------------------------------
+
+namespace {
+
+Pads1 blur_pads(const std::string& kind, std::int64_t taps, std::int64_t stride) {
+  if (kind == "timm") return (stride + taps - 2) / 2;
+  if (kind == "kornia") return (taps - 1) / 2;
+  return {(taps - 1) / 2, taps / 2};
+}
+
+// A pad and a depthwise convolution with the binomial filter.
+void give_blurred(ExportedCall& call, const std::string& map, const Shape& image) {
+  const std::int64_t taps = call.integer("filter_size"), channels = call.image()[2];
+  const Size2 strides = call.size("strides");
+  const std::string border = call.text("border"), kind = call.text("pads");
+  const Pads2 pads = {blur_pads(kind, taps, strides.height), blur_pads(kind, taps, strides.width)};
+  std::string padded = map;
+  if (border == "circular") {
+    padded = wrapped(call, map, pads, image, "blur");
+  } else if (pads != Pads2(0)) {
+    const std::string mode = border == "reflect" ? "reflect" : border == "replicate" ? "edge" : "constant";
+    const List all = {0, 0, pads.height.before, pads.width.before, 0, 0, pads.height.after, pads.width.after};
+    padded = call.node("Pad", {map, call.integers(all, "blur_pads")}, {{"mode", mode}}, "blur_pad");
+  }
+  std::vector<double> row = {1};
+  while (static_cast<std::int64_t>(row.size()) < taps) {
+    row.push_back(0);
+    for (std::size_t i = row.size() - 1; i > 0; --i) row[i] += row[i - 1];
+  }
+  double sum = 0;
+  for (const double tap : row) sum += tap;
+  Tensor filter(Shape{channels, 1, taps, taps});
+  const auto values = filter.values<float>();
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    const std::size_t t = row.size();
+    values[k] = static_cast<float>(row[k / t % t] * row[k % t] / (sum * sum));
+  }
+  call.give_first(call.node("Conv", {padded, call.floats(filter, "filter")},
+                            {{"kernel_shape", List{taps, taps}}, {"strides", list_of(strides)}, {"group", channels}}));
+}
+
+}  // namespace
+
+void export_blur_pooling(ExportedCall& call) { give_blurred(call, call.channels_first(), call.image()); }
+
+void export_max_blur_pooling(ExportedCall& call) {
+  Spec spec = spec_of(call, "pool_size");
+  if (call.config.at("padding") == "same" || spec.circular) {
+    // The maxima are of stride 1.
+    spec.auto_same = false;
+    const auto pads = [](std::int64_t reach) { return Pads1{(reach - 1) / 2, reach / 2}; };
+    spec.pads = {pads(spec.reach_height()), pads(spec.reach_width())};
+  }
+  spec.strides = 1;
+  const std::string maxima = call.node("MaxPool", {source_of(call, spec)}, window_attributes(spec, false), "maxima");
+  const auto size = [&](std::int64_t n, const Pads1& pads, std::int64_t reach) {
+    return n == Shape::none ? n : n + pads.before + pads.after - reach + 1;
+  };
+  give_blurred(call, maxima,
+               {size(call.image()[0], spec.pads.height, spec.reach_height()), size(call.image()[1], spec.pads.width, spec.reach_width()),
+                call.image()[2]});
+}
+
+// ---- polyphase ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Phases x[i::stride, j::stride] of map `input`, row by row.
+std::vector<std::string> phases_of(ExportedCall& call, std::size_t input, const Size2& strides) {
+  std::vector<std::string> phases;
+  const std::string map = call.channels_first(input), prefix = fmt::format("phases{}", input);
+  const std::string ends = call.integers({std::int64_t{1} << 40, std::int64_t{1} << 40}, prefix + "_to"),
+                    axes = call.integers({2, 3}, prefix + "_axes"), steps = call.integers(list_of(strides), prefix + "_steps");
+  for (std::int64_t i = 0; i < strides.height; ++i)
+    for (std::int64_t j = 0; j < strides.width; ++j) {
+      const std::string part = fmt::format("{}_{}_{}", prefix, i, j);
+      phases.push_back(call.node("Slice", {map, call.integers({i, j}, part + "_from"), ends, axes, steps}, {}, part));
+    }
+  return phases;
+}
+
+// Of every input the phase of the largest score, chosen for each image. `scores`: one (N, 1) for each phase.
+void give_phases(ExportedCall& call, const std::vector<std::string>& scores, const Size2& strides, std::vector<std::string> first) {
+  const std::string all = call.node("Concat", scores, {{"axis", std::int64_t{1}}}, "scores");
+  const std::string choice = call.node("ArgMax", {all}, {{"axis", std::int64_t{1}}, {"keepdims", std::int64_t{1}}}, "choice");
+  for (std::size_t input = 0; input < call.input_count(); ++input) {
+    const std::vector<std::string> phases = input == 0 ? std::move(first) : phases_of(call, input, strides);
+    const std::string axis = call.integers({1}, fmt::format("stack{}_axis", input));
+    std::vector<std::string> stacked;
+    for (std::size_t k = 0; k < phases.size(); ++k)
+      stacked.push_back(call.node("Unsqueeze", {phases[k], axis}, {}, fmt::format("stack{}_{}", input, k)));
+    const std::string stack = call.node("Concat", stacked, {{"axis", std::int64_t{1}}}, fmt::format("stack{}", input));
+    call.give_first(
+        call.node("GatherND", {stack, choice}, {{"batch_dims", std::int64_t{1}}}, input == 0 ? "" : fmt::format("output{}", input)), input);
+  }
+}
+
+}  // namespace
+
+void export_adaptive_polyphase(ExportedCall& call) {
+  const Size2 strides = call.size("strides");
+  const std::string order = call.text("order");
+  const std::vector<std::string> phases = phases_of(call, 0, strides);
+  std::vector<std::string> scores;
+  for (std::size_t k = 0; k < phases.size(); ++k) {
+    const std::string part = fmt::format("norm{}", k), row = call.node("Flatten", {phases[k]}, {}, part + "_row");
+    const Attributes over = {{"axes", List{1}}, {"keepdims", std::int64_t{1}}};
+    if (order == "linf")
+      scores.push_back(call.node("ReduceMax", {call.node("Abs", {row}, {}, part + "_abs")}, over, part));
+    else
+      scores.push_back(call.node(order == "l1" ? "ReduceL1" : "ReduceSumSquare", {row}, over, part));
+  }
+  give_phases(call, scores, strides, phases);
+}
+
+void export_learnable_polyphase(ExportedCall& call) {
+  const Size2 strides = call.size("strides");
+  const std::vector<std::string> phases = phases_of(call, 0, strides);
+  const std::string kernel = call.floats(transposed(call.weights[0], {3, 2, 0, 1}), "kernel_1"),
+                    bias = call.floats(call.weights[1], "bias_1"),
+                    second = call.floats(transposed(call.weights[2], {3, 2, 0, 1}), "kernel_2");
+  std::vector<std::string> scores;
+  const Shape phase = {call.image()[0] == Shape::none ? Shape::none : call.image()[0] / strides.height,
+                       call.image()[1] == Shape::none ? Shape::none : call.image()[1] / strides.width, call.image()[2]};
+  for (std::size_t k = 0; k < phases.size(); ++k) {
+    const std::string part = fmt::format("score{}", k);
+    const std::string hidden = call.node("Conv", {wrapped(call, phases[k], 1, phase, part + "_a"), kernel, bias}, {}, part + "_hidden");
+    const std::string features = call.node(
+        "Conv", {wrapped(call, call.node("Relu", {hidden}, {}, part + "_relu"), 1, phase, part + "_b"), second}, {}, part + "_features");
+    scores.push_back(call.node("ReduceMean", {call.node("Flatten", {features}, {}, part + "_row")},
+                               {{"axes", List{1}}, {"keepdims", std::int64_t{1}}}, part));
+  }
+  give_phases(call, scores, strides, phases);
+}
+
+}  // namespace linn::formats::onnx

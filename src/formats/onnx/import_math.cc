@@ -1,0 +1,308 @@
+// Arithmetic: of two values by a merging layer, of a value and a constant by a Rescaling (one number) or by a frozen BatchNormalization
+// (one number a channel), which is folded into the convolution before it.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "formats/onnx/affine.h"
+#include "formats/onnx/operators.h"
+#include "formats/onnx/patterns.h"
+#include "formats/onnx/weights.h"
+#include "linn/layers/activation.h"
+#include "linn/layers/merge.h"
+#include "linn/layers/norm.h"
+#include "linn/layers/pool.h"
+
+namespace linn::formats::onnx {
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+// ---- two values --------------------------------------------------------------------------------------------------
+
+// All values with their axes as the first has them.
+std::vector<Activation> aligned(const Operation& op, std::vector<Activation> values) {
+  const bool same_rows = std::all_of(values.begin(), values.end(), [&](const Activation& value) { return value.row == values[0].row; });
+  if (!same_rows)
+    for (Activation& value : values) value = op.network().straight(value, op.base_name());
+  // The largest decides: a map and one number a channel meet in the map's order.
+  const auto largest =
+      std::max_element(values.begin(), values.end(), [](const Activation& a, const Activation& b) { return a.rank() < b.rank(); });
+  const Order order = largest->order;
+  for (Activation& value : values) {
+    if (value.rank() != order.size())
+      op.refuse("values of shapes (N, {} and (N, {}; a batch axis that meets another axis is not supported",
+                to_string(values[0].sizes()).substr(1), to_string(value.sizes()).substr(1));
+    if (value.order != order) value = op.arranged(value, order);
+  }
+  return values;
+}
+
+Activation merged(const Operation& op, const Layer& layer, const std::vector<Activation>& list, std::string_view suffix = {}) {
+  const std::vector<Activation> values = aligned(op, list);
+  std::vector<SymbolicTensor> symbols;
+  for (const Activation& value : values) symbols.push_back(value.symbol);
+  Activation result = values[0];
+  result.symbol = op.call(layer, symbols, {}, suffix);
+  result.is_non_negative = false;
+  return result;
+}
+
+bool all_non_negative(const std::vector<Activation>& values) {
+  return std::all_of(values.begin(), values.end(), [](const Activation& value) { return value.is_non_negative; });
+}
+
+// ---- a value and a constant --------------------------------------------------------------------------------------
+
+// value * scale + offset, with one of both for each element of the constant.
+Activation per_channel(const Operation& op, Activation value, const Constant& constant, const std::vector<float>& scale,
+                       const std::vector<float>& offset) {
+  Sizes dims = constant.dims;
+  const Sizes sizes = value.sizes();
+  if (dims.size() > sizes.size() + 1)
+    op.refuse("the constant has shape {}, the value (N, {}", constant.shape_text(), to_string(sizes).substr(1));
+  dims.insert(dims.begin(), sizes.size() + 1 - dims.size(), 1);
+  std::vector<std::size_t> large;
+  for (std::size_t i = 0; i < dims.size(); ++i)
+    if (dims[i] != 1) large.push_back(i);
+  if (large.size() != 1 || large[0] == 0 || dims[large[0]] != sizes[large[0] - 1])
+    op.refuse("the constant has shape {}, the value (N, {}; one number, or one for each place of one axis, is supported",
+              constant.shape_text(), to_string(sizes).substr(1));
+  const std::size_t axis = large[0] - 1;
+  if (value.order[axis] + 1 != value.rank()) {  // that axis must be linn's last
+    Order order(value.rank());
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i == axis ? order.size() - 1 : next++;
+    value = op.arranged(value, order);
+  }
+  const std::int64_t channels = dims[large[0]];
+  Tensor mean(Shape{channels}), variance = vector_tensor(std::vector<float>(static_cast<std::size_t>(channels), 1.0F));
+  std::vector<Tensor> weights = {vector_tensor(in_row_order(scale, value.row)), vector_tensor(in_row_order(offset, value.row)), mean,
+                                 variance};
+  value.symbol = op.call(BatchNormalization({.epsilon = 0, .trainable = false}), value.symbol, std::move(weights));
+  value.is_non_negative = false;
+  return value;
+}
+
+// Whether a constant of these sizes broadcasts to a value without making it larger.
+bool fits(const Sizes& constant, const Sizes& value) {
+  for (std::size_t i = 0; i < constant.size(); ++i) {
+    const std::int64_t size = constant[constant.size() - 1 - i];
+    if (size != 1 && (i >= value.size() || value[value.size() - 1 - i] != size)) return false;
+  }
+  return true;
+}
+
+// value * scale(c) + offset(c) for the elements c of a constant.
+template <class Scale, class Offset>
+Activation affine(const Operation& op, const Activation& value, const Constant& constant, Scale scale, Offset offset) {
+  if (!constant.is_float) op.refuse("the constant holds integers; floating-point numbers are allowed");
+  if (constant.elements() == 0) op.refuse("the constant has no elements");
+  const std::vector<float>& numbers = constant.floats;
+  const bool is_uniform = std::all_of(numbers.begin(), numbers.end(), [&](float number) { return number == numbers[0]; });
+  const bool may_broadcast = constant.dims.size() <= value.rank() + 1;
+  if (is_uniform && may_broadcast && (constant.is_scalar() || fits(constant.dims, value.sizes())))
+    return scaled(op, value, scale(static_cast<double>(numbers[0])), offset(static_cast<double>(numbers[0])));
+  std::vector<float> scales, offsets;
+  for (const float number : numbers) {
+    scales.push_back(static_cast<float>(scale(static_cast<double>(number))));
+    offsets.push_back(static_cast<float>(offset(static_cast<double>(number))));
+  }
+  return per_channel(op, value, constant, scales, offsets);
+}
+
+constexpr auto one = [](double) { return 1.0; };
+constexpr auto minus_one = [](double) { return -1.0; };
+constexpr auto zero = [](double) { return 0.0; };
+constexpr auto itself = [](double number) { return number; };
+constexpr auto minus_itself = [](double number) { return -number; };
+
+// The value and the constant of a commutative operator, where one of both is constant.
+struct Operands {
+  Activation value;
+  ConstantPtr constant;
+  bool constant_first;
+};
+
+std::optional<Operands> value_and_constant(const Operation& op) {
+  if (op.input_count() != 2) op.refuse("{} inputs; 2 are allowed", op.input_count());
+  if (op.is_constant(0)) return Operands{op.input(1), op.constant(0), true};
+  if (op.is_constant(1)) return Operands{op.input(0), op.constant(1), false};
+  return std::nullopt;
+}
+
+std::vector<Activation> both(const Operation& op) { return {op.input(0), op.input(1)}; }
+
+}  // namespace
+
+Activation scaled(const Operation& op, const Activation& value, double scale, double offset, std::string_view suffix) {
+  if (!std::isfinite(scale) || !std::isfinite(offset)) op.refuse("times {} plus {}; finite numbers are allowed", scale, offset);
+  if (scale == 1 && offset == 0) return value;
+  Activation result = op.elementwise(Rescaling(scale, {.offset = offset}), value, suffix);
+  result.is_non_negative = value.is_non_negative && scale >= 0 && offset >= 0;
+  return result;
+}
+
+void import_add(const Operation& op) {
+  op.ignore({"axis", "broadcast"});
+  if (const auto operands = value_and_constant(op)) return op.give(affine(op, operands->value, *operands->constant, one, itself));
+  Activation result = merged(op, Add(), both(op));
+  result.is_non_negative = all_non_negative(both(op));
+  op.give(std::move(result));
+}
+
+void import_subtract(const Operation& op) {
+  const auto operands = value_and_constant(op);
+  if (!operands) return op.give(merged(op, Subtract(), both(op)));
+  if (operands->constant_first) return op.give(affine(op, operands->value, *operands->constant, minus_one, itself));
+  op.give(affine(op, operands->value, *operands->constant, one, minus_itself));
+}
+
+void import_multiply(const Operation& op) {
+  if (const auto gelu = matched_gelu(op)) return op.give(*gelu);
+  if (const auto operands = value_and_constant(op)) return op.give(affine(op, operands->value, *operands->constant, itself, zero));
+  Activation result = merged(op, Multiply(), both(op));
+  result.is_non_negative = all_non_negative(both(op));
+  op.give(std::move(result));
+}
+
+void import_divide(const Operation& op) {
+  if (const auto gelu = matched_gelu(op)) return op.give(*gelu);
+  const auto operands = value_and_constant(op);
+  if (!operands || operands->constant_first) op.refuse("a division by a value is not supported; the divisor must be a constant");
+  op.give(affine(
+      op, operands->value, *operands->constant, [](double number) { return 1 / number; }, zero));
+}
+
+void import_sum(const Operation& op) {
+  std::vector<Activation> values;
+  for (std::size_t i = 0; i < op.input_count(); ++i) values.push_back(op.input(i));
+  op.give(values.size() == 1 ? values[0] : merged(op, Add(), values));
+}
+
+void import_mean(const Operation& op) {
+  std::vector<Activation> values;
+  for (std::size_t i = 0; i < op.input_count(); ++i) values.push_back(op.input(i));
+  op.give(values.size() == 1 ? values[0] : merged(op, Average(), values));
+}
+
+namespace {
+
+// Single numbers among the inputs are limits.
+void import_extreme(const Operation& op, const Layer& layer, bool is_max) {
+  std::vector<Activation> values;
+  double limit = is_max ? -infinity : infinity;
+  for (std::size_t i = 0; i < op.input_count(); ++i) {
+    if (!op.is_constant(i)) {
+      values.push_back(op.input(i));
+      continue;
+    }
+    const ConstantPtr constant = op.constant(i);
+    if (!constant->is_scalar() || !constant->is_float)
+      op.refuse("input {} is a constant of shape {}; one number is supported", i, constant->shape_text());
+    limit = is_max ? std::max(limit, constant->number(0)) : std::min(limit, constant->number(0));
+  }
+  const Activation merge = values.size() == 1 ? values[0] : merged(op, layer, values, std::isfinite(limit) ? "merge" : "");
+  op.give(clipped(op, merge, is_max ? limit : -infinity, is_max ? infinity : limit));
+}
+
+}  // namespace
+
+void import_maximum(const Operation& op) { import_extreme(op, Maximum(), true); }
+void import_minimum(const Operation& op) { import_extreme(op, Minimum(), false); }
+
+void import_power(const Operation& op) {
+  const Activation value = op.input(0);
+  const ConstantPtr exponent = op.constant(1);
+  if (!exponent->is_scalar()) op.refuse("the exponent has shape {}; one number is supported", exponent->shape_text());
+  if (exponent->number(0) == 1) return op.give(value);
+  if (exponent->number(0) != 2 && exponent->number(0) != 3) op.refuse("the exponent is {}; 1, 2 and 3 are supported", exponent->number(0));
+  Activation result = merged(op, Multiply(), std::vector<Activation>(static_cast<std::size_t>(exponent->number(0)), value));
+  result.is_non_negative = value.is_non_negative || exponent->number(0) == 2;
+  op.give(std::move(result));
+}
+
+// The larger of a value and its negative.
+void import_absolute(const Operation& op) {
+  const Activation value = op.input(0);
+  Activation result = merged(op, Maximum(), {value, scaled(op, value, -1, 0, "negative")});
+  result.is_non_negative = true;
+  op.give(std::move(result));
+}
+
+void import_negate(const Operation& op) { op.give(scaled(op, op.input(0), -1, 0)); }
+
+// ---- reductions --------------------------------------------------------------------------------------------------
+
+namespace {
+
+// By a global pooling: a sum is a mean times the number of cells, a minimum the largest of the negatives, negated.
+enum class Reduction : std::uint8_t { mean, sum, max, min };
+
+void import_reduction(const Operation& op, Reduction kind) {
+  const bool is_max = kind == Reduction::max || kind == Reduction::min;
+  const bool keeps = op.integer("keepdims", 1) != 0;
+  const Activation source = op.network().straight(op.input(0), op.base_name());
+  const std::size_t rank = source.rank() + 1;
+  std::optional<std::vector<std::int64_t>> listed = op.axes("axes", 1);
+  const bool empty_is_none = op.integer("noop_with_empty_axes", 0) != 0;
+  if ((!listed || listed->empty()) && empty_is_none) return op.give(source);
+  std::vector<bool> reduced(rank, !listed || listed->empty());
+  if (listed)
+    for (const std::int64_t axis : *listed) reduced[op.axis(axis, rank)] = true;
+  if (reduced[0]) op.refuse("over the batch axis is not supported");
+
+  // The reduced axes first, as rows; the others behind, as channels.
+  const Sizes sizes = source.sizes();
+  Order order(source.rank());
+  std::size_t next = 0;
+  Sizes kept, result_sizes;
+  std::int64_t rows = 1, channels = 1;
+  for (const bool first : {true, false})
+    for (std::size_t i = 0; i < source.rank(); ++i)
+      if (reduced[i + 1] == first) order[i] = next++;
+  const bool is_map = source.rank() == 3 && std::count(reduced.begin(), reduced.end(), true) == 2;
+  for (std::size_t i = 0; i < source.rank(); ++i) {
+    if (!is_map && sizes[i] == Shape::none)
+      op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
+    (reduced[i + 1] ? rows : channels) *= sizes[i];
+    if (!reduced[i + 1]) kept.push_back(sizes[i]);
+    if (keeps || !reduced[i + 1]) result_sizes.push_back(reduced[i + 1] ? 1 : sizes[i]);
+  }
+  if (kind == Reduction::sum && std::count(sizes.begin(), sizes.end(), Shape::none) > 0)
+    op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
+  Activation map = op.arranged(source, order);
+  if (kind == Reduction::min) map = scaled(op, map, -1, 0, "negative");
+  if (!is_map) {
+    map.order = onnx_order(map.rank());
+    const auto reshaped = op.network().reshaped(map, {rows, 1, channels}, op.base_name());
+    map = *reshaped;
+    if (map.order != onnx_order(3)) map = op.arranged(map, onnx_order(3));
+  }
+  const Layer layer = is_max ? Layer(GlobalMaxPooling2D({.keepdims = true})) : Layer(GlobalAveragePooling2D({.keepdims = true}));
+  Activation result = {.symbol = op.call(layer, map.symbol), .order = onnx_order(3)};
+  // (1, 1, channels): in ONNX's order the kept axes follow each other.
+  if (is_map && keeps) {
+    result.order = order;
+  } else {
+    const auto reshaped = op.network().reshaped(result, result_sizes, op.base_name());
+    if (!reshaped) op.refuse("its result cannot be brought to shape (N, {}", to_string(result_sizes).substr(1));
+    result = *reshaped;
+  }
+  if (kind == Reduction::min) result = scaled(op, result, -1, 0, "minimum");
+  if (kind == Reduction::sum) result = scaled(op, result, static_cast<double>(rows), 0, "sum");
+  result.is_non_negative = source.is_non_negative;
+  op.give(std::move(result));
+}
+
+}  // namespace
+
+void import_reduce_mean(const Operation& op) {
+  if (const auto normalized = matched_layer_norm(op)) return op.give(*normalized);
+  import_reduction(op, Reduction::mean);
+}
+void import_reduce_sum(const Operation& op) { import_reduction(op, Reduction::sum); }
+void import_reduce_max(const Operation& op) { import_reduction(op, Reduction::max); }
+void import_reduce_min(const Operation& op) { import_reduction(op, Reduction::min); }
+
+}  // namespace linn::formats::onnx
