@@ -34,7 +34,7 @@ inline std::int64_t kernel_size(const kernels::Geometry& g) {
 inline double operations_of(const kernels::Geometry& g, std::int64_t images) { return 2.0 * static_cast<double>(images * kernels::products(g)); }
 
 /// A convolution with 2x2 max pooling. What is counted is the direct form's products of the cells that windows see, so Winograd may
-/// pass 1, and for gradients the products of living windows.
+/// pass 1, and for gradients the products of live windows.
 struct Pooled {
   kernels::Geometry conv, pool;
   std::int64_t images;
@@ -57,14 +57,14 @@ struct Sparse {
     std::mt19937 engine(3);
     for (std::int64_t i = 0; i < p.outputs(); ++i) {
       const bool lives = engine() % 3 != 0;
-      living += lives;
+      live += lives;
       argmax[static_cast<std::size_t>(i)] = lives ? static_cast<std::uint8_t>(engine() % 4) : kernels::no_cell;
     }
-    living /= static_cast<double>(p.outputs());
+    live /= static_cast<double>(p.outputs());
   }
   Data ddst;
   std::vector<std::uint8_t> argmax;
-  double living = 0;  // the share of windows
+  double live = 0;  // the share of windows
 };
 
 }  // namespace linn::bench

@@ -101,7 +101,7 @@ Measured conv_pool_kernel_gradient(const std::string& name, const Pooled& p) {
   auto sparse = keep(Sparse(p));
   auto src = keep(Data(p.images * p.conv.src_image)), dkernel = keep(Data(kernel_size(p.conv))),
        dbias = keep(Data(p.conv.out_channels)), scratch = keep(Data(f->scratch(problem, p.images)));
-  return {"conv_pool_kernel_gradient " + name, false, p.products() * sparse->living, [=, images = p.images] {
+  return {"conv_pool_kernel_gradient " + name, false, p.products() * sparse->live, [=, images = p.images] {
             f->run(problem, {images, src->get(), sparse->ddst.get(), sparse->argmax.data(), dkernel->get(), dbias->get(), scratch->get()});
           }};
 }
@@ -113,7 +113,7 @@ Measured conv_pool_input_gradient(const std::string& name, const Pooled& p) {
   auto kernel = keep(Data(kernel_size(p.conv))), packed = keep(Data(f->packed(problem))), dsrc = keep(Data(p.images * p.conv.src_image)),
        scratch = keep(Data(f->scratch(problem, p.images)));
   if (f->packed(problem) > 0) f->pack(problem, kernel->get(), packed->get());
-  return {"conv_pool_input_gradient " + name, false, p.products() * sparse->living, [=, images = p.images] {
+  return {"conv_pool_input_gradient " + name, false, p.products() * sparse->live, [=, images = p.images] {
             f->run(problem, {images, sparse->ddst.get(), sparse->argmax.data(), kernel->get(), packed->get(), dsrc->get(), scratch->get()});
           }};
 }

@@ -122,7 +122,7 @@ void conv_pool_kernel_gradient(benchmark::State& state, Pooled p) {
   const auto& f = choose<ConvPoolKernelGradient>(problem);
   Sparse sparse(p);
   Data src(p.images * p.conv.src_image), dkernel(kernel_size(p.conv)), dbias(p.conv.out_channels), scratch(f.scratch(problem, p.images));
-  measure(state, p.products() * sparse.living, [&] {
+  measure(state, p.products() * sparse.live, [&] {
     f.run(problem, {p.images, src.get(), sparse.ddst.get(), sparse.argmax.data(), dkernel.get(), dbias.get(), scratch.get()});
   });
 }
@@ -134,7 +134,7 @@ void conv_pool_input_gradient(benchmark::State& state, Pooled p) {
   Data kernel(kernel_size(p.conv)), packed(f.packed(problem)), dsrc(p.images * p.conv.src_image);
   Data scratch(f.scratch(problem, p.images));
   if (f.packed(problem) > 0) f.pack(problem, kernel.get(), packed.get());
-  measure(state, p.products() * sparse.living, [&] {
+  measure(state, p.products() * sparse.live, [&] {
     f.run(problem, {p.images, sparse.ddst.get(), sparse.argmax.data(), kernel.get(), packed.get(), dsrc.get(), scratch.get()});
   });
 }

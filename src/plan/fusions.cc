@@ -27,7 +27,7 @@ bool is_before_addition(const Pair& pair) {
 Value other_term(const Pair& pair) { return pair.consumer.inputs[1 - pair.slot]; }
 
 // The epilogue applies its activation after the residual, so it must have none yet.
-bool can_take_residual(const Pair& pair, const Joining&) {
+bool can_take_residual(const Pair& pair, const FusionContext&) {
   const Epilogue& epilogue = epilogue_of(pair.producer)->epilogue();
   return epilogue.is_linear() && !epilogue.residual && other_term(pair).shape == pair.producer.outputs[0].shape;
 }
@@ -40,10 +40,12 @@ std::unique_ptr<Op> with_residual(const Pair& pair) {
 
 // ---- convolution or Dense, then an activation ------------------------------------------------------------------------------------------
 
-bool is_before_activation(const Pair& pair) { return epilogue_of(pair.producer) != nullptr && activation_problem(pair.consumer) != nullptr; }
+bool is_before_activation(const Pair& pair) {
+  return epilogue_of(pair.producer) != nullptr && activation_problem(pair.consumer) != nullptr;
+}
 
 // In training only relu, because only its gradient follows from its output.
-bool can_take_activation(const Pair& pair, const Joining& plan) {
+bool can_take_activation(const Pair& pair, const FusionContext& plan) {
   return epilogue_of(pair.producer)->epilogue().is_linear() && (!plan.training || is_relu(pair.consumer));
 }
 
@@ -57,37 +59,48 @@ std::unique_ptr<Op> with_activation(const Pair& pair) {
 
 bool is_before_pool(const Pair& pair) { return conv_problem(pair.producer) != nullptr && pool_problem(pair.consumer) != nullptr; }
 
-bool can_take_pool(const Pair& pair, const Joining& plan) {
+bool can_take_pool(const Pair& pair, const FusionContext& plan) {
   return !plan.training || has_sparse_gradients(*conv_problem(pair.producer), *pool_problem(pair.consumer));
 }
 
-bool pool_pays(const Pair& pair, const Joining& plan) {
-  return kernels::conv::pooling_joins(joined_problem(*conv_problem(pair.producer), *pool_problem(pair.consumer), plan.training), plan.training,
-                                      plan.policy);
+bool pool_pays(const Pair& pair, const FusionContext& plan) {
+  return kernels::conv::pooling_joins(joined_problem(*conv_problem(pair.producer), *pool_problem(pair.consumer), plan.training),
+                                      plan.training, plan.policy);
 }
 
 std::unique_ptr<Op> with_pool(const Pair& pair) { return conv_pool(pair.producer, *pool_problem(pair.consumer)); }
 
-bool is_before_global_pool(const Pair& pair) { return conv_problem(pair.producer) != nullptr && global_pool_problem(pair.consumer) != nullptr; }
+bool is_before_global_pool(const Pair& pair) {
+  return conv_problem(pair.producer) != nullptr && global_pool_problem(pair.consumer) != nullptr;
+}
 
 // In training a mean gives every pixel a gradient, and convolutions with groups have no sparse gradient kernel. A position invariant mean
 // needs the largest value of the whole map before it sums, so it cannot be computed strip by strip.
-bool can_take_global_pool(const Pair& pair, const Joining& plan) {
+bool can_take_global_pool(const Pair& pair, const FusionContext& plan) {
   const bool max = global_pool_problem(pair.consumer)->kind == kernels::PoolKind::max;
   if (plan.training && conv_problem(pair.producer)->geometry.groups != 1) return false;
   return max || (!plan.training && !plan.policy.position_invariant);
 }
 
+bool global_pool_pays(const Pair& pair, const FusionContext& plan) {
+  const kernels::ConvForward::Problem& conv = *conv_problem(pair.producer);
+  return kernels::conv::global_pooling_joins({.conv = conv.geometry,
+                                              .kind = global_pool_problem(pair.consumer)->kind,
+                                              .bias = conv.bias,
+                                              .activation = conv.activation,
+                                              .winners = plan.training},
+                                             plan.training, plan.policy);
+}
+
 std::unique_ptr<Op> with_global_pool(const Pair& pair) { return conv_global_pool(pair.producer, global_pool_problem(pair.consumer)->kind); }
 
-// ---- normalization or a separate bias, then relu
-// -----------------------------------------------------------------------------------------
+// ---- normalization or a separate bias, then relu ---------------------------------------------------------------------------------------
 
 bool is_norm_before_relu(const Pair& pair) { return is_linear_norm(pair.producer) && is_relu(pair.consumer); }
 
 bool is_bias_before_relu(const Pair& pair) { return is_linear_bias(pair.producer) && is_relu(pair.consumer); }
 
-bool always(const Pair&, const Joining&) { return true; }
+bool always(const Pair&, const FusionContext&) { return true; }
 
 std::unique_ptr<Op> norm_relu(const Pair& pair) { return norm_with_relu(pair.producer); }
 std::unique_ptr<Op> bias_relu(const Pair& pair) { return bias_with_relu(pair.producer); }
@@ -96,7 +109,7 @@ constexpr std::array<Fusion, 6> table{{
     {"sum + addition", is_before_addition, can_take_residual, nullptr, with_residual},
     {"sum + activation", is_before_activation, can_take_activation, nullptr, with_activation},
     {"convolution + pooling", is_before_pool, can_take_pool, pool_pays, with_pool},
-    {"convolution + global pooling", is_before_global_pool, can_take_global_pool, nullptr, with_global_pool},
+    {"convolution + global pooling", is_before_global_pool, can_take_global_pool, global_pool_pays, with_global_pool},
     {"normalization + relu", is_norm_before_relu, always, nullptr, norm_relu},
     {"bias + relu", is_bias_before_relu, always, nullptr, bias_relu},
 }};

@@ -12,7 +12,7 @@
 namespace linn::plan {
 
 /// Properties of the plan that decide about a fusion.
-struct Joining {
+struct FusionContext {
   bool training = false;
   kernels::Policy policy;
 };
@@ -31,9 +31,9 @@ struct Fusion {
   /// Pattern: whether the kinds of the two ops fit.
   bool (*matches)(const Pair& pair);
   /// Guard: whether the fused op gives the same result and, in training, the same gradients.
-  bool (*allowed)(const Pair& pair, const Joining& plan);
+  bool (*allowed)(const Pair& pair, const FusionContext& plan);
   /// Cost: whether the fused op is cheaper. Null: always cheaper, because it saves a pass over memory.
-  bool (*pays)(const Pair& pair, const Joining& plan);
+  bool (*pays)(const Pair& pair, const FusionContext& plan);
   /// Makes the fused op with its inputs.
   std::unique_ptr<Op> (*join)(const Pair& pair);
 };

@@ -64,7 +64,7 @@ bool fold_one(Lowering& lowering) {
 }
 
 // The fused op for a pair, with outputs and layer name; null if no fusion applies.
-std::unique_ptr<Op> joined(const Pair& pair, const Joining& plan) {
+std::unique_ptr<Op> joined(const Pair& pair, const FusionContext& plan) {
   for (const Fusion& fusion : fusions()) {
     if (!fusion.matches(pair) || !fusion.allowed(pair, plan) || (fusion.pays != nullptr && !fusion.pays(pair, plan))) continue;
     std::unique_ptr<Op> both = fusion.join(pair);
@@ -93,7 +93,7 @@ bool reach_through_activation(Lowering& lowering) {
 }
 
 // Runs one fusion. False if there is none left. The search starts anew for each; fusions are few and plans small.
-bool fuse_one(Lowering& lowering, const Joining& plan) {
+bool fuse_one(Lowering& lowering, const FusionContext& plan) {
   const std::vector<Use> uses = uses_of(lowering);
   auto& ops = lowering.ops();
   for (std::size_t i = 0; i < ops.size(); ++i)
@@ -143,7 +143,7 @@ void fold(Lowering& lowering) {
 }
 
 void fuse(Lowering& lowering, const kernels::Policy& policy) {
-  Joining plan{.training = lowering.training(), .policy = policy};
+  FusionContext plan{.training = lowering.training(), .policy = policy};
   if (lowering.position_invariant()) plan.policy.position_invariant = true;
   while (reach_through_activation(lowering)) {
   }

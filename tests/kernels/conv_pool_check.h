@@ -196,7 +196,7 @@ inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
   });
 }
 
-/// The convolution's map with the living gradients in it, dense.
+/// The convolution's map with the live gradients in it, dense.
 inline std::vector<double> laid_out(const ConvPoolKernelGradient::Problem& p, std::int64_t images, const std::vector<double>& ddst,
                                     const std::vector<std::uint8_t>& argmax) {
   const Geometry &conv = p.conv, &pool = p.pool;

@@ -273,6 +273,17 @@ bool joins(const PoolCase& c, Purpose purpose, const kernels::Policy& policy = {
   return to.ops().size() == 1;
 }
 
+// The same with a global pooling; window and stride are not used.
+bool joins_globally(const PoolCase& c, kernels::PoolKind kind, Purpose purpose, const kernels::Policy& policy = {}) {
+  Lowering to(purpose);
+  const Value input = to.value("input", {c.size, c.size, c.channels}, Extent::batch, Element::real, Home::bound);
+  const Value kernel = to.value("kernel", {3, 3, c.channels, c.filters}, Extent::fixed, Element::real, Home::bound);
+  const Value map = activation(to, conv2d(to, input, kernel, {}, same(3, c.size, c.size, c.channels, c.filters)), kernels::Activation::relu);
+  global_pool2d(to, map, kind);
+  fuse(to, policy);
+  return to.ops().size() == 1;
+}
+
 // 151 ms as one op, 55 ms as two (32 images, AVX2), for Winograd's form of 4x4 tiles, which no 3x3 pooling takes in.
 TEST(PoolingByCost, ApartWhereTheConvolutionAloneHasABetterForm) {
   if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "references have one form";
@@ -289,6 +300,17 @@ TEST(PoolingByCost, JoinedWhereItHasNot) {
     for (const std::int64_t channels : {16, 32, 64, 128, 256}) EXPECT_TRUE(joins({56, channels, channels, 2, 2}, purpose)) << channels;
     EXPECT_TRUE(joins({12, 2, 8, 3, 2}, purpose)) << "few channels: the direct form, whose strips hold the whole map";
   }
+}
+
+TEST(PoolingByCost, GlobalPoolingsToo) {
+  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "references have one form";
+  const PoolCase many{56, 128, 128, 0, 0}, few{28, 1, 32, 0, 0};
+  for (const kernels::PoolKind kind : {kernels::PoolKind::max, kernels::PoolKind::average}) {
+    EXPECT_FALSE(joins_globally(many, kind, Purpose::inference)) << "the convolution alone has tiles of 4x4";
+    EXPECT_TRUE(joins_globally(many, kind, Purpose::inference, {.exact = true}));
+    EXPECT_TRUE(joins_globally(few, kind, Purpose::inference)) << "the direct form either way";
+  }
+  EXPECT_TRUE(joins_globally(many, kernels::PoolKind::max, Purpose::training)) << "sparse gradients are worth more than tiles";
 }
 
 // Where bits must not depend on positions, or sums must be the direct form's, the convolution alone has no better form either.

@@ -22,7 +22,7 @@ std::int64_t most_alive(const std::vector<Interval>& intervals) {
   return most;
 }
 
-RC_GTEST_PROP(PlaceIntervals, NoTwoLivingOnesOverlap, ()) {
+RC_GTEST_PROP(PlaceIntervals, NoTwoLiveOnesOverlap, ()) {
   std::vector<Interval> intervals;
   const int count = *rc::gen::inRange(0, 40);
   for (int i = 0; i < count; ++i) {

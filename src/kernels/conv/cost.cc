@@ -54,9 +54,21 @@ std::int64_t joined_gradients_cost(const ConvPoolForward::Problem& problem, cons
   const ConvPoolKernelGradient::Problem sparse{.conv = g, .pool = pool, .all_live = problem.activation == Activation::linear};
   const std::int64_t windows = pool.out_height * pool.out_width;
   const std::int64_t alone = windows * g.out_channels * g.window_height * g.window_width * (g.channels / g.groups);
-  const std::string_view kernel = choose<ConvPoolKernelGradient>(sparse, policy).name, input = choose<ConvPoolInputGradient>(sparse, policy).name;
+  const std::string_view kernel = choose<ConvPoolKernelGradient>(sparse, policy).name,
+                         input = choose<ConvPoolInputGradient>(sparse, policy).name;
   return (kernel.starts_with("expanded") ? kernel_gradient_cost(g, kernel) : alone) +
          (input.starts_with("expanded") ? input_gradient_cost(g, input) : alone);
+}
+
+// Cost of the convolution without the pooling, and of the traffic of its map. `gradients`: those of the convolution too.
+std::int64_t cost_apart(const ConvForward::Problem& problem, bool gradients, const Policy& policy) {
+  const Geometry& g = problem.geometry;
+  const std::int64_t map = g.out_height * g.out_width * g.out_channels;
+  const std::int64_t forward = forward_cost(g, choose<ConvForward>(problem, policy).name) + 2 * map * traffic_of_float(map);
+  if (!gradients) return forward;
+  // The map's gradient is written once and read three times: by the gradient of relu and by both gradients of the convolution.
+  return forward + kernel_gradient_cost(g, choose<ConvKernelGradient>(g, policy).name) +
+         input_gradient_cost(g, choose<ConvInputGradient>(g, policy).name) + 4 * map * traffic_of_float(map);
 }
 
 }  // namespace
@@ -65,18 +77,18 @@ bool pooling_joins(const ConvPoolForward::Problem& problem, bool gradients, cons
   const std::string_view joined_name = choose<ConvPoolForward>(problem, policy).name;
   if (joined_name.find("strip") == std::string_view::npos) return true;
   const Geometry &g = problem.conv, &pool = problem.pool;
-  const ConvForward::Problem convolution{g, problem.bias, problem.activation};
-  const std::int64_t map = g.out_height * g.out_width * g.out_channels;
   const std::int64_t pooling = pairs(pool) * pool.channels;
   std::int64_t joined = products(g) * strip_rows(problem) / g.out_height + pooling;
-  std::int64_t apart = forward_cost(g, choose<ConvForward>(convolution, policy).name) + 2 * map * traffic_of_float(map) + pooling;
-  if (gradients) {
-    joined += joined_gradients_cost(problem, policy);
-    // The map's gradient is written once and read three times: by the gradient of relu and by both gradients of the convolution.
-    apart += kernel_gradient_cost(g, choose<ConvKernelGradient>(g, policy).name) +
-             input_gradient_cost(g, choose<ConvInputGradient>(g, policy).name) + 4 * map * traffic_of_float(map);
-  }
-  return joined <= apart;
+  if (gradients) joined += joined_gradients_cost(problem, policy);
+  return joined <= cost_apart({g, problem.bias, problem.activation}, gradients, policy) + pooling;
+}
+
+bool global_pooling_joins(const ConvGlobalPoolForward::Problem& problem, bool gradients, const Policy& policy) {
+  const Geometry& g = problem.conv;
+  std::int64_t joined = forward_cost(g, choose<ConvGlobalPoolForward>(problem, policy).name);
+  // One pixel for each channel holds the maximum, so the gradients of kernel and input are a product with one patch each.
+  if (gradients) joined += 2 * g.out_channels * g.window_height * g.window_width * g.channels;
+  return joined <= cost_apart({g, problem.bias, problem.activation}, gradients, policy);
 }
 
 }  // namespace linn::kernels::conv

@@ -4,6 +4,7 @@
 // never on a clock, so that the same model gets the same plan on every run.
 #pragma once
 
+#include "kernels/conv/global.h"
 #include "kernels/conv/pooled.h"
 #include "kernels/implementation.h"
 
@@ -14,6 +15,9 @@ namespace linn::kernels::conv {
 /// Kernels for 2x2 windows keep the map in registers and are always cheaper. The kernel for all other windows (`strip`) uses the direct
 /// form and computes rows that belong to two strips twice; it is slower where the convolution alone has Winograd's form.
 bool pooling_joins(const ConvPoolForward::Problem& problem, bool gradients, const Policy& policy);
+
+/// The same for a global pooling. Its kernels compute every row once and never store the map, but have no Winograd form of 4x4 tiles.
+bool global_pooling_joins(const ConvGlobalPoolForward::Problem& problem, bool gradients, const Policy& policy);
 
 /// Rows of the map that Strip computes for one image. Rows that belong to two strips count twice (strip.cc).
 std::int64_t strip_rows(const ConvPoolForward::Problem& problem);

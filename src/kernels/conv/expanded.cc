@@ -36,9 +36,7 @@ PoolInputGradient::Problem dense_pool(const Problem& problem) {
 }
 
 // Whether every window has a cell inside the map. A window without one (possible with dilation) has no gradient, not even for the bias.
-bool has_cells(const Geometry& pool) {
-  return !padded(pool) || (pool.dilation_height == 1 && pool.dilation_width == 1);
-}
+bool has_cells(const Geometry& pool) { return !padded(pool) || (pool.dilation_height == 1 && pool.dilation_width == 1); }
 
 bool accepts_pool(const Problem& problem) {
   const Geometry& g = problem.pool;
@@ -52,41 +50,41 @@ std::int64_t windows_size(const Problem& problem) { return problem.pool.out_heig
 
 // Scratch: the gradients and argmax cells of one image (a zero and the first cell where no gradient flows), then the maps of `group`
 // images.
-struct Living {
+struct Scratch {
   float* ddst;
   std::uint8_t* argmax;
   float* maps;
   float* rest;  // scratch of the dense kernel
 };
 
-std::int64_t living_size(const Problem& problem, std::int64_t group) { return 2 * windows_size(problem) + group * map_size(problem); }
+std::int64_t scratch_size(const Problem& problem, std::int64_t group) { return 2 * windows_size(problem) + group * map_size(problem); }
 
-Living living_in(const Problem& problem, std::int64_t group, float* scratch) {
+Scratch scratch_in(const Problem& problem, std::int64_t group, float* scratch) {
   const std::int64_t size = windows_size(problem);
-  return {scratch, reinterpret_cast<std::uint8_t*>(scratch + size), scratch + 2 * size, scratch + living_size(problem, group)};
+  return {scratch, reinterpret_cast<std::uint8_t*>(scratch + size), scratch + 2 * size, scratch + scratch_size(problem, group)};
 }
 
 // Has no branch, which would often be mispredicted, and uses pointers of its own, so that the compiler vectorizes it.
-void keep_living(const float* __restrict from, const std::uint8_t* __restrict cells, std::int64_t count, float* __restrict gradients,
-                 std::uint8_t* __restrict living) {
+void keep_live(const float* __restrict from, const std::uint8_t* __restrict cells, std::int64_t count, float* __restrict gradients,
+               std::uint8_t* __restrict live) {
   for (std::int64_t i = 0; i < count; ++i) {
     const std::uint32_t lives = cells[i] == no_cell ? 0 : ~std::uint32_t{0};
     gradients[i] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(from[i]) & lives);
-    living[i] = static_cast<std::uint8_t>(cells[i] & lives);
+    live[i] = static_cast<std::uint8_t>(cells[i] & lives);
   }
 }
 
 // Writes one image's gradients into `map`.
-void expand(const Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t image, const Living& living, float* map) {
+void expand(const Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t image, const Scratch& at, float* map) {
   const std::int64_t size = windows_size(problem);
-  keep_living(ddst + image * size, argmax + image * size, size, living.ddst, living.argmax);
-  pool::VectorGradient::run(dense_pool(problem), {1, living.ddst, living.argmax, nullptr, map, living.rest});
+  keep_live(ddst + image * size, argmax + image * size, size, at.ddst, at.argmax);
+  pool::VectorGradient::run(dense_pool(problem), {1, at.ddst, at.argmax, nullptr, map, at.rest});
 }
 
 template <class Dense>
 std::int64_t kernel_gradient_scratch(const Problem& problem, std::int64_t group) {
   const Geometry g = dense_conv(problem);
-  return living_size(problem, group) + 2 * taps(g) * g.channels * g.out_channels + pool::VectorGradient::scratch(dense_pool(problem), 1) +
+  return scratch_size(problem, group) + 2 * taps(g) * g.channels * g.out_channels + pool::VectorGradient::scratch(dense_pool(problem), 1) +
          Dense::scratch(g, group);
 }
 
@@ -97,18 +95,18 @@ void kernel_gradient(const Problem& problem, const ConvPoolKernelGradient::Args<
   const std::int64_t size = taps(g) * g.channels * g.out_channels;
   float* sum = args.scratch;
   float* part = sum + size;
-  const Living living = living_in(problem, group, part + size);
+  const Scratch at = scratch_in(problem, group, part + size);
   std::fill_n(sum, size, 0.0f);
   if (args.dbias != nullptr) std::fill_n(args.dbias, g.out_channels, 0.0f);
   for (std::int64_t first = 0; first < args.images; first += group) {
     const std::int64_t images = std::min(group, args.images - first);
     for (std::int64_t n = 0; n < images; ++n) {
-      expand(problem, args.ddst, args.argmax, first + n, living, living.maps + n * g.dst_image);
+      expand(problem, args.ddst, args.argmax, first + n, at, at.maps + n * g.dst_image);
       if (args.dbias == nullptr) continue;
-      gemm::Columns::run({.columns = g.out_channels}, {windows_size(problem) / g.out_channels, living.ddst, part, nullptr});
+      gemm::Columns::run({.columns = g.out_channels}, {windows_size(problem) / g.out_channels, at.ddst, part, nullptr});
       for (std::int64_t o = 0; o < g.out_channels; ++o) args.dbias[o] += part[o];
     }
-    Dense::run(g, {images, args.src + first * g.src_image, living.maps, part, living.rest});
+    Dense::run(g, {images, args.src + first * g.src_image, at.maps, part, at.rest});
     for (std::int64_t i = 0; i < size; ++i) sum[i] += part[i];
   }
   gemm::Transpose::run({.batches = 1, .rows = taps(g) * g.channels, .columns = g.out_channels}, {sum, args.dkernel, nullptr});
@@ -116,17 +114,18 @@ void kernel_gradient(const Problem& problem, const ConvPoolKernelGradient::Args<
 
 template <class Dense>
 std::int64_t input_gradient_scratch(const Problem& problem, std::int64_t group) {
-  return living_size(problem, group) + pool::VectorGradient::scratch(dense_pool(problem), 1) + Dense::scratch(dense_conv(problem), group);
+  return scratch_size(problem, group) + pool::VectorGradient::scratch(dense_pool(problem), 1) + Dense::scratch(dense_conv(problem), group);
 }
 
 template <class Dense>
-void input_gradient(const Problem& problem, const ConvPoolInputGradient::Args<float>& args, const float* turned, const float* packed, std::int64_t group) {
+void input_gradient(const Problem& problem, const ConvPoolInputGradient::Args<float>& args, const float* turned, const float* packed,
+                    std::int64_t group) {
   const Geometry g = dense_conv(problem);
-  const Living living = living_in(problem, group, args.scratch);
+  const Scratch at = scratch_in(problem, group, args.scratch);
   for (std::int64_t first = 0; first < args.images; first += group) {
     const std::int64_t images = std::min(group, args.images - first);
-    for (std::int64_t n = 0; n < images; ++n) expand(problem, args.ddst, args.argmax, first + n, living, living.maps + n * g.dst_image);
-    Dense::run(g, {images, living.maps, turned, packed, args.dsrc + first * g.src_image, living.rest});
+    for (std::int64_t n = 0; n < images; ++n) expand(problem, args.ddst, args.argmax, first + n, at, at.maps + n * g.dst_image);
+    Dense::run(g, {images, at.maps, turned, packed, args.dsrc + first * g.src_image, at.rest});
   }
 }
 
@@ -141,9 +140,13 @@ bool dense_pays(const Problem& problem, std::int64_t channels) {
 
 }  // namespace
 
-bool ExpandedKernelGradient::accepts(const Problem& problem) { return accepts_pool(problem) && KernelGradient::accepts(dense_conv(problem)); }
+bool ExpandedKernelGradient::accepts(const Problem& problem) {
+  return accepts_pool(problem) && KernelGradient::accepts(dense_conv(problem));
+}
 
-std::int64_t ExpandedKernelGradient::scratch(const Problem& problem, std::int64_t) { return kernel_gradient_scratch<KernelGradient>(problem, 1); }
+std::int64_t ExpandedKernelGradient::scratch(const Problem& problem, std::int64_t) {
+  return kernel_gradient_scratch<KernelGradient>(problem, 1);
+}
 
 void ExpandedKernelGradient::run(const Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
   kernel_gradient<KernelGradient>(problem, args, 1);
@@ -169,9 +172,13 @@ template struct ExpandedWinogradKernelGradientOf<4>;
 
 bool ExpandedInputGradient::accepts(const Problem& problem) { return accepts_pool(problem) && InputGradient::accepts(dense_conv(problem)); }
 
-std::int64_t ExpandedInputGradient::scratch(const Problem& problem, std::int64_t) { return input_gradient_scratch<InputGradient>(problem, 1); }
+std::int64_t ExpandedInputGradient::scratch(const Problem& problem, std::int64_t) {
+  return input_gradient_scratch<InputGradient>(problem, 1);
+}
 
-std::int64_t ExpandedInputGradient::packed(const Problem& problem) { return taps(problem.conv) * problem.conv.channels * problem.conv.out_channels; }
+std::int64_t ExpandedInputGradient::packed(const Problem& problem) {
+  return taps(problem.conv) * problem.conv.channels * problem.conv.out_channels;
+}
 
 void ExpandedInputGradient::pack(const Problem& problem, const float* kernel, float* packed) { turn(problem.conv, kernel, packed); }
 

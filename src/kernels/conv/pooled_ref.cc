@@ -12,7 +12,7 @@ namespace {
 
 // Calls visit(o, element of ddst, output row of the convolution, column) for every window and channel through which a gradient flows.
 template <class T, class Visit>
-void for_each_living(const Geometry& pool, std::int64_t image, const T* ddst, const std::uint8_t* argmax, const Visit& visit) {
+void for_each_live_window(const Geometry& pool, std::int64_t image, const T* ddst, const std::uint8_t* argmax, const Visit& visit) {
   for (std::int64_t y = 0; y < pool.out_height; ++y)
     for (std::int64_t x = 0; x < pool.out_width; ++x)
       for (std::int64_t o = 0; o < pool.channels; ++o) {
@@ -48,7 +48,7 @@ void ConvPoolKernelGradient::reference(const Problem& problem, const Args<T>& ar
   std::fill_n(args.dkernel, g.out_channels * size, T(0));
   if (args.dbias != nullptr) std::fill_n(args.dbias, g.out_channels, T(0));
   for (std::int64_t n = 0; n < args.images; ++n)
-    for_each_living(problem.pool, n, args.ddst, args.argmax, [&](std::int64_t o, T ddst, std::int64_t row, std::int64_t column) {
+    for_each_live_window(problem.pool, n, args.ddst, args.argmax, [&](std::int64_t o, T ddst, std::int64_t row, std::int64_t column) {
       if (args.dbias != nullptr) args.dbias[o] += ddst;
       for_each_tap(g, row, column, [&](std::int64_t tap, std::int64_t src) {
         for (std::int64_t c = 0; c < g.channels; ++c) args.dkernel[o * size + tap * g.channels + c] += ddst * args.src[n * g.src_image + src + c];
@@ -63,7 +63,7 @@ void ConvPoolInputGradient::reference(const Problem& problem, const Args<T>& arg
     T* dsrc = args.dsrc + n * g.src_image;
     for (std::int64_t h = 0; h < g.height; ++h)
       for (std::int64_t w = 0; w < g.width; ++w) std::fill_n(dsrc + h * g.src_row + w * g.src_pixel, g.channels, T(0));
-    for_each_living(problem.pool, n, args.ddst, args.argmax, [&](std::int64_t o, T ddst, std::int64_t row, std::int64_t column) {
+    for_each_live_window(problem.pool, n, args.ddst, args.argmax, [&](std::int64_t o, T ddst, std::int64_t row, std::int64_t column) {
       for_each_tap(g, row, column, [&](std::int64_t tap, std::int64_t src) {
         for (std::int64_t c = 0; c < g.channels; ++c) dsrc[src + c] += ddst * args.kernel[(tap * g.channels + c) * g.out_channels + o];
       });

@@ -56,7 +56,7 @@ using conv::CellBits;
 using conv::Plane;
 
 // For each window and cell the bits of the live output channels; `words` words for each window.
-void find_living(const Geometry& pool, const float* ddst, const std::uint8_t* argmax, std::int64_t words, CellBits* bits) {
+void find_live(const Geometry& pool, const float* ddst, const std::uint8_t* argmax, std::int64_t words, CellBits* bits) {
   const D d;
   const hn::RebindToSigned<D> di;
   const std::int64_t windows = pool.out_height * pool.out_width, channels = pool.channels;
@@ -188,7 +188,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace linn::kernels {
-HWY_EXPORT(find_living);
+HWY_EXPORT(find_live);
 HWY_EXPORT(sum_block);
 
 namespace conv {
@@ -244,12 +244,12 @@ void SparseInputGradient::run(const Problem& problem, const ConvPoolInputGradien
   const std::int64_t words = words_of(g), outputs = windows_of(pool) * pool.channels, block_kernel = g.out_channels * taps * block;
   auto* bits = core::align_up<CellBits>(args.scratch, alignof(CellBits));
   auto* own = reinterpret_cast<float*>(bits + windows_of(pool) * words);
-  const auto find_living = HWY_DYNAMIC_DISPATCH(find_living);
+  const auto find_live = HWY_DYNAMIC_DISPATCH(find_live);
   const auto sum_block = HWY_DYNAMIC_DISPATCH(sum_block);
   for (std::int64_t n = 0; n < args.images; ++n) {
     const float* ddst = args.ddst + n * outputs;
     float* dsrc = args.dsrc + n * g.src_image;
-    find_living(pool, ddst, args.argmax + n * outputs, words, bits);
+    find_live(pool, ddst, args.argmax + n * outputs, words, bits);
     for (std::int64_t b = 0; b < blocks_of(g); ++b) {
       const std::int64_t count = std::min(block, g.channels - b * block);
       const float* kernel = args.packed + b * block_kernel;

@@ -31,13 +31,13 @@ constexpr std::int64_t bits_a_word = 32;  // one word for each lane
 constexpr std::int64_t line = 16;         // lanes of the widest vector
 
 // The windows of a chunk in row-major order, with a bit for each live one.
-struct Living {
+struct LiveWindows {
   const float* ddst;           // of the first window
   const std::uint8_t* argmax;  // of the first window
   std::int64_t windows;
   std::int64_t channels;
-  const std::uint32_t* bits;  // [word][channel]: bit w of word i is window 32 i + w; an even number of words
-  std::int64_t word;          // pitch of the words: channels rounded up to whole vectors
+  const std::uint32_t* bits;    // [word][channel]: bit w of word i is window 32 i + w; an even number of words
+  std::int64_t word;            // pitch of the words: channels rounded up to whole vectors
   const std::int32_t* patches;  // [window][channel]: of a live window the offset in src of the patch of its argmax cell
 };
 
@@ -59,7 +59,7 @@ namespace linn::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::bits_a_word;
-using conv::Living;
+using conv::LiveWindows;
 using conv::Patches;
 
 // For each lane the offset of its cell. kFew: the offsets of all cells fit one register.
@@ -72,21 +72,21 @@ HWY_INLINE Cell OffsetOf(const Patches& patches, Cell few, Cell cell) {
 
 // Writes the bits and patch offsets of a chunk's windows, and adds the gradients of live windows to dbias (may be null).
 template <bool kFew>
-void MarkLiving(const Living& living, const Patches& where, std::uint32_t* bits, std::int32_t* patches, float* dbias) {
+void MarkLiveWindows(const LiveWindows& live, const Patches& where, std::uint32_t* bits, std::int32_t* patches, float* dbias) {
   const D d;
   const hn::RebindToSigned<D> di;
   const Cell few = hn::LoadU(di, where.cells);
-  const std::int64_t words = conv::words_for(living.windows);
-  for (std::int64_t o = 0; o < living.channels; o += lanes) {
-    const std::int64_t part = HWY_MIN(lanes, living.channels - o);
+  const std::int64_t words = conv::words_for(live.windows);
+  for (std::int64_t o = 0; o < live.channels; o += lanes) {
+    const std::int64_t part = HWY_MIN(lanes, live.channels - o);
     V sum = dbias != nullptr ? LoadCount(dbias + o, part) : hn::Zero(d);
-    const float* ddst = living.ddst + o;
-    const std::uint8_t* argmax = living.argmax + o;
+    const float* ddst = live.ddst + o;
+    const std::uint8_t* argmax = live.argmax + o;
     std::int32_t* patch = patches + o;
     for (std::int64_t i = 0; i < words; ++i) {
       auto word = hn::Zero(di);
-      const std::int64_t count = HWY_MIN(bits_a_word, living.windows - i * bits_a_word);
-      for (std::int64_t w = 0; w < count; ++w, ddst += living.channels, argmax += living.channels, patch += living.channels) {
+      const std::int64_t count = HWY_MIN(bits_a_word, live.windows - i * bits_a_word);
+      for (std::int64_t w = 0; w < count; ++w, ddst += live.channels, argmax += live.channels, patch += live.channels) {
         const V gradient = LoadCount(ddst, part);
         const Cell cell = LoadCells(argmax, part);
         const Cell begins = hn::Add(OffsetOf<kFew>(where, few, cell), hn::Set(di, where.origins[i * bits_a_word + w]));
@@ -96,7 +96,7 @@ void MarkLiving(const Living& living, const Patches& where, std::uint32_t* bits,
         word = hn::Or(word, hn::IfThenZeroElse(hn::RebindMask(di, dead), hn::Set(di, static_cast<std::int32_t>(std::uint32_t{1} << w))));
         sum = hn::Add(sum, hn::IfThenZeroElse(dead, gradient));
       }
-      hn::StoreU(word, di, reinterpret_cast<std::int32_t*>(bits + i * living.word + o));
+      hn::StoreU(word, di, reinterpret_cast<std::int32_t*>(bits + i * live.word + o));
     }
     if (dbias == nullptr) continue;
     if (part == lanes)
@@ -106,32 +106,32 @@ void MarkLiving(const Living& living, const Patches& where, std::uint32_t* bits,
   }
 }
 
-void mark_living(const Living& living, const Patches& where, std::uint32_t* bits, std::int32_t* patches, float* dbias) {
-  (where.number <= lanes ? MarkLiving<true> : MarkLiving<false>)(living, where, bits, patches, dbias);
+void mark_live_windows(const LiveWindows& live, const Patches& where, std::uint32_t* bits, std::int32_t* patches, float* dbias) {
+  (where.number <= lanes ? MarkLiveWindows<true> : MarkLiveWindows<false>)(live, where, bits, patches, dbias);
 }
 
 struct Block {
   const float* src;
   std::int64_t src_row;  // pitch of the tap rows
   std::int64_t sum_row;
-  std::int64_t last;     // floats in the last vector
+  std::int64_t last;  // floats in the last vector
 };
 
 // The live windows of output channel o.
 template <int kRows, int kVectors, bool kTail>
-HWY_NOINLINE void AddLiving(const Block& block, const Living& living, std::int64_t o, float* sums) {
+HWY_NOINLINE void AddLiveWindows(const Block& block, const LiveWindows& live, std::int64_t o, float* sums) {
   const D d;
   V sum[kRows][kVectors];
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) sum[r][v] = LoadVector<kTail>(sums + r * block.sum_row, v, kVectors, block.last);
-  const float *src = block.src, *ddst = living.ddst + o;
-  const std::uint32_t* words = living.bits + o;
-  const std::int32_t* patches = living.patches + o;
-  const std::int64_t src_row = block.src_row, last = block.last, channels = living.channels;
-  for (std::int64_t first = 0; first < living.windows; first += 2 * bits_a_word, words += 2 * living.word) {
-    std::uint64_t bits = words[0] | std::uint64_t{words[living.word]} << bits_a_word;
+  const float *src = block.src, *ddst = live.ddst + o;
+  const std::uint32_t* words = live.bits + o;
+  const std::int32_t* patches = live.patches + o;
+  const std::int64_t src_row = block.src_row, last = block.last, channels = live.channels;
+  for (std::int64_t first = 0; first < live.windows; first += 2 * bits_a_word, words += 2 * live.word) {
+    std::uint64_t bits = words[0] | std::uint64_t{words[live.word]} << bits_a_word;
     if (bits == 0) continue;
     // Computes the address one window ahead, so that it is known when the loads of the patch start.
     std::int64_t w = first + std::countr_zero(bits);
@@ -154,7 +154,7 @@ HWY_NOINLINE void AddLiving(const Block& block, const Living& living, std::int64
     for (int v = 0; v < kVectors; ++v) StoreVector<kTail>(sum[r][v], sums + r * block.sum_row, v, kVectors, last);
 }
 
-using AddFunction = void (*)(const Block&, const Living&, std::int64_t, float*);
+using AddFunction = void (*)(const Block&, const LiveWindows&, std::int64_t, float*);
 
 constexpr int most_rows = 3;
 // Number of vectors of a tap row that stay in registers, for a number of tap rows.
@@ -162,7 +162,7 @@ constexpr int most_vectors(int rows) { return std::min(accumulators >= 24 ? 24 /
 
 template <int kRows, bool kTail, int... kVectors>
 AddFunction function_of(std::integer_sequence<int, kVectors...>, int vectors) {
-  constexpr AddFunction table[] = {AddLiving<kRows, kVectors + 1, kTail>...};
+  constexpr AddFunction table[] = {AddLiveWindows<kRows, kVectors + 1, kTail>...};
   return table[vectors - 1];
 }
 
@@ -181,7 +181,7 @@ AddFunction function_for(int rows, int vectors, bool tail) {
 }
 
 // All output channels, for each block of tap rows and vectors.
-void add_living(const Geometry& g, const float* src, std::int64_t src_row, const Living& living, float* dkernel) {
+void add_live_windows(const Geometry& g, const float* src, std::int64_t src_row, const LiveWindows& live, float* dkernel) {
   const std::int64_t width = g.window_width * g.channels, vectors = (width + lanes - 1) / lanes;
   for (std::int64_t i = 0; i < g.window_height; i += most_rows) {
     const int rows = static_cast<int>(HWY_MIN(most_rows, g.window_height - i));
@@ -192,7 +192,7 @@ void add_living(const Geometry& g, const float* src, std::int64_t src_row, const
       const Block block = {src + i * g.dilation_height * src_row + v * lanes, g.dilation_height * src_row, width,
                            tail ? width - (v + taken - 1) * lanes : lanes};
       const AddFunction add = function_for(rows, taken, tail);
-      for (std::int64_t o = 0; o < g.out_channels; ++o) add(block, living, o, dkernel + o * g.window_height * width + i * width + v * lanes);
+      for (std::int64_t o = 0; o < g.out_channels; ++o) add(block, live, o, dkernel + o * g.window_height * width + i * width + v * lanes);
       v += taken;
     }
   }
@@ -204,8 +204,8 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace linn::kernels {
-HWY_EXPORT(mark_living);
-HWY_EXPORT(add_living);
+HWY_EXPORT(mark_live_windows);
+HWY_EXPORT(add_live_windows);
 
 namespace conv {
 namespace {
@@ -245,8 +245,8 @@ std::int64_t SparseKernelGradient::scratch(const ConvPoolKernelGradient::Problem
   const Geometry& g = problem.conv;
   const Chunk chunk(problem);
   const std::int64_t windows = chunk.windows(problem.pool);
-  const std::int64_t living = words_for(windows) * word_of(g) + windows + no_cell + 1 + windows * g.out_channels;
-  return living + (padded(g) ? line + chunk.images * padded_image(g) : 0);
+  const std::int64_t live = words_for(windows) * word_of(g) + windows + no_cell + 1 + windows * g.out_channels;
+  return live + (padded(g) ? line + chunk.images * padded_image(g) : 0);
 }
 
 void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
@@ -264,15 +264,17 @@ void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, c
   const std::int64_t window_row = pool.stride_height * g.stride_height * src_row, window = pool.stride_width * g.stride_width * g.channels;
   for (std::int64_t w = 0; w < windows; ++w) {
     const std::int64_t x = w % pool.out_width, y = w / pool.out_width % chunk.rows, n = w / pool.out_width / chunk.rows;
-    origins[w] = static_cast<std::int32_t>(n * src_image + y * window_row + x * window - pool.pad_top * g.stride_height * src_row - pool.pad_left * g.stride_width * g.channels);
+    origins[w] = static_cast<std::int32_t>(n * src_image + y * window_row + x * window - pool.pad_top * g.stride_height * src_row -
+                                           pool.pad_left * g.stride_width * g.channels);
   }
   for (std::int64_t cell = 0; cell < pool.window_height * pool.window_width; ++cell)
-    cells[cell] = static_cast<std::int32_t>(cell / pool.window_width * g.stride_height * src_row + cell % pool.window_width * g.stride_width * g.channels);
+    cells[cell] = static_cast<std::int32_t>(cell / pool.window_width * g.stride_height * src_row +
+                                            cell % pool.window_width * g.stride_width * g.channels);
   std::fill_n(args.dkernel, g.out_channels * g.window_height * g.window_width * g.channels, 0.0f);
   if (args.dbias != nullptr) std::fill_n(args.dbias, g.out_channels, 0.0f);
 
-  const auto mark_living = HWY_DYNAMIC_DISPATCH(mark_living);
-  const auto add_living = HWY_DYNAMIC_DISPATCH(add_living);
+  const auto mark_live_windows = HWY_DYNAMIC_DISPATCH(mark_live_windows);
+  const auto add_live_windows = HWY_DYNAMIC_DISPATCH(add_live_windows);
   for (std::int64_t n = 0; n < args.images; n += chunk.images) {
     const std::int64_t count = std::min(chunk.images, args.images - n);
     const float* src = args.src + n * g.src_image;
@@ -282,10 +284,15 @@ void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, c
     }
     for (std::int64_t y = 0; y < pool.out_height; y += chunk.rows) {
       const std::int64_t at = n * outputs + y * pool.out_width * pool.channels, rows = std::min(chunk.rows, pool.out_height - y);
-      const Living living = {.ddst = args.ddst + at, .argmax = args.argmax + at, .windows = count * rows * pool.out_width, .channels = g.out_channels,
-                             .bits = bits, .word = word_of(g), .patches = patches};
-      mark_living(living, {origins, cells, pool.window_height * pool.window_width}, bits, patches, args.dbias);
-      add_living(g, src + y * window_row, src_row, living, args.dkernel);
+      const LiveWindows live = {.ddst = args.ddst + at,
+                                .argmax = args.argmax + at,
+                                .windows = count * rows * pool.out_width,
+                                .channels = g.out_channels,
+                                .bits = bits,
+                                .word = word_of(g),
+                                .patches = patches};
+      mark_live_windows(live, {origins, cells, pool.window_height * pool.window_width}, bits, patches, args.dbias);
+      add_live_windows(g, src + y * window_row, src_row, live, args.dkernel);
     }
   }
 }
