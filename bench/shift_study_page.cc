@@ -28,7 +28,7 @@ using linn::shift::Color;
 using linn::shift::Picture;
 
 std::string text_of(const std::string& path) {
-  const std::vector<std::byte> bytes = linn::io::read_file(path);
+  const linn::core::Bytes bytes = linn::io::read_file(path);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 

@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     io::ZipLimits limits;
     limits.member_bytes = 1 << 20;
     const io::ZipReader zip(fuzz::bytes_of(data, size), "fuzz.zip", limits);
-    std::vector<std::vector<std::byte>> contents;
+    std::vector<linn::core::Bytes> contents;
     for (const io::ZipMember& member : zip.members()) contents.push_back(zip.read(member));
     std::vector<std::byte> again;
     io::ZipWriter writer([&](std::span<const std::byte> part) { again.insert(again.end(), part.begin(), part.end()); },

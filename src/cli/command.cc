@@ -293,7 +293,7 @@ namespace {
 
 // A file of the configuration's text, as a network without weights.
 Model read_configuration(const std::string& path, const ModelOptions& options) {
-  const std::vector<std::byte> bytes = io::read_file(path, std::uint64_t{64} << 20);
+  const core::Bytes bytes = io::read_file(path, std::uint64_t{64} << 20);
   try {
     return Model::from_json(std::string(io::text_of(bytes)), options);
   } catch (const FormatError& error) {

@@ -11,21 +11,18 @@
 #include <type_traits>
 
 #include "core/checked.h"
+#include "core/memory.h"
 #include "core/tensor_visit.h"
 #include "linn/error.h"
 
 namespace linn {
 namespace {
 
-constexpr std::size_t alignment = 64;
-
 std::shared_ptr<std::byte> allocate(std::size_t bytes, const Shape& shape, DType type) {
-  // Unsigned: 2^63 - 1 bytes round up without overflow (and are then refused by the allocator).
-  const std::size_t size = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  void* memory = std::aligned_alloc(alignment, size);
+  void* memory = core::allocate(bytes);
   if (memory == nullptr)
     throw MemoryError(fmt::format("a {} tensor of shape {} needs {:.1f} MiB, which could not be allocated", name_of(type),
-                                  shape.to_string(), static_cast<double>(size) / (1 << 20)));
+                                  shape.to_string(), static_cast<double>(bytes) / (1 << 20)));
   return {static_cast<std::byte*>(memory), [](std::byte* p) { std::free(p); }};
 }
 
@@ -84,8 +81,7 @@ float to_float(bfloat16 value) { return std::bit_cast<float>(static_cast<std::ui
 
 Tensor::Tensor(Shape shape, DType type) : shape_(shape), elements_(shape.elements()), type_(type) {
   const auto total = core::checked_mul(elements_, static_cast<std::int64_t>(size_of(type)));
-  // Rounding up to the alignment must stay below 2^63 as well.
-  if (!total || !core::checked_add(*total, static_cast<std::int64_t>(alignment)))
+  if (!total)
     throw MemoryError(fmt::format("a {} tensor of shape {} passes 2^63 bytes", name_of(type), shape.to_string()));
   storage_ = allocate(static_cast<std::size_t>(*total), shape_, type_);
   data_ = storage_.get();

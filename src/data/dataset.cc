@@ -274,7 +274,7 @@ bool holds_images(std::span<const std::byte> bytes, const std::string& path) {
 }
 
 Dataset from_file(const std::string& path, Labels labels, const ImageFolderOptions& images) {
-  const std::vector<std::byte> bytes = io::read_file(path);
+  const core::Bytes bytes = io::read_file(path);
   switch (kind_of(bytes)) {
     case Kind::zip:
       return holds_images(bytes, path) ? from_images(load_image_folder(path, images), labels) : from_npz(bytes, path, labels);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "io/file.h"
+#include "io/text.h"
 #include "io/zip.h"
 #include "linn/error.h"
 
@@ -21,16 +22,9 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t largest_file = std::uint64_t{1} << 30;
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
-
 bool is_hidden(std::string_view name) {
   static constexpr std::array<std::string_view, 3> left_behind = {"thumbs.db", "desktop.ini", "__macosx"};
-  return name.starts_with('.') || std::find(left_behind.begin(), left_behind.end(), lower(name)) != left_behind.end();
+  return name.starts_with('.') || std::find(left_behind.begin(), left_behind.end(), io::lower_case(name)) != left_behind.end();
 }
 
 class DirectoryTree final : public FileTree {
@@ -41,7 +35,7 @@ class DirectoryTree final : public FileTree {
     std::sort(folders_.begin(), folders_.end());
   }
 
-  std::vector<std::byte> read(std::size_t i) const override { return io::read_file(where(i), largest_file); }
+  core::Bytes read(std::size_t i) const override { return io::read_file(where(i), largest_file); }
   std::string where(std::size_t i) const override { return root_ + (root_.ends_with('/') ? "" : "/") + files_[i]; }
 
  private:
@@ -74,7 +68,7 @@ class DirectoryTree final : public FileTree {
 
 class ZipTree final : public FileTree {
  public:
-  ZipTree(std::vector<std::byte> bytes, const std::string& path) : FileTree(path), bytes_(std::move(bytes)), zip_(bytes_, path, limits()) {
+  ZipTree(core::Bytes bytes, const std::string& path) : FileTree(path), bytes_(std::move(bytes)), zip_(bytes_, path, limits()) {
     std::set<std::string> folders;
     std::vector<std::pair<std::string, const io::ZipMember*>> files;
     for (const io::ZipMember& member : zip_.members()) {
@@ -96,7 +90,7 @@ class ZipTree final : public FileTree {
     folders_.assign(folders.begin(), folders.end());
   }
 
-  std::vector<std::byte> read(std::size_t i) const override { return zip_.read(*members_[i]); }
+  core::Bytes read(std::size_t i) const override { return zip_.read(*members_[i]); }
   std::string where(std::size_t i) const override { return zip_.where(*members_[i]); }
 
  private:
@@ -108,7 +102,7 @@ class ZipTree final : public FileTree {
     return limits;
   }
 
-  std::vector<std::byte> bytes_;
+  core::Bytes bytes_;
   io::ZipReader zip_;
   std::vector<const io::ZipMember*> members_;
 };
@@ -117,7 +111,7 @@ class ZipTree final : public FileTree {
 
 std::unique_ptr<FileTree> open_directory(const std::string& path) { return std::make_unique<DirectoryTree>(path); }
 
-std::unique_ptr<FileTree> open_zip(std::vector<std::byte> bytes, const std::string& path) {
+std::unique_ptr<FileTree> open_zip(core::Bytes bytes, const std::string& path) {
   return std::make_unique<ZipTree>(std::move(bytes), path);
 }
 

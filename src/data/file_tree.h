@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/memory.h"
+
 namespace linn::data {
 
 /// Reading is thread-safe.
@@ -23,7 +25,7 @@ class FileTree {
   const std::string& root() const { return root_; }
 
   /// All bytes of files()[i]. Throws IoError or FormatError that names the file.
-  virtual std::vector<std::byte> read(std::size_t i) const = 0;
+  virtual core::Bytes read(std::size_t i) const = 0;
   /// "FOLDER/a/b.png", or `FILE.zip: member "a/b.png"`, as messages begin.
   virtual std::string where(std::size_t i) const = 0;
 
@@ -38,6 +40,6 @@ class FileTree {
 /// nested more than 64 deep.
 std::unique_ptr<FileTree> open_directory(const std::string& path);
 /// The bytes of a ZIP archive. Throws FormatError.
-std::unique_ptr<FileTree> open_zip(std::vector<std::byte> bytes, const std::string& path);
+std::unique_ptr<FileTree> open_zip(core::Bytes bytes, const std::string& path);
 
 }  // namespace linn::data

@@ -17,7 +17,7 @@ constexpr std::uint64_t largest_image_file = std::uint64_t{1} << 30;
 }  // namespace
 
 Tensor load_image(const std::string& path) {
-  const std::vector<std::byte> bytes = io::read_file(path, largest_image_file);
+  const core::Bytes bytes = io::read_file(path, largest_image_file);
   return io::read_image(bytes, path);
 }
 

@@ -24,15 +24,8 @@ constexpr std::array<std::string_view, 5> test_names = {"test", "testing", "val"
 constexpr std::string_view expected =
     "expected are train/CLASS/*.png and test/CLASS/*.png (.jpg and .jpeg too), or CLASS/*.png without the first folder";
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
-
 bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
-  return std::find(names.begin(), names.end(), lower(name)) != names.end();
+  return std::find(names.begin(), names.end(), io::lower_case(name)) != names.end();
 }
 bool is_part(std::string_view name) { return is_one_of(name, train_names) || is_one_of(name, test_names); }
 
@@ -112,7 +105,7 @@ class Reader {
   static std::optional<std::string> part_among(const Folders& folders, std::span<const std::string_view> names) {
     for (const std::string_view wanted : names)
       for (const auto& [name, files] : folders)
-        if (lower(name) == wanted) return name;
+        if (io::lower_case(name) == wanted) return name;
     return std::nullopt;
   }
 
@@ -197,7 +190,7 @@ class Reader {
 }  // namespace
 
 bool is_image(const std::string& path) {
-  const std::string name = lower(path);
+  const std::string name = io::lower_case(path);
   return name.ends_with(".png") || name.ends_with(".jpg") || name.ends_with(".jpeg");
 }
 

@@ -111,14 +111,14 @@ class Inspector {
     const io::ZipReader zip(all(), path_);
     for (const io::ZipMember& member : zip.members()) {
       if (member.name == "metadata.json") {
-        const std::vector<std::byte> text = zip.read(member);
+        const core::Bytes text = zip.read(member);
         add_fact("Keras version",
                  io::string_field_or(io::parse_json(io::text_of(text), zip.where(member)), "keras_version", zip.where(member), ""));
       } else if (member.name == "config.json") {
-        const std::vector<std::byte> text = zip.read(member);
+        const core::Bytes text = zip.read(member);
         read_config(io::parse_json(io::text_of(text), zip.where(member)), zip.where(member));
       } else if (member.name == "model.weights.h5") {
-        const std::vector<std::byte> weights = zip.read(member);
+        const core::Bytes weights = zip.read(member);
         read_hdf5(io::Hdf5File(weights, zip.where(member)).root(), "");
       } else {
         add_fact("also inside", fmt::format("{} ({} bytes)", member.name, member.size));
@@ -181,7 +181,7 @@ class Inspector {
 
   std::string path_;
   bool with_values_;
-  std::vector<std::byte> bytes_;
+  core::Bytes bytes_;
   Inspection result_;
 };
 

@@ -77,7 +77,7 @@ namespace {
 
 // The names of the shards, each once. A shard lies beside the map: its name is never a path.
 std::set<std::string> shard_names(const std::string& path) {
-  const std::vector<std::byte> bytes = io::read_file(path, io::JsonLimits{}.bytes);
+  const core::Bytes bytes = io::read_file(path, io::JsonLimits{}.bytes);
   const io::Json json = io::parse_json(io::text_of(bytes), path);
   std::set<std::string> names;
   const auto take = [&](const std::string& key, const io::Json& value) {

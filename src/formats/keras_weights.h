@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/memory.h"
 #include "graph/graph.h"
 #include "io/hdf5.h"
 #include "linn/formats.h"
@@ -40,7 +41,7 @@ class KerasWeights {
 
   std::string where_;
   std::string container_ = "layers";
-  std::list<std::vector<std::byte>> shards_;  // what of_shards has read
+  std::list<core::Bytes> shards_;  // what of_shards has read
   std::vector<io::Hdf5Group> roots_;
 };
 

@@ -72,7 +72,7 @@ NamedTensors read_npz(std::span<const std::byte> bytes, const std::string& where
 }
 
 LoadReport load_h5(const std::string& path, graph::Graph& graph, const LoadWeightsOptions& options) {
-  const std::vector<std::byte> bytes = io::read_file(path);
+  const core::Bytes bytes = io::read_file(path);
   if (LegacyH5::is_legacy(io::Hdf5File(bytes, path).root()))
     return LegacyH5(bytes, path).load(graph, options.by_name, options.skip_mismatch);
   if (options.by_name) throw ValueError(fmt::format("load_weights: {}: by_name is for legacy .h5 files; this one names no layers", path));
@@ -80,11 +80,11 @@ LoadReport load_h5(const std::string& path, graph::Graph& graph, const LoadWeigh
 }
 
 LoadReport load_keras(const std::string& path, graph::Graph& graph, bool skip_mismatch) {
-  const std::vector<std::byte> bytes = io::read_file(path);
+  const core::Bytes bytes = io::read_file(path);
   const io::ZipReader zip(bytes, path);
   const io::ZipMember* member = zip.find("model.weights.h5");
   if (member == nullptr) throw FormatError(fmt::format("{}: there is no \"model.weights.h5\" in the archive", path));
-  const std::vector<std::byte> weights = zip.read(*member);
+  const core::Bytes weights = zip.read(*member);
   return KerasWeights(weights, zip.where(*member)).load(graph, skip_mismatch);
 }
 

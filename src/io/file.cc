@@ -126,7 +126,7 @@ std::vector<std::byte> read_beginning(const std::string& path, std::size_t count
   return bytes;
 }
 
-std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit, Syscalls& system) {
+core::Bytes read_file(const std::string& path, std::uint64_t limit, Syscalls& system) {
   const Closer closer(system, open_to_read(path, system));
   const int file = closer.file();
   const struct stat before = regular_file(file, path, system);
@@ -136,7 +136,7 @@ std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit, S
   if (size > memory)
     throw MemoryError(fmt::format("{}: has {} bytes, which are read into memory; this machine has {}", path, size, memory));
 
-  std::vector<std::byte> bytes;
+  core::Bytes bytes;
   try {
     bytes.resize(static_cast<std::size_t>(size));
   } catch (const std::bad_alloc&) {

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "core/memory.h"
+
 namespace linn::io {
 
 /// The calls to the operating system that this folder makes, in one table, so that tests can let the n-th of them fail.
@@ -41,7 +43,7 @@ std::uint64_t machine_memory();
 /// All bytes of a regular file (symbolic links are followed). Read, not mapped: a file that shrinks meanwhile is an error,
 /// not a SIGBUS. Throws IoError for what cannot be opened or read, is no regular file (a FIFO does not block), changes
 /// while it is read or holds more than `limit` bytes, and MemoryError for more bytes than this machine has memory.
-std::vector<std::byte> read_file(const std::string& path, std::uint64_t limit = no_limit, Syscalls& system = Syscalls::real());
+core::Bytes read_file(const std::string& path, std::uint64_t limit = no_limit, Syscalls& system = Syscalls::real());
 
 /// The first `count` bytes of a regular file, or all where it has fewer. IoError as `read_file`.
 std::vector<std::byte> read_beginning(const std::string& path, std::size_t count, Syscalls& system = Syscalls::real());

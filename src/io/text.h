@@ -1,4 +1,4 @@
-// Texts from files, made fit for a message.
+// Texts from files: made fit for a message, and compared.
 #pragma once
 
 #include <fmt/format.h>
@@ -15,6 +15,9 @@ namespace linn::io {
 /// `text` in double quotes, with quotes, backslashes, control bytes and bytes above 126 as escapes, cut after `longest` bytes.
 /// A name from a file can so not move the cursor, colour the terminal or fill the screen.
 std::string quote(std::string_view text, std::size_t longest = 80);
+
+/// The letters A to Z as a to z; all other bytes as they are.
+std::string lower_case(std::string_view text);
 
 /// Throws FormatError with the text "WHERE: MESSAGE".
 template <class... Args>

@@ -413,9 +413,9 @@ std::unique_ptr<Source> ZipReader::open(const ZipMember& member) const {
       where(member));
 }
 
-std::vector<std::byte> ZipReader::read(const ZipMember& member) const {
+core::Bytes ZipReader::read(const ZipMember& member) const {
   const auto source = open(member);
-  std::vector<std::byte> bytes;
+  core::Bytes bytes;
   try {
     bytes.resize(static_cast<std::size_t>(member.size));
   } catch (const std::bad_alloc&) {

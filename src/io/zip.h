@@ -51,7 +51,7 @@ class ZipReader {
   /// The inflated bytes in order; `finish` compares the checksum.
   std::unique_ptr<Source> open(const ZipMember& member) const;
   /// All inflated bytes, checksum compared.
-  std::vector<std::byte> read(const ZipMember& member) const;
+  core::Bytes read(const ZipMember& member) const;
   /// The bytes of a member that is not compressed, where they lie in the archive, checksum compared. ValueError for one that is.
   std::span<const std::byte> stored(const ZipMember& member) const;
 

@@ -1,30 +1,23 @@
 #include "plan/workspace.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
 #include "core/float_environment.h"
+#include "core/memory.h"
 #include "kernels/eltwise/eltwise.h"
 #include "linn/error.h"
 
 namespace linn::plan {
-namespace {
-
-constexpr std::int64_t huge_page = 2 << 20;
-
-}  // namespace
 
 Arena::Arena(std::int64_t bytes) : memory_(nullptr, [](std::byte* p) { std::free(p); }) {
-  const auto size = static_cast<std::size_t>(core::round_up(std::max<std::int64_t>(bytes, 1), huge_page));
-  void* memory = std::aligned_alloc(huge_page, size);
+  void* memory = core::allocate_huge(static_cast<std::size_t>(bytes));
   if (memory == nullptr)
     throw MemoryError(fmt::format("the network's work space needs {:.1f} MiB, which could not be allocated; try a smaller batch_size",
-                                  static_cast<double>(size) / (1 << 20)));
-  madvise(memory, size, MADV_HUGEPAGE);  // only advice to the system: 7 % faster with huge pages
+                                  static_cast<double>(bytes) / (1 << 20)));
   memory_.reset(static_cast<std::byte*>(memory));
 }
 

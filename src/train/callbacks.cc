@@ -165,7 +165,7 @@ void CSVLogger::on_train_begin(Trainer& trainer) {
   const std::size_t measured = columns_.size();
   for (std::size_t i = 0; i < measured; ++i) columns_.push_back("val_" + columns_[i]);
   if (options_.append && std::filesystem::exists(path_)) {
-    const std::vector<std::byte> old = io::read_file(path_);
+    const core::Bytes old = io::read_file(path_);
     text_.assign(reinterpret_cast<const char*>(old.data()), old.size());
   }
   if (text_.empty()) text_ = fmt::format("epoch{}{}\n", options_.separator, fmt::join(columns_, options_.separator));

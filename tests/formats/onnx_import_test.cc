@@ -79,7 +79,7 @@ TEST(OnnxImport, NetworksOfTorchComputeWhatOnnxRuntimeComputes) {
     for (const std::string exporter : {"", "_dynamo"}) {
       const std::string name = network + exporter;
       SCOPED_TRACE(name);
-      const std::vector<std::byte> bytes = io::read_file(fixture(name + ".onnx"));
+      const core::Bytes bytes = io::read_file(fixture(name + ".onnx"));
       const formats::OnnxModel model = formats::read_onnx(bytes, name, "", 1);
       const Archive archive = load_npz(fixture(name + ".npz"));
       expect_outputs(name, run_onnx(model, numbered(archive, "x")), numbered(archive, "y"));

@@ -239,16 +239,16 @@ TEST(OnnxStrangers, EveryTruncationAndBitFlipOfASmallFile) {
   for (std::size_t size = 0; size < whole.size(); ++size)
     survives(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), fmt::format("{} bytes", size));
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
-    Bytes damaged = whole;
+    Bytes damaged(whole.begin(), whole.end());
     damaged[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
     survives(damaged, fmt::format("bit {}", bit));
   }
 }
 
 TEST(OnnxStrangers, EveryBitOfTorchsNetworkSlow) {
-  const std::vector<std::byte> whole = io::read_file(source_dir() + "/tests/formats/data/onnx/mobilenet_v3.onnx");
+  const core::Bytes whole = io::read_file(source_dir() + "/tests/formats/data/onnx/mobilenet_v3.onnx");
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
-    Bytes damaged = whole;
+    Bytes damaged(whole.begin(), whole.end());
     damaged[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
     survives(damaged, fmt::format("bit {}", bit));
   }

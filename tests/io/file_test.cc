@@ -19,14 +19,19 @@ using test::slurp;
 using test::spill;
 using test::TempDir;
 
+core::Bytes file_bytes(std::string_view text) {
+  const auto all = std::as_bytes(std::span(text));
+  return {all.begin(), all.end()};
+}
+
 TEST(ReadFile, ReadsWhatIsThere) {
   const TempDir dir;
   spill(dir / "a", bytes("some bytes"));
   spill(dir / "empty", {});
-  EXPECT_EQ(read_file(dir / "a"), bytes("some bytes"));
+  EXPECT_EQ(read_file(dir / "a"), file_bytes("some bytes"));
   EXPECT_TRUE(read_file(dir / "empty").empty());
   ASSERT_EQ(::symlink("a", (dir / "link").c_str()), 0);
-  EXPECT_EQ(read_file(dir / "link"), bytes("some bytes"));
+  EXPECT_EQ(read_file(dir / "link"), file_bytes("some bytes"));
 }
 
 TEST(ReadFile, RefusesWhatIsNoRegularFile) {
@@ -129,7 +134,7 @@ TEST(ReadFile, EveryFailingCallIsAnIoError) {
       ASSERT_LT(n, 50);
       Faulty system(n, error, Faulty::Kind::error);
       try {
-        EXPECT_EQ(read_file(dir / "a", no_limit, system), bytes("some bytes"));
+        EXPECT_EQ(read_file(dir / "a", no_limit, system), file_bytes("some bytes"));
         // Only a failing close is no failure of reading.
         if (!system.fired()) break;
         EXPECT_EQ(system.failed_call(), "close");
@@ -150,12 +155,12 @@ TEST(ReadFile, InterruptionsAndShortReadsAreNoFailure) {
     Faulty interrupted(n, EINTR, Faulty::Kind::error);
     // fstat is never interrupted, whatever this table pretends.
     try {
-      EXPECT_EQ(read_file(dir / "a", no_limit, interrupted), bytes("some bytes"));
+      EXPECT_EQ(read_file(dir / "a", no_limit, interrupted), file_bytes("some bytes"));
     } catch (const IoError&) {
       EXPECT_EQ(interrupted.failed_call(), "fstat");
     }
     Faulty shortened(n, 0, Faulty::Kind::short_count);
-    EXPECT_EQ(read_file(dir / "a", no_limit, shortened), bytes("some bytes"));
+    EXPECT_EQ(read_file(dir / "a", no_limit, shortened), file_bytes("some bytes"));
   }
 }
 

@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const std::vector<std::byte> bytes = io::read_file(argv[1]);
+    const core::Bytes bytes = io::read_file(argv[1]);
     io::Hdf5Writer writer;
     copy(io::Hdf5File(bytes, argv[1]).root(), writer);
     io::AtomicFile file(argv[2]);

@@ -347,7 +347,7 @@ TEST_F(ModelFiles, EveryTruncationAndBitFlip) {
   Sequential model({Dense(2, {.name = "a", .input_shape = {2}})});
   for (const char* kind : {"m.keras", "m.h5"}) {
     model.save(path(kind));
-    const std::vector<std::byte> whole = io::read_file(path(kind));
+    const core::Bytes whole = io::read_file(path(kind));
     const std::string file = path(std::string("d-") + kind);
     const auto load = [&](std::span<const std::byte> bytes) {
       std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -360,7 +360,7 @@ TEST_F(ModelFiles, EveryTruncationAndBitFlip) {
     };
     testing::internal::CaptureStderr();  // of self-tests that do not hold
     for (std::size_t end = 0; end < whole.size(); end += 1 + whole.size() / 500) load(std::span(whole).first(end));
-    std::vector<std::byte> flipped = whole;
+    core::Bytes flipped = whole;
     for (std::size_t i = 0; i < whole.size(); i += 1 + whole.size() / 1000) {
       const std::byte bit{static_cast<unsigned char>(1U << (i % 8))};
       flipped[i] ^= bit;

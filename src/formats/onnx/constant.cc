@@ -133,7 +133,7 @@ std::int64_t element_count(std::span<const std::int64_t> dims, const std::string
   return *count;
 }
 
-const std::vector<std::byte>& ExternalFiles::file(std::string_view location, const std::string& where) {
+const core::Bytes& ExternalFiles::file(std::string_view location, const std::string& where) {
   const auto found = files_.find(location);
   if (found != files_.end()) return found->second;
   if (folder_.empty()) io::format_error(where, "the numbers lie in another file, {}, and the model has no folder", io::quote(location));
@@ -161,7 +161,7 @@ const std::vector<std::byte>& ExternalFiles::file(std::string_view location, con
 std::span<const std::byte> ExternalFiles::bytes_of(const TensorProto& tensor, std::uint64_t wanted, const std::string& where) {
   const auto location = tensor.external.find("location");
   if (location == tensor.external.end()) io::format_error(where, "external_data names no location");
-  const std::vector<std::byte>& bytes = file(location->second, where);
+  const core::Bytes& bytes = file(location->second, where);
   const std::uint64_t offset = number_of(tensor, "offset", 0, where), length = number_of(tensor, "length", wanted, where);
   if (length != wanted) io::format_error(where, "external_data: length is {}, the shape and type want {}", length, wanted);
   if (offset > bytes.size() || length > bytes.size() - offset)

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/memory.h"
 #include "formats/onnx/proto.h"
 #include "linn/tensor.h"
 
@@ -54,10 +55,10 @@ class ExternalFiles {
   std::span<const std::byte> bytes_of(const TensorProto& tensor, std::uint64_t wanted, const std::string& where);
 
  private:
-  const std::vector<std::byte>& file(std::string_view location, const std::string& where);
+  const core::Bytes& file(std::string_view location, const std::string& where);
 
   std::string folder_;
-  std::map<std::string, std::vector<std::byte>, std::less<>> files_;
+  std::map<std::string, core::Bytes, std::less<>> files_;
 };
 
 /// The numbers of a tensor. FormatError unless as many are there as its shape says.
