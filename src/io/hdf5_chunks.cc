@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint8_t record_of_chunk = 10;
 constexpr std::uint8_t record_of_filtered_chunk = 11;
-constexpr int deepest_tree = 32;
+constexpr int deepest_chunk_tree = 32;
 
 using Place = std::array<std::uint64_t, Shape::max_rank>;
 
@@ -109,9 +109,9 @@ class ChunkFinder {
     if (const std::uint8_t type = reader.u8(); type != 1)
       format_error(where_, "offset {}: a B-tree node of type {}; 1 is that of chunks", address, type);
     const int found = reader.u8();
-    if (level < 0 ? found > deepest_tree : found != level)
+    if (level < 0 ? found > deepest_chunk_tree : found != level)
       format_error(where_, "offset {}: a B-tree node at level {}; {} was expected", address, found,
-                   level < 0 ? "at most " + std::to_string(deepest_tree) : std::to_string(level));
+                   level < 0 ? "at most " + std::to_string(deepest_chunk_tree) : std::to_string(level));
     const std::uint16_t count = reader.le16();
     const std::uint64_t key = 8 + 8 * (rank_ + 1);
     budget_.take(24 + (key + 8) * count + key, where_, "B-tree");

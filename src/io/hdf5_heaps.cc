@@ -9,7 +9,7 @@
 namespace linn::io::hdf5 {
 namespace {
 
-constexpr std::size_t deepest_tree = 32;
+constexpr std::size_t deepest_heap_tree = 32;
 constexpr std::uint64_t node_overhead = 10;  // signature, version, type, checksum
 constexpr std::uint8_t record_of_huge = 1;
 
@@ -40,8 +40,8 @@ class TreeReader {
     expect_checksum(head, address, file_, "the B-tree header");
     if (record_size_ != record_size)
       format_error(where_, "offset {}: records of {} bytes in the B-tree; {} were expected", address, record_size_, record_size);
-    if (depth > deepest_tree)
-      format_error(where_, "offset {}: a B-tree of {} levels; at most {} are allowed", address, depth, deepest_tree);
+    if (depth > deepest_heap_tree)
+      format_error(where_, "offset {}: a B-tree of {} levels; at most {} are allowed", address, depth, deepest_heap_tree);
     if (root == undefined) return;
     measure(depth, address);
     read_node(root, depth, root_records);

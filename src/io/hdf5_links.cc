@@ -9,7 +9,7 @@ namespace linn::io::hdf5 {
 namespace {
 
 constexpr std::uint8_t record_of_link = 5;
-constexpr int deepest_tree = 32;
+constexpr int deepest_link_tree = 32;
 
 class LinkReader {
  public:
@@ -51,9 +51,9 @@ class LinkReader {
     const std::uint8_t type = reader.u8();
     if (type != 0) format_error(where_, "offset {}: a B-tree node of type {}; 0 is that of groups", address, type);
     const int found = reader.u8();
-    if (level < 0 ? found > deepest_tree : found != level)
+    if (level < 0 ? found > deepest_link_tree : found != level)
       format_error(where_, "offset {}: a B-tree node at level {}; {} was expected", address, found,
-                   level < 0 ? "at most " + std::to_string(deepest_tree) : std::to_string(level));
+                   level < 0 ? "at most " + std::to_string(deepest_link_tree) : std::to_string(level));
     const std::uint16_t count = reader.le16();
     budget_.take(24 + 16 * std::uint64_t{count} + 8, where_, "B-tree");
     reader.skip(8 + 8 + 8);  // siblings and the first key

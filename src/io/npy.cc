@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view magic = "\x93NUMPY";
 constexpr std::uint64_t longest_header = 10'000;
 
-struct Header {
+struct NpyHeader {
   std::string descr;
   bool fortran = false;
   std::vector<std::int64_t> shape;
@@ -31,8 +31,8 @@ class HeaderParser {
  public:
   HeaderParser(std::string_view text, std::string_view where, std::uint64_t base) : text_(text), where_(where), base_(base) {}
 
-  Header parse() {
-    Header header;
+  NpyHeader parse() {
+    NpyHeader header;
     bool has_descr = false;
     bool has_order = false;
     bool has_shape = false;
@@ -214,7 +214,7 @@ Tensor read_npy(Source& source) {
   const std::uint64_t base = source.offset();
   std::string text(static_cast<std::size_t>(length), '\0');
   source.read(std::as_writable_bytes(std::span(text)));
-  const Header header = HeaderParser(text, where, base).parse();
+  const NpyHeader header = HeaderParser(text, where, base).parse();
   const Element element = element_of(header.descr, where);
   const Shape shape = checked_shape(where, header.shape, size_of(element.type));
   Tensor tensor = read_elements(source, element.type, shape, element.order, header.fortran);

@@ -192,9 +192,9 @@ namespace layers {
 namespace {
 
 template <class Arguments>
-class Described : public ActivationDescription {
+class DescribedActivation : public ActivationDescription {
  public:
-  explicit Described(const Arguments& arguments) : arguments_(arguments) {}
+  explicit DescribedActivation(const Arguments& arguments) : arguments_(arguments) {}
   std::string_view name() const override { return schema::Schema<Arguments>::info.name; }
   io::Json arguments() const override { return schema::write(arguments_); }
   bool has_default_arguments() const override { return schema::equal(arguments_, Arguments{}); }
@@ -211,9 +211,9 @@ Shape with_size(const Shape& shape, std::size_t axis, std::int64_t size) {
 
 /// A function of each number by itself.
 template <class Arguments>
-class Elementwise final : public Described<Arguments> {
+class Elementwise final : public DescribedActivation<Arguments> {
  public:
-  using Described<Arguments>::Described;
+  using DescribedActivation<Arguments>::DescribedActivation;
   plan::Value lower(plan::Lowering& to, plan::Value src) const override { return plan::activation(to, src, spec_of(this->arguments_)); }
   OnMap on_map(std::size_t /*rank*/) const override { return {.kind = OnMap::elementwise}; }
   ActivationKind kind() const override {
@@ -240,9 +240,9 @@ plan::Value lower_glu(plan::Lowering& to, plan::Value src) {
 }
 
 template <AxisFunction function>
-class OverAxis final : public Described<AlongAxis<function>> {
+class OverAxis final : public DescribedActivation<AlongAxis<function>> {
  public:
-  using Described<AlongAxis<function>>::Described;
+  using DescribedActivation<AlongAxis<function>>::DescribedActivation;
   Shape output_shape(const Shape& input, const std::string& where) const override {
     const std::vector<std::size_t> axes = image_axes(this->arguments_.axis, input.rank(), where);
     if constexpr (function != AxisFunction::glu) return input;

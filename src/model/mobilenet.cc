@@ -19,7 +19,7 @@ std::int64_t round_filters(double filters) {
   return static_cast<double>(rounded) < 0.9 * filters ? rounded + 8 : rounded;
 }
 
-SymbolicTensor normalized(const SymbolicTensor& x, const std::string& name) { return BatchNormalization({.momentum = 0.999, .name = name})(x); }
+SymbolicTensor batch_normalized(const SymbolicTensor& x, const std::string& name) { return BatchNormalization({.momentum = 0.999, .name = name})(x); }
 SymbolicTensor relu6(const SymbolicTensor& x, const std::string& name) { return ReLU({.max_value = 6, .name = name})(x); }
 
 SymbolicTensor convolve_1x1(const SymbolicTensor& x, std::int64_t filters, const std::string& name) {
@@ -45,15 +45,15 @@ SymbolicTensor inverted_residual(const SymbolicTensor& x, const Block& block, do
   auto y = x;
   if (number > 0) {
     y = convolve_1x1(y, block.expansion * channels, prefix + "expand");
-    y = relu6(normalized(y, prefix + "expand_BN"), prefix + "expand_relu");
+    y = relu6(batch_normalized(y, prefix + "expand_BN"), prefix + "expand_relu");
   }
   if (block.stride == 2) y = padded_for_stride(y, prefix + "pad");
   y = DepthwiseConv2D(3, {.strides = block.stride,
                           .padding = block.stride == 1 ? Padding("same") : Padding("valid"),
                           .use_bias = false,
                           .name = prefix + "depthwise"})(y);
-  y = relu6(normalized(y, prefix + "depthwise_BN"), prefix + "depthwise_relu");
-  y = normalized(convolve_1x1(y, filters, prefix + "project"), prefix + "project_BN");
+  y = relu6(batch_normalized(y, prefix + "depthwise_BN"), prefix + "depthwise_relu");
+  y = batch_normalized(convolve_1x1(y, filters, prefix + "project"), prefix + "project_BN");
   return channels == filters && block.stride == 1 ? Add({.name = prefix + "add"})({x, y}) : y;
 }
 
@@ -68,12 +68,12 @@ Model mobilenet_v2(const MobileNetV2Options& options) {
   const Shape image = model::images_of("mobilenet_v2", options.input_shape, {224, 224, 3}, 32, true);
   const auto in = Input(image);
   auto x = Conv2D(round_filters(32 * options.alpha), 3, {.strides = 2, .padding = "same", .use_bias = false, .name = "Conv1"})(in);
-  x = relu6(normalized(x, "bn_Conv1"), "Conv1_relu");
+  x = relu6(batch_normalized(x, "bn_Conv1"), "Conv1_relu");
   int number = 0;
   for (const Block& block : blocks) x = inverted_residual(x, block, options.alpha, number++);
   // The paper widens the last convolution, but does not narrow it.
   x = Conv2D(options.alpha > 1 ? round_filters(1280 * options.alpha) : 1280, 1, {.use_bias = false, .name = "Conv_1"})(x);
-  x = relu6(normalized(x, "Conv_1_bn"), "out_relu");
+  x = relu6(batch_normalized(x, "Conv_1_bn"), "out_relu");
   x = model::with_top("mobilenet_v2", x,
                       {.include_top = options.include_top,
                        .pooling = options.pooling,

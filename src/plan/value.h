@@ -55,4 +55,7 @@ struct Value {
   bool defined() const { return id >= 0; }
 };
 
+/// Rows of an image along the last axis: its elements without those of one row.
+inline std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
+
 }  // namespace linn::plan

@@ -12,6 +12,7 @@
 #include "linn/error.h"
 #include "linn/shift.h"
 #include "shift/geometry.h"
+#include "shift/intervals.h"
 #include "shift/network.h"
 #include "shift/scores.h"
 #include "shift/shifted_input.h"
@@ -20,7 +21,6 @@
 namespace linn::shift {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr std::int64_t largest_comparison_radius = 16;
 
 using Outputs = std::vector<Tensor>;

@@ -14,7 +14,6 @@
 namespace linn::shift {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double z = 1.959963984540054;  // 97.5 % quantile of the normal distribution
 
 }  // namespace

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace linn::shift {
+
+/// What a measure is where it does not exist.
+inline constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 inline double share(std::int64_t count, std::int64_t all) { return static_cast<double>(count) / static_cast<double>(all); }
 

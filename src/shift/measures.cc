@@ -11,7 +11,6 @@
 namespace linn::shift {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // One image's measures over the shifts within a radius; NaN where there are no labels, values or steps.

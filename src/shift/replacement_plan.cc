@@ -18,7 +18,7 @@ using io::Json;
 // A Dense on a flattened map of at most this many cells becomes a convolution with its weights.
 constexpr std::int64_t largest_kernel = 64;
 
-Json pair(const Size2& size) { return Json::array({size.height, size.width}); }
+Json size_pair(const Size2& size) { return Json::array({size.height, size.width}); }
 std::string text(const Size2& size) { return fmt::format("{}x{}", size.height, size.width); }
 bool is_one(const Size2& size) { return size == Size2(1, 1); }
 
@@ -244,7 +244,7 @@ ReplacementPlan::NewValue ReplacementPlan::window(const NetworkCall& call, NewVa
 // The layer with circular borders and these strides. Throws ValueError where its configuration has no such options.
 ReplacementPlan::NewLayer ReplacementPlan::circular(const NetworkCall& call, const Size2& strides) const {
   Json config = call.config;
-  if (config.contains("strides")) config["strides"] = pair(strides);
+  if (config.contains("strides")) config["strides"] = size_pair(strides);
   if (config.contains("padding") && !(is_one(call.on.size) && !has_pads(call.on))) config["padding"] = "circular";
   if (config.contains("border")) config["border"] = "circular";
   if (config.contains("pads")) config["pads"] = "zhang";
@@ -258,7 +258,7 @@ ReplacementPlan::NewLayer ReplacementPlan::circular(const NetworkCall& call, con
 // A circular pooling of maxima with a blur before its stride.
 ReplacementPlan::NewLayer ReplacementPlan::blurred(const NetworkCall& call, const NewLayer& pooling) const {
   NewLayer both = {.class_name = "MaxBlurPooling2D", .config = pooling.config, .on = pooling.on};
-  both.config["strides"] = pair(call.on.strides);
+  both.config["strides"] = size_pair(call.on.strides);
   both.config["filter_size"] = options_.filter_size;
   both.config["border"] = "circular";
   both.on.strides = call.on.strides;
@@ -269,7 +269,7 @@ ReplacementPlan::NewLayer ReplacementPlan::blurred(const NetworkCall& call, cons
 ReplacementPlan::NewLayer ReplacementPlan::downsampling_for(const NetworkCall& call) {
   NewLayer sampling;
   sampling.on = {.kind = OnMap::polyphase, .strides = call.on.strides};
-  sampling.config = {{"name", fresh_name(call.name + "_sampling")}, {"trainable", true}, {"strides", pair(call.on.strides)}};
+  sampling.config = {{"name", fresh_name(call.name + "_sampling")}, {"trainable", true}, {"strides", size_pair(call.on.strides)}};
   switch (options_.with.kind()) {
     case Downsampling::blur:
       sampling.class_name = "BlurPooling2D";
@@ -353,7 +353,7 @@ ReplacementPlan::NewValue ReplacementPlan::close_with_global_pooling(NewValue in
 ReplacementPlan::NewValue ReplacementPlan::with_exact_sampling(NewValue in, const std::string& before) {
   if (polyphase_ || blur_) return in;
   polyphase_ = true;
-  const Json config = {{"name", fresh_name("exact_sampling")}, {"trainable", true}, {"strides", pair({1, 1})}};
+  const Json config = {{"name", fresh_name("exact_sampling")}, {"trainable", true}, {"strides", size_pair({1, 1})}};
   in.value = apply({.class_name = "AdaptivePolyphaseSampling2D", .config = config}, in.value);
   replacements.push_back({before, "rounding that depends on places", "AdaptivePolyphaseSampling2D, stride 1x1 before it"});
   return in;

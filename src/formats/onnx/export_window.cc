@@ -92,14 +92,14 @@ std::string source_of(ExportedCall& call, const Spec& spec) {
   return spec.circular ? wrapped(call, map, spec.pads, call.image(), "pad") : map;
 }
 
-Tensor transposed(const Tensor& weights, std::initializer_list<std::size_t> axes) {
+Tensor with_axes(const Tensor& weights, std::initializer_list<std::size_t> axes) {
   return transposed_tensor(weights.values<float>(), {weights.shape().begin(), weights.shape().rank()}, std::vector<std::size_t>(axes));
 }
 
 // (height, width, channels, multiplier) -> (channels * multiplier, 1, height, width)
 Tensor depthwise_weights(const Tensor& kernel) {
   const Shape& s = kernel.shape();
-  return transposed(kernel.reshape({s[0], s[1], s[2] * s[3], 1}), {2, 3, 0, 1});
+  return with_axes(kernel.reshape({s[0], s[1], s[2] * s[3], 1}), {2, 3, 0, 1});
 }
 
 // The convolution with its activation.
@@ -119,7 +119,7 @@ void export_conv(ExportedCall& call) {
   const Spec spec = spec_of(call, "kernel_size");
   Attributes attributes = window_attributes(spec, true);
   attributes.emplace_back("group", call.integer("groups"));
-  give_convolution(call, "Conv", source_of(call, spec), transposed(call.weights[0], {3, 2, 0, 1}),
+  give_convolution(call, "Conv", source_of(call, spec), with_axes(call.weights[0], {3, 2, 0, 1}),
                    call.weights.size() > 1 ? &call.weights[1] : nullptr, std::move(attributes));
 }
 
@@ -137,7 +137,7 @@ void export_separable_conv(ExportedCall& call) {
   attributes.emplace_back("group", call.image()[2]);
   const std::string depthwise = call.node(
       "Conv", {source_of(call, spec), call.floats(depthwise_weights(call.weights[0]), "depthwise_kernel")}, attributes, "depthwise");
-  give_convolution(call, "Conv", depthwise, transposed(call.weights[1], {3, 2, 0, 1}), call.weights.size() > 2 ? &call.weights[2] : nullptr,
+  give_convolution(call, "Conv", depthwise, with_axes(call.weights[1], {3, 2, 0, 1}), call.weights.size() > 2 ? &call.weights[2] : nullptr,
                    {});
 }
 
@@ -158,7 +158,7 @@ void export_conv_transpose(ExportedCall& call) {
     pads[axis + 2] = std::max<std::int64_t>(0, cut) - pads[axis];
     added[axis] = std::max<std::int64_t>(0, -cut);
   }
-  give_convolution(call, "ConvTranspose", call.channels_first(), transposed(call.weights[0], {3, 2, 0, 1}),
+  give_convolution(call, "ConvTranspose", call.channels_first(), with_axes(call.weights[0], {3, 2, 0, 1}),
                    call.weights.size() > 1 ? &call.weights[1] : nullptr,
                    {{"kernel_shape", list_of(size)},
                     {"strides", list_of(strides)},
@@ -336,9 +336,9 @@ void export_adaptive_polyphase(ExportedCall& call) {
 void export_learnable_polyphase(ExportedCall& call) {
   const Size2 strides = call.size("strides");
   const std::vector<std::string> phases = phases_of(call, 0, strides);
-  const std::string kernel = call.floats(transposed(call.weights[0], {3, 2, 0, 1}), "kernel_1"),
+  const std::string kernel = call.floats(with_axes(call.weights[0], {3, 2, 0, 1}), "kernel_1"),
                     bias = call.floats(call.weights[1], "bias_1"),
-                    second = call.floats(transposed(call.weights[2], {3, 2, 0, 1}), "kernel_2");
+                    second = call.floats(with_axes(call.weights[2], {3, 2, 0, 1}), "kernel_2");
   std::vector<std::string> scores;
   const Shape phase = {call.image()[0] == Shape::none ? Shape::none : call.image()[0] / strides.height,
                        call.image()[1] == Shape::none ? Shape::none : call.image()[1] / strides.width, call.image()[2]};

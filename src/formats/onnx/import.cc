@@ -37,7 +37,6 @@ const Operator* find_operator(std::string_view name) {
 namespace {
 
 constexpr std::int64_t first_opset = 7, last_opset = 21;
-constexpr std::int64_t most_values = std::int64_t{1} << 40;  // of one image
 
 bool is_own_domain(std::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
 

@@ -15,7 +15,6 @@ namespace {
 
 using Apply = linn::Activation;  // the layer; onnx::Activation is a value
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 void activate(const Operation& op, const ActivationFunction& function, bool is_non_negative = false) {
   Activation result = op.elementwise(Apply(function), op.input(0));

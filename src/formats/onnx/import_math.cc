@@ -16,7 +16,6 @@
 namespace linn::formats::onnx {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // ---- two values --------------------------------------------------------------------------------------------------
 

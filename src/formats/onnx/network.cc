@@ -20,9 +20,6 @@ constexpr std::size_t most_folded = std::size_t{1} << 21;
 
 constexpr std::size_t longest_name = 200;
 
-// Values of one image: what passes it is a mistake or an attack, and products of sizes stay far from 2^63.
-constexpr std::int64_t most_values = std::int64_t{1} << 40;
-
 void check_size(const Shape& image, const std::string& where) {
   std::optional<std::int64_t> count = 1;
   for (const std::int64_t size : image) {

@@ -20,6 +20,9 @@
 
 namespace linn::formats::onnx {
 
+/// Values of one image: what passes it is a mistake or an attack, and products of sizes stay far from 2^63.
+inline constexpr std::int64_t most_values = std::int64_t{1} << 40;
+
 using Value = std::variant<ConstantPtr, Activation>;
 
 class Network {

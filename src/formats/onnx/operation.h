@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <set>
 #include <span>
@@ -17,6 +18,8 @@
 #include "linn/error.h"
 
 namespace linn::formats::onnx {
+
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
 class Operation {
  public:

@@ -12,9 +12,6 @@
 namespace linn::plan {
 namespace {
 
-// Rows in a call: one for each image, or more if the input has other axes before the last.
-std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
-
 class TransposeKernelOp final : public KernelOp<TransposeKernelOp, kernels::TransposeKernel> {
  public:
   using KernelOp::KernelOp;

@@ -10,8 +10,6 @@
 namespace linn::plan {
 namespace {
 
-std::int64_t rows_an_image(const Value& prediction) { return prediction.shape.elements() / prediction.shape[-1]; }
-
 // Loss: inputs {prediction, target}, outputs {loss}. Its gradient: inputs {prediction, target, upstream gradient}, outputs {gradient of the
 // prediction}.
 template <class Derived, class Kernel>

@@ -12,8 +12,6 @@
 namespace linn::plan {
 namespace {
 
-std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
-
 double inverse_deviation(double variance, double epsilon) { return 1 / std::sqrt(variance + epsilon); }
 
 // Coefficients of NormForward for channels first <= c < last, from statistics in double. The rounding error of the mean is added to the

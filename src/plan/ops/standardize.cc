@@ -68,8 +68,6 @@ class GivenCoefficientsOp final : public RealOp<GivenCoefficientsOp> {
   bool invert_;
 };
 
-std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
-
 // inputs {src, ddst, coefficients}.
 class StandardizeGradientOp final : public GradientOp<StandardizeGradientOp, kernels::NormInputGradient> {
  public:
