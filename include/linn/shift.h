@@ -229,7 +229,8 @@ Tensor on_canvas(const Tensor& images, std::int64_t height, std::int64_t width, 
 std::vector<std::int64_t> room_to_move(const Tensor& images, const std::vector<double>& fill = {});
 
 /// Predicts every image at every shift, without random draws: the same model gives the same numbers on any number of threads.
-/// The model must give one row of class values an image. Labels may be undefined: then only measures without labels are available.
+/// The model must give one row of class values an image. One value stands for two classes: class 1 where a probability is above 0.5, and where
+/// a logit is above 0 (Dense(1) without a sigmoid, or compiled with from_logits). Labels may be undefined: then only measures without labels are available.
 /// Keeps ten bytes for each image and shift (six without labels).
 /// Throws ShapeError for images that do not fit the model, DataError for labels that do not, ValueError for a radius that is not allowed and
 /// for a model that gives NaN, MemoryError, and StateError when `progress` ended it.

@@ -327,6 +327,10 @@ Model open_model(const ModelSource& source) {
   }
   const bool configuration = exists(text) && !directory && formats::kind_of(text) == formats::FileKind::json;
   Model model = configuration ? read_configuration(text, options) : load_model(text);
+  if (has_open_size(model) && source.image) {
+    if (source.image_from_option) return model.with_input_shape(*source.image);
+    return model;
+  }
   if (model.built() && source.image_from_option)
     throw UsageError(fmt::format("--input: {} has an input shape of its own, {}", text, model.input_shape().to_string()));
   if (model.built() || !source.image) return model;
@@ -345,6 +349,24 @@ Model load_model(const std::string& path) {
 bool has_model_ending(const std::string& path) {
   constexpr std::string_view endings[] = {".keras", ".h5", ".onnx", ".safetensors"};
   return std::ranges::any_of(endings, [&](std::string_view ending) { return path.ends_with(ending); });
+}
+
+bool has_open_size(const Model& model) {
+  if (!model.built() || model.inputs().size() != 1) return false;
+  const Shape input = model.input_shape();
+  return input.rank() == 3 && (input[0] == Shape::none || input[1] == Shape::none);
+}
+
+Model at_size_of(Model model, const Tensor& images, const std::string& where) {
+  if (!has_open_size(model)) return model;
+  const Shape image = image_shape(images), input = model.input_shape();
+  const auto size = [&](std::size_t axis) { return input[axis] == Shape::none ? image[axis] : input[axis]; };
+  try {
+    return model.with_input_shape({size(0), size(1), input[2]});
+  } catch (const ShapeError& error) {
+    throw ShapeError(fmt::format("{}: images of {} x {} came, which do not fit the model; images in folders are resized with --resize HxW: {}", where,
+                                 image[0], image[1], error.what()));
+  }
 }
 
 Tensor on_model_canvas(const Model& model, const Tensor& images) {

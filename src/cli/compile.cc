@@ -7,27 +7,11 @@
 #include "core/text_cells.h"
 #include "io/json.h"
 #include "linn/error.h"
+#include "shift/class_values.h"
 #include "shift/network.h"
 
 namespace linn::cli {
 namespace {
-
-io::Json compile_config(const Model& model) {
-  if (!model.compiled()) return nullptr;
-  const io::Json json = io::parse_json(model.to_json(), "the model's configuration");
-  return json.contains("compile_config") ? json["compile_config"] : io::Json(nullptr);
-}
-
-// A name, or an object with one.
-std::string name_of(const io::Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  return value.is_object() ? value.value("class_name", "") : "";
-}
-
-io::Json loss_of(const Model& model) {
-  const io::Json compiled = compile_config(model);
-  return compiled.is_object() && compiled.contains("loss") ? compiled["loss"] : io::Json(nullptr);
-}
 
 bool is_sparse(const std::string& loss) {
   return loss.empty() || loss.starts_with("sparse") || loss.starts_with("Sparse");
@@ -43,6 +27,22 @@ void check_labels(const Tensor& labels, std::int64_t classes, const std::string&
                                   where, values[i], i, classes, classes - 1));
 }
 
+void check_binary_labels(const Tensor& labels, const std::string& where) {
+  const Tensor numbers = labels.astype(DType::i64);
+  const auto values = numbers.values<std::int64_t>();
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i] != 0 && values[i] != 1)
+      throw DataError(fmt::format("{}: label {} of sample {}; the model tells two classes apart by one output, so 0 and 1 are allowed: more classes "
+                                  "need a model that ends in Dense(classes)",
+                                  where, values[i], i));
+}
+
+// Of one output, as its loss wants them: (n, 1). Losses that are not for two classes, such as mean_squared_error, take any numbers.
+Tensor binary_targets(const std::string& loss, const Tensor& labels, const std::string& where) {
+  if (loss.empty() || loss.find("inary") != std::string::npos || loss.find("inge") != std::string::npos) check_binary_labels(labels, where);
+  return labels.astype(DType::f32).reshape({labels.shape()[0], 1});
+}
+
 Tensor one_hot(const Tensor& labels, std::int64_t classes) {
   const Tensor numbers = labels.astype(DType::i64);
   Tensor rows({labels.shape()[0], classes});
@@ -54,25 +54,27 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes) {
 
 }  // namespace
 
-CompileOptions default_compile(const Model& model, double learning_rate) {
-  return {.optimizer = optimizers::Adam({.learning_rate = learning_rate}),
-          .loss = losses::SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model)}),
-          .metrics = {"accuracy"}};
+CompileOptions for_classes(const Model& model, CompileOptions compile, double label_smoothing) {
+  const bool logits = !shift::gives_probabilities(model);
+  if (!shift::is_binary(model)) {
+    compile.loss = losses::SparseCategoricalCrossentropy({.from_logits = logits, .label_smoothing = label_smoothing});
+    compile.metrics = {"accuracy"};
+    return compile;
+  }
+  compile.loss = losses::BinaryCrossentropy({.from_logits = logits, .label_smoothing = label_smoothing});
+  compile.metrics = {metrics::BinaryAccuracy({.name = "accuracy", .threshold = logits ? 0.0 : 0.5})};
+  return compile;
 }
 
-bool gives_logits(const Model& model) {
-  const io::Json loss = loss_of(model);
-  const bool entropy = name_of(loss).find("rossentropy") != std::string::npos;
-  if (loss.is_object() && loss.contains("config") && loss["config"].is_object()) return entropy && loss["config"].value("from_logits", false);
-  // A loss by its name takes probabilities, and whoever gives it logits has not trained a classifier.
-  return loss.is_null() && !shift::gives_probabilities(model);
+CompileOptions default_compile(const Model& model, double learning_rate) {
+  return for_classes(model, {.optimizer = optimizers::Adam({.learning_rate = learning_rate})});
 }
 
 std::string compile_text(const Model& model) {
-  const io::Json compiled = compile_config(model);
+  const io::Json compiled = shift::compile_config(model);
   if (!compiled.is_object()) return "";
-  const auto part = [&](const char* name) { return compiled.contains(name) ? core::printable(name_of(compiled[name])) : ""; };
-  return fmt::format("loss {}{}, optimizer {}", part("loss"), gives_logits(model) ? " of logits" : "", part("optimizer"));
+  const auto part = [&](const char* name) { return compiled.contains(name) ? core::printable(shift::name_in(compiled[name])) : ""; };
+  return fmt::format("loss {}{}, optimizer {}", part("loss"), shift::gives_logits(model) ? " of logits" : "", part("optimizer"));
 }
 
 Tensor targets_of(const Model& model, const Tensor& labels, const std::string& where) {
@@ -81,8 +83,10 @@ Tensor targets_of(const Model& model, const Tensor& labels, const std::string& w
     throw ShapeError(fmt::format("the model gives {} for an image, where one row of class values is needed: add Flatten or a global pooling, such as "
                                  "GlobalAveragePooling2D, before its last Dense",
                                  output.to_string()));
+  const std::string loss = shift::name_in(shift::loss_config(model));
+  if (shift::is_binary(model) && (loss.empty() || !is_sparse(loss))) return binary_targets(loss, labels, where);
   check_labels(labels, output[0], where);
-  return is_sparse(name_of(loss_of(model))) ? labels : one_hot(labels, output[0]);
+  return is_sparse(loss) ? labels : one_hot(labels, output[0]);
 }
 
 }  // namespace linn::cli

@@ -8,14 +8,15 @@
 
 namespace linn::cli {
 
-/// Adam, accuracy and cross-entropy: of probabilities where the network ends in softmax or sigmoid, else of logits.
+/// `compile` with accuracy and cross-entropy: of probabilities where the network ends in softmax or sigmoid, else of logits. For one output the
+/// binary loss, and the accuracy whose threshold is 0.5 for a probability and 0 for a logit.
+CompileOptions for_classes(const Model& model, CompileOptions compile, double label_smoothing = 0);
+/// for_classes with Adam.
 CompileOptions default_compile(const Model& model, double learning_rate = 0.001);
-/// Whether a model's outputs are logits: its loss says so, or it was never compiled and does not end in probabilities.
-bool gives_logits(const Model& model);
 /// "loss categorical_crossentropy, optimizer Adam": what the model was compiled with. Empty where it was not.
 std::string compile_text(const Model& model);
 
-/// Labels as the model's loss wants them: whole numbers for the sparse loss, else rows with a 1 at the label.
+/// Labels as the model's loss wants them: whole numbers for the sparse loss, else rows with a 1 at the label; for one output the label itself.
 /// Throws DataError, naming the label, for one that the model has no output for; ShapeError where the output is no row of classes.
 Tensor targets_of(const Model& model, const Tensor& labels, const std::string& where);
 

@@ -1,9 +1,11 @@
 // linn evaluate: loss and accuracy of a saved model.
+#include <algorithm>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/compile.h"
 #include "cli/pixels.h"
+#include "shift/class_values.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -21,6 +23,19 @@ struct Options {
   Size2 canvas = {};
 };
 
+// Whether a list of metrics names "accuracy", which chooses its own threshold, at any depth.
+bool names_accuracy(const io::Json& metrics) {
+  if (metrics.is_array()) return std::any_of(metrics.begin(), metrics.end(), names_accuracy);
+  return metrics.is_string() && (metrics == "accuracy" || metrics == "acc");
+}
+
+// Whether Keras's "accuracy" was measured of one logit: its threshold is 0.5 then too, although the class changes at 0.
+bool compares_logit_with_half(const Model& model) {
+  if (!shift::is_binary(model) || !shift::gives_logits(model)) return false;
+  const io::Json compiled = shift::compile_config(model);
+  return compiled.contains("metrics") && names_accuracy(compiled["metrics"]);
+}
+
 int run(const Options& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
@@ -28,6 +43,7 @@ int run(const Options& options) {
   Model model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.common, options.data, model, options.limit);
+  model = at_size_of(std::move(model), images.x, images.where);
   const Pixels pixels = as_trained(model, images.x, images.where, options.scale);
   images.x = on_model_canvas(model, pixels.images);
   say(options.common, "{} {} images from {}; pixels: {}\n", thousands(images.x.shape()[0]), images.part, data_path(options.data.path),
@@ -36,14 +52,23 @@ int run(const Options& options) {
   const bool is_assumed = !model.compiled();
   if (is_assumed) model.compile(default_compile(model));
   const Tensor targets = targets_of(model, images.y, images.where);
-  const Logs logs = about(images.where, [&] {
-    return model.evaluate(images.x, targets, {.batch_size = options.batch_size, .verbose = Verbose::silent, .accuracy = accuracy});
-  });
+  const auto measured = [&] {
+    return about(images.where, [&] {
+      return model.evaluate(images.x, targets, {.batch_size = options.batch_size, .verbose = Verbose::silent, .accuracy = accuracy});
+    });
+  };
+  const Logs logs = measured();
   io::Json event = {{"event", "evaluate"}};
   say(options.common, "{}{}\n", compile_text(model), is_assumed ? " (assumed: the file names none)" : "");
   for (const auto& [name, value] : logs) {
     say(options.common, "{}: {:.4f}\n", name, value);
     event[name] = number(value);
+  }
+  if (compares_logit_with_half(model)) {
+    model.compile(default_compile(model));
+    const double by_sign = measured().at("accuracy");
+    say(options.common, "accuracy at threshold 0: {:.4f}; the output is a logit, which the accuracy above compares with 0.5, as Keras does\n", by_sign);
+    event["accuracy_at_threshold_0"] = number(by_sign);
   }
   event["class_names"] = class_names(model);
   event["part"] = images.part;

@@ -20,7 +20,6 @@
 #include "linn/error.h"
 #include "model/recipes.h"
 #include "shift/charts.h"
-#include "shift/network.h"
 #include "shift/text.h"
 
 namespace linn::cli {
@@ -141,13 +140,14 @@ class Fix {
   }
 
  private:
-  void load(const Model& old) {
+  void load(Model& old) {
     const std::string path = data_path(options_.data.path);
     training_ = load_data(common_, options_.data, &old);
     if (!training_.x_train.defined())
       throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train the new network", path));
     use_class_numbers(training_, old);
     tested_ = test_images(training_, options_.limit);
+    old = at_size_of(std::move(old), tested_.x, tested_.where);
     training_.x_train = first_rows(training_.x_train, options_.train_limit);
     training_.y_train = first_rows(training_.y_train, options_.train_limit);
     // Wrong labels are found here, before anything is computed.
@@ -189,16 +189,14 @@ class Fix {
     const Tensor x = about(training_.train_where, [&] { return on_input(model, training_.x_train); });
     const std::int64_t images = x.shape()[0];
     const model::Recipe recipe = recipe_for(options_.epochs, images);
-    CompileOptions compile = model::compile_options(recipe);
-    compile.loss =
-        losses::SparseCategoricalCrossentropy({.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe.label_smoothing});
-    model.compile(compile);
+    model.compile(for_classes(model, model::compile_options(recipe), recipe.label_smoothing));
+    const Tensor y = targets_of(model, training_.y_train, training_.train_where);
     FitOptions fit = model::fit_options(recipe, images);
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
     fit.callbacks = {stop_on_interrupt()};
     if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, images));
     const double seconds =
-        about(training_.train_where, [&] { return expected_seconds(model, fit, steps_of(recipe, images), x, training_.y_train); });
+        about(training_.train_where, [&] { return expected_seconds(model, fit, steps_of(recipe, images), x, y); });
     say(common_, "\nThe new network computes another function, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n",
         options_.epochs, options_.epochs == 1 ? "" : "s", thousands(images), std::ceil(seconds),
         options_.out.empty() ? "" : " and saves it");
@@ -221,7 +219,7 @@ class Fix {
                    {"expected_seconds", number(seconds)}});
     std::fflush(stdout);
     remember_interrupt();
-    about(training_.train_where, [&] { return model.fit(x, training_.y_train, fit); });
+    about(training_.train_where, [&] { return model.fit(x, y, fit); });
     if (interrupted()) return false;
     leave_on_interrupt();
     return true;

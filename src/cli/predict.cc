@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "cli/compile.h"
 #include "cli/pixels.h"
 #include "core/terminal.h"
 #include "core/text_cells.h"
@@ -14,6 +13,7 @@
 #include "data/resize.h"
 #include "linn/data.h"
 #include "linn/error.h"
+#include "shift/class_values.h"
 
 namespace linn::cli {
 namespace {
@@ -88,7 +88,8 @@ Tensor load_picture(const Options& options, const Model& model) {
              light ? "light" : "dark", light ? "dark" : "light");
   }
   const Shape shape = on_model_canvas(model, image).shape();
-  if (shape[1] != input[0] || shape[2] != input[1])
+  const bool fits = (input[0] == Shape::none || shape[1] == input[0]) && (input[1] == Shape::none || shape[2] == input[1]);
+  if (!fits)
     throw ShapeError(
         fmt::format("{}: {} x {} pixels (height x width) came, the model takes {} x {}; crop the picture, or resize it with --resize {}x{}",
                     options.image, shape[1], shape[2], input[0], input[1], input[0], input[1]));
@@ -120,17 +121,21 @@ int run(const Options& options) {
     const std::int64_t count = images.x.shape()[0];
     if (row >= count)
       throw ValueError(fmt::format("--row {}: {} {} images are there, 0 to {} are allowed", row, thousands(count), images.part, count - 1));
+    model = at_size_of(std::move(model), images.x, images.where);
     pixels = as_trained(model, images.x, images.where, options.scale);
     x = on_model_canvas(model, pixels.images.rows(row, row + 1));
     label = images.y.rows(row, row + 1).astype(DType::i64).values<std::int64_t>()[0];
     where = images.where;
     what = fmt::format("{} image {} of {}", images.part, row, data_path(options.data.path));
   } else {
-    pixels = as_trained(model, load_picture(options, model), options.image, options.scale, true);
+    const Tensor picture = load_picture(options, model);
+    model = at_size_of(std::move(model), picture, options.image);
+    pixels = as_trained(model, picture, options.image, options.scale, true);
     x = on_model_canvas(model, pixels.images);
   }
-  const Tensor scores = about(where, [&] { return model.predict(x, {.batch_size = 1, .accuracy = accuracy}); });
-  const Tensor shown = gives_logits(model) && output[0] > 1 ? softmax(scores) : scores;
+  const Tensor outputs = about(where, [&] { return model.predict(x, {.batch_size = 1, .accuracy = accuracy}); });
+  const shift::ClassValues class_values(model);
+  const Tensor shown = class_values.logits() ? softmax(class_values.of(outputs)) : class_values.of(outputs);
   const auto values = shown.values<float>();
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

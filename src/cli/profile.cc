@@ -216,6 +216,7 @@ int run(const Options& options) {
   Model model = open_model(source);
   model.set_dtype_policy(policy);
   if (how.x.defined()) {
+    model = at_size_of(std::move(model), how.x, where);
     if (!trained_on(model)) {
       const double scale = training_scale(model, how.x, where, options.scale);
       if (scale != 1) model = model.with_first_layer(Rescaling(scale));
@@ -228,6 +229,9 @@ int run(const Options& options) {
     if (!model.compiled()) model.compile(default_compile(model));
     if (how.y.defined()) how.y = targets_of(model, how.y, where);
   }
+  if (has_open_size(model))
+    throw UsageError(fmt::format("{} takes images of any size, {}; give the size to measure with --input HxWxC, or images with --data", options.model,
+                                 model.input_shape().to_string()));
   const Profile profile = model.profile(how);
   if (!options.common.json()) print(options, profile);
   emit(options.common, event(options, profile));

@@ -60,6 +60,7 @@ Input open(const Options& options) {
   Model model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
   Images images = load_test_images(options.common, options.data, model, options.limit, data::Labels::optional);
+  model = at_size_of(std::move(model), images.x, images.where);
   const Pixels pixels = as_trained(model, images.x, images.where, options.scale);
   images.x = pixels.images;
   const Shape image = image_shape(images.x);

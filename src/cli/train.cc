@@ -13,7 +13,6 @@
 #include "linn/layers/activation.h"
 #include "linn/shift.h"
 #include "model/recipes.h"
-#include "shift/network.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -134,13 +133,8 @@ class Train {
   void compile(Model& model) {
     compiled_anew_ = recipe_ != nullptr || !model.compiled() || options_.learning_rate_given->count() > 0;
     if (!compiled_anew_) return;
-    CompileOptions compile = default_compile(model, options_.learning_rate);
-    if (recipe_ != nullptr) {
-      compile = model::compile_options(*recipe_);
-      compile.loss = losses::SparseCategoricalCrossentropy(
-          {.from_logits = !shift::gives_probabilities(model), .label_smoothing = recipe_->label_smoothing});
-    }
-    model.compile(compile);
+    model.compile(recipe_ != nullptr ? for_classes(model, model::compile_options(*recipe_), recipe_->label_smoothing)
+                                     : default_compile(model, options_.learning_rate));
   }
 
   FitOptions fit_options() const {

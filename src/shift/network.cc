@@ -14,6 +14,9 @@
 namespace linn::shift {
 namespace {
 
+// Of one image; where sizes are open, the shape for one of the sizes that layers are probed with.
+const Shape& shape_of(const SymbolicTensor& value) { return value.call()->outputs[static_cast<std::size_t>(value.output())].first; }
+
 NetworkCall call_of(const detail::CallNodePtr& node, std::vector<Source> inputs) {
   const detail::LayerObject& layer = *node->layer;
   NetworkCall call{.class_name = std::string(layer.class_name()),
@@ -25,20 +28,23 @@ NetworkCall call_of(const detail::CallNodePtr& node, std::vector<Source> inputs)
                    .input_shapes = {},
                    .output_shapes = {},
                    .outputs = {}};
-  for (const SymbolicTensor& input : node->inputs) call.input_shapes.push_back(input.shape());
+  for (const SymbolicTensor& input : node->inputs) call.input_shapes.push_back(shape_of(input));
   for (std::size_t i = 0; i < node->outputs.size(); ++i) {
     call.outputs.emplace_back(node, static_cast<int>(i));
-    call.output_shapes.push_back(call.outputs.back().shape());
+    call.output_shapes.push_back(shape_of(call.outputs.back()));
   }
   call.on = layer.description->on_map(call.input_shapes);
   return call;
 }
 
-void check_shape(const Model& model) {
+void check_ends(const Model& model) {
   const std::size_t inputs = model.inputs().size(), outputs = model.outputs().size();
   if (inputs != 1 || outputs != 1)
     throw ShapeError(
         fmt::format("[shift] the model has {} inputs and {} outputs; one input of images and one output are needed", inputs, outputs));
+}
+
+void check_size(const Model& model) {
   const Shape input = model.input_shape();
   if (std::find(input.begin(), input.end(), Shape::none) != input.end())
     throw ShapeError(fmt::format("[shift] the model takes {}, where a size is open; fix it with with_input_shape", input.to_string()));
@@ -73,8 +79,10 @@ FlatModel::FlatModel(const Model& model) : model_(model) {
   flat_->metadata() = model.metadata();
 }
 
-Network network_of(const Model& model) {
-  check_shape(model);
+namespace {
+
+// Also of a model with an open height or width: its maps then have the sizes of a probe.
+Network calls_of(const Model& model) {
   const std::vector<SymbolicTensor> inputs = model.inputs(), outputs = model.outputs();
   const graph::Order order = graph::order_of(inputs, outputs, model.name());
   Network network{.calls = {}, .output = {}, .input_shape = model.input_shape()};
@@ -94,11 +102,20 @@ Network network_of(const Model& model) {
   return network;
 }
 
+}  // namespace
+
+Network network_of(const Model& model) {
+  check_ends(model);
+  check_size(model);
+  return calls_of(model);
+}
+
 std::string about(const NetworkCall& call, std::string_view text) { return fmt::format("[{} '{}'] {}", call.class_name, call.name, text); }
 
 bool gives_probabilities(const Model& model) {
   const FlatModel flat(model);
-  const Network network = network_of(*flat);
+  check_ends(*flat);
+  const Network network = calls_of(*flat);
   const ActivationKind kind = kind_of(network, network.output, false);
   return kind == ActivationKind::sigmoid || kind == ActivationKind::softmax;
 }

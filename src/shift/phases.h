@@ -36,7 +36,7 @@ class Phases {
 
   // Only where it is usable:
   std::int64_t count() const { return y_.phases() * x_.phases(); }
-  /// Calls `take` for every shift of a phase with the scores of images [first, last), float32 (last - first, classes). Throws ValueError
+  /// Calls `take` for every shift of a phase with the scores of images [first, last), float32 (last - first, outputs). Throws ValueError
   /// for NaN and infinities.
   void run(std::int64_t phase, std::int64_t first, std::int64_t last, const std::function<void(Shift, const Tensor&)>& take);
   /// Images of one call of `run`, so that the maps between trunk and head stay small.

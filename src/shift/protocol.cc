@@ -8,6 +8,7 @@
 #include "core/random.h"
 #include "linn/error.h"
 #include "linn/shift.h"
+#include "shift/class_values.h"
 #include "shift/scores.h"
 #include "shift/shifted_input.h"
 
@@ -59,6 +60,7 @@ class RandomShifts {
   core::Random random_;
 };
 
+// Of class values (n, classes).
 std::int64_t count_equal(const Tensor& a, const Tensor& b) {
   const std::int64_t classes = a.shape()[1];
   std::int64_t equal = 0;
@@ -68,13 +70,13 @@ std::int64_t count_equal(const Tensor& a, const Tensor& b) {
 }
 
 // For each batch the number of images with the same class at both shifts.
-std::vector<std::int64_t> run_pass(Scores& scores, const Parameters& parameters, std::int64_t images, const RandomShifts& random) {
+std::vector<std::int64_t> run_pass(Scores& scores, const ClassValues& values, const Parameters& parameters, std::int64_t images, const RandomShifts& random) {
   std::vector<std::int64_t> equal;
   for (std::int64_t first = 0; first < images; first += parameters.batch_size) {
     const std::int64_t last = std::min(images, first + parameters.batch_size);
     const auto batch = static_cast<std::int64_t>(equal.size());
-    const Tensor one = scores.at(first, last, random.of(batch, 0));
-    equal.push_back(count_equal(one, scores.at(first, last, random.of(batch, 1))));
+    const Tensor one = values.of(scores.at(first, last, random.of(batch, 0)));
+    equal.push_back(count_equal(one, values.of(scores.at(first, last, random.of(batch, 1)))));
   }
   return equal;
 }
@@ -104,7 +106,7 @@ ProtocolResult protocol(const Model& model, const Tensor& images, Protocol proto
   std::vector<double> batch_shares;  // weighted by batch size, so that their mean is the share over all images
   for (std::int64_t pass = 0; pass < parameters.passes; ++pass) {
     const std::vector<std::int64_t> equal =
-        run_pass(scores, parameters, shifted_input.images(), RandomShifts(parameters, options.seed, pass));
+        run_pass(scores, ClassValues(model), parameters, shifted_input.images(), RandomShifts(parameters, options.seed, pass));
     for (const std::int64_t count : equal) batch_shares.push_back(static_cast<double>(count) * batches / all);
     found.passes.push_back(static_cast<double>(std::accumulate(equal.begin(), equal.end(), std::int64_t{0})) / all);
     if (options.progress && !options.progress(pass + 1, parameters.passes))

@@ -19,10 +19,10 @@ void check_classifier(const Model& model) {
   const Shape output = model.output_shape();
   if (input.rank() != 3)
     throw ShapeError(fmt::format("[shift] the model takes {}; images (height, width, channels) are needed", input.to_string()));
-  if (output.rank() != 1 || output[0] < 2 || output[0] > 65'536)
+  if (output.rank() != 1 || output[0] < 1 || output[0] > 65'536)
     throw ShapeError(fmt::format(
-        "[shift] the model gives {}, which is no classifier's output; one value for each of 2 to 65,536 classes is needed: let it "
-        "end with Flatten or a global pooling and then Dense(classes), two of them where there are only yes and no",
+        "[shift] the model gives {}, which is no classifier's output; one value for each of 2 to 65,536 classes, or one for two classes, is "
+        "needed: let it end with Flatten or a global pooling and then Dense(classes) or Dense(1)",
         output.to_string()));
 }
 

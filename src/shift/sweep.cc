@@ -12,6 +12,7 @@
 #include "core/worker_pool.h"
 #include "linn/error.h"
 #include "linn/shift.h"
+#include "shift/class_values.h"
 #include "shift/network.h"
 #include "shift/phases.h"
 #include "shift/scores.h"
@@ -58,9 +59,9 @@ void allocate(Predictions& predictions, std::int64_t images, std::int64_t shifts
 }
 
 // Whether all rows are probabilities: no negative value, sum 1 within 1e-3.
-bool are_probabilities(const Tensor& scores) {
-  const auto values = scores.values<float>();
-  const auto classes = static_cast<std::size_t>(scores.shape()[1]);
+bool are_probabilities(const Tensor& class_values) {
+  const auto values = class_values.values<float>();
+  const auto classes = static_cast<std::size_t>(class_values.shape()[1]);
   for (std::size_t at = 0; at < values.size(); at += classes) {
     double sum = 0;
     for (std::size_t c = 0; c < classes; ++c) {
@@ -82,8 +83,9 @@ float distance(const float* a, const float* b, std::int64_t classes) {
 // Runs the model at every shift and fills the predictions.
 class Sweeper {
  public:
-  Sweeper(Scores& scores, std::int64_t images, Predictions& predictions)
+  Sweeper(Scores& scores, const ClassValues& values, std::int64_t images, Predictions& predictions)
       : scores_(scores),
+        values_(values),
         predictions_(predictions),
         images_(images),
         side_(2 * predictions.radius + 1),
@@ -92,19 +94,18 @@ class Sweeper {
   void measure_in_place() {
     for (std::int64_t first = 0; first < images_; first += chunk_images) {
       const std::int64_t last = std::min(images_, first + chunk_images);
-      const Tensor scores = scores_.at(first, last, {});
-      std::copy(scores.values<float>().begin(), scores.values<float>().end(), row_in_place(first));
+      const Tensor values = values_.of(scores_.at(first, last, {}));
+      std::copy(values.values<float>().begin(), values.values<float>().end(), row_in_place(first));
     }
     predictions_.probabilities = are_probabilities(in_place_);
-    keep(0, images_, row_in_place(0), index_of({}));
+    keep(0, images_, in_place_, index_of({}));
   }
 
   void measure(Shift shift) {
     if (shift == Shift{}) return;  // done by measure_in_place
     for (std::int64_t first = 0; first < images_; first += chunk_images) {
       const std::int64_t last = std::min(images_, first + chunk_images);
-      const Tensor scores = scores_.at(first, last, shift);
-      keep(first, last, scores.values<float>().data(), index_of(shift));
+      keep(first, last, values_.of(scores_.at(first, last, shift)), index_of(shift));
     }
   }
 
@@ -115,7 +116,7 @@ class Sweeper {
       const std::int64_t last = std::min(images_, first + phases.chunk());
       shifts = 0;
       phases.run(phase, first, last, [&](Shift shift, const Tensor& scores) {
-        keep(first, last, scores.values<float>().data(), index_of(shift));
+        keep(first, last, values_.of(scores), index_of(shift));
         ++shifts;
       });
     }
@@ -126,7 +127,8 @@ class Sweeper {
   std::int64_t index_of(Shift shift) const { return (shift.dy + predictions_.radius) * side_ + shift.dx + predictions_.radius; }
   float* row_in_place(std::int64_t image) { return in_place_.values<float>().data() + image * predictions_.classes; }
 
-  void keep(std::int64_t first, std::int64_t last, const float* rows, std::int64_t shift) {
+  void keep(std::int64_t first, std::int64_t last, const Tensor& values, std::int64_t shift) {
+    const float* rows = values.values<float>().data();
     constexpr std::int64_t group = 256;
     core::worker_pool().run(core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
       for (std::int64_t i = first + item * group; i < std::min(last, first + (item + 1) * group); ++i)
@@ -142,10 +144,11 @@ class Sweeper {
   }
 
   Scores& scores_;
+  const ClassValues& values_;
   Predictions& predictions_;
   std::int64_t images_;
   std::int64_t side_;
-  Tensor in_place_;  // (images, classes): scores at shift 0
+  Tensor in_place_;  // (images, classes): class values at shift 0
 };
 
 }  // namespace
@@ -160,7 +163,8 @@ Sweep sweep(const Model& given, const Tensor& images, const Tensor& labels, cons
   if (fill.origin.empty()) fill.origin = fmt::format("{}, as given", fmt::join(fill.values, ", "));
   const ShiftedInput shifted_input(images, options.border, model.input_shape(), options.radius, fill.values);
   const std::int64_t shifts = (2 * options.radius + 1) * (2 * options.radius + 1);
-  Predictions predictions{.radius = options.radius, .classes = model.output_shape()[0]};
+  const ClassValues values(given);
+  Predictions predictions{.radius = options.radius, .classes = values.classes()};
   predictions.labels = checked_labels(labels, shifted_input.images(), predictions.classes);
   allocate(predictions, shifted_input.images(), shifts);
   predictions.room = shifted_input.room();
@@ -169,7 +173,7 @@ Sweep sweep(const Model& given, const Tensor& images, const Tensor& labels, cons
 
   const PredictOptions predict{.batch_size = options.batch_size, .accuracy = options.accuracy, .local = true};
   Scores scores(model, shifted_input, predict);
-  Sweeper sweeper(scores, shifted_input.images(), predictions);
+  Sweeper sweeper(scores, values, shifted_input.images(), predictions);
   sweeper.measure_in_place();
   std::int64_t done = 0;
   const auto count = [&](std::int64_t more) {

@@ -351,7 +351,7 @@ TEST(SweepOfAModel, SaysHowFarAndHowElse) {
   Sequential one(ModelOptions{.seed = 3});
   one.add(Flatten({.input_shape = {8, 8, 1}}));
   one.add(Dense(1));
-  EXPECT_NE(refusal(one, random_images(2, 8), {}).find("two of them where there are only yes and no"), std::string::npos);
+  EXPECT_EQ(refusal(one, random_images(2, 8), {}), "") << "one output tells two classes apart";
 
   Tensor poisoned({2, 8, 8});
   poisoned.values<float>()[100] = std::numeric_limits<float>::quiet_NaN();
