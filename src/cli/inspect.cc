@@ -75,7 +75,7 @@ int run(const Options& options) {
 Action add_inspect(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Say what is inside a file of a model or of weights: its tensors, their types and shapes.");
-  add_text(app, "file", options->file, "a .keras, .h5, .weights.h5, .onnx, .safetensors or .npz file, or a model's directory")
+  add_text(app, "file", options->file, "a .keras, .h5, .weights.h5, .weights.json, .onnx, .safetensors or .npz file, or a model's directory")
       ->type_name("FILE")
       ->required();
   app.add_flag("--values", options->values, "read the values too: how many are NaN or infinite, the least, the most, a checksum");

@@ -11,7 +11,9 @@
 #include <type_traits>
 
 #include "core/tensor_visit.h"
+#include "core/text_cells.h"
 #include "formats/file_kind.h"
+#include "formats/keras_weights.h"
 #include "formats/npz.h"
 #include "formats/onnx/constant.h"
 #include "formats/onnx/proto.h"
@@ -72,10 +74,11 @@ class Inspector {
       case FileKind::safetensors: read_safetensors_file(path_); break;
       case FileKind::model_directory: read_safetensors_file((std::filesystem::path(path_) / "model.safetensors").string()); break;
       case FileKind::onnx: read_onnx(); break;
+      case FileKind::shards: read_shards(); break;
       case FileKind::npz: read_arrays(io::ZipReader(all(), path_)); break;
       default:
         refuse(path_, "a file whose tensors linn can list",
-               "it lists those of .keras, .h5, .weights.h5, .onnx, .safetensors and .npz files and of a model's directory");
+               "it lists those of .keras, .h5, .weights.h5, .weights.json, .onnx, .safetensors and .npz files and of a model's directory");
     }
     return std::move(result_);
   }
@@ -138,6 +141,20 @@ class Inspector {
         read_hdf5(group.group(name), place);
       }
     }
+  }
+
+  // The tensors of each shard; a shard is let go before the next is read.
+  void read_shards() {
+    std::uint64_t bytes = all().size();
+    for (const std::string& file : shard_files(path_)) {
+      const std::vector<std::byte> shard = io::read_file(file);
+      const std::size_t before = result_.tensors.size();
+      read_hdf5(io::Hdf5File(shard, file).root(), "");
+      add_fact(fmt::format("shard {}", std::filesystem::path(file).filename().string()),
+               fmt::format("{} bytes, {} tensors", core::thousands(static_cast<std::int64_t>(shard.size())), result_.tensors.size() - before));
+      bytes += shard.size();
+    }
+    result_.bytes = bytes;
   }
 
   void read_onnx() {

@@ -100,13 +100,20 @@ std::set<std::string> shard_names(const std::string& path) {
 
 }  // namespace
 
+std::vector<std::string> shard_files(const std::string& path) {
+  std::vector<std::string> files;
+  for (const std::string& name : shard_names(path)) {
+    files.push_back((std::filesystem::path(path).parent_path() / name).string());
+    if (std::filesystem::is_symlink(files.back()))
+      throw FormatError(fmt::format("{}: the shard {} is a symbolic link; shards must be files of their own", path, io::quote(name)));
+  }
+  return files;
+}
+
 KerasWeights KerasWeights::of_shards(const std::string& path) {
   KerasWeights weights;
   weights.where_ = path;
-  for (const std::string& name : shard_names(path)) {
-    const std::string file = (std::filesystem::path(path).parent_path() / name).string();
-    if (std::filesystem::is_symlink(file))
-      throw FormatError(fmt::format("{}: the shard {} is a symbolic link; shards must be files of their own", path, io::quote(name)));
+  for (const std::string& file : shard_files(path)) {
     weights.shards_.push_back(io::read_file(file));
     weights.add(weights.shards_.back(), file);
   }

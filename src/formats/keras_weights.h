@@ -19,12 +19,15 @@
 
 namespace linn::formats {
 
+/// The files that a .weights.json names, which lie beside it under plain names, each once. FormatError for anything else.
+std::vector<std::string> shard_files(const std::string& path);
+
 /// The variables in one file or, with shards, in several.
 class KerasWeights {
  public:
   /// The bytes must outlive this.
   KerasWeights(std::span<const std::byte> bytes, const std::string& where);
-  /// A .weights.json: the shards lie beside it, under plain names. FormatError for anything else.
+  /// A .weights.json with its shards (shard_files).
   static KerasWeights of_shards(const std::string& path);
 
   /// Puts the variables into the layers that they belong to by class and order. All or nothing, and everything that does not fit is in one
