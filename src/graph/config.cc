@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "graph/nested.h"
+#include "io/text.h"
 #include "layers/registry.h"
 #include "linn/error.h"
 #include "optim/described.h"
@@ -143,10 +144,17 @@ std::string class_of(const io::Json& json, const std::string& where) {
   return name.starts_with(optim::own_package) ? name.substr(optim::own_package.size()) : name;
 }
 
+// "config.json: layer 3 \"scale\"", where the configuration says the layer's name.
+std::string with_name(const io::Json& json, const std::string& where) {
+  const io::Json* config = io::find_field(json, "config", where);
+  const std::string name = config != nullptr && config->is_object() ? io::string_field_or(*config, "name", where, "") : "";
+  return name.empty() ? where : fmt::format("{} {}", where, io::quote(name));
+}
+
 void check_registered(const io::Json& json, const std::string& class_name, const std::string& where) {
   const io::Json* registered = io::find_field(json, "registered_name", where);
   if (registered != nullptr && *registered != class_name && *registered != fmt::format("{}{}", optim::own_package, class_name))
-    throw FormatError(fmt::format("{}: custom class {} is not supported, and was not looked up or executed", where, io::describe(*registered)));
+    throw FormatError(fmt::format("{}: custom class {} is not supported, and was not looked up or executed", with_name(json, where), io::describe(*registered)));
 }
 
 // hard_sigmoid is another function in tf.keras 2 than in Keras 3 and here. Only a whole model's configuration says which Keras wrote it.
@@ -173,7 +181,7 @@ LayerObjectPtr read_layer(const io::Json& json, const std::string& where, FirstV
     if (config.is_object() && config.value("trainable", io::Json(true)) == false) Layer(layer).set_trainable(false);
     return layer;
   }
-  layers::check_class(class_name, where);
+  layers::check_class(class_name, with_name(json, where));
   const io::Json& config = io::object_field(json, "config", where);
   return std::make_shared<LayerObject>(
       layers::layer_from_config(class_name, config, fmt::format("{}: {} \"{}\"", where, class_name, io::string_field_or(config, "name", where, ""))));

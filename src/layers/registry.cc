@@ -34,9 +34,14 @@ bool is_keras_class(std::string_view class_name) {
 
 void check_class(std::string_view class_name, const std::string& where) {
   if (schema::find_row(layer_rows(), class_name) != nullptr) return;
+  if (class_name == "Lambda")
+    throw FormatError(fmt::format("{}: is a Lambda, which holds Python code; linn runs no code of a file. In Keras, put layers that do the same in its place "
+                                  "(Rescaling, Activation, Reshape, ...) and save again, or export the model to ONNX, which linn reads: "
+                                  "model.export(\"model.onnx\", format=\"onnx\")",
+                                  where));
   const std::vector<std::string_view> known = schema::names_of(layer_rows());
-  throw FormatError(fmt::format("{}: layer class {} is not supported{}; it was not looked up or executed. Supported are {}", where, io::quote(class_name),
-                                core::did_you_mean(class_name, std::span<const std::string_view>(known)), fmt::join(known, ", ")));
+  throw FormatError(fmt::format("{}: layer class {} is not supported{}; it was not looked up or executed. `linn layers` lists the {} classes that are", where,
+                                io::quote(class_name), core::did_you_mean(class_name, std::span<const std::string_view>(known)), known.size()));
 }
 
 DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& config, const std::string& where) {
