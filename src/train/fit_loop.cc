@@ -7,12 +7,12 @@
 
 #include "core/checked.h"
 #include "core/random.h"
-#include "formats/model_file.h"
 #include "formats/weights_file.h"
 #include "layers/variables.h"
 #include "linn/error.h"
 #include "optim/optimizers.h"
 #include "train/progress.h"
+#include "train/self_test.h"
 
 namespace linn::train {
 namespace {
@@ -96,11 +96,12 @@ void FitLoop::set_learning_rate(double rate) {
 
 void FitLoop::save(const std::string& path) {
   const OptimizerState optimizer = training_.optimizer_state();
-  formats::save_model(path, {.graph = training_.graph_,
-                             .compile = &training_.compile_,
-                             .optimizer = training_.stepped() ? &optimizer : nullptr,
-                             .seed = training_.seed_,
-                             .notes = &notes_});
+  save_model(path, training_.graph_,
+             {.graph = training_.graph_,
+              .compile = &training_.compile_,
+              .optimizer = training_.stepped() ? &optimizer : nullptr,
+              .seed = training_.seed_,
+              .notes = &notes_});
 }
 
 void FitLoop::save_weights(const std::string& path) { formats::save_weights(path, training_.graph_, {}); }

@@ -154,6 +154,21 @@ TEST_F(ModelFiles, TheSelfTestSaysHowFarOutputsAreApart) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), AllOf(HasSubstr("changed.keras"), HasSubstr("they differ by"), HasSubstr("of the largest")));
 }
 
+// What a callback saves during fit carries the same test as what Model::save writes.
+TEST_F(ModelFiles, CheckpointsCarryTheTest) {
+  Model model = small();
+  model.fit(images(), labels(), {.epochs = 1, .verbose = 0, .callbacks = {callbacks::ModelCheckpoint(path("checkpoint.keras"))}});
+  model.save(path("saved.keras"));
+  const auto test_in = [&](const char* file) {
+    const auto bytes = io::read_file(path(file));
+    const io::ZipReader zip(bytes, file);
+    const io::ZipMember* member = zip.find("assets/linn_selftest.npz");
+    return member == nullptr ? std::vector<std::byte>() : zip.read(*member);
+  };
+  EXPECT_FALSE(test_in("checkpoint.keras").empty());
+  EXPECT_EQ(test_in("checkpoint.keras"), test_in("saved.keras"));
+}
+
 TEST_F(ModelFiles, WeightsThatAreNoNumbersAreNamed) {
   Sequential model({Dense(2, {.name = "d", .input_shape = {3}})});
   std::vector<Tensor> weights = model.get_weights();
@@ -305,6 +320,18 @@ TEST_F(ModelFiles, NothingInAConfigurationIsRun) {
     write_keras(path("evil.keras"), sequential(layer), empty_hdf5());
     EXPECT_THAT(message([&] { load_model(path("evil.keras")); }), AllOf(HasSubstr("evil.keras"), HasSubstr(names))) << layer;
   }
+}
+
+// What is refused is named with its layer, why, and what to do; a hundred names of classes are of no help.
+TEST_F(ModelFiles, RefusedClassesAreNamedWithTheirLayer) {
+  const auto refused = [&](const std::string& class_name) {
+    write_keras(path("m.keras"), sequential(R"({"class_name": ")" + class_name + R"(", "config": {"name": "odd one"}})"), empty_hdf5());
+    return message([&] { load_model(path("m.keras")); });
+  };
+  EXPECT_THAT(refused("Lambda"), AllOf(HasSubstr("layer 1 \"odd one\": is a Lambda, which holds Python code"), HasSubstr("export the model to ONNX")));
+  EXPECT_LT(refused("Lambda").size(), 500U);
+  EXPECT_THAT(refused("MaxPoolin2D"), AllOf(HasSubstr("\"odd one\""), HasSubstr("did you mean \"MaxPooling2D\"?"), HasSubstr("`linn layers`")));
+  EXPECT_LT(refused("LSTM").size(), 300U);
 }
 
 // The weights that a configuration asks for are not there: nothing of that size is allocated.
