@@ -12,6 +12,7 @@
 #include "io/elements.h"
 #include "io/file.h"
 #include "io/npy.h"
+#include "io/npz.h"
 #include "io/text.h"
 #include "io/zip.h"
 #include "linn/data.h"
@@ -147,21 +148,16 @@ void save_npy(const std::string& path, const Tensor& tensor) {
 
 void save_npz(const std::string& path, const Archive& arrays, bool compressed) {
   // What cannot be saved is found before anything is written.
-  std::vector<std::string> headers;
   for (const auto& [name, tensor] : arrays) {
     check_defined(tensor, path + ": array " + io::quote(name));
-    headers.push_back(io::npy_header(tensor));
+    io::npy_header(tensor);
   }
-  io::AtomicFile file(path);
-  io::ZipWriter zip([&](std::span<const std::byte> bytes) { file.write(bytes); });
-  std::size_t i = 0;
-  for (const auto& [name, tensor] : arrays) {
-    const std::array<std::span<const std::byte>, 2> parts = {io::bytes_of(headers[i++]), io::bytes_of(tensor)};
-    zip.add_parts(name + std::string(suffix), parts,
-                  compressed ? io::ZipWriter::Method::deflated : io::ZipWriter::Method::stored);
-  }
-  zip.finish();
-  file.commit();
+  const auto method = compressed ? io::ZipWriter::Method::deflated : io::ZipWriter::Method::stored;
+  io::write_file_in_parts(path, [&](const io::Sink& sink) {
+    io::ZipWriter zip(sink);
+    for (const auto& [name, tensor] : arrays) io::add_array(zip, name, tensor, method);
+    zip.finish();
+  });
 }
 
 }  // namespace linn

@@ -14,7 +14,6 @@
 #include "core/text_cells.h"
 #include "formats/file_kind.h"
 #include "formats/keras_weights.h"
-#include "formats/npz.h"
 #include "formats/onnx/constant.h"
 #include "formats/onnx/proto.h"
 #include "formats/safetensors.h"
@@ -24,6 +23,7 @@
 #include "io/file.h"
 #include "io/hdf5.h"
 #include "io/json.h"
+#include "io/npz.h"
 #include "io/text.h"
 #include "io/zip.h"
 
@@ -178,7 +178,7 @@ class Inspector {
   void read_arrays(const io::ZipReader& zip) {
     for (const io::ZipMember& member : zip.members()) {
       if (member.directory()) continue;
-      const Tensor tensor = read_array(zip, member);
+      const Tensor tensor = io::read_array(zip, member);
       add(member.name, io::name_of(io::file_type_of(tensor.dtype())), tensor.shape(), [&] { return tensor; });
     }
   }

@@ -22,6 +22,13 @@ constexpr const char* metadata_name = "metadata.json";
 constexpr const char* self_test_name = "assets/linn_selftest.npz";
 constexpr const char* layout_of = "3.15.1";  // the Keras that writes such files
 
+const io::ZipMember& wanted(const io::ZipReader& zip, const char* name) {
+  const io::ZipMember* member = zip.find(name);
+  if (member == nullptr)
+    io::format_error(zip.where(), "there is no \"{}\" in the archive; a .keras file has {} and {}", name, config_name, weights_name);
+  return *member;
+}
+
 // Our own part of metadata.json, which Keras does not read: {"linn": {"seed": ..., "notes": {...}}}.
 void read_metadata(ModelFile& model, std::string_view text, const std::string& where) {
   const io::Json json = io::parse_json(text, where);
@@ -53,23 +60,21 @@ void read_weights(ModelFile& model, std::span<const std::byte> bytes, const std:
 
 }  // namespace
 
+void use_weights(const io::ZipReader& zip, const std::function<void(std::span<const std::byte>, const std::string& where)>& use) {
+  const io::ZipMember& weights = wanted(zip, weights_name);
+  if (weights.deflated)
+    use(zip.read(weights), zip.where(weights));
+  else
+    use(zip.stored(weights), zip.where(weights));
+}
+
 ModelFile read_keras(std::span<const std::byte> archive, const std::string& where) {
   const io::ZipReader zip(archive, where);
-  const auto wanted = [&](const char* name) -> const io::ZipMember& {
-    const io::ZipMember* member = zip.find(name);
-    if (member == nullptr)
-      io::format_error(where, "there is no \"{}\" in the archive; a .keras file has {} and {}", name, config_name, weights_name);
-    return *member;
-  };
-  const io::ZipMember& config = wanted(config_name);
+  const io::ZipMember& config = wanted(zip, config_name);
   ModelFile model;
   if (const io::ZipMember* metadata = zip.find(metadata_name)) read_metadata(model, io::text_of(zip.read(*metadata)), zip.where(*metadata));
   model.config = model_from_json(io::parse_json(io::text_of(zip.read(config)), zip.where(config)), zip.where(config), std::nullopt);
-  const io::ZipMember& weights = wanted(weights_name);
-  if (weights.deflated)
-    read_weights(model, zip.read(weights), zip.where(weights));
-  else
-    read_weights(model, zip.stored(weights), zip.where(weights));
+  use_weights(zip, [&](std::span<const std::byte> weights, const std::string& place) { read_weights(model, weights, place); });
   if (const io::ZipMember* test = zip.find(self_test_name)) model.self_test = self_test_from_npz(zip.read(*test), zip.where(*test));
   return model;
 }

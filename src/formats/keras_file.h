@@ -2,13 +2,18 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 
 #include "formats/model_file.h"
 #include "io/file.h"
+#include "io/zip.h"
 
 namespace linn::formats {
+
+/// Calls `use` with model.weights.h5 and where it is: in place where the archive stores it as it is, else inflated. FormatError where there is none.
+void use_weights(const io::ZipReader& zip, const std::function<void(std::span<const std::byte>, const std::string& where)>& use);
 
 ModelFile read_keras(std::span<const std::byte> archive, const std::string& where);
 /// The same files in a directory.

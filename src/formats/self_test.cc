@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "formats/npz.h"
 #include "io/bytes.h"
 #include "io/elements.h"
 #include "io/json.h"
+#include "io/npz.h"
 #include "io/text.h"
 #include "io/zip.h"
 
@@ -16,13 +16,13 @@ namespace linn::formats {
 namespace {
 
 void add_arrays(io::ZipWriter& zip, const std::vector<Tensor>& tensors, char letter) {
-  for (std::size_t i = 0; i < tensors.size(); ++i) add_array(zip, fmt::format("{}{}", letter, i), tensors[i]);
+  for (std::size_t i = 0; i < tensors.size(); ++i) io::add_array(zip, fmt::format("{}{}", letter, i), tensors[i]);
 }
 
 std::vector<Tensor> arrays(const io::ZipReader& zip, char letter) {
   std::vector<Tensor> tensors;
   while (const io::ZipMember* member = zip.find(fmt::format("{}{}.npy", letter, tensors.size())))
-    tensors.push_back(read_array(zip, *member).astype(DType::f32));
+    tensors.push_back(io::read_array(zip, *member).astype(DType::f32));
   return tensors;
 }
 

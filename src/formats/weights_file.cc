@@ -3,17 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "formats/file_kind.h"
+#include "formats/keras_file.h"
 #include "formats/keras_weights.h"
 #include "formats/legacy_h5.h"
-#include "formats/npz.h"
 #include "formats/pytorch_names.h"
 #include "formats/safetensors.h"
 #include "io/file.h"
+#include "io/npz.h"
 #include "io/zip.h"
 #include "layers/variables.h"
 #include "linn/error.h"
@@ -29,34 +30,22 @@ std::string owner_of(const graph::Graph& graph) { return fmt::format("model \"{}
 // PyTorch counts the batches that a normalization saw; nothing reads that number.
 bool counts_batches(std::string_view name) { return name.ends_with(".num_batches_tracked"); }
 
-LoadReport load_named(const NamedTensors& tensors, graph::Graph& graph, const std::string& where, bool skip_mismatch) {
-  std::map<std::string, const Tensor*, std::less<>> given;
-  for (const auto& [name, tensor] : tensors)
-    if (!counts_batches(name)) given[name] = &tensor;
-  detail::Assignment assignment(owner_of(graph));
+// The variables under their own names, or under PyTorch's where the file has one of those and none of ours.
+LoadReport load_named(NamedTensors tensors, graph::Graph& graph, const std::string& where, bool skip_mismatch) {
+  std::erase_if(tensors, [](const auto& tensor) { return counts_batches(tensor.first); });
+  std::set<std::string_view> given;
+  for (const auto& [name, tensor] : tensors) given.insert(name);
   const std::vector<PyTorchVariable> theirs = pytorch_variables(graph);
-  const auto has = [&](const std::string& name) { return given.contains(name); };
-  const bool keras = std::ranges::any_of(graph.variables(), [&](const graph::GraphVariable& variable) { return has(variable.name); });
-  const bool pytorch = !keras && std::ranges::any_of(theirs, [&](const PyTorchVariable& variable) { return has(variable.name); });
-  const auto take = [&](const std::string& name) -> const Tensor* {
-    const auto node = given.extract(name);
-    return node.empty() ? nullptr : node.mapped();
-  };
+  const bool keras = std::ranges::any_of(theirs, [&](const PyTorchVariable& place) { return given.contains(place.variable.name); });
+  const bool pytorch = !keras && std::ranges::any_of(theirs, [&](const PyTorchVariable& place) { return given.contains(place.name); });
+  std::vector<detail::NamedSource> sources;
   for (const PyTorchVariable& place : theirs) {
-    const Tensor* tensor = take(pytorch ? place.name : place.variable.name);
-    if (tensor == nullptr)
-      assignment.add_missing(place.variable, pytorch ? place.name : "");
-    else if (!pytorch)
-      assignment.add(place.variable, tensor->shape(), [tensor = *tensor] { return tensor; });  // nobody else keeps it
-    else if (tensor->shape() == place.shape)
-      assignment.add(place.variable, place.variable.shape(), [place, tensor] { return place.from_pytorch(*tensor); });
+    if (pytorch)
+      sources.push_back({place.variable, place.name, place.shape, [place](const Tensor& tensor) { return place.from_pytorch(tensor); }});
     else
-      assignment.add_problem(
-          fmt::format("\"{}\" has shape {}; {} is wanted", place.name, tensor->shape().to_string(), place.shape.to_string()));
+      sources.push_back({place.variable, place.variable.name, place.variable.shape(), [](const Tensor& tensor) { return tensor; }});
   }
-  for (const auto& [name, tensor] : given)
-    assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, tensor->shape().to_string()));
-  return assignment.finish(where, skip_mismatch);
+  return detail::assign_by_name(sources, tensors, owner_of(graph), where, skip_mismatch);
 }
 
 NamedTensors read_npz(std::span<const std::byte> bytes, const std::string& where) {
@@ -66,7 +55,7 @@ NamedTensors read_npz(std::span<const std::byte> bytes, const std::string& where
     if (member.directory()) continue;
     std::string name = member.name;
     if (name.ends_with(".npy")) name.resize(name.size() - std::string_view(".npy").size());
-    tensors.emplace_back(std::move(name), read_array(zip, member));
+    tensors.emplace_back(std::move(name), io::read_array(zip, member));
   }
   return tensors;
 }
@@ -81,11 +70,11 @@ LoadReport load_h5(const std::string& path, graph::Graph& graph, const LoadWeigh
 
 LoadReport load_keras(const std::string& path, graph::Graph& graph, bool skip_mismatch) {
   const core::Bytes bytes = io::read_file(path);
-  const io::ZipReader zip(bytes, path);
-  const io::ZipMember* member = zip.find("model.weights.h5");
-  if (member == nullptr) throw FormatError(fmt::format("{}: there is no \"model.weights.h5\" in the archive", path));
-  const core::Bytes weights = zip.read(*member);
-  return KerasWeights(weights, zip.where(*member)).load(graph, skip_mismatch);
+  LoadReport report;
+  use_weights(io::ZipReader(bytes, path), [&](std::span<const std::byte> weights, const std::string& where) {
+    report = KerasWeights(weights, where).load(graph, skip_mismatch);
+  });
+  return report;
 }
 
 // The layers' names and layouts for files of named tensors.
@@ -105,7 +94,7 @@ NamedTensors named(const graph::Graph& graph, WeightLayout layout) {
 
 void write_npz(const io::Sink& sink, const NamedTensors& tensors) {
   io::ZipWriter zip(sink);
-  for (const auto& [name, tensor] : tensors) add_array(zip, name, tensor);
+  for (const auto& [name, tensor] : tensors) io::add_array(zip, name, tensor);
   zip.finish();
 }
 

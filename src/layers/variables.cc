@@ -20,12 +20,11 @@ std::string named(const NamedVariable& variable, std::string_view place) {
 
 }  // namespace
 
-void Assignment::add(const NamedVariable& variable, const Shape& shape, std::function<Tensor()> read, std::string_view place) {
-  if (shape == variable.shape())
+void Assignment::add(const NamedVariable& variable, const Shape& shape, const Shape& wanted, std::function<Tensor()> read, std::string_view place) {
+  if (shape == wanted)
     entries_.push_back({variable, std::move(read)});
   else
-    problems_.push_back(
-        fmt::format("{} has shape {}; {} is wanted", named(variable, place), shape.to_string(), variable.shape().to_string()));
+    problems_.push_back(fmt::format("{} has shape {}; {} is wanted", named(variable, place), shape.to_string(), wanted.to_string()));
 }
 
 void Assignment::add_missing(const NamedVariable& variable, std::string_view place) {
@@ -63,40 +62,45 @@ LoadReport Assignment::finish(const std::string& where, bool skip_mismatch) {
   return report;
 }
 
-namespace {
-
-void assign_by_name(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values,
-                    const std::string& owner, const std::string& where, bool copy) {
+LoadReport assign_by_name(std::span<const NamedSource> sources, std::span<const std::pair<std::string, Tensor>> tensors, const std::string& owner,
+                          const std::string& where, bool skip_mismatch) {
   std::map<std::string, const Tensor*, std::less<>> given;
-  for (const auto& [name, value] : values) given[name] = &value;
+  for (const auto& [name, tensor] : tensors) given[name] = &tensor;
   Assignment assignment(owner);
-  for (const NamedVariable& variable : variables) {
-    const auto found = given.find(variable.name);
+  for (const NamedSource& source : sources) {
+    const std::string_view place = source.name == source.variable.name ? "" : std::string_view(source.name);
+    const auto found = given.find(source.name);
     if (found == given.end()) {
-      assignment.add_missing(variable);
+      assignment.add_missing(source.variable, place);
       continue;
     }
-    if (copy)
-      assignment.add(variable, *found->second);
-    else
-      assignment.add(variable, found->second->shape(), [value = *found->second] { return value; });
+    assignment.add(
+        source.variable, found->second->shape(), source.shape, [value = source.value, tensor = *found->second] { return value(tensor); }, place);
     given.erase(found);
   }
-  for (const auto& [name, value] : given)
-    assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, value->shape().to_string()));
-  assignment.finish(where);
+  for (const auto& [name, tensor] : given)
+    assignment.add_problem(fmt::format("\"{}\" {} is no variable of it", name, tensor->shape().to_string()));
+  return assignment.finish(where, skip_mismatch);
+}
+
+namespace {
+
+std::vector<NamedSource> under_their_names(std::span<const NamedVariable> variables, const std::function<Tensor(const Tensor&)>& value) {
+  std::vector<NamedSource> sources;
+  for (const NamedVariable& variable : variables) sources.push_back({variable, variable.name, variable.shape(), value});
+  return sources;
 }
 
 }  // namespace
 
 void set_values(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values, const std::string& owner,
                 const std::string& where) {
-  assign_by_name(variables, values, owner, where, true);
+  assign_by_name(under_their_names(variables, [](const Tensor& value) { return value.astype(DType::f32); }), values, owner, where);
 }
 
 void take_values(std::span<const NamedVariable> variables, std::vector<std::pair<std::string, Tensor>> values, const std::string& owner,
                  const std::string& where) {
-  assign_by_name(variables, values, owner, where, false);
+  assign_by_name(under_their_names(variables, [](const Tensor& value) { return value; }), values, owner, where);
 }
 
 void set_values(std::span<const NamedVariable> variables, std::span<const Tensor> values, const std::string& owner,

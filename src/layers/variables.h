@@ -21,7 +21,11 @@ class Assignment {
   explicit Assignment(std::string owner) : owner_(std::move(owner)) {}
 
   /// A value of this shape for the variable, which `read` gives. `place` is where it stands, where that is not the variable's name.
-  void add(const NamedVariable& variable, const Shape& shape, std::function<Tensor()> read, std::string_view place = {});
+  void add(const NamedVariable& variable, const Shape& shape, std::function<Tensor()> read, std::string_view place = {}) {
+    add(variable, shape, variable.shape(), std::move(read), place);
+  }
+  /// The same where the value stands in another shape than the variable's: `wanted` is what `shape` must be.
+  void add(const NamedVariable& variable, const Shape& shape, const Shape& wanted, std::function<Tensor()> read, std::string_view place);
   /// The variable gets a copy.
   void add(const NamedVariable& variable, const Tensor& value) {
     add(variable, value.shape(), [value] { return value.astype(DType::f32); });
@@ -46,6 +50,17 @@ class Assignment {
   std::vector<std::string> problems_;
   bool shapes_only_ = true;
 };
+
+/// A variable, and the tensor by whose name and shape its value stands elsewhere.
+struct NamedSource {
+  NamedVariable variable;
+  std::string name;
+  Shape shape;
+  std::function<Tensor(const Tensor&)> value;  // the variable's value, of the tensor
+};
+/// Puts tensors into variables by name (Assignment). A tensor that no variable takes is a problem too.
+LoadReport assign_by_name(std::span<const NamedSource> sources, std::span<const std::pair<std::string, Tensor>> tensors, const std::string& owner,
+                          const std::string& where, bool skip_mismatch = false);
 
 /// Puts values into variables by name, all or none: see Assignment.
 void set_values(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values, const std::string& owner,
