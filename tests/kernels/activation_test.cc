@@ -41,7 +41,8 @@ TEST(ActivationNames, AreDistinctAndInOrder) {
     EXPECT_EQ(static_cast<std::size_t>(all_activations()[i]), i);
     names.insert(name_of(all_activations()[i]));
   }
-  EXPECT_EQ(names.size(), 28u);
+  EXPECT_EQ(names.size(), all_activations().size());
+  EXPECT_GE(names.size(), 28u);
   EXPECT_EQ(name_of(Activation::linear), "linear");
   EXPECT_EQ(name_of(Activation::hard_sigmoid), "hard_sigmoid");
   EXPECT_EQ(name_of(Activation::log_sigmoid), "log_sigmoid");

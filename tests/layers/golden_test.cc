@@ -92,10 +92,11 @@ TEST_P(LayerGolden, AsKeras) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, LayerGolden, ::testing::ValuesIn(all_cases()), name_of_case);
 
+// A new case needs no change here; a file that lost its cases would pass every other test.
 TEST(LayerGoldenFiles, AreWhole) {
-  EXPECT_EQ(golden_file("layers").index["cases"].size(), 149U);
-  EXPECT_EQ(golden_file("activations").index["cases"].size(), 46U);
-  EXPECT_EQ(golden_file("convolutions").index["cases"].size(), 74U);
+  EXPECT_GE(golden_file("layers").index["cases"].size(), 149U);
+  EXPECT_GE(golden_file("activations").index["cases"].size(), 46U);
+  EXPECT_GE(golden_file("convolutions").index["cases"].size(), 74U);
 }
 
 }  // namespace

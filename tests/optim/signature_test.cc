@@ -23,12 +23,23 @@ std::string number(std::string text) {
   return text;
 }
 
-// What linn lacks says so in its table; what no loss, metric or optimizer has is left out on both sides.
+// A default of Python's as JSON: 'x' is "x", None null.
+std::string as_json(const std::string& text) {
+  if (text == "None") return "null";
+  if (text == "True" || text == "False") return text == "True" ? "true" : "false";
+  return text.starts_with("'") ? "\"" + text.substr(1, text.size() - 2) + "\"" : text;
+}
+
+// What linn lacks says so in its table, with Keras's default as the value that a file may hold: another one would let a file of another meaning
+// in. What no loss, metric or optimizer has is left out on both sides.
 Arguments of_keras(const io::Json& signature, const schema::Row& row, const std::set<std::string>& nowhere) {
   Arguments arguments;
   for (const io::Json& argument : signature) {
     const std::string name = argument[0];
     const auto absent = std::ranges::find(row.absent, name, &schema::Absent::key);
+    if (absent != row.absent.end() && !absent->value.empty()) {
+      EXPECT_EQ(number(std::string(absent->value)), number(as_json(argument[1]))) << row.info.name << ": " << name << ", which linn lacks, has Keras's default";
+    }
     if (!nowhere.contains(name) && absent == row.absent.end()) arguments.emplace_back(name, number(argument[1]));
   }
   return arguments;
