@@ -1,4 +1,6 @@
 // linn convert: a model from one kind of file into another.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <initializer_list>
@@ -71,12 +73,14 @@ std::pair<Model, std::optional<LoadReport>> open(const Options& options) {
   if (!model.built())
     throw UsageError(fmt::format("{}: the network does not say the shape of its input; give it with --input HxWxC", options.from));
   LoadReport report = model.load_weights(load.file, {.by_name = load.by_name, .skip_mismatch = load.skip_mismatch});
+  if (report.loaded.empty())
+    throw ValueError(fmt::format("{}: none of its weights fits the network: {}", load.file, fmt::join(report.problems, "; ")));
   return {std::move(model), std::move(report)};
 }
 
 void print(const Options& options, const LoadReport& report) {
   const std::size_t loaded = report.loaded.size(), left = report.problems.size();
-  say(options.common, "{}: {} weights loaded{}\n", core::printable(options.load.file), loaded, left > 0 ? fmt::format(", {} not:", left) : "");
+  say(options.common, "{}: {} weights loaded{}\n", core::printable(options.load.file), loaded, left > 0 ? fmt::format("; {} do not fit, and what is missing keeps the values of a new network:", left) : "");
   for (const std::string& problem : report.problems) say(options.common, "  {}\n", core::printable(problem));
 }
 

@@ -74,7 +74,16 @@ TEST_F(Files, ConvertListsWhatDoesNotFit) {
   EXPECT_EQ(event["load"]["loaded"], (std::vector<std::string>{"conv/kernel", "conv/bias"}));
   EXPECT_EQ(event["load"]["problems"].size(), 2U);
   skip.resize(skip.size() - 2);
-  EXPECT_THAT(run(skip).out, AllOf(HasSubstr("2 weights loaded, 2 not:"), HasSubstr("out/kernel")));
+  EXPECT_THAT(run(skip).out, AllOf(HasSubstr("2 weights loaded; 2 do not fit"), HasSubstr("out/kernel")));
+}
+
+TEST_F(Files, ConvertRefusesAFileOfWhichNothingFits) {
+  Sequential({Dense(5, {.input_shape = {3}})}).save_weights(path("w.npz"));
+  write(path("net.json"), network().to_json());
+  const Result result = run({"convert", path("net.json"), path("m.keras"), "--load-weights", path("w.npz"), "--skip-mismatch"});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, HasSubstr("none of its weights fits the network"));
+  EXPECT_FALSE(fs::exists(path("m.keras")));
 }
 
 TEST_F(Files, ConvertLoadsWeightsIntoABuiltInNetwork) {
