@@ -7,13 +7,11 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <utility>
 
-#include "graph/graph.h"
-#include "graph/nested.h"
 #include "io/json.h"
 #include "linn/error.h"
+#include "shift/leading_scale.h"
 
 namespace linn::cli {
 namespace {
@@ -106,72 +104,17 @@ void remember_range(Model& model, const Tensor& images, const std::string& where
 
 namespace {
 
-using detail::LayerObject;
-
-// The layer that alone reads the only input, in a model inside too; null where there is none.
-const LayerObject* reader_of(const graph::Graph& graph, graph::Port port, graph::Port& next) {
-  const LayerObject* found = nullptr;
-  for (std::size_t i = 0; i < graph.calls().size(); ++i) {
-    const graph::Call& call = graph.calls()[i];
-    if (std::ranges::find(call.inputs, port) == call.inputs.end()) continue;
-    if (found != nullptr || call.inputs.size() != 1) return nullptr;
-    found = call.node->layer.get();
-    next = {static_cast<int>(i), 0};
-  }
-  return found;
-}
-
-double number_or(const io::Json& value, double otherwise) {
-  if (value.is_array()) return value.empty() ? otherwise : number_or(value.front(), otherwise);
-  return value.is_number() ? value.get<double>() : otherwise;
-}
-
-// The factor of a layer that multiplies and adds numbers that are not trained; of several channels that of the first.
-std::optional<double> factor_of(const LayerObject& layer) {
-  const io::Json config = layer.description->config("layer");
-  const auto first_value = [&](std::string_view name) -> std::optional<double> {
-    for (const detail::VariablePtr& variable : layer.variables)
-      if (variable->name == name && variable->shape.elements() > 0) return static_cast<double>(variable->value.values<float>()[0]);
-    return std::nullopt;
-  };
-  if (layer.class_name() == "Rescaling") return number_or(config["scale"], 1);
-  if (layer.class_name() == "Normalization") {
-    const double variance = first_value("variance").value_or(number_or(config["variance"], 1));
-    return variance > 0 ? std::optional(1 / std::sqrt(variance)) : std::nullopt;
-  }
-  if (layer.class_name() == "BatchNormalization" && !layer.trainable)
-    return first_value("gamma").value_or(1) / std::sqrt(first_value("moving_variance").value_or(1) + number_or(config["epsilon"], 0));
-  return std::nullopt;
-}
-
-// What the layers in front of all others multiply the inputs by; nothing where there are none.
-std::optional<double> first_factor(const graph::Graph& graph) {
-  if (graph.inputs().size() != 1) return std::nullopt;
-  std::optional<double> factor;
-  graph::Port port = graph.inputs().front();
-  while (const LayerObject* layer = reader_of(graph, port, port)) {
-    if (const graph::Graph* inner = graph::graph_in(*layer)) {
-      if (const auto inside = first_factor(*inner)) return factor.value_or(1) * *inside;
-      return factor;
-    }
-    const auto next = factor_of(*layer);
-    if (!next) return factor;
-    factor = factor.value_or(1) * *next;
-  }
-  return factor;
-}
-
 // What a model's first layers are made for: what leaves them for bytes, or for shares of 1, must be of a size that networks learn from.
 struct MadeFor {
   Unit unit;
   double factor;
 };
 std::optional<MadeFor> made_for(const Model& model) {
-  if (!model.built()) return std::nullopt;
   constexpr double widest = 16;
-  const auto factor = first_factor(*graph::graph_in(*model.as_layer().object()));
-  if (!factor) return std::nullopt;
-  return MadeFor{std::abs(*factor) * 255 <= widest ? Unit::byte : Unit::share, *factor};
+  const std::optional<shift::LeadingScale> leading = shift::leading_scale(model);
+  if (!leading) return std::nullopt;
+  const double factor = leading->scale.front();  // channels differ by little
+  return MadeFor{std::abs(factor) * 255 <= widest ? Unit::byte : Unit::share, factor};
 }
 
 struct Conversion {

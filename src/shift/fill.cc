@@ -5,11 +5,12 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "linn/shift.h"
 #include "shift/charts.h"
-#include "shift/network.h"
+#include "shift/leading_scale.h"
 #include "shift/shifted_input.h"
 
 namespace linn::shift {
@@ -55,36 +56,10 @@ Fill background_of(const Tensor& images) {
           .origin = fmt::format("{}, the background of the images ({} % of their edge pixels)", text_of(values), percent(share))};
 }
 
-bool has_trainable_variables(const NetworkCall& call) {
-  const auto variables = call.layer->declare_variables(call.input_shapes);
-  return std::any_of(variables.begin(), variables.end(), [](const VariableSpec& variable) { return variable.trainable; });
-}
-
-// The last call of the leading chain of rescaling layers: linear, each cell by itself, without trainable variables. Null if there is none.
-const NetworkCall* rescaling_of(const Network& network) {
-  const NetworkCall* last = nullptr;
-  for (const NetworkCall& call : network.calls) {
-    const bool chain = call.inputs.size() == 1 &&
-                       call.inputs[0] == (last == nullptr ? Source{} : Source{static_cast<std::size_t>(last - network.calls.data()), 0});
-    if (!chain || !acts_on_cells(call.on) || has_trainable_variables(call) || call.layer->activation() != ActivationKind::linear) break;
-    last = &call;
-  }
-  return last;
-}
-
-// For each channel the value v with a v + b = 0, where the leading layers compute a x + b. a and b follow from their outputs for 0 and 1.
-std::vector<double> zero_of(const Model& model, const NetworkCall& last, const Shape& input) {
-  const Model scaling(model.input(), last.outputs.front());
-  Tensor zeros_and_ones({2, input[0], input[1], input[2]});
-  const auto pixels = zeros_and_ones.values<float>();
-  std::fill(pixels.begin() + static_cast<std::ptrdiff_t>(pixels.size() / 2), pixels.end(), 1.0F);
-  const Tensor out = scaling.predict(zeros_and_ones);
+// For each channel the value that the leading layers map to 0; 0 where they map every value to one.
+std::vector<double> zero_of(const LeadingScale& leading) {
   std::vector<double> values;
-  for (std::int64_t c = 0; c < input[2]; ++c) {
-    const double zero = out.values<float>()[static_cast<std::size_t>(c)];
-    const double one = out.values<float>()[static_cast<std::size_t>(out.elements() / 2 + c)];
-    values.push_back(one == zero ? 0 : -zero / (one - zero));
-  }
+  for (std::size_t c = 0; c < leading.scale.size(); ++c) values.push_back(leading.scale[c] == 0 ? 0 : -leading.offset[c] / leading.scale[c]);
   return values;
 }
 
@@ -92,15 +67,12 @@ std::vector<double> zero_of(const Model& model, const NetworkCall& last, const S
 
 Fill fill_for(const Model& model, const Tensor& images) {
   if (Fill background = background_of(images); !background.values.empty()) return background;
-  const FlatModel flat(model);
-  const Network network = network_of(*flat);
-  const NetworkCall* last = rescaling_of(network);
-  if (last == nullptr || network.input_shape.rank() != 3 || last->output() != network.input_shape)
-    return {.values = {0}, .origin = "0, as the images have no background"};
-  std::vector<double> values = zero_of(*flat, *last, network.input_shape);
+  const std::optional<LeadingScale> leading = leading_scale(model);
+  if (!leading || model.input_shape().rank() != 3) return {.values = {0}, .origin = "0, as the images have no background"};
+  std::vector<double> values = zero_of(*leading);
   if (images.dtype() == DType::u8)
     for (double& value : values) value = std::clamp(std::round(value), 0.0, 255.0);
-  return {.values = values, .origin = fmt::format("{}, which {} maps to 0, as the images have no background", text_of(values), last->name)};
+  return {.values = values, .origin = fmt::format("{}, which {} maps to 0, as the images have no background", text_of(values), leading->layer)};
 }
 
 }  // namespace linn::shift

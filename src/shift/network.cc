@@ -79,10 +79,8 @@ FlatModel::FlatModel(const Model& model) : model_(model) {
   flat_->metadata() = model.metadata();
 }
 
-namespace {
-
-// Also of a model with an open height or width: its maps then have the sizes of a probe.
-Network calls_of(const Model& model) {
+Network probed_network_of(const Model& model) {
+  check_ends(model);
   const std::vector<SymbolicTensor> inputs = model.inputs(), outputs = model.outputs();
   const graph::Order order = graph::order_of(inputs, outputs, model.name());
   Network network{.calls = {}, .output = {}, .input_shape = model.input_shape()};
@@ -102,20 +100,17 @@ Network calls_of(const Model& model) {
   return network;
 }
 
-}  // namespace
-
 Network network_of(const Model& model) {
   check_ends(model);
   check_size(model);
-  return calls_of(model);
+  return probed_network_of(model);
 }
 
 std::string about(const NetworkCall& call, std::string_view text) { return fmt::format("[{} '{}'] {}", call.class_name, call.name, text); }
 
 bool gives_probabilities(const Model& model) {
   const FlatModel flat(model);
-  check_ends(*flat);
-  const Network network = calls_of(*flat);
+  const Network network = probed_network_of(*flat);
   const ActivationKind kind = kind_of(network, network.output, false);
   return kind == ActivationKind::sigmoid || kind == ActivationKind::softmax;
 }

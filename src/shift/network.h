@@ -67,6 +67,8 @@ class FlatModel {
 
 /// Of a flat model; to others a model inside is one layer, of which nothing is known. Throws StateError for a model that is not built, ShapeError for one with several inputs or outputs or with an open height or width.
 Network network_of(const Model& model);
+/// The same also of a model with an open height or width: the maps then have the sizes that layers are probed with.
+Network probed_network_of(const Model& model);
 
 /// "[Conv2D 'conv2d'] ...": the start of a message about a layer.
 std::string about(const NetworkCall& call, std::string_view text);
