@@ -69,7 +69,8 @@ void refuse_same_file(const std::string& from, const std::string& to) {
 std::pair<Model, std::optional<LoadReport>> open(const Options& options) {
   const LoadFrom& load = options.load;
   if (load.file.empty()) return {load_model(options.from), std::nullopt};
-  Model model = open_model({.text = options.from, .image = parse_image_shape(load.input), .image_from_option = !load.input.empty(), .classes = load.classes});
+  Model model = open_model(
+      {.text = options.from, .image = parse_image_shape(load.input), .image_from_option = !load.input.empty(), .classes = load.classes});
   if (!model.built())
     throw UsageError(fmt::format("{}: the network does not say the shape of its input; give it with --input HxWxC", options.from));
   LoadReport report = model.load_weights(load.file, {.by_name = load.by_name, .skip_mismatch = load.skip_mismatch});
@@ -80,7 +81,8 @@ std::pair<Model, std::optional<LoadReport>> open(const Options& options) {
 
 void print(const Options& options, const LoadReport& report) {
   const std::size_t loaded = report.loaded.size(), left = report.problems.size();
-  say(options.common, "{}: {} weights loaded{}\n", core::printable(options.load.file), loaded, left > 0 ? fmt::format("; {} do not fit, and what is missing keeps the values of a new network:", left) : "");
+  say(options.common, "{}: {} weights loaded{}\n", core::printable(options.load.file), loaded,
+      left > 0 ? fmt::format("; {} do not fit, and what is missing keeps the values of a new network:", left) : "");
   for (const std::string& problem : report.problems) say(options.common, "  {}\n", core::printable(problem));
 }
 
@@ -100,7 +102,8 @@ int run(const Options& options) {
   if (report) print(options, *report);
   say(options.common, "{}: {}, {} parameters\n", core::printable(options.to), weights ? "the weights" : "the model",
       thousands(model.count_params()));
-  io::Json event = {{"event", "convert"}, {"from", options.from}, {"to", options.to}, {"weights_only", weights}, {"parameters", model.count_params()}};
+  io::Json event = {
+      {"event", "convert"}, {"from", options.from}, {"to", options.to}, {"weights_only", weights}, {"parameters", model.count_params()}};
   if (report) event["load"] = {{"file", options.load.file}, {"loaded", report->loaded}, {"problems", report->problems}};
   emit(options.common, event);
   return exit_ok;
@@ -112,7 +115,8 @@ Action add_convert(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.description("Write a model as another kind of file: the end of the name decides.");
   add_text(app, "from", options->from,
-           "a model: .keras, .h5, .onnx, .safetensors, or a model's directory; with --load-weights also a configuration (.json) or a built-in network")
+           "a model: .keras, .h5, .onnx, .safetensors, or a model's directory; with --load-weights also a configuration (.json) or a "
+           "built-in network")
       ->type_name("FROM")
       ->required();
   add_text(app, "to", options->to,
@@ -123,12 +127,15 @@ Action add_convert(CLI::App& app) {
   add_text(app, "--layout", options->layout, "names and axes in files of weights: keras, or pytorch (out, in, height, width) [keras]")
       ->type_name("NAME");
   LoadFrom& load = options->load;
-  CLI::Option* file = add_text(app, "--load-weights", load.file,
-                               "put the weights of this file into the network first: .weights.h5, .weights.json, .h5, .keras, .safetensors or .npz")
-                          ->type_name("FILE");
+  CLI::Option* file =
+      add_text(app, "--load-weights", load.file,
+               "put the weights of this file into the network first: .weights.h5, .weights.json, .h5, .keras, .safetensors or .npz")
+          ->type_name("FILE");
   CLI::Option* by_name = app.add_flag("--by-name", load.by_name, "match the layers of a legacy .h5 file by their names [by their order]");
-  CLI::Option* skip = app.add_flag("--skip-mismatch", load.skip_mismatch, "leave out weights that do not fit, and list them [refuse the file]");
-  CLI::Option* input = add_text(app, "--input", load.input, "the shape of one image, for built-in networks and configurations without one")->type_name("HxWxC");
+  CLI::Option* skip =
+      app.add_flag("--skip-mismatch", load.skip_mismatch, "leave out weights that do not fit, and list them [refuse the file]");
+  CLI::Option* input = add_text(app, "--input", load.input, "the shape of one image, for built-in networks and configurations without one")
+                           ->type_name("HxWxC");
   CLI::Option* classes = add_whole(app, "--classes", load.classes, 2, largest, "classes of a built-in network [10]")->type_name("N");
   for (CLI::Option* option : {by_name, skip, input, classes}) option->needs(file);
   add_common(app, options->common);

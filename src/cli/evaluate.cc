@@ -67,7 +67,8 @@ int run(const Options& options) {
   if (compares_logit_with_half(model)) {
     model.compile(default_compile(model));
     const double by_sign = measured().at("accuracy");
-    say(options.common, "accuracy at threshold 0: {:.4f}; the output is a logit, which the accuracy above compares with 0.5, as Keras does\n", by_sign);
+    say(options.common,
+        "accuracy at threshold 0: {:.4f}; the output is a logit, which the accuracy above compares with 0.5, as Keras does\n", by_sign);
     event["accuracy_at_threshold_0"] = number(by_sign);
   }
   event["class_names"] = class_names(model);

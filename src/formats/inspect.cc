@@ -74,6 +74,7 @@ class Inspector {
       case FileKind::safetensors: read_safetensors_file(path_); break;
       case FileKind::model_directory: read_safetensors_file((std::filesystem::path(path_) / "model.safetensors").string()); break;
       case FileKind::onnx: read_onnx(); break;
+      case FileKind::keras_directory: read_keras_directory(); break;
       case FileKind::shards: read_shards(); break;
       case FileKind::npz: read_arrays(io::ZipReader(all(), path_)); break;
       default:
@@ -127,6 +128,16 @@ class Inspector {
         add_fact("also inside", fmt::format("{} ({} bytes)", member.name, member.size));
       }
     }
+  }
+
+  // A .keras archive, unpacked.
+  void read_keras_directory() {
+    const auto inside = [&](const char* name) { return (std::filesystem::path(path_) / name).string(); };
+    const std::string config = inside("config.json"), weights = inside("model.weights.h5");
+    const std::vector<std::byte> text = io::read_file(config, io::JsonLimits{}.bytes), bytes = io::read_file(weights);
+    result_.bytes = text.size() + bytes.size();
+    read_config(io::parse_json(io::text_of(text), config), config);
+    read_hdf5(io::Hdf5File(bytes, weights).root(), "");
   }
 
   void read_hdf5(const io::Hdf5Group& group, const std::string& path) {

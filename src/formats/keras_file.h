@@ -12,7 +12,8 @@
 
 namespace linn::formats {
 
-/// Calls `use` with model.weights.h5 and where it is: in place where the archive stores it as it is, else inflated. FormatError where there is none.
+/// Calls `use` with model.weights.h5 and where it is: in place where the archive stores it as it is, else inflated. FormatError where there
+/// is none.
 void use_weights(const io::ZipReader& zip, const std::function<void(std::span<const std::byte>, const std::string& where)>& use);
 
 ModelFile read_keras(std::span<const std::byte> archive, const std::string& where);

@@ -20,7 +20,8 @@ std::string named(const NamedVariable& variable, std::string_view place) {
 
 }  // namespace
 
-void Assignment::add(const NamedVariable& variable, const Shape& shape, const Shape& wanted, std::function<Tensor()> read, std::string_view place) {
+void Assignment::add(const NamedVariable& variable, const Shape& shape, const Shape& wanted, std::function<Tensor()> read,
+                     std::string_view place) {
   if (shape == wanted)
     entries_.push_back({variable, std::move(read)});
   else
@@ -62,8 +63,8 @@ LoadReport Assignment::finish(const std::string& where, bool skip_mismatch) {
   return report;
 }
 
-LoadReport assign_by_name(std::span<const NamedSource> sources, std::span<const std::pair<std::string, Tensor>> tensors, const std::string& owner,
-                          const std::string& where, bool skip_mismatch) {
+LoadReport assign_by_name(std::span<const NamedSource> sources, std::span<const std::pair<std::string, Tensor>> tensors,
+                          const std::string& owner, const std::string& where, bool skip_mismatch) {
   std::map<std::string, const Tensor*, std::less<>> given;
   for (const auto& [name, tensor] : tensors) given[name] = &tensor;
   Assignment assignment(owner);
@@ -75,7 +76,8 @@ LoadReport assign_by_name(std::span<const NamedSource> sources, std::span<const 
       continue;
     }
     assignment.add(
-        source.variable, found->second->shape(), source.shape, [value = source.value, tensor = *found->second] { return value(tensor); }, place);
+        source.variable, found->second->shape(), source.shape, [value = source.value, tensor = *found->second] { return value(tensor); },
+        place);
     given.erase(found);
   }
   for (const auto& [name, tensor] : given)

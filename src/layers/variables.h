@@ -59,8 +59,8 @@ struct NamedSource {
   std::function<Tensor(const Tensor&)> value;  // the variable's value, of the tensor
 };
 /// Puts tensors into variables by name (Assignment). A tensor that no variable takes is a problem too.
-LoadReport assign_by_name(std::span<const NamedSource> sources, std::span<const std::pair<std::string, Tensor>> tensors, const std::string& owner,
-                          const std::string& where, bool skip_mismatch = false);
+LoadReport assign_by_name(std::span<const NamedSource> sources, std::span<const std::pair<std::string, Tensor>> tensors,
+                          const std::string& owner, const std::string& where, bool skip_mismatch = false);
 
 /// Puts values into variables by name, all or none: see Assignment.
 void set_values(std::span<const NamedVariable> variables, std::span<const std::pair<std::string, Tensor>> values, const std::string& owner,

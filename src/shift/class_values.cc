@@ -25,7 +25,8 @@ std::string name_in(const io::Json& config) {
 bool gives_logits(const Model& model) {
   const io::Json loss = loss_config(model);
   const bool entropy = name_in(loss).find("rossentropy") != std::string::npos;
-  if (loss.is_object() && loss.contains("config") && loss["config"].is_object()) return entropy && loss["config"].value("from_logits", false);
+  if (loss.is_object() && loss.contains("config") && loss["config"].is_object())
+    return entropy && loss["config"].value("from_logits", false);
   // A loss by its name takes probabilities, and whoever gives it logits has not trained a classifier.
   return loss.is_null() && !gives_probabilities(model);
 }

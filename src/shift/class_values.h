@@ -33,7 +33,8 @@ inline bool is_binary(const Model& model) { return model.output_shape() == Shape
 class ClassValues {
  public:
   /// ShapeError for a model that gives several outputs, or no row of values.
-  explicit ClassValues(const Model& model) : binary_(is_binary(model)), logits_(gives_logits(model)), classes_(binary_ ? 2 : model.output_shape()[0]) {}
+  explicit ClassValues(const Model& model)
+      : binary_(is_binary(model)), logits_(gives_logits(model)), classes_(binary_ ? 2 : model.output_shape()[0]) {}
 
   std::int64_t classes() const { return classes_; }
   /// Whether the values are logits: their softmax gives probabilities.

@@ -59,7 +59,8 @@ Fill background_of(const Tensor& images) {
 // For each channel the value that the leading layers map to 0; 0 where they map every value to one.
 std::vector<double> zero_of(const LeadingScale& leading) {
   std::vector<double> values;
-  for (std::size_t c = 0; c < leading.scale.size(); ++c) values.push_back(leading.scale[c] == 0 ? 0 : -leading.offset[c] / leading.scale[c]);
+  for (std::size_t c = 0; c < leading.scale.size(); ++c)
+    values.push_back(leading.scale[c] == 0 ? 0 : -leading.offset[c] / leading.scale[c]);
   return values;
 }
 
@@ -72,7 +73,8 @@ Fill fill_for(const Model& model, const Tensor& images) {
   std::vector<double> values = zero_of(*leading);
   if (images.dtype() == DType::u8)
     for (double& value : values) value = std::clamp(std::round(value), 0.0, 255.0);
-  return {.values = values, .origin = fmt::format("{}, which {} maps to 0, as the images have no background", text_of(values), leading->layer)};
+  return {.values = values,
+          .origin = fmt::format("{}, which {} maps to 0, as the images have no background", text_of(values), leading->layer)};
 }
 
 }  // namespace linn::shift

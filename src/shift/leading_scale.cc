@@ -19,8 +19,9 @@ bool stays_as_it_is(const NetworkCall& call) {
 }
 
 std::ptrdiff_t readers_of(const Network& network, Source source) {
-  return std::count_if(network.calls.begin(), network.calls.end(),
-                       [&](const NetworkCall& call) { return std::find(call.inputs.begin(), call.inputs.end(), source) != call.inputs.end(); });
+  return std::count_if(network.calls.begin(), network.calls.end(), [&](const NetworkCall& call) {
+    return std::find(call.inputs.begin(), call.inputs.end(), source) != call.inputs.end();
+  });
 }
 
 // The last call of the chain; null if there is none.

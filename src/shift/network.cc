@@ -15,7 +15,7 @@ namespace linn::shift {
 namespace {
 
 // Of one image; where sizes are open, the shape for one of the sizes that layers are probed with.
-const Shape& shape_of(const SymbolicTensor& value) { return value.call()->outputs[static_cast<std::size_t>(value.output())].first; }
+const Shape& probed_shape(const SymbolicTensor& value) { return value.call()->outputs[static_cast<std::size_t>(value.output())].first; }
 
 NetworkCall call_of(const detail::CallNodePtr& node, std::vector<Source> inputs) {
   const detail::LayerObject& layer = *node->layer;
@@ -28,10 +28,10 @@ NetworkCall call_of(const detail::CallNodePtr& node, std::vector<Source> inputs)
                    .input_shapes = {},
                    .output_shapes = {},
                    .outputs = {}};
-  for (const SymbolicTensor& input : node->inputs) call.input_shapes.push_back(shape_of(input));
+  for (const SymbolicTensor& input : node->inputs) call.input_shapes.push_back(probed_shape(input));
   for (std::size_t i = 0; i < node->outputs.size(); ++i) {
     call.outputs.emplace_back(node, static_cast<int>(i));
-    call.output_shapes.push_back(shape_of(call.outputs.back()));
+    call.output_shapes.push_back(probed_shape(call.outputs.back()));
   }
   call.on = layer.description->on_map(call.input_shapes);
   return call;
@@ -44,7 +44,7 @@ void check_ends(const Model& model) {
         fmt::format("[shift] the model has {} inputs and {} outputs; one input of images and one output are needed", inputs, outputs));
 }
 
-void check_size(const Model& model) {
+void check_closed(const Model& model) {
   const Shape input = model.input_shape();
   if (std::find(input.begin(), input.end(), Shape::none) != input.end())
     throw ShapeError(fmt::format("[shift] the model takes {}, where a size is open; fix it with with_input_shape", input.to_string()));
@@ -102,7 +102,7 @@ Network probed_network_of(const Model& model) {
 
 Network network_of(const Model& model) {
   check_ends(model);
-  check_size(model);
+  check_closed(model);
   return probed_network_of(model);
 }
 

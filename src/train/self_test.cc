@@ -73,8 +73,10 @@ void save_model(const std::string& path, graph::Graph& graph, formats::SavedMode
   if (test && finite && std::ranges::all_of(test->outputs, is_small)) model.self_test = &*test;
   formats::save_model(path, model);
   if (!finite)
-    std::fputs(fmt::format("linn: {}: the model gives values that are NaN or infinite for inputs from 0 to 1; it was saved as it is, without a self-test\n",
-                           core::printable(path)).c_str(),
+    std::fputs(fmt::format("linn: {}: the model gives values that are NaN or infinite for inputs from 0 to 1; it was saved as it is, "
+                           "without a self-test\n",
+                           core::printable(path))
+                   .c_str(),
                stderr);
 }
 

@@ -8,9 +8,9 @@
 
 namespace linn::train {
 
-/// formats::save_model with a self-test: every file that linn writes of a whole model comes from here. `graph` is model.graph. There is no test for
-/// a network that is not built, takes inputs of open size, has inputs or outputs of more than 65,536 values, or gives NaN or infinities; the last is
-/// said on stderr.
+/// formats::save_model with a self-test: every file that linn writes of a whole model comes from here. `graph` is model.graph. There is no
+/// test for a network that is not built, takes inputs of open size, has inputs or outputs of more than 65,536 values, or gives NaN or
+/// infinities; the last is said on stderr.
 void save_model(const std::string& path, graph::Graph& graph, formats::SavedModel model);
 
 }  // namespace linn::train

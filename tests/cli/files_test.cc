@@ -22,7 +22,9 @@ using testing::Not;
 class Files : public Command {
  protected:
   static Sequential network(std::int64_t classes = 4) {
-    return Sequential({Conv2D(2, 3, {.activation = "relu", .name = "conv", .input_shape = {12, 12, 1}}), Flatten(), Dense(classes, {.activation = "softmax", .name = "out"})}, {.name = "net"});
+    return Sequential({Conv2D(2, 3, {.activation = "relu", .name = "conv", .input_shape = {12, 12, 1}}), Flatten(),
+                       Dense(classes, {.activation = "softmax", .name = "out"})},
+                      {.name = "net"});
   }
   // Weights that are not those that a network begins with.
   static Sequential trained_network() {
@@ -37,7 +39,8 @@ class Files : public Command {
     const auto x = a.get_weights(), y = b.get_weights();
     bool same = x.size() == y.size();
     for (std::size_t i = 0; same && i < x.size(); ++i)
-      same = x[i].shape() == y[i].shape() && std::equal(x[i].values<float>().begin(), x[i].values<float>().end(), y[i].values<float>().begin());
+      same = x[i].shape() == y[i].shape() &&
+             std::equal(x[i].values<float>().begin(), x[i].values<float>().end(), y[i].values<float>().begin());
     return same;
   }
 };
@@ -91,7 +94,8 @@ TEST_F(Files, ConvertLoadsWeightsIntoABuiltInNetwork) {
   ASSERT_EQ(run({"summary", "lenet5"}).code, 0);
   ASSERT_EQ(run({"train", "--data", small_data(), "--model", "no-pooling", "--epochs", "1", "--out", path("m.keras")}).code, 0);
   ASSERT_EQ(run({"convert", path("m.keras"), path("w.npz")}).code, 0);
-  const Result result = run({"convert", "no-pooling", path("again.keras"), "--load-weights", path("w.npz"), "--input", "12x12x1", "--classes", "10"});
+  const Result result =
+      run({"convert", "no-pooling", path("again.keras"), "--load-weights", path("w.npz"), "--input", "12x12x1", "--classes", "10"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(same_weights(load_model(path("m.keras")), load_model(path("again.keras"))));
   EXPECT_THAT(run({"convert", path("none.json"), path("n.keras"), "--load-weights", path("w.npz")}).err, HasSubstr("--input HxWxC"));
@@ -99,7 +103,8 @@ TEST_F(Files, ConvertLoadsWeightsIntoABuiltInNetwork) {
 
 TEST_F(Files, OptionsOfLoadingNeedIt) {
   network().save(path("m.keras"));
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"--by-name"}, {"--skip-mismatch"}, {"--input", "12x12x1"}, {"--classes", "3"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--by-name"}, {"--skip-mismatch"}, {"--input", "12x12x1"}, {"--classes", "3"}}) {
     std::vector<std::string> all = {"convert", path("m.keras"), path("n.keras")};
     all.insert(all.end(), words.begin(), words.end());
     const Result result = run(all);
@@ -110,13 +115,24 @@ TEST_F(Files, OptionsOfLoadingNeedIt) {
   EXPECT_THAT(run({"convert", path("m.keras"), path("w.npz"), "--load-weights", path("w.npz")}).err, HasSubstr("are the same file"));
 }
 
+TEST_F(Files, InspectReadsAnUnpackedArchive) {
+  const Sequential model = trained_network();
+  fs::create_directories(path("unpacked"));
+  write(path("unpacked/config.json"), model.to_json());
+  model.save_weights(path("unpacked/model.weights.h5"));
+  const Result result = run({"inspect", path("unpacked"), "--values"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("a Keras model, unpacked"), HasSubstr("layers/dense/vars/0"), HasSubstr("4 tensors")));
+}
+
 TEST_F(Files, InspectListsShards) {
   const Sequential model = trained_network();
   model.save_weights(path("w.weights.json"), {.max_shard_size = 3250});
   const Result result = run({"inspect", path("w.weights.json")});
   ASSERT_EQ(result.code, 0) << result.err;
-  EXPECT_THAT(result.out, AllOf(HasSubstr("a map of Keras weights in shards"), HasSubstr("shard w_00000.weights.h5"), HasSubstr("shard w_00001.weights.h5"), HasSubstr("bytes, "),
-                                HasSubstr("layers/dense/vars/0"), HasSubstr("4 tensors, 824 values"), Not(HasSubstr("NaN"))));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("a map of Keras weights in shards"), HasSubstr("shard w_00000.weights.h5"),
+                                HasSubstr("shard w_00001.weights.h5"), HasSubstr("bytes, "), HasSubstr("layers/dense/vars/0"),
+                                HasSubstr("4 tensors, 824 values"), Not(HasSubstr("NaN"))));
   EXPECT_THAT(run({"inspect", path("w.weights.json"), "--values"}).out, HasSubstr("NaN"));
   const auto event = run({"inspect", path("w.weights.json"), "--values", "--log", "json"}).events().at(0);
   std::uintmax_t bytes = 0;
@@ -137,10 +153,12 @@ TEST_F(Files, WeightsThatAreNoNumbersAreSaidOnce) {
   model.save_weights(path("w.npz"));
   model.save(path("m.keras"));
   const Result result = run({"predict", path("m.keras"), "--data", small_data()});
-  EXPECT_THAT(result.err, AllOf(HasSubstr("\"conv/kernel\" holds 1 values that are NaN or infinite, and 3 more weights hold some"), HasSubstr("linn inspect --values")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("\"conv/kernel\" holds 1 values that are NaN or infinite, and 3 more weights hold some"),
+                                HasSubstr("linn inspect --values")));
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   write(path("net.json"), network().to_json());
-  EXPECT_THAT(run({"convert", path("net.json"), path("n.keras"), "--load-weights", path("w.npz")}).err, HasSubstr("the model gives values that are NaN or infinite"));
+  EXPECT_THAT(run({"convert", path("net.json"), path("n.keras"), "--load-weights", path("w.npz")}).err,
+              HasSubstr("the model gives values that are NaN or infinite"));
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ class Binary : public Command {
     return path("two.npz");
   }
   static Sequential ends_in(const std::string& activation) {
-    return Sequential({Conv2D(4, 3, {.activation = "relu", .input_shape = {12, 12, 1}}), MaxPooling2D(2), Flatten(), Dense(1, {.activation = activation})});
+    return Sequential({Conv2D(4, 3, {.activation = "relu", .input_shape = {12, 12, 1}}), MaxPooling2D(2), Flatten(),
+                       Dense(1, {.activation = activation})});
   }
   // The share of right classes: an output above the threshold is class 1.
   static double share_right(const Model& model, const Archive& data, double threshold) {
@@ -51,9 +52,11 @@ TEST_F(Binary, TrainEvaluatePredictShift) {
     SCOPED_TRACE(activation);
     const bool logits = std::string(activation) == "linear";
     write(path("net.json"), ends_in(activation).to_json());
-    const Result trained = run({"train", "--data", data, "--model", path("net.json"), "--epochs", "20", "--batch-size", "8", "--learning-rate", "0.01", "--out", path("m.keras")});
+    const Result trained = run({"train", "--data", data, "--model", path("net.json"), "--epochs", "20", "--batch-size", "8",
+                                "--learning-rate", "0.01", "--out", path("m.keras")});
     ASSERT_EQ(trained.code, 0) << trained.err;
-    EXPECT_THAT(trained.out, AllOf(HasSubstr(logits ? "loss BinaryCrossentropy of logits" : "loss binary_crossentropy,"), HasSubstr("accuracy: 1.0000")));
+    EXPECT_THAT(trained.out, AllOf(HasSubstr(logits ? "loss BinaryCrossentropy of logits" : "loss binary_crossentropy,"),
+                                   HasSubstr("accuracy: 1.0000")));
     EXPECT_EQ(run({"evaluate", path("m.keras"), "--data", data, "--log", "json"}).events().at(0)["accuracy"], 1.0);
     for (int row = 0; row < 2; ++row) {
       const auto seen = run({"predict", path("m.keras"), "--data", data, "--row", fmt::format("{}", row), "--log", "json"}).events().at(0);
@@ -77,7 +80,9 @@ TEST_F(Binary, TheThresholdFollowsTheOutput) {
     const bool logits = std::string(activation) == "linear";
     const double right = share_right(model, data, logits ? 0 : 0.5);
     model.save(path("new.keras"));
-    EXPECT_EQ(run({"evaluate", path("new.keras"), "--data", path("two.npz"), "--log", "json"}).events().at(0)["accuracy"].get<double>(), right) << "not compiled";
+    EXPECT_EQ(run({"evaluate", path("new.keras"), "--data", path("two.npz"), "--log", "json"}).events().at(0)["accuracy"].get<double>(),
+              right)
+        << "not compiled";
     model.compile({.loss = losses::BinaryCrossentropy({.from_logits = logits}), .metrics = {"accuracy"}});
     model.save(path("compiled.keras"));
     const auto event = run({"evaluate", path("compiled.keras"), "--data", path("two.npz"), "--log", "json"}).events().at(0);
@@ -86,7 +91,8 @@ TEST_F(Binary, TheThresholdFollowsTheOutput) {
     if (logits) {
       EXPECT_EQ(event["accuracy_at_threshold_0"].get<double>(), right);
     }
-    const auto shifted = run({"shift", path("compiled.keras"), "--data", path("two.npz"), "--radius", "1", "--log", "json"}).events().back();
+    const auto shifted =
+        run({"shift", path("compiled.keras"), "--data", path("two.npz"), "--radius", "1", "--log", "json"}).events().back();
     EXPECT_NEAR(shifted["accuracy"].get<double>(), right, 1e-12);
   }
 }
@@ -102,8 +108,10 @@ TEST_F(Binary, FixKeepsOneOutput) {
 TEST_F(Binary, MoreThanTwoClassesAreRefusedOnce) {
   ends_in("sigmoid").save(path("m.keras"));
   const std::string data = small_data();
-  for (const std::vector<std::string>& arguments :
-       std::vector<std::vector<std::string>>{{"evaluate", path("m.keras")}, {"shift", path("m.keras"), "--radius", "1"}, {"fix", path("m.keras")}, {"train", "--model", path("m.keras")}}) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"evaluate", path("m.keras")},
+                                                                                         {"shift", path("m.keras"), "--radius", "1"},
+                                                                                         {"fix", path("m.keras")},
+                                                                                         {"train", "--model", path("m.keras")}}) {
     std::vector<std::string> all = arguments;
     all.insert(all.end(), {"--data", data});
     const Result result = run(all);
@@ -140,7 +148,8 @@ TEST_F(OpenSize, EveryCommandTakesTheSizeOfTheImages) {
   model.save(path("open.keras"));
   model.with_input_shape({12, 12, 1}).save(path("closed.keras"));
   const std::string data = small_data();
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{{"evaluate"}, {"predict"}, {"shift", "--radius", "1"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"evaluate"}, {"predict"}, {"shift", "--radius", "1"}}) {
     const auto of = [&](const char* name) {
       std::vector<std::string> all = {words[0], path(name), "--data", data, "--log", "json"};
       all.insert(all.end(), words.begin() + 1, words.end());

@@ -12,7 +12,8 @@ namespace linn::shift {
 namespace {
 
 Sequential one_output(const char* activation) {
-  return Sequential({Conv2D(3, 3, {.strides = 2, .activation = "relu", .input_shape = {12, 12, 1}}), Flatten(), Dense(1, {.activation = activation})});
+  return Sequential(
+      {Conv2D(3, 3, {.strides = 2, .activation = "relu", .input_shape = {12, 12, 1}}), Flatten(), Dense(1, {.activation = activation})});
 }
 
 std::vector<float> values_of(const Model& model, const std::vector<float>& outputs) {
@@ -21,9 +22,13 @@ std::vector<float> values_of(const Model& model, const std::vector<float>& outpu
   return {values.values<float>().begin(), values.values<float>().end()};
 }
 
-TEST(ClassValues, AProbabilityIsThatOfClassOne) { EXPECT_EQ(values_of(one_output("sigmoid"), {0.25F, 1}), (std::vector<float>{0.75F, 0.25F, 0, 1})); }
+TEST(ClassValues, AProbabilityIsThatOfClassOne) {
+  EXPECT_EQ(values_of(one_output("sigmoid"), {0.25F, 1}), (std::vector<float>{0.75F, 0.25F, 0, 1}));
+}
 
-TEST(ClassValues, ALogitIsSharedByBothClasses) { EXPECT_EQ(values_of(one_output("linear"), {3, -1}), (std::vector<float>{-1.5F, 1.5F, 0.5F, -0.5F})); }
+TEST(ClassValues, ALogitIsSharedByBothClasses) {
+  EXPECT_EQ(values_of(one_output("linear"), {3, -1}), (std::vector<float>{-1.5F, 1.5F, 0.5F, -0.5F}));
+}
 
 TEST(ClassValues, TheLossSaysWhatTheOutputIs) {
   Sequential model = one_output("linear");
@@ -45,7 +50,8 @@ TEST(ClassValues, SeveralOutputsStayAsTheyAre) {
 // A sigmoid of z and a softmax of (0, z) are one classifier, by phases and shift by shift.
 TEST(ClassValues, OneOutputMeasuresAsTwoDo) {
   const Sequential one = one_output("sigmoid");
-  Sequential two({Conv2D(3, 3, {.strides = 2, .activation = "relu", .input_shape = {12, 12, 1}}), Flatten(), Dense(2, {.activation = "softmax"})});
+  Sequential two(
+      {Conv2D(3, 3, {.strides = 2, .activation = "relu", .input_shape = {12, 12, 1}}), Flatten(), Dense(2, {.activation = "softmax"})});
   std::vector<Tensor> weights = one.get_weights();
   Tensor kernel({weights[2].shape()[0], 2}), bias({2});
   for (std::int64_t i = 0; i < kernel.shape()[0]; ++i) {
@@ -55,10 +61,12 @@ TEST(ClassValues, OneOutputMeasuresAsTwoDo) {
   bias.values<float>()[0] = bias.values<float>()[1] = 0;
   two.set_weights({weights[0], weights[1], kernel, bias});
   Tensor images({20, 12, 12, 1}), labels({20}, DType::i64);
-  for (std::size_t i = 0; i < images.values<float>().size(); ++i) images.values<float>()[i] = static_cast<float>(std::sin(static_cast<double>(i * i % 977)));
+  for (std::size_t i = 0; i < images.values<float>().size(); ++i)
+    images.values<float>()[i] = static_cast<float>(std::sin(static_cast<double>(i * i % 977)));
   for (std::size_t i = 0; i < 20; ++i) labels.values<std::int64_t>()[i] = static_cast<std::int64_t>(i % 2);
   for (const bool phases : {true, false}) {
-    const Sweep a = sweep(one, images, labels, {.radius = 2, .phases = phases}), b = sweep(two, images, labels, {.radius = 2, .phases = phases});
+    const Sweep a = sweep(one, images, labels, {.radius = 2, .phases = phases}),
+                b = sweep(two, images, labels, {.radius = 2, .phases = phases});
     EXPECT_EQ(a.classes(), 2);
     EXPECT_TRUE(a.predictions().probabilities);
     EXPECT_EQ(a.predictions().predicted, b.predictions().predicted);
@@ -67,7 +75,8 @@ TEST(ClassValues, OneOutputMeasuresAsTwoDo) {
       EXPECT_NEAR(a.predictions().label_value[i], b.predictions().label_value[i], 1e-5F);
     }
   }
-  EXPECT_NEAR(protocol(one, images, "aps", {.passes = 2}).consistency.value, protocol(two, images, "aps", {.passes = 2}).consistency.value, 1e-12);
+  EXPECT_NEAR(protocol(one, images, "aps", {.passes = 2}).consistency.value, protocol(two, images, "aps", {.passes = 2}).consistency.value,
+              1e-12);
 }
 
 }  // namespace
