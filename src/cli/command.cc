@@ -360,9 +360,11 @@ bool has_open_size(const Model& model) {
 Model at_size_of(Model model, const Tensor& images, const std::string& where) {
   if (!has_open_size(model)) return model;
   const Shape image = image_shape(images), input = model.input_shape();
-  const auto size = [&](std::size_t axis) { return input[axis] == Shape::none ? image[axis] : input[axis]; };
+  const auto canvas = model.metadata().find(canvas_key);
+  const Size2 wanted = canvas == model.metadata().end() ? Size2(image[0], image[1]) : parse_size("the model's canvas", canvas->second);
+  const auto closed = [](std::int64_t open, std::int64_t size) { return open == Shape::none ? size : open; };
   try {
-    return model.with_input_shape({size(0), size(1), input[2]});
+    return model.with_input_shape({closed(input[0], wanted.height), closed(input[1], wanted.width), input[2]});
   } catch (const ShapeError& error) {
     throw ShapeError(fmt::format("{}: images of {} x {} came, which do not fit the model; images in folders are resized with --resize HxW: {}", where,
                                  image[0], image[1], error.what()));

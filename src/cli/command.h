@@ -218,7 +218,7 @@ Model with_canvas(Model model, const Size2& canvas);
 
 /// Whether a model takes images of any height or width (fully convolutional: Input({none, none, channels})).
 bool has_open_size(const Model& model);
-/// Such a model with its weights for images of these sizes; any other as it came. ShapeError where its layers do not fit the sizes.
+/// Such a model with its weights for images of these sizes, or for the canvas that it was trained on; any other as it came. ShapeError where its layers do not fit the sizes.
 Model at_size_of(Model model, const Tensor& images, const std::string& where);
 
 /// Images as the model wants them: on a canvas where the model was trained on one.

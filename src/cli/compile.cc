@@ -37,9 +37,9 @@ void check_binary_labels(const Tensor& labels, const std::string& where) {
                                   where, values[i], i));
 }
 
-// Of one output, as its loss wants them: (n, 1). Losses that are not for two classes, such as mean_squared_error, take any numbers.
-Tensor binary_targets(const std::string& loss, const Tensor& labels, const std::string& where) {
-  if (loss.empty() || loss.find("inary") != std::string::npos || loss.find("inge") != std::string::npos) check_binary_labels(labels, where);
+// Of one output, as its loss wants them: (n, 1). A model that is no classifier, compiled with mean_squared_error, takes any numbers.
+Tensor binary_targets(const Tensor& labels, bool is_for_two_classes, const std::string& where) {
+  if (is_for_two_classes) check_binary_labels(labels, where);
   return labels.astype(DType::f32).reshape({labels.shape()[0], 1});
 }
 
@@ -56,7 +56,7 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes) {
 
 CompileOptions for_classes(const Model& model, CompileOptions compile, double label_smoothing) {
   const bool logits = !shift::gives_probabilities(model);
-  if (!shift::is_binary(model)) {
+  if (model.output_shape() != Shape{1}) {
     compile.loss = losses::SparseCategoricalCrossentropy({.from_logits = logits, .label_smoothing = label_smoothing});
     compile.metrics = {"accuracy"};
     return compile;
@@ -84,7 +84,7 @@ Tensor targets_of(const Model& model, const Tensor& labels, const std::string& w
                                  "GlobalAveragePooling2D, before its last Dense",
                                  output.to_string()));
   const std::string loss = shift::name_in(shift::loss_config(model));
-  if (shift::is_binary(model) && (loss.empty() || !is_sparse(loss))) return binary_targets(loss, labels, where);
+  if (output[0] == 1 && (loss.empty() || !is_sparse(loss))) return binary_targets(labels, shift::is_binary(model), where);
   check_labels(labels, output[0], where);
   return is_sparse(loss) ? labels : one_hot(labels, output[0]);
 }

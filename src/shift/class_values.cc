@@ -31,6 +31,13 @@ bool gives_logits(const Model& model) {
   return loss.is_null() && !gives_probabilities(model);
 }
 
+bool is_binary(const Model& model) {
+  if (model.output_shape() != Shape{1}) return false;
+  const std::string loss = name_in(loss_config(model));
+  const bool two_classes = loss.empty() || loss.find("inary") != std::string::npos || loss.find("inge") != std::string::npos;
+  return two_classes || gives_probabilities(model);
+}
+
 Tensor ClassValues::of(const Tensor& outputs) const {
   if (!binary_) return outputs;
   const auto from = outputs.values<float>();

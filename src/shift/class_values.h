@@ -20,8 +20,9 @@ std::string name_in(const io::Json& config);
 /// Whether a model's outputs are logits: its loss says so, or it was never compiled and does not end in probabilities.
 bool gives_logits(const Model& model);
 
-/// Whether a model tells two classes apart by one output: `Dense(1, {.activation = "sigmoid"})`, or `Dense(1)` for a logit.
-inline bool is_binary(const Model& model) { return model.output_shape() == Shape{1}; }
+/// Whether a model tells two classes apart by one output: `Dense(1, {.activation = "sigmoid"})`, or `Dense(1)` for a logit. A number that a
+/// loss such as mean_squared_error compares is no class.
+bool is_binary(const Model& model);
 
 /// Turns outputs into one value for each class; the predicted class is the one with the largest value, of equal values the first.
 /// | outputs            | value of class 0 | value of class 1 | class 1 is predicted where |

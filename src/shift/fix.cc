@@ -9,6 +9,7 @@
 #include "linn/certificate.h"
 #include "linn/error.h"
 #include "shift/network.h"
+#include "shift/scores.h"
 #include "shift/replacement_plan.h"
 #include "shift/shifted_input.h"
 
@@ -45,6 +46,7 @@ std::string nothing_to_replace(const Model& model, const Downsampling& with) {
 }  // namespace
 
 FixResult fix(const Model& given, const FixOptions& options) {
+  check_classifier(given);
   const FlatModel flat(given);
   const Model& model = *flat;
   ReplacementPlan plan(model, options);

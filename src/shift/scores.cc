@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "linn/error.h"
+#include "shift/class_values.h"
 
 namespace linn::shift {
 
@@ -24,6 +25,11 @@ void check_classifier(const Model& model) {
         "[shift] the model gives {}, which is no classifier's output; one value for each of 2 to 65,536 classes, or one for two classes, is "
         "needed: let it end with Flatten or a global pooling and then Dense(classes) or Dense(1)",
         output.to_string()));
+  if (ClassValues(model).classes() < 2)
+    throw ShapeError(
+        fmt::format("[shift] the model gives one number, and was compiled with {}, which is no classifier's loss; two classes need a sigmoid at the "
+                    "end, or binary_crossentropy",
+                    name_in(loss_config(model))));
 }
 
 void check_finite(const Tensor& scores, std::int64_t first, Shift shift) {

@@ -157,7 +157,7 @@ Sweep sweep(const Model& given, const Tensor& images, const Tensor& labels, cons
   const FlatModel flat(given);
   const Model& model = *flat;
   if (options.batch_size < 1) throw ValueError(fmt::format("[shift] batch_size {} came; 1 or more is allowed", options.batch_size));
-  check_classifier(model);
+  check_classifier(given);
   frames(images);
   Fill fill = options.fill.empty() ? fill_for(model, images) : Fill{.values = options.fill, .origin = options.fill_origin};
   if (fill.origin.empty()) fill.origin = fmt::format("{}, as given", fmt::join(fill.values, ", "));

@@ -128,6 +128,12 @@ TEST_F(Binary, ARegressionIsNoClassifier) {
   const Result result = run({"evaluate", path("m.keras"), "--data", small_data()});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, AllOf(HasSubstr("loss: "), Not(HasSubstr("accuracy"))));
+  EXPECT_EQ(run({"predict", path("m.keras"), "--data", path("data.npz"), "--log", "json"}).events().at(0)["values"].size(), 1U);
+  for (const char* command : {"shift", "fix"}) {
+    const Result refused = run({command, path("m.keras"), "--data", path("data.npz")});
+    EXPECT_EQ(refused.code, 3) << command;
+    EXPECT_THAT(refused.err, HasSubstr("compiled with mean_squared_error, which is no classifier's loss")) << command;
+  }
 }
 
 // ---- images of any size --------------------------------------------------------------------------------------------
@@ -173,6 +179,15 @@ TEST_F(OpenSize, TrainingKeepsItOpen) {
   const Result trained = run({"train", "--model", path("open.keras"), "--data", small_data(), "--epochs", "1", "--out", path("on.keras")});
   EXPECT_EQ(trained.code, 0) << trained.err;
   EXPECT_EQ(load_model(path("on.keras")).input_shape(), (Shape{Shape::none, Shape::none, 1}));
+}
+
+TEST_F(OpenSize, ACanvasIsRemembered) {
+  fully_convolutional().save(path("open.keras"));
+  const std::string data = small_data();
+  ASSERT_EQ(
+      run({"train", "--model", path("open.keras"), "--data", data, "--epochs", "1", "--canvas", "20", "--out", path("on.keras")}).code, 0);
+  EXPECT_THAT(run({"shift", path("on.keras"), "--data", data, "--radius", "1"}).out, HasSubstr("they move on a canvas of 20 x 20"));
+  EXPECT_EQ(run({"evaluate", path("on.keras"), "--data", data}).code, 0);
 }
 
 TEST_F(OpenSize, PicturesOfTheirOwnSize) {
