@@ -134,7 +134,7 @@ class Inspector {
   void read_keras_directory() {
     const auto inside = [&](const char* name) { return (std::filesystem::path(path_) / name).string(); };
     const std::string config = inside("config.json"), weights = inside("model.weights.h5");
-    const std::vector<std::byte> text = io::read_file(config, io::JsonLimits{}.bytes), bytes = io::read_file(weights);
+    const core::Bytes text = io::read_file(config, io::JsonLimits{}.bytes), bytes = io::read_file(weights);
     result_.bytes = text.size() + bytes.size();
     read_config(io::parse_json(io::text_of(text), config), config);
     read_hdf5(io::Hdf5File(bytes, weights).root(), "");
@@ -158,7 +158,7 @@ class Inspector {
   void read_shards() {
     std::uint64_t bytes = all().size();
     for (const std::string& file : shard_files(path_)) {
-      const std::vector<std::byte> shard = io::read_file(file);
+      const core::Bytes shard = io::read_file(file);
       const std::size_t before = result_.tensors.size();
       read_hdf5(io::Hdf5File(shard, file).root(), "");
       add_fact(fmt::format("shard {}", std::filesystem::path(file).filename().string()),

@@ -13,6 +13,7 @@
 #include <map>
 #include <random>
 
+#include "core/memory.h"
 #include "io/bytes.h"
 #include "io/file.h"
 #include "io/hdf5.h"
@@ -163,7 +164,7 @@ TEST_F(ModelFiles, CheckpointsCarryTheTest) {
     const auto bytes = io::read_file(path(file));
     const io::ZipReader zip(bytes, file);
     const io::ZipMember* member = zip.find("assets/linn_selftest.npz");
-    return member == nullptr ? std::vector<std::byte>() : zip.read(*member);
+    return member == nullptr ? core::Bytes() : zip.read(*member);
   };
   EXPECT_FALSE(test_in("checkpoint.keras").empty());
   EXPECT_EQ(test_in("checkpoint.keras"), test_in("saved.keras"));
