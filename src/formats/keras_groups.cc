@@ -39,7 +39,7 @@ class GroupWalk {
   std::vector<GraphVariable> variables_of(const detail::LayerObject& layer) const {
     std::vector<GraphVariable> variables;
     for (const detail::VariablePtr& variable : layer.variables) variables.push_back({names_.at(variable.get()), variable});
-    std::ranges::stable_partition(variables, [](const GraphVariable& variable) { return variable.variable->trainable; });
+    std::stable_partition(variables.begin(), variables.end(), [](const GraphVariable& variable) { return variable.variable->trainable; });
     return variables;
   }
 
@@ -63,7 +63,7 @@ std::vector<KerasGroup> legacy_groups(const graph::Graph& graph) {
   for (const graph::Member& member : graph.members()) {
     KerasGroup& group = groups.emplace_back(KerasGroup{.path = member.name, .name = member.name, .variables = {}});
     for (const int variable : member.variables) group.variables.push_back(graph.variables()[static_cast<std::size_t>(variable)]);
-    std::ranges::stable_partition(group.variables, [](const GraphVariable& variable) { return variable.trainable(); });
+    std::stable_partition(group.variables.begin(), group.variables.end(), [](const GraphVariable& variable) { return variable.trainable(); });
   }
   return groups;
 }

@@ -33,7 +33,7 @@ TEST(Memory, IsNullWhereThereIsNotEnough) {
     EXPECT_EQ(allocate(bytes), nullptr) << bytes;
     EXPECT_EQ(allocate_huge(bytes), nullptr) << bytes;
   }
-  EXPECT_THROW(Bytes(most), std::exception);
+  EXPECT_THROW(Bytes{}.resize(most), std::exception);
 }
 
 // Every byte can be written: the sanitizer knows how long the piece is.
