@@ -6,7 +6,8 @@ linn writes .keras files with layers that Keras does not have. Import this file 
     model = keras.models.load_model("x.keras")
 
 It needs Keras 3 alone, with any backend. The classes have linn's names, defaults and variables. Where Keras has a class of the same name
-(Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D), the class here is Keras's with more paddings.
+(Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D), the class here is Keras's with more paddings, and poolings
+have a dilation.
 Images are "channels_last".
 
 What differs from linn:
@@ -17,6 +18,8 @@ What differs from linn:
 - Functions with arguments (gelu with approximate=True, ...) are callables here, as keras.activations has functions without arguments alone.
 - OneCycle: linn takes `total_steps=0` for all steps of each fit. Keras does not tell a schedule this number, so it must be given here.
 """
+
+import functools
 
 import keras
 from keras import ops
@@ -155,20 +158,71 @@ class SeparableConv2D(_OwnPadding, keras.layers.SeparableConv2D):
     _paddings = ("circular", "full")
 
 
+class _OwnPooling(_OwnPadding):
+    """A pooling of Keras with the paddings "circular" and numbers of rows and columns, which are left out of the windows, and with
+    `dilation_rate`: pixels from one cell of a window to the next."""
+
+    def __init__(self, *args, dilation_rate=1, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.dilation_rate = _pair(dilation_rate)
+        if self.dilation_rate != (1, 1):
+            _check_layout(self.data_format)
+
+    def compute_output_shape(self, input_shape):
+        if self.dilation_rate == (1, 1):
+            return super().compute_output_shape(input_shape)
+        sizes = []
+        for axis, (extent, stride) in enumerate(self._window()):
+            size = self._padded_shape(input_shape)[axis + 1]
+            same = self._own_padding is None and self.padding == "same"
+            sizes.append(None if size is None else -(-size // stride) if same else (size - extent) // stride + 1)
+        return (input_shape[0], *sizes, input_shape[3])
+
+    def _cells(self, inputs, beyond):
+        """The map of each cell of the window, of maps with `beyond` around them."""
+        for axis, (extent, stride) in enumerate(self._window()):
+            if self._own_padding is not None:
+                before, after = self._pads(axis, ops.shape(inputs)[axis + 1])
+            else:
+                before, after = _same_pads(ops.shape(inputs)[axis + 1], extent, stride) if self.padding == "same" else (0, 0)
+            inputs = _pad_axis(inputs, axis + 1, before, after, "circular" if self._own_padding == "circular" else beyond)
+        (rows, row_step), (columns, column_step) = self._window()
+        height, width = ops.shape(inputs)[1], ops.shape(inputs)[2]
+        cells = []
+        for i in range(self.pool_size[0]):
+            for j in range(self.pool_size[1]):
+                top, left = i * self.dilation_rate[0], j * self.dilation_rate[1]
+                cells.append(inputs[:, top : height - rows + 1 + top : row_step, left : width - columns + 1 + left : column_step])
+        return cells
+
+    def get_config(self):
+        config = super().get_config()
+        if self.dilation_rate != (1, 1):
+            config["dilation_rate"] = self.dilation_rate
+        return config
+
+
 @register
-class MaxPooling2D(_OwnPadding, keras.layers.MaxPooling2D):
+class MaxPooling2D(_OwnPooling, keras.layers.MaxPooling2D):
     """keras.layers.MaxPooling2D with the padding "circular" too: windows go on at the opposite side of the map (paper: Conv2D). Rows and
     columns given as numbers are left out of the maximum."""
 
     _beyond = "least"
 
+    def call(self, inputs):
+        if self.dilation_rate == (1, 1):
+            return super().call(inputs)
+        return functools.reduce(ops.maximum, self._cells(inputs, "least"))
+
 
 @register
-class AveragePooling2D(_OwnPadding, keras.layers.AveragePooling2D):
+class AveragePooling2D(_OwnPooling, keras.layers.AveragePooling2D):
     """keras.layers.AveragePooling2D with the padding "circular" too: windows go on at the opposite side of the map (paper: Conv2D). Rows and
     columns given as numbers are left out of the mean."""
 
     def call(self, inputs):
+        if self.dilation_rate != (1, 1):
+            return sum(self._cells(inputs, "zero")) / sum(self._cells(ops.ones_like(inputs), "zero"))
         if self._own_padding is None or isinstance(self._own_padding, str):
             return super().call(inputs)
         mean = keras.layers.AveragePooling2D.call
@@ -472,6 +526,22 @@ class threshold(_Activation):
 @register
 class squareplus(_Activation):
     """squareplus(b=4): (x + sqrt(x^2 + b)) / 2. Barron, arXiv 2112.11687."""
+
+
+@register
+class power(_Activation):
+    """power(exponent=2): x^exponent."""
+
+    def __call__(self, x):
+        return ops.power(x, self.arguments.get("exponent", 2.0))
+
+
+@register
+class log(_Activation):
+    """log(): the natural logarithm."""
+
+    def __call__(self, x):
+        return ops.log(x)
 
 
 @register

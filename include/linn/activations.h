@@ -99,6 +99,13 @@ struct SquareplusOptions {
 /// (x + sqrt(x^2 + b)) / 2.
 ActivationFunction squareplus(const SquareplusOptions& options);
 
+struct PowerOptions {
+  double exponent = 2;
+};
+/// x^exponent: 0.5 is the square root, -1 the reciprocal. NaN for x < 0 unless the exponent is whole. Keras has no activation of this name;
+/// nor has it "log", the natural logarithm.
+ActivationFunction power(const PowerOptions& options);
+
 struct AxisOptions {
   /// Along which the function sees all values; several axes are taken together.
   Axes axis = -1;

@@ -27,9 +27,14 @@ io::Json batch_shape(const Shape& image) {
   return list;
 }
 
-// Whether Keras has a layer of this class that takes this configuration: its paddings are "valid" and "same".
+// Whether Keras has a layer of this class that takes this configuration: without options that Keras lacks, and with "valid" or "same" for a
+// padding.
 bool is_keras_layer(std::string_view class_name, const io::Json& config) {
   if (!layers::is_keras_class(class_name)) return false;
+  const auto is_own = [&](const schema::FieldInfo& field) { return field.role == schema::Role::own && config.contains(field.key); };
+  const layers::LayerRow* row = schema::find_row(layers::layer_rows(), class_name);
+  const std::vector<schema::FieldInfo> fields = row->fields();
+  if (std::any_of(fields.begin(), fields.end(), is_own)) return false;
   const auto padding = config.find("padding");
   if (padding == config.end() || class_name.ends_with("Padding2D")) return true;
   return *padding == "valid" || *padding == "same";

@@ -38,6 +38,11 @@ constexpr schema::Info info(std::string_view name, std::string_view help, std::s
   return {.module = "keras.activations", .name = name, .aliases = {alias}, .help = help};
 }
 
+// Of a function that Keras lacks.
+constexpr schema::Info own_info(std::string_view name, std::string_view help) {
+  return {.module = "linn.activations", .name = name, .help = help};
+}
+
 constexpr schema::Info info_of(Activation function) {
   switch (function) {
     case Activation::relu6: return info("relu6", "x, cut to 0 ... 6.");
@@ -56,6 +61,7 @@ constexpr schema::Info info_of(Activation function) {
     case Activation::exponential: return info("exponential", "exp(x).");
     case Activation::mish: return info("mish", "x * tanh(softplus(x)).");
     case Activation::sparse_plus: return info("sparse_plus", "0 up to -1, x from 1 on, (x + 1)^2 / 4 between.");
+    case Activation::log: return own_info("log", "The natural logarithm; NaN for x < 0.");
     default: return info("linear", "x.");
   }
 }
@@ -88,6 +94,7 @@ ActivationSpec spec_of(const activations::SoftShrinkOptions& o) { return {Activa
 ActivationSpec spec_of(const activations::HardShrinkOptions& o) { return {Activation::hard_shrink, o.threshold}; }
 ActivationSpec spec_of(const activations::ThresholdOptions& o) { return {Activation::threshold, o.threshold, o.default_value}; }
 ActivationSpec spec_of(const activations::SquareplusOptions& o) { return {Activation::squareplus, o.b}; }
+ActivationSpec spec_of(const activations::PowerOptions& o) { return {Activation::power, o.exponent}; }
 
 }  // namespace
 }  // namespace layers
@@ -186,6 +193,14 @@ struct schema::Schema<activations::SquareplusOptions> {
   static constexpr Info info = layers::info("squareplus", "(x + sqrt(x^2 + b)) / 2.");
   static constexpr auto fields = all(field("b", &C::b, at_least(0), "How smooth it is about 0."));
   static constexpr Example examples[] = {{"{}"}, {R"({"b": 0.5})"}};
+};
+
+template <>
+struct schema::Schema<activations::PowerOptions> {
+  using C = activations::PowerOptions;
+  static constexpr Info info = layers::own_info("power", "x^exponent; NaN for x < 0 unless the exponent is whole.");
+  static constexpr auto fields = all(field("exponent", &C::exponent, "0.5 is the square root, -1 the reciprocal."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"exponent": 3.0})"}};
 };
 
 namespace layers {
@@ -352,6 +367,7 @@ ActivationFunction soft_shrink(const SoftShrinkOptions& options) { return layers
 ActivationFunction hard_shrink(const HardShrinkOptions& options) { return layers::checked(options); }
 ActivationFunction threshold(const ThresholdOptions& options) { return layers::checked(options); }
 ActivationFunction squareplus(const SquareplusOptions& options) { return layers::checked(options); }
+ActivationFunction power(const PowerOptions& options) { return layers::checked(options); }
 ActivationFunction softmax(const AxisOptions& options) { return layers::along<layers::AxisFunction::softmax>(options); }
 ActivationFunction log_softmax(const AxisOptions& options) { return layers::along<layers::AxisFunction::log_softmax>(options); }
 ActivationFunction sparsemax(const AxisOptions& options) { return layers::along<layers::AxisFunction::sparsemax>(options); }
@@ -378,7 +394,8 @@ ActivationFunction schema::Type<ActivationFunction>::read(const io::Json& json, 
 io::Json schema::Type<ActivationFunction>::write(const ActivationFunction& value) {
   const ActivationDescription& description = *linn::detail::description_of(value);
   const std::string name(description.name());
-  if (description.has_default_arguments() && name != "threshold") return name;
+  const bool is_in_keras = layers::find(name).info.module == "keras.activations";
+  if (is_in_keras && description.has_default_arguments() && name != "threshold") return name;
   for (const layers::LayerClass& known : layers::layer_classes)
     if (known.function == name)
       return optim::node("keras.layers", known.name, description.arguments());

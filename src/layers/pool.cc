@@ -41,10 +41,12 @@ struct schema::Schema<layers::PoolConfig<kind>> {
                     .help = "The mean of each window's cells inside the map."};
   static constexpr Field<C, Size2> pool_size{"pool_size", &C::pool_size, at_least(1), "Height and width of the window.", !is_max};
   static constexpr auto fields =
-      all(pool_size, nested(&C::options,  //
-                            field("strides", &O::strides, at_least(1), "Pixels from one window to the next; by default the window's size."),
-                            field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and numbers of rows and columns."), layers::data_format_field<O>(),
-                            layers::common_fields<O>()));
+      all(pool_size,
+          nested(&C::options,  //
+                 field("strides", &O::strides, at_least(1), "Pixels from one window to the next; by default the window's size."),
+                 field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and numbers of rows and columns."),
+                 own("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one cell of a window to the next; Keras has none."),
+                 layers::data_format_field<O>(), layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "p", "pool_size": [2, 3], "padding": "same"})", "(5, 7, 2)"},
       {R"({"name": "p", "pool_size": [3, 2]})", "(7, 6, 2)"},
@@ -55,7 +57,10 @@ struct schema::Schema<layers::PoolConfig<kind>> {
       {R"({"name": "p", "pool_size": [2, 2], "strides": [1, 1], "padding": "same"})", "(4, 5, 3)"},
       {R"({"name": "p", "pool_size": [2, 3], "strides": [1, 1], "padding": "circular"})", "(4, 5, 3)"},
       {R"({"name": "p", "pool_size": [3, 3], "strides": [2, 2], "padding": [[1, 1], [1, 1]]})", "(6, 7, 3)"},
-      {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": [[2, 0], [1, 1]]})", "(5, 4, 2)"}};
+      {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": [[2, 0], [1, 1]]})", "(5, 4, 2)"},
+      {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "dilation_rate": [2, 3]})", "(7, 8, 2)"},
+      {R"({"name": "p", "pool_size": [2, 3], "strides": [2, 1], "padding": "same", "dilation_rate": [2, 2]})", "(6, 7, 2)"},
+      {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 1], "padding": [[2, 3], [1, 2]], "dilation_rate": [2, 3]})", "(6, 7, 2)"}};
 
   static void complete(C& c) {
     if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
@@ -109,7 +114,9 @@ class PoolDescription final : public Described<PoolConfig<kind>> {
  private:
   ResolvedWindow window(const Shape& input, const std::string& where) const {
     check_map(input, where);
-    return resolve_window({"pool_size", this->config_.pool_size, this->config_.options.strides, {1, 1}, this->config_.options.padding}, input, input[2], 1, where);
+    return resolve_window({"pool_size", this->config_.pool_size, this->config_.options.strides, this->config_.options.dilation_rate,
+                           this->config_.options.padding},
+                          input, input[2], 1, where);
   }
 };
 

@@ -54,6 +54,7 @@ struct Absent {
 
 enum class Role : std::uint8_t {
   option,
+  own,          // an option that Keras's class lacks: written only where it is not the default
   axis,         // an axis, the batch axis being 0; Keras 2 wrote a list of one
   name,         // the name that the user gave; a model writes the one it uses
   trainable,    // what every layer has
@@ -97,6 +98,11 @@ constexpr Field<Owner, T> field(const char* key, T Owner::*member, Range range, 
 template <class Owner, class T>
 constexpr Field<Owner, T> field(const char* key, T Owner::*member, const char* help) {
   return {key, member, {}, help};
+}
+/// An option that Keras's class of this name lacks.
+template <class Owner, class T>
+constexpr Field<Owner, T> own(const char* key, T Owner::*member, Range range, const char* help) {
+  return {key, member, range, help, false, Role::own};
 }
 /// A field without a default.
 template <class Owner, class T>

@@ -49,14 +49,18 @@ T checked(T object, const std::string& where) {
   return object;
 }
 
-/// Writes every field under its key, apart from those that the model writes: name, trainable, input_shape.
+/// Writes every field under its key, apart from those that the model writes (name, trainable, input_shape) and from options that Keras
+/// lacks and that have their defaults.
 template <class T>
 io::Json write(const T& object) {
   io::Json json = io::Json::object();
-  const auto write_field = [&]<class Member>(const auto& field, const Member& value) {
-    if (field.role == Role::option || field.role == Role::axis) json[field.key] = Type<Member>::write(value);
+  const T defaults{};
+  const auto write_field = [&]<class Member>(const auto& field, const Member& value, const Member& otherwise) {
+    io::Json written = Type<Member>::write(value);
+    const bool is_own = field.role == Role::own && written != Type<Member>::write(otherwise);
+    if (is_own || field.role == Role::option || field.role == Role::axis) json[field.key] = std::move(written);
   };
-  walk(write_field, object);
+  walk(write_field, object, defaults);
   return json;
 }
 

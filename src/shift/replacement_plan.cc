@@ -31,6 +31,7 @@ std::string summary_of(const std::string& class_name, const Json& config, const 
       window = Size2(found->at(0).get<std::int64_t>(), found->at(1).get<std::int64_t>());
       summary += " " + text(window);
     }
+  if (config.contains("pool_size") && !is_one(on.dilation)) summary += ", dilation " + text(on.dilation);
   if (config.contains("filter_size")) summary += fmt::format(", filter {}", config["filter_size"].get<std::int64_t>());
   if (!is_one(on.strides)) summary += ", stride " + text(on.strides);
   if (config.contains("padding") && config["padding"].is_string() && !is_one(window)) summary += ", " + config["padding"].get<std::string>();
@@ -226,7 +227,7 @@ ReplacementPlan::NewValue ReplacementPlan::window(const NetworkCall& call, NewVa
     return in;
   }
   NewLayer now = circular(call, {1, 1});
-  if (call.on.reduction == OnMap::maximum) {
+  if (call.on.reduction == OnMap::maximum && is_one(call.on.dilation)) {
     now = blurred(call, now);
     in.value = apply(now, in.value);
     note(call, summary_of(now.class_name, now.config, now.on));

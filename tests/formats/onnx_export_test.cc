@@ -8,6 +8,7 @@
 #include "formats/onnx/import.h"
 #include "io/test_files.h"
 #include "linn/layers.h"
+#include "support/onnx_file.h"
 #include "support/row_graphs.h"
 #include "support/run_graph.h"
 
@@ -18,12 +19,11 @@ using ::testing::HasSubstr;
 
 // What import lacks of the operators that these are written with.
 bool is_written_only(const RowGraph& row) {
-  static const std::set<std::string> classes = {"AdaptivePolyphaseSampling2D", "LearnablePolyphaseSampling2D"};
-  static const std::set<std::string> activations = {"threshold", "squareplus"};
+  static const std::set<std::string> classes = {"LearnablePolyphaseSampling2D"};
+  static const std::set<std::string> activations = {"threshold"};
   if (classes.contains(row.class_name)) return true;
   // Softmax over several axes; a ReLU with a threshold.
   if (row.class_name == "Softmax" || row.class_name == "ReLU") return true;
-  if (row.class_name == "Normalization") return row.config.find("\"axis\"") != std::string::npos;
   for (const std::string& activation : activations)
     if (row.name.starts_with("Activation_" + activation)) return true;
   return row.name == "Activation_relu_1_rows" || row.name == "Activation_relu_1_map";
@@ -57,6 +57,59 @@ TEST(OnnxExport, EveryLayerComesBack) {
     }
   }
   EXPECT_GT(count, 150U);
+}
+
+std::vector<std::string> class_names(const graph::Graph& graph) {
+  std::vector<std::string> names;
+  for (const graph::Member& member : graph.members()) names.emplace_back(member.class_name());
+  return names;
+}
+
+// The nodes of a polyphase sampling are the layer again, with its strides and norm, for maps of any size.
+TEST(OnnxExport, PolyphaseSamplingComesBackAsTheLayer) {
+  for (const char* order : {"l1", "l2", "linf"})
+    for (const Shape& image : {Shape{6, 8, 3}, Shape{Shape::none, Shape::none, 3}}) {
+      const SymbolicTensor in = Input(image, {.name = "map"});
+      const SymbolicTensor out = AdaptivePolyphaseSampling2D({.strides = {2, 4}, .order = std::string(order), .name = "aps"})(in);
+      const graph::Graph graph = graph::Graph::functional("m", {{in}}, {{out}}, 1);
+      const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {}), order, "", 1);
+      ASSERT_THAT(class_names(model.graph), ::testing::ElementsAre("InputLayer", "AdaptivePolyphaseSampling2D"));
+      const io::Json config = model.graph.members()[1].layer->description->config("aps");
+      EXPECT_EQ(config["strides"], io::Json::array({2, 4}));
+      EXPECT_EQ(config["order"], order);
+      const Tensor input = random_tensor({5, 6, 8, 3}, 4, -1, 1);
+      EXPECT_EQ(values_of(run_graph(model.graph, {input})[0]), values_of(run_graph(graph, {input})[0]));
+    }
+}
+
+// Two branches of one choice: the order in which nodes are read decides whether one layer takes both maps.
+TEST(OnnxExport, PolyphaseSamplingOfSeveralMapsComesBack) {
+  for (const bool shortcut_first : {false, true}) {
+    const SymbolicTensor in = Input({6, 8, 3}, {.name = "map"});
+    const SymbolicTensor main = Conv2D(3, 3, {.padding = "same", .name = "conv"})(in);
+    const std::vector<SymbolicTensor> sampled = AdaptivePolyphaseSampling2D({.name = "aps"}).call({main, in});
+    const SymbolicTensor deep = Conv2D(3, 1, {.name = "deep"})(sampled[0]);
+    const SymbolicTensor out = shortcut_first ? Add()({sampled[1], deep}) : Add()({deep, sampled[1]});
+    const graph::Graph graph = graph::Graph::functional("m", {{in}}, {{out}}, 1);
+    const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {}), "two maps", "", 1);
+    EXPECT_THAT(class_names(model.graph), ::testing::Contains("AdaptivePolyphaseSampling2D"));
+    EXPECT_THAT(class_names(model.graph), ::testing::Not(::testing::Contains("Cropping2D")));
+    const Tensor input = random_tensor({5, 6, 8, 3}, 4, -1, 1);
+    EXPECT_TRUE(
+        agrees("two maps", out.shape(), values_of(run_graph(model.graph, {input})[0]), values_of(run_graph(graph, {input})[0]), {0, 1e-5}));
+  }
+}
+
+// A norm that goes elsewhere too is not the layer's: the file is refused by the names of its nodes.
+TEST(OnnxExport, ChoicesThatAreReadElsewhereAreRefused) {
+  for (const char* op : {"ArgMax", "GatherND"}) {
+    const OnnxFile file = {.nodes = {onnx_node(op, {"x", "i"}, {"y"}, "pick")},
+                           .initializers = {},
+                           .inputs = {onnx_value("x", {0, 4}), onnx_value("i", {0, 1})},
+                           .outputs = {onnx_value("y", {0, 1})}};
+    test::expect_error<FormatError>([&] { formats::read_onnx(file.bytes(), "m.onnx", "", 1); },
+                                    {"node 0 \"pick\"", op, "AdaptivePolyphaseSampling2D"});
+  }
 }
 
 graph::Graph small_network() {

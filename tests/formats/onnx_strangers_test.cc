@@ -194,7 +194,7 @@ TEST_F(OnnxExternalData, NothingElseIsOpened) {
   refuses("/dev/zero", "no relative path");
   refuses("..\\secret.bin", "no relative path");
   refuses("", "no relative path");
-  refuses("missing.bin", "cannot be opened");
+  refuses("missing.bin", "/model/missing.bin\", which is not there; put that file beside the model");
   refuses("inner", "is a directory");
   std::filesystem::create_symlink(dir_ / "secret.bin", dir_ / "model/link.bin");
   refuses("link.bin", "symbolic link");

@@ -38,6 +38,11 @@ def by_name(name, **arguments):
     return {"module": "keras.activations", "class_name": name, "config": arguments, "registered_name": None}
 
 
+def own(name, **arguments):
+    """A function that linn has and Keras has not."""
+    return {"module": "linn.activations", "class_name": name, "config": arguments, "registered_name": f"linn>{name}"}
+
+
 def sparsemax(x, axis=-1):
     """By the definition of Martins and Astudillo. That of keras 3.15.1 takes a wrong threshold where two or more values are kept, and its
     rows do not sum to 1 (keras issue 23425, mended since)."""
@@ -71,7 +76,13 @@ CASES += [
     ("sparsemax_1", by_name("sparsemax", axis=1), lambda x: sparsemax(x, 1)),
     ("softmax_1", by_name("softmax", axis=1), lambda x: A.softmax(x, axis=1)),
     ("log_softmax_1", by_name("log_softmax", axis=1), lambda x: A.log_softmax(x, axis=1)),
+    ("power", own("power"), lambda x: x * x),
+    ("power_3", own("power", exponent=3.0), lambda x: x * x * x),
+    ("power_0.5", own("power", exponent=0.5), tf.sqrt),
+    ("power_-1", own("power", exponent=-1.0), lambda x: 1 / x),
+    ("log", own("log"), tf.math.log),
 ]
+POSITIVE = {"power_0.5", "power_-1", "log"}  # functions of positive numbers
 
 
 def main():
@@ -80,6 +91,8 @@ def main():
     for name, config, function in CASES:
         # Both tails and the kinks' neighbourhood; 12 columns: several vectors and a rest.
         x = np.concatenate([rng.normal(0, 3, (2, 3, 12)), rng.normal(0, 0.8, (1, 3, 12))]).astype(np.float32)
+        if name in POSITIVE:
+            x = np.abs(x) + np.float32(0.05)
         at = tf.constant(x, tf.float64)
         with tf.GradientTape() as tape:
             tape.watch(at)

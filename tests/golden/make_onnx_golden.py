@@ -360,6 +360,79 @@ def chains():
         save(f"typed_{kind}", helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), [draw(2, 5)])
 
 
+def pools():
+    """Norms of windows, and windows that see every so many pixels."""
+    for p in (1, 2, 3, 4):
+        case(f"lp_pool_p{p}", "LpPool", [(3, 6, 8)], kernel_shape=[2, 3], strides=[2, 1], p=p)
+        case(f"global_lp_pool_p{p}", "GlobalLpPool", [(3, 4, 5)], p=p)
+    case("lp_pool_pads", "LpPool", [(3, 8, 7)], kernel_shape=[3, 3], strides=[2, 2], pads=[0, 1, 2, 0])
+    case("lp_pool_same_upper", "LpPool", [(3, 8, 7)], kernel_shape=[3, 2], strides=[2, 2], auto_pad="SAME_UPPER", p=3)
+    case("lp_pool_same_lower", "LpPool", [(3, 8, 7)], kernel_shape=[3, 2], auto_pad="SAME_LOWER", p=1)
+    case("lp_pool_dilated", "LpPool", [(3, 8, 9)], kernel_shape=[3, 2], dilations=[2, 3], strides=[1, 2], opset=18)
+    case("lp_pool_ceil", "LpPool", [(3, 8, 7)], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1, opset=18)
+    for op, p in (("MaxPool", "max"), ("AveragePool", "average")):
+        dilated = dict(kernel_shape=[3, 2], dilations=[2, 3], opset=19)
+        case(f"{p}_pool_dilated_strides", op, [(3, 9, 10)], strides=[2, 3], **dilated)
+        case(f"{p}_pool_dilated_pads", op, [(3, 8, 9)], strides=[2, 1], pads=[1, 1, 2, 0], **dilated)
+        case(f"{p}_pool_dilated_ceil", op, [(3, 8, 9)], strides=[2, 2], ceil_mode=1, **dilated)
+        case(f"{p}_pool_dilated_same", op, [(3, 8, 9)], pads=[2, 1, 2, 1], **dilated)
+    n, least = helper.make_node, number(-np.inf)
+    maps, x = [("x0", ["N", 3, 7, 8])], [draw(2, 3, 7, 8)]
+    for name, pads, attributes in (("", (0, 0, 1, 1), dict(strides=[2, 2])), ("_more", (1, 0, 1, 1), dict(strides=[2, 3], pads=[1, 1, 0, 0])), ("_ceil", (0, 1, 0, 1), dict(strides=[2, 2], ceil_mode=1))):
+        constants = {"p": ints(0, 0, *pads[:2], 0, 0, *pads[2:]), "least": least}
+        save(f"max_pool_padded{name}", model_of([n("Pad", ["x0", "p", "least"], ["a"]), n("MaxPool", ["a"], ["y0"], kernel_shape=[3, 3], **attributes)], maps, ["y0"], constants, 17), x)
+    case("average_pool_dilated_include", "AveragePool", [(3, 8, 9)], strides=[2, 1], pads=[1, 1, 2, 0], count_include_pad=1, **dilated)
+
+
+def computed():
+    """Functions of values that are computed, and constants that change along several axes."""
+    shape = [(3, 4, 5)]
+    for op in ("Sqrt", "Log", "Reciprocal"):
+        case(op.lower(), op, shape, positive=True)
+    for exponent in (0, 0.5, 1, 1.5, -1, -2):
+        case(f"pow_{exponent}", "Pow", shape, [number(exponent)], positive=True)
+    case("pow_4", "Pow", shape, [number(4)])
+    case("div_maps", "Div", shape * 2, positive=True)
+    case("div_broadcast", "Div", [(3, 4, 5), (3, 1, 1)], positive=True)
+    x = [np.abs(draw(2, 3, 4, 5)) + np.float32(0.1)]
+    maps = [("x0", ["N", 3, 4, 5])]
+    constants = {"number": number(1.7), "channels": np.abs(draw(3, 1, 1)) + np.float32(0.5), "map": draw(3, 4, 5), "map4": draw(1, 3, 4, 5), "cells": draw(4, 5), "cells3": draw(1, 4, 5),
+                 "rows": draw(3, 4, 1), "columns": draw(3, 1, 5), "cells_channels": draw(1, 1, 4, 1)}
+    for kind, constant in constants.items():
+        apart = np.where(np.abs(constant) < 0.2, np.float32(0.4), constant).astype(np.float32)  # as a divisor
+        for op in ("Add", "Sub", "Mul", "Div", "Max", "Min"):
+            for names, place in ((["x0", "c"], "second"), (["c", "x0"], "first")):
+                save(f"{op.lower()}_{kind}_{place}", model_of([helper.make_node(op, names, ["y0"])], maps, ["y0"], {"c": apart}, 17), x)
+        base = (np.abs(constant) + np.float32(0.3)).astype(np.float32)
+        save(f"pow_base_{kind}", model_of([helper.make_node("Pow", ["c", "x0"], ["y0"])], maps, ["y0"], {"c": base}, 17), x)
+    for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare"):
+        for axes in ([2, 3], [1], [1, 2, 3]):
+            case(f"{op.lower()}_{'_'.join(map(str, axes))}", op, shape, axes=axes, keepdims=0)
+        case(f"{op.lower()}_keep", op, shape, [ints(1)], opset=18)
+    n = helper.make_node
+    last = [n("Transpose", ["x0"], ["t"], perm=[0, 2, 3, 1])]
+    for kind, constant in (("map", draw(4, 5, 3)), ("channels", draw(5, 3)), ("cells", draw(4, 5, 1))):
+        save(f"channels_last_mul_{kind}", model_of([*last, n("Mul", ["t", "c"], ["m"]), n("Relu", ["m"], ["y0"])], maps, ["y0"], {"c": constant}, 17), x)
+    for kind, shape in (("channel", (1, 4, 5)), ("cell", (3, 1, 1)), ("one", (1, 1, 1)), ("row", (3, 1, 5))):
+        small = [np.abs(draw(2, *shape)) + np.float32(0.1)]
+        info = [("x0", ["N", *shape])]
+        save(f"expand_{kind}", model_of([n("Expand", ["x0", "s"], ["y0"])], info, ["y0"], {"s": ints(1, 3, 4, 5)}, 17), small)
+        for op in ("Add", "Div"):
+            save(f"{op.lower()}_grows_{kind}", model_of([n(op, ["c", "x0"], ["y0"])], info, ["y0"], {"c": draw(3, 4, 5)}, 17), small)
+        save(f"add_grows_uniform_{kind}", model_of([n("Add", ["x0", "c"], ["y0"])], info, ["y0"], {"c": np.full((1, 3, 4, 5), 0.5, np.float32)}, 17), small)
+    save("expand_rows", model_of([n("Expand", ["x0", "s"], ["y0"])], [("x0", ["N", 1, 5])], ["y0"], {"s": ints(1, 4, 5)}, 17), [draw(2, 1, 5)])
+    save("expand_number", model_of([n("Expand", ["x0", "s"], ["y0"])], [("x0", ["N", 1])], ["y0"], {"s": ints(1, 6)}, 17), [draw(2, 1)])
+    save("torch_lp_pool", model_of([n("Mul", ["x0", "x0"], ["q"]), n("AveragePool", ["q"], ["a"], kernel_shape=[2, 2], strides=[2, 2]), n("Sign", ["a"], ["s"]), n("Abs", ["a"], ["b"]), n("Relu", ["b"], ["r"]), n("Mul", ["s", "r"], ["m"]),
+                                    n("Mul", ["m", "four"], ["f"]), n("Pow", ["f", "half"], ["y0"])], maps, ["y0"], {"four": number(4), "half": number(0.5)}, 17), [draw(2, 3, 4, 5)])
+    save("torch_normalize", model_of([n("ReduceL2", ["x0"], ["l"], axes=[1], keepdims=1), n("Clip", ["l", "eps"], ["m"]), n("Shape", ["x0"], ["s"]), n("Expand", ["m", "s"], ["e"]), n("Div", ["x0", "e"], ["y0"])], maps, ["y0"],
+                                     {"eps": number(1e-12)}, 17), [draw(2, 3, 4, 5)])
+    save("mul_rows_2d", model_of([n("Mul", ["x0", "c"], ["y0"])], [("x0", ["N", 4, 6])], ["y0"], {"c": draw(4, 6)}, 17), [draw(2, 4, 6)])
+    save("position_embedding", model_of([n("Reshape", ["x0", "s"], ["r"]), n("Transpose", ["r"], ["t"], perm=[0, 2, 1]), n("Add", ["t", "c"], ["a"]), n("MatMul", ["a", "w"], ["y0"])], maps, ["y0"],
+                                        {"s": ints(0, 3, 20), "c": draw(1, 20, 3), "w": draw(3, 2)}, 17), x)
+    save("l2_normalize", model_of([n("Mul", ["x0", "x0"], ["q"]), n("ReduceSum", ["q", "axes"], ["s"]), n("Sqrt", ["s"], ["r"]), n("Max", ["r", "eps"], ["m"]), n("Div", ["x0", "m"], ["y0"])], maps, ["y0"],
+                                  {"axes": ints(1), "eps": number(1e-12)}, 17), [draw(2, 3, 4, 5)])
+
+
 # ---- networks of torch -----------------------------------------------------------------------------------------------
 
 
@@ -480,6 +553,8 @@ if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     for group in (windows, dense, norms, activations, math, shapes, resizes, chains):
         group()
+    networks()
+    for group in (pools, computed):  # behind the networks, whose inputs are drawn from the same numbers
+        group()
     np.savez_compressed(OUT / "operators.npz", **cases)
     print(len([name for name in cases if name.endswith("/model")]), "operators")
-    networks()

@@ -27,8 +27,21 @@ std::vector<ActivationSpec> all() {
                            {Activation::hard_shrink, 1.5},
                            {Activation::hard_shrink, 0.0},
                            {Activation::threshold, 0.75, -3.0},
-                           {Activation::squareplus, 0.5}});
+                           {Activation::squareplus, 0.5},
+                           {Activation::power, 3.0},
+                           {Activation::power, 1.5},
+                           {Activation::power, 0.5},
+                           {Activation::power, 0.0},
+                           {Activation::power, -0.5},
+                           {Activation::power, -1.0},
+                           {Activation::power, -2.0}});
   return list;
+}
+
+// Functions of positive numbers alone, or that are infinite at 0.
+bool takes_positive(const ActivationSpec& a) {
+  const double exponent = a.arguments[0];
+  return a.kind == Activation::log || (a.kind == Activation::power && (exponent < 0 || std::fmod(exponent, 1) != 0));
 }
 
 std::string text_of(const ActivationSpec& a) {
@@ -83,6 +96,8 @@ long double plain(const ActivationSpec& spec, long double x) {
     case Activation::sparse_plus: return x <= -1 ? 0 : x >= 1 ? x : (x + 1) * (x + 1) / 4;
     case Activation::sparse_sigmoid: return std::min(std::max((x + 1) / 2, 0.0L), 1.0L);
     case Activation::gelu_tanh: return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi_v<long double>) * (x + 0.044715L * x * x * x)));
+    case Activation::power: return std::pow(x, a);
+    case Activation::log: return std::log(x);
   }
   return 0;
 }
@@ -97,6 +112,7 @@ template <class T>
 void expect_formulas(double tolerance) {
   for (const ActivationSpec& a : all())
     for (const double x : {-100.0, -50.0, -20.0, -6.5, -3.0, -2.5, -1.0, -0.25, -1e-3, -1e-6, 0.0, 1e-6, 1e-3, 0.25, 1.0, 2.5, 3.0, 6.5, 20.0, 50.0, 80.0}) {
+      if (takes_positive(a) && x <= 0) continue;
       const T at = static_cast<T>(x);
       const double expected = static_cast<double>(plain(a, at));
       EXPECT_NEAR(static_cast<double>(activate(a, at)), expected, tolerance * (std::abs(expected) + cancelled(a, x)) + 1e-40) << text_of(a) << " at " << x;
@@ -109,6 +125,7 @@ TEST(ActivationReference, FormulasFloat) { expect_formulas<float>(2e-5); }  // e
 TEST(ActivationReference, StableFarOut) {
   for (const ActivationSpec& a : all())
     for (const float x : {-100.0f, 100.0f, 88.0f, -88.0f}) {
+      if (takes_positive(a) && x < 0) continue;
       if (a.kind != Activation::exponential) {
         EXPECT_TRUE(std::isfinite(activate(a, x))) << text_of(a) << " at " << x;
         EXPECT_TRUE(std::isfinite(activate_gradient(a, x))) << text_of(a) << " at " << x;
@@ -132,6 +149,8 @@ TEST(ActivationReference, FiniteDifferences) {
         if (std::abs(v - kink) < 1e-3) v += 0.01;
     if (a.kind == Activation::exponential)
       for (double& v : x) v /= 4;
+    if (takes_positive(a))
+      for (double& v : x) v = std::abs(v) + 0.5;
     std::vector<double> ones(x.size(), 1.0), gradient(x.size()), y(x.size());
     ActivationGradient::reference<double>({a}, {static_cast<std::int64_t>(x.size()), x.data(), ones.data(), gradient.data(), nullptr});
     check::expect_gradient(x, gradient, [&](const std::vector<double>& at) {
@@ -154,6 +173,18 @@ TEST(ActivationReference, KinksAsKeras) {
   EXPECT_EQ(activate_gradient(clipped, 0.5), 0);
   EXPECT_EQ(activate_gradient(clipped, 4.0), 1);
   EXPECT_EQ(activate_gradient({Activation::clipped_relu, 0.0, 2.0, 0.0}, 0.0), 0);
+}
+
+TEST(ActivationReference, PowersOutsideTheirDomain) {
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  for (const double exponent : {0.5, -0.5, 1.5}) EXPECT_TRUE(std::isnan(activate({Activation::power, exponent}, -2.0))) << exponent;
+  EXPECT_TRUE(std::isnan(activate(Activation::log, -2.0)));
+  EXPECT_EQ(activate(Activation::log, 0.0), -infinite);
+  EXPECT_EQ(activate({Activation::power, -1.0}, 0.0), infinite);
+  EXPECT_EQ(activate({Activation::power, 0.5}, 0.0), 0);
+  EXPECT_EQ(activate({Activation::power, 0.0}, 0.0), 1);
+  EXPECT_EQ(activate_gradient({Activation::power, 0.0}, 0.0), 0);
+  EXPECT_EQ(activate_gradient(Activation::power, 0.0), 0);
 }
 
 // Keras cuts only what lies above the threshold.

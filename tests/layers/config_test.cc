@@ -200,8 +200,8 @@ TEST(LayerConfig, OneRuleForCodeAndFiles) {
 TEST(LayerRows, Signatures) {
   const auto signature_of = [](std::string_view name) { return schema::signature(*schema::find_row(layer_rows(), name)); };
   EXPECT_EQ(signature_of("AvgPool2D"),
-            "keras.layers.AveragePooling2D|keras.layers.AvgPool2D ( pool_size, strides=None, padding='valid', data_format=None, name=None, "
-            "trainable=True, input_shape=None )");
+            "keras.layers.AveragePooling2D|keras.layers.AvgPool2D ( pool_size, strides=None, padding='valid', dilation_rate=(1, 1), "
+            "data_format=None, name=None, trainable=True, input_shape=None )");
   EXPECT_EQ(signature_of("BatchNormalization"),
             "keras.layers.BatchNormalization ( axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', "
             "gamma_initializer='ones', moving_mean_initializer='zeros', moving_variance_initializer='ones', beta_regularizer=None, "

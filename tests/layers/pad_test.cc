@@ -190,6 +190,56 @@ TEST(ExplicitPadding, PoolingsLeaveThePadsOut) {
         }
 }
 
+// Every second or third pixel; cells outside the map are left out of the maximum and of the mean.
+TEST(DilatedPooling, SeesEverySoManyPixels) {
+  for (const Size2 window : {Size2(2, 3), Size2(3, 1), Size2(3, 3)})
+    for (const Size2 dilation : {Size2(2, 1), Size2(1, 3), Size2(3, 2)})
+      for (const std::int64_t stride : {1, 2, 3})
+        for (const std::int64_t pad : {0, 1, 2}) {
+          const std::int64_t reach_rows = (window.height - 1) * dilation.height, reach_columns = (window.width - 1) * dilation.width;
+          if (pad > std::min(reach_rows, reach_columns)) continue;
+          const Shape image{9, 8, 3};
+          const Values input = numbers(images * image.elements(), 13);
+          const std::int64_t rows = (9 + 2 * pad - reach_rows - 1) / stride + 1, columns = (8 + 2 * pad - reach_columns - 1) / stride + 1;
+          Values maxima, means;
+          for (std::int64_t n = 0; n < images; ++n)
+            for (std::int64_t y = 0; y < rows; ++y)
+              for (std::int64_t x = 0; x < columns; ++x)
+                for (std::int64_t c = 0; c < 3; ++c) {
+                  double best = -1e9, sum = 0, count = 0;
+                  for (std::int64_t a = 0; a < window.height; ++a)
+                    for (std::int64_t b = 0; b < window.width; ++b) {
+                      const std::int64_t i = y * stride - pad + a * dilation.height, j = x * stride - pad + b * dilation.width;
+                      if (i < 0 || i >= 9 || j < 0 || j >= 8) continue;
+                      const double value = input[static_cast<std::size_t>(((n * 9 + i) * 8 + j) * 3 + c)];
+                      best = std::max(best, value), sum += value, ++count;
+                    }
+                  maxima.push_back(best), means.push_back(sum / count);
+                }
+          const Pooling2DOptions options{.strides = stride, .padding = Pads2(pad), .dilation_rate = dilation};
+          const Shape all{static_cast<std::int64_t>(maxima.size())};
+          const std::string what = fmt::format("window {}x{} dilation {}x{} stride {} pad {}", window.height, window.width, dilation.height,
+                                               dilation.width, stride, pad);
+          for (const Precision precision : {Precision::float64, Precision::float32}) {
+            EXPECT_EQ(output_of(MaxPooling2D(window, options), image, input, {}, precision), maxima) << what;
+            EXPECT_TRUE(agrees(what, all, output_of(AveragePooling2D(window, options), image, input, {}, precision), means, {1e-6, 0}));
+          }
+        }
+}
+
+TEST(DilatedPooling, IsWrittenOnlyWhereItIsDilated) {
+  EXPECT_THAT(MaxPooling2D(2).config(), ::testing::Not(::testing::HasSubstr("dilation_rate")));
+  EXPECT_THAT(MaxPooling2D(2, {.dilation_rate = {1, 2}}).config(), ::testing::HasSubstr("\"dilation_rate\":[1,2]"));
+  EXPECT_EQ(MaxPooling2D(2, {.strides = 1, .dilation_rate = 3}).compute_output_shape({8, 9, 1}), (Shape{5, 6, 1}));
+  EXPECT_EQ(AveragePooling2D(2, {.padding = "same", .dilation_rate = 3}).compute_output_shape({8, 9, 1}), (Shape{4, 5, 1}));
+  test::expect_error<ValueError>([] { MaxPooling2D(2, {.dilation_rate = 0}); }, {"dilation_rate", "1 or more"});
+  test::expect_error<ShapeError>(
+      [] {
+        MaxPooling2D(3, {.dilation_rate = 3}).compute_output_shape({6, 9, 1});
+      },
+      {"pool_size (3, 3)", "does not fit"});
+}
+
 TEST(ExplicitPadding, IsCheckedAndComesBack) {
   const Layer pool = MaxPooling2D(3, {.strides = 2, .padding = {{1, 2}, {0, 1}}});
   EXPECT_THAT(pool.config(), ::testing::HasSubstr("[[1,2],[0,1]]"));

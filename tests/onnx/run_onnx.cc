@@ -1,6 +1,6 @@
-// For tests/onnx/run_node_tests.py and check_keras_models.py, and for trying files by hand. Each line of the standard input is MODEL.onnx INPUTS.npz OUTPUTS.npz; the
-// inputs are arrays x0, x1, ... in the file's own layout, and outputs y0, y1, ... are written in that layout. One line is printed for each:
-// "ok" or the error.
+// For tests/onnx/run_node_tests.py and check_keras_models.py, and for trying files by hand. Each line of the standard input is MODEL.onnx
+// INPUTS.npz OUTPUTS.npz; the inputs are arrays x0, x1, ... in the file's own layout, and outputs y0, y1, ... are written in that layout.
+// One line is printed for each: "ok" or the error.
 #include <filesystem>
 #include <iostream>
 #include <sstream>

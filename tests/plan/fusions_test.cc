@@ -104,14 +104,15 @@ TEST(Fusions, AnyActivationJoinsAConvolutionAndADense) {
   for (const kernels::Activation kind : kernels::all_activations()) {
     if (kind == kernels::Activation::linear) continue;
     SCOPED_TRACE(kernels::name_of(kind));
+    const double least = kind == kernels::Activation::log ? 0.1 : -1;  // log is of positive numbers alone
     EXPECT_THAT(expect_same_fused(11, [&](PlanRun& run) {
-      const Value input = run.bind("input", {6, 7, 3}, Extent::batch, random_values(11 * 126, 1));
-      const Value kernel = run.bind("kernel", {3, 3, 3, 5}, Extent::fixed, random_values(135, 2));
+      const Value input = run.bind("input", {6, 7, 3}, Extent::batch, random_values(11 * 126, 1, least));
+      const Value kernel = run.bind("kernel", {3, 3, 3, 5}, Extent::fixed, random_values(135, 2, least));
       return activation(run.lowering(), conv2d(run.lowering(), input, kernel, {}, same(3, 6, 7, 3, 5)), kind);
     }), ElementsAre("conv2d"));
     EXPECT_THAT(expect_same_fused(11, [&](PlanRun& run) {
-      const Value input = run.bind("input", {2, 7}, Extent::batch, random_values(11 * 14, 1));
-      const Value kernel = run.bind("kernel", {7, 5}, Extent::fixed, random_values(35, 2)), bias = run.bind("bias", {5}, Extent::fixed, random_values(5, 3));
+      const Value input = run.bind("input", {2, 7}, Extent::batch, random_values(11 * 14, 1, least));
+      const Value kernel = run.bind("kernel", {7, 5}, Extent::fixed, random_values(35, 2, least)), bias = run.bind("bias", {5}, Extent::fixed, random_values(5, 3, least));
       return activation(run.lowering(), dense(run.lowering(), input, kernel, bias), kind);
     }), ElementsAre("dense"));
   }

@@ -113,6 +113,20 @@ TEST(Fix, NotebookWithBlur) {
   expect_kept(old, fixed);
 }
 
+// MaxBlurPooling2D has no dilation: the maximum stays, and a blur takes over its strides.
+TEST(Fix, DilatedMaximaKeepTheirDilation) {
+  const Sequential old({Conv2D(4, 3, {.padding = "same", .input_shape = {12, 12, 1}}),
+                        MaxPooling2D(2, {.strides = 2, .padding = "same", .dilation_rate = 2}), GlobalMaxPooling2D(), Dense(3)});
+  for (const char* with : {"blur", "aps"}) {
+    const FixResult fixed = fix(old, {.with = std::string(with)});
+    const std::string sampling = with == std::string("blur") ? "BlurPooling2D/2x2 circular zhang 3" : "AdaptivePolyphaseSampling2D/2x2";
+    EXPECT_THAT(outline(fixed.model),
+                ElementsAre("Conv2D 3x3/1x1 circular 4", "MaxPooling2D 2x2/1x1 circular", sampling, "GlobalMaxPooling2D", "Dense 3"));
+    EXPECT_THAT(fixed.model.to_json(), HasSubstr("\"dilation_rate\":[2,2],\"")) << with;
+    EXPECT_THAT(fixed.replacements.at(1).before, HasSubstr("dilation 2x2"));
+  }
+}
+
 Sequential strided() {
   return Sequential(
       {Conv2D(6, {3, 3}, {.strides = 2, .padding = "same", .activation = "relu", .input_shape = {16, 16, 2}}), BatchNormalization(),

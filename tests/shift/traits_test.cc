@@ -58,6 +58,11 @@ std::vector<Example> own_examples() {
           if (padding == std::string("full")) continue;
           const io::Json pool = {{"pool_size", {size, 2}}, {"strides", {stride, 1}}, {"padding", padding}};
           all.push_back({"MaxPooling2D", pool, inputs});
+          if (size == 2) {
+            io::Json dilated = pool;
+            dilated["dilation_rate"] = {3, 2};
+            for (const char* class_name : {"MaxPooling2D", "AveragePooling2D"}) all.push_back({class_name, dilated, inputs});
+          }
           io::Json blurred = pool;
           blurred["filter_size"] = 3;
           all.push_back({"MaxBlurPooling2D", blurred, inputs});

@@ -36,7 +36,7 @@ inline RowGraph row_graph(const std::string& name, const std::string& class_name
   std::uint32_t seed = 1;
   for (const Shape& shape : shapes_in(inputs)) {
     heads.push_back(Input(shape, {.name = fmt::format("in{}", heads.size())}));
-    row.inputs.push_back(random_tensor(shape.with_first(2), seed++, -2, 2));
+    row.inputs.push_back(random_tensor(shape.with_first(2), seed++, least_for(config, -2), 2));
   }
   io::Json json = io::parse_json(config, name);
   json["name"] = "tested";

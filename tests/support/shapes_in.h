@@ -1,4 +1,4 @@
-// The shapes that an example of a row names.
+// The inputs that an example of a row is for.
 #pragma once
 
 #include <cctype>
@@ -6,6 +6,7 @@
 #include <span>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "linn/shape.h"
@@ -27,6 +28,11 @@ inline std::vector<Shape> shapes_in(const std::string& text) {
     }
   }
   return shapes;
+}
+
+/// The least number to give to a layer of this configuration: `otherwise`, or one above 0 for the logarithm.
+inline double least_for(std::string_view config, double otherwise) {
+  return config.find("\"log\"") == std::string_view::npos ? otherwise : 0.1;
 }
 
 }  // namespace linn::tests

@@ -153,6 +153,8 @@ const core::Bytes& ExternalFiles::file(std::string_view location, const std::str
       refuse("is a symbolic link or leads through one; only files that lie in the model's folder are read");
   }
   std::error_code error;
+  if (!fs::exists(full, error))
+    io::format_error(where, "its numbers lie in the file {}, which is not there; put that file beside the model", io::quote(full.string()));
   if (fs::is_regular_file(full, error) && fs::hard_link_count(full, error) > 1 && !error)
     refuse("is a file with several names (hard links); only files that lie in the model's folder alone are read");
   return files_.emplace(location, io::read_file(full.string())).first->second;

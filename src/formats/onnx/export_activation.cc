@@ -39,12 +39,14 @@ class Function {
         {"hard_shrink", &Function::hard_shrink},
         {"threshold", &Function::threshold},
         {"squareplus", &Function::squareplus},
+        {"power", &Function::power},
         {"softmax", &Function::softmax},
         {"log_softmax", &Function::log_softmax},
         {"glu", &Function::glu}};
     static const std::map<std::string, const char*, std::less<>> plain = {
-        {"linear", "Identity"}, {"selu", "Selu"},           {"softplus", "Softplus"}, {"softsign", "Softsign"},
-        {"sigmoid", "Sigmoid"}, {"hard_silu", "HardSwish"}, {"tanh", "Tanh"},         {"exponential", "Exp"}};
+        {"linear", "Identity"},   {"selu", "Selu"},       {"softplus", "Softplus"},
+        {"softsign", "Softsign"}, {"sigmoid", "Sigmoid"}, {"hard_silu", "HardSwish"},
+        {"tanh", "Tanh"},         {"exponential", "Exp"}, {"log", "Log"}};
     if (const auto found = plain.find(name); found != plain.end()) return call_.node(found->second, {x_});
     const auto found = functions.find(name);
     if (found == functions.end()) throw NoOnnxForm(fmt::format("activation \"{}\" has no ONNX form", name));
@@ -118,6 +120,12 @@ class Function {
   std::string threshold(const io::Json& a) {
     return node("Where", {node("Greater", {x_, number(argument(a, "threshold", 0), "threshold")}, "is_above"), x_,
                           number(argument(a, "default_value", 0), "default")});
+  }
+  std::string power(const io::Json& a) {
+    const double exponent = argument(a, "exponent", 2);
+    if (exponent == 0.5) return node("Sqrt", {x_});
+    if (exponent == -1) return node("Reciprocal", {x_});
+    return node("Pow", {x_, number(exponent, "exponent")});
   }
   std::string squareplus(const io::Json& a) {
     const std::string root =

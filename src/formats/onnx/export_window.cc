@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "formats/onnx/exporters.h"
 #include "formats/onnx/weights.h"
@@ -170,12 +171,66 @@ void export_conv_transpose(ExportedCall& call) {
 // ---- poolings ----------------------------------------------------------------------------------------------------
 
 void export_max_pooling(ExportedCall& call) {
-  const Spec spec = spec_of(call, "pool_size");
-  call.give_first(call.node("MaxPool", {source_of(call, spec)}, window_attributes(spec, false)));
+  Spec spec = spec_of(call, "pool_size");
+  std::string source = source_of(call, spec);
+  const auto reaches = [](const Pads1& pads, std::int64_t size) { return std::max(pads.before, pads.after) >= size; };
+  if (!spec.circular && (reaches(spec.pads.height, spec.size.height) || reaches(spec.pads.width, spec.size.width))) {
+    // ONNX Runtime takes no pads of as many cells as the window has, which a dilated one may need.
+    const List all = {0, 0, spec.pads.height.before, spec.pads.width.before, 0, 0, spec.pads.height.after, spec.pads.width.after};
+    const std::string least = call.number_value(-std::numeric_limits<double>::infinity(), "least");
+    source = call.node("Pad", {source, call.integers(all, "pads"), least}, {{"mode", std::string("constant")}}, "padded");
+    spec.pads = 0;
+  }
+  call.give_first(call.node("MaxPool", {source}, window_attributes(spec, spec.dilation != Size2(1))));
 }
+
+namespace {
+
+// The number of a window's cells inside an axis of n cells, for each of `out` windows.
+List cells_inside(std::int64_t n, std::int64_t out, std::int64_t size, std::int64_t stride, std::int64_t dilation, std::int64_t before) {
+  List counts;
+  for (std::int64_t o = 0; o < out; ++o) {
+    counts.push_back(0);
+    for (std::int64_t i = 0; i < size; ++i) {
+      const std::int64_t at = o * stride - before + i * dilation;
+      if (at >= 0 && at < n) ++counts.back();
+    }
+  }
+  return counts;
+}
+
+// AveragePool has dilations from operator set 19 on. A depthwise convolution adds the cells; their number inside the map divides each sum.
+void export_dilated_average(ExportedCall& call, const Spec& spec) {
+  const std::int64_t channels = call.image()[2];
+  const bool is_whole = spec.circular || spec.pads == Pads2(0);
+  if (spec.auto_same || (!is_whole && (call.image()[0] == Shape::none || call.image()[1] == Shape::none)))
+    throw NoOnnxForm("a dilated average with pads on a map of open size");
+  Tensor filter(Shape{channels, 1, spec.size.height, spec.size.width});
+  const auto cells = static_cast<float>(spec.size.height * spec.size.width);
+  for (float& value : filter.values<float>()) value = is_whole ? 1 / cells : 1;
+  Attributes attributes = window_attributes(spec, true);
+  attributes.emplace_back("group", channels);
+  const std::string sums = call.node("Conv", {source_of(call, spec), call.floats(filter, "filter")}, attributes, is_whole ? "" : "sums");
+  if (is_whole) return call.give_first(sums);
+  const std::int64_t height = call.results[0].image[0], width = call.results[0].image[1];
+  const List rows = cells_inside(call.image()[0], height, spec.size.height, spec.strides.height, spec.dilation.height,
+                                 spec.pads.height.before),
+             columns =
+                 cells_inside(call.image()[1], width, spec.size.width, spec.strides.width, spec.dilation.width, spec.pads.width.before);
+  Tensor shares(Shape{1, 1, height, width});
+  const auto to = shares.values<float>();
+  for (std::size_t k = 0; k < to.size(); ++k) {
+    const std::int64_t count = rows[k / columns.size()] * columns[k % columns.size()];
+    to[k] = count == 0 ? 0 : 1 / static_cast<float>(count);
+  }
+  call.give_first(call.node("Mul", {sums, call.floats(shares, "shares")}));
+}
+
+}  // namespace
 
 void export_average_pooling(ExportedCall& call) {
   const Spec spec = spec_of(call, "pool_size");
+  if (spec.dilation != Size2(1)) return export_dilated_average(call, spec);
   call.give_first(call.node("AveragePool", {source_of(call, spec)}, window_attributes(spec, false)));
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/checked.h"
 #include "formats/onnx/operators.h"
+#include "formats/onnx/patterns.h"
 #include "io/text.h"
 #include "linn/error.h"
 #include "linn/layers/arrange.h"
@@ -50,6 +51,7 @@ class Importer {
     check_operators();
     // Constants first, so that an operator that looks at the nodes behind it sees theirs.
     for (const std::size_t index : order_) fold_node(index);
+    take_polyphase_choices(network_);
     make_inputs();
     for (const std::size_t index : order_) import_node(index);
     return finish(seed);

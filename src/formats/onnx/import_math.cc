@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "formats/onnx/affine.h"
 #include "formats/onnx/operators.h"
 #include "formats/onnx/patterns.h"
 #include "formats/onnx/weights.h"
 #include "linn/layers/activation.h"
+#include "linn/layers/arrange.h"
 #include "linn/layers/merge.h"
 #include "linn/layers/norm.h"
 #include "linn/layers/pool.h"
+#include "linn/layers/reshape.h"
 
 namespace linn::formats::onnx {
 namespace {
@@ -53,32 +56,80 @@ bool all_non_negative(const std::vector<Activation>& values) {
 
 // ---- a value and a constant --------------------------------------------------------------------------------------
 
-// value * scale + offset, with one of both for each element of the constant.
-Activation per_channel(const Operation& op, Activation value, const Constant& constant, const std::vector<float>& scale,
-                       const std::vector<float>& offset) {
+// The value in the shape that it and the constant broadcast to. What does not broadcast is found later.
+Activation broadcast(const Operation& op, const Activation& value, const Sizes& constant) {
+  Sizes sizes = value.sizes();
+  for (std::size_t i = 0; i < std::min(constant.size(), sizes.size()); ++i) {
+    const std::int64_t size = constant[constant.size() - 1 - i];
+    std::int64_t& own = sizes[sizes.size() - 1 - i];
+    if (own == 1 && size > 1) own = size;
+  }
+  return sizes == value.sizes() ? value : expanded(op, op.network().straight(value, op.base_name()), sizes);
+}
+
+// The axes of the value, counted from 0, along which the constant changes.
+std::vector<std::size_t> axes_of_constant(const Operation& op, const Activation& value, const Constant& constant) {
   Sizes dims = constant.dims;
   const Sizes sizes = value.sizes();
-  if (dims.size() > sizes.size() + 1)
-    op.refuse("the constant has shape {}, the value (N, {}", constant.shape_text(), to_string(sizes).substr(1));
-  dims.insert(dims.begin(), sizes.size() + 1 - dims.size(), 1);
-  std::vector<std::size_t> large;
-  for (std::size_t i = 0; i < dims.size(); ++i)
-    if (dims[i] != 1) large.push_back(i);
-  if (large.size() != 1 || large[0] == 0 || dims[large[0]] != sizes[large[0] - 1])
-    op.refuse("the constant has shape {}, the value (N, {}; one number, or one for each place of one axis, is supported",
-              constant.shape_text(), to_string(sizes).substr(1));
-  const std::size_t axis = large[0] - 1;
-  if (value.order[axis] + 1 != value.rank()) {  // that axis must be linn's last
-    Order order(value.rank());
-    std::size_t next = 0;
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i == axis ? order.size() - 1 : next++;
-    value = op.arranged(value, order);
+  const bool is_too_long = dims.size() > sizes.size() + 1;
+  if (!is_too_long) dims.insert(dims.begin(), sizes.size() + 1 - dims.size(), 1);
+  std::vector<std::size_t> axes;
+  bool fits = !is_too_long && dims[0] == 1;
+  for (std::size_t i = 1; fits && i < dims.size(); ++i) {
+    fits = dims[i] == 1 || dims[i] == sizes[i - 1];
+    if (dims[i] != 1) axes.push_back(i - 1);
   }
-  const std::int64_t channels = dims[large[0]];
-  Tensor mean(Shape{channels}), variance = vector_tensor(std::vector<float>(static_cast<std::size_t>(channels), 1.0F));
-  std::vector<Tensor> weights = {vector_tensor(in_row_order(scale, value.row)), vector_tensor(in_row_order(offset, value.row)), mean,
-                                 variance};
-  value.symbol = op.call(BatchNormalization({.epsilon = 0, .trainable = false}), value.symbol, std::move(weights));
+  if (!fits)
+    op.refuse(
+        "the constant has shape {}, the value (N, {}; a constant that broadcasts to the value's shape, the same for all images, is "
+        "supported",
+        constant.shape_text(), to_string(sizes).substr(1));
+  return axes;
+}
+
+// value * scale + offset, with one of both for each element of the constant: a frozen normalization, whose channels are all places along
+// the axes where the constant changes.
+Activation per_place(const Operation& op, Activation value, const Constant& constant, const std::vector<float>& scale,
+                     const std::vector<float>& offset, std::string_view suffix) {
+  std::vector<std::size_t> axes = axes_of_constant(op, value, constant);
+  // These axes must be linn's last, in whatever order they stand.
+  const auto by_place = [&](std::size_t a, std::size_t b) { return value.order[a] < value.order[b]; };
+  std::sort(axes.begin(), axes.end(), by_place);
+  std::vector<std::size_t> all(value.rank());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const auto changes = [&](std::size_t axis) { return std::find(axes.begin(), axes.end(), axis) != axes.end(); };
+  std::sort(all.begin(), all.end(), [&](std::size_t a, std::size_t b) { return changes(a) == changes(b) ? by_place(a, b) : changes(b); });
+  Order order(value.rank());
+  for (std::size_t i = 0; i < all.size(); ++i) order[all[i]] = i;
+  if (order != value.order) value = op.arranged(value, order);
+
+  // The constant's numbers in the order of linn's axes.
+  const Sizes sizes = value.sizes();
+  Sizes dims;
+  std::vector<std::size_t> from;
+  for (std::size_t i = 0; i < sizes.size(); ++i)
+    if (changes(i)) dims.push_back(sizes[i]);
+  for (const std::size_t axis : axes)
+    from.push_back(static_cast<std::size_t>(std::count_if(axes.begin(), axes.end(), [&](std::size_t other) { return other < axis; })));
+  const auto placed = [&](const std::vector<float>& numbers) {
+    if (axes.size() == 1) return vector_tensor(in_row_order(numbers, value.row));
+    const Tensor moved = transposed_tensor(numbers, dims, from);
+    return moved.reshape({moved.elements()});
+  };
+  const auto channels = static_cast<std::int64_t>(scale.size());
+  std::vector<Tensor> weights = {placed(scale), placed(offset), Tensor(Shape{channels}),
+                                 vector_tensor(std::vector<float>(scale.size(), 1.0F))};
+  const Shape image = value.symbol.shape();
+  const bool is_one_axis = axes.size() == 1;
+  if (!is_one_axis) {
+    std::vector<std::int64_t> rows(image.begin(), image.end() - static_cast<std::ptrdiff_t>(axes.size()));
+    rows.push_back(channels);
+    value.symbol =
+        op.call(rows.size() == 1 ? Layer(Flatten()) : Layer(Reshape(Axes(rows))), value.symbol, {}, fmt::format("{}rows", suffix));
+  }
+  value.symbol = op.call(BatchNormalization({.epsilon = 0, .trainable = false}), value.symbol, std::move(weights),
+                         is_one_axis ? std::string(suffix) : fmt::format("{}affine", suffix));
+  if (!is_one_axis) value.symbol = op.call(Reshape(Axes(Sizes(image.begin(), image.end()))), value.symbol, {}, suffix);
   value.is_non_negative = false;
   return value;
 }
@@ -94,20 +145,24 @@ bool fits(const Sizes& constant, const Sizes& value) {
 
 // value * scale(c) + offset(c) for the elements c of a constant.
 template <class Scale, class Offset>
-Activation affine(const Operation& op, const Activation& value, const Constant& constant, Scale scale, Offset offset) {
+Activation affine(const Operation& op, const Activation& source, const Constant& constant, Scale scale, Offset offset,
+                  std::string_view suffix = {}) {
   if (!constant.is_float) op.refuse("the constant holds integers; floating-point numbers are allowed");
   if (constant.elements() == 0) op.refuse("the constant has no elements");
   const std::vector<float>& numbers = constant.floats;
+  const Activation value = broadcast(op, source, constant.dims);
   const bool is_uniform = std::all_of(numbers.begin(), numbers.end(), [&](float number) { return number == numbers[0]; });
   const bool may_broadcast = constant.dims.size() <= value.rank() + 1;
   if (is_uniform && may_broadcast && (constant.is_scalar() || fits(constant.dims, value.sizes())))
-    return scaled(op, value, scale(static_cast<double>(numbers[0])), offset(static_cast<double>(numbers[0])));
+    return scaled(op, value, scale(static_cast<double>(numbers[0])), offset(static_cast<double>(numbers[0])), suffix);
   std::vector<float> scales, offsets;
   for (const float number : numbers) {
     scales.push_back(static_cast<float>(scale(static_cast<double>(number))));
     offsets.push_back(static_cast<float>(offset(static_cast<double>(number))));
+    if (!std::isfinite(scales.back()) || !std::isfinite(offsets.back()))
+      op.refuse("times {} plus {}, by a constant of {}; finite numbers are allowed", scales.back(), offsets.back(), number);
   }
-  return per_channel(op, value, constant, scales, offsets);
+  return per_place(op, value, constant, scales, offsets, suffix);
 }
 
 constexpr auto one = [](double) { return 1.0; };
@@ -168,9 +223,14 @@ void import_multiply(const Operation& op) {
 void import_divide(const Operation& op) {
   if (const auto gelu = matched_gelu(op)) return op.give(*gelu);
   const auto operands = value_and_constant(op);
-  if (!operands || operands->constant_first) op.refuse("a division by a value is not supported; the divisor must be a constant");
-  op.give(affine(
-      op, operands->value, *operands->constant, [](double number) { return 1 / number; }, zero));
+  if (operands && !operands->constant_first)
+    return op.give(affine(
+        op, operands->value, *operands->constant, [](double number) { return 1 / number; }, zero));
+  const Activation reciprocal = raised(op, op.input(1), -1, "reciprocal");
+  if (operands) return op.give(affine(op, reciprocal, *operands->constant, itself, zero));
+  Activation result = merged(op, Multiply(), {op.input(0), reciprocal});
+  result.is_non_negative = all_non_negative(both(op));
+  op.give(std::move(result));
 }
 
 void import_sum(const Operation& op) {
@@ -187,9 +247,17 @@ void import_mean(const Operation& op) {
 
 namespace {
 
-// Single numbers among the inputs are limits.
+// Constants among the inputs are limits: max(x, c) = relu(x - c) + c, and min(x, c) = c - relu(c - x).
+Activation limited(const Operation& op, const Activation& value, const Constant& limits, bool is_max) {
+  const Activation above =
+      is_max ? affine(op, value, limits, one, minus_itself, "from") : affine(op, value, limits, minus_one, itself, "from");
+  const Activation inside = op.elementwise(linn::Activation("relu"), above, "limit");
+  return is_max ? affine(op, inside, limits, one, itself) : affine(op, inside, limits, minus_one, itself);
+}
+
 void import_extreme(const Operation& op, const Layer& layer, bool is_max) {
   std::vector<Activation> values;
+  std::vector<ConstantPtr> limits;
   double limit = is_max ? -infinity : infinity;
   for (std::size_t i = 0; i < op.input_count(); ++i) {
     if (!op.is_constant(i)) {
@@ -197,11 +265,16 @@ void import_extreme(const Operation& op, const Layer& layer, bool is_max) {
       continue;
     }
     const ConstantPtr constant = op.constant(i);
-    if (!constant->is_scalar() || !constant->is_float)
-      op.refuse("input {} is a constant of shape {}; one number is supported", i, constant->shape_text());
+    if (!constant->is_float) op.refuse("input {} is a constant of integers; floating-point numbers are allowed", i);
+    if (!constant->is_scalar()) {
+      limits.push_back(constant);
+      continue;
+    }
     limit = is_max ? std::max(limit, constant->number(0)) : std::min(limit, constant->number(0));
   }
-  const Activation merge = values.size() == 1 ? values[0] : merged(op, layer, values, std::isfinite(limit) ? "merge" : "");
+  const bool has_limits = std::isfinite(limit) || !limits.empty();
+  Activation merge = values.size() == 1 ? values[0] : merged(op, layer, values, has_limits ? "merge" : "");
+  for (const ConstantPtr& each : limits) merge = limited(op, merge, *each, is_max);
   op.give(clipped(op, merge, is_max ? limit : -infinity, is_max ? infinity : limit));
 }
 
@@ -210,23 +283,56 @@ void import_extreme(const Operation& op, const Layer& layer, bool is_max) {
 void import_maximum(const Operation& op) { import_extreme(op, Maximum(), true); }
 void import_minimum(const Operation& op) { import_extreme(op, Minimum(), false); }
 
-void import_power(const Operation& op) {
-  const Activation value = op.input(0);
-  const ConstantPtr exponent = op.constant(1);
-  if (!exponent->is_scalar()) op.refuse("the exponent has shape {}; one number is supported", exponent->shape_text());
-  if (exponent->number(0) == 1) return op.give(value);
-  if (exponent->number(0) != 2 && exponent->number(0) != 3) op.refuse("the exponent is {}; 1, 2 and 3 are supported", exponent->number(0));
-  Activation result = merged(op, Multiply(), std::vector<Activation>(static_cast<std::size_t>(exponent->number(0)), value));
-  result.is_non_negative = value.is_non_negative || exponent->number(0) == 2;
-  op.give(std::move(result));
+Activation raised(const Operation& op, const Activation& value, double exponent, std::string_view suffix) {
+  if (exponent == 1) return value;
+  const bool is_product = exponent == 2 || exponent == 3;
+  Activation result = is_product ? merged(op, Multiply(), std::vector<Activation>(static_cast<std::size_t>(exponent), value), suffix)
+                                 : op.elementwise(linn::Activation(activations::power({.exponent = exponent})), value, suffix);
+  result.is_non_negative = value.is_non_negative || std::fmod(exponent, 2) == 0;
+  return result;
 }
 
-// The larger of a value and its negative.
-void import_absolute(const Operation& op) {
-  const Activation value = op.input(0);
-  Activation result = merged(op, Maximum(), {value, scaled(op, value, -1, 0, "negative")});
-  result.is_non_negative = true;
+// A constant exponent, or a constant base: c^x = exp(x * log(c)).
+void import_power(const Operation& op) {
+  if (op.is_constant(0)) {
+    const Activation angle = affine(
+        op, op.input(1), *op.constant(0),
+        [&](double base) {
+          if (!(base > 0)) op.refuse("the base is {}; a constant base must be above 0", base);
+          return std::log(base);
+        },
+        zero, "exponent");
+    Activation result = op.elementwise(linn::Activation("exponential"), angle);
+    result.is_non_negative = true;
+    return op.give(std::move(result));
+  }
+  if (!op.is_constant(1)) op.refuse("the power of two values is not supported; one of them must be a constant");
+  const ConstantPtr exponent = op.constant(1);
+  if (!exponent->is_scalar()) op.refuse("the exponent has shape {}; one number is supported", exponent->shape_text());
+  op.give(raised(op, op.input(0), exponent->number(0)));
+}
+
+void import_square_root(const Operation& op) {
+  Activation result = raised(op, op.input(0), 0.5);
+  result.is_non_negative = true;  // or NaN
   op.give(std::move(result));
+}
+void import_reciprocal(const Operation& op) { op.give(raised(op, op.input(0), -1)); }
+void import_logarithm(const Operation& op) { op.give(op.elementwise(linn::Activation("log"), op.input(0))); }
+
+Activation magnitude(const Operation& op, const Activation& value, std::string_view suffix) {
+  if (value.is_non_negative) return value;
+  Activation result = merged(op, Maximum(), {value, scaled(op, value, -1, 0, "negative")}, suffix);
+  result.is_non_negative = true;
+  return result;
+}
+
+void import_absolute(const Operation& op) { op.give(magnitude(op, op.input(0))); }
+
+// PyTorch's LPPool writes sign(x) * relu(|x|), which is x.
+void import_sign(const Operation& op) {
+  if (!take_product_with_magnitude(op)) op.refuse("is supported as a part of sign(x) * |x| only");
+  op.give(op.input(0));
 }
 
 void import_negate(const Operation& op) { op.give(scaled(op, op.input(0), -1, 0)); }
@@ -238,14 +344,14 @@ namespace {
 // By a global pooling: a sum is a mean times the number of cells, a minimum the largest of the negatives, negated.
 enum class Reduction : std::uint8_t { mean, sum, max, min };
 
-void import_reduction(const Operation& op, Reduction kind) {
+Activation reduced(const Operation& op, Reduction kind, const Activation& from) {
   const bool is_max = kind == Reduction::max || kind == Reduction::min;
   const bool keeps = op.integer("keepdims", 1) != 0;
-  const Activation source = op.network().straight(op.input(0), op.base_name());
+  const Activation source = op.network().straight(from, op.base_name());
   const std::size_t rank = source.rank() + 1;
   std::optional<std::vector<std::int64_t>> listed = op.axes("axes", 1);
   const bool empty_is_none = op.integer("noop_with_empty_axes", 0) != 0;
-  if ((!listed || listed->empty()) && empty_is_none) return op.give(source);
+  if ((!listed || listed->empty()) && empty_is_none) return source;
   std::vector<bool> reduced(rank, !listed || listed->empty());
   if (listed)
     for (const std::int64_t axis : *listed) reduced[op.axis(axis, rank)] = true;
@@ -291,17 +397,20 @@ void import_reduction(const Operation& op, Reduction kind) {
   if (kind == Reduction::min) result = scaled(op, result, -1, 0, "minimum");
   if (kind == Reduction::sum) result = scaled(op, result, static_cast<double>(rows), 0, "sum");
   result.is_non_negative = source.is_non_negative;
-  op.give(std::move(result));
+  return result;
 }
 
 }  // namespace
 
 void import_reduce_mean(const Operation& op) {
   if (const auto normalized = matched_layer_norm(op)) return op.give(*normalized);
-  import_reduction(op, Reduction::mean);
+  op.give(reduced(op, Reduction::mean, op.input(0)));
 }
-void import_reduce_sum(const Operation& op) { import_reduction(op, Reduction::sum); }
-void import_reduce_max(const Operation& op) { import_reduction(op, Reduction::max); }
-void import_reduce_min(const Operation& op) { import_reduction(op, Reduction::min); }
+void import_reduce_sum(const Operation& op) { op.give(reduced(op, Reduction::sum, op.input(0))); }
+void import_reduce_max(const Operation& op) { op.give(reduced(op, Reduction::max, op.input(0))); }
+void import_reduce_min(const Operation& op) { op.give(reduced(op, Reduction::min, op.input(0))); }
+void import_reduce_l1(const Operation& op) { op.give(reduced(op, Reduction::sum, magnitude(op, op.input(0), "magnitude"))); }
+void import_reduce_sum_square(const Operation& op) { op.give(reduced(op, Reduction::sum, raised(op, op.input(0), 2, "square"))); }
+void import_reduce_l2(const Operation& op) { op.give(raised(op, reduced(op, Reduction::sum, raised(op, op.input(0), 2, "square")), 0.5)); }
 
 }  // namespace linn::formats::onnx

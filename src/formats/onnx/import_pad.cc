@@ -5,6 +5,7 @@
 
 #include "formats/onnx/affine.h"
 #include "formats/onnx/operators.h"
+#include "formats/onnx/patterns.h"
 #include "linn/layers/arrange.h"
 #include "linn/layers/blur.h"
 #include "linn/layers/merge.h"
@@ -91,12 +92,6 @@ bool is_binomial(const Constant& filters) {
   return true;
 }
 
-const Attribute* attribute_of(const Node& node, std::string_view name) {
-  for (const Attribute& attribute : node.attributes)
-    if (attribute.name == name) return &attribute;
-  return nullptr;
-}
-
 // The names of linn's pads for these numbers, if there is one.
 std::string blur_pads(const Pads2& pads, std::int64_t taps, const Size2& strides) {
   const Pads1 zhang = {(taps - 1) / 2, taps / 2};
@@ -138,6 +133,13 @@ std::optional<Activation> matched_blur(const Operation& op, const Activation& so
   op.network().mark_done(*conv);
   op.stand_for(conv->outputs[0]);
   return result;
+}
+
+// Whether all that read the result of this node are poolings of maxima.
+bool is_before_maxima(const Operation& op) {
+  const auto readers = op.network().readers(op.node().outputs[0]);
+  const auto is_maximum = [](const Node* node) { return node->op_type == "MaxPool"; };
+  return !op.network().is_output(op.node().outputs[0]) && std::all_of(readers.begin(), readers.end(), is_maximum);
 }
 
 // ---- mirrored and repeated pads ----------------------------------------------------------------------------------
@@ -194,6 +196,11 @@ void import_pad(const Operation& op) {
   if (!is_constant) {
     result.symbol = mirrored_axis(op, result.symbol, 0, pads.grow.height, mode);
     result.symbol = mirrored_axis(op, result.symbol, 1, pads.grow.width, mode);
+    return op.give(result);
+  }
+  // Pads that no maximum can lie in belong to the windows.
+  if (value < -1e30 && pads.cut == Pads2(0) && pads.order == channels_last(3) && is_before_maxima(op)) {
+    result.least = pads.grow;
     return op.give(result);
   }
   // Another value than 0: zeros around values from which it was taken, and all of it added again.

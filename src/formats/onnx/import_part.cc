@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "formats/onnx/affine.h"
 #include "formats/onnx/operators.h"
 #include "linn/layers/arrange.h"
 #include "linn/layers/pool.h"
@@ -146,6 +147,47 @@ void import_gather(const Operation& op) {
   op.give(part);
 }
 
+namespace {
+
+// An axis of size 1, repeated: as the rows of a map, for which other values are made such by a Reshape, which costs nothing.
+Activation repeated(const Operation& op, Activation value, std::size_t axis, std::int64_t times) {
+  Order order = value.order;
+  for (std::size_t& place : order)
+    if (place < value.order[axis]) ++place;
+  order[axis] = 0;
+  value = op.arranged(value, order);
+  const Shape image = value.symbol.shape();
+  const UpSampling2D layer({times, 1});
+  const std::string suffix = fmt::format("axis{}", axis + 1);
+  if (value.rank() == 3) {
+    value.symbol = op.call(layer, value.symbol, {}, suffix);
+    return value;
+  }
+  Sizes sizes(image.begin(), image.end());
+  if (std::count(sizes.begin(), sizes.end(), Shape::none) > 0)
+    op.refuse("a value of shape (N, {} with open sizes cannot be expanded; export the model with fixed sizes",
+              to_string(value.sizes()).substr(1));
+  sizes[0] = times;
+  const SymbolicTensor rows = op.call(Reshape(Axes({1, image.elements(), 1})), value.symbol, {}, suffix + "_rows");
+  value.symbol = op.call(Reshape(Axes(sizes)), op.call(layer, rows, {}, suffix), {}, suffix + "_back");
+  return value;
+}
+
+}  // namespace
+
+Activation expanded(const Operation& op, Activation value, const Sizes& sizes) {
+  const Sizes old = value.sizes();
+  const auto times = [&](std::size_t axis) { return sizes[axis] == old[axis] ? 1 : sizes[axis]; };
+  if (value.rank() == 3 && times(0) == 1) {  // rows and columns of a map in one step
+    value = op.arranged(value, channels_last(3));
+    value.symbol = op.call(UpSampling2D({times(1), times(2)}), value.symbol, {}, "expanded");
+    return value;
+  }
+  for (std::size_t axis = 0; axis < sizes.size(); ++axis)
+    if (times(axis) > 1) value = repeated(op, value, axis, times(axis));
+  return value;
+}
+
 void import_expand(const Operation& op) {
   Activation value = op.input(0);
   const ConstantPtr shape = op.constant(1);
@@ -170,11 +212,7 @@ void import_expand(const Operation& op) {
     grown[axis - 1] = wanted;
     grows = true;
   }
-  if (!grows) return op.give(value);
-  if (sizes.size() != 3 || grown[0] != sizes[0]) op.refuse("only rows and columns of maps can be expanded");
-  value = op.map(0);
-  value.symbol = op.call(UpSampling2D({grown[1] / sizes[1], grown[2] / sizes[2]}), value.symbol);
-  op.give(value);
+  op.give(grows ? expanded(op, op.network().straight(value, op.base_name()), grown) : value);
 }
 
 // ---- blocks ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // Operators whose windows slide over a map: convolutions and poolings.
 #include <algorithm>
 
+#include "formats/onnx/affine.h"
 #include "formats/onnx/operators.h"
 #include "formats/onnx/weights.h"
 #include "formats/onnx/window.h"
@@ -171,13 +172,21 @@ void import_conv_transpose(const Operation& op) {
 
 namespace {
 
-OnnxWindow pool_window(const Operation& op, const Shape& map) {
+// The window on a map with `around` it, which counts as pads of the window.
+OnnxWindow pool_window(const Operation& op, const Shape& map, const Pads2& around = 0) {
   const std::vector<std::int64_t> size = op.list("kernel_shape");
   if (size.size() != 2) op.refuse("attribute \"kernel_shape\" is {}; two sizes are allowed", to_string(size));
-  OnnxWindow window = read_window(op, size, map);
-  if (window.is_dilated())
-    op.refuse("attribute \"dilations\" is {}; poolings without dilation are supported", to_string(op.list("dilations")));
+  const auto grown = [](std::int64_t n, const Pads1& pads) { return n == Shape::none ? n : n + pads.before + pads.after; };
+  OnnxWindow window = read_window(op, size, {grown(map[0], around.height), grown(map[1], around.width), map[2]});
+  if (around == Pads2(0)) return window;
+  window.form = PadForm::explicit_pads;
+  window.height.before += around.height.before, window.height.after += around.height.after;
+  window.width.before += around.width.before, window.width.after += around.width.after;
   return window;
+}
+
+Pooling2DOptions pooling_options(const OnnxWindow& window, Padding padding) {
+  return {.strides = window.strides(), .padding = std::move(padding), .dilation_rate = window.dilation()};
 }
 
 // A pooling's windows must see something of the map.
@@ -200,7 +209,7 @@ void import_max_pool(const Operation& op) {
   if (op.node().outputs.size() > 1 && !op.node().outputs[1].empty() && op.network().is_read(op.node().outputs[1]))
     op.refuse("the places of the maxima, output 1, are not supported");
   const Activation source = op.map(0);
-  const OnnxWindow window = pool_window(op, source.symbol.shape());
+  const OnnxWindow window = pool_window(op, source.symbol.shape(), source.least);
   check_pads(op, window);
   SymbolicTensor input = source.symbol;
   Padding padding = std::string(window.padding());
@@ -211,7 +220,7 @@ void import_max_pool(const Operation& op) {
     else
       padding = all_pads(window);
   }
-  Activation result = result_map(op.call(MaxPooling2D(window.size(), {.strides = window.strides(), .padding = padding}), input));
+  Activation result = result_map(op.call(MaxPooling2D(window.size(), pooling_options(window, padding)), input));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }
@@ -230,7 +239,7 @@ void import_average_pool(const Operation& op) {
     // What ceil_mode adds counts nowhere.
     if (window.height.beyond + window.width.beyond > 0) padding = Pads2{{0, window.height.beyond}, {0, window.width.beyond}};
   }
-  Activation result = result_map(op.call(AveragePooling2D(window.size(), {.strides = window.strides(), .padding = padding}), input));
+  Activation result = result_map(op.call(AveragePooling2D(window.size(), pooling_options(window, padding)), input));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }
@@ -247,6 +256,49 @@ void import_global_average_pool(const Operation& op) {
   Activation result = result_map(op.call(GlobalAveragePooling2D({.keepdims = true}), source.symbol));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
+}
+
+namespace {
+
+std::int64_t norm_order(const Operation& op) {
+  const std::int64_t p = op.integer("p", 2);
+  if (p < 1) op.refuse("attribute \"p\" is {}; 1 or more is allowed", p);
+  return p;
+}
+
+// |x|^p.
+Activation powers_of(const Operation& op, const Activation& source, std::int64_t p) {
+  return raised(op, p % 2 == 0 ? source : magnitude(op, source, "magnitude"), static_cast<double>(p), "powers");
+}
+
+// (sum of |x|^p)^(1/p), of the means of |x|^p over this number of cells.
+void give_norm(const Operation& op, const SymbolicTensor& means, std::int64_t p, std::int64_t cells) {
+  Activation result = raised(op, scaled(op, result_map(means), static_cast<double>(cells), 0, "sum"), 1 / static_cast<double>(p));
+  result.is_non_negative = true;
+  op.give(std::move(result));
+}
+
+}  // namespace
+
+// Pads are zeros, which add nothing.
+void import_lp_pool(const Operation& op) {
+  const std::int64_t p = norm_order(op);
+  const Activation source = op.map(0);
+  const OnnxWindow window = pool_window(op, source.symbol.shape());
+  SymbolicTensor powers = powers_of(op, source, p).symbol;
+  if (all_pads(window) != Pads2(0)) powers = op.call(ZeroPadding2D(all_pads(window)), powers, {}, "pad");
+  const SymbolicTensor means = op.call(AveragePooling2D(window.size(), pooling_options(window, "valid")), powers, {}, "mean");
+  give_norm(op, means, p, window.height.size * window.width.size);
+}
+
+void import_global_lp_pool(const Operation& op) {
+  const std::int64_t p = norm_order(op);
+  const Activation source = op.map(0);
+  const Shape map = source.symbol.shape();
+  if (map[0] == Shape::none || map[1] == Shape::none)
+    op.refuse("of a map whose size the file leaves open; export the model with fixed height and width");
+  const SymbolicTensor means = op.call(GlobalAveragePooling2D({.keepdims = true}), powers_of(op, source, p).symbol, {}, "mean");
+  give_norm(op, means, p, map[0] * map[1]);
 }
 
 }  // namespace linn::formats::onnx

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "linn/layer.h"
+#include "linn/types.h"
 
 namespace linn::formats::onnx {
 
@@ -37,6 +38,8 @@ struct Activation {
     friend bool operator==(const Row&, const Row&) = default;
   };
   std::optional<Row> row = {};
+  /// Rows and columns of -infinity that stand around a map and are not made yet: a maximum pooling leaves them out of its windows.
+  Pads2 least = 0;
   bool is_non_negative = false;  // such as behind a Relu: zeros around it are no larger than any of its values
 
   std::size_t rank() const { return order.size(); }

@@ -43,8 +43,10 @@ Network::Network(const ModelProto& model, std::string where, std::string folder)
   for (const TensorProto& tensor : model.graph.initializers)
     if (!initializers_.emplace(tensor.name, &tensor).second)
       io::format_error(where_, "there are two initializers named {}", io::quote(tensor.name));
-  for (const Node& node : model.graph.nodes)
+  for (const Node& node : model.graph.nodes) {
     for (const std::string_view input : node.inputs) readers_[input].push_back(&node);
+    for (const std::string_view output : node.outputs) makers_.emplace(output, &node);
+  }
   for (const ValueInfo& output : model.graph.outputs) outputs_.insert(output.name);
 }
 
@@ -73,6 +75,11 @@ void Network::count_folded(std::size_t elements, const std::string& where) {
 std::span<const Node* const> Network::readers(std::string_view value) const {
   const auto found = readers_.find(value);
   return found == readers_.end() ? std::span<const Node* const>() : std::span<const Node* const>(found->second);
+}
+
+const Node* Network::maker(std::string_view value) const {
+  const auto found = makers_.find(value);
+  return found == makers_.end() || value.empty() ? nullptr : found->second;
 }
 
 const Node* Network::only_reader(std::string_view value) const {

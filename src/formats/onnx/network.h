@@ -48,6 +48,9 @@ class Network {
   /// The node that alone reads this value, which is no output of the graph; else null.
   const Node* only_reader(std::string_view value) const;
   std::span<const Node* const> readers(std::string_view value) const;
+  /// The node that gives this value; null for inputs and initializers.
+  const Node* maker(std::string_view value) const;
+  bool is_output(std::string_view value) const { return outputs_.contains(value); }
   bool is_read(std::string_view value) const { return readers_.contains(value) || outputs_.contains(value); }
   /// The axes of a value that is there, the batch axis too.
   std::size_t rank_with_batch(std::string_view name) const;
@@ -83,6 +86,7 @@ class Network {
   ExternalFiles files_;
   std::unordered_map<std::string_view, const TensorProto*> initializers_;
   std::unordered_map<std::string_view, std::vector<const Node*>> readers_;
+  std::unordered_map<std::string_view, const Node*> makers_;
   std::set<std::string_view> outputs_;
   std::unordered_map<std::string, Value> values_;
   std::set<const Node*> done_;

@@ -65,10 +65,28 @@ bool is_half_of(const Operation& op, std::string_view value, std::string_view x)
 
 }  // namespace
 
+const Attribute* attribute_of(const Node& node, std::string_view name) {
+  for (const Attribute& attribute : node.attributes)
+    if (attribute.name == name) return &attribute;
+  return nullptr;
+}
+
 bool take_product_with_input(const Operation& op) {
   if (op.input_count() != 1 || op.node().outputs.size() != 1) return false;
   Chain chain(op, op.node());
   if (!chain.step("Mul") || chain.other != op.node().inputs[0]) return false;
+  chain.take_all();
+  return true;
+}
+
+bool take_product_with_magnitude(const Operation& op) {
+  if (op.input_count() != 1 || op.node().outputs.size() != 1) return false;
+  Chain chain(op, op.node());
+  if (!chain.step("Mul")) return false;
+  const Node* magnitude = op.network().maker(chain.other);
+  if (magnitude != nullptr && magnitude->op_type == "Relu" && magnitude->inputs.size() == 1)
+    magnitude = op.network().maker(magnitude->inputs[0]);
+  if (magnitude == nullptr || magnitude->op_type != "Abs" || magnitude->inputs != op.node().inputs) return false;
   chain.take_all();
   return true;
 }

@@ -23,10 +23,13 @@ namespace linn::kernels {
 /// | threshold     | threshold      | default_value |           | x above the threshold, else default_value                         |
 /// | squareplus    | b              |               |           | (x + sqrt(x^2 + b)) / 2                                           |
 /// | gelu_tanh     |                |               |           | gelu by tanh: Keras's gelu(approximate=True)                      |
+/// | power         | exponent       |               |           | x^exponent, which Keras lacks; NaN for x < 0 unless it is whole   |
+///
+/// Keras lacks log too, the natural logarithm: NaN for x < 0.
 enum class Activation : std::uint8_t {
   linear, relu, relu6, leaky_relu, elu, selu, softplus, softsign, sigmoid, hard_sigmoid, silu, hard_silu, gelu, tanh, exponential,
   mish, log_sigmoid, clipped_relu, celu, soft_shrink, hard_shrink, tanh_shrink, hard_tanh, threshold, squareplus, sparse_plus,
-  sparse_sigmoid, gelu_tanh,
+  sparse_sigmoid, gelu_tanh, power, log,
 };
 
 /// A function with its arguments; by default Keras's.
@@ -49,6 +52,7 @@ struct ActivationSpec {
       case Activation::soft_shrink:
       case Activation::hard_shrink: return {0.5};
       case Activation::squareplus: return {4};
+      case Activation::power: return {2};
       default: return {};
     }
   }

@@ -14,18 +14,19 @@ namespace {
 
 // In the order of the enum.
 constexpr Activation activations[] = {
-    Activation::linear,      Activation::relu,        Activation::relu6,       Activation::leaky_relu, Activation::elu,
-    Activation::selu,        Activation::softplus,    Activation::softsign,    Activation::sigmoid,    Activation::hard_sigmoid,
-    Activation::silu,        Activation::hard_silu,   Activation::gelu,        Activation::tanh,       Activation::exponential,
-    Activation::mish,        Activation::log_sigmoid, Activation::clipped_relu, Activation::celu,      Activation::soft_shrink,
-    Activation::hard_shrink, Activation::tanh_shrink, Activation::hard_tanh,   Activation::threshold,  Activation::squareplus,
-    Activation::sparse_plus, Activation::sparse_sigmoid, Activation::gelu_tanh};
-constexpr std::array<std::string_view, 28> names{
-    "linear",      "relu",      "relu6",        "leaky_relu", "elu",         "selu",        "softplus",    "softsign",  "sigmoid",   "hard_sigmoid",
-    "silu",        "hard_silu", "gelu",         "tanh",       "exponential", "mish",        "log_sigmoid", "clipped_relu", "celu",  "soft_shrink",
-    "hard_shrink", "tanh_shrink", "hard_tanh",  "threshold",  "squareplus",  "sparse_plus", "sparse_sigmoid", "gelu_tanh",
+    Activation::linear,      Activation::relu,           Activation::relu6,        Activation::leaky_relu, Activation::elu,
+    Activation::selu,        Activation::softplus,       Activation::softsign,     Activation::sigmoid,    Activation::hard_sigmoid,
+    Activation::silu,        Activation::hard_silu,      Activation::gelu,         Activation::tanh,       Activation::exponential,
+    Activation::mish,        Activation::log_sigmoid,    Activation::clipped_relu, Activation::celu,       Activation::soft_shrink,
+    Activation::hard_shrink, Activation::tanh_shrink,    Activation::hard_tanh,    Activation::threshold,  Activation::squareplus,
+    Activation::sparse_plus, Activation::sparse_sigmoid, Activation::gelu_tanh,    Activation::power,      Activation::log};
+constexpr std::array<std::string_view, 30> names{
+    "linear",      "relu",         "relu6",          "leaky_relu",  "elu",         "selu",        "softplus",    "softsign",
+    "sigmoid",     "hard_sigmoid", "silu",           "hard_silu",   "gelu",        "tanh",        "exponential", "mish",
+    "log_sigmoid", "clipped_relu", "celu",           "soft_shrink", "hard_shrink", "tanh_shrink", "hard_tanh",   "threshold",
+    "squareplus",  "sparse_plus",  "sparse_sigmoid", "gelu_tanh",   "power",       "log",
 };
-static_assert(names.size() == static_cast<std::size_t>(Activation::gelu_tanh) + 1 && std::size(activations) == names.size());
+static_assert(names.size() == static_cast<std::size_t>(Activation::log) + 1 && std::size(activations) == names.size());
 
 // Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
 constexpr double selu_alpha = 1.6732632423543772848170429916717;
@@ -77,6 +78,20 @@ T clipped_relu(T x, T slope, T most, T threshold) {
   return slope == 0 ? T{0} : slope * (x - threshold);  // not 0 * -inf
 }
 
+// x^exponent, by the operation that rounds once where there is one.
+template <class T>
+T power(T x, T exponent) {
+  if (exponent == 2) return x * x;
+  if (exponent == T(0.5)) return std::sqrt(x);
+  if (exponent == -1) return 1 / x;
+  return std::isnan(x) ? x : std::pow(x, exponent);  // pow(NaN, 0) is 1
+}
+// Its slope, for exponent 0 too, where x may be 0.
+template <class T>
+T power_slope(T x, T exponent) {
+  return exponent == 0 ? T{0} : exponent * power(x, exponent - 1);
+}
+
 }  // namespace
 
 std::string_view name_of(Activation activation) { return names[static_cast<std::size_t>(activation)]; }
@@ -116,6 +131,8 @@ T activate(const ActivationSpec& activation, T x) {
     case Activation::sparse_plus: return x <= -1 ? T{0} : x < 1 ? (x + 1) * (x + 1) / 4 : x;
     case Activation::sparse_sigmoid: return std::clamp((x + 1) / 2, T{0}, T{1});
     case Activation::gelu_tanh: return x / 2 * (1 + std::tanh(gelu_angle(x)));
+    case Activation::power: return power(x, a);
+    case Activation::log: return std::log(x);
   }
   return x;
 }
@@ -160,6 +177,8 @@ T activate_gradient(const ActivationSpec& activation, T x) {
       const T t = std::tanh(gelu_angle(x));
       return (1 + t + x * (1 - t * t) * gelu_angle_slope(x)) / 2;
     }
+    case Activation::power: return power_slope(x, a);
+    case Activation::log: return 1 / x;
   }
   return 1;
 }
