@@ -108,7 +108,7 @@ void import_prelu(const Operation& op) {
 
 Activation clipped(const Operation& op, const Activation& source, double low, double high) {
   const bool has_low = low > -3e38, has_high = high < 3e38;
-  if (low > high) op.refuse("the lower limit {} is above the upper one, {}", low, high);
+  if (low > high) return scaled(op, source, 0, high);  // the upper limit is taken last
   Activation result = source;
   if (!has_low && !has_high) return result;
   if (low == 0) {

@@ -1,8 +1,11 @@
 // Normalizations.
 #include <algorithm>
 
+#include "formats/onnx/affine.h"
 #include "formats/onnx/operators.h"
 #include "formats/onnx/weights.h"
+#include "linn/layers/dense.h"
+#include "linn/layers/merge.h"
 #include "linn/layers/norm.h"
 #include "linn/layers/sample_norm.h"
 
@@ -102,6 +105,29 @@ void import_group_normalization(const Operation& op) {
   Activation result = source;
   result.is_non_negative = false;
   result.symbol = op.call(GroupNormalization({.groups = groups, .epsilon = epsilon}), source.symbol, std::move(weights));
+  op.give(std::move(result));
+}
+
+// Krizhevsky et al. 2012: x / (bias + alpha * mean of x^2 over `size` neighbouring channels)^beta. The mean, of zeros beyond the first and
+// the last channel, is a product with a band of numbers, the same at every place of the map.
+void import_local_response_normalization(const Operation& op) {
+  const double alpha = op.number("alpha", 1e-4), beta = op.number("beta", 0.75), bias = op.number("bias", 1);
+  const std::int64_t size = op.integer("size", 0);
+  const Activation source = op.with_channels_last(0);
+  const std::int64_t channels = source.symbol.shape()[-1];
+  if (size < 1) op.refuse("attribute \"size\" is {}; 1 or more is allowed", size);
+  op.network().count_folded(static_cast<std::size_t>(channels * channels), op.where());
+  Tensor band(Shape{channels, channels});
+  const auto numbers = band.values<float>();
+  for (std::int64_t to = 0; to < channels; ++to)
+    for (std::int64_t from = std::max<std::int64_t>(0, to - (size - 1) / 2); from <= std::min(channels - 1, to + size / 2); ++from)
+      numbers[static_cast<std::size_t>(from * channels + to)] = static_cast<float>(alpha / static_cast<double>(size));
+  const Tensor offset = vector_tensor(std::vector<float>(static_cast<std::size_t>(channels), static_cast<float>(bias)));
+  Activation sums = raised(op, source, 2, "square");
+  sums.symbol = op.call(Dense(channels, {.trainable = false}), sums.symbol, {band, offset}, "sum");
+  const SymbolicTensor factors[] = {source.symbol, raised(op, sums, -beta, "divisor").symbol};
+  Activation result = source;
+  result.symbol = op.call(Multiply(), factors);
   op.give(std::move(result));
 }
 
