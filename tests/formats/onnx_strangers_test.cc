@@ -245,6 +245,52 @@ TEST(OnnxStrangers, EveryTruncationAndBitFlipOfASmallFile) {
   }
 }
 
+// An adaptive polyphase sampling of two phases, as linn writes it, whose choice `gathers` nodes read.
+OnnxFile polyphase(std::size_t gathers) {
+  OnnxFile file = {.nodes = {}, .initializers = {}, .inputs = {onnx_value("x", {0, 3, 4, 6})}, .outputs = {onnx_value("y", {0, 0})}};
+  const auto constant = [&](const std::string& name, const std::vector<std::int64_t>& values) {
+    file.initializers.push_back(onnx_integers(name, {static_cast<std::int64_t>(values.size())}, values));
+  };
+  const auto add = [&](Message node, const std::vector<std::pair<std::string, std::vector<std::int64_t>>>& lists,
+                       const std::vector<std::string>& ones) {
+    for (const auto& [name, values] : lists) node.message(5, onnx_attribute(name, values));
+    for (const std::string& name : ones) node.message(5, onnx_attribute(name, 1));
+    file.nodes.push_back(std::move(node));
+  };
+  constant("to", {std::int64_t{1} << 40, std::int64_t{1} << 40}), constant("axes", {2, 3}), constant("steps", {1, 2}), constant("one", {1});
+  for (const std::string k : {"0", "1"}) {
+    constant("from" + k, {0, k == "1" ? 1 : 0});
+    add(onnx_node("Slice", {"x", "from" + k, "to", "axes", "steps"}, {"phase" + k}), {}, {});
+    add(onnx_node("Flatten", {"phase" + k}, {"row" + k}), {}, {});
+    add(onnx_node("ReduceSumSquare", {"row" + k}, {"norm" + k}), {{"axes", {1}}}, {"keepdims"});
+    add(onnx_node("Unsqueeze", {"phase" + k, "one"}, {"layer" + k}), {}, {});
+  }
+  add(onnx_node("Concat", {"norm0", "norm1"}, {"norms"}), {}, {"axis"});
+  add(onnx_node("ArgMax", {"norms"}, {"choice"}), {}, {"axis", "keepdims"});
+  add(onnx_node("Concat", {"layer0", "layer1"}, {"stack"}), {}, {"axis"});
+  for (std::size_t i = 0; i < gathers; ++i)
+    add(onnx_node("GatherND", {"stack", "choice"}, {i == 0 ? "y" : fmt::format("y{}", i)}), {}, {"batch_dims"});
+  return file;
+}
+
+TEST(OnnxStrangers, ManyReadersOfOneChoice) {
+  EXPECT_EQ(read(polyphase(1).bytes()).graph.output_shape(), (Shape{4, 3, 3}));
+  EXPECT_EQ(read(polyphase(5).bytes()).graph.output_shape(), (Shape{4, 3, 3}));
+  for (const std::size_t gathers : {std::size_t{200}, std::size_t{20'000}})
+    survives(polyphase(gathers).bytes(), fmt::format("{} readers", gathers));
+}
+
+TEST(OnnxStrangers, EveryTruncationAndBitFlipOfAPolyphaseSampling) {
+  const Bytes whole = polyphase(1).bytes();
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    survives(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), fmt::format("{} bytes", size));
+  for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    Bytes damaged = whole;
+    damaged[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
+    survives(damaged, fmt::format("bit {}", bit));
+  }
+}
+
 TEST(OnnxStrangers, EveryBitOfTorchsNetworkSlow) {
   const core::Bytes whole = io::read_file(source_dir() + "/tests/formats/data/onnx/mobilenet_v3.onnx");
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {

@@ -413,6 +413,9 @@ def computed():
     last = [n("Transpose", ["x0"], ["t"], perm=[0, 2, 3, 1])]
     for kind, constant in (("map", draw(4, 5, 3)), ("channels", draw(5, 3)), ("cells", draw(4, 5, 1))):
         save(f"channels_last_mul_{kind}", model_of([*last, n("Mul", ["t", "c"], ["m"]), n("Relu", ["m"], ["y0"])], maps, ["y0"], {"c": constant}, 17), x)
+    for op in ("Sum", "Mean"):
+        for names in (["x0", "a"], ["a", "x0", "b"], ["x0", "x0", "b"]):
+            save(f"{op.lower()}_{'_'.join(names)}", model_of([n(op, names, ["y0"])], maps, ["y0"], {"a": draw(3, 4, 5), "b": draw(3, 1, 1)}, 17), x)
     for size in (1, 3, 5, 9):  # ONNX Runtime takes odd ones alone
         case(f"lrn_size{size}", "LRN", [(7, 3, 4)], size=size, alpha=0.6, beta=0.7, bias=1.5)
     case("lrn", "LRN", [(7, 3, 4)], size=5)

@@ -233,17 +233,31 @@ void import_divide(const Operation& op) {
   op.give(std::move(result));
 }
 
-void import_sum(const Operation& op) {
+namespace {
+
+// The sum or the mean of all inputs; constants come behind the others.
+void import_joined(const Operation& op, const Layer& layer, bool is_mean) {
   std::vector<Activation> values;
-  for (std::size_t i = 0; i < op.input_count(); ++i) values.push_back(op.input(i));
-  op.give(values.size() == 1 ? values[0] : merged(op, Add(), values));
+  std::vector<ConstantPtr> constants;
+  for (std::size_t i = 0; i < op.input_count(); ++i) {
+    if (op.is_constant(i))
+      constants.push_back(op.constant(i));
+    else
+      values.push_back(op.input(i));
+  }
+  if (values.empty()) op.refuse("all inputs are constants, which is not supported");
+  Activation result = values.size() == 1 ? values[0] : merged(op, layer, values, constants.empty() ? "" : "values");
+  const auto count = static_cast<double>(op.input_count());
+  if (is_mean) result = scaled(op, result, static_cast<double>(values.size()) / count, 0, "share");
+  const auto share = [&](double number) { return is_mean ? number / count : number; };
+  for (const ConstantPtr& constant : constants) result = affine(op, result, *constant, one, share);
+  op.give(std::move(result));
 }
 
-void import_mean(const Operation& op) {
-  std::vector<Activation> values;
-  for (std::size_t i = 0; i < op.input_count(); ++i) values.push_back(op.input(i));
-  op.give(values.size() == 1 ? values[0] : merged(op, Average(), values));
-}
+}  // namespace
+
+void import_sum(const Operation& op) { import_joined(op, Add(), false); }
+void import_mean(const Operation& op) { import_joined(op, Average(), true); }
 
 namespace {
 

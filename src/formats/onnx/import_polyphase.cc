@@ -10,6 +10,9 @@
 namespace linn::formats::onnx {
 namespace {
 
+// Of one choice: more phases or maps are no network's, and would make hostile files slow to read.
+constexpr std::size_t most_phases = 256, most_maps = 64;
+
 // What a GatherND picks: of a map the phase of the largest norm, chosen on the map `chooser`.
 struct Sampling {
   std::string_view map, chooser;
@@ -58,7 +61,8 @@ class PolyphaseNodes {
     for (const Node* node : seen_) {
       const auto is_inside = [&](const Node* reader) { return seen_.contains(reader) || reader->op_type == "GatherND"; };
       const auto readers = network_.readers(node->outputs[0]);
-      if (network_.is_output(node->outputs[0]) || !std::all_of(readers.begin(), readers.end(), is_inside)) return false;
+      if (readers.size() > most_maps + 1 || network_.is_output(node->outputs[0]) || !std::all_of(readers.begin(), readers.end(), is_inside))
+        return false;
     }
     for (const Node* node : seen_) network_.mark_done(*node);
     return true;
@@ -81,7 +85,8 @@ class PolyphaseNodes {
 
   std::vector<std::string_view> joined(std::string_view value) {
     const Node* concat = maker(value, "Concat");
-    return concat != nullptr && has_integers(*concat, "axis", {1}) ? concat->inputs : std::vector<std::string_view>{};
+    const bool fits = concat != nullptr && concat->inputs.size() <= most_phases && has_integers(*concat, "axis", {1});
+    return fits ? concat->inputs : std::vector<std::string_view>{};
   }
 
   // The phase whose norm this is; all norms are of one order.
@@ -150,7 +155,9 @@ void import_gather_nd(const Operation& op) {
     op.refuse("is supported behind the nodes with which linn writes AdaptivePolyphaseSampling2D only");
   std::vector<const Node*> gathers;
   std::vector<std::string_view> maps;
-  for (const Node* reader : network.readers(op.node().inputs[1])) {
+  const auto readers = network.readers(op.node().inputs[1]);
+  if (readers.size() > most_maps) op.refuse("{} maps are sampled by one choice; {} are the most linn takes", readers.size(), most_maps);
+  for (const Node* reader : readers) {
     const std::optional<Sampling> other = PolyphaseNodes(network).sampling(*reader);
     if (!other || !network.has(other->map)) continue;
     // The map that chooses is the layer's first.
