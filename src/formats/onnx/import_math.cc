@@ -13,7 +13,6 @@
 #include "linn/layers/arrange.h"
 #include "linn/layers/merge.h"
 #include "linn/layers/norm.h"
-#include "linn/layers/pool.h"
 #include "linn/layers/reshape.h"
 
 namespace linn::formats::onnx {
@@ -87,50 +86,50 @@ std::vector<std::size_t> axes_of_constant(const Operation& op, const Activation&
   return axes;
 }
 
+// The value with these axes as linn's last, and both parts in the order that they stand in.
+Activation with_axes_last(const Operation& op, const Activation& value, const std::vector<std::size_t>& axes) {
+  std::vector<std::size_t> all(value.rank());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  const auto is_last = [&](std::size_t axis) { return std::find(axes.begin(), axes.end(), axis) != axes.end(); };
+  std::sort(all.begin(), all.end(),
+            [&](std::size_t a, std::size_t b) { return std::pair(is_last(a), value.order[a]) < std::pair(is_last(b), value.order[b]); });
+  Order order(value.rank());
+  for (std::size_t i = 0; i < all.size(); ++i) order[all[i]] = i;
+  return order == value.order ? value : op.arranged(value, order);
+}
+
 // value * scale + offset, with one of both for each element of the constant: a frozen normalization, whose channels are all places along
 // the axes where the constant changes.
 Activation per_place(const Operation& op, Activation value, const Constant& constant, const std::vector<float>& scale,
                      const std::vector<float>& offset, std::string_view suffix) {
   std::vector<std::size_t> axes = axes_of_constant(op, value, constant);
-  // These axes must be linn's last, in whatever order they stand.
-  const auto by_place = [&](std::size_t a, std::size_t b) { return value.order[a] < value.order[b]; };
-  std::sort(axes.begin(), axes.end(), by_place);
-  std::vector<std::size_t> all(value.rank());
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  const auto changes = [&](std::size_t axis) { return std::find(axes.begin(), axes.end(), axis) != axes.end(); };
-  std::sort(all.begin(), all.end(), [&](std::size_t a, std::size_t b) { return changes(a) == changes(b) ? by_place(a, b) : changes(b); });
-  Order order(value.rank());
-  for (std::size_t i = 0; i < all.size(); ++i) order[all[i]] = i;
-  if (order != value.order) value = op.arranged(value, order);
-
-  // The constant's numbers in the order of linn's axes.
-  const Sizes sizes = value.sizes();
+  value = with_axes_last(op, value, axes);
+  // The constant's numbers, in the order of its own axes, go into the order of linn's.
   Sizes dims;
-  std::vector<std::size_t> from;
-  for (std::size_t i = 0; i < sizes.size(); ++i)
-    if (changes(i)) dims.push_back(sizes[i]);
-  for (const std::size_t axis : axes)
-    from.push_back(static_cast<std::size_t>(std::count_if(axes.begin(), axes.end(), [&](std::size_t other) { return other < axis; })));
-  const auto placed = [&](const std::vector<float>& numbers) {
-    if (axes.size() == 1) return vector_tensor(in_row_order(numbers, value.row));
-    const Tensor moved = transposed_tensor(numbers, dims, from);
-    return moved.reshape({moved.elements()});
-  };
+  for (const std::size_t axis : axes) dims.push_back(value.sizes()[axis]);
+  std::vector<std::size_t> from(axes.size());
+  std::iota(from.begin(), from.end(), std::size_t{0});
+  std::sort(from.begin(), from.end(), [&](std::size_t a, std::size_t b) { return value.order[axes[a]] < value.order[axes[b]]; });
   const auto channels = static_cast<std::int64_t>(scale.size());
+  const bool is_one_axis = axes.size() == 1;
+  const auto placed = [&](const std::vector<float>& numbers) {
+    return is_one_axis ? vector_tensor(in_row_order(numbers, value.row)) : transposed_tensor(numbers, dims, from).reshape({channels});
+  };
   std::vector<Tensor> weights = {placed(scale), placed(offset), Tensor(Shape{channels}),
                                  vector_tensor(std::vector<float>(scale.size(), 1.0F))};
-  const Shape image = value.symbol.shape();
-  const bool is_one_axis = axes.size() == 1;
-  if (!is_one_axis) {
-    std::vector<std::int64_t> rows(image.begin(), image.end() - static_cast<std::ptrdiff_t>(axes.size()));
-    rows.push_back(channels);
-    value.symbol =
-        op.call(rows.size() == 1 ? Layer(Flatten()) : Layer(Reshape(Axes(rows))), value.symbol, {}, fmt::format("{}rows", suffix));
-  }
-  value.symbol = op.call(BatchNormalization({.epsilon = 0, .trainable = false}), value.symbol, std::move(weights),
-                         is_one_axis ? std::string(suffix) : fmt::format("{}affine", suffix));
-  if (!is_one_axis) value.symbol = op.call(Reshape(Axes(Sizes(image.begin(), image.end()))), value.symbol, {}, suffix);
+  const BatchNormalization layer({.epsilon = 0, .trainable = false});
   value.is_non_negative = false;
+  if (is_one_axis) {
+    value.symbol = op.call(layer, value.symbol, std::move(weights), suffix);
+    return value;
+  }
+  const Shape image = value.symbol.shape();
+  Sizes rows(image.begin(), image.end() - static_cast<std::ptrdiff_t>(axes.size()));
+  rows.push_back(channels);
+  const Layer flat = rows.size() == 1 ? Layer(Flatten()) : Layer(Reshape(Axes(rows)));
+  const SymbolicTensor normalized =
+      op.call(layer, op.call(flat, value.symbol, {}, fmt::format("{}rows", suffix)), std::move(weights), fmt::format("{}affine", suffix));
+  value.symbol = op.call(Reshape(Axes(Sizes(image.begin(), image.end()))), normalized, {}, suffix);
   return value;
 }
 
@@ -350,81 +349,5 @@ void import_sign(const Operation& op) {
 }
 
 void import_negate(const Operation& op) { op.give(scaled(op, op.input(0), -1, 0)); }
-
-// ---- reductions --------------------------------------------------------------------------------------------------
-
-namespace {
-
-// By a global pooling: a sum is a mean times the number of cells, a minimum the largest of the negatives, negated.
-enum class Reduction : std::uint8_t { mean, sum, max, min };
-
-Activation reduced(const Operation& op, Reduction kind, const Activation& from) {
-  const bool is_max = kind == Reduction::max || kind == Reduction::min;
-  const bool keeps = op.integer("keepdims", 1) != 0;
-  const Activation source = op.network().straight(from, op.base_name());
-  const std::size_t rank = source.rank() + 1;
-  std::optional<std::vector<std::int64_t>> listed = op.axes("axes", 1);
-  const bool empty_is_none = op.integer("noop_with_empty_axes", 0) != 0;
-  if ((!listed || listed->empty()) && empty_is_none) return source;
-  std::vector<bool> reduced(rank, !listed || listed->empty());
-  if (listed)
-    for (const std::int64_t axis : *listed) reduced[op.axis(axis, rank)] = true;
-  if (reduced[0]) op.refuse("over the batch axis is not supported");
-
-  // The reduced axes first, as rows; the others behind, as channels.
-  const Sizes sizes = source.sizes();
-  Order order(source.rank());
-  std::size_t next = 0;
-  Sizes kept, result_sizes;
-  std::int64_t rows = 1, channels = 1;
-  for (const bool first : {true, false})
-    for (std::size_t i = 0; i < source.rank(); ++i)
-      if (reduced[i + 1] == first) order[i] = next++;
-  const bool is_map = source.rank() == 3 && std::count(reduced.begin(), reduced.end(), true) == 2;
-  for (std::size_t i = 0; i < source.rank(); ++i) {
-    if (!is_map && sizes[i] == Shape::none)
-      op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
-    (reduced[i + 1] ? rows : channels) *= sizes[i];
-    if (!reduced[i + 1]) kept.push_back(sizes[i]);
-    if (keeps || !reduced[i + 1]) result_sizes.push_back(reduced[i + 1] ? 1 : sizes[i]);
-  }
-  if (kind == Reduction::sum && std::count(sizes.begin(), sizes.end(), Shape::none) > 0)
-    op.refuse("over axes of a value (N, {} with an open size is not supported", to_string(sizes).substr(1));
-  Activation map = op.arranged(source, order);
-  if (kind == Reduction::min) map = scaled(op, map, -1, 0, "negative");
-  if (!is_map) {
-    map.order = onnx_order(map.rank());
-    const auto reshaped = op.network().reshaped(map, {rows, 1, channels}, op.base_name());
-    map = *reshaped;
-    if (map.order != onnx_order(3)) map = op.arranged(map, onnx_order(3));
-  }
-  const Layer layer = is_max ? Layer(GlobalMaxPooling2D({.keepdims = true})) : Layer(GlobalAveragePooling2D({.keepdims = true}));
-  Activation result = {.symbol = op.call(layer, map.symbol), .order = onnx_order(3)};
-  // (1, 1, channels): in ONNX's order the kept axes follow each other.
-  if (is_map && keeps) {
-    result.order = order;
-  } else {
-    const auto reshaped = op.network().reshaped(result, result_sizes, op.base_name());
-    if (!reshaped) op.refuse("its result cannot be brought to shape (N, {}", to_string(result_sizes).substr(1));
-    result = *reshaped;
-  }
-  if (kind == Reduction::min) result = scaled(op, result, -1, 0, "minimum");
-  if (kind == Reduction::sum) result = scaled(op, result, static_cast<double>(rows), 0, "sum");
-  result.is_non_negative = source.is_non_negative;
-  return result;
-}
-
-}  // namespace
-
-void import_reduce_mean(const Operation& op) {
-  if (const auto normalized = matched_layer_norm(op)) return op.give(*normalized);
-  op.give(reduced(op, Reduction::mean, op.input(0)));
-}
-void import_reduce_sum(const Operation& op) { op.give(reduced(op, Reduction::sum, op.input(0))); }
-void import_reduce_max(const Operation& op) { op.give(reduced(op, Reduction::max, op.input(0))); }
-void import_reduce_min(const Operation& op) { op.give(reduced(op, Reduction::min, op.input(0))); }
-void import_reduce_l1(const Operation& op) { op.give(reduced(op, Reduction::sum, magnitude(op, op.input(0), "magnitude"))); }
-void import_reduce_sum_square(const Operation& op) { op.give(reduced(op, Reduction::sum, raised(op, op.input(0), 2, "square"))); }
-void import_reduce_l2(const Operation& op) { op.give(raised(op, reduced(op, Reduction::sum, raised(op, op.input(0), 2, "square")), 0.5)); }
 
 }  // namespace linn::formats::onnx
