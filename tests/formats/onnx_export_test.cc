@@ -19,9 +19,7 @@ using ::testing::HasSubstr;
 
 // What import lacks of the operators that these are written with.
 bool is_written_only(const RowGraph& row) {
-  static const std::set<std::string> classes = {"LearnablePolyphaseSampling2D"};
   static const std::set<std::string> activations = {"threshold"};
-  if (classes.contains(row.class_name)) return true;
   // Softmax over several axes; a ReLU with a threshold.
   if (row.class_name == "Softmax" || row.class_name == "ReLU") return true;
   for (const std::string& activation : activations)
@@ -82,6 +80,19 @@ TEST(OnnxExport, PolyphaseSamplingComesBackAsTheLayer) {
     }
 }
 
+TEST(OnnxExport, LearnablePolyphaseSamplingComesBackAsTheLayer) {
+  const SymbolicTensor in = Input({6, 8, 3}, {.name = "map"});
+  const SymbolicTensor out = LearnablePolyphaseSampling2D({.strides = {2, 4}, .hidden_filters = 5, .name = "lps"})(in);
+  const graph::Graph graph = graph::Graph::functional("m", {{in}}, {{out}}, 1);
+  const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {}), "lps", "", 1);
+  ASSERT_THAT(class_names(model.graph), ::testing::ElementsAre("InputLayer", "LearnablePolyphaseSampling2D"));
+  ASSERT_EQ(model.graph.variables().size(), graph.variables().size());
+  for (std::size_t i = 0; i < graph.variables().size(); ++i)
+    EXPECT_EQ(values_of(model.graph.variables()[i].value()), values_of(graph.variables()[i].value())) << i;
+  const Tensor input = random_tensor({5, 6, 8, 3}, 4, -1, 1);
+  EXPECT_EQ(values_of(run_graph(model.graph, {input})[0]), values_of(run_graph(graph, {input})[0]));
+}
+
 // Two branches of one choice: the order in which nodes are read decides whether one layer takes both maps.
 TEST(OnnxExport, PolyphaseSamplingOfSeveralMapsComesBack) {
   for (const bool shortcut_first : {false, true}) {
@@ -108,7 +119,7 @@ TEST(OnnxExport, ChoicesThatAreReadElsewhereAreRefused) {
                            .inputs = {onnx_value("x", {0, 4}), onnx_value("i", {0, 1})},
                            .outputs = {onnx_value("y", {0, 1})}};
     test::expect_error<FormatError>([&] { formats::read_onnx(file.bytes(), "m.onnx", "", 1); },
-                                    {"node 0 \"pick\"", op, "AdaptivePolyphaseSampling2D"});
+                                    {"node 0 \"pick\"", op, "polyphase samplings"});
   }
 }
 

@@ -1,10 +1,12 @@
-// Adaptive polyphase sampling, which linn writes as standard operators (export_window.cc): a Slice for each phase, their norms, an ArgMax
-// of these, and a GatherND that picks the phase from all phases in a stack.
+// Polyphase sampling, which linn writes as standard operators (export_window.cc): a Slice for each phase, a score of each, an ArgMax of
+// these, and a GatherND that picks the phase from all phases in a stack. The scores are norms (adaptive), or means of two convolutions
+// (learnable).
 #include <algorithm>
 #include <set>
 
 #include "formats/onnx/operators.h"
 #include "formats/onnx/patterns.h"
+#include "formats/onnx/weights.h"
 #include "linn/layers/polyphase.h"
 
 namespace linn::formats::onnx {
@@ -13,11 +15,18 @@ namespace {
 // Of one choice: more phases or maps are no network's, and would make hostile files slow to read.
 constexpr std::size_t most_phases = 256, most_maps = 64;
 
-// What a GatherND picks: of a map the phase of the largest norm, chosen on the map `chooser`.
+// What gives a phase its score: a norm of this order, or convolutions with these weights.
+struct Score {
+  std::string order;
+  std::vector<std::string_view> weights;  // kernel_1, bias_1, kernel_2
+  friend bool operator==(const Score&, const Score&) = default;
+};
+
+// What a GatherND picks: of a map the phase of the largest score, chosen on the map `chooser`.
 struct Sampling {
   std::string_view map, chooser;
   Size2 strides;
-  std::string order;
+  Score score;
 };
 
 bool has_integers(const Node& node, std::string_view name, const std::vector<std::int64_t>& wanted) {
@@ -38,10 +47,12 @@ class PolyphaseNodes {
       return std::nullopt;
     Sampling result;
     std::vector<std::string_view> judged;
-    for (const std::string_view score : joined(places->inputs[0])) {
-      const std::optional<std::string_view> phase = phase_of_norm(score, result.order);
-      if (!phase) return std::nullopt;
-      judged.push_back(*phase);
+    for (const std::string_view value : joined(places->inputs[0])) {
+      Score score;
+      judged.push_back(phase_of_norm(value, score));
+      if (judged.back().empty()) judged.back() = phase_of_convolutions(value, score);
+      if (judged.size() == 1) result.score = score;
+      if (judged.back().empty() || score != result.score) return std::nullopt;
     }
     std::vector<std::string_view> stacked;
     for (const std::string_view layer : joined(gather.inputs[0])) {
@@ -89,26 +100,58 @@ class PolyphaseNodes {
     return fits ? concat->inputs : std::vector<std::string_view>{};
   }
 
-  // The phase whose norm this is; all norms are of one order.
-  std::optional<std::string_view> phase_of_norm(std::string_view score, std::string& order) {
+  // The only input of the operator that gives this value, with these axes.
+  std::string_view reduced_by(std::string_view value, std::string_view op_type) {
+    const Node* node = maker(value, op_type);
+    const bool fits =
+        node != nullptr && node->inputs.size() == 1 && has_integers(*node, "axes", {1}) && has_integers(*node, "keepdims", {1});
+    return fits ? node->inputs[0] : std::string_view{};
+  }
+
+  // The only input of the operator that gives this value, without attributes.
+  std::string_view made_by(std::string_view value, std::string_view op_type) {
+    const Node* node = maker(value, op_type);
+    return node != nullptr && node->inputs.size() == 1 && node->attributes.empty() ? node->inputs[0] : std::string_view{};
+  }
+
+  // The phase whose norm this is; empty where it is none.
+  std::string_view phase_of_norm(std::string_view value, Score& score) {
     static constexpr std::pair<const char*, const char*> norms[] = {{"ReduceMax", "linf"}, {"ReduceL1", "l1"}, {"ReduceSumSquare", "l2"}};
-    for (const auto& [op_type, name] : norms) {
-      const Node* norm = maker(score, op_type);
-      if (norm == nullptr) continue;
-      if (!order.empty() && order != name) return std::nullopt;
-      order = name;
-      if (norm->inputs.size() != 1 || !has_integers(*norm, "axes", {1}) || !has_integers(*norm, "keepdims", {1})) return std::nullopt;
-      std::string_view row = norm->inputs[0];
-      if (order == "linf") {
-        const Node* magnitude = maker(row, "Abs");
-        if (magnitude == nullptr || magnitude->inputs.size() != 1) return std::nullopt;
-        row = magnitude->inputs[0];
-      }
-      const Node* flatten = maker(row, "Flatten");
-      if (flatten == nullptr || flatten->inputs.size() != 1 || !flatten->attributes.empty()) return std::nullopt;
-      return flatten->inputs[0];
+    for (const auto& [op_type, order] : norms) {
+      std::string_view row = reduced_by(value, op_type);
+      if (row.empty()) continue;
+      score.order = order;
+      if (score.order == "linf") row = made_by(row, "Abs");
+      return made_by(row, "Flatten");
     }
-    return std::nullopt;
+    return {};
+  }
+
+  // The phase of which this is the mean of conv(relu(conv(x))), both convolutions circular; empty where it is none.
+  std::string_view phase_of_convolutions(std::string_view value, Score& score) {
+    const Node* second = maker(made_by(reduced_by(value, "ReduceMean"), "Flatten"), "Conv");
+    if (second == nullptr || second->inputs.size() != 2 || !second->attributes.empty()) return {};
+    const Node* first = maker(made_by(unwrapped(second->inputs[0]), "Relu"), "Conv");
+    if (first == nullptr || first->inputs.size() != 3 || !first->attributes.empty()) return {};
+    score.weights = {first->inputs[1], first->inputs[2], second->inputs[1]};
+    return unwrapped(first->inputs[0]);
+  }
+
+  // The map to which this value adds a row and a column of the opposite side at each border.
+  std::string_view unwrapped(std::string_view value) {
+    for (const std::int64_t axis : {3, 2}) {
+      const Node* concat = maker(value, "Concat");
+      if (concat == nullptr || concat->inputs.size() != 3 || !has_integers(*concat, "axis", {axis})) return {};
+      const auto is_end = [&](std::string_view part, std::int64_t from, std::int64_t to) {
+        const Node* slice = maker(part, "Slice");
+        return slice != nullptr && slice->inputs.size() == 4 && slice->inputs[0] == concat->inputs[1] &&
+               integers(slice->inputs[1]) == std::vector{from} && integers(slice->inputs[2]) == std::vector{to} &&
+               integers(slice->inputs[3]) == std::vector{axis};
+      };
+      if (!is_end(concat->inputs[0], -1, std::int64_t{1} << 40) || !is_end(concat->inputs[2], 0, 1)) return {};
+      value = concat->inputs[1];
+    }
+    return value;
   }
 
   // The map whose phases these are, row by row, and its strides; empty where they are not.
@@ -139,6 +182,33 @@ class PolyphaseNodes {
 
 }  // namespace
 
+namespace {
+
+struct PolyphaseLayer {
+  Layer layer;
+  std::vector<Tensor> weights;
+};
+
+PolyphaseLayer layer_of(const Operation& op, const Sampling& sampling) {
+  const Score& score = sampling.score;
+  if (score.weights.empty()) return {AdaptivePolyphaseSampling2D({.strides = sampling.strides, .order = score.order}), {}};
+  std::vector<Tensor> weights;
+  for (const std::string_view name : score.weights) {
+    const std::optional<Value> value = op.network().find(name);
+    const auto* constant = value ? std::get_if<ConstantPtr>(&*value) : nullptr;
+    const std::size_t rank = weights.size() == 1 ? 1 : 4;
+    if (constant == nullptr || !(*constant)->is_float || (*constant)->dims.size() != rank)
+      op.refuse("value {} is no constant of {} axes", name, rank);
+    const std::size_t back[] = {2, 3, 1, 0};
+    weights.push_back(rank == 1 ? vector_tensor((*constant)->floats) : transposed_tensor((*constant)->floats, (*constant)->dims, back));
+  }
+  const std::int64_t hidden = weights[1].elements();
+  if (hidden < 1) op.refuse("the convolutions of a phase have no filters");
+  return {LearnablePolyphaseSampling2D({.strides = sampling.strides, .hidden_filters = hidden}), std::move(weights)};
+}
+
+}  // namespace
+
 void take_polyphase_choices(Network& network) {
   for (const Node& node : network.model().graph.nodes) {
     if (node.op_type != "GatherND") continue;
@@ -151,8 +221,7 @@ void take_polyphase_choices(Network& network) {
 void import_gather_nd(const Operation& op) {
   Network& network = op.network();
   const std::optional<Sampling> own = PolyphaseNodes(network).sampling(op.node());
-  if (op.integer("batch_dims", 0) != 1 || !own)
-    op.refuse("is supported behind the nodes with which linn writes AdaptivePolyphaseSampling2D only");
+  if (op.integer("batch_dims", 0) != 1 || !own) op.refuse("is supported behind the nodes with which linn writes polyphase samplings only");
   std::vector<const Node*> gathers;
   std::vector<std::string_view> maps;
   const auto readers = network.readers(op.node().inputs[1]);
@@ -176,8 +245,8 @@ void import_gather_nd(const Operation& op) {
     sources.push_back(op.arranged(std::get<Activation>(*value), channels_last(3)));
     symbols.push_back(sources.back().symbol);
   }
-  const AdaptivePolyphaseSampling2D layer({.strides = own->strides, .order = own->order});
-  const std::vector<SymbolicTensor> outputs = network.call(layer, symbols, op.base_name());
+  PolyphaseLayer made = layer_of(op, *own);
+  const std::vector<SymbolicTensor> outputs = network.call(made.layer, symbols, op.base_name(), std::move(made.weights));
   for (std::size_t i = 0; i < gathers.size(); ++i) {
     if (gathers[i] == nullptr) continue;
     sources[i].symbol = outputs[i];
@@ -187,7 +256,7 @@ void import_gather_nd(const Operation& op) {
 }
 
 void import_arg_max(const Operation& op) {
-  op.refuse("is supported as the choice of a phase, as linn writes AdaptivePolyphaseSampling2D, only; let the model end before it");
+  op.refuse("is supported as the choice of a phase, as linn writes polyphase samplings, only; let the model end before it");
 }
 
 }  // namespace linn::formats::onnx

@@ -11,8 +11,7 @@ namespace linn::formats::onnx {
 /// Null where the node has none of this name.
 const Attribute* attribute_of(const Node& node, std::string_view name);
 
-/// Of the nodes with which linn writes AdaptivePolyphaseSampling2D all but the GatherND are marked as done; import_gather_nd makes the
-/// layer.
+/// Of the nodes with which linn writes a polyphase sampling all but the GatherND are marked as done; import_gather_nd makes the layer.
 void take_polyphase_choices(Network& network);
 
 /// Where the only reader of this node multiplies its result with its own input, x * f(x): that node is taken along.
