@@ -274,6 +274,8 @@ TEST(Trim, LeavesOutWhatNobodyReads) {
        MaxPooling2D(2), GlobalMaxPooling2D()},
       {Conv2D(2, 3), Conv2D(3, 2, {.dilation_rate = 2}), MaxPooling2D({3, 2}, {.strides = {2, 3}, .padding = "same"}),
        Conv2D(2, 2, {.strides = 3}), Flatten()},
+      {Conv2D(3, 3, {.padding = "same"}), MaxPooling2D(2, {.strides = {3, 2}, .dilation_rate = {2, 3}}), Conv2D(2, 2),
+       AveragePooling2D({2, 2}, {.strides = 2, .padding = Pads2(1), .dilation_rate = {2, 1}}), Flatten()},
       {ZeroPadding2D({{2, 3}, {1, 4}}), Conv2D(3, 3), MaxPooling2D(4), Conv2D(2, 3, {.padding = "full"}), MaxPooling2D(4), Flatten()},
       {Conv2D(3, 3), BlurPooling2D(3, {.border = "zero"}), MaxPooling2D(4), BlurPooling2D(2, {.border = "zero", .pads = "kornia"}),
        Flatten()},
