@@ -34,6 +34,10 @@ else()
   target_compile_options(linn_cold INTERFACE $<$<CONFIG:Release>:-O1>)
 endif()
 
+# Code of which the same is true, but that computes a lot: the bounds and sums of the kernels' tests take most of their time at -O0.
+add_library(linn_warm INTERFACE)
+target_compile_options(linn_warm INTERFACE $<$<OR:$<CONFIG:Release>,$<BOOL:${LINN_SANITIZE}>>:-O1>)
+
 # Kernel sources: a baseline of x86-64-v2, so that Highway makes exactly SSE4, AVX2 and AVX-512 of them. They are optimised under a sanitizer
 # too, because tests wait for them.
 # CPU detection must run on any CPU, so link-time optimisation may not mix it with kernels.
