@@ -26,28 +26,30 @@ class Data {
   std::vector<float> storage_;
 };
 
-inline std::int64_t kernel_size(const kernels::Geometry& g) {
+inline std::int64_t kernel_size(const detail::kernels::Geometry& g) {
   return g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels;
 }
 
 /// Of a convolution in its direct form.
-inline double operations_of(const kernels::Geometry& g, std::int64_t images) { return 2.0 * static_cast<double>(images * kernels::products(g)); }
+inline double operations_of(const detail::kernels::Geometry& g, std::int64_t images) {
+  return 2.0 * static_cast<double>(images * detail::kernels::products(g));
+}
 
 /// A convolution with 2x2 max pooling. What is counted is the direct form's products of the cells that windows see, so Winograd may
 /// pass 1, and for gradients the products of live windows.
 struct Pooled {
-  kernels::Geometry conv, pool;
+  detail::kernels::Geometry conv, pool;
   std::int64_t images;
   double products() const { return 2.0 * static_cast<double>(outputs() * conv.window_height * conv.window_width * conv.channels); }
   std::int64_t outputs() const { return images * pool.out_height * pool.out_width * pool.channels; }
 };
 
-inline Pooled pooled(const kernels::Window& window, std::int64_t size, std::int64_t channels, std::int64_t out_channels,
+inline Pooled pooled(const detail::kernels::Window& window, std::int64_t size, std::int64_t channels, std::int64_t out_channels,
                      std::int64_t images) {
-  const kernels::Geometry conv = *kernels::resolve(window, size, size, channels, out_channels);
+  const detail::kernels::Geometry conv = *detail::kernels::resolve(window, size, size, channels, out_channels);
   return {conv,
-          *kernels::resolve({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, conv.out_height, conv.out_width, out_channels,
-                            out_channels),
+          *detail::kernels::resolve({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, conv.out_height, conv.out_width,
+                                    out_channels, out_channels),
           images};
 }
 
@@ -58,7 +60,7 @@ struct Sparse {
     for (std::int64_t i = 0; i < p.outputs(); ++i) {
       const bool lives = engine() % 3 != 0;
       live += lives;
-      argmax[static_cast<std::size_t>(i)] = lives ? static_cast<std::uint8_t>(engine() % 4) : kernels::no_cell;
+      argmax[static_cast<std::size_t>(i)] = lives ? static_cast<std::uint8_t>(engine() % 4) : detail::kernels::no_cell;
     }
     live /= static_cast<double>(p.outputs());
   }

@@ -31,7 +31,7 @@
 namespace linn::bench {
 namespace {
 
-using namespace kernels;
+using namespace detail::kernels;
 using Json = nlohmann::ordered_json;
 
 constexpr double least_of_kept = 0.5;
@@ -204,7 +204,7 @@ std::vector<Measured> all() {
   const Window valid = {.height = 3, .width = 3};
   const Geometry conv = *resolve(valid, 13, 13, 32, 32);
   const Pooled first = pooled(valid, 28, 1, 32, 4), second = pooled(valid, 13, 32, 32, 4);
-  if (core::isa() == core::Isa::avx512_bf16)
+  if (detail::core::isa() == detail::core::Isa::avx512_bf16)
     return {
         conv_pool_forward("3x3 1->32", first, Operands::bfloat16),
         conv_pool_forward("3x3 32->32", second, Operands::bfloat16),
@@ -307,10 +307,10 @@ Json read(const std::string& path) {
 /// Calls visit(instruction set, measured), with that set chosen.
 template <class Visit>
 void for_each_measured(const Visit& visit) {
-  for (const core::Isa isa : core::available_isas()) {
-    if (isa == core::Isa::scalar) continue;
-    core::set_isa(isa);
-    for (const Measured& measured : all()) visit(std::string(core::name_of(isa)), measured);
+  for (const detail::core::Isa isa : detail::core::available_isas()) {
+    if (isa == detail::core::Isa::scalar) continue;
+    detail::core::set_isa(isa);
+    for (const Measured& measured : all()) visit(std::string(detail::core::name_of(isa)), measured);
   }
 }
 

@@ -15,7 +15,7 @@
 namespace linn::bench {
 namespace {
 
-using namespace kernels;
+using namespace detail::kernels;
 
 // FLOP/s of the loop: the best of three short ones.
 double peak() {
@@ -31,7 +31,7 @@ double peak() {
 // Reports the quickest call against the quickest loop: on a shared host both then mean "undisturbed".
 template <class Call>
 void measure(benchmark::State& state, double operations, const Call& call) {
-  core::isa();  // applies LINN_ISA
+  detail::core::isa();  // applies LINN_ISA
   call();
   double best = 1e9, used = 0, next = 0, rate = 0;
   for (auto _ : state) {
@@ -54,7 +54,7 @@ void measure(benchmark::State& state, double operations, const Call& call) {
 // The same for a kernel that reads and writes `maps` maps of `floats` numbers, against memcpy of one map onto another in turn.
 template <class Call>
 void measure_bytes(benchmark::State& state, std::int64_t floats, double maps, const Call& call) {
-  core::isa();  // applies LINN_ISA
+  detail::core::isa();  // applies LINN_ISA
   Data from(floats), to(floats);
   const auto bytes = static_cast<double>(floats) * sizeof(float);
   call();

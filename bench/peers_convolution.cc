@@ -16,9 +16,9 @@
 namespace linn::bench {
 namespace {
 
-using plan::Extent;
-using plan::Home;
-using plan::Value;
+using detail::plan::Extent;
+using detail::plan::Home;
+using detail::plan::Value;
 using rivals::Convolution;
 
 // Memory of bound values by their number. Forward and backward plans are cut from the same lowering, so their numbers agree.
@@ -32,22 +32,22 @@ class Memory {
   }
 
  private:
-  std::map<int, plan::Arena> arenas_;
+  std::map<int, detail::plan::Arena> arenas_;
 };
 
 // The forward ops of a convolution, or its backward ops, as a plan of their own over the caller's memory.
 class Half {
  public:
   Half(const Convolution& c, bool backward, Memory& memory) : c_(c) {
-    plan::Lowering to(plan::Purpose::training);
+    detail::plan::Lowering to(detail::plan::Purpose::training);
     lower_forward(to);
     const std::size_t forward_ops = to.ops().size();
     lower_backward(to);
     const std::vector<Value> crossing = crossings(to, forward_ops);
     const auto cut = to.ops().begin() + static_cast<std::ptrdiff_t>(forward_ops);
     backward ? to.ops().erase(to.ops().begin(), cut) : to.ops().erase(cut, to.ops().end());
-    plan_ = std::make_unique<plan::Plan>(std::move(to), plan::PlanOptions{.batch = c.batch, .policy = {}});
-    workspace_ = std::make_unique<plan::Workspace>(*plan_);
+    plan_ = std::make_unique<detail::plan::Plan>(std::move(to), detail::plan::PlanOptions{.batch = c.batch, .policy = {}});
+    workspace_ = std::make_unique<detail::plan::Workspace>(*plan_);
     bind(crossing, memory);
   }
 
@@ -75,33 +75,33 @@ class Half {
   }
 
  private:
-  void lower_forward(plan::Lowering& to) {
-    const kernels::Window three = {.height = 3, .width = 3, .border = kernels::Border::same};
-    const kernels::Geometry conv = *kernels::resolve(three, c_.height, c_.width, c_.channels, c_.channels);
-    input_ = to.value("input", {c_.height, c_.width, c_.channels}, Extent::batch, plan::Element::real, Home::bound);
-    kernel_ = to.value("kernel", {3, 3, c_.channels, c_.channels}, Extent::fixed, plan::Element::real, Home::bound);
+  void lower_forward(detail::plan::Lowering& to) {
+    const detail::kernels::Window three = {.height = 3, .width = 3, .border = detail::kernels::Border::same};
+    const detail::kernels::Geometry conv = *detail::kernels::resolve(three, c_.height, c_.width, c_.channels, c_.channels);
+    input_ = to.value("input", {c_.height, c_.width, c_.channels}, Extent::batch, detail::plan::Element::real, Home::bound);
+    kernel_ = to.value("kernel", {3, 3, c_.channels, c_.channels}, Extent::fixed, detail::plan::Element::real, Home::bound);
     to.set_layer("conv2d");
-    output_ = plan::conv2d(to, input_, kernel_, {}, conv);
+    output_ = detail::plan::conv2d(to, input_, kernel_, {}, conv);
     if (c_.pooled()) {
-      const kernels::Window two = {.height = 2, .width = 2, .stride_height = 2, .stride_width = 2};
+      const detail::kernels::Window two = {.height = 2, .width = 2, .stride_height = 2, .stride_width = 2};
       to.set_layer("max_pooling2d");
-      output_ = plan::pool2d(to, output_, kernels::PoolKind::max,
-                             *kernels::resolve(two, conv.out_height, conv.out_width, c_.channels, c_.channels));
+      output_ = detail::plan::pool2d(to, output_, detail::kernels::PoolKind::max,
+                             *detail::kernels::resolve(two, conv.out_height, conv.out_width, c_.channels, c_.channels));
     }
     to.info(output_).home = Home::bound;
     to.info(output_).kept = true;
-    plan::fuse(to);
-    plan::trim(to);
+    detail::plan::fuse(to);
+    detail::plan::trim(to);
   }
 
   // A forward pass with pooling is timed as in training, and so needs to be told that gradients follow.
-  void lower_backward(plan::Lowering& to) {
+  void lower_backward(detail::plan::Lowering& to) {
     if (c_.mode == Convolution::Mode::forward) return;
     std::vector<Value> wanted;
     if (c_.gives_input_gradient() || c_.pooled()) wanted.push_back(input_);
     if (c_.gives_kernel_gradient() || c_.pooled()) wanted.push_back(kernel_);
-    plan::Gradients gradients(to, wanted);
-    output_gradient_ = to.value("output gradient", output_.shape, Extent::batch, plan::Element::real, Home::bound);
+    detail::plan::Gradients gradients(to, wanted);
+    output_gradient_ = to.value("output gradient", output_.shape, Extent::batch, detail::plan::Element::real, Home::bound);
     gradients.give(output_, output_gradient_);
     gradients.run();
     input_gradient_ = gradients.of(input_);
@@ -111,7 +111,7 @@ class Half {
   }
 
   // What forward ops leave to backward ops, such as an argmax: the caller's memory from here on.
-  static std::vector<Value> crossings(plan::Lowering& to, std::size_t forward_ops) {
+  static std::vector<Value> crossings(detail::plan::Lowering& to, std::size_t forward_ops) {
     std::set<int> made;
     std::vector<Value> result;
     for (std::size_t i = 0; i < to.ops().size(); ++i)
@@ -135,7 +135,7 @@ class Half {
     bound.insert(bound.end(), crossing.begin(), crossing.end());
     for (const Value& value : bound) {
       if (!value.defined()) continue;
-      const plan::ValueInfo& info = plan_->values()[static_cast<std::size_t>(value.id)];
+      const detail::plan::ValueInfo& info = plan_->values()[static_cast<std::size_t>(value.id)];
       const std::int64_t images = info.extent == Extent::batch ? c_.batch : 1;
       const auto element = static_cast<std::int64_t>(plan_->element_bytes(info));
       workspace_->bind(value, memory.of(value, images * info.shape.elements() * element));
@@ -144,13 +144,13 @@ class Half {
 
   Convolution c_;
   Value input_, kernel_, output_, output_gradient_, input_gradient_, kernel_gradient_;
-  std::unique_ptr<plan::Plan> plan_;
-  std::unique_ptr<plan::Workspace> workspace_;
-  plan::StepInfo step_;
+  std::unique_ptr<detail::plan::Plan> plan_;
+  std::unique_ptr<detail::plan::Workspace> workspace_;
+  detail::plan::StepInfo step_;
 };
 
 rivals::Rival prepare(const rivals::Task& task) {
-  core::set_threads(task.threads);
+  detail::core::set_threads(task.threads);
   const Convolution c = rivals::read_convolution(task);
   auto memory = std::make_shared<Memory>();
   if (c.backward() && c.pooled()) Half(c, false, *memory).run();  // leaves the argmax

@@ -56,7 +56,7 @@ namespace linn::bench {
 HWY_EXPORT(stream_copy);
 namespace {
 
-using namespace kernels;
+using namespace detail::kernels;
 
 struct Options {
   std::int64_t threads = 1, pairs = 11, images = 32, size = 112, channels = 64;
@@ -97,7 +97,7 @@ class Data {
   std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(arena_.data()); }
 
  private:
-  plan::Arena arena_;
+  detail::plan::Arena arena_;
 };
 
 struct Median {
@@ -116,13 +116,13 @@ class Bench {
         floats_(options.images * options.size * options.size * options.channels),
         src_(floats_),
         dst_(floats_),
-        argmax_(core::ceil_div(floats_, 4)),
-        from_(core::round_up(floats_ * 9 / 8, 64 * options.images)),
-        to_(core::round_up(floats_ * 9 / 8, 64 * options.images)) {}
+        argmax_(detail::core::ceil_div(floats_, 4)),
+        from_(detail::core::round_up(floats_ * 9 / 8, 64 * options.images)),
+        to_(detail::core::round_up(floats_ * 9 / 8, 64 * options.images)) {}
 
   void all() {
     fmt::print("{} images {}x{}x{}, {} threads, {}, {} pairs\n", options_.images, options_.size, options_.size, options_.channels,
-               options_.threads, core::name_of(core::isa()), options_.pairs);
+               options_.threads, detail::core::name_of(detail::core::isa()), options_.pairs);
     fmt::print("{:<28}{:>10}{:>16}{:>9}{:>9}  {}\n", "", "of copy", "range", "GB/s", "copy", "implementation");
     for (const std::int64_t stride : {1, 2})
       for (std::int64_t k = 2; k <= 7; ++k) {
@@ -180,7 +180,7 @@ class Bench {
 
   void report(std::string_view name, std::string_view implementation, double bytes, std::int64_t scratch_size,
               const std::function<void(std::int64_t, std::int64_t, float*)>& kernel) {
-    const std::int64_t part = core::round_up(static_cast<std::int64_t>(bytes / 8) / options_.images, 64);
+    const std::int64_t part = detail::core::round_up(static_cast<std::int64_t>(bytes / 8) / options_.images, 64);
     std::vector<Data> scratch;
     for (std::int64_t t = 0; t < options_.threads; ++t) scratch.emplace_back(scratch_size);
     std::vector<double> ratios, kernels, copies;

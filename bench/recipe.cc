@@ -18,7 +18,7 @@
 
 namespace {
 
-using linn::model::Recipe;
+using linn::detail::model::Recipe;
 
 struct Result {
   double accuracy, seconds;
@@ -26,11 +26,11 @@ struct Result {
 
 Result train(const Recipe& recipe, const linn::Tensor& x, const linn::Tensor& y, const linn::Tensor& x_judge, const linn::Tensor& y_judge, std::uint64_t seed) {
   const std::string_view network = recipe.name == "fast" ? "notebook" : recipe.name;
-  linn::Model model =
-      linn::model::make(network, {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy}).with_first_layer(linn::Rescaling(1.0 / 255));
+  linn::Model model = linn::detail::model::make(network, {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy})
+                          .with_first_layer(linn::Rescaling(1.0 / 255));
   const auto start = std::chrono::steady_clock::now();
-  model.compile(linn::model::compile_options(recipe));
-  linn::FitOptions fit = linn::model::fit_options(recipe, x.shape()[0]);
+  model.compile(linn::detail::model::compile_options(recipe));
+  linn::FitOptions fit = linn::detail::model::fit_options(recipe, x.shape()[0]);
   fit.verbose = linn::Verbose::silent;
   model.fit(x, y, fit);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s select|final fast|invariant [SEEDS]\n", argv[0]);
     return 2;
   }
-  const Recipe base = linn::model::recipe(argv[2]);
+  const Recipe base = linn::detail::model::recipe(argv[2]);
   const auto seeds = static_cast<std::uint64_t>(argc > 3 ? std::atoi(argv[3]) : select ? 5 : 30);
   const auto data = linn::load_npz("data/mnist.npz");
   const linn::Tensor x = data["x_train"], y = data["y_train"];

@@ -68,10 +68,10 @@ int headline(std::uint64_t seeds, std::int64_t images) {
   const Tensor x_train = study::from_0_to_1(data["x_train"]), x_test = study::from_0_to_1(data["x_test"]);
   std::vector<double> small, large, worst, seconds;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    const model::Recipe& recipe = model::recipe("invariant");
-    Sequential model = model::make("invariant", {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy});
-    model.compile(model::compile_options(recipe));
-    FitOptions fit = model::fit_options(recipe, 60000);
+    const detail::model::Recipe& recipe = detail::model::recipe("invariant");
+    Sequential model = detail::model::make("invariant", {28, 28, 1}, 10, {.seed = seed, .dtype_policy = recipe.dtype_policy});
+    model.compile(detail::model::compile_options(recipe));
+    FitOptions fit = detail::model::fit_options(recipe, 60000);
     fit.verbose = Verbose::silent;
     const double start = now();
     model.fit(x_train, data["y_train"], fit);
@@ -120,10 +120,10 @@ int orders(std::uint64_t seeds) {
   for (const bool pool_first : {true, false}) {
     std::vector<double> found, seconds;
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-      Sequential model = pool_first ? model::make("invariant", {28, 28, 1}, 10, {.seed = seed}) : norm_first(seed);
-      const model::Recipe& recipe = model::recipe("invariant");
-      model.compile(model::compile_options(recipe));
-      FitOptions fit = model::fit_options(recipe, kept);
+      Sequential model = pool_first ? detail::model::make("invariant", {28, 28, 1}, 10, {.seed = seed}) : norm_first(seed);
+      const detail::model::Recipe& recipe = detail::model::recipe("invariant");
+      model.compile(detail::model::compile_options(recipe));
+      FitOptions fit = detail::model::fit_options(recipe, kept);
       fit.verbose = Verbose::silent;
       const double start = now();
       model.fit(x_train.rows(0, kept), data["y_train"].rows(0, kept), fit);
@@ -142,7 +142,7 @@ struct Data {
 };
 
 Data framed(const std::string& path) {
-  const data::Dataset set = data::load_dataset(path);
+  const detail::data::Dataset set = detail::data::load_dataset(path);
   return {study::from_0_to_1(shift::on_canvas(set.x_train, frame, frame)), set.y_train, study::from_0_to_1(shift::on_canvas(set.x_test, frame, frame)), set.y_test};
 }
 
@@ -240,7 +240,7 @@ Tensor each_moved(const Tensor& images, StepOf&& step_of) {
 // Each image by its own draw, another one each epoch.
 Tensor moved(const Tensor& images, std::uint64_t epoch) {
   constexpr std::int64_t side = 2 * radius + 1;
-  const core::Random random(epoch, core::stream_of("moved", 0));
+  const detail::core::Random random(epoch, detail::core::stream_of("moved", 0));
   return each_moved(images, [&](std::int64_t i) {
     const auto draw = static_cast<std::int64_t>(random.uniform(static_cast<std::uint64_t>(i)) * static_cast<double>(side * side));
     return shift::Shift{draw / side - radius, draw % side - radius};

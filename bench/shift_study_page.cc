@@ -28,7 +28,7 @@ using linn::shift::Color;
 using linn::shift::Picture;
 
 std::string text_of(const std::string& path) {
-  const linn::core::Bytes bytes = linn::io::read_file(path);
+  const linn::detail::core::Bytes bytes = linn::detail::io::read_file(path);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -230,10 +230,10 @@ void write_page(const std::string& folder, const std::string& docs) {
     const Measured measured = read_measured(fmt::format("{}/{}.csv", folder, file));
     for (const std::string images : {"in the middle", "moved"}) put_table(page, fmt::format("{}, {}", file, images), table(measured, all_networks(measured, images)));
     put_table(page, file + ", rivals", table(measured, rivals()));
-    linn::io::write_png(fmt::format("{}/pictures/shift-study-{}.png", docs, file), picture_of(measured, name).image());
+    linn::detail::io::write_png(fmt::format("{}/pictures/shift-study-{}.png", docs, file), picture_of(measured, name).image());
   }
   put_table(page, "cifar10", cifar_table(read_measured(folder + "/cifar10.csv")));
-  linn::io::write_file_atomically(docs + "/shift-study.md", std::as_bytes(std::span(page)));
+  linn::detail::io::write_file_atomically(docs + "/shift-study.md", std::as_bytes(std::span(page)));
 }
 
 }  // namespace

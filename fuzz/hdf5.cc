@@ -16,10 +16,10 @@ namespace {
 
 using namespace linn;
 
-void copy_attributes(const io::Hdf5Object& object, io::Hdf5Writer& writer) {
+void copy_attributes(const detail::io::Hdf5Object& object, detail::io::Hdf5Writer& writer) {
   for (const std::string& name : object.attribute_names()) {
     fuzz::accept_errors([&] {
-      const io::Hdf5Attribute attribute = *object.attribute(name);
+      const detail::io::Hdf5Attribute attribute = *object.attribute(name);
       if (attribute.is_text())
         writer.attribute(object.path(), name, attribute.text());
       else if (std::holds_alternative<std::vector<std::string>>(attribute.value))
@@ -29,7 +29,7 @@ void copy_attributes(const io::Hdf5Object& object, io::Hdf5Writer& writer) {
 }
 
 /// Copies all that can be read, each object for itself, so that one that is refused does not hide the others.
-void copy(const io::Hdf5Group& group, io::Hdf5Writer& writer) {
+void copy(const detail::io::Hdf5Group& group, detail::io::Hdf5Writer& writer) {
   fuzz::accept_errors([&] { writer.group(group.path()); });
   fuzz::accept_errors([&] { copy_attributes(group, writer); });
   for (const std::string& name : group.names()) {
@@ -49,7 +49,7 @@ void copy(const io::Hdf5Group& group, io::Hdf5Writer& writer) {
   }
 }
 
-void compare(const io::Hdf5Group& one, const io::Hdf5Group& other) {
+void compare(const detail::io::Hdf5Group& one, const detail::io::Hdf5Group& other) {
   fuzz::check(one.names() == other.names(), "names outlive a round trip");
   fuzz::check(one.attribute_names() == other.attribute_names(), "attributes outlive a round trip");
   for (const std::string& name : one.names()) {
@@ -65,7 +65,7 @@ void compare(const io::Hdf5Group& one, const io::Hdf5Group& other) {
 }
 
 /// Opens and reads all, and returns the text of each error.
-void collect_errors(const io::Hdf5Group& group, std::vector<std::string>& errors) {
+void collect_errors(const detail::io::Hdf5Group& group, std::vector<std::string>& errors) {
   const auto note = [&](auto&& read) {
     try {
       read();
@@ -103,7 +103,7 @@ bool repair(std::span<std::uint8_t> bytes, const std::string& error) {
   return true;
 }
 
-std::vector<std::byte> written(io::Hdf5Writer& writer) {
+std::vector<std::byte> written(detail::io::Hdf5Writer& writer) {
   std::vector<std::byte> bytes;
   writer.write([&](std::span<const std::byte> part) { bytes.insert(bytes.end(), part.begin(), part.end()); });
   return bytes;
@@ -120,7 +120,7 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   for (int round = 0; repaired && round < 8; ++round) {
     std::vector<std::string> errors;
     try {
-      collect_errors(io::Hdf5File(fuzz::bytes_of(data, size), "fuzz.h5").root(), errors);
+      collect_errors(detail::io::Hdf5File(fuzz::bytes_of(data, size), "fuzz.h5").root(), errors);
     } catch (const Error& error) {
       errors.emplace_back(error.what());
     }
@@ -132,17 +132,17 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::accept_errors([&] {
-    const io::Hdf5File file(fuzz::bytes_of(data, size), "fuzz.h5");
-    io::Hdf5Writer writer;
+    const detail::io::Hdf5File file(fuzz::bytes_of(data, size), "fuzz.h5");
+    detail::io::Hdf5Writer writer;
     copy(file.root(), writer);
     const std::vector<std::byte> once = written(writer);
     // No error is accepted from what linn wrote.
     try {
-      const io::Hdf5File back(once, "once.h5");
-      io::Hdf5Writer again;
+      const detail::io::Hdf5File back(once, "once.h5");
+      detail::io::Hdf5Writer again;
       copy(back.root(), again);
       const std::vector<std::byte> twice = written(again);
-      compare(back.root(), io::Hdf5File(twice, "twice.h5").root());
+      compare(back.root(), detail::io::Hdf5File(twice, "twice.h5").root());
       fuzz::check(once == twice, "what was read gives the same bytes again");
     } catch (const Error& error) {
       fuzz::check(false, error.what());

@@ -6,7 +6,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace linn;
   fuzz::accept_errors([&] {
-    const Tensor tensor = data::read_idx(fuzz::bytes_of(data, size), "fuzz.idx");
+    const Tensor tensor = detail::data::read_idx(fuzz::bytes_of(data, size), "fuzz.idx");
     fuzz::check(tensor.bytes() <= 4 * 1032 * size, "an array is no larger than its file can hold");
   });
   return 0;

@@ -30,8 +30,8 @@
 namespace linn::fuzz {
 namespace {
 
-using namespace kernels;
-using kernels::testing::Values;
+using namespace detail::kernels;
+using detail::kernels::testing::Values;
 
 /// Numbers from the input's bytes, one each; the lowest of the range when they have run out.
 class Draw {
@@ -105,11 +105,11 @@ std::optional<DrawnConv> conv(Draw& draw) {
   if (!one) return std::nullopt;
   channels = bounded(channels, work_of(*one));
   outputs = bounded(outputs, work_of(*one) * channels);
-  if (groups > 1) channels = core::round_up(channels, groups), outputs = core::round_up(outputs, groups);
+  if (groups > 1) channels = detail::core::round_up(channels, groups), outputs = detail::core::round_up(outputs, groups);
   drawn.geometry = resolve(w, height, width, channels, outputs, groups).value();
   drawn.images = bounded(draw.between(1, 70), work_of(drawn.geometry));
   if (const std::int64_t gap = draw.between(0, 3); draw.rarely(3) && gap > 0)
-    drawn.geometry = kernels::testing::with_gaps(drawn.geometry, gap);
+    drawn.geometry = detail::kernels::testing::with_gaps(drawn.geometry, gap);
   return drawn;
 }
 
@@ -118,8 +118,8 @@ void conv_forward(Draw& draw) {
   const Activation activation = linear_or_relu(draw);
   const auto c = conv(draw);
   if (!c) return;
-  if (c->positions) return kernels::testing::check_positions_forward(c->geometry, c->images, c->period, c->seed);
-  kernels::testing::check_forward(c->geometry, c->images, bias, activation, c->seed, c->values);
+  if (c->positions) return detail::kernels::testing::check_positions_forward(c->geometry, c->images, c->period, c->seed);
+  detail::kernels::testing::check_forward(c->geometry, c->images, bias, activation, c->seed, c->values);
 }
 
 // Contracts of gradients say nothing of NaN.
@@ -128,12 +128,12 @@ Values finite(Values values) { return values == Values::hostile ? Values::normal
 void conv_input_gradient(Draw& draw) {
   const auto c = conv(draw);
   if (!c) return;
-  if (c->positions) return kernels::testing::check_positions_input_gradient(c->geometry, c->images, c->period, c->seed);
-  kernels::testing::check_input_gradient(c->geometry, c->images, c->seed, finite(c->values));
+  if (c->positions) return detail::kernels::testing::check_positions_input_gradient(c->geometry, c->images, c->period, c->seed);
+  detail::kernels::testing::check_input_gradient(c->geometry, c->images, c->seed, finite(c->values));
 }
 
 void conv_kernel_gradient(Draw& draw) {
-  if (const auto c = conv(draw)) kernels::testing::check_kernel_gradient(c->geometry, c->images, c->seed, finite(c->values));
+  if (const auto c = conv(draw)) detail::kernels::testing::check_kernel_gradient(c->geometry, c->images, c->seed, finite(c->values));
 }
 
 // Those that Winograd's forms take: many channels on maps that are small, so that the work is.
@@ -146,10 +146,10 @@ void conv_winograd(Draw& draw) {
   Geometry g = resolve(w, one->height, one->width, channels, outputs).value();
   const std::int64_t images = bounded(draw.between(1, 9), work_of(g));
   if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
-  if (draw.rarely(3)) g = kernels::testing::with_gaps(g, draw.between(1, 3));
-  kernels::testing::check_forward(g, images, draw.flag(), linear_or_relu(draw), seed);
-  kernels::testing::check_input_gradient(g, images, seed);
-  kernels::testing::check_kernel_gradient(g, images, seed);
+  if (draw.rarely(3)) g = detail::kernels::testing::with_gaps(g, draw.between(1, 3));
+  detail::kernels::testing::check_forward(g, images, draw.flag(), linear_or_relu(draw), seed);
+  detail::kernels::testing::check_input_gradient(g, images, seed);
+  detail::kernels::testing::check_kernel_gradient(g, images, seed);
 }
 
 // Those that bfloat16's forms take, Winograd's too: more channels still, some of them beside whole vectors, pairs and planes.
@@ -158,21 +158,22 @@ void conv_bf16(Draw& draw) {
   const Values values = draw.pick({Values::normal, Values::ties});
   const Window w = draw.rarely(3) ? window(draw) : Window{.height = 3, .width = 3, .border = draw.pick({Border::valid, Border::same})};
   const std::int64_t groups = draw.rarely(4) ? 2 : 1, height = draw.between(3, 9), width = draw.between(3, 9);
-  const std::int64_t channels = core::round_up(draw.between(15, 56), groups), outputs = core::round_up(draw.between(15, 56), groups);
+  const std::int64_t channels = detail::core::round_up(draw.between(15, 56), groups),
+                     outputs = detail::core::round_up(draw.between(15, 56), groups);
   const auto drawn = resolve(w, height, width, channels, outputs, groups);
   if (!drawn) return;
   Geometry g = *drawn;
   const std::int64_t images = bounded(draw.between(1, 5), work_of(g) / 8);
   if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
-  if (draw.rarely(3)) g = kernels::testing::with_gaps(g, draw.between(1, 3));
+  if (draw.rarely(3)) g = detail::kernels::testing::with_gaps(g, draw.between(1, 3));
   if (draw.rarely(4)) {
-    kernels::testing::check_positions_forward(g, images, 1 + seed % 3, seed);
-    kernels::testing::check_positions_input_gradient(g, images, 1 + seed % 3, seed);
+    detail::kernels::testing::check_positions_forward(g, images, 1 + seed % 3, seed);
+    detail::kernels::testing::check_positions_input_gradient(g, images, 1 + seed % 3, seed);
     return;
   }
-  kernels::testing::check_forward(g, images, draw.flag(), linear_or_relu(draw), seed, values);
-  kernels::testing::check_input_gradient(g, images, seed, values);
-  kernels::testing::check_kernel_gradient(g, images, seed, values);
+  detail::kernels::testing::check_forward(g, images, draw.flag(), linear_or_relu(draw), seed, values);
+  detail::kernels::testing::check_input_gradient(g, images, seed, values);
+  detail::kernels::testing::check_kernel_gradient(g, images, seed, values);
 }
 
 // Groups of one channel, or of few.
@@ -190,21 +191,21 @@ void conv_grouped(Draw& draw) {
   Geometry g = resolve(w, one->height, one->width, groups * depth, groups * outputs, groups).value();
   const std::int64_t images = bounded(draw.between(1, 9), work_of(g));
   if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
-  if (draw.rarely(3)) g = kernels::testing::with_gaps(g, draw.between(1, 3));
+  if (draw.rarely(3)) g = detail::kernels::testing::with_gaps(g, draw.between(1, 3));
   if (positions) {
-    kernels::testing::check_positions_forward(g, images, period, seed);
-    kernels::testing::check_positions_input_gradient(g, images, period, seed);
+    detail::kernels::testing::check_positions_forward(g, images, period, seed);
+    detail::kernels::testing::check_positions_input_gradient(g, images, period, seed);
     return;
   }
-  kernels::testing::check_forward(g, images, bias, activation, seed, values);
-  kernels::testing::check_input_gradient(g, images, seed, finite(values));
-  kernels::testing::check_kernel_gradient(g, images, seed, finite(values));
+  detail::kernels::testing::check_forward(g, images, bias, activation, seed, values);
+  detail::kernels::testing::check_input_gradient(g, images, seed, finite(values));
+  detail::kernels::testing::check_kernel_gradient(g, images, seed, finite(values));
 }
 
 // ---- convolution with pooling ----
 
 struct DrawnConvPool {
-  kernels::testing::ConvPoolCase of;
+  detail::kernels::testing::ConvPoolCase of;
   std::int64_t period = 1;
   std::uint32_t seed = 1;
   bool positions = false;
@@ -227,8 +228,8 @@ DrawnConvPool conv_pool(Draw& draw) {
   c.channels = draw.between(1, 100), c.out_channels = draw.between(1, 100);
   c.groups = draw.rarely(6) ? draw.between(2, 4) : 1;
   if (const auto one = resolve(c.conv, c.height, c.width, 1, 1)) {
-    c.channels = core::round_up(bounded(c.channels, work_of(*one)), c.groups);
-    c.out_channels = core::round_up(bounded(c.out_channels, work_of(*one) * c.channels), c.groups);
+    c.channels = detail::core::round_up(bounded(c.channels, work_of(*one)), c.groups);
+    c.out_channels = detail::core::round_up(bounded(c.out_channels, work_of(*one) * c.channels), c.groups);
     c.images = bounded(draw.between(1, 70), work_of(*one) * c.channels * c.out_channels);
   }
   return drawn;
@@ -236,7 +237,7 @@ DrawnConvPool conv_pool(Draw& draw) {
 
 // Those that tiles of 4x4 take: so many channels that even a small map is much work. With a pooling behind them or without.
 void conv_winograd4(Draw& draw) {
-  kernels::testing::ConvPoolCase c;
+  detail::kernels::testing::ConvPoolCase c;
   const bool pooled = draw.flag();
   const std::uint32_t seed = draw.seed();
   c.conv = {.height = 3, .width = 3, .border = draw.pick({Border::valid, Border::same})};
@@ -247,32 +248,32 @@ void conv_winograd4(Draw& draw) {
   if (pooled) {
     c.kind = draw.pick({PoolKind::max, PoolKind::max, PoolKind::average});
     c.argmax = draw.flag(), c.whole_numbers = draw.flag();
-    return kernels::testing::check_conv_pool(c, seed);
+    return detail::kernels::testing::check_conv_pool(c, seed);
   }
   Geometry g = resolve(c.conv, c.height, c.width, c.channels, c.out_channels).value();
   if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
-  if (c.gap > 0) g = kernels::testing::with_gaps(g, c.gap);
-  kernels::testing::check_forward(g, c.images, c.bias, c.activation, seed, c.hostile ? Values::hostile : Values::normal);
-  kernels::testing::check_input_gradient(g, c.images, seed);
-  kernels::testing::check_kernel_gradient(g, c.images, seed);
+  if (c.gap > 0) g = detail::kernels::testing::with_gaps(g, c.gap);
+  detail::kernels::testing::check_forward(g, c.images, c.bias, c.activation, seed, c.hostile ? Values::hostile : Values::normal);
+  detail::kernels::testing::check_input_gradient(g, c.images, seed);
+  detail::kernels::testing::check_kernel_gradient(g, c.images, seed);
 }
 
 void conv_pool_forward(Draw& draw) {
   const DrawnConvPool d = conv_pool(draw);
-  if (!d.positions) return kernels::testing::check_conv_pool_forward(d.of, d.seed);
-  if (const auto problem = kernels::testing::problem_of(d.of))
-    kernels::testing::check_positions_conv_pool_forward(*problem, d.of.images, d.period, d.seed);
+  if (!d.positions) return detail::kernels::testing::check_conv_pool_forward(d.of, d.seed);
+  if (const auto problem = detail::kernels::testing::problem_of(d.of))
+    detail::kernels::testing::check_positions_conv_pool_forward(*problem, d.of.images, d.period, d.seed);
 }
 
 void conv_pool_gradients(Draw& draw) {
   const DrawnConvPool d = conv_pool(draw);
-  if (!d.positions) return kernels::testing::check_conv_pool_gradients(d.of, d.seed);
-  if (const auto problem = kernels::testing::problem_of(d.of); problem && d.of.groups == 1)
-    kernels::testing::check_positions_conv_pool_input_gradient({problem->conv, problem->pool}, d.of.images, d.period, d.seed);
+  if (!d.positions) return detail::kernels::testing::check_conv_pool_gradients(d.of, d.seed);
+  if (const auto problem = detail::kernels::testing::problem_of(d.of); problem && d.of.groups == 1)
+    detail::kernels::testing::check_positions_conv_pool_input_gradient({problem->conv, problem->pool}, d.of.images, d.period, d.seed);
 }
 
 void conv_global(Draw& draw) {
-  kernels::testing::ConvGlobalCase c;
+  detail::kernels::testing::ConvGlobalCase c;
   const bool positions = draw.rarely(4);
   const std::uint32_t seed = draw.seed();
   c.kind = draw.pick({PoolKind::max, PoolKind::max, PoolKind::average});
@@ -286,11 +287,12 @@ void conv_global(Draw& draw) {
   c.groups = draw.rarely(6) ? draw.between(2, 4) : 1;
   const auto one = resolve(c.conv, c.height, c.width, 1, 1);
   if (!one) return;
-  c.channels = core::round_up(bounded(c.channels, work_of(*one)), c.groups);
-  c.out_channels = core::round_up(bounded(c.out_channels, work_of(*one) * c.channels), c.groups);
+  c.channels = detail::core::round_up(bounded(c.channels, work_of(*one)), c.groups);
+  c.out_channels = detail::core::round_up(bounded(c.out_channels, work_of(*one) * c.channels), c.groups);
   c.images = bounded(draw.between(1, 70), work_of(*one) * c.channels * c.out_channels);
-  if (!positions) return kernels::testing::check_conv_global(c, seed);
-  if (const auto problem = kernels::testing::problem_of(c)) kernels::testing::check_positions_conv_global(*problem, std::min<std::int64_t>(c.images, 2), seed);
+  if (!positions) return detail::kernels::testing::check_conv_global(c, seed);
+  if (const auto problem = detail::kernels::testing::problem_of(c))
+    detail::kernels::testing::check_positions_conv_global(*problem, std::min<std::int64_t>(c.images, 2), seed);
 }
 
 // ---- matrix products ----
@@ -302,27 +304,27 @@ void dense_forward(Draw& draw) {
   const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
   const std::int64_t outputs = draw.between(1, 100), inputs = draw.between(1, 100) * draw.pick<std::int64_t>({1, 1, 20});
   const std::int64_t rows = bounded(draw.between(1, 70) * draw.pick<std::int64_t>({1, 1, 5}), inputs * outputs);
-  if (positions) return kernels::testing::check_positions_dense(rows, inputs, outputs, seed);
-  kernels::testing::check_dense_forward(rows, inputs, outputs, bias, activation, seed, values);
+  if (positions) return detail::kernels::testing::check_positions_dense(rows, inputs, outputs, seed);
+  detail::kernels::testing::check_dense_forward(rows, inputs, outputs, bias, activation, seed, values);
 }
 
 void dense_kernel_gradient(Draw& draw) {
   const std::uint32_t seed = draw.seed();
   const Values values = draw.pick({Values::normal, Values::ties});
   const std::int64_t outputs = draw.between(1, 100), inputs = draw.between(1, 100), shard = draw.between(1, 20);
-  kernels::testing::check_dense_gradient(bounded(draw.between(1, 150), inputs * outputs), inputs, outputs, shard, seed, values);
+  detail::kernels::testing::check_dense_gradient(bounded(draw.between(1, 150), inputs * outputs), inputs, outputs, shard, seed, values);
 }
 
 void transpose(Draw& draw) {
   const std::uint32_t seed = draw.seed();
   const std::int64_t batches = draw.between(1, 9), rows = draw.between(1, 100);
-  kernels::testing::check_transpose(batches, rows, draw.between(1, 100), seed);
+  detail::kernels::testing::check_transpose(batches, rows, draw.between(1, 100), seed);
 }
 
 void column_sum(Draw& draw) {
   const std::uint32_t seed = draw.seed();
   const std::int64_t rows = draw.between(0, 100);
-  kernels::testing::check_column_sum(rows, draw.between(1, 200), seed);
+  detail::kernels::testing::check_column_sum(rows, draw.between(1, 200), seed);
 }
 
 // ---- pooling ----
@@ -347,8 +349,8 @@ void pool(Draw& draw) {
   if (!positions) return check::check_pool(c, seed);
   Geometry g = resolve(c.window, c.height, c.width, c.channels, c.channels).value();
   check::widen(g, c.gap);
-  kernels::testing::check_positions_pool(g, c.kind, c.images, period, seed);
-  kernels::testing::check_positions_pool_gradient(g, c.kind, c.images, period, seed);
+  detail::kernels::testing::check_positions_pool(g, c.kind, c.images, period, seed);
+  detail::kernels::testing::check_positions_pool_gradient(g, c.kind, c.images, period, seed);
 }
 
 void global_pool(Draw& draw) {
@@ -370,7 +372,7 @@ void pad(Draw& draw) {
   const std::int64_t height = draw.between(1, 12), width = draw.between(1, 24);
   const std::int64_t channels = bounded(draw.between(1, 100), 20 * (height + 24) * (width + 24));
   const std::int64_t images = bounded(draw.between(1, 9), 20 * (height + 24) * (width + 24) * channels);
-  if (positions) return kernels::testing::check_positions_pad(height % 4 + 1, width % 4 + 1, channels, pads, images, seed);
+  if (positions) return detail::kernels::testing::check_positions_pad(height % 4 + 1, width % 4 + 1, channels, pads, images, seed);
   check::check_pad({height, width, channels, pads, mode}, images, values, seed);
 }
 
@@ -388,7 +390,7 @@ void blur(Draw& draw) {
   const std::int64_t channels = bounded(draw.between(1, 100), height * width * w.height * w.width);
   const std::int64_t images = bounded(draw.between(1, 9), height * width * w.height * w.width * channels);
   const Geometry g = resolve(w, height, width, channels, channels).value();
-  if (positions) return kernels::testing::check_positions_blur(g, images, period, seed);
+  if (positions) return detail::kernels::testing::check_positions_blur(g, images, period, seed);
   check::check_blur(g, images, values, seed);
 }
 
@@ -475,17 +477,17 @@ void update(Draw& draw) {
 void norm_moments(Draw& draw) {
   const std::int64_t channels = draw.between(1, 140), pixels = bounded(draw.between(1, 200), channels), images = draw.between(1, 3);
   const double mean = draw.pick({0.0, 0.5, -1e3, 1e5}), deviation = draw.pick({1.0, 1e-2, 0.0});
-  kernels::testing::check_moments(images, pixels, channels, mean, deviation);
+  detail::kernels::testing::check_moments(images, pixels, channels, mean, deviation);
 }
 
 void norm(Draw& draw) {
   const std::int64_t channels = draw.between(1, 140), rows = bounded(draw.between(1, 200), channels);
   const Activation activation = linear_or_relu(draw);
   switch (draw.between(0, 3)) {
-    case 0: return kernels::testing::check_norm_forward(rows, channels, activation);
-    case 1: return kernels::testing::check_norm_gradient_sums(rows, channels, activation);
-    case 2: return kernels::testing::check_norm_input_gradient(rows, channels, activation);
-    default: return kernels::testing::check_positions_norm(rows, channels, activation, draw.seed());
+    case 0: return detail::kernels::testing::check_norm_forward(rows, channels, activation);
+    case 1: return detail::kernels::testing::check_norm_gradient_sums(rows, channels, activation);
+    case 2: return detail::kernels::testing::check_norm_input_gradient(rows, channels, activation);
+    default: return detail::kernels::testing::check_positions_norm(rows, channels, activation, draw.seed());
   }
 }
 

@@ -10,11 +10,11 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace linn;
   fuzz::accept_errors([&] {
-    const Tensor tensor = io::read_npy(fuzz::bytes_of(data, size), "fuzz.npy");
-    const std::string header = io::npy_header(tensor);
-    std::vector<std::byte> again(io::bytes_of(header).begin(), io::bytes_of(header).end());
-    again.insert(again.end(), io::bytes_of(tensor).begin(), io::bytes_of(tensor).end());
-    const Tensor back = io::read_npy(again, "again.npy");
+    const Tensor tensor = detail::io::read_npy(fuzz::bytes_of(data, size), "fuzz.npy");
+    const std::string header = detail::io::npy_header(tensor);
+    std::vector<std::byte> again(detail::io::bytes_of(header).begin(), detail::io::bytes_of(header).end());
+    again.insert(again.end(), detail::io::bytes_of(tensor).begin(), detail::io::bytes_of(tensor).end());
+    const Tensor back = detail::io::read_npy(again, "again.npy");
     fuzz::check(back.shape() == tensor.shape() && back.dtype() == tensor.dtype(), "shape and type outlive a round trip");
     fuzz::check(std::memcmp(back.raw(), tensor.raw(), tensor.bytes()) == 0, "elements outlive a round trip");
   });

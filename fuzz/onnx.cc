@@ -5,9 +5,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace linn;
   fuzz::accept_errors([&] {
-    const formats::OnnxModel model = formats::read_onnx(fuzz::bytes_of(data, size), "fuzz.onnx", "", 1);
+    const detail::formats::OnnxModel model = detail::formats::read_onnx(fuzz::bytes_of(data, size), "fuzz.onnx", "", 1);
     std::size_t total = 0;
-    for (const graph::GraphVariable& variable : model.graph.variables()) total += variable.value().bytes();
+    for (const detail::graph::GraphVariable& variable : model.graph.variables()) total += variable.value().bytes();
     fuzz::check(total <= 4 * size + (std::size_t{64} << 20), "the weights are larger than the file explains");
   });
   return 0;

@@ -14,10 +14,10 @@ namespace {
 void read(std::span<const std::byte> bytes) {
   using namespace linn;
   fuzz::accept_errors([&] {
-    const Tensor image = io::read_png(bytes, "fuzz.png", {.pixels = 1 << 16});
-    const io::ImageHeader header = io::read_png_header(bytes, "fuzz.png", {.pixels = 1 << 16});
+    const Tensor image = detail::io::read_png(bytes, "fuzz.png", {.pixels = 1 << 16});
+    const detail::io::ImageHeader header = detail::io::read_png_header(bytes, "fuzz.png", {.pixels = 1 << 16});
     fuzz::check(image.shape() == Shape{header.height, header.width, header.channels}, "the header says what the image is");
-    const Tensor back = io::read_png(io::encode_png(image), "again.png");
+    const Tensor back = detail::io::read_png(detail::io::encode_png(image), "again.png");
     fuzz::check(back.shape() == image.shape(), "the shape outlives a round trip");
     fuzz::check(std::memcmp(back.raw(), image.raw(), image.bytes()) == 0, "pixels outlive a round trip");
   });

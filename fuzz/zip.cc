@@ -8,19 +8,19 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace linn;
   fuzz::accept_errors([&] {
-    io::ZipLimits limits;
+    detail::io::ZipLimits limits;
     limits.member_bytes = 1 << 20;
-    const io::ZipReader zip(fuzz::bytes_of(data, size), "fuzz.zip", limits);
-    std::vector<linn::core::Bytes> contents;
-    for (const io::ZipMember& member : zip.members()) contents.push_back(zip.read(member));
+    const detail::io::ZipReader zip(fuzz::bytes_of(data, size), "fuzz.zip", limits);
+    std::vector<linn::detail::core::Bytes> contents;
+    for (const detail::io::ZipMember& member : zip.members()) contents.push_back(zip.read(member));
     std::vector<std::byte> again;
-    io::ZipWriter writer([&](std::span<const std::byte> part) { again.insert(again.end(), part.begin(), part.end()); },
+    detail::io::ZipWriter writer([&](std::span<const std::byte> part) { again.insert(again.end(), part.begin(), part.end()); },
                          size % 2 == 0);
     for (std::size_t i = 0; i < contents.size(); ++i)
       writer.add(zip.members()[i].name, contents[i],
-                 i % 2 == 0 ? io::ZipWriter::Method::stored : io::ZipWriter::Method::deflated);
+                 i % 2 == 0 ? detail::io::ZipWriter::Method::stored : detail::io::ZipWriter::Method::deflated);
     writer.finish();
-    const io::ZipReader back(again, "again.zip");
+    const detail::io::ZipReader back(again, "again.zip");
     fuzz::check(back.members().size() == contents.size(), "members outlive a round trip");
     for (std::size_t i = 0; i < contents.size(); ++i) {
       fuzz::check(back.members()[i].name == zip.members()[i].name, "names outlive a round trip");

@@ -17,7 +17,7 @@
 
 namespace linn {
 
-namespace data {
+namespace detail::data {
 struct ArchiveReader;
 }
 
@@ -50,7 +50,7 @@ class Archive {
   std::vector<std::pair<std::string, std::string>> refused_;  // name, reason
   std::string where_ = "the archive";
 
-  friend struct data::ArchiveReader;
+  friend struct detail::data::ArchiveReader;
 };
 
 // Every function below throws IoError when the file cannot be read or written, FormatError (with file, member and offset)

@@ -54,7 +54,7 @@ Size2 parse_size(const std::string& option, const std::string& text) {
     if (cross == std::string::npos) return {side(text)};
     return {side(text.substr(0, cross)), side(text.substr(cross + 1))};
   } catch (const ValueError&) {
-    throw ValueError(fmt::format("{} {}: HEIGHTxWIDTH is allowed, such as 44x44, or one number for both", option, io::quote(text)));
+    throw ValueError(fmt::format("{} {}: HEIGHTxWIDTH is allowed, such as 44x44, or one number for both", option, detail::io::quote(text)));
   }
 }
 
@@ -81,7 +81,7 @@ std::uint64_t parse_whole(const std::string& option, const std::string& text, st
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < least || value > most)
-    throw ValueError(fmt::format("{} {}: a whole number from {} to {} is allowed", option, io::quote(text), least, most));
+    throw ValueError(fmt::format("{} {}: a whole number from {} to {} is allowed", option, detail::io::quote(text), least, most));
   return value;
 }
 
@@ -89,7 +89,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& names, double& value, 
                         const std::string& description) {
   return add_value(app, names, description, [&value, fits, allowed](const std::string& option, const std::string& text) {
     const std::optional<double> number = parse_number(text);
-    if (!number || !fits(*number)) throw ValueError(fmt::format("{} {}: {} is allowed", option, io::quote(text), allowed));
+    if (!number || !fits(*number)) throw ValueError(fmt::format("{} {}: {} is allowed", option, detail::io::quote(text), allowed));
     value = *number;
   });
 }
@@ -104,7 +104,8 @@ void add_common(CLI::App& app, Common& common) {
 void apply(const Common& common) {
   static const std::vector<std::string> forms = {"text", "json"};
   if (common.log != "text" && common.log != "json")
-    throw UsageError(fmt::format("--log {}: text and json are allowed{}", io::quote(common.log), core::did_you_mean(common.log, forms)));
+    throw UsageError(
+        fmt::format("--log {}: text and json are allowed{}", detail::io::quote(common.log), detail::core::did_you_mean(common.log, forms)));
   if (common.threads != 0) set_threads(common.threads);
 }
 
@@ -121,22 +122,22 @@ void add_precision(CLI::App& app, std::string& precision) {
 }
 
 Accuracy parse_accuracy(const std::string& text) {
-  return named(fmt::format("--accuracy {}: ", io::quote(text)), [&] { return Accuracy(text); });
+  return named(fmt::format("--accuracy {}: ", detail::io::quote(text)), [&] { return Accuracy(text); });
 }
 
 DTypePolicy policy_of(const Common& common, const std::string& precision, const Accuracy& accuracy) {
-  const DTypePolicy policy = named(fmt::format("--precision {}: ", io::quote(precision)), [&] { return DTypePolicy(precision); });
+  const DTypePolicy policy = named(fmt::format("--precision {}: ", detail::io::quote(precision)), [&] { return DTypePolicy(precision); });
   if (policy.kind() == DTypePolicy::float32) return policy;
   if (accuracy == "exact") throw UsageError(fmt::format("--precision {} rounds what it multiplies, which --accuracy exact forbids; leave one of them out", precision));
   say(common, "precision: {}, {}\n", precision,
-      core::isa() == core::Isa::avx512_bf16 ? "products of bfloat16 by vdpbf16ps"
+      detail::core::isa() == detail::core::Isa::avx512_bf16 ? "products of bfloat16 by vdpbf16ps"
                                             : "operands rounded to bfloat16; no faster than float32, as this CPU has no vdpbf16ps");
   return policy;
 }
 
-void emit(const Common& common, const io::Json& event) {
+void emit(const Common& common, const detail::io::Json& event) {
   if (!common.json()) return;
-  write_to(stdout, "{}\n", io::dump_json(event));
+  write_to(stdout, "{}\n", detail::io::dump_json(event));
   std::fflush(stdout);
 }
 
@@ -146,7 +147,7 @@ double parse_scale(const std::string& text, const std::string& where) {
   const std::optional<double> above = parse_number(all.substr(0, slash));
   const std::optional<double> below = slash == std::string::npos ? 1.0 : parse_number(all.substr(slash + 1));
   if (!above || !below || !(*above > 0) || !(*below > 0) || !std::isfinite(*above / *below))
-    throw ValueError(fmt::format("{} {}: a number above 0 or a fraction such as 1/255 is allowed", where, io::quote(text)));
+    throw ValueError(fmt::format("{} {}: a number above 0 or a fraction such as 1/255 is allowed", where, detail::io::quote(text)));
   return *above / *below;
 }
 
@@ -167,7 +168,7 @@ std::optional<Shape> parse_image_shape(const std::string& text) {
     if (next == end || *next != 'x' || sizes.size() == 3) break;
     at = next + 1;
   }
-  throw ValueError(fmt::format("--input {}: HEIGHTxWIDTHxCHANNELS is allowed, such as 28x28x1", io::quote(text)));
+  throw ValueError(fmt::format("--input {}: HEIGHTxWIDTHxCHANNELS is allowed, such as 28x28x1", detail::io::quote(text)));
 }
 
 std::string scale_text(double scale) { return scale == 1.0 / 255 ? "1/255" : fmt::format("{}", scale); }
@@ -211,7 +212,7 @@ ImageFolderOptions image_options(const DataOptions& options, const Model* model)
   return images;
 }
 
-data::Dataset load_data(const Common& common, const DataOptions& options, const Model* model, data::Labels labels) {
+detail::data::Dataset load_data(const Common& common, const DataOptions& options, const Model* model, detail::data::Labels labels) {
   ImageFolderOptions images = image_options(options, model);
   std::optional<Progress> progress;
   images.progress = [&](std::int64_t done, std::int64_t all) {
@@ -219,7 +220,7 @@ data::Dataset load_data(const Common& common, const DataOptions& options, const 
     progress->update(done);
   };
   const std::string path = data_path(options.path);
-  data::Dataset data = data::load_dataset(path, labels, images);
+  detail::data::Dataset data = detail::data::load_dataset(path, labels, images);
   const double seconds = progress ? progress->finish() : 0;
   if (!data.class_names.empty()) {
     const auto count = [](const Tensor& x) { return x.defined() ? x.shape()[0] : 0; };
@@ -233,20 +234,20 @@ data::Dataset load_data(const Common& common, const DataOptions& options, const 
 std::vector<std::string> class_names(const Model& model) {
   const auto found = model.metadata().find(class_names_key);
   if (found == model.metadata().end()) return {};
-  const io::Json json = io::parse_json(found->second, "the model's class_names");
+  const detail::io::Json json = detail::io::parse_json(found->second, "the model's class_names");
   std::vector<std::string> names;
-  for (const io::Json& name : json) names.push_back(name.is_string() ? name.get<std::string>() : name.dump());
+  for (const detail::io::Json& name : json) names.push_back(name.is_string() ? name.get<std::string>() : name.dump());
   return names;
 }
 
-void remember_images(Model& model, const data::Dataset& data, const DataOptions& options) {
+void remember_images(Model& model, const detail::data::Dataset& data, const DataOptions& options) {
   if (data.class_names.empty()) return;
-  model.metadata()[class_names_key] = io::dump_json(io::Json(data.class_names));
+  model.metadata()[class_names_key] = detail::io::dump_json(detail::io::Json(data.class_names));
   if (options.resize.is_set()) model.metadata()[image_size_key] = fmt::format("{}x{}", options.resize.height, options.resize.width);
 }
 
 std::string class_text(const std::vector<std::string>& names, std::int64_t index) {
-  return index >= 0 && index < static_cast<std::int64_t>(names.size()) ? core::printable(names[static_cast<std::size_t>(index)])
+  return index >= 0 && index < static_cast<std::int64_t>(names.size()) ? detail::core::printable(names[static_cast<std::size_t>(index)])
                                                                       : fmt::format("{}", index);
 }
 
@@ -254,20 +255,21 @@ Tensor first_rows(const Tensor& tensor, std::int64_t limit) {
   return limit > 0 && limit < tensor.shape()[0] ? tensor.rows(0, limit) : tensor;
 }
 
-void use_class_numbers(data::Dataset& data, const Model& model) {
+void use_class_numbers(detail::data::Dataset& data, const Model& model) {
   const std::vector<std::string> known = class_names(model);
   if (known.empty() || data.class_names.empty()) return;
-  if (data.y_train.defined()) data.y_train = data::labels_by_name(data.y_train, data.class_names, known, data.train_where);
-  if (data.y_test.defined()) data.y_test = data::labels_by_name(data.y_test, data.class_names, known, data.test_where);
+  if (data.y_train.defined()) data.y_train = detail::data::labels_by_name(data.y_train, data.class_names, known, data.train_where);
+  if (data.y_test.defined()) data.y_test = detail::data::labels_by_name(data.y_test, data.class_names, known, data.test_where);
 }
 
-Images load_test_images(const Common& common, const DataOptions& options, const Model& model, std::int64_t limit, data::Labels labels) {
-  data::Dataset data = load_data(common, options, &model, labels);
+Images load_test_images(const Common& common, const DataOptions& options, const Model& model, std::int64_t limit,
+                        detail::data::Labels labels) {
+  detail::data::Dataset data = load_data(common, options, &model, labels);
   use_class_numbers(data, model);
   return test_images(data, limit);
 }
 
-Images test_images(const data::Dataset& set, std::int64_t limit) {
+Images test_images(const detail::data::Dataset& set, std::int64_t limit) {
   const auto first = [&](const Tensor& tensor) { return tensor.defined() ? first_rows(tensor, limit) : tensor; };
   if (set.x_test.defined()) return {first(set.x_test), first(set.y_test), "test", set.test_where};
   return {first(set.x_train), first(set.y_train), "training", set.train_where};
@@ -282,9 +284,9 @@ Shape image_shape(const Tensor& images) {
 }
 
 std::string built_in_models() {
-  const auto zoo = model::zoo();
+  const auto zoo = detail::model::zoo();
   std::string text;
-  for (const model::ZooEntry& entry : zoo)
+  for (const detail::model::ZooEntry& entry : zoo)
     text += fmt::format("{}{}", text.empty() ? "" : &entry == &zoo.back() ? " or " : ", ", entry.name);
   return text;
 }
@@ -293,9 +295,9 @@ namespace {
 
 // A file of the configuration's text, as a network without weights.
 Model read_configuration(const std::string& path, const ModelOptions& options) {
-  const core::Bytes bytes = io::read_file(path, std::uint64_t{64} << 20);
+  const detail::core::Bytes bytes = detail::io::read_file(path, std::uint64_t{64} << 20);
   try {
-    return Model::from_json(std::string(io::text_of(bytes)), options);
+    return Model::from_json(std::string(detail::io::text_of(bytes)), options);
   } catch (const FormatError& error) {
     throw FormatError(fmt::format("{}: {}", path, error.what()));
   } catch (const ValueError& error) {
@@ -310,22 +312,22 @@ Model read_configuration(const std::string& path, const ModelOptions& options) {
 Model open_model(const ModelSource& source) {
   const std::string& text = source.text;
   const bool directory = is_directory(text);
-  const auto zoo = model::zoo();
-  const bool known = std::any_of(zoo.begin(), zoo.end(), [&](const model::ZooEntry& entry) { return entry.name == text; });
+  const auto zoo = detail::model::zoo();
+  const bool known = std::any_of(zoo.begin(), zoo.end(), [&](const detail::model::ZooEntry& entry) { return entry.name == text; });
   const bool is_file_name = text.ends_with(".json") || has_model_ending(text) || text.find('/') != std::string::npos;
   const bool built_in = !directory && (known || (!exists(text) && !is_file_name));
   if (!built_in && source.classes)
     throw UsageError(fmt::format("--classes {}: {} has classes of its own; a built-in network takes it", *source.classes, text));
   const ModelOptions options = {.seed = source.seed};
   if (built_in) {
-    const model::ZooEntry entry =
-        named(fmt::format("--model {}: a path to a configuration (.json) or to a model directory is allowed too; ", io::quote(text)),
-              [&] { return model::zoo_entry(text); });
+    const detail::model::ZooEntry entry = named(
+        fmt::format("--model {}: a path to a configuration (.json) or to a model directory is allowed too; ", detail::io::quote(text)),
+        [&] { return detail::model::zoo_entry(text); });
     const std::int64_t classes = source.class_names.empty() ? entry.classes : static_cast<std::int64_t>(source.class_names.size());
     const Shape published{entry.size, entry.size, entry.channels};
-    return model::make_model(text, source.image.value_or(published), source.classes.value_or(classes), options);
+    return detail::model::make_model(text, source.image.value_or(published), source.classes.value_or(classes), options);
   }
-  const bool configuration = exists(text) && !directory && formats::kind_of(text) == formats::FileKind::json;
+  const bool configuration = exists(text) && !directory && detail::formats::kind_of(text) == detail::formats::FileKind::json;
   Model model = configuration ? read_configuration(text, options) : load_model(text);
   if (has_open_size(model) && source.image) {
     if (source.image_from_option) return model.with_input_shape(*source.image);
@@ -341,7 +343,7 @@ Model open_model(const ModelSource& source) {
 
 Model load_model(const std::string& path) {
   if (!exists(path)) throw IoError(fmt::format("{}: there is no such file or directory; `linn train --out DIR` makes a model", path));
-  if (!is_directory(path) && formats::kind_of(path) == formats::FileKind::json)
+  if (!is_directory(path) && detail::formats::kind_of(path) == detail::formats::FileKind::json)
     throw FormatError(fmt::format("{}: is a configuration alone, without weights; `linn train --model {}` trains it", path, path));
   return linn::load_model(path);
 }
@@ -392,7 +394,7 @@ Model with_canvas(Model model, const Size2& canvas) {
 }
 
 void prepare_directory(const std::string& out) {
-  io::make_directories(out);
+  detail::io::make_directories(out);
   if (!is_directory(out)) throw IoError(fmt::format("{}: is no directory", out));
   if (::access(out.c_str(), W_OK | X_OK) != 0) throw IoError(fmt::format("{}: cannot write into the directory: {}", out, std::strerror(errno)));
 }
@@ -402,7 +404,7 @@ void prepare_output(const std::string& out) {
   if (is_directory(out)) throw IoError(fmt::format("{}: is a directory; a file of this name cannot be written", out));
   const std::filesystem::path folder = std::filesystem::path(out).parent_path();
   if (!folder.empty()) prepare_directory(folder.string());
-  const io::AtomicFile writable{out};
+  const detail::io::AtomicFile writable{out};
 }
 
 }  // namespace linn::cli

@@ -127,8 +127,8 @@ void say(const Common& common, fmt::format_string<Args...> text, Args&&... args)
   if (!common.json()) write_to(stdout, text, std::forward<Args>(args)...);
 }
 /// One JSON object on a line of its own: nothing without --log json. NaN and infinities become null.
-void emit(const Common& common, const io::Json& event);
-using io::number;
+void emit(const Common& common, const detail::io::Json& event);
+using detail::io::number;
 
 /// A positive number or a fraction such as 1/255. ValueError for anything else.
 double parse_scale(const std::string& text, const std::string& where);
@@ -136,7 +136,7 @@ double parse_scale(const std::string& text, const std::string& where);
 std::optional<Shape> parse_image_shape(const std::string& text);
 /// 0.00392156862745098 as "1/255", others as they are.
 std::string scale_text(double scale);
-using core::thousands;
+using detail::core::thousands;
 
 /// --data, and how images in class folders are read.
 struct DataOptions {
@@ -149,7 +149,8 @@ struct DataOptions {
 void add_data(CLI::App& app, DataOptions& options, const std::string& more = "", const std::string& otherwise = "LINN_DATA, or data/mnist.npz");
 /// Loads it, with a bar where that takes a while, and says what was converted or left out. A model that is given decides what the options
 /// leave open: its channels, and the size that its training images were resized to.
-data::Dataset load_data(const Common& common, const DataOptions& options, const Model* model, data::Labels labels = data::Labels::needed);
+detail::data::Dataset load_data(const Common& common, const DataOptions& options, const Model* model,
+                                detail::data::Labels labels = detail::data::Labels::needed);
 /// How the options and the model want images.
 ImageFolderOptions image_options(const DataOptions& options, const Model* model);
 
@@ -173,13 +174,13 @@ auto about(const std::string& where, Work&& work) {
 /// --data, else LINN_DATA (a file, or a folder with mnist.npz), else data/mnist.npz.
 std::string data_path(const std::string& option);
 /// Labels of named classes become the model's numbers of these classes.
-void use_class_numbers(data::Dataset& data, const Model& model);
+void use_class_numbers(detail::data::Dataset& data, const Model& model);
 /// The test images, or the training images where there are no others, as load_data and use_class_numbers leave them; the first `limit` of them
 /// unless it is 0. Where labels are optional and there are none, y is undefined.
 Images load_test_images(const Common& common, const DataOptions& options, const Model& model, std::int64_t limit,
-                        data::Labels labels = data::Labels::needed);
+                        detail::data::Labels labels = detail::data::Labels::needed);
 /// The same of a data set that is loaded.
-Images test_images(const data::Dataset& set, std::int64_t limit);
+Images test_images(const detail::data::Dataset& set, std::int64_t limit);
 Tensor first_rows(const Tensor& tensor, std::int64_t limit);
 /// (height, width, channels) of images (n, height, width) or (n, height, width, channels). ShapeError for others.
 Shape image_shape(const Tensor& images);
@@ -227,7 +228,7 @@ Tensor on_model_canvas(const Model& model, const Tensor& images);
 /// The names of the classes that a model was trained on; empty where they had none.
 std::vector<std::string> class_names(const Model& model);
 /// Remembers what the model must know of its training images: their classes' names, and the size that they were resized to.
-void remember_images(Model& model, const data::Dataset& data, const DataOptions& options);
+void remember_images(Model& model, const detail::data::Dataset& data, const DataOptions& options);
 /// The name of a class, or its number.
 std::string class_text(const std::vector<std::string>& names, std::int64_t index);
 

@@ -71,9 +71,11 @@ CompileOptions default_compile(const Model& model, double learning_rate) {
 }
 
 std::string compile_text(const Model& model) {
-  const io::Json compiled = shift::compile_config(model);
+  const detail::io::Json compiled = shift::compile_config(model);
   if (!compiled.is_object()) return "";
-  const auto part = [&](const char* name) { return compiled.contains(name) ? core::printable(shift::name_in(compiled[name])) : ""; };
+  const auto part = [&](const char* name) {
+    return compiled.contains(name) ? detail::core::printable(shift::name_in(compiled[name])) : "";
+  };
   return fmt::format("loss {}{}, optimizer {}", part("loss"), shift::gives_logits(model) ? " of logits" : "", part("optimizer"));
 }
 

@@ -43,19 +43,19 @@ bool writes_weights(const Options& options) {
   const bool named = ends_with_any(to, {".weights.h5", ".weights.json", ".npz", ".weights.safetensors"});
   const bool holds_both = ends_with_any(to, {".h5", ".safetensors"});
   if (options.weights && !named && !holds_both)
-    throw UsageError(
-        fmt::format("--weights: {} cannot hold weights alone; .weights.h5, .weights.json, .h5, .safetensors and .npz can", io::quote(to)));
+    throw UsageError(fmt::format("--weights: {} cannot hold weights alone; .weights.h5, .weights.json, .h5, .safetensors and .npz can",
+                                 detail::io::quote(to)));
   const bool weights = named || options.weights;
   if (options.layout != "keras" && !(weights && ends_with_any(to, {".safetensors", ".npz"})))
-    throw UsageError(
-        fmt::format("--layout {}: is for weights in .safetensors (with --weights) and .npz; {} was given", options.layout, io::quote(to)));
+    throw UsageError(fmt::format("--layout {}: is for weights in .safetensors (with --weights) and .npz; {} was given", options.layout,
+                                 detail::io::quote(to)));
   const std::string ending = std::filesystem::path(to).extension().string();
   const bool is_folder = std::filesystem::is_directory(to) || to.ends_with('/');
   if (!weights && !is_folder && !ending.empty() && !has_model_ending(to))
     throw UsageError(
         fmt::format("{}: models are written to .keras, .h5, .onnx and .safetensors files, and to directories, whose names have no ending; "
                     "weights to .weights.h5, .weights.json, .h5, .safetensors and .npz",
-                    io::quote(to)));
+                    detail::io::quote(to)));
   return weights;
 }
 
@@ -81,9 +81,9 @@ std::pair<Model, std::optional<LoadReport>> open(const Options& options) {
 
 void print(const Options& options, const LoadReport& report) {
   const std::size_t loaded = report.loaded.size(), left = report.problems.size();
-  say(options.common, "{}: {} weights loaded{}\n", core::printable(options.load.file), loaded,
+  say(options.common, "{}: {} weights loaded{}\n", detail::core::printable(options.load.file), loaded,
       left > 0 ? fmt::format("; {} do not fit, and what is missing keeps the values of a new network:", left) : "");
-  for (const std::string& problem : report.problems) say(options.common, "  {}\n", core::printable(problem));
+  for (const std::string& problem : report.problems) say(options.common, "  {}\n", detail::core::printable(problem));
 }
 
 int run(const Options& options) {
@@ -100,9 +100,9 @@ int run(const Options& options) {
   else
     model.save(options.to);
   if (report) print(options, *report);
-  say(options.common, "{}: {}, {} parameters\n", core::printable(options.to), weights ? "the weights" : "the model",
+  say(options.common, "{}: {}, {} parameters\n", detail::core::printable(options.to), weights ? "the weights" : "the model",
       thousands(model.count_params()));
-  io::Json event = {
+  detail::io::Json event = {
       {"event", "convert"}, {"from", options.from}, {"to", options.to}, {"weights_only", weights}, {"parameters", model.count_params()}};
   if (report) event["load"] = {{"file", options.load.file}, {"loaded", report->loaded}, {"problems", report->problems}};
   emit(options.common, event);

@@ -127,7 +127,7 @@ class Demo {
     prepare();
     announce();
     remember_interrupt();
-    for (const model::ZooEntry& entry : networks()) {
+    for (const detail::model::ZooEntry& entry : networks()) {
       Row row = train(entry.name, std::string(entry.title), options_.full || entry.name == "notebook" ? 3 : 1, data_.x_train, data_.x_test);
       if (interrupted()) return stopped(std::string(entry.name));
       move(row, models_.back(), data_.x_test, data_.y_test, radius, "zero", moved_images());
@@ -164,19 +164,20 @@ class Demo {
 
   // A network for bytes.
   Sequential make(std::string_view name, const Shape& image) const {
-    return Sequential(model::make(name, image, classes, {.seed = options_.seed, .dtype_policy = policy_}).with_first_layer(Rescaling(1.0 / 255)));
+    return Sequential(
+        detail::model::make(name, image, classes, {.seed = options_.seed, .dtype_policy = policy_}).with_first_layer(Rescaling(1.0 / 255)));
   }
 
   // Those that take images of this size.
   bool has_invariant() const { return image_[0] % 4 == 0 && image_[1] % 4 == 0; }
-  std::vector<model::ZooEntry> networks() const {
-    std::vector<model::ZooEntry> entries;
-    for (const model::ZooEntry& entry : model::demo_networks())
+  std::vector<detail::model::ZooEntry> networks() const {
+    std::vector<detail::model::ZooEntry> entries;
+    for (const detail::model::ZooEntry& entry : detail::model::demo_networks())
       if (entry.name != "invariant" || has_invariant()) entries.push_back(entry);
     return entries;
   }
 
-  bool show_bar() const { return !options_.common.json() && core::is_terminal(stdout); }
+  bool show_bar() const { return !options_.common.json() && detail::core::is_terminal(stdout); }
 
   void prepare() {
     const std::string file = data_path(options_.data.path);
@@ -189,7 +190,7 @@ class Demo {
     if (image_[0] > canvas_size || image_[1] > canvas_size)
       throw ShapeError(
           fmt::format("{}: images of {} x {} came; the demo takes up to {} x {}", file, image_[0], image_[1], canvas_size, canvas_size));
-    io::make_directories(options_.out);
+    detail::io::make_directories(options_.out);
     say(options_.common, "{} training images, {} test images from {}; a Rescaling by 1/255 in front of each network\n",
         thousands(data_.x_train.shape()[0]), thousands(data_.x_test.shape()[0]), file);
   }
@@ -216,7 +217,7 @@ class Demo {
       seconds += each * static_cast<double>(moved_images() * shifts + data_.x_test.shape()[0]);
     };
     constexpr std::int64_t shifts = (2 * radius + 1) * (2 * radius + 1);
-    for (const model::ZooEntry& entry : networks())
+    for (const detail::model::ZooEntry& entry : networks())
       add(entry.name, image_, options_.full || entry.name == "notebook" ? 3 : 1, data_.x_train, data_.y_train, shifts);
     if (has_invariant()) seconds += canvas_seconds();
     if (options_.full) {
@@ -283,7 +284,7 @@ class Demo {
                       .callbacks = {stop_on_interrupt(), timer}};
     if (options_.common.json()) {
       emit(options_.common, {{"event", "train"}, {"model", row.name}, {"parameters", row.parameters}, {"epochs", epochs}});
-      fit.callbacks.push_back(train::json_progress(stdout, x_train.shape()[0]));
+      fit.callbacks.push_back(detail::train::json_progress(stdout, x_train.shape()[0]));
     }
     model.fit(x_train, data_.y_train, fit);
     row.seconds_per_epoch = timer->seconds_per_epoch();
@@ -491,11 +492,11 @@ class Demo {
 
   // ---- files -----------------------------------------------------------------------------------------------------
 
-  io::Json json_of(const Row& row) const {
-    io::Json pools = io::Json::array();
+  detail::io::Json json_of(const Row& row) const {
+    detail::io::Json pools = detail::io::Json::array();
     for (const Pooling& pooling : row.poolings)
       pools.push_back({{"layer", pooling.name}, {"values_before", pooling.before.elements()}, {"values_after", pooling.after.elements()}});
-    io::Json within = io::Json::array();
+    detail::io::Json within = detail::io::Json::array();
     for (std::int64_t r = 0; r <= row.sweep->radius(); ++r)
       within.push_back({{"r", r},
                         {"mean", row.sweep->mean_accuracy(r)},
@@ -513,14 +514,14 @@ class Demo {
   }
 
   void write_files() {
-    io::Json table = {{"full", options_.full},
+    detail::io::Json table = {{"full", options_.full},
                       {"seed", options_.seed},
                       {"batch_size", batch_size},
                       {"threads", threads()},
                       {"test_images", data_.x_test.shape()[0]},
                       {"moved_images", moved_images()},
                       {"radius", radius}};
-    io::Json networks = io::Json::array();
+    detail::io::Json networks = detail::io::Json::array();
     for (const Row& row : rows_) networks.push_back(json_of(row));
     table["networks"] = networks;
     if (invariant_canvas_) {
@@ -529,20 +530,20 @@ class Demo {
     }
     if (canvas_) table["canvas"] = json_of(*canvas_);
     table["words"] = words();
-    const std::string text = io::dump_json(table, 2) + "\n";
-    io::write_file_atomically(path("table.json"), std::as_bytes(std::span(text.data(), text.size())));
+    const std::string text = detail::io::dump_json(table, 2) + "\n";
+    detail::io::write_file_atomically(path("table.json"), std::as_bytes(std::span(text.data(), text.size())));
 
     std::vector<shift::NamedSweep> sweeps;
     for (const Row& row : rows_) sweeps.push_back({row.title, &*row.sweep});
-    io::write_png(path("shift-map.png"), shift::shift_maps(sweeps).image());
-    io::write_png(path("worst-case.png"), shift::accuracy_by_radius(sweeps).image());
-    if (canvas_) io::write_png(path("shift-map-canvas.png"), shift::shift_maps({{canvas_->title, &*canvas_->sweep}}).image());
-    io::write_png(path("maps.png"), maps_of_notebook().image());
+    detail::io::write_png(path("shift-map.png"), shift::shift_maps(sweeps).image());
+    detail::io::write_png(path("worst-case.png"), shift::accuracy_by_radius(sweeps).image());
+    if (canvas_) detail::io::write_png(path("shift-map-canvas.png"), shift::shift_maps({{canvas_->title, &*canvas_->sweep}}).image());
+    detail::io::write_png(path("maps.png"), maps_of_notebook().image());
 
     std::vector<std::string> files = {"table.json", "shift-map.png", "worst-case.png", "maps.png"};
     if (canvas_) files.emplace_back("shift-map-canvas.png");
     say(options_.common, "\nwritten to {}:", options_.out);
-    io::Json names = io::Json::array();
+    detail::io::Json names = detail::io::Json::array();
     for (const std::string& file : files) {
       say(options_.common, " {}", file);
       names.push_back(path(file));
@@ -573,7 +574,7 @@ class Demo {
 
   Options options_;
   DTypePolicy policy_ = "float32";
-  data::Dataset data_;
+  detail::data::Dataset data_;
   Shape image_;
   std::vector<Row> rows_;
   std::vector<Sequential> models_;

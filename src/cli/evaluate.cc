@@ -24,7 +24,7 @@ struct Options {
 };
 
 // Whether a list of metrics names "accuracy", which chooses its own threshold, at any depth.
-bool names_accuracy(const io::Json& metrics) {
+bool names_accuracy(const detail::io::Json& metrics) {
   if (metrics.is_array()) return std::any_of(metrics.begin(), metrics.end(), names_accuracy);
   return metrics.is_string() && (metrics == "accuracy" || metrics == "acc");
 }
@@ -32,7 +32,7 @@ bool names_accuracy(const io::Json& metrics) {
 // Whether Keras's "accuracy" was measured of one logit: its threshold is 0.5 then too, although the class changes at 0.
 bool compares_logit_with_half(const Model& model) {
   if (!shift::is_binary(model) || !shift::gives_logits(model)) return false;
-  const io::Json compiled = shift::compile_config(model);
+  const detail::io::Json compiled = shift::compile_config(model);
   return compiled.contains("metrics") && names_accuracy(compiled["metrics"]);
 }
 
@@ -58,7 +58,7 @@ int run(const Options& options) {
     });
   };
   const Logs logs = measured();
-  io::Json event = {{"event", "evaluate"}};
+  detail::io::Json event = {{"event", "evaluate"}};
   say(options.common, "{}{}\n", compile_text(model), is_assumed ? " (assumed: the file names none)" : "");
   for (const auto& [name, value] : logs) {
     say(options.common, "{}: {:.4f}\n", name, value);

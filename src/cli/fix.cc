@@ -58,14 +58,14 @@ void print_replacements(const Common& common, const shift::FixResult& fixed) {
   say(common, "   weights kept: {}\n   new weights: {}\n", listed(fixed.kept_weights), listed(fixed.new_weights));
 }
 
-io::Json replacements_event(const shift::FixResult& fixed) {
-  io::Json replacements = io::Json::array();
+detail::io::Json replacements_event(const shift::FixResult& fixed) {
+  detail::io::Json replacements = detail::io::Json::array();
   for (const shift::Replacement& replacement : fixed.replacements)
     replacements.push_back({{"layer", replacement.layer}, {"before", replacement.before}, {"after", replacement.after}});
   return {{"event", "replacements"}, {"replacements", replacements}, {"kept_weights", fixed.kept_weights}, {"new_weights", fixed.new_weights}};
 }
 
-io::Json traits_json(const shift::NetworkTraits& traits) {
+detail::io::Json traits_json(const shift::NetworkTraits& traits) {
   const shift::Measures measures = traits.sweep.measures(traits.sweep.radius());
   return {{"accuracy", number(measures.accuracy.value)},
           {"worst_case_accuracy", number(measures.worst_case_accuracy.value)},
@@ -77,16 +77,16 @@ io::Json traits_json(const shift::NetworkTraits& traits) {
 }
 
 // The recipe of the built-in network "invariant", with smaller batches where there are fewer images.
-model::Recipe recipe_for(std::int64_t epochs, std::int64_t images) {
-  model::Recipe recipe = model::recipe("invariant");
+detail::model::Recipe recipe_for(std::int64_t epochs, std::int64_t images) {
+  detail::model::Recipe recipe = detail::model::recipe("invariant");
   recipe.passes = static_cast<double>(epochs);
   recipe.batch_size = std::min(recipe.batch_size, images);
   return recipe;
 }
 
 // Training steps; the last batch of an epoch may be smaller.
-std::int64_t steps_of(const model::Recipe& recipe, std::int64_t images) {
-  return static_cast<std::int64_t>(recipe.passes) * core::ceil_div(images, recipe.batch_size);
+std::int64_t steps_of(const detail::model::Recipe& recipe, std::int64_t images) {
+  return static_cast<std::int64_t>(recipe.passes) * detail::core::ceil_div(images, recipe.batch_size);
 }
 
 // Estimates the seconds of training from a few steps on its own images.
@@ -117,7 +117,7 @@ class Fix {
     Model old = load_model(options_.model);
     old.set_dtype_policy(policy);
     load(old);
-    if (!options_.picture.empty()) const io::AtomicFile writable{options_.picture};
+    if (!options_.picture.empty()) const detail::io::AtomicFile writable{options_.picture};
     const std::int64_t images = training_.x_train.shape()[0];
     shift::FixResult fixed = shift::fix(old, {.with = with,
                                           .canvas = options_.canvas,
@@ -178,7 +178,7 @@ class Fix {
                               .fill_origin = fill_.origin});
     });
     progress.finish();
-    io::Json event = traits_json(result);
+    detail::io::Json event = traits_json(result);
     event["event"] = when;
     emit(common_, event);
     return result;
@@ -188,13 +188,13 @@ class Fix {
   bool train(Model& model) {
     const Tensor x = about(training_.train_where, [&] { return on_input(model, training_.x_train); });
     const std::int64_t images = x.shape()[0];
-    const model::Recipe recipe = recipe_for(options_.epochs, images);
-    model.compile(for_classes(model, model::compile_options(recipe), recipe.label_smoothing));
+    const detail::model::Recipe recipe = recipe_for(options_.epochs, images);
+    model.compile(for_classes(model, detail::model::compile_options(recipe), recipe.label_smoothing));
     const Tensor y = targets_of(model, training_.y_train, training_.train_where);
-    FitOptions fit = model::fit_options(recipe, images);
+    FitOptions fit = detail::model::fit_options(recipe, images);
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
     fit.callbacks = {stop_on_interrupt()};
-    if (common_.json()) fit.callbacks.push_back(train::json_progress(stdout, images));
+    if (common_.json()) fit.callbacks.push_back(detail::train::json_progress(stdout, images));
     const double seconds =
         about(training_.train_where, [&] { return expected_seconds(model, fit, steps_of(recipe, images), x, y); });
     say(common_, "\nThe new network computes another function, so it is trained again: {} epoch{} of {} images, about {:.0f} s (Ctrl-C ends it{})\n",
@@ -233,7 +233,7 @@ class Fix {
   void say_guarantee(const Model& model) const {
     const std::optional<std::string> reason = shift::why_not_invariant(model);
     say(common_, "{}", shift::wrapped(shift::guarantee_text(reason), 110));
-    emit(common_, {{"event", "guarantee"}, {"holds", !reason}, {"reason", reason ? io::Json(*reason) : io::Json(nullptr)}});
+    emit(common_, {{"event", "guarantee"}, {"holds", !reason}, {"reason", reason ? detail::io::Json(*reason) : detail::io::Json(nullptr)}});
   }
 
   // Called before the new model is measured, so that an error there does not lose it.
@@ -254,7 +254,7 @@ class Fix {
         thousands(tested_.x.shape()[0]), tested_.part, thousands(side * side), options_.radius,
         from == to ? std::string(to) : fmt::format("{} before, {} after", from, to));
     if (!options_.picture.empty()) {
-      io::write_png(options_.picture, shift::shift_maps({{"before", &before.sweep}, {"after", &after.sweep}}).image());
+      detail::io::write_png(options_.picture, shift::shift_maps({{"before", &before.sweep}, {"after", &after.sweep}}).image());
       say(common_, "   written: {}\n", options_.picture);
     }
     const double lost = before.sweep.accuracy(0, 0) - after.sweep.accuracy(0, 0);
@@ -268,13 +268,13 @@ class Fix {
   }
 
   int end(const char* event, int code) const {
-    emit(common_, {{"event", event}, {"saved", options_.out.empty() ? io::Json(nullptr) : io::Json(options_.out)}});
+    emit(common_, {{"event", event}, {"saved", options_.out.empty() ? detail::io::Json(nullptr) : detail::io::Json(options_.out)}});
     return code;
   }
 
   const Options& options_;
   const Common& common_;
-  data::Dataset training_;
+  detail::data::Dataset training_;
   Images tested_;
   double scale_ = 1;
   shift::Fill fill_;  // what lies around the images

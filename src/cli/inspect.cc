@@ -18,22 +18,23 @@ struct Options {
 
 std::string cut(const std::string& text, std::size_t most) { return text.size() <= most ? text : text.substr(0, most - 3) + "..."; }
 
-void print(const Options& options, const formats::Inspection& inspection) {
-  say(options.common, "{}: {}, {} bytes\n", core::printable(options.file), inspection.kind,
+void print(const Options& options, const detail::formats::Inspection& inspection) {
+  say(options.common, "{}: {}, {} bytes\n", detail::core::printable(options.file), inspection.kind,
       thousands(static_cast<std::int64_t>(inspection.bytes)));
   for (const auto& [name, value] : inspection.facts)
-    say(options.common, "  {}: {}\n", core::printable(name), core::printable(cut(value, 200)));
+    say(options.common, "  {}: {}\n", detail::core::printable(name), detail::core::printable(cut(value, 200)));
   std::size_t width = 4, shape_width = 5;
   std::int64_t elements = 0;
-  for (const formats::InspectedTensor& tensor : inspection.tensors) {
-    width = std::max(width, core::printable(tensor.name).size());
+  for (const detail::formats::InspectedTensor& tensor : inspection.tensors) {
+    width = std::max(width, detail::core::printable(tensor.name).size());
     shape_width = std::max(shape_width, tensor.shape.to_string().size());
     elements += tensor.shape.elements();
   }
   say(options.common, "\n{:<{}}  {:<8}  {:<{}}{}\n", "name", width, "type", "shape", shape_width,
       options.values ? "       NaN       Inf         least          most     crc32" : "");
-  for (const formats::InspectedTensor& tensor : inspection.tensors) {
-    say(options.common, "{:<{}}  {:<8}  {:<{}}", core::printable(tensor.name), width, tensor.type, tensor.shape.to_string(), shape_width);
+  for (const detail::formats::InspectedTensor& tensor : inspection.tensors) {
+    say(options.common, "{:<{}}  {:<8}  {:<{}}", detail::core::printable(tensor.name), width, tensor.type, tensor.shape.to_string(),
+        shape_width);
     if (tensor.values)
       say(options.common, " {:>9} {:>9} {:>13.6g} {:>13.6g}  {:08x}", tensor.values->nan, tensor.values->infinite, tensor.values->least,
           tensor.values->most, tensor.values->crc32);
@@ -42,13 +43,13 @@ void print(const Options& options, const formats::Inspection& inspection) {
   say(options.common, "{} tensors, {} values\n", inspection.tensors.size(), thousands(elements));
 }
 
-io::Json to_json(const formats::Inspection& inspection, const std::string& file) {
-  io::Json event = {{"event", "inspect"}, {"file", file}, {"kind", inspection.kind}, {"bytes", inspection.bytes}};
-  event["facts"] = io::Json::object();
+detail::io::Json to_json(const detail::formats::Inspection& inspection, const std::string& file) {
+  detail::io::Json event = {{"event", "inspect"}, {"file", file}, {"kind", inspection.kind}, {"bytes", inspection.bytes}};
+  event["facts"] = detail::io::Json::object();
   for (const auto& [name, value] : inspection.facts) event["facts"][name] = value;
-  event["tensors"] = io::Json::array();
-  for (const formats::InspectedTensor& tensor : inspection.tensors) {
-    io::Json json = {
+  event["tensors"] = detail::io::Json::array();
+  for (const detail::formats::InspectedTensor& tensor : inspection.tensors) {
+    detail::io::Json json = {
         {"name", tensor.name}, {"type", tensor.type}, {"shape", std::vector<std::int64_t>(tensor.shape.begin(), tensor.shape.end())}};
     if (tensor.values) {
       json["nan"] = tensor.values->nan;
@@ -64,7 +65,7 @@ io::Json to_json(const formats::Inspection& inspection, const std::string& file)
 
 int run(const Options& options) {
   apply(options.common);
-  const formats::Inspection inspection = formats::inspect(options.file, options.values);
+  const detail::formats::Inspection inspection = detail::formats::inspect(options.file, options.values);
   print(options, inspection);
   emit(options.common, to_json(inspection, options.file));
   return exit_ok;

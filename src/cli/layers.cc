@@ -14,19 +14,19 @@ struct Options {
 
 int run(const Options& options) {
   if (options.markdown || options.name.empty()) {
-    write_to(stdout, "{}", options.markdown ? layers::page() : layers::overview());
+    write_to(stdout, "{}", options.markdown ? detail::layers::page() : detail::layers::overview());
     return exit_ok;
   }
   std::vector<std::string_view> known;
-  for (const schema::Kind kind : {schema::Kind::layer, schema::Kind::activation})
-    for (const schema::Row* row : layers::rows(kind)) {
+  for (const detail::schema::Kind kind : {detail::schema::Kind::layer, detail::schema::Kind::activation})
+    for (const detail::schema::Row* row : detail::layers::rows(kind)) {
       if (row->is_called(options.name)) {
-        write_to(stdout, "{}", layers::details(*row));
+        write_to(stdout, "{}", detail::layers::details(*row));
         return exit_ok;
       }
       known.push_back(row->info.name);
     }
-  throw UsageError(schema::unknown_name(schema::Kind::layer, options.name, known));
+  throw UsageError(detail::schema::unknown_name(detail::schema::Kind::layer, options.name, known));
 }
 
 }  // namespace

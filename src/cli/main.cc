@@ -46,7 +46,7 @@ std::vector<std::string> options_of(const CLI::App& command) {
         throw UsageError(fmt::format("option {0} came before the command; it goes behind it: linn COMMAND {0} ...", name));
     }
   }
-  throw UsageError(fmt::format("unknown option {}{}", io::quote(name), core::did_you_mean(name, options_of(command))));
+  throw UsageError(fmt::format("unknown option {}{}", detail::io::quote(name), detail::core::did_you_mean(name, options_of(command))));
 }
 
 // CLI11 reports what it did not understand only after everything else; here the first unknown word is named, with a guess.
@@ -64,7 +64,7 @@ void refuse_unknown(const CLI::App& app, int argc, char** argv) {
       std::vector<std::string> known;
       for (const CLI::App* candidate : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(candidate->get_name());
       if (std::find(known.begin(), known.end(), argument) == known.end())
-        throw UsageError(fmt::format("unknown command {}{}", io::quote(argument), core::did_you_mean(argument, known)));
+        throw UsageError(fmt::format("unknown command {}{}", detail::io::quote(argument), detail::core::did_you_mean(argument, known)));
       command = app.get_subcommand(std::string(argument));
     }
   }
@@ -120,8 +120,8 @@ int run(int argc, char** argv) {
 int report(bool json, int code, const char* kind, const std::string& message) {
   write_to(stderr, "linn: {}\n", message);
   if (json) {
-    const io::Json event = {{"event", "error"}, {"kind", kind}, {"message", message}, {"exit_code", code}};
-    write_to(stdout, "{}\n", event.dump(-1, ' ', false, io::Json::error_handler_t::replace));
+    const detail::io::Json event = {{"event", "error"}, {"kind", kind}, {"message", message}, {"exit_code", code}};
+    write_to(stdout, "{}\n", event.dump(-1, ' ', false, detail::io::Json::error_handler_t::replace));
   }
   return code;
 }

@@ -21,7 +21,7 @@ constexpr const char* range_key = "input_range";
 // What values stand for. `unknown`: counts, standardized values, and whatever else is not 0..1 in another unit.
 enum class Unit : std::uint8_t { share, byte, word, two_sided, unknown };
 
-Unit unit_of(const data::ValueRange& range) {
+Unit unit_of(const detail::data::ValueRange& range) {
   constexpr double rounding = 1e-3;
   if (range.least >= 0) {
     if (range.largest <= 1 + rounding) return Unit::share;
@@ -46,7 +46,7 @@ ToShare to_share(Unit unit) {
   }
 }
 
-std::string range_text(const data::ValueRange& range) { return fmt::format("{:.6g} to {:.6g}", range.least, range.largest); }
+std::string range_text(const detail::data::ValueRange& range) { return fmt::format("{:.6g} to {:.6g}", range.least, range.largest); }
 
 // Bytes that were divided by 255 in float32 become the same bytes again.
 float converted(double value, double scale, double offset) {
@@ -65,7 +65,7 @@ Tensor affine(const Tensor& images, double scale, double offset) {
 }
 
 // Whether values of no known unit may be of the kind that the model knows.
-bool alike(const data::ValueRange& range, const data::ValueRange& known) {
+bool alike(const detail::data::ValueRange& range, const detail::data::ValueRange& known) {
   const double width = known.largest - known.least;
   return range.least >= known.least - width && range.largest <= known.largest + width && 16 * (range.largest - range.least) >= width;
 }
@@ -82,10 +82,11 @@ std::optional<TrainedOn> trained_on(const Model& model) {
   const auto found = model.metadata().find(range_key);
   if (found == model.metadata().end()) return std::nullopt;
   const std::string where = "the model's input_range";
-  const io::Json json = io::parse_json(found->second, where);
-  TrainedOn known{{io::number_field(json, "least", where), io::number_field(json, "largest", where), io::bool_field(json, "whole", where)},
-                   io::string_field(json, "dtype", where)};
-  for (const io::Json& value : io::array_field(json, "background", where)) {
+  const detail::io::Json json = detail::io::parse_json(found->second, where);
+  TrainedOn known{{detail::io::number_field(json, "least", where), detail::io::number_field(json, "largest", where),
+                   detail::io::bool_field(json, "whole", where)},
+                  detail::io::string_field(json, "dtype", where)};
+  for (const detail::io::Json& value : detail::io::array_field(json, "background", where)) {
     if (!value.is_number()) throw DataError(fmt::format("{}: \"background\" holds {}; numbers are allowed", where, value.dump()));
     known.background.push_back(value.get<double>());
   }
@@ -94,8 +95,8 @@ std::optional<TrainedOn> trained_on(const Model& model) {
 }
 
 void remember_range(Model& model, const Tensor& images, const std::string& where) {
-  const data::ValueRange range = data::value_range(images, where);
-  model.metadata()[range_key] = io::dump_json({{"least", range.least},
+  const detail::data::ValueRange range = detail::data::value_range(images, where);
+  model.metadata()[range_key] = detail::io::dump_json({{"least", range.least},
                                                {"largest", range.largest},
                                                {"whole", range.whole},
                                                {"dtype", name_of(images.dtype())},
@@ -143,19 +144,19 @@ Pixels as_made_for(const MadeFor& made, const Tensor& images, Unit has, const st
 
 double training_scale(const Model& model, const Tensor& images, const std::string& where, const std::string& option) {
   if (!option.empty()) return parse_scale(option, "--scale");
-  const data::ValueRange range = data::value_range(images, where);
+  const detail::data::ValueRange range = detail::data::value_range(images, where);
   const auto made = made_for(model);
-  if (!made) return data::pixel_scale(range);
+  if (!made) return detail::data::pixel_scale(range);
   const Unit has = unit_of(range);
   return has == Unit::byte || has == Unit::share ? conversion(has, made->unit).scale : 1;
 }
 
 std::string range_note(const Tensor& images, const std::string& where) {
-  return fmt::format("{} from {}", name_of(images.dtype()), range_text(data::value_range(images, where)));
+  return fmt::format("{} from {}", name_of(images.dtype()), range_text(detail::data::value_range(images, where)));
 }
 
 Pixels as_trained(const Model& model, const Tensor& images, const std::string& where, const std::string& option, bool picture) {
-  const data::ValueRange range = data::value_range(images, where);
+  const detail::data::ValueRange range = detail::data::value_range(images, where);
   const std::string came = fmt::format("{} from {}", name_of(images.dtype()), range_text(range));
   if (!option.empty()) {
     const double scale = parse_scale(option, "--scale");
@@ -164,7 +165,7 @@ Pixels as_trained(const Model& model, const Tensor& images, const std::string& w
   const std::optional<TrainedOn> known = trained_on(model);
   if (!known) {
     if (const auto made = made_for(model)) return as_made_for(*made, images, picture ? Unit::byte : unit_of(range), came);
-    const double scale = picture ? 1.0 / 255 : data::pixel_scale(range);
+    const double scale = picture ? 1.0 / 255 : detail::data::pixel_scale(range);
     if (scale == 1) return {images, 1, 0, came};
     return {affine(images, scale, 0), scale, 0,
             fmt::format("{}, multiplied by {}: the model does not say what it was trained on (--scale 1 leaves them as they are)", came,

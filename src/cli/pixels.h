@@ -15,7 +15,7 @@ namespace linn::cli {
 
 /// What a model was trained on, as its metadata keep it under "input_range".
 struct TrainedOn {
-  data::ValueRange values;
+  detail::data::ValueRange values;
   std::string dtype;      // "uint8"
   std::vector<double> background = {};  // what shift::fill_for found around the images: one value a channel
 };

@@ -72,11 +72,11 @@ Tensor load_picture(const Options& options, const Model& model) {
   if (input.rank() != 3) throw ShapeError(fmt::format("{}: the model takes {}, not an image", options.model, input.to_string()));
   if (input[2] != 1 && input[2] != 3)
     throw ShapeError(fmt::format("{}: the model takes {} channels; images have 1 or 3", options.image, input[2]));
-  Tensor image = data::with_channels(load_image(options.image), input[2]);
+  Tensor image = detail::data::with_channels(load_image(options.image), input[2]);
   const Size2 size = image_options(options.data, &model).image_size;
   if (size.is_set() && (image.shape()[0] != size.height || image.shape()[1] != size.width)) {
     say(options.common, "{}: resized from {} x {} to {} x {} pixels\n", options.image, image.shape()[0], image.shape()[1], size.height, size.width);
-    image = data::resized(image, size);
+    image = detail::data::resized(image, size);
   }
   image = image.reshape({1, image.shape()[0], image.shape()[1], image.shape()[2]});
   if (options.invert) {
@@ -148,13 +148,14 @@ int run(const Options& options) {
     say(options.common, "{}, labelled {}; pixels: {}\n", what, class_text(names, *label), pixels.note);
   else
     say(options.common, "{}; pixels: {}\n", what, pixels.note);
-  const bool color = core::use_color(stdout);
+  const bool color = detail::core::use_color(stdout);
   std::size_t width = 5;
-  for (const std::string& name : names) width = std::max(width, static_cast<std::size_t>(core::cells_of(core::printable(name))));
+  for (const std::string& name : names)
+    width = std::max(width, static_cast<std::size_t>(detail::core::cells_of(detail::core::printable(name))));
   for (std::size_t i = 0; i < std::min(order.size(), most_classes); ++i) {
     const double value = values[order[i]];
     const std::string name = class_text(names, static_cast<std::int64_t>(order[i]));
-    const std::string title = std::string(width - std::min(width, static_cast<std::size_t>(core::cells_of(name))), ' ') + name;
+    const std::string title = std::string(width - std::min(width, static_cast<std::size_t>(detail::core::cells_of(name))), ' ') + name;
     if (probabilities) {
       std::string bar;
       for (int k = 0; k < static_cast<int>(std::lround(value * bar_length)); ++k) bar += "━";
@@ -164,12 +165,12 @@ int run(const Options& options) {
       say(options.common, "{}  {:>12.5g}\n", title, value);
     }
   }
-  io::Json event = {{"event", "predict"}, {"source", what}, {"class", order[0]}, {"value", number(values[order[0]])}};
-  io::Json all = io::Json::array();
+  detail::io::Json event = {{"event", "predict"}, {"source", what}, {"class", order[0]}, {"value", number(values[order[0]])}};
+  detail::io::Json all = detail::io::Json::array();
   for (const float value : values) all.push_back(number(value));
   event["values"] = all;
-  event["class_name"] = order[0] < names.size() ? io::Json(names[order[0]]) : io::Json(nullptr);
-  event["label"] = label ? io::Json(*label) : io::Json(nullptr);
+  event["class_name"] = order[0] < names.size() ? detail::io::Json(names[order[0]]) : detail::io::Json(nullptr);
+  event["label"] = label ? detail::io::Json(*label) : detail::io::Json(nullptr);
   event["input_scale"] = pixels.scale;
   event["precision"] = options.precision;
   emit(options.common, event);

@@ -44,13 +44,13 @@ using Row = std::array<std::string, columns>;
 
 // Cut to so many cells, the last of them "…".
 std::string shortened(const std::string& text, std::int64_t most) {
-  if (core::cells_of(text) <= most) return text;
+  if (detail::core::cells_of(text) <= most) return text;
   std::string result;
   std::int64_t used = 1;
-  for (const char32_t code : core::from_utf8(text)) {
-    used += core::cells_of(code);
+  for (const char32_t code : detail::core::from_utf8(text)) {
+    used += detail::core::cells_of(code);
     if (used > most) break;
-    core::append_utf8(result, code);
+    detail::core::append_utf8(result, code);
   }
   return result + "…";
 }
@@ -60,7 +60,7 @@ class Table {
   /// Rows stand in the order in which they are added; an empty one is a rule.
   void add(const Row& row) {
     Row& added = rows_.emplace_back();
-    std::transform(row.begin(), row.end(), added.begin(), [](const std::string& text) { return core::printable(text); });
+    std::transform(row.begin(), row.end(), added.begin(), [](const std::string& text) { return detail::core::printable(text); });
   }
   void rule() { rows_.emplace_back(); }
 
@@ -68,7 +68,7 @@ class Table {
   void print(std::size_t loud, bool color) {
     std::array<std::int64_t, columns> widths{};
     for (const Row& row : rows_)
-      for (std::size_t c = 0; c < columns; ++c) widths[c] = std::max(widths[c], core::cells_of(row[c]));
+      for (std::size_t c = 0; c < columns; ++c) widths[c] = std::max(widths[c], detail::core::cells_of(row[c]));
     std::int64_t line = gap * (columns - 1);
     for (const std::int64_t width : widths) line += width;
     if (line > most_cells) {
@@ -93,7 +93,7 @@ class Table {
     std::string text;
     for (std::size_t c = 0; c < columns; ++c) {
       const std::string word = shortened(row[c], widths[c]);
-      const std::string space(static_cast<std::size_t>(widths[c] - core::cells_of(word)), ' ');
+      const std::string space(static_cast<std::size_t>(widths[c] - detail::core::cells_of(word)), ' ');
       if (c > 0) text.append(gap, ' ');
       text += c < texts ? word + space : space + word;
     }
@@ -142,14 +142,14 @@ void print_table(const Profile& profile) {
   table.add(row({"(between ops)", "", "", ""}, {.seconds = profile.seconds_between_ops()}, profile));
   table.rule();
   table.add(row({"all", "", "", ""}, all, profile));
-  table.print(slowest + 2, core::use_color(stdout));
+  table.print(slowest + 2, detail::core::use_color(stdout));
 }
 
 void print(const Options& options, const Profile& profile) {
   const bool many = profile.threads > 1;
   write_to(stdout, "{}, {}: batch {}, {}, accuracy {}\n", options.model, profile.training ? "training" : "inference", profile.batch_size,
              profile.precision, profile.accuracy.name());
-  write_to(stdout, "{}, {}, {} thread{}\n", core::cpu_name(), profile.isa, profile.threads, many ? "s" : "");
+  write_to(stdout, "{}, {}, {} thread{}\n", detail::core::cpu_name(), profile.isa, profile.threads, many ? "s" : "");
   write_to(stdout, "roofline of a thread{}: {:.1f} GFLOP/s; {:.1f} GB/s in its cache, {:.1f} GB/s in memory\n\n",
              many ? " while all run" : "", profile.peak_flops * 1e-9, profile.cache_bandwidth * 1e-9, profile.memory_bandwidth * 1e-9);
   print_table(profile);
@@ -161,8 +161,8 @@ void print(const Options& options, const Profile& profile) {
   write_to(stdout, "roof %: the least time under the roofline, as a share of the time taken. docs/profile.md says more.\n");
 }
 
-io::Json event(const Options& options, const Profile& profile) {
-  io::Json ops = io::Json::array();
+detail::io::Json event(const Options& options, const Profile& profile) {
+  detail::io::Json ops = detail::io::Json::array();
   for (const OpProfile& op : profile.ops)
     ops.push_back({{"op", op.op},
                    {"layer", op.layer},
@@ -179,7 +179,7 @@ io::Json event(const Options& options, const Profile& profile) {
   return {{"event", "profile"},
           {"model", options.model},
           {"training", profile.training},
-          {"cpu", core::cpu_name()},
+          {"cpu", detail::core::cpu_name()},
           {"isa", profile.isa},
           {"threads", profile.threads},
           {"precision", profile.precision},
@@ -204,7 +204,7 @@ int run(const Options& options) {
   source.image_from_option = source.image.has_value();
   std::string where;
   if (!options.data.path.empty()) {
-    const data::Dataset data = load_data(options.common, options.data, nullptr);
+    const detail::data::Dataset data = load_data(options.common, options.data, nullptr);
     Images images = test_images(data, 0);
     source.class_names = data.class_names;
     how.x = std::move(images.x), how.y = std::move(images.y);

@@ -13,7 +13,7 @@ namespace linn::cli {
 class Progress {
  public:
   Progress(const Common& common, std::int64_t all, const char* what)
-      : all_(all), show_(!common.json() && core::is_terminal(stdout)), bar_(stdout, train::style_of(stdout), all, what) {}
+      : all_(all), show_(!common.json() && detail::core::is_terminal(stdout)), bar_(stdout, detail::train::style_of(stdout), all, what) {}
 
   bool update(std::int64_t done) {
     if (show_) bar_.update(done, seconds(), {});
@@ -31,7 +31,7 @@ class Progress {
   std::int64_t all_;
   bool show_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  train::ProgressBar bar_;
+  detail::train::ProgressBar bar_;
 };
 
 }  // namespace linn::cli

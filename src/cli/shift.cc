@@ -59,7 +59,7 @@ Input open(const Options& options) {
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
   Model model = with_canvas(load_model(options.model), options.canvas);
   model.set_dtype_policy(policy);
-  Images images = load_test_images(options.common, options.data, model, options.limit, data::Labels::optional);
+  Images images = load_test_images(options.common, options.data, model, options.limit, detail::data::Labels::optional);
   model = at_size_of(std::move(model), images.x, images.where);
   const Pixels pixels = as_trained(model, images.x, images.where, options.scale);
   images.x = pixels.images;
@@ -73,7 +73,7 @@ Input open(const Options& options) {
 
 // IoError where a file cannot be written, before anything is computed.
 void check_writable(const std::string& path) {
-  if (!path.empty()) const io::AtomicFile file{path};
+  if (!path.empty()) const detail::io::AtomicFile file{path};
 }
 
 // A name on the command line.
@@ -149,7 +149,7 @@ int run_sweep(const Options& options) {
   const std::optional<std::string> why_not = shift::why_not_invariant(input.model);
   print(options.common, sweep, why_not, sources ? &*sources : nullptr);
 
-  if (!options.picture.empty()) io::write_png(options.picture, shift::heat_maps(options.model, shift::maps_of(sweep)).image());
+  if (!options.picture.empty()) detail::io::write_png(options.picture, shift::heat_maps(options.model, shift::maps_of(sweep)).image());
   if (!options.csv.empty()) shift::write_csv(options.csv, sweep);
   if (!options.report.empty())
     shift::write_report(options.report, sweep, sources ? &*sources : nullptr, input.model, input.images.x,
@@ -162,10 +162,10 @@ int run_sweep(const Options& options) {
       written.empty() ? "--report FILE.html writes a page with maps, every measure and digits to slide." : "written: " + written);
   if (why_not) say(options.common, "`linn fix {} --out DIR` replaces the layers that break translation equivariance.\n", options.model);
 
-  io::Json result = {{"event", "shift"}};
+  detail::io::Json result = {{"event", "shift"}};
   result.update(shift::to_json(sweep));
-  result["explanation"] = sources ? shift::to_json(*sources) : io::Json(nullptr);
-  result["guarantee"] = {{"holds", !why_not}, {"reason", why_not ? io::Json(*why_not) : io::Json(nullptr)}};
+  result["explanation"] = sources ? shift::to_json(*sources) : detail::io::Json(nullptr);
+  result["guarantee"] = {{"holds", !why_not}, {"reason", why_not ? detail::io::Json(*why_not) : detail::io::Json(nullptr)}};
   result["border"] = border.name();
   result["input_scale"] = input.scale;
   result["precision"] = options.precision;
@@ -187,7 +187,7 @@ int run_protocol(const Options& options) {
   });
   const double seconds = progress.finish();
   if (!options.common.json()) say(options.common, "\n{}", shift::wrapped(shift::protocol_text(result, protocol), 110));
-  io::Json event = {
+  detail::io::Json event = {
       {"event", "shift_protocol"}, {"protocol", protocol.name()}, {"images", input.images.x.shape()[0]}, {"seed", options.seed}};
   event.update(shift::to_json(result));
   event["input_scale"] = input.scale;

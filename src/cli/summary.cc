@@ -25,9 +25,9 @@ int run(const Options& options) {
     model.summary({.line_length = options.line_length, .show_trainable = options.show_trainable});
     return exit_ok;
   }
-  const auto sizes = [](const Shape& shape) { return io::Json(std::vector<std::int64_t>(shape.begin(), shape.end())); };
-  io::Json event = {{"event", "summary"}, {"name", model.name()}, {"built", model.built()}};
-  io::Json layers = io::Json::array();
+  const auto sizes = [](const Shape& shape) { return detail::io::Json(std::vector<std::int64_t>(shape.begin(), shape.end())); };
+  detail::io::Json event = {{"event", "summary"}, {"name", model.name()}, {"built", model.built()}};
+  detail::io::Json layers = detail::io::Json::array();
   const auto names = model.layer_names();
   const auto described = model.layers();
   const auto weights = model.built() ? model.named_weights() : std::vector<std::pair<std::string, Tensor>>();
@@ -39,8 +39,8 @@ int run(const Options& options) {
     std::int64_t parameters = 0;
     for (const auto& [variable, values] : weights)
       if (variable.starts_with(name + "/")) parameters += values.elements();
-    io::Json layer = {{"name", name}, {"class", described[described.size() - count + i].class_name()}};
-    layer["output_shape"] = shapes.size() >= count ? sizes(shapes[shapes.size() - count + i]) : io::Json(nullptr);
+    detail::io::Json layer = {{"name", name}, {"class", described[described.size() - count + i].class_name()}};
+    layer["output_shape"] = shapes.size() >= count ? sizes(shapes[shapes.size() - count + i]) : detail::io::Json(nullptr);
     layer["parameters"] = parameters;
     layers.push_back(layer);
   }

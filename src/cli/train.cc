@@ -39,13 +39,13 @@ struct Options {
 };
 
 // Null without one.
-const model::Recipe* recipe_named(const std::string& name) {
+const detail::model::Recipe* recipe_named(const std::string& name) {
   if (name.empty()) return nullptr;
-  return named("--recipe: ", [&] { return &model::recipe(name); });
+  return named("--recipe: ", [&] { return &detail::model::recipe(name); });
 }
 
-io::Json logs_event(const char* event, const Logs& logs) {
-  io::Json json = {{"event", event}};
+detail::io::Json logs_event(const char* event, const Logs& logs) {
+  detail::io::Json json = {{"event", event}};
   for (const auto& [name, value] : logs) json[name] = number(value);
   return json;
 }
@@ -53,7 +53,8 @@ io::Json logs_event(const char* event, const Logs& logs) {
 // "fast: 99 % on MNIST ...; invariant: ...".
 std::string recipes_text() {
   std::string text;
-  for (const model::Recipe& recipe : model::recipes()) text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", recipe.name, recipe.about);
+  for (const detail::model::Recipe& recipe : detail::model::recipes())
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", recipe.name, recipe.about);
   return text;
 }
 
@@ -79,7 +80,7 @@ class Train {
     save(model);
     if (!stopped_ && data_.x_test.defined()) measure(model, y_test);
     emit(common_, {{"event", stopped_ || interrupted() ? "interrupted" : "done"},
-                   {"saved", options_.out.empty() ? io::Json(nullptr) : io::Json(options_.out)}});
+                   {"saved", options_.out.empty() ? detail::io::Json(nullptr) : detail::io::Json(options_.out)}});
     return stopped_ || interrupted() ? exit_interrupted : exit_ok;
   }
 
@@ -133,12 +134,12 @@ class Train {
   void compile(Model& model) {
     compiled_anew_ = recipe_ != nullptr || !model.compiled() || options_.learning_rate_given->count() > 0;
     if (!compiled_anew_) return;
-    model.compile(recipe_ != nullptr ? for_classes(model, model::compile_options(*recipe_), recipe_->label_smoothing)
+    model.compile(recipe_ != nullptr ? for_classes(model, detail::model::compile_options(*recipe_), recipe_->label_smoothing)
                                      : default_compile(model, options_.learning_rate));
   }
 
   FitOptions fit_options() const {
-    FitOptions fit = recipe_ != nullptr ? model::fit_options(*recipe_, images())
+    FitOptions fit = recipe_ != nullptr ? detail::model::fit_options(*recipe_, images())
                                         : FitOptions{.batch_size = options_.batch_size,
                                                      .epochs = options_.epochs,
                                                      .validation_split = options_.validation_split};
@@ -156,22 +157,23 @@ class Train {
     if (!data_.x_test.defined() && options_.validation_split == 0)
       say(common_, "no test images came: --validation-split 0.1 keeps the last tenth of the training images to measure on\n");
     const FitOptions fit = fit_options();
-    emit(common_, {{"event", "train"},
-                   {"model", options_.model},
-                   {"data", path_},
-                   {"images", images()},
-                   {"image_shape", {image_[0], image_[1], image_[2]}},
-                   {"parameters", model.count_params()},
-                   {"input_scale", scale_},
-                   {"class_names", data_.class_names},
-                   {"recipe", options_.recipe.empty() ? io::Json(nullptr) : io::Json(options_.recipe)},
-                   {"epochs", fit.epochs},
-                   {"batch_size", fit.batch_size},
-                   {"learning_rate", compiled_anew_ && recipe_ == nullptr ? io::Json(options_.learning_rate) : io::Json(nullptr)},
-                   {"precision", options_.precision},
-                   {"seed", options_.seed},
-                   {"accuracy_policy", accuracy_.name()},
-                   {"threads", threads()}});
+    emit(common_,
+         {{"event", "train"},
+          {"model", options_.model},
+          {"data", path_},
+          {"images", images()},
+          {"image_shape", {image_[0], image_[1], image_[2]}},
+          {"parameters", model.count_params()},
+          {"input_scale", scale_},
+          {"class_names", data_.class_names},
+          {"recipe", options_.recipe.empty() ? detail::io::Json(nullptr) : detail::io::Json(options_.recipe)},
+          {"epochs", fit.epochs},
+          {"batch_size", fit.batch_size},
+          {"learning_rate", compiled_anew_ && recipe_ == nullptr ? detail::io::Json(options_.learning_rate) : detail::io::Json(nullptr)},
+          {"precision", options_.precision},
+          {"seed", options_.seed},
+          {"accuracy_policy", accuracy_.name()},
+          {"threads", threads()}});
     std::fflush(stdout);
   }
 
@@ -181,7 +183,7 @@ class Train {
       const std::int64_t trained = fit.steps_per_epoch > 0
                                        ? fit.steps_per_epoch * fit.batch_size
                                        : static_cast<std::int64_t>(std::floor(static_cast<double>(images()) * (1 - fit.validation_split)));
-      fit.callbacks.push_back(train::json_progress(stdout, trained));
+      fit.callbacks.push_back(detail::train::json_progress(stdout, trained));
     }
     remember_interrupt();
     about(data_.train_where, [&] { return model.fit(data_.x_train, y, fit); });
@@ -203,8 +205,8 @@ class Train {
     const Logs logs = about(data_.test_where, [&] {
       return model.evaluate(data_.x_test, y, {.batch_size = 256, .verbose = Verbose::silent, .accuracy = accuracy_});
     });
-    say(common_, "{} test images{}\n", thousands(data_.x_test.shape()[0]), train::logs_text(logs));
-    io::Json event = logs_event("evaluate", logs);
+    say(common_, "{} test images{}\n", thousands(data_.x_test.shape()[0]), detail::train::logs_text(logs));
+    detail::io::Json event = logs_event("evaluate", logs);
     event["part"] = "test";
     event["images"] = data_.x_test.shape()[0];
     emit(common_, event);
@@ -212,10 +214,10 @@ class Train {
 
   const Options& options_;
   const Common& common_;
-  const model::Recipe* recipe_ = nullptr;
+  const detail::model::Recipe* recipe_ = nullptr;
   Accuracy accuracy_ = "fast";
   std::string path_;
-  data::Dataset data_;
+  detail::data::Dataset data_;
   Shape image_;
   double scale_ = 1;     // of the Rescaling in front
   std::string note_;     // what the pixels are

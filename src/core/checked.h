@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 inline std::optional<std::int64_t> checked_mul(std::int64_t a, std::int64_t b) {
   std::int64_t product = 0;
@@ -30,4 +30,4 @@ T* align_up(void* memory, std::uintptr_t alignment) {
   return reinterpret_cast<T*>(static_cast<char*>(memory) + (past == 0 ? 0 : alignment - past));
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -13,7 +13,7 @@
 
 #include "linn/error.h"
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 Isa best_of(std::int64_t targets) {
@@ -112,4 +112,4 @@ std::span<const Isa> available_isas() {
   return all;
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

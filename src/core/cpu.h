@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// Ordered: a CPU that has one has all before it. `scalar` means the reference kernels and the few others that use no
 /// vectors; `avx512_bf16` adds the products of bfloat16 pairs (vdpbf16ps) to avx512 and nothing else.
@@ -30,4 +30,4 @@ void set_isa(Isa isa);
 /// All sets this machine can run, best first.
 std::span<const Isa> available_isas();
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

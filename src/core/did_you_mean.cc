@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 // Longer names are compared with nothing: the work is quadratic, and nobody mistypes 200 letters.
@@ -59,4 +59,4 @@ std::string did_you_mean(std::string_view name, std::span<const std::string_view
 
 std::string did_you_mean(std::string_view name, std::span<const std::string> known) { return nearest(name, known); }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

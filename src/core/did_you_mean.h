@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// ` (did you mean "relu"?)`, ready to be put behind a message, or an empty text when no known name is near.
 /// Near means: a third of the letters at most are inserted, dropped, changed or swapped with their neighbour
@@ -14,4 +14,4 @@ namespace linn::core {
 std::string did_you_mean(std::string_view name, std::span<const std::string_view> known);
 std::string did_you_mean(std::string_view name, std::span<const std::string> known);
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -5,7 +5,7 @@
 #include <xmmintrin.h>
 #endif
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// Sets the default floating-point mode of this thread and puts the old one back at the end of its life.
 /// Stands at every public entry that computes.
@@ -27,4 +27,4 @@ class DefaultFloatEnvironment {
 #endif
 };
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

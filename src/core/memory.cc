@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 constexpr std::size_t cache_line = 64;
@@ -33,4 +33,4 @@ void* allocate(std::size_t bytes) {
 
 void* allocate_huge(std::size_t bytes) { return is_too_large(bytes) ? nullptr : allocate_in_huge_pages(rounded(bytes, huge_page)); }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// At least `bytes` bytes, not set to anything, for std::free; null where there are not enough. Aligned to 64 bytes, a cache line. From
 /// 8 MiB on in huge pages, as by allocate_huge, but without the rest of the last one.
@@ -50,4 +50,4 @@ struct UnsetAllocator {
 /// The bytes of a file or of an archive's member.
 using Bytes = std::vector<std::byte, UnsetAllocator<std::byte>>;
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// Terms as whole numbers of a unit, a power of two, so many of which add up within 64 bits.
 class FixedPoint {
@@ -65,4 +65,4 @@ double order_free_sum(std::int64_t terms, const At& at) {
   return fixed.value(sum);
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 // The constants of the paper: two multipliers and the golden ratio and sqrt(3)-1 as key steps.
@@ -69,4 +69,4 @@ std::uint64_t stream_of(const char* purpose, std::uint64_t number) {
   return hash + number;
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

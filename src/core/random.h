@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// Four independent 32-bit numbers for a 128-bit counter under a 64-bit key.
 std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter_high, std::uint64_t counter_low);
@@ -40,4 +40,4 @@ std::vector<std::int64_t> permutation(std::int64_t count, std::uint64_t seed, st
 /// A stream number for a purpose that has a name and a counter, so that streams of a seed do not collide.
 std::uint64_t stream_of(const char* purpose, std::uint64_t number);
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -32,7 +32,7 @@ std::int64_t Shape::elements() const {
   std::int64_t product = 1;
   for (const std::int64_t size : *this) {
     if (size == none) throw ShapeError(fmt::format("shape {} has an open size; its elements cannot be counted", to_string()));
-    const auto next = core::checked_mul(product, size);
+    const auto next = detail::core::checked_mul(product, size);
     if (!next) throw ShapeError(fmt::format("shape {} has more than 2^63 - 1 elements (overflow)", to_string()));
     product = *next;
   }

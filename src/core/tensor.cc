@@ -19,7 +19,7 @@ namespace linn {
 namespace {
 
 std::shared_ptr<std::byte> allocate(std::size_t bytes, const Shape& shape, DType type) {
-  void* memory = core::allocate(bytes);
+  void* memory = detail::core::allocate(bytes);
   if (memory == nullptr)
     throw MemoryError(fmt::format("a {} tensor of shape {} needs {:.1f} MiB, which could not be allocated", name_of(type),
                                   shape.to_string(), static_cast<double>(bytes) / (1 << 20)));
@@ -80,7 +80,7 @@ bfloat16 to_bfloat16(float value) {
 float to_float(bfloat16 value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16); }
 
 Tensor::Tensor(Shape shape, DType type) : shape_(shape), elements_(shape.elements()), type_(type) {
-  const auto total = core::checked_mul(elements_, static_cast<std::int64_t>(size_of(type)));
+  const auto total = detail::core::checked_mul(elements_, static_cast<std::int64_t>(size_of(type)));
   if (!total)
     throw MemoryError(fmt::format("a {} tensor of shape {} passes 2^63 bytes", name_of(type), shape.to_string()));
   storage_ = allocate(static_cast<std::size_t>(*total), shape_, type_);
@@ -125,8 +125,8 @@ Tensor Tensor::reshape(Shape shape) const {
 Tensor Tensor::astype(DType type) const {
   if (type == type_) return clone();
   Tensor result(shape_, type);
-  core::visit(*this, [&]<class From>(std::span<const From> from) {
-    core::visit(result, [&]<class To>(std::span<To> to) {
+  detail::core::visit(*this, [&]<class From>(std::span<const From> from) {
+    detail::core::visit(result, [&]<class To>(std::span<To> to) {
       for (std::size_t i = 0; i < from.size(); ++i) to[i] = convert_one<To>(from[i]);
     });
   });

@@ -7,7 +7,7 @@
 
 #include "linn/tensor.h"
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// f is called once, with `std::span<T>` (or `std::span<const T>` for a const tensor).
 template <class T, class F>
@@ -23,4 +23,4 @@ decltype(auto) visit(T& tensor, F&& f) {
   return f(tensor.template values<float>());
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 bool is_terminal(std::FILE* stream) { return ::isatty(::fileno(stream)) == 1; }
 
@@ -31,4 +31,4 @@ int terminal_columns(std::FILE* stream) {
   return 80;
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

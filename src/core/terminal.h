@@ -3,7 +3,7 @@
 
 #include <cstdio>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 bool is_terminal(std::FILE* stream);
 
@@ -13,4 +13,4 @@ bool use_color(std::FILE* stream);
 /// Characters in a line: COLUMNS where it is a number above 0, else what the terminal says, else 80.
 int terminal_columns(std::FILE* stream);
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 struct Range {
@@ -108,4 +108,4 @@ std::string printable(std::string_view text) {
   return result;
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// Bytes that are no UTF-8 become U+FFFD, one each.
 std::u32string from_utf8(std::string_view text);
@@ -29,4 +29,4 @@ std::string thousands(std::int64_t value);
 /// `text` with U+FFFD in place of what a terminal would obey.
 std::string printable(std::string_view text);
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -11,7 +11,7 @@
 
 #include "linn/error.h"
 
-namespace linn::core {
+namespace linn::detail::core {
 
 int default_threads() {
   if (const char* text = std::getenv("LINN_THREADS"); text != nullptr && *text != '\0') {
@@ -31,4 +31,4 @@ void check_threads(int threads, const char* what) {
   if (threads < 1 || threads > 1024) throw ValueError(fmt::format("{} is {}; it must be a number from 1 to 1024", what, threads));
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

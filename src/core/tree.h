@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// Sums a sequence in tree order while it arrives in shard order, like a binary counter: `push` is called once a shard,
 /// with `add(into, from)` for each join and slots 0, 1, ... as storage. Slot 0 of the last call holds the total.
@@ -48,4 +48,4 @@ constexpr int tree_slots(std::int64_t shards) {
   return slots;
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

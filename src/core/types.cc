@@ -19,7 +19,7 @@ std::uint8_t detail::place_among(std::span<const std::string_view> names, std::s
   if (found != names.end()) return static_cast<std::uint8_t>(found - names.begin());
   std::string allowed;
   for (std::size_t i = 0; i < names.size(); ++i) allowed += fmt::format("{}\"{}\"", i == 0 ? "" : i + 1 < names.size() ? ", " : " or ", names[i]);
-  throw ValueError(fmt::format("{} is \"{}\"{}; it may be {}", option, name, core::did_you_mean(name, names), allowed));
+  throw ValueError(fmt::format("{} is \"{}\"{}; it may be {}", option, name, detail::core::did_you_mean(name, names), allowed));
 }
 
 DataFormat::DataFormat(const std::string& name) {

@@ -16,7 +16,7 @@
 #include "core/thread_count.h"
 #include "linn/error.h"
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 // A step of a small network takes a millisecond and has several rounds; a futex wake-up costs 5 to 50 us.
@@ -177,4 +177,4 @@ void set_threads(int threads) {
   // `old` goes without the lock: where it is the last owner, it waits for its threads to end.
 }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

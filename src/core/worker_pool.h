@@ -7,7 +7,7 @@
 #include <memory>
 #include <utility>
 
-namespace linn::core {
+namespace linn::detail::core {
 
 /// Called once for each item with the number of the worker (0 .. threads-1) that does it.
 /// Two calls with the same worker number never run at the same time within one `run`.
@@ -53,4 +53,4 @@ SharedPool worker_pool();
 /// a number of workers says so in `run`, for the next pool may have more. Throws ValueError below 1 or above 1024.
 void set_threads(int threads);
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -3,7 +3,7 @@
 
 #include "core/thread_count.h"
 
-namespace linn::core {
+namespace linn::detail::core {
 
 struct WorkerPool::State {};
 
@@ -21,4 +21,4 @@ SharedPool worker_pool() {
 
 void set_threads(int threads) { check_threads(threads, "threads"); }
 
-}  // namespace linn::core
+}  // namespace linn::detail::core

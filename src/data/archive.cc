@@ -24,27 +24,27 @@ namespace {
 constexpr std::string_view suffix = ".npy";
 
 // An array compresses up to 1032 times (blank images), so nothing is a bomb by its ratio; what is read must fit into memory instead.
-io::ZipLimits npz_limits() {
-  io::ZipLimits limits;
-  limits.bomb_bytes = io::no_limit;
+detail::io::ZipLimits npz_limits() {
+  detail::io::ZipLimits limits;
+  limits.bomb_bytes = detail::io::no_limit;
   return limits;
 }
 
-bool is_array(const io::ZipMember& member) { return member.name.ends_with(suffix) && member.name.size() > suffix.size(); }
-std::string array_name(const io::ZipMember& member) { return member.name.substr(0, member.name.size() - suffix.size()); }
+bool is_array(const detail::io::ZipMember& member) { return member.name.ends_with(suffix) && member.name.size() > suffix.size(); }
+std::string array_name(const detail::io::ZipMember& member) { return member.name.substr(0, member.name.size() - suffix.size()); }
 
 // Reads what is left, so that the checksum of all is compared.
-void drain(io::Source& source) {
+void drain(detail::io::Source& source) {
   std::array<std::byte, 16384> piece;
   while (source.most_left() > 0)
     source.read(std::span(piece).first(static_cast<std::size_t>(std::min<std::uint64_t>(source.most_left(), piece.size()))));
   source.finish();
 }
 
-void check_memory(const io::ZipReader& zip, const std::vector<const io::ZipMember*>& members) {
-  const std::uint64_t memory = io::machine_memory();
+void check_memory(const detail::io::ZipReader& zip, const std::vector<const detail::io::ZipMember*>& members) {
+  const std::uint64_t memory = detail::io::machine_memory();
   std::uint64_t sum = 0;
-  for (const io::ZipMember* member : members) {
+  for (const detail::io::ZipMember* member : members) {
     if (member->size > memory - sum)
       throw MemoryError(fmt::format("{}: declares {} bytes, with the arrays before it {}; this machine has {} bytes of memory",
                                     zip.where(*member), member->size, static_cast<double>(sum) + static_cast<double>(member->size), memory));
@@ -63,7 +63,7 @@ Archive::Archive(std::initializer_list<Entry> entries) : Archive(std::vector<Ent
 Archive::Archive(std::vector<Entry> entries) : entries_(std::move(entries)) {
   std::unordered_set<std::string_view> seen;
   for (const Entry& entry : entries_)
-    if (!seen.insert(entry.first).second) throw ValueError("an archive cannot hold two arrays named " + io::quote(entry.first));
+    if (!seen.insert(entry.first).second) throw ValueError("an archive cannot hold two arrays named " + detail::io::quote(entry.first));
 }
 
 const Tensor* Archive::find(std::string_view name) const {
@@ -77,10 +77,10 @@ const Tensor& Archive::operator[](std::string_view name) const {
     if (refused == name) throw FormatError(reason);
   const std::vector<std::string> known = names();
   std::string list;
-  for (std::size_t i = 0; i < known.size() && i < 20; ++i) list += (i > 0 ? ", " : "") + io::quote(known[i]);
+  for (std::size_t i = 0; i < known.size() && i < 20; ++i) list += (i > 0 ? ", " : "") + detail::io::quote(known[i]);
   if (known.size() > 20) list += fmt::format(" and {} more", known.size() - 20);
-  throw ValueError(fmt::format("{} has no array {}{}; it has {}", where_, io::quote(name),
-                               core::did_you_mean(name, std::span<const std::string>(known)), known.empty() ? "none" : list));
+  throw ValueError(fmt::format("{} has no array {}{}; it has {}", where_, detail::io::quote(name),
+                               detail::core::did_you_mean(name, std::span<const std::string>(known)), known.empty() ? "none" : list));
 }
 
 bool Archive::contains(std::string_view name) const { return find(name) != nullptr; }
@@ -101,11 +101,11 @@ void Archive::set(std::string name, Tensor tensor) {
   entries_.emplace_back(std::move(name), std::move(tensor));
 }
 
-Tensor load_npy(const std::string& path) { return io::read_npy(io::read_file(path), path); }
+Tensor load_npy(const std::string& path) { return detail::io::read_npy(detail::io::read_file(path), path); }
 
-Archive load_npz(const std::string& path) { return data::ArchiveReader::read(io::read_file(path), path).archive; }
+Archive load_npz(const std::string& path) { return detail::data::ArchiveReader::read(detail::io::read_file(path), path).archive; }
 
-namespace data {
+namespace detail::data {
 
 NpzContent ArchiveReader::read(std::span<const std::byte> bytes, const std::string& path, std::span<const std::string_view> wanted) {
   if (io::text_of(bytes).starts_with("\x93NUMPY")) io::format_error(path, "is an .npy file with one array; load it with load_npy");
@@ -135,27 +135,27 @@ NpzContent ArchiveReader::read(std::span<const std::byte> bytes, const std::stri
   return content;
 }
 
-}  // namespace data
+}  // namespace detail::data
 
 void save_npy(const std::string& path, const Tensor& tensor) {
   check_defined(tensor, path);
-  const std::string header = io::npy_header(tensor);
-  io::AtomicFile file(path);
-  file.write(io::bytes_of(header));
-  file.write(io::bytes_of(tensor));
+  const std::string header = detail::io::npy_header(tensor);
+  detail::io::AtomicFile file(path);
+  file.write(detail::io::bytes_of(header));
+  file.write(detail::io::bytes_of(tensor));
   file.commit();
 }
 
 void save_npz(const std::string& path, const Archive& arrays, bool compressed) {
   // What cannot be saved is found before anything is written.
   for (const auto& [name, tensor] : arrays) {
-    check_defined(tensor, path + ": array " + io::quote(name));
-    io::npy_header(tensor);
+    check_defined(tensor, path + ": array " + detail::io::quote(name));
+    detail::io::npy_header(tensor);
   }
-  const auto method = compressed ? io::ZipWriter::Method::deflated : io::ZipWriter::Method::stored;
-  io::write_file_in_parts(path, [&](const io::Sink& sink) {
-    io::ZipWriter zip(sink);
-    for (const auto& [name, tensor] : arrays) io::add_array(zip, name, tensor, method);
+  const auto method = compressed ? detail::io::ZipWriter::Method::deflated : detail::io::ZipWriter::Method::stored;
+  detail::io::write_file_in_parts(path, [&](const detail::io::Sink& sink) {
+    detail::io::ZipWriter zip(sink);
+    for (const auto& [name, tensor] : arrays) detail::io::add_array(zip, name, tensor, method);
     zip.finish();
   });
 }

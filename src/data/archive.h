@@ -9,7 +9,7 @@
 
 #include "linn/data.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 
 struct NpzContent {
   /// The wanted arrays that are there. One with elements that cannot be loaded throws when it is asked for.
@@ -24,4 +24,4 @@ struct ArchiveReader {
   static NpzContent read(std::span<const std::byte> bytes, const std::string& path, std::span<const std::string_view> wanted = {});
 };
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-namespace linn::data {
+namespace linn::detail::data {
 
 void convert_channels(std::span<const std::uint8_t> from, std::int64_t from_channels, std::span<std::uint8_t> to, std::int64_t to_channels) {
   if (from_channels == to_channels) {
@@ -26,4 +26,4 @@ Tensor with_channels(const Tensor& image, std::int64_t channels) {
   return result;
 }
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

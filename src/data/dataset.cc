@@ -28,7 +28,7 @@
 #include "linn/data.h"
 #include "linn/error.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 namespace {
 
 bool is_directory(const std::string& path) {
@@ -361,4 +361,4 @@ Dataset load_dataset(const std::string& path, Labels labels, const ImageFolderOp
   return data;
 }
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

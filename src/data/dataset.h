@@ -8,7 +8,7 @@
 #include "linn/data.h"
 #include "linn/tensor.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 
 /// Images (N, ...) and their labels (N), one integer of 0 or more each. A pair that the files lack is undefined in both.
 struct Dataset {
@@ -45,4 +45,4 @@ Tensor checked_labels(const Tensor& labels, const std::string& where);
 /// Labels of the classes named `from`, as labels of the same classes among `to`. DataError for a class that `to` lacks.
 Tensor labels_by_name(const Tensor& labels, const std::vector<std::string>& from, const std::vector<std::string>& to, const std::string& where);
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

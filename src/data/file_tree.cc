@@ -15,7 +15,7 @@
 #include "io/zip.h"
 #include "linn/error.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 namespace {
 
 namespace fs = std::filesystem;
@@ -115,4 +115,4 @@ std::unique_ptr<FileTree> open_zip(core::Bytes bytes, const std::string& path) {
   return std::make_unique<ZipTree>(std::move(bytes), path);
 }
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

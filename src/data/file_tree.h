@@ -9,7 +9,7 @@
 
 #include "core/memory.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 
 /// Reading is thread-safe.
 class FileTree {
@@ -42,4 +42,4 @@ std::unique_ptr<FileTree> open_directory(const std::string& path);
 /// The bytes of a ZIP archive. Throws FormatError.
 std::unique_ptr<FileTree> open_zip(core::Bytes bytes, const std::string& path);
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

@@ -14,7 +14,7 @@
 #include "linn/data.h"
 
 namespace linn {
-namespace data {
+namespace detail::data {
 namespace {
 
 std::optional<io::FileType> type_of(int code) {
@@ -65,8 +65,8 @@ Tensor read_idx(std::span<const std::byte> bytes, const std::string& where) {
   return read(source);
 }
 
-}  // namespace data
+}  // namespace detail::data
 
-Tensor load_idx(const std::string& path) { return data::read_idx(io::read_file(path), path); }
+Tensor load_idx(const std::string& path) { return detail::data::read_idx(detail::io::read_file(path), path); }
 
 }  // namespace linn

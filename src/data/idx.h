@@ -7,9 +7,9 @@
 
 #include "linn/tensor.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 
 /// Plain, or wrapped in gzip. Throws FormatError.
 Tensor read_idx(std::span<const std::byte> bytes, const std::string& where);
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

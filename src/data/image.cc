@@ -17,10 +17,10 @@ constexpr std::uint64_t largest_image_file = std::uint64_t{1} << 30;
 }  // namespace
 
 Tensor load_image(const std::string& path) {
-  const core::Bytes bytes = io::read_file(path, largest_image_file);
-  return io::read_image(bytes, path);
+  const detail::core::Bytes bytes = detail::io::read_file(path, largest_image_file);
+  return detail::io::read_image(bytes, path);
 }
 
-void save_png(const std::string& path, const Tensor& image) { io::write_png(path, image); }
+void save_png(const std::string& path, const Tensor& image) { detail::io::write_png(path, image); }
 
 }  // namespace linn

@@ -26,7 +26,7 @@
 #include "linn/error.h"
 
 namespace linn {
-namespace data {
+namespace detail::data {
 namespace {
 
 // Where an image goes: a row of the training or the test images.
@@ -196,13 +196,14 @@ ImageFolder load_images(const FileTree& tree, const ImageFolderOptions& options)
   return Loader(tree, options).load();
 }
 
-}  // namespace data
+}  // namespace detail::data
 
 ImageFolder load_image_folder(const std::string& path, const ImageFolderOptions& options) {
   struct stat status {};
   const bool directory = ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-  const std::unique_ptr<data::FileTree> tree = directory ? data::open_directory(path) : data::open_zip(io::read_file(path), path);
-  return data::load_images(*tree, options);
+  const std::unique_ptr<detail::data::FileTree> tree =
+      directory ? detail::data::open_directory(path) : detail::data::open_zip(detail::io::read_file(path), path);
+  return detail::data::load_images(*tree, options);
 }
 
 }  // namespace linn

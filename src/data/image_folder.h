@@ -4,9 +4,9 @@
 #include "data/file_tree.h"
 #include "linn/data.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 
 /// See linn/data.h.
 ImageFolder load_images(const FileTree& tree, const ImageFolderOptions& options);
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

@@ -14,7 +14,7 @@
 #include "io/text.h"
 #include "linn/error.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 namespace {
 
 constexpr std::array<std::string_view, 2> train_names = {"train", "training"};
@@ -196,4 +196,4 @@ bool is_image(const std::string& path) {
 
 ImageLayout layout_of(const FileTree& tree) { return Reader(tree).read(); }
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

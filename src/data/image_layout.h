@@ -8,7 +8,7 @@
 
 #include "data/file_tree.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 
 /// One part of a data set: the images of its class folders, interleaved so that every stretch holds the classes in proportion.
 struct ImagePart {
@@ -36,4 +36,4 @@ bool is_image(const std::string& path);
 /// Reads the layout off the paths; opens no file. Throws DataError where the folders make no sense.
 ImageLayout layout_of(const FileTree& tree);
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace linn::data {
+namespace linn::detail::data {
 namespace {
 
 // The source pixels of one target pixel along one axis, weights adding up to 1.
@@ -77,4 +77,4 @@ Tensor resized(const Tensor& image, const Size2& size) {
   return result;
 }
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

@@ -7,7 +7,7 @@
 #include "linn/tensor.h"
 #include "linn/types.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 
 /// Resizes a uint8 image (height, width, channels) into `to`, size.height x size.width x channels values.
 /// Bilinear with antialiasing, as PIL, torchvision and keras.ops.image.resize(antialias=True): the weight of a source pixel falls linearly
@@ -18,4 +18,4 @@ void resize_image(const Tensor& image, const Size2& size, std::span<std::uint8_t
 /// The same as an image of its own.
 Tensor resized(const Tensor& image, const Size2& size);
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

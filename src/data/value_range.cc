@@ -15,7 +15,7 @@
 #include "core/worker_pool.h"
 #include "linn/error.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 namespace {
 
 template <class T>
@@ -86,4 +86,4 @@ double pixel_scale(const ValueRange& range) {
   return range.largest <= 65535 ? 1.0 / 65535 : 1;
 }
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

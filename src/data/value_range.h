@@ -5,7 +5,7 @@
 
 #include "linn/tensor.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 
 struct ValueRange {
   double least = 0;
@@ -22,4 +22,4 @@ ValueRange value_range(const Tensor& images, const std::string& where);
 /// what lies within 0..1 already, such as bytes that are only 0 and 1, and for all other numbers, whose meaning is not known.
 double pixel_scale(const ValueRange& range);
 
-}  // namespace linn::data
+}  // namespace linn::detail::data

@@ -14,7 +14,7 @@
 #include "io/text.h"
 #include "linn/error.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 namespace fs = std::filesystem;
@@ -140,4 +140,4 @@ void refuse(const std::string& path, std::string_view wanted, std::string_view a
   throw FormatError(fmt::format("{}: is {}, not {}; {}", path, kind, wanted, allowed));
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 enum class FileKind : std::uint8_t {
   model_directory,  // linn's: model.safetensors is in it
@@ -32,4 +32,4 @@ std::string_view description_of(const std::string& path);
 /// Whether a directory holds a model of linn's.
 bool holds_model(const std::string& directory);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

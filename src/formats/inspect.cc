@@ -27,7 +27,7 @@
 #include "io/text.h"
 #include "io/zip.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 ValueFacts facts_of(const Tensor& tensor) {
@@ -217,4 +217,4 @@ class Inspector {
 
 Inspection inspect(const std::string& path, bool with_values) { return Inspector(path, with_values).run(); }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -9,7 +9,7 @@
 
 #include "linn/shape.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// What a tensor's values are like.
 struct ValueFacts {
@@ -36,4 +36,4 @@ struct Inspection {
 /// reads.
 Inspection inspect(const std::string& path, bool with_values);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -13,7 +13,7 @@
 #include "io/zip.h"
 #include "linn/error.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 constexpr const char* config_name = "config.json";
@@ -99,4 +99,4 @@ void write_keras(const io::Sink& sink, const SavedModel& model) {
   zip.finish();
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

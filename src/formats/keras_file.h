@@ -10,7 +10,7 @@
 #include "io/file.h"
 #include "io/zip.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// Calls `use` with model.weights.h5 and where it is: in place where the archive stores it as it is, else inflated. FormatError where there
 /// is none.
@@ -21,4 +21,4 @@ ModelFile read_keras(std::span<const std::byte> archive, const std::string& wher
 ModelFile read_keras_directory(const std::string& directory);
 void write_keras(const io::Sink& sink, const SavedModel& model);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -9,7 +9,7 @@
 #include "graph/nested.h"
 #include "layers/registry.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 using graph::GraphVariable;
@@ -68,4 +68,4 @@ std::vector<KerasGroup> legacy_groups(const graph::Graph& graph) {
   return groups;
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

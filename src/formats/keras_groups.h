@@ -6,7 +6,7 @@
 
 #include "graph/graph.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// A layer in a weight file of Keras 3: the variable at index i is the dataset PATH/vars/i.
 struct KerasGroup {
@@ -23,4 +23,4 @@ std::vector<KerasGroup> keras_groups(const graph::Graph& graph);
 /// frozen come behind those that are not, as Keras writes `layer.trainable_weights + layer.non_trainable_weights`.
 std::vector<KerasGroup> legacy_groups(const graph::Graph& graph);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

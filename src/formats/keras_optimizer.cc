@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 std::vector<Shape> trained_shapes(const graph::Graph& graph) {
@@ -54,4 +54,4 @@ std::vector<Tensor> optimizer_variables(const OptimizerState& state, const Optim
   return variables;
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -10,11 +10,11 @@
 #include "linn/tensor.h"
 #include "optim/optimizers.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// Nothing where the variables are not those of this optimizer on this graph, as Keras skips them too.
 std::optional<OptimizerState> optimizer_state(std::span<const io::Hdf5Dataset> stored, const graph::Graph& graph,
                                               const OptimizerDescription& optimizer);
 std::vector<Tensor> optimizer_variables(const OptimizerState& state, const OptimizerDescription& optimizer);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -16,7 +16,7 @@
 #include "layers/variables.h"
 #include "linn/error.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 constexpr std::string_view optimizer_path = "optimizer";
@@ -247,4 +247,4 @@ void save_keras_weights(const std::string& path, const graph::Graph& graph, std:
   shards.finish();
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -17,7 +17,7 @@
 #include "linn/formats.h"
 #include "optim/optimizers.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// The files that a .weights.json names, which lie beside it under plain names, each once. FormatError for anything else.
 std::vector<std::string> shard_files(const std::string& path);
@@ -54,4 +54,4 @@ io::Hdf5Writer keras_weights(const graph::Graph& graph, const OptimizerDescripti
 /// or the new one at every instant.
 void save_keras_weights(const std::string& path, const graph::Graph& graph, std::uint64_t shard_bytes);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

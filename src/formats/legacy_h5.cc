@@ -15,7 +15,7 @@
 #include "linn/error.h"
 #include "optim/described.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 constexpr const char* weights_path = "model_weights";
@@ -218,4 +218,4 @@ io::Hdf5Writer legacy_h5(const graph::Graph& graph, const io::Json& config, cons
   return file;
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

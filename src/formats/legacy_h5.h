@@ -12,7 +12,7 @@
 #include "linn/formats.h"
 #include "optim/optimizers.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 class LegacyH5 {
  public:
@@ -39,4 +39,4 @@ io::Hdf5Writer legacy_h5(const graph::Graph& graph, const io::Json& config, cons
 /// The weights alone.
 io::Hdf5Writer legacy_h5_weights(const graph::Graph& graph);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -18,7 +18,7 @@
 #include "io/text.h"
 #include "linn/error.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 constexpr std::string_view models_read =
@@ -101,4 +101,4 @@ void save_model(const std::string& path, const SavedModel& model) {
   }
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -10,7 +10,7 @@
 #include "linn/formats.h"
 #include "optim/optimizers.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// What a file gave.
 struct ModelFile {
@@ -44,4 +44,4 @@ void save_model(const std::string& path, const SavedModel& model);
 /// A whole number from 0 to 2^64 - 1.
 std::uint64_t seed_from_text(const std::string& text, const std::string& where);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

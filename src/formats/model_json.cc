@@ -12,7 +12,7 @@
 #include "optim/metrics.h"
 #include "optim/optimizers.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 // One entry for a model of one output, else a list.
@@ -131,4 +131,4 @@ ModelConfig model_from_json(const io::Json& json, const std::string& where, grap
   return model;
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

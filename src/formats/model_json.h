@@ -12,7 +12,7 @@
 #include "linn/metrics.h"
 #include "linn/optimizers.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// What `compile` was told, resolved to one entry for each output of the model.
 struct CompileConfig {
@@ -34,4 +34,4 @@ io::Json model_to_json(const graph::Graph& graph, const CompileConfig* compile);
 /// As graph::graph_from_json.
 ModelConfig model_from_json(const io::Json& json, const std::string& where, graph::FirstValues seed);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

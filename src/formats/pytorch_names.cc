@@ -12,7 +12,7 @@
 
 #include "graph/nested.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 Shape permuted(const Shape& shape, const std::vector<std::size_t>& order) {
@@ -146,4 +146,4 @@ Tensor PyTorchVariable::from_pytorch(const Tensor& value) const {
 
 std::vector<PyTorchVariable> pytorch_variables(const graph::Graph& graph) { return std::move(Walk(graph).variables); }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

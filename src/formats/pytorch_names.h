@@ -8,7 +8,7 @@
 #include "graph/graph.h"
 #include "linn/tensor.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// Where one variable is in a state_dict.
 struct PyTorchVariable {
@@ -26,4 +26,4 @@ struct PyTorchVariable {
 /// One for each variable, in the model's order. Layers that PyTorch lacks keep the names and shapes of their variables.
 std::vector<PyTorchVariable> pytorch_variables(const graph::Graph& graph);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -19,7 +19,7 @@
 #include "linn/error.h"
 
 namespace linn {
-namespace formats {
+namespace detail::formats {
 namespace {
 
 constexpr std::uint64_t longest_header = 100'000'000;
@@ -206,10 +206,10 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
   return tensors;
 }
 
-}  // namespace formats
+}  // namespace detail::formats
 
 NamedTensors load_safetensors(const std::string& path, Metadata* metadata) {
-  return formats::read_safetensors(io::read_file(path), path, metadata);
+  return detail::formats::read_safetensors(detail::io::read_file(path), path, metadata);
 }
 
 void save_safetensors(const std::string& path, const NamedTensors& tensors, const Metadata& metadata) {
@@ -217,43 +217,43 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors, cons
   std::unordered_set<std::string_view> names;
   for (const auto& named : tensors) {
     if (!named.second.defined())
-      throw ValueError(fmt::format("{}: tensor {} is empty: it was never given a shape", path, io::quote(named.first)));
-    if (named.first == formats::metadata_key) throw ValueError(fmt::format("{}: a tensor cannot be named {}", path, named.first));
+      throw ValueError(fmt::format("{}: tensor {} is empty: it was never given a shape", path, detail::io::quote(named.first)));
+    if (named.first == detail::formats::metadata_key) throw ValueError(fmt::format("{}: a tensor cannot be named {}", path, named.first));
     if (!names.insert(named.first).second)
-      throw ValueError(fmt::format("{}: two tensors are named {}", path, io::quote(named.first)));
+      throw ValueError(fmt::format("{}: two tensors are named {}", path, detail::io::quote(named.first)));
     order.push_back(&named);
   }
   std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
-    const std::size_t place_a = formats::place_of(a->second.dtype());
-    const std::size_t place_b = formats::place_of(b->second.dtype());
+    const std::size_t place_a = detail::formats::place_of(a->second.dtype());
+    const std::size_t place_b = detail::formats::place_of(b->second.dtype());
     return place_a != place_b ? place_a > place_b : a->first < b->first;
   });
 
-  io::Json header = io::Json::object();
-  if (!metadata.empty()) header[std::string(formats::metadata_key)] = metadata;
+  detail::io::Json header = detail::io::Json::object();
+  if (!metadata.empty()) header[std::string(detail::formats::metadata_key)] = metadata;
   // Straight into the vector below: ordered_map's own insertion searches all keys.
-  auto& fields = header.get_ref<io::Json::object_t&>();
+  auto& fields = header.get_ref<detail::io::Json::object_t&>();
   std::uint64_t at = 0;
   for (const auto* named : order) {
     const Tensor& tensor = named->second;
-    io::Json entry = io::Json::object();
-    entry["dtype"] = formats::type_names[formats::place_of(tensor.dtype())].name;
+    detail::io::Json entry = detail::io::Json::object();
+    entry["dtype"] = detail::formats::type_names[detail::formats::place_of(tensor.dtype())].name;
     entry["shape"] = std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end());
     entry["data_offsets"] = {at, at + tensor.bytes()};
-    fields.io::Json::object_t::Container::emplace_back(named->first, std::move(entry));
+    fields.detail::io::Json::object_t::Container::emplace_back(named->first, std::move(entry));
     at += tensor.bytes();
   }
-  std::string text = io::dump_json(header);
+  std::string text = detail::io::dump_json(header);
   text.append((8 - text.size() % 8) % 8, ' ');
-  if (text.size() > formats::longest_header)
+  if (text.size() > detail::formats::longest_header)
     throw ValueError(
-        fmt::format("{}: names and metadata take {} bytes; at most {} are allowed", path, text.size(), formats::longest_header));
-  io::Writer start;
+        fmt::format("{}: names and metadata take {} bytes; at most {} are allowed", path, text.size(), detail::formats::longest_header));
+  detail::io::Writer start;
   start.le64(text.size());
   start.text(text);
-  io::AtomicFile file(path);
+  detail::io::AtomicFile file(path);
   file.write(start.view());
-  for (const auto* named : order) file.write(io::bytes_of(named->second));
+  for (const auto* named : order) file.write(detail::io::bytes_of(named->second));
   file.commit();
 }
 

@@ -11,7 +11,7 @@
 #include "linn/formats.h"
 #include "linn/shape.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// Metadata key of the checksums: a JSON object, {"conv2d/kernel": "0a1b2c3d", ...}, the CRC-32 of each tensor's bytes and, as
 /// "__metadata__", of the other metadata.
@@ -37,4 +37,4 @@ SafetensorsHeader read_safetensors_header(const std::string& path);
 /// Verifies the checksums where there are some, and leaves them out of `metadata`: they are of this file alone.
 NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& where, Metadata* metadata = nullptr);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

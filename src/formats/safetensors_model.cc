@@ -12,7 +12,7 @@
 #include "layers/variables.h"
 #include "linn/error.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 // Metadata keys of ours; a note of the user's goes under its own name.
@@ -68,4 +68,4 @@ void write_model_directory(const std::string& directory, const SavedModel& model
   io::write_file_atomically(inside("config.json"), io::bytes_of(io::dump_json(model_to_json(model.graph, model.compile), 2) + '\n'));
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

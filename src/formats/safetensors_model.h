@@ -7,11 +7,11 @@
 
 #include "formats/model_file.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 ModelFile read_safetensors_model(std::span<const std::byte> bytes, const std::string& where);
 void write_safetensors_model(const std::string& path, const SavedModel& model);
 /// `directory`/model.safetensors, and config.json with the configuration again, for people and tools. Makes the directory if needed.
 void write_model_directory(const std::string& directory, const SavedModel& model);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

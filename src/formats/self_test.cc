@@ -12,7 +12,7 @@
 #include "io/text.h"
 #include "io/zip.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 void add_arrays(io::ZipWriter& zip, const std::vector<Tensor>& tensors, char letter) {
@@ -86,4 +86,4 @@ SelfTest self_test_from_text(const std::string& text, const std::string& where) 
   return test;
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -8,7 +8,7 @@
 
 #include "linn/tensor.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 struct SelfTest {
   std::vector<Tensor> inputs, outputs;
@@ -24,4 +24,4 @@ inline constexpr const char* self_test_key = "linn.selftest";
 std::string self_test_to_text(const SelfTest& test);
 SelfTest self_test_from_text(const std::string& text, const std::string& where);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

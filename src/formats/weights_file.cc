@@ -19,7 +19,7 @@
 #include "layers/variables.h"
 #include "linn/error.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 constexpr std::string_view weights_read =
@@ -126,4 +126,4 @@ void save_weights(const std::string& path, const graph::Graph& graph, const Save
   save_safetensors(path, tensors, with_checksums(tensors, {}));
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

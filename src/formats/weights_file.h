@@ -6,7 +6,7 @@
 #include "graph/graph.h"
 #include "linn/formats.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// From Keras's .weights.h5, .weights.json, .keras and legacy .h5, and from .safetensors and .npz by name: "conv2d/kernel" as Keras names
 /// them, or "conv2d.weight" with PyTorch's names and layouts. All or nothing unless told to skip. FormatError says what a file of another
@@ -15,4 +15,4 @@ LoadReport load_weights(const std::string& path, graph::Graph& graph, const Load
 /// The end of the name decides: .weights.h5, .weights.json, .h5, .npz, else .safetensors.
 void save_weights(const std::string& path, const graph::Graph& graph, const SaveWeightsOptions& options);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

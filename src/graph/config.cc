@@ -14,7 +14,7 @@
 #include "linn/error.h"
 #include "optim/described.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 namespace {
 
 constexpr std::size_t most_calls = 10'000;
@@ -421,4 +421,4 @@ Graph graph_from_json(const io::Json& json, const std::string& where, FirstValue
   return FunctionalReader(config, where, seed).read();
 }
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

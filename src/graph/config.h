@@ -7,7 +7,7 @@
 #include "graph/graph.h"
 #include "io/json.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 
 /// The "config" of a model: {"name", "trainable", "layers", ...}. `name` is that of the model, or of the layer that it is elsewhere.
 io::Json config_of(const Graph& graph, const std::string& name);
@@ -19,4 +19,4 @@ io::Json to_json(const Graph& graph);
 /// layers themselves refuse is thrown as they do.
 Graph graph_from_json(const io::Json& json, const std::string& where, FirstValues seed);
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

@@ -13,7 +13,7 @@
 #include "linn/layers/reshape.h"
 #include "optim/initializers.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 namespace {
 
 using detail::Variable;
@@ -475,4 +475,4 @@ Lowered Graph::lower_with(plan::Lowering& to, std::span<const plan::Value> input
   return lowered;
 }
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

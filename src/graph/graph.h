@@ -16,7 +16,7 @@
 #include "linn/tensor.h"
 #include "plan/lowering.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 
 using detail::CallNodePtr;
 using detail::LayerObject;
@@ -172,4 +172,4 @@ class Graph {
 /// "encoder/conv2d", a name inside a nested model.
 std::string nested_name(const std::string& prefix, const std::string& name);
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

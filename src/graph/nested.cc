@@ -10,7 +10,7 @@
 #include "linn/error.h"
 #include "linn/layers/reshape.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 
 io::Json NestedModel::config(const std::string& name) const { return config_of(graph_, name); }
 
@@ -117,4 +117,4 @@ const Graph* graph_in(const LayerObject& layer) {
   return nested == nullptr ? nullptr : &nested->graph();
 }
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

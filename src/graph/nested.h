@@ -9,7 +9,7 @@
 #include "graph/graph.h"
 #include "layers/description.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 
 /// Holds a graph and lowers it in place. Its variables are those of the graph, which both models share.
 class NestedModel final : public LayerDescription {
@@ -49,4 +49,4 @@ LayerObjectPtr layer_of(const Graph& graph);
 /// The graph inside the layer; null for any other layer.
 const Graph* graph_in(const LayerObject& layer);
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

@@ -8,7 +8,7 @@
 
 #include "linn/error.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 namespace {
 
 using detail::CallNode;
@@ -96,4 +96,4 @@ Order order_of(std::span<const SymbolicTensor> inputs, std::span<const SymbolicT
   return order;
 }
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

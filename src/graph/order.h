@@ -7,7 +7,7 @@
 
 #include "layers/layer_object.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 
 struct Order {
   std::vector<detail::CallNodePtr> calls;      // every call comes after those that it reads
@@ -17,4 +17,4 @@ struct Order {
 /// Of what lies between `inputs` and `outputs`. `model` begins messages. ValueError where an output needs an Input that is not given.
 Order order_of(std::span<const SymbolicTensor> inputs, std::span<const SymbolicTensor> outputs, const std::string& model);
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

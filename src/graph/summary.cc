@@ -13,7 +13,7 @@
 #include "graph/nested.h"
 #include "linn/error.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 namespace {
 
 // ---- text with styles --------------------------------------------------------------------------------------------
@@ -509,4 +509,4 @@ std::string summary(const Graph& graph, const SummaryStyle& style) {
   return text;
 }
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

@@ -9,7 +9,7 @@
 
 #include "graph/graph.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 
 /// What an optimizer holds, once it has made its first step.
 struct OptimizerNumbers {
@@ -44,4 +44,4 @@ std::string summary(const Graph& graph, const SummaryStyle& style);
 /// "442.91 KB", in units of 1024.
 std::string readable_size(std::int64_t bytes);
 
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

@@ -13,7 +13,7 @@
 
 #include "io/text.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 static_assert(std::endian::native == std::endian::little, "linn is written for little-endian machines");
 
@@ -103,4 +103,4 @@ class Writer {
   std::vector<std::byte> bytes_;
 };
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <bit>
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 /// The three words of lookup3's state.
@@ -84,4 +84,4 @@ std::uint32_t fletcher32(std::span<const std::byte> bytes) {
   return (fold(high) << 16) | fold(low);
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

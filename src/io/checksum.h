@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// CRC-32 (ISO 3309, that of zlib) of the bytes behind those that gave `so_far`.
 std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t so_far = 0);
@@ -17,4 +17,4 @@ std::uint32_t lookup3(std::span<const std::byte> bytes);
 /// Fletcher's checksum of 16-bit big-endian words, which HDF5's filter fletcher32 keeps of a chunk.
 std::uint32_t fletcher32(std::span<const std::byte> bytes);
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

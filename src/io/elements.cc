@@ -9,7 +9,7 @@
 #include "core/checked.h"
 #include "linn/error.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 void swap_bytes(std::span<std::byte> bytes, std::size_t element) {
@@ -202,4 +202,4 @@ Tensor read_elements(Source& source, FileType type, const Shape& shape, std::end
   return fortran && shape.rank() > 1 ? from_fortran(tensor) : tensor;
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

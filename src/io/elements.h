@@ -9,7 +9,7 @@
 #include "io/source.h"
 #include "linn/tensor.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// Element types in files. Those without a DType of their own load as the next wider one: bool as u8 (0 or 1), i8 and i16
 /// and u16 as i32, u32 and u64 as i64 (a value of 2^63 or more is a DataError that names its index), f16 as f32.
@@ -38,4 +38,4 @@ inline std::span<const std::byte> bytes_of(const Tensor& tensor) {
 
 float half_to_float(std::uint16_t bits);
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

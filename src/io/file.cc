@@ -19,7 +19,7 @@
 
 #include "linn/error.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 std::string reason(int error) { return std::generic_category().message(error); }
@@ -272,4 +272,4 @@ void make_directories(const std::string& path) {
   if (error) throw IoError(fmt::format("{}: cannot make the directory: {}", path, error.message()));
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -14,7 +14,7 @@
 
 #include "core/memory.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// The calls to the operating system that this folder makes, in one table, so that tests can let the n-th of them fail.
 /// Each behaves as its namesake: -1 and errno on failure.
@@ -87,4 +87,4 @@ using Sink = std::function<void(std::span<const std::byte>)>;
 /// A file whose bytes `write` puts into the sink, by AtomicFile: nothing happened if `write` throws.
 void write_file_in_parts(const std::string& path, const std::function<void(const Sink&)>& write);
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

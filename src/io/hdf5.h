@@ -19,7 +19,7 @@
 #include "linn/shape.h"
 #include "linn/tensor.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// What is refused. Every limit is checked before memory is allocated.
 struct Hdf5Limits {
@@ -178,4 +178,4 @@ class Hdf5Writer {
   std::unique_ptr<Built> built_;
 };
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -4,7 +4,7 @@
 
 #include "io/hdf5_parts.h"
 
-namespace linn::io::hdf5 {
+namespace linn::detail::io::hdf5 {
 namespace {
 
 constexpr std::uint8_t record_of_attribute = 8;
@@ -110,4 +110,4 @@ Hdf5Attribute read_attribute(const Object& object, const AttributeBody& body) {
   return {body.name, where, std::move(texts)};
 }
 
-}  // namespace linn::io::hdf5
+}  // namespace linn::detail::io::hdf5

@@ -11,7 +11,7 @@
 #include "io/hdf5_parts.h"
 #include "io/inflate.h"
 
-namespace linn::io::hdf5 {
+namespace linn::detail::io::hdf5 {
 namespace {
 
 constexpr std::uint8_t record_of_chunk = 10;
@@ -522,4 +522,4 @@ void read_chunks(const Object& object, const DatasetHeader& header, const Chunks
   for (const Chunk& chunk : chunks.list) scatter.put(chunk.place, unfilter.run(chunk, object.file->take(chunk.address, chunk.size, where)));
 }
 
-}  // namespace linn::io::hdf5
+}  // namespace linn::detail::io::hdf5

@@ -7,7 +7,7 @@
 #include "core/checked.h"
 #include "io/hdf5_parts.h"
 
-namespace linn::io::hdf5 {
+namespace linn::detail::io::hdf5 {
 namespace {
 
 /// Where the elements lie.
@@ -315,4 +315,4 @@ std::vector<std::string> read_dataset_texts(const Object& object, const DatasetH
   return read_texts(*object.file, header.type, elements, object.where());
 }
 
-}  // namespace linn::io::hdf5
+}  // namespace linn::detail::io::hdf5

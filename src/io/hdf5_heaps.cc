@@ -6,7 +6,7 @@
 #include "io/checksum.h"
 #include "io/hdf5_parts.h"
 
-namespace linn::io::hdf5 {
+namespace linn::detail::io::hdf5 {
 namespace {
 
 constexpr std::size_t deepest_heap_tree = 32;
@@ -259,4 +259,4 @@ FractalHeap::Found FractalHeap::find_huge(std::uint64_t key) {
   return found->second;
 }
 
-}  // namespace linn::io::hdf5
+}  // namespace linn::detail::io::hdf5

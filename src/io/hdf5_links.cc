@@ -5,7 +5,7 @@
 
 #include "io/hdf5_parts.h"
 
-namespace linn::io::hdf5 {
+namespace linn::detail::io::hdf5 {
 namespace {
 
 constexpr std::uint8_t record_of_link = 5;
@@ -172,4 +172,4 @@ class LinkReader {
 
 Links read_links(const Object& object) { return LinkReader(object).read(); }
 
-}  // namespace linn::io::hdf5
+}  // namespace linn::detail::io::hdf5

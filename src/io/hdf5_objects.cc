@@ -4,7 +4,7 @@
 
 #include "io/hdf5_parts.h"
 
-namespace linn::io::hdf5 {
+namespace linn::detail::io::hdf5 {
 namespace {
 
 constexpr std::size_t most_messages = 65'536;
@@ -159,4 +159,4 @@ Object read_object(std::shared_ptr<const FileData> file, std::uint64_t address, 
   return object;
 }
 
-}  // namespace linn::io::hdf5
+}  // namespace linn::detail::io::hdf5

@@ -22,7 +22,7 @@
 #include "io/elements.h"
 #include "io/hdf5.h"
 
-namespace linn::io::hdf5 {
+namespace linn::detail::io::hdf5 {
 
 /// The address of what is not there.
 inline constexpr std::uint64_t undefined = ~std::uint64_t{0};
@@ -315,4 +315,4 @@ Chunks find_chunks(const Object& object, const DatasetHeader& header, ChunkLayou
 void read_chunks(const Object& object, const DatasetHeader& header, const Chunks& chunks, std::span<const std::byte> fill,
                  std::span<std::byte> to);
 
-}  // namespace linn::io::hdf5
+}  // namespace linn::detail::io::hdf5

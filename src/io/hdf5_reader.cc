@@ -6,7 +6,7 @@
 #include "io/hdf5.h"
 #include "io/hdf5_parts.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace hdf5 {
 namespace {
 
@@ -352,4 +352,4 @@ Hdf5Group Hdf5File::root() const {
   return Hdf5Group::opened(std::move(object));
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

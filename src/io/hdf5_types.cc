@@ -5,7 +5,7 @@
 
 #include "io/hdf5_parts.h"
 
-namespace linn::io::hdf5 {
+namespace linn::detail::io::hdf5 {
 namespace {
 
 constexpr std::uint64_t few_texts = 65'536;  // allowed in a file of any size
@@ -248,4 +248,4 @@ std::vector<std::string> read_texts(const FileData& file, const ElementType& typ
   return texts;
 }
 
-}  // namespace linn::io::hdf5
+}  // namespace linn::detail::io::hdf5

@@ -9,7 +9,7 @@
 #include "io/bytes.h"
 #include "io/hdf5.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 constexpr std::uint64_t undefined = ~std::uint64_t{0};
@@ -571,4 +571,4 @@ void Hdf5Writer::write(const Sink& sink) {
   for (const auto part : parts()) sink(part);
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

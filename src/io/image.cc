@@ -8,7 +8,7 @@
 #include "io/png.h"
 #include "io/text.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 enum class ImageFormat { png, jpeg };
@@ -30,4 +30,4 @@ ImageHeader read_image_header(std::span<const std::byte> bytes, const std::strin
   return format_of(bytes, where) == ImageFormat::png ? read_png_header(bytes, where, limits) : read_jpeg_header(bytes, where, limits);
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

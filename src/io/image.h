@@ -8,7 +8,7 @@
 
 #include "linn/tensor.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// Larger images are refused by their header, before memory is taken for them.
 struct ImageLimits {
@@ -29,4 +29,4 @@ Tensor read_image(std::span<const std::byte> bytes, const std::string& where, co
 /// Decodes no pixel. Throws FormatError for other files and damaged headers.
 ImageHeader read_image_header(std::span<const std::byte> bytes, const std::string& where, const ImageLimits& limits = {});
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

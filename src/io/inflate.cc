@@ -9,7 +9,7 @@
 #include "io/text.h"
 #include "linn/error.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 // zlib counts in 32 bits.
@@ -128,4 +128,4 @@ std::vector<std::byte> deflate(std::span<const std::span<const std::byte>> parts
   return result;
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

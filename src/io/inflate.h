@@ -10,7 +10,7 @@
 
 #include "io/source.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// One byte of deflate cannot stand for more than this many (258 bytes in two bits).
 inline constexpr std::uint64_t deflate_ratio = 1032;
@@ -61,4 +61,4 @@ class GzipSource final : public Source {
 /// A raw deflate stream of `bytes`, compression level 6.
 std::vector<std::byte> deflate(std::span<const std::span<const std::byte>> parts);
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -16,7 +16,7 @@
 #include "linn/error.h"
 
 // libjpeg leaves a failed call by longjmp, as libpng does: the functions named try_... hold no object with a destructor.
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 // A progressive image may come in any number of scans over all its pixels; honest ones have about ten.
@@ -221,4 +221,4 @@ Tensor read_jpeg(std::span<const std::byte> bytes, const std::string& where, con
   return oriented(image, orientation);
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -8,7 +8,7 @@
 #include "io/image.h"
 #include "linn/tensor.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// The image as u8 of shape (height, width, 1) for grey and (height, width, 3) for colour. CMYK and YCCK become red, green and
 /// blue without a colour profile. The orientation of an EXIF header is applied, so that the picture stands as cameras mean it;
@@ -20,4 +20,4 @@ ImageHeader read_jpeg_header(std::span<const std::byte> bytes, const std::string
 /// The orientation (1..8) that an EXIF block ("Exif\0\0" and what follows) names; 1 when there is none or it makes no sense.
 int exif_orientation(std::span<const std::byte> block);
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -13,7 +13,7 @@
 #include "io/text.h"
 #include "linn/error.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 // nlohmann's parser reads fractions by strtod, and strtod by the decimal point of the thread's locale, which a program may have set to a
@@ -358,4 +358,4 @@ void check_keys(const Json& object, std::span<const std::string_view> known, std
   }
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace linn::io {
+namespace linn::detail::io {
 
 using Json = nlohmann::ordered_json;
 
@@ -77,4 +77,4 @@ double as_number(const Json& value, std::string_view where, std::string_view wha
 /// Throws FormatError for a key that is not among `known`, with a suggestion.
 void check_keys(const Json& object, std::span<const std::string_view> known, std::string_view where);
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

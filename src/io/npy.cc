@@ -14,7 +14,7 @@
 #include "io/text.h"
 #include "linn/error.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
@@ -252,4 +252,4 @@ std::string npy_header(const Tensor& tensor) {
   return header + dict;
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -9,7 +9,7 @@
 #include "linn/error.h"
 #include "linn/tensor.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// A whole array whose elements have no linn::DType: Python objects, records, texts, dates, complex numbers.
 class UnsupportedElements : public FormatError {
@@ -28,4 +28,4 @@ Tensor read_npy(std::span<const std::byte> bytes, std::string where);
 /// Throws ValueError for bfloat16, which numpy does not have.
 std::string npy_header(const Tensor& tensor);
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

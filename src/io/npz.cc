@@ -4,7 +4,7 @@
 #include "io/elements.h"
 #include "io/npy.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 void add_array(ZipWriter& zip, const std::string& name, const Tensor& tensor, ZipWriter::Method method) {
   const std::string header = npy_header(tensor);
@@ -19,4 +19,4 @@ Tensor read_array(const ZipReader& zip, const ZipMember& member) {
   return array;
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

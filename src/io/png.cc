@@ -16,7 +16,7 @@
 
 // libpng leaves a failed call by longjmp. Between setjmp and the calls of libpng there must be no object with a destructor:
 // the functions that call setjmp (those named try_...) hold plain values only, and report by their result and Failure.
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 struct Failure {
@@ -246,4 +246,4 @@ std::vector<std::byte> encode_png(const Tensor& image) {
 
 void write_png(const std::string& path, const Tensor& image) { write_file_atomically(path, encode_png(image)); }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -9,7 +9,7 @@
 #include "io/image.h"
 #include "linn/tensor.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// The image as u8 of shape (height, width, 1) for grey and (height, width, 3) for colour. Palettes become colours, 1, 2 and 4
 /// bits are spread over 0..255, 16 bits are scaled to 8 with rounding. Transparent pixels are laid over white, in the file's
@@ -24,4 +24,4 @@ std::vector<std::byte> encode_png(const Tensor& image);
 /// Writes it, atomically.
 void write_png(const std::string& path, const Tensor& image);
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -5,7 +5,7 @@
 
 #include "io/bytes.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 using protozero::pbf_wire_type;
@@ -94,4 +94,4 @@ void ProtobufReader::fixed(std::vector<T>& to, pbf_wire_type type) {
 void ProtobufReader::floats(std::vector<float>& to) { fixed(to, pbf_wire_type::fixed32); }
 void ProtobufReader::doubles(std::vector<double>& to) { fixed(to, pbf_wire_type::fixed64); }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// The fields of one message, in the order of the file:
 ///     while (message.next())
@@ -57,4 +57,4 @@ class ProtobufReader {
   std::uint64_t offset_ = 0;
 };
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -10,7 +10,7 @@
 
 #include "io/bytes.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 class Source {
  public:
@@ -62,4 +62,4 @@ class MemorySource final : public Source {
   std::span<const std::byte> bytes_;
 };
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -1,6 +1,6 @@
 #include "io/text.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 std::string quote(std::string_view text, std::size_t longest) {
   std::string result = "\"";
@@ -27,4 +27,4 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

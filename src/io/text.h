@@ -10,7 +10,7 @@
 
 #include "linn/error.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// `text` in double quotes, with quotes, backslashes, control bytes and bytes above 126 as escapes, cut after `longest` bytes.
 /// A name from a file can so not move the cursor, colour the terminal or fill the screen.
@@ -25,4 +25,4 @@ template <class... Args>
   throw FormatError(fmt::format("{}: {}", where, fmt::format(message, std::forward<Args>(args)...)));
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

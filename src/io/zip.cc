@@ -12,7 +12,7 @@
 #include "io/text.h"
 #include "linn/error.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 constexpr std::uint32_t local_signature = 0x04034b50;
@@ -545,4 +545,4 @@ void ZipWriter::finish() {
   put(end.view());
 }
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -16,7 +16,7 @@
 #include "io/file.h"
 #include "io/source.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 
 /// What is refused before anything is inflated.
 struct ZipLimits {
@@ -93,4 +93,4 @@ class ZipWriter {
   std::unordered_set<std::string> names_;
 };
 
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -5,7 +5,7 @@
 
 #include "core/checked.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 struct Axis {
@@ -138,4 +138,4 @@ Geometry resolve_global(std::int64_t height, std::int64_t width, std::int64_t ch
   return resolve({.height = height, .width = width}, height, width, channels, channels).value_or(Geometry{});
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

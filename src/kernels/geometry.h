@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Padding as in Keras. valid: none. same: out = ceil(n / stride); if the pad is odd, the extra row or column lies at the end.
 enum class Border : std::uint8_t { valid, same };
@@ -85,4 +85,4 @@ std::int64_t products(const Geometry& conv, const Geometry& pool);
 /// The geometry of global pooling: one window as large as the map, one output.
 Geometry resolve_global(std::int64_t height, std::int64_t width, std::int64_t channels);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

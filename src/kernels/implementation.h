@@ -42,7 +42,7 @@
 
 #include "core/cpu.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// The type to which an implementation rounds the factors of its products. Sums are float32 in any case. In order of decreasing precision.
 enum class Operands : std::uint8_t { float32, bfloat16 };
@@ -151,4 +151,4 @@ const Implementation<Kernel>& choose(const typename Kernel::Problem& problem, co
   return list.back();
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -26,7 +26,7 @@
 #include "kernels/resample/vector.h"
 #include "linn/error.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 template <class Kernel, class... Structs>
@@ -57,4 +57,4 @@ void refuse_position_dependent(std::string_view kernel) {
                    " whose bits do not depend on positions is left, as LINN_DISABLE names them; inference with a polyphase layer needs one");
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -11,7 +11,7 @@
 #include "kernels/roofline.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -48,13 +48,13 @@ void copy_vectors(const float* src, float* dst, std::int64_t count) { eltwise::H
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "core/cpu.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 HWY_EXPORT(add_vector_products);
 HWY_EXPORT(add_scalar_products);
@@ -68,5 +68,5 @@ double multiply_adds(std::int64_t rounds) {
 
 void copy(const float* src, float* dst, std::int64_t count) { HWY_DYNAMIC_DISPATCH(copy_vectors)(src, dst, count); }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

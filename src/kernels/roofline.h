@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Runs `rounds` rounds of independent multiply-adds on registers in the chosen instruction set (one number at a time for `scalar`).
 /// Returns the number of floating-point operations, two for each multiply-add.
@@ -12,4 +12,4 @@ double multiply_adds(std::int64_t rounds);
 /// Copies with full vectors and ordinary stores, which read a cache line before they write it, as kernels do.
 void copy(const float* src, float* dst, std::int64_t count);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -6,7 +6,7 @@
 
 #include "core/cpu.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 template <class Kernel>
 struct VectorTraits {
@@ -17,4 +17,4 @@ struct VectorTraits {
   static std::int64_t scratch(const typename Kernel::Problem&, std::int64_t) { return 0; }
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -5,7 +5,7 @@
 #include "plan/ops/eltwise.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 
 plan::Value apply_activation(plan::Lowering& to, plan::Value src, const ActivationFunction& activation) {
   return detail::description_of(activation)->lower(to, src);
@@ -41,15 +41,15 @@ struct RescalingConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::ActivationConfig> {
-  using C = layers::ActivationConfig;
+struct detail::schema::Schema<detail::layers::ActivationConfig> {
+  using C = detail::layers::ActivationConfig;
   using O = ActivationOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Activation", .help = "An activation function as a layer of its own."};
   static constexpr auto fields =
-      all(required("activation", &C::activation, "The function."), nested(&C::options, layers::common_fields<O>()));
+      all(required("activation", &C::activation, "The function."), nested(&C::options, detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "a", "activation": "leaky_relu"})", "(3, 4)"},
                                          {R"({"name": "a", "activation": "glu"})", "(3, 4)"},
                                          {R"({"name": "a", "activation": "softmax"})", "(6)"},
@@ -57,28 +57,29 @@ struct schema::Schema<layers::ActivationConfig> {
 };
 
 template <>
-struct schema::Schema<layers::DropoutConfig> {
-  using C = layers::DropoutConfig;
+struct detail::schema::Schema<detail::layers::DropoutConfig> {
+  using C = detail::layers::DropoutConfig;
   using O = DropoutOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Dropout", .help = "Sets random values to zero while training."};
   static constexpr auto fields =
       all(required("rate", &C::rate, from_to_below(0, 1), "Share of the values that become zero."),
-          nested(&C::options, field("seed", &O::seed, "Seed of the mask, besides the model's."), layers::common_fields<O>()));
+          nested(&C::options, field("seed", &O::seed, "Seed of the mask, besides the model's."), detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"noise_shape"}};
   static constexpr Example examples[] = {{R"({"name": "o", "rate": 0.4, "seed": 12})", "(5, 6)"}, {R"({"name": "o", "rate": 0.0})", "(5)"}};
 };
 
 template <>
-struct schema::Schema<layers::RescalingConfig> {
-  using C = layers::RescalingConfig;
+struct detail::schema::Schema<detail::layers::RescalingConfig> {
+  using C = detail::layers::RescalingConfig;
   using O = RescalingOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Rescaling", .help = "x * scale + offset."};
-  static constexpr auto fields = all(required("scale", &C::scale, "The factor."),
-                                     nested(&C::options, field("offset", &O::offset, "Added afterwards."), layers::common_fields<O>()));
+  static constexpr auto fields =
+      all(required("scale", &C::scale, "The factor."),
+          nested(&C::options, field("offset", &O::offset, "Added afterwards."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "r", "scale": 0.5, "offset": 2.0})", "(4, 4, 1)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 ActivationFunction function_of(const ActivationConfig& config) { return config.activation; }
@@ -113,12 +114,14 @@ LINN_LAYER_ROW(Activation, FunctionLayer<ActivationConfig>)
 LINN_LAYER_ROW(Dropout, DropoutDescription)
 LINN_LAYER_ROW(Rescaling, RescalingDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 Activation::Activation(ActivationFunction activation, ActivationOptions options)
-    : Layer(layers::make_layer<layers::FunctionLayer<layers::ActivationConfig>>({std::move(activation), std::move(options)})) {}
-Dropout::Dropout(double rate, DropoutOptions options) : Layer(layers::make_layer<layers::DropoutDescription>({rate, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::FunctionLayer<detail::layers::ActivationConfig>>(
+          {std::move(activation), std::move(options)})) {}
+Dropout::Dropout(double rate, DropoutOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::DropoutDescription>({rate, std::move(options)})) {}
 Rescaling::Rescaling(double scale, RescalingOptions options)
-    : Layer(layers::make_layer<layers::RescalingDescription>({scale, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::RescalingDescription>({scale, std::move(options)})) {}
 
 }  // namespace linn

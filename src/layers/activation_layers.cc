@@ -10,7 +10,7 @@
 #include "plan/ops/prelu.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct ReLUConfig {
@@ -30,66 +30,68 @@ struct SoftmaxConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::ReLUConfig> {
-  using C = layers::ReLUConfig;
+struct detail::schema::Schema<detail::layers::ReLUConfig> {
+  using C = detail::layers::ReLUConfig;
   using O = ReLUOptions;
   static constexpr Info info{.module = "keras.layers", .name = "ReLU", .help = "A rectifier with a limit, a slope and a threshold."};
   static constexpr auto fields =
       all(nested(&C::options, field("max_value", &O::max_value, at_least(0), "The largest value; none: no limit."),
                  field("negative_slope", &O::negative_slope, at_least(0), "Slope below the threshold."),
-                 field("threshold", &O::threshold, at_least(0), "Values up to it are not passed on."), layers::common_fields<O>()));
+                 field("threshold", &O::threshold, at_least(0), "Values up to it are not passed on."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "r"})", "(3, 4)"},
                                          {R"({"name": "r", "max_value": 6.0})", "(3, 4)"},
                                          {R"({"name": "r", "max_value": 1.5, "negative_slope": 0.25, "threshold": 0.5})", "(3, 4)"}};
 };
 
 template <>
-struct schema::Schema<layers::LeakyReLUConfig> {
-  using C = layers::LeakyReLUConfig;
+struct detail::schema::Schema<detail::layers::LeakyReLUConfig> {
+  using C = detail::layers::LeakyReLUConfig;
   using O = LeakyReLUOptions;
   static constexpr Info info{.module = "keras.layers", .name = "LeakyReLU", .help = "A rectifier that lets a share of negative values pass."};
   static constexpr auto fields =
       all(nested(&C::options, field("negative_slope", &O::negative_slope, at_least(0), "Slope below 0.").called_before("alpha"),
-                 layers::common_fields<O>()));
+                 detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "l", "negative_slope": 0.1})", "(3, 4)"}};
 };
 
 template <>
-struct schema::Schema<layers::ELUConfig> {
-  using C = layers::ELUConfig;
+struct detail::schema::Schema<detail::layers::ELUConfig> {
+  using C = detail::layers::ELUConfig;
   using O = ELUOptions;
   static constexpr Info info{.module = "keras.layers", .name = "ELU", .help = "x above 0, alpha * (exp(x) - 1) below."};
   static constexpr auto fields =
-      all(nested(&C::options, field("alpha", &O::alpha, at_least(0), "The limit of large negative values, negated."), layers::common_fields<O>()));
+      all(nested(&C::options, field("alpha", &O::alpha, at_least(0), "The limit of large negative values, negated."),
+                 detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "e", "alpha": 0.5})", "(3, 4)"}};
 };
 
 template <>
-struct schema::Schema<layers::PReLUConfig> {
-  using C = layers::PReLUConfig;
+struct detail::schema::Schema<detail::layers::PReLUConfig> {
+  using C = detail::layers::PReLUConfig;
   using O = PReLUOptions;
   static constexpr Info info{.module = "keras.layers", .name = "PReLU", .help = "A rectifier whose slope below 0 is learned."};
   static constexpr auto fields = all(nested(&C::options, field("alpha_initializer", &O::alpha_initializer, "First values of alpha."),
                                             field("shared_axes", &O::shared_axes, "Axes along which one slope is shared."),
-                                            layers::common_fields<O>()));
+                                            detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"alpha_regularizer"}, {"alpha_constraint"}};
   static constexpr Example examples[] = {{R"({"name": "p"})", "(3, 4)"}, {R"({"name": "p", "shared_axes": [1, 2]})", "(3, 4, 2)"}};
 };
 
 template <>
-struct schema::Schema<layers::SoftmaxConfig> {
-  using C = layers::SoftmaxConfig;
+struct detail::schema::Schema<detail::layers::SoftmaxConfig> {
+  using C = detail::layers::SoftmaxConfig;
   using O = SoftmaxOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Softmax", .help = "exp(x) divided by its sum over an axis."};
-  static constexpr auto fields = all(nested(&C::options, field("axis", &O::axis, "The axes over which values sum to 1."), layers::common_fields<O>()));
+  static constexpr auto fields =
+      all(nested(&C::options, field("axis", &O::axis, "The axes over which values sum to 1."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "s"})", "(3, 4)"}, {R"({"name": "s", "axis": [1, 3]})", "(3, 2, 4)"}};
   static std::string fault(const C& c) { return c.options.axis.empty() ? "axis names no axis" : ""; }
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 ActivationFunction function_of(const ReLUConfig& config) {
@@ -136,12 +138,16 @@ LINN_LAYER_ROW(ELU, FunctionLayer<ELUConfig>)
 LINN_LAYER_ROW(PReLU, PReLUDescription)
 LINN_LAYER_ROW(Softmax, FunctionLayer<SoftmaxConfig>)
 
-}  // namespace layers
+}  // namespace detail::layers
 
-ReLU::ReLU(ReLUOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::ReLUConfig>>({std::move(options)})) {}
-LeakyReLU::LeakyReLU(LeakyReLUOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::LeakyReLUConfig>>({std::move(options)})) {}
-ELU::ELU(ELUOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::ELUConfig>>({std::move(options)})) {}
-PReLU::PReLU(PReLUOptions options) : Layer(layers::make_layer<layers::PReLUDescription>({std::move(options)})) {}
-Softmax::Softmax(SoftmaxOptions options) : Layer(layers::make_layer<layers::FunctionLayer<layers::SoftmaxConfig>>({std::move(options)})) {}
+ReLU::ReLU(ReLUOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::FunctionLayer<detail::layers::ReLUConfig>>({std::move(options)})) {}
+LeakyReLU::LeakyReLU(LeakyReLUOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::FunctionLayer<detail::layers::LeakyReLUConfig>>({std::move(options)})) {}
+ELU::ELU(ELUOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::FunctionLayer<detail::layers::ELUConfig>>({std::move(options)})) {}
+PReLU::PReLU(PReLUOptions options) : Layer(detail::layers::make_layer<detail::layers::PReLUDescription>({std::move(options)})) {}
+Softmax::Softmax(SoftmaxOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::FunctionLayer<detail::layers::SoftmaxConfig>>({std::move(options)})) {}
 
 }  // namespace linn

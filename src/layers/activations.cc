@@ -16,7 +16,7 @@
 #include "plan/ops/softmax.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 using kernels::Activation;
@@ -97,19 +97,19 @@ ActivationSpec spec_of(const activations::SquareplusOptions& o) { return {Activa
 ActivationSpec spec_of(const activations::PowerOptions& o) { return {Activation::power, o.exponent}; }
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
-template <kernels::Activation function>
-struct schema::Schema<layers::NoArguments<function>> {
-  static constexpr Info info = layers::info_of(function);
+template <detail::kernels::Activation function>
+struct detail::schema::Schema<detail::layers::NoArguments<function>> {
+  static constexpr Info info = detail::layers::info_of(function);
   static constexpr auto fields = all();
   static constexpr Example examples[] = {{"{}"}};
 };
 
-template <layers::AxisFunction function>
-struct schema::Schema<layers::AlongAxis<function>> {
-  using C = layers::AlongAxis<function>;
-  static constexpr Info info = layers::info_of(function);
+template <detail::layers::AxisFunction function>
+struct detail::schema::Schema<detail::layers::AlongAxis<function>> {
+  using C = detail::layers::AlongAxis<function>;
+  static constexpr Info info = detail::layers::info_of(function);
   static constexpr auto fields =
       all(field("axis", &C::axis, C::takes_several ? "The axis along which it sees all values; several are taken as one." : "The axis along which it sees all values."));
   static constexpr Example examples[] = {{"{}"}, {R"({"axis": 1})"}};
@@ -120,9 +120,10 @@ struct schema::Schema<layers::AlongAxis<function>> {
 };
 
 template <>
-struct schema::Schema<activations::ReluOptions> {
+struct detail::schema::Schema<activations::ReluOptions> {
   using C = activations::ReluOptions;
-  static constexpr Info info = layers::info("relu", "x above the threshold, cut at max_value; below it negative_slope * (x - threshold).");
+  static constexpr Info info =
+      detail::layers::info("relu", "x above the threshold, cut at max_value; below it negative_slope * (x - threshold).");
   static constexpr auto fields = all(field("negative_slope", &C::negative_slope, at_least(0), "Slope below the threshold."),
                                      field("max_value", &C::max_value, at_least(0), "The largest value; none by default."),
                                      field("threshold", &C::threshold, at_least(0), "Where the slope changes."));
@@ -130,80 +131,80 @@ struct schema::Schema<activations::ReluOptions> {
 };
 
 template <>
-struct schema::Schema<activations::LeakyReluOptions> {
+struct detail::schema::Schema<activations::LeakyReluOptions> {
   using C = activations::LeakyReluOptions;
-  static constexpr Info info = layers::info("leaky_relu", "x where x >= 0, else negative_slope * x.");
+  static constexpr Info info = detail::layers::info("leaky_relu", "x where x >= 0, else negative_slope * x.");
   static constexpr auto fields =
       all(field("negative_slope", &C::negative_slope, at_least(0), "Slope below 0.").called_before("alpha"));
   static constexpr Example examples[] = {{"{}"}, {R"({"negative_slope": 0.125})"}};
 };
 
 template <>
-struct schema::Schema<activations::EluOptions> {
+struct detail::schema::Schema<activations::EluOptions> {
   using C = activations::EluOptions;
-  static constexpr Info info = layers::info("elu", "x where x > 0, else alpha * (exp(x) - 1).");
+  static constexpr Info info = detail::layers::info("elu", "x where x > 0, else alpha * (exp(x) - 1).");
   static constexpr auto fields = all(field("alpha", &C::alpha, at_least(0), "Minus the value far below 0."));
   static constexpr Example examples[] = {{"{}"}, {R"({"alpha": 0.5})"}};
 };
 
 template <>
-struct schema::Schema<activations::CeluOptions> {
+struct detail::schema::Schema<activations::CeluOptions> {
   using C = activations::CeluOptions;
-  static constexpr Info info = layers::info("celu", "x where x > 0, else alpha * (exp(x / alpha) - 1).");
+  static constexpr Info info = detail::layers::info("celu", "x where x > 0, else alpha * (exp(x / alpha) - 1).");
   static constexpr auto fields = all(field("alpha", &C::alpha, above(0), "Minus the value far below 0."));
   static constexpr Example examples[] = {{"{}"}, {R"({"alpha": 2.0})"}};
 };
 
 template <>
-struct schema::Schema<activations::GeluOptions> {
+struct detail::schema::Schema<activations::GeluOptions> {
   using C = activations::GeluOptions;
-  static constexpr Info info = layers::info("gelu", "x times the normal distribution's cumulative function.");
+  static constexpr Info info = detail::layers::info("gelu", "x times the normal distribution's cumulative function.");
   static constexpr auto fields = all(field("approximate", &C::approximate, "Whether it is computed by tanh."));
   static constexpr Example examples[] = {{"{}"}, {R"({"approximate": true})"}};
 };
 
 template <>
-struct schema::Schema<activations::SoftShrinkOptions> {
+struct detail::schema::Schema<activations::SoftShrinkOptions> {
   using C = activations::SoftShrinkOptions;
-  static constexpr Info info = layers::info("soft_shrink", "x moved towards 0 by the threshold, which stops at 0.");
+  static constexpr Info info = detail::layers::info("soft_shrink", "x moved towards 0 by the threshold, which stops at 0.");
   static constexpr auto fields = all(field("threshold", &C::threshold, at_least(0), "How far."));
   static constexpr Example examples[] = {{"{}"}, {R"({"threshold": 0.25})"}};
 };
 
 template <>
-struct schema::Schema<activations::HardShrinkOptions> {
+struct detail::schema::Schema<activations::HardShrinkOptions> {
   using C = activations::HardShrinkOptions;
-  static constexpr Info info = layers::info("hard_shrink", "x where |x| is above the threshold, else 0.");
+  static constexpr Info info = detail::layers::info("hard_shrink", "x where |x| is above the threshold, else 0.");
   static constexpr auto fields = all(field("threshold", &C::threshold, at_least(0), "Where x begins to count."));
   static constexpr Example examples[] = {{"{}"}, {R"({"threshold": 0.25})"}};
 };
 
 template <>
-struct schema::Schema<activations::ThresholdOptions> {
+struct detail::schema::Schema<activations::ThresholdOptions> {
   using C = activations::ThresholdOptions;
-  static constexpr Info info = layers::info("threshold", "x above the threshold, else default_value.");
+  static constexpr Info info = detail::layers::info("threshold", "x above the threshold, else default_value.");
   static constexpr auto fields = all(required("threshold", &C::threshold, "Where x begins to count."),
                                      required("default_value", &C::default_value, "The value up to there."));
   static constexpr Example examples[] = {{R"({"threshold": 0.25, "default_value": -1.5})"}};
 };
 
 template <>
-struct schema::Schema<activations::SquareplusOptions> {
+struct detail::schema::Schema<activations::SquareplusOptions> {
   using C = activations::SquareplusOptions;
-  static constexpr Info info = layers::info("squareplus", "(x + sqrt(x^2 + b)) / 2.");
+  static constexpr Info info = detail::layers::info("squareplus", "(x + sqrt(x^2 + b)) / 2.");
   static constexpr auto fields = all(field("b", &C::b, at_least(0), "How smooth it is about 0."));
   static constexpr Example examples[] = {{"{}"}, {R"({"b": 0.5})"}};
 };
 
 template <>
-struct schema::Schema<activations::PowerOptions> {
+struct detail::schema::Schema<activations::PowerOptions> {
   using C = activations::PowerOptions;
-  static constexpr Info info = layers::own_info("power", "x^exponent; NaN for x < 0 unless the exponent is whole.");
+  static constexpr Info info = detail::layers::own_info("power", "x^exponent; NaN for x < 0 unless the exponent is whole.");
   static constexpr auto fields = all(field("exponent", &C::exponent, "0.5 is the square root, -1 the reciprocal."));
   static constexpr Example examples[] = {{"{}"}, {R"({"exponent": 3.0})"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 template <class Arguments>
@@ -340,16 +341,16 @@ std::span<const ActivationRow> activation_rows() {
   return rows;
 }
 
-}  // namespace layers
+}  // namespace detail::layers
 
 namespace detail {
 const std::shared_ptr<const ActivationDescription>& description_of(const ActivationFunction& function) { return function.description_; }
 }  // namespace detail
 
 ActivationFunction::ActivationFunction(const std::string& name) {
-  const layers::ActivationRow& row = layers::find(name);
+  const detail::layers::ActivationRow& row = detail::layers::find(name);
   try {
-    description_ = detail::description_of(row.read(io::Json::object(), name));
+    description_ = detail::description_of(row.read(detail::io::Json::object(), name));
   } catch (const FormatError&) {
     throw ValueError(fmt::format("activation \"{}\" has arguments without defaults; use linn::activations::{}", name, name));
   }
@@ -358,48 +359,50 @@ ActivationFunction::ActivationFunction(const std::string& name) {
 std::string_view ActivationFunction::name() const { return description_->name(); }
 
 namespace activations {
-ActivationFunction relu(const ReluOptions& options) { return layers::checked(options); }
-ActivationFunction leaky_relu(const LeakyReluOptions& options) { return layers::checked(options); }
-ActivationFunction elu(const EluOptions& options) { return layers::checked(options); }
-ActivationFunction celu(const CeluOptions& options) { return layers::checked(options); }
-ActivationFunction gelu(const GeluOptions& options) { return layers::checked(options); }
-ActivationFunction soft_shrink(const SoftShrinkOptions& options) { return layers::checked(options); }
-ActivationFunction hard_shrink(const HardShrinkOptions& options) { return layers::checked(options); }
-ActivationFunction threshold(const ThresholdOptions& options) { return layers::checked(options); }
-ActivationFunction squareplus(const SquareplusOptions& options) { return layers::checked(options); }
-ActivationFunction power(const PowerOptions& options) { return layers::checked(options); }
-ActivationFunction softmax(const AxisOptions& options) { return layers::along<layers::AxisFunction::softmax>(options); }
-ActivationFunction log_softmax(const AxisOptions& options) { return layers::along<layers::AxisFunction::log_softmax>(options); }
-ActivationFunction sparsemax(const AxisOptions& options) { return layers::along<layers::AxisFunction::sparsemax>(options); }
-ActivationFunction glu(const AxisOptions& options) { return layers::along<layers::AxisFunction::glu>(options); }
+ActivationFunction relu(const ReluOptions& options) { return detail::layers::checked(options); }
+ActivationFunction leaky_relu(const LeakyReluOptions& options) { return detail::layers::checked(options); }
+ActivationFunction elu(const EluOptions& options) { return detail::layers::checked(options); }
+ActivationFunction celu(const CeluOptions& options) { return detail::layers::checked(options); }
+ActivationFunction gelu(const GeluOptions& options) { return detail::layers::checked(options); }
+ActivationFunction soft_shrink(const SoftShrinkOptions& options) { return detail::layers::checked(options); }
+ActivationFunction hard_shrink(const HardShrinkOptions& options) { return detail::layers::checked(options); }
+ActivationFunction threshold(const ThresholdOptions& options) { return detail::layers::checked(options); }
+ActivationFunction squareplus(const SquareplusOptions& options) { return detail::layers::checked(options); }
+ActivationFunction power(const PowerOptions& options) { return detail::layers::checked(options); }
+ActivationFunction softmax(const AxisOptions& options) { return detail::layers::along<detail::layers::AxisFunction::softmax>(options); }
+ActivationFunction log_softmax(const AxisOptions& options) {
+  return detail::layers::along<detail::layers::AxisFunction::log_softmax>(options);
+}
+ActivationFunction sparsemax(const AxisOptions& options) { return detail::layers::along<detail::layers::AxisFunction::sparsemax>(options); }
+ActivationFunction glu(const AxisOptions& options) { return detail::layers::along<detail::layers::AxisFunction::glu>(options); }
 }  // namespace activations
 
-ActivationFunction schema::Type<ActivationFunction>::read(const io::Json& json, const Place& place) {
+ActivationFunction detail::schema::Type<ActivationFunction>::read(const detail::io::Json& json, const Place& place) {
   const std::string where = fmt::format("{}: field \"{}\"", place.where, place.key);
   const auto by_name = [&](const std::string& name) { return read_name(place, [&] { return ActivationFunction(name); }); };
   if (json.is_string()) return by_name(json.get<std::string>());
   if (!json.is_object()) refuse(place, json, "a name or an object with class_name and config is allowed");
-  const std::string& class_name = io::string_field(json, "class_name", where);
-  if (class_name == "function") return by_name(io::string_field(json, "config", where));
+  const std::string& class_name = detail::io::string_field(json, "class_name", where);
+  if (class_name == "function") return by_name(detail::io::string_field(json, "config", where));
   std::string_view function = class_name;
-  for (const layers::LayerClass& known : layers::layer_classes)
+  for (const detail::layers::LayerClass& known : detail::layers::layer_classes)
     if (known.name == class_name) function = known.function;
-  const layers::ActivationRow* row = read_name(place, [&] { return &layers::find(function); });
-  io::Json config = io::object_field(json, "config", where);
+  const detail::layers::ActivationRow* row = read_name(place, [&] { return &detail::layers::find(function); });
+  detail::io::Json config = detail::io::object_field(json, "config", where);
   // The layer's default is another than the function's.
   if (class_name == "LeakyReLU" && !config.contains("negative_slope") && !config.contains("alpha")) config["negative_slope"] = 0.3;
   return row->read(config, where);
 }
 
-io::Json schema::Type<ActivationFunction>::write(const ActivationFunction& value) {
+detail::io::Json detail::schema::Type<ActivationFunction>::write(const ActivationFunction& value) {
   const ActivationDescription& description = *linn::detail::description_of(value);
   const std::string name(description.name());
-  const bool is_in_keras = layers::find(name).info.module == "keras.activations";
+  const bool is_in_keras = detail::layers::find(name).info.module == "keras.activations";
   if (is_in_keras && description.has_default_arguments() && name != "threshold") return name;
-  for (const layers::LayerClass& known : layers::layer_classes)
+  for (const detail::layers::LayerClass& known : detail::layers::layer_classes)
     if (known.function == name)
-      return optim::node("keras.layers", known.name, description.arguments());
-  return optim::own_node("linn.activations", name, description.arguments());
+      return detail::optim::node("keras.layers", known.name, description.arguments());
+  return detail::optim::own_node("linn.activations", name, description.arguments());
 }
 
 }  // namespace linn

@@ -20,32 +20,32 @@ class ActivationDescription {
   virtual ~ActivationDescription() = default;
   virtual std::string_view name() const = 0;
   /// The arguments under Keras's names.
-  virtual io::Json arguments() const = 0;
+  virtual detail::io::Json arguments() const = 0;
   virtual bool has_default_arguments() const = 0;
   /// The shape of what comes out. `where` begins the message of the ShapeError when the function does not take the shape.
   virtual Shape output_shape(const Shape& input, const std::string& /*where*/) const { return input; }
-  virtual plan::Value lower(plan::Lowering& to, plan::Value src) const = 0;
-  virtual layers::ActivationKind kind() const { return layers::ActivationKind::other; }
+  virtual detail::plan::Value lower(detail::plan::Lowering& to, detail::plan::Value src) const = 0;
+  virtual detail::layers::ActivationKind kind() const { return detail::layers::ActivationKind::other; }
   /// What it does to an image of so many axes.
-  virtual layers::OnMap on_map(std::size_t rank) const = 0;
+  virtual detail::layers::OnMap on_map(std::size_t rank) const = 0;
 };
 
-namespace layers {
+namespace detail::layers {
 
 using ActivationRow = schema::RowOf<ActivationFunction>;
 
 /// In the order of activations.inc.
 std::span<const ActivationRow> activation_rows();
 
-}  // namespace layers
+}  // namespace detail::layers
 
 /// As Keras does: a name; with arguments a node of the layer class that has them (ReLU, LeakyReLU, ELU, Softmax). For the others Keras has no
 /// such class and would leave the arguments out: {"module": "linn.activations", "class_name": "gelu", "config": {"approximate": true}}, which
 /// python/keras_layers.py knows.
 template <>
-struct schema::Type<ActivationFunction> {
-  static ActivationFunction read(const io::Json& json, const Place& place);
-  static io::Json write(const ActivationFunction& value);
+struct detail::schema::Type<ActivationFunction> {
+  static ActivationFunction read(const detail::io::Json& json, const Place& place);
+  static detail::io::Json write(const ActivationFunction& value);
   static std::string fault(const ActivationFunction& /*value*/, const Range& /*range*/) { return {}; }
   static std::string text(const ActivationFunction& value) { return '"' + std::string(value.name()) + '"'; }
   /// Keras's None stands for linear.

@@ -13,7 +13,7 @@
 #include "plan/ops/section.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 std::string listed(const Axes& axes) { return fmt::format("({})", fmt::join(axes.list(), ", ")); }
@@ -38,14 +38,14 @@ struct IdentityConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::ReshapeConfig> {
-  using C = layers::ReshapeConfig;
+struct detail::schema::Schema<detail::layers::ReshapeConfig> {
+  using C = detail::layers::ReshapeConfig;
   static constexpr Info info{.module = "keras.layers", .name = "Reshape", .help = "The same elements under another shape."};
   static constexpr auto fields = all(required("target_shape", &C::target_shape, "Sizes; one of them may be -1: what is left."),
-                                     nested(&C::options, layers::common_fields<ReshapeOptions>()));
+                                     nested(&C::options, detail::layers::common_fields<ReshapeOptions>()));
   static constexpr Example examples[] = {{R"({"name": "r", "target_shape": [3, -1, 2]})", "(4, 3, 2)"}};
 
   static std::string fault(const C& c) {
@@ -54,16 +54,16 @@ struct schema::Schema<layers::ReshapeConfig> {
     const bool bad = std::any_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size < 1 && size != -1; });
     if (!bad && open <= 1 && sizes.size() <= Shape::max_rank) return {};
     return fmt::format("target_shape is {}; sizes are 1 or more, one of them may be -1 (what is left), at most {} of them",
-                       layers::listed(c.target_shape), Shape::max_rank);
+                       detail::layers::listed(c.target_shape), Shape::max_rank);
   }
 };
 
 template <>
-struct schema::Schema<layers::PermuteConfig> {
-  using C = layers::PermuteConfig;
+struct detail::schema::Schema<detail::layers::PermuteConfig> {
+  using C = detail::layers::PermuteConfig;
   static constexpr Info info{.module = "keras.layers", .name = "Permute", .help = "The axes of an image in another order."};
   static constexpr auto fields = all(required("dims", &C::dims, "The axes in their new order, counted from 1."),
-                                     nested(&C::options, layers::common_fields<PermuteOptions>()));
+                                     nested(&C::options, detail::layers::common_fields<PermuteOptions>()));
   static constexpr Example examples[] = {{R"({"name": "p", "dims": [2, 3, 1]})", "(2, 3, 4)"}};
 
   static std::string fault(const C& c) {
@@ -72,29 +72,30 @@ struct schema::Schema<layers::PermuteConfig> {
     bool complete = !sorted.empty() && sorted.size() < Shape::max_rank;
     for (std::size_t i = 0; i < sorted.size(); ++i) complete = complete && sorted[i] == static_cast<std::int64_t>(i) + 1;
     if (complete) return {};
-    return fmt::format("dims is {}; it must hold the numbers 1 to n, each once, where n is the number of axes of an image", layers::listed(c.dims));
+    return fmt::format("dims is {}; it must hold the numbers 1 to n, each once, where n is the number of axes of an image",
+                       detail::layers::listed(c.dims));
   }
 };
 
 template <>
-struct schema::Schema<layers::Cropping2DConfig> {
-  using C = layers::Cropping2DConfig;
+struct detail::schema::Schema<detail::layers::Cropping2DConfig> {
+  using C = detail::layers::Cropping2DConfig;
   using O = Cropping2DOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Cropping2D", .help = "The map without rows and columns at its borders."};
   static constexpr auto fields = all(field("cropping", &C::cropping, at_least(0), "Rows and columns: above and below, left and right."),
-                                     nested(&C::options, layers::data_format_field<O>(), layers::common_fields<O>()));
+                                     nested(&C::options, detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "c", "cropping": [[1, 2], [0, 3]]})", "(5, 6, 2)"}};
 };
 
 template <>
-struct schema::Schema<layers::IdentityConfig> {
-  using C = layers::IdentityConfig;
+struct detail::schema::Schema<detail::layers::IdentityConfig> {
+  using C = detail::layers::IdentityConfig;
   static constexpr Info info{.module = "keras.layers", .name = "Identity", .help = "The input as it is."};
-  static constexpr auto fields = all(nested(&C::options, layers::common_fields<IdentityOptions>()));
+  static constexpr auto fields = all(nested(&C::options, detail::layers::common_fields<IdentityOptions>()));
   static constexpr Example examples[] = {{R"({"name": "i"})", "(2, 3)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 class ReshapeDescription final : public Described<ReshapeConfig> {
@@ -188,14 +189,15 @@ LINN_LAYER_ROW(Permute, PermuteDescription)
 LINN_LAYER_ROW(Cropping2D, Cropping2DDescription)
 LINN_LAYER_ROW(Identity, IdentityDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 Reshape::Reshape(Axes target_shape, ReshapeOptions options)
-    : Layer(layers::make_layer<layers::ReshapeDescription>({std::move(target_shape), std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::ReshapeDescription>({std::move(target_shape), std::move(options)})) {}
 Permute::Permute(Axes dims, PermuteOptions options)
-    : Layer(layers::make_layer<layers::PermuteDescription>({std::move(dims), std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::PermuteDescription>({std::move(dims), std::move(options)})) {}
 Cropping2D::Cropping2D(Pads2 cropping, Cropping2DOptions options)
-    : Layer(layers::make_layer<layers::Cropping2DDescription>({cropping, std::move(options)})) {}
-Identity::Identity(IdentityOptions options) : Layer(layers::make_layer<layers::IdentityDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::Cropping2DDescription>({cropping, std::move(options)})) {}
+Identity::Identity(IdentityOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::IdentityDescription>({std::move(options)})) {}
 
 }  // namespace linn

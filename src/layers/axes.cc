@@ -4,7 +4,7 @@
 
 #include "linn/error.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 std::size_t image_axis(std::int64_t axis, std::size_t rank, const std::string& where) {
   const auto axes = static_cast<std::int64_t>(rank) + 1;  // with the batch axis
@@ -15,4 +15,4 @@ std::size_t image_axis(std::int64_t axis, std::size_t rank, const std::string& w
   return static_cast<std::size_t>(counted - 1);
 }
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

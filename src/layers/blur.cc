@@ -13,7 +13,7 @@
 #include "plan/ops/pool.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct BlurPooling2DConfig {
@@ -32,17 +32,18 @@ constexpr const char* border_help = "What lies beyond the border: \"reflect\", \
 constexpr const char* pads_help = "How much of it is put around the map: \"zhang\", \"timm\" or \"kornia\".";
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::BlurPooling2DConfig> {
-  using C = layers::BlurPooling2DConfig;
+struct detail::schema::Schema<detail::layers::BlurPooling2DConfig> {
+  using C = detail::layers::BlurPooling2DConfig;
   using O = BlurPooling2DOptions;
   static constexpr Info info{.module = "linn.layers", .name = "BlurPooling2D", .help = "A binomial blur, of which every stride-th pixel is kept."};
-  static constexpr auto fields = all(field("filter_size", &C::filter_size, layers::filter_sizes, layers::filter_help),
-                                     nested(&C::options, field("strides", &O::strides, at_least(1), "Pixels from one output to the next."),
-                                            field("border", &O::border, layers::border_help), field("pads", &O::pads, layers::pads_help),
-                                            layers::data_format_field<O>(), layers::common_fields<O>()));
+  static constexpr auto fields =
+      all(field("filter_size", &C::filter_size, detail::layers::filter_sizes, detail::layers::filter_help),
+          nested(&C::options, field("strides", &O::strides, at_least(1), "Pixels from one output to the next."),
+                 field("border", &O::border, detail::layers::border_help), field("pads", &O::pads, detail::layers::pads_help),
+                 detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "b"})", "(6, 5, 2)"},
       {R"({"name": "b", "filter_size": 3, "border": "replicate"})", "(5, 4, 3)"},
@@ -53,19 +54,19 @@ struct schema::Schema<layers::BlurPooling2DConfig> {
 };
 
 template <>
-struct schema::Schema<layers::MaxBlurPooling2DConfig> {
-  using C = layers::MaxBlurPooling2DConfig;
+struct detail::schema::Schema<detail::layers::MaxBlurPooling2DConfig> {
+  using C = detail::layers::MaxBlurPooling2DConfig;
   using O = MaxBlurPooling2DOptions;
   static constexpr Info info{
       .module = "linn.layers", .name = "MaxBlurPooling2D", .help = "The largest value of each window at stride 1, then BlurPooling2D."};
   static constexpr auto fields =
       all(field("pool_size", &C::pool_size, at_least(1), "Height and width of the maximum's window."),
           nested(&C::options,  //
-                 field("filter_size", &O::filter_size, layers::filter_sizes, layers::filter_help),
+                 field("filter_size", &O::filter_size, detail::layers::filter_sizes, detail::layers::filter_help),
                  field("strides", &O::strides, at_least(1), "Of the blur; by default the window's size."),
                  field("padding", &O::padding, "Of the maximum: \"valid\", \"same\", \"circular\" or numbers of rows and columns."),
-                 field("border", &O::border, layers::border_help), field("pads", &O::pads, layers::pads_help), layers::data_format_field<O>(),
-                 layers::common_fields<O>()));
+                 field("border", &O::border, detail::layers::border_help), field("pads", &O::pads, detail::layers::pads_help),
+                 detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "m"})", "(7, 6, 2)"},
       {R"({"name": "m", "pool_size": [3, 2], "filter_size": 3, "strides": [2, 2], "padding": "circular", "border": "circular"})", "(6, 4, 2)"},
@@ -74,10 +75,10 @@ struct schema::Schema<layers::MaxBlurPooling2DConfig> {
   static void complete(C& c) {
     if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
   }
-  static std::string fault(const C& c) { return layers::pool_padding_fault(c.options.padding); }
+  static std::string fault(const C& c) { return detail::layers::pool_padding_fault(c.options.padding); }
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 kernels::PadMode mode_of(const BlurBorder& border) {
@@ -201,11 +202,11 @@ class MaxBlurDescription final : public Described<MaxBlurPooling2DConfig> {
 LINN_LAYER_ROW(BlurPooling2D, BlurDescription)
 LINN_LAYER_ROW(MaxBlurPooling2D, MaxBlurDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 BlurPooling2D::BlurPooling2D(std::int64_t filter_size, BlurPooling2DOptions options)
-    : Layer(layers::make_layer<layers::BlurDescription>({filter_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::BlurDescription>({filter_size, std::move(options)})) {}
 MaxBlurPooling2D::MaxBlurPooling2D(Size2 pool_size, MaxBlurPooling2DOptions options)
-    : Layer(layers::make_layer<layers::MaxBlurDescription>({pool_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::MaxBlurDescription>({pool_size, std::move(options)})) {}
 
 }  // namespace linn

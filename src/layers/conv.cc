@@ -8,7 +8,7 @@
 #include "plan/ops/conv.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct Conv2DConfig {
@@ -18,11 +18,11 @@ struct Conv2DConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::Conv2DConfig> {
-  using C = layers::Conv2DConfig;
+struct detail::schema::Schema<detail::layers::Conv2DConfig> {
+  using C = detail::layers::Conv2DConfig;
   using O = Conv2DOptions;
   static constexpr Info info{
       .module = "keras.layers", .name = "Conv2D", .aliases = {"Convolution2D"}, .help = "Convolution over images (height, width, channels)."};
@@ -30,9 +30,9 @@ struct schema::Schema<layers::Conv2DConfig> {
       all(required("filters", &C::filters, at_least(1), "Channels of the output."),
           required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
           nested(&C::options,  //
-                 layers::stride_fields<O>(layers::all_paddings), layers::dilation_fields<O>(),
+                 detail::layers::stride_fields<O>(detail::layers::all_paddings), detail::layers::dilation_fields<O>(),
                  field("groups", &O::groups, at_least(1), "Groups of channels that are convolved apart."),
-                 layers::activation_fields<O>(), layers::kernel_fields<O>(), layers::common_fields<O>()));
+                 detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(), detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"activity_regularizer"},
                                       {"kernel_constraint"},  {"bias_constraint"}};
   static constexpr Example examples[] = {
@@ -60,11 +60,11 @@ struct schema::Schema<layers::Conv2DConfig> {
   static std::string fault(const C& c) {
     const O& o = c.options;
     if (c.filters % o.groups != 0) return fmt::format("groups is {}; it must divide filters ({})", o.groups, c.filters);
-    return layers::stride_fault(o);
+    return detail::layers::stride_fault(o);
   }
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 class Conv2DDescription final : public Described<Conv2DConfig> {
@@ -112,9 +112,9 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
 
 LINN_LAYER_ROW(Conv2D, Conv2DDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 Conv2D::Conv2D(std::int64_t filters, Size2 kernel_size, Conv2DOptions options)
-    : Layer(layers::make_layer<layers::Conv2DDescription>({filters, kernel_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::Conv2DDescription>({filters, kernel_size, std::move(options)})) {}
 
 }  // namespace linn

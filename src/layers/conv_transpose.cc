@@ -12,7 +12,7 @@
 #include "plan/ops/conv_transpose.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct Conv2DTransposeConfig {
@@ -22,11 +22,11 @@ struct Conv2DTransposeConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::Conv2DTransposeConfig> {
-  using C = layers::Conv2DTransposeConfig;
+struct detail::schema::Schema<detail::layers::Conv2DTransposeConfig> {
+  using C = detail::layers::Conv2DTransposeConfig;
   using O = Conv2DTransposeOptions;
   static constexpr Info info{.module = "keras.layers",
                              .name = "Conv2DTranspose",
@@ -36,9 +36,10 @@ struct schema::Schema<layers::Conv2DTransposeConfig> {
       all(required("filters", &C::filters, at_least(1), "Channels of the output."),
           required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
           nested(&C::options,  //
-                 layers::stride_fields<O>("\"valid\" or \"same\"."),
+                 detail::layers::stride_fields<O>("\"valid\" or \"same\"."),
                  field("output_padding", &O::output_padding, at_least(0), "Pixels added at the bottom and at the right."),
-                 layers::dilation_fields<O>(), layers::activation_fields<O>(), layers::kernel_fields<O>(), layers::common_fields<O>()));
+                 detail::layers::dilation_fields<O>(), detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(),
+                 detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
   static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"}, {"bias_constraint"}, {"groups", "1"}};
   static constexpr Example examples[] = {
@@ -56,15 +57,16 @@ struct schema::Schema<layers::Conv2DTransposeConfig> {
   static std::string fault(const C& c) {
     const O& o = c.options;
     if (o.padding.is_explicit() || (o.padding.kind() != Padding::valid && o.padding.kind() != Padding::same))
-      return fmt::format("padding is {}; a transposed convolution has \"valid\" and \"same\"", schema::Type<Padding>::text(o.padding));
+      return fmt::format("padding is {}; a transposed convolution has \"valid\" and \"same\"",
+                         detail::schema::Type<Padding>::text(o.padding));
     if (o.output_padding.is_set() && (o.output_padding.height >= o.strides.height || o.output_padding.width >= o.strides.width))
-      return fmt::format("output_padding is {}; both numbers must be below strides {}", layers::to_string(o.output_padding),
-                         layers::to_string(o.strides));
-    return layers::stride_fault(o);
+      return fmt::format("output_padding is {}; both numbers must be below strides {}", detail::layers::to_string(o.output_padding),
+                         detail::layers::to_string(o.strides));
+    return detail::layers::stride_fault(o);
   }
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 // One axis: the size of the output, as Keras has it.
@@ -137,9 +139,9 @@ class Conv2DTransposeDescription final : public Described<Conv2DTransposeConfig>
 
 LINN_LAYER_ROW(Conv2DTranspose, Conv2DTransposeDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 Conv2DTranspose::Conv2DTranspose(std::int64_t filters, Size2 kernel_size, Conv2DTransposeOptions options)
-    : Layer(layers::make_layer<layers::Conv2DTransposeDescription>({filters, kernel_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::Conv2DTransposeDescription>({filters, kernel_size, std::move(options)})) {}
 
 }  // namespace linn

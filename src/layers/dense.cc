@@ -8,7 +8,7 @@
 #include "plan/ops/dense.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct DenseConfig {
@@ -17,16 +17,16 @@ struct DenseConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::DenseConfig> {
-  using C = layers::DenseConfig;
+struct detail::schema::Schema<detail::layers::DenseConfig> {
+  using C = detail::layers::DenseConfig;
   using O = DenseOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Dense", .help = "A fully connected layer over the last axis."};
-  static constexpr auto fields =
-      all(required("units", &C::units, at_least(1), "Outputs."),
-          nested(&C::options, layers::activation_fields<O>(), layers::kernel_fields<O>(), layers::common_fields<O>()));
+  static constexpr auto fields = all(
+      required("units", &C::units, at_least(1), "Outputs."),
+      nested(&C::options, detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(), detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"},
                                       {"bias_constraint"},    {"lora_rank"},        {"lora_alpha"},           {"quantization_config"}};
   static constexpr Example examples[] = {
@@ -35,7 +35,7 @@ struct schema::Schema<layers::DenseConfig> {
       {R"({"name": "d", "units": 4, "activation": "softmax"})", "(2, 3, 5)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 class DenseDescription final : public Described<DenseConfig> {
@@ -81,9 +81,9 @@ class DenseDescription final : public Described<DenseConfig> {
 
 LINN_LAYER_ROW(Dense, DenseDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 Dense::Dense(std::int64_t units, DenseOptions options)
-    : Layer(layers::make_layer<layers::DenseDescription>({units, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::DenseDescription>({units, std::move(options)})) {}
 
 }  // namespace linn

@@ -6,7 +6,7 @@
 #include "plan/ops/conv.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct DepthwiseConv2DConfig {
@@ -21,25 +21,25 @@ struct SeparableConv2DConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::DepthwiseConv2DConfig> {
-  using C = layers::DepthwiseConv2DConfig;
+struct detail::schema::Schema<detail::layers::DepthwiseConv2DConfig> {
+  using C = detail::layers::DepthwiseConv2DConfig;
   using O = DepthwiseConv2DOptions;
   static constexpr Info info{.module = "keras.layers", .name = "DepthwiseConv2D", .help = "Convolution of each channel of images alone."};
   static constexpr auto fields =
       all(required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
           nested(&C::options,  //
-                 layers::stride_fields<O>(layers::all_paddings),
+                 detail::layers::stride_fields<O>(detail::layers::all_paddings),
                  field("depth_multiplier", &O::depth_multiplier, at_least(1), "Output channels of each input channel."),
-                 layers::dilation_fields<O>(),
-                 layers::activation_fields<O>(),
+                 detail::layers::dilation_fields<O>(),
+                 detail::layers::activation_fields<O>(),
                  field("depthwise_initializer", &O::depthwise_initializer, "First values of the kernel."),
                  field("bias_initializer", &O::bias_initializer, "First values of the bias."),
                  field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
-                 layers::common_fields<O>()));
+                 detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
   static constexpr Absent absent[] = {{"activity_regularizer"}, {"depthwise_constraint"}, {"bias_constraint"}, {"groups", "1"}};
   static constexpr Example examples[] = {
@@ -62,8 +62,8 @@ struct schema::Schema<layers::DepthwiseConv2DConfig> {
 };
 
 template <>
-struct schema::Schema<layers::SeparableConv2DConfig> {
-  using C = layers::SeparableConv2DConfig;
+struct detail::schema::Schema<detail::layers::SeparableConv2DConfig> {
+  using C = detail::layers::SeparableConv2DConfig;
   using O = SeparableConv2DOptions;
   static constexpr Info info{.module = "keras.layers",
                              .name = "SeparableConv2D",
@@ -73,16 +73,16 @@ struct schema::Schema<layers::SeparableConv2DConfig> {
       all(required("filters", &C::filters, at_least(1), "Channels of the output."),
           required("kernel_size", &C::kernel_size, at_least(1), "Height and width of the window."),
           nested(&C::options,  //
-                 layers::stride_fields<O>(layers::all_paddings), layers::dilation_fields<O>(),
+                 detail::layers::stride_fields<O>(detail::layers::all_paddings), detail::layers::dilation_fields<O>(),
                  field("depth_multiplier", &O::depth_multiplier, at_least(1), "Channels between the two convolutions, for each input channel."),
-                 layers::activation_fields<O>(),
+                 detail::layers::activation_fields<O>(),
                  field("depthwise_initializer", &O::depthwise_initializer, "First values of the depthwise kernel."),
                  field("pointwise_initializer", &O::pointwise_initializer, "First values of the 1x1 kernel."),
                  field("bias_initializer", &O::bias_initializer, "First values of the bias."),
                  field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the depthwise kernel."),
                  field("pointwise_regularizer", &O::pointwise_regularizer, "Added to the loss for the size of the 1x1 kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
-                 layers::common_fields<O>()));
+                 detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
   static constexpr Absent absent[] = {{"activity_regularizer"}, {"depthwise_constraint"}, {"pointwise_constraint"},
                                       {"bias_constraint"},      {"groups", "1"},          {"kernel_initializer", ""}};
@@ -100,7 +100,7 @@ struct schema::Schema<layers::SeparableConv2DConfig> {
       {R"({"name": "s", "filters": 3, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 2]})", "(6, 5, 2)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 // The convolution of each channel alone, for an input (height, width, channels).
@@ -194,12 +194,12 @@ class SeparableConv2DDescription final : public Described<SeparableConv2DConfig>
 LINN_LAYER_ROW(DepthwiseConv2D, DepthwiseConv2DDescription)
 LINN_LAYER_ROW(SeparableConv2D, SeparableConv2DDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 DepthwiseConv2D::DepthwiseConv2D(Size2 kernel_size, DepthwiseConv2DOptions options)
-    : Layer(layers::make_layer<layers::DepthwiseConv2DDescription>({kernel_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::DepthwiseConv2DDescription>({kernel_size, std::move(options)})) {}
 
 SeparableConv2D::SeparableConv2D(std::int64_t filters, Size2 kernel_size, SeparableConv2DOptions options)
-    : Layer(layers::make_layer<layers::SeparableConv2DDescription>({filters, kernel_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::SeparableConv2DDescription>({filters, kernel_size, std::move(options)})) {}
 
 }  // namespace linn

@@ -12,7 +12,7 @@
 #include "optim/regularizers.h"
 #include "schema/row.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 /// The fields that nearly every layer has at the end of its options.
 template <class Options>
@@ -92,4 +92,4 @@ DescriptionPtr read_layer(const io::Json& json, const std::string& where) {
     return schema::make_row<Description::Config, DescriptionPtr>(schema::Kind::layer, &read_layer<Description>);   \
   }
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

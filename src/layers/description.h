@@ -45,7 +45,7 @@ class LayerDescription {
   /// Whether Keras counts it as built only once it has seen an input, even when it has no variables.
   virtual bool waits_for_input() const { return false; }
   /// Keras's config under the name that the model gave.
-  virtual io::Json config(const std::string& name) const = 0;
+  virtual detail::io::Json config(const std::string& name) const = 0;
 
   /// The shape of each output, of one image. `where` begins the message of the ShapeError when the inputs do not fit, in number or shape.
   virtual std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const = 0;
@@ -53,15 +53,15 @@ class LayerDescription {
   virtual std::vector<VariableSpec> declare_variables(std::span<const Shape> /*inputs*/) const { return {}; }
   /// What a call with inputs of these shapes does to a map, and what kind of values leave it (traits.h). Everything that reasons about
   /// translation reads this; the default says that nothing is known.
-  virtual layers::OnMap on_map(std::span<const Shape> /*inputs*/) const { return {}; }
-  virtual layers::ActivationKind activation() const { return layers::ActivationKind::other; }
+  virtual detail::layers::OnMap on_map(std::span<const Shape> /*inputs*/) const { return {}; }
+  virtual detail::layers::ActivationKind activation() const { return detail::layers::ActivationKind::other; }
   /// Of a layer on rows: the class name and configuration of a layer whose windows of this size see a map (height, width, channels) as this
   /// layer sees the flattened map, with the same weights in the same order. Null: there is none.
-  virtual io::Json as_window(const Size2& /*size*/, const std::string& /*name*/) const { return nullptr; }
+  virtual detail::io::Json as_window(const Size2& /*size*/, const std::string& /*name*/) const { return nullptr; }
   /// Adds the ops of one call and returns its outputs; `variables` as declared, in order. A layer that is called twice is lowered twice,
   /// with the same variables.
-  virtual std::vector<plan::Value> lower_call(plan::Lowering& to, std::span<const plan::Value> inputs,
-                                              std::span<const plan::Value> variables) const = 0;
+  virtual std::vector<detail::plan::Value> lower_call(detail::plan::Lowering& to, std::span<const detail::plan::Value> inputs,
+                                              std::span<const detail::plan::Value> variables) const = 0;
 };
 
 /// A layer of one input and one output.
@@ -71,17 +71,18 @@ class OneToOne : public LayerDescription {
   virtual Shape output_shape(const Shape& input, const std::string& where) const = 0;
   virtual std::vector<VariableSpec> variables(const Shape& /*input*/) const { return {}; }
   /// Adds the layer's ops; `variables` as described, in order.
-  virtual plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const = 0;
+  virtual detail::plan::Value lower(detail::plan::Lowering& to, detail::plan::Value input,
+                                    const std::vector<detail::plan::Value>& variables) const = 0;
 
   std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const final;
   std::vector<VariableSpec> declare_variables(std::span<const Shape> inputs) const final { return variables(inputs[0]); }
-  std::vector<plan::Value> lower_call(plan::Lowering& to, std::span<const plan::Value> inputs,
-                                      std::span<const plan::Value> variables) const final {
+  std::vector<detail::plan::Value> lower_call(detail::plan::Lowering& to, std::span<const detail::plan::Value> inputs,
+                                      std::span<const detail::plan::Value> variables) const final {
     return {lower(to, inputs[0], {variables.begin(), variables.end()})};
   }
 };
 
-namespace layers {
+namespace detail::layers {
 
 using DescriptionPtr = std::shared_ptr<const LayerDescription>;
 
@@ -95,5 +96,5 @@ std::string snake_case(std::string_view class_name);
 /// "[conv2d 'conv2d_1']", the start of a message about a layer.
 std::string place_of(std::string_view class_name, std::string_view name);
 
-}  // namespace layers
+}  // namespace detail::layers
 }  // namespace linn

@@ -9,7 +9,7 @@
 #include "layers/apply_activation.h"
 #include "layers/described.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 /// `Config` is a struct of options with a function_of(config), which gives the activation function for the options.
 template <class Config>
@@ -28,4 +28,4 @@ class FunctionLayer final : public Described<Config> {
   ActivationFunction function_;
 };
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

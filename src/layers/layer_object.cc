@@ -25,7 +25,7 @@ std::vector<Shape> shapes_of(std::span<const SymbolicTensor> values, Shape Probe
 
 bool Variable::is_trainable() const { return trainable && layer->trainable; }
 
-std::string LayerObject::place() const { return layers::place_of(layers::snake_case(class_name()), name); }
+std::string LayerObject::place() const { return detail::layers::place_of(detail::layers::snake_case(class_name()), name); }
 
 Shape ProbedShape::merged() const {
   std::vector<std::int64_t> sizes(first.begin(), first.end());
@@ -116,7 +116,9 @@ Layer::Layer(const SymbolicTensor& input) : object_(input.call()->layer) {
 std::string_view Layer::class_name() const { return object_->class_name(); }
 const std::string& Layer::name() const { return object_->name; }
 
-std::string Layer::config() const { return io::dump_json(object_->description->config(name().empty() ? layers::snake_case(class_name()) : name())); }
+std::string Layer::config() const {
+  return detail::io::dump_json(object_->description->config(name().empty() ? detail::layers::snake_case(class_name()) : name()));
+}
 
 Shape Layer::compute_output_shape(const Shape& input) const { return object_->description->infer_shapes({&input, 1}, object_->place()).front(); }
 

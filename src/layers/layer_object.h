@@ -51,10 +51,10 @@ struct NamedVariable {
 };
 
 struct LayerObject {
-  explicit LayerObject(layers::DescriptionPtr what)
+  explicit LayerObject(detail::layers::DescriptionPtr what)
       : description(std::move(what)), name(description->name()), trainable(description->trainable()) {}
 
-  layers::DescriptionPtr description;
+  detail::layers::DescriptionPtr description;
   std::string name;  // empty until the user or the first graph gives one
   bool trainable;
   bool has_variables = false;  // set, with the variables, by the first graph that is built with the layer

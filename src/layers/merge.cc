@@ -12,7 +12,7 @@
 #include "plan/ops/section.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 using kernels::MergeKind;
@@ -39,26 +39,27 @@ constexpr schema::Info info_of(MergeKind kind) {
 }
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
-template <kernels::MergeKind kind>
-struct schema::Schema<layers::MergeConfig<kind>> {
-  using C = layers::MergeConfig<kind>;
-  static constexpr Info info = layers::info_of(kind);
-  static constexpr auto fields = all(nested(&C::options, layers::common_fields<MergeOptions>()));
+template <detail::kernels::MergeKind kind>
+struct detail::schema::Schema<detail::layers::MergeConfig<kind>> {
+  using C = detail::layers::MergeConfig<kind>;
+  static constexpr Info info = detail::layers::info_of(kind);
+  static constexpr auto fields = all(nested(&C::options, detail::layers::common_fields<MergeOptions>()));
   static constexpr Example examples[] = {{R"({"name": "m", "trainable": false})", "(3, 4, 2) (3, 4, 2)"}, {R"({"name": "m"})", "(3, 4, 2) (1, 1, 2)"}};
 };
 
 template <>
-struct schema::Schema<layers::ConcatenateConfig> {
-  using C = layers::ConcatenateConfig;
+struct detail::schema::Schema<detail::layers::ConcatenateConfig> {
+  using C = detail::layers::ConcatenateConfig;
   using O = ConcatenateOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Concatenate", .help = "All inputs one behind the other along one axis."};
-  static constexpr auto fields = all(nested(&C::options, axis("axis", &O::axis, "The axis along which they are joined."), layers::common_fields<O>()));
+  static constexpr auto fields =
+      all(nested(&C::options, axis("axis", &O::axis, "The axis along which they are joined."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "c"})", "(3, 4, 2) (3, 4, 3)"}, {R"({"name": "c", "axis": -2})", "(3, 4, 2) (3, 1, 2) (3, 2, 2)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 std::string listed(std::span<const Shape> shapes) {
@@ -157,18 +158,18 @@ LINN_LAYER_ROW(Maximum, MergeDescription<MergeKind::maximum>)
 LINN_LAYER_ROW(Minimum, MergeDescription<MergeKind::minimum>)
 LINN_LAYER_ROW(Concatenate, ConcatenateDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
-using kernels::MergeKind;
-using layers::MergeDescription;
+using detail::kernels::MergeKind;
+using detail::layers::MergeDescription;
 
-Add::Add(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::add>>({std::move(options)})) {}
-Subtract::Subtract(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::subtract>>({std::move(options)})) {}
-Multiply::Multiply(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::multiply>>({std::move(options)})) {}
-Average::Average(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::average>>({std::move(options)})) {}
-Maximum::Maximum(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::maximum>>({std::move(options)})) {}
-Minimum::Minimum(MergeOptions options) : Layer(layers::make_layer<MergeDescription<MergeKind::minimum>>({std::move(options)})) {}
+Add::Add(MergeOptions options) : Layer(detail::layers::make_layer<MergeDescription<MergeKind::add>>({std::move(options)})) {}
+Subtract::Subtract(MergeOptions options) : Layer(detail::layers::make_layer<MergeDescription<MergeKind::subtract>>({std::move(options)})) {}
+Multiply::Multiply(MergeOptions options) : Layer(detail::layers::make_layer<MergeDescription<MergeKind::multiply>>({std::move(options)})) {}
+Average::Average(MergeOptions options) : Layer(detail::layers::make_layer<MergeDescription<MergeKind::average>>({std::move(options)})) {}
+Maximum::Maximum(MergeOptions options) : Layer(detail::layers::make_layer<MergeDescription<MergeKind::maximum>>({std::move(options)})) {}
+Minimum::Minimum(MergeOptions options) : Layer(detail::layers::make_layer<MergeDescription<MergeKind::minimum>>({std::move(options)})) {}
 Concatenate::Concatenate(ConcatenateOptions options)
-    : Layer(layers::make_layer<layers::ConcatenateDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::ConcatenateDescription>({std::move(options)})) {}
 
 }  // namespace linn

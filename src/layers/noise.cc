@@ -5,7 +5,7 @@
 #include "plan/ops/noise.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct SpatialDropout2DConfig {
@@ -18,32 +18,32 @@ struct GaussianNoiseConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::SpatialDropout2DConfig> {
-  using C = layers::SpatialDropout2DConfig;
+struct detail::schema::Schema<detail::layers::SpatialDropout2DConfig> {
+  using C = detail::layers::SpatialDropout2DConfig;
   using O = SpatialDropout2DOptions;
   static constexpr Info info{.module = "keras.layers", .name = "SpatialDropout2D", .help = "Sets random channels to zero while training."};
   static constexpr auto fields =
       all(required("rate", &C::rate, from_to_below(0, 1), "Share of the channels that become zero."),
-          nested(&C::options, layers::data_format_field<O>(), field("seed", &O::seed, "Seed of the mask, besides the model's."),
-                 layers::common_fields<O>()));
+          nested(&C::options, detail::layers::data_format_field<O>(), field("seed", &O::seed, "Seed of the mask, besides the model's."),
+                 detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "o", "rate": 0.4, "seed": 12})", "(3, 2, 5)"}, {R"({"name": "o", "rate": 0.0})", "(3, 2, 5)"}};
 };
 
 template <>
-struct schema::Schema<layers::GaussianNoiseConfig> {
-  using C = layers::GaussianNoiseConfig;
+struct detail::schema::Schema<detail::layers::GaussianNoiseConfig> {
+  using C = detail::layers::GaussianNoiseConfig;
   using O = GaussianNoiseOptions;
   static constexpr Info info{.module = "keras.layers", .name = "GaussianNoise", .help = "Adds normal noise while training."};
   static constexpr auto fields =
       all(required("stddev", &C::stddev, between(0, 1), "Standard deviation of the noise."),
-          nested(&C::options, field("seed", &O::seed, "Seed of the noise, besides the model's."), layers::common_fields<O>()));
+          nested(&C::options, field("seed", &O::seed, "Seed of the noise, besides the model's."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "g", "stddev": 0.5, "seed": 12})", "(3, 4)"}, {R"({"name": "g", "stddev": 0.0})", "(5)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 class SpatialDropout2DDescription final : public Described<SpatialDropout2DConfig> {
@@ -84,11 +84,11 @@ class GaussianNoiseDescription final : public Described<GaussianNoiseConfig> {
 LINN_LAYER_ROW(SpatialDropout2D, SpatialDropout2DDescription)
 LINN_LAYER_ROW(GaussianNoise, GaussianNoiseDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 SpatialDropout2D::SpatialDropout2D(double rate, SpatialDropout2DOptions options)
-    : Layer(layers::make_layer<layers::SpatialDropout2DDescription>({rate, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::SpatialDropout2DDescription>({rate, std::move(options)})) {}
 GaussianNoise::GaussianNoise(double stddev, GaussianNoiseOptions options)
-    : Layer(layers::make_layer<layers::GaussianNoiseDescription>({stddev, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::GaussianNoiseDescription>({stddev, std::move(options)})) {}
 
 }  // namespace linn

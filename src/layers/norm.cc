@@ -9,7 +9,7 @@
 #include "plan/ops/norm.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct BatchNormalizationConfig {
@@ -17,11 +17,11 @@ struct BatchNormalizationConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::BatchNormalizationConfig> {
-  using C = layers::BatchNormalizationConfig;
+struct detail::schema::Schema<detail::layers::BatchNormalizationConfig> {
+  using C = detail::layers::BatchNormalizationConfig;
   using O = BatchNormalizationOptions;
   static constexpr Info info{
       .module = "keras.layers", .name = "BatchNormalization", .help = "Brings each channel to mean 0 and variance 1, then scales and moves it."};
@@ -37,7 +37,7 @@ struct schema::Schema<layers::BatchNormalizationConfig> {
       field("moving_variance_initializer", &O::moving_variance_initializer, "First values of the moving variance."),
       field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
       field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
-      layers::common_fields<O>()));
+      detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"beta_constraint"},
                                       {"gamma_constraint"},
                                       {"synchronized", "false"},
@@ -53,7 +53,7 @@ struct schema::Schema<layers::BatchNormalizationConfig> {
                                           "(4, 5, 3)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 class BatchNormalizationDescription final : public Described<BatchNormalizationConfig> {
@@ -105,9 +105,9 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
 
 LINN_LAYER_ROW(BatchNormalization, BatchNormalizationDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 BatchNormalization::BatchNormalization(BatchNormalizationOptions options)
-    : Layer(layers::make_layer<layers::BatchNormalizationDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::BatchNormalizationDescription>({std::move(options)})) {}
 
 }  // namespace linn

@@ -11,7 +11,7 @@
 #include "plan/ops/standardize.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct NormalizationConfig {
@@ -19,24 +19,24 @@ struct NormalizationConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 /// One number, or lists of numbers in lists: row-major. An empty list is null.
 template <>
-struct schema::Type<std::vector<double>> {
-  static std::vector<double> read(const io::Json& json, const Place& place) {
+struct detail::schema::Type<std::vector<double>> {
+  static std::vector<double> read(const detail::io::Json& json, const Place& place) {
     if (!json.is_array()) return {Type<double>::read(json, place)};
     std::vector<double> values;
-    for (const io::Json& part : json) {
+    for (const detail::io::Json& part : json) {
       const std::vector<double> inner = read(part, place);
       values.insert(values.end(), inner.begin(), inner.end());
     }
     return values;
   }
   // One value goes alone: where no axis keeps statistics, Keras takes no list.
-  static io::Json write(const std::vector<double>& values) {
+  static detail::io::Json write(const std::vector<double>& values) {
     if (values.empty()) return nullptr;
-    return values.size() == 1 ? io::Json(values.front()) : io::Json(values);
+    return values.size() == 1 ? detail::io::Json(values.front()) : detail::io::Json(values);
   }
   static std::string fault(const std::vector<double>& values, const Range& range) {
     for (const double value : values)
@@ -48,15 +48,15 @@ struct schema::Type<std::vector<double>> {
 };
 
 template <>
-struct schema::Schema<layers::NormalizationConfig> {
-  using C = layers::NormalizationConfig;
+struct detail::schema::Schema<detail::layers::NormalizationConfig> {
+  using C = detail::layers::NormalizationConfig;
   using O = NormalizationOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Normalization", .help = "Brings values to mean 0 and variance 1 by statistics of the data."};
   static constexpr auto fields =
       all(nested(&C::options, field("axis", &O::axis, "The axes that keep statistics of their own."),
                  field("mean", &O::mean, "Means; none: adapted to data."),
                  field("variance", &O::variance, at_least(0), "Variances; none: adapted to data."),
-                 field("invert", &O::invert, "Whether values are brought back."), layers::common_fields<O>()));
+                 field("invert", &O::invert, "Whether values are brought back."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "n"})", "(3, 4, 2)"},
                                          {R"({"name": "n", "mean": [1.5, 2.0], "variance": [4.0, 0.5]})", "(3, 4, 2)"},
                                          {R"({"name": "n", "axis": [1], "invert": true})", "(3, 4, 2)"},
@@ -68,7 +68,7 @@ struct schema::Schema<layers::NormalizationConfig> {
   }
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct Statistics {
@@ -162,19 +162,20 @@ Statistics statistics_of(const Tensor& data, const std::vector<std::size_t>& pla
 
 LINN_LAYER_ROW(Normalization, NormalizationDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 Normalization::Normalization(NormalizationOptions options)
-    : Layer(layers::make_layer<layers::NormalizationDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::NormalizationDescription>({std::move(options)})) {}
 
 void Normalization::adapt(const Tensor& data) {
-  const auto& current = dynamic_cast<const layers::NormalizationDescription&>(*detail::description_of(*this));
+  const auto& current = dynamic_cast<const detail::layers::NormalizationDescription&>(*detail::description_of(*this));
   const std::string place = current.place();
   if (data.shape().rank() < 2 || data.elements() == 0)
     throw ShapeError(fmt::format("{} adapt needs data of shape (images, ...) that hold values; {} came", place, data.shape().to_string()));
   const Shape image = data.shape().without_first();
   const auto kept = static_cast<std::size_t>(current.kept(image, place).elements());
-  layers::Statistics statistics = layers::statistics_of(data, layers::places_of(image, current.axes(image, place)), kept);
+  detail::layers::Statistics statistics =
+      detail::layers::statistics_of(data, detail::layers::places_of(image, current.axes(image, place)), kept);
   NormalizationOptions options = current.options();
   options.mean = std::move(statistics.mean);
   options.variance = std::move(statistics.variance);

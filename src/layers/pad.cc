@@ -10,7 +10,7 @@
 #include "plan/ops/pad.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct ZeroPadding2DConfig {
@@ -19,20 +19,20 @@ struct ZeroPadding2DConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::ZeroPadding2DConfig> {
-  using C = layers::ZeroPadding2DConfig;
+struct detail::schema::Schema<detail::layers::ZeroPadding2DConfig> {
+  using C = detail::layers::ZeroPadding2DConfig;
   using O = ZeroPadding2DOptions;
   static constexpr Info info{.module = "keras.layers", .name = "ZeroPadding2D", .help = "Rows and columns of zeros around the map."};
   static constexpr auto fields = all(field("padding", &C::padding, at_least(0), "Rows and columns: above and below, left and right."),
-                                     nested(&C::options, layers::data_format_field<O>(), layers::common_fields<O>()));
+                                     nested(&C::options, detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "z", "trainable": false, "padding": [[1, 2], [0, 3]]})", "(4, 3, 2)"},
                                          {R"({"name": "z", "padding": [[0, 0], [0, 0]]})", "(2, 2, 2)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 class ZeroPadding2DDescription final : public Described<ZeroPadding2DConfig> {
@@ -59,9 +59,9 @@ class ZeroPadding2DDescription final : public Described<ZeroPadding2DConfig> {
 
 LINN_LAYER_ROW(ZeroPadding2D, ZeroPadding2DDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 ZeroPadding2D::ZeroPadding2D(Pads2 padding, ZeroPadding2DOptions options)
-    : Layer(layers::make_layer<layers::ZeroPadding2DDescription>({padding, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::ZeroPadding2DDescription>({padding, std::move(options)})) {}
 
 }  // namespace linn

@@ -7,7 +7,7 @@
 #include "layers/activations.h"
 #include "layers/registry.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using schema::FieldInfo;
@@ -98,4 +98,4 @@ std::string page() {
   return text;
 }
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

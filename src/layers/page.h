@@ -6,7 +6,7 @@
 
 #include "schema/row.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 /// All rows of a kind; none where the kind has no registry yet.
 std::vector<const schema::Row*> rows(schema::Kind kind);
@@ -18,4 +18,4 @@ std::string details(const schema::Row& row);
 /// The text of docs/layers.md.
 std::string page();
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

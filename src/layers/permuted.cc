@@ -9,7 +9,7 @@
 #include "linn/error.h"
 #include "plan/ops/layout.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 std::vector<std::size_t> image_axes(const Axes& axes, std::size_t rank, const std::string& where) {
   std::vector<std::int64_t> numbers = axes.list();
@@ -46,4 +46,4 @@ plan::Value LastAxes::undo(plan::Value result) const {
   return plan::permute(to_, {result.id, Shape(std::span<const std::int64_t>(sizes))}, kernels::inverse_order(order_));
 }
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

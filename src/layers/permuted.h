@@ -8,7 +8,7 @@
 #include "linn/shape.h"
 #include "plan/lowering.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 /// The axes of an image that `axes` names, sorted, counted from 0. Throws ShapeError or ValueError as image_axis does, and ValueError for an
 /// axis that is named twice or where the numbers are sorted otherwise than the axes they stand for, -1 beside 1: Keras would shape its
@@ -32,4 +32,4 @@ class LastAxes {
   plan::Value value_;
 };
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

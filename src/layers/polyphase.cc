@@ -15,7 +15,7 @@
 #include "plan/ops/section.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct AdaptivePolyphaseSampling2DConfig {
@@ -27,25 +27,25 @@ struct LearnablePolyphaseSampling2DConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::AdaptivePolyphaseSampling2DConfig> {
-  using C = layers::AdaptivePolyphaseSampling2DConfig;
+struct detail::schema::Schema<detail::layers::AdaptivePolyphaseSampling2DConfig> {
+  using C = detail::layers::AdaptivePolyphaseSampling2DConfig;
   using O = AdaptivePolyphaseSampling2DOptions;
   static constexpr Info info{
       .module = "linn.layers", .name = "AdaptivePolyphaseSampling2D", .help = "APS: of the phases of a map the one of the largest norm."};
   static constexpr auto fields = all(nested(&C::options,  //
                                             field("strides", &O::strides, at_least(1), "Phases along each axis; they divide the map."),
                                             field("order", &O::order, "The norm: \"l1\", \"l2\" or \"linf\"."),
-                                            layers::data_format_field<O>(), layers::common_fields<O>()));
+                                            detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "s"})", "(4, 6, 3)"},
                                          {R"({"name": "s", "strides": [3, 1], "order": "linf"})", "(6, 5, 2)"}};
 };
 
 template <>
-struct schema::Schema<layers::LearnablePolyphaseSampling2DConfig> {
-  using C = layers::LearnablePolyphaseSampling2DConfig;
+struct detail::schema::Schema<detail::layers::LearnablePolyphaseSampling2DConfig> {
+  using C = detail::layers::LearnablePolyphaseSampling2DConfig;
   using O = LearnablePolyphaseSampling2DOptions;
   static constexpr Info info{
       .module = "linn.layers", .name = "LearnablePolyphaseSampling2D", .help = "LPS: of the phases of a map the one that a small network prefers."};
@@ -57,9 +57,9 @@ struct schema::Schema<layers::LearnablePolyphaseSampling2DConfig> {
       field("temperature", &O::temperature, at_least(1e-6), "Temperature of the Gumbel-softmax at the first step of training."),
       field("final_temperature", &O::final_temperature, at_least(1e-6), "Temperature after `anneal_steps` steps."),
       field("anneal_steps", &O::anneal_steps, at_least(1), "Steps from the first temperature to the final one."),
-      layers::data_format_field<O>(), field("kernel_initializer", &O::kernel_initializer, "First values of both kernels."),
+      detail::layers::data_format_field<O>(), field("kernel_initializer", &O::kernel_initializer, "First values of both kernels."),
       field("bias_initializer", &O::bias_initializer, "First values of the bias."),
-      field("seed", &O::seed, "Seed of the Gumbel noise, besides the model's."), layers::common_fields<O>()));
+      field("seed", &O::seed, "Seed of the Gumbel noise, besides the model's."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "s", "hidden_filters": 3})", "(4, 6, 2)"},
       {R"({"name": "s", "strides": [1, 3], "hidden_filters": 2, "temperature": 0.5, "final_temperature": 0.25, "anneal_steps": 77, "seed": 3,
@@ -67,7 +67,7 @@ struct schema::Schema<layers::LearnablePolyphaseSampling2DConfig> {
        "(2, 6, 3)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 // Pads that make a size a multiple of the stride.
@@ -198,11 +198,11 @@ class LearnableDescription final : public Described<LearnablePolyphaseSampling2D
 LINN_LAYER_ROW(AdaptivePolyphaseSampling2D, AdaptiveDescription)
 LINN_LAYER_ROW(LearnablePolyphaseSampling2D, LearnableDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 AdaptivePolyphaseSampling2D::AdaptivePolyphaseSampling2D(AdaptivePolyphaseSampling2DOptions options)
-    : Layer(layers::make_layer<layers::AdaptiveDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::AdaptiveDescription>({std::move(options)})) {}
 LearnablePolyphaseSampling2D::LearnablePolyphaseSampling2D(LearnablePolyphaseSampling2DOptions options)
-    : Layer(layers::make_layer<layers::LearnableDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::LearnableDescription>({std::move(options)})) {}
 
 }  // namespace linn

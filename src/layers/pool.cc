@@ -9,7 +9,7 @@
 #include "plan/ops/pool.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 using kernels::PoolKind;
@@ -26,13 +26,13 @@ struct GlobalPoolConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
-template <kernels::PoolKind kind>
-struct schema::Schema<layers::PoolConfig<kind>> {
-  using C = layers::PoolConfig<kind>;
+template <detail::kernels::PoolKind kind>
+struct detail::schema::Schema<detail::layers::PoolConfig<kind>> {
+  using C = detail::layers::PoolConfig<kind>;
   using O = Pooling2DOptions;
-  static constexpr bool is_max = kind == kernels::PoolKind::max;
+  static constexpr bool is_max = kind == detail::kernels::PoolKind::max;
   static constexpr Info info =
       is_max ? Info{.module = "keras.layers", .name = "MaxPooling2D", .aliases = {"MaxPool2D"}, .help = "The largest value of each window."}
              : Info{.module = "keras.layers",
@@ -46,7 +46,7 @@ struct schema::Schema<layers::PoolConfig<kind>> {
                  field("strides", &O::strides, at_least(1), "Pixels from one window to the next; by default the window's size."),
                  field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and numbers of rows and columns."),
                  own("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one cell of a window to the next; Keras has none."),
-                 layers::data_format_field<O>(), layers::common_fields<O>()));
+                 detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "p", "pool_size": [2, 3], "padding": "same"})", "(5, 7, 2)"},
       {R"({"name": "p", "pool_size": [3, 2]})", "(7, 6, 2)"},
@@ -65,14 +65,14 @@ struct schema::Schema<layers::PoolConfig<kind>> {
   static void complete(C& c) {
     if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
   }
-  static std::string fault(const C& c) { return layers::pool_padding_fault(c.options.padding); }
+  static std::string fault(const C& c) { return detail::layers::pool_padding_fault(c.options.padding); }
 };
 
-template <kernels::PoolKind kind>
-struct schema::Schema<layers::GlobalPoolConfig<kind>> {
-  using C = layers::GlobalPoolConfig<kind>;
+template <detail::kernels::PoolKind kind>
+struct detail::schema::Schema<detail::layers::GlobalPoolConfig<kind>> {
+  using C = detail::layers::GlobalPoolConfig<kind>;
   using O = GlobalPooling2DOptions;
-  static constexpr bool is_max = kind == kernels::PoolKind::max;
+  static constexpr bool is_max = kind == detail::kernels::PoolKind::max;
   static constexpr Info info = is_max ? Info{.module = "keras.layers",
                                              .name = "GlobalMaxPooling2D",
                                              .aliases = {"GlobalMaxPool2D"},
@@ -82,12 +82,13 @@ struct schema::Schema<layers::GlobalPoolConfig<kind>> {
                                              .aliases = {"GlobalAvgPool2D"},
                                              .help = "The mean of each channel."};
   static constexpr auto fields =
-      all(nested(&C::options, layers::data_format_field<O>(),
-                 field("keepdims", &O::keepdims, "Whether the result is (1, 1, channels) instead of (channels)."), layers::common_fields<O>()));
+      all(nested(&C::options, detail::layers::data_format_field<O>(),
+                 field("keepdims", &O::keepdims, "Whether the result is (1, 1, channels) instead of (channels)."),
+                 detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "g"})", "(4, 4, 3)"}, {R"({"name": "g", "keepdims": true})", "(4, 3, 2)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 template <PoolKind kind>
@@ -154,15 +155,15 @@ LINN_LAYER_ROW(AveragePooling2D, AveragePoolDescription)
 LINN_LAYER_ROW(GlobalMaxPooling2D, GlobalMaxPoolDescription)
 LINN_LAYER_ROW(GlobalAveragePooling2D, GlobalAveragePoolDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 MaxPooling2D::MaxPooling2D(Size2 pool_size, Pooling2DOptions options)
-    : Layer(layers::make_layer<layers::MaxPoolDescription>({pool_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::MaxPoolDescription>({pool_size, std::move(options)})) {}
 AveragePooling2D::AveragePooling2D(Size2 pool_size, Pooling2DOptions options)
-    : Layer(layers::make_layer<layers::AveragePoolDescription>({pool_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::AveragePoolDescription>({pool_size, std::move(options)})) {}
 GlobalMaxPooling2D::GlobalMaxPooling2D(GlobalPooling2DOptions options)
-    : Layer(layers::make_layer<layers::GlobalMaxPoolDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::GlobalMaxPoolDescription>({std::move(options)})) {}
 GlobalAveragePooling2D::GlobalAveragePooling2D(GlobalPooling2DOptions options)
-    : Layer(layers::make_layer<layers::GlobalAveragePoolDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::GlobalAveragePoolDescription>({std::move(options)})) {}
 
 }  // namespace linn

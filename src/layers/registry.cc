@@ -9,7 +9,7 @@
 #include "linn/layers.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 
 // The specialisations stand in the families' files.
 #define LINN_LAYER(name) \
@@ -74,7 +74,7 @@ std::string place_of(std::string_view class_name, std::string_view name) {
   return name.empty() ? fmt::format("[{}]", class_name) : fmt::format("[{} '{}']", class_name, name);
 }
 
-}  // namespace layers
+}  // namespace detail::layers
 
 std::vector<Shape> OneToOne::infer_shapes(std::span<const Shape> inputs, const std::string& where) const {
   if (inputs.size() != 1) throw ShapeError(fmt::format("{} takes one input; {} came", where, inputs.size()));

@@ -8,7 +8,7 @@
 #include "layers/description.h"
 #include "schema/row.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 using LayerRow = schema::RowOf<DescriptionPtr>;
 
@@ -21,4 +21,4 @@ std::span<const LayerRow> layer_rows();
 /// Whether Keras has a class of this name too.
 bool is_keras_class(std::string_view class_name);
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

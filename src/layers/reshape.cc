@@ -7,7 +7,7 @@
 #include "linn/error.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct FlattenConfig {
@@ -20,20 +20,20 @@ struct InputLayerConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::FlattenConfig> {
-  using C = layers::FlattenConfig;
+struct detail::schema::Schema<detail::layers::FlattenConfig> {
+  using C = detail::layers::FlattenConfig;
   using O = FlattenOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Flatten", .help = "All values of an image in one row."};
-  static constexpr auto fields = all(nested(&C::options, layers::data_format_field<O>(), layers::common_fields<O>()));
+  static constexpr auto fields = all(nested(&C::options, detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "f"})", "(2, 3, 4)"}};
 };
 
 template <>
-struct schema::Schema<layers::InputLayerConfig> {
-  using C = layers::InputLayerConfig;
+struct detail::schema::Schema<detail::layers::InputLayerConfig> {
+  using C = detail::layers::InputLayerConfig;
   using O = InputLayerOptions;
   static constexpr Info info{.module = "keras.layers", .name = "InputLayer", .help = "The shape of one image of the input."};
   static constexpr auto fields =
@@ -45,7 +45,7 @@ struct schema::Schema<layers::InputLayerConfig> {
   static constexpr Example examples[] = {{R"({"batch_shape": [null, 28, 28, 1], "name": "pixels"})", "(28, 28, 1)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 class FlattenDescription final : public Described<FlattenConfig> {
@@ -81,11 +81,11 @@ class InputDescription final : public Described<InputLayerConfig> {
 LINN_LAYER_ROW(Flatten, FlattenDescription)
 LINN_LAYER_ROW(InputLayer, InputDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
-Flatten::Flatten(FlattenOptions options) : Layer(layers::make_layer<layers::FlattenDescription>({std::move(options)})) {}
+Flatten::Flatten(FlattenOptions options) : Layer(detail::layers::make_layer<detail::layers::FlattenDescription>({std::move(options)})) {}
 InputLayer::InputLayer(Shape shape, InputLayerOptions options)
-    : Layer(layers::make_layer<layers::InputDescription>({shape, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::InputDescription>({shape, std::move(options)})) {}
 SymbolicTensor Input(Shape shape, InputLayerOptions options) { return detail::call_input(InputLayer(shape, std::move(options)).object()); }
 
 }  // namespace linn

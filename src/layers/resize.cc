@@ -16,7 +16,7 @@
 #include "plan/ops/section.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 using kernels::PoolKind;
@@ -36,32 +36,34 @@ struct AdaptivePooling2DConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::UpSampling2DConfig> {
-  using C = layers::UpSampling2DConfig;
+struct detail::schema::Schema<detail::layers::UpSampling2DConfig> {
+  using C = detail::layers::UpSampling2DConfig;
   using O = UpSampling2DOptions;
   static constexpr Info info{.module = "keras.layers", .name = "UpSampling2D", .help = "The map enlarged by whole factors."};
   static constexpr auto fields = all(field("size", &C::size, at_least(1), "Factors of height and width."),
-                                     nested(&C::options, layers::data_format_field<O>(),
+                                     nested(&C::options, detail::layers::data_format_field<O>(),
                                             field("interpolation", &O::interpolation, "How pixels between pixels get their values."),
-                                            layers::common_fields<O>()));
+                                            detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "u", "size": [2, 3]})", "(3, 4, 2)"},
                                          {R"({"name": "u", "size": [3, 2], "interpolation": "bilinear"})", "(3, 4, 2)"}};
 };
 
 template <>
-struct schema::Schema<layers::ResizingConfig> {
-  using C = layers::ResizingConfig;
+struct detail::schema::Schema<detail::layers::ResizingConfig> {
+  using C = detail::layers::ResizingConfig;
   using O = ResizingOptions;
   static constexpr Info info{.module = "keras.layers", .name = "Resizing", .help = "The map at a given height and width."};
   static constexpr auto fields =
-      all(required("height", &C::height, at_least(1), "Rows of the output."), required("width", &C::width, at_least(1), "Columns of the output."),
+      all(required("height", &C::height, at_least(1), "Rows of the output."),
+          required("width", &C::width, at_least(1), "Columns of the output."),
           nested(&C::options, field("interpolation", &O::interpolation, "How pixels between pixels get their values."),
                  field("crop_to_aspect_ratio", &O::crop_to_aspect_ratio, "Cuts the map to the output's proportions first."),
                  field("pad_to_aspect_ratio", &O::pad_to_aspect_ratio, "Pads the map to the output's proportions first."),
-                 field("fill_value", &O::fill_value, "What the pads hold."), layers::data_format_field<O>(), layers::common_fields<O>()));
+                 field("fill_value", &O::fill_value, "What the pads hold."), detail::layers::data_format_field<O>(),
+                 detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"fill_mode", "\"constant\""}, {"antialias", "false"}};
   static constexpr Example examples[] = {{R"({"name": "r", "height": 5, "width": 3})", "(3, 4, 2)"},
                                          {R"({"name": "r", "height": 4, "width": 4, "interpolation": "nearest", "crop_to_aspect_ratio": true})",
@@ -73,20 +75,20 @@ struct schema::Schema<layers::ResizingConfig> {
   }
 };
 
-template <kernels::PoolKind kind>
-struct schema::Schema<layers::AdaptivePooling2DConfig<kind>> {
-  using C = layers::AdaptivePooling2DConfig<kind>;
+template <detail::kernels::PoolKind kind>
+struct detail::schema::Schema<detail::layers::AdaptivePooling2DConfig<kind>> {
+  using C = detail::layers::AdaptivePooling2DConfig<kind>;
   using O = AdaptivePooling2DOptions;
   static constexpr Info info{.module = "keras.layers",
-                             .name = kind == kernels::PoolKind::max ? "AdaptiveMaxPooling2D" : "AdaptiveAveragePooling2D",
+                             .name = kind == detail::kernels::PoolKind::max ? "AdaptiveMaxPooling2D" : "AdaptiveAveragePooling2D",
                              .help = "Pools to a map of a given size."};
   static constexpr auto fields = all(required("output_size", &C::output_size, at_least(1), "Height and width of the output."),
-                                     nested(&C::options, layers::data_format_field<O>(), layers::common_fields<O>()));
+                                     nested(&C::options, detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "a", "output_size": [2, 3]})", "(5, 7, 2)"},
                                          {R"({"name": "a", "output_size": [3, 2]})", "(6, 4, 2)"}};
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 kernels::Interpolation kernel_interpolation(const Interpolation& interpolation) {
@@ -193,15 +195,15 @@ LINN_LAYER_ROW(Resizing, ResizingDescription)
 LINN_LAYER_ROW(AdaptiveMaxPooling2D, AdaptiveMaxDescription)
 LINN_LAYER_ROW(AdaptiveAveragePooling2D, AdaptiveAverageDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 UpSampling2D::UpSampling2D(Size2 size, UpSampling2DOptions options)
-    : Layer(layers::make_layer<layers::UpSampling2DDescription>({size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::UpSampling2DDescription>({size, std::move(options)})) {}
 Resizing::Resizing(std::int64_t height, std::int64_t width, ResizingOptions options)
-    : Layer(layers::make_layer<layers::ResizingDescription>({height, width, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::ResizingDescription>({height, width, std::move(options)})) {}
 AdaptiveMaxPooling2D::AdaptiveMaxPooling2D(Size2 output_size, AdaptivePooling2DOptions options)
-    : Layer(layers::make_layer<layers::AdaptiveMaxDescription>({output_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::AdaptiveMaxDescription>({output_size, std::move(options)})) {}
 AdaptiveAveragePooling2D::AdaptiveAveragePooling2D(Size2 output_size, AdaptivePooling2DOptions options)
-    : Layer(layers::make_layer<layers::AdaptiveAverageDescription>({output_size, std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::AdaptiveAverageDescription>({output_size, std::move(options)})) {}
 
 }  // namespace linn

@@ -9,7 +9,7 @@
 #include "plan/ops/group_norm.h"
 
 namespace linn {
-namespace layers {
+namespace detail::layers {
 namespace {
 
 struct LayerNormalizationConfig {
@@ -20,11 +20,11 @@ struct GroupNormalizationConfig {
 };
 
 }  // namespace
-}  // namespace layers
+}  // namespace detail::layers
 
 template <>
-struct schema::Schema<layers::LayerNormalizationConfig> {
-  using C = layers::LayerNormalizationConfig;
+struct detail::schema::Schema<detail::layers::LayerNormalizationConfig> {
+  using C = detail::layers::LayerNormalizationConfig;
   using O = LayerNormalizationOptions;
   static constexpr Info info{.module = "keras.layers", .name = "LayerNormalization", .help = "Brings each row to mean 0 and variance 1."};
   static constexpr auto fields = all(nested(
@@ -33,7 +33,7 @@ struct schema::Schema<layers::LayerNormalizationConfig> {
       field("epsilon", &O::epsilon, at_least(0), "Added to the variance."), field("center", &O::center, "Whether beta is added."),
       field("scale", &O::scale, "Whether the values are multiplied by gamma."),
       field("beta_initializer", &O::beta_initializer, "First values of beta."),
-      field("gamma_initializer", &O::gamma_initializer, "First values of gamma."), layers::common_fields<O>()));
+      field("gamma_initializer", &O::gamma_initializer, "First values of gamma."), detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {
       {"beta_regularizer"}, {"gamma_regularizer"}, {"beta_constraint"}, {"gamma_constraint"}, {"rms_scaling", "false"}};
   static constexpr Example examples[] = {{R"({"name": "n"})", "(3, 4, 5)"},
@@ -43,8 +43,8 @@ struct schema::Schema<layers::LayerNormalizationConfig> {
 };
 
 template <>
-struct schema::Schema<layers::GroupNormalizationConfig> {
-  using C = layers::GroupNormalizationConfig;
+struct detail::schema::Schema<detail::layers::GroupNormalizationConfig> {
+  using C = detail::layers::GroupNormalizationConfig;
   using O = GroupNormalizationOptions;
   static constexpr Info info{
       .module = "keras.layers", .name = "GroupNormalization", .help = "Brings groups of channels of an image to mean 0 and variance 1."};
@@ -54,7 +54,7 @@ struct schema::Schema<layers::GroupNormalizationConfig> {
       axis("axis", &O::axis, "The axis of the channels."), field("epsilon", &O::epsilon, at_least(0), "Added to the variance."),
       field("center", &O::center, "Whether beta is added."), field("scale", &O::scale, "Whether the values are multiplied by gamma."),
       field("beta_initializer", &O::beta_initializer, "First values of beta."),
-      field("gamma_initializer", &O::gamma_initializer, "First values of gamma."), layers::common_fields<O>()));
+      field("gamma_initializer", &O::gamma_initializer, "First values of gamma."), detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"beta_regularizer"}, {"gamma_regularizer"}, {"beta_constraint"}, {"gamma_constraint"}};
   static constexpr Example examples[] = {{R"({"name": "n", "groups": 2})", "(3, 4, 6)"},
                                          {R"({"name": "n", "groups": -1})", "(3, 4, 3)"},
@@ -64,7 +64,7 @@ struct schema::Schema<layers::GroupNormalizationConfig> {
   }
 };
 
-namespace layers {
+namespace detail::layers {
 namespace {
 
 /// gamma and beta of a shape, as far as the options ask for them.
@@ -150,11 +150,11 @@ class GroupNormalizationDescription final : public Described<GroupNormalizationC
 LINN_LAYER_ROW(LayerNormalization, LayerNormalizationDescription)
 LINN_LAYER_ROW(GroupNormalization, GroupNormalizationDescription)
 
-}  // namespace layers
+}  // namespace detail::layers
 
 LayerNormalization::LayerNormalization(LayerNormalizationOptions options)
-    : Layer(layers::make_layer<layers::LayerNormalizationDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::LayerNormalizationDescription>({std::move(options)})) {}
 GroupNormalization::GroupNormalization(GroupNormalizationOptions options)
-    : Layer(layers::make_layer<layers::GroupNormalizationDescription>({std::move(options)})) {}
+    : Layer(detail::layers::make_layer<detail::layers::GroupNormalizationDescription>({std::move(options)})) {}
 
 }  // namespace linn

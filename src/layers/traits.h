@@ -8,7 +8,7 @@
 #include "linn/activations.h"
 #include "linn/types.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 /// What one call of a layer does in inference to a map (height, width, channels) or, where it says so, to a row. A layer that says nothing
 /// is opaque: every reader then reports "not known".
@@ -52,4 +52,4 @@ OnMap on_map_of(const ActivationFunction& activation, std::size_t rank);
 /// What a layer does that applies the activation to the map it has made: nothing is known where the activation mixes cells.
 OnMap followed_by(const ActivationFunction& activation, OnMap layer);
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

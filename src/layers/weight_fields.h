@@ -4,7 +4,7 @@
 #include "layers/described.h"
 #include "layers/window.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 /// Where the windows of a convolution lie. `paddings` says which names it takes.
 template <class O>
@@ -43,4 +43,4 @@ std::string stride_fault(const O& o) {
   return fmt::format("strides {} and dilation_rate {} are both above 1; only one of them may be", to_string(o.strides), to_string(o.dilation_rate));
 }
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -8,7 +8,7 @@
 #include "linn/error.h"
 #include "schema/type.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 std::string pool_padding_fault(const Padding& padding) {
   if (padding.kind() != Padding::full) return {};
@@ -104,4 +104,4 @@ OnMap window_on_map(const ResolvedWindow& resolved, OnMap::Reduction reduction, 
   return on;
 }
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -10,7 +10,7 @@
 #include "linn/types.h"
 #include "plan/ops/pad.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 
 /// What is wrong with the padding of a pooling: "full", which convolutions alone have; else an empty text.
 std::string pool_padding_fault(const Padding& padding);
@@ -50,4 +50,4 @@ ResolvedWindow resolve_window(const WindowSpec& window, const Shape& input, std:
 /// Throws ShapeError unless the shape is (height, width, channels).
 void check_map(const Shape& input, const std::string& where);
 
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -27,7 +27,7 @@ namespace {
 constexpr double test_bound = 1e-4;
 
 void say(const std::string& path, const std::string& text) {
-  std::fputs(fmt::format("linn: {}: {}\n", core::printable(path), core::printable(text)).c_str(), stderr);
+  std::fputs(fmt::format("linn: {}: {}\n", detail::core::printable(path), detail::core::printable(text)).c_str(), stderr);
 }
 
 // By all threads: one alone would make loading a large file a tenth slower.
@@ -35,7 +35,7 @@ std::int64_t count_no_numbers(std::span<const float> values) {
   constexpr std::size_t part = std::size_t{1} << 18;
   std::atomic<std::int64_t> count = 0;
   const auto parts = static_cast<std::int64_t>((values.size() + part - 1) / part);
-  core::worker_pool().run(parts, [&](std::int64_t item, int /*worker*/) {
+  detail::core::worker_pool().run(parts, [&](std::int64_t item, int /*worker*/) {
     const std::size_t first = static_cast<std::size_t>(item) * part;
     const auto here = values.subspan(first, std::min(part, values.size() - first));
     if (const auto found = std::ranges::count_if(here, [](float value) { return !std::isfinite(value); }); found > 0) count += found;
@@ -44,10 +44,10 @@ std::int64_t count_no_numbers(std::span<const float> values) {
 }
 
 // Weights that are no numbers make outputs that are none: said in one line as soon as they are seen.
-void warn_of_no_numbers(const std::string& path, const graph::Graph& graph) {
+void warn_of_no_numbers(const std::string& path, const detail::graph::Graph& graph) {
   std::string first;
   std::int64_t bad = 0;
-  for (const graph::GraphVariable& variable : graph.variables()) {
+  for (const detail::graph::GraphVariable& variable : graph.variables()) {
     const std::int64_t count = count_no_numbers(variable.value().values<float>());
     if (count == 0) continue;
     if (bad++ == 0) first = fmt::format("\"{}\" holds {} values that are NaN or infinite", variable.name, count);
@@ -74,7 +74,7 @@ void Model::save(const std::string& path) const {
   const bool is_file = path.ends_with(".keras") || path.ends_with(".h5") || path.ends_with(".onnx");
   if (is_file) state_->built_graph("save");
   const std::optional<OptimizerState> optimizer = state_->optimizer_state();
-  train::save_model(path, state_->graph,
+  detail::train::save_model(path, state_->graph,
                     {.graph = state_->graph,
                      .compile = state_->compile ? &*state_->compile : nullptr,
                      .optimizer = optimizer ? &*optimizer : nullptr,
@@ -83,7 +83,7 @@ void Model::save(const std::string& path) const {
 }
 
 Model load_model(const std::string& path) {
-  formats::ModelFile file = formats::load_model(path);
+  detail::formats::ModelFile file = detail::formats::load_model(path);
   Model model(std::make_unique<Model::State>(std::move(file.config.graph), ModelOptions{.seed = file.seed}));
   model.state_->set_compile(std::move(file.config.compile));
   model.state_->loaded_optimizer = std::move(file.optimizer);
@@ -111,12 +111,12 @@ Model load_model(const std::string& path) {
 }
 
 void Model::save_weights(const std::string& path, const SaveWeightsOptions& options) const {
-  formats::save_weights(path, state_->built_graph("save_weights"), options);
+  detail::formats::save_weights(path, state_->built_graph("save_weights"), options);
 }
 
 LoadReport Model::load_weights(const std::string& path, const LoadWeightsOptions& options) {
   state_->built_graph("load_weights");
-  return formats::load_weights(path, state_->graph, options);
+  return detail::formats::load_weights(path, state_->graph, options);
 }
 
 }  // namespace linn

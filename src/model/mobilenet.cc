@@ -65,7 +65,7 @@ constexpr Block blocks[] = {{16, 1, 1}, {24, 2, 6}, {24, 1, 6}, {32, 2, 6}, {32,
 Model mobilenet_v2(const MobileNetV2Options& options) {
   if (!(options.alpha > 0) || !std::isfinite(options.alpha))
     throw ValueError(fmt::format("mobilenet_v2: alpha {} came; a number above 0 is allowed", options.alpha));
-  const Shape image = model::images_of("mobilenet_v2", options.input_shape, {224, 224, 3}, 32, true);
+  const Shape image = detail::model::images_of("mobilenet_v2", options.input_shape, {224, 224, 3}, 32, true);
   const auto in = Input(image);
   auto x = Conv2D(round_filters(32 * options.alpha), 3, {.strides = 2, .padding = "same", .use_bias = false, .name = "Conv1"})(in);
   x = relu6(batch_normalized(x, "bn_Conv1"), "Conv1_relu");
@@ -74,7 +74,7 @@ Model mobilenet_v2(const MobileNetV2Options& options) {
   // The paper widens the last convolution, but does not narrow it.
   x = Conv2D(options.alpha > 1 ? round_filters(1280 * options.alpha) : 1280, 1, {.use_bias = false, .name = "Conv_1"})(x);
   x = relu6(batch_normalized(x, "Conv_1_bn"), "out_relu");
-  x = model::with_top("mobilenet_v2", x,
+  x = detail::model::with_top("mobilenet_v2", x,
                       {.include_top = options.include_top,
                        .pooling = options.pooling,
                        .classes = options.classes,

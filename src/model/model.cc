@@ -22,8 +22,9 @@ namespace linn {
 
 namespace {
 
-graph::Graph functional(const std::vector<SymbolicTensor>& inputs, const std::vector<SymbolicTensor>& outputs, const ModelOptions& options) {
-  return graph::Graph::functional(options.name.empty() ? "functional" : options.name, inputs, outputs, options.seed);
+detail::graph::Graph functional(const std::vector<SymbolicTensor>& inputs, const std::vector<SymbolicTensor>& outputs,
+                                const ModelOptions& options) {
+  return detail::graph::Graph::functional(options.name.empty() ? "functional" : options.name, inputs, outputs, options.seed);
 }
 
 // The first of several, where there must be only one.
@@ -70,25 +71,25 @@ const std::string& Model::name() const { return state_->graph.name(); }
 
 std::vector<Layer> Model::layers() const {
   std::vector<Layer> result;
-  for (const graph::Member& member : state_->graph.members()) result.emplace_back(member.layer);
+  for (const detail::graph::Member& member : state_->graph.members()) result.emplace_back(member.layer);
   return result;
 }
 
 std::vector<std::string> Model::layer_names() const {
   std::vector<std::string> result;
-  for (const graph::Member& member : state_->graph.members()) result.push_back(member.name);
+  for (const detail::graph::Member& member : state_->graph.members()) result.push_back(member.name);
   return result;
 }
 
 Layer Model::get_layer(std::string_view name) const {
   std::vector<std::string> names;
-  for (const graph::Member& member : state_->graph.all_members()) {
+  for (const detail::graph::Member& member : state_->graph.all_members()) {
     if (member.name == name) return Layer(member.layer);
     names.push_back(member.name);
   }
   const std::vector<std::string_view> known(names.begin(), names.end());
   throw ValueError(fmt::format("get_layer: model \"{}\" has no layer named \"{}\"{}", this->name(), name,
-                               core::did_you_mean(name, std::span<const std::string_view>(known))));
+                               detail::core::did_you_mean(name, std::span<const std::string_view>(known))));
 }
 
 Layer Model::get_layer(std::size_t index) const {
@@ -101,18 +102,18 @@ Layer Model::get_layer(std::size_t index) const {
 void Model::set_trainable(bool trainable) {
   state_->trainable = trainable;
   if (state_->layer) state_->layer->trainable = trainable;
-  for (const graph::Member& member : state_->graph.all_members()) Layer(member.layer).set_trainable(trainable);
+  for (const detail::graph::Member& member : state_->graph.all_members()) Layer(member.layer).set_trainable(trainable);
 }
 
 std::vector<SymbolicTensor> Model::inputs() const {
   std::vector<SymbolicTensor> result;
-  for (const graph::Port port : state_->built_graph("inputs").inputs()) result.push_back(state_->graph.symbol_of(port));
+  for (const detail::graph::Port port : state_->built_graph("inputs").inputs()) result.push_back(state_->graph.symbol_of(port));
   return result;
 }
 
 std::vector<SymbolicTensor> Model::outputs() const {
   std::vector<SymbolicTensor> result;
-  for (const graph::Port port : state_->built_graph("outputs").outputs()) result.push_back(state_->graph.symbol_of(port));
+  for (const detail::graph::Port port : state_->built_graph("outputs").outputs()) result.push_back(state_->graph.symbol_of(port));
   return result;
 }
 
@@ -131,8 +132,8 @@ Shape Model::output_shape() const {
 
 std::vector<Shape> Model::output_shapes() const {
   std::vector<Shape> result;
-  const graph::Graph& graph = state_->built_graph("output_shapes");
-  for (const graph::Member& member : graph.members()) result.push_back(graph.shape_of({member.calls.front(), 0}));
+  const detail::graph::Graph& graph = state_->built_graph("output_shapes");
+  for (const detail::graph::Member& member : graph.members()) result.push_back(graph.shape_of({member.calls.front(), 0}));
   return result;
 }
 
@@ -144,11 +145,11 @@ std::int64_t Model::count_trainable_params() const { return state_->built_graph(
 void Model::compile(const CompileOptions& options) {
   // A chain that is not built yet has one output all the same.
   const std::vector<std::string> outputs = built() ? output_names() : std::vector<std::string>{"output"};
-  formats::CompileConfig config{.optimizer = options.optimizer,
+  detail::formats::CompileConfig config{.optimizer = options.optimizer,
                                 .losses = options.loss.in_order(outputs),
                                 .loss_weights = options.loss_weights.in_order(outputs),
                                 .metrics = options.metrics.in_order(outputs)};
-  for (std::vector<Metric>& metrics : config.metrics) metrics = optim::with_unique_names(std::move(metrics));
+  for (std::vector<Metric>& metrics : config.metrics) metrics = detail::optim::with_unique_names(std::move(metrics));
   state_->set_compile(std::move(config));
 }
 
@@ -176,7 +177,7 @@ std::vector<std::pair<std::string, Tensor>> Model::gradients(const Tensors& x, c
   std::vector<Tensor> values = state_->compiled("gradients").gradients(x, y, options);
   std::vector<std::pair<std::string, Tensor>> result;
   std::size_t next = 0;
-  for (const graph::GraphVariable& variable : state_->graph.variables())
+  for (const detail::graph::GraphVariable& variable : state_->graph.variables())
     if (variable.trainable_but_for(state_->frozen)) result.emplace_back(variable.name, values[next++]);
   return result;
 }
@@ -185,17 +186,17 @@ std::vector<std::pair<std::string, Tensor>> Model::gradients(const Tensors& x, c
 
 std::vector<Tensor> Model::predict_all(const Tensors& x, const PredictOptions& options) const {
   if (options.batch_size < 1) throw ValueError(fmt::format("predict: batch_size is {}; it must be 1 or more", options.batch_size));
-  const graph::Graph& graph = state_->built_graph("predict");
-  const train::Samples samples{.x = train::adapt_inputs(x, graph), .y = {}, .weight = {}};
+  const detail::graph::Graph& graph = state_->built_graph("predict");
+  const detail::train::Samples samples{.x = detail::train::adapt_inputs(x, graph), .y = {}, .weight = {}};
   const std::int64_t n = samples.count();
   const std::int64_t batch = std::min(options.batch_size, n);
-  train::NetworkKey key = state_->predict_key(batch, options);
+  detail::train::NetworkKey key = state_->predict_key(batch, options);
   key.set_inputs(samples.x);
   auto network = state_->take_predictor(key);
   network->bind(state_->graph, nullptr);
   std::vector<Tensor> outputs;
   for (const Shape& shape : network->output_shapes()) outputs.emplace_back(shape.with_first(n));
-  std::vector<plan::Rows> sources;
+  std::vector<detail::plan::Rows> sources;
   for (const CallbackHandle& callback : options.callbacks) callback->on_predict_begin();
   for (std::int64_t first = 0; first < n; first += batch) {
     for (const CallbackHandle& callback : options.callbacks) callback->on_predict_batch_begin(first / batch);
@@ -217,54 +218,57 @@ Tensor Model::predict(const Tensors& x, const PredictOptions& options) const {
 }
 
 Tensor Model::predict_on_batch(const Tensors& x) const {
-  const std::int64_t all = x.defined() ? std::max<std::int64_t>(train::adapt_inputs(x, state_->built_graph("predict")).front().shape()[0], 1) : 1;
+  const std::int64_t all =
+      x.defined() ? std::max<std::int64_t>(detail::train::adapt_inputs(x, state_->built_graph("predict")).front().shape()[0], 1) : 1;
   return predict(x, {.batch_size = all});
 }
 
 std::vector<Operation> Model::operations(DType x, const PredictOptions& options) const {
   if (options.batch_size < 1) throw ValueError(fmt::format("operations: batch_size is {}; it must be 1 or more", options.batch_size));
   state_->built_graph("operations");
-  const graph::Graph& graph = state_->graph;
+  const detail::graph::Graph& graph = state_->graph;
   if (graph.has_open_sizes())
     throw StateError(fmt::format("operations: model \"{}\" takes images of any size; with_input_shape fixes one", name()));
-  train::NetworkKey key = state_->predict_key(options.batch_size, options);
+  detail::train::NetworkKey key = state_->predict_key(options.batch_size, options);
   key.x.assign(graph.inputs().size(), x);
   key.images = graph.input_shapes();
   auto network = state_->take_predictor(key);
-  std::vector<Operation> result = plan::operations_of(network->plan());
+  std::vector<Operation> result = detail::plan::operations_of(network->plan());
   state_->give_back(std::move(network));
   return result;
 }
 
 std::vector<std::pair<std::string, Tensor>> Model::layer_outputs(const Tensors& x, Accuracy accuracy) const {
-  const graph::Graph& graph = state_->built_graph("layer_outputs");
-  const train::Samples samples{.x = train::adapt_inputs(x, graph), .y = {}, .weight = {}};
+  const detail::graph::Graph& graph = state_->built_graph("layer_outputs");
+  const detail::train::Samples samples{.x = detail::train::adapt_inputs(x, graph), .y = {}, .weight = {}};
   const std::int64_t n = samples.count();
-  train::NetworkKey key{.use = train::NetworkKey::Use::outputs, .batch = n};
+  detail::train::NetworkKey key{.use = detail::train::NetworkKey::Use::outputs, .batch = n};
   key.set_inputs(samples.x);
   key.dtype_policy = state_->dtype_policy;
   key.accuracy = accuracy;
-  train::Network network(graph, nullptr, {}, key);
+  detail::train::Network network(graph, nullptr, {}, key);
   network.bind(state_->graph, nullptr);
-  std::vector<plan::Rows> sources;
+  std::vector<detail::plan::Rows> sources;
   samples.sources(0, nullptr, sources);
   network.run(n, {}, sources, nullptr);
   std::vector<std::pair<std::string, Tensor>> result;
-  for (const graph::Member& member : graph.members()) result.emplace_back(member.name, network.call_output(static_cast<std::size_t>(member.calls.back()), n));
+  for (const detail::graph::Member& member : graph.members())
+    result.emplace_back(member.name, network.call_output(static_cast<std::size_t>(member.calls.back()), n));
   return result;
 }
 
 Profile Model::profile(const ProfileOptions& options) const {
-  const graph::Graph& graph = state_->built_graph("profile");
+  const detail::graph::Graph& graph = state_->built_graph("profile");
   if (options.training) state_->check_compiled("profile");
-  return train::profile(graph, state_->compile ? &*state_->compile : nullptr, state_->seed, state_->dtype_policy, options);
+  return detail::train::profile(graph, state_->compile ? &*state_->compile : nullptr, state_->seed, state_->dtype_policy, options);
 }
 
 // ---- weights and configuration -------------------------------------------------------------------------------------------
 
 std::vector<Tensor> Model::get_weights() const {
   std::vector<Tensor> result;
-  for (const graph::GraphVariable& variable : state_->built_graph("get_weights").variables()) result.push_back(variable.value().clone());
+  for (const detail::graph::GraphVariable& variable : state_->built_graph("get_weights").variables())
+    result.push_back(variable.value().clone());
   return result;
 }
 
@@ -274,7 +278,8 @@ void Model::set_weights(const std::vector<Tensor>& weights) {
 
 std::vector<std::pair<std::string, Tensor>> Model::named_weights() const {
   std::vector<std::pair<std::string, Tensor>> result;
-  for (const graph::GraphVariable& variable : state_->built_graph("named_weights").variables()) result.emplace_back(variable.name, variable.value().clone());
+  for (const detail::graph::GraphVariable& variable : state_->built_graph("named_weights").variables())
+    result.emplace_back(variable.name, variable.value().clone());
   return result;
 }
 
@@ -283,11 +288,12 @@ void Model::set_named_weights(const std::vector<std::pair<std::string, Tensor>>&
 }
 
 std::string Model::to_json(int indent) const {
-  return io::dump_json(formats::model_to_json(state_->graph, state_->compile ? &*state_->compile : nullptr), indent);
+  return detail::io::dump_json(detail::formats::model_to_json(state_->graph, state_->compile ? &*state_->compile : nullptr), indent);
 }
 
 Model Model::from_json(const std::string& json, const ModelOptions& options) {
-  formats::ModelConfig config = formats::model_from_json(io::parse_json(json, "model configuration"), "model configuration", options.seed);
+  detail::formats::ModelConfig config =
+      detail::formats::model_from_json(detail::io::parse_json(json, "model configuration"), "model configuration", options.seed);
   Model model(std::make_unique<State>(std::move(config.graph), options));
   model.state_->set_compile(std::move(config.compile));
   return model;
@@ -300,7 +306,7 @@ Model Model::clone() const {
 }
 
 Model Model::with_first_layer(const Layer& layer) const {
-  const graph::Graph& graph = state_->built_graph("with_first_layer");
+  const detail::graph::Graph& graph = state_->built_graph("with_first_layer");
   if (graph.inputs().size() != 1)
     throw StateError(fmt::format("with_first_layer: model \"{}\" has {} inputs; it must have one", name(), graph.inputs().size()));
   Model copy(std::make_unique<State>(graph.clone_behind(layer.object()), ModelOptions{.name = name(), .seed = state_->seed, .dtype_policy = state_->dtype_policy}));
@@ -309,7 +315,7 @@ Model Model::with_first_layer(const Layer& layer) const {
 }
 
 Model Model::with_input_shape(const Shape& image) const {
-  const graph::Graph& graph = state_->built_graph("with_input_shape");
+  const detail::graph::Graph& graph = state_->built_graph("with_input_shape");
   if (graph.inputs().size() != 1)
     throw StateError(fmt::format("with_input_shape: model \"{}\" has {} inputs; it must have one", name(), graph.inputs().size()));
   try {
@@ -380,7 +386,7 @@ std::vector<std::vector<Metric>> Metrics::in_order(const std::vector<std::string
 Metadata& Model::metadata() { return state_->notes; }
 const Metadata& Model::metadata() const { return state_->notes; }
 
-void set_threads(int threads) { core::set_threads(threads); }
-int threads() { return core::worker_pool().threads(); }
+void set_threads(int threads) { detail::core::set_threads(threads); }
+int threads() { return detail::core::worker_pool().threads(); }
 
 }  // namespace linn

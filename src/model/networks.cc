@@ -7,7 +7,7 @@
 #include "linn/models.h"
 
 namespace linn {
-namespace model {
+namespace detail::model {
 
 Shape images_of(std::string_view network, const Shape& given, const Shape& published, std::int64_t smallest, bool may_be_open) {
   if (given.empty()) return published;
@@ -40,7 +40,7 @@ SymbolicTensor with_top(std::string_view network, const SymbolicTensor& x, const
   return x;
 }
 
-}  // namespace model
+}  // namespace detail::model
 
 namespace models {
 namespace {
@@ -52,8 +52,8 @@ ModelOptions model_options(const NetworkOptions& options, const char* name) {
 }  // namespace
 
 Model lenet5(const NetworkOptions& options) {
-  model::check_classes("lenet5", options.classes);
-  const Shape image = model::images_of("lenet5", options.input_shape, {28, 28, 1}, 12, false);
+  detail::model::check_classes("lenet5", options.classes);
+  const Shape image = detail::model::images_of("lenet5", options.input_shape, {28, 28, 1}, 12, false);
   return Sequential({Input(image), Conv2D(6, 5, {.padding = "same", .activation = "tanh"}), AveragePooling2D(2), Conv2D(16, 5, {.activation = "tanh"}),
                      AveragePooling2D(2), Flatten(), Dense(120, {.activation = "tanh"}), Dense(84, {.activation = "tanh"}),
                      Dense(options.classes, {.activation = "softmax"})},
@@ -61,8 +61,8 @@ Model lenet5(const NetworkOptions& options) {
 }
 
 Model all_cnn(const NetworkOptions& options) {
-  model::check_classes("all_cnn", options.classes);
-  const Shape image = model::images_of("all_cnn", options.input_shape, {32, 32, 3}, 9, true);
+  detail::model::check_classes("all_cnn", options.classes);
+  const Shape image = detail::model::images_of("all_cnn", options.input_shape, {32, 32, 3}, 9, true);
   Sequential network(model_options(options, "all_cnn"));
   network.add(Input(image));
   network.add(Dropout(0.2));
@@ -84,8 +84,8 @@ Model all_cnn(const NetworkOptions& options) {
 }
 
 Model vgg_small(const NetworkOptions& options) {
-  model::check_classes("vgg_small", options.classes);
-  const Shape image = model::images_of("vgg_small", options.input_shape, {32, 32, 3}, 8, false);
+  detail::model::check_classes("vgg_small", options.classes);
+  const Shape image = detail::model::images_of("vgg_small", options.input_shape, {32, 32, 3}, 8, false);
   Sequential network(model_options(options, "vgg_small"));
   network.add(Input(image));
   for (const std::int64_t filters : {128, 256, 512}) {

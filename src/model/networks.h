@@ -9,7 +9,7 @@
 #include "linn/layer.h"
 #include "linn/shape.h"
 
-namespace linn::model {
+namespace linn::detail::model {
 
 /// The images of a network called `network`: `given`, or `published` where nothing is given. Throws ShapeError for another rank, sizes below
 /// `smallest`, and, unless `may_be_open`, open ones.
@@ -29,4 +29,4 @@ struct Top {
 /// Adds it behind `x`. ValueError for an unknown pooling, or less than two classes where they count.
 SymbolicTensor with_top(std::string_view network, const SymbolicTensor& x, const Top& top);
 
-}  // namespace linn::model
+}  // namespace linn::detail::model

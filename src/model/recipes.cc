@@ -11,7 +11,7 @@
 #include "core/did_you_mean.h"
 #include "linn/error.h"
 
-namespace linn::model {
+namespace linn::detail::model {
 namespace {
 
 constexpr std::array all = {
@@ -68,4 +68,4 @@ FitOptions fit_options(const Recipe& recipe, std::int64_t images) {
   return options;
 }
 
-}  // namespace linn::model
+}  // namespace linn::detail::model

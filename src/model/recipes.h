@@ -7,7 +7,7 @@
 
 #include "linn/model.h"
 
-namespace linn::model {
+namespace linn::detail::model {
 
 struct Recipe {
   std::string_view name;
@@ -30,4 +30,4 @@ CompileOptions compile_options(const Recipe& recipe);
 /// What the recipe says to `fit` on so many images: batch size and epochs. Throws ValueError when they are too few for one step.
 FitOptions fit_options(const Recipe& recipe, std::int64_t images);
 
-}  // namespace linn::model
+}  // namespace linn::detail::model

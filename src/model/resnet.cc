@@ -38,8 +38,8 @@ SymbolicTensor basic_block(const SymbolicTensor& x, std::int64_t filters, bool s
 }
 
 Model cifar_resnet(const char* name, int blocks, const ResNetOptions& options) {
-  model::check_classes(name, options.classes);
-  const auto in = Input(model::images_of(name, options.input_shape, {32, 32, 3}, 1, true));
+  detail::model::check_classes(name, options.classes);
+  const auto in = Input(detail::model::images_of(name, options.input_shape, {32, 32, 3}, 1, true));
   auto x = convolve_3x3(in, 16, 1, "conv");
   x = BatchNormalization({.name = "bn"})(x);
   x = Activation("relu", {.name = "relu"})(x);
@@ -75,7 +75,7 @@ Model resnet32(const ResNetOptions& options) { return cifar_resnet("resnet32", 5
 Model resnet56(const ResNetOptions& options) { return cifar_resnet("resnet56", 9, options); }
 
 Model resnet50(const ApplicationOptions& options) {
-  const auto in = Input(model::images_of("resnet50", options.input_shape, {224, 224, 3}, 32, true));
+  const auto in = Input(detail::model::images_of("resnet50", options.input_shape, {224, 224, 3}, 32, true));
   auto x = ZeroPadding2D(3, {.name = "conv1_pad"})(in);
   x = Conv2D(64, 7, {.strides = 2, .name = "conv1_conv"})(x);
   x = Activation("relu", {.name = "conv1_relu"})(normalized(x, "conv1_bn"));
@@ -91,7 +91,7 @@ Model resnet50(const ApplicationOptions& options) {
       x = bottleneck(x, filters, number > 2 && block == 1 ? 2 : 1, block == 1, fmt::format("conv{}_block{}", number, block));
     ++number;
   }
-  x = model::with_top("resnet50", x,
+  x = detail::model::with_top("resnet50", x,
                       {.include_top = options.include_top,
                        .pooling = options.pooling,
                        .classes = options.classes,

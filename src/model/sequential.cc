@@ -7,7 +7,7 @@
 namespace linn {
 
 Sequential::Sequential(const ModelOptions& options)
-    : Model(std::make_unique<State>(graph::Graph(options.name.empty() ? "sequential" : options.name), options)) {}
+    : Model(std::make_unique<State>(detail::graph::Graph(options.name.empty() ? "sequential" : options.name), options)) {}
 
 Sequential::Sequential(const std::vector<Layer>& layers, const ModelOptions& options) : Sequential(options) {
   for (const Layer& layer : layers) add(layer);
@@ -19,7 +19,7 @@ Sequential::Sequential(Model&& model) : Model(std::move(model)) {
 }
 
 void Sequential::add(const Layer& layer) {
-  graph::Graph& graph = state_->graph;
+  detail::graph::Graph& graph = state_->graph;
   const LayerDescription& description = *detail::description_of(layer);
   if (detail::is_input(*layer.object())) {
     if (!graph.members().empty() || graph.built()) throw ValueError(fmt::format("model \"{}\" has layers already; an Input can only come first", graph.name()));

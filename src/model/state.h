@@ -22,9 +22,10 @@
 namespace linn {
 
 struct Model::State {
-  State(graph::Graph joined, const ModelOptions& options) : graph(std::move(joined)), seed(options.seed), dtype_policy(options.dtype_policy) {}
+  State(detail::graph::Graph joined, const ModelOptions& options)
+      : graph(std::move(joined)), seed(options.seed), dtype_policy(options.dtype_policy) {}
 
-  const graph::Graph& built_graph(const char* call) const {
+  const detail::graph::Graph& built_graph(const char* call) const {
     if (!graph.built())
       throw StateError(fmt::format("{}: model \"{}\" is not built, because it does not know the shape of its input; give the first layer an input_shape, or call build",
                                    call, graph.name()));
@@ -37,11 +38,11 @@ struct Model::State {
           fmt::format("{}: model \"{}\" was not compiled; call compile with an optimizer and a loss first", call, graph.name()));
   }
 
-  train::Training& compiled(const char* call) {
+  detail::train::Training& compiled(const char* call) {
     built_graph(call);
     check_compiled(call);
     if (!training) {
-      training = std::make_unique<train::Training>(graph, *compile, frozen, seed, dtype_policy);
+      training = std::make_unique<detail::train::Training>(graph, *compile, frozen, seed, dtype_policy);
       if (loaded_optimizer) training->restore(*std::exchange(loaded_optimizer, std::nullopt));
     }
     return *training;
@@ -53,7 +54,7 @@ struct Model::State {
     return loaded_optimizer;
   }
 
-  void set_compile(std::optional<formats::CompileConfig> config) {
+  void set_compile(std::optional<detail::formats::CompileConfig> config) {
     compile = std::move(config);
     frozen = graph.frozen_layers();
     training.reset();
@@ -75,56 +76,56 @@ struct Model::State {
   }
 
   /// The layer that stands for this model in others.
-  const graph::LayerObjectPtr& as_layer(const char* call) {
+  const detail::graph::LayerObjectPtr& as_layer(const char* call) {
     built_graph(call);
     if (!layer) {
-      layer = graph::layer_of(graph);
+      layer = detail::graph::layer_of(graph);
       layer->trainable = trainable;
     }
     return layer;
   }
 
   /// Without the inputs' types and shapes.
-  train::NetworkKey predict_key(std::int64_t batch, const PredictOptions& options) const {
-    return {.use = train::NetworkKey::Use::predict,
+  detail::train::NetworkKey predict_key(std::int64_t batch, const PredictOptions& options) const {
+    return {.use = detail::train::NetworkKey::Use::predict,
             .batch = batch,
             .dtype_policy = dtype_policy,
             .accuracy = options.accuracy,
             .local = options.local};
   }
 
-  std::unique_ptr<train::Network> take_predictor(const train::NetworkKey& key) {
+  std::unique_ptr<detail::train::Network> take_predictor(const detail::train::NetworkKey& key) {
     {
       const std::lock_guard hold(lock);
       const auto found = std::find_if(predictors.begin(), predictors.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
       if (found != predictors.end()) {
-        std::unique_ptr<train::Network> network = std::move(*found);
+        std::unique_ptr<detail::train::Network> network = std::move(*found);
         predictors.erase(found);
         return network;
       }
     }
-    return std::make_unique<train::Network>(graph, nullptr, train::FrozenLayers{}, key);
+    return std::make_unique<detail::train::Network>(graph, nullptr, detail::train::FrozenLayers{}, key);
   }
 
-  void give_back(std::unique_ptr<train::Network> network) {
+  void give_back(std::unique_ptr<detail::train::Network> network) {
     constexpr std::size_t most = 8;  // concurrent callers whose work space is kept
     const std::lock_guard hold(lock);
     predictors.insert(predictors.begin(), std::move(network));
     if (predictors.size() > most) predictors.pop_back();
   }
 
-  graph::Graph graph;
+  detail::graph::Graph graph;
   std::uint64_t seed;
   DTypePolicy dtype_policy;
-  std::optional<formats::CompileConfig> compile;
-  train::FrozenLayers frozen;  // when compile was called
+  std::optional<detail::formats::CompileConfig> compile;
+  detail::train::FrozenLayers frozen;  // when compile was called
   std::optional<OptimizerState> loaded_optimizer;  // from a file, until there is a training
-  std::unique_ptr<train::Training> training;
-  graph::LayerObjectPtr layer;  // the model as a layer, once somebody asked for it
+  std::unique_ptr<detail::train::Training> training;
+  detail::graph::LayerObjectPtr layer;  // the model as a layer, once somebody asked for it
   bool trainable = true;        // of that layer: what set_trainable was told
   Metadata notes;
   std::mutex lock;
-  std::vector<std::unique_ptr<train::Network>> predictors;  // not in use at the moment
+  std::vector<std::unique_ptr<detail::train::Network>> predictors;  // not in use at the moment
 };
 
 }  // namespace linn

@@ -9,14 +9,15 @@
 namespace linn {
 
 void Model::summary(const SummaryOptions& options) const {
-  graph::SummaryStyle style{.line_length = options.line_length, .columns = core::terminal_columns(stdout), .show_trainable = options.show_trainable};
+  detail::graph::SummaryStyle style{
+      .line_length = options.line_length, .columns = detail::core::terminal_columns(stdout), .show_trainable = options.show_trainable};
   style.positions = options.positions;
   style.layer_range = options.layer_range;
   style.expand_nested = options.expand_nested;
   if (state_->optimizer_state())
-    style.optimizer = graph::optimizer_numbers(state_->graph, state_->compile->optimizer.description().slots({}).size());
-  style.color = !options.print_fn && core::use_color(stdout);
-  const std::string text = graph::summary(state_->graph, style);
+    style.optimizer = detail::graph::optimizer_numbers(state_->graph, state_->compile->optimizer.description().slots({}).size());
+  style.color = !options.print_fn && detail::core::use_color(stdout);
+  const std::string text = detail::graph::summary(state_->graph, style);
   if (options.print_fn) return options.print_fn(text);
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);

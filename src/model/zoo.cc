@@ -12,7 +12,7 @@
 #include "linn/layers.h"
 #include "linn/models.h"
 
-namespace linn::model {
+namespace linn::detail::model {
 namespace {
 
 using models::ApplicationOptions;
@@ -136,4 +136,4 @@ Sequential make(std::string_view name, const Shape& image, std::int64_t classes,
   return model;
 }
 
-}  // namespace linn::model
+}  // namespace linn::detail::model

@@ -8,7 +8,7 @@
 
 #include "linn/model.h"
 
-namespace linn::model {
+namespace linn::detail::model {
 
 struct ZooEntry {
   std::string_view name;
@@ -33,4 +33,4 @@ Model make_model(std::string_view name, const Shape& image, std::int64_t classes
 /// The same for one of the demo's networks.
 Sequential make(std::string_view name, const Shape& image, std::int64_t classes, const ModelOptions& options = {});
 
-}  // namespace linn::model
+}  // namespace linn::detail::model

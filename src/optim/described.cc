@@ -1,6 +1,6 @@
 #include "optim/described.h"
 
-namespace linn::optim {
+namespace linn::detail::optim {
 
 std::string lower_case(std::string_view text) {
   std::string result(text);
@@ -33,4 +33,4 @@ bool is_ignored(std::string_view key, const io::Json& value) {
   return value.is_object() && config != value.end() && config->is_object() && config->value("name", "") == "float32";
 }
 
-}  // namespace linn::optim
+}  // namespace linn::detail::optim

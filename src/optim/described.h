@@ -13,7 +13,7 @@
 #include "linn/error.h"
 #include "schema/row.h"
 
-namespace linn::optim {
+namespace linn::detail::optim {
 
 /// The table of a class without options.
 template <class T>
@@ -60,4 +60,4 @@ Named named(const io::Json& json, std::string_view where);
 /// Whether a field says nothing that matters to a loss or metric: the type of the numbers, where it is float32.
 bool is_ignored(std::string_view key, const io::Json& value);
 
-}  // namespace linn::optim
+}  // namespace linn::detail::optim

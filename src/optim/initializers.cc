@@ -12,7 +12,7 @@
 #include "optim/described.h"
 
 namespace linn {
-namespace schema {
+namespace detail::schema {
 
 template <class T>
 constexpr auto seed_field() {
@@ -87,13 +87,13 @@ struct InitializerOptions<initializers::Orthogonal> {
 #include "optim/initializers.inc"
 #undef LINN_INITIALIZER
 
-}  // namespace schema
+}  // namespace detail::schema
 
 namespace {
 
-using core::Random;
-using optim::initializer_rows;
-using schema::Kind;
+using detail::core::Random;
+using detail::optim::initializer_rows;
+using detail::schema::Kind;
 
 struct Fans {
   double in = 1, out = 1;
@@ -209,13 +209,15 @@ void fill(const initializers::Orthogonal& initializer, const Shape& shape, const
 template <class T>
 class Described final : public InitializerDescription {
  public:
-  explicit Described(const T& initializer) : initializer_(schema::checked(initializer, fmt::format("{}:", schema::Schema<T>::info.name))) {}
+  explicit Described(const T& initializer)
+      : initializer_(detail::schema::checked(initializer, fmt::format("{}:", detail::schema::Schema<T>::info.name))) {}
 
-  const schema::Row& row() const override {
-    static const schema::Row& row = optim::row_named(Kind::initializer, initializer_rows(), schema::Schema<T>::info.name);
+  const detail::schema::Row& row() const override {
+    static const detail::schema::Row& row =
+        detail::optim::row_named(Kind::initializer, initializer_rows(), detail::schema::Schema<T>::info.name);
     return row;
   }
-  io::Json config() const override { return schema::write(initializer_); }
+  detail::io::Json config() const override { return detail::schema::write(initializer_); }
   std::optional<std::uint64_t> seed() const override {
     if constexpr (requires { initializer_.seed; }) return initializer_.seed;
     return std::nullopt;
@@ -228,8 +230,8 @@ class Described final : public InitializerDescription {
 };
 
 template <class T>
-Initializer read(const io::Json& config, const std::string& where) {
-  return Initializer(schema::read<T>(config, where, &optim::is_ignored));
+Initializer read(const detail::io::Json& config, const std::string& where) {
+  return Initializer(detail::schema::read<T>(config, where, &detail::optim::is_ignored));
 }
 
 }  // namespace
@@ -245,10 +247,10 @@ std::shared_ptr<const InitializerDescription> describe(const T& initializer) {
 }  // namespace initializers
 
 Initializer::Initializer(const std::string& name)
-    : Initializer(optim::row_named(Kind::initializer, initializer_rows(), name).read(io::Json::object(), name)) {}
+    : Initializer(detail::optim::row_named(Kind::initializer, initializer_rows(), name).read(detail::io::Json::object(), name)) {}
 std::string_view Initializer::class_name() const { return description_->row().info.name; }
 
-namespace optim {
+namespace detail::optim {
 
 std::span<const schema::RowOf<Initializer>> initializer_rows() {
   static const schema::RowOf<Initializer> rows[] = {
@@ -281,10 +283,10 @@ Initializer initializer_from_json(const io::Json& json, std::string_view where) 
 
 std::string_view name_of(const Initializer& initializer) { return initializer.description().row().info.aliases[0]; }
 
-}  // namespace optim
+}  // namespace detail::optim
 
-Initializer schema::Type<Initializer>::read(const io::Json& json, const Place& place) {
-  return optim::initializer_from_json(json, fmt::format("{}: field \"{}\"", place.where, place.key));
+Initializer detail::schema::Type<Initializer>::read(const detail::io::Json& json, const Place& place) {
+  return detail::optim::initializer_from_json(json, fmt::format("{}: field \"{}\"", place.where, place.key));
 }
 
 }  // namespace linn

@@ -18,16 +18,16 @@ namespace linn {
 class InitializerDescription {
  public:
   virtual ~InitializerDescription() = default;
-  virtual const schema::Row& row() const = 0;
+  virtual const detail::schema::Row& row() const = 0;
   /// Keras's config.
-  virtual io::Json config() const = 0;
+  virtual detail::io::Json config() const = 0;
   virtual std::optional<std::uint64_t> seed() const { return std::nullopt; }
   /// What is wrong with a variable of this shape, or an empty text.
   virtual std::string fault(const Shape& /*shape*/) const { return {}; }
-  virtual void fill(const Shape& shape, const core::Random& random, std::span<float> values) const = 0;
+  virtual void fill(const Shape& shape, const detail::core::Random& random, std::span<float> values) const = 0;
 };
 
-namespace optim {
+namespace detail::optim {
 
 /// All initializers, in the order of initializers.inc.
 std::span<const schema::RowOf<Initializer>> initializer_rows();
@@ -43,14 +43,14 @@ Initializer initializer_from_json(const io::Json& json, std::string_view where);
 /// "glorot_uniform".
 std::string_view name_of(const Initializer& initializer);
 
-}  // namespace optim
+}  // namespace detail::optim
 }  // namespace linn
 
 template <>
-struct linn::schema::Type<linn::Initializer> {
-  static Initializer read(const io::Json& json, const Place& place);
-  static io::Json write(const Initializer& value) { return optim::to_json(value); }
+struct linn::detail::schema::Type<linn::Initializer> {
+  static Initializer read(const detail::io::Json& json, const Place& place);
+  static detail::io::Json write(const Initializer& value) { return detail::optim::to_json(value); }
   static std::string fault(const Initializer& /*value*/, const Range& /*range*/) { return {}; }
   static std::string text(const Initializer& value) { return std::string(value.class_name()); }
-  static std::string python(const Initializer& value) { return "'" + std::string(optim::name_of(value)) + "'"; }
+  static std::string python(const Initializer& value) { return "'" + std::string(detail::optim::name_of(value)) + "'"; }
 };

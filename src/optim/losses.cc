@@ -3,7 +3,7 @@
 #include "optim/described.h"
 
 namespace linn {
-namespace schema {
+namespace detail::schema {
 
 // ---- the options of each loss; Keras's names are in losses.inc ----
 
@@ -65,16 +65,16 @@ struct LossOptions<losses::SparseCategoricalCrossentropy> {
 #include "optim/losses.inc"
 #undef LINN_LOSS
 
-}  // namespace schema
+}  // namespace detail::schema
 
 namespace {
 
-using optim::loss_rows;
-using schema::Kind;
+using detail::optim::loss_rows;
+using detail::schema::Kind;
 
 template <class F>
-const schema::Row& row_of() {
-  static const schema::Row& row = optim::row_named(Kind::loss, loss_rows(), schema::Schema<F>::info.name);
+const detail::schema::Row& row_of() {
+  static const detail::schema::Row& row = detail::optim::row_named(Kind::loss, loss_rows(), detail::schema::Schema<F>::info.name);
   return row;
 }
 
@@ -82,10 +82,10 @@ const schema::Row& row_of() {
 template <class F>
 class Described : public LossDescription {
  public:
-  explicit Described(const F& loss) : loss_(schema::checked(loss, fmt::format("{}:", schema::Schema<F>::info.name))) {}
+  explicit Described(const F& loss) : loss_(detail::schema::checked(loss, fmt::format("{}:", detail::schema::Schema<F>::info.name))) {}
 
-  const schema::Row& row() const override { return row_of<F>(); }
-  io::Json config() const override { return schema::write(loss_); }
+  const detail::schema::Row& row() const override { return row_of<F>(); }
+  detail::io::Json config() const override { return detail::schema::write(loss_); }
 
  protected:
   F loss_;
@@ -96,14 +96,14 @@ class FunctionLoss final : public Described<F> {
  public:
   using Described<F>::Described;
 
-  plan::Value lower(plan::Lowering& to, const plan::LossInputs& inputs) const override {
-    std::optional<kernels::LossFunction> behind_sigmoid;
+  detail::plan::Value lower(detail::plan::Lowering& to, const detail::plan::LossInputs& inputs) const override {
+    std::optional<detail::kernels::LossFunction> behind_sigmoid;
     if constexpr (requires(F f) { f.from_logits; }) {
       F of_logits = this->loss_;
       of_logits.from_logits = true;
-      if (!this->loss_.from_logits) behind_sigmoid = kernels::LossFunction::of(of_logits);
+      if (!this->loss_.from_logits) behind_sigmoid = detail::kernels::LossFunction::of(of_logits);
     }
-    return plan::row_loss(to, inputs, kernels::LossFunction::of(this->loss_), behind_sigmoid);
+    return detail::plan::row_loss(to, inputs, detail::kernels::LossFunction::of(this->loss_), behind_sigmoid);
   }
 };
 
@@ -114,8 +114,8 @@ class CrossentropyLoss final : public Described<F> {
   static constexpr bool labels = std::is_same_v<F, losses::SparseCategoricalCrossentropy>;
 
   // Keras 3.15 has no label_smoothing for labels, and refuses the name.
-  io::Json config() const override {
-    io::Json json = Described<F>::config();
+  detail::io::Json config() const override {
+    detail::io::Json json = Described<F>::config();
     if (labels && this->loss_.label_smoothing == 0) json.erase("label_smoothing");
     return json;
   }
@@ -124,9 +124,9 @@ class CrossentropyLoss final : public Described<F> {
     if constexpr (labels) return this->loss_.ignore_class;
     return std::nullopt;
   }
-  plan::Value lower(plan::Lowering& to, const plan::LossInputs& inputs) const override {
-    using kernels::Prediction;
-    return plan::crossentropy(to, inputs,
+  detail::plan::Value lower(detail::plan::Lowering& to, const detail::plan::LossInputs& inputs) const override {
+    using detail::kernels::Prediction;
+    return detail::plan::crossentropy(to, inputs,
                               {.classes = inputs.prediction.shape[-1],
                                .prediction = this->loss_.from_logits ? Prediction::logits : Prediction::probabilities,
                                .smoothing = this->loss_.label_smoothing,
@@ -146,8 +146,8 @@ std::shared_ptr<const LossDescription> described(const losses::SparseCategorical
 }
 
 template <class F>
-Loss read(const io::Json& config, const std::string& where) {
-  return Loss(schema::read<F>(config, where, &optim::is_ignored));
+Loss read(const detail::io::Json& config, const std::string& where) {
+  return Loss(detail::schema::read<F>(config, where, &detail::optim::is_ignored));
 }
 
 }  // namespace
@@ -162,11 +162,12 @@ std::shared_ptr<const LossDescription> describe(const F& loss) {
 #undef LINN_LOSS
 }  // namespace losses
 
-Loss::Loss(const std::string& name) : Loss(optim::row_named(Kind::loss, loss_rows(), name).read(io::Json::object(), name)) {}
+Loss::Loss(const std::string& name)
+    : Loss(detail::optim::row_named(Kind::loss, loss_rows(), name).read(detail::io::Json::object(), name)) {}
 std::string Loss::name() const { return defined() ? std::string(description_->row().info.aliases[0]) : "none"; }
 std::string_view Loss::class_name() const { return defined() ? description_->row().info.name : "none"; }
 
-namespace optim {
+namespace detail::optim {
 
 std::span<const schema::RowOf<Loss>> loss_rows() {
   static const schema::RowOf<Loss> rows[] = {
@@ -212,5 +213,5 @@ Loss loss_from_json(const io::Json& json, std::string_view where) {
   return row.read(config, std::string(where));
 }
 
-}  // namespace optim
+}  // namespace detail::optim
 }  // namespace linn

@@ -15,17 +15,17 @@ namespace linn {
 class LossDescription {
  public:
   virtual ~LossDescription() = default;
-  virtual const schema::Row& row() const = 0;
+  virtual const detail::schema::Row& row() const = 0;
   /// Keras's config of the options that are the loss's own.
-  virtual io::Json config() const = 0;
+  virtual detail::io::Json config() const = 0;
   /// Whether targets are integer labels, one for each row of predictions, and which label counts for nothing.
   virtual bool takes_labels() const { return false; }
   virtual std::optional<std::int64_t> ignored_label() const { return std::nullopt; }
   /// Adds the op that gives one unweighted loss a row; gradients flow through it into the prediction.
-  virtual plan::Value lower(plan::Lowering& to, const plan::LossInputs& inputs) const = 0;
+  virtual detail::plan::Value lower(detail::plan::Lowering& to, const detail::plan::LossInputs& inputs) const = 0;
 };
 
-namespace optim {
+namespace detail::optim {
 
 /// All losses, in the order of losses.inc.
 std::span<const schema::RowOf<Loss>> loss_rows();
@@ -40,5 +40,5 @@ io::Json to_json(const Loss& loss);
 /// From null, a name, or Keras's node. FormatError for what linn does not have.
 Loss loss_from_json(const io::Json& json, std::string_view where);
 
-}  // namespace optim
+}  // namespace detail::optim
 }  // namespace linn

@@ -6,7 +6,7 @@
 #include "optim/losses.h"
 
 namespace linn {
-namespace schema {
+namespace detail::schema {
 
 // ---- the options of each metric; Keras's names are in metrics.inc ----
 
@@ -72,12 +72,12 @@ struct MetricOptions<metrics::SparseCategoricalCrossentropy> {
 #include "optim/metrics.inc"
 #undef LINN_METRIC
 
-}  // namespace schema
+}  // namespace detail::schema
 
 namespace {
 
-using optim::metric_rows;
-using schema::Kind;
+using detail::optim::metric_rows;
+using detail::schema::Kind;
 
 [[noreturn]] void refuse_targets(std::string_view metric, bool wants_labels) {
   throw ValueError(fmt::format(
@@ -85,26 +85,27 @@ using schema::Kind;
       wants_labels ? "integer labels" : "targets of the output's shape", wants_labels ? "targets of the output's shape" : "integer labels"));
 }
 
-void check_targets(const plan::Lowering& to, const plan::LossInputs& inputs, std::string_view metric, bool wants_labels) {
-  if (plan::is_labels(to, inputs.target) != wants_labels) refuse_targets(metric, wants_labels);
+void check_targets(const detail::plan::Lowering& to, const detail::plan::LossInputs& inputs, std::string_view metric, bool wants_labels) {
+  if (detail::plan::is_labels(to, inputs.target) != wants_labels) refuse_targets(metric, wants_labels);
 }
 
 template <class M>
 class Described final : public MetricDescription {
  public:
-  explicit Described(const M& metric) : metric_(schema::checked(metric, fmt::format("{}:", schema::Schema<M>::info.name))) {}
+  explicit Described(const M& metric)
+      : metric_(detail::schema::checked(metric, fmt::format("{}:", detail::schema::Schema<M>::info.name))) {}
 
-  std::string_view class_name() const override { return schema::Schema<M>::info.name; }
+  std::string_view class_name() const override { return detail::schema::Schema<M>::info.name; }
   std::string default_name() const override {
     const std::string own = M{}.name;
-    return own.empty() ? std::string(schema::Schema<M>::info.aliases[0]) : own;
+    return own.empty() ? std::string(detail::schema::Schema<M>::info.aliases[0]) : own;
   }
-  io::Json config() const override {
-    io::Json config = schema::write(metric_);
+  detail::io::Json config() const override {
+    detail::io::Json config = detail::schema::write(metric_);
     config.erase("name");
     return config;
   }
-  std::int64_t counts() const override { return kernels::counts_of<M>(); }
+  std::int64_t counts() const override { return detail::kernels::counts_of<M>(); }
   double result(std::span<const double> sums, double rows) const override {
     if constexpr (requires { metric_.result(sums, rows); })
       return metric_.result(sums, rows);
@@ -113,15 +114,15 @@ class Described final : public MetricDescription {
     else
       return sums[0] / rows;
   }
-  plan::Value lower(plan::Lowering& to, const plan::LossInputs& inputs) const override {
+  detail::plan::Value lower(detail::plan::Lowering& to, const detail::plan::LossInputs& inputs) const override {
     if constexpr (requires { metric_.loss(); }) {
       const Loss loss = metric_.loss();
       check_targets(to, inputs, class_name(), loss.description().takes_labels());
       return loss.description().lower(to, inputs);
     } else {
-      check_targets(to, inputs, class_name(), kernels::CountsLabels<M>);
+      check_targets(to, inputs, class_name(), detail::kernels::CountsLabels<M>);
       check_class(inputs.prediction.shape[-1]);
-      return plan::row_counts(to, inputs, counts(), kernels::CountFunction::of(metric_));
+      return detail::plan::row_counts(to, inputs, counts(), detail::kernels::CountFunction::of(metric_));
     }
   }
 
@@ -140,34 +141,34 @@ class AnyAccuracy final : public MetricDescription {
  public:
   std::string_view class_name() const override { return "accuracy"; }
   std::string default_name() const override { return "accuracy"; }
-  io::Json config() const override { return io::Json::object(); }
-  plan::Value lower(plan::Lowering& to, const plan::LossInputs& inputs) const override {
-    if (plan::is_labels(to, inputs.target)) return describe(metrics::SparseCategoricalAccuracy{})->lower(to, inputs);
+  detail::io::Json config() const override { return detail::io::Json::object(); }
+  detail::plan::Value lower(detail::plan::Lowering& to, const detail::plan::LossInputs& inputs) const override {
+    if (detail::plan::is_labels(to, inputs.target)) return describe(metrics::SparseCategoricalAccuracy{})->lower(to, inputs);
     if (inputs.prediction.shape[-1] == 1) return describe(metrics::BinaryAccuracy{})->lower(to, inputs);
     return describe(metrics::CategoricalAccuracy{})->lower(to, inputs);
   }
 };
 
 bool is_any_accuracy(std::string_view name) {
-  const std::string lower = optim::lower_case(name);
+  const std::string lower = detail::optim::lower_case(name);
   return lower == "accuracy" || lower == "acc";
 }
 
 Metric named_metric(const std::string& name) {
   if (is_any_accuracy(name)) return {name, std::make_shared<AnyAccuracy>()};
-  Metric metric = optim::row_named(Kind::metric, metric_rows(), name).read(io::Json::object(), name);
+  Metric metric = detail::optim::row_named(Kind::metric, metric_rows(), name).read(detail::io::Json::object(), name);
   metric.name = name;
   return metric;
 }
 
 // Keras also takes losses as metrics, and writes how they make one number of a batch; a metric's mean is the same.
-bool says_nothing(std::string_view key, const io::Json& value) {
-  return optim::is_ignored(key, value) || (key == "reduction" && value == "sum_over_batch_size");
+bool says_nothing(std::string_view key, const detail::io::Json& value) {
+  return detail::optim::is_ignored(key, value) || (key == "reduction" && value == "sum_over_batch_size");
 }
 
 template <class M>
-Metric read(const io::Json& config, const std::string& where) {
-  return Metric(schema::read<M>(config, where, &says_nothing));
+Metric read(const detail::io::Json& config, const std::string& where) {
+  return Metric(detail::schema::read<M>(config, where, &says_nothing));
 }
 
 }  // namespace
@@ -187,7 +188,7 @@ Metric::Metric(std::string given, std::shared_ptr<const MetricDescription> descr
     : name(given.empty() ? description->default_name() : std::move(given)), description_(std::move(description)) {}
 std::string_view Metric::class_name() const { return description_->class_name(); }
 
-namespace optim {
+namespace detail::optim {
 
 std::span<const schema::RowOf<Metric>> metric_rows() {
   static const schema::RowOf<Metric> rows[] = {
@@ -232,5 +233,5 @@ Metric metric_from_json(const io::Json& json, std::string_view where) {
   return metric.config == nullptr ? Metric(metric.name) : row.read(*metric.config, std::string(where));
 }
 
-}  // namespace optim
+}  // namespace detail::optim
 }  // namespace linn

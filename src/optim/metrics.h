@@ -20,17 +20,17 @@ class MetricDescription {
   /// What it is called in logs unless the user says otherwise.
   virtual std::string default_name() const = 0;
   /// Keras's config, apart from the name.
-  virtual io::Json config() const = 0;
+  virtual detail::io::Json config() const = 0;
   /// Numbers that it takes from each row of predictions.
   virtual std::int64_t counts() const { return 1; }
   /// The metric, from the sums of these numbers over `rows` rows: their mean, unless it says otherwise.
   virtual double result(std::span<const double> sums, double rows) const { return sums[0] / rows; }
   /// Adds the op that gives the numbers of each row. ValueError when the targets that the loss takes are not the metric's: labels, or
   /// numbers of the output's shape.
-  virtual plan::Value lower(plan::Lowering& to, const plan::LossInputs& inputs) const = 0;
+  virtual detail::plan::Value lower(detail::plan::Lowering& to, const detail::plan::LossInputs& inputs) const = 0;
 };
 
-namespace optim {
+namespace detail::optim {
 
 /// All metrics, in the order of metrics.inc.
 std::span<const schema::RowOf<Metric>> metric_rows();
@@ -46,5 +46,5 @@ io::Json to_json(const Metric& metric);
 /// From a name or Keras's node. FormatError for what linn does not have.
 Metric metric_from_json(const io::Json& json, std::string_view where);
 
-}  // namespace optim
+}  // namespace detail::optim
 }  // namespace linn

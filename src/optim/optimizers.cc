@@ -7,7 +7,7 @@
 #include "plan/ops/update.h"
 
 namespace linn {
-namespace schema {
+namespace detail::schema {
 
 // ---- learning rates and schedules ----
 
@@ -130,13 +130,13 @@ struct Schema<optimizers::Adagrad> : OptimizerSchema<optimizers::Adagrad> {
   static constexpr Example examples[] = {{R"({"initial_accumulator_value": 0.5})"}};
 };
 
-}  // namespace schema
+}  // namespace detail::schema
 
 namespace {
 
-using optim::optimizer_rows;
+using detail::optim::optimizer_rows;
 using optimizers::Slot;
-using schema::Kind;
+using detail::schema::Kind;
 
 // ---- optimizers with kernels in vectors; all others have slots() and step() in linn/optimizers.h ----
 
@@ -144,8 +144,8 @@ std::vector<Slot> slots_of(const optimizers::SGD& o) {
   if (o.momentum == 0) return {};
   return {{"momentum"}};
 }
-void update(plan::Lowering& to, const optimizers::SGD& o, const plan::UpdateValues& values) {
-  plan::sgd_update(to, {.momentum = o.momentum, .nesterov = o.nesterov}, values);
+void update(detail::plan::Lowering& to, const optimizers::SGD& o, const detail::plan::UpdateValues& values) {
+  detail::plan::sgd_update(to, {.momentum = o.momentum, .nesterov = o.nesterov}, values);
 }
 
 template <class A>
@@ -155,13 +155,15 @@ std::vector<Slot> adam_slots(const A& o) {
   return slots;
 }
 template <class A>
-void adam_update(plan::Lowering& to, const A& o, const plan::UpdateValues& values) {
-  plan::adam_update(to, {.beta_1 = o.beta_1, .beta_2 = o.beta_2, .epsilon = o.epsilon, .amsgrad = o.amsgrad}, values);
+void adam_update(detail::plan::Lowering& to, const A& o, const detail::plan::UpdateValues& values) {
+  detail::plan::adam_update(to, {.beta_1 = o.beta_1, .beta_2 = o.beta_2, .epsilon = o.epsilon, .amsgrad = o.amsgrad}, values);
 }
 std::vector<Slot> slots_of(const optimizers::Adam& o) { return adam_slots(o); }
-void update(plan::Lowering& to, const optimizers::Adam& o, const plan::UpdateValues& values) { adam_update(to, o, values); }
+void update(detail::plan::Lowering& to, const optimizers::Adam& o, const detail::plan::UpdateValues& values) { adam_update(to, o, values); }
 std::vector<Slot> slots_of(const optimizers::AdamW& o) { return adam_slots(o); }
-void update(plan::Lowering& to, const optimizers::AdamW& o, const plan::UpdateValues& values) { adam_update(to, o, values); }
+void update(detail::plan::Lowering& to, const optimizers::AdamW& o, const detail::plan::UpdateValues& values) {
+  adam_update(to, o, values);
+}
 
 std::vector<Slot> slots_of(const optimizers::RMSprop& o) {
   std::vector<Slot> slots{{"velocity"}};
@@ -169,8 +171,8 @@ std::vector<Slot> slots_of(const optimizers::RMSprop& o) {
   if (o.centered) slots.push_back({"average_gradient"});
   return slots;
 }
-void update(plan::Lowering& to, const optimizers::RMSprop& o, const plan::UpdateValues& values) {
-  plan::rmsprop_update(to, {.rho = o.rho, .momentum = o.momentum, .epsilon = o.epsilon, .centered = o.centered}, values);
+void update(detail::plan::Lowering& to, const optimizers::RMSprop& o, const detail::plan::UpdateValues& values) {
+  detail::plan::rmsprop_update(to, {.rho = o.rho, .momentum = o.momentum, .epsilon = o.epsilon, .centered = o.centered}, values);
 }
 
 template <class O>
@@ -178,16 +180,17 @@ std::vector<Slot> slots_of(const O& o) {
   return o.slots();
 }
 template <class O>
-void update(plan::Lowering& to, const O& o, const plan::UpdateValues& values) {
-  plan::element_update(to, kernels::StepFunction::of(o), values);
+void update(detail::plan::Lowering& to, const O& o, const detail::plan::UpdateValues& values) {
+  detail::plan::element_update(to, detail::kernels::StepFunction::of(o), values);
 }
 
 template <class O>
 class Described final : public OptimizerDescription {
  public:
-  explicit Described(const O& optimizer) : optimizer_(schema::checked(optimizer, fmt::format("{}:", schema::Schema<O>::info.name))) {}
+  explicit Described(const O& optimizer)
+      : optimizer_(detail::schema::checked(optimizer, fmt::format("{}:", detail::schema::Schema<O>::info.name))) {}
 
-  std::string_view class_name() const override { return schema::Schema<O>::info.name; }
+  std::string_view class_name() const override { return detail::schema::Schema<O>::info.name; }
   const LearningRate& learning_rate() const override { return optimizer_.learning_rate; }
   BeforeUpdate before_update() const override {
     return {optimizer_.weight_decay, optimizer_.clipnorm, optimizer_.clipvalue, optimizer_.global_clipnorm};
@@ -197,12 +200,13 @@ class Described final : public OptimizerDescription {
     for (const Slot& slot : slots_of(optimizer_)) result.push_back({slot.name, variable, slot.first, slot.beside_last});
     return result;
   }
-  void lower_update(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const override {
+  void lower_update(detail::plan::Lowering& to, detail::plan::Value gradient, detail::plan::Value variable,
+                    const std::vector<detail::plan::Value>& slots) const override {
     update(to, optimizer_, {.gradient = gradient, .variable = variable, .slots = slots, .decay = before_update().weight_decay.value_or(0)});
   }
-  io::Json config() const override {
-    io::Json config = {{"name", schema::Schema<O>::info.aliases[0]}};
-    config.update(schema::write(optimizer_));
+  detail::io::Json config() const override {
+    detail::io::Json config = {{"name", detail::schema::Schema<O>::info.aliases[0]}};
+    config.update(detail::schema::write(optimizer_));
     return config;
   }
 
@@ -211,8 +215,8 @@ class Described final : public OptimizerDescription {
 };
 
 template <class O>
-Optimizer read(const io::Json& config, const std::string& where) {
-  return Optimizer(schema::read<O>(config, where));
+Optimizer read(const detail::io::Json& config, const std::string& where) {
+  return Optimizer(detail::schema::read<O>(config, where));
 }
 
 }  // namespace
@@ -232,7 +236,7 @@ LearningRate::LearningRate(double rate) : rate_(rate) {
 }
 
 LearningRate::LearningRate(const optimizers::schedules::OneCycle& cycle)
-    : rate_(cycle.max_learning_rate), schedule_(true), cycle_(schema::checked(cycle, "OneCycle:")) {}
+    : rate_(cycle.max_learning_rate), schedule_(true), cycle_(detail::schema::checked(cycle, "OneCycle:")) {}
 
 double LearningRate::at(std::int64_t step, std::int64_t total_steps) const {
   if (!schedule_) return rate_;
@@ -247,11 +251,12 @@ double LearningRate::at(std::int64_t step, std::int64_t total_steps) const {
 }
 
 Optimizer::Optimizer(const std::string& name)
-    : Optimizer(optim::row_named(Kind::optimizer, optimizer_rows(), optim::lower_case(name)).read(io::Json::object(), name)) {}
+    : Optimizer(detail::optim::row_named(Kind::optimizer, optimizer_rows(), detail::optim::lower_case(name))
+                    .read(detail::io::Json::object(), name)) {}
 
 std::string_view Optimizer::class_name() const { return description_->class_name(); }
 
-namespace optim {
+namespace detail::optim {
 
 std::vector<std::pair<std::size_t, std::size_t>> slot_order(const OptimizerDescription& optimizer, std::size_t variables) {
   const std::vector<OptimizerSlot> slots = optimizer.slots(Shape{});
@@ -315,5 +320,5 @@ Optimizer optimizer_from_json(const io::Json& json, std::string_view where) {
   return row.read(optimizer.config == nullptr ? io::Json::object() : *optimizer.config, std::string(where));
 }
 
-}  // namespace optim
+}  // namespace detail::optim
 }  // namespace linn

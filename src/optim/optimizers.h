@@ -46,12 +46,13 @@ class OptimizerDescription {
   virtual BeforeUpdate before_update() const = 0;
   virtual std::vector<OptimizerSlot> slots(const Shape& variable) const = 0;
   /// Adds the op that changes the variable by its gradient, once it has lost weight_decay * learning rate of itself.
-  virtual void lower_update(plan::Lowering& to, plan::Value gradient, plan::Value variable, const std::vector<plan::Value>& slots) const = 0;
+  virtual void lower_update(detail::plan::Lowering& to, detail::plan::Value gradient, detail::plan::Value variable,
+                            const std::vector<detail::plan::Value>& slots) const = 0;
   /// Keras's config.
-  virtual io::Json config() const = 0;
+  virtual detail::io::Json config() const = 0;
 };
 
-namespace optim {
+namespace detail::optim {
 
 /// The slots of `variables` as (variable, slot), in the order in which Keras keeps and saves them.
 std::vector<std::pair<std::size_t, std::size_t>> slot_order(const OptimizerDescription& optimizer, std::size_t variables);
@@ -72,5 +73,5 @@ io::Json to_json(const Optimizer& optimizer);
 /// From Keras's node or a name. FormatError for what linn does not have.
 Optimizer optimizer_from_json(const io::Json& json, std::string_view where);
 
-}  // namespace optim
+}  // namespace detail::optim
 }  // namespace linn

@@ -3,7 +3,7 @@
 #include "optim/described.h"
 
 namespace linn {
-namespace schema {
+namespace detail::schema {
 
 template <>
 struct Schema<regularizers::L1> {
@@ -32,33 +32,33 @@ Regularizer Type<Regularizer>::read(const io::Json& json, const Place& place) {
   return optim::regularizer_from_json(json, fmt::format("{}: {}", place.where, place.key));
 }
 
-}  // namespace schema
+}  // namespace detail::schema
 
 namespace {
 
-using optim::regularizer_rows;
-using schema::Kind;
+using detail::optim::regularizer_rows;
+using detail::schema::Kind;
 
 template <class R>
 R checked(const R& regularizer) {
-  return schema::checked(regularizer, fmt::format("{}:", schema::Schema<R>::info.name));
+  return detail::schema::checked(regularizer, fmt::format("{}:", detail::schema::Schema<R>::info.name));
 }
 
 template <class R>
-Regularizer read(const io::Json& config, const std::string& where) {
-  return Regularizer(schema::read<R>(config, where));
+Regularizer read(const detail::io::Json& config, const std::string& where) {
+  return Regularizer(detail::schema::read<R>(config, where));
 }
 
 }  // namespace
 
 Regularizer::Regularizer(const std::string& name)
-    : Regularizer(optim::row_named(Kind::regularizer, regularizer_rows(), name).read(io::Json::object(), name)) {}
+    : Regularizer(detail::optim::row_named(Kind::regularizer, regularizer_rows(), name).read(detail::io::Json::object(), name)) {}
 Regularizer::Regularizer(const regularizers::L1& regularizer) : class_name_("L1"), l1_(checked(regularizer).l1) {}
 Regularizer::Regularizer(const regularizers::L2& regularizer) : class_name_("L2"), l2_(checked(regularizer).l2) {}
 Regularizer::Regularizer(const regularizers::L1L2& regularizer)
     : class_name_("L1L2"), l1_(checked(regularizer).l1), l2_(regularizer.l2) {}
 
-namespace optim {
+namespace detail::optim {
 
 std::span<const schema::RowOf<Regularizer>> regularizer_rows() {
   static const schema::RowOf<Regularizer> rows[] = {
@@ -84,5 +84,5 @@ Regularizer regularizer_from_json(const io::Json& json, std::string_view where) 
   return row.read(regularizer.config == nullptr ? io::Json::object() : *regularizer.config, std::string(where));
 }
 
-}  // namespace optim
+}  // namespace detail::optim
 }  // namespace linn

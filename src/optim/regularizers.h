@@ -9,7 +9,7 @@
 #include "linn/regularizers.h"
 #include "schema/row.h"
 
-namespace linn::optim {
+namespace linn::detail::optim {
 
 std::span<const schema::RowOf<Regularizer>> regularizer_rows();
 
@@ -18,12 +18,12 @@ io::Json to_json(const Regularizer& regularizer);
 /// From null, a name or Keras's node. FormatError for what linn does not have.
 Regularizer regularizer_from_json(const io::Json& json, std::string_view where);
 
-}  // namespace linn::optim
+}  // namespace linn::detail::optim
 
 template <>
-struct linn::schema::Type<linn::Regularizer> {
-  static Regularizer read(const io::Json& json, const Place& place);
-  static io::Json write(const Regularizer& value) { return optim::to_json(value); }
+struct linn::detail::schema::Type<linn::Regularizer> {
+  static Regularizer read(const detail::io::Json& json, const Place& place);
+  static detail::io::Json write(const Regularizer& value) { return detail::optim::to_json(value); }
   static std::string fault(const Regularizer& /*value*/, const Range& /*range*/) { return {}; }
   static std::string text(const Regularizer& value) { return std::string(value.defined() ? value.class_name() : "none"); }
   static std::string python(const Regularizer& value) { return value.defined() ? "'" + std::string(value.class_name()) + "'" : "None"; }

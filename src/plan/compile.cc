@@ -5,7 +5,7 @@
 #include "plan/passes.h"
 #include "plan/views.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 std::vector<Value> add_gradients(Lowering& to, const Training& training) {
@@ -37,4 +37,4 @@ Compiled compile(Lowering to, const Training& training, const PlanOptions& optio
   return {Plan(std::move(to), options), std::move(gradients)};
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -6,7 +6,7 @@
 
 #include "plan/plan.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// The gradients and updates of a training plan. The minimized function is the sum of all loss_sum ops (loss.h), each times its factor: a
 /// loss for each output, auxiliary losses, regularizers.
@@ -31,4 +31,4 @@ struct Passes {
 /// the plan. Ops with an output that is kept or bound stay. Without Training::variables the plan has forward ops only.
 Compiled compile(Lowering to, const Training& training, const PlanOptions& options, const Passes& passes = {});
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

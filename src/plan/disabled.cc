@@ -10,7 +10,7 @@
 #include "io/text.h"
 #include "kernels/kernels.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // The reference cannot be left out.
@@ -52,4 +52,4 @@ void check_disabled() {
   static_cast<void>(said);
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

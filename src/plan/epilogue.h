@@ -10,7 +10,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "plan/op.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 struct Epilogue {
   bool bias = false;
@@ -81,4 +81,4 @@ class EpilogueOp {
   KernelUse<kernels::ActivationForward> activation_;
 };
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

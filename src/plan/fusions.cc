@@ -13,7 +13,7 @@
 #include "plan/ops/norm.h"
 #include "plan/ops/pool.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 const EpilogueOp* epilogue_of(const Op& op) { return dynamic_cast<const EpilogueOp*>(&op); }
@@ -118,4 +118,4 @@ constexpr std::array<Fusion, 6> table{{
 
 std::span<const Fusion> fusions() { return table; }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -9,7 +9,7 @@
 #include "kernels/implementation.h"
 #include "plan/op.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Properties of the plan that decide about a fusion.
 struct FusionContext {
@@ -41,4 +41,4 @@ struct Fusion {
 /// All fusions, in the order in which they are tried.
 std::span<const Fusion> fusions();
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -2,7 +2,7 @@
 
 #include "plan/ops/eltwise.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 Value Lowering::value(std::string name, Shape shape, Extent extent, Element element, Home home) {
   values_.push_back({.name = std::move(name), .shape = shape, .element = element, .extent = extent, .home = home, .kept = false});
@@ -63,4 +63,4 @@ void Gradients::run() {
   }
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

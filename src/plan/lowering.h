@@ -12,7 +12,7 @@
 #include "plan/op.h"
 #include "plan/value.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 enum class Purpose : std::uint8_t { inference, training };
 
@@ -98,4 +98,4 @@ class Gradients {
   std::unordered_map<int, std::vector<Value>> given_;
 };
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

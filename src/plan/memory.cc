@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 std::int64_t place_intervals(std::vector<Interval>& intervals) {
   std::vector<std::size_t> order(intervals.size());
@@ -28,4 +28,4 @@ std::int64_t place_intervals(std::vector<Interval>& intervals) {
   return total;
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

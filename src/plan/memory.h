@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Lifetime and size of a value.
 struct Interval {
@@ -19,4 +19,4 @@ struct Interval {
 /// lowest offset that is free during its lifetime. Not optimal, but within a few percent on chains.
 std::int64_t place_intervals(std::vector<Interval>& intervals);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -13,7 +13,7 @@
 #include "kernels/implementation.h"
 #include "plan/value.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 class Gradients;
 
@@ -227,4 +227,4 @@ class WindowOp : public KernelOp<Derived, Kernel> {
   }
 };
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -8,7 +8,7 @@
 #include "plan/ops/norm.h"
 #include "plan/ops/softmax.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 struct Use {
@@ -169,4 +169,4 @@ void trim(Lowering& lowering) {
   }
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

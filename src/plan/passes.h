@@ -4,7 +4,7 @@
 #include "kernels/implementation.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Removes ops whose outputs are neither read nor kept nor bound: unused branches, a softmax that the loss no longer reads, unneeded
 /// gradients.
@@ -17,4 +17,4 @@ void fuse(Lowering& lowering, const kernels::Policy& policy = {});
 /// shrinks accordingly. Runs before the gradients are added.
 void trim(Lowering& lowering);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -9,7 +9,7 @@
 #include "plan/disabled.h"
 #include "plan/memory.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 constexpr std::int64_t line = 64;
@@ -328,4 +328,4 @@ std::int64_t Plan::workspace_bytes(int threads) const {
   return bytes;
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -13,7 +13,7 @@
 #include "plan/lowering.h"
 #include "plan/op.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Images of a shard, the unit that a worker takes through a segment. A constant, so that the bits of a sum over shards depend only on the
 /// batch, never on the number of threads.
@@ -104,4 +104,4 @@ class Plan {
   std::int64_t scratch_offset_ = 0;
 };
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -29,7 +29,7 @@ double Profile::roofline_seconds(const OpProfile& op) const {
 
 }  // namespace linn
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 void add(Traffic& traffic, double bytes, bool memory) {
@@ -182,4 +182,4 @@ void OpTimes::print(std::FILE* to) const {
   std::fputs(text.c_str(), to);
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -9,7 +9,7 @@
 #include "linn/profile.h"
 #include "plan/plan.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Whether the environment variable LINN_VERBOSE is set and not 0. Read once.
 bool verbose();
@@ -74,4 +74,4 @@ class OpTimes {
   std::vector<Cell> cells_;
 };
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -11,7 +11,7 @@
 #include "kernels/roofline.h"
 #include "plan/workspace.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 constexpr double wanted_seconds = 0.05;  // of each measurement
@@ -76,4 +76,4 @@ Roofline measure_roofline() {
   return {.flops = flops_rate(pool), .cache_bandwidth = cache_rate(pool), .memory_bandwidth = memory_rate(pool)};
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

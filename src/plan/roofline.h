@@ -1,7 +1,7 @@
 // The roofline for profiles: highest arithmetic rate and bandwidths, measured on this machine at its present load.
 #pragma once
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Rates of one thread while all threads of the pool run the same loop.
 struct Roofline {
@@ -13,4 +13,4 @@ struct Roofline {
 /// Measures each number for a twentieth of a second: the best of many short rounds, because other processes use the machine too.
 Roofline measure_roofline();
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

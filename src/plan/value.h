@@ -7,7 +7,7 @@
 
 #include "linn/shape.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 enum class Precision : std::uint8_t {
   float32,
@@ -58,4 +58,4 @@ struct Value {
 /// Rows of an image along the last axis: its elements without those of one row.
 inline std::int64_t rows_an_image(const Value& value) { return value.shape.elements() / value.shape[-1]; }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // One read or write of a value by an op.
@@ -104,4 +104,4 @@ void make_views(Lowering& lowering) {
     }
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

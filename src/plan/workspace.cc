@@ -11,7 +11,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "linn/error.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 Arena::Arena(std::int64_t bytes) : memory_(nullptr, [](std::byte* p) { std::free(p); }) {
   void* memory = core::allocate_huge(static_cast<std::size_t>(bytes));
@@ -220,4 +220,4 @@ void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const R
 
 void* Workspace::at(Value value) { return resolve(value, Call{}, 0, plan_.segments().size(), -1); }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -11,7 +11,7 @@
 #include "plan/plan.h"
 #include "plan/profile.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Aligned memory, on 2 MB pages if the system allows it. Throws MemoryError with the size that was needed.
 class Arena {
@@ -102,4 +102,4 @@ class Workspace {
   const Rows* sources_ = nullptr;
 };
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

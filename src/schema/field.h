@@ -26,7 +26,7 @@
 
 #include "schema/range.h"
 
-namespace linn::schema {
+namespace linn::detail::schema {
 
 /// Specialised for each struct of options that is described.
 template <class T>
@@ -128,7 +128,7 @@ constexpr Group<Parts...> all(Parts... parts) {
 
 // ---- every member is named ----------------------------------------------------------------------------------------
 
-namespace detail {
+namespace members {
 
 // Does not compile unless the struct has exactly so many members: "only 2 names provided ... decomposes into 3 elements".
 // The deduced return type makes decltype look into the body.
@@ -191,14 +191,14 @@ void check_members(const Group<Parts...>&) {
   static_assert(std::is_same_v<decltype(decompose<(Count<Parts>::value + ... + 0)>(std::declval<T&>())), bool>);
 }
 
-}  // namespace detail
+}  // namespace members
 
 /// Calls `visit(field, value...)` for each field of the table, in order, with that field of each object.
 template <class Visit, class T, class... More>
 void walk(Visit&& visit, T& object, More&... more) {
   using Described = std::remove_const_t<T>;
-  detail::check_members<Described>(Schema<Described>::fields);
-  detail::walk_part(Schema<Described>::fields, visit, object, more...);
+  members::check_members<Described>(Schema<Described>::fields);
+  members::walk_part(Schema<Described>::fields, visit, object, more...);
 }
 
-}  // namespace linn::schema
+}  // namespace linn::detail::schema

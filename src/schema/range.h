@@ -4,7 +4,7 @@
 #include <limits>
 #include <string>
 
-namespace linn::schema {
+namespace linn::detail::schema {
 
 struct Range {
   double least = -std::numeric_limits<double>::infinity();
@@ -28,4 +28,4 @@ constexpr Range from_to_below(double least, double most) { return {.least = leas
 /// "1 or more", "above 0", "2 to 7", "in [0, 1)"; empty when every number is allowed.
 std::string to_string(const Range& range);
 
-}  // namespace linn::schema
+}  // namespace linn::detail::schema

@@ -7,7 +7,7 @@
 
 #include "core/did_you_mean.h"
 
-namespace linn::schema {
+namespace linn::detail::schema {
 
 std::string_view name_of(Kind kind) {
   static constexpr std::array<std::string_view, 9> names{"layer",    "activation",  "loss",        "metric",  "optimizer",
@@ -44,4 +44,4 @@ void refuse_unknown(const io::Json& json, const std::set<std::string, std::less<
   }
 }
 
-}  // namespace linn::schema
+}  // namespace linn::detail::schema

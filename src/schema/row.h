@@ -9,7 +9,7 @@
 
 #include "schema/visit.h"
 
-namespace linn::schema {
+namespace linn::detail::schema {
 
 enum class Kind : std::uint8_t { layer, activation, loss, metric, optimizer, schedule, initializer, regularizer, callback };
 
@@ -60,4 +60,4 @@ std::string unknown_name(Kind kind, std::string_view name, std::span<const std::
 /// every layer has stand at the end.
 std::string signature(const Row& row);
 
-}  // namespace linn::schema
+}  // namespace linn::detail::schema

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-namespace linn::schema {
+namespace linn::detail::schema {
 namespace {
 
 constexpr std::int64_t largest = std::int64_t{1} << 31;  // a size beyond it is a mistake or an attack
@@ -182,4 +182,4 @@ std::string Type<Shape>::fault(const Shape& value, const Range& /*range*/) {
   return {};
 }
 
-}  // namespace linn::schema
+}  // namespace linn::detail::schema

@@ -14,7 +14,7 @@
 #include "linn/types.h"
 #include "schema/range.h"
 
-namespace linn::schema {
+namespace linn::detail::schema {
 
 /// Where a value was found, for messages: `where` and the field's key.
 struct Place {
@@ -170,4 +170,4 @@ struct Type<Padding> {
   static std::string python(const Padding& value) { return value.is_explicit() ? text(value) : "'" + std::string(value.name()) + "'"; }
 };
 
-}  // namespace linn::schema
+}  // namespace linn::detail::schema

@@ -15,7 +15,7 @@
 #include "schema/field.h"
 #include "schema/type.h"
 
-namespace linn::schema {
+namespace linn::detail::schema {
 
 /// What is wrong with the values, "filters is 0; it must be 1 or more", or an empty text. The one place where ranges are checked.
 template <class T>
@@ -133,4 +133,4 @@ std::vector<FieldInfo> fields_of() {
   return list;
 }
 
-}  // namespace linn::schema
+}  // namespace linn::detail::schema

@@ -152,7 +152,7 @@ void write_certificates(const std::string& path, const Sweep& sweep, Border bord
     text += fmt::format("{},{},{},{},{}\r\n", image, sweep.labelled() ? fmt::format("{}", sweep.label(image)) : "",
                         sweep.predicted(image, 0, 0), certificates.by_enumeration[at], certificates.by_construction[at]);
   }
-  io::write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
+  detail::io::write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
 }  // namespace linn::shift

@@ -6,24 +6,24 @@
 
 namespace linn::shift {
 
-io::Json compile_config(const Model& model) {
+detail::io::Json compile_config(const Model& model) {
   if (!model.compiled()) return nullptr;
-  const io::Json json = io::parse_json(model.to_json(), "the model's configuration");
-  return json.contains("compile_config") ? json["compile_config"] : io::Json(nullptr);
+  const detail::io::Json json = detail::io::parse_json(model.to_json(), "the model's configuration");
+  return json.contains("compile_config") ? json["compile_config"] : detail::io::Json(nullptr);
 }
 
-io::Json loss_config(const Model& model) {
-  const io::Json compiled = compile_config(model);
-  return compiled.is_object() && compiled.contains("loss") ? compiled["loss"] : io::Json(nullptr);
+detail::io::Json loss_config(const Model& model) {
+  const detail::io::Json compiled = compile_config(model);
+  return compiled.is_object() && compiled.contains("loss") ? compiled["loss"] : detail::io::Json(nullptr);
 }
 
-std::string name_in(const io::Json& config) {
+std::string name_in(const detail::io::Json& config) {
   if (config.is_string()) return config.get<std::string>();
   return config.is_object() ? config.value("class_name", "") : "";
 }
 
 bool gives_logits(const Model& model) {
-  const io::Json loss = loss_config(model);
+  const detail::io::Json loss = loss_config(model);
   const bool entropy = name_in(loss).find("rossentropy") != std::string::npos;
   if (loss.is_object() && loss.contains("config") && loss["config"].is_object())
     return entropy && loss["config"].value("from_logits", false);

@@ -11,11 +11,11 @@
 namespace linn::shift {
 
 /// What the model was compiled with, as Keras writes it; null where it was not compiled.
-io::Json compile_config(const Model& model);
+detail::io::Json compile_config(const Model& model);
 /// Its loss; null where there is none.
-io::Json loss_config(const Model& model);
+detail::io::Json loss_config(const Model& model);
 /// The name of a loss, an optimizer or a metric in such a configuration: a text, or an object with "class_name". Empty: there is none.
-std::string name_in(const io::Json& config);
+std::string name_in(const detail::io::Json& config);
 
 /// Whether a model's outputs are logits: its loss says so, or it was never compiled and does not end in probabilities.
 bool gives_logits(const Model& model);

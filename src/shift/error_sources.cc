@@ -102,7 +102,7 @@ class LayerComparison {
   ErrorAtShift at(Shift d) const {
     const std::int64_t images = moved_.shape()[0];
     std::vector<double> whole(static_cast<std::size_t>(images)), inside(static_cast<std::size_t>(images), nan);
-    core::worker_pool().run(images, [&](std::int64_t image, int /*worker*/) {
+    detail::core::worker_pool().run(images, [&](std::int64_t image, int /*worker*/) {
       const auto i = static_cast<std::size_t>(image);
       whole[i] = map_.map ? equivariance_error(image, d, false) : invariance_error(image);
       if (map_.map && map_.inside && is_multiple(d, {map_.y.stride, map_.x.stride})) inside[i] = equivariance_error(image, d, true);

@@ -32,7 +32,7 @@ bool keeps_grid(const OnMap& on) {
 
 AxisGeometry behind(const AxisGeometry& in, const Window& window, std::int64_t size) {
   AxisGeometry out{.stride = in.stride * window.stride, .size = size};
-  out.first_inside = core::ceil_div(std::max<std::int64_t>(0, in.first_inside + window.before), window.stride);
+  out.first_inside = detail::core::ceil_div(std::max<std::int64_t>(0, in.first_inside + window.before), window.stride);
   const std::int64_t last_start = in.last_inside - window.extent + 1 + window.before;
   out.last_inside = last_start < 0 ? -1 : std::min(size - 1, last_start / window.stride);
   return out;

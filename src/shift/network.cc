@@ -73,7 +73,7 @@ const Shape& Network::shape_of(Source source) const {
 FlatModel::FlatModel(const Model& model) : model_(model) {
   if (!model.built()) return;
   const Layer layer = model.as_layer();
-  const std::optional<graph::FlatValues> values = graph::flattened(*graph::graph_in(*layer.object()));
+  const std::optional<detail::graph::FlatValues> values = detail::graph::flattened(*detail::graph::graph_in(*layer.object()));
   if (!values) return;
   flat_.emplace(values->inputs, values->outputs, ModelOptions{.name = model.name(), .dtype_policy = model.dtype_policy()});
   flat_->metadata() = model.metadata();
@@ -82,7 +82,7 @@ FlatModel::FlatModel(const Model& model) : model_(model) {
 Network probed_network_of(const Model& model) {
   check_ends(model);
   const std::vector<SymbolicTensor> inputs = model.inputs(), outputs = model.outputs();
-  const graph::Order order = graph::order_of(inputs, outputs, model.name());
+  const detail::graph::Order order = detail::graph::order_of(inputs, outputs, model.name());
   Network network{.calls = {}, .output = {}, .input_shape = model.input_shape()};
   std::map<const detail::CallNode*, std::size_t> places;
   const auto source_of = [&](const SymbolicTensor& value) {

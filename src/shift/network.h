@@ -17,8 +17,8 @@
 
 namespace linn::shift {
 
-using layers::ActivationKind;
-using layers::OnMap;
+using detail::layers::ActivationKind;
+using detail::layers::OnMap;
 
 /// A value inside a network: an output of a call, or the image.
 struct Source {
@@ -33,9 +33,9 @@ struct Source {
 struct NetworkCall {
   std::string class_name;  // for messages and new configurations; what the layer does is in `on`
   std::string name;        // of the layer; several calls share it
-  layers::DescriptionPtr layer;
+  detail::layers::DescriptionPtr layer;
   OnMap on;
-  io::Json config;  // as Keras writes it
+  detail::io::Json config;  // as Keras writes it
   std::vector<Source> inputs;
   std::vector<Shape> input_shapes, output_shapes;  // of one image
   std::vector<SymbolicTensor> outputs;

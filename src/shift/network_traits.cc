@@ -63,8 +63,9 @@ std::string table_of(const NetworkTraits& before, const NetworkTraits& after) {
   share("right at every shift" + within, &Measures::worst_case_accuracy);
   share("mean accuracy" + within, &Measures::mean_accuracy);
   share("two shifts agree" + within, &Measures::consistency);
-  row("parameters", core::thousands(before.parameters), core::thousands(after.parameters));
-  row("thousand operations an image", core::thousands(std::llround(before.flops / 1e3)), core::thousands(std::llround(after.flops / 1e3)));
+  row("parameters", detail::core::thousands(before.parameters), detail::core::thousands(after.parameters));
+  row("thousand operations an image", detail::core::thousands(std::llround(before.flops / 1e3)),
+      detail::core::thousands(std::llround(after.flops / 1e3)));
   row("microseconds an image", fmt::format("{:.1f}", before.seconds_an_image * 1e6), fmt::format("{:.1f}", after.seconds_an_image * 1e6));
   return text;
 }

@@ -90,7 +90,7 @@ void copy_part(const Tensor& maps, std::int64_t top, std::int64_t left, std::int
   const std::int64_t row = from[2] * from[3], image = from[1] * row, part_row = part[2] * part[3], part_image = part[1] * part_row;
   const float* src = maps.values<float>().data() + top * row + left * from[3];
   float* dst = to.values<float>().data();
-  core::worker_pool().run(core::ceil_div(images, group), [&](std::int64_t item, int /*worker*/) {
+  detail::core::worker_pool().run(detail::core::ceil_div(images, group), [&](std::int64_t item, int /*worker*/) {
     for (std::int64_t i = item * group; i < std::min(images, (item + 1) * group); ++i)
       for (std::int64_t y = 0; y < part[1]; ++y)
         std::memcpy(dst + i * part_image + y * part_row, src + i * image + y * row, static_cast<std::size_t>(part_row) * sizeof(float));

@@ -44,7 +44,7 @@ Parameters aps_parameters(const Tensor& images) {
 class RandomShifts {
  public:
   RandomShifts(const Parameters& parameters, std::uint64_t seed, std::int64_t pass)
-      : parameters_(parameters), random_(seed, core::stream_of("shift protocol", static_cast<std::uint64_t>(pass))) {}
+      : parameters_(parameters), random_(seed, detail::core::stream_of("shift protocol", static_cast<std::uint64_t>(pass))) {}
 
   Shift of(std::int64_t batch, std::int64_t view) const {
     const auto first = static_cast<std::uint64_t>(4 * batch + 2 * view);
@@ -57,7 +57,7 @@ class RandomShifts {
   }
 
   const Parameters& parameters_;
-  core::Random random_;
+  detail::core::Random random_;
 };
 
 // Of class values (n, classes).
@@ -102,7 +102,7 @@ ProtocolResult protocol(const Model& model, const Tensor& images, Protocol proto
   const Frames from = frames(parameters.images);
   found.frame = protocol.kind() == Protocol::zhang ? Size2(from.height, from.width) : Size2(input[0], input[1]);
   const auto all = static_cast<double>(shifted_input.images());
-  const auto batches = static_cast<double>(core::ceil_div(shifted_input.images(), parameters.batch_size));
+  const auto batches = static_cast<double>(detail::core::ceil_div(shifted_input.images(), parameters.batch_size));
   std::vector<double> batch_shares;  // weighted by batch size, so that their mean is the share over all images
   for (std::int64_t pass = 0; pass < parameters.passes; ++pass) {
     const std::vector<std::int64_t> equal =

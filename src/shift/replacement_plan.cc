@@ -13,7 +13,7 @@
 namespace linn::shift {
 namespace {
 
-using io::Json;
+using detail::io::Json;
 
 // A Dense on a flattened map of at most this many cells becomes a convolution with its weights.
 constexpr std::int64_t largest_kernel = 64;
@@ -55,7 +55,7 @@ bool stays_before_blur(const NetworkCall& call) {
 }
 
 // Whether the model is a Sequential, which the new one shall be too.
-bool is_chain(const Model& model) { return io::parse_json(model.to_json(), "model configuration")["class_name"] == "Sequential"; }
+bool is_chain(const Model& model) { return detail::io::parse_json(model.to_json(), "model configuration")["class_name"] == "Sequential"; }
 
 [[noreturn]] void refuse(const NetworkCall& call) {
   throw ValueError(fmt::format(
@@ -90,10 +90,11 @@ void ReplacementPlan::check_options() const {
 void ReplacementPlan::check_sizes() const {
   const Size2 strides = groups_.least_multiple();
   if (!polyphase_ || (input_[0] % strides.height == 0 && input_[1] % strides.width == 0)) return;
-  throw ShapeError(
-      fmt::format("[fix] inputs of {0}x{1} came; with strides of {2} in all, heights and widths must be multiples of them: else phases have "
-                  "unequal sizes and nothing is guaranteed; lay the images onto a canvas of {3}x{4}",
-                  input_[0], input_[1], text(strides), core::round_up(input_[0], strides.height), core::round_up(input_[1], strides.width)));
+  throw ShapeError(fmt::format(
+      "[fix] inputs of {0}x{1} came; with strides of {2} in all, heights and widths must be multiples of them: else phases have "
+      "unequal sizes and nothing is guaranteed; lay the images onto a canvas of {3}x{4}",
+      input_[0], input_[1], text(strides), detail::core::round_up(input_[0], strides.height),
+      detail::core::round_up(input_[1], strides.width)));
 }
 
 Model ReplacementPlan::build() {
@@ -249,7 +250,7 @@ ReplacementPlan::NewLayer ReplacementPlan::circular(const NetworkCall& call, con
   if (config.contains("padding") && !(is_one(call.on.size) && !has_pads(call.on))) config["padding"] = "circular";
   if (config.contains("border")) config["border"] = "circular";
   if (config.contains("pads")) config["pads"] = "zhang";
-  const OnMap on = layers::layer_from_config(call.class_name, config, call.name)->on_map(call.input_shapes);
+  const OnMap on = detail::layers::layer_from_config(call.class_name, config, call.name)->on_map(call.input_shapes);
   if (on.strides != strides || (!is_one(on.size) && on.fill != OnMap::circular))
     throw ValueError(
         fmt::format("[fix] [{} '{}'] has no circular form: its windows see the border ({})", call.class_name, call.name, call.on.border));
@@ -308,8 +309,8 @@ ReplacementPlan::NewValue ReplacementPlan::behind_flatten(const NetworkCall& cal
 
 // A window of the old map's size must be small and no larger than the circular map that it slides over.
 bool ReplacementPlan::becomes_convolution(const Shape& map, const Size2& strides) const {
-  return map[0] * map[1] <= largest_kernel && map[0] <= core::ceil_div(input_[0], strides.height) &&
-         map[1] <= core::ceil_div(input_[1], strides.width);
+  return map[0] * map[1] <= largest_kernel && map[0] <= detail::core::ceil_div(input_[0], strides.height) &&
+         map[1] <= detail::core::ceil_div(input_[1], strides.width);
 }
 
 // Row-major, a flattened map and a window of its size have their numbers in the same order.
@@ -374,7 +375,7 @@ std::vector<SymbolicTensor> ReplacementPlan::apply(const NewLayer& layer, const 
   const std::string name = layer.name();
   auto found = layers_.find(name);
   if (found == layers_.end()) {
-    found = layers_.emplace(name, Layer(layers::layer_from_config(layer.class_name, layer.config, name))).first;
+    found = layers_.emplace(name, Layer(detail::layers::layer_from_config(layer.class_name, layer.config, name))).first;
     in_order_.push_back(found->second);
   }
   return found->second.call(inputs);

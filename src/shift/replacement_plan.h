@@ -31,7 +31,7 @@ class ReplacementPlan {
   // A layer that is to be called.
   struct NewLayer {
     std::string class_name;
-    io::Json config;
+    detail::io::Json config;
     OnMap on = {};
 
     std::string name() const { return config["name"].get<std::string>(); }
@@ -67,7 +67,7 @@ class ReplacementPlan {
   // Heads.
   NewValue behind_flatten(const NetworkCall& call, NewValue in);
   bool becomes_convolution(const Shape& map, const Size2& strides) const;
-  NewValue convolve(const NetworkCall& dense, NewValue in, const io::Json& as_window);
+  NewValue convolve(const NetworkCall& dense, NewValue in, const detail::io::Json& as_window);
   NewValue close_with_global_pooling(NewValue in);
   NewValue with_exact_sampling(NewValue in, const std::string& before);
 

@@ -84,33 +84,33 @@ std::vector<std::byte> bytes_of(const Tensor& image, std::int64_t channels) {
 }
 
 // The fill as the bytes of one pixel.
-io::Json fill_color(const Tensor& image, const std::vector<double>& fill, std::int64_t channels) {
+detail::io::Json fill_color(const Tensor& image, const std::vector<double>& fill, std::int64_t channels) {
   const Brightness brightness(image);
-  io::Json color = io::Json::array();
+  detail::io::Json color = detail::io::Json::array();
   for (std::size_t c = 0; c < (channels == 3 ? 3U : 1U); ++c)
     color.push_back(fill.empty() ? 0 : brightness.of(fill[std::min(c, fill.size() - 1)]));
   return color;
 }
 
-io::Json slide_data(const Sweep& sweep, const Model& model, const Tensor& images, const ReportOptions& options) {
+detail::io::Json slide_data(const Sweep& sweep, const Model& model, const Tensor& images, const ReportOptions& options) {
   const std::vector<double>& fill = sweep.predictions().fill;
   const ShiftedInput shifted_input(images, options.border, model.input_shape(), sweep.radius(), fill);
   const Frames from = frames(images);
   const Shape input = model.input_shape();
   const std::int64_t r = std::min(sweep.radius(), slide_radius);
-  io::Json data = {{"radius", r},
+  detail::io::Json data = {{"radius", r},
                    {"height", input[0]},
                    {"width", input[1]},
                    {"top", shifted_input.corner().dy},
                    {"left", shifted_input.corner().dx},
                    {"circular", options.border.kind() == Border::circular}};
-  io::Json examples = io::Json::array();
+  detail::io::Json examples = detail::io::Json::array();
   for (const std::int64_t image : examples_of(sweep, options.examples)) {
-    io::Json predicted = io::Json::array();
+    detail::io::Json predicted = detail::io::Json::array();
     for (std::int64_t dy = -r; dy <= r; ++dy)
       for (std::int64_t dx = -r; dx <= r; ++dx) predicted.push_back(sweep.predicted(image, dy, dx));
     examples.push_back({{"index", image},
-                        {"label", sweep.labelled() ? io::Json(sweep.label(image)) : io::Json(nullptr)},
+                        {"label", sweep.labelled() ? detail::io::Json(sweep.label(image)) : detail::io::Json(nullptr)},
                         {"height", from.height},
                         {"width", from.width},
                         {"channels", from.channels == 3 ? 3 : 1},
@@ -123,9 +123,9 @@ io::Json slide_data(const Sweep& sweep, const Model& model, const Tensor& images
 }
 
 // JSON for a <script> element: "<" is escaped, so that no string can end the element.
-std::string script_json(const io::Json& json) {
+std::string script_json(const detail::io::Json& json) {
   std::string text;
-  for (const char c : io::dump_json(json)) {
+  for (const char c : detail::io::dump_json(json)) {
     if (c == '<')
       text += "\\u003c";
     else
@@ -216,7 +216,7 @@ std::string map_section(const Sweep& sweep) {
       "<h2>Maps by shift</h2>\n<figure><img alt=\"Maps over the shifts down and to the right: the share of images that are right there, "
       "and that have the "
       "class that they have in place. The tables hold the numbers.\" src=\"data:image/png;base64,{}\"></figure>\n",
-      base64(io::encode_png(picture.image())));
+      base64(detail::io::encode_png(picture.image())));
 }
 
 std::string error_source_section(const ErrorSources& sources) {
@@ -283,7 +283,7 @@ std::string report_of(const Sweep& sweep, const ErrorSources* sources, const Mod
   page += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<h1>{}</h1>\n", escaped(options.title), page_style,
                       escaped(options.title));
   page += fmt::format("<p class=\"source\">model {}; {} images of {}; {} shifts, border {}</p>\n", escaped(options.model),
-                      core::thousands(sweep.images()), escaped(options.data), side * side, options.border.name());
+                      detail::core::thousands(sweep.images()), escaped(options.data), side * side, options.border.name());
   page +=
       fmt::format("<p class=\"verdict\">{}</p>\n<p>{}</p>\n", escaped(verdict(sweep)), escaped(guarantee_text(why_not_invariant(model))));
   page += slide_section(sweep) + radius_table(sweep) + map_section(sweep) + (sources != nullptr ? error_source_section(*sources) : "") +
@@ -296,7 +296,7 @@ std::string report_of(const Sweep& sweep, const ErrorSources* sources, const Mod
 void write_report(const std::string& path, const Sweep& sweep, const ErrorSources* sources, const Model& model, const Tensor& images,
                   const ReportOptions& options) {
   const std::string page = report_of(sweep, sources, model, images, options);
-  io::write_file_atomically(path, std::as_bytes(std::span(page.data(), page.size())));
+  detail::io::write_file_atomically(path, std::as_bytes(std::span(page.data(), page.size())));
 }
 
 }  // namespace linn::shift

@@ -237,7 +237,7 @@ void ShiftedInput::view(std::int64_t first, std::int64_t last, const Region& reg
   auto* dst = static_cast<std::byte*>(to.raw());
   const std::size_t src_bytes = static_cast<std::size_t>(from_.height * from_.width) * from_.pixel;
   const std::size_t dst_bytes = static_cast<std::size_t>(region.height * region.width) * from_.pixel;
-  core::worker_pool().run(core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
+  detail::core::worker_pool().run(detail::core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
     for (std::int64_t i = first + item * group; i < std::min(last, first + (item + 1) * group); ++i)
       view_one(src + static_cast<std::size_t>(i) * src_bytes, dst + static_cast<std::size_t>(i - first) * dst_bytes, region);
   });

@@ -14,7 +14,7 @@ namespace linn::shift {
 namespace {
 
 Size2 product(const Size2& a, const Size2& b) {
-  const auto height = core::checked_mul(a.height, b.height), width = core::checked_mul(a.width, b.width);
+  const auto height = detail::core::checked_mul(a.height, b.height), width = detail::core::checked_mul(a.width, b.width);
   if (!height || !width) throw ValueError("[fix] the product of all strides is too large to count");
   return {*height, *width};
 }

@@ -43,8 +43,8 @@ std::vector<std::int64_t> checked_labels(const Tensor& labels, std::int64_t imag
 
 void allocate(Predictions& predictions, std::int64_t images, std::int64_t shifts) {
   const std::int64_t each = predictions.labels.empty() ? 6 : 10;  // bytes for each image and shift
-  const std::optional<std::int64_t> pairs = core::checked_mul(images, shifts);
-  if (!pairs || !core::checked_mul(*pairs, each))
+  const std::optional<std::int64_t> pairs = detail::core::checked_mul(images, shifts);
+  if (!pairs || !detail::core::checked_mul(*pairs, each))
     throw MemoryError(fmt::format("[shift] {} images at {} shifts are too many", images, shifts));
   try {
     predictions.predicted.resize(static_cast<std::size_t>(*pairs));
@@ -130,7 +130,7 @@ class Sweeper {
   void keep(std::int64_t first, std::int64_t last, const Tensor& values, std::int64_t shift) {
     const float* rows = values.values<float>().data();
     constexpr std::int64_t group = 256;
-    core::worker_pool().run(core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
+    detail::core::worker_pool().run(detail::core::ceil_div(last - first, group), [&](std::int64_t item, int /*worker*/) {
       for (std::int64_t i = first + item * group; i < std::min(last, first + (item + 1) * group); ++i)
         keep_one(i, rows + (i - first) * predictions_.classes, shift);
     });

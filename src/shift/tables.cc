@@ -11,29 +11,29 @@
 namespace linn::shift {
 namespace {
 
-using io::number;
+using detail::io::number;
 
-io::Json interval(const Estimate& estimate) { return io::Json::array({number(estimate.low), number(estimate.high)}); }
-io::Json with_interval(const Estimate& estimate) { return {{"value", number(estimate.value)}, {"interval", interval(estimate)}}; }
-io::Json pair(Size2 size) { return io::Json::array({size.height, size.width}); }
+detail::io::Json interval(const Estimate& estimate) { return detail::io::Json::array({number(estimate.low), number(estimate.high)}); }
+detail::io::Json with_interval(const Estimate& estimate) { return {{"value", number(estimate.value)}, {"interval", interval(estimate)}}; }
+detail::io::Json pair(Size2 size) { return detail::io::Json::array({size.height, size.width}); }
 
-io::Json rows_of(const Tensor& map) {
-  io::Json rows = io::Json::array();
+detail::io::Json rows_of(const Tensor& map) {
+  detail::io::Json rows = detail::io::Json::array();
   const auto values = map.values<double>();
   const auto side = static_cast<std::size_t>(map.shape()[0]);
   for (std::size_t y = 0; y < side; ++y) {
-    io::Json row = io::Json::array();
+    detail::io::Json row = detail::io::Json::array();
     for (std::size_t x = 0; x < side; ++x) row.push_back(number(values[y * side + x]));
     rows.push_back(std::move(row));
   }
   return rows;
 }
 
-io::Json within(const Sweep& sweep) {
-  io::Json all = io::Json::array();
+detail::io::Json within(const Sweep& sweep) {
+  detail::io::Json all = detail::io::Json::array();
   for (std::int64_t r = 0; r <= sweep.radius(); ++r) {
     const Measures found = sweep.measures(r);
-    io::Json row = {{"r", r},
+    detail::io::Json row = {{"r", r},
                     {"mean", number(found.mean_accuracy.value)},
                     {"worst_case", number(found.worst_case_accuracy.value)},
                     {"uncut", number(found.uncut_share.value)},
@@ -44,8 +44,8 @@ io::Json within(const Sweep& sweep) {
   return all;
 }
 
-io::Json curve(const Sweep& sweep) {
-  io::Json all = io::Json::array();
+detail::io::Json curve(const Sweep& sweep) {
+  detail::io::Json all = detail::io::Json::array();
   for (const CurvePoint& point : sweep.curve())
     all.push_back({{"distance", point.distance},
                    {"shifts", point.shifts},
@@ -60,9 +60,9 @@ io::Json curve(const Sweep& sweep) {
 
 }  // namespace
 
-io::Json to_json(const Sweep& sweep) {
+detail::io::Json to_json(const Sweep& sweep) {
   const Measures found = sweep.measures(sweep.radius());
-  io::Json all = {{"images", sweep.images()},
+  detail::io::Json all = {{"images", sweep.images()},
                   {"radius", sweep.radius()},
                   {"labels", sweep.labelled()},
                   {"probabilities", sweep.predictions().probabilities},
@@ -70,7 +70,7 @@ io::Json to_json(const Sweep& sweep) {
                   {"method_reason", sweep.predictions().method_reason},
                   {"fill", sweep.predictions().fill},
                   {"fill_origin", sweep.predictions().fill_origin}};
-  io::Json intervals = io::Json::object();
+  detail::io::Json intervals = detail::io::Json::object();
   for (const NamedMeasure& measure : named_measures()) {
     const Estimate& estimate = found.*measure.value;
     all[std::string(measure.key)] = number(estimate.value);
@@ -79,21 +79,21 @@ io::Json to_json(const Sweep& sweep) {
   all["intervals"] = std::move(intervals);
   all["within"] = within(sweep);
   all["curve"] = curve(sweep);
-  all["map"] = sweep.labelled() ? rows_of(sweep.map()) : io::Json(nullptr);
+  all["map"] = sweep.labelled() ? rows_of(sweep.map()) : detail::io::Json(nullptr);
   all["unchanged_map"] = rows_of(sweep.unchanged_map());
-  all["change_map"] = sweep.predictions().change.empty() ? io::Json(nullptr) : rows_of(sweep.change_map());
+  all["change_map"] = sweep.predictions().change.empty() ? detail::io::Json(nullptr) : rows_of(sweep.change_map());
   all["verdict"] = verdict(sweep);
   return all;
 }
 
-io::Json to_json(const ErrorSources& sources) {
-  io::Json layers = io::Json::array();
+detail::io::Json to_json(const ErrorSources& sources) {
+  detail::io::Json layers = detail::io::Json::array();
   for (const LayerError& layer : sources.layers) {
     const bool map = layer.stride.height > 0;
     layers.push_back({{"name", layer.name},
                       {"class", layer.class_name},
-                      {"stride", map ? pair(layer.stride) : io::Json(nullptr)},
-                      {"size", map ? pair(layer.size) : io::Json(nullptr)},
+                      {"stride", map ? pair(layer.stride) : detail::io::Json(nullptr)},
+                      {"size", map ? pair(layer.size) : detail::io::Json(nullptr)},
                       {"aligned", number(layer.aligned)},
                       {"aligned_inside", number(layer.aligned_inside)},
                       {"misaligned", number(layer.misaligned)},
@@ -101,8 +101,8 @@ io::Json to_json(const ErrorSources& sources) {
   }
   return {{"images", sources.images},
           {"radius", sources.radius},
-          {"stride", sources.trunk ? pair(sources.stride) : io::Json(nullptr)},
-          {"trunk", sources.trunk ? io::Json(sources.layers[*sources.trunk].name) : io::Json(nullptr)},
+          {"stride", sources.trunk ? pair(sources.stride) : detail::io::Json(nullptr)},
+          {"trunk", sources.trunk ? detail::io::Json(sources.layers[*sources.trunk].name) : detail::io::Json(nullptr)},
           {"changed_aligned", with_interval(sources.changed_aligned)},
           {"changed_misaligned", with_interval(sources.changed_misaligned)},
           {"excess", with_interval(sources.excess)},
@@ -110,14 +110,14 @@ io::Json to_json(const ErrorSources& sources) {
           {"text", sources.text}};
 }
 
-io::Json to_json(const ProtocolResult& result) {
+detail::io::Json to_json(const ProtocolResult& result) {
   return {{"consistency", number(result.consistency.value)},
           {"interval", interval(result.consistency)},
           {"passes", result.passes},
           {"batch_size", result.batch_size},
           {"frame", pair(result.frame)},
-          {"least", io::Json::array({result.least.dy, result.least.dx})},
-          {"most", io::Json::array({result.most.dy, result.most.dx})}};
+          {"least", detail::io::Json::array({result.least.dy, result.least.dx})},
+          {"most", detail::io::Json::array({result.most.dy, result.most.dx})}};
 }
 
 std::string csv_of(const Sweep& sweep) {
@@ -135,7 +135,7 @@ std::string csv_of(const Sweep& sweep) {
 
 void write_csv(const std::string& path, const Sweep& sweep) {
   const std::string text = csv_of(sweep);
-  io::write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
+  detail::io::write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
 }  // namespace linn::shift

@@ -9,9 +9,9 @@
 namespace linn::shift {
 
 /// Objects with the keys that docs/log.md lists for `linn shift`. NaN becomes null.
-io::Json to_json(const Sweep& sweep);
-io::Json to_json(const ErrorSources& sources);
-io::Json to_json(const ProtocolResult& result);
+detail::io::Json to_json(const Sweep& sweep);
+detail::io::Json to_json(const ErrorSources& sources);
+detail::io::Json to_json(const ProtocolResult& result);
 
 /// The text that write_csv writes.
 std::string csv_of(const Sweep& sweep);

@@ -36,7 +36,7 @@ std::string estimate_text(const Estimate& estimate) {
 
 // "10,000 images", "1 pixel".
 std::string counted(std::int64_t count, const char* what) {
-  return fmt::format("{} {}{}", core::thousands(count), what, count == 1 ? "" : "s");
+  return fmt::format("{} {}{}", detail::core::thousands(count), what, count == 1 ? "" : "s");
 }
 
 bool shrinks(const ErrorSources& sources) { return sources.stride.height > 1 || sources.stride.width > 1; }

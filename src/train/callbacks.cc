@@ -40,7 +40,7 @@ void check_monitor(const char* callback, const std::string& monitor, const Train
   if (std::find(names.begin(), names.end(), monitor) != names.end()) return;
   const bool validated = std::any_of(names.begin(), names.end(), is_validation);
   throw ValueError(fmt::format("{}: there is no \"{}\" to monitor{}; this fit logs {}{}", callback, monitor,
-                               core::did_you_mean(monitor, std::span<const std::string>(names)), fmt::join(names, ", "),
+                               detail::core::did_you_mean(monitor, std::span<const std::string>(names)), fmt::join(names, ", "),
                                is_validation(monitor) && !validated ? "; give fit validation_data or a validation_split" : ""));
 }
 
@@ -146,7 +146,7 @@ void ModelCheckpoint::save(Trainer& trainer, const Logs& logs) {
   const std::string path = filled_path(trainer, logs);
   if (options_.save_weights_only) {
     const std::string folder = std::filesystem::path(path).parent_path().string();
-    if (!folder.empty()) io::make_directories(folder);
+    if (!folder.empty()) detail::io::make_directories(folder);
     trainer.save_weights(path);
   } else {
     trainer.save(path);
@@ -165,7 +165,7 @@ void CSVLogger::on_train_begin(Trainer& trainer) {
   const std::size_t measured = columns_.size();
   for (std::size_t i = 0; i < measured; ++i) columns_.push_back("val_" + columns_[i]);
   if (options_.append && std::filesystem::exists(path_)) {
-    const core::Bytes old = io::read_file(path_);
+    const detail::core::Bytes old = detail::io::read_file(path_);
     text_.assign(reinterpret_cast<const char*>(old.data()), old.size());
   }
   if (text_.empty()) text_ = fmt::format("epoch{}{}\n", options_.separator, fmt::join(columns_, options_.separator));
@@ -183,7 +183,7 @@ void CSVLogger::on_epoch_end(Trainer& trainer, const Logs& logs) {
 }
 
 // Whole each time: a few lines, and a reader never sees half of one.
-void CSVLogger::write() const { io::write_file_atomically(path_, std::as_bytes(std::span(text_))); }
+void CSVLogger::write() const { detail::io::write_file_atomically(path_, std::as_bytes(std::span(text_))); }
 
 }  // namespace callbacks
 }  // namespace linn

@@ -14,7 +14,7 @@
 #include "train/progress.h"
 #include "train/self_test.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 namespace {
 
 void check_at_least(const char* field, std::int64_t value, std::int64_t least) {
@@ -173,4 +173,4 @@ History FitLoop::run() {
   return history;
 }
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

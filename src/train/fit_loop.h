@@ -10,7 +10,7 @@
 #include "linn/fit.h"
 #include "train/training.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 
 class FitLoop final : public Trainer {
  public:
@@ -59,4 +59,4 @@ class FitLoop final : public Trainer {
   std::chrono::steady_clock::time_point epoch_start_;
 };
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

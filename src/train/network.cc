@@ -13,7 +13,7 @@
 #include "plan/ops/eltwise.h"
 #include "plan/ops/loss.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 namespace {
 
 using Use = NetworkKey::Use;
@@ -210,4 +210,4 @@ Tensor Network::call_output(std::size_t index, std::int64_t images) {
   return output;
 }
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

@@ -16,7 +16,7 @@
 #include "plan/plan.h"
 #include "plan/workspace.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 
 /// What a network is made for; a change of any of these makes another plan.
 struct NetworkKey {
@@ -117,4 +117,4 @@ class Network {
   std::unique_ptr<plan::Workspace> workspace_;
 };
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

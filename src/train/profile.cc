@@ -16,7 +16,7 @@
 #include "train/network.h"
 #include "train/samples.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 namespace {
 
 using Use = NetworkKey::Use;
@@ -171,4 +171,4 @@ Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile
           .ops = times.rows()};
 }
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

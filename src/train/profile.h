@@ -7,10 +7,10 @@
 #include "graph/graph.h"
 #include "linn/profile.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 
 /// `compile` may be null for prediction. Throws as `fit` and `predict` do for data that do not fit, ValueError for sizes out of range.
 Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy,
                 const ProfileOptions& options);
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

@@ -12,7 +12,7 @@
 #include "io/json.h"
 #include "linn/error.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 namespace {
 
 constexpr std::int64_t bar_width = 20;
@@ -227,7 +227,7 @@ void EvaluateProgress::end(const Logs& logs) {
   }
 }
 
-}  // namespace linn::train
+}  // namespace linn::detail::train
 
 namespace linn {
 

@@ -10,7 +10,7 @@
 #include "linn/fit.h"
 #include "linn/train.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 
 /// How a bar is drawn. `columns` bounds the lines that are drawn over again: one that wraps could not be.
 struct BarStyle {
@@ -98,4 +98,4 @@ class EvaluateProgress {
   ProgressBar bar_;
 };
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

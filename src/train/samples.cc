@@ -14,7 +14,7 @@
 #include "optim/losses.h"
 
 namespace linn {
-namespace train {
+namespace detail::train {
 namespace {
 
 Shape image_shape(const Tensor& x) { return x.shape().without_first(); }
@@ -229,7 +229,7 @@ void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& cl
   samples.weight[0] = weights_of_classes(samples.y[0], class_weight);
 }
 
-}  // namespace train
+}  // namespace detail::train
 
 // ---- Tensors -----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@
 #include "linn/tensor.h"
 #include "plan/op.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 
 /// Of a model's inputs and outputs, in their order.
 struct Samples {
@@ -40,4 +40,4 @@ Samples make_samples(const Tensors& x, const Tensors& y, const Tensors& sample_w
 /// several predictions a sample, or the model several outputs.
 void add_class_weight(Samples& samples, const std::map<std::int64_t, double>& class_weight, const graph::Graph& graph);
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

@@ -14,7 +14,7 @@
 #include "train/network.h"
 #include "train/samples.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 namespace {
 
 // A test of more numbers would make small models large.
@@ -80,4 +80,4 @@ void save_model(const std::string& path, graph::Graph& graph, formats::SavedMode
                stderr);
 }
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

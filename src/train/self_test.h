@@ -6,11 +6,11 @@
 #include "formats/model_file.h"
 #include "graph/graph.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 
 /// formats::save_model with a self-test: every file that linn writes of a whole model comes from here. `graph` is model.graph. There is no
 /// test for a network that is not built, takes inputs of open size, has inputs or outputs of more than 65,536 values, or gives NaN or
 /// infinities; the last is said on stderr.
 void save_model(const std::string& path, graph::Graph& graph, formats::SavedModel model);
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

@@ -14,7 +14,7 @@
 #include "train/fit_loop.h"
 #include "train/progress.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 namespace {
 
 using Use = NetworkKey::Use;
@@ -183,4 +183,4 @@ std::vector<Tensor> Training::gradients(const Tensors& x, const Tensors& y, cons
   return net.gradients();
 }
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

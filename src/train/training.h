@@ -15,7 +15,7 @@
 #include "train/network.h"
 #include "train/samples.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 
 class EvaluateProgress;
 
@@ -81,4 +81,4 @@ class Training {
   std::vector<std::unique_ptr<Network>> networks_;  // the few in use, newest first
 };
 
-}  // namespace linn::train
+}  // namespace linn::detail::train

@@ -273,9 +273,9 @@ TEST_F(Command, HelpNamesEveryModelAndRecipe) {
   for (const char* command : {"train", "summary", "profile"}) {
     std::string help = run({command, "--help"}).out;
     std::erase_if(help, [](char c) { return c == '\n' || c == ' '; });  // lines are broken anywhere
-    for (const model::ZooEntry& entry : model::zoo()) EXPECT_THAT(help, HasSubstr(std::string(entry.name))) << command;
+    for (const detail::model::ZooEntry& entry : detail::model::zoo()) EXPECT_THAT(help, HasSubstr(std::string(entry.name))) << command;
     if (std::string(command) != "train") continue;
-    for (const model::Recipe& recipe : model::recipes()) EXPECT_THAT(help, HasSubstr(std::string(recipe.name)));
+    for (const detail::model::Recipe& recipe : detail::model::recipes()) EXPECT_THAT(help, HasSubstr(std::string(recipe.name)));
   }
 }
 
@@ -720,7 +720,7 @@ TEST_F(Command, ShiftSaysWhatIsWrongAndWhere) {
 
   const auto events = run({"shift", model, "--data", path("data.npz"), "--radius", "4", "--border", "circular", "--log", "json"}).events();
   ASSERT_EQ(events.size(), 1U);
-  const io::Json& event = events[0];
+  const detail::io::Json& event = events[0];
   EXPECT_EQ(event["border"], "circular");
   EXPECT_EQ(event["method"], "phases") << event["method_reason"];
   const auto apart = run({"shift", model, "--data", path("data.npz"), "--radius", "4", "--border", "circular", "--no-phases", "--log", "json"}).events();
@@ -731,7 +731,7 @@ TEST_F(Command, ShiftSaysWhatIsWrongAndWhere) {
   EXPECT_EQ(event["worst_case_accuracy"], event["within"][4]["worst_case"]);
   EXPECT_EQ(event["mean_accuracy"], event["within"][4]["mean"]);
   EXPECT_LE(event["intervals"]["consistency"][0].get<double>(), event["consistency"].get<double>());
-  EXPECT_EQ(event["explanation"]["stride"], io::Json::array({4, 4}));
+  EXPECT_EQ(event["explanation"]["stride"], detail::io::Json::array({4, 4}));
   EXPECT_EQ(event["explanation"]["layers"].size(), 8U) << "the network's seven, and the Rescaling that training put in front";
 }
 
@@ -791,11 +791,11 @@ TEST_F(Command, ShiftProtocols) {
     words.insert(words.end(), more.begin(), more.end());
     return run(words).events().at(0);
   };
-  const io::Json zhang = event({"--protocol", "zhang"});
+  const detail::io::Json zhang = event({"--protocol", "zhang"});
   EXPECT_EQ(zhang["event"], "shift_protocol");
   EXPECT_EQ(zhang["passes"].size(), 5U);
   EXPECT_EQ(zhang["batch_size"], 8);
-  EXPECT_EQ(zhang["frame"], io::Json::array({14, 14}));
+  EXPECT_EQ(zhang["frame"], detail::io::Json::array({14, 14}));
   EXPECT_EQ(event({"--protocol", "aps", "--seed", "3", "--passes", "2"})["passes"].size(), 2U);
   EXPECT_THAT(run({"shift", model, "--data", path("data.npz"), "--protocol", "aps"}).out, HasSubstr("Protocol aps: consistency"));
   EXPECT_EQ(run({"shift", model, "--data", path("data.npz"), "--protocol", "aps", "--radius", "2"}).code, 2);
@@ -900,7 +900,7 @@ TEST_F(Command, FixReplacesTrainsAndMeasures) {
   EXPECT_EQ(events[2]["images"], 256);
   EXPECT_GT(events[2]["expected_seconds"].get<double>(), 0);
   EXPECT_EQ(events[3]["event"], "epoch");
-  const io::Json& after = events[23];
+  const detail::io::Json& after = events[23];
   EXPECT_EQ(after["event"], "after");
   EXPECT_GT(after["accuracy"].get<double>(), 0.9);
   EXPECT_EQ(after["accuracy"], after["worst_case_accuracy"]) << "no ink leaves the frame";
@@ -1000,7 +1000,7 @@ TEST_F(Command, ProfileIsATable) {
     // The table stands between two empty lines: a heading, a rule, the ops, what is between them, a rule, the sum.
     std::istringstream lines(result.out.substr(result.out.find("\n\n") + 2));
     std::vector<std::u32string> table;
-    for (std::string line; std::getline(lines, line) && !line.empty();) table.push_back(core::from_utf8(line));
+    for (std::string line; std::getline(lines, line) && !line.empty();) table.push_back(detail::core::from_utf8(line));
     ASSERT_GE(table.size(), 10U);
     const std::size_t width = table[1].size();
     EXPECT_LE(width, 110U);
@@ -1025,14 +1025,14 @@ TEST_F(Command, ProfileShortensLongNames) {
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_THAT(result.out, testing::AllOf(HasSubstr("  a_name_that_does_not_end_xxxx"), HasSubstr("x…  "), HasSubstr("zwei\u4e8c\uFFFD[31m"), Not(HasSubstr("\x1b"))));
   std::istringstream lines(result.out.substr(result.out.find("\n\n") + 2));
-  for (std::string line; std::getline(lines, line) && !line.empty();) EXPECT_LE(core::from_utf8(line).size(), 110U) << line;
+  for (std::string line; std::getline(lines, line) && !line.empty();) EXPECT_LE(detail::core::from_utf8(line).size(), 110U) << line;
 }
 
 TEST_F(Command, ProfileAsJson) {
   const auto events =
       run({"profile", "global-max", "--training", "--batch-size", "16", "--steps", "3", "--threads", "1", "--log", "json"}).events();
   ASSERT_EQ(events.size(), 1U);
-  const io::Json& event = events[0];
+  const detail::io::Json& event = events[0];
   EXPECT_EQ(event["event"], "profile");
   EXPECT_EQ(event["model"], "global-max");
   EXPECT_EQ(event["training"], true);
@@ -1046,7 +1046,7 @@ TEST_F(Command, ProfileAsJson) {
   EXPECT_FALSE(event["cpu"].get<std::string>().empty());
   double shares = 0;
   bool convolution = false;
-  for (const io::Json& op : event["ops"]) {
+  for (const detail::io::Json& op : event["ops"]) {
     shares += op["share"].get<double>();
     convolution = convolution || (op["op"] == "conv2d_pool" && op["flops"].get<double>() > 0 && op["bound"] == "compute");
     for (const char* key : {"layer", "implementation", "isa"}) EXPECT_TRUE(op[key].is_string()) << key;
@@ -1066,8 +1066,8 @@ TEST_F(Command, ProfileOfModelsAndData) {
   };
   const auto ran = [](const Result& result, const std::string& op) {
     EXPECT_EQ(result.code, 0) << result.err;
-    const io::Json event = result.events().at(0);
-    return std::any_of(event["ops"].begin(), event["ops"].end(), [&](const io::Json& row) { return row["op"] == op; });
+    const detail::io::Json event = result.events().at(0);
+    return std::any_of(event["ops"].begin(), event["ops"].end(), [&](const detail::io::Json& row) { return row["op"] == op; });
   };
   const std::string weights = tests::text_of(model + "/model.safetensors");
   EXPECT_TRUE(ran(with({model, "--data", path("data.npz")}), "rescale")) << "the layer that training put in front";
@@ -1108,7 +1108,7 @@ TEST_F(Command, ExactIsWithoutWinograd) {
   small_data();
   const std::string exact = model_of("exact", {"--accuracy", "exact"}, {});
   EXPECT_EQ(exact, model_of("disabled", {}, {{"LINN_DISABLE", "conv_pool_forward.winograd,conv_pool_forward.winograd_plane"}}));
-  if (core::isa() != core::Isa::scalar) {
+  if (detail::core::isa() != detail::core::Isa::scalar) {
     EXPECT_NE(exact, model_of("fast", {}, {}));
   }
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
@@ -1116,7 +1116,7 @@ TEST_F(Command, ExactIsWithoutWinograd) {
     const auto result = [&](const char* accuracy, const std::vector<std::pair<std::string, std::string>>& environment) {
       std::vector<std::string> all = arguments;
       all.insert(all.end(), {"--data", path("data.npz"), "--log", "json", "--accuracy", accuracy});
-      io::Json event = run(all, environment).events().at(0);
+      detail::io::Json event = run(all, environment).events().at(0);
       event.erase("seconds");
       return event;
     };
@@ -1128,7 +1128,7 @@ TEST_F(Command, ExactIsWithoutWinograd) {
 TEST_F(Command, DemoSaysWhatItComparesFull) {
   const Result result = run({"demo", "--data", small_data(), "--out", path("demo")});
   ASSERT_EQ(result.code, 0) << result.err;
-  const io::Json table = io::parse_json(tests::text_of(path("demo/table.json")), "table.json");
+  const detail::io::Json table = detail::io::parse_json(tests::text_of(path("demo/table.json")), "table.json");
   ASSERT_EQ(table["networks"].size(), 5U);
   const std::string helps = table["words"][2];
   EXPECT_THAT(helps,

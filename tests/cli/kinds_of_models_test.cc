@@ -161,7 +161,7 @@ TEST_F(OpenSize, EveryCommandTakesTheSizeOfTheImages) {
       all.insert(all.end(), words.begin() + 1, words.end());
       const Result result = run(all);
       EXPECT_EQ(result.code, 0) << words[0] << ": " << result.err;
-      io::Json last = result.events().empty() ? io::Json() : result.events().back();
+      detail::io::Json last = result.events().empty() ? detail::io::Json() : result.events().back();
       for (const char* clock : {"seconds"}) last.erase(clock);
       return last;
     };

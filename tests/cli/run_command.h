@@ -38,10 +38,10 @@ struct Result {
   std::string out, err;
   std::int64_t peak_bytes = 0;
 
-  std::vector<io::Json> events() const {
-    std::vector<io::Json> all;
+  std::vector<detail::io::Json> events() const {
+    std::vector<detail::io::Json> all;
     std::istringstream lines(out);
-    for (std::string line; std::getline(lines, line);) all.push_back(io::parse_json(line, "stdout"));
+    for (std::string line; std::getline(lines, line);) all.push_back(detail::io::parse_json(line, "stdout"));
     return all;
   }
 };
@@ -153,7 +153,7 @@ class Command : public testing::Test {
       fs::create_directories(folder);
       Tensor image({12, 12, 3}, DType::u8);
       for (std::size_t k = 0; k < 432; ++k) image.values<std::uint8_t>()[k] = data["x_train"].values<std::uint8_t>()[static_cast<std::size_t>(i) * 144 + k / 3];
-      if (sizes_differ && i % 3 == 0) image = data::resized(image, {24, 18});
+      if (sizes_differ && i % 3 == 0) image = detail::data::resized(image, {24, 18});
       save_png(folder / fmt::format("{}.png", i), image);
     }
     return path("pictures");

@@ -9,7 +9,7 @@ struct Options {
 };
 
 template <>
-struct linn::schema::Schema<Options> {
+struct linn::detail::schema::Schema<Options> {
   static constexpr auto fields = all(field("size", &Options::size, at_least(1), "A size.")
 #ifndef LINN_WRONG
                                          ,
@@ -19,5 +19,5 @@ struct linn::schema::Schema<Options> {
 };
 
 void look(const Options& options) {
-  linn::schema::walk([](const auto&, const auto&) {}, options);
+  linn::detail::schema::walk([](const auto&, const auto&) {}, options);
 }

@@ -11,7 +11,7 @@
 #include "core/thread_count.h"
 #include "linn/error.h"
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 constexpr Isa all[] = {Isa::scalar, Isa::sse4, Isa::avx2, Isa::avx512, Isa::avx512_bf16};
@@ -99,4 +99,4 @@ TEST(ThreadCount, LinnThreads) {
 }
 
 }  // namespace
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 constexpr std::array<std::string_view, 6> known = {"relu", "elu", "softmax", "sigmoid", "x_train", "linear"};
@@ -38,4 +38,4 @@ TEST(DidYouMean, NearestWinsAndTheFirstOfEquals) {
 }
 
 }  // namespace
-}  // namespace linn::core
+}  // namespace linn::detail::core

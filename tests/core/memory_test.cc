@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 using Memory = std::unique_ptr<void, decltype(&std::free)>;
@@ -47,4 +47,4 @@ TEST(Memory, BytesGrowAndKeepWhatTheyHold) {
 }
 
 }  // namespace
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -90,4 +90,4 @@ RC_GTEST_PROP(OrderFreeSum, WithinHalfAUnitATerm, ()) {
 }
 
 }  // namespace
-}  // namespace linn::core
+}  // namespace linn::detail::core

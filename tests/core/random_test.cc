@@ -7,7 +7,7 @@
 #include <numeric>
 #include <set>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 using Words = std::array<std::uint32_t, 4>;
@@ -109,4 +109,4 @@ TEST(Random, StreamsOfPurposesDiffer) {
 }
 
 }  // namespace
-}  // namespace linn::core
+}  // namespace linn::detail::core

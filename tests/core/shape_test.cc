@@ -47,14 +47,14 @@ TEST(Shape, Refusals) {
 
 TEST(Checked, OverflowIsSeen) {
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-  EXPECT_EQ(core::checked_mul(1 << 20, 1 << 20), std::int64_t{1} << 40);
-  EXPECT_FALSE(core::checked_mul(most, 2));
-  EXPECT_EQ(core::checked_add(most - 1, 1), most);
-  EXPECT_FALSE(core::checked_add(most, 1));
-  EXPECT_EQ(core::ceil_div(0, 4), 0);
-  EXPECT_EQ(core::ceil_div(5, 4), 2);
-  EXPECT_EQ(core::round_up(5, 4), 8);
-  EXPECT_EQ(core::round_up(8, 4), 8);
+  EXPECT_EQ(detail::core::checked_mul(1 << 20, 1 << 20), std::int64_t{1} << 40);
+  EXPECT_FALSE(detail::core::checked_mul(most, 2));
+  EXPECT_EQ(detail::core::checked_add(most - 1, 1), most);
+  EXPECT_FALSE(detail::core::checked_add(most, 1));
+  EXPECT_EQ(detail::core::ceil_div(0, 4), 0);
+  EXPECT_EQ(detail::core::ceil_div(5, 4), 2);
+  EXPECT_EQ(detail::core::round_up(5, 4), 8);
+  EXPECT_EQ(detail::core::round_up(8, 4), 8);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 TEST(Thousands, AreSetApart) {
@@ -18,4 +18,4 @@ TEST(Thousands, AreSetApart) {
 }
 
 }  // namespace
-}  // namespace linn::core
+}  // namespace linn::detail::core

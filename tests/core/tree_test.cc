@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 /// The definition: node (level, i), written out as brackets.
@@ -42,4 +42,4 @@ TEST(TreeSum, Slots) {
 }
 
 }  // namespace
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -15,7 +15,7 @@
 #include "core/float_environment.h"
 #include "linn/error.h"
 
-namespace linn::core {
+namespace linn::detail::core {
 namespace {
 
 TEST(WorkerPool, EveryItemOnce) {
@@ -235,4 +235,4 @@ TEST(FloatEnvironment, WorkersHaveTheDefault) {
 #endif
 
 }  // namespace
-}  // namespace linn::core
+}  // namespace linn::detail::core

@@ -113,7 +113,7 @@ TEST(LoadNpz, SaysWhatIsWrong) {
 
   const auto with_member = [&](const std::string& name, const Bytes& content) {
     Bytes file;
-    io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
+    detail::io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
     zip.add(name, content);
     zip.finish();
     spill(dir / "a.npz", file);
@@ -135,7 +135,7 @@ TEST(LoadNpz, SaysWhatIsWrong) {
 TEST(LoadNpz, ArraysOfNoNumbersWaitUntilTheyAreAskedFor) {
   const TempDir dir;
   Bytes file;
-  io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
+  detail::io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
   zip.add("names.npy", slurp(kept("io", "text.npy")));
   zip.add("x.npy", slurp(kept("io", "vector.npy")));
   zip.add("huge.npy", slurp(kept("io", "huge_unsigned.npy")));
@@ -162,7 +162,7 @@ TEST(LoadNpz, DeclaredSizesThatDeflateCannotHold) {
   save_npz(dir / "a.npz", {{"x", Tensor({4, 4}, DType::u8)}}, true);
   Bytes file = slurp(dir / "a.npz");
   // The inflated size stands at offset 22 of the local header and 24 of the directory's record.
-  const std::string_view text = io::text_of(file);
+  const std::string_view text = detail::io::text_of(file);
   for (const auto& [record, offset] : {std::pair<std::string, std::size_t>{"PK\3\4", 22}, {"PK\1\2", 24}}) {
     const std::size_t at = text.find(record) + offset;
     file[at + 3] = std::byte{0xff};
@@ -258,15 +258,15 @@ TEST(LoadIdx, EveryTruncationAndBitFlip) {
   for (const char* name : {"i2.idx", "u1.idx", "mnist/t10k-images-idx3-ubyte.gz"}) {
     const Bytes whole = slurp(data_file(name));
     const Shape shape = load_idx(data_file(name)).shape();
-    test::every_truncation_fails(whole, [](auto part) { data::read_idx(part, "cut.idx"); });
-    test::every_bit_flip(whole, [&](auto content) { EXPECT_EQ(data::read_idx(content, "flipped.idx").shape(), shape); });
+    test::every_truncation_fails(whole, [](auto part) { detail::data::read_idx(part, "cut.idx"); });
+    test::every_bit_flip(whole, [&](auto content) { EXPECT_EQ(detail::data::read_idx(content, "flipped.idx").shape(), shape); });
   }
 }
 
 TEST(LoadIdx, HeadersThatLie) {
   const auto load = [](std::string_view content) {
     const Bytes file = bytes(content);
-    return [file] { data::read_idx(file, "some.idx"); };
+    return [file] { detail::data::read_idx(file, "some.idx"); };
   };
   using namespace std::string_view_literals;
   expect_error<FormatError>(load(""), {"some.idx", "truncated"});
@@ -281,10 +281,10 @@ TEST(LoadIdx, HeadersThatLie) {
   expect_error<FormatError>(load("\0\0\x0e\x02\xff\xff\xff\xff\xff\xff\xff\xff"sv), {"overflow"});
   // A gzip file of few bytes cannot hold a terabyte, whatever it says.
   const Bytes gz = slurp(data_file("mnist/t10k-labels-idx1-ubyte.gz"));
-  EXPECT_NO_THROW(data::read_idx(gz, "a.gz"));
+  EXPECT_NO_THROW(detail::data::read_idx(gz, "a.gz"));
   Bytes longer = gz;
   longer.push_back(std::byte{0});
-  expect_error<FormatError>([&] { data::read_idx(longer, "a.gz"); }, {"1 bytes follow the gzip stream"});
+  expect_error<FormatError>([&] { detail::data::read_idx(longer, "a.gz"); }, {"1 bytes follow the gzip stream"});
 }
 
 TEST(LoadImage, TellsKindsByTheirFirstBytes) {

@@ -9,7 +9,7 @@
 #include "io/zip.h"
 #include "linn/data.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 namespace {
 
 using test::bytes;
@@ -235,4 +235,4 @@ TEST(Labels, WholeNumbersOfZeroOrMore) {
 }
 
 }  // namespace
-}  // namespace linn::data
+}  // namespace linn::detail::data

@@ -49,10 +49,11 @@ class Folder {
   // The same files in an archive.
   std::string zipped(const std::string& before = "") const {
     test::Bytes file;
-    io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
+    detail::io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path()))
       if (entry.is_regular_file())
-        zip.add(before + std::filesystem::relative(entry.path(), path()).string(), slurp(entry.path()), io::ZipWriter::Method::deflated);
+        zip.add(before + std::filesystem::relative(entry.path(), path()).string(), slurp(entry.path()),
+                detail::io::ZipWriter::Method::deflated);
     zip.finish();
     spill(other_ / "images.zip", file);
     return other_ / "images.zip";
@@ -135,8 +136,8 @@ TEST(ImageFolder, ImagesWithoutClasses) {
   const ImageFolder images = load_image_folder(folder.path());
   EXPECT_THAT(values(images.x_test), ElementsAre(1, 2));
   EXPECT_FALSE(images.y_test.defined() || images.x_train.defined());
-  EXPECT_NO_THROW(data::load_dataset(folder.path(), data::Labels::optional));
-  expect_error<DataError>([&] { data::load_dataset(folder.path()); }, {folder.path(), "no class folders", "train/CLASS/*.png"});
+  EXPECT_NO_THROW(detail::data::load_dataset(folder.path(), detail::data::Labels::optional));
+  expect_error<DataError>([&] { detail::data::load_dataset(folder.path()); }, {folder.path(), "no class folders", "train/CLASS/*.png"});
 }
 
 TEST(ImageFolder, WhatSystemsLeaveBehindIsNothing) {
@@ -238,10 +239,10 @@ TEST(ImageFolder, SameBytesOnAnyNumberOfThreads) {
   const Folder folder;
   for (int i = 0; i < 30; ++i)
     folder.put("train/" + std::to_string(i % 3) + "/" + std::to_string(i) + ".jpg", slurp(kept("io", i % 2 == 0 ? "rgb.jpg" : "progressive.jpg")));
-  const int before = core::worker_pool().threads();
+  const int before = detail::core::worker_pool().threads();
   std::vector<std::vector<double>> all;
   for (const int threads : {1, 2, 3}) {
-    core::set_threads(threads);
+    detail::core::set_threads(threads);
     std::int64_t last = 0;
     const ImageFolder images = load_image_folder(folder.path(), {.image_size = {9, 11}, .progress = [&](std::int64_t done, std::int64_t count) {
                                                    EXPECT_EQ(count, 30);
@@ -251,7 +252,7 @@ TEST(ImageFolder, SameBytesOnAnyNumberOfThreads) {
     EXPECT_EQ(last, 30);
     all.push_back(numbers(images.x_train));
   }
-  core::set_threads(before);
+  detail::core::set_threads(before);
   EXPECT_EQ(all[0], all[1]);
   EXPECT_EQ(all[0], all[2]);
 }

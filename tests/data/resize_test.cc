@@ -10,7 +10,7 @@
 #include "linn/error.h"
 #include "support/golden.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 namespace {
 
 // keras.ops.image.resize(antialias=True); a value that lies halfway between two integers may be rounded either way.
@@ -43,4 +43,4 @@ TEST(Channels, GreyAndColour) {
 }
 
 }  // namespace
-}  // namespace linn::data
+}  // namespace linn::detail::data

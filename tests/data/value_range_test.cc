@@ -8,7 +8,7 @@
 #include "io/test_files.h"
 #include "linn/error.h"
 
-namespace linn::data {
+namespace linn::detail::data {
 namespace {
 
 template <class T>
@@ -52,4 +52,4 @@ TEST(ValueRange, NotANumber) {
 }
 
 }  // namespace
-}  // namespace linn::data
+}  // namespace linn::detail::data

@@ -7,7 +7,7 @@
 #include "optim/optimizers.h"
 #include "support/golden.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 using ::testing::HasSubstr;
@@ -86,4 +86,4 @@ TEST(CompileConfig, RoundTrip) {
 }
 
 }  // namespace
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

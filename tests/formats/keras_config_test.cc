@@ -76,8 +76,8 @@ TEST(KerasConfig, LabelSmoothingIsLeftOutWhereKerasRefusesIt) {
 
 // Keras takes losses as metrics too, and writes more of them.
 TEST(KerasConfig, ALossMayBeAMetric) {
-  io::Json json = io::parse_json(network("Dense", R"({"name": "tested", "units": 3})", "{}"), "test");
-  json["compile_config"] = io::parse_json(R"({"optimizer": "sgd", "loss": "mse", "metrics": [
+  detail::io::Json json = detail::io::parse_json(network("Dense", R"({"name": "tested", "units": 3})", "{}"), "test");
+  json["compile_config"] = detail::io::parse_json(R"({"optimizer": "sgd", "loss": "mse", "metrics": [
     {"module": "keras.losses", "class_name": "MeanAbsoluteError", "config": {"name": "mean_absolute_error", "reduction": "sum_over_batch_size"}}]})", "test");
   EXPECT_TRUE(Model::from_json(json.dump()).compiled());
   json["compile_config"]["metrics"][0]["config"]["reduction"] = "sum";

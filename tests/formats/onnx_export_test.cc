@@ -33,14 +33,14 @@ TEST(OnnxExport, EveryLayerComesBack) {
     SCOPED_TRACE(row.name);
     std::vector<std::byte> bytes;
     try {
-      bytes = formats::graph_to_onnx(row.graph, {});
+      bytes = detail::formats::graph_to_onnx(row.graph, {});
     } catch (const ValueError& error) {
       EXPECT_TRUE(row.name.starts_with("Activation_sparsemax") || row.name.starts_with("GroupNormalization")) << error.what();
       EXPECT_THAT(error.what(), HasSubstr("\"tested\""));
       continue;
     }
     try {
-      const formats::OnnxModel model = formats::read_onnx(bytes, row.name, "", 1);
+      const detail::formats::OnnxModel model = detail::formats::read_onnx(bytes, row.name, "", 1);
       EXPECT_EQ(model.graph.input_names(), row.graph.input_names());
       EXPECT_EQ(model.graph.input_shapes(), row.graph.input_shapes());
       EXPECT_EQ(model.graph.output_shapes(), row.graph.output_shapes());
@@ -57,9 +57,9 @@ TEST(OnnxExport, EveryLayerComesBack) {
   EXPECT_GT(count, 150U);
 }
 
-std::vector<std::string> class_names(const graph::Graph& graph) {
+std::vector<std::string> class_names(const detail::graph::Graph& graph) {
   std::vector<std::string> names;
-  for (const graph::Member& member : graph.members()) names.emplace_back(member.class_name());
+  for (const detail::graph::Member& member : graph.members()) names.emplace_back(member.class_name());
   return names;
 }
 
@@ -69,11 +69,11 @@ TEST(OnnxExport, PolyphaseSamplingComesBackAsTheLayer) {
     for (const Shape& image : {Shape{6, 8, 3}, Shape{Shape::none, Shape::none, 3}}) {
       const SymbolicTensor in = Input(image, {.name = "map"});
       const SymbolicTensor out = AdaptivePolyphaseSampling2D({.strides = {2, 4}, .order = std::string(order), .name = "aps"})(in);
-      const graph::Graph graph = graph::Graph::functional("m", {{in}}, {{out}}, 1);
-      const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {}), order, "", 1);
+      const detail::graph::Graph graph = detail::graph::Graph::functional("m", {{in}}, {{out}}, 1);
+      const detail::formats::OnnxModel model = detail::formats::read_onnx(detail::formats::graph_to_onnx(graph, {}), order, "", 1);
       ASSERT_THAT(class_names(model.graph), ::testing::ElementsAre("InputLayer", "AdaptivePolyphaseSampling2D"));
-      const io::Json config = model.graph.members()[1].layer->description->config("aps");
-      EXPECT_EQ(config["strides"], io::Json::array({2, 4}));
+      const detail::io::Json config = model.graph.members()[1].layer->description->config("aps");
+      EXPECT_EQ(config["strides"], detail::io::Json::array({2, 4}));
       EXPECT_EQ(config["order"], order);
       const Tensor input = random_tensor({5, 6, 8, 3}, 4, -1, 1);
       EXPECT_EQ(values_of(run_graph(model.graph, {input})[0]), values_of(run_graph(graph, {input})[0]));
@@ -83,8 +83,8 @@ TEST(OnnxExport, PolyphaseSamplingComesBackAsTheLayer) {
 TEST(OnnxExport, LearnablePolyphaseSamplingComesBackAsTheLayer) {
   const SymbolicTensor in = Input({6, 8, 3}, {.name = "map"});
   const SymbolicTensor out = LearnablePolyphaseSampling2D({.strides = {2, 4}, .hidden_filters = 5, .name = "lps"})(in);
-  const graph::Graph graph = graph::Graph::functional("m", {{in}}, {{out}}, 1);
-  const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {}), "lps", "", 1);
+  const detail::graph::Graph graph = detail::graph::Graph::functional("m", {{in}}, {{out}}, 1);
+  const detail::formats::OnnxModel model = detail::formats::read_onnx(detail::formats::graph_to_onnx(graph, {}), "lps", "", 1);
   ASSERT_THAT(class_names(model.graph), ::testing::ElementsAre("InputLayer", "LearnablePolyphaseSampling2D"));
   ASSERT_EQ(model.graph.variables().size(), graph.variables().size());
   for (std::size_t i = 0; i < graph.variables().size(); ++i)
@@ -101,8 +101,8 @@ TEST(OnnxExport, PolyphaseSamplingOfSeveralMapsComesBack) {
     const std::vector<SymbolicTensor> sampled = AdaptivePolyphaseSampling2D({.name = "aps"}).call({main, in});
     const SymbolicTensor deep = Conv2D(3, 1, {.name = "deep"})(sampled[0]);
     const SymbolicTensor out = shortcut_first ? Add()({sampled[1], deep}) : Add()({deep, sampled[1]});
-    const graph::Graph graph = graph::Graph::functional("m", {{in}}, {{out}}, 1);
-    const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {}), "two maps", "", 1);
+    const detail::graph::Graph graph = detail::graph::Graph::functional("m", {{in}}, {{out}}, 1);
+    const detail::formats::OnnxModel model = detail::formats::read_onnx(detail::formats::graph_to_onnx(graph, {}), "two maps", "", 1);
     EXPECT_THAT(class_names(model.graph), ::testing::Contains("AdaptivePolyphaseSampling2D"));
     EXPECT_THAT(class_names(model.graph), ::testing::Not(::testing::Contains("Cropping2D")));
     const Tensor input = random_tensor({5, 6, 8, 3}, 4, -1, 1);
@@ -118,31 +118,31 @@ TEST(OnnxExport, ChoicesThatAreReadElsewhereAreRefused) {
                            .initializers = {},
                            .inputs = {onnx_value("x", {0, 4}), onnx_value("i", {0, 1})},
                            .outputs = {onnx_value("y", {0, 1})}};
-    test::expect_error<FormatError>([&] { formats::read_onnx(file.bytes(), "m.onnx", "", 1); },
+    test::expect_error<FormatError>([&] { detail::formats::read_onnx(file.bytes(), "m.onnx", "", 1); },
                                     {"node 0 \"pick\"", op, "polyphase samplings"});
   }
 }
 
-graph::Graph small_network() {
+detail::graph::Graph small_network() {
   const SymbolicTensor in = Input({8, 8, 3}, {.name = "pixels"});
   SymbolicTensor x = Conv2D(4, 3, {.strides = 2, .padding = "same", .use_bias = false, .name = "conv"})(in);
   x = BatchNormalization({.name = "norm"})(x);
   x = MaxPooling2D(2, {.name = "pool"})(Activation("relu", {.name = "act"})(x));
   const SymbolicTensor row = Dense(5, {.activation = "softmax", .name = "classes"})(Flatten({.name = "flat"})(x));
   const SymbolicTensor inputs[] = {in}, outputs[] = {row, x};
-  return graph::Graph::functional("small", inputs, outputs, 3);
+  return detail::graph::Graph::functional("small", inputs, outputs, 3);
 }
 
 TEST(OnnxExport, NamesAndMetadataComeBack) {
-  const graph::Graph graph = small_network();
-  const formats::OnnxModel model =
-      formats::read_onnx(formats::graph_to_onnx(graph, {{"author", "a test"}, {"empty", ""}}), "small.onnx", "", 1);
+  const detail::graph::Graph graph = small_network();
+  const detail::formats::OnnxModel model =
+      detail::formats::read_onnx(detail::formats::graph_to_onnx(graph, {{"author", "a test"}, {"empty", ""}}), "small.onnx", "", 1);
   EXPECT_EQ(model.metadata, (Metadata{{"author", "a test"}, {"empty", ""}}));
   EXPECT_EQ(model.graph.name(), "small");
   EXPECT_EQ(model.graph.input_names(), std::vector<std::string>{"pixels"});
   EXPECT_EQ(model.graph.output_names(), (std::vector<std::string>{"classes", "pool"}));
   std::set<std::string> names;
-  for (const graph::Member& member : model.graph.members()) names.insert(member.name);
+  for (const detail::graph::Member& member : model.graph.members()) names.insert(member.name);
   for (const char* name : {"conv", "norm", "act", "pool"}) EXPECT_TRUE(names.contains(name)) << name;
   // The kernel is the same to the bit.
   EXPECT_EQ(values_of(model.graph.variables().at(0).value()), values_of(graph.variables().at(0).value()));
@@ -150,7 +150,7 @@ TEST(OnnxExport, NamesAndMetadataComeBack) {
 
 // The Transposes at the border are all there are.
 TEST(OnnxExport, LayoutChangesAtTheBorderOnly) {
-  const std::vector<std::byte> bytes = formats::graph_to_onnx(small_network(), {});
+  const std::vector<std::byte> bytes = detail::formats::graph_to_onnx(small_network(), {});
   const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::size_t count = 0;
   for (std::size_t at = text.find("Transpose"); at != std::string::npos; at = text.find("Transpose", at + 1)) ++count;
@@ -160,8 +160,9 @@ TEST(OnnxExport, LayoutChangesAtTheBorderOnly) {
 TEST(OnnxExport, AllLayersWithoutAFormAreNamedAtOnce) {
   const SymbolicTensor in = Input({6});
   const SymbolicTensor out = Activation("sparsemax", {.name = "second"})(Dense(4)(Activation("sparsemax", {.name = "first"})(in)));
-  const graph::Graph graph = graph::Graph::functional("m", {{in}}, {{out}}, 1);
-  test::expect_error<ValueError>([&] { formats::graph_to_onnx(graph, {}); }, {"model \"m\"", "\"first\"", "\"second\"", "sparsemax"});
+  const detail::graph::Graph graph = detail::graph::Graph::functional("m", {{in}}, {{out}}, 1);
+  test::expect_error<ValueError>([&] { detail::formats::graph_to_onnx(graph, {}); },
+                                 {"model \"m\"", "\"first\"", "\"second\"", "sparsemax"});
 }
 
 TEST(OnnxExport, OpenSizesStayOpen) {
@@ -169,8 +170,8 @@ TEST(OnnxExport, OpenSizesStayOpen) {
   SymbolicTensor x = Conv2D(3, 3, {.padding = "same"})(in);
   x = MaxPooling2D(3, {.strides = 2, .padding = "valid"})(UpSampling2D(2)(x));
   const SymbolicTensor out = Dense(2)(GlobalAveragePooling2D()(x));
-  const graph::Graph graph = graph::Graph::functional("open", {{in}}, {{out}}, 1);
-  const formats::OnnxModel model = formats::read_onnx(formats::graph_to_onnx(graph, {}), "open.onnx", "", 1);
+  const detail::graph::Graph graph = detail::graph::Graph::functional("open", {{in}}, {{out}}, 1);
+  const detail::formats::OnnxModel model = detail::formats::read_onnx(detail::formats::graph_to_onnx(graph, {}), "open.onnx", "", 1);
   EXPECT_EQ(model.graph.input_shape(), (Shape{Shape::none, Shape::none, 2}));
   const Tensor input = random_tensor({2, 5, 7, 2}, 4, -1, 1);
   EXPECT_TRUE(agrees("open", {4}, values_of(run_graph(model.graph, {input})[0]), values_of(run_graph(graph, {input})[0]), {0, 1e-5}));

@@ -36,7 +36,7 @@ TEST(OnnxImport, OperatorsComputeWhatOnnxRuntimeComputes) {
     SCOPED_TRACE(name);
     ++count;
     try {
-      const formats::OnnxModel model = formats::read_onnx(model_bytes(archive[key]), name, "", 1);
+      const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive[key]), name, "", 1);
       expect_outputs(name, run_onnx(model, numbered(archive, name + "/x")), numbered(archive, name + "/y"));
     } catch (const Error& error) {
       ADD_FAILURE() << name << ": " << error.what();
@@ -49,9 +49,10 @@ TEST(OnnxImport, OperatorsComputeWhatOnnxRuntimeComputes) {
 TEST(OnnxImport, PadsStayWhatTheyAreForMapsOfOtherSizes) {
   const Archive archive = load_npz(fixture("operators.npz"));
   for (const char* name : {"conv_strides", "conv_strides_odd"}) {
-    const formats::OnnxModel model = formats::read_onnx(model_bytes(archive[fmt::format("{}/model", name)]), name, "", 1);
+    const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive[fmt::format("{}/model", name)]), name, "", 1);
     ASSERT_EQ(model.graph.members().size(), 3U) << name;
-    EXPECT_EQ(model.graph.members()[1].layer->description->config("p")["padding"], io::parse_json("[[1, 1], [1, 1]]", "expected")) << name;
+    EXPECT_EQ(model.graph.members()[1].layer->description->config("p")["padding"], detail::io::parse_json("[[1, 1], [1, 1]]", "expected"))
+        << name;
     EXPECT_EQ(model.graph.members()[2].layer->description->config("c")["padding"], "valid") << name;
   }
 }
@@ -60,9 +61,10 @@ TEST(OnnxImport, PadsStayWhatTheyAreForMapsOfOtherSizes) {
 TEST(OnnxImport, BlurredPoolingIsRecognised) {
   const Archive archive = load_npz(fixture("operators.npz"));
   for (const auto& [mode, border] : {std::pair{"reflect", "reflect"}, {"edge", "replicate"}, {"constant", "zero"}}) {
-    const formats::OnnxModel model = formats::read_onnx(model_bytes(archive[fmt::format("blur_{}/model", mode)]), mode, "", 1);
+    const detail::formats::OnnxModel model =
+        detail::formats::read_onnx(model_bytes(archive[fmt::format("blur_{}/model", mode)]), mode, "", 1);
     ASSERT_EQ(model.graph.members().size(), 2U) << mode;
-    const io::Json config = model.graph.members()[1].layer->description->config("b");
+    const detail::io::Json config = model.graph.members()[1].layer->description->config("b");
     EXPECT_EQ(model.graph.members()[1].class_name(), "BlurPooling2D") << mode;
     EXPECT_EQ(config["border"], border);
     EXPECT_EQ(config["filter_size"], 3);
@@ -73,9 +75,9 @@ TEST(OnnxImport, BlurredPoolingIsRecognised) {
 TEST(OnnxImport, ConstantsBecomeFrozenNormalizations) {
   const Archive archive = load_npz(fixture("operators.npz"));
   const auto classes = [&](const char* name) {
-    const formats::OnnxModel model = formats::read_onnx(model_bytes(archive[fmt::format("{}/model", name)]), name, "", 1);
+    const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive[fmt::format("{}/model", name)]), name, "", 1);
     std::vector<std::string> names;
-    for (const graph::Member& member : model.graph.members()) names.emplace_back(member.class_name());
+    for (const detail::graph::Member& member : model.graph.members()) names.emplace_back(member.class_name());
     return names;
   };
   using ::testing::ElementsAre;
@@ -88,9 +90,9 @@ TEST(OnnxImport, ConstantsBecomeFrozenNormalizations) {
 // Pads of -infinity before a maximum belong to its windows.
 TEST(OnnxImport, PadsOfLeastNumbersBelongToTheWindow) {
   const Archive archive = load_npz(fixture("operators.npz"));
-  const formats::OnnxModel model = formats::read_onnx(model_bytes(archive["max_pool_padded/model"]), "padded", "", 1);
+  const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive["max_pool_padded/model"]), "padded", "", 1);
   ASSERT_EQ(model.graph.members().size(), 2U);
-  EXPECT_EQ(model.graph.members()[1].layer->description->config("p")["padding"], io::parse_json("[[0, 1], [0, 1]]", "expected"));
+  EXPECT_EQ(model.graph.members()[1].layer->description->config("p")["padding"], detail::io::parse_json("[[0, 1], [0, 1]]", "expected"));
 }
 
 TEST(OnnxImport, NetworksOfTorchComputeWhatOnnxRuntimeComputes) {
@@ -98,14 +100,14 @@ TEST(OnnxImport, NetworksOfTorchComputeWhatOnnxRuntimeComputes) {
     for (const std::string exporter : {"", "_dynamo"}) {
       const std::string name = network + exporter;
       SCOPED_TRACE(name);
-      const core::Bytes bytes = io::read_file(fixture(name + ".onnx"));
-      const formats::OnnxModel model = formats::read_onnx(bytes, name, "", 1);
+      const detail::core::Bytes bytes = detail::io::read_file(fixture(name + ".onnx"));
+      const detail::formats::OnnxModel model = detail::formats::read_onnx(bytes, name, "", 1);
       const Archive archive = load_npz(fixture(name + ".npz"));
       expect_outputs(name, run_onnx(model, numbered(archive, "x")), numbered(archive, "y"));
       EXPECT_EQ(model.graph.input_names(), std::vector<std::string>{"input"});
       EXPECT_EQ(model.graph.output_names(), std::vector<std::string>{"output"});
       // Layout changes are folded away, and matrix products behind a Flatten take their rows in linn's order.
-      for (const graph::Member& member : model.graph.members()) EXPECT_NE(member.class_name(), "Permute") << member.name;
+      for (const detail::graph::Member& member : model.graph.members()) EXPECT_NE(member.class_name(), "Permute") << member.name;
     }
 }
 

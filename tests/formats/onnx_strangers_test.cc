@@ -20,7 +20,9 @@ using test::expect_error;
 using test::spill;
 using test::TempDir;
 
-formats::OnnxModel read(const Bytes& bytes, const std::string& folder = "") { return formats::read_onnx(bytes, "m.onnx", folder, 1); }
+detail::formats::OnnxModel read(const Bytes& bytes, const std::string& folder = "") {
+  return detail::formats::read_onnx(bytes, "m.onnx", folder, 1);
+}
 
 void refuses(const OnnxFile& file, std::initializer_list<std::string_view> parts) {
   expect_error<FormatError>([&] { read(file.bytes()); }, parts);
@@ -39,7 +41,7 @@ OnnxFile small_network() {
 }
 
 TEST(OnnxStrangers, HandMadeFileLoads) {
-  const formats::OnnxModel model = read(small_network().bytes());
+  const detail::formats::OnnxModel model = read(small_network().bytes());
   EXPECT_EQ(model.metadata.at("author"), "a test");
   EXPECT_EQ(model.graph.input_shape(), (Shape{4, 5, 3}));
   EXPECT_EQ(model.graph.output_names(), std::vector<std::string>{"y"});
@@ -168,7 +170,7 @@ class OnnxExternalData : public ::testing::Test {
     content.insert(content.end(), first, first + 96);
     for (const char* file : {"secret.bin", "model/weights.bin", "model/inner/weights.bin"}) spill(dir_ / file, content);
   }
-  formats::OnnxModel load(const std::vector<std::pair<std::string, std::string>>& entries) {
+  detail::formats::OnnxModel load(const std::vector<std::pair<std::string, std::string>>& entries) {
     OnnxFile file = small_network();
     file.initializers[0] = external(entries);
     return read(file.bytes(), dir_ / "model");
@@ -182,7 +184,7 @@ class OnnxExternalData : public ::testing::Test {
 
 TEST_F(OnnxExternalData, IsReadInsideTheFolder) {
   for (const char* location : {"weights.bin", "inner/weights.bin"}) {
-    const formats::OnnxModel model = load({{"location", location}, {"offset", "4"}, {"length", "96"}});
+    const detail::formats::OnnxModel model = load({{"location", location}, {"offset", "4"}, {"length", "96"}});
     EXPECT_EQ(model.graph.variables().at(0).value().values<float>()[23], 0.5F);
   }
 }
@@ -292,7 +294,7 @@ TEST(OnnxStrangers, EveryTruncationAndBitFlipOfAPolyphaseSampling) {
 }
 
 TEST(OnnxStrangers, EveryBitOfTorchsNetworkSlow) {
-  const core::Bytes whole = io::read_file(source_dir() + "/tests/formats/data/onnx/mobilenet_v3.onnx");
+  const detail::core::Bytes whole = detail::io::read_file(source_dir() + "/tests/formats/data/onnx/mobilenet_v3.onnx");
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
     Bytes damaged(whole.begin(), whole.end());
     damaged[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));

@@ -9,7 +9,7 @@
 
 #include "io/test_files.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace {
 
 using test::bytes;
@@ -222,4 +222,4 @@ TEST(Safetensors, AFailedSaveLeavesTheOldFile) {
 }
 
 }  // namespace
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -20,19 +20,20 @@ void write(const std::string& path, const std::string& text) {
   if (!file.flush()) throw std::runtime_error(path + " cannot be written");
 }
 
-linn::io::Json layers() {
-  using linn::io::Json;
+linn::detail::io::Json layers() {
+  using linn::detail::io::Json;
   Json list = Json::array();
   const auto add = [&](const std::string& class_name, const Json& config) {
-    list.push_back(
-        {{"class_name", class_name}, {"config", linn::layers::layer_from_config(class_name, config, "example")->config("example")}});
+    list.push_back({{"class_name", class_name},
+                    {"config", linn::detail::layers::layer_from_config(class_name, config, "example")->config("example")}});
   };
-  for (const auto& row : linn::layers::layer_rows())
-    for (const auto& example : row.examples) add(std::string(row.info.name), linn::io::parse_json(example.config, "example"));
-  for (const auto& row : linn::layers::activation_rows())
+  for (const auto& row : linn::detail::layers::layer_rows())
+    for (const auto& example : row.examples) add(std::string(row.info.name), linn::detail::io::parse_json(example.config, "example"));
+  for (const auto& row : linn::detail::layers::activation_rows())
     for (const auto& example : row.examples)
       add("Activation",
-          {{"name", "a"}, {"activation", {{"class_name", row.info.name}, {"config", linn::io::parse_json(example.config, "example")}}}});
+          {{"name", "a"},
+           {"activation", {{"class_name", row.info.name}, {"config", linn::detail::io::parse_json(example.config, "example")}}}});
   return list;
 }
 
@@ -41,8 +42,8 @@ void write_all(const std::string& folder) {
     write(folder + "/" + name + ".json", linn::tests::golden_network(name).to_json());
   write(folder + "/layers.json", layers().dump());
   for (const std::string file : {"graph", "keras2"}) {
-    const linn::io::Json golden = linn::tests::golden_json(file + ".json");
-    for (const linn::io::Json& test : golden["cases"])
+    const linn::detail::io::Json golden = linn::tests::golden_json(file + ".json");
+    for (const linn::detail::io::Json& test : golden["cases"])
       if (test.contains("model"))
         write(folder + "/" + file + "_" + test["name"].get<std::string>() + ".json", Model::from_json(test["model"].dump()).to_json());
   }

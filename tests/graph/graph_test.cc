@@ -5,7 +5,7 @@
 #include "linn/error.h"
 #include "linn/layers.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 namespace {
 
 using ::testing::AllOf;
@@ -242,4 +242,4 @@ TEST(GraphErrors, TooManyParameters) {
 }
 
 }  // namespace
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

@@ -8,7 +8,7 @@
 #include "optim/optimizers.h"
 #include "support/golden.h"
 
-namespace linn::graph {
+namespace linn::detail::graph {
 namespace {
 
 using tests::golden_json;
@@ -155,4 +155,4 @@ TEST(Summary, Sizes) {
 }
 
 }  // namespace
-}  // namespace linn::graph
+}  // namespace linn::detail::graph

@@ -3,7 +3,7 @@
 #include "io/source.h"
 #include "io/test_files.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 using test::bytes;
@@ -63,4 +63,4 @@ TEST(MemorySource, CountsAndEnds) {
 }
 
 }  // namespace
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -10,7 +10,7 @@
 
 #include "io/test_files.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 using test::bytes;
@@ -384,4 +384,4 @@ TEST(AtomicFile, OrderOfCallsOutlivesAPowerFailure) {
 }
 
 }  // namespace
-}  // namespace linn::io
+}  // namespace linn::detail::io

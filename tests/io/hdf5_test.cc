@@ -16,7 +16,7 @@
 #include "io/checksum.h"
 #include "io/test_files.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 using test::Bytes;
@@ -897,4 +897,4 @@ TEST(Hdf5, RoundTrip) {
 }
 
 }  // namespace
-}  // namespace linn::io
+}  // namespace linn::detail::io

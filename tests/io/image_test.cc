@@ -11,7 +11,7 @@
 #include "io/png.h"
 #include "io/test_files.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 using test::bytes;
@@ -301,4 +301,4 @@ TEST(Jpeg, SizesAreCheckedBeforeMemoryIsTaken) {
 }
 
 }  // namespace
-}  // namespace linn::io
+}  // namespace linn::detail::io

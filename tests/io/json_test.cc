@@ -8,7 +8,7 @@
 
 #include "io/test_files.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 using test::expect_error;
@@ -154,4 +154,4 @@ TEST(JsonFields, ChoicesAndUnknownKeys) {
 }
 
 }  // namespace
-}  // namespace linn::io
+}  // namespace linn::detail::io

@@ -9,7 +9,7 @@
 #include "io/elements.h"
 #include "io/test_files.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 using test::bytes;
@@ -260,4 +260,4 @@ TEST(Elements, FortranOrderOfEveryRank) {
 }
 
 }  // namespace
-}  // namespace linn::io
+}  // namespace linn::detail::io

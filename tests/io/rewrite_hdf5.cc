@@ -9,9 +9,9 @@ namespace {
 
 using namespace linn;
 
-void copy_attributes(const io::Hdf5Object& object, io::Hdf5Writer& writer) {
+void copy_attributes(const detail::io::Hdf5Object& object, detail::io::Hdf5Writer& writer) {
   for (const std::string& name : object.attribute_names()) {
-    const io::Hdf5Attribute attribute = *object.attribute(name);
+    const detail::io::Hdf5Attribute attribute = *object.attribute(name);
     if (attribute.is_text()) {
       writer.attribute(object.path(), name, attribute.text());
     } else if (const auto* numbers = std::get_if<Tensor>(&attribute.value); numbers != nullptr && numbers->elements() > 0) {
@@ -26,7 +26,7 @@ void copy_attributes(const io::Hdf5Object& object, io::Hdf5Writer& writer) {
   }
 }
 
-void copy(const io::Hdf5Group& group, io::Hdf5Writer& writer) {
+void copy(const detail::io::Hdf5Group& group, detail::io::Hdf5Writer& writer) {
   writer.group(group.path());
   copy_attributes(group, writer);
   for (const std::string& name : group.names()) {
@@ -47,10 +47,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const core::Bytes bytes = io::read_file(argv[1]);
-    io::Hdf5Writer writer;
-    copy(io::Hdf5File(bytes, argv[1]).root(), writer);
-    io::AtomicFile file(argv[2]);
+    const detail::core::Bytes bytes = detail::io::read_file(argv[1]);
+    detail::io::Hdf5Writer writer;
+    copy(detail::io::Hdf5File(bytes, argv[1]).root(), writer);
+    detail::io::AtomicFile file(argv[2]);
     writer.write([&](std::span<const std::byte> part) { file.write(part); });
     file.commit();
   } catch (const std::exception& error) {

@@ -11,7 +11,7 @@
 #include "io/inflate.h"
 #include "io/test_files.h"
 
-namespace linn::io {
+namespace linn::detail::io {
 namespace {
 
 using test::bytes;
@@ -376,4 +376,4 @@ TEST(Inflater, AnyPieces) {
 }
 
 }  // namespace
-}  // namespace linn::io
+}  // namespace linn::detail::io

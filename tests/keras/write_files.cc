@@ -36,7 +36,7 @@ namespace {
 using linn::Archive;
 using linn::Model;
 using linn::Tensor;
-using linn::io::Json;
+using linn::detail::io::Json;
 
 template <class Rows>
 Json examples_of(const Rows& rows) {
@@ -45,16 +45,19 @@ Json examples_of(const Rows& rows) {
     for (const auto& example : row.examples)
       list.push_back({{"class_name", row.info.name},
                       {"module", row.info.module},
-                      {"config", linn::io::parse_json(example.config, "example")},
+                      {"config", linn::detail::io::parse_json(example.config, "example")},
                       {"inputs", example.inputs}});
   return list;
 }
 
 Json all_examples() {
-  return {{"layers", examples_of(linn::layers::layer_rows())},         {"activations", examples_of(linn::layers::activation_rows())},
-          {"losses", examples_of(linn::optim::loss_rows())},           {"metrics", examples_of(linn::optim::metric_rows())},
-          {"optimizers", examples_of(linn::optim::optimizer_rows())},  {"initializers", examples_of(linn::optim::initializer_rows())},
-          {"regularizers", examples_of(linn::optim::regularizer_rows())}};
+  return {{"layers", examples_of(linn::detail::layers::layer_rows())},
+          {"activations", examples_of(linn::detail::layers::activation_rows())},
+          {"losses", examples_of(linn::detail::optim::loss_rows())},
+          {"metrics", examples_of(linn::detail::optim::metric_rows())},
+          {"optimizers", examples_of(linn::detail::optim::optimizer_rows())},
+          {"initializers", examples_of(linn::detail::optim::initializer_rows())},
+          {"regularizers", examples_of(linn::detail::optim::regularizer_rows())}};
 }
 
 Model model_of(const Json& json) {
@@ -67,7 +70,7 @@ void perturb(Model& model) {
   std::vector<Tensor> weights = model.get_weights();
   std::uint64_t stream = 0;
   for (Tensor& weight : weights) {
-    const linn::core::Random random(7, stream++);
+    const linn::detail::core::Random random(7, stream++);
     if (weight.shape().empty()) continue;  // a count of samples
     std::uint64_t next = 0;
     for (float& value : weight.values<float>()) value += 0.2F * (random.uniform(next++) - 0.5F);
@@ -145,7 +148,7 @@ int main(int count, char** arguments) {
   }
   linn::set_threads(1);
   try {
-    for (const Json& request : Json::parse(linn::io::text_of(linn::io::read_file(file)))) {
+    for (const Json& request : Json::parse(linn::detail::io::text_of(linn::detail::io::read_file(file)))) {
       std::fprintf(stderr, "# %s\n", request["name"].get<std::string>().c_str());
       std::puts(answer(request).dump().c_str());
     }

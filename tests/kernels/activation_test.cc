@@ -9,7 +9,7 @@
 
 #include "kernels/eltwise_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 // Each function with its default arguments, and those that take arguments with others.
@@ -216,4 +216,4 @@ TEST(Activation, ReluGradientTakesTheOutputToo) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

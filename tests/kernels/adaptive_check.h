@@ -4,7 +4,7 @@
 #include "kernels/elementwise_check.h"
 #include "kernels/pool/adaptive.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -73,4 +73,4 @@ inline void check_adaptive_pool(const AdaptivePoolForward::Problem& p, std::int6
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -3,7 +3,7 @@
 
 #include "kernels/adaptive_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 TEST(AdaptivePool, EveryFormAndTail) {
@@ -27,4 +27,4 @@ TEST(AdaptivePool, WindowsOfFiveCellsToThree) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -7,7 +7,7 @@
 #include "kernels/kernel_test.h"
 #include "support/bf16_emulation.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using namespace testing;
@@ -198,4 +198,4 @@ TEST(Bf16, ContractionWithoutTermsGivesTheBias) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -4,7 +4,7 @@
 #include "kernels/blur/blur.h"
 #include "kernels/elementwise_check.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -45,4 +45,4 @@ inline void check_blur(const Geometry& g, std::int64_t images, Values values, un
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -6,7 +6,7 @@
 
 #include "kernels/blur_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using check::Values;
@@ -107,4 +107,4 @@ TEST(BlurReference, FiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

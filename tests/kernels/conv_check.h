@@ -11,7 +11,7 @@
 #include "kernels/gemm/dense.h"
 #include "kernels/kernel_test.h"
 
-namespace linn::kernels::testing {
+namespace linn::detail::kernels::testing {
 
 inline std::string text(const Geometry& g) {
   const auto pair = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + "x" + std::to_string(b); };
@@ -329,4 +329,4 @@ inline void check_conv(const Geometry& g, std::int64_t images, std::uint32_t see
   check_kernel_gradient(g, images, seed, values);
 }
 
-}  // namespace linn::kernels::testing
+}  // namespace linn::detail::kernels::testing

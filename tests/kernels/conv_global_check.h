@@ -8,7 +8,7 @@
 #include "kernels/conv_check.h"
 #include "kernels/elementwise_check.h"
 
-namespace linn::kernels::testing {
+namespace linn::detail::kernels::testing {
 
 struct ConvGlobalCase {
   Window conv = {.height = 3, .width = 3};
@@ -186,4 +186,4 @@ inline void check_conv_global(const ConvGlobalCase& c, std::uint32_t seed = 1) {
   if (c.kind == PoolKind::max) check_conv_global_gradients(c, seed);
 }
 
-}  // namespace linn::kernels::testing
+}  // namespace linn::detail::kernels::testing

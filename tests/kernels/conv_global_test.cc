@@ -6,7 +6,7 @@
 
 #include "kernels/conv_global_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using namespace testing;
@@ -125,4 +125,4 @@ RC_GTEST_PROP(ConvGlobal, AnyGeometry, ()) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

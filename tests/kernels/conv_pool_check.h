@@ -9,7 +9,7 @@
 #include "kernels/conv_check.h"
 #include "kernels/elementwise_check.h"
 
-namespace linn::kernels::testing {
+namespace linn::detail::kernels::testing {
 
 struct ConvPoolCase {
   Window conv = {.height = 3, .width = 3};
@@ -288,4 +288,4 @@ inline void check_conv_pool(const ConvPoolCase& c, std::uint32_t seed = 1) {
   if (c.kind == PoolKind::max) check_conv_pool_gradients(c, seed);
 }
 
-}  // namespace linn::kernels::testing
+}  // namespace linn::detail::kernels::testing

@@ -6,7 +6,7 @@
 
 #include "kernels/conv_pool_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using namespace testing;
@@ -350,4 +350,4 @@ RC_GTEST_PROP(ConvPool, AnyGeometry, ()) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -6,7 +6,7 @@
 
 #include "kernels/conv_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using namespace testing;
@@ -700,4 +700,4 @@ TEST(ConvFull, WideLayersAndLargeMaps) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

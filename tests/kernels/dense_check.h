@@ -4,7 +4,7 @@
 #include "kernels/gemm/dense.h"
 #include "kernels/kernel_test.h"
 
-namespace linn::kernels::testing {
+namespace linn::detail::kernels::testing {
 
 inline void check_dense_forward(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, bool bias, Activation activation,
                                 std::uint32_t seed = 1, Values values = Values::normal) {
@@ -84,4 +84,4 @@ inline void check_column_sum(std::int64_t rows, std::int64_t columns, std::int64
   });
 }
 
-}  // namespace linn::kernels::testing
+}  // namespace linn::detail::kernels::testing

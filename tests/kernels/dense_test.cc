@@ -3,7 +3,7 @@
 
 #include "kernels/dense_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using namespace testing;
@@ -143,4 +143,4 @@ TEST(DenseFull, LargeLayers) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

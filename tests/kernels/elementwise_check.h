@@ -16,7 +16,7 @@
 #include "kernels/implementation.h"
 #include "kernels/kernel_test.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::Buffer;
 using testing::Values;
@@ -136,4 +136,4 @@ inline double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return sum;
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

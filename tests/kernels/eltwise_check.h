@@ -7,7 +7,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/eltwise/update.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -162,4 +162,4 @@ inline void check_rmsprop(const RmspropUpdate::Problem& problem, double rate, co
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

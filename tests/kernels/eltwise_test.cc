@@ -5,7 +5,7 @@
 
 #include "kernels/eltwise_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 constexpr DType types[] = {DType::u8, DType::i32, DType::i64, DType::f32, DType::f64, DType::bf16};
@@ -62,4 +62,4 @@ TEST(Dropout, KeepsTheMean) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

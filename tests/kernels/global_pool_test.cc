@@ -3,7 +3,7 @@
 
 #include "kernels/pool_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using check::Values;
@@ -45,4 +45,4 @@ TEST(GlobalPoolReference, FiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -4,7 +4,7 @@
 #include "kernels/elementwise_check.h"
 #include "kernels/norm/group.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 using testing::unwritten;
@@ -103,4 +103,4 @@ inline void check_group_norm(const GroupNormForward::Problem& p, std::int64_t im
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

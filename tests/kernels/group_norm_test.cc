@@ -3,7 +3,7 @@
 
 #include "kernels/group_norm_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 TEST(GroupNorm, RowsOfEveryLength) {
@@ -31,4 +31,4 @@ TEST(GroupNorm, LargeMeans) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -4,7 +4,7 @@
 
 #include "kernels/kernel_test.h"
 
-namespace linn::kernels::testing {
+namespace linn::detail::kernels::testing {
 namespace {
 
 // A store that the address sanitizer does not see, as a masked one.
@@ -45,4 +45,4 @@ TEST(Guarded, CopiesAndMoves) {
 }
 
 }  // namespace
-}  // namespace linn::kernels::testing
+}  // namespace linn::detail::kernels::testing

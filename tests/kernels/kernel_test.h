@@ -17,7 +17,7 @@
 #include "kernels/implementation.h"
 #include "support/bf16_emulation.h"
 
-namespace linn::kernels::testing {
+namespace linn::detail::kernels::testing {
 
 /// What nobody may write, in the gaps between pixels.
 inline constexpr float untouched = -777.0f;
@@ -177,4 +177,4 @@ inline ::testing::AssertionResult all_near(const Buffer& actual, const std::vect
   return ::testing::AssertionSuccess();
 }
 
-}  // namespace linn::kernels::testing
+}  // namespace linn::detail::kernels::testing

@@ -4,7 +4,7 @@
 #include "kernels/elementwise_check.h"
 #include "kernels/layout/layout.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -49,4 +49,4 @@ inline void check_permute(const Permute::Problem& p, std::int64_t images, unsign
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -8,7 +8,7 @@
 
 #include "kernels/layout_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 TEST(CopyMap, EveryTailWithPitchesAndWithout) {
@@ -35,4 +35,4 @@ TEST(Permute, EveryOrderOfUpToFourAxes) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

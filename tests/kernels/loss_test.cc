@@ -4,7 +4,7 @@
 
 #include "kernels/reduce_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 double dot(const std::vector<double>& loss, const std::vector<double>& upstream) {
@@ -180,4 +180,4 @@ TEST(RowCounts, LabelsAndTargetsOneAndMany) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

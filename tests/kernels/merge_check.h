@@ -4,7 +4,7 @@
 #include "kernels/elementwise_check.h"
 #include "kernels/merge/merge.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -124,4 +124,4 @@ inline void check_merge(const MergeCase& c, unsigned seed) {
   for (std::size_t input = 0; input < inputs.size(); ++input) check_merge_gradient(c, inputs, *output, input, seed + 100);
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -5,7 +5,7 @@
 
 #include "kernels/merge_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 std::vector<std::vector<Shape>> shapes_of(std::int64_t c) {
@@ -60,4 +60,4 @@ TEST(Merge, RunsAreAsLongAsTheyCanBe) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

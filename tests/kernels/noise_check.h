@@ -5,7 +5,7 @@
 #include "kernels/elementwise_check.h"
 #include "kernels/eltwise/noise.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -25,4 +25,4 @@ inline void check_spatial_dropout(const SpatialDropout::Problem& p, std::int64_t
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -5,7 +5,7 @@
 
 #include "kernels/noise_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 TEST(SpatialDropout, EveryFormGivesTheReferencesBits) {
@@ -43,4 +43,4 @@ TEST(GaussianNoise, OfPartsIsThatOfTheWhole) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

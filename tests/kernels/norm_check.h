@@ -4,7 +4,7 @@
 #include "kernels/kernel_test.h"
 #include "kernels/norm/norm.h"
 
-namespace linn::kernels::testing {
+namespace linn::detail::kernels::testing {
 
 inline std::vector<double> as_floats(std::vector<double> values) {
   for (double& value : values) value = static_cast<double>(static_cast<float>(value));
@@ -124,4 +124,4 @@ inline void check_norm_input_gradient(std::int64_t row_count, std::int64_t chann
   }
 }
 
-}  // namespace linn::kernels::testing
+}  // namespace linn::detail::kernels::testing

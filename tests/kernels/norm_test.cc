@@ -7,7 +7,7 @@
 #include "kernels/norm/join.h"
 #include "kernels/norm_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using namespace testing;
@@ -274,4 +274,4 @@ TEST(Norm, RowsWithGapsBetweenThem) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

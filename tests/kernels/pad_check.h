@@ -4,7 +4,7 @@
 #include "kernels/elementwise_check.h"
 #include "kernels/pad/pad.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -86,4 +86,4 @@ inline void check_pad(const PadForward::Problem& p, std::int64_t images, Values 
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -6,7 +6,7 @@
 
 #include "kernels/pad_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using check::Values;
@@ -100,4 +100,4 @@ TEST(PadReference, FiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -7,7 +7,7 @@
 #include "kernels/polyphase/polyphase.h"
 #include "kernels/pool_check.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 inline std::string describe(const Phases& p) {
   return std::to_string(p.height) + "x" + std::to_string(p.width) + "x" + std::to_string(p.channels) + " by " +
@@ -151,4 +151,4 @@ inline void check_phase_choice(const Phases& p, PhaseScore score, const std::vec
   }
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -6,7 +6,7 @@
 #include "kernels/kernels.h"
 #include "kernels/polyphase_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using check::Values;
@@ -180,4 +180,4 @@ TEST(GumbelSoftmax, NoiseBelongsToTheRow) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -5,7 +5,7 @@
 #include "kernels/elementwise_check.h"
 #include "kernels/pool/pool.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -146,4 +146,4 @@ inline void check_global_pool(std::int64_t images, std::int64_t pixels, std::int
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

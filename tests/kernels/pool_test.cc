@@ -9,7 +9,7 @@
 #include "core/checked.h"
 #include "kernels/pool_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using check::Values;
@@ -243,4 +243,4 @@ TEST(PoolReference, FiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

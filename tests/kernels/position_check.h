@@ -11,7 +11,7 @@
 #include "kernels/pad_check.h"
 #include "kernels/polyphase_check.h"
 
-namespace linn::kernels::testing {
+namespace linn::detail::kernels::testing {
 
 /// Along one axis: positions [first, last) touch no border, and those `period` apart see the same.
 struct Stretch {
@@ -404,4 +404,4 @@ void check_positions_elements(const typename Kernel::Problem& problem, std::int6
   });
 }
 
-}  // namespace linn::kernels::testing
+}  // namespace linn::detail::kernels::testing

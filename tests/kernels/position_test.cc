@@ -5,7 +5,7 @@
 #include "kernels/position_check.h"
 #include "linn/error.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using namespace testing;
@@ -565,4 +565,4 @@ TEST(PositionInvariance, PixelsThatChangeTheirCell) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -5,7 +5,7 @@
 #include "kernels/merge/prelu.h"
 #include "kernels/merge_check.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 inline void check_prelu(const Shape& image, const Shape& slopes, std::int64_t images, Values values, unsigned seed) {
   SCOPED_TRACE(image.to_string() + " slopes " + slopes.to_string());
@@ -40,4 +40,4 @@ inline void check_prelu(const Shape& image, const Shape& slopes, std::int64_t im
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -5,7 +5,7 @@
 #include "kernels/reduce/loss.h"
 #include "kernels/reduce/softmax.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 /// A function of each row, of numbers up to about 10.
 inline void check_softmax(std::int64_t rows, std::int64_t classes, SoftmaxKind kind, unsigned seed) {
@@ -50,4 +50,4 @@ inline void check_crossentropy(const Crossentropy::Problem& problem, std::int64_
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -4,7 +4,7 @@
 #include "kernels/elementwise_check.h"
 #include "kernels/resample/resample.h"
 
-namespace linn::kernels::check {
+namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
@@ -70,4 +70,4 @@ inline void check_resample(const ResampleForward::Problem& p, std::int64_t image
   });
 }
 
-}  // namespace linn::kernels::check
+}  // namespace linn::detail::kernels::check

@@ -6,7 +6,7 @@
 #include "kernels/prelu_check.h"
 #include "kernels/resample_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 TEST(Resample, UpAndDownWithEveryTail) {
@@ -36,4 +36,4 @@ TEST(PRelu, EveryWayToShareSlopes) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

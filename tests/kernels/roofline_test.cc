@@ -7,7 +7,7 @@
 #include "kernels/kernel_test.h"
 #include "kernels/kernels.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 using namespace testing;
@@ -132,4 +132,4 @@ TEST(Policy, ExactAdmitsTheDirectFormAlone) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -4,7 +4,7 @@
 
 #include "kernels/reduce_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 TEST(Softmax, EveryFormNearTheDoubleReference) {
@@ -99,4 +99,4 @@ TEST(SoftmaxReference, FiniteDifferences) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

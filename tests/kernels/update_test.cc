@@ -7,7 +7,7 @@
 
 #include "kernels/eltwise_check.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// The arrays of one parameter.
@@ -157,4 +157,4 @@ TEST(ElementUpdate, StepsEachElement) {
 }
 
 }  // namespace
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

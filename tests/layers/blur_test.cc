@@ -9,7 +9,7 @@
 #include "linn/layers.h"
 #include "support/plan_run.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using namespace tests;
@@ -222,4 +222,4 @@ TEST(MaxBlurPooling, ShiftsByOnePixelChangeLess) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -13,7 +13,7 @@
 #include "linn/error.h"
 #include "linn/layers.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using ::testing::AllOf;
@@ -367,4 +367,4 @@ TEST(LayerNames, SnakeCaseAsKeras) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -8,7 +8,7 @@
 #include "linn/error.h"
 #include "linn/layers.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using ::testing::HasSubstr;
@@ -79,4 +79,4 @@ TEST(ConvolutionLayers, OtherNamesOfKeras) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -8,7 +8,7 @@
 #include "support/golden.h"
 #include "support/plan_run.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using namespace tests;
@@ -100,4 +100,4 @@ TEST(LayerGoldenFiles, AreWhole) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

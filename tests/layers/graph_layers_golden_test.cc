@@ -7,7 +7,7 @@
 #include "support/golden.h"
 #include "support/layer_call.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using namespace tests;
@@ -70,4 +70,4 @@ TEST(GraphLayersGolden, AsKeras) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

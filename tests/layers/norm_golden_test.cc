@@ -5,7 +5,7 @@
 #include "support/golden.h"
 #include "support/plan_run.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using namespace tests;
@@ -83,4 +83,4 @@ TEST(NormGolden, AsKeras) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -19,10 +19,10 @@ using tests::Values;
 TEST(Normalization, AdaptsToData) {
   Normalization norm;
   norm.adapt(Tensor::from(std::vector<float>{0, 7, 4, 2, 9, 6, 0, 7, 4, 2, 9, 6}, {4, 3}));
-  const io::Json config = io::parse_json(norm.config(), "config");
+  const detail::io::Json config = detail::io::parse_json(norm.config(), "config");
   EXPECT_EQ(config["mean"], (std::vector<double>{1, 8, 5}));
   EXPECT_EQ(config["variance"], (std::vector<double>{1, 1, 1}));
-  tests::LayerCall call(detail::description_of(norm), 1, {{{3}, {0, 7, 4}}}, {}, {}, plan::Precision::float64);
+  tests::LayerCall call(detail::description_of(norm), 1, {{{3}, {0, 7, 4}}}, {}, {}, detail::plan::Precision::float64);
   call.run();
   EXPECT_EQ(call.output(), (Values{-1, -1, -1}));
 }
@@ -32,10 +32,10 @@ TEST(Normalization, AdaptsAxesAndTypes) {
   Normalization rows({.axis = {1}}), all({.axis = {}});
   rows.adapt(Tensor::from(bytes, {2, 2, 2}));
   all.adapt(Tensor::from(bytes, {2, 2, 2}));
-  EXPECT_EQ(io::parse_json(rows.config(), "config")["mean"], (std::vector<double>{55, 75}));
-  EXPECT_EQ(io::parse_json(rows.config(), "config")["variance"], (std::vector<double>{2525, 2525}));
-  EXPECT_EQ(io::parse_json(all.config(), "config")["mean"], 65);
-  EXPECT_EQ(io::parse_json(all.config(), "config")["variance"], 2625);
+  EXPECT_EQ(detail::io::parse_json(rows.config(), "config")["mean"], (std::vector<double>{55, 75}));
+  EXPECT_EQ(detail::io::parse_json(rows.config(), "config")["variance"], (std::vector<double>{2525, 2525}));
+  EXPECT_EQ(detail::io::parse_json(all.config(), "config")["mean"], 65);
+  EXPECT_EQ(detail::io::parse_json(all.config(), "config")["variance"], 2625);
 }
 
 TEST(Normalization, RefusesWhatDoesNotFit) {

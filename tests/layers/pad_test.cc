@@ -12,7 +12,7 @@
 #include "linn/layers.h"
 #include "support/plan_run.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using namespace tests;
@@ -304,4 +304,4 @@ TEST(ZeroPadding, MapByHand) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

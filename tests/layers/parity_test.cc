@@ -9,7 +9,7 @@
 #include "layers/page.h"
 #include "support/source_tree.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 struct Argument {
@@ -172,4 +172,4 @@ TEST(Page, ExplainsEveryArgument) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

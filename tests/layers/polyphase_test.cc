@@ -13,7 +13,7 @@
 #include "plan/ops/polyphase.h"
 #include "support/plan_run.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using namespace tests;
@@ -264,4 +264,4 @@ TEST(Polyphase, APhaseIsAValueThatAnotherBranchTakes) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -6,7 +6,7 @@
 #include "layers/description.h"
 #include "linn/layers.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 std::string regularizers_of(const char* class_name, const io::Json& config, const Shape& input) {
@@ -52,4 +52,4 @@ TEST(LayerRegularizers, RoundTrip) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

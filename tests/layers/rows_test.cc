@@ -14,7 +14,7 @@
 #include "support/layer_call.h"
 #include "support/shapes_in.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using tests::expect_slopes;
@@ -216,4 +216,4 @@ TEST(ActivationFunctions, GluHalvesTheLastAxis) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

@@ -58,10 +58,10 @@ constexpr Network networks[] = {notebook, unpooled};
 
 class IsaGuard {
  public:
-  ~IsaGuard() { core::set_isa(before_); }
+  ~IsaGuard() { detail::core::set_isa(before_); }
 
  private:
-  core::Isa before_ = core::isa();
+  detail::core::Isa before_ = detail::core::isa();
 };
 
 TEST(DTypePolicy, FloatIsTheDefaultAndComesBack) {
@@ -85,14 +85,14 @@ TEST(DTypePolicy, GradientsAreNearOnEveryInstructionSet) {
   const Tensor x = tests::from_0_to_1(mnist()["x_train"].rows(0, 64)), y = mnist()["y_train"].rows(0, 64);
   for (const Network network : networks) {
     const auto exact = network("float32", 0).gradients(x, y);
-    for (const core::Isa isa : core::available_isas()) {
-      if (isa == core::Isa::scalar) continue;  // references round nothing
-      core::set_isa(isa);
+    for (const detail::core::Isa isa : detail::core::available_isas()) {
+      if (isa == detail::core::Isa::scalar) continue;  // references round nothing
+      detail::core::set_isa(isa);
       const auto rounded = network(mixed, 0).gradients(x, y);
       for (std::size_t i = 0; i < exact.size(); ++i) {
         const double distance = tests::relative_distance(rounded[i].second, exact[i].second);
-        EXPECT_GT(distance, 1e-5) << exact[i].first << " on " << core::name_of(isa);
-        EXPECT_LT(distance, 0.1) << exact[i].first << " on " << core::name_of(isa);
+        EXPECT_GT(distance, 1e-5) << exact[i].first << " on " << detail::core::name_of(isa);
+        EXPECT_LT(distance, 0.1) << exact[i].first << " on " << detail::core::name_of(isa);
       }
     }
   }
@@ -131,8 +131,8 @@ TEST(DTypePolicy, SameBitsOnAnyNumberOfThreads) {
 
 // What runs, as the profile names it.
 TEST(DTypePolicy, ConvolutionsWithoutA2x2PoolingRoundTheirOperands) {
-  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "references round nothing";
-  const bool instruction = core::isa() == core::Isa::avx512_bf16;
+  if (detail::core::isa() == detail::core::Isa::scalar) GTEST_SKIP() << "references round nothing";
+  const bool instruction = detail::core::isa() == detail::core::Isa::avx512_bf16;
   for (const bool training : {false, true}) {
     std::vector<std::string> names;
     for (const OpProfile& op : unpooled(mixed).profile({.training = training, .batch_size = 8, .steps = 1}).ops)

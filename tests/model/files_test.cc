@@ -127,9 +127,9 @@ TEST_F(ModelFiles, SameContentGivesTheSameBytes) {
   train(model, 1);
   for (const char* kind : {"m.keras", "m.h5", "m.safetensors"}) {
     model.save(path(kind));
-    const auto first = io::read_file(path(kind));
+    const auto first = detail::io::read_file(path(kind));
     load_model(path(kind)).save(path(kind));
-    EXPECT_EQ(first, io::read_file(path(kind))) << kind;
+    EXPECT_EQ(first, detail::io::read_file(path(kind))) << kind;
   }
 }
 
@@ -140,16 +140,17 @@ TEST_F(ModelFiles, TheSelfTestSaysHowFarOutputsAreApart) {
   load_model(path("m.keras"));
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
   // The weights of another model in the same archive.
-  const auto bytes = io::read_file(path("m.keras"));
-  const io::ZipReader zip(bytes, "m.keras");
+  const auto bytes = detail::io::read_file(path("m.keras"));
+  const detail::io::ZipReader zip(bytes, "m.keras");
   Model other = small();
   train(other, 3);
   other.save_weights(path("o.weights.h5"));
-  io::Writer changed;
-  io::ZipWriter writer([&](std::span<const std::byte> part) { changed.bytes(part); });
-  for (const io::ZipMember& member : zip.members()) writer.add(member.name, member.name == "model.weights.h5" ? io::read_file(path("o.weights.h5")) : zip.read(member));
+  detail::io::Writer changed;
+  detail::io::ZipWriter writer([&](std::span<const std::byte> part) { changed.bytes(part); });
+  for (const detail::io::ZipMember& member : zip.members())
+    writer.add(member.name, member.name == "model.weights.h5" ? detail::io::read_file(path("o.weights.h5")) : zip.read(member));
   writer.finish();
-  io::write_file_atomically(path("changed.keras"), changed.view());
+  detail::io::write_file_atomically(path("changed.keras"), changed.view());
   testing::internal::CaptureStderr();
   load_model(path("changed.keras"));
   EXPECT_THAT(testing::internal::GetCapturedStderr(), AllOf(HasSubstr("changed.keras"), HasSubstr("they differ by"), HasSubstr("of the largest")));
@@ -161,10 +162,10 @@ TEST_F(ModelFiles, CheckpointsCarryTheTest) {
   model.fit(images(), labels(), {.epochs = 1, .verbose = 0, .callbacks = {callbacks::ModelCheckpoint(path("checkpoint.keras"))}});
   model.save(path("saved.keras"));
   const auto test_in = [&](const char* file) {
-    const auto bytes = io::read_file(path(file));
-    const io::ZipReader zip(bytes, file);
-    const io::ZipMember* member = zip.find("assets/linn_selftest.npz");
-    return member == nullptr ? core::Bytes() : zip.read(*member);
+    const auto bytes = detail::io::read_file(path(file));
+    const detail::io::ZipReader zip(bytes, file);
+    const detail::io::ZipMember* member = zip.find("assets/linn_selftest.npz");
+    return member == nullptr ? detail::core::Bytes() : zip.read(*member);
   };
   EXPECT_FALSE(test_in("checkpoint.keras").empty());
   EXPECT_EQ(test_in("checkpoint.keras"), test_in("saved.keras"));
@@ -269,11 +270,15 @@ TEST_F(ModelFiles, ShardsLieBesideTheirMap) {
   fs::remove(path("w_00001.weights.h5"));
   EXPECT_THAT(message([&] { other.load_weights(path("w.weights.json")); }), HasSubstr("w_00001.weights.h5"));
   for (const std::string name : {"../w.weights.h5", "/etc/passwd", "a/b.weights.h5", "http://x/y.weights.h5", "passwd"}) {
-    io::write_file_atomically(path("evil.weights.json"), io::bytes_of(io::dump_json({{"metadata", {{"total_size", 1}}}, {"weight_map", {{"/layers/dense/vars", name}}}})));
+    detail::io::write_file_atomically(
+        path("evil.weights.json"),
+        detail::io::bytes_of(detail::io::dump_json({{"metadata", {{"total_size", 1}}}, {"weight_map", {{"/layers/dense/vars", name}}}})));
     EXPECT_THAT(message([&] { other.load_weights(path("evil.weights.json")); }), HasSubstr("in the same folder is allowed")) << name;
   }
   fs::create_symlink("/etc/passwd", path("link.weights.h5"));
-  io::write_file_atomically(path("evil.weights.json"), io::bytes_of(io::dump_json({{"weight_map", {{"/layers/dense/vars", "link.weights.h5"}}}})));
+  detail::io::write_file_atomically(
+      path("evil.weights.json"),
+      detail::io::bytes_of(detail::io::dump_json({{"weight_map", {{"/layers/dense/vars", "link.weights.h5"}}}})));
   EXPECT_THAT(message([&] { other.load_weights(path("evil.weights.json")); }), HasSubstr("symbolic link"));
 }
 
@@ -281,18 +286,18 @@ TEST_F(ModelFiles, ShardsLieBesideTheirMap) {
 
 // A .keras file of a configuration and weights.
 void write_keras(const std::string& file, const std::string& config, std::span<const std::byte> weights, const std::string& metadata = "{}") {
-  io::Writer bytes;
-  io::ZipWriter zip([&](std::span<const std::byte> part) { bytes.bytes(part); });
-  zip.add("metadata.json", io::bytes_of(metadata));
-  zip.add("config.json", io::bytes_of(config));
+  detail::io::Writer bytes;
+  detail::io::ZipWriter zip([&](std::span<const std::byte> part) { bytes.bytes(part); });
+  zip.add("metadata.json", detail::io::bytes_of(metadata));
+  zip.add("config.json", detail::io::bytes_of(config));
   zip.add("model.weights.h5", weights);
   zip.finish();
-  io::write_file_atomically(file, bytes.view());
+  detail::io::write_file_atomically(file, bytes.view());
 }
 
 std::vector<std::byte> empty_hdf5() {
-  io::Hdf5Writer file;
-  io::Writer bytes;
+  detail::io::Hdf5Writer file;
+  detail::io::Writer bytes;
   file.write([&](std::span<const std::byte> part) { bytes.bytes(part); });
   return bytes.take();
 }
@@ -344,11 +349,11 @@ TEST_F(ModelFiles, LargeLayersInASmallFile) {
 }
 
 TEST_F(ModelFiles, AShapeThatIsNotTheConfigurations) {
-  io::Hdf5Writer file;
+  detail::io::Hdf5Writer file;
   file.dataset("layers/dense/vars/0", Tensor({5, 2}));
   file.dataset("layers/dense/vars/1", Tensor({2}));
   file.dataset("layers/dense_1/vars/0", Tensor({5, 2}));
-  io::Writer bytes;
+  detail::io::Writer bytes;
   file.write([&](std::span<const std::byte> part) { bytes.bytes(part); });
   write_keras(path("m.keras"), sequential(R"({"class_name": "Dense", "config": {"name": "d", "units": 2}})"), bytes.view());
   EXPECT_THAT(message([&] { load_model(path("m.keras")); }),
@@ -359,11 +364,11 @@ TEST_F(ModelFiles, AShapeThatIsNotTheConfigurations) {
 TEST_F(ModelFiles, WhatIsMissingOrFromALaterVersionIsSaid) {
   write_keras(path("m.keras"), sequential(R"({"class_name": "Dense", "config": {"name": "d", "units": 2}})"), empty_hdf5(), R"({"keras_version": "4.1.0"})");
   EXPECT_THAT(message([&] { load_model(path("m.keras")); }), AllOf(HasSubstr("Keras \"4.1.0\""), HasSubstr("Keras 2 and 3")));
-  io::Writer bytes;
-  io::ZipWriter zip([&](std::span<const std::byte> part) { bytes.bytes(part); });
-  zip.add("config.json", io::bytes_of("{}"));
+  detail::io::Writer bytes;
+  detail::io::ZipWriter zip([&](std::span<const std::byte> part) { bytes.bytes(part); });
+  zip.add("config.json", detail::io::bytes_of("{}"));
   zip.finish();
-  io::write_file_atomically(path("m.keras"), bytes.view());
+  detail::io::write_file_atomically(path("m.keras"), bytes.view());
   EXPECT_THAT(message([&] { load_model(path("m.keras")); }), HasSubstr("class_name"));
   EXPECT_THAT(message([&] { load_model(path("none.keras")); }), HasSubstr("there is no such file or directory"));
   ASSERT_EQ(::mkfifo(path("pipe.keras").c_str(), 0600), 0);
@@ -375,7 +380,7 @@ TEST_F(ModelFiles, EveryTruncationAndBitFlip) {
   Sequential model({Dense(2, {.name = "a", .input_shape = {2}})});
   for (const char* kind : {"m.keras", "m.h5"}) {
     model.save(path(kind));
-    const core::Bytes whole = io::read_file(path(kind));
+    const detail::core::Bytes whole = detail::io::read_file(path(kind));
     const std::string file = path(std::string("d-") + kind);
     const auto load = [&](std::span<const std::byte> bytes) {
       std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
@@ -388,7 +393,7 @@ TEST_F(ModelFiles, EveryTruncationAndBitFlip) {
     };
     testing::internal::CaptureStderr();  // of self-tests that do not hold
     for (std::size_t end = 0; end < whole.size(); end += 1 + whole.size() / 500) load(std::span(whole).first(end));
-    core::Bytes flipped = whole;
+    detail::core::Bytes flipped = whole;
     for (std::size_t i = 0; i < whole.size(); i += 1 + whole.size() / 1000) {
       const std::byte bit{static_cast<unsigned char>(1U << (i % 8))};
       flipped[i] ^= bit;

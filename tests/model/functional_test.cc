@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 
 Tensor noise(const Shape& shape, std::uint64_t stream = 1) {
   Tensor tensor(shape);
-  const core::Random random(7, stream);
+  const detail::core::Random random(7, stream);
   std::uint64_t i = 0;
   for (float& value : tensor.values<float>()) value = static_cast<float>(random.uniform(i++)) - 0.5F;
   return tensor;

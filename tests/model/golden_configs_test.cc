@@ -13,16 +13,16 @@ namespace {
 
 using tests::GoldenTensors;
 
-Shape shape_of(const io::Json& sizes) { return Shape(sizes.get<std::vector<std::int64_t>>()); }
+Shape shape_of(const detail::io::Json& sizes) { return Shape(sizes.get<std::vector<std::int64_t>>()); }
 
-std::vector<Tensor> inputs_of(const io::Json& test) {
+std::vector<Tensor> inputs_of(const detail::io::Json& test) {
   std::vector<Tensor> inputs;
-  for (const io::Json& shape : test["inputs"])
+  for (const detail::io::Json& shape : test["inputs"])
     inputs.push_back(tests::formula_values(shape_of(shape).with_first(3), 10'000 + 100 * static_cast<std::uint32_t>(inputs.size()), -1, 1));
   return inputs;
 }
 
-void expect_variables(const Model& model, const io::Json& test) {
+void expect_variables(const Model& model, const detail::io::Json& test) {
   EXPECT_EQ(model.count_params(), test["parameters"].get<std::int64_t>());
   const auto weights = model.named_weights();
   ASSERT_EQ(weights.size(), test["weights"].size());
@@ -33,10 +33,10 @@ void expect_variables(const Model& model, const io::Json& test) {
 }
 
 TEST(GoldenConfigs, OfKeras2AreRead) {
-  const io::Json json = tests::golden_json("keras2.json");
+  const detail::io::Json json = tests::golden_json("keras2.json");
   const GoldenTensors golden("keras2.safetensors");
   EXPECT_GE(json["cases"].size(), 7U);
-  for (const io::Json& test : json["cases"]) {
+  for (const detail::io::Json& test : json["cases"]) {
     const auto name = test["name"].get<std::string>();
     SCOPED_TRACE(name);
     Model model = Model::from_json(test["model"].dump());
@@ -57,10 +57,10 @@ TEST(GoldenConfigs, OfKeras2AreRead) {
 
 // Calls with training = false stay calls of inference while the model is trained: so tf.keras 2 and Keras's guide to fine-tuning.
 TEST(GoldenConfigs, CallsOfInferenceAreTrainedAsInKeras2) {
-  const io::Json json = tests::golden_json("keras2.json");
+  const detail::io::Json json = tests::golden_json("keras2.json");
   const GoldenTensors golden("keras2.safetensors");
   int trained = 0;
-  for (const io::Json& test : json["cases"]) {
+  for (const detail::io::Json& test : json["cases"]) {
     if (test["name"] != "fine_tuning") continue;
     Model model = Model::from_json(test["model"].dump());
     tests::set_formula_weights(model);

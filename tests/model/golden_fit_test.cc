@@ -10,7 +10,7 @@
 namespace linn {
 namespace {
 
-using io::Json;
+using detail::io::Json;
 using tests::GoldenTensors;
 
 const Json& golden_fit() {

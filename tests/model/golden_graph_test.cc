@@ -17,8 +17,8 @@ namespace {
 using tests::GoldenGraph;
 using tests::Values;
 
-const io::Json& cases() {
-  static const io::Json json = tests::golden_json("graph.json");
+const detail::io::Json& cases() {
+  static const detail::io::Json json = tests::golden_json("graph.json");
   return json["cases"];
 }
 
@@ -38,7 +38,7 @@ struct Distance {
 
 class GoldenGraphs : public testing::TestWithParam<std::size_t> {
  protected:
-  const io::Json& test() const { return cases()[GetParam()]; }
+  const detail::io::Json& test() const { return cases()[GetParam()]; }
   double bound(const char* key) const { return test()["bounds"][key]; }
   const GoldenGraph golden{test()};
 };
@@ -46,7 +46,7 @@ class GoldenGraphs : public testing::TestWithParam<std::size_t> {
 TEST_P(GoldenGraphs, VariablesAreKerass) {
   const Model model = golden.model("sgd");
   const auto weights = model.named_weights();
-  const io::Json& wanted = test()["weights"];
+  const detail::io::Json& wanted = test()["weights"];
   ASSERT_EQ(weights.size(), wanted.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
     EXPECT_TRUE(weights[i].first.ends_with("/" + wanted[i][0].get<std::string>())) << weights[i].first << ", Keras has " << wanted[i][0];
@@ -117,10 +117,10 @@ TEST_P(GoldenGraphs, GradientsAgree) {
 
 // Logs of the first `most` steps; if those are all, weights after them, and how far they have moved.
 template <class Step, class Weights>
-void expect_steps(const io::Json& test, const GoldenGraph& golden, const std::string& optimizer, std::size_t most, double logs_bound,
-                  double moved_bound, Step step, Weights weights) {
+void expect_steps(const detail::io::Json& test, const GoldenGraph& golden, const std::string& optimizer, std::size_t most,
+                  double logs_bound, double moved_bound, Step step, Weights weights) {
   const std::vector<Tensor> before = weights();
-  const io::Json& logs = test["logs"][optimizer];
+  const detail::io::Json& logs = test["logs"][optimizer];
   for (std::uint32_t k = 0; k < std::min(most, logs.size()); ++k) {
     const Logs got = step(golden.batch(k));
     EXPECT_EQ(got.size(), logs[k].size());
@@ -157,7 +157,7 @@ TEST_P(GoldenGraphsInFloat64, StepsAgree) {
     tests::WideModel model(golden.config(optimizer), golden.gamma());
     const auto weights = [&] {
       std::vector<Tensor> values;
-      for (const graph::GraphVariable& variable : model.variables()) values.push_back(variable.value().clone());
+      for (const detail::graph::GraphVariable& variable : model.variables()) values.push_back(variable.value().clone());
       return values;
     };
     const std::size_t most = golden.name() == "mobilenet_v2" ? 3 : 10;  // float64 has no vectors: a step of it takes half a second
@@ -199,26 +199,26 @@ TEST_P(GoldenGraphsOnThreads, GiveTheSameBits) {
 
 // Keras read this very text. After a change of a built-in network, make_graph_golden.py must be run again.
 TEST(GoldenNetworks, ConfigurationsAreThoseThatKerasRead) {
-  for (const io::Json& test : cases()) {
+  for (const detail::io::Json& test : cases()) {
     if (test.contains("model")) continue;
     const auto name = test["name"].get<std::string>();
     const std::string text = tests::golden_network(name).to_json();
-    EXPECT_EQ(io::crc32(std::as_bytes(std::span(text))), test["checksum"].get<std::uint32_t>()) << name;
+    EXPECT_EQ(detail::io::crc32(std::as_bytes(std::span(text))), test["checksum"].get<std::uint32_t>()) << name;
   }
 }
 
 // Cases with a configuration of their own are small; of the built-in networks some are too slow for the fast set.
-std::vector<std::size_t> cases_that(bool (*belong)(const io::Json& test)) {
+std::vector<std::size_t> cases_that(bool (*belong)(const detail::io::Json& test)) {
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < cases().size(); ++i)
     if (belong(cases()[i])) indices.push_back(i);
   return indices;
 }
-bool has_bound(const io::Json& test) { return GoldenGraph(test).has("bound"); }
-bool is_small(const io::Json& test) { return test.contains("model"); }
-bool is_large(const io::Json& test) { return !is_small(test); }
-bool is_fast(const io::Json& test) { return is_small(test) || test["name"] == "resnet20" || test["name"] == "lenet5"; }
-bool is_slow(const io::Json& test) { return !is_fast(test); }
+bool has_bound(const detail::io::Json& test) { return GoldenGraph(test).has("bound"); }
+bool is_small(const detail::io::Json& test) { return test.contains("model"); }
+bool is_large(const detail::io::Json& test) { return !is_small(test); }
+bool is_fast(const detail::io::Json& test) { return is_small(test) || test["name"] == "resnet20" || test["name"] == "lenet5"; }
+bool is_slow(const detail::io::Json& test) { return !is_fast(test); }
 std::string name_of(const testing::TestParamInfo<std::size_t>& info) { return cases()[info.param]["name"].get<std::string>(); }
 
 INSTANTIATE_TEST_SUITE_P(Networks, GoldenGraphs, testing::ValuesIn(cases_that(is_fast)), name_of);

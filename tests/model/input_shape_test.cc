@@ -14,14 +14,14 @@ namespace {
 
 Tensor noise(const Shape& shape) {
   Tensor tensor(shape);
-  const core::Random random(1, 2);
+  const detail::core::Random random(1, 2);
   std::uint64_t i = 0;
   for (float& value : tensor.values<float>()) value = static_cast<float>(random.uniform(i++));
   return tensor;
 }
 
 TEST(WithInputShape, KeepsLayersWeightsAndSettings) {
-  Sequential model = model::make("invariant", {28, 28, 1}, 10, {.seed = 5});
+  Sequential model = detail::model::make("invariant", {28, 28, 1}, 10, {.seed = 5});
   model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
   model.metadata()["note"] = "kept";
   const Sequential larger = model.with_input_shape({44, 44, 1});
@@ -55,7 +55,7 @@ TEST(WithInputShape, ComputesTheSameWhereWindowsSeeTheSame) {
 }
 
 TEST(WithInputShape, WeightsThatDependOnTheSizeAreNamed) {
-  const Sequential model = model::make("notebook", {28, 28, 1}, 10);
+  const Sequential model = detail::model::make("notebook", {28, 28, 1}, 10);
   try {
     model.with_input_shape({32, 32, 1});
     FAIL();
@@ -79,7 +79,7 @@ Tensor halved(const Tensor& tensor) {
 }
 
 TEST(WithFirstLayer, OfAChain) {
-  Sequential model = model::make("lenet5", {28, 28, 1}, 10, {.seed = 5});
+  Sequential model = detail::model::make("lenet5", {28, 28, 1}, 10, {.seed = 5});
   model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy"});
   model.metadata()["note"] = "kept";
   const Sequential scaled = model.with_first_layer(Rescaling(0.5));
@@ -117,7 +117,7 @@ TEST(WithFirstLayer, Refusals) {
   EXPECT_THROW(Sequential().with_first_layer(Rescaling(2)), StateError);
   const SymbolicTensor a = Input({3}), b = Input({3});
   EXPECT_THROW(Model({a, b}, {Add()({a, b})}).with_first_layer(Rescaling(2)), StateError);
-  EXPECT_THROW((void)model::make("lenet5", {28, 28, 1}, 10).with_first_layer(Flatten()), ShapeError);
+  EXPECT_THROW((void)detail::model::make("lenet5", {28, 28, 1}, 10).with_first_layer(Flatten()), ShapeError);
 }
 
 }  // namespace

@@ -129,10 +129,10 @@ TEST(Networks, FollowTheirSeed) {
 TEST(Networks, OfTheTableTrain) {
   const std::vector<std::string> want = {"lenet5", "all_cnn", "vgg_small", "resnet20", "resnet32", "resnet56", "resnet50", "mobilenet_v2"};
   for (const std::string& name : want) {
-    const model::ZooEntry& entry = model::zoo_entry(name);
+    const detail::model::ZooEntry& entry = detail::model::zoo_entry(name);
     const bool is_large = entry.size > 32;
     const std::int64_t size = is_large ? 32 : entry.size;
-    Model made = model::make_model(name, {size, size, entry.channels}, 3, {.seed = 5});
+    Model made = detail::model::make_model(name, {size, size, entry.channels}, 3, {.seed = 5});
     EXPECT_EQ(made.name(), name == "mobilenet_v2" ? "mobilenetv2_1.00_32" : name);
     EXPECT_EQ(Model::from_json(made.to_json()).to_json(), made.to_json()) << name;
     made.compile({.optimizer = optimizers::SGD(), .loss = "sparse_categorical_crossentropy"});

@@ -51,7 +51,7 @@ TEST(ModelProfile, InferenceOnRandomNumbers) {
   EXPECT_EQ(profile.batch_size, 20);
   EXPECT_EQ(profile.steps, 3);
   EXPECT_EQ(profile.threads, threads());
-  EXPECT_EQ(profile.isa, core::name_of(core::isa()));
+  EXPECT_EQ(profile.isa, detail::core::name_of(detail::core::isa()));
   EXPECT_EQ(profile.precision, "float32");
   EXPECT_GT(profile.peak_flops, 1e8);
   EXPECT_GT(profile.memory_bandwidth, 1e8);
@@ -133,7 +133,7 @@ TEST(AccuracyPolicy, NamesAreChecked) {
 }
 
 TEST(AccuracyPolicy, ExactRunsNoWinograd) {
-  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "references are exact";
+  if (detail::core::isa() == detail::core::Isa::scalar) GTEST_SKIP() << "references are exact";
   const Sequential model = digits();
   const auto winograd = testing::Contains(HasSubstr("winograd"));
   EXPECT_THAT(implementations(model.profile({.training = true, .batch_size = 9, .steps = 1})), winograd);
@@ -142,7 +142,7 @@ TEST(AccuracyPolicy, ExactRunsNoWinograd) {
 
 // One model, both ways in turn: each call takes the plan that it asks for.
 TEST(AccuracyPolicy, ReachesEveryCall) {
-  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "references are exact";
+  if (detail::core::isa() == detail::core::Isa::scalar) GTEST_SKIP() << "references are exact";
   Sequential model = digits();
   Tensor x({40, 12, 12});
   Tensor y({40}, DType::u8);
@@ -172,14 +172,14 @@ TEST(AccuracyPolicy, ReachesEveryCall) {
 
 // What predict runs, in order, and how far its kernels' bits depend on where in a map they lie.
 TEST(Operations, AreThoseOfPredict) {
-  const core::Isa before = core::isa();
-  core::set_isa(core::available_isas().front());
-  const bool vectors = core::isa() != core::Isa::scalar;
+  const detail::core::Isa before = detail::core::isa();
+  detail::core::set_isa(detail::core::available_isas().front());
+  const bool vectors = detail::core::isa() != detail::core::Isa::scalar;
   const Model model = digits().with_first_layer(Rescaling(0.5));
   const std::vector<Operation> fast = model.operations(DType::u8, {.batch_size = 8});
   const std::vector<Operation> exact = model.operations(DType::u8, {.batch_size = 8, .accuracy = "exact"});
   const Profile ran = model.profile({.batch_size = 8, .steps = 1});
-  core::set_isa(before);
+  detail::core::set_isa(before);
 
   std::vector<std::string> ops, layers, implementations_of_images;
   for (const Operation& operation : fast) {

@@ -7,7 +7,7 @@
 #include "support/pixels.h"
 #include "support/source_tree.h"
 
-namespace linn::model {
+namespace linn::detail::model {
 namespace {
 
 using testing::HasSubstr;
@@ -56,4 +56,4 @@ TEST(Recipes, FullFastLearnsMnist) {
 }
 
 }  // namespace
-}  // namespace linn::model
+}  // namespace linn::detail::model

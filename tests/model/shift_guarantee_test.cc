@@ -22,12 +22,12 @@ constexpr std::int64_t size = 28, pixels = size * size;
 class MachineGuard {
  public:
   ~MachineGuard() {
-    core::set_isa(isa_);
+    detail::core::set_isa(isa_);
     set_threads(threads_);
   }
 
  private:
-  core::Isa isa_ = core::isa();
+  detail::core::Isa isa_ = detail::core::isa();
   int threads_ = threads();
 };
 
@@ -114,11 +114,11 @@ Tensor expect_invariant(const Sequential& model, const Tensor& shifts) {
 // With everything that may differ; every `step`th shift, and with the references, which are slow, every `scalar_step`th.
 void check(Sampling sampling, bool average, DTypePolicy policy, std::int64_t step, std::int64_t scalar_step) {
   const MachineGuard guard;
-  for (const core::Isa isa : core::available_isas()) {
-    SCOPED_TRACE(core::name_of(isa));
-    const std::int64_t apart = isa == core::Isa::scalar ? scalar_step : step;
+  for (const detail::core::Isa isa : detail::core::available_isas()) {
+    SCOPED_TRACE(detail::core::name_of(isa));
+    const std::int64_t apart = isa == detail::core::Isa::scalar ? scalar_step : step;
     const Tensor random = shifts_of(random_image(), apart), ink = shifts_of(digit(), apart);
-    core::set_isa(isa);
+    detail::core::set_isa(isa);
     Sequential model = network(sampling, average, policy);
     for (const bool trained : {false, true}) {
       SCOPED_TRACE(trained ? "trained" : "untrained");
@@ -223,7 +223,7 @@ std::vector<std::string> implementations(const Sequential& model, bool training)
 
 // Enough channels for Winograd's forms: training takes them, inference with a polyphase layer does not, and without one it does.
 TEST(ShiftGuarantee, InferenceAdmitsOnlyWhatKeepsIt) {
-  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "there are only references";
+  if (detail::core::isa() == detail::core::Isa::scalar) GTEST_SKIP() << "there are only references";
   const auto wide = [](const Layer& sampling, DTypePolicy policy) {
     Sequential model({Conv2D(32, 3, {.padding = "circular", .input_shape = {16, 16, 4}}), sampling, Conv2D(32, 3, {.padding = "circular"}),
                       GlobalAveragePooling2D(), Dense(3, {.activation = "softmax"})},
@@ -241,7 +241,7 @@ TEST(ShiftGuarantee, InferenceAdmitsOnlyWhatKeepsIt) {
                     Contains("global_pool_forward.order_free"), Not(Contains(HasSubstr("winograd")))));
   EXPECT_THAT(implementations(model, true), AllOf(Contains("conv_forward.winograd4"), Not(Contains("global_pool_forward.order_free"))));
   EXPECT_THAT(implementations(pooled, false), Contains("conv_forward.winograd4"));
-  const std::string product = core::isa() == core::Isa::avx512_bf16 ? "conv_forward.bf16" : "conv_forward.rounded_to_bf16";
+  const std::string product = detail::core::isa() == detail::core::Isa::avx512_bf16 ? "conv_forward.bf16" : "conv_forward.rounded_to_bf16";
   EXPECT_THAT(implementations(mixed, false),
               AllOf(Contains(product), Not(Contains(HasSubstr("winograd"))), Not(Contains("conv_forward.direct"))));
 }
@@ -260,13 +260,15 @@ void expect_nothing_moves(const Sequential& trained_on_28, std::int64_t digits, 
   EXPECT_GE(within.accuracy.value, least);
 }
 
-TEST(ShiftGuarantee, TheInvariantNetworkOnItsCanvas) { expect_nothing_moves(model::make("invariant", {28, 28, 1}, 10, {.seed = 3}), 4, 0); }
+TEST(ShiftGuarantee, TheInvariantNetworkOnItsCanvas) {
+  expect_nothing_moves(detail::model::make("invariant", {28, 28, 1}, 10, {.seed = 3}), 4, 0);
+}
 
 // The headline: 99.4 % of the test digits, and the same ones at all 289 shifts (docs/decisions/invariant-network.md has ten seeds).
 TEST(ShiftGuarantee, SlowTheInvariantNetworkByItsRecipeOnAllTestDigits) {
-  Sequential model = model::make("invariant", {28, 28, 1}, 10, {.seed = 1});
-  model.compile(model::compile_options(model::recipe("invariant")));
-  FitOptions fit = model::fit_options(model::recipe("invariant"), 60000);
+  Sequential model = detail::model::make("invariant", {28, 28, 1}, 10, {.seed = 1});
+  model.compile(detail::model::compile_options(detail::model::recipe("invariant")));
+  FitOptions fit = detail::model::fit_options(detail::model::recipe("invariant"), 60000);
   fit.verbose = Verbose::silent;
   model.fit(tests::from_0_to_1(mnist()["x_train"]), mnist()["y_train"], fit);
   expect_nothing_moves(model, 10000, 0.993);

@@ -10,7 +10,7 @@
 #include "linn/certificate.h"
 #include "linn/error.h"
 
-namespace linn::model {
+namespace linn::detail::model {
 namespace {
 
 using testing::AllOf;
@@ -46,4 +46,4 @@ TEST(Zoo, InvariantWantsMultiplesOfFour) {
 }
 
 }  // namespace
-}  // namespace linn::model
+}  // namespace linn::detail::model

@@ -13,8 +13,9 @@ namespace {
 using namespace linn;
 
 void run(const std::string& model_path, const std::string& inputs_path, const std::string& outputs_path) {
-  const core::Bytes bytes = io::read_file(model_path);
-  const formats::OnnxModel model = formats::read_onnx(bytes, model_path, std::filesystem::path(model_path).parent_path().string(), 1);
+  const detail::core::Bytes bytes = detail::io::read_file(model_path);
+  const detail::formats::OnnxModel model =
+      detail::formats::read_onnx(bytes, model_path, std::filesystem::path(model_path).parent_path().string(), 1);
   const std::vector<Tensor> outputs = tests::run_onnx(model, tests::numbered(load_npz(inputs_path), "x"));
   Archive results;
   for (std::size_t i = 0; i < outputs.size(); ++i) results.set(fmt::format("y{}", i), outputs[i]);

@@ -12,10 +12,10 @@ namespace {
 
 using namespace linn;
 
-void write(const std::string& folder, const std::string& name, const graph::Graph& graph, const std::vector<Tensor>& inputs) {
+void write(const std::string& folder, const std::string& name, const detail::graph::Graph& graph, const std::vector<Tensor>& inputs) {
   try {
-    const std::vector<std::byte> bytes = formats::graph_to_onnx(graph, {{"source", name}});
-    io::write_file_atomically(folder + "/" + name + ".onnx", bytes);
+    const std::vector<std::byte> bytes = detail::formats::graph_to_onnx(graph, {{"source", name}});
+    detail::io::write_file_atomically(folder + "/" + name + ".onnx", bytes);
   } catch (const Error& error) {
     std::cout << name << ": " << error.what() << std::endl;
     return;

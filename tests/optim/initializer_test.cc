@@ -10,7 +10,7 @@
 #include "layers/description.h"
 #include "support/golden.h"
 
-namespace linn::optim {
+namespace linn::detail::optim {
 namespace {
 
 using tests::Values;
@@ -203,4 +203,4 @@ TEST(Initializer, Refusals) {
 }
 
 }  // namespace
-}  // namespace linn::optim
+}  // namespace linn::detail::optim

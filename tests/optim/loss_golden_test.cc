@@ -9,7 +9,7 @@
 #include "support/golden.h"
 #include "support/plan_run.h"
 
-namespace linn::optim {
+namespace linn::detail::optim {
 namespace {
 
 using namespace tests;
@@ -177,4 +177,4 @@ TEST(Loss, FunctionsCanBeCalled) {
 }
 
 }  // namespace
-}  // namespace linn::optim
+}  // namespace linn::detail::optim

@@ -9,7 +9,7 @@
 #include "support/golden.h"
 #include "support/plan_run.h"
 
-namespace linn::optim {
+namespace linn::detail::optim {
 namespace {
 
 using namespace tests;
@@ -133,4 +133,4 @@ TEST(Metric, ExamplesOfEveryRowRoundTrip) {
 }
 
 }  // namespace
-}  // namespace linn::optim
+}  // namespace linn::detail::optim

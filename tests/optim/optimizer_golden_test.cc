@@ -8,7 +8,7 @@
 #include "support/golden.h"
 #include "support/plan_run.h"
 
-namespace linn::optim {
+namespace linn::detail::optim {
 namespace {
 
 using namespace tests;
@@ -167,4 +167,4 @@ TEST(LearningRate, OneCycleEdges) {
 }
 
 }  // namespace
-}  // namespace linn::optim
+}  // namespace linn::detail::optim

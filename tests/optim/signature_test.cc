@@ -12,7 +12,7 @@
 #include "optim/regularizers.h"
 #include "support/golden.h"
 
-namespace linn::optim {
+namespace linn::detail::optim {
 namespace {
 
 using Arguments = std::vector<std::pair<std::string, std::string>>;
@@ -67,4 +67,4 @@ TEST(Signatures, AsKeras) {
 }
 
 }  // namespace
-}  // namespace linn::optim
+}  // namespace linn::detail::optim

@@ -18,7 +18,7 @@
 #include "support/plan_run.h"
 #include "support/shared_layer.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using ::testing::Contains;
@@ -330,4 +330,4 @@ TEST(Dropout, AMaskForEachImageAndStep) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

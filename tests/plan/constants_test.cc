@@ -12,7 +12,7 @@
 #include "plan/profile.h"
 #include "support/plan_run.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using tests::PlanRun;
@@ -96,4 +96,4 @@ TEST(Constants, WhatThePlanItselfChangesIsNone) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -9,7 +9,7 @@
 
 #include "kernels/kernels.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using testing::AllOf;
@@ -28,4 +28,4 @@ TEST(Disabled, NamesThatStandForNothing) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -20,7 +20,7 @@
 #include "support/finite_differences.h"
 #include "support/plan_run.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using ::testing::Contains;
@@ -324,4 +324,4 @@ TEST(PoolingByCost, FollowsThePolicy) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

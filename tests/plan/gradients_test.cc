@@ -15,7 +15,7 @@
 #include "support/finite_differences.h"
 #include "support/plan_run.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using tests::expect_slopes;
@@ -487,4 +487,4 @@ TEST(Plan, SegmentsOfATrainingStepWithStatistics) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -8,7 +8,7 @@
 #include "linn/layers.h"
 #include "support/layer_call.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using tests::LayerCall;
@@ -154,4 +154,4 @@ TEST(GraphLayersGradients, SameBitsOnAnyNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

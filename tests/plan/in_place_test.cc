@@ -8,7 +8,7 @@
 #include "support/finite_differences.h"
 #include "support/plan_run.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using tests::PlanRun;
@@ -71,4 +71,4 @@ TEST_F(InPlace, ABoundInputStays) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

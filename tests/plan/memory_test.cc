@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 bool live_together(const Interval& a, const Interval& b) { return a.first <= b.last && b.first <= a.last; }
@@ -58,4 +58,4 @@ TEST(PlaceIntervals, AChainNeedsTwoNeighbours) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -7,7 +7,7 @@
 #include "linn/layers.h"
 #include "support/layer_call.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using tests::LayerCall;
@@ -66,4 +66,4 @@ TEST(Noise, SpatialDropoutDropsWholeChannels) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

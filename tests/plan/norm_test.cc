@@ -11,7 +11,7 @@
 #include "support/finite_differences.h"
 #include "support/plan_run.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using ::testing::ElementsAre;
@@ -184,4 +184,4 @@ TEST(BatchNorm, OfOneNumberIsBeta) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

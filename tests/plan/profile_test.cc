@@ -13,7 +13,7 @@
 #include "plan/ops/update.h"
 #include "support/plan_run.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using tests::PlanRun;
@@ -176,4 +176,4 @@ TEST(Profile, SharesOfTheRoofline) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

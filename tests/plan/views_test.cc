@@ -12,7 +12,7 @@
 #include "support/plan_run.h"
 #include "support/shared_layer.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 using tests::PlanRun;
@@ -180,4 +180,4 @@ TEST_P(Views, GiveTheSameBitsOnAnyNumberOfThreads) {
 }
 
 }  // namespace
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -5,7 +5,7 @@
 
 #include "schema/row.h"
 
-namespace linn::schema {
+namespace linn::detail::schema {
 namespace {
 
 struct Inner {
@@ -126,4 +126,4 @@ TEST(Schema, RangesInWords) {
 }
 
 }  // namespace
-}  // namespace linn::schema
+}  // namespace linn::detail::schema

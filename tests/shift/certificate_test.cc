@@ -101,7 +101,7 @@ TEST(WhyNotInvariant, WantsImages) {
 // ---- by construction -------------------------------------------------------------------------------------------------
 
 TEST(CertifiedByConstruction, IsTheRoomAndHoldsToTheBit) {
-  Sequential model = model::make("invariant", {12, 12, 1}, 3);
+  Sequential model = detail::model::make("invariant", {12, 12, 1}, 3);
   tests::randomize(model, 8);
   Tensor images({3, 12, 12}, DType::u8);
   const auto ink = [&](std::int64_t image, std::int64_t y, std::int64_t x, std::uint8_t value) {
@@ -120,12 +120,12 @@ TEST(CertifiedByConstruction, IsTheRoomAndHoldsToTheBit) {
 }
 
 TEST(CertifiedByConstruction, NothingWithoutAGuarantee) {
-  const Sequential model = model::make("notebook", {12, 12, 1}, 3);
+  const Sequential model = detail::model::make("notebook", {12, 12, 1}, 3);
   EXPECT_EQ(certified_by_construction(model, Tensor({2, 12, 12, 1})), (std::vector<std::int64_t>{0, 0}));
 }
 
 TEST(CertifiedByConstruction, ImagesMustFillTheInput) {
-  const Sequential model = model::make("invariant", {12, 12, 1}, 3);
+  const Sequential model = detail::model::make("invariant", {12, 12, 1}, 3);
   EXPECT_THROW(certified_by_construction(model, Tensor({2, 8, 8})), ShapeError);
   EXPECT_THROW(certified_by_construction(model, Tensor({2, 12, 12, 3})), ShapeError);
   EXPECT_THROW(certified_by_construction(model, Tensor({12, 12})), ShapeError);
@@ -150,7 +150,7 @@ TEST(CertifiedByEnumeration, IsTheLastRingWithoutAChange) {
 }
 
 TEST(CertifiedByEnumeration, ReachesWhatConstructionPromises) {
-  Sequential model = model::make("invariant", {12, 12, 1}, 3);
+  Sequential model = detail::model::make("invariant", {12, 12, 1}, 3);
   tests::randomize(model, 8);
   Tensor images({1, 12, 12, 1});
   for (std::size_t i = 4; i < 8; ++i) images.values<float>()[i * 12 + i] = static_cast<float>(i);
@@ -162,7 +162,7 @@ TEST(CertifiedByEnumeration, ReachesWhatConstructionPromises) {
 // ---- both, as a file -------------------------------------------------------------------------------------------------
 
 TEST(Certificates, OfSmallerImagesOnTheInput) {
-  Sequential model = model::make("invariant", {12, 12, 1}, 3);
+  Sequential model = detail::model::make("invariant", {12, 12, 1}, 3);
   tests::randomize(model, 8);
   const Tensor images = tests::random_images(2, {8, 6, 1}, 1);
   const Sweep found = sweep(model, images, Tensor::from(std::vector<std::int64_t>{2, 1}, {2}), {.radius = 2, .border = "canvas"});
@@ -180,7 +180,7 @@ TEST(Certificates, OfSmallerImagesOnTheInput) {
 }
 
 TEST(Certificates, PromiseNothingBeyondAWindow) {
-  const Sequential model = model::make("invariant", {12, 12, 1}, 3);
+  const Sequential model = detail::model::make("invariant", {12, 12, 1}, 3);
   const Tensor images = tests::random_images(2, {16, 16, 1}, 1);
   const Sweep found = sweep(model, images, Tensor(), {.radius = 1, .border = "crop"});
   const Certificates both = certify(model, images, found, "crop");
@@ -189,7 +189,7 @@ TEST(Certificates, PromiseNothingBeyondAWindow) {
 }
 
 TEST(Certificates, SayWhyThereIsNone) {
-  const Sequential model = model::make("notebook", {12, 12, 1}, 3);
+  const Sequential model = detail::model::make("notebook", {12, 12, 1}, 3);
   const Tensor images = tests::random_images(1, {12, 12, 1}, 1);
   EXPECT_THAT(certify(model, images, sweep(model, images, Tensor(), {.radius = 0}), "zero").why_not.value_or(""),
               HasSubstr("sees the border"));

@@ -28,7 +28,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using Layers = std::vector<std::string>;
 
-std::string text(const io::Json& size) { return size[0].dump() + "x" + size[1].dump(); }
+std::string text(const detail::io::Json& size) { return size[0].dump() + "x" + size[1].dump(); }
 
 // "Conv2D 3x3/1x1 circular relu": class, window/strides, and whatever else of the configuration is to be seen.
 Layers outline(const Model& model) {
@@ -48,7 +48,7 @@ Layers outline(const Model& model) {
   return lines;
 }
 
-Sequential notebook() { return model::make("notebook", {28, 28, 1}, 10, {.seed = 5}); }
+Sequential notebook() { return detail::model::make("notebook", {28, 28, 1}, 10, {.seed = 5}); }
 
 std::map<std::string, std::vector<float>> values_of(const Model& model) {
   std::map<std::string, std::vector<float>> values;
@@ -381,16 +381,16 @@ std::vector<Model> networks() {
   std::vector<Model> all;
   all.push_back(strided());
   all.push_back(blurred());
-  all.push_back(model::make("notebook", {16, 16, 1}, 10));
-  all.push_back(model::make("average-pooling", {16, 16, 1}, 10));
-  all.push_back(model::make("no-pooling", {16, 16, 1}, 10));
-  all.push_back(model::make("global-max", {16, 16, 1}, 10));
+  all.push_back(detail::model::make("notebook", {16, 16, 1}, 10));
+  all.push_back(detail::model::make("average-pooling", {16, 16, 1}, 10));
+  all.push_back(detail::model::make("no-pooling", {16, 16, 1}, 10));
+  all.push_back(detail::model::make("global-max", {16, 16, 1}, 10));
   all.push_back(
       Sequential({Rescaling(0.5, {.offset = 0.25, .input_shape = {16, 16, 3}}), Conv2D(5, {5, 4}, {.strides = 4, .padding = "same"}),
                   Dense(6, {.activation = "softmax"}), Dropout(0.5), Flatten(), Dense(7, {.activation = "sigmoid"})}));
   all.push_back(Sequential({Conv2D(8, {3, 3}, {.dilation_rate = 2, .groups = 2, .input_shape = {16, 16, 4}}), BatchNormalization(),
                             Activation("gelu"), MaxPooling2D({3, 2}), GlobalAveragePooling2D({.keepdims = true}), Flatten(), Dense(3)}));
-  all.push_back(fix(model::make("notebook", {16, 16, 1}, 10), {.with = "blur"}).model);
+  all.push_back(fix(detail::model::make("notebook", {16, 16, 1}, 10), {.with = "blur"}).model);
   return all;
 }
 
@@ -416,7 +416,7 @@ TEST(Fix, HoldsToTheBitForEveryShift) {
 }
 
 TEST(Fix, BlurPromisesNothing) {
-  FixResult fixed = fix(model::make("notebook", {16, 16, 1}, 10), {.with = "blur"});
+  FixResult fixed = fix(detail::model::make("notebook", {16, 16, 1}, 10), {.with = "blur"});
   tests::randomize(fixed.model, 9);
   EXPECT_NE(why_not_invariant(fixed.model), std::nullopt);
   EXPECT_GT(tests::shifts_that_change(fixed.model, tests::random_images(1, {16, 16, 1}, 1)), 0);
@@ -425,7 +425,7 @@ TEST(Fix, BlurPromisesNothing) {
 // ---- what is refused -------------------------------------------------------------------------------------------------
 
 TEST(Fix, OddSizesAreToldTheirCanvas) {
-  const Sequential odd = model::make("notebook", {27, 30, 1}, 10);
+  const Sequential odd = detail::model::make("notebook", {27, 30, 1}, 10);
   for (const char* with : {"aps", "lps"})
     EXPECT_THAT(refusal<ShapeError>([&] { fix(odd, {.with = std::string(with)}); }),
                 AllOf(HasSubstr("inputs of 27x30"), HasSubstr("4x4"), HasSubstr("a canvas of 28x32")));

@@ -15,14 +15,14 @@
 namespace linn::shift {
 namespace {
 
-const io::Json& golden() {
+const detail::io::Json& golden() {
   static const std::string path = tests::golden("measures.json");
-  static const io::Json json = io::parse_json(tests::text_of(path), path);
+  static const detail::io::Json json = detail::io::parse_json(tests::text_of(path), path);
   return json;
 }
 
 Predictions golden_answers() {
-  const io::Json& all = golden();
+  const detail::io::Json& all = golden();
   return {.radius = all["radius"].get<std::int64_t>(),
           .classes = all["classes"].get<std::int64_t>(),
           .predicted = all["predicted"].get<std::vector<std::uint16_t>>(),
@@ -39,7 +39,7 @@ Predictions without_labels() {
   return predictions;
 }
 
-void expect_number(double got, const io::Json& want, const std::string& what) {
+void expect_number(double got, const detail::io::Json& want, const std::string& what) {
   if (want.is_null()) {
     EXPECT_TRUE(std::isnan(got)) << what << " " << got;
   } else {
@@ -48,7 +48,7 @@ void expect_number(double got, const io::Json& want, const std::string& what) {
 }
 
 // [value, low, high], null where there is none.
-void expect_estimate(const Estimate& got, const io::Json& want, const std::string& what) {
+void expect_estimate(const Estimate& got, const detail::io::Json& want, const std::string& what) {
   const bool none = want.is_null();
   expect_number(got.value, none ? want : want[0], what);
   expect_number(got.low, none ? want : want[1], what + ", low");
@@ -58,7 +58,7 @@ void expect_estimate(const Estimate& got, const io::Json& want, const std::strin
 TEST(Measures, AreNumpys) {
   const Sweep sweep(golden_answers());
   for (std::int64_t r = 0; r <= sweep.radius(); ++r) {
-    const io::Json& want = golden()["within"][static_cast<std::size_t>(r)];
+    const detail::io::Json& want = golden()["within"][static_cast<std::size_t>(r)];
     const Measures found = sweep.measures(r);
     EXPECT_EQ(found.r, r);
     std::size_t compared = 0;
@@ -78,7 +78,7 @@ TEST(Measures, AreNumpys) {
 
 TEST(Measures, CurveIsNumpys) {
   const auto curve = Sweep(golden_answers()).curve();
-  const io::Json& want = golden()["curve"];
+  const detail::io::Json& want = golden()["curve"];
   ASSERT_EQ(curve.size(), want.size());
   for (std::size_t d = 0; d < curve.size(); ++d) {
     EXPECT_EQ(curve[d].distance, static_cast<std::int64_t>(d));
@@ -91,7 +91,7 @@ TEST(Measures, CurveIsNumpys) {
 
 TEST(Measures, MapsAndNearestFlipsAreNumpys) {
   const Sweep sweep(golden_answers());
-  const auto expect_map = [](const Tensor& map, const io::Json& want) {
+  const auto expect_map = [](const Tensor& map, const detail::io::Json& want) {
     const auto values = map.values<double>();
     ASSERT_EQ(values.size(), want.size());
     for (std::size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], want[i].get<double>(), 1e-12) << i;
@@ -100,7 +100,7 @@ TEST(Measures, MapsAndNearestFlipsAreNumpys) {
   expect_map(sweep.unchanged_map(), golden()["unchanged_map"]);
   expect_map(sweep.change_map(), golden()["change_map"]);
   for (std::int64_t i = 0; i < sweep.images(); ++i) {
-    const io::Json& want = golden()["nearest_flips"][static_cast<std::size_t>(i)];
+    const detail::io::Json& want = golden()["nearest_flips"][static_cast<std::size_t>(i)];
     const auto flip = sweep.nearest_flip(i);
     ASSERT_EQ(flip.has_value(), !want.is_null()) << i;
     if (flip) {
@@ -110,7 +110,7 @@ TEST(Measures, MapsAndNearestFlipsAreNumpys) {
 }
 
 TEST(Measures, WilsonIsTheRootOfItsQuadratic) {
-  for (const io::Json& one : golden()["wilson"])
+  for (const detail::io::Json& one : golden()["wilson"])
     expect_estimate(wilson(one["count"].get<std::int64_t>(), one["all"].get<std::int64_t>()), one["estimate"], one.dump());
   EXPECT_TRUE(std::isnan(wilson(0, 0).value));
   EXPECT_THROW(wilson(2, 1), ValueError);
@@ -174,7 +174,7 @@ TEST(Measures, RefuseAnswersThatDoNotFit) {
 
 TEST(Tables, HoldTheNumbers) {
   const Sweep sweep(golden_answers());
-  const io::Json json = to_json(sweep);
+  const detail::io::Json json = to_json(sweep);
   const Measures most = sweep.measures(3);
   for (const NamedMeasure& measure : named_measures()) {
     const std::string key(measure.key);

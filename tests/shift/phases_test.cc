@@ -22,12 +22,12 @@ namespace {
 class KeepSettings {
  public:
   ~KeepSettings() {
-    core::set_isa(isa_);
+    detail::core::set_isa(isa_);
     set_threads(threads_);
   }
 
  private:
-  core::Isa isa_ = core::isa();
+  detail::core::Isa isa_ = detail::core::isa();
   int threads_ = threads();
 };
 
@@ -189,7 +189,7 @@ struct Arithmetic {
 // Those whose tiles of 2x2 cells are no pooling windows run by Winograd's form where there are vectors: their cells differ in bits.
 TEST(Phases, AreTestedWithTiles) {
   const KeepSettings keep;
-  core::set_isa(core::available_isas().front());  // the best
+  detail::core::set_isa(detail::core::available_isas().front());  // the best
   for (const Case& c : cases()) {
     if (c.name != "no_pooling" && c.name != "pairs" && c.name != "tiles_before_a_stride_of_3") continue;
     const std::vector<Operation> operations = network(c.image, c.trunk()).operations(DType::u8, {.local = true});
@@ -206,8 +206,8 @@ TEST_P(PhasesOf, GiveTheBitsOfShiftingOneByOne) {
   const KeepSettings keep;
   const Case& c = GetParam();
   const Tensor images = random_images(9, c.image[0], c.image[1], c.image[2]);
-  for (const core::Isa isa : core::available_isas()) {
-    core::set_isa(isa);
+  for (const detail::core::Isa isa : detail::core::available_isas()) {
+    detail::core::set_isa(isa);
     for (const Arithmetic& arithmetic :
          {Arithmetic{"float32", "fast"}, Arithmetic{"float32", "exact"}, Arithmetic{"mixed_bfloat16", "fast"}}) {
       Sequential model = network(c.image, c.trunk(), c.flat);
@@ -219,8 +219,8 @@ TEST_P(PhasesOf, GiveTheBitsOfShiftingOneByOne) {
       for (const int count : {1, 2}) {
         set_threads(count);
         const Predictions found = sweep(model, images, labels_of(9), options).predictions();
-        const std::string where =
-            std::string(core::name_of(isa)) + " " + std::string(arithmetic.policy.name()) + " " + std::string(arithmetic.accuracy.name());
+        const std::string where = std::string(detail::core::name_of(isa)) + " " + std::string(arithmetic.policy.name()) + " " +
+                                  std::string(arithmetic.accuracy.name());
         EXPECT_EQ(found.method, "phases") << where << ": " << found.method_reason;
         EXPECT_NE(found.method_reason.find(c.runs), std::string::npos) << found.method_reason;
         EXPECT_TRUE(same_bits(found.predicted, want.predicted)) << where;
@@ -293,8 +293,8 @@ TEST(Phases, AreLeftAloneWhereBitsCouldChangeOrNothingIsGained) {
 // 3 x 3 cells are too few for Winograd's form, 7 x 7 are not: the bits of a region would not be those of the frame.
 TEST(Phases, AreLeftAloneWhereALargerPieceRunsAnotherKernel) {
   const KeepSettings keep;
-  core::set_isa(core::available_isas().front());
-  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "one kernel for all sizes";
+  detail::core::set_isa(detail::core::available_isas().front());
+  if (detail::core::isa() == detail::core::Isa::scalar) GTEST_SKIP() << "one kernel for all sizes";
   const Sequential model = network({7, 7, 1}, {Conv2D(32, {3, 3}), Conv2D(32, {3, 3})});
   const Tensor images = random_images(3, 7, 7, 1);
   const Predictions found = sweep(model, images, {}, {.radius = 2}).predictions();

@@ -37,7 +37,7 @@ std::string between(const std::string& text, std::string_view from, std::string_
   return text.substr(begin, text.find(to, begin) - begin);
 }
 
-io::Json slide_data(const std::string& page) { return io::parse_json(between(page, "id=\"data\">", "</script>"), "page"); }
+detail::io::Json slide_data(const std::string& page) { return detail::io::parse_json(between(page, "id=\"data\">", "</script>"), "page"); }
 
 TEST(Base64, IsRfc4648s) {
   const auto of = [](std::string_view text) { return base64(std::as_bytes(std::span(text.data(), text.size()))); };
@@ -101,7 +101,7 @@ TEST(Report, SlidesWhatFlipsSoonest) {
   predictions.predicted[25 + 13] = 1;  // image 1 at (0, 1)
   predictions.predicted[75 + 13] = 1;  // image 3 is wrong in place
   const Sweep sweep(predictions);
-  const io::Json data = slide_data(report_of(sweep, nullptr, model, images, {}));
+  const detail::io::Json data = slide_data(report_of(sweep, nullptr, model, images, {}));
   EXPECT_EQ(data["radius"], 2);
   ASSERT_EQ(data["examples"].size(), 3U);
   EXPECT_EQ(data["examples"][0]["index"], 1);
@@ -117,7 +117,7 @@ TEST(Report, SlidesWhatFlipsSoonest) {
   EXPECT_THROW(report_of(sweep, nullptr, model, small_images(3), {}), ShapeError);
 
   predictions.predicted.assign(4 * 25, 0);
-  const io::Json still = slide_data(report_of(Sweep(predictions), nullptr, model, images, {.examples = 2}));
+  const detail::io::Json still = slide_data(report_of(Sweep(predictions), nullptr, model, images, {.examples = 2}));
   ASSERT_EQ(still["examples"].size(), 2U) << "none changes, and one is wrong";
   EXPECT_EQ(still["examples"][1]["index"], 1);
   predictions.labels = {1, 1, 1, 1};
@@ -130,7 +130,7 @@ TEST(Report, KnowsWhereImagesStand) {
   floats.values<float>()[5] = 2;
   floats.values<float>()[6] = -1;
   const Sweep sweep = shift::sweep(model, floats, {}, {.radius = 1, .border = "circular"});
-  const io::Json data = slide_data(report_of(sweep, nullptr, model, floats, {.border = "circular"}));
+  const detail::io::Json data = slide_data(report_of(sweep, nullptr, model, floats, {.border = "circular"}));
   EXPECT_EQ(data["top"], 1);
   EXPECT_EQ(data["left"], 1);
   EXPECT_EQ(data["circular"], true);

@@ -20,12 +20,12 @@
 namespace linn::shift {
 namespace {
 
-io::Json golden() {
+detail::io::Json golden() {
   static const std::string path = tests::golden("shift.json");
-  return io::parse_json(tests::text_of(path), path);
+  return detail::io::parse_json(tests::text_of(path), path);
 }
 
-Tensor images_of(const io::Json& json) {
+Tensor images_of(const detail::io::Json& json) {
   std::vector<std::uint8_t> values;
   for (const auto& image : json)
     for (const auto& row : image)
@@ -39,7 +39,7 @@ std::vector<std::uint8_t> bytes_of(const Tensor& tensor) {
 }
 
 TEST(Shifted, IsNumpys) {
-  const io::Json all = golden();
+  const detail::io::Json all = golden();
   const Tensor images = images_of(all["images"]);
   for (const auto& moved : all["shifted"])
     EXPECT_EQ(bytes_of(shifted(images, moved["dy"].get<std::int64_t>(), moved["dx"].get<std::int64_t>())),
@@ -76,7 +76,7 @@ TEST(OnCanvas, TakesTheMiddle) {
 }
 
 TEST(RoomToMove, IsNumpys) {
-  const io::Json all = golden();
+  const detail::io::Json all = golden();
   EXPECT_EQ(room_to_move(images_of(all["images"])), all["room"].get<std::vector<std::int64_t>>());
 }
 
@@ -95,12 +95,12 @@ Sweep sweep_of_correct(std::int64_t radius, const std::vector<std::uint8_t>& cor
 }
 
 TEST(Sweep, CountsAsNumpyDoes) {
-  const io::Json all = golden();
+  const detail::io::Json all = golden();
   const Tensor correct = images_of(all["correct"]);
   const auto radius = all["radius"].get<std::int64_t>();
   const Sweep sweep = sweep_of_correct(radius, bytes_of(correct), all["room"].get<std::vector<std::int64_t>>());
   for (std::int64_t r = 0; r <= radius; ++r) {
-    const io::Json& want = all["within"][static_cast<std::size_t>(r)];
+    const detail::io::Json& want = all["within"][static_cast<std::size_t>(r)];
     EXPECT_DOUBLE_EQ(sweep.mean_accuracy(r), want["mean"].get<double>());
     EXPECT_DOUBLE_EQ(sweep.worst_case_accuracy(r), want["worst_case"].get<double>());
     EXPECT_DOUBLE_EQ(sweep.uncut_share(r), want["uncut"].get<double>());

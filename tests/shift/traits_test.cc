@@ -17,7 +17,7 @@
 #include "support/golden.h"
 #include "support/plan_run.h"
 
-namespace linn::layers {
+namespace linn::detail::layers {
 namespace {
 
 using tests::PlanRun;
@@ -366,4 +366,4 @@ TEST(LayerTraits, DenseAsAWindowGivesTheSameNumbers) {
 }
 
 }  // namespace
-}  // namespace linn::layers
+}  // namespace linn::detail::layers

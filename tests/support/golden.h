@@ -20,10 +20,10 @@ namespace linn::tests {
 
 using Values = std::vector<double>;
 
-inline io::Json golden_json(const std::string& file) { return io::parse_json(text_of(golden(file)), file); }
+inline detail::io::Json golden_json(const std::string& file) { return detail::io::parse_json(text_of(golden(file)), file); }
 
 inline Values values_of(const Tensor& tensor) {
-  return core::visit(tensor, [](auto values) {
+  return detail::core::visit(tensor, [](auto values) {
     Values result;
     if constexpr (!std::is_same_v<typename decltype(values)::value_type, bfloat16>)
       for (const auto value : values) result.push_back(static_cast<double>(value));

@@ -17,8 +17,8 @@ inline const std::vector<std::string>& golden_networks() {
 
 /// The same network whose Dropout layers pass everything on: what Keras draws, nobody else does.
 inline Model without_dropout(const Model& model) {
-  io::Json config = io::parse_json(model.to_json(), model.name());
-  for (io::Json& layer : config["config"]["layers"])
+  detail::io::Json config = detail::io::parse_json(model.to_json(), model.name());
+  for (detail::io::Json& layer : config["config"]["layers"])
     if (layer["class_name"] == "Dropout") layer["config"]["rate"] = 0;
   return Model::from_json(config.dump());
 }

@@ -18,33 +18,33 @@ struct LayerInput {
 class LayerCall {
  public:
   /// Without upstream an inference plan.
-  LayerCall(const layers::DescriptionPtr& layer, std::int64_t images, const std::vector<LayerInput>& inputs, const std::vector<Values>& weights,
-            Values upstream, Precision precision)
-      : run_(upstream.empty() ? plan::Purpose::inference : plan::Purpose::training), images_(images) {
-    plan::Lowering& to = run_.lowering();
+  LayerCall(const detail::layers::DescriptionPtr& layer, std::int64_t images, const std::vector<LayerInput>& inputs,
+            const std::vector<Values>& weights, Values upstream, Precision precision)
+      : run_(upstream.empty() ? detail::plan::Purpose::inference : detail::plan::Purpose::training), images_(images) {
+    detail::plan::Lowering& to = run_.lowering();
     std::vector<Shape> shapes;
     for (const LayerInput& input : inputs) {
       shapes.push_back(input.image);
-      inputs_.push_back(run_.bind("input_" + std::to_string(inputs_.size()), input.image, plan::Extent::batch, input.numbers));
+      inputs_.push_back(run_.bind("input_" + std::to_string(inputs_.size()), input.image, detail::plan::Extent::batch, input.numbers));
     }
     specs_ = layer->declare_variables(shapes);
     for (std::size_t i = 0; i < specs_.size(); ++i)
-      weights_.push_back(run_.bind(specs_[i].name, specs_[i].shape, plan::Extent::fixed, weights.at(i)));
+      weights_.push_back(run_.bind(specs_[i].name, specs_[i].shape, detail::plan::Extent::fixed, weights.at(i)));
     to.set_layer("layer", layer->trainable());
     output_ = layer->lower_call(to, inputs_, weights_).front();
     run_.keep(output_);
-    const plan::Training training = upstream.empty() ? plan::Training{} : training_on(std::move(upstream));
-    const std::vector<plan::Value> gradients = run_.compile(images, precision, training);
+    const detail::plan::Training training = upstream.empty() ? detail::plan::Training{} : training_on(std::move(upstream));
+    const std::vector<detail::plan::Value> gradients = run_.compile(images, precision, training);
     if (gradients.empty()) return;
     weight_gradients_.assign(gradients.begin(), gradients.begin() + static_cast<std::ptrdiff_t>(weights_.size()));
     input_gradients_.assign(gradients.begin() + static_cast<std::ptrdiff_t>(weights_.size()), gradients.end());
   }
 
-  void run(const plan::StepInfo& step = {}) {
+  void run(const detail::plan::StepInfo& step = {}) {
     step_ = step;
     run_.run(images_, step);
   }
-  void run_images(std::int64_t images, const plan::StepInfo& step = {}) { run_.run(images, step); }
+  void run_images(std::int64_t images, const detail::plan::StepInfo& step = {}) { run_.run(images, step); }
   void make_workspace() { run_.make_workspace(); }
   const std::vector<VariableSpec>& specs() const { return specs_; }
   Shape output_shape() const { return output_.shape; }
@@ -58,20 +58,20 @@ class LayerCall {
   double objective_with_weight(std::size_t i, const Values& numbers) { return objective_with(weights_.at(i), numbers); }
 
  private:
-  plan::Training training_on(Values upstream) {
-    const plan::Value flow = run_.bind("upstream", output_.shape, plan::Extent::batch, std::move(upstream));
+  detail::plan::Training training_on(Values upstream) {
+    const detail::plan::Value flow = run_.bind("upstream", output_.shape, detail::plan::Extent::batch, std::move(upstream));
     dot_ = run_.dot(output_, flow);
-    plan::Training training{.variables = weights_, .update = {}};
+    detail::plan::Training training{.variables = weights_, .update = {}};
     training.variables.insert(training.variables.end(), inputs_.begin(), inputs_.end());
     return training;
   }
 
-  Values gradient(plan::Value value, plan::Value of, std::int64_t images) {
+  Values gradient(detail::plan::Value value, detail::plan::Value of, std::int64_t images) {
     if (!value.defined()) return Values(static_cast<std::size_t>(of.shape.elements() * images));
     return run_.get(value);
   }
 
-  double objective_with(plan::Value value, const Values& numbers) {
+  double objective_with(detail::plan::Value value, const Values& numbers) {
     run_.set(value, numbers);
     run(step_);
     double sum = 0;
@@ -81,10 +81,10 @@ class LayerCall {
 
   PlanRun run_;
   std::int64_t images_;
-  plan::StepInfo step_;
+  detail::plan::StepInfo step_;
   std::vector<VariableSpec> specs_;
-  std::vector<plan::Value> inputs_, weights_, input_gradients_, weight_gradients_;
-  plan::Value output_, dot_;
+  std::vector<detail::plan::Value> inputs_, weights_, input_gradients_, weight_gradients_;
+  detail::plan::Value output_, dot_;
 };
 
 }  // namespace linn::tests

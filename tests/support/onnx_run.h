@@ -16,10 +16,10 @@ namespace linn::tests {
 inline Tensor moved(const Tensor& tensor, bool to_channels_last) {
   const std::vector<std::size_t> axes = to_channels_last ? std::vector<std::size_t>{0, 2, 3, 1} : std::vector<std::size_t>{0, 3, 1, 2};
   const Tensor floats = tensor.astype(DType::f32);
-  return formats::onnx::transposed_tensor(floats.values<float>(), {floats.shape().begin(), floats.shape().rank()}, axes);
+  return detail::formats::onnx::transposed_tensor(floats.values<float>(), {floats.shape().begin(), floats.shape().rank()}, axes);
 }
 
-inline std::vector<Tensor> run_onnx(const formats::OnnxModel& model, const std::vector<Tensor>& inputs,
+inline std::vector<Tensor> run_onnx(const detail::formats::OnnxModel& model, const std::vector<Tensor>& inputs,
                                     Precision precision = Precision::float32) {
   std::vector<Tensor> own;
   for (std::size_t i = 0; i < model.inputs_moved.size(); ++i)

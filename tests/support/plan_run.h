@@ -15,7 +15,7 @@
 
 namespace linn::tests {
 
-using plan::Precision;
+using detail::plan::Precision;
 
 /// Both precisions, with what rounding may do in each: goldens are float32, computed in float64.
 struct Level {
@@ -26,15 +26,15 @@ struct Level {
 inline constexpr Level levels[] = {{Precision::float64, {1e-6, 1e-9}, "float64"}, {Precision::float32, {0, 1e-5}, "float32"}};
 
 /// Per image, the sum of a * b. The gradient that flows into `a` is b: how a test gives a layer its upstream gradient.
-class DotOp final : public plan::RealOp<DotOp> {
+class DotOp final : public detail::plan::RealOp<DotOp> {
  public:
   std::string_view name() const override { return "dot"; }
   std::string implementation() const override { return "test"; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(plan::Gradients& gradients) override { gradients.give(inputs[0], inputs[1]); }
+  void prepare(const detail::kernels::Policy&) override {}
+  void differentiate(detail::plan::Gradients& gradients) override { gradients.give(inputs[0], inputs[1]); }
 
   template <class T>
-  void compute(const plan::Call& call) const {
+  void compute(const detail::plan::Call& call) const {
     const std::int64_t row = inputs[0].shape.elements();
     for (std::int64_t i = 0; i < call.images; ++i) {
       double sum = 0;
@@ -46,31 +46,35 @@ class DotOp final : public plan::RealOp<DotOp> {
 
 class PlanRun {
  public:
-  explicit PlanRun(plan::Purpose purpose) : lowering_(std::make_unique<plan::Lowering>(purpose)) {}
+  explicit PlanRun(detail::plan::Purpose purpose) : lowering_(std::make_unique<detail::plan::Lowering>(purpose)) {}
 
-  plan::Lowering& lowering() { return *lowering_; }
+  detail::plan::Lowering& lowering() { return *lowering_; }
 
-  plan::Value bind(const std::string& name, const Shape& shape, plan::Extent extent, Values numbers, plan::Element element = plan::Element::real) {
-    const plan::Value value = lowering_->value(name, shape, extent, element, plan::Home::bound);
+  detail::plan::Value bind(const std::string& name, const Shape& shape, detail::plan::Extent extent, Values numbers,
+                           detail::plan::Element element = detail::plan::Element::real) {
+    const detail::plan::Value value = lowering_->value(name, shape, extent, element, detail::plan::Home::bound);
     bound_.push_back({value, std::move(numbers), element, {}});
     return value;
   }
   /// Binds numbers to a value that is there already.
-  void adopt(plan::Value value, Values numbers) { bound_.push_back({value, std::move(numbers), lowering_->info(value).element, {}}); }
-  plan::Value dot(plan::Value a, plan::Value b) {
-    const plan::Value result = lowering_->value("dot", {}, plan::Extent::batch);
-    keep(result);
-    return plan::append(*lowering_, std::make_unique<DotOp>(), {a, b}, {result});
+  void adopt(detail::plan::Value value, Values numbers) {
+    bound_.push_back({value, std::move(numbers), lowering_->info(value).element, {}});
   }
-  void keep(plan::Value value) {
-    if (value.defined() && lowering_->info(value).home != plan::Home::bound) lowering_->info(value).kept = true;
+  detail::plan::Value dot(detail::plan::Value a, detail::plan::Value b) {
+    const detail::plan::Value result = lowering_->value("dot", {}, detail::plan::Extent::batch);
+    keep(result);
+    return detail::plan::append(*lowering_, std::make_unique<DotOp>(), {a, b}, {result});
+  }
+  void keep(detail::plan::Value value) {
+    if (value.defined() && lowering_->info(value).home != detail::plan::Home::bound) lowering_->info(value).kept = true;
   }
 
   /// Compiles with all passes; returns the gradients of the training's variables.
-  std::vector<plan::Value> compile(std::int64_t batch, Precision precision, const plan::Training& training = {}, const plan::Passes& passes = {}) {
-    plan::Compiled compiled =
-        plan::compile(std::move(*lowering_), training, {.batch = batch, .precision = precision, .policy = {}}, passes);
-    plan_ = std::make_unique<plan::Plan>(std::move(compiled.plan));
+  std::vector<detail::plan::Value> compile(std::int64_t batch, Precision precision, const detail::plan::Training& training = {},
+                                           const detail::plan::Passes& passes = {}) {
+    detail::plan::Compiled compiled =
+        detail::plan::compile(std::move(*lowering_), training, {.batch = batch, .precision = precision, .policy = {}}, passes);
+    plan_ = std::make_unique<detail::plan::Plan>(std::move(compiled.plan));
     make_workspace();
     return std::move(compiled.gradients);
   }
@@ -78,13 +82,13 @@ class PlanRun {
   void build(std::int64_t batch, Precision precision) { compile(batch, precision, {}, {.fold = false, .fuse = false, .trim = false, .views = false}); }
   /// Anew, for the threads that there are now.
   void make_workspace() {
-    workspace_ = std::make_unique<plan::Workspace>(*plan_);
+    workspace_ = std::make_unique<detail::plan::Workspace>(*plan_);
     for (Bound& bound : bound_) {
       fill(bound);
       workspace_->bind(bound.value, bound.memory.raw());
     }
   }
-  void set(plan::Value value, Values numbers) {
+  void set(detail::plan::Value value, Values numbers) {
     for (Bound& bound : bound_)
       if (bound.value.id == value.id) {
         bound.numbers = std::move(numbers);
@@ -92,42 +96,42 @@ class PlanRun {
         workspace_->bind(value, bound.memory.raw());
       }
   }
-  void run(std::int64_t images, const plan::StepInfo& step = {}) {
+  void run(std::int64_t images, const detail::plan::StepInfo& step = {}) {
     images_ = images;
     workspace_->run(images, step, {});
   }
-  Values get(plan::Value value) {
-    const plan::ValueInfo& info = plan_->values()[static_cast<std::size_t>(value.id)];
-    const std::int64_t count = value.shape.elements() * (info.extent == plan::Extent::batch ? images_ : 1);
+  Values get(detail::plan::Value value) {
+    const detail::plan::ValueInfo& info = plan_->values()[static_cast<std::size_t>(value.id)];
+    const std::int64_t count = value.shape.elements() * (info.extent == detail::plan::Extent::batch ? images_ : 1);
     const void* memory = workspace_->at(value);
     EXPECT_NE(memory, nullptr) << info.name << " was not kept";
     Values result;
-    const bool wide = info.element == plan::Element::f64 || plan_->options().precision == Precision::float64;
+    const bool wide = info.element == detail::plan::Element::f64 || plan_->options().precision == Precision::float64;
     for (std::int64_t i = 0; memory != nullptr && i < count; ++i)
       result.push_back(wide ? static_cast<const double*>(memory)[i] : static_cast<double>(static_cast<const float*>(memory)[i]));
     return result;
   }
-  const plan::Plan& plan() const { return *plan_; }
-  plan::Workspace& workspace() { return *workspace_; }
+  const detail::plan::Plan& plan() const { return *plan_; }
+  detail::plan::Workspace& workspace() { return *workspace_; }
 
  private:
   struct Bound {
-    plan::Value value;
+    detail::plan::Value value;
     Values numbers;
-    plan::Element element;
+    detail::plan::Element element;
     Tensor memory;
   };
 
   void fill(Bound& bound) const {
     const Tensor wide = Tensor::from(bound.numbers, {static_cast<std::int64_t>(bound.numbers.size())});
-    const bool labels = bound.element == plan::Element::i64;
+    const bool labels = bound.element == detail::plan::Element::i64;
     bound.memory = wide.astype(labels ? DType::i64 : plan_->options().precision == Precision::float64 ? DType::f64 : DType::f32);
   }
 
-  std::unique_ptr<plan::Lowering> lowering_;
+  std::unique_ptr<detail::plan::Lowering> lowering_;
   std::vector<Bound> bound_;
-  std::unique_ptr<plan::Plan> plan_;
-  std::unique_ptr<plan::Workspace> workspace_;
+  std::unique_ptr<detail::plan::Plan> plan_;
+  std::unique_ptr<detail::plan::Workspace> workspace_;
   std::int64_t images_ = 0;
 };
 
@@ -135,19 +139,20 @@ class PlanRun {
 class LayerRun {
  public:
   /// `image` is the shape of one. Without upstream an inference plan.
-  LayerRun(const layers::DescriptionPtr& layer, const Shape& image, std::int64_t images, Values input, const std::vector<Values>& weights, Values upstream,
-           Precision precision)
-      : run_(upstream.empty() ? plan::Purpose::inference : plan::Purpose::training), images_(images) {
-    plan::Lowering& to = run_.lowering();
-    input_ = run_.bind("input", image, plan::Extent::batch, std::move(input));
+  LayerRun(const detail::layers::DescriptionPtr& layer, const Shape& image, std::int64_t images, Values input,
+           const std::vector<Values>& weights, Values upstream, Precision precision)
+      : run_(upstream.empty() ? detail::plan::Purpose::inference : detail::plan::Purpose::training), images_(images) {
+    detail::plan::Lowering& to = run_.lowering();
+    input_ = run_.bind("input", image, detail::plan::Extent::batch, std::move(input));
     const std::vector<VariableSpec> specs = layer->declare_variables({&image, 1});
-    for (std::size_t i = 0; i < specs.size(); ++i) weights_.push_back(run_.bind(specs[i].name, specs[i].shape, plan::Extent::fixed, weights.at(i)));
+    for (std::size_t i = 0; i < specs.size(); ++i)
+      weights_.push_back(run_.bind(specs[i].name, specs[i].shape, detail::plan::Extent::fixed, weights.at(i)));
     to.set_layer("layer", layer->trainable());
     output_ = layer->lower_call(to, {&input_, 1}, weights_).front();
     run_.keep(output_);
-    plan::Training training;
+    detail::plan::Training training;
     if (!upstream.empty()) {
-      const plan::Value flow = run_.bind("upstream", output_.shape, plan::Extent::batch, std::move(upstream));
+      const detail::plan::Value flow = run_.bind("upstream", output_.shape, detail::plan::Extent::batch, std::move(upstream));
       dot_ = run_.dot(output_, flow);
       training.variables = weights_;
       training.variables.push_back(input_);
@@ -155,7 +160,7 @@ class LayerRun {
     gradients_ = run_.compile(images, precision, training);
   }
 
-  void run(const plan::StepInfo& step = {}) {
+  void run(const detail::plan::StepInfo& step = {}) {
     step_ = step;
     run_.run(images_, step);
   }
@@ -184,9 +189,9 @@ class LayerRun {
 
   PlanRun run_;
   std::int64_t images_;
-  plan::StepInfo step_;
-  plan::Value input_, output_, dot_;
-  std::vector<plan::Value> weights_, gradients_;
+  detail::plan::StepInfo step_;
+  detail::plan::Value input_, output_, dot_;
+  std::vector<detail::plan::Value> weights_, gradients_;
 };
 
 }  // namespace linn::tests

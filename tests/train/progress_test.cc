@@ -12,7 +12,7 @@
 #include "core/terminal.h"
 #include "io/json.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 namespace {
 
 using testing::HasSubstr;
@@ -227,4 +227,4 @@ TEST(Terminal, ColumnsFollowTheEnvironment) {
 }
 
 }  // namespace
-}  // namespace linn::train
+}  // namespace linn::detail::train

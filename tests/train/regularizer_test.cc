@@ -11,7 +11,7 @@
 #include "support/golden.h"
 #include "train/training.h"
 
-namespace linn::train {
+namespace linn::detail::train {
 namespace {
 
 using namespace tests;
@@ -104,4 +104,4 @@ TEST(Regularizer, NamesRangesAndJson) {
 }
 
 }  // namespace
-}  // namespace linn::train
+}  // namespace linn::detail::train

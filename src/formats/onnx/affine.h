@@ -5,7 +5,7 @@
 
 #include "formats/onnx/operation.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 /// value * scale + offset, by a Rescaling; the value itself for 1 and 0.
 Activation scaled(const Operation& op, const Activation& value, double scale, double offset, std::string_view suffix = {});
@@ -18,4 +18,4 @@ Activation expanded(const Operation& op, Activation value, const Sizes& sizes);
 /// No less than `low`, no more than `high`; infinities are no limits.
 Activation clipped(const Operation& op, const Activation& source, double low, double high);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

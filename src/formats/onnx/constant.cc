@@ -12,7 +12,7 @@
 #include "io/file.h"
 #include "io/text.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 namespace fs = std::filesystem;
@@ -194,4 +194,4 @@ Constant decode(const TensorProto& tensor, ExternalFiles& files, const std::stri
   return constant;
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

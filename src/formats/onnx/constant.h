@@ -13,7 +13,7 @@
 #include "formats/onnx/proto.h"
 #include "linn/tensor.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 /// What an integer that came from a shape stands for.
 enum class Mark : std::uint8_t {
@@ -64,4 +64,4 @@ class ExternalFiles {
 /// The numbers of a tensor. FormatError unless as many are there as its shape says.
 Constant decode(const TensorProto& tensor, ExternalFiles& files, const std::string& where);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -9,7 +9,7 @@
 #include "layers/layer_object.h"
 #include "linn/error.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace onnx {
 
 ExportFunction find_exporter(std::string_view class_name) {
@@ -165,4 +165,4 @@ std::vector<std::byte> graph_to_onnx(const graph::Graph& graph, const Metadata& 
   return bytes;
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

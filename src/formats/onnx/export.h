@@ -8,7 +8,7 @@
 #include "io/file.h"
 #include "linn/formats.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 /// The network for inference, with its weights, as an ONNX model whose metadata_props are `metadata`. Inputs and outputs are as linn has
 /// them, images (N, height, width, channels): one Transpose stands behind each map that comes in and before each that goes out. ValueError,
@@ -16,4 +16,4 @@ namespace linn::formats {
 void write_onnx(const graph::Graph& graph, const Metadata& metadata, const io::Sink& sink);
 std::vector<std::byte> graph_to_onnx(const graph::Graph& graph, const Metadata& metadata);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -8,7 +8,7 @@
 #include "formats/onnx/exporters.h"
 #include "formats/onnx/weights.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -224,4 +224,4 @@ void export_prelu(ExportedCall& call) {
   call.give_first(call.node("PRelu", {call.channels_first(), call.floats(slope, "alpha")}));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

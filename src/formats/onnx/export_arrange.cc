@@ -6,7 +6,7 @@
 
 #include "formats/onnx/exporters.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -184,4 +184,4 @@ void export_concatenate(ExportedCall& call) {
   call.give_first(call.node("Concat", values, {{"axis", axis == 3 ? std::int64_t{1} : axis + 1}}));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

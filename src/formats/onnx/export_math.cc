@@ -7,7 +7,7 @@
 #include "formats/onnx/exporters.h"
 #include "formats/onnx/weights.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -209,4 +209,4 @@ void export_rescaling(ExportedCall& call) {
   });
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -7,7 +7,7 @@
 #include "formats/onnx/exporters.h"
 #include "formats/onnx/weights.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 using List = std::vector<std::int64_t>;
@@ -408,4 +408,4 @@ void export_learnable_polyphase(ExportedCall& call) {
   give_phases(call, scores, strides, phases);
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

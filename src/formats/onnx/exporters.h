@@ -3,10 +3,10 @@
 
 #include "formats/onnx/layer.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 #define LINN_ONNX_LAYER(class_name, function) void function(ExportedCall& call);
 #include "formats/onnx/exporters.inc"
 #undef LINN_ONNX_LAYER
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

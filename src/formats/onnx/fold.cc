@@ -6,7 +6,7 @@
 
 #include "io/text.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // To int64 as a cast of C does where it is defined.
@@ -135,4 +135,4 @@ Constant fold_range(const Operation& op) {
   return result;
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -6,7 +6,7 @@
 #include "formats/onnx/constant.h"
 #include "formats/onnx/operation.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 Constant fold_constant(const Operation& op);
 Constant fold_constant_of_shape(const Operation& op);
@@ -57,4 +57,4 @@ Constant picked(const Operation& op, const Constant& source, std::vector<std::in
 /// The number of elements of a result, counted against what folding may compute.
 std::size_t counted(const Operation& op, std::span<const std::int64_t> dims);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -4,7 +4,7 @@
 
 #include "formats/onnx/fold.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 using Dims = std::vector<std::int64_t>;
@@ -253,4 +253,4 @@ Constant fold_tile(const Operation& op) {
   return picked(op, *data, dims, walk(op, twice, steps, 0));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -4,7 +4,7 @@
 
 #include "formats/onnx/fold.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // The shape that two broadcast to, as in numpy, and for each of its elements the places of both.
@@ -266,4 +266,4 @@ Constant fold_product(const Operation& op) {
   return make_integers(dims, {wrap(product)});
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -15,7 +15,7 @@
 #include "linn/layers/arrange.h"
 #include "linn/layers/reshape.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 namespace onnx {
 
 std::span<const Operator> operators() {
@@ -307,4 +307,4 @@ graph::Graph graph_from_onnx(std::span<const std::byte> bytes, const std::string
   return std::move(model.graph);
 }
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -10,7 +10,7 @@
 #include "graph/graph.h"
 #include "linn/formats.h"
 
-namespace linn::formats {
+namespace linn::detail::formats {
 
 struct OnnxModel {
   graph::Graph graph;
@@ -29,4 +29,4 @@ OnnxModel read_onnx(std::span<const std::byte> bytes, const std::string& where, 
 graph::Graph graph_from_onnx(std::span<const std::byte> bytes, const std::string& where, const std::string& folder, std::uint64_t seed,
                              Metadata* metadata = nullptr);
 
-}  // namespace linn::formats
+}  // namespace linn::detail::formats

@@ -10,7 +10,7 @@
 #include "linn/layers/activation.h"
 #include "linn/layers/activation_layers.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 using Apply = linn::Activation;  // the layer; onnx::Activation is a value
@@ -182,4 +182,4 @@ void import_dropout(const Operation& op) {
   op.give(std::move(result));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

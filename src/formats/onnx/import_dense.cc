@@ -5,7 +5,7 @@
 #include "formats/onnx/weights.h"
 #include "linn/layers/dense.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // Constant weights: (inputs, units), or (units, inputs).
@@ -89,4 +89,4 @@ void import_mat_mul(const Operation& op) {
   import_dense(op, source, matrix, 1, bias ? *bias : std::vector<float>());
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

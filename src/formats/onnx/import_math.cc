@@ -15,7 +15,7 @@
 #include "linn/layers/norm.h"
 #include "linn/layers/reshape.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 
@@ -350,4 +350,4 @@ void import_sign(const Operation& op) {
 
 void import_negate(const Operation& op) { op.give(scaled(op, op.input(0), -1, 0)); }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

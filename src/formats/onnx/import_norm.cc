@@ -9,7 +9,7 @@
 #include "linn/layers/norm.h"
 #include "linn/layers/sample_norm.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // One number a channel, in linn's order.
@@ -131,4 +131,4 @@ void import_local_response_normalization(const Operation& op) {
   op.give(std::move(result));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

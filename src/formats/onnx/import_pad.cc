@@ -11,7 +11,7 @@
 #include "linn/layers/merge.h"
 #include "linn/layers/pad.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 constexpr std::int64_t most_mirrored = 32;  // rows or columns on a side, each of which takes a layer
@@ -210,4 +210,4 @@ void import_pad(const Operation& op) {
   op.give(scaled(op, result, 1, value));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

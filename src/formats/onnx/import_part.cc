@@ -8,7 +8,7 @@
 #include "linn/layers/pool.h"
 #include "linn/layers/resize.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // Elements first, first + step, ... of an axis of the image: `count` of them.
@@ -259,4 +259,4 @@ void import_space_to_depth(const Operation& op) {
   op.give(rearranged(op, source, {s[0], s[1] / b, b, s[2] / b, b}, {2, 4, 0, 1, 3}, {s[0] * b * b, s[1] / b, s[2] / b}));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -9,7 +9,7 @@
 #include "formats/onnx/weights.h"
 #include "linn/layers/polyphase.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // Of one choice: more phases or maps are no network's, and would make hostile files slow to read.
@@ -259,4 +259,4 @@ void import_arg_max(const Operation& op) {
   op.refuse("is supported as the choice of a phase, as linn writes polyphase samplings, only; let the model end before it");
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -6,7 +6,7 @@
 #include "formats/onnx/patterns.h"
 #include "linn/layers/pool.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 enum class Reduction : std::uint8_t { mean, sum, max, min };
@@ -80,4 +80,4 @@ void import_reduce_l1(const Operation& op) { op.give(reduced(op, Reduction::sum,
 void import_reduce_sum_square(const Operation& op) { op.give(reduced(op, Reduction::sum, raised(op, op.input(0), 2, "square"))); }
 void import_reduce_l2(const Operation& op) { op.give(raised(op, reduced(op, Reduction::sum, raised(op, op.input(0), 2, "square")), 0.5)); }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

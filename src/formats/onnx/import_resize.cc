@@ -7,7 +7,7 @@
 #include "linn/layers/dense.h"
 #include "linn/layers/resize.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 constexpr std::int64_t most_size = 1 << 14;
@@ -228,4 +228,4 @@ void import_resize(const Operation& op) {
   resize(op, how, axis_of(op, sizes[1], scales[2], outs[2]), axis_of(op, sizes[2], scales[3], outs[3]));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -8,7 +8,7 @@
 #include "linn/layers/arrange.h"
 #include "linn/layers/merge.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 void reshape(const Operation& op, const Activation& source, const Sizes& target) {
@@ -184,4 +184,4 @@ void import_shape(const Operation& op) {
   op.give(make_integers({end - start}, {all.begin() + start, all.begin() + end}, {marks.begin() + start, marks.begin() + end}));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

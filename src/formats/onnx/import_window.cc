@@ -12,7 +12,7 @@
 #include "linn/layers/pad.h"
 #include "linn/layers/pool.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // Weights (first, second, height, width) of a convolution.
@@ -301,4 +301,4 @@ void import_global_lp_pool(const Operation& op) {
   give_norm(op, means, p, map[0] * map[1]);
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

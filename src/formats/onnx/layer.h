@@ -12,7 +12,7 @@
 #include "linn/error.h"
 #include "linn/types.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 /// A value of the network under the names that it has in the file so far; the other forms are made when they are asked for.
 struct ExportedValue {
@@ -96,4 +96,4 @@ std::string activated(ExportedCall& call, const io::Json& activation, const std:
 using ExportFunction = void (*)(ExportedCall&);
 ExportFunction find_exporter(std::string_view class_name);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

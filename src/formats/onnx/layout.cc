@@ -5,7 +5,7 @@
 
 #include "core/checked.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // Neighbouring axes of the source that become neighbouring axes of the target.
@@ -130,4 +130,4 @@ std::optional<ReshapePlan> plan_reshape(const Sizes& sizes, const Order& order, 
   return plan;
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -11,7 +11,7 @@
 #include "linn/layer.h"
 #include "linn/types.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 /// order[i] is the axis of linn's image that holds ONNX axis i + 1 (axis 0 is the batch).
 using Order = std::vector<std::size_t>;
@@ -61,4 +61,4 @@ struct ReshapePlan {
 /// split into groups of neighbouring axes, such as (6, 4) to (8, 3), unless the order is ONNX's own after `before`.
 std::optional<ReshapePlan> plan_reshape(const Sizes& sizes, const Order& order, const Sizes& target);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -10,7 +10,7 @@
 #include "linn/layers/arrange.h"
 #include "linn/layers/reshape.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // Constants of so few elements are kept once they are decoded; weights are decoded where they are used, and go.
@@ -203,4 +203,4 @@ std::optional<Activation> Network::reshaped(const Activation& value, const Sizes
   return result;
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

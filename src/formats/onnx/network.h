@@ -18,7 +18,7 @@
 #include "linn/layer.h"
 #include "linn/tensor.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 /// Values of one image: what passes it is a mistake or an attack, and products of sizes stay far from 2^63.
 inline constexpr std::int64_t most_values = std::int64_t{1} << 40;
@@ -94,4 +94,4 @@ class Network {
   std::size_t folded_ = 0;
 };
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

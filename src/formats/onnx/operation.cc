@@ -4,7 +4,7 @@
 
 #include "io/text.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 std::string to_string(const Sizes& sizes) {
   std::string text;
@@ -164,4 +164,4 @@ Activation Operation::map(std::size_t i) const {
   return arranged(value, channels_last(3));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

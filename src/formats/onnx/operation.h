@@ -17,7 +17,7 @@
 #include "formats/onnx/network.h"
 #include "linn/error.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 inline constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -107,4 +107,4 @@ class Operation {
 /// "(2, 3, None)".
 std::string to_string(const Sizes& sizes);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -9,7 +9,7 @@
 #include "formats/onnx/fold.h"
 #include "formats/onnx/operation.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 struct Operator {
   std::string_view name;
@@ -28,4 +28,4 @@ const Operator* find_operator(std::string_view name);
 #undef LINN_ONNX
 #undef LINN_ONNX_FOLDED
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

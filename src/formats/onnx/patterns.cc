@@ -7,7 +7,7 @@
 #include "linn/layers/activation.h"
 #include "linn/layers/sample_norm.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 // Walks along nodes of which each is the only reader of the one before; what it has passed is marked at the end, or not at all.
@@ -188,4 +188,4 @@ std::optional<Activation> matched_layer_norm(const Operation& op) {
   return normalized;
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -6,7 +6,7 @@
 
 #include "formats/onnx/operation.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 /// Null where the node has none of this name.
 const Attribute* attribute_of(const Node& node, std::string_view name);
@@ -26,4 +26,4 @@ std::optional<Activation> matched_gelu(const Operation& op);
 /// (x - mean(x)) / sqrt(variance(x) + epsilon), times gamma plus beta, where this node computes the mean: the LayerNormalization of x.
 std::optional<Activation> matched_layer_norm(const Operation& op);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -5,7 +5,7 @@
 #include "io/protobuf.h"
 #include "io/text.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 using io::ProtobufReader;
@@ -211,4 +211,4 @@ ModelProto read_model(std::span<const std::byte> bytes, const std::string& where
   return model;
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 /// TensorProto.DataType, those that linn reads.
 enum class DataType : std::int64_t {
@@ -104,4 +104,4 @@ struct ModelProto {
 /// bounded by the size of the file, and the number of nodes, tensors and attributes by limits of their own.
 ModelProto read_model(std::span<const std::byte> bytes, const std::string& where);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -1,6 +1,6 @@
 #include "formats/onnx/weights.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 Tensor transposed_tensor(std::span<const float> values, std::span<const std::int64_t> sizes, std::span<const std::size_t> axes) {
   const std::size_t rank = axes.size();
@@ -32,4 +32,4 @@ std::vector<float> in_row_order(std::vector<float> values, const std::optional<A
   return result;
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

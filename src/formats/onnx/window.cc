@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 constexpr std::int64_t most = 1 << 20;  // of a size, a stride or a pad
@@ -81,4 +81,4 @@ OnnxWindow read_window(const Operation& op, const std::vector<std::int64_t>& siz
   return window;
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

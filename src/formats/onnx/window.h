@@ -6,7 +6,7 @@
 #include "formats/onnx/operation.h"
 #include "linn/types.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 /// One axis of a window.
 struct WindowAxis {
@@ -37,4 +37,4 @@ struct OnnxWindow {
 /// channels), Shape::none where open. FormatError for what does not fit.
 OnnxWindow read_window(const Operation& op, const std::vector<std::int64_t>& size, const Shape& map);
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -8,7 +8,7 @@
 #include "io/elements.h"
 #include "linn/error.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 namespace {
 
 using protozero::pbf_writer;
@@ -154,4 +154,4 @@ void ModelWriter::write(std::string_view graph_name, const Metadata& metadata, c
     sink(io::bytes_of(*part));
 }
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

@@ -17,7 +17,7 @@
 #include "linn/shape.h"
 #include "linn/tensor.h"
 
-namespace linn::formats::onnx {
+namespace linn::detail::formats::onnx {
 
 using AttributeValue = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>>;
 using Attributes = std::vector<std::pair<std::string_view, AttributeValue>>;
@@ -53,4 +53,4 @@ class ModelWriter {
   std::set<std::string> names_;
 };
 
-}  // namespace linn::formats::onnx
+}  // namespace linn::detail::formats::onnx

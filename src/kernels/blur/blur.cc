@@ -1,6 +1,6 @@
 #include "kernels/blur/blur.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 std::array<float, most_blur_taps> blur_weights(std::int64_t taps) {
   std::array<float, most_blur_taps> weights = {1.0f};
@@ -13,4 +13,4 @@ std::array<float, most_blur_taps> blur_weights(std::int64_t taps) {
   return weights;
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -7,7 +7,7 @@
 
 #include "kernels/geometry.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Largest number of taps along an axis.
 inline constexpr std::int64_t most_blur_taps = 7;
@@ -49,4 +49,4 @@ struct BlurInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/blur/blur.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// Calls f(dst offset, src offset, weight) for each output pixel and tap, in row-major order.
@@ -51,4 +51,4 @@ template void BlurForward::reference(const Problem&, const Args<double>&);
 template void BlurInputGradient::reference(const Problem&, const Args<float>&);
 template void BlurInputGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -21,7 +21,7 @@
 #include "kernels/pool/window.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::blur {
+namespace linn::detail::kernels::blur {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -135,11 +135,11 @@ void gradient(const BlurInputGradient::Problem& problem, const BlurInputGradient
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::blur
+}  // namespace linn::detail::kernels::blur
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::blur {
+namespace linn::detail::kernels::blur {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(gradient);
@@ -159,5 +159,5 @@ void SeparableGradient::run(const BlurInputGradient::Problem& problem, const Blu
   HWY_DYNAMIC_DISPATCH(gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::blur
+}  // namespace linn::detail::kernels::blur
 #endif

@@ -7,7 +7,7 @@
 #include "core/cpu.h"
 #include "kernels/blur/blur.h"
 
-namespace linn::kernels::blur {
+namespace linn::detail::kernels::blur {
 
 /// Sums down the columns, then along the rows, in the same order at every pixel. The error is at most window_height + window_width
 /// roundings of the sum of magnitudes.
@@ -29,4 +29,4 @@ struct SeparableGradient {
   static void run(const BlurInputGradient::Problem& problem, const BlurInputGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::blur
+}  // namespace linn::detail::kernels::blur

@@ -4,7 +4,7 @@
 #include "kernels/eltwise/activation.h"
 #include "kernels/geometry.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// dst[n,y,x,o] = activation(bias[o] + sum over taps (i,j) and channels c of src[n, row(y,i), column(x,j), c] * kernel[i,j,c,o])
 /// kernel is Keras's [window_height, window_width, channels / groups, out_channels].
@@ -66,4 +66,4 @@ struct ConvKernelGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

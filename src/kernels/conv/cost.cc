@@ -4,7 +4,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/winograd.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 constexpr std::int64_t shard = 8;                // images that a worker processes at a time
@@ -91,4 +91,4 @@ bool global_pooling_joins(const ConvGlobalPoolForward::Problem& problem, bool gr
   return joined <= cost_apart({g, problem.bias, problem.activation}, gradients, policy);
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

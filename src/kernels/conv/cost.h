@@ -8,7 +8,7 @@
 #include "kernels/conv/pooled.h"
 #include "kernels/implementation.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Whether one kernel takes at most as long as the convolution, the traffic of its map, and the pooling. `gradients`: the gradient kernels
 /// count too, with and without fusion.
@@ -22,4 +22,4 @@ bool global_pooling_joins(const ConvGlobalPoolForward::Problem& problem, bool gr
 /// Rows of the map that Strip computes for one image. Rows that belong to two strips count twice (strip.cc).
 std::int64_t strip_rows(const ConvPoolForward::Problem& problem);
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

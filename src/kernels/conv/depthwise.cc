@@ -38,7 +38,7 @@
 
 #ifndef LINN_KERNELS_CONV_DEPTHWISE_ONCE
 #define LINN_KERNELS_CONV_DEPTHWISE_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// A convolution, or an input gradient as a convolution over the output's map. Both maps have the same number of channels.
 struct DepthwisePass {
@@ -78,11 +78,11 @@ struct DepthwiseSums {
   bool add;  // adds to dkernel instead of overwriting it
 };
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::DepthwisePass;
@@ -318,11 +318,11 @@ void depthwise_sums(const DepthwiseSums& x) {
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(depthwise_forward);
 HWY_EXPORT(depthwise_backward);
 HWY_EXPORT(depthwise_sums);
@@ -550,5 +550,5 @@ std::int64_t GroupedKernelGradient::scratch(const Geometry& g, std::int64_t) { r
 void GroupedKernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) { kernel_gradient(g, args); }
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

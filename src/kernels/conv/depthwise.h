@@ -9,7 +9,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/conv/direct.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Output channels for each source channel: Keras's depth_multiplier.
 inline std::int64_t multiplier_of(const Geometry& g) { return g.out_channels / g.channels; }
@@ -103,4 +103,4 @@ struct DirectForward {
   }
 };
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

@@ -12,7 +12,7 @@
 #include "kernels/conv/walk.h"
 #include "kernels/gemm/contract.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 template <class Way>
@@ -71,4 +71,4 @@ void InputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>&
   run_walk(BackwardWalk(g), args.images, {.a = args.ddst, .b = args.transposed_kernel, .c = args.dsrc, .pack = args.scratch});
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

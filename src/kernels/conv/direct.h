@@ -5,7 +5,7 @@
 #include "kernels/conv/conv.h"
 #include "kernels/implementation.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Each output sums over taps and channels in the kernel's order, at every place of the map.
 struct Forward {
@@ -110,4 +110,4 @@ struct RoundedKernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

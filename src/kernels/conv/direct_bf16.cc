@@ -14,7 +14,7 @@
 #include "kernels/conv/walk.h"
 #include "kernels/gemm/bf16.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 std::int64_t band_size(const Walk& walk, std::int64_t images) {
@@ -184,4 +184,4 @@ void RoundedInputGradient::run(const Geometry& g, const ConvInputGradient::Args<
   }
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

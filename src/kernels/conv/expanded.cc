@@ -17,7 +17,7 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/pool/vector.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 using Problem = ConvPoolKernelGradient::Problem;
@@ -220,4 +220,4 @@ void ExpandedWinogradInputGradientOf<kTile>::run(const Problem& problem, const C
 template struct ExpandedWinogradInputGradientOf<2>;
 template struct ExpandedWinogradInputGradientOf<4>;
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

@@ -6,7 +6,7 @@
 #include "kernels/conv/winograd.h"
 #include "kernels/implementation.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Pooling windows of 2x2 with stride 2 that all lie inside the map.
 inline bool is_two_by_two(const Geometry& pool) {
@@ -191,4 +191,4 @@ struct ExpandedWinogradInputGradientOf {
 using ExpandedWinogradInputGradient = ExpandedWinogradInputGradientOf<2>;
 using ExpandedWinograd4InputGradient = ExpandedWinogradInputGradientOf<4>;
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

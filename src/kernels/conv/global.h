@@ -9,7 +9,7 @@
 #include "kernels/implementation.h"
 #include "kernels/pool/pool.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// dst[n,o] = the maximum or the mean over all pixels of activation(conv(src) + bias): ConvForward (conv/conv.h), then GlobalPoolForward
 /// (pool/pool.h).
@@ -177,4 +177,4 @@ struct GlobalInputGradient {
 };
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -22,7 +22,7 @@
 
 #ifndef LINN_KERNELS_CONV_GLOBAL_GRADIENTS_ONCE
 #define LINN_KERNELS_CONV_GLOBAL_GRADIENTS_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 // Calls visit(pixel, channel) for each bit of an image's winners, in their order.
@@ -70,11 +70,11 @@ void each_run(const Geometry& g, std::int64_t pixel, const Visit& visit) {
 std::int64_t terms(const Geometry& g) { return g.window_height * g.window_width * g.channels; }
 
 }  // namespace
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::each_run;
@@ -105,11 +105,11 @@ void input_gradient_of_image(const Geometry& g, const float* share, const std::u
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(kernel_gradient_of_image);
 HWY_EXPORT(input_gradient_of_image);
 
@@ -150,5 +150,5 @@ void GlobalInputGradient::run(const Geometry& g, const ConvGlobalPoolInputGradie
 }
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

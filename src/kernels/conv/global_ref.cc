@@ -7,7 +7,7 @@
 #include "kernels/conv/global.h"
 #include "kernels/conv/ref_taps.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 template <class T>
@@ -93,4 +93,4 @@ template void ConvGlobalPoolKernelGradient::reference(const Problem&, const Args
 template void ConvGlobalPoolInputGradient::reference(const Problem&, const Args<float>&);
 template void ConvGlobalPoolInputGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

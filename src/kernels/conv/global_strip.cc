@@ -27,7 +27,7 @@
 
 #ifndef LINN_KERNELS_CONV_GLOBAL_STRIP_ONCE
 #define LINN_KERNELS_CONV_GLOBAL_STRIP_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 // A strip, and the maxima (or sums) that it is joined to.
@@ -40,11 +40,11 @@ struct Strip {
 };
 
 }  // namespace
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::Strip;
@@ -123,11 +123,11 @@ void divide(float* sums, std::int64_t count, std::int64_t by) {
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(join_strip);
 HWY_EXPORT(divide);
 
@@ -262,5 +262,5 @@ void GlobalRoundedStrip::run(const Problem& problem, const ConvGlobalPoolForward
 }
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

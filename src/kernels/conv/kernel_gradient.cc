@@ -14,7 +14,7 @@
 #include "kernels/conv/padding.h"
 #include "kernels/gemm/contract.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 // Images of a chunk. Their maps (about 32 KiB of ddst and src) stay in the cache while all tiles read them, but a chunk has enough pixels
@@ -57,4 +57,4 @@ void KernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float
   }
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

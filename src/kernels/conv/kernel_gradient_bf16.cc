@@ -17,7 +17,7 @@
 #include "kernels/conv/taps.h"
 #include "kernels/gemm/bf16.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 // Layout in scratch of one group's src [plane][pair of images][row][column][channel][2] and ddst [plane][pair of
@@ -223,4 +223,4 @@ void RoundedKernelGradient::run(const Geometry& g, const ConvKernelGradient::Arg
   KernelGradient::run(dense(g), {args.images, src, ddst, args.dkernel, ddst + args.images * ddst_size(g)});
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

@@ -16,7 +16,7 @@
 #include "kernels/conv/pooling-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 #if HWY_TARGET <= HWY_AVX3
@@ -94,11 +94,11 @@ void sum_taps(const ConvPoolKernelGradient::Problem&, const ConvPoolKernelGradie
 #endif
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(sum_taps);
 
 namespace conv {
@@ -113,5 +113,5 @@ void LookupKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, c
 }
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -5,7 +5,7 @@
 
 #include "kernels/conv/pooled.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Sets the argmax of one image to `no_cell` where the pooled value is not above 0.
 template <class T>
@@ -17,4 +17,4 @@ void mark_no_gradient(const Geometry& pool, const T* dst, std::uint8_t* argmax) 
     }
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

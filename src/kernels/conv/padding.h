@@ -6,7 +6,7 @@
 
 #include "kernels/geometry.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 inline bool padded(const Geometry& g) { return g.pad_top > 0 || g.pad_bottom > 0 || g.pad_left > 0 || g.pad_right > 0; }
 /// Elements of a row and of an image of the copy, which is dense.
@@ -34,4 +34,4 @@ inline void pad(const Geometry& g, std::int64_t images, const float* src, float*
   }
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

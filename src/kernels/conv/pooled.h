@@ -7,7 +7,7 @@
 #include "kernels/geometry.h"
 #include "kernels/pool/pool.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Value of argmax for a window whose pooled value relu set to 0: no gradient flows through it.
 inline constexpr std::uint8_t no_cell = 255;
@@ -87,4 +87,4 @@ struct ConvPoolInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

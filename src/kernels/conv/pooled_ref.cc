@@ -7,7 +7,7 @@
 #include "kernels/conv/pooled.h"
 #include "kernels/conv/ref_taps.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 // Calls visit(o, element of ddst, output row of the convolution, column) for every window and channel through which a gradient flows.
@@ -78,4 +78,4 @@ template void ConvPoolKernelGradient::reference(const Problem&, const Args<doubl
 template void ConvPoolInputGradient::reference(const Problem&, const Args<float>&);
 template void ConvPoolInputGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -15,7 +15,7 @@
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 
 enum class Pooled { average, max, argmax };
 
@@ -108,6 +108,6 @@ HWY_INLINE void PoolCells(V v0, V v1, V v2, V v3, bool relu, float* dst, std::ui
   if constexpr (kPooled == Pooled::argmax) StoreChoice(m.cell, argmax, count);
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

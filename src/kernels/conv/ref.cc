@@ -3,7 +3,7 @@
 
 #include "kernels/conv/conv.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 // Calls visit(output pixel, source pixel, tap) for each pair of an output pixel and a source pixel of its window inside the map. The
@@ -92,4 +92,4 @@ template void ConvInputGradient::reference(const Problem&, const Args<double>&);
 template void ConvKernelGradient::reference(const Problem&, const Args<float>&);
 template void ConvKernelGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -5,7 +5,7 @@
 
 #include "kernels/geometry.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Calls visit(tap, offset of the source pixel) for the taps of output (row, column) that lie in the map.
 template <class Visit>
@@ -18,4 +18,4 @@ void for_each_tap(const Geometry& g, std::int64_t row, std::int64_t column, cons
     }
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

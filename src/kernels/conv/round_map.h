@@ -5,7 +5,7 @@
 
 #include "kernels/gemm/bf16.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 inline void round_elements(const float* src, std::int64_t count, Bf16* dst) { round_bf16(src, count, dst); }
 inline void round_elements(const float* src, std::int64_t count, float* dst) { round_to_bf16(src, count, dst); }
@@ -24,4 +24,4 @@ void round_rows(const float* src, std::int64_t row, std::int64_t pixel, std::int
     }
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

@@ -5,7 +5,7 @@
 #include "kernels/conv/fused.h"
 #include "kernels/conv/round_map.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Rounds the operands of `Form`. Accepts what both `Form` and `Fast` (the form with vdpbf16ps) accept, so that the same ops round on every
 /// CPU.
@@ -74,4 +74,4 @@ struct RoundedStrip : Rounded<Strip, Bf16Direct> {
   static constexpr std::string_view name = "rounded_strip";
 };
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

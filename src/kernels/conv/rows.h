@@ -5,7 +5,7 @@
 
 #include "kernels/conv/conv.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Output rows [begin, end).
 struct Rows {
@@ -28,4 +28,4 @@ inline ConvForward::Problem rows_of(const ConvForward::Problem& problem, const R
 /// Elements of a strip (one row, if a row is longer). 64 KiB stay in the L2 cache beside the data that the convolution reads.
 inline constexpr std::int64_t strip_elements = 16384;
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

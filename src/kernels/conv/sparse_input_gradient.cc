@@ -26,7 +26,7 @@
 
 #ifndef LINN_KERNELS_CONV_SPARSE_INPUT_GRADIENT_ONCE
 #define LINN_KERNELS_CONV_SPARSE_INPUT_GRADIENT_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 constexpr std::int64_t block = 16;        // input channels
@@ -45,11 +45,11 @@ struct Plane {
 };
 
 }  // namespace
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::CellBits;
@@ -183,11 +183,11 @@ void sum_block(const Plane& plane, const Geometry& pool, const CellBits* bits, s
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(find_live);
 HWY_EXPORT(sum_block);
 
@@ -265,5 +265,5 @@ void SparseInputGradient::run(const Problem& problem, const ConvPoolInputGradien
 }
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

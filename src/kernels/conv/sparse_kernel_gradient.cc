@@ -24,7 +24,7 @@
 
 #ifndef LINN_KERNELS_CONV_SPARSE_KERNEL_GRADIENT_ONCE
 #define LINN_KERNELS_CONV_SPARSE_KERNEL_GRADIENT_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 constexpr std::int64_t bits_a_word = 32;  // one word for each lane
@@ -51,11 +51,11 @@ struct Patches {
 std::int64_t words_for(std::int64_t windows) { return core::round_up(core::ceil_div(windows, bits_a_word), 2); }
 
 }  // namespace
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::bits_a_word;
@@ -199,11 +199,11 @@ void add_live_windows(const Geometry& g, const float* src, std::int64_t src_row,
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(mark_live_windows);
 HWY_EXPORT(add_live_windows);
 
@@ -298,5 +298,5 @@ void SparseKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, c
 }
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -17,7 +17,7 @@
 #include "kernels/implementation.h"
 #include "kernels/pool/vector.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 // Rows of the map in the windows of pooled rows [first, last).
@@ -125,4 +125,4 @@ void Bf16Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForwa
   conv::run<Bf16Forward>(problem, args);
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

@@ -8,7 +8,7 @@
 #include "core/checked.h"
 #include "kernels/geometry.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// One axis of a Geometry.
 struct Axis {
@@ -93,4 +93,4 @@ void backward_runs(const Axis& a, std::int64_t most, const Visit& visit) {
   }
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

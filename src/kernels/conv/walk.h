@@ -9,7 +9,7 @@
 #include "kernels/conv/taps.h"
 #include "kernels/geometry.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// One of the two forms: the map that is read, the map that is written, and the layout of the weights.
 struct Walk {
@@ -90,4 +90,4 @@ class BackwardWalk : public Walk {
   const Geometry& g_;
 };
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

@@ -18,7 +18,7 @@
 #include "kernels/conv/pooling-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 constexpr int most_windows = 3;
@@ -136,11 +136,11 @@ void windows(const ConvPoolForward::Problem& problem, const ConvPoolForward::Arg
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(windows);
 
 namespace conv {
@@ -154,5 +154,5 @@ bool Windows::accepts(const ConvPoolForward::Problem& problem) {
 void Windows::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { HWY_DYNAMIC_DISPATCH(windows)(problem, args); }
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -25,7 +25,7 @@
 
 #ifndef LINN_KERNELS_CONV_WINDOWS_BF16_ONCE
 #define LINN_KERNELS_CONV_WINDOWS_BF16_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 // The terms of an output: runs of elements that are neighbours both in the image and in the kernel.
@@ -38,12 +38,12 @@ struct Runs {
 };
 
 }  // namespace
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 #if HWY_TARGET == HWY_AVX3
 LINN_BEFORE_BF16();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 constexpr int bf16_windows = 3;
@@ -197,12 +197,12 @@ void windows_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForward
   }
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 LINN_AFTER_BF16();
 #endif  // HWY_AVX3
 
 #if HWY_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 bool Bf16Windows::accepts(const ConvPoolForward::Problem& problem) {
   const Geometry& g = problem.conv;
@@ -228,5 +228,5 @@ void Bf16Windows::run(const ConvPoolForward::Problem& problem, const ConvPoolFor
   N_AVX3::windows_bf16(problem, args);
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif

@@ -9,7 +9,7 @@
 #include "kernels/conv/winograd_layout.h"
 #include "kernels/implementation.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Arguments of a convolution or an input gradient: from the map `src` to the map `dst`.
 struct MapArgs {
@@ -114,4 +114,4 @@ struct Bf16WinogradKernelGradient {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

@@ -27,7 +27,7 @@
 
 #ifndef LINN_KERNELS_CONV_WINOGRAD_BF16_ONCE
 #define LINN_KERNELS_CONV_WINOGRAD_BF16_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 constexpr std::int64_t bf16_chunk_bytes = 320 * 1024;
@@ -52,12 +52,12 @@ struct Bf16Layout {
 };
 
 }  // namespace
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 #if HWY_TARGET == HWY_AVX3
 LINN_BEFORE_BF16();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::winograd_points;
@@ -132,12 +132,12 @@ void winograd_bf16_kernel(const Geometry& g, const float* kernel, bool turned, f
     }
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 LINN_AFTER_BF16();
 #endif  // HWY_AVX3
 
 #if HWY_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 // Whether this form takes at least a tenth less time than the direct form of direct_bf16.cc. Like winograd_pays, with products that take
@@ -198,5 +198,5 @@ void Bf16WinogradInputGradient::run(const Geometry& g, const ConvInputGradient::
   N_AVX3::winograd_map_bf16(backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif

@@ -6,7 +6,7 @@
 
 #include "kernels/conv/winograd_tiles.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Elements of a transformed kernel above which it no longer fits a cache that all cores share beside the other data: 16 MiB.
 inline constexpr std::int64_t large_kernel = 1 << 22;
@@ -85,4 +85,4 @@ inline bool winograd4_gradient_pays(const Geometry& g) {
   return 10 * std::min(direct_gradient_cost(g), winograd_gradient_cost(g, 2)) >= 11 * winograd_gradient_cost(g, 4);
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

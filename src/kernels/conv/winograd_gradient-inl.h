@@ -13,7 +13,7 @@
 #include "kernels/conv/winograd_transforms-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 
 /// w = A y of kTile gradients: one result for each point, `step` vectors apart. With kTile 2 the last result has the opposite sign; the
 /// inverse (InverseTapLine) subtracts it.
@@ -87,6 +87,6 @@ HWY_INLINE void InverseTaps(const Geometry& g, const float* sums, std::int64_t s
     }
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -23,7 +23,7 @@
 #include "kernels/gemm/contract.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 template <int kTile>
@@ -89,11 +89,11 @@ void winograd_kernel_gradient(int tile, const Geometry& g, const ConvKernelGradi
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(winograd_kernel_gradient);
 
 namespace conv {
@@ -117,5 +117,5 @@ template struct WinogradKernelGradientOf<2>;
 template struct WinogradKernelGradientOf<4>;
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

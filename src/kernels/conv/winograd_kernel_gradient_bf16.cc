@@ -26,7 +26,7 @@
 
 #ifndef LINN_KERNELS_CONV_WINOGRAD_KERNEL_GRADIENT_BF16_ONCE
 #define LINN_KERNELS_CONV_WINOGRAD_KERNEL_GRADIENT_BF16_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 // Layout of V, W and the sums.
@@ -58,12 +58,12 @@ struct Bf16SumLayout {
 };
 
 }  // namespace
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 #if HWY_TARGET == HWY_AVX3
 LINN_BEFORE_BF16();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::Bf16SumLayout;
@@ -162,12 +162,12 @@ void winograd_kernel_gradient_bf16(const Geometry& g, const ConvKernelGradient::
   InverseTaps<2>(g, sums, layout.sum_point, layout.vectors * bf16_columns, args.dkernel);
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 LINN_AFTER_BF16();
 #endif  // HWY_AVX3
 
 #if HWY_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 // Whether this form takes at least a tenth less time than the direct form in bfloat16. Like winograd_gradient_pays, with products that take
 // half the time.
@@ -183,5 +183,5 @@ void Bf16WinogradKernelGradient::run(const Geometry& g, const ConvKernelGradient
   N_AVX3::winograd_kernel_gradient_bf16(g, args);
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif

@@ -8,7 +8,7 @@
 #include "kernels/conv/winograd_cost.h"
 #include "kernels/conv/winograd_tiles.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Gap between two points in floats, so that the points do not fall into the same sets of the L1 cache.
 inline constexpr std::int64_t winograd_line = 16;
@@ -85,4 +85,4 @@ struct WinogradSumLayout {
   static constexpr std::int64_t least_tiles = 128;
 };
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

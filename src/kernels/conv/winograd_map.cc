@@ -29,7 +29,7 @@
 #include "kernels/conv/winograd_outputs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 void winograd_map(const Geometry& g, const conv::TileCut& cut, const conv::MapArgs& args) {
@@ -45,11 +45,11 @@ void winograd_map_kernel(const Geometry& g, const conv::TileCut& cut, const floa
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(winograd_map);
 HWY_EXPORT(winograd_map_kernel);
 
@@ -115,5 +115,5 @@ template struct WinogradInputGradientOf<2>;
 template struct WinogradInputGradientOf<4>;
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -14,7 +14,7 @@
 #include "kernels/conv/winograd_products-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 
 /// y = A^T m for one column or row of products: kTile results, `y_step` vectors apart.
 template <int kTile>
@@ -161,6 +161,6 @@ HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const Ti
   });
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

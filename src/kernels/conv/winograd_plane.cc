@@ -24,7 +24,7 @@
 
 #ifndef LINN_KERNELS_CONV_WINOGRAD_PLANE_ONCE
 #define LINN_KERNELS_CONV_WINOGRAD_PLANE_ONCE
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 namespace {
 
 constexpr std::int64_t block = 16;  // windows, and floats of the widest vector
@@ -47,11 +47,11 @@ void fill_plane(const Geometry& g, const PlaneLayout& layout, const float* src, 
 }
 
 }  // namespace
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::block;
@@ -137,11 +137,11 @@ void winograd_plane(const ConvPoolForward::Problem& problem, const ConvPoolForwa
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(winograd_plane);
 
 namespace conv {
@@ -160,5 +160,5 @@ void WinogradPlane::run(const ConvPoolForward::Problem& problem, const ConvPoolF
 }
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -14,7 +14,7 @@
 #include "kernels/conv/winograd_outputs-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 
 /// PoolTiles for one kind of pooling.
 template <int kTile, Pooled kPooled>
@@ -60,6 +60,6 @@ HWY_INLINE void PoolTiles(const ConvPoolForward::Problem& problem, const ConvPoo
     PoolTilesAs<kTile, Pooled::max>(problem, args, source, tiles, m, first, count);
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

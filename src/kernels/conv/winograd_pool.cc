@@ -24,7 +24,7 @@
 #include "kernels/conv/winograd_pool-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const ConvPoolForward::Args<float>& args) {
@@ -40,11 +40,11 @@ void winograd_kernel(const ConvPoolForward::Problem& problem, const conv::TileCu
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(winograd);
 HWY_EXPORT(winograd_kernel);
 
@@ -82,5 +82,5 @@ template struct WinogradPoolOf<2>;
 template struct WinogradPoolOf<4>;
 
 }  // namespace conv
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -15,7 +15,7 @@
 #include "kernels/gemm/contract.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 
 /// M[point][tile][output channel]: the products of a chunk of tiles.
 struct Products {
@@ -73,6 +73,6 @@ HWY_INLINE void PackTileSizes(const Geometry& g, const conv::TileCut& cut, const
   if (cut.twos.count() > 0) PackTaps<2>(g, kernel, turned, packed + conv::packed_fours(g, cut));
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

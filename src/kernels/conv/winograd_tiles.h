@@ -7,7 +7,7 @@
 #include "core/checked.h"
 #include "kernels/geometry.h"
 
-namespace linn::kernels::conv {
+namespace linn::detail::kernels::conv {
 
 /// Window 3x3, stride 1, dilation 1: the convolutions for which Winograd's forms are defined.
 inline bool is_three_by_three(const Geometry& conv) {
@@ -54,4 +54,4 @@ inline Geometry backwards(const Geometry& g) {
   return back;
 }
 
-}  // namespace linn::kernels::conv
+}  // namespace linn::detail::kernels::conv

@@ -14,7 +14,7 @@
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 
 /// Calls visit(t, image, y, x) for t = 0 .. count - 1: tile first + t of a call, at row y and column x of the tiles of its image.
 template <class Visit>
@@ -189,6 +189,6 @@ HWY_INLINE void PackTaps(const Geometry& g, const float* kernel, bool turned, fl
   }
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Keras's functions of one value. (Softmax and other functions of a whole row are in kernels/reduce.) Functions with arguments:
 ///
@@ -106,4 +106,4 @@ struct ActivationGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

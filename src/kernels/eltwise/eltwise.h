@@ -6,7 +6,7 @@
 
 #include "linn/tensor.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// dst[r,i] = src[row,i] with row = index[r], or first + r if index is null; converted from any dtype. The first op of every plan:
 /// it copies a batch out of the data set, so that the data set itself is never converted to float.
@@ -81,4 +81,4 @@ struct Dropout {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -11,7 +11,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -30,7 +30,7 @@ HWY_INLINE void for_each(std::int64_t count, const F& f) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise
 HWY_AFTER_NAMESPACE();
 
 #endif

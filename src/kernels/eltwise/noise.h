@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Drops whole channels of an image: dst[n,p,c] = random(seed, stream, (first + n) * channels + c) < rate ? 0 : src[n,p,c] / (1 - rate).
 /// The gradient is the same call on ddst. Tompson et al., "Efficient object localization using convolutional networks", 2015.
@@ -51,4 +51,4 @@ struct NormalPair {
 };
 NormalPair normal_pair(std::uint64_t seed, std::uint64_t stream, std::uint64_t counter);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -5,7 +5,7 @@
 #include "core/random.h"
 #include "kernels/eltwise/noise.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// In (0, 1), a multiple of 2^-53.
@@ -52,4 +52,4 @@ template void SpatialDropout::reference(const Problem&, const Args<double>&);
 template void GaussianNoise::reference(const Problem&, const Args<float>&);
 template void GaussianNoise::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

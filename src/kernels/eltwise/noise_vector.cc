@@ -9,7 +9,7 @@
 #include "kernels/eltwise/noise_vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -41,11 +41,11 @@ void spatial_dropout(const SpatialDropout::Problem& p, const SpatialDropout::Arg
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 
 HWY_EXPORT(spatial_dropout);
 
@@ -53,5 +53,5 @@ void VectorSpatialDropout::run(const SpatialDropout::Problem& problem, const Spa
   HWY_DYNAMIC_DISPATCH(spatial_dropout)(problem, args);
 }
 
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise
 #endif

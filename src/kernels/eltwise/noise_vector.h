@@ -4,7 +4,7 @@
 #include "kernels/eltwise/noise.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 
 struct VectorSpatialDropout : VectorTraits<SpatialDropout> {
   /// One number for each channel of an image: 1 if it is kept, else 0.
@@ -12,4 +12,4 @@ struct VectorSpatialDropout : VectorTraits<SpatialDropout> {
   static void run(const SpatialDropout::Problem& problem, const SpatialDropout::Args<float>& args);
 };
 
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise

@@ -9,7 +9,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/eltwise/update.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 // In the order of the enum.
@@ -339,4 +339,4 @@ LINN_INSTANTIATE(SgdUpdate)
 LINN_INSTANTIATE(RmspropUpdate)
 #undef LINN_INSTANTIATE
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 inline constexpr int most_slots = 3;
 
@@ -65,4 +65,4 @@ class StepFunction {
   void (*run_double_)(const void*, const ElementUpdateArgs<double>&) = nullptr;
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

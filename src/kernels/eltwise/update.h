@@ -6,7 +6,7 @@
 
 #include "kernels/eltwise/step_function.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Kingma and Ba, "Adam", ICLR 2015, the form before section 2.1 ("epsilon hat"), as Keras has it:
 /// m += (g - m)(1 - b1); v += (g*g - v)(1 - b2); w -= alpha * m / (sqrt(v) + epsilon), alpha = lr sqrt(1 - b2^t) / (1 - b1^t).
@@ -92,4 +92,4 @@ struct ElementUpdate {
   }
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

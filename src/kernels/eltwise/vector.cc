@@ -20,7 +20,7 @@
 #include "kernels/eltwise/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -261,11 +261,11 @@ void dropout(const Dropout::Problem& problem, const Dropout::Args<float>& args) 
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 
 HWY_EXPORT(activation_forward);
 HWY_EXPORT(activation_gradient);
@@ -299,5 +299,5 @@ void VectorRescale::run(const Rescale::Problem& problem, const Rescale::Args<flo
 void VectorAdd::run(const Add::Problem& problem, const Add::Args<float>& args) { HWY_DYNAMIC_DISPATCH(add)(problem, args); }
 void VectorDropout::run(const Dropout::Problem& problem, const Dropout::Args<float>& args) { HWY_DYNAMIC_DISPATCH(dropout)(problem, args); }
 
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise
 #endif

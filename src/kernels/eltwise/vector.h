@@ -6,7 +6,7 @@
 #include "kernels/eltwise/update.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 
 /// relu, relu6 and leaky_relu, which need only comparisons and products.
 struct VectorActivation : VectorTraits<ActivationForward> {
@@ -43,4 +43,4 @@ struct VectorRmsprop : VectorTraits<RmspropUpdate> {
   static void run(const RmspropUpdate::Problem& problem, const RmspropUpdate::Args<float>& args);
 };
 
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise

@@ -14,7 +14,7 @@
 #include "kernels/eltwise/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -127,11 +127,11 @@ void rmsprop(const RmspropUpdate::Problem& problem, const RmspropUpdate::Args<fl
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::eltwise {
+namespace linn::detail::kernels::eltwise {
 
 HWY_EXPORT(adam);
 HWY_EXPORT(sgd);
@@ -143,5 +143,5 @@ void VectorRmsprop::run(const RmspropUpdate::Problem& problem, const RmspropUpda
   HWY_DYNAMIC_DISPATCH(rmsprop)(problem, args);
 }
 
-}  // namespace linn::kernels::eltwise
+}  // namespace linn::detail::kernels::eltwise
 #endif

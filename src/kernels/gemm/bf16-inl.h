@@ -24,7 +24,7 @@
 #define LINN_AFTER_BF16() HWY_POP_ATTRIBUTES static_assert(true, "For requiring trailing semicolon")
 
 LINN_BEFORE_BF16();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 
 /// sum + a.second * b.second, then + a.first * b.first, lane by lane; a and b are pairs of bfloat16.
 HWY_INLINE V DotPairs(V sum, __m512i a, __m512i b) { return V{_mm512_dpbf16_ps(sum.raw, (__m512bh)a, (__m512bh)b)}; }
@@ -68,7 +68,7 @@ HWY_INLINE __m512i InterleaveRounded(V first, V second) {
   return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 LINN_AFTER_BF16();
 #endif  // HWY_AVX3
 #endif

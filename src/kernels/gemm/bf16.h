@@ -6,7 +6,7 @@
 
 #include "kernels/gemm/contract.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// A bfloat16 number: the upper 16 bits of a float.
 using Bf16 = std::uint16_t;
@@ -77,4 +77,4 @@ void round_to_bf16(const float* src, std::int64_t count, float* dst);
 /// Number of floats whose memory holds `count` bfloat16 numbers.
 constexpr std::int64_t floats_of_bf16(std::int64_t count) { return (count + 1) / 2; }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

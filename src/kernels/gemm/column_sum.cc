@@ -13,7 +13,7 @@
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 template <int kVectors, bool kTail>
@@ -39,16 +39,16 @@ void column_sum(const ColumnSum::Problem& problem, const ColumnSum::Args<float>&
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(column_sum);
 
 void gemm::Columns::run(const ColumnSum::Problem& problem, const ColumnSum::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(column_sum)(problem, args);
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -22,7 +22,7 @@
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 struct Tile {
@@ -161,12 +161,12 @@ void contract(const Contraction& given) {
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(contract);
 Contract contract_for_cpu() { return HWY_DYNAMIC_DISPATCH(contract); }
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

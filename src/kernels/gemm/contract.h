@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Three nested indices, the last fastest.
 using Box = std::array<std::int64_t, 3>;
@@ -37,4 +37,4 @@ constexpr std::int64_t pack_size(std::int64_t terms) { return terms * 32; }
 using Contract = void (*)(const Contraction&);
 Contract contract_for_cpu();
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -20,7 +20,7 @@
 
 #if HWY_TARGET == HWY_AVX3
 LINN_BEFORE_BF16();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 struct Bf16Tile {
@@ -157,12 +157,12 @@ void round_elements(const float* src, std::int64_t count, Bf16* dst) {
   _mm256_mask_storeu_epi16(dst + i, part, RoundVector(LoadPart(src + i, count - i)));
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 LINN_AFTER_BF16();
 #endif  // HWY_AVX3
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 // Rounds to nearest even: adds half of the last remaining bit, minus one if that bit is 0, and cuts off the lower bits.
@@ -184,11 +184,11 @@ void round_floats(const float* src, std::int64_t count, float* dst) {
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(round_floats);
 
 void contract_bf16(const Bf16Contraction& contraction) { N_AVX3::contract_pairs(contraction); }
@@ -200,5 +200,5 @@ void interleave_bf16(const float* first, const float* second, const FloatRows& r
 void round_bf16(const float* src, std::int64_t count, Bf16* dst) { N_AVX3::round_elements(src, count, dst); }
 void round_to_bf16(const float* src, std::int64_t count, float* dst) { HWY_DYNAMIC_DISPATCH(round_floats)(src, count, dst); }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

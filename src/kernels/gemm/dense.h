@@ -6,7 +6,7 @@
 
 #include "kernels/eltwise/activation.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// dst[r,o] = activation(bias[o] + sum over i of src[r,i] * kernel[i,o]), kernel [inputs, outputs].
 /// The input gradient is this kernel too, with the transposed kernel and no bias.
@@ -90,4 +90,4 @@ struct ColumnSum {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -13,7 +13,7 @@
 #include "kernels/gemm/contract.h"
 #include "kernels/gemm/gemm.h"
 
-namespace linn::kernels::gemm {
+namespace linn::detail::kernels::gemm {
 namespace {
 
 constexpr std::int64_t row_block = 256;
@@ -53,4 +53,4 @@ void Forward::run(const DenseForward::Problem& problem, const DenseForward::Args
     }
 }
 
-}  // namespace linn::kernels::gemm
+}  // namespace linn::detail::kernels::gemm

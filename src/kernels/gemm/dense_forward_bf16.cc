@@ -8,7 +8,7 @@
 #include "kernels/gemm/bf16.h"
 #include "kernels/gemm/gemm.h"
 
-namespace linn::kernels::gemm {
+namespace linn::detail::kernels::gemm {
 namespace {
 
 constexpr std::int64_t row_block = 104;  // 8 tiles of 13
@@ -72,4 +72,4 @@ void RoundedForward::run(const DenseForward::Problem& problem, const DenseForwar
   }
 }
 
-}  // namespace linn::kernels::gemm
+}  // namespace linn::detail::kernels::gemm

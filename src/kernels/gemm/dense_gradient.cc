@@ -22,7 +22,7 @@
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 // Largest number of levels of the tree: for 2^24 shards.
@@ -168,7 +168,7 @@ void dense_gradient(const DenseKernelGradient::Problem& problem, const DenseKern
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -176,7 +176,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "core/checked.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(dense_gradient);
 namespace gemm {
 
@@ -190,5 +190,5 @@ void KernelGradient::run(const DenseKernelGradient::Problem& problem, const Dens
 }
 
 }  // namespace gemm
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -22,19 +22,19 @@
 
 #ifndef LINN_KERNELS_GEMM_DENSE_GRADIENT_BF16_ONCE
 #define LINN_KERNELS_GEMM_DENSE_GRADIENT_BF16_ONCE
-namespace linn::kernels::gemm {
+namespace linn::detail::kernels::gemm {
 namespace {
 
 // Pairs of rows; the partner of an odd last row of a shard is zero.
 std::int64_t pairs_of(std::int64_t rows, std::int64_t shard) { return rows / shard * ((shard + 1) / 2) + (rows % shard + 1) / 2; }
 
 }  // namespace
-}  // namespace linn::kernels::gemm
+}  // namespace linn::detail::kernels::gemm
 #endif
 
 #if HWY_TARGET == HWY_AVX3
 LINN_BEFORE_BF16();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 // Largest number of levels of the tree: for 2^24 shards.
@@ -168,12 +168,12 @@ void dense_gradient_pairs(const DenseKernelGradient::Problem& problem, const Den
   }
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 LINN_AFTER_BF16();
 #endif  // HWY_AVX3
 
 #if HWY_ONCE
-namespace linn::kernels::gemm {
+namespace linn::detail::kernels::gemm {
 
 std::int64_t Bf16KernelGradient::scratch(const DenseKernelGradient::Problem& problem, std::int64_t rows) {
   return pairs_of(rows, problem.shard) * (core::round_up(problem.inputs, bf16_columns) + core::round_up(problem.outputs, bf16_columns));
@@ -202,5 +202,5 @@ void RoundedKernelGradient::run(const DenseKernelGradient::Problem& problem, con
                       {args.rows, src, ddst, args.dkernel + args.first * problem.outputs, 0, inputs, ddst + args.rows * problem.outputs});
 }
 
-}  // namespace linn::kernels::gemm
+}  // namespace linn::detail::kernels::gemm
 #endif

@@ -5,7 +5,7 @@
 #include "kernels/gemm/dense.h"
 #include "kernels/implementation.h"
 
-namespace linn::kernels::gemm {
+namespace linn::detail::kernels::gemm {
 
 /// Register tiles over blocks of inputs. A row's bits depend neither on the number of rows nor on its place among them.
 struct Forward {
@@ -94,4 +94,4 @@ struct Columns {
   static void run(const ColumnSum::Problem& problem, const ColumnSum::Args<float>& args);
 };
 
-}  // namespace linn::kernels::gemm
+}  // namespace linn::detail::kernels::gemm

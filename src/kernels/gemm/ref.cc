@@ -7,7 +7,7 @@
 #include "core/tree.h"
 #include "kernels/gemm/dense.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 template <class T>
 void DenseForward::reference(const Problem& problem, const Args<T>& args) {
@@ -68,4 +68,4 @@ template void TransposeKernel::reference(const Problem&, const Args<double>&);
 template void ColumnSum::reference(const Problem&, const Args<float>&);
 template void ColumnSum::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

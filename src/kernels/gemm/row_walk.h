@@ -6,7 +6,7 @@
 
 #include "kernels/gemm/contract.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Joins neighbouring levels whose elements follow at one constant stride. Gives fewer and longer inner loops in the same order.
 inline void join_levels(Box& count, Box& s, Box& t) {
@@ -63,4 +63,4 @@ class RowWalk {
   std::int64_t a_offset_[most], c_offset_[most];
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

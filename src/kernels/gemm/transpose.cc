@@ -12,7 +12,7 @@
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -43,16 +43,16 @@ void transpose(const TransposeKernel::Problem& problem, const TransposeKernel::A
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(transpose);
 
 void gemm::Transpose::run(const TransposeKernel::Problem& problem, const TransposeKernel::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(transpose)(problem, args);
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -7,7 +7,7 @@
 #include "kernels/geometry.h"
 #include "linn/shape.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Copies a map between two arrays with separate pitches: dst[n, y, x, c] = src[n, y, x, c]. Used for concatenation, slices and crops. src
 /// and dst must not overlap.
@@ -51,4 +51,4 @@ Shape permuted(const Permute::Problem& problem);
 /// The inverse permutation of `order`.
 Shape inverse_order(const Shape& order);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/layout/layout.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 template <class T>
 void CopyMap::reference(const Problem& problem, const Args<T>& args) {
@@ -50,4 +50,4 @@ template void CopyMap::reference(const Problem&, const Args<double>&);
 template void Permute::reference(const Problem&, const Args<float>&);
 template void Permute::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -14,7 +14,7 @@
 #include "kernels/layout/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::layout {
+namespace linn::detail::kernels::layout {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -82,11 +82,11 @@ void permute(const Permute::Problem& problem, const Permute::Args<float>& args) 
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::layout
+}  // namespace linn::detail::kernels::layout
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::layout {
+namespace linn::detail::kernels::layout {
 
 HWY_EXPORT(copy_map);
 HWY_EXPORT(permute);
@@ -96,5 +96,5 @@ void VectorCopyMap::run(const CopyMap::Problem& problem, const CopyMap::Args<flo
 }
 void Walked::run(const Permute::Problem& problem, const Permute::Args<float>& args) { HWY_DYNAMIC_DISPATCH(permute)(problem, args); }
 
-}  // namespace linn::kernels::layout
+}  // namespace linn::detail::kernels::layout
 #endif

@@ -4,7 +4,7 @@
 #include "kernels/layout/layout.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::layout {
+namespace linn::detail::kernels::layout {
 
 struct VectorCopyMap : VectorTraits<CopyMap> {
   static void run(const CopyMap::Problem& problem, const CopyMap::Args<float>& args);
@@ -15,4 +15,4 @@ struct Walked : VectorTraits<Permute> {
   static void run(const Permute::Problem& problem, const Permute::Args<float>& args);
 };
 
-}  // namespace linn::kernels::layout
+}  // namespace linn::detail::kernels::layout

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// The size of an axis of `shape` as if it had `rank` axes: 1 for those before its first.
@@ -90,4 +90,4 @@ std::int64_t Runs::offset(std::int64_t input) const {
   return result;
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

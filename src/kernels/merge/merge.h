@@ -10,7 +10,7 @@
 
 #include "linn/shape.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// The shape to which shapes of images broadcast: aligned at their last axes, with sizes equal or 1. Empty if they do not broadcast.
 /// An open size (Shape::none) fits every size and stays open.
@@ -118,4 +118,4 @@ bool first_wins(MergeKind kind, T a, T b) {
   return kind == MergeKind::maximum ? a >= b : a <= b;
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

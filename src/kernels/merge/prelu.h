@@ -6,7 +6,7 @@
 
 #include "kernels/merge/merge.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// dst = src where src > 0, else alpha * src. alpha has the shape of one image (1 along the axes that share a slope) and is the same for
 /// all images.
@@ -47,4 +47,4 @@ struct PReluGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

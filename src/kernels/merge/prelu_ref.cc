@@ -3,7 +3,7 @@
 
 #include "kernels/merge/prelu.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// Calls f(offset in src, offset in alpha) for each element of all images, in row-major order.
@@ -39,4 +39,4 @@ template void PReluForward::reference(const Problem&, const Args<double>&);
 template void PReluGradient::reference(const Problem&, const Args<float>&);
 template void PReluGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

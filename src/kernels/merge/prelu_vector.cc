@@ -11,7 +11,7 @@
 #include "kernels/merge/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::merge {
+namespace linn::detail::kernels::merge {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -114,11 +114,11 @@ void prelu_gradient(const PReluGradient::Problem& problem, const PReluGradient::
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::merge
+}  // namespace linn::detail::kernels::merge
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::merge {
+namespace linn::detail::kernels::merge {
 
 HWY_EXPORT(prelu_forward);
 HWY_EXPORT(prelu_gradient);
@@ -130,5 +130,5 @@ void VectorPReluGradient::run(const PReluGradient::Problem& problem, const PRelu
   HWY_DYNAMIC_DISPATCH(prelu_gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::merge
+}  // namespace linn::detail::kernels::merge
 #endif

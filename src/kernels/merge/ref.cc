@@ -3,7 +3,7 @@
 
 #include "kernels/merge/merge.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// The elements of all inputs for element `i` of a run.
@@ -90,4 +90,4 @@ template void Merge::reference(const Problem&, const Args<double>&);
 template void MergeGradient::reference(const Problem&, const Args<float>&);
 template void MergeGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

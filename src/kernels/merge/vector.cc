@@ -15,7 +15,7 @@
 #include "kernels/merge/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::merge {
+namespace linn::detail::kernels::merge {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -258,11 +258,11 @@ void gradient(const MergeGradient::Problem& problem, const MergeGradient::Args<f
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::merge
+}  // namespace linn::detail::kernels::merge
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::merge {
+namespace linn::detail::kernels::merge {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(gradient);
@@ -274,5 +274,5 @@ void RunwiseGradient::run(const MergeGradient::Problem& problem, const MergeGrad
   HWY_DYNAMIC_DISPATCH(gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::merge
+}  // namespace linn::detail::kernels::merge
 #endif

@@ -6,7 +6,7 @@
 #include "kernels/merge/prelu.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::merge {
+namespace linn::detail::kernels::merge {
 
 struct Runwise : VectorTraits<Merge> {
   static void run(const Merge::Problem& problem, const Merge::Args<float>& args);
@@ -24,4 +24,4 @@ struct VectorPReluGradient : VectorTraits<PReluGradient> {
   static void run(const PReluGradient::Problem& problem, const PReluGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::merge
+}  // namespace linn::detail::kernels::merge

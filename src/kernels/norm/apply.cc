@@ -15,7 +15,7 @@
 #include "kernels/norm/wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 constexpr int gradient_vectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
@@ -211,11 +211,11 @@ void input_gradient(const NormInputGradient::Problem& problem, const NormInputGr
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(forward);
 HWY_EXPORT(gradient_sums);
 HWY_EXPORT(input_gradient);
@@ -230,5 +230,5 @@ void norm::VectorInputGradient::run(const NormInputGradient::Problem& problem, c
   HWY_DYNAMIC_DISPATCH(input_gradient)(problem, args);
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

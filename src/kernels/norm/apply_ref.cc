@@ -3,7 +3,7 @@
 
 #include "kernels/norm/norm.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 namespace {
 
@@ -67,4 +67,4 @@ LINN_INSTANTIATE(NormGradientSums)
 LINN_INSTANTIATE(NormInputGradient)
 #undef LINN_INSTANTIATE
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

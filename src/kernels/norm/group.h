@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// The channels are divided into `groups` groups of equally many neighbouring channels. Each group of an image has one mean and one
 /// (biased) variance over its channels and all pixels. With x^ = (src - mean) / sqrt(variance + epsilon):  dst[n,p,c] = x^ * gamma[c] +
@@ -61,4 +61,4 @@ struct GroupNormGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

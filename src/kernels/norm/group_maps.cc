@@ -9,7 +9,7 @@
 #include "kernels/norm/group_vector.h"
 #include "kernels/norm/vector.h"
 
-namespace linn::kernels::norm {
+namespace linn::detail::kernels::norm {
 namespace {
 
 /// Divides scratch into arrays. Doubles come first; their alignment may take one float.
@@ -129,4 +129,4 @@ void GroupMapsGradient::run(const GroupNormGradient::Problem& problem, const Gro
   }
 }
 
-}  // namespace linn::kernels::norm
+}  // namespace linn::detail::kernels::norm

@@ -5,7 +5,7 @@
 #include "core/order_free.h"
 #include "kernels/norm/group.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// One group of one image: its elements, pixel by pixel.
@@ -92,4 +92,4 @@ template void GroupNormForward::reference(const Problem&, const Args<double>&);
 template void GroupNormGradient::reference(const Problem&, const Args<float>&);
 template void GroupNormGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

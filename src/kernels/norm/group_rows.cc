@@ -16,7 +16,7 @@
 #include "kernels/norm/group_vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::norm {
+namespace linn::detail::kernels::norm {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -225,11 +225,11 @@ void gradient(const GroupNormGradient::Problem& problem, const GroupNormGradient
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::norm
+}  // namespace linn::detail::kernels::norm
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::norm {
+namespace linn::detail::kernels::norm {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(gradient);
@@ -241,5 +241,5 @@ void GroupRowsGradient::run(const GroupNormGradient::Problem& problem, const Gro
   HWY_DYNAMIC_DISPATCH(gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::norm
+}  // namespace linn::detail::kernels::norm
 #endif

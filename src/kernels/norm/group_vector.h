@@ -4,7 +4,7 @@
 #include "kernels/norm/group.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::norm {
+namespace linn::detail::kernels::norm {
 
 /// Images of one pixel. The elements of a group are in lanes.
 struct GroupRows : VectorTraits<GroupNormForward> {
@@ -37,4 +37,4 @@ struct GroupMapsGradient : VectorTraits<GroupNormGradient> {
   static void run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::norm
+}  // namespace linn::detail::kernels::norm

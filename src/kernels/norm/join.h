@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace linn::kernels::norm {
+namespace linn::detail::kernels::norm {
 
 /// Adds the moments (mean, sum of squared deviations) of `other_count` numbers to those of `count` numbers, for each channel, in place.
 inline void join_moments(std::int64_t channels, std::int64_t count, double* mean, double* squares, std::int64_t other_count,
@@ -18,4 +18,4 @@ inline void join_moments(std::int64_t channels, std::int64_t count, double* mean
   }
 }
 
-}  // namespace linn::kernels::norm
+}  // namespace linn::detail::kernels::norm

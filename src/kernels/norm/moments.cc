@@ -19,7 +19,7 @@
 #include "kernels/norm/wide-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 constexpr std::int64_t first_rows = 16;
@@ -112,16 +112,16 @@ void moments(const NormMoments::Problem& problem, const NormMoments::Args<float>
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 HWY_EXPORT(moments);
 
 void norm::VectorMoments::run(const NormMoments::Problem& problem, const NormMoments::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(moments)(problem, args);
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

@@ -7,7 +7,7 @@
 #include "kernels/norm/join.h"
 #include "kernels/norm/norm.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 template <class T>
 void NormMoments::reference(const Problem& problem, const Args<T>& args) {
@@ -90,4 +90,4 @@ template void NormMoments::reference(const Problem&, const Args<double>&);
 template void NormStatistics::reference(const Problem&, const Args<float>&);
 template void NormStatistics::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -6,7 +6,7 @@
 
 #include "kernels/eltwise/activation.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// moments[n,0,c] = mean over the pixels of image n; moments[n,1,c] = sum of squared deviations from that mean. In double for each T.
 /// Deviations are taken from a mean of some of the pixels, never as a difference of large squares, so that a variance that is small beside
@@ -116,4 +116,4 @@ struct NormInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -4,7 +4,7 @@
 #include "kernels/norm/norm.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::norm {
+namespace linn::detail::kernels::norm {
 
 struct VectorMoments : VectorTraits<NormMoments> {
   static void run(const NormMoments::Problem& problem, const NormMoments::Args<float>& args);
@@ -23,4 +23,4 @@ struct VectorInputGradient : VectorTraits<NormInputGradient> {
   static void run(const NormInputGradient::Problem& problem, const NormInputGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::norm
+}  // namespace linn::detail::kernels::norm

@@ -12,7 +12,7 @@
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 
 /// Rows of fewer channels are joined with their neighbours, a power of two of them, so that vectors are full.
 inline constexpr std::int64_t narrow = 4 * lanes;
@@ -46,6 +46,6 @@ HWY_INLINE void for_each_panel(std::int64_t width, const Panel& panel) {
   if (c < width) panel.template run<1, true>(c, width - c);
 }
 
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 std::int64_t PadAxis::source(std::int64_t at) const {
   const std::int64_t position = at - before;
@@ -14,4 +14,4 @@ std::int64_t PadAxis::source(std::int64_t at) const {
   return std::min(within, mode == PadMode::circular ? within : period - within);
 }
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 struct Pads {
   std::int64_t top = 0, bottom = 0, left = 0, right = 0;
@@ -68,4 +68,4 @@ struct PadInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

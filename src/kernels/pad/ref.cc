@@ -3,7 +3,7 @@
 
 #include "kernels/pad/pad.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// Calls f(source, padded) for each pixel of the padded map in row-major order: `padded` is its offset, `source` the offset of the pixel of
@@ -44,4 +44,4 @@ template void PadForward::reference(const Problem&, const Args<double>&);
 template void PadInputGradient::reference(const Problem&, const Args<float>&);
 template void PadInputGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

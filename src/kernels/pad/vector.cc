@@ -15,7 +15,7 @@
 #include "kernels/pad/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pad {
+namespace linn::detail::kernels::pad {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -116,11 +116,11 @@ void gradient(const PadInputGradient::Problem& problem, const PadInputGradient::
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pad
+}  // namespace linn::detail::kernels::pad
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::pad {
+namespace linn::detail::kernels::pad {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(gradient);
@@ -130,5 +130,5 @@ void RowsGradient::run(const PadInputGradient::Problem& problem, const PadInputG
   HWY_DYNAMIC_DISPATCH(gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::pad
+}  // namespace linn::detail::kernels::pad
 #endif

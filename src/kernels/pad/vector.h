@@ -7,7 +7,7 @@
 #include "core/cpu.h"
 #include "kernels/pad/pad.h"
 
-namespace linn::kernels::pad {
+namespace linn::detail::kernels::pad {
 
 /// Base of both implementations, which give the bits of the reference.
 template <class Kernel>
@@ -27,4 +27,4 @@ struct RowsGradient : RowsTraits<PadInputGradient> {
   static void run(const PadInputGradient::Problem& problem, const PadInputGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::pad
+}  // namespace linn::detail::kernels::pad

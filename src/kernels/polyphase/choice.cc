@@ -11,7 +11,7 @@
 
 #include "kernels/polyphase/polyphase.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// Whether a score is larger; NaN is larger than all numbers.
@@ -155,4 +155,4 @@ void PhaseChoice::reference(const Problem& p, const Args<T>& args) {
 template void PhaseChoice::reference(const Problem&, const Args<float>&);
 template void PhaseChoice::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

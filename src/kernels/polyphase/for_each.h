@@ -5,7 +5,7 @@
 
 #include "kernels/polyphase/polyphase.h"
 
-namespace linn::kernels::polyphase {
+namespace linn::detail::kernels::polyphase {
 
 /// Calls f(map offset, phase offset) for each pixel of one phase, row by row: the offsets of its first channel in the map and in the phase.
 template <class F>
@@ -22,4 +22,4 @@ void for_each_element(const Phases& p, std::int64_t phase, F&& f) {
   });
 }
 
-}  // namespace linn::kernels::polyphase
+}  // namespace linn::detail::kernels::polyphase

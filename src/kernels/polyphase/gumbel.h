@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// weights[r] = softmax((logits[r] + g) / temperature) with g = -log(-log(u)), drawn for each logit (Jang, Gu, Poole, "Categorical
 /// reparameterization with Gumbel-softmax", ICLR 2017, equation 2). u is a function of (seed, stream, number of the logit).
@@ -43,4 +43,4 @@ struct GumbelSoftmaxGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

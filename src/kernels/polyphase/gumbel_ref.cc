@@ -6,7 +6,7 @@
 #include "core/random.h"
 #include "kernels/polyphase/gumbel.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 template <class T>
 void GumbelSoftmaxForward::reference(const Problem& problem, const Args<T>& args) {
@@ -42,4 +42,4 @@ template void GumbelSoftmaxForward::reference(const Problem&, const Args<double>
 template void GumbelSoftmaxGradient::reference(const Problem&, const Args<float>&);
 template void GumbelSoftmaxGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -17,7 +17,7 @@
 #include "kernels/pool/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::polyphase {
+namespace linn::detail::kernels::polyphase {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -66,11 +66,11 @@ void mix_gradient(const Phases& p, const PhaseMixGradient::Args<float>& args) {
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::polyphase
+}  // namespace linn::detail::kernels::polyphase
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::polyphase {
+namespace linn::detail::kernels::polyphase {
 
 HWY_EXPORT(mix_gradient);
 
@@ -78,5 +78,5 @@ std::int64_t VectorMixGradient::scratch(const Phases& p, std::int64_t) { return 
 
 void VectorMixGradient::run(const Phases& p, const PhaseMixGradient::Args<float>& args) { HWY_DYNAMIC_DISPATCH(mix_gradient)(p, args); }
 
-}  // namespace linn::kernels::polyphase
+}  // namespace linn::detail::kernels::polyphase
 #endif

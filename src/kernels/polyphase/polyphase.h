@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// Phase i * stride_width + j of a map is src[i::stride_height, j::stride_width] with all channels. The strides divide the sizes, so that a
 /// circular shift of the map only permutes its phases and shifts each circularly. Maps and phases are dense.
@@ -162,4 +162,4 @@ struct PhaseMixGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -5,7 +5,7 @@
 #include "kernels/polyphase/for_each.h"
 #include "kernels/polyphase/polyphase.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 template <class T>
 void PhaseForward::reference(const Problem& p, const Args<T>& args) {
@@ -62,4 +62,4 @@ LINN_INSTANTIATE(PhaseMixForward)
 LINN_INSTANTIATE(PhaseMixGradient)
 #undef LINN_INSTANTIATE
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -8,7 +8,7 @@
 #include "core/order_free.h"
 #include "kernels/polyphase/polyphase.h"
 
-namespace linn::kernels::polyphase {
+namespace linn::detail::kernels::polyphase {
 
 /// The score of a phase whose terms sum to `units`. For l2 the terms are scaled below 1, so that no double overflows.
 inline double score_of(PhaseScore score, std::int64_t units, int exponent, std::int64_t elements) {
@@ -31,4 +31,4 @@ double order_free_mean(const Phases& p, std::int64_t phase, const T* src) {
   return core::order_free_sum(p.elements(), at) / static_cast<double>(p.elements());
 }
 
-}  // namespace linn::kernels::polyphase
+}  // namespace linn::detail::kernels::polyphase

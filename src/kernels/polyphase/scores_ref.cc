@@ -8,7 +8,7 @@
 #include "kernels/polyphase/polyphase.h"
 #include "kernels/polyphase/scores.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 namespace {
 
@@ -70,4 +70,4 @@ template void PhaseScores::reference(const Problem&, const Args<double>&);
 template void PhaseMeansGradient::reference(const Problem&, const Args<float>&);
 template void PhaseMeansGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

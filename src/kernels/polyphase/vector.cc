@@ -22,7 +22,7 @@
 
 #ifndef LINN_KERNELS_POLYPHASE_VECTOR_ONCE
 #define LINN_KERNELS_POLYPHASE_VECTOR_ONCE
-namespace linn::kernels::polyphase {
+namespace linn::detail::kernels::polyphase {
 namespace {
 
 /// Sums of one map. The elements of the rows of one residue come first, then those of the next residue.
@@ -34,11 +34,11 @@ struct Sums {
 };
 
 }  // namespace
-}  // namespace linn::kernels::polyphase
+}  // namespace linn::detail::kernels::polyphase
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::polyphase {
+namespace linn::detail::kernels::polyphase {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -98,11 +98,11 @@ void add_terms(const PhaseScores::Problem& problem, const float* src, int expone
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::polyphase
+}  // namespace linn::detail::kernels::polyphase
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::polyphase {
+namespace linn::detail::kernels::polyphase {
 
 HWY_EXPORT(largest_of_rows);
 HWY_EXPORT(add_terms);
@@ -176,5 +176,5 @@ void VectorScores::run(const PhaseScores::Problem& problem, const PhaseScores::A
     score_map(problem, args.src + n * problem.phases.map(), sums, args.scores + n * problem.phases.count());
 }
 
-}  // namespace linn::kernels::polyphase
+}  // namespace linn::detail::kernels::polyphase
 #endif

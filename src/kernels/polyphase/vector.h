@@ -7,7 +7,7 @@
 #include "core/cpu.h"
 #include "kernels/polyphase/polyphase.h"
 
-namespace linn::kernels::polyphase {
+namespace linn::detail::kernels::polyphase {
 
 /// Gives the bits of the reference on every instruction set.
 struct VectorScores {
@@ -29,4 +29,4 @@ struct VectorMixGradient {
   static void run(const Phases& p, const PhaseMixGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::polyphase
+}  // namespace linn::detail::kernels::polyphase

@@ -6,7 +6,7 @@
 
 #include "kernels/pool/pool.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// One axis. The window of output cell `at` is [first, last) of the input: floor(at * size / out) to ceil((at + 1) * size / out).
 struct AdaptiveAxis {
@@ -58,4 +58,4 @@ struct AdaptivePoolInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -3,7 +3,7 @@
 
 #include "kernels/pool/adaptive.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// Calls f(first element of the input image, output row, output column, first element of the output pixel) in row-major order.
@@ -74,4 +74,4 @@ template void AdaptivePoolForward::reference(const Problem&, const Args<double>&
 template void AdaptivePoolInputGradient::reference(const Problem&, const Args<float>&);
 template void AdaptivePoolInputGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

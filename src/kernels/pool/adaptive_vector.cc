@@ -11,7 +11,7 @@
 #include "kernels/pool/adaptive_vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -119,11 +119,11 @@ void adaptive_gradient(const AdaptivePoolInputGradient::Problem& p, const Adapti
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(adaptive_forward);
 HWY_EXPORT(adaptive_gradient);
@@ -135,5 +135,5 @@ void AdaptiveGradient::run(const AdaptivePoolInputGradient::Problem& problem, co
   HWY_DYNAMIC_DISPATCH(adaptive_gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 #endif

@@ -4,7 +4,7 @@
 #include "kernels/pool/adaptive.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 struct Adaptive : VectorTraits<AdaptivePoolForward> {
   static void run(const AdaptivePoolForward::Problem& problem, const AdaptivePoolForward::Args<float>& args);
@@ -15,4 +15,4 @@ struct AdaptiveGradient : VectorTraits<AdaptivePoolInputGradient> {
   static void run(const AdaptivePoolInputGradient::Problem& problem, const AdaptivePoolInputGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool

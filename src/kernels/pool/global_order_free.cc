@@ -13,7 +13,7 @@
 
 #ifndef LINN_KERNELS_POOL_GLOBAL_ORDER_FREE_ONCE
 #define LINN_KERNELS_POOL_GLOBAL_ORDER_FREE_ONCE
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace {
 
 /// One channel of a map, pixel by pixel.
@@ -22,11 +22,11 @@ float order_free_mean(const float* src, std::int64_t pixels, std::int64_t channe
 }
 
 }  // namespace
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -98,11 +98,11 @@ HWY_NOINLINE void order_free_means(const GlobalPoolForward::Problem& problem, co
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(order_free_means);
 
@@ -117,5 +117,5 @@ void OrderFreeScalar::run(const GlobalPoolForward::Problem& problem, const Globa
           order_free_mean(args.src + image * problem.pixels * problem.channels + c, problem.pixels, problem.channels);
 }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 #endif

@@ -14,7 +14,7 @@
 #include "kernels/pool/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -122,11 +122,11 @@ HWY_NOINLINE void global_gradient(const GlobalPoolInputGradient::Problem& proble
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(global_forward);
 HWY_EXPORT(global_gradient);
@@ -139,5 +139,5 @@ void GlobalVectorGradient::run(const GlobalPoolInputGradient::Problem& problem, 
   HWY_DYNAMIC_DISPATCH(global_gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 #endif

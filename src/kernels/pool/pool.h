@@ -6,7 +6,7 @@
 
 #include "kernels/geometry.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 enum class PoolKind : std::uint8_t { max, average };
 
@@ -96,4 +96,4 @@ struct GlobalPoolInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

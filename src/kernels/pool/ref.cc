@@ -4,7 +4,7 @@
 
 #include "kernels/pool/pool.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// Calls f(cell, offset) for each cell inside the map of the window of output (y, x), in row-major order. `cell` is its number in the whole
@@ -145,4 +145,4 @@ template void GlobalPoolForward::reference(const Problem&, const Args<double>&);
 template void GlobalPoolInputGradient::reference(const Problem&, const Args<float>&);
 template void GlobalPoolInputGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

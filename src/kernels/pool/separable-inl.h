@@ -13,7 +13,7 @@
 #include "kernels/pool/separable.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace HWY_NAMESPACE {
 
 /// A value for each lane and, with an argmax, the number of the cell that holds it.
@@ -211,7 +211,7 @@ HWY_INLINE std::int64_t for_whole_vectors(std::int64_t channels, const F& f) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 HWY_AFTER_NAMESPACE();
 
 #endif

@@ -25,7 +25,7 @@
 #include "kernels/pool/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -284,11 +284,11 @@ void separable(const Sweep& sweep, PoolKind kind, bool argmax) {
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(separable);
 
@@ -320,5 +320,5 @@ void Separable::run(const PoolForward::Problem& problem, const PoolForward::Args
 
 void average_gradient(const Sweep& sweep) { HWY_DYNAMIC_DISPATCH(separable)(sweep, PoolKind::average, false); }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 #endif

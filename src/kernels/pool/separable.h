@@ -16,7 +16,7 @@
 #include "kernels/pool/pool.h"
 #include "kernels/pool/window.h"
 
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 /// One axis of a sweep, without dilation: the inputs of each output.
 /// | sweep    | outputs | inputs of an output             |
@@ -195,4 +195,4 @@ inline void sweep_image(const Sweep& sweep, const Passes& passes) {
   }
 }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool

@@ -22,7 +22,7 @@
 #include "kernels/pool/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -210,11 +210,11 @@ void max_gradient(const Sweep& sweep) {
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(max_gradient);
 
@@ -248,5 +248,5 @@ void SeparableGradient::run(const PoolInputGradient::Problem& problem, const Poo
   if (sweep.stream) hwy::FlushStream();
 }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 #endif

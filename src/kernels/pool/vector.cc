@@ -24,7 +24,7 @@
 #include "kernels/pool/window.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -223,11 +223,11 @@ void forward(const PoolForward::Problem& problem, const PoolForward::Args<float>
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(forward);
 
@@ -239,5 +239,5 @@ void Vector::run(const PoolForward::Problem& problem, const PoolForward::Args<fl
   HWY_DYNAMIC_DISPATCH(forward)(problem, args);
 }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 #endif

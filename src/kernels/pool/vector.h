@@ -7,7 +7,7 @@
 #include "core/cpu.h"
 #include "kernels/pool/pool.h"
 
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 /// Any window, stride, dilation, padding and number of channels, but no argmax for windows above 256 cells. Same bits as the reference,
 /// except for the sign of zeros in a gradient.
@@ -93,4 +93,4 @@ struct GlobalVectorGradient {
   static void run(const GlobalPoolInputGradient::Problem& problem, const GlobalPoolInputGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool

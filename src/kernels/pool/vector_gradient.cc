@@ -22,7 +22,7 @@
 #include "kernels/pool/window.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 namespace HWY_NAMESPACE {
 namespace {
 
@@ -278,11 +278,11 @@ void gradient(const PoolInputGradient::Problem& problem, const PoolInputGradient
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(gradient);
 
@@ -300,5 +300,5 @@ void VectorGradient::run(const PoolInputGradient::Problem& problem, const PoolIn
   HWY_DYNAMIC_DISPATCH(gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool
 #endif

@@ -7,7 +7,7 @@
 #include "core/checked.h"
 #include "kernels/geometry.h"
 
-namespace linn::kernels::pool {
+namespace linn::detail::kernels::pool {
 
 /// The numbers i with begin <= i < end; empty if both are equal.
 struct Range {
@@ -67,4 +67,4 @@ inline bool streams(const float* dst, std::int64_t elements, std::int64_t pixel,
          image % line == 0 && channels % line == 0;
 }
 
-}  // namespace linn::kernels::pool
+}  // namespace linn::detail::kernels::pool

@@ -7,7 +7,7 @@
 
 #include "kernels/reduce/row_function.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// The kind of the predictions. Probabilities follow Keras: p /= sum(p), clipped to [1e-7, 1 - 1e-7], then -log; the gradient is 0 where p
 /// is clipped.
@@ -71,4 +71,4 @@ struct RowCounts {
   }
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -12,7 +12,7 @@
 #include "kernels/reduce/order_free.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::order_free {
+namespace linn::detail::kernels::order_free {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -31,7 +31,7 @@ HWY_INLINE auto magnitude_bits(D d, const float* src) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::order_free
+}  // namespace linn::detail::kernels::order_free
 HWY_AFTER_NAMESPACE();
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "core/order_free.h"
 
-namespace linn::kernels::order_free {
+namespace linn::detail::kernels::order_free {
 
 /// Subtracts the bits of FixedPoint::rounding, which each of the `terms` terms of `sum` contains. Unsigned, because the product may wrap.
 inline std::int64_t without_rounding(std::int64_t sum, std::int64_t terms) {
@@ -21,4 +21,4 @@ inline constexpr std::int32_t infinity_bits = 0x7f800000;
 /// are finer than the last bit of a denormal.
 inline int exponent_of_bits(std::int32_t magnitude) { return std::max(magnitude >> 23, 1) - 126; }
 
-}  // namespace linn::kernels::order_free
+}  // namespace linn::detail::kernels::order_free

@@ -7,7 +7,7 @@
 #include "kernels/reduce/loss.h"
 #include "kernels/reduce/softmax.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// log(sum of exp) as max + log_sum; the maximum is subtracted first, so that nothing overflows.
@@ -145,4 +145,4 @@ LINN_INSTANTIATE(SoftmaxGradient)
 LINN_INSTANTIATE(Crossentropy)
 #undef LINN_INSTANTIATE
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -18,7 +18,7 @@
 #include <span>
 #include <utility>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 template <class T>
 struct RowLossArgs {
@@ -123,4 +123,4 @@ class RowFunction {
 using LossFunction = RowFunction<RowLossArgs>;
 using CountFunction = RowFunction<RowCountsArgs>;
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 /// | softmax     | exp(src - max) / sum                                                                              |
 /// | log_softmax | src - max - log(sum), the logarithm of softmax                                                    |
@@ -49,4 +49,4 @@ struct SoftmaxGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

@@ -23,7 +23,7 @@
 #include "kernels/reduce/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::HWY_NAMESPACE {
+namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 /// Calls f(c, n) for the classes c .. c + n of each vector; n < lanes in the last one only.
@@ -148,11 +148,11 @@ void crossentropy(const Crossentropy::Problem& problem, const Crossentropy::Args
 }
 
 }  // namespace
-}  // namespace linn::kernels::HWY_NAMESPACE
+}  // namespace linn::detail::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 HWY_EXPORT(softmax);
 HWY_EXPORT(crossentropy);
@@ -168,5 +168,5 @@ void VectorCrossentropy::run(const Crossentropy::Problem& problem, const Crossen
 }
 
 }  // namespace reduce
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels
 #endif

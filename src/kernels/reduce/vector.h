@@ -5,7 +5,7 @@
 #include "kernels/reduce/softmax.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::reduce {
+namespace linn::detail::kernels::reduce {
 
 struct VectorSoftmax : VectorTraits<SoftmaxForward> {
   static bool accepts(const SoftmaxForward::Problem& problem);
@@ -18,4 +18,4 @@ struct VectorCrossentropy : VectorTraits<Crossentropy> {
   static void run(const Crossentropy::Problem& problem, const Crossentropy::Args<float>& args);
 };
 
-}  // namespace linn::kernels::reduce
+}  // namespace linn::detail::kernels::reduce

@@ -4,7 +4,7 @@
 
 #include "kernels/resample/resample.h"
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 namespace {
 
 /// Calls f(first element of the input image, output row, output column, first element of the output pixel) in row-major order.
@@ -74,4 +74,4 @@ template void ResampleForward::reference(const Problem&, const Args<double>&);
 template void ResampleInputGradient::reference(const Problem&, const Args<float>&);
 template void ResampleInputGradient::reference(const Problem&, const Args<double>&);
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

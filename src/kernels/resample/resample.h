@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace linn::kernels {
+namespace linn::detail::kernels {
 
 enum class Interpolation : std::uint8_t { nearest, bilinear };
 
@@ -61,4 +61,4 @@ struct ResampleInputGradient {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-}  // namespace linn::kernels
+}  // namespace linn::detail::kernels

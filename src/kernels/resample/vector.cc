@@ -13,7 +13,7 @@
 #include "kernels/resample/vector.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace linn::kernels::resample {
+namespace linn::detail::kernels::resample {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -112,11 +112,11 @@ void gradient(const ResampleInputGradient::Problem& p, const ResampleInputGradie
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
-}  // namespace linn::kernels::resample
+}  // namespace linn::detail::kernels::resample
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace linn::kernels::resample {
+namespace linn::detail::kernels::resample {
 
 HWY_EXPORT(forward);
 HWY_EXPORT(gradient);
@@ -128,5 +128,5 @@ void CellwiseGradient::run(const ResampleInputGradient::Problem& problem, const 
   HWY_DYNAMIC_DISPATCH(gradient)(problem, args);
 }
 
-}  // namespace linn::kernels::resample
+}  // namespace linn::detail::kernels::resample
 #endif

@@ -4,7 +4,7 @@
 #include "kernels/resample/resample.h"
 #include "kernels/vector_traits.h"
 
-namespace linn::kernels::resample {
+namespace linn::detail::kernels::resample {
 
 struct Cellwise : VectorTraits<ResampleForward> {
   static void run(const ResampleForward::Problem& problem, const ResampleForward::Args<float>& args);
@@ -13,4 +13,4 @@ struct CellwiseGradient : VectorTraits<ResampleInputGradient> {
   static void run(const ResampleInputGradient::Problem& problem, const ResampleInputGradient::Args<float>& args);
 };
 
-}  // namespace linn::kernels::resample
+}  // namespace linn::detail::kernels::resample

@@ -4,7 +4,7 @@
 
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // inputs {ddst, argmax (max only)}.
@@ -54,4 +54,4 @@ Value adaptive_pool2d(Lowering& to, Value src, std::int64_t height, std::int64_t
   return append(to, std::make_unique<AdaptivePoolOp>(problem), {src}, {output});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -7,7 +7,7 @@
 
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Sets the op's inputs and outputs, adds it to the lowering, and returns its first output.
 inline Value append(Lowering& to, std::unique_ptr<Op> op, std::vector<Value> inputs, std::vector<Value> outputs) {
@@ -18,4 +18,4 @@ inline Value append(Lowering& to, std::unique_ptr<Op> op, std::vector<Value> inp
   return first;
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -8,7 +8,7 @@
 #include "plan/ops/dense.h"
 #include "plan/ops/eltwise.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // inputs {bias}, outputs {coefficients of NormForward: mean 0, scale 1, shift = bias}.
@@ -81,4 +81,4 @@ bool is_linear_bias(const Op& op) {
 
 std::unique_ptr<Op> bias_with_relu(const Op& op) { return dynamic_cast<const BiasOp&>(op).with_relu(); }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -4,7 +4,7 @@
 
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // Floating-point operations: two for each product of the definition.
@@ -62,4 +62,4 @@ Value blur2d(Lowering& to, Value src, const kernels::Geometry& geometry) {
   return append(to, std::make_unique<BlurOp>(kernels::BlurForward::Problem{geometry}), {src}, {output});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -3,9 +3,9 @@
 #include "kernels/blur/blur.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Binomial blur of src [height, width, channels], which includes its padding.
 Value blur2d(Lowering& to, Value src, const kernels::Geometry& geometry);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -7,7 +7,7 @@
 #include "core/checked.h"
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 constexpr std::int64_t piece_elements = 1 << 14;
@@ -165,4 +165,4 @@ Value penalty(Lowering& to, Value variable, double l1, double l2) {
   return terms;
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -5,7 +5,7 @@
 
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// The sum of squares of all elements of these fixed values: one f64, with the same bits on any number of threads.
 Value squared_norm(Lowering& to, const std::vector<Value>& values);
@@ -18,4 +18,4 @@ Value clip_value(Lowering& to, Value gradient, double limit);
 /// gradient is added to the variable's, once for each step.
 Value penalty(Lowering& to, Value variable, double l1, double l2);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

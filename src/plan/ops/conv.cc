@@ -7,7 +7,7 @@
 #include "plan/ops/dense.h"
 #include "plan/ops/eltwise.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 class ConvKernelGradientOp final : public GradientOp<ConvKernelGradientOp, kernels::ConvKernelGradient> {
@@ -166,4 +166,4 @@ Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::G
   return append(to, std::make_unique<ConvOp>(geometry, bias.defined()), {src, kernel, bias, {}, {}}, {output});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

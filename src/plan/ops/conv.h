@@ -6,7 +6,7 @@
 #include "kernels/conv/conv.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Convolution of src [height, width, channels] with kernel [window_height, window_width, channels / groups, out_channels];
 /// `bias` may be undefined.
@@ -30,4 +30,4 @@ const kernels::ConvForward::Problem* conv_problem(const Op& op);
 /// Floating-point operations for this number of images: two for each product of the direct form.
 double conv_flops(const kernels::Geometry& geometry, std::int64_t images);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -4,7 +4,7 @@
 #include "plan/ops/append.h"
 #include "plan/ops/conv.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // Floating-point operations of a gradient: a multiply-add for each weight, as if one pixel held each maximum.
@@ -94,4 +94,4 @@ std::unique_ptr<Op> conv_global_pool(const Op& op, kernels::PoolKind kind) {
   return joined;
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -6,7 +6,7 @@
 #include "plan/ops/dense.h"
 #include "plan/ops/eltwise.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // Floating-point operations of a gradient: a multiply-add for each window and weight, as if all windows were live.
@@ -142,4 +142,4 @@ std::unique_ptr<Op> conv_pool(const Op& conv, const kernels::PoolForward::Proble
   return op;
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

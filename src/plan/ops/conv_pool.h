@@ -7,7 +7,7 @@
 #include "kernels/pool/pool.h"
 #include "plan/op.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// The fused kernel's problem for a convolution and the pooling behind it. The map between them is trimmed to the windows.
 kernels::ConvPoolForward::Problem joined_problem(const kernels::ConvForward::Problem& conv, const kernels::PoolForward::Problem& pool, bool argmax);
@@ -19,4 +19,4 @@ bool has_sparse_gradients(const kernels::ConvForward::Problem& conv, const kerne
 /// stores the map between them.
 std::unique_ptr<Op> conv_pool(const Op& conv, const kernels::PoolForward::Problem& pool);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

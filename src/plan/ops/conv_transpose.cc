@@ -9,7 +9,7 @@
 #include "plan/ops/conv.h"
 #include "plan/ops/dense.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // The gradient of src: the convolution whose input gradient is the forward op. inputs {d, kernel, packed kernel}.
@@ -87,4 +87,4 @@ Value conv2d_transpose(Lowering& to, Value src, Value kernel, Value bias, const 
   return bias.defined() ? add_bias(to, output, bias) : output;
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -9,7 +9,7 @@
 #include "plan/ops/eltwise.h"
 #include "plan/plan.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 class TransposeKernelOp final : public KernelOp<TransposeKernelOp, kernels::TransposeKernel> {
@@ -172,4 +172,4 @@ Value bias_gradient(Gradients& gradients, Value bias, Value ddst) {
   return append(gradients.to(), std::make_unique<BiasGradientOp>(bias.shape.elements()), {ddst}, {gradients.make(bias)});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -4,7 +4,7 @@
 
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// src [..., inputs] times kernel [inputs, outputs] over the last axis, plus bias, which may be undefined.
 Value dense(Lowering& to, Value src, Value kernel, Value bias);
@@ -15,4 +15,4 @@ Value transpose_kernel(Lowering& to, Value kernel, std::int64_t batches, std::in
 /// The gradient of a bias of C values, from the gradient [..., C] of the sum.
 Value bias_gradient(Gradients& gradients, Value bias, Value ddst);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -8,7 +8,7 @@
 #include "kernels/eltwise/eltwise.h"
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // Elements of the call's images.
@@ -238,4 +238,4 @@ Value sigmoid_source(const Op& op) {
   return activation != nullptr && activation->kind() == kernels::Activation::sigmoid ? activation->inputs[0] : Value{};
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -8,7 +8,7 @@
 #include "linn/tensor.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// A batch out of data source number `source`, whose rows have this shape and type, as real numbers.
 Value gather(Lowering& to, int source, const Shape& shape, DType from);
@@ -35,4 +35,4 @@ bool is_sum_of_two(const Op& op);
 /// The input of `op` if that is a sigmoid, else undefined.
 Value sigmoid_source(const Op& op);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

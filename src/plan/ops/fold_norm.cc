@@ -5,7 +5,7 @@
 
 #include "core/checked.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 std::int64_t rows_of(const Value& kernel) { return kernel.shape.elements() / kernel.shape[-1]; }
@@ -48,4 +48,4 @@ std::unique_ptr<Op> fold_norm(Lowering& to, Value kernel, Value bias, Value coef
   return fold;
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

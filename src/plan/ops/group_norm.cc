@@ -5,7 +5,7 @@
 #include "kernels/norm/group.h"
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // Number of the kernel's images in a call: the rows of all images for layer normalization, else the images.
@@ -89,4 +89,4 @@ Value layer_norm(Lowering& to, Value src, Value gamma, Value beta, double epsilo
   return normalize(to, src, gamma, beta, {.pixels = 1, .channels = src.shape[-1], .groups = 1, .epsilon = epsilon});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -3,7 +3,7 @@
 
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// src [..., channels] normalized by mean and variance of each of `groups` groups of channels, over all pixels of the image
 /// (kernels/norm/group.h). gamma and beta [channels] may be undefined: 1 and 0.
@@ -12,4 +12,4 @@ Value group_norm(Lowering& to, Value src, Value gamma, Value beta, std::int64_t 
 /// Each row src[..., :] normalized by its own mean and variance. gamma and beta, of a row's size, may be undefined.
 Value layer_norm(Lowering& to, Value src, Value gamma, Value beta, double epsilon);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -7,7 +7,7 @@
 #include "kernels/polyphase/gumbel.h"
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // inputs {weights, d}.
@@ -77,4 +77,4 @@ Value gumbel_softmax(Lowering& to, Value logits, const Annealing& temperature, s
   return append(to, std::make_unique<GumbelSoftmaxOp>(logits.shape[-1], temperature, seed, to.next_stream()), {logits}, {weights});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

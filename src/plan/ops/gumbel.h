@@ -5,7 +5,7 @@
 
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// A temperature that falls from `first` by a constant factor in each step and stays at `last` after `steps` steps.
 struct Annealing {
@@ -18,4 +18,4 @@ struct Annealing {
 /// plans.
 Value gumbel_softmax(Lowering& to, Value logits, const Annealing& temperature, std::uint64_t seed);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -6,7 +6,7 @@
 #include "kernels/layout/layout.h"
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 class PermuteOp final : public KernelOp<PermuteOp, kernels::Permute> {
@@ -34,4 +34,4 @@ Value permute(Lowering& to, Value src, const Shape& order) {
   return append(to, std::make_unique<PermuteOp>(problem), {src}, {to.value(to.layer(), kernels::permuted(problem), Extent::batch)});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

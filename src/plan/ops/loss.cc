@@ -7,7 +7,7 @@
 #include "plan/ops/eltwise.h"
 #include "plan/ops/softmax.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // Loss: inputs {prediction, target}, outputs {loss}. Its gradient: inputs {prediction, target, upstream gradient}, outputs {gradient of the
@@ -242,4 +242,4 @@ Value share_of_others(Lowering& to, Value labels, std::int64_t ignored) {
 
 Value row_sums(Lowering& to, Value rows, std::int64_t counts) { return append_sum(to, std::make_unique<SumOp>(counts), rows, {}, {}, counts); }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -8,7 +8,7 @@
 #include "kernels/reduce/loss.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// The inputs of a loss or metric: `prediction` [..., classes]; `target` with one label (i64) for each row, or of prediction's shape.
 struct LossInputs {
@@ -38,4 +38,4 @@ Value row_sums(Lowering& to, Value rows, std::int64_t counts);
 
 bool is_labels(const Lowering& to, Value target);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -6,7 +6,7 @@
 
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // inputs {ddst}, then the inputs of the merge if the kernel reads them.
@@ -79,4 +79,4 @@ bool is_merged_sum_of_two(const Op& op) {
   return merged != nullptr && merged->problem().kind == kernels::MergeKind::add && op.inputs.size() == 2 && merged->problem().broadcast.dense();
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -6,7 +6,7 @@
 #include "kernels/eltwise/noise.h"
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // The stream of an op's random numbers in one step.
@@ -75,4 +75,4 @@ Value gaussian_noise(Lowering& to, Value src, double deviation, std::uint64_t se
   return append(to, std::make_unique<GaussianNoiseOp>(deviation, stream), {src}, {to.value(to.layer(), src.shape, Extent::batch)});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

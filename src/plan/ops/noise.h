@@ -5,11 +5,11 @@
 
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Sets whole channels of an image to zero with probability `rate`, and scales the others by 1 / (1 - rate).
 Value spatial_dropout(Lowering& to, Value src, double rate, std::uint64_t seed);
 /// src plus deviation times a standard normal number, drawn for each element.
 Value gaussian_noise(Lowering& to, Value src, double deviation, std::uint64_t seed);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -9,7 +9,7 @@
 #include "plan/ops/eltwise.h"
 #include "plan/plan.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 double inverse_deviation(double variance, double epsilon) { return 1 / std::sqrt(variance + epsilon); }
@@ -329,4 +329,4 @@ bool is_linear_norm(const Op& op) {
 
 std::unique_ptr<Op> norm_with_relu(const Op& op) { return dynamic_cast<const NormOp&>(op).with_relu(); }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

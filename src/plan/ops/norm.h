@@ -5,7 +5,7 @@
 
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Variables of one value for each channel. gamma and beta may be undefined: 1 and 0.
 struct NormVariables {
@@ -25,4 +25,4 @@ bool is_linear_norm(const Op& op);
 /// A copy of a normalization with relu; for fusion.
 std::unique_ptr<Op> norm_with_relu(const Op& op);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -4,7 +4,7 @@
 
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 class PadGradientOp final : public GradientOp<PadGradientOp, kernels::PadInputGradient> {
@@ -58,4 +58,4 @@ Value pad2d(Lowering& to, Value src, const kernels::Pads& pads, kernels::PadMode
   return append(to, std::make_unique<PadOp>(problem), {src}, {output});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -7,7 +7,7 @@
 #include "plan/ops/append.h"
 #include "plan/ops/pool.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 class PhaseMeansGradientOp final : public GradientOp<PhaseMeansGradientOp, kernels::PhaseMeansGradient> {
@@ -253,4 +253,4 @@ Value mix_phases(Lowering& to, Value src, Value weights, const kernels::Phases& 
   return append(to, std::make_unique<MixPhasesOp>(phases), {src, weights}, {value_of_phase(to, phases)});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -4,7 +4,7 @@
 #include "kernels/polyphase/polyphase.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// A sampled map, and the phase that was chosen for each image. Other branches can use the same phase.
 struct Sampled {
@@ -25,4 +25,4 @@ Sampled sample_largest(Lowering& to, Value src, Value scores, const kernels::Pha
 /// The weighted sum of all phases of src.
 Value mix_phases(Lowering& to, Value src, Value weights, const kernels::Phases& phases);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -4,7 +4,7 @@
 
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // The argmax of a window of more than 256 cells does not fit a byte.
@@ -128,4 +128,4 @@ Value global_pool2d(Lowering& to, Value src, kernels::PoolKind kind) {
   return append(to, std::make_unique<GlobalPoolOp>(problem), {src}, {output});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -3,7 +3,7 @@
 #include "kernels/pool/pool.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Pooling of src [height, width, channels]. In training, max pooling stores its argmax if its gradient is wanted.
 Value pool2d(Lowering& to, Value src, kernels::PoolKind kind, const kernels::Geometry& geometry);
@@ -14,4 +14,4 @@ Value global_pool2d(Lowering& to, Value src, kernels::PoolKind kind);
 const kernels::PoolForward::Problem* pool_problem(const Op& op);
 const kernels::GlobalPoolForward::Problem* global_pool_problem(const Op& op);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -6,7 +6,7 @@
 #include "kernels/merge/prelu.h"
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // inputs {src, alpha, ddst}, outputs {dsrc, dalpha}, each only where it is wanted.
@@ -58,4 +58,4 @@ Value prelu(Lowering& to, Value src, Value alpha) {
   return append(to, std::make_unique<PReluOp>(kernels::PReluForward::Problem{kernels::resolve_broadcast(shapes)}), {src, alpha}, {output});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

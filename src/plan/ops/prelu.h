@@ -2,9 +2,9 @@
 
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Leaky relu with learned slopes: alpha has the image's rank, and size 1 along the axes that share a slope.
 Value prelu(Lowering& to, Value src, Value alpha);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -4,7 +4,7 @@
 
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 class ResampleGradientOp final : public GradientOp<ResampleGradientOp, kernels::ResampleInputGradient> {
@@ -46,4 +46,4 @@ Value resample(Lowering& to, Value src, std::int64_t height, std::int64_t width,
   return append(to, std::make_unique<ResampleOp>(problem), {src}, {output});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -10,7 +10,7 @@
 #include "plan/ops/append.h"
 #include "plan/ops/pad.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // Place of a part's first element in the whole.
@@ -163,4 +163,4 @@ Value crop2d(Lowering& to, Value src, const kernels::Pads& cropping) {
   return append(to, std::make_unique<CropOp>(map_size(src.shape), block, cropping), {src}, {to.value(to.layer(), shape, Extent::batch)});
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -8,7 +8,7 @@
 #include "kernels/pad/pad.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Concatenates batch values along an axis of the image. All other sizes must be equal.
 Value concatenate(Lowering& to, std::span<const Value> inputs, std::size_t axis);
@@ -16,4 +16,4 @@ Value concatenate(Lowering& to, std::span<const Value> inputs, std::size_t axis)
 /// src [height, width, channels] without some rows and columns at its borders. Returns src if there are none.
 Value crop2d(Lowering& to, Value src, const kernels::Pads& cropping);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

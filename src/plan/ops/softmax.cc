@@ -4,7 +4,7 @@
 
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 class SoftmaxGradientOp final : public GradientOp<SoftmaxGradientOp, kernels::SoftmaxGradient> {
@@ -55,4 +55,4 @@ Value softmax_source(const Op& op) {
   return softmax != nullptr && softmax->kind() == kernels::SoftmaxKind::softmax ? softmax->inputs[0] : Value{};
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -3,7 +3,7 @@
 #include "kernels/reduce/softmax.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 /// Softmax, its logarithm or sparsemax over the last axis.
 Value softmax(Lowering& to, Value src, kernels::SoftmaxKind kind);
@@ -11,4 +11,4 @@ Value softmax(Lowering& to, Value src, kernels::SoftmaxKind kind);
 /// If `op` is a (plain) softmax: what it reads; undefined otherwise.
 Value softmax_source(const Op& op);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

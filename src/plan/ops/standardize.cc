@@ -8,7 +8,7 @@
 #include "kernels/norm/norm.h"
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // Coefficients of kernels::NormForward for channel c.
@@ -125,4 +125,4 @@ Value standardize(Lowering& to, Value src, const std::vector<double>& mean, cons
   return apply(to, src, append(to, std::make_unique<GivenCoefficientsOp>(mean, variance, invert), {}, {coefficients}));
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

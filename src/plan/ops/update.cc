@@ -6,7 +6,7 @@
 
 #include "plan/ops/append.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 namespace {
 
 // inputs {gradient}, outputs {variable, slots...}, all of the variable's size. Cut into pieces of elements.
@@ -115,4 +115,4 @@ void element_update(Lowering& to, const kernels::StepFunction& function, const U
   append_update<ElementUpdateOp>(to, {.function = function}, values);
 }
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan

@@ -6,7 +6,7 @@
 #include "kernels/eltwise/update.h"
 #include "plan/lowering.h"
 
-namespace linn::plan {
+namespace linn::detail::plan {
 
 struct UpdateValues {
   Value gradient;
@@ -25,4 +25,4 @@ void rmsprop_update(Lowering& to, const kernels::RmspropUpdate::Problem& problem
 /// `slots`: the slots of the function.
 void element_update(Lowering& to, const kernels::StepFunction& function, const UpdateValues& values);
 
-}  // namespace linn::plan
+}  // namespace linn::detail::plan
