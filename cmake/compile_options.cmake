@@ -34,9 +34,11 @@ else()
   target_compile_options(linn_cold INTERFACE $<$<CONFIG:Release>:-O1>)
 endif()
 
-# Code of which the same is true, but that computes a lot: the bounds and sums of the kernels' tests take most of their time at -O0.
+# What of it computes a lot: the bounds and sums of the kernels' tests take most of their time at -O0.
 add_library(linn_warm INTERFACE)
-target_compile_options(linn_warm INTERFACE $<$<OR:$<CONFIG:Release>,$<BOOL:${LINN_SANITIZE}>>:-O1>)
+if(LINN_SANITIZE)
+  target_compile_options(linn_warm INTERFACE -O1)
+endif()
 
 # Kernel sources: a baseline of x86-64-v2, so that Highway makes exactly SSE4, AVX2 and AVX-512 of them. They are optimised under a sanitizer
 # too, because tests wait for them.
