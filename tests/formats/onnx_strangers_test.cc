@@ -278,7 +278,7 @@ OnnxFile polyphase(std::size_t gathers) {
 TEST(OnnxStrangers, ManyReadersOfOneChoice) {
   EXPECT_EQ(read(polyphase(1).bytes()).graph.output_shape(), (Shape{4, 3, 3}));
   EXPECT_EQ(read(polyphase(5).bytes()).graph.output_shape(), (Shape{4, 3, 3}));
-  for (const std::size_t gathers : {std::size_t{200}, std::size_t{20'000}})
+  for (const std::size_t gathers : {std::size_t{200}, std::size_t{5'000}})
     survives(polyphase(gathers).bytes(), fmt::format("{} readers", gathers));
 }
 
