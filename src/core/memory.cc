@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "core/checked.h"
+
 namespace linn::detail::core {
 namespace {
 
@@ -14,7 +16,9 @@ constexpr std::size_t page = std::size_t{4} << 10;
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 constexpr std::size_t large = std::size_t{8} << 20;
 
-std::size_t rounded(std::size_t bytes, std::size_t unit) { return (std::max<std::size_t>(bytes, 1) + unit - 1) / unit * unit; }
+std::size_t rounded(std::size_t bytes, std::size_t unit) {
+  return static_cast<std::size_t>(round_up(std::max<std::int64_t>(static_cast<std::int64_t>(bytes), 1), static_cast<std::int64_t>(unit)));
+}
 
 // Unlike std::aligned_alloc, takes sizes that are no multiple of the alignment.
 void* allocate_aligned(std::size_t alignment, std::size_t size) {

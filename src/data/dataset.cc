@@ -132,11 +132,10 @@ struct IdxFiles {
 };
 
 // "train-images.idx3-ubyte.gz" as "train-images-idx3-ubyte".
-std::string plain_name(std::string name) {
-  for (char& c : name) {
+std::string plain_name(std::string_view file) {
+  std::string name = io::lower_case(file);
+  for (char& c : name)
     if (c == '.' || c == '_' || c == ' ') c = '-';
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
   if (name.ends_with("-gz")) name.resize(name.size() - 3);
   return name;
 }
@@ -149,7 +148,7 @@ IdxFiles find_idx_files(const FileTree& tree) {
   };
   for (std::size_t i = 0; i < tree.files().size(); ++i) {
     const std::string& file = tree.files()[i];
-    const std::string name = plain_name(std::string(file_name(file)));
+    const std::string name = plain_name(file_name(file));
     // In a folder only where the folder has the file's name, as some archives unpack.
     if (file.find('/') != std::string::npos && plain_name(file.substr(0, file.find('/'))) != name) continue;
     if (name.ends_with("train-images-idx3-ubyte")) set(found.train_images, tree.where(i));

@@ -211,7 +211,7 @@ io::Hdf5Writer legacy_h5(const graph::Graph& graph, const io::Json& config, cons
   std::vector<std::string> names;
   file.group("optimizer_weights");
   for (const Tensor& variable : optimizer_variables(*state, *optimizer)) {
-    names.push_back(fmt::format("{}/{}", optim::lower_case(optimizer->class_name()), names.size()));
+    names.push_back(fmt::format("{}/{}", io::lower_case(optimizer->class_name()), names.size()));
     file.dataset("optimizer_weights/" + names.back(), variable);
   }
   put_texts(file, "optimizer_weights", "weight_names", std::move(names));

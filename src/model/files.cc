@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/checked.h"
 #include "core/text_cells.h"
 #include "core/worker_pool.h"
 #include "formats/model_file.h"
@@ -32,12 +33,12 @@ void say(const std::string& path, const std::string& text) {
 
 // By all threads: one alone would make loading a large file a tenth slower.
 std::int64_t count_no_numbers(std::span<const float> values) {
-  constexpr std::size_t part = std::size_t{1} << 18;
+  constexpr std::int64_t part = std::int64_t{1} << 18;
   std::atomic<std::int64_t> count = 0;
-  const auto parts = static_cast<std::int64_t>((values.size() + part - 1) / part);
-  detail::core::worker_pool().run(parts, [&](std::int64_t item, int /*worker*/) {
-    const std::size_t first = static_cast<std::size_t>(item) * part;
-    const auto here = values.subspan(first, std::min(part, values.size() - first));
+  const auto size = static_cast<std::int64_t>(values.size());
+  detail::core::worker_pool().run(detail::core::ceil_div(size, part), [&](std::int64_t item, int /*worker*/) {
+    const std::int64_t first = item * part;
+    const auto here = values.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(std::min(part, size - first)));
     if (const auto found = std::ranges::count_if(here, [](float value) { return !std::isfinite(value); }); found > 0) count += found;
   });
   return count;

@@ -41,8 +41,6 @@ const auto& row_in_file(schema::Kind kind, const Rows& rows, std::string_view na
   }
 }
 
-std::string lower_case(std::string_view text);
-
 /// {"module": ..., "class_name": ..., "config": ..., "registered_name": null}.
 io::Json node(std::string_view module, std::string_view class_name, io::Json config);
 /// The package under which python/keras_layers.py registers what Keras lacks, and what takes more here than in Keras.

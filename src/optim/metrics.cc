@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "io/text.h"
 #include "optim/described.h"
 #include "optim/losses.h"
 
@@ -150,7 +151,7 @@ class AnyAccuracy final : public MetricDescription {
 };
 
 bool is_any_accuracy(std::string_view name) {
-  const std::string lower = detail::optim::lower_case(name);
+  const std::string lower = detail::io::lower_case(name);
   return lower == "accuracy" || lower == "acc";
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "io/text.h"
 #include "optim/described.h"
 #include "plan/ops/clip.h"
 #include "plan/ops/update.h"
@@ -251,7 +252,7 @@ double LearningRate::at(std::int64_t step, std::int64_t total_steps) const {
 }
 
 Optimizer::Optimizer(const std::string& name)
-    : Optimizer(detail::optim::row_named(Kind::optimizer, optimizer_rows(), detail::optim::lower_case(name))
+    : Optimizer(detail::optim::row_named(Kind::optimizer, optimizer_rows(), detail::io::lower_case(name))
                     .read(detail::io::Json::object(), name)) {}
 
 std::string_view Optimizer::class_name() const { return description_->class_name(); }
@@ -316,7 +317,7 @@ io::Json to_json(const Optimizer& optimizer) { return node("keras.optimizers", o
 
 Optimizer optimizer_from_json(const io::Json& json, std::string_view where) {
   const Named optimizer = named(json, where);
-  const schema::RowOf<Optimizer>& row = row_in_file(Kind::optimizer, optimizer_rows(), lower_case(optimizer.name), where);
+  const schema::RowOf<Optimizer>& row = row_in_file(Kind::optimizer, optimizer_rows(), io::lower_case(optimizer.name), where);
   return row.read(optimizer.config == nullptr ? io::Json::object() : *optimizer.config, std::string(where));
 }
 
