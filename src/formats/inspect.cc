@@ -13,6 +13,7 @@
 #include "core/tensor_visit.h"
 #include "core/text_cells.h"
 #include "formats/file_kind.h"
+#include "formats/keras_file.h"
 #include "formats/keras_weights.h"
 #include "formats/onnx/constant.h"
 #include "formats/onnx/proto.h"
@@ -122,8 +123,9 @@ class Inspector {
         const core::Bytes text = zip.read(member);
         read_config(io::parse_json(io::text_of(text), zip.where(member)), zip.where(member));
       } else if (member.name == "model.weights.h5") {
-        const core::Bytes weights = zip.read(member);
-        read_hdf5(io::Hdf5File(weights, zip.where(member)).root(), "");
+        use_weights(zip, [&](std::span<const std::byte> weights, const std::string& where) {
+          read_hdf5(io::Hdf5File(weights, where).root(), "");
+        });
       } else {
         add_fact("also inside", fmt::format("{} ({} bytes)", member.name, member.size));
       }

@@ -56,9 +56,9 @@ io::Json write(const T& object) {
   io::Json json = io::Json::object();
   const T defaults{};
   const auto write_field = [&]<class Member>(const auto& field, const Member& value, const Member& otherwise) {
-    io::Json written = Type<Member>::write(value);
-    const bool is_own = field.role == Role::own && written != Type<Member>::write(otherwise);
-    if (is_own || field.role == Role::option || field.role == Role::axis) json[field.key] = std::move(written);
+    const bool is_written = field.role == Role::option || field.role == Role::axis ||
+                            (field.role == Role::own && Type<Member>::write(value) != Type<Member>::write(otherwise));
+    if (is_written) json[field.key] = Type<Member>::write(value);
   };
   walk(write_field, object, defaults);
   return json;

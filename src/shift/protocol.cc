@@ -104,9 +104,10 @@ ProtocolResult protocol(const Model& model, const Tensor& images, Protocol proto
   const auto all = static_cast<double>(shifted_input.images());
   const auto batches = static_cast<double>(detail::core::ceil_div(shifted_input.images(), parameters.batch_size));
   std::vector<double> batch_shares;  // weighted by batch size, so that their mean is the share over all images
+  const ClassValues values(model);
   for (std::int64_t pass = 0; pass < parameters.passes; ++pass) {
     const std::vector<std::int64_t> equal =
-        run_pass(scores, ClassValues(model), parameters, shifted_input.images(), RandomShifts(parameters, options.seed, pass));
+        run_pass(scores, values, parameters, shifted_input.images(), RandomShifts(parameters, options.seed, pass));
     for (const std::int64_t count : equal) batch_shares.push_back(static_cast<double>(count) * batches / all);
     found.passes.push_back(static_cast<double>(std::accumulate(equal.begin(), equal.end(), std::int64_t{0})) / all);
     if (options.progress && !options.progress(pass + 1, parameters.passes))

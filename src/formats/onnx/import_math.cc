@@ -18,7 +18,6 @@
 namespace linn::detail::formats::onnx {
 namespace {
 
-
 // ---- two values --------------------------------------------------------------------------------------------------
 
 // All values with their axes as the first has them.

@@ -180,10 +180,6 @@ class PolyphaseNodes {
   std::set<const Node*> seen_;
 };
 
-}  // namespace
-
-namespace {
-
 struct PolyphaseLayer {
   Layer layer;
   std::vector<Tensor> weights;
