@@ -24,6 +24,7 @@
 
 #include "data/resize.h"
 #include "io/json.h"
+#include "io/test_files.h"
 #include "linn/data.h"
 #include "linn/layers.h"
 #include "linn/model.h"
@@ -92,13 +93,6 @@ class Process {
 
 class Command : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = fs::temp_directory_path() / "linn_cli_XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   Result run(const std::vector<std::string>& arguments, const std::vector<std::pair<std::string, std::string>>& environment = {}) const {
     return Process(arguments, folder_, environment).wait();
   }
@@ -165,7 +159,8 @@ class Command : public testing::Test {
   }
   void write(const std::string& file, const std::string& text) const { std::ofstream(file, std::ios::binary) << text; }
 
-  fs::path folder_;
+  test::TempDir temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 }  // namespace linn::cli

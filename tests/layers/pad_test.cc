@@ -157,6 +157,33 @@ TEST(ExplicitPadding, ConvolutionsSeeZeros) {
           }
 }
 
+// Of every window; cells outside the map are left out.
+struct Pooled {
+  Values maxima, means;
+};
+
+Pooled pooled(const Values& input, const Shape& image, const Size2& window, std::int64_t stride, const Size2& dilation, const Pads2& pads) {
+  const std::int64_t height = image[0], width = image[1], channels = image[2];
+  const std::int64_t rows = (height + pads.height.before + pads.height.after - (window.height - 1) * dilation.height - 1) / stride + 1;
+  const std::int64_t columns = (width + pads.width.before + pads.width.after - (window.width - 1) * dilation.width - 1) / stride + 1;
+  Pooled result;
+  for (std::int64_t n = 0; n < images; ++n)
+    for (std::int64_t y = 0; y < rows; ++y)
+      for (std::int64_t x = 0; x < columns; ++x)
+        for (std::int64_t c = 0; c < channels; ++c) {
+          double best = -1e9, sum = 0, count = 0;
+          for (std::int64_t a = 0; a < window.height; ++a)
+            for (std::int64_t b = 0; b < window.width; ++b) {
+              const std::int64_t i = y * stride - pads.height.before + a * dilation.height, j = x * stride - pads.width.before + b * dilation.width;
+              if (i < 0 || i >= height || j < 0 || j >= width) continue;
+              const double value = input[static_cast<std::size_t>(((n * height + i) * width + j) * channels + c)];
+              best = std::max(best, value), sum += value, ++count;
+            }
+          result.maxima.push_back(best), result.means.push_back(sum / count);
+        }
+  return result;
+}
+
 // Cells outside the map are left out of the maximum and of the mean.
 TEST(ExplicitPadding, PoolingsLeaveThePadsOut) {
   for (const std::int64_t window : {2, 3, 4})
@@ -166,22 +193,9 @@ TEST(ExplicitPadding, PoolingsLeaveThePadsOut) {
           if (std::max(before, after) >= window) continue;
           const Shape image{6, 7, 3};
           const Values input = numbers(images * image.elements(), 13);
-          const std::int64_t rows = (6 + before + after - window) / stride + 1, columns = (7 + before + after - window) / stride + 1;
-          Values maxima, means;
-          for (std::int64_t n = 0; n < images; ++n)
-            for (std::int64_t y = 0; y < rows; ++y)
-              for (std::int64_t x = 0; x < columns; ++x)
-                for (std::int64_t c = 0; c < 3; ++c) {
-                  double best = -1e9, sum = 0, count = 0;
-                  for (std::int64_t i = y * stride - before; i < y * stride - before + window; ++i)
-                    for (std::int64_t j = x * stride - after; j < x * stride - after + window; ++j) {
-                      if (i < 0 || i >= 6 || j < 0 || j >= 7) continue;
-                      const double value = input[static_cast<std::size_t>(((n * 6 + i) * 7 + j) * 3 + c)];
-                      best = std::max(best, value), sum += value, ++count;
-                    }
-                  maxima.push_back(best), means.push_back(sum / count);
-                }
-          const Padding padding = Pads2{{before, after}, {after, before}};
+          const Pads2 pads{{before, after}, {after, before}};
+          const auto [maxima, means] = pooled(input, image, window, stride, 1, pads);
+          const Padding padding = pads;
           const Shape all{static_cast<std::int64_t>(maxima.size())};
           for (const Precision precision : {Precision::float64, Precision::float32}) {
             EXPECT_EQ(output_of(MaxPooling2D(window, {.strides = stride, .padding = padding}), image, input, {}, precision), maxima) << window << stride << before << after;
@@ -200,22 +214,7 @@ TEST(DilatedPooling, SeesEverySoManyPixels) {
           if (pad > std::min(reach_rows, reach_columns)) continue;
           const Shape image{9, 8, 3};
           const Values input = numbers(images * image.elements(), 13);
-          const std::int64_t rows = (9 + 2 * pad - reach_rows - 1) / stride + 1, columns = (8 + 2 * pad - reach_columns - 1) / stride + 1;
-          Values maxima, means;
-          for (std::int64_t n = 0; n < images; ++n)
-            for (std::int64_t y = 0; y < rows; ++y)
-              for (std::int64_t x = 0; x < columns; ++x)
-                for (std::int64_t c = 0; c < 3; ++c) {
-                  double best = -1e9, sum = 0, count = 0;
-                  for (std::int64_t a = 0; a < window.height; ++a)
-                    for (std::int64_t b = 0; b < window.width; ++b) {
-                      const std::int64_t i = y * stride - pad + a * dilation.height, j = x * stride - pad + b * dilation.width;
-                      if (i < 0 || i >= 9 || j < 0 || j >= 8) continue;
-                      const double value = input[static_cast<std::size_t>(((n * 9 + i) * 8 + j) * 3 + c)];
-                      best = std::max(best, value), sum += value, ++count;
-                    }
-                  maxima.push_back(best), means.push_back(sum / count);
-                }
+          const auto [maxima, means] = pooled(input, image, window, stride, dilation, pad);
           const Pooling2DOptions options{.strides = stride, .padding = Pads2(pad), .dilation_rate = dilation};
           const Shape all{static_cast<std::int64_t>(maxima.size())};
           const std::string what = fmt::format("window {}x{} dilation {}x{} stride {} pad {}", window.height, window.width, dilation.height,

@@ -1,7 +1,6 @@
 // Saved models and arrays in which a bit is turned or whose end is missing: refused, or read as they were.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "io/test_files.h"
 #include "linn/data.h"
 #include "linn/error.h"
 #include "linn/formats.h"
@@ -39,20 +39,17 @@ bool same(const Tensor& a, const Tensor& b) {
 class Damaged : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = fs::temp_directory_path() / "linn_damaged_XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     model_.add(Dense(2, {.activation = "relu", .name = "first", .input_shape = {3}}));
     model_.add(Dense(1, {.name = "second"}));
     model_.metadata()["input_scale"] = "0.5";
     model_.save(folder_);
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return folder_ / name; }
   static void write(const std::string& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
 
-  fs::path folder_;
+  test::TempDir temporary_;
+  fs::path folder_ = temporary_.path();
   Sequential model_;
 };
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/test_files.h"
 #include "linn/error.h"
 #include "linn/layers.h"
 #include "linn/model.h"
@@ -141,13 +141,9 @@ constexpr int most = 12;
 class InFit : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = fs::temp_directory_path() / "linn_callbacks_XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     model_.add(Dense(1, {.kernel_initializer = "zeros", .input_shape = {1}}));
     model_.compile({.optimizer = optimizers::SGD({.learning_rate = 0.01}), .loss = "mean_squared_error"});
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return folder_ / name; }
   std::string text(const std::string& name) const { return tests::text_of(path(name)); }
@@ -171,7 +167,8 @@ class InFit : public testing::Test {
     return {kernel.values<float>().begin(), kernel.values<float>().end()};
   }
 
-  fs::path folder_;
+  test::TempDir temporary_;
+  fs::path folder_ = temporary_.path();
   Sequential model_;
 };
 
