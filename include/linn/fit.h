@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <map>
 #include <string>
@@ -37,6 +38,22 @@ class Tensors {
  private:
   std::vector<Tensor> list_;
   std::map<std::string, Tensor> named_;
+};
+
+/// Inputs, targets and weights of some samples.
+struct Batch {
+  Tensors x = {};
+  Tensors y = {};
+  Tensors sample_weight = {};
+};
+
+/// Batches from a function, one after the other: data that are made or read while the model trains.
+struct BatchSource {
+  /// Gives the next batch, or false where the data end. It is called again after that for the next epoch, and begins anew then, or says
+  /// false at once, which ends the training.
+  std::function<bool(Batch& batch)> next = {};
+  /// Batches of one epoch; 0: as many as come.
+  std::int64_t steps = 0;
 };
 
 /// Inputs and targets to measure on after each epoch; empty by default.
@@ -74,6 +91,8 @@ struct FitOptions {
   /// The last share of the samples, taken before shuffling, is kept for validation.
   double validation_split = 0;
   ValidationData validation_data = {};
+  /// The same from a function.
+  BatchSource validation_batches = {};
   bool shuffle = true;
   /// Weight of each class that is named; others count 1.
   std::map<std::int64_t, double> class_weight = {};
@@ -88,6 +107,8 @@ struct FitOptions {
   std::int64_t validation_freq = 1;
   /// Which kernels may run; training and validation alike.
   Accuracy accuracy = "fast";
+  /// Called with each piece of text that `verbose` shows, from the thread that called fit; unset: standard output.
+  std::function<void(const std::string&)> print_fn = {};
 };
 
 struct EvaluateOptions {
@@ -97,6 +118,7 @@ struct EvaluateOptions {
   std::int64_t steps = 0;
   std::vector<CallbackHandle> callbacks = {};
   Accuracy accuracy = "fast";
+  std::function<void(const std::string&)> print_fn = {};  // as of FitOptions
 };
 
 struct PredictOptions {

@@ -183,8 +183,21 @@ class Model {
   /// y: integer labels (n) or (n, 1) for the sparse loss, else the output's shape. Several inputs or outputs: lists, or maps by name.
   /// Throws StateError before compile, ShapeError and DataError (naming the sample) for data that do not fit.
   History fit(const Tensors& x, const Tensors& y, const FitOptions& options = {});
+  /// The same on batches from a function. Options that choose among samples (shuffle, validation_split, batch_size, sample_weight) do not
+  /// count; every batch is one step.
+  History fit(const BatchSource& batches, const FitOptions& options = {});
   /// The loss and the metrics over all samples. With several outputs also each loss, as "OUTPUT_loss", and metrics as "OUTPUT_METRIC".
   Logs evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options = {});
+  Logs evaluate(const BatchSource& batches, const EvaluateOptions& options = {});
+  /// The names of what `evaluate` gives, in Keras's order: the loss, with several outputs the loss of each, then the metrics as they were
+  /// given to compile. StateError before compile.
+  std::vector<std::string> metrics_names() const;
+  /// The rate of the next step; and a rate from here on in place of the optimizer's, until the model is compiled anew. StateError before
+  /// compile, ValueError for a rate of 0 or less.
+  double learning_rate() const;
+  void set_learning_rate(double rate);
+  /// Steps of training since the model was compiled, or since the training that was loaded began.
+  std::int64_t steps() const;
   /// float32 of shape (n, output...). StateError for a model of several outputs: predict_all gives them.
   Tensor predict(const Tensors& x, const PredictOptions& options = {}) const;
   /// Each output.

@@ -33,7 +33,7 @@ template <> struct dtype_of<float> { static constexpr DType value = DType::f32; 
 template <> struct dtype_of<double> { static constexpr DType value = DType::f64; };
 template <> struct dtype_of<bfloat16> { static constexpr DType value = DType::bf16; };
 
-/// A dense, row-major array of rank 0 to 8, aligned to 64 bytes. Images are NHWC.
+/// A dense, row-major array of rank 0 to 8, aligned to 64 bytes (unless made with `over`). Images are NHWC.
 /// Copies share their elements, as numpy's views do; `clone` makes an independent one.
 class Tensor {
  public:
@@ -50,6 +50,10 @@ class Tensor {
   static Tensor from(const std::vector<T>& values, Shape shape) {
     return from(std::span<const T>(values), shape);
   }
+
+  /// A tensor of numbers that lie at `data` already, row-major; nothing is copied. Holds `owner`, whose they are, for as long as it or a copy of
+  /// it lives. Any alignment that the type allows will do. Throws ShapeError for a shape with none in it, ValueError for null.
+  static Tensor over(void* data, Shape shape, DType type, std::shared_ptr<void> owner);
 
   bool defined() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }

@@ -13,7 +13,7 @@ namespace linn::cli {
 class Progress {
  public:
   Progress(const Common& common, std::int64_t all, const char* what)
-      : all_(all), show_(!common.json() && detail::core::is_terminal(stdout)), bar_(stdout, detail::train::style_of(stdout), all, what) {}
+      : all_(all), show_(!common.json() && detail::core::is_terminal(stdout)), bar_(stdout, all, what) {}
 
   bool update(std::int64_t done) {
     if (show_) bar_.update(done, seconds(), {});

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "core/checked.h"
 #include "core/memory.h"
@@ -93,6 +94,19 @@ Tensor Tensor::copy_of(const void* values, std::size_t count, const Shape& shape
     throw ShapeError(fmt::format("{} values were given for shape {}, which holds {}", count, shape.to_string(), shape.elements()));
   Tensor tensor(shape, type);
   if (count > 0) std::memcpy(tensor.data_, values, tensor.bytes());
+  return tensor;
+}
+
+Tensor Tensor::over(void* data, Shape shape, DType type, std::shared_ptr<void> owner) {
+  if (data == nullptr || owner == nullptr) throw ValueError("Tensor::over: data and owner must not be null");
+  Tensor tensor;
+  tensor.elements_ = shape.elements();
+  if (!detail::core::checked_mul(tensor.elements_, static_cast<std::int64_t>(size_of(type))))
+    throw MemoryError(fmt::format("a {} tensor of shape {} passes 2^63 bytes", name_of(type), shape.to_string()));
+  tensor.storage_ = {std::move(owner), static_cast<std::byte*>(data)};
+  tensor.data_ = data;
+  tensor.shape_ = shape;
+  tensor.type_ = type;
   return tensor;
 }
 

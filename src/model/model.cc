@@ -165,6 +165,17 @@ History Model::fit(const Tensors& x, const Tensors& y, const FitOptions& options
 
 Logs Model::evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options) { return state_->compiled("evaluate").evaluate(x, y, options); }
 
+History Model::fit(const BatchSource& batches, const FitOptions& options) { return state_->compiled("fit").fit(batches, options, state_->notes); }
+Logs Model::evaluate(const BatchSource& batches, const EvaluateOptions& options) { return state_->compiled("evaluate").evaluate(batches, options); }
+
+std::vector<std::string> Model::metrics_names() const { return state_->compiled("metrics_names").log_order(); }
+double Model::learning_rate() const {
+  const detail::train::Training& training = state_->compiled("learning_rate");
+  return training.learning_rate(training.steps(), 1);
+}
+void Model::set_learning_rate(double rate) { state_->compiled("set_learning_rate").set_learning_rate(rate); }
+std::int64_t Model::steps() const { return state_->compiled("steps").steps(); }
+
 Logs Model::train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options) {
   return state_->compiled("train_on_batch").train_on_batch(x, y, options);
 }

@@ -23,18 +23,29 @@ void check_at_least(const char* field, std::int64_t value, std::int64_t least) {
 
 }  // namespace
 
-FitLoop::FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes)
-    : training_(training), options_(options), notes_(notes), callbacks_(options.callbacks) {
+FitLoop::FitLoop(Training& training, const FitOptions& options, const Metadata& notes)
+    : training_(training), options_(options), notes_(notes), callbacks_(options.callbacks), first_step_(training.steps_) {
   check_options();
+  // First in line, so that what the user's callbacks print comes below the epoch's line.
+  if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress(options.verbose, output_of(options.print_fn)));
+}
+
+FitLoop::FitLoop(Training& training, const BatchSource& batches, const FitOptions& options, const Metadata& notes) : FitLoop(training, options, notes) {
+  if (!batches.next) throw ValueError("fit: the batches have no function `next`");
+  if (options.validation_split > 0) throw ValueError("fit: validation_split needs data that are tensors; give validation_data or validation_batches");
+  if (options.sample_weight.defined()) throw ValueError("fit: sample_weight comes with the batches where these come from a function");
+  source_ = &batches;
+  split_validation();
+}
+
+FitLoop::FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes)
+    : FitLoop(training, options, notes) {
   samples_ = training.checked(x, y, options.sample_weight);
   split_validation();
   add_class_weight(samples_, options.class_weight, training.graph_);  // of the training samples alone, as in Keras
   batches_ = core::ceil_div(samples_.count(), options.batch_size);
   pass_step_ = batches_;  // the first epoch begins a pass
   steps_per_epoch_ = options.steps_per_epoch == 0 ? batches_ : std::min(options.steps_per_epoch, batches_);
-  first_step_ = training.steps_;
-  // First in line, so that what the user's callbacks print comes below the epoch's line.
-  if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress(options.verbose, stdout));
 }
 
 void FitLoop::check_options() const {
@@ -53,6 +64,7 @@ void FitLoop::split_validation() {
   const ValidationData& given = options_.validation_data;
   if (!given.x.defined() && (given.y.defined() || given.sample_weight.defined()))
     throw ValueError(fmt::format("fit: validation_data has {}, but no x", given.y.defined() ? "y" : "sample_weight"));
+  if (given.x.defined() && options_.validation_batches.next) throw ValueError("fit: validation_data and validation_batches are both given; give one of them");
   if (given.x.defined()) {
     validation_ = training_.checked(given.x, given.y, given.sample_weight);
     return;
@@ -73,7 +85,7 @@ std::vector<std::string> FitLoop::log_names() const {
   std::vector<std::string> names;
   for (const auto& entry : training_.logs_of({})) {
     names.push_back(entry.first);
-    if (validation_) names.push_back("val_" + entry.first);
+    if (has_validation()) names.push_back("val_" + entry.first);
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -82,6 +94,7 @@ std::vector<std::string> FitLoop::log_names() const {
 // Steps of all epochs. A pass through the data is several epochs with steps_per_epoch, and the last of them may be a short one.
 std::int64_t FitLoop::planned_steps() const {
   const std::int64_t epochs = std::max<std::int64_t>(options_.epochs - options_.initial_epoch, 1);
+  if (source_ != nullptr) return epochs * std::max<std::int64_t>(steps_per_epoch_, 1);
   const std::int64_t steps = options_.steps_per_epoch == 0 ? batches_ : std::min(options_.steps_per_epoch, batches_);
   const std::int64_t epochs_a_pass = core::ceil_div(batches_, steps);
   return epochs / epochs_a_pass * batches_ + epochs % epochs_a_pass * steps;
@@ -89,10 +102,7 @@ std::int64_t FitLoop::planned_steps() const {
 
 double FitLoop::learning_rate() const { return training_.learning_rate(first_step_, planned_steps()); }
 
-void FitLoop::set_learning_rate(double rate) {
-  if (!(rate > 0) || !std::isfinite(rate)) throw ValueError(fmt::format("set_learning_rate: {}; it must be above 0", rate));
-  training_.fixed_rate_ = rate;
-}
+void FitLoop::set_learning_rate(double rate) { training_.set_learning_rate(rate); }
 
 void FitLoop::save(const std::string& path) {
   const OptimizerState optimizer = training_.optimizer_state();
@@ -127,36 +137,65 @@ void FitLoop::begin_pass() {
 Logs FitLoop::validate() {
   const std::int64_t batch = options_.validation_batch_size == 0 ? options_.batch_size : options_.validation_batch_size;
   Logs logs;
-  const BatchSums sums = training_.evaluate_samples(*validation_, batch, options_.validation_steps,
-                                                    options_.accuracy, callbacks_, nullptr);
+  const BatchSource& source = options_.validation_batches;
+  const std::int64_t most = options_.validation_steps == 0 ? source.steps : options_.validation_steps;
+  const BatchSums sums = validation_ ? training_.evaluate_samples(*validation_, batch, options_.validation_steps, options_.accuracy, callbacks_, nullptr)
+                                     : training_.evaluate_source(source, most, options_.accuracy, callbacks_, nullptr);
   for (const auto& [name, value] : training_.logs_of(sums)) logs["val_" + name] = value;
   return logs;
 }
 
-void FitLoop::run_step(BatchSums& sums, Logs& logs) {
+bool FitLoop::next_batch() {
+  if (source_ == nullptr) return true;
+  Batch batch;
+  if (!source_->next(batch)) return false;
+  samples_ = training_.checked(batch.x, batch.y, batch.sample_weight);
+  add_class_weight(samples_, options_.class_weight, training_.graph_);
+  largest_batch_ = std::max(largest_batch_, samples_.count());
+  return true;
+}
+
+bool FitLoop::run_step(BatchSums& sums, Logs& logs) {
+  if (!next_batch()) return false;
   for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_begin(*this);
   const std::int64_t n = samples_.count();
-  const std::int64_t first = pass_step_ * options_.batch_size;
-  training_.train_step(samples_, first, std::min(options_.batch_size, n - first), options_.shuffle ? &order_ : nullptr,
-                       std::min(options_.batch_size, n), options_.accuracy, learning_rate(), sums);
+  if (source_ != nullptr) {
+    training_.train_step(samples_, 0, n, nullptr, largest_batch_, options_.accuracy, learning_rate(), sums);
+  } else {
+    const std::int64_t first = pass_step_ * options_.batch_size;
+    training_.train_step(samples_, first, std::min(options_.batch_size, n - first), options_.shuffle ? &order_ : nullptr,
+                         std::min(options_.batch_size, n), options_.accuracy, learning_rate(), sums);
+  }
   ++step_;
   ++pass_step_;
   training_.set_logs(logs, sums);
   for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_end(*this, logs);
+  return true;
 }
 
-void FitLoop::run_epoch(History& history) {
+void FitLoop::begin_epoch() {
   epoch_start_ = std::chrono::steady_clock::now();
   step_ = 0;
+  if (source_ != nullptr) {
+    steps_per_epoch_ = options_.steps_per_epoch == 0 ? source_->steps : options_.steps_per_epoch;
+    return;
+  }
   if (pass_step_ == batches_) begin_pass();
   const std::int64_t left = batches_ - pass_step_;
   steps_per_epoch_ = options_.steps_per_epoch == 0 ? left : std::min(options_.steps_per_epoch, left);
+}
+
+void FitLoop::run_epoch(History& history) {
+  begin_epoch();
   for (const CallbackHandle& callback : callbacks_) callback->on_epoch_begin(*this);
   BatchSums sums;
   Logs logs;  // one map for all steps, so that a step allocates nothing
-  while (step_ < steps_per_epoch_ && !stopped_) run_step(sums, logs);
-  if (step_ < steps_per_epoch_) return;  // stopped in the middle: the epoch does not count
-  if (validation_ && (epoch_ + 1) % options_.validation_freq == 0) logs.merge(validate());
+  // A source that does not say how many batches it has ends the epoch with its last one.
+  bool is_over = false;
+  while (!is_over && (step_ < steps_per_epoch_ || steps_per_epoch_ == 0) && !stopped_) is_over = !run_step(sums, logs);
+  if (is_over && (step_ == 0 || steps_per_epoch_ > 0)) stopped_ = true;  // the source has less than was asked for
+  if (step_ == 0 || step_ < steps_per_epoch_ || (steps_per_epoch_ == 0 && !is_over)) return;  // stopped in the middle: the epoch does not count
+  if (has_validation() && (epoch_ + 1) % options_.validation_freq == 0) logs.merge(validate());
   history.epoch.push_back(epoch_);
   for (const auto& [name, value] : logs) history.history[name].push_back(value);
   for (const CallbackHandle& callback : callbacks_) callback->on_epoch_end(*this, logs);

@@ -15,6 +15,8 @@ namespace linn::detail::train {
 class FitLoop final : public Trainer {
  public:
   FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes);
+  /// On batches from a function.
+  FitLoop(Training& training, const BatchSource& batches, const FitOptions& options, const Metadata& notes);
 
   History run();
 
@@ -34,19 +36,26 @@ class FitLoop final : public Trainer {
   void set_weights(const std::vector<Tensor>& weights) override;
 
  private:
+  FitLoop(Training& training, const FitOptions& options, const Metadata& notes);
   void check_options() const;
+  bool has_validation() const { return validation_ || options_.validation_batches.next; }
   void split_validation();
   std::int64_t planned_steps() const;
+  void begin_epoch();
   void begin_pass();
   void run_epoch(History& history);
-  void run_step(BatchSums& sums, Logs& logs);
+  bool run_step(BatchSums& sums, Logs& logs);
+  /// The samples of the next step; false where a source of batches has no more.
+  bool next_batch();
   Logs validate();
 
   Training& training_;
   const FitOptions& options_;
   const Metadata& notes_;
   std::vector<CallbackHandle> callbacks_;
-  Samples samples_;
+  const BatchSource* source_ = nullptr;  // null: samples_ are all of the data
+  Samples samples_;                      // of a source: those of one batch
+  std::int64_t largest_batch_ = 0;       // of a source
   std::optional<Samples> validation_;
   std::int64_t batches_ = 0;          // of one pass through the data
   std::int64_t pass_step_ = 0;        // done in this pass, which may take several epochs

@@ -56,15 +56,17 @@ void put(std::FILE* to, const std::string& text) {
   std::fflush(to);
 }
 
+BarStyle style_of(std::FILE* to) { return {.color = core::use_color(to), .columns = core::terminal_columns(to)}; }
+
 class Silent : public Callback {};
 
 class Bar : public Callback {
  public:
-  Bar(std::FILE* to, const BarStyle& style) : to_(to), style_(style) {}
+  explicit Bar(Output to) : to_(std::move(to)) {}
 
   void on_epoch_begin(Trainer& trainer) override {
-    if (trainer.epochs() > 1) put(to_, fmt::format("Epoch {}/{}\n", trainer.epoch() + 1, trainer.epochs()));
-    bar_ = std::make_unique<ProgressBar>(to_, style_, trainer.steps_per_epoch());
+    if (trainer.epochs() > 1) to_.write(fmt::format("Epoch {}/{}\n", trainer.epoch() + 1, trainer.epochs()));
+    bar_ = std::make_unique<ProgressBar>(to_, trainer.steps_per_epoch());
     step_seconds_ = 0;
   }
   void on_batch_end(Trainer& trainer, const Logs& logs) override {
@@ -78,26 +80,25 @@ class Bar : public Callback {
   void on_train_end(Trainer& /*trainer*/, const Logs& /*logs*/) override { bar_.reset(); }
 
  private:
-  std::FILE* to_;
-  BarStyle style_;
+  Output to_;
   std::unique_ptr<ProgressBar> bar_;
   double step_seconds_ = 0;
 };
 
 class Lines : public Callback {
  public:
-  explicit Lines(std::FILE* to) : to_(to) {}
+  explicit Lines(Output to) : to_(std::move(to)) {}
 
   void on_epoch_begin(Trainer& /*trainer*/) override { step_seconds_ = 0; }
   void on_batch_end(Trainer& trainer, const Logs& /*logs*/) override { step_seconds_ = trainer.seconds(); }
   void on_epoch_end(Trainer& trainer, const Logs& logs) override {
     const auto steps = static_cast<double>(std::max<std::int64_t>(1, trainer.step()));
-    put(to_, fmt::format("Epoch {}/{} - {:.0f}s - {}{}\n", trainer.epoch() + 1, trainer.epochs(), trainer.seconds(),
-                         time_per(step_seconds_ / steps, "step"), logs_text(logs)));
+    to_.write(fmt::format("Epoch {}/{} - {:.0f}s - {}{}\n", trainer.epoch() + 1, trainer.epochs(), trainer.seconds(),
+                          time_per(step_seconds_ / steps, "step"), logs_text(logs)));
   }
 
  private:
-  std::FILE* to_;
+  Output to_;
   double step_seconds_ = 0;
 };
 
@@ -127,7 +128,11 @@ class JsonLines : public Callback {
 
 }  // namespace
 
-BarStyle style_of(std::FILE* to) { return {.color = core::use_color(to), .columns = core::terminal_columns(to)}; }
+Output::Output(std::FILE* to) : Output(to, style_of(to)) {}
+
+Output::Output(std::FILE* to, const BarStyle& how) : write([to](const std::string& text) { put(to, text); }), style(how), is_terminal(core::is_terminal(to)) {}
+
+Output output_of(const std::function<void(const std::string&)>& print_fn) { return print_fn ? Output(print_fn) : Output(stdout); }
 
 std::string time_per(double seconds, std::string_view unit) {
   if (seconds >= 1 || seconds == 0) return fmt::format("{:.0f}s/{}", seconds, unit);
@@ -145,13 +150,14 @@ std::string bar_line(const BarState& state, const Logs& logs, const BarStyle& st
   const auto styled = [&](const char* code, std::string_view text) {
     return style.color && !text.empty() ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
   };
-  const std::string total = fmt::format("{}", state.total);
+  const std::string total = state.total > 0 ? fmt::format("{}", state.total) : "Unknown";
   const std::int64_t filled = state.total > 0 ? std::clamp<std::int64_t>(bar_width * state.done / state.total, 0, bar_width) : bar_width;
   // Without colour both halves would look alike; a lighter line stands for what is left.
   const char* rest = style.color ? "━" : "─";
-  std::string line = styled("1", fmt::format("{:>{}}/{}", state.done, total.size(), total)) + " " + styled("32", repeat("━", filled)) +
+  const std::size_t digits = state.total > 0 ? total.size() : 0;
+  std::string line = styled("1", fmt::format("{:>{}}/{}", state.done, digits, total)) + " " + styled("32", repeat("━", filled)) +
                      styled("37", repeat(rest, bar_width - filled)) + " " +
-                     styled("1", state.finished ? fmt::format("{:.0f}s", state.seconds) : time_left(state.seconds)) + " " +
+                     styled("1", state.finished || state.total == 0 ? fmt::format("{:.0f}s", state.seconds) : time_left(state.seconds)) + " " +
                      time_per(state.seconds_per_step, state.unit);
   std::size_t width = screen_width(line);
   for (const auto& [name, value] : logs) {
@@ -163,14 +169,13 @@ std::string bar_line(const BarState& state, const Logs& logs, const BarStyle& st
   return line;
 }
 
-ProgressBar::ProgressBar(std::FILE* to, BarStyle style, std::int64_t total, std::string_view unit)
-    : to_(to), style_(style), total_(total), unit_(unit) {}
+ProgressBar::ProgressBar(Output to, std::int64_t total, std::string_view unit) : to_(std::move(to)), total_(total), unit_(unit) {}
 
 void ProgressBar::draw(const BarState& state, const Logs& logs) {
-  const std::string line = bar_line(state, logs, style_);
+  const std::string line = bar_line(state, logs, to_.style);
   const std::size_t width = screen_width(line);
   // What a longer line left on the screen is written over.
-  put(to_, "\r" + line + std::string(width_ > width ? width_ - width : 0, ' ') + (state.finished ? "\n" : ""));
+  to_.write("\r" + line + std::string(width_ > width ? width_ - width : 0, ' ') + (state.finished ? "\n" : ""));
   width_ = state.finished ? 0 : width;
   open_ = !state.finished;
 }
@@ -180,33 +185,32 @@ void ProgressBar::update(std::int64_t done, double seconds, const Logs& logs) {
   if (open_ && now - last_ < redraw_every) return;
   last_ = now;
   const double each = seconds / static_cast<double>(std::max<std::int64_t>(1, done));
-  draw({done, total_, each * static_cast<double>(std::max<std::int64_t>(0, total_ - done)), each, false, unit_}, logs);
+  const double left = each * static_cast<double>(std::max<std::int64_t>(0, total_ - done));
+  draw({done, total_, total_ > 0 ? left : seconds, each, false, unit_}, logs);
 }
 
 void ProgressBar::finish(std::int64_t done, double seconds, double step_seconds, const Logs& logs) {
   const auto steps = static_cast<double>(std::max<std::int64_t>(1, done));
-  draw({done, total_, seconds, step_seconds / steps, true, unit_}, logs);
+  draw({done, total_ > 0 ? total_ : done, seconds, step_seconds / steps, true, unit_}, logs);
 }
 
 void ProgressBar::close() {
-  if (open_) put(to_, "\n");
+  if (open_) to_.write("\n");
   open_ = false;
 }
 
-CallbackHandle progress(Verbose verbose, std::FILE* to) { return progress(verbose, to, style_of(to)); }
-
-CallbackHandle progress(Verbose verbose, std::FILE* to, const BarStyle& style) {
-  if (verbose == Verbose::automatic) verbose = core::is_terminal(to) ? Verbose::bar : Verbose::lines;
-  if (verbose == Verbose::bar) return std::make_shared<Bar>(to, style);
+CallbackHandle progress(Verbose verbose, const Output& to) {
+  if (verbose == Verbose::automatic) verbose = to.is_terminal ? Verbose::bar : Verbose::lines;
+  if (verbose == Verbose::bar) return std::make_shared<Bar>(to);
   if (verbose == Verbose::lines) return std::make_shared<Lines>(to);
   return std::make_shared<Silent>();
 }
 
 CallbackHandle json_progress(std::FILE* to, std::int64_t images) { return std::make_shared<JsonLines>(to, images); }
 
-EvaluateProgress::EvaluateProgress(Verbose verbose, std::FILE* to, std::int64_t steps)
-    : verbose_(verbose), to_(to), steps_(steps), begin_(std::chrono::steady_clock::now()), bar_(to, style_of(to), steps) {
-  if (verbose_ == Verbose::automatic) verbose_ = core::is_terminal(to) ? Verbose::bar : Verbose::lines;
+EvaluateProgress::EvaluateProgress(Verbose verbose, const Output& to, std::int64_t steps)
+    : verbose_(verbose), to_(to), begin_(std::chrono::steady_clock::now()), bar_(to, steps) {
+  if (verbose_ == Verbose::automatic) verbose_ = to.is_terminal ? Verbose::bar : Verbose::lines;
 }
 
 double EvaluateProgress::seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
@@ -217,13 +221,13 @@ void EvaluateProgress::step(std::int64_t done, const Logs& logs) {
   if (now >= shown_after) bar_.update(done, now, logs);
 }
 
-void EvaluateProgress::end(const Logs& logs) {
+void EvaluateProgress::end(std::int64_t done, const Logs& logs) {
   const double now = seconds();
-  const double each = now / static_cast<double>(std::max<std::int64_t>(1, steps_));
+  const double each = now / static_cast<double>(std::max<std::int64_t>(1, done));
   if (verbose_ == Verbose::bar) {
-    bar_.finish(steps_, now, now, logs);
+    bar_.finish(done, now, now, logs);
   } else if (verbose_ == Verbose::lines) {
-    put(to_, fmt::format("{}/{} - {:.0f}s - {}{}\n", steps_, steps_, now, time_per(each, "step"), logs_text(logs)));
+    to_.write(fmt::format("{}/{} - {:.0f}s - {}{}\n", done, done, now, time_per(each, "step"), logs_text(logs)));
   }
 }
 

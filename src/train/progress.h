@@ -4,8 +4,10 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "linn/fit.h"
 #include "linn/train.h"
@@ -18,10 +20,22 @@ struct BarStyle {
   int columns = 80;
 };
 
-/// What `to` can show.
-BarStyle style_of(std::FILE* to);
+/// Where text goes, and what can be shown there.
+struct Output {
+  std::function<void(const std::string&)> write;
+  BarStyle style = {};
+  bool is_terminal = false;
 
-/// `done` steps out of `total`. `seconds` is the time left while it runs, and the time taken once `finished`.
+  /// A stream, which must outlive this.
+  Output(std::FILE* to);
+  Output(std::FILE* to, const BarStyle& style);
+  /// A function of the caller's: no colour, and no terminal.
+  Output(std::function<void(const std::string&)> print_fn) : write(std::move(print_fn)) {}
+};
+/// `print_fn`, or standard output where there is none.
+Output output_of(const std::function<void(const std::string&)>& print_fn);
+
+/// `done` steps out of `total`; 0: nobody knows of how many. `seconds` is the time left while it runs, and the time taken once `finished`.
 struct BarState {
   std::int64_t done = 0;
   std::int64_t total = 0;
@@ -44,7 +58,7 @@ std::string time_per(double seconds, std::string_view unit);
 /// A line that is drawn over and over, at most every 50 ms.
 class ProgressBar {
  public:
-  ProgressBar(std::FILE* to, BarStyle style, std::int64_t total, std::string_view unit = "step");
+  ProgressBar(Output to, std::int64_t total, std::string_view unit = "step");
   /// Ends the line if it is open.
   ~ProgressBar() { close(); }
   ProgressBar(const ProgressBar&) = delete;
@@ -59,8 +73,7 @@ class ProgressBar {
  private:
   void draw(const BarState& state, const Logs& logs);
 
-  std::FILE* to_;
-  BarStyle style_;
+  Output to_;
   std::int64_t total_;
   std::string unit_;
   std::chrono::steady_clock::time_point last_;
@@ -71,10 +84,7 @@ class ProgressBar {
 /// What `fit` shows. `bar` draws `Epoch 1/3` (left out when there is one epoch, as in Keras) and the bar; `lines` writes one
 /// line when an epoch has ended: `Epoch 1/3 - 4s - 8ms/step - accuracy: 0.9123 - ...`; `automatic` is the bar on a terminal and
 /// lines elsewhere; `silent` shows nothing. The time includes the validation, the time of a step does not.
-/// `to` must outlive the callback.
-CallbackHandle progress(Verbose verbose, std::FILE* to);
-/// The same with a style of the caller's.
-CallbackHandle progress(Verbose verbose, std::FILE* to, const BarStyle& style);
+CallbackHandle progress(Verbose verbose, const Output& to);
 
 /// One JSON object a line and epoch:
 /// {"event":"epoch","epoch":1,"epochs":3,"steps":469,"seconds":4.1,"images_per_second":14634.1,"learning_rate":0.001,
@@ -84,16 +94,16 @@ CallbackHandle json_progress(std::FILE* to, std::int64_t images);
 /// What `evaluate` shows: the bar once it has taken half a second, or one line at its end.
 class EvaluateProgress {
  public:
-  EvaluateProgress(Verbose verbose, std::FILE* to, std::int64_t steps);
+  EvaluateProgress(Verbose verbose, const Output& to, std::int64_t steps);
   void step(std::int64_t done, const Logs& logs);
-  void end(const Logs& logs);
+  /// After `done` steps.
+  void end(std::int64_t done, const Logs& logs);
 
  private:
   double seconds() const;
 
   Verbose verbose_;
-  std::FILE* to_;
-  std::int64_t steps_;
+  Output to_;
   std::chrono::steady_clock::time_point begin_;
   ProgressBar bar_;
 };

@@ -88,6 +88,30 @@ void Training::train_step(const Samples& samples, std::int64_t first, std::int64
   ++steps_;
 }
 
+BatchSums Training::evaluate_source(const BatchSource& source, std::int64_t most, Accuracy accuracy, const std::vector<CallbackHandle>& callbacks,
+                                    EvaluateProgress* shown) {
+  BatchSums total;
+  Logs logs;
+  std::int64_t largest = 0;
+  for (const CallbackHandle& callback : callbacks) callback->on_test_begin();
+  for (std::int64_t step = 0; most == 0 || step < most; ++step) {
+    Batch batch;
+    if (!source.next(batch)) break;
+    const Samples samples = checked(batch.x, batch.y, batch.sample_weight);
+    largest = std::max(largest, samples.count());
+    Network& net = network(Use::evaluate, samples, largest, accuracy);
+    for (const CallbackHandle& callback : callbacks) callback->on_test_batch_begin(step);
+    samples.sources(0, nullptr, sources_);
+    net.run(samples.count(), {}, sources_, &total);
+    set_logs(logs, total);
+    for (const CallbackHandle& callback : callbacks) callback->on_test_batch_end(step, logs);
+    if (shown != nullptr) shown->step(step + 1, logs);
+  }
+  if (largest == 0) throw DataError("the data for evaluation hold no batch");
+  for (const CallbackHandle& callback : callbacks) callback->on_test_end(logs);
+  return total;
+}
+
 BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, Accuracy accuracy,
                                      const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown) {
   const std::int64_t n = samples.count();
@@ -135,8 +159,20 @@ Logs Training::logs_of(const BatchSums& sums) const {
   return logs;
 }
 
+std::vector<std::string> Training::log_order() const {
+  std::vector<std::string> names = {"loss"};
+  for (const OutputLogs& output : log_names_)
+    if (!output.loss.empty()) names.push_back(output.loss);
+  for (const OutputLogs& output : log_names_) names.insert(names.end(), output.metrics.begin(), output.metrics.end());
+  return names;
+}
+
 History Training::fit(const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes) {
   return FitLoop(*this, x, y, options, notes).run();
+}
+
+History Training::fit(const BatchSource& batches, const FitOptions& options, const Metadata& notes) {
+  return FitLoop(*this, batches, options, notes).run();
 }
 
 Logs Training::evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options) {
@@ -144,11 +180,28 @@ Logs Training::evaluate(const Tensors& x, const Tensors& y, const EvaluateOption
   if (options.steps < 0) throw ValueError(fmt::format("evaluate: steps is {}; it must be 0 (all of the data) or more", options.steps));
   const Samples samples = checked(x, y, options.sample_weight);
   const std::int64_t all = core::ceil_div(samples.count(), options.batch_size);
-  EvaluateProgress shown(options.verbose, stdout, options.steps == 0 ? all : std::min(options.steps, all));
+  const std::int64_t steps = options.steps == 0 ? all : std::min(options.steps, all);
+  EvaluateProgress shown(options.verbose, output_of(options.print_fn), steps);
   Logs logs = logs_of(
       evaluate_samples(samples, options.batch_size, options.steps, options.accuracy, options.callbacks, &shown));
-  shown.end(logs);
+  shown.end(steps, logs);
   return logs;
+}
+
+Logs Training::evaluate(const BatchSource& batches, const EvaluateOptions& options) {
+  if (!batches.next) throw ValueError("evaluate: the batches have no function `next`");
+  const std::int64_t most = options.steps == 0 ? batches.steps : options.steps;
+  EvaluateProgress shown(options.verbose, output_of(options.print_fn), most);
+  std::int64_t done = 0;
+  const BatchSource counted{.next = [&](Batch& batch) { return batches.next(batch) && ++done > 0; }};
+  Logs logs = logs_of(evaluate_source(counted, most, options.accuracy, options.callbacks, &shown));
+  shown.end(done, logs);
+  return logs;
+}
+
+void Training::set_learning_rate(double rate) {
+  if (!(rate > 0) || !std::isfinite(rate)) throw ValueError(fmt::format("set_learning_rate: {}; it must be above 0", rate));
+  fixed_rate_ = rate;
 }
 
 double Training::learning_rate(std::int64_t first_step, std::int64_t steps) const {

@@ -37,7 +37,9 @@ class Training {
   void restore(OptimizerState state);
 
   History fit(const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes);
+  History fit(const BatchSource& batches, const FitOptions& options, const Metadata& notes);
   Logs evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options);
+  Logs evaluate(const BatchSource& batches, const EvaluateOptions& options);
   Logs train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options);
   Logs test_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options);
   std::vector<Tensor> gradients(const Tensors& x, const Tensors& y, const BatchOptions& options);
@@ -46,6 +48,15 @@ class Training {
   /// sum of all losses times their weights, each is there as "OUTPUT_loss", and metrics are "OUTPUT_METRIC", as in Keras.
   void set_logs(Logs& logs, const BatchSums& sums) const;
   Logs logs_of(const BatchSums& sums) const;
+  /// The names in the logs, in Keras's order.
+  std::vector<std::string> log_order() const;
+
+  /// Of the next step, for a fit that began at `first_step` and takes `steps` steps. A schedule with steps of its own counts those of the
+  /// model's life, as Keras's do; one without them spans the fit.
+  double learning_rate(std::int64_t first_step, std::int64_t steps) const;
+  /// In place of the optimizer's, from the next step on.
+  void set_learning_rate(double rate);
+  std::int64_t steps() const { return steps_; }
 
  private:
   friend class FitLoop;
@@ -55,9 +66,9 @@ class Training {
                   std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, Accuracy accuracy,
                              const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);
-  /// Of the next step, for a fit that began at `first_step` and takes `steps` steps. A schedule with steps of its own counts those of the
-  /// model's life, as Keras's do; one without them spans the fit.
-  double learning_rate(std::int64_t first_step, std::int64_t steps) const;
+  /// At most `most` batches, or all where it is 0.
+  BatchSums evaluate_source(const BatchSource& source, std::int64_t most, Accuracy accuracy, const std::vector<CallbackHandle>& callbacks,
+                            EvaluateProgress* shown);
   Samples checked(const Tensors& x, const Tensors& y, const Tensors& weight) const;
   Samples checked(const Tensors& x, const Tensors& y, const BatchOptions& options) const;
 

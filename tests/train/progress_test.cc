@@ -123,7 +123,7 @@ TEST(TimePer, ChoosesItsUnit) {
 TEST(Progress, BarHasAnEpochLineAndEndsItsLine) {
   Memory memory;
   FakeTrainer trainer;
-  CallbackHandle bar = progress(Verbose::bar, memory.file(), {.color = false, .columns = 100});
+  CallbackHandle bar = progress(Verbose::bar, {memory.file(), {.color = false, .columns = 100}});
   one_epoch(*bar, trainer);
   EXPECT_THAT(memory.text(), testing::StartsWith("Epoch 1/3\n\r469/469 "));
   EXPECT_THAT(memory.text(), testing::EndsWith("\r469/469 ━━━━━━━━━━━━━━━━━━━━ 4s 8ms/step - accuracy: 0.9123 - loss: 0.2811\n"));
@@ -133,14 +133,14 @@ TEST(Progress, OneEpochHasNoEpochLine) {
   Memory memory;
   FakeTrainer trainer;
   trainer.epochs_ = 1;
-  one_epoch(*progress(Verbose::bar, memory.file(), {}), trainer);
+  one_epoch(*progress(Verbose::bar, {memory.file(), {}}), trainer);
   EXPECT_THAT(memory.text(), Not(HasSubstr("Epoch")));
 }
 
 TEST(Progress, RedrawsAtMostEveryFiftyMilliseconds) {
   Memory memory;
   FakeTrainer trainer;
-  CallbackHandle bar = progress(Verbose::bar, memory.file(), {});
+  CallbackHandle bar = progress(Verbose::bar, {memory.file(), {}});
   bar->on_epoch_begin(trainer);
   for (trainer.step_ = 1; trainer.step_ <= 400; ++trainer.step_) bar->on_batch_end(trainer, logs);
   const std::string text = memory.text();
@@ -150,7 +150,7 @@ TEST(Progress, RedrawsAtMostEveryFiftyMilliseconds) {
 TEST(Progress, InterruptedEpochLeavesAFreshLine) {
   Memory memory;
   FakeTrainer trainer;
-  CallbackHandle bar = progress(Verbose::bar, memory.file(), {});
+  CallbackHandle bar = progress(Verbose::bar, {memory.file(), {}});
   bar->on_epoch_begin(trainer);
   trainer.step_ = 3;
   bar->on_batch_end(trainer, logs);
@@ -161,7 +161,7 @@ TEST(Progress, InterruptedEpochLeavesAFreshLine) {
 TEST(Progress, ShorterLineCoversTheLongerOne) {
   Memory memory;
   {
-    ProgressBar bar(memory.file(), {.color = false, .columns = 200}, 10);
+    ProgressBar bar({memory.file(), {.color = false, .columns = 200}}, 10);
     bar.update(1, 1, {{"a_long_name", 1}});
     bar.finish(10, 1, 1, {});
   }
