@@ -1,0 +1,263 @@
+"""Callbacks: those of the engine, and the base for your own."""
+
+import collections
+
+from linn import _linn, errors
+from linn._names import attribute_of
+
+_HOOKS = (
+    "on_train_begin on_train_end on_epoch_begin on_epoch_end on_train_batch_begin on_train_batch_end on_test_begin on_test_end "
+    "on_test_batch_begin on_test_batch_end on_predict_begin on_predict_end on_predict_batch_begin on_predict_batch_end"
+).split()
+
+
+class Callback:
+    """Base of callbacks in Python. Override what you need; `self.model` and `self.params` are set before the first call.
+
+    `self.model.stop_training = True` ends the training after the step. An exception ends it at once and reaches the caller of fit.
+    """
+
+    def __init__(self):
+        self.params = None
+        self._model = None
+
+    @property
+    def model(self):
+        return self._model
+
+    def set_model(self, model):
+        self._model = model
+
+    def set_params(self, params):
+        self.params = params
+
+    def on_train_begin(self, logs=None):
+        """Once, before the first step."""
+
+    def on_train_end(self, logs=None):
+        """Once, after the last step."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """`epoch` counts from 0."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """`logs` holds the epoch's means, validation as val_..."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """`batch` counts from 0 in each epoch."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """`logs` holds the means of the epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch, logs=None):
+        """Keras's other name of on_train_batch_begin."""
+
+    def on_batch_end(self, batch, logs=None):
+        """Keras's other name of on_train_batch_end."""
+
+    def on_test_begin(self, logs=None):
+        """Before evaluate, and before each validation of fit."""
+
+    def on_test_end(self, logs=None):
+        """After evaluate, and after each validation of fit."""
+
+    def on_test_batch_begin(self, batch, logs=None):
+        """Before each step of evaluate."""
+
+    def on_test_batch_end(self, batch, logs=None):
+        """After each step of evaluate."""
+
+    def on_predict_begin(self, logs=None):
+        """Before predict."""
+
+    def on_predict_end(self, logs=None):
+        """After predict."""
+
+    def on_predict_batch_begin(self, batch, logs=None):
+        """Before each batch of predict."""
+
+    def on_predict_batch_end(self, batch, logs=None):
+        """After each batch of predict."""
+
+    def _own_methods(self):
+        # The engine calls what is overridden, so that a step costs nothing where nobody listens.
+        def is_own(name):
+            return name in self.__dict__ or getattr(type(self), name) is not getattr(Callback, name)
+
+        own = [name for name in _HOOKS if is_own(name)]
+        for short, name in (("on_batch_begin", "on_train_batch_begin"), ("on_batch_end", "on_train_batch_end")):
+            if is_own(short) and name not in own:
+                own.append(name)
+        return own
+
+
+class History(Callback):
+    """What fit returns: `epoch`, and `history`, a list of values for each name in the logs."""
+
+    def __init__(self):
+        super().__init__()
+        self.epoch = []
+        self.history = {}
+
+    def __repr__(self):
+        last = ", ".join(f"{name}={values[-1]:.4f}" for name, values in self.history.items() if values)
+        return f"<History of {len(self.epoch)} epochs: {last}>"
+
+    def _repr_html_(self):
+        names = list(self.history)
+        head = "".join(f"<th>{name}</th>" for name in ["epoch", *names])
+        lines = "".join(
+            f"<tr><td>{epoch + 1}</td>" + "".join(f"<td>{self.history[n][i]:.4f}</td>" if i < len(self.history[n]) else "<td></td>" for n in names) + "</tr>"
+            for i, epoch in enumerate(self.epoch)
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+class LambdaCallback(Callback):
+    """Functions in place of methods: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))`."""
+
+    def __init__(self, **hooks):
+        super().__init__()
+        for name, function in hooks.items():
+            if name not in _HOOKS and name not in ("on_batch_begin", "on_batch_end"):
+                raise errors.TypeError(f"LambdaCallback has no hook {name!r}; it has {', '.join(_HOOKS)}")
+            if function is not None:
+                setattr(self, name, function)
+
+
+class LearningRateScheduler(Callback):
+    """`schedule(epoch, rate)` gives the learning rate of each epoch."""
+
+    def __init__(self, schedule, verbose=0):
+        super().__init__()
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch, logs=None):
+        rate = self.schedule(epoch, float(self.model.optimizer.learning_rate))
+        if not isinstance(rate, (int, float)) and not hasattr(rate, "__float__"):
+            raise errors.ValueError(f"LearningRateScheduler: schedule gave {rate!r}; it must give a number")
+        self.model.optimizer.learning_rate = float(rate)
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.")
+
+
+class _Native(Callback):
+    # A callback of the engine: `_engine` is what runs.
+    _engine = None
+
+
+class EarlyStopping(_Native):
+    """Stops when a number has not improved for `patience` epochs.
+
+    Args:
+        monitor: Name in the logs.
+        min_delta: What counts as an improvement.
+        patience: Epochs without one.
+        verbose: 1 says when it stops.
+        mode: "min", "max", or "auto": by the name.
+        baseline: Patience starts anew only with values better than this.
+        restore_best_weights: Whether the model gets the weights of its best epoch.
+        start_from_epoch: Epochs before it counts.
+    """
+
+    def __init__(
+        self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto", baseline=None, restore_best_weights=False, start_from_epoch=0
+    ):
+        super().__init__()
+        self.monitor, self.patience = monitor, patience
+        self._engine = _linn.early_stopping(
+            monitor, float(min_delta), int(patience), int(verbose), mode, None if baseline is None else float(baseline), restore_best_weights, start_from_epoch
+        )
+
+    stopped_epoch = property(lambda self: max(self._engine.stopped_at()[0], 0), doc="The epoch after which it stopped; 0: it did not.")
+    best_epoch = property(lambda self: self._engine.stopped_at()[1])
+
+
+class ModelCheckpoint(_Native):
+    """Saves the model, or its weights, after each epoch or after each that is the best so far.
+
+    Args:
+        filepath: "{epoch}" and "{val_loss:.2f}" are filled in. The end of the name decides the kind of file.
+        monitor, mode: As of EarlyStopping, for save_best_only.
+        verbose: 1 says when it saves.
+        save_best_only: Whether only improvements are saved.
+        save_weights_only: The weights in place of the model.
+        save_freq: "epoch", or a number of steps.
+        initial_value_threshold: What the first model that is saved must be better than.
+    """
+
+    def __init__(
+        self,
+        filepath,
+        monitor="val_loss",
+        verbose=0,
+        save_best_only=False,
+        save_weights_only=False,
+        mode="auto",
+        save_freq="epoch",
+        initial_value_threshold=None,
+    ):
+        super().__init__()
+        if save_freq != "epoch" and not isinstance(save_freq, int):
+            raise errors.ValueError(f'save_freq is {save_freq!r}; "epoch" or a number of steps is allowed')
+        self.filepath = str(filepath)
+        steps = None if save_freq == "epoch" else save_freq
+        threshold = None if initial_value_threshold is None else float(initial_value_threshold)
+        self._engine = _linn.model_checkpoint(self.filepath, monitor, int(verbose), save_best_only, save_weights_only, mode, steps, threshold)
+
+
+class CSVLogger(_Native):
+    """Writes one line an epoch to a file.
+
+    Args:
+        filename: The file.
+        separator: Between the numbers.
+        append: Whether lines are added to a file that is there.
+    """
+
+    def __init__(self, filename, separator=",", append=False):
+        super().__init__()
+        self._engine = _linn.csv_logger(str(filename), separator, append)
+
+
+class CallbackList:
+    """Several callbacks as one, to call by hand."""
+
+    def __init__(self, callbacks=None, model=None, **params):
+        self.callbacks = list(callbacks or [])
+        for callback in self.callbacks:
+            callback.set_model(model)
+            callback.set_params(params)
+
+    def __getattr__(self, name):
+        if name not in _HOOKS:
+            raise AttributeError(name)
+
+        def call(*args, **kwargs):
+            for callback in self.callbacks:
+                getattr(callback, name)(*args, **kwargs)
+
+        return call
+
+
+def engine_list(callbacks, model, params):
+    """What the engine calls, in the order given."""
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, CallbackList):
+        callbacks = callbacks.callbacks
+    if not isinstance(callbacks, collections.abc.Iterable):
+        callbacks = [callbacks]
+    handles = []
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise errors.TypeError(f"callbacks: {callback!r} is no keras.callbacks.Callback")
+        callback.set_model(model)
+        callback.set_params(params)
+        handles.append(callback._engine if isinstance(callback, _Native) else callback)
+    return handles
+
+
+__getattr__ = attribute_of(__name__, globals())

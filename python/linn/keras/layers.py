@@ -1,0 +1,344 @@
+"""Layers: Keras's, and those of linn for translation (BlurPooling2D, AdaptivePolyphaseSampling2D, ...)."""
+
+import json
+import weakref
+
+import numpy as np
+
+from linn import _arrays, _linn, errors
+from linn.keras import _described, _state
+from linn._names import attribute_of
+
+KerasTensor = _linn.KerasTensor
+KerasTensor.__doc__ = "A value of a network that is being wired: a shape without numbers. `Input` makes the first, calling a layer the others."
+KerasTensor.shape = property(lambda self: (None, *self._image_shape), doc="With None for the batch axis and for sizes that are left open.")
+KerasTensor.ndim = property(lambda self: len(self._image_shape) + 1)
+KerasTensor.dtype = property(lambda self: "float32")
+KerasTensor.name = property(lambda self: wrap(self._layer).name)
+KerasTensor.__repr__ = lambda self: f"<KerasTensor shape={self.shape}, dtype=float32, name={self.name}>"
+KerasTensor.__module__ = "linn.keras"
+
+_wrapped = weakref.WeakValueDictionary()  # by the engine's layer: one object of Python for each
+
+
+def wrap(handle):
+    """The Python object of a layer of the engine."""
+    known = _wrapped.get(handle.key)
+    if known is not None:
+        return known
+    if handle.is_model:
+        from linn.keras.models import NestedModel
+
+        return NestedModel(handle)
+    made = _classes[handle.class_name]
+    layer = made.__new__(made)
+    layer._attach(handle)
+    return layer
+
+
+def is_symbolic(value):
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(isinstance(part, KerasTensor) for part in value)
+    return isinstance(value, KerasTensor)
+
+
+def _batched(shape):
+    return (None, *shape)
+
+
+class Variable:
+    """A weight of a layer, by its place there. `numpy()` copies its numbers, `assign` changes them."""
+
+    def __init__(self, layer, index, name, shape, trainable):
+        self._layer, self._index = layer, index
+        self.name, self.shape, self.trainable = name, tuple(shape), trainable
+        self.dtype = "float32"
+
+    @property
+    def path(self):
+        return f"{self._layer.name}/{self.name}"
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    def numpy(self):
+        return self._layer.get_weights()[self._index]
+
+    value = property(lambda self: self.numpy())
+
+    def assign(self, value):
+        weights = self._layer.get_weights()
+        weights[self._index] = np.broadcast_to(np.asarray(value, np.float32), self.shape)
+        self._layer.set_weights(weights)
+
+    def __array__(self, dtype=None, copy=None):
+        numbers = self.numpy()
+        return numbers if dtype is None else numbers.astype(dtype)
+
+    def __repr__(self):
+        return f"<Variable path={self.path}, shape={self.shape}, dtype=float32>"
+
+
+class HasWeights:
+    """What layers and models share."""
+
+    @property
+    def trainable_weights(self):
+        return [v for v in self.weights if v.trainable]
+
+    @property
+    def non_trainable_weights(self):
+        return [v for v in self.weights if not v.trainable]
+
+    variables = property(lambda self: self.weights)
+    trainable_variables = property(lambda self: self.trainable_weights)
+    non_trainable_variables = property(lambda self: self.non_trainable_weights)
+
+    def get_weights(self):
+        """Copies of all variables, a list of float32 arrays in Keras's order."""
+        self._need_weights()
+        return self._engine.get_weights()
+
+    def set_weights(self, weights):
+        """Gives the variables these numbers. ValueError, listing everything that does not fit, and then nothing is changed."""
+        self._need_weights()
+        self._engine.set_weights([_arrays.array(w, f"weights[{i}]") for i, w in enumerate(weights)])
+
+    def count_params(self):
+        self._need_weights()
+        return self._engine.count_params()
+
+
+class Layer(HasWeights):
+    """Base of all layers: a class, its arguments, a name, and, once it was called or built, its variables.
+
+    linn computes without Python, so a class of your own cannot be a layer. Build from the layers that are there; models nest.
+    """
+
+    _row = None
+    _arguments = None
+
+    def __init__(self, *args, **kwargs):
+        if self._row is None:
+            raise errors.TypeError(
+                f"{type(self).__name__}: a layer written in Python cannot run in linn's engine; build it from the layers of keras.layers, as a Model or Sequential"
+            )
+        given = self._arguments.bind(args, kwargs)
+        given["name"] = given.get("name") or _state.auto_name(_state.snake_case(type(self).__name__))
+        shape = given.pop("input_shape", None)
+        if shape is not None:
+            given["batch_input_shape"] = [None, *(shape if isinstance(shape, (list, tuple)) else (shape,))]
+        where = f"{type(self).__name__}"
+        config = {k: _described.to_json(v, f"{where}: {k}") for k, v in given.items() if v is not None}
+        self._attach(_linn.make_layer(self._row["name"], json.dumps(config)))
+
+    def _attach(self, handle):
+        self._engine = handle
+        _wrapped[handle.key] = self
+
+    # ---- what it is ----
+
+    @property
+    def name(self):
+        return self._engine.name
+
+    @property
+    def trainable(self):
+        """Whether training changes the variables. What counts is the value when `compile` is called."""
+        return self._engine.trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._engine.trainable = bool(value)
+
+    @property
+    def built(self):
+        return self._engine.has_variables or not self._would_have_variables()
+
+    def _would_have_variables(self):
+        try:
+            self._engine.input
+        except Exception:
+            return True
+        return False
+
+    dtype = compute_dtype = variable_dtype = property(lambda self: "float32")
+
+    def get_config(self):
+        """The arguments, by name, as Keras writes them."""
+        return {"name": self.name, "trainable": self.trainable, **json.loads(self._engine.config())}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{k: v for k, v in config.items() if k in cls._arguments.known})
+
+    def __getattr__(self, name):
+        # Arguments (layer.filters) and variables (layer.kernel).
+        if name.startswith("_"):
+            raise AttributeError(name)
+        for i, variable in enumerate(self._engine.variables()):
+            if variable[0] == name:
+                return self.weights[i]
+        config = self.get_config()
+        if name in config:
+            value = config[name]
+            return tuple(value) if isinstance(value, list) else value
+        from linn._names import missing
+
+        known = [n for n in dir(type(self)) if not n.startswith("_")] + list(config)
+        raise missing(type(self).__name__, name, known)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    # ---- shapes and calls ----
+
+    def compute_output_shape(self, input_shape):
+        """(None, ...) for (None, ...). ValueError for a shape that does not fit."""
+        if input_shape and isinstance(input_shape[0], (list, tuple)):
+            value = self._engine.call([_linn.input(tuple(s[1:]), "") for s in input_shape], True)[0]
+            return _batched(value._image_shape)
+        return (input_shape[0], *self._engine.compute_output_shape(tuple(input_shape[1:])))
+
+    def __call__(self, inputs, *more, training=None, **kwargs):
+        """Of symbolic values a symbolic value: a step of a network. Of arrays (n, ...) a float32 array, computed as in inference."""
+        kwargs.pop("mask", None)
+        if more or kwargs:
+            raise errors.TypeError(f"{self.name}: one value, or a list of them, can be given; {len(more) + len(kwargs)} more came")
+        if is_symbolic(inputs):
+            values = self._engine.call(list(inputs) if isinstance(inputs, (list, tuple)) else [inputs], training is not False)
+            return values[0] if len(values) == 1 else values
+        return self._compute(inputs, training)
+
+    def _compute(self, inputs, training):
+        if training:
+            raise errors.StateError(f"{self.name}: outside of a model a layer computes as in inference; training=True counts in fit alone")
+        several = isinstance(inputs, (list, tuple)) and len(inputs) > 0 and all(np.ndim(part) > 0 for part in inputs) and not np.isscalar(inputs[0])
+        arrays = [_arrays.array(part, f"inputs[{i}]") for i, part in enumerate(inputs)] if several and self._takes_several() else [_arrays.array(inputs, "inputs")]
+        for part in arrays:
+            if part.ndim < 1:
+                raise errors.ShapeError(f"{self.name}: an array of shape {part.shape} came; the first axis counts the images")
+        values = [_linn.input(part.shape[1:], "") for part in arrays]
+        outputs = _linn.Model(values, self._engine.call(values, True), "", 0, "float32").predict_one_batch(arrays, max(1, len(arrays[0])))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def _takes_several(self):
+        return self._row["name"] in _MERGING
+
+    def build(self, input_shape):
+        """Makes the variables, for inputs of shape (None, ...)."""
+        shapes = input_shape if input_shape and isinstance(input_shape[0], (list, tuple)) else [input_shape]
+        values = [_linn.input(tuple(s[1:]), "") for s in shapes]
+        _linn.Model(values, self._engine.call(values, True), "", _state.next_seed(), "float32")
+
+    def _need_weights(self):
+        # Keras makes a layer's variables when it is called; the engine when a model is made of it.
+        if self._engine.has_variables:
+            return
+        try:
+            output = self._engine.output
+            source = self._engine.input
+        except Exception:
+            return
+        _linn.Model([source], [output], "", _state.next_seed(), "float32")
+
+    input = property(lambda self: self._engine.input, doc="What its only call takes.")
+    output = property(lambda self: self._engine.output, doc="What its only call gives.")
+
+    @property
+    def weights(self):
+        """The variables, in Keras's order."""
+        self._need_weights()
+        return [Variable(self, i, name, shape, now) for i, (name, shape, _, now) in enumerate(self._engine.variables())]
+
+
+_MERGING = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
+
+_classes = _described.make_classes("layer", Layer, "linn.keras.layers")
+globals().update({name: made for name, made in _classes.items() if name not in ("InputLayer", "Normalization")})
+
+
+class Normalization(_classes["Normalization"]):
+    __doc__ = _classes["Normalization"].__doc__
+
+    def adapt(self, data):
+        """Takes mean and variance from data with the batch axis first. Before the layer is part of a model: a model that has it keeps what it has."""
+        self._attach(self._engine.adapted(_arrays.array(data, "data")))
+
+
+Normalization.__signature__ = _classes["Normalization"].__signature__
+_classes["Normalization"] = Normalization
+
+
+class InputLayer(_classes["InputLayer"]):
+    """The shape of the inputs of a model."""
+
+    def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None, input_tensor=None, optional=False, name=None, **kwargs):
+        if batch_shape is None:
+            shape = kwargs.pop("input_shape", shape)
+            if shape is None:
+                raise errors.ValueError("InputLayer needs a shape, of one image: (28, 28, 1)")
+            batch_shape = (None, *shape)
+        super().__init__(batch_shape=[None, *batch_shape[1:]], name=name)
+
+
+_classes["InputLayer"] = InputLayer
+
+
+def Input(shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None, name=None, tensor=None, optional=False):
+    """The value that a model begins with.
+
+    Args:
+        shape: Of one image, without the batch axis: (28, 28, 1). None for a height or width that is left open.
+        batch_size: Not kept: any number of images fits.
+        name: By default "input_layer" and a number.
+
+    Returns:
+        A KerasTensor.
+    """
+    layer = InputLayer(shape=shape, batch_shape=batch_shape, name=name)
+    value = layer._engine.input_value()
+    _keep[id(value)] = layer
+    weakref.finalize(value, _keep.pop, id(value), None) if _is_weakly_referable(value) else None
+    return value
+
+
+_keep = {}
+
+
+def _is_weakly_referable(value):
+    try:
+        weakref.ref(value)
+        return True
+    except TypeError:
+        return False
+
+
+def _functional(name, made):
+    def merge(inputs, **kwargs):
+        return made(**kwargs)(inputs)
+
+    merge.__name__ = merge.__qualname__ = name
+    merge.__doc__ = f"`{made.__name__}(**kwargs)(inputs)`."
+    return merge
+
+
+for _name in _MERGING:
+    globals()[_name.lower()] = _functional(_name.lower(), _classes[_name])
+del _name
+
+
+def deserialize(config, custom_objects=None):
+    """A layer from {"class_name": ..., "config": ...}."""
+    if config["class_name"] not in _classes:
+        _linn.make_layer(config["class_name"], "{}")  # says that it is not there
+    return _classes[config["class_name"]].from_config(config["config"])
+
+
+def serialize(layer):
+    return {"module": layer._row["module"], "class_name": layer._row["name"], "config": layer.get_config(), "registered_name": None}
+
+
+__all__ = sorted(n for n in globals() if not n.startswith("_") and n[:1].isupper())
+__getattr__ = attribute_of(__name__, globals())
