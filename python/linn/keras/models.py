@@ -107,7 +107,7 @@ class Model(_layers.HasWeights):
         made = Sequential if node["class_name"] == "Sequential" and engine.built else Model
         model = made.__new__(made)
         model._set_engine(_linn.as_sequential(engine) if made is Sequential else engine)
-        model._many_outputs = engine.built and made is Model and len(model._engine.outputs()) > 1
+        model._many_outputs = made is Model and engine.built and len(engine.outputs()) > 1
         compiled = node.get("compile_config") or {}
         if compiled:
             model._loss, model._metrics = compiled.get("loss"), compiled.get("metrics")
