@@ -140,7 +140,6 @@ template <class Run>
 auto train(const Pending& pending, Run&& run) {
   const nb::gil_scoped_release free;
   const Training alone;
-  const Reading reading;
   auto result = run();
   if (*pending) std::rethrow_exception(std::exchange(*pending, nullptr));
   return result;
@@ -187,7 +186,6 @@ Logs on_batch(Model& model, bool training, const Tensors& x, const Tensors& y, c
   const BatchOptions options{.sample_weight = sample_weight, .class_weight = class_weight, .accuracy = accuracy};
   const nb::gil_scoped_release free;
   const Training alone;
-  const Reading reading;
   return training ? model.train_on_batch(x, y, options) : model.test_on_batch(x, y, options);
 }
 
@@ -234,7 +232,6 @@ nb::dict profile(const Model& model, bool training, std::int64_t batch_size, std
   const Profile result = [&] {
     const nb::gil_scoped_release free;
     const Training alone;
-    const Reading reading;
     return model.profile({.training = training, .batch_size = batch_size, .steps = steps, .x = x, .y = y, .accuracy = accuracy});
   }();
   nb::list ops;

@@ -93,11 +93,17 @@ class ShiftReport:
             _, ax = plt.subplots()
         values = self.map if self._sweep.labelled else self.unchanged_map
         r = self.radius
-        picture = ax.imshow(100 * values, extent=(-r - 0.5, r + 0.5, r + 0.5, -r - 0.5), cmap="viridis", vmax=100)
+        picture = ax.imshow(100 * values, extent=(-r - 0.5, r + 0.5, r + 0.5, -r - 0.5), cmap="viridis", vmin=0, vmax=100)
         ax.figure.colorbar(picture, ax=ax, label="accuracy, %" if self._sweep.labelled else "same class as in place, %")
+        if r <= 5:  # more numbers would not fit
+            for (i, j), value in np.ndenumerate(100 * values):
+                ax.text(j - r, i - r, f"{value:.0f}", ha="center", va="center", fontsize=8, color="black" if value > 60 else "white")
+        ticks = range(-r, r + 1, 1 + r // 6)
+        ax.set_xticks(ticks)
+        ax.set_yticks(ticks)
         ax.set_xlabel("shift to the right, pixels")
         ax.set_ylabel("shift down, pixels")
-        ax.set_title(f"{self._model.name}: every shift of {self._sweep.images} images")
+        ax.set_title(f"{self._model.name}: every shift of {self._sweep.images:,} images")
         return ax
 
     def save(self, path):
@@ -118,14 +124,15 @@ class ShiftReport:
         return json.loads(self._sweep.json())
 
     def _page(self):
-        return self._sweep.report(self._model._engine, self._images, "", self._model.name)
+        return self._sweep.report(self._model._engine, self._images, "the array x", self._model.name)
 
     def __repr__(self):
         return f"{self.verdict}\n{self._sweep.table_by_radius()}".rstrip()
 
     def _repr_html_(self):
         page = html.escape(self._page(), quote=True)
-        return f'<iframe srcdoc="{page}" style="width:100%;height:44rem;border:0" sandbox="allow-scripts"></iframe>'
+        # The text inside is what viewers that take out frames show, such as a notebook that is not trusted.
+        return f'<iframe srcdoc="{page}" style="width:100%;height:44rem;border:0" sandbox="allow-scripts">{html.escape(self.verdict)}</iframe>'
 
 
 def shift(model, x, y=None, radius=4, border=None, fill=None, batch_size=256, accuracy="fast", explain=True, verbose="auto"):

@@ -58,7 +58,7 @@ class Arguments:
         if row["kind"] == "layer":
             self.known |= {*_EVERY_LAYER, "input_shape", "batch_input_shape", "activity_regularizer"}
         else:
-            self.known |= {"dtype", "name"}
+            self.known |= {"dtype", "name"} | ({"reduction"} if row["kind"] == "loss" else set())
 
     def bind(self, args, kwargs):
         """What was given, by name. TypeError as Python raises it."""
