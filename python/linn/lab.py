@@ -4,6 +4,7 @@ import html
 import json
 import os
 import tempfile
+import time
 
 import numpy as np
 
@@ -98,9 +99,7 @@ class ShiftReport:
         if r <= 5:  # more numbers would not fit
             for (i, j), value in np.ndenumerate(100 * values):
                 ax.text(j - r, i - r, f"{value:.0f}", ha="center", va="center", fontsize=8, color="black" if value > 60 else "white")
-        ticks = range(-r, r + 1, 1 + r // 6)
-        ax.set_xticks(ticks)
-        ax.set_yticks(ticks)
+        ax.locator_params(integer=True)
         ax.set_xlabel("shift to the right, pixels")
         ax.set_ylabel("shift down, pixels")
         ax.set_title(f"{self._model.name}: every shift of {self._sweep.images:,} images")
@@ -179,17 +178,17 @@ class _Bar:
 
     def __init__(self, verbose, what):
         self.shown = _models._verbose(verbose) == 1
-        self.what, self.width = what, 0
+        self.what, self.begin, self.drawn = what, time.monotonic(), 0.0
 
     def __call__(self, done, everything):
-        if self.shown:
-            text = f"\r{self.what} {done}/{everything}"
-            self.width = max(self.width, len(text))
-            _models._print(text)
+        now = time.monotonic()
+        if self.shown and (done == everything or now - self.drawn >= 0.1):
+            self.drawn = now
+            _models._print(f"\r{self.what} {done}/{everything} - {now - self.begin:.0f}s")
 
     def end(self):
-        if self.shown and self.width:
-            _models._print("\r" + " " * self.width + "\r")
+        if self.shown and self.drawn:
+            _models._print("\n")
 
 
 class FixResult:
