@@ -52,6 +52,7 @@ void bind_layers(nb::module_& module) {
       .def_prop_ro("class_name", [](const Layer& layer) { return std::string(layer.class_name()); })
       .def_prop_ro("name", [](const Layer& layer) { return layer.name(); })
       .def_prop_ro("has_variables", [](const Layer& layer) { return layer.object()->has_variables; })
+      .def_prop_ro("waits_for_input", [](const Layer& layer) { return layer.object()->description->waits_for_input(); })
       .def_prop_ro("is_model", [](const Layer& layer) { return detail::graph::graph_in(*layer.object()) != nullptr; })
       .def("config", &Layer::config)
       .def("variables", &variables)

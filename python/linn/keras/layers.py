@@ -118,6 +118,7 @@ class Layer(HasWeights):
 
     _row = None
     _arguments = None
+    _makes_variables = False
 
     def __init__(self, *args, **kwargs):
         if self._row is None:
@@ -154,20 +155,22 @@ class Layer(HasWeights):
 
     @property
     def built(self):
-        return self._engine.has_variables or not self._would_have_variables()
+        """Whether its variables are made or will be at first need. A layer that has none is built from the start."""
+        return self._engine.has_variables or self._was_called() or not (self._makes_variables or self._engine.waits_for_input)
 
-    def _would_have_variables(self):
+    def _was_called(self):
         try:
             self._engine.input
         except Exception:
-            return True
-        return False
+            return False
+        return True
 
     dtype = compute_dtype = variable_dtype = property(lambda self: "float32")
 
     def get_config(self):
         """The arguments, by name, as Keras writes them."""
-        return {"name": self.name, "trainable": self.trainable, **json.loads(self._engine.config())}
+        config = {"name": self.name, "trainable": self.trainable, **json.loads(self._engine.config())}
+        return {key: _as_keras_holds(key, value) for key, value in config.items()}
 
     @classmethod
     def from_config(cls, config):
@@ -182,8 +185,9 @@ class Layer(HasWeights):
                 return self.weights[i]
         config = self.get_config()
         if name in config:
-            value = config[name]
-            return tuple(value) if isinstance(value, list) else value
+            return config[name]
+        if name in _VARIABLE_IF and config.get(_VARIABLE_IF[name]) is False:
+            return None
         from linn._names import missing
 
         known = [n for n in dir(type(self)) if not n.startswith("_")] + list(config)
@@ -226,6 +230,13 @@ class Layer(HasWeights):
     def _takes_several(self):
         return self._row["name"] in _MERGING
 
+    supports_masking = False
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """None: linn has no masks."""
+        if previous_mask is not None and any(mask is not None for mask in (previous_mask if isinstance(previous_mask, list) else [previous_mask])):
+            raise errors.TypeError(f"{self.name}: a mask came; linn has no masks")
+
     def build(self, input_shape):
         """Makes the variables, for inputs of shape (None, ...)."""
         shapes = input_shape if input_shape and isinstance(input_shape[0], (list, tuple)) else [input_shape]
@@ -253,14 +264,27 @@ class Layer(HasWeights):
         return [Variable(self, i, name, shape, now) for i, (name, shape, _, now) in enumerate(self._engine.variables())]
 
 
+def _as_keras_holds(key, value):
+    # Shapes and sizes are tuples, axes lists.
+    if isinstance(value, list) and key != "axis":
+        return tuple(_as_keras_holds(key, part) for part in value)
+    return value
+
+
+# Variables that are None where an argument leaves them out.
+_VARIABLE_IF = {"bias": "use_bias", "beta": "center", "gamma": "scale"}
+
 _MERGING = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
 
 _classes = _described.make_classes("layer", Layer, "linn.keras.layers")
+for _made in _classes.values():
+    _made._makes_variables = any(key.endswith("_initializer") for key in _made._arguments.order)
 globals().update({name: made for name, made in _classes.items() if name not in ("InputLayer", "Normalization")})
 
 
 class Normalization(_classes["Normalization"]):
     __doc__ = _classes["Normalization"].__doc__
+    _makes_variables = True
 
     def adapt(self, data):
         """Takes mean and variance from data with the batch axis first. Before the layer is part of a model: a model that has it keeps what it has."""
