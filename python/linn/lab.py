@@ -123,7 +123,8 @@ class ShiftReport:
         return json.loads(self._sweep.json())
 
     def _page(self):
-        return self._sweep.report(self._model._engine, self._images, "the array x", self._model.name)
+        page = self._sweep.report(self._model._engine, self._images, "", self._model.name)
+        return page.replace(" images of ; ", " images; ", 1)  # arrays have no name
 
     def __repr__(self):
         return f"{self.verdict}\n{self._sweep.table_by_radius()}".rstrip()
