@@ -209,8 +209,14 @@ class FixResult:
         return "\n".join(f"{layer:<{width}}  {before} -> {after}" for layer, before, after in self.replacements)
 
     def _repr_html_(self):
-        cells = "".join("<tr>" + "".join(f"<td>{html.escape(part)}</td>" for part in r) + "</tr>" for r in self.replacements)
-        return f"<table><thead><tr><th>layer</th><th>before</th><th>after</th></tr></thead><tbody>{cells}</tbody></table>"
+        return _table(("layer", "before", "after"), *self.replacements)
+
+
+def _table(head, *rows):
+    def line(cells, tag):
+        return "<tr>" + "".join(f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells) + "</tr>"
+
+    return f"<table><thead>{line(head, 'th')}</thead><tbody>{''.join(line(row, 'td') for row in rows)}</tbody></table>"
 
 
 def fix(model, downsampling="aps", canvas=None, filter_size=3, anneal_steps=10000, seed=0):
@@ -247,14 +253,21 @@ class ProfileReport:
         """One row for each op, a list of dicts: `pandas.DataFrame(report.table())`."""
         return self.ops
 
-    def __repr__(self):
-        head = f"{self.images_per_second:,.0f} images/s, batch {self.batch_size}, {self.threads} threads, {self.isa}, {self.precision}"
+    def _head(self):
+        return f"{self.images_per_second:,.0f} images/s, batch {self.batch_size}, {self.threads} threads, {self.isa}, {self.precision}"
+
+    def _rows(self):
         total = sum(op["seconds"] for op in self.ops) or 1
-        rows = [f"{100 * op['seconds'] / total:5.1f} %  {op['layer']:<28} {op['op']:<24} {op['implementation']}" for op in self.ops]
-        return "\n".join([head, *rows])
+        rows = [("time", "layer", "op", "kernel")]
+        return rows + [(f"{100 * op['seconds'] / total:.1f} %", op["layer"], op["op"], op["implementation"]) for op in self.ops]
+
+    def __repr__(self):
+        rows = self._rows()
+        width = [max(len(row[i]) for row in rows) for i in range(3)]
+        return "\n".join([self._head(), *(f"{t:>{width[0]}}  {layer:<{width[1]}}  {op:<{width[2]}}  {kernel}" for t, layer, op, kernel in rows)])
 
     def _repr_html_(self):
-        return f"<pre>{html.escape(repr(self))}</pre>"
+        return f"<p>{html.escape(self._head())}</p>{_table(*self._rows())}"
 
 
 def profile(model, x=None, y=None, training=False, batch_size=128, steps=0, accuracy="fast"):
