@@ -142,11 +142,24 @@ class Described:
 
     @property
     def name(self):
-        return self._written["config"].get("name")
+        return self._given.get("name") or self.get_config().get("name")
 
     def get_config(self):
         """The arguments, by name."""
-        return dict(self._written["config"])
+        if isinstance(self._written, dict):
+            return dict(self._written["config"])
+        return {f["key"]: default_of(f) for f in self._row["fields"]}  # a name stands for the defaults
+
+    def __getattr__(self, name):
+        # Arguments: initializer.stddev.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        config = self.get_config()
+        if name in config:
+            return config[name]
+        from linn._names import missing
+
+        raise missing(type(self).__name__, name, [n for n in dir(type(self)) if not n.startswith("_")] + list(config))
 
     @classmethod
     def from_config(cls, config):

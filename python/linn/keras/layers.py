@@ -119,6 +119,7 @@ class Layer(HasWeights):
     _row = None
     _arguments = None
     _makes_variables = False
+    _saw_input = False
 
     def __init__(self, *args, **kwargs):
         if self._row is None:
@@ -156,7 +157,7 @@ class Layer(HasWeights):
     @property
     def built(self):
         """Whether its variables are made or will be at first need. A layer that has none is built from the start."""
-        return self._engine.has_variables or self._was_called() or not (self._makes_variables or self._engine.waits_for_input)
+        return self._engine.has_variables or self._saw_input or self._was_called() or not (self._makes_variables or self._engine.waits_for_input)
 
     def _was_called(self):
         try:
@@ -210,6 +211,7 @@ class Layer(HasWeights):
         kwargs.pop("mask", None)
         if more or kwargs:
             raise errors.TypeError(f"{self.name}: one value, or a list of them, can be given; {len(more) + len(kwargs)} more came")
+        self._saw_input = True
         if is_symbolic(inputs):
             values = self._engine.call(list(inputs) if isinstance(inputs, (list, tuple)) else [inputs], training is not False)
             return values[0] if len(values) == 1 else values
@@ -242,6 +244,7 @@ class Layer(HasWeights):
         shapes = input_shape if input_shape and isinstance(input_shape[0], (list, tuple)) else [input_shape]
         values = [_linn.input(tuple(s[1:]), "") for s in shapes]
         _linn.Model(values, self._engine.call(values, True), "", _state.next_seed(), "float32")
+        self._saw_input = True
 
     def _need_weights(self):
         # Keras makes a layer's variables when it is called; the engine when a model is made of it.
