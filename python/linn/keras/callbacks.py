@@ -100,6 +100,22 @@ class History(Callback):
         super().__init__()
         self.epoch = []
         self.history = {}
+        self._validation_freq = 1
+
+    def on_train_begin(self, logs=None):
+        self.epoch = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+    def _value(self, name, i):
+        values = self.history[name]
+        if len(values) < len(self.epoch):  # validated at some epochs only
+            at = [k for k, epoch in enumerate(self.epoch) if (epoch + 1) % self._validation_freq == 0]
+            i = at.index(i) if i in at else len(values)
+        return f"{values[i]:.4f}" if i < len(values) else ""
 
     def __repr__(self):
         last = ", ".join(f"{name}={values[-1]:.4f}" for name, values in self.history.items() if values)
@@ -109,7 +125,7 @@ class History(Callback):
         names = list(self.history)
         head = "".join(f"<th>{name}</th>" for name in ["epoch", *names])
         lines = "".join(
-            f"<tr><td>{epoch + 1}</td>" + "".join(f"<td>{self.history[n][i]:.4f}</td>" if i < len(self.history[n]) else "<td></td>" for n in names) + "</tr>"
+            f"<tr><td>{epoch + 1}</td>" + "".join(f"<td>{self._value(n, i)}</td>" for n in names) + "</tr>"
             for i, epoch in enumerate(self.epoch)
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"

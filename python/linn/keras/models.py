@@ -377,9 +377,10 @@ class Model(_layers.HasWeights):
         history = _callbacks.History()
         history.set_model(self)
         history.set_params(params)
+        history._validation_freq = options["validation_freq"]
         self.history = history
         self.stop_training = False
-        handles = _callbacks.engine_list(callbacks, self, params)
+        handles = [*_callbacks.engine_list(callbacks, self, params), history]
         try:
             if source is None:
                 result = self._engine.fit(x, y, self, handles, options)
