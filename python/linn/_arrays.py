@@ -27,6 +27,8 @@ def array(value, what="x"):
     kind = value.dtype
     if kind not in _TAKEN:
         value = _of_known_type(value, what)
+    if value.ndim > 8:
+        raise errors.ShapeError(f"{what} has {value.ndim} axes; at most 8 are allowed")
     if not value.flags.c_contiguous:
         value = np.ascontiguousarray(value)
     if not value.flags.aligned:
