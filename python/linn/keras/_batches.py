@@ -15,8 +15,9 @@ def is_source(x):
 class Source:
     """`next()` gives (x, y, sample_weight) as arrays, and None where the data end; after that it begins anew, where it can."""
 
-    def __init__(self, data, what="x", shuffle=False, needs_targets=True):
-        self.what, self.needs_targets = what, needs_targets
+    def __init__(self, data, what="x", shuffle=False, needs_targets=True, inputs=_arrays.arrays):
+        self.what, self.needs_targets, self.inputs = what, needs_targets, inputs
+        self.ahead = None
         self.data, self.shuffle = data, shuffle
         self.is_indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
         self.is_generator = hasattr(data, "__next__")
@@ -25,7 +26,18 @@ class Source:
         self.iterator = None
         self.order = None
 
+    def peek(self):
+        """The next batch, which stays the next one."""
+        if self.ahead is None:
+            self.ahead = self.next()
+        if self.ahead is None:
+            raise errors.ValueError(f"{self.what} gave no batch")
+        return self.ahead
+
     def next(self):
+        if self.ahead is not None:
+            batch, self.ahead = self.ahead, None
+            return batch
         if self.iterator is None or (self.steps and self.given == self.steps and not self.is_generator):
             self._begin()
         try:
@@ -54,7 +66,8 @@ class Source:
             batch = (batch,)
         if not 1 <= len(batch) <= 3:
             raise errors.ValueError(f"{self.what} gave a batch of {len(batch)} parts; (x, y) or (x, y, sample_weight) is allowed")
-        parts = [_arrays.arrays(part, f"{self.what}, batch {self.given}, {name}") for part, name in zip(batch, ("x", "y", "sample_weight"))]
+        names = [f"{self.what}, batch {self.given}, {name}" for name in ("x", "y", "sample_weight")]
+        parts = [(self.inputs if i == 0 else _arrays.arrays)(part, names[i]) for i, part in enumerate(batch)]
         parts += [None] * (3 - len(parts))
         if self.needs_targets and parts[1] is None:
             raise errors.ValueError(f"{self.what} gave a batch without targets; (x, y) or (x, y, sample_weight) is allowed")

@@ -18,6 +18,27 @@ KerasTensor.name = property(lambda self: wrap(self._layer).name)
 KerasTensor.__repr__ = lambda self: f"<KerasTensor shape={self.shape}, dtype=float32, name={self.name}>"
 KerasTensor.__module__ = "linn.keras"
 
+KerasTensor.__array_ufunc__ = None  # so that numbers of numpy let KerasTensor compute
+
+
+def _operator(layer, line):
+    # Of two values a layer, of a value and a number n the layer Rescaling: line(n) is its scale and offset.
+    def compute(self, other):
+        if isinstance(other, KerasTensor):
+            return _classes[layer]()([self, other])
+        if not isinstance(other, (int, float, np.number)):
+            return NotImplemented
+        scale, offset = line(float(other))
+        return _classes["Rescaling"](scale=scale, offset=offset)(self)
+
+    return compute
+
+
+KerasTensor.__add__ = KerasTensor.__radd__ = _operator("Add", lambda n: (1.0, n))
+KerasTensor.__sub__ = _operator("Subtract", lambda n: (1.0, -n))
+KerasTensor.__rsub__ = _operator("Subtract", lambda n: (-1.0, n))
+KerasTensor.__mul__ = KerasTensor.__rmul__ = _operator("Multiply", lambda n: (n, 0.0))
+
 _wrapped = weakref.WeakValueDictionary()  # by the engine's layer: one object of Python for each
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from linn import _arrays, _linn, errors
 from linn._names import attribute_of
-from linn.keras import _batches, _described, _state, callbacks as _callbacks, layers as _layers, optimizers as _optimizers
+from linn.keras import _batches, _described, _state, _structure, callbacks as _callbacks, layers as _layers, optimizers as _optimizers
 
 _VERBOSE = {0: 0, 1: 1, 2: 2, False: 0, True: 1}
 
@@ -59,8 +59,8 @@ class Model(_layers.HasWeights):
         model = keras.Model(inputs, outputs)
 
     Args:
-        inputs: A value of `keras.Input`, or a list of them. A value in the middle of a network leaves out what lies before it.
-        outputs: A symbolic value, or a list of them.
+        inputs: A value of `keras.Input`, or a list, tuple or dict of them, nested as you like. A value in the middle of a network leaves out what lies before it.
+        outputs: A symbolic value, or a nest of them: what the model gives has the same form.
         name: By default "functional" and a number.
 
     Raises:
@@ -69,6 +69,7 @@ class Model(_layers.HasWeights):
 
     _trainer = None
     stop_training = False
+    _input_structure = _output_structure = None
 
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
         if type(self).call is not Model.call:
@@ -79,15 +80,14 @@ class Model(_layers.HasWeights):
             raise errors.TypeError(f"{type(self).__name__} got an unexpected keyword argument {sorted(kwargs)[0]!r}")
         if inputs is None or outputs is None:
             raise errors.ValueError("a Model needs inputs and outputs: keras.Model(inputs, outputs)")
-        self._many_outputs = isinstance(outputs, (list, tuple))
-        flat = [_list(v.values() if isinstance(v, dict) else v) for v in (inputs, outputs)]
-        flat = [list(v[0]) if len(v) == 1 and isinstance(v[0], type({}.values())) else v for v in flat]
+        flat = [_structure.leaves(inputs), _structure.leaves(outputs)]
         for what, values in zip(("inputs", "outputs"), flat):
             for value in values:
                 if not isinstance(value, _layers.KerasTensor):
-                    raise errors.TypeError(f"{what}: {type(value).__name__} came; a value of keras.Input or of a layer that was called is allowed")
+                    raise errors.ValueError(f"{what}: {type(value).__name__} came; a value of keras.Input or of a layer that was called is allowed")
         engine = _linn.Model(flat[0], flat[1], name or _state.auto_name("functional"), _state.next_seed(), _state.dtype_policy())
         self._set_engine(engine)
+        self._input_structure, self._output_structure = _structure.of(inputs), _structure.of(outputs)
         if not trainable:
             self.trainable = False
 
@@ -107,7 +107,8 @@ class Model(_layers.HasWeights):
         made = Sequential if node["class_name"] == "Sequential" and engine.built else Model
         model = made.__new__(made)
         model._set_engine(_linn.as_sequential(engine) if made is Sequential else engine)
-        model._many_outputs = made is Model and engine.built and len(engine.outputs()) > 1
+        if made is Model and engine.built:
+            model._input_structure, model._output_structure = ([None] * n if n > 1 else None for n in (len(engine.inputs()), len(engine.outputs())))
         compiled = node.get("compile_config") or {}
         if compiled:
             model._loss, model._metrics = compiled.get("loss"), compiled.get("metrics")
@@ -137,20 +138,19 @@ class Model(_layers.HasWeights):
     input_names = property(lambda self: self._engine.input_names())
     output_names = property(lambda self: self._engine.output_names())
 
-    @property
-    def input(self):
-        values = self.inputs
-        return values[0] if len(values) == 1 else values
-
-    @property
-    def output(self):
-        values = self.outputs
-        return values[0] if len(values) == 1 else values
+    input = property(lambda self: _structure.packed(self._input_structure, self.inputs), doc="The inputs, in the form in which they were given.")
+    output = property(lambda self: self._packed(self.outputs), doc="The outputs, in the form in which they were given.")
 
     @property
     def input_shape(self):
         shapes = [value.shape for value in self.inputs]
         return shapes[0] if len(shapes) == 1 else shapes
+
+    def compute_output_shape(self, input_shape):
+        """(None, ...) for (None, ...), or of several inputs and outputs a list."""
+        several = bool(input_shape) and isinstance(input_shape[0], (list, tuple))
+        values = self._engine.call([_linn.input(tuple(s[1:]), "") for s in (input_shape if several else [input_shape])], True)
+        return self._packed([(input_shape[0] if not several else None, *value.shape[1:]) for value in values])
 
     @property
     def output_shape(self):
@@ -224,13 +224,52 @@ class Model(_layers.HasWeights):
 
     def __call__(self, inputs, training=None, mask=None):
         """Of symbolic values symbolic values: the model as a layer. Of arrays float32 arrays, as `predict`."""
-        if _layers.is_symbolic(inputs):
+        values = _structure.leaves(inputs)
+        if values and all(isinstance(value, _layers.KerasTensor) for value in values):
             _layers._wrapped[self._engine.as_layer().key] = self
-            values = self._engine.call(_list(inputs), training is not False)
-            return values[0] if len(values) == 1 and not self._many_outputs else values
+            return self._packed(self._engine.call(self._symbolic(inputs), training is not False))
         if training:
             raise errors.StateError(f"{self.name}: a model that is called with arrays computes as in inference; training=True counts in fit alone")
         return self.predict_on_batch(inputs)
+
+    # ---- structures of inputs and outputs ----
+
+    def _packed(self, outputs):
+        return _structure.packed(self._output_structure, outputs)
+
+    def _ordered(self, x, what):
+        # Values of a nest in the order of the inputs; a dict by the names of inputs stays one.
+        structure = self._input_structure
+        if isinstance(x, dict) and not isinstance(structure, dict):
+            return x
+        if _structure.is_plain(structure) and not isinstance(x, dict):
+            return x
+        if isinstance(x, dict) and set(x) > set(structure):
+            warnings.warn(f"{self.name}: the structure of {what} is another: {', '.join(map(repr, sorted(set(x) - set(structure))))} is not used", stacklevel=4)
+        return _structure.leaves_like(structure, x, what)
+
+    def _symbolic(self, x):
+        x = self._ordered(x, "inputs")
+        if isinstance(x, dict):
+            x = [x[name] for name in self.input_names]
+        return _list(x)
+
+    def _arrays_of(self, x, what="x"):
+        x = self._ordered(x, what)
+        if isinstance(x, list) and not _structure.is_plain(self._input_structure):
+            x = [_arrays.array(part, f"{what}[{i}]") for i, part in enumerate(x)]
+            return x[0] if len(x) == 1 else x
+        return _arrays.arrays(x, what)
+
+    def _by_output(self, value, what):
+        # What is given by the keys of a dict of outputs, in the order of the outputs.
+        structure = self._output_structure
+        if not isinstance(value, dict) or not isinstance(structure, dict) or "class_name" in value or set(value) <= set(self.output_names):
+            return value
+        unknown = sorted(set(value) - set(structure))
+        if unknown:
+            raise errors.ValueError(f"{what} names the output {unknown[0]!r}; the outputs are {', '.join(map(repr, structure))}")
+        return [value.get(key) for key in sorted(structure)]
 
     # ---- training ----
 
@@ -277,14 +316,27 @@ class Model(_layers.HasWeights):
         text = json.dumps(
             {
                 "optimizer": optimizer._node(),
-                "loss": _described.to_json(loss, "compile: loss"),
-                "loss_weights": _described.to_json(loss_weights, "compile: loss_weights"),
-                "metrics": _described.to_json(metrics, "compile: metrics"),
+                "loss": _described.to_json(self._by_output(loss, "compile: loss"), "compile: loss"),
+                "loss_weights": _described.to_json(self._by_output(loss_weights, "compile: loss_weights"), "compile: loss_weights"),
+                "metrics": _described.to_json(self._by_output(metrics, "compile: metrics"), "compile: metrics"),
             }
         )
         self._engine.compile(text)
         self._loss, self._metrics = loss, metrics
         self._set_optimizer(optimizer)
+
+    def _validation(self, data):
+        if data is None:
+            return {"validation_data": (None, None, None), "validation_batches": None, "validation_batches_steps": 0}
+        if _batches.is_source(data):
+            source = _batches.Source(data, "validation_data", inputs=self._arrays_of)
+            return {"validation_data": (None, None, None), "validation_batches": source.next, "validation_batches_steps": source.steps}
+        if not isinstance(data, (tuple, list)) or not 2 <= len(data) <= 3:
+            raise errors.ValueError("validation_data must be (x, y), (x, y, sample_weight), or give batches")
+        x, y, *weight = data
+        parts = [self._arrays_of(x, "validation_data, x"), _arrays.arrays(self._by_output(y, "validation_data, y"), "validation_data, y")]
+        parts += [_arrays.arrays(w, "validation_data, sample_weight") for w in weight]
+        return {"validation_data": tuple(parts + [None] * (3 - len(parts))), "validation_batches": None, "validation_batches_steps": 0}
 
     @property
     def metrics_names(self):
@@ -356,7 +408,7 @@ class Model(_layers.HasWeights):
             "validation_freq": int(validation_freq),
             "accuracy": accuracy,
             "print_fn": _print,
-            **_validation(validation_data),
+            **self._validation(validation_data),
         }
         if batch_size is not None and batch_size < 1:
             raise errors.ValueError(f"fit: batch_size is {batch_size}; it must be 1 or more")
@@ -364,14 +416,14 @@ class Model(_layers.HasWeights):
         if _batches.is_source(x):
             if y is not None:
                 raise errors.ValueError("fit: y is given although x gives batches; the targets come with them")
-            source = _batches.Source(x, "x", shuffle=bool(shuffle))
+            source = _batches.Source(x, "x", shuffle=bool(shuffle), inputs=self._arrays_of)
+            if not self.built:
+                self._build_for(source.peek()[0])
             steps = options["steps_per_epoch"] or source.steps or None
         else:
-            x = _arrays.arrays(x, "x")
-            y = _arrays.arrays(y, "y")
-            if x is None:
-                raise errors.ValueError("fit: x is missing")
-            self._build_for(x)
+            x = self._arrays_of(x)
+            y = _arrays.arrays(self._by_output(y, "y"), "y")
+            self._build_for(_given(x, "fit"))
             steps = options["steps_per_epoch"] or -(-_count(x) // options["batch_size"])
         params = {"verbose": options["verbose"], "epochs": options["epochs"], "steps": steps}
         history = _callbacks.History()
@@ -399,13 +451,13 @@ class Model(_layers.HasWeights):
         """The loss and the metrics over all samples: a number, a list in the order of `metrics_names`, or, with return_dict, a dict."""
         handles = _callbacks.engine_list(callbacks, self, {"verbose": verbose})
         if _batches.is_source(x):
-            source = _batches.Source(x, "x")
+            source = _batches.Source(x, "x", inputs=self._arrays_of)
+            if not self.built:
+                self._build_for(source.peek()[0])
             logs = self._engine.evaluate_batches(source.next, source.steps, _verbose(verbose), int(steps or 0), accuracy, self, handles, _print)
         else:
-            x, y, weight = (_arrays.arrays(v, n) for v, n in ((x, "x"), (y, "y"), (sample_weight, "sample_weight")))
-            if x is None:
-                raise errors.ValueError("evaluate: x is missing")
-            self._build_for(x)
+            x, y, weight = self._arrays_of(x), _arrays.arrays(self._by_output(y, "y"), "y"), _arrays.arrays(sample_weight, "sample_weight")
+            self._build_for(_given(x, "evaluate"))
             logs = self._engine.evaluate(x, y, weight, int(batch_size or 32), _verbose(verbose), int(steps or 0), accuracy, self, handles, _print)
         return self._results(logs, return_dict)
 
@@ -426,41 +478,40 @@ class Model(_layers.HasWeights):
         """
         if type(x) is not np.ndarray and _batches.is_source(x):
             return self._predict_batches(x, steps, accuracy)
-        x = _arrays.array(x) if type(x) is np.ndarray else _arrays.arrays(x)
-        if x is None:
-            raise errors.ValueError("predict: x is missing")
+        x = _arrays.array(x) if type(x) is np.ndarray and self._input_structure is None else self._arrays_of(x)
         if not self._engine.built:
-            self._build_for(x)
+            self._build_for(_given(x, "predict"))
         size = int(batch_size or 32)
-        if callbacks is None and accuracy == "fast" and _count(x) <= size:
+        if callbacks is None and accuracy == "fast" and _count(_given(x, "predict")) <= size:
             outputs = self._engine.predict_one_batch(x, size)
         else:
             handles = _callbacks.engine_list(callbacks, self, {"verbose": verbose})
             outputs = self._engine.predict(x, size, accuracy, False, self, handles)
-        return outputs if self._many_outputs else outputs[0]
+        return self._packed(outputs)
 
     def _predict_batches(self, data, steps, accuracy):
-        source = _batches.Source(data, "x", needs_targets=False)
+        source = _batches.Source(data, "x", needs_targets=False, inputs=self._arrays_of)
         parts = []
         while not (steps and len(parts) == steps) and not (source.steps and len(parts) == source.steps):
             batch = source.next()
             if batch is None:
                 break
+            self._build_for(batch[0])
             parts.append(self._engine.predict(batch[0], _count(batch[0]), accuracy, False, self, []))
         if not parts:
             raise errors.ValueError("predict: the data hold no batch")
         outputs = [np.concatenate(output) for output in zip(*parts)]
-        return outputs if self._many_outputs else outputs[0]
+        return self._packed(outputs)
 
     def predict_on_batch(self, x):
-        x = _arrays.arrays(x)
+        x = _given(self._arrays_of(x), "predict_on_batch")
         self._build_for(x)
         outputs = self._engine.predict_one_batch(x, max(1, _count(x)))
-        return outputs if self._many_outputs else outputs[0]
+        return self._packed(outputs)
 
     def _on_batch(self, training, x, y, sample_weight, class_weight, return_dict):
-        x, y, weight = (_arrays.arrays(v, n) for v, n in ((x, "x"), (y, "y"), (sample_weight, "sample_weight")))
-        self._build_for(x)
+        x, y, weight = self._arrays_of(x), _arrays.arrays(self._by_output(y, "y"), "y"), _arrays.arrays(sample_weight, "sample_weight")
+        self._build_for(_given(x, "train_on_batch" if training else "test_on_batch"))
         return self._results(self._engine.on_batch(training, x, y, weight, _class_weight(class_weight), "fast"), return_dict)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -473,7 +524,7 @@ class Model(_layers.HasWeights):
 
     def layer_outputs(self, x):
         """What leaves every layer, a dict of float32 arrays by the layers' names. Keras does not have it."""
-        return dict(self._engine.layer_outputs(_arrays.arrays(x)))
+        return dict(self._engine.layer_outputs(self._arrays_of(x)))
 
     # ---- files ----
 
@@ -510,10 +561,19 @@ class Model(_layers.HasWeights):
     def to_json(self, **kwargs):
         """The configuration as JSON text."""
         indent = kwargs.get("indent")
-        return self._engine.to_json(-1 if indent is None else int(indent))
+        if _structure.is_plain(self._input_structure) and _structure.is_plain(self._output_structure):
+            return self._engine.to_json(-1 if indent is None else int(indent))
+        return json.dumps(self._node(), indent=indent)
 
     def get_config(self):
-        return json.loads(self._engine.to_json(-1))["config"]
+        return self._node()["config"]
+
+    def _node(self):
+        node = json.loads(self._engine.to_json(-1))
+        for key, structure in (("input_layers", self._input_structure), ("output_layers", self._output_structure)):
+            if not _structure.is_plain(structure):
+                node["config"][key] = _structure.packed(structure, _places(node["config"][key])[0])
+        return node
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -543,7 +603,31 @@ def _unpickled(saved):
         return load_model(path)
 
 
+def _places(nest):
+    """Of input_layers or output_layers in a configuration: the places, ["dense", 0, 0], in order, and their structure."""
+    places = []
+
+    def walk(part):
+        if isinstance(part, dict):
+            by_key = {key: walk(part[key]) for key in sorted(part)}
+            return {key: by_key[key] for key in part}
+        if part and isinstance(part[0], str):
+            places.append(list(part))
+            return None
+        return type(part)(map(walk, part))
+
+    structure = walk(nest)
+    return places, structure
+
+
+def _given(x, call):
+    if x is None or (isinstance(x, (dict, list)) and not x):
+        raise errors.ValueError(f"{call}: x is missing")
+    return x
+
+
 def _count(x):
+    _given(x, "x")
     first = next(iter(x.values())) if isinstance(x, dict) else x[0] if isinstance(x, list) else x
     return first.shape[0] if first.ndim else 0
 
@@ -554,18 +638,6 @@ def _class_weight(weights):
     if not isinstance(weights, dict):
         raise errors.TypeError(f"class_weight is a {type(weights).__name__}; a dict from class to weight is allowed")
     return {int(c): float(w) for c, w in weights.items()}
-
-
-def _validation(data):
-    if data is None:
-        return {"validation_data": (None, None, None), "validation_batches": None, "validation_batches_steps": 0}
-    if _batches.is_source(data):
-        source = _batches.Source(data, "validation_data")
-        return {"validation_data": (None, None, None), "validation_batches": source.next, "validation_batches_steps": source.steps}
-    if not isinstance(data, (tuple, list)) or not 2 <= len(data) <= 3:
-        raise errors.ValueError("validation_data must be (x, y), (x, y, sample_weight), or give batches")
-    parts = [_arrays.arrays(v, f"validation_data, {n}") for v, n in zip(data, ("x", "y", "sample_weight"))]
-    return {"validation_data": tuple(parts + [None] * (3 - len(parts))), "validation_batches": None, "validation_batches_steps": 0}
 
 
 def _has_stopper(callbacks):
@@ -581,8 +653,6 @@ class Sequential(Model):
         layers: The layers, the first of which may be an Input.
         name: By default "sequential" and a number.
     """
-
-    _many_outputs = False
 
     def __init__(self, layers=None, trainable=True, name=None):
         if type(self).call is not Model.call:
@@ -618,6 +688,12 @@ class Sequential(Model):
         if input_shape is None:
             raise errors.ValueError("build: input_shape is missing")
         self._engine.build(tuple(input_shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        """(None, ...) for (None, ...)."""
+        for layer in self.layers:
+            input_shape = layer.compute_output_shape(input_shape)
+        return input_shape
 
     def _build_for(self, x):
         if not self._engine.built and isinstance(x, np.ndarray) and x.ndim > 0:
@@ -656,7 +732,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
 
 
 def _without_compile(model):
-    node = json.loads(model.to_json())
+    node = model._node()
     node.pop("compile_config", None)
     return json.dumps(node)
 
@@ -677,7 +753,19 @@ def save_model(model, filepath, overwrite=True, **kwargs):
 
 def model_from_json(json_string, custom_objects=None):
     """A model, with new weights, from `to_json()`."""
-    return Model._of(_linn.model_from_json(json_string, _state.next_seed(), _state.dtype_policy()))
+    node = json.loads(json_string)
+    structures = {}
+    for key in ("input_layers", "output_layers") if isinstance(node, dict) and isinstance(node.get("config"), dict) else ():
+        if key in node["config"]:
+            places, structures[key] = _places(node["config"][key])
+            if not _structure.is_plain(structures[key]):
+                node["config"][key] = places
+                json_string = json.dumps(node)
+    model = Model._of(_linn.model_from_json(json_string, _state.next_seed(), _state.dtype_policy()))
+    if type(model) is Model:
+        model._input_structure = structures.get("input_layers", model._input_structure)
+        model._output_structure = structures.get("output_layers", model._output_structure)
+    return model
 
 
 def clone_model(model, input_tensors=None, clone_function=None, **kwargs):
