@@ -134,6 +134,8 @@ Frames frames(const Tensor& images) {
     throw ShapeError(fmt::format("[shift] images of shape {} came; (n, height, width) or (n, height, width, channels) is allowed",
                                  images.defined() ? shape.to_string() : "(nothing)"));
   const std::int64_t channels = shape.rank() == 4 ? shape[3] : 1;
+  if (shape[1] == 0 || shape[2] == 0 || channels == 0)
+    throw ShapeError(fmt::format("[shift] images of shape {} came; they hold no pixels", shape.to_string()));
   return {shape[0], shape[1], shape[2], channels, static_cast<std::size_t>(channels) * size_of(images.dtype())};
 }
 

@@ -65,6 +65,10 @@ TEST(Fill, IsTheValueThatTheModelMapsToZeroElsewhere) {
   EXPECT_THAT(centred.origin, HasSubstr("which rescaling maps to 0"));
 }
 
+TEST(Fill, ImagesWithoutPixelsAreRefused) {
+  for (const Shape& shape : {Shape{2, 4, 4, 0}, Shape{2, 0, 4, 1}, Shape{2, 4, 0}}) EXPECT_THROW(rolled(Tensor(shape), 1, 1), ShapeError) << shape.to_string();
+}
+
 TEST(Fill, MovesImagesAndCanvases) {
   Tensor image({1, 2, 2, 2}, DType::u8);
   const Tensor moved = shifted(image, 1, 0, {7, 9}), framed = on_canvas(image, 2, 3, {5});

@@ -140,6 +140,7 @@ class Layer(HasWeights):
     _row = None
     _arguments = None
     _makes_variables = False
+    _called = None  # what the last call took and gave
     _saw_input = False
 
     def __init__(self, *args, **kwargs):
@@ -153,6 +154,9 @@ class Layer(HasWeights):
         if shape is not None:
             given["batch_input_shape"] = [None, *(shape if isinstance(shape, (list, tuple)) else (shape,))]
         where = f"{type(self).__name__}"
+        for field in self._arguments.fields:
+            if field["key"] in given and given[field["key"]] is None and isinstance(_described.default_of(field), (int, float)):
+                raise errors.ValueError(f"{where}: {field['key']} is None; {field['allowed'] or 'a number'} is allowed")
         config = {k: _described.to_json(v, f"{where}: {k}") for k, v in given.items() if v is not None}
         self._attach(_linn.make_layer(self._row["name"], json.dumps(config)))
 
@@ -187,7 +191,7 @@ class Layer(HasWeights):
             return False
         return True
 
-    dtype = compute_dtype = variable_dtype = property(lambda self: "float32")
+    dtype = compute_dtype = variable_dtype = dtype_policy = property(lambda self: "float32")
 
     def get_config(self):
         """The arguments, by name, as Keras writes them."""
@@ -209,6 +213,8 @@ class Layer(HasWeights):
         if name in config:
             return config[name]
         if name in _VARIABLE_IF and config.get(_VARIABLE_IF[name]) is False:
+            return None
+        if name in self._row["absent"]:
             return None
         from linn._names import missing
 
@@ -234,7 +240,9 @@ class Layer(HasWeights):
             raise errors.TypeError(f"{self.name}: one value, or a list of them, can be given; {len(more) + len(kwargs)} more came")
         self._saw_input = True
         if is_symbolic(inputs):
-            values = self._engine.call(list(inputs) if isinstance(inputs, (list, tuple)) else [inputs], training is not False)
+            inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+            values = self._engine.call(inputs, training is not False)
+            self._called = (inputs, values)
             return values[0] if len(values) == 1 else values
         return self._compute(inputs, training)
 
@@ -269,14 +277,8 @@ class Layer(HasWeights):
 
     def _need_weights(self):
         # Keras makes a layer's variables when it is called; the engine when a model is made of it.
-        if self._engine.has_variables:
-            return
-        try:
-            output = self._engine.output
-            source = self._engine.input
-        except Exception:
-            return
-        _linn.Model([source], [output], "", _state.next_seed(), "float32")
+        if not self._engine.has_variables and self._called is not None:
+            _linn.Model(*self._called, "", _state.next_seed(), "float32")
 
     input = property(lambda self: self._engine.input, doc="What its only call takes.")
     output = property(lambda self: self._engine.output, doc="What its only call gives.")
@@ -323,6 +325,11 @@ class InputLayer(_classes["InputLayer"]):
     """The shape of the inputs of a model."""
 
     def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None, input_tensor=None, optional=False, name=None, **kwargs):
+        for what, value in (("sparse", sparse), ("ragged", ragged), ("optional", optional), ("input_tensor", input_tensor)):
+            if value is not None and value is not False:
+                raise errors.ValueError(f"InputLayer: {what} is not supported")
+        if batch_shape is not None and (shape is not None or batch_size is not None):
+            raise errors.ValueError("InputLayer: batch_shape is given with shape or batch_size; give one of them")
         if batch_shape is None:
             shape = kwargs.pop("input_shape", shape)
             if shape is None:
@@ -345,7 +352,7 @@ def Input(shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, bat
     Returns:
         A KerasTensor.
     """
-    layer = InputLayer(shape=shape, batch_shape=batch_shape, name=name)
+    layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name)
     value = layer._engine.input_value()
     _keep[id(value)] = layer
     weakref.finalize(value, _keep.pop, id(value), None) if _is_weakly_referable(value) else None

@@ -1,0 +1,122 @@
+"""Names, signatures, docstrings and configurations of what the package makes from the engine's tables."""
+
+import inspect
+import re
+
+import golden
+import numpy as np
+import pytest
+
+from linn import keras
+from linn.keras import _described
+
+MODULES = {
+    "layer": keras.layers,
+    "loss": keras.losses,
+    "metric": keras.metrics,
+    "optimizer": keras.optimizers,
+    "initializer": keras.initializers,
+    "regularizer": keras.regularizers,
+}
+
+
+def _rows():
+    return [(kind, row) for kind in MODULES for row in _described.rows(kind)]
+
+
+def _keras_signatures():
+    # "C keras.layers.Dense ( units, activation=None, ..., **kwargs )"
+    found = {}
+    for line in (golden.FOLDER / "keras_signatures.txt").read_text().splitlines():
+        match = re.match(r"\w (\S+) \( ?(.*?) ?\)$", line.strip())
+        if match:
+            for name in match[1].split("|"):
+                found[name] = [part.split("=")[0].strip() for part in re.split(r", (?![^(\[]*[)\]])", match[2]) if part]
+    return found
+
+
+SIGNATURES = _keras_signatures()
+
+
+@pytest.mark.parametrize("kind, row", _rows(), ids=lambda v: v if isinstance(v, str) else v["name"])
+def test_signature_and_docstring(kind, row):
+    made = getattr(MODULES[kind], row["name"])
+    signature = inspect.signature(made)
+    if row["name"] == "InputLayer":  # with Keras's own arguments, written by hand
+        return
+    assert made.__doc__.startswith(row["help"]) and "Raises:" in made.__doc__
+    assert made.__module__.startswith("linn.keras.")
+    for field in row["fields"]:
+        if field["role"] in ("option", "own", "axis"):
+            assert field["key"] in signature.parameters and f"{field['key']}:" in made.__doc__
+    theirs = SIGNATURES.get(f"{row['module']}.{row['name']}")
+    if theirs is None:
+        return
+    ours = [name for name in signature.parameters if name != "kwargs"]
+    own = {f["key"] for f in row["fields"] if f["role"] == "own"}
+    shared = [name for name in theirs if name in ours]
+    assert [name for name in ours if name in theirs] == shared, "another order than Keras's"
+    assert [name for name in ours if name not in theirs and name not in own] == []
+
+
+def test_there_are_signatures_to_compare_with():
+    named = [row["name"] for kind, row in _rows() if f"{row['module']}.{row['name']}" in SIGNATURES]
+    assert len(named) > 40
+
+
+@pytest.mark.parametrize("call, error, text", [
+    (lambda: keras.layers.Dense(), TypeError, "units"),
+    (lambda: keras.layers.Dense(3, unit=4), TypeError, "unexpected keyword argument 'unit'; did you mean units"),
+    (lambda: keras.layers.Dense(3, units=4), TypeError, "multiple values"),
+    (lambda: keras.layers.Dense(0), ValueError, "units is 0; it must be 1 or more"),
+    (lambda: keras.layers.Dense("3"), ValueError, "units"),
+    (lambda: keras.layers.Conv2D(3, 3, padding="vaild"), ValueError, "did you mean \"valid\""),
+    (lambda: keras.layers.Dense(3, activation="rleu"), ValueError, "did you mean \"relu\""),
+    (lambda: keras.layers.Dense(3, activation=lambda x: x), TypeError, "function of Python"),
+    (lambda: keras.layers.Dense(*range(30)), TypeError, "positional"),
+    (lambda: keras.losses.Huber(delta=-1), ValueError, "delta"),
+    (lambda: keras.optimizers.Adam(learning_rat=1), TypeError, "learning_rate"),
+    (lambda: keras.layers.Layer(), TypeError, "written in Python"),
+    (lambda: type("Mine", (keras.Model,), {"call": lambda self, x: x})(), TypeError, "cannot run in linn's engine"),
+    (lambda: keras.layers.LSTM, AttributeError, "keras.layers has no LSTM"),
+])
+def test_errors(call, error, text):
+    with pytest.raises(error) as caught:
+        call()
+    assert text in str(caught.value)
+
+
+def test_layers_know_their_arguments_and_variables():
+    layer = keras.layers.Conv2D(8, (3, 5), strides=2, name="c")
+    assert (layer.filters, layer.kernel_size, layer.strides, layer.name, layer.built) == (8, (3, 5), (2, 2), "c", False)
+    assert layer(keras.Input((9, 9, 3))).shape == (None, 4, 3, 8)
+    assert [v.path for v in layer.weights] == ["c/kernel", "c/bias"] and layer.kernel.shape == (3, 5, 3, 8)
+    layer.bias.assign(np.arange(8))
+    np.testing.assert_array_equal(layer.get_weights()[1], np.arange(8))
+
+
+def test_a_layer_computes_arrays_with_its_weights():
+    layer = keras.layers.Dense(2)
+    x = np.ones((3, 4), np.float32)
+    y = layer(x)
+    np.testing.assert_allclose(y, x @ layer.get_weights()[0], rtol=1e-6)
+    assert y.dtype == np.float32
+
+
+def test_names_count_as_in_keras():
+    keras.utils.clear_session()
+    assert [keras.layers.Dense(1).name, keras.layers.Dense(1).name, keras.layers.MaxPooling2D().name] == ["dense", "dense_1", "max_pooling2d"]
+
+
+def test_nested_models_are_the_same_object():
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)], name="inner")
+    outer = keras.Sequential([inner, keras.layers.Dense(2)])
+    assert outer.layers[0] is inner and outer.layers[0].layers[0] is inner.layers[0]
+
+
+def test_seeds():
+    def weights():
+        keras.utils.set_random_seed(5)
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).get_weights()[0]
+
+    np.testing.assert_array_equal(weights(), weights())
