@@ -3,7 +3,7 @@
 import inspect
 import json
 
-from linn import _linn, errors
+from linn import _arrays, _linn, errors
 from linn._names import attribute_of
 from linn.keras import _described
 
@@ -20,7 +20,7 @@ class Function:
         parameters = [inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
         for field in row["fields"]:
             default = _described.default_of(field) if field["default"] else inspect.Parameter.empty
-            parameters.append(inspect.Parameter(field["key"], inspect.Parameter.KEYWORD_ONLY, default=default))
+            parameters.append(inspect.Parameter(field["key"], inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default))
         self.__signature__ = inspect.Signature(parameters)
 
     def _node(self):
@@ -39,11 +39,15 @@ class Function:
             raise errors.TypeError(f"{self.__name__} has no argument {sorted(unknown)[0]!r}; it has {', '.join(self._fields) or 'none'}")
         return Function(self._row, arguments)
 
-    def __call__(self, x, **arguments):
+    def __call__(self, x, *values, **arguments):
         from linn.keras import layers
 
-        function = self.with_arguments(**arguments) if arguments else self
-        return layers.Activation(function)(x)
+        arguments = {**dict(zip(self._fields, values)), **arguments}
+        layer = layers.Activation(self.with_arguments(**arguments) if arguments else self)
+        if layers.is_symbolic(x):
+            return layer(x)
+        x = _arrays.array(x, "x")
+        return layer(x) if x.ndim > 1 else layer(x.reshape(1, -1)).reshape(x.shape)
 
     def __eq__(self, other):
         return isinstance(other, Function) and self._node() == other._node()

@@ -1,6 +1,9 @@
 """Callbacks: those of the engine, and the base for your own."""
 
 import collections
+import inspect
+import math
+import warnings
 
 from linn import _linn, errors
 from linn._names import attribute_of
@@ -137,26 +140,134 @@ class LambdaCallback(Callback):
     def __init__(self, **hooks):
         super().__init__()
         for name, function in hooks.items():
-            if name not in _HOOKS and name not in ("on_batch_begin", "on_batch_end"):
+            if name.startswith("on_") and name not in _HOOKS and name not in ("on_batch_begin", "on_batch_end"):
                 raise errors.TypeError(f"LambdaCallback has no hook {name!r}; it has {', '.join(_HOOKS)}")
             if function is not None:
                 setattr(self, name, function)
 
 
-class LearningRateScheduler(Callback):
-    """`schedule(epoch, rate)` gives the learning rate of each epoch."""
+class _RateCallback(Callback):
+    # Changes the learning rate; fit's history holds the rate of each epoch.
+    def __init__(self):
+        super().__init__()
+        self._rates = []
+
+    def on_train_begin(self, logs=None):
+        self._rates = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._rates.append(float(self.model.optimizer.learning_rate))
+
+
+class LearningRateScheduler(_RateCallback):
+    """`schedule(epoch, rate)`, or `schedule(epoch)`, gives the learning rate of each epoch."""
 
     def __init__(self, schedule, verbose=0):
         super().__init__()
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch, logs=None):
-        rate = self.schedule(epoch, float(self.model.optimizer.learning_rate))
+        rate = self._rate(epoch, float(self.model.optimizer.learning_rate))
         if not isinstance(rate, (int, float)) and not hasattr(rate, "__float__"):
             raise errors.ValueError(f"LearningRateScheduler: schedule gave {rate!r}; it must give a number")
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.")
+
+    def _rate(self, epoch, rate):
+        try:
+            inspect.signature(self.schedule).bind(epoch, rate)
+        except TypeError:
+            return self.schedule(epoch)
+        except ValueError:  # a function without a signature
+            pass
+        return self.schedule(epoch, rate)
+
+
+class ReduceLROnPlateau(_RateCallback):
+    """Multiplies the learning rate by `factor` when a number has not improved for `patience` epochs.
+
+    Args:
+        monitor: Name in the logs.
+        factor: Below 1.
+        patience: Epochs without an improvement.
+        verbose: 1 says when the rate changes.
+        mode: "min", "max", or "auto": by the name.
+        min_delta: What counts as an improvement.
+        cooldown: Epochs after a change in which nothing is counted.
+        min_lr: The rate never falls below it.
+    """
+
+    def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto", min_delta=0.0001, cooldown=0, min_lr=0.0, **kwargs):
+        super().__init__()
+        if kwargs:
+            raise errors.TypeError(f"ReduceLROnPlateau got an unexpected keyword argument {sorted(kwargs)[0]!r}")
+        if factor >= 1.0:
+            raise errors.ValueError(f"ReduceLROnPlateau: factor is {factor}; it must be below 1")
+        if mode not in ("auto", "min", "max"):
+            raise errors.ValueError(f'ReduceLROnPlateau: mode is {mode!r}; it may be "auto", "min" or "max"')
+        self.monitor, self.factor, self.patience, self.verbose = monitor, factor, patience, verbose
+        self.mode, self.min_delta, self.cooldown, self.min_lr = mode, abs(min_delta), cooldown, min_lr
+        self._reset()
+
+    def _reset(self):
+        self.best, self.wait, self.cooldown_counter = None, 0, 0
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._reset()
+
+    def in_cooldown(self):
+        return self.cooldown_counter > 0
+
+    def _is_better(self, value):
+        if self.best is None:
+            return True
+        rises = self.mode == "max" or (self.mode == "auto" and any(part in self.monitor for part in ("acc", "precision", "recall", "auc", "f1")))
+        return value - self.min_delta > self.best if rises else value + self.min_delta < self.best
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            warnings.warn(f"ReduceLROnPlateau: the logs hold no {self.monitor}; they hold {', '.join(logs or {})}", stacklevel=2)
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self._is_better(value):
+            self.best, self.wait = value, 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience:
+                self._reduce(epoch)
+
+    def _reduce(self, epoch):
+        rate = float(self.model.optimizer.learning_rate)
+        if rate <= self.min_lr:
+            return
+        rate = max(rate * self.factor, self.min_lr)
+        self.model.optimizer.learning_rate = rate
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+        self.cooldown_counter, self.wait = self.cooldown, 0
+
+
+class TerminateOnNaN(Callback):
+    """Ends the training when the loss is no number or infinite; with raise_error=True by a RuntimeError."""
+
+    def __init__(self, raise_error=False):
+        super().__init__()
+        self.raise_error = raise_error
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = (logs or {}).get("loss", 0.0)
+        if math.isfinite(loss):
+            return
+        if self.raise_error:
+            raise errors.StateError(f"TerminateOnNaN: the loss of batch {batch} is {loss}")
+        print(f"\nBatch {batch}: Invalid loss, terminating training")
+        self.model.stop_training = True
 
 
 class _Native(Callback):
@@ -256,6 +367,15 @@ class CallbackList:
                 getattr(callback, name)(*args, **kwargs)
 
         return call
+
+
+def rates_of(callbacks):
+    """What callbacks that change the learning rate add to the history."""
+    several = callbacks.callbacks if isinstance(callbacks, CallbackList) else callbacks
+    for callback in several if isinstance(several, (list, tuple)) else [several]:
+        if isinstance(callback, _RateCallback):
+            return {"learning_rate": list(callback._rates)}
+    return {}
 
 
 def engine_list(callbacks, model, params):

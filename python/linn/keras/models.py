@@ -70,6 +70,7 @@ class Model(_layers.HasWeights):
     _trainer = None
     stop_training = False
     _input_structure = _output_structure = None
+    _has_warned = False
 
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
         if type(self).call is not Model.call:
@@ -104,7 +105,7 @@ class Model(_layers.HasWeights):
     def _of(cls, engine):
         # A model that the engine made.
         node = json.loads(engine.to_json(-1))
-        made = Sequential if node["class_name"] == "Sequential" and engine.built else Model
+        made = Sequential if node["class_name"] == "Sequential" else Model
         model = made.__new__(made)
         model._set_engine(_linn.as_sequential(engine) if made is Sequential else engine)
         if made is Model and engine.built:
@@ -244,7 +245,8 @@ class Model(_layers.HasWeights):
             return x
         if _structure.is_plain(structure) and not isinstance(x, dict):
             return x
-        if isinstance(x, dict) and set(x) > set(structure):
+        if isinstance(x, dict) and isinstance(structure, dict) and set(x) > set(structure) and not self._has_warned:
+            self._has_warned = True
             warnings.warn(f"{self.name}: the structure of {what} is another: {', '.join(map(repr, sorted(set(x) - set(structure))))} is not used", stacklevel=4)
         return _structure.leaves_like(structure, x, what)
 
@@ -311,12 +313,12 @@ class Model(_layers.HasWeights):
             TypeError: a function of Python as a loss or metric.
         """
         if weighted_metrics:
-            raise errors.ValueError("compile: weighted_metrics are not supported; give metrics, which are weighted by sample_weight as the loss is")
+            raise errors.ValueError("compile: weighted_metrics are not supported; give metrics, which count every sample alike")
         optimizer = _optimizers.get(optimizer)
         text = json.dumps(
             {
                 "optimizer": optimizer._node(),
-                "loss": _described.to_json(self._by_output(loss, "compile: loss"), "compile: loss"),
+                "loss": _described.to_json(_unwrapped(self._by_output(loss, "compile: loss")), "compile: loss"),
                 "loss_weights": _described.to_json(self._by_output(loss_weights, "compile: loss_weights"), "compile: loss_weights"),
                 "metrics": _described.to_json(self._by_output(metrics, "compile: metrics"), "compile: metrics"),
             }
@@ -440,7 +442,7 @@ class Model(_layers.HasWeights):
                 result = self._engine.fit_batches(source.next, source.steps, self, handles, options)
         finally:
             self._trainer = None
-        history.epoch, history.history = result["epoch"], result["history"]
+        history.epoch, history.history = result["epoch"], {**result["history"], **_callbacks.rates_of(callbacks)}
         if source is not None and len(history.epoch) < options["epochs"] - options["initial_epoch"] and not self.stop_training and not _has_stopper(callbacks):
             warnings.warn("fit: the data ended before all epochs were done; a generator must give steps_per_epoch * epochs batches", stacklevel=2)
         return history
@@ -578,10 +580,12 @@ class Model(_layers.HasWeights):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         name = "Sequential" if cls is Sequential else "Functional"
-        return model_from_json(json.dumps({"module": "keras", "class_name": name, "config": config, "registered_name": name}))
+        return _from_node({"module": "keras", "class_name": name, "config": config, "registered_name": name})
 
     def __reduce__(self):
-        return _unpickled, (self._saved(),)
+        if not self.built:
+            return model_from_json, (self.to_json(),)
+        return _unpickled, (self._saved(), self._input_structure, self._output_structure)
 
     def _saved(self):
         import tempfile
@@ -593,14 +597,16 @@ class Model(_layers.HasWeights):
                 return file.read()
 
 
-def _unpickled(saved):
+def _unpickled(saved, inputs=None, outputs=None):
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.keras")
         with open(path, "wb") as file:
             file.write(saved)
-        return load_model(path)
+        model = load_model(path)
+    model._input_structure, model._output_structure = inputs, outputs
+    return model
 
 
 def _places(nest):
@@ -624,6 +630,16 @@ def _given(x, call):
     if x is None or (isinstance(x, (dict, list)) and not x):
         raise errors.ValueError(f"{call}: x is missing")
     return x
+
+
+def _unwrapped(losses):
+    # Keras takes a loss in a list of one for the loss.
+    def one(loss):
+        return loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss
+
+    if isinstance(losses, dict):
+        return {name: one(loss) for name, loss in losses.items()} if "class_name" not in losses else losses
+    return [one(loss) for loss in losses] if isinstance(losses, (list, tuple)) else losses
 
 
 def _count(x):
@@ -667,6 +683,8 @@ class Sequential(Model):
         if isinstance(layer, _layers.KerasTensor):
             self._engine.add(layer._layer)
         elif isinstance(layer, Model):
+            if not self._engine.layers() and not self._engine.built and layer.built and len(layer.inputs) == 1:
+                self._engine.add(_layers.Input(batch_shape=layer.input_shape)._layer)
             handle = layer._engine.as_layer()
             _layers._wrapped[handle.key] = layer
             self._engine.add(handle)
@@ -687,7 +705,17 @@ class Sequential(Model):
         """Fixes the shape of the inputs, (None, height, width, channels), and makes the variables."""
         if input_shape is None:
             raise errors.ValueError("build: input_shape is missing")
+        if self.built and tuple(input_shape[1:]) != self.input_shape[1:]:
+            raise errors.ValueError(f"build: {self.name} is built for inputs of shape {self.input_shape}; {tuple(input_shape)} came")
         self._engine.build(tuple(input_shape[1:]))
+
+    def _ends(self, what):
+        if not self.built:
+            raise AttributeError(f"{self.name} has no {what} yet, because it does not know the shape of its input; begin with an Input, or call build")
+        return getattr(self._engine, what)()
+
+    inputs = property(lambda self: self._ends("inputs"), doc="The value that the model begins with, in a list.")
+    outputs = property(lambda self: self._ends("outputs"), doc="The value that the model ends with, in a list.")
 
     def compute_output_shape(self, input_shape):
         """(None, ...) for (None, ...)."""
@@ -696,6 +724,8 @@ class Sequential(Model):
         return input_shape
 
     def _build_for(self, x):
+        if not self._engine.layers():
+            raise errors.ValueError(f"{self.name} has no layers; add some before it is called")
         if not self._engine.built and isinstance(x, np.ndarray) and x.ndim > 0:
             self._engine.build(x.shape[1:])
 
@@ -753,15 +783,18 @@ def save_model(model, filepath, overwrite=True, **kwargs):
 
 def model_from_json(json_string, custom_objects=None):
     """A model, with new weights, from `to_json()`."""
-    node = json.loads(json_string)
+    return _from_node(json.loads(json_string))
+
+
+def _from_node(node):
     structures = {}
-    for key in ("input_layers", "output_layers") if isinstance(node, dict) and isinstance(node.get("config"), dict) else ():
-        if key in node["config"]:
-            places, structures[key] = _places(node["config"][key])
-            if not _structure.is_plain(structures[key]):
-                node["config"][key] = places
-                json_string = json.dumps(node)
-    model = Model._of(_linn.model_from_json(json_string, _state.next_seed(), _state.dtype_policy()))
+    if isinstance(node, dict) and isinstance(node.get("config"), dict):
+        config = dict(node["config"])
+        for key in ("input_layers", "output_layers"):
+            if key in config:
+                config[key], structures[key] = _places(config[key])
+        node = {**node, "config": config}
+    model = Model._of(_linn.model_from_json(json.dumps(node), _state.next_seed(), _state.dtype_policy()))
     if type(model) is Model:
         model._input_structure = structures.get("input_layers", model._input_structure)
         model._output_structure = structures.get("output_layers", model._output_structure)

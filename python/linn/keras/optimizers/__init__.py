@@ -2,9 +2,28 @@
 
 import weakref
 
+import numpy as np
+
 from linn._names import attribute_of
 from linn.keras import _described
 from linn.keras.optimizers import schedules
+
+
+class Rate(float):
+    """A learning rate: a float with what Keras's variable has."""
+
+    def __new__(cls, rate, optimizer):
+        made = super().__new__(cls, rate)
+        made._optimizer = optimizer
+        return made
+
+    value = property(float)
+
+    def numpy(self):
+        return np.float32(self)
+
+    def assign(self, rate):
+        self._optimizer.learning_rate = rate
 
 
 class Optimizer(_described.Described):
@@ -21,6 +40,10 @@ class Optimizer(_described.Described):
     @property
     def learning_rate(self):
         """The rate of the next step."""
+        rate = self._rate()
+        return Rate(rate, self) if isinstance(rate, (int, float)) else rate
+
+    def _rate(self):
         model = self._trained()
         if model is not None and model._trainer is not None:
             return model._trainer.learning_rate
