@@ -68,6 +68,7 @@ TESTS_OUT = [
     (r"sparse_(tensor|input|layer)|_sparse$|with_sparse|ragged|jax_sparse", "sparse and ragged tensors"),
     (r"mask(ed|ing)?(_|$)|_mask(ed|ing)?\b", "masks"),
     (r"mixed_precision|autocast|float16|bfloat16|float64|dtype_policy|dtype_arg|_dtype$|half_precision", "a dtype other than float32"),
+    (r"custom_model|custom_layer", "classes and functions of Python"),
     (r"jit|tf_saved_model|torch_|jax_|tensorflow_|distribut|sharding|_mesh", "inner parts of other backends"),
 ]
 
@@ -75,7 +76,7 @@ TESTS_OUT = [
 MODULES_OUT = {
     "constraints": "constraints",
     "quantizers": "quantization",
-    "dtype_policies": "a dtype other than float32",
+    "dtype_policies": "dtype policies as objects",
     "distribution": "several devices",
     "export": "export for TensorFlow",
     "applications": "keras.applications",
@@ -126,6 +127,9 @@ NAMES_OUT = {
 # What linn says when it refuses something by design.
 REFUSALS = [
     (r"channels_first", "channels_first"),
+    (r"format is 'tf_saved_model'", "export for TensorFlow"),
+    (r"InputLayer: (sparse|ragged) is not supported", "sparse and ragged tensors"),
+    (r"InputLayer: (optional|input_tensor) is not supported", "inputs that are optional or made of a tensor"),
     (r"computes without Python|cannot run in linn's engine|is a base class", "classes and functions of Python"),
     (r"computes as in inference; training=True", "training=True outside of fit"),
     (r'field "\w*constraint"|\w*_constraint\b.* not supported', "constraints"),
