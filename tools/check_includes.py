@@ -7,7 +7,7 @@ A folder under src/ may include itself and the folders to its right:
 
     cli, web, python -> shift -> model -> train -> formats, data -> graph -> layers -> optim -> schema -> plan -> kernels -> io -> core
 
-except `data`, which may include only io, core and kernels/resample. A public header (include/linn/) belongs to the room that its
+except `data`, which may include only io, core and kernels/resample. The room `python` is the folder python/bindings. A public header (include/linn/) belongs to the room that its
 first line names (`// room: layers`); it includes only the standard library and other public headers.
 """
 import pathlib
@@ -80,7 +80,7 @@ def check(root):
             elif is_public:
                 complaints.append(f'{where}:{line}: "{target}": a public header includes only the standard library and linn/ headers')
                 continue
-            elif target.startswith(FOREIGN):
+            elif target.startswith(FOREIGN) or (room == "python" and target.startswith("bindings/") and (root / "python" / target).is_file()):
                 continue
             else:
                 other = target.split("/", 1)[0]
@@ -105,6 +105,10 @@ def check(root):
             complaints.append(f"{path.relative_to(root).as_posix()}:1: src/{room} is no room: {', '.join(LEVEL)}")
             continue
         check_file(path, room, False)
+    for path in sorted((root / "python" / "bindings").rglob("*")):
+        if path.suffix in SUFFIXES:
+            files += 1
+            check_file(path, "python", False)
     return complaints, files
 
 

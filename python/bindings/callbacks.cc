@@ -1,11 +1,11 @@
-#include "callbacks.h"
+#include "bindings/callbacks.h"
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <utility>
 
-#include "bindings.h"
+#include "bindings/bindings.h"
 #include "linn/error.h"
 
 namespace linn::python {

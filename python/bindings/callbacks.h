@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "casters.h"
+#include "bindings/casters.h"
 #include "linn/train.h"
 
 namespace linn::python {

@@ -1,4 +1,4 @@
-#include "casters.h"
+#include "bindings/casters.h"
 
 #include <nanobind/ndarray.h>
 

@@ -1,7 +1,7 @@
 // linn's errors as the exceptions of linn/errors.py.
 #include <exception>
 
-#include "bindings.h"
+#include "bindings/bindings.h"
 #include "linn/error.h"
 
 namespace linn::python {

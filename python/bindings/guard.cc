@@ -1,4 +1,4 @@
-#include "guard.h"
+#include "bindings/guard.h"
 
 #include <string>
 

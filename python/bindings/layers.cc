@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "bindings.h"
-#include "casters.h"
+#include "bindings/bindings.h"
+#include "bindings/casters.h"
 #include "graph/nested.h"
-#include "guard.h"
+#include "bindings/guard.h"
 #include "io/json.h"
 #include "layers/layer_object.h"
 #include "layers/registry.h"

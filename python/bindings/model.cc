@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "bindings.h"
-#include "callbacks.h"
-#include "casters.h"
+#include "bindings/bindings.h"
+#include "bindings/callbacks.h"
+#include "bindings/casters.h"
 #include "data/value_range.h"
-#include "guard.h"
+#include "bindings/guard.h"
 #include "io/json.h"
 #include "linn/error.h"
 #include "linn/model.h"

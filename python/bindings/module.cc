@@ -1,5 +1,5 @@
 // linn._linn: the C++ library as the package's Python files call it. It is no interface for users.
-#include "bindings.h"
+#include "bindings/bindings.h"
 
 NB_MODULE(_linn, module) {
   module.doc() = "The engine of linn. The package's Python files are its interface.";

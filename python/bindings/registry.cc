@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "bindings.h"
-#include "casters.h"
+#include "bindings/bindings.h"
+#include "bindings/casters.h"
 #include "io/json.h"
 #include "layers/activations.h"
 #include "layers/registry.h"

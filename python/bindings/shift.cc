@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "bindings.h"
-#include "casters.h"
-#include "callbacks.h"
-#include "guard.h"
+#include "bindings/bindings.h"
+#include "bindings/casters.h"
+#include "bindings/callbacks.h"
+#include "bindings/guard.h"
 #include "io/json.h"
 #include "linn/certificate.h"
 #include "linn/data.h"

@@ -65,6 +65,11 @@ class CheckIncludes(unittest.TestCase):
         self.refuses({"src/plan/op.cc": '#include "linn/layer.h"\n'}, "plan may not include layers")
         self.refuses({"include/linn/shape.h": '// room: core\n#include "linn/layer.h"\n'}, "core may not include layers")
 
+    def test_python_is_a_room(self):
+        self.refuses({"python/bindings/m.cc": '#include "cli/c.h"\n', "src/cli/c.h": ""}, "python may not include cli")
+        self.refuses({"python/bindings/m.cc": '#include "bindings/there_is_none.h"\n'}, "includes are written from src/")
+        self.accepts({"python/bindings/m.cc": '#include "bindings/m.h"\n#include "core/c.h"\n', "python/bindings/m.h": "", "src/core/c.h": ""})
+
     def test_same_level(self):
         self.refuses({"src/formats/h5.h": "", "src/data/idx.cc": '#include "formats/h5.h"\n'}, "data may not include formats")
         self.refuses({"src/data/idx.h": "", "src/formats/h5.cc": '#include "data/idx.h"\n'}, "formats may not include data")
