@@ -37,8 +37,8 @@ def packed(structure, values):
 
 
 def is_plain(structure):
-    """Whether it is one value or a list of values."""
-    return structure is None or (isinstance(structure, list) and all(part is None for part in structure))
+    """Whether it is one value, or a list of several values: what the engine itself writes and reads."""
+    return structure is None or (isinstance(structure, list) and len(structure) > 1 and all(part is None for part in structure))
 
 
 def leaves_like(structure, value, what):

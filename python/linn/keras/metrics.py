@@ -25,7 +25,9 @@ class Metric(_described.Described):
             raise errors.ValueError(f"{type(self).__name__}: sample_weight is not supported")
         t, p = targets_and_predictions(y_true, y_pred)
         if p.ndim == 1 and t.ndim == 1:
-            t, p = t[:, None], p[:, None]  # numbers are samples, not one row
+            config = self.get_config()
+            is_row = config.get("top_k") is not None or "k" in config
+            t, p = (t[None], p[None]) if is_row else (t[:, None], p[:, None])
         weight = None
         if sample_weight is not None:
             _, weight = weighted(np.zeros(p.shape[:-1], np.float32), sample_weight)

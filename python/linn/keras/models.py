@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import warnings
+import zipfile
 
 import numpy as np
 
@@ -235,6 +236,11 @@ class Model(_layers.HasWeights):
 
     # ---- structures of inputs and outputs ----
 
+    def _take_structures(self, config):
+        # Of a configuration: what the engine reads as lists of values.
+        if type(self) is Model and isinstance(config, dict) and all(key in config for key in _ENDS):
+            self._input_structure, self._output_structure = (_places(config[key])[1] for key in _ENDS)
+
     def _packed(self, outputs):
         return _structure.packed(self._output_structure, outputs)
 
@@ -437,12 +443,11 @@ class Model(_layers.HasWeights):
         handles = [*_callbacks.engine_list(callbacks, self, params), history]
         try:
             if source is None:
-                result = self._engine.fit(x, y, self, handles, options)
+                self._engine.fit(x, y, self, handles, options)
             else:
-                result = self._engine.fit_batches(source.next, source.steps, self, handles, options)
+                self._engine.fit_batches(source.next, source.steps, self, handles, options)
         finally:
             self._trainer = None
-        history.epoch, history.history = result["epoch"], {**result["history"], **_callbacks.rates_of(callbacks)}
         if source is not None and len(history.epoch) < options["epochs"] - options["initial_epoch"] and not self.stop_training and not _has_stopper(callbacks):
             warnings.warn("fit: the data ended before all epochs were done; a generator must give steps_per_epoch * epochs batches", stacklevel=2)
         return history
@@ -572,7 +577,7 @@ class Model(_layers.HasWeights):
 
     def _node(self):
         node = json.loads(self._engine.to_json(-1))
-        for key, structure in (("input_layers", self._input_structure), ("output_layers", self._output_structure)):
+        for key, structure in zip(_ENDS, (self._input_structure, self._output_structure)):
             if not _structure.is_plain(structure):
                 node["config"][key] = _structure.packed(structure, _places(node["config"][key])[0])
         return node
@@ -607,6 +612,9 @@ def _unpickled(saved, inputs=None, outputs=None):
         model = load_model(path)
     model._input_structure, model._output_structure = inputs, outputs
     return model
+
+
+_ENDS = ("input_layers", "output_layers")
 
 
 def _places(nest):
@@ -755,7 +763,9 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     """
     if custom_objects:
         raise errors.ValueError("load_model: custom_objects are classes in Python, which cannot run in linn's engine")
-    model = Model._of(_linn.load_model(_path(filepath, "load_model")))
+    path = _path(filepath, "load_model")
+    model = Model._of(_linn.load_model(path))
+    model._take_structures(_config_in(path))
     if not compile:
         model = Model._of(_linn.model_from_json(_without_compile(model), 0, _state.dtype_policy()))._with_weights_of(model)
     return model
@@ -787,25 +797,27 @@ def model_from_json(json_string, custom_objects=None):
 
 
 def _from_node(node):
-    structures = {}
+    flat = node
     if isinstance(node, dict) and isinstance(node.get("config"), dict):
-        config = dict(node["config"])
-        for key in ("input_layers", "output_layers"):
-            if key in config:
-                config[key], structures[key] = _places(config[key])
-        node = {**node, "config": config}
-    model = Model._of(_linn.model_from_json(json.dumps(node), _state.next_seed(), _state.dtype_policy()))
-    if type(model) is Model:
-        model._input_structure = structures.get("input_layers", model._input_structure)
-        model._output_structure = structures.get("output_layers", model._output_structure)
+        flat = {**node, "config": {k: _places(v)[0] if k in _ENDS else v for k, v in node["config"].items()}}
+    model = Model._of(_linn.model_from_json(json.dumps(flat), _state.next_seed(), _state.dtype_policy()))
+    model._take_structures(node.get("config"))
     return model
+
+
+def _config_in(path):
+    # The configuration in a .keras file.
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as file:
+        return json.loads(file.read("config.json")).get("config") if "config.json" in file.namelist() else None
 
 
 def clone_model(model, input_tensors=None, clone_function=None, **kwargs):
     """The same layers with new weights."""
     if input_tensors is not None or clone_function is not None or kwargs:
         raise errors.ValueError("clone_model: input_tensors and clone_function are not supported")
-    return model_from_json(_without_compile(model))
+    return _from_node(model._node())
 
 
 __getattr__ = attribute_of(__name__, globals())

@@ -17,7 +17,7 @@ class Rate(float):
         made._optimizer = optimizer
         return made
 
-    value = property(float)
+    value = property(np.float32)
 
     def numpy(self):
         return np.float32(self)
