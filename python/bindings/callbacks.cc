@@ -24,10 +24,22 @@ nb::dict to_dict(const Logs& logs) {
   return dict;
 }
 
-// Python may be interrupted from the keyboard only where it is asked.
+// The logs of one event, as the callbacks of Python see them one after the other: what one adds, the next one finds.
+struct SharedLogs {
+  nb::object dict;
+
+  void forget() {
+    if (!dict.is_valid()) return;
+    const nb::gil_scoped_acquire hold;
+    dict.reset();
+  }
+};
+
+// First in line: Python may be interrupted from the keyboard only where it is asked.
 class Signals final : public Callback {
  public:
-  Signals(nb::object model, Pending pending) : model_(std::move(model)), pending_(std::move(pending)) {}
+  Signals(nb::object model, Pending pending, std::shared_ptr<SharedLogs> logs)
+      : model_(std::move(model)), pending_(std::move(pending)), logs_(std::move(logs)) {}
   ~Signals() override { release(); }
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
@@ -39,11 +51,14 @@ class Signals final : public Callback {
   }
   void on_batch_end(Trainer& /*trainer*/, const Logs& /*logs*/) override { check(); }
   void on_epoch_end(Trainer& /*trainer*/, const Logs& /*logs*/) override { check(); }
+  void on_train_end(Trainer& /*trainer*/, const Logs& /*logs*/) override { logs_->forget(); }
   void on_test_batch_end(std::int64_t /*batch*/, const Logs& /*logs*/) override { check(); }
+  void on_test_end(const Logs& /*logs*/) override { logs_->forget(); }
   void on_predict_batch_end(std::int64_t /*batch*/) override { check(); }
 
  private:
   void check() {
+    logs_->forget();
     if (*pending_) std::rethrow_exception(std::exchange(*pending_, nullptr));
     const auto now = std::chrono::steady_clock::now();
     if (now - last_ < check_signals_every) return;
@@ -52,19 +67,22 @@ class Signals final : public Callback {
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
   }
   void release() {
+    logs_->forget();
     const nb::gil_scoped_acquire hold;
     model_.reset();
   }
 
   nb::object model_;
   Pending pending_;
+  std::shared_ptr<SharedLogs> logs_;
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 // An object with Keras's methods. Those of batches are called only where its class has its own.
 class PythonCallback final : public Callback {
  public:
-  PythonCallback(nb::object callback, nb::object model) : callback_(std::move(callback)), model_(std::move(model)) {
+  PythonCallback(nb::object callback, nb::object model, std::shared_ptr<SharedLogs> logs)
+      : callback_(std::move(callback)), model_(std::move(model)), logs_(std::move(logs)) {
     for (const nb::handle name : nb::cast<nb::object>(callback_.attr("_own_methods")()))
       own_.push_back(nb::cast<std::string>(name));
   }
@@ -98,7 +116,8 @@ class PythonCallback final : public Callback {
     for (const std::string& name : own_) is_own = is_own || name == method;
     if (!is_own) return;
     const nb::gil_scoped_acquire hold;
-    const nb::object said = logs == nullptr ? nb::object(nb::dict()) : nb::object(to_dict(*logs));
+    if (logs != nullptr && !logs_->dict.is_valid()) logs_->dict = to_dict(*logs);
+    const nb::object said = logs == nullptr ? nb::object(nb::dict()) : logs_->dict;
     if (number)
       callback_.attr(method)(*number, said);
     else
@@ -108,6 +127,7 @@ class PythonCallback final : public Callback {
 
   nb::object callback_;
   nb::object model_;
+  std::shared_ptr<SharedLogs> logs_;
   std::vector<std::string> own_;
 };
 
@@ -164,13 +184,14 @@ std::function<void(const std::string&)> print_function(const nb::object& functio
 }
 
 std::vector<CallbackHandle> callback_handles(const nb::object& model, const nb::list& callbacks, const Pending& pending) {
-  std::vector<CallbackHandle> handles = {std::make_shared<Signals>(model, pending)};
+  const auto logs = std::make_shared<SharedLogs>();
+  std::vector<CallbackHandle> handles = {std::make_shared<Signals>(model, pending, logs)};
   for (const nb::handle callback : callbacks) {
     Native* native = nullptr;
     if (nb::try_cast<Native*>(callback, native) && native != nullptr)
       handles.push_back(native->callback);
     else
-      handles.emplace_back(std::make_shared<PythonCallback>(nb::borrow(callback), model));
+      handles.emplace_back(std::make_shared<PythonCallback>(nb::borrow(callback), model, logs));
   }
   return handles;
 }

@@ -105,15 +105,6 @@ BatchSource source_of(const nb::object& next, std::int64_t steps) {
 
 // ---- training ----------------------------------------------------------------------------------------------------
 
-nb::dict to_dict(const History& history) {
-  nb::dict values;
-  for (const auto& [name, list] : history.history) values[nb::str(name.c_str(), name.size())] = nb::cast(list);
-  nb::dict result;
-  result["epoch"] = nb::cast(history.epoch);
-  result["history"] = values;
-  return result;
-}
-
 FitOptions fit_options(const nb::dict& given, const Pending& pending, const nb::object& model, const nb::list& callbacks) {
   const auto whole = [&](const char* name) { return nb::cast<std::int64_t>(given[name]); };
   FitOptions options{.batch_size = whole("batch_size"), .epochs = whole("epochs"), .verbose = whole("verbose")};
@@ -145,17 +136,17 @@ auto train(const Pending& pending, Run&& run) {
   return result;
 }
 
-nb::dict fit(Model& model, const Tensors& x, const Tensors& y, const nb::object& owner, const nb::list& callbacks, const nb::dict& given) {
+void fit(Model& model, const Tensors& x, const Tensors& y, const nb::object& owner, const nb::list& callbacks, const nb::dict& given) {
   const auto pending = std::make_shared<std::exception_ptr>();
   const FitOptions options = fit_options(given, pending, owner, callbacks);
-  return to_dict(train(pending, [&] { return model.fit(x, y, options); }));
+  train(pending, [&] { return model.fit(x, y, options); });
 }
 
-nb::dict fit_batches(Model& model, const nb::object& next, std::int64_t steps, const nb::object& owner, const nb::list& callbacks, const nb::dict& given) {
+void fit_batches(Model& model, const nb::object& next, std::int64_t steps, const nb::object& owner, const nb::list& callbacks, const nb::dict& given) {
   const auto pending = std::make_shared<std::exception_ptr>();
   const FitOptions options = fit_options(given, pending, owner, callbacks);
   const BatchSource source = source_of(next, steps);
-  return to_dict(train(pending, [&] { return model.fit(source, options); }));
+  train(pending, [&] { return model.fit(source, options); });
 }
 
 EvaluateOptions evaluate_options(std::int64_t batch_size, std::int64_t verbose, const Tensors& sample_weight, std::int64_t steps, const std::string& accuracy) {

@@ -143,6 +143,27 @@ def test_predict_and_evaluate_from_within():
     model().fit(X, Y, verbose=0, callbacks=[Inside()])
 
 
+def test_what_one_callback_adds_to_the_logs_the_next_one_and_the_history_see(tmp_path):
+    seen = []
+
+    class Add(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["mine"] = epoch * 10
+
+    add = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(logs["mine"]))
+    history = model().fit(X, Y, epochs=2, verbose=0, callbacks=[Add(), keras.callbacks.CSVLogger(tmp_path / "log.csv"), add])
+    assert seen == [0, 10] and history.history["mine"] == [0, 10]
+
+
+def test_fit_within_fit_is_refused():
+    class Again(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.fit(X, Y, verbose=0)
+
+    with pytest.raises(RuntimeError, match="trained already"):
+        model().fit(X, Y, verbose=0, callbacks=[Again()])
+
+
 def test_those_of_the_engine(tmp_path):
     stopping = keras.callbacks.EarlyStopping(monitor="loss", min_delta=100, patience=1)
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "at-{epoch}.keras")

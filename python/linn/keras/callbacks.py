@@ -146,20 +146,7 @@ class LambdaCallback(Callback):
                 setattr(self, name, function)
 
 
-class _RateCallback(Callback):
-    # Changes the learning rate; fit's history holds the rate of each epoch.
-    def __init__(self):
-        super().__init__()
-        self._rates = []
-
-    def on_train_begin(self, logs=None):
-        self._rates = []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._rates.append(float(self.model.optimizer.learning_rate))
-
-
-class LearningRateScheduler(_RateCallback):
+class LearningRateScheduler(Callback):
     """`schedule(epoch, rate)`, or `schedule(epoch)`, gives the learning rate of each epoch."""
 
     def __init__(self, schedule, verbose=0):
@@ -174,6 +161,9 @@ class LearningRateScheduler(_RateCallback):
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.")
 
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
     def _rate(self, epoch, rate):
         try:
             inspect.signature(self.schedule).bind(epoch, rate)
@@ -184,7 +174,7 @@ class LearningRateScheduler(_RateCallback):
         return self.schedule(epoch, rate)
 
 
-class ReduceLROnPlateau(_RateCallback):
+class ReduceLROnPlateau(Callback):
     """Multiplies the learning rate by `factor` when a number has not improved for `patience` epochs.
 
     Args:
@@ -214,7 +204,6 @@ class ReduceLROnPlateau(_RateCallback):
         self.best, self.wait, self.cooldown_counter = None, 0, 0
 
     def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
         self._reset()
 
     def in_cooldown(self):
@@ -227,10 +216,10 @@ class ReduceLROnPlateau(_RateCallback):
         return value - self.min_delta > self.best if rises else value + self.min_delta < self.best
 
     def on_epoch_end(self, epoch, logs=None):
-        super().on_epoch_end(epoch, logs)
-        value = (logs or {}).get(self.monitor)
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        value = logs.get(self.monitor)
         if value is None:
-            warnings.warn(f"ReduceLROnPlateau: the logs hold no {self.monitor}; they hold {', '.join(logs or {})}", stacklevel=2)
+            warnings.warn(f"ReduceLROnPlateau: the logs hold no {self.monitor}; they hold {', '.join(logs)}", stacklevel=2)
             return
         if self.in_cooldown():
             self.cooldown_counter -= 1
@@ -367,15 +356,6 @@ class CallbackList:
                 getattr(callback, name)(*args, **kwargs)
 
         return call
-
-
-def rates_of(callbacks):
-    """What callbacks that change the learning rate add to the history."""
-    several = callbacks.callbacks if isinstance(callbacks, CallbackList) else callbacks
-    for callback in several if isinstance(several, (list, tuple)) else [several]:
-        if isinstance(callback, _RateCallback):
-            return {"learning_rate": list(callback._rates)}
-    return {}
 
 
 def engine_list(callbacks, model, params):

@@ -434,6 +434,8 @@ class Model(_layers.HasWeights):
             self._build_for(_given(x, "fit"))
             steps = options["steps_per_epoch"] or -(-_count(x) // options["batch_size"])
         params = {"verbose": options["verbose"], "epochs": options["epochs"], "steps": steps}
+        if self._trainer is not None:
+            raise errors.StateError(f"fit: {self.name} is being trained already; a callback, or another thread, cannot train it at the same time")
         history = _callbacks.History()
         history.set_model(self)
         history.set_params(params)
