@@ -15,6 +15,8 @@
 #include "io/json.h"
 #include "linn/error.h"
 #include "linn/model.h"
+#include "linn/models.h"
+#include "model/zoo.h"
 #include "optim/losses.h"
 #include "optim/metrics.h"
 #include "optim/optimizers.h"
@@ -260,6 +262,23 @@ LoadReport load_weights(Model& model, const std::string& path, bool by_name, boo
   return model.load_weights(path, {.by_name = by_name, .skip_mismatch = skip_mismatch});
 }
 
+// The networks that linn knows by name: (name, what it is, shape of an image, classes).
+nb::list built_in_networks() {
+  nb::list list;
+  for (const detail::model::ZooEntry& entry : detail::model::zoo())
+    list.append(nb::make_tuple(entry.name, entry.about, nb::make_tuple(entry.size, entry.size, entry.channels), entry.classes));
+  return list;
+}
+
+Model application(const std::string& name, const Shape& input_shape, bool include_top, const std::string& pooling, std::int64_t classes,
+                  const std::string& activation, double alpha, const std::string& given_name, std::uint64_t seed, const std::string& policy) {
+  if (name == "resnet50")
+    return models::resnet50({.input_shape = input_shape, .include_top = include_top, .pooling = pooling, .classes = classes,
+                             .classifier_activation = activation, .seed = seed, .name = given_name, .dtype_policy = policy});
+  return models::mobilenet_v2({.input_shape = input_shape, .alpha = alpha, .include_top = include_top, .pooling = pooling, .classes = classes,
+                               .classifier_activation = activation, .seed = seed, .name = given_name, .dtype_policy = policy});
+}
+
 ModelOptions model_options(const std::string& name, std::uint64_t seed, const std::string& policy) {
   return {.name = name, .seed = seed, .dtype_policy = policy};
 }
@@ -352,6 +371,11 @@ void bind_model(nb::module_& module) {
       });
 
   module.def("profile", &profile, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg());
+  module.def("built_in_networks", &built_in_networks);
+  module.def("built_in_network", [](const std::string& name, const Shape& image, std::int64_t classes, std::uint64_t seed, const std::string& policy) {
+    return detail::model::make_model(name, image, classes, model_options("", seed, policy));
+  });
+  module.def("application", &application);
   module.def("load_model", &load_model);
   module.def("model_from_json",
              [](const std::string& json, std::uint64_t seed, const std::string& policy) { return Model::from_json(json, model_options("", seed, policy)); });

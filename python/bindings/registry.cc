@@ -60,6 +60,9 @@ nb::dict to_dict(const Row& row) {
   nb::list absent;
   for (const Absent& argument : row.absent) absent.append(argument.key);
   entry["absent"] = absent;
+  nb::list examples;
+  for (const detail::schema::Example& example : row.examples) examples.append(nb::make_tuple(example.config, example.inputs));
+  entry["examples"] = examples;
   return entry;
 }
 

@@ -5,6 +5,7 @@
     linn.shift(model, x, y)                what every shift of the images does to the predictions
     linn.fix(model)                        the same network without what makes it depend on shifts
     linn.profile(model)                    where the time goes
+    linn.models.resnet20()                 networks that people know
 """
 
 from linn import errors  # noqa: F401
@@ -14,7 +15,7 @@ from linn.errors import Error  # noqa: F401
 __version__ = "0.1.0"
 
 _LAZY = {"shift": "lab", "fix": "lab", "profile": "lab", "ShiftReport": "lab", "load_model": "keras.models"}
-_MODULES = ("keras", "lab", "as_keras")
+_MODULES = ("keras", "lab", "models", "as_keras")
 
 
 def __getattr__(name):
@@ -30,4 +31,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted([*(n for n in globals() if not n.startswith("_")), *_LAZY, "keras", "__version__"])
+    return sorted([*(n for n in globals() if not n.startswith("_")), *_LAZY, "keras", "models", "__version__"])

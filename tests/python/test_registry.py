@@ -120,3 +120,17 @@ def test_seeds():
         return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).get_weights()[0]
 
     np.testing.assert_array_equal(weights(), weights())
+
+
+def test_built_in_networks():
+    import linn
+
+    assert linn.models.resnet20().count_params() == 274042
+    assert linn.models.lenet5(input_shape=(32, 32, 3), classes=4).output_shape == (None, 4)
+    assert keras.applications.MobileNetV2(weights=None).count_params() == 3538984
+    small = keras.applications.ResNet50(weights=None, include_top=False, pooling="avg", input_shape=(32, 32, 3))
+    assert small.output_shape == (None, 2048) and small.get_layer("conv1_conv").filters == 64
+    with pytest.raises(ValueError, match="downloads nothing"):
+        keras.applications.ResNet50(weights="imagenet")
+    with pytest.raises(AttributeError, match="did you mean resnet20"):
+        linn.models.resnet2

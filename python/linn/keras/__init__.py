@@ -10,6 +10,7 @@ Names, order, defaults and meaning are Keras 3's. What is not there raises Attri
 from linn._names import attribute_of as _attribute_of
 from linn.keras import (  # noqa: F401
     activations,
+    applications,
     backend,
     callbacks,
     config,

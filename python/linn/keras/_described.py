@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 import keyword
+import re
 
 import numpy as np
 
@@ -99,6 +100,19 @@ class Arguments:
         return inspect.Signature(parameters)
 
 
+def _example(row):
+    # "Dense(units=5): (None, 7) -> (None, 5)", from the first example of the table.
+    config, inputs = row["examples"][0]
+    shapes = [ast.literal_eval(part) for part in re.findall(r"\([^)]*\)", inputs)]
+    shapes = [shape if isinstance(shape, tuple) else (shape,) for shape in shapes]
+    given = json.loads(config)
+    values = [_linn.input(shape, "") for shape in shapes]
+    output = _linn.make_layer(row["name"], config).call(values, True)[0]._image_shape if row["name"] != "InputLayer" else shapes[0]
+    batched = ", ".join(str((None, *shape)) for shape in shapes)
+    arguments = ", ".join(f"{k}={tuple(v) if isinstance(v, list) else v!r}" for k, v in given.items() if k not in _EVERY_LAYER)
+    return f"Shapes:\n    {row['name']}({arguments}): {batched} -> {(None, *output)}"
+
+
 def docstring(row, is_layer):
     text = row["help"]
     if not row["module"].startswith("keras"):
@@ -113,6 +127,8 @@ def docstring(row, is_layer):
         lines.append("    name: The layer's name; by default its class and a number.")
         lines.append("    trainable: Whether training changes the variables. Default True.")
         lines.append("    input_shape: Shape of one image, for the first layer of a Sequential.")
+    if is_layer and row["examples"]:
+        text += "\n\n" + _example(row)
     if lines:
         text += "\n\nArgs:\n" + "\n".join(lines)
     text += "\n\nRaises:\n    ValueError: an argument outside its allowed values; the text names it.\n    TypeError: an argument that is missing or unknown."
