@@ -122,7 +122,15 @@ class Loss(_described.Described):
 _classes = _described.make_classes("loss", Loss, __name__)
 globals().update(_classes)
 _names = {row["name"]: row["aliases"][0] for row in _described.rows("loss")}
-get, deserialize, _ = _described.getter("loss", _classes)
+_get, deserialize, _ = _described.getter("loss", _classes)
+
+
+def get(identifier):
+    """A loss from a loss, its configuration, or its name: "MeanSquaredError" is an object, "mean_squared_error" or "mse" the function."""
+    if callable(identifier) and hasattr(identifier, "_node"):
+        return identifier
+    found = _get(identifier)
+    return _functions[type(found)] if isinstance(identifier, str) and identifier not in _names else found
 
 
 def serialize(loss):
@@ -140,8 +148,9 @@ def _function(name, made):
     return loss
 
 
+_functions = {made: _function(_names[name], made) for name, made in _classes.items() if name in _names}
 for _name, _made in _described.functions_of("loss", _classes).items():
     if not _name[:1].isupper():
-        globals()[_name] = _function(_name, _made)
+        globals()[_name] = _functions[_made]
 
 __getattr__ = attribute_of(__name__, globals())
