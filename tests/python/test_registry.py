@@ -132,5 +132,5 @@ def test_built_in_networks():
     assert small.output_shape == (None, 2048) and small.get_layer("conv1_conv").filters == 64
     with pytest.raises(ValueError, match="downloads nothing"):
         keras.applications.ResNet50(weights="imagenet")
-    with pytest.raises(AttributeError, match="did you mean resnet20"):
-        linn.models.resnet2
+    with pytest.raises(AttributeError, match="did you mean mobilenet_v2"):
+        linn.models.mobilenet_v3
