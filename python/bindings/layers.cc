@@ -29,6 +29,15 @@ nb::list variables(const Layer& layer) {
   return list;
 }
 
+// Of a model used as a layer, the layers in it, as the model itself gives them.
+std::vector<Layer> inner_layers(const Layer& layer) {
+  std::vector<Layer> list;
+  const detail::graph::Graph* graph = detail::graph::graph_in(*layer.object());
+  if (graph == nullptr) return list;
+  for (const detail::graph::Member& member : graph->members()) list.emplace_back(member.layer);
+  return list;
+}
+
 // A layer with the statistics of the data, in place of this one.
 Layer adapted(const Layer& layer, const Tensor& data) {
   if (layer.class_name() != "Normalization") throw StateError("adapt: " + std::string(layer.class_name()) + " learns nothing by adapt; Normalization does");
@@ -56,6 +65,7 @@ void bind_layers(nb::module_& module) {
       .def_prop_ro("is_model", [](const Layer& layer) { return detail::graph::graph_in(*layer.object()) != nullptr; })
       .def("config", &Layer::config)
       .def("variables", &variables)
+      .def("inner_layers", &inner_layers)
       .def("compute_output_shape", &Layer::compute_output_shape)
       .def("call", [](const Layer& layer, const std::vector<SymbolicTensor>& inputs, bool training) { return layer.call(inputs, {.training = training}); })
       .def("input_value", [](const Layer& layer) { return detail::call_input(layer.object()); })

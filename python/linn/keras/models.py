@@ -90,6 +90,7 @@ class Model(_layers.HasWeights):
         engine = _linn.Model(flat[0], flat[1], name or _state.auto_name("functional"), _state.next_seed(), _state.dtype_policy())
         self._set_engine(engine)
         self._input_structure, self._output_structure = _structure.of(inputs), _structure.of(outputs)
+        self._kept = self.layers
         if not trainable:
             self.trainable = False
 
@@ -101,6 +102,7 @@ class Model(_layers.HasWeights):
         self._loss = self._metrics = self._optimizer = None
         self._is_trainable = True
         self.history = None
+        self._kept = []  # so that models inside stay the objects that they were
 
     @classmethod
     def _of(cls, engine):
@@ -701,6 +703,7 @@ class Sequential(Model):
             handle = layer._engine.as_layer()
             _layers._wrapped[handle.key] = layer
             self._engine.add(handle)
+            self._kept.append(layer)
         elif isinstance(layer, _layers.Layer):
             self._engine.add(layer._engine)
         else:
@@ -748,6 +751,25 @@ class NestedModel(_layers.Layer):
 
     def __init__(self, handle):
         self._attach(handle)
+
+    @property
+    def layers(self):
+        """The layers in it, as of the model itself."""
+        return [_layers.wrap(layer) for layer in self._engine.inner_layers()]
+
+    def get_layer(self, name=None, index=None):
+        """The layer of this name or at this place."""
+        layers = self.layers
+        if index is not None:
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise errors.ValueError(f"get_layer: {self.name} has no layer {name!r}; it has {', '.join(layer.name for layer in layers)}")
+
+    @classmethod
+    def from_config(cls, config):
+        return (Sequential if "layers" in config and "input_layers" not in config else Model).from_config(config)
 
     __repr__ = lambda self: f"<{self._engine.class_name} name={self.name}, built=True>"  # noqa: E731
 
