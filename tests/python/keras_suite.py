@@ -68,7 +68,7 @@ TESTS_OUT = [
     (r"lora", "LoRA"),
     (r"sparse_(tensor|input|layer)|_sparse$|with_sparse|ragged|jax_sparse", "sparse and ragged tensors"),
     (r"mask(ed|ing)?(_|$)|_mask(ed|ing)?\b", "masks"),
-    (r"mixed_precision|autocast|float16|bfloat16|float64|dtype_policy|dtype_arg|_dtype$|half_precision", "a dtype other than float32"),
+    (r"mixed_precision|autocast|float16|bfloat16|float64|dtype_policy|dtype_arg|_dtype$|dtype_standardization|half_precision", "a dtype other than float32"),
     (r"custom_model|custom_layer", "classes and functions of Python"),
     (r"jit|tf_saved_model|torch_|jax_|tensorflow_|distribut|sharding|_mesh", "inner parts of other backends"),
 ]
