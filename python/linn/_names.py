@@ -11,7 +11,8 @@ def missing(module, name, known):
     if not near and name.lower() in lower:
         near = [lower[name.lower()]]
     guess = f"; did you mean {near[0]}?" if near else ""
-    return AttributeError(f"{module} has no {name} in linn{guess}")
+    where = " in linn" if module.partition(".")[0] in ("keras", "tensorflow") else ""
+    return AttributeError(f"{module} has no {name}{where}{guess}")
 
 
 def attribute_of(module, namespace):

@@ -78,12 +78,22 @@ def test_there_are_signatures_to_compare_with():
     (lambda: keras.optimizers.Adam(learning_rat=1), TypeError, "learning_rate"),
     (lambda: keras.layers.Layer(), TypeError, "written in Python"),
     (lambda: type("Mine", (keras.Model,), {"call": lambda self, x: x})(), TypeError, "cannot run in linn's engine"),
+    (lambda: keras.Input(5), ValueError, "a tuple is allowed"),
+    (lambda: keras.models.model_from_json("nope"), ValueError, "no JSON"),
     (lambda: keras.layers.LSTM, AttributeError, "keras.layers has no LSTM"),
 ])
 def test_errors(call, error, text):
     with pytest.raises(error) as caught:
         call()
     assert text in str(caught.value)
+
+
+def test_a_class_stands_for_an_object_with_its_defaults():
+    made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    made.compile(keras.optimizers.Adam, keras.losses.MeanSquaredError, metrics=[keras.metrics.MeanAbsoluteError])
+    assert made.metrics_names == ["loss", "mean_absolute_error"]
+    with pytest.raises(TypeError, match="epochs is '3'"):
+        made.fit(np.ones((1, 2)), np.ones((1, 1)), epochs="3")
 
 
 def test_layers_know_their_arguments_and_variables():

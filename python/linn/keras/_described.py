@@ -29,10 +29,10 @@ def to_json(value, where="argument"):
         return [to_json(part, where) for part in value]
     if isinstance(value, dict):
         return {str(key): to_json(part, where) for key, part in value.items()}
+    if isinstance(value, type) and hasattr(value, "_row"):
+        value = value()
     if hasattr(value, "_node"):
         return value._node()
-    if isinstance(value, type) and hasattr(value, "_row"):
-        return value()._node()
     if callable(value):
         name = getattr(value, "__name__", type(value).__name__)
         raise errors.TypeError(
@@ -72,7 +72,7 @@ class Arguments:
             if key not in self.known:
                 from linn._names import missing
 
-                text = str(missing(self.name, key, self.known)).replace(f"has no {key} in linn", f"got an unexpected keyword argument '{key}'")
+                text = str(missing(self.name, key, self.known)).replace(f"has no {key}", f"got an unexpected keyword argument '{key}'")
                 raise errors.TypeError(text)
             given[key] = value
         lacking = [f["key"] for f in self.fields if not f["default"] and f["key"] not in given]

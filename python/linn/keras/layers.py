@@ -334,7 +334,9 @@ class InputLayer(_classes["InputLayer"]):
             shape = kwargs.pop("input_shape", shape)
             if shape is None:
                 raise errors.ValueError("InputLayer needs a shape, of one image: (28, 28, 1)")
-            batch_shape = (None, *shape)
+            batch_shape = (None, *shape) if isinstance(shape, (tuple, list)) else shape
+        if not isinstance(batch_shape, (tuple, list)) or not batch_shape:
+            raise errors.ValueError(f"InputLayer: shape is {batch_shape!r}; a tuple is allowed, of one image: (28, 28, 1)")
         super().__init__(batch_shape=[None, *batch_shape[1:]], name=name)
 
 

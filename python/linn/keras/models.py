@@ -1,6 +1,7 @@
 """Models."""
 
 import json
+import operator
 import os
 import sys
 import warnings
@@ -44,11 +45,6 @@ def _path(path, call):
 
 def _list(value):
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _named(value, names, what):
-    """Arrays as the engine takes them; a dict keeps the names of the model's inputs or outputs."""
-    return _arrays.arrays(value, what)
 
 
 class Model(_layers.HasWeights):
@@ -407,24 +403,22 @@ class Model(_layers.HasWeights):
             ValueError, TypeError: data that do not fit; the text names the array and the sample.
         """
         options = {
-            "batch_size": int(batch_size or 32),
-            "epochs": int(epochs),
+            "batch_size": _whole("batch_size", batch_size, 32),
+            "epochs": _whole("epochs", epochs, 1),
             "verbose": _verbose(verbose),
             "validation_split": float(validation_split or 0.0),
             "shuffle": bool(shuffle),
             "class_weight": _class_weight(class_weight),
             "sample_weight": _arrays.arrays(sample_weight, "sample_weight"),
-            "initial_epoch": int(initial_epoch),
-            "steps_per_epoch": int(steps_per_epoch or 0),
-            "validation_steps": int(validation_steps or 0),
-            "validation_batch_size": int(validation_batch_size or 0),
-            "validation_freq": int(validation_freq),
+            "initial_epoch": _whole("initial_epoch", initial_epoch, 0),
+            "steps_per_epoch": _whole("steps_per_epoch", steps_per_epoch, 0),
+            "validation_steps": _whole("validation_steps", validation_steps, 0),
+            "validation_batch_size": _whole("validation_batch_size", validation_batch_size, 0),
+            "validation_freq": _whole("validation_freq", validation_freq, 1),
             "accuracy": accuracy,
             "print_fn": _print,
             **self._validation(validation_data),
         }
-        if batch_size is not None and batch_size < 1:
-            raise errors.ValueError(f"fit: batch_size is {batch_size}; it must be 1 or more")
         source = None
         if _batches.is_source(x):
             if y is not None:
@@ -437,7 +431,7 @@ class Model(_layers.HasWeights):
             x = self._arrays_of(x)
             y = _arrays.arrays(self._by_output(y, "y"), "y")
             self._build_for(_given(x, "fit"))
-            steps = options["steps_per_epoch"] or -(-_count(x) // options["batch_size"])
+            steps = options["steps_per_epoch"] or -(-_count(x) // max(1, options["batch_size"]))
         params = {"verbose": options["verbose"], "epochs": options["epochs"], "steps": steps}
         if self._trainer is not None:
             raise errors.StateError(f"fit: {self.name} is being trained already; a callback, or another thread, cannot train it at the same time")
@@ -468,11 +462,11 @@ class Model(_layers.HasWeights):
             source = _batches.Source(x, "x", inputs=self._arrays_of)
             if not self.built:
                 self._build_for(source.peek()[0])
-            logs = self._engine.evaluate_batches(source.next, source.steps, _verbose(verbose), int(steps or 0), accuracy, self, handles, _print)
+            logs = self._engine.evaluate_batches(source.next, source.steps, _verbose(verbose), _whole("steps", steps, 0), accuracy, self, handles, _print)
         else:
             x, y, weight = self._arrays_of(x), _arrays.arrays(self._by_output(y, "y"), "y"), _arrays.arrays(sample_weight, "sample_weight")
             self._build_for(_given(x, "evaluate"))
-            logs = self._engine.evaluate(x, y, weight, int(batch_size or 32), _verbose(verbose), int(steps or 0), accuracy, self, handles, _print)
+            logs = self._engine.evaluate(x, y, weight, _whole("batch_size", batch_size, 32), _verbose(verbose), _whole("steps", steps, 0), accuracy, self, handles, _print)
         return self._results(logs, return_dict)
 
     def _results(self, logs, return_dict):
@@ -495,7 +489,7 @@ class Model(_layers.HasWeights):
         x = _arrays.array(x) if type(x) is np.ndarray and self._input_structure is None else self._arrays_of(x)
         if not self._engine.built:
             self._build_for(_given(x, "predict"))
-        size = int(batch_size or 32)
+        size = _whole("batch_size", batch_size, 32)
         if callbacks is None and accuracy == "fast" and _count(_given(x, "predict")) <= size:
             outputs = self._engine.predict_one_batch(x, size)
         else:
@@ -663,6 +657,16 @@ def _count(x):
     return first.shape[0] if first.ndim else 0
 
 
+def _whole(name, value, otherwise):
+    """A whole number that was given, or None."""
+    if value is None:
+        return otherwise
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise errors.TypeError(f"{name} is {value!r}; a whole number is allowed") from None
+
+
 def _class_weight(weights):
     if weights is None:
         return {}
@@ -820,7 +824,11 @@ def save_model(model, filepath, overwrite=True, **kwargs):
 
 def model_from_json(json_string, custom_objects=None):
     """A model, with new weights, from `to_json()`."""
-    return _from_node(json.loads(json_string))
+    try:
+        node = json.loads(json_string)
+    except ValueError as error:
+        raise errors.FormatError(f"model_from_json: the text is no JSON: {error}") from None
+    return _from_node(node)
 
 
 def _from_node(node):

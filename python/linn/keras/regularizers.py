@@ -1,11 +1,19 @@
 """Regularizers, by Keras's names."""
 
+import numpy as np
+
+from linn import _arrays
 from linn._names import attribute_of
 from linn.keras import _described
 
 
 class Regularizer(_described.Described):
-    """Base of the regularizers."""
+    """Base of the regularizers. `regularizer(x)` gives what is added to the loss for an array of weights, a float."""
+
+    def __call__(self, x):
+        x = np.asarray(_arrays.array(x, "x"), np.float64)
+        config = self.get_config()
+        return float(config.get("l1", 0.0) * np.abs(x).sum() + config.get("l2", 0.0) * np.square(x).sum())
 
 
 _classes = _described.make_classes("regularizer", Regularizer, __name__)
