@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 
 from linn import _arrays, _linn, errors
-from linn.keras import _described, _state
+from linn.keras import _batches, _described, _state
 from linn._names import attribute_of
 
 KerasTensor = _linn.KerasTensor
@@ -313,8 +313,35 @@ class Normalization(_classes["Normalization"]):
     _makes_variables = True
 
     def adapt(self, data):
-        """Takes mean and variance from data with the batch axis first. Before the layer is part of a model: a model that has it keeps what it has."""
-        self._attach(self._engine.adapted(_arrays.array(data, "data")))
+        """Takes mean and variance from data with the batch axis first, or from what gives batches x, (x, y), all of which are held in memory.
+
+        Before the layer is part of a model: a model that has it keeps what it has.
+        """
+        data = _all_batches(data)
+        if self._saw_input and self.weights:
+            axes = [self.axis] if isinstance(self.axis, int) else self.axis
+            sizes = tuple(data.shape[axis] for axis in axes)
+            if sizes != self.weights[0].shape:
+                raise errors.ValueError(f"{self.name}: adapt: data of shape {data.shape} came; the layer is built for {self.weights[0].shape} along axis {self.axis}")
+        self._attach(self._engine.adapted(data))
+        self.build((None, *data.shape[1:]))
+
+
+def _all_batches(data):
+    if isinstance(data, list) and data and all(isinstance(batch, tuple) or getattr(batch, "ndim", 0) > 1 for batch in data):
+        batches = [_arrays.array(batch[0] if isinstance(batch, tuple) else batch, "data") for batch in data]
+    elif _batches.is_source(data):
+        source = _batches.Source(data, "data", needs_targets=False)
+        batches = []
+        while not (source.steps and len(batches) == source.steps) and (batch := source.next()) is not None:
+            batches.append(batch[0])
+    else:
+        return _arrays.array(data, "data")
+    if not batches:
+        raise errors.ValueError("adapt: the data hold no batch")
+    if len({batch.shape[1:] for batch in batches}) > 1 or batches[0].ndim < 1:
+        raise errors.ShapeError(f"adapt: batches of shapes {sorted({batch.shape for batch in batches})} came; all but the first size must agree")
+    return np.concatenate(batches)
 
 
 Normalization.__signature__ = _classes["Normalization"].__signature__
