@@ -10,6 +10,7 @@ import numpy as np
 
 from linn import _arrays, _linn, errors
 from linn.keras import models as _models
+from linn.keras._terminal import verbose_level, write
 
 
 def _model_of(model):
@@ -178,18 +179,18 @@ class _Bar:
     """Progress on one line, where a line can be drawn over."""
 
     def __init__(self, verbose, what):
-        self.shown = _models._verbose(verbose) == 1
+        self.shown = verbose_level(verbose) == 1
         self.what, self.begin, self.drawn = what, time.monotonic(), 0.0
 
     def __call__(self, done, everything):
         now = time.monotonic()
         if self.shown and (done == everything or now - self.drawn >= 0.1):
             self.drawn = now
-            _models._print(f"\r{self.what} {done}/{everything} - {now - self.begin:.0f}s")
+            write(f"\r{self.what} {done}/{everything} - {now - self.begin:.0f}s")
 
     def end(self):
         if self.shown and self.drawn:
-            _models._print("\n")
+            write("\n")
 
 
 class FixResult:
