@@ -2,7 +2,7 @@
 
 from linn import errors
 from linn.keras import _structure, layers as _layers
-from linn.keras.models import Model, Sequential, _from_node, _places
+from linn.keras._model import Model, Sequential, _from_node, _places
 
 
 def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False):
@@ -43,7 +43,10 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
 
 
 def _anew(layer):
-    return type(layer).from_config(layer.get_config())
+    made = type(layer)
+    if isinstance(layer, _layers.NestedModel):
+        made = Model if "input_layers" in layer.get_config() else Sequential
+    return made.from_config(layer.get_config())
 
 
 def _input_like(value):

@@ -48,8 +48,6 @@ def wrap(handle):
     if known is not None:
         return known
     if handle.is_model:
-        from linn.keras.models import NestedModel
-
         return NestedModel(handle)
     made = _classes[handle.class_name]
     layer = made.__new__(made)
@@ -299,6 +297,30 @@ def _as_keras_holds(key, value):
 
 # Variables that are None where an argument leaves them out.
 _VARIABLE_IF = {"bias": "use_bias", "beta": "center", "gamma": "scale"}
+
+class NestedModel(Layer):
+    """A model inside a model that was loaded from a file: a layer with all of its variables."""
+
+    def __init__(self, handle):
+        self._attach(handle)
+
+    @property
+    def layers(self):
+        """The layers in it, as of the model itself."""
+        return [wrap(layer) for layer in self._engine.inner_layers()]
+
+    def get_layer(self, name=None, index=None):
+        """The layer of this name or at this place."""
+        layers = self.layers
+        if index is not None:
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise errors.ValueError(f"get_layer: {self.name} has no layer {name!r}; it has {', '.join(layer.name for layer in layers)}")
+
+    __repr__ = lambda self: f"<{self._engine.class_name} name={self.name}, built=True>"  # noqa: E731
+
 
 _MERGING = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
 
