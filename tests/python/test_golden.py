@@ -119,3 +119,31 @@ def test_file_of_keras():
     assert isinstance(model, keras.Sequential) and len(model.layers) == 7
     t = golden.tensors("notebook_fresh_expect")
     assert model.count_params() == 113386 and t
+
+
+def _mnist():
+    data = np.load(golden.FOLDER.parent.parent / "data" / "mnist.npz")
+    return data["x_train"].astype(np.float32) / np.float32(255), data["y_train"], data["x_test"].astype(np.float32) / np.float32(255)
+
+
+def _norm_of_difference(a, b):
+    return np.linalg.norm(a.astype(np.float64) - b) / np.linalg.norm(b.astype(np.float64))
+
+
+@pytest.mark.parametrize("name, optimizer", [
+    ("adam", lambda: keras.optimizers.Adam()),
+    ("sgd", lambda: keras.optimizers.SGD(learning_rate=0.01, momentum=0.9, nesterov=True)),
+])
+def test_ten_steps(name, optimizer):
+    x, y, x_test = _mnist()
+    model = keras.models.model_from_json((golden.FOLDER / "notebook_config.json").read_text())
+    model.load_weights(golden.FOLDER / "notebook_fresh.safetensors")
+    np.testing.assert_allclose(model.predict(x_test[:256]), golden.tensors("notebook_fresh_expect")["probabilities"], rtol=0, atol=5e-6)
+    expected = golden.tensors(f"notebook_fresh_{name}")
+    model.compile(optimizer(), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    for step in range(10):
+        rows = slice(128 * step, 128 * (step + 1))
+        loss, _ = model.train_on_batch(x[rows], y[rows])
+        assert loss == pytest.approx(expected["losses"][step], rel=1e-4)
+    for variable in model.weights:
+        assert _norm_of_difference(variable.numpy(), expected[variable.path]) < 1e-4
