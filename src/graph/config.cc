@@ -48,6 +48,7 @@ io::Json layer_node(const Member& member) {
     return json;
   }
   io::Json config = member.layer->description->config(member.name);
+  if (config.contains("trainable")) config["trainable"] = member.layer->trainable;  // the layer may have been frozen since it was made
   const std::string_view class_name = member.class_name();
   if (is_keras_layer(class_name, config)) return optim::node("keras.layers", class_name, std::move(config));
   return optim::own_node("linn.layers", class_name, std::move(config));

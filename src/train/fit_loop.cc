@@ -32,7 +32,7 @@ FitLoop::FitLoop(Training& training, const FitOptions& options, const Metadata& 
 
 FitLoop::FitLoop(Training& training, const BatchSource& batches, const FitOptions& options, const Metadata& notes) : FitLoop(training, options, notes) {
   if (!batches.next) throw ValueError("fit: the batches have no function `next`");
-  if (options.validation_split > 0) throw ValueError("fit: validation_split needs data that are tensors; give validation_data or validation_batches");
+  if (options.validation_split > 0) throw ValueError("fit: validation_split needs all samples at once, and the batches come one by one; give validation_data");
   if (options.sample_weight.defined()) throw ValueError("fit: sample_weight comes with the batches where these come from a function");
   source_ = &batches;
   split_validation();

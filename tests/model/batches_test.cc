@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "io/test_files.h"
 #include "linn/error.h"
 #include "linn/layers.h"
 #include "linn/model.h"
@@ -164,6 +165,29 @@ TEST(CompiledModel, LearningRateCanBeReadAndSet) {
   EXPECT_EQ(slow.get_weights()[0].values<float>()[0], before[0].values<float>()[0]);
   EXPECT_THROW(model.set_learning_rate(0), ValueError);
   EXPECT_THROW(Sequential().set_learning_rate(1), StateError);
+}
+
+TEST(FrozenLayers, StayFrozenInConfigurationsFilesAndCopies) {
+  const test::TempDir folder;
+  const auto expect_frozen = [](const Model& model) {
+    EXPECT_FALSE(model.get_layer("a").trainable());
+    EXPECT_TRUE(model.get_layer("b").trainable());
+  };
+  auto in = Input({4});
+  Layer a = Dense(3, {.name = "a"}), b = Dense(2, {.name = "b"});
+  const Model inner(in, b(a(in)), {.name = "inner"});
+  auto outer_in = Input({4});
+  Model outer(outer_in, Dense(1, {.name = "c"})(inner(outer_in)));
+  a.set_trainable(false);
+  expect_frozen(Model::from_json(inner.to_json()));
+  expect_frozen(Sequential::from_json(Sequential({InputLayer({4}), Dense(3, {.name = "a", .trainable = false}), Dense(2, {.name = "b"})}).to_json()));
+  expect_frozen(inner.clone());
+  for (const char* name : {"m.keras", "m.h5", "m"}) {
+    inner.save(folder / name);
+    expect_frozen(load_model(folder / name));
+  }
+  outer.save(folder / "outer.keras");
+  EXPECT_EQ(load_model(folder / "outer.keras").count_trainable_params(), outer.count_trainable_params());
 }
 
 TEST(TensorOver, SharesMemoryAndKeepsItsOwner) {

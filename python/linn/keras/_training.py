@@ -1,5 +1,6 @@
 """What models do with data: compile, fit, evaluate, predict."""
 
+import inspect
 import json
 import operator
 import warnings
@@ -312,3 +313,9 @@ def _class_weight(weights):
 
 def _has_stopper(callbacks):
     return any(isinstance(c, _callbacks.EarlyStopping) for c in (callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]))
+
+
+for _method in vars(Trains).values():
+    if inspect.isfunction(_method):  # so Python names it in the message about a wrong argument
+        _method.__qualname__ = _method.__qualname__.replace("Trains.", "Model.")
+del _method

@@ -19,14 +19,14 @@ def _application(network, include_top, weights, input_tensor, input_shape, pooli
 
 
 def ResNet50(
-    include_top=True, weights=None, input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation="softmax", name=None
+    include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000, classifier_activation="softmax", name=None
 ):
     """He et al. 2016: Keras's layers under Keras's names. `weights` must be None."""
     return _application("resnet50", include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, 1.0, name)
 
 
 def MobileNetV2(
-    input_shape=None, alpha=1.0, include_top=True, weights=None, input_tensor=None, pooling=None, classes=1000, classifier_activation="softmax", name=None
+    input_shape=None, alpha=1.0, include_top=True, weights="imagenet", input_tensor=None, pooling=None, classes=1000, classifier_activation="softmax", name=None
 ):
     """Sandler et al. 2018: Keras's layers under Keras's names. `weights` must be None."""
     return _application("mobilenet_v2", include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, alpha, name)

@@ -30,7 +30,7 @@ class MergeOp final : public KernelOp<MergeOp, kernels::Merge> {
   // The kernel reads the first two inputs before it writes, and reads the others afterwards.
   std::vector<std::size_t> in_place() const override {
     std::vector<std::size_t> slots;
-    for (const std::size_t slot : {0, 1})
+    for (std::size_t slot = 0; slot < 2; ++slot)
       if (!problem().broadcast.repeats(static_cast<std::int64_t>(slot))) slots.push_back(slot);
     return slots;
   }
