@@ -3,6 +3,7 @@
 #include <cpuid.h>
 #include <fmt/format.h>
 #include <hwy/targets.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -86,6 +87,28 @@ std::string cpu_name() {
 }
 
 Isa isa() { return chosen(); }
+
+int lanes() {
+  switch (isa()) {
+    case Isa::scalar: return 1;
+    case Isa::sse4: return 4;
+    case Isa::avx2: return 8;
+    case Isa::avx512:
+    case Isa::avx512_bf16: return 16;
+  }
+  return 1;
+}
+
+const Cpu& cpu() {
+  static const Cpu known = [] {
+    const auto size = [](int name, std::int64_t otherwise) {
+      const std::int64_t bytes = sysconf(name);
+      return bytes > 0 ? bytes : otherwise;
+    };
+    return Cpu{size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), size(_SC_LEVEL2_CACHE_SIZE, 512 << 10)};
+  }();
+  return known;
+}
 
 void check_baseline(bool sse4_2, bool popcnt) {
   if (sse4_2 && popcnt) return;

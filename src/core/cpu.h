@@ -1,6 +1,7 @@
 // Which instruction set runs. Decided once, at first use; LINN_ISA caps it.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,15 @@ Isa isa();
 
 /// All kernels, also the references, are compiled for x86-64-v2: StateError says so before one of them ends the program.
 void check_baseline(bool sse4_2, bool popcnt);
+
+/// Floats in a vector of the chosen instruction set.
+int lanes();
+
+/// Sizes of the caches that one core has for itself, read once. If the operating system does not tell them: 32 KiB and 512 KiB.
+struct Cpu {
+  std::int64_t l1_bytes, l2_bytes;
+};
+const Cpu& cpu();
 
 /// Caps the instruction set from here on, for tests that run every kernel on every one of them.
 /// Asking for more than the CPU has is an error (ValueError).

@@ -111,7 +111,7 @@ class Op {
   virtual bool is_affine() const { return false; }
   /// Replaces the kernel and the bias.
   virtual void set_affine(Value /*kernel*/, Value /*bias*/) {}
-  /// Translation period of the output map, in cells (kernels::period_of). If the input moves so that the output moves by a multiple of
+  /// Translation period of the output map, in cells (kernels::Numerics). If the input moves so that the output moves by a multiple of
   /// this, the output keeps its bits. 1: position invariant. 0: unknown. Valid after `prepare`.
   virtual std::int64_t period() const { return 0; }
   /// Adds the ops that compute the gradients of this op's inputs.
@@ -156,11 +156,12 @@ class KernelUse {
 
   Problem& problem() { return problem_; }
   const Problem& problem() const { return problem_; }
-  void prepare(const kernels::Policy& policy) { implementation_ = &kernels::choose<Kernel>(problem_, policy); }
+  void prepare(const kernels::Policy& policy) { implementation_ = kernels::choose<Kernel>(problem_, policy); }
   std::string implementation() const {
-    return std::string(Kernel::name) + '.' + std::string(implementation_ == nullptr ? "unprepared" : implementation_->name);
+    if (!implementation_) return std::string(Kernel::name) + ".unprepared";
+    return std::string(Kernel::name) + '.' + implementation_->full_name();
   }
-  std::int64_t period() const { return kernels::period_of(*implementation_, problem_); }
+  std::int64_t period() const { return implementation_->numerics.translation_period(); }
   std::int64_t scratch(std::int64_t images) const { return implementation_->scratch(problem_, images); }
   std::int64_t packed() const { return implementation_->packed(problem_); }
   void pack(const float* kernel, float* packed) const { implementation_->pack(problem_, kernel, packed); }
@@ -175,7 +176,7 @@ class KernelUse {
 
  private:
   Problem problem_{};
-  const kernels::Implementation<Kernel>* implementation_ = nullptr;
+  std::optional<kernels::Implementation<Kernel>> implementation_;
 };
 
 /// An op of one kernel. Ops whose output is a map override `period` with the kernel's. Ops whose kernel has implementations with packed

@@ -64,7 +64,7 @@ void PartialSums::add(int into, int from) {
     kernels::Add::reference<double>({}, {.count = elements_, .a = a, .b = reinterpret_cast<double*>(slot(from)), .dst = a, .scratch = nullptr});
   } else {
     auto* a = reinterpret_cast<float*>(slot(into));
-    kernels::choose<kernels::Add>({}).run({}, {.count = elements_, .a = a, .b = reinterpret_cast<float*>(slot(from)), .dst = a, .scratch = nullptr});
+    add_.run({}, {.count = elements_, .a = a, .b = reinterpret_cast<float*>(slot(from)), .dst = a, .scratch = nullptr});
   }
 }
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/eltwise/eltwise.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
 
@@ -53,6 +54,7 @@ class PartialSums {
   std::mutex free_lock_;
   std::vector<int> free_;
   int slots_;
+  kernels::Implementation<kernels::Add> add_ = kernels::choose<kernels::Add>({});
 };
 
 class Workspace {

@@ -9,6 +9,7 @@
 //             Down to few channels (the input gradient of a first layer) lanes stay empty: 5 % for 1, 15 % for 3.
 #include "kernels/conv/direct.h"
 
+#include "kernels/conv/cost.h"
 #include "kernels/conv/walk.h"
 #include "kernels/gemm/contract.h"
 
@@ -44,8 +45,12 @@ void run_walk(const Way& walk, std::int64_t images, Contraction x) {
 
 }  // namespace
 
-bool Forward::accepts(const ConvForward::Problem& problem) {
+bool Forward::supports(const ConvForward::Problem& problem) {
   return is_linear_or_relu(problem.activation);
+}
+
+double Forward::cost(const ConvForward::Problem& problem) {
+  return direct_cost(problem.geometry, problem.geometry.out_channels / problem.geometry.groups);
 }
 
 std::int64_t Forward::scratch(const ConvForward::Problem& problem, std::int64_t) {
@@ -62,6 +67,8 @@ void Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<f
             .relu = problem.activation == Activation::relu,
             .pack = args.scratch});
 }
+
+double InputGradient::cost(const Geometry& g) { return direct_cost(g, g.channels / g.groups); }
 
 std::int64_t InputGradient::scratch(const Geometry& g, std::int64_t) {
   return pack_size(g.window_height * g.window_width * (g.out_channels / g.groups));

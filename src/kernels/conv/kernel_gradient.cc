@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "core/checked.h"
+#include "kernels/conv/cost.h"
 #include "kernels/conv/direct.h"
 #include "kernels/conv/padding.h"
 #include "kernels/gemm/contract.h"
@@ -26,6 +27,11 @@ std::int64_t chunk_of(const Geometry& g, std::int64_t images) {
 }
 
 }  // namespace
+
+double KernelGradient::cost(const Geometry& g) {
+  const std::int64_t columns = g.out_channels / g.groups, lanes = g.groups == 1 ? columns : core::round_up(columns, core::lanes());
+  return static_cast<double>(g.out_height * g.out_width * kernel_size(g)) * static_cast<double>(lanes) / static_cast<double>(columns);
+}
 
 std::int64_t KernelGradient::scratch(const Geometry& g, std::int64_t images) { return padded(g) ? chunk_of(g, images) * padded_image(g) : 0; }
 

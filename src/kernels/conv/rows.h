@@ -25,7 +25,4 @@ inline ConvForward::Problem rows_of(const ConvForward::Problem& problem, const R
   return strip;
 }
 
-/// Elements of a strip (one row, if a row is longer). 64 KiB stay in the L2 cache beside the data that the convolution reads.
-inline constexpr std::int64_t strip_elements = 16384;
-
 }  // namespace linn::detail::kernels::conv

@@ -145,10 +145,16 @@ HWY_EXPORT(windows);
 
 namespace conv {
 
-bool Windows::accepts(const ConvPoolForward::Problem& problem) {
+bool Windows::supports(const ConvPoolForward::Problem& problem) {
   const Geometry& g = problem.conv;
   const bool unpadded = g.pad_top <= 0 && g.pad_bottom <= 0 && g.pad_left <= 0 && g.pad_right <= 0;
   return unpadded && g.groups == 1 && is_two_by_two(problem.pool) && is_linear_or_relu(problem.activation);
+}
+
+// Twelve accumulators of one vector load an element of src for each product, the tiles of the direct form one for two.
+// Measured (Zen 5, 3 to 32 channels on 32x32): 0.95 of the time of the direct form with AVX-512, 1.2 with AVX2.
+double Windows::cost(const ConvPoolForward::Problem& problem) {
+  return (core::lanes() == 16 ? 1 : 1.2) * static_cast<double>(products(problem.conv, problem.pool));
 }
 
 void Windows::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { HWY_DYNAMIC_DISPATCH(windows)(problem, args); }

@@ -204,11 +204,13 @@ LINN_AFTER_BF16();
 #if HWY_ONCE
 namespace linn::detail::kernels::conv {
 
-bool Bf16Windows::accepts(const ConvPoolForward::Problem& problem) {
+bool Bf16Windows::supports(const ConvPoolForward::Problem& problem) {
   const Geometry& g = problem.conv;
   const bool inside = g.pad_top >= 0 && g.pad_bottom >= 0 && g.pad_left >= 0 && g.pad_right >= 0;
   return inside && g.groups == 1 && is_two_by_two(problem.pool) && is_linear_or_relu(problem.activation);
 }
+
+double Bf16Windows::cost(const ConvPoolForward::Problem& problem) { return static_cast<double>(products(problem.conv, problem.pool)) / 2; }
 
 std::int64_t Bf16Windows::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
   return 2 * Runs(problem.conv).pairs() + floats_of_bf16(padded_image(problem.conv)) + 16;

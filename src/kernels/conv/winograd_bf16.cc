@@ -140,16 +140,17 @@ LINN_AFTER_BF16();
 namespace linn::detail::kernels::conv {
 namespace {
 
-// Whether this form takes at least a tenth less time than the direct form of direct_bf16.cc. Like winograd_pays, with products that take
-// half the time.
-bool bf16_winograd_pays(const Geometry& g) {
+// Like winograd_cost, with products that take half the time.
+double bf16_winograd_cost(const Geometry& g, const Tiles& tiles) {
   const std::int64_t c = g.channels, k = g.out_channels;
-  return winograd_pays(g) && 10 * pairs(g) * c * k >= 11 * winograd_points * tiles_of(g).count() * (c * k + 10 * c + 20 * k);
+  return least_gain * static_cast<double>(winograd_points * tiles.count() * (c * k + 10 * c + 20 * k)) / 2;
 }
 
 }  // namespace
 
-bool Bf16WinogradPool::accepts(const ConvPoolForward::Problem& problem) { return problem.conv.channels >= 16 && WinogradPool::accepts(problem); }
+bool Bf16WinogradPool::supports(const ConvPoolForward::Problem& problem) { return problem.conv.channels >= 16 && WinogradPool::supports(problem); }
+
+double Bf16WinogradPool::cost(const ConvPoolForward::Problem& problem) { return bf16_winograd_cost(problem.conv, window_tiles(problem.pool)); }
 
 std::int64_t Bf16WinogradPool::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return Bf16Layout(problem.conv).scratch(); }
 
@@ -163,9 +164,11 @@ void Bf16WinogradPool::run(const ConvPoolForward::Problem& problem, const ConvPo
   N_AVX3::winograd_bf16(problem, args);
 }
 
-bool Bf16WinogradForward::accepts(const ConvForward::Problem& problem) {
-  return bf16_winograd_pays(problem.geometry) && Bf16Forward::accepts(problem);
+bool Bf16WinogradForward::supports(const ConvForward::Problem& problem) {
+  return is_winograd(problem.geometry) && Bf16Forward::supports(problem);
 }
+
+double Bf16WinogradForward::cost(const ConvForward::Problem& problem) { return bf16_winograd_cost(problem.geometry, tiles_of(problem.geometry)); }
 
 std::int64_t Bf16WinogradForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
   return Bf16Layout(problem.geometry).scratch();
@@ -182,9 +185,11 @@ void Bf16WinogradForward::run(const ConvForward::Problem& problem, const ConvFor
                                                problem.activation == Activation::relu, args.dst, args.scratch});
 }
 
-bool Bf16WinogradInputGradient::accepts(const Geometry& g) {
-  return is_three_by_three(g) && bf16_winograd_pays(backwards(g)) && Bf16InputGradient::accepts(g);
+bool Bf16WinogradInputGradient::supports(const Geometry& g) {
+  return is_winograd(g) && Bf16InputGradient::supports(g);
 }
+
+double Bf16WinogradInputGradient::cost(const Geometry& g) { return bf16_winograd_cost(backwards(g), tiles_of(backwards(g))); }
 
 std::int64_t Bf16WinogradInputGradient::scratch(const Geometry& g, std::int64_t) { return Bf16Layout(backwards(g)).scratch(); }
 

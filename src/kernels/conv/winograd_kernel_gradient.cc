@@ -99,8 +99,13 @@ HWY_EXPORT(winograd_kernel_gradient);
 namespace conv {
 
 template <int kTile>
-bool WinogradKernelGradientOf<kTile>::accepts(const Geometry& g) {
-  return kTile == 2 ? winograd_gradient_pays(g) : winograd4_gradient_pays(g);
+bool WinogradKernelGradientOf<kTile>::supports(const Geometry& g) {
+  return is_winograd(g) && (kTile == 2 || has_winograd4_channels(g));
+}
+
+template <int kTile>
+double WinogradKernelGradientOf<kTile>::cost(const Geometry& g) {
+  return gain_wanted(kTile) * static_cast<double>(winograd_gradient_cost(g, kTile));
 }
 
 template <int kTile>

@@ -169,12 +169,12 @@ LINN_AFTER_BF16();
 #if HWY_ONCE
 namespace linn::detail::kernels::conv {
 
-// Whether this form takes at least a tenth less time than the direct form in bfloat16. Like winograd_gradient_pays, with products that take
-// half the time.
-bool Bf16WinogradKernelGradient::accepts(const Geometry& g) {
+bool Bf16WinogradKernelGradient::supports(const Geometry& g) { return is_winograd(g) && Bf16KernelGradient::supports(g); }
+
+// Like winograd_gradient_cost, with products that take half the time.
+double Bf16WinogradKernelGradient::cost(const Geometry& g) {
   const std::int64_t c = g.channels, k = g.out_channels;
-  return winograd_gradient_pays(g) && Bf16KernelGradient::accepts(g) &&
-         10 * pairs(g) * c * k >= 11 * winograd_points * (tiles_of(g).count() * (c * k + 12 * (c + k)) + 2 * c * k);
+  return least_gain * static_cast<double>(winograd_points * (tiles_of(g).count() * (c * k + 12 * (c + k)) + 2 * c * k)) / 2;
 }
 
 std::int64_t Bf16WinogradKernelGradient::scratch(const Geometry& g, std::int64_t images) { return Bf16SumLayout(g, images).scratch(); }

@@ -146,8 +146,12 @@ HWY_EXPORT(winograd_plane);
 
 namespace conv {
 
-bool WinogradPlane::accepts(const ConvPoolForward::Problem& problem) {
+bool WinogradPlane::supports(const ConvPoolForward::Problem& problem) {
   return is_three_by_three(problem.conv) && problem.conv.channels == 1 && is_two_by_two(problem.pool) && is_linear_or_relu(problem.activation);
+}
+
+double WinogradPlane::cost(const ConvPoolForward::Problem& problem) {
+  return 1.5 * static_cast<double>(winograd_points * problem.pool.out_height * problem.pool.out_width * problem.conv.out_channels);
 }
 
 std::int64_t WinogradPlane::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {

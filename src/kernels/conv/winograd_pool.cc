@@ -29,7 +29,7 @@ namespace {
 
 void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const ConvPoolForward::Args<float>& args) {
   const TileSource source = {args.src, args.kernel, false, cut.fours.count() > 0};
-  EachTileSize(problem.conv, cut, args.images, args.src, args.packed, args.scratch,
+  EachTileSize(problem.conv, cut, cut, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
                  PoolTiles<tile>(problem, args, source, tiles, m, first, count);
                });
@@ -51,11 +51,17 @@ HWY_EXPORT(winograd_kernel);
 namespace conv {
 
 template <int kTile>
-bool WinogradPoolOf<kTile>::accepts(const ConvPoolForward::Problem& problem) {
+bool WinogradPoolOf<kTile>::supports(const ConvPoolForward::Problem& problem) {
   const Geometry &g = problem.conv, &pool = problem.pool;
-  if (!is_three_by_three(g) || g.groups != 1 || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return false;
-  if (kTile == 2) return g.channels >= 8;
-  return winograd4_pays(g, window_cut(g, pool, true), winograd_cost(g, window_cut(g, pool, false)));
+  if (!is_winograd(g) || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return false;
+  // The transforms take channels as lanes.
+  return kTile == 2 ? g.channels >= 8 : has_winograd4_channels(g) && window_cut(g, pool, true).fours.count() > 0;
+}
+
+template <int kTile>
+double WinogradPoolOf<kTile>::cost(const ConvPoolForward::Problem& problem) {
+  const double raised = kTile == 2 ? 1 : least_gain;  // beside tiles of 2x2, as the direct form has no chance
+  return raised * static_cast<double>(winograd_cost(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4)));
 }
 
 template <int kTile>

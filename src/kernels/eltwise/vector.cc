@@ -274,7 +274,7 @@ HWY_EXPORT(rescale);
 HWY_EXPORT(add);
 HWY_EXPORT(dropout);
 
-bool VectorActivation::accepts(const ActivationForward::Problem& problem) {
+bool VectorActivation::supports(const ActivationForward::Problem& problem) {
   switch (problem.activation.kind) {
     case Activation::relu:
     case Activation::relu6:
@@ -285,8 +285,8 @@ bool VectorActivation::accepts(const ActivationForward::Problem& problem) {
     default: return false;
   }
 }
-bool VectorActivationGradient::accepts(const ActivationGradient::Problem& problem) { return VectorActivation::accepts(problem); }
-bool VectorGather::accepts(const Gather::Problem& problem) { return problem.from == DType::u8 || problem.from == DType::f32; }
+bool VectorActivationGradient::supports(const ActivationGradient::Problem& problem) { return VectorActivation::supports(problem); }
+bool VectorGather::supports(const Gather::Problem& problem) { return problem.from == DType::u8 || problem.from == DType::f32; }
 
 void VectorActivation::run(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(activation_forward)(problem, args);

@@ -4,42 +4,42 @@
 #include "kernels/eltwise/activation.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/eltwise/update.h"
-#include "kernels/vector_traits.h"
+#include "kernels/implementation.h"
 
 namespace linn::detail::kernels::eltwise {
 
 /// relu, relu6 and leaky_relu, which need only comparisons and products.
-struct VectorActivation : VectorTraits<ActivationForward> {
-  static bool accepts(const ActivationForward::Problem& problem);
+struct VectorActivation : Implements<ActivationForward> {
+  static bool supports(const ActivationForward::Problem& problem);
   static void run(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args);
 };
-struct VectorActivationGradient : VectorTraits<ActivationGradient> {
-  static bool accepts(const ActivationGradient::Problem& problem);
+struct VectorActivationGradient : Implements<ActivationGradient> {
+  static bool supports(const ActivationGradient::Problem& problem);
   static void run(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args);
 };
 
 /// Accepts sources of u8 and f32.
-struct VectorGather : VectorTraits<Gather> {
-  static bool accepts(const Gather::Problem& problem);
+struct VectorGather : Implements<Gather> {
+  static bool supports(const Gather::Problem& problem);
   static void run(const Gather::Problem& problem, const Gather::Args<float>& args);
 };
-struct VectorRescale : VectorTraits<Rescale> {
+struct VectorRescale : Implements<Rescale> {
   static void run(const Rescale::Problem& problem, const Rescale::Args<float>& args);
 };
-struct VectorAdd : VectorTraits<Add> {
+struct VectorAdd : Implements<Add> {
   static void run(const Add::Problem& problem, const Add::Args<float>& args);
 };
-struct VectorDropout : VectorTraits<Dropout> {
+struct VectorDropout : Implements<Dropout> {
   static void run(const Dropout::Problem& problem, const Dropout::Args<float>& args);
 };
 
-struct VectorAdam : VectorTraits<AdamUpdate> {
+struct VectorAdam : Implements<AdamUpdate> {
   static void run(const AdamUpdate::Problem& problem, const AdamUpdate::Args<float>& args);
 };
-struct VectorSgd : VectorTraits<SgdUpdate> {
+struct VectorSgd : Implements<SgdUpdate> {
   static void run(const SgdUpdate::Problem& problem, const SgdUpdate::Args<float>& args);
 };
-struct VectorRmsprop : VectorTraits<RmspropUpdate> {
+struct VectorRmsprop : Implements<RmspropUpdate> {
   static void run(const RmspropUpdate::Problem& problem, const RmspropUpdate::Args<float>& args);
 };
 

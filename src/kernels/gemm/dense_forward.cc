@@ -24,7 +24,7 @@ std::int64_t block_of(std::int64_t inputs) { return core::ceil_div(inputs, std::
 
 }  // namespace
 
-bool Forward::accepts(const DenseForward::Problem& problem) {
+bool Forward::supports(const DenseForward::Problem& problem) {
   return is_linear_or_relu(problem.activation);
 }
 

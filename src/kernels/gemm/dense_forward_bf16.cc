@@ -15,7 +15,7 @@ constexpr std::int64_t row_block = 104;  // 8 tiles of 13
 
 }  // namespace
 
-bool Bf16Forward::accepts(const DenseForward::Problem& problem) { return Forward::accepts(problem); }
+bool Bf16Forward::supports(const DenseForward::Problem& problem) { return Forward::supports(problem); }
 
 std::int64_t Bf16Forward::scratch(const DenseForward::Problem& problem, std::int64_t rows) {
   return floats_of_bf16(std::min(rows, row_block) * problem.inputs);

@@ -180,7 +180,7 @@ namespace linn::detail::kernels {
 HWY_EXPORT(dense_gradient);
 namespace gemm {
 
-bool KernelGradient::accepts(const DenseKernelGradient::Problem&) { return true; }
+bool KernelGradient::supports(const DenseKernelGradient::Problem&) { return true; }
 
 std::int64_t KernelGradient::scratch(const DenseKernelGradient::Problem&, std::int64_t rows) { return rows * 32; }
 
