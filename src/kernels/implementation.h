@@ -10,6 +10,7 @@
 // | reference<T>(problem, args)     | plain scalar implementation: oracle of the tests, last choice at run time                         |
 // | reference_scratch(p, images)    | optional: elements of scratch that the reference needs (default 0)                                |
 // | reference_position_invariant(p) | optional: whether the reference is position invariant (default true)                              |
+// | any_rows                        | optional: a call may compute some rows of the output alone (row_step is 1 by default)             |
 //
 // An *implementation* is a struct derived from Implements<Kernel>, which has the defaults:
 //
@@ -23,7 +24,8 @@
 // | scratch(p, images) | elements | 0          | scratch for a call with this number of images                                            |
 // | packed(p)          | elements | 0          | size of the weights in a layout of its own; 0: it reads the caller's layout              |
 // | pack(p, k, packed) |          |            | writes that layout; only with `packed`                                                   |
-// | row_step           | rows     | 1          | ConvForward: a part of the map that is computed alone begins at a multiple of it          |
+// | row_step           | rows     | 0          | 0: computes whole maps only. Else a call may compute some rows of the output alone, from   |
+// |                    |          |            | a multiple of row_step on (conv/rows.h), and they have the bits of the whole               |
 // | run(p, args)       |          |            | computes one call, T = float                                                             |
 //
 // An implementation that decides or prepares something once for each problem, such as the parts that it is composed of, has a struct
@@ -102,7 +104,7 @@ struct Implements {
   static constexpr std::string_view name = "vector";
   static constexpr core::Isa needs = core::Isa::sse4;
   static constexpr Numerics numerics = {};
-  static constexpr std::int64_t row_step = 1;
+  static constexpr std::int64_t row_step = requires { Kernel::any_rows; } ? 1 : 0;
   static bool supports(const Problem&) { return true; }
   static double cost(const Problem&) { return 0; }
   static std::int64_t scratch(const Problem&, std::int64_t /*images*/) { return 0; }
@@ -155,7 +157,7 @@ class Implementation {
   std::string label;  // what it decided for this problem, or empty
   core::Isa needs = core::Isa::scalar;
   Numerics numerics;
-  std::int64_t row_step = 1;
+  std::int64_t row_step = 0;
   double cost = 0;
 
  private:

@@ -67,6 +67,13 @@ class EpilogueOp {
     }
   }
 
+  /// The same for `count` elements of one image from dst on, a part of its result.
+  template <class T, class Make>
+  void run_part_with_epilogue(std::int64_t count, T* dst, const T* residual, const Make& make) const {
+    make();
+    if (!epilogue_.is_in_kernel()) finish(count, dst, residual);
+  }
+
  private:
   static constexpr std::int64_t cache_bytes = 256 << 10;  // limit of the result of a group: a quarter of an L2 cache
 

@@ -84,8 +84,13 @@ class Workspace {
   void run_images(std::size_t segment);
   void run_outputs(std::size_t segment);
   void run_shard(std::size_t segment, std::int64_t shard, int worker);
+  /// Whether workers should share each op of a segment, since there are fewer shards than workers and enough work.
+  bool shares_ops(std::size_t segment) const;
+  void run_op_by_op(std::size_t segment);
+  void run_shared(int op, std::size_t segment);
   void run_op(int op, Call& call, int worker, std::size_t segment, int partial_slot);
-  std::byte* resolve(Value value, const Call& call, int worker, std::size_t segment, int partial_slot);
+  std::byte* resolve(Value value, const Call& call, std::size_t segment, int partial_slot);
+  Call call_for(std::int64_t first, std::int64_t images, int worker, std::int64_t area);
 
   const Plan& plan_;
   int threads_;

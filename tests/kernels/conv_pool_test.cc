@@ -1,4 +1,5 @@
 // Convolution with pooling as one kernel, and its gradients: every form against the composition in double.
+#include "kernels/conv/rows.h"
 #include "kernels/conv/pooled.h"
 
 #include <gtest/gtest.h>
@@ -42,7 +43,7 @@ TEST(ConvPool, Winograd4WithEveryNumberOfChannels) {
                       .channels = c,
                       .out_channels = 148 - c,
                       .images = 1};
-    ASSERT_TRUE(conv::Winograd4Pool::supports(problem_of(one).value()));
+    ASSERT_TRUE(conv::Winograd4Pool::prepare(problem_of(one).value(), {}).has_value());
     check_conv_pool_forward(one, static_cast<std::uint32_t>(c));
     check_conv_pool_forward({.height = 9, .width = 10, .channels = 149 - c, .out_channels = c - 1, .images = 1},
                             static_cast<std::uint32_t>(c));
@@ -67,7 +68,7 @@ TEST(ConvPool, Winograd4OnMapsOfEverySize) {
                         .gap = height % 4,
                         .whole_numbers = height % 5 == 0,
                         .hostile = height % 7 == 0};
-        taken += conv::Winograd4Pool::supports(problem_of(c).value());
+        taken += conv::Winograd4Pool::prepare(problem_of(c).value(), {}).has_value();
         check_conv_pool_forward(c, static_cast<std::uint32_t>(height * width));
       }
   EXPECT_GT(taken, 15);
@@ -97,7 +98,7 @@ TEST(ConvPool, Winograd4InChunks) {
                   .out_channels = 50,
                   .images = 2};
   const ConvPoolForward::Problem p = problem_of(c).value();
-  ASSERT_TRUE(conv::Winograd4Pool::supports(p));
+  ASSERT_TRUE(conv::Winograd4Pool::prepare(p, {}).has_value());
   ASSERT_GT(2 * conv::window_cut(p.conv, p.pool, true).fours.count(), conv::WinogradLayout(p.conv, 4).tiles);
   check_conv_pool_forward(c, 1);
 }
@@ -117,7 +118,7 @@ TEST(ConvPool, Winograd4WithARestOfTwos) {
     }
   const Case notebook = {.conv = {.height = 3, .width = 3}, .height = 12, .width = 12, .channels = 32, .out_channels = 32};
   const ConvPoolForward::Problem p = problem_of(notebook).value();
-  ASSERT_TRUE(conv::Winograd4Pool::supports(p));
+  ASSERT_TRUE(conv::Winograd4Pool::prepare(p, {}).has_value());
   const conv::TileCut cut = conv::window_cut(p.conv, p.pool, true);
   EXPECT_EQ(cut.fours.count(), 4);
   EXPECT_EQ(cut.twos.count(), 9);
@@ -139,7 +140,7 @@ void each_that_does_not_see(const ConvPoolForward::Problem& p, std::int64_t row,
 TEST(ConvPool, WhatSeesZerosIsTheBias) {
   const Case c = {.height = 18, .width = 18, .channels = 32, .out_channels = 32, .images = 1, .bias = false, .activation = Activation::relu};
   const ConvPoolForward::Problem p = problem_of(c).value();
-  ASSERT_TRUE(conv::Winograd4Pool::supports(p));
+  ASSERT_TRUE(conv::Winograd4Pool::prepare(p, {}).has_value());
   Buffer src(src_extent(p.conv, 1));
   const std::vector<double> ink = random_values(4 * p.conv.channels, 1);  // four pixels of the last row
   for (std::int64_t i = 0; i < 4 * p.conv.channels; ++i) src[9 * p.conv.src_row + 5 * p.conv.src_pixel + i] = static_cast<float>(ink[static_cast<std::size_t>(i)]);
@@ -285,6 +286,38 @@ TEST(ConvPool, StripsOfEveryConvolution) {
         check_is_unfused(f.full_name(), p, c, src, kernel, bias, dst, argmax);
       });
     }
+}
+
+// Some rows of windows computed alone, by the implementations that can.
+TEST(ConvPool, PartsOfAMapHaveItsBits) {
+  const Window pools[] = {{.height = 2, .width = 2, .stride_height = 2, .stride_width = 2},
+                          {.height = 3, .width = 3, .stride_height = 2, .stride_width = 2, .border = Border::same},
+                          {.height = 2, .width = 2}};
+  int computed = 0;
+  for (const Window& pool : pools)
+    for (const Border border : {Border::valid, Border::same}) {
+      const Case c = {.conv = {.height = 3, .width = 3, .border = border}, .pool = pool, .height = 23, .width = 9, .channels = 18, .out_channels = 20, .images = 1};
+      const ConvPoolForward::Problem p = problem_of(c).value();
+      const Buffer src(values(c, src_extent(p.conv, 1), 1)), kernel(values(c, kernel_size(p.conv), 2)), bias(values(c, c.out_channels, 3));
+      for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
+        if (f.row_step == 0) return;
+        ++computed;
+        const Buffer packed = packed_for(f, p, kernel);
+        Buffer whole(p.pool.dst_image, untouched), parts(p.pool.dst_image, untouched), scratch(f.scratch(p, 1), unwritten);
+        Bytes argmax(whole.size(), 77), argmax_of_parts(whole.size(), 77);
+        f.run(p, {1, src.data(), kernel.data(), packed.data(), bias.data(), whole.data(), argmax.data(), scratch.data()});
+        for (const std::int64_t steps : {1, 3}) {
+          const std::int64_t rows = steps * f.row_step;
+          for (std::int64_t first = 0; first < p.pool.out_height; first += rows)
+            f.run(conv::rows_of(p, {first, std::min(first + rows, p.pool.out_height)}),
+                  {1, src.data(), kernel.data(), packed.data(), bias.data(), parts.data() + first * p.pool.dst_row,
+                   argmax_of_parts.data() + first * p.pool.out_width * p.pool.channels, scratch.data()});
+          EXPECT_EQ(bits_that_differ(whole, parts), 0) << text_of(c, p) << ", rows " << rows;
+          for (std::int64_t i = 0; i < argmax.size(); ++i) ASSERT_EQ(argmax[i], argmax_of_parts[i]) << text_of(c, p) << ", rows " << rows;
+        }
+      });
+    }
+  EXPECT_GT(computed, 20);
 }
 
 // So many channels that the dense Winograd gradients may be chosen; several groups of tiles, odd maps.

@@ -142,5 +142,23 @@ TEST(DenseFull, LargeLayers) {
     for (std::int64_t r = 1; r <= 30; ++r) check_dense_forward(r, 3, o, true, Activation::linear);
 }
 
+// Some columns of the output computed alone, by the implementations that read the caller's kernel.
+TEST(Dense, ColumnsHaveTheBitsOfTheWhole) {
+  constexpr std::int64_t rows = 5, inputs = 700, outputs = 150;
+  const DenseForward::Problem problem = {inputs, outputs, true, Activation::relu};
+  const Buffer src(random_values(rows * inputs, 1)), kernel(random_values(inputs * outputs, 2)), bias(random_values(outputs, 3));
+  for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
+    if (f.packed(problem) > 0) return;
+    Buffer whole(rows * outputs, untouched), parts(rows * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
+    f.run(problem, {rows, src.data(), kernel.data(), nullptr, bias.data(), whole.data(), scratch.data()});
+    for (std::int64_t first = 0; first < outputs; first += 64) {
+      DenseForward::Problem part = problem;
+      part.outputs = std::min<std::int64_t>(64, outputs - first), part.row = outputs;
+      f.run(part, {rows, src.data(), kernel.data() + first, nullptr, bias.data() + first, parts.data() + first, scratch.data()});
+    }
+    EXPECT_EQ(bits_that_differ(whole, parts), 0);
+  });
+}
+
 }  // namespace
 }  // namespace linn::detail::kernels

@@ -10,6 +10,7 @@ namespace linn::detail::kernels {
 /// kernel is Keras's [window_height, window_width, channels / groups, out_channels].
 struct ConvForward {
   static constexpr std::string_view name = "conv_forward";
+  static constexpr bool any_rows = true;
   struct Problem {
     Geometry geometry;
     bool bias = false;

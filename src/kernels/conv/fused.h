@@ -20,14 +20,18 @@ inline bool is_two_by_two(const Geometry& pool) {
 template <int kTile>
 struct WinogradPoolOf : Implements<ConvPoolForward> {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
+  using State = typename WinogradForwardOf<kTile>::State;
+  static constexpr std::int64_t row_step = 2;
+  static std::optional<State> prepare(const ConvPoolForward::Problem& problem, const Policy& policy);
   /// With 2x2 each window is a whole tile.
-  static constexpr Numerics numerics = {.position_invariant = false, .period = kTile == 2 ? 1 : 0, .local = kTile == 2, .direct_form = false};
-  static bool supports(const ConvPoolForward::Problem& problem);
-  static double cost(const ConvPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvPoolForward::Problem& problem);
-  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+  static Numerics numerics(const ConvPoolForward::Problem&, const State&) {
+    return {.position_invariant = false, .period = kTile == 2 ? 1 : 0, .local = kTile == 2, .direct_form = false};
+  }
+  static double cost(const ConvPoolForward::Problem& problem, const State& state);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, const State& state, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem, const State& state);
+  static void pack(const ConvPoolForward::Problem& problem, const State& state, const float* kernel, float* packed);
+  static void run(const ConvPoolForward::Problem& problem, const State& state, const ConvPoolForward::Args<float>& args);
 };
 using WinogradPool = WinogradPoolOf<2>;
 using Winograd4Pool = WinogradPoolOf<4>;
@@ -40,14 +44,15 @@ struct WinogradPlane : Implements<ConvPoolForward> {
   static bool supports(const ConvPoolForward::Problem& problem);
   static double cost(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvPoolForward::Problem& problem) { return WinogradPool::packed(problem); }
-  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) { WinogradPool::pack(problem, kernel, packed); }
+  static std::int64_t packed(const ConvPoolForward::Problem& problem);
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
 /// Direct form for 2x2 windows, whose four cells stay in registers (windows.cc). The same bits as Strip.
 struct Windows : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "windows";
+  static constexpr std::int64_t row_step = 2;
   static bool supports(const ConvPoolForward::Problem& problem);
   static double cost(const ConvPoolForward::Problem& problem);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
@@ -57,6 +62,7 @@ struct Windows : Implements<ConvPoolForward> {
 /// ConvForward, and pools it before the next (strip.cc). Gives the bits of that convolution with the pooling behind it.
 struct Strip : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "strip";
+  static constexpr std::int64_t row_step = 1;
   struct State {
     Implementation<ConvForward> conv;
     Implementation<PoolForward> pool;

@@ -35,14 +35,6 @@ PoolForward::Problem pool_of(const ConvPoolForward::Problem& problem) {
 // Rows of the map from the first to the last row of a window.
 std::int64_t reach(const Geometry& pool) { return (pool.window_height - 1) * pool.dilation_height + 1; }
 
-// Rows of the map in the windows of pooled rows [first, last).
-Rows rows_seen(const Geometry& pool, std::int64_t first, std::int64_t last) {
-  const std::int64_t begin = first * pool.stride_height - pool.pad_top;
-  const std::int64_t end = (last - 1) * pool.stride_height - pool.pad_top + reach(pool);
-  const std::int64_t clipped = std::clamp<std::int64_t>(begin, 0, pool.height);
-  return {clipped, std::clamp<std::int64_t>(end, clipped, pool.height)};
-}
-
 // The pooling of rows [first, last) of windows, which reads `rows` of the map.
 PoolForward::Problem pool_of(const ConvPoolForward::Problem& problem, const Rows& rows, std::int64_t first, std::int64_t last) {
   PoolForward::Problem part = pool_of(problem);
@@ -87,7 +79,7 @@ void run_rows(const ConvPoolForward::Problem& problem, const Strip::State& state
   Rows held = {0, 0};  // rows of the map that lie in the strip
   for (std::int64_t first = 0; first < pool.out_height; first += state.windows) {
     const std::int64_t last = std::min(first + state.windows, pool.out_height);
-    const Rows seen = rows_seen(pool, first, last);
+    const Rows seen = rows_in_windows(pool, first, last);
     const std::int64_t begin = std::min(seen.begin, std::max(held.end, seen.begin / step * step));
     std::copy(strip + (std::min(begin, held.end) - held.begin) * row, strip + (held.end - held.begin) * row, strip);
     const Rows next = {std::max(begin, held.end), std::min(core::round_up(seen.end, step), pool.height)};

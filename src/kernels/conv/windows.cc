@@ -98,7 +98,7 @@ void RunPanel(const ConvPoolForward::Problem& problem, const ConvPoolForward::Ar
   const RunFunction run_larger = larger > 0 ? function_for<kPooled>(small + 1, vectors, tail) : run_small;
   for (std::int64_t n = 0; n < args.images; ++n)
     for (std::int64_t y = 0; y < pool.out_height; ++y) {
-      const float* src = args.src + n * g.src_image + 2 * y * panel.cell_row;
+      const float* src = args.src + n * g.src_image - g.pad_top * g.src_row - g.pad_left * g.src_pixel + 2 * y * panel.cell_row;
       float* dst = args.dst + n * pool.dst_image + y * pool.dst_row + first;
       std::uint8_t* argmax = kPooled == Pooled::argmax ? args.argmax + (n * pool.out_height + y) * width * g.out_channels + first : nullptr;
       for (std::int64_t t = 0; t < groups; ++t) {

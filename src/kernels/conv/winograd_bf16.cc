@@ -148,7 +148,9 @@ double bf16_winograd_cost(const Geometry& g, const Tiles& tiles) {
 
 }  // namespace
 
-bool Bf16WinogradPool::supports(const ConvPoolForward::Problem& problem) { return problem.conv.channels >= 16 && WinogradPool::supports(problem); }
+bool Bf16WinogradPool::supports(const ConvPoolForward::Problem& problem) { 
+  return is_winograd(problem.conv) && problem.conv.channels >= 16 && is_two_by_two(problem.pool) && is_linear_or_relu(problem.activation);
+}
 
 double Bf16WinogradPool::cost(const ConvPoolForward::Problem& problem) { return bf16_winograd_cost(problem.conv, window_tiles(problem.pool)); }
 

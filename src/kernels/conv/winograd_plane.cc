@@ -127,6 +127,8 @@ void RunPlane(const ConvPoolForward::Problem& problem, const ConvPoolForward::Ar
   }
 }
 
+void winograd_plane_kernel(const Geometry& g, const float* kernel, float* packed) { PackTaps<2>(g, kernel, false, packed); }
+
 void winograd_plane(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
   if (problem.kind == PoolKind::average)
     RunPlane<Pooled::average>(problem, args);
@@ -143,6 +145,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace linn::detail::kernels {
 HWY_EXPORT(winograd_plane);
+HWY_EXPORT(winograd_plane_kernel);
 
 namespace conv {
 
@@ -152,6 +155,12 @@ bool WinogradPlane::supports(const ConvPoolForward::Problem& problem) {
 
 double WinogradPlane::cost(const ConvPoolForward::Problem& problem) {
   return 1.5 * static_cast<double>(winograd_points * problem.pool.out_height * problem.pool.out_width * problem.conv.out_channels);
+}
+
+std::int64_t WinogradPlane::packed(const ConvPoolForward::Problem& problem) { return WinogradLayout(problem.conv).packed(); }
+
+void WinogradPlane::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_plane_kernel)(problem.conv, kernel, packed);
 }
 
 std::int64_t WinogradPlane::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {

@@ -27,9 +27,10 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
-void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const ConvPoolForward::Args<float>& args) {
-  const TileSource source = {args.src, args.kernel, false, cut.fours.count() > 0};
-  EachTileSize(problem.conv, cut, cut, args.images, args.src, args.packed, args.scratch,
+void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const conv::TileCut& whole,
+              const ConvPoolForward::Args<float>& args) {
+  const TileSource source = {args.src, args.kernel, false, whole.fours.count() > 0};
+  EachTileSize(problem.conv, cut, whole, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
                  PoolTiles<tile>(problem, args, source, tiles, m, first, count);
                });
@@ -51,37 +52,41 @@ HWY_EXPORT(winograd_kernel);
 namespace conv {
 
 template <int kTile>
-bool WinogradPoolOf<kTile>::supports(const ConvPoolForward::Problem& problem) {
+std::optional<typename WinogradPoolOf<kTile>::State> WinogradPoolOf<kTile>::prepare(const ConvPoolForward::Problem& problem, const Policy&) {
   const Geometry &g = problem.conv, &pool = problem.pool;
-  if (!is_winograd(g) || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return false;
+  if (!is_winograd(g) || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return std::nullopt;
   // The transforms take channels as lanes.
-  return kTile == 2 ? g.channels >= 8 : has_winograd4_channels(g) && window_cut(g, pool, true).fours.count() > 0;
+  if (kTile == 2 ? g.channels < 8 : !has_winograd4_channels(g)) return std::nullopt;
+  const State state = {window_cut(g, pool, kTile == 4), g.pad_top};
+  if (kTile == 4 && state.cut.fours.count() == 0) return std::nullopt;
+  return state;
 }
 
 template <int kTile>
-double WinogradPoolOf<kTile>::cost(const ConvPoolForward::Problem& problem) {
+double WinogradPoolOf<kTile>::cost(const ConvPoolForward::Problem& problem, const State& state) {
   const double raised = kTile == 2 ? 1 : least_gain;  // beside tiles of 2x2, as the direct form has no chance
-  return raised * static_cast<double>(winograd_cost(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4)));
+  return raised * static_cast<double>(winograd_cost(problem.conv, state.cut));
 }
 
 template <int kTile>
-std::int64_t WinogradPoolOf<kTile>::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
-  return winograd_scratch(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4));
+std::int64_t WinogradPoolOf<kTile>::scratch(const ConvPoolForward::Problem& problem, const State& state, std::int64_t) {
+  return winograd_scratch(problem.conv, state.cut);
 }
 
 template <int kTile>
-std::int64_t WinogradPoolOf<kTile>::packed(const ConvPoolForward::Problem& problem) {
-  return winograd_packed(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4));
+std::int64_t WinogradPoolOf<kTile>::packed(const ConvPoolForward::Problem& problem, const State& state) {
+  return winograd_packed(problem.conv, state.cut);
 }
 
 template <int kTile>
-void WinogradPoolOf<kTile>::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_kernel)(problem, window_cut(problem.conv, problem.pool, kTile == 4), kernel, packed);
+void WinogradPoolOf<kTile>::pack(const ConvPoolForward::Problem& problem, const State& state, const float* kernel, float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_kernel)(problem, state.cut, kernel, packed);
 }
 
 template <int kTile>
-void WinogradPoolOf<kTile>::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(winograd)(problem, window_cut(problem.conv, problem.pool, kTile == 4), args);
+void WinogradPoolOf<kTile>::run(const ConvPoolForward::Problem& problem, const State& state, const ConvPoolForward::Args<float>& args) {
+  const std::int64_t first = state.pad_top - problem.conv.pad_top;
+  HWY_DYNAMIC_DISPATCH(winograd)(problem, rows_of(state.cut, first, first + 2 * problem.pool.out_height), state.cut, args);
 }
 
 template struct WinogradPoolOf<2>;

@@ -15,9 +15,9 @@ void DenseForward::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t r = 0; r < args.rows; ++r)
     for (std::int64_t o = 0; o < problem.outputs; ++o) {
       T sum = problem.bias ? args.bias[o] : T(0);
-      for (std::int64_t i = 0; i < problem.inputs; ++i) sum += args.src[r * problem.inputs + i] * args.kernel[i * problem.outputs + o];
+      for (std::int64_t i = 0; i < problem.inputs; ++i) sum += args.src[r * problem.inputs + i] * args.kernel[i * problem.pitch() + o];
       if (problem.activation == Activation::relu && sum < 0) sum = 0;  // NaN stays
-      args.dst[r * problem.outputs + o] = sum;
+      args.dst[r * problem.pitch() + o] = sum;
     }
 }
 

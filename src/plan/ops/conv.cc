@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "kernels/conv/rows.h"
 #include "plan/epilogue.h"
 #include "plan/ops/append.h"
 #include "plan/ops/dense.h"
@@ -110,8 +111,13 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     }
   }
 
+  std::int64_t most_parts() const override {
+    return kernel_.row_step() == 0 ? 1 : core::ceil_div(problem().geometry.out_height, kernel_.row_step());
+  }
+
   template <class T>
   void compute(const Call& call) const {
+    if (call.parts > 1) return compute_rows<T>(call);
     const kernels::Geometry& g = problem().geometry;
     T* dst = call.out<T>(0);
     run_with_epilogue(call.images, outputs[0].shape.elements(), dst, call.in<T>(In::residual), [&](std::int64_t first, std::int64_t images) {
@@ -126,6 +132,28 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
   }
 
  private:
+  template <class T>
+  void compute_rows(const Call& call) const {
+    const kernels::Geometry& g = problem().geometry;
+    const Share rows = share_of(call, g.out_height, kernel_.row_step());
+    if (rows.begin == rows.end) return;
+    const T* residual = call.in<T>(In::residual);
+    for (std::int64_t n = 0; n < call.images; ++n) {
+      const std::int64_t at = n * g.dst_image + rows.begin * g.dst_row;
+      T* dst = call.out<T>(0) + at;
+      run_part_with_epilogue((rows.end - rows.begin) * g.dst_row, dst, residual == nullptr ? nullptr : residual + at, [&] {
+        kernel_.run<T>(kernels::conv::rows_of(problem(), {rows.begin, rows.end}),
+                       {.images = 1,
+                        .src = call.in<T>(In::src) + n * g.src_image,
+                        .kernel = call.in<T>(In::kernel),
+                        .packed = call.in<T>(In::packed),
+                        .bias = call.in<T>(In::bias),
+                        .dst = dst,
+                        .scratch = static_cast<T*>(call.scratch)});
+      });
+    }
+  }
+
   void adopt(const Epilogue& epilogue) {
     set_epilogue(epilogue);
     kernel_.problem().bias = epilogue.bias;
