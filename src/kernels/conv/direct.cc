@@ -1,9 +1,9 @@
 // ConvForward and ConvInputGradient in the direct form, without a padded copy (walk.h).
 //
 // Loop nest:  for each chunk of images that fits the L2 cache, for each run of rows, for each run of columns, for each group
-//               the tiles of gemm/contract.cc: rows = pixels of all images of the chunk, in one list;
+//               the tiles of gemm/contract.inc: rows = pixels of all images of the chunk, in one list;
 //               terms = (tap row, tap column, channel), the last two joined where neighbours lie side by side
-// Registers:  see gemm/contract.cc.
+// Registers:  see gemm/contract.inc.
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 3x3 32->32 on 13x13: forward 92-96 %, input gradient 88-92 %;
 //             128->128 same on 7x7: 92, 94 %. 3x3 1->32: 64 %, where 26 stores and maxima follow only 234 multiply-adds.
 //             Down to few channels (the input gradient of a first layer) lanes stay empty: 5 % for 1, 15 % for 3.

@@ -26,7 +26,7 @@
 LINN_BEFORE_BF16();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 
-/// A step of sums in bfloat16, two terms at a time, with the rows of b packed by pack_bf16. See step.inc for the members.
+/// The step of sums in bfloat16: a pair of terms. Rows of b are packed by pack_bf16. Members: see step.inc.
 struct PairStep {
   using Element = Bf16;
   using Vector = __m512i;
@@ -43,7 +43,7 @@ struct PairStep {
     return _mm512_set1_epi32(pair);
   }
   /// The element at a and 0. Does not read the element's neighbour, which may be NaN or outside the array.
-  static HWY_INLINE __m512i BroadcastPart(const Bf16* a, std::int64_t /*count*/) {
+  static HWY_INLINE __m512i BroadcastPart(const Bf16* a, std::int64_t /*part*/) {
     std::int16_t single;
     std::memcpy(&single, a, sizeof(single));
     return _mm512_maskz_set1_epi16(0x55555555u, single);

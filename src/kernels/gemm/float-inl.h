@@ -1,5 +1,4 @@
-// The step of sums in float32, a policy of the tiles in contract.inc, dense_gradient.inc and conv/windows.inc. Included once for each
-// target.
+// The step of sums in float32 (step.inc). Included once for each target.
 #if defined(LINN_KERNELS_GEMM_FLOAT_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_KERNELS_GEMM_FLOAT_INL_H
 #undef LINN_KERNELS_GEMM_FLOAT_INL_H
@@ -12,7 +11,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 
-/// A step is one term. Rows of b are plain floats. See step.inc for the members.
+/// One term. Rows of b are plain floats. Members: see step.inc.
 struct FloatStep {
   using Element = float;
   using Vector = V;
