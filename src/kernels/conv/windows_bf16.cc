@@ -11,6 +11,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/checked.h"
 #include "kernels/conv/padding.h"
