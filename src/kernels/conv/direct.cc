@@ -1,9 +1,9 @@
 // ConvForward and ConvInputGradient in the direct form, without a padded copy (walk.h).
 //
 // Loop nest:  for each chunk of images that fits the L2 cache, for each run of rows, for each run of columns, for each group
-//               the tiles of gemm/contract.cc: rows = pixels of all images of the chunk, in one list;
+//               the tiles of gemm/contract.inc: rows = pixels of all images of the chunk, in one list;
 //               terms = (tap row, tap column, channel), the last two joined where neighbours lie side by side
-// Registers:  see gemm/contract.cc.
+// Registers:  see gemm/contract.inc.
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 3x3 32->32 on 13x13: forward 92-96 %, input gradient 88-92 %;
 //             128->128 same on 7x7: 92, 94 %. 3x3 1->32: 64 %, where 26 stores and maxima follow only 234 multiply-adds.
 //             Down to few channels (the input gradient of a first layer) lanes stay empty: 5 % for 1, 15 % for 3.
@@ -22,7 +22,7 @@ void run_walk(const Way& walk, std::int64_t images, Contraction x) {
   const float *a = x.a, *b = x.b, *bias = x.bias;
   float* c = x.c;
   const std::int64_t chunk = walk.images_of_chunk(images);
-  x.columns = walk.columns;
+  x.columns = walk.columns, x.b_vector = walk.vector_size;
   for (std::int64_t n = 0; n < images; n += chunk)
     walk.each_run_of_rows([&](const Run& y) {
       walk.each_run_of_columns([&](const Run& z) {
@@ -58,10 +58,17 @@ std::int64_t Forward::scratch(const ConvForward::Problem& problem, std::int64_t)
   return pack_size(g.window_height * g.window_width * (g.channels / g.groups));
 }
 
+std::int64_t Forward::packed(const ConvForward::Problem& problem) { return ForwardWalk(problem.geometry).packed_size(); }
+
+void Forward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) { ForwardWalk(problem.geometry).pack(kernel, packed); }
+
 void Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
-  run_walk(ForwardWalk(problem.geometry), args.images,
+  ForwardWalk walk(problem.geometry);
+  const bool packs = walk.packs();
+  if (packs) walk.use_packed();
+  run_walk(walk, args.images,
            {.a = args.src,
-            .b = args.kernel,
+            .b = packs ? args.packed : args.kernel,
             .c = args.dst,
             .bias = problem.bias ? args.bias : nullptr,
             .relu = problem.activation == Activation::relu,
@@ -74,8 +81,15 @@ std::int64_t InputGradient::scratch(const Geometry& g, std::int64_t) {
   return pack_size(g.window_height * g.window_width * (g.out_channels / g.groups));
 }
 
+std::int64_t InputGradient::packed(const Geometry& g) { return BackwardWalk(g).packed_size(); }
+
+void InputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) { BackwardWalk(g).pack(transposed_kernel, packed); }
+
 void InputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  run_walk(BackwardWalk(g), args.images, {.a = args.ddst, .b = args.transposed_kernel, .c = args.dsrc, .pack = args.scratch});
+  BackwardWalk walk(g);
+  const bool packs = walk.packs();
+  if (packs) walk.use_packed();
+  run_walk(walk, args.images, {.a = args.ddst, .b = packs ? args.packed : args.transposed_kernel, .c = args.dsrc, .pack = args.scratch});
 }
 
 }  // namespace linn::detail::kernels::conv

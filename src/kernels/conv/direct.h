@@ -12,6 +12,8 @@ struct Forward : Implements<ConvForward> {
   static bool supports(const ConvForward::Problem& problem);
   static double cost(const ConvForward::Problem& problem);
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
@@ -19,6 +21,8 @@ struct InputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "direct";
   static double cost(const Geometry& geometry);
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 

@@ -3,8 +3,8 @@
 //
 // Loop nest:  for each chunk of images, for each run of rows: round the rows that it reads
 //               for each run of columns, for each group
-//                 the tiles of gemm/contract_bf16.cc: rows = pixels of all images of the chunk; pairs = (tap row, tap column, two channels)
-// Registers:  see gemm/contract_bf16.cc.
+//                 the tiles of gemm/contract.inc: rows = pixels of all images of the chunk; pairs = (tap row, tap column, two channels)
+// Registers:  see gemm/contract.inc.
 // Bound:      |error| <= (2^-7 + c eps) sum |a b|.
 // Measured:   see docs/decisions/bfloat16.md.
 #include <algorithm>

@@ -1,10 +1,10 @@
 // Direct kernel gradient: dkernel[tap, channel][o] = sum over output pixels of src * ddst.
 //
 // Loop nest:  for each chunk of images (zero-padded copy if there is padding), for each group
-//               the tiles of gemm/contract.cc: rows = (tap row, tap column, channel), up to 13 of them in registers, whatever
+//               the tiles of gemm/contract.inc: rows = (tap row, tap column, channel), up to 13 of them in registers, whatever
 //               taps they belong to, so that a first layer of one channel has 9 rows for a 3x3 window;
 //               terms = (image, output row, output column); chunks after the first go on from the sums in dkernel
-// Registers:  see gemm/contract.cc.
+// Registers:  see gemm/contract.inc.
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 3x3 on 13x13, 32->32: 92 %; 1->32 on 28x28: 95 %;
 //             same 32->64 on 14x14: 85 %; same 128->128 on 7x7: 77 % (padding's zeros are computed but not counted).
 #include <algorithm>

@@ -3,10 +3,10 @@
 //
 // Loop nest:  for each chunk of pairs of images, or of rows of one pair, for each group
 //               round both and lay the two images' elements side by side: src with its padding written out, 16 channels a plane
-//               for each tap: the tiles of gemm/contract_bf16.cc: rows = (plane, channel); pairs = (pair of images, output row and output
+//               for each tap: the tiles of gemm/contract.inc: rows = (plane, channel); pairs = (pair of images, output row and output
 //                 column that meet the map); chunks after the first go on from the sums in dkernel
 //               for the channels that fill no plane: the same with rows = (tap row, tap column, channel)
-// Registers:  see gemm/contract_bf16.cc.
+// Registers:  see gemm/contract.inc.
 // Bound:      |error| <= (2^-7 + c eps) sum |a b|. An odd last image has zeros beside it.
 // Measured:   see docs/decisions/bfloat16.md.
 #include <algorithm>

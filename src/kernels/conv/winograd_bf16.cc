@@ -3,7 +3,7 @@
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B, rounded
-//               for each of 16 points: M[point] = V[point] U[point], the tiles of gemm/contract_bf16.cc
+//               for each of 16 points: M[point] = V[point] U[point], the tiles of gemm/contract.inc
 //               for each tile, vector of output channels: A^T M A, pooled or stored
 // Registers:  16 of the patch or the tile, and a few.
 // Bound:      |error| <= (2^-7 + c eps) |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|. An infinity in a patch makes NaN of its whole tile.

@@ -4,7 +4,7 @@
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][plane of 16 channels][pair of tiles][channel][2] = B^T (4x4 patch) B, rounded
 //               for each tile, vector of output channels: W[16][vector][pair of tiles][output][2] = A (2x2 gradients) A^T, rounded
-//               for each of 16 points: sums[point] += V[point]^T W[point], the tiles of gemm/contract_bf16.cc
+//               for each of 16 points: sums[point] += V[point]^T W[point], the tiles of gemm/contract.inc
 //             for each channel, vector of output channels: G^T sums G
 // Registers:  16 of the patch, the tile or the sums, and a few.
 // Bound:      |error| <= (2^-7 + c eps) |G^T| [sum of (|B^T||d||B|) . (|A||dY||A^T|)] |G|. An odd last tile has zeros beside it.

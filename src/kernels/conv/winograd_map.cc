@@ -9,7 +9,7 @@
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
-//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.cc
+//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.inc
 //               for each tile, vector of output channels: A^T M A + bias, relu, stored where the map has the cell
 // (Of 4x4: 36 points and 6x6 patches.)
 // Registers:  16 of the patch or the tile, and a few. Of 4x4 the patch's 36 are half on the stack.

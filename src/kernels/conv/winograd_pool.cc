@@ -5,7 +5,7 @@
 //
 // Loop nest:  for each chunk of tiles (of all images of the call, about 512 KiB of V and M)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
-//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.cc
+//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.inc
 //               for each tile, vector of output channels: A^T M A, pooled
 // U[16][panel][channel][out channel] = G (3x3 taps) G^T is the packed kernel, computed once for each step. The bias is added to M[1][1], which the
 // inverse transform adds to all four outputs. (4x4: 36 points, 6x6 patches, and the bias is added at the end.)

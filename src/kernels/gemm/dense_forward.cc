@@ -2,9 +2,9 @@
 //
 // Loop nest:  for each block of 256 rows
 //               for each block of inputs (about 512: a packed panel of 64 KiB and a tile's inputs stay in the L2 cache)
-//                 the tiles of contract.cc; blocks after the first continue the sums in dst, so that sums keep the order of the inputs, and
+//                 the tiles of contract.inc; blocks after the first continue the sums in dst, so that sums keep the order of the inputs, and
 //                 their bits do not depend on the blocks
-// Registers:  see contract.cc.
+// Registers:  see contract.inc.
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 800x128: 98 % with 8 and 16 rows, 90 % with 128 and 512;
 //             AVX2 93 %, SSE4 64 % (no fused multiply-add). 4096x1024 with 128 rows, from L3 and memory: 60 %.
 #include <algorithm>

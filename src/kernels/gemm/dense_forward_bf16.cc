@@ -1,7 +1,7 @@
 // DenseForward in bfloat16. Rounds the rows of src into scratch, block by block; the kernel is rounded when it is packed, once for each
 // step.
 //
-// Loop nest:  for each block of 104 rows: round; the tiles of contract_bf16.cc.
+// Loop nest:  for each block of 104 rows: round; the tiles of contract.inc.
 // Measured:   see docs/decisions/bfloat16.md.
 #include <algorithm>
 
