@@ -20,6 +20,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+import sweep
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 RIVALS = os.path.join(HERE, "rivals")
@@ -36,6 +38,7 @@ class Rival:
     program: str  # in RIVALS; oneDNN's are compiled, one for networks and one for convolutions
     avx2: dict  # the environment that keeps it to AVX2; empty: it has no such switch
     seconds: float = 0  # a run of training; 0: as the work says
+    convolution: str = ""  # in RIVALS: the program for one convolution
 
 
 XLA = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
@@ -44,10 +47,10 @@ ALL_RIVALS = {
     "onednn": Rival("oneDNN", "", ONEDNN),
     # `fit` has a start of its own, which a longer run makes small.
     "keras": Rival("Keras/TensorFlow", "keras_tensorflow.py", {**ONEDNN, **XLA}, seconds=4),
-    "pytorch": Rival("PyTorch", "pytorch.py", {**ONEDNN, "ATEN_CPU_CAPABILITY": "avx2"}),
+    "pytorch": Rival("PyTorch", "pytorch.py", {**ONEDNN, "ATEN_CPU_CAPABILITY": "avx2"}, convolution="pytorch_convolution.py"),
     "jax": Rival("JAX", "jax_xla.py", {**ONEDNN, **XLA}),
-    "onnxruntime": Rival("ONNX Runtime", "onnx_runtime.py", {}),
-    "openvino": Rival("OpenVINO", "open_vino.py", ONEDNN),
+    "onnxruntime": Rival("ONNX Runtime", "onnx_runtime.py", {}, convolution="onnx_runtime_convolution.py"),
+    "openvino": Rival("OpenVINO", "open_vino.py", ONEDNN, convolution="open_vino_convolution.py"),
     "litert": Rival("LiteRT", "lite_rt.py", {}),
 }
 
@@ -66,7 +69,7 @@ class Work:
 
     @property
     def convolution(self):
-        return self.part == "conv"
+        return self.part in ("conv", "sweep")
 
 
 def vgg(order, network, precision, rivals):
@@ -83,10 +86,24 @@ def built_in(network):
 
 
 def convolutions():
-    titles = {"forward": "forward", "input_gradient": "gradient of the input", "kernel_gradient": "gradient of the kernel",
-              "pool_forward": "with 2x2 max pooling, forward", "pool_backward": "with 2x2 max pooling, both gradients"}
-    return [Work("conv", f"{network}, {title}", mode, "f32", 32, ("onednn",), 0.3, network=network)
-            for network in ("56x56x64", "28x28x128", "14x14x256", "8x8x256") for mode, title in titles.items()]
+    titles = {"forward": "forward", "input_gradient": "gradient of the input", "kernel_gradient": "gradient of the kernel"}
+    pooled = {"forward": "with 2x2 max pooling, forward", "gradients": "with 2x2 max pooling, both gradients"}
+    works = []
+    for size in ("56x56x64", "28x28x128", "14x14x256", "8x8x256"):
+        problem = f"{size}->{size.split('x')[2]} 3x3 same"
+        for mode, title in titles.items():
+            works.append(Work("conv", f"{size}, {title}", mode, "f32", 32, ("onednn",), 0.3, network=problem))
+        for mode, title in pooled.items():
+            works.append(Work("conv", f"{size}, {title}", mode, "f32", 32, ("onednn",), 0.3, network=f"{problem} maxpool 2x2/2"))
+    return works
+
+
+def swept():
+    works = []
+    for batch, mode, problem in sweep.problems():
+        rivals = ("onnxruntime", "openvino", "onednn", "pytorch") if mode == "infer" else ("onednn",)
+        works.append(Work("sweep", sweep.title(batch, mode, problem), mode, "f32", batch, rivals, 0.12, network=problem))
+    return works
 
 
 WORKS = [
@@ -102,10 +119,12 @@ WORKS = [
     vgg("conv, pool, norm, relu", "vgg_pool_first", "bf16", ("pytorch",)),
     *built_in("resnet20"), *built_in("vgg_small"),
     *convolutions(),
+    *swept(),
 ]
-PARTS = ("train", "infer", "single", "footprint", "vgg", "networks", "conv")
+PARTS = ("train", "infer", "single", "footprint", "vgg", "networks", "conv", "sweep")
 LEARNT = 2.0  # guessing costs log(10) = 2.3; a few dozen batches are enough
 FOOTPRINT = "footprint"
+CLOSE = 0.8  # of the sweep: pairs are run with the rivals whose trials reach this share of the quickest rival's
 COLUMNS = {"best": "all the CPU has", "avx2": "AVX2"}
 
 
@@ -211,7 +230,8 @@ def start(name, work, isa, seconds):
     if work.convolution:  # maps on 2 MB pages, as linn's are
         environment["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
     compiled = os.path.join(WORK, "onednn_convolution" if work.convolution else "onednn")
-    program = [compiled] if raw else [sys.executable, os.path.join(RIVALS, rival.program)]
+    script = rival.convolution if work.convolution else rival.program
+    program = [compiled] if raw else [sys.executable, os.path.join(RIVALS, script)]
     return Child(name, [*program, *arguments], environment)
 
 
@@ -243,7 +263,7 @@ def close(ours, theirs, allowed, what):
 def same_results(work, ours, theirs):
     """Sketches of 16 numbers for each result (rivals/convolution.h)."""
     # Where two cells of a window are as good as equal, rounding says which is the maximum and takes the gradient: a window in a million.
-    allowed = 1e-2 if work.mode == "pool_backward" else 1e-3
+    allowed = 1e-2 if work.mode == "gradients" else 1e-3
     for first in range(0, len(ours), 16):
         a, b = ours[first:first + 16], theirs[first:first + 16]
         apart = math.dist(a, b) / math.hypot(*a)
@@ -251,24 +271,30 @@ def same_results(work, ours, theirs):
             raise RivalFailed(f"its result {first // 16 + 1} is not linn's: {apart:.2g} apart, as a share of its length; {allowed} is allowed")
 
 
+def alternate(name, linn, rival, pairs):
+    """Rates of linn and the rival, pair by pair, and the rival's last loss."""
+    ours, theirs, loss = [], [], None
+    for pair in range(pairs):
+        for side in (linn, rival) if pair % 2 == 0 else (rival, linn):
+            time.sleep(0.02)  # lets the threads of the one before stop spinning
+            rate, loss_now = side.go()
+            (ours if side is linn else theirs).append(rate)
+            if side is rival:
+                loss = loss_now
+        say(f"  pair {pair + 1}/{pairs}: linn {ours[-1]:,.0f}, {ALL_RIVALS[name].name} {theirs[-1]:,.0f} images/s, "
+            f"ratio {ours[-1] / theirs[-1]:.2f}")
+    return {"linn": ours, "rival": theirs, "about": rival.about, "linn_about": linn.about}, loss
+
+
 def measure_pairs(work, isa, name, linn, options):
     rival = start(name, work, isa, options.seconds or (work.mode == "train" and ALL_RIVALS[name].seconds) or work.seconds)
     try:
         same_numbers(work, linn, rival)
         say(f"  {ALL_RIVALS[name].name}: {rival.about['setting']} (tried: {tried(rival.about['trials'])})")
-        ours, theirs, loss = [], [], None
-        for pair in range(options.pairs):
-            for side in (linn, rival) if pair % 2 == 0 else (rival, linn):
-                time.sleep(0.02)  # lets the threads of the one before stop spinning
-                rate, loss_now = side.go()
-                (ours if side is linn else theirs).append(rate)
-                if side is rival:
-                    loss = loss_now
-            say(f"  pair {pair + 1}/{options.pairs}: linn {ours[-1]:,.0f}, {ALL_RIVALS[name].name} {theirs[-1]:,.0f} images/s, "
-                f"ratio {ours[-1] / theirs[-1]:.2f}")
+        row, loss = alternate(name, linn, rival, options.pairs)
         if work.mode == "train" and not options.quick and not (loss is not None and loss < LEARNT):
             raise RivalFailed(f"it does not learn: its loss is {loss}")
-        return {"linn": ours, "rival": theirs, "about": rival.about, "linn_about": linn.about}
+        return row
     finally:
         rival.close()
 
@@ -296,6 +322,54 @@ def measure_work(work, options):
         if linn is not None:
             linn.close()
     return rows
+
+
+def measure_swept(work, options):
+    """As measure_work, but every rival tunes itself first, and pairs are run only with those that came close to the quickest one."""
+    rows = {}
+    for isa in options.isas:
+        say(f"{work.title}, {COLUMNS[isa]}")
+        rivals = [name for name in work.rivals if name in options.rivals and (isa == "best" or ALL_RIVALS[name].avx2)]
+        rows[isa] = measure_close(work, isa, rivals, options)
+    return rows
+
+
+def measure_close(work, isa, names, options):
+    rows, sides = {}, {}
+    try:
+        linn = start("linn", work, isa, options.seconds or work.seconds)
+    except RivalFailed as failure:
+        say(f"  NOT MEASURED: {failure}")
+        return {name: {"reason": str(failure)} for name in names}
+    try:
+        for name in names:
+            rows[name] = tune(work, isa, name, linn, sides, options)
+        quickest = max((rows[name]["trial"] for name in sides), default=0)
+        for name, rival in sides.items():
+            if rows[name]["trial"] >= CLOSE * quickest:
+                rows[name] = {**rows[name], **alternate(name, linn, rival, options.pairs)[0]}
+    except RivalFailed as failure:
+        say(f"  NOT MEASURED: {failure}")
+        return {name: {"reason": str(failure)} for name in names}
+    finally:
+        for side in (linn, *sides.values()):
+            side.close()
+    return rows
+
+
+def tune(work, isa, name, linn, sides, options):
+    """Starts a rival, which tunes itself, and puts it into `sides` if its numbers are linn's; its row."""
+    try:
+        rival = start(name, work, isa, options.seconds or work.seconds)
+        sides[name] = rival
+        same_numbers(work, linn, rival)
+    except RivalFailed as failure:
+        say(f"  {ALL_RIVALS[name].name}: NOT MEASURED: {failure}")
+        if name in sides:
+            sides.pop(name).close()
+        return {"reason": str(failure)}
+    say(f"  {ALL_RIVALS[name].name}: tried: {tried(rival.about['trials'])}")
+    return {"trial": rival.about["trials"][rival.about["setting"]], "about": rival.about}
 
 
 # ---- footprint ---------------------------------------------------------------------------------------------------
@@ -429,7 +503,7 @@ def footprint_table(results):
 
 def settings_list(results):
     lines = []
-    for work in WORKS:
+    for work in (work for work in WORKS if work.part != "sweep"):
         for isa, rows in results.get(work.title, {}).get("rows", {}).items():
             for name, row in rows.items():
                 if short(row.get("reason", "")) != row.get("reason", ""):
@@ -457,17 +531,26 @@ def call_costs(results):
 
 
 def runs_list(results):
-    """A line for each work; one for all convolutions of a run."""
+    """A line for each work; one for all convolutions of a run, and one for its sweep."""
     runs = {}
-    convolutions_there = {work.title for work in WORKS if work.convolution}
+    together = {work.title: {"conv": "convolutions", "sweep": "sweep"}[work.part] for work in WORKS if work.convolution}
     for title, result in results.items():
         about = result["when"], result["linn"], result["pairs"], result["machine"]
-        runs.setdefault(("convolutions" if title in convolutions_there else title, *about), []).append(result["load"])
+        runs.setdefault((together.get(title, title), *about), []).append(result["load"])
     lines = []
     for (title, when, linn, pairs, machine_), loads in runs.items():
         load = f"{loads[0]:.2f} at its start" if len(loads) == 1 else f"{min(loads):.2f} to {max(loads):.2f} at their starts"
         lines.append(f"- {title}: {when}, {linn}, {pairs} pairs, load average {load}; {machine_}")
     return "\n".join(lines)
+
+
+def sweep_tables(results):
+    rows = {title: result["rows"] for title, result in results.items()}
+    names = {key: rival.name for key, rival in ALL_RIVALS.items() if key == "onednn" or rival.convolution}
+    parts = (sweep.summary(rows, COLUMNS), sweep.main_table(rows, COLUMNS, names),
+             "Each rival's quickest setting, images/s by its own trial before the pairs:", sweep.rivals_table(rows, COLUMNS, names),
+             sweep.reasons_list(rows, COLUMNS, names))
+    return "\n\n".join(part for part in parts if part)
 
 
 def switches():
@@ -510,6 +593,14 @@ Dense 10. Both are linn's built-in ones (`linn summary resnet20`); Keras reads l
 
 {speed_table(results, "conv")}
 
+## Sixty convolutions
+`bench/sweep.txt`: height, width and channels of the input -> filters, window / stride, padding, and what follows. Inference with bias and
+relu, unless a gradient is named. Images/s; **ratio** to the best rival. linn's share: of the peak of float32 multiply-adds, measured in the
+same process, by the operations of the direct form, of which Winograd needs fewer; of depthwise convolutions the share of the bandwidth of a
+copy that moves as many bytes as input and output have.
+
+{sweep_tables(results)}
+
 ## What is timed
 Every side is a warm process; nothing is timed but the work: no start, no reading of files, no compilation. All have the same weights, and a
 rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) or, in training, if its loss comes to lie well below a guess's.
@@ -526,6 +617,11 @@ rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) o
   primitives with all that they read laid out beforehand, kernels too. Both have their maps on 2 MB pages. With pooling, forward keeps
   linn's argmax or oneDNN's workspace, and backward goes from the pooled map's gradient, no number of which is zero, to those of input and
   kernel; oneDNN pools in a primitive of its own. Results agree to 1e-3 of their length (backward through the pooling 1e-2: near ties).
+- Sixty convolutions: linn as in One convolution, planned for inference. oneDNN as there. ONNX Runtime, OpenVINO and PyTorch (eager) take
+  input and kernel in the layout of their setting and include the reorders that a network of one convolution has. Pairs are run with
+  the rivals whose trials reach {CLOSE:.0%} of the quickest rival's; the best rival is the one with the highest median of its pairs. Batches of 1:
+  one call at a time; larger ones: rivals may compute two batches side by side. ONNX Runtime has no switch for AVX2 and so no
+  figures in that column. Results agree to 1e-3 of their length.
 - Threads: {CPUS}, one in the works that say so.
 - linn: one setting. A rival: each of its settings is tried (best of three short runs) and the quickest goes into the pairs. Those taken:
 
@@ -553,6 +649,7 @@ def read_options():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--rivals", default=",".join(ALL_RIVALS))
+    parser.add_argument("--only", default="", metavar="TEXT")
     parser.add_argument("--isa", choices=list(COLUMNS))
     options = parser.parse_args()
     for part in options.parts:
@@ -569,6 +666,22 @@ def read_options():
     return options
 
 
+def chosen_works(options):
+    """Of the sweep, a quick run takes every sixth problem."""
+    works = [work for work in WORKS if work.part in options.parts and set(work.rivals) & set(options.rivals) and options.only in work.title]
+    swept_ = [work for work in works if work.part == "sweep"]
+    left_out = [] if not options.quick or options.only else [work for i, work in enumerate(swept_) if i % 6]
+    return [work for work in works if work not in left_out]
+
+
+def write_networks():
+    """The files that the sides of networks read."""
+    # In a process of its own, so that this one stays small: see measure_footprint.
+    subprocess.run([sys.executable, os.path.join(RIVALS, "network.py"), WORK, DATA], check=True)
+    for network in ("resnet20", "vgg_small"):
+        subprocess.run([PEERS_LINN, "files", network, WORK], check=True)
+
+
 def main():
     options = read_options()
     file = os.path.join(WORK, "quick.json" if options.quick else "results.json")
@@ -576,10 +689,10 @@ def main():
     if os.path.exists(file):
         with open(file, encoding="utf-8") as old:
             results = json.load(old)
-    # In a process of its own, so that this one stays small: see measure_footprint.
-    subprocess.run([sys.executable, os.path.join(RIVALS, "network.py"), WORK, DATA], check=True)
-    for network in ("resnet20", "vgg_small"):
-        subprocess.run([PEERS_LINN, "files", network, WORK], check=True)
+    works = chosen_works(options)
+    footprint = "footprint" in options.parts and "keras" in options.rivals and not options.only
+    if footprint or not all(work.convolution for work in works):
+        write_networks()
     changed = text_of(["git", "status", "--porcelain", "-uno", "--", ".", ":!bench/RESULTS.md"])
     commit = text_of(["git", "rev-parse", "--short", "HEAD"]) + ("+" if changed else "")
 
@@ -595,10 +708,9 @@ def main():
 
     if os.getloadavg()[0] > 0.5:
         say(f"the load average is {os.getloadavg()[0]:.1f}: other programs are running, and the figures will show it")
-    for work in WORKS:
-        if work.part in options.parts and set(work.rivals) & set(options.rivals):
-            keep(work.title, lambda: measure_work(work, options))
-    if "footprint" in options.parts and "keras" in options.rivals:
+    for work in works:
+        keep(work.title, lambda: (measure_swept if work.part == "sweep" else measure_work)(work, options))
+    if footprint:
         keep(FOOTPRINT, lambda: measure_footprint(options))
 
     text = report(results)

@@ -22,7 +22,7 @@ constexpr int checked_steps = 5;   // their losses are
 constexpr int most_inference_batches = 64;
 
 struct Task {
-  std::string network;    // notebook, vgg, vgg_pool_first, resnet20, vgg_small; a convolution alone: its map, HEIGHTxWIDTHxCHANNELS
+  std::string network;    // notebook, vgg, vgg_pool_first, resnet20, vgg_small; a convolution alone: its text (convolution.h)
   std::string mode;       // train, infer; of a convolution alone: convolution.h
   std::string precision;  // f32, bf16
   int batch = 0;
@@ -48,6 +48,7 @@ struct Rival {
   std::vector<std::pair<std::string, std::function<Setting()>>> settings;
   int most_batches = 0;  // a run; 0: any number
   bool fixed = false;
+  std::string limits = "{}";  // JSON; of linn's side of a convolution: the machine's limits and what a batch asks of them
 };
 
 inline Task read_task(int argc, char** argv) {
@@ -135,8 +136,9 @@ inline void serve(const Task& task, const Rival& rival) {
   std::string outputs;
   if (best.outputs)
     for (const float value : best.outputs()) outputs += (outputs.empty() ? "" : ", ") + std::to_string(value);
-  std::printf("{\"ready\": {\"versions\": %s, \"setting\": %s, \"trials\": {%s}, \"images\": %d, \"outputs\": [%s]}}\n",
-              rival.versions.c_str(), quoted(best_name).c_str(), trials.c_str(), batches * task.batch, outputs.c_str());
+  std::printf("{\"ready\": {\"versions\": %s, \"setting\": %s, \"trials\": {%s}, \"images\": %d, \"outputs\": [%s], \"limits\": %s}}\n",
+              rival.versions.c_str(), quoted(best_name).c_str(), trials.c_str(), batches * task.batch, outputs.c_str(),
+              rival.limits.c_str());
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     double loss = 0;
