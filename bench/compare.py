@@ -35,16 +35,17 @@ CPUS = len(os.sched_getaffinity(0))
 @dataclass
 class Rival:
     name: str
-    program: str  # in RIVALS; oneDNN's are compiled, one for networks and one for convolutions
+    program: str  # for networks: in RIVALS, or of oneDNN, which is compiled, in WORK
     avx2: dict  # the environment that keeps it to AVX2; empty: it has no such switch
     seconds: float = 0  # a run of training; 0: as the work says
-    convolution: str = ""  # in RIVALS: the program for one convolution
+    convolution: str = ""  # the program for one convolution, likewise
 
 
 XLA = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
 ONEDNN = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 ALL_RIVALS = {
-    "onednn": Rival("oneDNN", "", ONEDNN),
+    "onednn": Rival("oneDNN", "onednn", ONEDNN, convolution="onednn_convolution"),
+    "onednn3": Rival("oneDNN 3", "", ONEDNN, convolution="onednn3_convolution"),  # convolutions only
     # `fit` has a start of its own, which a longer run makes small.
     "keras": Rival("Keras/TensorFlow", "keras_tensorflow.py", {**ONEDNN, **XLA}, seconds=4),
     "pytorch": Rival("PyTorch", "pytorch.py", {**ONEDNN, "ATEN_CPU_CAPABILITY": "avx2"}, convolution="pytorch_convolution.py"),
@@ -101,7 +102,7 @@ def convolutions():
 def swept():
     works = []
     for batch, mode, problem in sweep.problems():
-        rivals = ("onnxruntime", "openvino", "onednn", "pytorch") if mode == "infer" else ("onednn",)
+        rivals = ("onednn", "onednn3", "onnxruntime", "openvino", "pytorch") if mode == "infer" else ("onednn", "onednn3")
         works.append(Work("sweep", sweep.title(batch, mode, problem), mode, "f32", batch, rivals, 0.12, network=problem))
     return works
 
@@ -215,7 +216,7 @@ def require_installed(name):
 
 
 def start(name, work, isa, seconds):
-    raw = name == "onednn"
+    raw = name.startswith("onednn")
     data = WORK if raw else os.path.join(WORK, "noise.npz") if work.part in ("vgg", "networks") else DATA
     weights = {"vgg": "vgg.npz", "networks": f"{work.network}.npz"}.get(work.part, "weights.npz")
     arguments = [f"network={work.network}", f"mode={work.mode}", f"precision={work.precision}", f"batch={work.batch}",
@@ -229,9 +230,8 @@ def start(name, work, isa, seconds):
     environment = environment_of(isa, rival.avx2, work.threads)
     if work.convolution:  # maps on 2 MB pages, as linn's are
         environment["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
-    compiled = os.path.join(WORK, "onednn_convolution" if work.convolution else "onednn")
-    script = rival.convolution if work.convolution else rival.program
-    program = [compiled] if raw else [sys.executable, os.path.join(RIVALS, script)]
+    file = rival.convolution if work.convolution else rival.program
+    program = [os.path.join(WORK, file)] if raw else [sys.executable, os.path.join(RIVALS, file)]
     return Child(name, [*program, *arguments], environment)
 
 
@@ -546,7 +546,7 @@ def runs_list(results):
 
 def sweep_tables(results):
     rows = {title: result["rows"] for title, result in results.items()}
-    names = {key: rival.name for key, rival in ALL_RIVALS.items() if key == "onednn" or rival.convolution}
+    names = {key: rival.name for key, rival in ALL_RIVALS.items() if rival.convolution}
     parts = (sweep.summary(rows, COLUMNS), sweep.main_table(rows, COLUMNS, names),
              "Each rival's quickest setting, images/s by its own trial before the pairs:", sweep.rivals_table(rows, COLUMNS, names),
              sweep.reasons_list(rows, COLUMNS, names))
@@ -617,11 +617,11 @@ rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) o
   primitives with all that they read laid out beforehand, kernels too. Both have their maps on 2 MB pages. With pooling, forward keeps
   linn's argmax or oneDNN's workspace, and backward goes from the pooled map's gradient, no number of which is zero, to those of input and
   kernel; oneDNN pools in a primitive of its own. Results agree to 1e-3 of their length (backward through the pooling 1e-2: near ties).
-- Sixty convolutions: linn as in One convolution, planned for inference. oneDNN as there. ONNX Runtime, OpenVINO and PyTorch (eager) take
-  input and kernel in the layout of their setting and include the reorders that a network of one convolution has. Pairs are run with
-  the rivals whose trials reach {CLOSE:.0%} of the quickest rival's; the best rival is the one with the highest median of its pairs. Batches of 1:
-  one call at a time; larger ones: rivals may compute two batches side by side. ONNX Runtime has no switch for AVX2 and so no
-  figures in that column. Results agree to 1e-3 of their length.
+- Sixty convolutions: linn as in One convolution, planned for inference. oneDNN (version 2 of Debian, 3 of PyPI) as there. ONNX Runtime,
+  OpenVINO and PyTorch (eager) take input and kernel in the layout of their setting and include the reorders that a network of one
+  convolution has. Every rival tunes itself; pairs are run with those whose trials reach {CLOSE:.0%} of the quickest one's, and the best
+  rival is the one with the highest median of its pairs. Batches of 1: one call at a time; larger ones: rivals may compute two batches side
+  by side. ONNX Runtime has no switch for AVX2 and so no figures in that column. Results agree to 1e-3 of their length.
 - Threads: {CPUS}, one in the works that say so.
 - linn: one setting. A rival: each of its settings is tried (best of three short runs) and the quickest goes into the pairs. Those taken:
 

@@ -15,25 +15,6 @@ using namespace rivals::onednn;
 using rivals::Axis;
 using rivals::Convolution;
 
-// dnnl::convolution_forward or dnnl::deconvolution_forward for this problem.
-template <class Forward>
-typename Forward::primitive_desc describe_forward(const Convolution& c, dnnl::algorithm algorithm, const dnnl::engine& engine,
-                                                  const std::array<memory::desc, 3>& source_weights_output, const Dims& stride,
-                                                  const Dims& dilation, const Dims& before, const Dims& after) {
-  const auto& [source, weights, output] = source_weights_output;
-  if (!c.infers())
-    return {{dnnl::prop_kind::forward_training, algorithm, source, weights, output, stride, dilation, before, after}, engine};
-  dnnl::primitive_attr attributes;
-  if (!c.transposed) {
-    dnnl::post_ops relu;
-    relu.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
-    attributes.set_post_ops(relu);
-  }
-  const memory::desc bias = plain({c.filters}, Tag::x);
-  return {
-      {dnnl::prop_kind::forward_inference, algorithm, source, weights, bias, output, stride, dilation, before, after}, attributes, engine};
-}
-
 class Runner {
  public:
   Runner(const Convolution& c, dnnl::algorithm algorithm) : c_(c), algorithm_(algorithm), timed_(engine_, stream_) {
@@ -45,7 +26,7 @@ class Runner {
       output_ = finish_forward(timed_, add_forward<dnnl::convolution_forward>(timed_)).pooled;
       return;
     }
-    const auto forward = describe<dnnl::convolution_forward>();
+    const auto forward = describe_forward<dnnl::convolution_forward>();
     if (c_.pooled()) spread_ = add_pooling_gradient(forward.dst_desc());
     if (c_.gives_input_gradient()) add_input_gradient(forward);
     if (c_.gives_kernel_gradient()) add_kernel_gradient(forward);
@@ -55,7 +36,7 @@ class Runner {
 
   std::vector<float> sketches() {
     std::vector<float> result;
-    if (output_) append_sketch(output_, plain(output_.get_desc().dims(), Tag::nhwc), result);
+    if (output_) append_sketch(output_, plain(pooled_, Tag::nhwc), result);
     if (input_gradient_) append_sketch(input_gradient_, plain(map_, Tag::nhwc), result);
     if (kernel_gradient_) append_sketch(kernel_gradient_, keras_kernel(), result);
     return result;
@@ -67,10 +48,30 @@ class Runner {
     memory pooled, workspace;
   };
 
+  // Of dnnl::convolution_forward or dnnl::deconvolution_forward.
   template <class Forward>
-  typename Forward::primitive_desc describe() const {
-    return describe_forward<Forward>(c_, algorithm_, engine_, {wished(map_), wished(kernel_), wished(convolved_)}, stride_, dilation_,
-                                     before_, after_);
+  typename Forward::primitive_desc describe_forward() const {
+    const memory::desc map = wished(map_), kernel = wished(kernel_), convolved = wished(convolved_);
+    if (!c_.infers())
+      return describe<Forward>(engine_, {}, dnnl::prop_kind::forward_training, algorithm_, map, kernel, convolved, stride_, dilation_,
+                               before_, after_);
+    dnnl::primitive_attr attributes;
+    if (!c_.transposed) {
+      dnnl::post_ops relu;
+      append_relu(relu);
+      attributes.set_post_ops(relu);
+    }
+    return describe<Forward>(engine_, attributes, dnnl::prop_kind::forward_inference, algorithm_, map, kernel, bias_, convolved, stride_,
+                             dilation_, before_, after_);
+  }
+
+  dnnl::pooling_forward::primitive_desc describe_pooling(const memory::desc& convolved) const {
+    const auto kind = c_.infers() ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
+    return std::apply(
+        [&](const auto&... sizes) {
+          return describe<dnnl::pooling_forward>(engine_, {}, kind, pooling_algorithm(), convolved, wished(pooled_), sizes...);
+        },
+        pool_sizes_);
   }
 
   // Keras's layout [rows, columns, channels of a group, filters], or of a transposed convolution [rows, columns, filters, channels].
@@ -101,31 +102,25 @@ class Runner {
 
   template <class Forward>
   memory add_forward(Program& program) {
-    const auto forward = describe<Forward>();
+    const auto forward = describe_forward<Forward>();
     memory convolved = program.make(forward.dst_desc());
     std::unordered_map<int, memory> arguments = {
         {DNNL_ARG_SRC, input(forward.src_desc())}, {DNNL_ARG_WEIGHTS, kernel(forward.weights_desc())}, {DNNL_ARG_DST, convolved}};
-    if (c_.infers()) {
-      const memory::desc bias = plain({c_.filters}, Tag::x);
-      arguments[DNNL_ARG_BIAS] = laid_out(bias, rivals::bias_seed, bias);
-    }
+    if (c_.infers()) arguments[DNNL_ARG_BIAS] = laid_out(bias_, rivals::bias_seed, bias_);
     program.add(Forward(forward), std::move(arguments));
     if (c_.transposed) add_relu(program, convolved);
     return convolved;
   }
 
   void add_relu(Program& program, const memory& map) {
-    const dnnl::eltwise_forward::primitive_desc relu(
-        {dnnl::prop_kind::forward_inference, dnnl::algorithm::eltwise_relu, map.get_desc(), 0.0F}, engine_);
-    program.add(dnnl::eltwise_forward(relu), {{DNNL_ARG_SRC, map}, {DNNL_ARG_DST, map}});
+    program.add(dnnl::eltwise_forward(describe_relu(engine_, map.get_desc())), {{DNNL_ARG_SRC, map}, {DNNL_ARG_DST, map}});
   }
 
   // The pooling, if there is one.
   Pooling finish_forward(Program& program, const memory& convolved) {
     if (!c_.pooled()) return {.desc = {}, .pooled = convolved, .workspace = {}};
-    const auto kind = c_.infers() ? dnnl::prop_kind::forward_inference : dnnl::prop_kind::forward_training;
     Pooling p;
-    p.desc = {{kind, pooling_algorithm(), convolved.get_desc(), wished(pooled_), pool_stride_, pool_window_, none_, none_}, engine_};
+    p.desc = describe_pooling(convolved.get_desc());
     p.pooled = program.make(p.desc.dst_desc());
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, convolved}, {DNNL_ARG_DST, p.pooled}};
     if (p.desc.workspace_desc().get_size() > 0) arguments[DNNL_ARG_WORKSPACE] = p.workspace = program.make(p.desc.workspace_desc());
@@ -142,8 +137,11 @@ class Runner {
     Program before(engine_, stream_);
     const Pooling p = finish_forward(before, add_forward<dnnl::convolution_forward>(before));
     before.run();
-    const dnnl::pooling_backward::primitive_desc backward(
-        {pooling_algorithm(), convolved, p.desc.dst_desc(), pool_stride_, pool_window_, none_, none_}, engine_, p.desc);
+    const auto backward = std::apply(
+        [&](const auto&... sizes) {
+          return describe_gradient<dnnl::pooling_backward>(engine_, p.desc, pooling_algorithm(), convolved, p.desc.dst_desc(), sizes...);
+        },
+        pool_sizes_);
     const memory spread = timed_.make(backward.diff_src_desc());
     std::unordered_map<int, memory> arguments = {
         {DNNL_ARG_DIFF_DST, laid_out(plain(pooled_, Tag::nhwc), rivals::output_gradient_seed, backward.diff_dst_desc())},
@@ -159,8 +157,8 @@ class Runner {
   }
 
   void add_input_gradient(const dnnl::convolution_forward::primitive_desc& forward) {
-    const dnnl::convolution_backward_data::primitive_desc data(
-        {algorithm_, wished(map_), wished(kernel_), wished(convolved_), stride_, dilation_, before_, after_}, engine_, forward);
+    const auto data = describe_gradient<dnnl::convolution_backward_data>(engine_, forward, algorithm_, wished(map_), wished(kernel_),
+                                                                         wished(convolved_), stride_, dilation_, before_, after_);
     input_gradient_ = timed_.make(data.diff_src_desc());
     timed_.add(dnnl::convolution_backward_data(data), {{DNNL_ARG_WEIGHTS, kernel(data.weights_desc())},
                                                        {DNNL_ARG_DIFF_DST, output_gradient(data.diff_dst_desc())},
@@ -168,8 +166,8 @@ class Runner {
   }
 
   void add_kernel_gradient(const dnnl::convolution_forward::primitive_desc& forward) {
-    const dnnl::convolution_backward_weights::primitive_desc weights(
-        {algorithm_, wished(map_), wished(kernel_), wished(convolved_), stride_, dilation_, before_, after_}, engine_, forward);
+    const auto weights = describe_gradient<dnnl::convolution_backward_weights>(engine_, forward, algorithm_, wished(map_), wished(kernel_),
+                                                                               wished(convolved_), stride_, dilation_, before_, after_);
     kernel_gradient_ = timed_.make(weights.diff_weights_desc());
     timed_.add(dnnl::convolution_backward_weights(weights), {{DNNL_ARG_SRC, input(weights.src_desc())},
                                                              {DNNL_ARG_DIFF_DST, output_gradient(weights.diff_dst_desc())},
@@ -191,9 +189,10 @@ class Runner {
   Dims convolved_{c_.batch, c_.filters, rows_.out, columns_.out};
   Dims pooled_{c_.batch, c_.filters, c_.out_height(), c_.out_width()};
   Dims stride_{c_.stride, c_.stride}, dilation_{c_.dilation - 1, c_.dilation - 1};
-  Dims before_{rows_.before, columns_.before}, after_{rows_.after, columns_.after}, none_{0, 0};
+  Dims before_{rows_.before, columns_.before}, after_{rows_.after, columns_.after};
   Dims pool_window_ = c_.pools_globally() ? Dims{rows_.out, columns_.out} : Dims{c_.pool_height, c_.pool_width};
-  Dims pool_stride_{c_.pool_stride, c_.pool_stride};
+  decltype(pool_sizes({}, {})) pool_sizes_ = pool_sizes({c_.pool_stride, c_.pool_stride}, pool_window_);
+  memory::desc bias_ = plain({c_.filters}, Tag::x);
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   Program timed_;
