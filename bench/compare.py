@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sweep
 
@@ -67,6 +67,7 @@ class Work:
     seconds: float  # a run
     threads: int = CPUS
     network: str = "notebook"
+    clock: str = "wall"  # or cpu (rivals/child.h)
 
     @property
     def convolution(self):
@@ -220,7 +221,7 @@ def start(name, work, isa, seconds):
     data = WORK if raw else os.path.join(WORK, "noise.npz") if work.part in ("vgg", "networks") else DATA
     weights = {"vgg": "vgg.npz", "networks": f"{work.network}.npz"}.get(work.part, "weights.npz")
     arguments = [f"network={work.network}", f"mode={work.mode}", f"precision={work.precision}", f"batch={work.batch}",
-                 f"threads={work.threads}", f"seconds={seconds}", f"data={data}",
+                 f"threads={work.threads}", f"clock={work.clock}", f"seconds={seconds}", f"data={data}",
                  f"weights={os.path.join(WORK, weights)}"]
     if name == "linn":
         program = PEERS_CONVOLUTION if work.convolution else PEERS_LINN
@@ -647,6 +648,7 @@ def read_options():
     parser = argparse.ArgumentParser(prog="bench/peers", description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--busy", action="store_true")
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--rivals", default=",".join(ALL_RIVALS))
     parser.add_argument("--only", default="", metavar="TEXT")
@@ -671,7 +673,8 @@ def chosen_works(options):
     works = [work for work in WORKS if work.part in options.parts and set(work.rivals) & set(options.rivals) and options.only in work.title]
     swept_ = [work for work in works if work.part == "sweep"]
     left_out = [] if not options.quick or options.only else [work for i, work in enumerate(swept_) if i % 6]
-    return [work for work in works if work not in left_out]
+    works = [work for work in works if work not in left_out]
+    return [replace(work, threads=1, clock="cpu") for work in works] if options.busy else works
 
 
 def write_networks():
@@ -684,7 +687,8 @@ def write_networks():
 
 def main():
     options = read_options()
-    file = os.path.join(WORK, "quick.json" if options.quick else "results.json")
+    kept = "quick" if options.quick else "busy" if options.busy else "results"
+    file = os.path.join(WORK, f"{kept}.json")
     results = {}
     if os.path.exists(file):
         with open(file, encoding="utf-8") as old:
@@ -706,7 +710,7 @@ def main():
         with open(file, "w", encoding="utf-8") as new:
             json.dump(results, new)
 
-    if os.getloadavg()[0] > 0.5:
+    if os.getloadavg()[0] > 0.5 and not options.busy:
         say(f"the load average is {os.getloadavg()[0]:.1f}: other programs are running, and the figures will show it")
     for work in works:
         keep(work.title, lambda: (measure_swept if work.part == "sweep" else measure_work)(work, options))
@@ -715,10 +719,12 @@ def main():
 
     text = report(results)
     print(text)
-    if not options.quick:
+    if kept == "results":
         with open(os.path.join(HERE, "RESULTS.md"), "w", encoding="utf-8") as page:
             page.write(text)
-    say("done" + (": quick figures mean nothing, bench/RESULTS.md is as it was" if options.quick else ": bench/RESULTS.md is written"))
+    ends = {"quick": "quick figures mean nothing, bench/RESULTS.md is as it was",
+            "busy": "the figures are of one thread and its CPU time, bench/RESULTS.md is as it was", "results": "bench/RESULTS.md is written"}
+    say(f"done: {ends[kept]}")
 
 
 if __name__ == "__main__":
