@@ -346,12 +346,12 @@ def measure_close(work, isa, names, options):
         for name in names:
             rows[name] = tune(work, isa, name, linn, sides, options)
         quickest = max((rows[name]["trial"] for name in sides), default=0)
-        for name, rival in sides.items():
-            if rows[name]["trial"] >= CLOSE * quickest:
-                rows[name] = {**rows[name], **alternate(name, linn, rival, options.pairs)[0]}
-    except RivalFailed as failure:
-        say(f"  NOT MEASURED: {failure}")
-        return {name: {"reason": str(failure)} for name in names}
+        for name in [name for name in sides if rows[name]["trial"] >= CLOSE * quickest]:
+            try:
+                rows[name] = {**rows[name], **alternate(name, linn, sides[name], options.pairs)[0]}
+            except RivalFailed as failure:
+                say(f"  {ALL_RIVALS[name].name}: NOT MEASURED: {failure}")
+                rows[name] = {"reason": str(failure)}
     finally:
         for side in (linn, *sides.values()):
             side.close()

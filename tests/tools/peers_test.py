@@ -102,7 +102,10 @@ class Peers(unittest.TestCase):
         compare.PEERS_CONVOLUTION = str(convolution)
         for name, (trial, seconds, output) in others.items():
             ready = {"ready": {"versions": {}, "setting": "s", "trials": {"s": trial}, "images": 32, "outputs": [output] * 16}}
-            (self.folder / compare.ALL_RIVALS[name].convolution).write_text(self.side(ready, {"seconds": seconds, "images": 32}))
+            text = self.side(ready, {"seconds": seconds, "images": 32})
+            if isinstance(seconds, str):  # what it does in place of an answer
+                text = f"import json\nprint(json.dumps({ready!r}), flush=True)\ninput()\n{seconds}"
+            (self.folder / compare.ALL_RIVALS[name].convolution).write_text(text)
         self.options.rivals = list(others)
         work = next(work for work in compare.WORKS if work.part == "sweep" and "groups 128" in work.title)
         with contextlib.redirect_stderr(io.StringIO()):
@@ -122,6 +125,12 @@ class Peers(unittest.TestCase):
         self.assertIn("its result 1 is not linn's", rows["onnxruntime"]["reason"])
         self.assertIn("| OpenVINO 8 | **4.00** (4.00 - 4.00) |", page)
         self.assertIn("ONNX Runtime, all the CPU has: not measured on 1 problems; on 28x28x128->128 3x3 same groups 128, batch 32: its result", page)
+
+    def test_sweep_goes_on_after_a_rival_that_dies_between_pairs(self):
+        dying = "raise SystemExit('out of luck')"
+        rows, _ = self.swept(onnxruntime=(100.0, dying, 0.5), openvino=(90.0, 4.0, 0.5))
+        self.assertIn("ended with status 1: out of luck", rows["onnxruntime"]["reason"])
+        self.assertEqual([8.0] * 3, rows["openvino"]["rival"])
 
     def test_sixty_problems(self):
         titles = [work.title for work in compare.WORKS if work.part == "sweep"]
