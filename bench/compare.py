@@ -597,8 +597,8 @@ Dense 10. Both are linn's built-in ones (`linn summary resnet20`); Keras reads l
 ## Sixty convolutions
 `bench/sweep.txt`: height, width and channels of the input -> filters, window / stride, padding, and what follows. Inference with bias and
 relu, unless a gradient is named. Images/s; **ratio** to the best rival. linn's share: of the peak of float32 multiply-adds, measured in the
-same process, by the operations of the direct form, of which Winograd needs fewer; of depthwise convolutions the share of the bandwidth of a
-copy that moves as many bytes as input and output have.
+same process, by the operations of the direct form, of which Winograd needs fewer; of depthwise convolutions also the share of the bandwidth
+of a copy that moves as many bytes as input and output have.
 
 {sweep_tables(results)}
 

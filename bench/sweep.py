@@ -34,11 +34,10 @@ def ratios(row):
 
 
 def share(row, depthwise):
-    """What linn reaches of the machine's limit."""
+    """What linn reaches of the machine's limits: multiply-adds, and of a depthwise convolution a copy's bandwidth too."""
     limits, rate = row["linn_about"]["limits"], statistics.median(row["linn"])
-    if depthwise:
-        return f"{rate * limits['bytes_an_image'] / limits['copy_bandwidth']:.0%} of a copy"
-    return f"{rate * limits['flops_an_image'] / limits['peak_flops']:.0%}"
+    text = f"{rate * limits['flops_an_image'] / limits['peak_flops']:.0%}"
+    return f"{text}; {rate * limits['bytes_an_image'] / limits['copy_bandwidth']:.0%} of a copy" if depthwise else text
 
 
 def depthwise(convolution):

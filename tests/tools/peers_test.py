@@ -117,7 +117,7 @@ class Peers(unittest.TestCase):
         self.assertEqual([16.0] * 3, rows["onnxruntime"]["rival"])
         self.assertEqual([8.0] * 3, rows["openvino"]["rival"])
         self.assertNotIn("rival", rows["pytorch"])
-        self.assertIn("batch 32 | 32 | ONNX Runtime 16 | **2.00** (2.00 - 2.00) | direct | 64% of a copy |", page)
+        self.assertIn("batch 32 | 32 | ONNX Runtime 16 | **2.00** (2.00 - 2.00) | direct | 80%; 64% of a copy |", page)
         self.assertIn("| 100 (s) | 90 (s) |", page)
 
     def test_sweep_leaves_out_a_rival_with_other_numbers(self):
