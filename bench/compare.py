@@ -20,6 +20,7 @@ import tempfile
 import time
 from dataclasses import dataclass, replace
 
+import old_page
 import sweep
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -522,7 +523,7 @@ def settings_list(results):
 def call_costs(results):
     """What a call of predict costs, from the trials of linn's side."""
     lines = []
-    for work in WORKS:
+    for work in (work for work in WORKS if not work.convolution):
         rows = results.get(work.title, {}).get("rows", {}).get("best", {})
         about = next((row["linn_about"] for row in rows.values() if "linn_about" in row), None)
         if about and len(about["trials"]) > 1 and not any(isinstance(rate, str) for rate in about["trials"].values()):
@@ -547,6 +548,8 @@ def runs_list(results):
 
 def sweep_tables(results):
     rows = {title: result["rows"] for title, result in results.items()}
+    if not any(work.title in rows for work in WORKS if work.part == "sweep"):
+        return "not measured"
     names = {key: rival.name for key, rival in ALL_RIVALS.items() if rival.convolution}
     parts = (sweep.summary(rows, COLUMNS), sweep.main_table(rows, COLUMNS, names),
              "Each rival's quickest setting, images/s by its own trial before the pairs:", sweep.rivals_table(rows, COLUMNS, names),
@@ -668,6 +671,18 @@ def read_options():
     return options
 
 
+def write_page(text, results):
+    file = os.path.join(HERE, "RESULTS.md")
+    with open(file, encoding="utf-8") as page:
+        old = page.read()
+    parts = {part: [work.title for work in WORKS if work.part == part] for part in PARTS}
+    missing = [title for part, titles in parts.items() if part != "sweep" for title in titles if title not in results]
+    sweep_missing, conv_missing = (not any(title in results for title in parts[part]) for part in ("sweep", "conv"))
+    names = missing + ["footprint"] * (FOOTPRINT not in results) + ["sweep"] * sweep_missing + ["convolutions"] * conv_missing
+    with open(file, "w", encoding="utf-8") as page:
+        page.write(old_page.keep_figures(text, old, names, sweep_missing, FOOTPRINT not in results))
+
+
 def chosen_works(options):
     """Of the sweep, a quick run takes every sixth problem."""
     works = [work for work in WORKS if work.part in options.parts and set(work.rivals) & set(options.rivals) and options.only in work.title]
@@ -720,8 +735,7 @@ def main():
     text = report(results)
     print(text)
     if kept == "results":
-        with open(os.path.join(HERE, "RESULTS.md"), "w", encoding="utf-8") as page:
-            page.write(text)
+        write_page(text, results)
     ends = {"quick": "quick figures mean nothing, bench/RESULTS.md is as it was",
             "busy": "the figures are of one thread and its CPU time, bench/RESULTS.md is as it was", "results": "bench/RESULTS.md is written"}
     say(f"done: {ends[kept]}")

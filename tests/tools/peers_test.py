@@ -34,7 +34,7 @@ class Peers(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        self.saved = {name: getattr(compare, name) for name in ("WORK", "RIVALS", "PEERS_LINN", "PEERS_CONVOLUTION")}
+        self.saved = {name: getattr(compare, name) for name in ("HERE", "WORK", "RIVALS", "PEERS_LINN", "PEERS_CONVOLUTION")}
         self.addCleanup(lambda: [setattr(compare, name, value) for name, value in self.saved.items()])
         compare.WORK = compare.RIVALS = str(self.folder)
         linn = self.folder / "linn"
@@ -131,6 +131,22 @@ class Peers(unittest.TestCase):
         rows, _ = self.swept(onnxruntime=(100.0, dying, 0.5), openvino=(90.0, 4.0, 0.5))
         self.assertIn("ended with status 1: out of luck", rows["onnxruntime"]["reason"])
         self.assertEqual([8.0] * 3, rows["openvino"]["rival"])
+
+    def test_the_page_keeps_figures_that_were_measured_elsewhere(self):
+        _, old = self.rival(self.side(READY, {"seconds": 2.0, "images": 32}))
+        (self.folder / "RESULTS.md").write_text(old)
+        rows, page = self.swept(openvino=(90.0, 4.0, 0.5))
+        title = next(work.title for work in compare.WORKS if work.part == "sweep" and "groups 128" in work.title)
+        results = {title: {"rows": {"best": rows}, "when": "", "linn": "", "pairs": 3, "load": 0.0, "machine": ""}}
+        compare.HERE = str(self.folder)
+        compare.write_page(compare.report(results), results)
+        merged = (self.folder / "RESULTS.md").read_text()
+        for line in ("| infer float32, batch 32 | OpenVINO | 32 | 16 | **2.00** (2.00 - 2.00) |", "Peer 1.0: **best**; tried: other: 50 images/s",
+                     "- infer float32, batch 32: , , 3 pairs", "- sweep: , , 3 pairs", "| OpenVINO 8 | **4.00** (4.00 - 4.00) |"):
+            self.assertTrue(line in merged, line)
+        compare.write_page(compare.report({}), {})
+        figures = lambda text: sorted(line for line in text.splitlines() if line.startswith(("| ", "- ")))
+        self.assertEqual(figures(merged), figures((self.folder / "RESULTS.md").read_text()))
 
     def test_sixty_problems(self):
         titles = [work.title for work in compare.WORKS if work.part == "sweep"]
