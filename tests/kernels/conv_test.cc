@@ -466,8 +466,8 @@ TEST(Conv, DepthwiseHasTheBitsOfTheDirectForm) {
     const ConvForward::Problem problem = {g, true, Activation::relu};
     const Buffer src(random_values(src_extent(g, 2), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.out_channels, 3));
     for (const core::Isa isa : core::available_isas()) {
-      if (isa < conv::DepthwiseForward::needs) continue;
       core::set_isa(isa);
+      if (!core::has(conv::DepthwiseForward::needs)) continue;
       Buffer one(dst_extent(g, 2)), other(dst_extent(g, 2)), scratch(conv::DepthwiseForward::scratch(problem, 2), unwritten),
           other_scratch(conv::Forward::scratch(problem, 2), unwritten);
       conv::DepthwiseForward::run(problem, {2, src.data(), kernel.data(), nullptr, bias.data(), one.data(), scratch.data()});
