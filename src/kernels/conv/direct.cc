@@ -65,7 +65,7 @@ void run_walk(const Way& walk, std::int64_t images, Contraction x) {
 }  // namespace
 
 bool Forward::supports(const ConvForward::Problem& problem) {
-  return is_linear_or_relu(problem.activation);
+  return is_in_registers(problem.activation);
 }
 
 double Forward::cost(const ConvForward::Problem& problem) {
@@ -90,7 +90,8 @@ void Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<f
             .b = packs ? args.packed : args.kernel,
             .c = args.dst,
             .bias = problem.bias ? args.bias : nullptr,
-            .relu = problem.activation == Activation::relu,
+            .relu = cuts_below_zero(problem.activation),
+            .largest = largest_result(problem.activation),
             .pack = args.scratch});
 }
 

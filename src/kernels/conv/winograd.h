@@ -20,7 +20,8 @@ struct MapArgs {
   bool turned;          // whether the taps are used from the last to the first
   const float* packed;
   const float* bias;  // or null
-  bool relu;
+  bool relu;      // results below 0 become 0
+  float largest;  // those above it become that
   float* dst;
   float* scratch;
 };

@@ -33,6 +33,7 @@ struct Bf16Contraction {
   bool add = false;
   const float* bias = nullptr;
   bool relu = false;
+  float largest = std::numeric_limits<float>::infinity();  // as Contraction's
 };
 
 /// contract_bf16, pack_bf16, interleave_bf16 and round_bf16 need Feature::bfloat16_products.
