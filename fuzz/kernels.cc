@@ -496,7 +496,9 @@ void norm(Draw& draw) {
 void softmax(Draw& draw) {
   const std::uint32_t seed = draw.seed();
   const SoftmaxKind kind = draw.pick({SoftmaxKind::softmax, SoftmaxKind::log_softmax, SoftmaxKind::sparsemax});
-  check::check_softmax(draw.between(0, 20), draw.between(1, 200), kind, seed);
+  const std::int64_t rows = draw.between(0, 20), classes = draw.between(1, 200);
+  check::check_softmax(rows, classes, kind, seed);
+  check::check_softmax_gradient(rows, classes, kind, seed);
 }
 
 void crossentropy(Draw& draw) {
@@ -606,7 +608,7 @@ constexpr Case cases[] = {
     {pad, {PadForward::name, PadInputGradient::name}},
     {blur, {BlurForward::name, BlurInputGradient::name}},
     {phases, {PhaseScores::name}},
-    {softmax, {SoftmaxForward::name}},
+    {softmax, {SoftmaxForward::name, SoftmaxGradient::name}},
     {crossentropy, {Crossentropy::name}},
     {phase_mix, {PhaseMixGradient::name}},
     {conv_winograd4, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name, ConvPoolForward::name}},

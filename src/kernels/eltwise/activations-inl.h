@@ -463,7 +463,7 @@ struct Mish : Function {
 };
 
 struct Gelu : Function {
-  static constexpr ActivationError error = {6.5, 6.25};
+  static constexpr ActivationError error = {6, 6};
   template <class D, class V>
   HWY_INLINE V value(D d, V x) const {
     const V below = normal(d, x).below, back = hn::Set(d, unscale);

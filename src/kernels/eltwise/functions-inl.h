@@ -11,7 +11,7 @@
 // | tanh            | m / (m + 2) with m = expm1(2 |x|)                                          | TANH                             |
 // | log1p_of_ratio  | f - f^2 / 2 + f^3 P(f), P of degree 9, f = x or (x - 1) / 2                | LOG1P                            |
 // | log             | x = 2^k (1 + f); k ln 2 + f - f^2 / 2 + f^3 P(f)                           | LOG                              |
-// | normal          | exp(-z^2 / 2) G(t) / (z + 4), t = (z - 4) / (z + 4), G of degree 9         | NORMAL                           |
+// | normal          | exp(-z^2 / 2) G(t) / (z + 5/2), t = (z - 5/2) / (z + 5/2), G of degree 9   | NORMAL                           |
 // | power           | exp(y log(x)) in double: log by the series of atanh, exp by its own        | POWER                            |
 //
 // The polynomials are minimax fits of the relative error, with float coefficients; each is within 2^-25 of its function. Errors were
@@ -199,11 +199,11 @@ HWY_INLINE Normal<D> normal(D d, V x) {
   const V minus_half = hn::Set(d, -0.5f);
   const V low = hn::Mul(hn::Mul(hn::Sub(z, a), hn::Add(z, a)), minus_half);
   const V e = exp_minus(d, hn::Mul(hn::Mul(a, a), minus_half), low);
-  constexpr float g[] = {0.755285144f,    -0.607896626f,   0.387136608f,  -0.186522946f,   0.0604063235f,
-                         -0.00752656721f, -0.00352044287f, 0.0015686265f, 0.000187580037f, -0.000127290506f};
-  const V four = hn::Set(d, 4.0f);
-  const V w = hn::Div(hn::Set(d, 1.0f), hn::Add(z, four));
-  const V smooth = hn::Mul(polynomial(d, hn::Mul(hn::Sub(z, four), w), g), w);
+  constexpr float g[] = {0.706656635f,   -0.433692127f,   0.131987959f,   0.00923776254f,   -0.0163931474f,
+                         -0.00161009294f, 0.00254062307f, 0.000702969555f, -0.000324551074f, -0.000171031395f};
+  const V shift = hn::Set(d, 2.5f);
+  const V w = hn::Div(hn::Set(d, 1.0f), hn::Add(z, shift));
+  const V smooth = hn::Mul(polynomial(d, hn::Mul(hn::Sub(z, shift), w), g), w);
   return {hn::Mul(e, smooth), hn::Mul(e, hn::Set(d, 0.398942280f))};
 }
 

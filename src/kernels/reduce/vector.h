@@ -12,6 +12,12 @@ struct VectorSoftmax : VectorTraits<SoftmaxForward> {
   static void run(const SoftmaxForward::Problem& problem, const SoftmaxForward::Args<float>& args);
 };
 
+/// Accepts rows of more than 16 classes: the reference is quicker for shorter ones, but for those of log_softmax and sparsemax.
+struct VectorSoftmaxGradient : VectorTraits<SoftmaxGradient> {
+  static bool accepts(const SoftmaxGradient::Problem& problem) { return problem.classes > 16 || problem.kind != SoftmaxKind::softmax; }
+  static void run(const SoftmaxGradient::Problem& problem, const SoftmaxGradient::Args<float>& args);
+};
+
 /// Accepts logits only.
 struct VectorCrossentropy : VectorTraits<Crossentropy> {
   static bool accepts(const Crossentropy::Problem& problem) { return problem.prediction == Prediction::logits; }
