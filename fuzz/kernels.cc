@@ -429,6 +429,8 @@ void activation(Draw& draw) {
   const std::int64_t count = draw.between(0, 200);
   ActivationSpec spec = function;
   if (function == Activation::clipped_relu) spec = {function, draw.pick({0.0, 0.25, 1.5}), draw.pick({1.0, 2.0, 6.0, 1e30}), draw.pick({0.0, 1.0})};
+  if (function == Activation::elu || function == Activation::celu) spec = {function, draw.pick({0.3, 1.0, 2.0})};
+  if (function == Activation::power) spec = {function, draw.pick({-2.0, -1.0, -0.3, 0.0, 0.5, 1.5, 2.0, 3.0})};
   check::check_activation(spec, count, values, seed);
 }
 

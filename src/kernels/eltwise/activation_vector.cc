@@ -3,6 +3,21 @@
 //   forward:  dst[i] = value(src[i])
 //   gradient: dsrc[i] = ddst[i] * slope(src[i]), and 0 where the slope is 0
 //
+// Measured (Zen 5, one core), ns an element of 4,096, value and gradient:
+//
+// | function    | AVX-512    | AVX2       | reference | function      | AVX-512    | AVX2       | reference |
+// |-------------|------------|------------|-----------|---------------|------------|------------|-----------|
+// | relu        | 0.06, 0.10 | 0.05, 0.09 | 1.9, 3.5  | elu           | 0.18, 0.26 | 0.37, 0.50 | 6.7, 5.6  |
+// | hard_silu   | 0.06, 0.11 | 0.11, 0.17 | 3.4, 3.6  | exponential   | 0.19, 0.24 | 0.35, 0.42 | 2.2, 3.0  |
+// | sigmoid     | 0.25, 0.34 | 0.48, 0.60 | 6.3, 9.7  | softplus      | 0.49, 0.30 | 0.97, 0.57 | 11.6, 6.9 |
+// | silu        | 0.27, 0.37 | 0.51, 0.70 | 6.9, 9.5  | mish          | 0.35, 0.47 | 0.71, 0.95 | 35, 38    |
+// | tanh        | 0.26, 0.29 | 0.52, 0.55 | 12, 14    | log           | 0.22, 0.10 | 0.45, 0.09 | 2.4, 1.6  |
+// | gelu        | 0.42, 0.52 | 0.83, 1.00 | 17, 18    | power of 1.5  | 1.23, 0.11 | 2.56, 0.15 | 4.3, 2.3  |
+// | gelu_tanh   | 0.41, 0.54 | 0.73, 1.02 | 18, 19    |               |            |            |           |
+//
+// Of 8 million elements (AVX-512), as a share of what memcpy moves in the same run: piecewise polynomials 0.9 to 1.0, exponential, sigmoid,
+// silu and tanh 0.7 to 0.85, mish and gelu 0.5, softplus 0.4; with AVX2 functions with an exponential are bound by arithmetic: 0.2 to 0.5.
+//
 // One loop over full vectors. The last elements are copied to a vector on the stack, so that they run the same instructions and get the
 // same bits as anywhere else.
 #undef HWY_TARGET_INCLUDE

@@ -374,7 +374,7 @@ struct Logistic {
 };
 
 struct Sigmoid : Function {
-  static constexpr ActivationError error = {2.5, 4.25};
+  static constexpr ActivationError error = {2.5, 4.5};
   template <class D, class V>
   HWY_INLINE V value(D d, V x) const {
     return Logistic<D>(d, x).value();
@@ -386,7 +386,7 @@ struct Sigmoid : Function {
 };
 
 struct Silu : Function {
-  static constexpr ActivationError error = {3.25, 4.25};
+  static constexpr ActivationError error = {3.5, 4.5};
   template <class D, class V>
   HWY_INLINE V value(D d, V x) const {
     return Logistic<D>(d, x).times(x);
@@ -431,7 +431,7 @@ struct LogSigmoid : Function {
 // Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020. tanh(softplus(x)) = u / v without tanh and logarithm:
 // u = e^2 + 2 e, v = u + 2 for x < 0; u = 1 + 2 e, v = u + 2 e^2 for x >= 0.
 struct Mish : Function {
-  static constexpr ActivationError error = {4.25, 4.75};
+  static constexpr ActivationError error = {4.5, 5};
 
   /// u is to be multiplied by `scale`, and so is w = e (1 + e) for x < 0, e^2 (1 + e) for x >= 0.
   template <class D>
@@ -463,7 +463,7 @@ struct Mish : Function {
 };
 
 struct Gelu : Function {
-  static constexpr ActivationError error = {6, 6};
+  static constexpr ActivationError error = {6.25, 6.25};
   template <class D, class V>
   HWY_INLINE V value(D d, V x) const {
     const V below = normal(d, x).below, back = hn::Set(d, unscale);
