@@ -1,19 +1,18 @@
 // NormForward, NormGradientSums and NormInputGradient.
 //
-// Forward and input gradient: row by row, with the coefficients of the columns read from the L1 cache for each row. So memory is read and
-//     written in its order; panels of columns with coefficients in registers take 1.1 to 2.6 times as long on maps of more than 64 channels.
-// Sums: for each panel of vectors of columns, for each row; coefficients and sums stay in registers, 5 a vector, panels of 4 vectors with 32
-//     registers and of 2 with 16.
+// Row by row, with the coefficients of the columns, and sums of 256 rows, in the L1 cache. So memory is read and written in its order;
+// panels of columns with coefficients in registers take 1.1 to 2.6 times as long on maps of more than 64 channels.
+// Sums of rows that fit in a panel stay in registers: 5 a vector, panels of 4 vectors with 32 registers and of 2 with 16.
 // Rows of few channels are read as wide ones (wide-inl.h). Bound by memory: one multiply-add or a few for each value read.
 // Measured (Zen 5, one core, 32 maps of 56x56), AVX-512 and AVX2, as a share of what memcpy moves in the same run:
 //
-// | channels       | 64         | 96         | 144        | 256        | 576        |
-// |----------------|------------|------------|------------|------------|------------|
-// | forward        | 1.0, 1.1   | 1.0, 1.1   | 1.0, 1.0   | 1.0, 1.0   | 1.0, 1.0   |
-// | input gradient | 1.1, 1.0   | 1.1, 1.0   | 1.1, 1.0   | 1.0, 1.1   | 0.9, 0.9   |
-// | sums, AVX-512  | 1.0        | 0.8        | 0.65       | 0.95       | 1.0        |
+// | channels       | 64       | 96       | 144      | 256      | 576      |
+// |----------------|----------|----------|----------|----------|----------|
+// | forward        | 1.0, 1.1 | 1.0, 1.1 | 1.0, 1.0 | 1.0, 1.0 | 1.0, 1.0 |
+// | input gradient | 1.1, 1.0 | 1.1, 1.0 | 1.1, 1.0 | 1.0, 1.1 | 0.9, 0.9 |
+// | sums           | 0.9, 1.0 | 1.0, 1.0 | 1.0, 1.1 | 1.0, 1.0 | 1.0, 1.0 |
 //
-// In the L2 cache (14x14x144): forward 207 and 118 GB/s, input gradient 181 and 123 GB/s.
+// In the L2 cache (14x14x144): forward 207 and 118 GB/s, input gradient 181 and 123 GB/s, sums 158 and 85 GB/s.
 #include "kernels/norm/vector.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -86,11 +85,36 @@ template <bool kRelu>
 struct SumsPanel : Normed {
   const float* ddst;
   float* sums;
+  // Sums of blocks of terms are added, because rounding errors grow with the length of a sum.
+  static constexpr std::int64_t terms = 256;
+
+  // Row by row, with the sums of a block in the L1 cache; the same additions in the same order.
+  HWY_NOINLINE void run_rows() const {
+    constexpr std::int64_t most = 1024;  // columns at a time
+    const SumsPanel p = *this;
+    alignas(64) float sum[most], product[most];
+    for (std::int64_t first = 0; first < p.width; first += most)
+      for (std::int64_t begin = 0; begin < p.rows; begin += terms) {
+        const std::int64_t columns = std::min(most, p.width - first);
+        const float *mean = p.coefficients + first, *scale = mean + p.width, *shift = scale + p.width;
+        std::fill_n(sum, columns, 0.0f), std::fill_n(product, columns, 0.0f);
+        for (std::int64_t r = begin; r < std::min(begin + terms, p.rows); ++r) {
+          const float *from = p.src + r * p.src_row + first, *upstream = p.ddst + r * p.dst_row + first;
+          for_each_vector(columns, [&](std::int64_t c, std::int64_t n) {
+            const V deviation = hn::Sub(LoadCount(from + c, n), LoadCount(mean + c, n));
+            const V g = kRelu ? passed<true>(LoadCount(upstream + c, n), deviation, LoadCount(scale + c, n), LoadCount(shift + c, n))
+                              : LoadCount(upstream + c, n);
+            StoreCount(hn::Add(LoadCount(sum + c, n), g), sum + c, n);
+            StoreCount(hn::MulAdd(g, deviation, LoadCount(product + c, n)), product + c, n);
+          });
+        }
+        float *sums_out = p.sums + first, *products_out = sums_out + p.width;
+        for (std::int64_t c = 0; c < columns; ++c) sums_out[c] += sum[c], products_out[c] += product[c];
+      }
+  }
 
   template <int kVectors, bool kTail>
   HWY_NOINLINE void run(std::int64_t first, std::int64_t last) const {
-    // Sums of blocks of terms are added, because rounding errors grow with the length of a sum.
-    constexpr std::int64_t terms = 256;
     V mean[kVectors], scale[kVectors] = {}, shift[kVectors] = {};
     load_line<kVectors, kTail>(coefficients + first, last, mean);
     if (kRelu) load_line<kVectors, kTail>(coefficients + width + first, last, scale);
@@ -180,8 +204,10 @@ void sum_rows(const NormGradientSums::Problem& problem, const NormGradientSums::
   const Split split(problem, args.rows, args.coefficients);
   const std::int64_t channels = split.channels;
   std::fill_n(args.sums, 2 * channels, 0.0f);
-  if (split.together == 1)
-    return for_each_panel<gradient_vectors>(channels, SumsPanel<kRelu>{split.of_wide(args.src), args.ddst, args.sums});
+  if (split.together == 1) {
+    const SumsPanel<kRelu> all{split.of_wide(args.src), args.ddst, args.sums};
+    return channels <= gradient_vectors * lanes ? for_each_panel<gradient_vectors>(channels, all) : all.run_rows();
+  }
   float sums[2 * widest] = {};
   for_each_panel<gradient_vectors>(split.wide.width, SumsPanel<kRelu>{split.of_wide(args.src), args.ddst, sums});
   if (split.rest.rows > 0)
