@@ -77,7 +77,7 @@ struct WinogradKernelGradientOf : Implements<ConvKernelGradient> {
 using WinogradKernelGradient = WinogradKernelGradientOf<2>;
 using Winograd4KernelGradient = WinogradKernelGradientOf<4>;
 
-/// WinogradForward with bfloat16 products; accepts what it computes faster than Bf16Forward (winograd_bf16.cc).
+/// WinogradForward with bfloat16 products (winograd_bf16.cc).
 struct Bf16WinogradForward : Implements<ConvForward> {
   static constexpr std::string_view name = "winograd_bf16";
   static constexpr core::Feature needs = core::Feature::bfloat16_products;
@@ -91,7 +91,7 @@ struct Bf16WinogradForward : Implements<ConvForward> {
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// WinogradInputGradient with bfloat16 products; accepts what it computes faster than Bf16InputGradient (winograd_bf16.cc).
+/// WinogradInputGradient with bfloat16 products (winograd_bf16.cc).
 struct Bf16WinogradInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "winograd_bf16";
   static constexpr core::Feature needs = core::Feature::bfloat16_products;
