@@ -67,7 +67,7 @@ std::optional<typename WinogradForwardOf<kTile>::State> WinogradForwardOf<kTile>
 
 template <int kTile>
 double WinogradForwardOf<kTile>::cost(const ConvForward::Problem& problem, const State& state) {
-  return gain_wanted(kTile) * static_cast<double>(winograd_cost(problem.geometry, state.cut));
+  return least_gain * static_cast<double>(winograd_cost(problem.geometry, state.cut));
 }
 
 template <int kTile>
@@ -103,7 +103,7 @@ bool WinogradInputGradientOf<kTile>::supports(const Geometry& g) {
 
 template <int kTile>
 double WinogradInputGradientOf<kTile>::cost(const Geometry& g) {
-  return gain_wanted(kTile) * static_cast<double>(winograd_cost(backwards(g), map_cut(backwards(g), kTile == 4)));
+  return least_gain * static_cast<double>(winograd_cost(backwards(g), map_cut(backwards(g), kTile == 4)));
 }
 
 template <int kTile>

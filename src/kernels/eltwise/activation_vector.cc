@@ -54,29 +54,31 @@ Function arguments_of(const ActivationSpec& spec) {
 template <class F>
 void forward(const ActivationSpec& spec, const ActivationForward::Args<float>& args) {
   const F f{arguments_of(spec)};
-  const auto one = [&](const float* src, float* dst) { hn::StoreU(f.value(D(), hn::LoadU(D(), src)), D(), dst); };
+  const auto one = [f](const float* src, float* dst) { hn::StoreU(f.value(D(), hn::LoadU(D(), src)), D(), dst); };
+  const auto [count, src, dst, scratch] = args;  // copies: a store of a vector might change what `args` points to
   std::int64_t i = 0;
-  for (; i + lanes <= args.count; i += lanes) one(args.src + i, args.dst + i);
-  if (i == args.count) return;
-  Tail tail(args.src + i, args.count - i);
+  for (; i + lanes <= count; i += lanes) one(src + i, dst + i);
+  if (i == count) return;
+  Tail tail(src + i, count - i);
   one(tail.values, tail.values);
-  tail.store(args.dst + i, args.count - i);
+  tail.store(dst + i, count - i);
 }
 
 template <class F>
 void gradient(const ActivationSpec& spec, const ActivationGradient::Args<float>& args) {
   const F f{arguments_of(spec)};
-  const auto one = [&](const float* src, const float* ddst, float* dsrc) {
+  const auto one = [f](const float* src, const float* ddst, float* dsrc) {
     const auto slope = f.slope(D(), hn::LoadU(D(), src));
     hn::StoreU(hn::IfThenZeroElse(hn::Eq(slope, hn::Zero(D())), hn::Mul(hn::LoadU(D(), ddst), slope)), D(), dsrc);
   };
+  const auto [count, src, ddst, dsrc, scratch] = args;
   std::int64_t i = 0;
-  for (; i + lanes <= args.count; i += lanes) one(args.src + i, args.ddst + i, args.dsrc + i);
-  if (i == args.count) return;
-  const Tail src(args.src + i, args.count - i), ddst(args.ddst + i, args.count - i);
-  Tail dsrc;
-  one(src.values, ddst.values, dsrc.values);
-  dsrc.store(args.dsrc + i, args.count - i);
+  for (; i + lanes <= count; i += lanes) one(src + i, ddst + i, dsrc + i);
+  if (i == count) return;
+  const Tail last_src(src + i, count - i), last_ddst(ddst + i, count - i);
+  Tail last;
+  one(last_src.values, last_ddst.values, last.values);
+  last.store(dsrc + i, count - i);
 }
 
 struct Row {
