@@ -18,7 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import old_page
+import sweep
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -33,21 +36,23 @@ CPUS = len(os.sched_getaffinity(0))
 @dataclass
 class Rival:
     name: str
-    program: str  # in RIVALS; oneDNN's are compiled, one for networks and one for convolutions
+    program: str  # for networks: in RIVALS, or of oneDNN, which is compiled, in WORK
     avx2: dict  # the environment that keeps it to AVX2; empty: it has no such switch
     seconds: float = 0  # a run of training; 0: as the work says
+    convolution: str = ""  # the program for one convolution, likewise
 
 
 XLA = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"}
 ONEDNN = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
 ALL_RIVALS = {
-    "onednn": Rival("oneDNN", "", ONEDNN),
+    "onednn": Rival("oneDNN", "onednn", ONEDNN, convolution="onednn_convolution"),
+    "onednn3": Rival("oneDNN 3", "", ONEDNN, convolution="onednn3_convolution"),  # convolutions only
     # `fit` has a start of its own, which a longer run makes small.
     "keras": Rival("Keras/TensorFlow", "keras_tensorflow.py", {**ONEDNN, **XLA}, seconds=4),
-    "pytorch": Rival("PyTorch", "pytorch.py", {**ONEDNN, "ATEN_CPU_CAPABILITY": "avx2"}),
+    "pytorch": Rival("PyTorch", "pytorch.py", {**ONEDNN, "ATEN_CPU_CAPABILITY": "avx2"}, convolution="pytorch_convolution.py"),
     "jax": Rival("JAX", "jax_xla.py", {**ONEDNN, **XLA}),
-    "onnxruntime": Rival("ONNX Runtime", "onnx_runtime.py", {}),
-    "openvino": Rival("OpenVINO", "open_vino.py", ONEDNN),
+    "onnxruntime": Rival("ONNX Runtime", "onnx_runtime.py", {}, convolution="onnx_runtime_convolution.py"),
+    "openvino": Rival("OpenVINO", "open_vino.py", ONEDNN, convolution="open_vino_convolution.py"),
     "litert": Rival("LiteRT", "lite_rt.py", {}),
 }
 
@@ -63,10 +68,11 @@ class Work:
     seconds: float  # a run
     threads: int = CPUS
     network: str = "notebook"
+    clock: str = "wall"  # or cpu (rivals/child.h)
 
     @property
     def convolution(self):
-        return self.part == "conv"
+        return self.part in ("conv", "sweep")
 
 
 def vgg(order, network, precision, rivals):
@@ -83,10 +89,24 @@ def built_in(network):
 
 
 def convolutions():
-    titles = {"forward": "forward", "input_gradient": "gradient of the input", "kernel_gradient": "gradient of the kernel",
-              "pool_forward": "with 2x2 max pooling, forward", "pool_backward": "with 2x2 max pooling, both gradients"}
-    return [Work("conv", f"{network}, {title}", mode, "f32", 32, ("onednn",), 0.3, network=network)
-            for network in ("56x56x64", "28x28x128", "14x14x256", "8x8x256") for mode, title in titles.items()]
+    titles = {"forward": "forward", "input_gradient": "gradient of the input", "kernel_gradient": "gradient of the kernel"}
+    pooled = {"forward": "with 2x2 max pooling, forward", "gradients": "with 2x2 max pooling, both gradients"}
+    works = []
+    for size in ("56x56x64", "28x28x128", "14x14x256", "8x8x256"):
+        problem = f"{size}->{size.split('x')[2]} 3x3 same"
+        for mode, title in titles.items():
+            works.append(Work("conv", f"{size}, {title}", mode, "f32", 32, ("onednn",), 0.3, network=problem))
+        for mode, title in pooled.items():
+            works.append(Work("conv", f"{size}, {title}", mode, "f32", 32, ("onednn",), 0.3, network=f"{problem} maxpool 2x2/2"))
+    return works
+
+
+def swept():
+    works = []
+    for batch, mode, problem in sweep.problems():
+        rivals = ("onednn", "onednn3", "onnxruntime", "openvino", "pytorch") if mode == "infer" else ("onednn", "onednn3")
+        works.append(Work("sweep", sweep.title(batch, mode, problem), mode, "f32", batch, rivals, 0.12, network=problem))
+    return works
 
 
 WORKS = [
@@ -102,10 +122,12 @@ WORKS = [
     vgg("conv, pool, norm, relu", "vgg_pool_first", "bf16", ("pytorch",)),
     *built_in("resnet20"), *built_in("vgg_small"),
     *convolutions(),
+    *swept(),
 ]
-PARTS = ("train", "infer", "single", "footprint", "vgg", "networks", "conv")
+PARTS = ("train", "infer", "single", "footprint", "vgg", "networks", "conv", "sweep")
 LEARNT = 2.0  # guessing costs log(10) = 2.3; a few dozen batches are enough
 FOOTPRINT = "footprint"
+CLOSE = 0.8  # of the sweep: pairs are run with the rivals whose trials reach this share of the quickest rival's
 COLUMNS = {"best": "all the CPU has", "avx2": "AVX2"}
 
 
@@ -196,11 +218,11 @@ def require_installed(name):
 
 
 def start(name, work, isa, seconds):
-    raw = name == "onednn"
+    raw = name.startswith("onednn")
     data = WORK if raw else os.path.join(WORK, "noise.npz") if work.part in ("vgg", "networks") else DATA
     weights = {"vgg": "vgg.npz", "networks": f"{work.network}.npz"}.get(work.part, "weights.npz")
     arguments = [f"network={work.network}", f"mode={work.mode}", f"precision={work.precision}", f"batch={work.batch}",
-                 f"threads={work.threads}", f"seconds={seconds}", f"data={data}",
+                 f"threads={work.threads}", f"clock={work.clock}", f"seconds={seconds}", f"data={data}",
                  f"weights={os.path.join(WORK, weights)}"]
     if name == "linn":
         program = PEERS_CONVOLUTION if work.convolution else PEERS_LINN
@@ -210,8 +232,8 @@ def start(name, work, isa, seconds):
     environment = environment_of(isa, rival.avx2, work.threads)
     if work.convolution:  # maps on 2 MB pages, as linn's are
         environment["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
-    compiled = os.path.join(WORK, "onednn_convolution" if work.convolution else "onednn")
-    program = [compiled] if raw else [sys.executable, os.path.join(RIVALS, rival.program)]
+    file = rival.convolution if work.convolution else rival.program
+    program = [os.path.join(WORK, file)] if raw else [sys.executable, os.path.join(RIVALS, file)]
     return Child(name, [*program, *arguments], environment)
 
 
@@ -243,7 +265,7 @@ def close(ours, theirs, allowed, what):
 def same_results(work, ours, theirs):
     """Sketches of 16 numbers for each result (rivals/convolution.h)."""
     # Where two cells of a window are as good as equal, rounding says which is the maximum and takes the gradient: a window in a million.
-    allowed = 1e-2 if work.mode == "pool_backward" else 1e-3
+    allowed = 1e-2 if work.mode == "gradients" else 1e-3
     for first in range(0, len(ours), 16):
         a, b = ours[first:first + 16], theirs[first:first + 16]
         apart = math.dist(a, b) / math.hypot(*a)
@@ -251,24 +273,30 @@ def same_results(work, ours, theirs):
             raise RivalFailed(f"its result {first // 16 + 1} is not linn's: {apart:.2g} apart, as a share of its length; {allowed} is allowed")
 
 
+def alternate(name, linn, rival, pairs):
+    """Rates of linn and the rival, pair by pair, and the rival's last loss."""
+    ours, theirs, loss = [], [], None
+    for pair in range(pairs):
+        for side in (linn, rival) if pair % 2 == 0 else (rival, linn):
+            time.sleep(0.02)  # lets the threads of the one before stop spinning
+            rate, loss_now = side.go()
+            (ours if side is linn else theirs).append(rate)
+            if side is rival:
+                loss = loss_now
+        say(f"  pair {pair + 1}/{pairs}: linn {ours[-1]:,.0f}, {ALL_RIVALS[name].name} {theirs[-1]:,.0f} images/s, "
+            f"ratio {ours[-1] / theirs[-1]:.2f}")
+    return {"linn": ours, "rival": theirs, "about": rival.about, "linn_about": linn.about}, loss
+
+
 def measure_pairs(work, isa, name, linn, options):
     rival = start(name, work, isa, options.seconds or (work.mode == "train" and ALL_RIVALS[name].seconds) or work.seconds)
     try:
         same_numbers(work, linn, rival)
         say(f"  {ALL_RIVALS[name].name}: {rival.about['setting']} (tried: {tried(rival.about['trials'])})")
-        ours, theirs, loss = [], [], None
-        for pair in range(options.pairs):
-            for side in (linn, rival) if pair % 2 == 0 else (rival, linn):
-                time.sleep(0.02)  # lets the threads of the one before stop spinning
-                rate, loss_now = side.go()
-                (ours if side is linn else theirs).append(rate)
-                if side is rival:
-                    loss = loss_now
-            say(f"  pair {pair + 1}/{options.pairs}: linn {ours[-1]:,.0f}, {ALL_RIVALS[name].name} {theirs[-1]:,.0f} images/s, "
-                f"ratio {ours[-1] / theirs[-1]:.2f}")
+        row, loss = alternate(name, linn, rival, options.pairs)
         if work.mode == "train" and not options.quick and not (loss is not None and loss < LEARNT):
             raise RivalFailed(f"it does not learn: its loss is {loss}")
-        return {"linn": ours, "rival": theirs, "about": rival.about, "linn_about": linn.about}
+        return row
     finally:
         rival.close()
 
@@ -296,6 +324,54 @@ def measure_work(work, options):
         if linn is not None:
             linn.close()
     return rows
+
+
+def measure_swept(work, options):
+    """As measure_work, but every rival tunes itself first, and pairs are run only with those that came close to the quickest one."""
+    rows = {}
+    for isa in options.isas:
+        say(f"{work.title}, {COLUMNS[isa]}")
+        rivals = [name for name in work.rivals if name in options.rivals and (isa == "best" or ALL_RIVALS[name].avx2)]
+        rows[isa] = measure_close(work, isa, rivals, options)
+    return rows
+
+
+def measure_close(work, isa, names, options):
+    rows, sides = {}, {}
+    try:
+        linn = start("linn", work, isa, options.seconds or work.seconds)
+    except RivalFailed as failure:
+        say(f"  NOT MEASURED: {failure}")
+        return {name: {"reason": str(failure)} for name in names}
+    try:
+        for name in names:
+            rows[name] = tune(work, isa, name, linn, sides, options)
+        quickest = max((rows[name]["trial"] for name in sides), default=0)
+        for name in [name for name in sides if rows[name]["trial"] >= CLOSE * quickest]:
+            try:
+                rows[name] = {**rows[name], **alternate(name, linn, sides[name], options.pairs)[0]}
+            except RivalFailed as failure:
+                say(f"  {ALL_RIVALS[name].name}: NOT MEASURED: {failure}")
+                rows[name] = {"reason": str(failure)}
+    finally:
+        for side in (linn, *sides.values()):
+            side.close()
+    return rows
+
+
+def tune(work, isa, name, linn, sides, options):
+    """Starts a rival, which tunes itself, and puts it into `sides` if its numbers are linn's; its row."""
+    try:
+        rival = start(name, work, isa, options.seconds or work.seconds)
+        sides[name] = rival
+        same_numbers(work, linn, rival)
+    except RivalFailed as failure:
+        say(f"  {ALL_RIVALS[name].name}: NOT MEASURED: {failure}")
+        if name in sides:
+            sides.pop(name).close()
+        return {"reason": str(failure)}
+    say(f"  {ALL_RIVALS[name].name}: tried: {tried(rival.about['trials'])}")
+    return {"trial": rival.about["trials"][rival.about["setting"]], "about": rival.about}
 
 
 # ---- footprint ---------------------------------------------------------------------------------------------------
@@ -429,7 +505,7 @@ def footprint_table(results):
 
 def settings_list(results):
     lines = []
-    for work in WORKS:
+    for work in (work for work in WORKS if work.part != "sweep"):
         for isa, rows in results.get(work.title, {}).get("rows", {}).items():
             for name, row in rows.items():
                 if short(row.get("reason", "")) != row.get("reason", ""):
@@ -447,7 +523,7 @@ def settings_list(results):
 def call_costs(results):
     """What a call of predict costs, from the trials of linn's side."""
     lines = []
-    for work in WORKS:
+    for work in (work for work in WORKS if not work.convolution):
         rows = results.get(work.title, {}).get("rows", {}).get("best", {})
         about = next((row["linn_about"] for row in rows.values() if "linn_about" in row), None)
         if about and len(about["trials"]) > 1 and not any(isinstance(rate, str) for rate in about["trials"].values()):
@@ -457,17 +533,28 @@ def call_costs(results):
 
 
 def runs_list(results):
-    """A line for each work; one for all convolutions of a run."""
+    """A line for each work; one for all convolutions of a run, and one for its sweep."""
     runs = {}
-    convolutions_there = {work.title for work in WORKS if work.convolution}
+    together = {work.title: {"conv": "convolutions", "sweep": "sweep"}[work.part] for work in WORKS if work.convolution}
     for title, result in results.items():
         about = result["when"], result["linn"], result["pairs"], result["machine"]
-        runs.setdefault(("convolutions" if title in convolutions_there else title, *about), []).append(result["load"])
+        runs.setdefault((together.get(title, title), *about), []).append(result["load"])
     lines = []
     for (title, when, linn, pairs, machine_), loads in runs.items():
         load = f"{loads[0]:.2f} at its start" if len(loads) == 1 else f"{min(loads):.2f} to {max(loads):.2f} at their starts"
         lines.append(f"- {title}: {when}, {linn}, {pairs} pairs, load average {load}; {machine_}")
     return "\n".join(lines)
+
+
+def sweep_tables(results):
+    rows = {title: result["rows"] for title, result in results.items()}
+    if not any(work.title in rows for work in WORKS if work.part == "sweep"):
+        return "not measured"
+    names = {key: rival.name for key, rival in ALL_RIVALS.items() if rival.convolution}
+    parts = (sweep.summary(rows, COLUMNS), sweep.main_table(rows, COLUMNS, names),
+             "Each rival's quickest setting, images/s by its own trial before the pairs:", sweep.rivals_table(rows, COLUMNS, names),
+             sweep.reasons_list(rows, COLUMNS, names))
+    return "\n\n".join(part for part in parts if part)
 
 
 def switches():
@@ -510,6 +597,14 @@ Dense 10. Both are linn's built-in ones (`linn summary resnet20`); Keras reads l
 
 {speed_table(results, "conv")}
 
+## Sixty convolutions
+`bench/sweep.txt`: height, width and channels of the input -> filters, window / stride, padding, and what follows. Inference with bias and
+relu, unless a gradient is named. Images/s; **ratio** to the best rival. linn's share: of the peak of float32 multiply-adds, measured in the
+same process, by the operations of the direct form, of which Winograd needs fewer; of depthwise convolutions also the share of the bandwidth
+of a copy that moves as many bytes as input and output have.
+
+{sweep_tables(results)}
+
 ## What is timed
 Every side is a warm process; nothing is timed but the work: no start, no reading of files, no compilation. All have the same weights, and a
 rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) or, in training, if its loss comes to lie well below a guess's.
@@ -526,6 +621,11 @@ rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) o
   primitives with all that they read laid out beforehand, kernels too. Both have their maps on 2 MB pages. With pooling, forward keeps
   linn's argmax or oneDNN's workspace, and backward goes from the pooled map's gradient, no number of which is zero, to those of input and
   kernel; oneDNN pools in a primitive of its own. Results agree to 1e-3 of their length (backward through the pooling 1e-2: near ties).
+- Sixty convolutions: linn as in One convolution, planned for inference. oneDNN (version 2 of Debian, 3 of PyPI) as there. ONNX Runtime,
+  OpenVINO and PyTorch (eager) take input and kernel in the layout of their setting and include the reorders that a network of one
+  convolution has. Every rival tunes itself; pairs are run with those whose trials reach {CLOSE:.0%} of the quickest one's, and the best
+  rival is the one with the highest median of its pairs. Batches of 1: one call at a time; larger ones: rivals may compute two batches side
+  by side. ONNX Runtime has no switch for AVX2 and so no figures in that column. Results agree to 1e-3 of their length.
 - Threads: {CPUS}, one in the works that say so.
 - linn: one setting. A rival: each of its settings is tried (best of three short runs) and the quickest goes into the pairs. Those taken:
 
@@ -551,8 +651,10 @@ def read_options():
     parser = argparse.ArgumentParser(prog="bench/peers", description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--busy", action="store_true")
     parser.add_argument("--pairs", type=int)
     parser.add_argument("--rivals", default=",".join(ALL_RIVALS))
+    parser.add_argument("--only", default="", metavar="TEXT")
     parser.add_argument("--isa", choices=list(COLUMNS))
     options = parser.parse_args()
     for part in options.parts:
@@ -569,17 +671,47 @@ def read_options():
     return options
 
 
-def main():
-    options = read_options()
-    file = os.path.join(WORK, "quick.json" if options.quick else "results.json")
-    results = {}
-    if os.path.exists(file):
-        with open(file, encoding="utf-8") as old:
-            results = json.load(old)
+def write_page(text, results):
+    file = os.path.join(HERE, "RESULTS.md")
+    with open(file, encoding="utf-8") as page:
+        old = page.read()
+    parts = {part: [work.title for work in WORKS if work.part == part] for part in PARTS}
+    missing = [title for part, titles in parts.items() if part != "sweep" for title in titles if title not in results]
+    sweep_missing, conv_missing = (not any(title in results for title in parts[part]) for part in ("sweep", "conv"))
+    names = missing + ["footprint"] * (FOOTPRINT not in results) + ["sweep"] * sweep_missing + ["convolutions"] * conv_missing
+    with open(file, "w", encoding="utf-8") as page:
+        page.write(old_page.keep_figures(text, old, names, sweep_missing, FOOTPRINT not in results))
+
+
+def chosen_works(options):
+    """Of the sweep, a quick run takes every sixth problem."""
+    works = [work for work in WORKS if work.part in options.parts and set(work.rivals) & set(options.rivals) and options.only in work.title]
+    swept_ = [work for work in works if work.part == "sweep"]
+    left_out = [] if not options.quick or options.only else [work for i, work in enumerate(swept_) if i % 6]
+    works = [work for work in works if work not in left_out]
+    return [replace(work, threads=1, clock="cpu") for work in works] if options.busy else works
+
+
+def write_networks():
+    """The files that the sides of networks read."""
     # In a process of its own, so that this one stays small: see measure_footprint.
     subprocess.run([sys.executable, os.path.join(RIVALS, "network.py"), WORK, DATA], check=True)
     for network in ("resnet20", "vgg_small"):
         subprocess.run([PEERS_LINN, "files", network, WORK], check=True)
+
+
+def main():
+    options = read_options()
+    kept = "quick" if options.quick else "busy" if options.busy else "results"
+    file = os.path.join(WORK, f"{kept}.json")
+    results = {}
+    if os.path.exists(file):
+        with open(file, encoding="utf-8") as old:
+            results = json.load(old)
+    works = chosen_works(options)
+    footprint = "footprint" in options.parts and "keras" in options.rivals and not options.only
+    if footprint or not all(work.convolution for work in works):
+        write_networks()
     changed = text_of(["git", "status", "--porcelain", "-uno", "--", ".", ":!bench/RESULTS.md"])
     commit = text_of(["git", "rev-parse", "--short", "HEAD"]) + ("+" if changed else "")
 
@@ -593,20 +725,20 @@ def main():
         with open(file, "w", encoding="utf-8") as new:
             json.dump(results, new)
 
-    if os.getloadavg()[0] > 0.5:
+    if os.getloadavg()[0] > 0.5 and not options.busy:
         say(f"the load average is {os.getloadavg()[0]:.1f}: other programs are running, and the figures will show it")
-    for work in WORKS:
-        if work.part in options.parts and set(work.rivals) & set(options.rivals):
-            keep(work.title, lambda: measure_work(work, options))
-    if "footprint" in options.parts and "keras" in options.rivals:
+    for work in works:
+        keep(work.title, lambda: (measure_swept if work.part == "sweep" else measure_work)(work, options))
+    if footprint:
         keep(FOOTPRINT, lambda: measure_footprint(options))
 
     text = report(results)
     print(text)
-    if not options.quick:
-        with open(os.path.join(HERE, "RESULTS.md"), "w", encoding="utf-8") as page:
-            page.write(text)
-    say("done" + (": quick figures mean nothing, bench/RESULTS.md is as it was" if options.quick else ": bench/RESULTS.md is written"))
+    if kept == "results":
+        write_page(text, results)
+    ends = {"quick": "quick figures mean nothing, bench/RESULTS.md is as it was",
+            "busy": "the figures are of one thread and its CPU time, bench/RESULTS.md is as it was", "results": "bench/RESULTS.md is written"}
+    say(f"done: {ends[kept]}")
 
 
 if __name__ == "__main__":

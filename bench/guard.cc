@@ -55,89 +55,89 @@ std::shared_ptr<T> keep(T value) {
 
 Measured conv_forward(const std::string& name, const Geometry& g, std::int64_t images) {
   const ConvForward::Problem problem = {g, true, Activation::relu};
-  const auto* f = &choose<ConvForward>(problem);
+  const auto f = choose<ConvForward>(problem);
   auto src = keep(Data(images * g.src_image)), kernel = keep(Data(kernel_size(g))), bias = keep(Data(g.out_channels)),
-       dst = keep(Data(images * g.dst_image)), packed = keep(Data(f->packed(problem))), scratch = keep(Data(f->scratch(problem, images)));
-  if (f->packed(problem) > 0) f->pack(problem, kernel->get(), packed->get());
+       dst = keep(Data(images * g.dst_image)), packed = keep(Data(f.packed(problem))), scratch = keep(Data(f.scratch(problem, images)));
+  if (f.packed(problem) > 0) f.pack(problem, kernel->get(), packed->get());
   return {"conv_forward " + name, false, operations_of(g, images), [=] {
-            f->run(problem, {images, src->get(), kernel->get(), packed->get(), bias->get(), dst->get(), scratch->get()});
+            f.run(problem, {images, src->get(), kernel->get(), packed->get(), bias->get(), dst->get(), scratch->get()});
           }};
 }
 
 Measured conv_input_gradient(const std::string& name, const Geometry& g, std::int64_t images) {
-  const auto* f = &choose<ConvInputGradient>(g);
+  const auto f = choose<ConvInputGradient>(g);
   auto ddst = keep(Data(images * g.dst_image)), kernel = keep(Data(kernel_size(g))), dsrc = keep(Data(images * g.src_image)),
-       packed = keep(Data(f->packed(g))), scratch = keep(Data(f->scratch(g, images)));
-  if (f->packed(g) > 0) f->pack(g, kernel->get(), packed->get());
+       packed = keep(Data(f.packed(g))), scratch = keep(Data(f.scratch(g, images)));
+  if (f.packed(g) > 0) f.pack(g, kernel->get(), packed->get());
   return {"conv_input_gradient " + name, false, operations_of(g, images), [=] {
-            f->run(g, {images, ddst->get(), kernel->get(), packed->get(), dsrc->get(), scratch->get()});
+            f.run(g, {images, ddst->get(), kernel->get(), packed->get(), dsrc->get(), scratch->get()});
           }};
 }
 
 Measured conv_kernel_gradient(const std::string& name, const Geometry& g, std::int64_t images) {
-  const auto* f = &choose<ConvKernelGradient>(g);
+  const auto f = choose<ConvKernelGradient>(g);
   auto src = keep(Data(images * g.src_image)), ddst = keep(Data(images * g.dst_image)), dkernel = keep(Data(kernel_size(g))),
-       scratch = keep(Data(f->scratch(g, images)));
+       scratch = keep(Data(f.scratch(g, images)));
   return {"conv_kernel_gradient " + name, false, operations_of(g, images), [=] {
-            f->run(g, {images, src->get(), ddst->get(), dkernel->get(), scratch->get()});
+            f.run(g, {images, src->get(), ddst->get(), dkernel->get(), scratch->get()});
           }};
 }
 
 Measured conv_pool_forward(const std::string& name, const Pooled& p, Operands operands = Operands::float32) {
   const ConvPoolForward::Problem problem = {p.conv, p.pool, PoolKind::max, true, Activation::relu, true};
-  const auto* f = &choose<ConvPoolForward>(problem, {.operands = operands});
+  const auto f = choose<ConvPoolForward>(problem, {.operands = operands});
   auto src = keep(Data(p.images * p.conv.src_image)), kernel = keep(Data(kernel_size(p.conv))), bias = keep(Data(p.conv.out_channels)),
-       dst = keep(Data(p.outputs())), packed = keep(Data(f->packed(problem))), scratch = keep(Data(f->scratch(problem, p.images)));
-  if (f->packed(problem) > 0) f->pack(problem, kernel->get(), packed->get());
+       dst = keep(Data(p.outputs())), packed = keep(Data(f.packed(problem))), scratch = keep(Data(f.scratch(problem, p.images)));
+  if (f.packed(problem) > 0) f.pack(problem, kernel->get(), packed->get());
   auto argmax = keep(std::vector<std::uint8_t>(static_cast<std::size_t>(p.outputs())));
   return {"conv_pool_forward " + name, false, 4 * p.products(), [=, images = p.images] {
-            f->run(problem, {images, src->get(), kernel->get(), packed->get(), bias->get(), dst->get(), argmax->data(), scratch->get()});
+            f.run(problem, {images, src->get(), kernel->get(), packed->get(), bias->get(), dst->get(), argmax->data(), scratch->get()});
           }};
 }
 
 Measured conv_pool_kernel_gradient(const std::string& name, const Pooled& p) {
   const ConvPoolKernelGradient::Problem problem = {p.conv, p.pool};
-  const auto* f = &choose<ConvPoolKernelGradient>(problem);
+  const auto f = choose<ConvPoolKernelGradient>(problem);
   auto sparse = keep(Sparse(p));
   auto src = keep(Data(p.images * p.conv.src_image)), dkernel = keep(Data(kernel_size(p.conv))),
-       dbias = keep(Data(p.conv.out_channels)), scratch = keep(Data(f->scratch(problem, p.images)));
+       dbias = keep(Data(p.conv.out_channels)), scratch = keep(Data(f.scratch(problem, p.images)));
   return {"conv_pool_kernel_gradient " + name, false, p.products() * sparse->live, [=, images = p.images] {
-            f->run(problem, {images, src->get(), sparse->ddst.get(), sparse->argmax.data(), dkernel->get(), dbias->get(), scratch->get()});
+            f.run(problem, {images, src->get(), sparse->ddst.get(), sparse->argmax.data(), dkernel->get(), dbias->get(), scratch->get()});
           }};
 }
 
 Measured conv_pool_input_gradient(const std::string& name, const Pooled& p) {
   const ConvPoolInputGradient::Problem problem = {p.conv, p.pool};
-  const auto* f = &choose<ConvPoolInputGradient>(problem);
+  const auto f = choose<ConvPoolInputGradient>(problem);
   auto sparse = keep(Sparse(p));
-  auto kernel = keep(Data(kernel_size(p.conv))), packed = keep(Data(f->packed(problem))), dsrc = keep(Data(p.images * p.conv.src_image)),
-       scratch = keep(Data(f->scratch(problem, p.images)));
-  if (f->packed(problem) > 0) f->pack(problem, kernel->get(), packed->get());
+  auto kernel = keep(Data(kernel_size(p.conv))), packed = keep(Data(f.packed(problem))), dsrc = keep(Data(p.images * p.conv.src_image)),
+       scratch = keep(Data(f.scratch(problem, p.images)));
+  if (f.packed(problem) > 0) f.pack(problem, kernel->get(), packed->get());
   return {"conv_pool_input_gradient " + name, false, p.products() * sparse->live, [=, images = p.images] {
-            f->run(problem, {images, sparse->ddst.get(), sparse->argmax.data(), kernel->get(), packed->get(), dsrc->get(), scratch->get()});
+            f.run(problem, {images, sparse->ddst.get(), sparse->argmax.data(), kernel->get(), packed->get(), dsrc->get(), scratch->get()});
           }};
 }
 
 Measured dense_forward(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, Operands operands = Operands::float32) {
   const DenseForward::Problem problem = {inputs, outputs, true, Activation::relu};
-  const auto* f = &choose<DenseForward>(problem, {.operands = operands});
+  const auto f = choose<DenseForward>(problem, {.operands = operands});
   auto src = keep(Data(rows * inputs)), kernel = keep(Data(inputs * outputs)), bias = keep(Data(outputs)), dst = keep(Data(rows * outputs)),
-       packed = keep(Data(f->packed(problem))), scratch = keep(Data(f->scratch(problem, rows)));
-  if (f->packed(problem) > 0) f->pack(problem, kernel->get(), packed->get());
+       packed = keep(Data(f.packed(problem))), scratch = keep(Data(f.scratch(problem, rows)));
+  if (f.packed(problem) > 0) f.pack(problem, kernel->get(), packed->get());
   return {fmt::format("dense_forward {}x{} rows {}", inputs, outputs, rows), false, 2.0 * static_cast<double>(rows * inputs * outputs),
           [=] {
-            f->run(problem, {rows, src->get(), kernel->get(), packed->get(), bias->get(), dst->get(), scratch->get()});
+            f.run(problem, {rows, src->get(), kernel->get(), packed->get(), bias->get(), dst->get(), scratch->get()});
           }};
 }
 
 Measured dense_kernel_gradient(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, std::int64_t shard) {
   const DenseKernelGradient::Problem problem = {inputs, outputs, shard};
-  const auto* f = &choose<DenseKernelGradient>(problem);
+  const auto f = choose<DenseKernelGradient>(problem);
   auto src = keep(Data(rows * inputs)), ddst = keep(Data(rows * outputs)), dkernel = keep(Data(inputs * outputs)),
-       scratch = keep(Data(f->scratch(problem, rows)));
+       scratch = keep(Data(f.scratch(problem, rows)));
   return {fmt::format("dense_kernel_gradient {}x{} rows {} shard {}", inputs, outputs, rows, shard), false,
           2.0 * static_cast<double>(rows * inputs * outputs), [=, last = inputs] {
-            f->run(problem, {rows, src->get(), ddst->get(), dkernel->get(), 0, last, scratch->get()});
+            f.run(problem, {rows, src->get(), ddst->get(), dkernel->get(), 0, last, scratch->get()});
           }};
 }
 
@@ -145,57 +145,57 @@ double bytes_of(std::int64_t floats) { return static_cast<double>(floats) * size
 
 Measured pool_forward(const std::string& name, const Geometry& g, PoolKind kind) {
   const PoolForward::Problem problem = {g, kind, kind == PoolKind::max};
-  const auto* f = &choose<PoolForward>(problem);
-  auto src = keep(Data(g.src_image)), dst = keep(Data(g.dst_image)), scratch = keep(Data(f->scratch(problem, 1)));
+  const auto f = choose<PoolForward>(problem);
+  auto src = keep(Data(g.src_image)), dst = keep(Data(g.dst_image)), scratch = keep(Data(f.scratch(problem, 1)));
   auto argmax = keep(std::vector<std::uint8_t>(static_cast<std::size_t>(g.dst_image)));
   return {"pool_forward " + name, true, bytes_of(g.src_image + g.dst_image), [=] {
-            f->run(problem, {1, src->get(), dst->get(), problem.argmax ? argmax->data() : nullptr, nullptr, scratch->get()});
+            f.run(problem, {1, src->get(), dst->get(), problem.argmax ? argmax->data() : nullptr, nullptr, scratch->get()});
           }};
 }
 
 Measured pool_input_gradient(const std::string& name, const Geometry& g) {
   const PoolInputGradient::Problem problem = {g, PoolKind::max, true};
-  const auto* f = &choose<PoolInputGradient>(problem);
-  auto ddst = keep(Data(g.dst_image)), dsrc = keep(Data(g.src_image)), scratch = keep(Data(f->scratch(problem, 1)));
+  const auto f = choose<PoolInputGradient>(problem);
+  auto ddst = keep(Data(g.dst_image)), dsrc = keep(Data(g.src_image)), scratch = keep(Data(f.scratch(problem, 1)));
   auto argmax = keep(std::vector<std::uint8_t>(static_cast<std::size_t>(g.dst_image), 1));
   return {"pool_input_gradient " + name, true, bytes_of(g.src_image + g.dst_image), [=] {
-            f->run(problem, {1, ddst->get(), argmax->data(), nullptr, dsrc->get(), scratch->get()});
+            f.run(problem, {1, ddst->get(), argmax->data(), nullptr, dsrc->get(), scratch->get()});
           }};
 }
 
 constexpr std::int64_t elements = 32768;  // with a second array as many 256 KiB, in the L2 cache
 
 Measured relu() {
-  const auto* f = &choose<ActivationForward>({Activation::relu});
+  const auto f = choose<ActivationForward>({Activation::relu});
   auto src = keep(Data(elements)), dst = keep(Data(elements));
   return {"activation_forward relu", true, bytes_of(2 * elements), [=] {
-            f->run({Activation::relu}, {elements, src->get(), dst->get(), nullptr});
+            f.run({Activation::relu}, {elements, src->get(), dst->get(), nullptr});
           }};
 }
 
 Measured gather() {
   const Gather::Problem problem = {784, DType::u8};
   const std::int64_t rows = elements / problem.row;
-  const auto* f = &choose<Gather>(problem);
+  const auto f = choose<Gather>(problem);
   auto src = keep(std::vector<std::uint8_t>(static_cast<std::size_t>(rows * problem.row), 3));
   auto dst = keep(Data(rows * problem.row));
   return {"gather u8", true, bytes_of(rows * problem.row) * 1.25, [=] {
-            f->run(problem, {rows, src->data(), nullptr, 0, dst->get(), nullptr});
+            f.run(problem, {rows, src->data(), nullptr, 0, dst->get(), nullptr});
           }};
 }
 
 Measured dropout() {
-  const auto* f = &choose<Dropout>({0.25});
+  const auto f = choose<Dropout>({0.25});
   auto src = keep(Data(elements)), dst = keep(Data(elements));
-  return {"dropout", true, bytes_of(2 * elements), [=] { f->run({0.25}, {elements, 1, 2, 0, src->get(), dst->get(), nullptr}); }};
+  return {"dropout", true, bytes_of(2 * elements), [=] { f.run({0.25}, {elements, 1, 2, 0, src->get(), dst->get(), nullptr}); }};
 }
 
 Measured adam() {
-  const auto* f = &choose<AdamUpdate>({});
+  const auto f = choose<AdamUpdate>({});
   auto gradient = keep(Data(elements)), variable = keep(Data(elements)), momentum = keep(Data(elements)), velocity = keep(Data(elements));
   std::fill_n(velocity->get(), elements, 1.0f);
   return {"adam_update", true, bytes_of(7 * elements), [=] {
-            f->run({}, {elements, 0.0, 0.0, gradient->get(), variable->get(), momentum->get(), velocity->get(), nullptr, nullptr});
+            f.run({}, {elements, 0.0, 0.0, gradient->get(), variable->get(), momentum->get(), velocity->get(), nullptr, nullptr});
           }};
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 #include <exception>
 #include <functional>
 #include <iostream>
@@ -22,7 +22,7 @@ constexpr int checked_steps = 5;   // their losses are
 constexpr int most_inference_batches = 64;
 
 struct Task {
-  std::string network;    // notebook, vgg, vgg_pool_first, resnet20, vgg_small; a convolution alone: its map, HEIGHTxWIDTHxCHANNELS
+  std::string network;    // notebook, vgg, vgg_pool_first, resnet20, vgg_small; a convolution alone: its text (convolution.h)
   std::string mode;       // train, infer; of a convolution alone: convolution.h
   std::string precision;  // f32, bf16
   int batch = 0;
@@ -30,6 +30,7 @@ struct Task {
   double seconds = 0;  // a run should take about so long
   std::string data;    // mnist.npz, or the folder of raw arrays that bench/compare.py writes for programs without an .npz reader
   std::string weights;
+  bool cpu_time = false;  // times are those of the process's CPU clock, which stands still while another program has the CPU
 
   bool trains() const { return mode == "train"; }
 };
@@ -48,6 +49,7 @@ struct Rival {
   std::vector<std::pair<std::string, std::function<Setting()>>> settings;
   int most_batches = 0;  // a run; 0: any number
   bool fixed = false;
+  std::string limits = "{}";  // JSON; of linn's side of a convolution: the machine's limits and what a batch asks of them
 };
 
 inline Task read_task(int argc, char** argv) {
@@ -65,7 +67,8 @@ inline Task read_task(int argc, char** argv) {
           .threads = std::stoi(fields.at("threads")),
           .seconds = std::stod(fields.at("seconds")),
           .data = fields.at("data"),
-          .weights = fields.at("weights")};
+          .weights = fields.at("weights"),
+          .cpu_time = fields.at("clock") == "cpu"};
 }
 
 inline std::string quoted(const std::string& text) {
@@ -78,10 +81,16 @@ inline std::string quoted(const std::string& text) {
   return result + "\"";
 }
 
-inline double timed(const Setting& setting, int batches, double& loss) {
-  const auto start = std::chrono::steady_clock::now();
+inline double clock_seconds(const Task& task) {
+  timespec now{};
+  clock_gettime(task.cpu_time ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+inline double timed(const Setting& setting, const Task& task, int batches, double& loss) {
+  const double start = clock_seconds(task);
   loss = setting.run(batches);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return clock_seconds(task) - start;
 }
 
 /// Batches a second after a warm-up: the best of three runs that are long enough.
@@ -91,7 +100,7 @@ inline double trial(const Setting& setting, const Task& task, int most) {
   double best = 0;
   double loss = 0;
   for (int batches = 1, runs = 0; runs < 3;) {
-    const double seconds = timed(setting, batches, loss);
+    const double seconds = timed(setting, task, batches, loss);
     if (seconds > longest / 2 || batches == most) {
       best = std::max(best, batches / seconds);
       ++runs;
@@ -135,12 +144,13 @@ inline void serve(const Task& task, const Rival& rival) {
   std::string outputs;
   if (best.outputs)
     for (const float value : best.outputs()) outputs += (outputs.empty() ? "" : ", ") + std::to_string(value);
-  std::printf("{\"ready\": {\"versions\": %s, \"setting\": %s, \"trials\": {%s}, \"images\": %d, \"outputs\": [%s]}}\n",
-              rival.versions.c_str(), quoted(best_name).c_str(), trials.c_str(), batches * task.batch, outputs.c_str());
+  std::printf("{\"ready\": {\"versions\": %s, \"setting\": %s, \"trials\": {%s}, \"images\": %d, \"outputs\": [%s], \"limits\": %s}}\n",
+              rival.versions.c_str(), quoted(best_name).c_str(), trials.c_str(), batches * task.batch, outputs.c_str(),
+              rival.limits.c_str());
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     double loss = 0;
-    const double seconds = timed(best, batches, loss);
+    const double seconds = timed(best, task, batches, loss);
     std::printf("{\"seconds\": %.9f, \"images\": %d", seconds, batches * task.batch);
     if (task.trains()) std::printf(", \"loss\": %.6f", loss);
     std::printf("}\n");

@@ -1,9 +1,11 @@
-// What the programs of this folder that drive oneDNN (Debian's libdnnl-dev, the interface of version 2) share.
+// What the programs of this folder that drive oneDNN share: the interface of version 2 (Debian's libdnnl-dev), and for convolutions that
+// of version 3 (PyPI) too.
 #pragma once
 
 #include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -30,6 +32,40 @@ inline std::string versions() {
   return "{\"oneDNN\": \"" + std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch) +
          "\"}";
 }
+
+#if DNNL_VERSION_MAJOR < 3
+/// The description of a primitive: `what` is its kind, algorithm, maps and sizes, in this order.
+template <class Primitive, class... What>
+auto describe(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const What&... what) {
+  return typename Primitive::primitive_desc({what...}, attributes, engine);
+}
+/// The same of a gradient; `forward` describes the forward primitive.
+template <class Primitive, class Forward, class... What>
+auto describe_gradient(const dnnl::engine& engine, const Forward& forward, const What&... what) {
+  return typename Primitive::primitive_desc({what...}, engine, forward);
+}
+/// The sizes of a pooling's window, in the order of its description.
+inline auto pool_sizes(const Dims& stride, const Dims& window) { return std::tuple(stride, window, Dims{0, 0}, Dims{0, 0}); }
+inline void append_relu(dnnl::post_ops& to) { to.append_eltwise(1.0F, dnnl::algorithm::eltwise_relu, 0.0F, 0.0F); }
+inline auto describe_relu(const dnnl::engine& engine, const memory::desc& map) {
+  return describe<dnnl::eltwise_forward>(engine, {}, dnnl::prop_kind::forward_inference, dnnl::algorithm::eltwise_relu, map, 0.0F);
+}
+#else
+template <class Primitive, class... What>
+auto describe(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const What&... what) {
+  return typename Primitive::primitive_desc(engine, what..., attributes);
+}
+template <class Primitive, class Forward, class... What>
+auto describe_gradient(const dnnl::engine& engine, const Forward& forward, const What&... what) {
+  return typename Primitive::primitive_desc(engine, what..., forward);
+}
+// Between window and padding stands the dilation.
+inline auto pool_sizes(const Dims& stride, const Dims& window) { return std::tuple(stride, window, Dims{0, 0}, Dims{0, 0}, Dims{0, 0}); }
+inline void append_relu(dnnl::post_ops& to) { to.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0F, 0.0F); }
+inline auto describe_relu(const dnnl::engine& engine, const memory::desc& map) {
+  return describe<dnnl::eltwise_forward>(engine, {}, dnnl::prop_kind::forward_inference, dnnl::algorithm::eltwise_relu, map, map);
+}
+#endif
 
 /// Primitives in order, with their arguments.
 class Program {

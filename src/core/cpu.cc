@@ -3,6 +3,7 @@
 #include <cpuid.h>
 #include <fmt/format.h>
 #include <hwy/targets.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -86,6 +87,41 @@ std::string cpu_name() {
 }
 
 Isa isa() { return chosen(); }
+
+namespace {
+
+Feature features_of(Isa isa) {
+  Feature features = Feature::none;
+  if (isa >= Isa::sse4) features = features | Feature::vectors_128;
+  if (isa >= Isa::avx2) features = features | Feature::vectors_256;
+  if (isa >= Isa::avx512) features = features | Feature::vectors_512;
+  if (isa >= Isa::avx512_bf16) features = features | Feature::bfloat16_products;
+  return features;
+}
+
+}  // namespace
+
+bool has(Feature needed) {
+  const auto needs = static_cast<unsigned>(needed);
+  return (static_cast<unsigned>(features_of(isa())) & needs) == needs;
+}
+
+int lanes() {
+  if (has(Feature::vectors_512)) return 16;
+  if (has(Feature::vectors_256)) return 8;
+  return has(Feature::vectors_128) ? 4 : 1;
+}
+
+const Cpu& cpu() {
+  static const Cpu known = [] {
+    const auto size = [](int name, std::int64_t otherwise) {
+      const std::int64_t bytes = sysconf(name);
+      return bytes > 0 ? bytes : otherwise;
+    };
+    return Cpu{size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), size(_SC_LEVEL2_CACHE_SIZE, 512 << 10)};
+  }();
+  return known;
+}
 
 void check_baseline(bool sse4_2, bool popcnt) {
   if (sse4_2 && popcnt) return;

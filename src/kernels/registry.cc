@@ -29,15 +29,18 @@
 namespace linn::detail::kernels {
 namespace {
 
+template <class Kernel, class Struct>
+constexpr Registered<Kernel> row_of = {Struct::name, Struct::needs, &Implementation<Kernel>::template prepare<Struct>};
+
 template <class Kernel, class... Structs>
-constexpr Implementation<Kernel> list_of[] = {implementation_of<Kernel, Structs>()..., implementation_of<Kernel, Reference<Kernel>>()};
+constexpr Registered<Kernel> list_of[] = {row_of<Kernel, Structs>..., row_of<Kernel, Reference<Kernel>>};
 
 }  // namespace
 
 // LINN_KERNEL(ConvForward, conv::Direct) defines implementations<ConvForward>() as {conv::Direct, reference}.
 #define LINN_KERNEL(kernel, ...)                                         \
   template <>                                                            \
-  std::span<const Implementation<kernel>> implementations<kernel>() {    \
+  std::span<const Registered<kernel>> implementations<kernel>() {        \
     return list_of<kernel __VA_OPT__(, ) __VA_ARGS__>;                   \
   }
 #include "kernels/registry.inc"

@@ -11,12 +11,32 @@
 #include "plan/ops/eltwise.h"
 #include "plan/ops/merge.h"
 #include "plan/ops/norm.h"
+#include "plan/ops/pad.h"
 #include "plan/ops/pool.h"
 
 namespace linn::detail::plan {
 namespace {
 
 const EpilogueOp* epilogue_of(const Op& op) { return dynamic_cast<const EpilogueOp*>(&op); }
+
+// ---- zeros around a map, then a convolution --------------------------------------------------------------------------------------------
+
+bool is_padding_before_convolution(const Pair& pair) {
+  return pad_problem(pair.producer) != nullptr && conv_geometry(pair.consumer) != nullptr && pair.slot == ConvInputs::src;
+}
+
+// A convolution pads with zeros alone. No window may lie outside of the map as a whole.
+bool can_take_padding(const Pair& pair, const FusionContext&) {
+  const kernels::PadForward::Problem& pad = *pad_problem(pair.producer);
+  const kernels::Geometry& g = *conv_geometry(pair.consumer);
+  const std::int64_t most_rows = (g.window_height - 1) * g.dilation_height, most_columns = (g.window_width - 1) * g.dilation_width;
+  return pad.mode == kernels::PadMode::zero && g.pad_top + pad.pads.top <= most_rows && g.pad_bottom + pad.pads.bottom <= most_rows &&
+         g.pad_left + pad.pads.left <= most_columns && g.pad_right + pad.pads.right <= most_columns;
+}
+
+std::unique_ptr<Op> with_padding(const Pair& pair) {
+  return conv_with_padding(pair.consumer, pair.producer.inputs[0], pad_problem(pair.producer)->pads);
+}
 
 // ---- convolution or Dense, then an addition --------------------------------------------------------------------------------------------
 
@@ -105,7 +125,8 @@ bool always(const Pair&, const FusionContext&) { return true; }
 std::unique_ptr<Op> norm_relu(const Pair& pair) { return norm_with_relu(pair.producer); }
 std::unique_ptr<Op> bias_relu(const Pair& pair) { return bias_with_relu(pair.producer); }
 
-constexpr std::array<Fusion, 6> table{{
+constexpr std::array<Fusion, 7> table{{
+    {"padding + convolution", is_padding_before_convolution, can_take_padding, nullptr, with_padding},
     {"sum + addition", is_before_addition, can_take_residual, nullptr, with_residual},
     {"sum + activation", is_before_activation, can_take_activation, nullptr, with_activation},
     {"convolution + pooling", is_before_pool, can_take_pool, pool_pays, with_pool},

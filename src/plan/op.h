@@ -1,6 +1,7 @@
 // One operation of a plan.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -46,6 +47,8 @@ struct Call {
   std::int64_t first = 0;         // first image of this call (cut by images), else 0
   std::int64_t images = 0;        // images of this call (cut by images), else the whole batch
   std::int64_t piece = 0;         // number of the piece (cut by outputs)
+  std::int64_t part = 0, parts = 1;  // of each image, which this call computes alone (Op::most_parts)
+  std::int64_t area = 0, first_in_area = 0;  // whose memory holds the values within the segment, and the place of image `first` in it
   void* const* inputs = nullptr;  // batch values: at image `first`; undefined values: null
   void* const* outputs = nullptr;
   void* scratch = nullptr;
@@ -66,6 +69,15 @@ struct Section {
   std::int64_t y = 0, x = 0, channel = 0;
 };
 
+/// The share of part `call.part` in `count` things that belong together in steps of `step`: [begin, end), perhaps empty.
+struct Share {
+  std::int64_t begin, end;
+};
+inline Share share_of(const Call& call, std::int64_t count, std::int64_t step) {
+  const std::int64_t steps = core::ceil_div(count, step);
+  return {std::min(steps * call.part / call.parts * step, count), std::min(steps * (call.part + 1) / call.parts * step, count)};
+}
+
 /// One step of a plan. `inputs` and `outputs` are its slots; an absent input is an undefined Value.
 class Op {
  public:
@@ -77,6 +89,11 @@ class Op {
   virtual Cut cut() const { return Cut::images; }
   /// Number of pieces of the output (cut by outputs). Depends only on the op.
   virtual std::int64_t pieces() const { return 1; }
+  /// Cut by images: the most parts into which workers may cut the output of each image, if there are fewer images than workers. A call with
+  /// `parts` above 1 computes one of them, which has the bits of the whole. Valid after prepare().
+  virtual std::int64_t most_parts() const { return 1; }
+  /// Whether workers should rather share parts than images: true where every call reads weights that are large beside the images.
+  virtual bool prefers_parts() const { return false; }
   /// Inputs whose memory the first output may use if no later op reads the input, best first. The kernel must read element i before it
   /// writes element i, and must not read it afterwards.
   virtual std::vector<std::size_t> in_place() const { return {}; }
@@ -111,7 +128,7 @@ class Op {
   virtual bool is_affine() const { return false; }
   /// Replaces the kernel and the bias.
   virtual void set_affine(Value /*kernel*/, Value /*bias*/) {}
-  /// Translation period of the output map, in cells (kernels::period_of). If the input moves so that the output moves by a multiple of
+  /// Translation period of the output map, in cells (kernels::Numerics). If the input moves so that the output moves by a multiple of
   /// this, the output keeps its bits. 1: position invariant. 0: unknown. Valid after `prepare`.
   virtual std::int64_t period() const { return 0; }
   /// Adds the ops that compute the gradients of this op's inputs.
@@ -156,26 +173,33 @@ class KernelUse {
 
   Problem& problem() { return problem_; }
   const Problem& problem() const { return problem_; }
-  void prepare(const kernels::Policy& policy) { implementation_ = &kernels::choose<Kernel>(problem_, policy); }
+  void prepare(const kernels::Policy& policy) { implementation_ = kernels::choose<Kernel>(problem_, policy); }
   std::string implementation() const {
-    return std::string(Kernel::name) + '.' + std::string(implementation_ == nullptr ? "unprepared" : implementation_->name);
+    if (!implementation_) return std::string(Kernel::name) + ".unprepared";
+    return std::string(Kernel::name) + '.' + implementation_->full_name();
   }
-  std::int64_t period() const { return kernels::period_of(*implementation_, problem_); }
+  std::int64_t period() const { return implementation_->numerics.translation_period(); }
   std::int64_t scratch(std::int64_t images) const { return implementation_->scratch(problem_, images); }
   std::int64_t packed() const { return implementation_->packed(problem_); }
+  std::int64_t row_step() const { return implementation_->row_step; }
   void pack(const float* kernel, float* packed) const { implementation_->pack(problem_, kernel, packed); }
 
   template <class T>
   void run(const typename Kernel::template Args<T>& args) const {
+    run<T>(problem_, args);
+  }
+  /// For a part of the problem: some rows or columns of its output.
+  template <class T>
+  void run(const Problem& part, const typename Kernel::template Args<T>& args) const {
     if constexpr (std::is_same_v<T, float>)
-      implementation_->run(problem_, args);
+      implementation_->run(part, args);
     else
-      Kernel::template reference<T>(problem_, args);
+      Kernel::template reference<T>(part, args);
   }
 
  private:
   Problem problem_{};
-  const kernels::Implementation<Kernel>* implementation_ = nullptr;
+  std::optional<kernels::Implementation<Kernel>> implementation_;
 };
 
 /// An op of one kernel. Ops whose output is a map override `period` with the kernel's. Ops whose kernel has implementations with packed

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 
 #include "core/float_environment.h"
 #include "core/memory.h"
@@ -64,7 +65,7 @@ void PartialSums::add(int into, int from) {
     kernels::Add::reference<double>({}, {.count = elements_, .a = a, .b = reinterpret_cast<double*>(slot(from)), .dst = a, .scratch = nullptr});
   } else {
     auto* a = reinterpret_cast<float*>(slot(into));
-    kernels::choose<kernels::Add>({}).run({}, {.count = elements_, .a = a, .b = reinterpret_cast<float*>(slot(from)), .dst = a, .scratch = nullptr});
+    add_.run({}, {.count = elements_, .a = a, .b = reinterpret_cast<float*>(slot(from)), .dst = a, .scratch = nullptr});
   }
 }
 
@@ -104,6 +105,9 @@ Workspace::Workspace(const Plan& plan)
   for (std::int64_t i = 0; i < plan.ops(); ++i) {
     const Op& op = plan.op(static_cast<int>(i));
     most_values_ = std::max(most_values_, op.inputs.size() + op.outputs.size());
+    // Ops of little arithmetic count as 8 operations for each element that they write.
+    const std::int64_t elements = op.outputs.empty() ? 0 : op.outputs[0].shape.elements();
+    work_of_image_.push_back(std::max(op.flops(1), 8.0 * static_cast<double>(elements)));
   }
   pointers_.resize(static_cast<std::size_t>(threads_) * most_values_);
   if (verbose()) measure();
@@ -126,13 +130,14 @@ void Workspace::bind(Value value, void* memory) {
 
 bool Workspace::fits_pool() const { return core::worker_pool().threads() == threads_; }
 
-std::byte* Workspace::resolve(Value value, const Call& call, int worker, std::size_t segment, int partial_slot) {
+std::byte* Workspace::resolve(Value value, const Call& call, std::size_t segment, int partial_slot) {
   if (!value.defined()) return nullptr;
   const Place& place = plan_.place(value);
   switch (place.area) {
     case Place::Area::none: return nullptr;
     case Place::Area::shared: return shared_ + place.offset + call.first * place.image_bytes;
-    case Place::Area::worker: return workers_[static_cast<std::size_t>(worker)] + place.offset;
+    case Place::Area::worker:
+      return workers_[static_cast<std::size_t>(call.area)] + place.offset + call.first_in_area * place.image_bytes;
     case Place::Area::bound: {
       auto* base = static_cast<std::byte*>(bound_[static_cast<std::size_t>(value.id)]);
       return base == nullptr ? nullptr : base + call.first * place.image_bytes;
@@ -151,30 +156,100 @@ void Workspace::run_op(int index, Call& call, int worker, std::size_t segment, i
   if (op.is_view()) return;
   void** inputs = pointers_.data() + static_cast<std::size_t>(worker) * most_values_;
   void** outputs = inputs + op.inputs.size();
-  for (std::size_t i = 0; i < op.inputs.size(); ++i) inputs[i] = resolve(op.inputs[i], call, worker, segment, partial_slot);
-  for (std::size_t i = 0; i < op.outputs.size(); ++i) outputs[i] = resolve(op.outputs[i], call, worker, segment, partial_slot);
+  for (std::size_t i = 0; i < op.inputs.size(); ++i) inputs[i] = resolve(op.inputs[i], call, segment, partial_slot);
+  for (std::size_t i = 0; i < op.outputs.size(); ++i) outputs[i] = resolve(op.outputs[i], call, segment, partial_slot);
   call.inputs = inputs;
   call.outputs = outputs;
   if (times_ == nullptr) {
     op.run(call);
   } else {
-    const OpTimes::Measure measure(*times_, index, worker, call.images);
+    const OpTimes::Measure measure(*times_, index, worker, call.part == 0 ? call.images : 0);
     op.run(call);
   }
 }
 
+Call Workspace::call_for(std::int64_t first, std::int64_t images, int worker, std::int64_t area) {
+  return {.precision = plan_.options().precision,
+          .step = step_,
+          .sources = sources_,
+          .batch = images_,
+          .first = first,
+          .images = images,
+          .area = area,
+          .first_in_area = first % shard_images,
+          .scratch = workers_[static_cast<std::size_t>(worker)] + plan_.scratch_offset()};
+}
+
 void Workspace::run_shard(std::size_t segment, std::int64_t shard, int worker) {
-  Call call{.precision = plan_.options().precision, .step = step_, .sources = sources_, .batch = images_};
-  call.first = shard * shard_images;
-  call.images = std::min(shard_images, images_ - call.first);
-  call.scratch = workers_[static_cast<std::size_t>(worker)] + plan_.scratch_offset();
+  const std::int64_t first = shard * shard_images;
+  Call call = call_for(first, std::min(shard_images, images_ - first), worker, worker);
   PartialSums* sums = partials_[segment].get();
   const int slot = sums == nullptr ? -1 : sums->take();
   for (const int op : plan_.segments()[segment].ops) run_op(op, call, worker, segment, slot);
   if (sums != nullptr) sums->finish(shard, slot);
 }
 
+// ---- few images: workers share each op ---------------------------------------------------------------------------
+
+namespace {
+
+// Floating-point operations below which a segment or an op stays with one worker: waking the others takes as long as a few hundred
+// thousand of them, if they sleep as long as 5 million.
+constexpr double least_of_segment = 16e6, least_of_op = 1e6;
+
+}  // namespace
+
+// Partial sums are summed over shards, so a shard must be one call. Values of a shard lie in the memory of the worker with its number.
+bool Workspace::shares_ops(std::size_t segment) const {
+  const std::int64_t shards = core::ceil_div(images_, shard_images);
+  if (shards >= threads_ || partials_[segment] != nullptr) return false;
+  double work = 0;
+  for (const int op : plan_.segments()[segment].ops) work += work_of_image_[static_cast<std::size_t>(op)];
+  return work * static_cast<double>(images_) >= least_of_segment;
+}
+
+void Workspace::run_op_by_op(std::size_t segment) {
+  for (const int op : plan_.segments()[segment].ops) {
+    if (work_of_image_[static_cast<std::size_t>(op)] * static_cast<double>(images_) >= least_of_op) {
+      run_shared(op, segment);
+      continue;
+    }
+    for (std::int64_t first = 0; first < images_; first += shard_images) {
+      Call call = call_for(first, std::min(shard_images, images_ - first), 0, first / shard_images);
+      run_op(op, call, 0, segment, -1);
+    }
+  }
+}
+
+// Pieces are as many images as each worker gets if all get the same, else parts of an image so that they do.
+void Workspace::run_shared(int index, std::size_t segment) {
+  const Op& op = plan_.op(index);
+  struct Cut {
+    Workspace* self;
+    std::size_t segment;
+    int op;
+    std::int64_t images, parts;  // images of a piece, and parts of each image
+  } cut{this, segment, index, 1, 1};
+  const std::int64_t threads = threads_;
+  if (op.prefers_parts() && op.most_parts() > 1)
+    cut.images = shard_images, cut.parts = std::min(op.most_parts(), threads);
+  else if (images_ % threads == 0)
+    cut.images = std::min(images_ / threads, shard_images);
+  else
+    cut.parts = std::min(op.most_parts(), threads / std::gcd(images_, threads));
+  while (shard_images % cut.images != 0) --cut.images;  // a piece lies in one shard
+  core::worker_pool().run(core::ceil_div(images_, cut.images) * cut.parts, [c = &cut](std::int64_t piece, int worker) {
+    const std::int64_t first = piece / c->parts * c->images;
+    Call call = c->self->call_for(first, std::min(c->images, c->self->images_ - first), worker, first / shard_images);
+    call.part = piece % c->parts, call.parts = c->parts;
+    c->self->run_op(c->op, call, worker, c->segment, -1);
+  }, threads_);
+}
+
+// ---- runs of segments --------------------------------------------------------------------------------------------
+
 void Workspace::run_images(std::size_t segment) {
+  if (shares_ops(segment)) return run_op_by_op(segment);
   const std::int64_t shards = core::ceil_div(images_, shard_images);
   if (partials_[segment] != nullptr) partials_[segment]->start(shards);
   struct Round {
@@ -191,9 +266,7 @@ void Workspace::run_outputs(std::size_t segment) {
   } round{this, segment};
   core::worker_pool().run(plan_.segments()[segment].pieces, [r = &round](std::int64_t piece, int worker) {
     Workspace& w = *r->self;
-    Call call{.precision = w.plan_.options().precision, .step = w.step_, .sources = w.sources_, .batch = w.images_};
-    call.images = w.images_;
-    call.scratch = w.workers_[static_cast<std::size_t>(worker)] + w.plan_.scratch_offset();
+    Call call = w.call_for(0, w.images_, worker, worker);
     for (const int op : w.plan_.segments()[r->segment].ops) {
       const std::int64_t pieces = w.plan_.op(op).pieces();
       if (piece < pieces) {
@@ -218,6 +291,6 @@ void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const R
   constants_made_ = true;
 }
 
-void* Workspace::at(Value value) { return resolve(value, Call{}, 0, plan_.segments().size(), -1); }
+void* Workspace::at(Value value) { return resolve(value, Call{}, plan_.segments().size(), -1); }
 
 }  // namespace linn::detail::plan

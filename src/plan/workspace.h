@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/eltwise/eltwise.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
 
@@ -53,6 +54,7 @@ class PartialSums {
   std::mutex free_lock_;
   std::vector<int> free_;
   int slots_;
+  kernels::Implementation<kernels::Add> add_ = kernels::choose<kernels::Add>({});
 };
 
 class Workspace {
@@ -82,8 +84,13 @@ class Workspace {
   void run_images(std::size_t segment);
   void run_outputs(std::size_t segment);
   void run_shard(std::size_t segment, std::int64_t shard, int worker);
+  /// Whether workers should share each op of a segment, since there are fewer shards than workers and enough work.
+  bool shares_ops(std::size_t segment) const;
+  void run_op_by_op(std::size_t segment);
+  void run_shared(int op, std::size_t segment);
   void run_op(int op, Call& call, int worker, std::size_t segment, int partial_slot);
-  std::byte* resolve(Value value, const Call& call, int worker, std::size_t segment, int partial_slot);
+  std::byte* resolve(Value value, const Call& call, std::size_t segment, int partial_slot);
+  Call call_for(std::int64_t first, std::int64_t images, int worker, std::int64_t area);
 
   const Plan& plan_;
   int threads_;
@@ -94,6 +101,7 @@ class Workspace {
   std::size_t most_values_ = 0;                         // largest number of inputs and outputs of one op
   std::vector<void*> pointers_;                         // most_values_ for each worker: the values of its present op
   std::vector<void*> bound_;
+  std::vector<double> work_of_image_;  // floating-point operations of each op for one image
   bool constants_made_ = false;     // constant segments have run since the last bind of a fixed value
   std::unique_ptr<OpTimes> times_;  // null unless ops are measured
 

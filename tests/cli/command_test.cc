@@ -1095,7 +1095,7 @@ TEST_F(Command, ProfileOfModelsAndData) {
   EXPECT_EQ(failed[0]["kind"], "ValueError");
 }
 
-// The same bits as with the one fast path that there is switched off by name.
+// The same bits as with Winograd's forms switched off by name.
 TEST_F(Command, ExactIsWithoutWinograd) {
   const auto model_of = [&](const std::string& name, std::vector<std::string> more,
                             const std::vector<std::pair<std::string, std::string>>& environment) {
@@ -1107,7 +1107,9 @@ TEST_F(Command, ExactIsWithoutWinograd) {
   };
   small_data();
   const std::string exact = model_of("exact", {"--accuracy", "exact"}, {});
-  EXPECT_EQ(exact, model_of("disabled", {}, {{"LINN_DISABLE", "conv_pool_forward.winograd,conv_pool_forward.winograd_plane"}}));
+  const std::string winograd =
+      "conv_pool_forward.winograd4,conv_pool_forward.winograd,conv_pool_forward.winograd_plane,conv_forward.winograd4,conv_forward.winograd";
+  EXPECT_EQ(exact, model_of("disabled", {}, {{"LINN_DISABLE", winograd}}));
   if (detail::core::isa() != detail::core::Isa::scalar) {
     EXPECT_NE(exact, model_of("fast", {}, {}));
   }
@@ -1120,7 +1122,6 @@ TEST_F(Command, ExactIsWithoutWinograd) {
       event.erase("seconds");
       return event;
     };
-    const std::string winograd = "conv_pool_forward.winograd4,conv_pool_forward.winograd,conv_pool_forward.winograd_plane";
     EXPECT_EQ(result("exact", {}), result("fast", {{"LINN_DISABLE", winograd}})) << arguments[0];
   }
 }

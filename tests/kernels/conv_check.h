@@ -209,6 +209,20 @@ inline bool all_finite(const std::vector<double>& values) {
   return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
 }
 
+/// The implementation of this full name.
+inline Implementation<ConvForward> convolution(const ConvForward::Problem& problem, std::string_view name) {
+  for (const Implementation<ConvForward>& one : supported<ConvForward>(problem))
+    if (one.full_name() == name) return one;
+  ADD_FAILURE() << "no implementation " << name;
+  return choose<ConvForward>(problem);
+}
+
+/// bound_of for tiles of 4x4.
+template <class Kernel>
+double winograd4_bound_of(const Implementation<Kernel>& f) {
+  return bound_of(f) - sum_bound + winograd4_bound;
+}
+
 /// What an implementation promises of each element. If it rounds what it multiplies, then to float32's bound also what comes of rounded
 /// operands, so that a missing term shows as in float32; Winograd's forms round what their transforms make, which is no rounding at all for
 /// whole numbers.
@@ -217,7 +231,7 @@ void expect_promised(const Implementation<Kernel>& f, const Buffer& actual, cons
                      const std::vector<double>& of_rounded, const std::vector<double>& magnitude, bool whole_numbers,
                      const std::string& what) {
   EXPECT_TRUE(all_near(actual, expected, magnitude, bound_of(f))) << what;
-  if (f.operands == Operands::bfloat16 && (f.direct_form || whole_numbers)) {
+  if (f.numerics.operands == Operands::bfloat16 && (f.numerics.direct_form || whole_numbers)) {
     EXPECT_TRUE(all_near(actual, of_rounded, magnitude)) << what << ", of rounded operands";
   }
 }
@@ -236,21 +250,21 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
   ConvForward::reference<double>({g, bias, Activation::linear},
                                  {images, src_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
   std::vector<double> winograd, winograd4;
-  if (conv::WinogradForward::accepts(problem)) winograd = larger(winograd_magnitudes(g, images, src, kernel), magnitude);
-  if (conv::Winograd4Forward::accepts(problem))
+  if (conv::is_winograd(g)) winograd = larger(winograd_magnitudes(g, images, src, kernel), magnitude);
+  if (conv::Winograd4Forward::prepare(problem, {}))
     winograd4 = where_finite(larger(either_tile(g, images, src, kernel), magnitude), magnitude);
   const bool spreads = has_infinity(src) || !all_finite(kernel);  // over whole tiles, as winograd_map.cc says
   const Buffer src32(src), kernel32(kernel), bias32(biases);
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
-    const bool four = f.name == conv::Winograd4Forward::name;
-    if (!f.direct_form && !four && spreads) return;
+    const bool four = has_part(f, conv::Winograd4Forward::name);
+    if (!f.numerics.direct_form && !four && spreads) return;
     Buffer dst(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(problem, images), unwritten);
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {images, src32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
-    if (f.name == conv::Winograd4Forward::name)
-      EXPECT_TRUE(all_near(dst, expected, winograd4, winograd4_bound)) << text(g) << ", images " << images;
+    if (four)
+      EXPECT_TRUE(all_near(dst, expected, winograd4, winograd4_bound_of(f))) << text(g) << ", images " << images;
     else
-      expect_promised(f, dst, expected, of_rounded, f.direct_form ? magnitude : winograd, values == Values::ties,
+      expect_promised(f, dst, expected, of_rounded, f.numerics.direct_form ? magnitude : winograd, values == Values::ties,
                       text(g) + ", images " + std::to_string(images));
   });
 }
@@ -266,19 +280,19 @@ inline void check_input_gradient(const Geometry& g, std::int64_t images, std::ui
       g, {images, rounded_to_bf16(ddst).data(), rounded_to_bf16(kernel).data(), nullptr, of_rounded.data(), nullptr});
   ConvInputGradient::reference<double>(g, {images, ddst_size.data(), kernel_size.data(), nullptr, magnitude.data(), nullptr});
   std::vector<double> winograd, winograd4;
-  if (conv::WinogradInputGradient::accepts(g))
+  if (conv::is_winograd(g))
     winograd = larger(winograd_magnitudes(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
-  if (conv::Winograd4InputGradient::accepts(g))
+  if (conv::Winograd4InputGradient::supports(g))
     winograd4 = larger(either_tile(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
   const Buffer ddst32(ddst), kernel32(kernel);
   for_each_implementation<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
     Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     const Buffer packed = packed_for(f, g, kernel32);
     f.run(g, {images, ddst32.data(), kernel32.data(), packed.data(), dsrc.data(), scratch.data()});
-    if (f.name == conv::Winograd4InputGradient::name)
-      EXPECT_TRUE(all_near(dsrc, expected, winograd4, winograd4_bound)) << text(g) << ", images " << images;
+    if (has_part(f, conv::Winograd4InputGradient::name))
+      EXPECT_TRUE(all_near(dsrc, expected, winograd4, winograd4_bound_of(f))) << text(g) << ", images " << images;
     else
-      expect_promised(f, dsrc, expected, of_rounded, f.direct_form ? magnitude : winograd, values == Values::ties,
+      expect_promised(f, dsrc, expected, of_rounded, f.numerics.direct_form ? magnitude : winograd, values == Values::ties,
                       text(g) + ", images " + std::to_string(images));
   });
 }
@@ -292,16 +306,16 @@ inline void check_kernel_gradient(const Geometry& g, std::int64_t images, std::u
   ConvKernelGradient::reference<double>(g, {images, rounded_to_bf16(src).data(), rounded_to_bf16(ddst).data(), of_rounded.data(), nullptr});
   ConvKernelGradient::reference<double>(g, {images, src_size.data(), ddst_size.data(), magnitude.data(), nullptr});
   std::vector<double> winograd, winograd4;
-  if (conv::WinogradKernelGradient::accepts(g)) winograd = larger(winograd_gradient_magnitudes(g, images, src, ddst), magnitude);
-  if (conv::Winograd4KernelGradient::accepts(g)) winograd4 = larger(winograd_gradient_magnitudes(g, images, src, ddst, 4), magnitude);
+  if (conv::is_winograd(g)) winograd = larger(winograd_gradient_magnitudes(g, images, src, ddst), magnitude);
+  if (conv::Winograd4KernelGradient::supports(g)) winograd4 = larger(winograd_gradient_magnitudes(g, images, src, ddst, 4), magnitude);
   const Buffer src32(src), ddst32(ddst);
   for_each_implementation<ConvKernelGradient>(g, [&](const Implementation<ConvKernelGradient>& f) {
     Buffer dkernel(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
     f.run(g, {images, src32.data(), ddst32.data(), dkernel.data(), scratch.data()});
-    if (f.name == conv::Winograd4KernelGradient::name)
-      EXPECT_TRUE(all_near(dkernel, expected, winograd4, winograd4_bound)) << text(g) << ", images " << images;
+    if (has_part(f, conv::Winograd4KernelGradient::name))
+      EXPECT_TRUE(all_near(dkernel, expected, winograd4, winograd4_bound_of(f))) << text(g) << ", images " << images;
     else
-      expect_promised(f, dkernel, expected, of_rounded, f.direct_form ? magnitude : winograd, values == Values::ties,
+      expect_promised(f, dkernel, expected, of_rounded, f.numerics.direct_form ? magnitude : winograd, values == Values::ties,
                       text(g) + ", images " + std::to_string(images));
   });
 }

@@ -52,15 +52,16 @@ struct Unfused {
   Bytes winners;
 };
 
-template <class Conv>
-Unfused unfused_of(const ConvGlobalPoolForward::Problem& p, std::int64_t images, const Buffer& src, const Buffer& kernel, const Buffer& packed,
-                   const Buffer& bias) {
+inline Unfused unfused_of(std::string_view name, const ConvGlobalPoolForward::Problem& p, std::int64_t images, const Buffer& src,
+                          const Buffer& kernel, const Buffer& bias) {
   ConvForward::Problem conv = {p.conv, p.bias, p.activation};
   set_dense_dst(conv.geometry);
+  const Implementation<ConvForward> form = convolution(conv, name);
+  const Buffer packed = packed_for(form, conv, kernel);
   const std::int64_t pixels = p.conv.out_height * p.conv.out_width, channels = p.conv.out_channels;
-  Buffer map(images * pixels * channels), scratch(Conv::scratch(conv, images), unwritten);
+  Buffer map(images * pixels * channels), scratch(form.scratch(conv, images), unwritten);
   Unfused result{Buffer(images * channels), Bytes(images * winners_size(p.conv))};
-  Conv::run(conv, {images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
+  form.run(conv, {images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
   choose<GlobalPoolForward>({pixels, channels, p.kind}).run({pixels, channels, p.kind}, {images, map.data(), result.dst.data(), nullptr});
   for (std::int64_t n = 0; n < images; ++n)
     for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
@@ -71,15 +72,6 @@ Unfused unfused_of(const ConvGlobalPoolForward::Problem& p, std::int64_t images,
           result.winners[n * winners_size(p.conv) + pixel * winner_bytes(p.conv) + o / 8] |= static_cast<std::uint8_t>(1 << (o % 8));
       }
   return result;
-}
-
-/// The kernel that makes the strips of an implementation.
-inline auto unfused_by(std::string_view implementation) {
-  if (implementation == conv::GlobalWinogradStrip::name) return unfused_of<conv::WinogradForward>;
-  if (implementation == conv::GlobalBf16WinogradStrip::name) return unfused_of<conv::Bf16WinogradForward>;
-  if (implementation == conv::GlobalBf16Strip::name) return unfused_of<conv::Bf16Forward>;
-  if (implementation == conv::GlobalRoundedStrip::name) return unfused_of<conv::RoundedForward>;
-  return unfused_of<conv::DirectForward>;
 }
 
 inline void check_conv_global_forward(const ConvGlobalCase& c, std::uint32_t seed) {
@@ -94,32 +86,39 @@ inline void check_conv_global_forward(const ConvGlobalCase& c, std::uint32_t see
   ConvGlobalPoolForward::Problem linear = p;
   linear.activation = Activation::linear, linear.kind = PoolKind::max;  // the largest bound of a channel serves the mean too
   const std::vector<double> direct = expected_of(linear, c.images, magnitudes(src), magnitudes(kernel), magnitudes(bias)).dst;
-  std::vector<double> winograd = direct;
-  if (conv::GlobalWinogradStrip::accepts(p)) {
-    Geometry dense = p.conv;
-    set_dense_dst(dense);
-    const std::vector<double> map = winograd_magnitudes(dense, c.images, src, kernel);
+  Geometry dense = p.conv;
+  set_dense_dst(dense);
+  const auto largest = [&](const std::vector<double>& map) {
+    std::vector<double> result = direct;
     for (std::size_t i = 0; i < map.size(); ++i) {
       const auto at = static_cast<std::int64_t>(i);
-      double& of_channel = winograd[static_cast<std::size_t>(at / dense.dst_image * c.out_channels + at % c.out_channels)];
+      double& of_channel = result[static_cast<std::size_t>(at / dense.dst_image * c.out_channels + at % c.out_channels)];
       of_channel = std::max(of_channel, map[i]);
     }
-  }
+    return result;
+  };
+  std::vector<double> winograd, winograd4;
+  if (conv::is_winograd(p.conv)) winograd = largest(winograd_magnitudes(dense, c.images, src, kernel));
+  if (conv::is_winograd(p.conv) && conv::has_winograd4_channels(p.conv)) winograd4 = largest(either_tile(dense, c.images, src, kernel));
   const Buffer src32(src), kernel32(kernel), bias32(bias);
   for_each_implementation<ConvGlobalPoolForward>(p, [&](const Implementation<ConvGlobalPoolForward>& f) {
-    if (!f.direct_form && c.values == Values::hostile) return;  // infinities spread over tiles, as winograd_map.cc says
+    if (!f.numerics.direct_form && c.values == Values::hostile) return;  // infinities spread over tiles, as winograd_map.cc says
     Buffer dst(static_cast<std::int64_t>(e.dst.size()), untouched), scratch(f.scratch(p, c.images), unwritten);
     Bytes winners(static_cast<std::int64_t>(e.winners.size()), 77);
     const Buffer packed = packed_for(f, p, kernel32);
     f.run(p, {c.images, src32.data(), kernel32.data(), packed.data(), p.bias ? bias32.data() : nullptr, dst.data(), p.winners ? winners.data() : nullptr, scratch.data()});
     // A mean adds a rounding error a pixel; those of an average of thousands are as random as a sum's.
-    expect_promised(f, dst, e.dst, of_rounded.dst, f.direct_form ? direct : winograd, c.values == Values::ties, text_of(c, p));
-    if (f.needs == core::Isa::scalar) return;
-    const Unfused unfused = unfused_by(f.name)(p, c.images, src32, kernel32, packed, bias32);
+    const bool four = has_part(f, conv::Winograd4Forward::name);
+    if (four)
+      EXPECT_TRUE(all_near(dst, e.dst, winograd4, winograd4_bound_of(f))) << text_of(c, p);
+    else
+      expect_promised(f, dst, e.dst, of_rounded.dst, f.numerics.direct_form ? direct : winograd, c.values == Values::ties, text_of(c, p));
+    if (f.needs == core::Feature::none) return;
+    const Unfused unfused = unfused_of(f.label, p, c.images, src32, kernel32, bias32);
     EXPECT_TRUE(check::all_same(dst, unfused.dst)) << text_of(c, p);
     for (std::int64_t i = 0; p.winners && i < winners.size(); ++i) {
       ASSERT_EQ(winners[i], unfused.winners[i]) << text_of(c, p) << ", byte " << i;
-      if (c.values == Values::ties) {
+      if (c.values == Values::ties && !four) {
         ASSERT_EQ(winners[i], e.winners[static_cast<std::size_t>(i)]) << text_of(c, p) << ", byte " << i;
       }
     }

@@ -109,16 +109,17 @@ inline void check_dead(const ConvPoolForward::Problem& p, const ConvPoolCase& c,
         }
 }
 
-// Direct forms and winograd4 are the unfused kernels, `Form`: the values of those, pooled as a plan would pool them alone; argmax is the
-// first maximum of what was computed. (The sign of a zero may differ: maxima do not look at it.)
-template <class Form>
-void check_is_unfused(const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Buffer& src, const Buffer& kernel,
-                      const Buffer& packed, const Buffer& bias, const Buffer& dst, const Bytes& argmax) {
+// The result is that of the convolution alone by the implementation `name`, pooled as a plan would pool it alone; argmax is the first
+// maximum of what was computed. (The sign of a zero may differ: maxima do not look at it.)
+inline void check_is_unfused(std::string_view name, const ConvPoolForward::Problem& p, const ConvPoolCase& c, const Buffer& src,
+                             const Buffer& kernel, const Buffer& bias, const Buffer& dst, const Bytes& argmax) {
   ConvForward::Problem unfused = {p.conv, p.bias, p.activation};
   unfused.geometry.dst_pixel = p.pool.src_pixel, unfused.geometry.dst_row = p.pool.src_row, unfused.geometry.dst_image = p.pool.src_image;
-  Buffer map(c.images * p.pool.src_image), scratch(Form::scratch(unfused, c.images), unwritten), expected(dst.size(), untouched);
+  const Implementation<ConvForward> form = convolution(unfused, name);
+  Buffer map(c.images * p.pool.src_image), scratch(form.scratch(unfused, c.images), unwritten), expected(dst.size(), untouched);
   Bytes first(argmax.size());
-  Form::run(unfused, {c.images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
+  const Buffer packed = packed_for(form, unfused, kernel);
+  form.run(unfused, {c.images, src.data(), kernel.data(), packed.data(), p.bias ? bias.data() : nullptr, map.data(), scratch.data()});
   const PoolForward::Problem alone = {p.pool, p.kind, p.argmax};
   const auto& pooling = choose<PoolForward>(alone);
   Buffer pool_scratch(pooling.scratch(alone, c.images), unwritten);
@@ -164,29 +165,29 @@ inline void check_conv_pool_forward(const ConvPoolCase& c, std::uint32_t seed) {
   Geometry dense = p.conv;
   set_dense_dst(dense);
   std::vector<double> winograd, winograd4;
-  if (conv::WinogradPool::accepts(p) || conv::WinogradPlane::accepts(p)) winograd = pooled(larger(winograd_magnitudes(dense, c.images, src, kernel), magnitude_map));
-  if (conv::Winograd4Pool::accepts(p)) winograd4 = pooled(where_finite(larger(either_tile(dense, c.images, src, kernel), magnitude_map), magnitude_map));
+  if (conv::is_winograd(p.conv)) winograd = pooled(larger(winograd_magnitudes(dense, c.images, src, kernel), magnitude_map));
+  if (conv::has_winograd4_channels(p.conv) && conv::is_winograd(p.conv)) winograd4 = pooled(where_finite(larger(either_tile(dense, c.images, src, kernel), magnitude_map), magnitude_map));
   // What a form that rounds its operands and nothing else computes to the last bits: a missing term shows as in float32.
   const Expected of_rounded = expected_of(p, c.images, rounded_to_bf16(src), rounded_to_bf16(kernel), bias);
   const Buffer src32(src), kernel32(kernel), bias32(bias);
   for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
-    const bool four = f.name == conv::Winograd4Pool::name, is_winograd = !f.direct_form;
+    const bool four = has_part(f, conv::Winograd4Pool::name), is_winograd = !f.numerics.direct_form;
     if (is_winograd && !four && infinite) return;  // NaN, as its file says
     Buffer dst(static_cast<std::int64_t>(e.dst.size()), untouched), scratch(f.scratch(p, c.images), unwritten);
     Bytes argmax(static_cast<std::int64_t>(e.argmax.size()), 77);
     const Buffer packed = packed_for(f, p, kernel32);
     f.run(p, {c.images, src32.data(), kernel32.data(), packed.data(), c.bias ? bias32.data() : nullptr, dst.data(), p.argmax ? argmax.data() : nullptr, scratch.data()});
     const auto& bound = four ? winograd4 : is_winograd ? winograd : direct;
-    const double factor = four ? winograd4_bound : bound_of(f);
-    const bool rounds = f.operands == Operands::bfloat16;
+    const double factor = four ? winograd4_bound_of(f) : bound_of(f);
+    const bool rounds = f.numerics.operands == Operands::bfloat16;
     EXPECT_TRUE(all_near(dst, e.dst, bound, factor)) << text_of(c, p);
     // winograd_bf16 rounds what its transforms make, which is no rounding at all for whole numbers.
-    if (rounds && (f.name != "winograd_bf16" || c.whole_numbers)) {
-      EXPECT_TRUE(all_near(dst, of_rounded.dst, bound)) << text_of(c, p);
+    if (rounds && (!has_part(f, "winograd_bf16") || c.whole_numbers)) {
+      EXPECT_TRUE(all_near(dst, of_rounded.dst, bound, four ? winograd4_bound : sum_bound)) << text_of(c, p);
     }
-    if (f.needs != core::Isa::scalar && !is_winograd && !rounds)
-      check_is_unfused<conv::DirectForward>(p, c, src32, kernel32, packed, bias32, dst, argmax);
-    if (four && are_cut_alike(p)) check_is_unfused<conv::Winograd4Forward>(p, c, src32, kernel32, packed, bias32, dst, argmax);
+    if (f.name == conv::Strip::name) check_is_unfused(f.label, p, c, src32, kernel32, bias32, dst, argmax);
+    if (f.name == conv::Windows::name) check_is_unfused(conv::Forward::name, p, c, src32, kernel32, bias32, dst, argmax);
+    if (f.name == conv::Winograd4Pool::name && are_cut_alike(p)) check_is_unfused(f.name, p, c, src32, kernel32, bias32, dst, argmax);
     if (!p.argmax) return;
     check_dead(p, c, dst, argmax);
     if (c.hostile) return;
@@ -247,15 +248,15 @@ inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
   };
   std::vector<double> winograd_size, winograd4_size;
   if (winograd) winograd_size = kernel_tiles(2);
-  if (winograd && conv::ExpandedWinograd4KernelGradient::accepts(problem)) winograd4_size = kernel_tiles(4);
+  if (winograd && conv::has_winograd4_channels(dense)) winograd4_size = kernel_tiles(4);
   for_each_implementation<ConvPoolKernelGradient>(problem, [&](const Implementation<ConvPoolKernelGradient>& f) {
-    if (!f.direct_form && !winograd) return;
+    if (!f.numerics.direct_form && !winograd) return;
     for (const bool with_bias : {false, true}) {
       Buffer actual(static_cast<std::int64_t>(dkernel.size()), untouched), actual_bias(c.out_channels, untouched), scratch(f.scratch(problem, c.images), unwritten);
       f.run(problem, {c.images, src32.data(), ddst32.data(), argmax.data(), actual.data(), with_bias ? actual_bias.data() : nullptr, scratch.data()});
-      const bool four = f.name == conv::ExpandedWinograd4KernelGradient::name;
+      const bool four = has_part(f, conv::Winograd4KernelGradient::name);
       const auto near = four ? all_near(actual, dkernel, winograd4_size, winograd4_bound)
-                             : all_near(actual, dkernel, f.direct_form ? dkernel_size : winograd_size);
+                             : all_near(actual, dkernel, f.numerics.direct_form ? dkernel_size : winograd_size);
       EXPECT_TRUE(near) << text_of(c, p);
       if (with_bias) {
         EXPECT_TRUE(all_near(actual_bias, dbias, dbias_size)) << text_of(c, p);
@@ -270,15 +271,15 @@ inline void check_conv_pool_gradients(ConvPoolCase c, std::uint32_t seed) {
     return larger(winograd_magnitudes(conv::backwards(dense), c.images, map, turned_taps(transposed(p.conv, kernel)), tile), dsrc_size);
   };
   if (winograd) winograd_size = input_tiles(2);
-  if (winograd && conv::ExpandedWinograd4InputGradient::accepts(problem)) winograd4_size = input_tiles(4);
+  if (winograd && conv::has_winograd4_channels(dense)) winograd4_size = input_tiles(4);
   for_each_implementation<ConvPoolInputGradient>(problem, [&](const Implementation<ConvPoolInputGradient>& f) {
-    if (!f.direct_form && !winograd) return;
+    if (!f.numerics.direct_form && !winograd) return;
     Buffer actual(static_cast<std::int64_t>(dsrc.size()), untouched), scratch(f.scratch(problem, c.images), unwritten);
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {c.images, ddst32.data(), argmax.data(), kernel32.data(), packed.data(), actual.data(), scratch.data()});
-    const bool four = f.name == conv::ExpandedWinograd4InputGradient::name;
+    const bool four = has_part(f, conv::Winograd4InputGradient::name);
     const auto near =
-        four ? all_near(actual, dsrc, winograd4_size, winograd4_bound) : all_near(actual, dsrc, f.direct_form ? dsrc_size : winograd_size);
+        four ? all_near(actual, dsrc, winograd4_size, winograd4_bound) : all_near(actual, dsrc, f.numerics.direct_form ? dsrc_size : winograd_size);
     EXPECT_TRUE(near) << text_of(c, p);
   });
 }

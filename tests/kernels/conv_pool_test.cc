@@ -1,4 +1,5 @@
 // Convolution with pooling as one kernel, and its gradients: every form against the composition in double.
+#include "kernels/conv/rows.h"
 #include "kernels/conv/pooled.h"
 
 #include <gtest/gtest.h>
@@ -42,7 +43,7 @@ TEST(ConvPool, Winograd4WithEveryNumberOfChannels) {
                       .channels = c,
                       .out_channels = 148 - c,
                       .images = 1};
-    ASSERT_TRUE(conv::Winograd4Pool::accepts(problem_of(one).value()));
+    ASSERT_TRUE(conv::Winograd4Pool::prepare(problem_of(one).value(), {}).has_value());
     check_conv_pool_forward(one, static_cast<std::uint32_t>(c));
     check_conv_pool_forward({.height = 9, .width = 10, .channels = 149 - c, .out_channels = c - 1, .images = 1},
                             static_cast<std::uint32_t>(c));
@@ -67,7 +68,7 @@ TEST(ConvPool, Winograd4OnMapsOfEverySize) {
                         .gap = height % 4,
                         .whole_numbers = height % 5 == 0,
                         .hostile = height % 7 == 0};
-        taken += conv::Winograd4Pool::accepts(problem_of(c).value());
+        taken += conv::Winograd4Pool::prepare(problem_of(c).value(), {}).has_value();
         check_conv_pool_forward(c, static_cast<std::uint32_t>(height * width));
       }
   EXPECT_GT(taken, 15);
@@ -97,7 +98,7 @@ TEST(ConvPool, Winograd4InChunks) {
                   .out_channels = 50,
                   .images = 2};
   const ConvPoolForward::Problem p = problem_of(c).value();
-  ASSERT_TRUE(conv::Winograd4Pool::accepts(p));
+  ASSERT_TRUE(conv::Winograd4Pool::prepare(p, {}).has_value());
   ASSERT_GT(2 * conv::window_cut(p.conv, p.pool, true).fours.count(), conv::WinogradLayout(p.conv, 4).tiles);
   check_conv_pool_forward(c, 1);
 }
@@ -117,7 +118,7 @@ TEST(ConvPool, Winograd4WithARestOfTwos) {
     }
   const Case notebook = {.conv = {.height = 3, .width = 3}, .height = 12, .width = 12, .channels = 32, .out_channels = 32};
   const ConvPoolForward::Problem p = problem_of(notebook).value();
-  ASSERT_TRUE(conv::Winograd4Pool::accepts(p));
+  ASSERT_TRUE(conv::Winograd4Pool::prepare(p, {}).has_value());
   const conv::TileCut cut = conv::window_cut(p.conv, p.pool, true);
   EXPECT_EQ(cut.fours.count(), 4);
   EXPECT_EQ(cut.twos.count(), 9);
@@ -139,7 +140,7 @@ void each_that_does_not_see(const ConvPoolForward::Problem& p, std::int64_t row,
 TEST(ConvPool, WhatSeesZerosIsTheBias) {
   const Case c = {.height = 18, .width = 18, .channels = 32, .out_channels = 32, .images = 1, .bias = false, .activation = Activation::relu};
   const ConvPoolForward::Problem p = problem_of(c).value();
-  ASSERT_TRUE(conv::Winograd4Pool::accepts(p));
+  ASSERT_TRUE(conv::Winograd4Pool::prepare(p, {}).has_value());
   Buffer src(src_extent(p.conv, 1));
   const std::vector<double> ink = random_values(4 * p.conv.channels, 1);  // four pixels of the last row
   for (std::int64_t i = 0; i < 4 * p.conv.channels; ++i) src[9 * p.conv.src_row + 5 * p.conv.src_pixel + i] = static_cast<float>(ink[static_cast<std::size_t>(i)]);
@@ -170,8 +171,8 @@ TEST(ConvPool, LocalForms) {
     f.run(p, {1, other.data(), kernel.data(), packed.data(), nullptr, after.data(), argmax.data(), scratch.data()});
     std::int64_t changed = 0;
     each_that_does_not_see(p, 9, 5, 5, [&](std::int64_t at, std::int64_t) { changed += before[at] != after[at]; });
-    EXPECT_EQ(changed == 0, f.local);
-    ++(f.local ? local : others);
+    EXPECT_EQ(changed == 0, f.numerics.local);
+    ++(f.numerics.local ? local : others);
   });
   EXPECT_GT(local, 4);
   EXPECT_GT(others, 0) << "one that is not local shows that the test can tell";
@@ -263,6 +264,62 @@ TEST(ConvPool, TheNotebooksLayers) {
   }
 }
 
+// Every convolution serves in strips: whole images, and few rows of windows at a time, with strides beyond the window and dilation.
+TEST(ConvPool, StripsOfEveryConvolution) {
+  const Window pools[] = {{.height = 3, .width = 3, .stride_height = 2, .stride_width = 2, .border = Border::same},
+                          {.height = 2, .width = 2},
+                          {.height = 1, .width = 2, .stride_height = 3, .stride_width = 2},
+                          {.height = 2, .width = 3, .stride_height = 2, .dilation_height = 3}};
+  for (const Window& pool : pools)
+    for (const std::int64_t windows : {0, 1, 2, 3}) {
+      const Case c = {.conv = {.height = 3, .width = 3, .border = Border::same}, .pool = pool, .height = 15, .width = 9, .channels = 18, .out_channels = 20, .images = 3};
+      const ConvPoolForward::Problem p = problem_of(c).value();
+      const Buffer src(values(c, src_extent(p.conv, c.images), 1)), kernel(values(c, kernel_size(p.conv), 2)), bias(values(c, c.out_channels, 3));
+      ConvForward::Problem conv = {p.conv, p.bias, p.activation};
+      set_dense_dst(conv.geometry);
+      for_each_implementation<ConvForward>(conv, [&](const Implementation<ConvForward>& f) {
+        conv::Strip::State state = {f, choose<PoolForward>({p.pool, p.kind, p.argmax}), 2, p.pool.out_height, p.pool.height};
+        if (windows > 0) state = {state.conv, state.pool, 1, windows, p.pool.height};
+        Buffer dst(c.images * p.pool.dst_image, untouched), scratch(conv::Strip::scratch(p, state, c.images), unwritten);
+        Bytes argmax(dst.size(), 77);
+        conv::Strip::run(p, state, {c.images, src.data(), kernel.data(), packed_for(f, conv, kernel).data(), bias.data(), dst.data(), argmax.data(), scratch.data()});
+        check_is_unfused(f.full_name(), p, c, src, kernel, bias, dst, argmax);
+      });
+    }
+}
+
+// Some rows of windows computed alone, by the implementations that can.
+TEST(ConvPool, PartsOfAMapHaveItsBits) {
+  const Window pools[] = {{.height = 2, .width = 2, .stride_height = 2, .stride_width = 2},
+                          {.height = 3, .width = 3, .stride_height = 2, .stride_width = 2, .border = Border::same},
+                          {.height = 2, .width = 2}};
+  int computed = 0;
+  for (const Window& pool : pools)
+    for (const Border border : {Border::valid, Border::same}) {
+      const Case c = {.conv = {.height = 3, .width = 3, .border = border}, .pool = pool, .height = 23, .width = 9, .channels = 18, .out_channels = 20, .images = 1};
+      const ConvPoolForward::Problem p = problem_of(c).value();
+      const Buffer src(values(c, src_extent(p.conv, 1), 1)), kernel(values(c, kernel_size(p.conv), 2)), bias(values(c, c.out_channels, 3));
+      for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
+        if (f.row_step == 0) return;
+        ++computed;
+        const Buffer packed = packed_for(f, p, kernel);
+        Buffer whole(p.pool.dst_image, untouched), parts(p.pool.dst_image, untouched), scratch(f.scratch(p, 1), unwritten);
+        Bytes argmax(whole.size(), 77), argmax_of_parts(whole.size(), 77);
+        f.run(p, {1, src.data(), kernel.data(), packed.data(), bias.data(), whole.data(), argmax.data(), scratch.data()});
+        for (const std::int64_t steps : {1, 3}) {
+          const std::int64_t rows = steps * f.row_step;
+          for (std::int64_t first = 0; first < p.pool.out_height; first += rows)
+            f.run(conv::rows_of(p, {first, std::min(first + rows, p.pool.out_height)}),
+                  {1, src.data(), kernel.data(), packed.data(), bias.data(), parts.data() + first * p.pool.dst_row,
+                   argmax_of_parts.data() + first * p.pool.out_width * p.pool.channels, scratch.data()});
+          EXPECT_EQ(bits_that_differ(whole, parts), 0) << text_of(c, p) << ", rows " << rows;
+          for (std::int64_t i = 0; i < argmax.size(); ++i) ASSERT_EQ(argmax[i], argmax_of_parts[i]) << text_of(c, p) << ", rows " << rows;
+        }
+      });
+    }
+  EXPECT_GT(computed, 20);
+}
+
 // So many channels that the dense Winograd gradients may be chosen; several groups of tiles, odd maps.
 TEST(ConvPool, MoreChannelsThanSparseGradientsLike) {
   for (const std::int64_t size : {7, 12})
@@ -279,8 +336,8 @@ TEST(ConvPool, DenseGradientsWhereAllLives) {
         .conv = {.height = 3, .width = 3, .border = Border::same}, .height = size, .width = size, .channels = 128, .out_channels = 128};
     const ConvPoolForward::Problem p = problem_of(c).value();
     // As tiles of 4x4 fit; the input's gradient takes 6x6 in one of them and tiles of 2x2.
-    EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, true}).name, size == 6 ? "expanded_winograd" : "expanded_winograd4");
-    EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, true}).name, "expanded_winograd4");
+    EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, true}).full_name(), size == 6 ? "expanded (winograd)" : "expanded (winograd4)");
+    EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, true}).full_name(), "expanded (winograd4)");
     EXPECT_EQ(choose<ConvPoolKernelGradient>({p.conv, p.pool, false}).name, "sparse");
     EXPECT_EQ(choose<ConvPoolInputGradient>({p.conv, p.pool, false}).name, "sparse");
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include "kernels/conv/rows.h"
 #include "kernels/conv_check.h"
 
 namespace linn::detail::kernels {
@@ -41,8 +42,8 @@ TEST(Conv, WindowsAndBorders) {
 
 // Winograd's forms are for many channels and maps of more than a tile or two.
 bool has_winograd(const Geometry& g) {
-  return conv::WinogradForward::accepts({g, false, Activation::linear}) && conv::WinogradInputGradient::accepts(g) &&
-         conv::WinogradKernelGradient::accepts(g);
+  return conv::WinogradForward::supports({g, false, Activation::linear}) && conv::WinogradInputGradient::supports(g) &&
+         conv::WinogradKernelGradient::supports(g);
 }
 
 constexpr Window three_same{.height = 3, .width = 3, .border = Border::same};
@@ -62,9 +63,9 @@ TEST(Conv, WinogradOnMapsOfEverySize) {
       for (const Border border : {Border::valid, Border::same}) {
         const auto g = resolve({.height = 3, .width = 3, .border = border}, height, width, 32, 30);
         if (!g) continue;
-        forward += conv::WinogradForward::accepts({*g, false, Activation::linear});
-        input_gradient += conv::WinogradInputGradient::accepts(*g);
-        kernel_gradient += conv::WinogradKernelGradient::accepts(*g);
+        forward += conv::WinogradForward::supports({*g, false, Activation::linear});
+        input_gradient += conv::WinogradInputGradient::supports(*g);
+        kernel_gradient += conv::WinogradKernelGradient::supports(*g);
         check_conv(*g, 1, static_cast<std::uint32_t>(height * width));
       }
   EXPECT_GT(forward, 40);
@@ -83,8 +84,8 @@ TEST(Conv, WinogradOnViewsAndWithTrimmedMaps) {
 }
 
 bool has_bf16_winograd(const Geometry& g) {
-  return conv::Bf16WinogradForward::accepts({g, false, Activation::linear}) && conv::Bf16WinogradInputGradient::accepts(g) &&
-         conv::Bf16WinogradKernelGradient::accepts(g);
+  return conv::Bf16WinogradForward::supports({g, false, Activation::linear}) && conv::Bf16WinogradInputGradient::supports(g) &&
+         conv::Bf16WinogradKernelGradient::supports(g);
 }
 
 // Whole numbers are bfloat16 before and behind the transforms, so that a missing term shows.
@@ -118,8 +119,8 @@ TEST(Conv, WinogradInChunks) {
 }
 
 bool has_winograd4(const Geometry& g) {
-  return conv::Winograd4Forward::accepts({g, false, Activation::linear}) && conv::Winograd4InputGradient::accepts(g) &&
-         conv::Winograd4KernelGradient::accepts(g);
+  return conv::Winograd4Forward::supports({g, false, Activation::linear}) && conv::Winograd4InputGradient::supports(g) &&
+         conv::Winograd4KernelGradient::supports(g);
 }
 
 TEST(Conv, Winograd4WithEveryNumberOfChannels) {
@@ -137,14 +138,48 @@ TEST(Conv, Winograd4OnMapsOfEverySize) {
     for (const std::int64_t width : {4, 7, 10})
       for (const Border border : {Border::valid, Border::same}) {
         const Geometry g = geometry({.height = 3, .width = 3, .border = border}, height, width, 48, 51);
-        forward += conv::Winograd4Forward::accepts({g, false, Activation::linear});
-        input_gradient += conv::Winograd4InputGradient::accepts(g);
-        kernel_gradient += conv::Winograd4KernelGradient::accepts(g);
+        forward += conv::Winograd4Forward::supports({g, false, Activation::linear});
+        input_gradient += conv::Winograd4InputGradient::supports(g);
+        kernel_gradient += conv::Winograd4KernelGradient::supports(g);
         check_conv(g, 1, static_cast<std::uint32_t>(height * width));
       }
   EXPECT_GT(forward, 30);
   EXPECT_GT(input_gradient, 20);
   EXPECT_GT(kernel_gradient, 15);
+}
+
+// Results are cut at 0 and at 6 in registers.
+TEST(Conv, Relu6) {
+  for (const Geometry& g : {geometry(three_same, 9, 10, 40, 35), geometry(three_same, 9, 10, 3, 19), geometry({.height = 1, .width = 1}, 9, 8, 30, 70),
+                            geometry({.height = 5, .width = 2, .stride_height = 2, .border = Border::same}, 9, 8, 24, 18)})
+    for (const Values values : {Values::normal, Values::ties, Values::hostile})
+      for (const bool bias : {false, true}) check_forward(g, 3, bias, Activation::relu6, 1, values);
+}
+
+// A map computed in parts that begin at multiples of row_step has the bits of the whole map.
+TEST(Conv, PartsOfAMapHaveItsBits) {
+  const Geometry geometries[] = {geometry(three_same, 14, 9, 20, 36),
+                                 geometry(three_same, 30, 7, 32, 32),
+                                 geometry(three, 11, 13, 17, 19),
+                                 geometry({.height = 5, .width = 3, .stride_height = 2, .border = Border::same}, 21, 8, 6, 20),
+                                 geometry({.height = 3, .width = 3, .dilation_height = 3, .border = Border::same}, 16, 8, 8, 8, 8),
+                                 geometry({.height = 3, .width = 3, .border = Border::same}, 10, 8, 16, 16, 4)};
+  for (const Geometry& g : geometries) {
+    const ConvForward::Problem problem = {g, true, Activation::relu};
+    const Buffer src(random_values(src_extent(g, 1), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.out_channels, 3));
+    for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+      const Buffer packed = packed_for(f, problem, kernel);
+      Buffer whole(dst_extent(g, 1), untouched), parts(dst_extent(g, 1), untouched), scratch(f.scratch(problem, 1), unwritten);
+      f.run(problem, {1, src.data(), kernel.data(), packed.data(), bias.data(), whole.data(), scratch.data()});
+      for (const std::int64_t steps : {1, 2, 3}) {
+        const std::int64_t rows = steps * f.row_step;
+        for (std::int64_t first = 0; first < g.out_height; first += rows)
+          f.run(conv::rows_of(problem, {first, std::min(first + rows, g.out_height)}),
+                {1, src.data(), kernel.data(), packed.data(), bias.data(), parts.data() + first * g.dst_row, scratch.data()});
+        EXPECT_EQ(bits_that_differ(whole, parts), 0) << text(g) << ", rows " << rows;
+      }
+    });
+  }
 }
 
 TEST(Conv, Winograd4OnViewsAndWithTrimmedMaps) {
@@ -249,8 +284,8 @@ TEST(Conv, LocalForms) {
           const std::int64_t at = y * g.dst_row + x * g.dst_pixel + k;
           changed += (y < 5 || y > 7 || x < 4 || x > 6) && before[at] != after[at];
         }
-    EXPECT_EQ(changed == 0, f.local);
-    told_apart = told_apart || !f.local;
+    EXPECT_EQ(changed == 0, f.numerics.local);
+    told_apart = told_apart || !f.numerics.local;
   });
   EXPECT_TRUE(told_apart);
 }
@@ -275,7 +310,7 @@ TEST(Conv, WinogradOfImagesOneByOne) {
 
 // bfloat16's forms are for more than a channel or two.
 bool has_bf16(const Geometry& g) {
-  return conv::Bf16Forward::accepts({g, false, Activation::linear}) && conv::Bf16InputGradient::accepts(g);
+  return conv::Bf16Forward::supports({g, false, Activation::linear}) && conv::Bf16InputGradient::supports(g);
 }
 
 TEST(Conv, Bf16WithOddChannelsStridesAndGroups) {
@@ -327,7 +362,7 @@ TEST(Conv, Bf16KernelGradientInChunks) {
                                  geometry({.height = 2, .width = 4, .stride_height = 3, .stride_width = 3}, 15, 16, 36, 65),
                                  geometry({.height = 5, .width = 4, .dilation_height = 3, .border = Border::same}, 7, 9, 19, 18)};
   for (const Geometry& g : geometries) {
-    ASSERT_TRUE(conv::Bf16KernelGradient::accepts(g)) << text(g);
+    ASSERT_TRUE(conv::Bf16KernelGradient::supports(g)) << text(g);
     for (const std::int64_t images : {1, 3, 8}) {
       if (images * products(g) < 20'000'000) check_kernel_gradient(g, images);
       EXPECT_LE(conv::Bf16KernelGradient::scratch(g, images), conv::Bf16KernelGradient::scratch(g, images + 1));
@@ -355,8 +390,8 @@ TEST(Conv, Groups) {
 
 // Each output channel reads one source channel. Channels fill vectors of every instruction set, and leave tails.
 bool has_depthwise(const Geometry& g) {
-  return conv::DepthwiseForward::accepts({g, false, Activation::linear}) && conv::DepthwiseInputGradient::accepts(g) &&
-         conv::DepthwiseKernelGradient::accepts(g);
+  return conv::DepthwiseForward::supports({g, false, Activation::linear}) && conv::DepthwiseInputGradient::supports(g) &&
+         conv::DepthwiseKernelGradient::supports(g);
 }
 
 void check_depthwise(const Window& window, std::int64_t height, std::int64_t width, std::int64_t channels, std::int64_t multiplier,
@@ -439,8 +474,8 @@ TEST(Conv, DepthwiseHasTheBitsOfTheDirectForm) {
     const ConvForward::Problem problem = {g, true, Activation::relu};
     const Buffer src(random_values(src_extent(g, 2), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.out_channels, 3));
     for (const core::Isa isa : core::available_isas()) {
-      if (isa < conv::DepthwiseForward::needs) continue;
       core::set_isa(isa);
+      if (!core::has(conv::DepthwiseForward::needs)) continue;
       Buffer one(dst_extent(g, 2)), other(dst_extent(g, 2)), scratch(conv::DepthwiseForward::scratch(problem, 2), unwritten),
           other_scratch(conv::Forward::scratch(problem, 2), unwritten);
       conv::DepthwiseForward::run(problem, {2, src.data(), kernel.data(), nullptr, bias.data(), one.data(), scratch.data()});
@@ -511,6 +546,7 @@ TEST(Conv, NanAndInfReachTheSameOutputs) {
   ConvForward::reference<double>(problem, {1, src.data(), kernel.data(), nullptr, nullptr, expected.data(), nullptr});
   const Buffer src32(src), kernel32(kernel);
   for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+    if (!f.numerics.direct_form) return;  // tiles of 2x2 spread an infinite tap, as winograd_map.cc says
     Buffer dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1));
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {1, src32.data(), kernel32.data(), packed.data(), nullptr, dst.data(), scratch.data()});
@@ -553,7 +589,7 @@ TEST(Conv, PositionInvariance) {
       const Buffer values(random_values(pattern * pattern * channels, 3)), kernel(random_values(kernel_size(g), 4)), bias(random_values(35, 5));
       const ConvForward::Problem problem = {g, true, Activation::relu};
       for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
-        if (!f.position_invariant(problem)) return;
+        if (!f.numerics.position_invariant) return;
         const auto run_at = [&](std::int64_t top, std::int64_t left) {
           Buffer src(src_extent(g, 1)), dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1));
           for (std::int64_t y = 0; y < pattern; ++y)

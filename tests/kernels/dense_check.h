@@ -23,7 +23,7 @@ inline void check_dense_forward(std::int64_t rows, std::int64_t inputs, std::int
     Buffer dst(rows * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
     const Buffer packed = packed_for(f, problem, kernel32);
     f.run(problem, {rows, src32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dst.data(), scratch.data()});
-    const bool rounds = f.operands == Operands::bfloat16;
+    const bool rounds = f.numerics.operands == Operands::bfloat16;
     EXPECT_TRUE(all_near(dst, rounds ? of_rounded : expected, magnitude)) << rows << " x " << inputs << " x " << outputs;
     EXPECT_TRUE(all_near(dst, expected, magnitude, bound_of(f)));
   });
@@ -45,7 +45,7 @@ inline void check_dense_gradient(std::int64_t rows, std::int64_t inputs, std::in
     Buffer whole(inputs * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
     f.run(problem, {rows, src32.data(), ddst32.data(), whole.data(), 0, inputs, scratch.data()});
     EXPECT_TRUE(all_near(whole, expected, magnitude, bound_of(f))) << rows << " x " << inputs << " x " << outputs << ", shard " << shard;
-    EXPECT_TRUE(all_near(whole, f.operands == Operands::bfloat16 ? of_rounded : expected, magnitude)) << rows << " x " << inputs << " x " << outputs << ", shard " << shard;
+    EXPECT_TRUE(all_near(whole, f.numerics.operands == Operands::bfloat16 ? of_rounded : expected, magnitude)) << rows << " x " << inputs << " x " << outputs << ", shard " << shard;
     for (std::int64_t slice = 1; slice < inputs; slice = slice * 3 + 2) {
       Buffer parts(inputs * outputs, untouched);
       for (std::int64_t first = 0; first < inputs; first += slice)

@@ -9,7 +9,7 @@ namespace {
 using namespace testing;
 
 TEST(Dense, ForwardEveryTail) {
-  for (std::int64_t o = 1; o <= 100; ++o) check_dense_forward(1 + o % 17, 1 + o % 9, o, o % 2 == 0, o % 3 == 0 ? Activation::relu : Activation::linear);
+  for (std::int64_t o = 1; o <= 100; ++o) check_dense_forward(1 + o % 17, 1 + o % 9, o, o % 2 == 0, o % 3 == 0 ? Activation::relu : o % 3 == 1 ? Activation::relu6 : Activation::linear);
   for (std::int64_t r = 1; r <= 60; ++r) check_dense_forward(r, 7, 40 + r % 40, true, Activation::relu);
   for (std::int64_t i = 1; i <= 20; ++i) check_dense_forward(5, i, 10, true, Activation::linear);
 }
@@ -18,6 +18,7 @@ TEST(Dense, ForwardLayers) {
   check_dense_forward(16, 800, 128, true, Activation::relu);
   check_dense_forward(128, 800, 72, true, Activation::relu);
   check_dense_forward(300, 1300, 35, false, Activation::linear);
+  check_dense_forward(20, 1300, 70, true, Activation::relu6);
   check_dense_forward(8, 128, 10, true, Activation::linear);
   check_dense_forward(1, 5000, 3, true, Activation::linear);
 }
@@ -140,6 +141,24 @@ TEST(DenseFull, LargeLayers) {
   check_dense_gradient(2000, 40, 50, 16);
   for (std::int64_t o = 1; o <= 70; ++o)
     for (std::int64_t r = 1; r <= 30; ++r) check_dense_forward(r, 3, o, true, Activation::linear);
+}
+
+// Some columns of the output computed alone, by the implementations that read the caller's kernel.
+TEST(Dense, ColumnsHaveTheBitsOfTheWhole) {
+  constexpr std::int64_t rows = 5, inputs = 700, outputs = 150;
+  const DenseForward::Problem problem = {inputs, outputs, true, Activation::relu};
+  const Buffer src(random_values(rows * inputs, 1)), kernel(random_values(inputs * outputs, 2)), bias(random_values(outputs, 3));
+  for_each_implementation<DenseForward>(problem, [&](const Implementation<DenseForward>& f) {
+    if (f.packed(problem) > 0) return;
+    Buffer whole(rows * outputs, untouched), parts(rows * outputs, untouched), scratch(f.scratch(problem, rows), unwritten);
+    f.run(problem, {rows, src.data(), kernel.data(), nullptr, bias.data(), whole.data(), scratch.data()});
+    for (std::int64_t first = 0; first < outputs; first += 64) {
+      DenseForward::Problem part = problem;
+      part.outputs = std::min<std::int64_t>(64, outputs - first), part.row = outputs;
+      f.run(part, {rows, src.data(), kernel.data() + first, nullptr, bias.data() + first, parts.data() + first, scratch.data()});
+    }
+    EXPECT_EQ(bits_that_differ(whole, parts), 0);
+  });
 }
 
 }  // namespace

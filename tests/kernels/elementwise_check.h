@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -38,8 +39,11 @@ void on_every_isa(F&& f) {
 template <class Kernel, class F>
 void each_form(const typename Kernel::Problem& problem, F&& f) {
   on_every_isa([&] {
-    for (const Implementation<Kernel>& form : implementations<Kernel>()) {
-      if (form.needs > core::isa() || !form.accepts(problem)) continue;
+    for (const Registered<Kernel>& row : implementations<Kernel>()) {
+      if (!core::has(row.needs)) continue;
+      const std::optional<Implementation<Kernel>> prepared = row.prepare(problem, {});
+      if (!prepared) continue;
+      const Implementation<Kernel>& form = *prepared;
       SCOPED_TRACE(std::string(Kernel::name) + "." + std::string(form.name));
       f(form);
     }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -124,19 +125,44 @@ inline std::vector<double> rounded_to_bf16(std::vector<double> values) {
   return values;
 }
 
-/// Calls visit(implementation) for each implementation that takes the problem, on each instruction set of this machine; the
+/// The implementations that support the problem with the chosen instruction set. Those that choose parts of their own once for each
+/// choice that a policy makes of them.
+template <class Kernel>
+std::vector<Implementation<Kernel>> supported(const typename Kernel::Problem& problem) {
+  std::vector<Implementation<Kernel>> all;
+  for (const Registered<Kernel>& row : implementations<Kernel>()) {
+    if (!core::has(row.needs)) continue;
+    for (const Policy& policy : {Policy{}, Policy{.position_invariant = true}, Policy{.local = true}, Policy{.operands = Operands::bfloat16}}) {
+      std::optional<Implementation<Kernel>> one = row.prepare(problem, policy);
+      const auto is_known = [&](const Implementation<Kernel>& other) { return other.full_name() == one->full_name(); };
+      if (one && std::none_of(all.begin(), all.end(), is_known)) all.push_back(*std::move(one));
+    }
+  }
+  return all;
+}
+
+/// Whether the implementation, or a part that it has chosen, has this name.
+template <class Kernel>
+bool has_part(const Implementation<Kernel>& f, std::string_view name) {
+  const std::string all = f.full_name();
+  const auto is_end = [&](std::size_t at) { return at >= all.size() || all[at] == ' ' || all[at] == '(' || all[at] == ')'; };
+  for (std::size_t at = all.find(name); at != std::string::npos; at = all.find(name, at + 1))
+    if ((at == 0 || is_end(at - 1)) && is_end(at + name.size())) return true;
+  return false;
+}
+
+/// Calls visit(implementation) for each implementation that supports the problem, on each instruction set of this machine; the
 /// reference once. A failure names both.
 template <class Kernel, class Visit>
 void for_each_implementation(const typename Kernel::Problem& problem, const Visit& visit) {
   const IsaGuard guard;
   for (const core::Isa isa : core::available_isas()) {
     core::set_isa(isa);
-    for (const Implementation<Kernel>& candidate : implementations<Kernel>()) {
-      if (candidate.needs > isa || !candidate.accepts(problem)) continue;
-      if ((candidate.needs == core::Isa::scalar) != (isa == core::Isa::scalar)) continue;
-      // What that set adds concerns these alone; the others were there with avx512.
-      if (isa == core::Isa::avx512_bf16 && candidate.needs != isa) continue;
-      SCOPED_TRACE(std::string(Kernel::name) + "." + std::string(candidate.name) + " on " + std::string(core::name_of(isa)));
+    for (const Implementation<Kernel>& candidate : supported<Kernel>(problem)) {
+      if ((candidate.needs == core::Feature::none) != (isa == core::Isa::scalar)) continue;
+      // What that set adds concerns products in bfloat16 alone; all others were there with avx512.
+      if (isa == core::Isa::avx512_bf16 && candidate.numerics.operands == Operands::float32) continue;
+      SCOPED_TRACE(std::string(Kernel::name) + "." + candidate.full_name() + " on " + std::string(core::name_of(isa)));
       visit(candidate);
       if (::testing::Test::HasFatalFailure()) return;
     }
@@ -155,7 +181,7 @@ inline constexpr double bf16_operands_bound = 0x1p-7 + 0x1p-16;
 /// What an implementation promises, in eps of the sum of magnitudes.
 template <class Kernel>
 double bound_of(const Implementation<Kernel>& f) {
-  return f.operands == Operands::float32 ? sum_bound : sum_bound + bf16_operands_bound / static_cast<double>(std::numeric_limits<float>::epsilon());
+  return f.numerics.operands == Operands::float32 ? sum_bound : sum_bound + bf16_operands_bound / static_cast<double>(std::numeric_limits<float>::epsilon());
 }
 
 /// |actual - expected| <= bound * eps * magnitude for every element (or both NaN, or the same infinity). The worst ratio is kept

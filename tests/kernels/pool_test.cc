@@ -165,7 +165,7 @@ TEST(Pool, BitsDoNotDependOnThePosition) {
         for (std::int64_t x = 0; x + s < size; ++x)
           std::copy_n(&map[static_cast<std::size_t>(pixel(y, x, size))], channels, &moved[static_cast<std::size_t>(pixel(y + s, x + s, size))]);
       check::each_form<PoolForward>(problem, [&](const Implementation<PoolForward>& form) {
-        ASSERT_TRUE(form.position_invariant(problem));
+        ASSERT_TRUE(form.numerics.position_invariant);
         std::vector<float> a(static_cast<std::size_t>(g.dst_image)), b(a.size()), scratch(static_cast<std::size_t>(form.scratch(problem, 1)));
         form.run(problem, {1, map.data(), a.data(), nullptr, nullptr, scratch.data()});
         form.run(problem, {1, moved.data(), b.data(), nullptr, nullptr, scratch.data()});

@@ -132,7 +132,7 @@ template <class T>
 template <class Kernel, class Visit>
 void for_each_invariant(const typename Kernel::Problem& problem, const Visit& visit) {
   for_each_implementation<Kernel>(problem, [&](const Implementation<Kernel>& f) {
-    if (f.position_invariant(problem)) visit(f);
+    if (f.numerics.position_invariant) visit(f);
   });
 }
 
@@ -141,7 +141,7 @@ void for_each_invariant(const typename Kernel::Problem& problem, const Visit& vi
 template <class Kernel, class Visit>
 void for_each_periodic(const typename Kernel::Problem& problem, const Stretches& same, const Visit& visit) {
   for_each_implementation<Kernel>(problem, [&](const Implementation<Kernel>& f) {
-    const std::int64_t cells = period_of(f, problem);
+    const std::int64_t cells = f.numerics.translation_period();
     if (cells == 0) return;
     Stretches where = same;
     for (Stretch* stretch : {&where.rows, &where.columns}) stretch->period = std::lcm(stretch->period, cells);
@@ -189,7 +189,7 @@ inline void check_positions_conv_pool_forward(const ConvPoolForward::Problem& p,
     if (!p.argmax || p.activation != Activation::linear) return;
     const MapPitches cells = dense(images, pool.out_height, pool.out_width, pool.channels);
     EXPECT_TRUE(repeats(argmax, cells, where)) << text(g) << "; pool " << text(pool);
-    if (period > 1 || !f.position_invariant(p)) return;
+    if (period > 1 || !f.numerics.position_invariant) return;
     for (std::int64_t y = where.rows.first; y < where.rows.last; ++y)
       for (std::int64_t x = where.columns.first; x < where.columns.last; ++x)
         for (std::int64_t o = 0; o < pool.channels; ++o)

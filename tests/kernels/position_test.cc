@@ -493,11 +493,11 @@ TEST(PositionInvariance, OfTilesRepeatsItself) {
     core::set_isa(isa);
     if (isa == core::Isa::scalar) continue;
     EXPECT_EQ(choose<ConvForward>(alone, {.local = true}).name, "winograd");
-    EXPECT_EQ(period_of(choose<ConvForward>(alone, {.local = true}), alone), 2);
-    EXPECT_EQ(period_of(choose<ConvForward>(alone, {.position_invariant = true}), alone), 1);
+    EXPECT_EQ(choose<ConvForward>(alone, {.local = true}).numerics.translation_period(), 2);
+    EXPECT_EQ(choose<ConvForward>(alone, {.position_invariant = true}).numerics.translation_period(), 1);
     EXPECT_EQ(choose<ConvPoolForward>(pooled, {.local = true}).name, "winograd");
-    EXPECT_EQ(period_of(choose<ConvPoolForward>(pooled, {.local = true}), pooled), 1);
-    EXPECT_EQ(period_of(choose<GlobalPoolForward>({49, 16, PoolKind::average}), {49, 16, PoolKind::average}), 0);
+    EXPECT_EQ(choose<ConvPoolForward>(pooled, {.local = true}).numerics.translation_period(), 1);
+    EXPECT_EQ(choose<GlobalPoolForward>({49, 16, PoolKind::average}).numerics.translation_period(), 0);
   }
   constexpr std::int64_t odd = 3;  // so that what is the same lies in other cells of tiles
   const Buffer src = repeated_values(src_pitches(conv, 1), conv.height, conv.width, odd, 5);
@@ -507,7 +507,7 @@ TEST(PositionInvariance, OfTilesRepeatsItself) {
     const Buffer packed = packed_for(f, alone, kernel);
     f.run(alone, {1, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
     const bool repeated_after_three = repeats(dst, dst_pitches(conv, 1), windows_within(conv, whole_src(conv, odd)));
-    EXPECT_EQ(repeated_after_three, period_of(f, alone) == 1);
+    EXPECT_EQ(repeated_after_three, f.numerics.translation_period() == 1);
   });
 }
 
@@ -524,8 +524,8 @@ TEST(PositionInvariance, OfLargeTilesIsNone) {
     EXPECT_EQ(choose<ConvForward>(alone).name, "winograd4");
     EXPECT_EQ(choose<ConvInputGradient>(conv).name, "winograd4");
     EXPECT_EQ(choose<ConvPoolForward>(pooled).name, "winograd4");
-    EXPECT_EQ(period_of(choose<ConvForward>(alone), alone), 0);
-    EXPECT_EQ(period_of(choose<ConvPoolForward>(pooled), pooled), 0);
+    EXPECT_EQ(choose<ConvForward>(alone).numerics.translation_period(), 0);
+    EXPECT_EQ(choose<ConvPoolForward>(pooled).numerics.translation_period(), 0);
     for (const Policy& policy : {Policy{.position_invariant = true}, Policy{.exact = true}}) {
       EXPECT_EQ(choose<ConvForward>(alone, policy).name, "direct");
       EXPECT_EQ(choose<ConvInputGradient>(conv, policy).name, "direct");
@@ -542,7 +542,7 @@ TEST(PositionInvariance, OfLargeTilesIsNone) {
     f.run(alone, {1, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
     const float* left = dst.data() + 4 * conv.dst_row + 5 * conv.dst_pixel;  // sees columns 4 to 6; the patch of its tile has 3 to 8
     const bool same = std::memcmp(left, left + 8 * conv.dst_pixel, static_cast<std::size_t>(conv.out_channels) * sizeof(float)) == 0;
-    EXPECT_EQ(same, f.name != "winograd4");
+    EXPECT_EQ(same, !has_part(f, "winograd4"));
   });
 }
 
@@ -555,12 +555,12 @@ TEST(PositionInvariance, PixelsThatChangeTheirCell) {
   for_each_implementation<ConvPoolForward>(p, [&](const Implementation<ConvPoolForward>& f) {
     const Moved moved = move_by_one_column(p, f);
     EXPECT_GT(moved.compared, 100);
-    if (f.position_invariant(p))
+    if (f.numerics.position_invariant)
       EXPECT_EQ(moved.differ, 0);
     else
       EXPECT_GT(moved.differ, 0);
     if (f.name != "winograd") return;
-    EXPECT_FALSE(f.position_invariant(p));
+    EXPECT_FALSE(f.numerics.position_invariant);
     winograd = true;
   });
   EXPECT_EQ(winograd, core::available_isas().front() != core::Isa::scalar);

@@ -91,7 +91,7 @@ TEST(Roofline, ProductsByCounting) {
 
 template <class Kernel>
 void expect_direct_form(const typename Kernel::Problem& problem) {
-  EXPECT_TRUE(choose<Kernel>(problem, {.exact = true}).direct_form) << Kernel::name;
+  EXPECT_TRUE(choose<Kernel>(problem, {.exact = true}).numerics.direct_form) << Kernel::name;
 }
 
 TEST(Policy, ExactAdmitsTheDirectFormAlone) {

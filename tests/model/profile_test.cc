@@ -196,8 +196,8 @@ TEST(Operations, AreThoseOfPredict) {
   }
   EXPECT_EQ(fast[6].period, 0) << "no map";
   if (vectors) {
-    EXPECT_EQ(fast[3].implementation, "conv_pool_forward.winograd");
-    EXPECT_NE(exact[3].implementation, "conv_pool_forward.winograd");
+    EXPECT_EQ(fast[2].implementation, "conv_pool_forward.winograd_plane");
+    EXPECT_NE(exact[2].implementation, "conv_pool_forward.winograd_plane");
   }
   EXPECT_EQ(fast[5].flops, 2 * 200 * 4);
   EXPECT_THROW(model.operations(DType::u8, {.batch_size = 0}), ValueError);

@@ -15,11 +15,12 @@ SPEC = importlib.util.spec_from_file_location("compare", ROOT / "bench" / "compa
 compare = importlib.util.module_from_spec(SPEC)
 sys.modules["compare"] = compare
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(ROOT / "bench"))
 SPEC.loader.exec_module(compare)
 
 SIDE = """
 import json, sys
-fields = dict(argument.split("=") for argument in sys.argv[1:])
+fields = dict(argument.split("=", 1) for argument in sys.argv[1:])
 print(json.dumps({ready!r}), flush=True)
 for line in sys.stdin:
     print(json.dumps({answer!r}), flush=True)
@@ -33,7 +34,7 @@ class Peers(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        self.saved = {name: getattr(compare, name) for name in ("WORK", "RIVALS", "PEERS_LINN")}
+        self.saved = {name: getattr(compare, name) for name in ("HERE", "WORK", "RIVALS", "PEERS_LINN", "PEERS_CONVOLUTION")}
         self.addCleanup(lambda: [setattr(compare, name, value) for name, value in self.saved.items()])
         compare.WORK = compare.RIVALS = str(self.folder)
         linn = self.folder / "linn"
@@ -90,6 +91,68 @@ class Peers(unittest.TestCase):
     def test_linn_itself(self):
         pathlib.Path(compare.PEERS_LINN).write_text(f"#!{sys.executable}\nprint('{{\"error\": \"no mixed_bfloat16\"}}')")
         self.named(self.side(READY, {}), "linn: no mixed_bfloat16")
+
+    def swept(self, **others):
+        """Rows and page of a problem on which linn computes 32 images a second, and rivals as their trials and runs say."""
+        convolution = self.folder / "linn_convolution"
+        limits = {"flops_an_image": 5.0, "peak_flops": 200.0, "bytes_an_image": 2.0, "copy_bandwidth": 100.0}
+        ready = {"ready": {**READY["ready"], "setting": "direct", "limits": limits, "outputs": [0.5] * 16}}
+        convolution.write_text(f"#!{sys.executable}\n" + self.side(ready, {"seconds": 1.0, "images": 32}))
+        convolution.chmod(0o755)
+        compare.PEERS_CONVOLUTION = str(convolution)
+        for name, (trial, seconds, output) in others.items():
+            ready = {"ready": {"versions": {}, "setting": "s", "trials": {"s": trial}, "images": 32, "outputs": [output] * 16}}
+            text = self.side(ready, {"seconds": seconds, "images": 32})
+            if isinstance(seconds, str):  # what it does in place of an answer
+                text = f"import json\nprint(json.dumps({ready!r}), flush=True)\ninput()\n{seconds}"
+            (self.folder / compare.ALL_RIVALS[name].convolution).write_text(text)
+        self.options.rivals = list(others)
+        work = next(work for work in compare.WORKS if work.part == "sweep" and "groups 128" in work.title)
+        with contextlib.redirect_stderr(io.StringIO()):
+            rows = compare.measure_swept(work, self.options)
+        return rows["best"], compare.report({work.title: {"rows": rows, "when": "", "linn": "", "pairs": 3, "load": 0.0, "machine": ""}})
+
+    def test_sweep_pairs_with_the_rivals_that_come_close(self):
+        rows, page = self.swept(onnxruntime=(100.0, 2.0, 0.5), openvino=(90.0, 4.0, 0.5), pytorch=(50.0, 1.0, 0.5))
+        self.assertEqual([16.0] * 3, rows["onnxruntime"]["rival"])
+        self.assertEqual([8.0] * 3, rows["openvino"]["rival"])
+        self.assertNotIn("rival", rows["pytorch"])
+        self.assertIn("batch 32 | 32 | ONNX Runtime 16 | **2.00** (2.00 - 2.00) | direct | 80%; 64% of a copy |", page)
+        self.assertIn("| 100 (s) | 90 (s) |", page)
+
+    def test_sweep_leaves_out_a_rival_with_other_numbers(self):
+        rows, page = self.swept(onnxruntime=(100.0, 2.0, 0.6), openvino=(50.0, 4.0, 0.5))
+        self.assertIn("its result 1 is not linn's", rows["onnxruntime"]["reason"])
+        self.assertIn("| OpenVINO 8 | **4.00** (4.00 - 4.00) |", page)
+        self.assertIn("ONNX Runtime, all the CPU has: not measured on 1 problems; on 28x28x128->128 3x3 same groups 128, batch 32: its result", page)
+
+    def test_sweep_goes_on_after_a_rival_that_dies_between_pairs(self):
+        dying = "raise SystemExit('out of luck')"
+        rows, _ = self.swept(onnxruntime=(100.0, dying, 0.5), openvino=(90.0, 4.0, 0.5))
+        self.assertIn("ended with status 1: out of luck", rows["onnxruntime"]["reason"])
+        self.assertEqual([8.0] * 3, rows["openvino"]["rival"])
+
+    def test_the_page_keeps_figures_that_were_measured_elsewhere(self):
+        _, old = self.rival(self.side(READY, {"seconds": 2.0, "images": 32}))
+        (self.folder / "RESULTS.md").write_text(old)
+        rows, page = self.swept(openvino=(90.0, 4.0, 0.5))
+        title = next(work.title for work in compare.WORKS if work.part == "sweep" and "groups 128" in work.title)
+        results = {title: {"rows": {"best": rows}, "when": "", "linn": "", "pairs": 3, "load": 0.0, "machine": ""}}
+        compare.HERE = str(self.folder)
+        compare.write_page(compare.report(results), results)
+        merged = (self.folder / "RESULTS.md").read_text()
+        for line in ("| infer float32, batch 32 | OpenVINO | 32 | 16 | **2.00** (2.00 - 2.00) |", "Peer 1.0: **best**; tried: other: 50 images/s",
+                     "- infer float32, batch 32: , , 3 pairs", "- sweep: , , 3 pairs", "| OpenVINO 8 | **4.00** (4.00 - 4.00) |"):
+            self.assertTrue(line in merged, line)
+        compare.write_page(compare.report({}), {})
+        figures = lambda text: sorted(line for line in text.splitlines() if line.startswith(("| ", "- ")))
+        self.assertEqual(figures(merged), figures((self.folder / "RESULTS.md").read_text()))
+
+    def test_sixty_problems(self):
+        titles = [work.title for work in compare.WORKS if work.part == "sweep"]
+        self.assertEqual(60, len(titles))
+        self.assertEqual(60, len(set(titles)))
+        self.assertEqual(len(compare.WORKS), len({work.title for work in compare.WORKS}))
 
 
 if __name__ == "__main__":

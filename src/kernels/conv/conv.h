@@ -10,10 +10,11 @@ namespace linn::detail::kernels {
 /// kernel is Keras's [window_height, window_width, channels / groups, out_channels].
 struct ConvForward {
   static constexpr std::string_view name = "conv_forward";
+  static constexpr bool any_rows = true;
   struct Problem {
     Geometry geometry;
     bool bias = false;
-    /// linear or relu. Implementations and reference refuse others; the plan computes those as an op of their own.
+    /// linear, relu or relu6. Implementations and reference refuse others; the plan computes those in a pass over the result.
     Activation activation = Activation::linear;
   };
   template <class T>

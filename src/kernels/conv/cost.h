@@ -1,25 +1,47 @@
-// Cost of a convolution with the pooling behind it, as one kernel and as two. The plan fuses them if one kernel is cheaper.
-//
-// The unit is one multiply-add of one lane, for one image. Costs depend on the geometry, the instruction set and the size of an L2 cache,
-// never on a clock, so that the same model gets the same plan on every run.
+// What the costs of convolutions (kernels/implementation.h) are made of, and whether one kernel for a convolution with a pooling is
+// cheaper than two.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+
+#include "core/checked.h"
 #include "kernels/conv/global.h"
 #include "kernels/conv/pooled.h"
 #include "kernels/implementation.h"
 
 namespace linn::detail::kernels::conv {
 
-/// Whether one kernel takes at most as long as the convolution, the traffic of its map, and the pooling. `gradients`: the gradient kernels
-/// count too, with and without fusion.
-/// Kernels for 2x2 windows keep the map in registers and are always cheaper. The kernel for all other windows (`strip`) uses the direct
-/// form and computes rows that belong to two strips twice; it is slower where the convolution alone has Winograd's form.
+inline std::int64_t map_size(const Geometry& conv) { return conv.out_height * conv.out_width * conv.out_channels; }
+inline std::int64_t kernel_size(const Geometry& conv) {
+  return conv.window_height * conv.window_width * (conv.channels / conv.groups) * conv.out_channels;
+}
+
+/// Cost of reading or writing one float of a map of so many floats. A cache line of 16 floats takes 2 cycles from the L2 cache, and 8 from
+/// memory if a shard of 8 such maps does not fit the cache; a core does 2 vectors of multiply-adds in a cycle.
+double traffic_of_float(std::int64_t map_floats);
+
+/// Cost of a convolution or an input gradient in the direct form: one product for each pair of pixels in a window, input channel and output
+/// channel. Where groups have less output channels (`columns`) than a vector has lanes, the products of the empty lanes count too.
+double direct_cost(const Geometry& conv, std::int64_t columns);
+
+/// Cost of reading weights that do not stay in the L2 cache, for one image, if `calls` calls read all of them for each image.
+double weights_cost(const Geometry& conv, const Implementation<ConvForward>& implementation, double calls);
+
+/// Cost of a pooling: a comparison or an addition for each pair of pixels in a window.
+double pooling_cost(const Geometry& pool);
+
+/// Cost of writing and reading a map that stays in the L2 cache.
+double cached_map_cost(const Geometry& conv);
+
+/// Elements of a strip of a map: a quarter of the L2 cache, beside what the convolution reads.
+std::int64_t strip_elements();
+
+/// Whether one kernel for the convolution and the pooling behind it is at most as expensive as two, which write and read the whole map.
+/// `gradients`: the gradient kernels count too, with and without fusion.
 bool pooling_joins(const ConvPoolForward::Problem& problem, bool gradients, const Policy& policy);
 
-/// The same for a global pooling. Its kernels compute every row once and never store the map, but have no Winograd form of 4x4 tiles.
+/// The same for a global pooling.
 bool global_pooling_joins(const ConvGlobalPoolForward::Problem& problem, bool gradients, const Policy& policy);
-
-/// Rows of the map that Strip computes for one image. Rows that belong to two strips count twice (strip.cc).
-std::int64_t strip_rows(const ConvPoolForward::Problem& problem);
 
 }  // namespace linn::detail::kernels::conv

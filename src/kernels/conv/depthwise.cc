@@ -485,7 +485,7 @@ void kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& a
 
 }  // namespace
 
-bool DepthwiseForward::accepts(const ConvForward::Problem& problem) {
+bool DepthwiseForward::supports(const ConvForward::Problem& problem) {
   return is_linear_or_relu(problem.activation) && is_depthwise(problem.geometry);
 }
 
@@ -523,7 +523,7 @@ bool is_grouped(const Geometry& g) {
          depth <= most;
 }
 
-bool GroupedForward::accepts(const ConvForward::Problem& problem) {
+bool GroupedForward::supports(const ConvForward::Problem& problem) {
   return is_linear_or_relu(problem.activation) && is_grouped(problem.geometry);
 }
 

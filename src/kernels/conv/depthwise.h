@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "core/cpu.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/direct.h"
+#include "kernels/implementation.h"
 
 namespace linn::detail::kernels::conv {
 
@@ -22,32 +22,29 @@ inline bool is_depthwise(const Geometry& g) {
 
 /// Channels in lanes. With a multiplier above 1 the source is first copied with each channel repeated.
 /// The bits are those of conv::Forward: the bias, then a multiply-add for each tap in the map, in the order of the taps.
-struct DepthwiseForward {
+struct DepthwiseForward : Implements<ConvForward> {
   static constexpr std::string_view name = "depthwise";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvForward::Problem& problem);
+  static bool supports(const ConvForward::Problem& problem);
+  static double cost(const ConvForward::Problem& problem) { return static_cast<double>(products(problem.geometry)); }
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
 /// Channels in lanes. With a multiplier above 1, the gradient is summed for each output channel; then the sums of a source channel are
 /// added.
-struct DepthwiseInputGradient {
+struct DepthwiseInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "depthwise";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const Geometry& geometry) { return is_depthwise(geometry); }
+  static bool supports(const Geometry& geometry) { return is_depthwise(geometry); }
+  static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
 /// Up to nine taps in registers. Each sum runs over images, output rows and output columns, in this order.
-struct DepthwiseKernelGradient {
+struct DepthwiseKernelGradient : Implements<ConvKernelGradient> {
   static constexpr std::string_view name = "depthwise";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const Geometry& geometry) { return is_depthwise(geometry); }
+  static bool supports(const Geometry& geometry) { return is_depthwise(geometry); }
+  static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
@@ -57,50 +54,30 @@ struct DepthwiseKernelGradient {
 bool is_grouped(const Geometry& g);
 
 /// Each output sums over the rows of taps, the group's channels and the columns of taps, in this order.
-struct GroupedForward {
+struct GroupedForward : Implements<ConvForward> {
   static constexpr std::string_view name = "grouped";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvForward::Problem& problem);
-  static std::int64_t scratch(const ConvForward::Problem&, std::int64_t) { return 0; }
+  static bool supports(const ConvForward::Problem& problem);
+  static double cost(const ConvForward::Problem& problem) { return static_cast<double>(products(problem.geometry)); }
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
 /// Sums in GroupedForward's order. The packed kernel is [taps][out_channels / groups][channels].
-struct GroupedInputGradient {
+struct GroupedInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "grouped";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const Geometry& geometry) { return is_grouped(geometry); }
-  static std::int64_t scratch(const Geometry&, std::int64_t) { return 0; }
+  static bool supports(const Geometry& geometry) { return is_grouped(geometry); }
+  static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
   static std::int64_t packed(const Geometry& geometry);
   static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
 /// Sums in DepthwiseKernelGradient's order.
-struct GroupedKernelGradient {
+struct GroupedKernelGradient : Implements<ConvKernelGradient> {
   static constexpr std::string_view name = "grouped";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const Geometry& geometry) { return is_grouped(geometry); }
+  static bool supports(const Geometry& geometry) { return is_grouped(geometry); }
+  static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
-};
-
-/// The direct-form implementation that the registry would choose in float32. Kernels that compute a map in strips use it, so that they give
-/// the bits of the convolution alone.
-struct DirectForward {
-  static bool accepts(const ConvForward::Problem& problem) { return Forward::accepts(problem); }
-  static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images) {
-    if (DepthwiseForward::accepts(problem)) return DepthwiseForward::scratch(problem, images);
-    return GroupedForward::accepts(problem) ? GroupedForward::scratch(problem, images) : Forward::scratch(problem, images);
-  }
-  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
-    if (DepthwiseForward::accepts(problem)) return DepthwiseForward::run(problem, args);
-    if (GroupedForward::accepts(problem)) return GroupedForward::run(problem, args);
-    Forward::run(problem, args);
-  }
 };
 
 }  // namespace linn::detail::kernels::conv

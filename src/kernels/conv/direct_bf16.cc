@@ -3,8 +3,8 @@
 //
 // Loop nest:  for each chunk of images, for each run of rows: round the rows that it reads
 //               for each run of columns, for each group
-//                 the tiles of gemm/contract_bf16.cc: rows = pixels of all images of the chunk; pairs = (tap row, tap column, two channels)
-// Registers:  see gemm/contract_bf16.cc.
+//                 the tiles of gemm/contract.inc: rows = pixels of all images of the chunk; pairs = (tap row, tap column, two channels)
+// Registers:  see gemm/contract.inc.
 // Bound:      |error| <= (2^-7 + c eps) sum |a b|.
 // Measured:   see docs/decisions/bfloat16.md.
 #include <algorithm>
@@ -89,30 +89,14 @@ bool pays(const Walk& walk, std::int64_t pairs_of_pixels, std::int64_t pixels_wr
   return 10 * exact >= 11 * taken;
 }
 
-// The source of the forms without vdpbf16ps: a whole map, rounded to bfloat16 and stored as floats.
-void round_image(const Walk& walk, const float* image, float* rounded) {
-  round_rows(image, walk.read.row, walk.read.pixel, walk.rows, walk.row_pixels, walk.row_elements / walk.row_pixels, rounded);
-}
-
-std::int64_t image_size(const Walk& walk) { return walk.rows * walk.row_elements; }
-std::int64_t kernel_size(const Walk& walk) { return walk.taps * walk.depth * walk.columns * walk.groups; }
-
-// The same problems, but with a dense map to read.
-ConvForward::Problem dense(ConvForward::Problem problem) {
-  set_dense_src(problem.geometry);
-  return problem;
-}
-Geometry dense(Geometry g) {
-  set_dense_dst(g);
-  return g;
-}
-
 }  // namespace
 
-bool Bf16Forward::accepts(const ConvForward::Problem& problem) {
-  return Forward::accepts(problem) &&
+bool Bf16Forward::supports(const ConvForward::Problem& problem) {
+  return Forward::supports(problem) &&
          pays(ForwardWalk(problem.geometry), pairs(problem.geometry), problem.geometry.out_height * problem.geometry.out_width);
 }
+
+double Bf16Forward::cost(const ConvForward::Problem& problem) { return static_cast<double>(products(problem.geometry)) / 2; }
 
 std::int64_t Bf16Forward::scratch(const ConvForward::Problem& problem, std::int64_t images) {
   return floats_of_bf16(band_size(ForwardWalk(problem.geometry), images));
@@ -126,30 +110,13 @@ void Bf16Forward::pack(const ConvForward::Problem& problem, const float* kernel,
 
 void Bf16Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   run_walk(ForwardWalk(problem.geometry), args.images, args.src, args.packed, args.scratch,
-           {.c = args.dst, .bias = problem.bias ? args.bias : nullptr, .relu = problem.activation == Activation::relu});
+           {.c = args.dst, .bias = problem.bias ? args.bias : nullptr, .relu = cuts_below_zero(problem.activation),
+            .largest = largest_result(problem.activation)});
 }
 
-std::int64_t RoundedForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
-  return image_size(ForwardWalk(problem.geometry)) + Forward::scratch(dense(problem), 1);
-}
+bool Bf16InputGradient::supports(const Geometry& g) { return pays(BackwardWalk(g), pairs(g), g.height * g.width); }
 
-std::int64_t RoundedForward::packed(const ConvForward::Problem& problem) { return kernel_size(ForwardWalk(problem.geometry)); }
-
-void RoundedForward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
-  round_to_bf16(kernel, RoundedForward::packed(problem), packed);
-}
-
-void RoundedForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
-  const Geometry& g = problem.geometry;
-  const ForwardWalk walk(g);
-  float* rounded = args.scratch;
-  for (std::int64_t n = 0; n < args.images; ++n) {
-    round_image(walk, args.src + n * g.src_image, rounded);
-    Forward::run(dense(problem), {1, rounded, args.packed, nullptr, args.bias, args.dst + n * g.dst_image, rounded + image_size(walk)});
-  }
-}
-
-bool Bf16InputGradient::accepts(const Geometry& g) { return pays(BackwardWalk(g), pairs(g), g.height * g.width); }
+double Bf16InputGradient::cost(const Geometry& g) { return static_cast<double>(products(g)) / 2; }
 
 std::int64_t Bf16InputGradient::scratch(const Geometry& g, std::int64_t images) {
   return floats_of_bf16(band_size(BackwardWalk(g), images));
@@ -163,25 +130,6 @@ void Bf16InputGradient::pack(const Geometry& g, const float* transposed_kernel, 
 
 void Bf16InputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
   run_walk(BackwardWalk(g), args.images, args.ddst, args.packed, args.scratch, {.c = args.dsrc});
-}
-
-std::int64_t RoundedInputGradient::scratch(const Geometry& g, std::int64_t) {
-  return image_size(BackwardWalk(g)) + InputGradient::scratch(dense(g), 1);
-}
-
-std::int64_t RoundedInputGradient::packed(const Geometry& g) { return kernel_size(BackwardWalk(g)); }
-
-void RoundedInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  round_to_bf16(transposed_kernel, RoundedInputGradient::packed(g), packed);
-}
-
-void RoundedInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  const BackwardWalk walk(g);
-  float* rounded = args.scratch;
-  for (std::int64_t n = 0; n < args.images; ++n) {
-    round_image(walk, args.ddst + n * g.dst_image, rounded);
-    InputGradient::run(dense(g), {1, rounded, args.packed, nullptr, args.dsrc + n * g.src_image, rounded + image_size(walk)});
-  }
 }
 
 }  // namespace linn::detail::kernels::conv

@@ -1,6 +1,6 @@
 // Gradients of convolution with max pooling for any geometry. Writes the gradients of the live windows into a map of the convolution's
-// outputs, with zeros elsewhere, and runs the dense kernels on it. At least three quarters of their products are with zeros;
-// sparse_kernel_gradient.cc and sparse_input_gradient.cc avoid these for some geometries.
+// outputs, with zeros elsewhere, and runs the cheapest dense kernels on it. At least three quarters of the direct form's products are then
+// with zeros; sparse_kernel_gradient.cc and sparse_input_gradient.cc avoid these for some geometries.
 // With many channels and only live windows, Winograd's dense kernels are faster all the same: they need 16 products where the direct form
 // has 36, at twice the rate of the sparse kernels, whose sums no longer fit the L1 cache.
 // Measured (Zen 5, one core, 3x3 "same", all windows live, times as fast as `sparse`): the kernel's gradient 1.1 with 48 channels on 56x56,
@@ -10,12 +10,11 @@
 #include <algorithm>
 #include <bit>
 
-#include "kernels/conv/direct.h"
+#include "kernels/conv/cost.h"
 #include "kernels/conv/fused.h"
 #include "kernels/conv/padding.h"
-#include "kernels/conv/winograd.h"
 #include "kernels/gemm/gemm.h"
-#include "kernels/pool/vector.h"
+#include "kernels/pool/pool.h"
 
 namespace linn::detail::kernels::conv {
 namespace {
@@ -38,12 +37,11 @@ PoolInputGradient::Problem dense_pool(const Problem& problem) {
 // Whether every window has a cell inside the map. A window without one (possible with dilation) has no gradient, not even for the bias.
 bool has_cells(const Geometry& pool) { return !padded(pool) || (pool.dilation_height == 1 && pool.dilation_width == 1); }
 
-bool accepts_pool(const Problem& problem) {
+bool supports_pool(const Problem& problem) {
   const Geometry& g = problem.pool;
-  return g.window_height * g.window_width < no_cell && has_cells(g) && pool::VectorGradient::accepts(dense_pool(problem));
+  return g.window_height * g.window_width < no_cell && has_cells(g);
 }
 
-std::int64_t map_size(const Problem& problem) { return problem.conv.out_height * problem.conv.out_width * problem.conv.out_channels; }
 std::int64_t taps(const Geometry& g) { return g.window_height * g.window_width; }
 
 std::int64_t windows_size(const Problem& problem) { return problem.pool.out_height * problem.pool.out_width * problem.pool.channels; }
@@ -57,7 +55,7 @@ struct Scratch {
   float* rest;  // scratch of the dense kernel
 };
 
-std::int64_t scratch_size(const Problem& problem, std::int64_t group) { return 2 * windows_size(problem) + group * map_size(problem); }
+std::int64_t scratch_size(const Problem& problem, std::int64_t group) { return 2 * windows_size(problem) + group * map_size(problem.conv); }
 
 Scratch scratch_in(const Problem& problem, std::int64_t group, float* scratch) {
   const std::int64_t size = windows_size(problem);
@@ -75,24 +73,53 @@ void keep_live(const float* __restrict from, const std::uint8_t* __restrict cell
 }
 
 // Writes one image's gradients into `map`.
-void expand(const Problem& problem, const float* ddst, const std::uint8_t* argmax, std::int64_t image, const Scratch& at, float* map) {
+void expand(const Problem& problem, const Implementation<PoolInputGradient>& pool, const float* ddst, const std::uint8_t* argmax,
+            std::int64_t image, const Scratch& at, float* map) {
   const std::int64_t size = windows_size(problem);
   keep_live(ddst + image * size, argmax + image * size, size, at.ddst, at.argmax);
-  pool::VectorGradient::run(dense_pool(problem), {1, at.ddst, at.argmax, nullptr, map, at.rest});
+  pool.run(dense_pool(problem), {1, at.ddst, at.argmax, nullptr, map, at.rest});
 }
 
-template <class Dense>
-std::int64_t kernel_gradient_scratch(const Problem& problem, std::int64_t group) {
-  const Geometry g = dense_conv(problem);
-  return scratch_size(problem, group) + 2 * taps(g) * g.channels * g.out_channels + pool::VectorGradient::scratch(dense_pool(problem), 1) +
-         Dense::scratch(g, group);
+// Images whose maps are expanded together: the direct form gains nothing from more than one.
+template <class State>
+std::int64_t group_of(const State& state, std::int64_t images) {
+  return state.dense.numerics.direct_form ? std::min<std::int64_t>(images, 1) : images;
 }
 
-// `group` images at a time.
-template <class Dense>
-void kernel_gradient(const Problem& problem, const ConvPoolKernelGradient::Args<float>& args, std::int64_t group) {
+void turn(const Geometry& g, const float* kernel, float* turned) {
+  gemm::Transpose::run({.batches = taps(g), .rows = g.channels, .columns = g.out_channels}, {kernel, turned, nullptr});
+}
+
+// The sparse kernels do not round their operands. So that it does not depend on costs whether an op rounds, these do not either.
+Policy in_float32(Policy policy) {
+  policy.operands = Operands::float32;
+  return policy;
+}
+
+// The map with the gradients is written and read once.
+double expansion_cost(const Problem& problem) {
+  return 2 * static_cast<double>(map_size(problem.conv)) * traffic_of_float(map_size(problem.conv));
+}
+
+}  // namespace
+
+std::optional<ExpandedKernelGradient::State> ExpandedKernelGradient::prepare(const Problem& problem, const Policy& policy) {
+  if (!supports_pool(problem)) return std::nullopt;
+  return State{choose<ConvKernelGradient>(dense_conv(problem), in_float32(policy)), choose<PoolInputGradient>(dense_pool(problem))};
+}
+
+double ExpandedKernelGradient::cost(const Problem& problem, const State& state) { return state.dense.cost + expansion_cost(problem); }
+
+std::int64_t ExpandedKernelGradient::scratch(const Problem& problem, const State& state, std::int64_t images) {
   const Geometry g = dense_conv(problem);
-  const std::int64_t size = taps(g) * g.channels * g.out_channels;
+  const std::int64_t group = group_of(state, images);
+  return scratch_size(problem, group) + 2 * kernel_size(g) +
+         std::max(state.pool.scratch(dense_pool(problem), 1), state.dense.scratch(g, group));
+}
+
+void ExpandedKernelGradient::run(const Problem& problem, const State& state, const ConvPoolKernelGradient::Args<float>& args) {
+  const Geometry g = dense_conv(problem);
+  const std::int64_t size = kernel_size(g), group = group_of(state, args.images);
   float* sum = args.scratch;
   float* part = sum + size;
   const Scratch at = scratch_in(problem, group, part + size);
@@ -101,123 +128,52 @@ void kernel_gradient(const Problem& problem, const ConvPoolKernelGradient::Args<
   for (std::int64_t first = 0; first < args.images; first += group) {
     const std::int64_t images = std::min(group, args.images - first);
     for (std::int64_t n = 0; n < images; ++n) {
-      expand(problem, args.ddst, args.argmax, first + n, at, at.maps + n * g.dst_image);
+      expand(problem, state.pool, args.ddst, args.argmax, first + n, at, at.maps + n * g.dst_image);
       if (args.dbias == nullptr) continue;
       gemm::Columns::run({.columns = g.out_channels}, {windows_size(problem) / g.out_channels, at.ddst, part, nullptr});
       for (std::int64_t o = 0; o < g.out_channels; ++o) args.dbias[o] += part[o];
     }
-    Dense::run(g, {images, args.src + first * g.src_image, at.maps, part, at.rest});
+    state.dense.run(g, {images, args.src + first * g.src_image, at.maps, part, at.rest});
     for (std::int64_t i = 0; i < size; ++i) sum[i] += part[i];
   }
   gemm::Transpose::run({.batches = 1, .rows = taps(g) * g.channels, .columns = g.out_channels}, {sum, args.dkernel, nullptr});
 }
 
-template <class Dense>
-std::int64_t input_gradient_scratch(const Problem& problem, std::int64_t group) {
-  return scratch_size(problem, group) + pool::VectorGradient::scratch(dense_pool(problem), 1) + Dense::scratch(dense_conv(problem), group);
+std::optional<ExpandedInputGradient::State> ExpandedInputGradient::prepare(const Problem& problem, const Policy& policy) {
+  if (!supports_pool(problem)) return std::nullopt;
+  return State{choose<ConvInputGradient>(dense_conv(problem), in_float32(policy)), choose<PoolInputGradient>(dense_pool(problem))};
 }
 
-template <class Dense>
-void input_gradient(const Problem& problem, const ConvPoolInputGradient::Args<float>& args, const float* turned, const float* packed,
-                    std::int64_t group) {
+double ExpandedInputGradient::cost(const Problem& problem, const State& state) { return state.dense.cost + expansion_cost(problem); }
+
+std::int64_t ExpandedInputGradient::scratch(const Problem& problem, const State& state, std::int64_t images) {
+  const std::int64_t group = group_of(state, images);
+  return scratch_size(problem, group) +
+         std::max(state.pool.scratch(dense_pool(problem), 1), state.dense.scratch(dense_conv(problem), group));
+}
+
+// What the dense kernel packs, followed by the turned weights from which it is made.
+std::int64_t ExpandedInputGradient::packed(const Problem& problem, const State& state) {
   const Geometry g = dense_conv(problem);
+  return state.dense.packed(g) + kernel_size(g);
+}
+
+void ExpandedInputGradient::pack(const Problem& problem, const State& state, const float* kernel, float* packed) {
+  const Geometry g = dense_conv(problem);
+  float* turned = packed + state.dense.packed(g);
+  turn(g, kernel, turned);
+  if (state.dense.packed(g) > 0) state.dense.pack(g, turned, packed);
+}
+
+void ExpandedInputGradient::run(const Problem& problem, const State& state, const ConvPoolInputGradient::Args<float>& args) {
+  const Geometry g = dense_conv(problem);
+  const std::int64_t group = group_of(state, args.images);
   const Scratch at = scratch_in(problem, group, args.scratch);
   for (std::int64_t first = 0; first < args.images; first += group) {
     const std::int64_t images = std::min(group, args.images - first);
-    for (std::int64_t n = 0; n < images; ++n) expand(problem, args.ddst, args.argmax, first + n, at, at.maps + n * g.dst_image);
-    Dense::run(g, {images, at.maps, turned, packed, args.dsrc + first * g.src_image, at.rest});
+    for (std::int64_t n = 0; n < images; ++n) expand(problem, state.pool, args.ddst, args.argmax, first + n, at, at.maps + n * g.dst_image);
+    state.dense.run(g, {images, at.maps, args.packed + state.dense.packed(g), args.packed, args.dsrc + first * g.src_image, at.rest});
   }
 }
-
-void turn(const Geometry& g, const float* kernel, float* turned) {
-  gemm::Transpose::run({.batches = taps(g), .rows = g.channels, .columns = g.out_channels}, {kernel, turned, nullptr});
-}
-
-// Whether `sparse` is slower, by the figures above.
-bool dense_pays(const Problem& problem, std::int64_t channels) {
-  return problem.all_live && std::min(problem.conv.channels, problem.conv.out_channels) >= channels;
-}
-
-}  // namespace
-
-bool ExpandedKernelGradient::accepts(const Problem& problem) {
-  return accepts_pool(problem) && KernelGradient::accepts(dense_conv(problem));
-}
-
-std::int64_t ExpandedKernelGradient::scratch(const Problem& problem, std::int64_t) {
-  return kernel_gradient_scratch<KernelGradient>(problem, 1);
-}
-
-void ExpandedKernelGradient::run(const Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
-  kernel_gradient<KernelGradient>(problem, args, 1);
-}
-
-template <int kTile>
-bool ExpandedWinogradKernelGradientOf<kTile>::accepts(const Problem& problem) {
-  return dense_pays(problem, 48) && accepts_pool(problem) && WinogradKernelGradientOf<kTile>::accepts(dense_conv(problem));
-}
-
-template <int kTile>
-std::int64_t ExpandedWinogradKernelGradientOf<kTile>::scratch(const Problem& problem, std::int64_t images) {
-  return kernel_gradient_scratch<WinogradKernelGradientOf<kTile>>(problem, images);
-}
-
-template <int kTile>
-void ExpandedWinogradKernelGradientOf<kTile>::run(const Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {
-  kernel_gradient<WinogradKernelGradientOf<kTile>>(problem, args, args.images);
-}
-
-template struct ExpandedWinogradKernelGradientOf<2>;
-template struct ExpandedWinogradKernelGradientOf<4>;
-
-bool ExpandedInputGradient::accepts(const Problem& problem) { return accepts_pool(problem) && InputGradient::accepts(dense_conv(problem)); }
-
-std::int64_t ExpandedInputGradient::scratch(const Problem& problem, std::int64_t) {
-  return input_gradient_scratch<InputGradient>(problem, 1);
-}
-
-std::int64_t ExpandedInputGradient::packed(const Problem& problem) {
-  return taps(problem.conv) * problem.conv.channels * problem.conv.out_channels;
-}
-
-void ExpandedInputGradient::pack(const Problem& problem, const float* kernel, float* packed) { turn(problem.conv, kernel, packed); }
-
-void ExpandedInputGradient::run(const Problem& problem, const ConvPoolInputGradient::Args<float>& args) {
-  input_gradient<InputGradient>(problem, args, args.packed, nullptr, 1);
-}
-
-template <int kTile>
-bool ExpandedWinogradInputGradientOf<kTile>::accepts(const Problem& problem) {
-  return dense_pays(problem, kTile == 2 ? 128 : 96) && accepts_pool(problem) &&
-         WinogradInputGradientOf<kTile>::accepts(dense_conv(problem));
-}
-
-template <int kTile>
-std::int64_t ExpandedWinogradInputGradientOf<kTile>::scratch(const Problem& problem, std::int64_t images) {
-  return input_gradient_scratch<WinogradInputGradientOf<kTile>>(problem, images);
-}
-
-// The transformed kernel, followed by the turned weights from which it is made.
-template <int kTile>
-std::int64_t ExpandedWinogradInputGradientOf<kTile>::packed(const Problem& problem) {
-  return WinogradInputGradientOf<kTile>::packed(dense_conv(problem)) + ExpandedInputGradient::packed(problem);
-}
-
-template <int kTile>
-void ExpandedWinogradInputGradientOf<kTile>::pack(const Problem& problem, const float* kernel, float* packed) {
-  const Geometry g = dense_conv(problem);
-  float* turned = packed + WinogradInputGradientOf<kTile>::packed(g);
-  turn(g, kernel, turned);
-  WinogradInputGradientOf<kTile>::pack(g, turned, packed);
-}
-
-template <int kTile>
-void ExpandedWinogradInputGradientOf<kTile>::run(const Problem& problem, const ConvPoolInputGradient::Args<float>& args) {
-  const float* turned = args.packed + WinogradInputGradientOf<kTile>::packed(dense_conv(problem));
-  input_gradient<WinogradInputGradientOf<kTile>>(problem, args, turned, args.packed, args.images);
-}
-
-template struct ExpandedWinogradInputGradientOf<2>;
-template struct ExpandedWinogradInputGradientOf<4>;
 
 }  // namespace linn::detail::kernels::conv

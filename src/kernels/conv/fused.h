@@ -1,7 +1,9 @@
 // Implementations of convolution with pooling (conv/pooled.h).
 #pragma once
 
-#include "core/cpu.h"
+#include <optional>
+#include <string>
+
 #include "kernels/conv/pooled.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/implementation.h"
@@ -16,65 +18,76 @@ inline bool is_two_by_two(const Geometry& pool) {
 
 /// Winograd's F(2x2, 3x3), where a tile of outputs is one pooling window, or F(4x4, 3x3), where it is four windows (winograd_pool.cc).
 template <int kTile>
-struct WinogradPoolOf {
+struct WinogradPoolOf : Implements<ConvPoolForward> {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = kTile == 2 ? 1 : 0;  // with 2x2 each window is a whole tile
-  static constexpr bool local = kTile == 2;
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvPoolForward::Problem& problem);
-  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+  using State = typename WinogradForwardOf<kTile>::State;
+  static constexpr std::int64_t row_step = 2;
+  static std::optional<State> prepare(const ConvPoolForward::Problem& problem, const Policy& policy);
+  /// With 2x2 each window is a whole tile.
+  static Numerics numerics(const ConvPoolForward::Problem&, const State&) {
+    return {.position_invariant = false, .period = kTile == 2 ? 1 : 0, .local = kTile == 2, .direct_form = false};
+  }
+  static double cost(const ConvPoolForward::Problem& problem, const State& state);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, const State& state, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem, const State& state);
+  static void pack(const ConvPoolForward::Problem& problem, const State& state, const float* kernel, float* packed);
+  static void run(const ConvPoolForward::Problem& problem, const State& state, const ConvPoolForward::Args<float>& args);
 };
 using WinogradPool = WinogradPoolOf<2>;
 using Winograd4Pool = WinogradPoolOf<4>;
 
 /// F(2x2, 3x3) for one input channel (winograd_plane.cc).
-struct WinogradPlane {
+struct WinogradPlane : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "winograd_plane";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = 1;  // a window is a tile
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvPoolForward::Problem& problem);
+  /// A window is a tile.
+  static constexpr Numerics numerics = {.position_invariant = false, .period = 1, .direct_form = false};
+  static bool supports(const ConvPoolForward::Problem& problem);
+  static double cost(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvPoolForward::Problem& problem) { return WinogradPool::packed(problem); }
-  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) { WinogradPool::pack(problem, kernel, packed); }
+  static std::int64_t packed(const ConvPoolForward::Problem& problem);
+  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
 /// Direct form for 2x2 windows, whose four cells stay in registers (windows.cc). The same bits as Strip.
-struct Windows {
+struct Windows : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "windows";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvPoolForward::Problem&, std::int64_t) { return 0; }
+  static constexpr std::int64_t row_step = 2;
+  static bool supports(const ConvPoolForward::Problem& problem);
+  static double cost(const ConvPoolForward::Problem& problem);
   static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
 };
 
-/// Direct form for any geometry: computes a strip of the map's rows, pools it, and overwrites it with the next (strip.cc).
-struct Strip {
+/// Any convolution and any pooling: computes a strip of the map's rows, or the maps of a few images, with the cheapest implementation of
+/// ConvForward, and pools it before the next (strip.cc). Gives the bits of that convolution with the pooling behind it.
+struct Strip : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "strip";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
-  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
+  static constexpr std::int64_t row_step = 1;
+  struct State {
+    Implementation<ConvForward> conv;
+    Implementation<PoolForward> pool;
+    std::int64_t images;   // at a time; 1 if rows of an image are
+    std::int64_t windows;  // rows of windows at a time
+    std::int64_t rows;     // of the map that scratch holds for each image
+  };
+  static std::optional<State> prepare(const ConvPoolForward::Problem& problem, const Policy& policy);
+  static Numerics numerics(const ConvPoolForward::Problem& problem, const State& state);
+  static double cost(const ConvPoolForward::Problem& problem, const State& state);
+  static std::string label(const State& state);
+  static std::int64_t scratch(const ConvPoolForward::Problem& problem, const State& state, std::int64_t images);
+  static std::int64_t packed(const ConvPoolForward::Problem& problem, const State& state);
+  static void pack(const ConvPoolForward::Problem& problem, const State& state, const float* kernel, float* packed);
+  static void run(const ConvPoolForward::Problem& problem, const State& state, const ConvPoolForward::Args<float>& args);
 };
 
 /// F(2x2, 3x3) with bfloat16 products (winograd_bf16.cc).
-struct Bf16WinogradPool {
+struct Bf16WinogradPool : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "winograd_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
-  static constexpr Operands operands = Operands::bfloat16;
-  static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = 1;  // a window is a tile
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvPoolForward::Problem& problem);
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
+  /// A window is a tile.
+  static constexpr Numerics numerics = {.position_invariant = false, .period = 1, .direct_form = false, .operands = Operands::bfloat16};
+  static bool supports(const ConvPoolForward::Problem& problem);
+  static double cost(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolForward::Problem& problem);
   static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
@@ -82,25 +95,12 @@ struct Bf16WinogradPool {
 };
 
 /// Direct form for 2x2 windows with bfloat16 products (windows_bf16.cc).
-struct Bf16Windows {
+struct Bf16Windows : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "windows_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
-  static constexpr Operands operands = Operands::bfloat16;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvPoolForward::Problem& problem);
-  static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args);
-};
-
-/// Strip with a convolution in bfloat16; accepts what that computes faster (strip.cc, direct_bf16.cc).
-struct Bf16Strip {
-  static constexpr std::string_view name = "strip_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
-  static constexpr Operands operands = Operands::bfloat16;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolForward::Problem& problem);
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
+  static constexpr Numerics numerics = {.operands = Operands::bfloat16};
+  static bool supports(const ConvPoolForward::Problem& problem);
+  static double cost(const ConvPoolForward::Problem& problem);
   static std::int64_t scratch(const ConvPoolForward::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolForward::Problem& problem);
   static void pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed);
@@ -108,87 +108,67 @@ struct Bf16Strip {
 };
 
 /// Sums over the live windows of each channel only (sparse_kernel_gradient.cc).
-struct SparseKernelGradient {
+struct SparseKernelGradient : Implements<ConvPoolKernelGradient> {
   static constexpr std::string_view name = "sparse";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolKernelGradient::Problem& problem);
+  static bool supports(const ConvPoolKernelGradient::Problem& problem);
+  static double cost(const ConvPoolKernelGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
 };
 
 /// One input channel, 3x3 taps, 2x2 windows: one register holds the 16 pixels that a window depends on (lookup_kernel_gradient.cc).
-struct LookupKernelGradient {
+struct LookupKernelGradient : Implements<ConvPoolKernelGradient> {
   static constexpr std::string_view name = "lookup";
-  static constexpr core::Isa needs = core::Isa::avx512;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolKernelGradient::Problem& problem);
-  static std::int64_t scratch(const ConvPoolKernelGradient::Problem&, std::int64_t) { return 0; }
+  static constexpr core::Feature needs = core::Feature::vectors_512;
+  static bool supports(const ConvPoolKernelGradient::Problem& problem);
+  static double cost(const ConvPoolKernelGradient::Problem& problem);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
 };
 
-/// Any geometry: writes the gradient of the whole map with its zeros, image by image, and runs the dense kernel on it (expanded.cc).
-struct ExpandedKernelGradient {
+/// Any geometry: writes the gradient of the whole map with its zeros, and runs the cheapest implementation of ConvKernelGradient on it
+/// (expanded.cc).
+struct ExpandedKernelGradient : Implements<ConvPoolKernelGradient> {
   static constexpr std::string_view name = "expanded";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolKernelGradient::Problem& problem);
-  static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
-  static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
+  struct State {
+    Implementation<ConvKernelGradient> dense;
+    Implementation<PoolInputGradient> pool;
+  };
+  static std::optional<State> prepare(const ConvPoolKernelGradient::Problem& problem, const Policy& policy);
+  static Numerics numerics(const ConvPoolKernelGradient::Problem&, const State& state) { return state.dense.numerics; }
+  static double cost(const ConvPoolKernelGradient::Problem& problem, const State& state);
+  static std::string label(const State& state) { return state.dense.full_name(); }
+  static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, const State& state, std::int64_t images);
+  static std::int64_t packed(const ConvPoolKernelGradient::Problem&, const State&) { return 0; }
+  static void pack(const ConvPoolKernelGradient::Problem&, const State&, const float*, float*) {}
+  static void run(const ConvPoolKernelGradient::Problem& problem, const State& state, const ConvPoolKernelGradient::Args<float>& args);
 };
-
-/// The same with Winograd's form as the dense kernel; accepts what that computes faster than a sum over live windows.
-template <int kTile>
-struct ExpandedWinogradKernelGradientOf {
-  static constexpr std::string_view name = kTile == 2 ? "expanded_winograd" : "expanded_winograd4";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvPoolKernelGradient::Problem& problem);
-  static std::int64_t scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t images);
-  static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
-};
-using ExpandedWinogradKernelGradient = ExpandedWinogradKernelGradientOf<2>;
-using ExpandedWinograd4KernelGradient = ExpandedWinogradKernelGradientOf<4>;
 
 /// 3x3 taps, 2x2 windows: sums over live windows with the window's patch in registers (sparse_input_gradient.cc).
-struct SparseInputGradient {
+struct SparseInputGradient : Implements<ConvPoolInputGradient> {
   static constexpr std::string_view name = "sparse";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolInputGradient::Problem& problem);
+  static bool supports(const ConvPoolInputGradient::Problem& problem);
+  static double cost(const ConvPoolInputGradient::Problem& problem);
   static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);
   static void pack(const ConvPoolInputGradient::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
 };
 
-/// Input gradient in the way of ExpandedKernelGradient, for any geometry (expanded.cc).
-struct ExpandedInputGradient {
+/// Input gradient in the way of ExpandedKernelGradient, with the cheapest implementation of ConvInputGradient (expanded.cc).
+struct ExpandedInputGradient : Implements<ConvPoolInputGradient> {
   static constexpr std::string_view name = "expanded";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const ConvPoolInputGradient::Problem& problem);
-  static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);
-  static void pack(const ConvPoolInputGradient::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
+  struct State {
+    Implementation<ConvInputGradient> dense;
+    Implementation<PoolInputGradient> pool;
+  };
+  static std::optional<State> prepare(const ConvPoolInputGradient::Problem& problem, const Policy& policy);
+  static Numerics numerics(const ConvPoolInputGradient::Problem&, const State& state) { return state.dense.numerics; }
+  static double cost(const ConvPoolInputGradient::Problem& problem, const State& state);
+  static std::string label(const State& state) { return state.dense.full_name(); }
+  static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, const State& state, std::int64_t images);
+  static std::int64_t packed(const ConvPoolInputGradient::Problem& problem, const State& state);
+  static void pack(const ConvPoolInputGradient::Problem& problem, const State& state, const float* kernel, float* packed);
+  static void run(const ConvPoolInputGradient::Problem& problem, const State& state, const ConvPoolInputGradient::Args<float>& args);
 };
-
-/// Input gradient in the way of ExpandedWinogradKernelGradientOf.
-template <int kTile>
-struct ExpandedWinogradInputGradientOf {
-  static constexpr std::string_view name = kTile == 2 ? "expanded_winograd" : "expanded_winograd4";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvPoolInputGradient::Problem& problem);
-  static std::int64_t scratch(const ConvPoolInputGradient::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvPoolInputGradient::Problem& problem);
-  static void pack(const ConvPoolInputGradient::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvPoolInputGradient::Problem& problem, const ConvPoolInputGradient::Args<float>& args);
-};
-using ExpandedWinogradInputGradient = ExpandedWinogradInputGradientOf<2>;
-using ExpandedWinograd4InputGradient = ExpandedWinogradInputGradientOf<4>;
 
 }  // namespace linn::detail::kernels::conv

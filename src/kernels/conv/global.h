@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
-#include "core/cpu.h"
+#include "kernels/conv/conv.h"
 #include "kernels/eltwise/activation.h"
 #include "kernels/geometry.h"
 #include "kernels/implementation.h"
@@ -91,84 +93,35 @@ struct ConvGlobalPoolInputGradient {
 
 namespace conv {
 
-/// Any geometry, strip by strip, in the direct form (global_strip.cc). Sums run in the order of pixels.
-struct GlobalStrip {
+/// Any geometry: computes a strip of the map's rows with the cheapest implementation of ConvForward, and joins it to the maxima or sums so
+/// far (global_strip.cc). Gives the bits of that convolution with the global pooling behind it. Sums run in the order of pixels.
+struct GlobalStrip : Implements<ConvGlobalPoolForward> {
   static constexpr std::string_view name = "strip";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static bool position_invariant(const ConvGlobalPoolForward::Problem& problem) { return problem.kind == PoolKind::max; }
-  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
-  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
-};
-
-/// The same with Winograd's F(2x2, 3x3) for the strips (winograd_map.cc).
-struct GlobalWinogradStrip {
-  static constexpr std::string_view name = "winograd_strip";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
-  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
-};
-
-/// GlobalStrip with a convolution in bfloat16; accepts what that computes faster (direct_bf16.cc).
-struct GlobalBf16Strip {
-  static constexpr std::string_view name = "strip_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
-  static constexpr Operands operands = Operands::bfloat16;
-  static bool position_invariant(const ConvGlobalPoolForward::Problem& problem) { return GlobalStrip::position_invariant(problem); }
-  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
-  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
-};
-
-/// The same with Winograd's F(2x2, 3x3) and bfloat16 products for the strips (winograd_bf16.cc).
-struct GlobalBf16WinogradStrip {
-  static constexpr std::string_view name = "winograd_strip_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
-  static constexpr Operands operands = Operands::bfloat16;
-  static constexpr bool position_invariant = false;
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
-  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
-};
-
-/// The rounding of GlobalBf16Strip for CPUs without vdpbf16ps.
-struct GlobalRoundedStrip {
-  static constexpr std::string_view name = "rounded_strip";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr Operands operands = Operands::bfloat16;
-  static bool position_invariant(const ConvGlobalPoolForward::Problem& problem) { return GlobalStrip::position_invariant(problem); }
-  static bool accepts(const ConvGlobalPoolForward::Problem& problem);
-  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem);
-  static void pack(const ConvGlobalPoolForward::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvGlobalPoolForward::Problem& problem, const ConvGlobalPoolForward::Args<float>& args);
+  struct State {
+    Implementation<ConvForward> conv;
+    std::int64_t rows;  // of a strip
+  };
+  static std::optional<State> prepare(const ConvGlobalPoolForward::Problem& problem, const Policy& policy);
+  static Numerics numerics(const ConvGlobalPoolForward::Problem& problem, const State& state);
+  static double cost(const ConvGlobalPoolForward::Problem& problem, const State& state);
+  static std::string label(const State& state) { return state.conv.full_name(); }
+  static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, const State& state, std::int64_t images);
+  static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem, const State& state);
+  static void pack(const ConvGlobalPoolForward::Problem& problem, const State& state, const float* kernel, float* packed);
+  static void run(const ConvGlobalPoolForward::Problem& problem, const State& state, const ConvGlobalPoolForward::Args<float>& args);
 };
 
 /// Sums over the winners only (global_gradients.cc).
-struct GlobalKernelGradient {
+struct GlobalKernelGradient : Implements<ConvGlobalPoolKernelGradient> {
   static constexpr std::string_view name = "sparse";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const Geometry& geometry) { return geometry.groups == 1; }
+  static bool supports(const Geometry& geometry) { return geometry.groups == 1; }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t) { return 2 * geometry.out_channels; }
   static void run(const Geometry& geometry, const ConvGlobalPoolKernelGradient::Args<float>& args);
 };
 
-struct GlobalInputGradient {
+struct GlobalInputGradient : Implements<ConvGlobalPoolInputGradient> {
   static constexpr std::string_view name = "sparse";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = true;
-  static bool accepts(const Geometry& geometry) { return geometry.groups == 1; }
+  static bool supports(const Geometry& geometry) { return geometry.groups == 1; }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t) { return 2 * geometry.out_channels; }
   /// [out_channels, window_height, window_width, channels].
   static std::int64_t packed(const Geometry& geometry);

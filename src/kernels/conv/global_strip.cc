@@ -1,8 +1,8 @@
 // ConvGlobalPoolForward for any geometry. Computes a strip of the convolution's rows in scratch, and joins it to the present maxima (or
 // sums) while it is in the cache. Gives the bits of the unfused kernels.
 //
-// Loop nest:  for each image, for each strip of rows (64 KiB, at least two rows, an even number for Winograd's tiles)
-//               the convolution (direct.cc, depthwise.cc, direct_bf16.cc, winograd_map.cc or winograd_bf16.cc) of those rows
+// Loop nest:  for each image, for each strip of rows (a quarter of the L2 cache; whole tiles of Winograd's form)
+//               the convolution of those rows, by any implementation of ConvForward
 //               for each four vectors of channels, for each pixel: maximum or sum
 //               with winners, for each pixel again: which channels are as large as the maximum so far, as bits
 //             with winners: clear the bits of channels that had a larger maximum in a later strip, or that relu set to 0
@@ -19,9 +19,8 @@
 #include <cstring>
 
 #include "core/checked.h"
-#include "kernels/conv/depthwise.h"
+#include "kernels/conv/cost.h"
 #include "kernels/conv/rows.h"
-#include "kernels/conv/winograd.h"
 #include "kernels/gemm/vector-inl.h"
 #include "kernels/pool/lanes-inl.h"
 
@@ -30,8 +29,8 @@
 namespace linn::detail::kernels::conv {
 namespace {
 
-// A strip, and the maxima (or sums) that it is joined to.
-struct Strip {
+// A strip of rows, and the maxima (or sums) that it is joined to.
+struct RowsOfMap {
   const float* values;  // [pixels, channels]
   std::int64_t pixels, channels;
   bool first;             // of its image
@@ -47,7 +46,7 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
-using conv::Strip;
+using conv::RowsOfMap;
 using pool::HWY_NAMESPACE::beats;
 
 constexpr int most_vectors = 4;
@@ -63,7 +62,7 @@ HWY_INLINE std::uint64_t winners_of(V value, V best) {
 }
 
 template <bool kMax, int kVectors, bool kTail>
-HWY_NOINLINE void JoinStrip(const Strip& strip, std::int64_t c, std::int64_t last) {
+HWY_NOINLINE void JoinStrip(const RowsOfMap& strip, std::int64_t c, std::int64_t last) {
   const float* values = strip.values + c;
   V best[kVectors];
 #pragma GCC unroll 4
@@ -96,8 +95,8 @@ HWY_NOINLINE void JoinStrip(const Strip& strip, std::int64_t c, std::int64_t las
 
 // Four vectors at a time, then the rest, so that only the last group may end within a byte.
 template <bool kMax>
-void JoinChannels(const Strip& strip) {
-  using Join = void (*)(const Strip&, std::int64_t, std::int64_t);
+void JoinChannels(const RowsOfMap& strip) {
+  using Join = void (*)(const RowsOfMap&, std::int64_t, std::int64_t);
   constexpr Join whole[] = {JoinStrip<kMax, 1, false>, JoinStrip<kMax, 2, false>, JoinStrip<kMax, 3, false>, JoinStrip<kMax, 4, false>};
   constexpr Join tail[] = {JoinStrip<kMax, 1, true>, JoinStrip<kMax, 2, true>, JoinStrip<kMax, 3, true>, JoinStrip<kMax, 4, true>};
   for (std::int64_t c = 0; c < strip.channels; c += most_vectors * lanes) {
@@ -107,7 +106,7 @@ void JoinChannels(const Strip& strip) {
   }
 }
 
-void join_strip(const Strip& strip, PoolKind kind) {
+void join_strip(const RowsOfMap& strip, PoolKind kind) {
   if (kind == PoolKind::max)
     JoinChannels<true>(strip);
   else
@@ -136,13 +135,13 @@ namespace {
 
 using Problem = ConvGlobalPoolForward::Problem;
 
-ConvForward::Problem conv_of(const Problem& problem) { return {problem.conv, problem.bias, problem.activation}; }
-
-std::int64_t strip_rows(const Geometry& g) {
-  const std::int64_t fit = strip_elements / std::max<std::int64_t>(map_row(g), 1);
-  return std::min(std::max<std::int64_t>(fit / 2 * 2, 2), g.out_height);
+ConvForward::Problem conv_of(const Problem& problem) {
+  ConvForward::Problem conv = {problem.conv, problem.bias, problem.activation};
+  set_dense_dst(conv.geometry);
+  return conv;
 }
-std::int64_t strips(const Geometry& g) { return core::ceil_div(g.out_height, strip_rows(g)); }
+
+std::int64_t strips(const Geometry& g, const GlobalStrip::State& state) { return core::ceil_div(g.out_height, state.rows); }
 
 bool same(float a, float b) { return a == b || (a != a && b != b); }
 
@@ -158,23 +157,53 @@ void clear_beaten(const Problem& problem, const float* then, const float* dst, s
   }
 }
 
-// A strip, and the maxima after each strip.
-std::int64_t strips_size(const Geometry& g) { return strip_rows(g) * map_row(g) + strips(g) * g.out_channels; }
+}  // namespace
 
-// `Conv` computes the strips.
-template <class Conv>
-void run_strips(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
+std::optional<GlobalStrip::State> GlobalStrip::prepare(const Problem& problem, const Policy& policy) {
   const Geometry& g = problem.conv;
-  const std::int64_t most = strip_rows(g), channels = g.out_channels, row_bytes = g.out_width * winner_bytes(g);
+  State state = {choose<ConvForward>(conv_of(problem), policy), 0};
+  const std::int64_t step = state.conv.row_step, fit = strip_elements() / std::max<std::int64_t>(map_row(g), 1);
+  state.rows = std::min(std::max(fit / step, std::int64_t{1}) * step, g.out_height);
+  return state;
+}
+
+Numerics GlobalStrip::numerics(const Problem& problem, const State& state) {
+  Numerics numerics = state.conv.numerics;
+  numerics.position_invariant &= problem.kind == PoolKind::max;
+  numerics.period = 0;
+  return numerics;
+}
+
+double GlobalStrip::cost(const Problem& problem, const State& state) {
+  const Geometry& g = problem.conv;
+  return state.conv.cost + weights_cost(g, state.conv, static_cast<double>(strips(g, state))) +
+         static_cast<double>(map_size(g)) + cached_map_cost(g);
+}
+
+// A strip, and the maxima after each strip.
+std::int64_t GlobalStrip::scratch(const Problem& problem, const State& state, std::int64_t) {
+  const Geometry& g = problem.conv;
+  return state.rows * map_row(g) + strips(g, state) * g.out_channels + state.conv.scratch(conv_of(problem), 1);
+}
+
+std::int64_t GlobalStrip::packed(const Problem& problem, const State& state) { return state.conv.packed(conv_of(problem)); }
+
+void GlobalStrip::pack(const Problem& problem, const State& state, const float* kernel, float* packed) {
+  state.conv.pack(conv_of(problem), kernel, packed);
+}
+
+void GlobalStrip::run(const Problem& problem, const State& state, const ConvGlobalPoolForward::Args<float>& args) {
+  const Geometry& g = problem.conv;
+  const std::int64_t most = state.rows, channels = g.out_channels, row_bytes = g.out_width * winner_bytes(g);
   float* values = args.scratch;
   float* maxima = values + most * map_row(g);
-  float* scratch = maxima + strips(g) * channels;
+  float* scratch = maxima + strips(g, state) * channels;
   for (std::int64_t n = 0; n < args.images; ++n) {
     float* dst = args.dst + n * channels;
     std::uint8_t* winners = problem.winners ? args.winners + n * winners_size(g) : nullptr;
     for (std::int64_t first = 0; first < g.out_height; first += most) {
       const Rows rows = {first, std::min(first + most, g.out_height)};
-      Conv::run(rows_of(conv_of(problem), rows), {1, args.src + n * g.src_image, args.kernel, args.packed, args.bias, values, scratch});
+      state.conv.run(rows_of(conv_of(problem), rows), {1, args.src + n * g.src_image, args.kernel, args.packed, args.bias, values, scratch});
       HWY_DYNAMIC_DISPATCH(join_strip)
       ({.values = values,
         .pixels = (rows.end - rows.begin) * g.out_width,
@@ -190,75 +219,6 @@ void run_strips(const Problem& problem, const ConvGlobalPoolForward::Args<float>
       clear_beaten(problem, maxima + first / most * channels, dst, (std::min(first + most, g.out_height) - first) * g.out_width,
                    winners + first * row_bytes);
   }
-}
-
-template <class Conv>
-std::int64_t scratch_of(const Problem& problem) {
-  return strips_size(problem.conv) + Conv::scratch(conv_of(problem), 1);
-}
-
-}  // namespace
-
-bool GlobalStrip::accepts(const Problem& problem) { return DirectForward::accepts(conv_of(problem)); }
-
-std::int64_t GlobalStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<DirectForward>(problem); }
-
-void GlobalStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
-  run_strips<DirectForward>(problem, args);
-}
-
-bool GlobalWinogradStrip::accepts(const Problem& problem) { return WinogradForward::accepts(conv_of(problem)); }
-
-std::int64_t GlobalWinogradStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<WinogradForward>(problem); }
-
-std::int64_t GlobalWinogradStrip::packed(const Problem& problem) { return WinogradForward::packed(conv_of(problem)); }
-
-void GlobalWinogradStrip::pack(const Problem& problem, const float* kernel, float* packed) {
-  WinogradForward::pack(conv_of(problem), kernel, packed);
-}
-
-void GlobalWinogradStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) { run_strips<WinogradForward>(problem, args); }
-
-bool GlobalBf16WinogradStrip::accepts(const Problem& problem) { return Bf16WinogradForward::accepts(conv_of(problem)); }
-
-std::int64_t GlobalBf16WinogradStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<Bf16WinogradForward>(problem); }
-
-std::int64_t GlobalBf16WinogradStrip::packed(const Problem& problem) { return Bf16WinogradForward::packed(conv_of(problem)); }
-
-void GlobalBf16WinogradStrip::pack(const Problem& problem, const float* kernel, float* packed) {
-  Bf16WinogradForward::pack(conv_of(problem), kernel, packed);
-}
-
-void GlobalBf16WinogradStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
-  run_strips<Bf16WinogradForward>(problem, args);
-}
-
-bool GlobalBf16Strip::accepts(const Problem& problem) { return Bf16Forward::accepts(conv_of(problem)); }
-
-std::int64_t GlobalBf16Strip::scratch(const Problem& problem, std::int64_t) { return scratch_of<Bf16Forward>(problem); }
-
-std::int64_t GlobalBf16Strip::packed(const Problem& problem) { return Bf16Forward::packed(conv_of(problem)); }
-
-void GlobalBf16Strip::pack(const Problem& problem, const float* kernel, float* packed) {
-  Bf16Forward::pack(conv_of(problem), kernel, packed);
-}
-
-void GlobalBf16Strip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
-  run_strips<Bf16Forward>(problem, args);
-}
-
-bool GlobalRoundedStrip::accepts(const Problem& problem) { return RoundedForward::accepts(conv_of(problem)); }
-
-std::int64_t GlobalRoundedStrip::scratch(const Problem& problem, std::int64_t) { return scratch_of<RoundedForward>(problem); }
-
-std::int64_t GlobalRoundedStrip::packed(const Problem& problem) { return RoundedForward::packed(conv_of(problem)); }
-
-void GlobalRoundedStrip::pack(const Problem& problem, const float* kernel, float* packed) {
-  RoundedForward::pack(conv_of(problem), kernel, packed);
-}
-
-void GlobalRoundedStrip::run(const Problem& problem, const ConvGlobalPoolForward::Args<float>& args) {
-  run_strips<RoundedForward>(problem, args);
 }
 
 }  // namespace conv

@@ -1,15 +1,16 @@
 // Direct kernel gradient: dkernel[tap, channel][o] = sum over output pixels of src * ddst.
 //
 // Loop nest:  for each chunk of images (zero-padded copy if there is padding), for each group
-//               the tiles of gemm/contract.cc: rows = (tap row, tap column, channel), up to 13 of them in registers, whatever
+//               the tiles of gemm/contract.inc: rows = (tap row, tap column, channel), up to 13 of them in registers, whatever
 //               taps they belong to, so that a first layer of one channel has 9 rows for a 3x3 window;
 //               terms = (image, output row, output column); chunks after the first go on from the sums in dkernel
-// Registers:  see gemm/contract.cc.
+// Registers:  see gemm/contract.inc.
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 3x3 on 13x13, 32->32: 92 %; 1->32 on 28x28: 95 %;
 //             same 32->64 on 14x14: 85 %; same 128->128 on 7x7: 77 % (padding's zeros are computed but not counted).
 #include <algorithm>
 
 #include "core/checked.h"
+#include "kernels/conv/cost.h"
 #include "kernels/conv/direct.h"
 #include "kernels/conv/padding.h"
 #include "kernels/gemm/contract.h"
@@ -26,6 +27,11 @@ std::int64_t chunk_of(const Geometry& g, std::int64_t images) {
 }
 
 }  // namespace
+
+double KernelGradient::cost(const Geometry& g) {
+  const std::int64_t columns = g.out_channels / g.groups, lanes = g.groups == 1 ? columns : core::round_up(columns, core::lanes());
+  return static_cast<double>(g.out_height * g.out_width * kernel_size(g)) * static_cast<double>(lanes) / static_cast<double>(columns);
+}
 
 std::int64_t KernelGradient::scratch(const Geometry& g, std::int64_t images) { return padded(g) ? chunk_of(g, images) * padded_image(g) : 0; }
 

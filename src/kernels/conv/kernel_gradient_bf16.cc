@@ -3,10 +3,10 @@
 //
 // Loop nest:  for each chunk of pairs of images, or of rows of one pair, for each group
 //               round both and lay the two images' elements side by side: src with its padding written out, 16 channels a plane
-//               for each tap: the tiles of gemm/contract_bf16.cc: rows = (plane, channel); pairs = (pair of images, output row and output
+//               for each tap: the tiles of gemm/contract.inc: rows = (plane, channel); pairs = (pair of images, output row and output
 //                 column that meet the map); chunks after the first go on from the sums in dkernel
 //               for the channels that fill no plane: the same with rows = (tap row, tap column, channel)
-// Registers:  see gemm/contract_bf16.cc.
+// Registers:  see gemm/contract.inc.
 // Bound:      |error| <= (2^-7 + c eps) sum |a b|. An odd last image has zeros beside it.
 // Measured:   see docs/decisions/bfloat16.md.
 #include <algorithm>
@@ -166,26 +166,19 @@ void add_up_rest(const Geometry& g, const Chunk& chunk, const Laid& laid, float*
   contract_bf16(x);
 }
 
-std::int64_t src_size(const Geometry& g) { return g.height * g.width * g.channels; }
-std::int64_t ddst_size(const Geometry& g) { return g.out_height * g.out_width * g.out_channels; }
-
-Geometry dense(Geometry g) {
-  set_dense_src(g);
-  set_dense_dst(g);
-  return g;
-}
-
 }  // namespace
 
 // Whether it takes a tenth less time than float32's direct form, by a model of both in multiply-adds of a vector of output channels: one
 // for two images instead of one for each, eight for laying out a vector of either map, and five for what a sum costs besides its terms. A
 // call is taken to have 8 images, as a full shard has.
-bool Bf16KernelGradient::accepts(const Geometry& g) {
+bool Bf16KernelGradient::supports(const Geometry& g) {
   const Chunk chunk(g, 8);
   const std::int64_t pixels = g.out_height * g.out_width, sums = g.window_height * g.window_width * chunk.depth * chunk.vectors();
   const std::int64_t laid_out = 8 * (g.height * g.width * chunk.planes() + pixels * chunk.vectors());
   return 10 * (pixels + 5) * sums >= 11 * ((pixels + 10) * sums / 2 + laid_out);
 }
+
+double Bf16KernelGradient::cost(const Geometry& g) { return static_cast<double>(products(g)) / 2; }
 
 std::int64_t Bf16KernelGradient::scratch(const Geometry& g, std::int64_t images) { return Chunk(g, images).scratch(); }
 
@@ -207,20 +200,6 @@ void Bf16KernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<f
         add_up_planes(g, chunk, laid, args.dkernel + group * chunk.columns);
         add_up_rest(g, chunk, laid, args.dkernel + group * chunk.columns);
       }
-}
-
-std::int64_t RoundedKernelGradient::scratch(const Geometry& g, std::int64_t images) {
-  return images * (src_size(g) + ddst_size(g)) + KernelGradient::scratch(dense(g), images);
-}
-
-void RoundedKernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
-  float* src = args.scratch;
-  float* ddst = src + args.images * src_size(g);
-  for (std::int64_t n = 0; n < args.images; ++n) {
-    round_rows(args.src + n * g.src_image, g.src_row, g.src_pixel, g.height, g.width, g.channels, src + n * src_size(g));
-    round_rows(args.ddst + n * g.dst_image, g.dst_row, g.dst_pixel, g.out_height, g.out_width, g.out_channels, ddst + n * ddst_size(g));
-  }
-  KernelGradient::run(dense(g), {args.images, src, ddst, args.dkernel, ddst + args.images * ddst_size(g)});
 }
 
 }  // namespace linn::detail::kernels::conv

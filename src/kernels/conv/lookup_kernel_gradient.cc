@@ -5,6 +5,7 @@
 //               the patch, gathered from four rows; for each tap: 2 lookups, 2 multiply-adds
 // Registers:  18 sums, 2 of the bias, 2 gradients, 2 indices, the patch.
 // Measured:   see docs/engine.md. Bound by the lookups, one a cycle.
+#include "kernels/conv/cost.h"
 #include "kernels/conv/fused.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -103,9 +104,14 @@ HWY_EXPORT(sum_taps);
 
 namespace conv {
 
-bool LookupKernelGradient::accepts(const ConvPoolKernelGradient::Problem& problem) {
+bool LookupKernelGradient::supports(const ConvPoolKernelGradient::Problem& problem) {
   const Geometry& g = problem.conv;
   return is_three_by_three(g) && g.channels == 1 && g.src_pixel == 1 && !padded(g) && is_two_by_two(problem.pool);
+}
+
+// A lookup for each tap in place of a product with each of the four cells.
+double LookupKernelGradient::cost(const ConvPoolKernelGradient::Problem& problem) {
+  return 0.3 * static_cast<double>(problem.pool.out_height * problem.pool.out_width * kernel_size(problem.conv));
 }
 
 void LookupKernelGradient::run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args) {

@@ -9,6 +9,7 @@
 // The packed kernel is [16 channels][out channel][tap][16]: a block of 32 output channels, 18 KiB, stays in the L1 cache.
 // Registers:  16 of the patch + 1 broadcast of 32 (AVX-512); 12 + 1 of 16.
 // Measured:   see docs/engine.md. Bound by loads: each multiply-add takes one.
+#include "kernels/conv/cost.h"
 #include "kernels/conv/fused.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -216,9 +217,16 @@ void copy_out(const Geometry& g, const Plane& plane, std::int64_t count, float* 
 
 }  // namespace
 
-bool SparseInputGradient::accepts(const Problem& problem) {
+bool SparseInputGradient::supports(const Problem& problem) {
   const Geometry& g = problem.conv;
   return is_three_by_three(g) && g.groups == 1 && g.channels >= 4 && is_two_by_two(problem.pool);
+}
+
+// The weights are read again for each window: from the L1 cache at first, from the L2 cache the larger they are.
+double SparseInputGradient::cost(const Problem& problem) {
+  const std::int64_t size = kernel_size(problem.conv), bytes = size * static_cast<std::int64_t>(sizeof(float));
+  const double rate = problem.all_live ? std::min(1 + 2.5 * static_cast<double>(bytes) / static_cast<double>(core::cpu().l2_bytes), 2.2) : 1;
+  return rate * static_cast<double>(problem.pool.out_height * problem.pool.out_width * size);
 }
 
 std::int64_t SparseInputGradient::scratch(const Problem& problem, std::int64_t) {

@@ -8,6 +8,7 @@
 // The columns and channels of a tap row are neighbours in src, so that even 3 channels fill most of a vector.
 // Registers:  up to 24 sums + 1 broadcast of 32 (AVX-512); up to 12 + 1 of 16.
 // Measured:   see docs/engine.md. Bound by loads: each multiply-add takes one.
+#include "kernels/conv/cost.h"
 #include "kernels/conv/fused.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -233,12 +234,20 @@ std::int64_t word_of(const Geometry& g) { return core::round_up(g.out_channels, 
 
 }  // namespace
 
-bool SparseKernelGradient::accepts(const ConvPoolKernelGradient::Problem& problem) {
+bool SparseKernelGradient::supports(const ConvPoolKernelGradient::Problem& problem) {
   const Geometry &g = problem.conv, &pool = problem.pool;
   // Requires that every argmax lies inside the map, and that a patch is at least half a vector wide.
   const bool whole = pool.dilation_height == 1 && pool.dilation_width == 1 && pool.window_height * pool.window_width <= no_cell;
   return whole && g.groups == 1 && g.dilation_width == 1 && (padded(g) || g.src_pixel == g.channels) && g.window_width * g.channels >= 8 &&
          padded_image(g) < (std::int64_t{1} << 30);
+}
+
+// Sums beyond the L1 cache halve the rate; sums beyond a quarter of the L2 cache take 2.8 times as long. (With relu about half of the windows
+// are live, and the rest costs as much as it saves.)
+double SparseKernelGradient::cost(const ConvPoolKernelGradient::Problem& problem) {
+  const std::int64_t size = kernel_size(problem.conv), bytes = size * static_cast<std::int64_t>(sizeof(float));
+  const double rate = !problem.all_live || bytes <= core::cpu().l1_bytes ? 1 : 4 * bytes <= core::cpu().l2_bytes ? 2 : 2.8;
+  return rate * static_cast<double>(problem.pool.out_height * problem.pool.out_width * size);
 }
 
 std::int64_t SparseKernelGradient::scratch(const ConvPoolKernelGradient::Problem& problem, std::int64_t) {

@@ -1,128 +1,149 @@
-// ConvPoolForward for any geometry, in float32 and in bfloat16. Computes a strip of the convolution's rows in scratch, and pools it while
-// it is in the cache.
+// ConvPoolForward as a composition: any implementation of ConvForward, and any of PoolForward behind it.
 //
-// Loop nest:  for each image, for each group of pooled rows whose strip fits 64 KiB (at least one row)
-//               the direct convolution (direct.cc, depthwise.cc, direct_bf16.cc) of the rows in their windows
-//               the pooling kernel on the strip
-// Rows that belong to two groups are computed twice: (window - stride) rows for each group.
+// Loop nest:  small maps: for each few images whose maps fit a quarter of the L2 cache
+//               the convolution of these images, then their pooling
+//             others: for each image, for each few rows of windows whose rows of the map fit a quarter of the L2 cache
+//               the rows that earlier windows share with these move to the front of the strip
+//               the convolution of the rows behind them, then the pooling
+// Every row of the map is computed once. A part of the map begins at a multiple of the convolution's row_step, so that it has the bits of
+// the whole map.
 // Measured:   see docs/engine.md.
 #include <algorithm>
+#include <numeric>
 
 #include "core/checked.h"
 #include "kernels/conv/cost.h"
-#include "kernels/conv/mark_no_gradient.h"
-#include "kernels/conv/depthwise.h"
 #include "kernels/conv/fused.h"
+#include "kernels/conv/mark_no_gradient.h"
 #include "kernels/conv/rows.h"
-#include "kernels/implementation.h"
-#include "kernels/pool/vector.h"
 
 namespace linn::detail::kernels::conv {
 namespace {
 
-// Rows of the map in the windows of pooled rows [first, last).
-Rows rows_seen(const Geometry& pool, std::int64_t first, std::int64_t last) {
-  const std::int64_t begin = first * pool.stride_height - pool.pad_top;
-  const std::int64_t end = (last - 1) * pool.stride_height - pool.pad_top + (pool.window_height - 1) * pool.dilation_height + 1;
-  const std::int64_t clipped = std::clamp<std::int64_t>(begin, 0, pool.height);
-  return {clipped, std::clamp<std::int64_t>(end, clipped, pool.height)};
+ConvForward::Problem conv_of(const ConvPoolForward::Problem& problem) {
+  ConvForward::Problem conv = {problem.conv, problem.bias, problem.activation};
+  set_dense_dst(conv.geometry);
+  return conv;
 }
 
-// Pooled rows of a strip.
-std::int64_t group_rows(const ConvPoolForward::Problem& problem) {
-  const Geometry& pool = problem.pool;
-  const std::int64_t reach = (pool.window_height - 1) * pool.dilation_height + 1;
-  const std::int64_t rows = strip_elements / std::max<std::int64_t>(map_row(problem.conv), 1);
-  return std::clamp<std::int64_t>((rows - reach) / pool.stride_height + 1, 1, pool.out_height);
+PoolForward::Problem pool_of(const ConvPoolForward::Problem& problem) {
+  PoolForward::Problem pool = {problem.pool, problem.kind, problem.argmax};
+  set_dense_src(pool.geometry);
+  return pool;
 }
 
-std::int64_t strip_size(const ConvPoolForward::Problem& problem) {
-  const Geometry& pool = problem.pool;
-  const std::int64_t reach = (pool.window_height - 1) * pool.dilation_height + 1;
-  return std::min(pool.height, (group_rows(problem) - 1) * pool.stride_height + reach) * map_row(problem.conv);
-}
+// Rows of the map from the first to the last row of a window.
+std::int64_t reach(const Geometry& pool) { return (pool.window_height - 1) * pool.dilation_height + 1; }
 
-PoolForward::Problem strip_pool(const ConvPoolForward::Problem& problem, const Rows& rows, std::int64_t first, std::int64_t last) {
-  PoolForward::Problem strip = {problem.pool, problem.kind, problem.argmax};
-  Geometry& g = strip.geometry;
+// The pooling of rows [first, last) of windows, which reads `rows` of the map.
+PoolForward::Problem pool_of(const ConvPoolForward::Problem& problem, const Rows& rows, std::int64_t first, std::int64_t last) {
+  PoolForward::Problem part = pool_of(problem);
+  Geometry& g = part.geometry;
   g.pad_top += rows.begin - first * g.stride_height;
   g.height = rows.end - rows.begin;
   g.out_height = last - first;
   set_dense_src(g);
-  return strip;
+  return part;
 }
 
-// The pooling implementation that would run without fusion, so that the bits are the same. The choice depends on the window, which is the
-// same for a strip and for the whole map.
-const Implementation<PoolForward>& pooling_of(const ConvPoolForward::Problem& problem) {
-  return choose<PoolForward>({problem.pool, problem.kind, problem.argmax});
+std::int64_t argmax_row(const Geometry& pool) { return pool.out_width * pool.channels; }
+
+void pool_part(const ConvPoolForward::Problem& problem, const Strip::State& state, const PoolForward::Problem& part, std::int64_t images,
+               const float* map, float* dst, std::uint8_t* argmax, float* scratch) {
+  const Geometry& pool = problem.pool;
+  state.pool.run(part, {images, map, dst, argmax, nullptr, scratch});
+  if (argmax == nullptr || problem.activation != Activation::relu) return;
+  for (std::int64_t n = 0; n < images; ++n)
+    mark_no_gradient(part.geometry, dst + n * pool.dst_image, argmax + n * part.geometry.out_height * argmax_row(pool));
 }
 
-ConvForward::Problem conv_of(const ConvPoolForward::Problem& problem) { return {problem.conv, problem.bias, problem.activation}; }
-
-template <class Conv>
-bool accepts(const ConvPoolForward::Problem& problem) {
-  return Conv::accepts(conv_of(problem)) && pool::Vector::accepts({problem.pool, problem.kind, problem.argmax});
-}
-
-template <class Conv>
-std::int64_t scratch_of(const ConvPoolForward::Problem& problem) {
-  return strip_size(problem) +
-         std::max(Conv::scratch(conv_of(problem), 1), pooling_of(problem).scratch({problem.pool, problem.kind, problem.argmax}, 1));
-}
-
-template <class Conv>
-void run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
+// Each few images at a time.
+void run_images(const ConvPoolForward::Problem& problem, const Strip::State& state, const ConvPoolForward::Args<float>& args) {
   const Geometry &conv = problem.conv, &pool = problem.pool;
-  const std::int64_t group = group_rows(problem), argmax_row = pool.out_width * pool.channels;
-  float* strip = args.scratch;
-  float* scratch = strip + strip_size(problem);
-  const auto& pooling = pooling_of(problem);
-  for (std::int64_t n = 0; n < args.images; ++n)
-    for (std::int64_t first = 0; first < pool.out_height; first += group) {
-      const std::int64_t last = std::min(first + group, pool.out_height);
-      const Rows rows = rows_seen(pool, first, last);
-      if (rows.end > rows.begin)
-        Conv::run(rows_of(conv_of(problem), rows), {1, args.src + n * conv.src_image, args.kernel, args.packed, args.bias, strip, scratch});
-      pooling.run(strip_pool(problem, rows, first, last),
-                  {1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
-                   problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row : nullptr, nullptr, scratch});
-      if (problem.argmax && problem.activation == Activation::relu)
-        mark_no_gradient(strip_pool(problem, rows, first, last).geometry, args.dst + n * pool.dst_image + first * pool.dst_row,
-                  args.argmax + (n * pool.out_height + first) * argmax_row);
-    }
+  const ConvForward::Problem whole = conv_of(problem);
+  float* map = args.scratch;
+  float* scratch = map + std::min(state.images, args.images) * whole.geometry.dst_image;
+  for (std::int64_t n = 0; n < args.images; n += state.images) {
+    const std::int64_t images = std::min(state.images, args.images - n);
+    state.conv.run(whole, {images, args.src + n * conv.src_image, args.kernel, args.packed, args.bias, map, scratch});
+    pool_part(problem, state, pool_of(problem), images, map, args.dst + n * pool.dst_image,
+              problem.argmax ? args.argmax + n * pool.out_height * argmax_row(pool) : nullptr, scratch);
+  }
+}
+
+// One image, a few rows of windows at a time.
+void run_rows(const ConvPoolForward::Problem& problem, const Strip::State& state, const ConvPoolForward::Args<float>& args, std::int64_t n,
+              float* strip, float* scratch) {
+  const Geometry &conv = problem.conv, &pool = problem.pool;
+  const std::int64_t row = map_row(conv), step = state.conv.row_step;
+  Rows held = {0, 0};  // rows of the map that lie in the strip
+  for (std::int64_t first = 0; first < pool.out_height; first += state.windows) {
+    const std::int64_t last = std::min(first + state.windows, pool.out_height);
+    const Rows seen = rows_in_windows(pool, first, last);
+    const std::int64_t begin = std::min(seen.begin, std::max(held.end, seen.begin / step * step));
+    std::copy(strip + (std::min(begin, held.end) - held.begin) * row, strip + (held.end - held.begin) * row, strip);
+    const Rows next = {std::max(begin, held.end), std::min(core::round_up(seen.end, step), pool.height)};
+    held.begin = begin;
+    if (next.end > next.begin)
+      state.conv.run(rows_of(conv_of(problem), next), {1, args.src + n * conv.src_image, args.kernel, args.packed, args.bias,
+                                                       strip + (next.begin - begin) * row, scratch});
+    held.end = std::max(held.end, next.end);
+    pool_part(problem, state, pool_of(problem, held, first, last), 1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
+              problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row(pool) : nullptr, scratch);
+  }
 }
 
 }  // namespace
 
-std::int64_t strip_rows(const ConvPoolForward::Problem& problem) {
-  const std::int64_t group = group_rows(problem), outputs = problem.pool.out_height;
-  std::int64_t rows = 0;
-  for (std::int64_t first = 0; first < outputs; first += group) {
-    const Rows seen = rows_seen(problem.pool, first, std::min(first + group, outputs));
-    rows += seen.end - seen.begin;
-  }
-  return rows;
+std::optional<Strip::State> Strip::prepare(const ConvPoolForward::Problem& problem, const Policy& policy) {
+  const Geometry& pool = problem.pool;
+  State state = {choose<ConvForward>(conv_of(problem), policy), choose<PoolForward>(pool_of(problem), policy), 1, pool.out_height, pool.height};
+  const std::int64_t row = std::max<std::int64_t>(map_row(problem.conv), 1), fit = strip_elements() / row;
+  state.images = fit / std::max<std::int64_t>(pool.height, 1);
+  if (state.images >= 1) return state;
+  const std::int64_t unaligned = 2 * (state.conv.row_step - 1);
+  state.images = 1;
+  state.windows = std::clamp<std::int64_t>((fit - unaligned - reach(pool)) / pool.stride_height + 1, 1, pool.out_height);
+  state.rows = std::min(pool.height, (state.windows - 1) * pool.stride_height + reach(pool) + unaligned);
+  return state;
 }
 
-bool Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<DirectForward>(problem); }
-
-std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return scratch_of<DirectForward>(problem); }
-
-void Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) { conv::run<DirectForward>(problem, args); }
-
-bool Bf16Strip::accepts(const ConvPoolForward::Problem& problem) { return conv::accepts<Bf16Forward>(problem); }
-
-std::int64_t Bf16Strip::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return scratch_of<Bf16Forward>(problem); }
-
-std::int64_t Bf16Strip::packed(const ConvPoolForward::Problem& problem) { return Bf16Forward::packed(conv_of(problem)); }
-
-void Bf16Strip::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
-  Bf16Forward::pack(conv_of(problem), kernel, packed);
+Numerics Strip::numerics(const ConvPoolForward::Problem& problem, const State& state) {
+  const Numerics &conv = state.conv.numerics, &pool = state.pool.numerics;
+  // The map moves by `stride` cells for each cell of the pooled map.
+  const auto period = [&](std::int64_t stride) { return std::lcm(conv.translation_period(), stride) / stride; };
+  return {.position_invariant = conv.position_invariant && pool.position_invariant,
+          .period = conv.translation_period() == 0 ? 0 : std::lcm(period(problem.pool.stride_height), period(problem.pool.stride_width)),
+          .local = conv.local && pool.local,
+          .direct_form = conv.direct_form,
+          .operands = conv.operands};
 }
 
-void Bf16Strip::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  conv::run<Bf16Forward>(problem, args);
+double Strip::cost(const ConvPoolForward::Problem& problem, const State& state) {
+  const Geometry& g = problem.conv;
+  const std::int64_t rows_of_call = std::max(state.conv.row_step, state.windows * problem.pool.stride_height);
+  const double calls = static_cast<double>(core::ceil_div(problem.pool.height, rows_of_call)) / static_cast<double>(state.images);
+  return state.conv.cost + weights_cost(g, state.conv, calls) + pooling_cost(problem.pool) + cached_map_cost(g);
+}
+
+std::string Strip::label(const State& state) { return state.conv.full_name(); }
+
+std::int64_t Strip::scratch(const ConvPoolForward::Problem& problem, const State& state, std::int64_t images) {
+  const std::int64_t most = std::min(images, state.images);
+  return most * state.rows * map_row(problem.conv) +
+         std::max(state.conv.scratch(conv_of(problem), most), state.pool.scratch(pool_of(problem), most));
+}
+
+std::int64_t Strip::packed(const ConvPoolForward::Problem& problem, const State& state) { return state.conv.packed(conv_of(problem)); }
+
+void Strip::pack(const ConvPoolForward::Problem& problem, const State& state, const float* kernel, float* packed) {
+  state.conv.pack(conv_of(problem), kernel, packed);
+}
+
+void Strip::run(const ConvPoolForward::Problem& problem, const State& state, const ConvPoolForward::Args<float>& args) {
+  if (state.rows == problem.pool.height && state.windows == problem.pool.out_height) return run_images(problem, state, args);
+  float* scratch = args.scratch + state.rows * map_row(problem.conv);
+  for (std::int64_t n = 0; n < args.images; ++n) run_rows(problem, state, args, n, args.scratch, scratch);
 }
 
 }  // namespace linn::detail::kernels::conv

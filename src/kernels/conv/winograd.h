@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "core/cpu.h"
@@ -19,38 +20,42 @@ struct MapArgs {
   bool turned;          // whether the taps are used from the last to the first
   const float* packed;
   const float* bias;  // or null
-  bool relu;
+  bool relu;      // results below 0 become 0
+  float largest;  // those above it become that
   float* dst;
   float* scratch;
 };
 
 /// F(2x2, 3x3) or F(4x4, 3x3): tiles of kTile x kTile outputs (winograd_map.cc).
 template <int kTile>
-struct WinogradForwardOf {
+struct WinogradForwardOf : Implements<ConvForward> {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = kTile == 2 ? 2 : 0;
-  static constexpr bool local = kTile == 2;  // with 4x4 an output's rounding errors depend on the whole patch
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvForward::Problem& problem);
-  static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvForward::Problem& problem);
-  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
-  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+  struct State {
+    TileCut cut;           // of the whole map
+    std::int64_t pad_top;  // of the whole map; a part that begins at a later row has less
+  };
+  static constexpr std::int64_t row_step = kTile;
+  static std::optional<State> prepare(const ConvForward::Problem& problem, const Policy& policy);
+  /// With tiles of 4x4 an output's rounding errors depend on the whole patch.
+  static Numerics numerics(const ConvForward::Problem&, const State&) {
+    return {.position_invariant = false, .period = kTile == 2 ? 2 : 0, .local = kTile == 2, .direct_form = false};
+  }
+  static double cost(const ConvForward::Problem& problem, const State& state);
+  static std::int64_t scratch(const ConvForward::Problem& problem, const State& state, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem, const State& state);
+  static void pack(const ConvForward::Problem& problem, const State& state, const float* kernel, float* packed);
+  static void run(const ConvForward::Problem& problem, const State& state, const ConvForward::Args<float>& args);
 };
 using WinogradForward = WinogradForwardOf<2>;
 using Winograd4Forward = WinogradForwardOf<4>;
 
 /// Tiles of kTile x kTile pixels of the input's gradient (winograd_map.cc).
 template <int kTile>
-struct WinogradInputGradientOf {
+struct WinogradInputGradientOf : Implements<ConvInputGradient> {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;
-  static constexpr bool local = kTile == 2;
-  static constexpr bool direct_form = false;
-  static bool accepts(const Geometry& geometry);
+  static constexpr Numerics numerics = {.position_invariant = false, .local = kTile == 2, .direct_form = false};
+  static bool supports(const Geometry& geometry);
+  static double cost(const Geometry& geometry);
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static std::int64_t packed(const Geometry& geometry);
   static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
@@ -61,12 +66,11 @@ using Winograd4InputGradient = WinogradInputGradientOf<4>;
 
 /// F(3x3, 2x2) or F(3x3, 4x4): the transposed transforms (winograd_kernel_gradient.cc).
 template <int kTile>
-struct WinogradKernelGradientOf {
+struct WinogradKernelGradientOf : Implements<ConvKernelGradient> {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
-  static constexpr core::Isa needs = core::Isa::sse4;
-  static constexpr bool position_invariant = false;
-  static constexpr bool direct_form = false;
-  static bool accepts(const Geometry& geometry);
+  static constexpr Numerics numerics = {.position_invariant = false, .direct_form = false};
+  static bool supports(const Geometry& geometry);
+  static double cost(const Geometry& geometry);
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
@@ -74,14 +78,13 @@ using WinogradKernelGradient = WinogradKernelGradientOf<2>;
 using Winograd4KernelGradient = WinogradKernelGradientOf<4>;
 
 /// WinogradForward with bfloat16 products; accepts what it computes faster than Bf16Forward (winograd_bf16.cc).
-struct Bf16WinogradForward {
+struct Bf16WinogradForward : Implements<ConvForward> {
   static constexpr std::string_view name = "winograd_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
-  static constexpr Operands operands = Operands::bfloat16;
-  static constexpr bool position_invariant = false;
-  static constexpr std::int64_t period = 2;
-  static constexpr bool direct_form = false;
-  static bool accepts(const ConvForward::Problem& problem);
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
+  static constexpr Numerics numerics = {.position_invariant = false, .period = 2, .direct_form = false, .operands = Operands::bfloat16};
+  static constexpr std::int64_t row_step = 2;
+  static bool supports(const ConvForward::Problem& problem);
+  static double cost(const ConvForward::Problem& problem);
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvForward::Problem& problem);
   static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
@@ -89,13 +92,12 @@ struct Bf16WinogradForward {
 };
 
 /// WinogradInputGradient with bfloat16 products; accepts what it computes faster than Bf16InputGradient (winograd_bf16.cc).
-struct Bf16WinogradInputGradient {
+struct Bf16WinogradInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "winograd_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
-  static constexpr Operands operands = Operands::bfloat16;
-  static constexpr bool position_invariant = false;
-  static constexpr bool direct_form = false;
-  static bool accepts(const Geometry& geometry);
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
+  static constexpr Numerics numerics = {.position_invariant = false, .direct_form = false, .operands = Operands::bfloat16};
+  static bool supports(const Geometry& geometry);
+  static double cost(const Geometry& geometry);
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static std::int64_t packed(const Geometry& geometry);
   static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
@@ -103,13 +105,12 @@ struct Bf16WinogradInputGradient {
 };
 
 /// WinogradKernelGradient with bfloat16 products (winograd_kernel_gradient_bf16.cc).
-struct Bf16WinogradKernelGradient {
+struct Bf16WinogradKernelGradient : Implements<ConvKernelGradient> {
   static constexpr std::string_view name = "winograd_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
-  static constexpr Operands operands = Operands::bfloat16;
-  static constexpr bool position_invariant = false;
-  static constexpr bool direct_form = false;
-  static bool accepts(const Geometry& geometry);
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
+  static constexpr Numerics numerics = {.position_invariant = false, .direct_form = false, .operands = Operands::bfloat16};
+  static bool supports(const Geometry& geometry);
+  static double cost(const Geometry& geometry);
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };

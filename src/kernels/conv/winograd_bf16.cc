@@ -3,7 +3,7 @@
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B, rounded
-//               for each of 16 points: M[point] = V[point] U[point], the tiles of gemm/contract_bf16.cc
+//               for each of 16 points: M[point] = V[point] U[point], the tiles of gemm/contract.inc
 //               for each tile, vector of output channels: A^T M A, pooled or stored
 // Registers:  16 of the patch or the tile, and a few.
 // Bound:      |error| <= (2^-7 + c eps) |A^T| [(|G||g||G^T|) . (|B^T||d||B|)] |A|. An infinity in a patch makes NaN of its whole tile.
@@ -116,7 +116,7 @@ void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForwar
 void winograd_map_bf16(const Geometry& g, const conv::MapArgs& args) {
   const conv::Tiles tiles = conv::tiles_of(g);
   each_chunk(g, tiles, args.images, args.src, args.packed, args.scratch, [&](const Products& m, std::int64_t first, std::int64_t count) {
-    StoreTiles<2>(g, tiles, {args.src, args.kernel, args.turned, false}, args.bias, args.relu, m, first, count, args.dst);
+    StoreTiles<2>(g, tiles, {args.src, args.kernel, args.turned, false}, args.bias, args.relu, args.largest, m, first, count, args.dst);
   });
 }
 
@@ -140,16 +140,19 @@ LINN_AFTER_BF16();
 namespace linn::detail::kernels::conv {
 namespace {
 
-// Whether this form takes at least a tenth less time than the direct form of direct_bf16.cc. Like winograd_pays, with products that take
-// half the time.
-bool bf16_winograd_pays(const Geometry& g) {
+// Like winograd_cost, with products that take half the time.
+double bf16_winograd_cost(const Geometry& g, const Tiles& tiles) {
   const std::int64_t c = g.channels, k = g.out_channels;
-  return winograd_pays(g) && 10 * pairs(g) * c * k >= 11 * winograd_points * tiles_of(g).count() * (c * k + 10 * c + 20 * k);
+  return least_gain * static_cast<double>(winograd_points * tiles.count() * (c * k + 10 * c + 20 * k)) / 2;
 }
 
 }  // namespace
 
-bool Bf16WinogradPool::accepts(const ConvPoolForward::Problem& problem) { return problem.conv.channels >= 16 && WinogradPool::accepts(problem); }
+bool Bf16WinogradPool::supports(const ConvPoolForward::Problem& problem) { 
+  return is_winograd(problem.conv) && problem.conv.channels >= 16 && is_two_by_two(problem.pool) && is_linear_or_relu(problem.activation);
+}
+
+double Bf16WinogradPool::cost(const ConvPoolForward::Problem& problem) { return bf16_winograd_cost(problem.conv, window_tiles(problem.pool)); }
 
 std::int64_t Bf16WinogradPool::scratch(const ConvPoolForward::Problem& problem, std::int64_t) { return Bf16Layout(problem.conv).scratch(); }
 
@@ -163,9 +166,11 @@ void Bf16WinogradPool::run(const ConvPoolForward::Problem& problem, const ConvPo
   N_AVX3::winograd_bf16(problem, args);
 }
 
-bool Bf16WinogradForward::accepts(const ConvForward::Problem& problem) {
-  return bf16_winograd_pays(problem.geometry) && Bf16Forward::accepts(problem);
+bool Bf16WinogradForward::supports(const ConvForward::Problem& problem) {
+  return is_winograd(problem.geometry) && Bf16Forward::supports(problem);
 }
+
+double Bf16WinogradForward::cost(const ConvForward::Problem& problem) { return bf16_winograd_cost(problem.geometry, tiles_of(problem.geometry)); }
 
 std::int64_t Bf16WinogradForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
   return Bf16Layout(problem.geometry).scratch();
@@ -179,12 +184,14 @@ void Bf16WinogradForward::pack(const ConvForward::Problem& problem, const float*
 
 void Bf16WinogradForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   N_AVX3::winograd_map_bf16(problem.geometry, {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr,
-                                               problem.activation == Activation::relu, args.dst, args.scratch});
+                                               cuts_below_zero(problem.activation), largest_result(problem.activation), args.dst, args.scratch});
 }
 
-bool Bf16WinogradInputGradient::accepts(const Geometry& g) {
-  return is_three_by_three(g) && bf16_winograd_pays(backwards(g)) && Bf16InputGradient::accepts(g);
+bool Bf16WinogradInputGradient::supports(const Geometry& g) {
+  return is_winograd(g) && Bf16InputGradient::supports(g);
 }
+
+double Bf16WinogradInputGradient::cost(const Geometry& g) { return bf16_winograd_cost(backwards(g), tiles_of(backwards(g))); }
 
 std::int64_t Bf16WinogradInputGradient::scratch(const Geometry& g, std::int64_t) { return Bf16Layout(backwards(g)).scratch(); }
 
@@ -195,7 +202,7 @@ void Bf16WinogradInputGradient::pack(const Geometry& g, const float* transposed_
 }
 
 void Bf16WinogradInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  N_AVX3::winograd_map_bf16(backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
+  N_AVX3::winograd_map_bf16(backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, largest_result(Activation::linear), args.dsrc, args.scratch});
 }
 
 }  // namespace linn::detail::kernels::conv

@@ -1,4 +1,4 @@
-// Cost of Winograd's forms beside the direct form, and the cut of a map into tiles that follows from it.
+// Cost of Winograd's forms, and the cut of a map into tiles that follows from it.
 #pragma once
 
 #include <algorithm>
@@ -21,12 +21,13 @@ inline std::int64_t winograd_cost(const Geometry& g, const Tiles& tiles, std::in
   return points_of(tile) * tiles.count() * (c * k + transforms);
 }
 
-/// Whether F(2x2, 3x3) takes at least a tenth less time than the direct form, whose cost is one product for each pair of tap and pixel
-/// inside the map.
-inline bool winograd_pays(const Geometry& g) {
-  if (!is_three_by_three(g) || g.groups != 1) return false;
-  return 10 * pairs(g) * g.channels * g.out_channels >= 11 * winograd_cost(g, tiles_of(g), 2);
-}
+/// The convolutions that Winograd's forms compute.
+inline bool is_winograd(const Geometry& g) { return is_three_by_three(g) && g.groups == 1; }
+
+/// The costs of tiles of 2x2 are raised by this factor, those of tiles of 4x4 by its square, so that a form of less accuracy, or one
+/// that is not position invariant, is chosen only where it gains a tenth at least.
+inline constexpr double least_gain = 1.1;
+inline double gain_wanted(std::int64_t tile) { return tile == 2 ? least_gain : least_gain * least_gain; }
 
 /// Least number of input and of output channels for tiles of 4x4: below, the gain is not worth the loss of accuracy.
 inline constexpr std::int64_t winograd4_channels = 16;
@@ -47,6 +48,17 @@ inline TileCut cut_of(const Geometry& g, std::int64_t height, std::int64_t width
   return best;
 }
 
+/// The part of a cut that covers output rows [begin, end). `begin` is a multiple of 4 if the cut has tiles of 4x4, else of 2; `end` too, or
+/// the end of the map.
+inline TileCut rows_of(const TileCut& cut, std::int64_t begin, std::int64_t end) {
+  const auto part = [&](const Tiles& tiles, std::int64_t tile) {
+    const std::int64_t first = std::min(begin / tile, tiles.height), last = std::min(core::ceil_div(end, tile), tiles.height);
+    const std::int64_t without = std::clamp<std::int64_t>(tiles.without_rows - first, 0, last - first);
+    return Tiles{last - first, tiles.width, without, without == 0 ? 0 : tiles.without_columns};
+  };
+  return {part(cut.fours, 4), part(cut.twos, 2)};
+}
+
 /// The cheapest cut if tiles of 4x4 are allowed (`fours`), else tiles of 2x2 alone.
 inline TileCut cut_of(const Geometry& g, std::int64_t height, std::int64_t width, bool fours) {
   return fours ? cut_of(g, height, width) : TileCut{{}, tiles_of(height, width, 2)};
@@ -54,15 +66,8 @@ inline TileCut cut_of(const Geometry& g, std::int64_t height, std::int64_t width
 inline TileCut map_cut(const Geometry& g, bool fours) { return cut_of(g, g.out_height, g.out_width, fours); }
 inline TileCut window_cut(const Geometry& g, const Geometry& pool, bool fours) { return cut_of(g, 2 * pool.out_height, 2 * pool.out_width, fours); }
 
-/// Whether a cut with tiles of 4x4 takes at least a tenth less time than the best other form, whose cost is `other_cost`.
-inline bool winograd4_pays(const Geometry& g, const TileCut& cut, std::int64_t other_cost) {
-  return std::min(g.channels, g.out_channels) >= winograd4_channels && 10 * other_cost >= 11 * winograd_cost(g, cut);
-}
-inline bool winograd4_pays(const Geometry& g) {
-  if (!is_three_by_three(g) || g.groups != 1) return false;
-  const std::int64_t direct = pairs(g) * g.channels * g.out_channels;
-  return winograd4_pays(g, map_cut(g, true), std::min(direct, winograd_cost(g, tiles_of(g), 2)));
-}
+/// Whether tiles of 4x4 have enough channels.
+inline bool has_winograd4_channels(const Geometry& g) { return std::min(g.channels, g.out_channels) >= winograd4_channels; }
 
 /// Cost of the kernel gradient for one image, in multiply-adds, with the form of winograd_cost. A transform of patch or gradient takes 6
 /// products for each point (10 for 4x4). Reading and writing the sums takes as long as 8 tiles (16 for 4x4, 48 if the sums are larger than
@@ -71,18 +76,6 @@ inline std::int64_t winograd_gradient_cost(const Geometry& g, std::int64_t tile)
   const std::int64_t c = g.channels, k = g.out_channels, points = points_of(tile);
   const std::int64_t transform = tile == 2 ? 6 : 10, sums = tile == 2 ? 1 : points * c * k <= large_kernel ? 2 : 6;
   return points * (tiles_of(g, tile).count() * (c * k + transform * (c + k)) + sums * c * k);
-}
-
-/// Cost of the kernel gradient in the direct form, which multiplies the zeros of the padding too.
-inline std::int64_t direct_gradient_cost(const Geometry& g) { return 9 * g.out_height * g.out_width * g.channels * g.out_channels; }
-
-inline bool winograd_gradient_pays(const Geometry& g) {
-  return is_three_by_three(g) && g.groups == 1 && 10 * direct_gradient_cost(g) >= 11 * winograd_gradient_cost(g, 2);
-}
-
-inline bool winograd4_gradient_pays(const Geometry& g) {
-  if (!is_three_by_three(g) || g.groups != 1 || std::min(g.channels, g.out_channels) < winograd4_channels) return false;
-  return 10 * std::min(direct_gradient_cost(g), winograd_gradient_cost(g, 2)) >= 11 * winograd_gradient_cost(g, 4);
 }
 
 }  // namespace linn::detail::kernels::conv

@@ -4,7 +4,7 @@
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
 //               for each tile, vector of output channels: W[16][panel][tile][output] = A (2x2 gradients) A^T
-//               for each of 16 points, panel of 32 output channels: sums[point] += V[point]^T W[point], the tiles of gemm/contract.cc
+//               for each of 16 points, panel of 32 output channels: sums[point] += V[point]^T W[point], the tiles of gemm/contract.inc
 //             for each channel, vector of output channels: G^T sums G
 // (Of 4x4: 36 points, 6x6 patches and 4x4 gradients.)
 // Registers:  16 of the patch, the tile or the sums, and a few. Of 4x4 the 36 are half on the stack.
@@ -99,8 +99,13 @@ HWY_EXPORT(winograd_kernel_gradient);
 namespace conv {
 
 template <int kTile>
-bool WinogradKernelGradientOf<kTile>::accepts(const Geometry& g) {
-  return kTile == 2 ? winograd_gradient_pays(g) : winograd4_gradient_pays(g);
+bool WinogradKernelGradientOf<kTile>::supports(const Geometry& g) {
+  return is_winograd(g) && (kTile == 2 || has_winograd4_channels(g));
+}
+
+template <int kTile>
+double WinogradKernelGradientOf<kTile>::cost(const Geometry& g) {
+  return gain_wanted(kTile) * static_cast<double>(winograd_gradient_cost(g, kTile));
 }
 
 template <int kTile>

@@ -4,7 +4,7 @@
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][plane of 16 channels][pair of tiles][channel][2] = B^T (4x4 patch) B, rounded
 //               for each tile, vector of output channels: W[16][vector][pair of tiles][output][2] = A (2x2 gradients) A^T, rounded
-//               for each of 16 points: sums[point] += V[point]^T W[point], the tiles of gemm/contract_bf16.cc
+//               for each of 16 points: sums[point] += V[point]^T W[point], the tiles of gemm/contract.inc
 //             for each channel, vector of output channels: G^T sums G
 // Registers:  16 of the patch, the tile or the sums, and a few.
 // Bound:      |error| <= (2^-7 + c eps) |G^T| [sum of (|B^T||d||B|) . (|A||dY||A^T|)] |G|. An odd last tile has zeros beside it.
@@ -169,12 +169,12 @@ LINN_AFTER_BF16();
 #if HWY_ONCE
 namespace linn::detail::kernels::conv {
 
-// Whether this form takes at least a tenth less time than the direct form in bfloat16. Like winograd_gradient_pays, with products that take
-// half the time.
-bool Bf16WinogradKernelGradient::accepts(const Geometry& g) {
+bool Bf16WinogradKernelGradient::supports(const Geometry& g) { return is_winograd(g) && Bf16KernelGradient::supports(g); }
+
+// Like winograd_gradient_cost, with products that take half the time.
+double Bf16WinogradKernelGradient::cost(const Geometry& g) {
   const std::int64_t c = g.channels, k = g.out_channels;
-  return winograd_gradient_pays(g) && Bf16KernelGradient::accepts(g) &&
-         10 * pairs(g) * c * k >= 11 * winograd_points * (tiles_of(g).count() * (c * k + 12 * (c + k)) + 2 * c * k);
+  return least_gain * static_cast<double>(winograd_points * (tiles_of(g).count() * (c * k + 12 * (c + k)) + 2 * c * k)) / 2;
 }
 
 std::int64_t Bf16WinogradKernelGradient::scratch(const Geometry& g, std::int64_t images) { return Bf16SumLayout(g, images).scratch(); }

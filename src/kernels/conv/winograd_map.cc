@@ -9,7 +9,7 @@
 //
 // Loop nest:  for each chunk of tiles (of all images of the call)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
-//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.cc
+//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.inc
 //               for each tile, vector of output channels: A^T M A + bias, relu, stored where the map has the cell
 // (Of 4x4: 36 points and 6x6 patches.)
 // Registers:  16 of the patch or the tile, and a few. Of 4x4 the patch's 36 are half on the stack.
@@ -32,11 +32,11 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
-void winograd_map(const Geometry& g, const conv::TileCut& cut, const conv::MapArgs& args) {
-  const TileSource source = {args.src, args.kernel, args.turned, cut.fours.count() > 0};
-  EachTileSize(g, cut, args.images, args.src, args.packed, args.scratch,
+void winograd_map(const Geometry& g, const conv::TileCut& cut, const conv::TileCut& whole, const conv::MapArgs& args) {
+  const TileSource source = {args.src, args.kernel, args.turned, whole.fours.count() > 0};
+  EachTileSize(g, cut, whole, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
-                 StoreTiles<tile>(g, tiles, source, args.bias, args.relu, m, first, count, args.dst);
+                 StoreTiles<tile>(g, tiles, source, args.bias, args.relu, args.largest, m, first, count, args.dst);
                });
 }
 
@@ -56,36 +56,54 @@ HWY_EXPORT(winograd_map_kernel);
 namespace conv {
 
 template <int kTile>
-bool WinogradForwardOf<kTile>::accepts(const ConvForward::Problem& problem) {
-  return (kTile == 2 ? winograd_pays(problem.geometry) : winograd4_pays(problem.geometry)) && is_linear_or_relu(problem.activation);
+std::optional<typename WinogradForwardOf<kTile>::State> WinogradForwardOf<kTile>::prepare(const ConvForward::Problem& problem, const Policy&) {
+  const Geometry& g = problem.geometry;
+  if (!is_winograd(g) || !is_in_registers(problem.activation)) return std::nullopt;
+  if (kTile == 4 && !has_winograd4_channels(g)) return std::nullopt;
+  const State state = {map_cut(g, kTile == 4), g.pad_top};
+  if (kTile == 4 && state.cut.fours.count() == 0) return std::nullopt;
+  return state;
 }
 
 template <int kTile>
-std::int64_t WinogradForwardOf<kTile>::scratch(const ConvForward::Problem& problem, std::int64_t) {
-  return winograd_scratch(problem.geometry, map_cut(problem.geometry, kTile == 4));
+double WinogradForwardOf<kTile>::cost(const ConvForward::Problem& problem, const State& state) {
+  return gain_wanted(kTile) * static_cast<double>(winograd_cost(problem.geometry, state.cut));
 }
 
 template <int kTile>
-std::int64_t WinogradForwardOf<kTile>::packed(const ConvForward::Problem& problem) {
-  return winograd_packed(problem.geometry, map_cut(problem.geometry, kTile == 4));
+std::int64_t WinogradForwardOf<kTile>::scratch(const ConvForward::Problem& problem, const State& state, std::int64_t) {
+  return winograd_scratch(problem.geometry, state.cut);
 }
 
 template <int kTile>
-void WinogradForwardOf<kTile>::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(problem.geometry, map_cut(problem.geometry, kTile == 4), kernel, false, packed);
+std::int64_t WinogradForwardOf<kTile>::packed(const ConvForward::Problem& problem, const State& state) {
+  return winograd_packed(problem.geometry, state.cut);
 }
 
 template <int kTile>
-void WinogradForwardOf<kTile>::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
+void WinogradForwardOf<kTile>::pack(const ConvForward::Problem& problem, const State& state, const float* kernel, float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(problem.geometry, state.cut, kernel, false, packed);
+}
+
+template <int kTile>
+void WinogradForwardOf<kTile>::run(const ConvForward::Problem& problem, const State& state, const ConvForward::Args<float>& args) {
+  const Geometry& g = problem.geometry;
+  const std::int64_t first = state.pad_top - g.pad_top;
   HWY_DYNAMIC_DISPATCH(winograd_map)
-  (problem.geometry, map_cut(problem.geometry, kTile == 4),
-   {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr, problem.activation == Activation::relu,
-    args.dst, args.scratch});
+  (g, rows_of(state.cut, first, first + g.out_height), state.cut,
+   {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr, cuts_below_zero(problem.activation),
+    largest_result(problem.activation), args.dst,
+    args.scratch});
 }
 
 template <int kTile>
-bool WinogradInputGradientOf<kTile>::accepts(const Geometry& g) {
-  return is_three_by_three(g) && (kTile == 2 ? winograd_pays(backwards(g)) : winograd4_pays(backwards(g)));
+bool WinogradInputGradientOf<kTile>::supports(const Geometry& g) {
+  return is_winograd(g) && (kTile == 2 || (has_winograd4_channels(g) && map_cut(backwards(g), true).fours.count() > 0));
+}
+
+template <int kTile>
+double WinogradInputGradientOf<kTile>::cost(const Geometry& g) {
+  return gain_wanted(kTile) * static_cast<double>(winograd_cost(backwards(g), map_cut(backwards(g), kTile == 4)));
 }
 
 template <int kTile>
@@ -105,8 +123,8 @@ void WinogradInputGradientOf<kTile>::pack(const Geometry& g, const float* transp
 
 template <int kTile>
 void WinogradInputGradientOf<kTile>::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(winograd_map)
-  (backwards(g), map_cut(backwards(g), kTile == 4), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
+  const TileCut cut = map_cut(backwards(g), kTile == 4);
+  HWY_DYNAMIC_DISPATCH(winograd_map)(backwards(g), cut, cut, {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, largest_result(Activation::linear), args.dsrc, args.scratch});
 }
 
 template struct WinogradForwardOf<2>;

@@ -127,6 +127,8 @@ void RunPlane(const ConvPoolForward::Problem& problem, const ConvPoolForward::Ar
   }
 }
 
+void winograd_plane_kernel(const Geometry& g, const float* kernel, float* packed) { PackTaps<2>(g, kernel, false, packed); }
+
 void winograd_plane(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
   if (problem.kind == PoolKind::average)
     RunPlane<Pooled::average>(problem, args);
@@ -143,11 +145,22 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace linn::detail::kernels {
 HWY_EXPORT(winograd_plane);
+HWY_EXPORT(winograd_plane_kernel);
 
 namespace conv {
 
-bool WinogradPlane::accepts(const ConvPoolForward::Problem& problem) {
+bool WinogradPlane::supports(const ConvPoolForward::Problem& problem) {
   return is_three_by_three(problem.conv) && problem.conv.channels == 1 && is_two_by_two(problem.pool) && is_linear_or_relu(problem.activation);
+}
+
+double WinogradPlane::cost(const ConvPoolForward::Problem& problem) {
+  return 1.5 * static_cast<double>(winograd_points * problem.pool.out_height * problem.pool.out_width * problem.conv.out_channels);
+}
+
+std::int64_t WinogradPlane::packed(const ConvPoolForward::Problem& problem) { return WinogradLayout(problem.conv).packed(); }
+
+void WinogradPlane::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_plane_kernel)(problem.conv, kernel, packed);
 }
 
 std::int64_t WinogradPlane::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {

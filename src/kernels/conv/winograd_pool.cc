@@ -5,7 +5,7 @@
 //
 // Loop nest:  for each chunk of tiles (of all images of the call, about 512 KiB of V and M)
 //               for each tile, vector of channels: V[16][tile][channel] = B^T (4x4 patch) B
-//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.cc
+//               for each of 16 points, panel of 32 output channels: M[point] = V[point] U[point], the tiles of gemm/contract.inc
 //               for each tile, vector of output channels: A^T M A, pooled
 // U[16][panel][channel][out channel] = G (3x3 taps) G^T is the packed kernel, computed once for each step. The bias is added to M[1][1], which the
 // inverse transform adds to all four outputs. (4x4: 36 points, 6x6 patches, and the bias is added at the end.)
@@ -27,9 +27,10 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
-void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const ConvPoolForward::Args<float>& args) {
-  const TileSource source = {args.src, args.kernel, false, cut.fours.count() > 0};
-  EachTileSize(problem.conv, cut, args.images, args.src, args.packed, args.scratch,
+void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const conv::TileCut& whole,
+              const ConvPoolForward::Args<float>& args) {
+  const TileSource source = {args.src, args.kernel, false, whole.fours.count() > 0};
+  EachTileSize(problem.conv, cut, whole, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
                  PoolTiles<tile>(problem, args, source, tiles, m, first, count);
                });
@@ -51,31 +52,41 @@ HWY_EXPORT(winograd_kernel);
 namespace conv {
 
 template <int kTile>
-bool WinogradPoolOf<kTile>::accepts(const ConvPoolForward::Problem& problem) {
+std::optional<typename WinogradPoolOf<kTile>::State> WinogradPoolOf<kTile>::prepare(const ConvPoolForward::Problem& problem, const Policy&) {
   const Geometry &g = problem.conv, &pool = problem.pool;
-  if (!is_three_by_three(g) || g.groups != 1 || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return false;
-  if (kTile == 2) return g.channels >= 8;
-  return winograd4_pays(g, window_cut(g, pool, true), winograd_cost(g, window_cut(g, pool, false)));
+  if (!is_winograd(g) || !is_two_by_two(pool) || !is_linear_or_relu(problem.activation)) return std::nullopt;
+  // The transforms take channels as lanes.
+  if (kTile == 2 ? g.channels < 8 : !has_winograd4_channels(g)) return std::nullopt;
+  const State state = {window_cut(g, pool, kTile == 4), g.pad_top};
+  if (kTile == 4 && state.cut.fours.count() == 0) return std::nullopt;
+  return state;
 }
 
 template <int kTile>
-std::int64_t WinogradPoolOf<kTile>::scratch(const ConvPoolForward::Problem& problem, std::int64_t) {
-  return winograd_scratch(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4));
+double WinogradPoolOf<kTile>::cost(const ConvPoolForward::Problem& problem, const State& state) {
+  const double raised = kTile == 2 ? 1 : least_gain;  // beside tiles of 2x2, as the direct form has no chance
+  return raised * static_cast<double>(winograd_cost(problem.conv, state.cut));
 }
 
 template <int kTile>
-std::int64_t WinogradPoolOf<kTile>::packed(const ConvPoolForward::Problem& problem) {
-  return winograd_packed(problem.conv, window_cut(problem.conv, problem.pool, kTile == 4));
+std::int64_t WinogradPoolOf<kTile>::scratch(const ConvPoolForward::Problem& problem, const State& state, std::int64_t) {
+  return winograd_scratch(problem.conv, state.cut);
 }
 
 template <int kTile>
-void WinogradPoolOf<kTile>::pack(const ConvPoolForward::Problem& problem, const float* kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_kernel)(problem, window_cut(problem.conv, problem.pool, kTile == 4), kernel, packed);
+std::int64_t WinogradPoolOf<kTile>::packed(const ConvPoolForward::Problem& problem, const State& state) {
+  return winograd_packed(problem.conv, state.cut);
 }
 
 template <int kTile>
-void WinogradPoolOf<kTile>::run(const ConvPoolForward::Problem& problem, const ConvPoolForward::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(winograd)(problem, window_cut(problem.conv, problem.pool, kTile == 4), args);
+void WinogradPoolOf<kTile>::pack(const ConvPoolForward::Problem& problem, const State& state, const float* kernel, float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_kernel)(problem, state.cut, kernel, packed);
+}
+
+template <int kTile>
+void WinogradPoolOf<kTile>::run(const ConvPoolForward::Problem& problem, const State& state, const ConvPoolForward::Args<float>& args) {
+  const std::int64_t first = state.pad_top - problem.conv.pad_top;
+  HWY_DYNAMIC_DISPATCH(winograd)(problem, rows_of(state.cut, first, first + 2 * problem.pool.out_height), state.cut, args);
 }
 
 template struct WinogradPoolOf<2>;

@@ -55,16 +55,17 @@ HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int6
   }
 }
 
-/// EachChunk for both sizes of tiles of a cut: calls finish(size, tiles, products, first, count). `packed` comes from PackTileSizes.
+/// EachChunk for both sizes of tiles of `cut`, a part of the cut `whole` of the map: calls finish(size, tiles, products, first, count).
+/// `packed` comes from PackTileSizes for `whole`.
 template <class Finish>
-HWY_INLINE void EachTileSize(const Geometry& g, const conv::TileCut& cut, std::int64_t images, const float* src, const float* packed,
-                             float* scratch, const Finish& finish) {
+HWY_INLINE void EachTileSize(const Geometry& g, const conv::TileCut& cut, const conv::TileCut& whole, std::int64_t images, const float* src,
+                             const float* packed, float* scratch, const Finish& finish) {
   const auto run = [&](auto tile, const conv::Tiles& tiles, const float* u) {
     EachChunk<tile>(g, tiles, images, src, u, scratch,
                     [&](const Products& m, std::int64_t first, std::int64_t count) { finish(tile, tiles, m, first, count); });
   };
   if (cut.fours.count() > 0) run(std::integral_constant<int, 4>(), cut.fours, packed);
-  if (cut.twos.count() > 0) run(std::integral_constant<int, 2>(), cut.twos, packed + conv::packed_fours(g, cut));
+  if (cut.twos.count() > 0) run(std::integral_constant<int, 2>(), cut.twos, packed + conv::packed_fours(g, whole));
 }
 
 /// Writes U for both sizes of tiles of a cut; those of 4x4 come first.

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "kernels/eltwise/noise.h"
-#include "kernels/vector_traits.h"
+#include "kernels/implementation.h"
 
 namespace linn::detail::kernels::eltwise {
 
-struct VectorSpatialDropout : VectorTraits<SpatialDropout> {
+struct VectorSpatialDropout : Implements<SpatialDropout> {
   /// One number for each channel of an image: 1 if it is kept, else 0.
   static std::int64_t scratch(const SpatialDropout::Problem& problem, std::int64_t /*images*/) { return problem.channels; }
   static void run(const SpatialDropout::Problem& problem, const SpatialDropout::Args<float>& args);

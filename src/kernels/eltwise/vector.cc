@@ -179,7 +179,7 @@ HWY_EXPORT(rescale);
 HWY_EXPORT(add);
 HWY_EXPORT(dropout);
 
-bool VectorGather::accepts(const Gather::Problem& problem) { return problem.from == DType::u8 || problem.from == DType::f32; }
+bool VectorGather::supports(const Gather::Problem& problem) { return problem.from == DType::u8 || problem.from == DType::f32; }
 
 void VectorGather::run(const Gather::Problem& problem, const Gather::Args<float>& args) { HWY_DYNAMIC_DISPATCH(gather)(problem, args); }
 void VectorRescale::run(const Rescale::Problem& problem, const Rescale::Args<float>& args) { HWY_DYNAMIC_DISPATCH(rescale)(problem, args); }

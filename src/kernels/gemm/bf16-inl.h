@@ -26,38 +26,31 @@
 LINN_BEFORE_BF16();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 
-/// sum + a.second * b.second, then + a.first * b.first, lane by lane; a and b are pairs of bfloat16.
-HWY_INLINE V DotPairs(V sum, __m512i a, __m512i b) { return V{_mm512_dpbf16_ps(sum.raw, (__m512bh)a, (__m512bh)b)}; }
+/// The step of sums in bfloat16: a pair of terms. Rows of b are packed by pack_bf16. Members: see step.inc.
+struct PairStep {
+  using Element = Bf16;
+  using Vector = __m512i;
+  static constexpr int terms = 2;
+  static constexpr bool packed = true;
 
-/// The pair at p in every lane.
-HWY_INLINE __m512i BroadcastPair(const Bf16* p) {
-  std::int32_t pair;
-  std::memcpy(&pair, p, sizeof(pair));
-  return _mm512_set1_epi32(pair);
-}
-
-/// The element at p and 0 in every lane. Does not read its neighbour, which may be NaN or outside the array.
-HWY_INLINE __m512i BroadcastSingle(const Bf16* p) {
-  std::int16_t single;
-  std::memcpy(&single, p, sizeof(single));
-  return _mm512_maskz_set1_epi16(0x55555555u, single);
-}
-
-/// Adds one pair of terms (or a single term) to a tile of rows x vectors: the factor of row r is at a[r] + at, of vector v at
-/// b + v * b_vector.
-template <int kRows, int kVectors>
-HWY_INLINE void DotTerm(V (&sum)[kRows][kVectors], const Bf16* const (&a)[kRows], std::int64_t at, bool single, const Bf16* b,
-                        std::int64_t b_vector) {
-  __m512i bv[kVectors];
-#pragma GCC unroll 4
-  for (int v = 0; v < kVectors; ++v) bv[v] = _mm512_loadu_si512(b + v * b_vector);
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    const __m512i av = single ? BroadcastSingle(a[r] + at) : BroadcastPair(a[r] + at);
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = DotPairs(sum[r][v], av, bv[v]);
+  template <bool kTail>
+  static HWY_INLINE __m512i Load(const Bf16* b, int v, int /*vectors*/, std::int64_t b_vector, std::int64_t /*last*/) {
+    return _mm512_loadu_si512(b + v * b_vector);
   }
-}
+  static HWY_INLINE __m512i Broadcast(const Bf16* a) {
+    std::int32_t pair;
+    std::memcpy(&pair, a, sizeof(pair));
+    return _mm512_set1_epi32(pair);
+  }
+  /// The element at a and 0. Does not read the element's neighbour, which may be NaN or outside the array.
+  static HWY_INLINE __m512i BroadcastPart(const Bf16* a, std::int64_t /*part*/) {
+    std::int16_t single;
+    std::memcpy(&single, a, sizeof(single));
+    return _mm512_maskz_set1_epi16(0x55555555u, single);
+  }
+  /// sum + a.second * b.second, then + a.first * b.first, lane by lane.
+  static HWY_INLINE V MulAdd(__m512i a, __m512i b, V sum) { return V{_mm512_dpbf16_ps(sum.raw, (__m512bh)a, (__m512bh)b)}; }
+};
 
 /// Rounded to nearest even; denormals become 0.
 HWY_INLINE __m256i RoundVector(V v) { return (__m256i)_mm512_cvtneps_pbh(v.raw); }

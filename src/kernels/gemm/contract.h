@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 namespace linn::detail::kernels {
 
@@ -19,13 +20,17 @@ struct Contraction {
   Box rows = {1, 1, 1}, a_row = {}, c_row = {};
   Box terms = {1, 1, 1}, a_term = {}, b_term = {};
   std::int64_t columns = 0;
+  /// In b, from the columns of a vector (core::lanes() of the chosen instruction set) to those of the next. 0: they lie side by side.
+  std::int64_t b_vector = 0;
   const float* a = nullptr;
   const float* b = nullptr;
   float* c = nullptr;
   /// The chain starts from c itself if `add`, else from bias[j], else (null) from 0.
   bool add = false;
   const float* bias = nullptr;
+  /// Results below 0 become 0, and those above `largest` become that. NaN stays.
   bool relu = false;
+  float largest = std::numeric_limits<float>::infinity();
   /// Scratch of pack_size(terms) elements, or null. A panel of b whose rows are far apart is copied there densely.
   float* pack = nullptr;
 };

@@ -1,10 +1,5 @@
-// Batch-reduce matrix product of bfloat16 pairs (see bf16.h), in tiles of up to 13 rows x 2 vectors.
-//
-// Loop nest:  for each panel of columns (2 vectors wide; 1 at the end; 4 when rows are few)
-//               for each tile of rows (their number balanced: 26 = 13 + 13, 14 = 7 + 7)
-//                 for each pair of terms (three nested loops, contiguous levels joined)
-//                   rows x vectors vdpbf16ps: vectors of b loaded, pairs of a broadcast
-// Registers:  26 accumulators + 2 of b + 1 broadcast of 32. The latency of 6 cycles wants 6 accumulators at least.
+// The product of bf16.h in bfloat16, and the rounding and packing of its factors. Loop nest and registers of the product: contract.inc.
+// The other loops read each float once and write whole vectors.
 // Measured:   see docs/decisions/bfloat16.md.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gemm/contract_bf16.cc"
@@ -23,110 +18,11 @@ LINN_BEFORE_BF16();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
-struct Bf16Tile {
-  Box pairs, a_pair, b_pair;
-  bool odd;
-  const Bf16* b;
-  std::int64_t b_vector;
-  const float* bias;  // or null
-  std::int64_t last;  // floats in the last vector
-  bool add, relu;
-};
-
-template <int kRows, int kVectors, bool kTail>
-HWY_NOINLINE void RunBf16Tile(const Bf16Tile& tile, const Bf16* const* a_rows, float* const* c_rows) {
-  const D d;
-  V sum[kRows][kVectors];
-  const Bf16* a[kRows];
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-    a[r] = a_rows[r];
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      if (tile.add)
-        sum[r][v] = LoadVector<kTail>(c_rows[r], v, kVectors, tile.last);
-      else
-        sum[r][v] = tile.bias != nullptr ? LoadVector<kTail>(tile.bias, v, kVectors, tile.last) : hn::Zero(d);
-    }
-  }
-  const std::int64_t whole = tile.pairs[2] - (tile.odd ? 1 : 0), a_step = tile.a_pair[2], b_step = tile.b_pair[2], b_vector = tile.b_vector;
-  for (std::int64_t i = 0; i < tile.pairs[0]; ++i)
-    for (std::int64_t j = 0; j < tile.pairs[1]; ++j) {
-      std::int64_t at = i * tile.a_pair[0] + j * tile.a_pair[1];
-      const Bf16* b = tile.b + i * tile.b_pair[0] + j * tile.b_pair[1];
-      for (std::int64_t k = 0; k < whole; ++k, at += a_step, b += b_step) DotTerm<kRows, kVectors>(sum, a, at, false, b, b_vector);
-      if (tile.odd) DotTerm<kRows, kVectors>(sum, a, at, true, b, b_vector);
-    }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {
-      const V value = tile.relu ? hn::Max(hn::Zero(d), sum[r][v]) : sum[r][v];  // in this order NaN stays
-      StoreVector<kTail>(value, c_rows[r], v, kVectors, tile.last);
-    }
-}
-
-using RunBf16Function = void (*)(const Bf16Tile&, const Bf16* const*, float* const*);
-
-constexpr int most_rows(int vectors) { return std::min(accumulators / vectors, 13); }
-
-template <int kVectors, bool kTail, int... kRows>
-constexpr RunBf16Function bf16_tiles_of(std::integer_sequence<int, kRows...>, int rows) {
-  constexpr RunBf16Function table[] = {RunBf16Tile<kRows + 1, kVectors, kTail>...};
-  return table[rows - 1];
-}
-
-template <int kVectors>
-RunBf16Function bf16_tile_for(int rows, bool tail) {
-  using Rows = std::make_integer_sequence<int, most_rows(kVectors)>;
-  return tail ? bf16_tiles_of<kVectors, true>(Rows(), rows) : bf16_tiles_of<kVectors, false>(Rows(), rows);
-}
-
-RunBf16Function bf16_tile_for(int rows, int vectors, bool tail) {
-  switch (vectors) {
-    case 1: return bf16_tile_for<1>(rows, tail);
-    case 2: return bf16_tile_for<2>(rows, tail);
-    default: return bf16_tile_for<4>(rows, tail);
-  }
-}
+#include "kernels/gemm/contract.inc"
 
 }  // namespace
 
-void contract_pairs(const Bf16Contraction& given) {
-  Bf16Contraction x = given;
-  if (!x.odd) join_levels(x.pairs, x.a_pair, x.b_pair);
-  const std::int64_t rows = x.rows[0] * x.rows[1] * x.rows[2];
-  if (rows == 0) return;
-  const std::int64_t all_vectors = (x.columns + lanes - 1) / lanes;
-  for (std::int64_t first = 0; first < all_vectors;) {
-    const std::int64_t left = all_vectors - first;
-    const int vectors = rows <= most_rows(4) && left > 3 ? 4 : left > 1 ? 2 : 1;
-    const std::int64_t columns_left = x.columns - first * lanes;
-    const bool tail = columns_left < vectors * lanes;
-    const Bf16Tile tile = {x.pairs,
-                           x.a_pair,
-                           x.b_pair,
-                           x.odd,
-                           x.b + first * x.b_vector,
-                           x.b_vector,
-                           x.bias == nullptr ? nullptr : x.bias + first * lanes,
-                           tail ? columns_left - (vectors - 1) * lanes : lanes,
-                           x.add,
-                           x.relu};
-    const std::int64_t tiles = (rows + most_rows(vectors) - 1) / most_rows(vectors);
-    const std::int64_t small = rows / tiles, larger = rows % tiles;
-    const RunBf16Function run_small = bf16_tile_for(static_cast<int>(small), vectors, tail);
-    const RunBf16Function run_larger = larger > 0 ? bf16_tile_for(static_cast<int>(small) + 1, vectors, tail) : run_small;
-    RowWalk<Bf16> walk(x.rows, x.a, x.a_row, x.c + first * lanes, x.c_row);
-    const Bf16* a_rows[RowWalk<Bf16>::most];
-    float* c_rows[RowWalk<Bf16>::most];
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      walk.take(a_rows, c_rows, t < larger ? small + 1 : small);
-      (t < larger ? run_larger : run_small)(tile, a_rows, c_rows);
-    }
-    first += vectors;
-  }
-}
+void contract_pairs(const Bf16Contraction& x) { run_tiles<PairStep>(x, {x.pairs, x.a_pair, x.b_pair, x.odd ? 1 : 0, x.b_vector}, nullptr); }
 
 void pack_pairs(const float* b, const Bf16Rows& rows, Bf16* packed) {
   for (std::int64_t first = 0; first < rows.columns; first += bf16_columns)

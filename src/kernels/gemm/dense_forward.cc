@@ -2,12 +2,13 @@
 //
 // Loop nest:  for each block of 256 rows
 //               for each block of inputs (about 512: a packed panel of 64 KiB and a tile's inputs stay in the L2 cache)
-//                 the tiles of contract.cc; blocks after the first continue the sums in dst, so that sums keep the order of the inputs, and
+//                 the tiles of contract.inc; blocks after the first continue the sums in dst, so that sums keep the order of the inputs, and
 //                 their bits do not depend on the blocks
-// Registers:  see contract.cc.
+// Registers:  see contract.inc.
 // Measured:   (Zen 4, one core, fraction of the multiply-add loop) 800x128: 98 % with 8 and 16 rows, 90 % with 128 and 512;
 //             AVX2 93 %, SSE4 64 % (no fused multiply-add). 4096x1024 with 128 rows, from L3 and memory: 60 %.
 #include <algorithm>
+#include <limits>
 
 #include "core/checked.h"
 #include "kernels/gemm/contract.h"
@@ -24,8 +25,8 @@ std::int64_t block_of(std::int64_t inputs) { return core::ceil_div(inputs, std::
 
 }  // namespace
 
-bool Forward::accepts(const DenseForward::Problem& problem) {
-  return is_linear_or_relu(problem.activation);
+bool Forward::supports(const DenseForward::Problem& problem) {
+  return is_in_registers(problem.activation);
 }
 
 std::int64_t Forward::scratch(const DenseForward::Problem& problem, std::int64_t) { return pack_size(block_of(problem.inputs)); }
@@ -38,17 +39,18 @@ void Forward::run(const DenseForward::Problem& problem, const DenseForward::Args
       const std::int64_t last = std::min(first + block, inputs);
       contract({.rows = {1, 1, std::min(row_block, args.rows - row)},
                 .a_row = {0, 0, inputs},
-                .c_row = {0, 0, outputs},
+                .c_row = {0, 0, problem.pitch()},
                 .terms = {1, 1, last - first},
                 .a_term = {0, 0, 1},
-                .b_term = {0, 0, outputs},
+                .b_term = {0, 0, problem.pitch()},
                 .columns = outputs,
                 .a = args.src + row * inputs + first,
-                .b = args.kernel + first * outputs,
-                .c = args.dst + row * outputs,
+                .b = args.kernel + first * problem.pitch(),
+                .c = args.dst + row * problem.pitch(),
                 .add = first > 0,
                 .bias = problem.bias ? args.bias : nullptr,
-                .relu = problem.activation == Activation::relu && last == inputs,
+                .relu = cuts_below_zero(problem.activation) && last == inputs,
+                .largest = last == inputs ? largest_result(problem.activation) : std::numeric_limits<float>::infinity(),
                 .pack = args.scratch});
     }
 }

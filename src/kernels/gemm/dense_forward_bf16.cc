@@ -1,7 +1,7 @@
 // DenseForward in bfloat16. Rounds the rows of src into scratch, block by block; the kernel is rounded when it is packed, once for each
 // step.
 //
-// Loop nest:  for each block of 104 rows: round; the tiles of contract_bf16.cc.
+// Loop nest:  for each block of 104 rows: round; the tiles of contract.inc.
 // Measured:   see docs/decisions/bfloat16.md.
 #include <algorithm>
 
@@ -15,7 +15,7 @@ constexpr std::int64_t row_block = 104;  // 8 tiles of 13
 
 }  // namespace
 
-bool Bf16Forward::accepts(const DenseForward::Problem& problem) { return Forward::accepts(problem); }
+bool Bf16Forward::supports(const DenseForward::Problem& problem) { return Forward::supports(problem); }
 
 std::int64_t Bf16Forward::scratch(const DenseForward::Problem& problem, std::int64_t rows) {
   return floats_of_bf16(std::min(rows, row_block) * problem.inputs);
@@ -48,7 +48,8 @@ void Bf16Forward::run(const DenseForward::Problem& problem, const DenseForward::
                    .b = reinterpret_cast<const Bf16*>(args.packed),
                    .c = args.dst + row * outputs,
                    .bias = problem.bias ? args.bias : nullptr,
-                   .relu = problem.activation == Activation::relu});
+                   .relu = cuts_below_zero(problem.activation),
+                   .largest = largest_result(problem.activation)});
   }
 }
 

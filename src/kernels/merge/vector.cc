@@ -203,7 +203,9 @@ namespace linn::detail::kernels::merge {
 HWY_EXPORT(forward);
 HWY_EXPORT(gradient);
 
-bool RunwiseGradient::position_invariant(const MergeGradient::Problem& problem) { return !problem.broadcast.repeats(problem.input); }
+Numerics RunwiseGradient::numerics(const MergeGradient::Problem& problem) {
+  return {.position_invariant = !problem.broadcast.repeats(problem.input)};
+}
 
 void Runwise::run(const Merge::Problem& problem, const Merge::Args<float>& args) { HWY_DYNAMIC_DISPATCH(forward)(problem, args); }
 void RunwiseGradient::run(const MergeGradient::Problem& problem, const MergeGradient::Args<float>& args) {

@@ -1,20 +1,20 @@
 // Layer and group normalization in vectors (Highway).
 #pragma once
 
+#include "kernels/implementation.h"
 #include "kernels/norm/group.h"
-#include "kernels/vector_traits.h"
 
 namespace linn::detail::kernels::norm {
 
 /// Images of one pixel. The elements of a group are in lanes.
-struct GroupRows : VectorTraits<GroupNormForward> {
+struct GroupRows : Implements<GroupNormForward> {
   static constexpr std::string_view name = "rows";
-  static bool accepts(const GroupNormForward::Problem& problem) { return problem.pixels == 1; }
+  static bool supports(const GroupNormForward::Problem& problem) { return problem.pixels == 1; }
   static void run(const GroupNormForward::Problem& problem, const GroupNormForward::Args<float>& args);
 };
-struct GroupRowsGradient : VectorTraits<GroupNormGradient> {
+struct GroupRowsGradient : Implements<GroupNormGradient> {
   static constexpr std::string_view name = "rows";
-  static bool accepts(const GroupNormGradient::Problem& problem) { return problem.pixels == 1; }
+  static bool supports(const GroupNormGradient::Problem& problem) { return problem.pixels == 1; }
   /// Partial sums of the gradients of gamma and beta over some rows.
   static std::int64_t scratch(const GroupNormGradient::Problem& problem, std::int64_t /*images*/) { return 2 * problem.channels; }
   static void run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args);
@@ -22,17 +22,17 @@ struct GroupRowsGradient : VectorTraits<GroupNormGradient> {
 
 /// Images of several pixels. Channels are in lanes; runs the kernels of batch normalization on each image. Sums over pixels depend on their
 /// order.
-struct GroupMaps : VectorTraits<GroupNormForward> {
+struct GroupMaps : Implements<GroupNormForward> {
   static constexpr std::string_view name = "maps";
-  static constexpr bool position_invariant = false;
-  static bool accepts(const GroupNormForward::Problem& problem) { return problem.pixels > 1; }
+  static constexpr Numerics numerics = {.position_invariant = false};
+  static bool supports(const GroupNormForward::Problem& problem) { return problem.pixels > 1; }
   static std::int64_t scratch(const GroupNormForward::Problem& problem, std::int64_t images);
   static void run(const GroupNormForward::Problem& problem, const GroupNormForward::Args<float>& args);
 };
-struct GroupMapsGradient : VectorTraits<GroupNormGradient> {
+struct GroupMapsGradient : Implements<GroupNormGradient> {
   static constexpr std::string_view name = "maps";
-  static constexpr bool position_invariant = false;
-  static bool accepts(const GroupNormGradient::Problem& problem) { return problem.pixels > 1; }
+  static constexpr Numerics numerics = {.position_invariant = false};
+  static bool supports(const GroupNormGradient::Problem& problem) { return problem.pixels > 1; }
   static std::int64_t scratch(const GroupNormGradient::Problem& problem, std::int64_t images);
   static void run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args);
 };

@@ -292,7 +292,7 @@ namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(separable);
 
-bool Separable::accepts(const PoolForward::Problem& problem) {
+bool Separable::supports(const PoolForward::Problem& problem) {
   const std::int64_t cells = problem.geometry.window_height * problem.geometry.window_width;
   return rows_overlap(problem.geometry) && cells > 4 && (problem.kind == PoolKind::average || !problem.argmax || cells <= 256);
 }

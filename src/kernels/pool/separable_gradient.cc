@@ -218,7 +218,7 @@ namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(max_gradient);
 
-bool SeparableGradient::accepts(const PoolInputGradient::Problem& problem) {
+bool SeparableGradient::supports(const PoolInputGradient::Problem& problem) {
   const Geometry& g = problem.geometry;
   if (!rows_overlap(g)) return false;
   return problem.kind == PoolKind::average || g.window_height * g.window_width <= 256;

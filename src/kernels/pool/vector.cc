@@ -231,7 +231,7 @@ namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(forward);
 
-bool Vector::accepts(const PoolForward::Problem& problem) {
+bool Vector::supports(const PoolForward::Problem& problem) {
   return problem.kind == PoolKind::average || !problem.argmax || problem.geometry.window_height * problem.geometry.window_width <= 256;
 }
 

@@ -286,7 +286,7 @@ namespace linn::detail::kernels::pool {
 
 HWY_EXPORT(gradient);
 
-bool VectorGradient::accepts(const PoolInputGradient::Problem& problem) {
+bool VectorGradient::supports(const PoolInputGradient::Problem& problem) {
   return problem.kind == PoolKind::average || problem.geometry.window_height * problem.geometry.window_width <= 256;
 }
 

@@ -207,7 +207,7 @@ HWY_EXPORT(crossentropy);
 
 namespace reduce {
 
-bool VectorSoftmax::accepts(const SoftmaxForward::Problem& problem) { return problem.kind != SoftmaxKind::sparsemax; }
+bool VectorSoftmax::supports(const SoftmaxForward::Problem& problem) { return problem.kind != SoftmaxKind::sparsemax; }
 void VectorSoftmax::run(const SoftmaxForward::Problem& problem, const SoftmaxForward::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(softmax)(problem, args);
 }

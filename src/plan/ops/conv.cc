@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "kernels/conv/rows.h"
 #include "plan/epilogue.h"
 #include "plan/ops/append.h"
 #include "plan/ops/dense.h"
@@ -90,6 +91,16 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     return op;
   }
 
+  std::unique_ptr<Op> with_padding(Value src, const kernels::Pads& pads) const {
+    auto op = std::make_unique<ConvOp>(*this);
+    kernels::Geometry& g = op->kernel_.problem().geometry;
+    g.height = src.shape[0], g.width = src.shape[1];
+    g.pad_top += pads.top, g.pad_bottom += pads.bottom, g.pad_left += pads.left, g.pad_right += pads.right;
+    kernels::set_dense_src(g);
+    op->inputs[In::src] = src;
+    return op;
+  }
+
   void differentiate(Gradients& gradients) override {
     Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
@@ -110,9 +121,21 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     }
   }
 
+  std::int64_t most_parts() const override {
+    return kernel_.row_step() == 0 ? 1 : core::ceil_div(problem().geometry.out_height, kernel_.row_step());
+  }
+
   template <class T>
   void compute(const Call& call) const {
     const kernels::Geometry& g = problem().geometry;
+    if (call.parts > 1) return compute_rows<T>(call, share_of(call, g.out_height, kernel_.row_step()));
+    const std::int64_t rows = rows_at_a_time(sizeof(T));
+    if (rows < g.out_height) {
+      for (std::int64_t n = 0; n < call.images; ++n)
+        for (std::int64_t first = 0; first < g.out_height; first += rows)
+          compute_rows<T>(call, n, {first, std::min(first + rows, g.out_height)});
+      return;
+    }
     T* dst = call.out<T>(0);
     run_with_epilogue(call.images, outputs[0].shape.elements(), dst, call.in<T>(In::residual), [&](std::int64_t first, std::int64_t images) {
       kernel_.run<T>({.images = images,
@@ -126,6 +149,37 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
   }
 
  private:
+  // All, unless a part of the epilogue is a pass over the result and an image of that leaves the cache: then as many as stay.
+  std::int64_t rows_at_a_time(std::size_t element) const {
+    const kernels::Geometry& g = problem().geometry;
+    const std::int64_t step = kernel_.row_step(), fit = cache_bytes / (g.dst_row * static_cast<std::int64_t>(element));
+    return epilogue().is_in_kernel() || step == 0 || fit >= g.out_height ? g.out_height : std::max(fit / step, std::int64_t{1}) * step;
+  }
+
+  template <class T>
+  void compute_rows(const Call& call, const Share& rows) const {
+    for (std::int64_t n = 0; n < call.images; ++n) compute_rows<T>(call, n, rows);
+  }
+
+  template <class T>
+  void compute_rows(const Call& call, std::int64_t n, const Share& rows) const {
+    if (rows.begin >= rows.end) return;
+    const kernels::Geometry& g = problem().geometry;
+    const std::int64_t at = n * g.dst_image + rows.begin * g.dst_row;
+    const T* residual = call.in<T>(In::residual);
+    T* dst = call.out<T>(0) + at;
+    run_part_with_epilogue((rows.end - rows.begin) * g.dst_row, dst, residual == nullptr ? nullptr : residual + at, [&] {
+      kernel_.run<T>(kernels::conv::rows_of(problem(), {rows.begin, rows.end}),
+                     {.images = 1,
+                      .src = call.in<T>(In::src) + n * g.src_image,
+                      .kernel = call.in<T>(In::kernel),
+                      .packed = call.in<T>(In::packed),
+                      .bias = call.in<T>(In::bias),
+                      .dst = dst,
+                      .scratch = static_cast<T*>(call.scratch)});
+    });
+  }
+
   void adopt(const Epilogue& epilogue) {
     set_epilogue(epilogue);
     kernel_.problem().bias = epilogue.bias;
@@ -159,6 +213,15 @@ double conv_flops(const kernels::Geometry& geometry, std::int64_t images) {
 const kernels::ConvForward::Problem* conv_problem(const Op& op) {
   const auto* conv = dynamic_cast<const ConvOp*>(&op);
   return conv == nullptr || !conv->epilogue().is_in_kernel() ? nullptr : &conv->problem();
+}
+
+const kernels::Geometry* conv_geometry(const Op& op) {
+  const auto* conv = dynamic_cast<const ConvOp*>(&op);
+  return conv == nullptr ? nullptr : &conv->problem().geometry;
+}
+
+std::unique_ptr<Op> conv_with_padding(const Op& conv, Value src, const kernels::Pads& pads) {
+  return dynamic_cast<const ConvOp&>(conv).with_padding(src, pads);
 }
 
 Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry) {

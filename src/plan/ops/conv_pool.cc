@@ -1,6 +1,7 @@
 #include "plan/ops/conv_pool.h"
 
 #include "kernels/conv/pooled.h"
+#include "kernels/conv/rows.h"
 #include "plan/ops/append.h"
 #include "plan/ops/conv.h"
 #include "plan/ops/dense.h"
@@ -110,11 +111,33 @@ class ConvPoolOp final : public KernelOp<ConvPoolOp, kernels::ConvPoolForward> {
     }
   }
 
+  std::int64_t most_parts() const override {
+    return kernel_.row_step() == 0 ? 1 : core::ceil_div(problem().pool.out_height, kernel_.row_step());
+  }
+
   template <class T>
   void compute(const Call& call) const {
+    if (call.parts > 1) return compute_rows<T>(call);
     kernel_.run<T>({.images = call.images, .src = call.in<T>(In::src), .kernel = call.in<T>(In::kernel),
                     .packed = call.in<T>(In::packed), .bias = call.in<T>(In::bias), .dst = call.out<T>(0),
                     .argmax = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
+  }
+
+ private:
+  template <class T>
+  void compute_rows(const Call& call) const {
+    const kernels::Geometry &conv = problem().conv, &pool = problem().pool;
+    const Share rows = share_of(call, pool.out_height, kernel_.row_step());
+    if (rows.begin == rows.end) return;
+    const kernels::ConvPoolForward::Problem part = kernels::conv::rows_of(problem(), {rows.begin, rows.end});
+    for (std::int64_t n = 0; n < call.images; ++n) {
+      const std::int64_t argmax = (n * pool.out_height + rows.begin) * pool.out_width * pool.channels;
+      kernel_.run<T>(part, {.images = 1, .src = call.in<T>(In::src) + n * conv.src_image, .kernel = call.in<T>(In::kernel),
+                            .packed = call.in<T>(In::packed), .bias = call.in<T>(In::bias),
+                            .dst = call.out<T>(0) + n * pool.dst_image + rows.begin * pool.dst_row,
+                            .argmax = outputs.size() > 1 ? call.out<std::uint8_t>(1) + argmax : nullptr,
+                            .scratch = static_cast<T*>(call.scratch)});
+    }
   }
 };
 

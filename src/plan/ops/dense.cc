@@ -126,8 +126,13 @@ class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward>, public Ep
     }
   }
 
+  /// Columns of the output. An implementation with weights in a layout of its own computes all of them.
+  std::int64_t most_parts() const override { return kernel_.packed() > 0 ? 1 : core::ceil_div(problem().outputs, part_columns); }
+  bool prefers_parts() const override { return true; }
+
   template <class T>
   void compute(const Call& call) const {
+    if (call.parts > 1) return compute_columns<T>(call);
     const std::int64_t rows = rows_an_image(inputs[src]), elements = outputs[0].shape.elements();
     T* dst = call.out<T>(0);
     run_with_epilogue(call.images, elements, dst, call.in<T>(residual), [&](std::int64_t first, std::int64_t images) {
@@ -142,6 +147,24 @@ class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward>, public Ep
   }
 
  private:
+  static constexpr std::int64_t part_columns = 64;  // four vectors, the widest tile of a product
+
+  template <class T>
+  void compute_columns(const Call& call) const {
+    const std::int64_t rows = call.images * rows_an_image(inputs[src]), outputs = problem().outputs;
+    const Share columns = share_of(call, outputs, part_columns);
+    if (columns.begin == columns.end) return;
+    kernels::DenseForward::Problem part = problem();
+    part.outputs = columns.end - columns.begin;
+    part.row = outputs;
+    T* dst = call.out<T>(0) + columns.begin;
+    const T* add = call.in<T>(residual);
+    kernel_.run<T>(part, {.rows = rows, .src = call.in<T>(src), .kernel = call.in<T>(kernel) + columns.begin, .packed = nullptr,
+                          .bias = problem().bias ? call.in<T>(bias) + columns.begin : nullptr, .dst = dst, .scratch = static_cast<T*>(call.scratch)});
+    for (std::int64_t r = 0; r < rows; ++r)
+      run_part_with_epilogue(part.outputs, dst + r * outputs, add == nullptr ? nullptr : add + r * outputs + columns.begin, [] {});
+  }
+
   void adopt(const Epilogue& epilogue) {
     set_epilogue(epilogue);
     kernel_.problem().bias = epilogue.bias;
