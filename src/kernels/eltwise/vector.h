@@ -9,9 +9,9 @@
 
 namespace linn::detail::kernels::eltwise {
 
-/// Greatest errors of an activation's value and slope, in units of the last place (ulp) of the result, plus one least denormal number.
-/// Where a difference cancels, the unit is that of the larger term (the table in activation_vector.cc). 0: the reference's operations in
-/// its order, and so its bits.
+/// Greatest errors of an activation's value and slope, in units of the last place (ulp) of the result, plus 1 + |argument 0| least
+/// denormal numbers. Where a difference cancels, the unit is that of the sum of its terms (`cancelled` in tests/kernels/eltwise_check.h).
+/// 0: the reference's operations in its order, and so its bits.
 struct ActivationError {
   double value = 0, slope = 0;
 };
@@ -25,7 +25,7 @@ struct VectorActivationGradient : Implements<ActivationGradient> {
   static void run(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args);
 };
 
-/// Accepts sources of u8 and f32.
+/// Supports sources of u8 and f32.
 struct VectorGather : Implements<Gather> {
   static bool supports(const Gather::Problem& problem);
   static void run(const Gather::Problem& problem, const Gather::Args<float>& args);
