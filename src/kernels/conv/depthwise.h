@@ -27,6 +27,8 @@ struct DepthwiseForward : Implements<ConvForward> {
   static bool supports(const ConvForward::Problem& problem);
   static double cost(const ConvForward::Problem& problem) { return static_cast<double>(products(problem.geometry)); }
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
@@ -37,6 +39,8 @@ struct DepthwiseInputGradient : Implements<ConvInputGradient> {
   static bool supports(const Geometry& geometry) { return is_depthwise(geometry); }
   static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
@@ -58,10 +62,12 @@ struct GroupedForward : Implements<ConvForward> {
   static constexpr std::string_view name = "grouped";
   static bool supports(const ConvForward::Problem& problem);
   static double cost(const ConvForward::Problem& problem) { return static_cast<double>(products(problem.geometry)); }
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// Sums in GroupedForward's order. The packed kernel is [taps][out_channels / groups][channels].
+/// Sums in GroupedForward's order.
 struct GroupedInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "grouped";
   static bool supports(const Geometry& geometry) { return is_grouped(geometry); }
