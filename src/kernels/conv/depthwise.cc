@@ -89,7 +89,7 @@ template <int kTaps, int kStride, bool kGrouped>
 struct Form {
   static constexpr int taps = kTaps, stride = kStride;
   static constexpr bool grouped = kGrouped;
-  static constexpr int rows = many_registers ? 4 : 2, columns = 4;  // of a tile
+  static constexpr int rows = many_registers && kStride != 2 ? 4 : 2, columns = 4;  // of a tile
   static constexpr int seen = (columns - 1) * kStride + kTaps;      // pixels of a row that a tile reads
   static constexpr bool keeps_pixels = taps > 0 && rows * columns + seen + 1 + grouped <= (many_registers ? 31 : 15);
 };
@@ -178,13 +178,14 @@ HWY_INLINE void SumTile(const DepthwiseMap& m, const LaneTable& table, const Dep
 #pragma GCC unroll 16
     for (int k = 0; k < F::rows * F::columns; ++k) sum[k] = hn::Max(hn::Zero(d), sum[k]);  // in this order NaN stays
   }
-  float* dst = m.dst + tile.y * m.dst_row + tile.x * m.dst_column + c;
+  const std::int64_t dst_row = m.dst_row, dst_column = m.dst_column;  // stores cannot change these
+  float* dst = m.dst + tile.y * dst_row + tile.x * dst_column + c;
 #pragma GCC unroll 4
   for (int r = 0; r < F::rows; ++r) {
     if (!whole && r >= tile.rows) break;
 #pragma GCC unroll 4
     for (int w = 0; w < F::columns; ++w)
-      if (!edge || w < tile.columns) StoreVector<kTail>(sum[r * F::columns + w], dst + r * m.dst_row + w * m.dst_column, 0, 1, last);
+      if (!edge || w < tile.columns) StoreVector<kTail>(sum[r * F::columns + w], dst + r * dst_row + w * dst_column, 0, 1, last);
   }
 }
 
@@ -376,11 +377,6 @@ std::int64_t backward_strip(const Geometry& g) {
 // Largest number of source rows in the windows of a strip of output rows.
 std::int64_t rows_seen(const Geometry& g) {
   return std::min(g.height, (forward_strip(g) - 1) * g.stride_height + (g.window_height - 1) * g.dilation_height + 1);
-}
-
-bool streams(const Geometry& g, std::int64_t images) {
-  const std::int64_t floats = images * (g.height * g.width + g.out_height * g.out_width) * g.out_channels;
-  return floats * static_cast<std::int64_t>(sizeof(float)) > core::cpu().l2_bytes;
 }
 
 void forward(const Geometry& g, const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {

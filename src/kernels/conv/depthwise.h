@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/cpu.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/direct.h"
 #include "kernels/implementation.h"
@@ -18,6 +19,12 @@ inline std::int64_t multiplier_of(const Geometry& g) { return g.out_channels / g
 inline bool is_depthwise(const Geometry& g) {
   constexpr std::int64_t most_outputs = 16;
   return g.groups > 1 && g.groups == g.channels && multiplier_of(g) < most_outputs;
+}
+
+/// Whether the maps of a call are larger than the L2 cache: then kernels fetch ahead.
+inline bool streams(const Geometry& g, std::int64_t images) {
+  const std::int64_t floats = images * (g.height * g.width + g.out_height * g.out_width) * g.out_channels;
+  return floats * static_cast<std::int64_t>(sizeof(float)) > core::cpu().l2_bytes;
 }
 
 /// Channels in lanes. With a multiplier above 1 the source is first copied with each channel repeated.

@@ -1,14 +1,15 @@
 // Kernel gradients of depthwise convolution and of convolution in groups of 2, 4 or 8 channels: channels in lanes. Each sum runs over images,
 // output rows and output columns, in this order.
 //
-// Windows of 3x3 and 5x5, strides 1 and 2 (`rows` below)
-// Loop nest:  for each image, for each block of output rows, for each vector of channels, for each source channel of a group, for each
-//             group of tap rows
-//               for each output row, for each 4 output columns whose windows lie inside the map (the others one by one)
+// Windows of 3x3 and 5x5, strides 1 and 2 (`SumSegment` below)
+// Loop nest:  for each image, for each output row, for each segment of about 16 output columns, for each vector of channels, for each source
+//             channel of a group, for each group of tap rows
+//               for each 4 output columns whose windows lie inside the map (the others one by one)
 //                 load 4 vectors of ddst; for each tap row: load each pixel of the row once, a multiply-add for each tap that reads it
 // Registers:  a sum for each tap of the group (9 of 3x3; 5x5: 25 of 32 registers, 10 of 16), 4 of ddst, 1 pixel.
-// Loads:      3x3, stride 1: 22 for 36 multiply-adds. Between blocks the sums lie in scratch, [vectors of channels][source channels of a
-//             group][taps][lanes]; where channels fill no whole number of vectors, the last vector overlaps the one before it.
+// Loads:      3x3, stride 1: 22 for 36 multiply-adds, and 9 loads and stores of sums a segment. Between segments the sums lie in scratch,
+//             [vectors of channels][source channels of a group][taps][lanes], so that all channels of a pixel are read at about the same time,
+//             as prefetching wants it. Where channels fill no whole number of vectors, the last vector overlaps the one before it.
 //
 // Other windows, and fewer channels than lanes
 // Loop nest:  for each image (copied with its padding as zeros, where it has any), for each vector of channels, for each up to 9 taps, for
@@ -51,14 +52,19 @@ struct DepthwiseSums {
   bool add;  // adds to dkernel instead of overwriting it
 };
 
-/// Output rows [begin, end) of an image, for windows of 3x3 and 5x5.
+/// One image, for windows of 3x3 and 5x5.
 struct DepthwiseRows {
   Geometry geometry;  // of a source with as many channels as the output
   const float* src;
   const float* ddst;
   float* sums;  // [vectors of channels][depth][taps][lanes]
   std::int64_t depth;
-  std::int64_t begin, end;
+  bool streams;  // the maps of the call do not stay in the L2 cache
+};
+
+/// Output columns [begin, end) of row y. Columns [inner, inner_end) of the map have all their taps inside.
+struct DepthwiseSegment {
+  std::int64_t y, begin, end, inner, inner_end;
 };
 
 }  // namespace linn::detail::kernels::conv
@@ -69,6 +75,7 @@ namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
 using conv::DepthwiseRows;
+using conv::DepthwiseSegment;
 using conv::DepthwiseSums;
 
 constexpr int most_taps = 9;
@@ -154,72 +161,102 @@ HWY_INLINE void AddOutputs(V* sum, const float* const* row, const float* ddst, s
   }
 }
 
-// The sums of some tap rows over the block's outputs, for the vector of channels that begins with c.
+// The sums of some tap rows over a segment, for the vector of channels that begins with c.
 template <class F>
-HWY_NOINLINE void SumRows(const DepthwiseRows& x, const PickChannel<F::grouped>& pick, std::int64_t tap_row, std::int64_t c, float* sums) {
+HWY_NOINLINE void SumRows(const DepthwiseRows& x, const DepthwiseSegment& at, const PickChannel<F::grouped>& pick, std::int64_t tap_row,
+                          std::int64_t c, float* sums) {
   const Geometry& g = x.geometry;
   constexpr int outputs = 4;
-  const std::int64_t src_step = F::stride * g.src_pixel;
-  // Columns [inner, inner_end) have all their taps inside the map.
-  const std::int64_t inner = std::min(core::ceil_div(g.pad_left, F::stride), g.out_width);
-  const std::int64_t inner_end = g.width + g.pad_left >= F::taps ? std::min((g.width + g.pad_left - F::taps) / F::stride + 1, g.out_width) : 0;
+  const std::int64_t src_step = F::stride * g.src_pixel, start = at.begin * F::stride - g.pad_left;
   V sum[F::rows * F::taps];
 #pragma GCC unroll 25
   for (int t = 0; t < F::rows * F::taps; ++t) sum[t] = hn::LoadU(D(), sums + t * lanes);
-  for (std::int64_t y = x.begin; y < x.end; ++y) {
-    const float* row[F::rows];
+  const float* row[F::rows];
 #pragma GCC unroll 5
-    for (int i = 0; i < F::rows; ++i) {
-      const std::int64_t h = y * g.stride_height - g.pad_top + (tap_row + i) * g.dilation_height;
-      row[i] = h >= 0 && h < g.height ? x.src + h * g.src_row - g.pad_left * g.src_pixel + c : nullptr;
-    }
-    const float* ddst = x.ddst + y * g.dst_row + c;
-    const auto advance = [&](std::int64_t count) HWY_ATTR {
+  for (int i = 0; i < F::rows; ++i) {
+    const std::int64_t h = at.y * g.stride_height - g.pad_top + (tap_row + i) * g.dilation_height;
+    row[i] = h >= 0 && h < g.height ? x.src + h * g.src_row + start * g.src_pixel + c : nullptr;
+  }
+  const float* ddst = x.ddst + at.y * g.dst_row + at.begin * g.dst_pixel + c;
+  const auto advance = [&](std::int64_t count) HWY_ATTR {
 #pragma GCC unroll 5
-      for (int i = 0; i < F::rows; ++i)
-        if (row[i] != nullptr) row[i] += count * src_step;
-      ddst += count * g.dst_pixel;
-    };
-    for (std::int64_t column = 0; column < g.out_width;) {
-      if (column >= inner && column + outputs <= inner_end) {
-        AddOutputs<F, outputs, false>(sum, row, ddst, g.src_pixel, g.dst_pixel, pick, 0, 0);
-        advance(outputs), column += outputs;
-      } else {
-        const std::int64_t start = column * F::stride - g.pad_left;
-        AddOutputs<F, 1, true>(sum, row, ddst, g.src_pixel, g.dst_pixel, pick, -start, g.width - start);
-        advance(1), ++column;
-      }
+    for (int i = 0; i < F::rows; ++i)
+      if (row[i] != nullptr) row[i] += count * src_step;
+    ddst += count * g.dst_pixel;
+  };
+  for (std::int64_t column = at.begin; column < at.end;) {
+    if (column >= at.inner && column + outputs <= std::min(at.end, at.inner_end)) {
+      AddOutputs<F, outputs, false>(sum, row, ddst, g.src_pixel, g.dst_pixel, pick, 0, 0);
+      advance(outputs), column += outputs;
+    } else {
+      const std::int64_t from = column * F::stride - g.pad_left;
+      AddOutputs<F, 1, true>(sum, row, ddst, g.src_pixel, g.dst_pixel, pick, -from, g.width - from);
+      advance(1), ++column;
     }
   }
 #pragma GCC unroll 25
   for (int t = 0; t < F::rows * F::taps; ++t) hn::StoreU(sum[t], D(), sums + t * lanes);
 }
 
-template <int kTaps, int kStride, bool kGrouped>
-void sum_window(const DepthwiseRows& x) {
+// Fetches into the L2 cache what the segment two rows below reads, for 16 channels.
+template <int kStride>
+HWY_INLINE void FetchAhead(const DepthwiseRows& x, const DepthwiseSegment& at, std::int64_t c) {
   const Geometry& g = x.geometry;
-  const LaneTable table(x.depth);
+  constexpr std::int64_t ahead = 2;
+  const float* src = x.src + ((at.y + ahead) * g.stride_height + g.window_height - 1 - g.pad_top) * g.src_row + at.begin * kStride * g.src_pixel + c;
+  const float* ddst = x.ddst + (at.y + ahead) * g.dst_row + at.begin * g.dst_pixel + c;
+  for (std::int64_t k = 0; k < at.end - at.begin; ++k) {
+    __builtin_prefetch(ddst + k * g.dst_pixel, 0, 2);
+#pragma GCC unroll 2
+    for (int i = 0; i < kStride; ++i)
+#pragma GCC unroll 2
+      for (int j = 0; j < kStride; ++j) __builtin_prefetch(src + i * g.src_row + (k * kStride + j) * g.src_pixel, 0, 2);
+  }
+}
+
+template <int kTaps, int kStride, bool kGrouped>
+HWY_NOINLINE void SumSegment(const DepthwiseRows& x, const LaneTable& table, const DepthwiseSegment& at) {
+  constexpr std::int64_t line = 16;
   constexpr int most_rows = kTaps == 3 ? 3 : HWY_TARGET <= HWY_AVX3 ? 5 : 2;
+  const std::int64_t channels = x.geometry.out_channels;
   float* sums = x.sums;
-  for (std::int64_t v = 0; v < g.out_channels; v += lanes)
+  for (std::int64_t v = 0; v < channels; v += lanes) {
+    if (x.streams && v % line == 0) FetchAhead<kStride>(x, at, v);
+    const std::int64_t c = std::min(v, channels - lanes);
     for (std::int64_t channel = 0; channel < x.depth; ++channel) {
       const PickChannel<kGrouped> pick(table, channel);
-      const std::int64_t c = std::min(v, g.out_channels - lanes);
       std::int64_t tap_row = 0;
       for (; tap_row + most_rows <= kTaps; tap_row += most_rows, sums += most_rows * kTaps * lanes)
-        SumRows<RowsForm<kTaps, kStride, most_rows, kGrouped>>(x, pick, tap_row, c, sums);
+        SumRows<RowsForm<kTaps, kStride, most_rows, kGrouped>>(x, at, pick, tap_row, c, sums);
       if constexpr (constexpr int rest = kTaps % most_rows; rest > 0) {
-        SumRows<RowsForm<kTaps, kStride, rest, kGrouped>>(x, pick, tap_row, c, sums);
+        SumRows<RowsForm<kTaps, kStride, rest, kGrouped>>(x, at, pick, tap_row, c, sums);
         sums += rest * kTaps * lanes;
       }
+    }
+  }
+}
+
+template <int kTaps, int kStride, bool kGrouped>
+void sum_image(const DepthwiseRows& x) {
+  constexpr std::int64_t columns = 16, least = 8;
+  const Geometry& g = x.geometry;
+  const LaneTable table(x.depth);
+  DepthwiseSegment at = {};
+  at.inner = std::min(core::ceil_div(g.pad_left, kStride), g.out_width);
+  at.inner_end = g.width + g.pad_left >= kTaps ? std::min((g.width + g.pad_left - kTaps) / kStride + 1, g.out_width) : 0;
+  for (at.y = 0; at.y < g.out_height; ++at.y)
+    for (at.begin = 0; at.begin < g.out_width; at.begin = at.end) {
+      at.end = std::max(at.begin, at.inner) + columns;
+      if (at.end + least > g.out_width) at.end = g.out_width;
+      SumSegment<kTaps, kStride, kGrouped>(x, table, at);
     }
 }
 
 void depthwise_rows(const DepthwiseRows& x) {
   const Geometry& g = x.geometry;
   const auto run = [&]<bool kGrouped>() {
-    if (g.window_width == 3) return g.stride_width == 1 ? sum_window<3, 1, kGrouped>(x) : sum_window<3, 2, kGrouped>(x);
-    return g.stride_width == 1 ? sum_window<5, 1, kGrouped>(x) : sum_window<5, 2, kGrouped>(x);
+    if (g.window_width == 3) return g.stride_width == 1 ? sum_image<3, 1, kGrouped>(x) : sum_image<3, 2, kGrouped>(x);
+    return g.stride_width == 1 ? sum_image<5, 1, kGrouped>(x) : sum_image<5, 2, kGrouped>(x);
   };
   return x.depth > 1 ? run.template operator()<true>() : run.template operator()<false>();
 }
@@ -303,19 +340,6 @@ void add_sums(const Geometry& g, const Geometry& layout, const float* src, const
   HWY_DYNAMIC_DISPATCH(depthwise_sums)(sums);
 }
 
-// Rows of a block: as many as keep what it reads at 128 KiB, so that all vectors of channels find it in the L2 cache.
-std::int64_t rows_of_block(const Geometry& g) {
-  constexpr std::int64_t block_elements = 32768;
-  return std::clamp<std::int64_t>(block_elements / (g.out_channels * (g.stride_height * g.width + g.out_width)), 1, g.out_height);
-}
-
-void add_rows(const Geometry& g, const float* src, const float* ddst, float* sums) {
-  const std::int64_t rows = rows_of_block(g);
-  for (std::int64_t y = 0; y < g.out_height; y += rows)
-    HWY_DYNAMIC_DISPATCH(depthwise_rows)
-    (DepthwiseRows{.geometry = g, .src = src, .ddst = ddst, .sums = sums, .depth = g.channels / g.groups, .begin = y, .end = std::min(y + rows, g.out_height)});
-}
-
 // From [vectors of channels][depth][taps][lanes] to Keras's layout.
 void unpack_sums(const Geometry& g, const float* sums, float* dkernel) {
   const std::int64_t lanes = core::lanes(), depth = g.channels / g.groups, taps = g.window_height * g.window_width;
@@ -337,7 +361,8 @@ void kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& a
       src = args.scratch;
     }
     if (by_rows(g))
-      add_rows(layout, src, ddst, sums);
+      HWY_DYNAMIC_DISPATCH(depthwise_rows)
+      ({.geometry = layout, .src = src, .ddst = ddst, .sums = sums, .depth = g.channels / g.groups, .streams = streams(g, args.images)});
     else
       add_sums(g, layout, src, ddst, n > 0, args.dkernel);
   }
