@@ -466,11 +466,22 @@ TEST(Conv, DepthwiseOnViewsAndWithTrimmedMaps) {
   check_conv(trimmed, 2);
 }
 
+// Maps beyond the L2 cache, whose next rows are fetched ahead; kernel gradients in several blocks of rows, also of 5x5 in groups of tap rows.
+TEST(Conv, DepthwiseOfLargeMaps) {
+  check_depthwise(three_same, 90, 151, 24, 1, 1);
+  check_depthwise({.height = 5, .width = 5, .stride_height = 2, .stride_width = 2, .border = Border::same}, 113, 150, 21, 1, 1);
+  for (const std::int64_t dilation : {1, 2})
+    check_depthwise({.height = 5, .width = 5, .dilation_height = dilation, .border = Border::same}, 41, 40, 40, 1, 2);
+}
+
 // The form that strips use may not change an output's bits.
 TEST(Conv, DepthwiseHasTheBitsOfTheDirectForm) {
   const IsaGuard guard;
-  for (const std::int64_t multiplier : {1, 3}) {
-    const Geometry g = geometry({.height = 3, .width = 5, .stride_height = 2, .border = Border::same}, 12, 23, 21, 21 * multiplier, 21);
+  for (const auto& [window, multiplier] : {std::pair(Window{.height = 3, .width = 5, .stride_height = 2, .border = Border::same}, 1),
+                                           std::pair(Window{.height = 3, .width = 5, .stride_height = 2, .border = Border::same}, 3),
+                                           std::pair(Window{.height = 5, .width = 5, .stride_height = 2, .stride_width = 2, .border = Border::same}, 1),
+                                           std::pair(three_same, 1)}) {
+    const Geometry g = geometry(window, 12, 23, 21, 21 * multiplier, 21);
     const ConvForward::Problem problem = {g, true, Activation::relu};
     const Buffer src(random_values(src_extent(g, 2), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.out_channels, 3));
     for (const core::Isa isa : core::available_isas()) {
@@ -478,7 +489,9 @@ TEST(Conv, DepthwiseHasTheBitsOfTheDirectForm) {
       if (!core::has(conv::DepthwiseForward::needs)) continue;
       Buffer one(dst_extent(g, 2)), other(dst_extent(g, 2)), scratch(conv::DepthwiseForward::scratch(problem, 2), unwritten),
           other_scratch(conv::Forward::scratch(problem, 2), unwritten);
-      conv::DepthwiseForward::run(problem, {2, src.data(), kernel.data(), nullptr, bias.data(), one.data(), scratch.data()});
+      Buffer packed(conv::DepthwiseForward::packed(problem), unwritten);
+      conv::DepthwiseForward::pack(problem, kernel.data(), packed.data());
+      conv::DepthwiseForward::run(problem, {2, src.data(), kernel.data(), packed.data(), bias.data(), one.data(), scratch.data()});
       conv::Forward::run(problem, {2, src.data(), kernel.data(), nullptr, bias.data(), other.data(), other_scratch.data()});
       EXPECT_EQ(bits_that_differ(one, other), 0) << core::name_of(isa) << ", multiplier " << multiplier;
     }

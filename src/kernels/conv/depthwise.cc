@@ -1,19 +1,16 @@
-// Depthwise convolution, convolution in groups of 2, 4 or 8 channels, and their gradients: channels in lanes, no padded copy in the forward
-// pass and the input gradient (see taps.h).
+// Depthwise convolution, convolution in groups of 2, 4 or 8 channels, and their input gradients: channels in lanes, no padded copy. Steps
+// outside the map are left out (lattice.h), so that each output sums over the taps inside the map in their order, as the direct form does.
 //
-// Forward and input gradient
-// Loop nest:  for each image, for each run of columns that share their taps, for each row
-//               for each 8 (then 4, 2, 1) pixels of the run, for each vector of channels
-//                 for each row of taps, for each source channel of a group
-//                   the taps' weights stay in registers, a source pixel serves all outputs of the tile that see it
-// Registers:  8 sums, up to 5 weights, 1 source vector; in groups 1 of lane numbers.
-// Loads:      3x3, stride 1: 13 for 24 multiply-adds a row of taps. A window without a form of its own: 9 for 8.
-//
-// Kernel gradient
-// Loop nest:  for each image (copied with its padding as zeros, where it has any), for each vector of channels, for each up to 9 taps, for
-//             each source channel of a group
-//               for each output pixel: one vector of ddst, one source vector for each tap
-// Registers:  9 sums, 1 of ddst, 1 of the source. 10 loads for 9 multiply-adds.
+// Loop nest:  for each image, for each pair of lattices, for each R rows of outputs, for each W columns of outputs, for each vector of channels
+//               for each row of the map that the tile reads, for each source channel of a group
+//                 load the row's pixels; for each of the R rows of outputs that reads it: load each weight, W multiply-adds
+// Registers:  R * W = 4 * 4 sums (32 registers) or 2 * 4 (16), the pixels of one row where registers are left, 1 weight; in groups 1 of lane
+//             numbers. Of 16 registers a window of 5 columns or stride 2 leaves none for pixels: each row of outputs loads them again.
+// Loads:      3x3, stride 1, 32 registers: 36 pixels and 36 weights for 144 multiply-adds; 16 registers: 24 and 18 for 72.
+// Borders:    tiles at the left and right border test each pixel; rows outside the map cost nothing.
+// Weights:    packed as [vectors of channels][taps][source channels of a group][lanes], so that a vector's weights lie side by side: in Keras's
+//             layout of 512 channels they fall into two sets of the L1 cache, beside the pixels. Where channels fill no whole number of
+//             vectors, the last vector overlaps the one before it; both write the same bits.
 //
 // A depth multiplier above 1: the source is copied with each channel repeated, a strip of rows at a time, so that both maps have the same
 // channels. That costs one store for each repeated source element, beside window_height * window_width multiply-adds.
@@ -29,11 +26,11 @@
 
 #include <algorithm>
 #include <bit>
-#include <utility>
 
-#include "kernels/conv/padding.h"
-#include "kernels/conv/taps.h"
-#include "kernels/conv/walk.h"
+#include "core/cpu.h"
+#include "kernels/conv/lane_table-inl.h"
+#include "kernels/conv/lattice.h"
+#include "kernels/conv/repeat.h"
 #include "kernels/gemm/vector-inl.h"
 
 #ifndef LINN_KERNELS_CONV_DEPTHWISE_ONCE
@@ -45,37 +42,32 @@ struct DepthwisePass {
   const float* src;
   float* dst;
   Pitches read, written;
-  std::int64_t images, channels, window_width;
+  std::int64_t images, channels, taps, window_width;
   std::int64_t depth;   // channels of a group
-  const float* kernel;  // [taps][depth][channels]
+  const float* kernel;  // packed
   const float* bias;    // or null
   bool relu;
+  bool streams;  // the maps of the call do not stay in the L2 cache
 };
 
-/// Neighbouring outputs of one row, and their windows. Steps are in elements and may be negative.
-struct DepthwiseTile {
-  const float* src;
-  float* dst;
-  std::int64_t src_step, dst_step;                              // from an output to the next
-  std::int64_t rows, columns;                                   // taps
-  std::int64_t depth;                                           // channels of a group
-  std::int64_t src_row, src_column, kernel_row, kernel_column;  // pitches of the taps
-  const float* kernel;
+/// One image of a pass, one lattice of rows and one of columns. Pitches are in elements and may be negative.
+struct DepthwiseMap {
+  Lattice rows, columns;
+  const float* src;                      // read step 0 of both lattices, perhaps outside the map
+  float* dst;                            // written position 0
+  std::int64_t src_row, src_column;      // from a read step to the next
+  std::int64_t dst_row, dst_column;      // from a written position to the next
+  const float* kernel;                   // first tap of the lattices
+  std::int64_t kernel_row, kernel_column, kernel_vector;
+  std::int64_t depth, channels;
   const float* bias;  // or null
-  std::int64_t channels;
   bool relu;
+  bool streams;  // the maps of the call do not stay in the L2 cache
 };
 
-/// One image of the kernel gradient. The source includes its padding.
-struct DepthwiseSums {
-  const float* src;
-  const float* ddst;
-  float* dkernel;  // [taps][depth][channels]
-  std::int64_t depth, channels, out_height, out_width;
-  std::int64_t src_row, src_column, ddst_row, ddst_column;  // pitches of the outputs
-  std::int64_t tap_row, tap_column;                         // from a tap to the next, in the source
-  std::int64_t window_height, window_width;
-  bool add;  // adds to dkernel instead of overwriting it
+/// Positions [y, y + rows) x [x, x + columns) of the lattices.
+struct DepthwiseTile {
+  std::int64_t y, rows, x, columns;
 };
 
 }  // namespace linn::detail::kernels::conv
@@ -85,236 +77,240 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
+using conv::DepthwiseMap;
 using conv::DepthwisePass;
-using conv::DepthwiseSums;
 using conv::DepthwiseTile;
 
-// Compile-time parameters of a window: kTaps columns of taps, and kStride taps between neighbouring outputs. kTaps 0: any window.
+constexpr bool many_registers = HWY_TARGET <= HWY_AVX3;
+
+// Compile-time parameters of a window: kTaps columns of taps, and kStride steps between neighbouring outputs. kTaps 0: any window.
 // kGrouped: more than one channel in a group.
 template <int kTaps, int kStride, bool kGrouped>
 struct Form {
   static constexpr int taps = kTaps, stride = kStride;
   static constexpr bool grouped = kGrouped;
+  static constexpr int rows = many_registers && kStride != 2 ? 4 : 2, columns = 4;  // of a tile
+  static constexpr int seen = (columns - 1) * kStride + kTaps;      // pixels of a row that a tile reads
+  static constexpr bool keeps_pixels = taps > 0 && rows * columns + seen + 1 + grouped <= (many_registers ? 31 : 15);
 };
 
-// For each channel of a group: the lane from which each lane of a vector takes that channel.
-class LaneTable {
- public:
-  explicit LaneTable(std::int64_t depth) {
-    for (std::int64_t channel = 0; channel < depth; ++channel)
-      for (std::int64_t l = 0; l < lanes; ++l) lane_[channel * lanes + l] = static_cast<std::int32_t>(l / depth * depth + channel);
-  }
-  const std::int32_t* of(std::int64_t channel) const { return lane_ + channel * lanes; }
-
- private:
-  alignas(64) std::int32_t lane_[lanes * lanes];
-};
-
-// Gives each lane one channel of its group; in a group of one channel its own.
-template <bool kGrouped>
-class PickChannel {
- public:
-  PickChannel(const LaneTable& table, std::int64_t channel) : lanes_(hn::SetTableIndices(D(), table.of(kGrouped ? channel : 0))) {}
-  HWY_INLINE V operator()(V v) const {
-    if constexpr (kGrouped) return hn::TableLookupLanes(v, lanes_);
-    return v;
-  }
-
- private:
-  decltype(hn::SetTableIndices(D(), static_cast<const std::int32_t*>(nullptr))) lanes_;
-};
-
-template <class F, int kOutputs, bool kTail>
-HWY_INLINE void Outputs(const DepthwiseTile& tile, const LaneTable& table, std::int64_t c, std::int64_t last) {
-  const D d;
-  V sum[kOutputs];
-  const V start = tile.bias != nullptr ? LoadVector<kTail>(tile.bias + c, 0, 1, last) : hn::Zero(d);
+// A row of outputs gains the products of one row of taps with one row of pixels, of which those numbered [first, end) lie inside the map.
+template <class F, bool kEdge, class Pixel>
+HWY_INLINE void AddRow(V* sum, const DepthwiseMap& m, const float* tap, std::int64_t first, std::int64_t end, const Pixel& pixel_of) {
+  if constexpr (F::taps > 0) {
+    V weight[F::taps];
 #pragma GCC unroll 8
-  for (int w = 0; w < kOutputs; ++w) sum[w] = start;
-  for (std::int64_t k = 0; k < tile.rows * (F::grouped ? tile.depth : 1); ++k) {
-    const std::int64_t i = F::grouped ? k / tile.depth : k, channel = F::grouped ? k % tile.depth : 0;
-    const PickChannel<F::grouped> pick(table, channel);
-    const float* src = tile.src + i * tile.src_row + c;
-    const float* kernel = tile.kernel + i * tile.kernel_row + channel * tile.channels + c;
-    if constexpr (F::taps > 0) {
-      V tap[F::taps];
-#pragma GCC unroll 8
-      for (int j = 0; j < F::taps; ++j) tap[j] = LoadVector<kTail>(kernel + j * tile.kernel_column, 0, 1, last);
-      constexpr int seen = (kOutputs - 1) * F::stride + F::taps;
+    for (int j = 0; j < F::taps; ++j) weight[j] = hn::LoadU(D(), tap + j * m.kernel_column);
 #pragma GCC unroll 24
-      for (int p = 0; p < seen; ++p) {
-        const V pixel = pick(LoadVector<kTail>(src, 0, 1, last));
-        src += tile.src_column;
-#pragma GCC unroll 8
-        for (int w = 0; w < kOutputs; ++w) {
-          const int j = p - w * F::stride;
-          if (j >= 0 && j < F::taps) sum[w] = hn::MulAdd(pixel, tap[j], sum[w]);
-        }
-      }
-    } else {
-      for (std::int64_t j = 0; j < tile.columns; ++j, src += tile.src_column, kernel += tile.kernel_column) {
-        const V tap = LoadVector<kTail>(kernel, 0, 1, last);
-#pragma GCC unroll 8
-        for (int w = 0; w < kOutputs; ++w) sum[w] = hn::MulAdd(pick(LoadVector<kTail>(src + w * tile.src_step, 0, 1, last)), tap, sum[w]);
-      }
+    for (int p = 0; p < F::seen; ++p) {
+      if (kEdge && (p < first || p >= end)) continue;
+      const V pixel = pixel_of(p);
+#pragma GCC unroll 4
+      for (int w = 0; w < F::columns; ++w)
+        if (const int j = p - w * F::stride; j >= 0 && j < F::taps) sum[w] = hn::MulAdd(pixel, weight[j], sum[w]);
+    }
+  } else {
+    for (std::int64_t j = 0; j < m.columns.taps; ++j, tap += m.kernel_column) {
+      const V weight = hn::LoadU(D(), tap);
+#pragma GCC unroll 4
+      for (int w = 0; w < F::columns; ++w)
+        if (const std::int64_t p = w * m.columns.stride + j; !kEdge || (p >= first && p < end)) sum[w] = hn::MulAdd(pixel_of(p), weight, sum[w]);
     }
   }
-  if (tile.relu) {
-#pragma GCC unroll 8
-    for (int w = 0; w < kOutputs; ++w) sum[w] = hn::Max(hn::Zero(d), sum[w]);  // in this order NaN stays
+}
+
+// How much of a tile's windows lies inside the map. whole: everything, and the tile has all its rows. columns: all columns of taps, and all
+// columns of the tile. edge: any part.
+enum class Inside { whole, columns, edge };
+
+// All products of source step `step` of the tile, one row of pixels. `row` holds the first pixel, `kernel` the first tap.
+template <class F, Inside kInside, bool kTail>
+HWY_INLINE void AddPixels(V* sum, const DepthwiseMap& m, const LaneTable& table, const DepthwiseTile& tile, const float* kernel,
+                          const float* row, std::int64_t step, std::int64_t first, std::int64_t end, std::int64_t last) {
+  constexpr bool edge = kInside == Inside::edge, whole = kInside == Inside::whole;
+  const std::int64_t stride = F::taps > 0 ? F::stride : m.rows.stride, taps = whole ? F::taps : m.rows.taps;
+  for (std::int64_t channel = 0; channel < (F::grouped ? m.depth : 1); ++channel) {
+    const PickChannel<F::grouped> pick(table, channel);
+    const auto load = [&](std::int64_t p) HWY_ATTR { return pick(LoadVector<kTail>(row + p * m.src_column, 0, 1, last)); };
+    V pixels[F::keeps_pixels ? F::seen : 1];
+    if constexpr (F::keeps_pixels) {
+#pragma GCC unroll 24
+      for (int p = 0; p < F::seen; ++p)
+        if (!edge || (p >= first && p < end)) pixels[p] = load(p);
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < F::rows; ++r) {
+      const std::int64_t t = step - r * stride;
+      if (t < 0 || t >= taps || (!whole && r >= tile.rows)) continue;
+      AddRow<F, edge>(sum + r * F::columns, m, kernel + t * m.kernel_row + channel * lanes, first, end, [&](std::int64_t p) HWY_ATTR {
+        if constexpr (F::keeps_pixels)
+          return pixels[p];
+        else
+          return load(p);
+      });
+    }
   }
+}
+
+// One vector of channels of a tile. Of `last` channels with kTail.
+template <class F, Inside kInside, bool kTail>
+HWY_INLINE void SumTile(const DepthwiseMap& m, const LaneTable& table, const DepthwiseTile& tile, const float* kernel, std::int64_t c,
+                        std::int64_t last) {
+  constexpr bool edge = kInside == Inside::edge, whole = kInside == Inside::whole;
+  const D d;
+  const std::int64_t row_stride = F::taps > 0 ? F::stride : m.rows.stride, column_stride = F::taps > 0 ? F::stride : m.columns.stride;
+  V sum[F::rows * F::columns];
+  const V start = m.bias != nullptr ? LoadVector<kTail>(m.bias + c, 0, 1, last) : hn::Zero(d);
+#pragma GCC unroll 16
+  for (int k = 0; k < F::rows * F::columns; ++k) sum[k] = start;
+  const std::int64_t y = tile.y * row_stride, x = tile.x * column_stride, first = m.columns.begin - x, end = m.columns.end - x;
+  const float* row = m.src + y * m.src_row + x * m.src_column + c;
+  if constexpr (whole) {
+#pragma GCC unroll 16
+    for (int k = 0; k < (F::rows - 1) * F::stride + F::taps; ++k, row += m.src_row)
+      AddPixels<F, kInside, kTail>(sum, m, table, tile, kernel, row, k, first, end, last);
+  } else {
+    const std::int64_t end_row = std::min(m.rows.end - y, (tile.rows - 1) * row_stride + m.rows.taps);
+    for (std::int64_t k = std::max<std::int64_t>(m.rows.begin - y, 0); k < end_row; ++k)
+      AddPixels<F, kInside, kTail>(sum, m, table, tile, kernel, row + k * m.src_row, k, first, end, last);
+  }
+  if (m.relu) {
+#pragma GCC unroll 16
+    for (int k = 0; k < F::rows * F::columns; ++k) sum[k] = hn::Max(hn::Zero(d), sum[k]);  // in this order NaN stays
+  }
+  const std::int64_t dst_row = m.dst_row, dst_column = m.dst_column;  // stores cannot change these
+  float* dst = m.dst + tile.y * dst_row + tile.x * dst_column + c;
+#pragma GCC unroll 4
+  for (int r = 0; r < F::rows; ++r) {
+    if (!whole && r >= tile.rows) break;
+#pragma GCC unroll 4
+    for (int w = 0; w < F::columns; ++w)
+      if (!edge || w < tile.columns) StoreVector<kTail>(sum[r * F::columns + w], dst + r * dst_row + w * dst_column, 0, 1, last);
+  }
+}
+
+// Fetches `rows` rows of `columns` pixels into the L2 cache, for 16 channels.
+template <int kRows, int kColumns>
+HWY_INLINE void Fetch(const float* p, std::int64_t row, std::int64_t column) {
 #pragma GCC unroll 8
-  for (int w = 0; w < kOutputs; ++w) StoreVector<kTail>(sum[w], tile.dst + w * tile.dst_step + c, 0, 1, last);
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 8
+    for (int w = 0; w < kColumns; ++w) __builtin_prefetch(p + r * row + w * column, 0, 2);
 }
 
-template <class F, int kOutputs>
-HWY_NOINLINE void RunTile(const DepthwiseTile& tile, const LaneTable& table) {
-  std::int64_t c = 0;
-  for (; c + lanes <= tile.channels; c += lanes) Outputs<F, kOutputs, false>(tile, table, c, lanes);
-  if (c < tile.channels) Outputs<F, kOutputs, true>(tile, table, c, tile.channels - c);
-}
-
-// A number of neighbouring outputs, in tiles of 8, 4, 2 and 1.
+// What the next rows of tiles read and write in place of this one. They may belong to the next image, or lie behind the last.
 template <class F>
-void RunOutputs(DepthwiseTile tile, const LaneTable& table, std::int64_t count) {
-  const auto take = [&](auto run, int outputs) {
-    run(tile, table);
-    tile.src += outputs * tile.src_step, tile.dst += outputs * tile.dst_step;
-    count -= outputs;
-  };
-  while (count >= 8) take(RunTile<F, 8>, 8);
-  if (count >= 4) take(RunTile<F, 4>, 4);
-  if (count >= 2) take(RunTile<F, 2>, 2);
-  if (count >= 1) take(RunTile<F, 1>, 1);
+HWY_INLINE void FetchNext(const DepthwiseMap& m, const DepthwiseTile& tile, std::int64_t c) {
+  constexpr int stride = std::max(F::stride, 1);
+  const bool down = m.src_row > 0;
+  const std::int64_t read = down ? (tile.y + tile.rows - 1) * stride + m.rows.taps : tile.y * stride - F::rows * stride;
+  const std::int64_t write = down ? tile.y + tile.rows : tile.y - F::rows;
+  Fetch<F::rows * stride, F::columns * stride>(m.src + read * m.src_row + tile.x * stride * m.src_column + c, m.src_row, m.src_column);
+  Fetch<F::rows, F::columns>(m.dst + write * m.dst_row + tile.x * m.dst_column + c, m.dst_row, m.dst_column);
 }
 
-using RunFunction = void (*)(DepthwiseTile, const LaneTable&, std::int64_t);
+template <class F, Inside kInside>
+HWY_NOINLINE void RunTile(const DepthwiseMap& m, const LaneTable& table, const DepthwiseTile& tile) {
+  constexpr std::int64_t line = 16;
+  const float* kernel = m.kernel;
+  for (std::int64_t v = 0; v < m.channels; v += lanes, kernel += m.kernel_vector) {
+    if (m.streams && v % line == 0) FetchNext<F>(m, tile, v);
+    SumTile<F, kInside, false>(m, table, tile, kernel, std::min(v, m.channels - lanes), lanes);
+  }
+}
+
+// Fewer channels than lanes.
+template <class F>
+HWY_NOINLINE void RunTail(const DepthwiseMap& m, const LaneTable& table, const DepthwiseTile& tile) {
+  SumTile<F, Inside::edge, true>(m, table, tile, m.kernel, 0, m.channels);
+}
+
+// The positions of a lattice in tiles, in the order of the map that is read.
+template <class Visit>
+HWY_INLINE void EachPart(const conv::Lattice& lattice, std::int64_t most, const Visit& visit) {
+  const std::int64_t parts = core::ceil_div(lattice.count, most);
+  for (std::int64_t k = 0; k < parts; ++k) {
+    const std::int64_t first = (lattice.read_step > 0 ? k : parts - 1 - k) * most;
+    visit(first, std::min(most, lattice.count - first));
+  }
+}
+
+template <class F>
+void RunMap(const DepthwiseMap& m, const LaneTable& table) {
+  const auto inside = [](const conv::Lattice& a, std::int64_t first, std::int64_t count, std::int64_t all) {
+    return count == all && first * a.stride >= a.begin && (first + all - 1) * a.stride + a.taps <= a.end;
+  };
+  EachPart(m.rows, F::rows, [&](std::int64_t y, std::int64_t rows) {
+    const bool all_rows = F::taps > 0 && m.rows.taps == F::taps && inside(m.rows, y, rows, F::rows);
+    EachPart(m.columns, F::columns, [&](std::int64_t x, std::int64_t columns) {
+      const bool all_columns = inside(m.columns, x, columns, F::columns);
+      auto run = all_columns ? RunTile<F, Inside::columns> : RunTile<F, Inside::edge>;
+      if constexpr (F::taps > 0)
+        if (all_rows && all_columns) run = RunTile<F, Inside::whole>;
+      if (m.channels < lanes) run = RunTail<F>;
+      run(m, table, {y, rows, x, columns});
+    });
+  });
+}
+
+using MapFunction = void (*)(const DepthwiseMap&, const LaneTable&);
 
 template <bool kGrouped>
-RunFunction function_for(std::int64_t taps, std::int64_t src_step, std::int64_t src_column) {
-  if (src_step == src_column) {
-    if (taps == 3) return RunOutputs<Form<3, 1, kGrouped>>;
-    if (taps == 5) return RunOutputs<Form<5, 1, kGrouped>>;
+MapFunction function_for(const conv::Lattice& rows, const conv::Lattice& columns) {
+  const std::int64_t taps = columns.taps, stride = columns.stride;
+  if (rows.stride == stride && stride == 1) {
+    if (taps == 1) return RunMap<Form<1, 1, kGrouped>>;
+    if (taps == 2) return RunMap<Form<2, 1, kGrouped>>;
+    if (taps == 3) return RunMap<Form<3, 1, kGrouped>>;
+    if (taps == 5) return RunMap<Form<5, 1, kGrouped>>;
+    if (taps == 7) return RunMap<Form<7, 1, kGrouped>>;
   }
-  if (src_step == 2 * src_column) {
-    if (taps == 3) return RunOutputs<Form<3, 2, kGrouped>>;
-    if (taps == 5) return RunOutputs<Form<5, 2, kGrouped>>;
+  if (rows.stride == stride && stride == 2) {
+    if (taps == 3) return RunMap<Form<3, 2, kGrouped>>;
+    if (taps == 5) return RunMap<Form<5, 2, kGrouped>>;
   }
-  return RunOutputs<Form<0, 0, kGrouped>>;
+  return RunMap<Form<0, 0, kGrouped>>;
 }
 
-// If taps go backwards, visits the positions from the last to the first. Then both go the same way, as the forms with compile-time windows
-// need.
-conv::Run forwards(conv::Run run) {
-  if (run.read_per_tap > 0) return run;
-  run.first += (run.count - 1) * run.step, run.read += (run.count - 1) * run.read_per_position;
-  run.step = -run.step, run.read_per_position = -run.read_per_position;
-  return run;
-}
-
-// All rows of one run of columns in one image.
-void run_columns(const DepthwisePass& pass, const LaneTable& table, const conv::Run& rows, const conv::Run& columns, std::int64_t image) {
-  const std::int64_t tap_size = pass.depth * pass.channels;
-  DepthwiseTile tile = {.src = nullptr,
-                        .dst = nullptr,
-                        .src_step = columns.read_per_position * pass.read.pixel,
-                        .dst_step = columns.step * pass.written.pixel,
-                        .rows = rows.taps,
-                        .columns = columns.taps,
-                        .depth = pass.depth,
-                        .src_row = rows.read_per_tap * pass.read.row,
-                        .src_column = columns.read_per_tap * pass.read.pixel,
-                        .kernel_row = rows.tap_step * pass.window_width * tap_size,
-                        .kernel_column = columns.tap_step * tap_size,
-                        .kernel = pass.kernel + (rows.tap * pass.window_width + columns.tap) * tap_size,
-                        .bias = pass.bias,
-                        .channels = pass.channels,
-                        .relu = pass.relu};
-  const auto function = pass.depth > 1 ? function_for<true> : function_for<false>;
-  const RunFunction run = function(columns.taps, tile.src_step, tile.src_column);
-  const float* src = pass.src + image * pass.read.image + columns.read * pass.read.pixel;
-  float* dst = pass.dst + image * pass.written.image + columns.first * pass.written.pixel;
-  for (std::int64_t k = 0; k < rows.count; ++k) {
-    tile.src = src + (rows.read + k * rows.read_per_position) * pass.read.row;
-    tile.dst = dst + (rows.first + k * rows.step) * pass.written.row;
-    run(tile, table, columns.count);
+void run_lattices(const DepthwisePass& pass, const LaneTable& table, const conv::Lattice& rows, const conv::Lattice& columns) {
+  const std::int64_t tap_size = pass.depth * lanes;
+  DepthwiseMap map = {.rows = rows,
+                      .columns = columns,
+                      .src = nullptr,
+                      .dst = nullptr,
+                      .src_row = rows.read_step * pass.read.row,
+                      .src_column = columns.read_step * pass.read.pixel,
+                      .dst_row = rows.step * pass.written.row,
+                      .dst_column = columns.step * pass.written.pixel,
+                      .kernel = pass.kernel + (rows.tap * pass.window_width + columns.tap) * tap_size,
+                      .kernel_row = rows.tap_step * pass.window_width * tap_size,
+                      .kernel_column = columns.tap_step * tap_size,
+                      .kernel_vector = pass.taps * tap_size,
+                      .depth = pass.depth,
+                      .channels = pass.channels,
+                      .bias = pass.bias,
+                      .relu = pass.relu,
+                      .streams = pass.streams};
+  const MapFunction run = (pass.depth > 1 ? function_for<true> : function_for<false>)(rows, columns);
+  for (std::int64_t n = 0; n < pass.images; ++n) {
+    map.src = pass.src + n * pass.read.image + rows.read * pass.read.row + columns.read * pass.read.pixel;
+    map.dst = pass.dst + n * pass.written.image + rows.first * pass.written.row + columns.first * pass.written.pixel;
+    run(map, table);
   }
 }
 
 void depthwise_forward(const DepthwisePass& pass, const Geometry& g) {
   const LaneTable table(pass.depth);
-  for (std::int64_t n = 0; n < pass.images; ++n)
-    conv::forward_runs(conv::columns_of(g), g.out_width, [&](const conv::Run& columns) {
-      conv::forward_runs(conv::rows_of(g), g.out_height, [&](const conv::Run& rows) { run_columns(pass, table, rows, columns, n); });
-    });
+  conv::forward_lattices(conv::rows_of(g), [&](const conv::Lattice& rows) {
+    conv::forward_lattices(conv::columns_of(g), [&](const conv::Lattice& columns) { run_lattices(pass, table, rows, columns); });
+  });
 }
 
 void depthwise_backward(const DepthwisePass& pass, const Geometry& g) {
   const LaneTable table(pass.depth);
-  for (std::int64_t n = 0; n < pass.images; ++n)
-    conv::backward_runs(conv::columns_of(g), g.width, [&](const conv::Run& columns) {
-      conv::backward_runs(conv::rows_of(g), g.height, [&](const conv::Run& rows) { run_columns(pass, table, rows, forwards(columns), n); });
-    });
-}
-
-constexpr int most_taps = 9;
-
-// The taps first, first + 1, ... of one source channel of each group.
-struct Taps {
-  std::int64_t first, channel;
-};
-
-template <int kTaps, bool kGrouped, bool kTail>
-HWY_NOINLINE void SumTaps(const DepthwiseSums& x, const LaneTable& table, const Taps& taps, std::int64_t c, std::int64_t last) {
-  const PickChannel<kGrouped> pick(table, taps.channel);
-  const auto sums_of = [&](int t) { return x.dkernel + ((taps.first + t) * x.depth + taps.channel) * x.channels + c; };
-  const D d;
-  V sum[kTaps];
-  const float* tap[kTaps];
-#pragma GCC unroll 9
-  for (int t = 0; t < kTaps; ++t) {
-    const std::int64_t number = taps.first + t;
-    tap[t] = x.src + number / x.window_width * x.tap_row + number % x.window_width * x.tap_column + c;
-    sum[t] = x.add ? LoadVector<kTail>(sums_of(t), 0, 1, last) : hn::Zero(d);
-  }
-  for (std::int64_t y = 0; y < x.out_height; ++y) {
-    const float* ddst = x.ddst + y * x.ddst_row + c;
-    std::int64_t at = y * x.src_row;
-    for (std::int64_t column = 0; column < x.out_width; ++column, at += x.src_column, ddst += x.ddst_column) {
-      const V gradient = LoadVector<kTail>(ddst, 0, 1, last);
-#pragma GCC unroll 9
-      for (int t = 0; t < kTaps; ++t) sum[t] = hn::MulAdd(pick(LoadVector<kTail>(tap[t] + at, 0, 1, last)), gradient, sum[t]);
-    }
-  }
-#pragma GCC unroll 9
-  for (int t = 0; t < kTaps; ++t) StoreVector<kTail>(sum[t], sums_of(t), 0, 1, last);
-}
-
-using SumFunction = void (*)(const DepthwiseSums&, const LaneTable&, const Taps&, std::int64_t, std::int64_t);
-
-template <bool kGrouped, bool kTail, int... kTaps>
-constexpr SumFunction sum_function(std::integer_sequence<int, kTaps...>, std::int64_t taps) {
-  constexpr SumFunction table[] = {SumTaps<kTaps + 1, kGrouped, kTail>...};
-  return table[taps - 1];
-}
-
-template <bool kTail>
-void sum_taps(const DepthwiseSums& x, const LaneTable& table, std::int64_t c, std::int64_t last) {
-  const std::int64_t taps = x.window_height * x.window_width, calls = (taps + most_taps - 1) / most_taps;
-  for (std::int64_t call = 0, first = 0; call < calls; ++call) {
-    const std::int64_t count = taps / calls + (call < taps % calls);  // balanced: 25 = 9 + 8 + 8
-    constexpr auto all = std::make_integer_sequence<int, most_taps>();
-    const SumFunction sum = x.depth > 1 ? sum_function<true, kTail>(all, count) : sum_function<false, kTail>(all, count);
-    for (std::int64_t channel = 0; channel < x.depth; ++channel) sum(x, table, {first, channel}, c, last);
-    first += count;
-  }
-}
-
-void depthwise_sums(const DepthwiseSums& x) {
-  const LaneTable table(x.depth);
-  std::int64_t c = 0;
-  for (; c + lanes <= x.channels; c += lanes) sum_taps<false>(x, table, c, lanes);
-  if (c < x.channels) sum_taps<true>(x, table, c, x.channels - c);
+  conv::backward_lattices(conv::rows_of(g), [&](const conv::Lattice& rows) {
+    conv::backward_lattices(conv::columns_of(g), [&](const conv::Lattice& columns) { run_lattices(pass, table, rows, columns); });
+  });
 }
 
 }  // namespace
@@ -325,19 +321,12 @@ HWY_AFTER_NAMESPACE();
 namespace linn::detail::kernels {
 HWY_EXPORT(depthwise_forward);
 HWY_EXPORT(depthwise_backward);
-HWY_EXPORT(depthwise_sums);
 
 namespace conv {
 namespace {
 
 // Elements of a strip of a map with repeated channels: 64 KiB, at least one row.
 constexpr std::int64_t strip_elements = 16384;
-
-// Repeats each of `channels` elements `times` times, for all pixels of a row.
-void repeat_channels(const float* src, std::int64_t pixel, std::int64_t pixels, std::int64_t channels, std::int64_t times, float* dst) {
-  for (std::int64_t x = 0; x < pixels; ++x)
-    for (std::int64_t c = 0; c < channels; ++c, dst += times) std::fill_n(dst, times, src[x * pixel + c]);
-}
 
 // Adds each `times` neighbouring elements to one.
 void add_repeated(const float* src, std::int64_t pixels, std::int64_t channels, std::int64_t times, float* dst, std::int64_t pixel) {
@@ -347,6 +336,25 @@ void add_repeated(const float* src, std::int64_t pixels, std::int64_t channels, 
       for (std::int64_t k = 1; k < times; ++k) sum += src[k];
       dst[x * pixel + c] = sum;
     }
+}
+
+std::int64_t packed_size(const Geometry& g) {
+  return g.window_height * g.window_width * (g.channels / g.groups) * core::round_up(g.out_channels, core::lanes());
+}
+
+// Writes the packed weights. `kernel` is [taps][source channels of a group][out_channels], or transposed
+// [taps][groups][out channels of a group][source channels of a group].
+void pack_vectors(const Geometry& g, const float* kernel, float* packed, bool transposed = false) {
+  const std::int64_t lanes = core::lanes(), depth = g.channels / g.groups, channels = g.out_channels;
+  for (std::int64_t v = 0; v < channels; v += lanes) {
+    const std::int64_t first = std::max<std::int64_t>(std::min(v, channels - lanes), 0);
+    for (std::int64_t tap = 0; tap < g.window_height * g.window_width; ++tap)
+      for (std::int64_t d = 0; d < depth; ++d)
+        for (std::int64_t c = first; c < first + lanes; ++c, ++packed) {
+          const std::int64_t at = transposed ? (tap * channels + c / depth * depth + d) * depth + c % depth : (tap * depth + d) * channels + c;
+          *packed = c < channels ? kernel[at] : 0.0F;
+        }
+  }
 }
 
 // The same convolution on a dense map with repeated channels.
@@ -378,27 +386,30 @@ void forward(const Geometry& g, const ConvForward::Problem& problem, const ConvF
                               .written = {g.dst_pixel, g.dst_row, g.dst_image},
                               .images = args.images,
                               .channels = g.out_channels,
+                              .taps = g.window_height * g.window_width,
                               .window_width = g.window_width,
                               .depth = g.channels / g.groups,
-                              .kernel = args.kernel,
+                              .kernel = args.packed,
                               .bias = problem.bias ? args.bias : nullptr,
-                              .relu = problem.activation == Activation::relu};
+                              .relu = problem.activation == Activation::relu,
+                              .streams = streams(g, args.images)};
   HWY_DYNAMIC_DISPATCH(depthwise_forward)(pass, g);
 }
 
-// `kernel` is [taps][out_channels / groups][channels]; with a multiplier above 1 that is [taps][1][out_channels].
-void backward(const Geometry& g, const float* kernel, const ConvInputGradient::Args<float>& args) {
+void backward(const Geometry& g, const ConvInputGradient::Args<float>& args) {
   const DepthwisePass pass = {.src = args.ddst,
                               .dst = args.dsrc,
                               .read = {g.dst_pixel, g.dst_row, g.dst_image},
                               .written = {g.src_pixel, g.src_row, g.src_image},
                               .images = args.images,
                               .channels = g.out_channels,
+                              .taps = g.window_height * g.window_width,
                               .window_width = g.window_width,
                               .depth = g.channels / g.groups,
-                              .kernel = kernel,
+                              .kernel = args.packed,
                               .bias = nullptr,
-                              .relu = false};
+                              .relu = false,
+                              .streams = streams(g, args.images)};
   HWY_DYNAMIC_DISPATCH(depthwise_backward)(pass, g);
 }
 
@@ -415,78 +426,29 @@ void forward_rows(const ConvForward::Problem& problem, const ConvForward::Args<f
                     args.scratch + (y - begin) * row);
   Geometry strip = repeated(g);
   strip.height = end - begin, strip.pad_top = begin - start, strip.out_height = rows;
-  forward(strip, problem, {1, args.scratch, args.kernel, nullptr, args.bias, args.dst + n * g.dst_image + first * g.dst_row, nullptr});
+  forward(strip, problem, {1, args.scratch, args.kernel, args.packed, args.bias, args.dst + n * g.dst_image + first * g.dst_row, nullptr});
 }
 
 // Gradient of source rows [first, first + rows) of an image: first for each output channel, in scratch, then added for each source channel.
 void backward_rows(const Geometry& g, const ConvInputGradient::Args<float>& args, std::int64_t n, std::int64_t first, std::int64_t rows) {
   Geometry strip = repeated(g);
   strip.height = rows, strip.pad_top = g.pad_top + first;
-  backward(strip, args.transposed_kernel, {1, args.ddst + n * g.dst_image, args.transposed_kernel, nullptr, args.scratch, nullptr});
+  backward(strip, {1, args.ddst + n * g.dst_image, args.transposed_kernel, args.packed, args.scratch, nullptr});
   for (std::int64_t y = 0; y < rows; ++y)
     add_repeated(args.scratch + y * strip.src_row, g.width, g.channels, multiplier_of(g),
                  args.dsrc + n * g.src_image + (first + y) * g.src_row, g.src_pixel);
-}
-
-// The source that the kernel gradient reads for an image: the image itself, or a copy in scratch with padding and repeated channels.
-bool laid_out(const Geometry& g) { return padded(g) || multiplier_of(g) > 1; }
-
-Geometry layout_of(const Geometry& g) {
-  Geometry layout = g;
-  if (!laid_out(g)) return layout;
-  layout.width = g.width + g.pad_left + g.pad_right, layout.height = g.height + g.pad_top + g.pad_bottom;
-  layout.channels = g.out_channels;
-  set_dense_src(layout);
-  return layout;
-}
-
-void lay_out(const Geometry& g, const float* src, float* dst) {
-  if (multiplier_of(g) == 1) return pad(g, 1, src, dst);
-  const Geometry layout = layout_of(g);
-  const std::int64_t left = g.pad_left * g.out_channels, right = g.pad_right * g.out_channels;
-  std::fill_n(dst, g.pad_top * layout.src_row, 0.0f);
-  for (std::int64_t y = 0; y < g.height; ++y) {
-    float* row = dst + (g.pad_top + y) * layout.src_row;
-    std::fill_n(row, left, 0.0f);
-    repeat_channels(src + y * g.src_row, g.src_pixel, g.width, g.channels, multiplier_of(g), row + left);
-    std::fill_n(row + layout.src_row - right, right, 0.0f);
-  }
-  std::fill_n(dst + (g.pad_top + g.height) * layout.src_row, g.pad_bottom * layout.src_row, 0.0f);
-}
-
-void kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& args) {
-  const Geometry layout = layout_of(g);
-  for (std::int64_t n = 0; n < args.images; ++n) {
-    const float* src = args.src + n * g.src_image;
-    if (laid_out(g)) {
-      lay_out(g, src, args.scratch);
-      src = args.scratch;
-    }
-    const DepthwiseSums sums = {.src = src,
-                                .ddst = args.ddst + n * g.dst_image,
-                                .dkernel = args.dkernel,
-                                .depth = g.channels / g.groups,
-                                .channels = g.out_channels,
-                                .out_height = g.out_height,
-                                .out_width = g.out_width,
-                                .src_row = g.stride_height * layout.src_row,
-                                .src_column = g.stride_width * layout.src_pixel,
-                                .ddst_row = g.dst_row,
-                                .ddst_column = g.dst_pixel,
-                                .tap_row = g.dilation_height * layout.src_row,
-                                .tap_column = g.dilation_width * layout.src_pixel,
-                                .window_height = g.window_height,
-                                .window_width = g.window_width,
-                                .add = n > 0};
-    HWY_DYNAMIC_DISPATCH(depthwise_sums)(sums);
-  }
-  if (args.images == 0) std::fill_n(args.dkernel, g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels, 0.0f);
 }
 
 }  // namespace
 
 bool DepthwiseForward::supports(const ConvForward::Problem& problem) {
   return is_linear_or_relu(problem.activation) && is_depthwise(problem.geometry);
+}
+
+std::int64_t DepthwiseForward::packed(const ConvForward::Problem& problem) { return packed_size(problem.geometry); }
+
+void DepthwiseForward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
+  pack_vectors(problem.geometry, kernel, packed);
 }
 
 std::int64_t DepthwiseForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
@@ -502,20 +464,23 @@ void DepthwiseForward::run(const ConvForward::Problem& problem, const ConvForwar
     for (std::int64_t y = 0; y < g.out_height; y += strip) forward_rows(problem, args, n, y, std::min(strip, g.out_height - y));
 }
 
+std::int64_t DepthwiseInputGradient::packed(const Geometry& g) { return packed_size(g); }
+
+// The last two axes of the kernel are swapped, and one of them has one element: the layout is that of the forward pass.
+void DepthwiseInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
+  pack_vectors(g, transposed_kernel, packed);
+}
+
 std::int64_t DepthwiseInputGradient::scratch(const Geometry& g, std::int64_t) {
   return multiplier_of(g) > 1 ? backward_strip(g) * g.width * g.out_channels : 0;
 }
 
 void DepthwiseInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  if (multiplier_of(g) == 1) return backward(g, args.transposed_kernel, args);
+  if (multiplier_of(g) == 1) return backward(g, args);
   const std::int64_t strip = backward_strip(g);
   for (std::int64_t n = 0; n < args.images; ++n)
     for (std::int64_t h = 0; h < g.height; h += strip) backward_rows(g, args, n, h, std::min(strip, g.height - h));
 }
-
-std::int64_t DepthwiseKernelGradient::scratch(const Geometry& g, std::int64_t) { return laid_out(g) ? layout_of(g).src_image : 0; }
-
-void DepthwiseKernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) { kernel_gradient(g, args); }
 
 bool is_grouped(const Geometry& g) {
   const std::int64_t depth = g.channels / g.groups, most = core::isa() >= core::Isa::avx512 ? 8 : core::isa() >= core::Isa::avx2 ? 4 : 2;
@@ -531,23 +496,19 @@ void GroupedForward::run(const ConvForward::Problem& problem, const ConvForward:
   forward(problem.geometry, problem, args);
 }
 
-std::int64_t GroupedInputGradient::packed(const Geometry& g) {
-  return g.window_height * g.window_width * (g.out_channels / g.groups) * g.channels;
+std::int64_t GroupedForward::packed(const ConvForward::Problem& problem) { return packed_size(problem.geometry); }
+
+void GroupedForward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
+  pack_vectors(problem.geometry, kernel, packed);
 }
+
+std::int64_t GroupedInputGradient::packed(const Geometry& g) { return packed_size(g); }
 
 void GroupedInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  const std::int64_t depth = g.channels / g.groups;
-  for (std::int64_t tap = 0; tap < g.window_height * g.window_width; ++tap)
-    for (std::int64_t o = 0; o < depth; ++o)
-      for (std::int64_t group = 0; group < g.groups; ++group, packed += depth)
-        std::copy_n(transposed_kernel + ((tap * g.groups + group) * depth + o) * depth, depth, packed);
+  pack_vectors(g, transposed_kernel, packed, true);
 }
 
-void GroupedInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) { backward(g, args.packed, args); }
-
-std::int64_t GroupedKernelGradient::scratch(const Geometry& g, std::int64_t) { return laid_out(g) ? layout_of(g).src_image : 0; }
-
-void GroupedKernelGradient::run(const Geometry& g, const ConvKernelGradient::Args<float>& args) { kernel_gradient(g, args); }
+void GroupedInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) { backward(g, args); }
 
 }  // namespace conv
 }  // namespace linn::detail::kernels

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/cpu.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/direct.h"
 #include "kernels/implementation.h"
@@ -20,6 +21,12 @@ inline bool is_depthwise(const Geometry& g) {
   return g.groups > 1 && g.groups == g.channels && multiplier_of(g) < most_outputs;
 }
 
+/// Whether the maps of a call are larger than the L2 cache: then kernels fetch ahead.
+inline bool streams(const Geometry& g, std::int64_t images) {
+  const std::int64_t floats = images * (g.height * g.width + g.out_height * g.out_width) * g.out_channels;
+  return floats * static_cast<std::int64_t>(sizeof(float)) > core::cpu().l2_bytes;
+}
+
 /// Channels in lanes. With a multiplier above 1 the source is first copied with each channel repeated.
 /// The bits are those of conv::Forward: the bias, then a multiply-add for each tap in the map, in the order of the taps.
 struct DepthwiseForward : Implements<ConvForward> {
@@ -27,6 +34,8 @@ struct DepthwiseForward : Implements<ConvForward> {
   static bool supports(const ConvForward::Problem& problem);
   static double cost(const ConvForward::Problem& problem) { return static_cast<double>(products(problem.geometry)); }
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
@@ -37,6 +46,8 @@ struct DepthwiseInputGradient : Implements<ConvInputGradient> {
   static bool supports(const Geometry& geometry) { return is_depthwise(geometry); }
   static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
+  static std::int64_t packed(const Geometry& geometry);
+  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
 };
 
@@ -58,10 +69,12 @@ struct GroupedForward : Implements<ConvForward> {
   static constexpr std::string_view name = "grouped";
   static bool supports(const ConvForward::Problem& problem);
   static double cost(const ConvForward::Problem& problem) { return static_cast<double>(products(problem.geometry)); }
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// Sums in GroupedForward's order. The packed kernel is [taps][out_channels / groups][channels].
+/// Sums in GroupedForward's order.
 struct GroupedInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "grouped";
   static bool supports(const Geometry& geometry) { return is_grouped(geometry); }
