@@ -176,6 +176,25 @@ void conv_bf16(Draw& draw) {
   detail::kernels::testing::check_kernel_gradient(g, images, seed, values);
 }
 
+// Those of few channels on rows of a tile or more.
+void conv_few_channels(Draw& draw) {
+  const bool positions = draw.rarely(4), bias = draw.flag();
+  const Activation activation = linear_or_relu(draw);
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
+  const std::int64_t period = draw.between(1, 4), channels = draw.between(1, 4);
+  Window w = window(draw);
+  w.dilation_height = w.dilation_width = 1;
+  const auto drawn = resolve(w, draw.between(1, 20), draw.between(1, 90), channels, draw.between(1, 70));
+  if (!drawn) return;
+  Geometry g = *drawn;
+  const std::int64_t images = bounded(draw.between(1, 5), work_of(g));
+  if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
+  if (draw.rarely(3)) g = detail::kernels::testing::with_gaps(g, draw.between(1, 3));
+  if (positions) return detail::kernels::testing::check_positions_forward(g, images, period, seed);
+  detail::kernels::testing::check_forward(g, images, bias, activation, seed, values);
+}
+
 // Groups of one channel, or of few.
 void conv_grouped(Draw& draw) {
   const bool positions = draw.rarely(4), bias = draw.flag();
@@ -623,6 +642,7 @@ constexpr Case cases[] = {
     {resample, {ResampleForward::name, ResampleInputGradient::name}},
     {adaptive_pool, {AdaptivePoolForward::name, AdaptivePoolInputGradient::name}},
     {spatial_dropout, {SpatialDropout::name}},
+    {conv_few_channels, {ConvForward::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

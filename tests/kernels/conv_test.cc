@@ -162,6 +162,7 @@ TEST(Conv, PartsOfAMapHaveItsBits) {
                                  geometry(three_same, 30, 7, 32, 32),
                                  geometry(three, 11, 13, 17, 19),
                                  geometry({.height = 5, .width = 3, .stride_height = 2, .border = Border::same}, 21, 8, 6, 20),
+                                 geometry({.height = 5, .width = 3, .stride_height = 2, .border = Border::same}, 21, 17, 3, 20),
                                  geometry({.height = 3, .width = 3, .dilation_height = 3, .border = Border::same}, 16, 8, 8, 8, 8),
                                  geometry({.height = 3, .width = 3, .border = Border::same}, 10, 8, 16, 16, 4)};
   for (const Geometry& g : geometries) {
@@ -527,6 +528,80 @@ TEST(Conv, GroupsOfFewChannelsWithEveryWindow) {
                        .dilation_width = dilation, .border = Border::same},
                       11, 12, 5, depth, 2, dilation - 1);
   }
+}
+
+// Windows, strides and maps of every width, with whole vectors of output channels and tails.
+TEST(Conv, FewChannels) {
+  for (std::int64_t channels = 1; channels <= 4; ++channels) {
+    for (std::int64_t width = 3; width <= 46; ++width) {
+      const std::int64_t stride = 1 + width % 4, window = 1 + width % 5;
+      const Geometry g = geometry({.height = window, .width = 1 + width % 3, .stride_width = stride, .border = Border::same}, 3, width, channels,
+                                  5 + 3 * (width % 14));
+      check_forward(g, 2, width % 2 == 0, width % 3 == 0 ? Activation::linear : Activation::relu, static_cast<std::uint32_t>(width));
+    }
+    for (std::int64_t stride = 1; stride <= 5; ++stride)
+      for (const std::int64_t out_channels : {7, 16, 24, 32, 40, 48, 67})
+        for (const Border border : {Border::valid, Border::same}) {
+          const Geometry g = geometry({.height = 4, .width = 3, .stride_height = stride, .stride_width = stride, .border = border}, 11, 15 * stride,
+                                      channels, out_channels);
+          ASSERT_TRUE(conv::FewChannelsForward::supports({g, false, Activation::linear})) << text(g);
+          check_forward(g, 2, true, Activation::relu, static_cast<std::uint32_t>(stride + out_channels));
+        }
+  }
+}
+
+TEST(Conv, FewChannelsOnViewsAndWithTrimmedMaps) {
+  for (const Border border : {Border::valid, Border::same})
+    for (const std::int64_t gap : {1, 3})
+      check_conv(with_gaps(geometry({.height = 3, .width = 3, .stride_width = 2, .border = border}, 9, 31, 3, 20), gap), 3);
+  Geometry trimmed = geometry(three_same, 14, 33, 2, 20);
+  keep_dst(trimmed, {11, 24});  // some pixels of the source are seen by no output
+  ASSERT_TRUE(conv::FewChannelsForward::supports({trimmed, true, Activation::relu}));
+  check_conv(trimmed, 2);
+  check_forward(geometry({.height = 15, .width = 15, .border = Border::same}, 4, 16, 2, 20), 2, true, Activation::relu);  // large pads
+}
+
+TEST(Conv, FewChannelsHasTheBitsOfTheDirectForm) {
+  const IsaGuard guard;
+  const Geometry g = geometry({.height = 3, .width = 5, .stride_height = 2, .stride_width = 2, .border = Border::same}, 13, 47, 3, 39);
+  const ConvForward::Problem problem = {g, true, Activation::relu};
+  const Buffer src(random_values(src_extent(g, 2), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.out_channels, 3));
+  for (const core::Isa isa : core::available_isas()) {
+    if (isa < conv::FewChannelsForward::needs) continue;
+    core::set_isa(isa);
+    const auto run = [&](std::string_view name) {
+      const Implementation<ConvForward> f = convolution(problem, name);
+      const Buffer packed = packed_for(f, problem, kernel);
+      Buffer dst(dst_extent(g, 2)), scratch(f.scratch(problem, 2), unwritten);
+      f.run(problem, {2, src.data(), kernel.data(), packed.data(), bias.data(), dst.data(), scratch.data()});
+      return dst;
+    };
+    EXPECT_EQ(bits_that_differ(run(conv::FewChannelsForward::name), run(conv::Forward::name)), 0) << core::name_of(isa);
+  }
+}
+
+// Its copies of rows have zeros for padding, which an infinite weight may not meet.
+TEST(Conv, FewChannelsWithWeightsThatAreNotFinite) {
+  const Geometry g = geometry({.height = 3, .width = 3, .border = Border::same}, 6, 30, 2, 35);
+  const ConvForward::Problem problem = {g, false, Activation::linear};
+  ASSERT_TRUE(conv::FewChannelsForward::supports(problem));
+  const auto src = random_values(src_extent(g, 1), 1);
+  for (const double value : {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()})
+    for (const std::size_t at : {0U, 3U * 70U + 20U, 9U * 70U - 1U}) {
+      auto kernel = random_values(kernel_size(g), 2);
+      kernel[at] = value;
+      std::vector<double> expected(static_cast<std::size_t>(dst_extent(g, 1)));
+      ConvForward::reference<double>(problem, {1, src.data(), kernel.data(), nullptr, nullptr, expected.data(), nullptr});
+      const Buffer src32(src), kernel32(kernel);
+      for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+        if (f.name != conv::FewChannelsForward::name) return;
+        Buffer dst(dst_extent(g, 1)), scratch(f.scratch(problem, 1), unwritten);
+        const Buffer packed = packed_for(f, problem, kernel32);
+        f.run(problem, {1, src32.data(), kernel32.data(), packed.data(), nullptr, dst.data(), scratch.data()});
+        for (std::int64_t i = 0; i < dst.size(); ++i)
+          ASSERT_EQ(std::isfinite(dst[i]), std::isfinite(expected[static_cast<std::size_t>(i)])) << i << ", weight " << at;
+      });
+    }
 }
 
 TEST(Conv, ViewsLeaveGapsAlone) {

@@ -1,6 +1,7 @@
 // Implementations of conv/conv.h in the direct form.
 #pragma once
 
+#include "core/checked.h"
 #include "kernels/conv/conv.h"
 #include "kernels/implementation.h"
 
@@ -15,7 +16,31 @@ struct Forward : Implements<ConvForward> {
   static std::int64_t packed(const ConvForward::Problem& problem);
   static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+  /// `run` with args.kernel in place of the packed weights, and without scratch.
+  static void run_unpacked(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
+
+/// The direct form for 1 to 4 input channels, without dilation and groups (few_channels.cc). Sums in Forward's order; padding counts as
+/// pixels of zero.
+struct FewChannelsForward : Implements<ConvForward> {
+  static constexpr std::string_view name = "few_channels";
+  static constexpr std::int64_t most_window_rows = 16;
+  static bool supports(const ConvForward::Problem& problem);
+  static double cost(const ConvForward::Problem& problem);
+  static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
+  static std::int64_t packed(const ConvForward::Problem& problem);
+  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
+  static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
+};
+
+/// Source pixels from the first to the last in the windows of a row of outputs.
+inline std::int64_t pixels_in_windows(const Geometry& g) { return (g.out_width - 1) * g.stride_width + g.window_width; }
+
+/// Whether FewChannelsForward copies the source's rows: unless all windows lie inside a dense row.
+inline bool copies_rows(const Geometry& g) { return g.src_pixel != g.channels || g.pad_left != 0 || pixels_in_windows(g) > g.width; }
+
+/// Elements of a copied row in whole cache lines, and one line more, as copies are made in whole vectors.
+inline std::int64_t copied_row(const Geometry& g) { return core::round_up(pixels_in_windows(g) * g.channels, 16) + 16; }
 
 struct InputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "direct";

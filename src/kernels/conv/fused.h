@@ -116,10 +116,10 @@ struct SparseKernelGradient : Implements<ConvPoolKernelGradient> {
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
 };
 
-/// One input channel, 3x3 taps, 2x2 windows: one register holds the 16 pixels that a window depends on (lookup_kernel_gradient.cc).
+/// One input channel, 3x3 taps, 2x2 windows: a register holds the pixels that a row of taps can meet in a window (lookup_kernel_gradient.cc).
 struct LookupKernelGradient : Implements<ConvPoolKernelGradient> {
   static constexpr std::string_view name = "lookup";
-  static constexpr core::Feature needs = core::Feature::vectors_512;
+  static constexpr core::Feature needs = core::Feature::vectors_256;
   static bool supports(const ConvPoolKernelGradient::Problem& problem);
   static double cost(const ConvPoolKernelGradient::Problem& problem);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);
