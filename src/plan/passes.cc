@@ -66,8 +66,8 @@ bool fold_one(Lowering& lowering) {
 // The fused op for a pair, with outputs and layer name; null if no fusion applies.
 std::unique_ptr<Op> joined(const Pair& pair, const FusionContext& plan) {
   for (const Fusion& fusion : fusions()) {
-    if (!fusion.matches(pair) || !fusion.allowed(pair, plan) || (fusion.pays != nullptr && !fusion.pays(pair, plan))) continue;
-    std::unique_ptr<Op> both = fusion.join(pair);
+    if (fusion.stage != plan.stage || !fusion.matches(pair) || !fusion.allowed(pair, plan) || (fusion.pays != nullptr && !fusion.pays(pair, plan))) continue;
+    std::unique_ptr<Op> both = fusion.join(pair, plan);
     both->outputs = pair.consumer.outputs;
     both->layer = joined_names(pair.producer, pair.consumer);
     return both;
@@ -142,12 +142,15 @@ void fold(Lowering& lowering) {
   }
 }
 
-void fuse(Lowering& lowering, const kernels::Policy& policy) {
-  FusionContext plan{.training = lowering.training(), .policy = policy};
+void fuse(Lowering& lowering, const kernels::Policy& policy, Chains chains) {
+  FusionContext plan{.training = lowering.training(), .policy = policy, .chains = chains};
   if (lowering.position_invariant()) plan.policy.position_invariant = true;
   while (reach_through_activation(lowering)) {
   }
-  while (fuse_one(lowering, plan)) {
+  for (const Stage stage : {Stage::pairs, Stage::chains}) {
+    plan.stage = stage;
+    while (fuse_one(lowering, plan)) {
+    }
   }
 }
 
