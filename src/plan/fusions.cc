@@ -64,9 +64,11 @@ bool can_take_pool(const Pair& pair, const FusionContext& plan) {
   return !plan.training || has_sparse_gradients(*conv_problem(pair.producer), *pool_problem(pair.consumer));
 }
 
-bool pool_pays(const Pair& pair, const FusionContext& plan) {
-  return kernels::conv::pooling_joins(joined_problem(*conv_problem(pair.producer), *pool_problem(pair.consumer), plan.training),
-                                      plan.training, plan.policy);
+double gain_if(bool pays) { return pays ? 0 : -1; }
+
+double pool_gain(const Pair& pair, const FusionContext& plan) {
+  return gain_if(kernels::conv::pooling_joins(joined_problem(*conv_problem(pair.producer), *pool_problem(pair.consumer), plan.training),
+                                              plan.training, plan.policy));
 }
 
 std::unique_ptr<Op> with_pool(const Pair& pair, const FusionContext&) { return conv_pool(pair.producer, *pool_problem(pair.consumer)); }
@@ -83,14 +85,14 @@ bool can_take_global_pool(const Pair& pair, const FusionContext& plan) {
   return max || (!plan.training && !plan.policy.position_invariant);
 }
 
-bool global_pool_pays(const Pair& pair, const FusionContext& plan) {
+double global_pool_gain(const Pair& pair, const FusionContext& plan) {
   const kernels::ConvForward::Problem& conv = *conv_problem(pair.producer);
-  return kernels::conv::global_pooling_joins({.conv = conv.geometry,
+  return gain_if(kernels::conv::global_pooling_joins({.conv = conv.geometry,
                                               .kind = global_pool_problem(pair.consumer)->kind,
                                               .bias = conv.bias,
                                               .activation = conv.activation,
                                               .winners = plan.training},
-                                             plan.training, plan.policy);
+                                             plan.training, plan.policy));
 }
 
 std::unique_ptr<Op> with_global_pool(const Pair& pair, const FusionContext&) { return conv_global_pool(pair.producer, global_pool_problem(pair.consumer)->kind); }
@@ -116,8 +118,8 @@ bool can_become_chain(const Pair& pair, const FusionContext& plan) {
   return plan.policy.operands == kernels::Operands::float32 && can_become_chain(pair.producer, pair.consumer);
 }
 
-bool chain_pays(const Pair& pair, const FusionContext& plan) {
-  return plan.chains == Chains::always || chain_is_cheaper(pair.producer, pair.consumer, plan.policy);
+double gain_of_chain(const Pair& pair, const FusionContext& plan) {
+  return plan.chains == Chains::always ? 0 : chain_gain(pair.producer, pair.consumer, plan.policy);
 }
 
 std::unique_ptr<Op> as_chain(const Pair& pair, const FusionContext& plan) {
@@ -127,11 +129,11 @@ std::unique_ptr<Op> as_chain(const Pair& pair, const FusionContext& plan) {
 constexpr std::array<Fusion, 7> table{{
     {"sum + addition", is_before_addition, can_take_residual, nullptr, with_residual},
     {"sum + activation", is_before_activation, can_take_activation, nullptr, with_activation},
-    {"convolution + pooling", is_before_pool, can_take_pool, pool_pays, with_pool},
-    {"convolution + global pooling", is_before_global_pool, can_take_global_pool, global_pool_pays, with_global_pool},
+    {"convolution + pooling", is_before_pool, can_take_pool, pool_gain, with_pool},
+    {"convolution + global pooling", is_before_global_pool, can_take_global_pool, global_pool_gain, with_global_pool},
     {"normalization + relu", is_norm_before_relu, always, nullptr, norm_relu},
     {"bias + relu", is_bias_before_relu, always, nullptr, bias_relu},
-    {"convolution + convolution", is_before_convolution, can_become_chain, chain_pays, as_chain, Stage::chains},
+    {"convolution + convolution", is_before_convolution, can_become_chain, gain_of_chain, as_chain, Stage::chains},
 }};
 
 }  // namespace

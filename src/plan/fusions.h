@@ -15,7 +15,8 @@ namespace linn::detail::plan {
 /// Which convolutions become chains (ops/conv_chain.h). `always`: wherever it is possible, in strips as low as possible, for tests.
 enum class Chains : std::uint8_t { never, where_cheaper, always };
 
-/// Chains are made when no other fusion is left, because an addition or an activation cannot join an op that is in a chain already.
+/// Chains are made when no other fusion is left, because an addition or an activation cannot join an op that is in a chain already. Of all
+/// pairs the one with the largest gain joins first: the strips of a chain become lower with each map, so not all can join.
 enum class Stage : std::uint8_t { pairs, chains };
 
 /// Properties of the plan that decide about a fusion.
@@ -41,8 +42,9 @@ struct Fusion {
   bool (*matches)(const Pair& pair);
   /// Guard: whether the fused op gives the same result and, in training, the same gradients.
   bool (*allowed)(const Pair& pair, const FusionContext& plan);
-  /// Cost: whether the fused op is cheaper. Null: always cheaper, because it saves a pass over memory.
-  bool (*pays)(const Pair& pair, const FusionContext& plan);
+  /// Cost: how much cheaper the fused op is, as costs are counted (kernels/implementation.h); below 0 the two stay apart. Null: always
+  /// cheaper, because it saves a pass over memory.
+  double (*gain)(const Pair& pair, const FusionContext& plan);
   /// Makes the fused op with its inputs.
   std::unique_ptr<Op> (*join)(const Pair& pair, const FusionContext& plan);
   Stage stage = Stage::pairs;

@@ -20,8 +20,8 @@ enum class Strips : std::uint8_t { of_cache, lowest };
 bool is_in_chains(const Op& op);
 /// Whether `consumer`, which alone reads the map of `producer`, can be computed in one chain with it.
 bool can_become_chain(const Op& producer, const Op& consumer);
-/// Whether one chain of both is cheaper than the two.
-bool chain_is_cheaper(const Op& producer, const Op& consumer, const kernels::Policy& policy);
+/// How much cheaper one chain of both is than the two, for one image; negative where it is not.
+double chain_gain(const Op& producer, const Op& consumer, const kernels::Policy& policy);
 /// The chain of both.
 std::unique_ptr<Op> conv_chain(const Op& producer, const Op& consumer, Strips strips);
 
