@@ -5,6 +5,8 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
@@ -106,8 +108,19 @@ class Table {
 
 std::string rate(double amount, double seconds) { return amount > 0 && seconds > 0 ? fmt::format("{:.1f}", amount / seconds * 1e-9) : ""; }
 
-// "conv_pool_forward.winograd" without the kernel, which the op's name tells.
-std::string short_implementation(const std::string& name) { return name.substr(name.find('.') + 1); }
+// Without the kernels, which the op's name tells: "winograd" of "conv_pool_forward.winograd", and of a chain "direct > depthwise" of
+// "conv_forward.direct > conv_forward.depthwise".
+std::string short_implementation(const std::string& name) {
+  constexpr std::string_view behind = " > ";
+  std::string text;
+  for (std::size_t first = 0; first < name.size();) {
+    const std::size_t end = std::min(name.find(behind, first), name.size());
+    const std::string one = name.substr(first, end - first);
+    text += (text.empty() ? "" : std::string(behind)) + one.substr(one.find('.') + 1);
+    first = std::min(end + behind.size(), name.size());
+  }
+  return text;
+}
 
 struct Sums {
   double seconds = 0, flops = 0, bytes = 0, least = 0;

@@ -21,7 +21,7 @@ std::vector<Value> add_gradients(Lowering& to, const Training& training) {
 Compiled compile(Lowering to, const Training& training, const PlanOptions& options, const Passes& passes) {
   drop_unread(to);
   if (passes.fold && !to.training()) fold(to);
-  if (passes.fuse) fuse(to, options.policy);
+  if (passes.fuse) fuse(to, options.policy, passes.chains);
   if (passes.trim) trim(to);
   std::vector<Value> gradients;
   if (!training.variables.empty()) gradients = add_gradients(to, training);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "plan/fusions.h"
 #include "plan/plan.h"
 
 namespace linn::detail::plan {
@@ -25,6 +26,7 @@ struct Compiled {
 /// Which passes run. All by default; tests compare plans with and without a pass.
 struct Passes {
   bool fold = true, fuse = true, trim = true, views = true;
+  Chains chains = Chains::where_cheaper;
 };
 
 /// Runs the passes in this order: drop_unread, fold (inference only), fuse, trim, gradients, updates, drop_unread, make_views; then makes

@@ -9,6 +9,7 @@
 #include "core/did_you_mean.h"
 #include "io/text.h"
 #include "kernels/kernels.h"
+#include "plan/ops/conv_chain.h"
 
 namespace linn::detail::plan {
 namespace {
@@ -25,6 +26,7 @@ std::vector<std::string> names_of_implementations() {
 #define LINN_KERNEL(kernel, ...) add_names<kernels::kernel>(names);
 #include "kernels/registry.inc"
 #undef LINN_KERNEL
+  names.push_back(fmt::format("plan.{}", conv_chain_name));
   return names;
 }
 

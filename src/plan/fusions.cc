@@ -6,6 +6,7 @@
 #include "plan/epilogue.h"
 #include "plan/ops/bias.h"
 #include "plan/ops/conv.h"
+#include "plan/ops/conv_chain.h"
 #include "plan/ops/conv_global_pool.h"
 #include "plan/ops/conv_pool.h"
 #include "plan/ops/eltwise.h"
@@ -34,7 +35,7 @@ bool can_take_padding(const Pair& pair, const FusionContext&) {
          g.pad_left + pad.pads.left <= most_columns && g.pad_right + pad.pads.right <= most_columns;
 }
 
-std::unique_ptr<Op> with_padding(const Pair& pair) {
+std::unique_ptr<Op> with_padding(const Pair& pair, const FusionContext&) {
   return conv_with_padding(pair.consumer, pair.producer.inputs[0], pad_problem(pair.producer)->pads);
 }
 
@@ -52,7 +53,7 @@ bool can_take_residual(const Pair& pair, const FusionContext&) {
   return epilogue.is_linear() && !epilogue.residual && other_term(pair).shape == pair.producer.outputs[0].shape;
 }
 
-std::unique_ptr<Op> with_residual(const Pair& pair) {
+std::unique_ptr<Op> with_residual(const Pair& pair, const FusionContext&) {
   Epilogue epilogue = epilogue_of(pair.producer)->epilogue();
   epilogue.residual = true;
   return epilogue_of(pair.producer)->with_epilogue(epilogue, other_term(pair));
@@ -69,7 +70,7 @@ bool can_take_activation(const Pair& pair, const FusionContext& plan) {
   return epilogue_of(pair.producer)->epilogue().is_linear() && (!plan.training || is_relu(pair.consumer));
 }
 
-std::unique_ptr<Op> with_activation(const Pair& pair) {
+std::unique_ptr<Op> with_activation(const Pair& pair, const FusionContext&) {
   Epilogue epilogue = epilogue_of(pair.producer)->epilogue();
   epilogue.activation = *activation_problem(pair.consumer);
   return epilogue_of(pair.producer)->with_epilogue(epilogue, {});
@@ -83,12 +84,14 @@ bool can_take_pool(const Pair& pair, const FusionContext& plan) {
   return !plan.training || has_sparse_gradients(*conv_problem(pair.producer), *pool_problem(pair.consumer));
 }
 
-bool pool_pays(const Pair& pair, const FusionContext& plan) {
-  return kernels::conv::pooling_joins(joined_problem(*conv_problem(pair.producer), *pool_problem(pair.consumer), plan.training),
-                                      plan.training, plan.policy);
+double gain_if(bool pays) { return pays ? 0 : -1; }
+
+double pool_gain(const Pair& pair, const FusionContext& plan) {
+  return gain_if(kernels::conv::pooling_joins(joined_problem(*conv_problem(pair.producer), *pool_problem(pair.consumer), plan.training),
+                                              plan.training, plan.policy));
 }
 
-std::unique_ptr<Op> with_pool(const Pair& pair) { return conv_pool(pair.producer, *pool_problem(pair.consumer)); }
+std::unique_ptr<Op> with_pool(const Pair& pair, const FusionContext&) { return conv_pool(pair.producer, *pool_problem(pair.consumer)); }
 
 bool is_before_global_pool(const Pair& pair) {
   return conv_problem(pair.producer) != nullptr && global_pool_problem(pair.consumer) != nullptr;
@@ -102,17 +105,17 @@ bool can_take_global_pool(const Pair& pair, const FusionContext& plan) {
   return max || (!plan.training && !plan.policy.position_invariant);
 }
 
-bool global_pool_pays(const Pair& pair, const FusionContext& plan) {
+double global_pool_gain(const Pair& pair, const FusionContext& plan) {
   const kernels::ConvForward::Problem& conv = *conv_problem(pair.producer);
-  return kernels::conv::global_pooling_joins({.conv = conv.geometry,
+  return gain_if(kernels::conv::global_pooling_joins({.conv = conv.geometry,
                                               .kind = global_pool_problem(pair.consumer)->kind,
                                               .bias = conv.bias,
                                               .activation = conv.activation,
                                               .winners = plan.training},
-                                             plan.training, plan.policy);
+                                             plan.training, plan.policy));
 }
 
-std::unique_ptr<Op> with_global_pool(const Pair& pair) { return conv_global_pool(pair.producer, global_pool_problem(pair.consumer)->kind); }
+std::unique_ptr<Op> with_global_pool(const Pair& pair, const FusionContext&) { return conv_global_pool(pair.producer, global_pool_problem(pair.consumer)->kind); }
 
 // ---- normalization or a separate bias, then relu ---------------------------------------------------------------------------------------
 
@@ -122,17 +125,36 @@ bool is_bias_before_relu(const Pair& pair) { return is_linear_bias(pair.producer
 
 bool always(const Pair&, const FusionContext&) { return true; }
 
-std::unique_ptr<Op> norm_relu(const Pair& pair) { return norm_with_relu(pair.producer); }
-std::unique_ptr<Op> bias_relu(const Pair& pair) { return bias_with_relu(pair.producer); }
+std::unique_ptr<Op> norm_relu(const Pair& pair, const FusionContext&) { return norm_with_relu(pair.producer); }
+std::unique_ptr<Op> bias_relu(const Pair& pair, const FusionContext&) { return bias_with_relu(pair.producer); }
 
-constexpr std::array<Fusion, 7> table{{
+// ---- convolutions one after the other, in strips of rows -------------------------------------------------------------------------------
+
+bool is_before_convolution(const Pair& pair) { return pair.slot == ConvInputs::src && is_in_chains(pair.producer) && is_in_chains(pair.consumer); }
+
+// Rounding to bfloat16 reads a few rows beyond those of the windows (kernels/conv/rounded.h), which a strip does not hold.
+bool can_become_chain(const Pair& pair, const FusionContext& plan) {
+  if (plan.training || plan.chains == Chains::never || kernels::disabled("plan", conv_chain_name)) return false;
+  return plan.policy.operands == kernels::Operands::float32 && can_become_chain(pair.producer, pair.consumer);
+}
+
+double gain_of_chain(const Pair& pair, const FusionContext& plan) {
+  return plan.chains == Chains::always ? 0 : chain_gain(pair.producer, pair.consumer, plan.policy);
+}
+
+std::unique_ptr<Op> as_chain(const Pair& pair, const FusionContext& plan) {
+  return conv_chain(pair.producer, pair.consumer, plan.chains == Chains::always ? Strips::lowest : Strips::of_cache);
+}
+
+constexpr std::array<Fusion, 8> table{{
     {"padding + convolution", is_padding_before_convolution, can_take_padding, nullptr, with_padding},
     {"sum + addition", is_before_addition, can_take_residual, nullptr, with_residual},
     {"sum + activation", is_before_activation, can_take_activation, nullptr, with_activation},
-    {"convolution + pooling", is_before_pool, can_take_pool, pool_pays, with_pool},
-    {"convolution + global pooling", is_before_global_pool, can_take_global_pool, global_pool_pays, with_global_pool},
+    {"convolution + pooling", is_before_pool, can_take_pool, pool_gain, with_pool},
+    {"convolution + global pooling", is_before_global_pool, can_take_global_pool, global_pool_gain, with_global_pool},
     {"normalization + relu", is_norm_before_relu, always, nullptr, norm_relu},
     {"bias + relu", is_bias_before_relu, always, nullptr, bias_relu},
+    {"convolution + convolution", is_before_convolution, can_become_chain, gain_of_chain, as_chain, Stage::chains},
 }};
 
 }  // namespace

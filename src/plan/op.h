@@ -69,6 +69,13 @@ struct Section {
   std::int64_t y = 0, x = 0, channel = 0;
 };
 
+/// A weight in the layout of an implementation: the op reads `source` packed to this number of elements as its input `slot`.
+struct Packing {
+  Value source;
+  std::size_t slot = 0;
+  std::int64_t elements = 0;
+};
+
 /// The share of part `call.part` in `count` things that belong together in steps of `step`: [begin, end), perhaps empty.
 struct Share {
   std::int64_t begin, end;
@@ -142,6 +149,13 @@ class Op {
   /// By default the slot behind the last input.
   virtual std::size_t packed_slot() const { return inputs.size(); }
   virtual void pack(const float* /*kernel*/, float* /*packed*/) const {}
+  /// All packed weights of the op, and the function that makes one of them. Ops with several weights override both; by default the weights
+  /// above, if they have a layout of their own.
+  virtual std::vector<Packing> packings() const {
+    if (packed() == 0) return {};
+    return {{packs(), packed_slot(), packed()}};
+  }
+  virtual void pack_one(std::size_t /*packing*/, const float* kernel, float* packed) const { pack(kernel, packed); }
   virtual void run(const Call& call) const = 0;
 
   std::string layer;  // name of the layer, loss or optimizer that added the op

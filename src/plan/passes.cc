@@ -63,16 +63,29 @@ bool fold_one(Lowering& lowering) {
   return false;
 }
 
-// The fused op for a pair, with outputs and layer name; null if no fusion applies.
-std::unique_ptr<Op> joined(const Pair& pair, const FusionContext& plan) {
+// A fusion that may join a pair, and what that gains.
+struct Candidate {
+  const Fusion* fusion = nullptr;  // null: none
+  double gain = 0;
+};
+
+Candidate first_fusion(const Pair& pair, const FusionContext& plan) {
   for (const Fusion& fusion : fusions()) {
-    if (!fusion.matches(pair) || !fusion.allowed(pair, plan) || (fusion.pays != nullptr && !fusion.pays(pair, plan))) continue;
-    std::unique_ptr<Op> both = fusion.join(pair);
-    both->outputs = pair.consumer.outputs;
-    both->layer = joined_names(pair.producer, pair.consumer);
-    return both;
+    if (fusion.stage != plan.stage || !fusion.matches(pair) || !fusion.allowed(pair, plan)) continue;
+    const double gain = fusion.gain == nullptr ? 0 : fusion.gain(pair, plan);
+    if (gain >= 0) return {&fusion, gain};
   }
-  return nullptr;
+  return {};
+}
+
+// Puts the fused op of the pair ops[producer], ops[consumer] in the consumer's place.
+void join(std::vector<std::unique_ptr<Op>>& ops, int producer, std::size_t consumer, std::size_t slot, const Fusion& fusion, const FusionContext& plan) {
+  const Pair pair{*ops[static_cast<std::size_t>(producer)], *ops[consumer], slot};
+  std::unique_ptr<Op> both = fusion.join(pair, plan);
+  both->outputs = pair.consumer.outputs;
+  both->layer = joined_names(pair.producer, pair.consumer);
+  ops[consumer] = std::move(both);
+  ops.erase(ops.begin() + producer);
 }
 
 // Lets one loss read the input of the softmax or sigmoid before it. False if there is none left. Runs before all fusions, because a fused
@@ -92,10 +105,14 @@ bool reach_through_activation(Lowering& lowering) {
   return false;
 }
 
-// Runs one fusion. False if there is none left. The search starts anew for each; fusions are few and plans small.
+// Runs one fusion: the first that applies, or of chains the one that gains most. False if there is none left. The search starts anew for
+// each; fusions are few and plans small.
 bool fuse_one(Lowering& lowering, const FusionContext& plan) {
   const std::vector<Use> uses = uses_of(lowering);
   auto& ops = lowering.ops();
+  Candidate best;
+  int best_producer = -1;
+  std::size_t best_consumer = 0, best_slot = 0;
   for (std::size_t i = 0; i < ops.size(); ++i)
     for (std::size_t slot = 0; slot < ops[i]->inputs.size(); ++slot) {
       const Value& input = ops[i]->inputs[slot];
@@ -103,15 +120,20 @@ bool fuse_one(Lowering& lowering, const FusionContext& plan) {
       if (producer < 0) continue;
       const Op& before = *ops[static_cast<std::size_t>(producer)];
       if (before.outputs[0].id != input.id || before.outputs[0].shape != input.shape) continue;  // read with another shape: another map
-      if (before.outputs.size() == 1 && is_read_once(lowering, uses, input))
-        if (std::unique_ptr<Op> both = joined({before, *ops[i], slot}, plan)) {
-          ops[i] = std::move(both);
-          ops.erase(ops.begin() + producer);
+      if (before.outputs.size() == 1 && is_read_once(lowering, uses, input)) {
+        const Candidate found = first_fusion({before, *ops[i], slot}, plan);
+        if (found.fusion != nullptr && plan.stage == Stage::pairs) {
+          join(ops, producer, i, slot, *found.fusion, plan);
           return true;
         }
+        if (found.fusion != nullptr && (best.fusion == nullptr || found.gain > best.gain))
+          best = found, best_producer = producer, best_consumer = i, best_slot = slot;
+      }
       if (slot == 0 && ops[i]->reach_through(before)) return true;
     }
-  return false;
+  if (best.fusion == nullptr) return false;
+  join(ops, best_producer, best_consumer, best_slot, *best.fusion, plan);
+  return true;
 }
 
 }  // namespace
@@ -142,12 +164,15 @@ void fold(Lowering& lowering) {
   }
 }
 
-void fuse(Lowering& lowering, const kernels::Policy& policy) {
-  FusionContext plan{.training = lowering.training(), .policy = policy};
+void fuse(Lowering& lowering, const kernels::Policy& policy, Chains chains) {
+  FusionContext plan{.training = lowering.training(), .policy = policy, .chains = chains};
   if (lowering.position_invariant()) plan.policy.position_invariant = true;
   while (reach_through_activation(lowering)) {
   }
-  while (fuse_one(lowering, plan)) {
+  for (const Stage stage : {Stage::pairs, Stage::chains}) {
+    plan.stage = stage;
+    while (fuse_one(lowering, plan)) {
+    }
   }
 }
 

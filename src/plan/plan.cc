@@ -88,20 +88,21 @@ std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, 
   return segment_of;
 }
 
-// Packs the weights of another op of the plan in the layout of that op's implementation.
+// Packs weights of another op of the plan in the layout of that op's implementation.
 class PackOp final : public Op {
  public:
-  explicit PackOp(const Op& consumer) : consumer_(consumer) {}
+  PackOp(const Op& consumer, std::size_t packing) : consumer_(consumer), packing_(packing) {}
 
   std::string_view name() const override { return "pack_kernel"; }
   std::string implementation() const override { return consumer_.implementation(); }
   Cut cut() const override { return Cut::outputs; }
   void differentiate(Gradients&) override {}
   void prepare(const kernels::Policy&) override {}
-  void run(const Call& call) const override { consumer_.pack(call.in<float>(0), call.out<float>(0)); }
+  void run(const Call& call) const override { consumer_.pack_one(packing_, call.in<float>(0), call.out<float>(0)); }
 
  private:
   const Op& consumer_;
+  std::size_t packing_;
 };
 
 }  // namespace
@@ -130,15 +131,15 @@ std::size_t Plan::element_bytes(const ValueInfo& value) const {
 void Plan::add_packs() {
   std::vector<std::unique_ptr<Op>> all;
   for (auto& op : ops_) {
-    if (const std::int64_t elements = op->packed(); elements > 0) {
-      const Value source = op->packs();
+    const std::vector<Packing> packings = op->packings();
+    for (std::size_t i = 0; i < packings.size(); ++i) {
+      const auto& [source, slot, elements] = packings[i];
       const Value packed{static_cast<int>(values_.size()), Shape{elements}};
       values_.push_back({.name = "packed " + values_[static_cast<std::size_t>(source.id)].name, .shape = packed.shape, .extent = Extent::fixed});
-      auto pack = std::make_unique<PackOp>(*op);
+      auto pack = std::make_unique<PackOp>(*op, i);
       pack->layer = op->layer;
       pack->inputs = {source};
       pack->outputs = {packed};
-      const std::size_t slot = op->packed_slot();
       if (slot == op->inputs.size()) op->inputs.emplace_back();
       op->inputs[slot] = packed;
       all.push_back(std::move(pack));

@@ -50,9 +50,12 @@ Traffic traffic_of(const Plan& plan, int index, Extent extent) {
     const double bytes = static_cast<double>(value.shape.elements()) * static_cast<double>(plan.element_bytes(info));
     add(traffic, times * bytes, area == Place::Area::shared || area == Place::Area::bound);
   };
-  const bool packed = plan.options().precision == Precision::float32 && op.packed() > 0;
+  const std::vector<Packing> packings = plan.options().precision == Precision::float32 ? op.packings() : std::vector<Packing>{};
+  const auto is_packed = [&](const Value& input) {
+    return std::any_of(packings.begin(), packings.end(), [&](const Packing& packing) { return packing.source.id == input.id; });
+  };
   for (const Value& input : op.inputs)
-    if (!packed || input.id != op.packs().id) count(input, 1);
+    if (!is_packed(input)) count(input, 1);
   for (const Value& output : op.outputs) {
     if (!output.defined()) continue;
     const bool in_place = plan.values()[static_cast<std::size_t>(output.id)].home == Home::bound && extent == Extent::fixed;

@@ -1,0 +1,159 @@
+// The op of a convolution with its epilogue, for ops/conv.cc and for ops that are made of convolutions (ops/conv_chain.cc).
+#pragma once
+
+#include <memory>
+
+#include "kernels/conv/cost.h"
+#include "kernels/conv/rows.h"
+#include "plan/epilogue.h"
+#include "plan/ops/conv.h"
+
+namespace linn::detail::plan {
+
+/// What a convolution reads for one image. Undefined inputs are null.
+template <class T>
+struct ConvImage {
+  const T* src = nullptr;
+  const T* kernel = nullptr;
+  const T* packed = nullptr;
+  const T* bias = nullptr;
+  const T* residual = nullptr;  // of the whole map
+  T* scratch = nullptr;
+};
+
+/// inputs: ConvInputs; outputs {map}.
+class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public EpilogueOp {
+ public:
+  using In = ConvInputs;
+
+  ConvOp(const kernels::Geometry& geometry, bool bias) : WindowOp({.geometry = geometry, .bias = bias}), EpilogueOp(bias) {}
+
+  std::string_view name() const override { return "conv2d"; }
+  std::int64_t period() const override { return period_with(kernel_.period()); }
+  double flops(std::int64_t images) const override { return conv_flops(geometry(), images); }
+  Value packs() const override { return inputs[In::kernel]; }
+  std::size_t packed_slot() const override { return In::packed; }
+  void prepare(const kernels::Policy& policy) override {
+    kernel_.prepare(policy);
+    prepare_epilogue(policy);
+  }
+  /// The part of the epilogue outside the kernel is a pass over a dense map.
+  kernels::PitchFields output_pitches(std::size_t slot) override {
+    return epilogue().is_in_kernel() ? WindowOp::output_pitches(slot) : kernels::PitchFields{};
+  }
+  /// With a residual it cannot shrink, since the residual would have to shrink too.
+  bool narrow_output(const kernels::Part& part) override { return !epilogue().residual && WindowOp::narrow_output(part); }
+
+  bool is_affine() const override { return epilogue().is_linear() && !epilogue().residual; }
+  void set_affine(Value kernel, Value bias) override {
+    inputs[In::kernel] = kernel;
+    inputs[In::bias] = bias;
+    Epilogue with_bias = epilogue();
+    with_bias.bias = true;
+    adopt(with_bias);
+  }
+  std::unique_ptr<Op> with_epilogue(const Epilogue& epilogue, Value residual) const override {
+    auto op = std::make_unique<ConvOp>(*this);
+    op->adopt(epilogue);
+    if (residual.defined()) op->inputs[In::residual] = residual;
+    return op;
+  }
+
+  /// A copy that reads `src`, the map without these zeros around it.
+  std::unique_ptr<Op> with_padding(Value src, const kernels::Pads& pads) const {
+    auto op = std::make_unique<ConvOp>(*this);
+    kernels::Geometry& g = op->kernel_.problem().geometry;
+    g.height = src.shape[0], g.width = src.shape[1];
+    g.pad_top += pads.top, g.pad_bottom += pads.bottom, g.pad_left += pads.left, g.pad_right += pads.right;
+    kernels::set_dense_src(g);
+    op->inputs[In::src] = src;
+    return op;
+  }
+
+  void differentiate(Gradients& gradients) override;
+
+  std::int64_t most_parts() const override { return row_step() == 0 ? 1 : core::ceil_div(geometry().out_height, row_step()); }
+
+  const kernels::Geometry& geometry() const { return problem().geometry; }
+  /// Implementation::row_step. Valid after prepare().
+  std::int64_t row_step() const { return kernel_.row_step(); }
+
+  /// Computes rows of one image's output, with the epilogue; dst is the first of them. `rows.begin` is a multiple of row_step.
+  template <class T>
+  void compute_rows(const ConvImage<T>& image, const kernels::conv::Rows& rows, T* dst) const {
+    const std::int64_t row = geometry().dst_row, count = (rows.end - rows.begin) * row;
+    run_part_with_epilogue(count, dst, image.residual == nullptr ? nullptr : image.residual + rows.begin * row, [&] {
+      kernel_.run<T>(kernels::conv::rows_of(problem(), rows), {.images = 1,
+                                                               .src = image.src,
+                                                               .kernel = image.kernel,
+                                                               .packed = image.packed,
+                                                               .bias = image.bias,
+                                                               .dst = dst,
+                                                               .scratch = image.scratch});
+    });
+  }
+
+  /// Computes whole images; `image` and dst are those of the first.
+  template <class T>
+  void compute_images(std::int64_t images, const ConvImage<T>& image, T* dst) const {
+    const kernels::Geometry& g = geometry();
+    if (const std::int64_t group = rows_of_pass<T>(); group > 0) {
+      for (std::int64_t n = 0; n < images; ++n)
+        for (std::int64_t first = 0; first < g.out_height; first += group)
+          compute_rows<T>(image_at(image, n), {first, std::min(first + group, g.out_height)}, dst + n * g.dst_image + first * g.dst_row);
+      return;
+    }
+    run_with_epilogue(images, outputs[0].shape.elements(), dst, image.residual, [&](std::int64_t first, std::int64_t count) {
+      kernel_.run<T>({.images = count,
+                      .src = image.src + first * g.src_image,
+                      .kernel = image.kernel,
+                      .packed = image.packed,
+                      .bias = image.bias,
+                      .dst = dst + first * g.dst_image,
+                      .scratch = image.scratch});
+    });
+  }
+
+  template <class T>
+  void compute(const Call& call) const {
+    const kernels::Geometry& g = geometry();
+    const ConvImage<T> image = {.src = call.in<T>(In::src),
+                                .kernel = call.in<T>(In::kernel),
+                                .packed = call.in<T>(In::packed),
+                                .bias = call.in<T>(In::bias),
+                                .residual = call.in<T>(In::residual),
+                                .scratch = static_cast<T*>(call.scratch)};
+    if (call.parts == 1) return compute_images<T>(call.images, image, call.out<T>(0));
+    const Share rows = share_of(call, g.out_height, row_step());
+    if (rows.begin == rows.end) return;
+    for (std::int64_t n = 0; n < call.images; ++n)
+      compute_rows<T>(image_at(image, n), {rows.begin, rows.end}, call.out<T>(0) + n * g.dst_image + rows.begin * g.dst_row);
+  }
+
+ private:
+  template <class T>
+  ConvImage<T> image_at(ConvImage<T> image, std::int64_t n) const {
+    image.src += n * geometry().src_image;
+    if (image.residual != nullptr) image.residual += n * geometry().dst_image;
+    return image;
+  }
+
+  /// Rows to compute at a time, so that the epilogue's pass finds them in the cache; 0: whole images. Weights that do not stay in the cache
+  /// would be read again for every few rows.
+  template <class T>
+  std::int64_t rows_of_pass() const {
+    const auto size = static_cast<std::int64_t>(sizeof(T));
+    const std::int64_t row = geometry().dst_row * size, fit = cache_bytes / std::max<std::int64_t>(row, 1);
+    if (epilogue().is_in_kernel() || row_step() == 0 || fit >= geometry().out_height) return 0;
+    if (kernels::conv::kernel_size(geometry()) * size > cache_bytes) return 0;
+    return std::max(fit / row_step(), std::int64_t{1}) * row_step();
+  }
+
+  void adopt(const Epilogue& epilogue) {
+    set_epilogue(epilogue);
+    kernel_.problem().bias = epilogue.bias;
+    kernel_.problem().activation = epilogue.in_kernel();
+  }
+};
+
+}  // namespace linn::detail::plan
