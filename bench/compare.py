@@ -69,6 +69,8 @@ class Work:
     threads: int = CPUS
     network: str = "notebook"
     clock: str = "wall"  # or cpu (rivals/child.h)
+    noise: int = 0  # height and width of random images (rivals/network.py); 0: MNIST's
+    learns: bool = True  # training: runs are long enough for the loss to come below LEARNT
 
     @property
     def convolution(self):
@@ -77,15 +79,33 @@ class Work:
 
 def vgg(order, network, precision, rivals):
     name = {"f32": "float32", "bf16": "bfloat16"}[precision]
-    return Work("vgg", f"{order}: train {name}, batch 128", "train", precision, 128, rivals, 2.5, network=network)
+    return Work("vgg", f"{order}: train {name}, batch 128", "train", precision, 128, rivals, 2.5, network=network, noise=32)
 
 
-def built_in(network):
-    works = [Work("networks", f"{network}: train float32, batch 128", "train", "f32", 128, ("pytorch", "keras"), 2.5, network=network)]
-    for batch in (32, 1):
-        rivals = ("onnxruntime", "pytorch", "keras")
-        works.append(Work("networks", f"{network}: infer float32, batch {batch}", "infer", "f32", batch, rivals, 0.6, network=network))
+def trained(network, noise, rivals, learns=True):
+    return [Work("networks", f"{network}: train float32, batch {batch}", "train", "f32", batch, rivals, 2.5, network=network, noise=noise,
+                 learns=learns) for batch in (128, 32)]
+
+
+def inferred(network, noise, more=()):
+    """On all threads and on one. `more`: rivals on all threads."""
+    rivals = ("onnxruntime", "openvino", "pytorch")
+    works = []
+    for threads, names, suffix in ((CPUS, (*rivals, *more), ""), (1, rivals, ONE_THREAD)):
+        for batch in (32, 8, 1):
+            works.append(Work("networks", f"{network}{suffix}: infer float32, batch {batch}", "infer", "f32", batch, names, 0.6,
+                              threads=threads, network=network, noise=noise))
     return works
+
+
+def built_in_works():
+    """linn's built-in networks."""
+    works = []
+    for network in ("resnet20", "vgg_small"):
+        works += trained(network, 32, ("pytorch", "keras")) + inferred(network, 32, ("keras",))
+    for network in ("resnet50", "mobilenet_v2"):
+        works += inferred(network, 224)
+    return works + trained("mobilenet_v2_96", 96, ("pytorch",), learns=False)
 
 
 def convolutions():
@@ -109,6 +129,7 @@ def swept():
     return works
 
 
+ONE_THREAD = ", one thread"
 WORKS = [
     Work("train", "train float32, batch 128", "train", "f32", 128, ("onednn", "keras", "pytorch", "jax"), 1.5),
     Work("train", "train bfloat16, batch 128", "train", "bf16", 128, ("pytorch",), 1.5),
@@ -120,11 +141,13 @@ WORKS = [
     vgg("conv, norm, relu, pool", "vgg", "bf16", ("pytorch",)),
     vgg("conv, pool, norm, relu", "vgg_pool_first", "f32", ("pytorch", "keras")),
     vgg("conv, pool, norm, relu", "vgg_pool_first", "bf16", ("pytorch",)),
-    *built_in("resnet20"), *built_in("vgg_small"),
+    *built_in_works(),
     *convolutions(),
     *swept(),
 ]
 PARTS = ("train", "infer", "single", "footprint", "vgg", "networks", "conv", "sweep")
+CHECKED_IMAGES = 8  # whose probabilities are compared, as in rivals/child.py and child.h
+TELLING = 50  # networks: a class's probabilities differ between images by this many times what two sides may be apart
 LEARNT = 2.0  # guessing costs log(10) = 2.3; a few dozen batches are enough
 FOOTPRINT = "footprint"
 CLOSE = 0.8  # of the sweep: pairs are run with the rivals whose trials reach this share of the quickest rival's
@@ -219,7 +242,7 @@ def require_installed(name):
 
 def start(name, work, isa, seconds):
     raw = name.startswith("onednn")
-    data = WORK if raw else os.path.join(WORK, "noise.npz") if work.part in ("vgg", "networks") else DATA
+    data = WORK if raw else os.path.join(WORK, f"noise_{work.noise}.npz") if work.noise else DATA
     weights = {"vgg": "vgg.npz", "networks": f"{work.network}.npz"}.get(work.part, "weights.npz")
     arguments = [f"network={work.network}", f"mode={work.mode}", f"precision={work.precision}", f"batch={work.batch}",
                  f"threads={work.threads}", f"clock={work.clock}", f"seconds={seconds}", f"data={data}",
@@ -252,7 +275,18 @@ def same_numbers(work, linn, rival):
         if theirs and not theirs[-1] < theirs[0]:
             raise RivalFailed(f"its loss does not come down on a fixed batch: {theirs}")
     else:
-        close(ours, theirs, 1e-4 if work.precision == "f32" else 0.03, "probabilities")
+        allowed = 1e-4 if work.precision == "f32" else 0.03
+        if work.part == "networks":
+            require_different_images(ours, allowed)
+        close(ours, theirs, allowed, "probabilities")
+
+
+def require_different_images(outputs, allowed):
+    """Random weights may give all images the same probabilities; agreement with them would say nothing about the layers before the last."""
+    classes = len(outputs) // CHECKED_IMAGES
+    apart = max(max(outputs[i::classes]) - min(outputs[i::classes]) for i in range(classes))
+    if not apart >= TELLING * allowed:
+        raise RivalFailed(f"linn's probabilities differ by {apart:.2g} between images: {TELLING * allowed:.2g} or more is needed to compare")
 
 
 def close(ours, theirs, allowed, what):
@@ -294,7 +328,7 @@ def measure_pairs(work, isa, name, linn, options):
         same_numbers(work, linn, rival)
         say(f"  {ALL_RIVALS[name].name}: {rival.about['setting']} (tried: {tried(rival.about['trials'])})")
         row, loss = alternate(name, linn, rival, options.pairs)
-        if work.mode == "train" and not options.quick and not (loss is not None and loss < LEARNT):
+        if work.mode == "train" and work.learns and not options.quick and not (loss is not None and loss < LEARNT):
             raise RivalFailed(f"it does not learn: its loss is {loss}")
         return row
     finally:
@@ -585,10 +619,12 @@ pooling right behind the convolution.
 
 {speed_table(results, "vgg")}
 
-## Networks for CIFAR-10
-32x32x3. `resnet20` is He 2016's of 20 layers, with a 1x1 convolution beside a block that makes the map smaller; `vgg_small` has 3x3
-convolutions of 128, 128, 256, 256, 512 and 512 filters with batch normalization and relu, 2x2 max pooling after every second, Flatten and
-Dense 10. Both are linn's built-in ones (`linn summary resnet20`); Keras reads linn's own configuration, ONNX Runtime what PyTorch exports.
+## Whole networks
+On 32x32x3, with 10 classes: `resnet20` is He 2016's of 20 layers, with a 1x1 convolution beside a block that makes the map smaller;
+`vgg_small` has 3x3 convolutions of 128, 128, 256, 256, 512 and 512 filters with batch normalization and relu, 2x2 max pooling after every
+second, Flatten and Dense 10. On 224x224x3, with 1000 classes: `resnet50` and `mobilenet_v2` as Keras Applications has them;
+`mobilenet_v2_96` is the latter on 96x96x3. All are linn's built-in ones (`linn summary resnet20`); Keras reads linn's own configuration,
+ONNX Runtime and OpenVINO what PyTorch exports.
 
 {speed_table(results, "networks")}
 
@@ -614,8 +650,10 @@ rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) o
 - Inference: batches in memory, 64 different ones in turn, one call each: linn `predict` of uint8 images, the others float32 images that are
   scaled already, with bound inputs where they can. Rivals in Python are called through the shortest way that they have: a network of
   one relu takes LiteRT 0.4 us and ONNX Runtime 1.5 us that way on a Zen 5 core.
-- The VGG-like network and those for CIFAR-10: as training above, but SGD with momentum 0.9, and 128 random images and labels again and again. A rival counts only
-  if its losses of five steps on one batch come down, and are linn's (1e-3, bfloat16 0.03).
+- The VGG-like network and the whole networks: as above, but SGD with momentum 0.9 in training, and 128 random images and labels again and
+  again (224x224: 64 images). A rival counts only if its losses of five steps on one batch come down, and are linn's (1e-3, bfloat16 0.03).
+  Runs of `mobilenet_v2_96` are too short for more than that. `resnet50` and `mobilenet_v2` have random kernels, and in the normalizations the
+  mean and variance of 16 images. Rivals count only if a class's probabilities differ between images by {TELLING} times what is allowed.
 - One convolution: linn as a plan runs it, in shards of 8 images: alone, forward as in inference, whose kernel is laid out once; all else as in
   training, with the turned and packed kernels that a step makes anew; oneDNN's
   primitives with all that they read laid out beforehand, kernels too. Both have their maps on 2 MB pages. With pooling, forward keeps
@@ -684,19 +722,29 @@ def write_page(text, results):
 
 
 def chosen_works(options):
-    """Of the sweep, a quick run takes every sixth problem."""
+    """Of the sweep, a quick run takes every sixth problem; of the networks, one batch size of each."""
     works = [work for work in WORKS if work.part in options.parts and set(work.rivals) & set(options.rivals) and options.only in work.title]
+    if options.busy:
+        works = one_thread(works)
+    if not options.quick or options.only:
+        return works
     swept_ = [work for work in works if work.part == "sweep"]
-    left_out = [] if not options.quick or options.only else [work for i, work in enumerate(swept_) if i % 6]
-    works = [work for work in works if work not in left_out]
-    return [replace(work, threads=1, clock="cpu") for work in works] if options.busy else works
+    quick_networks = [work for work in works if work.part == "networks" and work.batch == (8 if work.mode == "infer" else 32) and
+                      (options.busy or ONE_THREAD not in work.title)]
+    return [work for work in works if work.part not in ("sweep", "networks") or work in swept_[::6] or work in quick_networks]
 
 
-def write_networks():
+def one_thread(works):
+    """The works on one thread by its CPU time, those of networks that have a twin on one thread only once."""
+    twins = {work.title.replace(ONE_THREAD, "", 1) for work in works if work.part == "networks" and ONE_THREAD in work.title}
+    return [replace(work, threads=1, clock="cpu") for work in works if work.title not in twins]
+
+
+def write_networks(works):
     """The files that the sides of networks read."""
     # In a process of its own, so that this one stays small: see measure_footprint.
     subprocess.run([sys.executable, os.path.join(RIVALS, "network.py"), WORK, DATA], check=True)
-    for network in ("resnet20", "vgg_small"):
+    for network in dict.fromkeys(work.network for work in works if work.part == "networks"):
         subprocess.run([PEERS_LINN, "files", network, WORK], check=True)
 
 
@@ -711,7 +759,7 @@ def main():
     works = chosen_works(options)
     footprint = "footprint" in options.parts and "keras" in options.rivals and not options.only
     if footprint or not all(work.convolution for work in works):
-        write_networks()
+        write_networks(works)
     changed = text_of(["git", "status", "--porcelain", "-uno", "--", ".", ":!bench/RESULTS.md"])
     commit = text_of(["git", "rev-parse", "--short", "HEAD"]) + ("+" if changed else "")
 

@@ -1,7 +1,7 @@
 // linn's side of bench/peers, by the public interface alone: the networks on uint8 images, as a program would use them.
 //   peers_linn KEY=VALUE...                measures, as bench/rivals/child.h says
 //   peers_linn files NETWORK FOLDER        writes a built-in network for the rivals: FOLDER/NETWORK.json, its configuration in Keras's form,
-//                                          and FOLDER/NETWORK.npz, weights
+//                                          and FOLDER/NETWORK.npz, weights; reads FOLDER/noise_SIDE.npz, images of the network's size
 #include <cstdint>
 #include <fstream>
 #include <memory>
@@ -50,8 +50,14 @@ linn::Sequential vgg(bool pool_first) {
 linn::Model built_in(const std::string& name) {
   if (name == "resnet20") return linn::models::resnet20({.seed = 1});
   if (name == "vgg_small") return linn::models::vgg_small({.seed = 1});
-  throw std::invalid_argument("network " + name + ": notebook, vgg, vgg_pool_first, resnet20, vgg_small are allowed");
+  if (name == "resnet50") return linn::models::resnet50({.seed = 1});
+  if (name == "mobilenet_v2") return linn::models::mobilenet_v2({.seed = 1});
+  if (name == "mobilenet_v2_96") return linn::models::mobilenet_v2({.input_shape = {96, 96, 3}, .seed = 1});
+  throw std::invalid_argument("network " + name +
+                              ": notebook, vgg, vgg_pool_first, resnet20, vgg_small, resnet50, mobilenet_v2, mobilenet_v2_96 are allowed");
 }
+
+double learning_rate(const std::string& name) { return name == "vgg_small" ? 0.0005 : name == "mobilenet_v2_96" ? 0.001 : 0.01; }
 
 linn::Model network(const std::string& name) {
   if (name == "notebook") return notebook();
@@ -59,12 +65,50 @@ linn::Model network(const std::string& name) {
   return built_in(name).with_first_layer(linn::Rescaling(scale));
 }
 
-// Weights as they are before training; those of the last layer are a tenth, so that no probability is as good as 1.
+// What first weights lack for a comparison of results.
+struct FirstWeights {
+  std::int64_t side;    // of the images
+  float last;           // factor of the last layer's kernel: no probability is as good as 1, and all differ by more than rounding
+  float momentum_left;  // 1 - momentum of the normalizations. 0: moving statistics stay 0 and 1
+};
+
+FirstWeights first_weights(const std::string& name) {
+  if (name == "resnet50") return {.side = 224, .last = 2, .momentum_left = 0.01F};
+  if (name == "mobilenet_v2") return {.side = 224, .last = 4, .momentum_left = 0.001F};
+  if (name == "mobilenet_v2_96") return {.side = 96, .last = 0.1F, .momentum_left = 0.001F};
+  return {.side = 32, .last = 0.1F, .momentum_left = 0};
+}
+
+// Moving statistics become those of one batch, since with 0 and 1 a deep network's maps vanish or grow from layer to layer. A training step
+// of a copy moves them by 1 - momentum towards the batch's; what is left of 0 and 1 is taken out again.
+void set_moving_statistics(linn::Model& model, const linn::Archive& noise, float momentum_left) {
+  constexpr std::int64_t images = 16;
+  linn::Model scaled = model.with_first_layer(linn::Rescaling(scale));
+  scaled.compile({.optimizer = linn::optimizers::SGD(), .loss = "sparse_categorical_crossentropy"});
+  scaled.fit(noise["x_train"].rows(0, images), noise["y_train"].rows(0, images), {.batch_size = images, .verbose = linn::Verbose::silent});
+  const linn::NamedTensors moved = scaled.named_weights();
+  std::vector<linn::Tensor> weights;
+  for (const auto& [name, tensor] : model.named_weights()) {
+    linn::Tensor weight = tensor;
+    const float first = name.ends_with("moving_variance") ? 1 : 0;
+    if (first == 1 || name.ends_with("moving_mean")) {
+      weight = moved[weights.size()].second;
+      for (float& value : weight.values<float>()) value = first + (value - first) / momentum_left;
+    }
+    weights.push_back(weight);
+  }
+  model.set_weights(weights);
+}
+
+// Weights as they are before training, but for what FirstWeights says.
 void write_files(const std::string& name, const std::string& folder) {
-  const linn::Model model = built_in(name);
+  linn::Model model = built_in(name);
   std::ofstream(folder + "/" + name + ".json") << model.to_json();
+  const FirstWeights first = first_weights(name);
+  if (first.momentum_left > 0)
+    set_moving_statistics(model, linn::load_npz(folder + "/noise_" + std::to_string(first.side) + ".npz"), first.momentum_left);
   linn::NamedTensors weights = model.named_weights();
-  for (float& value : weights[weights.size() - 2].second.values<float>()) value /= 10;
+  for (float& value : weights[weights.size() - 2].second.values<float>()) value *= first.last;
   linn::save_npz(folder + "/" + name + ".npz", linn::Archive(std::move(weights)));
 }
 
@@ -91,7 +135,7 @@ std::shared_ptr<linn::Model> prepared(const rivals::Task& task) {
 std::shared_ptr<linn::Model> compiled(const rivals::Task& task) {
   auto model = prepared(task);
   linn::CompileOptions options = {.optimizer = linn::optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}};
-  if (task.network != "notebook") options.optimizer = linn::optimizers::SGD({.learning_rate = task.network == "vgg_small" ? 0.0005 : 0.01, .momentum = 0.9});
+  if (task.network != "notebook") options.optimizer = linn::optimizers::SGD({.learning_rate = learning_rate(task.network), .momentum = 0.9});
   model->compile(options);
   return model;
 }
@@ -151,7 +195,7 @@ rivals::Rival prepare(const rivals::Task& task) {
     rival.settings.emplace_back("fit", [=] { return training(task, x, y); });
   } else {
     rival.settings.emplace_back("predict, a call for each batch", [=] { return inference(task, x, true); });
-    rival.settings.emplace_back("predict, one call for 64 batches", [=] { return inference(task, x, false); });
+    rival.settings.emplace_back("predict, one call for all batches", [=] { return inference(task, x, false); });
   }
   return rival;
 }

@@ -22,7 +22,7 @@ constexpr int checked_steps = 5;   // their losses are
 constexpr int most_inference_batches = 64;
 
 struct Task {
-  std::string network;    // notebook, vgg, vgg_pool_first, resnet20, vgg_small; a convolution alone: its text (convolution.h)
+  std::string network;    // of network.py or of linn's; a convolution alone: its text (convolution.h)
   std::string mode;       // train, infer; of a convolution alone: convolution.h
   std::string precision;  // f32, bf16
   int batch = 0;
@@ -38,7 +38,7 @@ struct Task {
 struct Setting {
   /// Computes so many batches; returns the mean loss if it trains.
   std::function<double(int batches)> run;
-  /// What is compared. Inference: the probabilities of the first images, ten each. Training, of networks that say so: the losses of the
+  /// What is compared. Inference: the probabilities of the first images. Training, of networks that say so: the losses of the
   /// first steps from the given weights, all on the first batch. A convolution alone: the sketch of each result (convolution.h).
   std::function<std::vector<float>()> outputs = {};
 };

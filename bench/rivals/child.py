@@ -20,7 +20,7 @@ CHECKED_STEPS = 5  # their losses are
 
 @dataclass
 class Task:
-    network: str  # notebook, vgg, vgg_pool_first, resnet20, vgg_small; a convolution alone: its text (convolution.h)
+    network: str  # of network.py or of linn's; a convolution alone: its text (convolution.h)
     mode: str  # train, infer
     precision: str  # f32, bf16
     batch: int
@@ -39,7 +39,7 @@ class Setting:
     """What a rival does under one setting. `run` computes so many batches and returns the mean loss if it trains."""
 
     run: Callable[[int], float | None]
-    # What is compared. Inference: the probabilities of the first images, (n, 10). Training, of networks that say so: the losses of the
+    # What is compared. Inference: the probabilities of the first images, (n, classes). Training, of networks that say so: the losses of the
     # first CHECKED_STEPS steps from the given weights, all on the first batch. A convolution alone: its sketch, (1, 16).
     outputs: Callable[[], np.ndarray] | None = None
 

@@ -32,7 +32,7 @@ def vgg_shapes():
 
 def learning_rate(network):
     """Of SGD."""
-    return 0.0005 if network == "vgg_small" else 0.01
+    return {"vgg_small": 0.0005, "mobilenet_v2_96": 0.001}.get(network, 0.01)
 
 
 def configuration(weights):
@@ -52,12 +52,23 @@ def random_weights(shapes):
     return weights
 
 
-def write_noise(path):
-    """Random images and labels, 128 of them, again and again: what a network can learn of them is to know them."""
+def write_noise(folder):
+    """Random images and labels in noise_SIDE.npz, few of them, again and again: what a network can learn of them is to know them."""
     generator = np.random.default_rng(1)
     images = generator.integers(0, 256, (128, 32, 32, 3), dtype="uint8")
     labels = generator.integers(0, 10, 128, dtype="uint8")
-    np.savez(path, x_train=np.tile(images, (16, 1, 1, 1)), y_train=np.tile(labels, 16))
+    np.savez(os.path.join(folder, "noise_32.npz"), x_train=np.tile(images, (16, 1, 1, 1)), y_train=np.tile(labels, 16))
+    for side, count, repeats in ((96, 128, 4), (224, 64, 1)):
+        images = random_squares(generator, count, side)
+        np.savez(os.path.join(folder, f"noise_{side}.npz"), x_train=np.tile(images, (repeats, 1, 1, 1)), y_train=np.tile(labels[:count], repeats))
+
+
+def random_squares(generator, count, side):
+    """Images of 3 x 3 squares of random colors with a random share of noise: the mean of a deep network's last map differs between them,
+    which it does not between images of noise alone."""
+    squares = generator.uniform(0, 255, (count, 3, 3, 3)).repeat(-(-side // 3), axis=1).repeat(-(-side // 3), axis=2)[:, :side, :side]
+    share = generator.uniform(0, 1, (count, 1, 1, 1))
+    return ((1 - share) * squares + share * generator.uniform(0, 255, (count, side, side, 3))).astype("uint8")
 
 
 def write_files(folder, data):
@@ -65,7 +76,7 @@ def write_files(folder, data):
     weights = random_weights(SHAPES)
     np.savez(os.path.join(folder, "weights.npz"), **weights)
     np.savez(os.path.join(folder, "vgg.npz"), **random_weights(vgg_shapes()))
-    write_noise(os.path.join(folder, "noise.npz"))
+    write_noise(folder)
     np.concatenate([weights[name].ravel() for name in SHAPES]).tofile(os.path.join(folder, "weights.f32"))
     with np.load(data) as file:
         for name in ("x_train", "y_train"):
@@ -117,6 +128,16 @@ def onnx_model(weights, batch):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     return model.SerializeToString()
+
+
+def onnx_bytes(task, batch):
+    """The network of a task as ONNX: the notebook's as written here; another as PyTorch exports it, whose normalization goes into the
+    convolutions. `batch`: a batch of images, (n, channels, height, width)."""
+    if task.network == "notebook":
+        return onnx_model(load_weights(task.weights), task.batch)
+    import pytorch
+
+    return pytorch.exported(task, batch)
 
 
 if __name__ == "__main__":

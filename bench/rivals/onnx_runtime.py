@@ -1,6 +1,5 @@
 """ONNX Runtime: inputs and outputs bound beforehand. Tried: one session on all threads, and a session of one thread for each."""
 
-import io
 from concurrent.futures import ThreadPoolExecutor
 
 import child
@@ -11,11 +10,11 @@ import onnxruntime
 
 def bound(session, batches):
     """For each batch, a binding that reads it in place and writes to memory of its own."""
-    bindings = []
+    bindings, shape = [], session.get_outputs()[0].shape
     for batch in batches:
         binding = session.io_binding()
         binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(batch))
-        output = onnxruntime.OrtValue.ortvalue_from_numpy(np.empty((len(batch), 10), "float32"))
+        output = onnxruntime.OrtValue.ortvalue_from_numpy(np.empty(shape, "float32"))
         binding.bind_ortvalue_output("probabilities", output)
         bindings.append((binding, output))
     return bindings
@@ -61,20 +60,10 @@ def session_each(task, model, batches):
     return child.Setting(run, outputs_of(sessions[0], batches))
 
 
-def exported(task, batch):
-    """PyTorch's network as PyTorch exports it: normalization goes into the convolutions."""
-    import pytorch
-    import torch
-
-    file = io.BytesIO()
-    torch.onnx.export(pytorch.loaded(task), (torch.from_numpy(batch),), file, input_names=["x"], output_names=["probabilities"], dynamo=False)
-    return file.getvalue()
-
-
 def prepare(task):
     x, _ = child.images(task)
     batches = child.inference_batches(task, x.transpose(0, 3, 1, 2))
-    model = network.onnx_model(network.load_weights(task.weights), task.batch) if task.network == "notebook" else exported(task, batches[0])
+    model = network.onnx_bytes(task, batches[0])
     makers = {f"one session of {task.threads} threads, bound memory": lambda: one_session(task, model, batches)}
     if task.threads > 1:
         makers[f"{task.threads} sessions of one thread side by side, bound memory"] = lambda: session_each(task, model, batches)

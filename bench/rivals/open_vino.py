@@ -56,8 +56,8 @@ def queue(task, model, batches):
 
 def prepare(task):
     x, _ = child.images(task)
-    batches = child.inference_batches(task, x.reshape(-1, 1, 28, 28))
-    model = openvino.Core().read_model(network.onnx_model(network.load_weights(task.weights), task.batch))
+    batches = child.inference_batches(task, x.transpose(0, 3, 1, 2))
+    model = openvino.Core().read_model(network.onnx_bytes(task, batches[0]))
     makers = {"one request at a time (LATENCY)": lambda: one_request(task, model, batches)}
     if task.threads > 1:
         makers["queue of requests (THROUGHPUT)"] = lambda: queue(task, model, batches)

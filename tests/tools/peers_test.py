@@ -148,6 +148,50 @@ class Peers(unittest.TestCase):
         figures = lambda text: sorted(line for line in text.splitlines() if line.startswith(("| ", "- ")))
         self.assertEqual(figures(merged), figures((self.folder / "RESULTS.md").read_text()))
 
+    def network(self, first, second, theirs=None):
+        """The row of a network whose probabilities, of two classes, are `first` for all images but the last, of which they are `second`."""
+        outputs = [*first * (compare.CHECKED_IMAGES - 1), *second]
+        for name, numbers in ((compare.PEERS_LINN, outputs), (self.folder / "onnx_runtime.py", theirs or outputs)):
+            ready = {"ready": {**READY["ready"], "outputs": numbers}}
+            pathlib.Path(name).write_text(f"#!{sys.executable}\n" + self.side(ready, {"seconds": 1.0, "images": 32}))
+        self.options.rivals = ["onnxruntime"]
+        work = next(work for work in compare.WORKS if work.title == "mobilenet_v2: infer float32, batch 8")
+        with contextlib.redirect_stderr(io.StringIO()):
+            return compare.measure_work(work, self.options)["best"]["onnxruntime"]
+
+    def test_networks_need_probabilities_that_tell_images_apart(self):
+        self.assertEqual([32.0] * 3, self.network([0.5, 0.5], [0.49, 0.51])["rival"])
+        self.assertIn("linn's probabilities differ by 0.001 between images", self.network([0.5, 0.5], [0.499, 0.501])["reason"])
+        other = [0.5, 0.5] * (compare.CHECKED_IMAGES - 1) + [0.4, 0.6]
+        self.assertIn("its probabilities are not linn's: 0.09 apart", self.network([0.5, 0.5], [0.49, 0.51], other)["reason"])
+
+    def chosen(self, **others):
+        options = types.SimpleNamespace(**{"parts": ("networks",), "rivals": list(compare.ALL_RIVALS), "only": "", "quick": False, "busy": False,
+                                           **others})
+        return compare.chosen_works(options)
+
+    def test_networks_of_the_page(self):
+        works = {(work.network, work.mode, work.batch, work.threads, work.title.count(compare.ONE_THREAD)) for work in self.chosen()}
+        for batch in (1, 8, 32):
+            for network in ("resnet20", "resnet50", "mobilenet_v2", "vgg_small"):
+                self.assertIn((network, "infer", batch, compare.CPUS, 0), works)
+                self.assertIn((network, "infer", batch, 1, 1), works)
+        for batch in (32, 128):
+            for network in ("resnet20", "mobilenet_v2_96", "vgg_small"):
+                self.assertIn((network, "train", batch, compare.CPUS, 0), works)
+        self.assertEqual(30, len(works))
+
+    def test_networks_that_are_chosen(self):
+        titles = [work.title for work in self.chosen(only="mobilenet_v2: infer")]
+        self.assertEqual([f"mobilenet_v2: infer float32, batch {batch}" for batch in (32, 8, 1)], titles)
+        quick = [(work.network, work.batch) for work in self.chosen(quick=True)]
+        self.assertEqual([("resnet20", 32), ("resnet20", 8), ("vgg_small", 32), ("vgg_small", 8), ("resnet50", 8), ("mobilenet_v2", 8),
+                          ("mobilenet_v2_96", 32)], quick)
+        for quick in (False, True):  # one thread only once
+            busy = [(work.network, work.mode, work.batch) for work in self.chosen(busy=True, quick=quick)]
+            self.assertEqual(len(set(busy)), len(busy))
+            self.assertEqual({("cpu", 1)}, {(work.clock, work.threads) for work in self.chosen(busy=True, quick=quick)})
+
     def test_sixty_problems(self):
         titles = [work.title for work in compare.WORKS if work.part == "sweep"]
         self.assertEqual(60, len(titles))
