@@ -147,7 +147,7 @@ WORKS = [
 ]
 PARTS = ("train", "infer", "single", "footprint", "vgg", "networks", "conv", "sweep")
 CHECKED_IMAGES = 8  # whose probabilities are compared, as in rivals/child.py and child.h
-TELLING = 50  # networks: a class's probabilities differ between images by this many times what two sides may be apart
+TELLING = 20  # networks: a class's probabilities differ between images by this many times what two sides may be apart
 LEARNT = 2.0  # guessing costs log(10) = 2.3; a few dozen batches are enough
 FOOTPRINT = "footprint"
 CLOSE = 0.8  # of the sweep: pairs are run with the rivals whose trials reach this share of the quickest rival's
