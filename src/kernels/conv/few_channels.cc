@@ -9,10 +9,12 @@
 //                 for each row of taps, for each pair of a tap and a channel
 //                   pixels x vectors multiply-adds: vectors of the kernel loaded, elements of the row broadcast
 // Registers:  up to 14 pixels x 2 vectors + 2 of the kernel + 1 broadcast of 32 (AVX-512); 6 x 2 + 2 + 1 or 12 x 1 + 1 + 1 of 16.
-// Measured:   (Zen 5, one core, fraction of the multiply-add loop, in brackets time of `direct` over its time) AVX-512: 3x3 1->32 on 28x28 71 %
-//             (1.32), 3x3/2 3->32 on 224x224 78 to 81 % (1.10 to 1.12), 3x3 3->64 on 32x32 84 % (1.13), 3x3 2->16 on 64x64 70 % (1.34), 5x5/2
-//             4->32 on 112x112 91 % (1.03), 7x7/2 3->64 on 224x224 95 % (1.03). AVX2: 90 % (1.36), 86 to 93 % (1.02 to 1.04), 90 % (1.0),
-//             92 % (1.09), 93 % (0.97), 95 % (0.99). One vector of output channels is bound by loads: each multiply-add takes one.
+// Measured:   (Zen 5, one core, share of the multiply-add loop; in brackets time of `direct` over time of this form) AVX-512: 3x3 1->32 on
+//             28x28 72 % (1.36), 3x3/2 3->32 on 224x224 78 to 81 % (1.10 to 1.40), 3x3 3->64 on 32x32 80 to 84 % (1.13), 3x3 2->16 on
+//             64x64 62 to 70 % (1.27 to 1.34), 5x5/2 4->32 on 112x112 91 % (1.03), 7x7/2 3->64 on 224x224 95 % (1.03). AVX2: the first four
+//             87 % (1.35), 76 to 93 % (1.02 to 1.18), 88 to 90 % (1.0), 90 % (1.07). One vector of output channels is bound by loads: each
+//             multiply-add takes one. Maps of a few pixels are slower than `direct`, as the weights are copied in each call: 4x4x1->8 takes
+//             1.4 (AVX-512) and 1.8 times as long (AVX2).
 #include "kernels/conv/cost.h"
 #include "kernels/conv/direct.h"
 
