@@ -56,7 +56,8 @@ HWY_INLINE void StorePixels(const V (&sum)[kPixels][kVectors], float* dst, std::
     for (int v = 0; v < kVectors; ++v) StoreVector<kTail>(sum[p][v], dst, v, kVectors, last);
 }
 
-// kStep: tile.step, or 0 if that is none of the steps below. rows: for each row of taps the row of the source; `at` the first window's place.
+// kStep: tile.step, or 0 if that is none of the steps in tile_for. rows: the row of the source for each row of taps. at: place of the first
+// window in them.
 template <int kStep, int kVectors, int kPixels>
 HWY_NOINLINE void RunTile(const Tile& tile, const float* const* rows, std::int64_t at, float* dst) {
   const D d;
@@ -218,8 +219,14 @@ bool copy_weights(const Geometry& g, const float* kernel, float* to) {
 bool few_channels(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   const Geometry& g = problem.geometry;
   const std::int64_t step = g.stride_width * g.channels, terms = g.window_height * g.window_width * g.channels;
-  Tile tile = {g.window_height,  g.window_width * g.channels, step, nullptr, nullptr, lanes, g.dst_pixel,
-               problem.activation == Activation::relu};
+  Tile tile = {.window_rows = g.window_height,
+               .row_terms = g.window_width * g.channels,
+               .step = step,
+               .kernel = nullptr,
+               .bias = nullptr,
+               .last = lanes,
+               .dst_pixel = g.dst_pixel,
+               .relu = problem.activation == Activation::relu};
   const Cut pairs = g.out_channels > lanes ? cut_row(g.out_width, step, 2) : Cut{};
   const Cut single = (g.out_channels + lanes - 1) / lanes % 2 != 0 ? cut_row(g.out_width, step, 1) : Cut{};
   if (!copy_weights(g, args.kernel, args.scratch)) return false;
