@@ -362,10 +362,11 @@ std::set<std::string> convolutions_of(const Plan& plan) {
 }
 
 TEST(Plan, WinogradIsChosenUnlessThePolicyForbidsIt) {
-  const std::set<std::string> direct = {"conv_forward.direct", "conv_input_gradient.direct", "conv_kernel_gradient.direct"};
+  const std::set<std::string> direct = {"conv_forward.direct", "conv_forward.few_channels", "conv_input_gradient.direct",
+                                        "conv_kernel_gradient.direct"};
   if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "no vectors here";
   EXPECT_EQ(convolutions_of(training_plan(wide_net())),
-            (std::set<std::string>{"conv_forward.direct", "conv_forward.winograd4", "conv_input_gradient.winograd4",
+            (std::set<std::string>{"conv_forward.few_channels", "conv_forward.winograd4", "conv_input_gradient.winograd4",
                                    "conv_kernel_gradient.direct", "conv_kernel_gradient.winograd4"}));  // the first layer's are direct
   EXPECT_EQ(convolutions_of(training_plan(wide_net(), {.exact = true})), direct);
   const std::set<std::string> wider = convolutions_of(training_plan(wider_net()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/checked.h"
+#include "core/cpu.h"
 #include "kernels/conv/conv.h"
 #include "kernels/implementation.h"
 
@@ -20,7 +21,8 @@ struct Forward : Implements<ConvForward> {
   static void run_unpacked(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// The direct form for 1 to 4 input channels, without dilation and groups (few_channels.cc). Sums in Forward's order; padding counts as
+/// The direct form for 1 to 4 input channels, without dilation and groups, where windows are not too large
+/// (few_channels.cc). Sums in Forward's order; padding counts as
 /// pixels of zero.
 struct FewChannelsForward : Implements<ConvForward> {
   static constexpr std::string_view name = "few_channels";
@@ -28,8 +30,6 @@ struct FewChannelsForward : Implements<ConvForward> {
   static bool supports(const ConvForward::Problem& problem);
   static double cost(const ConvForward::Problem& problem);
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
-  static std::int64_t packed(const ConvForward::Problem& problem);
-  static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
@@ -38,6 +38,11 @@ inline std::int64_t pixels_in_windows(const Geometry& g) { return (g.out_width -
 
 /// Whether FewChannelsForward copies the source's rows: unless all windows lie inside a dense row.
 inline bool copies_rows(const Geometry& g) { return g.src_pixel != g.channels || g.pad_left != 0 || pixels_in_windows(g) > g.width; }
+
+/// Elements of FewChannelsForward's copy of the kernel, in whole vectors.
+inline std::int64_t copied_weights(const Geometry& g) {
+  return g.window_height * g.window_width * g.channels * core::round_up(g.out_channels, core::lanes());
+}
 
 /// Elements of a copied row in whole cache lines, and one line more, as copies are made in whole vectors.
 inline std::int64_t copied_row(const Geometry& g) { return core::round_up(pixels_in_windows(g) * g.channels, 16) + 16; }

@@ -2,16 +2,19 @@
 // pixels, borders and stores weigh: here the pixels of a tile are neighbours, at distances that the code knows, and rows with padding are
 // copied once, so that every window lies inside a row.
 //
-// Loop nest:  for each image, for each row of the output
+// Loop nest:  copy the kernel, a panel after the other
+//             for each image, for each row of the output
 //               [copy the rows of its windows that were not copied yet, with zeros at both ends]
 //               for each panel of 2 vectors of output channels (1, if no more are left), for each tile of neighbouring pixels
 //                 for each row of taps, for each pair of a tap and a channel
 //                   pixels x vectors multiply-adds: vectors of the kernel loaded, elements of the row broadcast
 // Registers:  up to 14 pixels x 2 vectors + 2 of the kernel + 1 broadcast of 32 (AVX-512); 6 x 2 + 2 + 1 or 12 x 1 + 1 + 1 of 16.
-// Measured:   (Zen 5, one core, fraction of the multiply-add loop, in brackets time of `direct` over its time) AVX-512: 3x3 1->32 on 28x28 71 %
-//             (1.32), 3x3/2 3->32 on 224x224 78 to 81 % (1.10 to 1.12), 3x3 3->64 on 32x32 84 % (1.13), 3x3 2->16 on 64x64 70 % (1.34), 5x5/2
-//             4->32 on 112x112 91 % (1.03), 7x7/2 3->64 on 224x224 95 % (1.03). AVX2: 90 % (1.36), 86 to 93 % (1.02 to 1.04), 90 % (1.0),
-//             92 % (1.09), 93 % (0.97), 95 % (0.99). One vector of output channels is bound by loads: each multiply-add takes one.
+// Measured:   (Zen 5, one core, share of the multiply-add loop; in brackets time of `direct` over time of this form) AVX-512: 3x3 1->32 on
+//             28x28 72 % (1.36), 3x3/2 3->32 on 224x224 78 to 81 % (1.10 to 1.40), 3x3 3->64 on 32x32 80 to 84 % (1.13), 3x3 2->16 on
+//             64x64 62 to 70 % (1.27 to 1.34), 5x5/2 4->32 on 112x112 91 % (1.03), 7x7/2 3->64 on 224x224 95 % (1.03). AVX2: the first four
+//             87 % (1.35), 76 to 93 % (1.02 to 1.18), 88 to 90 % (1.0), 90 % (1.07). One vector of output channels is bound by loads: each
+//             multiply-add takes one. Maps of a few pixels are slower than `direct`, as the weights are copied in each call: 4x4x1->8 takes
+//             1.4 (AVX-512) and 1.8 times as long (AVX2).
 #include "kernels/conv/cost.h"
 #include "kernels/conv/direct.h"
 
@@ -22,16 +25,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 
+#include "kernels/conv/pooling-inl.h"
 #include "kernels/gemm/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 namespace {
 
-// Largest number of pixels of a tile. A row of at least half as many is cut into tiles of at least half as many.
+// Largest number of pixels of a tile. A longer row is cut into tiles of at least half as many.
 constexpr int most_pixels(int vectors) { return HWY_TARGET <= HWY_AVX3 ? 14 : accumulators / vectors; }
 constexpr int least_pixels(int vectors) { return most_pixels(vectors) / 2; }
 
@@ -53,7 +56,8 @@ HWY_INLINE void StorePixels(const V (&sum)[kPixels][kVectors], float* dst, std::
     for (int v = 0; v < kVectors; ++v) StoreVector<kTail>(sum[p][v], dst, v, kVectors, last);
 }
 
-// kStep: tile.step, or 0 if that is none of the steps below. rows: for each row of taps the row of the source; `at` the first window's place.
+// kStep: tile.step, or 0 if that is none of the steps in tile_for. rows: the row of the source for each row of taps. at: place of the first
+// window in them.
 template <int kStep, int kVectors, int kPixels>
 HWY_NOINLINE void RunTile(const Tile& tile, const float* const* rows, std::int64_t at, float* dst) {
   const D d;
@@ -97,23 +101,25 @@ HWY_NOINLINE void RunTile(const Tile& tile, const float* const* rows, std::int64
 
 using RunTileFunction = void (*)(const Tile&, const float* const*, std::int64_t, float*);
 
-template <int kStep, int kVectors, int... kMore>
+template <int kStep, int kVectors, int kFirst, int... kMore>
 RunTileFunction tile_of(std::integer_sequence<int, kMore...>, std::int64_t pixels) {
-  static constexpr RunTileFunction functions[] = {RunTile<kStep, kVectors, least_pixels(kVectors) + kMore>...};
-  return functions[pixels - least_pixels(kVectors)];
+  static constexpr RunTileFunction functions[] = {RunTile<kStep, kVectors, kFirst + kMore>...};
+  return functions[pixels - kFirst];
 }
 
 template <int kVectors>
 RunTileFunction tile_for(std::int64_t step, std::int64_t pixels) {
-  constexpr auto sizes = std::make_integer_sequence<int, most_pixels(kVectors) - least_pixels(kVectors) + 1>();
+  constexpr int kLeast = least_pixels(kVectors);
+  if (pixels < kLeast) return tile_of<0, kVectors, 1>(std::make_integer_sequence<int, kLeast - 1>(), pixels);
+  constexpr auto sizes = std::make_integer_sequence<int, most_pixels(kVectors) - kLeast + 1>();
   switch (step) {
-    case 1: return tile_of<1, kVectors>(sizes, pixels);
-    case 2: return tile_of<2, kVectors>(sizes, pixels);
-    case 3: return tile_of<3, kVectors>(sizes, pixels);
-    case 4: return tile_of<4, kVectors>(sizes, pixels);
-    case 6: return tile_of<6, kVectors>(sizes, pixels);
-    case 8: return tile_of<8, kVectors>(sizes, pixels);
-    default: return tile_of<0, kVectors>(sizes, pixels);
+    case 1: return tile_of<1, kVectors, kLeast>(sizes, pixels);
+    case 2: return tile_of<2, kVectors, kLeast>(sizes, pixels);
+    case 3: return tile_of<3, kVectors, kLeast>(sizes, pixels);
+    case 4: return tile_of<4, kVectors, kLeast>(sizes, pixels);
+    case 6: return tile_of<6, kVectors, kLeast>(sizes, pixels);
+    case 8: return tile_of<8, kVectors, kLeast>(sizes, pixels);
+    default: return tile_of<0, kVectors, kLeast>(sizes, pixels);
   }
 }
 
@@ -192,14 +198,39 @@ class SourceRows {
   std::array<std::int64_t, conv::FewChannelsForward::most_window_rows> held_ = {};  // the row in each slot
 };
 
-void few_channels(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
+// Copies the kernel to [panels][terms][columns of a panel], with zeros behind the last column. Returns whether all weights are finite.
+bool copy_weights(const Geometry& g, const float* kernel, float* to) {
+  const D d;
+  const std::int64_t terms = g.window_height * g.window_width * g.channels;
+  V zero = hn::Zero(d);
+  for (std::int64_t first = 0; first < g.out_channels; first += 2 * lanes) {
+    const std::int64_t end = std::min<std::int64_t>(g.out_channels, first + 2 * lanes);
+    for (std::int64_t t = 0; t < terms; ++t)
+      for (std::int64_t o = first; o < end; o += lanes, to += lanes) {
+        const V weights = LoadCount(kernel + t * g.out_channels + o, end - o);
+        zero = hn::MulAdd(weights, hn::Zero(d), zero);  // NaN from now on, if a weight is not finite
+        hn::StoreU(weights, d, to);
+      }
+  }
+  return !AnyNan(zero);
+}
+
+// Returns false, and computes nothing, if a weight is not finite: padding times such a weight would be NaN.
+bool few_channels(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   const Geometry& g = problem.geometry;
   const std::int64_t step = g.stride_width * g.channels, terms = g.window_height * g.window_width * g.channels;
-  Tile tile = {g.window_height,  g.window_width * g.channels, step, nullptr, nullptr, lanes, g.dst_pixel,
-               problem.activation == Activation::relu};
+  Tile tile = {.window_rows = g.window_height,
+               .row_terms = g.window_width * g.channels,
+               .step = step,
+               .kernel = nullptr,
+               .bias = nullptr,
+               .last = lanes,
+               .dst_pixel = g.dst_pixel,
+               .relu = problem.activation == Activation::relu};
   const Cut pairs = g.out_channels > lanes ? cut_row(g.out_width, step, 2) : Cut{};
   const Cut single = (g.out_channels + lanes - 1) / lanes % 2 != 0 ? cut_row(g.out_width, step, 1) : Cut{};
-  SourceRows source(g, args.scratch);
+  if (!copy_weights(g, args.kernel, args.scratch)) return false;
+  SourceRows source(g, args.scratch + conv::copied_weights(g));
   const float* rows[conv::FewChannelsForward::most_window_rows];
   for (std::int64_t n = 0; n < args.images; ++n) {
     source.begin(args.src + n * g.src_image);
@@ -207,7 +238,7 @@ void few_channels(const ConvForward::Problem& problem, const ConvForward::Args<f
       source.take(y, rows);
       for (std::int64_t first = 0; first < g.out_channels;) {
         const std::int64_t left = g.out_channels - first, vectors = left > lanes ? 2 : 1;
-        tile.kernel = args.packed + first * terms;
+        tile.kernel = args.scratch + first * terms;
         tile.bias = problem.bias ? args.bias + first : nullptr;
         tile.last = std::min<std::int64_t>(left - (vectors - 1) * lanes, lanes);
         const Cut& cut = vectors == 2 ? pairs : single;
@@ -220,11 +251,7 @@ void few_channels(const ConvForward::Problem& problem, const ConvForward::Args<f
       }
     }
   }
-}
-
-std::int64_t least_width(std::int64_t out_channels) {
-  const std::int64_t vectors = (out_channels + lanes - 1) / lanes;
-  return vectors % 2 != 0 ? least_pixels(1) : least_pixels(2);
+  return true;
 }
 
 }  // namespace
@@ -234,25 +261,19 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace linn::detail::kernels {
 HWY_EXPORT(few_channels);
-HWY_EXPORT(least_width);
 
 namespace conv {
-namespace {
 
-std::int64_t weights_size(const Geometry& g) {
-  return g.window_height * g.window_width * g.channels * core::round_up(g.out_channels, core::lanes());
-}
-
-}  // namespace
-
+// Whatever the size of the map, so that maps of all sizes are computed by one form. With more terms Forward is faster, as measured.
 bool FewChannelsForward::supports(const ConvForward::Problem& problem) {
   const Geometry& g = problem.geometry;
-  return is_linear_or_relu(problem.activation) && g.groups == 1 && g.channels <= 4 && g.dilation_height == 1 && g.dilation_width == 1 &&
-         g.window_height <= most_window_rows && 4 * packed(problem) * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes &&
-         g.out_width >= HWY_DYNAMIC_DISPATCH(least_width)(g.out_channels);
+  const std::int64_t terms = g.window_height * g.window_width * g.channels, most_terms = core::lanes() == 16 ? 200 : 50;
+  return is_linear_or_relu(problem.activation) && g.groups == 1 && g.channels <= 4 && terms <= most_terms && g.dilation_height == 1 &&
+         g.dilation_width == 1 && g.window_height <= most_window_rows &&
+         4 * copied_weights(g) * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes;
 }
 
-// As measured: with many terms Forward's longer tiles cost less.
+// As measured.
 double FewChannelsForward::cost(const ConvForward::Problem& problem) {
   const Geometry& g = problem.geometry;
   return 1.03 * direct_cost(g, g.out_channels) + 3 * static_cast<double>(map_size(g));
@@ -260,30 +281,11 @@ double FewChannelsForward::cost(const ConvForward::Problem& problem) {
 
 std::int64_t FewChannelsForward::scratch(const ConvForward::Problem& problem, std::int64_t) {
   const Geometry& g = problem.geometry;
-  return copied_row(g) * (copies_rows(g) ? g.window_height + 1 : 1);
-}
-
-std::int64_t FewChannelsForward::packed(const ConvForward::Problem& problem) { return weights_size(problem.geometry) + 1; }
-
-// [panels][terms][columns of a panel], with zeros behind the last column. Then 1 if all weights are finite, else 0.
-void FewChannelsForward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) {
-  const Geometry& g = problem.geometry;
-  const std::int64_t lanes = core::lanes(), terms = g.window_height * g.window_width * g.channels;
-  for (std::int64_t first = 0; first < g.out_channels; first += 2 * lanes) {
-    const std::int64_t count = std::min(g.out_channels - first, 2 * lanes), width = core::round_up(count, lanes);
-    for (std::int64_t t = 0; t < terms; ++t, packed += width) {
-      std::copy_n(kernel + t * g.out_channels + first, count, packed);
-      std::fill(packed + count, packed + width, 0.0f);
-    }
-  }
-  const bool finite = std::all_of(kernel, kernel + kernel_size(g), [](float weight) { return std::isfinite(weight); });
-  *packed = finite ? 1.0f : 0.0f;
+  return copied_weights(g) + copied_row(g) * (copies_rows(g) ? g.window_height + 1 : 1);
 }
 
 void FewChannelsForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
-  // Padding times a weight that is not finite would be NaN.
-  if (args.packed[weights_size(problem.geometry)] != 1.0f) return Forward::run_unpacked(problem, args);
-  HWY_DYNAMIC_DISPATCH(few_channels)(problem, args);
+  if (!HWY_DYNAMIC_DISPATCH(few_channels)(problem, args)) Forward::run_unpacked(problem, args);
 }
 
 }  // namespace conv

@@ -1,6 +1,6 @@
 // ConvPoolKernelGradient for one input channel, 3x3 taps and 2x2 windows, the usual first layer. Output channels are in lanes. A window
-// depends on a 4x4 patch; for each tap, a table lookup gives each lane the pixel of its argmax. AVX-512 looks up in the whole patch, AVX2 in
-// two rows of it: a row of taps meets no others. Both sum the same products in the same order.
+// depends on a 4x4 patch; for each tap, a table lookup gives each lane the pixel of its argmax. AVX-512 looks up in the whole patch, AVX2
+// in two rows of it: a row of taps meets no others. Both sum the same products in the same order.
 //
 // Loop nest:  for each 2 vectors of output channels (AVX2: 1), for each image, window
 //               the patch, gathered from four rows (AVX2: two rows for each row of taps)
