@@ -66,7 +66,8 @@ struct DepthwiseKernelGradient : Implements<ConvKernelGradient> {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// Groups of as many output as input channels, at most the lanes of the chosen instruction set: several groups share a vector.
+/// Groups of as many output as input channels: as many as the chosen instruction set has lanes, or at most half, so that several groups share
+/// a vector. One group that leaves lanes empty is no faster than in the direct form.
 bool is_grouped(const Geometry& g);
 
 /// What the empty lanes of vectors that hold no whole number of groups add to the multiply-adds.
