@@ -202,7 +202,7 @@ void conv_grouped(Draw& draw) {
   const std::uint32_t seed = draw.seed();
   const Values values = draw.pick({Values::normal, Values::ties, Values::hostile});
   const std::int64_t period = draw.between(1, 4), multiplier = draw.pick<std::int64_t>({1, 1, 2, 3, 9});
-  const std::int64_t depth = draw.pick<std::int64_t>({1, 1, 2, 4, 8}), outputs = depth == 1 ? multiplier : depth;
+  const std::int64_t depth = draw.pick<std::int64_t>({1, 1, 2, 3, 4, 6, 8, 16}), outputs = depth == 1 ? multiplier : depth;
   const Window w = window(draw);
   const auto one = resolve(w, draw.between(1, 20), draw.between(1, 40), 1, 1);
   if (!one) return;

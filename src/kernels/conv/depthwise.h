@@ -2,6 +2,7 @@
 // channels.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -25,6 +26,11 @@ inline bool is_depthwise(const Geometry& g) {
 inline bool streams(const Geometry& g, std::int64_t images) {
   const std::int64_t floats = images * (g.height * g.width + g.out_height * g.out_width) * g.out_channels;
   return floats * static_cast<std::int64_t>(sizeof(float)) > core::cpu().l2_bytes;
+}
+
+/// Channels of a vector in groups of `depth` channels: all lanes, or fewer if there are fewer channels or if groups fill no whole vector.
+inline std::int64_t channels_of_vector(std::int64_t channels, std::int64_t depth) {
+  return std::min(channels, core::lanes() / depth * depth);
 }
 
 /// Channels in lanes. With a multiplier above 1 the source is first copied with each channel repeated.
@@ -60,15 +66,21 @@ struct DepthwiseKernelGradient : Implements<ConvKernelGradient> {
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };
 
-/// Groups of 2, 4 or 8 input channels and as many output channels, at most half the lanes of the chosen instruction set. For larger groups
-/// the direct form is faster.
+/// Groups of as many output as input channels: as many as the chosen instruction set has lanes, or at most half, so that several groups share
+/// a vector. One group that leaves lanes empty is no faster than in the direct form.
 bool is_grouped(const Geometry& g);
+
+/// What the empty lanes of vectors that hold no whole number of groups add to the multiply-adds.
+inline double grouped_cost(const Geometry& g) {
+  const std::int64_t depth = g.channels / g.groups, filled = core::lanes() / depth * depth;
+  return static_cast<double>(products(g)) * static_cast<double>(core::lanes()) / static_cast<double>(filled);
+}
 
 /// Each output sums over the rows of taps, the group's channels and the columns of taps, in this order.
 struct GroupedForward : Implements<ConvForward> {
   static constexpr std::string_view name = "grouped";
   static bool supports(const ConvForward::Problem& problem);
-  static double cost(const ConvForward::Problem& problem) { return static_cast<double>(products(problem.geometry)); }
+  static double cost(const ConvForward::Problem& problem) { return grouped_cost(problem.geometry); }
   static std::int64_t packed(const ConvForward::Problem& problem);
   static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
@@ -78,7 +90,7 @@ struct GroupedForward : Implements<ConvForward> {
 struct GroupedInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "grouped";
   static bool supports(const Geometry& geometry) { return is_grouped(geometry); }
-  static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
+  static double cost(const Geometry& geometry) { return grouped_cost(geometry); }
   static std::int64_t packed(const Geometry& geometry);
   static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
   static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
@@ -88,7 +100,7 @@ struct GroupedInputGradient : Implements<ConvInputGradient> {
 struct GroupedKernelGradient : Implements<ConvKernelGradient> {
   static constexpr std::string_view name = "grouped";
   static bool supports(const Geometry& geometry) { return is_grouped(geometry); }
-  static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
+  static double cost(const Geometry& geometry) { return grouped_cost(geometry); }
   static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
   static void run(const Geometry& geometry, const ConvKernelGradient::Args<float>& args);
 };

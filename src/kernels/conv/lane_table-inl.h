@@ -6,6 +6,7 @@
 #define LINN_KERNELS_CONV_LANE_TABLE_INL_H
 #endif
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/gemm/vector-inl.h"
@@ -13,12 +14,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 
-// For each channel of a group: the lane from which each lane of a vector takes that channel.
+// For each channel of a group: the lane from which each lane of a vector takes that channel. Lanes behind the last whole group take any.
 class LaneTable {
  public:
   explicit LaneTable(std::int64_t depth) {
     for (std::int64_t channel = 0; channel < depth; ++channel)
-      for (std::int64_t l = 0; l < lanes; ++l) lane_[channel * lanes + l] = static_cast<std::int32_t>(l / depth * depth + channel);
+      for (std::int64_t l = 0; l < lanes; ++l) lane_[channel * lanes + l] = static_cast<std::int32_t>(std::min<std::int64_t>(l / depth * depth + channel, lanes - 1));
   }
   const std::int32_t* of(std::int64_t channel) const { return lane_ + channel * lanes; }
 
