@@ -20,7 +20,7 @@ struct Epilogue {
   bool is_linear() const { return activation.activation == kernels::Activation::linear; }
   /// Whether the kernel computes the whole epilogue in registers. If not, residual and activation are a separate pass over the kernel's
   /// result.
-  bool is_in_kernel() const { return !residual && kernels::is_linear_or_relu(activation.activation.kind); }
+  bool is_in_kernel() const { return !residual && kernels::is_in_registers(activation.activation.kind); }
   /// The activation that the kernel computes.
   kernels::Activation in_kernel() const { return is_in_kernel() ? activation.activation.kind : kernels::Activation::linear; }
 };

@@ -150,7 +150,8 @@ TEST(Conv, Winograd4OnMapsOfEverySize) {
 
 // Results are cut at 0 and at 6 in registers.
 TEST(Conv, Relu6) {
-  for (const Geometry& g : {geometry(three_same, 9, 10, 40, 35), geometry(three_same, 9, 10, 3, 19), geometry({.height = 1, .width = 1}, 9, 8, 30, 70),
+  for (const Geometry& g : {geometry(three_same, 9, 10, 40, 35), geometry(three_same, 9, 10, 3, 19), geometry(three_same, 9, 10, 20, 20, 20),
+                            geometry(three_same, 9, 10, 24, 24, 6), geometry({.height = 1, .width = 1}, 9, 8, 30, 70),
                             geometry({.height = 5, .width = 2, .stride_height = 2, .border = Border::same}, 9, 8, 24, 18)})
     for (const Values values : {Values::normal, Values::ties, Values::hostile})
       for (const bool bias : {false, true}) check_forward(g, 3, bias, Activation::relu6, 1, values);

@@ -52,6 +52,7 @@ struct DepthwisePass {
   const float* kernel;  // packed
   const float* bias;    // or null
   bool relu;
+  float largest;  // result; infinity: any
   bool streams;  // the maps of the call do not stay in the L2 cache
 };
 
@@ -68,6 +69,7 @@ struct DepthwiseMap {
   std::int64_t width;  // channels of a vector
   const float* bias;   // or null
   bool relu;
+  float largest;  // as DepthwisePass's
   bool streams;  // the maps of the call do not stay in the L2 cache
 };
 
@@ -182,7 +184,7 @@ HWY_INLINE void SumTile(const DepthwiseMap& m, const LaneTable& table, const Dep
   }
   if (m.relu) {
 #pragma GCC unroll 16
-    for (int k = 0; k < F::rows * F::columns; ++k) sum[k] = hn::Max(hn::Zero(d), sum[k]);  // in this order NaN stays
+    for (int k = 0; k < F::rows * F::columns; ++k) sum[k] = hn::Min(hn::Set(d, m.largest), hn::Max(hn::Zero(d), sum[k]));  // in this order NaN stays
   }
   const std::int64_t dst_row = m.dst_row, dst_column = m.dst_column;  // stores cannot change these
   float* dst = m.dst + tile.y * dst_row + tile.x * dst_column + c;
@@ -299,6 +301,7 @@ void run_lattices(const DepthwisePass& pass, const LaneTable& table, const conv:
                       .width = conv::channels_of_vector(pass.channels, pass.depth),
                       .bias = pass.bias,
                       .relu = pass.relu,
+                      .largest = pass.largest,
                       .streams = pass.streams};
   const MapFunction run = (pass.depth > 1 ? function_for<true> : function_for<false>)(rows, columns);
   for (std::int64_t n = 0; n < pass.images; ++n) {
@@ -402,7 +405,8 @@ void forward(const Geometry& g, const ConvForward::Problem& problem, const ConvF
                               .depth = g.channels / g.groups,
                               .kernel = args.packed,
                               .bias = problem.bias ? args.bias : nullptr,
-                              .relu = problem.activation == Activation::relu,
+                              .relu = cuts_below_zero(problem.activation),
+                              .largest = largest_result(problem.activation),
                               .streams = streams(g, args.images)};
   HWY_DYNAMIC_DISPATCH(depthwise_forward)(pass, g);
 }
@@ -420,6 +424,7 @@ void backward(const Geometry& g, const ConvInputGradient::Args<float>& args) {
                               .kernel = args.packed,
                               .bias = nullptr,
                               .relu = false,
+                              .largest = largest_result(Activation::linear),
                               .streams = streams(g, args.images)};
   HWY_DYNAMIC_DISPATCH(depthwise_backward)(pass, g);
 }
@@ -453,7 +458,7 @@ void backward_rows(const Geometry& g, const ConvInputGradient::Args<float>& args
 }  // namespace
 
 bool DepthwiseForward::supports(const ConvForward::Problem& problem) {
-  return is_linear_or_relu(problem.activation) && is_depthwise(problem.geometry);
+  return is_in_registers(problem.activation) && is_depthwise(problem.geometry);
 }
 
 std::int64_t DepthwiseForward::packed(const ConvForward::Problem& problem) { return packed_size(problem.geometry); }
@@ -499,7 +504,7 @@ bool is_grouped(const Geometry& g) {
 }
 
 bool GroupedForward::supports(const ConvForward::Problem& problem) {
-  return is_linear_or_relu(problem.activation) && is_grouped(problem.geometry);
+  return is_in_registers(problem.activation) && is_grouped(problem.geometry);
 }
 
 void GroupedForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {

@@ -46,6 +46,7 @@ struct Tile {
   std::int64_t last;                    // channels of the last vector
   std::int64_t dst_pixel;
   bool relu;
+  float largest;  // result; infinity: any
 };
 
 template <int kVectors, int kPixels, bool kTail>
@@ -90,7 +91,7 @@ HWY_NOINLINE void RunTile(const Tile& tile, const float* const* rows, std::int64
 #pragma GCC unroll 16
     for (int p = 0; p < kPixels; ++p)
 #pragma GCC unroll 2
-      for (int v = 0; v < kVectors; ++v) sum[p][v] = hn::Max(hn::Zero(d), sum[p][v]);  // in this order NaN stays
+      for (int v = 0; v < kVectors; ++v) sum[p][v] = hn::Min(hn::Set(d, tile.largest), hn::Max(hn::Zero(d), sum[p][v]));  // NaN stays
   }
   const std::int64_t dst_pixel = tile.dst_pixel, last = tile.last;
   if (HWY_LIKELY(last == lanes))
@@ -226,7 +227,8 @@ bool few_channels(const ConvForward::Problem& problem, const ConvForward::Args<f
                .bias = nullptr,
                .last = lanes,
                .dst_pixel = g.dst_pixel,
-               .relu = problem.activation == Activation::relu};
+               .relu = cuts_below_zero(problem.activation),
+               .largest = largest_result(problem.activation)};
   const Cut pairs = g.out_channels > lanes ? cut_row(g.out_width, step, 2) : Cut{};
   const Cut single = (g.out_channels + lanes - 1) / lanes % 2 != 0 ? cut_row(g.out_width, step, 1) : Cut{};
   if (!copy_weights(g, args.kernel, args.scratch)) return false;
@@ -268,7 +270,7 @@ namespace conv {
 bool FewChannelsForward::supports(const ConvForward::Problem& problem) {
   const Geometry& g = problem.geometry;
   const std::int64_t terms = g.window_height * g.window_width * g.channels, most_terms = core::lanes() == 16 ? 200 : 50;
-  return is_linear_or_relu(problem.activation) && g.groups == 1 && g.channels <= 4 && terms <= most_terms && g.dilation_height == 1 &&
+  return is_in_registers(problem.activation) && g.groups == 1 && g.channels <= 4 && terms <= most_terms && g.dilation_height == 1 &&
          g.dilation_width == 1 && g.window_height <= most_window_rows &&
          4 * copied_weights(g) * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes;
 }
