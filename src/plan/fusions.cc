@@ -12,12 +12,35 @@
 #include "plan/ops/eltwise.h"
 #include "plan/ops/merge.h"
 #include "plan/ops/norm.h"
+#include "plan/ops/pad.h"
 #include "plan/ops/pool.h"
 
 namespace linn::detail::plan {
 namespace {
 
 const EpilogueOp* epilogue_of(const Op& op) { return dynamic_cast<const EpilogueOp*>(&op); }
+
+// ---- zeros around a map, then a convolution --------------------------------------------------------------------------------------------
+
+bool is_padding_before_convolution(const Pair& pair) {
+  return pair.slot == ConvInputs::src && pad_problem(pair.producer) != nullptr && conv_geometry(pair.consumer) != nullptr;
+}
+
+// A window that leaves out zeros has the sum of one that reads them. Every window must still see a pixel of the map. In training the padded
+// map stays: some gradient kernels take convolutions without padding only.
+bool can_take_zeros(const Pair& pair, const FusionContext& plan) {
+  const kernels::PadForward::Problem& pad = *pad_problem(pair.producer);
+  const kernels::Geometry& g = *conv_geometry(pair.consumer);
+  const std::int64_t down = (g.window_height - 1) * g.dilation_height, right = (g.window_width - 1) * g.dilation_width;
+  const bool narrow = pad.pads.top + g.pad_top <= down && pad.pads.bottom + g.pad_bottom <= down && pad.pads.left + g.pad_left <= right &&
+                      pad.pads.right + g.pad_right <= right;
+  return !plan.training && pad.mode == kernels::PadMode::zero && narrow;
+}
+
+std::unique_ptr<Op> with_zeros(const Pair& pair, const FusionContext&) {
+  const kernels::PadForward::Problem& pad = *pad_problem(pair.producer);
+  return conv_of_surrounded(pair.consumer, {pair.producer.inputs[0], pad.height, pad.width, pad.pads.top, pad.pads.left});
+}
 
 // ---- convolution or Dense, then an addition --------------------------------------------------------------------------------------------
 
@@ -126,7 +149,8 @@ std::unique_ptr<Op> as_chain(const Pair& pair, const FusionContext& plan) {
   return conv_chain(pair.producer, pair.consumer, plan.chains == Chains::always ? Strips::lowest : Strips::of_cache);
 }
 
-constexpr std::array<Fusion, 7> table{{
+constexpr std::array<Fusion, 8> table{{
+    {"padding + convolution", is_padding_before_convolution, can_take_zeros, nullptr, with_zeros},
     {"sum + addition", is_before_addition, can_take_residual, nullptr, with_residual},
     {"sum + activation", is_before_activation, can_take_activation, nullptr, with_activation},
     {"convolution + pooling", is_before_pool, can_take_pool, pool_gain, with_pool},

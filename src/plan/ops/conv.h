@@ -24,8 +24,17 @@ struct ConvInputs {
   enum Slot : std::size_t { src, kernel, bias, residual, packed, count };
 };
 
+/// The geometry of a convolution, whatever its epilogue; null if `op` is none.
+const kernels::Geometry* conv_geometry(const Op& op);
 /// The problem of a convolution; null if `op` is no convolution, or its epilogue does more than its kernel computes. For fusion.
 const kernels::ConvForward::Problem* conv_problem(const Op& op);
+
+/// The convolution `conv` of `src`, of height x width, with zeros around it in place of its padded input.
+struct Surrounded {
+  Value src;
+  std::int64_t height = 0, width = 0, top = 0, left = 0;
+};
+std::unique_ptr<Op> conv_of_surrounded(const Op& conv, const Surrounded& map);
 
 /// Floating-point operations for this number of images: two for each product of the direct form.
 double conv_flops(const kernels::Geometry& geometry, std::int64_t images);

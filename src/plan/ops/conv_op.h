@@ -59,6 +59,14 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     return op;
   }
 
+  /// Reads `map` and counts the pixels around it as zeros, in place of an input that holds these zeros.
+  void surround(const Surrounded& map) {
+    inputs[In::src] = map.src;
+    kernels::Geometry& g = kernel_.problem().geometry;
+    g.pad_top += map.top, g.pad_left += map.left;
+    kernels::keep_src(g, {map.height, map.width});
+  }
+
   void differentiate(Gradients& gradients) override;
 
   std::int64_t most_parts() const override { return row_step() == 0 ? 1 : core::ceil_div(geometry().out_height, row_step()); }

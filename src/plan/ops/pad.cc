@@ -50,6 +50,11 @@ class PadOp final : public KernelOp<PadOp, kernels::PadForward> {
 
 }  // namespace
 
+const kernels::PadForward::Problem* pad_problem(const Op& op) {
+  const auto* pad = dynamic_cast<const PadOp*>(&op);
+  return pad == nullptr ? nullptr : &pad->problem();
+}
+
 Value pad2d(Lowering& to, Value src, const kernels::Pads& pads, kernels::PadMode mode) {
   if (pads.none()) return src;
   const kernels::PadForward::Problem problem{
