@@ -264,8 +264,7 @@ class ConvChainOp final : public RealOp<ConvChainOp> {
   Cuts cuts_;
 };
 
-// ---- whether a chain is cheaper
-// ----------------------------------------------------------------------------------------------------------
+// ---- whether a chain is cheaper ---------------------------------------------------------------------------------------------------------
 
 std::vector<ConvOp> members_of(const Op& op) {
   if (const auto* chain = dynamic_cast<const ConvChainOp*>(&op)) return chain->members();
