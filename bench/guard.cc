@@ -165,11 +165,11 @@ Measured pool_input_gradient(const std::string& name, const Geometry& g) {
 
 constexpr std::int64_t elements = 32768;  // with a second array as many 256 KiB, in the L2 cache
 
-Measured relu() {
-  const auto f = choose<ActivationForward>({Activation::relu});
+Measured activation(Activation kind) {
+  const auto f = choose<ActivationForward>({kind});
   auto src = keep(Data(elements)), dst = keep(Data(elements));
-  return {"activation_forward relu", true, bytes_of(2 * elements), [=] {
-            f.run({Activation::relu}, {elements, src->get(), dst->get(), nullptr});
+  return {fmt::format("activation_forward {}", name_of(kind)), true, bytes_of(2 * elements), [=] {
+            f.run({kind}, {elements, src->get(), dst->get(), nullptr});
           }};
 }
 
@@ -212,6 +212,9 @@ std::vector<Measured> all() {
     };
   const Geometry twos = *resolve({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, 28, 28, 32, 32);
   const Geometry threes = *resolve({.height = 3, .width = 3, .border = Border::same}, 28, 28, 32, 32);
+  const Geometry pointwise = *resolve({}, 14, 14, 256, 64);
+  const Geometry strided = *resolve({.height = 7, .width = 7, .stride_height = 2, .stride_width = 2, .border = Border::same}, 56, 56, 3, 64);
+  const Geometry depthwise = *resolve({.height = 3, .width = 3, .border = Border::same}, 28, 28, 64, 64, 64);
   return {
       conv_forward("3x3 32->32", conv, 4),
       conv_input_gradient("3x3 32->32", conv, 4),
@@ -221,6 +224,12 @@ std::vector<Measured> all() {
       conv_pool_forward("3x3 32->32", second),
       conv_pool_kernel_gradient("3x3 32->32", second),
       conv_pool_input_gradient("3x3 32->32", second),
+      conv_forward("1x1 256->64", pointwise, 4),
+      conv_input_gradient("1x1 256->64", pointwise, 4),
+      conv_forward("7x7/2 3->64", strided, 1),
+      conv_forward("3x3 depthwise 64", depthwise, 4),
+      conv_input_gradient("3x3 depthwise 64", depthwise, 4),
+      conv_kernel_gradient("3x3 depthwise 64", depthwise, 4),
       dense_forward(16, 800, 128),
       dense_kernel_gradient(32, 800, 128, 8),
       pool_forward("2x2 max", twos, PoolKind::max),
@@ -228,7 +237,9 @@ std::vector<Measured> all() {
       pool_forward("3x3 same max", threes, PoolKind::max),
       pool_input_gradient("2x2 max", twos),
       pool_input_gradient("3x3 same max", threes),
-      relu(),
+      activation(Activation::relu),
+      activation(Activation::sigmoid),
+      activation(Activation::gelu),
       gather(),
       dropout(),
       adam(),

@@ -429,6 +429,8 @@ void activation(Draw& draw) {
   const std::int64_t count = draw.between(0, 200);
   ActivationSpec spec = function;
   if (function == Activation::clipped_relu) spec = {function, draw.pick({0.0, 0.25, 1.5}), draw.pick({1.0, 2.0, 6.0, 1e30}), draw.pick({0.0, 1.0})};
+  if (function == Activation::elu || function == Activation::celu) spec = {function, draw.pick({0.3, 1.0, 2.0})};
+  if (function == Activation::power) spec = {function, draw.pick({-2.0, -1.0, -0.3, 0.0, 0.5, 1.5, 2.0, 3.0})};
   check::check_activation(spec, count, values, seed);
 }
 
@@ -496,7 +498,9 @@ void norm(Draw& draw) {
 void softmax(Draw& draw) {
   const std::uint32_t seed = draw.seed();
   const SoftmaxKind kind = draw.pick({SoftmaxKind::softmax, SoftmaxKind::log_softmax, SoftmaxKind::sparsemax});
-  check::check_softmax(draw.between(0, 20), draw.between(1, 200), kind, seed);
+  const std::int64_t rows = draw.between(0, 20), classes = draw.between(1, 200);
+  check::check_softmax(rows, classes, kind, seed);
+  check::check_softmax_gradient(rows, classes, kind, seed);
 }
 
 void crossentropy(Draw& draw) {
@@ -606,7 +610,7 @@ constexpr Case cases[] = {
     {pad, {PadForward::name, PadInputGradient::name}},
     {blur, {BlurForward::name, BlurInputGradient::name}},
     {phases, {PhaseScores::name}},
-    {softmax, {SoftmaxForward::name}},
+    {softmax, {SoftmaxForward::name, SoftmaxGradient::name}},
     {crossentropy, {Crossentropy::name}},
     {phase_mix, {PhaseMixGradient::name}},
     {conv_winograd4, {ConvForward::name, ConvInputGradient::name, ConvKernelGradient::name, ConvPoolForward::name}},

@@ -88,15 +88,28 @@ std::string cpu_name() {
 
 Isa isa() { return chosen(); }
 
+namespace {
+
+Feature features_of(Isa isa) {
+  Feature features = Feature::none;
+  if (isa >= Isa::sse4) features = features | Feature::vectors_128;
+  if (isa >= Isa::avx2) features = features | Feature::vectors_256;
+  if (isa >= Isa::avx512) features = features | Feature::vectors_512;
+  if (isa >= Isa::avx512_bf16) features = features | Feature::bfloat16_products;
+  return features;
+}
+
+}  // namespace
+
+bool has(Feature needed) {
+  const auto needs = static_cast<unsigned>(needed);
+  return (static_cast<unsigned>(features_of(isa())) & needs) == needs;
+}
+
 int lanes() {
-  switch (isa()) {
-    case Isa::scalar: return 1;
-    case Isa::sse4: return 4;
-    case Isa::avx2: return 8;
-    case Isa::avx512:
-    case Isa::avx512_bf16: return 16;
-  }
-  return 1;
+  if (has(Feature::vectors_512)) return 16;
+  if (has(Feature::vectors_256)) return 8;
+  return has(Feature::vectors_128) ? 4 : 1;
 }
 
 const Cpu& cpu() {

@@ -8,7 +8,18 @@
 
 namespace linn::detail::core {
 
-/// Ordered: a CPU that has one has all before it. `scalar` means the reference kernels and the few others that use no
+/// What a CPU can do that a kernel may need.
+///
+/// | feature           | meaning                                                     | x86            |
+/// |-------------------|--------------------------------------------------------------|----------------|
+/// | vectors_128       | vectors of 4 floats                                         | SSE4           |
+/// | vectors_256       | vectors of 8 floats, fused multiply-add, 16 registers       | AVX2 and FMA   |
+/// | vectors_512       | vectors of 16 floats, masks, 32 registers                   | AVX-512        |
+/// | bfloat16_products | sums of products of bfloat16 pairs                          | AVX-512_BF16   |
+enum class Feature : unsigned { none = 0, vectors_128 = 1, vectors_256 = 2, vectors_512 = 4, bfloat16_products = 8 };
+constexpr Feature operator|(Feature a, Feature b) { return static_cast<Feature>(static_cast<unsigned>(a) | static_cast<unsigned>(b)); }
+
+/// Sets of features with a name, for LINN_ISA and for messages. Ordered: a CPU that has one has all before it. `scalar` means the reference kernels and the few others that use no
 /// vectors; `avx512_bf16` adds the products of bfloat16 pairs (vdpbf16ps) to avx512 and nothing else.
 enum class Isa { scalar, sse4, avx2, avx512, avx512_bf16 };
 
@@ -23,6 +34,9 @@ Isa isa();
 
 /// All kernels, also the references, are compiled for x86-64-v2: StateError says so before one of them ends the program.
 void check_baseline(bool sse4_2, bool popcnt);
+
+/// Whether the chosen instruction set has all of these features.
+bool has(Feature needed);
 
 /// Floats in a vector of the chosen instruction set.
 int lanes();

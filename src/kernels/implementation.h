@@ -14,19 +14,19 @@
 //
 // An *implementation* is a struct derived from Implements<Kernel>, which has the defaults:
 //
-// | member             | type     | default    | meaning                                                                                  |
-// |--------------------|----------|------------|------------------------------------------------------------------------------------------|
-// | name               | string   | "vector"   | name in LINN_VERBOSE, LINN_DISABLE and tests                                              |
-// | needs              | Isa      | sse4       | least instruction set                                                                    |
-// | numerics           | Numerics | Numerics{} | what callers can tell from the results; a constant or a function of the problem           |
-// | supports(p)        | bool     | true       | whether it can compute this problem                                                      |
-// | cost(p)            | double   | 0          | what the problem costs it: see below                                                     |
-// | scratch(p, images) | elements | 0          | scratch for a call with this number of images                                            |
-// | packed(p)          | elements | 0          | size of the weights in a layout of its own; 0: it reads the caller's layout              |
-// | pack(p, k, packed) |          |            | writes that layout; only with `packed`                                                   |
-// | row_step           | rows     | 0          | 0: computes whole maps only. Else a call may compute some rows of the output alone, from   |
-// |                    |          |            | a multiple of row_step on (conv/rows.h), and they have the bits of the whole               |
-// | run(p, args)       |          |            | computes one call, T = float                                                             |
+// | member             | type     | default     | meaning                                                                                  |
+// |--------------------|----------|-------------|------------------------------------------------------------------------------------------|
+// | name               | string   | "vector"    | name in LINN_VERBOSE, LINN_DISABLE and tests                                             |
+// | needs              | Feature  | vectors_128 | what the CPU must have                                                                   |
+// | numerics           | Numerics | Numerics{}  | what callers can tell from the results; a constant or a function of the problem          |
+// | supports(p)        | bool     | true        | whether it can compute this problem                                                      |
+// | cost(p)            | double   | 0           | what the problem costs it: see below                                                     |
+// | scratch(p, images) | elements | 0           | scratch for a call with this number of images                                            |
+// | packed(p)          | elements | 0           | size of the weights in a layout of its own; 0: it reads the caller's layout              |
+// | pack(p, k, packed) |          |             | writes that layout; only with `packed`                                                   |
+// | row_step           | rows     | 0           | 0: computes whole maps only. Else a call may compute some rows of the output alone, from |
+// |                    |          |             | a multiple of row_step on (conv/rows.h), and they have the bits of the whole             |
+// | run(p, args)       |          |             | computes one call, T = float                                                             |
 //
 // An implementation that decides or prepares something once for each problem, such as the parts that it is composed of, has a struct
 // `State` and `static std::optional<State> prepare(problem, policy)` in place of `supports`: empty if it cannot compute the problem under
@@ -102,7 +102,7 @@ struct Implements {
   using Problem = typename Kernel::Problem;
 
   static constexpr std::string_view name = "vector";
-  static constexpr core::Isa needs = core::Isa::sse4;
+  static constexpr core::Feature needs = core::Feature::vectors_128;
   static constexpr Numerics numerics = {};
   static constexpr std::int64_t row_step = requires { Kernel::any_rows; } ? 1 : 0;
   static bool supports(const Problem&) { return true; }
@@ -116,7 +116,7 @@ struct Implements {
 template <class Kernel>
 struct Reference : Implements<Kernel> {
   static constexpr std::string_view name = "reference";
-  static constexpr core::Isa needs = core::Isa::scalar;
+  static constexpr core::Feature needs = core::Feature::none;
   /// Position invariant unless the kernel's reference_position_invariant says otherwise.
   static Numerics numerics(const typename Kernel::Problem& problem) {
     if constexpr (requires { Kernel::reference_position_invariant(problem); })
@@ -155,7 +155,7 @@ class Implementation {
 
   std::string_view name;
   std::string label;  // what it decided for this problem, or empty
-  core::Isa needs = core::Isa::scalar;
+  core::Feature needs = core::Feature::none;
   Numerics numerics;
   std::int64_t row_step = 0;
   double cost = 0;
@@ -221,7 +221,7 @@ std::optional<Implementation<Kernel>> Implementation<Kernel>::prepare(const Prob
 template <class Kernel>
 struct Registered {
   std::string_view name;
-  core::Isa needs;
+  core::Feature needs;
   std::optional<Implementation<Kernel>> (*prepare)(const typename Kernel::Problem&, const Policy&);
 };
 
@@ -245,7 +245,7 @@ Implementation<Kernel> choose(const typename Kernel::Problem& problem, const Pol
   const auto list = implementations<Kernel>();
   std::optional<Implementation<Kernel>> best;
   for (const Registered<Kernel>& row : list.first(list.size() - 1)) {
-    if (row.needs > core::isa() || disabled(Kernel::name, row.name)) continue;
+    if (!core::has(row.needs) || disabled(Kernel::name, row.name)) continue;
     std::optional<Implementation<Kernel>> candidate = row.prepare(problem, policy);
     if (!candidate || !policy.allows(candidate->numerics)) continue;
     const bool rounds = candidate->numerics.operands > (best ? best->numerics.operands : Operands::float32);

@@ -23,23 +23,20 @@ const EpilogueOp* epilogue_of(const Op& op) { return dynamic_cast<const Epilogue
 // ---- zeros around a map, then a convolution --------------------------------------------------------------------------------------------
 
 bool is_padding_before_convolution(const Pair& pair) {
-  return pair.slot == ConvInputs::src && pad_problem(pair.producer) != nullptr && conv_geometry(pair.consumer) != nullptr;
+  return pad_problem(pair.producer) != nullptr && conv_geometry(pair.consumer) != nullptr && pair.slot == ConvInputs::src;
 }
 
-// A window that leaves out zeros has the sum of one that reads them. Every window must still see a pixel of the map. In training the padded
-// map stays: some gradient kernels take convolutions without padding only.
-bool can_take_zeros(const Pair& pair, const FusionContext& plan) {
+// A convolution pads with zeros alone. No window may lie outside of the map as a whole.
+bool can_take_padding(const Pair& pair, const FusionContext&) {
   const kernels::PadForward::Problem& pad = *pad_problem(pair.producer);
   const kernels::Geometry& g = *conv_geometry(pair.consumer);
-  const std::int64_t down = (g.window_height - 1) * g.dilation_height, right = (g.window_width - 1) * g.dilation_width;
-  const bool narrow = pad.pads.top + g.pad_top <= down && pad.pads.bottom + g.pad_bottom <= down && pad.pads.left + g.pad_left <= right &&
-                      pad.pads.right + g.pad_right <= right;
-  return !plan.training && pad.mode == kernels::PadMode::zero && narrow;
+  const std::int64_t most_rows = (g.window_height - 1) * g.dilation_height, most_columns = (g.window_width - 1) * g.dilation_width;
+  return pad.mode == kernels::PadMode::zero && g.pad_top + pad.pads.top <= most_rows && g.pad_bottom + pad.pads.bottom <= most_rows &&
+         g.pad_left + pad.pads.left <= most_columns && g.pad_right + pad.pads.right <= most_columns;
 }
 
-std::unique_ptr<Op> with_zeros(const Pair& pair, const FusionContext&) {
-  const kernels::PadForward::Problem& pad = *pad_problem(pair.producer);
-  return conv_of_surrounded(pair.consumer, {pair.producer.inputs[0], pad.height, pad.width, pad.pads.top, pad.pads.left});
+std::unique_ptr<Op> with_padding(const Pair& pair, const FusionContext&) {
+  return conv_with_padding(pair.consumer, pair.producer.inputs[0], pad_problem(pair.producer)->pads);
 }
 
 // ---- convolution or Dense, then an addition --------------------------------------------------------------------------------------------
@@ -150,7 +147,7 @@ std::unique_ptr<Op> as_chain(const Pair& pair, const FusionContext& plan) {
 }
 
 constexpr std::array<Fusion, 8> table{{
-    {"padding + convolution", is_padding_before_convolution, can_take_zeros, nullptr, with_zeros},
+    {"padding + convolution", is_padding_before_convolution, can_take_padding, nullptr, with_padding},
     {"sum + addition", is_before_addition, can_take_residual, nullptr, with_residual},
     {"sum + activation", is_before_activation, can_take_activation, nullptr, with_activation},
     {"convolution + pooling", is_before_pool, can_take_pool, pool_gain, with_pool},

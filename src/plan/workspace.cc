@@ -105,6 +105,9 @@ Workspace::Workspace(const Plan& plan)
   for (std::int64_t i = 0; i < plan.ops(); ++i) {
     const Op& op = plan.op(static_cast<int>(i));
     most_values_ = std::max(most_values_, op.inputs.size() + op.outputs.size());
+    // Ops of little arithmetic count as 8 operations for each element that they write.
+    const std::int64_t elements = op.outputs.empty() ? 0 : op.outputs[0].shape.elements();
+    work_of_image_.push_back(std::max(op.flops(1), 8.0 * static_cast<double>(elements)));
   }
   pointers_.resize(static_cast<std::size_t>(threads_) * most_values_);
   if (verbose()) measure();
@@ -194,12 +197,6 @@ namespace {
 // thousand of them, if they sleep as long as 5 million.
 constexpr double least_of_segment = 16e6, least_of_op = 1e6;
 
-// Ops of little arithmetic count as 8 for each element that they write.
-double work_of(const Op& op, std::int64_t images) {
-  const std::int64_t elements = op.outputs.empty() ? 0 : op.outputs[0].shape.elements();
-  return std::max(op.flops(images), 8.0 * static_cast<double>(images * elements));
-}
-
 }  // namespace
 
 // Partial sums are summed over shards, so a shard must be one call. Values of a shard lie in the memory of the worker with its number.
@@ -207,13 +204,13 @@ bool Workspace::shares_ops(std::size_t segment) const {
   const std::int64_t shards = core::ceil_div(images_, shard_images);
   if (shards >= threads_ || partials_[segment] != nullptr) return false;
   double work = 0;
-  for (const int op : plan_.segments()[segment].ops) work += work_of(plan_.op(op), images_);
-  return work >= least_of_segment;
+  for (const int op : plan_.segments()[segment].ops) work += work_of_image_[static_cast<std::size_t>(op)];
+  return work * static_cast<double>(images_) >= least_of_segment;
 }
 
 void Workspace::run_op_by_op(std::size_t segment) {
   for (const int op : plan_.segments()[segment].ops) {
-    if (work_of(plan_.op(op), images_) >= least_of_op) {
+    if (work_of_image_[static_cast<std::size_t>(op)] * static_cast<double>(images_) >= least_of_op) {
       run_shared(op, segment);
       continue;
     }

@@ -101,6 +101,7 @@ class Workspace {
   std::size_t most_values_ = 0;                         // largest number of inputs and outputs of one op
   std::vector<void*> pointers_;                         // most_values_ for each worker: the values of its present op
   std::vector<void*> bound_;
+  std::vector<double> work_of_image_;  // floating-point operations of each op for one image
   bool constants_made_ = false;     // constant segments have run since the last bind of a fixed value
   std::unique_ptr<OpTimes> times_;  // null unless ops are measured
 

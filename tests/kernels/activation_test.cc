@@ -1,8 +1,11 @@
-// Activations: formulas against a second, plain writing of them; derivatives by finite differences; fast forms by bits.
+// Activations: formulas against a second, plain writing of them; derivatives by finite differences; fast forms by bits, or
+// by the errors that they state.
 #include "kernels/eltwise/activation.h"
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstring>
 #include <limits>
 #include <numbers>
 #include <set>
@@ -195,13 +198,63 @@ TEST(ActivationReference, AThresholdAboveTheLargestValue) {
   EXPECT_EQ(activate({Activation::clipped_relu, 0.0, 1.0, 2.0}, -std::numeric_limits<double>::infinity()), 0);
 }
 
-TEST(Activation, EveryFormGivesTheReferencesBits) {
+TEST(Activation, EveryFormOnEveryTail) {
   for (const ActivationSpec& a : all())
     for (std::int64_t count = 0; count <= 70; ++count)
       for (const check::Values values : {check::Values::normal, check::Values::hostile}) {
         check::check_activation(a, count, values, static_cast<unsigned>(count));
         if (HasFatalFailure()) return;
       }
+}
+
+// Every 8,209th float of all, with zeros, infinities, NaN and the least and greatest numbers.
+std::vector<float> floats_of_every_size() {
+  using limits = std::numeric_limits<float>;
+  std::vector<float> x{0.0f, -0.0f, limits::infinity(), -limits::infinity(), limits::quiet_NaN(), limits::denorm_min(), -limits::denorm_min()};
+  x.insert(x.end(), {limits::min(), -limits::min(), limits::max(), limits::lowest(), 88.7228317f, 88.7228394f, -87.3365479f, -103.972084f});
+  for (std::uint64_t bits = 0; bits < 1ull << 32; bits += 8209) x.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+  return x;
+}
+
+TEST(Activation, StatedErrorsHoldForFloatsOfEverySize) {
+  const std::vector<float> x = floats_of_every_size(), ones(x.size(), 1.0f);
+  const auto count = static_cast<std::int64_t>(x.size());
+  std::vector<float> y(x.size());
+  for (const ActivationSpec& a : all()) {
+    const eltwise::ActivationError error = eltwise::VectorActivation::error(a);
+    check::on_every_isa([&] {
+      if (core::isa() == core::Isa::scalar) return;
+      if (error.value != 0) {
+        eltwise::VectorActivation::run({a}, {count, x.data(), y.data(), nullptr});
+        for (std::size_t i = 0; i < x.size(); ++i) ASSERT_TRUE(check::activation_within(a, x[i], false, error.value, y[i])) << text_of(a);
+      }
+      if (error.slope != 0) {
+        eltwise::VectorActivationGradient::run({a}, {count, x.data(), ones.data(), y.data(), nullptr});
+        for (std::size_t i = 0; i < x.size(); ++i) ASSERT_TRUE(check::activation_within(a, x[i], true, error.slope, y[i])) << text_of(a);
+      }
+    });
+    if (HasFatalFailure()) return;
+  }
+}
+
+// A value's result does not depend on its place in the array, nor on the number of elements.
+TEST(Activation, SameBitsInEveryPlace) {
+  const std::vector<float> x = check::make(70, check::Values::normal, 8), ddst = check::make(70, check::Values::normal, 9);
+  std::vector<float> whole(70), slopes(70), part(70), part_slopes(70);
+  for (const ActivationSpec& a : all())
+    check::on_every_isa([&] {
+      if (core::isa() == core::Isa::scalar) return;
+      eltwise::VectorActivation::run({a}, {70, x.data(), whole.data(), nullptr});
+      eltwise::VectorActivationGradient::run({a}, {70, x.data(), ddst.data(), slopes.data(), nullptr});
+      for (std::int64_t first = 0; first < 70; ++first)
+        for (const std::int64_t count : {std::int64_t{1}, (70 - first) / 2, 70 - first}) {
+          eltwise::VectorActivation::run({a}, {count, x.data() + first, part.data(), nullptr});
+          eltwise::VectorActivationGradient::run({a}, {count, x.data() + first, ddst.data() + first, part_slopes.data(), nullptr});
+          const auto size = static_cast<std::size_t>(count) * sizeof(float);
+          ASSERT_EQ(std::memcmp(part.data(), whole.data() + first, size), 0) << text_of(a);
+          ASSERT_EQ(std::memcmp(part_slopes.data(), slopes.data() + first, size), 0) << text_of(a);
+        }
+    });
 }
 
 TEST(Activation, ReluGradientTakesTheOutputToo) {

@@ -113,7 +113,7 @@ inline void check_conv_global_forward(const ConvGlobalCase& c, std::uint32_t see
       EXPECT_TRUE(all_near(dst, e.dst, winograd4, winograd4_bound_of(f))) << text_of(c, p);
     else
       expect_promised(f, dst, e.dst, of_rounded.dst, f.numerics.direct_form ? direct : winograd, c.values == Values::ties, text_of(c, p));
-    if (f.needs == core::Isa::scalar) return;
+    if (f.needs == core::Feature::none) return;
     const Unfused unfused = unfused_of(f.label, p, c.images, src32, kernel32, bias32);
     EXPECT_TRUE(check::all_same(dst, unfused.dst)) << text_of(c, p);
     for (std::int64_t i = 0; p.winners && i < winners.size(); ++i) {

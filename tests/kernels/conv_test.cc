@@ -148,6 +148,14 @@ TEST(Conv, Winograd4OnMapsOfEverySize) {
   EXPECT_GT(kernel_gradient, 15);
 }
 
+// Results are cut at 0 and at 6 in registers.
+TEST(Conv, Relu6) {
+  for (const Geometry& g : {geometry(three_same, 9, 10, 40, 35), geometry(three_same, 9, 10, 3, 19), geometry({.height = 1, .width = 1}, 9, 8, 30, 70),
+                            geometry({.height = 5, .width = 2, .stride_height = 2, .border = Border::same}, 9, 8, 24, 18)})
+    for (const Values values : {Values::normal, Values::ties, Values::hostile})
+      for (const bool bias : {false, true}) check_forward(g, 3, bias, Activation::relu6, 1, values);
+}
+
 // A map computed in parts that begin at multiples of row_step has the bits of the whole map.
 TEST(Conv, PartsOfAMapHaveItsBits) {
   const Geometry geometries[] = {geometry(three_same, 14, 9, 20, 36),
@@ -466,8 +474,8 @@ TEST(Conv, DepthwiseHasTheBitsOfTheDirectForm) {
     const ConvForward::Problem problem = {g, true, Activation::relu};
     const Buffer src(random_values(src_extent(g, 2), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.out_channels, 3));
     for (const core::Isa isa : core::available_isas()) {
-      if (isa < conv::DepthwiseForward::needs) continue;
       core::set_isa(isa);
+      if (!core::has(conv::DepthwiseForward::needs)) continue;
       Buffer one(dst_extent(g, 2)), other(dst_extent(g, 2)), scratch(conv::DepthwiseForward::scratch(problem, 2), unwritten),
           other_scratch(conv::Forward::scratch(problem, 2), unwritten);
       conv::DepthwiseForward::run(problem, {2, src.data(), kernel.data(), nullptr, bias.data(), one.data(), scratch.data()});

@@ -9,7 +9,7 @@ namespace {
 using namespace testing;
 
 TEST(Dense, ForwardEveryTail) {
-  for (std::int64_t o = 1; o <= 100; ++o) check_dense_forward(1 + o % 17, 1 + o % 9, o, o % 2 == 0, o % 3 == 0 ? Activation::relu : Activation::linear);
+  for (std::int64_t o = 1; o <= 100; ++o) check_dense_forward(1 + o % 17, 1 + o % 9, o, o % 2 == 0, o % 3 == 0 ? Activation::relu : o % 3 == 1 ? Activation::relu6 : Activation::linear);
   for (std::int64_t r = 1; r <= 60; ++r) check_dense_forward(r, 7, 40 + r % 40, true, Activation::relu);
   for (std::int64_t i = 1; i <= 20; ++i) check_dense_forward(5, i, 10, true, Activation::linear);
 }
@@ -18,6 +18,7 @@ TEST(Dense, ForwardLayers) {
   check_dense_forward(16, 800, 128, true, Activation::relu);
   check_dense_forward(128, 800, 72, true, Activation::relu);
   check_dense_forward(300, 1300, 35, false, Activation::linear);
+  check_dense_forward(20, 1300, 70, true, Activation::relu6);
   check_dense_forward(8, 128, 10, true, Activation::linear);
   check_dense_forward(1, 5000, 3, true, Activation::linear);
 }

@@ -40,7 +40,7 @@ template <class Kernel, class F>
 void each_form(const typename Kernel::Problem& problem, F&& f) {
   on_every_isa([&] {
     for (const Registered<Kernel>& row : implementations<Kernel>()) {
-      if (row.needs > core::isa()) continue;
+      if (!core::has(row.needs)) continue;
       const std::optional<Implementation<Kernel>> prepared = row.prepare(problem, {});
       if (!prepared) continue;
       const Implementation<Kernel>& form = *prepared;

@@ -1,4 +1,4 @@
-// Kernels that treat each element alone: every form gives the float reference's values.
+// Kernels that treat each element alone: every form gives the float reference's values, or is within the error that it states.
 #pragma once
 
 #include "core/random.h"
@@ -6,33 +6,85 @@
 #include "kernels/eltwise/activation.h"
 #include "kernels/eltwise/eltwise.h"
 #include "kernels/eltwise/update.h"
+#include "kernels/eltwise/vector.h"
 
 namespace linn::detail::kernels::check {
 
 using testing::untouched;
 
-/// Forward and backward, in place and not.
+/// The sum of the sizes of the terms of f or of its slope, where a difference may cancel; else 0.
+inline double cancelled(const ActivationSpec& a, double x, bool slope) {
+  const auto sigmoid = [](double v) { return activate<double>(Activation::sigmoid, v); };
+  const auto product = [&](double v) { return sigmoid(v) + std::abs(x) * activate_gradient<double>(Activation::sigmoid, v); };
+  if (!std::isfinite(x)) return 0;
+  if (!slope) return a.kind == Activation::tanh_shrink ? std::abs(x) : a.kind == Activation::gelu_tanh ? std::abs(x) / 2 : 0;
+  switch (a.kind) {
+    case Activation::tanh:
+    case Activation::gelu_tanh: return 1;
+    case Activation::silu: return product(x);
+    case Activation::gelu: return activate<double>(a, x) / x + std::abs(x) * 0.3989422804014327 * std::exp(-x * x / 2);
+    case Activation::mish: {
+      const double t = activate<double>(a, x) / x;
+      return t + std::abs(x) * (1 - t * t) * sigmoid(x);
+    }
+    default: return 0;
+  }
+}
+
+/// The unit of the last place of a float of this size.
+inline double last_place(double size) {
+  int exponent = 0;
+  std::frexp(size, &exponent);
+  return std::max(std::ldexp(1.0, exponent - std::numeric_limits<float>::digits), static_cast<double>(std::numeric_limits<float>::denorm_min()));
+}
+
+/// Whether an implementation that states this error may give `got` for f(x), or for the slope there.
+inline ::testing::AssertionResult activation_within(const ActivationSpec& activation, float x, bool slope, double units, float got) {
+  ActivationSpec rounded = activation;  // as floats
+  for (double& argument : rounded.arguments) argument = static_cast<double>(static_cast<float>(argument));
+  const auto at = static_cast<double>(x), is = static_cast<double>(got);
+  const double exact = slope ? activate_gradient<double>(rounded, at) : activate<double>(rounded, at);
+  if (same(is, static_cast<double>(static_cast<float>(exact)))) return ::testing::AssertionSuccess();
+  const double least = static_cast<double>(std::numeric_limits<float>::denorm_min()) * (1 + std::abs(rounded.arguments[0]));
+  const double allowed = units * last_place(std::max(std::abs(exact), cancelled(rounded, at, slope))) + least;
+  if (std::abs(is - exact) <= allowed) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << name_of(activation.kind) << (slope ? "'(" : "(") << x << ") is " << got << ", expected " << exact << ", off by "
+                                       << std::abs(is - exact) << ", allowed " << allowed;
+}
+
+/// Forward and backward, in place and not. Implementations give the reference's bits, or are within the error that they state.
 inline void check_activation(const ActivationSpec& activation, std::int64_t count, Values values, unsigned seed) {
   SCOPED_TRACE(std::string(name_of(activation.kind)) + " of " + std::to_string(count));
   std::vector<float> numbers = make(count, values, seed);
   for (std::size_t i = 0; i < numbers.size(); i += 3) numbers[i] *= 7;  // beyond 6
-  const Buffer src(numbers), ddst(make(count, values == Values::hostile ? Values::normal : values, seed + 1));
+  const Buffer src(numbers), ddst(make(count, values == Values::hostile ? Values::normal : values, seed + 1)), ones(std::vector<float>(numbers.size(), 1.0f));
   Buffer dst(count), dsrc(count);
   ActivationForward::reference<float>({activation}, {count, src.data(), dst.data(), nullptr});
   ActivationGradient::reference<float>({activation}, {count, src.data(), ddst.data(), dsrc.data(), nullptr});
+  const eltwise::ActivationError error = eltwise::VectorActivation::error(activation);
   each_form<ActivationForward>({activation}, [&](const Implementation<ActivationForward>& form) {
     Buffer out(count, untouched), in_place(src);
     form.run({activation}, {count, src.data(), out.data(), nullptr});
     form.run({activation}, {count, in_place.data(), in_place.data(), nullptr});
-    ASSERT_TRUE(all_same(out, dst));
-    ASSERT_TRUE(all_same(in_place, dst));
+    ASSERT_TRUE(all_same(in_place, out));
+    if (error.value == 0 || form.name == "reference") ASSERT_TRUE(all_same(out, dst));
+    else
+      for (std::int64_t i = 0; i < count; ++i) ASSERT_TRUE(activation_within(activation, src[i], false, error.value, out[i]));
   });
   each_form<ActivationGradient>({activation}, [&](const Implementation<ActivationGradient>& form) {
-    Buffer out(count, untouched), in_place(ddst);
+    Buffer out(count, untouched), in_place(ddst), slopes(count);
     form.run({activation}, {count, src.data(), ddst.data(), out.data(), nullptr});
     form.run({activation}, {count, src.data(), in_place.data(), in_place.data(), nullptr});
-    ASSERT_TRUE(all_same(out, dsrc));
-    ASSERT_TRUE(all_same(in_place, dsrc));
+    ASSERT_TRUE(all_same(in_place, out));
+    if (error.slope == 0 || form.name == "reference") {
+      ASSERT_TRUE(all_same(out, dsrc));
+      return;
+    }
+    form.run({activation}, {count, src.data(), ones.data(), slopes.data(), nullptr});
+    for (std::int64_t i = 0; i < count; ++i) {
+      ASSERT_TRUE(activation_within(activation, src[i], true, error.slope, slopes[i]));
+      ASSERT_TRUE(same(static_cast<double>(out[i]), slopes[i] == 0 ? 0.0 : static_cast<double>(ddst[i] * slopes[i])));
+    }
   });
 }
 

@@ -131,7 +131,7 @@ template <class Kernel>
 std::vector<Implementation<Kernel>> supported(const typename Kernel::Problem& problem) {
   std::vector<Implementation<Kernel>> all;
   for (const Registered<Kernel>& row : implementations<Kernel>()) {
-    if (row.needs > core::isa()) continue;
+    if (!core::has(row.needs)) continue;
     for (const Policy& policy : {Policy{}, Policy{.position_invariant = true}, Policy{.local = true}, Policy{.operands = Operands::bfloat16}}) {
       std::optional<Implementation<Kernel>> one = row.prepare(problem, policy);
       const auto is_known = [&](const Implementation<Kernel>& other) { return other.full_name() == one->full_name(); };
@@ -159,7 +159,7 @@ void for_each_implementation(const typename Kernel::Problem& problem, const Visi
   for (const core::Isa isa : core::available_isas()) {
     core::set_isa(isa);
     for (const Implementation<Kernel>& candidate : supported<Kernel>(problem)) {
-      if ((candidate.needs == core::Isa::scalar) != (isa == core::Isa::scalar)) continue;
+      if ((candidate.needs == core::Feature::none) != (isa == core::Isa::scalar)) continue;
       // What that set adds concerns products in bfloat16 alone; all others were there with avx512.
       if (isa == core::Isa::avx512_bf16 && candidate.numerics.operands == Operands::float32) continue;
       SCOPED_TRACE(std::string(Kernel::name) + "." + candidate.full_name() + " on " + std::string(core::name_of(isa)));

@@ -147,6 +147,11 @@ TEST(Norm, ForwardLetsNanThrough) {
 
 TEST(Norm, GradientSums) { for_shapes(check_norm_gradient_sums); }
 
+// More columns and rows than are summed at a time.
+TEST(Norm, GradientSumsOfManyColumns) {
+  for (const Activation activation : {Activation::linear, Activation::relu}) check_norm_gradient_sums(300, 1100, activation);
+}
+
 TEST(Norm, InputGradient) { for_shapes(check_norm_input_gradient); }
 
 // A row's bits do not depend on where it stands, be it in a wide row or in the rest.

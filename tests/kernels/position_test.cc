@@ -322,6 +322,8 @@ void check_positions<GroupNormGradient>() {}
 template <>
 void check_positions<PReluGradient>() {}
 template <>
+void check_positions<SoftmaxGradient>() {}
+template <>
 void check_positions<SpatialDropout>() {}  // a number drawn for each channel
 template <>
 void check_positions<CopyMap>() {}

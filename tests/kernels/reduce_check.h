@@ -23,6 +23,24 @@ inline void check_softmax(std::int64_t rows, std::int64_t classes, SoftmaxKind k
   });
 }
 
+/// The gradient, given a forward result in float.
+inline void check_softmax_gradient(std::int64_t rows, std::int64_t classes, SoftmaxKind kind, unsigned seed) {
+  SCOPED_TRACE("gradient of " + std::to_string(rows) + " rows of " + std::to_string(classes) + ", kind " + std::to_string(static_cast<int>(kind)));
+  const SoftmaxForward::Problem problem{classes, kind};
+  const std::vector<double> src = wide(make(rows * classes, Values::normal, seed));
+  const testing::Buffer ddst(make(rows * classes, Values::normal, seed + 1));
+  std::vector<double> dst_d(src.size()), dsrc_d(src.size());
+  SoftmaxForward::reference<double>(problem, {rows, src.data(), dst_d.data(), nullptr});
+  const testing::Buffer dst(dst_d);
+  const std::vector<double> rounded(dst.data(), dst.data() + dst.size()), ddst_d(ddst.data(), ddst.data() + ddst.size()), ten(src.size(), 10.0);
+  SoftmaxGradient::reference<double>(problem, {rows, rounded.data(), ddst_d.data(), dsrc_d.data(), nullptr});
+  each_form<SoftmaxGradient>(problem, [&](const Implementation<SoftmaxGradient>& form) {
+    testing::Buffer dsrc(rows * classes, testing::untouched);
+    form.run(problem, {rows, dst.data(), ddst.data(), dsrc.data(), nullptr});
+    ASSERT_TRUE(all_within(std::vector<float>(dsrc.data(), dsrc.data() + dsrc.size()), dsrc_d, ten, static_cast<double>(classes) + 4));
+  });
+}
+
 /// Losses and gradients of labels, or of rows of targets, with an upstream gradient; either alone has the same bits.
 inline void check_crossentropy(const Crossentropy::Problem& problem, std::int64_t rows, bool dense, unsigned seed) {
   SCOPED_TRACE(std::to_string(rows) + " rows of " + std::to_string(problem.classes) + (dense ? ", targets" : ", labels"));

@@ -19,6 +19,19 @@ TEST(Resample, UpAndDownWithEveryTail) {
   check::check_resample({1, 1, 3, 4, 5, Interpolation::bilinear}, 2, 1);
 }
 
+// Rows longer than a strip, channels beyond the number that is resampled cell by cell, and input columns without an output.
+TEST(Resample, LongRowsAndManyChannels) {
+  for (const Interpolation interpolation : {Interpolation::nearest, Interpolation::bilinear}) {
+    check::check_resample({2, 3, 5, 4, 700, interpolation}, 2, 1);
+    check::check_resample({2, 2, 40, 3, 300, interpolation}, 1, 1);
+    check::check_resample({3, 4, 100, 5, 9, interpolation}, 2, 1);
+    check::check_resample({5, 7, 100, 3, 4, interpolation}, 2, 1);
+    check::check_resample({1, 2100, 1, 1, 1500, interpolation}, 1, 1);
+    check::check_resample({1, 2100, 1, 1, 4300, interpolation}, 1, 1);
+    if (HasFatalFailure()) return;
+  }
+}
+
 // Whole factors of nearest repeat each cell.
 TEST(Resample, NearestRepeatsCells) {
   for (const std::int64_t factor : {1, 2, 3, 4, 5, 7})

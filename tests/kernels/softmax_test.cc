@@ -14,22 +14,8 @@ TEST(Softmax, EveryFormNearTheDoubleReference) {
 
 TEST(SoftmaxGradient, EveryFormNearTheDoubleReference) {
   for (const SoftmaxKind kind : {SoftmaxKind::softmax, SoftmaxKind::log_softmax, SoftmaxKind::sparsemax})
-    for (std::int64_t classes = 1; classes <= 70; ++classes) {
-      const SoftmaxForward::Problem problem{classes, kind};
-      constexpr std::int64_t rows = 3;
-      const std::vector<double> src = check::wide(check::make(rows * classes, check::Values::normal, static_cast<unsigned>(classes)));
-      const std::vector<float> ddst = check::make(rows * classes, check::Values::normal, static_cast<unsigned>(classes) + 1);
-      std::vector<double> dst_d(src.size()), dsrc_d(src.size());
-      SoftmaxForward::reference<double>(problem, {rows, src.data(), dst_d.data(), nullptr});
-      const std::vector<float> dst(dst_d.begin(), dst_d.end());
-      const std::vector<double> rounded = check::wide(dst), ddst_d = check::wide(ddst), ten(src.size(), 10.0);
-      SoftmaxGradient::reference<double>(problem, {rows, rounded.data(), ddst_d.data(), dsrc_d.data(), nullptr});
-      check::each_form<SoftmaxGradient>(problem, [&](const Implementation<SoftmaxGradient>& form) {
-        std::vector<float> dsrc(src.size());
-        form.run(problem, {rows, dst.data(), ddst.data(), dsrc.data(), nullptr});
-        ASSERT_TRUE(check::all_within(dsrc, dsrc_d, ten, static_cast<double>(classes) + 4));
-      });
-    }
+    for (std::int64_t classes = 1; classes <= 70; ++classes)
+      check::check_softmax_gradient(3, classes, kind, static_cast<unsigned>(classes));
 }
 
 TEST(Softmax, StableAndNormalised) {

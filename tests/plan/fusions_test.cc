@@ -72,6 +72,31 @@ std::vector<std::string> expect_same_fused(std::int64_t images, const Build& bui
   return names;
 }
 
+// ---- padding ----------------------------------------------------------------------------------------------------------
+
+// Rows and columns of zeros before a convolution of stride 2, as Keras's MobileNet has them, or around a whole window.
+Value padded_convolution(PlanRun& run, const kernels::Pads& pads, kernels::PadMode mode, std::int64_t groups) {
+  Lowering& to = run.lowering();
+  const Value input = run.bind("input", {10, 13, 6}, Extent::batch, random_values(5 * 10 * 13 * 6, 1));
+  const Value padded = pad2d(to, input, pads, mode);
+  const kernels::Window window = {.height = 3, .width = 3, .stride_height = 2, .stride_width = 2};
+  const Value kernel = run.bind("kernel", {3, 3, 6 / groups, 12}, Extent::fixed, random_values(9 * 6 / groups * 12, 2));
+  return activation(to, conv2d(to, padded, kernel, {}, *kernels::resolve(window, padded.shape[0], padded.shape[1], 6, 12, groups)),
+                    kernels::Activation::relu6);
+}
+
+TEST(Fusions, AConvolutionTakesTheZerosAroundItsMap) {
+  for (const kernels::Pads& pads : {kernels::Pads{0, 1, 0, 1}, kernels::Pads{2, 2, 2, 2}, kernels::Pads{1, 0, 2, 1}})
+    for (const std::int64_t groups : {1, 6})
+      EXPECT_THAT(expect_same_fused(5, [&](PlanRun& run) { return padded_convolution(run, pads, kernels::PadMode::zero, groups); }),
+                  ElementsAre("conv2d"));
+  const auto others = [](const kernels::Pads& pads, kernels::PadMode mode) {
+    return expect_same_fused(5, [&](PlanRun& run) { return padded_convolution(run, pads, mode, 1); });
+  };
+  EXPECT_THAT(others({1, 1, 1, 1}, kernels::PadMode::circular), ElementsAre("pad2d", "conv2d"));
+  EXPECT_THAT(others({3, 3, 1, 1}, kernels::PadMode::zero), ElementsAre("pad2d", "conv2d")) << "windows that see no pixel";
+}
+
 // ---- epilogues ------------------------------------------------------------------------------------------------------
 
 NormVariables norm_variables(PlanRun& run, std::int64_t channels, std::uint32_t seed) {

@@ -14,7 +14,7 @@ struct ConvForward {
   struct Problem {
     Geometry geometry;
     bool bias = false;
-    /// linear or relu. Implementations and reference refuse others; the plan computes those as an op of their own.
+    /// linear, relu or relu6. Implementations and reference refuse others; the plan computes those in a pass over the result.
     Activation activation = Activation::linear;
   };
   template <class T>

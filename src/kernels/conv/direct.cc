@@ -1,6 +1,7 @@
 // ConvForward and ConvInputGradient in the direct form, without a padded copy (walk.h).
 //
-// Loop nest:  for each chunk of images that fits the L2 cache, for each run of rows, for each run of columns, for each group
+// Loop nest:  [for each part of the output channels whose weights stay in the L2 cache, where that saves reading]
+//             for each chunk of images that fits the L2 cache, for each run of rows, for each run of columns, for each group
 //               the tiles of gemm/contract.inc: rows = pixels of all images of the chunk, in one list;
 //               terms = (tap row, tap column, channel), the last two joined where neighbours lie side by side
 // Registers:  see gemm/contract.inc.
@@ -16,37 +17,55 @@
 namespace linn::detail::kernels::conv {
 namespace {
 
+// Output channels of one pass over the maps. All, unless the weights do not stay in the L2 cache and reading them for every run of rows and
+// columns would cost more than reading the maps once for each part of the weights that does stay.
+template <class Way>
+std::int64_t columns_of_pass(const Way& walk, std::int64_t images) {
+  const std::int64_t terms = walk.taps * walk.depth, weights = terms * walk.columns, fit = core::cpu().l2_bytes / (2 * static_cast<std::int64_t>(sizeof(float)));
+  if (walk.groups > 1 || weights <= fit) return walk.columns;
+  std::int64_t runs = 0, column_runs = 0;
+  walk.each_run_of_columns([&](const Run&) { ++column_runs; });
+  walk.each_run_of_rows([&](const Run&) { runs += column_runs; });
+  runs *= core::ceil_div(images, walk.images_of_chunk(images));
+  const std::int64_t panel = 2 * core::lanes(), columns = std::max(fit / terms / panel, std::int64_t{1}) * panel;
+  const std::int64_t maps = images * walk.rows * walk.row_elements;
+  return core::ceil_div(walk.columns, columns) * maps + weights < runs * weights + maps ? columns : walk.columns;
+}
+
 template <class Way>
 void run_walk(const Way& walk, std::int64_t images, Contraction x) {
   const Contract contract = contract_for_cpu();
   const float *a = x.a, *b = x.b, *bias = x.bias;
   float* c = x.c;
-  const std::int64_t chunk = walk.images_of_chunk(images);
-  x.columns = walk.columns, x.b_vector = walk.vector_size;
-  for (std::int64_t n = 0; n < images; n += chunk)
-    walk.each_run_of_rows([&](const Run& y) {
-      walk.each_run_of_columns([&](const Run& z) {
-        x.rows = {std::min(chunk, images - n), y.count, z.count};
-        x.a_row = {walk.read.image, y.read_per_position * walk.read.row, z.read_per_position * walk.read.pixel};
-        x.c_row = {walk.written.image, y.step * walk.written.row, z.step * walk.written.pixel};
-        x.terms = {y.taps, z.taps, walk.depth};
-        x.a_term = {y.read_per_tap * walk.read.row, z.read_per_tap * walk.read.pixel, 1};
-        x.b_term = {y.tap_step * walk.window_width * walk.tap_size, z.tap_step * walk.tap_size, walk.depth_size};
-        for (std::int64_t g = 0; g < walk.groups; ++g) {
-          x.a = a + n * walk.read.image + y.read * walk.read.row + z.read * walk.read.pixel + g * walk.depth;
-          x.b = b + (y.tap * walk.window_width + z.tap) * walk.tap_size + g * walk.group_size;
-          x.c = c + n * walk.written.image + y.first * walk.written.row + z.first * walk.written.pixel + g * walk.columns;
-          x.bias = bias == nullptr ? nullptr : bias + g * walk.columns;
-          contract(x);
-        }
+  const std::int64_t chunk = walk.images_of_chunk(images), pass = columns_of_pass(walk, images);
+  const std::int64_t vector = walk.vector_size == 0 ? core::lanes() : walk.vector_size;
+  x.b_vector = walk.vector_size;
+  for (std::int64_t first = 0; first < walk.columns; first += pass)
+    for (std::int64_t n = 0; n < images; n += chunk)
+      walk.each_run_of_rows([&](const Run& y) {
+        walk.each_run_of_columns([&](const Run& z) {
+          x.columns = std::min(pass, walk.columns - first);
+          x.rows = {std::min(chunk, images - n), y.count, z.count};
+          x.a_row = {walk.read.image, y.read_per_position * walk.read.row, z.read_per_position * walk.read.pixel};
+          x.c_row = {walk.written.image, y.step * walk.written.row, z.step * walk.written.pixel};
+          x.terms = {y.taps, z.taps, walk.depth};
+          x.a_term = {y.read_per_tap * walk.read.row, z.read_per_tap * walk.read.pixel, 1};
+          x.b_term = {y.tap_step * walk.window_width * walk.tap_size, z.tap_step * walk.tap_size, walk.depth_size};
+          for (std::int64_t g = 0; g < walk.groups; ++g) {
+            x.a = a + n * walk.read.image + y.read * walk.read.row + z.read * walk.read.pixel + g * walk.depth;
+            x.b = b + (y.tap * walk.window_width + z.tap) * walk.tap_size + g * walk.group_size + first / core::lanes() * vector;
+            x.c = c + n * walk.written.image + y.first * walk.written.row + z.first * walk.written.pixel + g * walk.columns + first;
+            x.bias = bias == nullptr ? nullptr : bias + g * walk.columns + first;
+            contract(x);
+          }
+        });
       });
-    });
 }
 
 }  // namespace
 
 bool Forward::supports(const ConvForward::Problem& problem) {
-  return is_linear_or_relu(problem.activation);
+  return is_in_registers(problem.activation);
 }
 
 double Forward::cost(const ConvForward::Problem& problem) {
@@ -71,7 +90,8 @@ void Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<f
             .b = packs ? args.packed : args.kernel,
             .c = args.dst,
             .bias = problem.bias ? args.bias : nullptr,
-            .relu = problem.activation == Activation::relu,
+            .relu = cuts_below_zero(problem.activation),
+            .largest = largest_result(problem.activation),
             .pack = args.scratch});
 }
 

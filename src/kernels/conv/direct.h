@@ -38,7 +38,7 @@ struct KernelGradient : Implements<ConvKernelGradient> {
 /// a tap at a time.
 struct Bf16Forward : Implements<ConvForward> {
   static constexpr std::string_view name = "bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.operands = Operands::bfloat16};
   /// Only where it takes at least a tenth less time than Forward, as rounding costs accuracy.
   static bool supports(const ConvForward::Problem& problem);
@@ -52,7 +52,7 @@ struct Bf16Forward : Implements<ConvForward> {
 /// Output's gradient and kernel rounded to bfloat16, with vdpbf16ps (direct_bf16.cc).
 struct Bf16InputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.operands = Operands::bfloat16};
   /// As Bf16Forward's.
   static bool supports(const Geometry& geometry);
@@ -66,7 +66,7 @@ struct Bf16InputGradient : Implements<ConvInputGradient> {
 /// Source and output's gradient rounded to bfloat16, with vdpbf16ps (kernel_gradient_bf16.cc).
 struct Bf16KernelGradient : Implements<ConvKernelGradient> {
   static constexpr std::string_view name = "bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.operands = Operands::bfloat16};
   /// As Bf16Forward's.
   static bool supports(const Geometry& geometry);

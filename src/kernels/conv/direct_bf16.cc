@@ -110,7 +110,8 @@ void Bf16Forward::pack(const ConvForward::Problem& problem, const float* kernel,
 
 void Bf16Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   run_walk(ForwardWalk(problem.geometry), args.images, args.src, args.packed, args.scratch,
-           {.c = args.dst, .bias = problem.bias ? args.bias : nullptr, .relu = problem.activation == Activation::relu});
+           {.c = args.dst, .bias = problem.bias ? args.bias : nullptr, .relu = cuts_below_zero(problem.activation),
+            .largest = largest_result(problem.activation)});
 }
 
 bool Bf16InputGradient::supports(const Geometry& g) { return pays(BackwardWalk(g), pairs(g), g.height * g.width); }

@@ -83,7 +83,7 @@ struct Strip : Implements<ConvPoolForward> {
 /// F(2x2, 3x3) with bfloat16 products (winograd_bf16.cc).
 struct Bf16WinogradPool : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "winograd_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   /// A window is a tile.
   static constexpr Numerics numerics = {.position_invariant = false, .period = 1, .direct_form = false, .operands = Operands::bfloat16};
   static bool supports(const ConvPoolForward::Problem& problem);
@@ -97,7 +97,7 @@ struct Bf16WinogradPool : Implements<ConvPoolForward> {
 /// Direct form for 2x2 windows with bfloat16 products (windows_bf16.cc).
 struct Bf16Windows : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "windows_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.operands = Operands::bfloat16};
   static bool supports(const ConvPoolForward::Problem& problem);
   static double cost(const ConvPoolForward::Problem& problem);
@@ -119,7 +119,7 @@ struct SparseKernelGradient : Implements<ConvPoolKernelGradient> {
 /// One input channel, 3x3 taps, 2x2 windows: one register holds the 16 pixels that a window depends on (lookup_kernel_gradient.cc).
 struct LookupKernelGradient : Implements<ConvPoolKernelGradient> {
   static constexpr std::string_view name = "lookup";
-  static constexpr core::Isa needs = core::Isa::avx512;
+  static constexpr core::Feature needs = core::Feature::vectors_512;
   static bool supports(const ConvPoolKernelGradient::Problem& problem);
   static double cost(const ConvPoolKernelGradient::Problem& problem);
   static void run(const ConvPoolKernelGradient::Problem& problem, const ConvPoolKernelGradient::Args<float>& args);

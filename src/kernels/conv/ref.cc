@@ -35,7 +35,7 @@ template <class T>
 void ConvForward::reference(const Problem& problem, const Args<T>& args) {
   const Geometry& g = problem.geometry;
   const std::int64_t depth = g.channels / g.groups;
-  assert(problem.activation == Activation::linear || problem.activation == Activation::relu);
+  assert(is_in_registers(problem.activation));
   for (std::int64_t n = 0; n < args.images; ++n)
     for (std::int64_t y = 0; y < g.out_height; ++y)
       for (std::int64_t x = 0; x < g.out_width; ++x)
@@ -47,13 +47,15 @@ void ConvForward::reference(const Problem& problem, const Args<T>& args) {
         args.dst[dst + o] += args.src[src + first + c] * args.kernel[(tap * depth + c) * g.out_channels + o];
     });
   });
-  if (problem.activation != Activation::relu) return;
+  if (!cuts_below_zero(problem.activation)) return;
+  const T largest = T(largest_result(problem.activation));
   for (std::int64_t n = 0; n < args.images; ++n)
     for (std::int64_t y = 0; y < g.out_height; ++y)
       for (std::int64_t x = 0; x < g.out_width; ++x)
         for (std::int64_t o = 0; o < g.out_channels; ++o) {
           T& value = args.dst[n * g.dst_image + y * g.dst_row + x * g.dst_pixel + o];
           if (value < 0) value = 0;  // NaN stays
+          if (value > largest) value = largest;
         }
 }
 

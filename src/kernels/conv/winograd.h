@@ -20,7 +20,8 @@ struct MapArgs {
   bool turned;          // whether the taps are used from the last to the first
   const float* packed;
   const float* bias;  // or null
-  bool relu;
+  bool relu;      // results below 0 become 0
+  float largest;  // those above it become that
   float* dst;
   float* scratch;
 };
@@ -76,10 +77,10 @@ struct WinogradKernelGradientOf : Implements<ConvKernelGradient> {
 using WinogradKernelGradient = WinogradKernelGradientOf<2>;
 using Winograd4KernelGradient = WinogradKernelGradientOf<4>;
 
-/// WinogradForward with bfloat16 products; accepts what it computes faster than Bf16Forward (winograd_bf16.cc).
+/// WinogradForward with bfloat16 products (winograd_bf16.cc).
 struct Bf16WinogradForward : Implements<ConvForward> {
   static constexpr std::string_view name = "winograd_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.position_invariant = false, .period = 2, .direct_form = false, .operands = Operands::bfloat16};
   static constexpr std::int64_t row_step = 2;
   static bool supports(const ConvForward::Problem& problem);
@@ -90,10 +91,10 @@ struct Bf16WinogradForward : Implements<ConvForward> {
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
 };
 
-/// WinogradInputGradient with bfloat16 products; accepts what it computes faster than Bf16InputGradient (winograd_bf16.cc).
+/// WinogradInputGradient with bfloat16 products (winograd_bf16.cc).
 struct Bf16WinogradInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "winograd_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.position_invariant = false, .direct_form = false, .operands = Operands::bfloat16};
   static bool supports(const Geometry& geometry);
   static double cost(const Geometry& geometry);
@@ -106,7 +107,7 @@ struct Bf16WinogradInputGradient : Implements<ConvInputGradient> {
 /// WinogradKernelGradient with bfloat16 products (winograd_kernel_gradient_bf16.cc).
 struct Bf16WinogradKernelGradient : Implements<ConvKernelGradient> {
   static constexpr std::string_view name = "winograd_bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.position_invariant = false, .direct_form = false, .operands = Operands::bfloat16};
   static bool supports(const Geometry& geometry);
   static double cost(const Geometry& geometry);

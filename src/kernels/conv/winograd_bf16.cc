@@ -116,7 +116,7 @@ void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForwar
 void winograd_map_bf16(const Geometry& g, const conv::MapArgs& args) {
   const conv::Tiles tiles = conv::tiles_of(g);
   each_chunk(g, tiles, args.images, args.src, args.packed, args.scratch, [&](const Products& m, std::int64_t first, std::int64_t count) {
-    StoreTiles<2>(g, tiles, {args.src, args.kernel, args.turned, false}, args.bias, args.relu, m, first, count, args.dst);
+    StoreTiles<2>(g, tiles, {args.src, args.kernel, args.turned, false}, args.bias, args.relu, args.largest, m, first, count, args.dst);
   });
 }
 
@@ -184,7 +184,7 @@ void Bf16WinogradForward::pack(const ConvForward::Problem& problem, const float*
 
 void Bf16WinogradForward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   N_AVX3::winograd_map_bf16(problem.geometry, {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr,
-                                               problem.activation == Activation::relu, args.dst, args.scratch});
+                                               cuts_below_zero(problem.activation), largest_result(problem.activation), args.dst, args.scratch});
 }
 
 bool Bf16WinogradInputGradient::supports(const Geometry& g) {
@@ -202,7 +202,7 @@ void Bf16WinogradInputGradient::pack(const Geometry& g, const float* transposed_
 }
 
 void Bf16WinogradInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  N_AVX3::winograd_map_bf16(backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
+  N_AVX3::winograd_map_bf16(backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, largest_result(Activation::linear), args.dsrc, args.scratch});
 }
 
 }  // namespace linn::detail::kernels::conv

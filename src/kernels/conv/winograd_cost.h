@@ -24,10 +24,9 @@ inline std::int64_t winograd_cost(const Geometry& g, const Tiles& tiles, std::in
 /// The convolutions that Winograd's forms compute.
 inline bool is_winograd(const Geometry& g) { return is_three_by_three(g) && g.groups == 1; }
 
-/// The costs of tiles of 2x2 are raised by this factor, those of tiles of 4x4 by its square, so that a form of less accuracy, or one
-/// that is not position invariant, is chosen only where it gains a tenth at least.
+/// The costs of Winograd's forms are raised by this factor, as they are less accurate and not position invariant: they are chosen only where
+/// they gain a tenth at least.
 inline constexpr double least_gain = 1.1;
-inline double gain_wanted(std::int64_t tile) { return tile == 2 ? least_gain : least_gain * least_gain; }
 
 /// Least number of input and of output channels for tiles of 4x4: below, the gain is not worth the loss of accuracy.
 inline constexpr std::int64_t winograd4_channels = 16;

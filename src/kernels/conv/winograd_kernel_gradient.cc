@@ -105,7 +105,7 @@ bool WinogradKernelGradientOf<kTile>::supports(const Geometry& g) {
 
 template <int kTile>
 double WinogradKernelGradientOf<kTile>::cost(const Geometry& g) {
-  return gain_wanted(kTile) * static_cast<double>(winograd_gradient_cost(g, kTile));
+  return least_gain * static_cast<double>(winograd_gradient_cost(g, kTile));
 }
 
 template <int kTile>

@@ -36,7 +36,7 @@ void winograd_map(const Geometry& g, const conv::TileCut& cut, const conv::TileC
   const TileSource source = {args.src, args.kernel, args.turned, whole.fours.count() > 0};
   EachTileSize(g, cut, whole, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
-                 StoreTiles<tile>(g, tiles, source, args.bias, args.relu, m, first, count, args.dst);
+                 StoreTiles<tile>(g, tiles, source, args.bias, args.relu, args.largest, m, first, count, args.dst);
                });
 }
 
@@ -58,7 +58,7 @@ namespace conv {
 template <int kTile>
 std::optional<typename WinogradForwardOf<kTile>::State> WinogradForwardOf<kTile>::prepare(const ConvForward::Problem& problem, const Policy&) {
   const Geometry& g = problem.geometry;
-  if (!is_winograd(g) || !is_linear_or_relu(problem.activation)) return std::nullopt;
+  if (!is_winograd(g) || !is_in_registers(problem.activation)) return std::nullopt;
   if (kTile == 4 && !has_winograd4_channels(g)) return std::nullopt;
   const State state = {map_cut(g, kTile == 4), g.pad_top};
   if (kTile == 4 && state.cut.fours.count() == 0) return std::nullopt;
@@ -67,7 +67,7 @@ std::optional<typename WinogradForwardOf<kTile>::State> WinogradForwardOf<kTile>
 
 template <int kTile>
 double WinogradForwardOf<kTile>::cost(const ConvForward::Problem& problem, const State& state) {
-  return gain_wanted(kTile) * static_cast<double>(winograd_cost(problem.geometry, state.cut));
+  return least_gain * static_cast<double>(winograd_cost(problem.geometry, state.cut));
 }
 
 template <int kTile>
@@ -91,7 +91,8 @@ void WinogradForwardOf<kTile>::run(const ConvForward::Problem& problem, const St
   const std::int64_t first = state.pad_top - g.pad_top;
   HWY_DYNAMIC_DISPATCH(winograd_map)
   (g, rows_of(state.cut, first, first + g.out_height), state.cut,
-   {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr, problem.activation == Activation::relu, args.dst,
+   {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr, cuts_below_zero(problem.activation),
+    largest_result(problem.activation), args.dst,
     args.scratch});
 }
 
@@ -102,7 +103,7 @@ bool WinogradInputGradientOf<kTile>::supports(const Geometry& g) {
 
 template <int kTile>
 double WinogradInputGradientOf<kTile>::cost(const Geometry& g) {
-  return gain_wanted(kTile) * static_cast<double>(winograd_cost(backwards(g), map_cut(backwards(g), kTile == 4)));
+  return least_gain * static_cast<double>(winograd_cost(backwards(g), map_cut(backwards(g), kTile == 4)));
 }
 
 template <int kTile>
@@ -123,7 +124,7 @@ void WinogradInputGradientOf<kTile>::pack(const Geometry& g, const float* transp
 template <int kTile>
 void WinogradInputGradientOf<kTile>::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
   const TileCut cut = map_cut(backwards(g), kTile == 4);
-  HWY_DYNAMIC_DISPATCH(winograd_map)(backwards(g), cut, cut, {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, args.dsrc, args.scratch});
+  HWY_DYNAMIC_DISPATCH(winograd_map)(backwards(g), cut, cut, {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, largest_result(Activation::linear), args.dsrc, args.scratch});
 }
 
 template struct WinogradForwardOf<2>;

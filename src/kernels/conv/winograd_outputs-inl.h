@@ -140,8 +140,9 @@ class OutputTile {
 
 /// Stores `count` tiles from `first` on: from their products to the map dst.
 template <int kTile>
-HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const TileSource& source, const float* bias, bool relu, const Products& m, std::int64_t first,
-                           std::int64_t count, float* dst) {
+HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const TileSource& source, const float* bias, bool relu, float largest,
+                           const Products& m, std::int64_t first, std::int64_t count, float* dst) {
+  const V most = hn::Set(D(), largest);
   EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
     const std::int64_t y = kTile * tile_y, x = kTile * tile_x;
     const std::int64_t height = g.out_height - y, width = g.out_width - x;  // part of the tile inside the map, if less than kTile
@@ -155,8 +156,10 @@ HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const Ti
       for (int a = 0; a < kTile; ++a)
 #pragma GCC unroll 4
         for (int b = 0; b < kTile; ++b)
-          if (a < height && b < width)
-            StoreCount(relu ? Relu(cells[kTile * a + b]) : cells[kTile * a + b], at + a * g.dst_row + b * g.dst_pixel + k, part);
+          if (a < height && b < width) {
+            const V cell = relu ? hn::Min(most, Relu(cells[kTile * a + b])) : cells[kTile * a + b];  // in this order NaN stays
+            StoreCount(cell, at + a * g.dst_row + b * g.dst_pixel + k, part);
+          }
     }
   });
 }

@@ -58,7 +58,17 @@ struct ActivationSpec {
   }
 };
 
-/// Activations that kernels with an epilogue compute in registers. All others are ops of their own.
+/// Activations that convolutions and Dense compute in registers. All others are a pass over the result.
+inline bool is_in_registers(Activation activation) {
+  return activation == Activation::linear || activation == Activation::relu || activation == Activation::relu6;
+}
+/// Of these, whether results below 0 become 0, and the largest result.
+inline bool cuts_below_zero(Activation activation) { return activation != Activation::linear; }
+inline float largest_result(Activation activation) {
+  return activation == Activation::relu6 ? 6.0F : std::numeric_limits<float>::infinity();
+}
+
+/// Activations that a convolution with a pooling of its own, and normalization, compute in registers.
 inline bool is_linear_or_relu(Activation activation) { return activation == Activation::linear || activation == Activation::relu; }
 
 std::string_view name_of(Activation activation);

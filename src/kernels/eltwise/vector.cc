@@ -1,8 +1,8 @@
-// Activations, conversion of rows, scaling, sums, dropout.
+// Conversion of rows, scaling, sums, dropout.
 //
 // dst[i] = f(src[i], ...), one loop over the elements. Registers: what one element needs. Bound by memory, but for dropout,
 // which makes four random numbers with 20 products of 32 x 32 bits.
-// Measured (Zen 4, AVX-512, one core, 113,386 elements; memcpy of the same run 70 GB/s): relu 63 GB/s, u8 rows to float 60 GB/s,
+// Measured (Zen 4, AVX-512, one core, 113,386 elements; memcpy of the same run 70 GB/s): u8 rows to float 60 GB/s,
 // dropout 1.3 ns an element (the reference 20).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/eltwise/vector.cc"
@@ -23,99 +23,6 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::eltwise {
 namespace HWY_NAMESPACE {
 namespace {
-
-// ---- activations: comparisons are written such that NaN stays NaN ----
-
-template <Activation activation>
-struct Forward {
-  const float* src;
-  float* dst;
-  float a = 0, b = 0, c = 0;  // the function's arguments
-  template <class D>
-  HWY_INLINE void operator()(D d, std::int64_t i) const {
-    const auto x = hn::LoadU(d, src + i);
-    const auto zero = hn::Zero(d), one = hn::Set(d, 1.0f), va = hn::Set(d, a);
-    auto y = x;
-    if constexpr (activation == Activation::relu) y = hn::IfThenZeroElse(hn::Lt(x, zero), x);
-    if constexpr (activation == Activation::relu6) {
-      const auto six = hn::Set(d, 6.0f);
-      y = hn::IfThenElse(hn::Gt(x, six), six, hn::IfThenZeroElse(hn::Lt(x, zero), x));
-    }
-    if constexpr (activation == Activation::leaky_relu) y = hn::IfThenElse(hn::Ge(x, zero), x, hn::Mul(va, x));
-    if constexpr (activation == Activation::clipped_relu) {
-      const auto most = hn::Set(d, b), threshold = hn::Set(d, c);
-      const auto below = a == 0 ? zero : hn::Mul(va, hn::Sub(x, threshold));
-      y = hn::IfThenElse(hn::Gt(x, threshold), hn::IfThenElse(hn::Gt(x, most), most, x), below);
-      y = hn::IfThenElse(hn::IsNaN(x), x, y);
-    }
-    if constexpr (activation == Activation::hard_shrink) y = hn::IfThenZeroElse(hn::And(hn::Ge(x, hn::Neg(va)), hn::Le(x, va)), x);
-    if constexpr (activation == Activation::hard_tanh) {
-      const auto low = hn::IfThenElse(hn::Lt(x, hn::Neg(one)), hn::Neg(one), x);
-      y = hn::IfThenElse(hn::Gt(x, one), one, low);
-    }
-    hn::StoreU(y, d, dst + i);
-  }
-};
-
-template <Activation activation>
-struct Backward {
-  const float* src;
-  const float* ddst;
-  float* dsrc;
-  float a = 0, b = 0, c = 0;
-  template <class D>
-  HWY_INLINE void operator()(D d, std::int64_t i) const {
-    const auto x = hn::LoadU(d, src + i);
-    const auto zero = hn::Zero(d), one = hn::Set(d, 1.0f), va = hn::Set(d, a);
-    auto g = hn::LoadU(d, ddst + i);
-    if constexpr (activation == Activation::relu) g = hn::IfThenElseZero(hn::Gt(x, zero), g);
-    if constexpr (activation == Activation::relu6) g = hn::IfThenElseZero(hn::And(hn::Gt(x, zero), hn::Lt(x, hn::Set(d, 6.0f))), g);
-    // Where the slope is 0, the gradient is 0 even if ddst is NaN.
-    if constexpr (activation == Activation::leaky_relu)
-      g = hn::IfThenElse(hn::Gt(x, zero), g, hn::IfThenZeroElse(hn::Eq(va, zero), hn::Mul(va, g)));
-    if constexpr (activation == Activation::clipped_relu) {
-      const auto threshold = hn::Set(d, c);
-      const auto below = a == 0 ? zero : hn::IfThenElseZero(hn::Lt(x, threshold), hn::Mul(va, g));
-      g = hn::IfThenElse(hn::Gt(x, threshold), hn::IfThenElseZero(hn::Le(x, hn::Set(d, b)), g), below);
-    }
-    if constexpr (activation == Activation::hard_shrink) g = hn::IfThenElseZero(hn::Or(hn::Gt(x, va), hn::Lt(x, hn::Neg(va))), g);
-    if constexpr (activation == Activation::hard_tanh) g = hn::IfThenElseZero(hn::And(hn::Ge(x, hn::Neg(one)), hn::Le(x, one)), g);
-    hn::StoreU(g, d, dsrc + i);
-  }
-};
-
-template <Activation activation>
-void forward(const ActivationSpec& spec, const ActivationForward::Args<float>& args) {
-  const auto argument = [&](std::size_t i) { return static_cast<float>(spec.arguments[i]); };
-  for_each(args.count, Forward<activation>{args.src, args.dst, argument(0), argument(1), argument(2)});
-}
-template <Activation activation>
-void backward(const ActivationSpec& spec, const ActivationGradient::Args<float>& args) {
-  const auto argument = [&](std::size_t i) { return static_cast<float>(spec.arguments[i]); };
-  for_each(args.count, Backward<activation>{args.src, args.ddst, args.dsrc, argument(0), argument(1), argument(2)});
-}
-
-void activation_forward(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args) {
-  switch (problem.activation.kind) {
-    case Activation::relu: return forward<Activation::relu>(problem.activation, args);
-    case Activation::relu6: return forward<Activation::relu6>(problem.activation, args);
-    case Activation::clipped_relu: return forward<Activation::clipped_relu>(problem.activation, args);
-    case Activation::hard_shrink: return forward<Activation::hard_shrink>(problem.activation, args);
-    case Activation::hard_tanh: return forward<Activation::hard_tanh>(problem.activation, args);
-    default: return forward<Activation::leaky_relu>(problem.activation, args);
-  }
-}
-
-void activation_gradient(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args) {
-  switch (problem.activation.kind) {
-    case Activation::relu: return backward<Activation::relu>(problem.activation, args);
-    case Activation::relu6: return backward<Activation::relu6>(problem.activation, args);
-    case Activation::clipped_relu: return backward<Activation::clipped_relu>(problem.activation, args);
-    case Activation::hard_shrink: return backward<Activation::hard_shrink>(problem.activation, args);
-    case Activation::hard_tanh: return backward<Activation::hard_tanh>(problem.activation, args);
-    default: return backward<Activation::leaky_relu>(problem.activation, args);
-  }
-}
 
 // ---- rows ----
 
@@ -267,33 +174,13 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace linn::detail::kernels::eltwise {
 
-HWY_EXPORT(activation_forward);
-HWY_EXPORT(activation_gradient);
 HWY_EXPORT(gather);
 HWY_EXPORT(rescale);
 HWY_EXPORT(add);
 HWY_EXPORT(dropout);
 
-bool VectorActivation::supports(const ActivationForward::Problem& problem) {
-  switch (problem.activation.kind) {
-    case Activation::relu:
-    case Activation::relu6:
-    case Activation::leaky_relu:
-    case Activation::clipped_relu:
-    case Activation::hard_shrink:
-    case Activation::hard_tanh: return true;
-    default: return false;
-  }
-}
-bool VectorActivationGradient::supports(const ActivationGradient::Problem& problem) { return VectorActivation::supports(problem); }
 bool VectorGather::supports(const Gather::Problem& problem) { return problem.from == DType::u8 || problem.from == DType::f32; }
 
-void VectorActivation::run(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(activation_forward)(problem, args);
-}
-void VectorActivationGradient::run(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args) {
-  HWY_DYNAMIC_DISPATCH(activation_gradient)(problem, args);
-}
 void VectorGather::run(const Gather::Problem& problem, const Gather::Args<float>& args) { HWY_DYNAMIC_DISPATCH(gather)(problem, args); }
 void VectorRescale::run(const Rescale::Problem& problem, const Rescale::Args<float>& args) { HWY_DYNAMIC_DISPATCH(rescale)(problem, args); }
 void VectorAdd::run(const Add::Problem& problem, const Add::Args<float>& args) { HWY_DYNAMIC_DISPATCH(add)(problem, args); }

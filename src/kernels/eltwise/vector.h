@@ -1,4 +1,5 @@
-// Element-wise kernels in vectors (Highway), with the reference's operations in its order, and so with its bits.
+// Element-wise kernels in vectors (Highway), with the reference's operations in its order, and so with its bits; only the activations that
+// need an exponential, a logarithm or a power have an error of their own.
 #pragma once
 
 #include "kernels/eltwise/activation.h"
@@ -8,17 +9,23 @@
 
 namespace linn::detail::kernels::eltwise {
 
-/// relu, relu6 and leaky_relu, which need only comparisons and products.
+/// Greatest errors of an activation's value and slope, in units of the last place (ulp) of the result, plus 1 + |argument 0| least
+/// denormal numbers. Where a difference cancels, the unit is that of the sum of its terms (`cancelled` in tests/kernels/eltwise_check.h).
+/// 0: the reference's operations in its order, and so its bits.
+struct ActivationError {
+  double value = 0, slope = 0;
+};
+
+/// All activations, on vectors (activations-inl.h).
 struct VectorActivation : Implements<ActivationForward> {
-  static bool supports(const ActivationForward::Problem& problem);
+  static ActivationError error(const ActivationSpec& activation);
   static void run(const ActivationForward::Problem& problem, const ActivationForward::Args<float>& args);
 };
 struct VectorActivationGradient : Implements<ActivationGradient> {
-  static bool supports(const ActivationGradient::Problem& problem);
   static void run(const ActivationGradient::Problem& problem, const ActivationGradient::Args<float>& args);
 };
 
-/// Accepts sources of u8 and f32.
+/// Supports sources of u8 and f32.
 struct VectorGather : Implements<Gather> {
   static bool supports(const Gather::Problem& problem);
   static void run(const Gather::Problem& problem, const Gather::Args<float>& args);

@@ -33,9 +33,10 @@ struct Bf16Contraction {
   bool add = false;
   const float* bias = nullptr;
   bool relu = false;
+  float largest = std::numeric_limits<float>::infinity();  // as Contraction's
 };
 
-/// contract_bf16, pack_bf16, interleave_bf16 and round_bf16 need Isa::avx512_bf16.
+/// contract_bf16, pack_bf16, interleave_bf16 and round_bf16 need Feature::bfloat16_products.
 void contract_bf16(const Bf16Contraction& contraction);
 
 /// Rows of floats for pack_bf16: `runs` runs of `length` neighbouring rows.

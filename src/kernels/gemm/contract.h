@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 namespace linn::detail::kernels {
 
@@ -27,7 +28,9 @@ struct Contraction {
   /// The chain starts from c itself if `add`, else from bias[j], else (null) from 0.
   bool add = false;
   const float* bias = nullptr;
+  /// Results below 0 become 0, and those above `largest` become that. NaN stays.
   bool relu = false;
+  float largest = std::numeric_limits<float>::infinity();
   /// Scratch of pack_size(terms) elements, or null. A panel of b whose rows are far apart is copied there densely.
   float* pack = nullptr;
 };

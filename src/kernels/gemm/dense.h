@@ -15,7 +15,7 @@ struct DenseForward {
   struct Problem {
     std::int64_t inputs = 0, outputs = 0;
     bool bias = false;
-    Activation activation = Activation::linear;  // linear or relu; implementations may refuse others
+    Activation activation = Activation::linear;  // linear, relu or relu6; others are refused
     /// Elements from a row of kernel and dst to the next; 0: outputs. More only for implementations that read the caller's kernel: then a
     /// call computes some columns of dst alone, with the bits of the whole.
     std::int64_t row = 0;

@@ -48,7 +48,8 @@ void Bf16Forward::run(const DenseForward::Problem& problem, const DenseForward::
                    .b = reinterpret_cast<const Bf16*>(args.packed),
                    .c = args.dst + row * outputs,
                    .bias = problem.bias ? args.bias : nullptr,
-                   .relu = problem.activation == Activation::relu});
+                   .relu = cuts_below_zero(problem.activation),
+                   .largest = largest_result(problem.activation)});
   }
 }
 

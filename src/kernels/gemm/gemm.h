@@ -18,7 +18,7 @@ struct Forward : Implements<DenseForward> {
 /// Rows and kernel rounded to bfloat16, with vdpbf16ps (dense_forward_bf16.cc).
 struct Bf16Forward : Implements<DenseForward> {
   static constexpr std::string_view name = "bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.operands = Operands::bfloat16};
   static bool supports(const DenseForward::Problem& problem);
   static std::int64_t scratch(const DenseForward::Problem& problem, std::int64_t rows);
@@ -50,7 +50,7 @@ struct KernelGradient : Implements<DenseKernelGradient> {
 /// Pairs of rows rounded to bfloat16, with vdpbf16ps (dense_gradient_bf16.cc).
 struct Bf16KernelGradient : Implements<DenseKernelGradient> {
   static constexpr std::string_view name = "bf16";
-  static constexpr core::Isa needs = core::Isa::avx512_bf16;
+  static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.operands = Operands::bfloat16};
   static std::int64_t scratch(const DenseKernelGradient::Problem& problem, std::int64_t rows);
   static void run(const DenseKernelGradient::Problem& problem, const DenseKernelGradient::Args<float>& args);

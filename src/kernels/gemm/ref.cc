@@ -11,12 +11,13 @@ namespace linn::detail::kernels {
 
 template <class T>
 void DenseForward::reference(const Problem& problem, const Args<T>& args) {
-  assert(problem.activation == Activation::linear || problem.activation == Activation::relu);
+  assert(is_in_registers(problem.activation));
   for (std::int64_t r = 0; r < args.rows; ++r)
     for (std::int64_t o = 0; o < problem.outputs; ++o) {
       T sum = problem.bias ? args.bias[o] : T(0);
       for (std::int64_t i = 0; i < problem.inputs; ++i) sum += args.src[r * problem.inputs + i] * args.kernel[i * problem.pitch() + o];
-      if (problem.activation == Activation::relu && sum < 0) sum = 0;  // NaN stays
+      if (cuts_below_zero(problem.activation) && sum < 0) sum = 0;  // NaN stays
+      if (sum > T(largest_result(problem.activation))) sum = T(largest_result(problem.activation));
       args.dst[r * problem.pitch() + o] = sum;
     }
 }

@@ -1,5 +1,5 @@
-// PReLU run by run, in vectors. If a whole run shares a slope, it is one value in all lanes, and its gradient is a sum over lanes. All
-// other results have the reference's bits.
+// PReLU in pieces of 2,048 elements (pieces-inl.h). If a row shares a slope, the slope's gradient is a sum over lanes. All other results have
+// the reference's bits.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/merge/prelu_vector.cc"
 #include "hwy/foreach_target.h"
@@ -7,21 +7,13 @@
 
 #include <algorithm>
 
-#include "kernels/eltwise/for_each-inl.h"
+#include "kernels/merge/pieces-inl.h"
 #include "kernels/merge/vector.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::merge {
 namespace HWY_NAMESPACE {
 namespace {
-namespace hn = hwy::HWY_NAMESPACE;
-using eltwise::HWY_NAMESPACE::for_each;
-
-template <bool shared, class D>
-HWY_INLINE hn::Vec<D> slope(D d, const float* alpha, std::int64_t i) {
-  if constexpr (shared) return hn::Set(d, *alpha);
-  return hn::LoadU(d, alpha + i);
-}
 
 template <bool shared>
 struct Forward {
@@ -31,7 +23,7 @@ struct Forward {
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const auto x = hn::LoadU(d, src + i);
-    hn::StoreU(hn::IfThenElse(hn::Gt(x, hn::Zero(d)), x, hn::Mul(slope<shared>(d, alpha, i), x)), d, dst + i);
+    hn::StoreU(hn::IfThenElse(hn::Gt(x, hn::Zero(d)), x, hn::Mul(load<shared>(d, alpha, i), x)), d, dst + i);
   }
 };
 
@@ -44,7 +36,7 @@ struct Backward {
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
     const auto x = hn::LoadU(d, src + i), g = hn::LoadU(d, ddst + i), zero = hn::Zero(d);
-    const auto below = hn::IfThenElseZero(hn::Lt(x, zero), hn::Mul(g, slope<shared>(d, alpha, i)));
+    const auto below = hn::IfThenElseZero(hn::Lt(x, zero), hn::Mul(g, load<shared>(d, alpha, i)));
     hn::StoreU(hn::IfThenElse(hn::Gt(x, zero), g, below), d, dsrc + i);
   }
 };
@@ -56,59 +48,45 @@ HWY_INLINE hn::Vec<D> slope_term(D d, const float* src, const float* ddst, std::
   return hn::IfThenElseZero(hn::Lt(x, hn::Zero(d)), hn::Mul(hn::LoadU(d, ddst + i), x));
 }
 
-struct AddTerms {
+struct Terms {
   const float* src;
   const float* ddst;
-  float* dalpha;
+  float* dst;
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
-    hn::StoreU(hn::Add(hn::LoadU(d, dalpha + i), slope_term(d, src, ddst, i)), d, dalpha + i);
+    hn::StoreU(slope_term(d, src, ddst, i), d, dst + i);
   }
 };
 
-HWY_INLINE float sum_of_terms(const float* src, const float* ddst, std::int64_t count) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> d1;
-  constexpr std::int64_t lanes = hn::MaxLanes(d);
-  auto sums = hn::Zero(d);
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) sums = hn::Add(sums, slope_term(d, src, ddst, i));
-  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  for (; i < count; ++i) sum += hn::GetLane(slope_term(d1, src, ddst, i));
-  return sum;
-}
-
-/// Calls f(offset in src, offset in alpha, count, whether one slope is shared) for each run of all images.
-template <class F>
-HWY_INLINE void for_each_run(const Broadcast& broadcast, std::int64_t images, const F& f) {
-  for (std::int64_t image = 0; image < images; ++image)
-    for (Runs runs(broadcast); !runs.done(); runs.next())
-      f(image * broadcast.output_elements() + runs.output(), runs.offset(1), runs.count(), runs.stride(1) == 0);
-}
-
 void prelu_forward(const PReluForward::Problem& problem, const PReluForward::Args<float>& args) {
-  for_each_run(problem.broadcast, args.images, [&](std::int64_t at, std::int64_t slope_at, std::int64_t count, bool shared) {
-    const float* alpha = args.alpha + slope_at;
-    if (shared)
-      for_each(count, Forward<true>{args.src + at, alpha, args.dst + at});
+  Pieces pieces(problem.broadcast, true);
+  pieces.for_each_piece(args.images, [&](std::int64_t at, std::int64_t count) {
+    const Operand alpha = pieces.operand(1, args.alpha + pieces.offset(1, 0), 1);
+    if (alpha.repeated)
+      for_each(count, Forward<true>{args.src + at, alpha.at, args.dst + at});
     else
-      for_each(count, Forward<false>{args.src + at, alpha, args.dst + at});
+      for_each(count, Forward<false>{args.src + at, alpha.at, args.dst + at});
   });
 }
 
 void prelu_gradient(const PReluGradient::Problem& problem, const PReluGradient::Args<float>& args) {
   if (args.dalpha != nullptr) std::fill_n(args.dalpha, problem.broadcast.elements[1], 0.0f);
-  for_each_run(problem.broadcast, args.images, [&](std::int64_t at, std::int64_t slope_at, std::int64_t count, bool shared) {
-    const float* alpha = args.alpha + slope_at;
+  alignas(64) float terms[piece];
+  Pieces pieces(problem.broadcast, true);
+  pieces.for_each_piece(args.images, [&](std::int64_t at, std::int64_t count) {
+    const std::int64_t slope_at = pieces.offset(1, 0);
     const float* src = args.src + at;
     const float* ddst = args.ddst + at;
-    if (args.dsrc != nullptr && shared) for_each(count, Backward<true>{src, alpha, ddst, args.dsrc + at});
-    if (args.dsrc != nullptr && !shared) for_each(count, Backward<false>{src, alpha, ddst, args.dsrc + at});
+    if (args.dsrc != nullptr) {
+      const Operand alpha = pieces.operand(1, args.alpha + slope_at, 1);
+      if (alpha.repeated)
+        for_each(count, Backward<true>{src, alpha.at, ddst, args.dsrc + at});
+      else
+        for_each(count, Backward<false>{src, alpha.at, ddst, args.dsrc + at});
+    }
     if (args.dalpha == nullptr) return;
-    if (shared)
-      args.dalpha[slope_at] += sum_of_terms(src, ddst, count);
-    else
-      for_each(count, AddTerms{src, ddst, args.dalpha + slope_at});
+    for_each(count, Terms{src, ddst, terms});
+    pieces.add(1, terms, count, args.dalpha + slope_at);
   });
 }
 

@@ -1,9 +1,12 @@
-// Merges and their gradients, run by run, in pieces of 2,048 elements that stay in the L1 cache.
+// Merges and their gradients in pieces of 2,048 elements that stay in the L1 cache (pieces-inl.h).
 //
-// Forward: a piece of the output is src[0] o src[1], then o src[2] and so on. An input that is repeated along the last axis is one value in
-// all lanes.
-// Gradient: computes the terms of a piece in a buffer on the stack; then writes them, adds them to the run that is repeated over the map,
-// or sums them. Bound by memory for two inputs of the same shape: two reads and a write for each element.
+// Forward: a piece of the output is src[0] o src[1], then o src[2] and so on.
+// Gradient: computes the terms of a piece in a buffer on the stack; then writes them, or adds them to the elements that are repeated over the
+// piece. Bound by memory for two inputs of the same shape: two reads and a write for each element.
+// Measured (Zen 5, AVX-512, one core), as a share of what memcpy moves in the same run: two maps 56x56x64, batch 32: 1.03, gradients 1.0 to
+// 1.1; a map times a vector of channels (squeeze and excite), 56x56, batch 32: 0.85 with 16 channels, 0.92 with 64, 1.0 with 128, the gradient
+// of the vector 0.68, 0.94, 1.0; a map times a number for each pixel 0.9. In the L2 cache: two maps 14x14x64 0.7, times a vector 0.45 (131
+// GB/s).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/merge/vector.cc"
 #include "hwy/foreach_target.h"
@@ -11,17 +14,13 @@
 
 #include <algorithm>
 
-#include "kernels/eltwise/for_each-inl.h"
+#include "kernels/merge/pieces-inl.h"
 #include "kernels/merge/vector.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::merge {
 namespace HWY_NAMESPACE {
 namespace {
-namespace hn = hwy::HWY_NAMESPACE;
-using eltwise::HWY_NAMESPACE::for_each;
-
-constexpr std::int64_t piece = 2048;
 
 /// merge_step in vectors.
 template <MergeKind kind, class D, class V>
@@ -31,13 +30,6 @@ HWY_INLINE V step(D, V a, V b) {
   if constexpr (kind == MergeKind::multiply) return hn::Mul(a, b);
   if constexpr (kind == MergeKind::maximum) return hn::IfThenElse(hn::Or(hn::Gt(a, b), hn::IsNaN(a)), a, b);
   if constexpr (kind == MergeKind::minimum) return hn::IfThenElse(hn::Or(hn::Lt(a, b), hn::IsNaN(a)), a, b);
-}
-
-/// Consecutive elements, or one element repeated.
-template <bool repeated, class D>
-HWY_INLINE hn::Vec<D> load(D d, const float* src, std::int64_t i) {
-  if constexpr (repeated) return hn::Set(d, *src);
-  return hn::LoadU(d, src + i);
 }
 
 template <MergeKind kind, bool a_repeated, bool b_repeated>
@@ -61,12 +53,6 @@ struct Divide {
   }
 };
 
-/// The input of one step: consecutive elements, or one element that is repeated.
-struct Operand {
-  const float* at;
-  bool repeated;
-};
-
 template <MergeKind kind>
 HWY_INLINE void step_run(Operand a, Operand b, float* dst, std::int64_t count) {
   if (a.repeated && b.repeated) return for_each(count, Step<kind, true, true>{a.at, b.at, dst});
@@ -75,43 +61,17 @@ HWY_INLINE void step_run(Operand a, Operand b, float* dst, std::int64_t count) {
   for_each(count, Step<kind, false, false>{a.at, b.at, dst});
 }
 
-/// The pieces of all images. `input(k)` is the offset of input k of a piece.
-class Pieces {
+/// The pieces of all images, with their inputs.
+class Inputs : public Pieces {
  public:
-  Pieces(const Broadcast& broadcast, const void* const* src) : broadcast_(broadcast), src_(src) {}
-
-  /// Calls f(output offset, count) for each piece.
-  template <class F>
-  HWY_INLINE void for_each_piece(std::int64_t images, const F& f) {
-    if (broadcast_.dense()) {
-      const std::int64_t count = images * broadcast_.output_elements();
-      for (start_ = 0; start_ < count; start_ += piece) f(start_, std::min(piece, count - start_));
-      return;
-    }
-    for (image_ = 0; image_ < images; ++image_)
-      for (Runs runs(broadcast_); !runs.done(); runs.next()) {
-        runs_ = &runs;
-        for (start_ = 0; start_ < runs.count(); start_ += piece)
-          f(image_ * broadcast_.output_elements() + runs.output() + start_, std::min(piece, runs.count() - start_));
-      }
-    runs_ = nullptr;
-  }
-
-  /// Offset of the piece in the memory of input k.
-  std::int64_t offset(std::int64_t k) const {
-    if (runs_ == nullptr) return start_;
-    return image_ * broadcast_.elements[static_cast<std::size_t>(k)] + runs_->offset(k) + start_ * runs_->stride(k);
-  }
-  bool repeated(std::int64_t k) const { return runs_ != nullptr && runs_->stride(k) == 0; }
-  Operand input(std::int64_t k) const {
-    return {static_cast<const float*>(src_[static_cast<std::size_t>(k)]) + offset(k), repeated(k)};
+  Inputs(const Broadcast& broadcast, const void* const* src) : Pieces(broadcast), src_(src) {}
+  /// Valid until it is called for another input but the first, or for another piece.
+  HWY_INLINE Operand input(std::int64_t k) {
+    return operand(k, static_cast<const float*>(src_[static_cast<std::size_t>(k)]) + offset(k), k == 0 ? 0 : 1);
   }
 
  private:
-  const Broadcast& broadcast_;
   const void* const* src_;
-  const Runs* runs_ = nullptr;
-  std::int64_t image_ = 0, start_ = 0;
 };
 
 // ---- forward ----
@@ -119,11 +79,11 @@ class Pieces {
 template <MergeKind kind>
 void forward_of(const Merge::Problem& problem, const Merge::Args<float>& args) {
   const std::int64_t inputs = problem.broadcast.inputs();
-  Pieces pieces(problem.broadcast, args.src);
+  Inputs pieces(problem.broadcast, args.src);
   pieces.for_each_piece(args.images, [&](std::int64_t output, std::int64_t count) {
     float* dst = args.dst + output;
     if (inputs == 1) {
-      std::copy_n(pieces.input(0).at, count, dst);
+      for_each(count, CopyOf<false>{pieces.input(0).at, dst});
       return;
     }
     step_run<kind>(pieces.input(0), pieces.input(1), dst, count);
@@ -144,15 +104,6 @@ void forward(const Merge::Problem& problem, const Merge::Args<float>& args) {
 }
 
 // ---- gradient: the terms of a piece ----
-
-struct Copy {
-  const float* src;
-  float* dst;
-  template <class D>
-  HWY_INLINE void operator()(D d, std::int64_t i) const {
-    hn::StoreU(hn::LoadU(d, src + i), d, dst + i);
-  }
-};
 
 struct Negate {
   const float* src;
@@ -189,7 +140,7 @@ HWY_INLINE void select(Operand a, Operand b, float* term, bool keep_winners, std
 
 /// ddst where input `mine` is the maximum. Compares pairs (best so far, next) from the left, as takes_gradient of the reference.
 template <MergeKind kind>
-HWY_INLINE void keep_won(const Pieces& pieces, std::int64_t inputs, std::int64_t mine, float* term, std::int64_t count) {
+HWY_INLINE void keep_won(Inputs& pieces, std::int64_t inputs, std::int64_t mine, float* term, std::int64_t count) {
   alignas(64) float memory[piece];
   Operand best = pieces.input(0);
   for (std::int64_t k = 1; k < inputs; ++k) {
@@ -201,11 +152,11 @@ HWY_INLINE void keep_won(const Pieces& pieces, std::int64_t inputs, std::int64_t
   }
 }
 
-HWY_INLINE void terms_of(const MergeGradient::Problem& problem, const Pieces& pieces, const float* ddst, float* term, std::int64_t count) {
+HWY_INLINE void terms_of(const MergeGradient::Problem& problem, Inputs& pieces, const float* ddst, float* term, std::int64_t count) {
   const std::int64_t inputs = problem.broadcast.inputs();
   switch (problem.kind) {
-    case MergeKind::add: return for_each(count, Copy{ddst, term});
-    case MergeKind::subtract: return problem.input == 0 ? for_each(count, Copy{ddst, term}) : for_each(count, Negate{ddst, term});
+    case MergeKind::add: return for_each(count, CopyOf<false>{ddst, term});
+    case MergeKind::subtract: return problem.input == 0 ? for_each(count, CopyOf<false>{ddst, term}) : for_each(count, Negate{ddst, term});
     case MergeKind::average: return for_each(count, Divide{ddst, term, static_cast<float>(inputs)});
     case MergeKind::multiply: {
       Operand product = {ddst, false};
@@ -214,27 +165,16 @@ HWY_INLINE void terms_of(const MergeGradient::Problem& problem, const Pieces& pi
         step_run<MergeKind::multiply>(product, pieces.input(k), term, count);
         product.at = term;
       }
-      if (inputs == 1) for_each(count, Copy{ddst, term});
+      if (inputs == 1) for_each(count, CopyOf<false>{ddst, term});
       return;
     }
     case MergeKind::maximum:
-      for_each(count, Copy{ddst, term});
+      for_each(count, CopyOf<false>{ddst, term});
       return keep_won<MergeKind::maximum>(pieces, inputs, problem.input, term, count);
     case MergeKind::minimum:
-      for_each(count, Copy{ddst, term});
+      for_each(count, CopyOf<false>{ddst, term});
       return keep_won<MergeKind::minimum>(pieces, inputs, problem.input, term, count);
   }
-}
-
-HWY_INLINE float sum_of(const float* term, std::int64_t count) {
-  const hn::ScalableTag<float> d;
-  constexpr std::int64_t lanes = hn::MaxLanes(d);
-  auto sums = hn::Zero(d);
-  std::int64_t i = 0;
-  for (; i + lanes <= count; i += lanes) sums = hn::Add(sums, hn::LoadU(d, term + i));
-  float sum = hn::GetLane(hn::SumOfLanes(d, sums));
-  for (; i < count; ++i) sum += term[i];
-  return sum;
 }
 
 void gradient(const MergeGradient::Problem& problem, const MergeGradient::Args<float>& args) {
@@ -242,17 +182,13 @@ void gradient(const MergeGradient::Problem& problem, const MergeGradient::Args<f
   const std::int64_t mine = problem.input;
   const bool repeats = b.repeats(mine);
   if (repeats) std::fill_n(args.dsrc, args.images * b.elements[static_cast<std::size_t>(mine)], 0.0f);
-  Pieces pieces(b, args.src);
+  Inputs pieces(b, args.src);
   alignas(64) float memory[piece];
   pieces.for_each_piece(args.images, [&](std::int64_t output, std::int64_t count) {
     float* dsrc = args.dsrc + pieces.offset(mine);
     float* term = repeats ? memory : dsrc;
     terms_of(problem, pieces, args.ddst + output, term, count);
-    if (!repeats) return;
-    if (pieces.repeated(mine))
-      *dsrc += sum_of(term, count);
-    else
-      for_each(count, Step<MergeKind::add, false, false>{dsrc, term, dsrc});
+    if (repeats) pieces.add(mine, term, count, dsrc);
   });
 }
 

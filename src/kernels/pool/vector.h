@@ -60,7 +60,7 @@ struct OrderFree : Implements<GlobalPoolForward> {
 /// OrderFree without vectors.
 struct OrderFreeScalar : Implements<GlobalPoolForward> {
   static constexpr std::string_view name = "order_free_scalar";
-  static constexpr core::Isa needs = core::Isa::scalar;
+  static constexpr core::Feature needs = core::Feature::none;
   static bool supports(const GlobalPoolForward::Problem& problem) { return problem.kind == PoolKind::average; }
   static void run(const GlobalPoolForward::Problem& problem, const GlobalPoolForward::Args<float>& args);
 };

@@ -2,12 +2,14 @@
 //
 //   for each row:
 //     m = max over c of x[c];  e[c] = exp(x[c] - m);  s = sum over c of e[c]       (within lanes, then across lanes)
-//     softmax: dst[c] = e[c] / s, or its logarithm x[c] - m - log(s)
+//     softmax: dst[c] = e[c] / s, or its logarithm x[c] - m - log(s); its gradient with one sum over c (softmax.h)
 //     loss = -sum over c of q[c] (x[c] - m - log(s));  gradient[c] = upstream (e[c] / s sum(q) - q[c])
 //
 // exp is Highway's, with an error of at most one unit in the last place; log(s) is the standard library's, once for each row. A NaN or an
 // infinity makes its row NaN, as in the reference. Bound by the latency of the sums across lanes.
 // Measured (Zen 5, AVX-512, ten classes): softmax 17 ns a row, cross-entropy with gradient 34 ns; the references 62 and 70.
+// Gradient of softmax (100 and 1,000 classes, in the L2 cache): 111 and 158 GB/s, 4.7 and 7.6 times the reference; of log_softmax 44 and 51
+// GB/s, 8 and 9 times.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/reduce/vector.cc"
 #include "hwy/foreach_target.h"
@@ -79,7 +81,52 @@ void softmax(const SoftmaxForward::Problem& problem, const SoftmaxForward::Args<
         StoreCount(hn::Sub(hn::Sub(LoadCount(src + c, n), hn::Set(d, max)), log_sum), dst + c, n);
       });
     } else {
-      each_vector(problem.classes, [&](std::int64_t c, std::int64_t n) { StoreCount(hn::Div(LoadCount(dst + c, n), hn::Set(d, sum)), dst + c, n); });
+      each_vector(problem.classes,
+                  [&](std::int64_t c, std::int64_t n) { StoreCount(hn::Div(LoadCount(dst + c, n), hn::Set(d, sum)), dst + c, n); });
+    }
+  }
+}
+
+/// The sum over the classes of term(c, n), which must be 0 in the lanes from n on.
+template <class Term>
+HWY_INLINE float sum_of(std::int64_t classes, const Term& term) {
+  const D d;
+  V sum = hn::Zero(d);
+  each_vector(classes, [&](std::int64_t c, std::int64_t n) { sum = hn::Add(sum, term(c, n)); });
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+void sparsemax_gradient(std::int64_t classes, const float* y, const float* dy, float* dx) {
+  const D d;
+  const auto kept = [&](std::int64_t c, std::int64_t n) { return hn::Gt(LoadCount(y + c, n), hn::Zero(d)); };
+  const float sum = sum_of(classes, [&](std::int64_t c, std::int64_t n) { return hn::IfThenElseZero(kept(c, n), LoadCount(dy + c, n)); });
+  const float count = sum_of(classes, [&](std::int64_t c, std::int64_t n) { return hn::IfThenElseZero(kept(c, n), hn::Set(d, 1.0f)); });
+  const V mean = hn::Set(d, sum / count);
+  each_vector(classes, [&](std::int64_t c, std::int64_t n) {
+    StoreCount(hn::IfThenElseZero(kept(c, n), hn::Sub(LoadCount(dy + c, n), mean)), dx + c, n);
+  });
+}
+
+void softmax_gradient(const SoftmaxGradient::Problem& problem, const SoftmaxGradient::Args<float>& args) {
+  const D d;
+  const std::int64_t classes = problem.classes;
+  for (std::int64_t r = 0; r < args.rows; ++r) {
+    const float* y = args.dst + r * classes;
+    const float* dy = args.ddst + r * classes;
+    float* dx = args.dsrc + r * classes;
+    if (problem.kind == SoftmaxKind::sparsemax) {
+      sparsemax_gradient(classes, y, dy, dx);
+    } else if (problem.kind == SoftmaxKind::log_softmax) {
+      const V sum = hn::Set(d, sum_of(classes, [&](std::int64_t c, std::int64_t n) { return LoadCount(dy + c, n); }));
+      each_vector(classes, [&](std::int64_t c, std::int64_t n) {
+        StoreCount(hn::NegMulAdd(exp(LoadCount(y + c, n)), sum, LoadCount(dy + c, n)), dx + c, n);
+      });
+    } else {
+      const V sum =
+          hn::Set(d, sum_of(classes, [&](std::int64_t c, std::int64_t n) { return hn::Mul(LoadCount(dy + c, n), LoadCount(y + c, n)); }));
+      each_vector(classes, [&](std::int64_t c, std::int64_t n) {
+        StoreCount(hn::Mul(LoadCount(y + c, n), hn::Sub(LoadCount(dy + c, n), sum)), dx + c, n);
+      });
     }
   }
 }
@@ -155,6 +202,7 @@ HWY_AFTER_NAMESPACE();
 namespace linn::detail::kernels {
 
 HWY_EXPORT(softmax);
+HWY_EXPORT(softmax_gradient);
 HWY_EXPORT(crossentropy);
 
 namespace reduce {
@@ -162,6 +210,9 @@ namespace reduce {
 bool VectorSoftmax::supports(const SoftmaxForward::Problem& problem) { return problem.kind != SoftmaxKind::sparsemax; }
 void VectorSoftmax::run(const SoftmaxForward::Problem& problem, const SoftmaxForward::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(softmax)(problem, args);
+}
+void VectorSoftmaxGradient::run(const SoftmaxGradient::Problem& problem, const SoftmaxGradient::Args<float>& args) {
+  HWY_DYNAMIC_DISPATCH(softmax_gradient)(problem, args);
 }
 void VectorCrossentropy::run(const Crossentropy::Problem& problem, const Crossentropy::Args<float>& args) {
   HWY_DYNAMIC_DISPATCH(crossentropy)(problem, args);

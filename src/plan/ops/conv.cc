@@ -96,20 +96,18 @@ double conv_flops(const kernels::Geometry& geometry, std::int64_t images) {
   return 2.0 * static_cast<double>(images * kernels::products(geometry));
 }
 
-const kernels::Geometry* conv_geometry(const Op& op) {
-  const auto* conv = dynamic_cast<const ConvOp*>(&op);
-  return conv == nullptr ? nullptr : &conv->geometry();
-}
-
 const kernels::ConvForward::Problem* conv_problem(const Op& op) {
   const auto* conv = dynamic_cast<const ConvOp*>(&op);
   return conv == nullptr || !conv->epilogue().is_in_kernel() ? nullptr : &conv->problem();
 }
 
-std::unique_ptr<Op> conv_of_surrounded(const Op& conv, const Surrounded& map) {
-  auto op = std::make_unique<ConvOp>(dynamic_cast<const ConvOp&>(conv));
-  op->surround(map);
-  return op;
+const kernels::Geometry* conv_geometry(const Op& op) {
+  const auto* conv = dynamic_cast<const ConvOp*>(&op);
+  return conv == nullptr ? nullptr : &conv->problem().geometry;
+}
+
+std::unique_ptr<Op> conv_with_padding(const Op& conv, Value src, const kernels::Pads& pads) {
+  return dynamic_cast<const ConvOp&>(conv).with_padding(src, pads);
 }
 
 Value conv2d(Lowering& to, Value src, Value kernel, Value bias, const kernels::Geometry& geometry) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/conv/conv.h"
+#include "kernels/pad/pad.h"
 #include "plan/lowering.h"
 
 namespace linn::detail::plan {
@@ -29,12 +30,10 @@ const kernels::Geometry* conv_geometry(const Op& op);
 /// The problem of a convolution; null if `op` is no convolution, or its epilogue does more than its kernel computes. For fusion.
 const kernels::ConvForward::Problem* conv_problem(const Op& op);
 
-/// The convolution `conv` of `src`, of height x width, with zeros around it in place of its padded input.
-struct Surrounded {
-  Value src;
-  std::int64_t height = 0, width = 0, top = 0, left = 0;
-};
-std::unique_ptr<Op> conv_of_surrounded(const Op& conv, const Surrounded& map);
+/// The geometry of a convolution, whatever its epilogue; null if `op` is no convolution.
+const kernels::Geometry* conv_geometry(const Op& op);
+/// A copy of the convolution that reads `src`, the map without these zeros around it. For fusion.
+std::unique_ptr<Op> conv_with_padding(const Op& conv, Value src, const kernels::Pads& pads);
 
 /// Floating-point operations for this number of images: two for each product of the direct form.
 double conv_flops(const kernels::Geometry& geometry, std::int64_t images);
