@@ -34,6 +34,8 @@ class EpilogueOp {
   virtual std::unique_ptr<Op> with_epilogue(const Epilogue& epilogue, Value residual) const = 0;
 
  protected:
+  static constexpr std::int64_t cache_bytes = 256 << 10;  // limit of the result of a group: a quarter of an L2 cache
+
   explicit EpilogueOp(bool bias) { epilogue_.bias = bias; }
 
   void set_epilogue(const Epilogue& epilogue) {
@@ -55,7 +57,8 @@ class EpilogueOp {
   /// kernel does not compute. Works for every implementation, so that none needs a variant for residuals or other activations.
   ///
   /// Cost: the pass reads and writes the result once more, and reads the residual. It runs after each few images, while their result is in
-  /// the L2 cache. A larger image is read from memory again, unless the op makes it in parts (run_part_with_epilogue).
+  /// the L2 cache. A larger image (a map of 56x56x256 has 3 MB) is read from memory again, unless the op computes it in parts of
+  /// `cache_bytes` (run_part_with_epilogue).
   template <class T, class Make>
   void run_with_epilogue(std::int64_t images, std::int64_t elements, T* dst, const T* residual, const Make& make) const {
     if (epilogue_.is_in_kernel()) return make(0, images);
@@ -73,9 +76,6 @@ class EpilogueOp {
     make();
     if (!epilogue_.is_in_kernel()) finish(count, dst, residual);
   }
-
-  /// Limit of what is made before the rest of the epilogue: a quarter of an L2 cache.
-  static constexpr std::int64_t cache_bytes = 256 << 10;
 
  private:
   template <class T>
