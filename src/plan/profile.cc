@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/cpu.h"
+#include "plan/ops/conv_chain.h"
 
 namespace linn {
 
@@ -109,11 +110,13 @@ std::vector<Operation> operations_of(const Plan& plan) {
       return value.defined() && plan.values()[static_cast<std::size_t>(value.id)].extent == Extent::batch;
     });
     if (!on_images) continue;
-    result.push_back({.op = std::string(op.name()),
-                      .layer = op.layer,
-                      .implementation = op.implementation(),
-                      .flops = op.flops(1),
-                      .period = op.period()});
+    // Whether convolutions are computed as a chain depends on their sizes and changes no bit: each is an operation.
+    for (const Op* link : links_of(op))
+      result.push_back({.op = std::string(link->name()),
+                        .layer = link->layer,
+                        .implementation = link->implementation(),
+                        .flops = link->flops(1),
+                        .period = link->period()});
   }
   return result;
 }

@@ -11,6 +11,7 @@
 #include "plan/ops/append.h"
 #include "plan/ops/conv.h"
 #include "plan/ops/eltwise.h"
+#include "plan/profile.h"
 #include "support/finite_differences.h"
 #include "support/plan_run.h"
 
@@ -40,11 +41,15 @@ struct Network {
   std::string name;
   Shape map;
   std::vector<Layer> layers;
-  std::size_t chains = 1;
 };
 
 Window square(std::int64_t size, std::int64_t stride = 1, std::int64_t dilation = 1, Border border = Border::same) {
-  return {.height = size, .width = size, .stride_height = stride, .stride_width = stride, .dilation_height = dilation, .dilation_width = dilation,
+  return {.height = size,
+          .width = size,
+          .stride_height = stride,
+          .stride_width = stride,
+          .dilation_height = dilation,
+          .dilation_width = dilation,
           .border = border};
 }
 
@@ -62,12 +67,20 @@ std::vector<Network> networks() {
       inverted({7, 9, 32}, 100, 40, 1, false),
       inverted({24, 23, 20}, 70, 33, 2, false),
       {"bottleneck", {28, 27, 64}, {narrow, middle, {64, square(1), 1, Activation::relu, true}}},
-      {"bottleneck with tiles", {29, 26, 128}, {{64, square(1), 1, Activation::relu}, {64, square(3), 1, Activation::relu}, {128, square(1), 1, Activation::relu, true}}},
+      {"bottleneck with tiles",
+       {29, 26, 128},
+       {{64, square(1), 1, Activation::relu}, {64, square(3), 1, Activation::relu}, {128, square(1), 1, Activation::relu, true}}},
       {"basic block", {31, 33, 16}, {middle, {16, square(3), 1, Activation::relu, true}}},
       {"basic block with tiles", {26, 30, 64}, {{64, square(3), 1, Activation::relu}, {64, square(3), 1, Activation::silu, true}}},
-      {"dilated windows", {33, 29, 12}, {{20, square(3, 1, 2)}, {20, square(3, 1, 3, Border::valid), 0}, {17, square(5, 1, 1, Border::valid), 1, Activation::silu}}},
-      {"strides larger than windows", {37, 35, 12}, {{24, square(3), 1, Activation::relu}, {24, square(1, 2)}, {30, square(2, 3, 1, Border::valid)}}},
-      {"residuals inside", {21, 22, 24}, {{24, square(3), 1, Activation::gelu, true}, {24, square(3), 1, Activation::tanh, true}, {24, square(1), 1, relu6, true}}},
+      {"dilated windows",
+       {33, 29, 12},
+       {{20, square(3, 1, 2)}, {20, square(3, 1, 3, Border::valid), 0}, {17, square(5, 1, 1, Border::valid), 1, Activation::silu}}},
+      {"strides larger than windows",
+       {37, 35, 12},
+       {{24, square(3), 1, Activation::relu}, {24, square(1, 2)}, {30, square(2, 3, 1, Border::valid)}}},
+      {"residuals inside",
+       {21, 22, 24},
+       {{24, square(3), 1, Activation::gelu, true}, {24, square(3), 1, Activation::tanh, true}, {24, square(1), 1, relu6, true}}},
       {"groups and multipliers", {25, 24, 16}, {{32, square(3), 4}, {64, square(3), 32, Activation::relu}, {24, square(5), 8}}},
       {"one row", {1, 300, 16}, {{32, square(1), 1, Activation::relu}, {16, {.height = 1, .width = 3, .border = Border::same}}}},
       {"one column", {60, 1, 16}, {{32, {.height = 7, .width = 1, .border = Border::same}, 1, Activation::relu}, {16, square(3)}}},
@@ -84,7 +97,8 @@ class PlannedNetwork {
       const std::int64_t channels = map.shape[2], groups = layer.groups == 0 ? channels : layer.groups, depth = channels / groups;
       const std::int64_t taps = layer.window.height * layer.window.width;
       const double scale = 1.7 / std::sqrt(static_cast<double>(taps * depth));
-      const Value kernel = weights({layer.window.height, layer.window.width, depth, layer.filters}, scale), bias = weights({layer.filters}, 0.3);
+      const Value kernel = weights({layer.window.height, layer.window.width, depth, layer.filters}, scale),
+                  bias = weights({layer.filters}, 0.3);
       map = conv2d(to, map, kernel, bias, *kernels::resolve(layer.window, map.shape[0], map.shape[1], channels, layer.filters, groups));
       if (layer.residual) map = add(to, map, input);
       if (layer.activation != ActivationSpec{}) map = activation(to, map, layer.activation);
@@ -144,7 +158,8 @@ TEST(ConvChains, HaveTheBitsOfConvolutionsApart) {
       for (const std::int64_t images : {1, 3, 8, 20}) {
         const Values expected = apart.outputs(images, 1);
         EXPECT_GT(largest_of(expected), 0.1);
-        for (const int threads : {1, 2, 3, 8}) EXPECT_EQ(joined.outputs(images, threads), expected) << images << " images, " << threads << " threads";
+        for (const int threads : {1, 2, 3, 8})
+          EXPECT_EQ(joined.outputs(images, threads), expected) << images << " images, " << threads << " threads";
       }
     }
   }
@@ -157,7 +172,8 @@ TEST(ConvChains, OnEveryInstructionSet) {
     for (const Network& network : networks()) {
       SCOPED_TRACE(network.name + ", " + std::string(core::name_of(isa)));
       const std::int64_t images = isa == core::Isa::scalar ? 1 : 3;
-      EXPECT_EQ(PlannedNetwork(network, images, Precision::float32, Chains::always).outputs(images, 2), PlannedNetwork(network, images, Precision::float32, Chains::never).outputs(images, 1));
+      EXPECT_EQ(PlannedNetwork(network, images, Precision::float32, Chains::always).outputs(images, 2),
+                PlannedNetwork(network, images, Precision::float32, Chains::never).outputs(images, 1));
     }
   }
   core::set_isa(best);
@@ -173,6 +189,61 @@ TEST(ConvChains, HaveTheReferencesBits) {
     double error = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) error = std::max(error, std::abs(expected[i] - rounded[i]));
     EXPECT_LT(error, 1e-4 * largest_of(expected));
+  }
+}
+
+// A map inside must be larger than half of the L2 cache, and the 112x112x96 pixels of MobileNetV2's first block are anywhere.
+TEST(ConvChains, WhereMapsLeaveTheCache) {
+  const Network large = inverted({112, 112, 16}, 96, 24, 2, false), small = inverted({7, 7, 16}, 96, 16, 1, true);
+  expect_one_chain_of_all(PlannedNetwork(large, 8, Precision::float32, Chains::where_cheaper), large);
+  EXPECT_TRUE(PlannedNetwork(small, 8, Precision::float32, Chains::where_cheaper).implementations().empty());
+}
+
+TEST(ConvChains, TheMapBetweenIsReadOnceAndNotKept) {
+  for (const bool kept : {false, true})
+    for (const bool twice : {false, true}) {
+      PlanRun run(Purpose::inference);
+      Lowering& to = run.lowering();
+      const Value input = run.bind("input", {9, 8, 16}, Extent::batch, random_values(2 * 9 * 8 * 16, 1));
+      const Value kernel = run.bind("kernel", {3, 3, 16, 16}, Extent::fixed, random_values(9 * 256, 2));
+      const kernels::Geometry g = *kernels::resolve(square(3), 9, 8, 16, 16);
+      const Value middle = conv2d(to, input, kernel, {}, g), last = conv2d(to, middle, kernel, {}, g);
+      if (kept) run.keep(middle);
+      run.keep(last);
+      if (twice) run.keep(conv2d(to, middle, kernel, {}, g));
+      run.compile(2, Precision::float32, {}, {.chains = Chains::always});
+      std::size_t chains = 0;
+      for (int i = 0; i < run.plan().ops(); ++i) chains += run.plan().op(i).name() == "conv2d_chain" ? 1 : 0;
+      EXPECT_EQ(chains, kept || twice ? 0U : 1U);
+    }
+}
+
+// The analysis of shifts compares the operations of maps of several sizes, of which some are computed in chains.
+TEST(ConvChains, EachConvolutionIsAnOperation) {
+  for (const Network& network : networks()) {
+    SCOPED_TRACE(network.name);
+    const PlannedNetwork apart(network, 1, Precision::float32, Chains::never), joined(network, 1, Precision::float32, Chains::always);
+    const std::vector<Operation> expected = operations_of(apart.plan()), found = operations_of(joined.plan());
+    ASSERT_EQ(found.size(), expected.size());
+    std::int64_t least = 1, most = 1;
+    double flops = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      EXPECT_EQ(found[i].op, expected[i].op);
+      EXPECT_EQ(found[i].implementation, expected[i].implementation);
+      EXPECT_EQ(found[i].flops, expected[i].flops);
+      EXPECT_EQ(found[i].period, expected[i].period);
+      least = std::min(least, found[i].period), most = std::max(most, found[i].period);
+      flops += found[i].flops;
+    }
+    for (int i = 0; i < joined.plan().ops(); ++i) {
+      const Op& op = joined.plan().op(i);
+      if (op.name() != "conv2d_chain") continue;
+      EXPECT_EQ(op.flops(1), flops);
+      EXPECT_EQ(op.period() == 0, least == 0);
+      if (most == 1) {
+        EXPECT_EQ(op.period(), least);
+      }
+    }
   }
 }
 

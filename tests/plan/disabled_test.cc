@@ -18,6 +18,7 @@ using testing::HasSubstr;
 TEST(Disabled, NamesThatStandForNothing) {
   EXPECT_EQ(complaints_about_disabled(""), "");
   EXPECT_EQ(complaints_about_disabled(",,"), "");
+  EXPECT_EQ(complaints_about_disabled("plan.conv2d_chain"), "");
   EXPECT_THAT(complaints_about_disabled("PoolForward.nothing"), HasSubstr("\"PoolForward.nothing\" is no implementation"));
   EXPECT_THAT(complaints_about_disabled("PoolForward.reference"), HasSubstr("is no implementation")) << "the last choice stays";
   std::string name = fmt::format("{}.{}", kernels::PoolForward::name, kernels::implementations<kernels::PoolForward>().front().name);

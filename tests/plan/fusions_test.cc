@@ -165,6 +165,35 @@ TEST(Fusions, LayersThatAreAnActivationJoinAConvolution) {
   }
 }
 
+// Zeros around a map become the convolution's own padding, unless a window would see nothing else.
+TEST(Fusions, ZerosJoinTheConvolutionThatReadsThem) {
+  struct Case {
+    kernels::Pads pads;
+    kernels::Window window;
+    std::int64_t groups;
+    kernels::PadMode mode;
+    bool joins;
+  };
+  const kernels::Window three = {.height = 3, .width = 3}, same3 = {.height = 3, .width = 3, .border = kernels::Border::same};
+  const kernels::Window down = {.height = 3, .width = 3, .stride_height = 2, .stride_width = 2}, wide = {.height = 2, .width = 2, .dilation_height = 2, .dilation_width = 3};
+  const kernels::PadMode zero = kernels::PadMode::zero;
+  for (const Case& c : {Case{{0, 1, 0, 1}, down, 16, zero, true}, Case{{1, 1, 1, 1}, three, 1, zero, true}, Case{{2, 1, 0, 2}, three, 1, zero, true},
+                        Case{{1, 1, 1, 1}, same3, 1, zero, true}, Case{{2, 2, 3, 3}, wide, 4, zero, true}, Case{{3, 0, 0, 0}, three, 1, zero, false},
+                        Case{{2, 2, 2, 2}, same3, 1, zero, false}, Case{{1, 1, 1, 1}, three, 1, kernels::PadMode::reflect, false}}) {
+    const std::vector<std::string> names = expect_same_fused(3, [&](PlanRun& run) {
+      const Value input = run.bind("input", {12, 13, 16}, Extent::batch, random_values(3 * 12 * 13 * 16, 1));
+      const Value padded = pad2d(run.lowering(), input, c.pads, c.mode);
+      const Shape shape{c.window.height, c.window.width, 16 / c.groups, 32};
+      const Value kernel = run.bind("kernel", shape, Extent::fixed, random_values(shape.elements(), 2));
+      return conv2d(run.lowering(), padded, kernel, {}, *kernels::resolve(c.window, padded.shape[0], padded.shape[1], 16, 32, c.groups));
+    }, 2e-5);
+    if (c.joins)
+      EXPECT_THAT(names, ElementsAre("conv2d"));
+    else
+      EXPECT_THAT(names, ElementsAre("pad2d", "conv2d"));
+  }
+}
+
 // The joined op stands where the addition stood: behind the other term, however late that is made.
 TEST(Fusions, ATermThatIsMadeAfterTheConvolution) {
   const std::vector<std::string> names = expect_same_fused(5, [](PlanRun& run) {

@@ -25,6 +25,8 @@ struct ConvInputs {
   enum Slot : std::size_t { src, kernel, bias, residual, packed, count };
 };
 
+/// The geometry of a convolution, whatever its epilogue; null if `op` is none.
+const kernels::Geometry* conv_geometry(const Op& op);
 /// The problem of a convolution; null if `op` is no convolution, or its epilogue does more than its kernel computes. For fusion.
 const kernels::ConvForward::Problem* conv_problem(const Op& op);
 

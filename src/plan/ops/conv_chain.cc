@@ -1,4 +1,4 @@
-// Loop nest:  small maps: for each few images whose maps fit a quarter of the L2 cache
+// Loop nest:  small maps: for each few images whose maps fit half of the L2 cache
 //               each convolution of these images after the other
 //             others: for each image, for each few rows of the last map
 //               from the last convolution to the first: which rows of its input it reads, and which of them its input's buffer lacks
@@ -14,6 +14,7 @@
 #include <numeric>
 #include <vector>
 
+#include "core/cpu.h"
 #include "kernels/conv/cost.h"
 #include "plan/ops/conv_op.h"
 
@@ -55,11 +56,15 @@ Cuts cuts_of(const std::vector<ConvOp>& members, std::int64_t rows) {
   return cuts;
 }
 
-// The highest strips whose buffers fit a quarter of the L2 cache, all about as high.
+// Elements of all buffers together: half of the L2 cache. With a quarter MobileNetV2's blocks at 56x56 and 112x112 pixels take up to a
+// tenth longer (Zen 5).
+std::int64_t fitting_elements() { return 2 * kernels::conv::strip_elements(); }
+
+// The highest strips whose buffers fit, all about as high.
 Cuts choose_cuts(const std::vector<ConvOp>& members, Strips strips) {
   const std::int64_t height = members.back().geometry().out_height, step = step_of(members.back());
   if (strips == Strips::lowest) return cuts_of(members, std::min(step, height));
-  const std::int64_t fit = kernels::conv::strip_elements();
+  const std::int64_t fit = fitting_elements();
   Cuts whole = cuts_of(members, height);
   whole.images = fit / std::max<std::int64_t>(whole.elements, 1);
   if (whole.images >= 1) return whole;
@@ -123,7 +128,8 @@ class ConvChainOp final : public RealOp<ConvChainOp> {
   ConvChainOp(std::vector<ConvOp> members, Strips strips) : members_(std::move(members)), strips_(strips) {
     inputs = {members_.front().inputs[ConvInputs::src]};
     for (const ConvOp& member : members_)
-      for (const auto slot : {ConvInputs::kernel, ConvInputs::bias, ConvInputs::residual, ConvInputs::packed}) inputs.push_back(member.inputs[slot]);
+      for (const auto slot : {ConvInputs::kernel, ConvInputs::bias, ConvInputs::residual, ConvInputs::packed})
+        inputs.push_back(member.inputs[slot]);
     fit_maps();
   }
 
@@ -136,7 +142,8 @@ class ConvChainOp final : public RealOp<ConvChainOp> {
     return text;
   }
   double flops(std::int64_t images) const override {
-    return std::accumulate(members_.begin(), members_.end(), 0.0, [=](double sum, const ConvOp& member) { return sum + member.flops(images); });
+    return std::accumulate(members_.begin(), members_.end(), 0.0,
+                           [=](double sum, const ConvOp& member) { return sum + member.flops(images); });
   }
   /// A map inside moves by the strides behind it for each cell of the last map.
   std::int64_t period() const override {
@@ -177,7 +184,8 @@ class ConvChainOp final : public RealOp<ConvChainOp> {
   std::vector<Packing> packings() const override {
     std::vector<Packing> all;
     for (std::size_t k = 0; k < members_.size(); ++k)
-      if (const std::int64_t elements = members_[k].packed(); elements > 0) all.push_back({inputs[slot(k, ConvInputs::kernel)], slot(k, ConvInputs::packed), elements});
+      if (const std::int64_t elements = members_[k].packed(); elements > 0)
+        all.push_back({inputs[slot(k, ConvInputs::kernel)], slot(k, ConvInputs::packed), elements});
     return all;
   }
   void pack_one(std::size_t packing, const float* kernel, float* packed) const override {
@@ -198,7 +206,8 @@ class ConvChainOp final : public RealOp<ConvChainOp> {
       image[0].src = call.in<T>(0) + n * from.src_image;
       ImageRun<T> run(members_, image, cuts_, buffers);
       for (std::int64_t first = rows.begin; first < rows.end; first += cuts_.rows)
-        run.compute(members_.size() - 1, {first, std::min(first + cuts_.rows, rows.end)}, call.out<T>(0) + n * to.dst_image + first * to.dst_row);
+        run.compute(members_.size() - 1, {first, std::min(first + cuts_.rows, rows.end)},
+                    call.out<T>(0) + n * to.dst_image + first * to.dst_row);
     }
   }
 
@@ -255,7 +264,7 @@ class ConvChainOp final : public RealOp<ConvChainOp> {
   Cuts cuts_;
 };
 
-// ---- whether a chain is cheaper ----------------------------------------------------------------------------------------------------------
+// ---- whether a chain is cheaper ---------------------------------------------------------------------------------------------------------
 
 std::vector<ConvOp> members_of(const Op& op) {
   if (const auto* chain = dynamic_cast<const ConvChainOp*>(&op)) return chain->members();
@@ -276,6 +285,18 @@ constexpr double images_of_shard = 8;  // images for which a convolution alone r
 // convolution of one row of 56 or 112 pixels takes about 1000 cycles longer than its share of the whole map (Zen 5).
 double cost_of_call() { return 1000 * 2 * static_cast<double>(core::lanes()); }
 
+// Winograd's forms transform 26 tiles or more at a time. Strips have other numbers of tiles: a convolution of 64 to 64 channels on 56x56
+// takes 5 to 14 % longer in strips of 4 to 16 rows (Zen 5).
+constexpr double loss_of_tiles = 0.2;
+
+// Cost of writing and reading a map between two convolutions apart. A map of which two fit the L2 cache stays there: chains of smaller maps
+// (14x14x384, 300 KB) are no faster (Zen 5, 1 MB; one image and eight).
+double cost_of_map(const Geometry& g) {
+  const std::int64_t map = kernels::conv::map_size(g);
+  const bool stays = 2 * map * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes;
+  return stays ? kernels::conv::cached_map_cost(g) : 2 * static_cast<double>(map) * kernels::conv::traffic_of_float(map);
+}
+
 // Cost for one image, without what chains and single convolutions share: the products.
 double cost_of(const std::vector<ConvOp>& members, const kernels::Policy& policy) {
   std::vector<kernels::Implementation<kernels::ConvForward>> chosen;
@@ -284,16 +305,18 @@ double cost_of(const std::vector<ConvOp>& members, const kernels::Policy& policy
   std::vector<ConvOp> prepared = members;
   for (ConvOp& member : prepared) member.prepare(policy);
   const Cuts cuts = choose_cuts(prepared, Strips::of_cache);
-  if (cuts.elements > 2 * kernels::conv::strip_elements()) return std::numeric_limits<double>::infinity();
+  if (cuts.elements > fitting_elements()) return std::numeric_limits<double>::infinity();
   const double strips = cuts.images >= 1 ? 1.0 / static_cast<double>(cuts.images)
                                          : static_cast<double>(core::ceil_div(members.back().geometry().out_height, cuts.rows));
   double cost = 0;
   for (std::size_t k = 0; k < members.size(); ++k) {
     const Geometry& g = members[k].geometry();
     cost += kernels::conv::weights_cost(g, chosen[k], std::max(strips, 1 / images_of_shard)) + strips * cost_of_call();
+    if (cuts.images == 0 && chosen[k].row_step > 1) cost += loss_of_tiles * chosen[k].cost;
     if (k + 1 == members.size()) continue;
     const Geometry& next = members[k + 1].geometry();
-    const auto moved = static_cast<double>(std::max<std::int64_t>((next.window_height - 1) * next.dilation_height + 1 - next.stride_height, 0));
+    const auto moved =
+        static_cast<double>(std::max<std::int64_t>((next.window_height - 1) * next.dilation_height + 1 - next.stride_height, 0));
     cost += kernels::conv::cached_map_cost(g);
     if (cuts.images == 0) cost += 2 * strips * moved * static_cast<double>(map_row(g)) * kernels::conv::traffic_of_float(0);
   }
@@ -302,9 +325,7 @@ double cost_of(const std::vector<ConvOp>& members, const kernels::Policy& policy
 
 }  // namespace
 
-bool is_in_chains(const Op& op) {
-  return dynamic_cast<const ConvOp*>(&op) != nullptr || dynamic_cast<const ConvChainOp*>(&op) != nullptr;
-}
+bool is_in_chains(const Op& op) { return dynamic_cast<const ConvOp*>(&op) != nullptr || dynamic_cast<const ConvChainOp*>(&op) != nullptr; }
 
 bool can_become_chain(const Op& producer, const Op& consumer) {
   const std::vector<ConvOp> first = members_of(producer), second = members_of(consumer);
@@ -315,9 +336,16 @@ bool can_become_chain(const Op& producer, const Op& consumer) {
 
 double chain_gain(const Op& producer, const Op& consumer, const kernels::Policy& policy) {
   const std::vector<ConvOp> first = members_of(producer), second = members_of(consumer);
-  const std::int64_t map = kernels::conv::map_size(first.back().geometry());
-  const double traffic = 2 * static_cast<double>(map) * kernels::conv::traffic_of_float(map);
-  return cost_of(first, policy) + cost_of(second, policy) + traffic - cost_of(members_of_both(producer, consumer), policy);
+  return cost_of(first, policy) + cost_of(second, policy) + cost_of_map(first.back().geometry()) -
+         cost_of(members_of_both(producer, consumer), policy);
+}
+
+std::vector<const Op*> links_of(const Op& op) {
+  const auto* chain = dynamic_cast<const ConvChainOp*>(&op);
+  if (chain == nullptr) return {&op};
+  std::vector<const Op*> links;
+  for (const ConvOp& member : chain->members()) links.push_back(&member);
+  return links;
 }
 
 std::unique_ptr<Op> conv_chain(const Op& producer, const Op& consumer, Strips strips) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "kernels/implementation.h"
 #include "plan/op.h"
@@ -22,6 +23,8 @@ bool is_in_chains(const Op& op);
 bool can_become_chain(const Op& producer, const Op& consumer);
 /// How much cheaper one chain of both is than the two, for one image; negative where it is not.
 double chain_gain(const Op& producer, const Op& consumer, const kernels::Policy& policy);
+/// The convolutions of a chain, first to last; `op` alone if it is no chain.
+std::vector<const Op*> links_of(const Op& op);
 /// The chain of both.
 std::unique_ptr<Op> conv_chain(const Op& producer, const Op& consumer, Strips strips);
 

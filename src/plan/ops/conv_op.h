@@ -3,7 +3,6 @@
 
 #include <memory>
 
-#include "kernels/conv/cost.h"
 #include "kernels/conv/rows.h"
 #include "plan/epilogue.h"
 #include "plan/ops/conv.h"
@@ -97,7 +96,7 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
   template <class T>
   void compute_images(std::int64_t images, const ConvImage<T>& image, T* dst) const {
     const kernels::Geometry& g = geometry();
-    if (const std::int64_t group = rows_of_pass<T>(); group > 0) {
+    if (const std::int64_t group = rows_at_a_time(sizeof(T)); group < g.out_height) {
       for (std::int64_t n = 0; n < images; ++n)
         for (std::int64_t first = 0; first < g.out_height; first += group)
           compute_rows<T>(image_at(image, n), {first, std::min(first + group, g.out_height)}, dst + n * g.dst_image + first * g.dst_row);
@@ -138,15 +137,11 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     return image;
   }
 
-  /// Rows to compute at a time, so that the epilogue's pass finds them in the cache; 0: whole images. Weights that do not stay in the cache
-  /// would be read again for every few rows.
-  template <class T>
-  std::int64_t rows_of_pass() const {
-    const auto size = static_cast<std::int64_t>(sizeof(T));
-    const std::int64_t row = geometry().dst_row * size, fit = cache_bytes / std::max<std::int64_t>(row, 1);
-    if (epilogue().is_in_kernel() || row_step() == 0 || fit >= geometry().out_height) return 0;
-    if (kernels::conv::kernel_size(geometry()) * size > cache_bytes) return 0;
-    return std::max(fit / row_step(), std::int64_t{1}) * row_step();
+  /// All, unless a part of the epilogue is a pass over the result and an image of that leaves the cache: then as many as stay.
+  std::int64_t rows_at_a_time(std::size_t element) const {
+    const kernels::Geometry& g = geometry();
+    const std::int64_t step = row_step(), fit = cache_bytes / (g.dst_row * static_cast<std::int64_t>(element));
+    return epilogue().is_in_kernel() || step == 0 || fit >= g.out_height ? g.out_height : std::max(fit / step, std::int64_t{1}) * step;
   }
 
   void adopt(const Epilogue& epilogue) {
