@@ -27,7 +27,7 @@ std::int64_t columns_of_pass(const Way& walk, std::int64_t images) {
   walk.each_run_of_columns([&](const Run&) { ++column_runs; });
   walk.each_run_of_rows([&](const Run&) { runs += column_runs; });
   runs *= core::ceil_div(images, walk.images_of_chunk(images));
-  const std::int64_t panel = 2 * core::lanes(), columns = std::max(fit / terms / panel, std::int64_t{1}) * panel;
+  const std::int64_t columns = std::max(fit / terms / walk.panel(), std::int64_t{1}) * walk.panel();
   const std::int64_t maps = images * walk.rows * walk.row_elements;
   return core::ceil_div(walk.columns, columns) * maps + weights < runs * weights + maps ? columns : walk.columns;
 }
@@ -38,8 +38,8 @@ void run_walk(const Way& walk, std::int64_t images, Contraction x) {
   const float *a = x.a, *b = x.b, *bias = x.bias;
   float* c = x.c;
   const std::int64_t chunk = walk.images_of_chunk(images), pass = columns_of_pass(walk, images);
-  const std::int64_t vector = walk.vector_size == 0 ? core::lanes() : walk.vector_size;
-  x.b_vector = walk.vector_size;
+  const std::int64_t panel = walk.panel_size == 0 ? walk.panel() : walk.panel_size;
+  x.b_panel = walk.panel_size;
   for (std::int64_t first = 0; first < walk.columns; first += pass)
     for (std::int64_t n = 0; n < images; n += chunk)
       walk.each_run_of_rows([&](const Run& y) {
@@ -53,7 +53,7 @@ void run_walk(const Way& walk, std::int64_t images, Contraction x) {
           x.b_term = {y.tap_step * walk.window_width * walk.tap_size, z.tap_step * walk.tap_size, walk.depth_size};
           for (std::int64_t g = 0; g < walk.groups; ++g) {
             x.a = a + n * walk.read.image + y.read * walk.read.row + z.read * walk.read.pixel + g * walk.depth;
-            x.b = b + (y.tap * walk.window_width + z.tap) * walk.tap_size + g * walk.group_size + first / core::lanes() * vector;
+            x.b = b + (y.tap * walk.window_width + z.tap) * walk.tap_size + g * walk.group_size + first / walk.panel() * panel;
             x.c = c + n * walk.written.image + y.first * walk.written.row + z.first * walk.written.pixel + g * walk.columns + first;
             x.bias = bias == nullptr ? nullptr : bias + g * walk.columns + first;
             contract(x);

@@ -30,35 +30,34 @@ struct Walk {
   std::int64_t taps, window_width;
   // Pitches of the weights [taps][depth][all columns], of which a group uses depth x columns: from a tap, a term, a group to the next.
   std::int64_t tap_size, depth_size, group_size;
-  /// From a vector of columns to the next; 0 in a plain matrix, where they lie side by side.
-  std::int64_t vector_size = 0;
+  /// From a panel of columns to the next; 0 in a plain matrix, where they lie side by side.
+  std::int64_t panel_size = 0;
   /// Largest number of read rows in the windows of one run of rows.
   std::int64_t most_rows_read;
 
-  /// Weights packed for float32: each vector of a group's columns as [taps][depth][lanes], so that a product reads them one after the other.
-  /// In the plain layout a panel of few columns is a column of a matrix: its rows fall into few sets of the L1 cache where a row has a power
-  /// of two columns, and on ever new pages where it is long.
-  bool packs() const { return columns > 2 * core::lanes(); }
-  std::int64_t packed_vectors() const { return core::ceil_div(columns, static_cast<std::int64_t>(core::lanes())); }
-  std::int64_t packed_size() const { return packs() ? groups * packed_vectors() * taps * depth * core::lanes() : 0; }
+  /// Weights packed for float32: each panel of two vectors of a group's columns as [taps][depth][panel], so that a product reads them one
+  /// after the other. In the plain layout a panel is a column of a matrix: its rows fall into few sets of the L1 cache where a row has a
+  /// power of two columns, and on ever new pages where it is long.
+  static std::int64_t panel() { return 2 * core::lanes(); }
+  bool packs() const { return columns > panel(); }
+  std::int64_t panels() const { return core::ceil_div(columns, panel()); }
+  std::int64_t packed_size() const { return packs() ? groups * panels() * taps * depth * panel() : 0; }
   void pack(const float* kernel, float* packed) const;
   /// The walk over the packed weights.
   void use_packed() {
-    const std::int64_t lanes = core::lanes();
-    vector_size = taps * depth * lanes, group_size = packed_vectors() * vector_size;
-    tap_size = depth * lanes, depth_size = lanes;
+    panel_size = taps * depth * panel(), group_size = panels() * panel_size;
+    tap_size = depth * panel(), depth_size = panel();
   }
 };
 
 inline void Walk::pack(const float* kernel, float* packed) const {
-  const std::int64_t lanes = core::lanes();
   for (std::int64_t g = 0; g < groups; ++g)
-    for (std::int64_t first = 0; first < columns; first += lanes) {
-      const std::int64_t count = std::min(lanes, columns - first);
+    for (std::int64_t first = 0; first < columns; first += panel()) {
+      const std::int64_t count = std::min(panel(), columns - first);
       for (std::int64_t tap = 0; tap < taps; ++tap)
-        for (std::int64_t c = 0; c < depth; ++c, packed += lanes) {
+        for (std::int64_t c = 0; c < depth; ++c, packed += panel()) {
           std::copy_n(kernel + tap * tap_size + c * depth_size + g * group_size + first, count, packed);
-          std::fill(packed + count, packed + lanes, 0.0F);
+          std::fill(packed + count, packed + panel(), 0.0F);
         }
     }
 }

@@ -18,7 +18,7 @@ namespace {
 
 #include "kernels/gemm/contract.inc"
 
-void contract(const Contraction& x) { run_tiles<FloatStep>(x, {x.terms, x.a_term, x.b_term, 0, x.b_vector == 0 ? lanes : x.b_vector}, x.pack); }
+void contract(const Contraction& x) { run_tiles<FloatStep>(x, {x.terms, x.a_term, x.b_term, 0, lanes, x.b_panel}, x.pack); }
 
 }  // namespace
 }  // namespace linn::detail::kernels::HWY_NAMESPACE

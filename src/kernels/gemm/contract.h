@@ -20,8 +20,8 @@ struct Contraction {
   Box rows = {1, 1, 1}, a_row = {}, c_row = {};
   Box terms = {1, 1, 1}, a_term = {}, b_term = {};
   std::int64_t columns = 0;
-  /// In b, from the columns of a vector (core::lanes() of the chosen instruction set) to those of the next. 0: they lie side by side.
-  std::int64_t b_vector = 0;
+  /// In b, from a panel of 2 * core::lanes() columns to the next. 0: all columns lie side by side.
+  std::int64_t b_panel = 0;
   const float* a = nullptr;
   const float* b = nullptr;
   float* c = nullptr;

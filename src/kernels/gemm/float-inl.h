@@ -11,7 +11,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::HWY_NAMESPACE {
 
-/// One term. Vectors of a row of b are `b_vector` apart: side by side in a plain matrix. Members: see step.inc.
+/// One term. The vectors of a row of b lie side by side, at least those of a tile: their distance must be known to the compiler, as a tile of
+/// 13 rows leaves no general register for it (a tenth of a product of 32 terms). Members: see step.inc.
 struct FloatStep {
   using Element = float;
   using Vector = V;
@@ -19,8 +20,8 @@ struct FloatStep {
   static constexpr bool packed = false;
 
   template <bool kTail>
-  static HWY_INLINE V Load(const float* b, int v, int vectors, std::int64_t b_vector, std::int64_t last) {
-    return kTail && v == vectors - 1 ? LoadPart(b + v * b_vector, last) : hn::LoadU(D(), b + v * b_vector);
+  static HWY_INLINE V Load(const float* b, int v, int vectors, std::int64_t /*b_vector*/, std::int64_t last) {
+    return LoadVector<kTail>(b, v, vectors, last);
   }
   static HWY_INLINE V Broadcast(const float* a) { return hn::Set(D(), *a); }
   static HWY_INLINE V MulAdd(V a, V b, V sum) { return hn::MulAdd(a, b, sum); }
