@@ -36,6 +36,7 @@
 #include "kernels/conv/lane_table-inl.h"
 #include "kernels/conv/lattice.h"
 #include "kernels/conv/repeat.h"
+#include "kernels/conv/rows.h"
 #include "kernels/gemm/vector-inl.h"
 
 #ifndef LINN_KERNELS_CONV_DEPTHWISE_ONCE
@@ -433,16 +434,12 @@ void backward(const Geometry& g, const ConvInputGradient::Args<float>& args) {
 void forward_rows(const ConvForward::Problem& problem, const ConvForward::Args<float>& args, std::int64_t n, std::int64_t first,
                   std::int64_t rows) {
   const Geometry& g = problem.geometry;
-  const std::int64_t start = first * g.stride_height - g.pad_top;
-  const std::int64_t reach = (rows - 1) * g.stride_height + (g.window_height - 1) * g.dilation_height + 1;
-  const std::int64_t begin = std::clamp<std::int64_t>(start, 0, g.height), end = std::clamp<std::int64_t>(start + reach, begin, g.height);
+  const Rows seen = rows_in_windows(g, first, first + rows);
   const std::int64_t row = g.width * g.out_channels;
-  for (std::int64_t y = begin; y < end; ++y)
+  for (std::int64_t y = seen.begin; y < seen.end; ++y)
     repeat_channels(args.src + n * g.src_image + y * g.src_row, g.src_pixel, g.width, g.channels, multiplier_of(g),
-                    args.scratch + (y - begin) * row);
-  Geometry strip = repeated(g);
-  strip.height = end - begin, strip.pad_top = begin - start, strip.out_height = rows;
-  forward(strip, problem, {1, args.scratch, args.kernel, args.packed, args.bias, args.dst + n * g.dst_image + first * g.dst_row, nullptr});
+                    args.scratch + (y - seen.begin) * row);
+  forward(part_of(repeated(g), seen, {first, first + rows}), problem, {1, args.scratch, args.kernel, args.packed, args.bias, args.dst + n * g.dst_image + first * g.dst_row, nullptr});
 }
 
 // Gradient of source rows [first, first + rows) of an image: first for each output channel, in scratch, then added for each source channel.

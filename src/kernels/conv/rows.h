@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/checked.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/pooled.h"
 
@@ -33,15 +34,34 @@ inline Rows rows_in_windows(const Geometry& pool, std::int64_t first, std::int64
   return {clipped, std::clamp<std::int64_t>(end, clipped, pool.height)};
 }
 
-/// The same restricted to these pooled rows. The map's rows begin at a multiple of 4, which all tiles of Winograd's forms divide.
+/// The pooling of the windows `windows` alone, from a map that begins with row `map.begin` of the whole map.
+inline Geometry part_of(Geometry pool, const Rows& map, const Rows& windows) {
+  pool.pad_top += map.begin - windows.begin * pool.stride_height;
+  pool.height = map.end - map.begin;
+  pool.out_height = windows.end - windows.begin;
+  return pool;
+}
+
+/// Computes the rows `read` of a map of `height` rows into a buffer that holds the rows `held` of it, `row` elements each: those that are
+/// still needed move to the front, compute(rows, dst) writes those that the buffer lacks behind them. They begin at a multiple of `step`.
+template <class T, class Compute>
+void hold_rows(const Rows& read, std::int64_t height, std::int64_t row, std::int64_t step, T* buffer, Rows& held, Compute&& compute) {
+  const std::int64_t begin = std::min(read.begin, std::max(held.end, read.begin / step * step));
+  std::copy(buffer + (std::min(begin, held.end) - held.begin) * row, buffer + (held.end - held.begin) * row, buffer);
+  const Rows next = {std::max(begin, held.end), std::min(core::round_up(read.end, step), height)};
+  held.begin = begin;
+  if (next.end > next.begin) compute(next, buffer + (next.begin - begin) * row);
+  held.end = std::max(held.end, next.end);
+}
+
+/// The convolution with pooling restricted to these pooled rows. The map's rows begin at a multiple of 4, which all tiles of Winograd's forms divide.
 inline ConvPoolForward::Problem rows_of(const ConvPoolForward::Problem& problem, const Rows& rows) {
   ConvPoolForward::Problem part = problem;
   Rows map = rows_in_windows(problem.pool, rows.begin, rows.end);
   map.begin = map.begin / 4 * 4;
   part.conv.pad_top -= map.begin * part.conv.stride_height;
-  part.conv.out_height = part.pool.height = map.end - map.begin;
-  part.pool.pad_top += map.begin - rows.begin * part.pool.stride_height;
-  part.pool.out_height = rows.end - rows.begin;
+  part.conv.out_height = map.end - map.begin;
+  part.pool = part_of(part.pool, map, rows);
   return part;
 }
 

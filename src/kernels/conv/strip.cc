@@ -35,14 +35,10 @@ PoolForward::Problem pool_of(const ConvPoolForward::Problem& problem) {
 // Rows of the map from the first to the last row of a window.
 std::int64_t reach(const Geometry& pool) { return (pool.window_height - 1) * pool.dilation_height + 1; }
 
-// The pooling of rows [first, last) of windows, which reads `rows` of the map.
-PoolForward::Problem pool_of(const ConvPoolForward::Problem& problem, const Rows& rows, std::int64_t first, std::int64_t last) {
-  PoolForward::Problem part = pool_of(problem);
-  Geometry& g = part.geometry;
-  g.pad_top += rows.begin - first * g.stride_height;
-  g.height = rows.end - rows.begin;
-  g.out_height = last - first;
-  set_dense_src(g);
+// The pooling of these windows, from these rows of the map.
+PoolForward::Problem pool_of(const ConvPoolForward::Problem& problem, const Rows& map, const Rows& windows) {
+  PoolForward::Problem part = {part_of(problem.pool, map, windows), problem.kind, problem.argmax};
+  set_dense_src(part.geometry);
   return part;
 }
 
@@ -75,20 +71,15 @@ void run_images(const ConvPoolForward::Problem& problem, const Strip::State& sta
 void run_rows(const ConvPoolForward::Problem& problem, const Strip::State& state, const ConvPoolForward::Args<float>& args, std::int64_t n,
               float* strip, float* scratch) {
   const Geometry &conv = problem.conv, &pool = problem.pool;
-  const std::int64_t row = map_row(conv), step = state.conv.row_step;
   Rows held = {0, 0};  // rows of the map that lie in the strip
   for (std::int64_t first = 0; first < pool.out_height; first += state.windows) {
     const std::int64_t last = std::min(first + state.windows, pool.out_height);
-    const Rows seen = rows_in_windows(pool, first, last);
-    const std::int64_t begin = std::min(seen.begin, std::max(held.end, seen.begin / step * step));
-    std::copy(strip + (std::min(begin, held.end) - held.begin) * row, strip + (held.end - held.begin) * row, strip);
-    const Rows next = {std::max(begin, held.end), std::min(core::round_up(seen.end, step), pool.height)};
-    held.begin = begin;
-    if (next.end > next.begin)
-      state.conv.run(rows_of(conv_of(problem), next), {1, args.src + n * conv.src_image, args.kernel, args.packed, args.bias,
-                                                       strip + (next.begin - begin) * row, scratch});
-    held.end = std::max(held.end, next.end);
-    pool_part(problem, state, pool_of(problem, held, first, last), 1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
+    hold_rows(rows_in_windows(pool, first, last), pool.height, map_row(conv), state.conv.row_step, strip, held,
+              [&](const Rows& rows, float* map) {
+                state.conv.run(rows_of(conv_of(problem), rows),
+                               {1, args.src + n * conv.src_image, args.kernel, args.packed, args.bias, map, scratch});
+              });
+    pool_part(problem, state, pool_of(problem, held, {first, last}), 1, strip, args.dst + n * pool.dst_image + first * pool.dst_row,
               problem.argmax ? args.argmax + (n * pool.out_height + first) * argmax_row(pool) : nullptr, scratch);
   }
 }

@@ -102,18 +102,10 @@ class ImageRun {
   }
 
  private:
-  // Moves the rows that are still needed to the front of the map's buffer, and computes those that it lacks behind them.
   void hold(std::size_t k, const Rows& read) {
     const Geometry& g = members_[k].geometry();
-    const std::int64_t row = map_row(g), step = step_of(members_[k]);
-    Rows& held = held_[k];
-    T* buffer = buffers_[k];
-    const std::int64_t begin = std::min(read.begin, std::max(held.end, read.begin / step * step));
-    std::copy(buffer + (std::min(begin, held.end) - held.begin) * row, buffer + (held.end - held.begin) * row, buffer);
-    const Rows next = {std::max(begin, held.end), std::min(core::round_up(read.end, step), g.out_height)};
-    held.begin = begin;
-    if (next.end > next.begin) compute(k, next, buffer + (next.begin - begin) * row);
-    held.end = std::max(held.end, next.end);
+    kernels::conv::hold_rows(read, g.out_height, map_row(g), step_of(members_[k]), buffers_[k], held_[k],
+                             [&](const Rows& rows, T* dst) { compute(k, rows, dst); });
   }
 
   const std::vector<ConvOp>& members_;
