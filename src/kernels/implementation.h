@@ -89,6 +89,11 @@ struct Policy {
   /// The least precise operands that are allowed.
   Operands operands = Operands::float32;
 
+  Policy in_float32() const {
+    Policy policy = *this;
+    policy.operands = Operands::float32;
+    return policy;
+  }
   bool allows(const Numerics& numerics) const {
     if (position_invariant && !numerics.position_invariant) return false;
     if (exact && (!numerics.direct_form || numerics.operands != Operands::float32)) return false;

@@ -91,11 +91,6 @@ void turn(const Geometry& g, const float* kernel, float* turned) {
 }
 
 // The sparse kernels do not round their operands. So that it does not depend on costs whether an op rounds, these do not either.
-Policy in_float32(Policy policy) {
-  policy.operands = Operands::float32;
-  return policy;
-}
-
 // The map with the gradients is written and read once.
 double expansion_cost(const Problem& problem) {
   return 2 * static_cast<double>(map_size(problem.conv)) * traffic_of_float(map_size(problem.conv));
@@ -105,7 +100,7 @@ double expansion_cost(const Problem& problem) {
 
 std::optional<ExpandedKernelGradient::State> ExpandedKernelGradient::prepare(const Problem& problem, const Policy& policy) {
   if (!supports_pool(problem)) return std::nullopt;
-  return State{choose<ConvKernelGradient>(dense_conv(problem), in_float32(policy)), choose<PoolInputGradient>(dense_pool(problem))};
+  return State{choose<ConvKernelGradient>(dense_conv(problem), policy.in_float32()), choose<PoolInputGradient>(dense_pool(problem))};
 }
 
 double ExpandedKernelGradient::cost(const Problem& problem, const State& state) { return state.dense.cost + expansion_cost(problem); }
@@ -141,7 +136,7 @@ void ExpandedKernelGradient::run(const Problem& problem, const State& state, con
 
 std::optional<ExpandedInputGradient::State> ExpandedInputGradient::prepare(const Problem& problem, const Policy& policy) {
   if (!supports_pool(problem)) return std::nullopt;
-  return State{choose<ConvInputGradient>(dense_conv(problem), in_float32(policy)), choose<PoolInputGradient>(dense_pool(problem))};
+  return State{choose<ConvInputGradient>(dense_conv(problem), policy.in_float32()), choose<PoolInputGradient>(dense_pool(problem))};
 }
 
 double ExpandedInputGradient::cost(const Problem& problem, const State& state) { return state.dense.cost + expansion_cost(problem); }

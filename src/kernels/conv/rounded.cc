@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/checked.h"
 #include "kernels/conv/cost.h"
 #include "kernels/conv/direct.h"
 #include "kernels/conv/fused.h"
@@ -11,35 +12,24 @@
 namespace linn::detail::kernels::conv {
 namespace {
 
-// The map that a kernel reads, and the rows of it that it needs.
+// The map that a kernel reads.
 struct Read {
   std::int64_t height, width, channels;
   Pitches pitches;
-  Rows rows;
   std::int64_t size() const { return height * width * channels; }
 };
 
-Read source(const Geometry& g) { return {g.height, g.width, g.channels, {g.src_pixel, g.src_row, g.src_image}, {0, g.height}}; }
-Read output(const Geometry& g) { return {g.out_height, g.out_width, g.out_channels, {g.dst_pixel, g.dst_row, g.dst_image}, {0, g.out_height}}; }
+Read source(const Geometry& g) { return {g.height, g.width, g.channels, {g.src_pixel, g.src_row, g.src_image}}; }
+Read output(const Geometry& g) { return {g.out_height, g.out_width, g.out_channels, {g.dst_pixel, g.dst_row, g.dst_image}}; }
 
-// The source of a convolution that may be a part of a map: the rows in its windows, and those in the patches of Winograd's last tiles.
-Read source_seen(const Geometry& g) {
-  constexpr std::int64_t most_beyond = 3;
-  Read read = source(g);
-  const std::int64_t end = (g.out_height - 1) * g.stride_height - g.pad_top + (g.window_height - 1) * g.dilation_height + 1 + most_beyond;
-  read.rows.begin = std::clamp<std::int64_t>(-g.pad_top, 0, g.height);
-  read.rows.end = std::clamp(end, read.rows.begin, g.height);
-  return read;
+void round(const Read& map, const Rows& rows, const float* from, float* to) {
+  round_rows(from + rows.begin * map.pitches.row, map.pitches.row, map.pitches.pixel, rows.end - rows.begin, map.width, map.channels,
+             to + rows.begin * map.width * map.channels);
 }
 
-void round(const Read& map, const float* from, float* to) {
-  const std::int64_t first = map.rows.begin;
-  round_rows(from + first * map.pitches.row, map.pitches.row, map.pitches.pixel, map.rows.end - first, map.width, map.channels,
-             to + first * map.width * map.channels);
-}
-
-// What Rounded needs to know of each kernel: its convolution; the map that it reads; the same problem with that map dense; whether a form with
-// vdpbf16ps supports it; and the arguments for image n with the rounded map and weights.
+// What Rounded needs to know of each kernel: its convolution; the map that it reads, and the rows of it that a call needs if the inner
+// implementation has this row_step; the same problem with that map dense; whether a form with vdpbf16ps supports it; and the arguments for
+// image n with the rounded map and weights.
 template <class Kernel>
 struct Access;
 
@@ -47,7 +37,11 @@ template <>
 struct Access<ConvForward> {
   using Problem = ConvForward::Problem;
   static const Geometry& conv(const Problem& problem) { return problem.geometry; }
-  static Read read(const Problem& problem) { return source_seen(problem.geometry); }
+  static Read read(const Problem& problem) { return source(problem.geometry); }
+  // The problem may be a part of a map. With tiles, a kernel reads the rows of whole tiles.
+  static Rows rows(const Problem& problem, std::int64_t row_step) {
+    return rows_in_windows(problem.geometry, 0, core::round_up(problem.geometry.out_height, row_step));
+  }
   static const float* map(const ConvForward::Args<float>& args) { return args.src; }
   static Problem dense(Problem problem) {
     set_dense_src(problem.geometry);
@@ -65,6 +59,7 @@ struct Access<ConvPoolForward> {
   using Problem = ConvPoolForward::Problem;
   static const Geometry& conv(const Problem& problem) { return problem.conv; }
   static Read read(const Problem& problem) { return source(problem.conv); }
+  static Rows rows(const Problem& problem, std::int64_t) { return {0, problem.conv.height}; }
   static const float* map(const ConvPoolForward::Args<float>& args) { return args.src; }
   static Problem dense(Problem problem) {
     set_dense_src(problem.conv);
@@ -83,6 +78,7 @@ template <>
 struct Access<ConvInputGradient> {
   static const Geometry& conv(const Geometry& g) { return g; }
   static Read read(const Geometry& g) { return output(g); }
+  static Rows rows(const Geometry& g, std::int64_t) { return {0, g.out_height}; }
   static const float* map(const ConvInputGradient::Args<float>& args) { return args.ddst; }
   static Geometry dense(Geometry g) {
     set_dense_dst(g);
@@ -94,11 +90,6 @@ struct Access<ConvInputGradient> {
     return {1, map, kernel, packed, args.dsrc + n * g.src_image, scratch};
   }
 };
-
-Policy in_float32(Policy policy) {
-  policy.operands = Operands::float32;
-  return policy;
-}
 
 Numerics in_bfloat16(Numerics numerics) {
   numerics.operands = Operands::bfloat16;
@@ -116,7 +107,7 @@ Geometry dense_maps(Geometry g) {
 template <class Kernel>
 std::optional<typename Rounded<Kernel>::State> Rounded<Kernel>::prepare(const Problem& problem, const Policy& policy) {
   if (policy.operands == Operands::float32 || !Access<Kernel>::rounds(problem)) return std::nullopt;
-  return State{choose<Kernel>(Access<Kernel>::dense(problem), in_float32(policy))};
+  return State{choose<Kernel>(Access<Kernel>::dense(problem), policy.in_float32())};
 }
 
 template <class Kernel>
@@ -151,10 +142,11 @@ void Rounded<Kernel>::pack(const Problem& problem, const State& state, const flo
 template <class Kernel>
 void Rounded<Kernel>::run(const Problem& problem, const State& state, const typename Kernel::template Args<float>& args) {
   const Read read = Access<Kernel>::read(problem);
+  const Rows rows = Access<Kernel>::rows(problem, state.inner.row_step);
   const float* packed = args.packed + kernel_size(Access<Kernel>::conv(problem));
   float* map = args.scratch;
   for (std::int64_t n = 0; n < args.images; ++n) {
-    round(read, Access<Kernel>::map(args) + n * read.pitches.image, map);
+    round(read, rows, Access<Kernel>::map(args) + n * read.pitches.image, map);
     state.inner.run(Access<Kernel>::dense(problem), Access<Kernel>::image(problem, args, n, map, args.packed, packed, map + read.size()));
   }
 }
@@ -165,7 +157,7 @@ template struct Rounded<ConvInputGradient>;
 
 std::optional<RoundedKernelGradient::State> RoundedKernelGradient::prepare(const Geometry& g, const Policy& policy) {
   if (policy.operands == Operands::float32 || !Bf16KernelGradient::supports(g)) return std::nullopt;
-  return State{choose<ConvKernelGradient>(dense_maps(g), in_float32(policy))};
+  return State{choose<ConvKernelGradient>(dense_maps(g), policy.in_float32())};
 }
 
 Numerics RoundedKernelGradient::numerics(const Geometry&, const State& state) { return in_bfloat16(state.inner.numerics); }
@@ -184,8 +176,8 @@ void RoundedKernelGradient::run(const Geometry& g, const State& state, const Con
   float* src = args.scratch;
   float* ddst = src + args.images * from.size();
   for (std::int64_t n = 0; n < args.images; ++n) {
-    round(from, args.src + n * from.pitches.image, src + n * from.size());
-    round(to, args.ddst + n * to.pitches.image, ddst + n * to.size());
+    round(from, {0, from.height}, args.src + n * from.pitches.image, src + n * from.size());
+    round(to, {0, to.height}, args.ddst + n * to.pitches.image, ddst + n * to.size());
   }
   state.inner.run(dense_maps(g), {args.images, src, ddst, args.dkernel, ddst + args.images * to.size()});
 }
