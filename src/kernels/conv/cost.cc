@@ -36,10 +36,12 @@ double traffic_of_float(std::int64_t map_floats) {
   return of_cycles_a_line(shard * map_floats * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes ? 2 : 8);
 }
 
-double direct_cost(const Geometry& g, std::int64_t columns) {
+double products_cost(double products, const Geometry& g, std::int64_t columns) {
   const std::int64_t lanes = g.groups == 1 ? columns : core::round_up(columns, core::lanes());
-  return static_cast<double>(products(g)) * static_cast<double>(lanes) / static_cast<double>(columns);
+  return products * static_cast<double>(lanes) / static_cast<double>(columns);
 }
+
+double direct_cost(const Geometry& g, std::int64_t columns) { return products_cost(static_cast<double>(products(g)), g, columns); }
 
 double weights_cost(const Geometry& g, const Implementation<ConvForward>& implementation, double calls) {
   const std::int64_t weights = std::max(implementation.packed({g, true, Activation::linear}), kernel_size(g));

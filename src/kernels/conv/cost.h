@@ -21,8 +21,12 @@ inline std::int64_t kernel_size(const Geometry& conv) {
 /// memory if a shard of 8 such maps does not fit the cache; a core does 2 vectors of multiply-adds in a cycle.
 double traffic_of_float(std::int64_t map_floats);
 
+/// Cost of so many products of groups with `columns` output channels. Where these are less than a vector has lanes, the products of the
+/// empty lanes count too.
+double products_cost(double products, const Geometry& conv, std::int64_t columns);
+
 /// Cost of a convolution or an input gradient in the direct form: one product for each pair of pixels in a window, input channel and output
-/// channel. Where groups have less output channels (`columns`) than a vector has lanes, the products of the empty lanes count too.
+/// channel (`columns` of a group).
 double direct_cost(const Geometry& conv, std::int64_t columns);
 
 /// Cost of reading weights that do not stay in the L2 cache, for one image, if `calls` calls read all of them for each image.

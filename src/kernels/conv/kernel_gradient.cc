@@ -29,8 +29,7 @@ std::int64_t chunk_of(const Geometry& g, std::int64_t images) {
 }  // namespace
 
 double KernelGradient::cost(const Geometry& g) {
-  const std::int64_t columns = g.out_channels / g.groups, lanes = g.groups == 1 ? columns : core::round_up(columns, core::lanes());
-  return static_cast<double>(g.out_height * g.out_width * kernel_size(g)) * static_cast<double>(lanes) / static_cast<double>(columns);
+  return products_cost(static_cast<double>(g.out_height * g.out_width * kernel_size(g)), g, g.out_channels / g.groups);
 }
 
 std::int64_t KernelGradient::scratch(const Geometry& g, std::int64_t images) { return padded(g) ? chunk_of(g, images) * padded_image(g) : 0; }
