@@ -192,6 +192,8 @@ class KernelUse {
     if (!implementation_) return std::string(Kernel::name) + ".unprepared";
     return std::string(Kernel::name) + '.' + implementation_->full_name();
   }
+  /// Valid after prepare().
+  const kernels::Implementation<Kernel>& chosen() const { return *implementation_; }
   std::int64_t period() const { return implementation_->numerics.translation_period(); }
   std::int64_t scratch(std::int64_t images) const { return implementation_->scratch(problem_, images); }
   std::int64_t packed() const { return implementation_->packed(problem_); }

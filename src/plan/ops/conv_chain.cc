@@ -290,21 +290,19 @@ double cost_of_map(const Geometry& g) {
 }
 
 // Cost for one image, without what chains and single convolutions share: the products.
-double cost_of(const std::vector<ConvOp>& members, const kernels::Policy& policy) {
-  std::vector<kernels::Implementation<kernels::ConvForward>> chosen;
-  for (const ConvOp& member : members) chosen.push_back(kernels::choose<kernels::ConvForward>(member.problem(), policy));
-  if (members.size() == 1) return kernels::conv::weights_cost(members[0].geometry(), chosen[0], 1 / images_of_shard);
-  std::vector<ConvOp> prepared = members;
-  for (ConvOp& member : prepared) member.prepare(policy);
-  const Cuts cuts = choose_cuts(prepared, Strips::of_cache);
+double cost_of(std::vector<ConvOp> members, const kernels::Policy& policy) {
+  for (ConvOp& member : members) member.prepare(policy);
+  if (members.size() == 1) return kernels::conv::weights_cost(members[0].geometry(), members[0].chosen(), 1 / images_of_shard);
+  const Cuts cuts = choose_cuts(members, Strips::of_cache);
   if (cuts.elements > fitting_elements()) return std::numeric_limits<double>::infinity();
   const double strips = cuts.images >= 1 ? 1.0 / static_cast<double>(cuts.images)
                                          : static_cast<double>(core::ceil_div(members.back().geometry().out_height, cuts.rows));
   double cost = 0;
   for (std::size_t k = 0; k < members.size(); ++k) {
     const Geometry& g = members[k].geometry();
-    cost += kernels::conv::weights_cost(g, chosen[k], std::max(strips, 1 / images_of_shard)) + strips * cost_of_call();
-    if (cuts.images == 0 && chosen[k].row_step > 1) cost += loss_of_tiles * chosen[k].cost;
+    const kernels::Implementation<kernels::ConvForward>& chosen = members[k].chosen();
+    cost += kernels::conv::weights_cost(g, chosen, std::max(strips, 1 / images_of_shard)) + strips * cost_of_call();
+    if (cuts.images == 0 && chosen.row_step > 1) cost += loss_of_tiles * chosen.cost;
     if (k + 1 == members.size()) continue;
     const Geometry& next = members[k + 1].geometry();
     const auto moved =

@@ -74,7 +74,9 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
   std::int64_t most_parts() const override { return row_step() == 0 ? 1 : core::ceil_div(geometry().out_height, row_step()); }
 
   const kernels::Geometry& geometry() const { return problem().geometry; }
-  /// Implementation::row_step. Valid after prepare().
+  /// Valid after prepare(), like row_step.
+  const kernels::Implementation<kernels::ConvForward>& chosen() const { return kernel_.chosen(); }
+  /// Implementation::row_step.
   std::int64_t row_step() const { return kernel_.row_step(); }
 
   /// Computes rows of one image's output, with the epilogue; dst is the first of them. `rows.begin` is a multiple of row_step.
