@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -25,13 +24,12 @@ using testing::Values;
 /// Calls f() under every instruction set of this machine, and puts the old one back.
 template <class F>
 void on_every_isa(F&& f) {
-  const core::Isa before = core::isa();
+  const testing::IsaGuard guard;
   for (const core::Isa isa : core::available_isas()) {
     SCOPED_TRACE(std::string(core::name_of(isa)));
     core::set_isa(isa);
     f();
   }
-  core::set_isa(before);
 }
 
 /// Calls f(implementation) for each form of the kernel that takes the problem, the float reference included, under every
@@ -39,11 +37,7 @@ void on_every_isa(F&& f) {
 template <class Kernel, class F>
 void each_form(const typename Kernel::Problem& problem, F&& f) {
   on_every_isa([&] {
-    for (const Registered<Kernel>& row : implementations<Kernel>()) {
-      if (!core::has(row.needs)) continue;
-      const std::optional<Implementation<Kernel>> prepared = row.prepare(problem, {});
-      if (!prepared) continue;
-      const Implementation<Kernel>& form = *prepared;
+    for (const Implementation<Kernel>& form : testing::supported<Kernel>(problem)) {
       SCOPED_TRACE(std::string(Kernel::name) + "." + std::string(form.name));
       f(form);
     }
