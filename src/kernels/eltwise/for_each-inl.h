@@ -1,4 +1,4 @@
-// Runs a functor over all elements of an array in vectors.
+// Runs a functor over all elements of an array in vectors, and the functor that copies.
 #if defined(LINN_ELTWISE_FOR_EACH_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LINN_ELTWISE_FOR_EACH_INL_H
 #undef LINN_ELTWISE_FOR_EACH_INL_H
@@ -28,6 +28,16 @@ HWY_INLINE void for_each(std::int64_t count, const F& f) {
   for (; i + 4 <= count; i += 4) f(d4, i);
   for (; i < count; ++i) f(d1, i);
 }
+
+/// dst = src.
+struct Copy {
+  const float* src;
+  float* dst;
+  template <class D>
+  HWY_INLINE void operator()(D d, std::int64_t i) const {
+    hn::StoreU(hn::LoadU(d, src + i), d, dst + i);
+  }
+};
 
 }  // namespace HWY_NAMESPACE
 }  // namespace linn::detail::kernels::eltwise

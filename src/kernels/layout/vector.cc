@@ -18,16 +18,8 @@ namespace linn::detail::kernels::layout {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
+using eltwise::HWY_NAMESPACE::Copy;
 using eltwise::HWY_NAMESPACE::for_each;
-
-struct Copy {
-  const float* src;
-  float* dst;
-  template <class D>
-  HWY_INLINE void operator()(D d, std::int64_t i) const {
-    hn::StoreU(hn::LoadU(d, src + i), d, dst + i);
-  }
-};
 
 // Joins pixels, and then rows, that are dense in both arrays to one run.
 void copy_map(const CopyMap::Problem& p, const CopyMap::Args<float>& args) {

@@ -21,6 +21,7 @@ HWY_BEFORE_NAMESPACE();
 namespace linn::detail::kernels::merge {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using eltwise::HWY_NAMESPACE::Copy;
 using eltwise::HWY_NAMESPACE::for_each;
 
 inline constexpr std::int64_t piece = 2048;  // elements
@@ -37,13 +38,13 @@ HWY_INLINE hn::Vec<D> load(D d, const float* src, std::int64_t i) {
   return hn::LoadU(d, src + i);
 }
 
-template <bool repeated>
-struct CopyOf {
+/// Each element of dst = *src.
+struct Repeat {
   const float* src;
   float* dst;
   template <class D>
   HWY_INLINE void operator()(D d, std::int64_t i) const {
-    hn::StoreU(load<repeated>(d, src, i), d, dst + i);
+    hn::StoreU(hn::Set(d, *src), d, dst + i);
   }
 };
 
@@ -125,10 +126,10 @@ class Pieces {
     if (step == 1 && row_step == width_) return {from, false};
     Buffer& out = buffers_[buffer];
     if (step == 0) {
-      for (std::int64_t r = 0; r < rows_; ++r) for_each(width_, CopyOf<true>{from + r * row_step, out.values + r * width_});
+      for (std::int64_t r = 0; r < rows_; ++r) for_each(width_, Repeat{from + r * row_step, out.values + r * width_});
       out.from = nullptr;
     } else if (out.from != from || out.rows < rows_) {
-      for (std::int64_t r = 0; r < rows_; ++r) for_each(width_, CopyOf<false>{from, out.values + r * width_});
+      for (std::int64_t r = 0; r < rows_; ++r) for_each(width_, Copy{from, out.values + r * width_});
       out.from = from, out.rows = rows_;
     }
     return {out.values, false};

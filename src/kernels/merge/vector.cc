@@ -83,7 +83,7 @@ void forward_of(const Merge::Problem& problem, const Merge::Args<float>& args) {
   pieces.for_each_piece(args.images, [&](std::int64_t output, std::int64_t count) {
     float* dst = args.dst + output;
     if (inputs == 1) {
-      for_each(count, CopyOf<false>{pieces.input(0).at, dst});
+      for_each(count, Copy{pieces.input(0).at, dst});
       return;
     }
     step_run<kind>(pieces.input(0), pieces.input(1), dst, count);
@@ -155,8 +155,8 @@ HWY_INLINE void keep_won(Inputs& pieces, std::int64_t inputs, std::int64_t mine,
 HWY_INLINE void terms_of(const MergeGradient::Problem& problem, Inputs& pieces, const float* ddst, float* term, std::int64_t count) {
   const std::int64_t inputs = problem.broadcast.inputs();
   switch (problem.kind) {
-    case MergeKind::add: return for_each(count, CopyOf<false>{ddst, term});
-    case MergeKind::subtract: return problem.input == 0 ? for_each(count, CopyOf<false>{ddst, term}) : for_each(count, Negate{ddst, term});
+    case MergeKind::add: return for_each(count, Copy{ddst, term});
+    case MergeKind::subtract: return problem.input == 0 ? for_each(count, Copy{ddst, term}) : for_each(count, Negate{ddst, term});
     case MergeKind::average: return for_each(count, Divide{ddst, term, static_cast<float>(inputs)});
     case MergeKind::multiply: {
       Operand product = {ddst, false};
@@ -165,14 +165,14 @@ HWY_INLINE void terms_of(const MergeGradient::Problem& problem, Inputs& pieces, 
         step_run<MergeKind::multiply>(product, pieces.input(k), term, count);
         product.at = term;
       }
-      if (inputs == 1) for_each(count, CopyOf<false>{ddst, term});
+      if (inputs == 1) for_each(count, Copy{ddst, term});
       return;
     }
     case MergeKind::maximum:
-      for_each(count, CopyOf<false>{ddst, term});
+      for_each(count, Copy{ddst, term});
       return keep_won<MergeKind::maximum>(pieces, inputs, problem.input, term, count);
     case MergeKind::minimum:
-      for_each(count, CopyOf<false>{ddst, term});
+      for_each(count, Copy{ddst, term});
       return keep_won<MergeKind::minimum>(pieces, inputs, problem.input, term, count);
   }
 }

@@ -35,16 +35,8 @@ namespace linn::detail::kernels::resample {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
+using eltwise::HWY_NAMESPACE::Copy;
 using eltwise::HWY_NAMESPACE::for_each;
-
-struct Copy {
-  const float* src;
-  float* dst;
-  template <class D>
-  HWY_INLINE void operator()(D d, std::int64_t i) const {
-    hn::StoreU(hn::LoadU(d, src + i), d, dst + i);
-  }
-};
 
 /// a + (b - a) * weight, with each operation rounded (no fused multiply-add).
 template <class V>
