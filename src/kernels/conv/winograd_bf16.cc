@@ -87,19 +87,22 @@ void each_chunk(const Geometry& g, const conv::Tiles& tiles, std::int64_t images
                 (whole ? TransformPatchToBf16<true> : TransformPatchToBf16<false>)(g, patch, y, x, part, v + t * layout.channels + c,
                                                                                    layout.v_point);
               });
-    for (std::int64_t p = 0; p < winograd_points; ++p)
-      contract_bf16({.rows = {1, 1, count},
-                     .a_row = {0, 0, layout.channels},
-                     .c_row = {0, 0, layout.outputs},
-                     .pairs = {1, 1, (g.channels + 1) / 2},
-                     .a_pair = {0, 0, 2},
-                     .b_pair = {0, 0, bf16_pair},
-                     .odd = g.channels % 2 != 0,
-                     .columns = layout.outputs,
-                     .b_vector = packed_bf16(1, g.channels, bf16_columns),
-                     .a = v + p * layout.v_point,
-                     .b = reinterpret_cast<const Bf16*>(packed) + p * layout.u_point,
-                     .c = m + p * layout.m_point});
+    contract_bf16({.rows = {1, 1, count},
+                   .a_row = {0, 0, layout.channels},
+                   .c_row = {0, 0, layout.outputs},
+                   .pairs = {1, 1, (g.channels + 1) / 2},
+                   .a_pair = {0, 0, 2},
+                   .b_pair = {0, 0, bf16_pair},
+                   .odd = g.channels % 2 != 0,
+                   .columns = layout.outputs,
+                   .b_vector = packed_bf16(1, g.channels, bf16_columns),
+                   .products = winograd_points,
+                   .a_product = layout.v_point,
+                   .b_product = layout.u_point,
+                   .c_product = layout.m_point,
+                   .a = v,
+                   .b = reinterpret_cast<const Bf16*>(packed),
+                   .c = m});
     finish(Products{m, layout.m_point, layout.outputs}, first, count);
   }
 }

@@ -42,9 +42,9 @@ void TransformGradients(const Geometry& g, const conv::Tiles& tiles, const conv:
   EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
     const std::int64_t y = kTile * tile_y, x = kTile * tile_x;
     const float* from = ddst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
-    for (std::int64_t panel = 0; panel < layout.outputs; panel += conv::winograd_panel) {
-      const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - panel);
-      float* to = w + panel * count + t * columns;
+    for (std::int64_t panel = 0; panel < layout.outputs; panel += layout.panel) {
+      const std::int64_t columns = HWY_MIN(layout.panel, layout.outputs - panel);
+      float* to = w + panel * count + t * layout.panel;
       for (std::int64_t k = 0; k < columns; k += lanes)
         TransformGradient<kTile>(g, from + panel + k, g.out_height - y, g.out_width - x, g.out_channels - panel - k, to + k,
                                  layout.w_point);
@@ -65,21 +65,22 @@ void RunKernelGradient(const Geometry& g, const ConvKernelGradient::Args<float>&
     const std::int64_t count = HWY_MIN(layout.tiles, all - first);
     TransformPatches<kTile>(g, tiles, args.src, first, count, v, layout.channels, layout.v_point);
     TransformGradients<kTile>(g, tiles, layout, args.ddst, first, count, w);
-    for (std::int64_t p = 0; p < layout.points; ++p)
-      for (std::int64_t k = 0; k < layout.outputs; k += conv::winograd_panel) {
-        const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - k);
-        contract({.rows = {1, 1, g.channels},
-                  .a_row = {0, 0, 1},
-                  .c_row = {0, 0, layout.outputs},
-                  .terms = {1, 1, count},
-                  .a_term = {0, 0, layout.channels},
-                  .b_term = {0, 0, columns},
-                  .columns = columns,
-                  .a = v + p * layout.v_point,
-                  .b = w + p * layout.w_point + k * count,
-                  .c = sums + p * layout.sum_point + k,
-                  .add = first > 0});
-      }
+    contract({.rows = {1, 1, g.channels},
+              .a_row = {0, 0, 1},
+              .c_row = {0, 0, layout.outputs},
+              .terms = {1, 1, count},
+              .a_term = {0, 0, layout.channels},
+              .b_term = {0, 0, layout.panel},
+              .columns = layout.outputs,
+              .b_panel = layout.panel * count,
+              .products = layout.points,
+              .a_product = layout.v_point,
+              .b_product = layout.w_point,
+              .c_product = layout.sum_point,
+              .a = v,
+              .b = w,
+              .c = sums,
+              .add = first > 0});
   }
   InverseTaps<kTile>(g, sums, layout.sum_point, layout.outputs, args.dkernel);
 }

@@ -121,7 +121,7 @@ void transform_gradients(const Geometry& g, const conv::Tiles& tiles, const Bf16
   });
 }
 
-// sums[channel][output] of one point: whole planes of channels, then the last.
+// sums[point][channel][output]: whole planes of channels, then the last.
 void add_products(const Geometry& g, const Bf16SumLayout& layout, const Bf16* v, const Bf16* w, std::int64_t pairs, bool add, float* sums) {
   const std::int64_t whole = g.channels / bf16_columns, outputs = layout.vectors * bf16_columns;
   Bf16Contraction x = {.rows = {1, whole, bf16_columns},
@@ -132,6 +132,10 @@ void add_products(const Geometry& g, const Bf16SumLayout& layout, const Bf16* v,
                        .b_pair = {0, 0, bf16_pair},
                        .columns = outputs,
                        .b_vector = layout.w_vector,
+                       .products = winograd_points,
+                       .a_product = layout.v_point,
+                       .b_product = layout.w_point,
+                       .c_product = layout.sum_point,
                        .a = v,
                        .b = w,
                        .c = sums,
@@ -156,8 +160,7 @@ void winograd_kernel_gradient_bf16(const Geometry& g, const ConvKernelGradient::
     const std::int64_t count = HWY_MIN(2 * layout.pairs, all - first);
     transform_patches(g, tiles, layout, args.src, first, count, v);
     transform_gradients(g, tiles, layout, args.ddst, first, count, w);
-    for (std::int64_t p = 0; p < winograd_points; ++p)
-      add_products(g, layout, v + p * layout.v_point, w + p * layout.w_point, (count + 1) / 2, first > 0, sums + p * layout.sum_point);
+    add_products(g, layout, v, w, (count + 1) / 2, first > 0, sums);
   }
   InverseTaps<2>(g, sums, layout.sum_point, layout.vectors * bf16_columns, args.dkernel);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/checked.h"
+#include "core/cpu.h"
 #include "kernels/conv/winograd_cost.h"
 #include "kernels/conv/winograd_tiles.h"
 
@@ -13,8 +14,8 @@ namespace linn::detail::kernels::conv {
 /// Gap between two points in floats, so that the points do not fall into the same sets of the L1 cache.
 inline constexpr std::int64_t winograd_line = 16;
 
-/// Output channels side by side in U: two vectors of the widest instruction set, the columns that one product takes at a time.
-inline constexpr std::int64_t winograd_panel = 32;
+/// Output channels side by side in U and W: two vectors, the columns that a product takes at a time, or fewer if there are no more.
+inline std::int64_t winograd_panel(std::int64_t outputs) { return std::min<std::int64_t>(2 * core::lanes(), outputs); }
 
 /// Layout of the transformed patches V[point][tile][channel], the products M[point][tile][output] and the transformed weights
 /// U[point][panel of outputs][channel][output].
@@ -23,7 +24,8 @@ struct WinogradLayout {
       : points(points_of(tile)),
         channels(core::round_up(g.channels, 16)),
         outputs(core::round_up(g.out_channels, 16)),
-        u_point(g.channels * outputs) {
+        panel(winograd_panel(outputs)),
+        u_point(g.channels * core::round_up(outputs, panel)) {
     const std::int64_t most = chunk_elements / (points * (channels + outputs));
     // A multiple of 13, the rows that a product takes at a time. At least 26, because with many channels U comes from beyond the L2 cache
     // and is read once for each chunk; at least 65 if U is larger than large_kernel, because it then comes from memory.
@@ -38,6 +40,7 @@ struct WinogradLayout {
 
   std::int64_t points;
   std::int64_t channels, outputs;          // rounded up to vectors
+  std::int64_t panel;                      // outputs side by side in U
   std::int64_t u_point, v_point, m_point;  // pitch of the points
   std::int64_t tiles;                      // in a chunk
 
@@ -63,18 +66,20 @@ struct WinogradSumLayout {
       : points(points_of(tile)),
         channels(core::round_up(g.channels, 16)),
         outputs(core::round_up(g.out_channels, 16)),
+        panel(winograd_panel(outputs)),
         sum_point(g.channels * outputs + winograd_line) {
     const std::int64_t all = std::max<std::int64_t>(images * tiles_of(g, tile).count(), 1);
     most = std::min(all, std::max(chunk_elements / (points * (channels + outputs)), least_tiles));
     tiles = core::ceil_div(all, core::ceil_div(all, most));
     v_point = tiles * channels + winograd_line;
-    w_point = tiles * outputs + winograd_line;
+    w_point = tiles * core::round_up(outputs, panel) + winograd_line;
   }
   /// Grows with the number of images (through `most`), so that scratch planned for the largest batch is enough for a smaller one.
-  std::int64_t scratch() const { return points * (most * (channels + outputs) + sum_point + 2 * winograd_line) + winograd_line; }
+  std::int64_t scratch() const { return points * (most * (channels + core::round_up(outputs, panel)) + sum_point + 2 * winograd_line) + winograd_line; }
 
   std::int64_t points;
   std::int64_t channels, outputs;            // rounded up to vectors
+  std::int64_t panel;                        // outputs side by side in W
   std::int64_t sum_point, v_point, w_point;  // pitch of the points
   std::int64_t most, tiles;                  // largest allowed number in a chunk; number in a chunk, such that all chunks have about the same size
 

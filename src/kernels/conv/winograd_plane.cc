@@ -106,7 +106,7 @@ void RunPlane(const ConvPoolForward::Problem& problem, const ConvPoolForward::Ar
   const D d;
   const PlaneLayout layout(problem);
   const Geometry &g = problem.conv, &pool = problem.pool;
-  const std::int64_t outputs = g.out_channels, u_point = core::round_up(outputs, block);
+  const std::int64_t outputs = g.out_channels, u_point = conv::WinogradLayout(g).u_point;
   float* v = core::align_up<float>(args.scratch, 64);
   float* plane = v + winograd_points * block;
   for (std::int64_t n = 0; n < args.images; ++n) {

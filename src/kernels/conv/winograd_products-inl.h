@@ -37,20 +37,21 @@ HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int6
   for (std::int64_t first = 0; first < all; first += layout.tiles) {
     const std::int64_t count = HWY_MIN(layout.tiles, all - first);
     TransformPatches<kTile>(g, tiles, src, first, count, v, layout.channels, layout.v_point);
-    for (std::int64_t p = 0; p < layout.points; ++p)
-      for (std::int64_t k = 0; k < layout.outputs; k += conv::winograd_panel) {
-        const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - k);
-        contract({.rows = {1, 1, count},
-                  .a_row = {0, 0, layout.channels},
-                  .c_row = {0, 0, layout.outputs},
-                  .terms = {1, 1, g.channels},
-                  .a_term = {0, 0, 1},
-                  .b_term = {0, 0, columns},
-                  .columns = columns,
-                  .a = v + p * layout.v_point,
-                  .b = packed + p * layout.u_point + k * g.channels,
-                  .c = m + p * layout.m_point + k});
-      }
+    contract({.rows = {1, 1, count},
+              .a_row = {0, 0, layout.channels},
+              .c_row = {0, 0, layout.outputs},
+              .terms = {1, 1, g.channels},
+              .a_term = {0, 0, 1},
+              .b_term = {0, 0, layout.panel},
+              .columns = layout.outputs,
+              .b_panel = layout.panel * g.channels,
+              .products = layout.points,
+              .a_product = layout.v_point,
+              .b_product = layout.u_point,
+              .c_product = layout.m_point,
+              .a = v,
+              .b = packed,
+              .c = m});
     finish(Products{m, layout.m_point, layout.outputs}, first, count);
   }
 }

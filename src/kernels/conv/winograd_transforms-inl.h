@@ -177,13 +177,13 @@ HWY_INLINE void TransformTaps(const Geometry& g, const float* kernel, std::int64
 template <int kTile>
 HWY_INLINE void PackTaps(const Geometry& g, const float* kernel, bool turned, float* packed) {
   const conv::WinogradLayout layout(g, kTile);
-  for (std::int64_t first = 0; first < layout.outputs; first += conv::winograd_panel) {
-    const std::int64_t columns = HWY_MIN(conv::winograd_panel, layout.outputs - first);
+  for (std::int64_t first = 0; first < layout.outputs; first += layout.panel) {
+    const std::int64_t columns = HWY_MIN(layout.panel, layout.outputs - first);
     for (std::int64_t c = 0; c < g.channels; ++c)
       for (std::int64_t k = 0; k < columns; k += lanes) {
         V u[conv::points_of(kTile)];
         TransformTaps<kTile>(g, kernel, c, first + k, u, turned);
-        float* at = packed + first * g.channels + c * columns + k;
+        float* at = packed + first * g.channels + c * layout.panel + k;
         for (std::int64_t p = 0; p < layout.points; ++p) hn::StoreU(u[p], D(), at + p * layout.u_point);
       }
   }

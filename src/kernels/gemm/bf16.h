@@ -26,6 +26,7 @@ struct Bf16Contraction {
   bool odd = false;
   std::int64_t columns = 0;
   std::int64_t b_vector = 0;
+  std::int64_t products = 1, a_product = 0, b_product = 0, c_product = 0;  // as Contraction's
   const Bf16* a = nullptr;
   const Bf16* b = nullptr;
   float* c = nullptr;

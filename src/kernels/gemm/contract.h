@@ -22,6 +22,8 @@ struct Contraction {
   std::int64_t columns = 0;
   /// In b, from a panel of 2 * core::lanes() columns to the next. 0: all columns lie side by side.
   std::int64_t b_panel = 0;
+  /// The same product `products` times, these distances apart.
+  std::int64_t products = 1, a_product = 0, b_product = 0, c_product = 0;
   const float* a = nullptr;
   const float* b = nullptr;
   float* c = nullptr;

@@ -27,7 +27,9 @@ inline void join_levels(Box& count, Box& s, Box& t) {
 template <class A, int kMost, bool kWide>
 class RowWalk {
  public:
-  RowWalk(const Box& rows, const A* a, const Box& a_row, float* c, const Box& c_row) : rows_(rows), a_row_(a_row), c_row_(c_row), a_(a), c_(c) {
+  static constexpr int most = kMost;
+
+  RowWalk(const Box& rows, const Box& a_row, const Box& c_row) : rows_(rows), a_row_(a_row), c_row_(c_row) {
     for (int r = 0; r < kMost; ++r) a_offset_[r] = r * a_row[2], c_offset_[r] = r * c_row[2];
 #if defined(__GNUC__)
     // Hidden from the optimizer, which would add up the pitches row by row in each `take`: 6 % of a product of 9 terms. Vectors of two
@@ -35,6 +37,9 @@ class RowWalk {
     if constexpr (kWide) asm("" : "+m"(a_offset_), "+m"(c_offset_));
 #endif
   }
+
+  /// Lets the first row be at a and c.
+  void start(const A* a, float* c) { a_ = a, c_ = c, at_ = {}; }
 
   /// Writes pointers to the next `count` rows. Further pointers, up to `kMost`, are undefined.
   void take(const A** a, float** c, std::int64_t count) {
@@ -62,8 +67,8 @@ class RowWalk {
   }
 
   Box rows_, a_row_, c_row_, at_ = {};
-  const A* a_;
-  float* c_;
+  const A* a_ = nullptr;
+  float* c_ = nullptr;
   std::int64_t a_offset_[kMost], c_offset_[kMost];
 };
 
