@@ -70,7 +70,7 @@ Measured conv_input_gradient(const std::string& name, const Geometry& g, std::in
        packed = keep(Data(f.packed(g))), scratch = keep(Data(f.scratch(g, images)));
   if (f.packed(g) > 0) f.pack(g, kernel->get(), packed->get());
   return {"conv_input_gradient " + name, false, operations_of(g, images), [=] {
-            f.run(g, {images, ddst->get(), kernel->get(), packed->get(), dsrc->get(), scratch->get()});
+            f.run(g, {images, ddst->get(), kernel->get(), packed->get(), nullptr, dsrc->get(), scratch->get()});
           }};
 }
 

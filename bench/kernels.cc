@@ -94,7 +94,7 @@ void conv_input_gradient(benchmark::State& state, Geometry g, std::int64_t image
   state.SetLabel(std::string(f.name));
   Data dsrc(images * g.src_image), packed(f.packed(g)), scratch(f.scratch(g, images));
   if (f.packed(g) > 0) f.pack(g, kernel.get(), packed.get());
-  measure(state, operations_of(g, images), [&] { f.run(g, {images, ddst.get(), kernel.get(), packed.get(), dsrc.get(), scratch.get()}); });
+  measure(state, operations_of(g, images), [&] { f.run(g, {images, ddst.get(), kernel.get(), packed.get(), nullptr, dsrc.get(), scratch.get()}); });
 }
 
 void conv_kernel_gradient(benchmark::State& state, Geometry g, std::int64_t images, Policy policy) {

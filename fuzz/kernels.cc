@@ -129,7 +129,7 @@ void conv_input_gradient(Draw& draw) {
   const auto c = conv(draw);
   if (!c) return;
   if (c->positions) return detail::kernels::testing::check_positions_input_gradient(c->geometry, c->images, c->period, c->seed);
-  detail::kernels::testing::check_input_gradient(c->geometry, c->images, c->seed, finite(c->values));
+  detail::kernels::testing::check_input_gradient(c->geometry, c->images, draw.flag(), linear_or_relu(draw), c->seed, finite(c->values));
 }
 
 void conv_kernel_gradient(Draw& draw) {
@@ -148,7 +148,7 @@ void conv_winograd(Draw& draw) {
   if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
   if (draw.rarely(3)) g = detail::kernels::testing::with_gaps(g, draw.between(1, 3));
   detail::kernels::testing::check_forward(g, images, draw.flag(), linear_or_relu(draw), seed);
-  detail::kernels::testing::check_input_gradient(g, images, seed);
+  detail::kernels::testing::check_input_gradient(g, images, draw.flag(), linear_or_relu(draw), seed);
   detail::kernels::testing::check_kernel_gradient(g, images, seed);
 }
 
@@ -172,7 +172,7 @@ void conv_bf16(Draw& draw) {
     return;
   }
   detail::kernels::testing::check_forward(g, images, draw.flag(), linear_or_relu(draw), seed, values);
-  detail::kernels::testing::check_input_gradient(g, images, seed, values);
+  detail::kernels::testing::check_input_gradient(g, images, draw.flag(), linear_or_relu(draw), seed, values);
   detail::kernels::testing::check_kernel_gradient(g, images, seed, values);
 }
 
@@ -217,7 +217,7 @@ void conv_grouped(Draw& draw) {
     return;
   }
   detail::kernels::testing::check_forward(g, images, bias, activation, seed, values);
-  detail::kernels::testing::check_input_gradient(g, images, seed, finite(values));
+  detail::kernels::testing::check_input_gradient(g, images, bias, activation, seed, finite(values));
   detail::kernels::testing::check_kernel_gradient(g, images, seed, finite(values));
 }
 
@@ -273,7 +273,7 @@ void conv_winograd4(Draw& draw) {
   if (draw.rarely(3)) keep_dst(g, {draw.between(1, g.out_height), draw.between(1, g.out_width)});
   if (c.gap > 0) g = detail::kernels::testing::with_gaps(g, c.gap);
   detail::kernels::testing::check_forward(g, c.images, c.bias, c.activation, seed, c.hostile ? Values::hostile : Values::normal);
-  detail::kernels::testing::check_input_gradient(g, c.images, seed);
+  detail::kernels::testing::check_input_gradient(g, c.images, c.bias, c.activation, seed);
   detail::kernels::testing::check_kernel_gradient(g, c.images, seed);
 }
 

@@ -4,7 +4,6 @@
 
 #include "kernels/conv/cost.h"
 #include "plan/epilogue.h"
-#include "plan/ops/bias.h"
 #include "plan/ops/conv.h"
 #include "plan/ops/conv_chain.h"
 #include "plan/ops/conv_global_pool.h"
@@ -117,16 +116,13 @@ double global_pool_gain(const Pair& pair, const FusionContext& plan) {
 
 std::unique_ptr<Op> with_global_pool(const Pair& pair, const FusionContext&) { return conv_global_pool(pair.producer, global_pool_problem(pair.consumer)->kind); }
 
-// ---- normalization or a separate bias, then relu ---------------------------------------------------------------------------------------
+// ---- normalization, then relu ---------------------------------------------------------------------------------------------------------
 
 bool is_norm_before_relu(const Pair& pair) { return is_linear_norm(pair.producer) && is_relu(pair.consumer); }
-
-bool is_bias_before_relu(const Pair& pair) { return is_linear_bias(pair.producer) && is_relu(pair.consumer); }
 
 bool always(const Pair&, const FusionContext&) { return true; }
 
 std::unique_ptr<Op> norm_relu(const Pair& pair, const FusionContext&) { return norm_with_relu(pair.producer); }
-std::unique_ptr<Op> bias_relu(const Pair& pair, const FusionContext&) { return bias_with_relu(pair.producer); }
 
 // ---- convolutions one after the other, in strips of rows -------------------------------------------------------------------------------
 
@@ -146,14 +142,13 @@ std::unique_ptr<Op> as_chain(const Pair& pair, const FusionContext& plan) {
   return conv_chain(pair.producer, pair.consumer, plan.chains == Chains::always ? Strips::lowest : Strips::of_cache);
 }
 
-constexpr std::array<Fusion, 8> table{{
+constexpr std::array<Fusion, 7> table{{
     {"padding + convolution", is_padding_before_convolution, can_take_padding, nullptr, with_padding},
     {"sum + addition", is_before_addition, can_take_residual, nullptr, with_residual},
     {"sum + activation", is_before_activation, can_take_activation, nullptr, with_activation},
     {"convolution + pooling", is_before_pool, can_take_pool, pool_gain, with_pool},
     {"convolution + global pooling", is_before_global_pool, can_take_global_pool, global_pool_gain, with_global_pool},
     {"normalization + relu", is_norm_before_relu, always, nullptr, norm_relu},
-    {"bias + relu", is_bias_before_relu, always, nullptr, bias_relu},
     {"convolution + convolution", is_before_convolution, can_become_chain, gain_of_chain, as_chain, Stage::chains},
 }};
 

@@ -269,26 +269,30 @@ inline void check_forward(const Geometry& g, std::int64_t images, bool bias, Act
   });
 }
 
-inline void check_input_gradient(const Geometry& g, std::int64_t images, std::uint32_t seed = 1, Values values = Values::normal) {
+inline void check_input_gradient(const Geometry& g, std::int64_t images, bool bias = false, Activation activation = Activation::linear,
+                                 std::uint32_t seed = 1, Values values = Values::normal) {
   const auto ddst = random_values(values, dst_extent(g, images), seed), kernel = transposed(g, random_values(values, kernel_size(g), seed + 1));
-  const auto ddst_size = magnitudes(ddst), kernel_size = magnitudes(kernel);
+  const auto biases = random_values(values, g.channels, seed + 2);
+  const auto ddst_size = magnitudes(ddst), kernel_size = magnitudes(kernel), bias_size = magnitudes(biases);
   const auto count = static_cast<std::size_t>(src_extent(g, images));
   std::vector<double> expected(count, static_cast<double>(untouched)), magnitude(count, 0);
-  ConvInputGradient::reference<double>(g, {images, ddst.data(), kernel.data(), nullptr, expected.data(), nullptr});
+  const ConvInputGradient::Problem problem = {g, bias, activation};
+  ConvInputGradient::reference<double>(problem, {images, ddst.data(), kernel.data(), nullptr, biases.data(), expected.data(), nullptr});
   std::vector<double> of_rounded = expected;
   ConvInputGradient::reference<double>(
-      g, {images, rounded_to_bf16(ddst).data(), rounded_to_bf16(kernel).data(), nullptr, of_rounded.data(), nullptr});
-  ConvInputGradient::reference<double>(g, {images, ddst_size.data(), kernel_size.data(), nullptr, magnitude.data(), nullptr});
+      problem, {images, rounded_to_bf16(ddst).data(), rounded_to_bf16(kernel).data(), nullptr, biases.data(), of_rounded.data(), nullptr});
+  ConvInputGradient::reference<double>({g, bias},
+                                       {images, ddst_size.data(), kernel_size.data(), nullptr, bias_size.data(), magnitude.data(), nullptr});
   std::vector<double> winograd, winograd4;
-  if (conv::is_winograd(g))
-    winograd = larger(winograd_magnitudes(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
-  if (conv::Winograd4InputGradient::supports(g))
+  if (conv::is_winograd(g)) winograd = larger(winograd_magnitudes(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
+  if (conv::Winograd4InputGradient::prepare(problem, {}))
     winograd4 = larger(either_tile(conv::backwards(g), images, ddst, turned_taps(kernel)), magnitude);
-  const Buffer ddst32(ddst), kernel32(kernel);
-  for_each_implementation<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
-    Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(g, images), unwritten);
-    const Buffer packed = packed_for(f, g, kernel32);
-    f.run(g, {images, ddst32.data(), kernel32.data(), packed.data(), dsrc.data(), scratch.data()});
+  const Buffer ddst32(ddst), kernel32(kernel), bias32(biases);
+  for_each_implementation<ConvInputGradient>(problem, [&](const Implementation<ConvInputGradient>& f) {
+    Buffer dsrc(static_cast<std::int64_t>(count), untouched), scratch(f.scratch(problem, images), unwritten);
+    const Buffer packed = packed_for(f, problem, kernel32);
+    f.run(problem,
+          {images, ddst32.data(), kernel32.data(), packed.data(), bias ? bias32.data() : nullptr, dsrc.data(), scratch.data()});
     if (has_part(f, conv::Winograd4InputGradient::name))
       EXPECT_TRUE(all_near(dsrc, expected, winograd4, winograd4_bound_of(f))) << text(g) << ", images " << images;
     else
@@ -339,7 +343,8 @@ void expect_central_differences(std::vector<double>& at, const std::vector<doubl
 /// All three.
 inline void check_conv(const Geometry& g, std::int64_t images, std::uint32_t seed = 1, Values values = Values::normal) {
   check_forward(g, images, seed % 2 == 0, seed % 3 == 0 ? Activation::relu : Activation::linear, seed, values);
-  check_input_gradient(g, images, seed, values);
+  check_input_gradient(g, images, false, Activation::linear, seed, values);
+  check_input_gradient(g, images, true, seed % 2 == 0 ? Activation::relu : Activation::relu6, seed, values);
   check_kernel_gradient(g, images, seed, values);
 }
 

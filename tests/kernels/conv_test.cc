@@ -42,7 +42,7 @@ TEST(Conv, WindowsAndBorders) {
 
 // Winograd's forms are for many channels and maps of more than a tile or two.
 bool has_winograd(const Geometry& g) {
-  return conv::WinogradForward::supports({g, false, Activation::linear}) && conv::WinogradInputGradient::supports(g) &&
+  return conv::WinogradForward::supports({g, false, Activation::linear}) && conv::WinogradInputGradient::prepare(g, {}).has_value() &&
          conv::WinogradKernelGradient::supports(g);
 }
 
@@ -64,7 +64,7 @@ TEST(Conv, WinogradOnMapsOfEverySize) {
         const auto g = resolve({.height = 3, .width = 3, .border = border}, height, width, 32, 30);
         if (!g) continue;
         forward += conv::WinogradForward::supports({*g, false, Activation::linear});
-        input_gradient += conv::WinogradInputGradient::supports(*g);
+        input_gradient += conv::WinogradInputGradient::prepare(*g, {}).has_value();
         kernel_gradient += conv::WinogradKernelGradient::supports(*g);
         check_conv(*g, 1, static_cast<std::uint32_t>(height * width));
       }
@@ -119,7 +119,7 @@ TEST(Conv, WinogradInChunks) {
 }
 
 bool has_winograd4(const Geometry& g) {
-  return conv::Winograd4Forward::supports({g, false, Activation::linear}) && conv::Winograd4InputGradient::supports(g) &&
+  return conv::Winograd4Forward::supports({g, false, Activation::linear}) && conv::Winograd4InputGradient::prepare(g, {}).has_value() &&
          conv::Winograd4KernelGradient::supports(g);
 }
 
@@ -139,7 +139,7 @@ TEST(Conv, Winograd4OnMapsOfEverySize) {
       for (const Border border : {Border::valid, Border::same}) {
         const Geometry g = geometry({.height = 3, .width = 3, .border = border}, height, width, 48, 51);
         forward += conv::Winograd4Forward::supports({g, false, Activation::linear});
-        input_gradient += conv::Winograd4InputGradient::supports(g);
+        input_gradient += conv::Winograd4InputGradient::prepare(g, {}).has_value();
         kernel_gradient += conv::Winograd4KernelGradient::supports(g);
         check_conv(g, 1, static_cast<std::uint32_t>(height * width));
       }
@@ -182,6 +182,35 @@ TEST(Conv, PartsOfAMapHaveItsBits) {
       }
     });
   }
+}
+
+TEST(Conv, PartsOfAnInputGradientHaveItsBits) {
+  const Geometry geometries[] = {geometry(three_same, 14, 9, 20, 36),
+                                 geometry(three, 30, 7, 32, 32),
+                                 geometry({.height = 2, .width = 2, .stride_height = 2, .stride_width = 2}, 22, 8, 24, 17),
+                                 geometry({.height = 5, .width = 3, .stride_height = 2, .border = Border::same}, 21, 8, 20, 6),
+                                 geometry({.height = 2, .width = 3, .stride_height = 3, .border = Border::same}, 16, 7, 5, 7),
+                                 geometry({.height = 3, .width = 3, .dilation_height = 3, .border = Border::same}, 16, 8, 8, 8, 8),
+                                 geometry({.height = 3, .width = 3, .border = Border::same}, 10, 8, 16, 16, 4)};
+  std::set<std::string_view> names;
+  for (const Geometry& g : geometries) {
+    const ConvInputGradient::Problem problem = {g, true, Activation::relu};
+    const Buffer ddst(random_values(dst_extent(g, 1), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.channels, 3));
+    for_each_implementation<ConvInputGradient>(problem, [&](const Implementation<ConvInputGradient>& f) {
+      names.insert(f.name);
+      const Buffer packed = packed_for(f, problem, kernel);
+      Buffer whole(src_extent(g, 1), untouched), parts(src_extent(g, 1), untouched), scratch(f.scratch(problem, 1), unwritten);
+      f.run(problem, {1, ddst.data(), kernel.data(), packed.data(), bias.data(), whole.data(), scratch.data()});
+      for (const std::int64_t steps : {1, 2, 3}) {
+        const std::int64_t rows = steps * f.row_step;
+        for (std::int64_t first = 0; first < g.height; first += rows)
+          f.run(conv::rows_of(problem, {first, std::min(first + rows, g.height)}),
+                {1, ddst.data(), kernel.data(), packed.data(), bias.data(), parts.data() + first * g.src_row, scratch.data()});
+        EXPECT_EQ(bits_that_differ(whole, parts), 0) << text(g) << ", rows " << rows;
+      }
+    });
+  }
+  for (const std::string_view name : {"direct", "winograd", "winograd4", "depthwise", "grouped"}) EXPECT_TRUE(names.contains(name)) << name;
 }
 
 TEST(Conv, Winograd4OnViewsAndWithTrimmedMaps) {
@@ -742,7 +771,7 @@ TEST(Conv, ReferenceGradientsAreFiniteDifferences) {
     };
     std::vector<double> dsrc(src.size()), dkernel(kernel.size());
     const auto turned = transposed(g, kernel);
-    ConvInputGradient::reference<double>(g, {images, ddst.data(), turned.data(), nullptr, dsrc.data(), nullptr});
+    ConvInputGradient::reference<double>(g, {images, ddst.data(), turned.data(), nullptr, nullptr, dsrc.data(), nullptr});
     ConvKernelGradient::reference<double>(g, {images, src.data(), ddst.data(), dkernel.data(), nullptr});
     check(src, dsrc);
     check(kernel, dkernel);

@@ -167,7 +167,7 @@ inline void check_positions_input_gradient(const Geometry& g, std::int64_t image
   for_each_invariant<ConvInputGradient>(g, [&](const Implementation<ConvInputGradient>& f) {
     Buffer dsrc(images * g.src_image, untouched), scratch(f.scratch(g, images), unwritten);
     const Buffer packed = packed_for(f, g, kernel);
-    f.run(g, {images, ddst.data(), kernel.data(), packed.data(), dsrc.data(), scratch.data()});
+    f.run(g, {images, ddst.data(), kernel.data(), packed.data(), nullptr, dsrc.data(), scratch.data()});
     EXPECT_TRUE(repeats(dsrc, src_pitches(g, images), seen_by(g, whole_dst(g, period)))) << text(g);
   });
 }

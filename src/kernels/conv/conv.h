@@ -31,18 +31,27 @@ struct ConvForward {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dsrc[n,h,w,c] = sum over outputs (y,x,o) whose tap (i,j) is (h,w) of ddst[n,y,x,o] * kernel[i,j,c,o]. Overwrites dsrc.
+/// dsrc[n,h,w,c] = activation(bias[c] + sum over outputs (y,x,o) whose tap (i,j) is (h,w) of ddst[n,y,x,o] * kernel[i,j,c,o]). Overwrites
+/// dsrc. This is a transposed convolution of ddst; a gradient has neither bias nor activation.
 /// The last two axes of the kernel are swapped: [window_height, window_width, out_channels, channels / groups] (see TransposeKernel), so
 /// that the channels of dsrc lie side by side.
 struct ConvInputGradient {
   static constexpr std::string_view name = "conv_input_gradient";
-  using Problem = Geometry;
+  static constexpr bool any_rows = true;
+  struct Problem {
+    Problem(const Geometry& convolution = {}, bool with_bias = false, Activation of_sums = Activation::linear)
+        : geometry(convolution), bias(with_bias), activation(of_sums) {}
+    Geometry geometry;
+    bool bias;
+    Activation activation;  // as ConvForward's
+  };
   template <class T>
   struct Args {
     std::int64_t images;
     const T* ddst;
     const T* transposed_kernel;
     const T* packed;  // the weights in the implementation's own layout, if it has one
+    const T* bias;    // null without bias
     T* dsrc;
     T* scratch;
   };

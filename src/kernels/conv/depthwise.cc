@@ -412,7 +412,7 @@ void forward(const Geometry& g, const ConvForward::Problem& problem, const ConvF
   HWY_DYNAMIC_DISPATCH(depthwise_forward)(pass, g);
 }
 
-void backward(const Geometry& g, const ConvInputGradient::Args<float>& args) {
+void backward(const Geometry& g, const ConvInputGradient::Problem& problem, const ConvInputGradient::Args<float>& args) {
   const DepthwisePass pass = {.src = args.ddst,
                               .dst = args.dsrc,
                               .read = {g.dst_pixel, g.dst_row, g.dst_image},
@@ -423,9 +423,9 @@ void backward(const Geometry& g, const ConvInputGradient::Args<float>& args) {
                               .window_width = g.window_width,
                               .depth = g.channels / g.groups,
                               .kernel = args.packed,
-                              .bias = nullptr,
-                              .relu = false,
-                              .largest = largest_result(Activation::linear),
+                              .bias = problem.bias ? args.bias : nullptr,
+                              .relu = cuts_below_zero(problem.activation),
+                              .largest = largest_result(problem.activation),
                               .streams = streams(g, args.images)};
   HWY_DYNAMIC_DISPATCH(depthwise_backward)(pass, g);
 }
@@ -446,7 +446,7 @@ void forward_rows(const ConvForward::Problem& problem, const ConvForward::Args<f
 void backward_rows(const Geometry& g, const ConvInputGradient::Args<float>& args, std::int64_t n, std::int64_t first, std::int64_t rows) {
   Geometry strip = repeated(g);
   strip.height = rows, strip.pad_top = g.pad_top + first;
-  backward(strip, {1, args.ddst + n * g.dst_image, args.transposed_kernel, args.packed, args.scratch, nullptr});
+  backward(strip, strip, {1, args.ddst + n * g.dst_image, args.transposed_kernel, args.packed, nullptr, args.scratch, nullptr});
   for (std::int64_t y = 0; y < rows; ++y)
     add_repeated(args.scratch + y * strip.src_row, g.width, g.channels, multiplier_of(g),
                  args.dsrc + n * g.src_image + (first + y) * g.src_row, g.src_pixel);
@@ -477,19 +477,27 @@ void DepthwiseForward::run(const ConvForward::Problem& problem, const ConvForwar
     for (std::int64_t y = 0; y < g.out_height; y += strip) forward_rows(problem, args, n, y, std::min(strip, g.out_height - y));
 }
 
-std::int64_t DepthwiseInputGradient::packed(const Geometry& g) { return packed_size(g); }
-
-// The last two axes of the kernel are swapped, and one of them has one element: the layout is that of the forward pass.
-void DepthwiseInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  pack_vectors(g, transposed_kernel, packed);
+// The sums of several output channels are added outside of registers.
+bool DepthwiseInputGradient::supports(const Problem& problem) {
+  if (!is_depthwise(problem.geometry)) return false;
+  return multiplier_of(problem.geometry) == 1 ? is_in_registers(problem.activation) : !problem.bias && problem.activation == Activation::linear;
 }
 
-std::int64_t DepthwiseInputGradient::scratch(const Geometry& g, std::int64_t) {
+std::int64_t DepthwiseInputGradient::packed(const Problem& problem) { return packed_size(problem.geometry); }
+
+// The last two axes of the kernel are swapped, and one of them has one element: the layout is that of the forward pass.
+void DepthwiseInputGradient::pack(const Problem& problem, const float* transposed_kernel, float* packed) {
+  pack_vectors(problem.geometry, transposed_kernel, packed);
+}
+
+std::int64_t DepthwiseInputGradient::scratch(const Problem& problem, std::int64_t) {
+  const Geometry& g = problem.geometry;
   return multiplier_of(g) > 1 ? backward_strip(g) * g.width * g.out_channels : 0;
 }
 
-void DepthwiseInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  if (multiplier_of(g) == 1) return backward(g, args);
+void DepthwiseInputGradient::run(const Problem& problem, const ConvInputGradient::Args<float>& args) {
+  const Geometry& g = problem.geometry;
+  if (multiplier_of(g) == 1) return backward(g, problem, args);
   const std::int64_t strip = backward_strip(g);
   for (std::int64_t n = 0; n < args.images; ++n)
     for (std::int64_t h = 0; h < g.height; h += strip) backward_rows(g, args, n, h, std::min(strip, g.height - h));
@@ -514,13 +522,13 @@ void GroupedForward::pack(const ConvForward::Problem& problem, const float* kern
   pack_vectors(problem.geometry, kernel, packed);
 }
 
-std::int64_t GroupedInputGradient::packed(const Geometry& g) { return packed_size(g); }
+std::int64_t GroupedInputGradient::packed(const Problem& problem) { return packed_size(problem.geometry); }
 
-void GroupedInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  pack_vectors(g, transposed_kernel, packed, true);
+void GroupedInputGradient::pack(const Problem& problem, const float* transposed_kernel, float* packed) {
+  pack_vectors(problem.geometry, transposed_kernel, packed, true);
 }
 
-void GroupedInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) { backward(g, args); }
+void GroupedInputGradient::run(const Problem& problem, const ConvInputGradient::Args<float>& args) { backward(problem.geometry, problem, args); }
 
 }  // namespace conv
 }  // namespace linn::detail::kernels

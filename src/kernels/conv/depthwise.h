@@ -49,12 +49,12 @@ struct DepthwiseForward : Implements<ConvForward> {
 /// added.
 struct DepthwiseInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "depthwise";
-  static bool supports(const Geometry& geometry) { return is_depthwise(geometry); }
-  static double cost(const Geometry& geometry) { return static_cast<double>(products(geometry)); }
-  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
-  static std::int64_t packed(const Geometry& geometry);
-  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
-  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+  static bool supports(const Problem& problem);
+  static double cost(const Problem& problem) { return static_cast<double>(products(problem.geometry)); }
+  static std::int64_t scratch(const Problem& problem, std::int64_t images);
+  static std::int64_t packed(const Problem& problem);
+  static void pack(const Problem& problem, const float* transposed_kernel, float* packed);
+  static void run(const Problem& problem, const ConvInputGradient::Args<float>& args);
 };
 
 /// Up to nine taps in registers. Each sum runs over images, output rows and output columns, in this order.
@@ -89,11 +89,11 @@ struct GroupedForward : Implements<ConvForward> {
 /// Sums in GroupedForward's order.
 struct GroupedInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "grouped";
-  static bool supports(const Geometry& geometry) { return is_grouped(geometry); }
-  static double cost(const Geometry& geometry) { return grouped_cost(geometry); }
-  static std::int64_t packed(const Geometry& geometry);
-  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
-  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+  static bool supports(const Problem& problem) { return is_in_registers(problem.activation) && is_grouped(problem.geometry); }
+  static double cost(const Problem& problem) { return grouped_cost(problem.geometry); }
+  static std::int64_t packed(const Problem& problem);
+  static void pack(const Problem& problem, const float* transposed_kernel, float* packed);
+  static void run(const Problem& problem, const ConvInputGradient::Args<float>& args);
 };
 
 /// Sums in DepthwiseKernelGradient's order.

@@ -109,21 +109,33 @@ void Forward::run_unpacked(const ConvForward::Problem& problem, const ConvForwar
   run_forward(ForwardWalk(problem.geometry), problem, args, args.kernel, nullptr);
 }
 
-double InputGradient::cost(const Geometry& g) { return direct_cost(g, g.channels / g.groups); }
+bool InputGradient::supports(const Problem& problem) { return is_in_registers(problem.activation); }
 
-std::int64_t InputGradient::scratch(const Geometry& g, std::int64_t) {
+double InputGradient::cost(const Problem& problem) { return direct_cost(problem.geometry, problem.geometry.channels / problem.geometry.groups); }
+
+std::int64_t InputGradient::scratch(const Problem& problem, std::int64_t) {
+  const Geometry& g = problem.geometry;
   return pack_size(g.window_height * g.window_width * (g.out_channels / g.groups));
 }
 
-std::int64_t InputGradient::packed(const Geometry& g) { return BackwardWalk(g).packed_size(); }
+std::int64_t InputGradient::packed(const Problem& problem) { return BackwardWalk(problem.geometry).packed_size(); }
 
-void InputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) { BackwardWalk(g).pack(transposed_kernel, packed); }
+void InputGradient::pack(const Problem& problem, const float* transposed_kernel, float* packed) {
+  BackwardWalk(problem.geometry).pack(transposed_kernel, packed);
+}
 
-void InputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  BackwardWalk walk(g);
+void InputGradient::run(const Problem& problem, const ConvInputGradient::Args<float>& args) {
+  BackwardWalk walk(problem.geometry);
   const bool packs = walk.packs();
   if (packs) walk.use_packed();
-  run_walk(walk, args.images, {.a = args.ddst, .b = packs ? args.packed : args.transposed_kernel, .c = args.dsrc, .pack = args.scratch});
+  run_walk(walk, args.images,
+           {.a = args.ddst,
+            .b = packs ? args.packed : args.transposed_kernel,
+            .c = args.dsrc,
+            .bias = problem.bias ? args.bias : nullptr,
+            .relu = cuts_below_zero(problem.activation),
+            .largest = largest_result(problem.activation),
+            .pack = args.scratch});
 }
 
 }  // namespace linn::detail::kernels::conv

@@ -49,11 +49,12 @@ inline std::int64_t copied_row(const Geometry& g) { return core::round_up(pixels
 
 struct InputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "direct";
-  static double cost(const Geometry& geometry);
-  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
-  static std::int64_t packed(const Geometry& geometry);
-  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
-  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+  static bool supports(const Problem& problem);
+  static double cost(const Problem& problem);
+  static std::int64_t scratch(const Problem& problem, std::int64_t images);
+  static std::int64_t packed(const Problem& problem);
+  static void pack(const Problem& problem, const float* transposed_kernel, float* packed);
+  static void run(const Problem& problem, const ConvInputGradient::Args<float>& args);
 };
 
 struct KernelGradient : Implements<ConvKernelGradient> {
@@ -85,12 +86,12 @@ struct Bf16InputGradient : Implements<ConvInputGradient> {
   static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.operands = Operands::bfloat16};
   /// As Bf16Forward's.
-  static bool supports(const Geometry& geometry);
-  static double cost(const Geometry& geometry);
-  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
-  static std::int64_t packed(const Geometry& geometry);
-  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
-  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+  static bool supports(const Problem& problem);
+  static double cost(const Problem& problem);
+  static std::int64_t scratch(const Problem& problem, std::int64_t images);
+  static std::int64_t packed(const Problem& problem);
+  static void pack(const Problem& problem, const float* transposed_kernel, float* packed);
+  static void run(const Problem& problem, const ConvInputGradient::Args<float>& args);
 };
 
 /// Source and output's gradient rounded to bfloat16, with vdpbf16ps (kernel_gradient_bf16.cc).

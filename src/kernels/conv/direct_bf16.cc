@@ -114,22 +114,27 @@ void Bf16Forward::run(const ConvForward::Problem& problem, const ConvForward::Ar
             .largest = largest_result(problem.activation)});
 }
 
-bool Bf16InputGradient::supports(const Geometry& g) { return pays(BackwardWalk(g), pairs(g), g.height * g.width); }
-
-double Bf16InputGradient::cost(const Geometry& g) { return static_cast<double>(products(g)) / 2; }
-
-std::int64_t Bf16InputGradient::scratch(const Geometry& g, std::int64_t images) {
-  return floats_of_bf16(band_size(BackwardWalk(g), images));
+bool Bf16InputGradient::supports(const Problem& problem) {
+  const Geometry& g = problem.geometry;
+  return InputGradient::supports(problem) && pays(BackwardWalk(g), pairs(g), g.height * g.width);
 }
 
-std::int64_t Bf16InputGradient::packed(const Geometry& g) { return packed_floats(BackwardWalk(g)); }
+double Bf16InputGradient::cost(const Problem& problem) { return static_cast<double>(products(problem.geometry)) / 2; }
 
-void Bf16InputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  pack_groups(BackwardWalk(g), transposed_kernel, packed);
+std::int64_t Bf16InputGradient::scratch(const Problem& problem, std::int64_t images) {
+  return floats_of_bf16(band_size(BackwardWalk(problem.geometry), images));
 }
 
-void Bf16InputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  run_walk(BackwardWalk(g), args.images, args.ddst, args.packed, args.scratch, {.c = args.dsrc});
+std::int64_t Bf16InputGradient::packed(const Problem& problem) { return packed_floats(BackwardWalk(problem.geometry)); }
+
+void Bf16InputGradient::pack(const Problem& problem, const float* transposed_kernel, float* packed) {
+  pack_groups(BackwardWalk(problem.geometry), transposed_kernel, packed);
+}
+
+void Bf16InputGradient::run(const Problem& problem, const ConvInputGradient::Args<float>& args) {
+  run_walk(BackwardWalk(problem.geometry), args.images, args.ddst, args.packed, args.scratch,
+           {.c = args.dsrc, .bias = problem.bias ? args.bias : nullptr, .relu = cuts_below_zero(problem.activation),
+            .largest = largest_result(problem.activation)});
 }
 
 }  // namespace linn::detail::kernels::conv

@@ -167,7 +167,7 @@ void ExpandedInputGradient::run(const Problem& problem, const State& state, cons
   for (std::int64_t first = 0; first < args.images; first += group) {
     const std::int64_t images = std::min(group, args.images - first);
     for (std::int64_t n = 0; n < images; ++n) expand(problem, state.pool, args.ddst, args.argmax, first + n, at, at.maps + n * g.dst_image);
-    state.dense.run(g, {images, at.maps, args.packed + state.dense.packed(g), args.packed, args.dsrc + first * g.src_image, at.rest});
+    state.dense.run(g, {images, at.maps, args.packed + state.dense.packed(g), args.packed, nullptr, args.dsrc + first * g.src_image, at.rest});
   }
 }
 

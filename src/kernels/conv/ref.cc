@@ -1,4 +1,5 @@
 // References of conv/conv.h: convolution and its two gradients by their definitions.
+#include <algorithm>
 #include <cassert>
 
 #include "kernels/conv/conv.h"
@@ -29,49 +30,58 @@ void for_each_output_channel(const Geometry& g, const Visit& visit) {
   for (std::int64_t o = 0; o < g.out_channels; ++o) visit(o, o / (g.out_channels / g.groups) * (g.channels / g.groups));
 }
 
+// Calls visit(place, channel) for every element of a map.
+template <class Visit>
+void for_each_element(std::int64_t height, std::int64_t width, std::int64_t channels, const Pitches& pitches, std::int64_t images, const Visit& visit) {
+  for (std::int64_t n = 0; n < images; ++n)
+    for (std::int64_t y = 0; y < height; ++y)
+      for (std::int64_t x = 0; x < width; ++x)
+        for (std::int64_t c = 0; c < channels; ++c) visit(n * pitches.image + y * pitches.row + x * pitches.pixel + c, c);
+}
+
+template <class T>
+T activated(Activation activation, T value) {
+  if (!cuts_below_zero(activation)) return value;
+  if (value < 0) return 0;  // NaN stays
+  return std::min(value, T(largest_result(activation)));
+}
+
 }  // namespace
 
 template <class T>
 void ConvForward::reference(const Problem& problem, const Args<T>& args) {
   const Geometry& g = problem.geometry;
   const std::int64_t depth = g.channels / g.groups;
+  const auto each_output = [&](const auto& visit) {
+    for_each_element(g.out_height, g.out_width, g.out_channels, {g.dst_pixel, g.dst_row, g.dst_image}, args.images, visit);
+  };
   assert(is_in_registers(problem.activation));
-  for (std::int64_t n = 0; n < args.images; ++n)
-    for (std::int64_t y = 0; y < g.out_height; ++y)
-      for (std::int64_t x = 0; x < g.out_width; ++x)
-        for (std::int64_t o = 0; o < g.out_channels; ++o)
-          args.dst[n * g.dst_image + y * g.dst_row + x * g.dst_pixel + o] = problem.bias ? args.bias[o] : T(0);
+  each_output([&](std::int64_t at, std::int64_t o) { args.dst[at] = problem.bias ? args.bias[o] : T(0); });
   for_each_pair(g, args.images, [&](std::int64_t dst, std::int64_t src, std::int64_t tap) {
     for_each_output_channel(g, [&](std::int64_t o, std::int64_t first) {
       for (std::int64_t c = 0; c < depth; ++c)
         args.dst[dst + o] += args.src[src + first + c] * args.kernel[(tap * depth + c) * g.out_channels + o];
     });
   });
-  if (!cuts_below_zero(problem.activation)) return;
-  const T largest = T(largest_result(problem.activation));
-  for (std::int64_t n = 0; n < args.images; ++n)
-    for (std::int64_t y = 0; y < g.out_height; ++y)
-      for (std::int64_t x = 0; x < g.out_width; ++x)
-        for (std::int64_t o = 0; o < g.out_channels; ++o) {
-          T& value = args.dst[n * g.dst_image + y * g.dst_row + x * g.dst_pixel + o];
-          if (value < 0) value = 0;  // NaN stays
-          if (value > largest) value = largest;
-        }
+  each_output([&](std::int64_t at, std::int64_t) { args.dst[at] = activated(problem.activation, args.dst[at]); });
 }
 
 template <class T>
-void ConvInputGradient::reference(const Problem& g, const Args<T>& args) {
+void ConvInputGradient::reference(const Problem& problem, const Args<T>& args) {
+  const Geometry& g = problem.geometry;
   const std::int64_t depth = g.channels / g.groups;
-  for (std::int64_t n = 0; n < args.images; ++n)
-    for (std::int64_t h = 0; h < g.height; ++h)
-      for (std::int64_t w = 0; w < g.width; ++w)
-        for (std::int64_t c = 0; c < g.channels; ++c) args.dsrc[n * g.src_image + h * g.src_row + w * g.src_pixel + c] = 0;
+  const auto each_input = [&](const auto& visit) {
+    for_each_element(g.height, g.width, g.channels, {g.src_pixel, g.src_row, g.src_image}, args.images, visit);
+  };
+  assert(is_in_registers(problem.activation));
+  each_input([&](std::int64_t at, std::int64_t c) { args.dsrc[at] = problem.bias ? args.bias[c] : T(0); });
   for_each_pair(g, args.images, [&](std::int64_t dst, std::int64_t src, std::int64_t tap) {
     for_each_output_channel(g, [&](std::int64_t o, std::int64_t first) {
       for (std::int64_t c = 0; c < depth; ++c)
         args.dsrc[src + first + c] += args.ddst[dst + o] * args.transposed_kernel[(tap * g.out_channels + o) * depth + c];
     });
   });
+  each_input([&](std::int64_t at, std::int64_t) { args.dsrc[at] = activated(problem.activation, args.dsrc[at]); });
 }
 
 template <class T>

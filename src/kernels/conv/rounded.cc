@@ -76,18 +76,19 @@ struct Access<ConvPoolForward> {
 
 template <>
 struct Access<ConvInputGradient> {
-  static const Geometry& conv(const Geometry& g) { return g; }
-  static Read read(const Geometry& g) { return output(g); }
-  static Rows rows(const Geometry& g, std::int64_t) { return {0, g.out_height}; }
+  using Problem = ConvInputGradient::Problem;
+  static const Geometry& conv(const Problem& problem) { return problem.geometry; }
+  static Read read(const Problem& problem) { return output(problem.geometry); }
+  static Rows rows(const Problem& problem, std::int64_t) { return {0, problem.geometry.out_height}; }
   static const float* map(const ConvInputGradient::Args<float>& args) { return args.ddst; }
-  static Geometry dense(Geometry g) {
-    set_dense_dst(g);
-    return g;
+  static Problem dense(Problem problem) {
+    set_dense_dst(problem.geometry);
+    return problem;
   }
-  static bool rounds(const Geometry& g) { return Bf16InputGradient::supports(g); }
-  static ConvInputGradient::Args<float> image(const Geometry& g, const ConvInputGradient::Args<float>& args, std::int64_t n, const float* map,
-                                              const float* kernel, const float* packed, float* scratch) {
-    return {1, map, kernel, packed, args.dsrc + n * g.src_image, scratch};
+  static bool rounds(const Problem& problem) { return Bf16InputGradient::supports(problem); }
+  static ConvInputGradient::Args<float> image(const Problem& problem, const ConvInputGradient::Args<float>& args, std::int64_t n,
+                                              const float* map, const float* kernel, const float* packed, float* scratch) {
+    return {1, map, kernel, packed, args.bias, args.dsrc + n * problem.geometry.src_image, scratch};
   }
 };
 

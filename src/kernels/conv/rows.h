@@ -26,6 +26,15 @@ inline ConvForward::Problem rows_of(const ConvForward::Problem& problem, const R
   return part;
 }
 
+/// The input gradient restricted to these rows of the source; dsrc is the first of them. `rows.begin` is a multiple of the implementation's
+/// row_step.
+inline ConvInputGradient::Problem rows_of(const ConvInputGradient::Problem& problem, const Rows& rows) {
+  ConvInputGradient::Problem part = problem;
+  part.geometry.pad_top += rows.begin;
+  part.geometry.height = rows.end - rows.begin;
+  return part;
+}
+
 /// Rows of the map in the windows of pooled rows [first, last).
 inline Rows rows_in_windows(const Geometry& pool, std::int64_t first, std::int64_t last) {
   const std::int64_t begin = first * pool.stride_height - pool.pad_top;

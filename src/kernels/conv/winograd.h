@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -19,9 +20,9 @@ struct MapArgs {
   const float* kernel;  // [3, 3, channels, out channels]
   bool turned;          // whether the taps are used from the last to the first
   const float* packed;
-  const float* bias;  // or null
-  bool relu;      // results below 0 become 0
-  float largest;  // those above it become that
+  const float* bias = nullptr;
+  bool relu = false;                                        // results below 0 become 0
+  float largest = std::numeric_limits<float>::infinity();  // those above it become that
   float* dst;
   float* scratch;
 };
@@ -53,13 +54,18 @@ using Winograd4Forward = WinogradForwardOf<4>;
 template <int kTile>
 struct WinogradInputGradientOf : Implements<ConvInputGradient> {
   static constexpr std::string_view name = kTile == 2 ? "winograd" : "winograd4";
-  static constexpr Numerics numerics = {.position_invariant = false, .local = kTile == 2, .direct_form = false};
-  static bool supports(const Geometry& geometry);
-  static double cost(const Geometry& geometry);
-  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
-  static std::int64_t packed(const Geometry& geometry);
-  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
-  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+  using Forward = WinogradForwardOf<kTile>;  // on backwards(problem)
+  using State = typename Forward::State;
+  static Numerics numerics(const ConvInputGradient::Problem&, const State&) {
+    return {.position_invariant = false, .local = kTile == 2, .direct_form = false};
+  }
+  static constexpr std::int64_t row_step = kTile;
+  static std::optional<State> prepare(const ConvInputGradient::Problem& problem, const Policy& policy);
+  static double cost(const ConvInputGradient::Problem& problem, const State& state);
+  static std::int64_t scratch(const ConvInputGradient::Problem& problem, const State& state, std::int64_t images);
+  static std::int64_t packed(const ConvInputGradient::Problem& problem, const State& state);
+  static void pack(const ConvInputGradient::Problem& problem, const State& state, const float* transposed_kernel, float* packed);
+  static void run(const ConvInputGradient::Problem& problem, const State& state, const ConvInputGradient::Args<float>& args);
 };
 using WinogradInputGradient = WinogradInputGradientOf<2>;
 using Winograd4InputGradient = WinogradInputGradientOf<4>;
@@ -96,12 +102,13 @@ struct Bf16WinogradInputGradient : Implements<ConvInputGradient> {
   static constexpr std::string_view name = "winograd_bf16";
   static constexpr core::Feature needs = core::Feature::bfloat16_products;
   static constexpr Numerics numerics = {.position_invariant = false, .direct_form = false, .operands = Operands::bfloat16};
-  static bool supports(const Geometry& geometry);
-  static double cost(const Geometry& geometry);
-  static std::int64_t scratch(const Geometry& geometry, std::int64_t images);
-  static std::int64_t packed(const Geometry& geometry);
-  static void pack(const Geometry& geometry, const float* transposed_kernel, float* packed);
-  static void run(const Geometry& geometry, const ConvInputGradient::Args<float>& args);
+  static constexpr std::int64_t row_step = 2;
+  static bool supports(const Problem& problem);
+  static double cost(const Problem& problem);
+  static std::int64_t scratch(const Problem& problem, std::int64_t images);
+  static std::int64_t packed(const Problem& problem);
+  static void pack(const Problem& problem, const float* transposed_kernel, float* packed);
+  static void run(const Problem& problem, const ConvInputGradient::Args<float>& args);
 };
 
 /// WinogradKernelGradient with bfloat16 products (winograd_kernel_gradient_bf16.cc).

@@ -190,22 +190,27 @@ void Bf16WinogradForward::run(const ConvForward::Problem& problem, const ConvFor
                                                cuts_below_zero(problem.activation), largest_result(problem.activation), args.dst, args.scratch});
 }
 
-bool Bf16WinogradInputGradient::supports(const Geometry& g) {
-  return is_winograd(g) && Bf16InputGradient::supports(g);
+bool Bf16WinogradInputGradient::supports(const Problem& problem) {
+  return is_winograd(problem.geometry) && Bf16InputGradient::supports(problem);
 }
 
-double Bf16WinogradInputGradient::cost(const Geometry& g) { return bf16_winograd_cost(backwards(g), tiles_of(backwards(g))); }
-
-std::int64_t Bf16WinogradInputGradient::scratch(const Geometry& g, std::int64_t) { return Bf16Layout(backwards(g)).scratch(); }
-
-std::int64_t Bf16WinogradInputGradient::packed(const Geometry& g) { return Bf16Layout(backwards(g)).packed(); }
-
-void Bf16WinogradInputGradient::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  N_AVX3::winograd_bf16_kernel(backwards(g), transposed_kernel, true, packed);
+double Bf16WinogradInputGradient::cost(const Problem& problem) {
+  const Geometry g = backwards(problem.geometry);
+  return bf16_winograd_cost(g, tiles_of(g));
 }
 
-void Bf16WinogradInputGradient::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  N_AVX3::winograd_map_bf16(backwards(g), {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, largest_result(Activation::linear), args.dsrc, args.scratch});
+std::int64_t Bf16WinogradInputGradient::scratch(const Problem& problem, std::int64_t) { return Bf16Layout(backwards(problem.geometry)).scratch(); }
+
+std::int64_t Bf16WinogradInputGradient::packed(const Problem& problem) { return Bf16Layout(backwards(problem.geometry)).packed(); }
+
+void Bf16WinogradInputGradient::pack(const Problem& problem, const float* transposed_kernel, float* packed) {
+  N_AVX3::winograd_bf16_kernel(backwards(problem.geometry), transposed_kernel, true, packed);
+}
+
+void Bf16WinogradInputGradient::run(const Problem& problem, const ConvInputGradient::Args<float>& args) {
+  N_AVX3::winograd_map_bf16(backwards(problem.geometry),
+                            {args.images, args.ddst, args.transposed_kernel, true, args.packed, problem.bias ? args.bias : nullptr,
+                             cuts_below_zero(problem.activation), largest_result(problem.activation), args.dsrc, args.scratch});
 }
 
 }  // namespace linn::detail::kernels::conv

@@ -55,6 +55,19 @@ HWY_EXPORT(winograd_map_kernel);
 
 namespace conv {
 
+namespace {
+
+// Sets the epilogue of `args` to the problem's. `problem` may be a part of the map that `state` is for.
+template <class State>
+void run_tiles(const ConvForward::Problem& problem, const State& state, const float* bias, MapArgs args) {
+  const Geometry& g = problem.geometry;
+  const std::int64_t first = state.pad_top - g.pad_top;
+  args.bias = problem.bias ? bias : nullptr, args.relu = cuts_below_zero(problem.activation), args.largest = largest_result(problem.activation);
+  HWY_DYNAMIC_DISPATCH(winograd_map)(g, rows_of(state.cut, first, first + g.out_height), state.cut, args);
+}
+
+}  // namespace
+
 template <int kTile>
 std::optional<typename WinogradForwardOf<kTile>::State> WinogradForwardOf<kTile>::prepare(const ConvForward::Problem& problem, const Policy&) {
   const Geometry& g = problem.geometry;
@@ -87,44 +100,49 @@ void WinogradForwardOf<kTile>::pack(const ConvForward::Problem& problem, const S
 
 template <int kTile>
 void WinogradForwardOf<kTile>::run(const ConvForward::Problem& problem, const State& state, const ConvForward::Args<float>& args) {
-  const Geometry& g = problem.geometry;
-  const std::int64_t first = state.pad_top - g.pad_top;
-  HWY_DYNAMIC_DISPATCH(winograd_map)
-  (g, rows_of(state.cut, first, first + g.out_height), state.cut,
-   {args.images, args.src, args.kernel, false, args.packed, problem.bias ? args.bias : nullptr, cuts_below_zero(problem.activation),
-    largest_result(problem.activation), args.dst,
-    args.scratch});
+  run_tiles(problem, state, args.bias,
+            {.images = args.images, .src = args.src, .kernel = args.kernel, .turned = false, .packed = args.packed, .dst = args.dst, .scratch = args.scratch});
+}
+
+namespace {
+
+ConvForward::Problem forward_of(const ConvInputGradient::Problem& problem) {
+  return {backwards(problem.geometry), problem.bias, problem.activation};
+}
+
+}  // namespace
+
+template <int kTile>
+auto WinogradInputGradientOf<kTile>::prepare(const ConvInputGradient::Problem& problem, const Policy& policy) -> std::optional<State> {
+  return Forward::prepare(forward_of(problem), policy);
 }
 
 template <int kTile>
-bool WinogradInputGradientOf<kTile>::supports(const Geometry& g) {
-  return is_winograd(g) && (kTile == 2 || (has_winograd4_channels(g) && map_cut(backwards(g), true).fours.count() > 0));
+double WinogradInputGradientOf<kTile>::cost(const ConvInputGradient::Problem& problem, const State& state) {
+  return Forward::cost(forward_of(problem), state);
 }
 
 template <int kTile>
-double WinogradInputGradientOf<kTile>::cost(const Geometry& g) {
-  return least_gain * static_cast<double>(winograd_cost(backwards(g), map_cut(backwards(g), kTile == 4)));
+std::int64_t WinogradInputGradientOf<kTile>::scratch(const ConvInputGradient::Problem& problem, const State& state, std::int64_t images) {
+  return Forward::scratch(forward_of(problem), state, images);
 }
 
 template <int kTile>
-std::int64_t WinogradInputGradientOf<kTile>::scratch(const Geometry& g, std::int64_t) {
-  return winograd_scratch(backwards(g), map_cut(backwards(g), kTile == 4));
+std::int64_t WinogradInputGradientOf<kTile>::packed(const ConvInputGradient::Problem& problem, const State& state) {
+  return Forward::packed(forward_of(problem), state);
 }
 
 template <int kTile>
-std::int64_t WinogradInputGradientOf<kTile>::packed(const Geometry& g) {
-  return winograd_packed(backwards(g), map_cut(backwards(g), kTile == 4));
+void WinogradInputGradientOf<kTile>::pack(const ConvInputGradient::Problem& problem, const State& state, const float* transposed_kernel,
+                                          float* packed) {
+  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(backwards(problem.geometry), state.cut, transposed_kernel, true, packed);
 }
 
 template <int kTile>
-void WinogradInputGradientOf<kTile>::pack(const Geometry& g, const float* transposed_kernel, float* packed) {
-  HWY_DYNAMIC_DISPATCH(winograd_map_kernel)(backwards(g), map_cut(backwards(g), kTile == 4), transposed_kernel, true, packed);
-}
-
-template <int kTile>
-void WinogradInputGradientOf<kTile>::run(const Geometry& g, const ConvInputGradient::Args<float>& args) {
-  const TileCut cut = map_cut(backwards(g), kTile == 4);
-  HWY_DYNAMIC_DISPATCH(winograd_map)(backwards(g), cut, cut, {args.images, args.ddst, args.transposed_kernel, true, args.packed, nullptr, false, largest_result(Activation::linear), args.dsrc, args.scratch});
+void WinogradInputGradientOf<kTile>::run(const ConvInputGradient::Problem& problem, const State& state,
+                                         const ConvInputGradient::Args<float>& args) {
+  run_tiles(forward_of(problem), state, args.bias,
+            {.images = args.images, .src = args.ddst, .kernel = args.transposed_kernel, .turned = true, .packed = args.packed, .dst = args.dsrc, .scratch = args.scratch});
 }
 
 template struct WinogradForwardOf<2>;

@@ -35,10 +35,10 @@ class ConvInputGradientOp final : public GradientOp<ConvInputGradientOp, kernels
 
   std::string_view name() const override { return "conv2d_input_gradient"; }
   kernels::PitchFields input_pitches(std::size_t slot) override {
-    return slot == In::ddst ? kernels::dst_pitches(kernel_.problem()) : kernels::PitchFields{};
+    return slot == In::ddst ? kernels::dst_pitches(kernel_.problem().geometry) : kernels::PitchFields{};
   }
-  kernels::PitchFields output_pitches(std::size_t) override { return kernels::src_pitches(kernel_.problem()); }
-  double flops(std::int64_t images) const override { return conv_flops(problem(), images); }
+  kernels::PitchFields output_pitches(std::size_t) override { return kernels::src_pitches(kernel_.problem().geometry); }
+  double flops(std::int64_t images) const override { return conv_flops(problem().geometry, images); }
   Value packs() const override { return inputs[transposed_kernel]; }
   std::size_t packed_slot() const override { return packed_kernel; }
 
@@ -48,6 +48,7 @@ class ConvInputGradientOp final : public GradientOp<ConvInputGradientOp, kernels
                     .ddst = call.in<T>(ddst),
                     .transposed_kernel = call.in<T>(transposed_kernel),
                     .packed = call.in<T>(packed_kernel),
+                    .bias = nullptr,
                     .dsrc = call.out<T>(0),
                     .scratch = static_cast<T*>(call.scratch)});
   }

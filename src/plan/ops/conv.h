@@ -30,8 +30,6 @@ const kernels::Geometry* conv_geometry(const Op& op);
 /// The problem of a convolution; null if `op` is no convolution, or its epilogue does more than its kernel computes. For fusion.
 const kernels::ConvForward::Problem* conv_problem(const Op& op);
 
-/// The geometry of a convolution, whatever its epilogue; null if `op` is no convolution.
-const kernels::Geometry* conv_geometry(const Op& op);
 /// A copy of the convolution that reads `src`, the map without these zeros around it. For fusion.
 std::unique_ptr<Op> conv_with_padding(const Op& conv, Value src, const kernels::Pads& pads);
 

@@ -98,7 +98,7 @@ class ImageRun {
       // The kernel counts rows from the top of the map, and reads those that the buffer holds.
       image.src = buffers_[k - 1] - held_[k - 1].begin * g.src_row;
     }
-    members_[k].template compute_rows<T>(image, rows, dst);
+    members_[k].template compute_rows<T>(1, image, rows, dst);
   }
 
  private:
@@ -244,7 +244,7 @@ class ConvChainOp final : public RealOp<ConvChainOp> {
         ConvImage<T> image = image_of(call, k, first, buffers + together * cuts_.elements);
         image.src = src;
         T* dst = last ? call.out<T>(0) + first * members_[k].geometry().dst_image : buffer;
-        members_[k].template compute_images<T>(std::min(together, call.images - first), image, dst);
+        members_[k].template compute_rows<T>(std::min(together, call.images - first), image, {0, members_[k].geometry().out_height}, dst);
         src = dst;
         if (!last) buffer += together * core::round_up(cuts_.held[k] * map_row(members_[k].geometry()), line);
       }

@@ -9,7 +9,7 @@
 
 namespace linn::detail::plan {
 
-/// What a convolution reads for one image. Undefined inputs are null.
+/// What a convolution reads for an image. Undefined inputs are null.
 template <class T>
 struct ConvImage {
   const T* src = nullptr;
@@ -79,73 +79,37 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
   /// Implementation::row_step.
   std::int64_t row_step() const { return kernel_.row_step(); }
 
-  /// Computes rows of one image's output, with the epilogue; dst is the first of them. `rows.begin` is a multiple of row_step.
+  /// Computes rows of some images, with the epilogue; `image` is the first of them, dst its first row. `rows.begin` is a multiple of row_step.
   template <class T>
-  void compute_rows(const ConvImage<T>& image, const kernels::conv::Rows& rows, T* dst) const {
-    const std::int64_t row = geometry().dst_row, count = (rows.end - rows.begin) * row;
-    run_part_with_epilogue(count, dst, image.residual == nullptr ? nullptr : image.residual + rows.begin * row, [&] {
-      kernel_.run<T>(kernels::conv::rows_of(problem(), rows), {.images = 1,
-                                                               .src = image.src,
-                                                               .kernel = image.kernel,
-                                                               .packed = image.packed,
-                                                               .bias = image.bias,
-                                                               .dst = dst,
-                                                               .scratch = image.scratch});
-    });
-  }
-
-  /// Computes whole images; `image` and dst are those of the first.
-  template <class T>
-  void compute_images(std::int64_t images, const ConvImage<T>& image, T* dst) const {
+  void compute_rows(std::int64_t images, const ConvImage<T>& image, const kernels::conv::Rows& rows, T* dst) const {
     const kernels::Geometry& g = geometry();
-    if (const std::int64_t group = rows_at_a_time(sizeof(T)); group < g.out_height) {
-      for (std::int64_t n = 0; n < images; ++n)
-        for (std::int64_t first = 0; first < g.out_height; first += group)
-          compute_rows<T>(image_at(image, n), {first, std::min(first + group, g.out_height)}, dst + n * g.dst_image + first * g.dst_row);
-      return;
-    }
-    run_with_epilogue(images, outputs[0].shape.elements(), dst, image.residual, [&](std::int64_t first, std::int64_t count) {
-      kernel_.run<T>({.images = count,
-                      .src = image.src + first * g.src_image,
-                      .kernel = image.kernel,
-                      .packed = image.packed,
-                      .bias = image.bias,
-                      .dst = dst + first * g.dst_image,
-                      .scratch = image.scratch});
-    });
+    run_rows_with_epilogue(images, rows.begin, rows.end, {g.out_height, g.dst_row, g.dst_image, row_step()}, dst, image.residual,
+                           [&](std::int64_t first, std::int64_t count, std::int64_t begin, std::int64_t end, T* to) {
+                             kernel_.run<T>(kernels::conv::rows_of(problem(), {begin, end}), {.images = count,
+                                                                                              .src = image.src + first * g.src_image,
+                                                                                              .kernel = image.kernel,
+                                                                                              .packed = image.packed,
+                                                                                              .bias = image.bias,
+                                                                                              .dst = to,
+                                                                                              .scratch = image.scratch});
+                           });
   }
 
   template <class T>
   void compute(const Call& call) const {
     const kernels::Geometry& g = geometry();
+    const Share rows = call.parts == 1 ? Share{0, g.out_height} : share_of(call, g.out_height, row_step());
+    if (rows.begin == rows.end) return;
     const ConvImage<T> image = {.src = call.in<T>(In::src),
                                 .kernel = call.in<T>(In::kernel),
                                 .packed = call.in<T>(In::packed),
                                 .bias = call.in<T>(In::bias),
                                 .residual = call.in<T>(In::residual),
                                 .scratch = static_cast<T*>(call.scratch)};
-    if (call.parts == 1) return compute_images<T>(call.images, image, call.out<T>(0));
-    const Share rows = share_of(call, g.out_height, row_step());
-    if (rows.begin == rows.end) return;
-    for (std::int64_t n = 0; n < call.images; ++n)
-      compute_rows<T>(image_at(image, n), {rows.begin, rows.end}, call.out<T>(0) + n * g.dst_image + rows.begin * g.dst_row);
+    compute_rows<T>(call.images, image, {rows.begin, rows.end}, call.out<T>(0) + rows.begin * g.dst_row);
   }
 
  private:
-  template <class T>
-  ConvImage<T> image_at(ConvImage<T> image, std::int64_t n) const {
-    image.src += n * geometry().src_image;
-    if (image.residual != nullptr) image.residual += n * geometry().dst_image;
-    return image;
-  }
-
-  /// All, unless a part of the epilogue is a pass over the result and an image of that leaves the cache: then as many as stay.
-  std::int64_t rows_at_a_time(std::size_t element) const {
-    const kernels::Geometry& g = geometry();
-    const std::int64_t step = row_step(), fit = cache_bytes / (g.dst_row * static_cast<std::int64_t>(element));
-    return epilogue().is_in_kernel() || step == 0 || fit >= g.out_height ? g.out_height : std::max(fit / step, std::int64_t{1}) * step;
-  }
-
   void adopt(const Epilogue& epilogue) {
     set_epilogue(epilogue);
     kernel_.problem().bias = epilogue.bias;
