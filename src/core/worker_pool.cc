@@ -32,15 +32,18 @@ void relax() {
 }  // namespace
 
 struct WorkerPool::State {
+  static constexpr int closed = 1 << 30;
+
   std::vector<std::thread> workers;
   std::atomic<bool> busy{false};  // a run is on; an atomic, because a task may call `run` on the thread that set it
 
-  // A round: published by raising `round`, over when `working` falls to zero.
+  // A round: published by raising `round`. Workers come in while it is open; the caller closes it once all items are claimed, and waits
+  // for those inside. It does not wait for workers that still wake up.
   const Task* task = nullptr;
   std::int64_t items = 0;
   int workers_wanted = 0;
   std::atomic<std::int64_t> next{0};
-  std::atomic<int> working{0};
+  std::atomic<int> inside{closed};  // workers that are in the round; with `closed` added, none may come in
   std::atomic<std::uint64_t> round{0};
   std::atomic<bool> stop{false};
 
@@ -78,9 +81,22 @@ struct WorkerPool::State {
       wait_for_round(seen);
       if (stop.load()) return;
       seen = round.load();
+      if (!come_in()) continue;
       if (worker < workers_wanted) work(worker);
-      working.fetch_sub(1);
+      inside.fetch_sub(1);
     }
+  }
+
+  bool come_in() {
+    for (int now = inside.load(); now < closed;)
+      if (inside.compare_exchange_weak(now, now + 1)) return true;
+    return false;
+  }
+
+  // On a machine with more threads than CPUs the last worker may be waiting for our CPU: give it up after a while.
+  void close() {
+    inside.fetch_add(closed);
+    for (int i = 0; inside.load() != closed; ++i) i < spins_before_sleep ? relax() : std::this_thread::yield();
   }
 
   void dismiss() {
@@ -122,12 +138,11 @@ void WorkerPool::run(std::int64_t items, const Task& task, int workers) {
   s.items = items;
   s.workers_wanted = workers;
   s.next.store(0);
-  s.working.store(threads_ - 1);
+  s.inside.store(0);
   s.round.fetch_add(1);
   s.wake_sleepers();
   s.work(0);
-  // On a machine with more threads than CPUs the last worker may be waiting for ours: give it up after a while.
-  for (int i = 0; s.working.load() != 0; ++i) i < spins_before_sleep ? relax() : std::this_thread::yield();
+  s.close();
   const std::exception_ptr failure = std::exchange(s.failure, nullptr);
   s.busy.store(false);
   if (failure) std::rethrow_exception(failure);

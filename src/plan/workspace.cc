@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
@@ -193,9 +194,11 @@ void Workspace::run_shard(std::size_t segment, std::int64_t shard, int worker) {
 
 namespace {
 
-// Floating-point operations below which a segment or an op stays with one worker: waking the others takes as long as a few hundred
-// thousand of them, if they sleep as long as 5 million.
-constexpr double least_of_segment = 16e6, least_of_op = 1e6;
+// Floating-point operations below which an op stays with one worker, as handing over takes as long as a few hundred thousand of them. To
+// wake workers that sleep takes the caller 4 to 7 us (as long as 5 million operations of a 3x3 convolution), so a segment must have more
+// work. But where runs follow each other at once, workers stay awake.
+constexpr double least_of_op = 1e6, least_of_lone_segment = 16e6;
+constexpr std::chrono::microseconds at_once{100};
 
 }  // namespace
 
@@ -205,7 +208,8 @@ bool Workspace::shares_ops(std::size_t segment) const {
   if (shards >= threads_ || partials_[segment] != nullptr) return false;
   double work = 0;
   for (const int op : plan_.segments()[segment].ops) work += work_of_image_[static_cast<std::size_t>(op)];
-  return work * static_cast<double>(images_) >= least_of_segment;
+  work *= static_cast<double>(images_);
+  return work >= least_of_lone_segment || (work >= least_of_op && std::chrono::steady_clock::now() - last_run_ < at_once);
 }
 
 void Workspace::run_op_by_op(std::size_t segment) {
@@ -289,6 +293,7 @@ void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const R
     plan_.segments()[segment].cut == Cut::images ? run_images(segment) : run_outputs(segment);
   }
   constants_made_ = true;
+  if (threads_ > 1) last_run_ = std::chrono::steady_clock::now();
 }
 
 void* Workspace::at(Value value) { return resolve(value, Call{}, plan_.segments().size(), -1); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -108,6 +109,7 @@ class Workspace {
   std::int64_t images_ = 0;
   const StepInfo* step_ = nullptr;
   const Rows* sources_ = nullptr;
+  std::chrono::steady_clock::time_point last_run_;  // when it ended
 };
 
 }  // namespace linn::detail::plan

@@ -44,6 +44,20 @@ TEST(WorkerPool, ManyShortRounds) {
   EXPECT_EQ(total.load(), 3000 * 10);
 }
 
+// A round ends without the workers that wake up too late for it. They must touch nothing of it, nor of the next one's items twice.
+TEST(WorkerPool, RoundsThatSleepingWorkersMiss) {
+  WorkerPool pool(4);
+  for (int round = 0; round < 400; ++round) {
+    std::this_thread::sleep_for(std::chrono::microseconds(round % 40 * 10));
+    for (int i = 0; i < 3; ++i) {
+      std::vector<int> done(2, 0);  // of this round alone: who came late would write to memory that is gone
+      const Task task = [&](std::int64_t item, int) { ++done[static_cast<std::size_t>(item)]; };
+      pool.run(2, task);
+      ASSERT_EQ(done, std::vector<int>({1, 1}));
+    }
+  }
+}
+
 TEST(WorkerPool, EachWorkerClaimsInOrderAndAlone) {
   WorkerPool pool(4);
   std::vector<std::vector<std::int64_t>> claimed(4);
