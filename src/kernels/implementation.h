@@ -26,6 +26,8 @@
 // | pack(p, k, packed) |          |             | writes that layout; only with `packed`                                                   |
 // | row_step           | rows     | 0           | 0: computes whole maps only. Else a call may compute some rows of the output alone, from |
 // |                    |          |             | a multiple of row_step on (conv/rows.h), and they have the bits of the whole             |
+// | channel_step(p)    | channels | 0           | not 0: a call may compute some channels of the output alone, from a multiple of         |
+// |                    |          |             | channel_step on (Channels), and they have the bits of the whole                          |
 // | run(p, args)       |          |             | computes one call, T = float                                                             |
 //
 // An implementation that decides or prepares something once for each problem, such as the parts that it is composed of, has a struct
@@ -115,6 +117,7 @@ struct Implements {
   static std::int64_t scratch(const Problem&, std::int64_t /*images*/) { return 0; }
   static std::int64_t packed(const Problem&) { return 0; }
   static void pack(const Problem&, const float* /*kernel*/, float* /*packed*/) {}
+  static std::int64_t channel_step(const Problem&) { return 0; }
 };
 
 /// The reference as an implementation.
@@ -163,6 +166,7 @@ class Implementation {
   core::Feature needs = core::Feature::none;
   Numerics numerics;
   std::int64_t row_step = 0;
+  std::int64_t channel_step = 0;
   double cost = 0;
 
  private:
@@ -207,6 +211,7 @@ std::optional<Implementation<Kernel>> Implementation<Kernel>::prepare(const Prob
       result.row_step = Struct::row_step(*state);
     else
       result.row_step = Struct::row_step;
+    if constexpr (requires { Struct::channel_step(problem, *state); }) result.channel_step = Struct::channel_step(problem, *state);
     result.functions_ = &with_state<Struct>;
     result.state_ = std::make_shared<const typename Struct::State>(*std::move(state));
   } else {
@@ -217,6 +222,7 @@ std::optional<Implementation<Kernel>> Implementation<Kernel>::prepare(const Prob
       result.numerics = Struct::numerics(problem);
     result.cost = Struct::cost(problem);
     result.row_step = Struct::row_step;
+    result.channel_step = Struct::channel_step(problem);
     result.functions_ = &without_state<Struct>;
   }
   return result;

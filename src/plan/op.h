@@ -198,6 +198,7 @@ class KernelUse {
   std::int64_t scratch(std::int64_t images) const { return implementation_->scratch(problem_, images); }
   std::int64_t packed() const { return implementation_->packed(problem_); }
   std::int64_t row_step() const { return implementation_->row_step; }
+  std::int64_t channel_step() const { return implementation_->channel_step; }
   void pack(const float* kernel, float* packed) const { implementation_->pack(problem_, kernel, packed); }
 
   template <class T>

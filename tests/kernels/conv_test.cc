@@ -184,6 +184,33 @@ TEST(Conv, PartsOfAMapHaveItsBits) {
   }
 }
 
+TEST(Conv, ChannelsComputedAloneHaveTheBitsOfAll) {
+  const Geometry geometries[] = {geometry(three_same, 14, 9, 20, 100), geometry(three, 11, 13, 17, 70),
+                                 geometry({.height = 5, .width = 3, .stride_height = 2, .border = Border::same}, 9, 8, 6, 77),
+                                 geometry({.height = 1, .width = 1}, 7, 7, 33, 200)};
+  std::set<std::string_view> names;
+  for (const Geometry& g : geometries) {
+    const ConvForward::Problem problem = {g, true, Activation::relu};
+    const Buffer src(random_values(src_extent(g, 2), 1)), kernel(random_values(kernel_size(g), 2)), bias(random_values(g.out_channels, 3));
+    for_each_implementation<ConvForward>(problem, [&](const Implementation<ConvForward>& f) {
+      if (f.channel_step == 0) return;
+      names.insert(f.name);
+      const Buffer packed = packed_for(f, problem, kernel);
+      Buffer whole(dst_extent(g, 2), untouched), parts(dst_extent(g, 2), untouched), scratch(f.scratch(problem, 2), unwritten);
+      f.run(problem, {2, src.data(), kernel.data(), packed.data(), bias.data(), whole.data(), scratch.data()});
+      for (std::int64_t first = 0; first < g.out_channels; first += f.channel_step) {
+        const Channels channels = {first, std::min(first + f.channel_step, g.out_channels)};
+        Buffer scratch_of_part(f.scratch(problem, 2), unwritten);
+        f.run(problem, {2, src.data(), kernel.data(), packed.data(), bias.data(), parts.data(), scratch_of_part.data(), channels});
+        for (std::int64_t i = 0; i < parts.size(); ++i)
+          ASSERT_EQ(parts.data()[i] == untouched, i % g.out_channels >= channels.end) << text(g) << ", channels from " << first;
+      }
+      EXPECT_EQ(bits_that_differ(whole, parts), 0) << text(g);
+    });
+  }
+  for (const std::string_view name : {"direct", "winograd", "winograd4"}) EXPECT_TRUE(names.contains(name)) << name;
+}
+
 TEST(Conv, PartsOfAnInputGradientHaveItsBits) {
   const Geometry geometries[] = {geometry(three_same, 14, 9, 20, 36),
                                  geometry(three, 30, 7, 32, 32),

@@ -4,6 +4,7 @@
 #include "core/worker_pool.h"
 #include "plan/ops/append.h"
 #include "plan/ops/conv.h"
+#include "plan/ops/conv_transpose.h"
 #include "plan/ops/dense.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/pool.h"
@@ -32,6 +33,11 @@ class Network {
     map = pool(relu(convolution(map, 3, 1, 48)), 2, 2);  // pooled tiles
     map = pool(relu(convolution(map, 5, 1, 24)), 2, 2);
     map = relu(convolution(map, 3, 2, 40));
+    const Value few = relu(convolution(map, 1, 1, 400));  // weights that outweigh the maps: channels
+    map = relu(add(to, convolution(few, 3, 1, 400), few));
+    map = activation(to, transposed(map, 2, 40), kernels::Activation::tanh);
+    map = relu(transposed(map, 3, 60));
+    map = global_pool2d(to, relu(convolution(convolution(map, 3, 3, 200), 3, 1, 300)), kernels::PoolKind::average);
     const std::int64_t features = map.shape.elements();
     const Value row = activation(to, matrix({map.id, {features}}, 1000), kernels::Activation::gelu);
     output_ = relu(add(to, matrix(row, 1000), row));
@@ -60,6 +66,11 @@ class Network {
     const std::int64_t channels = x.shape[2];
     return conv2d(run_.lowering(), x, weights({window, window, channels / groups, filters}), weights({filters}),
                   *kernels::resolve(sizes, x.shape[0], x.shape[1], channels, filters, groups));
+  }
+  Value transposed(Value x, std::int64_t scale, std::int64_t filters) {
+    const kernels::Window sizes = {.height = 3, .width = 3, .stride_height = scale, .stride_width = scale, .border = Border::same};
+    return conv2d_transpose(run_.lowering(), x, weights({3, 3, filters, x.shape[2]}), weights({filters}),
+                            *kernels::resolve(sizes, scale * x.shape[0], scale * x.shape[1], filters, x.shape[2]));
   }
   Value pool(Value x, std::int64_t window, std::int64_t stride) {
     const kernels::Window sizes = {.height = window, .width = window, .stride_height = stride, .stride_width = stride};

@@ -1,10 +1,18 @@
 // Convolution (cross-correlation, as in all network libraries) on NHWC maps, and its gradients.
 #pragma once
 
+#include <cstdint>
+#include <limits>
+
 #include "kernels/eltwise/activation.h"
 #include "kernels/geometry.h"
 
 namespace linn::detail::kernels {
+
+/// Channels [begin, end) of the output that a call computes alone, where an implementation can (channel_step); by default all.
+struct Channels {
+  std::int64_t begin = 0, end = std::numeric_limits<std::int64_t>::max();
+};
 
 /// dst[n,y,x,o] = activation(bias[o] + sum over taps (i,j) and channels c of src[n, row(y,i), column(x,j), c] * kernel[i,j,c,o])
 /// kernel is Keras's [window_height, window_width, channels / groups, out_channels].
@@ -26,6 +34,7 @@ struct ConvForward {
     const T* bias;    // null without bias
     T* dst;
     T* scratch;
+    Channels channels = {};
   };
   template <class T>
   static void reference(const Problem& problem, const Args<T>& args);

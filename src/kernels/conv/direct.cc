@@ -33,18 +33,19 @@ std::int64_t columns_of_pass(const Way& walk, std::int64_t images) {
 }
 
 template <class Way>
-void run_walk(const Way& walk, std::int64_t images, Contraction x) {
+void run_walk(const Way& walk, std::int64_t images, Contraction x, const Channels& channels = {}) {
   const Contract contract = contract_for_cpu();
   const float *a = x.a, *b = x.b, *bias = x.bias;
   float* c = x.c;
   const std::int64_t chunk = walk.images_of_chunk(images), pass = columns_of_pass(walk, images);
   const std::int64_t panel = walk.panel_size == 0 ? walk.panel() : walk.panel_size;
   x.b_panel = walk.panel_size;
-  for (std::int64_t first = 0; first < walk.columns; first += pass)
+  const std::int64_t end = std::min(channels.end, walk.columns);
+  for (std::int64_t first = channels.begin; first < end; first += pass)
     for (std::int64_t n = 0; n < images; n += chunk)
       walk.each_run_of_rows([&](const Run& y) {
         walk.each_run_of_columns([&](const Run& z) {
-          x.columns = std::min(pass, walk.columns - first);
+          x.columns = std::min(pass, end - first);
           x.rows = {std::min(chunk, images - n), y.count, z.count};
           x.a_row = {walk.read.image, y.read_per_position * walk.read.row, z.read_per_position * walk.read.pixel};
           x.c_row = {walk.written.image, y.step * walk.written.row, z.step * walk.written.pixel};
@@ -71,7 +72,8 @@ void run_forward(const ForwardWalk& walk, const ConvForward::Problem& problem, c
             .bias = problem.bias ? args.bias : nullptr,
             .relu = cuts_below_zero(problem.activation),
             .largest = largest_result(problem.activation),
-            .pack = pack});
+            .pack = pack},
+           args.channels);
 }
 
 }  // namespace
@@ -97,6 +99,10 @@ std::int64_t Forward::scratch(const ConvForward::Problem& problem, std::int64_t)
 std::int64_t Forward::packed(const ConvForward::Problem& problem) { return ForwardWalk(problem.geometry).packed_size(); }
 
 void Forward::pack(const ConvForward::Problem& problem, const float* kernel, float* packed) { ForwardWalk(problem.geometry).pack(kernel, packed); }
+
+std::int64_t Forward::channel_step(const ConvForward::Problem& problem) {
+  return ForwardWalk(problem.geometry).packs() && problem.geometry.groups == 1 ? ForwardWalk::panel() : 0;
+}
 
 void Forward::run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args) {
   ForwardWalk walk(problem.geometry);

@@ -16,6 +16,7 @@ struct Forward : Implements<ConvForward> {
   static std::int64_t scratch(const ConvForward::Problem& problem, std::int64_t images);
   static std::int64_t packed(const ConvForward::Problem& problem);
   static void pack(const ConvForward::Problem& problem, const float* kernel, float* packed);
+  static std::int64_t channel_step(const ConvForward::Problem& problem);
   static void run(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);
   /// `run` with args.kernel in place of the packed weights, and without scratch.
   static void run_unpacked(const ConvForward::Problem& problem, const ConvForward::Args<float>& args);

@@ -39,6 +39,7 @@ struct ConvGlobalPoolForward {
     T* dst;           // [images, out_channels]
     std::uint8_t* winners;  // [images, out_height * out_width, winner_bytes], or null
     T* scratch;
+    Channels channels = {};  // only without winners
   };
   template <class T>
   static void reference(const Problem& problem, const Args<T>& args);
@@ -108,6 +109,7 @@ struct GlobalStrip : Implements<ConvGlobalPoolForward> {
   static std::int64_t scratch(const ConvGlobalPoolForward::Problem& problem, const State& state, std::int64_t images);
   static std::int64_t packed(const ConvGlobalPoolForward::Problem& problem, const State& state);
   static void pack(const ConvGlobalPoolForward::Problem& problem, const State& state, const float* kernel, float* packed);
+  static std::int64_t channel_step(const ConvGlobalPoolForward::Problem& problem, const State& state);
   static void run(const ConvGlobalPoolForward::Problem& problem, const State& state, const ConvGlobalPoolForward::Args<float>& args);
 };
 

@@ -35,12 +35,13 @@ void ConvGlobalPoolForward::reference(const Problem& problem, const Args<T>& arg
   Geometry conv = problem.conv;
   set_dense_dst(conv);
   const std::int64_t pixels = conv.out_height * conv.out_width, channels = conv.out_channels;
-  std::vector<T> map(static_cast<std::size_t>(conv.dst_image));
+  std::vector<T> map(static_cast<std::size_t>(conv.dst_image)), pooled(static_cast<std::size_t>(channels));
   for (std::int64_t n = 0; n < args.images; ++n) {
     T* dst = args.dst + n * channels;
     ConvForward::reference<T>({conv, problem.bias, problem.activation},
-                              {1, args.src + n * conv.src_image, args.kernel, nullptr, args.bias, map.data(), nullptr});
-    GlobalPoolForward::reference<T>({pixels, channels, problem.kind}, {1, map.data(), dst, nullptr});
+                              {1, args.src + n * conv.src_image, args.kernel, nullptr, args.bias, map.data(), nullptr, args.channels});
+    GlobalPoolForward::reference<T>({pixels, channels, problem.kind}, {1, map.data(), pooled.data(), nullptr});
+    for (std::int64_t o = args.channels.begin; o < std::min(args.channels.end, channels); ++o) dst[o] = pooled[static_cast<std::size_t>(o)];
     if (!problem.winners) continue;
     std::uint8_t* winners = args.winners + n * winners_size(conv);
     std::fill_n(winners, winners_size(conv), std::uint8_t{0});

@@ -31,8 +31,8 @@ namespace {
 
 // A strip of rows, and the maxima (or sums) that it is joined to.
 struct RowsOfMap {
-  const float* values;  // [pixels, channels]
-  std::int64_t pixels, channels;
+  const float* values;
+  std::int64_t pixels, pitch, channels;  // pitch: of pixels
   bool first;             // of its image
   float* best;            // maxima or sums so far
   std::uint8_t* winners;  // of its pixels, or null
@@ -71,7 +71,7 @@ HWY_NOINLINE void JoinStrip(const RowsOfMap& strip, std::int64_t c, std::int64_t
   for (std::int64_t p = 0; p < strip.pixels; ++p)
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      const V value = LoadVector<kTail>(values + p * strip.channels, v, kVectors, last);
+      const V value = LoadVector<kTail>(values + p * strip.pitch, v, kVectors, last);
       best[v] = kMax ? hn::IfThenElse(beats(value, best[v]), value, best[v]) : hn::Add(best[v], value);
     }
 #pragma GCC unroll 4
@@ -87,7 +87,7 @@ HWY_NOINLINE void JoinStrip(const RowsOfMap& strip, std::int64_t c, std::int64_t
     std::uint64_t word = 0;
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v)
-      word |= winners_of(LoadVector<kTail>(values + p * strip.channels, v, kVectors, last), best[v]) << (v * lanes);
+      word |= winners_of(LoadVector<kTail>(values + p * strip.pitch, v, kVectors, last), best[v]) << (v * lanes);
     word &= inside;
     std::memcpy(winners, &word, static_cast<std::size_t>(bytes));
   }
@@ -192,8 +192,11 @@ void GlobalStrip::pack(const Problem& problem, const State& state, const float* 
   state.conv.pack(conv_of(problem), kernel, packed);
 }
 
+std::int64_t GlobalStrip::channel_step(const Problem& problem, const State& state) { return problem.winners ? 0 : state.conv.channel_step; }
+
 void GlobalStrip::run(const Problem& problem, const State& state, const ConvGlobalPoolForward::Args<float>& args) {
   const Geometry& g = problem.conv;
+  const std::int64_t begin = args.channels.begin, count = std::min(args.channels.end, g.out_channels) - begin;
   const std::int64_t most = state.rows, channels = g.out_channels, row_bytes = g.out_width * winner_bytes(g);
   float* values = args.scratch;
   float* maxima = values + most * map_row(g);
@@ -203,18 +206,19 @@ void GlobalStrip::run(const Problem& problem, const State& state, const ConvGlob
     std::uint8_t* winners = problem.winners ? args.winners + n * winners_size(g) : nullptr;
     for (std::int64_t first = 0; first < g.out_height; first += most) {
       const Rows rows = {first, std::min(first + most, g.out_height)};
-      state.conv.run(rows_of(conv_of(problem), rows), {1, args.src + n * g.src_image, args.kernel, args.packed, args.bias, values, scratch});
+      state.conv.run(rows_of(conv_of(problem), rows), {1, args.src + n * g.src_image, args.kernel, args.packed, args.bias, values, scratch, args.channels});
       HWY_DYNAMIC_DISPATCH(join_strip)
-      ({.values = values,
+      ({.values = values + begin,
         .pixels = (rows.end - rows.begin) * g.out_width,
-        .channels = channels,
+        .pitch = channels,
+        .channels = count,
         .first = first == 0,
-        .best = dst,
+        .best = dst + begin,
         .winners = winners == nullptr ? nullptr : winners + first * row_bytes},
        problem.kind);
       if (winners != nullptr) std::copy_n(dst, channels, maxima + first / most * channels);
     }
-    if (problem.kind == PoolKind::average) HWY_DYNAMIC_DISPATCH(divide)(dst, channels, g.out_height * g.out_width);
+    if (problem.kind == PoolKind::average) HWY_DYNAMIC_DISPATCH(divide)(dst + begin, count, g.out_height * g.out_width);
     for (std::int64_t first = 0; winners != nullptr && first < g.out_height; first += most)
       clear_beaten(problem, maxima + first / most * channels, dst, (std::min(first + most, g.out_height) - first) * g.out_width,
                    winners + first * row_bytes);

@@ -24,19 +24,23 @@ void for_each_pair(const Geometry& g, std::int64_t images, const Visit& visit) {
           }
 }
 
-// Calls visit(o, first) for every output channel o and the first of the channels / groups source channels that it reads.
+// The channels that a call computes, of `count` in all.
+Channels clipped(const Channels& channels, std::int64_t count) { return {channels.begin, std::min(channels.end, count)}; }
+
+// Calls visit(o, first) for these output channels o and the first of the channels / groups source channels that it reads.
 template <class Visit>
-void for_each_output_channel(const Geometry& g, const Visit& visit) {
-  for (std::int64_t o = 0; o < g.out_channels; ++o) visit(o, o / (g.out_channels / g.groups) * (g.channels / g.groups));
+void for_each_output_channel(const Geometry& g, const Channels& channels, const Visit& visit) {
+  for (std::int64_t o = channels.begin; o < channels.end; ++o) visit(o, o / (g.out_channels / g.groups) * (g.channels / g.groups));
 }
 
-// Calls visit(place, channel) for every element of a map.
+// Calls visit(place, channel) for every element of these channels of a map.
 template <class Visit>
-void for_each_element(std::int64_t height, std::int64_t width, std::int64_t channels, const Pitches& pitches, std::int64_t images, const Visit& visit) {
+void for_each_element(std::int64_t height, std::int64_t width, const Channels& channels, const Pitches& pitches, std::int64_t images,
+                      const Visit& visit) {
   for (std::int64_t n = 0; n < images; ++n)
     for (std::int64_t y = 0; y < height; ++y)
       for (std::int64_t x = 0; x < width; ++x)
-        for (std::int64_t c = 0; c < channels; ++c) visit(n * pitches.image + y * pitches.row + x * pitches.pixel + c, c);
+        for (std::int64_t c = channels.begin; c < channels.end; ++c) visit(n * pitches.image + y * pitches.row + x * pitches.pixel + c, c);
 }
 
 template <class T>
@@ -52,13 +56,14 @@ template <class T>
 void ConvForward::reference(const Problem& problem, const Args<T>& args) {
   const Geometry& g = problem.geometry;
   const std::int64_t depth = g.channels / g.groups;
+  const Channels channels = clipped(args.channels, g.out_channels);
   const auto each_output = [&](const auto& visit) {
-    for_each_element(g.out_height, g.out_width, g.out_channels, {g.dst_pixel, g.dst_row, g.dst_image}, args.images, visit);
+    for_each_element(g.out_height, g.out_width, channels, {g.dst_pixel, g.dst_row, g.dst_image}, args.images, visit);
   };
   assert(is_in_registers(problem.activation));
   each_output([&](std::int64_t at, std::int64_t o) { args.dst[at] = problem.bias ? args.bias[o] : T(0); });
   for_each_pair(g, args.images, [&](std::int64_t dst, std::int64_t src, std::int64_t tap) {
-    for_each_output_channel(g, [&](std::int64_t o, std::int64_t first) {
+    for_each_output_channel(g, channels, [&](std::int64_t o, std::int64_t first) {
       for (std::int64_t c = 0; c < depth; ++c)
         args.dst[dst + o] += args.src[src + first + c] * args.kernel[(tap * depth + c) * g.out_channels + o];
     });
@@ -71,12 +76,12 @@ void ConvInputGradient::reference(const Problem& problem, const Args<T>& args) {
   const Geometry& g = problem.geometry;
   const std::int64_t depth = g.channels / g.groups;
   const auto each_input = [&](const auto& visit) {
-    for_each_element(g.height, g.width, g.channels, {g.src_pixel, g.src_row, g.src_image}, args.images, visit);
+    for_each_element(g.height, g.width, {0, g.channels}, {g.src_pixel, g.src_row, g.src_image}, args.images, visit);
   };
   assert(is_in_registers(problem.activation));
   each_input([&](std::int64_t at, std::int64_t c) { args.dsrc[at] = problem.bias ? args.bias[c] : T(0); });
   for_each_pair(g, args.images, [&](std::int64_t dst, std::int64_t src, std::int64_t tap) {
-    for_each_output_channel(g, [&](std::int64_t o, std::int64_t first) {
+    for_each_output_channel(g, {0, g.out_channels}, [&](std::int64_t o, std::int64_t first) {
       for (std::int64_t c = 0; c < depth; ++c)
         args.dsrc[src + first + c] += args.ddst[dst + o] * args.transposed_kernel[(tap * g.out_channels + o) * depth + c];
     });
@@ -90,7 +95,7 @@ void ConvKernelGradient::reference(const Problem& g, const Args<T>& args) {
   const std::int64_t count = g.window_height * g.window_width * depth * g.out_channels;
   for (std::int64_t i = 0; i < count; ++i) args.dkernel[i] = 0;
   for_each_pair(g, args.images, [&](std::int64_t dst, std::int64_t src, std::int64_t tap) {
-    for_each_output_channel(g, [&](std::int64_t o, std::int64_t first) {
+    for_each_output_channel(g, {0, g.out_channels}, [&](std::int64_t o, std::int64_t first) {
       for (std::int64_t c = 0; c < depth; ++c)
         args.dkernel[(tap * depth + c) * g.out_channels + o] += args.src[src + first + c] * args.ddst[dst + o];
     });

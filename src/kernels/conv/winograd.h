@@ -25,6 +25,7 @@ struct MapArgs {
   float largest = std::numeric_limits<float>::infinity();  // those above it become that
   float* dst;
   float* scratch;
+  Channels channels = {};
 };
 
 /// F(2x2, 3x3) or F(4x4, 3x3): tiles of kTile x kTile outputs (winograd_map.cc).
@@ -45,6 +46,7 @@ struct WinogradForwardOf : Implements<ConvForward> {
   static std::int64_t scratch(const ConvForward::Problem& problem, const State& state, std::int64_t images);
   static std::int64_t packed(const ConvForward::Problem& problem, const State& state);
   static void pack(const ConvForward::Problem& problem, const State& state, const float* kernel, float* packed);
+  static std::int64_t channel_step(const ConvForward::Problem& problem, const State& state);
   static void run(const ConvForward::Problem& problem, const State& state, const ConvForward::Args<float>& args);
 };
 using WinogradForward = WinogradForwardOf<2>;

@@ -119,7 +119,7 @@ void winograd_bf16(const ConvPoolForward::Problem& problem, const ConvPoolForwar
 void winograd_map_bf16(const Geometry& g, const conv::MapArgs& args) {
   const conv::Tiles tiles = conv::tiles_of(g);
   each_chunk(g, tiles, args.images, args.src, args.packed, args.scratch, [&](const Products& m, std::int64_t first, std::int64_t count) {
-    StoreTiles<2>(g, tiles, {args.src, args.kernel, args.turned, false}, args.bias, args.relu, args.largest, m, first, count, args.dst);
+    StoreTiles<2>(g, tiles, {args.src, args.kernel, args.turned, false}, {}, args.bias, args.relu, args.largest, m, first, count, args.dst);
   });
 }
 

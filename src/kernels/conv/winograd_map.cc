@@ -34,9 +34,9 @@ namespace {
 
 void winograd_map(const Geometry& g, const conv::TileCut& cut, const conv::TileCut& whole, const conv::MapArgs& args) {
   const TileSource source = {args.src, args.kernel, args.turned, whole.fours.count() > 0};
-  EachTileSize(g, cut, whole, args.images, args.src, args.packed, args.scratch,
+  EachTileSize(g, cut, whole, args.channels, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
-                 StoreTiles<tile>(g, tiles, source, args.bias, args.relu, args.largest, m, first, count, args.dst);
+                 StoreTiles<tile>(g, tiles, source, args.channels, args.bias, args.relu, args.largest, m, first, count, args.dst);
                });
 }
 
@@ -99,9 +99,15 @@ void WinogradForwardOf<kTile>::pack(const ConvForward::Problem& problem, const S
 }
 
 template <int kTile>
+std::int64_t WinogradForwardOf<kTile>::channel_step(const ConvForward::Problem& problem, const State&) {
+  return WinogradLayout(problem.geometry, kTile).panel;
+}
+
+template <int kTile>
 void WinogradForwardOf<kTile>::run(const ConvForward::Problem& problem, const State& state, const ConvForward::Args<float>& args) {
   run_tiles(problem, state, args.bias,
-            {.images = args.images, .src = args.src, .kernel = args.kernel, .turned = false, .packed = args.packed, .dst = args.dst, .scratch = args.scratch});
+            {.images = args.images, .src = args.src, .kernel = args.kernel, .turned = false, .packed = args.packed, .dst = args.dst, .scratch = args.scratch,
+             .channels = args.channels});
 }
 
 namespace {

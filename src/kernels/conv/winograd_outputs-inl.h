@@ -138,18 +138,19 @@ class OutputTile {
   std::uint32_t blank_ = 0;
 };
 
-/// Stores `count` tiles from `first` on: from their products to the map dst.
+/// Stores these output channels of `count` tiles from `first` on: from their products to the map dst.
 template <int kTile>
-HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const TileSource& source, const float* bias, bool relu, float largest,
-                           const Products& m, std::int64_t first, std::int64_t count, float* dst) {
+HWY_INLINE void StoreTiles(const Geometry& g, const conv::Tiles& tiles, const TileSource& source, const Channels& channels, const float* bias,
+                           bool relu, float largest, const Products& m, std::int64_t first, std::int64_t count, float* dst) {
   const V most = hn::Set(D(), largest);
+  const std::int64_t end = HWY_MIN(channels.end, g.out_channels);
   EachTile(tiles, first, count, [&](std::int64_t t, std::int64_t image, std::int64_t tile_y, std::int64_t tile_x) {
     const std::int64_t y = kTile * tile_y, x = kTile * tile_x;
     const std::int64_t height = g.out_height - y, width = g.out_width - x;  // part of the tile inside the map, if less than kTile
     float* at = dst + image * g.dst_image + y * g.dst_row + x * g.dst_pixel;
     const OutputTile<kTile> tile(g, source, image, y, x);
-    for (std::int64_t k = 0; k < g.out_channels; k += lanes) {
-      const std::int64_t part = HWY_MIN(lanes, g.out_channels - k);
+    for (std::int64_t k = channels.begin; k < end; k += lanes) {
+      const std::int64_t part = HWY_MIN(lanes, end - k);
       V cells[kTile * kTile];
       tile.Cells(m.at + t * m.tile, m.point, k, bias != nullptr ? LoadCount(bias + k, part) : hn::Zero(D()), cells);
 #pragma GCC unroll 4

@@ -30,7 +30,7 @@ namespace {
 void winograd(const ConvPoolForward::Problem& problem, const conv::TileCut& cut, const conv::TileCut& whole,
               const ConvPoolForward::Args<float>& args) {
   const TileSource source = {args.src, args.kernel, false, whole.fours.count() > 0};
-  EachTileSize(problem.conv, cut, whole, args.images, args.src, args.packed, args.scratch,
+  EachTileSize(problem.conv, cut, whole, {}, args.images, args.src, args.packed, args.scratch,
                [&](auto tile, const conv::Tiles& tiles, const Products& m, std::int64_t first, std::int64_t count) {
                  PoolTiles<tile>(problem, args, source, tiles, m, first, count);
                });

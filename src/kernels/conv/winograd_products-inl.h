@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/conv/conv.h"
 #include "kernels/conv/winograd_transforms-inl.h"
 #include "kernels/gemm/contract.h"
 
@@ -23,14 +24,16 @@ struct Products {
   std::int64_t point, tile;  // pitches
 };
 
-/// Computes the products of all tiles of a call, chunk by chunk, and calls finish(products, first, count) after each chunk. `packed` comes
-/// from PackTaps.
+/// Computes the products of all tiles of a call for some output channels, chunk by chunk, and calls finish(products, first, count) after each
+/// chunk. `packed` comes from PackTaps.
 template <int kTile, class Finish>
-HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int64_t images, const float* src, const float* packed,
+HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, const Channels& channels, std::int64_t images, const float* src, const float* packed,
                           float* scratch, const Finish& finish) {
   const Contract contract = contract_for_cpu();
   const conv::WinogradLayout layout(g, kTile);
   const std::int64_t all = images * tiles.count();
+  // Of the last channels a whole vector, as it is read as one, and numbers that are not finite would count.
+  const std::int64_t outputs = (channels.end < g.out_channels ? channels.end : layout.outputs) - channels.begin;
   // The plan aligns scratch to a vector; other callers may not.
   auto* v = core::align_up<float>(scratch, 64);
   float* m = v + layout.points * layout.v_point;
@@ -43,15 +46,15 @@ HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int6
               .terms = {1, 1, g.channels},
               .a_term = {0, 0, 1},
               .b_term = {0, 0, layout.panel},
-              .columns = layout.outputs,
+              .columns = outputs,
               .b_panel = layout.panel * g.channels,
               .products = layout.points,
               .a_product = layout.v_point,
               .b_product = layout.u_point,
               .c_product = layout.m_point,
               .a = v,
-              .b = packed,
-              .c = m});
+              .b = packed + channels.begin * g.channels,
+              .c = m + channels.begin});
     finish(Products{m, layout.m_point, layout.outputs}, first, count);
   }
 }
@@ -59,10 +62,10 @@ HWY_INLINE void EachChunk(const Geometry& g, const conv::Tiles& tiles, std::int6
 /// EachChunk for both sizes of tiles of `cut`, a part of the cut `whole` of the map: calls finish(size, tiles, products, first, count).
 /// `packed` comes from PackTileSizes for `whole`.
 template <class Finish>
-HWY_INLINE void EachTileSize(const Geometry& g, const conv::TileCut& cut, const conv::TileCut& whole, std::int64_t images, const float* src,
+HWY_INLINE void EachTileSize(const Geometry& g, const conv::TileCut& cut, const conv::TileCut& whole, const Channels& channels, std::int64_t images, const float* src,
                              const float* packed, float* scratch, const Finish& finish) {
   const auto run = [&](auto tile, const conv::Tiles& tiles, const float* u) {
-    EachChunk<tile>(g, tiles, images, src, u, scratch,
+    EachChunk<tile>(g, tiles, channels, images, src, u, scratch,
                     [&](const Products& m, std::int64_t first, std::int64_t count) { finish(tile, tiles, m, first, count); });
   };
   if (cut.fours.count() > 0) run(std::integral_constant<int, 4>(), cut.fours, packed);

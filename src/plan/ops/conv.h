@@ -33,6 +33,12 @@ const kernels::ConvForward::Problem* conv_problem(const Op& op);
 /// A copy of the convolution that reads `src`, the map without these zeros around it. For fusion.
 std::unique_ptr<Op> conv_with_padding(const Op& conv, Value src, const kernels::Pads& pads);
 
+/// Whether packed weights of this many elements are so large beside the maps of an image that workers that share it should each read a part
+/// of the weights rather than all of them.
+inline bool weights_outweigh_maps(std::int64_t packed, const kernels::Geometry& g) {
+  return packed > 4 * (g.height * g.width * g.channels + g.out_height * g.out_width * g.out_channels);
+}
+
 /// Floating-point operations for this number of images: two for each product of the direct form.
 double conv_flops(const kernels::Geometry& geometry, std::int64_t images);
 

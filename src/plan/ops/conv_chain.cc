@@ -184,7 +184,7 @@ class ConvChainOp final : public RealOp<ConvChainOp> {
     for (const ConvOp& member : members_)
       if (member.packed() > 0 && packing-- == 0) return member.pack(kernel, packed);
   }
-  std::int64_t most_parts() const override { return members_.back().most_parts(); }
+  std::int64_t most_parts() const override { return members_.back().parts_of_rows(); }
 
   template <class T>
   void compute(const Call& call) const {

@@ -76,11 +76,24 @@ class ConvGlobalPoolOp final : public KernelOp<ConvGlobalPoolOp, kernels::ConvGl
     }
   }
 
+  /// Channels.
+  std::int64_t most_parts() const override {
+    return kernel_.channel_step() == 0 ? 1 : core::ceil_div(problem().conv.out_channels, kernel_.channel_step());
+  }
+  bool prefers_parts() const override { return weights_outweigh_maps(kernel_.packed(), problem().conv); }
+
   template <class T>
   void compute(const Call& call) const {
+    kernels::Channels channels;
+    if (call.parts > 1) {
+      const Share share = share_of(call, problem().conv.out_channels, kernel_.channel_step());
+      if (share.begin == share.end) return;
+      channels = {share.begin, share.end};
+    }
     kernel_.run<T>({.images = call.images, .src = call.in<T>(In::src), .kernel = call.in<T>(In::kernel),
                     .packed = call.in<T>(In::packed), .bias = call.in<T>(In::bias), .dst = call.out<T>(0),
-                    .winners = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch)});
+                    .winners = outputs.size() > 1 ? call.out<std::uint8_t>(1) : nullptr, .scratch = static_cast<T*>(call.scratch),
+                    .channels = channels});
   }
 };
 

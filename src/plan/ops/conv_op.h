@@ -71,7 +71,12 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
 
   void differentiate(Gradients& gradients) override;
 
-  std::int64_t most_parts() const override { return row_step() == 0 ? 1 : core::ceil_div(geometry().out_height, row_step()); }
+  /// Channels where weights are large, which are then read once in all; else rows.
+  std::int64_t most_parts() const override {
+    return shares_channels() ? core::ceil_div(geometry().out_channels, kernel_.channel_step()) : parts_of_rows();
+  }
+  bool prefers_parts() const override { return shares_channels(); }
+  std::int64_t parts_of_rows() const { return row_step() == 0 ? 1 : core::ceil_div(geometry().out_height, row_step()); }
 
   const kernels::Geometry& geometry() const { return problem().geometry; }
   /// Valid after prepare(), like row_step.
@@ -97,19 +102,47 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
 
   template <class T>
   void compute(const Call& call) const {
+    if (call.parts > 1 && shares_channels()) return compute_channels<T>(call);
     const kernels::Geometry& g = geometry();
     const Share rows = call.parts == 1 ? Share{0, g.out_height} : share_of(call, g.out_height, row_step());
     if (rows.begin == rows.end) return;
-    const ConvImage<T> image = {.src = call.in<T>(In::src),
-                                .kernel = call.in<T>(In::kernel),
-                                .packed = call.in<T>(In::packed),
-                                .bias = call.in<T>(In::bias),
-                                .residual = call.in<T>(In::residual),
-                                .scratch = static_cast<T*>(call.scratch)};
-    compute_rows<T>(call.images, image, {rows.begin, rows.end}, call.out<T>(0) + rows.begin * g.dst_row);
+    compute_rows<T>(call.images, image_of<T>(call), {rows.begin, rows.end}, call.out<T>(0) + rows.begin * g.dst_row);
   }
 
  private:
+  /// Whether its weights are so large beside its maps that workers that share an image should share channels.
+  bool shares_channels() const { return kernel_.channel_step() > 0 && weights_outweigh_maps(kernel_.packed(), geometry()); }
+
+  template <class T>
+  static ConvImage<T> image_of(const Call& call) {
+    return {.src = call.in<T>(In::src),
+            .kernel = call.in<T>(In::kernel),
+            .packed = call.in<T>(In::packed),
+            .bias = call.in<T>(In::bias),
+            .residual = call.in<T>(In::residual),
+            .scratch = static_cast<T*>(call.scratch)};
+  }
+
+  template <class T>
+  void compute_channels(const Call& call) const {
+    const kernels::Geometry& g = geometry();
+    const Share channels = share_of(call, g.out_channels, kernel_.channel_step());
+    if (channels.begin == channels.end) return;
+    const ConvImage<T> image = image_of<T>(call);
+    T* dst = call.out<T>(0);
+    kernel_.run<T>({.images = call.images,
+                    .src = image.src,
+                    .kernel = image.kernel,
+                    .packed = image.packed,
+                    .bias = image.bias,
+                    .dst = dst,
+                    .scratch = image.scratch,
+                    .channels = {channels.begin, channels.end}});
+    if (epilogue().is_in_kernel()) return;
+    for (std::int64_t at = channels.begin; at < call.images * g.dst_image; at += g.out_channels)  // of a dense map
+      run_part_with_epilogue(channels.end - channels.begin, dst + at, image.residual == nullptr ? nullptr : image.residual + at, [] {});
+  }
+
   void adopt(const Epilogue& epilogue) {
     set_epilogue(epilogue);
     kernel_.problem().bias = epilogue.bias;
