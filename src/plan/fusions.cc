@@ -128,10 +128,9 @@ std::unique_ptr<Op> norm_relu(const Pair& pair, const FusionContext&) { return n
 
 bool is_before_convolution(const Pair& pair) { return pair.slot == ConvInputs::src && is_in_chains(pair.producer) && is_in_chains(pair.consumer); }
 
-// Rounding to bfloat16 reads a few rows beyond those of the windows (kernels/conv/rounded.h), which a strip does not hold.
 bool can_become_chain(const Pair& pair, const FusionContext& plan) {
   if (plan.training || plan.chains == Chains::never || kernels::disabled("plan", conv_chain_name)) return false;
-  return plan.policy.operands == kernels::Operands::float32 && can_become_chain(pair.producer, pair.consumer);
+  return can_become_chain(pair.producer, pair.consumer);
 }
 
 double gain_of_chain(const Pair& pair, const FusionContext& plan) {

@@ -89,7 +89,7 @@ std::vector<Network> networks() {
 
 class PlannedNetwork {
  public:
-  PlannedNetwork(const Network& network, std::int64_t batch, Precision precision, Chains chains) : run_(Purpose::inference) {
+  PlannedNetwork(const Network& network, std::int64_t batch, Precision precision, Chains chains, const kernels::Policy& policy = {}) : run_(Purpose::inference) {
     Lowering& to = run_.lowering();
     const Value input = run_.bind("input", network.map, Extent::batch, random_values(batch * network.map.elements(), 1));
     Value map = input;
@@ -105,7 +105,7 @@ class PlannedNetwork {
     }
     output_ = map;
     run_.keep(output_);
-    run_.compile(batch, precision, {}, {.chains = chains});
+    run_.compile(batch, precision, {}, {.chains = chains}, policy);
   }
 
   Values outputs(std::int64_t images, int threads) {
@@ -165,18 +165,32 @@ TEST(ConvChains, HaveTheBitsOfConvolutionsApart) {
   }
 }
 
-TEST(ConvChains, OnEveryInstructionSet) {
+void expect_same_bits_on_every_instruction_set(const kernels::Policy& policy) {
   const core::Isa best = core::isa();
   for (const core::Isa isa : core::available_isas()) {
     core::set_isa(isa);
     for (const Network& network : networks()) {
       SCOPED_TRACE(network.name + ", " + std::string(core::name_of(isa)));
       const std::int64_t images = isa == core::Isa::scalar ? 1 : 3;
-      EXPECT_EQ(PlannedNetwork(network, images, Precision::float32, Chains::always).outputs(images, 2),
-                PlannedNetwork(network, images, Precision::float32, Chains::never).outputs(images, 1));
+      EXPECT_EQ(PlannedNetwork(network, images, Precision::float32, Chains::always, policy).outputs(images, 2),
+                PlannedNetwork(network, images, Precision::float32, Chains::never, policy).outputs(images, 1));
     }
   }
   core::set_isa(best);
+}
+
+TEST(ConvChains, OnEveryInstructionSet) { expect_same_bits_on_every_instruction_set({}); }
+
+TEST(ConvChains, InBfloat16) {
+  const kernels::Policy policy = {.operands = kernels::Operands::bfloat16};
+  expect_same_bits_on_every_instruction_set(policy);
+  for (const Network& network : networks()) {
+    SCOPED_TRACE(network.name);
+    PlannedNetwork joined(network, 20, Precision::float32, Chains::always, policy);
+    expect_one_chain_of_all(joined, network);
+    const Values apart = PlannedNetwork(network, 20, Precision::float32, Chains::never, policy).outputs(20, 1);
+    for (const int threads : {1, 3}) EXPECT_EQ(joined.outputs(20, threads), apart) << threads << " threads";
+  }
 }
 
 TEST(ConvChains, HaveTheReferencesBits) {

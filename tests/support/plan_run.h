@@ -71,9 +71,9 @@ class PlanRun {
 
   /// Compiles with all passes; returns the gradients of the training's variables.
   std::vector<detail::plan::Value> compile(std::int64_t batch, Precision precision, const detail::plan::Training& training = {},
-                                           const detail::plan::Passes& passes = {}) {
+                                           const detail::plan::Passes& passes = {}, const detail::kernels::Policy& policy = {}) {
     detail::plan::Compiled compiled =
-        detail::plan::compile(std::move(*lowering_), training, {.batch = batch, .precision = precision, .policy = {}}, passes);
+        detail::plan::compile(std::move(*lowering_), training, {.batch = batch, .precision = precision, .policy = policy}, passes);
     plan_ = std::make_unique<detail::plan::Plan>(std::move(compiled.plan));
     make_workspace();
     return std::move(compiled.gradients);
