@@ -26,10 +26,6 @@ class Data {
   std::vector<float> storage_;
 };
 
-inline std::int64_t kernel_size(const detail::kernels::Geometry& g) {
-  return g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels;
-}
-
 /// Of a convolution in its direct form.
 inline double operations_of(const detail::kernels::Geometry& g, std::int64_t images) {
   return 2.0 * static_cast<double>(images * detail::kernels::products(g));

@@ -48,6 +48,11 @@ struct PitchFields {
   std::int64_t *pixel = nullptr, *row = nullptr, *image = nullptr;
 };
 
+/// Elements of a convolution's weights.
+inline std::int64_t kernel_size(const Geometry& conv) {
+  return conv.window_height * conv.window_width * (conv.channels / conv.groups) * conv.out_channels;
+}
+
 PitchFields src_pitches(Geometry& geometry);
 PitchFields dst_pitches(Geometry& geometry);
 /// Whether `set` can express these pitches for a map of height x width x channels: each gap has its field.

@@ -10,6 +10,7 @@
 // | reference<T>(problem, args)     | plain scalar implementation: oracle of the tests, last choice at run time                         |
 // | reference_scratch(p, images)    | optional: elements of scratch that the reference needs (default 0)                                |
 // | reference_position_invariant(p) | optional: whether the reference is position invariant (default true)                              |
+// | weights(p)                      | optional: elements of the weights, for costs                                                      |
 // | any_rows                        | optional: a call may compute some rows of the output alone (row_step is 1 by default)             |
 //
 // An *implementation* is a struct derived from Implements<Kernel>, which has the defaults:
@@ -38,11 +39,14 @@
 // A *cost* is the time for one image, in multiply-adds of single floats at the full rate of the CPU (so that a wider instruction set
 // leaves the cost of products as it is, and raises that of memory traffic). It follows from the problem, the instruction set and the
 // sizes of caches, never from a clock: the same seed shall give the same bits. Costs are compared within one kernel only, so what all
-// implementations of a kernel share may be left out.
+// implementations of a kernel share may be left out. Where a call has fewer images than a shard and the kernel says how many `weights` a
+// problem has, the cost of reading them, in the implementation's own layout if it has one, is added for all but a `composition`, whose parts
+// have it in their costs.
 //
 // Every implementation gives exactly the bias where all values in a window are zero. The gradient of relu relies on it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -90,6 +94,8 @@ struct Policy {
   bool local = false;               // only local ones, for callers that compare outputs bit by bit
   /// The least precise operands that are allowed.
   Operands operands = Operands::float32;
+  /// Images of a call, at most a shard. Weights that do not stay in the cache are read once for all of them (cost_of_weights).
+  std::int64_t images = 8;
 
   Policy in_float32() const {
     Policy policy = *this;
@@ -103,6 +109,10 @@ struct Policy {
   }
 };
 
+/// What one image costs more, in calls with `images` images, than in calls with a whole shard, for which costs are measured: reading so many
+/// weights, unless they stay in the L2 cache.
+double cost_of_weights(std::int64_t weights, std::int64_t images);
+
 /// Base of implementations: the members that most of them share.
 template <class Kernel>
 struct Implements {
@@ -111,6 +121,7 @@ struct Implements {
   static constexpr std::string_view name = "vector";
   static constexpr core::Feature needs = core::Feature::vectors_128;
   static constexpr Numerics numerics = {};
+  static constexpr bool composition = false;
   static constexpr std::int64_t row_step = requires { Kernel::any_rows; } ? 1 : 0;
   static bool supports(const Problem&) { return true; }
   static double cost(const Problem&) { return 0; }
@@ -225,6 +236,8 @@ std::optional<Implementation<Kernel>> Implementation<Kernel>::prepare(const Prob
     result.channel_step = Struct::channel_step(problem);
     result.functions_ = &without_state<Struct>;
   }
+  if constexpr (requires { Kernel::weights(problem); } && !Struct::composition)
+    result.cost += cost_of_weights(std::max(result.packed(problem), Kernel::weights(problem)), policy.images);
   return result;
 }
 

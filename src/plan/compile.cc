@@ -1,5 +1,7 @@
 #include "plan/compile.h"
 
+#include <algorithm>
+
 #include <utility>
 
 #include "plan/passes.h"
@@ -18,7 +20,11 @@ std::vector<Value> add_gradients(Lowering& to, const Training& training) {
 
 }  // namespace
 
-Compiled compile(Lowering to, const Training& training, const PlanOptions& options, const Passes& passes) {
+Compiled compile(Lowering to, const Training& training, PlanOptions options, const Passes& passes) {
+  // Of one image another implementation may be the cheapest than of a shard. Whoever compares bits gets the same ones for any batch.
+  kernels::Policy& policy = options.policy;
+  if (!to.training() && !policy.position_invariant && !policy.exact && !policy.local)
+    policy.images = std::clamp<std::int64_t>(options.batch, 1, shard_images);
   drop_unread(to);
   if (passes.fold && !to.training()) fold(to);
   if (passes.fuse) fuse(to, options.policy, passes.chains);

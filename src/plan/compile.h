@@ -31,6 +31,6 @@ struct Passes {
 
 /// Runs the passes in this order: drop_unread, fold (inference only), fuse, trim, gradients, updates, drop_unread, make_views; then makes
 /// the plan. Ops with an output that is kept or bound stay. Without Training::variables the plan has forward ops only.
-Compiled compile(Lowering to, const Training& training, const PlanOptions& options, const Passes& passes = {});
+Compiled compile(Lowering to, const Training& training, PlanOptions options, const Passes& passes = {});
 
 }  // namespace linn::detail::plan

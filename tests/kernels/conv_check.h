@@ -36,7 +36,6 @@ inline std::int64_t src_extent(const Geometry& g, std::int64_t images) {
 inline std::int64_t dst_extent(const Geometry& g, std::int64_t images) {
   return (images - 1) * g.dst_image + (g.out_height - 1) * g.dst_row + (g.out_width - 1) * g.dst_pixel + g.out_channels;
 }
-inline std::int64_t kernel_size(const Geometry& g) { return g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels; }
 
 inline std::vector<double> transposed(const Geometry& g, const std::vector<double>& kernel) {
   std::vector<double> result(kernel.size());

@@ -250,6 +250,15 @@ TEST(Conv, Winograd4OnViewsAndWithTrimmedMaps) {
   check_conv(trimmed, 2);
 }
 
+// Of 512 channels on 7x7, F(4x4) reads 38 MB of transformed weights for 4 tiles an image.
+TEST(Conv, AFewImagesAreNotWorthLargeTransformedWeights) {
+  if (core::isa() == core::Isa::scalar) GTEST_SKIP() << "no vectors here";
+  const ConvForward::Problem large = {geometry(three_same, 7, 7, 512, 512)}, small = {geometry(three_same, 28, 28, 64, 64)};
+  EXPECT_EQ(choose<ConvForward>(large).name, "winograd4");
+  EXPECT_NE(choose<ConvForward>(large, {.images = 1}).name, "winograd4");
+  EXPECT_EQ(choose<ConvForward>(small, {.images = 1}).name, "winograd4");
+}
+
 TEST(Conv, Winograd4InChunks) {
   for (const Window& window : {three, three_same}) {
     const Geometry g = geometry(window, 28, 27, 52, 60);

@@ -25,6 +25,7 @@ struct ConvForward {
     /// linear, relu or relu6. Implementations and reference refuse others; the plan computes those in a pass over the result.
     Activation activation = Activation::linear;
   };
+  static std::int64_t weights(const Problem& problem) { return kernel_size(problem.geometry); }
   template <class T>
   struct Args {
     std::int64_t images;
@@ -54,6 +55,7 @@ struct ConvInputGradient {
     bool bias;
     Activation activation;  // as ConvForward's
   };
+  static std::int64_t weights(const Problem& problem) { return kernel_size(problem.geometry); }
   template <class T>
   struct Args {
     std::int64_t images;

@@ -69,3 +69,13 @@ bool global_pooling_joins(const ConvGlobalPoolForward::Problem& problem, bool gr
 }
 
 }  // namespace linn::detail::kernels::conv
+
+namespace linn::detail::kernels {
+
+// From memory, as the weights of a large network leave the caches between two calls.
+double cost_of_weights(std::int64_t weights, std::int64_t images) {
+  if (2 * weights * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes) return 0;
+  return static_cast<double>(weights) * conv::of_cycles_a_line(8) * (1.0 / static_cast<double>(images) - 1.0 / conv::shard);
+}
+
+}  // namespace linn::detail::kernels

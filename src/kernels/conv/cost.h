@@ -13,9 +13,6 @@
 namespace linn::detail::kernels::conv {
 
 inline std::int64_t map_size(const Geometry& conv) { return conv.out_height * conv.out_width * conv.out_channels; }
-inline std::int64_t kernel_size(const Geometry& conv) {
-  return conv.window_height * conv.window_width * (conv.channels / conv.groups) * conv.out_channels;
-}
 
 /// Cost of reading or writing one float of a map of so many floats. A cache line of 16 floats takes 2 cycles from the L2 cache, and 8 from
 /// memory if a shard of 8 such maps does not fit the cache; a core does 2 vectors of multiply-adds in a cycle.

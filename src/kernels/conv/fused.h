@@ -62,6 +62,7 @@ struct Windows : Implements<ConvPoolForward> {
 /// ConvForward, and pools it before the next (strip.cc). Gives the bits of that convolution with the pooling behind it.
 struct Strip : Implements<ConvPoolForward> {
   static constexpr std::string_view name = "strip";
+  static constexpr bool composition = true;
   static constexpr std::int64_t row_step = 1;
   struct State {
     Implementation<ConvForward> conv;

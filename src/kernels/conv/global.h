@@ -27,6 +27,7 @@ struct ConvGlobalPoolForward {
     Activation activation = Activation::linear;  // linear or relu
     bool winners = false;
   };
+  static std::int64_t weights(const Problem& problem) { return kernel_size(problem.conv); }
   /// A mean is not: it is summed in the order of pixels.
   static bool reference_position_invariant(const Problem& problem) { return problem.kind == PoolKind::max; }
   template <class T>
@@ -98,6 +99,7 @@ namespace conv {
 /// far (global_strip.cc). Gives the bits of that convolution with the global pooling behind it. Sums run in the order of pixels.
 struct GlobalStrip : Implements<ConvGlobalPoolForward> {
   static constexpr std::string_view name = "strip";
+  static constexpr bool composition = true;
   struct State {
     Implementation<ConvForward> conv;
     std::int64_t rows;  // of a strip

@@ -25,6 +25,7 @@ struct ConvPoolForward {
     Activation activation = Activation::linear;  // linear or relu
     bool argmax = false;
   };
+  static std::int64_t weights(const Problem& problem) { return kernel_size(problem.conv); }
   template <class T>
   struct Args {
     std::int64_t images;

@@ -20,6 +20,7 @@ template <class Kernel>
 struct Rounded : Implements<Kernel> {
   using Problem = typename Kernel::Problem;
   static constexpr std::string_view name = "rounded_to_bf16";
+  static constexpr bool composition = true;
   struct State {
     Implementation<Kernel> inner;
   };
