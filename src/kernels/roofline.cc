@@ -35,16 +35,7 @@ double add_products(D d, std::int64_t rounds, volatile float* values) {
 double add_vector_products(std::int64_t rounds, volatile float* values) { return add_products(hn::ScalableTag<float>(), rounds, values); }
 double add_scalar_products(std::int64_t rounds, volatile float* values) { return add_products(hn::CappedTag<float, 1>(), rounds, values); }
 
-struct Copy {
-  const float* src;
-  float* dst;
-  template <class D>
-  HWY_INLINE void operator()(D d, std::int64_t i) const {
-    hn::StoreU(hn::LoadU(d, src + i), d, dst + i);
-  }
-};
-
-void copy_vectors(const float* src, float* dst, std::int64_t count) { eltwise::HWY_NAMESPACE::for_each(count, Copy{src, dst}); }
+void copy_vectors(const float* src, float* dst, std::int64_t count) { eltwise::HWY_NAMESPACE::for_each(count, eltwise::HWY_NAMESPACE::Copy{src, dst}); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE

@@ -19,16 +19,8 @@ namespace linn::detail::kernels::pad {
 namespace HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
+using eltwise::HWY_NAMESPACE::Copy;
 using eltwise::HWY_NAMESPACE::for_each;
-
-struct CopyRun {
-  const float* src;
-  float* dst;
-  template <class D>
-  HWY_INLINE void operator()(D d, std::int64_t i) const {
-    hn::StoreU(hn::LoadU(d, src + i), d, dst + i);
-  }
-};
 
 struct ZeroRun {
   float* dst;
@@ -84,7 +76,7 @@ void forward(const PadForward::Problem& problem, const PadForward::Args<float>& 
         if (source < 0)
           for_each(count * channels, ZeroRun{dst + at * channels});
         else
-          for_each(count * channels, CopyRun{src + source * channels, dst + at * channels});
+          for_each(count * channels, Copy{src + source * channels, dst + at * channels});
       });
     }
 }
