@@ -11,6 +11,12 @@ constexpr double products_of_a_cycle = 2;  // vectors of multiply-adds
 
 double of_cycles_a_line(double cycles) { return cycles * products_of_a_cycle * core::lanes() / 16; }
 
+// Of so many weights, unless they stay in the L2 cache.
+double cost_of_reading(std::int64_t weights, double cycles_a_line) {
+  if (2 * weights * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes) return 0;
+  return static_cast<double>(weights) * of_cycles_a_line(cycles_a_line);
+}
+
 // Cost of the convolution without the pooling, and of the traffic of its map. `gradients`: those of the convolution too.
 double cost_apart(const ConvForward::Problem& problem, bool gradients, const Policy& policy) {
   const Geometry& g = problem.geometry;
@@ -44,9 +50,7 @@ double products_cost(double products, const Geometry& g, std::int64_t columns) {
 double direct_cost(const Geometry& g, std::int64_t columns) { return products_cost(static_cast<double>(products(g)), g, columns); }
 
 double weights_cost(const Geometry& g, const Implementation<ConvForward>& implementation, double calls) {
-  const std::int64_t weights = std::max(implementation.packed({g, true, Activation::linear}), kernel_size(g));
-  const bool stay = 2 * weights * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes;
-  return stay ? 0 : calls * static_cast<double>(weights) * of_cycles_a_line(2);
+  return calls * cost_of_reading(std::max(implementation.packed({g, true, Activation::linear}), kernel_size(g)), 2);
 }
 
 double pooling_cost(const Geometry& pool) { return static_cast<double>(pairs(pool) * pool.channels); }
@@ -74,8 +78,7 @@ namespace linn::detail::kernels {
 
 // From memory, as the weights of a large network leave the caches between two calls.
 double cost_of_weights(std::int64_t weights, std::int64_t images) {
-  if (2 * weights * static_cast<std::int64_t>(sizeof(float)) <= core::cpu().l2_bytes) return 0;
-  return static_cast<double>(weights) * conv::of_cycles_a_line(8) * (1.0 / static_cast<double>(images) - 1.0 / conv::shard);
+  return conv::cost_of_reading(weights, 8) * (1.0 / static_cast<double>(images) - 1.0 / conv::shard);
 }
 
 }  // namespace linn::detail::kernels

@@ -54,8 +54,12 @@ HWY_EXPORT(winograd_map);
 HWY_EXPORT(winograd_map_kernel);
 
 namespace conv {
-
 namespace {
+
+// The convolution that computes the input gradient, and its epilogue.
+ConvForward::Problem forward_of(const ConvInputGradient::Problem& problem) {
+  return {backwards(problem.geometry), problem.bias, problem.activation};
+}
 
 // Sets the epilogue of `args` to the problem's. `problem` may be a part of the map that `state` is for.
 template <class State>
@@ -109,14 +113,6 @@ void WinogradForwardOf<kTile>::run(const ConvForward::Problem& problem, const St
             {.images = args.images, .src = args.src, .kernel = args.kernel, .turned = false, .packed = args.packed, .dst = args.dst, .scratch = args.scratch,
              .channels = args.channels});
 }
-
-namespace {
-
-ConvForward::Problem forward_of(const ConvInputGradient::Problem& problem) {
-  return {backwards(problem.geometry), problem.bias, problem.activation};
-}
-
-}  // namespace
 
 template <int kTile>
 auto WinogradInputGradientOf<kTile>::prepare(const ConvInputGradient::Problem& problem, const Policy& policy) -> std::optional<State> {
