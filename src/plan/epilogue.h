@@ -45,9 +45,13 @@ class EpilogueOp {
 
   explicit EpilogueOp(bool bias) { epilogue_.bias = bias; }
 
-  void set_epilogue(const Epilogue& epilogue) {
+  /// `problem`: of the op's kernel, which has a bias and an activation.
+  template <class Problem>
+  void set_epilogue(const Epilogue& epilogue, Problem& problem) {
     epilogue_ = epilogue;
     activation_ = KernelUse<kernels::ActivationForward>(epilogue.activation);
+    problem.bias = epilogue.bias;
+    problem.activation = epilogue.in_kernel();
   }
   void prepare_epilogue(const kernels::Policy& policy) {
     if (epilogue_.is_in_kernel()) return;

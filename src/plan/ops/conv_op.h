@@ -49,11 +49,11 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     inputs[In::bias] = bias;
     Epilogue with_bias = epilogue();
     with_bias.bias = true;
-    adopt(with_bias);
+    set_epilogue(with_bias, kernel_.problem());
   }
   std::unique_ptr<Op> with_epilogue(const Epilogue& epilogue, Value residual) const override {
     auto op = std::make_unique<ConvOp>(*this);
-    op->adopt(epilogue);
+    op->set_epilogue(epilogue, op->kernel_.problem());
     if (residual.defined()) op->inputs[In::residual] = residual;
     return op;
   }
@@ -141,12 +141,6 @@ class ConvOp final : public WindowOp<ConvOp, kernels::ConvForward>, public Epilo
     if (epilogue().is_in_kernel()) return;
     for (std::int64_t at = channels.begin; at < call.images * g.dst_image; at += g.out_channels)  // of a dense map
       run_part_with_epilogue(channels.end - channels.begin, dst + at, image.residual == nullptr ? nullptr : image.residual + at, [] {});
-  }
-
-  void adopt(const Epilogue& epilogue) {
-    set_epilogue(epilogue);
-    kernel_.problem().bias = epilogue.bias;
-    kernel_.problem().activation = epilogue.in_kernel();
   }
 };
 

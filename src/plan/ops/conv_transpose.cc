@@ -66,9 +66,7 @@ class ConvTransposeOp final : public KernelOp<ConvTransposeOp, kernels::ConvInpu
   }
   std::unique_ptr<Op> with_epilogue(const Epilogue& epilogue, Value new_residual) const override {
     auto op = std::make_unique<ConvTransposeOp>(*this);
-    op->set_epilogue(epilogue);
-    op->kernel_.problem().bias = epilogue.bias;
-    op->kernel_.problem().activation = epilogue.in_kernel();
+    op->set_epilogue(epilogue, op->kernel_.problem());
     if (new_residual.defined()) op->inputs[In::residual] = new_residual;
     return op;
   }

@@ -95,11 +95,11 @@ class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward>, public Ep
     inputs[bias] = new_bias;
     Epilogue with_bias = epilogue();
     with_bias.bias = true;
-    adopt(with_bias);
+    set_epilogue(with_bias, kernel_.problem());
   }
   std::unique_ptr<Op> with_epilogue(const Epilogue& epilogue, Value new_residual) const override {
     auto op = std::make_unique<DenseOp>(*this);
-    op->adopt(epilogue);
+    op->set_epilogue(epilogue, op->kernel_.problem());
     if (new_residual.defined()) op->inputs[residual] = new_residual;
     return op;
   }
@@ -163,12 +163,6 @@ class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward>, public Ep
                           .bias = problem().bias ? call.in<T>(bias) + columns.begin : nullptr, .dst = dst, .scratch = static_cast<T*>(call.scratch)});
     for (std::int64_t r = 0; r < rows; ++r)
       run_part_with_epilogue(part.outputs, dst + r * outputs, add == nullptr ? nullptr : add + r * outputs + columns.begin, [] {});
-  }
-
-  void adopt(const Epilogue& epilogue) {
-    set_epilogue(epilogue);
-    kernel_.problem().bias = epilogue.bias;
-    kernel_.problem().activation = epilogue.in_kernel();
   }
 };
 
