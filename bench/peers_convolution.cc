@@ -30,7 +30,7 @@ using rivals::Convolution;
 // Memory of bound values by their number. Forward and backward plans are cut from the same lowering, so their numbers agree.
 class Memory {
  public:
-  void* of(Value value, std::int64_t bytes) { return arenas_.try_emplace(value.id, bytes).first->second.data(); }
+  void* of(Value value, std::int64_t bytes) { return arenas_.try_emplace(value.id, detail::plan::cpu().allocate(bytes)).first->second.get(); }
   void fill(Value value, std::size_t count, unsigned seed) {
     const std::vector<float> values = rivals::numbers(count, seed);
     const std::size_t bytes = count * sizeof(float);
@@ -38,7 +38,7 @@ class Memory {
   }
 
  private:
-  std::map<int, detail::plan::Arena> arenas_;
+  std::map<int, detail::plan::Device::Memory> arenas_;
 };
 
 // The forward ops of a convolution, or its backward ops, as a plan of their own over the caller's memory.
@@ -220,10 +220,10 @@ double peak_flops(int threads) {
 double copy_bandwidth(std::int64_t bytes) {
   constexpr std::int64_t piece = 8192;
   const std::int64_t pieces = std::max<std::int64_t>(bytes / 2 / (piece * std::int64_t{sizeof(float)}), 1);
-  detail::plan::Arena src(pieces * piece * std::int64_t{sizeof(float)});
-  detail::plan::Arena dst(pieces * piece * std::int64_t{sizeof(float)});
-  auto* from = reinterpret_cast<float*>(src.data());
-  auto* to = reinterpret_cast<float*>(dst.data());
+  const detail::plan::Device::Memory src = detail::plan::cpu().allocate(pieces * piece * std::int64_t{sizeof(float)});
+  const detail::plan::Device::Memory dst = detail::plan::cpu().allocate(pieces * piece * std::int64_t{sizeof(float)});
+  auto* from = reinterpret_cast<float*>(src.get());
+  auto* to = reinterpret_cast<float*>(dst.get());
   std::fill_n(from, pieces * piece, 1.0F);  // the first write allocates the pages
   return best_rate(2.0 * piece * sizeof(float), pieces,
                    [=](std::int64_t item, int) { detail::kernels::copy(from + item * piece, to + item * piece, piece); });

@@ -50,7 +50,7 @@ HWY_AFTER_NAMESPACE();
 
 #include "core/checked.h"
 #include "kernels/kernels.h"
-#include "plan/workspace.h"
+#include "plan/device.h"
 
 namespace linn::bench {
 HWY_EXPORT(stream_copy);
@@ -89,15 +89,15 @@ double timed(const Options& options, const std::function<void(std::int64_t, std:
 
 class Data {
  public:
-  explicit Data(std::int64_t count) : arena_(count * 4) {
+  explicit Data(std::int64_t count) : memory_(detail::plan::cpu().allocate(count * 4)) {
     std::minstd_rand engine(1);
     for (std::int64_t i = 0; i < count; ++i) get()[i] = static_cast<float>(engine() % 65536) / 65536 - 0.5f;
   }
-  float* get() { return reinterpret_cast<float*>(arena_.data()); }
-  std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(arena_.data()); }
+  float* get() { return reinterpret_cast<float*>(memory_.get()); }
+  std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(memory_.get()); }
 
  private:
-  detail::plan::Arena arena_;
+  detail::plan::Device::Memory memory_;
 };
 
 struct Median {

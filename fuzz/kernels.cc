@@ -438,6 +438,16 @@ void phase_mix(Draw& draw) {
   check::check_phase_mix_gradient(p, bounded(draw.between(1, 9), 40 * p.map()), values, seed);
 }
 
+void phase_pool(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Values values = draw.pick({Values::ties, Values::normal});
+  Phases p = {.stride_height = draw.between(1, 4), .stride_width = draw.between(1, 4)};
+  p.height = p.stride_height * draw.between(1, 7), p.width = p.stride_width * draw.between(1, 7);
+  const std::int64_t height = draw.between(1, 5), width = draw.between(1, 5);
+  p.channels = bounded(draw.between(1, 80), 40 * p.height * p.width);
+  check::check_phase_pool(height, width, p, bounded(draw.between(1, 9), 40 * p.map()), values, seed);
+}
+
 // ---- element by element ----
 
 void activation(Draw& draw) {
@@ -643,6 +653,7 @@ constexpr Case cases[] = {
     {adaptive_pool, {AdaptivePoolForward::name, AdaptivePoolInputGradient::name}},
     {spatial_dropout, {SpatialDropout::name}},
     {conv_few_channels, {ConvForward::name}},
+    {phase_pool, {PhasePoolForward::name, PhasePoolInputGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -19,6 +19,7 @@
 #include "kernels/norm/group_vector.h"
 #include "kernels/norm/vector.h"
 #include "kernels/pad/vector.h"
+#include "kernels/polyphase/each_image.h"
 #include "kernels/polyphase/vector.h"
 #include "kernels/pool/adaptive_vector.h"
 #include "kernels/pool/vector.h"

@@ -97,7 +97,7 @@ struct Model::State {
   std::unique_ptr<detail::train::Network> take_predictor(const detail::train::NetworkKey& key) {
     {
       const std::lock_guard hold(lock);
-      const auto found = std::find_if(predictors.begin(), predictors.end(), [&](const auto& network) { return network->key() == key && network->fits_pool(); });
+      const auto found = std::find_if(predictors.begin(), predictors.end(), [&](const auto& network) { return network->key() == key && network->fits_device(); });
       if (found != predictors.end()) {
         std::unique_ptr<detail::train::Network> network = std::move(*found);
         predictors.erase(found);

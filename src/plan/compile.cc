@@ -18,13 +18,33 @@ std::vector<Value> add_gradients(Lowering& to, const Training& training) {
   return result;
 }
 
+// Images of a shard. Follows from the ops alone, never from the number of threads or the CPU, so that the same network, batch and seed give the
+// same bits of the sums over shards.
+//
+// Half of the largest shard where the maps of a whole one leave every core's caches, and each shard's partial sums are small beside the maps of
+// an image: mobilenet_v2 on 96x96 trains 9 % faster with 4 images than with 8 (Zen 3, two cores), vgg_small, whose weights outweigh its maps,
+// 9 % slower; networks of small maps and inference do not care (resnet20, mobilenet_v2: 3 % either way).
+std::int64_t shard_of(const Lowering& to) {
+  constexpr std::int64_t cached = std::int64_t{1} << 20;  // elements: 4 MiB
+  std::int64_t largest = 0, maps = 0, sums = 0;
+  for (const auto& op : to.ops())
+    for (const Value& output : op->outputs) {
+      if (!output.defined()) continue;
+      const ValueInfo& value = to.info(output);
+      const std::int64_t elements = value.shape.elements();
+      if (value.home == Home::partials) sums += elements;
+      if (value.extent == Extent::batch) maps += elements, largest = std::max(largest, elements);
+    }
+  return sums > 0 && sums <= maps && most_of_shard * largest > cached ? most_of_shard / 2 : most_of_shard;
+}
+
 }  // namespace
 
 Compiled compile(Lowering to, const Training& training, PlanOptions options, const Passes& passes) {
   // Of one image another implementation may be the cheapest than of a shard. Whoever compares bits gets the same ones for any batch.
   kernels::Policy& policy = options.policy;
   if (!to.training() && !policy.position_invariant && !policy.exact && !policy.local)
-    policy.images = std::clamp<std::int64_t>(options.batch, 1, shard_images);
+    policy.images = std::min(options.batch, most_of_shard);
   drop_unread(to);
   if (passes.fold && !to.training()) fold(to);
   if (passes.fuse) fuse(to, options.policy, passes.chains);
@@ -40,6 +60,7 @@ Compiled compile(Lowering to, const Training& training, PlanOptions options, con
   }
   drop_unread(to);
   if (passes.views) make_views(to);
+  options.shard = shard_of(to);
   return {Plan(std::move(to), options), std::move(gradients)};
 }
 

@@ -58,6 +58,7 @@ class Lowering {
   const ValueInfo& info(Value value) const { return values_[static_cast<std::size_t>(value.id)]; }
   std::vector<ValueInfo>& values() { return values_; }
   std::vector<std::unique_ptr<Op>>& ops() { return ops_; }
+  const std::vector<std::unique_ptr<Op>>& ops() const { return ops_; }
 
  private:
   Purpose purpose_;

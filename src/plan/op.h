@@ -138,6 +138,8 @@ class Op {
   /// Translation period of the output map, in cells (kernels::Numerics). If the input moves so that the output moves by a multiple of
   /// this, the output keeps its bits. 1: position invariant. 0: unknown. Valid after `prepare`.
   virtual std::int64_t period() const { return 0; }
+  /// Told the images of a shard, once, before `prepare`: for ops that see the whole batch and sum in the order of shards.
+  virtual void set_shard(std::int64_t /*images*/) {}
   /// Adds the ops that compute the gradients of this op's inputs.
   virtual void differentiate(Gradients& gradients) = 0;
   /// Chooses the kernel implementations. Called once, after all passes.
@@ -246,6 +248,32 @@ class GradientOp : public KernelOp<Derived, Kernel> {
   using KernelOp<Derived, Kernel>::KernelOp;
 
   void differentiate(Gradients&) override {}
+};
+
+/// A KernelOp of small arithmetic between two barriers: it sees the whole batch, and has no gradient itself.
+template <class Derived, class Kernel>
+class WholeOp : public GradientOp<Derived, Kernel> {
+ public:
+  using GradientOp<Derived, Kernel>::GradientOp;
+
+  Cut cut() const override { return Cut::outputs; }
+};
+
+/// A WholeOp that computes each element of fixed values from one of each, cut into pieces of elements.
+template <class Derived, class Kernel>
+class PiecesOp : public WholeOp<Derived, Kernel> {
+ public:
+  using WholeOp<Derived, Kernel>::WholeOp;
+
+  std::int64_t pieces() const override { return core::ceil_div(elements(), piece_elements); }
+
+ protected:
+  static constexpr std::int64_t piece_elements = 1 << 14;
+
+  /// Of the first input.
+  std::int64_t elements() const { return this->inputs[0].shape.elements(); }
+  std::int64_t offset(const Call& call) const { return call.piece * piece_elements; }
+  std::int64_t count(const Call& call) const { return std::min(piece_elements, elements() - offset(call)); }
 };
 
 /// A KernelOp whose kernel slides a window over a map; Problem has a member `geometry`.

@@ -111,7 +111,7 @@ Plan::Plan(Lowering lowering, const PlanOptions& options)
     : options_(options), values_(std::move(lowering.values())), ops_(std::move(lowering.ops())) {
   check_disabled();
   if (lowering.position_invariant()) options_.policy.position_invariant = true;
-  for (const auto& op : ops_) op->prepare(options_.policy);
+  for (const auto& op : ops_) op->set_shard(options_.shard), op->prepare(options_.policy);
   if (options_.precision == Precision::float32) add_packs();  // references read the kernel unpacked
   cut_into_segments();
   place_values();
@@ -268,7 +268,7 @@ void Plan::place_values() {
     const bool local = is_local(static_cast<int>(v), life);
     place.area = local ? Place::Area::worker : Place::Area::shared;
     if (owners[v] != static_cast<int>(v) || value.whole >= 0) continue;
-    const std::int64_t images = value.extent == Extent::fixed ? 1 : local ? shard_images : options_.batch;
+    const std::int64_t images = value.extent == Extent::fixed ? 1 : local ? shard() : options_.batch;
     const std::int64_t size = core::round_up(std::max<std::int64_t>(bytes * images, 1), line);
     if (local)
       worker.push_back({.first = life.first_op, .last = life.last_op, .bytes = size, .owner = static_cast<int>(v)});
@@ -298,7 +298,7 @@ void Plan::place_values() {
 
   std::int64_t scratch = 0;
   for (const Segment& segment : segments_)
-    for (const int i : segment.ops) scratch = std::max(scratch, op(i).scratch(segment.cut == Cut::images ? shard_images : options_.batch));
+    for (const int i : segment.ops) scratch = std::max(scratch, op(i).scratch(segment.cut == Cut::images ? shard() : options_.batch));
   worker_bytes_ = core::round_up(scratch_offset_ + scratch * static_cast<std::int64_t>(sizeof(double)), line);
 }
 
@@ -316,7 +316,7 @@ void Plan::place_views() {
 std::int64_t Plan::partial_slots(int threads) const {
   // Shards are claimed in order, so a partial sum waits only beside the path to the root from a running shard or from the next shard: at
   // most one for each level and path.
-  const std::int64_t shards = core::ceil_div(options_.batch, shard_images);
+  const std::int64_t shards = core::ceil_div(options_.batch, shard());
   std::int64_t levels = 1;
   for (std::int64_t nodes = shards; nodes > 1; nodes = (nodes + 1) / 2) ++levels;
   return std::min(shards, (threads + 1) * levels);

@@ -15,14 +15,14 @@
 
 namespace linn::detail::plan {
 
-/// Images of a shard, the unit that a worker takes through a segment. A constant, so that the bits of a sum over shards depend only on the
-/// batch, never on the number of threads.
-inline constexpr std::int64_t shard_images = 8;
+/// Images of a shard at most.
+inline constexpr std::int64_t most_of_shard = 8;
 
 struct PlanOptions {
   std::int64_t batch = 32;
   Precision precision = Precision::float32;
   kernels::Policy policy;
+  std::int64_t shard = most_of_shard;  // images of a shard, the unit that a worker takes through a segment; `compile` chooses it
 };
 
 /// Ops between two barriers. Cut by images: each worker runs all of them, in order, on its shards. Cut by outputs: the ops are independent
@@ -54,6 +54,8 @@ class Plan {
   ~Plan() = default;
 
   const PlanOptions& options() const { return options_; }
+  /// Images of a shard.
+  std::int64_t shard() const { return options_.shard; }
   const std::vector<Segment>& segments() const { return segments_; }
   const std::vector<ValueInfo>& values() const { return values_; }
   const Op& op(int index) const { return *ops_[static_cast<std::size_t>(index)]; }

@@ -65,7 +65,7 @@ Traffic traffic_of(const Plan& plan, int index, Extent extent) {
   return traffic;
 }
 
-// The instruction set of an implementation from its name "kernel.implementation"; "scalar" for an op without a kernel. Names of
+// The instruction set of an implementation from its name "kernel.implementation"; "view" for an op that has nothing to do. Names of
 // implementations without vectors contain "scalar" or "reference".
 core::Isa isa_of(const std::string& implementation, Precision precision) {
   const bool vectors = implementation.find('.') != std::string::npos && !implementation.ends_with(".reference") && !implementation.ends_with("_scalar");

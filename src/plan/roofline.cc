@@ -9,7 +9,7 @@
 
 #include "core/worker_pool.h"
 #include "kernels/roofline.h"
-#include "plan/workspace.h"
+#include "plan/device.h"
 
 namespace linn::detail::plan {
 namespace {
@@ -60,8 +60,8 @@ double memory_rate(const core::SharedPool& pool) {
   constexpr std::int64_t piece = 1 << 18;
   const std::int64_t bytes = std::clamp<std::int64_t>(2 * cache_bytes(_SC_LEVEL3_CACHE_SIZE, 32 << 20), 32 << 20, 128 << 20);
   const std::int64_t pieces = bytes / static_cast<std::int64_t>(sizeof(float)) / piece;
-  Arena arena(2 * bytes);
-  auto* src = reinterpret_cast<float*>(arena.data());
+  const Device::Memory memory = cpu().allocate(2 * bytes);
+  auto* src = reinterpret_cast<float*>(memory.get());
   float* dst = src + pieces * piece;
   // The first write allocates the pages.
   pool.run(2 * pieces, [=](std::int64_t item, int) { std::fill_n(src + item * piece, piece, 1.0f); });

@@ -15,21 +15,13 @@
 
 namespace linn::detail::plan {
 
-Arena::Arena(std::int64_t bytes) : memory_(nullptr, [](std::byte* p) { std::free(p); }) {
-  void* memory = core::allocate_huge(static_cast<std::size_t>(bytes));
-  if (memory == nullptr)
-    throw MemoryError(fmt::format("the network's work space needs {:.1f} MiB, which could not be allocated; try a smaller batch_size",
-                                  static_cast<double>(bytes) / (1 << 20)));
-  memory_.reset(static_cast<std::byte*>(memory));
-}
-
 // ---- partial sums ------------------------------------------------------------------------------------------------
 
-PartialSums::PartialSums(std::int64_t elements, std::int64_t slots, std::int64_t batch, Precision precision, std::byte* memory)
+PartialSums::PartialSums(std::int64_t elements, std::int64_t slots, std::int64_t most_shards, Precision precision, std::byte* memory)
     : elements_(elements), precision_(precision), memory_(memory), slots_(static_cast<int>(slots)) {
   slot_bytes_ = elements * static_cast<std::int64_t>(precision == Precision::float64 ? sizeof(double) : sizeof(float));
   std::int64_t nodes = 0;
-  for (std::int64_t level = core::ceil_div(batch, shard_images); level > 1; level = (level + 1) / 2) nodes += (level + 1) / 2;
+  for (std::int64_t level = most_shards; level > 1; level = (level + 1) / 2) nodes += (level + 1) / 2;
   waiting_ = std::vector<std::atomic<int>>(static_cast<std::size_t>(nodes));
   free_.reserve(static_cast<std::size_t>(slots));
   level_start_.reserve(64);
@@ -89,9 +81,14 @@ void PartialSums::finish(std::int64_t shard, int slot) {
 
 // ---- runs --------------------------------------------------------------------------------------------------------
 
-Workspace::Workspace(const Plan& plan)
-    : plan_(plan), threads_(core::worker_pool().threads()), arena_(plan.workspace_bytes(threads_)), bound_(plan.values().size(), nullptr) {
-  std::byte* next = arena_.data();
+Workspace::Workspace(const Plan& plan, const Device& device)
+    : plan_(plan),
+      device_(device),
+      threads_(device.workers()),
+      shard_(plan.shard()),
+      memory_(device.allocate(plan.workspace_bytes(threads_))),
+      bound_(plan.values().size(), nullptr) {
+  std::byte* next = memory_.get();
   const auto carve = [&](std::int64_t bytes) { return std::exchange(next, next + bytes); };
   shared_ = carve(plan.shared_bytes());
   for (int worker = 0; worker < threads_; ++worker) workers_.push_back(carve(plan.worker_bytes()));
@@ -100,7 +97,7 @@ Workspace::Workspace(const Plan& plan)
   for (const Segment& segment : plan.segments()) {
     const std::int64_t slots = plan.partial_slots(threads_);
     partials_.push_back(segment.partials.empty() ? nullptr
-                                                 : std::make_unique<PartialSums>(segment.partial_elements, slots, plan.options().batch, precision,
+                                                 : std::make_unique<PartialSums>(segment.partial_elements, slots, core::ceil_div(plan.options().batch, shard_), precision,
                                                                                  carve(segment.partial_elements * slots * real)));
   }
   for (std::int64_t i = 0; i < plan.ops(); ++i) {
@@ -129,7 +126,7 @@ void Workspace::bind(Value value, void* memory) {
   if (plan_.values()[static_cast<std::size_t>(value.id)].extent == Extent::fixed) constants_made_ = false;
 }
 
-bool Workspace::fits_pool() const { return core::worker_pool().threads() == threads_; }
+bool Workspace::fits_device() const { return device_.workers() == threads_; }
 
 std::byte* Workspace::resolve(Value value, const Call& call, std::size_t segment, int partial_slot) {
   if (!value.defined()) return nullptr;
@@ -177,13 +174,13 @@ Call Workspace::call_for(std::int64_t first, std::int64_t images, int worker, st
           .first = first,
           .images = images,
           .area = area,
-          .first_in_area = first % shard_images,
+          .first_in_area = first % shard_,
           .scratch = workers_[static_cast<std::size_t>(worker)] + plan_.scratch_offset()};
 }
 
 void Workspace::run_shard(std::size_t segment, std::int64_t shard, int worker) {
-  const std::int64_t first = shard * shard_images;
-  Call call = call_for(first, std::min(shard_images, images_ - first), worker, worker);
+  const std::int64_t first = shard * shard_;
+  Call call = call_for(first, std::min(shard_, images_ - first), worker, worker);
   PartialSums* sums = partials_[segment].get();
   const int slot = sums == nullptr ? -1 : sums->take();
   for (const int op : plan_.segments()[segment].ops) run_op(op, call, worker, segment, slot);
@@ -204,8 +201,7 @@ constexpr std::chrono::microseconds at_once{100};
 
 // Partial sums are summed over shards, so a shard must be one call. Values of a shard lie in the memory of the worker with its number.
 bool Workspace::shares_ops(std::size_t segment) const {
-  const std::int64_t shards = core::ceil_div(images_, shard_images);
-  if (shards >= threads_ || partials_[segment] != nullptr) return false;
+  if (shards() >= threads_ || partials_[segment] != nullptr) return false;
   double work = 0;
   for (const int op : plan_.segments()[segment].ops) work += work_of_image_[static_cast<std::size_t>(op)];
   work *= static_cast<double>(images_);
@@ -218,8 +214,8 @@ void Workspace::run_op_by_op(std::size_t segment) {
       run_shared(op, segment);
       continue;
     }
-    for (std::int64_t first = 0; first < images_; first += shard_images) {
-      Call call = call_for(first, std::min(shard_images, images_ - first), 0, first / shard_images);
+    for (std::int64_t first = 0; first < images_; first += shard_) {
+      Call call = call_for(first, std::min(shard_, images_ - first), 0, first / shard_);
       run_op(op, call, 0, segment, -1);
     }
   }
@@ -236,15 +232,15 @@ void Workspace::run_shared(int index, std::size_t segment) {
   } cut{this, segment, index, 1, 1};
   const std::int64_t threads = threads_;
   if (op.prefers_parts() && op.most_parts() > 1)
-    cut.images = shard_images, cut.parts = std::min(op.most_parts(), threads);
+    cut.images = shard_, cut.parts = std::min(op.most_parts(), threads);
   else if (images_ % threads == 0)
-    cut.images = std::min(images_ / threads, shard_images);
+    cut.images = std::min(images_ / threads, shard_);
   else
     cut.parts = std::min(op.most_parts(), threads / std::gcd(images_, threads));
-  while (shard_images % cut.images != 0) --cut.images;  // a piece lies in one shard
-  core::worker_pool().run(core::ceil_div(images_, cut.images) * cut.parts, [c = &cut](std::int64_t piece, int worker) {
+  while (shard_ % cut.images != 0) --cut.images;  // a piece lies in one shard
+  device_.run(core::ceil_div(images_, cut.images) * cut.parts, [c = &cut](std::int64_t piece, int worker) {
     const std::int64_t first = piece / c->parts * c->images;
-    Call call = c->self->call_for(first, std::min(c->images, c->self->images_ - first), worker, first / shard_images);
+    Call call = c->self->call_for(first, std::min(c->images, c->self->images_ - first), worker, first / c->self->shard_);
     call.part = piece % c->parts, call.parts = c->parts;
     c->self->run_op(c->op, call, worker, c->segment, -1);
   }, threads_);
@@ -254,13 +250,12 @@ void Workspace::run_shared(int index, std::size_t segment) {
 
 void Workspace::run_images(std::size_t segment) {
   if (shares_ops(segment)) return run_op_by_op(segment);
-  const std::int64_t shards = core::ceil_div(images_, shard_images);
-  if (partials_[segment] != nullptr) partials_[segment]->start(shards);
+  if (partials_[segment] != nullptr) partials_[segment]->start(shards());
   struct Round {
     Workspace* self;
     std::size_t segment;
   } round{this, segment};
-  core::worker_pool().run(shards, [r = &round](std::int64_t shard, int worker) { r->self->run_shard(r->segment, shard, worker); }, threads_);
+  device_.run(shards(), [r = &round](std::int64_t shard, int worker) { r->self->run_shard(r->segment, shard, worker); }, threads_);
 }
 
 void Workspace::run_outputs(std::size_t segment) {
@@ -268,7 +263,7 @@ void Workspace::run_outputs(std::size_t segment) {
     Workspace* self;
     std::size_t segment;
   } round{this, segment};
-  core::worker_pool().run(plan_.segments()[segment].pieces, [r = &round](std::int64_t piece, int worker) {
+  device_.run(plan_.segments()[segment].pieces, [r = &round](std::int64_t piece, int worker) {
     Workspace& w = *r->self;
     Call call = w.call_for(0, w.images_, worker, worker);
     for (const int op : w.plan_.segments()[r->segment].ops) {

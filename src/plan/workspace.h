@@ -10,26 +10,17 @@
 #include <vector>
 
 #include "kernels/eltwise/eltwise.h"
+#include "plan/device.h"
 #include "plan/plan.h"
 #include "plan/profile.h"
 
 namespace linn::detail::plan {
 
-/// Aligned memory, on 2 MB pages if the system allows it. Throws MemoryError with the size that was needed.
-class Arena {
- public:
-  explicit Arena(std::int64_t bytes);
-  std::byte* data() { return memory_.get(); }
-
- private:
-  std::unique_ptr<std::byte, void (*)(std::byte*)> memory_;
-};
-
 /// Adds the partial sums of shards along the sum tree (core/tree.h), while shards finish in any order: the worker that finishes the second
 /// of two siblings adds the right one to the left one. Lock-free except for the list of free slots.
 class PartialSums {
  public:
-  PartialSums(std::int64_t elements, std::int64_t slots, std::int64_t batch, Precision precision, std::byte* memory);
+  PartialSums(std::int64_t elements, std::int64_t slots, std::int64_t most_shards, Precision precision, std::byte* memory);
 
   void start(std::int64_t shards);
   /// A slot for a shard's partial sums.
@@ -60,15 +51,15 @@ class PartialSums {
 
 class Workspace {
  public:
-  /// Allocates for the process's worker pool. The plan must outlive the workspace.
-  explicit Workspace(const Plan& plan);
+  /// Allocates for the device's present number of workers. Plan and device must outlive the workspace.
+  explicit Workspace(const Plan& plan, const Device& device = cpu());
   ~Workspace();
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
 
   const Plan& plan() const { return plan_; }
-  /// Whether the workspace was made for the present number of threads of the pool.
-  bool fits_pool() const;
+  /// Whether the workspace was made for the device's present number of workers.
+  bool fits_device() const;
 
   /// Sets the memory of a bound value for all following runs. Packed copies of a variable that the plan only reads are kept between runs:
   /// after a change of its numbers, bind it again, even at the same address.
@@ -91,11 +82,14 @@ class Workspace {
   void run_shared(int op, std::size_t segment);
   void run_op(int op, Call& call, int worker, std::size_t segment, int partial_slot);
   std::byte* resolve(Value value, const Call& call, std::size_t segment, int partial_slot);
+  std::int64_t shards() const { return core::ceil_div(images_, shard_); }
   Call call_for(std::int64_t first, std::int64_t images, int worker, std::int64_t area);
 
   const Plan& plan_;
+  const Device& device_;
   int threads_;
-  Arena arena_;
+  std::int64_t shard_;  // images
+  Device::Memory memory_;
   std::byte* shared_ = nullptr;
   std::vector<std::byte*> workers_;
   std::vector<std::unique_ptr<PartialSums>> partials_;  // by segment; null without partials

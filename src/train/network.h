@@ -67,7 +67,7 @@ class Network {
 
   const NetworkKey& key() const { return key_; }
   const plan::Plan& plan() const { return *plan_; }
-  bool fits_pool() const { return workspace_->fits_pool(); }
+  bool fits_device() const { return workspace_->fits_device(); }
   /// Binds the graph's variables, if they have changed, and, for training, the optimizer's slots. To be called before each run that may
   /// come after a change.
   void bind(graph::Graph& graph, Slots* slots);

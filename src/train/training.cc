@@ -55,7 +55,7 @@ Network& Training::network(Use use, const Samples& samples, std::int64_t batch, 
   for (const Tensor& weight : samples.weight) key_.weighted.push_back(weight.defined());
   key_.dtype_policy = dtype_policy_;
   key_.accuracy = accuracy;
-  const auto found = std::find_if(networks_.begin(), networks_.end(), [&](const auto& network) { return network->key() == key_ && network->fits_pool(); });
+  const auto found = std::find_if(networks_.begin(), networks_.end(), [&](const auto& network) { return network->key() == key_ && network->fits_device(); });
   if (found != networks_.end()) {
     std::rotate(networks_.begin(), found, found + 1);
   } else {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "kernels/polyphase/polyphase.h"
+#include "kernels/polyphase/pooled.h"
 #include "kernels/pool_check.h"
 
 namespace linn::detail::kernels::check {
@@ -87,6 +87,40 @@ inline void check_phase_mix_gradient(const Phases& p, std::int64_t images, Value
     form.run(p, {images, src.data(), weights.data(), ddst.data(), to_src.data(), to_weights.data(), scratch.data()});
     ASSERT_TRUE(testing::all_near(to_src, dsrc, dsrc_size, 1));
     ASSERT_TRUE(testing::all_near(to_weights, dweights, dweights_size, 1));  // sums are double: one rounding
+  });
+}
+
+/// Against the whole pooled map and its gradient, of which the phases of `phase` are taken.
+inline void check_phase_pool(std::int64_t window_height, std::int64_t window_width, const Phases& p, std::int64_t images, Values values, std::uint32_t seed) {
+  SCOPED_TRACE(describe(p) + ", window " + std::to_string(window_height) + "x" + std::to_string(window_width));
+  const Window window = {.height = window_height, .width = window_width, .stride_height = 1, .stride_width = 1};
+  const Geometry whole = resolve(window, p.height + window_height - 1, p.width + window_width - 1, p.channels, p.channels).value();
+  PhasePool problem = PhasePool::of(whole, p);
+  problem.pool.argmax = true;
+  const std::vector<float> src = make(images * whole.src_image, values, seed), ddst = make(images * p.elements(), Values::normal, seed + 1);
+  std::vector<std::int32_t> phase;
+  for (std::int64_t n = 0; n < images; ++n) phase.push_back(static_cast<std::int32_t>((n + seed) % static_cast<std::uint64_t>(p.count())));
+
+  Buffer pooled(images * p.map()), expected(images * p.elements()), dpooled(images * p.map()), dsrc(images * whole.src_image);
+  testing::Guarded<std::uint8_t> argmax(images * p.map());
+  const PoolForward::Problem all{whole, PoolKind::max, true};
+  PoolForward::reference<float>(all, {images, src.data(), pooled.data(), argmax.data(), nullptr, nullptr});
+  PhaseForward::reference<float>(p, {images, pooled.data(), phase.data(), expected.data(), nullptr});
+  PhaseInputGradient::reference<float>(p, {images, ddst.data(), phase.data(), dpooled.data(), nullptr});
+  PoolInputGradient::reference<float>(all, {images, dpooled.data(), argmax.data(), nullptr, dsrc.data(), nullptr});
+  std::vector<double> gradient(dsrc.data(), dsrc.data() + dsrc.size());
+  const std::vector<double> magnitude(gradient.size(), 4.0 * static_cast<double>(window_height * window_width));
+
+  testing::Guarded<std::uint8_t> cells(images * p.elements());
+  each_form<PhasePoolForward>(problem, [&](const Implementation<PhasePoolForward>& form) {
+    Buffer dst(images * p.elements(), untouched), scratch(form.scratch(problem, images), testing::unwritten);
+    form.run(problem, {images, src.data(), phase.data(), dst.data(), cells.data(), scratch.data()});
+    ASSERT_TRUE(all_bits(dst, expected));
+  });
+  each_form<PhasePoolInputGradient>(problem, [&](const Implementation<PhasePoolInputGradient>& form) {
+    Buffer to(images * whole.src_image, untouched), scratch(form.scratch(problem, images), testing::unwritten);
+    form.run(problem, {images, ddst.data(), phase.data(), cells.data(), to.data(), scratch.data()});
+    ASSERT_TRUE(testing::all_near(to, gradient, magnitude, 1));
   });
 }
 

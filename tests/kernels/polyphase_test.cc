@@ -151,6 +151,17 @@ TEST(PhaseKernels, MixGradientOfEveryTail) {
       }
 }
 
+TEST(PhaseKernels, APoolingOfOnePhase) {
+  unsigned seed = 1;
+  for (const std::int64_t channels : {1, 3, 8, 17, 33})
+    for (const Values values : {Values::normal, Values::ties})
+      for (const auto& [height, width] : {std::pair{2, 2}, std::pair{3, 3}, std::pair{1, 4}})
+        for (const Phases& p : {Phases{6, 8, channels, 2, 2}, Phases{6, 5, channels, 3, 1}}) {
+          check::check_phase_pool(height, width, p, 5, values, ++seed);
+          if (HasFatalFailure()) return;
+        }
+}
+
 // P(argmax of logits + noise = k) is softmax(logits)[k], whatever the temperature (Gumbel's maximum).
 TEST(GumbelSoftmax, ArgmaxFollowsTheSoftmaxOfTheLogits) {
   constexpr std::int64_t rows = 40000;

@@ -292,6 +292,12 @@ void check_positions<PhaseScores>() {
     for (const Phases& p : {Phases{6, 10, 5, 2, 2}, Phases{9, 6, 33, 3, 2}, Phases{5, 7, 1, 1, 1}}) check_positions_phase_scores({p, score}, 1);
 }
 
+// The pooling's own, of which they are made.
+template <>
+void check_positions<PhasePoolForward>() {}
+template <>
+void check_positions<PhasePoolInputGradient>() {}
+
 // Their outputs have no place in a map: sums over all of it, and copies.
 template <>
 void check_positions<NormMoments>() {}

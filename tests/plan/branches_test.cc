@@ -307,7 +307,7 @@ TEST(Trim, AMapWithSeveralReadersStaysWhole) {
 
 // Masks are a function of seed, step, op and image: shards and steps do not repeat each other.
 TEST(Dropout, AMaskForEachImageAndStep) {
-  constexpr std::int64_t images = 3 * shard_images, row = 64;
+  constexpr std::int64_t images = 3 * most_of_shard, row = 64;
   PlanRun run(Purpose::training);
   const Value input = run.bind("input", {row}, Extent::batch, Values(images * row, 1.0));
   const Value a = dropout(run.lowering(), input, 0.5, 0), b = dropout(run.lowering(), input, 0.5, 0);

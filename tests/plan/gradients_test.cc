@@ -408,7 +408,7 @@ TEST(Plan, DenseOverPixelsHasRoomForAllRows) {
   for (const Layer& layer : std::vector<Layer>{Dense(70), Flatten(), Dense(5, {.activation = "softmax"})}) graph.append(linn::detail::description_of(layer), 3);
   graph.build({9, 8, 60}, 3);
   const Plan plan = training_plan(graph);
-  const kernels::DenseKernelGradient::Problem problem = {.inputs = 60, .outputs = 70, .shard = shard_images * 9 * 8};
+  const kernels::DenseKernelGradient::Problem problem = {.inputs = 60, .outputs = 70, .shard = most_of_shard * 9 * 8};
   const std::int64_t needed = kernels::choose<kernels::DenseKernelGradient>(problem).scratch(problem, 32 * 9 * 8);
   std::int64_t most = 0;
   for (int i = 0; i < plan.ops(); ++i)

@@ -80,9 +80,9 @@ class PlanRun {
   }
   /// Compiles the ops as they are, but for those that nobody reads.
   void build(std::int64_t batch, Precision precision) { compile(batch, precision, {}, {.fold = false, .fuse = false, .trim = false, .views = false}); }
-  /// Anew, for the threads that there are now.
-  void make_workspace() {
-    workspace_ = std::make_unique<detail::plan::Workspace>(*plan_);
+  /// Anew, for the workers that there are now.
+  void make_workspace(const detail::plan::Device& device = detail::plan::cpu()) {
+    workspace_ = std::make_unique<detail::plan::Workspace>(*plan_, device);
     for (Bound& bound : bound_) {
       fill(bound);
       workspace_->bind(bound.value, bound.memory.raw());

@@ -29,6 +29,42 @@ struct Gather {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
+/// dst[r,k] = src[row,k] as a number of 64 bits, with the row as in Gather. Labels are checked once, when `fit` is called; here they are only
+/// converted. bfloat16 is refused then.
+struct GatherLabels {
+  static constexpr std::string_view name = "gather_labels";
+  struct Problem {
+    std::int64_t row = 1;  // labels of a row
+    DType from = DType::i64;
+  };
+  template <class T>
+  struct Args {
+    std::int64_t rows;
+    const void* src;
+    const std::int64_t* index;  // null: consecutive rows
+    std::int64_t first;         // index[first + r], or source row first + r
+    std::int64_t* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
+/// dst[i] = src[i], numbers that the plan holds, rounded to T.
+struct Constants {
+  static constexpr std::string_view name = "constants";
+  struct Problem {};
+  template <class T>
+  struct Args {
+    std::int64_t count;
+    const double* src;
+    T* dst;
+    T* scratch;
+  };
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args);
+};
+
 /// dst[i] = src[i] * scale + offset. The gradient is the same kernel with offset 0.
 struct Rescale {
   static constexpr std::string_view name = "rescale";

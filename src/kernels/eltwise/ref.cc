@@ -234,6 +234,29 @@ void Gather::reference(const Problem& problem, const Args<T>& args) {
 }
 
 template <class T>
+void GatherLabels::reference(const Problem& problem, const Args<T>& args) {
+  const auto gather = [&]<class From>(const From* src) {
+    for (std::int64_t r = 0; r < args.rows; ++r) {
+      const std::int64_t row = args.index == nullptr ? args.first + r : args.index[args.first + r];
+      for (std::int64_t k = 0; k < problem.row; ++k) args.dst[r * problem.row + k] = static_cast<std::int64_t>(src[row * problem.row + k]);
+    }
+  };
+  switch (problem.from) {
+    case DType::u8: return gather(static_cast<const std::uint8_t*>(args.src));
+    case DType::i32: return gather(static_cast<const std::int32_t*>(args.src));
+    case DType::i64: return gather(static_cast<const std::int64_t*>(args.src));
+    case DType::f32: return gather(static_cast<const float*>(args.src));
+    case DType::f64: return gather(static_cast<const double*>(args.src));
+    case DType::bf16: return;
+  }
+}
+
+template <class T>
+void Constants::reference(const Problem&, const Args<T>& args) {
+  for (std::int64_t i = 0; i < args.count; ++i) args.dst[i] = static_cast<T>(args.src[i]);
+}
+
+template <class T>
 void Rescale::reference(const Problem& problem, const Args<T>& args) {
   const T scale = static_cast<T>(problem.scale);
   const T offset = static_cast<T>(problem.offset);
@@ -331,6 +354,8 @@ void RmspropUpdate::reference(const Problem& problem, const Args<T>& args) {
 LINN_INSTANTIATE(ActivationForward)
 LINN_INSTANTIATE(ActivationGradient)
 LINN_INSTANTIATE(Gather)
+LINN_INSTANTIATE(GatherLabels)
+LINN_INSTANTIATE(Constants)
 LINN_INSTANTIATE(Rescale)
 LINN_INSTANTIATE(Add)
 LINN_INSTANTIATE(Dropout)

@@ -1,55 +1,25 @@
 #include "plan/ops/clip.h"
 
-#include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include "core/checked.h"
+#include "kernels/eltwise/clip.h"
 #include "plan/ops/append.h"
 
 namespace linn::detail::plan {
 namespace {
 
-constexpr std::int64_t piece_elements = 1 << 14;
-
-// Base of ops on all elements of a fixed value, cut into pieces. `extent` is the shape of the value.
-template <class Derived>
-class PiecesOp : public RealOp<Derived> {
- public:
-  explicit PiecesOp(std::int64_t elements) : elements_(elements) {}
-
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  std::int64_t pieces() const override { return core::ceil_div(elements_, piece_elements); }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}
-
- protected:
-  std::int64_t begin(const Call& call) const { return call.piece * piece_elements; }
-  std::int64_t end(const Call& call) const { return std::min(begin(call) + piece_elements, elements_); }
-
- private:
-  std::int64_t elements_;
-};
-
 // inputs {variable}, outputs {its gradient}
-class PenaltyGradientOp final : public PiecesOp<PenaltyGradientOp> {
+class PenaltyGradientOp final : public PiecesOp<PenaltyGradientOp, kernels::PenaltyGradient> {
  public:
-  PenaltyGradientOp(std::int64_t elements, double l1, double l2) : PiecesOp(elements), l1_(l1), l2_(l2) {}
+  using PiecesOp::PiecesOp;
 
   std::string_view name() const override { return "penalty_gradient"; }
 
   template <class T>
   void compute(const Call& call) const {
-    const T l1 = static_cast<T>(l1_), l2 = static_cast<T>(2 * l2_);
-    for (std::int64_t i = begin(call); i < end(call); ++i) {
-      const T w = call.in<T>(0)[i];
-      call.out<T>(0)[i] = l1 * (w > 0 ? T{1} : w < 0 ? T{-1} : T{0}) + l2 * w;
-    }
+    kernel_.run<T>({.count = count(call), .src = call.in<T>(0) + offset(call), .dsrc = call.out<T>(0) + offset(call), .scratch = nullptr});
   }
-
- private:
-  double l1_, l2_;
 };
 
 template <class MadeOp>
@@ -58,89 +28,64 @@ Value append_gradient(Lowering& to, std::unique_ptr<MadeOp> op, std::vector<Valu
   return append(to, std::move(op), std::move(inputs), {output});
 }
 
-// inputs {values}, outputs {l1 |v| + l2 v^2 of each piece, in double}
-class PenaltyOp final : public PiecesOp<PenaltyOp> {
+// inputs {values}, outputs {the penalty of each piece, in double}
+class PenaltyOp final : public PiecesOp<PenaltyOp, kernels::Penalty> {
  public:
-  PenaltyOp(std::int64_t elements, double l1, double l2) : PiecesOp(elements), l1_(l1), l2_(l2) {}
+  using PiecesOp::PiecesOp;
 
   std::string_view name() const override { return "penalty"; }
   void differentiate(Gradients& gradients) override {
-    auto gradient = std::make_unique<PenaltyGradientOp>(inputs[0].shape.elements(), l1_, l2_);
-    gradients.give(inputs[0], append_gradient(gradients.to(), std::move(gradient), {inputs[0]}, inputs[0]));
+    gradients.give(inputs[0], append_gradient(gradients.to(), std::make_unique<PenaltyGradientOp>(problem()), {inputs[0]}, inputs[0]));
   }
+  static std::int64_t pieces_of(Value value) { return core::ceil_div(value.shape.elements(), piece_elements); }
 
   template <class T>
   void compute(const Call& call) const {
-    double absolute = 0, squares = 0;
-    for (std::int64_t i = begin(call); i < end(call); ++i) {
-      const auto v = static_cast<double>(call.in<T>(0)[i]);
-      absolute += std::abs(v);
-      squares += v * v;
-    }
-    // With a factor of 0 the sum is left out, even if it is infinite.
-    call.out<double>(0)[call.piece] = (l1_ == 0 ? 0 : l1_ * absolute) + (l2_ == 0 ? 0 : l2_ * squares);
+    kernel_.run<T>({.count = count(call), .src = call.in<T>(0) + offset(call), .penalty = call.out<double>(0) + call.piece, .scratch = nullptr});
   }
-
- private:
-  double l1_, l2_;
 };
 
 // inputs {lists of f64}, outputs {the sum of all}
-class TotalOp final : public RealOp<TotalOp> {
+class TotalOp final : public WholeOp<TotalOp, kernels::Total> {
  public:
   std::string_view name() const override { return "total"; }
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    double total = 0;
     for (std::size_t k = 0; k < inputs.size(); ++k)
-      for (std::int64_t i = 0; i < inputs[k].shape.elements(); ++i) total += call.in<double>(k)[i];
-    *call.out<double>(0) = total;
+      kernel_.run<T>({.count = inputs[k].shape.elements(), .src = call.in<double>(k), .total = call.out<double>(0), .adds = k > 0, .scratch = nullptr});
   }
 };
 
 // inputs {gradient, squared norm}
-class ClipNormOp final : public PiecesOp<ClipNormOp> {
+class ClipNormOp final : public PiecesOp<ClipNormOp, kernels::ClipNorm> {
  public:
-  ClipNormOp(std::int64_t elements, double norm) : PiecesOp(elements), norm_(norm) {}
+  using PiecesOp::PiecesOp;
 
   std::string_view name() const override { return "clip_norm"; }
 
   template <class T>
   void compute(const Call& call) const {
-    const double norm = std::sqrt(*call.in<double>(1));
-    const T factor = norm <= norm_ ? T{1} : static_cast<T>(norm_ / norm);  // a norm that is not finite makes all elements NaN or 0
-    for (std::int64_t i = begin(call); i < end(call); ++i) call.out<T>(0)[i] = call.in<T>(0)[i] * factor;
+    kernel_.run<T>({.count = count(call), .src = call.in<T>(0) + offset(call), .squared_length = call.in<double>(1),
+                    .dst = call.out<T>(0) + offset(call), .scratch = nullptr});
   }
-
- private:
-  double norm_;
 };
 
-class ClipValueOp final : public PiecesOp<ClipValueOp> {
+class ClipValueOp final : public PiecesOp<ClipValueOp, kernels::ClipValue> {
  public:
-  ClipValueOp(std::int64_t elements, double limit) : PiecesOp(elements), limit_(limit) {}
+  using PiecesOp::PiecesOp;
 
   std::string_view name() const override { return "clip_value"; }
 
   template <class T>
   void compute(const Call& call) const {
-    const T limit = static_cast<T>(limit_);
-    for (std::int64_t i = begin(call); i < end(call); ++i) call.out<T>(0)[i] = std::clamp(call.in<T>(0)[i], -limit, limit);
+    kernel_.run<T>({.count = count(call), .src = call.in<T>(0) + offset(call), .dst = call.out<T>(0) + offset(call), .scratch = nullptr});
   }
-
- private:
-  double limit_;
 };
 
 Value append_penalty(Lowering& to, Value value, double l1, double l2) {
-  auto op = std::make_unique<PenaltyOp>(value.shape.elements(), l1, l2);
-  const Value output = to.value("penalty of " + to.info(value).name, {op->pieces()}, Extent::fixed, Element::f64);
-  return append(to, std::move(op), {value}, {output});
+  const Value output = to.value("penalty of " + to.info(value).name, {PenaltyOp::pieces_of(value)}, Extent::fixed, Element::f64);
+  return append(to, std::make_unique<PenaltyOp>(kernels::Penalty::Problem{.l1 = l1, .l2 = l2}), {value}, {output});
 }
 
 }  // namespace
@@ -152,11 +97,11 @@ Value squared_norm(Lowering& to, const std::vector<Value>& values) {
 }
 
 Value clip_norm(Lowering& to, Value gradient, Value squared_norm, double norm) {
-  return append_gradient(to, std::make_unique<ClipNormOp>(gradient.shape.elements(), norm), {gradient, squared_norm}, gradient);
+  return append_gradient(to, std::make_unique<ClipNormOp>(kernels::ClipNorm::Problem{norm}), {gradient, squared_norm}, gradient);
 }
 
 Value clip_value(Lowering& to, Value gradient, double limit) {
-  return append_gradient(to, std::make_unique<ClipValueOp>(gradient.shape.elements(), limit), {gradient}, gradient);
+  return append_gradient(to, std::make_unique<ClipValueOp>(kernels::ClipValue::Problem{limit}), {gradient}, gradient);
 }
 
 Value penalty(Lowering& to, Value variable, double l1, double l2) {

@@ -7,7 +7,6 @@
 #include "plan/epilogue.h"
 #include "plan/ops/append.h"
 #include "plan/ops/eltwise.h"
-#include "plan/plan.h"
 
 namespace linn::detail::plan {
 namespace {
@@ -45,10 +44,10 @@ class BiasGradientOp final : public GradientOp<BiasGradientOp, kernels::ColumnSu
 // partial sum of the whole kernel. The sums still follow the sum tree over shards (kernels/gemm/dense.h).
 class DenseKernelGradientOp final : public GradientOp<DenseKernelGradientOp, kernels::DenseKernelGradient> {
  public:
-  DenseKernelGradientOp(std::int64_t inputs_count, std::int64_t outputs_count, std::int64_t shard)
-      : GradientOp({.inputs = inputs_count, .outputs = outputs_count, .shard = shard}) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "dense_kernel_gradient"; }
+  void set_shard(std::int64_t images) override { kernel_.problem().shard = images * rows_an_image(inputs[0]); }
   Cut cut() const override { return Cut::outputs; }
   std::int64_t pieces() const override { return core::ceil_div(problem().inputs, piece_rows); }
   std::int64_t scratch(std::int64_t images) const override { return kernel_.scratch(images * rows_an_image(inputs[0])); }
@@ -113,8 +112,8 @@ class DenseOp final : public KernelOp<DenseOp, kernels::DenseForward>, public Ep
     if (inputs[residual].defined() && gradients.wants(inputs[residual])) gradients.give(inputs[residual], d);
     if (gradients.wants(inputs[kernel])) {
       const Value dkernel = to.value("d " + to.info(inputs[kernel]).name, inputs[kernel].shape, Extent::fixed);
-      const std::int64_t shard = shard_images * rows_an_image(inputs[src]);
-      append(to, std::make_unique<DenseKernelGradientOp>(p.inputs, p.outputs, shard), {inputs[src], d}, {dkernel});
+      const kernels::DenseKernelGradient::Problem problem{.inputs = p.inputs, .outputs = p.outputs};
+      append(to, std::make_unique<DenseKernelGradientOp>(problem), {inputs[src], d}, {dkernel});
       gradients.give(inputs[kernel], dkernel);
     }
     if (inputs[bias].defined() && gradients.wants(inputs[bias])) gradients.give(inputs[bias], bias_gradient(gradients, inputs[bias], d));

@@ -34,44 +34,22 @@ class GatherOp final : public KernelOp<GatherOp, kernels::Gather> {
   int source_;
 };
 
-// Labels are checked once, when `fit` is called; here they are only converted.
-class GatherLabelsOp final : public Op {
+class GatherLabelsOp final : public GradientOp<GatherLabelsOp, kernels::GatherLabels> {
  public:
-  GatherLabelsOp(int source, std::int64_t labels, DType from) : source_(source), labels_(labels), from_(from) {}
+  GatherLabelsOp(int source, const kernels::GatherLabels::Problem& problem) : GradientOp(problem), source_(source) {}
 
   std::string_view name() const override { return "gather_labels"; }
-  std::string implementation() const override { return "scalar"; }
-  std::int64_t source_bytes() const override { return labels_ * static_cast<std::int64_t>(size_of(from_)); }
-  void differentiate(Gradients&) override {}
-  void prepare(const kernels::Policy&) override {}
+  std::int64_t source_bytes() const override { return problem().row * static_cast<std::int64_t>(size_of(problem().from)); }
 
-  void run(const Call& call) const override {
-    switch (from_) {
-      case DType::u8: return convert<std::uint8_t>(call);
-      case DType::i32: return convert<std::int32_t>(call);
-      case DType::i64: return convert<std::int64_t>(call);
-      case DType::f32: return convert<float>(call);
-      case DType::f64: return convert<double>(call);
-      case DType::bf16: return;  // refused when `fit` is called
-    }
+  template <class T>
+  void compute(const Call& call) const {
+    const Rows& rows = call.sources[source_];
+    kernel_.run<T>({.rows = call.images, .src = rows.data, .index = rows.index, .first = rows.first + call.first, .dst = call.out<std::int64_t>(0),
+                    .scratch = nullptr});
   }
 
  private:
-  template <class From>
-  void convert(const Call& call) const {
-    const Rows& rows = call.sources[source_];
-    const auto* src = static_cast<const From*>(rows.data);
-    auto* dst = call.out<std::int64_t>(0);
-    for (std::int64_t i = 0; i < call.images; ++i) {
-      const std::int64_t at = rows.first + call.first + i;
-      const std::int64_t row = rows.index == nullptr ? at : rows.index[at];
-      for (std::int64_t k = 0; k < labels_; ++k) dst[i * labels_ + k] = static_cast<std::int64_t>(src[row * labels_ + k]);
-    }
-  }
-
   int source_;
-  std::int64_t labels_;
-  DType from_;
 };
 
 class RescaleOp final : public KernelOp<RescaleOp, kernels::Rescale> {
@@ -192,7 +170,7 @@ Value gather(Lowering& to, int source, const Shape& shape, DType from) {
 
 Value gather_labels(Lowering& to, int source, std::int64_t labels, DType from) {
   const Value output = to.value("labels", {labels}, Extent::batch, Element::i64);
-  return append(to, std::make_unique<GatherLabelsOp>(source, labels, from), {}, {output});
+  return append(to, std::make_unique<GatherLabelsOp>(source, kernels::GatherLabels::Problem{labels, from}), {}, {output});
 }
 
 Value rescale(Lowering& to, Value src, double scale, double offset) {

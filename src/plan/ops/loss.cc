@@ -1,8 +1,8 @@
 #include "plan/ops/loss.h"
 
-#include <algorithm>
 #include <memory>
 
+#include "kernels/reduce/row_sums.h"
 #include "plan/ops/append.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/softmax.h"
@@ -112,89 +112,55 @@ class RowCountsOp final : public GradientOp<RowCountsOp, kernels::RowCounts> {
 };
 
 // inputs {labels of the whole batch}
-class ShareOfOthersOp final : public RealOp<ShareOfOthersOp> {
+class ShareOfOthersOp final : public WholeOp<ShareOfOthersOp, kernels::ShareOfOthers> {
  public:
-  explicit ShareOfOthersOp(std::int64_t ignored) : ignored_(ignored) {}
+  using WholeOp::WholeOp;
 
   std::string_view name() const override { return "share_of_others"; }
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t rows = call.batch * inputs[0].shape.elements();
-    const auto* labels = call.in<std::int64_t>(0);
-    const auto ignored = std::count(labels, labels + rows, ignored_);
-    // Keras's epsilon: a batch in which all rows are ignored has loss 0.
-    *call.out<double>(0) = static_cast<double>(rows) / (static_cast<double>(rows - ignored) + 1e-7);
+    kernel_.run<T>({.rows = call.batch * inputs[0].shape.elements(), .labels = call.in<std::int64_t>(0), .share = call.out<double>(0), .scratch = nullptr});
   }
-
- private:
-  std::int64_t ignored_;
 };
 
-double share_in(const Call& call, std::size_t input) { return call.inputs[input] == nullptr ? 1.0 : *call.in<double>(input); }
-
-// The gradient of factor * share * sum / rows by each row: factor * share * weight / rows. inputs {weight, share}.
-class LossSeedOp final : public RealOp<LossSeedOp> {
+// inputs {weight, share}.
+class LossSeedOp final : public GradientOp<LossSeedOp, kernels::RowSumsGradient> {
  public:
-  explicit LossSeedOp(double factor) : factor_(factor) {}
+  using GradientOp::GradientOp;
 
   std::string_view name() const override { return "loss_seed"; }
-  std::string implementation() const override { return "scalar"; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t rows = outputs[0].shape.elements();
-    const T share = static_cast<T>(factor_ * share_in(call, 1) / static_cast<double>(call.batch * rows));
-    for (std::int64_t i = 0; i < call.images; ++i)
-      std::fill_n(call.out<T>(0) + i * rows, rows, call.inputs[0] == nullptr ? share : share * call.in<T>(0)[i]);
+    kernel_.run<T>({.images = call.images, .batch = call.batch, .weight = call.in<T>(0), .share = call.in<double>(1), .dvalues = call.out<T>(0),
+                    .scratch = nullptr});
   }
-
- private:
-  double factor_;
 };
 
-class SumOp : public RealOp<SumOp> {
+// inputs {rows, weight, share}
+class RowSumsOp : public WholeOp<RowSumsOp, kernels::RowSums> {
  public:
-  explicit SumOp(std::int64_t counts) : counts_(counts) {}
+  using WholeOp::WholeOp;
 
   std::string_view name() const override { return "row_sums"; }
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}
 
-  // inputs {rows, weight, share}
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t rows = inputs[0].shape.elements() / counts_;
-    const T* weight = call.in<T>(1);
-    double* sums = call.out<double>(0);
-    std::fill_n(sums, counts_, 0.0);
-    for (std::int64_t i = 0; i < call.batch; ++i)
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t k = 0; k < counts_; ++k)
-          sums[k] += static_cast<double>(call.in<T>(0)[(i * rows + r) * counts_ + k]) * (weight == nullptr ? 1.0 : static_cast<double>(weight[i]));
-    for (std::int64_t k = 0; k < counts_; ++k) sums[k] *= share_in(call, 2);
+    kernel_.run<T>({.images = call.batch, .values = call.in<T>(0), .weight = call.in<T>(1), .share = call.in<double>(2), .sums = call.out<double>(0),
+                    .scratch = nullptr});
   }
-
- private:
-  std::int64_t counts_;
 };
 
-class LossSumOp final : public SumOp {
+class LossSumOp final : public RowSumsOp {
  public:
-  explicit LossSumOp(double factor) : SumOp(1), factor_(factor) {}
+  LossSumOp(std::int64_t rows, double factor) : RowSumsOp({.rows = rows, .counts = 1}), factor_(factor) {}
 
   std::string_view name() const override { return "loss_sum"; }
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.make(inputs[0]);
-    append(gradients.to(), std::make_unique<LossSeedOp>(factor_), {inputs[1], inputs[2]}, {d});
+    append(gradients.to(), std::make_unique<LossSeedOp>(kernels::RowSumsGradient::Problem{.rows = problem().rows, .factor = factor_}),
+           {inputs[1], inputs[2]}, {d});
     gradients.give(inputs[0], d);
   }
 
@@ -233,13 +199,16 @@ Value row_counts(Lowering& to, const LossInputs& inputs, std::int64_t counts, co
 }
 
 Value loss_sum(Lowering& to, Value rows, Value weight, double factor, Value share) {
-  return append_sum(to, std::make_unique<LossSumOp>(factor), rows, weight, share, 1);
+  return append_sum(to, std::make_unique<LossSumOp>(rows.shape.elements(), factor), rows, weight, share, 1);
 }
 
 Value share_of_others(Lowering& to, Value labels, std::int64_t ignored) {
-  return append(to, std::make_unique<ShareOfOthersOp>(ignored), {labels}, {to.value("share of rows", {1}, Extent::fixed, Element::f64)});
+  return append(to, std::make_unique<ShareOfOthersOp>(kernels::ShareOfOthers::Problem{ignored}), {labels}, {to.value("share of rows", {1}, Extent::fixed, Element::f64)});
 }
 
-Value row_sums(Lowering& to, Value rows, std::int64_t counts) { return append_sum(to, std::make_unique<SumOp>(counts), rows, {}, {}, counts); }
+Value row_sums(Lowering& to, Value rows, std::int64_t counts) {
+  const kernels::RowSums::Problem problem{.rows = rows.shape.elements() / counts, .counts = counts};
+  return append_sum(to, std::make_unique<RowSumsOp>(problem), rows, {}, {}, counts);
+}
 
 }  // namespace linn::detail::plan

@@ -1,33 +1,15 @@
 #include "plan/ops/norm.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
+#include "kernels/norm/coefficients.h"
 #include "kernels/norm/norm.h"
 #include "plan/ops/append.h"
 #include "plan/ops/eltwise.h"
-#include "plan/plan.h"
 
 namespace linn::detail::plan {
 namespace {
-
-double inverse_deviation(double variance, double epsilon) { return 1 / std::sqrt(variance + epsilon); }
-
-// Coefficients of NormForward for channels first <= c < last, from statistics in double. The rounding error of the mean is added to the
-// shift, so that a mean far above the deviation loses no digits.
-template <class T>
-void set_coefficients(const double* statistics, const T* gamma, const T* beta, double epsilon, std::int64_t channels, std::int64_t first,
-                      std::int64_t last, T* coefficients) {
-  for (std::int64_t c = first; c < last; ++c) {
-    const double scale = inverse_deviation(statistics[channels + c], epsilon) * (gamma == nullptr ? 1.0 : static_cast<double>(gamma[c]));
-    const T mean = static_cast<T>(statistics[c]);
-    const double rest = statistics[c] - static_cast<double>(mean);
-    coefficients[c] = mean;
-    coefficients[channels + c] = static_cast<T>(scale);
-    coefficients[2 * channels + c] = static_cast<T>((beta == nullptr ? 0.0 : static_cast<double>(beta[c])) - rest * scale);
-  }
-}
 
 class NormMomentsOp final : public KernelOp<NormMomentsOp, kernels::NormMoments> {
  public:
@@ -45,20 +27,23 @@ class NormMomentsOp final : public KernelOp<NormMomentsOp, kernels::NormMoments>
 
 // inputs {moments of the images (src, if an image has one pixel), gamma, beta}, the last two may be undefined; outputs {statistics,
 // coefficients}.
-class NormStatisticsOp final : public KernelOp<NormStatisticsOp, kernels::NormStatistics> {
+class NormStatisticsOp final : public WholeOp<NormStatisticsOp, kernels::NormStatistics> {
  public:
-  NormStatisticsOp(const kernels::NormStatistics::Problem& problem, double epsilon) : KernelOp(problem), epsilon_(epsilon) {}
+  NormStatisticsOp(const kernels::NormStatistics::Problem& problem, double epsilon)
+      : WholeOp(problem), coefficients_({.channels = problem.channels, .epsilon = epsilon}) {}
 
   std::string_view name() const override { return "norm_statistics"; }
-  Cut cut() const override { return Cut::outputs; }
+  void set_shard(std::int64_t images) override { kernel_.problem().shard = images; }
   std::int64_t pieces() const override { return core::ceil_div(problem().channels, piece_channels); }
-  void differentiate(Gradients&) override {}  // NormOp's covers it
+  void prepare(const kernels::Policy& policy) override {
+    WholeOp::prepare(policy);
+    coefficients_.prepare(policy);
+  }
 
   template <class T>
   void compute(const Call& call) const {
-    const auto& p = problem();
-    const bool one_pixel = p.pixels == 1;
-    const std::int64_t first = call.piece * piece_channels, last = std::min(first + piece_channels, p.channels);
+    const bool one_pixel = problem().pixels == 1;
+    const std::int64_t first = call.piece * piece_channels, last = std::min(first + piece_channels, problem().channels);
     kernel_.run<T>({.images = call.batch,
                     .moments = one_pixel ? nullptr : call.in<double>(0),
                     .src = one_pixel ? call.in<T>(0) : nullptr,
@@ -66,62 +51,41 @@ class NormStatisticsOp final : public KernelOp<NormStatisticsOp, kernels::NormSt
                     .first = first,
                     .last = last,
                     .scratch = static_cast<T*>(call.scratch)});
-    set_coefficients<T>(call.out<double>(0), call.in<T>(1), call.in<T>(2), epsilon_, p.channels, first, last, call.out<T>(1));
+    coefficients_.run<T>({.statistics = call.out<double>(0), .mean = nullptr, .variance = nullptr, .gamma = call.in<T>(1), .beta = call.in<T>(2),
+                          .coefficients = call.out<T>(1), .first = first, .last = last, .scratch = nullptr});
   }
 
  private:
   static constexpr std::int64_t piece_channels = 64;
-  double epsilon_;
+  KernelUse<kernels::NormCoefficients> coefficients_;
 };
 
-// inputs {moving mean, moving variance, gamma, beta}, the last two may be undefined; outputs {statistics, coefficients}.
-class MovingCoefficientsOp final : public RealOp<MovingCoefficientsOp> {
+// inputs {moving mean, moving variance, gamma, beta}, the last two may be undefined; outputs {statistics, coefficients}. Moving statistics
+// have no gradients; NormOp adds those of gamma and beta.
+class MovingCoefficientsOp final : public WholeOp<MovingCoefficientsOp, kernels::NormCoefficients> {
  public:
-  explicit MovingCoefficientsOp(double epsilon) : epsilon_(epsilon) {}
+  using WholeOp::WholeOp;
 
   std::string_view name() const override { return "norm_coefficients"; }
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}  // moving statistics have none; NormOp adds those of gamma and beta
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t channels = inputs[0].shape.elements();
-    double* statistics = call.out<double>(0);
-    std::copy_n(call.in<T>(0), channels, statistics);
-    std::copy_n(call.in<T>(1), channels, statistics + channels);
-    set_coefficients<T>(statistics, call.in<T>(2), call.in<T>(3), epsilon_, channels, 0, channels, call.out<T>(1));
+    kernel_.run<T>({.statistics = call.out<double>(0), .mean = call.in<T>(0), .variance = call.in<T>(1), .gamma = call.in<T>(2), .beta = call.in<T>(3),
+                    .coefficients = call.out<T>(1), .first = 0, .last = problem().channels, .scratch = nullptr});
   }
-
- private:
-  double epsilon_;
 };
 
 // inputs {statistics of the batch}, outputs {moving mean, moving variance}, which are bound values and are changed in place.
-class MovingStatisticsOp final : public RealOp<MovingStatisticsOp> {
+class MovingStatisticsOp final : public WholeOp<MovingStatisticsOp, kernels::MovingStatistics> {
  public:
-  explicit MovingStatisticsOp(double momentum) : momentum_(momentum) {}
+  using WholeOp::WholeOp;
 
   std::string_view name() const override { return "moving_statistics"; }
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t channels = outputs[0].shape.elements();
-    for (std::size_t i = 0; i < 2; ++i) {
-      const double* batch = call.in<double>(0) + static_cast<std::int64_t>(i) * channels;
-      T* moving = call.out<T>(i);
-      for (std::int64_t c = 0; c < channels; ++c)
-        moving[c] = static_cast<T>(momentum_ * static_cast<double>(moving[c]) + (1 - momentum_) * batch[c]);
-    }
+    kernel_.run<T>({.statistics = call.in<double>(0), .mean = call.out<T>(0), .variance = call.out<T>(1), .scratch = nullptr});
   }
-
- private:
-  double momentum_;
 };
 
 // Pitches of the inputs {src, ddst, coefficients, ...} of the gradient ops.
@@ -147,42 +111,20 @@ class NormGradientSumsOp final : public GradientOp<NormGradientSumsOp, kernels::
   }
 };
 
-// From sums over the batch to gradients. With x^ = (x - mean) / deviation and g the gradient of the result:
-//   d beta = sum of g,  d gamma = sum of g x^,  d x = scale (g - (d beta + x^ d gamma) / count).
 // inputs {sums, statistics, coefficients}, outputs {gradient coefficients, d gamma, d beta}, each undefined unless it is wanted.
-class NormGradientOp final : public RealOp<NormGradientOp> {
+class NormGradientOp final : public WholeOp<NormGradientOp, kernels::NormGradientCoefficients> {
  public:
-  NormGradientOp(double epsilon, std::int64_t pixels) : epsilon_(epsilon), pixels_(pixels) {}
+  NormGradientOp(const kernels::NormGradientCoefficients::Problem& problem, std::int64_t pixels) : WholeOp(problem), pixels_(pixels) {}
 
   std::string_view name() const override { return "norm_gradient"; }
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t channels = inputs[0].shape[1];
-    const auto count = static_cast<double>(call.batch * pixels_);
-    const T* sums = call.in<T>(0);
-    const double* statistics = call.in<double>(1);
-    const T* coefficients = call.in<T>(2);
-    T* lines = call.out<T>(0);
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const double inverse = inverse_deviation(statistics[channels + c], epsilon_);
-      const double rest = statistics[c] - static_cast<double>(coefficients[c]);  // rounding error of the mean
-      const auto sum = static_cast<double>(sums[c]);
-      const double dgamma = (static_cast<double>(sums[channels + c]) - rest * sum) * inverse;
-      const auto scale = static_cast<double>(coefficients[channels + c]);
-      const double slope = -scale * inverse * dgamma / count;
-      if (lines != nullptr) lines[c] = static_cast<T>(slope), lines[channels + c] = static_cast<T>(-scale * sum / count - slope * rest);
-      if (call.out<T>(1) != nullptr) call.out<T>(1)[c] = static_cast<T>(dgamma);
-      if (call.out<T>(2) != nullptr) call.out<T>(2)[c] = static_cast<T>(sum);
-    }
+    kernel_.run<T>({.count = call.batch * pixels_, .sums = call.in<T>(0), .statistics = call.in<double>(1), .coefficients = call.in<T>(2),
+                    .gradient_coefficients = call.out<T>(0), .dgamma = call.out<T>(1), .dbeta = call.out<T>(2), .scratch = nullptr});
   }
 
  private:
-  double epsilon_;
   std::int64_t pixels_;
 };
 
@@ -264,7 +206,7 @@ class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
     const Value sums = to.value("gradient sums of " + layer, {2, channels}, Extent::fixed, Element::real, Home::partials);
     append(to, std::make_unique<NormGradientSumsOp>(problem()), {inputs[0], d, inputs[1]}, {sums});
     const Value lines = with_lines ? to.value("gradient coefficients of " + layer, {2, channels}, Extent::fixed) : Value{};
-    append(to, std::make_unique<NormGradientOp>(epsilon_, rows_an_image(inputs[0])), {sums, inputs[2], inputs[1]}, {lines, dgamma, dbeta});
+    append(to, std::make_unique<NormGradientOp>(kernels::NormGradientCoefficients::Problem{channels, epsilon_}, rows_an_image(inputs[0])), {sums, inputs[2], inputs[1]}, {lines, dgamma, dbeta});
     if (dgamma.defined()) gradients.give(inputs[3], dgamma);
     if (dbeta.defined()) gradients.give(inputs[4], dbeta);
     return lines;
@@ -301,9 +243,9 @@ Value batch_norm(Lowering& to, Value src, const NormVariables& variables, double
     append(to, std::make_unique<NormMomentsOp>(kernels::NormMoments::Problem{.pixels = pixels, .channels = channels}), {src}, {moments});
   }
   const auto [statistics, coefficients] = norm_values(to, channels);
-  const kernels::NormStatistics::Problem problem{.pixels = pixels, .channels = channels, .shard = shard_images};
+  const kernels::NormStatistics::Problem problem{.pixels = pixels, .channels = channels};
   append(to, std::make_unique<NormStatisticsOp>(problem, epsilon), {moments, variables.gamma, variables.beta}, {statistics, coefficients});
-  auto moving = std::make_unique<MovingStatisticsOp>(momentum);
+  auto moving = std::make_unique<MovingStatisticsOp>(kernels::MovingStatistics::Problem{channels, momentum});
   moving->inputs = {statistics};
   moving->outputs = {variables.moving_mean, variables.moving_variance};
   to.add_update(std::move(moving));
@@ -312,7 +254,7 @@ Value batch_norm(Lowering& to, Value src, const NormVariables& variables, double
 
 Value frozen_norm(Lowering& to, Value src, const NormVariables& variables, double epsilon) {
   const auto [statistics, coefficients] = norm_values(to, src.shape[-1]);
-  append(to, std::make_unique<MovingCoefficientsOp>(epsilon),
+  append(to, std::make_unique<MovingCoefficientsOp>(kernels::NormCoefficients::Problem{src.shape[-1], epsilon}),
          {variables.moving_mean, variables.moving_variance, variables.gamma, variables.beta}, {statistics, coefficients});
   return normalize(to, src, coefficients, statistics, variables, epsilon, true);
 }

@@ -1,71 +1,43 @@
 #include "plan/ops/standardize.h"
 
-#include <algorithm>
-#include <cmath>
 #include <memory>
 #include <utility>
 
+#include "kernels/eltwise/eltwise.h"
+#include "kernels/norm/coefficients.h"
 #include "kernels/norm/norm.h"
 #include "plan/ops/append.h"
 
 namespace linn::detail::plan {
 namespace {
 
-// Coefficients of kernels::NormForward for channel c.
-template <class T>
-void set_coefficients(double mean, double variance, bool invert, std::int64_t channels, std::int64_t c, T* coefficients) {
-  const double deviation = std::max(std::sqrt(variance), 1e-7);
-  coefficients[c] = static_cast<T>(invert ? 0 : mean);
-  coefficients[channels + c] = static_cast<T>(invert ? deviation : 1 / deviation);
-  coefficients[2 * channels + c] = static_cast<T>(invert ? mean : 0);
-}
-
-// inputs {mean, variance}, outputs {coefficients}.
-class StandardCoefficientsOp final : public RealOp<StandardCoefficientsOp> {
+// inputs {mean, variance}, outputs {coefficients}. Statistics have no gradients.
+class StandardCoefficientsOp final : public WholeOp<StandardCoefficientsOp, kernels::StandardCoefficients> {
  public:
-  explicit StandardCoefficientsOp(bool invert) : invert_(invert) {}
+  using WholeOp::WholeOp;
 
   std::string_view name() const override { return "standard_coefficients"; }
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}  // statistics have no gradients
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t channels = inputs[0].shape.elements();
-    for (std::int64_t c = 0; c < channels; ++c)
-      set_coefficients<T>(static_cast<double>(call.in<T>(0)[c]), static_cast<double>(call.in<T>(1)[c]), invert_, channels, c, call.out<T>(0));
+    kernel_.run<T>({.mean = call.in<T>(0), .variance = call.in<T>(1), .coefficients = call.out<T>(0), .scratch = nullptr});
   }
-
- private:
-  bool invert_;
 };
 
-// outputs {coefficients}; the statistics are constants of the op.
-class GivenCoefficientsOp final : public RealOp<GivenCoefficientsOp> {
+// outputs {coefficients}, which the op holds.
+class GivenCoefficientsOp final : public WholeOp<GivenCoefficientsOp, kernels::Constants> {
  public:
-  GivenCoefficientsOp(std::vector<double> mean, std::vector<double> variance, bool invert)
-      : mean_(std::move(mean)), variance_(std::move(variance)), invert_(invert) {}
+  explicit GivenCoefficientsOp(std::vector<double> coefficients) : coefficients_(std::move(coefficients)) {}
 
-  std::string_view name() const override { return "standard_coefficients"; }
-  std::string implementation() const override { return "scalar"; }
-  Cut cut() const override { return Cut::outputs; }
-  void prepare(const kernels::Policy&) override {}
-  void differentiate(Gradients&) override {}
+  std::string_view name() const override { return "given_coefficients"; }
 
   template <class T>
   void compute(const Call& call) const {
-    const std::int64_t channels = outputs[0].shape[1];
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const std::size_t from = mean_.size() == 1 ? 0 : static_cast<std::size_t>(c);
-      set_coefficients<T>(mean_[from], variance_[from], invert_, channels, c, call.out<T>(0));
-    }
+    kernel_.run<T>({.count = static_cast<std::int64_t>(coefficients_.size()), .src = coefficients_.data(), .dst = call.out<T>(0), .scratch = nullptr});
   }
 
  private:
-  std::vector<double> mean_, variance_;
-  bool invert_;
+  std::vector<double> coefficients_;
 };
 
 // inputs {src, ddst, coefficients}.
@@ -117,12 +89,18 @@ Value apply(Lowering& to, Value src, Value coefficients) {
 
 Value standardize(Lowering& to, Value src, Value mean, Value variance, bool invert) {
   const Value coefficients = coefficients_value(to, src.shape[-1]);
-  return apply(to, src, append(to, std::make_unique<StandardCoefficientsOp>(invert), {mean, variance}, {coefficients}));
+  return apply(to, src, append(to, std::make_unique<StandardCoefficientsOp>(kernels::StandardCoefficients::Problem{src.shape[-1], invert}), {mean, variance}, {coefficients}));
 }
 
 Value standardize(Lowering& to, Value src, const std::vector<double>& mean, const std::vector<double>& variance, bool invert) {
-  const Value coefficients = coefficients_value(to, src.shape[-1]);
-  return apply(to, src, append(to, std::make_unique<GivenCoefficientsOp>(mean, variance, invert), {}, {coefficients}));
+  const std::int64_t channels = src.shape[-1];
+  const auto of_each_channel = [&](const std::vector<double>& values) {
+    return values.size() == 1 ? std::vector<double>(static_cast<std::size_t>(channels), values[0]) : values;
+  };
+  const std::vector<double> means = of_each_channel(mean), variances = of_each_channel(variance);
+  std::vector<double> coefficients(static_cast<std::size_t>(3 * channels));
+  kernels::StandardCoefficients::reference<double>({channels, invert}, {means.data(), variances.data(), coefficients.data(), nullptr});
+  return apply(to, src, append(to, std::make_unique<GivenCoefficientsOp>(std::move(coefficients)), {}, {coefficients_value(to, channels)}));
 }
 
 }  // namespace linn::detail::plan

@@ -9,28 +9,20 @@
 namespace linn::detail::plan {
 namespace {
 
-// inputs {gradient}, outputs {variable, slots...}, all of the variable's size. Cut into pieces of elements.
+// inputs {gradient}, outputs {variable, slots...}, all of the variable's size.
 template <class Derived, class Kernel>
-class UpdateOp : public KernelOp<Derived, Kernel> {
+class UpdateOp : public PiecesOp<Derived, Kernel> {
  public:
-  UpdateOp(const typename Kernel::Problem& problem, double decay) : KernelOp<Derived, Kernel>(problem), decay_(decay) {}
+  UpdateOp(const typename Kernel::Problem& problem, double decay) : PiecesOp<Derived, Kernel>(problem), decay_(decay) {}
 
   std::string_view name() const override { return Kernel::name; }
-  Cut cut() const override { return Cut::outputs; }
-  std::int64_t pieces() const override { return core::ceil_div(elements(), piece_elements); }
-  void differentiate(Gradients&) override {}
 
  protected:
-  static constexpr std::int64_t piece_elements = 1 << 14;
-
   double decay(const Call& call) const { return decay_ * call.step->learning_rate; }
-  std::int64_t elements() const { return this->outputs[0].shape.elements(); }
-  std::int64_t offset(const Call& call) const { return call.piece * piece_elements; }
-  std::int64_t count(const Call& call) const { return std::min(piece_elements, elements() - offset(call)); }
   // Output i at the first element of the call's piece; null if there is no such output.
   template <class T>
   T* slot(const Call& call, std::size_t i) const {
-    return i < this->outputs.size() ? call.out<T>(i) + offset(call) : nullptr;
+    return i < this->outputs.size() ? call.out<T>(i) + this->offset(call) : nullptr;
   }
 
  private:
