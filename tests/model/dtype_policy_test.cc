@@ -144,7 +144,9 @@ TEST(DTypePolicy, ConvolutionsWithoutA2x2PoolingRoundTheirOperands) {
     EXPECT_TRUE(contains("conv_forward", ".bf16", ".rounded_to_bf16"));
     // In training costs decide whether the pooling joins; a mean never does.
     EXPECT_TRUE(training || contains("conv_pool_forward", ".strip (bf16)", ".strip (rounded_to_bf16"));
-    EXPECT_EQ(contains("conv_global_pool_forward", ".strip (winograd_bf16)", ".strip (rounded_to_bf16"), !training);
+    if (detail::core::cpu().l2_bytes >= 1 << 20) {  // smaller ones do not hold the weights that each strip reads
+      EXPECT_EQ(contains("conv_global_pool_forward", ".strip (winograd_bf16)", ".strip (rounded_to_bf16"), !training);
+    }
     EXPECT_EQ(contains("conv_input_gradient", ".bf16", ".rounded_to_bf16"), training);
     EXPECT_EQ(contains("conv_kernel_gradient", ".bf16", ".rounded_to_bf16"), training);
   }
