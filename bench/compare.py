@@ -151,7 +151,16 @@ TELLING = 20  # networks: a class's probabilities differ between images by this 
 LEARNT = 2.0  # guessing costs log(10) = 2.3; a few dozen batches are enough
 FOOTPRINT = "footprint"
 CLOSE = 0.8  # of the sweep: pairs are run with the rivals whose trials reach this share of the quickest rival's
-COLUMNS = {"best": "all the CPU has", "avx2": "AVX2"}
+
+
+def has_avx512():
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        return "avx512f" in info.read()
+
+
+# A CPU without AVX-512 has a page and figures of its own, with one column.
+COLUMNS = {"best": "all the CPU has", "avx2": "AVX2"} if has_avx512() else {"best": "AVX2"}
+PAGE = "RESULTS.md" if has_avx512() else "RESULTS_AVX2.md"
 
 
 class RivalFailed(Exception):
@@ -478,11 +487,6 @@ def machine():
     return f'{name}, {CPUS} CPUs, {" ".join(widest)}'
 
 
-def has_avx512():
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        return "avx512f" in info.read()
-
-
 def text_of(command):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout.strip()
 
@@ -592,19 +596,29 @@ def sweep_tables(results):
 
 
 def switches():
-    lines = []
+    """How each side is kept to AVX2 where there is a column for that."""
+    if "avx2" not in COLUMNS:
+        return ""
+    lines = ["## Kept to AVX2 by", "- linn: `LINN_ISA=avx2`"]
     for rival in ALL_RIVALS.values():
         how = " ".join(f"`{name}={value}`" for name, value in rival.avx2.items())
         lines.append(f"- {rival.name}: {how or 'no switch: its AVX2 column has it with all that the CPU has'}")
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n\n"
+
+
+TWO_COLUMNS = """The columns: with all that the CPU has; and kept to AVX2,
+except rivals that have no switch for it. `RESULTS_AVX2.md` has the figures of a CPU without AVX-512."""
+ONE_COLUMN = """All sides use all that the CPU has,
+which is AVX2. `RESULTS.md` has the figures of a CPU with AVX-512."""
 
 
 def report(results):
-    return f"""# Measured side by side
+    columns = TWO_COLUMNS if len(COLUMNS) > 1 else ONE_COLUMN
+    no_switch = "ONNX Runtime has no switch for AVX2 and so no figures in that column. " if len(COLUMNS) > 1 else ""
+    return f"""# Measured side by side{"" if len(COLUMNS) > 1 else ", on a CPU with AVX2"}
 
 `bench/peers` writes this page. Figures are images/s, or microseconds for an image where they say us, medians. **Ratio**: how many times as
-fast linn is, the median of the alternating pairs of one run, with its range. The columns: with all that the CPU has; and kept to AVX2,
-except rivals that have no switch for it.
+fast linn is, the median of the alternating pairs of one run, with its range. {columns}
 
 ## The notebook's network (README.md) on MNIST
 
@@ -663,7 +677,7 @@ rival counts only if its probabilities agree with linn's (1e-4, bfloat16 0.03) o
   OpenVINO and PyTorch (eager) take input and kernel in the layout of their setting and include the reorders that a network of one
   convolution has. Every rival tunes itself; pairs are run with those whose trials reach {CLOSE:.0%} of the quickest one's, and the best
   rival is the one with the highest median of its pairs. Batches of 1: one call at a time; larger ones: rivals may compute two batches side
-  by side. ONNX Runtime has no switch for AVX2 and so no figures in that column. Results agree to 1e-3 of their length.
+  by side. {no_switch}Results agree to 1e-3 of their length.
 - Threads: {CPUS}, one in the works that say so.
 - linn: one setting. A rival: each of its settings is tried (best of three short runs) and the quickest goes into the pairs. Those taken:
 
@@ -673,11 +687,7 @@ What a call of linn's `predict` costs, by linn's own trials (one call a batch is
 
 {call_costs(results)}
 
-## Kept to AVX2 by
-- linn: `LINN_ISA=avx2`
-{switches()}
-
-## Runs
+{switches()}## Runs
 {runs_list(results)}
 """
 
@@ -705,14 +715,15 @@ def read_options():
     options.parts = options.parts or PARTS
     options.pairs = options.pairs or (2 if options.quick else 11)
     options.seconds = 0.1 if options.quick else None
-    options.isas = [options.isa] if options.isa else [isa for isa in COLUMNS if isa == "best" or has_avx512()]
+    options.isas = [options.isa] if options.isa else list(COLUMNS)
     return options
 
 
 def write_page(text, results):
-    file = os.path.join(HERE, "RESULTS.md")
-    with open(file, encoding="utf-8") as page:
-        old = page.read()
+    file, old = os.path.join(HERE, PAGE), ""
+    if os.path.exists(file):
+        with open(file, encoding="utf-8") as page:
+            old = page.read()
     parts = {part: [work.title for work in WORKS if work.part == part] for part in PARTS}
     missing = [title for part, titles in parts.items() if part != "sweep" for title in titles if title not in results]
     sweep_missing, conv_missing = (not any(title in results for title in parts[part]) for part in ("sweep", "conv"))
@@ -750,7 +761,7 @@ def write_networks(works):
 
 def main():
     options = read_options()
-    kept = "quick" if options.quick else "busy" if options.busy else "results"
+    kept = "quick" if options.quick else "busy" if options.busy else os.path.splitext(PAGE)[0].lower()
     file = os.path.join(WORK, f"{kept}.json")
     results = {}
     if os.path.exists(file):
@@ -760,7 +771,7 @@ def main():
     footprint = "footprint" in options.parts and "keras" in options.rivals and not options.only
     if footprint or not all(work.convolution for work in works):
         write_networks(works)
-    changed = text_of(["git", "status", "--porcelain", "-uno", "--", ".", ":!bench/RESULTS.md"])
+    changed = text_of(["git", "status", "--porcelain", "-uno", "--", ".", ":!bench/RESULTS*.md"])
     commit = text_of(["git", "rev-parse", "--short", "HEAD"]) + ("+" if changed else "")
 
     def keep(title, measure):
@@ -782,11 +793,11 @@ def main():
 
     text = report(results)
     print(text)
-    if kept == "results":
+    ends = {"quick": f"quick figures mean nothing, bench/{PAGE} is as it was",
+            "busy": f"the figures are of one thread and its CPU time, bench/{PAGE} is as it was"}
+    if kept not in ends:
         write_page(text, results)
-    ends = {"quick": "quick figures mean nothing, bench/RESULTS.md is as it was",
-            "busy": "the figures are of one thread and its CPU time, bench/RESULTS.md is as it was", "results": "bench/RESULTS.md is written"}
-    say(f"done: {ends[kept]}")
+    say(f"done: {ends.get(kept, f'bench/{PAGE} is written')}")
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ class Peers(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        self.saved = {name: getattr(compare, name) for name in ("HERE", "WORK", "RIVALS", "PEERS_LINN", "PEERS_CONVOLUTION")}
+        self.saved = {name: getattr(compare, name) for name in ("HERE", "WORK", "RIVALS", "PEERS_LINN", "PEERS_CONVOLUTION", "COLUMNS", "PAGE")}
         self.addCleanup(lambda: [setattr(compare, name, value) for name, value in self.saved.items()])
         compare.WORK = compare.RIVALS = str(self.folder)
+        compare.COLUMNS, compare.PAGE = {"best": "all the CPU has", "avx2": "AVX2"}, "RESULTS.md"  # as on a CPU with AVX-512
         linn = self.folder / "linn"
         linn.write_text(f"#!{sys.executable}\n" + self.side(READY, {"seconds": 1.0, "images": 32}))
         linn.chmod(0o755)
@@ -147,6 +148,16 @@ class Peers(unittest.TestCase):
         compare.write_page(compare.report({}), {})
         figures = lambda text: sorted(line for line in text.splitlines() if line.startswith(("| ", "- ")))
         self.assertEqual(figures(merged), figures((self.folder / "RESULTS.md").read_text()))
+
+    def test_a_cpu_without_avx512_has_a_page_of_its_own(self):
+        compare.HERE, compare.COLUMNS, compare.PAGE = str(self.folder), {"best": "AVX2"}, "RESULTS_AVX2.md"
+        _, text = self.rival(self.side(READY, {"seconds": 2.0, "images": 32}))
+        compare.write_page(text, {self.work.title: {}})
+        page = (self.folder / "RESULTS_AVX2.md").read_text()
+        self.assertIn("| work | rival | linn, AVX2 | rival, AVX2 | ratio, AVX2 |", page)
+        self.assertIn("| infer float32, batch 32 | OpenVINO | 32 | 16 | **2.00** (2.00 - 2.00) |", page)
+        self.assertNotIn("Kept to AVX2", page)
+        self.assertFalse((self.folder / "RESULTS.md").exists())
 
     def network(self, first, second, theirs=None):
         """The row of a network whose probabilities, of two classes, are `first` for all images but the last, of which they are `second`."""
