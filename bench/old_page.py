@@ -1,4 +1,4 @@
-"""Keeps the figures that bench/RESULTS.md has of works that build/peers/results.json lacks: they were measured from another folder."""
+"""Keeps the figures that the page has of works that build/peers/results*.json lacks: they were measured from another folder."""
 
 # Lines that are followed by a list with lines for each work.
 LISTS = ("- linn: one setting. A rival:", "What a call of linn's `predict` costs", "## Runs")

@@ -30,7 +30,10 @@ using rivals::Convolution;
 // Memory of bound values by their number. Forward and backward plans are cut from the same lowering, so their numbers agree.
 class Memory {
  public:
-  void* of(Value value, std::int64_t bytes) { return arenas_.try_emplace(value.id, detail::plan::cpu().allocate(bytes)).first->second.get(); }
+  void* of(Value value, std::int64_t bytes) {
+    const auto found = arenas_.find(value.id);
+    return (found != arenas_.end() ? found : arenas_.emplace(value.id, detail::plan::cpu().allocate(bytes)).first)->second.get();
+  }
   void fill(Value value, std::size_t count, unsigned seed) {
     const std::vector<float> values = rivals::numbers(count, seed);
     const std::size_t bytes = count * sizeof(float);

@@ -18,12 +18,12 @@ std::vector<Value> add_gradients(Lowering& to, const Training& training) {
   return result;
 }
 
-// Images of a shard. Follows from the ops alone, never from the number of threads or the CPU, so that the same network, batch and seed give the
-// same bits of the sums over shards.
+// Images of a shard. Follows from the ops alone, which follow from the network and the kind of CPU, never from the number of threads: so the same
+// batch and seed give the same bits of the sums over shards.
 //
 // Half of the largest shard where the maps of a whole one leave every core's caches, and each shard's partial sums are small beside the maps of
 // an image: mobilenet_v2 on 96x96 trains 9 % faster with 4 images than with 8 (Zen 3, two cores), vgg_small, whose weights outweigh its maps,
-// 9 % slower; networks of small maps and inference do not care (resnet20, mobilenet_v2: 3 % either way).
+// 9 % slower. More in docs/decisions/shards-and-tree.md.
 std::int64_t shard_of(const Lowering& to) {
   constexpr std::int64_t cached = std::int64_t{1} << 20;  // elements: 4 MiB
   std::int64_t largest = 0, maps = 0, sums = 0;

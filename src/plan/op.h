@@ -250,7 +250,7 @@ class GradientOp : public KernelOp<Derived, Kernel> {
   void differentiate(Gradients&) override {}
 };
 
-/// A KernelOp of small arithmetic between two barriers: it sees the whole batch, and has no gradient itself.
+/// A KernelOp of small arithmetic between two barriers: it sees the whole batch. Without a gradient, unless it says otherwise.
 template <class Derived, class Kernel>
 class WholeOp : public GradientOp<Derived, Kernel> {
  public:
@@ -259,7 +259,7 @@ class WholeOp : public GradientOp<Derived, Kernel> {
   Cut cut() const override { return Cut::outputs; }
 };
 
-/// A WholeOp that computes each element of fixed values from one of each, cut into pieces of elements.
+/// A WholeOp on the elements of fixed values, cut into pieces of elements.
 template <class Derived, class Kernel>
 class PiecesOp : public WholeOp<Derived, Kernel> {
  public:

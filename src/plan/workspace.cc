@@ -1,17 +1,12 @@
 #include "plan/workspace.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <numeric>
 
 #include "core/float_environment.h"
-#include "core/memory.h"
 #include "kernels/eltwise/eltwise.h"
-#include "linn/error.h"
 
 namespace linn::detail::plan {
 
@@ -96,9 +91,12 @@ Workspace::Workspace(const Plan& plan, const Device& device)
   const std::int64_t real = precision == Precision::float64 ? 8 : 4;
   for (const Segment& segment : plan.segments()) {
     const std::int64_t slots = plan.partial_slots(threads_);
-    partials_.push_back(segment.partials.empty() ? nullptr
-                                                 : std::make_unique<PartialSums>(segment.partial_elements, slots, core::ceil_div(plan.options().batch, shard_), precision,
-                                                                                 carve(segment.partial_elements * slots * real)));
+    if (segment.partials.empty()) {
+      partials_.push_back(nullptr);
+      continue;
+    }
+    partials_.push_back(std::make_unique<PartialSums>(segment.partial_elements, slots, core::ceil_div(plan.options().batch, shard_), precision,
+                                                      carve(segment.partial_elements * slots * real)));
   }
   for (std::int64_t i = 0; i < plan.ops(); ++i) {
     const Op& op = plan.op(static_cast<int>(i));

@@ -141,17 +141,30 @@ TEST(ShareOfOthers, AllSomeAndNone) {
   EXPECT_DOUBLE_EQ(share, 1e7);
 }
 
-TEST(GatherLabels, OfEveryTypeWithAndWithoutAnIndex) {
-  const std::vector<float> labels{0, 1, 2, 3, 4, 5};
+template <class From>
+void check_gather_labels(DType from) {
+  const std::vector<From> labels{0, 1, 2, 3, 100, 5};
   const std::vector<std::int64_t> index{9, 2, 0};
   std::vector<std::int64_t> gathered(4);
-  GatherLabels::reference<float>({.row = 2, .from = DType::f32}, {2, labels.data(), index.data(), 1, gathered.data(), nullptr});
-  EXPECT_EQ(gathered, (std::vector<std::int64_t>{4, 5, 0, 1}));
-  GatherLabels::reference<float>({.row = 2, .from = DType::f32}, {2, labels.data(), nullptr, 1, gathered.data(), nullptr});
-  EXPECT_EQ(gathered, (std::vector<std::int64_t>{2, 3, 4, 5}));
-  const std::vector<std::uint8_t> bytes{200, 255};
-  GatherLabels::reference<float>({.row = 1, .from = DType::u8}, {2, bytes.data(), nullptr, 0, gathered.data(), nullptr});
-  EXPECT_EQ(gathered, (std::vector<std::int64_t>{200, 255, 4, 5}));
+  GatherLabels::reference<float>({.row = 2, .from = from}, {2, labels.data(), index.data(), 1, gathered.data(), nullptr});
+  EXPECT_EQ(gathered, (std::vector<std::int64_t>{100, 5, 0, 1}));
+  GatherLabels::reference<float>({.row = 2, .from = from}, {2, labels.data(), nullptr, 1, gathered.data(), nullptr});
+  EXPECT_EQ(gathered, (std::vector<std::int64_t>{2, 3, 100, 5}));
+}
+
+TEST(GatherLabels, OfEveryTypeWithAndWithoutAnIndex) {
+  check_gather_labels<std::uint8_t>(DType::u8);
+  check_gather_labels<std::int32_t>(DType::i32);
+  check_gather_labels<std::int64_t>(DType::i64);
+  check_gather_labels<float>(DType::f32);
+  check_gather_labels<double>(DType::f64);
+}
+
+TEST(Constants, AreRounded) {
+  const Numbers numbers{0.5, 1 + 0x1p-30};
+  std::vector<float> rounded(2);
+  Constants::reference<float>({}, {2, numbers.data(), rounded.data(), nullptr});
+  EXPECT_EQ(rounded, (std::vector<float>{0.5, 1}));
 }
 
 }  // namespace

@@ -33,6 +33,14 @@ TEST(Conv, EveryWidthOfMap) {
   }
 }
 
+// One channel on a map of one column: the terms inside the map are neighbours in the map, but not in the packed kernel.
+TEST(Conv, OneColumnOfOneChannel) {
+  for (const std::int64_t filters : {15, 16, 17, 31, 32, 33, 64, 100})
+    for (const auto& [height, width, dilation] : {std::array<std::int64_t, 3>{3, 3, 1}, {11, 5, 1}, {3, 3, 2}, {2, 70, 1}})
+      check_conv(geometry({.height = height, .width = width, .dilation_width = dilation, .border = Border::same}, 13, 1, 1, filters), 2,
+                 static_cast<std::uint32_t>(filters));
+}
+
 TEST(Conv, WindowsAndBorders) {
   for (std::int64_t k = 1; k <= 7; ++k)
     for (std::int64_t l = 1; l <= 7; l += 2)
@@ -500,6 +508,14 @@ TEST(Conv, DepthwiseOfEveryWidthOfMap) {
       for (const std::int64_t taps : {3, 5})
         for (const std::int64_t height : {std::int64_t{2}, taps})  // square windows have forms of their own
           check_depthwise({.height = height, .width = taps, .stride_width = stride, .border = Border::same}, 4, width, 19, 1, 1);
+}
+
+// Pixels some KiB apart.
+TEST(Conv, DepthwiseOfPixelsFarApart) {
+  for (const std::int64_t channels : {256, 512, 1024, 1040})
+    for (const std::int64_t stride : {1, 2})
+      check_depthwise({.height = 3, .width = 3, .stride_height = stride, .stride_width = stride, .border = Border::same}, 7, 9, channels, 1, 2);
+  check_depthwise({.height = 5, .width = 5, .border = Border::same}, 40, 31, 512, 1, 1);
 }
 
 TEST(Conv, DepthwiseMultipliers) {

@@ -1,7 +1,11 @@
 // The number of images of a shard, which follows from the network.
 #include <gtest/gtest.h>
 
+#include "core/worker_pool.h"
+#include "kernels/kernels.h"
 #include "plan/ops/conv.h"
+#include "plan/ops/dense.h"
+#include "plan/ops/norm.h"
 #include "plan/ops/pool.h"
 #include "support/finite_differences.h"
 #include "support/plan_run.h"
@@ -66,6 +70,57 @@ TEST(Shard, OfFourGivesTheSameBitsOnAnyNumberOfThreads) {
     }
     EXPECT_NEAR(expected[channel * 8], sum, 1e-5 * magnitude);
   }
+}
+
+// Ops that see the whole batch sum in the order of shards too: with shards of 4, the bits of their kernels told so.
+TEST(Shard, OfFourIsWhatSumsOverTheBatchFollow) {
+  constexpr std::int64_t size = 160, pixels = size * size, channels = 8;
+  PlanRun run(Purpose::training);
+  Lowering& to = run.lowering();
+  const Values numbers = random_values(images * pixels * 2, 1), from = random_values(images * pixels * channels, 2);
+  const Value input = run.bind("input", {size, size, 2}, Extent::batch, numbers);
+  const Value kernel = run.bind("kernel", {1, 1, 2, channels}, Extent::fixed, Values(2 * channels, 1.0));
+  const Value matrix = run.bind("matrix", {2, channels}, Extent::fixed, random_values(2 * channels, 3));
+  const Value map = dense(to, input, matrix, {});
+  run.dot(map, run.bind("d", map.shape, Extent::batch, from));
+  run.dot(conv2d(to, input, kernel, {}, kernels::resolve({}, size, size, 2, channels).value()), run.bind("e", map.shape, Extent::batch, from));
+  to.set_layer("norm");
+  const auto variable = [&](double number) { return run.bind("variable", {2}, Extent::fixed, {number, number}); };
+  const NormVariables variables{.gamma = variable(1), .beta = variable(0), .moving_mean = variable(0), .moving_variance = variable(1)};
+  run.keep(batch_norm(to, input, variables, 1e-3, 0.9));
+  Value statistics;
+  for (std::size_t v = 0; v < to.values().size(); ++v)
+    if (to.values()[v].name == "statistics of norm") statistics = {static_cast<int>(v), {2, 2}};
+  run.keep(statistics);
+  const std::vector<Value> gradients = run.compile(images, Precision::float32, {.variables = {matrix, kernel}, .update = {}});
+  ASSERT_EQ(run.plan().shard(), 4);
+  run.run(images);
+
+  const std::vector<float> src(numbers.begin(), numbers.end()), ddst(from.begin(), from.end());
+  const auto dense_gradient = [&](std::int64_t shard) {
+    const kernels::DenseKernelGradient::Problem problem{.inputs = 2, .outputs = channels, .shard = shard * pixels};
+    const auto chosen = kernels::choose<kernels::DenseKernelGradient>(problem);
+    std::vector<float> dkernel(2 * channels), scratch(static_cast<std::size_t>(chosen.scratch(problem, images * pixels)));
+    chosen.run(problem, {.rows = images * pixels, .src = src.data(), .ddst = ddst.data(), .dkernel = dkernel.data(), .first = 0, .last = 2,
+                         .scratch = scratch.data()});
+    return Values(dkernel.begin(), dkernel.end());
+  };
+  EXPECT_EQ(run.get(gradients[0]), dense_gradient(4));
+  EXPECT_NE(run.get(gradients[0]), dense_gradient(8)) << "or this test says nothing";
+
+  const kernels::NormMoments::Problem of_image{.pixels = pixels, .channels = 2};
+  std::vector<double> moments(images * 2 * 2);
+  const auto chosen = kernels::choose<kernels::NormMoments>(of_image);
+  std::vector<float> scratch(static_cast<std::size_t>(chosen.scratch(of_image, images)));
+  chosen.run(of_image, {.images = images, .src = src.data(), .moments = moments.data(), .scratch = scratch.data()});
+  const auto norm_statistics = [&](std::int64_t shard) {
+    Values result(4);
+    kernels::NormStatistics::reference<float>({.pixels = pixels, .channels = 2, .shard = shard},
+                                              {images, moments.data(), nullptr, result.data(), 0, 2, nullptr});
+    return result;
+  };
+  EXPECT_EQ(run.get(statistics), norm_statistics(4));
+  EXPECT_NE(run.get(statistics), norm_statistics(8)) << "or this test says nothing";
 }
 
 }  // namespace

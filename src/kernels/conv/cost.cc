@@ -6,7 +6,7 @@
 namespace linn::detail::kernels::conv {
 namespace {
 
-constexpr std::int64_t shard = 8;         // images that a worker processes at a time
+constexpr std::int64_t shard = 8;         // images that a worker processes at a time, at most
 constexpr double products_of_a_cycle = 2;  // vectors of multiply-adds
 
 double of_cycles_a_line(double cycles) { return cycles * products_of_a_cycle * core::lanes() / 16; }

@@ -203,7 +203,8 @@ Value loss_sum(Lowering& to, Value rows, Value weight, double factor, Value shar
 }
 
 Value share_of_others(Lowering& to, Value labels, std::int64_t ignored) {
-  return append(to, std::make_unique<ShareOfOthersOp>(kernels::ShareOfOthers::Problem{ignored}), {labels}, {to.value("share of rows", {1}, Extent::fixed, Element::f64)});
+  const Value share = to.value("share of rows", {1}, Extent::fixed, Element::f64);
+  return append(to, std::make_unique<ShareOfOthersOp>(kernels::ShareOfOthers::Problem{ignored}), {labels}, {share});
 }
 
 Value row_sums(Lowering& to, Value rows, std::int64_t counts) {

@@ -206,7 +206,8 @@ class NormOp final : public KernelOp<NormOp, kernels::NormForward> {
     const Value sums = to.value("gradient sums of " + layer, {2, channels}, Extent::fixed, Element::real, Home::partials);
     append(to, std::make_unique<NormGradientSumsOp>(problem()), {inputs[0], d, inputs[1]}, {sums});
     const Value lines = with_lines ? to.value("gradient coefficients of " + layer, {2, channels}, Extent::fixed) : Value{};
-    append(to, std::make_unique<NormGradientOp>(kernels::NormGradientCoefficients::Problem{channels, epsilon_}, rows_an_image(inputs[0])), {sums, inputs[2], inputs[1]}, {lines, dgamma, dbeta});
+    const kernels::NormGradientCoefficients::Problem problem_of_sums{.channels = channels, .epsilon = epsilon_};
+    append(to, std::make_unique<NormGradientOp>(problem_of_sums, rows_an_image(inputs[0])), {sums, inputs[2], inputs[1]}, {lines, dgamma, dbeta});
     if (dgamma.defined()) gradients.give(inputs[3], dgamma);
     if (dbeta.defined()) gradients.give(inputs[4], dbeta);
     return lines;

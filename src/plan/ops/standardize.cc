@@ -89,7 +89,8 @@ Value apply(Lowering& to, Value src, Value coefficients) {
 
 Value standardize(Lowering& to, Value src, Value mean, Value variance, bool invert) {
   const Value coefficients = coefficients_value(to, src.shape[-1]);
-  return apply(to, src, append(to, std::make_unique<StandardCoefficientsOp>(kernels::StandardCoefficients::Problem{src.shape[-1], invert}), {mean, variance}, {coefficients}));
+  const kernels::StandardCoefficients::Problem problem{.channels = src.shape[-1], .invert = invert};
+  return apply(to, src, append(to, std::make_unique<StandardCoefficientsOp>(problem), {mean, variance}, {coefficients}));
 }
 
 Value standardize(Lowering& to, Value src, const std::vector<double>& mean, const std::vector<double>& variance, bool invert) {

@@ -1,6 +1,5 @@
 #include "plan/ops/update.h"
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 
