@@ -618,7 +618,8 @@ def report(results):
     return f"""# Measured side by side{"" if len(COLUMNS) > 1 else ", on a CPU with AVX2"}
 
 `bench/peers` writes this page. Figures are images/s, or microseconds for an image where they say us, medians. **Ratio**: how many times as
-fast linn is, the median of the alternating pairs of one run, with its range. {columns}
+fast linn is, the median of the alternating pairs of one run, with its range. On a shared machine speed changes between pairs, so the ratio of the
+two medians may be another: the ratio of pairs is the one that counts. {columns}
 
 ## The notebook's network (README.md) on MNIST
 

@@ -15,9 +15,9 @@ class Device {
   using Memory = std::unique_ptr<std::byte, void (*)(std::byte*)>;
 
   virtual ~Device() = default;
-  /// How many pieces may run at a time. May change between runs; a workspace is made for one number of them.
+  /// How many pieces may run at a time. A workspace goes on with the number it was made for; `fits_device` says whether that is still this.
   virtual int workers() const = 0;
-  /// Aligned memory, not set to anything. Throws MemoryError with the size that was needed.
+  /// Memory aligned to 64 bytes or more, not set to anything. Throws MemoryError with the size that was needed.
   virtual Memory allocate(std::int64_t bytes) const = 0;
   /// Runs task(0, worker), ..., task(items - 1, worker) with workers below `workers`, and returns when all are done. Pieces begin in order.
   virtual void run(std::int64_t items, const core::Task& task, int workers) const = 0;

@@ -1,4 +1,5 @@
-// The arithmetic of normalizations once a channel: from statistics to what NormForward multiplies and adds, and back from its gradients.
+// What a normalization computes once for each channel, not for each pixel: from statistics to what NormForward multiplies and adds, and back from
+// its gradients. None of these kernels needs scratch.
 #pragma once
 
 #include <cstdint>
