@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/checked.h"
+#include "core/cpu.h"
 #include "core/text_cells.h"
 #include "core/worker_pool.h"
 #include "formats/model_file.h"
@@ -94,6 +95,7 @@ Model load_model(const std::string& path) {
     return model;
   }
   double apart = std::numeric_limits<double>::infinity();
+  static_cast<void>(detail::core::isa());  // a LINN_ISA that is none is no fault of the file's
   try {
     const std::vector<Tensor> outputs = model.predict_all(file.self_test->inputs, {.accuracy = "exact"});
     if (outputs.size() == file.self_test->outputs.size()) {

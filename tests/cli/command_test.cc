@@ -629,6 +629,9 @@ TEST_F(Command, PrecisionIsSaidOnceAndIsNoPartOfTheModel) {
   const std::size_t said = result.out.find("precision: mixed_bfloat16, ");
   ASSERT_NE(said, std::string::npos) << result.out;
   EXPECT_EQ(result.out.find("precision: ", said + 1), std::string::npos) << result.out;
+  const Result misspelt = run({"evaluate", path("model"), "--data", data}, {{"LINN_ISA", "avx3"}});
+  EXPECT_EQ(misspelt.code, 3);
+  EXPECT_THAT(misspelt.err, testing::StartsWith("linn: LINN_ISA is \"avx3\"; it may be ")) << "and the file is not blamed";
   const Result without = run(train, {{"LINN_ISA", "avx2"}});
   EXPECT_THAT(without.out, HasSubstr("precision: mixed_bfloat16, operands rounded to bfloat16; no faster than float32"));
 
