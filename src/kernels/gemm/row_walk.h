@@ -46,12 +46,7 @@ class RowWalk {
     if (at_[2] + count <= rows_[2]) {
       // A loop of constant length without branches becomes a few vector instructions. One row at a time would cost a tenth of a small
       // product.
-      constexpr int few = kMost < 4 ? kMost : 4;
-      if (count <= few) {
-        for (int r = 0; r < few; ++r) a[r] = a_ + a_offset_[r], c[r] = c_ + c_offset_[r];
-      } else {
-        for (int r = 0; r < kMost; ++r) a[r] = a_ + a_offset_[r], c[r] = c_ + c_offset_[r];
-      }
+      for (int r = 0; r < kMost; ++r) a[r] = a_ + a_offset_[r], c[r] = c_ + c_offset_[r];
       step(count);
       return;
     }
