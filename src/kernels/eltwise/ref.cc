@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <type_traits>
 
 #include "core/random.h"
 #include "kernels/eltwise/activation.h"
@@ -205,17 +206,30 @@ void ActivationGradient::reference(const Problem& problem, const Args<T>& args) 
 
 namespace {
 
-template <class From, class T>
-void gather_rows(std::int64_t row, const Gather::Args<T>& args) {
+template <class From, class Args>
+void gather_rows(std::int64_t row, const Args& args) {
+  using To = std::remove_pointer_t<decltype(args.dst)>;
   for (std::int64_t r = 0; r < args.rows; ++r) {
     const std::int64_t from = args.index == nullptr ? args.first + r : args.index[args.first + r];
     const From* src = static_cast<const From*>(args.src) + from * row;
     for (std::int64_t i = 0; i < row; ++i) {
       if constexpr (std::is_same_v<From, bfloat16>)
-        args.dst[r * row + i] = static_cast<T>(to_float(src[i]));
+        args.dst[r * row + i] = static_cast<To>(to_float(src[i]));
       else
-        args.dst[r * row + i] = static_cast<T>(src[i]);
+        args.dst[r * row + i] = static_cast<To>(src[i]);
     }
+  }
+}
+
+template <class Args>
+void gather(DType from, std::int64_t row, const Args& args) {
+  switch (from) {
+    case DType::u8: return gather_rows<std::uint8_t>(row, args);
+    case DType::i32: return gather_rows<std::int32_t>(row, args);
+    case DType::i64: return gather_rows<std::int64_t>(row, args);
+    case DType::f32: return gather_rows<float>(row, args);
+    case DType::f64: return gather_rows<double>(row, args);
+    case DType::bf16: return gather_rows<bfloat16>(row, args);
   }
 }
 
@@ -223,32 +237,12 @@ void gather_rows(std::int64_t row, const Gather::Args<T>& args) {
 
 template <class T>
 void Gather::reference(const Problem& problem, const Args<T>& args) {
-  switch (problem.from) {
-    case DType::u8: return gather_rows<std::uint8_t>(problem.row, args);
-    case DType::i32: return gather_rows<std::int32_t>(problem.row, args);
-    case DType::i64: return gather_rows<std::int64_t>(problem.row, args);
-    case DType::f32: return gather_rows<float>(problem.row, args);
-    case DType::f64: return gather_rows<double>(problem.row, args);
-    case DType::bf16: return gather_rows<bfloat16>(problem.row, args);
-  }
+  gather(problem.from, problem.row, args);
 }
 
 template <class T>
 void GatherLabels::reference(const Problem& problem, const Args<T>& args) {
-  const auto gather = [&]<class From>(const From* src) {
-    for (std::int64_t r = 0; r < args.rows; ++r) {
-      const std::int64_t row = args.index == nullptr ? args.first + r : args.index[args.first + r];
-      for (std::int64_t k = 0; k < problem.row; ++k) args.dst[r * problem.row + k] = static_cast<std::int64_t>(src[row * problem.row + k]);
-    }
-  };
-  switch (problem.from) {
-    case DType::u8: return gather(static_cast<const std::uint8_t*>(args.src));
-    case DType::i32: return gather(static_cast<const std::int32_t*>(args.src));
-    case DType::i64: return gather(static_cast<const std::int64_t*>(args.src));
-    case DType::f32: return gather(static_cast<const float*>(args.src));
-    case DType::f64: return gather(static_cast<const double*>(args.src));
-    case DType::bf16: return;
-  }
+  gather(problem.from, problem.row, args);
 }
 
 template <class T>

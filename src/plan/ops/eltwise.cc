@@ -1,6 +1,7 @@
 #include "plan/ops/eltwise.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "core/checked.h"
@@ -14,38 +15,22 @@ namespace {
 // Elements of the call's images.
 std::int64_t count_of(const Call& call, const Value& value) { return value.shape.elements() * call.images; }
 
-class GatherOp final : public KernelOp<GatherOp, kernels::Gather> {
+// Gather or GatherLabels, of rows of a source.
+template <class Kernel>
+class GatherOp final : public GradientOp<GatherOp<Kernel>, Kernel> {
  public:
-  GatherOp(int source, std::int64_t row, DType from) : KernelOp({.row = row, .from = from}), source_(source) {}
+  GatherOp(int source, const typename Kernel::Problem& problem) : GradientOp<GatherOp, Kernel>(problem), source_(source) {}
 
-  std::string_view name() const override { return "gather"; }
-  std::int64_t period() const override { return kernel_.period(); }
-  std::int64_t source_bytes() const override { return problem().row * static_cast<std::int64_t>(size_of(problem().from)); }
-  void differentiate(Gradients&) override {}
+  std::string_view name() const override { return Kernel::name; }
+  std::int64_t period() const override { return this->kernel_.period(); }
+  std::int64_t source_bytes() const override { return this->problem().row * static_cast<std::int64_t>(size_of(this->problem().from)); }
 
   template <class T>
   void compute(const Call& call) const {
+    using To = std::remove_pointer_t<decltype(Kernel::template Args<T>::dst)>;
     const Rows& rows = call.sources[source_];
-    kernel_.run<T>({.rows = call.images, .src = rows.data, .index = rows.index, .first = rows.first + call.first, .dst = call.out<T>(0),
-                    .scratch = static_cast<T*>(call.scratch)});
-  }
-
- private:
-  int source_;
-};
-
-class GatherLabelsOp final : public GradientOp<GatherLabelsOp, kernels::GatherLabels> {
- public:
-  GatherLabelsOp(int source, const kernels::GatherLabels::Problem& problem) : GradientOp(problem), source_(source) {}
-
-  std::string_view name() const override { return "gather_labels"; }
-  std::int64_t source_bytes() const override { return problem().row * static_cast<std::int64_t>(size_of(problem().from)); }
-
-  template <class T>
-  void compute(const Call& call) const {
-    const Rows& rows = call.sources[source_];
-    kernel_.run<T>({.rows = call.images, .src = rows.data, .index = rows.index, .first = rows.first + call.first, .dst = call.out<std::int64_t>(0),
-                    .scratch = nullptr});
+    this->kernel_.template run<T>({.rows = call.images, .src = rows.data, .index = rows.index, .first = rows.first + call.first, .dst = call.out<To>(0),
+                                   .scratch = static_cast<T*>(call.scratch)});
   }
 
  private:
@@ -165,12 +150,12 @@ class DropoutOp final : public KernelOp<DropoutOp, kernels::Dropout> {
 
 Value gather(Lowering& to, int source, const Shape& shape, DType from) {
   const Value output = to.value("input", shape, Extent::batch);
-  return append(to, std::make_unique<GatherOp>(source, shape.elements(), from), {}, {output});
+  return append(to, std::make_unique<GatherOp<kernels::Gather>>(source, kernels::Gather::Problem{shape.elements(), from}), {}, {output});
 }
 
 Value gather_labels(Lowering& to, int source, std::int64_t labels, DType from) {
   const Value output = to.value("labels", {labels}, Extent::batch, Element::i64);
-  return append(to, std::make_unique<GatherLabelsOp>(source, kernels::GatherLabels::Problem{labels, from}), {}, {output});
+  return append(to, std::make_unique<GatherOp<kernels::GatherLabels>>(source, kernels::GatherLabels::Problem{labels, from}), {}, {output});
 }
 
 Value rescale(Lowering& to, Value src, double scale, double offset) {
