@@ -25,7 +25,7 @@ struct LoadFrom {
   std::optional<std::int64_t> classes;
 };
 
-struct Options {
+struct ConvertArguments {
   Common common;
   std::string from, to;
   bool weights = false;
@@ -38,7 +38,7 @@ bool ends_with_any(const std::string& path, std::initializer_list<std::string_vi
 }
 
 // Whether the weights alone are written; a name that says neither is refused, before anything is read.
-bool writes_weights(const Options& options) {
+bool writes_weights(const ConvertArguments& options) {
   const std::string& to = options.to;
   const bool named = ends_with_any(to, {".weights.h5", ".weights.json", ".npz", ".weights.safetensors"});
   const bool holds_both = ends_with_any(to, {".h5", ".safetensors"});
@@ -66,7 +66,7 @@ void refuse_same_file(const std::string& from, const std::string& to) {
 }
 
 // The model, and what was loaded into it; no report where it has the weights of its own file.
-std::pair<Model, std::optional<LoadReport>> open(const Options& options) {
+std::pair<Model, std::optional<LoadReport>> open(const ConvertArguments& options) {
   const LoadFrom& load = options.load;
   if (load.file.empty()) return {load_model(options.from), std::nullopt};
   Model model = open_model(
@@ -79,14 +79,14 @@ std::pair<Model, std::optional<LoadReport>> open(const Options& options) {
   return {std::move(model), std::move(report)};
 }
 
-void print(const Options& options, const LoadReport& report) {
+void print(const ConvertArguments& options, const LoadReport& report) {
   const std::size_t loaded = report.loaded.size(), left = report.problems.size();
   say(options.common, "{}: {} weights loaded{}\n", detail::core::printable(options.load.file), loaded,
       left > 0 ? fmt::format("; {} do not fit, and what is missing keeps the values of a new network:", left) : "");
   for (const std::string& problem : report.problems) say(options.common, "  {}\n", detail::core::printable(problem));
 }
 
-int run(const Options& options) {
+int run(const ConvertArguments& options) {
   apply(options.common);
   const WeightLayout layout = named("--layout: ", [&] { return WeightLayout(options.layout); });
   const bool weights = writes_weights(options);
@@ -112,7 +112,7 @@ int run(const Options& options) {
 }  // namespace
 
 Action add_convert(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ConvertArguments>();
   app.description("Write a model as another kind of file: the end of the name decides.");
   add_text(app, "from", options->from,
            "a model: .keras, .h5, .onnx, .safetensors, or a model's directory; with --load-weights also a configuration (.json) or a "

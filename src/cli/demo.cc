@@ -32,7 +32,7 @@ constexpr std::int64_t canvas_size = 44;
 constexpr std::int64_t canvas_radius = 8;
 constexpr std::int64_t invariant_images = 200;  // moved over the canvas, a subset that says so; --full takes five times as many
 
-struct Options {
+struct DemoArguments {
   Common common;
   DataOptions data;
   std::string out = "demo-out";
@@ -119,7 +119,7 @@ std::string plural(std::int64_t count, const char* what) { return fmt::format("{
 
 class Demo {
  public:
-  explicit Demo(const Options& options) : options_(options) {}
+  explicit Demo(const DemoArguments& options) : options_(options) {}
 
   int run() {
     apply(options_.common);
@@ -572,7 +572,7 @@ class Demo {
     return shift::maps_around_pooling(image, pools);
   }
 
-  Options options_;
+  DemoArguments options_;
   DTypePolicy policy_ = "float32";
   detail::data::Dataset data_;
   Shape image_;
@@ -585,7 +585,7 @@ class Demo {
 }  // namespace
 
 Action add_demo(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DemoArguments>();
   app.description("Train five networks with and without pooling, move the digits, show what pooling does and what ends its trouble: a table and pictures.");
   app.add_flag("--full", options->full,
                "every network for 3 epochs, all test digits moved, one more line on a 44 x 44 canvas; says how long it takes");

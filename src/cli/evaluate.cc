@@ -11,7 +11,7 @@
 namespace linn::cli {
 namespace {
 
-struct Options {
+struct EvaluateArguments {
   Common common;
   std::string model;
   DataOptions data;
@@ -36,7 +36,7 @@ bool compares_logit_with_half(const Model& model) {
   return compiled.contains("metrics") && names_accuracy(compiled["metrics"]);
 }
 
-int run(const Options& options) {
+int run(const EvaluateArguments& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
@@ -83,7 +83,7 @@ int run(const Options& options) {
 }  // namespace
 
 Action add_evaluate(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<EvaluateArguments>();
   app.description("Measure a saved model on the test images (the training images where there are no others).");
   add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();
   add_data(app, options->data);

@@ -25,7 +25,7 @@
 namespace linn::cli {
 namespace {
 
-struct Options {
+struct FixArguments {
   Common common;
   std::string model;
   DataOptions data;
@@ -108,7 +108,7 @@ shift::Border border_for(const Model& model, const Tensor& images) {
 
 class Fix {
  public:
-  explicit Fix(const Options& options) : options_(options), common_(options.common) {}
+  explicit Fix(const FixArguments& options) : options_(options), common_(options.common) {}
 
   int run() {
     apply(common_);
@@ -272,7 +272,7 @@ class Fix {
     return code;
   }
 
-  const Options& options_;
+  const FixArguments& options_;
   const Common& common_;
   detail::data::Dataset training_;
   Images tested_;
@@ -283,7 +283,7 @@ class Fix {
 }  // namespace
 
 Action add_fix(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<FixArguments>();
   app.description("Replace the layers that break translation equivariance, train the network again, and compare it with the old one.");
   add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();
   add_text(app, "--with", options->with,

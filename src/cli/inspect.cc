@@ -10,7 +10,7 @@
 namespace linn::cli {
 namespace {
 
-struct Options {
+struct InspectArguments {
   Common common;
   std::string file;
   bool values = false;
@@ -18,7 +18,7 @@ struct Options {
 
 std::string cut(const std::string& text, std::size_t most) { return text.size() <= most ? text : text.substr(0, most - 3) + "..."; }
 
-void print(const Options& options, const detail::formats::Inspection& inspection) {
+void print(const InspectArguments& options, const detail::formats::Inspection& inspection) {
   say(options.common, "{}: {}, {} bytes\n", detail::core::printable(options.file), inspection.kind,
       thousands(static_cast<std::int64_t>(inspection.bytes)));
   for (const auto& [name, value] : inspection.facts)
@@ -63,7 +63,7 @@ detail::io::Json to_json(const detail::formats::Inspection& inspection, const st
   return event;
 }
 
-int run(const Options& options) {
+int run(const InspectArguments& options) {
   apply(options.common);
   const detail::formats::Inspection inspection = detail::formats::inspect(options.file, options.values);
   print(options, inspection);
@@ -74,7 +74,7 @@ int run(const Options& options) {
 }  // namespace
 
 Action add_inspect(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectArguments>();
   app.description("Say what is inside a file of a model or of weights: its tensors, their types and shapes.");
   add_text(app, "file", options->file, "a .keras, .h5, .weights.h5, .weights.json, .onnx, .safetensors or .npz file, or a model's directory")
       ->type_name("FILE")

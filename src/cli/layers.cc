@@ -7,12 +7,12 @@
 namespace linn::cli {
 namespace {
 
-struct Options {
+struct LayersArguments {
   std::string name;
   bool markdown = false;
 };
 
-int run(const Options& options) {
+int run(const LayersArguments& options) {
   if (options.markdown || options.name.empty()) {
     write_to(stdout, "{}", options.markdown ? detail::layers::page() : detail::layers::overview());
     return exit_ok;
@@ -32,7 +32,7 @@ int run(const Options& options) {
 }  // namespace
 
 Action add_layers(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<LayersArguments>();
   app.description("List layers and activation functions, or explain one.");
   add_text(app, "name", options->name, "a layer or activation function; without one, all are listed")->type_name("NAME");
   app.add_flag("--markdown", options->markdown, "print the page docs/layers.md");

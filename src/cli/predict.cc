@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t most_classes = 10;
 constexpr int bar_length = 30;
 
-struct Options {
+struct PredictArguments {
   Common common;
   std::string model;
   std::string image;
@@ -67,7 +67,7 @@ bool trained_on_light(const Model& model) {
 }
 
 // The picture in the file as the model takes images, but for the range of its values: (1, height, width, channels).
-Tensor load_picture(const Options& options, const Model& model) {
+Tensor load_picture(const PredictArguments& options, const Model& model) {
   const Shape input = model.input_shape();
   if (input.rank() != 3) throw ShapeError(fmt::format("{}: the model takes {}, not an image", options.model, input.to_string()));
   if (input[2] != 1 && input[2] != 3)
@@ -96,7 +96,7 @@ Tensor load_picture(const Options& options, const Model& model) {
   return image;
 }
 
-int run(const Options& options) {
+int run(const PredictArguments& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
@@ -180,7 +180,7 @@ int run(const Options& options) {
 }  // namespace
 
 Action add_predict(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PredictArguments>();
   app.description("Say what a saved model sees in a picture, or in one image of a data file.");
   add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();
   add_text(app, "image", options->image, "a PNG or JPEG of the model's size, or one that is resized to it; colour becomes grey where the model wants grey")

@@ -20,7 +20,7 @@
 namespace linn::cli {
 namespace {
 
-struct Options {
+struct ProfileArguments {
   Common common;
   std::string model = "notebook";
   DataOptions data;
@@ -158,7 +158,7 @@ void print_table(const Profile& profile) {
   table.print(slowest + 2, detail::core::use_color(stdout));
 }
 
-void print(const Options& options, const Profile& profile) {
+void print(const ProfileArguments& options, const Profile& profile) {
   const bool many = profile.threads > 1;
   write_to(stdout, "{}, {}: batch {}, {}, accuracy {}\n", options.model, profile.training ? "training" : "inference", profile.batch_size,
              profile.precision, profile.accuracy.name());
@@ -174,7 +174,7 @@ void print(const Options& options, const Profile& profile) {
   write_to(stdout, "roof %: the least time under the roofline, as a share of the time taken. docs/profile.md says more.\n");
 }
 
-detail::io::Json event(const Options& options, const Profile& profile) {
+detail::io::Json event(const ProfileArguments& options, const Profile& profile) {
   detail::io::Json ops = detail::io::Json::array();
   for (const OpProfile& op : profile.ops)
     ops.push_back({{"op", op.op},
@@ -208,7 +208,7 @@ detail::io::Json event(const Options& options, const Profile& profile) {
           {"ops", ops}};
 }
 
-int run(const Options& options) {
+int run(const ProfileArguments& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
@@ -254,7 +254,7 @@ int run(const Options& options) {
 }  // namespace
 
 Action add_profile(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ProfileArguments>();
   app.description(
       "Run a model under the clock and show op by op which kernel ran, how long it took, and how near that is to what the machine can do.");
   add_text(app, "model,--model", options->model,

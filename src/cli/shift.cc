@@ -20,7 +20,7 @@
 namespace linn::cli {
 namespace {
 
-struct Options {
+struct ShiftArguments {
   Common common;
   std::string model;
   DataOptions data;
@@ -53,7 +53,7 @@ struct Input {
   double scale = 1;
 };
 
-Input open(const Options& options) {
+Input open(const ShiftArguments& options) {
   apply(options.common);
   const Accuracy accuracy = parse_accuracy(options.accuracy);
   const DTypePolicy policy = policy_of(options.common, options.precision, accuracy);
@@ -111,13 +111,13 @@ void print(const Common& common, const shift::Sweep& sweep, const std::optional<
   for (const std::string& text : sources->text) say(common, "{}", shift::wrapped(text, 110, "   "));
 }
 
-void write_certificates(const Options& options, const Input& input, const shift::Sweep& sweep, shift::Border border) {
+void write_certificates(const ShiftArguments& options, const Input& input, const shift::Sweep& sweep, shift::Border border) {
   const shift::Certificates both = shift::certify(input.model, input.images.x, sweep, border);
   shift::write_certificates(options.certificate, sweep, border, both);
   if (both.why_not) say(options.common, "\n{}", shift::wrapped("Radii by construction are 0: " + *both.why_not + ".", 110));
 }
 
-int run_sweep(const Options& options) {
+int run_sweep(const ShiftArguments& options) {
   const std::optional<shift::Border> wanted = border_named(options.border);
   const std::array<std::string, 4> files = {options.picture, options.csv, options.report, options.certificate};
   for (const std::string& path : files) check_writable(path);
@@ -174,7 +174,7 @@ int run_sweep(const Options& options) {
   return exit_ok;
 }
 
-int run_protocol(const Options& options) {
+int run_protocol(const ShiftArguments& options) {
   const shift::Protocol protocol = named("--", [&] { return shift::Protocol(options.protocol); });
   const Input input = open(options);
   Progress progress(options.common, options.passes > 0 ? options.passes : protocol.kind() == shift::Protocol::zhang ? 5 : 1, "pass");
@@ -200,7 +200,7 @@ int run_protocol(const Options& options) {
 }  // namespace
 
 Action add_shift(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ShiftArguments>();
   app.description(
       "Predict every test image at every shift within a radius: accuracy, consistency, and the sources of the errors.");
   add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();

@@ -7,7 +7,7 @@
 namespace linn::cli {
 namespace {
 
-struct Options {
+struct SummaryArguments {
   Common common;
   std::string model = "notebook";
   std::string input;
@@ -16,7 +16,7 @@ struct Options {
   bool show_trainable = false;
 };
 
-int run(const Options& options) {
+int run(const SummaryArguments& options) {
   apply(options.common);
   const std::optional<Shape> image = parse_image_shape(options.input);
   const Model model =
@@ -57,7 +57,7 @@ int run(const Options& options) {
 }  // namespace
 
 Action add_summary(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SummaryArguments>();
   app.description("Print a model's layers, shapes and numbers of parameters, as Keras does.");
   add_text(app, "model,--model", options->model,
            built_in_models() + "; a file with Keras's configuration (.json); or a model directory")

@@ -18,7 +18,7 @@
 namespace linn::cli {
 namespace {
 
-struct Options {
+struct TrainArguments {
   Common common;
   DataOptions data;
   std::string model = "notebook";
@@ -60,7 +60,7 @@ std::string recipes_text() {
 
 class Train {
  public:
-  explicit Train(const Options& options) : options_(options), common_(options.common) {}
+  explicit Train(const TrainArguments& options) : options_(options), common_(options.common) {}
 
   int run() {
     apply(common_);
@@ -212,7 +212,7 @@ class Train {
     emit(common_, event);
   }
 
-  const Options& options_;
+  const TrainArguments& options_;
   const Common& common_;
   const detail::model::Recipe* recipe_ = nullptr;
   Accuracy accuracy_ = "fast";
@@ -228,7 +228,7 @@ class Train {
 }  // namespace
 
 Action add_train(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TrainArguments>();
   app.description("Train a model on labelled images with Adam and cross-entropy, measure it on the test images, save it.");
   add_data(app, options->data);
   add_text(app, "--model", options->model,

@@ -30,6 +30,7 @@
 #include "model/recipes.h"
 #include "model/zoo.h"
 #include "support/pixels.h"
+#include "support/sanitized.h"
 #include "support/source_tree.h"
 
 namespace linn::cli {
@@ -37,6 +38,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+using tests::sanitized;
 
 // ---- pictures in class folders -------------------------------------------------------------------------------------
 
@@ -1141,12 +1143,6 @@ TEST_F(Command, DemoSaysWhatItComparesFull) {
 }
 
 // ---- Ctrl-C --------------------------------------------------------------------------------------------------------
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
 
 // The file, the variables, and 2 MB.
 TEST_F(Command, LoadingTakesTheFileAndItsVariables) {
