@@ -1,7 +1,6 @@
 // Files that Keras 3 and tf_keras 2 wrote (tests/golden/make_keras_files.py): what they compute, and how training goes on.
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -9,10 +8,13 @@
 #include "linn/data.h"
 #include "linn/model.h"
 #include "support/golden.h"
+#include "support/same_bits.h"
 #include "support/source_tree.h"
 
 namespace linn {
 namespace {
+
+using tests::same_bits;
 
 std::string file(const std::string& name) { return tests::source_dir() + "/tests/formats/data/keras/" + name; }
 
@@ -28,13 +30,6 @@ void expect_outputs(const Model& model, const Archive& data, const std::string& 
   ASSERT_EQ(outputs.size(), expected.size());
   for (std::size_t i = 0; i < outputs.size(); ++i)
     EXPECT_TRUE(tests::agrees(prefix + std::to_string(i), outputs[i].shape(), tests::values_of(outputs[i]), tests::values_of(expected[i]), {.norm = bound}));
-}
-
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i].shape() != b[i].shape() || a[i].dtype() != b[i].dtype() || std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()) != 0) return false;
-  return true;
 }
 
 void train(Model& model, const Archive& data) {

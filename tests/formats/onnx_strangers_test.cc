@@ -33,7 +33,7 @@ OnnxFile with_nodes(std::vector<Message> nodes) {
   return {.nodes = std::move(nodes), .initializers = {}, .inputs = {onnx_value("x", {0, 3, 4, 5})}, .outputs = {onnx_value("y", {0, 0})}};
 }
 
-OnnxFile small_network() {
+OnnxFile hand_made() {
   OnnxFile file = with_nodes({onnx_node("Conv", {"x", "w", "b"}, {"c"}, "conv"), onnx_node("Relu", {"c"}, {"r"}),
                               onnx_node("Flatten", {"r"}, {"f"}), onnx_node("Gemm", {"f", "m"}, {"y"}, "fc")});
   file.initializers = {onnx_floats("w", {2, 3, 2, 2}, std::vector<float>(24, 0.5F)), onnx_floats("b", {2}, {1, 2}),
@@ -42,7 +42,7 @@ OnnxFile small_network() {
 }
 
 TEST(OnnxStrangers, HandMadeFileLoads) {
-  const detail::formats::OnnxModel model = read(small_network().bytes());
+  const detail::formats::OnnxModel model = read(hand_made().bytes());
   EXPECT_EQ(model.metadata.at("author"), "a test");
   EXPECT_EQ(model.graph.input_shape(), (Shape{4, 5, 3}));
   EXPECT_EQ(model.graph.output_names(), std::vector<std::string>{"y"});
@@ -56,14 +56,14 @@ TEST(OnnxStrangers, AllMissingOperatorsAreListedAtOnce) {
       {"m.onnx", "\"Conv3D\" (node 0 \"first\")", "\"NonMaxSuppression\" (node 2)", "\"com.microsoft.Attention\" (node 3 \"att\")",
        "\"If\" (node 4 \"branch\")"});
   // Not those that no output depends on.
-  OnnxFile dead = small_network();
+  OnnxFile dead = hand_made();
   dead.nodes.push_back(onnx_node("Conv3D", {"x"}, {"unused"}));
   EXPECT_EQ(read(dead.bytes()).graph.output_shape(), Shape{2});
 }
 
 TEST(OnnxStrangers, OperatorSets) {
   for (const std::int64_t opset : {-1, 0, 6, 22, 1000}) {
-    OnnxFile file = small_network();
+    OnnxFile file = hand_made();
     file.opset = opset;
     refuses(file, {"m.onnx", "operator set", "7 to 21 are known"});
   }
@@ -77,10 +77,10 @@ TEST(OnnxStrangers, BrokenGraphs) {
   refuses(with_nodes({}), {"output \"y\" is no value"});
   refuses(with_nodes({onnx_node("Relu", {"x"}, {"y"}), onnx_node("Relu", {"x"}, {"y"})}), {"\"y\"", "name of another value"});
   refuses(with_nodes({onnx_node("Relu", {"x"}, {"x"})}), {"\"x\"", "name of another value"});
-  OnnxFile twice = small_network();
+  OnnxFile twice = hand_made();
   twice.initializers.push_back(onnx_floats("w", {1}, {1}));
   refuses(twice, {"two initializers named \"w\""});
-  OnnxFile inputs = small_network();
+  OnnxFile inputs = hand_made();
   inputs.inputs.push_back(onnx_value("x", {0, 3}));
   refuses(inputs, {"two inputs named \"x\""});
   OnnxFile constant = with_nodes({onnx_node("Identity", {"w"}, {"y"})});
@@ -90,13 +90,13 @@ TEST(OnnxStrangers, BrokenGraphs) {
 
 // Nodes in any order.
 TEST(OnnxStrangers, NodesNeedNotBeSorted) {
-  OnnxFile file = small_network();
+  OnnxFile file = hand_made();
   std::reverse(file.nodes.begin(), file.nodes.end());
   EXPECT_EQ(read(file.bytes()).graph.output_shape(), Shape{2});
 }
 
 TEST(OnnxStrangers, Inputs) {
-  OnnxFile file = small_network();
+  OnnxFile file = hand_made();
   file.inputs = {onnx_value("x", {0, 3, 4, 5}, 7)};
   refuses(file, {"input \"x\"", "int64"});
   file.inputs = {onnx_value("x", {0, 0, 4, 5})};
@@ -111,7 +111,7 @@ TEST(OnnxStrangers, Inputs) {
 
 TEST(OnnxStrangers, TensorsThatLie) {
   const auto with_weights = [](const Message& w) {
-    OnnxFile file = small_network();
+    OnnxFile file = hand_made();
     file.initializers[0] = w;
     return file;
   };
@@ -146,7 +146,7 @@ TEST(OnnxStrangers, ConstantsDoNotGrowBeyondTheLimit) {
 }
 
 TEST(OnnxStrangers, AttributesThatNobodyKnowsAreRefused) {
-  OnnxFile file = small_network();
+  OnnxFile file = hand_made();
   file.nodes[1].message(5, onnx_attribute("leak", 3));
   refuses(file, {"node 1 (Relu)", "attribute \"leak\" is not supported"});
 }
@@ -172,7 +172,7 @@ class OnnxExternalData : public ::testing::Test {
     for (const char* file : {"secret.bin", "model/weights.bin", "model/inner/weights.bin"}) spill(dir_ / file, content);
   }
   detail::formats::OnnxModel load(const std::vector<std::pair<std::string, std::string>>& entries) {
-    OnnxFile file = small_network();
+    OnnxFile file = hand_made();
     file.initializers[0] = external(entries);
     return read(file.bytes(), dir_ / "model");
   }
@@ -207,7 +207,7 @@ TEST_F(OnnxExternalData, NothingElseIsOpened) {
   refuses("hard.bin", "hard links");
   ASSERT_EQ(::mkfifo((dir_ / "model/fifo").c_str(), 0600), 0);
   refuses("fifo", "regular files");
-  OnnxFile file = small_network();
+  OnnxFile file = hand_made();
   file.initializers[0] = external({{"location", "weights.bin"}});
   expect_error<FormatError>([&] { read(file.bytes()); }, {"\"w\"", "the model has no folder"});
 }
@@ -238,7 +238,7 @@ void survives(const Bytes& bytes, const std::string& what) {
 }
 
 TEST(OnnxStrangers, EveryTruncationAndBitFlipOfASmallFile) {
-  const Bytes whole = small_network().bytes();
+  const Bytes whole = hand_made().bytes();
   for (std::size_t size = 0; size < whole.size(); ++size)
     survives(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)), fmt::format("{} bytes", size));
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {

@@ -33,7 +33,7 @@ std::vector<std::pair<std::string, std::string>> contents(std::span<const std::b
   return result;
 }
 
-void refuses(const Bytes& archive, std::initializer_list<std::string_view> parts, const ZipLimits& limits = {}) {
+void zip_refuses(const Bytes& archive, std::initializer_list<std::string_view> parts, const ZipLimits& limits = {}) {
   expect_error<FormatError>([&] { contents(archive, limits); }, parts);
   expect_error<FormatError>([&] { contents(archive, limits); }, {"some.zip"});
 }
@@ -58,7 +58,7 @@ constexpr std::string_view directory_mark("PK\x01\x02", 4);
 constexpr std::string_view end_mark("PK\x05\x06", 4);
 
 template <class T>
-void put(Bytes& archive, std::size_t at, T value) {
+void put_in_zip(Bytes& archive, std::size_t at, T value) {
   std::memcpy(archive.data() + at, &value, sizeof value);
 }
 
@@ -142,14 +142,14 @@ TEST(Zip, EveryBitFlipIsAnErrorOrTheSameContent) {
 }
 
 TEST(Zip, NotAnArchive) {
-  refuses({}, {"truncated", "0 bytes"});
-  refuses(bytes("not a zip file at all, just text"), {"is no ZIP archive", "not "});
+  zip_refuses({}, {"truncated", "0 bytes"});
+  zip_refuses(bytes("not a zip file at all, just text"), {"is no ZIP archive", "not "});
   Bytes cut = slurp(kept("io", "plain.zip"));
   cut.resize(100);
-  refuses(cut, {"truncated", "100 bytes came"});
+  zip_refuses(cut, {"truncated", "100 bytes came"});
   Bytes longer = slurp(kept("io", "plain.zip"));
   longer.push_back(std::byte{0});
-  refuses(longer, {"truncated"});
+  zip_refuses(longer, {"truncated"});
 }
 
 TEST(Zip, NamesThatLeaveTheFolder) {
@@ -162,7 +162,7 @@ TEST(Zip, NamesThatLeaveTheFolder) {
     Bytes archive = written({{"original", text20}}, ZipWriter::Method::stored);
     std::memcpy(archive.data() + find_all(archive, local_mark)[0] + 30, name.data(), 8);
     std::memcpy(archive.data() + find_all(archive, directory_mark)[0] + 46, name.data(), 8);
-    refuses(archive, {"member " + quote(name), "its name"});
+    zip_refuses(archive, {"member " + quote(name), "its name"});
   }
 }
 
@@ -170,85 +170,85 @@ TEST(Zip, DuplicateMembers) {
   Bytes archive = written({{"one", "1"}, {"two", "2"}}, ZipWriter::Method::stored);
   std::memcpy(archive.data() + find_all(archive, local_mark)[1] + 30, "one", 3);
   std::memcpy(archive.data() + find_all(archive, directory_mark)[1] + 46, "one", 3);
-  refuses(archive, {"\"one\"", "appears twice"});
+  zip_refuses(archive, {"\"one\"", "appears twice"});
 }
 
 TEST(Zip, OverlappingMembers) {
   // Both directory records lead to the first local header (the trick of the overlapping bombs).
   Bytes archive = written({{"one", "1"}, {"two", "2"}}, ZipWriter::Method::stored);
-  put<std::uint32_t>(archive, find_all(archive, directory_mark)[1] + 42, 0);
-  refuses(archive, {"overlaps"});
+  put_in_zip<std::uint32_t>(archive, find_all(archive, directory_mark)[1] + 42, 0);
+  zip_refuses(archive, {"overlaps"});
   // Larger than the room up to the next header.
   archive = written({{"one", "1"}, {"two", "2"}}, ZipWriter::Method::stored);
   for (const std::size_t at : {find_all(archive, local_mark)[0] + 18, find_all(archive, directory_mark)[0] + 20}) {
-    put<std::uint32_t>(archive, at, 5);
-    put<std::uint32_t>(archive, at + 4, 5);
+    put_in_zip<std::uint32_t>(archive, at, 5);
+    put_in_zip<std::uint32_t>(archive, at + 4, 5);
   }
-  refuses(archive, {"\"one\"", "overlap"});
+  zip_refuses(archive, {"\"one\"", "overlap"});
   // A quoted header inside another member's data.
   archive = written({{"in", std::string(local_mark) + std::string(60, 'x')}, {"two", "2"}}, ZipWriter::Method::stored);
-  put<std::uint32_t>(archive, find_all(archive, directory_mark)[1] + 42,
+  put_in_zip<std::uint32_t>(archive, find_all(archive, directory_mark)[1] + 42,
                      static_cast<std::uint32_t>(find_all(archive, local_mark)[1]));
-  refuses(archive, {"some.zip"});
+  zip_refuses(archive, {"some.zip"});
 }
 
 TEST(Zip, GapsHideNothing) {
   // Bytes in front, as self-extracting programs have them.
   Bytes archive = slurp(kept("io", "plain.zip"));
   archive.insert(archive.begin(), 10, std::byte{'x'});
-  refuses(archive, {"some.zip"});
+  zip_refuses(archive, {"some.zip"});
   // A member less than there was: its bytes belong to nobody.
   archive = written({{"one", "1"}, {"two", "2"}}, ZipWriter::Method::stored);
   const std::size_t end = find_all(archive, end_mark)[0];
-  put<std::uint16_t>(archive, end + 8, 1);
-  put<std::uint16_t>(archive, end + 10, 1);
-  refuses(archive, {"belong to no member"});
+  put_in_zip<std::uint16_t>(archive, end + 8, 1);
+  put_in_zip<std::uint16_t>(archive, end + 10, 1);
+  zip_refuses(archive, {"belong to no member"});
 }
 
 TEST(Zip, WrongChecksum) {
   for (const auto method : {ZipWriter::Method::stored, ZipWriter::Method::deflated}) {
     Bytes archive = written({{"one", text20}}, method);
-    put<std::uint32_t>(archive, find_all(archive, local_mark)[0] + 14, 0x12345678);
-    refuses(archive, {"disagree about the checksum"});
-    put<std::uint32_t>(archive, find_all(archive, directory_mark)[0] + 16, 0x12345678);
-    refuses(archive, {"member \"one\"", "damaged", "CRC-32", "12345678"});
+    put_in_zip<std::uint32_t>(archive, find_all(archive, local_mark)[0] + 14, 0x12345678);
+    zip_refuses(archive, {"disagree about the checksum"});
+    put_in_zip<std::uint32_t>(archive, find_all(archive, directory_mark)[0] + 16, 0x12345678);
+    zip_refuses(archive, {"member \"one\"", "damaged", "CRC-32", "12345678"});
   }
   Bytes archive = written({{"one", text20}}, ZipWriter::Method::stored);
   archive[40] ^= std::byte{1};
-  refuses(archive, {"damaged"});
+  zip_refuses(archive, {"damaged"});
 }
 
 TEST(Zip, EncryptionAndMethods) {
   for (const int bits : {0x0001, 0x0040, 0x2000, 0x0020}) {
     const auto flags = static_cast<std::uint16_t>(bits);
     Bytes archive = written({{"one", text20}}, ZipWriter::Method::stored);
-    put<std::uint16_t>(archive, find_all(archive, local_mark)[0] + 6, flags);
-    put<std::uint16_t>(archive, find_all(archive, directory_mark)[0] + 8, flags);
-    refuses(archive, {"\"one\"", "encrypted or patched"});
+    put_in_zip<std::uint16_t>(archive, find_all(archive, local_mark)[0] + 6, flags);
+    put_in_zip<std::uint16_t>(archive, find_all(archive, directory_mark)[0] + 8, flags);
+    zip_refuses(archive, {"\"one\"", "encrypted or patched"});
   }
   Bytes archive = written({{"one", text20}}, ZipWriter::Method::stored);
-  put<std::uint16_t>(archive, find_all(archive, directory_mark)[0] + 10, std::uint16_t{12});
-  refuses(archive, {"method 12", "stored (0) and deflate (8)"});
+  put_in_zip<std::uint16_t>(archive, find_all(archive, directory_mark)[0] + 10, std::uint16_t{12});
+  zip_refuses(archive, {"method 12", "stored (0) and deflate (8)"});
 }
 
 TEST(Zip, DeclaredSizesThatLie) {
   const std::string content(1000, 'x');
   const auto with_size = [&](std::uint32_t size) {
     Bytes archive = written({{"one", content}}, ZipWriter::Method::deflated);
-    put<std::uint32_t>(archive, find_all(archive, local_mark)[0] + 22, size);
-    put<std::uint32_t>(archive, find_all(archive, directory_mark)[0] + 24, size);
+    put_in_zip<std::uint32_t>(archive, find_all(archive, local_mark)[0] + 22, size);
+    put_in_zip<std::uint32_t>(archive, find_all(archive, directory_mark)[0] + 24, size);
     return archive;
   };
   EXPECT_EQ(contents(with_size(1000)).at(0).second, content);
-  refuses(with_size(999), {"inflates to more than the 999 bytes"});
-  refuses(with_size(1001), {"1000 bytes; 1001 were declared"});
-  refuses(with_size(200'000'000), {"deflate cannot do that"});
+  zip_refuses(with_size(999), {"inflates to more than the 999 bytes"});
+  zip_refuses(with_size(1001), {"1000 bytes; 1001 were declared"});
+  zip_refuses(with_size(200'000'000), {"deflate cannot do that"});
   Bytes archive = written({{"one", content}}, ZipWriter::Method::stored);
-  put<std::uint32_t>(archive, find_all(archive, local_mark)[0] + 22, 999);
-  put<std::uint32_t>(archive, find_all(archive, directory_mark)[0] + 24, 999);
-  refuses(archive, {"two sizes"});
-  put<std::uint32_t>(archive, find_all(archive, directory_mark)[0] + 24, 0xffffffff);
-  refuses(archive, {"zip64", "missing"});
+  put_in_zip<std::uint32_t>(archive, find_all(archive, local_mark)[0] + 22, 999);
+  put_in_zip<std::uint32_t>(archive, find_all(archive, directory_mark)[0] + 24, 999);
+  zip_refuses(archive, {"two sizes"});
+  put_in_zip<std::uint32_t>(archive, find_all(archive, directory_mark)[0] + 24, 0xffffffff);
+  zip_refuses(archive, {"zip64", "missing"});
 }
 
 TEST(Zip, BombsAreRefusedBeforeInflating) {
@@ -257,20 +257,20 @@ TEST(Zip, BombsAreRefusedBeforeInflating) {
   EXPECT_EQ(contents(archive).at(0).second.size(), 1u << 20);  // below 256 MiB any ratio is fine
   ZipLimits limits;
   limits.bomb_bytes = 1 << 19;
-  refuses(archive, {"\"zeros\"", "ZIP bomb", "1048576", "100 times"}, limits);
+  zip_refuses(archive, {"\"zeros\"", "ZIP bomb", "1048576", "100 times"}, limits);
   limits.bomb_ratio = 1032;
   EXPECT_EQ(contents(archive, limits).size(), 1u);
   limits.member_bytes = 1 << 18;
-  refuses(archive, {"at most 262144"}, limits);
+  zip_refuses(archive, {"at most 262144"}, limits);
   // Many members, each below the limit.
   std::vector<std::pair<std::string, std::string>> many;
   for (int i = 0; i < 10; ++i) many.emplace_back(std::to_string(i), std::string(100'000, '\0'));
   limits = {};
   limits.bomb_bytes = 200'000;
-  refuses(written(many, ZipWriter::Method::deflated), {"ZIP bomb"}, limits);
+  zip_refuses(written(many, ZipWriter::Method::deflated), {"ZIP bomb"}, limits);
   limits = {};
   limits.members = 9;
-  refuses(written(many, ZipWriter::Method::deflated), {"10 members", "at most 9"}, limits);
+  zip_refuses(written(many, ZipWriter::Method::deflated), {"10 members", "at most 9"}, limits);
 }
 
 TEST(Zip, DeclaredBombOf300MiBIsRefusedByTheDefaultLimits) {
@@ -278,11 +278,11 @@ TEST(Zip, DeclaredBombOf300MiBIsRefusedByTheDefaultLimits) {
   Bytes archive = written({{"zeros", std::string(1 << 20, '\x5a')}}, ZipWriter::Method::stored);
   const std::size_t local = find_all(archive, local_mark)[0];
   const std::size_t directory = find_all(archive, directory_mark)[0];
-  put<std::uint16_t>(archive, local + 8, std::uint16_t{8});
-  put<std::uint16_t>(archive, directory + 10, std::uint16_t{8});
-  put<std::uint32_t>(archive, local + 22, 300u << 20);
-  put<std::uint32_t>(archive, directory + 24, 300u << 20);
-  refuses(archive, {"ZIP bomb", "314572800"});
+  put_in_zip<std::uint16_t>(archive, local + 8, std::uint16_t{8});
+  put_in_zip<std::uint16_t>(archive, directory + 10, std::uint16_t{8});
+  put_in_zip<std::uint32_t>(archive, local + 22, 300u << 20);
+  put_in_zip<std::uint32_t>(archive, directory + 24, 300u << 20);
+  zip_refuses(archive, {"ZIP bomb", "314572800"});
 }
 
 TEST(Zip, EndRecordsThatLie) {
@@ -290,19 +290,19 @@ TEST(Zip, EndRecordsThatLie) {
   const std::size_t end = find_all(good, end_mark)[0];
   const auto with = [&](std::size_t at, auto value) {
     Bytes archive = good;
-    put(archive, end + at, value);
+    put_in_zip(archive, end + at, value);
     return archive;
   };
-  refuses(with(4, std::uint16_t{1}), {"several disks"});
-  refuses(with(8, std::uint16_t{2}), {"several disks"});
-  refuses(with(12, std::uint32_t{1}), {"directory"});
-  refuses(with(16, std::uint32_t{1}), {"directory"});
-  refuses(with(16, std::uint32_t{0xffffffff}), {"zip64", "missing"});
+  zip_refuses(with(4, std::uint16_t{1}), {"several disks"});
+  zip_refuses(with(8, std::uint16_t{2}), {"several disks"});
+  zip_refuses(with(12, std::uint32_t{1}), {"directory"});
+  zip_refuses(with(16, std::uint32_t{1}), {"directory"});
+  zip_refuses(with(16, std::uint32_t{0xffffffff}), {"zip64", "missing"});
   Bytes archive = with(8, std::uint16_t{2});
-  put(archive, end + 10, std::uint16_t{2});
-  refuses(archive, {"2 members do not fit"});
+  put_in_zip(archive, end + 10, std::uint16_t{2});
+  zip_refuses(archive, {"2 members do not fit"});
   archive[end + 8] = archive[end + 10] = std::byte{0};
-  refuses(archive, {"belong to no member"});
+  zip_refuses(archive, {"belong to no member"});
 }
 
 TEST(Zip, Zip64ThatDisagrees) {
@@ -312,23 +312,23 @@ TEST(Zip, Zip64ThatDisagrees) {
   const std::size_t end64 = locator - 56;
   const auto with = [&](std::size_t at, auto value) {
     Bytes archive = good;
-    put(archive, at, value);
+    put_in_zip(archive, at, value);
     return archive;
   };
   EXPECT_EQ(contents(good).size(), 1u);
-  refuses(with(end + 8, std::uint16_t{7}), {"disagree"});
-  refuses(with(end + 12, std::uint32_t{7}), {"disagree"});
-  refuses(with(locator + 8, std::uint64_t{0}), {"no zip64 end record"});
-  refuses(with(locator + 8, ~std::uint64_t{0}), {"no zip64 end record"});
-  refuses(with(end64 + 4, std::uint64_t{45}), {"zip64 end record says 45"});
-  refuses(with(end64 + 24, std::uint64_t{2}), {"several disks"});
-  refuses(with(end64 + 40, ~std::uint64_t{0}), {"directory"});
-  refuses(with(end64 + 48, ~std::uint64_t{0}), {"directory"});
+  zip_refuses(with(end + 8, std::uint16_t{7}), {"disagree"});
+  zip_refuses(with(end + 12, std::uint32_t{7}), {"disagree"});
+  zip_refuses(with(locator + 8, std::uint64_t{0}), {"no zip64 end record"});
+  zip_refuses(with(locator + 8, ~std::uint64_t{0}), {"no zip64 end record"});
+  zip_refuses(with(end64 + 4, std::uint64_t{45}), {"zip64 end record says 45"});
+  zip_refuses(with(end64 + 24, std::uint64_t{2}), {"several disks"});
+  zip_refuses(with(end64 + 40, ~std::uint64_t{0}), {"directory"});
+  zip_refuses(with(end64 + 48, ~std::uint64_t{0}), {"directory"});
   // Sizes in the zip64 fields: the directory's and the local header's must agree.
   const std::size_t local_extra = find_all(good, local_mark)[0] + 30 + 3;
-  refuses(with(local_extra + 4, std::uint64_t{2}), {"disagree about the size"});
-  refuses(with(local_extra, std::uint16_t{2}), {"zip64 field, which is missing"});
-  refuses(with(local_extra + 2, std::uint16_t{8}), {"truncated"});
+  zip_refuses(with(local_extra + 4, std::uint64_t{2}), {"disagree about the size"});
+  zip_refuses(with(local_extra, std::uint16_t{2}), {"zip64 field, which is missing"});
+  zip_refuses(with(local_extra + 2, std::uint16_t{8}), {"truncated"});
 }
 
 TEST(Zip, DescriptorMustAgree) {
@@ -338,7 +338,7 @@ TEST(Zip, DescriptorMustAgree) {
   for (const std::size_t offset : {0u, 4u, 8u, 12u}) {
     Bytes archive = good;
     archive[marks[0] + offset] ^= std::byte{1};
-    refuses(archive, {"descriptor"});
+    zip_refuses(archive, {"descriptor"});
   }
 }
 

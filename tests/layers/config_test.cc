@@ -12,29 +12,17 @@
 #include "layers/registry.h"
 #include "linn/error.h"
 #include "linn/layers.h"
+#include "support/message_of.h"
 
 namespace linn::detail::layers {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using tests::message_of;
 
 io::Json json(const std::string& text) { return io::parse_json(text, "test"); }
 DescriptionPtr read(std::string_view class_name, const std::string& config) { return layer_from_config(class_name, json(config), "file: layer 3"); }
-
-template <class ErrorType>
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const ErrorType& error) {
-    return error.what();
-  } catch (const std::exception& error) {
-    ADD_FAILURE() << "another error: " << error.what();
-    return "";
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
 
 TEST(LayerConfig, RoundTripOfEveryExample) {
   for (const LayerRow& row : layer_rows())

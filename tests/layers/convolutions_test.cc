@@ -1,28 +1,18 @@
 // Sizes, variables and messages of the layers that convolve.
 #include <gmock/gmock.h>
 
-#include <functional>
 #include <string>
 
 #include "layers/description.h"
 #include "linn/error.h"
 #include "linn/layers.h"
+#include "support/message_of.h"
 
 namespace linn::detail::layers {
 namespace {
 
 using ::testing::HasSubstr;
-
-template <class Error>
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
+using tests::message_of;
 
 // What Keras 3.15.1 makes of a map of 5x6.
 TEST(Conv2DTransposeLayer, OutputSizesAsKeras) {

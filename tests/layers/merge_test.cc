@@ -4,25 +4,16 @@
 #include "layers/description.h"
 #include "linn/error.h"
 #include "linn/layers.h"
+#include "support/message_of.h"
 
 namespace linn {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using tests::message_of;
 
 std::vector<Shape> shapes(const Layer& layer, std::vector<Shape> inputs) { return linn::detail::description_of(layer)->infer_shapes(inputs, "[here]"); }
-
-template <class Error, class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no such error";
-  return "";
-}
 
 TEST(MergeLayers, ShapesAsNumpyBroadcasts) {
   EXPECT_EQ(shapes(Add(), {{8, 8, 16}, {1, 1, 16}}).front(), Shape({8, 8, 16}));

@@ -11,6 +11,7 @@
 #include "linn/layers.h"
 #include "plan/ops/gumbel.h"
 #include "plan/ops/polyphase.h"
+#include "support/message_of.h"
 #include "support/plan_run.h"
 
 namespace linn::detail::layers {
@@ -208,16 +209,6 @@ TEST(LearnablePolyphaseSampling, TemperatureFallsByTheSameFactorAndStops) {
   EXPECT_NEAR(annealing.at(50), 0.1, 1e-15);
   EXPECT_EQ(annealing.at(100), 0.01);
   EXPECT_EQ(annealing.at(1000000), 0.01);
-}
-
-template <class Error>
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST(Polyphase, RefusesWhatItCannotGuarantee) {

@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 
 #include "linn/error.h"
+#include "support/message_of.h"
 
 namespace linn::detail {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using tests::message_of;
 
 struct Two {
   std::vector<NamedVariable> variables;
@@ -25,16 +27,6 @@ struct Two {
 
 Tensor ones(const Shape& shape) { return Tensor::from(std::vector<float>(static_cast<std::size_t>(shape.elements()), 1.0f), shape); }
 
-template <class Error, class Call>
-std::string message(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 TEST(SetValues, InOrderAndByName) {
   Two two;
   const std::uint64_t before = two.version();
@@ -49,16 +41,16 @@ TEST(SetValues, InOrderAndByName) {
 
 TEST(SetValues, AllOrNoneAndEveryMistake) {
   Two two;
-  EXPECT_THAT(message<ShapeError>([&] { set_values(two.variables, std::vector<Tensor>{ones({3, 2}), ones({4})}, "the layer", "[dense] set_weights"); }),
+  EXPECT_THAT(message_of<ShapeError>([&] { set_values(two.variables, std::vector<Tensor>{ones({3, 2}), ones({4})}, "the layer", "[dense] set_weights"); }),
               AllOf(HasSubstr("[dense] set_weights: the weights do not fit the layer, which was left as it was: "),
                     HasSubstr("\"dense/kernel\" has shape (3, 2); (2, 3) is wanted"), HasSubstr("\"dense/bias\" has shape (4,); (3,) is wanted")));
-  EXPECT_THAT(message<ShapeError>([&] { set_values(two.variables, std::vector<Tensor>{ones({2, 3}), ones({4})}, "the layer", "here"); }),
+  EXPECT_THAT(message_of<ShapeError>([&] { set_values(two.variables, std::vector<Tensor>{ones({2, 3}), ones({4})}, "the layer", "here"); }),
               HasSubstr("\"dense/bias\""));
   EXPECT_EQ(two.first(), 0) << "a value was set although another does not fit";
-  EXPECT_THAT(message<ValueError>([&] { set_values(two.variables, std::vector<Tensor>{ones({2, 3})}, "the layer", "here"); }),
+  EXPECT_THAT(message_of<ValueError>([&] { set_values(two.variables, std::vector<Tensor>{ones({2, 3})}, "the layer", "here"); }),
               HasSubstr("here: 1 tensors came; the layer has 2 variables"));
   const std::vector<std::pair<std::string, Tensor>> named = {{"dense/kernel", ones({2, 2})}, {"dense/beta", ones({3})}};
-  EXPECT_THAT(message<ValueError>([&] { set_values(two.variables, named, "model \"net\"", "file"); }),
+  EXPECT_THAT(message_of<ValueError>([&] { set_values(two.variables, named, "model \"net\"", "file"); }),
               AllOf(HasSubstr("\"dense/kernel\" has shape (2, 2)"), HasSubstr("\"dense/bias\" (3,) is missing"), HasSubstr("\"dense/beta\" (3,) is no variable of it")));
 }
 

@@ -27,7 +27,7 @@ Tensor inputs() {
   return x;
 }
 
-Tensor labels() {
+Tensor sample_labels() {
   Tensor y({samples}, DType::i64);
   std::int64_t i = 0;
   for (std::int64_t& label : y.values<std::int64_t>()) label = i++ % 3;
@@ -43,7 +43,7 @@ Model compiled_model() {
 
 // Batches of 5 in order; the last has 3. `passes` of them come, then nothing.
 struct InOrder {
-  Tensor x = inputs(), y = labels();
+  Tensor x = inputs(), y = sample_labels();
   std::int64_t next = 0;
   int passes = 1000;
 
@@ -71,7 +71,7 @@ void expect_same_bits(const Model& a, const Model& b) {
 
 TEST(Batches, FitTakesTheStepsOfTheSameDataAsTensors) {
   Model whole = compiled_model(), parts = compiled_model();
-  const History expected = whole.fit(inputs(), labels(), {.batch_size = 5, .epochs = 3, .verbose = 0, .shuffle = false});
+  const History expected = whole.fit(inputs(), sample_labels(), {.batch_size = 5, .epochs = 3, .verbose = 0, .shuffle = false});
   const History history = parts.fit(BatchSource{.next = InOrder()}, {.epochs = 3, .verbose = 0});
   EXPECT_EQ(history.history, expected.history);
   EXPECT_FALSE(history.stopped);
@@ -105,24 +105,24 @@ TEST(Batches, AnEpochThatDidNotGetItsStepsDoesNotCount) {
 
 TEST(Batches, EvaluateGivesWhatItGivesForTensors) {
   Model model = compiled_model();
-  const Logs expected = model.evaluate(inputs(), labels(), {.batch_size = 5, .verbose = 0});
+  const Logs expected = model.evaluate(inputs(), sample_labels(), {.batch_size = 5, .verbose = 0});
   EXPECT_EQ(model.evaluate(BatchSource{.next = InOrder()}, {.verbose = 0}), expected);
   EXPECT_THROW(model.evaluate(BatchSource{.next = InOrder{.passes = 0}}, {.verbose = 0}), DataError);
 }
 
 TEST(Batches, ValidationMayComeFromAFunctionToo) {
   Model a = compiled_model(), b = compiled_model();
-  const History expected = a.fit(inputs(), labels(), {.batch_size = 5, .verbose = 0, .validation_data = {.x = inputs(), .y = labels()}, .shuffle = false});
-  const History history = b.fit(inputs(), labels(), {.batch_size = 5, .verbose = 0, .validation_batches = {.next = InOrder()}, .shuffle = false});
+  const History expected = a.fit(inputs(), sample_labels(), {.batch_size = 5, .verbose = 0, .validation_data = {.x = inputs(), .y = sample_labels()}, .shuffle = false});
+  const History history = b.fit(inputs(), sample_labels(), {.batch_size = 5, .verbose = 0, .validation_batches = {.next = InOrder()}, .shuffle = false});
   EXPECT_DOUBLE_EQ(history["val_loss"].at(0), expected["val_loss"].at(0));
-  EXPECT_THROW(b.fit(inputs(), labels(), {.validation_data = {.x = inputs(), .y = labels()}, .validation_batches = {.next = InOrder()}}), ValueError);
+  EXPECT_THROW(b.fit(inputs(), sample_labels(), {.validation_data = {.x = inputs(), .y = sample_labels()}, .validation_batches = {.next = InOrder()}}), ValueError);
 }
 
 TEST(Batches, BadOnesAreNamed) {
   Model model = compiled_model();
   EXPECT_THROW(model.fit(BatchSource{}, {.verbose = 0}), ValueError);
   const auto wrong = [](Batch& batch) {
-    batch = {.x = Tensor({2, 9}), .y = labels().rows(0, 2)};
+    batch = {.x = Tensor({2, 9}), .y = sample_labels().rows(0, 2)};
     return true;
   };
   EXPECT_THROW(model.fit(BatchSource{.next = wrong}, {.verbose = 0}), ShapeError);
@@ -133,7 +133,7 @@ TEST(Output, TextGoesToTheFunctionThatWasGiven) {
   Model model = compiled_model();
   std::string text;
   const auto print = [&](const std::string& piece) { text += piece; };
-  model.fit(inputs(), labels(), {.epochs = 2, .verbose = 1, .print_fn = print});
+  model.fit(inputs(), sample_labels(), {.epochs = 2, .verbose = 1, .print_fn = print});
   EXPECT_THAT(text, HasSubstr("Epoch 2/2\n"));
   EXPECT_THAT(text, HasSubstr("1/1 ━"));
   text.clear();
@@ -141,7 +141,7 @@ TEST(Output, TextGoesToTheFunctionThatWasGiven) {
   EXPECT_THAT(text, HasSubstr("1/Unknown ━"));
   EXPECT_THAT(text, HasSubstr("5/5 ━"));
   text.clear();
-  model.evaluate(inputs(), labels(), {.verbose = 2, .print_fn = print});
+  model.evaluate(inputs(), sample_labels(), {.verbose = 2, .print_fn = print});
   EXPECT_THAT(text, HasSubstr("1/1 - 0s"));
 }
 
@@ -161,7 +161,7 @@ TEST(CompiledModel, LearningRateCanBeReadAndSet) {
   slow.set_learning_rate(1e-30);
   EXPECT_DOUBLE_EQ(slow.learning_rate(), 1e-30);
   const auto before = slow.get_weights();
-  slow.train_on_batch(inputs(), labels());
+  slow.train_on_batch(inputs(), sample_labels());
   EXPECT_EQ(slow.get_weights()[0].values<float>()[0], before[0].values<float>()[0]);
   EXPECT_THROW(model.set_learning_rate(0), ValueError);
   EXPECT_THROW(Sequential().set_learning_rate(1), StateError);

@@ -2,22 +2,24 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "linn/linn.h"
+#include "support/same_bits.h"
 #include "support/source_tree.h"
 
 namespace linn {
 namespace {
 
-const Tensor& images() {
+using tests::same_bits;
+
+const Tensor& digit_images() {
   static const Tensor x = load_npz(tests::data_file("mnist.npz"))["x_train"].rows(0, 40);
   return x;
 }
-const Tensor& labels() {
+const Tensor& digit_labels() {
   static const Tensor y = load_npz(tests::data_file("mnist.npz"))["y_train"].rows(0, 40);
   return y;
 }
@@ -38,9 +40,7 @@ Sequential make(std::uint64_t seed, DTypePolicy policy = "float32") {
   return model;
 }
 
-Tensor predicted(const Sequential& model) { return model.predict(images(), {.batch_size = 16}); }
-
-bool same_bits(const Tensor& a, const Tensor& b) { return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
+Tensor predicted(const Sequential& model) { return model.predict(digit_images(), {.batch_size = 16}); }
 
 // What a model of the same weights says that has never predicted before.
 Tensor predicted_anew(const Sequential& model) {
@@ -82,10 +82,10 @@ TEST_P(ChangedWeights, SetAndLoaded) {
 TEST_P(ChangedWeights, Trained) {
   Sequential model = made();
   for (int step = 0; step < 2; ++step) {
-    model.train_on_batch(images(), labels());
+    model.train_on_batch(digit_images(), digit_labels());
     expect_seen(model, "train_on_batch");
   }
-  model.fit(images(), labels(), {.batch_size = 20, .verbose = Verbose::silent});
+  model.fit(digit_images(), digit_labels(), {.batch_size = 20, .verbose = Verbose::silent});
   expect_seen(model, "fit");
 }
 
@@ -99,7 +99,7 @@ TEST_P(ChangedWeights, InACallback) {
   };
   const auto watch = std::make_shared<Watch>();
   watch->model = &model;
-  model.fit(images(), labels(), {.batch_size = 10, .verbose = Verbose::silent, .callbacks = {watch}, .validation_split = 0.25});
+  model.fit(digit_images(), digit_labels(), {.batch_size = 10, .verbose = Verbose::silent, .callbacks = {watch}, .validation_split = 0.25});
   ASSERT_EQ(watch->seen.size(), 3U);
   for (std::size_t i = 0; i < watch->seen.size(); ++i) EXPECT_TRUE(same_bits(watch->seen[i], watch->wanted[i])) << "after batch " << i;
 }
@@ -107,7 +107,7 @@ TEST_P(ChangedWeights, InACallback) {
 // The loss that `evaluate` gives follows the weights too, its plan being kept as well.
 TEST_P(ChangedWeights, Evaluated) {
   Sequential model = made();
-  const auto loss = [&](Sequential& of) { return of.evaluate(images(), labels(), {.verbose = Verbose::silent}).at("loss"); };
+  const auto loss = [&](Sequential& of) { return of.evaluate(digit_images(), digit_labels(), {.verbose = Verbose::silent}).at("loss"); };
   const double before = loss(model);
   model.set_weights(make(5).get_weights());
   Sequential fresh = made();

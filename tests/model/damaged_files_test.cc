@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -14,6 +13,8 @@
 #include "linn/formats.h"
 #include "linn/layers.h"
 #include "linn/model.h"
+#include "support/message_of.h"
+#include "support/same_bits.h"
 #include "support/source_tree.h"
 
 namespace linn {
@@ -21,20 +22,9 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using tests::message_of;
+using tests::same_bits;
 namespace fs = std::filesystem;
-
-std::string message(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const FormatError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
-bool same(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
-}
 
 class Damaged : public testing::Test {
  protected:
@@ -61,7 +51,7 @@ TEST_F(Damaged, EveryBitOfTheWeights) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ (1 << at % 8));
     write(file, bad);
-    EXPECT_THAT(message([&] { Sequential(load_model(folder_)); }),
+    EXPECT_THAT(message_of<FormatError>([&] { Sequential(load_model(folder_)); }),
                 AllOf(HasSubstr("model.safetensors: tensor \""), HasSubstr("the file is damaged")))
         << "byte " << at;
   }
@@ -72,13 +62,13 @@ TEST_F(Damaged, WeightsAloneAndNotes) {
   std::string bad = tests::text_of(path("w.safetensors"));
   bad.back() = static_cast<char>(bad.back() ^ 1);
   write(path("w.safetensors"), bad);
-  EXPECT_THAT(message([&] { model_.load_weights(path("w.safetensors")); }),
+  EXPECT_THAT(message_of<FormatError>([&] { model_.load_weights(path("w.safetensors")); }),
               AllOf(HasSubstr("w.safetensors"), HasSubstr("the file is damaged")));
 
   std::string text = tests::text_of(path("model.safetensors"));
   text.replace(text.find("\"0.5\""), 5, "\"0.7\"");
   write(path("model.safetensors"), text);
-  EXPECT_THAT(message([&] { Sequential(load_model(folder_)); }), HasSubstr("the metadata"));
+  EXPECT_THAT(message_of<FormatError>([&] { Sequential(load_model(folder_)); }), HasSubstr("the metadata"));
 }
 
 TEST_F(Damaged, FilesWithoutChecksumsAreRead) {
@@ -86,16 +76,16 @@ TEST_F(Damaged, FilesWithoutChecksumsAreRead) {
   const NamedTensors weights = load_safetensors(path("model.safetensors"), &metadata);
   EXPECT_FALSE(metadata.contains("linn.crc32")) << "it would be wrong for what is saved next";
   save_safetensors(path("model.safetensors"), weights, metadata);
-  EXPECT_TRUE(same(Sequential(load_model(folder_)).get_weights()[0], model_.get_weights()[0]));
+  EXPECT_TRUE(same_bits(Sequential(load_model(folder_)).get_weights()[0], model_.get_weights()[0]));
 }
 
 TEST_F(Damaged, ChecksumsOfOtherTensors) {
   Metadata metadata = {{"linn.crc32", "{}"}};
   save_safetensors(path("a.safetensors"), {{"a", Tensor({1})}}, metadata);
-  EXPECT_THAT(message([&] { load_safetensors(path("a.safetensors")); }), HasSubstr("no checksum of tensor \"a\""));
+  EXPECT_THAT(message_of<FormatError>([&] { load_safetensors(path("a.safetensors")); }), HasSubstr("no checksum of tensor \"a\""));
   metadata["linn.crc32"] = "[1]";
   save_safetensors(path("a.safetensors"), {{"a", Tensor({1})}}, metadata);
-  EXPECT_THAT(message([&] { load_safetensors(path("a.safetensors")); }), HasSubstr("an object of checksums"));
+  EXPECT_THAT(message_of<FormatError>([&] { load_safetensors(path("a.safetensors")); }), HasSubstr("an object of checksums"));
 }
 
 // Every bit turned and every length shorter: `read` says whether what came is what was saved.
@@ -130,7 +120,7 @@ TEST_F(Damaged, SlowEveryBitAndLengthOfAModel) {
     const auto found = loaded.named_weights();
     bool equal = loaded.to_json() == model_.to_json() && expected.size() == found.size();
     for (std::size_t i = 0; equal && i < found.size(); ++i)
-      equal = found[i].first == expected[i].first && same(found[i].second, expected[i].second);
+      equal = found[i].first == expected[i].first && same_bits(found[i].second, expected[i].second);
     return equal;
   });
 }
@@ -144,7 +134,7 @@ TEST_F(Damaged, SlowEveryBitAndLengthOfAnArchive) {
     save_npz(file, {{"x", x}, {"y", y}}, compressed);
     sweep(file, [&] {
       const Archive loaded = load_npz(file);
-      return loaded.size() == 2 && loaded.contains("x") && loaded.contains("y") && same(loaded["x"], x) && same(loaded["y"], y);
+      return loaded.size() == 2 && loaded.contains("x") && loaded.contains("y") && same_bits(loaded["x"], x) && same_bits(loaded["y"], y);
     });
   }
 }

@@ -3,24 +3,23 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 
 #include "core/cpu.h"
 #include "linn/linn.h"
 #include "support/closeness.h"
 #include "support/pixels.h"
+#include "support/mnist.h"
+#include "support/same_bits.h"
 #include "support/source_tree.h"
 
 namespace linn {
 namespace {
 
-const DTypePolicy mixed = "mixed_bfloat16";
+using tests::mnist;
+using tests::same_bits;
 
-const Archive& mnist() {
-  static const Archive data = load_npz(tests::data_file("mnist.npz"));
-  return data;
-}
+const DTypePolicy mixed = "mixed_bfloat16";
 
 Sequential notebook(DTypePolicy policy, std::uint64_t seed = 0) {
   Sequential model({Conv2D(32, {3, 3}, {.activation = "relu", .input_shape = {28, 28, 1}}), MaxPooling2D({2, 2}),
@@ -45,12 +44,6 @@ Sequential unpooled(DTypePolicy policy, std::uint64_t seed = 0) {
 void fit(Sequential& model, std::int64_t images, std::int64_t epochs = 1) {
   model.fit(tests::from_0_to_1(mnist()["x_train"].rows(0, images)), mnist()["y_train"].rows(0, images),
             {.batch_size = 128, .epochs = epochs, .verbose = Verbose::silent});
-}
-
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()) != 0) return false;
-  return a.size() == b.size();
 }
 
 using Network = Sequential (*)(DTypePolicy, std::uint64_t);

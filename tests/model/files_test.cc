@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -24,6 +23,8 @@
 #include "linn/data.h"
 #include "linn/layers.h"
 #include "linn/model.h"
+#include "support/message_of.h"
+#include "support/same_bits.h"
 
 namespace linn {
 namespace {
@@ -31,6 +32,8 @@ namespace {
 using test::TempDir;
 using testing::AllOf;
 using testing::HasSubstr;
+using tests::message_of;
+using tests::same_bits;
 namespace fs = std::filesystem;
 
 Tensor images(std::int64_t n = 6, std::int64_t seed = 1) {
@@ -58,22 +61,10 @@ Model small(const Optimizer& optimizer = optimizers::Adam({.learning_rate = 0.01
 
 History train(Model& model, std::int64_t epochs) { return model.fit(images(), labels(), {.batch_size = 2, .epochs = epochs, .verbose = Verbose::silent, .shuffle = false}); }
 
-bool same(const Tensor& a, const Tensor& b) { return a.dtype() == b.dtype() && a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
-
 void expect_same_weights(const Model& a, const Model& b) {
   const auto x = a.named_weights(), y = b.named_weights();
   ASSERT_EQ(x.size(), y.size());
-  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(same(x[i].second, y[i].second)) << x[i].first;
-}
-
-template <class Call>
-std::string message(Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(same_bits(x[i].second, y[i].second)) << x[i].first;
 }
 
 class ModelFiles : public testing::Test {
@@ -94,7 +85,7 @@ TEST_F(ModelFiles, EveryKindHoldsTheModel) {
     EXPECT_TRUE(loaded.compiled()) << kind;
     EXPECT_EQ(loaded.layer_names(), model.layer_names()) << kind;
     expect_same_weights(model, loaded);
-    EXPECT_TRUE(same(model.predict(images()), loaded.predict(images()))) << kind;
+    EXPECT_TRUE(same_bits(model.predict(images()), loaded.predict(images()))) << kind;
   }
 }
 
@@ -179,7 +170,7 @@ TEST_F(ModelFiles, WeightsThatAreNoNumbersAreNamed) {
   model.set_weights(weights);
   model.save(path("m.keras"));
   testing::internal::CaptureStderr();
-  EXPECT_TRUE(same(load_model(path("m.keras")).get_weights()[0], weights[0]));
+  EXPECT_TRUE(same_bits(load_model(path("m.keras")).get_weights()[0], weights[0]));
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("\"d/kernel\" holds 2 values that are NaN or infinite"));
 }
 
@@ -238,13 +229,13 @@ TEST_F(ModelFiles, EverythingThatDoesNotFitIsInOneMessageAndNothingChanges) {
   const std::vector<Tensor> before = wants.get_weights();
   for (const char* kind : {"w.weights.h5", "w.h5", "w.safetensors", "w.npz"}) {
     saved.save_weights(path(kind));
-    EXPECT_THAT(message([&] { wants.load_weights(path(kind)); }), AllOf(HasSubstr(kind), HasSubstr("\"b/kernel\""), HasSubstr("\"b/bias\""), HasSubstr("(2, 4)"), HasSubstr("c"))) << kind;
-    for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(same(before[i], wants.get_weights()[i])) << kind;
+    EXPECT_THAT(message_of([&] { wants.load_weights(path(kind)); }), AllOf(HasSubstr(kind), HasSubstr("\"b/kernel\""), HasSubstr("\"b/bias\""), HasSubstr("(2, 4)"), HasSubstr("c"))) << kind;
+    for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(same_bits(before[i], wants.get_weights()[i])) << kind;
     Sequential part({Dense(2, {.name = "a", .input_shape = {3}}), Dense(5, {.name = "b"})});
     const LoadReport report = part.load_weights(path(kind), {.skip_mismatch = true});
     EXPECT_THAT(report.loaded, testing::ElementsAre("a/kernel", "a/bias")) << kind;
     EXPECT_GE(report.problems.size(), 3U) << kind;
-    EXPECT_TRUE(same(part.get_weights()[0], saved.get_weights()[0])) << kind;
+    EXPECT_TRUE(same_bits(part.get_weights()[0], saved.get_weights()[0])) << kind;
   }
 }
 
@@ -253,9 +244,9 @@ TEST_F(ModelFiles, LegacyWeightsByName) {
   saved.save_weights(path("w.h5"));
   Sequential wants({Dense(2, {.name = "a", .input_shape = {3}}), Dense(7, {.name = "other"})});
   EXPECT_THAT(wants.load_weights(path("w.h5"), {.by_name = true}).loaded, testing::ElementsAre("a/kernel", "a/bias"));
-  EXPECT_TRUE(same(wants.get_weights()[0], saved.get_weights()[0]));
+  EXPECT_TRUE(same_bits(wants.get_weights()[0], saved.get_weights()[0]));
   saved.save_weights(path("w.weights.h5"));
-  EXPECT_THAT(message([&] { wants.load_weights(path("w.weights.h5"), {.by_name = true}); }), HasSubstr("by_name is for legacy .h5 files"));
+  EXPECT_THAT(message_of([&] { wants.load_weights(path("w.weights.h5"), {.by_name = true}); }), HasSubstr("by_name is for legacy .h5 files"));
 }
 
 TEST_F(ModelFiles, ShardsLieBesideTheirMap) {
@@ -266,20 +257,20 @@ TEST_F(ModelFiles, ShardsLieBesideTheirMap) {
   train(other, 1);
   other.load_weights(path("w.weights.json"));
   expect_same_weights(model, other);
-  EXPECT_THAT(message([&] { model.save_weights(path("w.weights.json"), {.max_shard_size = 8}); }), HasSubstr("set max_shard_size higher"));
+  EXPECT_THAT(message_of([&] { model.save_weights(path("w.weights.json"), {.max_shard_size = 8}); }), HasSubstr("set max_shard_size higher"));
   fs::remove(path("w_00001.weights.h5"));
-  EXPECT_THAT(message([&] { other.load_weights(path("w.weights.json")); }), HasSubstr("w_00001.weights.h5"));
+  EXPECT_THAT(message_of([&] { other.load_weights(path("w.weights.json")); }), HasSubstr("w_00001.weights.h5"));
   for (const std::string name : {"../w.weights.h5", "/etc/passwd", "a/b.weights.h5", "http://x/y.weights.h5", "passwd"}) {
     detail::io::write_file_atomically(
         path("evil.weights.json"),
         detail::io::bytes_of(detail::io::dump_json({{"metadata", {{"total_size", 1}}}, {"weight_map", {{"/layers/dense/vars", name}}}})));
-    EXPECT_THAT(message([&] { other.load_weights(path("evil.weights.json")); }), HasSubstr("in the same folder is allowed")) << name;
+    EXPECT_THAT(message_of([&] { other.load_weights(path("evil.weights.json")); }), HasSubstr("in the same folder is allowed")) << name;
   }
   fs::create_symlink("/etc/passwd", path("link.weights.h5"));
   detail::io::write_file_atomically(
       path("evil.weights.json"),
       detail::io::bytes_of(detail::io::dump_json({{"weight_map", {{"/layers/dense/vars", "link.weights.h5"}}}})));
-  EXPECT_THAT(message([&] { other.load_weights(path("evil.weights.json")); }), HasSubstr("symbolic link"));
+  EXPECT_THAT(message_of([&] { other.load_weights(path("evil.weights.json")); }), HasSubstr("symbolic link"));
 }
 
 // ---- files from strangers ----------------------------------------------------------------------------------------
@@ -324,7 +315,7 @@ TEST_F(ModelFiles, NothingInAConfigurationIsRun) {
        "get_file"}};
   for (const auto& [layer, names] : cases) {
     write_keras(path("evil.keras"), sequential(layer), empty_hdf5());
-    EXPECT_THAT(message([&] { load_model(path("evil.keras")); }), AllOf(HasSubstr("evil.keras"), HasSubstr(names))) << layer;
+    EXPECT_THAT(message_of([&] { load_model(path("evil.keras")); }), AllOf(HasSubstr("evil.keras"), HasSubstr(names))) << layer;
   }
 }
 
@@ -332,7 +323,7 @@ TEST_F(ModelFiles, NothingInAConfigurationIsRun) {
 TEST_F(ModelFiles, RefusedClassesAreNamedWithTheirLayer) {
   const auto refused = [&](const std::string& class_name) {
     write_keras(path("m.keras"), sequential(R"({"class_name": ")" + class_name + R"(", "config": {"name": "odd one"}})"), empty_hdf5());
-    return message([&] { load_model(path("m.keras")); });
+    return message_of([&] { load_model(path("m.keras")); });
   };
   EXPECT_THAT(refused("Lambda"), AllOf(HasSubstr("layer 1 \"odd one\": is a Lambda, which holds Python code"), HasSubstr("export the model to ONNX")));
   EXPECT_LT(refused("Lambda").size(), 500U);
@@ -343,9 +334,9 @@ TEST_F(ModelFiles, RefusedClassesAreNamedWithTheirLayer) {
 // The weights that a configuration asks for are not there: nothing of that size is allocated.
 TEST_F(ModelFiles, LargeLayersInASmallFile) {
   write_keras(path("big.keras"), sequential(R"({"class_name": "Dense", "config": {"name": "d", "units": 400000000}})"), empty_hdf5());
-  EXPECT_THAT(message([&] { load_model(path("big.keras")); }), AllOf(HasSubstr("\"d/kernel\""), HasSubstr("is missing")));
+  EXPECT_THAT(message_of([&] { load_model(path("big.keras")); }), AllOf(HasSubstr("\"d/kernel\""), HasSubstr("is missing")));
   write_keras(path("big.keras"), sequential(R"({"class_name": "Dense", "config": {"name": "d", "units": 9007199254740993}})"), empty_hdf5());
-  EXPECT_THAT(message([&] { load_model(path("big.keras")); }), HasSubstr("units"));
+  EXPECT_THAT(message_of([&] { load_model(path("big.keras")); }), HasSubstr("units"));
 }
 
 TEST_F(ModelFiles, AShapeThatIsNotTheConfigurations) {
@@ -356,23 +347,23 @@ TEST_F(ModelFiles, AShapeThatIsNotTheConfigurations) {
   detail::io::Writer bytes;
   file.write([&](std::span<const std::byte> part) { bytes.bytes(part); });
   write_keras(path("m.keras"), sequential(R"({"class_name": "Dense", "config": {"name": "d", "units": 2}})"), bytes.view());
-  EXPECT_THAT(message([&] { load_model(path("m.keras")); }),
+  EXPECT_THAT(message_of([&] { load_model(path("m.keras")); }),
               AllOf(HasSubstr("m.keras"), HasSubstr("model.weights.h5"), HasSubstr("\"d/kernel\" (layers/dense/vars/0) has shape (5, 2); (4, 2) is wanted"),
                     HasSubstr("layers/dense_1\" holds 1 variables")));
 }
 
 TEST_F(ModelFiles, WhatIsMissingOrFromALaterVersionIsSaid) {
   write_keras(path("m.keras"), sequential(R"({"class_name": "Dense", "config": {"name": "d", "units": 2}})"), empty_hdf5(), R"({"keras_version": "4.1.0"})");
-  EXPECT_THAT(message([&] { load_model(path("m.keras")); }), AllOf(HasSubstr("Keras \"4.1.0\""), HasSubstr("Keras 2 and 3")));
+  EXPECT_THAT(message_of([&] { load_model(path("m.keras")); }), AllOf(HasSubstr("Keras \"4.1.0\""), HasSubstr("Keras 2 and 3")));
   detail::io::Writer bytes;
   detail::io::ZipWriter zip([&](std::span<const std::byte> part) { bytes.bytes(part); });
   zip.add("config.json", detail::io::bytes_of("{}"));
   zip.finish();
   detail::io::write_file_atomically(path("m.keras"), bytes.view());
-  EXPECT_THAT(message([&] { load_model(path("m.keras")); }), HasSubstr("class_name"));
-  EXPECT_THAT(message([&] { load_model(path("none.keras")); }), HasSubstr("there is no such file or directory"));
+  EXPECT_THAT(message_of([&] { load_model(path("m.keras")); }), HasSubstr("class_name"));
+  EXPECT_THAT(message_of([&] { load_model(path("none.keras")); }), HasSubstr("there is no such file or directory"));
   ASSERT_EQ(::mkfifo(path("pipe.keras").c_str(), 0600), 0);
-  EXPECT_THAT(message([&] { load_model(path("pipe.keras")); }), HasSubstr("is a pipe; only regular files are read"));
+  EXPECT_THAT(message_of([&] { load_model(path("pipe.keras")); }), HasSubstr("is a pipe; only regular files are read"));
 }
 
 // Every end of a file, and every bit of it: an error, or a model of the same shapes.
@@ -424,7 +415,7 @@ void kill_while_saving(const TempDir& folder, const char* kind, int times) {
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
     const Model found = load_model(file);
-    ASSERT_TRUE(same(found.get_weights()[0], a.get_weights()[0]) || same(found.get_weights()[0], b.get_weights()[0])) << i;
+    ASSERT_TRUE(same_bits(found.get_weights()[0], a.get_weights()[0]) || same_bits(found.get_weights()[0], b.get_weights()[0])) << i;
   }
 }
 

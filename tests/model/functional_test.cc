@@ -2,13 +2,14 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
 #include "core/random.h"
 #include "core/worker_pool.h"
 #include "linn/linn.h"
+#include "support/message_of.h"
+#include "support/same_bits.h"
 
 namespace linn {
 namespace {
@@ -16,6 +17,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using tests::message_of;
+using tests::same_bits;
 
 Tensor noise(const Shape& shape, std::uint64_t stream = 1) {
   Tensor tensor(shape);
@@ -29,18 +32,6 @@ Tensor labels(std::int64_t n, std::int64_t classes) {
   std::vector<std::int64_t> values;
   for (std::int64_t i = 0; i < n; ++i) values.push_back(i * 7 % classes);
   return Tensor::from(values, {n});
-}
-
-bool same_bits(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
-
-template <class ErrorType, class Call>
-std::string refused(Call call) {
-  try {
-    call();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 // The network of the documentation: a convolution, a normalized branch, their sum.
@@ -144,11 +135,11 @@ TEST(Functional, SeveralInputsAndOutputs) {
   model.fit({x1, x2}, {y1, y2}, {.epochs = 20, .verbose = 0});
   EXPECT_LT(model.evaluate({x1, x2}, {y1, y2}, {.verbose = 0}).at("loss"), before);
 
-  EXPECT_THAT(refused<StateError>([&] { (void)model.predict({x1, x2}); }), AllOf(HasSubstr("2 outputs"), HasSubstr("predict_all")));
-  EXPECT_THAT(refused<ValueError>([&] { (void)model.predict_all(x1); }), AllOf(HasSubstr("1 tensors came"), HasSubstr("image, numbers")));
-  EXPECT_THAT(refused<DataError>([&] { (void)model.predict_all({x1, x2.rows(0, 5)}); }), AllOf(HasSubstr("20"), HasSubstr("5")));
-  EXPECT_THAT(refused<ValueError>([&] { model.compile({.loss = std::map<std::string, Loss>{{"kin", "mse"}}}); }), AllOf(HasSubstr("kin"), HasSubstr("kind, size")));
-  EXPECT_THAT(refused<ValueError>([&] { model.compile({.loss = "mse", .metrics = {"accuracy"}}); }), HasSubstr("2 outputs"));
+  EXPECT_THAT(message_of<StateError>([&] { (void)model.predict({x1, x2}); }), AllOf(HasSubstr("2 outputs"), HasSubstr("predict_all")));
+  EXPECT_THAT(message_of<ValueError>([&] { (void)model.predict_all(x1); }), AllOf(HasSubstr("1 tensors came"), HasSubstr("image, numbers")));
+  EXPECT_THAT(message_of<DataError>([&] { (void)model.predict_all({x1, x2.rows(0, 5)}); }), AllOf(HasSubstr("20"), HasSubstr("5")));
+  EXPECT_THAT(message_of<ValueError>([&] { model.compile({.loss = std::map<std::string, Loss>{{"kin", "mse"}}}); }), AllOf(HasSubstr("kin"), HasSubstr("kind, size")));
+  EXPECT_THAT(message_of<ValueError>([&] { model.compile({.loss = "mse", .metrics = {"accuracy"}}); }), HasSubstr("2 outputs"));
 }
 
 TEST(Functional, AnOutputMayBeGivenTwiceAndBeTheInput) {
@@ -273,7 +264,7 @@ TEST(Functional, ConfigurationsAndFilesGiveTheSameModel) {
   const Model loaded = load_model(folder);
   const auto expected = model.predict_all({x1, x2}), found = loaded.predict_all({x1, x2});
   for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(same_bits(expected[i], found[i]));
-  EXPECT_THAT(refused<ValueError>([&] { (void)Sequential(load_model(folder)); }), HasSubstr("linn::Model"));
+  EXPECT_THAT(message_of<ValueError>([&] { (void)Sequential(load_model(folder)); }), HasSubstr("linn::Model"));
 }
 
 // Shuffling and dropout follow from the seed, so a model that was loaded goes on as the one that was saved.
@@ -309,25 +300,25 @@ TEST(Functional, HeightAndWidthMayBeLeftOpen) {
   model.fit(small, noise({3, 2}), {.verbose = 0});
   model.fit(large, noise({3, 2}), {.verbose = 0});
   EXPECT_EQ(Model::from_json(model.to_json()).input_shape(), Shape({Shape::none, Shape::none, 3}));
-  EXPECT_THAT(refused<ShapeError>([&] { (void)model.predict(noise({3, 8, 8, 4})); }), HasSubstr("(None, None, None, 3)"));
-  EXPECT_THAT(refused<ShapeError>([&] { Model(in, Dense(2)(Flatten()(x))); }), AllOf(HasSubstr("[dense"), HasSubstr("left open")));
+  EXPECT_THAT(message_of<ShapeError>([&] { (void)model.predict(noise({3, 8, 8, 4})); }), HasSubstr("(None, None, None, 3)"));
+  EXPECT_THAT(message_of<ShapeError>([&] { Model(in, Dense(2)(Flatten()(x))); }), AllOf(HasSubstr("[dense"), HasSubstr("left open")));
 }
 
 TEST(FunctionalErrors, AreSaidWhenTheNetworkIsMade) {
   const auto a = Input({4, 4, 2}, {.name = "a"});
   const auto b = Input({4, 5, 2}, {.name = "b"});
-  EXPECT_THAT(refused<ShapeError>([&] { (void)Add({.name = "sum"})({a, b}); }), HasSubstr("[add 'sum']"));
-  EXPECT_THAT(refused<ShapeError>([&] { (void)Dense(2, {.name = "d"})({a, b}); }), AllOf(HasSubstr("[dense 'd']"), HasSubstr("takes one input; 2 came")));
-  EXPECT_THAT(refused<ValueError>([&] { Model(a, Flatten()(b)); }), AllOf(HasSubstr("[input_layer 'b']"), HasSubstr("not among the model's inputs")));
-  EXPECT_THAT(refused<ValueError>([&] { Model({a, a}, Flatten()(a)); }), HasSubstr("twice"));
+  EXPECT_THAT(message_of<ShapeError>([&] { (void)Add({.name = "sum"})({a, b}); }), HasSubstr("[add 'sum']"));
+  EXPECT_THAT(message_of<ShapeError>([&] { (void)Dense(2, {.name = "d"})({a, b}); }), AllOf(HasSubstr("[dense 'd']"), HasSubstr("takes one input; 2 came")));
+  EXPECT_THAT(message_of<ValueError>([&] { Model(a, Flatten()(b)); }), AllOf(HasSubstr("[input_layer 'b']"), HasSubstr("not among the model's inputs")));
+  EXPECT_THAT(message_of<ValueError>([&] { Model({a, a}, Flatten()(a)); }), HasSubstr("twice"));
   const auto x = Flatten({.name = "same"})(a), y = Flatten({.name = "same"})(b);
-  EXPECT_THAT(refused<ValueError>([&] { Model({a, b}, {x, y}); }), HasSubstr("\"same\""));
+  EXPECT_THAT(message_of<ValueError>([&] { Model({a, b}, {x, y}); }), HasSubstr("\"same\""));
   const Dense shared(3, {.name = "shared"});
-  EXPECT_THAT(refused<ShapeError>([&] { Model({a, b}, {shared(Flatten()(a)), shared(Flatten()(b))}); }), AllOf(HasSubstr("[dense 'shared']"), HasSubstr("(32, 3)"), HasSubstr("(40, 3)")));
-  EXPECT_THAT(refused<StateError>([&] { (void)shared.output(); }), HasSubstr("called"));
-  EXPECT_THAT(refused<StateError>([&] { (void)Dense(3).get_weights(); }), HasSubstr("no variables yet"));
-  EXPECT_THAT(refused<ValueError>([&] { (void)residual().get_layer("conv2d_9"); }), HasSubstr("did you mean"));
-  EXPECT_THAT(refused<ValueError>([&] { Sequential().add(Layer(Flatten()(a))); }), HasSubstr("only an Input"));
+  EXPECT_THAT(message_of<ShapeError>([&] { Model({a, b}, {shared(Flatten()(a)), shared(Flatten()(b))}); }), AllOf(HasSubstr("[dense 'shared']"), HasSubstr("(32, 3)"), HasSubstr("(40, 3)")));
+  EXPECT_THAT(message_of<StateError>([&] { (void)shared.output(); }), HasSubstr("called"));
+  EXPECT_THAT(message_of<StateError>([&] { (void)Dense(3).get_weights(); }), HasSubstr("no variables yet"));
+  EXPECT_THAT(message_of<ValueError>([&] { (void)residual().get_layer("conv2d_9"); }), HasSubstr("did you mean"));
+  EXPECT_THAT(message_of<ValueError>([&] { Sequential().add(Layer(Flatten()(a))); }), HasSubstr("only an Input"));
 }
 
 TEST(FunctionalErrors, OfFilesAreSaidWithTheLayer) {
@@ -335,7 +326,7 @@ TEST(FunctionalErrors, OfFilesAreSaidWithTheLayer) {
   const auto with = [&](const std::string& from, const std::string& to) {
     std::string text = good;
     text.replace(text.find(from), from.size(), to);
-    return refused<Error>([&] { (void)Model::from_json(text); });
+    return message_of<Error>([&] { (void)Model::from_json(text); });
   };
   EXPECT_THAT(with(R"("keras_history":["batch_normalization",0,0])", R"("keras_history":["nobody",0,0])"), HasSubstr("no layer named \"nobody\""));
   EXPECT_THAT(with(R"("keras_history":["batch_normalization",0,0])", R"("keras_history":["add",0,0])"), HasSubstr("cycle"));

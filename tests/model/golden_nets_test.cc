@@ -6,6 +6,7 @@
 #include "linn/linn.h"
 #include "support/closeness.h"
 #include "support/pixels.h"
+#include "support/mnist.h"
 #include "support/source_tree.h"
 
 namespace linn {
@@ -14,12 +15,8 @@ namespace {
 using tests::find;
 using tests::from_0_to_1;
 using tests::golden;
+using tests::mnist;
 
-
-const Archive& mnist() {
-  static const Archive data = load_npz(tests::data_file("mnist.npz"));
-  return data;
-}
 
 struct Net {
   std::string config;   // the configuration's file

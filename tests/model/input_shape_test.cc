@@ -8,11 +8,14 @@
 #include "core/random.h"
 #include "linn/linn.h"
 #include "model/zoo.h"
+#include "support/same_bits.h"
 
 namespace linn {
 namespace {
 
-Tensor noise(const Shape& shape) {
+using tests::same_bits;
+
+Tensor random_image(const Shape& shape) {
   Tensor tensor(shape);
   const detail::core::Random random(1, 2);
   std::uint64_t i = 0;
@@ -43,7 +46,7 @@ TEST(WithInputShape, ComputesTheSameWhereWindowsSeeTheSame) {
   Sequential model(ModelOptions{.seed = 3});
   model.add(Conv2D(4, 3, {.activation = "relu", .input_shape = {8, 8, 2}}));
   const Sequential wider = model.with_input_shape({8, 13, 2});
-  const Tensor image = noise({1, 8, 8, 2});
+  const Tensor image = random_image({1, 8, 8, 2});
   Tensor wide({1, 8, 13, 2});
   for (std::int64_t y = 0; y < 8; ++y)
     for (std::int64_t x = 0; x < 16; ++x)
@@ -68,10 +71,6 @@ TEST(WithInputShape, WeightsThatDependOnTheSizeAreNamed) {
   EXPECT_THROW(Sequential().with_input_shape({4, 4, 1}), StateError);
 }
 
-bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() && std::ranges::equal(a.values<float>(), b.values<float>());
-}
-
 Tensor halved(const Tensor& tensor) {
   Tensor result = tensor.clone();
   for (float& value : result.values<float>()) value /= 2;
@@ -88,7 +87,7 @@ TEST(WithFirstLayer, OfAChain) {
   EXPECT_EQ(scaled.layer_names()[1], model.layer_names()[0]);
   EXPECT_EQ(scaled.metadata().at("note"), "kept");
   EXPECT_TRUE(scaled.compiled());
-  const Tensor images = noise({5, 28, 28, 1});
+  const Tensor images = random_image({5, 28, 28, 1});
   EXPECT_TRUE(same_bits(scaled.predict(images), model.predict(halved(images))));
   EXPECT_TRUE(same_bits(Sequential::from_json(scaled.to_json()).with_first_layer(Identity()).predict(images), Sequential::from_json(scaled.to_json()).predict(images)));
 }
@@ -100,7 +99,7 @@ TEST(WithFirstLayer, OfBranchesFromTheInputAndSharedLayers) {
   Model model(in, Add()({in, shared(once), Rescaling(3)(in)}), {.name = "net", .seed = 4});
   const std::vector<std::string> before = model.layer_names();
   const Model scaled = model.with_first_layer(Rescaling(0.5));
-  const Tensor images = noise({3, 6, 5, 2});
+  const Tensor images = random_image({3, 6, 5, 2});
   EXPECT_TRUE(same_bits(scaled.predict(images), model.predict(halved(images))));
   EXPECT_EQ(scaled.layers().size(), model.layers().size() + 1);
   EXPECT_EQ(scaled.layers()[1].class_name(), "Rescaling");

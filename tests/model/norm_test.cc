@@ -1,13 +1,14 @@
 // A network with batch normalization in all its places against Keras's numbers, and what a user sees of it.
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <filesystem>
 
 #include "linn/linn.h"
 #include "support/closeness.h"
 #include "support/golden.h"
 #include "support/pixels.h"
+#include "support/mnist.h"
+#include "support/same_bits.h"
 #include "support/source_tree.h"
 
 namespace linn {
@@ -16,34 +17,25 @@ namespace {
 using tests::find;
 using tests::from_0_to_1;
 using tests::golden;
+using tests::mnist;
 using tests::near_everywhere;
 using tests::near_in_norm;
+using tests::same_bits;
 
 constexpr std::int64_t batch = 64;
-
-const Archive& mnist() {
-  static const Archive data = load_npz(tests::data_file("mnist.npz"));
-  return data;
-}
 
 Tensor images_of(std::int64_t step) { return from_0_to_1(mnist()["x_train"].rows(batch * step, batch * (step + 1))); }
 Tensor labels_of(std::int64_t step) { return mnist()["y_train"].rows(batch * step, batch * (step + 1)); }
 
-Sequential make(const Optimizer& optimizer = optimizers::Adam()) {
+Sequential normed(const Optimizer& optimizer = optimizers::Adam()) {
   Sequential model = Sequential::from_json(tests::golden_json("norm.json")["model"].dump());
   model.load_weights(golden("norm_fresh.safetensors"));
   model.compile({.optimizer = optimizer, .loss = losses::SparseCategoricalCrossentropy({.from_logits = true}), .metrics = {"accuracy"}});
   return model;
 }
 
-bool same_bits(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  bool same = a.size() == b.size();
-  for (std::size_t i = 0; same && i < a.size(); ++i) same = std::memcmp(a[i].raw(), b[i].raw(), a[i].bytes()) == 0;
-  return same;
-}
-
 TEST(NormNet, LogitsAndGradientsAgree) {
-  Sequential model = make();
+  Sequential model = normed();
   const NamedTensors want = load_safetensors(golden("norm_expect.safetensors"));
   EXPECT_TRUE(near_everywhere(model.predict(from_0_to_1(mnist()["x_test"].rows(0, 32))), find(want, "logits"), 5e-6));
   std::size_t compared = 0;
@@ -56,7 +48,7 @@ TEST(NormNet, LogitsAndGradientsAgree) {
 
 // Losses of training, all weights after ten steps, moving statistics among them, and what they predict.
 void expect_ten_steps(const Optimizer& optimizer, const std::string& file) {
-  Sequential model = make(optimizer);
+  Sequential model = normed(optimizer);
   const NamedTensors want = load_safetensors(golden(file));
   const Tensor losses = find(want, "losses").astype(DType::f64);
   for (std::int64_t step = 0; step < 10; ++step) {
@@ -74,7 +66,7 @@ TEST(NormNet, TenNesterovStepsAgree) {
 TEST(NormNet, TenAdamStepsAgree) { expect_ten_steps(optimizers::Adam(), "norm_adam.safetensors"); }
 
 TEST(NormNet, AskingForGradientsOrAPredictionChangesNothing) {
-  Sequential model = make();
+  Sequential model = normed();
   const std::vector<Tensor> before = model.get_weights();
   model.gradients(images_of(0), labels_of(0));
   model.evaluate(images_of(0), labels_of(0), {.verbose = Verbose::silent});
@@ -86,7 +78,7 @@ TEST(NormNet, SameBitsOnAnyNumberOfThreads) {
   std::vector<Tensor> first;
   for (const int count : {1, 2, 3, 8}) {
     set_threads(count);
-    Sequential model = make();
+    Sequential model = normed();
     model.fit(from_0_to_1(mnist()["x_train"].rows(0, 300)), mnist()["y_train"].rows(0, 300),
               {.batch_size = 70, .epochs = 2, .verbose = Verbose::silent});
     if (first.empty()) first = model.get_weights();
@@ -97,7 +89,7 @@ TEST(NormNet, SameBitsOnAnyNumberOfThreads) {
 
 // predict folds; layer_outputs keeps every layer's output, so it cannot.
 TEST(NormNet, FoldedAgreesWithUnfoldedAndFollowsNewWeights) {
-  Sequential model = make();
+  Sequential model = normed();
   const Tensor x = from_0_to_1(mnist()["x_test"].rows(0, 32));
   for (int round = 0; round < 3; ++round) {
     EXPECT_TRUE(near_everywhere(model.predict(x), model.layer_outputs(x).back().second, 1e-5)) << round;
@@ -113,7 +105,7 @@ TEST(NormNet, FoldedAgreesWithUnfoldedAndFollowsNewWeights) {
 }
 
 TEST(NormNet, ModelComesBackFromItsFiles) {
-  Sequential model = make();
+  Sequential model = normed();
   model.fit(images_of(0), labels_of(0), {.batch_size = 16, .verbose = Verbose::silent});
   const std::string directory = (std::filesystem::path(testing::TempDir()) / "linn_norm_model").string();
   model.save(directory);

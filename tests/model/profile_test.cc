@@ -5,16 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/cpu.h"
 #include "linn/error.h"
 #include "linn/linn.h"
+#include "support/same_bits.h"
 
 namespace linn {
 namespace {
 
 using testing::HasSubstr;
+using tests::same_bits;
 
 Sequential digits() {
   Sequential model(ModelOptions{.seed = 3});
@@ -41,8 +42,6 @@ const OpProfile& row(const Profile& profile, const std::string& op, const std::s
   if (found == profile.ops.end()) throw std::runtime_error("no row " + op + " of " + layer);
   return *found;
 }
-
-bool same_bits(const Tensor& a, const Tensor& b) { return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
 
 TEST(ModelProfile, InferenceOnRandomNumbers) {
   const Sequential model = digits();

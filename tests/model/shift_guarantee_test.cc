@@ -12,10 +12,13 @@
 #include "model/recipes.h"
 #include "model/zoo.h"
 #include "support/pixels.h"
+#include "support/mnist.h"
 #include "support/source_tree.h"
 
 namespace linn {
 namespace {
+
+using tests::mnist;
 
 constexpr std::int64_t size = 28, pixels = size * size;
 
@@ -30,11 +33,6 @@ class MachineGuard {
   detail::core::Isa isa_ = detail::core::isa();
   int threads_ = threads();
 };
-
-const Archive& mnist() {
-  static const Archive data = load_npz(tests::data_file("mnist.npz"));
-  return data;
-}
 
 using Sampling = Layer (*)();
 

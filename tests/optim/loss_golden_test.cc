@@ -7,6 +7,7 @@
 #include "optim/losses.h"
 #include "support/finite_differences.h"
 #include "support/golden.h"
+#include "support/message_of.h"
 #include "support/plan_run.h"
 
 namespace linn::detail::optim {
@@ -133,26 +134,16 @@ TEST(Loss, ExamplesOfEveryRowRoundTrip) {
     }
 }
 
-template <class E, class F>
-std::string message(const F& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 TEST(Loss, NamesAndJson) {
   for (const char* name : {"mse", "MSE", "mean_squared_error", "MeanSquaredError"}) EXPECT_EQ(Loss(name).name(), "mean_squared_error");
   EXPECT_EQ(Loss("kld").class_name(), "KLDivergence");
   EXPECT_EQ(Loss(losses::Huber({.delta = 2})).name(), "huber");
   EXPECT_EQ(Loss().name(), "none");
-  EXPECT_THAT(message<ValueError>([] { Loss("sparse_categorical_crossentopy"); }),
+  EXPECT_THAT(message_of<ValueError>([] { Loss("sparse_categorical_crossentopy"); }),
               AllOf(HasSubstr("unknown loss \"sparse_categorical_crossentopy\""), HasSubstr("did you mean \"sparse_categorical_crossentropy\"?")));
-  EXPECT_THAT(message<ValueError>([] { Loss(losses::CategoricalCrossentropy({.label_smoothing = 1.5})); }),
+  EXPECT_THAT(message_of<ValueError>([] { Loss(losses::CategoricalCrossentropy({.label_smoothing = 1.5})); }),
               HasSubstr("CategoricalCrossentropy: label_smoothing is 1.5"));
-  EXPECT_THAT(message<ValueError>([] { Loss(losses::Huber{.delta = 0}); }), HasSubstr("Huber: delta is 0"));
+  EXPECT_THAT(message_of<ValueError>([] { Loss(losses::Huber{.delta = 0}); }), HasSubstr("Huber: delta is 0"));
   EXPECT_EQ(to_json(Loss("mse")), "mean_squared_error");
   EXPECT_EQ(to_json(Loss()), nullptr);
   EXPECT_FALSE(loss_from_json(nullptr, "test").defined());
@@ -161,7 +152,7 @@ TEST(Loss, NamesAndJson) {
 
 TEST(Loss, RefusesWhatItLacksByName) {
   const auto refused = [](const char* class_name, const io::Json& config) {
-    return message<FormatError>([&] { loss_from_json({{"class_name", class_name}, {"config", config}}, "file: loss"); });
+    return message_of<FormatError>([&] { loss_from_json({{"class_name", class_name}, {"config", config}}, "file: loss"); });
   };
   EXPECT_THAT(refused("Dice", io::Json::object()), AllOf(HasSubstr("file: loss"), HasSubstr("\"Dice\"")));
   EXPECT_THAT(refused("Huber", {{"reduction", "sum"}}), HasSubstr("reduction \"sum\""));

@@ -7,6 +7,7 @@
 #include "optim/losses.h"
 #include "optim/metrics.h"
 #include "support/golden.h"
+#include "support/message_of.h"
 #include "support/plan_run.h"
 
 namespace linn::detail::optim {
@@ -15,16 +16,6 @@ namespace {
 using namespace tests;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-template <class E, class F>
-std::string message(const F& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 double measure(const Metric& metric, const Shape& image, const Values& prediction, const Values& target, bool labels, Precision precision) {
   const auto images = static_cast<std::int64_t>(prediction.size()) / image.elements();
@@ -87,12 +78,12 @@ TEST(Metric, FirstLargestAndNan) {
 
 TEST(Metric, RefusesTargetsOfTheOtherKind) {
   const auto refused = [](const char* metric, bool labels) {
-    return message<ValueError>([&] { measure(metric, {2}, {1, 2}, labels ? Values{1} : Values{0, 1}, labels, Precision::float64); });
+    return message_of<ValueError>([&] { measure(metric, {2}, {1, 2}, labels ? Values{1} : Values{0, 1}, labels, Precision::float64); });
   };
   EXPECT_THAT(refused("categorical_accuracy", true), AllOf(HasSubstr("CategoricalAccuracy"), HasSubstr("the loss takes integer labels")));
   EXPECT_THAT(refused("sparse_categorical_accuracy", false), HasSubstr("the loss takes targets of the output's shape"));
   EXPECT_THAT(refused("mse", true), HasSubstr("MeanSquaredError"));
-  EXPECT_THAT(message<ValueError>([] { measure(metrics::Precision{.class_id = 2}, {2}, {1, 2}, {0, 1}, false, Precision::float64); }),
+  EXPECT_THAT(message_of<ValueError>([] { measure(metrics::Precision{.class_id = 2}, {2}, {1, 2}, {0, 1}, false, Precision::float64); }),
               HasSubstr("class_id is 2; the output has 2 classes"));
 }
 
@@ -111,9 +102,9 @@ TEST(Metric, NamesInLogs) {
   EXPECT_EQ(unique[1].name, "precision_1");
   EXPECT_EQ(unique[2].name, "mse");
   EXPECT_EQ(unique[3].name, "precision_2");
-  EXPECT_THAT(message<ValueError>([] { with_unique_names({"mse", metrics::MeanSquaredError{.name = "mse"}}); }), HasSubstr("\"mse\""));
-  EXPECT_THAT(message<ValueError>([] { with_unique_names({metrics::MeanSquaredError{.name = "loss"}}); }), HasSubstr("\"loss\""));
-  EXPECT_THAT(message<ValueError>([] { Metric("top_k_categorical_acuracy"); }), HasSubstr("did you mean \"top_k_categorical_accuracy\"?"));
+  EXPECT_THAT(message_of<ValueError>([] { with_unique_names({"mse", metrics::MeanSquaredError{.name = "mse"}}); }), HasSubstr("\"mse\""));
+  EXPECT_THAT(message_of<ValueError>([] { with_unique_names({metrics::MeanSquaredError{.name = "loss"}}); }), HasSubstr("\"loss\""));
+  EXPECT_THAT(message_of<ValueError>([] { Metric("top_k_categorical_acuracy"); }), HasSubstr("did you mean \"top_k_categorical_accuracy\"?"));
 }
 
 TEST(Metric, ExamplesOfEveryRowRoundTrip) {

@@ -6,6 +6,7 @@
 #include "linn/error.h"
 #include "optim/optimizers.h"
 #include "support/golden.h"
+#include "support/message_of.h"
 #include "support/plan_run.h"
 
 namespace linn::detail::optim {
@@ -90,21 +91,11 @@ TEST(Optimizer, ExamplesOfEveryRowRoundTrip) {
   EXPECT_EQ(Optimizer("RMSPROP").class_name(), "RMSprop");
 }
 
-template <class E, class F>
-std::string message(const F& f) {
-  try {
-    f();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 TEST(Optimizer, RefusesValuesOutOfRange) {
   using namespace optimizers;
   using schedules::OneCycle;
-  const auto refused = [](const auto& options) { return message<ValueError>([&] { const Optimizer optimizer = options; }); };
-  EXPECT_THAT(message<ValueError>([] { Optimizer("adamm"); }), ::testing::HasSubstr("did you mean \"adam\"?"));
+  const auto refused = [](const auto& options) { return message_of<ValueError>([&] { const Optimizer optimizer = options; }); };
+  EXPECT_THAT(message_of<ValueError>([] { Optimizer("adamm"); }), ::testing::HasSubstr("did you mean \"adam\"?"));
   for (const double rate : {0.0, -1.0, std::nan(""), HUGE_VAL}) EXPECT_THROW(LearningRate{rate}, ValueError);
   EXPECT_EQ(refused(SGD{.momentum = 1}), "SGD: momentum is 1; it must be in [0, 1)");
   EXPECT_THAT(refused(SGD{.momentum = -0.1}), ::testing::HasSubstr("momentum is -0.1"));
@@ -121,7 +112,7 @@ TEST(Optimizer, RefusesValuesOutOfRange) {
 
 TEST(Optimizer, RefusesWhatItLacksByName) {
   const auto refused = [](const char* class_name, const io::Json& config) {
-    return message<FormatError>([&] { optimizer_from_json({{"class_name", class_name}, {"config", config}}, "file"); });
+    return message_of<FormatError>([&] { optimizer_from_json({{"class_name", class_name}, {"config", config}}, "file"); });
   };
   EXPECT_THAT(refused("Nadam", io::Json::object()), ::testing::HasSubstr("\"nadam\""));
   EXPECT_THAT(refused("Adam", {{"use_ema", true}}), ::testing::HasSubstr("\"use_ema\""));

@@ -4,9 +4,12 @@
 #include <optional>
 
 #include "schema/row.h"
+#include "support/message_of.h"
 
 namespace linn::detail::schema {
 namespace {
+
+using tests::message_of;
 
 struct Inner {
   double rate = 0.5;
@@ -42,17 +45,6 @@ namespace {
 
 io::Json json(const std::string& text) { return io::parse_json(text, "test"); }
 Outer read_text_of(const std::string& text) { return read<Outer>(json(text), "file"); }
-
-template <class ErrorType, class Call>
-std::string message_of(Call&& call) {
-  try {
-    call();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no such error";
-  return {};
-}
 
 TEST(Schema, WritesReadsAndCompares) {
   const Outer outer{3, {1, 2}, {0.25, 9, "x"}};

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <random>
 #include <string>
@@ -17,6 +16,7 @@
 #include "linn/layers.h"
 #include "model/zoo.h"
 #include "shift/network.h"
+#include "support/message_of.h"
 #include "support/shifts.h"
 
 namespace linn::shift {
@@ -26,6 +26,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using tests::message_of;
 using Layers = std::vector<std::string>;
 
 std::string text(const detail::io::Json& size) { return size[0].dump() + "x" + size[1].dump(); }
@@ -61,17 +62,6 @@ void expect_kept(const Model& old, const FixResult& fixed) {
   const auto before = values_of(old), after = values_of(fixed.model);
   for (const std::string& name : fixed.kept_weights) EXPECT_EQ(after.at(name), before.at(name)) << name;
   EXPECT_EQ(fixed.kept_weights.size() + fixed.new_weights.size(), after.size());
-}
-
-template <class Error>
-std::string refusal(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
 }
 
 // ---- the layers ------------------------------------------------------------------------------------------------------
@@ -176,7 +166,7 @@ TEST(Fix, ABlurComesBehindTheReluOfItsConvolution) {
 
 TEST(Fix, WithoutAConvolutionNothingWouldBeLeft) {
   const Sequential flat({Flatten({.input_shape = {28, 28, 1}}), Dense(128, {.activation = "relu"}), Dense(10)});
-  EXPECT_THAT(refusal<ValueError>([&] { fix(flat); }), AllOf(HasSubstr("[Flatten 'flatten'] comes before any convolution"), HasSubstr("put a Conv2D first")));
+  EXPECT_THAT(message_of<ValueError>([&] { fix(flat); }), AllOf(HasSubstr("[Flatten 'flatten'] comes before any convolution"), HasSubstr("put a Conv2D first")));
 }
 
 // ---- the head --------------------------------------------------------------------------------------------------------
@@ -279,16 +269,16 @@ TEST(Fix, PolyphaseLayersStayAndTheirStridesCount) {
   };
   EXPECT_THAT(outline(fix(with_size(8)).model), ElementsAre("AdaptivePolyphaseSampling2D/2x2", "MaxPooling2D 2x2/1x1 circular",
                                                             "AdaptivePolyphaseSampling2D/2x2", "GlobalMaxPooling2D", "Dense 2"));
-  EXPECT_THAT(refusal<ShapeError>([&] { fix(with_size(30)); }), HasSubstr("a canvas of 32x32"));
+  EXPECT_THAT(message_of<ShapeError>([&] { fix(with_size(30)); }), HasSubstr("a canvas of 32x32"));
 }
 
 TEST(Fix, TwiceFindsNothingMore) {
   for (const char* with : {"aps", "lps"}) {
     const FixResult once = fix(notebook(), {.with = std::string(with)});
-    EXPECT_THAT(refusal<ValueError>([&] { fix(once.model); }), HasSubstr("nothing in this model depends on where the image lies"));
+    EXPECT_THAT(message_of<ValueError>([&] { fix(once.model); }), HasSubstr("nothing in this model depends on where the image lies"));
   }
   const FixResult blurred = fix(notebook(), {.with = "blur"});
-  EXPECT_THAT(refusal<ValueError>([&] { fix(blurred.model, {.with = "blur"}); }),
+  EXPECT_THAT(message_of<ValueError>([&] { fix(blurred.model, {.with = "blur"}); }),
               AllOf(HasSubstr("nothing left to replace with blur"), HasSubstr("[MaxBlurPooling2D 'max_pooling2d']")));
   const FixResult both = fix(blurred.model);
   EXPECT_EQ(why_not_invariant(both.model), std::nullopt);
@@ -427,25 +417,25 @@ TEST(Fix, BlurPromisesNothing) {
 TEST(Fix, OddSizesAreToldTheirCanvas) {
   const Sequential odd = detail::model::make("notebook", {27, 30, 1}, 10);
   for (const char* with : {"aps", "lps"})
-    EXPECT_THAT(refusal<ShapeError>([&] { fix(odd, {.with = std::string(with)}); }),
+    EXPECT_THAT(message_of<ShapeError>([&] { fix(odd, {.with = std::string(with)}); }),
                 AllOf(HasSubstr("inputs of 27x30"), HasSubstr("4x4"), HasSubstr("a canvas of 28x32")));
   EXPECT_EQ(fix(odd, {.canvas = {28, 32}}).model.input_shape(), Shape({28, 32, 1}));
   EXPECT_EQ(fix(odd, {.with = "blur"}).model.input_shape(), Shape({27, 30, 1})) << "nothing is guaranteed there anyway";
   const Sequential three({Conv2D(4, {3, 3}, {.strides = 3, .input_shape = {28, 28, 1}}), GlobalMaxPooling2D(), Dense(2)});
-  EXPECT_THAT(refusal<ShapeError>([&] { fix(three); }), HasSubstr("a canvas of 30x30"));
+  EXPECT_THAT(message_of<ShapeError>([&] { fix(three); }), HasSubstr("a canvas of 30x30"));
 }
 
 TEST(Fix, RefusesWhatItCannotMend) {
-  EXPECT_THAT(refusal<ShapeError>([] {
+  EXPECT_THAT(message_of<ShapeError>([] {
                 fix(notebook(), {.canvas = {27, 44}});
               }),
               HasSubstr("a canvas of 27x44 came; the model takes (28, 28, 1)"));
-  EXPECT_THAT(refusal<ValueError>([] { fix(notebook(), {.filter_size = 8}); }), HasSubstr("filter_size 8"));
-  EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Conv2D(4, {3, 3}, {.input_shape = {8, 8, 1}})})); }), HasSubstr("no classifier"));
+  EXPECT_THAT(message_of<ValueError>([] { fix(notebook(), {.filter_size = 8}); }), HasSubstr("filter_size 8"));
+  EXPECT_THAT(message_of<ShapeError>([] { fix(Sequential({Conv2D(4, {3, 3}, {.input_shape = {8, 8, 1}})})); }), HasSubstr("no classifier"));
   EXPECT_EQ(fix(Sequential({Flatten({.input_shape = {8, 8, 1}}), Dense(1)})).model.output_shape(), (Shape{1})) << "one output tells two classes apart";
-  EXPECT_THAT(refusal<ShapeError>([] { fix(Sequential({Dense(3, {.input_shape = {8}})})); }),
+  EXPECT_THAT(message_of<ShapeError>([] { fix(Sequential({Dense(3, {.input_shape = {8}})})); }),
               HasSubstr("images (height, width, channels)"));
-  EXPECT_THAT(refusal<ValueError>([] {
+  EXPECT_THAT(message_of<ValueError>([] {
                 fix(Sequential({Conv2D(2, {3, 3}, {.input_shape = {6, 6, 1}}), Flatten()}));
               }),
               AllOf(HasSubstr("32 values"), HasSubstr("2 would be left")));
@@ -455,7 +445,7 @@ TEST(Fix, RefusesWhatItCannotMend) {
 TEST(Downsampling, NamesAreAClosedSet) {
   EXPECT_EQ(Downsampling(std::string("lps")).kind(), Downsampling::lps);
   EXPECT_EQ(Downsampling("blur").name(), "blur");
-  EXPECT_THAT(refusal<ValueError>([] { Downsampling(std::string("apss")); }), HasSubstr("did you mean \"aps\"?"));
+  EXPECT_THAT(message_of<ValueError>([] { Downsampling(std::string("apss")); }), HasSubstr("did you mean \"aps\"?"));
 }
 
 // ---- before and after ------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "linn/shift.h"
 #include "shift/geometry.h"
 #include "shift/network.h"
+#include "support/message_of.h"
 #include "support/shifts.h"
 
 namespace linn::shift {
@@ -22,6 +22,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using tests::message_of;
 
 SymbolicTensor normalized(const SymbolicTensor& x) { return BatchNormalization()(x); }
 
@@ -104,17 +105,6 @@ void expect_invariant(Model& model, const std::string& name) {
   model.set_dtype_policy("float32");
 }
 
-template <class Error>
-std::string refusal(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return "";
-}
-
 std::int64_t count_class(const Model& model, const std::string& class_name) {
   std::int64_t count = 0;
   for (const NetworkCall& call : network_of(model).calls) count += call.class_name == class_name ? 1 : 0;
@@ -190,7 +180,7 @@ TEST(SharedPhase, TiesOfTheFirstMapAreDecidedByTheOthers) {
 
 TEST(SharedPhase, MapsMustHaveOneSize) {
   const SymbolicTensor a = Input({8, 8, 1}), b = Input({8, 4, 1});
-  EXPECT_THAT(refusal<ShapeError>([&] { AdaptivePolyphaseSampling2D().call({a, b}); }), HasSubstr("heights and widths must be equal"));
+  EXPECT_THAT(message_of<ShapeError>([&] { AdaptivePolyphaseSampling2D().call({a, b}); }), HasSubstr("heights and widths must be equal"));
 }
 
 TEST(FixBranches, BlursAlignByThemselves) {
@@ -211,20 +201,20 @@ TEST(FixBranches, RefusesStridesThatCannotBeShared) {
   const SymbolicTensor once = Conv2D(2, 3, {.strides = 4, .padding = "same"})(in);
   const SymbolicTensor twice = Conv2D(2, 3, {.strides = 2, .padding = "same"})(Conv2D(2, 3, {.strides = 2, .padding = "same"})(in));
   const Model model(in, Dense(2)(GlobalMaxPooling2D()(Add()({once, twice}))));
-  EXPECT_THAT(refusal<ValueError>([&] { fix(model); }), AllOf(HasSubstr("[Add 'add']"), HasSubstr("no phase can be shared")));
+  EXPECT_THAT(message_of<ValueError>([&] { fix(model); }), AllOf(HasSubstr("[Add 'add']"), HasSubstr("no phase can be shared")));
   EXPECT_EQ(fix(model, {.with = "blur"}).model.output_shape(), Shape({2}));
 }
 
 TEST(FixBranches, SizesAreCheckedOverAllBranches) {
   const SymbolicTensor in = Input({10, 8, 2});
   const Model model(in, Dense(3)(GlobalAveragePooling2D()(block(block(in, 4, 2), 4, 2))));
-  EXPECT_THAT(refusal<ShapeError>([&] { fix(model); }), AllOf(HasSubstr("strides of 4x4"), HasSubstr("a canvas of 12x8")));
+  EXPECT_THAT(message_of<ShapeError>([&] { fix(model); }), AllOf(HasSubstr("strides of 4x4"), HasSubstr("a canvas of 12x8")));
 }
 
 TEST(Branches, OfSeveralInputsTheLabSaysSo) {
   const SymbolicTensor a = Input({8, 8, 1}), b = Input({8, 8, 1});
   const Model model({a, b}, Dense(2)(GlobalMaxPooling2D()(Add()({a, b}))));
-  EXPECT_THAT(refusal<ShapeError>([&] { sweep(model, Tensor({1, 8, 8, 1}), {}); }), HasSubstr("2 inputs"));
+  EXPECT_THAT(message_of<ShapeError>([&] { sweep(model, Tensor({1, 8, 8, 1}), {}); }), HasSubstr("2 inputs"));
 }
 
 // ---- the lab ---------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 #include "linn/error.h"
 #include "linn/layers.h"
 #include "linn/model.h"
+#include "support/message_of.h"
 #include "support/source_tree.h"
 
 namespace linn {
@@ -28,19 +29,10 @@ using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using tests::message_of;
 namespace fs = std::filesystem;
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-template <class Error, class F>
-std::string message(F&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 // ---- EarlyStopping against traces of Keras 3.15 ------------------------------------------------------------------
 
@@ -129,8 +121,8 @@ TEST(EarlyStopping, AutoModeFollowsTheName) {
 }
 
 TEST(EarlyStopping, RefusesNonsense) {
-  EXPECT_THAT(message<ValueError>([] { EarlyStopping({.patience = -1}); }), HasSubstr("patience is -1"));
-  EXPECT_THAT(message<ValueError>([] { EarlyStopping({.mode = std::string("mxa")}); }),
+  EXPECT_THAT(message_of<ValueError>([] { EarlyStopping({.patience = -1}); }), HasSubstr("patience is -1"));
+  EXPECT_THAT(message_of<ValueError>([] { EarlyStopping({.mode = std::string("mxa")}); }),
               AllOf(HasSubstr("\"mxa\""), HasSubstr("did you mean \"max\"?")));
 }
 
@@ -184,12 +176,12 @@ TEST_F(InFit, EpochsWithoutValidationAreSkipped) {
 
 TEST_F(InFit, UnknownMonitorsAreRefusedBeforeTheFirstStep) {
   const std::vector<float> before = weights();
-  EXPECT_THAT(message<ValueError>([&] { fit({EarlyStopping({.monitor = "val_los"})}, validated(1)); }),
+  EXPECT_THAT(message_of<ValueError>([&] { fit({EarlyStopping({.monitor = "val_los"})}, validated(1)); }),
               AllOf(HasSubstr("EarlyStopping"), HasSubstr("did you mean \"val_loss\"?")));
-  EXPECT_THAT(message<ValueError>([&] { fit({EarlyStopping()}); }), AllOf(HasSubstr("\"val_loss\""), HasSubstr("validation_data")));
-  EXPECT_THAT(message<ValueError>([&] { fit({ModelCheckpoint(path("m"), {.save_best_only = true})}); }), HasSubstr("ModelCheckpoint"));
-  EXPECT_THAT(message<ValueError>([&] { fit({ModelCheckpoint(path("{val_loss}"))}); }), HasSubstr("cannot be filled in"));
-  EXPECT_THAT(message<ValueError>([&] { fit({ModelCheckpoint(path("{batch}"))}); }), HasSubstr("cannot be filled in"));
+  EXPECT_THAT(message_of<ValueError>([&] { fit({EarlyStopping()}); }), AllOf(HasSubstr("\"val_loss\""), HasSubstr("validation_data")));
+  EXPECT_THAT(message_of<ValueError>([&] { fit({ModelCheckpoint(path("m"), {.save_best_only = true})}); }), HasSubstr("ModelCheckpoint"));
+  EXPECT_THAT(message_of<ValueError>([&] { fit({ModelCheckpoint(path("{val_loss}"))}); }), HasSubstr("cannot be filled in"));
+  EXPECT_THAT(message_of<ValueError>([&] { fit({ModelCheckpoint(path("{batch}"))}); }), HasSubstr("cannot be filled in"));
   EXPECT_EQ(weights(), before);
   EXPECT_TRUE(fs::is_empty(folder_));
 }
@@ -241,8 +233,8 @@ TEST_F(InFit, CheckpointsAfterSteps) {
   fit({ModelCheckpoint(path("{epoch}-{batch}"), {.save_freq = 2})}, {.batch_size = 4, .epochs = 2});
   for (const std::string name : {"1-2", "2-1", "2-3"}) EXPECT_TRUE(fs::exists(path(name))) << name;
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 3);
-  EXPECT_THAT(message<ValueError>([] { ModelCheckpoint("m", {.save_freq = 0}); }), HasSubstr("save_freq is 0"));
-  EXPECT_THAT(message<ValueError>([] { ModelCheckpoint("m", {.save_best_only = true, .save_freq = 5}); }), HasSubstr("val_loss"));
+  EXPECT_THAT(message_of<ValueError>([] { ModelCheckpoint("m", {.save_freq = 0}); }), HasSubstr("save_freq is 0"));
+  EXPECT_THAT(message_of<ValueError>([] { ModelCheckpoint("m", {.save_best_only = true, .save_freq = 5}); }), HasSubstr("val_loss"));
 }
 
 TEST_F(InFit, OnlyBetterOnesThanTheThresholdAndAllBefore) {
@@ -501,7 +493,7 @@ TEST_F(InFit, CyclesGoOnOrSpanTheFit) {
 }
 
 TEST_F(InFit, TargetsWithoutImagesAreRefused) {
-  EXPECT_THAT(message<ValueError>([&] { fit({}, {.validation_data = {{}, numbers()}}); }), HasSubstr("validation_data has y, but no x"));
+  EXPECT_THAT(message_of<ValueError>([&] { fit({}, {.validation_data = {{}, numbers()}}); }), HasSubstr("validation_data has y, but no x"));
 }
 
 TEST(Verbose, TakesKerassNumbers) {
@@ -509,7 +501,7 @@ TEST(Verbose, TakesKerassNumbers) {
   EXPECT_EQ(Verbose(1), Verbose::bar);
   EXPECT_EQ(Verbose(2), Verbose::lines);
   EXPECT_EQ(Verbose("auto"), Verbose::automatic);
-  EXPECT_THAT(message<ValueError>([] { Verbose(3); }), HasSubstr("verbose is 3"));
+  EXPECT_THAT(message_of<ValueError>([] { Verbose(3); }), HasSubstr("verbose is 3"));
   EXPECT_THROW(Verbose(-1), ValueError);
 }
 
@@ -517,7 +509,7 @@ TEST(OneCycleByHand, NeedsItsSteps) {
   Sequential model;
   model.add(Dense(1, {.input_shape = {1}}));
   model.compile({.optimizer = optimizers::SGD({.learning_rate = optimizers::schedules::OneCycle()}), .loss = "mean_squared_error"});
-  EXPECT_THAT(message<StateError>([&] { model.train_on_batch(Tensor({2, 1}), Tensor({2, 1})); }), HasSubstr(".total_steps"));
+  EXPECT_THAT(message_of<StateError>([&] { model.train_on_batch(Tensor({2, 1}), Tensor({2, 1})); }), HasSubstr(".total_steps"));
   model.compile({.optimizer = optimizers::SGD({.learning_rate = optimizers::schedules::OneCycle({.total_steps = 10})}), .loss = "mean_squared_error"});
   EXPECT_NO_THROW(model.train_on_batch(Tensor({2, 1}), Tensor({2, 1})));
 }

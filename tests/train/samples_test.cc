@@ -8,9 +8,12 @@
 #include <string>
 
 #include "linn/linn.h"
+#include "support/message_of.h"
 
 namespace linn {
 namespace {
+
+using tests::message_of;
 
 Sequential model_of(const std::string& loss) {
   Sequential model({InputLayer({6, 6, 1}), Flatten(), Dense(4, {.activation = "softmax"})});
@@ -26,17 +29,6 @@ Sequential rows_model() {
 }
 
 Tensor labels(const std::vector<float>& values) { return Tensor::from(values, {static_cast<std::int64_t>(values.size())}); }
-
-template <class Error>
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no such error";
-  return "";
-}
 
 void expect_says(const std::string& message, const std::vector<std::string>& parts) {
   for (const std::string& part : parts) EXPECT_NE(message.find(part), std::string::npos) << message << "\nlacks: " << part;
