@@ -1,28 +1,42 @@
 // Depthwise convolution, convolution in groups of few channels, and their input gradients: channels in lanes, no padded copy. Steps
 // outside the map are left out (lattice.h), so that each output sums over the taps inside the map in their order, as the direct form does.
 //
-// Loop nest:  for each image, for each pair of lattices, for each R rows of outputs, for each W columns of outputs, for each vector of channels
-//               for each row of the map that the tile reads, for each source channel of a group
+// Loop nest:  for each image, for each pair of lattices, for each R rows of outputs, for each W columns of outputs, for each N vectors of
+// channels
+//               for each row of the map that the block reads, for each source channel of a group
 //                 load the row's pixels; for each of the R rows of outputs that reads it: load each weight, W multiply-adds
-// Registers:  R * W = 4 * 4 sums (32 registers) or 2 * 4 (16), the pixels of one row where registers are left, 1 weight; in groups 1 of lane
-//             numbers. Of 16 registers a window of 5 columns or stride 2 leaves none for pixels: each row of outputs loads them again.
+// Registers:  32: R * W * N = 4 * 4 * 1 sums (stride 2: 2 * 4 * 1), the pixels of one row, 1 weight; in groups 1 of lane numbers. 16: 8
+// sums, or 4,
+//             and the pixels of one row where registers are left. Which of the three forms is best depends on where the map lies:
+//               2 * 4 * 1  in the cache: fewest loads.
+//               2 * 2 * 2  in the cache, but pixels a multiple of 2 KiB apart, which fall into two of its sets: both vectors of a line are
+//               used
+//                          before another pixel pushes it out. Also from beyond the L2 cache: 64 bytes of each pixel are taken at once.
+//               2 * 1 * 2  from beyond the L2 cache, wide pixels: reads along each row, which the processor's prefetching follows.
 // Loads:      3x3, stride 1, 32 registers: 36 pixels and 36 weights for 144 multiply-adds; 16 registers: 24 and 18 for 72.
-// Borders:    tiles at the left and right border test each pixel; rows outside the map cost nothing.
-// Weights:    packed as [vectors of channels][taps][source channels of a group][lanes], so that a vector's weights lie side by side: in Keras's
+// Borders:    a block's windows lie inside the map. At the left and right border the block's rows are taken column by column, at the top
+// and the
+//             bottom outputs row by row, and in the corners one by one: taps outside cost nothing there either, only their weights are
+//             loaded for fewer outputs.
+// Weights:    packed as [vectors of channels][taps][source channels of a group][lanes], so that a vector's weights lie side by side: in
+// Keras's
 //             layout of 512 channels they fall into two sets of the L1 cache, beside the pixels. Where channels fill no whole number of
 //             vectors, the last vector overlaps the one before it; both write the same bits.
 //
-// Measured:   (Zen 5, one core; share of the multiply-add loop on AVX-512, on AVX2) in cache: 3x3 128 on 28x28 56, 66 %; 5x5 240 on 14x14 63,
-//             70 %. Batches beyond the L2 cache, share of memcpy's time: 3x3 128 on 28x28 50, 48 %; 32 on 112x112 60, 50 %; they move 25 to
-//             34 GB/s of map, and a cached store reads each line that it writes, which memcpy of such sizes does not. Groups of 4 of 128 on
-//             56x56 56, 69 %; of as many channels as lanes 74, 69 %.
+// Measured:   (Zen 3, one core, over oneDNN 2.6) 3x3, 512 on 14x14, one image 0.93; 128 on 28x28 0.91, batch 32 0.92; 96 on 112x112, stride
+// 2 0.94;
+//             its input gradient of 128 on 28x28 1.3; 5x5, 240 on 14x14 0.76.
+//             (Zen 5, one core, with tiles that tested each pixel at the border; share of the multiply-add loop on AVX-512) in cache: 3x3
+//             128 on 28x28 56 %; 5x5 240 on 14x14 63 %. Batches beyond the L2 cache, share of memcpy's time: 3x3 128 on 28x28 50 %; 32 on
+//             112x112 60 %. Groups of 4 of 128 on 56x56 56 %; of as many channels as lanes 74 %.
 //
 // A depth multiplier above 1: the source is copied with each channel repeated, a strip of rows at a time, so that both maps have the same
 // channels. That costs one store for each repeated source element, beside window_height * window_width multiply-adds.
 //
-// Groups of D channels in and out, D at most the vector's lanes: a source vector is permuted, so that every lane of a group holds the group's
-// source channel number 0, 1, ..., D - 1. A permuted pixel serves as many outputs as one of a depthwise convolution. If D does not divide the
-// lanes, a vector holds whole groups and leaves the last lanes empty; its tiles all test each pixel, and load and store through masks.
+// Groups of D channels in and out, D at most the vector's lanes: a source vector is permuted, so that every lane of a group holds the
+// group's source channel number 0, 1, ..., D - 1. A permuted pixel serves as many outputs as one of a depthwise convolution. If D does not
+// divide the lanes, a vector holds whole groups and leaves the last lanes empty; its outputs are taken one by one, and load and store
+// through masks.
 #include "kernels/conv/depthwise.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -54,29 +68,24 @@ struct DepthwisePass {
   const float* bias;    // or null
   bool relu;
   float largest;  // result; infinity: any
-  bool streams;  // the maps of the call do not stay in the L2 cache
+  bool streams;   // the maps of the call do not stay in the L2 cache
 };
 
 /// One image of a pass, one lattice of rows and one of columns. Pitches are in elements and may be negative.
 struct DepthwiseMap {
   Lattice rows, columns;
-  const float* src;                      // read step 0 of both lattices, perhaps outside the map
-  float* dst;                            // written position 0
-  std::int64_t src_row, src_column;      // from a read step to the next
-  std::int64_t dst_row, dst_column;      // from a written position to the next
-  const float* kernel;                   // first tap of the lattices
+  const float* src;                  // read step 0 of both lattices, perhaps outside the map
+  float* dst;                        // written position 0
+  std::int64_t src_row, src_column;  // from a read step to the next
+  std::int64_t dst_row, dst_column;  // from a written position to the next
+  const float* kernel;               // first tap of the lattices
   std::int64_t kernel_row, kernel_column, kernel_vector;
   std::int64_t depth, channels;
   std::int64_t width;  // channels of a vector
   const float* bias;   // or null
   bool relu;
   float largest;  // as DepthwisePass's
-  bool streams;  // the maps of the call do not stay in the L2 cache
-};
-
-/// Positions [y, y + rows) x [x, x + columns) of the lattices.
-struct DepthwiseTile {
-  std::int64_t y, rows, x, columns;
+  bool streams;   // the maps of the call do not stay in the L2 cache
 };
 
 }  // namespace linn::detail::kernels::conv
@@ -88,71 +97,100 @@ namespace {
 
 using conv::DepthwiseMap;
 using conv::DepthwisePass;
-using conv::DepthwiseTile;
 
+constexpr std::int64_t wide_pixel = 96;  // channels of a wide pixel
+constexpr std::int64_t few_sets = 512;   // channels of a multiple of 2 KiB
+
+static const int exp_form = getenv("DW_FORM") ? atoi(getenv("DW_FORM")) : -1;
 constexpr bool many_registers = HWY_TARGET <= HWY_AVX3;
 
+// The outputs of a tile: rows, columns, and vectors of channels.
+struct Size {
+  int rows, columns, vectors;
+};
+
 // Compile-time parameters of a window: kTaps columns of taps, and kStride steps between neighbouring outputs. kTaps 0: any window.
-// kGrouped: more than one channel in a group.
-template <int kTaps, int kStride, bool kGrouped>
+// kGrouped: more than one channel in a group. kBlock: the size of blocks (Part).
+template <int kTaps, int kStride, bool kGrouped, Size kBlock>
 struct Form {
   static constexpr int taps = kTaps, stride = kStride;
   static constexpr bool grouped = kGrouped;
-  static constexpr int rows = many_registers && kStride != 2 ? 4 : 2, columns = 4;  // of a tile
-  static constexpr int seen = (columns - 1) * kStride + kTaps;      // pixels of a row that a tile reads
-  static constexpr bool keeps_pixels = taps > 0 && rows * columns + seen + 1 + grouped <= (many_registers ? 31 : 15);
+  static constexpr Size block = kBlock;
 };
 
-// A row of outputs gains the products of one row of taps with one row of pixels, of which those numbered [first, end) lie inside the map.
-template <class F, bool kEdge, class Pixel>
-HWY_INLINE void AddRow(V* sum, const DepthwiseMap& m, const float* tap, std::int64_t first, std::int64_t end, const Pixel& pixel_of) {
-  if constexpr (F::taps > 0) {
+// The kinds of tiles. block: all windows lie inside the map. column: the rows of a block, one column, of whose windows some columns may lie
+// outside. row: outputs of one row, of whose windows some rows may lie outside. pixel: one output, of whose window any part may lie
+// outside.
+enum class Part { block, column, row, pixel };
+
+template <class F, Part kPart>
+constexpr Size size_of() {
+  if constexpr (kPart == Part::block) return F::block;
+  if constexpr (kPart == Part::column) return {F::block.rows, 1, many_registers ? 4 : F::block.rows > 2 ? 2 : 4};
+  if constexpr (kPart == Part::row) return {1, 4, many_registers ? 4 : 2};
+  return {1, 1, 4};
+}
+
+// Position (y, x) of the lattices, the first of a tile.
+struct DepthwiseAt {
+  std::int64_t y, x;
+};
+
+// A row of outputs gains the products of one row of taps with one row of pixels.
+template <class F, int kColumns, bool kKept, class Pixel>
+HWY_INLINE void AddRow(V* sum, const DepthwiseMap& m, const float* tap, const Pixel& pixel_of) {
+  if constexpr (F::taps == 0 || kKept) {
+    const std::int64_t stride = kKept ? F::stride : m.columns.stride, taps = kKept ? F::taps : m.columns.taps;
+#pragma GCC unroll 8
+    for (std::int64_t j = 0; j < taps; ++j) {
+      const V weight = hn::LoadU(D(), tap + j * m.kernel_column);
+#pragma GCC unroll 4
+      for (int w = 0; w < kColumns; ++w) sum[w] = hn::MulAdd(pixel_of(w * stride + j), weight, sum[w]);
+    }
+  } else {
     V weight[F::taps];
 #pragma GCC unroll 8
     for (int j = 0; j < F::taps; ++j) weight[j] = hn::LoadU(D(), tap + j * m.kernel_column);
 #pragma GCC unroll 24
-    for (int p = 0; p < F::seen; ++p) {
-      if (kEdge && (p < first || p >= end)) continue;
+    for (int p = 0; p < (kColumns - 1) * F::stride + F::taps; ++p) {
       const V pixel = pixel_of(p);
 #pragma GCC unroll 4
-      for (int w = 0; w < F::columns; ++w)
+      for (int w = 0; w < kColumns; ++w)
         if (const int j = p - w * F::stride; j >= 0 && j < F::taps) sum[w] = hn::MulAdd(pixel, weight[j], sum[w]);
-    }
-  } else {
-    for (std::int64_t j = 0; j < m.columns.taps; ++j, tap += m.kernel_column) {
-      const V weight = hn::LoadU(D(), tap);
-#pragma GCC unroll 4
-      for (int w = 0; w < F::columns; ++w)
-        if (const std::int64_t p = w * m.columns.stride + j; !kEdge || (p >= first && p < end)) sum[w] = hn::MulAdd(pixel_of(p), weight, sum[w]);
     }
   }
 }
 
-// How much of a tile's windows lies inside the map. whole: everything, and the tile has all its rows. columns: all columns of taps, and all
-// columns of the tile. edge: any part.
-enum class Inside { whole, columns, edge };
+// The same pointer to weights, of which the compiler knows nothing: it loads them again for each row of pixels in place of keeping all taps
+// in registers, for which it would move sums and pixels to memory.
+HWY_INLINE const float* Anew(const float* p) {
+#if HWY_COMPILER_GCC || HWY_COMPILER_CLANG
+  asm volatile("" : "+r"(p));
+#endif
+  return p;
+}
 
-// All products of source step `step` of the tile, one row of pixels. `row` holds the first pixel, `kernel` the first tap.
-template <class F, Inside kInside, bool kTail>
-HWY_INLINE void AddPixels(V* sum, const DepthwiseMap& m, const LaneTable& table, const DepthwiseTile& tile, const float* kernel,
-                          const float* row, std::int64_t step, std::int64_t first, std::int64_t end, std::int64_t last) {
-  constexpr bool edge = kInside == Inside::edge, whole = kInside == Inside::whole;
-  const std::int64_t stride = F::taps > 0 ? F::stride : m.rows.stride, taps = whole ? F::taps : m.rows.taps;
+// All products of source step k of a block, one row of pixels. `row` holds the first pixel, `kernel` the first tap.
+template <class F, int kVectors>
+HWY_INLINE void AddToBlock(V* sum, const DepthwiseMap& m, const LaneTable& table, const float* kernel, const float* row, int k) {
+  constexpr Size size = size_of<F, Part::block>();
+  constexpr int seen = (size.columns - 1) * F::stride + F::taps;  // pixels of the row
+  constexpr bool keeps = size.rows > 1 && size.rows * size.columns * kVectors + seen + 1 + F::grouped <= (many_registers ? 31 : 15);
   for (std::int64_t channel = 0; channel < (F::grouped ? m.depth : 1); ++channel) {
     const PickChannel<F::grouped> pick(table, channel);
-    const auto load = [&](std::int64_t p) HWY_ATTR { return pick(LoadVector<kTail>(row + p * m.src_column, 0, 1, last)); };
-    V pixels[F::keeps_pixels ? F::seen : 1];
-    if constexpr (F::keeps_pixels) {
+    const auto load = [&](std::int64_t p) HWY_ATTR { return pick(hn::LoadU(D(), row + p * m.src_column)); };
+    V pixels[keeps ? seen : 1];
+    if constexpr (keeps) {
+      if constexpr (!many_registers && F::taps == 5) kernel = Anew(kernel);
 #pragma GCC unroll 24
-      for (int p = 0; p < F::seen; ++p)
-        if (!edge || (p >= first && p < end)) pixels[p] = load(p);
+      for (int p = 0; p < seen; ++p) pixels[p] = load(p);
     }
 #pragma GCC unroll 4
-    for (int r = 0; r < F::rows; ++r) {
-      const std::int64_t t = step - r * stride;
-      if (t < 0 || t >= taps || (!whole && r >= tile.rows)) continue;
-      AddRow<F, edge>(sum + r * F::columns, m, kernel + t * m.kernel_row + channel * lanes, first, end, [&](std::int64_t p) HWY_ATTR {
-        if constexpr (F::keeps_pixels)
+    for (int r = 0; r < size.rows; ++r) {
+      const int t = k - r * F::stride;
+      if (t < 0 || t >= F::taps) continue;
+      AddRow<F, size.columns, keeps>(sum + r * size.columns, m, kernel + t * m.kernel_row + channel * lanes, [&](std::int64_t p) HWY_ATTR {
+        if constexpr (keeps)
           return pixels[p];
         else
           return load(p);
@@ -161,41 +199,98 @@ HWY_INLINE void AddPixels(V* sum, const DepthwiseMap& m, const LaneTable& table,
   }
 }
 
-// One vector of channels of a tile. Of `last` channels with kTail.
-template <class F, Inside kInside, bool kTail>
-HWY_INLINE void SumTile(const DepthwiseMap& m, const LaneTable& table, const DepthwiseTile& tile, const float* kernel, std::int64_t c,
+// All products of source step k of a column, whose columns of taps [first, end) lie inside the map.
+template <class F, int kVectors>
+HWY_INLINE void AddToColumn(V* sum, const DepthwiseMap& m, const LaneTable& table, const float* kernel, const float* row, int k,
+                            std::int64_t first, std::int64_t end) {
+  constexpr int rows = F::block.rows;
+  for (std::int64_t channel = 0; channel < (F::grouped ? m.depth : 1); ++channel, kernel += lanes) {
+    const PickChannel<F::grouped> pick(table, channel);
+#pragma GCC unroll 8
+    for (std::int64_t j = 0; j < F::taps; ++j) {
+      if (j < first || j >= end) continue;
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const V pixel = pick(hn::LoadU(D(), row + v * lanes + j * m.src_column));
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; ++r)
+          if (const int t = k - r * F::stride; t >= 0 && t < F::taps)
+            sum[v * rows + r] =
+                hn::MulAdd(pixel, hn::LoadU(D(), kernel + v * m.kernel_vector + t * m.kernel_row + j * m.kernel_column), sum[v * rows + r]);
+      }
+    }
+  }
+}
+
+// All products of row t of the windows of a row or a pixel, whose columns [first, end) lie inside the map.
+template <class F, Part kPart, int kVectors, bool kTail>
+HWY_INLINE void AddToRow(V* sum, const DepthwiseMap& m, const LaneTable& table, const float* kernel, const float* row, std::int64_t first,
+                         std::int64_t end, std::int64_t last) {
+  constexpr int columns = size_of<F, kPart>().columns;
+  for (std::int64_t channel = 0; channel < (F::grouped ? m.depth : 1); ++channel, kernel += lanes) {
+    const PickChannel<F::grouped> pick(table, channel);
+    const auto load = [&](const float* from) HWY_ATTR { return pick(LoadVector<kTail>(from, 0, 1, last)); };
+    if constexpr (kPart == Part::row) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        AddRow<F, columns, false>(sum + v * columns, m, kernel + v * m.kernel_vector,
+                                  [&](std::int64_t p) HWY_ATTR { return load(row + v * lanes + p * m.src_column); });
+    } else {
+      for (std::int64_t j = first; j < end; ++j)
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v)
+          sum[v] = hn::MulAdd(load(row + v * lanes + j * m.src_column), hn::LoadU(D(), kernel + v * m.kernel_vector + j * m.kernel_column),
+                              sum[v]);
+    }
+  }
+}
+
+// kVectors vectors of channels of a tile. Of `last` channels with kTail.
+template <class F, Part kPart, int kVectors, bool kTail>
+HWY_INLINE void SumTile(const DepthwiseMap& m, const LaneTable& table, const DepthwiseAt& at, const float* kernel, std::int64_t c,
                         std::int64_t last) {
-  constexpr bool edge = kInside == Inside::edge, whole = kInside == Inside::whole;
+  constexpr Size size = size_of<F, kPart>();
+  constexpr int outputs = size.rows * size.columns;
   const D d;
-  const std::int64_t row_stride = F::taps > 0 ? F::stride : m.rows.stride, column_stride = F::taps > 0 ? F::stride : m.columns.stride;
-  V sum[F::rows * F::columns];
-  const V start = m.bias != nullptr ? LoadVector<kTail>(m.bias + c, 0, 1, last) : hn::Zero(d);
+  V sum[kVectors * outputs];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    const V start = m.bias != nullptr ? LoadVector<kTail>(m.bias + c + v * lanes, 0, 1, last) : hn::Zero(d);
 #pragma GCC unroll 16
-  for (int k = 0; k < F::rows * F::columns; ++k) sum[k] = start;
-  const std::int64_t y = tile.y * row_stride, x = tile.x * column_stride, first = m.columns.begin - x, end = m.columns.end - x;
+    for (int k = 0; k < outputs; ++k) sum[v * outputs + k] = start;
+  }
+  const std::int64_t y = at.y * (F::taps > 0 ? F::stride : m.rows.stride), x = at.x * (F::taps > 0 ? F::stride : m.columns.stride);
   const float* row = m.src + y * m.src_row + x * m.src_column + c;
-  if constexpr (whole) {
+  if constexpr (kPart == Part::block) {
 #pragma GCC unroll 16
-    for (int k = 0; k < (F::rows - 1) * F::stride + F::taps; ++k, row += m.src_row)
-      AddPixels<F, kInside, kTail>(sum, m, table, tile, kernel, row, k, first, end, last);
+    for (int k = 0; k < (size.rows - 1) * F::stride + F::taps; ++k, row += m.src_row)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        AddToBlock<F, kVectors>(sum + v * outputs, m, table, kernel + v * m.kernel_vector, row + v * lanes, k);
+  } else if constexpr (kPart == Part::column) {
+    const std::int64_t first = std::max<std::int64_t>(m.columns.begin - x, 0), end = std::min(m.columns.end - x, m.columns.taps);
+#pragma GCC unroll 16
+    for (int k = 0; k < (size.rows - 1) * F::stride + F::taps; ++k, row += m.src_row)
+      AddToColumn<F, kVectors>(sum, m, table, kernel, row, k, first, end);
   } else {
-    const std::int64_t end_row = std::min(m.rows.end - y, (tile.rows - 1) * row_stride + m.rows.taps);
-    for (std::int64_t k = std::max<std::int64_t>(m.rows.begin - y, 0); k < end_row; ++k)
-      AddPixels<F, kInside, kTail>(sum, m, table, tile, kernel, row + k * m.src_row, k, first, end, last);
+    const std::int64_t first = std::max<std::int64_t>(m.columns.begin - x, 0), end = std::min(m.columns.end - x, m.columns.taps);
+    for (std::int64_t t = std::max<std::int64_t>(m.rows.begin - y, 0); t < std::min(m.rows.end - y, m.rows.taps); ++t)
+      AddToRow<F, kPart, kVectors, kTail>(sum, m, table, kernel + t * m.kernel_row, row + t * m.src_row, first, end, last);
   }
   if (m.relu) {
 #pragma GCC unroll 16
-    for (int k = 0; k < F::rows * F::columns; ++k) sum[k] = hn::Min(hn::Set(d, m.largest), hn::Max(hn::Zero(d), sum[k]));  // in this order NaN stays
+    for (int k = 0; k < kVectors * outputs; ++k)
+      sum[k] = hn::Min(hn::Set(d, m.largest), hn::Max(hn::Zero(d), sum[k]));  // in this order NaN stays
   }
   const std::int64_t dst_row = m.dst_row, dst_column = m.dst_column;  // stores cannot change these
-  float* dst = m.dst + tile.y * dst_row + tile.x * dst_column + c;
+  float* dst = m.dst + at.y * dst_row + at.x * dst_column + c;
 #pragma GCC unroll 4
-  for (int r = 0; r < F::rows; ++r) {
-    if (!whole && r >= tile.rows) break;
+  for (int r = 0; r < size.rows; ++r)
 #pragma GCC unroll 4
-    for (int w = 0; w < F::columns; ++w)
-      if (!edge || w < tile.columns) StoreVector<kTail>(sum[r * F::columns + w], dst + r * dst_row + w * dst_column, 0, 1, last);
-  }
+    for (int w = 0; w < size.columns; ++w)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v)
+        StoreVector<kTail>(sum[v * outputs + r * size.columns + w], dst + r * dst_row + w * dst_column + v * lanes, 0, 1, last);
 }
 
 // Fetches `rows` rows of `columns` pixels into the L2 cache, for 16 channels.
@@ -207,80 +302,142 @@ HWY_INLINE void Fetch(const float* p, std::int64_t row, std::int64_t column) {
     for (int w = 0; w < kColumns; ++w) __builtin_prefetch(p + r * row + w * column, 0, 2);
 }
 
-// What the next rows of tiles read and write in place of this one. They may belong to the next image, or lie behind the last.
-template <class F>
-HWY_INLINE void FetchNext(const DepthwiseMap& m, const DepthwiseTile& tile, std::int64_t c) {
-  constexpr int stride = std::max(F::stride, 1);
+// What tiles of the next rows read and write in place of this one. They may belong to the next image, or lie behind the last.
+template <class F, Part kPart>
+HWY_INLINE void FetchNext(const DepthwiseMap& m, const DepthwiseAt& at, std::int64_t c) {
+  constexpr int stride = std::max(F::stride, 1), rows = size_of<F, kPart>().rows, columns = size_of<F, kPart>().columns;
   const bool down = m.src_row > 0;
-  const std::int64_t read = down ? (tile.y + tile.rows - 1) * stride + m.rows.taps : tile.y * stride - F::rows * stride;
-  const std::int64_t write = down ? tile.y + tile.rows : tile.y - F::rows;
-  Fetch<F::rows * stride, F::columns * stride>(m.src + read * m.src_row + tile.x * stride * m.src_column + c, m.src_row, m.src_column);
-  Fetch<F::rows, F::columns>(m.dst + write * m.dst_row + tile.x * m.dst_column + c, m.dst_row, m.dst_column);
+  const std::int64_t read = down ? (at.y + rows - 1) * stride + m.rows.taps : (at.y - rows) * stride;
+  const std::int64_t write = down ? at.y + rows : at.y - rows;
+  Fetch<rows * stride, columns * stride>(m.src + read * m.src_row + at.x * stride * m.src_column + c, m.src_row, m.src_column);
+  Fetch<rows, columns>(m.dst + write * m.dst_row + at.x * m.dst_column + c, m.dst_row, m.dst_column);
 }
 
-template <class F, Inside kInside>
-HWY_NOINLINE void RunTile(const DepthwiseMap& m, const LaneTable& table, const DepthwiseTile& tile) {
-  constexpr std::int64_t line = 16;
-  const float* kernel = m.kernel;
-  for (std::int64_t v = 0; v < m.channels; v += lanes, kernel += m.kernel_vector) {
-    if (m.streams && v % line == 0) FetchNext<F>(m, tile, v);
-    SumTile<F, kInside, false>(m, table, tile, kernel, std::min(v, m.channels - lanes), lanes);
+// The vectors [v, m.channels) of a tile, kVectors at a time while there are as many. Returns the first that is left.
+template <class F, Part kPart, int kVectors>
+HWY_INLINE std::int64_t RunVectors(const DepthwiseMap& m, const LaneTable& table, const DepthwiseAt& at, std::int64_t v) {
+  constexpr std::int64_t line = std::max<std::int64_t>(16, lanes), step = kVectors * lanes;
+  const float* kernel = m.kernel + v / lanes * m.kernel_vector;
+  for (; kVectors == 1 ? v < m.channels : v + step <= m.channels; v += step, kernel += kVectors * m.kernel_vector) {
+    if (m.streams)
+      for (std::int64_t c = core::round_up(v, line); c < std::min(v + step, m.channels); c += line) FetchNext<F, kPart>(m, at, c);
+    SumTile<F, kPart, kVectors, false>(m, table, at, kernel, kVectors == 1 ? std::min(v, m.channels - lanes) : v, lanes);
   }
+  return v;
+}
+
+template <class F, Part kPart>
+HWY_NOINLINE void RunTile(const DepthwiseMap& m, const LaneTable& table, const DepthwiseAt& at) {
+  constexpr int vectors = size_of<F, kPart>().vectors;
+  std::int64_t v = 0;
+  if constexpr (vectors > 1) v = RunVectors<F, kPart, vectors>(m, table, at, v);
+  RunVectors<F, kPart, 1>(m, table, at, v);
 }
 
 // Vectors of m.width channels, fewer than lanes.
 template <class F>
-HWY_NOINLINE void RunPart(const DepthwiseMap& m, const LaneTable& table, const DepthwiseTile& tile) {
+HWY_NOINLINE void RunPart(const DepthwiseMap& m, const LaneTable& table, const DepthwiseAt& at) {
   const float* kernel = m.kernel;
   for (std::int64_t c = 0; c < m.channels; c += m.width, kernel += m.kernel_vector)
-    SumTile<F, Inside::edge, true>(m, table, tile, kernel, c, std::min(m.width, m.channels - c));
+    SumTile<F, Part::pixel, 1, true>(m, table, at, kernel, c, std::min(m.width, m.channels - c));
 }
 
-// The positions of a lattice in tiles, in the order of the map that is read.
+// Positions [begin, end) of a lattice have all their taps inside the map.
+struct Inside {
+  explicit Inside(const conv::Lattice& a)
+      : begin(std::min(core::ceil_div(a.begin, a.stride), a.count)),
+        end(std::max(begin, a.end >= a.taps ? std::min((a.end - a.taps) / a.stride + 1, a.count) : 0)) {}
+  std::int64_t begin, end;
+};
+
+// Visits the positions of a lattice in the order of the map that is read: those inside in blocks of `size` while as many are left, all
+// others alone.
 template <class Visit>
-HWY_INLINE void EachPart(const conv::Lattice& lattice, std::int64_t most, const Visit& visit) {
-  const std::int64_t parts = core::ceil_div(lattice.count, most);
-  for (std::int64_t k = 0; k < parts; ++k) {
-    const std::int64_t first = (lattice.read_step > 0 ? k : parts - 1 - k) * most;
-    visit(first, std::min(most, lattice.count - first));
+HWY_INLINE void EachBlock(const conv::Lattice& lattice, const Inside& inside, std::int64_t size, const Visit& visit) {
+  const bool up = lattice.read_step > 0;
+  for (std::int64_t done = 0; done < lattice.count;) {
+    const std::int64_t first = up ? done : lattice.count - done - size;
+    const bool block = size > 0 && first >= inside.begin && first + size <= inside.end;
+    visit(block ? first : up ? done : lattice.count - done - 1, block);
+    done += block ? size : 1;
+  }
+}
+
+// Visits all columns. Those inside in tiles of `size`, of which the last overlaps the one before it, the others alone.
+template <class Visit, class VisitPixel>
+HWY_INLINE void EachColumn(const conv::Lattice& columns, const Inside& inside, std::int64_t size, const Visit& visit,
+                           const VisitPixel& visit_pixel) {
+  const bool tiles = inside.end - inside.begin >= size;
+  const std::int64_t begin = tiles ? inside.begin : columns.count, end = tiles ? inside.end : columns.count;
+  if (columns.read_step > 0) {
+    for (std::int64_t x = 0; x < begin; ++x) visit_pixel(x);
+    for (std::int64_t x = begin; x < end; x += size) visit(std::min(x, end - size));
+    for (std::int64_t x = end; x < columns.count; ++x) visit_pixel(x);
+  } else {
+    for (std::int64_t x = columns.count; x > end; --x) visit_pixel(x - 1);
+    for (std::int64_t x = end; x > begin; x -= size) visit(std::max(x - size, begin));
+    for (std::int64_t x = begin; x > 0; --x) visit_pixel(x - 1);
   }
 }
 
 template <class F>
 void RunMap(const DepthwiseMap& m, const LaneTable& table) {
-  const auto inside = [](const conv::Lattice& a, std::int64_t first, std::int64_t count, std::int64_t all) {
-    return count == all && first * a.stride >= a.begin && (first + all - 1) * a.stride + a.taps <= a.end;
+  const bool whole_vectors = m.width >= lanes;
+  const Inside rows(m.rows), columns(m.columns);
+  const auto pixel = whole_vectors ? RunTile<F, Part::pixel> : RunPart<F>;
+  const auto row = [&](std::int64_t y) {
+    EachColumn(
+        m.columns, whole_vectors ? columns : Inside({}), size_of<F, Part::row>().columns,
+        [&](std::int64_t x) {
+          RunTile<F, Part::row>(m, table, {y, x});
+        },
+        [&](std::int64_t x) {
+          pixel(m, table, {y, x});
+        });
   };
-  EachPart(m.rows, F::rows, [&](std::int64_t y, std::int64_t rows) {
-    const bool all_rows = F::taps > 0 && m.rows.taps == F::taps && inside(m.rows, y, rows, F::rows);
-    EachPart(m.columns, F::columns, [&](std::int64_t x, std::int64_t columns) {
-      const bool all_columns = inside(m.columns, x, columns, F::columns);
-      auto run = all_columns ? RunTile<F, Inside::columns> : RunTile<F, Inside::edge>;
-      if constexpr (F::taps > 0)
-        if (all_rows && all_columns) run = RunTile<F, Inside::whole>;
-      if (m.width < lanes) run = RunPart<F>;
-      run(m, table, {y, rows, x, columns});
-    });
+  const std::int64_t block = F::taps > 0 && F::taps == m.rows.taps && whole_vectors ? F::block.rows : 0;
+  EachBlock(m.rows, rows, block, [&](std::int64_t y, bool is_block) {
+    if (!is_block) return row(y);
+    if constexpr (F::taps > 0)
+      EachColumn(
+          m.columns, columns, F::block.columns,
+          [&](std::int64_t x) {
+            RunTile<F, Part::block>(m, table, {y, x});
+          },
+          [&](std::int64_t x) {
+            RunTile<F, Part::column>(m, table, {y, x});
+          });
   });
 }
 
 using MapFunction = void (*)(const DepthwiseMap&, const LaneTable&);
 
+// The block for a pass: see "Registers".
+template <int kTaps, int kStride, bool kGrouped>
+MapFunction function_of_size(const DepthwisePass& pass) {
+  if constexpr (many_registers) return RunMap<Form<kTaps, kStride, kGrouped, Size{kStride == 2 ? 2 : 4, 4, 1}>>;
+  if constexpr (!many_registers && !kGrouped && (kTaps == 3 || kTaps == 5)) {
+    if (kTaps == 3 && pass.streams && pass.channels >= wide_pixel) return RunMap<Form<kTaps, kStride, kGrouped, Size{2, 1, 2}>>;
+    if (pass.streams || pass.channels % few_sets == 0) return RunMap<Form<kTaps, kStride, kGrouped, Size{2, 2, 2}>>;
+  }
+  return RunMap<Form<kTaps, kStride, kGrouped, Size{2, 4, 1}>>;
+}
+
 template <bool kGrouped>
-MapFunction function_for(const conv::Lattice& rows, const conv::Lattice& columns) {
+MapFunction function_for(const DepthwisePass& pass, const conv::Lattice& rows, const conv::Lattice& columns) {
   const std::int64_t taps = columns.taps, stride = columns.stride;
   if (rows.stride == stride && stride == 1) {
-    if (taps == 1) return RunMap<Form<1, 1, kGrouped>>;
-    if (taps == 2) return RunMap<Form<2, 1, kGrouped>>;
-    if (taps == 3) return RunMap<Form<3, 1, kGrouped>>;
-    if (taps == 5) return RunMap<Form<5, 1, kGrouped>>;
-    if (taps == 7) return RunMap<Form<7, 1, kGrouped>>;
+    if (taps == 1) return function_of_size<1, 1, kGrouped>(pass);
+    if (taps == 2) return function_of_size<2, 1, kGrouped>(pass);
+    if (taps == 3) return function_of_size<3, 1, kGrouped>(pass);
+    if (taps == 5) return function_of_size<5, 1, kGrouped>(pass);
+    if (taps == 7) return function_of_size<7, 1, kGrouped>(pass);
   }
   if (rows.stride == stride && stride == 2) {
-    if (taps == 3) return RunMap<Form<3, 2, kGrouped>>;
-    if (taps == 5) return RunMap<Form<5, 2, kGrouped>>;
+    if (taps == 3) return function_of_size<3, 2, kGrouped>(pass);
+    if (taps == 5) return function_of_size<5, 2, kGrouped>(pass);
   }
-  return RunMap<Form<0, 0, kGrouped>>;
+  return function_of_size<0, 0, kGrouped>(pass);
 }
 
 void run_lattices(const DepthwisePass& pass, const LaneTable& table, const conv::Lattice& rows, const conv::Lattice& columns) {
@@ -304,7 +461,7 @@ void run_lattices(const DepthwisePass& pass, const LaneTable& table, const conv:
                       .relu = pass.relu,
                       .largest = pass.largest,
                       .streams = pass.streams};
-  const MapFunction run = (pass.depth > 1 ? function_for<true> : function_for<false>)(rows, columns);
+  const MapFunction run = (pass.depth > 1 ? function_for<true> : function_for<false>)(pass, rows, columns);
   for (std::int64_t n = 0; n < pass.images; ++n) {
     map.src = pass.src + n * pass.read.image + rows.read * pass.read.row + columns.read * pass.read.pixel;
     map.dst = pass.dst + n * pass.written.image + rows.first * pass.written.row + columns.first * pass.written.pixel;
@@ -366,7 +523,8 @@ void pack_vectors(const Geometry& g, const float* kernel, float* packed, bool tr
     for (std::int64_t tap = 0; tap < g.window_height * g.window_width; ++tap)
       for (std::int64_t d = 0; d < depth; ++d)
         for (std::int64_t c = first; c < first + lanes; ++c, ++packed) {
-          const std::int64_t at = transposed ? (tap * channels + c / depth * depth + d) * depth + c % depth : (tap * depth + d) * channels + c;
+          const std::int64_t at =
+              transposed ? (tap * channels + c / depth * depth + d) * depth + c % depth : (tap * depth + d) * channels + c;
           *packed = c < end ? kernel[at] : 0.0F;
         }
   }
@@ -439,7 +597,8 @@ void forward_rows(const ConvForward::Problem& problem, const ConvForward::Args<f
   for (std::int64_t y = seen.begin; y < seen.end; ++y)
     repeat_channels(args.src + n * g.src_image + y * g.src_row, g.src_pixel, g.width, g.channels, multiplier_of(g),
                     args.scratch + (y - seen.begin) * row);
-  forward(part_of(repeated(g), seen, {first, first + rows}), problem, {1, args.scratch, args.kernel, args.packed, args.bias, args.dst + n * g.dst_image + first * g.dst_row, nullptr});
+  forward(part_of(repeated(g), seen, {first, first + rows}), problem,
+          {1, args.scratch, args.kernel, args.packed, args.bias, args.dst + n * g.dst_image + first * g.dst_row, nullptr});
 }
 
 // Gradient of source rows [first, first + rows) of an image: first for each output channel, in scratch, then added for each source channel.
@@ -480,7 +639,8 @@ void DepthwiseForward::run(const ConvForward::Problem& problem, const ConvForwar
 // The sums of several output channels are added outside of registers.
 bool DepthwiseInputGradient::supports(const Problem& problem) {
   if (!is_depthwise(problem.geometry)) return false;
-  return multiplier_of(problem.geometry) == 1 ? is_in_registers(problem.activation) : !problem.bias && problem.activation == Activation::linear;
+  return multiplier_of(problem.geometry) == 1 ? is_in_registers(problem.activation)
+                                              : !problem.bias && problem.activation == Activation::linear;
 }
 
 std::int64_t DepthwiseInputGradient::packed(const Problem& problem) { return packed_size(problem.geometry); }
@@ -528,7 +688,9 @@ void GroupedInputGradient::pack(const Problem& problem, const float* transposed_
   pack_vectors(problem.geometry, transposed_kernel, packed, true);
 }
 
-void GroupedInputGradient::run(const Problem& problem, const ConvInputGradient::Args<float>& args) { backward(problem.geometry, problem, args); }
+void GroupedInputGradient::run(const Problem& problem, const ConvInputGradient::Args<float>& args) {
+  backward(problem.geometry, problem, args);
+}
 
 }  // namespace conv
 }  // namespace linn::detail::kernels

@@ -25,7 +25,8 @@ inline bool is_depthwise(const Geometry& g) {
 /// Whether the maps of a call are larger than the L2 cache: then kernels fetch ahead.
 inline bool streams(const Geometry& g, std::int64_t images) {
   const std::int64_t floats = images * (g.height * g.width + g.out_height * g.out_width) * g.out_channels;
-  return floats * static_cast<std::int64_t>(sizeof(float)) > core::cpu().l2_bytes;
+  const std::int64_t caches = core::lanes() < 16 ? 4 : 1;
+  return floats * static_cast<std::int64_t>(sizeof(float)) > caches * core::cpu().l2_bytes;
 }
 
 /// Channels of a vector in groups of `depth` channels: all lanes, or fewer if there are fewer channels or if groups fill no whole vector.

@@ -2,17 +2,22 @@
 // output rows and output columns, in this order.
 //
 // Windows of 3x3 and 5x5, strides 1 and 2 (`SumSegment` below)
-// Loop nest:  for each image, for each output row, for each segment of about 16 output columns, for each vector of channels, for each source
-//             channel of a group, for each group of tap rows
-//               for each 4 output columns whose windows lie inside the map (the others one by one)
+// Loop nest:  for each image, for each segment of about 64 outputs (whole rows, or part of a row), for each vector of channels (16
+// registers: two),
+//             for each source channel of a group, for each group of tap rows (32 registers: all; 16: one, in groups of channels 3 or 2)
+//               for each row of the segment, for each 4 output columns whose windows lie inside the map (the others one by one)
 //                 load 4 vectors of ddst; for each tap row: load each pixel of the row once, a multiply-add for each tap that reads it
-// Registers:  a sum for each tap of the group (9 of 3x3; 5x5: 25 of 32 registers, 10 of 16), 4 of ddst, 1 pixel.
-// Loads:      3x3, stride 1: 22 for 36 multiply-adds, and 9 loads and stores of sums a segment. Between segments the sums lie in scratch,
-//             [vectors of channels][source channels of a group][taps][lanes], so that all channels of a pixel are read at about the same time,
-//             as prefetching wants it. Where channels fill no whole number of vectors, the last vector overlaps the one before it.
+// Registers:  a sum for each tap (3x3: 9 of 32 registers, 2 * 3 of 16; 5x5: 25, 2 * 5), 4 of ddst, 1 pixel.
+// Loads:      3x3, stride 1: 22 (32 registers) or 30 (16) for 36 multiply-adds, and 9 loads and stores of sums a segment. Two vectors use a
+// whole
+//             cache line before another pixel pushes it out. Between segments the sums lie in scratch,
+//             [vectors of channels][source channels of a group][taps][lanes], so that all channels of a pixel are read at about the same
+//             time. Where channels fill no whole number of vectors, the last vector overlaps the one before it.
 //
-// Measured:   (Zen 5, one core; share of the multiply-add loop on AVX-512, on AVX2) 3x3 128 on 28x28 in cache 38, 55 %; in batches of 32 it
-//             reads 17 to 22 GB/s.
+// Measured:   (Zen 3, one core, over oneDNN 2.6) 3x3: 96 on 14x14 0.50, 128 on 28x28, batch 32 0.45, 512 on 14x14 0.27, where oneDNN keeps
+// a vector's sums in
+//             registers over the whole map and these loads wait for the L2 cache; 5x5 16 and more, for which oneDNN has no fast form.
+//             (Zen 5, one core, rows one by one; share of the multiply-add loop on AVX-512) 3x3 128 on 28x28 in cache 38 %.
 //
 // Other windows, and vectors with empty lanes
 // Loop nest:  for each image (copied with its padding as zeros, where it has any), for each vector of channels, for each up to 9 taps, for
@@ -65,9 +70,10 @@ struct DepthwiseRows {
   bool streams;  // the maps of the call do not stay in the L2 cache
 };
 
-/// Output columns [begin, end) of row y. Columns [inner, inner_end) of the map have all their taps inside.
+/// Output columns [begin, end) of rows [y, y_end); of more than one row only if these are all columns, so that sums keep their order.
+/// Columns [inner, inner_end) of the map have all their taps inside.
 struct DepthwiseSegment {
-  std::int64_t y, begin, end, inner, inner_end;
+  std::int64_t y, y_end, begin, end, inner, inner_end;
 };
 
 }  // namespace linn::detail::kernels::conv
@@ -81,6 +87,7 @@ using conv::DepthwiseRows;
 using conv::DepthwiseSegment;
 using conv::DepthwiseSums;
 
+constexpr bool many_registers = HWY_TARGET <= HWY_AVX3;
 constexpr int most_taps = 9;
 
 // The taps first, first + 1, ... of one source channel of each group.
@@ -134,28 +141,29 @@ void sum_taps(const DepthwiseSums& x, const LaneTable& table, std::int64_t c, st
   }
 }
 
-// The tap rows [tap_row, tap_row + rows) of a window with `taps` columns and neighbouring outputs `stride` columns apart.
-template <int kTaps, int kStride, int kRows, bool kGrouped>
+// The tap rows [tap_row, tap_row + rows) of a window with `taps` columns and neighbouring outputs `stride` columns apart, for `vectors`
+// vectors of channels.
+template <int kTaps, int kStride, int kRows, int kVectors, bool kGrouped>
 struct RowsForm {
-  static constexpr int taps = kTaps, stride = kStride, rows = kRows;
+  static constexpr int taps = kTaps, stride = kStride, rows = kRows, vectors = kVectors;
   static constexpr bool grouped = kGrouped;
 };
 
-// Products of kOutputs neighbouring outputs. `row` holds the first pixel of each tap row, or null if the row lies outside the map; of the
-// pixels those numbered [first, end) lie inside the map.
+// Products of kOutputs neighbouring outputs, for the vector c channels further. `row` holds the first pixel of each tap row, or null if the
+// row lies outside the map; of the pixels those numbered [first, end) lie inside the map.
 template <class F, int kOutputs, bool kEdge>
-HWY_INLINE void AddOutputs(V* sum, const float* const* row, const float* ddst, std::int64_t src_pixel, std::int64_t ddst_pixel,
-                           const PickChannel<F::grouped>& pick, std::int64_t first, std::int64_t end) {
+HWY_INLINE void AddOutputs(V* sum, const float* const* row, std::int64_t c, const float* ddst, std::int64_t src_pixel,
+                           std::int64_t ddst_pixel, const PickChannel<F::grouped>& pick, std::int64_t first, std::int64_t end) {
   V gradient[kOutputs];
 #pragma GCC unroll 4
-  for (int w = 0; w < kOutputs; ++w) gradient[w] = hn::LoadU(D(), ddst + w * ddst_pixel);
+  for (int w = 0; w < kOutputs; ++w) gradient[w] = hn::LoadU(D(), ddst + c + w * ddst_pixel);
 #pragma GCC unroll 5
   for (int i = 0; i < F::rows; ++i) {
     if (row[i] == nullptr) continue;
 #pragma GCC unroll 12
     for (int p = 0; p < (kOutputs - 1) * F::stride + F::taps; ++p) {
       if (kEdge && (p < first || p >= end)) continue;
-      const V pixel = pick(hn::LoadU(D(), row[i] + p * src_pixel));
+      const V pixel = pick(hn::LoadU(D(), row[i] + c + p * src_pixel));
 #pragma GCC unroll 4
       for (int w = 0; w < kOutputs; ++w)
         if (const int j = p - w * F::stride; j >= 0 && j < F::taps)
@@ -164,95 +172,121 @@ HWY_INLINE void AddOutputs(V* sum, const float* const* row, const float* ddst, s
   }
 }
 
-// The sums of some tap rows over a segment, for the vector of channels that begins with c.
+// The sums of some tap rows over a segment, for the vectors of channels that begin with c. From a vector's sums to the next one's are
+// `next` floats.
 template <class F>
 HWY_NOINLINE void SumRows(const DepthwiseRows& x, const DepthwiseSegment& at, const PickChannel<F::grouped>& pick, std::int64_t tap_row,
-                          std::int64_t c, float* sums) {
+                          std::int64_t c, float* sums, std::int64_t next) {
   const Geometry& g = x.geometry;
+  constexpr int taps = F::rows * F::taps;
   constexpr int outputs = 4;
   const std::int64_t src_step = F::stride * g.src_pixel, start = at.begin * F::stride - g.pad_left;
-  V sum[F::rows * F::taps];
+  V sum[F::vectors * taps];
+#pragma GCC unroll 2
+  for (int v = 0; v < F::vectors; ++v)
 #pragma GCC unroll 25
-  for (int t = 0; t < F::rows * F::taps; ++t) sum[t] = hn::LoadU(D(), sums + t * lanes);
-  const float* row[F::rows];
+    for (int t = 0; t < taps; ++t) sum[v * taps + t] = hn::LoadU(D(), sums + v * next + t * lanes);
+  for (std::int64_t y = at.y; y < at.y_end; ++y) {
+    const float* row[F::rows];
 #pragma GCC unroll 5
-  for (int i = 0; i < F::rows; ++i) {
-    const std::int64_t h = at.y * g.stride_height - g.pad_top + (tap_row + i) * g.dilation_height;
-    row[i] = h >= 0 && h < g.height ? x.src + h * g.src_row + start * g.src_pixel + c : nullptr;
-  }
-  const float* ddst = x.ddst + at.y * g.dst_row + at.begin * g.dst_pixel + c;
-  const auto advance = [&](std::int64_t count) HWY_ATTR {
+    for (int i = 0; i < F::rows; ++i) {
+      const std::int64_t h = y * g.stride_height - g.pad_top + (tap_row + i) * g.dilation_height;
+      row[i] = h >= 0 && h < g.height ? x.src + h * g.src_row + start * g.src_pixel + c : nullptr;
+    }
+    const float* ddst = x.ddst + y * g.dst_row + at.begin * g.dst_pixel + c;
+    const auto advance = [&](std::int64_t count) HWY_ATTR {
 #pragma GCC unroll 5
-    for (int i = 0; i < F::rows; ++i)
-      if (row[i] != nullptr) row[i] += count * src_step;
-    ddst += count * g.dst_pixel;
-  };
-  for (std::int64_t column = at.begin; column < at.end;) {
-    if (column >= at.inner && column + outputs <= std::min(at.end, at.inner_end)) {
-      AddOutputs<F, outputs, false>(sum, row, ddst, g.src_pixel, g.dst_pixel, pick, 0, 0);
-      advance(outputs), column += outputs;
-    } else {
-      const std::int64_t from = column * F::stride - g.pad_left;
-      AddOutputs<F, 1, true>(sum, row, ddst, g.src_pixel, g.dst_pixel, pick, -from, g.width - from);
-      advance(1), ++column;
+      for (int i = 0; i < F::rows; ++i)
+        if (row[i] != nullptr) row[i] += count * src_step;
+      ddst += count * g.dst_pixel;
+    };
+    for (std::int64_t column = at.begin; column < at.end;) {
+      if (column >= at.inner && column + outputs <= std::min(at.end, at.inner_end)) {
+#pragma GCC unroll 2
+        for (int v = 0; v < F::vectors; ++v)
+          AddOutputs<F, outputs, false>(sum + v * taps, row, v * lanes, ddst, g.src_pixel, g.dst_pixel, pick, 0, 0);
+        advance(outputs), column += outputs;
+      } else {
+        const std::int64_t from = column * F::stride - g.pad_left;
+#pragma GCC unroll 2
+        for (int v = 0; v < F::vectors; ++v)
+          AddOutputs<F, 1, true>(sum + v * taps, row, v * lanes, ddst, g.src_pixel, g.dst_pixel, pick, -from, g.width - from);
+        advance(1), ++column;
+      }
     }
   }
+#pragma GCC unroll 2
+  for (int v = 0; v < F::vectors; ++v)
 #pragma GCC unroll 25
-  for (int t = 0; t < F::rows * F::taps; ++t) hn::StoreU(sum[t], D(), sums + t * lanes);
+    for (int t = 0; t < taps; ++t) hn::StoreU(sum[v * taps + t], D(), sums + v * next + t * lanes);
 }
 
-// Fetches into the L2 cache what the segment two rows below reads, for 16 channels.
-template <int kStride>
-HWY_INLINE void FetchAhead(const DepthwiseRows& x, const DepthwiseSegment& at, std::int64_t c) {
+// Reads a float of each cache line of `rows` rows.
+HWY_INLINE void Read(const float* p, std::int64_t rows, std::int64_t row, std::int64_t length) {
+  constexpr std::int64_t line = 16;
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t k = 0; k < length; k += line) static_cast<void>(*static_cast<const volatile float*>(p + r * row + k));
+}
+
+// Reads what the output rows [y, y_end) are the first to read, row by row: unlike the segments' steps from pixel to pixel, that is an order
+// which the processor sees through, so that its own prefetching helps.
+void ReadAhead(const DepthwiseRows& x, std::int64_t y, std::int64_t y_end) {
   const Geometry& g = x.geometry;
-  constexpr std::int64_t ahead = 2;
-  const float* src = x.src + ((at.y + ahead) * g.stride_height + g.window_height - 1 - g.pad_top) * g.src_row + at.begin * kStride * g.src_pixel + c;
-  const float* ddst = x.ddst + (at.y + ahead) * g.dst_row + at.begin * g.dst_pixel + c;
-  for (std::int64_t k = 0; k < at.end - at.begin; ++k) {
-    __builtin_prefetch(ddst + k * g.dst_pixel, 0, 2);
-#pragma GCC unroll 2
-    for (int i = 0; i < kStride; ++i)
-#pragma GCC unroll 2
-      for (int j = 0; j < kStride; ++j) __builtin_prefetch(src + i * g.src_row + (k * kStride + j) * g.src_pixel, 0, 2);
-  }
+  y_end = std::min(y_end, g.out_height);
+  const auto seen = [&](std::int64_t row) {
+    return std::clamp<std::int64_t>((row - 1) * g.stride_height - g.pad_top + (g.window_height - 1) * g.dilation_height + 1, 0, g.height);
+  };
+  const std::int64_t first = seen(y);
+  Read(x.ddst + y * g.dst_row, y_end - y, g.dst_row, (g.out_width - 1) * g.dst_pixel + g.out_channels);
+  Read(x.src + first * g.src_row, seen(y_end) - first, g.src_row, (g.width - 1) * g.src_pixel + g.out_channels);
 }
 
 template <int kTaps, int kStride, bool kGrouped>
 HWY_NOINLINE void SumSegment(const DepthwiseRows& x, const LaneTable& table, const DepthwiseSegment& at) {
-  constexpr std::int64_t line = 16;
-  constexpr int most_rows = kTaps == 3 ? 3 : HWY_TARGET <= HWY_AVX3 ? 5 : 2;
-  const std::int64_t channels = x.geometry.out_channels;
-  float* sums = x.sums;
-  for (std::int64_t v = 0; v < channels; v += lanes) {
-    if (x.streams && v % line == 0) FetchAhead<kStride>(x, at, v);
-    const std::int64_t c = std::min(v, channels - lanes);
+  constexpr int rows = many_registers ? kTaps : kGrouped ? kTaps == 3 ? 3 : 2 : 1;  // of taps at a time
+  constexpr int pair = many_registers || kGrouped ? 1 : 2;
+  const std::int64_t channels = x.geometry.out_channels, next = kTaps * kTaps * x.depth * lanes;
+  const auto run = [&]<int kVectors>(std::int64_t c, float* sums) HWY_ATTR {
     for (std::int64_t channel = 0; channel < x.depth; ++channel) {
       const PickChannel<kGrouped> pick(table, channel);
       std::int64_t tap_row = 0;
-      for (; tap_row + most_rows <= kTaps; tap_row += most_rows, sums += most_rows * kTaps * lanes)
-        SumRows<RowsForm<kTaps, kStride, most_rows, kGrouped>>(x, at, pick, tap_row, c, sums);
-      if constexpr (constexpr int rest = kTaps % most_rows; rest > 0) {
-        SumRows<RowsForm<kTaps, kStride, rest, kGrouped>>(x, at, pick, tap_row, c, sums);
+      for (; tap_row + rows <= kTaps; tap_row += rows, sums += rows * kTaps * lanes)
+        SumRows<RowsForm<kTaps, kStride, rows, kVectors, kGrouped>>(x, at, pick, tap_row, c, sums, next);
+      if constexpr (constexpr int rest = kTaps % rows; rest > 0) {
+        SumRows<RowsForm<kTaps, kStride, rest, kVectors, kGrouped>>(x, at, pick, tap_row, c, sums, next);
         sums += rest * kTaps * lanes;
       }
     }
+  };
+  float* sums = x.sums;
+  for (std::int64_t v = 0; v < channels;) {
+    const int vectors = v + pair * lanes <= channels ? pair : 1;
+    if (vectors == pair)
+      run.template operator()<pair>(std::min(v, channels - lanes), sums);
+    else
+      run.template operator()<1>(std::min(v, channels - lanes), sums);
+    v += vectors * lanes, sums += vectors * next;
   }
 }
 
 template <int kTaps, int kStride, bool kGrouped>
 void sum_image(const DepthwiseRows& x) {
-  constexpr std::int64_t columns = 16, least = 8;
+  constexpr std::int64_t columns = many_registers ? 16 : 32, least = columns / 2, outputs = 64;  // of a segment
   const Geometry& g = x.geometry;
   const LaneTable table(x.depth);
   DepthwiseSegment at = {};
   at.inner = std::min(core::ceil_div(g.pad_left, kStride), g.out_width);
   at.inner_end = g.width + g.pad_left >= kTaps ? std::min((g.width + g.pad_left - kTaps) / kStride + 1, g.out_width) : 0;
-  for (at.y = 0; at.y < g.out_height; ++at.y)
+  const std::int64_t rows = g.out_width < columns + least ? std::max<std::int64_t>(outputs / g.out_width, 1) : 1;
+  for (at.y = 0; at.y < g.out_height; at.y = at.y_end) {
+    at.y_end = std::min(at.y + rows, g.out_height);
+    if (x.streams) ReadAhead(x, at.y_end, at.y_end + rows);
     for (at.begin = 0; at.begin < g.out_width; at.begin = at.end) {
       at.end = std::max(at.begin, at.inner) + columns;
       if (at.end + least > g.out_width) at.end = g.out_width;
       SumSegment<kTaps, kStride, kGrouped>(x, table, at);
     }
+  }
 }
 
 void depthwise_rows(const DepthwiseRows& x) {
@@ -287,8 +321,8 @@ namespace {
 
 // Whether the form for whole windows computes the problem.
 bool by_rows(const Geometry& g) {
-  return g.window_height == g.window_width && (g.window_width == 3 || g.window_width == 5) && g.stride_width <= 2 && g.dilation_width == 1 &&
-         channels_of_vector(g.out_channels, g.channels / g.groups) == core::lanes();
+  return g.window_height == g.window_width && (g.window_width == 3 || g.window_width == 5) && g.stride_width <= 2 &&
+         g.dilation_width == 1 && channels_of_vector(g.out_channels, g.channels / g.groups) == core::lanes();
 }
 
 // Whether the kernel gradient reads a copy of each image in scratch, with padding and repeated channels.
@@ -365,11 +399,9 @@ void kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& a
       lay_out(g, src, args.scratch);
       src = args.scratch;
     }
-    if (by_rows(g))
-      HWY_DYNAMIC_DISPATCH(depthwise_rows)
-      ({.geometry = layout, .src = src, .ddst = ddst, .sums = sums, .depth = g.channels / g.groups, .streams = streams(g, args.images)});
-    else
-      add_sums(g, layout, src, ddst, n > 0, args.dkernel);
+    if (by_rows(g)) HWY_DYNAMIC_DISPATCH(depthwise_rows)
+    ({.geometry = layout, .src = src, .ddst = ddst, .sums = sums, .depth = g.channels / g.groups, .streams = streams(g, args.images)});
+    else add_sums(g, layout, src, ddst, n > 0, args.dkernel);
   }
   if (by_rows(g)) return unpack_sums(g, sums, args.dkernel);
   if (args.images == 0) std::fill_n(args.dkernel, g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels, 0.0F);
