@@ -7,12 +7,13 @@
 //                 load the row's pixels; for each of the R rows of outputs that reads it: load each weight, W multiply-adds
 // Registers:  32: R * W * N = 4 * 4 * 1 sums (stride 2: 2 * 4 * 1), the pixels of one row, 1 weight; in groups 1 of lane numbers. 16: 8
 // sums, or 4,
-//             and the pixels of one row where registers are left. Which of the three forms is best depends on where the map lies:
+//             and the pixels of one row where registers are left. Which form is best depends on where the map lies:
 //               2 * 4 * 1  in the cache: fewest loads.
 //               2 * 2 * 2  in the cache, but pixels a multiple of 2 KiB apart, which fall into two of its sets: both vectors of a line are
 //               used
 //                          before another pixel pushes it out. Also from beyond the L2 cache: 64 bytes of each pixel are taken at once.
 //               2 * 1 * 2  from beyond the L2 cache, wide pixels: reads along each row, which the processor's prefetching follows.
+//               1 * 4 * 2  5x5 of stride 2, where rows of outputs share few rows of pixels.
 // Loads:      3x3, stride 1, 32 registers: 36 pixels and 36 weights for 144 multiply-adds; 16 registers: 24 and 18 for 72.
 // Borders:    a block's windows lie inside the map. At the left and right border the block's rows are taken column by column, at the top
 // and the
@@ -417,6 +418,7 @@ template <int kTaps, int kStride, bool kGrouped>
 MapFunction function_of_size(const DepthwisePass& pass) {
   if constexpr (many_registers) return RunMap<Form<kTaps, kStride, kGrouped, Size{kStride == 2 ? 2 : 4, 4, 1}>>;
   if constexpr (!many_registers && !kGrouped && (kTaps == 3 || kTaps == 5)) {
+    if (kTaps == 5 && kStride == 2) return RunMap<Form<kTaps, kStride, kGrouped, Size{1, 4, 2}>>;
     if (kTaps == 3 && pass.streams && pass.channels >= wide_pixel) return RunMap<Form<kTaps, kStride, kGrouped, Size{2, 1, 2}>>;
     if (pass.streams || pass.channels % few_sets == 0) return RunMap<Form<kTaps, kStride, kGrouped, Size{2, 2, 2}>>;
   }
