@@ -2,31 +2,26 @@
 // outside the map are left out (lattice.h), so that each output sums over the taps inside the map in their order, as the direct form does.
 //
 // Loop nest:  for each image, for each pair of lattices, for each R rows of outputs, for each W columns of outputs, for each N vectors of
-// channels
+//             channels
 //               for each row of the map that the block reads, for each source channel of a group
 //                 load the row's pixels; for each of the R rows of outputs that reads it: load each weight, W multiply-adds
-// Registers:  32: R * W * N = 4 * 4 * 1 sums (stride 2: 2 * 4 * 1), the pixels of one row, 1 weight; in groups 1 of lane numbers. 16: 8
-// sums, or 4,
-//             and the pixels of one row where registers are left. Which form is best depends on where the map lies:
+// Registers:  32: R * W * N = 4 * 4 * 1 sums (stride 2: 2 * 4 * 1), the pixels of one row, 1 weight; in groups 1 of lane numbers. 16: 8 sums,
+//             or 4, and the pixels of one row where registers are left. Which form is best depends on where the map lies:
 //               2 * 4 * 1  in the cache: fewest loads.
 //               2 * 2 * 2  in the cache, but pixels a multiple of 2 KiB apart, which fall into two of its sets: both vectors of a line are
-//               used
-//                          before another pixel pushes it out. Also from beyond the L2 cache: 64 bytes of each pixel are taken at once.
+//                          used before another pixel pushes it out. Also from beyond the L2 cache: 64 bytes of each pixel at once.
 //               2 * 1 * 2  from beyond the L2 cache, wide pixels: reads along each row, which the processor's prefetching follows.
 //               1 * 4 * 2  5x5 of stride 2, where rows of outputs share few rows of pixels.
 // Loads:      3x3, stride 1, 32 registers: 36 pixels and 36 weights for 144 multiply-adds; 16 registers: 24 and 18 for 72.
-// Borders:    a block's windows lie inside the map. At the left and right border the block's rows are taken column by column, at the top
-// and the
-//             bottom outputs row by row, and in the corners one by one: taps outside cost nothing there either, only their weights are
+// Borders:    a block's windows lie inside the map. At the left and right border the block's rows are taken column by column, at the top and
+//             the bottom outputs row by row, and in the corners one by one: taps outside cost nothing there either, only their weights are
 //             loaded for fewer outputs.
 // Weights:    packed as [vectors of channels][taps][source channels of a group][lanes], so that a vector's weights lie side by side: in
-// Keras's
-//             layout of 512 channels they fall into two sets of the L1 cache, beside the pixels. Where channels fill no whole number of
-//             vectors, the last vector overlaps the one before it; both write the same bits.
+//             Keras's layout of 512 channels they fall into two sets of the L1 cache, beside the pixels. Where channels fill no whole number
+//             of vectors, the last vector overlaps the one before it; both write the same bits.
 //
-// Measured:   (Zen 3, one core, over oneDNN 2.6) 3x3, 512 on 14x14, one image 0.93; 128 on 28x28 0.91, batch 32 0.92; 96 on 112x112, stride
-// 2 0.94;
-//             its input gradient of 128 on 28x28 1.3; 5x5, 240 on 14x14 0.76.
+// Measured:   (Zen 3, one core, over oneDNN 2.6) 3x3, 512 on 14x14, one image 0.93; 128 on 28x28 0.91, batch 32 0.92; 96 on 112x112, stride 2
+//             0.94; its input gradient of 128 on 28x28 1.3; 5x5, 240 on 14x14 0.76.
 //             (Zen 5, one core, with tiles that tested each pixel at the border; share of the multiply-add loop on AVX-512) in cache: 3x3
 //             128 on 28x28 56 %; 5x5 240 on 14x14 63 %. Batches beyond the L2 cache, share of memcpy's time: 3x3 128 on 28x28 50 %; 32 on
 //             112x112 60 %. Groups of 4 of 128 on 56x56 56 %; of as many channels as lanes 74 %.
@@ -102,7 +97,6 @@ using conv::DepthwisePass;
 constexpr std::int64_t wide_pixel = 96;  // channels of a wide pixel
 constexpr std::int64_t few_sets = 512;   // channels of a multiple of 2 KiB
 
-static const int exp_form = getenv("DW_FORM") ? atoi(getenv("DW_FORM")) : -1;
 constexpr bool many_registers = HWY_TARGET <= HWY_AVX3;
 
 // The outputs of a tile: rows, columns, and vectors of channels.
@@ -261,6 +255,7 @@ HWY_INLINE void SumTile(const DepthwiseMap& m, const LaneTable& table, const Dep
     for (int k = 0; k < outputs; ++k) sum[v * outputs + k] = start;
   }
   const std::int64_t y = at.y * (F::taps > 0 ? F::stride : m.rows.stride), x = at.x * (F::taps > 0 ? F::stride : m.columns.stride);
+  [[maybe_unused]] const std::int64_t first = std::max<std::int64_t>(m.columns.begin - x, 0), end = std::min(m.columns.end - x, m.columns.taps);
   const float* row = m.src + y * m.src_row + x * m.src_column + c;
   if constexpr (kPart == Part::block) {
 #pragma GCC unroll 16
@@ -269,12 +264,10 @@ HWY_INLINE void SumTile(const DepthwiseMap& m, const LaneTable& table, const Dep
       for (int v = 0; v < kVectors; ++v)
         AddToBlock<F, kVectors>(sum + v * outputs, m, table, kernel + v * m.kernel_vector, row + v * lanes, k);
   } else if constexpr (kPart == Part::column) {
-    const std::int64_t first = std::max<std::int64_t>(m.columns.begin - x, 0), end = std::min(m.columns.end - x, m.columns.taps);
 #pragma GCC unroll 16
     for (int k = 0; k < (size.rows - 1) * F::stride + F::taps; ++k, row += m.src_row)
       AddToColumn<F, kVectors>(sum, m, table, kernel, row, k, first, end);
   } else {
-    const std::int64_t first = std::max<std::int64_t>(m.columns.begin - x, 0), end = std::min(m.columns.end - x, m.columns.taps);
     for (std::int64_t t = std::max<std::int64_t>(m.rows.begin - y, 0); t < std::min(m.rows.end - y, m.rows.taps); ++t)
       AddToRow<F, kPart, kVectors, kTail>(sum, m, table, kernel + t * m.kernel_row, row + t * m.src_row, first, end, last);
   }

@@ -3,20 +3,19 @@
 //
 // Windows of 3x3 and 5x5, strides 1 and 2 (`SumSegment` below)
 // Loop nest:  for each image, for each segment of about 64 outputs (whole rows, or part of a row), for each vector of channels (16
-// registers: two),
-//             for each source channel of a group, for each group of tap rows (32 registers: all; 16: one, in groups of channels 3 or 2)
+//             registers: two), for each source channel of a group, for each group of tap rows (32 registers: all; 16: one, in groups of
+//             channels 3 or 2)
 //               for each row of the segment, for each 4 output columns whose windows lie inside the map (the others one by one)
 //                 load 4 vectors of ddst; for each tap row: load each pixel of the row once, a multiply-add for each tap that reads it
 // Registers:  a sum for each tap (3x3: 9 of 32 registers, 2 * 3 of 16; 5x5: 25, 2 * 5), 4 of ddst, 1 pixel.
 // Loads:      3x3, stride 1: 22 (32 registers) or 30 (16) for 36 multiply-adds, and 9 loads and stores of sums a segment. Two vectors use a
-// whole
-//             cache line before another pixel pushes it out. Between segments the sums lie in scratch,
+//             whole cache line before another pixel pushes it out. Between segments the sums lie in scratch,
 //             [vectors of channels][source channels of a group][taps][lanes], so that all channels of a pixel are read at about the same
 //             time. Where channels fill no whole number of vectors, the last vector overlaps the one before it.
 //
-// Measured:   (Zen 3, one core, over oneDNN 2.6) 3x3: 96 on 14x14 0.50, 128 on 28x28, batch 32 0.45, 512 on 14x14 0.27, where oneDNN keeps
-// a vector's sums in
-//             registers over the whole map and these loads wait for the L2 cache; 5x5 16 and more, for which oneDNN has no fast form.
+// Measured:   (Zen 3, one core, over oneDNN 2.6) 3x3: 96 on 14x14 0.50, 128 on 28x28, batch 32 0.45, 512 on 14x14 0.27, where oneDNN keeps a
+//             vector's sums in registers over the whole map and these loads wait for the L2 cache; 5x5 16 and more, for which oneDNN has no
+//             fast form.
 //             (Zen 5, one core, rows one by one; share of the multiply-add loop on AVX-512) 3x3 128 on 28x28 in cache 38 %.
 //
 // Other windows, and vectors with empty lanes
@@ -399,9 +398,11 @@ void kernel_gradient(const Geometry& g, const ConvKernelGradient::Args<float>& a
       lay_out(g, src, args.scratch);
       src = args.scratch;
     }
-    if (by_rows(g)) HWY_DYNAMIC_DISPATCH(depthwise_rows)
-    ({.geometry = layout, .src = src, .ddst = ddst, .sums = sums, .depth = g.channels / g.groups, .streams = streams(g, args.images)});
-    else add_sums(g, layout, src, ddst, n > 0, args.dkernel);
+    if (by_rows(g))
+      HWY_DYNAMIC_DISPATCH(depthwise_rows)
+      ({.geometry = layout, .src = src, .ddst = ddst, .sums = sums, .depth = g.channels / g.groups, .streams = streams(g, args.images)});
+    else
+      add_sums(g, layout, src, ddst, n > 0, args.dkernel);
   }
   if (by_rows(g)) return unpack_sums(g, sums, args.dkernel);
   if (args.images == 0) std::fill_n(args.dkernel, g.window_height * g.window_width * (g.channels / g.groups) * g.out_channels, 0.0F);
