@@ -27,4 +27,19 @@ class Axes {
   bool single_ = false;
 };
 
+/// Sizes of axes, `{0, 1, 64}`; 0, None in Keras, is a size that is left open.
+class Sizes {
+ public:
+  Sizes() = default;
+  Sizes(std::int64_t size) : sizes_{size} {}
+  Sizes(std::initializer_list<std::int64_t> sizes) : sizes_(sizes) {}
+  explicit Sizes(std::vector<std::int64_t> sizes) : sizes_(std::move(sizes)) {}
+
+  const std::vector<std::int64_t>& list() const { return sizes_; }
+  friend bool operator==(const Sizes&, const Sizes&) = default;
+
+ private:
+  std::vector<std::int64_t> sizes_;
+};
+
 }  // namespace linn

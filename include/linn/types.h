@@ -50,10 +50,10 @@ struct Pads2 {
 };
 
 struct PaddingNames {
-  enum Kind : std::uint8_t { valid, same, circular, full };
-  static constexpr std::string_view option = "padding", names[] = {"valid", "same", "circular", "full"};
+  enum Kind : std::uint8_t { valid, same, circular, full, causal };
+  static constexpr std::string_view option = "padding", names[] = {"valid", "same", "circular", "full", "causal"};
   static consteval void check(bool known) {
-    if (!known) throw "padding must be \"valid\", \"same\", \"circular\" or \"full\"";
+    if (!known) throw "padding must be \"valid\", \"same\", \"circular\", \"full\" or \"causal\"";
   }
 };
 inline constexpr Choice<PaddingNames> no_padding = "valid";
@@ -61,7 +61,8 @@ inline constexpr Choice<PaddingNames> no_padding = "valid";
 /// "valid" (no padding), "same" (zeros; out = ceil(n / stride), the odd pad at the end), or two that Keras does not have: "circular" (the
 /// pads of "same", filled from the opposite side, so that a circular shift by a multiple of the stride is one of the output, where the
 /// stride divides n) and, for convolutions, "full" (zeros, (kernel_size - 1) * dilation on every side: no pixel has more taps than
-/// another, and the output grows). A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
+/// another, and the output grows). Conv1D alone also has Keras's "causal": zeros before the first step, (kernel_size - 1) * dilation of them,
+/// so that no output depends on later steps. A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
 /// Or rows and columns in numbers, as PyTorch and ONNX have them: `Pads2(1)`, `{{1, 2}, {3, 4}}` for top 1, bottom 2, left 3, right 4. A
 /// convolution sees zeros there; a pooling leaves them out, so that a maximum or a mean is of the cells inside the map. Each number must be
 /// below the extent of the window (ShapeError).
@@ -130,19 +131,17 @@ struct AccuracyNames {
 /// A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
 using Accuracy = Choice<AccuracyNames>;
 
-/// "channels_last", images as (height, width, channels): the only layout linn computes in. "channels_first" is Keras's other
-/// name; it is known, and refused with the way out.
-class DataFormat {
- public:
-  consteval DataFormat(const char* name) { check_literal(name); }
-  DataFormat(const std::string& name);
-  std::string_view name() const { return "channels_last"; }
-
- private:
-  static consteval void check_literal(std::string_view name) {
-    if (name != "channels_last") throw "data_format must be \"channels_last\"";
+struct DataFormatNames {
+  enum Kind : std::uint8_t { channels_last, channels_first };
+  static constexpr std::string_view option = "data_format", names[] = {"channels_last", "channels_first"};
+  static consteval void check(bool known) {
+    if (!known) throw "data_format must be \"channels_last\" or \"channels_first\"";
   }
 };
+/// "channels_last", images as (height, width, channels), the layout that linn computes in; or "channels_first", (channels, height, width):
+/// the layer then moves the axes before and after, which costs a copy each. A misspelt literal does not compile; a std::string is checked
+/// when it runs (ValueError).
+using DataFormat = Choice<DataFormatNames>;
 
 struct DTypePolicyNames {
   enum Kind : std::uint8_t { float32, mixed_bfloat16 };

@@ -22,10 +22,4 @@ std::uint8_t detail::place_among(std::span<const std::string_view> names, std::s
   throw ValueError(fmt::format("{} is \"{}\"{}; it may be {}", option, name, detail::core::did_you_mean(name, names), allowed));
 }
 
-DataFormat::DataFormat(const std::string& name) {
-  if (name == "channels_first")
-    throw ValueError("data_format \"channels_first\" is not supported: linn computes on (height, width, channels); move the channels to the last axis");
-  if (name != "channels_last") throw ValueError(fmt::format("data_format is \"{}\"; it must be \"channels_last\"", name));
-}
-
 }  // namespace linn

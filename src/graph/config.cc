@@ -27,8 +27,7 @@ io::Json batch_shape(const Shape& image) {
   return list;
 }
 
-// Whether Keras has a layer of this class that takes this configuration: without options that Keras lacks, and with "valid" or "same" for a
-// padding.
+// Whether Keras has a layer of this class that takes this configuration: without options that Keras lacks, and with a padding of Keras's.
 bool is_keras_layer(std::string_view class_name, const io::Json& config) {
   if (!layers::is_keras_class(class_name)) return false;
   const auto is_own = [&](const schema::FieldInfo& field) { return field.role == schema::Role::own && config.contains(field.key); };
@@ -36,8 +35,8 @@ bool is_keras_layer(std::string_view class_name, const io::Json& config) {
   const std::vector<schema::FieldInfo> fields = row->fields();
   if (std::any_of(fields.begin(), fields.end(), is_own)) return false;
   const auto padding = config.find("padding");
-  if (padding == config.end() || class_name.ends_with("Padding2D")) return true;
-  return *padding == "valid" || *padding == "same";
+  if (padding == config.end() || class_name.starts_with("ZeroPadding")) return true;
+  return *padding == "valid" || *padding == "same" || *padding == "causal";
 }
 
 io::Json layer_node(const Member& member) {
@@ -64,7 +63,7 @@ io::Json chain_config(const Graph& graph, const std::string& name) {
 
 // Layers for which Keras writes the default of `training` where its user gave none, and does not read it again.
 bool keras_invents_training(std::string_view class_name) {
-  constexpr std::string_view names[] = {"Dropout", "SpatialDropout2D", "GaussianNoise", "Resizing"};
+  constexpr std::string_view names[] = {"Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Resizing"};
   return std::ranges::find(names, class_name) != std::end(names);
 }
 

@@ -1,6 +1,7 @@
 #include "linn/layers/activation.h"
 
 #include "layers/apply_activation.h"
+#include "layers/dropout.h"
 #include "layers/function_layer.h"
 #include "plan/ops/eltwise.h"
 
@@ -63,9 +64,14 @@ struct detail::schema::Schema<detail::layers::DropoutConfig> {
   static constexpr Info info{.module = "keras.layers", .name = "Dropout", .help = "Sets random values to zero while training."};
   static constexpr auto fields =
       all(required("rate", &C::rate, from_to_below(0, 1), "Share of the values that become zero."),
-          nested(&C::options, field("seed", &O::seed, "Seed of the mask, besides the model's."), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"noise_shape"}};
-  static constexpr Example examples[] = {{R"({"name": "o", "rate": 0.4, "seed": 12})", "(5, 6)"}, {R"({"name": "o", "rate": 0.0})", "(5)"}};
+          nested(&C::options,
+                 field("noise_shape", &O::noise_shape, "The shape of the mask, the batch axis first: 1 for an axis along which one number is shared."),
+                 field("seed", &O::seed, "Seed of the mask, besides the model's."), detail::layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "o", "rate": 0.4, "seed": 12})", "(5, 6)"},
+                                         {R"({"name": "o", "rate": 0.0})", "(5)"},
+                                         {R"({"name": "o", "rate": 0.5, "noise_shape": [null, 1, null, 3]})", "(4, 5, 3)"},
+                                         {R"({"name": "o", "rate": 0.3, "noise_shape": [null, 5, 1]})", "(5, 6)"},
+                                         {R"({"name": "o", "rate": 0.3, "noise_shape": [null, 1]})", "(6)"}};
 };
 
 template <>
@@ -87,10 +93,13 @@ ActivationFunction function_of(const ActivationConfig& config) { return config.a
 class DropoutDescription final : public Described<DropoutConfig> {
  public:
   using Described::Described;
-  Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    check_noise_shape(config_.options.noise_shape, input, where);
+    return input;
+  }
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     if (!to.training() || config_.rate == 0) return input;
-    return plan::dropout(to, input, config_.rate, config_.options.seed.value_or(0));
+    return dropped(to, input, config_.rate, config_.options.noise_shape, config_.options.seed.value_or(0));
   }
   OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
   ActivationKind activation() const override { return ActivationKind::unchanged; }

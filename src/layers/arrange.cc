@@ -6,10 +6,13 @@
 #include <array>
 
 #include "core/checked.h"
+#include "kernels/resample/resample.h"
 #include "layers/described.h"
+#include "layers/one_row.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/layout.h"
+#include "plan/ops/resample.h"
 #include "plan/ops/section.h"
 
 namespace linn {
@@ -31,6 +34,11 @@ struct PermuteConfig {
 struct Cropping2DConfig {
   Pads2 cropping = 0;
   Cropping2DOptions options = {};
+};
+
+struct RepeatVectorConfig {
+  std::int64_t n = 1;
+  RepeatVectorOptions options = {};
 };
 
 struct IdentityConfig {
@@ -88,6 +96,15 @@ struct detail::schema::Schema<detail::layers::Cropping2DConfig> {
 };
 
 template <>
+struct detail::schema::Schema<detail::layers::RepeatVectorConfig> {
+  using C = detail::layers::RepeatVectorConfig;
+  static constexpr Info info{.module = "keras.layers", .name = "RepeatVector", .help = "A row several times, one step after the other."};
+  static constexpr auto fields = all(required("n", &C::n, at_least(1), "How often the row is repeated."),
+                                     nested(&C::options, detail::layers::common_fields<RepeatVectorOptions>()));
+  static constexpr Example examples[] = {{R"({"name": "r", "n": 4})", "(3)"}, {R"({"name": "r", "n": 1})", "(1)"}};
+};
+
+template <>
 struct detail::schema::Schema<detail::layers::IdentityConfig> {
   using C = detail::layers::IdentityConfig;
   static constexpr Info info{.module = "keras.layers", .name = "Identity", .help = "The input as it is."};
@@ -96,6 +113,15 @@ struct detail::schema::Schema<detail::layers::IdentityConfig> {
 };
 
 namespace detail::layers {
+
+template <>
+struct OneRowForm<Cropping2DConfig> {
+  static constexpr std::string_view without[] = {"data_format"};
+  static constexpr const char* help = "The steps without the first and the last.";
+  static constexpr schema::Example examples[] = {{R"({"name": "c", "cropping": [1, 2]})", "(5, 3)"}, {R"({"name": "c"})", "(3, 1)"}};
+  static constexpr void set_defaults(Cropping2DConfig& config) { config.cropping = 1; }
+};
+
 namespace {
 
 class ReshapeDescription final : public Described<ReshapeConfig> {
@@ -173,6 +199,21 @@ class Cropping2DDescription final : public Described<Cropping2DConfig> {
   }
 };
 
+class RepeatVectorDescription final : public Described<RepeatVectorConfig> {
+ public:
+  using Described::Described;
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    if (input.rank() != 1) throw ShapeError(fmt::format("{} needs a row (features); {} came", where, input.to_string()));
+    return {config_.n, input[0]};
+  }
+  // A map of one pixel, enlarged to a row of n.
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
+    const plan::Value pixel = {input.id, {1, 1, input.shape[0]}};
+    return {plan::resample(to, pixel, 1, config_.n, kernels::Interpolation::nearest).id, {config_.n, input.shape[0]}};
+  }
+  ActivationKind activation() const override { return ActivationKind::unchanged; }
+};
+
 class IdentityDescription final : public Described<IdentityConfig> {
  public:
   using Described::Described;
@@ -187,6 +228,8 @@ class IdentityDescription final : public Described<IdentityConfig> {
 LINN_LAYER_ROW(Reshape, ReshapeDescription)
 LINN_LAYER_ROW(Permute, PermuteDescription)
 LINN_LAYER_ROW(Cropping2D, Cropping2DDescription)
+LINN_LAYER_ROW(Cropping1D, OneRow<Cropping2DDescription>)
+LINN_LAYER_ROW(RepeatVector, RepeatVectorDescription)
 LINN_LAYER_ROW(Identity, IdentityDescription)
 
 }  // namespace detail::layers
@@ -197,6 +240,10 @@ Permute::Permute(Axes dims, PermuteOptions options)
     : Layer(detail::layers::make_layer<detail::layers::PermuteDescription>({std::move(dims), std::move(options)})) {}
 Cropping2D::Cropping2D(Pads2 cropping, Cropping2DOptions options)
     : Layer(detail::layers::make_layer<detail::layers::Cropping2DDescription>({cropping, std::move(options)})) {}
+Cropping1D::Cropping1D(Pads1 cropping, Cropping1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::Cropping2DDescription>>({{Pads2(0, cropping), std::move(options)}})) {}
+RepeatVector::RepeatVector(std::int64_t n, RepeatVectorOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::RepeatVectorDescription>({n, std::move(options)})) {}
 Identity::Identity(IdentityOptions options)
     : Layer(detail::layers::make_layer<detail::layers::IdentityDescription>({std::move(options)})) {}
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "layers/apply_activation.h"
+#include "layers/one_row.h"
 #include "layers/weight_fields.h"
 #include "linn/error.h"
 #include "plan/ops/conv.h"
@@ -60,11 +61,31 @@ struct detail::schema::Schema<detail::layers::Conv2DConfig> {
   static std::string fault(const C& c) {
     const O& o = c.options;
     if (c.filters % o.groups != 0) return fmt::format("groups is {}; it must divide filters ({})", o.groups, c.filters);
+    if (const std::string fault = detail::layers::convolution_padding_fault(o.padding); !fault.empty()) return fault;
     return detail::layers::stride_fault(o);
   }
 };
 
 namespace detail::layers {
+
+template <>
+struct OneRowForm<Conv2DConfig> {
+  static constexpr bool takes_causal = true;
+  static constexpr const char* help = "Convolution over steps (steps, channels).";
+  static constexpr schema::Example examples[] = {
+      {R"({"name": "c", "filters": 3, "kernel_size": 3})", "(7, 2)"},
+      {R"({"name": "c", "filters": 4, "kernel_size": [4], "strides": [2], "padding": "same", "groups": 2, "activation": "relu",
+           "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
+       "(9, 4)"},
+      {R"({"name": "c", "filters": 3, "kernel_size": 3, "padding": "causal", "dilation_rate": 2, "activation": "tanh"})", "(6, 2)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": 4, "padding": "causal", "strides": 3, "use_bias": false})", "(8, 1)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": 5, "padding": "circular"})", "(4, 3)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": 3, "padding": "full"})", "(1, 3)"},
+      {R"({"name": "c", "filters": 4, "kernel_size": 3, "padding": [2, 1],
+           "activation": {"class_name": "Softmax", "config": {"axis": 1}}})",
+       "(6, 1)"}};
+};
+
 namespace {
 
 class Conv2DDescription final : public Described<Conv2DConfig> {
@@ -111,10 +132,14 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
 }  // namespace
 
 LINN_LAYER_ROW(Conv2D, Conv2DDescription)
+LINN_LAYER_ROW(Conv1D, OneRow<Conv2DDescription>)
 
 }  // namespace detail::layers
 
 Conv2D::Conv2D(std::int64_t filters, Size2 kernel_size, Conv2DOptions options)
     : Layer(detail::layers::make_layer<detail::layers::Conv2DDescription>({filters, kernel_size, std::move(options)})) {}
+Conv1D::Conv1D(std::int64_t filters, std::int64_t kernel_size, Conv1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::Conv2DDescription>>(
+          {{filters, kernel_size, std::move(options)}})) {}
 
 }  // namespace linn

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "layers/apply_activation.h"
+#include "layers/one_row.h"
 #include "layers/weight_fields.h"
 #include "layers/window.h"
 #include "linn/error.h"
@@ -67,6 +68,20 @@ struct detail::schema::Schema<detail::layers::Conv2DTransposeConfig> {
 };
 
 namespace detail::layers {
+
+template <>
+struct OneRowForm<Conv2DTransposeConfig> {
+  static constexpr const char* help = "Transposed convolution over steps (steps, channels).";
+  static constexpr schema::Example examples[] = {
+      {R"({"name": "t", "filters": 3, "kernel_size": 3})", "(5, 2)"},
+      {R"({"name": "t", "filters": 4, "kernel_size": 3, "strides": 2, "padding": "same", "activation": "relu",
+           "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
+       "(4, 2)"},
+      {R"({"name": "t", "filters": 2, "kernel_size": 5, "strides": 3, "padding": "same", "output_padding": 2, "use_bias": false})", "(3, 3)"},
+      {R"({"name": "t", "filters": 2, "kernel_size": 2, "strides": 4, "output_padding": [1], "activation": "tanh"})", "(3, 2)"},
+      {R"({"name": "t", "filters": 3, "kernel_size": 3, "padding": "same", "dilation_rate": 3})", "(5, 2)"}};
+};
+
 namespace {
 
 // One axis: the size of the output, as Keras has it.
@@ -138,10 +153,14 @@ class Conv2DTransposeDescription final : public Described<Conv2DTransposeConfig>
 }  // namespace
 
 LINN_LAYER_ROW(Conv2DTranspose, Conv2DTransposeDescription)
+LINN_LAYER_ROW(Conv1DTranspose, OneRow<Conv2DTransposeDescription>)
 
 }  // namespace detail::layers
 
 Conv2DTranspose::Conv2DTranspose(std::int64_t filters, Size2 kernel_size, Conv2DTransposeOptions options)
     : Layer(detail::layers::make_layer<detail::layers::Conv2DTransposeDescription>({filters, kernel_size, std::move(options)})) {}
+Conv1DTranspose::Conv1DTranspose(std::int64_t filters, std::int64_t kernel_size, Conv1DTransposeOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::Conv2DTransposeDescription>>(
+          {{filters, kernel_size, std::move(options)}})) {}
 
 }  // namespace linn

@@ -1,6 +1,7 @@
 #include "linn/layers/depthwise_conv.h"
 
 #include "layers/apply_activation.h"
+#include "layers/one_row.h"
 #include "layers/weight_fields.h"
 #include "layers/window.h"
 #include "plan/ops/conv.h"
@@ -59,6 +60,7 @@ struct detail::schema::Schema<detail::layers::DepthwiseConv2DConfig> {
       {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": [[1, 1], [1, 1]]})", "(6, 8, 3)"},
       {R"({"name": "d", "kernel_size": [5, 3], "padding": [[0, 4], [2, 1]], "depth_multiplier": 2})", "(5, 4, 2)"},
       {R"({"name": "d", "kernel_size": [7, 7], "padding": "same"})", "(4, 5, 2)"}};  // pads of 3
+  static std::string fault(const C& c) { return detail::layers::convolution_padding_fault(c.options.padding); }
 };
 
 template <>
@@ -98,9 +100,34 @@ struct detail::schema::Schema<detail::layers::SeparableConv2DConfig> {
            "use_bias": false})",
        "(5, 6, 3)"},
       {R"({"name": "s", "filters": 3, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 2]})", "(6, 5, 2)"}};
+  static std::string fault(const C& c) { return detail::layers::convolution_padding_fault(c.options.padding); }
 };
 
 namespace detail::layers {
+
+template <>
+struct OneRowForm<DepthwiseConv2DConfig> {
+  static constexpr const char* help = "Convolution of each channel of (steps, channels) alone.";
+  static constexpr schema::Example examples[] = {
+      {R"({"name": "d", "kernel_size": 3})", "(6, 3)"},
+      {R"({"name": "d", "kernel_size": [3], "strides": [2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
+           "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
+       "(7, 3)"},
+      {R"({"name": "d", "kernel_size": 2, "padding": "same", "dilation_rate": 3, "use_bias": false, "activation": "tanh"})", "(6, 2)"},
+      {R"({"name": "d", "kernel_size": 5, "padding": "circular"})", "(5, 1)"}};
+};
+
+template <>
+struct OneRowForm<SeparableConv2DConfig> {
+  static constexpr const char* help = "A convolution of each channel of (steps, channels) alone, then one over the channels of each step.";
+  static constexpr schema::Example examples[] = {
+      {R"({"name": "s", "filters": 4, "kernel_size": 3})", "(6, 3)"},
+      {R"({"name": "s", "filters": 5, "kernel_size": [3], "strides": [2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
+           "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
+       "(7, 3)"},
+      {R"({"name": "s", "filters": 2, "kernel_size": 3, "padding": "same", "dilation_rate": 2, "use_bias": false, "activation": "tanh"})", "(6, 1)"}};
+};
+
 namespace {
 
 // The convolution of each channel alone, for an input (height, width, channels).
@@ -193,6 +220,8 @@ class SeparableConv2DDescription final : public Described<SeparableConv2DConfig>
 
 LINN_LAYER_ROW(DepthwiseConv2D, DepthwiseConv2DDescription)
 LINN_LAYER_ROW(SeparableConv2D, SeparableConv2DDescription)
+LINN_LAYER_ROW(DepthwiseConv1D, OneRow<DepthwiseConv2DDescription>)
+LINN_LAYER_ROW(SeparableConv1D, OneRow<SeparableConv2DDescription>)
 
 }  // namespace detail::layers
 
@@ -201,5 +230,12 @@ DepthwiseConv2D::DepthwiseConv2D(Size2 kernel_size, DepthwiseConv2DOptions optio
 
 SeparableConv2D::SeparableConv2D(std::int64_t filters, Size2 kernel_size, SeparableConv2DOptions options)
     : Layer(detail::layers::make_layer<detail::layers::SeparableConv2DDescription>({filters, kernel_size, std::move(options)})) {}
+
+DepthwiseConv1D::DepthwiseConv1D(std::int64_t kernel_size, DepthwiseConv1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::DepthwiseConv2DDescription>>({{kernel_size, std::move(options)}})) {}
+
+SeparableConv1D::SeparableConv1D(std::int64_t filters, std::int64_t kernel_size, SeparableConv1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::SeparableConv2DDescription>>(
+          {{filters, kernel_size, std::move(options)}})) {}
 
 }  // namespace linn

@@ -1,6 +1,9 @@
 // What every layer description has in common: a struct of options with a table of fields (schema/field.h).
 #pragma once
 
+#include <fmt/format.h>
+
+#include <concepts>
 #include <memory>
 #include <string>
 #include <utility>
@@ -8,6 +11,7 @@
 #include "layers/activations.h"
 #include "layers/description.h"
 #include "layers/registry.h"
+#include "linn/error.h"
 #include "optim/initializers.h"
 #include "optim/regularizers.h"
 #include "schema/row.h"
@@ -27,7 +31,7 @@ constexpr auto common_fields() {
 
 template <class Options>
 constexpr auto data_format_field() {
-  return schema::field("data_format", &Options::data_format, "\"channels_last\", the only layout that linn computes in.");
+  return schema::field("data_format", &Options::data_format, "\"channels_last\", or \"channels_first\", which costs a copy before and after.");
 }
 
 /// What Keras writes for every layer and linn need not know. Numbers are float32 here: another dtype is refused.
@@ -60,6 +64,12 @@ class Described : public Base {
     else
       return config_.shape;
   }
+  bool channels_first() const override {
+    if constexpr (requires { config_.options.data_format; })
+      return config_.options.data_format.kind() == DataFormat::channels_first;
+    else
+      return false;
+  }
   io::Json config(const std::string& name) const override {
     io::Json json = {{"name", name}, {"trainable", trainable()}, {"dtype", "float32"}};
     json.update(schema::write(config_));
@@ -72,17 +82,35 @@ class Described : public Base {
   Config config_;
 };
 
+/// What is wrong with the layout of images for a layer, or an empty text: only layers of one input move the channels, and an activation that
+/// works along an axis would not see the axis that it names.
+template <class Description>
+std::string format_fault(const typename Description::Config& config) {
+  if constexpr (requires { config.options.data_format; }) {
+    if (config.options.data_format.kind() != DataFormat::channels_first) return {};
+    if constexpr (!std::derived_from<Description, OneToOne>) return "data_format is \"channels_first\"; this layer takes \"channels_last\" alone";
+    if constexpr (requires { config.options.activation; })
+      if (on_map_of(config.options.activation, 3).kind != OnMap::elementwise)
+        return fmt::format("activation \"{}\" works along an axis, which data_format \"channels_first\" does not allow; put an Activation layer behind",
+                           config.options.activation.name());
+  }
+  return {};
+}
+
 /// Of options that C++ code gave. ValueError when a rule of the table is broken.
 template <class Description>
 DescriptionPtr make_layer(typename Description::Config config) {
   const std::string where = place_of_config(config);
+  if (const std::string fault = format_fault<Description>(config); !fault.empty()) throw ValueError(fmt::format("{} {}", where, fault));
   return std::make_shared<Description>(schema::checked(std::move(config), where));
 }
 
 /// Of Keras's config. FormatError when a rule of the table is broken.
 template <class Description>
 DescriptionPtr read_layer(const io::Json& json, const std::string& where) {
-  return std::make_shared<Description>(schema::read<typename Description::Config>(json, where, &is_ignored));
+  typename Description::Config config = schema::read<typename Description::Config>(json, where, &is_ignored);
+  if (const std::string fault = format_fault<Description>(config); !fault.empty()) throw FormatError(fmt::format("{}: {}", where, fault));
+  return std::make_shared<Description>(std::move(config));
 }
 
 /// Defines the registry's row of a layer class; in the family's file, inside namespace linn::layers.

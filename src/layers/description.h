@@ -62,9 +62,15 @@ class LayerDescription {
   /// with the same variables.
   virtual std::vector<detail::plan::Value> lower_call(detail::plan::Lowering& to, std::span<const detail::plan::Value> inputs,
                                               std::span<const detail::plan::Value> variables) const = 0;
+  /// Whether its images have their channels on the first axis (`data_format`). `on_map` does not count then: the lab knows no such maps.
+  virtual bool channels_first() const { return false; }
+  /// Of a layer over steps (one_row.h): the layer on maps that it applies to its image seen as a map of one row, with the same variables.
+  /// Null: there is none.
+  virtual const LayerDescription* on_one_row_map() const { return nullptr; }
 };
 
-/// A layer of one input and one output.
+/// A layer of one input and one output. Those below see images with the channels on the last axis: where the layer is channels_first(),
+/// the three `final` functions move the axes.
 class OneToOne : public LayerDescription {
  public:
   /// Shapes are of one image. `where` begins the message of the ShapeError when the input does not fit.
@@ -75,11 +81,9 @@ class OneToOne : public LayerDescription {
                                     const std::vector<detail::plan::Value>& variables) const = 0;
 
   std::vector<Shape> infer_shapes(std::span<const Shape> inputs, const std::string& where) const final;
-  std::vector<VariableSpec> declare_variables(std::span<const Shape> inputs) const final { return variables(inputs[0]); }
+  std::vector<VariableSpec> declare_variables(std::span<const Shape> inputs) const final;
   std::vector<detail::plan::Value> lower_call(detail::plan::Lowering& to, std::span<const detail::plan::Value> inputs,
-                                      std::span<const detail::plan::Value> variables) const final {
-    return {lower(to, inputs[0], {variables.begin(), variables.end()})};
-  }
+                                      std::span<const detail::plan::Value> variables) const final;
 };
 
 namespace detail::layers {

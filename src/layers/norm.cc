@@ -4,7 +4,9 @@
 
 #include <cmath>
 
+#include "layers/axes.h"
 #include "layers/described.h"
+#include "layers/permuted.h"
 #include "linn/error.h"
 #include "plan/ops/norm.h"
 
@@ -27,7 +29,7 @@ struct detail::schema::Schema<detail::layers::BatchNormalizationConfig> {
       .module = "keras.layers", .name = "BatchNormalization", .help = "Brings each channel to mean 0 and variance 1, then scales and moves it."};
   static constexpr auto fields = all(nested(
       &C::options,  //
-      axis("axis", &O::axis, "The axis of the channels: the last one."),
+      axis("axis", &O::axis, "The axis of the channels; another than the last costs a copy before and after."),
       field("momentum", &O::momentum, between(0, 1), "Share of the old value that a moving average keeps at each step."),
       field("epsilon", &O::epsilon, at_least(0), "Added to the variance."), field("center", &O::center, "Whether beta is added."),
       field("scale", &O::scale, "Whether the values are multiplied by gamma."),
@@ -50,7 +52,8 @@ struct detail::schema::Schema<detail::layers::BatchNormalizationConfig> {
                                          {R"({"name": "n", "center": false, "scale": false})", "(3, 2)"},
                                          {R"({"name": "n", "trainable": false, "axis": 3, "gamma_initializer": "zeros",
                                               "moving_variance_initializer": {"class_name": "Constant", "config": {"value": 2.0}}})",
-                                          "(4, 5, 3)"}};
+                                          "(4, 5, 3)"},
+                                         {R"({"name": "n", "axis": 1})", "(3, 4, 2)"}};
 };
 
 namespace detail::layers {
@@ -65,18 +68,13 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
   Shape output_shape(const Shape& input, const std::string& where) const override {
     if (input.empty() || input[-1] < 1)
       throw ShapeError(fmt::format("{} needs an input with channels on its last axis; {} came", where, input.to_string()));
-    const std::int64_t axis = config_.options.axis;
-    const auto last = static_cast<std::int64_t>(input.rank());  // the batch axis comes before
-    if (axis != -1 && axis != last)
-      throw ValueError(
-          fmt::format("{} axis is {}; an input of {} axes, the batch axis included, is normalized over its last one: use axis -1 or {}",
-                      where, axis, last + 1, last));
+    image_axis(config_.options.axis, input.rank(), where);
     return input;
   }
 
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const BatchNormalizationOptions& o = config_.options;
-    const Shape shape{input[-1]};
+    const Shape shape{input[static_cast<std::ptrdiff_t>(axis(input))]};
     std::vector<VariableSpec> specs;
     if (o.scale) specs.push_back({"gamma", shape, o.gamma_initializer, true, o.gamma_regularizer});
     if (o.center) specs.push_back({"beta", shape, o.beta_initializer, true, o.beta_regularizer});
@@ -93,12 +91,18 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
     if (o.center) norm.beta = *next++;
     norm.moving_mean = *next++;
     norm.moving_variance = *next;
-    if (to.training() && to.layer_trainable()) return plan::batch_norm(to, input, norm, o.epsilon, o.momentum);
-    return plan::frozen_norm(to, input, norm, o.epsilon);
+    const LastAxes last(to, input, {axis(input.shape)});
+    if (to.training() && to.layer_trainable()) return last.undo(plan::batch_norm(to, last.value(), norm, o.epsilon, o.momentum));
+    return last.undo(plan::frozen_norm(to, last.value(), norm, o.epsilon));
   }
 
-  OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::pointwise}; }
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    return axis(inputs[0]) + 1 == inputs[0].rank() ? OnMap{.kind = OnMap::pointwise} : OnMap{};
+  }
   ActivationKind activation() const override { return ActivationKind::linear; }
+
+ private:
+  std::size_t axis(const Shape& input) const { return image_axis(config_.options.axis, input.rank(), where()); }
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "layers/described.h"
+#include "layers/one_row.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/pad.h"
@@ -33,6 +34,13 @@ struct detail::schema::Schema<detail::layers::ZeroPadding2DConfig> {
 };
 
 namespace detail::layers {
+
+template <>
+struct OneRowForm<ZeroPadding2DConfig> {
+  static constexpr const char* help = "Steps of zeros before and after.";
+  static constexpr schema::Example examples[] = {{R"({"name": "z", "padding": [1, 3]})", "(4, 2)"}, {R"({"name": "z", "padding": 2})", "(1, 1)"}};
+};
+
 namespace {
 
 class ZeroPadding2DDescription final : public Described<ZeroPadding2DConfig> {
@@ -58,10 +66,13 @@ class ZeroPadding2DDescription final : public Described<ZeroPadding2DConfig> {
 }  // namespace
 
 LINN_LAYER_ROW(ZeroPadding2D, ZeroPadding2DDescription)
+LINN_LAYER_ROW(ZeroPadding1D, OneRow<ZeroPadding2DDescription>)
 
 }  // namespace detail::layers
 
 ZeroPadding2D::ZeroPadding2D(Pads2 padding, ZeroPadding2DOptions options)
     : Layer(detail::layers::make_layer<detail::layers::ZeroPadding2DDescription>({padding, std::move(options)})) {}
+ZeroPadding1D::ZeroPadding1D(Pads1 padding, ZeroPadding1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::ZeroPadding2DDescription>>({{Pads2(0, padding), std::move(options)}})) {}
 
 }  // namespace linn

@@ -4,6 +4,7 @@
 
 #include "kernels/pool/pool.h"
 #include "layers/described.h"
+#include "layers/one_row.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/pool.h"
@@ -89,6 +90,25 @@ struct detail::schema::Schema<detail::layers::GlobalPoolConfig<kind>> {
 };
 
 namespace detail::layers {
+
+template <PoolKind kind>
+struct OneRowForm<PoolConfig<kind>> {
+  static constexpr const char* help = kind == PoolKind::max ? "The largest value of each window of steps." : "The mean of each window of steps.";
+  static constexpr schema::Example examples[] = {{R"({"name": "p", "pool_size": [3], "padding": "same"})", "(7, 2)"},
+                                                 {R"({"name": "p", "pool_size": 2})", "(7, 3)"},
+                                                 {R"({"name": "p", "pool_size": [3], "strides": [1]})", "(5, 1)"},
+                                                 {R"({"name": "p", "pool_size": 3, "strides": 2, "padding": "circular"})", "(6, 2)"},
+                                                 {R"({"name": "p", "pool_size": 3, "strides": 2, "padding": [1, 2]})", "(6, 2)"},
+                                                 {R"({"name": "p", "pool_size": 2, "strides": 1, "dilation_rate": 3})", "(8, 2)"}};
+};
+
+template <PoolKind kind>
+struct OneRowForm<GlobalPoolConfig<kind>> {
+  static constexpr const char* help =
+      kind == PoolKind::max ? "The largest value of each channel over all steps." : "The mean of each channel over all steps.";
+  static constexpr schema::Example examples[] = {{R"({"name": "g"})", "(5, 3)"}, {R"({"name": "g", "keepdims": true})", "(4, 2)"}};
+};
+
 namespace {
 
 template <PoolKind kind>
@@ -154,6 +174,10 @@ LINN_LAYER_ROW(MaxPooling2D, MaxPoolDescription)
 LINN_LAYER_ROW(AveragePooling2D, AveragePoolDescription)
 LINN_LAYER_ROW(GlobalMaxPooling2D, GlobalMaxPoolDescription)
 LINN_LAYER_ROW(GlobalAveragePooling2D, GlobalAveragePoolDescription)
+LINN_LAYER_ROW(MaxPooling1D, OneRow<MaxPoolDescription>)
+LINN_LAYER_ROW(AveragePooling1D, OneRow<AveragePoolDescription>)
+LINN_LAYER_ROW(GlobalMaxPooling1D, OneRow<GlobalMaxPoolDescription>)
+LINN_LAYER_ROW(GlobalAveragePooling1D, OneRow<GlobalAveragePoolDescription>)
 
 }  // namespace detail::layers
 
@@ -165,5 +189,13 @@ GlobalMaxPooling2D::GlobalMaxPooling2D(GlobalPooling2DOptions options)
     : Layer(detail::layers::make_layer<detail::layers::GlobalMaxPoolDescription>({std::move(options)})) {}
 GlobalAveragePooling2D::GlobalAveragePooling2D(GlobalPooling2DOptions options)
     : Layer(detail::layers::make_layer<detail::layers::GlobalAveragePoolDescription>({std::move(options)})) {}
+MaxPooling1D::MaxPooling1D(std::int64_t pool_size, Pooling1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::MaxPoolDescription>>({{pool_size, std::move(options)}})) {}
+AveragePooling1D::AveragePooling1D(std::int64_t pool_size, Pooling1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::AveragePoolDescription>>({{pool_size, std::move(options)}})) {}
+GlobalMaxPooling1D::GlobalMaxPooling1D(GlobalPooling1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::GlobalMaxPoolDescription>>({{std::move(options)}})) {}
+GlobalAveragePooling1D::GlobalAveragePooling1D(GlobalPooling1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::GlobalAveragePoolDescription>>({{std::move(options)}})) {}
 
 }  // namespace linn

@@ -4,6 +4,7 @@
 
 #include "core/did_you_mean.h"
 #include "io/text.h"
+#include "layers/channels_first.h"
 #include "layers/described.h"
 #include "linn/error.h"
 #include "linn/layers.h"
@@ -78,7 +79,22 @@ std::string place_of(std::string_view class_name, std::string_view name) {
 
 std::vector<Shape> OneToOne::infer_shapes(std::span<const Shape> inputs, const std::string& where) const {
   if (inputs.size() != 1) throw ShapeError(fmt::format("{} takes one input; {} came", where, inputs.size()));
-  return {output_shape(inputs[0], where)};
+  if (!channels_first()) return {output_shape(inputs[0], where)};
+  const Shape image = detail::layers::channels_moved_last(inputs[0]);
+  const Shape output = output_shape(image, where + " (channels_first, its channels moved to the last axis)");
+  return {output.rank() == image.rank() ? detail::layers::channels_moved_first(output) : output};
+}
+
+std::vector<VariableSpec> OneToOne::declare_variables(std::span<const Shape> inputs) const {
+  return variables(channels_first() ? detail::layers::channels_moved_last(inputs[0]) : inputs[0]);
+}
+
+std::vector<detail::plan::Value> OneToOne::lower_call(detail::plan::Lowering& to, std::span<const detail::plan::Value> inputs,
+                                                      std::span<const detail::plan::Value> variables) const {
+  const std::vector<detail::plan::Value> own(variables.begin(), variables.end());
+  if (!channels_first()) return {lower(to, inputs[0], own)};
+  const detail::plan::Value result = lower(to, detail::layers::with_channels_last(to, inputs[0]), own);
+  return {result.shape.rank() == inputs[0].shape.rank() ? detail::layers::with_channels_first(to, result) : result};
 }
 
 }  // namespace linn

@@ -7,6 +7,7 @@
 #include "kernels/pool/adaptive.h"
 #include "kernels/resample/resample.h"
 #include "layers/described.h"
+#include "layers/one_row.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/adaptive_pool.h"
@@ -89,6 +90,22 @@ struct detail::schema::Schema<detail::layers::AdaptivePooling2DConfig<kind>> {
 };
 
 namespace detail::layers {
+
+template <>
+struct OneRowForm<UpSampling2DConfig> {
+  static constexpr std::string_view without[] = {"data_format", "interpolation"};
+  static constexpr bool plain_sizes = true;
+  static constexpr const char* help = "Each step repeated.";
+  static constexpr schema::Example examples[] = {{R"({"name": "u", "size": 3})", "(4, 2)"}, {R"({"name": "u"})", "(1, 1)"}};
+};
+
+template <PoolKind kind>
+struct OneRowForm<AdaptivePooling2DConfig<kind>> {
+  static constexpr const char* help = "Pools to a given number of steps.";
+  static constexpr schema::Example examples[] = {{R"({"name": "a", "output_size": [3]})", "(7, 2)"},
+                                                 {R"({"name": "a", "output_size": 2})", "(6, 1)"}};
+};
+
 namespace {
 
 kernels::Interpolation kernel_interpolation(const Interpolation& interpolation) {
@@ -194,6 +211,9 @@ LINN_LAYER_ROW(UpSampling2D, UpSampling2DDescription)
 LINN_LAYER_ROW(Resizing, ResizingDescription)
 LINN_LAYER_ROW(AdaptiveMaxPooling2D, AdaptiveMaxDescription)
 LINN_LAYER_ROW(AdaptiveAveragePooling2D, AdaptiveAverageDescription)
+LINN_LAYER_ROW(UpSampling1D, OneRow<UpSampling2DDescription>)
+LINN_LAYER_ROW(AdaptiveMaxPooling1D, OneRow<AdaptiveMaxDescription>)
+LINN_LAYER_ROW(AdaptiveAveragePooling1D, OneRow<AdaptiveAverageDescription>)
 
 }  // namespace detail::layers
 
@@ -205,5 +225,11 @@ AdaptiveMaxPooling2D::AdaptiveMaxPooling2D(Size2 output_size, AdaptivePooling2DO
     : Layer(detail::layers::make_layer<detail::layers::AdaptiveMaxDescription>({output_size, std::move(options)})) {}
 AdaptiveAveragePooling2D::AdaptiveAveragePooling2D(Size2 output_size, AdaptivePooling2DOptions options)
     : Layer(detail::layers::make_layer<detail::layers::AdaptiveAverageDescription>({output_size, std::move(options)})) {}
+UpSampling1D::UpSampling1D(std::int64_t size, UpSampling1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::UpSampling2DDescription>>({{size, std::move(options)}})) {}
+AdaptiveMaxPooling1D::AdaptiveMaxPooling1D(std::int64_t output_size, AdaptivePooling1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::AdaptiveMaxDescription>>({{output_size, std::move(options)}})) {}
+AdaptiveAveragePooling1D::AdaptiveAveragePooling1D(std::int64_t output_size, AdaptivePooling1DOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::OneRow<detail::layers::AdaptiveAverageDescription>>({{output_size, std::move(options)}})) {}
 
 }  // namespace linn

@@ -15,6 +15,12 @@ namespace {
 struct LayerNormalizationConfig {
   LayerNormalizationOptions options = {};
 };
+struct RMSNormalizationConfig {
+  RMSNormalizationOptions options = {};
+};
+struct UnitNormalizationConfig {
+  UnitNormalizationOptions options = {};
+};
 struct GroupNormalizationConfig {
   GroupNormalizationOptions options = {};
 };
@@ -39,6 +45,32 @@ struct detail::schema::Schema<detail::layers::LayerNormalizationConfig> {
   static constexpr Example examples[] = {{R"({"name": "n"})", "(3, 4, 5)"},
                                          {R"({"name": "n", "axis": [1, 2, 3]})", "(2, 3, 4)"},
                                          {R"({"name": "n", "axis": 1, "center": false, "epsilon": 0.01})", "(4, 3, 2)"}};
+  static std::string fault(const C& c) { return c.options.axis.empty() ? "axis names no axis" : ""; }
+};
+
+template <>
+struct detail::schema::Schema<detail::layers::RMSNormalizationConfig> {
+  using C = detail::layers::RMSNormalizationConfig;
+  using O = RMSNormalizationOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "RMSNormalization", .help = "Brings the mean of each row's squares to 1."};
+  static constexpr auto fields =
+      all(nested(&C::options, field("axis", &O::axis, "The axes over which the mean is taken."),
+                 field("epsilon", &O::epsilon, above(0), "Added to the mean of the squares."), detail::layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "n"})", "(3, 4, 5)"},
+                                         {R"({"name": "n", "axis": [1, 2], "epsilon": 0.01})", "(4, 3, 2)"},
+                                         {R"({"name": "n"})", "(17)"}};
+  static std::string fault(const C& c) { return c.options.axis.empty() ? "axis names no axis" : ""; }
+};
+
+template <>
+struct detail::schema::Schema<detail::layers::UnitNormalizationConfig> {
+  using C = detail::layers::UnitNormalizationConfig;
+  using O = UnitNormalizationOptions;
+  static constexpr Info info{.module = "keras.layers", .name = "UnitNormalization", .help = "Brings each row to length 1."};
+  static constexpr auto fields =
+      all(nested(&C::options, field("axis", &O::axis, "The axes over which the length is taken."), detail::layers::common_fields<O>()));
+  static constexpr Example examples[] = {{R"({"name": "n"})", "(3, 4, 5)"}, {R"({"name": "n", "axis": [1, 2, 3]})", "(2, 3, 2)"},
+                                         {R"({"name": "n", "axis": 1})", "(4, 3)"}};
   static std::string fault(const C& c) { return c.options.axis.empty() ? "axis names no axis" : ""; }
 };
 
@@ -117,6 +149,48 @@ class LayerNormalizationDescription final : public Described<LayerNormalizationC
   std::vector<std::size_t> axes(const Shape& input) const { return image_axes(config_.options.axis, input.rank(), where()); }
 };
 
+/// What RMSNormalization and UnitNormalization share: each place by itself, over the axes.
+template <class Config>
+class OverAxes : public Described<Config> {
+ public:
+  using Described<Config>::Described;
+  Shape output_shape(const Shape& input, const std::string& where) const override {
+    image_axes(this->config_.options.axis, input.rank(), where);
+    return input;
+  }
+  OnMap on_map(std::span<const Shape> inputs) const override {
+    const std::vector<std::size_t> over = axes(inputs[0]);
+    return inputs[0].rank() == 3 && over == std::vector<std::size_t>{2} ? OnMap{.kind = OnMap::pointwise} : OnMap{};
+  }
+
+ protected:
+  std::vector<std::size_t> axes(const Shape& input) const { return image_axes(this->config_.options.axis, input.rank(), this->where()); }
+};
+
+class RMSNormalizationDescription final : public OverAxes<RMSNormalizationConfig> {
+ public:
+  using OverAxes::OverAxes;
+  bool waits_for_input() const override { return true; }
+  std::vector<VariableSpec> variables(const Shape& input) const override {
+    std::vector<std::int64_t> sizes;
+    for (const std::size_t axis : axes(input)) sizes.push_back(input[static_cast<std::ptrdiff_t>(axis)]);
+    return {{"scale", Shape(std::span<const std::int64_t>(sizes)), "ones"}};
+  }
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const override {
+    const LastAxes last(to, input, axes(input.shape));
+    return last.undo(plan::rms_norm(to, last.value(), variables[0], config_.options.epsilon));
+  }
+};
+
+class UnitNormalizationDescription final : public OverAxes<UnitNormalizationConfig> {
+ public:
+  using OverAxes::OverAxes;
+  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
+    const LastAxes last(to, input, axes(input.shape));
+    return last.undo(plan::unit_norm(to, last.value(), 1e-12));
+  }
+};
+
 class GroupNormalizationDescription final : public Described<GroupNormalizationConfig> {
  public:
   using Described::Described;
@@ -148,12 +222,18 @@ class GroupNormalizationDescription final : public Described<GroupNormalizationC
 }  // namespace
 
 LINN_LAYER_ROW(LayerNormalization, LayerNormalizationDescription)
+LINN_LAYER_ROW(RMSNormalization, RMSNormalizationDescription)
+LINN_LAYER_ROW(UnitNormalization, UnitNormalizationDescription)
 LINN_LAYER_ROW(GroupNormalization, GroupNormalizationDescription)
 
 }  // namespace detail::layers
 
 LayerNormalization::LayerNormalization(LayerNormalizationOptions options)
     : Layer(detail::layers::make_layer<detail::layers::LayerNormalizationDescription>({std::move(options)})) {}
+RMSNormalization::RMSNormalization(RMSNormalizationOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::RMSNormalizationDescription>({std::move(options)})) {}
+UnitNormalization::UnitNormalization(UnitNormalizationOptions options)
+    : Layer(detail::layers::make_layer<detail::layers::UnitNormalizationDescription>({std::move(options)})) {}
 GroupNormalization::GroupNormalization(GroupNormalizationOptions options)
     : Layer(detail::layers::make_layer<detail::layers::GroupNormalizationDescription>({std::move(options)})) {}
 

@@ -10,7 +10,13 @@
 
 namespace linn::detail::layers {
 
+std::string convolution_padding_fault(const Padding& padding) {
+  if (padding.kind() != Padding::causal) return {};
+  return "padding is \"causal\", which Conv1D alone has; other convolutions take \"valid\", \"same\", \"circular\", \"full\" or numbers";
+}
+
 std::string pool_padding_fault(const Padding& padding) {
+  if (padding.kind() == Padding::causal) return "padding is \"causal\", which Conv1D alone has; pooling takes \"valid\", \"same\" or \"circular\"";
   if (padding.kind() != Padding::full) return {};
   return "padding is \"full\", which convolutions have; pooling takes \"valid\", \"same\" or \"circular\"";
 }

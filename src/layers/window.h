@@ -12,7 +12,9 @@
 
 namespace linn::detail::layers {
 
-/// What is wrong with the padding of a pooling: "full", which convolutions alone have; else an empty text.
+/// What is wrong with the padding of a convolution over maps: "causal", which Conv1D alone has; else an empty text.
+std::string convolution_padding_fault(const Padding& padding);
+/// What is wrong with the padding of a pooling: "full" or "causal", which convolutions alone have; else an empty text.
 std::string pool_padding_fault(const Padding& padding);
 /// "(2, 2)".
 std::string to_string(const Size2& size);

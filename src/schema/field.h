@@ -14,6 +14,7 @@
 //   static constexpr Absent absent[]       arguments of Keras that linn does not have
 //   static void complete(C&)               gives fields that were left unset their values
 //   static std::string fault(const C&)     a rule across several fields: what is wrong, or an empty text
+//   static void walk(visit, C&...)         in place of `fields`: the table of another struct, seen otherwise (layers/one_row.h)
 #pragma once
 
 #include <array>
@@ -197,8 +198,12 @@ void check_members(const Group<Parts...>&) {
 template <class Visit, class T, class... More>
 void walk(Visit&& visit, T& object, More&... more) {
   using Described = std::remove_const_t<T>;
-  members::check_members<Described>(Schema<Described>::fields);
-  members::walk_part(Schema<Described>::fields, visit, object, more...);
+  if constexpr (requires { Schema<Described>::walk(visit, object, more...); }) {
+    Schema<Described>::walk(visit, object, more...);
+  } else {
+    members::check_members<Described>(Schema<Described>::fields);
+    members::walk_part(Schema<Described>::fields, visit, object, more...);
+  }
 }
 
 }  // namespace linn::detail::schema

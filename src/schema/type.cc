@@ -161,6 +161,32 @@ std::string Type<Axes>::text(const Axes& value) {
   return value.single() ? std::to_string(value.list().front()) : fmt::format("({})", fmt::join(value.list(), ", "));
 }
 
+Sizes Type<Sizes>::read(const io::Json& json, const Place& place) {
+  if (!json.is_array()) return {integer(json, place)};
+  if (json.size() > Shape::max_rank) refuse(place, json, fmt::format("at most {} sizes are allowed", Shape::max_rank));
+  std::vector<std::int64_t> list;
+  for (const io::Json& size : json) list.push_back(size.is_null() ? 0 : io::as_integer(size, place.where, field_text(place), 1, largest));
+  return Sizes(std::move(list));
+}
+
+io::Json Type<Sizes>::write(const Sizes& value) {
+  io::Json list = io::Json::array();
+  for (const std::int64_t size : value.list()) list.push_back(size == 0 ? io::Json(nullptr) : io::Json(size));
+  return list;
+}
+
+std::string Type<Sizes>::fault(const Sizes& value, const Range& /*range*/) {
+  for (const std::int64_t size : value.list())
+    if (size < 0 || size > largest) return "every size must be 1 or more, or None (0) where it is left open";
+  return {};
+}
+
+std::string Type<Sizes>::text(const Sizes& value) {
+  std::string text;
+  for (const std::int64_t size : value.list()) text += (text.empty() ? "" : ", ") + (size == 0 ? std::string("None") : std::to_string(size));
+  return "(" + text + (value.list().size() == 1 ? ",)" : ")");
+}
+
 Shape Type<Shape>::read(const io::Json& json, const Place& place) {
   if (!json.is_array() || json.empty() || json.size() > Shape::max_rank)
     refuse(place, json, fmt::format("1 to {} sizes are allowed", Shape::max_rank));

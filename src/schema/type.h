@@ -108,6 +108,16 @@ struct Type<Axes> {
   static std::string python(const Axes& value) { return text(value); }
 };
 
+/// A list of sizes, null where one is left open; one number is a list of one.
+template <>
+struct Type<Sizes> {
+  static Sizes read(const io::Json& json, const Place& place);
+  static io::Json write(const Sizes& value);
+  static std::string fault(const Sizes& value, const Range& range);
+  static std::string text(const Sizes& value);
+  static std::string python(const Sizes& value) { return text(value); }
+};
+
 /// The shape of one image; in JSON the batch axis comes first.
 template <>
 struct Type<Shape> {

@@ -33,7 +33,7 @@ NetworkCall call_of(const detail::CallNodePtr& node, std::vector<Source> inputs)
     call.outputs.emplace_back(node, static_cast<int>(i));
     call.output_shapes.push_back(probed_shape(call.outputs.back()));
   }
-  call.on = layer.description->on_map(call.input_shapes);
+  if (!layer.description->channels_first()) call.on = layer.description->on_map(call.input_shapes);
   return call;
 }
 

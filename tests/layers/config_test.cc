@@ -92,14 +92,19 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
   refused("Dense", R"({"units": 2, "dtype": "float16"})", "dtype");
   refused("Dense", R"({"units": 2, "dtype": {"class_name": "DTypePolicy", "config": {"name": "bfloat16"}}})", "dtype");
   refused("Conv2D", R"({"filters": 2, "kernel_size": 3, "activity_regularizer": {"class_name": "L1", "config": {}}})", "activity_regularizer");
-  refused("Dropout", R"({"rate": 0.5, "noise_shape": [1, 2]})", "noise_shape");
   refused("InputLayer", R"({"batch_shape": [null, 4], "sparse": true})", "sparse");
   refused("BatchNormalization", R"({"renorm": true})", "renorm");
   refused("BatchNormalization", R"({"synchronized": true})", "synchronized");
   refused("BatchNormalization", R"({"gamma_constraint": {"class_name": "MaxNorm", "config": {}}})", "gamma_constraint");
   EXPECT_NO_THROW(
       read("BatchNormalization", R"({"renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99, "synchronized": false})"));
-  EXPECT_THAT(message_of<FormatError>([] { read("MaxPooling2D", R"({"data_format": "channels_first"})"); }), HasSubstr("channels_first"));
+  EXPECT_NO_THROW(read("MaxPooling2D", R"({"data_format": "channels_first"})"));
+  EXPECT_THAT(message_of<FormatError>([] { read("AdaptivePolyphaseSampling2D", R"({"data_format": "channels_first"})"); }),
+              HasSubstr("this layer takes \"channels_last\" alone"));
+  EXPECT_THAT(message_of<FormatError>([] {
+                read("Conv2D", R"({"filters": 2, "kernel_size": 3, "data_format": "channels_first", "activation": "softmax"})");
+              }),
+              HasSubstr("activation \"softmax\" works along an axis"));
 }
 
 TEST(LayerConfig, SizesBelowOneAndBeyondReason) {

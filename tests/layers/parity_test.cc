@@ -65,6 +65,8 @@ std::vector<Signature> signatures(char kind) {
 // Where linn says the same in another way, or otherwise, with the reason.
 const std::map<std::string, std::string> other_defaults{
     {"ZeroPadding2D.padding", "((1, 1), (1, 1))"},  // Keras's (1, 1): one number for both ends
+    {"ZeroPadding1D.padding", "(1, 1)"},            // Keras's 1
+    {"CategoryEncoding.num_tokens", ""},            // Keras's None, which it refuses
     {"PReLU.alpha_initializer", "'zeros'"},         // Keras's 'Zeros', another name of the same
     {"PReLU.shared_axes", "()"},                    // Keras's None
 };

@@ -126,7 +126,7 @@ INSTANTIATE_TEST_SUITE_P(Examples, RowTest, ::testing::ValuesIn(all_examples()),
 // files of its own.
 TEST(Rows, EveryLayerOfKerasHasAGoldenCase) {
   std::set<std::string> seen{"InputLayer", "BatchNormalization", "ZeroPadding2D"};
-  for (const char* file : {"layers.json", "graph_layers.json", "convolutions.json"}) {
+  for (const char* file : {"layers.json", "graph_layers.json", "convolutions.json", "steps.json", "core_layers.json"}) {
     const io::Json golden = tests::golden_json(file);
     for (const io::Json& test : golden["cases"]) seen.insert(test["class_name"].get<std::string>());
   }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "linn/activations.h"
+#include "linn/axes.h"
 #include "linn/layer.h"
 
 namespace linn {
@@ -23,6 +24,9 @@ class Activation : public Layer {
 };
 
 struct DropoutOptions {
+  /// The shape of the mask, the batch axis first: 0 (None in Keras) for an axis of its own numbers, 1 for an axis along which all share one.
+  /// Unset: each element has its own.
+  std::optional<Sizes> noise_shape = {};
   std::optional<std::uint64_t> seed = {};
   std::string name = {};
   bool trainable = true;

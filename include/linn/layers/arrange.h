@@ -2,6 +2,7 @@
 // Layers that rearrange the elements of an image.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "linn/axes.h"
@@ -49,6 +50,28 @@ struct Cropping2DOptions {
 class Cropping2D : public Layer {
  public:
   Cropping2D(Pads2 cropping = 0, Cropping2DOptions options = {});
+};
+
+/// `data_format` stays as it is: Keras's class has none.
+using Cropping1DOptions = Cropping2DOptions;
+
+/// The steps without the first and the last, (steps, channels) -> (steps - before - after, channels): `Cropping1D(1)`, `Cropping1D({1, 2})`.
+/// Throws ValueError for a number below 0, ShapeError when nothing is left.
+class Cropping1D : public Layer {
+ public:
+  Cropping1D(Pads1 cropping = 1, Cropping1DOptions options = {});
+};
+
+struct RepeatVectorOptions {
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+/// A row n times, (features) -> (n, features). Throws ValueError for n below 1, ShapeError for another input than a row.
+class RepeatVector : public Layer {
+ public:
+  explicit RepeatVector(std::int64_t n, RepeatVectorOptions options = {});
 };
 
 struct IdentityOptions {

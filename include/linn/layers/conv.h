@@ -38,4 +38,16 @@ class Conv2D : public Layer {
   Conv2D(std::int64_t filters, Size2 kernel_size, Conv2DOptions options = {});
 };
 
+/// One number for each size, `.strides = 2`; pads in numbers are those before and after, `.padding = {0, {1, 2}}`.
+using Conv1DOptions = Conv2DOptions;
+
+/// Convolution over steps (steps, channels) -> (out, filters): Conv2D on a map of one row. `padding` may also be "causal": output t then
+/// depends on no input behind t * strides (van den Oord et al., "WaveNet", 2016, section 2.1).
+/// Variables: kernel (kernel size, channels / groups, filters) and bias (filters). Throws ValueError as Conv2D does, and for an option with
+/// two different numbers.
+class Conv1D : public Layer {
+ public:
+  Conv1D(std::int64_t filters, std::int64_t kernel_size, Conv1DOptions options = {});
+};
+
 }  // namespace linn

@@ -42,4 +42,15 @@ class Conv2DTranspose : public Layer {
   Conv2DTranspose(std::int64_t filters, Size2 kernel_size, Conv2DTransposeOptions options = {});
 };
 
+/// One number for each size, `.strides = 2`.
+using Conv1DTransposeOptions = Conv2DTransposeOptions;
+
+/// Transposed convolution over steps, (steps, channels) -> (out, filters), with the sizes of Conv2DTranspose.
+/// Variables: kernel (kernel size, filters, channels) and bias (filters). Throws ValueError as Conv2DTranspose does, and for an option with
+/// two different numbers.
+class Conv1DTranspose : public Layer {
+ public:
+  Conv1DTranspose(std::int64_t filters, std::int64_t kernel_size, Conv1DTransposeOptions options = {});
+};
+
 }  // namespace linn

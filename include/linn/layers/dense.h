@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "linn/activations.h"
+#include "linn/axes.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 #include "linn/regularizers.h"
@@ -28,6 +30,29 @@ struct DenseOptions {
 class Dense : public Layer {
  public:
   explicit Dense(std::int64_t units, DenseOptions options = {});
+};
+
+struct EinsumDenseOptions {
+  ActivationFunction activation = "linear";
+  /// The letters of the output that have a bias of their own: the letters that the kernel adds, in the output's order. Unset: no bias.
+  std::optional<std::string> bias_axes = {};
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
+  Regularizer kernel_regularizer = {};
+  Regularizer bias_regularizer = {};
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+/// A fully connected layer given by an equation "abc,cd->abd": letters of the input (the first is the batch), of the kernel and of the output;
+/// "..." at the beginning of input and output stands for the axes not named. `output_shape`: the sizes of the output's letters but the first;
+/// 0 (None in Keras) for a size that the input says. Equations are those of a matrix product: every letter of the kernel is either the
+/// input's alone, and summed over, or the output's alone.
+/// Variables: kernel, of the shape of its letters, and bias. Throws ValueError for other equations.
+class EinsumDense : public Layer {
+ public:
+  EinsumDense(std::string equation, Sizes output_shape, EinsumDenseOptions options = {});
 };
 
 }  // namespace linn

@@ -38,6 +38,16 @@ class DepthwiseConv2D : public Layer {
   explicit DepthwiseConv2D(Size2 kernel_size, DepthwiseConv2DOptions options = {});
 };
 
+/// One number for each size, `.strides = 2`.
+using DepthwiseConv1DOptions = DepthwiseConv2DOptions;
+
+/// DepthwiseConv2D over steps, (steps, channels) -> (out, channels * depth_multiplier).
+/// Variables: kernel (kernel size, channels, depth_multiplier) and bias (channels * depth_multiplier).
+class DepthwiseConv1D : public Layer {
+ public:
+  explicit DepthwiseConv1D(std::int64_t kernel_size, DepthwiseConv1DOptions options = {});
+};
+
 struct SeparableConv2DOptions {
   Size2 strides = {1, 1};
   Padding padding = "valid";
@@ -65,6 +75,16 @@ struct SeparableConv2DOptions {
 class SeparableConv2D : public Layer {
  public:
   SeparableConv2D(std::int64_t filters, Size2 kernel_size, SeparableConv2DOptions options = {});
+};
+
+/// One number for each size, `.strides = 2`.
+using SeparableConv1DOptions = SeparableConv2DOptions;
+
+/// SeparableConv2D over steps, (steps, channels) -> (out, filters). Variables: depthwise_kernel (kernel size, channels, depth_multiplier),
+/// pointwise_kernel (1, channels * depth_multiplier, filters) and bias (filters).
+class SeparableConv1D : public Layer {
+ public:
+  SeparableConv1D(std::int64_t filters, std::int64_t kernel_size, SeparableConv1DOptions options = {});
 };
 
 }  // namespace linn

@@ -5,9 +5,26 @@
 #include <cstdint>
 #include <string>
 
+#include "linn/axes.h"
 #include "linn/layer.h"
 
 namespace linn {
+
+struct DotOptions {
+  /// Whether both inputs are brought to length 1 along the axes first: cosines.
+  bool normalize = false;
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+/// For each image the products of all rows of the first input with all rows of the second, summed along one axis of each: with the axes
+/// last, (..., k) and (..., k) -> (first's other axes, second's other axes), or (1) where there are none. `axes`: one number for both, or two;
+/// the batch axis is 0. Throws ValueError for another number of axes or the batch axis, ShapeError where the two sizes differ.
+class Dot : public Layer {
+ public:
+  explicit Dot(Axes axes, DotOptions options = {});
+};
 
 struct MergeOptions {
   std::string name = {};

@@ -11,7 +11,7 @@
 namespace linn {
 
 struct BatchNormalizationOptions {
-  /// The axis of the channels, the batch axis being 0. linn takes the last one only: -1, or its number.
+  /// The axis of the channels, the batch axis being 0. Another than the last costs a copy before and after.
   std::int64_t axis = -1;
   double momentum = 0.99;
   double epsilon = 1e-3;
@@ -33,7 +33,7 @@ struct BatchNormalizationOptions {
 /// (1 - momentum) * batch; inference takes the moving ones, and so does training with trainable = false.
 /// Variables: gamma (with scale), beta (with center), moving_mean, moving_variance; the last two are not trainable.
 /// Behind a convolution or Dense without activation it costs nothing in inference: it is folded into their weights.
-/// Throws ValueError for a momentum outside [0, 1], an epsilon below 0, or another axis than the last.
+/// Throws ValueError for a momentum outside [0, 1], an epsilon below 0, or the batch axis.
 class BatchNormalization : public Layer {
  public:
   explicit BatchNormalization(BatchNormalizationOptions options = {});

@@ -23,4 +23,12 @@ class ZeroPadding2D : public Layer {
   ZeroPadding2D(Pads2 padding = 1, ZeroPadding2DOptions options = {});
 };
 
+using ZeroPadding1DOptions = ZeroPadding2DOptions;
+
+/// Steps of zeros before and after, (steps, channels) -> (before + steps + after, channels): `ZeroPadding1D(1)`, `ZeroPadding1D({1, 2})`.
+class ZeroPadding1D : public Layer {
+ public:
+  ZeroPadding1D(Pads1 padding = 1, ZeroPadding1DOptions options = {});
+};
+
 }  // namespace linn

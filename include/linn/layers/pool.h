@@ -52,4 +52,35 @@ class GlobalAveragePooling2D : public Layer {
   explicit GlobalAveragePooling2D(GlobalPooling2DOptions options = {});
 };
 
+// ---- over steps ----------------------------------------------------------------------------------------------------
+
+/// One number for each size, `.strides = 2`; pads in numbers are those before and after, `.padding = {0, {1, 2}}`.
+using Pooling1DOptions = Pooling2DOptions;
+
+/// The largest value of each window of steps, (steps, channels) -> (out, channels): MaxPooling2D on a map of one row.
+class MaxPooling1D : public Layer {
+ public:
+  MaxPooling1D(std::int64_t pool_size = 2, Pooling1DOptions options = {});
+};
+
+/// The mean of each window's steps inside the row.
+class AveragePooling1D : public Layer {
+ public:
+  AveragePooling1D(std::int64_t pool_size, Pooling1DOptions options = {});
+};
+
+using GlobalPooling1DOptions = GlobalPooling2DOptions;
+
+/// The largest value of each channel, (steps, channels) -> (channels), or (1, channels) with keepdims. Equal maxima share the gradient.
+class GlobalMaxPooling1D : public Layer {
+ public:
+  explicit GlobalMaxPooling1D(GlobalPooling1DOptions options = {});
+};
+
+/// The mean of each channel over all steps.
+class GlobalAveragePooling1D : public Layer {
+ public:
+  explicit GlobalAveragePooling1D(GlobalPooling1DOptions options = {});
+};
+
 }  // namespace linn

@@ -77,4 +77,29 @@ class AdaptiveAveragePooling2D : public Layer {
   explicit AdaptiveAveragePooling2D(Size2 output_size, AdaptivePooling2DOptions options = {});
 };
 
+// ---- over steps ----------------------------------------------------------------------------------------------------
+
+/// `data_format` and `interpolation` stay as they are: Keras's class has neither.
+using UpSampling1DOptions = UpSampling2DOptions;
+
+/// Each step `size` times, (steps, channels) -> (steps * size, channels).
+class UpSampling1D : public Layer {
+ public:
+  explicit UpSampling1D(std::int64_t size = 2, UpSampling1DOptions options = {});
+};
+
+using AdaptivePooling1DOptions = AdaptivePooling2DOptions;
+
+/// The largest value of each of output_size windows that share the steps out evenly, (steps, channels) -> (output_size, channels).
+class AdaptiveMaxPooling1D : public Layer {
+ public:
+  explicit AdaptiveMaxPooling1D(std::int64_t output_size, AdaptivePooling1DOptions options = {});
+};
+
+/// The mean of each of these windows.
+class AdaptiveAveragePooling1D : public Layer {
+ public:
+  explicit AdaptiveAveragePooling1D(std::int64_t output_size, AdaptivePooling1DOptions options = {});
+};
+
 }  // namespace linn

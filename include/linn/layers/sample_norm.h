@@ -30,6 +30,34 @@ class LayerNormalization : public Layer {
   explicit LayerNormalization(LayerNormalizationOptions options = {});
 };
 
+struct RMSNormalizationOptions {
+  Axes axis = -1;
+  double epsilon = 1e-6;
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+/// x / sqrt(mean of x^2 over the axes + epsilon) * scale. Zhang and Sennrich, "Root mean square layer normalization", 2019, equation 4.
+/// Variable: scale, of the shape of the axes.
+class RMSNormalization : public Layer {
+ public:
+  explicit RMSNormalization(RMSNormalizationOptions options = {});
+};
+
+struct UnitNormalizationOptions {
+  Axes axis = -1;
+  std::string name = {};
+  bool trainable = true;
+  Shape input_shape = {};
+};
+
+/// x / max(|x|, 1e-12), |x| the L2 norm over the axes: length 1 for each place along the others.
+class UnitNormalization : public Layer {
+ public:
+  explicit UnitNormalization(UnitNormalizationOptions options = {});
+};
+
 struct GroupNormalizationOptions {
   /// Groups of neighbouring channels; -1: each channel is a group (instance normalization).
   std::int64_t groups = 32;

@@ -26,11 +26,13 @@ struct SpatialDropout {
   static void reference(const Problem& problem, const Args<T>& args);
 };
 
-/// dst[i] = src[i] + deviation * z(first + i), z standard normal. The gradient is ddst itself.
+/// dst[i] = src[i] + deviation * z(first + i), z standard normal; or, where `multiplies`, src[i] * (1 + deviation * z(first + i)). The gradient
+/// is ddst itself, or the same call on ddst.
 struct GaussianNoise {
   static constexpr std::string_view name = "gaussian_noise";
   struct Problem {
     double deviation = 0;
+    bool multiplies = false;
   };
   template <class T>
   struct Args {

@@ -43,7 +43,8 @@ void GaussianNoise::reference(const Problem& problem, const Args<T>& args) {
   for (std::int64_t i = 0; i < args.count; ++i) {
     const std::uint64_t number = args.first + static_cast<std::uint64_t>(i);
     if (i == 0 || number % 2 == 0) pair = normal_pair(args.seed, args.stream, number / 2);
-    args.dst[i] = args.src[i] + static_cast<T>(problem.deviation * (number % 2 == 0 ? pair.even : pair.odd));
+    const double noise = problem.deviation * (number % 2 == 0 ? pair.even : pair.odd);
+    args.dst[i] = problem.multiplies ? args.src[i] * static_cast<T>(1 + noise) : args.src[i] + static_cast<T>(noise);
   }
 }
 

@@ -34,10 +34,10 @@ template <class T>
 Statistics statistics_of(const Group& group, const T* src) {
   const std::int64_t terms = group.problem.terms();
   const auto value = [&](std::int64_t term) { return static_cast<double>(src[group.at(term)]); };
-  const double mean = core::order_free_sum(terms, value) / static_cast<double>(terms);
+  const double mean = group.problem.is_centered() ? core::order_free_sum(terms, value) / static_cast<double>(terms) : 0;
   const auto square = [&](std::int64_t term) { return (value(term) - mean) * (value(term) - mean); };
   const double variance = core::order_free_sum(terms, square) / static_cast<double>(terms);
-  return {mean, 1 / std::sqrt(variance + group.problem.epsilon)};
+  return {mean, group.problem.inverse(variance)};
 }
 
 }  // namespace
@@ -80,9 +80,10 @@ void GroupNormGradient::reference(const Problem& problem, const Args<T>& args) {
     }
     if (args.dsrc == nullptr) return;
     const auto terms = static_cast<double>(problem.terms());
+    const double mean = problem.is_centered() ? sum / terms : 0, slope = product / terms * problem.slope_share(statistics[1]);
     for (std::int64_t term = 0; term < problem.terms(); ++term) {
       const std::int64_t at = group.at(term);
-      args.dsrc[at] = static_cast<T>((passed(term) - sum / terms - normed(at) * product / terms) * statistics[1]);
+      args.dsrc[at] = static_cast<T>((passed(term) - mean - normed(at) * slope) * statistics[1]);
     }
   });
 }

@@ -86,20 +86,21 @@ struct Shifted {
 /// Rows whose statistics are computed side by side: a row alone waits for its sums over lanes, divisions and root.
 constexpr std::int64_t together = 8;
 
-/// Mean and 1 / sqrt(variance + epsilon) of `rows` rows, at most `together`.
-HWY_INLINE void row_statistics(const float* src, std::int64_t rows, std::int64_t count, double epsilon, double* statistics) {
+/// Mean, or 0 where it stays, and 1 / divisor of `rows` rows, at most `together`.
+HWY_INLINE void row_statistics(const GroupNormForward::Problem& problem, const float* src, std::int64_t rows, double* statistics) {
+  const std::int64_t count = problem.group_channels();
   const auto terms = static_cast<double>(count);
   float means[together];
   Sums deviations[together];
   for (std::int64_t r = 0; r < rows; ++r) {
     const float* row = src + r * count;
-    means[r] = static_cast<float>(static_cast<double>(row[0]) + sum_row(count, Shifted{row, row[0]}).a / terms);
+    means[r] = problem.is_centered() ? static_cast<float>(static_cast<double>(row[0]) + sum_row(count, Shifted{row, row[0]}).a / terms) : 0.0f;
   }
   for (std::int64_t r = 0; r < rows; ++r) deviations[r] = sum_row(count, Shifted{src + r * count, means[r]});
   for (std::int64_t r = 0; r < rows; ++r) {
-    const double rest = deviations[r].a / terms;
+    const double rest = problem.is_centered() ? deviations[r].a / terms : 0;
     statistics[2 * r] = static_cast<double>(means[r]) + rest;
-    statistics[2 * r + 1] = 1 / std::sqrt(std::max(deviations[r].b / terms - rest * rest, 0.0) + epsilon);
+    statistics[2 * r + 1] = problem.inverse(std::max(deviations[r].b / terms - rest * rest, 0.0));
   }
 }
 
@@ -129,7 +130,7 @@ void forward(const GroupNormForward::Problem& problem, const GroupNormForward::A
     const std::int64_t last = std::min(first + most, rows);
     double own[2 * together];
     double* statistics = args.statistics == nullptr ? own : args.statistics + 2 * first;
-    row_statistics(args.src + first * count, last - first, count, problem.epsilon, statistics);
+    row_statistics(problem, args.src + first * count, last - first, statistics);
     for (std::int64_t r = first; r < last; ++r) {
       const std::int64_t channel = r % problem.groups * count;
       const float* src = args.src + r * count;
@@ -220,8 +221,9 @@ HWY_INLINE void group_gradient(const GroupNormGradient::Problem& problem, const 
   if (args.dsrc == nullptr) return;
   const Sums total = sum_row(count, PassedSums{args.src + at, args.ddst + at, gamma, normed});
   const auto terms = static_cast<double>(count);
-  for_each(count, ApplyGradient{args.src + at, args.ddst + at, gamma, args.dsrc + at, normed, static_cast<float>(total.a / terms),
-                                static_cast<float>(total.b / terms)});
+  for_each(count, ApplyGradient{args.src + at, args.ddst + at, gamma, args.dsrc + at, normed,
+                                problem.is_centered() ? static_cast<float>(total.a / terms) : 0.0f,
+                                static_cast<float>(total.b / terms * problem.slope_share(statistics[1]))});
 }
 
 void gradient(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args) {

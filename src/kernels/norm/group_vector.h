@@ -25,14 +25,14 @@ struct GroupRowsGradient : Implements<GroupNormGradient> {
 struct GroupMaps : Implements<GroupNormForward> {
   static constexpr std::string_view name = "maps";
   static constexpr Numerics numerics = {.position_invariant = false};
-  static bool supports(const GroupNormForward::Problem& problem) { return problem.pixels > 1; }
+  static bool supports(const GroupNormForward::Problem& problem) { return problem.pixels > 1 && problem.is_centered(); }
   static std::int64_t scratch(const GroupNormForward::Problem& problem, std::int64_t images);
   static void run(const GroupNormForward::Problem& problem, const GroupNormForward::Args<float>& args);
 };
 struct GroupMapsGradient : Implements<GroupNormGradient> {
   static constexpr std::string_view name = "maps";
   static constexpr Numerics numerics = {.position_invariant = false};
-  static bool supports(const GroupNormGradient::Problem& problem) { return problem.pixels > 1; }
+  static bool supports(const GroupNormGradient::Problem& problem) { return problem.pixels > 1 && problem.is_centered(); }
   static std::int64_t scratch(const GroupNormGradient::Problem& problem, std::int64_t images);
   static void run(const GroupNormGradient::Problem& problem, const GroupNormGradient::Args<float>& args);
 };

@@ -89,4 +89,12 @@ Value layer_norm(Lowering& to, Value src, Value gamma, Value beta, double epsilo
   return normalize(to, src, gamma, beta, {.pixels = 1, .channels = src.shape[-1], .groups = 1, .epsilon = epsilon});
 }
 
+Value rms_norm(Lowering& to, Value src, Value scale, double epsilon) {
+  return normalize(to, src, scale, {}, {.channels = src.shape[-1], .epsilon = epsilon, .scale = kernels::GroupScale::root_mean_square});
+}
+
+Value unit_norm(Lowering& to, Value src, double epsilon) {
+  return normalize(to, src, {}, {}, {.channels = src.shape[-1], .epsilon = epsilon, .scale = kernels::GroupScale::length});
+}
+
 }  // namespace linn::detail::plan

@@ -43,12 +43,15 @@ class SpatialDropoutOp final : public KernelOp<SpatialDropoutOp, kernels::Spatia
 
 class GaussianNoiseOp final : public KernelOp<GaussianNoiseOp, kernels::GaussianNoise> {
  public:
-  GaussianNoiseOp(double deviation, const Stream& stream) : KernelOp({.deviation = deviation}), stream_(stream) {}
+  GaussianNoiseOp(const Problem& problem, const Stream& stream) : KernelOp(problem), stream_(stream) {}
 
-  std::string_view name() const override { return "gaussian_noise"; }
+  std::string_view name() const override { return problem().multiplies ? "gaussian_dropout" : "gaussian_noise"; }
   std::vector<std::size_t> in_place() const override { return {0}; }
   void differentiate(Gradients& gradients) override {
-    if (const Value d = gradients.of(outputs[0]); d.defined()) gradients.give(inputs[0], {d.id, inputs[0].shape});
+    const Value d = gradients.of(outputs[0]);
+    if (!d.defined()) return;
+    if (!problem().multiplies) return gradients.give(inputs[0], {d.id, inputs[0].shape});
+    gradients.give(inputs[0], append(gradients.to(), std::make_unique<GaussianNoiseOp>(problem(), stream_), {d}, {gradients.make(inputs[0])}));
   }
 
   template <class T>
@@ -72,7 +75,14 @@ Value spatial_dropout(Lowering& to, Value src, double rate, std::uint64_t seed) 
 
 Value gaussian_noise(Lowering& to, Value src, double deviation, std::uint64_t seed) {
   const Stream stream{"gaussian_noise", seed, to.next_stream()};
-  return append(to, std::make_unique<GaussianNoiseOp>(deviation, stream), {src}, {to.value(to.layer(), src.shape, Extent::batch)});
+  const kernels::GaussianNoise::Problem problem{.deviation = deviation};
+  return append(to, std::make_unique<GaussianNoiseOp>(problem, stream), {src}, {to.value(to.layer(), src.shape, Extent::batch)});
+}
+
+Value gaussian_dropout(Lowering& to, Value src, double deviation, std::uint64_t seed) {
+  const Stream stream{"gaussian_dropout", seed, to.next_stream()};
+  const kernels::GaussianNoise::Problem problem{.deviation = deviation, .multiplies = true};
+  return append(to, std::make_unique<GaussianNoiseOp>(problem, stream), {src}, {to.value(to.layer(), src.shape, Extent::batch)});
 }
 
 }  // namespace linn::detail::plan
