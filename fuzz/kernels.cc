@@ -13,6 +13,7 @@
 #include "kernels/conv_pool_check.h"
 #include "kernels/dense_check.h"
 #include "kernels/eltwise_check.h"
+#include "kernels/general_check.h"
 #include "kernels/group_norm_check.h"
 #include "kernels/kernels.h"
 #include "kernels/layout_check.h"
@@ -601,6 +602,26 @@ void adaptive_pool(Draw& draw) {
   check::check_adaptive_pool({height, width, channels, draw.between(1, 10), draw.between(1, 10), kind}, draw.between(1, 2), values, seed);
 }
 
+void general_pool(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  GeneralPoolForward::Problem p;
+  p.function = draw.pick({PoolFunction::lp, PoolFunction::generalized_mean, PoolFunction::soft, PoolFunction::expected, PoolFunction::sampled,
+                          PoolFunction::mixed, PoolFunction::gated});
+  p.exponent = draw.pick({1.0, 2.0, 3.0, 1.5, 6.25});
+  p.least = 0.05;
+  p.share = draw.pick({-1.0, 0.5});
+  p.per_channel = draw.flag();
+  const bool ties = draw.flag() && p.function != PoolFunction::generalized_mean;
+  Window w;
+  w.height = draw.between(1, 4), w.width = draw.between(1, 4);
+  w.stride_height = draw.between(1, 4), w.stride_width = draw.between(1, 4);
+  w.dilation_height = draw.between(1, 3), w.dilation_width = draw.between(1, 3);
+  w.border = Border::same;
+  const std::int64_t channels = draw.between(1, 40);
+  p.geometry = resolve(w, draw.between(1, 12), draw.between(1, 12), channels, channels).value();
+  check::check_general(p, draw.between(1, 2), ties ? Values::ties : Values::normal, seed);
+}
+
 void spatial_dropout(Draw& draw) {
   const std::uint64_t seed = draw.seed(), first = static_cast<std::uint64_t>(draw.between(0, 255));
   check::check_spatial_dropout({draw.pick({0.0, 0.25, 0.9}), draw.between(1, 9), draw.between(1, 70)}, draw.between(1, 3), first, seed, seed << 30 | 7);
@@ -654,6 +675,7 @@ constexpr Case cases[] = {
     {spatial_dropout, {SpatialDropout::name}},
     {conv_few_channels, {ConvForward::name}},
     {phase_pool, {PhasePoolForward::name, PhasePoolInputGradient::name}},
+    {general_pool, {GeneralPoolForward::name, GeneralPoolGradient::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

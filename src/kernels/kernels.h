@@ -23,6 +23,7 @@
 #include "kernels/polyphase/polyphase.h"
 #include "kernels/polyphase/pooled.h"
 #include "kernels/pool/adaptive.h"
+#include "kernels/pool/general.h"
 #include "kernels/pool/pool.h"
 #include "kernels/reduce/loss.h"
 #include "kernels/reduce/row_sums.h"

@@ -22,6 +22,7 @@
 #include "kernels/polyphase/each_image.h"
 #include "kernels/polyphase/vector.h"
 #include "kernels/pool/adaptive_vector.h"
+#include "kernels/pool/general_vector.h"
 #include "kernels/pool/vector.h"
 #include "kernels/reduce/vector.h"
 #include "kernels/resample/vector.h"

@@ -322,6 +322,23 @@ void check_positions<TransposeKernel>() {}
 template <>
 void check_positions<AdaptivePoolInputGradient>() {}
 template <>
+void check_positions<GeneralPoolForward>() {
+  const PoolFunction functions[] = {PoolFunction::lp, PoolFunction::generalized_mean, PoolFunction::soft, PoolFunction::expected, PoolFunction::mixed};
+  const float parameter = 2.5f;
+  for (const PoolFunction function : functions)
+    for_each_layer([&](const Geometry&, const Geometry& pool, std::int64_t period, std::uint32_t seed) {
+      const GeneralPoolForward::Problem problem = {.geometry = pool, .function = function, .exponent = 2.5, .least = 0.05};
+      const Buffer src = repeated_values(src_pitches(pool, images), pool.height, pool.width, period, seed);
+      for_each_invariant<GeneralPoolForward>(problem, [&](const Implementation<GeneralPoolForward>& f) {
+        Buffer dst(images * pool.dst_image, untouched), scratch(f.scratch(problem, images), unwritten);
+        f.run(problem, {images, src.data(), &parameter, 0, 0, 0, dst.data(), scratch.data()});
+        EXPECT_TRUE(repeats(dst, dst_pitches(pool, images), windows_within(pool, whole_src(pool, period))));
+      });
+    });
+}
+template <>
+void check_positions<GeneralPoolGradient>() {}
+template <>
 void check_positions<ResampleInputGradient>() {}
 template <>
 void check_positions<GroupNormGradient>() {}
