@@ -7,12 +7,13 @@ linn writes .keras files with layers that Keras does not have. Import this file 
 
 It needs Keras 3 alone, with any backend. The classes have linn's names, defaults and variables. Where Keras has a class of the same name
 (Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D), the class here is Keras's with more paddings, and poolings
-have a dilation.
+have a dilation and ceil_mode.
 Images are "channels_last".
 
 What differs from linn:
 - Adaptive and learnable polyphase sampling: where two phases have the same score and other contents, linn compares their contents, so that
   the choice follows a shift; here the first phase is taken. linn's sums do not depend on the order of their terms; those of Keras do.
+- StochasticPooling2D: the cells of training are drawn by Keras.
 - LearnablePolyphaseSampling2D: the noise of training is drawn by Keras. The temperature falls with the training calls since the layer was
   made or loaded: a file does not hold their number.
 - Functions with arguments (gelu with approximate=True, ...) are callables here, as keras.activations has functions without arguments alone.
@@ -77,21 +78,30 @@ def _pad_axis(x, axis, before, after, border):
 
 
 class _OwnPadding:
-    """A layer of Keras with the paddings "circular" (the pads of "same", filled from the opposite side), numbers of rows and columns
-    ((top, bottom), (left, right)) and, where `_paddings` says so, "full" (zeros, (kernel_size - 1) * dilation_rate on every side). Give
-    `padding` by name."""
+    """A layer of Keras with more paddings. "circular", "reflect" and "replicate": the pads of "same", filled from the opposite side, by
+    reflection without the edge, or with the edge. Numbers of rows and columns, ((top, bottom), (left, right)): zeros, or filled as `border`
+    says in {"pads": ((top, bottom), (left, right)), "border": "reflect"}. Where `_paddings` says so, "full": zeros, (kernel_size - 1) *
+    dilation_rate on every side. Give `padding` by name."""
 
-    _paddings = ("circular",)
+    _paddings = ("circular", "reflect", "replicate")
     _beyond = "zero"  # what numbers of rows and columns are filled with
 
     def __init__(self, *args, padding="valid", **kwargs):
-        if not isinstance(padding, str):
+        if isinstance(padding, dict):
+            border = _check(padding["border"], "border", ("reflect", "replicate", "zero", "circular"))
+            padding = {"pads": tuple(_pair(sides) for sides in padding["pads"]), "border": border}
+        elif not isinstance(padding, str):
             padding = tuple(_pair(sides) for sides in padding)
-        own = padding in self._paddings or not isinstance(padding, str)
+        own = not isinstance(padding, str) or padding in self._paddings
         super().__init__(*args, padding="valid" if own else padding, **kwargs)
         self._own_padding = padding if own else None
         if own:
             _check_layout(self.data_format)
+
+    def _border(self):
+        """What the pads hold."""
+        border = self._own_padding["border"] if isinstance(self._own_padding, dict) else self._own_padding
+        return border if border in ("circular", "reflect", "replicate") else self._beyond
 
     def _window(self):
         """For both axes: how many pixels the window spans, and the stride."""
@@ -100,6 +110,8 @@ class _OwnPadding:
         return [((k - 1) * d + 1, s) for k, d, s in zip(_pair(sizes), dilation, _pair(self.strides))]
 
     def _pads(self, axis, size):
+        if isinstance(self._own_padding, dict):
+            return self._own_padding["pads"][axis]
         if not isinstance(self._own_padding, str):
             return self._own_padding[axis]
         extent, stride = self._window()[axis]
@@ -120,8 +132,7 @@ class _OwnPadding:
     def _padded(self, inputs):
         for axis in (0, 1):
             before, after = self._pads(axis, ops.shape(inputs)[axis + 1])
-            border = "circular" if self._own_padding == "circular" else self._beyond
-            inputs = _pad_axis(inputs, axis + 1, before, after, border)
+            inputs = _pad_axis(inputs, axis + 1, before, after, self._border())
         return inputs
 
     def call(self, inputs):
@@ -136,56 +147,74 @@ class _OwnPadding:
 
 @register
 class Conv2D(_OwnPadding, keras.layers.Conv2D):
-    """keras.layers.Conv2D with the paddings "circular" and "full" too.
+    """keras.layers.Conv2D with linn's own paddings too.
 
     "circular": Schubert et al., "Circular convolutional neural networks for panoramic images and laser data", IV 2019. "full": Kayhan and
     van Gemert, "On translation invariance in CNNs: Convolutional layers can exploit absolute spatial location", CVPR 2020."""
 
-    _paddings = ("circular", "full")
+    _paddings = ("circular", "reflect", "replicate", "full")
 
 
 @register
 class DepthwiseConv2D(_OwnPadding, keras.layers.DepthwiseConv2D):
-    """keras.layers.DepthwiseConv2D with the paddings "circular" and "full" too (papers: Conv2D)."""
+    """keras.layers.DepthwiseConv2D with linn's own paddings too (papers: Conv2D)."""
 
-    _paddings = ("circular", "full")
+    _paddings = ("circular", "reflect", "replicate", "full")
 
 
 @register
 class SeparableConv2D(_OwnPadding, keras.layers.SeparableConv2D):
-    """keras.layers.SeparableConv2D with the paddings "circular" and "full" too (papers: Conv2D)."""
+    """keras.layers.SeparableConv2D with linn's own paddings too (papers: Conv2D)."""
 
-    _paddings = ("circular", "full")
+    _paddings = ("circular", "reflect", "replicate", "full")
 
 
 class _OwnPooling(_OwnPadding):
-    """A pooling of Keras with the paddings "circular" and numbers of rows and columns, which are left out of the windows, and with
-    `dilation_rate`: pixels from one cell of a window to the next."""
+    """A pooling of Keras with more paddings (numbers of rows and columns are left out of the windows), with `dilation_rate`: pixels from one
+    cell of a window to the next, and `ceil_mode`: whether the last window may reach beyond the end of the map, as in PyTorch."""
 
-    def __init__(self, *args, dilation_rate=1, **kwargs):
+    def __init__(self, *args, dilation_rate=1, ceil_mode=False, **kwargs):
         super().__init__(*args, **kwargs)
         self.dilation_rate = _pair(dilation_rate)
-        if self.dilation_rate != (1, 1):
+        self.ceil_mode = bool(ceil_mode)
+        if self.ceil_mode and (self.padding != "valid" or isinstance(self._own_padding, str)):
+            raise ValueError(f'ceil_mode goes with padding "valid" and numbers; padding is "{self._own_padding or self.padding}"')
+        if self.dilation_rate != (1, 1) or self.ceil_mode:
             _check_layout(self.data_format)
 
+    def _is_kerass(self):
+        """Whether the pooling of Keras computes it, of a map that is padded first."""
+        return self.dilation_rate == (1, 1) and not self.ceil_mode
+
+    def _axis(self, axis, size):
+        """Pads before and after, cells beyond the end that ceil_mode adds, and the size of the output."""
+        extent, stride = self._window()[axis]
+        if self._own_padding is not None:
+            before, after = self._pads(axis, size)
+        else:
+            before, after = _same_pads(size, extent, stride) if self.padding == "same" else (0, 0)
+        whole = before + size + after
+        if not self.ceil_mode:
+            return before, after, 0, (whole - extent) // stride + 1
+        out = -(-(whole - extent) // stride) + 1
+        end = whole if self._border() != self._beyond else before + size
+        if (out - 1) * stride >= end:
+            out -= 1
+        return before, after, max(0, (out - 1) * stride + extent - whole), out
+
     def compute_output_shape(self, input_shape):
-        if self.dilation_rate == (1, 1):
+        if self._is_kerass():
             return super().compute_output_shape(input_shape)
-        sizes = []
-        for axis, (extent, stride) in enumerate(self._window()):
-            size = self._padded_shape(input_shape)[axis + 1]
-            same = self._own_padding is None and self.padding == "same"
-            sizes.append(None if size is None else -(-size // stride) if same else (size - extent) // stride + 1)
+        sizes = [None if size is None else self._axis(axis, size)[3] for axis, size in enumerate(input_shape[1:3])]
         return (input_shape[0], *sizes, input_shape[3])
 
     def _cells(self, inputs, beyond):
         """The map of each cell of the window, of maps with `beyond` around them."""
-        for axis, (extent, stride) in enumerate(self._window()):
-            if self._own_padding is not None:
-                before, after = self._pads(axis, ops.shape(inputs)[axis + 1])
-            else:
-                before, after = _same_pads(ops.shape(inputs)[axis + 1], extent, stride) if self.padding == "same" else (0, 0)
-            inputs = _pad_axis(inputs, axis + 1, before, after, "circular" if self._own_padding == "circular" else beyond)
+        for axis in (0, 1):
+            before, after, more, _ = self._axis(axis, inputs.shape[axis + 1] or ops.shape(inputs)[axis + 1])
+            border = beyond if self._own_padding is None or self._border() == self._beyond else self._border()
+            inputs = _pad_axis(inputs, axis + 1, before, after, border)
+            inputs = _pad_axis(inputs, axis + 1, 0, more, beyond)
         (rows, row_step), (columns, column_step) = self._window()
         height, width = ops.shape(inputs)[1], ops.shape(inputs)[2]
         cells = []
@@ -199,34 +228,227 @@ class _OwnPooling(_OwnPadding):
         config = super().get_config()
         if self.dilation_rate != (1, 1):
             config["dilation_rate"] = self.dilation_rate
+        if self.ceil_mode:
+            config["ceil_mode"] = True
         return config
 
 
 @register
 class MaxPooling2D(_OwnPooling, keras.layers.MaxPooling2D):
-    """keras.layers.MaxPooling2D with the padding "circular" too: windows go on at the opposite side of the map (paper: Conv2D). Rows and
-    columns given as numbers are left out of the maximum."""
+    """keras.layers.MaxPooling2D with linn's own paddings, dilation_rate and ceil_mode too. Rows and columns given as numbers are left out of
+    the maximum."""
 
     _beyond = "least"
 
     def call(self, inputs):
-        if self.dilation_rate == (1, 1):
+        if self._is_kerass():
             return super().call(inputs)
         return functools.reduce(ops.maximum, self._cells(inputs, "least"))
 
 
 @register
 class AveragePooling2D(_OwnPooling, keras.layers.AveragePooling2D):
-    """keras.layers.AveragePooling2D with the padding "circular" too: windows go on at the opposite side of the map (paper: Conv2D). Rows and
-    columns given as numbers are left out of the mean."""
+    """keras.layers.AveragePooling2D with linn's own paddings, dilation_rate and ceil_mode too. Rows and columns given as numbers are left out
+    of the mean."""
 
     def call(self, inputs):
-        if self.dilation_rate != (1, 1):
+        if not self._is_kerass():
             return sum(self._cells(inputs, "zero")) / sum(self._cells(ops.ones_like(inputs), "zero"))
-        if self._own_padding is None or isinstance(self._own_padding, str):
+        if self._own_padding is None or self._border() != "zero":
             return super().call(inputs)
         mean = keras.layers.AveragePooling2D.call
         return mean(self, self._padded(inputs)) / mean(self, self._padded(ops.ones_like(inputs)))
+
+
+# ---- poolings of other functions ---------------------------------------------------------------------------------------
+
+
+class _GeneralPooling(_OwnPooling, keras.layers.AveragePooling2D):
+    """One function of each window's cells inside the map. A subclass has `pool(x, inside)`: x (cells, images, rows, columns, channels) with
+    zeros outside the map, inside the same with 1 and 0."""
+
+    def __init__(self, pool_size=2, strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(pool_size, strides, padding=padding, data_format=_check_layout(data_format), **kwargs)
+
+    def compute_output_shape(self, input_shape):
+        sizes = [None if size is None else self._axis(axis, size)[3] for axis, size in enumerate(input_shape[1:3])]
+        return (input_shape[0], *sizes, input_shape[3])
+
+    def call(self, inputs, training=False):
+        x = ops.stack(self._cells(inputs, "zero"))
+        return self.pool(x, ops.stack(self._cells(ops.ones_like(inputs), "zero")), training)
+
+
+class _GlobalGeneralPooling(keras.layers.Layer):
+    """One function of each channel's cells. A subclass has `pool` as those of _GeneralPooling."""
+
+    def __init__(self, data_format=None, keepdims=False, **kwargs):
+        super().__init__(**kwargs)
+        self.data_format = _check_layout(data_format)
+        self.keepdims = keepdims
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 1, 1, input_shape[3]) if self.keepdims else (input_shape[0], input_shape[3])
+
+    def call(self, inputs):
+        x = ops.transpose(ops.reshape(inputs, (-1, inputs.shape[1] * inputs.shape[2], inputs.shape[3])), (1, 0, 2))[:, :, None, None]
+        pooled = self.pool(x, ops.ones_like(x), False)
+        return pooled if self.keepdims else pooled[:, 0, 0]
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(data_format=self.data_format, keepdims=self.keepdims)
+        return config
+
+
+class _Norm:
+    """The p-norm, (sum |x|^p)^(1/p): Sermanet, Chintala and LeCun, "Convolutional neural networks applied to house numbers digit
+    classification", ICPR 2012."""
+
+    def __init__(self, *args, p=2.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.p = float(p)
+        if self.p < 1:
+            raise ValueError(f"p is {p}; 1 or more is allowed")
+
+    def pool(self, x, inside, training):
+        size = ops.abs(x)
+        largest = ops.max(size, axis=0)
+        positive = largest > 0
+        scale = ops.where(positive, largest, 1.0)
+        total = ops.sum(ops.power(size / scale, self.p), axis=0)
+        return ops.where(positive, scale * ops.power(ops.where(positive, total, 1.0), 1 / self.p), 0.0)
+
+    def get_config(self):
+        return {**super().get_config(), "p": self.p}
+
+
+@register
+class LpPooling2D(_Norm, _GeneralPooling):
+    __doc__ = _Norm.__doc__
+
+
+@register
+class GlobalLpPooling2D(_Norm, _GlobalGeneralPooling):
+    __doc__ = _Norm.__doc__
+
+
+class _GeneralizedMean:
+    """GeM, (mean max(x, epsilon)^p)^(1/p) with a learned p: Radenovic, Tolias and Chum, "Fine-tuning CNN image retrieval with no human
+    annotation", TPAMI 2018, equation 3."""
+
+    def __init__(self, *args, p=3.0, per_channel=False, epsilon=1e-6, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.first_p, self.per_channel, self.epsilon = float(p), bool(per_channel), float(epsilon)
+
+    def build(self, input_shape):
+        shape = (input_shape[-1] if self.per_channel else 1,)
+        self.p = self.add_weight(name="p", shape=shape, initializer=keras.initializers.Constant(self.first_p))
+        self.built = True
+
+    def pool(self, x, inside, training):
+        p = ops.where(ops.abs(self.p) < 0.01, ops.where(self.p < 0, -0.01, 0.01), self.p)
+        powers = inside * ops.power(ops.maximum(x, self.epsilon), p)
+        return ops.power(ops.sum(powers, axis=0) / ops.sum(inside, axis=0), 1 / p)
+
+    def get_config(self):
+        return {**super().get_config(), "p": self.first_p, "per_channel": self.per_channel, "epsilon": self.epsilon}
+
+
+@register
+class GeneralizedMeanPooling2D(_GeneralizedMean, _GeneralPooling):
+    __doc__ = _GeneralizedMean.__doc__
+
+
+@register
+class GlobalGeneralizedMeanPooling2D(_GeneralizedMean, _GlobalGeneralPooling):
+    __doc__ = _GeneralizedMean.__doc__
+
+
+@register
+class SoftPooling2D(_GeneralPooling):
+    """sum w x, w = exp(x) / sum exp(x): Stergiou, Poppe and Kalliatakis, "Refining activation downsampling with SoftPool", ICCV 2021."""
+
+    def pool(self, x, inside, training):
+        weights = inside * ops.exp(x - ops.max(ops.where(inside > 0, x, -float("inf")), axis=0))
+        return ops.sum(weights * x, axis=0) / ops.sum(weights, axis=0)
+
+
+@register
+class StochasticPooling2D(_GeneralPooling):
+    """While training a cell drawn with probability w = max(x, 0) / sum max(x, 0), else sum w x: Zeiler and Fergus, "Stochastic pooling for
+    regularization of deep convolutional neural networks", ICLR 2013."""
+
+    def __init__(self, *args, seed=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.seed = seed
+
+    def build(self, input_shape):
+        self.generator = keras.random.SeedGenerator(self.seed)
+        self.built = True
+
+    def pool(self, x, inside, training):
+        positive = ops.maximum(x, 0.0)
+        total = ops.sum(positive, axis=0)
+        if not training:
+            return ops.sum(positive * x, axis=0) / ops.where(total > 0, total, 1.0)
+        sums = ops.cumsum(positive, axis=0)
+        past = ops.cast(sums > keras.random.uniform(ops.shape(total), seed=self.generator) * total, x.dtype)
+        first = ops.concatenate([past[:1], past[1:] - past[:-1]])
+        return ops.sum(ops.stop_gradient(first) * x, axis=0)
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+class _MaxAndMean(_GeneralPooling):
+    def mixture(self, share, x, inside):
+        largest = ops.max(ops.where(inside > 0, x, -float("inf")), axis=0)
+        return share * largest + (1 - share) * ops.sum(x, axis=0) / ops.sum(inside, axis=0)
+
+
+@register
+class MixedPooling2D(_MaxAndMean):
+    """alpha max + (1 - alpha) mean, alpha fixed or learned: Lee, Gallagher and Tu, "Generalizing pooling functions in convolutional neural
+    networks: mixed, gated, and tree", AISTATS 2016."""
+
+    def __init__(self, *args, alpha=0.5, learned=False, per_channel=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.first_alpha, self.learned, self.per_channel = float(alpha), bool(learned), bool(per_channel)
+
+    def build(self, input_shape):
+        if self.learned:
+            shape = (input_shape[-1] if self.per_channel else 1,)
+            self.alpha = self.add_weight(name="alpha", shape=shape, initializer=keras.initializers.Constant(self.first_alpha))
+        self.built = True
+
+    def pool(self, x, inside, training):
+        return self.mixture(self.alpha if self.learned else self.first_alpha, x, inside)
+
+    def get_config(self):
+        return {**super().get_config(), "alpha": self.first_alpha, "learned": self.learned, "per_channel": self.per_channel}
+
+
+@register
+class GatedPooling2D(_MaxAndMean):
+    """g max + (1 - g) mean, g = sigmoid(sum v x) of each window: Lee, Gallagher and Tu 2016 (see MixedPooling2D)."""
+
+    def __init__(self, *args, per_channel=False, gate_initializer="zeros", **kwargs):
+        super().__init__(*args, **kwargs)
+        self.per_channel = bool(per_channel)
+        self.gate_initializer = keras.initializers.get(gate_initializer)
+
+    def build(self, input_shape):
+        shape = (*self.pool_size, input_shape[-1] if self.per_channel else 1)
+        self.gate = self.add_weight(name="gate", shape=shape, initializer=self.gate_initializer)
+        self.built = True
+
+    def pool(self, x, inside, training):
+        gate = ops.reshape(self.gate, (-1, 1, 1, 1, self.gate.shape[2]))
+        return self.mixture(ops.sigmoid(ops.sum(gate * x, axis=0)), x, inside)
+
+    def get_config(self):
+        return {**super().get_config(), "per_channel": self.per_channel, "gate_initializer": keras.initializers.serialize(self.gate_initializer)}
 
 
 # ---- blurs ---------------------------------------------------------------------------------------------------------
@@ -309,30 +531,26 @@ class MaxBlurPooling2D(_Blur):
 
     Zhang, "Making convolutional networks shift-invariant again", ICML 2019, arXiv 1904.11486: MaxBlurPool."""
 
-    def __init__(self, pool_size=2, filter_size=4, strides=None, padding="valid", border="reflect", pads="zhang", data_format=None, **kwargs):
+    def __init__(
+        self, pool_size=2, filter_size=4, strides=None, padding="valid", dilation_rate=1, border="reflect", pads="zhang", data_format=None, **kwargs
+    ):
         super().__init__(filter_size, pool_size if strides is None else strides, border, pads, data_format, **kwargs)
         self.pool_size = _pair(pool_size)
-        self.padding = _check(padding, "padding", ("valid", "same", "circular"))
-
-    def _size_of_maxima(self, axis, size):
-        return size if size is None or self.padding != "valid" else size - self.pool_size[axis] + 1
+        self.maximum = MaxPooling2D(self.pool_size, 1, padding=padding, dilation_rate=dilation_rate)
+        self.padding = self.maximum._own_padding or padding
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        rows, columns = (self._blurred_size(axis, self._size_of_maxima(axis, size)) for axis, size in ((0, height), (1, width)))
-        return (batch, rows, columns, channels)
+        batch, height, width, channels = self.maximum.compute_output_shape(input_shape)
+        return (batch, self._blurred_size(0, height), self._blurred_size(1, width), channels)
 
     def call(self, inputs):
-        x = inputs
-        if self.padding == "circular":
-            for axis, size in enumerate(self.pool_size):
-                x = _pad_axis(x, axis + 1, (size - 1) // 2, size // 2, "circular")
-        border = "same" if self.padding == "same" else "valid"
-        return self.blur(ops.max_pool(x, self.pool_size, strides=1, padding=border, data_format="channels_last"))
+        return self.blur(self.maximum(inputs))
 
     def get_config(self):
         config = super().get_config()
         config.update(pool_size=self.pool_size, padding=self.padding)
+        if self.maximum.dilation_rate != (1, 1):
+            config["dilation_rate"] = self.maximum.dilation_rate
         return config
 
 

@@ -11,6 +11,7 @@
 #include "linn/layers/dense.h"       // IWYU pragma: export
 #include "linn/layers/depthwise_conv.h"  // IWYU pragma: export
 #include "linn/layers/encoding.h"    // IWYU pragma: export
+#include "linn/layers/general_pool.h"  // IWYU pragma: export
 #include "linn/layers/merge.h"       // IWYU pragma: export
 #include "linn/layers/noise.h"       // IWYU pragma: export
 #include "linn/layers/norm.h"        // IWYU pragma: export

@@ -49,40 +49,6 @@ struct Pads2 {
   friend constexpr bool operator==(const Pads2&, const Pads2&) = default;
 };
 
-struct PaddingNames {
-  enum Kind : std::uint8_t { valid, same, circular, full, causal };
-  static constexpr std::string_view option = "padding", names[] = {"valid", "same", "circular", "full", "causal"};
-  static consteval void check(bool known) {
-    if (!known) throw "padding must be \"valid\", \"same\", \"circular\", \"full\" or \"causal\"";
-  }
-};
-inline constexpr Choice<PaddingNames> no_padding = "valid";
-
-/// "valid" (no padding), "same" (zeros; out = ceil(n / stride), the odd pad at the end), or two that Keras does not have: "circular" (the
-/// pads of "same", filled from the opposite side, so that a circular shift by a multiple of the stride is one of the output, where the
-/// stride divides n) and, for convolutions, "full" (zeros, (kernel_size - 1) * dilation on every side: no pixel has more taps than
-/// another, and the output grows). Conv1D alone also has Keras's "causal": zeros before the first step, (kernel_size - 1) * dilation of them,
-/// so that no output depends on later steps. A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
-/// Or rows and columns in numbers, as PyTorch and ONNX have them: `Pads2(1)`, `{{1, 2}, {3, 4}}` for top 1, bottom 2, left 3, right 4. A
-/// convolution sees zeros there; a pooling leaves them out, so that a maximum or a mean is of the cells inside the map. Each number must be
-/// below the extent of the window (ShapeError).
-class Padding : public Choice<PaddingNames> {
- public:
-  consteval Padding(const char* name) : Choice(name) {}
-  Padding(const std::string& name) : Choice(name) {}
-  constexpr Padding(const Pads2& pads) : Choice(no_padding), pads_(pads), is_explicit_(true) {}
-  constexpr Padding(const Pads1& rows, const Pads1& columns) : Padding(Pads2(rows, columns)) {}
-
-  /// Whether it was given in numbers; kind() is then `valid`, of the map with the pads.
-  constexpr bool is_explicit() const { return is_explicit_; }
-  constexpr const Pads2& pads() const { return pads_; }
-  friend constexpr bool operator==(const Padding&, const Padding&) = default;
-
- private:
-  Pads2 pads_ = 0;
-  bool is_explicit_ = false;
-};
-
 struct BlurBorderNames {
   enum Kind : std::uint8_t { reflect, replicate, zero, circular };
   static constexpr std::string_view option = "border", names[] = {"reflect", "replicate", "zero", "circular"};
@@ -90,9 +56,53 @@ struct BlurBorderNames {
     if (!known) throw "border must be \"reflect\", \"replicate\", \"zero\" or \"circular\"";
   }
 };
-/// What a blur sees beyond the border of the row a b c d: "reflect" (c b|a b c d|c b), "replicate" (a a|a b c d|d d), "zero", or "circular"
-/// (c d|a b c d|a b). A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
+/// What a blur, or a window with pads in numbers, sees beyond the border of the row a b c d: "reflect" (c b|a b c d|c b), "replicate"
+/// (a a|a b c d|d d), "zero", or "circular" (c d|a b c d|a b). A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
 using BlurBorder = Choice<BlurBorderNames>;
+
+struct PaddingNames {
+  enum Kind : std::uint8_t { valid, same, circular, full, reflect, replicate, causal };
+  static constexpr std::string_view option = "padding", names[] = {"valid", "same", "circular", "full", "reflect", "replicate", "causal"};
+  static consteval void check(bool known) {
+    if (!known) throw "padding must be \"valid\", \"same\", \"circular\", \"full\", \"reflect\", \"replicate\" or \"causal\"";
+  }
+};
+inline constexpr Choice<PaddingNames> no_padding = "valid";
+inline constexpr BlurBorder zero_border = "zero";
+
+/// What stands around a map before windows slide over it. Keras's names: "valid" (nothing), "same" (zeros; out = ceil(n / stride), the odd
+/// pad at the end) and, of Conv1D alone, "causal" (zeros before the first step, (kernel_size - 1) * dilation of them, so that no output
+/// depends on later steps). linn's own:
+/// - "circular", "reflect", "replicate": the pads of "same", filled from the opposite side, by reflection without the edge, or by
+///   repetition of the edge (numpy: wrap, reflect, edge; PyTorch: padding_mode). With "circular" a circular shift by a multiple of the
+///   stride is one of the output, where the stride divides n;
+/// - "full", of convolutions: zeros, (kernel_size - 1) * dilation on every side: no pixel has more taps than another, and the output grows;
+/// - rows and columns in numbers, as PyTorch and ONNX have them: `Pads2(1)`, `{{1, 2}, {3, 4}}` for top 1, bottom 2, left 3, right 4. A
+///   convolution sees zeros there; a pooling leaves them out, so that a maximum or a mean is of the cells inside the map. Each number must
+///   be below the extent of the window (ShapeError);
+/// - numbers with a border: `{Pads2(1), "reflect"}`. Pads of any size; "reflect" needs a map larger than its pads (ShapeError).
+/// In configurations the last form is {"pads": [[1, 1], [1, 1]], "border": "reflect"}. A misspelt literal does not compile; a std::string is
+/// checked when it runs (ValueError).
+class Padding : public Choice<PaddingNames> {
+ public:
+  consteval Padding(const char* name) : Choice(name) {}
+  Padding(const std::string& name) : Choice(name) {}
+  constexpr Padding(const Pads2& pads, const BlurBorder& border = zero_border)
+      : Choice(no_padding), pads_(pads), is_explicit_(true), border_(border) {}
+  constexpr Padding(const Pads1& rows, const Pads1& columns) : Padding(Pads2(rows, columns)) {}
+
+  /// Whether it was given in numbers; kind() is then `valid`, of the map with the pads.
+  constexpr bool is_explicit() const { return is_explicit_; }
+  constexpr const Pads2& pads() const { return pads_; }
+  /// What the pads in numbers hold. "zero": zeros in a convolution, nothing in a pooling.
+  constexpr const BlurBorder& border() const { return border_; }
+  friend constexpr bool operator==(const Padding&, const Padding&) = default;
+
+ private:
+  Pads2 pads_ = 0;
+  bool is_explicit_ = false;
+  BlurBorder border_ = zero_border;
+};
 
 struct BlurPadsNames {
   enum Kind : std::uint8_t { zhang, timm, kornia };

@@ -64,13 +64,15 @@ struct detail::schema::Schema<detail::layers::MaxBlurPooling2DConfig> {
           nested(&C::options,  //
                  field("filter_size", &O::filter_size, detail::layers::filter_sizes, detail::layers::filter_help),
                  field("strides", &O::strides, at_least(1), "Of the blur; by default the window's size."),
-                 field("padding", &O::padding, "Of the maximum: \"valid\", \"same\", \"circular\" or numbers of rows and columns."),
+                 field("padding", &O::padding, "Of the maximum, as in MaxPooling2D."),
+                 own("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one cell of the maximum's window to the next."),
                  field("border", &O::border, detail::layers::border_help), field("pads", &O::pads, detail::layers::pads_help),
                  detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "m"})", "(7, 6, 2)"},
       {R"({"name": "m", "pool_size": [3, 2], "filter_size": 3, "strides": [2, 2], "padding": "circular", "border": "circular"})", "(6, 4, 2)"},
-      {R"({"name": "m", "pool_size": [3, 3], "filter_size": 5, "padding": "same", "border": "zero"})", "(5, 7, 2)"}};
+      {R"({"name": "m", "pool_size": [3, 3], "filter_size": 5, "padding": "same", "border": "zero"})", "(5, 7, 2)"},
+      {R"({"name": "m", "pool_size": [2, 3], "strides": [2, 2], "padding": "reflect", "dilation_rate": [2, 1]})", "(6, 5, 2)"}};
 
   static void complete(C& c) {
     if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
@@ -80,16 +82,6 @@ struct detail::schema::Schema<detail::layers::MaxBlurPooling2DConfig> {
 
 namespace detail::layers {
 namespace {
-
-kernels::PadMode mode_of(const BlurBorder& border) {
-  switch (border.kind()) {
-    case BlurBorder::reflect: return kernels::PadMode::reflect;
-    case BlurBorder::replicate: return kernels::PadMode::replicate;
-    case BlurBorder::zero: return kernels::PadMode::zero;
-    case BlurBorder::circular: break;
-  }
-  return kernels::PadMode::circular;
-}
 
 Pads1 pads_of(const BlurPads& pads, std::int64_t taps, std::int64_t stride) {
   switch (pads.kind()) {
@@ -110,12 +102,8 @@ struct Blur {
   ResolvedWindow resolve(const Shape& input, const std::string& where) const {
     check_map(input, where);
     const Pads1 rows = pads_of(pads, filter_size, strides.height), columns = pads_of(pads, filter_size, strides.width);
-    if (border.kind() == BlurBorder::reflect &&
-        (input[0] <= std::max(rows.before, rows.after) || input[1] <= std::max(columns.before, columns.after)))
-      throw ShapeError(fmt::format(
-          "{} border \"reflect\" puts {} around input ({}, {}), each of which must be less than the map's size; use border=\"replicate\" "
-          "or a smaller filter_size",
-          where, to_string(Pads2(rows, columns)), input[0], input[1]));
+    const kernels::Pads around = {rows.before, rows.after, columns.before, columns.after};
+    if (border.kind() == BlurBorder::reflect) check_reflection(input, around, "border", "border=\"replicate\" or a smaller filter_size", where);
     const auto geometry =
         kernels::resolve({.height = filter_size, .width = filter_size, .stride_height = strides.height, .stride_width = strides.width},
                          rows.before + input[0] + rows.after, columns.before + input[1] + columns.after, input[2], input[2]);
@@ -123,7 +111,7 @@ struct Blur {
       throw ShapeError(
           fmt::format("{} filter_size {} with pads {} does not fit input ({}, {}); use pads=\"zhang\" or a smaller filter_size", where,
                       filter_size, to_string(Pads2(rows, columns)), input[0], input[1]));
-    return {{rows.before, rows.after, columns.before, columns.after}, mode_of(border), *geometry};
+    return {around, pad_mode(border), *geometry};
   }
 
   Shape output_shape(const Shape& input, const std::string& where) const {
@@ -178,7 +166,7 @@ class MaxBlurDescription final : public Described<MaxBlurPooling2DConfig> {
     const OnMap maxima = window_on_map(pool, OnMap::maximum, border_text(config_.options.padding));
     OnMap both = blur().on_map({pool.geometry.out_height, pool.geometry.out_width, pool.geometry.out_channels}, where());
     both.reduction = OnMap::max_blur;
-    both.size = Size2(both.size.height + maxima.size.height - 1, both.size.width + maxima.size.width - 1);
+    both.size = Size2(both.size.height + (maxima.size.height - 1) * maxima.dilation.height, both.size.width + (maxima.size.width - 1) * maxima.dilation.width);
     both.pads = {{both.pads.height.before + maxima.pads.height.before, both.pads.height.after + maxima.pads.height.after},
                  {both.pads.width.before + maxima.pads.width.before, both.pads.width.after + maxima.pads.width.after}};
     if (maxima.fill != OnMap::circular && maxima.size != Size2(1, 1)) {
@@ -192,7 +180,7 @@ class MaxBlurDescription final : public Described<MaxBlurPooling2DConfig> {
  private:
   ResolvedWindow window(const Shape& input, const std::string& where) const {
     check_map(input, where);
-    return resolve_window({"pool_size", config_.pool_size, {1, 1}, {1, 1}, config_.options.padding}, input, input[2], 1, where);
+    return resolve_window({"pool_size", config_.pool_size, {1, 1}, config_.options.dilation_rate, config_.options.padding}, input, input[2], 1, where);
   }
   Blur blur() const { return {config_.options.filter_size, config_.options.strides, config_.options.border, config_.options.pads}; }
 };

@@ -56,7 +56,10 @@ struct detail::schema::Schema<detail::layers::Conv2DConfig> {
       // Pads of 3.
       {R"({"name": "c", "filters": 2, "kernel_size": [7, 7], "padding": "same"})", "(5, 4, 2)"},
       {R"({"name": "c", "filters": 3, "kernel_size": [3, 3], "strides": [2, 2], "padding": [[1, 1], [1, 1]]})", "(6, 8, 2)"},
-      {R"({"name": "c", "filters": 3, "kernel_size": [3, 2], "padding": [[2, 0], [0, 1]], "activation": "tanh"})", "(4, 5, 2)"}};
+      {R"({"name": "c", "filters": 3, "kernel_size": [3, 2], "padding": [[2, 0], [0, 1]], "activation": "tanh"})", "(4, 5, 2)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": [3, 4], "strides": [2, 1], "padding": "reflect"})", "(5, 4, 2)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": [3, 3], "padding": {"pads": [[4, 0], [1, 2]], "border": "replicate"}, "dilation_rate": [2, 1]})",
+       "(3, 4, 2)"}};
 
   static std::string fault(const C& c) {
     const O& o = c.options;

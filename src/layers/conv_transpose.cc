@@ -58,7 +58,8 @@ struct detail::schema::Schema<detail::layers::Conv2DTransposeConfig> {
   static std::string fault(const C& c) {
     const O& o = c.options;
     if (o.padding.is_explicit() || (o.padding.kind() != Padding::valid && o.padding.kind() != Padding::same))
-      return fmt::format("padding is {}; a transposed convolution has \"valid\" and \"same\"",
+      return fmt::format("padding is {}; a transposed convolution has \"valid\" and \"same\", which say what is cut off its output: no window reads "
+                         "beyond the map's border",
                          detail::schema::Type<Padding>::text(o.padding));
     if (o.output_padding.is_set() && (o.output_padding.height >= o.strides.height || o.output_padding.width >= o.strides.width))
       return fmt::format("output_padding is {}; both numbers must be below strides {}", detail::layers::to_string(o.output_padding),

@@ -59,6 +59,7 @@ struct detail::schema::Schema<detail::layers::DepthwiseConv2DConfig> {
        "(9, 8, 4)"},
       {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": [[1, 1], [1, 1]]})", "(6, 8, 3)"},
       {R"({"name": "d", "kernel_size": [5, 3], "padding": [[0, 4], [2, 1]], "depth_multiplier": 2})", "(5, 4, 2)"},
+      {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": {"pads": [[1, 2], [2, 0]], "border": "circular"}})", "(5, 4, 2)"},
       {R"({"name": "d", "kernel_size": [7, 7], "padding": "same"})", "(4, 5, 2)"}};  // pads of 3
   static std::string fault(const C& c) { return detail::layers::convolution_padding_fault(c.options.padding); }
 };
@@ -99,7 +100,8 @@ struct detail::schema::Schema<detail::layers::SeparableConv2DConfig> {
       {R"({"name": "s", "filters": 3, "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
            "use_bias": false})",
        "(5, 6, 3)"},
-      {R"({"name": "s", "filters": 3, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 2]})", "(6, 5, 2)"}};
+      {R"({"name": "s", "filters": 3, "kernel_size": [3, 3], "padding": "same", "dilation_rate": [2, 2]})", "(6, 5, 2)"},
+      {R"({"name": "s", "filters": 3, "kernel_size": [3, 3], "padding": "replicate", "dilation_rate": [2, 1]})", "(4, 5, 2)"}};
   static std::string fault(const C& c) { return detail::layers::convolution_padding_fault(c.options.padding); }
 };
 

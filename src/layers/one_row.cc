@@ -21,7 +21,7 @@ Size2 on_one_row(const Size2& size, double least) {
 
 Pads2 on_one_row(const Pads2& pads) { return {Pads1(0), pads.width}; }
 
-Padding on_one_row(const Padding& padding) { return padding.is_explicit() ? Padding(on_one_row(padding.pads())) : padding; }
+Padding on_one_row(const Padding& padding) { return padding.is_explicit() ? Padding(on_one_row(padding.pads()), padding.border()) : padding; }
 
 ActivationFunction on_one_row(const ActivationFunction& activation) {
   using Type = schema::Type<ActivationFunction>;
@@ -67,7 +67,8 @@ layers::RowPadding Type<layers::RowPadding>::read(const io::Json& json, const Pl
 }
 
 io::Json Type<layers::RowPadding>::write(const layers::RowPadding& value) {
-  return value.padding.is_explicit() ? Type<layers::RowPads>::write({value.padding.pads()}) : Type<Padding>::write(value.padding);
+  const bool is_numbers = value.padding.is_explicit() && value.padding.border() == zero_border;
+  return is_numbers ? Type<layers::RowPads>::write({value.padding.pads()}) : Type<Padding>::write(value.padding);
 }
 
 std::string Type<layers::RowPadding>::fault(const layers::RowPadding& value, const Range& /*range*/) {

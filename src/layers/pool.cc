@@ -44,9 +44,7 @@ struct detail::schema::Schema<detail::layers::PoolConfig<kind>> {
   static constexpr auto fields =
       all(pool_size,
           nested(&C::options,  //
-                 field("strides", &O::strides, at_least(1), "Pixels from one window to the next; by default the window's size."),
-                 field("padding", &O::padding, "\"valid\", \"same\", or linn's own \"circular\" and numbers of rows and columns."),
-                 own("dilation_rate", &O::dilation_rate, at_least(1), "Pixels from one cell of a window to the next; Keras has none."),
+                 detail::layers::pool_fields<O>(),
                  detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "p", "pool_size": [2, 3], "padding": "same"})", "(5, 7, 2)"},
@@ -61,12 +59,16 @@ struct detail::schema::Schema<detail::layers::PoolConfig<kind>> {
       {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "padding": [[2, 0], [1, 1]]})", "(5, 4, 2)"},
       {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 2], "dilation_rate": [2, 3]})", "(7, 8, 2)"},
       {R"({"name": "p", "pool_size": [2, 3], "strides": [2, 1], "padding": "same", "dilation_rate": [2, 2]})", "(6, 7, 2)"},
-      {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 1], "padding": [[2, 3], [1, 2]], "dilation_rate": [2, 3]})", "(6, 7, 2)"}};
+      {R"({"name": "p", "pool_size": [3, 2], "strides": [1, 1], "padding": [[2, 3], [1, 2]], "dilation_rate": [2, 3]})", "(6, 7, 2)"},
+      {R"({"name": "p", "pool_size": [3, 2], "strides": [2, 3], "padding": "reflect"})", "(6, 5, 2)"},
+      {R"({"name": "p", "pool_size": [3, 3], "strides": [2, 2], "padding": {"pads": [[3, 1], [0, 4]], "border": "replicate"}, "ceil_mode": true})", "(5, 4, 2)"},
+      {R"({"name": "p", "pool_size": [3, 2], "strides": [2, 3], "padding": [[1, 1], [0, 1]], "ceil_mode": true})", "(7, 9, 2)"},
+      {R"({"name": "p", "pool_size": [2, 3], "strides": [3, 2], "dilation_rate": [2, 1], "ceil_mode": true})", "(6, 8, 2)"}};
 
   static void complete(C& c) {
     if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
   }
-  static std::string fault(const C& c) { return detail::layers::pool_padding_fault(c.options.padding); }
+  static std::string fault(const C& c) { return detail::layers::pool_padding_fault(c.options.padding, c.options.ceil_mode); }
 };
 
 template <detail::kernels::PoolKind kind>
@@ -136,7 +138,7 @@ class PoolDescription final : public Described<PoolConfig<kind>> {
   ResolvedWindow window(const Shape& input, const std::string& where) const {
     check_map(input, where);
     return resolve_window({"pool_size", this->config_.pool_size, this->config_.options.strides, this->config_.options.dilation_rate,
-                           this->config_.options.padding},
+                           this->config_.options.padding, this->config_.options.ceil_mode},
                           input, input[2], 1, where);
   }
 };

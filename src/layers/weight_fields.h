@@ -12,7 +12,7 @@ constexpr auto stride_fields(const char* paddings) {
   return schema::all(schema::field("strides", &O::strides, schema::at_least(1), "Pixels from one window to the next."),
                      schema::field("padding", &O::padding, paddings));
 }
-inline constexpr const char* all_paddings = "\"valid\", \"same\", or linn's own \"circular\", \"full\" and numbers of rows and columns.";
+inline constexpr const char* all_paddings = "\"valid\", \"same\", or linn's own \"circular\", \"reflect\", \"replicate\", \"full\", numbers of rows and columns, and {pads, border}.";
 
 template <class O>
 constexpr auto dilation_fields() {

@@ -9,13 +9,26 @@
 #include "linn/shape.h"
 #include "linn/types.h"
 #include "plan/ops/pad.h"
+#include "schema/field.h"
 
 namespace linn::detail::layers {
 
 /// What is wrong with the padding of a convolution over maps: "causal", which Conv1D alone has; else an empty text.
 std::string convolution_padding_fault(const Padding& padding);
-/// What is wrong with the padding of a pooling: "full" or "causal", which convolutions alone have; else an empty text.
-std::string pool_padding_fault(const Padding& padding);
+/// Where the windows of a pooling lie: strides (unset: the pool size), padding, dilation_rate and ceil_mode, which all poolings share.
+template <class O>
+constexpr auto pool_fields() {
+  return schema::all(
+      schema::field("strides", &O::strides, schema::at_least(1), "Pixels from one window to the next; by default the window's size."),
+      schema::field("padding", &O::padding,
+                    "\"valid\", \"same\", or linn's own \"circular\", \"reflect\", \"replicate\", numbers of rows and columns, and {pads, border}."),
+      schema::own("dilation_rate", &O::dilation_rate, schema::at_least(1), "Pixels from one cell of a window to the next; Keras has none."),
+      schema::own("ceil_mode", &O::ceil_mode, "Whether the last window may reach beyond the end of the map, as in PyTorch; Keras has none."));
+}
+
+/// What is wrong with the padding of a pooling: "full" or "causal", which convolutions alone have; or ceil_mode without padding that leaves an end.
+/// Else an empty text.
+std::string pool_padding_fault(const Padding& padding, bool ceil_mode = false);
 /// "(2, 2)".
 std::string to_string(const Size2& size);
 /// "padding "same"", as OnMap::border says it.
@@ -33,6 +46,7 @@ struct WindowSpec {
   std::string_view field;  // "kernel_size" or "pool_size", for messages
   Size2 size, strides, dilation;
   Padding padding;
+  bool ceil_mode = false;  // of poolings: the last window may reach beyond the end
 };
 
 /// A window over a map that is padded first, by an op of its own, where `pads` are not none: the kernels of windows know zeros beyond the
@@ -45,6 +59,11 @@ struct ResolvedWindow {
   /// The map that `geometry` is of.
   plan::Value padded(plan::Lowering& to, plan::Value input) const { return plan::pad2d(to, input, pads, mode); }
 };
+
+/// Throws ShapeError unless a map of this size is larger than the pads that reflect it.
+void check_reflection(const Shape& input, const kernels::Pads& pads, std::string_view field, std::string_view way_out, const std::string& where);
+/// The mode of a padding op, of a border.
+kernels::PadMode pad_mode(const BlurBorder& border);
 
 /// For an input (height, width, channels). Throws ShapeError when the input is no such map or is smaller than the window.
 ResolvedWindow resolve_window(const WindowSpec& window, const Shape& input, std::int64_t out_channels, std::int64_t groups,

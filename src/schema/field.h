@@ -105,6 +105,10 @@ template <class Owner, class T>
 constexpr Field<Owner, T> own(const char* key, T Owner::*member, Range range, const char* help) {
   return {key, member, range, help, false, Role::own};
 }
+template <class Owner, class T>
+constexpr Field<Owner, T> own(const char* key, T Owner::*member, const char* help) {
+  return {key, member, {}, help, false, Role::own};
+}
 /// A field without a default.
 template <class Owner, class T>
 constexpr Field<Owner, T> required(const char* key, T Owner::*member, Range range, const char* help) {

@@ -132,17 +132,25 @@ std::string Type<Pads2>::text(const Pads2& value) {
 
 Padding Type<Padding>::read(const io::Json& json, const Place& place) {
   if (json.is_array()) return Type<Pads2>::read(json, place);
+  if (json.is_object()) {
+    if (json.size() != 2 || !json.contains("pads") || !json.contains("border")) refuse(place, json, "an object needs \"pads\" and \"border\" alone");
+    return {Type<Pads2>::read(json["pads"], place), read_name(place, [&] { return BlurBorder(read_text(json["border"], place)); })};
+  }
   return read_name(place, [&] { return Padding(read_text(json, place)); });
 }
 
 io::Json Type<Padding>::write(const Padding& value) {
-  return value.is_explicit() ? Type<Pads2>::write(value.pads()) : io::Json(std::string(value.name()));
+  if (!value.is_explicit()) return std::string(value.name());
+  const io::Json pads = Type<Pads2>::write(value.pads());
+  return value.border() == zero_border ? pads : io::Json{{"pads", pads}, {"border", std::string(value.border().name())}};
 }
 
 std::string Type<Padding>::fault(const Padding& value, const Range& /*range*/) { return Type<Pads2>::fault(value.pads(), at_least(0)); }
 
 std::string Type<Padding>::text(const Padding& value) {
-  return value.is_explicit() ? Type<Pads2>::text(value.pads()) : '"' + std::string(value.name()) + '"';
+  if (!value.is_explicit()) return '"' + std::string(value.name()) + '"';
+  const std::string pads = Type<Pads2>::text(value.pads());
+  return value.border() == zero_border ? pads : fmt::format("{} \"{}\"", pads, value.border().name());
 }
 
 // ---- axes and shapes -------------------------------------------------------------------------------------------------------

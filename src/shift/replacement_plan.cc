@@ -219,7 +219,7 @@ std::vector<ReplacementPlan::NewValue> ReplacementPlan::merged(const NetworkCall
 
 // A window that keeps its stride, or leaves it to a blur.
 ReplacementPlan::NewValue ReplacementPlan::window(const NetworkCall& call, NewValue in) {
-  const bool weights = has_weights(call);
+  const bool weights = has_weights(call) && call.on.reduction == OnMap::weighted_sum;
   in.convolved = in.convolved || weights;
   if (is_one(call.on.strides) || blurs(call)) {
     const NewLayer now = circular(call, call.on.strides);
@@ -248,6 +248,7 @@ ReplacementPlan::NewLayer ReplacementPlan::circular(const NetworkCall& call, con
   Json config = call.config;
   if (config.contains("strides")) config["strides"] = size_pair(strides);
   if (config.contains("padding") && !(is_one(call.on.size) && !has_pads(call.on))) config["padding"] = "circular";
+  config.erase("ceil_mode");  // circular pads leave nothing over at the end
   if (config.contains("border")) config["border"] = "circular";
   if (config.contains("pads")) config["pads"] = "zhang";
   const OnMap on = detail::layers::layer_from_config(call.class_name, config, call.name)->on_map(call.input_shapes);

@@ -87,6 +87,11 @@ std::vector<Example> examples() {
       all.push_back({test["class_name"], test["config"], {Shape(std::span<const std::int64_t>(sizes))}});
     }
   }
+  const io::Json pooling_index = tests::golden_json("pooling.json");
+  for (const io::Json& test : pooling_index["cases"]) {
+    const std::vector<std::int64_t> sizes = test["image"];
+    all.push_back({test["class_name"], test["config"], {Shape(std::span<const std::int64_t>(sizes))}});
+  }
   const io::Json graph_index = tests::golden_json("graph_layers.json");
   for (const io::Json& test : graph_index["cases"]) {
     Example example{test["class_name"], test["config"], {}};

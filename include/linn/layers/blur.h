@@ -44,6 +44,7 @@ struct MaxBlurPooling2DOptions {
   std::int64_t filter_size = 4;
   Size2 strides = {};  // unset: the pool size
   Padding padding = "valid";
+  Size2 dilation_rate = {1, 1};  // of the maximum
   BlurBorder border = "reflect";
   BlurPads pads = "zhang";
   DataFormat data_format = "channels_last";

@@ -12,6 +12,7 @@ struct Pooling2DOptions {
   Size2 strides = {};  // unset: the pool size
   Padding padding = "valid";
   Size2 dilation_rate = {1, 1};  // pixels from one cell of a window to the next; Keras has none
+  bool ceil_mode = false;        // whether the last window may reach beyond the end of the map; Keras has none
   DataFormat data_format = "channels_last";
   std::string name = {};
   bool trainable = true;

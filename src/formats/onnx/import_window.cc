@@ -10,6 +10,7 @@
 #include "linn/layers/conv_transpose.h"
 #include "linn/layers/depthwise_conv.h"
 #include "linn/layers/pad.h"
+#include "linn/layers/general_pool.h"
 #include "linn/layers/pool.h"
 
 namespace linn::detail::formats::onnx {
@@ -266,39 +267,26 @@ std::int64_t norm_order(const Operation& op) {
   return p;
 }
 
-// |x|^p.
-Activation powers_of(const Operation& op, const Activation& source, std::int64_t p) {
-  return raised(op, p % 2 == 0 ? source : magnitude(op, source, "magnitude"), static_cast<double>(p), "powers");
-}
+}  // namespace
 
-// (sum of |x|^p)^(1/p), of the means of |x|^p over this number of cells.
-void give_norm(const Operation& op, const SymbolicTensor& means, std::int64_t p, std::int64_t cells) {
-  Activation result = raised(op, scaled(op, result_map(means), static_cast<double>(cells), 0, "sum"), 1 / static_cast<double>(p));
+void import_lp_pool(const Operation& op) {
+  const auto p = static_cast<double>(norm_order(op));
+  const OnnxWindow window = pool_window(op, op.map(0).symbol.shape());
+  SymbolicTensor input = op.map(0).symbol;
+  Padding padding = std::string(window.padding());
+  // Zeros add nothing to a norm.
+  if (window.form == PadForm::explicit_pads) input = op.call(ZeroPadding2D(all_pads(window)), input, {}, "pad");
+  const LpPooling2DOptions options = {.p = p, .strides = window.strides(), .padding = std::move(padding), .dilation_rate = window.dilation()};
+  Activation result = result_map(op.call(LpPooling2D(window.size(), options), input));
   result.is_non_negative = true;
   op.give(std::move(result));
 }
 
-}  // namespace
-
-// Pads are zeros, which add nothing.
-void import_lp_pool(const Operation& op) {
-  const std::int64_t p = norm_order(op);
-  const Activation source = op.map(0);
-  const OnnxWindow window = pool_window(op, source.symbol.shape());
-  SymbolicTensor powers = powers_of(op, source, p).symbol;
-  if (all_pads(window) != Pads2(0)) powers = op.call(ZeroPadding2D(all_pads(window)), powers, {}, "pad");
-  const SymbolicTensor means = op.call(AveragePooling2D(window.size(), pooling_options(window, "valid")), powers, {}, "mean");
-  give_norm(op, means, p, window.height.size * window.width.size);
-}
-
 void import_global_lp_pool(const Operation& op) {
-  const std::int64_t p = norm_order(op);
-  const Activation source = op.map(0);
-  const Shape map = source.symbol.shape();
-  if (map[0] == Shape::none || map[1] == Shape::none)
-    op.refuse("of a map whose size the file leaves open; export the model with fixed height and width");
-  const SymbolicTensor means = op.call(GlobalAveragePooling2D({.keepdims = true}), powers_of(op, source, p).symbol, {}, "mean");
-  give_norm(op, means, p, map[0] * map[1]);
+  const auto p = static_cast<double>(norm_order(op));
+  Activation result = result_map(op.call(GlobalLpPooling2D({.p = p, .keepdims = true}), op.map(0).symbol));
+  result.is_non_negative = true;
+  op.give(std::move(result));
 }
 
 }  // namespace linn::detail::formats::onnx
