@@ -103,7 +103,7 @@ TEST(Fix, NotebookWithBlur) {
   expect_kept(old, fixed);
 }
 
-// MaxBlurPooling2D has no dilation: the maximum stays, and a blur takes over its strides.
+// A dilated maximum stays, and a blur takes over its strides.
 TEST(Fix, DilatedMaximaKeepTheirDilation) {
   const Sequential old({Conv2D(4, 3, {.padding = "same", .input_shape = {12, 12, 1}}),
                         MaxPooling2D(2, {.strides = 2, .padding = "same", .dilation_rate = 2}), GlobalMaxPooling2D(), Dense(3)});
