@@ -17,6 +17,7 @@
 #include "kernels/group_norm_check.h"
 #include "kernels/kernels.h"
 #include "kernels/layout_check.h"
+#include "kernels/low_pass_check.h"
 #include "kernels/merge_check.h"
 #include "kernels/noise_check.h"
 #include "kernels/norm_check.h"
@@ -622,6 +623,27 @@ void general_pool(Draw& draw) {
   check::check_general(p, draw.between(1, 2), ties ? Values::ties : Values::normal, seed);
 }
 
+void ring_filter(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const auto axis = [&] { return low_frequencies(draw.between(1, 20), draw.between(1, 4), draw.flag()); };
+  check::check_ring_filter({axis(), axis(), draw.between(1, 80)}, draw.between(1, 2), draw.pick({Values::normal, Values::ties}), seed);
+}
+
+void pixel_filter(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const Window w{draw.between(1, 4), draw.between(1, 4), draw.between(1, 3), draw.between(1, 3)};
+  const std::int64_t height = draw.between(4, 10), width = draw.between(4, 10), groups = draw.between(1, 6), channels = draw.between(1, 20);
+  check::check_pixel_filter(check::pixel_filter_problem(w, height, width, groups, channels), draw.between(1, 2),
+                            draw.pick({Values::normal, Values::ties, Values::hostile}), seed);
+}
+
+void region_max(Draw& draw) {
+  const std::uint32_t seed = draw.seed();
+  const std::int64_t height = draw.between(1, 9), width = draw.between(1, 9), channels = draw.between(1, 40);
+  check::check_region_max({height, width, channels, draw.between(1, height), draw.between(1, width)}, draw.between(0, 3), draw.between(1, 2),
+                          draw.pick({Values::normal, Values::ties, Values::hostile}), seed);
+}
+
 void spatial_dropout(Draw& draw) {
   const std::uint64_t seed = draw.seed(), first = static_cast<std::uint64_t>(draw.between(0, 255));
   check::check_spatial_dropout({draw.pick({0.0, 0.25, 0.9}), draw.between(1, 9), draw.between(1, 70)}, draw.between(1, 3), first, seed, seed << 30 | 7);
@@ -676,6 +698,9 @@ constexpr Case cases[] = {
     {conv_few_channels, {ConvForward::name}},
     {phase_pool, {PhasePoolForward::name, PhasePoolInputGradient::name}},
     {general_pool, {GeneralPoolForward::name, GeneralPoolGradient::name}},
+    {ring_filter, {RingFilterForward::name, RingFilterInputGradient::name}},
+    {pixel_filter, {PixelFilterForward::name, PixelFilterGradient::name}},
+    {region_max, {RegionMaxForward::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

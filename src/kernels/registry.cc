@@ -19,13 +19,16 @@
 #include "kernels/norm/group_vector.h"
 #include "kernels/norm/vector.h"
 #include "kernels/pad/vector.h"
+#include "kernels/pixel_filter/vector.h"
 #include "kernels/polyphase/each_image.h"
 #include "kernels/polyphase/vector.h"
 #include "kernels/pool/adaptive_vector.h"
 #include "kernels/pool/general_vector.h"
 #include "kernels/pool/vector.h"
 #include "kernels/reduce/vector.h"
+#include "kernels/region_pool/vector.h"
 #include "kernels/resample/vector.h"
+#include "kernels/ring_filter/vector.h"
 #include "linn/error.h"
 
 namespace linn::detail::kernels {

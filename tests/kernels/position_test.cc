@@ -1,6 +1,8 @@
 // `position_invariant` and `period` told apart by bits: every implementation that claims them, and those that rightly do not.
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "kernels/kernels.h"
 #include "kernels/position_check.h"
 #include "linn/error.h"
@@ -214,6 +216,31 @@ void check_positions<AdaptivePoolForward>() {
     });
   }
 }
+// Equal cells give equal cells: every output of a ring sees the same.
+template <>
+void check_positions<RingFilterForward>() {
+  const RingFilterForward::Problem problem{low_frequencies(1, 1, false), low_frequencies(count, 1, true), 1};
+  check_positions_elements<RingFilterForward>(problem, count, [&](const auto& f, Buffer& dst) {
+    Buffer scratch(f.scratch(problem, 1), unwritten);
+    f.run(problem, {1, equal_elements().data(), dst.data(), scratch.data()});
+  });
+}
+template <>
+void check_positions<PixelFilterForward>() {
+  const PixelFilterForward::Problem problem{resolve({}, 1, count, 1, 1).value()};
+  check_positions_elements<PixelFilterForward>(problem, count, [&](const auto& f, Buffer& dst) {
+    f.run(problem, {1, equal_elements().data(), equal_elements().data(), dst.data(), nullptr});
+  });
+}
+template <>
+void check_positions<RegionMaxForward>() {
+  const RegionMaxForward::Problem problem{1, count, 1, 1, count};
+  std::vector<std::int32_t> borders(count + 1);
+  std::iota(borders.begin(), borders.end(), 0);
+  check_positions_elements<RegionMaxForward>(problem, count, [&](const auto& f, Buffer& dst) {
+    f.run(problem, {1, {borders.data(), borders.data() + 1}, {borders.data(), borders.data() + 1}, equal_elements().data(), dst.data(), nullptr, nullptr});
+  });
+}
 // Of rows that hold the same in every order, all forms; of maps only the reference claims it.
 template <>
 void check_positions<GroupNormForward>() {
@@ -317,6 +344,10 @@ template <>
 void check_positions<GlobalPoolInputGradient>() {}
 template <>
 void check_positions<PhaseMixGradient>() {}
+template <>
+void check_positions<RingFilterInputGradient>() {}
+template <>
+void check_positions<PixelFilterGradient>() {}
 template <>
 void check_positions<TransposeKernel>() {}
 template <>
