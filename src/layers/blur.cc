@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "kernels/blur/blur.h"
 #include "layers/described.h"
 #include "layers/window.h"

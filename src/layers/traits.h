@@ -28,8 +28,8 @@ namespace linn::detail::layers {
 /// Of several inputs, cells at one place belong together (elementwise, pointwise); the other kinds have one input.
 struct OnMap {
   enum Kind : std::uint8_t { opaque, elementwise, pointwise, window, pad, global, polyphase, flatten, resize };
-  /// What a window or a global pooling takes of its cells. `blur`: a fixed low-pass filter; `max_blur`: the same of maxima; `general`: another
-  /// function, the same for all windows.
+  /// What a window or a global pooling takes of its cells. `blur`: a low-pass filter, fixed or made from the map; `max_blur`: a fixed one of
+  /// maxima; `general`: another function, the same for all windows.
   enum Reduction : std::uint8_t { weighted_sum, mean, maximum, blur, max_blur, general };
   /// What the pads hold.
   enum Fill : std::uint8_t { zeros, circular, mirrored };

@@ -161,4 +161,15 @@ OnMap window_on_map(const ResolvedWindow& resolved, OnMap::Reduction reduction, 
   return on;
 }
 
+OnMap whole_ring(const Shape& input, const Size2& strides, OnMap::Reduction reduction) {
+  const auto pads = [](std::int64_t size) { return Pads1((size - 1) / 2, size / 2); };
+  return {.kind = OnMap::window,
+          .reduction = reduction,
+          .size = {input[0], input[1]},
+          .strides = strides,
+          .pads = {pads(input[0]), pads(input[1])},
+          .fill = OnMap::circular,
+          .border = "its window is the whole map"};
+}
+
 }  // namespace linn::detail::layers

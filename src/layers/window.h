@@ -42,6 +42,9 @@ struct ResolvedWindow;
 /// The trait of a layer with this window.
 OnMap window_on_map(const ResolvedWindow& resolved, OnMap::Reduction reduction, std::string border);
 
+/// The trait of a layer each of whose outputs sees the whole map round its ring, and that keeps every stride-th cell.
+OnMap whole_ring(const Shape& input, const Size2& strides, OnMap::Reduction reduction);
+
 struct WindowSpec {
   std::string_view field;  // "kernel_size" or "pool_size", for messages
   Size2 size, strides, dilation;
