@@ -22,6 +22,11 @@ bool is_written_only(const RowGraph& row) {
   static const std::set<std::string> activations = {"threshold"};
   // Softmax over several axes; a ReLU with a threshold.
   if (row.class_name == "Softmax" || row.class_name == "ReLU") return true;
+  // Products with constant matrices, weights that are made from the map, places of maxima. tests/onnx/check_export.py compares them.
+  static const std::set<std::string> made_of_nodes = {"FrequencyLowCutPooling2D", "AdaptiveBlurPooling2D", "TranslationInvariantPolyphaseSampling2D",
+                                                      "FractionalMaxPooling2D",   "MaxPoolingWithArgmax2D", "MaxUnpooling2D",
+                                                      "SpatialPyramidPooling2D",  "StripPooling2D",         "AttentionPooling2D"};
+  if (made_of_nodes.contains(row.class_name)) return true;
   for (const std::string& activation : activations)
     if (row.name.starts_with("Activation_" + activation)) return true;
   return row.name == "Activation_relu_1_rows" || row.name == "Activation_relu_1_map";

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "formats/onnx/export_parts.h"
 #include "formats/onnx/exporters.h"
 #include "formats/onnx/weights.h"
 
@@ -102,9 +103,13 @@ std::string wrapped_axis(ExportedCall& call, const std::string& map, const Pads1
   return call.node("Concat", parts, {{"axis", axis}}, fmt::format("{}_wrap{}", part, axis));
 }
 
+}  // namespace
+
 std::string wrapped(ExportedCall& call, const std::string& map, const Pads2& pads, const Shape& image, const std::string& part) {
   return wrapped_axis(call, wrapped_axis(call, map, pads.height, 2, image[0], part), pads.width, 3, image[1], part);
 }
+
+namespace {
 
 List list_of(const Size2& size) { return {size.height, size.width}; }
 List list_of(const Pads2& pads) { return {pads.height.before, pads.width.before, pads.height.after, pads.width.after}; }
@@ -122,21 +127,24 @@ Attributes window_attributes(const Spec& spec, bool with_dilations) {
 
 List all_axes(const Pads2& pads) { return {0, 0, pads.height.before, pads.width.before, 0, 0, pads.height.after, pads.width.after}; }
 
-// A map with pads of its own around it.
-std::string filled(ExportedCall& call, const std::string& map, const Pads2& pads, const std::string& border, const Shape& image, const std::string& part) {
+std::string source_of(ExportedCall& call, const Spec& spec) {
+  return bordered(call, call.channels_first(), spec.filled, spec.border, call.image(), "pad");
+}
+
+}  // namespace
+
+std::string bordered(ExportedCall& call, const std::string& map, const Pads2& pads, const std::string& border, const Shape& image, const std::string& part) {
   if (pads == Pads2(0)) return map;
   if (border == "circular") return wrapped(call, map, pads, image, part);
   const std::string mode = border == "reflect" ? "reflect" : border == "replicate" ? "edge" : "constant";
   return call.node("Pad", {map, call.integers(all_axes(pads), part + "_pads")}, {{"mode", mode}}, part + "_pad");
 }
 
-std::string source_of(ExportedCall& call, const Spec& spec) {
-  return filled(call, call.channels_first(), spec.filled, spec.border, call.image(), "pad");
-}
-
 Tensor with_axes(const Tensor& weights, std::initializer_list<std::size_t> axes) {
   return transposed_tensor(weights.values<float>(), {weights.shape().begin(), weights.shape().rank()}, std::vector<std::size_t>(axes));
 }
+
+namespace {
 
 // (height, width, channels, multiplier) -> (channels * multiplier, 1, height, width)
 Tensor depthwise_weights(const Tensor& kernel) {
@@ -501,7 +509,7 @@ void give_blurred(ExportedCall& call, const std::string& map, const Shape& image
   const Size2 strides = call.size("strides");
   const std::string border = call.text("border"), kind = call.text("pads");
   const Pads2 pads = {blur_pads(kind, taps, strides.height), blur_pads(kind, taps, strides.width)};
-  const std::string padded = filled(call, map, pads, border, image, "blur");
+  const std::string padded = bordered(call, map, pads, border, image, "blur");
   std::vector<double> row = {1};
   while (static_cast<std::int64_t>(row.size()) < taps) {
     row.push_back(0);
@@ -536,9 +544,6 @@ void export_max_blur_pooling(ExportedCall& call) {
 
 // ---- polyphase ---------------------------------------------------------------------------------------------------
 
-namespace {
-
-// Phases x[i::stride, j::stride] of map `input`, row by row.
 std::vector<std::string> phases_of(ExportedCall& call, std::size_t input, const Size2& strides) {
   std::vector<std::string> phases;
   const std::string map = call.channels_first(input), prefix = fmt::format("phases{}", input);
@@ -551,6 +556,8 @@ std::vector<std::string> phases_of(ExportedCall& call, std::size_t input, const 
     }
   return phases;
 }
+
+namespace {
 
 // Of every input the phase of the largest score, chosen for each image. `scores`: one (N, 1) for each phase.
 void give_phases(ExportedCall& call, const std::vector<std::string>& scores, const Size2& strides, std::vector<std::string> first) {
