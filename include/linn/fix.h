@@ -16,10 +16,10 @@
 namespace linn::shift {
 
 struct DownsamplingNames {
-  enum Kind : std::uint8_t { blur, aps, lps };
-  static constexpr std::string_view option = "downsampling", names[] = {"blur", "aps", "lps"};
+  enum Kind : std::uint8_t { blur, aps, lps, ddac, flc, tips };
+  static constexpr std::string_view option = "downsampling", names[] = {"blur", "aps", "lps", "ddac", "flc", "tips"};
   static consteval void check(bool known) {
-    if (!known) throw "downsampling must be \"blur\", \"aps\" or \"lps\"";
+    if (!known) throw "downsampling must be \"blur\", \"aps\", \"lps\", \"ddac\", \"flc\" or \"tips\"";
   }
 };
 /// How a network subsamples after `fix`.
@@ -28,6 +28,11 @@ struct DownsamplingNames {
 /// | blur | BlurPooling2D, MaxBlurPooling2D              | always the same, behind a low-pass filter | none; less shift variance |
 /// | aps  | AdaptivePolyphaseSampling2D                  | the phase of the largest norm       | circular shifts, to the bit |
 /// | lps  | LearnablePolyphaseSampling2D                 | the phase that a small network chooses | circular shifts, to the bit |
+/// | ddac | AdaptiveBlurPooling2D                        | always the same, behind a low-pass filter made from the map | none; less shift variance |
+/// | flc  | FrequencyLowCutPooling2D                     | always the same, without the frequencies that alias | none; less shift variance |
+/// | tips | TranslationInvariantPolyphaseSampling2D      | all phases, in a mixture made from the map | none; less shift variance |
+/// The new variables start where "ddac" is the blur of `filter_size` taps and "tips" the mean of the phases; training moves them from there,
+/// and they are nothing more without it. All but "aps" and "lps" promise only what holds for shifts by multiples of the strides.
 /// A literal of another name does not compile; a std::string is checked at run time (ValueError).
 using Downsampling = Choice<DownsamplingNames>;
 
@@ -35,7 +40,7 @@ struct FixOptions {
   Downsampling with = "aps";
   /// Input size (height, width) of the new network, the old input in its middle. Unset: the old size.
   Size2 canvas = {};
-  /// Taps of the blur filters, 2 to 7.
+  /// Taps of the filters of "blur" and "ddac", 2 to 7.
   std::int64_t filter_size = 3;
   /// Of "lps": training steps until the choice of a phase is almost hard. Use the number of steps that follow; with fewer steps training
   /// ends with a soft choice.
@@ -60,7 +65,7 @@ struct FixResult {
 };
 
 /// A network for the same task without strided windows, borders and flattened heads:
-///   - windows with strides (convolutions, poolings, and blurs unless `with` is "blur") run at stride 1, followed by the downsampling layer;
+///   - windows with strides (convolutions, poolings, and with "aps" and "lps" blurs too) run at stride 1, followed by the downsampling layer;
 ///   - padding becomes "circular"; padding layers are removed;
 ///   - Flatten and the Dense behind it become a convolution with the Dense's own weights and a window of the old map's size, followed by
 ///     GlobalMaxPooling2D. Maps of more than 8 x 8 cells get GlobalMaxPooling2D and a new Dense instead;
@@ -68,7 +73,7 @@ struct FixResult {
 ///     inference choose kernels that round alike at all places.
 /// With "aps" and "lps" `why_not_invariant` of the result has no reason. The result computes another function and must be trained again; it
 /// is not compiled.
-/// Throws ShapeError for a model that is no classifier of images, for a canvas smaller than its input and, with "aps" and "lps", for sizes
+/// Throws ShapeError for a model that is no classifier of images, for a canvas smaller than its input and, with "aps", "lps" and "tips", for sizes
 /// that are no multiple of the strides (the text names a canvas that is); ValueError for layers without a replacement and where there is
 /// nothing to replace; StateError for a model that is not built.
 ///

@@ -226,9 +226,10 @@ def fix(model, downsampling="aps", canvas=None, filter_size=3, anneal_steps=1000
     Args:
         model: As of `shift`.
         downsampling: "blur" (a low-pass filter before each stride: less variance), "aps" or "lps" (adaptive and learnable polyphase sampling: no
-            circular shift changes a bit of the output).
+            circular shift changes a bit of the output); "ddac", "flc" or "tips" (a filter made from the map, the low half of the spectrum, a
+            mixture of phases: less variance; "ddac" and "tips" must be trained).
         canvas: (height, width) of the new input, the old one in its middle.
-        filter_size: Taps of the blur filters.
+        filter_size: Taps of the filters of "blur" and "ddac".
         anneal_steps: Of "lps": training steps until its choice is almost hard.
         seed: Of new weights.
 

@@ -66,8 +66,8 @@ bool is_chain(const Model& model) { return detail::io::parse_json(model.to_json(
 }  // namespace
 
 ReplacementPlan::ReplacementPlan(const Model& model, const FixOptions& options)
-    : model_(model), options_(options), blur_(options.with.kind() == Downsampling::blur), network_((check_classifier(model), network_of(model))),
-      groups_(network_, !blur_), input_(network_.input_shape), values_(network_.calls.size()) {
+    : model_(model), options_(options), sampling_(row_of(options.with)), network_((check_classifier(model), network_of(model))),
+      groups_(network_, sampling_.polyphase), input_(network_.input_shape), values_(network_.calls.size()) {
   check_options();
   if (options.canvas.is_set()) input_ = {options.canvas.height, options.canvas.width, input_[2]};
   for (const NetworkCall& call : network_.calls) {
@@ -89,7 +89,7 @@ void ReplacementPlan::check_options() const {
 // Phases of a circular map have equal sizes only where the strides divide the map. A blur needs no equal phases.
 void ReplacementPlan::check_sizes() const {
   const Size2 strides = groups_.least_multiple();
-  if (!polyphase_ || (input_[0] % strides.height == 0 && input_[1] % strides.width == 0)) return;
+  if ((!polyphase_ && !sampling_.divides) || (input_[0] % strides.height == 0 && input_[1] % strides.width == 0)) return;
   throw ShapeError(fmt::format(
       "[fix] inputs of {0}x{1} came; with strides of {2} in all, heights and widths must be multiples of them: else phases have "
       "unequal sizes and nothing is guaranteed; lay the images onto a canvas of {3}x{4}",
@@ -147,7 +147,8 @@ void ReplacementPlan::rebuild_group(const StrideGroup& group) {
     maps.push_back(in.value);
     members.push_back(std::move(in));
   }
-  const NewLayer sampling = downsampling_for(network_.calls[group.members.front()]);
+  const NetworkCall& first = network_.calls[group.members.front()];
+  const NewLayer sampling = downsampling_for(first, first.output()[2]);
   const std::vector<SymbolicTensor> sampled = apply(sampling, maps);
   for (std::size_t i = 0; i < members.size(); ++i) {
     const NetworkCall& call = network_.calls[group.members[i]];
@@ -217,7 +218,7 @@ std::vector<ReplacementPlan::NewValue> ReplacementPlan::merged(const NetworkCall
 
 // ---- strides and borders ---------------------------------------------------------------------------------------------
 
-// A window that keeps its stride, or leaves it to a blur.
+// A window that keeps its stride, or leaves it to a low-pass filter.
 ReplacementPlan::NewValue ReplacementPlan::window(const NetworkCall& call, NewValue in) {
   const bool weights = has_weights(call) && call.on.reduction == OnMap::weighted_sum;
   in.convolved = in.convolved || weights;
@@ -228,14 +229,14 @@ ReplacementPlan::NewValue ReplacementPlan::window(const NetworkCall& call, NewVa
     return in;
   }
   NewLayer now = circular(call, {1, 1});
-  if (call.on.reduction == OnMap::maximum && is_one(call.on.dilation)) {
+  if (options_.with.kind() == Downsampling::blur && call.on.reduction == OnMap::maximum && is_one(call.on.dilation)) {
     now = blurred(call, now);
     in.value = apply(now, in.value);
     note(call, summary_of(now.class_name, now.config, now.on));
     return in;
   }
   in.value = apply(now, in.value);
-  const NewLayer blur = downsampling_for(call);
+  const NewLayer blur = downsampling_for(call, in.value.shape()[2]);
   note(call, summary_of(now.class_name, now.config, now.on) + " + " + summary_of(blur.class_name, blur.config, blur.on));
   in.waiting = blur;
   // Zhang 2019: a blur comes behind the normalization and relu of its convolution. Blurred before, it would blur the layer's input.
@@ -268,25 +269,14 @@ ReplacementPlan::NewLayer ReplacementPlan::blurred(const NetworkCall& call, cons
   return both;
 }
 
-// The layer that takes over a window's strides.
-ReplacementPlan::NewLayer ReplacementPlan::downsampling_for(const NetworkCall& call) {
-  NewLayer sampling;
-  sampling.on = {.kind = OnMap::polyphase, .strides = call.on.strides};
-  sampling.config = {{"name", fresh_name(call.name + "_sampling")}, {"trainable", true}, {"strides", size_pair(call.on.strides)}};
-  switch (options_.with.kind()) {
-    case Downsampling::blur:
-      sampling.class_name = "BlurPooling2D";
-      sampling.on.kind = OnMap::window;
-      sampling.config["filter_size"] = options_.filter_size;
-      sampling.config["border"] = "circular";
-      break;
-    case Downsampling::aps: sampling.class_name = "AdaptivePolyphaseSampling2D"; break;
-    case Downsampling::lps:
-      sampling.class_name = "LearnablePolyphaseSampling2D";
-      sampling.config["anneal_steps"] = options_.anneal_steps;
-      break;
-  }
-  return sampling;
+// The layer that takes over a window's strides on a map of so many channels.
+ReplacementPlan::NewLayer ReplacementPlan::downsampling_for(const NetworkCall& call, std::int64_t channels) {
+  NewLayer layer{.class_name = std::string(sampling_.class_name), .config = {}};
+  layer.on = {.kind = sampling_.polyphase ? OnMap::polyphase : OnMap::window, .strides = call.on.strides};
+  layer.config = {{"name", fresh_name(call.name + "_sampling")}, {"trainable", true}, {"strides", size_pair(call.on.strides)}};
+  sampling_.configure(layer.config, options_, channels);
+  samplings.insert(layer.name());
+  return layer;
 }
 
 ReplacementPlan::NewValue ReplacementPlan::with_blur(NewValue in) {
@@ -354,7 +344,7 @@ ReplacementPlan::NewValue ReplacementPlan::close_with_global_pooling(NewValue in
 // Called before a global pooling. A network without strides has no polyphase layer yet. One of stride 1 costs little and restricts inference to
 // kernels that round alike at all places.
 ReplacementPlan::NewValue ReplacementPlan::with_exact_sampling(NewValue in, const std::string& before) {
-  if (polyphase_ || blur_) return in;
+  if (polyphase_ || !sampling_.polyphase) return in;
   polyphase_ = true;
   const Json config = {{"name", fresh_name("exact_sampling")}, {"trainable", true}, {"strides", size_pair({1, 1})}};
   in.value = apply({.class_name = "AdaptivePolyphaseSampling2D", .config = config}, in.value);

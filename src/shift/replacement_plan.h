@@ -11,6 +11,7 @@
 
 #include "io/json.h"
 #include "linn/fix.h"
+#include "shift/downsampling.h"
 #include "shift/network.h"
 #include "shift/stride_groups.h"
 
@@ -26,6 +27,8 @@ class ReplacementPlan {
   Model build();
 
   std::vector<Replacement> replacements;
+  /// Names of the new layers that took over strides.
+  std::set<std::string> samplings;
 
  private:
   // A layer that is to be called.
@@ -61,7 +64,7 @@ class ReplacementPlan {
   NewValue window(const NetworkCall& call, NewValue in);
   NewLayer circular(const NetworkCall& call, const Size2& strides) const;
   NewLayer blurred(const NetworkCall& call, const NewLayer& pooling) const;
-  NewLayer downsampling_for(const NetworkCall& call);
+  NewLayer downsampling_for(const NetworkCall& call, std::int64_t channels);
   NewValue with_blur(NewValue in);
 
   // Heads.
@@ -79,7 +82,7 @@ class ReplacementPlan {
 
   const Model& model_;
   const FixOptions& options_;
-  bool blur_;  // downsampling by blurs
+  const DownsamplingRow& sampling_;
   Network network_;
   StrideGroups groups_;
   Shape input_;

@@ -117,6 +117,52 @@ TEST(Fix, DilatedMaximaKeepTheirDilation) {
   }
 }
 
+// The maximum stays at stride 1, and the low-pass filter takes over its stride.
+TEST(Fix, NotebookWithEachLowPassFilter) {
+  const Sequential old = notebook();
+  const std::map<std::string, std::string> layers = {{"ddac", "AdaptiveBlurPooling2D/2x2 circular 5"},
+                                                     {"flc", "FrequencyLowCutPooling2D/2x2"},
+                                                     {"tips", "TranslationInvariantPolyphaseSampling2D/2x2"}};
+  for (const auto& [with, sampling] : layers) {
+    const FixResult fixed = fix(old, {.with = with, .filter_size = 5});
+    EXPECT_THAT(outline(fixed.model), ElementsAre("Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", sampling,
+                                                  "Conv2D 3x3/1x1 circular relu 32", "MaxPooling2D 2x2/1x1 circular", sampling,
+                                                  "Conv2D 5x5/1x1 circular relu 128", "GlobalMaxPooling2D", "Dense softmax 10"));
+    EXPECT_EQ(fixed.new_weights.size(), with == "ddac" ? 10U : with == "tips" ? 4U : 0U);
+    expect_kept(old, fixed);
+    EXPECT_THAT(why_not_invariant(fixed.model).value_or(""), HasSubstr("subsamples with stride 2 behind a blur")) << with;
+  }
+}
+
+// Before training the learned filters are the plain ones.
+TEST(Fix, LearnedFiltersStartAsPlainOnes) {
+  const Tensor images = tests::random_images(2, {28, 28, 1}, 3);
+  const auto outputs = [&](const FixResult& fixed, const char* layer) {
+    for (auto& [name, output] : fixed.model.layer_outputs(images))
+      if (name == layer) return std::vector<float>(output.values<float>().begin(), output.values<float>().end());
+    return std::vector<float>();
+  };
+  const auto expect_near = [](const std::vector<float>& a, const std::vector<float>& b) {
+    ASSERT_EQ(a.size(), b.size());
+    ASSERT_FALSE(a.empty());
+    for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5F);
+  };
+  for (const std::int64_t taps : {2, 3, 4})
+    expect_near(outputs(fix(notebook(), {.with = "ddac", .filter_size = taps}), "max_pooling2d_sampling"),
+                outputs(fix(notebook(), {.with = "blur", .filter_size = taps}), "max_pooling2d"));
+  const FixResult mean = fix(notebook(), {.with = "tips"});
+  const std::vector<float> before = outputs(mean, "max_pooling2d"), after = outputs(mean, "max_pooling2d_sampling");
+  ASSERT_EQ(before.size(), 4 * after.size());
+  const auto at = [&](std::size_t y, std::size_t x) { return before[(y * 28 + x) * 32]; };
+  EXPECT_NEAR(after[0], (at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4, 1e-5F);
+}
+
+TEST(Fix, MixturesOfPhasesNeedEvenMaps) {
+  EXPECT_THAT(message_of<ShapeError>([] { fix(detail::model::make("notebook", {27, 30, 1}, 10), {.with = "tips"}); }), HasSubstr("a canvas of 28x32"));
+  for (const char* with : {"flc", "ddac"})
+    EXPECT_EQ(fix(detail::model::make("notebook", {27, 30, 1}, 10), {.with = std::string(with)}).model.input_shape(), Shape({27, 30, 1}));
+}
+
 Sequential strided() {
   return Sequential(
       {Conv2D(6, {3, 3}, {.strides = 2, .padding = "same", .activation = "relu", .input_shape = {16, 16, 2}}), BatchNormalization(),

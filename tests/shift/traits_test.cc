@@ -69,6 +69,34 @@ std::vector<Example> own_examples() {
           blurred["border"] = "circular";
           all.push_back({"MaxBlurPooling2D", blurred, inputs});
         }
+  for (const Size2 strides : {Size2(2, 2), Size2(3, 1), Size2(1, 1)}) {
+    const io::Json config = {{"strides", {strides.height, strides.width}}};
+    for (const std::vector<Shape>& inputs : {even, odd}) {
+      all.push_back({"FrequencyLowCutPooling2D", config, inputs});
+      for (const char* border : {"reflect", "zero", "circular"}) {
+        io::Json adaptive = config;
+        adaptive["groups"] = 1;
+        adaptive["border"] = border;
+        all.push_back({"AdaptiveBlurPooling2D", adaptive, inputs});
+      }
+    }
+    const std::vector<Shape> multiple = {Shape{6, 8, 3}};
+    for (const char* regions : {"phases", "quadrants"}) {
+      io::Json mixed = config;
+      mixed["regions"] = regions;
+      all.push_back({"TranslationInvariantPolyphaseSampling2D", mixed, multiple});
+    }
+  }
+  for (const std::vector<Shape>& inputs : {even, odd}) {
+    all.push_back({"FractionalMaxPooling2D", io::Json::object(), inputs});
+    all.push_back({"MaxPoolingWithArgmax2D", io::Json::object(), inputs});
+    all.push_back({"MaxUnpooling2D", io::Json::object(), {inputs[0], inputs[0]}});
+    all.push_back({"SpatialPyramidPooling2D", io::Json::object(), inputs});
+    all.push_back({"SpatialPyramidPooling2D", {{"levels", {1}}}, inputs});
+    all.push_back({"StripPooling2D", io::Json::object(), inputs});
+    all.push_back({"AttentionPooling2D", {{"units", 4}}, inputs});
+    all.push_back({"AttentionPooling2D", {{"units", 4}, {"gated", true}, {"keepdims", true}}, inputs});
+  }
   for (const char* border : {"reflect", "replicate", "zero", "circular"})
     for (const char* pads : {"zhang", "timm", "kornia"})
       for (const int filter : {2, 3, 4, 5})
