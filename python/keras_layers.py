@@ -5,7 +5,7 @@ linn writes .keras files with layers that Keras does not have. Import this file 
     import keras, keras_layers
     model = keras.models.load_model("x.keras")
 
-It needs Keras 3 alone, with any backend. The classes have linn's names, defaults and variables. Where Keras has a class of the same name
+It needs Keras 3 alone (numpy comes with it), with any backend. The classes have linn's names, defaults and variables. Where Keras has a class of the same name
 (Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D), the class here is Keras's with more paddings, and poolings
 have a dilation and ceil_mode.
 Images are "channels_last".
@@ -16,13 +16,16 @@ What differs from linn:
 - StochasticPooling2D: the cells of training are drawn by Keras.
 - LearnablePolyphaseSampling2D: the noise of training is drawn by Keras. The temperature falls with the training calls since the layer was
   made or loaded: a file does not hold their number.
+- FractionalMaxPooling2D: borders are drawn by numpy, other ones than linn's, once for each time that the layer is traced.
 - Functions with arguments (gelu with approximate=True, ...) are callables here, as keras.activations has functions without arguments alone.
 - OneCycle: linn takes `total_steps=0` for all steps of each fit. Keras does not tell a schedule this number, so it must be given here.
 """
 
 import functools
+import math
 
 import keras
+import numpy as np
 from keras import ops
 
 PACKAGE = "linn"
@@ -693,6 +696,411 @@ class LearnablePolyphaseSampling2D(_PolyphaseSampling2D):
         config.update(hidden_filters=self.hidden_filters, temperature=self.temperature, final_temperature=self.final_temperature,
                       anneal_steps=self.anneal_steps, kernel_initializer=keras.initializers.serialize(self.kernel_initializer),
                       bias_initializer=keras.initializers.serialize(self.bias_initializer), seed=self.seed)
+        return config
+
+
+# ---- low-pass filters made from the spectrum and from the map -------------------------------------------------------
+
+
+@register
+class FrequencyLowCutPooling2D(keras.layers.Layer):
+    """FLC: each channel without the frequencies that its stride cannot hold; every stride-th pixel is kept. window "hamming" (ASAP) weights
+    the others. Half is kept of the frequency on the edge, of both signs.
+
+    Grabinski, Jung, Keuper and Keuper, "FrequencyLowCut pooling", ECCV 2022, section 3; Grabinski, Keuper and Keuper, arXiv 2307.09804."""
+
+    def __init__(self, strides=2, window="none", data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.strides = _pair(strides)
+        self.window = _check(window, "window", ("none", "hamming"))
+        self.data_format = _check_layout(data_format)
+
+    def compute_output_shape(self, input_shape):
+        rows, columns = (None if n is None else -(-n // s) for n, s in zip(input_shape[1:3], self.strides))
+        return (input_shape[0], rows, columns, input_shape[3])
+
+    def _matrix(self, size, stride):
+        """The filter round an axis of `size` cells: a row for each output."""
+        frequency = np.abs(np.fft.fftfreq(size, 1 / size))
+        edge = size / (2 * stride)
+        kept = np.where(frequency < edge, 1.0, np.where(frequency == edge, 1.0 if stride == 1 else 0.5, 0.0))
+        if self.window == "hamming":
+            kept = kept * np.sqrt(0.54 + 0.46 * np.cos(2 * np.pi * frequency / size))
+        taps = np.fft.ifft(kept).real
+        return np.stack([np.roll(taps, at) for at in range(0, size, stride)])
+
+    def call(self, inputs):
+        height, width = inputs.shape[1:3]
+        if height is None or width is None:
+            raise ValueError(f"{self.name}: the map's size is open; its spectrum needs a fixed one")
+        rows, columns = (ops.convert_to_tensor(self._matrix(n, s), inputs.dtype) for n, s in zip((height, width), self.strides))
+        return ops.einsum("yh,nhwc,xw->nyxc", rows, inputs, columns)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(strides=self.strides, window=self.window, data_format=self.data_format)
+        return config
+
+
+@register
+class AdaptiveBlurPooling2D(keras.layers.Layer):
+    """DDAC: a blur whose filter is softmax(BatchNormalization(Conv2D(map))) of each pixel and group of channels; every stride-th pixel is kept.
+
+    Zou, Xiao, Yu and Lee, "Delving deeper into anti-aliasing in ConvNets", BMVC 2020, equations 2 and 3. The softmax is taken for each group."""
+
+    def __init__(self, filter_size=3, strides=2, groups=8, border="reflect", momentum=0.99, epsilon=1e-3, data_format=None,
+                 kernel_initializer="glorot_uniform", gamma_initializer="ones", beta_initializer="zeros", **kwargs):
+        super().__init__(**kwargs)
+        self.filter_size = int(filter_size)
+        self.strides = _pair(strides)
+        self.groups = int(groups)
+        self.border = _check(border, "border", ("reflect", "replicate", "zero", "circular"))
+        self.momentum = float(momentum)
+        self.epsilon = float(epsilon)
+        self.data_format = _check_layout(data_format)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
+        self.beta_initializer = keras.initializers.get(beta_initializer)
+
+    def build(self, input_shape):
+        size, channels = self.filter_size, input_shape[-1]
+        if channels % self.groups:
+            raise ValueError(f"{self.name}: groups {self.groups} do not divide {channels} channels")
+        logits = self.groups * size * size
+        self.kernel = self.add_weight(name="kernel", shape=(size, size, channels, logits), initializer=self.kernel_initializer)
+        self.gamma = self.add_weight(name="gamma", shape=(logits,), initializer=self.gamma_initializer)
+        self.beta = self.add_weight(name="beta", shape=(logits,), initializer=self.beta_initializer)
+        self.moving_mean = self.add_weight(name="moving_mean", shape=(logits,), initializer="zeros", trainable=False)
+        self.moving_variance = self.add_weight(name="moving_variance", shape=(logits,), initializer="ones", trainable=False)
+        self.built = True
+
+    def compute_output_shape(self, input_shape):
+        rows, columns = (None if n is None else -(-n // s) for n, s in zip(input_shape[1:3], self.strides))
+        return (input_shape[0], rows, columns, input_shape[3])
+
+    def _normalized(self, logits, training):
+        mean, variance = self.moving_mean, self.moving_variance
+        if training and self.trainable:
+            mean, variance = ops.mean(logits, axis=(0, 1, 2)), ops.var(logits, axis=(0, 1, 2))
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + ops.stop_gradient(batch) * (1.0 - self.momentum))
+        return (logits - mean) * ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
+
+    def call(self, inputs, training=None):
+        size, (down, right) = self.filter_size, self.strides
+        for axis in (1, 2):
+            inputs = _pad_axis(inputs, axis, (size - 1) // 2, size // 2, self.border)
+        logits = self._normalized(ops.conv(inputs, self.kernel, strides=self.strides, padding="valid", data_format="channels_last"), training)
+        rows, columns, channels = ops.shape(logits)[1], ops.shape(logits)[2], inputs.shape[-1]
+        filters = ops.softmax(ops.reshape(logits, (-1, rows, columns, self.groups, 1, size * size)), axis=-1)
+        total = 0
+        for tap in range(size * size):
+            top, left = divmod(tap, size)
+            cells = inputs[:, top : top + (rows - 1) * down + 1 : down, left : left + (columns - 1) * right + 1 : right]
+            total = total + ops.reshape(cells, (-1, rows, columns, self.groups, channels // self.groups)) * filters[..., tap]
+        return ops.reshape(total, (-1, rows, columns, channels))
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(filter_size=self.filter_size, strides=self.strides, groups=self.groups, border=self.border, momentum=self.momentum,
+                      epsilon=self.epsilon, data_format=self.data_format,
+                      kernel_initializer=keras.initializers.serialize(self.kernel_initializer),
+                      gamma_initializer=keras.initializers.serialize(self.gamma_initializer),
+                      beta_initializer=keras.initializers.serialize(self.beta_initializer))
+        return config
+
+
+@register
+class TranslationInvariantPolyphaseSampling2D(_PolyphaseSampling2D):
+    """TIPS: the phases in a mixture, tau = softmax over the phases of scale * (means of relu(depthwise 3x3 convolution)), channel by channel.
+    The means are of the phases themselves (a ring around the map), or with regions="quadrants" of rectangles, as in the paper's program.
+
+    Saha and Gokhale, "Translation invariant polyphase sampling", WACV 2025, equations 3 and 4."""
+
+    def __init__(self, strides=2, regions="phases", data_format=None, kernel_initializer="glorot_uniform", scale_initializer="ones", **kwargs):
+        super().__init__(strides, data_format, **kwargs)
+        self.regions = _check(regions, "regions", ("phases", "quadrants"))
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.scale_initializer = keras.initializers.get(scale_initializer)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        self.kernel = self.add_weight(name="kernel", shape=(3, 3, channels, 1), initializer=self.kernel_initializer)
+        self.scale = self.add_weight(name="scale", shape=(channels,), initializer=self.scale_initializer)
+        self.built = True
+
+    def _means(self, psi):
+        if self.regions == "phases":
+            return [ops.mean(phase, axis=(1, 2)) for phase in self._phases(psi)]
+        height, width = ops.shape(psi)[1] // self.strides[0], ops.shape(psi)[2] // self.strides[1]
+        return [ops.mean(psi[:, i * height : (i + 1) * height, j * width : (j + 1) * width], axis=(1, 2))
+                for i in range(self.strides[0]) for j in range(self.strides[1])]
+
+    def call(self, inputs):
+        border = "circular" if self.regions == "phases" else "zero"
+        padded = _pad_axis(_pad_axis(inputs, 1, 1, 1, border), 2, 1, 1, border)
+        psi = ops.relu(ops.depthwise_conv(padded, self.kernel, padding="valid", data_format="channels_last"))
+        tau = ops.softmax(ops.stack(self._means(psi), axis=1) * self.scale, axis=1)
+        return sum(tau[:, k, None, None] * phase for k, phase in enumerate(self._phases(inputs)))
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(regions=self.regions, kernel_initializer=keras.initializers.serialize(self.kernel_initializer),
+                      scale_initializer=keras.initializers.serialize(self.scale_initializer))
+        return config
+
+
+# ---- poolings of other regions, unpooling ---------------------------------------------------------------------------
+
+
+def _shared_out(size, out):
+    """Cell i of `out` sees cells floor(i * size / out) to ceil((i + 1) * size / out)."""
+    return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
+
+
+def _reduced(x, rows, columns, reduce):
+    """reduce(values, axis) over each region, rows first."""
+    x = ops.stack([reduce(x[:, a:b], axis=1) for a, b in rows], axis=1)
+    return ops.stack([reduce(x[:, :, a:b], axis=2) for a, b in columns], axis=2)
+
+
+@register
+class FractionalMaxPooling2D(keras.layers.Layer):
+    """The largest value of each of a grid of regions whose borders are drawn anew for each training step.
+
+    Graham, "Fractional max-pooling", arXiv 1412.6071, section 2. Here the borders come from the numbers of the seed and of the call, not from
+    linn's: outputs differ from linn's as one draw differs from the next."""
+
+    def __init__(self, pooling_ratio=2**0.5, output_size=None, pool_size=None, pseudo_random=True, overlapping=False, data_format=None, seed=None,
+                 **kwargs):
+        super().__init__(**kwargs)
+        self.pooling_ratio = float(pooling_ratio)
+        self.output_size = None if output_size is None else _pair(output_size)
+        self.pool_size = None if pool_size is None else _pair(pool_size)
+        if pool_size is not None and (overlapping or not pseudo_random):
+            raise ValueError(f"{self.name}: pool_size gives all regions one size: pseudo_random must stay True and overlapping False")
+        self.pseudo_random, self.overlapping = bool(pseudo_random), bool(overlapping)
+        self.data_format = _check_layout(data_format)
+        self.seed = seed
+        self._calls = 0
+
+    def _sizes(self, shape):
+        wanted = self.output_size or (None, None)
+        return [out or (None if n is None else int(n / self.pooling_ratio)) for n, out in zip(shape[1:3], wanted)]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], *self._sizes(input_shape), input_shape[3])
+
+    def _regions(self, size, out, pool, random):
+        u = random.uniform(1e-7, 1)
+        if pool is not None:
+            alpha = (size - pool) / (out - 1) if out > 1 else 0
+            first = [math.floor((i + u) * alpha) - math.floor(u * alpha) for i in range(out - 1)] + [size - pool]
+            return [(a, a + pool) for a in first]
+        if self.pseudo_random:
+            borders = [math.ceil(size / out * (i + u)) - math.ceil(size / out * u) for i in range(out)] + [size]
+        else:
+            steps = random.permutation([size // out + (i < size % out) for i in range(out)])
+            borders = [0, *np.cumsum(steps).tolist()]
+        return [(a, min(b + self.overlapping, size)) for a, b in zip(borders, borders[1:])]
+
+    def call(self, inputs, training=None):
+        self._calls += 1
+        random = np.random.default_rng([self.seed or 0, self._calls if training else 0])
+        pools = self.pool_size or (None, None)
+        rows, columns = (self._regions(n, out, pool, random) for n, out, pool in zip(inputs.shape[1:3], self._sizes(inputs.shape), pools))
+        return _reduced(inputs, rows, columns, ops.max)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(pooling_ratio=self.pooling_ratio, output_size=self.output_size, pool_size=self.pool_size, pseudo_random=self.pseudo_random,
+                      overlapping=self.overlapping, data_format=self.data_format, seed=self.seed)
+        return config
+
+
+@register
+class MaxPoolingWithArgmax2D(keras.layers.Layer):
+    """MaxPooling2D with two outputs: the largest value of each window, and its place row * width + column of the map, as a real number.
+
+    Badrinarayanan, Kendall and Cipolla, "SegNet", 2017, section 3."""
+
+    def __init__(self, pool_size=2, strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.pool_size = _pair(pool_size)
+        self.strides = self.pool_size if strides is None else _pair(strides)
+        self.padding = padding if isinstance(padding, str) else tuple(_pair(sides) for sides in padding)
+        if isinstance(padding, str):
+            _check(padding, "padding", ("valid", "same"))
+        self.data_format = _check_layout(data_format)
+
+    def _pads(self, axis, size):
+        if not isinstance(self.padding, str):
+            return self.padding[axis]
+        return _same_pads(size, self.pool_size[axis], self.strides[axis]) if self.padding == "same" else (0, 0)
+
+    def compute_output_shape(self, input_shape):
+        sizes = []
+        for axis, size in enumerate(input_shape[1:3]):
+            sizes.append(None if size is None else (size + sum(self._pads(axis, size)) - self.pool_size[axis]) // self.strides[axis] + 1)
+        shape = (input_shape[0], *sizes, input_shape[3])
+        return [shape, shape]
+
+    def call(self, inputs):
+        height, width = inputs.shape[1:3]
+        places = ops.reshape(ops.arange(height * width, dtype=inputs.dtype), (1, height, width, 1))
+        maps = [inputs, places]
+        for axis, size in ((1, height), (2, width)):
+            maps = [_pad_axis(maps[0], axis, *self._pads(axis - 1, size), "least"), _pad_axis(maps[1], axis, *self._pads(axis - 1, size), "zero")]
+        _, rows, columns, _ = self.compute_output_shape(inputs.shape)[0]
+        best = place = None
+        for i in range(self.pool_size[0]):
+            for j in range(self.pool_size[1]):
+                value, at = (m[:, i : i + (rows - 1) * self.strides[0] + 1 : self.strides[0], j : j + (columns - 1) * self.strides[1] + 1 : self.strides[1]]
+                             for m in maps)
+                if best is None:
+                    best, place = value, at + ops.zeros_like(value)
+                    continue
+                wins = value > best
+                best, place = ops.where(wins, value, best), ops.where(wins, at, place)
+        return [best, ops.stop_gradient(place)]
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(pool_size=self.pool_size, strides=self.strides, padding=self.padding, data_format=self.data_format)
+        return config
+
+
+@register
+class MaxUnpooling2D(keras.layers.Layer):
+    """Of [values, places]: a map of zeros in which each value lies at its place. Values with the same place are added.
+
+    Badrinarayanan, Kendall and Cipolla, "SegNet", 2017, section 3."""
+
+    def __init__(self, pool_size=2, strides=None, output_size=None, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.pool_size = _pair(pool_size)
+        self.strides = self.pool_size if strides is None else _pair(strides)
+        self.output_size = None if output_size is None else _pair(output_size)
+        self.data_format = _check_layout(data_format)
+
+    def compute_output_shape(self, input_shape):
+        batch, rows, columns, channels = input_shape[0]
+        if self.output_size is not None:
+            return (batch, *self.output_size, channels)
+        sizes = (None if n is None else (n - 1) * s + p for n, s, p in zip((rows, columns), self.strides, self.pool_size))
+        return (batch, *sizes, channels)
+
+    def call(self, inputs):
+        values, places = inputs
+        _, height, width, channels = self.compute_output_shape([values.shape, places.shape])
+        row = (-1, values.shape[1] * values.shape[2], channels)
+        values, places = ops.reshape(values, row), ops.cast(ops.reshape(places, row), "int32")
+        put = ops.one_hot(places, height * width, axis=-1, dtype=values.dtype)  # (n, cells, channels, pixels); none outside the map
+        return ops.reshape(ops.einsum("nkc,nkcp->npc", values, put), (-1, height, width, channels))
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(pool_size=self.pool_size, strides=self.strides, output_size=self.output_size, data_format=self.data_format)
+        return config
+
+
+@register
+class SpatialPyramidPooling2D(keras.layers.Layer):
+    """For each level n the n x n windows of AdaptiveMaxPooling2D (or AdaptiveAveragePooling2D), all as one row.
+
+    He, Zhang, Ren and Sun, "Spatial pyramid pooling in deep convolutional networks for visual recognition", ECCV 2014, section 2.2."""
+
+    def __init__(self, levels=(1, 2, 4), pooling="max", data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.levels = [levels] if isinstance(levels, int) else [int(level) for level in levels]
+        self.pooling = _check(pooling, "pooling", ("max", "average"))
+        self.data_format = _check_layout(data_format)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[3] * sum(level * level for level in self.levels))
+
+    def call(self, inputs):
+        height, width, channels = inputs.shape[1:]
+        reduce = ops.max if self.pooling == "max" else ops.mean
+        grids = [_reduced(inputs, _shared_out(height, level), _shared_out(width, level), reduce) for level in self.levels]
+        return ops.concatenate([ops.reshape(grid, (-1, level * level * channels)) for grid, level in zip(grids, self.levels)], axis=1)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(levels=self.levels, pooling=self.pooling, data_format=self.data_format)
+        return config
+
+
+@register
+class StripPooling2D(keras.layers.Layer):
+    """The map times sigmoid(W (r + c) + b), r and c the means of rows and columns, each convolved along its axis.
+
+    Hou, Zhang, Cheng and Feng, "Strip pooling: rethinking spatial pooling for scene parsing", CVPR 2020, equations 1 to 4."""
+
+    def __init__(self, kernel_size=3, data_format=None, kernel_initializer="glorot_uniform", bias_initializer="zeros", **kwargs):
+        super().__init__(**kwargs)
+        self.kernel_size = int(kernel_size)
+        self.data_format = _check_layout(data_format)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def build(self, input_shape):
+        size, channels = self.kernel_size, input_shape[-1]
+        shapes = {"row_kernel": (size, 1), "column_kernel": (1, size), "kernel": (1, 1)}
+        for name, window in shapes.items():
+            setattr(self, name, self.add_weight(name=name, shape=(*window, channels, channels), initializer=self.kernel_initializer))
+        self.bias = self.add_weight(name="bias", shape=(channels,), initializer=self.bias_initializer)
+        self.built = True
+
+    def call(self, inputs):
+        rows, columns = ops.mean(inputs, axis=2, keepdims=True), ops.mean(inputs, axis=1, keepdims=True)
+        rows = ops.conv(rows, self.row_kernel, padding="same", data_format="channels_last")
+        columns = ops.conv(columns, self.column_kernel, padding="same", data_format="channels_last")
+        return inputs * ops.sigmoid(ops.conv(rows + columns, self.kernel, padding="valid", data_format="channels_last") + self.bias)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(kernel_size=self.kernel_size, data_format=self.data_format,
+                      kernel_initializer=keras.initializers.serialize(self.kernel_initializer),
+                      bias_initializer=keras.initializers.serialize(self.bias_initializer))
+        return config
+
+
+@register
+class AttentionPooling2D(keras.layers.Layer):
+    """A mean over the pixels with weights softmax(w tanh(V h)), or with `gated` softmax(w (tanh(V h) * sigmoid(U h))).
+
+    Ilse, Tomczak and Welling, "Attention-based deep multiple instance learning", ICML 2018, equations 7 to 9."""
+
+    def __init__(self, units=64, gated=False, keepdims=False, data_format=None, kernel_initializer="glorot_uniform", **kwargs):
+        super().__init__(**kwargs)
+        self.units = int(units)
+        self.gated, self.keepdims = bool(gated), bool(keepdims)
+        self.data_format = _check_layout(data_format)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, input_shape):
+        names = {"kernel": (input_shape[-1], self.units), "attention_kernel": (self.units, 1)}
+        if self.gated:
+            names = {"kernel": names["kernel"], "gate_kernel": names["kernel"], "attention_kernel": names["attention_kernel"]}
+        for name, shape in names.items():
+            setattr(self, name, self.add_weight(name=name, shape=shape, initializer=self.kernel_initializer))
+        self.built = True
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], 1, 1, input_shape[3]) if self.keepdims else (input_shape[0], input_shape[3])
+
+    def call(self, inputs):
+        hidden = ops.tanh(ops.matmul(inputs, self.kernel))
+        if self.gated:
+            hidden = hidden * ops.sigmoid(ops.matmul(inputs, self.gate_kernel))
+        weights = ops.softmax(ops.matmul(hidden, self.attention_kernel), axis=(1, 2))
+        return ops.sum(weights * inputs, axis=(1, 2), keepdims=self.keepdims)
+
+    def get_config(self):
+        config = super().get_config()
+        config.update(units=self.units, gated=self.gated, keepdims=self.keepdims, data_format=self.data_format,
+                      kernel_initializer=keras.initializers.serialize(self.kernel_initializer))
         return config
 
 

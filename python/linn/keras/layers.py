@@ -322,7 +322,7 @@ class NestedModel(Layer):
     __repr__ = lambda self: f"<{self._engine.class_name} name={self.name}, built=True>"  # noqa: E731
 
 
-_MERGING = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
+_MERGING = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "MaxUnpooling2D"}
 
 _classes = _described.make_classes("layer", Layer, "linn.keras.layers")
 for _made in _classes.values():
