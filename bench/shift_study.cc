@@ -146,8 +146,8 @@ Data framed(const std::string& path) {
   return {study::from_0_to_1(shift::on_canvas(set.x_train, frame, frame)), set.y_train, study::from_0_to_1(shift::on_canvas(set.x_test, frame, frame)), set.y_test};
 }
 
-enum class Shrink { none, max, average, max3, blur3, blur5, aps, lps };
-enum class Head { flatten, global_max };
+enum class Shrink { none, max, average, max3, blur3, blur5, aps, lps, ddac, flc, tips, fractional };
+enum class Head { flatten, global_max, attention, pyramid };
 // What is done with the images: nothing; each training image moved by up to `radius`; each image, in training and after, moved so that its
 // centre of mass lies in the middle; nothing, but the mean of the probabilities at all shifts within `averaged_radius` taken.
 enum class Images { middle, moved, centred, averaged };
@@ -157,12 +157,20 @@ struct Study {
   Shrink shrink;
   Head head;
   Images images = Images::middle;
-  bool ring = false;  // circular padding; polyphase sampling always has it
+  bool ring = false;  // circular padding; what keeps phases or filters round the ring always has it
 };
 
 constexpr std::int64_t averaged_radius = 2;
 
-std::string_view name_of(Head head) { return head == Head::flatten ? "flatten" : "global max"; }
+std::string_view name_of(Head head) {
+  switch (head) {
+    case Head::flatten: return "flatten";
+    case Head::global_max: return "global max";
+    case Head::attention: return "attention";
+    case Head::pyramid: return "pyramid";
+  }
+  return "";
+}
 
 std::string_view name_of(Images images) {
   switch (images) {
@@ -176,12 +184,15 @@ std::string_view name_of(Images images) {
 
 std::vector<Study> all_studies() {
   const std::vector<std::pair<std::string, Shrink>> kinds = {{"max 2x2", Shrink::max},       {"average 2x2", Shrink::average}, {"max 3x3", Shrink::max3}, {"max, blur 3", Shrink::blur3},
-                                                             {"max, blur 5", Shrink::blur5}, {"max, APS", Shrink::aps},        {"max, LPS", Shrink::lps}, {"no pooling", Shrink::none}};
+                                                             {"max, blur 5", Shrink::blur5}, {"max, APS", Shrink::aps},        {"max, LPS", Shrink::lps}, {"no pooling", Shrink::none},
+                                                             {"max, DDAC", Shrink::ddac},      {"max, FLC", Shrink::flc},        {"max, TIPS", Shrink::tips}, {"fractional max", Shrink::fractional}};
   std::vector<Study> studies;
   for (const Images images : {Images::middle, Images::moved})
     for (const auto& [name, shrink] : kinds)
       for (const Head head : {Head::flatten, Head::global_max}) studies.push_back({name, shrink, head, images});
   studies.push_back({"max, blur 3, ring", Shrink::blur3, Head::global_max, Images::middle, true});
+  for (const auto& [name, shrink] : {kinds[0], kinds[5]})
+    for (const Head head : {Head::attention, Head::pyramid}) studies.push_back({name, shrink, head});
   studies.push_back({"max 2x2", Shrink::max, Head::flatten, Images::centred});
   studies.push_back({"max 2x2", Shrink::max, Head::flatten, Images::averaged});
   return studies;
@@ -201,25 +212,39 @@ void add_shrinking(Sequential& model, Shrink shrink) {
     case Shrink::blur5: return model.add(MaxBlurPooling2D(2, {.filter_size = 5}));
     case Shrink::aps: return sampled(AdaptivePolyphaseSampling2D());
     case Shrink::lps: return sampled(LearnablePolyphaseSampling2D());
+    case Shrink::ddac: return sampled(AdaptiveBlurPooling2D(3, {.border = "circular"}));
+    case Shrink::flc: return sampled(FrequencyLowCutPooling2D());
+    case Shrink::tips: return sampled(TranslationInvariantPolyphaseSampling2D());
+    case Shrink::fractional: return model.add(FractionalMaxPooling2D({.overlapping = true}));
   }
+}
+
+bool wants_a_ring(Shrink shrink) {
+  return shrink == Shrink::aps || shrink == Shrink::lps || shrink == Shrink::ddac || shrink == Shrink::flc || shrink == Shrink::tips;
+}
+
+void add_head(Sequential& model, Head head, const Padding& padding) {
+  if (head == Head::flatten) {
+    model.add(Flatten());
+    model.add(Dense(128, {.activation = "relu"}));
+    return;
+  }
+  model.add(Conv2D(128, 3, {.padding = padding, .activation = "relu"}));
+  if (head == Head::global_max) model.add(GlobalMaxPooling2D());
+  if (head == Head::attention) model.add(AttentionPooling2D());
+  if (head == Head::pyramid) model.add(SpatialPyramidPooling2D({1, 2}));
 }
 
 // The notebook's trunk. Polyphase sampling wants sizes that 4 divides, and a ring.
 Sequential network(const Study& study, std::uint64_t seed) {
   Sequential model(ModelOptions{.seed = seed});
-  const bool ring = study.ring || study.shrink == Shrink::aps || study.shrink == Shrink::lps;
+  const bool ring = study.ring || wants_a_ring(study.shrink);
   const Padding padding = ring ? Padding("circular") : Padding("valid");
   model.add(Conv2D(32, 3, {.padding = padding, .activation = "relu", .input_shape = {frame, frame, 1}}));
   add_shrinking(model, study.shrink);
   model.add(Conv2D(32, 3, {.padding = padding, .activation = "relu"}));
   add_shrinking(model, study.shrink);
-  if (study.head == Head::global_max) {
-    model.add(Conv2D(128, 3, {.padding = padding, .activation = "relu"}));
-    model.add(GlobalMaxPooling2D());
-  } else {
-    model.add(Flatten());
-    model.add(Dense(128, {.activation = "relu"}));
-  }
+  add_head(model, study.head, padding);
   model.add(Dense(10, {.activation = "softmax"}));
   return model;
 }
