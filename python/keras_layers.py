@@ -19,6 +19,7 @@ What differs from linn:
 - FractionalMaxPooling2D: borders are drawn by numpy, other ones than linn's, once for each time that the layer is traced.
 - Functions with arguments (gelu with approximate=True, ...) are callables here, as keras.activations has functions without arguments alone.
 - OneCycle: linn takes `total_steps=0` for all steps of each fit. Keras does not tell a schedule this number, so it must be given here.
+- Keras's own schedules with `decay_steps=0` (`first_decay_steps`), which linn takes for all steps of each fit, cannot be loaded: give the number.
 """
 
 import functools

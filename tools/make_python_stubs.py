@@ -18,6 +18,7 @@ MODULES = {
     "optimizers/__init__": keras.optimizers,
     "initializers": keras.initializers,
     "regularizers": keras.regularizers,
+    "constraints": keras.constraints,
     "activations": keras.activations,
 }
 

@@ -18,6 +18,7 @@
 #include "linn/models.h"        // IWYU pragma: export
 #include "linn/optimizers.h"    // IWYU pragma: export
 #include "linn/profile.h"       // IWYU pragma: export
+#include "linn/constraints.h"   // IWYU pragma: export
 #include "linn/regularizers.h"  // IWYU pragma: export
 #include "linn/shape.h"         // IWYU pragma: export
 #include "linn/shift.h"         // IWYU pragma: export

@@ -196,6 +196,9 @@ class Model {
   /// compile, ValueError for a rate of 0 or less.
   double learning_rate() const;
   void set_learning_rate(double rate);
+  /// Exchanges the weights with their moving averages; a second call exchanges them back. StateError unless the optimizer has use_ema and a
+  /// step was taken.
+  void swap_ema_weights();
   /// Steps of training since the model was compiled, or since the training that was loaded began.
   std::int64_t steps() const;
   /// float32 of shape (n, output...). StateError for a model of several outputs: predict_all gives them.

@@ -2,9 +2,12 @@
 // Regularizers: what is added to the loss for the size of a variable.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "linn/choice.h"
 
 namespace linn {
 
@@ -26,6 +29,21 @@ struct L1L2 {
   double l2 = 0.0;
 };
 
+struct OrthogonalModeNames {
+  enum Kind : std::uint8_t { rows, columns };
+  static constexpr std::string_view option = "mode", names[] = {"rows", "columns"};
+  static consteval void check(bool known) {
+    if (!known) throw "mode must be \"rows\" or \"columns\"";
+  }
+};
+using OrthogonalMode = Choice<OrthogonalModeNames>;
+
+/// factor * the mean of |cosine| over all pairs of rows (or columns) of a matrix. Of variables of 2 axes alone (ValueError when a model is built).
+struct OrthogonalRegularizer {
+  double factor = 0.01;
+  OrthogonalMode mode = "rows";
+};
+
 }  // namespace regularizers
 
 /// None, one of linn::regularizers, or Keras's name of one ("l1", "l2", "L1L2"; ValueError for an unknown name).
@@ -38,17 +56,20 @@ class Regularizer {
   Regularizer(const regularizers::L1& regularizer);
   Regularizer(const regularizers::L2& regularizer);
   Regularizer(const regularizers::L1L2& regularizer);
+  Regularizer(const regularizers::OrthogonalRegularizer& regularizer);
 
   bool defined() const { return !class_name_.empty(); }
   /// Keras's class name, "L1L2"; empty for none.
   std::string_view class_name() const { return class_name_; }
   double l1() const { return l1_; }
   double l2() const { return l2_; }
+  const std::optional<regularizers::OrthogonalRegularizer>& orthogonal() const { return orthogonal_; }
 
  private:
   std::string_view class_name_;
   double l1_ = 0;
   double l2_ = 0;
+  std::optional<regularizers::OrthogonalRegularizer> orthogonal_;
 };
 
 }  // namespace linn

@@ -55,6 +55,11 @@ class Trainer {
   /// Fixes the rate from here on, in place of a schedule: in later fits too, until the model is compiled anew.
   virtual void set_learning_rate(double rate) = 0;
 
+  /// Exchanges the weights with their moving averages, or sets the averages to the weights. Throws StateError unless the optimizer has
+  /// use_ema and a step was taken.
+  virtual void swap_ema_weights() = 0;
+  virtual void set_ema_weights() = 0;
+
   /// Writes the model as `Sequential::save` (a directory), or its weights alone to a `.safetensors` file.
   virtual void save(const std::string& path) = 0;
   virtual void save_weights(const std::string& path) = 0;
@@ -201,6 +206,31 @@ class ModelCheckpoint : public Callback {
   std::optional<double> best_;
   std::int64_t unsaved_steps_ = 0;
   std::vector<std::string> names_;  // what the logs can hold
+};
+
+struct SwapEMAWeightsOptions {
+  /// Also at the end of each epoch, so that callbacks behind this one, such as ModelCheckpoint, see the averages.
+  bool swap_on_epoch = false;
+};
+
+/// With an optimizer that has use_ema: validates with the moving averages of the weights in place of the weights, and trains on with the
+/// weights. Outside of `fit`, call Model::swap_ema_weights before and after; StateError there.
+class SwapEMAWeights : public Callback {
+ public:
+  explicit SwapEMAWeights(SwapEMAWeightsOptions options = {}) : options_(options) {}
+  void on_train_begin(Trainer& trainer) override;
+  void on_train_end(Trainer& trainer, const Logs& logs) override;
+  void on_epoch_begin(Trainer& trainer) override;
+  void on_epoch_end(Trainer& trainer, const Logs& logs) override;
+  void on_test_begin() override;
+  void on_test_end(const Logs& logs) override;
+
+ private:
+  void show_averages(bool show);
+
+  SwapEMAWeightsOptions options_;
+  Trainer* trainer_ = nullptr;
+  bool averages_shown_ = false;  // they stand in the model, and the weights in their place
 };
 
 struct CSVLoggerOptions {

@@ -205,6 +205,8 @@ void bind_callbacks(nb::module_& module) {
   module.def("csv_logger", &csv_logger);
   nb::class_<Trainer>(module, "Trainer")
       .def_prop_rw("learning_rate", &Trainer::learning_rate, &Trainer::set_learning_rate)
+      .def("swap_ema_weights", &Trainer::swap_ema_weights)
+      .def("set_ema_weights", &Trainer::set_ema_weights)
       .def_prop_ro("total_steps", &Trainer::total_steps)
       .def_prop_ro("epochs", &Trainer::epochs)
       .def_prop_ro("steps_per_epoch", &Trainer::steps_per_epoch)

@@ -331,6 +331,7 @@ void bind_model(nb::module_& module) {
       .def("metrics_names", &Model::metrics_names)
       .def_prop_rw("learning_rate", &Model::learning_rate, &Model::set_learning_rate)
       .def_prop_ro("steps", &Model::steps)
+      .def("swap_ema_weights", &Model::swap_ema_weights)
       .def("predict", &predict)
       .def("predict_one_batch", &predict_one_batch)
       .def("layer_outputs", &layer_outputs)

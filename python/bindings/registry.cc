@@ -1,4 +1,4 @@
-// The tables of layers, activation functions, losses, metrics, optimizers, initializers and regularizers, from which the package makes its classes.
+// The tables of layers, activation functions, losses, metrics, optimizers, schedules, initializers, regularizers and constraints, from which the package makes its classes.
 #include <span>
 #include <string>
 #include <vector>
@@ -10,11 +10,13 @@
 #include "layers/registry.h"
 #include "linn/error.h"
 #include "linn/model.h"
+#include "optim/constraints.h"
 #include "optim/initializers.h"
 #include "optim/losses.h"
 #include "optim/metrics.h"
 #include "optim/optimizers.h"
 #include "optim/regularizers.h"
+#include "optim/schedules.h"
 #include "schema/row.h"
 
 namespace linn::python {
@@ -81,6 +83,8 @@ nb::list rows(const std::string& kind) {
   if (kind == "optimizer") return list_of(detail::optim::optimizer_rows());
   if (kind == "initializer") return list_of(detail::optim::initializer_rows());
   if (kind == "regularizer") return list_of(detail::optim::regularizer_rows());
+  if (kind == "constraint") return list_of(detail::optim::constraint_rows());
+  if (kind == "schedule") return list_of(detail::optim::schedule_rows());
   throw ValueError("no table of kind \"" + kind + "\"");
 }
 
@@ -93,8 +97,17 @@ std::string normalized(const std::string& kind, const std::string& json) {
   if (kind == "optimizer") return text(detail::optim::to_json(detail::optim::optimizer_from_json(node, kind)));
   if (kind == "initializer") return text(detail::optim::to_json(detail::optim::initializer_from_json(node, kind)));
   if (kind == "regularizer") return text(detail::optim::to_json(detail::optim::regularizer_from_json(node, kind)));
+  if (kind == "constraint") return text(detail::optim::to_json(detail::optim::constraint_from_json(node, kind)));
+  if (kind == "schedule") return text(detail::optim::schedule_from_json(node, kind)->node());
   if (kind == "activation") return text(detail::schema::Type<ActivationFunction>::write(detail::schema::Type<ActivationFunction>::read(node, {kind, "activation"})));
   throw ValueError("no table of kind \"" + kind + "\"");
+}
+
+// The rate of a step, for a schedule that does not take the steps of a fit.
+double rate_at(const std::string& json, std::int64_t step) {
+  const detail::optim::SchedulePtr schedule = detail::optim::schedule_from_json(detail::io::parse_json(json, "schedule"), "schedule");
+  if (schedule->spans_fit()) throw ValueError(std::string(schedule->class_name()) + " takes all steps of a fit, and their number is not known here; give it the number");
+  return schedule->at(step, 1);
 }
 
 Tensor first_values(const std::string& json, const Shape& shape, std::uint64_t seed) {
@@ -107,6 +120,7 @@ void bind_registry(nb::module_& module) {
   module.def("rows", &rows);
   module.def("normalized", &normalized);
   module.def("first_values", &first_values);
+  module.def("rate_at", &rate_at);
   module.def("set_threads", &set_threads);
   module.def("threads", &threads);
 }

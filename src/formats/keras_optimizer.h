@@ -1,4 +1,5 @@
-// An optimizer's variables as Keras saves them: the steps, the learning rate unless a schedule gives it, then the slots.
+// An optimizer's variables as Keras saves them: the steps, the learning rate unless a schedule gives it, the slots,
+// and what all variables have in common.
 #pragma once
 
 #include <optional>

@@ -11,6 +11,7 @@
 #include "graph/order.h"
 #include "linn/error.h"
 #include "linn/layers/reshape.h"
+#include "optim/constraints.h"
 #include "optim/initializers.h"
 
 namespace linn::detail::graph {
@@ -42,6 +43,7 @@ class VariableMaker {
       check_existing(member, wanted);
     else
       check_initializers(member, wanted);
+    check_constraints(member, wanted);
     count(member, wanted);
     wanted_.push_back(std::move(wanted));
   }
@@ -75,6 +77,7 @@ class VariableMaker {
     for (const VariableSpec& spec : specs) {
       Variable variable{.name = spec.name, .shape = spec.shape, .trainable = spec.trainable, .layer = &layer};
       variable.regularizer = spec.regularizer;
+      variable.constraint = spec.constraint;
       if (seed) variable.value = optim::initialize(spec.initializer, spec.shape, *seed, stream++);
       layer.variables.push_back(std::make_shared<Variable>(std::move(variable)));
     }
@@ -94,6 +97,18 @@ class VariableMaker {
       if (has != specs[i].shape)
         problems_.push_back(
             fmt::format("\"{}/{}\" has shape {}, the model wants {}", member.name, specs[i].name, has.to_string(), specs[i].shape.to_string()));
+    }
+  }
+
+  static void check_constraints(const Member& member, const std::vector<VariableSpec>& specs) {
+    for (const VariableSpec& spec : specs) {
+      if (spec.regularizer.orthogonal() && spec.shape.rank() != 2)
+        throw ValueError(fmt::format("[{} '{}'] {} has shape {}; an OrthogonalRegularizer is for variables of 2 axes",
+                                     default_name(*member.layer), member.name, spec.name, spec.shape.to_string()));
+      if (!spec.constraint.defined()) continue;
+      if (const std::string fault = spec.constraint.description().fault(spec.shape); !fault.empty())
+        throw ValueError(fmt::format("[{} '{}'] {} has shape {}, which constraint {} does not fit: {}", default_name(*member.layer),
+                                     member.name, spec.name, spec.shape.to_string(), spec.constraint.class_name(), fault));
     }
   }
 

@@ -464,8 +464,11 @@ void check(const SummaryStyle& style) {
 
 }  // namespace
 
-OptimizerNumbers optimizer_numbers(const Graph& graph, std::size_t slots) {
-  const std::int64_t count = static_cast<std::int64_t>(slots) * graph.parameters(true);
+OptimizerNumbers optimizer_numbers(const Graph& graph, const OptimizerDescription& optimizer) {
+  auto count = static_cast<std::int64_t>(optimizer.common_state(0).size());
+  for (const GraphVariable& variable : graph.variables())
+    if (variable.trainable())
+      for (const OptimizerSlot& slot : optimizer.slots({variable.shape(), variable.name})) count += slot.shape.elements();
   return {.count = count + 2, .bytes = count * 4 + 8 + 4};
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "optim/optimizers.h"
 
 namespace linn::detail::graph {
 
@@ -17,8 +18,8 @@ struct OptimizerNumbers {
   std::int64_t bytes = 0;
 };
 
-/// `slots` float32 numbers for each trainable one, the step count (int64) and the learning rate (float32).
-OptimizerNumbers optimizer_numbers(const Graph& graph, std::size_t slots);
+/// The slots of all trainable variables (float32), the step count (int64) and the learning rate (float32).
+OptimizerNumbers optimizer_numbers(const Graph& graph, const OptimizerDescription& optimizer);
 
 struct SummaryStyle {
   /// Of the table; 0: min(88, columns - 4), for a model with branches min(108, columns - 4); 12 more with `show_trainable`.

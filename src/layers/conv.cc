@@ -34,8 +34,7 @@ struct detail::schema::Schema<detail::layers::Conv2DConfig> {
                  detail::layers::stride_fields<O>(detail::layers::all_paddings), detail::layers::dilation_fields<O>(),
                  field("groups", &O::groups, at_least(1), "Groups of channels that are convolved apart."),
                  detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"activity_regularizer"},
-                                      {"kernel_constraint"},  {"bias_constraint"}};
+  static constexpr Absent absent[] = {{"activity_regularizer"}};
   static constexpr Example examples[] = {
       {R"({"name": "c", "filters": 3, "kernel_size": [3, 2]})", "(6, 5, 2)"},
       {R"({"name": "c", "filters": 4, "kernel_size": [3, 3], "strides": [2, 1], "padding": "same", "groups": 2, "activation": "relu",
@@ -111,8 +110,8 @@ class Conv2DDescription final : public Described<Conv2DConfig> {
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const Conv2DOptions& o = config_.options;
     std::vector<VariableSpec> specs{
-        {"kernel", {config_.kernel_size.height, config_.kernel_size.width, input[2] / o.groups, config_.filters}, o.kernel_initializer, true, o.kernel_regularizer}};
-    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer, true, o.bias_regularizer});
+        {"kernel", {config_.kernel_size.height, config_.kernel_size.width, input[2] / o.groups, config_.filters}, o.kernel_initializer, true, o.kernel_regularizer, o.kernel_constraint}};
+    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer, true, o.bias_regularizer, o.bias_constraint});
     return specs;
   }
 

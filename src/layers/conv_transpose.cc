@@ -42,7 +42,7 @@ struct detail::schema::Schema<detail::layers::Conv2DTransposeConfig> {
                  detail::layers::dilation_fields<O>(), detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(),
                  detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"}, {"bias_constraint"}, {"groups", "1"}};
+  static constexpr Absent absent[] = {{"activity_regularizer"}, {"groups", "1"}};
   static constexpr Example examples[] = {
       {R"({"name": "t", "filters": 3, "kernel_size": [3, 2]})", "(4, 5, 2)"},
       {R"({"name": "t", "filters": 4, "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "activation": "relu",
@@ -113,8 +113,8 @@ class Conv2DTransposeDescription final : public Described<Conv2DTransposeConfig>
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const Conv2DTransposeOptions& o = config_.options;
     std::vector<VariableSpec> specs{
-        {"kernel", {config_.kernel_size.height, config_.kernel_size.width, config_.filters, input[2]}, o.kernel_initializer, true, o.kernel_regularizer}};
-    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer, true, o.bias_regularizer});
+        {"kernel", {config_.kernel_size.height, config_.kernel_size.width, config_.filters, input[2]}, o.kernel_initializer, true, o.kernel_regularizer, o.kernel_constraint}};
+    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer, true, o.bias_regularizer, o.bias_constraint});
     return specs;
   }
 

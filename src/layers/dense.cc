@@ -35,12 +35,13 @@ struct detail::schema::Schema<detail::layers::DenseConfig> {
   static constexpr auto fields = all(
       required("units", &C::units, at_least(1), "Outputs."),
       nested(&C::options, detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"},
-                                      {"bias_constraint"},    {"lora_rank"},        {"lora_alpha"},           {"quantization_config"}};
+  static constexpr Absent absent[] = {{"activity_regularizer"}, {"lora_rank"}, {"lora_alpha"}, {"quantization_config"}};
   static constexpr Example examples[] = {
       {R"({"name": "d", "units": 5})", "(7)"},
       {R"({"name": "d", "units": 4, "activation": "relu", "use_bias": false, "kernel_initializer": "lecun_uniform"})", "(9)"},
-      {R"({"name": "d", "units": 4, "activation": "softmax"})", "(2, 3, 5)"}};
+      {R"({"name": "d", "units": 4, "activation": "softmax"})", "(2, 3, 5)"},
+      {R"({"name": "d", "units": 3, "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 0.5}}, "bias_constraint": "non_neg"})",
+       "(6)"}};
 };
 
 template <>
@@ -116,8 +117,8 @@ class DenseDescription final : public Described<DenseConfig> {
 
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const DenseOptions& o = config_.options;
-    std::vector<VariableSpec> specs{{"kernel", {input[-1], config_.units}, o.kernel_initializer, true, o.kernel_regularizer}};
-    if (o.use_bias) specs.push_back({"bias", {config_.units}, o.bias_initializer, true, o.bias_regularizer});
+    std::vector<VariableSpec> specs{{"kernel", {input[-1], config_.units}, o.kernel_initializer, true, o.kernel_regularizer, o.kernel_constraint}};
+    if (o.use_bias) specs.push_back({"bias", {config_.units}, o.bias_initializer, true, o.bias_regularizer, o.bias_constraint});
     return specs;
   }
 

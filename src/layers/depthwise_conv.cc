@@ -40,9 +40,11 @@ struct detail::schema::Schema<detail::layers::DepthwiseConv2DConfig> {
                  field("bias_initializer", &O::bias_initializer, "First values of the bias."),
                  field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                 field("depthwise_constraint", &O::depthwise_constraint, "Done to the depthwise kernel after each step."),
+                 field("bias_constraint", &O::bias_constraint, "Done to the bias after each step."),
                  detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"depthwise_constraint"}, {"bias_constraint"}, {"groups", "1"}};
+  static constexpr Absent absent[] = {{"activity_regularizer"}, {"groups", "1"}};
   static constexpr Example examples[] = {
       {R"({"name": "d", "kernel_size": [3, 2]})", "(6, 5, 3)"},
       {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
@@ -85,10 +87,12 @@ struct detail::schema::Schema<detail::layers::SeparableConv2DConfig> {
                  field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the depthwise kernel."),
                  field("pointwise_regularizer", &O::pointwise_regularizer, "Added to the loss for the size of the 1x1 kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                 field("depthwise_constraint", &O::depthwise_constraint, "Done to the depthwise kernel after each step."),
+                 field("pointwise_constraint", &O::pointwise_constraint, "Done to the 1x1 kernel after each step."),
+                 field("bias_constraint", &O::bias_constraint, "Done to the bias after each step."),
                  detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"depthwise_constraint"}, {"pointwise_constraint"},
-                                      {"bias_constraint"},      {"groups", "1"},          {"kernel_initializer", ""}};
+  static constexpr Absent absent[] = {{"activity_regularizer"}, {"groups", "1"}, {"kernel_initializer", ""}};
   static constexpr Example examples[] = {
       {R"({"name": "s", "filters": 4, "kernel_size": [3, 2]})", "(6, 5, 3)"},
       {R"({"name": "s", "filters": 5, "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
@@ -172,8 +176,8 @@ class DepthwiseConv2DDescription final : public Described<DepthwiseConv2DConfig>
 
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const DepthwiseConv2DOptions& o = config_.options;
-    std::vector<VariableSpec> specs{{"kernel", depthwise_kernel_shape(config_, input), o.depthwise_initializer, true, o.depthwise_regularizer}};
-    if (o.use_bias) specs.push_back({"bias", {input[2] * o.depth_multiplier}, o.bias_initializer, true, o.bias_regularizer});
+    std::vector<VariableSpec> specs{{"kernel", depthwise_kernel_shape(config_, input), o.depthwise_initializer, true, o.depthwise_regularizer, o.depthwise_constraint}};
+    if (o.use_bias) specs.push_back({"bias", {input[2] * o.depth_multiplier}, o.bias_initializer, true, o.bias_regularizer, o.bias_constraint});
     return specs;
   }
 
@@ -203,9 +207,9 @@ class SeparableConv2DDescription final : public Described<SeparableConv2DConfig>
 
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const SeparableConv2DOptions& o = config_.options;
-    std::vector<VariableSpec> specs{{"depthwise_kernel", depthwise_kernel_shape(config_, input), o.depthwise_initializer, true, o.depthwise_regularizer},
-                                    {"pointwise_kernel", {1, 1, input[2] * o.depth_multiplier, config_.filters}, o.pointwise_initializer, true, o.pointwise_regularizer}};
-    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer, true, o.bias_regularizer});
+    std::vector<VariableSpec> specs{{"depthwise_kernel", depthwise_kernel_shape(config_, input), o.depthwise_initializer, true, o.depthwise_regularizer, o.depthwise_constraint},
+                                    {"pointwise_kernel", {1, 1, input[2] * o.depth_multiplier, config_.filters}, o.pointwise_initializer, true, o.pointwise_regularizer, o.pointwise_constraint}};
+    if (o.use_bias) specs.push_back({"bias", {config_.filters}, o.bias_initializer, true, o.bias_regularizer, o.bias_constraint});
     return specs;
   }
 

@@ -12,6 +12,7 @@
 #include "layers/description.h"
 #include "layers/registry.h"
 #include "linn/error.h"
+#include "optim/constraints.h"
 #include "optim/initializers.h"
 #include "optim/regularizers.h"
 #include "schema/row.h"

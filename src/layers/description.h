@@ -9,6 +9,7 @@
 
 #include "io/json.h"
 #include "layers/traits.h"
+#include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 #include "linn/regularizers.h"
@@ -25,6 +26,7 @@ struct VariableSpec {
   Initializer initializer;
   bool trainable = true;  // by the optimizer, unless the layer is not
   Regularizer regularizer = {};
+  Constraint constraint = {};
 };
 
 /// A layer of any number of inputs and outputs. Most have one of each: they derive from OneToOne.

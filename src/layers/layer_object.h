@@ -26,6 +26,7 @@ struct Variable {
   const LayerObject* layer = nullptr;  // whose it is
   Tensor value = {};
   Regularizer regularizer = {};
+  Constraint constraint = {};
   std::uint64_t version = 0;  // counts changes of the value, so that packed copies of it are made again
 
   /// Whether training may change it now.

@@ -39,10 +39,10 @@ struct detail::schema::Schema<detail::layers::BatchNormalizationConfig> {
       field("moving_variance_initializer", &O::moving_variance_initializer, "First values of the moving variance."),
       field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
       field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
+      field("beta_constraint", &O::beta_constraint, "Done to beta after each step."),
+      field("gamma_constraint", &O::gamma_constraint, "Done to gamma after each step."),
       detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"beta_constraint"},
-                                      {"gamma_constraint"},
-                                      {"synchronized", "false"},
+  static constexpr Absent absent[] = {{"synchronized", "false"},
                                       {"renorm", "false"},
                                       {"renorm_clipping"},
                                       {"renorm_momentum", ""}};
@@ -76,8 +76,8 @@ class BatchNormalizationDescription final : public Described<BatchNormalizationC
     const BatchNormalizationOptions& o = config_.options;
     const Shape shape{input[static_cast<std::ptrdiff_t>(axis(input))]};
     std::vector<VariableSpec> specs;
-    if (o.scale) specs.push_back({"gamma", shape, o.gamma_initializer, true, o.gamma_regularizer});
-    if (o.center) specs.push_back({"beta", shape, o.beta_initializer, true, o.beta_regularizer});
+    if (o.scale) specs.push_back({"gamma", shape, o.gamma_initializer, true, o.gamma_regularizer, o.gamma_constraint});
+    if (o.center) specs.push_back({"beta", shape, o.beta_initializer, true, o.beta_regularizer, o.beta_constraint});
     specs.push_back({"moving_mean", shape, o.moving_mean_initializer, false});
     specs.push_back({"moving_variance", shape, o.moving_variance_initializer, false});
     return specs;

@@ -32,7 +32,9 @@ constexpr auto kernel_fields() {
   return schema::all(schema::field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
                      schema::field("bias_initializer", &O::bias_initializer, "First values of the bias."),
                      schema::field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
-                     schema::field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."));
+                     schema::field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                     schema::field("kernel_constraint", &O::kernel_constraint, "Done to the kernel after each step."),
+                     schema::field("bias_constraint", &O::bias_constraint, "Done to the bias after each step."));
 }
 
 /// What is wrong with strides and dilation together, or an empty text.

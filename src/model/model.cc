@@ -174,6 +174,7 @@ double Model::learning_rate() const {
   return training.learning_rate(training.steps(), 1);
 }
 void Model::set_learning_rate(double rate) { state_->compiled("set_learning_rate").set_learning_rate(rate); }
+void Model::swap_ema_weights() { state_->compiled("swap_ema_weights").swap_averages("swap_ema_weights"); }
 std::int64_t Model::steps() const { return state_->compiled("steps").steps(); }
 
 Logs Model::train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options) {
@@ -204,11 +205,11 @@ std::vector<Tensor> Model::predict_all(const Tensors& x, const PredictOptions& o
   detail::train::NetworkKey key = state_->predict_key(batch, options);
   key.set_inputs(samples.x);
   auto network = state_->take_predictor(key);
-  network->bind(state_->graph, nullptr);
   std::vector<Tensor> outputs;
   for (const Shape& shape : network->output_shapes()) outputs.emplace_back(shape.with_first(n));
   std::vector<detail::plan::Rows> sources;
-  for (const CallbackHandle& callback : options.callbacks) callback->on_predict_begin();
+  for (const CallbackHandle& callback : options.callbacks) callback->on_predict_begin();  // before the weights are bound: it may change them
+  network->bind(state_->graph, nullptr);
   for (std::int64_t first = 0; first < n; first += batch) {
     for (const CallbackHandle& callback : options.callbacks) callback->on_predict_batch_begin(first / batch);
     for (std::size_t i = 0; i < outputs.size(); ++i)

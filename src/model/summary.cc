@@ -15,7 +15,7 @@ void Model::summary(const SummaryOptions& options) const {
   style.layer_range = options.layer_range;
   style.expand_nested = options.expand_nested;
   if (state_->optimizer_state())
-    style.optimizer = detail::graph::optimizer_numbers(state_->graph, state_->compile->optimizer.description().slots({}).size());
+    style.optimizer = detail::graph::optimizer_numbers(state_->graph, state_->compile->optimizer.description());
   style.color = !options.print_fn && detail::core::use_color(stdout);
   const std::string text = detail::graph::summary(state_->graph, style);
   if (options.print_fn) return options.print_fn(text);

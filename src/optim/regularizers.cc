@@ -28,6 +28,15 @@ struct Schema<regularizers::L1L2> {
   static constexpr Example examples[] = {{"{}"}, {R"({"l1": 0.5, "l2": 0.25})"}};
 };
 
+template <>
+struct Schema<regularizers::OrthogonalRegularizer> {
+  using R = regularizers::OrthogonalRegularizer;
+  static constexpr Info info{"keras.regularizers", "OrthogonalRegularizer", {"orthogonal_regularizer"}, "How far rows or columns are from orthogonal."};
+  static constexpr auto fields = all(field("factor", &R::factor, at_least(0), "Factor of the mean of absolute cosines."),
+                                     field("mode", &R::mode, "\"rows\" or \"columns\"."));
+  static constexpr Example examples[] = {{"{}"}, {R"({"factor": 0.5, "mode": "columns"})"}};
+};
+
 Regularizer Type<Regularizer>::read(const io::Json& json, const Place& place) {
   return optim::regularizer_from_json(json, fmt::format("{}: {}", place.where, place.key));
 }
@@ -57,6 +66,8 @@ Regularizer::Regularizer(const regularizers::L1& regularizer) : class_name_("L1"
 Regularizer::Regularizer(const regularizers::L2& regularizer) : class_name_("L2"), l2_(checked(regularizer).l2) {}
 Regularizer::Regularizer(const regularizers::L1L2& regularizer)
     : class_name_("L1L2"), l1_(checked(regularizer).l1), l2_(regularizer.l2) {}
+Regularizer::Regularizer(const regularizers::OrthogonalRegularizer& regularizer)
+    : class_name_("OrthogonalRegularizer"), orthogonal_(checked(regularizer)) {}
 
 namespace detail::optim {
 
@@ -71,6 +82,7 @@ std::span<const schema::RowOf<Regularizer>> regularizer_rows() {
 
 io::Json to_json(const Regularizer& regularizer) {
   if (!regularizer.defined()) return nullptr;
+  if (regularizer.orthogonal()) return node("keras.regularizers", regularizer.class_name(), schema::write(*regularizer.orthogonal()));
   io::Json config = io::Json::object();
   if (regularizer.class_name() != "L2") config["l1"] = regularizer.l1();
   if (regularizer.class_name() != "L1") config["l2"] = regularizer.l2();

@@ -11,6 +11,7 @@ Value Lowering::value(std::string name, Shape shape, Extent extent, Element elem
 
 void Lowering::add(std::unique_ptr<Op> op) {
   op->layer = layer_;
+  op->every = every_;
   ops_.push_back(std::move(op));
 }
 

@@ -35,6 +35,8 @@ class Lowering {
     layer_ = std::move(name);
     layer_trainable_ = trainable;
   }
+  /// All ops that are added from here on run only in the last of so many steps: the updates of an optimizer that accumulates gradients.
+  void set_every(std::int64_t steps) { every_ = steps; }
   /// The layers that were frozen when the model was compiled, by address. Training uses this state, not the present one, as Keras does.
   void set_frozen_layers(std::set<const void*> layers) { frozen_ = std::move(layers); }
   const std::optional<std::set<const void*>>& frozen_layers() const { return frozen_; }
@@ -66,6 +68,7 @@ class Lowering {
   bool position_invariant_ = false;
   std::string layer_;
   bool layer_trainable_ = true;
+  std::int64_t every_ = 1;
   std::optional<std::set<const void*>> frozen_;
   std::vector<ValueInfo> values_;
   std::vector<std::unique_ptr<Op>> ops_;

@@ -160,7 +160,11 @@ class Op {
   virtual void pack_one(std::size_t /*packing*/, const float* kernel, float* packed) const { pack(kernel, packed); }
   virtual void run(const Call& call) const = 0;
 
+  /// Steps that are done once this one is over, counted in steps in which the op runs: the number of an optimizer's update, from 1.
+  std::int64_t updates(const Call& call) const { return call.step->step / every + 1; }
+
   std::string layer;  // name of the layer, loss or optimizer that added the op
+  std::int64_t every = 1;  // runs only in the last of so many steps
   std::vector<Value> inputs;
   std::vector<Value> outputs;
 };

@@ -149,7 +149,7 @@ std::byte* Workspace::resolve(Value value, const Call& call, std::size_t segment
 
 void Workspace::run_op(int index, Call& call, int worker, std::size_t segment, int partial_slot) {
   const Op& op = plan_.op(index);
-  if (op.is_view()) return;
+  if (op.is_view() || (op.every > 1 && (step_->step + 1) % op.every != 0)) return;
   void** inputs = pointers_.data() + static_cast<std::size_t>(worker) * most_values_;
   void** outputs = inputs + op.inputs.size();
   for (std::size_t i = 0; i < op.inputs.size(); ++i) inputs[i] = resolve(op.inputs[i], call, segment, partial_slot);

@@ -140,7 +140,7 @@ namespace members {
 // clang-format off
 template <std::size_t members, class T>
 constexpr auto decompose([[maybe_unused]] T& object) {
-  static_assert(members <= 20, "a schema holds at most 20 members a struct; add a line here");
+  static_assert(members <= 26, "a schema holds at most 26 members a struct; add a line here");
   if constexpr (members == 1) { [[maybe_unused]] auto& [a] = object; }
   else if constexpr (members == 2) { [[maybe_unused]] auto& [a, b] = object; }
   else if constexpr (members == 3) { [[maybe_unused]] auto& [a, b, c] = object; }
@@ -161,6 +161,12 @@ constexpr auto decompose([[maybe_unused]] T& object) {
   else if constexpr (members == 18) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = object; }
   else if constexpr (members == 19) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s] = object; }
   else if constexpr (members == 20) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = object; }
+  else if constexpr (members == 21) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = object; }
+  else if constexpr (members == 22) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v] = object; }
+  else if constexpr (members == 23) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w] = object; }
+  else if constexpr (members == 24) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x] = object; }
+  else if constexpr (members == 25) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y] = object; }
+  else if constexpr (members == 26) { [[maybe_unused]] auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z] = object; }
   else { static_assert(std::is_empty_v<T>, "the schema names no member of this struct"); }
   return true;
 }

@@ -10,8 +10,8 @@
 namespace linn::detail::schema {
 
 std::string_view name_of(Kind kind) {
-  static constexpr std::array<std::string_view, 9> names{"layer",    "activation",  "loss",        "metric",  "optimizer",
-                                                         "schedule", "initializer", "regularizer", "callback"};
+  static constexpr std::array<std::string_view, 10> names{"layer",    "activation",  "loss",        "metric",     "optimizer",
+                                                          "schedule", "initializer", "regularizer", "constraint", "callback"};
   return names[static_cast<std::size_t>(kind)];
 }
 

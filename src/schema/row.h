@@ -11,7 +11,7 @@
 
 namespace linn::detail::schema {
 
-enum class Kind : std::uint8_t { layer, activation, loss, metric, optimizer, schedule, initializer, regularizer, callback };
+enum class Kind : std::uint8_t { layer, activation, loss, metric, optimizer, schedule, initializer, regularizer, constraint, callback };
 
 /// "layer", "activation", ...
 std::string_view name_of(Kind kind);

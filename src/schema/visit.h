@@ -102,6 +102,9 @@ T read(const io::Json& json, const std::string& where, Ignored ignored = nullptr
       known.insert(field.old_key);
     }
     if (found == nullptr && field.required) throw FormatError(fmt::format("{}: field \"{}\" is missing; it has no default", where, key));
+    // Null is a value where a field may be without one: it is not the default of Muon's weight_decay.
+    if constexpr (requires { value.reset(); })
+      if (found == nullptr && json.contains(key)) value.reset();
     if (found == nullptr) return;
     const bool list_of_one = field.role == Role::axis && found->is_array() && found->size() == 1;
     value = Type<Member>::read(list_of_one ? (*found)[0] : *found, {where, key});

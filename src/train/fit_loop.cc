@@ -104,6 +104,9 @@ double FitLoop::learning_rate() const { return training_.learning_rate(first_ste
 
 void FitLoop::set_learning_rate(double rate) { training_.set_learning_rate(rate); }
 
+void FitLoop::swap_ema_weights() { training_.swap_averages("swap_ema_weights"); }
+void FitLoop::set_ema_weights() { training_.set_averages("set_ema_weights"); }
+
 void FitLoop::save(const std::string& path) {
   const OptimizerState optimizer = training_.optimizer_state();
   save_model(path, training_.graph_,
@@ -206,6 +209,7 @@ History FitLoop::run() {
   for (const CallbackHandle& callback : callbacks_) callback->on_train_begin(*this);
   for (epoch_ = options_.initial_epoch; epoch_ < options_.epochs && !stopped_; ++epoch_) run_epoch(history);
   history.stopped = stopped_;
+  if (options_.epochs > 0) training_.finish_fit();
   Logs last;
   for (const auto& [name, values] : history.history) last[name] = values.back();
   for (const CallbackHandle& callback : callbacks_) callback->on_train_end(*this, last);

@@ -30,6 +30,8 @@ class FitLoop final : public Trainer {
   void stop() override { stopped_ = true; }
   double learning_rate() const override;
   void set_learning_rate(double rate) override;
+  void swap_ema_weights() override;
+  void set_ema_weights() override;
   void save(const std::string& path) override;
   void save_weights(const std::string& path) override;
   std::vector<Tensor> weights() const override;

@@ -12,6 +12,7 @@
 #include "plan/ops/clip.h"
 #include "plan/ops/eltwise.h"
 #include "plan/ops/loss.h"
+#include "plan/ops/orthogonal_penalty.h"
 
 namespace linn::detail::train {
 namespace {
@@ -48,8 +49,12 @@ Slots make_slots(const graph::Graph& graph, const FrozenLayers& frozen, const Op
   for (const graph::GraphVariable& variable : graph.variables()) {
     if (!variable.trainable_but_for(frozen)) continue;
     std::vector<Tensor>& slots = all.emplace_back();
-    for (const OptimizerSlot& slot : optimizer.slots(variable.shape()))
-      std::ranges::fill(slots.emplace_back(slot.shape).values<float>(), static_cast<float>(slot.first));
+    for (const OptimizerSlot& slot : optimizer.slots({variable.shape(), variable.name})) {
+      if (slot.is_copy)
+        slots.push_back(variable.value().astype(DType::f32).clone());
+      else
+        std::ranges::fill(slots.emplace_back(slot.shape).values<float>(), static_cast<float>(slot.first));
+    }
   }
   return all;
 }
@@ -119,7 +124,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
     for (const std::size_t i : trainable_) training.variables.push_back(variables_[i]);
   if (key_.use == Use::train)
     training.update = [&](plan::Lowering& step, const std::vector<plan::Value>& gradients) {
-      lower_step(step, compile->optimizer.description(), gradients);
+      lower_step(step, graph, compile->optimizer.description(), gradients);
     };
   const kernels::Policy policy{
       .exact = key_.accuracy == "exact", .local = key_.local || key_.use == Use::outputs, .operands = operands_of(key_.dtype_policy)};
@@ -133,18 +138,23 @@ void Network::lower_penalties(plan::Lowering& to, const graph::Graph& graph) {
     const Regularizer& regularizer = graph.variables()[i].variable->regularizer;
     if (!regularizer.defined()) continue;
     to.set_layer(graph.variables()[i].name);
-    penalties_.push_back(plan::penalty(to, variables_[i], regularizer.l1(), regularizer.l2()));
+    if (const auto& orthogonal = regularizer.orthogonal())
+      penalties_.push_back(plan::orthogonal_penalty(to, variables_[i], orthogonal->factor, orthogonal->mode.kind() == regularizers::OrthogonalMode::columns));
+    else
+      penalties_.push_back(plan::penalty(to, variables_[i], regularizer.l1(), regularizer.l2()));
   }
 }
 
-void Network::lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients) {
+void Network::lower_step(plan::Lowering& to, const graph::Graph& graph, const OptimizerDescription& optimizer,
+                         const std::vector<plan::Value>& gradients) {
   std::vector<optim::Trained> trained;
   for (std::size_t t = 0; t < trainable_.size(); ++t) {
     const plan::Value variable = variables_[trainable_[t]];
+    const graph::GraphVariable& known = graph.variables()[trainable_[t]];
     std::vector<plan::Value> slots;
-    for (const OptimizerSlot& slot : optimizer.slots(variable.shape))
+    for (const OptimizerSlot& slot : optimizer.slots({variable.shape, known.name}))
       slots.push_back(to.value(slot.name + " of " + to.info(variable).name, slot.shape, plan::Extent::fixed, plan::Element::real, plan::Home::bound));
-    trained.push_back({variable, gradients[t], slots});
+    trained.push_back({variable, gradients[t], slots, known.variable->constraint});
     slots_.push_back(std::move(slots));
   }
   optim::lower_step(to, optimizer, trained);

@@ -101,7 +101,7 @@ class Network {
   std::vector<plan::Value> lower_inputs(plan::Lowering& to) const;
   void lower_loss(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output);
   void lower_penalties(plan::Lowering& to, const graph::Graph& graph);
-  void lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients);
+  void lower_step(plan::Lowering& to, const graph::Graph& graph, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients);
 
   NetworkKey key_;
   std::vector<plan::Value> variables_;              // all, by index

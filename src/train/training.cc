@@ -11,6 +11,7 @@
 #include "optim/losses.h"
 #include "optim/metrics.h"
 #include "optim/optimizers.h"
+#include "optim/schedules.h"
 #include "train/fit_loop.h"
 #include "train/progress.h"
 
@@ -36,6 +37,13 @@ Training::Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLa
     if (outputs.size() > 1) names.loss = prefix + "loss";
     for (const Metric& metric : compile_.metrics[i]) names.metrics.push_back(prefix + metric.name);
   }
+}
+
+OptimizerState Training::optimizer_state() const {
+  OptimizerState state{.steps = steps_, .learning_rate = fixed_rate_, .variables = {}, .slots = slots_};
+  for (const graph::GraphVariable& variable : graph_.variables())
+    if (variable.trainable_but_for(frozen_)) state.variables.push_back({variable.shape(), variable.name});
+  return state;
 }
 
 void Training::restore(OptimizerState state) {
@@ -115,10 +123,10 @@ BatchSums Training::evaluate_source(const BatchSource& source, std::int64_t most
 BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, Accuracy accuracy,
                                      const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown) {
   const std::int64_t n = samples.count();
-  Network& net = network(Use::evaluate, samples, std::min(batch, n), accuracy);
   BatchSums total;
   Logs logs;
-  for (const CallbackHandle& callback : callbacks) callback->on_test_begin();
+  for (const CallbackHandle& callback : callbacks) callback->on_test_begin();  // before the weights are bound: it may change them
+  Network& net = network(Use::evaluate, samples, std::min(batch, n), accuracy);
   for (std::int64_t first = 0, step = 0; first < n && (steps == 0 || step < steps); first += batch, ++step) {
     for (const CallbackHandle& callback : callbacks) callback->on_test_batch_begin(step);
     samples.sources(first, nullptr, sources_);
@@ -199,6 +207,32 @@ Logs Training::evaluate(const BatchSource& batches, const EvaluateOptions& optio
   return logs;
 }
 
+// ---- moving averages ----
+
+void Training::for_each_average(const char* call, const std::function<void(std::span<float> weights, std::span<float> average)>& change) {
+  const std::optional<std::size_t> slot = optim::average_slot(compile_.optimizer.description());
+  if (!slot) throw StateError(fmt::format("{}: the optimizer keeps no moving averages; give it .use_ema = true", call));
+  if (slots_.empty()) throw StateError(fmt::format("{}: no step was taken yet, so there are no moving averages", call));
+  std::size_t trained = 0;
+  for (const graph::GraphVariable& variable : graph_.variables()) {
+    if (!variable.trainable_but_for(frozen_)) continue;
+    Tensor weights = variable.value();
+    change(weights.values<float>(), slots_[trained++][*slot].values<float>());
+  }
+  graph_.touch_values();
+}
+
+void Training::swap_averages(const char* call) {
+  for_each_average(call, [](std::span<float> weights, std::span<float> average) { std::ranges::swap_ranges(weights, average); });
+}
+void Training::set_averages(const char* call) {
+  for_each_average(call, [](std::span<float> weights, std::span<float> average) { std::ranges::copy(weights, average.begin()); });
+}
+void Training::finish_fit() {
+  if (!stepped() || !optim::average_slot(compile_.optimizer.description())) return;
+  for_each_average("fit", [](std::span<float> weights, std::span<float> average) { std::ranges::copy(average, weights.begin()); });
+}
+
 void Training::set_learning_rate(double rate) {
   if (!(rate > 0) || !std::isfinite(rate)) throw ValueError(fmt::format("set_learning_rate: {}; it must be above 0", rate));
   fixed_rate_ = rate;
@@ -207,15 +241,16 @@ void Training::set_learning_rate(double rate) {
 double Training::learning_rate(std::int64_t first_step, std::int64_t steps) const {
   if (fixed_rate_) return *fixed_rate_;
   const LearningRate& rate = compile_.optimizer.description().learning_rate();
-  const bool from_fit = rate.is_schedule() && rate.cycle().total_steps == 0;
-  return rate.at(from_fit ? steps_ - first_step : steps_, steps);
+  return rate.at(rate.spans_fit() ? steps_ - first_step : steps_, steps);
 }
 
 Logs Training::train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options) {
-  const LearningRate& schedule = compile_.optimizer.description().learning_rate();
-  if (!fixed_rate_ && schedule.is_schedule() && schedule.cycle().total_steps == 0)
+  const LearningRate& rule = compile_.optimizer.description().learning_rate();
+  if (!fixed_rate_ && rule.spans_fit())
     throw StateError(
-        "train_on_batch: the learning rate is a OneCycle, and how many steps it takes is not known here; give it .total_steps, or use fit");
+        fmt::format("train_on_batch: the learning rate is a {} over all steps of a fit, and their number is not known here; give it the "
+                    "number, or use fit",
+                    rule.schedule()->class_name()));
   const Samples samples = checked(x, y, options);
   const double rate = learning_rate(steps_, 1);
   BatchSums sums;

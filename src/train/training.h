@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "formats/model_json.h"
@@ -32,7 +34,7 @@ class Training {
   /// Whether a step was taken, and with it the optimizer's slots made.
   bool stepped() const { return steps_ > 0; }
   /// How far the optimizer has come. The slots share memory with those in use.
-  OptimizerState optimizer_state() const { return {.steps = steps_, .learning_rate = fixed_rate_, .slots = slots_}; }
+  OptimizerState optimizer_state() const;
   /// Goes on from there. The slots are those of this optimizer on this graph.
   void restore(OptimizerState state);
 
@@ -54,6 +56,13 @@ class Training {
   /// Of the next step, for a fit that began at `first_step` and takes `steps` steps. A schedule with steps of its own counts those of the
   /// model's life, as Keras's do; one without them spans the fit.
   double learning_rate(std::int64_t first_step, std::int64_t steps) const;
+  /// Exchanges weights and moving averages. StateError without averages.
+  void swap_averages(const char* call);
+  /// The weights become the averages' values. StateError without averages.
+  void set_averages(const char* call);
+  /// As Keras ends a fit: the weights become their moving averages, if there are such.
+  void finish_fit();
+
   /// In place of the optimizer's, from the next step on.
   void set_learning_rate(double rate);
   std::int64_t steps() const { return steps_; }
@@ -61,6 +70,7 @@ class Training {
  private:
   friend class FitLoop;
 
+  void for_each_average(const char* call, const std::function<void(std::span<float> weights, std::span<float> average)>& change);
   Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy);
   void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
                   std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums);

@@ -50,7 +50,7 @@ SummaryStyle style_of(const io::Json& test, const Graph& graph) {
       ADD_FAILURE() << "argument " << key << " is not read";
   }
   if (!test["fitted_with"].is_null())
-    style.optimizer = optimizer_numbers(graph, optim::optimizer_from_json(test["fitted_with"], "test").description().slots({}).size());
+    style.optimizer = optimizer_numbers(graph, optim::optimizer_from_json(test["fitted_with"], "test").description());
   return style;
 }
 

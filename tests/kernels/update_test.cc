@@ -140,10 +140,12 @@ TEST(Update, NoDecayKeepsZerosAndInfinities) {
 
 struct Steps {
   template <class T>
-  void step(T rate, std::int64_t step, T g, T& w, T& sum, T& largest) const {
-    sum += g;
-    largest = std::max(largest, g);
-    w -= rate * g * static_cast<T>(step);
+  auto at(T rate, std::int64_t step) const {
+    return [change = rate * static_cast<T>(step)](T g, T& w, T& sum, T& largest) {
+      sum += g;
+      largest = std::max(largest, g);
+      w -= change * g;
+    };
   }
 };
 

@@ -87,7 +87,7 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
     EXPECT_THAT(message, AllOf(HasSubstr("file: layer 3"), HasSubstr("\"" + field + "\""))) << config;
   };
   refused("Dense", R"({"units": 2, "activity_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "activity_regularizer");
-  refused("Dense", R"({"units": 2, "bias_constraint": {"class_name": "NonNeg", "config": {}}})", "bias_constraint");
+  refused("Dense", R"({"units": 2, "bias_constraint": {"class_name": "NonNegative", "config": {}}})", "bias_constraint");
   refused("Dense", R"({"units": 2, "lora_rank": 4})", "lora_rank");
   refused("Dense", R"({"units": 2, "dtype": "float16"})", "dtype");
   refused("Dense", R"({"units": 2, "dtype": {"class_name": "DTypePolicy", "config": {"name": "bfloat16"}}})", "dtype");
@@ -95,7 +95,7 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
   refused("InputLayer", R"({"batch_shape": [null, 4], "sparse": true})", "sparse");
   refused("BatchNormalization", R"({"renorm": true})", "renorm");
   refused("BatchNormalization", R"({"synchronized": true})", "synchronized");
-  refused("BatchNormalization", R"({"gamma_constraint": {"class_name": "MaxNorm", "config": {}}})", "gamma_constraint");
+  refused("BatchNormalization", R"({"gamma_constraint": {"class_name": "MaxNorm", "config": {"max_value": -1}}})", "max_value");
   EXPECT_NO_THROW(
       read("BatchNormalization", R"({"renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99, "synchronized": false})"));
   EXPECT_NO_THROW(read("MaxPooling2D", R"({"data_format": "channels_first"})"));

@@ -106,6 +106,39 @@ TEST_F(ModelFiles, TrainingGoesOn) {
   }
 }
 
+// Five steps, a file, five more are ten, in the middle of an accumulation: its gradients and the moving averages are in the file.
+TEST_F(ModelFiles, TrainingGoesOnInTheMiddle) {
+  using namespace optimizers;
+  constexpr std::int64_t every = 3;
+  const auto steps = [](Model& model) {
+    for (std::int64_t seed = 1; seed <= 5; ++seed) model.train_on_batch(images(4, seed), labels(4));
+  };
+  const std::vector<Optimizer> all{Adam{.use_ema = true, .gradient_accumulation_steps = every},
+                                   Adamax{.use_ema = true, .ema_overwrite_frequency = 2},
+                                   Nadam{.gradient_accumulation_steps = every},
+                                   Nadam{.learning_rate = schedules::CosineDecay{.initial_learning_rate = 0.1, .decay_steps = 8}},
+                                   Adadelta{.learning_rate = 1},
+                                   Ftrl{.learning_rate = 0.1},
+                                   Lion{.use_ema = true},
+                                   Lamb{.learning_rate = 0.01},
+                                   Adafactor{.use_ema = true, .gradient_accumulation_steps = every},
+                                   Muon{.learning_rate = 0.01, .gradient_accumulation_steps = every},
+                                   ScheduleFreeAdamW{.warmup_steps = 2}};
+  for (const Optimizer& optimizer : all) {
+    Model whole = small(optimizer), half = small(optimizer);
+    steps(whole), steps(whole);
+    steps(half);
+    for (const char* kind : {"m.keras", "m.h5"}) {
+      half.save(path(kind));
+      SCOPED_TRACE(std::string(optimizer.class_name()) + " " + kind);
+      Model loaded = load_model(path(kind));
+      steps(loaded);
+      expect_same_weights(whole, loaded);
+      EXPECT_EQ(loaded.steps(), 10);
+    }
+  }
+}
+
 TEST_F(ModelFiles, NotesAndSeedStayInKeras) {
   Model model = small();
   model.metadata()["note"] = "of the user";

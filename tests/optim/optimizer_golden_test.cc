@@ -4,7 +4,9 @@
 #include <set>
 
 #include "linn/error.h"
+#include "optim/constraints.h"
 #include "optim/optimizers.h"
+#include "optim/schedules.h"
 #include "support/golden.h"
 #include "support/message_of.h"
 #include "support/plan_run.h"
@@ -17,63 +19,216 @@ using namespace tests;
 // Keras rounds the powers of Adam's betas to float32 even in float64, which moves each step by a few millionths of itself.
 constexpr Level optimizer_levels[] = {{Precision::float64, {1e-6, 1e-7}, "float64"}, {Precision::float32, {0, 1e-5}, "float32"}};
 
-// The two variables of the file in one step, since global_clipnorm looks at both.
-void check_steps(const Optimizer& optimizer, const GoldenTensors& golden, const GoldenTensors& steps, const std::string& name, const Level& level) {
-  SCOPED_TRACE(name + " in " + level.name);
-  const OptimizerDescription& description = optimizer.description();
-  PlanRun run(plan::Purpose::training);
-  std::vector<Trained> trained;
-  const std::vector<std::string> variables{"a", "b"};
-  for (const std::string& variable : variables) {
-    const Shape shape = golden["start/" + variable].shape();
-    const auto size = static_cast<std::size_t>(shape.elements());
-    Trained& one = trained.emplace_back();
-    one.gradient = run.bind("gradient of " + variable, shape, plan::Extent::fixed, Values(size));
-    one.variable = run.bind(variable, shape, plan::Extent::fixed, golden.values("start/" + variable));
-    for (const OptimizerSlot& slot : description.slots(shape)) one.slots.push_back(run.bind(slot.name, slot.shape, plan::Extent::fixed, Values(size, slot.first)));
+// Ten steps on the variables of a file, all in one plan, since global_clipnorm looks at all of them.
+class StepsRun {
+ public:
+  StepsRun(const Optimizer& optimizer, const GoldenTensors& golden, std::vector<TrainedVariable> variables, const std::vector<Constraint>& constraints,
+           Precision precision)
+      : description_(optimizer.description()), golden_(golden), variables_(std::move(variables)) {
+    for (std::size_t v = 0; v < variables_.size(); ++v) {
+      const auto& [shape, name] = variables_[v];
+      Trained& one = trained_.emplace_back();
+      const Values start = golden.values("start/" + name);
+      one.gradient = run_.bind("gradient of " + name, shape, plan::Extent::fixed, Values(start.size()));
+      one.variable = run_.bind(name, shape, plan::Extent::fixed, start);
+      if (!constraints.empty()) one.constraint = constraints[v];
+      for (const OptimizerSlot& slot : description_.slots(variables_[v]))
+        one.slots.push_back(run_.bind(slot.name, slot.shape, plan::Extent::fixed,
+                                      slot.is_copy ? start : Values(static_cast<std::size_t>(slot.shape.elements()), slot.first)));
+    }
+    lower_step(run_.lowering(), description_, trained_);
+    run_.compile(1, precision);
   }
-  lower_step(run.lowering(), description, trained);
-  run.compile(1, level.precision);
 
-  for (std::int64_t k = 0; k < 10; ++k) {
-    const auto row = [&](const Values& all, const Shape& shape) {
-      const auto first = all.begin() + shape.elements() * k;
-      return Values(first, first + shape.elements());
-    };
-    for (std::size_t v = 0; v < 2; ++v) run.set(trained[v].gradient, row(golden.values("gradients/" + variables[v]), trained[v].variable.shape));
+  void step(std::int64_t k) {
+    for (std::size_t v = 0; v < variables_.size(); ++v)
+      run_.set(trained_[v].gradient, row(golden_.values("gradients/" + variables_[v].name), variables_[v].shape, k));
     // Keras keeps the rate as a float32 number.
-    run.run(1, {.seed = 0, .step = k, .learning_rate = static_cast<double>(static_cast<float>(description.learning_rate().at(k, 10)))});
-    for (std::size_t v = 0; v < 2; ++v) {
-      const Shape& shape = trained[v].variable.shape;
-      EXPECT_TRUE(agrees(fmt::format("{} after step {}", variables[v], k + 1), shape, run.get(trained[v].variable),
-                         row(steps.values(name + "/" + variables[v]), shape), level.tolerance));
+    run_.run(1, {.seed = 0, .step = k, .learning_rate = static_cast<double>(static_cast<float>(description_.learning_rate().at(k, 10)))});
+  }
+  Values variable(std::size_t v) { return run_.get(trained_[v].variable); }
+  Values slot(std::size_t v, std::size_t i) { return run_.get(trained_[v].slots[i]); }
+
+  static Values row(const Values& all, const Shape& shape, std::int64_t k) {
+    const auto first = all.begin() + shape.elements() * k;
+    return {first, first + shape.elements()};
+  }
+
+ private:
+  const OptimizerDescription& description_;
+  const GoldenTensors& golden_;
+  std::vector<TrainedVariable> variables_;
+  PlanRun run_{plan::Purpose::training};
+  std::vector<Trained> trained_;
+};
+
+std::vector<TrainedVariable> variables_in(const GoldenTensors& golden, const std::vector<std::string>& names) {
+  std::vector<TrainedVariable> variables;
+  for (const std::string& name : names) variables.push_back({golden["start/" + name].shape(), name});
+  return variables;
+}
+
+void check_steps(StepsRun& run, const std::vector<TrainedVariable>& variables, const GoldenTensors& steps, const std::string& name, const Level& level) {
+  for (std::int64_t k = 0; k < 10; ++k) {
+    run.step(k);
+    for (std::size_t v = 0; v < variables.size(); ++v) {
+      const auto& [shape, variable] = variables[v];
+      EXPECT_TRUE(agrees(fmt::format("{} after step {}", variable, k + 1), shape, run.variable(v),
+                         StepsRun::row(steps.values(name + "/" + variable), shape, k), level.tolerance));
     }
   }
-  for (std::size_t v = 0; v < 2; ++v)
-    for (std::size_t i = 0; i < trained[v].slots.size(); ++i) {
-      const Shape& shape = trained[v].variable.shape;
-      const std::string slot = description.slots(shape)[i].name;
-      EXPECT_TRUE(agrees(slot, shape, run.get(trained[v].slots[i]), steps.values(name + "/state/" + variables[v] + "_" + slot), level.tolerance));
-    }
+}
+
+const std::vector<std::string> of_old_files{"a", "b"}, of_new_files{"tall", "bias", "filters", "wide", "embedding"};
+
+// optimizers.json and optim.json: their states have names.
+void check_named_case(const io::Json& test, const GoldenTensors& golden, const GoldenTensors& steps, const Level& level) {
+  const auto name = test["name"].get<std::string>();
+  SCOPED_TRACE(name + " in " + level.name);
+  const Optimizer optimizer = optimizer_from_json(test, name);
+  const std::vector<TrainedVariable> variables = variables_in(golden, of_old_files);
+  StepsRun run(optimizer, golden, variables, {}, level.precision);
+  check_steps(run, variables, steps, name, level);
+  EXPECT_EQ(optimizer.description().slots({{1}}).size(), (test["state"].size() - 2) / 2);
+  for (std::size_t v = 0; v < variables.size(); ++v) {
+    const std::vector<OptimizerSlot> slots = optimizer.description().slots(variables[v]);
+    for (std::size_t i = 0; i < slots.size(); ++i)
+      EXPECT_TRUE(agrees(slots[i].name, slots[i].shape, run.slot(v, i), steps.values(name + "/state/" + variables[v].name + "_" + slots[i].name),
+                         level.tolerance));
+  }
+}
+
+// optimizer_steps.json: the state is a list in Keras's order, which is that of files.
+void check_case(const io::Json& test, const GoldenTensors& golden, const Level& level) {
+  const auto name = test["name"].get<std::string>();
+  SCOPED_TRACE(name + " " + test["class_name"].get<std::string>() + " in " + level.name);
+  const Optimizer optimizer = optimizer_from_json(test, name);
+  const std::vector<TrainedVariable> variables = variables_in(golden, of_new_files);
+  std::vector<Constraint> constraints;
+  for (const TrainedVariable& variable : variables)
+    constraints.push_back(test["constraints"].contains(variable.name) ? constraint_from_json(test["constraints"][variable.name], name) : Constraint());
+  StepsRun run(optimizer, golden, variables, constraints, level.precision);
+  check_steps(run, variables, golden, name, level);
+  const OptimizerDescription& description = optimizer.description();
+  const auto order = slot_order(description, variables);
+  const std::vector<double> common = description.common_state(10 / description.around_update().every());
+  ASSERT_EQ(order.size() + common.size(), test["states"].get<std::size_t>());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto [v, s] = order[i];
+    const OptimizerSlot slot = description.slots(variables[v])[s];
+    const std::string key = fmt::format("{}/state/{}", name, i);
+    ASSERT_EQ(golden[key].shape(), slot.shape) << key;
+    EXPECT_TRUE(agrees(slot.name + " of " + variables[v].name, slot.shape, run.slot(v, s), golden.values(key), level.tolerance));
+  }
+  for (std::size_t i = 0; i < common.size(); ++i)
+    EXPECT_NEAR(common[i], golden.values(fmt::format("{}/state/{}", name, order.size() + i)).front(), 1e-6);
 }
 
 TEST(OptimizerGolden, EveryRowAsKeras) {
-  const GoldenTensors golden("optimizers.safetensors"), more("optim.safetensors");
+  const GoldenTensors golden("optimizers.safetensors"), more("optim.safetensors"), newer("optimizer_steps.safetensors");
   std::set<std::string> seen;
   int compared = 0;
-  for (const auto& [cases, steps] : {std::pair{golden_json("optimizers.json")["cases"], &golden}, std::pair{golden_json("optim.json")["optimizers"], &more}})
+  const auto compare = [&](const io::Json& cases, auto&& check) {
     for (const io::Json& test : cases) {
-      const auto name = test["name"].get<std::string>();
-      const Optimizer optimizer = optimizer_from_json(test, name);
-      EXPECT_EQ(optimizer.class_name(), test["class_name"]);
-      EXPECT_EQ(optimizer.description().slots({1}).size(), (test["state"].size() - 2) / 2) << name;
-      for (const Level& level : optimizer_levels) check_steps(optimizer, golden, *steps, name, level);
+      for (const Level& level : optimizer_levels) check(test, level);
       seen.insert(test["class_name"]);
       ++compared;
     }
-  EXPECT_EQ(compared, 19);
+  };
+  compare(golden_json("optimizers.json")["cases"], [&](const io::Json& test, const Level& level) { check_named_case(test, golden, golden, level); });
+  compare(golden_json("optim.json")["optimizers"], [&](const io::Json& test, const Level& level) { check_named_case(test, golden, more, level); });
+  compare(golden_json("optimizer_steps.json")["optimizers"], [&](const io::Json& test, const Level& level) { check_case(test, newer, level); });
+  EXPECT_EQ(compared, 19 + 38);
   for (const auto& row : optimizer_rows())
-    EXPECT_TRUE(seen.contains(std::string(row.info.name))) << "no golden case of " << row.info.name << "; add one to make_optim_golden.py";
+    EXPECT_TRUE(seen.contains(std::string(row.info.name))) << "no golden case of " << row.info.name << "; add one to make_optimizers_golden.py";
+}
+
+TEST(ScheduleGolden, EveryRowAsKeras) {
+  const GoldenTensors golden("optimizer_steps.safetensors");
+  std::set<std::string> seen{"OneCycle"};  // which Keras lacks: by hand below
+  const io::Json file = golden_json("optimizer_steps.json");
+  for (const io::Json& test : file["schedules"]) {
+    const auto name = test["name"].get<std::string>();
+    const SchedulePtr schedule = schedule_from_json(test["node"], name);
+    seen.insert(std::string(schedule->class_name()));
+    const Values rates = golden.values(name);
+    ASSERT_EQ(rates.size(), 200u);
+    for (std::int64_t step = 0; step < 200; ++step)
+      EXPECT_NEAR(schedule->at(step, 7), rates[static_cast<std::size_t>(step)], 1e-7 * rates[static_cast<std::size_t>(step)] + 1e-12)
+          << test["node"].dump() << " step " << step;
+    EXPECT_EQ(schedule->node(), test["node"]);
+  }
+  for (const auto& row : schedule_rows()) EXPECT_TRUE(seen.contains(std::string(row.info.name))) << "no golden case of " << row.info.name;
+}
+
+TEST(Schedules, ExamplesOfEveryRowRoundTrip) {
+  for (const auto& row : schedule_rows())
+    for (const schema::Example& example : row.examples) {
+      const SchedulePtr schedule = row.read(io::parse_json(std::string(example.config), "test"), "test");
+      EXPECT_EQ(schedule->class_name(), row.info.name);
+      EXPECT_EQ(schedule_from_json(schedule->node(), "test")->node(), schedule->node());
+      for (std::int64_t step = 0; step < 60; ++step) EXPECT_GE(schedule->at(step, 20), 0);
+    }
+}
+
+// Without steps of its own a schedule is the one with those of the fit, and of linn's package.
+TEST(Schedules, TakeTheStepsOfTheFit) {
+  using namespace optimizers::schedules;
+  const auto same = [](const LearningRate& open, const LearningRate& given) {
+    EXPECT_TRUE(open.spans_fit());
+    EXPECT_FALSE(given.spans_fit());
+    for (std::int64_t step = 0; step < 50; ++step) EXPECT_EQ(open.at(step, 40), given.at(step, 7)) << step;
+    EXPECT_EQ(open.schedule()->node()["registered_name"], "linn>" + std::string(open.schedule()->class_name()));
+  };
+  same(ExponentialDecay{.initial_learning_rate = 0.1, .decay_rate = 0.5}, ExponentialDecay{.initial_learning_rate = 0.1, .decay_steps = 40, .decay_rate = 0.5});
+  same(PolynomialDecay{.initial_learning_rate = 0.1}, PolynomialDecay{.initial_learning_rate = 0.1, .decay_steps = 40});
+  same(InverseTimeDecay{.initial_learning_rate = 0.1, .decay_rate = 2}, InverseTimeDecay{.initial_learning_rate = 0.1, .decay_steps = 40, .decay_rate = 2});
+  same(CosineDecay{.initial_learning_rate = 0.1}, CosineDecay{.initial_learning_rate = 0.1, .decay_steps = 40});
+  same(CosineDecay{.initial_learning_rate = 0.1, .warmup_target = 0.3, .warmup_steps = 10},
+       CosineDecay{.initial_learning_rate = 0.1, .decay_steps = 30, .warmup_target = 0.3, .warmup_steps = 10});
+  same(CosineDecayRestarts{.initial_learning_rate = 0.1}, CosineDecayRestarts{.initial_learning_rate = 0.1, .first_decay_steps = 40});
+}
+
+TEST(Schedules, RefuseValuesOutOfRange) {
+  using namespace optimizers::schedules;
+  const auto refused = [](const auto& schedule) { return message_of<ValueError>([&] { const LearningRate rate = schedule; }); };
+  EXPECT_EQ(refused(ExponentialDecay{.decay_rate = 0.5}), "ExponentialDecay: initial_learning_rate is 0; it must be above 0");
+  EXPECT_THAT(refused(ExponentialDecay{.initial_learning_rate = 0.1}), ::testing::HasSubstr("decay_rate is 0"));
+  EXPECT_THAT(refused(PolynomialDecay{.initial_learning_rate = 0.1, .decay_steps = -1}), ::testing::HasSubstr("decay_steps is -1"));
+  EXPECT_THAT(refused(CosineDecay{}), ::testing::HasSubstr("there is no warmup_target"));
+  EXPECT_THAT(refused(CosineDecay{.initial_learning_rate = 0.1, .alpha = 2}), ::testing::HasSubstr("alpha is 2"));
+  EXPECT_THAT(refused(CosineDecayRestarts{.initial_learning_rate = 0.1, .t_mul = 0.5}), ::testing::HasSubstr("t_mul is 0.5"));
+  EXPECT_THAT(refused(PiecewiseConstantDecay{.boundaries = {3}, .values = {1}}), ::testing::HasSubstr("values has 1 rates for 1 boundaries"));
+  EXPECT_THAT(refused(PiecewiseConstantDecay{.boundaries = {3, 3}, .values = {1, 2, 3}}), ::testing::HasSubstr("do not rise"));
+  EXPECT_THAT(refused(PiecewiseConstantDecay{.boundaries = {3}, .values = {1, -2}}), ::testing::HasSubstr("-2 is in it"));
+  EXPECT_THAT(message_of<FormatError>([] { schedule_from_json({{"class_name", "CosineDecays"}, {"config", io::Json::object()}}, "file"); }),
+              ::testing::HasSubstr("did you mean \"CosineDecay\"?"));
+}
+
+TEST(Schedules, AFunctionIsOne) {
+  const LearningRate rate = [](std::int64_t step) { return 1.0 / static_cast<double>(1 + step); };
+  EXPECT_TRUE(rate.is_schedule());
+  EXPECT_FALSE(rate.spans_fit());
+  EXPECT_EQ(rate.at(3, 10), 0.25);
+  EXPECT_THAT(message_of<ValueError>([&] { to_json(optimizers::SGD{.learning_rate = rate}); }), ::testing::HasSubstr("a file cannot hold"));
+  const LearningRate bad = [](std::int64_t step) { return 1.0 - static_cast<double>(step); };
+  EXPECT_THAT(message_of<ValueError>([&] { bad.at(2, 10); }), ::testing::HasSubstr("gave -1 for step 2"));
+}
+
+TEST(Constraint, ExamplesOfEveryRowRoundTrip) {
+  for (const auto& row : constraint_rows())
+    for (const schema::Example& example : row.examples) {
+      const Constraint constraint = row.read(io::parse_json(std::string(example.config), "test"), "test");
+      EXPECT_EQ(constraint.class_name(), row.info.name);
+      EXPECT_EQ(to_json(constraint_from_json(to_json(constraint), "test")), to_json(constraint));
+    }
+  EXPECT_EQ(Constraint("max_norm").class_name(), "MaxNorm");
+  EXPECT_FALSE(Constraint().defined());
+  EXPECT_EQ(to_json(Constraint()), nullptr);
+  EXPECT_THAT(message_of<ValueError>([] { Constraint("maxnorm_"); }), ::testing::HasSubstr("unknown constraint"));
+  EXPECT_THAT(message_of<ValueError>([] { Constraint(constraints::MinMaxNorm{.min_value = 2}); }), ::testing::HasSubstr("min_value is 2 and max_value 1"));
+  EXPECT_THAT(Constraint(constraints::UnitNorm{.axis = 2}).description().fault({3, 4}), ::testing::HasSubstr("axis 2 is outside"));
+  EXPECT_EQ(Constraint(constraints::UnitNorm{.axis = -2}).description().fault({3, 4}), "");
 }
 
 TEST(Optimizer, ExamplesOfEveryRowRoundTrip) {
@@ -106,6 +261,12 @@ TEST(Optimizer, RefusesValuesOutOfRange) {
   EXPECT_THAT(refused(RMSprop{.rho = 1.5}), ::testing::HasSubstr("rho is 1.5"));
   EXPECT_THAT(refused(SGD{.clipnorm = 0}), ::testing::HasSubstr("clipnorm is 0"));
   EXPECT_THAT(refused(SGD{.clipnorm = 1, .clipvalue = 1}), ::testing::HasSubstr("give one of them"));
+  EXPECT_THAT(refused(Adam{.gradient_accumulation_steps = 1}), ::testing::HasSubstr("gradient_accumulation_steps is 1; it must be 2 or more"));
+  EXPECT_THAT(refused(Adam{.use_ema = true, .ema_momentum = 1.5}), ::testing::HasSubstr("ema_momentum is 1.5"));
+  EXPECT_THAT(refused(Adam{.ema_overwrite_frequency = 0}), ::testing::HasSubstr("ema_overwrite_frequency is 0"));
+  EXPECT_THAT(refused(Lion{.beta_1 = 0}), ::testing::HasSubstr("beta_1 is 0"));
+  EXPECT_THAT(refused(Ftrl{.learning_rate_power = 0.5}), ::testing::HasSubstr("learning_rate_power is 0.5"));
+  EXPECT_THAT(refused(Muon{.exclude_layers = {"("}}), ::testing::HasSubstr("no regular expression"));
   for (const OneCycle& cycle : {OneCycle{.max_learning_rate = 0}, OneCycle{.total_steps = -1}, OneCycle{.warmup = 1}, OneCycle{.div_factor = 0}})
     EXPECT_THROW(LearningRate{cycle}, ValueError);
 }
@@ -114,10 +275,16 @@ TEST(Optimizer, RefusesWhatItLacksByName) {
   const auto refused = [](const char* class_name, const io::Json& config) {
     return message_of<FormatError>([&] { optimizer_from_json({{"class_name", class_name}, {"config", config}}, "file"); });
   };
-  EXPECT_THAT(refused("Nadam", io::Json::object()), ::testing::HasSubstr("\"nadam\""));
-  EXPECT_THAT(refused("Adam", {{"use_ema", true}}), ::testing::HasSubstr("\"use_ema\""));
-  EXPECT_THAT(refused("Adam", {{"gradient_accumulation_steps", 2}}), ::testing::HasSubstr("\"gradient_accumulation_steps\""));
-  EXPECT_THAT(refused("SGD", {{"learning_rate", {{"class_name", "CosineDecay"}, {"config", io::Json::object()}}}}), ::testing::HasSubstr("\"CosineDecay\""));
+  EXPECT_THAT(refused("LossScaleOptimizer", io::Json::object()), ::testing::HasSubstr("\"lossscaleoptimizer\""));
+  EXPECT_THAT(refused("Adam", {{"loss_scale_factor", 2.0}}), ::testing::HasSubstr("\"loss_scale_factor\""));
+  EXPECT_THAT(refused("SGD", {{"learning_rate", {{"class_name", "Cosine"}, {"config", io::Json::object()}}}}), ::testing::HasSubstr("\"Cosine\""));
+}
+
+// Keras's null is none, not the default.
+TEST(Optimizer, NullIsNone) {
+  const Optimizer muon = optimizer_from_json({{"class_name", "Muon"}, {"config", {{"weight_decay", nullptr}, {"rms_rate", nullptr}}}}, "test");
+  EXPECT_EQ(muon.description().config()["weight_decay"], nullptr);
+  EXPECT_EQ(muon.description().config()["adam_weight_decay"], 0.004);
 }
 
 TEST(LearningRate, Constant) {

@@ -5,11 +5,13 @@
 #include <set>
 
 #include "io/json.h"
+#include "optim/constraints.h"
 #include "optim/initializers.h"
 #include "optim/losses.h"
 #include "optim/metrics.h"
 #include "optim/optimizers.h"
 #include "optim/regularizers.h"
+#include "optim/schedules.h"
 #include "support/golden.h"
 
 namespace linn::detail::optim {
@@ -47,13 +49,14 @@ Arguments of_keras(const io::Json& signature, const schema::Row& row, const std:
 
 template <class Rows>
 void compare(const std::string& kind, const Rows& rows, const std::set<std::string>& nowhere, const std::set<std::string>& linns_own = {}) {
-  const io::Json signatures = tests::golden_json("optim.json")["signatures"];
+  io::Json signatures = tests::golden_json("optim.json")["signatures"];
+  signatures.update(tests::golden_json("optimizer_steps.json")["signatures"]);
   for (const schema::Row& row : rows) {
     const std::string name = kind + "." + std::string(row.info.name);
     ASSERT_TRUE(signatures.contains(name)) << name << " has no signature in optim.json";
     Arguments arguments;
     for (const schema::FieldInfo& field : row.fields())
-      if (!linns_own.contains(name + "." + field.key)) arguments.emplace_back(field.key, number(field.otherwise));
+      if (!linns_own.contains(name + "." + field.key) && !linns_own.contains(field.key)) arguments.emplace_back(field.key, number(field.otherwise));
     EXPECT_EQ(arguments, of_keras(signatures[name], row, nowhere)) << name;
   }
 }
@@ -63,6 +66,12 @@ TEST(Signatures, AsKeras) {
   compare("metrics", metric_rows(), {"dtype"});
   compare("optimizers", optimizer_rows(), {});
   compare("regularizers", regularizer_rows(), {});
+  compare("constraints", constraint_rows(), {});
+  // Where linn may take the steps of the fit, Keras has no default.
+  std::vector<schema::Row> schedules;
+  for (const schema::Row& row : schedule_rows())
+    if (row.info.module.starts_with("keras")) schedules.push_back(row);
+  compare("schedules", schedules, {"decay_steps", "first_decay_steps"}, {"decay_steps", "first_decay_steps"});
   compare("initializers", initializer_rows(), {});
 }
 

@@ -17,6 +17,8 @@ MODULES = {
     "optimizer": keras.optimizers,
     "initializer": keras.initializers,
     "regularizer": keras.regularizers,
+    "constraint": keras.constraints,
+    "schedule": keras.optimizers.schedules,
 }
 
 

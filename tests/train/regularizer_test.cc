@@ -92,9 +92,11 @@ TEST(Regularizer, NamesRangesAndJson) {
   EXPECT_EQ(Regularizer("L1L2").l1(), 0);
   EXPECT_THROW(Regularizer("l3"), ValueError);
   EXPECT_THROW(Regularizer(regularizers::L1{-1}), ValueError);
-  EXPECT_THROW(optim::regularizer_from_json({{"class_name", "OrthogonalRegularizer"}, {"config", {{"factor", 0.01}}}}, "file"), FormatError);
+  EXPECT_THROW(Regularizer(regularizers::OrthogonalRegularizer{.factor = -1}), ValueError);
+  EXPECT_THROW(optim::regularizer_from_json({{"class_name", "OrthogonalRegularizer"}, {"config", {{"mode", "diagonals"}}}}, "file"), FormatError);
   EXPECT_EQ(optim::to_json(Regularizer()), nullptr);
-  for (const Regularizer& regularizer : {Regularizer(regularizers::L1{0.5}), Regularizer("l2"), Regularizer(regularizers::L1L2{0.1, 0.2})}) {
+  for (const Regularizer& regularizer : {Regularizer(regularizers::L1{0.5}), Regularizer("l2"), Regularizer(regularizers::L1L2{0.1, 0.2}),
+                                         Regularizer(regularizers::OrthogonalRegularizer{.factor = 0.5, .mode = "columns"})}) {
     const io::Json json = optim::to_json(regularizer);
     EXPECT_EQ(optim::to_json(optim::regularizer_from_json(json, "test")), json);
   }

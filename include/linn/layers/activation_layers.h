@@ -6,6 +6,7 @@
 #include <string>
 
 #include "linn/axes.h"
+#include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 
@@ -54,6 +55,7 @@ class ELU : public Layer {
 
 struct PReLUOptions {
   Initializer alpha_initializer = "zeros";
+  Constraint alpha_constraint = {};
   /// Axes of an image, counted from 1, along which one slope is shared: {1, 2} for one slope a channel.
   Axes shared_axes = {};
   std::string name = {};

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "linn/activations.h"
+#include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 #include "linn/regularizers.h"
@@ -24,6 +25,8 @@ struct Conv2DOptions {
   Initializer bias_initializer = "zeros";
   Regularizer kernel_regularizer = {};
   Regularizer bias_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

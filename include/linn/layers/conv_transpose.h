@@ -5,6 +5,7 @@
 #include <string>
 
 #include "linn/activations.h"
+#include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 #include "linn/regularizers.h"
@@ -25,6 +26,8 @@ struct Conv2DTransposeOptions {
   Initializer bias_initializer = "zeros";
   Regularizer kernel_regularizer = {};
   Regularizer bias_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

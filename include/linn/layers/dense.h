@@ -7,6 +7,7 @@
 
 #include "linn/activations.h"
 #include "linn/axes.h"
+#include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 #include "linn/regularizers.h"
@@ -20,6 +21,8 @@ struct DenseOptions {
   Initializer bias_initializer = "zeros";
   Regularizer kernel_regularizer = {};
   Regularizer bias_regularizer = {};
+  Constraint kernel_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

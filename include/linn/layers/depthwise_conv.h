@@ -5,6 +5,7 @@
 #include <string>
 
 #include "linn/activations.h"
+#include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 #include "linn/regularizers.h"
@@ -24,6 +25,8 @@ struct DepthwiseConv2DOptions {
   Initializer bias_initializer = "zeros";
   Regularizer depthwise_regularizer = {};
   Regularizer bias_regularizer = {};
+  Constraint depthwise_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};
@@ -62,6 +65,9 @@ struct SeparableConv2DOptions {
   Regularizer depthwise_regularizer = {};
   Regularizer pointwise_regularizer = {};
   Regularizer bias_regularizer = {};
+  Constraint depthwise_constraint = {};
+  Constraint pointwise_constraint = {};
+  Constraint bias_constraint = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "linn/axes.h"
+#include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
 
@@ -18,6 +19,8 @@ struct LayerNormalizationOptions {
   bool scale = true;
   Initializer beta_initializer = "zeros";
   Initializer gamma_initializer = "ones";
+  Constraint beta_constraint = {};
+  Constraint gamma_constraint = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};
@@ -67,6 +70,8 @@ struct GroupNormalizationOptions {
   bool scale = true;
   Initializer beta_initializer = "zeros";
   Initializer gamma_initializer = "ones";
+  Constraint beta_constraint = {};
+  Constraint gamma_constraint = {};
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

@@ -14,6 +14,7 @@ from linn.keras import (  # noqa: F401
     backend,
     callbacks,
     config,
+    constraints,
     datasets,
     initializers,
     layers,
@@ -26,6 +27,7 @@ from linn.keras import (  # noqa: F401
     utils,
 )
 from linn.keras.callbacks import Callback  # noqa: F401
+from linn.keras.constraints import Constraint  # noqa: F401
 from linn.keras.initializers import Initializer  # noqa: F401
 from linn.keras.layers import Input, InputLayer, KerasTensor, Layer, Variable  # noqa: F401
 from linn.keras.losses import Loss  # noqa: F401

@@ -146,7 +146,9 @@ class Described:
         if self._row is None:
             raise errors.TypeError(f"{type(self).__name__} is a base class; linn computes without Python, so classes of your own cannot take its place")
         given = self._arguments.bind(args, kwargs)
-        self._given = {k: v for k, v in given.items() if k != "dtype" and v is not None}
+        # None stands for the default, but where the default is a number it is a value: Muon(weight_decay=None) has no decay.
+        defaults = {f["key"]: default_of(f) for f in self._row["fields"] if f["default"]}
+        self._given = {k: v for k, v in given.items() if k != "dtype" and (v is not None or defaults.get(k) is not None)}
         text = json.dumps({"module": self._row["module"], "class_name": self._row["name"], "config": self._json(), "registered_name": None})
         self._written = json.loads(_linn.normalized(self._kind, text))
 

@@ -338,6 +338,51 @@ class CSVLogger(_Native):
         self._engine = _linn.csv_logger(str(filename), separator, append)
 
 
+class SwapEMAWeights(Callback):
+    """With an optimizer that has use_ema: evaluates and predicts with the moving averages of the weights, and trains on with the weights.
+
+    Args:
+        swap_on_epoch: Also at the end of each epoch, so that callbacks behind this one, such as ModelCheckpoint, see the averages.
+    """
+
+    def __init__(self, swap_on_epoch=False):
+        super().__init__()
+        self.swap_on_epoch = swap_on_epoch
+        self._averages_shown = False
+
+    def _show_averages(self, show):
+        if self._averages_shown != show:
+            (self.model._trainer or self.model._engine).swap_ema_weights()
+            self._averages_shown = show
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.swap_on_epoch:
+            self._show_averages(False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not self.swap_on_epoch:
+            return
+        self._show_averages(True)
+        # The end of fit makes the averages the weights: behind the last epoch both must be the averages.
+        if epoch == self.params["epochs"] - 1:
+            self.model._trainer.set_ema_weights()
+
+    def on_train_end(self, logs=None):
+        self._averages_shown = False
+
+    def on_test_begin(self, logs=None):
+        self._show_averages(True)
+
+    def on_test_end(self, logs=None):
+        self._show_averages(False)
+
+    def on_predict_begin(self, logs=None):
+        self._show_averages(True)
+
+    def on_predict_end(self, logs=None):
+        self._show_averages(False)
+
+
 class CallbackList:
     """Several callbacks as one, to call by hand."""
 

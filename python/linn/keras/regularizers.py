@@ -2,9 +2,19 @@
 
 import numpy as np
 
-from linn import _arrays
+from linn import _arrays, errors
 from linn._names import attribute_of
 from linn.keras import _described
+
+
+def _orthogonal(x, factor, mode):
+    rows = x if mode == "rows" else x.T
+    if rows.ndim != 2:
+        raise errors.ValueError(f"OrthogonalRegularizer: x has shape {x.shape}; an array of 2 axes is allowed")
+    rows = rows / np.maximum(np.sqrt(np.square(rows).sum(axis=1, keepdims=True)), 1e-7)
+    count = len(rows)
+    cosines = np.abs(rows @ rows.T) * (1 - np.eye(count))
+    return float(factor * cosines.sum() / (count * (count - 1)))
 
 
 class Regularizer(_described.Described):
@@ -13,6 +23,8 @@ class Regularizer(_described.Described):
     def __call__(self, x):
         x = np.asarray(_arrays.array(x, "x"), np.float64)
         config = self.get_config()
+        if "factor" in config:
+            return _orthogonal(x, **config)
         return float(config.get("l1", 0.0) * np.abs(x).sum() + config.get("l2", 0.0) * np.square(x).sum())
 
 

@@ -129,6 +129,7 @@ std::vector<SymbolicTensor> Network::call(const Layer& layer, std::span<const Sy
                                    specs[i].shape.to_string()));
     detail::Variable variable{.name = specs[i].name, .shape = specs[i].shape, .trainable = specs[i].trainable, .layer = object.get()};
     variable.regularizer = specs[i].regularizer;
+    variable.constraint = specs[i].constraint;
     variable.value = std::move(weights[i]);
     object->variables.push_back(std::make_shared<detail::Variable>(std::move(variable)));
   }

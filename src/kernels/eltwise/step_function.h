@@ -1,6 +1,7 @@
-// An optimizer's update of one element: any struct with
-//   std::vector<Slot> slots()   one for each slot argument of `step`, at most 3;
-//   void step(T rate, std::int64_t step, T gradient, T& variable, T& slot...)   for T = float and double; `step` counts from 1.
+// An update of one element, such as an optimizer's: any struct with
+//   template <class T> auto at(T rate, std::int64_t step) const
+// for T = float and double. It works out what is the same for all elements of a call, powers of decays for example, and returns the function of
+// one element: void (T gradient, T& variable, T& slot...), with at most 3 slots. `step` counts from 1.
 #pragma once
 
 #include <algorithm>
@@ -27,23 +28,24 @@ struct ElementUpdateArgs {
 template <class F, class T>
 void run_steps(const F& f, const ElementUpdateArgs<T>& args) {
   const T rate = static_cast<T>(args.learning_rate), decay = static_cast<T>(args.decay);
+  const auto step = f.template at<T>(rate, args.step);
   T* const* s = args.slots;
   for (std::int64_t i = 0; i < args.count; ++i) {
     T& w = args.variable[i];
     const T g = args.gradient[i];
     if (args.decay != 0) w -= w * decay;
-    if constexpr (requires { f.step(rate, args.step, g, w); })
-      f.step(rate, args.step, g, w);
-    else if constexpr (requires { f.step(rate, args.step, g, w, s[0][i]); })
-      f.step(rate, args.step, g, w, s[0][i]);
-    else if constexpr (requires { f.step(rate, args.step, g, w, s[0][i], s[1][i]); })
-      f.step(rate, args.step, g, w, s[0][i], s[1][i]);
+    if constexpr (requires { step(g, w); })
+      step(g, w);
+    else if constexpr (requires { step(g, w, s[0][i]); })
+      step(g, w, s[0][i]);
+    else if constexpr (requires { step(g, w, s[0][i], s[1][i]); })
+      step(g, w, s[0][i], s[1][i]);
     else
-      f.step(rate, args.step, g, w, s[0][i], s[1][i], s[2][i]);
+      step(g, w, s[0][i], s[1][i], s[2][i]);
   }
 }
 
-/// A copyable handle to a struct with `step`.
+/// A copyable handle to a struct with `at`.
 class StepFunction {
  public:
   StepFunction() = default;

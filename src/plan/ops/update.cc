@@ -1,7 +1,9 @@
 #include "plan/ops/update.h"
 
+#include <array>
 #include <cmath>
 #include <memory>
+#include <utility>
 
 #include "plan/ops/append.h"
 
@@ -12,12 +14,14 @@ namespace {
 template <class Derived, class Kernel>
 class UpdateOp : public PiecesOp<Derived, Kernel> {
  public:
-  UpdateOp(const typename Kernel::Problem& problem, double decay) : PiecesOp<Derived, Kernel>(problem), decay_(decay) {}
+  UpdateOp(const typename Kernel::Problem& problem, double decay, double rate_factor)
+      : PiecesOp<Derived, Kernel>(problem), decay_(decay), rate_factor_(rate_factor) {}
 
   std::string_view name() const override { return Kernel::name; }
 
  protected:
   double decay(const Call& call) const { return decay_ * call.step->learning_rate; }
+  double rate(const Call& call) const { return rate_factor_ * call.step->learning_rate; }
   // Output i at the first element of the call's piece; null if there is no such output.
   template <class T>
   T* slot(const Call& call, std::size_t i) const {
@@ -25,7 +29,7 @@ class UpdateOp : public PiecesOp<Derived, Kernel> {
   }
 
  private:
-  double decay_;
+  double decay_, rate_factor_;
 };
 
 // Keras rounds the betas to float32 before it raises them to the step count: 1 - 0.999 changes by 1.3e-5, the first steps by 6e-6.
@@ -38,8 +42,8 @@ class AdamOp final : public UpdateOp<AdamOp, kernels::AdamUpdate> {
   template <class T>
   void compute(const Call& call) const {
     const auto& p = problem();
-    const auto t = static_cast<double>(call.step->step + 1);
-    const double alpha = call.step->learning_rate * std::sqrt(1 - power(p.beta_2, t)) / (1 - power(p.beta_1, t));
+    const auto t = static_cast<double>(updates(call));
+    const double alpha = rate(call) * std::sqrt(1 - power(p.beta_2, t)) / (1 - power(p.beta_1, t));
     kernel_.run<T>({.count = count(call), .alpha = alpha, .decay = decay(call), .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
                     .momentum = slot<T>(call, 1), .velocity = slot<T>(call, 2), .velocity_hat = slot<T>(call, 3), .scratch = nullptr});
   }
@@ -51,8 +55,13 @@ class SgdOp final : public UpdateOp<SgdOp, kernels::SgdUpdate> {
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .decay = decay(call), .gradient = call.in<T>(0) + offset(call),
-                    .variable = slot<T>(call, 0), .momentum = slot<T>(call, 1), .scratch = nullptr});
+    kernel_.run<T>({.count = count(call),
+                    .learning_rate = rate(call),
+                    .decay = decay(call),
+                    .gradient = call.in<T>(0) + offset(call),
+                    .variable = slot<T>(call, 0),
+                    .momentum = slot<T>(call, 1),
+                    .scratch = nullptr});
   }
 };
 
@@ -65,9 +74,15 @@ class RmspropOp final : public UpdateOp<RmspropOp, kernels::RmspropUpdate> {
     const auto& p = problem();
     const std::size_t momentum = p.momentum != 0 ? 2 : outputs.size();
     const std::size_t average = p.centered ? outputs.size() - 1 : outputs.size();
-    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .decay = decay(call), .gradient = call.in<T>(0) + offset(call),
-                    .variable = slot<T>(call, 0), .velocity = slot<T>(call, 1), .momentum = slot<T>(call, momentum),
-                    .average_gradient = slot<T>(call, average), .scratch = nullptr});
+    kernel_.run<T>({.count = count(call),
+                    .learning_rate = rate(call),
+                    .decay = decay(call),
+                    .gradient = call.in<T>(0) + offset(call),
+                    .variable = slot<T>(call, 0),
+                    .velocity = slot<T>(call, 1),
+                    .momentum = slot<T>(call, momentum),
+                    .average_gradient = slot<T>(call, average),
+                    .scratch = nullptr});
   }
 };
 
@@ -77,17 +92,56 @@ class ElementUpdateOp final : public UpdateOp<ElementUpdateOp, kernels::ElementU
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.count = count(call), .learning_rate = call.step->learning_rate, .step = call.step->step + 1, .decay = decay(call),
-                    .gradient = call.in<T>(0) + offset(call), .variable = slot<T>(call, 0),
-                    .slots = {slot<T>(call, 1), slot<T>(call, 2), slot<T>(call, 3)}, .scratch = nullptr});
+    kernel_.run<T>({.count = count(call),
+                    .learning_rate = rate(call),
+                    .step = updates(call),
+                    .decay = decay(call),
+                    .gradient = call.in<T>(0) + offset(call),
+                    .variable = slot<T>(call, 0),
+                    .slots = {slot<T>(call, 1), slot<T>(call, 2), slot<T>(call, 3)},
+                    .scratch = nullptr});
   }
+};
+
+// w -= rate * g.
+struct Along {
+  template <class T>
+  auto at(T rate, std::int64_t /*step*/) const {
+    return [rate](T g, T& w) { w -= rate * g; };
+  }
+};
+
+// inputs {direction, sums...}, outputs {variable}
+class DirectedUpdateOp final : public UpdateOp<DirectedUpdateOp, kernels::ElementUpdate> {
+ public:
+  explicit DirectedUpdateOp(StepFactor factor) : UpdateOp({kernels::StepFunction::of(Along{})}, 0, 1), factor_(std::move(factor)) {}
+
+  std::string_view name() const override { return "directed_update"; }
+
+  template <class T>
+  void compute(const Call& call) const {
+    std::array<double, 2> sums{};
+    for (std::size_t i = 1; i < inputs.size(); ++i) sums[i - 1] = *call.in<double>(i);
+    const double factor = factor_(call.step->learning_rate, updates(call), std::span(sums).first(inputs.size() - 1));
+    kernel_.run<T>({.count = count(call),
+                    .learning_rate = factor,
+                    .step = updates(call),
+                    .decay = 0,
+                    .gradient = call.in<T>(0) + offset(call),
+                    .variable = slot<T>(call, 0),
+                    .slots = {},
+                    .scratch = nullptr});
+  }
+
+ private:
+  StepFactor factor_;
 };
 
 template <class MadeOp>
 void append_update(Lowering& to, const typename MadeOp::Problem& problem, const UpdateValues& values) {
   std::vector<Value> outputs{values.variable};
   outputs.insert(outputs.end(), values.slots.begin(), values.slots.end());
-  append(to, std::make_unique<MadeOp>(problem, values.decay), {values.gradient}, std::move(outputs));
+  append(to, std::make_unique<MadeOp>(problem, values.decay, values.rate_factor), {values.gradient}, std::move(outputs));
 }
 
 }  // namespace
@@ -104,6 +158,12 @@ void rmsprop_update(Lowering& to, const kernels::RmspropUpdate::Problem& problem
 
 void element_update(Lowering& to, const kernels::StepFunction& function, const UpdateValues& values) {
   append_update<ElementUpdateOp>(to, {.function = function}, values);
+}
+
+void directed_update(Lowering& to, Value direction, Value variable, const std::vector<Value>& sums, StepFactor factor) {
+  std::vector<Value> inputs{direction};
+  inputs.insert(inputs.end(), sums.begin(), sums.end());
+  append(to, std::make_unique<DirectedUpdateOp>(std::move(factor)), std::move(inputs), {variable});
 }
 
 }  // namespace linn::detail::plan

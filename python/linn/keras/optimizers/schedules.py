@@ -1,42 +1,22 @@
-"""Learning rates that change from step to step."""
+"""Learning rates that change from step to step, by Keras's names."""
 
-import inspect
+import json
 
+from linn import _linn
 from linn._names import attribute_of
 from linn.keras import _described
 
-class LearningRateSchedule:
-    """Base of the schedules."""
 
-class OneCycle(LearningRateSchedule):
-    """Linear up to `max_learning_rate`, then linear down. Keras does not have it.
+class LearningRateSchedule(_described.Described):
+    """Base of the schedules. `schedule(step)` gives the rate of a step, counted from 0. Where a number of steps is 0, the schedule takes all steps of each
+    fit; Keras does not have this."""
 
-    Args:
-        max_learning_rate: The largest rate.
-        total_steps: Steps of the cycle; 0: all steps of each fit.
-        warmup: Share of the steps in which the rate rises.
-        div_factor: The largest rate divided by the first.
-        final_div_factor: The first rate divided by the last.
-    """
+    def __call__(self, step):
+        return _linn.rate_at(json.dumps(self._node()), int(step))
 
-    def __init__(self, max_learning_rate=0.01, total_steps=0, warmup=0.3, div_factor=25.0, final_div_factor=1e4):
-        self._config = {
-            "max_learning_rate": max_learning_rate,
-            "total_steps": total_steps,
-            "warmup": warmup,
-            "div_factor": div_factor,
-            "final_div_factor": final_div_factor,
-        }
 
-    def _node(self):
-        return {"module": "linn.optimizers.schedules", "class_name": "OneCycle", "config": _described.to_json(self._config), "registered_name": "linn>OneCycle"}
+_classes = _described.make_classes("schedule", LearningRateSchedule, __name__)
+globals().update(_classes)
+_, deserialize, serialize = _described.getter("schedule", _classes)
 
-    def get_config(self):
-        return dict(self._config)
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
-del inspect
 __getattr__ = attribute_of(__name__, globals())
