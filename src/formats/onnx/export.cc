@@ -6,6 +6,7 @@
 
 #include "formats/onnx/exporters.h"
 #include "graph/nested.h"
+#include "layers/channels_first.h"
 #include "layers/layer_object.h"
 #include "linn/error.h"
 
@@ -69,6 +70,49 @@ std::string ExportedCall::integers(const std::vector<std::int64_t>& values, std:
   return writer.integers(values, fmt::format("{}/{}", name, part));
 }
 
+// ---- layers that see their image otherwise -----------------------------------------------------------------------
+
+namespace {
+
+ExportFunction exporter_of(const LayerDescription& layer) {
+  const LayerDescription* on_maps = layer.on_one_row_map();
+  return find_exporter(on_maps == nullptr ? layer.class_name() : on_maps->class_name());
+}
+
+std::string with_row_axis(ExportedCall& call, const char* op, const std::string& value, std::int64_t axis, std::string_view part) {
+  return call.node(op, {value, call.integers({axis}, fmt::format("{}_axis", op))}, {}, part);
+}
+
+// A layer with data_format "channels_first", whose images lie in linn as maps lie in ONNX, or a layer over steps, whose image is a map of one
+// row: the layer on maps is written, between nodes that move or add axes.
+void export_on_map(ExportedCall& call, const LayerDescription& layer) {
+  const bool is_first = layer.channels_first();
+  const LayerDescription* on_maps = layer.on_one_row_map();
+  const auto map_of = [&](const Shape& image) {
+    Shape moved = is_first ? layers::channels_moved_last(image) : image;
+    return on_maps == nullptr ? moved : moved.with_first(1);
+  };
+  const std::int64_t row_axis = is_first ? 2 : 1;
+  const bool has_axes = call.results[0].image.rank() == call.image().rank();  // not pooled away or flattened
+  ExportedValue source{.image = map_of(call.image())};
+  const std::string value = on_maps == nullptr ? call.natural() : with_row_axis(call, "Unsqueeze", call.natural(), row_axis, "map");
+  (is_first ? source.channels_first : source.natural) = value;
+
+  std::vector<Tensor> weights = call.weights;
+  if (on_maps != nullptr)
+    for (Tensor& weight : weights)
+      if (weight.shape().rank() == 3) weight = weight.reshape(weight.shape().with_first(1));
+  const Shape& result = call.results[0].image;
+  ExportedCall inner(call.writer, call.name, on_maps == nullptr ? call.config : on_maps->config(call.name), {&source}, std::move(weights),
+                     {has_axes ? map_of(result) : result});
+  exporter_of(layer)(inner);
+  const std::string name = call.name + "/result";
+  const std::string made = has_axes && is_first ? channels_first_form(call.writer, inner.results[0], name) : natural_form(call.writer, inner.results[0], name);
+  call.give_natural(has_axes && on_maps != nullptr ? with_row_axis(call, "Squeeze", made, row_axis, "steps") : made);
+}
+
+}  // namespace
+
 // ---- the graph ---------------------------------------------------------------------------------------------------
 
 namespace {
@@ -121,7 +165,8 @@ class Exporter {
       return;
     }
     for (const Shape& shape : call.outputs) values_[c].push_back({.image = shape});
-    const ExportFunction write = find_exporter(member.class_name());
+    const LayerDescription& layer = *member.layer->description;
+    const ExportFunction write = exporter_of(layer);
     if (write == nullptr) return problem(fmt::format("layer \"{}\" ({}) has no ONNX form", member.name, member.class_name()));
     std::vector<ExportedValue*> inputs;
     for (const graph::Port port : call.inputs)
@@ -131,7 +176,10 @@ class Exporter {
     ExportedCall exported(writer_, member.name, member.layer->description->config(member.name), std::move(inputs), std::move(weights),
                           call.outputs);
     try {
-      write(exported);
+      if (layer.channels_first() || layer.on_one_row_map() != nullptr)
+        export_on_map(exported, layer);
+      else
+        write(exported);
     } catch (const NoOnnxForm& error) {
       return problem(fmt::format("layer \"{}\" ({}): {}", member.name, member.class_name(), error.what()));
     }

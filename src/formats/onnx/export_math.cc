@@ -87,6 +87,7 @@ void export_dense(ExportedCall& call) {
 }
 
 void export_batch_normalization(ExportedCall& call) {
+  if (axes_of(call).front() + 1 != call.image().rank()) throw NoOnnxForm("another axis than the last");
   const std::size_t rank = call.image().rank();
   const std::int64_t channels = call.image()[-1];
   std::size_t next = 0;
