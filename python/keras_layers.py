@@ -6,8 +6,8 @@ linn writes .keras files with layers that Keras does not have. Import this file 
     model = keras.models.load_model("x.keras")
 
 It needs Keras 3 alone (numpy comes with it), with any backend. The classes have linn's names, defaults and variables. Where Keras has a class of the same name
-(Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D), the class here is Keras's with more paddings, and poolings
-have a dilation and ceil_mode.
+(Conv2D, DepthwiseConv2D, SeparableConv2D, MaxPooling2D, AveragePooling2D and their 1D forms), the class here is Keras's with more paddings,
+and poolings have a dilation and ceil_mode.
 Images are "channels_last".
 
 What differs from linn:
@@ -23,6 +23,7 @@ What differs from linn:
 """
 
 import functools
+import itertools
 import math
 
 import keras
@@ -39,6 +40,11 @@ def _pair(value):
         return (value, value)
     height, width = value
     return (int(height), int(width))
+
+
+def _several(value, count):
+    """A number, or `count` of them."""
+    return (value,) * count if isinstance(value, int) else tuple(int(part) for part in value)
 
 
 def _check(value, name, allowed):
@@ -83,19 +89,20 @@ def _pad_axis(x, axis, before, after, border):
 
 class _OwnPadding:
     """A layer of Keras with more paddings. "circular", "reflect" and "replicate": the pads of "same", filled from the opposite side, by
-    reflection without the edge, or with the edge. Numbers of rows and columns, ((top, bottom), (left, right)): zeros, or filled as `border`
-    says in {"pads": ((top, bottom), (left, right)), "border": "reflect"}. Where `_paddings` says so, "full": zeros, (kernel_size - 1) *
+    reflection without the edge, or with the edge. Numbers of rows and columns, ((top, bottom), (left, right)), over steps (before, after):
+    zeros, or filled as `border` says in {"pads": ((top, bottom), (left, right)), "border": "reflect"}. Where `_paddings` says so, "full": zeros, (kernel_size - 1) *
     dilation_rate on every side. Give `padding` by name."""
 
+    _rank = 2  # axes of a window
     _paddings = ("circular", "reflect", "replicate")
     _beyond = "zero"  # what numbers of rows and columns are filled with
 
     def __init__(self, *args, padding="valid", **kwargs):
         if isinstance(padding, dict):
             border = _check(padding["border"], "border", ("reflect", "replicate", "zero", "circular"))
-            padding = {"pads": tuple(_pair(sides) for sides in padding["pads"]), "border": border}
+            padding = {"pads": tuple(_pair(sides) for sides in padding["pads"])[-self._rank :], "border": border}
         elif not isinstance(padding, str):
-            padding = tuple(_pair(sides) for sides in padding)
+            padding = (_pair(padding),) if self._rank == 1 else tuple(_pair(sides) for sides in padding)
         own = not isinstance(padding, str) or padding in self._paddings
         super().__init__(*args, padding="valid" if own else padding, **kwargs)
         self._own_padding = padding if own else None
@@ -108,10 +115,10 @@ class _OwnPadding:
         return border if border in ("circular", "reflect", "replicate") else self._beyond
 
     def _window(self):
-        """For both axes: how many pixels the window spans, and the stride."""
+        """For each axis: how many pixels the window spans, and the stride."""
         sizes = getattr(self, "kernel_size", None) or self.pool_size
-        dilation = _pair(getattr(self, "dilation_rate", 1))
-        return [((k - 1) * d + 1, s) for k, d, s in zip(_pair(sizes), dilation, _pair(self.strides))]
+        dilation = getattr(self, "dilation_rate", 1)
+        return [((k - 1) * d + 1, s) for k, d, s in zip(*(_several(value, self._rank) for value in (sizes, dilation, self.strides)))]
 
     def _pads(self, axis, size):
         if isinstance(self._own_padding, dict):
@@ -125,7 +132,7 @@ class _OwnPadding:
         if self._own_padding is None:
             return shape
         shape = list(shape)
-        for axis in (0, 1):
+        for axis in range(self._rank):
             if shape[axis + 1] is not None:
                 shape[axis + 1] += sum(self._pads(axis, shape[axis + 1]))
         return tuple(shape)
@@ -134,7 +141,7 @@ class _OwnPadding:
         return super().compute_output_shape(self._padded_shape(input_shape))
 
     def _padded(self, inputs):
-        for axis in (0, 1):
+        for axis in range(self._rank):
             before, after = self._pads(axis, ops.shape(inputs)[axis + 1])
             inputs = _pad_axis(inputs, axis + 1, before, after, self._border())
         return inputs
@@ -145,7 +152,8 @@ class _OwnPadding:
     def get_config(self):
         config = super().get_config()
         if self._own_padding is not None:
-            config["padding"] = self._own_padding
+            plain = self._rank == 1 and not isinstance(self._own_padding, str)
+            config["padding"] = self._own_padding[0] if plain else self._own_padding
         return config
 
 
@@ -173,22 +181,43 @@ class SeparableConv2D(_OwnPadding, keras.layers.SeparableConv2D):
     _paddings = ("circular", "reflect", "replicate", "full")
 
 
+@register
+class Conv1D(_OwnPadding, keras.layers.Conv1D):
+    """keras.layers.Conv1D with linn's own paddings too (papers: Conv2D)."""
+
+    _rank, _paddings = 1, ("circular", "reflect", "replicate", "full")
+
+
+@register
+class DepthwiseConv1D(_OwnPadding, keras.layers.DepthwiseConv1D):
+    """keras.layers.DepthwiseConv1D with linn's own paddings too (papers: Conv2D)."""
+
+    _rank, _paddings = 1, ("circular", "reflect", "replicate", "full")
+
+
+@register
+class SeparableConv1D(_OwnPadding, keras.layers.SeparableConv1D):
+    """keras.layers.SeparableConv1D with linn's own paddings too (papers: Conv2D)."""
+
+    _rank, _paddings = 1, ("circular", "reflect", "replicate", "full")
+
+
 class _OwnPooling(_OwnPadding):
     """A pooling of Keras with more paddings (numbers of rows and columns are left out of the windows), with `dilation_rate`: pixels from one
     cell of a window to the next, and `ceil_mode`: whether the last window may reach beyond the end of the map, as in PyTorch."""
 
     def __init__(self, *args, dilation_rate=1, ceil_mode=False, **kwargs):
         super().__init__(*args, **kwargs)
-        self.dilation_rate = _pair(dilation_rate)
+        self.dilation_rate = _several(dilation_rate, self._rank)
         self.ceil_mode = bool(ceil_mode)
         if self.ceil_mode and (self.padding != "valid" or isinstance(self._own_padding, str)):
             raise ValueError(f'ceil_mode goes with padding "valid" and numbers; padding is "{self._own_padding or self.padding}"')
-        if self.dilation_rate != (1, 1) or self.ceil_mode:
+        if not self._is_kerass():
             _check_layout(self.data_format)
 
     def _is_kerass(self):
         """Whether the pooling of Keras computes it, of a map that is padded first."""
-        return self.dilation_rate == (1, 1) and not self.ceil_mode
+        return all(rate == 1 for rate in self.dilation_rate) and not self.ceil_mode
 
     def _axis(self, axis, size):
         """Pads before and after, cells beyond the end that ceil_mode adds, and the size of the output."""
@@ -209,59 +238,74 @@ class _OwnPooling(_OwnPadding):
     def compute_output_shape(self, input_shape):
         if self._is_kerass():
             return super().compute_output_shape(input_shape)
-        sizes = [None if size is None else self._axis(axis, size)[3] for axis, size in enumerate(input_shape[1:3])]
-        return (input_shape[0], *sizes, input_shape[3])
+        sizes = [None if size is None else self._axis(axis, size)[3] for axis, size in enumerate(input_shape[1:-1])]
+        return (input_shape[0], *sizes, input_shape[-1])
 
     def _cells(self, inputs, beyond):
         """The map of each cell of the window, of maps with `beyond` around them."""
-        for axis in (0, 1):
+        for axis in range(self._rank):
             before, after, more, _ = self._axis(axis, inputs.shape[axis + 1] or ops.shape(inputs)[axis + 1])
             border = beyond if self._own_padding is None or self._border() == self._beyond else self._border()
             inputs = _pad_axis(inputs, axis + 1, before, after, border)
             inputs = _pad_axis(inputs, axis + 1, 0, more, beyond)
-        (rows, row_step), (columns, column_step) = self._window()
-        height, width = ops.shape(inputs)[1], ops.shape(inputs)[2]
+        sizes = ops.shape(inputs)[1:-1]
         cells = []
-        for i in range(self.pool_size[0]):
-            for j in range(self.pool_size[1]):
-                top, left = i * self.dilation_rate[0], j * self.dilation_rate[1]
-                cells.append(inputs[:, top : height - rows + 1 + top : row_step, left : width - columns + 1 + left : column_step])
+        for cell in itertools.product(*(range(size) for size in self.pool_size)):
+            starts = [place * rate for place, rate in zip(cell, self.dilation_rate)]
+            slices = [slice(start, size - extent + 1 + start, step) for start, size, (extent, step) in zip(starts, sizes, self._window())]
+            cells.append(inputs[(slice(None), *slices)])
         return cells
 
     def get_config(self):
         config = super().get_config()
-        if self.dilation_rate != (1, 1):
+        if any(rate != 1 for rate in self.dilation_rate):
             config["dilation_rate"] = self.dilation_rate
         if self.ceil_mode:
             config["ceil_mode"] = True
         return config
 
 
-@register
-class MaxPooling2D(_OwnPooling, keras.layers.MaxPooling2D):
-    """keras.layers.MaxPooling2D with linn's own paddings, dilation_rate and ceil_mode too. Rows and columns given as numbers are left out of
-    the maximum."""
-
+class _MaxPooling(_OwnPooling):
     _beyond = "least"
 
     def call(self, inputs):
-        if self._is_kerass():
-            return super().call(inputs)
-        return functools.reduce(ops.maximum, self._cells(inputs, "least"))
+        return super().call(inputs) if self._is_kerass() else functools.reduce(ops.maximum, self._cells(inputs, "least"))
 
 
-@register
-class AveragePooling2D(_OwnPooling, keras.layers.AveragePooling2D):
-    """keras.layers.AveragePooling2D with linn's own paddings, dilation_rate and ceil_mode too. Rows and columns given as numbers are left out
-    of the mean."""
-
+class _AveragePooling(_OwnPooling):
     def call(self, inputs):
         if not self._is_kerass():
             return sum(self._cells(inputs, "zero")) / sum(self._cells(ops.ones_like(inputs), "zero"))
         if self._own_padding is None or self._border() != "zero":
             return super().call(inputs)
-        mean = keras.layers.AveragePooling2D.call
+        mean = keras.layers.AveragePooling2D.call  # of windows of any rank
         return mean(self, self._padded(inputs)) / mean(self, self._padded(ops.ones_like(inputs)))
+
+
+@register
+class MaxPooling2D(_MaxPooling, keras.layers.MaxPooling2D):
+    """keras.layers.MaxPooling2D with linn's own paddings, dilation_rate and ceil_mode too. Rows and
+    columns given as numbers are left out of the maximum."""
+
+
+@register
+class AveragePooling2D(_AveragePooling, keras.layers.AveragePooling2D):
+    """keras.layers.AveragePooling2D with linn's own paddings, dilation_rate and ceil_mode too. Rows and
+    columns given as numbers are left out of the mean."""
+
+
+@register
+class MaxPooling1D(_MaxPooling, keras.layers.MaxPooling1D):
+    """keras.layers.MaxPooling1D with linn's own paddings, dilation_rate and ceil_mode too; steps given as numbers are left out of the maximum."""
+
+    _rank = 1
+
+
+@register
+class AveragePooling1D(_AveragePooling, keras.layers.AveragePooling1D):
+    """keras.layers.AveragePooling1D with linn's own paddings, dilation_rate and ceil_mode too; steps given as numbers are left out of the mean."""
+
+    _rank = 1
 
 
 # ---- poolings of other functions ---------------------------------------------------------------------------------------
