@@ -578,7 +578,8 @@ void group_norm(Draw& draw) {
   const std::uint32_t seed = draw.seed();
   const std::int64_t groups = draw.between(1, 8), channels = groups * draw.between(2, 12);
   const std::int64_t pixels = draw.flag() ? 1 : draw.between(2, 60), images = draw.between(1, 4);
-  check::check_group_norm({pixels, channels, groups, 1e-3}, images, draw.pick({0.0, 0.5, -20.0}), draw.pick({1.0, 0.25}), seed);
+  const GroupScale scale = pixels > 1 ? GroupScale::deviation : draw.pick({GroupScale::deviation, GroupScale::root_mean_square, GroupScale::length});
+  check::check_group_norm({pixels, channels, groups, 1e-3, scale}, images, draw.pick({0.0, 0.5, -20.0}), draw.pick({1.0, 0.25}), seed);
 }
 
 void prelu(Draw& draw) {

@@ -75,17 +75,15 @@ struct OneRowForm<Conv2DConfig> {
   static constexpr bool takes_causal = true;
   static constexpr const char* help = "Convolution over steps (steps, channels).";
   static constexpr schema::Example examples[] = {
-      {R"({"name": "c", "filters": 3, "kernel_size": 3})", "(7, 2)"},
+      {R"({"name": "c", "filters": 3, "kernel_size": [3]})", "(7, 2)"},
       {R"({"name": "c", "filters": 4, "kernel_size": [4], "strides": [2], "padding": "same", "groups": 2, "activation": "relu",
            "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
        "(9, 4)"},
-      {R"({"name": "c", "filters": 3, "kernel_size": 3, "padding": "causal", "dilation_rate": 2, "activation": "tanh"})", "(6, 2)"},
-      {R"({"name": "c", "filters": 2, "kernel_size": 4, "padding": "causal", "strides": 3, "use_bias": false})", "(8, 1)"},
-      {R"({"name": "c", "filters": 2, "kernel_size": 5, "padding": "circular"})", "(4, 3)"},
-      {R"({"name": "c", "filters": 2, "kernel_size": 3, "padding": "full"})", "(1, 3)"},
-      {R"({"name": "c", "filters": 4, "kernel_size": 3, "padding": [2, 1],
-           "activation": {"class_name": "Softmax", "config": {"axis": 1}}})",
-       "(6, 1)"}};
+      {R"({"name": "c", "filters": 3, "kernel_size": [3], "padding": "causal", "dilation_rate": [2], "activation": "tanh"})", "(6, 2)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": [4], "padding": "causal", "strides": [3], "use_bias": false})", "(8, 1)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": [5], "padding": "circular"})", "(4, 3)"},
+      {R"({"name": "c", "filters": 2, "kernel_size": [3], "padding": "full"})", "(1, 3)"},
+      {R"({"name": "c", "filters": 4, "kernel_size": [3], "padding": [2, 1], "activation": "softmax"})", "(6, 1)"}};
 };
 
 namespace {

@@ -74,13 +74,13 @@ template <>
 struct OneRowForm<Conv2DTransposeConfig> {
   static constexpr const char* help = "Transposed convolution over steps (steps, channels).";
   static constexpr schema::Example examples[] = {
-      {R"({"name": "t", "filters": 3, "kernel_size": 3})", "(5, 2)"},
-      {R"({"name": "t", "filters": 4, "kernel_size": 3, "strides": 2, "padding": "same", "activation": "relu",
+      {R"({"name": "t", "filters": 3, "kernel_size": [3]})", "(5, 2)"},
+      {R"({"name": "t", "filters": 4, "kernel_size": [3], "strides": [2], "padding": "same", "activation": "relu",
            "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
        "(4, 2)"},
-      {R"({"name": "t", "filters": 2, "kernel_size": 5, "strides": 3, "padding": "same", "output_padding": 2, "use_bias": false})", "(3, 3)"},
-      {R"({"name": "t", "filters": 2, "kernel_size": 2, "strides": 4, "output_padding": [1], "activation": "tanh"})", "(3, 2)"},
-      {R"({"name": "t", "filters": 3, "kernel_size": 3, "padding": "same", "dilation_rate": 3})", "(5, 2)"}};
+      {R"({"name": "t", "filters": 2, "kernel_size": [5], "strides": [3], "padding": "same", "output_padding": [2], "use_bias": false})", "(3, 3)"},
+      {R"({"name": "t", "filters": 2, "kernel_size": [2], "strides": [4], "output_padding": [1], "activation": "tanh"})", "(3, 2)"},
+      {R"({"name": "t", "filters": 3, "kernel_size": [3], "padding": "same", "dilation_rate": [3]})", "(5, 2)"}};
 };
 
 namespace {

@@ -58,12 +58,12 @@ struct detail::schema::Schema<detail::layers::EinsumDenseConfig> {
   static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"},         {"bias_constraint"}, {"lora_rank"},
                                       {"lora_alpha"},           {"gptq_unpacked_column_size"}, {"quantization_config"}};
   static constexpr Example examples[] = {
-      {R"({"name": "e", "equation": "ab,bc->ac", "output_shape": 4, "bias_axes": "c"})", "(5)"},
+      {R"({"name": "e", "equation": "ab,bc->ac", "output_shape": [4], "bias_axes": "c"})", "(5)"},
       {R"({"name": "e", "equation": "abc,cde->abde", "output_shape": [null, 2, 3], "bias_axes": "de", "activation": "tanh"})", "(3, 4)"},
       {R"({"name": "e", "equation": "abc,bd->acd", "output_shape": [4, 3]})", "(5, 4)"},
       {R"({"name": "e", "equation": "abcd,cde->abe", "output_shape": [null, 3], "bias_axes": "e"})", "(2, 3, 4)"},
       {R"({"name": "e", "equation": "abc,cd->adb", "output_shape": [2, 3], "bias_axes": "d", "activation": "relu"})", "(3, 4)"},
-      {R"({"name": "e", "equation": "...x,xy->...y", "output_shape": 3, "bias_axes": "y"})", "(2, 4, 5)"}};
+      {R"({"name": "e", "equation": "...x,xy->...y", "output_shape": [3], "bias_axes": "y"})", "(2, 4, 5)"}};
   static std::string fault(const C& c) { return detail::layers::Einsum::fault(c.equation, c.output_shape, c.options.bias_axes.value_or("")); }
 };
 

@@ -115,23 +115,23 @@ template <>
 struct OneRowForm<DepthwiseConv2DConfig> {
   static constexpr const char* help = "Convolution of each channel of (steps, channels) alone.";
   static constexpr schema::Example examples[] = {
-      {R"({"name": "d", "kernel_size": 3})", "(6, 3)"},
+      {R"({"name": "d", "kernel_size": [3]})", "(6, 3)"},
       {R"({"name": "d", "kernel_size": [3], "strides": [2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
            "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
        "(7, 3)"},
-      {R"({"name": "d", "kernel_size": 2, "padding": "same", "dilation_rate": 3, "use_bias": false, "activation": "tanh"})", "(6, 2)"},
-      {R"({"name": "d", "kernel_size": 5, "padding": "circular"})", "(5, 1)"}};
+      {R"({"name": "d", "kernel_size": [2], "padding": "same", "dilation_rate": [3], "use_bias": false, "activation": "tanh"})", "(6, 2)"},
+      {R"({"name": "d", "kernel_size": [5], "padding": "circular"})", "(5, 1)"}};
 };
 
 template <>
 struct OneRowForm<SeparableConv2DConfig> {
   static constexpr const char* help = "A convolution of each channel of (steps, channels) alone, then one over the channels of each step.";
   static constexpr schema::Example examples[] = {
-      {R"({"name": "s", "filters": 4, "kernel_size": 3})", "(6, 3)"},
+      {R"({"name": "s", "filters": 4, "kernel_size": [3]})", "(6, 3)"},
       {R"({"name": "s", "filters": 5, "kernel_size": [3], "strides": [2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
            "bias_initializer": {"class_name": "Constant", "config": {"value": 0.5}}})",
        "(7, 3)"},
-      {R"({"name": "s", "filters": 2, "kernel_size": 3, "padding": "same", "dilation_rate": 2, "use_bias": false, "activation": "tanh"})", "(6, 1)"}};
+      {R"({"name": "s", "filters": 2, "kernel_size": [3], "padding": "same", "dilation_rate": [2], "use_bias": false, "activation": "tanh"})", "(6, 1)"}};
 };
 
 namespace {

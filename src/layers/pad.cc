@@ -38,7 +38,7 @@ namespace detail::layers {
 template <>
 struct OneRowForm<ZeroPadding2DConfig> {
   static constexpr const char* help = "Steps of zeros before and after.";
-  static constexpr schema::Example examples[] = {{R"({"name": "z", "padding": [1, 3]})", "(4, 2)"}, {R"({"name": "z", "padding": 2})", "(1, 1)"}};
+  static constexpr schema::Example examples[] = {{R"({"name": "z", "padding": [1, 3]})", "(4, 2)"}, {R"({"name": "z", "padding": [2, 2]})", "(1, 1)"}};
 };
 
 namespace {

@@ -97,11 +97,11 @@ template <PoolKind kind>
 struct OneRowForm<PoolConfig<kind>> {
   static constexpr const char* help = kind == PoolKind::max ? "The largest value of each window of steps." : "The mean of each window of steps.";
   static constexpr schema::Example examples[] = {{R"({"name": "p", "pool_size": [3], "padding": "same"})", "(7, 2)"},
-                                                 {R"({"name": "p", "pool_size": 2})", "(7, 3)"},
+                                                 {R"({"name": "p", "pool_size": [2]})", "(7, 3)"},
                                                  {R"({"name": "p", "pool_size": [3], "strides": [1]})", "(5, 1)"},
-                                                 {R"({"name": "p", "pool_size": 3, "strides": 2, "padding": "circular"})", "(6, 2)"},
-                                                 {R"({"name": "p", "pool_size": 3, "strides": 2, "padding": [1, 2]})", "(6, 2)"},
-                                                 {R"({"name": "p", "pool_size": 2, "strides": 1, "dilation_rate": 3})", "(8, 2)"}};
+                                                 {R"({"name": "p", "pool_size": [3], "strides": [2], "padding": "circular"})", "(6, 2)"},
+                                                 {R"({"name": "p", "pool_size": [3], "strides": [2], "padding": [1, 2]})", "(6, 2)"},
+                                                 {R"({"name": "p", "pool_size": [2], "strides": [1], "dilation_rate": [3]})", "(8, 2)"}};
 };
 
 template <PoolKind kind>

@@ -103,7 +103,7 @@ template <PoolKind kind>
 struct OneRowForm<AdaptivePooling2DConfig<kind>> {
   static constexpr const char* help = "Pools to a given number of steps.";
   static constexpr schema::Example examples[] = {{R"({"name": "a", "output_size": [3]})", "(7, 2)"},
-                                                 {R"({"name": "a", "output_size": 2})", "(6, 1)"}};
+                                                 {R"({"name": "a", "output_size": [2]})", "(6, 1)"}};
 };
 
 namespace {

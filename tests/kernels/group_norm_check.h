@@ -10,7 +10,8 @@ using testing::untouched;
 using testing::unwritten;
 
 inline std::string describe(const GroupNormForward::Problem& p) {
-  return std::to_string(p.pixels) + " pixels " + std::to_string(p.channels) + " channels " + std::to_string(p.groups) + " groups";
+  return std::to_string(p.pixels) + " pixels " + std::to_string(p.channels) + " channels " + std::to_string(p.groups) + " groups, scale " +
+         std::to_string(static_cast<int>(p.scale));
 }
 
 struct GroupNormData {
@@ -42,9 +43,12 @@ inline GroupNormExpected expected_group_norm(const GroupNormForward::Problem& p,
       for (std::int64_t pixel = 0; pixel < p.pixels; ++pixel)
         for (std::int64_t c = g * p.group_channels(); c < (g + 1) * p.group_channels(); ++c) places.push_back((n * p.pixels + pixel) * p.channels + c);
       double mean = 0, variance = 0, sum = 0, product = 0, sizes = 0;
-      for (const std::int64_t at : places) mean += static_cast<double>(data.src[at]) / terms;
+      const bool is_length = p.scale == GroupScale::length;
+      if (p.scale == GroupScale::deviation)
+        for (const std::int64_t at : places) mean += static_cast<double>(data.src[at]) / terms;
       for (const std::int64_t at : places) variance += std::pow(static_cast<double>(data.src[at]) - mean, 2) / terms;
-      const double inverse = 1 / std::sqrt(variance + p.epsilon);
+      const double inverse = is_length ? 1 / std::sqrt(variance * terms) : 1 / std::sqrt(variance + p.epsilon);
+      const double share = is_length ? 1 : 1 / terms;  // of product in the gradient: a sum, or a mean
       const auto normed = [&](std::int64_t at) { return (static_cast<double>(data.src[at]) - mean) * inverse; };
       const auto passed = [&](std::int64_t at) { return static_cast<double>(data.ddst[at]) * static_cast<double>(data.gamma[at % p.channels]); };
       for (const std::int64_t at : places) {
@@ -61,8 +65,9 @@ inline GroupNormExpected expected_group_norm(const GroupNormForward::Problem& p,
       }
       for (const std::int64_t at : places) {
         const auto i = static_cast<std::size_t>(at);
-        e.dsrc[i] = (passed(at) - sum / terms - normed(at) * product / terms) * inverse;
-        e.dsrc_size[i] = (std::abs(passed(at)) + sizes / terms * (2 + 2 * std::abs(normed(at)))) * inverse * 4;
+        const double shift = p.scale == GroupScale::deviation ? sum / terms : 0;
+        e.dsrc[i] = (passed(at) - shift - normed(at) * product * share) * inverse;
+        e.dsrc_size[i] = (std::abs(passed(at)) + sizes * share * (2 + 2 * std::abs(normed(at)))) * inverse * 4;
       }
       e.statistics.push_back(mean), e.statistics.push_back(inverse);
     }

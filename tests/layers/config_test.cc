@@ -233,7 +233,7 @@ TEST(LayerConfig, CircularAndFullPadding) {
                 AllOf(HasSubstr("padding is \"full\""), HasSubstr("\"circular\"")));
   }
   EXPECT_THAT(message_of<FormatError>([] { read("Conv2D", R"({"filters": 1, "kernel_size": 3, "padding": "circluar"})"); }),
-              AllOf(HasSubstr("did you mean \"circular\""), HasSubstr("\"valid\", \"same\", \"circular\", \"full\", \"reflect\" or \"replicate\"")));
+              AllOf(HasSubstr("did you mean \"circular\""), HasSubstr("\"valid\", \"same\", \"circular\", \"full\", \"reflect\", \"replicate\" or \"causal\"")));
 }
 
 TEST(LayerConfig, DefaultsOfTheBlurs) {

@@ -2,6 +2,7 @@
 // that Keras computed.
 #include <gmock/gmock.h>
 
+#include <cstdio>
 #include <set>
 
 #include "core/worker_pool.h"
@@ -122,11 +123,35 @@ TEST_P(RowTest, SameBitsOnAnyNumberOfThreads) {
 INSTANTIATE_TEST_SUITE_P(Examples, RowTest, ::testing::ValuesIn(all_examples()),
                          [](const ::testing::TestParamInfo<RowExample>& info) { return info.param.name; });
 
+const char* const golden_files[] = {"layers.json", "graph_layers.json", "convolutions.json", "steps.json", "core_layers.json"};
+
+// Printed when the program ends: how many rows and examples the tests above walk through, and how many cases Keras computed.
+class Coverage final : public ::testing::Environment {
+ public:
+  void TearDown() override {
+    const auto line = [](const char* what, std::size_t rows, std::size_t cases) { std::printf("%-34s %6zu %6zu\n", what, rows, cases); };
+    std::printf("%-34s %6s %6s\n", "covered", "rows", "cases");
+    std::size_t of_keras = 0, layer_examples = 0, function_examples = 0;
+    for (const LayerRow& row : layer_rows()) layer_examples += row.examples.size(), of_keras += row.info.module == "keras.layers" ? 1 : 0;
+    for (const ActivationRow& row : activation_rows()) function_examples += row.examples.size();
+    line("layers, by their examples", layer_rows().size(), layer_examples);
+    line("activations, by their examples", activation_rows().size(), function_examples);
+    line("of the layers, classes of Keras", of_keras, 0);
+    for (const char* file : golden_files) {
+      std::set<std::string> classes;
+      const io::Json golden = tests::golden_json(file);
+      for (const io::Json& test : golden["cases"]) classes.insert(test["class_name"].get<std::string>());
+      line(file, classes.size(), golden["cases"].size());
+    }
+  }
+};
+const ::testing::Environment* const coverage = ::testing::AddGlobalTestEnvironment(new Coverage);
+
 // Classes of linn's own are tested by hand, and so is ZeroPadding2D (pad_test.cc); an input layer computes nothing; BatchNormalization has
 // files of its own.
 TEST(Rows, EveryLayerOfKerasHasAGoldenCase) {
   std::set<std::string> seen{"InputLayer", "BatchNormalization", "ZeroPadding2D"};
-  for (const char* file : {"layers.json", "graph_layers.json", "convolutions.json", "steps.json", "core_layers.json"}) {
+  for (const char* file : golden_files) {
     const io::Json golden = tests::golden_json(file);
     for (const io::Json& test : golden["cases"]) seen.insert(test["class_name"].get<std::string>());
   }
