@@ -53,6 +53,14 @@ class Lowering {
   /// Appends the ops of add_update in the order in which they were added, so that several updates of one variable keep their order.
   void append_updates();
   const std::vector<std::unique_ptr<Op>>& updates() const { return updates_; }
+  /// What an output of the model is trained to give. `are_labels`: whole numbers that name classes, which cannot be mixed.
+  struct Target {
+    Value value;
+    bool are_labels = false;
+  };
+  /// Of each output, while the layers of fit's `augment` are lowered: layers that mix images change them too. Empty elsewhere.
+  std::vector<Target>& targets() { return targets_; }
+
   /// A new number for each op that draws random numbers, so that no two ops share a stream.
   std::uint64_t next_stream() { return streams_++; }
 
@@ -74,6 +82,7 @@ class Lowering {
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<std::unique_ptr<Op>> updates_;
   std::uint64_t streams_ = 0;
+  std::vector<Target> targets_;
 };
 
 /// The reverse pass: visits the ops from last to first, and lets each add the ops for its gradients.

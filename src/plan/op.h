@@ -36,6 +36,13 @@ struct StepInfo {
   std::uint64_t seed = 0;
   std::int64_t step = 0;  // steps done before this one
   double learning_rate = 0;
+  /// Passes through the data before this one, and where image i of the batch stands in the data set: at `order[first_sample + i]`, or at
+  /// first_sample + i where `order` is null. Ops whose random numbers belong to an image, not to a step, draw by both.
+  std::int64_t epoch = 0;
+  const std::int64_t* order = nullptr;
+  std::int64_t first_sample = 0;
+
+  std::int64_t sample(std::int64_t image) const { return order == nullptr ? first_sample + image : order[first_sample + image]; }
 };
 
 /// One call of an op: the memory of its values, and the part of the work.
