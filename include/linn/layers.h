@@ -7,6 +7,7 @@
 #include "linn/layers/adaptive_blur.h"  // IWYU pragma: export
 #include "linn/layers/arrange.h"     // IWYU pragma: export
 #include "linn/layers/attention_pool.h"  // IWYU pragma: export
+#include "linn/layers/augment.h"     // IWYU pragma: export
 #include "linn/layers/blur.h"        // IWYU pragma: export
 #include "linn/layers/conv.h"        // IWYU pragma: export
 #include "linn/layers/conv_transpose.h"  // IWYU pragma: export

@@ -63,8 +63,10 @@ io::Json chain_config(const Graph& graph, const std::string& name) {
 
 // Layers for which Keras writes the default of `training` where its user gave none, and does not read it again.
 bool keras_invents_training(std::string_view class_name) {
-  constexpr std::string_view names[] = {"Dropout",          "AlphaDropout",  "GaussianDropout", "SpatialDropout1D",
-                                        "SpatialDropout2D", "GaussianNoise", "Resizing"};
+  constexpr std::string_view names[] = {"Dropout",       "AlphaDropout", "GaussianDropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Resizing", "CenterCrop", "MixUp",
+                                        "CutMix",        "RandAugment",      "AugMix",        "Pipeline", "Solarization", "AutoContrast",
+                                        "Equalization",  "ContrastLimitedAdaptiveHistogramEqualization"};
+  if (class_name.starts_with("Random")) return true;
   return std::ranges::find(names, class_name) != std::end(names);
 }
 

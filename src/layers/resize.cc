@@ -8,6 +8,7 @@
 #include "kernels/resample/resample.h"
 #include "layers/described.h"
 #include "layers/one_row.h"
+#include "layers/smart_resize.h"
 #include "layers/window.h"
 #include "linn/error.h"
 #include "plan/ops/adaptive_pool.h"
@@ -206,6 +207,11 @@ using AdaptiveMaxDescription = AdaptivePooling2DDescription<PoolKind::max>;
 using AdaptiveAverageDescription = AdaptivePooling2DDescription<PoolKind::average>;
 
 }  // namespace
+
+plan::Value smart_resize(plan::Lowering& to, plan::Value input, std::int64_t height, std::int64_t width) {
+  const AspectRatio ratio{input.shape[0], input.shape[1], height, width};
+  return plan::resample(to, plan::crop2d(to, input, ratio.crop()), height, width, kernels::Interpolation::bilinear);
+}
 
 LINN_LAYER_ROW(UpSampling2D, UpSampling2DDescription)
 LINN_LAYER_ROW(Resizing, ResizingDescription)

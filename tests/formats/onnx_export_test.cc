@@ -35,7 +35,7 @@ bool is_written_only(const RowGraph& row) {
 // What operator set 17 has no operator for, or linn does not write yet.
 bool has_no_form(const RowGraph& row) {
   static const std::set<std::string> classes = {"RepeatVector",      "Dot",          "EinsumDense", "RMSNormalization", "UnitNormalization", "CategoryEncoding",
-                                                "GroupNormalization"};
+                                                "GroupNormalization", "AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Pipeline"};
   return classes.contains(row.class_name) || row.name.starts_with("Activation_sparsemax") || row.name == "BatchNormalization_5";
 }
 

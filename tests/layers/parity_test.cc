@@ -69,6 +69,8 @@ const std::map<std::string, std::string> other_defaults{
     {"CategoryEncoding.num_tokens", ""},            // Keras's None, which it refuses
     {"PReLU.alpha_initializer", "'zeros'"},         // Keras's 'Zeros', another name of the same
     {"PReLU.shared_axes", "()"},                    // Keras's None
+    {"RandomFlip.mode", "'horizontal_and_vertical'"},  // Keras's, by the name of a constant
+    {"RandomGaussianBlur.kernel_size", "(3, 3)"},      // Keras's 3
 };
 const std::set<std::string> other_arguments{
     "InputLayer",  // one required shape in place of Keras's choice between shape, batch_size and batch_shape

@@ -10,6 +10,7 @@
 #include "layers/registry.h"
 #include "linn/error.h"
 #include "linn/layers.h"
+#include "support/augmentation.h"
 #include "support/finite_differences.h"
 #include "support/golden.h"
 #include "support/layer_call.h"
@@ -49,6 +50,7 @@ std::vector<RowExample> all_examples() {
 
 class RowTest : public ::testing::TestWithParam<RowExample> {
  protected:
+  void check_augmentation() const;
   DescriptionPtr layer() const {
     return layer_from_config(GetParam().class_name, io::parse_json(GetParam().config, "example"), GetParam().name);
   }
@@ -79,6 +81,10 @@ TEST_P(RowTest, GradientsAsFiniteDifferences) {
     weights.push_back(random_values(spec.shape.elements(), seed++, spec.name.ends_with("variance") ? 0.1 : -1));
   const Values upstream = random_values(images * tested->infer_shapes(shapes, "here").front().elements(), seed);
 
+  if (tests::refuses_gradient(GetParam().class_name)) {
+    EXPECT_THROW(LayerCall(tested, images, inputs, weights, upstream, plan::Precision::float64), ValueError);
+    return;
+  }
   LayerCall call(tested, images, inputs, weights, upstream, plan::Precision::float64);
   call.run({.seed = 3, .step = 0, .learning_rate = 0});
   std::vector<Values> dinputs, dweights;
@@ -96,6 +102,7 @@ TEST_P(RowTest, GradientsAsFiniteDifferences) {
 }
 
 TEST_P(RowTest, SameBitsOnAnyNumberOfThreads) {
+  if (tests::refuses_gradient(GetParam().class_name)) return check_augmentation();
   constexpr std::int64_t images = 11;  // more than one shard
   const DescriptionPtr tested = layer();
   const std::vector<Shape> shapes = tests::shapes_in(GetParam().inputs);
@@ -120,10 +127,42 @@ TEST_P(RowTest, SameBitsOnAnyNumberOfThreads) {
   core::set_threads(2);
 }
 
+// Of a layer that cannot be differentiated: a training plan without gradients, its images one by one, in other numbers and on other threads.
+void RowTest::check_augmentation() const {
+  constexpr std::int64_t images = 11;
+  const Shape image = tests::shapes_in(GetParam().inputs).front();
+  const Values numbers = random_values(images * image.elements(), 80, 0.1, 2);
+  const auto outputs = [&](std::int64_t first, std::int64_t count) {
+    tests::PlanRun run(plan::Purpose::training);
+    const auto begin = numbers.begin() + first * image.elements();
+    const plan::Value in = run.bind("input", image, plan::Extent::batch, Values(begin, begin + count * image.elements()));
+    const plan::Value out = layer()->lower_call(run.lowering(), {&in, 1}, {}).front();
+    run.keep(out);
+    run.compile(count, plan::Precision::float32);
+    run.run(count, {.seed = 3, .first_sample = first});
+    return run.get(out);
+  };
+  const bool mixes = GetParam().class_name == "MixUp" || GetParam().class_name == "CutMix";
+  const Values all = outputs(0, images);
+  for (const int threads : {1, 3, 8}) {
+    core::set_threads(threads);
+    EXPECT_EQ(outputs(0, images), all) << threads << " threads";
+    Values parts = outputs(0, 1);
+    for (const auto& [first, count] : {std::pair{1, 3}, std::pair{4, 7}}) {
+      const Values part = outputs(first, count);
+      parts.insert(parts.end(), part.begin(), part.end());
+    }
+    if (!mixes) {
+      EXPECT_EQ(parts, all) << "in batches of 1, 3 and 7, " << threads << " threads";
+    }
+  }
+  core::set_threads(2);
+}
+
 INSTANTIATE_TEST_SUITE_P(Examples, RowTest, ::testing::ValuesIn(all_examples()),
                          [](const ::testing::TestParamInfo<RowExample>& info) { return info.param.name; });
 
-const char* const golden_files[] = {"layers.json", "graph_layers.json", "convolutions.json", "steps.json", "core_layers.json"};
+const char* const golden_files[] = {"layers.json", "graph_layers.json", "convolutions.json", "steps.json", "core_layers.json", "augment.json"};
 
 // Printed when the program ends: how many rows and examples the tests above walk through, and how many cases Keras computed.
 class Coverage final : public ::testing::Environment {

@@ -52,6 +52,13 @@ Attributes resampling(bool is_nearest, const char* rounding, const char* transfo
   return attributes;
 }
 
+// (height, width), centers of pixels at half pixels. The sizes of the batch and of the channels are those of the map.
+std::string resized(ExportedCall& call, const std::string& map, const Size2& size, bool is_nearest) {
+  const std::string shape = call.node("Shape", {map}, {{"end", std::int64_t{2}}}, "kept");
+  const std::string sizes = call.node("Concat", {shape, call.integers({size.height, size.width}, "sizes")}, {{"axis", std::int64_t{0}}}, "all_sizes");
+  return call.node("Resize", {map, "", "", sizes}, resampling(is_nearest, "round_prefer_ceil", "half_pixel"));
+}
+
 }  // namespace
 
 void export_up_sampling(ExportedCall& call) {
@@ -82,10 +89,44 @@ void export_resizing(ExportedCall& call) {
       map = padded(call, map, {rows, columns}, call.number("fill_value"), "pad");
     }
   }
-  // The sizes of the batch and of the channels are those of the map.
-  const std::string shape = call.node("Shape", {map}, {{"end", std::int64_t{2}}}, "kept");
-  const std::string sizes = call.node("Concat", {shape, call.integers({height, width}, "sizes")}, {{"axis", std::int64_t{0}}}, "all_sizes");
-  call.give_first(call.node("Resize", {map, "", "", sizes}, resampling(is_nearest, "round_prefer_ceil", "half_pixel")));
+  call.give_first(resized(call, map, {height, width}, is_nearest));
+}
+
+namespace {
+
+// The middle of a map that is at least so large; of others the largest part of these proportions, resized.
+void export_middle(ExportedCall& call, bool resizes_larger) {
+  const std::int64_t height = call.integer("height"), width = call.integer("width"), h = call.image()[0], w = call.image()[1];
+  if (h == Shape::none || w == Shape::none) throw NoOnnxForm("a crop of a map of open size");
+  const auto cut_to = [&](std::int64_t rows, std::int64_t columns) {
+    const std::int64_t top = (h - rows) / 2, left = (w - columns) / 2;
+    return cropped(call, call.channels_first(), {{top, h - rows - top}, {left, w - columns - left}}, "crop");
+  };
+  if (!resizes_larger && h >= height && w >= width) return call.give_first(cut_to(height, width));
+  const auto fit_height = static_cast<std::int64_t>(static_cast<float>(w * height) / static_cast<float>(width));
+  const auto fit_width = static_cast<std::int64_t>(static_cast<float>(h * width) / static_cast<float>(height));
+  const std::string map = cut_to(std::clamp<std::int64_t>(fit_height, 1, h), std::clamp<std::int64_t>(fit_width, 1, w));
+  call.give_first(resized(call, map, {height, width}, false));
+}
+
+// Whether a layer of this class passes its input on in inference.
+bool is_left_out(std::string_view class_name) {
+#define LINN_ONNX_LAYER(name, function) \
+  if (class_name == #name) return &(function) == &export_identity;
+#include "formats/onnx/exporters.inc"
+#undef LINN_ONNX_LAYER
+  return false;
+}
+
+}  // namespace
+
+void export_center_crop(ExportedCall& call) { export_middle(call, false); }
+void export_random_crop(ExportedCall& call) { export_middle(call, true); }
+
+void export_pipeline(ExportedCall& call) {
+  for (const io::Json& layer : call.config.at("layers"))
+    if (!is_left_out(layer.at("class_name").get<std::string>())) throw NoOnnxForm("a Pipeline that changes images in inference; put its layers into the model");
+  export_identity(call);
 }
 
 // ---- shape -------------------------------------------------------------------------------------------------------
