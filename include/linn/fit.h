@@ -7,11 +7,13 @@
 #include <functional>
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "linn/layer.h"
 #include "linn/tensor.h"
 #include "linn/train.h"
 #include "linn/types.h"
@@ -107,6 +109,11 @@ struct FitOptions {
   std::int64_t validation_freq = 1;
   /// Which kernels may run; training and validation alike.
   Accuracy accuracy = "fast";
+  /// Changes the images before they reach the model, in training alone and on the workers: RandomFlip(), or a Pipeline of several. It must
+  /// keep the images' shape and have no variables, and the model one input. MixUp and CutMix change the targets too, which must not be
+  /// labels. What an image becomes depends on the model's seed, the layers, the epoch and the image's number in x (or, in batches from a
+  /// function, on its number since the epoch began).
+  std::optional<Layer> augment = {};
   /// Called with each piece of text that `verbose` shows, from the thread that called fit; unset: standard output.
   std::function<void(const std::string&)> print_fn = {};
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "linn/activations.h"   // IWYU pragma: export
+#include "linn/augment.h"       // IWYU pragma: export
 #include "linn/certificate.h"   // IWYU pragma: export
 #include "linn/data.h"          // IWYU pragma: export
 #include "linn/error.h"         // IWYU pragma: export

@@ -26,6 +26,7 @@ void check_at_least(const char* field, std::int64_t value, std::int64_t least) {
 FitLoop::FitLoop(Training& training, const FitOptions& options, const Metadata& notes)
     : training_(training), options_(options), notes_(notes), callbacks_(options.callbacks), first_step_(training.steps_) {
   check_options();
+  check_augment();
   // First in line, so that what the user's callbacks print comes below the epoch's line.
   if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress(options.verbose, output_of(options.print_fn)));
 }
@@ -58,6 +59,20 @@ void FitLoop::check_options() const {
   check_at_least("validation_freq", options_.validation_freq, 1);
   if (!(options_.validation_split >= 0 && options_.validation_split < 1))
     throw ValueError(fmt::format("fit: validation_split is {}; it must lie in [0, 1)", options_.validation_split));
+}
+
+void FitLoop::check_augment() {
+  if (!options_.augment) return;
+  augment_ = description_of(*options_.augment);
+  const std::vector<Shape> inputs = training_.graph_.input_shapes();
+  if (inputs.size() != 1)
+    throw ValueError(fmt::format("fit: augment is for models of one input; \"{}\" has {}: put the layers into the model", training_.graph_.name(), inputs.size()));
+  const std::string where = fmt::format("fit: augment: {}", layers::place_of(layers::snake_case(augment_->class_name()), options_.augment->name()));
+  const std::vector<Shape> outputs = augment_->infer_shapes(inputs, where);
+  if (outputs.size() != 1 || outputs.front() != inputs.front())
+    throw ShapeError(fmt::format("{} makes {} of images of shape {}; it must keep their shape: put layers that do not into the model", where,
+                                 outputs.front().to_string(), inputs.front().to_string()));
+  if (!augment_->declare_variables(inputs).empty()) throw ValueError(fmt::format("{} has variables; put it into the model", where));
 }
 
 void FitLoop::split_validation() {
@@ -163,10 +178,17 @@ bool FitLoop::run_step(BatchSums& sums, Logs& logs) {
   for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_begin(*this);
   const std::int64_t n = samples_.count();
   if (source_ != nullptr) {
-    training_.train_step(samples_, 0, n, nullptr, largest_batch_, options_.accuracy, learning_rate(), sums);
+    training_.train_step(samples_, {.images = n, .epoch = training_.passes_ - 1, .seen = seen_, .augment = augment_}, largest_batch_, options_.accuracy,
+                         learning_rate(), sums);
+    seen_ += n;
   } else {
     const std::int64_t first = pass_step_ * options_.batch_size;
-    training_.train_step(samples_, first, std::min(options_.batch_size, n - first), options_.shuffle ? &order_ : nullptr,
+    training_.train_step(samples_,
+                         {.first = first,
+                          .images = std::min(options_.batch_size, n - first),
+                          .order = options_.shuffle ? &order_ : nullptr,
+                          .epoch = training_.passes_ - 1,
+                          .augment = augment_},
                          std::min(options_.batch_size, n), options_.accuracy, learning_rate(), sums);
   }
   ++step_;
@@ -181,6 +203,8 @@ void FitLoop::begin_epoch() {
   step_ = 0;
   if (source_ != nullptr) {
     steps_per_epoch_ = options_.steps_per_epoch == 0 ? source_->steps : options_.steps_per_epoch;
+    ++training_.passes_;
+    seen_ = 0;
     return;
   }
   if (pass_step_ == batches_) begin_pass();

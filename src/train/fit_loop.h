@@ -40,6 +40,7 @@ class FitLoop final : public Trainer {
  private:
   FitLoop(Training& training, const FitOptions& options, const Metadata& notes);
   void check_options() const;
+  void check_augment();
   bool has_validation() const { return validation_ || options_.validation_batches.next; }
   void split_validation();
   std::int64_t planned_steps() const;
@@ -58,6 +59,8 @@ class FitLoop final : public Trainer {
   const BatchSource* source_ = nullptr;  // null: samples_ are all of the data
   Samples samples_;                      // of a source: those of one batch
   std::int64_t largest_batch_ = 0;       // of a source
+  std::int64_t seen_ = 0;                // of a source: images since the epoch began
+  layers::DescriptionPtr augment_;       // of the options
   std::optional<Samples> validation_;
   std::int64_t batches_ = 0;          // of one pass through the data
   std::int64_t pass_step_ = 0;        // done in this pass, which may take several epochs

@@ -72,12 +72,29 @@ std::vector<plan::Value> Network::lower_inputs(plan::Lowering& to) const {
 }
 
 // Sources stand in the order of Samples: all x, all y, all weights.
+plan::Value Network::lower_target(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output, const Shape& shape) const {
+  return lower_targets(to, compile.losses[output], static_cast<int>(key_.x.size() + output), shape, key_.y[output]);
+}
+
+void Network::augment_inputs(plan::Lowering& to, const graph::Graph& graph, const formats::CompileConfig& compile, std::vector<plan::Value>& inputs) {
+  const std::vector<Shape> outputs = graph.output_shapes_for({&inputs.front().shape, 1});
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    plan::Lowering::Target target;
+    if (compile.losses[i].defined()) target = {lower_target(to, compile, i, outputs[i]), compile.losses[i].description().takes_labels()};
+    to.targets().push_back(target);
+  }
+  to.set_layer("augment");
+  inputs.front() = key_.augment->lower_call(to, inputs, {}).front();
+  targets_ = std::move(to.targets());
+  to.targets().clear();
+}
+
 void Network::lower_loss(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output) {
-  const int y = static_cast<int>(key_.x.size() + output);
-  const int weight_source = y + static_cast<int>(outputs_.size());
+  const int weight_source = static_cast<int>(key_.x.size() + output + outputs_.size());
   const Loss& loss = compile.losses[output];
   const plan::Value prediction = outputs_[output];
-  const plan::LossInputs inputs{.prediction = prediction, .target = lower_targets(to, loss, y, prediction.shape, key_.y[output])};
+  const plan::LossInputs inputs{.prediction = prediction,
+                                .target = targets_.empty() ? lower_target(to, compile, output, prediction.shape) : targets_[output].value};
   const plan::Value weight = key_.weighted[output] != 0 ? plan::gather(to, weight_source, {}, DType::f32) : plan::Value{};
   Compared compared{.output = output, .rows_an_image = prediction.shape.elements() / prediction.shape[-1], .loss_sum = {}, .metric_sums = {}};
   compared.loss_sum = optim::lower_sum(to, loss, inputs, weight, compile.loss_weights[output]);
@@ -104,7 +121,9 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
   const bool differentiates = key_.use == Use::train || key_.use == Use::gradients;
   plan::Lowering to(differentiates ? plan::Purpose::training : plan::Purpose::inference);
   to.set_frozen_layers(frozen);
-  graph::Lowered lowered = graph.lower(to, lower_inputs(to));
+  std::vector<plan::Value> inputs = lower_inputs(to);
+  if (key_.augment != nullptr) augment_inputs(to, graph, *compile, inputs);
+  graph::Lowered lowered = graph.lower(to, std::move(inputs));
   variables_ = std::move(lowered.variables);
   calls_ = std::move(lowered.calls);
   outputs_ = std::move(lowered.outputs);

@@ -29,6 +29,7 @@ struct NetworkKey {
   std::vector<char> weighted = {};  // of each output
   DTypePolicy dtype_policy = "float32";
   Accuracy accuracy = "fast";
+  layers::DescriptionPtr augment = {};  // train: what changes the images before the model; null: nothing
   bool local = false;
   /// float64 is for tests: it takes variables and slots that are float64, and gives float64.
   plan::Precision precision = plan::Precision::float32;
@@ -99,6 +100,8 @@ class Network {
   void lower(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen);
   void bind_outputs(plan::Lowering& to);
   std::vector<plan::Value> lower_inputs(plan::Lowering& to) const;
+  plan::Value lower_target(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output, const Shape& shape) const;
+  void augment_inputs(plan::Lowering& to, const graph::Graph& graph, const formats::CompileConfig& compile, std::vector<plan::Value>& inputs);
   void lower_loss(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output);
   void lower_penalties(plan::Lowering& to, const graph::Graph& graph);
   void lower_step(plan::Lowering& to, const graph::Graph& graph, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients);
@@ -110,6 +113,7 @@ class Network {
   std::vector<plan::Value> gradients_;              // by trainable variable
   std::vector<std::vector<plan::Value>> calls_;
   std::vector<plan::Value> outputs_;
+  std::vector<plan::Lowering::Target> targets_;     // of each output, where `augment` had them to change; else empty
   std::vector<Compared> compared_;
   std::vector<plan::Value> penalties_;              // of the trainable variables with a regularizer
   std::optional<std::uint64_t> bound_version_;

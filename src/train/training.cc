@@ -55,6 +55,7 @@ void Training::restore(OptimizerState state) {
 
 Network& Training::network(Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy) {
   key_.use = use;
+  if (use != Use::train) key_.augment = nullptr;
   key_.batch = batch;
   key_.set_inputs(samples.x);
   key_.y.clear();
@@ -85,14 +86,21 @@ Samples Training::checked(const Tensors& x, const Tensors& y, const BatchOptions
   return samples;
 }
 
-void Training::train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
-                          std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums) {
+void Training::train_step(const Samples& samples, const StepImages& of, std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums) {
   if (slots_.empty()) slots_ = make_slots(graph_, frozen_, compile_.optimizer.description());
+  key_.augment = of.augment;
   Network& net = network(Use::train, samples, batch, accuracy);
-  samples.sources(first, order, sources_);
+  samples.sources(of.first, of.order, sources_);
   // As Keras keeps it, and files hold it: training that goes on from a file takes the same steps.
   const auto rounded = static_cast<double>(static_cast<float>(rate));
-  net.run(images, {.seed = seed_, .step = steps_, .learning_rate = rounded}, sources_, &sums);
+  net.run(of.images,
+          {.seed = seed_,
+           .step = steps_,
+           .learning_rate = rounded,
+           .epoch = of.epoch,
+           .order = of.order == nullptr ? nullptr : of.order->data(),
+           .first_sample = of.seen + of.first},
+          sources_, &sums);
   ++steps_;
 }
 
@@ -254,7 +262,7 @@ Logs Training::train_on_batch(const Tensors& x, const Tensors& y, const BatchOpt
   const Samples samples = checked(x, y, options);
   const double rate = learning_rate(steps_, 1);
   BatchSums sums;
-  train_step(samples, 0, samples.count(), nullptr, samples.count(), options.accuracy, rate, sums);
+  train_step(samples, {.images = samples.count(), .epoch = steps_}, samples.count(), options.accuracy, rate, sums);
   return logs_of(sums);
 }
 
@@ -267,7 +275,7 @@ std::vector<Tensor> Training::gradients(const Tensors& x, const Tensors& y, cons
   const Samples samples = checked(x, y, options);
   Network& net = network(Use::gradients, samples, samples.count(), options.accuracy);
   samples.sources(0, nullptr, sources_);
-  net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0}, sources_, nullptr);
+  net.run(samples.count(), {.seed = seed_, .step = steps_, .learning_rate = 0, .epoch = steps_}, sources_, nullptr);
   return net.gradients();
 }
 

@@ -72,8 +72,15 @@ class Training {
 
   void for_each_average(const char* call, const std::function<void(std::span<float> weights, std::span<float> average)>& change);
   Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy);
-  void train_step(const Samples& samples, std::int64_t first, std::int64_t images, const std::vector<std::int64_t>* order,
-                  std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums);
+  /// The images of a step, and what their augmentation depends on.
+  struct StepImages {
+    std::int64_t first = 0, images = 0;                // of `order`, or of the samples themselves where it is null
+    const std::vector<std::int64_t>* order = nullptr;
+    std::int64_t epoch = 0;                            // passes through the data before this one
+    std::int64_t seen = 0;                             // images of the data before the samples
+    layers::DescriptionPtr augment = {};
+  };
+  void train_step(const Samples& samples, const StepImages& of, std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, Accuracy accuracy,
                              const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);
   /// At most `most` batches, or all where it is 0.
