@@ -10,6 +10,7 @@
 #include "io/json.h"
 #include "layers/layer_object.h"
 #include "layers/registry.h"
+#include "linn/augment.h"
 #include "linn/error.h"
 #include "linn/layers.h"
 
@@ -86,6 +87,15 @@ void bind_layers(nb::module_& module) {
       .def("count_params", &Layer::count_params);
 
   module.def("make_layer", &make_layer);
+  module.def("augment", [](const Layer& layer, const Tensor& images, std::uint64_t seed, std::int64_t epoch) {
+    const nb::gil_scoped_release free;
+    return augment(layer, images, {.seed = seed, .epoch = epoch});
+  });
+  module.def("augment_with_targets", [](const Layer& layer, const Tensor& images, const Tensor& targets, std::uint64_t seed, std::int64_t epoch) {
+    const nb::gil_scoped_release free;
+    AugmentedBatch batch = augment(layer, images, targets, {.seed = seed, .epoch = epoch});
+    return std::vector<Tensor>{std::move(batch.images), std::move(batch.targets)};
+  });
   module.def("input", [](const Shape& shape, const std::string& name) { return Input(shape, {.name = name}); });
 }
 

@@ -139,6 +139,7 @@ class Layer(HasWeights):
     _arguments = None
     _makes_variables = False
     _called = None  # what the last call took and gave
+    _draw_seed, _draw_calls = None, 0  # of an augmentation layer that is called on arrays
     _saw_input = False
 
     def __init__(self, *args, **kwargs):
@@ -244,7 +245,15 @@ class Layer(HasWeights):
             return values[0] if len(values) == 1 else values
         return self._compute(inputs, training)
 
+    def _node(self):
+        return {"class_name": self._row["name"], "config": {**json.loads(self._engine.config()), "name": self.name}}
+
     def _compute(self, inputs, training):
+        if self._row["name"].startswith("Random") or self._row["name"] in _AUGMENTING:
+            if training is not False:  # Keras's default is to augment
+                return self._augment(inputs)
+            if isinstance(inputs, dict):
+                return {**inputs, "images": self._compute(inputs["images"], False)}
         if training:
             raise errors.StateError(f"{self.name}: outside of a model a layer computes as in inference; training=True counts in fit alone")
         several = isinstance(inputs, (list, tuple)) and len(inputs) > 0 and all(np.ndim(part) > 0 for part in inputs) and not np.isscalar(inputs[0])
@@ -255,6 +264,30 @@ class Layer(HasWeights):
         values = [_linn.input(part.shape[1:], "") for part in arrays]
         outputs = _linn.Model(values, self._engine.call(values, True), "", 0, "float32").predict_one_batch(arrays, max(1, len(arrays[0])))
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def _augment(self, inputs):
+        """What the layer makes of images (n, height, width, channels), or of one, while a model is trained; each call draws anew.
+
+        A dict with "images" comes back as one; its "labels", one-hot rows, are mixed by MixUp and CutMix.
+        """
+        batch = inputs if isinstance(inputs, dict) else {"images": inputs}
+        unknown = sorted(set(batch) - {"images", "labels"})
+        if unknown or "images" not in batch:
+            raise errors.ValueError(f"{self.name}: \"images\" and \"labels\" are taken; {', '.join(map(repr, batch))} came")
+        images = _arrays.array(batch["images"], "images")
+        is_one = images.ndim == 3
+        if is_one:
+            images = images[None]
+        if self._draw_seed is None:
+            self._draw_seed = _state.next_seed()
+        self._draw_calls += 1
+        draws = (self._draw_seed, self._draw_calls - 1)
+        if "labels" in batch:
+            images, labels = _linn.augment_with_targets(self._engine, images, _arrays.array(batch["labels"], "labels"), *draws)
+            return {"images": images[0] if is_one else images, "labels": labels}
+        images = _linn.augment(self._engine, images, *draws)
+        images = images[0] if is_one else images
+        return {"images": images} if isinstance(inputs, dict) else images
 
     def _takes_several(self):
         return self._row["name"] in _MERGING
@@ -322,12 +355,14 @@ class NestedModel(Layer):
     __repr__ = lambda self: f"<{self._engine.class_name} name={self.name}, built=True>"  # noqa: E731
 
 
+# Beside those whose names begin with Random.
+_AUGMENTING = {"CutMix", "MixUp", "AugMix", "RandAugment", "Solarization", "Equalization", "Pipeline"}
 _MERGING = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "MaxUnpooling2D"}
 
 _classes = _described.make_classes("layer", Layer, "linn.keras.layers")
 for _made in _classes.values():
     _made._makes_variables = any(key.endswith("_initializer") for key in _made._arguments.order)
-globals().update({name: made for name, made in _classes.items() if name not in ("InputLayer", "Normalization")})
+globals().update({name: made for name, made in _classes.items() if name not in ("InputLayer", "Normalization", "Pipeline")})
 
 
 class Normalization(_classes["Normalization"]):
@@ -366,6 +401,21 @@ def _all_batches(data):
     return np.concatenate(batches)
 
 
+class Pipeline(_classes["Pipeline"]):
+    __doc__ = _classes["Pipeline"].__doc__
+
+    def __init__(self, layers, name=None):
+        super().__init__(layers, name=name)
+        self._layers = list(layers)
+
+    @property
+    def layers(self):
+        """The layers in it."""
+        return getattr(self, "_layers", None) or [_classes[node["class_name"]].from_config(node["config"]) for node in json.loads(self._engine.config())["layers"]]
+
+
+Pipeline.__signature__ = _classes["Pipeline"].__signature__
+_classes["Pipeline"] = Pipeline
 Normalization.__signature__ = _classes["Normalization"].__signature__
 _classes["Normalization"] = Normalization
 
