@@ -193,7 +193,7 @@ class Model {
   /// given to compile. StateError before compile.
   std::vector<std::string> metrics_names() const;
   /// The rate of the next step; and a rate from here on in place of the optimizer's, until the model is compiled anew. StateError before
-  /// compile, ValueError for a rate of 0 or less.
+  /// compile, ValueError for a negative rate.
   double learning_rate() const;
   void set_learning_rate(double rate);
   /// Exchanges the weights with their moving averages; a second call exchanges them back. StateError unless the optimizer has use_ema and a

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,6 +52,11 @@ class Trainer {
 
   /// No further step is begun.
   virtual void stop() = 0;
+  /// Adds a number to the logs of this epoch, for the callbacks behind this one and for the history. To be called from on_epoch_end by a
+  /// callback whose `added_logs` names it.
+  virtual void log(const std::string& name, double value) = 0;
+  /// Whether a larger value of a number of the logs is the better one, by what it measures; nothing where the name says nothing to linn.
+  virtual std::optional<bool> larger_is_better(std::string_view name) const = 0;
   virtual double learning_rate() const = 0;
   /// Fixes the rate from here on, in place of a schedule: in later fits too, until the model is compiled anew.
   virtual void set_learning_rate(double rate) = 0;
@@ -92,6 +98,9 @@ class Callback {
   virtual void on_predict_end() {}
   virtual void on_predict_batch_begin(std::int64_t /*batch*/) {}
   virtual void on_predict_batch_end(std::int64_t /*batch*/) {}
+
+  /// The names that it adds to the logs of epochs (Trainer::log), which are among Trainer::log_names then.
+  virtual std::vector<std::string> added_logs() const { return {}; }
 };
 
 /// A copyable handle to a callback: made from any object of a class derived from Callback, or from a shared_ptr to one when
@@ -119,8 +128,8 @@ struct MonitorModeNames {
     if (!known) throw "mode must be \"auto\", \"min\" or \"max\"";
   }
 };
-/// Which of two values is the better one: "auto" (the larger for names that end in acc or accuracy, else the smaller), "min"
-/// or "max". A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
+/// Which of two values is the better one: "auto" (what the metric measures says it: the larger of an accuracy, the smaller of a loss; of
+/// other numbers the smaller), "min" or "max". A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
 using MonitorMode = Choice<MonitorModeNames>;
 
 /// When a callback saves: "epoch", at the end of each, or after every so many steps.
@@ -167,7 +176,7 @@ class EarlyStopping : public Callback {
 
  private:
   EarlyStoppingOptions options_;
-  bool larger_is_better_;
+  bool larger_is_better_ = false;
   std::optional<double> best_;
   std::int64_t best_epoch_ = 0;
   std::int64_t stopped_epoch_ = -1;
@@ -202,7 +211,7 @@ class ModelCheckpoint : public Callback {
 
   std::string path_;
   ModelCheckpointOptions options_;
-  bool larger_is_better_;
+  bool larger_is_better_ = false;
   std::optional<double> best_;
   std::int64_t unsaved_steps_ = 0;
   std::vector<std::string> names_;  // what the logs can hold
@@ -253,6 +262,142 @@ class CSVLogger : public Callback {
   CSVLoggerOptions options_;
   std::string text_;
   std::vector<std::string> columns_;
+};
+
+struct ReduceLROnPlateauOptions {
+  std::string monitor = "val_loss";
+  /// In (0, 1).
+  double factor = 0.1;
+  std::int64_t patience = 10;
+  int verbose = 0;
+  MonitorMode mode = "auto";
+  double min_delta = 1e-4;
+  /// Epochs after a change in which nothing is counted.
+  std::int64_t cooldown = 0;
+  /// The rate never falls below it.
+  double min_lr = 0;
+};
+
+/// Multiplies the learning rate by `factor` when a number has not improved by `min_delta` for `patience` epochs. Epochs without the number do not
+/// count; a name that this fit never logs is a ValueError before the first step. Logs "learning_rate".
+class ReduceLROnPlateau : public Callback {
+ public:
+  explicit ReduceLROnPlateau(ReduceLROnPlateauOptions options = {});
+  void on_train_begin(Trainer& trainer) override;
+  void on_epoch_end(Trainer& trainer, const Logs& logs) override;
+  std::vector<std::string> added_logs() const override { return {"learning_rate"}; }
+
+ private:
+  ReduceLROnPlateauOptions options_;
+  bool larger_is_better_ = false;
+  std::optional<double> best_;
+  std::int64_t wait_ = 0;
+  std::int64_t cooldown_left_ = 0;
+};
+
+/// Sets the learning rate of each epoch to `schedule(epoch, rate)`, of the epoch (from 0) and the rate so far, or to `schedule(epoch)`.
+/// ValueError for a rate that is negative or not finite. Logs "learning_rate".
+class LearningRateScheduler : public Callback {
+ public:
+  using Schedule = std::function<double(std::int64_t epoch, double rate)>;
+
+  template <std::invocable<std::int64_t, double> F>
+  explicit LearningRateScheduler(F schedule, int verbose = 0) : LearningRateScheduler(Schedule(std::move(schedule)), verbose) {}
+  template <std::invocable<std::int64_t> F>
+    requires(!std::invocable<F, std::int64_t, double>)
+  explicit LearningRateScheduler(F schedule, int verbose = 0)
+      : LearningRateScheduler(Schedule([schedule](std::int64_t epoch, double) { return schedule(epoch); }), verbose) {}
+  explicit LearningRateScheduler(Schedule schedule, int verbose = 0);
+  void on_epoch_begin(Trainer& trainer) override;
+  void on_epoch_end(Trainer& trainer, const Logs& logs) override;
+  std::vector<std::string> added_logs() const override { return {"learning_rate"}; }
+
+ private:
+  Schedule schedule_;
+  int verbose_;
+};
+
+struct TerminateOnNaNOptions {
+  /// A StateError in place of the end of the training.
+  bool raise_error = false;
+};
+
+/// Ends the training after the step whose loss, the mean of the epoch so far, is NaN or infinite.
+class TerminateOnNaN : public Callback {
+ public:
+  explicit TerminateOnNaN(TerminateOnNaNOptions options = {}) : options_(options) {}
+  void on_train_batch_end(Trainer& trainer, const Logs& logs) override;
+
+ private:
+  TerminateOnNaNOptions options_;
+};
+
+struct LambdaCallbackOptions {
+  std::function<void(Trainer&)> on_epoch_begin = {};
+  std::function<void(Trainer&, const Logs&)> on_epoch_end = {};
+  std::function<void(Trainer&)> on_train_begin = {};
+  std::function<void(Trainer&, const Logs&)> on_train_end = {};
+  std::function<void(Trainer&)> on_train_batch_begin = {};
+  std::function<void(Trainer&, const Logs&)> on_train_batch_end = {};
+};
+
+/// Functions in place of methods: `LambdaCallback({.on_epoch_end = [](Trainer& trainer, const Logs& logs) { ... }})`.
+class LambdaCallback : public Callback {
+ public:
+  explicit LambdaCallback(LambdaCallbackOptions options) : options_(std::move(options)) {}
+  void on_train_begin(Trainer& trainer) override;
+  void on_train_end(Trainer& trainer, const Logs& logs) override;
+  void on_epoch_begin(Trainer& trainer) override;
+  void on_epoch_end(Trainer& trainer, const Logs& logs) override;
+  void on_train_batch_begin(Trainer& trainer) override;
+  void on_train_batch_end(Trainer& trainer, const Logs& logs) override;
+
+ private:
+  LambdaCallbackOptions options_;
+};
+
+/// When TensorBoard gets the numbers of steps: "epoch", never; "batch", of every step; or of every so many steps.
+class UpdateFrequency {
+ public:
+  consteval UpdateFrequency(const char* name) : steps_(std::string_view(name) == "batch" ? 1 : 0) {
+    if (std::string_view(name) != "epoch" && std::string_view(name) != "batch") throw "update_freq must be \"epoch\", \"batch\" or a number of steps";
+  }
+  template <std::integral T>
+  constexpr UpdateFrequency(T steps) : steps_(static_cast<std::int64_t>(steps)), given_(true) {}
+  /// 0: never.
+  constexpr std::int64_t steps() const { return steps_; }
+  constexpr bool is_number() const { return given_; }
+
+ private:
+  std::int64_t steps_;
+  bool given_ = false;
+};
+
+struct TensorBoardOptions {
+  bool write_steps_per_second = false;
+  UpdateFrequency update_freq = "epoch";
+};
+
+/// Writes numbers for TensorBoard (event files) into `log_dir`/train and `log_dir`/validation, as Keras does: at the end of each epoch
+/// "epoch_NAME" of every number of the logs and "epoch_learning_rate"; with an update_freq in steps also "batch_NAME" of the means so far; after
+/// each evaluation "evaluation_NAME_vs_iterations". Weights, graphs and pictures are not written. IoError when a file cannot be written.
+class TensorBoard : public Callback {
+ public:
+  explicit TensorBoard(std::string log_dir = "logs", TensorBoardOptions options = {});
+  ~TensorBoard() override;
+  TensorBoard(TensorBoard&&) noexcept;
+  TensorBoard& operator=(TensorBoard&&) noexcept;
+  void on_train_begin(Trainer& trainer) override;
+  void on_train_end(Trainer& trainer, const Logs& logs) override;
+  void on_epoch_begin(Trainer& trainer) override;
+  void on_epoch_end(Trainer& trainer, const Logs& logs) override;
+  void on_train_batch_begin(Trainer& trainer) override;
+  void on_train_batch_end(Trainer& trainer, const Logs& logs) override;
+  void on_test_end(const Logs& logs) override;
+
+ private:
+  struct Writers;
+  std::unique_ptr<Writers> writers_;
 };
 
 }  // namespace callbacks

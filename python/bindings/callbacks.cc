@@ -158,6 +158,11 @@ Native csv_logger(const std::string& path, const std::string& separator, bool ap
   return {callbacks::CSVLogger(path, {.separator = separator, .append = append})};
 }
 
+Native tensor_board(const std::string& log_dir, bool write_steps_per_second, std::int64_t update_steps) {
+  const callbacks::UpdateFrequency frequency = update_steps == 0 ? callbacks::UpdateFrequency("epoch") : callbacks::UpdateFrequency(update_steps);
+  return {std::make_shared<callbacks::TensorBoard>(log_dir, callbacks::TensorBoardOptions{.write_steps_per_second = write_steps_per_second, .update_freq = frequency})};
+}
+
 // The numbers of an EarlyStopping, for its attributes.
 nb::tuple stopped_at(const Native& native) {
   const auto* stopping = dynamic_cast<const callbacks::EarlyStopping*>(&*native.callback);
@@ -203,6 +208,7 @@ void bind_callbacks(nb::module_& module) {
   module.def("model_checkpoint", &model_checkpoint, nb::arg("path"), nb::arg("monitor"), nb::arg("verbose"), nb::arg("save_best_only"),
              nb::arg("save_weights_only"), nb::arg("mode"), nb::arg("save_freq").none(), nb::arg("initial_value_threshold").none());
   module.def("csv_logger", &csv_logger);
+  module.def("tensor_board", &tensor_board);
   nb::class_<Trainer>(module, "Trainer")
       .def_prop_rw("learning_rate", &Trainer::learning_rate, &Trainer::set_learning_rate)
       .def("swap_ema_weights", &Trainer::swap_ema_weights)

@@ -114,9 +114,24 @@ Tensor first_values(const std::string& json, const Shape& shape, std::uint64_t s
   return detail::optim::initialize(detail::optim::initializer_from_json(detail::io::parse_json(json, "initializer"), "initializer"), shape, seed, 0);
 }
 
+// A metric that is fed by hand, from its node or name.
+void make_metric_state(MetricState* state, const std::string& json) {
+  new (state) MetricState(detail::optim::metric_from_json(detail::io::parse_json(json, "metric"), "metric"));
+}
+
+Tensor confusion_counts(const Tensor& labels, const Tensor& predictions, std::int64_t classes) {
+  return metrics::confusion_matrix(labels, predictions, classes).values();
+}
+
 }  // namespace
 
 void bind_registry(nb::module_& module) {
+  nb::class_<MetricState>(module, "MetricState")
+      .def("__init__", &make_metric_state)
+      .def("update_state", &MetricState::update_state, nb::arg("y_true"), nb::arg("y_pred"), nb::arg("sample_weight").none())
+      .def("results", &MetricState::results)
+      .def("reset_state", &MetricState::reset_state);
+  module.def("confusion_counts", &confusion_counts);
   module.def("rows", &rows);
   module.def("normalized", &normalized);
   module.def("first_values", &first_values);

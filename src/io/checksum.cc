@@ -51,6 +51,16 @@ std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t so_far) {
   return static_cast<std::uint32_t>(::crc32_z(so_far, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
+std::uint32_t crc32c(std::span<const std::byte> bytes) {
+  constexpr std::uint32_t polynomial = 0x82f63b78;  // with its bits reversed
+  std::uint32_t sum = 0xffffffff;
+  for (const std::byte byte : bytes) {
+    sum ^= std::to_integer<std::uint32_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) sum = (sum >> 1) ^ ((sum & 1) != 0 ? polynomial : 0);
+  }
+  return ~sum;
+}
+
 std::uint32_t lookup3(std::span<const std::byte> bytes) {
   const std::uint32_t start = 0xdeadbeef + static_cast<std::uint32_t>(bytes.size());
   Lookup3 state{start, start, start};

@@ -1,4 +1,4 @@
-// The checksums that ZIP archives, linn's model files and HDF5 files carry.
+// The checksums that ZIP archives, linn's model files, HDF5 files and event files carry.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,9 @@ namespace linn::detail::io {
 
 /// CRC-32 (ISO 3309, that of zlib) of the bytes behind those that gave `so_far`.
 std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t so_far = 0);
+
+/// CRC-32C (Castagnoli, RFC 3720, appendix B.4), which records of event files carry.
+std::uint32_t crc32c(std::span<const std::byte> bytes);
 
 /// Bob Jenkins's lookup3 (hashlittle, started with 0), which HDF5 keeps of its structures.
 /// https://burtleburtle.net/bob/c/lookup3.c

@@ -27,6 +27,7 @@
 #include "kernels/pool/adaptive.h"
 #include "kernels/pool/general.h"
 #include "kernels/pool/pool.h"
+#include "kernels/reduce/batch_loss.h"
 #include "kernels/reduce/loss.h"
 #include "kernels/reduce/row_sums.h"
 #include "kernels/reduce/softmax.h"

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "core/did_you_mean.h"
+#include "core/text_cells.h"
 #include "core/thread_count.h"
 #include "core/worker_pool.h"
 #include "formats/model_json.h"
@@ -16,6 +18,7 @@
 #include "optim/metrics.h"
 #include "optim/optimizers.h"
 #include "plan/profile.h"
+#include "train/compile_check.h"
 #include "train/profile.h"
 
 namespace linn {
@@ -142,6 +145,12 @@ std::int64_t Model::count_trainable_params() const { return state_->built_graph(
 
 // ---- training ----------------------------------------------------------------------------------------------------
 
+namespace {
+
+void say_odd(const std::string& text) { std::fputs(fmt::format("linn: compile: {}\n", detail::core::printable(text)).c_str(), stderr); }
+
+}  // namespace
+
 void Model::compile(const CompileOptions& options) {
   // A chain that is not built yet has one output all the same.
   const std::vector<std::string> outputs = built() ? output_names() : std::vector<std::string>{"output"};
@@ -150,6 +159,8 @@ void Model::compile(const CompileOptions& options) {
                                 .loss_weights = options.loss_weights.in_order(outputs),
                                 .metrics = options.metrics.in_order(outputs)};
   for (std::vector<Metric>& metrics : config.metrics) metrics = detail::optim::with_unique_names(std::move(metrics));
+  if (built())
+    for (const std::string& text : detail::train::check_compile(state_->graph, config)) say_odd(text);
   state_->set_compile(std::move(config));
 }
 

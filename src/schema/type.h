@@ -79,6 +79,35 @@ struct Type<std::string> {
   static std::string python(const std::string& value) { return value.empty() ? "None" : "'" + value + "'"; }
 };
 
+/// A list of numbers; null where it is empty.
+template <class T>
+struct Type<std::vector<T>> {
+  static std::vector<T> read(const io::Json& json, const Place& place) {
+    if (!json.is_array()) refuse(place, json, "a list of numbers is allowed");
+    std::vector<T> list;
+    for (const io::Json& value : json) list.push_back(Type<T>::read(value, place));
+    return list;
+  }
+  static io::Json write(const std::vector<T>& value) { return value.empty() ? io::Json(nullptr) : io::Json(value); }
+  static std::string fault(const std::vector<T>& value, const Range& range) {
+    for (const T& number : value)
+      if (const std::string wrong = Type<T>::fault(number, range); !wrong.empty()) return "each number" + wrong.substr(2);  // in place of "it"
+    return {};
+  }
+  static std::string text(const std::vector<T>& value) { return listed(value, [](const T& number) { return Type<T>::text(number); }); }
+  static std::string python(const std::vector<T>& value) {
+    return value.empty() ? "None" : listed(value, [](const T& number) { return Type<T>::python(number); });
+  }
+
+ private:
+  static std::string listed(const std::vector<T>& value, const auto& text) {
+    if (value.empty()) return "()";
+    std::string list;
+    for (const T& number : value) list += (list.empty() ? "(" : ", ") + text(number);
+    return list + (value.size() == 1 ? ",)" : ")");
+  }
+};
+
 /// One number or two; null while unset.
 template <>
 struct Type<Size2> {

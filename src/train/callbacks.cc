@@ -18,8 +18,8 @@
 namespace linn {
 namespace {
 
-bool larger_is_better(MonitorMode mode, const std::string& monitor) {
-  if (mode.kind() == MonitorMode::automatic) return monitor.ends_with("acc") || monitor.ends_with("accuracy");
+bool larger_is_better(MonitorMode mode, const std::string& monitor, const Trainer& trainer) {
+  if (mode.kind() == MonitorMode::automatic) return trainer.larger_is_better(monitor).value_or(false);
   return mode.kind() == MonitorMode::max;
 }
 
@@ -50,13 +50,13 @@ namespace callbacks {
 
 // ---- EarlyStopping -----------------------------------------------------------------------------------------------
 
-EarlyStopping::EarlyStopping(EarlyStoppingOptions options)
-    : options_(std::move(options)), larger_is_better_(larger_is_better(options_.mode, options_.monitor)) {
+EarlyStopping::EarlyStopping(EarlyStoppingOptions options) : options_(std::move(options)) {
   if (options_.patience < 0) throw ValueError(fmt::format("EarlyStopping: patience is {}; it must be 0 or more", options_.patience));
 }
 
 void EarlyStopping::on_train_begin(Trainer& trainer) {
   check_monitor("EarlyStopping", options_.monitor, trainer);
+  larger_is_better_ = larger_is_better(options_.mode, options_.monitor, trainer);
   wait_ = 0;
   stopped_epoch_ = -1;
   best_epoch_ = 0;
@@ -92,10 +92,7 @@ void EarlyStopping::on_train_end(Trainer& trainer, const Logs& /*logs*/) {
 // ---- ModelCheckpoint ---------------------------------------------------------------------------------------------
 
 ModelCheckpoint::ModelCheckpoint(std::string path, ModelCheckpointOptions options)
-    : path_(std::move(path)),
-      options_(std::move(options)),
-      larger_is_better_(larger_is_better(options_.mode, options_.monitor)),
-      best_(options_.initial_value_threshold) {
+    : path_(std::move(path)), options_(std::move(options)), best_(options_.initial_value_threshold) {
   const auto steps = options_.save_freq.steps();
   if (steps && *steps < 1)
     throw ValueError(fmt::format("ModelCheckpoint: save_freq is {}; it must be \"epoch\" or 1 or more steps", *steps));
@@ -107,6 +104,7 @@ ModelCheckpoint::ModelCheckpoint(std::string path, ModelCheckpointOptions option
 
 void ModelCheckpoint::on_train_begin(Trainer& trainer) {
   if (options_.save_best_only) check_monitor("ModelCheckpoint", options_.monitor, trainer);
+  larger_is_better_ = larger_is_better(options_.mode, options_.monitor, trainer);
   names_ = trainer.log_names();
   filled_path(trainer, {});  // a misspelt name is refused before the first step
 }
@@ -208,6 +206,90 @@ void CSVLogger::on_epoch_end(Trainer& trainer, const Logs& logs) {
 
 // Whole each time: a few lines, and a reader never sees half of one.
 void CSVLogger::write() const { detail::io::write_file_atomically(path_, std::as_bytes(std::span(text_))); }
+
+// ---- the learning rate ---------------------------------------------------------------------------------------------
+
+ReduceLROnPlateau::ReduceLROnPlateau(ReduceLROnPlateauOptions options) : options_(std::move(options)) {
+  const auto check = [](bool fits, const char* field, auto value, const char* allowed) {
+    if (!fits) throw ValueError(fmt::format("ReduceLROnPlateau: {} is {}; it must be {}", field, value, allowed));
+  };
+  check(options_.factor > 0 && options_.factor < 1, "factor", options_.factor, "in (0, 1)");
+  check(options_.patience >= 0, "patience", options_.patience, "0 or more");
+  check(options_.cooldown >= 0, "cooldown", options_.cooldown, "0 or more");
+  check(std::isfinite(options_.min_delta), "min_delta", options_.min_delta, "a finite number");
+  check(options_.min_lr >= 0 && std::isfinite(options_.min_lr), "min_lr", options_.min_lr, "0 or more");
+}
+
+void ReduceLROnPlateau::on_train_begin(Trainer& trainer) {
+  check_monitor("ReduceLROnPlateau", options_.monitor, trainer);
+  larger_is_better_ = larger_is_better(options_.mode, options_.monitor, trainer);
+  best_.reset();
+  wait_ = 0;
+  cooldown_left_ = 0;
+}
+
+void ReduceLROnPlateau::on_epoch_end(Trainer& trainer, const Logs& logs) {
+  const double rate = trainer.learning_rate();
+  trainer.log("learning_rate", rate);
+  const auto found = logs.find(options_.monitor);
+  if (found == logs.end()) return;
+  if (cooldown_left_ > 0) {
+    --cooldown_left_;
+    wait_ = 0;
+  }
+  if (is_better(found->second, best_, larger_is_better_, std::abs(options_.min_delta))) {
+    best_ = found->second;
+    wait_ = 0;
+  } else if (cooldown_left_ == 0 && ++wait_ >= options_.patience && rate > options_.min_lr) {
+    const double reduced = std::max(rate * options_.factor, options_.min_lr);
+    trainer.set_learning_rate(reduced);
+    if (options_.verbose > 0) say(fmt::format("Epoch {}: ReduceLROnPlateau reducing learning rate to {}.\n", trainer.epoch() + 1, reduced));
+    cooldown_left_ = options_.cooldown;
+    wait_ = 0;
+  }
+}
+
+LearningRateScheduler::LearningRateScheduler(Schedule schedule, int verbose) : schedule_(std::move(schedule)), verbose_(verbose) {
+  if (!schedule_) throw ValueError("LearningRateScheduler: there is no schedule; give a function of the epoch and the learning rate");
+}
+
+void LearningRateScheduler::on_epoch_begin(Trainer& trainer) {
+  const double rate = schedule_(trainer.epoch(), trainer.learning_rate());
+  if (!(rate >= 0) || !std::isfinite(rate))
+    throw ValueError(fmt::format("LearningRateScheduler: the schedule gave {} for epoch {}; a learning rate is 0 or more", rate, trainer.epoch()));
+  trainer.set_learning_rate(rate);
+  if (verbose_ > 0) say(fmt::format("Epoch {}: LearningRateScheduler setting learning rate to {}.\n", trainer.epoch() + 1, rate));
+}
+
+void LearningRateScheduler::on_epoch_end(Trainer& trainer, const Logs& /*logs*/) { trainer.log("learning_rate", trainer.learning_rate()); }
+
+// ---- TerminateOnNaN, LambdaCallback --------------------------------------------------------------------------------
+
+void TerminateOnNaN::on_train_batch_end(Trainer& trainer, const Logs& logs) {
+  const auto loss = logs.find("loss");
+  if (loss == logs.end() || std::isfinite(loss->second)) return;
+  const std::int64_t batch = trainer.step() - 1;
+  if (options_.raise_error)
+    throw StateError(fmt::format("TerminateOnNaN: the loss is {} after batch {} of epoch {}", loss->second, batch, trainer.epoch() + 1));
+  say(fmt::format("Batch {}: Invalid loss, terminating training\n", batch));
+  trainer.stop();
+}
+
+namespace {
+
+template <class... Arguments>
+void call(const std::function<void(Arguments...)>& function, Arguments... arguments) {
+  if (function) function(arguments...);
+}
+
+}  // namespace
+
+void LambdaCallback::on_train_begin(Trainer& trainer) { call<Trainer&>(options_.on_train_begin, trainer); }
+void LambdaCallback::on_train_end(Trainer& trainer, const Logs& logs) { call<Trainer&, const Logs&>(options_.on_train_end, trainer, logs); }
+void LambdaCallback::on_epoch_begin(Trainer& trainer) { call<Trainer&>(options_.on_epoch_begin, trainer); }
+void LambdaCallback::on_epoch_end(Trainer& trainer, const Logs& logs) { call<Trainer&, const Logs&>(options_.on_epoch_end, trainer, logs); }
+void LambdaCallback::on_train_batch_begin(Trainer& trainer) { call<Trainer&>(options_.on_train_batch_begin, trainer); }
+void LambdaCallback::on_train_batch_end(Trainer& trainer, const Logs& logs) { call<Trainer&, const Logs&>(options_.on_train_batch_end, trainer, logs); }
 
 }  // namespace callbacks
 }  // namespace linn

@@ -102,7 +102,10 @@ std::vector<std::string> FitLoop::log_names() const {
     names.push_back(entry.first);
     if (has_validation()) names.push_back("val_" + entry.first);
   }
+  for (const CallbackHandle& callback : callbacks_)
+    for (const std::string& name : callback->added_logs()) names.push_back(name);
   std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 
@@ -113,6 +116,11 @@ std::int64_t FitLoop::planned_steps() const {
   const std::int64_t steps = options_.steps_per_epoch == 0 ? batches_ : std::min(options_.steps_per_epoch, batches_);
   const std::int64_t epochs_a_pass = core::ceil_div(batches_, steps);
   return epochs / epochs_a_pass * batches_ + epochs % epochs_a_pass * steps;
+}
+
+std::optional<bool> FitLoop::larger_is_better(std::string_view name) const {
+  if (name.starts_with("val_")) name.remove_prefix(4);
+  return training_.larger_is_better(name);
 }
 
 double FitLoop::learning_rate() const { return training_.learning_rate(first_step_, planned_steps()); }
@@ -216,16 +224,17 @@ void FitLoop::run_epoch(History& history) {
   begin_epoch();
   for (const CallbackHandle& callback : callbacks_) callback->on_epoch_begin(*this);
   BatchSums sums;
-  Logs logs;  // one map for all steps, so that a step allocates nothing
+  Logs& logs = epoch_logs_;
+  logs.clear();
   // A source that does not say how many batches it has ends the epoch with its last one.
   bool is_over = false;
   while (!is_over && (step_ < steps_per_epoch_ || steps_per_epoch_ == 0) && !stopped_) is_over = !run_step(sums, logs);
   if (is_over && (step_ == 0 || steps_per_epoch_ > 0)) stopped_ = true;  // the source has less than was asked for
   if (step_ == 0 || step_ < steps_per_epoch_ || (steps_per_epoch_ == 0 && !is_over)) return;  // stopped in the middle: the epoch does not count
   if (has_validation() && (epoch_ + 1) % options_.validation_freq == 0) logs.merge(validate());
-  history.epoch.push_back(epoch_);
-  for (const auto& [name, value] : logs) history.history[name].push_back(value);
   for (const CallbackHandle& callback : callbacks_) callback->on_epoch_end(*this, logs);
+  history.epoch.push_back(epoch_);  // last, because callbacks add numbers
+  for (const auto& [name, value] : logs) history.history[name].push_back(value);
 }
 
 History FitLoop::run() {

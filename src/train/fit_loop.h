@@ -28,6 +28,8 @@ class FitLoop final : public Trainer {
   std::int64_t total_steps() const override { return training_.steps_; }
   double seconds() const override;
   void stop() override { stopped_ = true; }
+  void log(const std::string& name, double value) override { epoch_logs_[name] = value; }
+  std::optional<bool> larger_is_better(std::string_view name) const override;
   double learning_rate() const override;
   void set_learning_rate(double rate) override;
   void swap_ema_weights() override;
@@ -70,6 +72,7 @@ class FitLoop final : public Trainer {
   std::int64_t step_ = 0;
   std::int64_t first_step_ = 0;  // of the model's life, when this fit began
   bool stopped_ = false;
+  Logs epoch_logs_;  // one map for all steps, so that a step allocates nothing
   std::chrono::steady_clock::time_point epoch_start_;
 };
 

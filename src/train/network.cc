@@ -62,6 +62,8 @@ Slots make_slots(const graph::Graph& graph, const FrozenLayers& frozen, const Op
 Network::Network(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen, const NetworkKey& key) : key_(key) {
   lower(graph, compile, frozen);
   workspace_ = std::make_unique<plan::Workspace>(*plan_);
+  for (Compared& compared : compared_)
+    for (std::size_t i = 0; i < compared.totals.size(); ++i) workspace_->bind(compared.metric_totals[i], compared.totals[i].data());
 }
 
 std::vector<plan::Value> Network::lower_inputs(plan::Lowering& to) const {
@@ -96,10 +98,16 @@ void Network::lower_loss(plan::Lowering& to, const formats::CompileConfig& compi
   const plan::LossInputs inputs{.prediction = prediction,
                                 .target = targets_.empty() ? lower_target(to, compile, output, prediction.shape) : targets_[output].value};
   const plan::Value weight = key_.weighted[output] != 0 ? plan::gather(to, weight_source, {}, DType::f32) : plan::Value{};
-  Compared compared{.output = output, .rows_an_image = prediction.shape.elements() / prediction.shape[-1], .loss_sum = {}, .metric_sums = {}};
+  Compared compared{.output = output, .rows_an_image = optim::rows_of(loss, prediction.shape), .loss_sum = {}, .metric_totals = {}, .totals = {}};
   compared.loss_sum = optim::lower_sum(to, loss, inputs, weight, compile.loss_weights[output]);
-  for (const Metric& metric : compile.metrics[output])
-    compared.metric_sums.push_back(plan::row_sums(to, optim::lower(to, metric, inputs), metric.description().counts()));
+  for (const Metric& metric : compile.metrics[output]) {
+    to.set_layer(metric.name);
+    const auto counter = metric.description().counter(prediction.shape[-1], plan::is_labels(to, inputs.target));
+    const plan::Value totals = plan::totals_value(to, metric.name, counter->totals());
+    counter->lower(to, inputs, {}, totals);
+    compared.metric_totals.push_back(totals);
+    compared.totals.emplace_back(static_cast<std::size_t>(counter->totals()), 0.0);
+  }
   compared_.push_back(std::move(compared));
 }
 
@@ -199,7 +207,21 @@ std::vector<Shape> Network::output_shapes() const {
   return shapes;
 }
 
+// Totals go on from those of the batches before, so that sums do not depend on where batches end.
+void Network::begin_totals(BatchSums& sums) {
+  sums.outputs.resize(outputs_.size());
+  for (Compared& compared : compared_) {
+    OutputSums& output = sums.outputs[compared.output];
+    output.metrics.resize(compared.totals.size());
+    for (std::size_t i = 0; i < output.metrics.size(); ++i) {
+      output.metrics[i].resize(compared.totals[i].size());
+      std::copy(output.metrics[i].begin(), output.metrics[i].end(), compared.totals[i].begin());
+    }
+  }
+}
+
 void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums) {
+  if (sums != nullptr) begin_totals(*sums);
   workspace_->run(images, step, sources);
   if (sums == nullptr) return;
   const auto numbers = [&](const plan::Value& value) {
@@ -208,17 +230,11 @@ void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<con
   sums->images += images;
   for (const plan::Value& penalty : penalties_)
     for (const double part : numbers(penalty)) sums->penalties += part * static_cast<double>(images);
-  sums->outputs.resize(outputs_.size());
   for (const Compared& compared : compared_) {
     OutputSums& output = sums->outputs[compared.output];
     output.rows += images * compared.rows_an_image;
     output.loss += numbers(compared.loss_sum).front();
-    output.metrics.resize(compared.metric_sums.size());
-    for (std::size_t i = 0; i < output.metrics.size(); ++i) {
-      const std::span<const double> of_metric = numbers(compared.metric_sums[i]);
-      output.metrics[i].resize(of_metric.size());
-      for (std::size_t k = 0; k < of_metric.size(); ++k) output.metrics[i][k] += of_metric[k];
-    }
+    for (std::size_t i = 0; i < output.metrics.size(); ++i) std::copy(compared.totals[i].begin(), compared.totals[i].end(), output.metrics[i].begin());
   }
 }
 

@@ -42,9 +42,9 @@ struct NetworkKey {
 
 /// Sums over batches, of one output.
 struct OutputSums {
-  std::int64_t rows = 0;        // predictions compared with targets: images, or more for outputs of more axes
+  std::int64_t rows = 0;        // numbers whose mean the loss is: images, or more for outputs of more axes
   double loss = 0;              // sum of weight * loss
-  std::vector<std::vector<double>> metrics;  // of each, the sums of what it takes from a row
+  std::vector<std::vector<double>> metrics;  // of each, its totals (optim::MetricCounter)
 };
 
 /// Sums over batches.
@@ -94,10 +94,12 @@ class Network {
     std::size_t output;
     std::int64_t rows_an_image;
     plan::Value loss_sum;
-    std::vector<plan::Value> metric_sums;
+    std::vector<plan::Value> metric_totals;
+    std::vector<std::vector<double>> totals;  // the memory of metric_totals
   };
 
   void lower(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen);
+  void begin_totals(BatchSums& sums);
   void bind_outputs(plan::Lowering& to);
   std::vector<plan::Value> lower_inputs(plan::Lowering& to) const;
   plan::Value lower_target(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output, const Shape& shape) const;

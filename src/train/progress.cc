@@ -140,9 +140,13 @@ std::string time_per(double seconds, std::string_view unit) {
   return fmt::format("{:.0f}us/{}", seconds * 1e6, unit);
 }
 
+// A number of a metric whose result is a list: its mean is shown.
+bool is_part(const std::string& name) { return name.ends_with(']'); }
+
 std::string logs_text(const Logs& logs) {
   std::string text;
-  for (const auto& [name, value] : logs) text += one_log(name, value);
+  for (const auto& [name, value] : logs)
+    if (!is_part(name)) text += one_log(name, value);
   return text;
 }
 
@@ -161,6 +165,7 @@ std::string bar_line(const BarState& state, const Logs& logs, const BarStyle& st
                      time_per(state.seconds_per_step, state.unit);
   std::size_t width = screen_width(line);
   for (const auto& [name, value] : logs) {
+    if (is_part(name)) continue;
     const std::string log = one_log(name, value);
     if (!state.finished && width + log.size() + 1 > static_cast<std::size_t>(std::max(1, style.columns))) break;
     line += log;

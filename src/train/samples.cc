@@ -56,15 +56,33 @@ void check_labels(const Tensor& y, std::int64_t classes, const std::optional<std
   });
 }
 
+// Labels that stand for themselves, as of a loss of embeddings.
+void check_whole(const Tensor& y) {
+  const std::int64_t per_sample = y.elements() / y.shape()[0];
+  core::visit(y, [&]<class T>(std::span<const T> labels) {
+    for (std::size_t i = 0; i < labels.size(); ++i)
+      if (const double label = as_double(labels[i]); label != std::floor(label) || !std::isfinite(label))
+        throw DataError(fmt::format("y: label {} of sample {}; labels are whole numbers", label, static_cast<std::int64_t>(i) / per_sample));
+  });
+}
+
+std::string label_shape(const Tensor& y, const Shape& output) {
+  const Shape rows(std::span(output.begin(), output.rank() - 1));
+  return rows.with_first(y.shape()[0]).to_string();
+}
+
 // Labels (n), (n, 1) or (n, rows...) for an output (rows..., classes).
 void check_sparse_targets(const Tensor& y, const Loss& loss, const Shape& output) {
   const std::int64_t rows = output.elements() / output[-1];
   if (y.elements() != y.shape()[0] * rows)
-    throw ShapeError(fmt::format("y has shape {}; sparse_categorical_crossentropy wants one label a sample, shape ({},), for output {}; for one-hot targets use "
-                                 "categorical_crossentropy",
-                                 y.shape().to_string(), y.shape()[0], output.to_string()));
+    throw ShapeError(fmt::format("y has shape {}; {} wants one label {}, shape {}, for output {}{}", y.shape().to_string(), loss.name(),
+                                 rows == 1 ? "a sample" : "for each row of the output", label_shape(y, output), output.to_string(),
+                                 loss.name() == "sparse_categorical_crossentropy" ? "; for one-hot targets use categorical_crossentropy" : ""));
   if (y.dtype() == DType::bf16) throw DataError("y: labels of dtype bfloat16; use an integer dtype");
-  check_labels(y, output[-1], loss.description().ignored_label());
+  if (loss.description().labels_are_classes())
+    check_labels(y, output[-1], loss.description().ignored_label());
+  else
+    check_whole(y);
 }
 
 Tensor full_targets(const Tensor& y, const Loss& loss, const Shape& output) {

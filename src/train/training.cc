@@ -33,9 +33,15 @@ Training::Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLa
   const std::vector<std::string> outputs = graph.output_names();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const std::string prefix = outputs.size() == 1 ? "" : outputs[i] + "_";
-    OutputLogs& names = log_names_.emplace_back();
-    if (outputs.size() > 1) names.loss = prefix + "loss";
-    for (const Metric& metric : compile_.metrics[i]) names.metrics.push_back(prefix + metric.name);
+    OutputLogs& logs = output_logs_.emplace_back();
+    if (!compile_.losses[i].defined()) continue;
+    if (outputs.size() > 1) logs.loss = prefix + "loss";
+    const bool labels = compile_.losses[i].description().takes_labels();
+    for (const Metric& metric : compile_.metrics[i]) {
+      MetricLog log{.name = prefix + metric.name, .parts = {}, .counter = metric.description().counter(graph.shape_of(graph.outputs()[i])[-1], labels)};
+      for (std::int64_t part = 0; part < log.counter->parts(); ++part) log.parts.push_back(fmt::format("{}[{}]", log.name, part));
+      logs.metrics.push_back(std::move(log));
+    }
   }
 }
 
@@ -153,17 +159,21 @@ void Training::set_logs(Logs& logs, const BatchSums& sums) const {
   };
   static const std::string loss_name = "loss";
   double total = 0;
-  for (std::size_t i = 0; i < log_names_.size(); ++i) {
-    const OutputSums none;
+  static const OutputSums none;
+  for (std::size_t i = 0; i < output_logs_.size(); ++i) {
+    if (!compile_.losses[i].defined()) continue;
     const OutputSums& output = i < sums.outputs.size() ? sums.outputs[i] : none;
-    const auto rows = static_cast<double>(std::max<std::int64_t>(output.rows, 1));
-    const double loss = output.loss / rows;
-    const bool has_loss = compile_.losses[i].defined();
-    if (has_loss) total += compile_.loss_weights[i] * loss;
-    if (has_loss && !log_names_[i].loss.empty()) put(log_names_[i].loss, loss);
-    if (!has_loss) continue;
-    for (std::size_t m = 0; m < log_names_[i].metrics.size(); ++m)
-      logs[log_names_[i].metrics[m]] = output.metrics.empty() ? 0 : compile_.metrics[i][m].description().result(output.metrics[m], rows);
+    const double loss = output.loss / static_cast<double>(std::max<std::int64_t>(output.rows, 1));
+    total += compile_.loss_weights[i] * loss;
+    if (!output_logs_[i].loss.empty()) put(output_logs_[i].loss, loss);
+    for (std::size_t m = 0; m < output_logs_[i].metrics.size(); ++m) {
+      const MetricLog& log = output_logs_[i].metrics[m];
+      const bool has_rows = !output.metrics.empty();
+      put(log.name, has_rows ? log.counter->result(output.metrics[m]) : 0);
+      if (log.parts.empty()) continue;
+      const std::vector<double> parts = has_rows ? log.counter->results(output.metrics[m]) : std::vector<double>(log.parts.size(), 0);
+      for (std::size_t part = 0; part < parts.size(); ++part) put(log.parts[part], parts[part]);
+    }
   }
   total += sums.penalties / static_cast<double>(std::max<std::int64_t>(sums.images, 1));
   put(loss_name, total);
@@ -177,10 +187,23 @@ Logs Training::logs_of(const BatchSums& sums) const {
 
 std::vector<std::string> Training::log_order() const {
   std::vector<std::string> names = {"loss"};
-  for (const OutputLogs& output : log_names_)
+  for (const OutputLogs& output : output_logs_)
     if (!output.loss.empty()) names.push_back(output.loss);
-  for (const OutputLogs& output : log_names_) names.insert(names.end(), output.metrics.begin(), output.metrics.end());
+  for (const OutputLogs& output : output_logs_)
+    for (const MetricLog& metric : output.metrics) names.push_back(metric.name);
   return names;
+}
+
+std::optional<bool> Training::larger_is_better(std::string_view name) const {
+  if (name == "loss") return false;
+  for (std::size_t i = 0; i < output_logs_.size(); ++i) {
+    if (name == output_logs_[i].loss) return false;
+    for (std::size_t m = 0; m < output_logs_[i].metrics.size(); ++m) {
+      const MetricLog& log = output_logs_[i].metrics[m];
+      if (name == log.name || std::ranges::find(log.parts, name) != log.parts.end()) return compile_.metrics[i][m].description().larger_is_better();
+    }
+  }
+  return std::nullopt;
 }
 
 History Training::fit(const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes) {
@@ -242,7 +265,7 @@ void Training::finish_fit() {
 }
 
 void Training::set_learning_rate(double rate) {
-  if (!(rate > 0) || !std::isfinite(rate)) throw ValueError(fmt::format("set_learning_rate: {}; it must be above 0", rate));
+  if (!(rate >= 0) || !std::isfinite(rate)) throw ValueError(fmt::format("set_learning_rate: {}; it must be 0 or more", rate));
   fixed_rate_ = rate;
 }
 

@@ -13,6 +13,7 @@
 #include "linn/fit.h"
 #include "linn/formats.h"
 #include "linn/train.h"
+#include "optim/metrics.h"
 #include "optim/optimizers.h"
 #include "train/network.h"
 #include "train/samples.h"
@@ -47,11 +48,14 @@ class Training {
   std::vector<Tensor> gradients(const Tensors& x, const Tensors& y, const BatchOptions& options);
 
   /// Writes the means over what the sums cover into `logs`; allocates nothing where they are already. With several outputs the loss is the
-  /// sum of all losses times their weights, each is there as "OUTPUT_loss", and metrics are "OUTPUT_METRIC", as in Keras.
+  /// sum of all losses times their weights, each is there as "OUTPUT_loss", and metrics are "OUTPUT_METRIC", as in Keras. A metric whose result
+  /// is a list is there as its mean, and its numbers as "METRIC[0]", "METRIC[1]", ...
   void set_logs(Logs& logs, const BatchSums& sums) const;
   Logs logs_of(const BatchSums& sums) const;
-  /// The names in the logs, in Keras's order.
+  /// The names in the logs, in Keras's order; of a metric whose result is a list the metric's name alone.
   std::vector<std::string> log_order() const;
+  /// Whether a larger value of this number of the logs is the better one; nothing for a name that is none of theirs.
+  std::optional<bool> larger_is_better(std::string_view name) const;
 
   /// Of the next step, for a fit that began at `first_step` and takes `steps` steps. A schedule with steps of its own counts those of the
   /// model's life, as Keras's do; one without them spans the fit.
@@ -89,14 +93,19 @@ class Training {
   Samples checked(const Tensors& x, const Tensors& y, const Tensors& weight) const;
   Samples checked(const Tensors& x, const Tensors& y, const BatchOptions& options) const;
 
-  struct OutputLogs {  // the names in the logs
+  struct MetricLog {
+    std::string name;
+    std::vector<std::string> parts;  // of a list: the names of its numbers
+    std::unique_ptr<const optim::MetricCounter> counter;
+  };
+  struct OutputLogs {  // of an output: the name of its loss, where there are several outputs, and its metrics, where it has a loss
     std::string loss;
-    std::vector<std::string> metrics;
+    std::vector<MetricLog> metrics;
   };
 
   graph::Graph& graph_;
-  std::vector<OutputLogs> log_names_;
   formats::CompileConfig compile_;
+  std::vector<OutputLogs> output_logs_;
   FrozenLayers frozen_;
   std::uint64_t seed_;
   DTypePolicy dtype_policy_;

@@ -114,31 +114,52 @@ TEST(Clip, ByNormAndByValue) {
   EXPECT_EQ(clipped, (Numbers{3, -3.5}));
 }
 
-TEST(RowSums, WeightsAndShare) {
-  const Numbers values{1, 10, 2, 20, 3, 30, 4, 40}, weight{2, 0.5};
-  Numbers sums(2);
+TEST(RowSum, WeightsAndShare) {
+  const Numbers values{1, 2, 3, 4}, weight{2, 0.5};
+  double sum = 0;
   const double share = 3;
-  RowSums::reference<double>({.rows = 2, .counts = 2}, {2, values.data(), nullptr, nullptr, sums.data(), nullptr});
-  EXPECT_EQ(sums, (Numbers{10, 100}));
-  RowSums::reference<double>({.rows = 2, .counts = 2}, {2, values.data(), weight.data(), &share, sums.data(), nullptr});
-  EXPECT_EQ(sums, (Numbers{3 * (2 * 3 + 0.5 * 7), 3 * (2 * 30 + 0.5 * 70)}));
+  RowSum::reference<double>({.rows = 2}, {2, values.data(), nullptr, nullptr, &sum, nullptr});
+  EXPECT_EQ(sum, 10);
+  RowSum::reference<double>({.rows = 2}, {2, values.data(), weight.data(), &share, &sum, nullptr});
+  EXPECT_EQ(sum, 3 * (2 * 3 + 0.5 * 7));
 
   Numbers gradient(4);
-  RowSumsGradient::reference<double>({.rows = 2, .factor = 8}, {2, 4, weight.data(), &share, gradient.data(), nullptr});
+  RowSumGradient::reference<double>({.rows = 2, .factor = 8}, {2, 4, weight.data(), &share, gradient.data(), nullptr});
   EXPECT_EQ(gradient, (Numbers{6, 6, 1.5, 1.5}));
-  RowSumsGradient::reference<double>({.rows = 2, .factor = 8}, {2, 4, nullptr, nullptr, gradient.data(), nullptr});
+  RowSumGradient::reference<double>({.rows = 2, .factor = 8}, {2, 4, nullptr, nullptr, gradient.data(), nullptr});
   EXPECT_EQ(gradient, (Numbers{1, 1, 1, 1}));
 }
 
-TEST(ShareOfOthers, AllSomeAndNone) {
+TEST(MeanTotals, GoOnFromThoseBefore) {
+  const Numbers values{1, 2, 3, 4}, weight{2, 0.5};
+  Numbers totals{100, 1000};
+  MeanTotals::reference<double>({.rows = 2}, {2, values.data(), nullptr, totals.data(), nullptr});
+  EXPECT_EQ(totals, (Numbers{110, 1004}));
+  MeanTotals::reference<double>({.rows = 2}, {2, values.data(), weight.data(), totals.data(), nullptr});
+  EXPECT_EQ(totals, (Numbers{110 + 2 * 3 + 0.5 * 7, 1004 + 5}));
+}
+
+TEST(LossShare, OfEachReduction) {
   const std::vector<std::int64_t> labels{7, 1, 7, 2};
-  double share = 0;
-  for (const auto& [ignored, expected] : {std::pair<std::int64_t, double>{7, 4 / (2 + 1e-7)}, {5, 4 / (4 + 1e-7)}}) {
-    ShareOfOthers::reference<double>({ignored}, {4, labels.data(), &share, nullptr});
-    EXPECT_EQ(share, expected);
-  }
-  ShareOfOthers::reference<double>({7}, {1, labels.data(), &share, nullptr});
-  EXPECT_DOUBLE_EQ(share, 1e7);
+  const Numbers losses{0, 3, 0, 0}, weight{2, 0.5, 4, 1};
+  const auto share = [&](const LossShare::Problem& problem, const double* weights) {
+    double result = -1;
+    LossShare::reference<double>(problem, {4 / problem.rows, labels.data(), losses.data(), weights, &result, nullptr});
+    return result;
+  };
+  EXPECT_EQ(share({.ignored = 7}, nullptr), 2);
+  EXPECT_EQ(share({.ignored = 5}, nullptr), 1);
+  EXPECT_EQ(share({.leaves_out_zeros = true}, weight.data()), 4);
+  EXPECT_EQ(share({.reduction = LossReduction::sum, .ignored = 7}, weight.data()), 4);
+  EXPECT_EQ(share({.reduction = LossReduction::sum, .rows = 2, .once = true}, nullptr), 2);
+  EXPECT_EQ(share({.reduction = LossReduction::sum, .rows = 2, .once = true}, weight.data()), 4);
+  EXPECT_EQ(share({.reduction = LossReduction::weighted_mean}, weight.data()), 4 / 7.5);
+  EXPECT_EQ(share({.reduction = LossReduction::weighted_mean, .rows = 2}, weight.data()), 4 / (2 * 2.5));
+  EXPECT_EQ(share({.reduction = LossReduction::weighted_mean, .ignored = 7}, weight.data()), 4 / 1.5);
+  const std::vector<std::int64_t> all{7};
+  double none = -1;
+  LossShare::reference<double>({.ignored = 7}, {1, all.data(), nullptr, nullptr, &none, nullptr});
+  EXPECT_EQ(none, 0);
 }
 
 template <class From>

@@ -140,9 +140,9 @@ TEST(RowLoss, MeansSumsAndRows) {
   const auto check = [&](const LossFunction& function, const std::vector<double>& losses, const std::vector<double>& slopes) {
     std::vector<double> loss(2), gradient(4), alone(2), gradient_alone(4);
     const RowLoss::Problem problem{2, function};
-    RowLoss::reference<double>(problem, {2, p.data(), t.data(), upstream.data(), loss.data(), gradient.data(), nullptr});
-    RowLoss::reference<double>(problem, {2, p.data(), t.data(), nullptr, alone.data(), nullptr, nullptr});
-    RowLoss::reference<double>(problem, {2, p.data(), t.data(), upstream.data(), nullptr, gradient_alone.data(), nullptr});
+    RowLoss::reference<double>(problem, {2, p.data(), nullptr, t.data(), upstream.data(), loss.data(), gradient.data(), nullptr});
+    RowLoss::reference<double>(problem, {2, p.data(), nullptr, t.data(), nullptr, alone.data(), nullptr, nullptr});
+    RowLoss::reference<double>(problem, {2, p.data(), nullptr, t.data(), upstream.data(), nullptr, gradient_alone.data(), nullptr});
     EXPECT_EQ(loss, losses);
     EXPECT_EQ(alone, losses);
     EXPECT_EQ(gradient, slopes);
@@ -161,22 +161,28 @@ struct LabelAt {
 };
 
 struct LargestAndSmallest {
-  static constexpr int counts = 2;
   template <class T>
-  void count(std::span<const T> t, std::span<const T> p, T* to) const {
-    to[0] = *std::max_element(p.begin(), p.end()) + t[0];
-    to[1] = *std::min_element(p.begin(), p.end()) + t[1];
+  void add(std::span<const T> t, std::span<const T> p, double weight, double* totals) const {
+    totals[0] += weight * static_cast<double>(*std::max_element(p.begin(), p.end()) + t[0]);
+    totals[1] += weight * static_cast<double>(*std::min_element(p.begin(), p.end()) + t[1]);
   }
 };
 
-TEST(RowCounts, LabelsAndTargetsOneAndMany) {
-  const std::vector<float> p{1, 3, 5, 7}, t{10, 20, 30, 40};
+TEST(RowMetric, OfLabels) {
+  const std::vector<float> p{1, 3, 5, 7};
   const std::vector<std::int64_t> labels{1, 0};
-  std::vector<float> one(2), two(4);
-  RowCounts::reference<float>({2, CountFunction::of(LabelAt{})}, {2, p.data(), labels.data(), nullptr, one.data(), nullptr});
-  EXPECT_EQ(one, (std::vector<float>{3, 5}));
-  RowCounts::reference<float>({2, CountFunction::of(LargestAndSmallest{})}, {2, p.data(), nullptr, t.data(), two.data(), nullptr});
-  EXPECT_EQ(two, (std::vector<float>{13, 21, 37, 45}));
+  std::vector<float> values(2);
+  RowMetric::reference<float>({2, MetricFunction::of(LabelAt{})}, {2, p.data(), labels.data(), nullptr, values.data(), nullptr});
+  EXPECT_EQ(values, (std::vector<float>{3, 5}));
+}
+
+TEST(RowTotals, WeightsOfImagesGoOnFromTotalsBefore) {
+  const std::vector<float> p{1, 3, 5, 7}, t{10, 20, 30, 40}, weight{0.5F, 2};
+  std::vector<double> totals{1000, 2000};
+  RowTotals::reference<float>({2, TotalsFunction::of(LargestAndSmallest{})}, {1, 2, p.data(), nullptr, t.data(), nullptr, totals.data(), nullptr});
+  EXPECT_EQ(totals, (std::vector<double>{1000 + 13 + 37, 2000 + 21 + 45}));
+  RowTotals::reference<float>({2, TotalsFunction::of(LargestAndSmallest{})}, {2, 1, p.data(), nullptr, t.data(), weight.data(), totals.data(), nullptr});
+  EXPECT_EQ(totals, (std::vector<double>{1050 + 0.5 * 13 + 2 * 37, 2066 + 0.5 * 21 + 2 * 45}));
 }
 
 }  // namespace

@@ -163,7 +163,7 @@ TEST(CompiledModel, LearningRateCanBeReadAndSet) {
   const auto before = slow.get_weights();
   slow.train_on_batch(inputs(), sample_labels());
   EXPECT_EQ(slow.get_weights()[0].values<float>()[0], before[0].values<float>()[0]);
-  EXPECT_THROW(model.set_learning_rate(0), ValueError);
+  EXPECT_THROW(model.set_learning_rate(-0.1), ValueError);
   EXPECT_THROW(Sequential().set_learning_rate(1), StateError);
 }
 

@@ -125,7 +125,8 @@ class PlanRun {
   void fill(Bound& bound) const {
     const Tensor wide = Tensor::from(bound.numbers, {static_cast<std::int64_t>(bound.numbers.size())});
     const bool labels = bound.element == detail::plan::Element::i64;
-    bound.memory = wide.astype(labels ? DType::i64 : plan_->options().precision == Precision::float64 ? DType::f64 : DType::f32);
+    const bool is_wide = bound.element == detail::plan::Element::f64 || plan_->options().precision == Precision::float64;
+    bound.memory = wide.astype(labels ? DType::i64 : is_wide ? DType::f64 : DType::f32);
   }
 
   std::unique_ptr<detail::plan::Lowering> lowering_;

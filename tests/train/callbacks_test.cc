@@ -47,8 +47,10 @@ class Told : public Trainer {
   std::int64_t total_steps() const override { return epoch_ + 1; }
   double seconds() const override { return 1; }
   void stop() override { stopped_ = true; }
-  double learning_rate() const override { return 0.1; }
-  void set_learning_rate(double) override {}
+  void log(const std::string&, double) override {}
+  std::optional<bool> larger_is_better(std::string_view name) const override { return name.ends_with("accuracy"); }
+  double learning_rate() const override { return rate_; }
+  void set_learning_rate(double rate) override { rate_ = rate; }
   void save(const std::string&) override {}
   void save_weights(const std::string&) override {}
   std::vector<Tensor> weights() const override { return {Tensor::from(std::vector<double>{static_cast<double>(epoch_)}, {1})}; }
@@ -56,6 +58,7 @@ class Told : public Trainer {
 
   std::int64_t epoch_ = 0, restored_ = -1;
   bool stopped_ = false;
+  double rate_ = 0.1;
 };
 
 struct Trace {
@@ -108,7 +111,7 @@ TEST(EarlyStopping, DoesWhatKerasDoes) {
   }
 }
 
-TEST(EarlyStopping, AutoModeFollowsTheName) {
+TEST(EarlyStopping, AutoModeFollowsTheMetric) {
   for (const std::string monitor : {"accuracy", "val_accuracy", "loss", "val_loss"}) {
     EarlyStopping callback({.monitor = monitor, .patience = 5});
     Told trainer;
@@ -411,7 +414,7 @@ TEST_F(InFit, TrainersDoWhatTheyAreTold) {
       if (trainer.total_steps() == 1) trainer.set_learning_rate(0.5);
       if (trainer.total_steps() == 2) {
         rate = trainer.learning_rate();
-        EXPECT_THROW(trainer.set_learning_rate(0), ValueError);
+        EXPECT_THROW(trainer.set_learning_rate(-1), ValueError);
         EXPECT_THROW(trainer.set_weights({}), ValueError);
         std::vector<Tensor> other = trainer.weights();
         other[0] = Tensor({7});
@@ -434,6 +437,123 @@ TEST_F(InFit, TrainersDoWhatTheyAreTold) {
   other.add(Dense(1, {.name = "dense", .input_shape = {1}}));
   other.load_weights(path("w.safetensors"));
   EXPECT_EQ(other.get_weights()[0].values<float>()[0], weights()[0]);
+}
+
+// ---- ReduceLROnPlateau against traces of Keras 3.15 --------------------------------------------------------------
+
+TEST(ReduceLROnPlateau, DoesWhatKerasDoes) {
+  struct Case {
+    std::vector<std::optional<double>> values;  // none: an epoch without validation
+    ReduceLROnPlateauOptions options;
+    std::vector<double> rates;  // after each epoch
+  };
+  const std::optional<double> none;
+  const std::vector<Case> cases = {
+      {{3, 2, 2, 2, 2, 2, 2}, {.patience = 2}, {.1, .1, .1, .01, .01, .001, .001}},
+      {{3, 2, 2, 2, 2, 2, 2, 2}, {.patience = 2, .cooldown = 2}, {.1, .1, .1, .01, .01, .01, .001, .001}},
+      {{3, 2.95, 2.9, 2.5, 2.45, 2.4}, {.patience = 1, .min_delta = 0.2}, {.1, .01, .001, .001, .0001, .00001}},
+      {{1, 2, 3, 3, 3}, {.factor = 0.5, .patience = 1, .mode = "max"}, {.1, .1, .1, .05, .025}},
+      {{2, 2, 2, 2}, {.factor = 0.5, .patience = 1, .min_lr = 0.03}, {.1, .05, .03, .03}},
+      {{none, 2, none, 2, 2}, {.patience = 1}, {.1, .1, .1, .01, .001}},
+      {{nan, 1, 1, nan, .5, .5}, {.patience = 1}, {.1, .01, .001, .0001, .00001, .000001}},
+      {{1, 1, 1, 1}, {.patience = 0}, {.1, .01, .001, .0001}},
+      {{2, 2, 1, 1, 1, 1, 1}, {.factor = 0.3, .patience = 2, .cooldown = 3}, {.1, .1, .1, .1, .03, .03, .03}},
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    ReduceLROnPlateau callback(cases[i].options);
+    Told trainer;
+    callback.on_train_begin(trainer);
+    for (std::size_t e = 0; e < cases[i].values.size(); ++e) {
+      trainer.epoch_ = static_cast<std::int64_t>(e);
+      Logs logs = {{"loss", 1}};
+      if (cases[i].values[e]) logs["val_loss"] = *cases[i].values[e];
+      callback.on_epoch_end(trainer, logs);
+      EXPECT_NEAR(trainer.rate_, cases[i].rates[e], 1e-6 * cases[i].rates[e]) << "case " << i << ", epoch " << e;
+    }
+  }
+  EXPECT_THAT(message_of<ValueError>([] { ReduceLROnPlateau({.factor = 1}); }), HasSubstr("factor is 1; it must be in (0, 1)"));
+  EXPECT_THAT(message_of<ValueError>([] { ReduceLROnPlateau({.patience = -1}); }), HasSubstr("patience is -1"));
+  EXPECT_THAT(message_of<ValueError>([] { ReduceLROnPlateau({.min_lr = -1}); }), HasSubstr("min_lr is -1"));
+  Told trainer;
+  EXPECT_THAT(message_of<ValueError>([&] { ReduceLROnPlateau({.monitor = "val_los"}).on_train_begin(trainer); }), HasSubstr("did you mean \"val_loss\"?"));
+}
+
+TEST_F(InFit, RatesOfASchedulerAreLogged) {
+  const History history = fit({LearningRateScheduler([](std::int64_t epoch, double rate) { return epoch == 0 ? rate : rate / 2; }),
+                               LambdaCallback({.on_epoch_end = [](Trainer& trainer, const Logs& logs) {
+                                 EXPECT_EQ(logs.at("learning_rate"), trainer.learning_rate()) << "callbacks behind it see it";
+                               }})},
+                              {.batch_size = 4, .epochs = 3});
+  const std::vector<double>& rates = history["learning_rate"];
+  ASSERT_EQ(rates.size(), 3U);
+  EXPECT_EQ(rates[1], rates[0] / 2);
+  EXPECT_EQ(rates[2], rates[0] / 4);
+  const History second = fit({LearningRateScheduler([](std::int64_t epoch) { return epoch == 0 ? 0.0 : 0.5; })}, {.batch_size = 4, .epochs = 2});
+  EXPECT_EQ(second["learning_rate"], (std::vector<double>{0, 0.5}));
+  EXPECT_THAT(message_of<ValueError>([&] { fit({LearningRateScheduler([](std::int64_t) { return -1.0; })}, {.epochs = 1}); }),
+              HasSubstr("the schedule gave -1 for epoch 0"));
+}
+
+TEST_F(InFit, NanEndsTheTraining) {
+  Tensor broken = numbers().clone().astype(DType::f32);
+  broken.values<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  const auto run = [&](TerminateOnNaNOptions options) {
+    return model_.fit(broken, broken, {.batch_size = 4, .epochs = 3, .verbose = 0, .callbacks = {TerminateOnNaN(options)}, .shuffle = false});
+  };
+  const History history = run({});
+  EXPECT_TRUE(history.stopped);
+  EXPECT_TRUE(history.epoch.empty());
+  EXPECT_THAT(message_of<StateError>([&] { run({.raise_error = true}); }), HasSubstr("the loss is nan after batch 0 of epoch 1"));
+}
+
+TEST_F(InFit, LambdasAreCalledInOrder) {
+  std::string calls;
+  const auto note = [&](const char* text) { return [&calls, text](Trainer&) { calls += text; }; };
+  const auto note_logs = [&](const char* text) { return [&calls, text](Trainer&, const Logs&) { calls += text; }; };
+  fit({LambdaCallback({.on_epoch_begin = note("e("),
+                       .on_epoch_end = note_logs(")"),
+                       .on_train_begin = note("t("),
+                       .on_train_end = note_logs(")"),
+                       .on_train_batch_begin = note("b("),
+                       .on_train_batch_end = note_logs(")")}),
+       LambdaCallback({})},
+      {.batch_size = 6, .epochs = 1});
+  EXPECT_EQ(calls, "t(e(b()b()))");
+}
+
+// By what the metric measures: Keras takes the direction from the metric, too.
+TEST_F(InFit, AutomaticModeGoesByTheMetric) {
+  struct Ask : Callback {
+    void on_train_begin(Trainer& trainer) override {
+      EXPECT_EQ(trainer.larger_is_better("val_loss"), false);
+      EXPECT_EQ(trainer.larger_is_better("mean_absolute_error"), false);
+      EXPECT_EQ(trainer.larger_is_better("val_r2_score"), true);
+      EXPECT_EQ(trainer.larger_is_better("r2_score[0]"), true);
+      EXPECT_EQ(trainer.larger_is_better("learning_rate"), std::nullopt);
+    }
+  };
+  model_.compile({.optimizer = "sgd", .loss = "mean_squared_error", .metrics = {"mean_absolute_error", metrics::R2Score{.class_aggregation = "none"}}});
+  const History history = fit({Ask()}, {.batch_size = 4, .epochs = 1});
+  EXPECT_EQ(history["r2_score"], history["r2_score[0]"]) << "the mean of one";
+  EXPECT_EQ(model_.metrics_names(), (std::vector<std::string>{"loss", "mean_absolute_error", "r2_score"}));
+}
+
+TEST_F(InFit, MetricsAreThoseOfAllRowsForEveryBatchSizeAndThreads) {
+  model_.compile({.optimizer = "sgd",
+                  .loss = "mean_squared_error",
+                  .metrics = {metrics::R2Score{}, metrics::AUC{}, "mean_absolute_error", metrics::RootMeanSquaredError{}, metrics::Precision{.thresholds = {0.1, 0.5}}}});
+  const Tensor x = numbers(33);
+  std::optional<Logs> first;
+  for (const int count : {1, 3})
+    for (const std::int64_t batch : {1, 4, 7, 33}) {
+      const int before = threads();
+      set_threads(count);
+      Logs logs = model_.evaluate(x, x, {.batch_size = batch, .verbose = 0});
+      set_threads(before);
+      logs.erase("loss");
+      if (!first) first = logs;
+      EXPECT_EQ(logs, *first) << "batches of " << batch << " on " << count << " threads";
+    }
 }
 
 TEST_F(InFit, RateThatWasSetIsUsed) {

@@ -51,6 +51,8 @@ class FakeTrainer : public Trainer {
   std::int64_t total_steps() const override { return step_; }
   double seconds() const override { return seconds_; }
   void stop() override {}
+  void log(const std::string&, double) override {}
+  std::optional<bool> larger_is_better(std::string_view) const override { return std::nullopt; }
   double learning_rate() const override { return 0.001; }
   void set_learning_rate(double) override {}
   void save(const std::string&) override {}

@@ -206,6 +206,7 @@ class Trains:
         return self._results(logs, return_dict)
 
     def _results(self, logs, return_dict):
+        logs = _callbacks.lists_joined(logs)
         if return_dict:
             return logs
         values = [logs[name] for name in self.metrics_names if name in logs]

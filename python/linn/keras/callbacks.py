@@ -5,6 +5,8 @@ import inspect
 import math
 import warnings
 
+import numpy as np
+
 from linn import _linn, errors
 from linn._names import attribute_of
 
@@ -96,6 +98,20 @@ class Callback:
         return own
 
 
+def lists_joined(logs):
+    """Logs in which "f1_score[0]", "f1_score[1]", ... are one array under "f1_score", as in Keras."""
+    joined, parts = {}, {}
+    for name, value in logs.items():
+        if name.endswith("]"):
+            base, _, place = name[:-1].rpartition("[")
+            parts.setdefault(base, {})[int(place)] = value
+        else:
+            joined[name] = value
+    for base, values in parts.items():
+        joined[base] = np.array([values[i] for i in range(len(values))], np.float32)
+    return joined
+
+
 class History(Callback):
     """What fit returns: `epoch`, and `history`, a list of values for each name in the logs."""
 
@@ -110,7 +126,7 @@ class History(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
+        for name, value in lists_joined(logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
     def _value(self, name, i):
@@ -118,10 +134,10 @@ class History(Callback):
         if len(values) < len(self.epoch):  # validated at some epochs only
             at = [k for k, epoch in enumerate(self.epoch) if (epoch + 1) % self._validation_freq == 0]
             i = at.index(i) if i in at else len(values)
-        return f"{values[i]:.4f}" if i < len(values) else ""
+        return f"{np.mean(values[i]):.4f}" if i < len(values) else ""
 
     def __repr__(self):
-        last = ", ".join(f"{name}={values[-1]:.4f}" for name, values in self.history.items() if values)
+        last = ", ".join(f"{name}={np.mean(values[-1]):.4f}" for name, values in self.history.items() if values)
         return f"<History of {len(self.epoch)} epochs: {last}>"
 
     def _repr_html_(self):
@@ -381,6 +397,47 @@ class SwapEMAWeights(Callback):
 
     def on_predict_end(self, logs=None):
         self._show_averages(False)
+
+
+class TensorBoard(_Native):
+    """Writes numbers for TensorBoard into `log_dir`/train and `log_dir`/validation, under Keras's names.
+
+    Args:
+        log_dir: The directory.
+        write_steps_per_second: Whether the speed is written too.
+        update_freq: "epoch", "batch", or a number of steps between the means so far.
+
+    Graphs are not written: `write_graph` says nothing. Histograms and pictures of weights, profiles and embeddings are refused.
+    """
+
+    def __init__(
+        self,
+        log_dir="logs",
+        histogram_freq=0,
+        write_graph=True,
+        write_images=False,
+        write_steps_per_second=False,
+        update_freq="epoch",
+        profile_batch=0,
+        embeddings_freq=0,
+        embeddings_metadata=None,
+    ):
+        super().__init__()
+        absent = {
+            "histogram_freq": histogram_freq,
+            "write_images": write_images,
+            "profile_batch": profile_batch,
+            "embeddings_freq": embeddings_freq,
+            "embeddings_metadata": embeddings_metadata,
+        }
+        for name, value in absent.items():
+            if value:
+                raise errors.ValueError(f"TensorBoard: {name} is {value!r}; linn writes numbers alone: leave it out")
+        steps = {"epoch": 0, "batch": 1}.get(update_freq, update_freq)
+        if not isinstance(steps, int) or (steps < 1 and update_freq != "epoch"):
+            raise errors.ValueError(f'TensorBoard: update_freq is {update_freq!r}; it may be "epoch", "batch" or 1 or more steps')
+        self.log_dir, self.update_freq = str(log_dir), update_freq
+        self._engine = _linn.tensor_board(self.log_dir, bool(write_steps_per_second), steps)
 
 
 class CallbackList:

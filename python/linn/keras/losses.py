@@ -9,39 +9,30 @@ from linn._names import attribute_of
 from linn.keras import _described
 
 
-def _meter(kind, node, y_true, y_pred):
-    """Gives the value of a loss or metric for some rows of targets, predictions and weights, by the engine's evaluate."""
+def _meter(node, y_pred):
+    """Gives the value of a loss for some rows of targets, predictions and weights, by the engine's evaluate."""
     value = _linn.input(y_pred.shape[1:], "")
     out = _linn.make_layer("Identity", json.dumps({"name": "y"})).call([value], True)
     model = _linn.Model([value], out, "", 0, "float32")
-    loss, metrics = (node, []) if kind == "loss" else (_loss_beside(y_true, y_pred), [node])
-    model.compile(json.dumps({"optimizer": "sgd", "loss": loss, "loss_weights": None, "metrics": metrics}))
-
-    def measure(t, p, weight=None):
-        logs = model.on_batch(False, p, t, weight, {}, "exact")
-        return logs["loss"] if kind == "loss" else next(v for k, v in logs.items() if k != "loss")
-
-    return measure
+    model.compile(json.dumps({"optimizer": "sgd", "loss": node, "loss_weights": None, "metrics": []}))
+    return lambda t, p, weight=None: model.on_batch(False, p, t, weight, {}, "exact")["loss"]
 
 
-def measured(kind, node, y_true, y_pred):
-    """The value of a loss or metric of all samples, a float."""
+def measured(node, y_true, y_pred, sample_weight=None):
+    """The value of a loss of all samples, a float."""
     t, p = targets_and_predictions(y_true, y_pred)
-    return _meter(kind, node, t, p)(t, p)
+    return _meter(node, p)(t, p, sample_weight)
 
 
-def measured_rows(kind, node, y_true, y_pred):
-    """The value of a loss or metric of each row, the last axis: float32, of the shape without that axis."""
+def measured_rows(node, y_true, y_pred):
+    """The value of a loss of each row, the last axis: float32, of the shape without that axis."""
     t, p = targets_and_predictions(y_true, y_pred)
     shape = p.shape[:-1]
     rows = p.reshape(-1, p.shape[-1])
-    if t.ndim == p.ndim:
-        t = t.reshape(len(rows), -1)
-    else:
-        t = t.reshape(-1)
+    t = t.reshape(len(rows), -1) if t.ndim == p.ndim else t.reshape(-1)
     if not len(rows):
         return np.zeros(shape, np.float32)
-    measure = _meter(kind, node, t, rows)
+    measure = _meter(node, rows)
     return np.array([measure(t[i : i + 1], rows[i : i + 1]) for i in range(len(rows))], np.float32).reshape(shape)
 
 
@@ -69,45 +60,49 @@ def weighted(values, sample_weight):
     return values * weight, weight
 
 
-def _loss_beside(t, p):
-    # A metric of labels wants a loss that takes labels.
-    labels = t.ndim < p.ndim or t.shape != p.shape
-    return "sparse_categorical_crossentropy" if labels else "mean_squared_error"
-
-
 _REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
+# Losses whose rows hang on more than a row.
+_OF_BATCH = {"Dice", "Tversky", "Circle"}
 
 
 class Loss(_described.Described):
-    """Base of the losses. `loss(y_true, y_pred, sample_weight=None)` gives their mean, or what `reduction` says; `loss.call` one value for each row.
+    """Base of the losses. `loss(y_true, y_pred, sample_weight=None)` gives one number, as `reduction` says; `loss.call` one value for each row.
 
-    `reduction` counts where a loss is called by hand: "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight" or None. fit and evaluate
-    take means, and refuse a loss with another reduction.
+    `reduction` is "sum_over_batch_size", "sum", "mean", "mean_with_sample_weight" or None. fit and evaluate need one number, and refuse None.
     """
 
     def __init__(self, *args, **kwargs):
-        reduction = kwargs.pop("reduction", _REDUCTIONS[0])
-        if reduction not in _REDUCTIONS:
-            raise errors.ValueError(f"{type(self).__name__}: reduction is {reduction!r}; {', '.join(map(repr, _REDUCTIONS))} are allowed")
-        super().__init__(*args, **kwargs)
-        self.reduction = reduction
+        given = self._arguments.bind(args, kwargs) if self._arguments else kwargs
+        self.reduction = given.pop("reduction", _REDUCTIONS[0])
+        if self.reduction not in _REDUCTIONS:
+            raise errors.ValueError(f"{type(self).__name__}: reduction is {self.reduction!r}; {', '.join(map(repr, _REDUCTIONS))} are allowed")
+        if self.reduction not in (None, "none", _REDUCTIONS[0]):
+            given["reduction"] = self.reduction
+        super().__init__(**given)
 
     def get_config(self):
         name = self._given.get("name") or _names[type(self).__name__]
         return {**super().get_config(), "name": name, "reduction": self.reduction}
 
     def _node(self):
-        if self.reduction in ("sum_over_batch_size", "mean"):
+        if self.reduction not in (None, "none"):
             return self._written
         return {"module": "keras.losses", "class_name": self._row["name"], "config": self.get_config(), "registered_name": None}
 
     def call(self, y_true, y_pred):
-        """The loss of each row, the last axis: float32, of the shape without that axis."""
-        return measured_rows("loss", self._written, y_true, y_pred)
+        """The loss of each row, the last axis: float32, of the shape without that axis. Of a loss of the whole batch its one number."""
+        if self._row["name"] in _OF_BATCH:
+            if self._row["name"] == "Circle" or self.get_config().get("axis") is not None:
+                raise errors.ValueError(f"{self._row['name']}: a value for each row is not supported; call the loss itself, which gives one number")
+            return np.float32(measured(self._written, y_true, y_pred))
+        return measured_rows(self._written, y_true, y_pred)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
+        if self._row["name"] in _OF_BATCH and self.reduction not in (None, "none"):
+            weight = None if sample_weight is None else _arrays.array(sample_weight, "sample_weight")
+            return measured(self._written, y_true, y_pred, weight)
         if sample_weight is None and self.reduction in ("sum_over_batch_size", "mean", "mean_with_sample_weight"):
-            return measured("loss", self._written, y_true, y_pred)
+            return measured(self._written, y_true, y_pred)
         values = self.call(y_true, y_pred)
         count = float(values.size)
         if sample_weight is not None:

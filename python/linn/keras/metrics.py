@@ -1,15 +1,13 @@
 """Metrics, by Keras's names. Each is its arguments; the engine computes it."""
 
+import json
+
 import numpy as np
 
-from linn import errors
+from linn import _arrays, _linn, errors
 from linn._names import attribute_of
 from linn.keras import _described
-from linn.keras.losses import measured, measured_rows, targets_and_predictions, weighted
-
-
-# Metrics that are no mean of one value for each row, so that weights would change how they are counted.
-_COUNTS = {"Precision", "Recall"}
+from linn.keras.losses import targets_and_predictions
 
 
 class Metric(_described.Described):
@@ -17,46 +15,42 @@ class Metric(_described.Described):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._seen = []
+        self._state = _linn.MetricState(json.dumps(self._node()))
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds predictions. `sample_weight` has one number for each sample, or for each row of the last axis."""
-        if sample_weight is not None and self._row["name"] in _COUNTS:
-            raise errors.ValueError(f"{type(self).__name__}: sample_weight is not supported")
         t, p = targets_and_predictions(y_true, y_pred)
-        if p.ndim == 1 and t.ndim == 1:
-            config = self.get_config()
-            is_row = config.get("top_k") is not None or "k" in config
-            t, p = (t[None], p[None]) if is_row else (t[:, None], p[:, None])
+        config = self.get_config()
+        if p.ndim == 1 and t.ndim == 1 and (config.get("top_k") is not None or "k" in config):
+            t, p = t[None], p[None]  # one row
         weight = None
         if sample_weight is not None:
-            _, weight = weighted(np.zeros(p.shape[:-1], np.float32), sample_weight)
-        self._seen.append((t, p, weight))
+            weight = np.ascontiguousarray(_arrays.array(sample_weight, "sample_weight"), np.float32)
+            if weight.ndim == 0:
+                weight = np.full(p.shape[:1], weight, np.float32)
+        self._state.update_state(t, p, weight)
 
     def result(self):
-        """The metric of everything since the last reset_state, a float."""
-        if not self._seen:
-            return 0.0
-        targets, predictions, weights = zip(*self._seen)
-        if all(weight is None for weight in weights):
-            return measured("metric", self._node(), _joined(targets), _joined(predictions))
-        values = np.concatenate([np.ravel(measured_rows("metric", self._node(), t, p)) for t, p in zip(targets, predictions)])
-        weight = np.concatenate([np.ones(p.shape[:-1]).ravel() if w is None else np.ravel(w) for p, w in zip(predictions, weights)])
-        is_root = self._row["name"] == "RootMeanSquaredError"
-        total = float(weight.sum())
-        mean = float((weight * (values**2 if is_root else values)).sum() / total) if total else 0.0
-        return mean**0.5 if is_root else mean
+        """The metric of everything since the last reset_state: a float, or an array where it has several numbers."""
+        results = self._state.results()
+        return results[0] if len(results) == 1 else np.array(results, np.float32)
 
     def reset_state(self):
-        self._seen = []
+        self._state.reset_state()
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         self.update_state(y_true, y_pred, sample_weight)
         return self.result()
 
 
-def _joined(parts):
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def confusion_matrix(labels, predictions, num_classes=None):
+    """How often each class (rows) was taken for each (columns): int64 (classes, classes). Predictions are classes, or scores (n, classes).
+
+    Keras does not have it.
+    """
+    if num_classes is not None and num_classes < 1:
+        raise errors.ValueError(f"confusion_matrix: num_classes is {num_classes}; it must be 1 or more")
+    return _linn.confusion_counts(_arrays.array(labels, "labels"), _arrays.array(predictions, "predictions"), num_classes or 0)
 
 
 _classes = _described.make_classes("metric", Metric, __name__)

@@ -1,4 +1,4 @@
-// Losses and metrics of rows, with the gradient of the loss. A row is a sample, or one position of a sample.
+// Losses and metrics of rows, with the gradients of losses. A row is a sample, or one position of a sample.
 #pragma once
 
 #include <cstdint>
@@ -56,15 +56,30 @@ struct RowLoss {
   }
 };
 
-/// A metric's counts of each row, given by a function of one row (row_function.h).
-struct RowCounts {
-  static constexpr std::string_view name = "row_counts";
+/// A metric's number of each row, given by a function of one row (row_function.h).
+struct RowMetric {
+  static constexpr std::string_view name = "row_metric";
   struct Problem {
     std::int64_t width = 0;
-    CountFunction function = {};
+    MetricFunction function = {};
   };
   template <class T>
-  using Args = RowCountsArgs<T>;
+  using Args = RowMetricArgs<T>;
+  template <class T>
+  static void reference(const Problem& problem, const Args<T>& args) {
+    problem.function.run(problem.width, args);
+  }
+};
+
+/// Adds the rows of a batch, in their order, to the totals of a metric, given by a function of one row (row_function.h).
+struct RowTotals {
+  static constexpr std::string_view name = "row_totals";
+  struct Problem {
+    std::int64_t width = 0;
+    TotalsFunction function = {};
+  };
+  template <class T>
+  using Args = RowTotalsArgs<T>;
   template <class T>
   static void reference(const Problem& problem, const Args<T>& args) {
     problem.function.run(problem.width, args);
