@@ -74,10 +74,10 @@ struct detail::schema::Schema<detail::layers::PReLUConfig> {
   using O = PReLUOptions;
   static constexpr Info info{.module = "keras.layers", .name = "PReLU", .help = "A rectifier whose slope below 0 is learned."};
   static constexpr auto fields = all(nested(&C::options, field("alpha_initializer", &O::alpha_initializer, "First values of alpha."),
+                                            field("alpha_regularizer", &O::alpha_regularizer, "Added to the loss for the size of alpha."),
                                             field("alpha_constraint", &O::alpha_constraint, "Done to alpha after each step."),
                                             field("shared_axes", &O::shared_axes, "Axes along which one slope is shared."),
                                             detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"alpha_regularizer"}};
   static constexpr Example examples[] = {{R"({"name": "p"})", "(3, 4)"}, {R"({"name": "p", "shared_axes": [1, 2]})", "(3, 4, 2)"}};
 };
 
@@ -111,7 +111,7 @@ class PReLUDescription final : public Described<PReLUConfig> {
     return input;
   }
   std::vector<VariableSpec> variables(const Shape& input) const override {
-    return {{"alpha", slopes(input, where()), config_.options.alpha_initializer, true, {}, config_.options.alpha_constraint}};
+    return {{"alpha", slopes(input, where()), config_.options.alpha_initializer, true, config_.options.alpha_regularizer, config_.options.alpha_constraint}};
   }
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const override {
     return plan::prelu(to, input, variables[0]);

@@ -40,10 +40,11 @@ struct detail::schema::Schema<detail::layers::LayerNormalizationConfig> {
       field("scale", &O::scale, "Whether the values are multiplied by gamma."),
       field("beta_initializer", &O::beta_initializer, "First values of beta."),
       field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
+      field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
+      field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
       field("beta_constraint", &O::beta_constraint, "Done to beta after each step."),
       field("gamma_constraint", &O::gamma_constraint, "Done to gamma after each step."), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {
-      {"beta_regularizer"}, {"gamma_regularizer"}, {"rms_scaling", "false"}};
+  static constexpr Absent absent[] = {{"rms_scaling", "false"}};
   static constexpr Example examples[] = {{R"({"name": "n"})", "(3, 4, 5)"},
                                          {R"({"name": "n", "axis": [1, 2, 3]})", "(2, 3, 4)"},
                                          {R"({"name": "n", "axis": 1, "center": false, "epsilon": 0.01})", "(4, 3, 2)"}};
@@ -89,9 +90,10 @@ struct detail::schema::Schema<detail::layers::GroupNormalizationConfig> {
       field("center", &O::center, "Whether beta is added."), field("scale", &O::scale, "Whether the values are multiplied by gamma."),
       field("beta_initializer", &O::beta_initializer, "First values of beta."),
       field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
+      field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
+      field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
       field("beta_constraint", &O::beta_constraint, "Done to beta after each step."),
       field("gamma_constraint", &O::gamma_constraint, "Done to gamma after each step."), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"beta_regularizer"}, {"gamma_regularizer"}};
   static constexpr Example examples[] = {{R"({"name": "n", "groups": 2})", "(3, 4, 6)"},
                                          {R"({"name": "n", "groups": -1})", "(3, 4, 3)"},
                                          {R"({"name": "n", "groups": 2, "axis": 1, "scale": false})", "(4, 3, 5)"}};
@@ -107,8 +109,8 @@ namespace {
 template <class Options>
 std::vector<VariableSpec> scale_and_center(const Options& o, const Shape& shape) {
   std::vector<VariableSpec> specs;
-  if (o.scale) specs.push_back({"gamma", shape, o.gamma_initializer, true, {}, o.gamma_constraint});
-  if (o.center) specs.push_back({"beta", shape, o.beta_initializer, true, {}, o.beta_constraint});
+  if (o.scale) specs.push_back({"gamma", shape, o.gamma_initializer, true, o.gamma_regularizer, o.gamma_constraint});
+  if (o.center) specs.push_back({"beta", shape, o.beta_initializer, true, o.beta_regularizer, o.beta_constraint});
   return specs;
 }
 

@@ -61,6 +61,13 @@ class Lowering {
   /// Of each output, while the layers of fit's `augment` are lowered: layers that mix images change them too. Empty elsewhere.
   std::vector<Target>& targets() { return targets_; }
 
+  /// A value within the network that the loss grows with: l1 * sum of |x| + l2 * sum of x^2, for each image.
+  struct Penalized {
+    Value value;
+    double l1 = 0, l2 = 0;
+  };
+  std::vector<Penalized>& penalized() { return penalized_; }
+
   /// A new number for each op that draws random numbers, so that no two ops share a stream.
   std::uint64_t next_stream() { return streams_++; }
 
@@ -83,6 +90,7 @@ class Lowering {
   std::vector<std::unique_ptr<Op>> updates_;
   std::uint64_t streams_ = 0;
   std::vector<Target> targets_;
+  std::vector<Penalized> penalized_;
 };
 
 /// The reverse pass: visits the ops from last to first, and lets each add the ops for its gradients.

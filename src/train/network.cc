@@ -1,6 +1,7 @@
 #include "train/network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <span>
 
@@ -147,6 +148,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
   for (std::size_t i = 0; i < variables_.size(); ++i)
     if (graph.variables()[i].trainable_but_for(frozen)) trainable_.push_back(i);
   if (compares(key_.use)) lower_penalties(to, graph);
+  if (compares(key_.use)) lower_activity_penalties(to);
   if (differentiates)
     for (const std::size_t i : trainable_) training.variables.push_back(variables_[i]);
   if (key_.use == Use::train)
@@ -169,6 +171,27 @@ void Network::lower_penalties(plan::Lowering& to, const graph::Graph& graph) {
       penalties_.push_back(plan::orthogonal_penalty(to, variables_[i], orthogonal->factor, orthogonal->mode.kind() == regularizers::OrthogonalMode::columns));
     else
       penalties_.push_back(plan::penalty(to, variables_[i], regularizer.l1(), regularizer.l2()));
+  }
+}
+
+namespace {
+
+// The penalty of an element, as a loss without a target.
+struct Penalty {
+  double l1, l2;
+  auto value(auto /*t*/, auto p) const { return static_cast<decltype(p)>(l1) * std::abs(p) + static_cast<decltype(p)>(l2) * p * p; }
+  auto slope(auto /*t*/, auto p) const { return static_cast<decltype(p)>(l1) * losses::sign(p) + 2 * static_cast<decltype(p)>(l2) * p; }
+};
+
+}  // namespace
+
+// The loss takes the mean over all elements; the penalty is their sum, divided by the images alone.
+void Network::lower_activity_penalties(plan::Lowering& to) {
+  const std::vector<plan::Lowering::Penalized> all = std::move(to.penalized());
+  to.set_layer("activity_penalty");
+  for (const auto& [value, l1, l2] : all) {
+    const plan::Value sum = optim::lower_sum(to, Penalty{l1, l2}, {.prediction = value, .target = value}, {}, static_cast<double>(value.shape.elements()));
+    activity_penalties_.push_back({sum, static_cast<double>(value.shape[-1])});
   }
 }
 
@@ -230,6 +253,7 @@ void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<con
   sums->images += images;
   for (const plan::Value& penalty : penalties_)
     for (const double part : numbers(penalty)) sums->penalties += part * static_cast<double>(images);
+  for (const ActivityPenalty& penalty : activity_penalties_) sums->penalties += penalty.width * numbers(penalty.sum).front();
   for (const Compared& compared : compared_) {
     OutputSums& output = sums->outputs[compared.output];
     output.rows += images * compared.rows_an_image;

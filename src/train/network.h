@@ -106,6 +106,7 @@ class Network {
   void augment_inputs(plan::Lowering& to, const graph::Graph& graph, const formats::CompileConfig& compile, std::vector<plan::Value>& inputs);
   void lower_loss(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output);
   void lower_penalties(plan::Lowering& to, const graph::Graph& graph);
+  void lower_activity_penalties(plan::Lowering& to);
   void lower_step(plan::Lowering& to, const graph::Graph& graph, const OptimizerDescription& optimizer, const std::vector<plan::Value>& gradients);
 
   NetworkKey key_;
@@ -118,6 +119,11 @@ class Network {
   std::vector<plan::Lowering::Target> targets_;     // of each output, where `augment` had them to change; else empty
   std::vector<Compared> compared_;
   std::vector<plan::Value> penalties_;              // of the trainable variables with a regularizer
+  struct ActivityPenalty {
+    plan::Value sum;    // of the means over the last axis
+    double width = 1;   // of that axis
+  };
+  std::vector<ActivityPenalty> activity_penalties_;  // of values within the network
   std::optional<std::uint64_t> bound_version_;
   std::unique_ptr<plan::Plan> plan_;
   std::unique_ptr<plan::Workspace> workspace_;

@@ -125,9 +125,13 @@ def channels_first(c):
     c.add("first_flatten", L.Flatten("channels_first", dtype="float64"), c.normal(2, 3, 4, 5))
 
 
+def penalties(c):
+    c.add("activity_regularization", L.ActivityRegularization(0.01, 0.02, dtype="float64"), c.normal(3, 4, 5))
+
+
 def main():
     c = Cases()
-    for part in (arranged, products, norms, encodings, dropouts, axes_of_batch_norm, channels_first):
+    for part in (arranged, products, norms, encodings, dropouts, axes_of_batch_norm, channels_first, penalties):
         part(c)
     save("core_layers", c.tensors)
     save_cases("core_layers.json", {

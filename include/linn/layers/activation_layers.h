@@ -9,6 +9,7 @@
 #include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
+#include "linn/regularizers.h"
 
 namespace linn {
 
@@ -55,6 +56,7 @@ class ELU : public Layer {
 
 struct PReLUOptions {
   Initializer alpha_initializer = "zeros";
+  Regularizer alpha_regularizer = {};
   Constraint alpha_constraint = {};
   /// Axes of an image, counted from 1, along which one slope is shared: {1, 2} for one slope a channel.
   Axes shared_axes = {};

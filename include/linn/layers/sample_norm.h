@@ -9,6 +9,7 @@
 #include "linn/constraints.h"
 #include "linn/initializers.h"
 #include "linn/layer.h"
+#include "linn/regularizers.h"
 
 namespace linn {
 
@@ -19,6 +20,8 @@ struct LayerNormalizationOptions {
   bool scale = true;
   Initializer beta_initializer = "zeros";
   Initializer gamma_initializer = "ones";
+  Regularizer beta_regularizer = {};
+  Regularizer gamma_regularizer = {};
   Constraint beta_constraint = {};
   Constraint gamma_constraint = {};
   std::string name = {};
@@ -70,6 +73,8 @@ struct GroupNormalizationOptions {
   bool scale = true;
   Initializer beta_initializer = "zeros";
   Initializer gamma_initializer = "ones";
+  Regularizer beta_regularizer = {};
+  Regularizer gamma_regularizer = {};
   Constraint beta_constraint = {};
   Constraint gamma_constraint = {};
   std::string name = {};
