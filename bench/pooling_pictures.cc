@@ -21,29 +21,36 @@ constexpr std::int64_t digit = 28, square = 112, gap = 6;
 
 struct Shown {
   std::string name;
-  linn::Layer layer;
+  std::vector<linn::Layer> layers;
 };
 
 std::vector<Shown> poolings() {
   using namespace linn;
-  return {{"max", MaxPooling2D()},
-          {"average", AveragePooling2D(2)},
-          {"blur", BlurPooling2D(3)},
-          {"max-blur", MaxBlurPooling2D(2, {.filter_size = 3})},
-          {"aps", AdaptivePolyphaseSampling2D()},
-          {"lps", LearnablePolyphaseSampling2D()},
-          {"adaptive-max", AdaptiveMaxPooling2D(11)},
-          {"adaptive-average", AdaptiveAveragePooling2D(11)},
-          {"lp", LpPooling2D()},
-          {"gem", GeneralizedMeanPooling2D()},
-          {"soft", SoftPooling2D()},
-          {"stochastic", StochasticPooling2D()},
-          {"mixed", MixedPooling2D()},
-          {"gated", GatedPooling2D()},
-          {"global-max", GlobalMaxPooling2D({.keepdims = true})},
-          {"global-average", GlobalAveragePooling2D({.keepdims = true})},
-          {"global-lp", GlobalLpPooling2D({.keepdims = true})},
-          {"global-gem", GlobalGeneralizedMeanPooling2D({.keepdims = true})}};
+  return {{"max", {MaxPooling2D()}},
+          {"average", {AveragePooling2D(2)}},
+          {"blur", {BlurPooling2D(3)}},
+          {"max-blur", {MaxBlurPooling2D(2, {.filter_size = 3})}},
+          {"aps", {AdaptivePolyphaseSampling2D()}},
+          {"lps", {LearnablePolyphaseSampling2D()}},
+          {"flc", {FrequencyLowCutPooling2D()}},
+          {"ddac", {AdaptiveBlurPooling2D(3, {.groups = 1})}},
+          {"tips", {TranslationInvariantPolyphaseSampling2D()}},
+          {"fractional", {FractionalMaxPooling2D()}},
+          {"pyramid", {SpatialPyramidPooling2D(Axes(7)), Reshape({7, 7, 1})}},
+          {"strip", {StripPooling2D()}},
+          {"attention", {AttentionPooling2D(64, {.keepdims = true})}},
+          {"adaptive-max", {AdaptiveMaxPooling2D(11)}},
+          {"adaptive-average", {AdaptiveAveragePooling2D(11)}},
+          {"lp", {LpPooling2D()}},
+          {"gem", {GeneralizedMeanPooling2D()}},
+          {"soft", {SoftPooling2D()}},
+          {"stochastic", {StochasticPooling2D()}},
+          {"mixed", {MixedPooling2D()}},
+          {"gated", {GatedPooling2D()}},
+          {"global-max", {GlobalMaxPooling2D({.keepdims = true})}},
+          {"global-average", {GlobalAveragePooling2D({.keepdims = true})}},
+          {"global-lp", {GlobalLpPooling2D({.keepdims = true})}},
+          {"global-gem", {GlobalGeneralizedMeanPooling2D({.keepdims = true})}}};
 }
 
 // The digit and the digit one pixel to the right, values 0 to 1.
@@ -96,8 +103,15 @@ int main(int argc, char** argv) {
   }
   const linn::Archive data = linn::load_npz(argv[1]);
   const linn::Tensor input = digit_and_moved(data["x_test"].rows(0, 1));
+  const auto show = [&](const std::string& name, const linn::Model& model) {
+    write(std::string(argv[2]) + "/pooling-" + name + ".png", input, model.predict(input));
+  };
   for (const Shown& shown : poolings()) {
-    const linn::Sequential model({linn::Input({digit, digit, 1}), shown.layer});
-    write(std::string(argv[2]) + "/pooling-" + shown.name + ".png", input, model.predict(input));
+    linn::Sequential model({linn::Input({digit, digit, 1})});
+    for (const linn::Layer& layer : shown.layers) model.add(layer);
+    show(shown.name, model);
   }
+  const auto map = linn::Input({digit, digit, 1});
+  const auto pooled = linn::MaxPoolingWithArgmax2D(2).call({map});
+  show("unpool", linn::Model(map, linn::MaxUnpooling2D(2)({pooled[0], pooled[1]})));
 }

@@ -146,7 +146,38 @@ Data framed(const std::string& path) {
   return {study::from_0_to_1(shift::on_canvas(set.x_train, frame, frame)), set.y_train, study::from_0_to_1(shift::on_canvas(set.x_test, frame, frame)), set.y_test};
 }
 
-enum class Shrink { none, max, average, max3, blur3, blur5, aps, lps, ddac, flc, tips, fractional };
+/// What makes a map smaller behind each convolution: the layers of one place, and whether they want circular padding.
+struct Shrink {
+  std::string_view name;
+  std::vector<Layer> (*layers)();
+  bool ring = false;
+};
+template <class Sampling>
+std::vector<Layer> sampled(const Sampling& sampling) {
+  return {MaxPooling2D(2, {.strides = 1, .padding = "circular"}), sampling};
+}
+const Shrink shrinks[] = {
+    {"max 2x2", [] { return std::vector<Layer>{MaxPooling2D(2)}; }},
+    {"average 2x2", [] { return std::vector<Layer>{AveragePooling2D(2)}; }},
+    {"max 3x3", [] { return std::vector<Layer>{MaxPooling2D(3)}; }},
+    {"max, blur 3", [] { return std::vector<Layer>{MaxBlurPooling2D(2, {.filter_size = 3})}; }},
+    {"max, blur 5", [] { return std::vector<Layer>{MaxBlurPooling2D(2, {.filter_size = 5})}; }},
+    {"max, APS", [] { return sampled(AdaptivePolyphaseSampling2D()); }, true},
+    {"max, LPS", [] { return sampled(LearnablePolyphaseSampling2D()); }, true},
+    {"no pooling", [] { return std::vector<Layer>{}; }},
+    {"max, DDAC", [] { return sampled(AdaptiveBlurPooling2D(3, {.border = "circular"})); }, true},
+    {"max, FLC", [] { return sampled(FrequencyLowCutPooling2D()); }, true},
+    {"max, TIPS", [] { return sampled(TranslationInvariantPolyphaseSampling2D()); }, true},
+    {"fractional max", [] { return std::vector<Layer>{FractionalMaxPooling2D({.overlapping = true})}; }},
+    {"Lp, p = 2", [] { return std::vector<Layer>{LpPooling2D(2)}; }},
+    {"GeM", [] { return std::vector<Layer>{GeneralizedMeanPooling2D(2)}; }},
+    {"SoftPool", [] { return std::vector<Layer>{SoftPooling2D(2)}; }},
+    {"stochastic", [] { return std::vector<Layer>{StochasticPooling2D(2)}; }},
+    {"mixed, learned", [] { return std::vector<Layer>{MixedPooling2D(2, {.learned = true})}; }},
+    {"gated", [] { return std::vector<Layer>{GatedPooling2D(2)}; }},
+};
+const Shrink& shrink_named(std::string_view name) { return *std::ranges::find(shrinks, name, &Shrink::name); }
+
 enum class Head { flatten, global_max, attention, pyramid };
 // What is done with the images: nothing; each training image moved by up to `radius`; each image, in training and after, moved so that its
 // centre of mass lies in the middle; nothing, but the mean of the probabilities at all shifts within `averaged_radius` taken.
@@ -183,44 +214,15 @@ std::string_view name_of(Images images) {
 }
 
 std::vector<Study> all_studies() {
-  const std::vector<std::pair<std::string, Shrink>> kinds = {{"max 2x2", Shrink::max},       {"average 2x2", Shrink::average}, {"max 3x3", Shrink::max3}, {"max, blur 3", Shrink::blur3},
-                                                             {"max, blur 5", Shrink::blur5}, {"max, APS", Shrink::aps},        {"max, LPS", Shrink::lps}, {"no pooling", Shrink::none},
-                                                             {"max, DDAC", Shrink::ddac},      {"max, FLC", Shrink::flc},        {"max, TIPS", Shrink::tips}, {"fractional max", Shrink::fractional}};
   std::vector<Study> studies;
   for (const Images images : {Images::middle, Images::moved})
-    for (const auto& [name, shrink] : kinds)
-      for (const Head head : {Head::flatten, Head::global_max}) studies.push_back({name, shrink, head, images});
-  studies.push_back({"max, blur 3, ring", Shrink::blur3, Head::global_max, Images::middle, true});
-  for (const auto& [name, shrink] : {kinds[0], kinds[5]})
-    for (const Head head : {Head::attention, Head::pyramid}) studies.push_back({name, shrink, head});
-  studies.push_back({"max 2x2", Shrink::max, Head::flatten, Images::centred});
-  studies.push_back({"max 2x2", Shrink::max, Head::flatten, Images::averaged});
+    for (const Shrink& shrink : shrinks)
+      for (const Head head : {Head::flatten, Head::global_max}) studies.push_back({std::string(shrink.name), shrink, head, images});
+  studies.push_back({"max, blur 3, ring", shrink_named("max, blur 3"), Head::global_max, Images::middle, true});
+  for (const char* name : {"max 2x2", "max, APS"})
+    for (const Head head : {Head::attention, Head::pyramid}) studies.push_back({name, shrink_named(name), head});
+  for (const Images images : {Images::centred, Images::averaged}) studies.push_back({"max 2x2", shrink_named("max 2x2"), Head::flatten, images});
   return studies;
-}
-
-void add_shrinking(Sequential& model, Shrink shrink) {
-  const auto sampled = [&](const Layer& sampling) {
-    model.add(MaxPooling2D(2, {.strides = 1, .padding = "circular"}));
-    model.add(sampling);
-  };
-  switch (shrink) {
-    case Shrink::none: return;
-    case Shrink::max: return model.add(MaxPooling2D(2));
-    case Shrink::average: return model.add(AveragePooling2D(2));
-    case Shrink::max3: return model.add(MaxPooling2D(3));
-    case Shrink::blur3: return model.add(MaxBlurPooling2D(2, {.filter_size = 3}));
-    case Shrink::blur5: return model.add(MaxBlurPooling2D(2, {.filter_size = 5}));
-    case Shrink::aps: return sampled(AdaptivePolyphaseSampling2D());
-    case Shrink::lps: return sampled(LearnablePolyphaseSampling2D());
-    case Shrink::ddac: return sampled(AdaptiveBlurPooling2D(3, {.border = "circular"}));
-    case Shrink::flc: return sampled(FrequencyLowCutPooling2D());
-    case Shrink::tips: return sampled(TranslationInvariantPolyphaseSampling2D());
-    case Shrink::fractional: return model.add(FractionalMaxPooling2D({.overlapping = true}));
-  }
-}
-
-bool wants_a_ring(Shrink shrink) {
-  return shrink == Shrink::aps || shrink == Shrink::lps || shrink == Shrink::ddac || shrink == Shrink::flc || shrink == Shrink::tips;
 }
 
 void add_head(Sequential& model, Head head, const Padding& padding) {
@@ -238,12 +240,12 @@ void add_head(Sequential& model, Head head, const Padding& padding) {
 // The notebook's trunk. Polyphase sampling wants sizes that 4 divides, and a ring.
 Sequential network(const Study& study, std::uint64_t seed) {
   Sequential model(ModelOptions{.seed = seed});
-  const bool ring = study.ring || wants_a_ring(study.shrink);
+  const bool ring = study.ring || study.shrink.ring;
   const Padding padding = ring ? Padding("circular") : Padding("valid");
   model.add(Conv2D(32, 3, {.padding = padding, .activation = "relu", .input_shape = {frame, frame, 1}}));
-  add_shrinking(model, study.shrink);
+  for (const Layer& layer : study.shrink.layers()) model.add(layer);
   model.add(Conv2D(32, 3, {.padding = padding, .activation = "relu"}));
-  add_shrinking(model, study.shrink);
+  for (const Layer& layer : study.shrink.layers()) model.add(layer);
   add_head(model, study.head, padding);
   model.add(Dense(10, {.activation = "softmax"}));
   return model;
