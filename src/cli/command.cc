@@ -85,13 +85,27 @@ std::uint64_t parse_whole(const std::string& option, const std::string& text, st
   return value;
 }
 
-CLI::Option* add_number(CLI::App& app, const std::string& names, double& value, bool (*fits)(double), const char* allowed,
-                        const std::string& description) {
+namespace {
+
+template <class Value>
+CLI::Option* add_number_into(CLI::App& app, const std::string& names, Value& value, bool (*fits)(double), const char* allowed,
+                             const std::string& description) {
   return add_value(app, names, description, [&value, fits, allowed](const std::string& option, const std::string& text) {
     const std::optional<double> number = parse_number(text);
     if (!number || !fits(*number)) throw ValueError(fmt::format("{} {}: {} is allowed", option, detail::io::quote(text), allowed));
     value = *number;
   });
+}
+
+}  // namespace
+
+CLI::Option* add_number(CLI::App& app, const std::string& names, double& value, bool (*fits)(double), const char* allowed,
+                        const std::string& description) {
+  return add_number_into(app, names, value, fits, allowed, description);
+}
+CLI::Option* add_number(CLI::App& app, const std::string& names, std::optional<double>& value, bool (*fits)(double), const char* allowed,
+                        const std::string& description) {
+  return add_number_into(app, names, value, fits, allowed, description);
 }
 
 void add_common(CLI::App& app, Common& common) {

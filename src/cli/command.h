@@ -84,6 +84,10 @@ CLI::Option* add_whole(CLI::App& app, const std::string& names, std::optional<T>
 CLI::Option* add_number(CLI::App& app, const std::string& names, double& value, bool (*fits)(double), const char* allowed,
                         const std::string& description);
 
+/// The same for one that changes something only when it is given.
+CLI::Option* add_number(CLI::App& app, const std::string& names, std::optional<double>& value, bool (*fits)(double), const char* allowed,
+                        const std::string& description);
+
 /// --log and --threads, which every subcommand has.
 struct Common {
   std::string log = "text";

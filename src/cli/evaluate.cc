@@ -21,6 +21,7 @@ struct EvaluateArguments {
   std::int64_t limit = 0;
   std::string precision = "float32";
   Size2 canvas = {};
+  bool confusion = false;
 };
 
 // Whether a list of metrics names "accuracy", which chooses its own threshold, at any depth.
@@ -34,6 +35,22 @@ bool compares_logit_with_half(const Model& model) {
   if (!shift::is_binary(model) || !shift::gives_logits(model)) return false;
   const detail::io::Json compiled = shift::compile_config(model);
   return compiled.contains("metrics") && names_accuracy(compiled["metrics"]);
+}
+
+// How often each class was taken for each.
+void show_confusion(const EvaluateArguments& options, const Model& model, const Images& images, const Accuracy& accuracy, detail::io::Json& event) {
+  const shift::ClassValues values(model);
+  const Tensor predicted = values.of(model.predict(images.x, {.batch_size = options.batch_size, .accuracy = accuracy}));
+  const metrics::ConfusionMatrix matrix = metrics::confusion_matrix(images.y.astype(DType::i64), predicted, values.classes());
+  std::vector<std::string> names = class_names(model);
+  if (static_cast<std::int64_t>(names.size()) != matrix.classes()) names.clear();
+  say(options.common, "\nrows: the class of the label; columns: the class of the prediction\n{}", matrix.to_string(names));
+  event["confusion"] = detail::io::Json::array();
+  for (std::int64_t label = 0; label < matrix.classes(); ++label) {
+    detail::io::Json row = detail::io::Json::array();
+    for (std::int64_t prediction = 0; prediction < matrix.classes(); ++prediction) row.push_back(matrix.count(label, prediction));
+    event["confusion"].push_back(std::move(row));
+  }
 }
 
 int run(const EvaluateArguments& options) {
@@ -71,6 +88,7 @@ int run(const EvaluateArguments& options) {
         "accuracy at threshold 0: {:.4f}; the output is a logit, which the accuracy above compares with 0.5, as Keras does\n", by_sign);
     event["accuracy_at_threshold_0"] = number(by_sign);
   }
+  if (options.confusion) show_confusion(options, model, images, accuracy, event);
   event["class_names"] = class_names(model);
   event["part"] = images.part;
   event["images"] = images.x.shape()[0];
@@ -90,6 +108,7 @@ Action add_evaluate(CLI::App& app) {
   add_whole(app, "--batch-size", options->batch_size, 1, largest, "images computed at once")
       ->type_name("N")
       ->default_str(fmt::format("{}", options->batch_size));
+  app.add_flag("--confusion", options->confusion, "also show how often each class was taken for each");
   add_whole(app, "--limit", options->limit, 0, largest, "the first N images only")->type_name("N");
   add_text(app, "--scale", options->scale, "what every pixel is multiplied by first [what brings it to the range that the model was trained on]")
       ->type_name("X");
@@ -97,7 +116,7 @@ Action add_evaluate(CLI::App& app) {
   add_accuracy(app, options->accuracy);
   add_precision(app, options->precision);
   add_common(app, options->common);
-  app.footer("Example:\n  linn evaluate digits");
+  app.footer("Example:\n  linn evaluate digits\n  linn evaluate digits --confusion");
   return [options] { return run(*options); };
 }
 

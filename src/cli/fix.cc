@@ -20,6 +20,7 @@
 #include "linn/error.h"
 #include "model/recipes.h"
 #include "shift/charts.h"
+#include "shift/class_values.h"
 #include "shift/text.h"
 
 namespace linn::cli {
@@ -211,7 +212,8 @@ class Fix {
                    {"recipe", recipe.name},
                    {"epochs", fit.epochs},
                    {"batch_size", fit.batch_size},
-                   {"learning_rate", nullptr},
+                   {"optimizer", shift::compile_config(model)["optimizer"]},
+                   {"loss", shift::compile_config(model)["loss"]},
                    {"precision", options_.precision},
                    {"seed", options_.seed},
                    {"accuracy_policy", "fast"},
@@ -288,7 +290,8 @@ Action add_fix(CLI::App& app) {
   add_text(app, "model", options->model, "a model: a file or directory of any kind that linn reads (docs/files.md)")->type_name("MODEL")->required();
   add_text(app, "--with", options->with,
            "aps: each stride keeps the phase of the largest norm, guaranteed; lps: each stride keeps a phase by a learned choice, guaranteed; "
-           "blur: a low-pass filter before each stride, no guarantee")
+           "blur, flc, ddac: a low-pass filter before each stride, fixed, ideal, or learned for each pixel, no guarantee; tips: each stride mixes its phases by "
+           "learned weights, no guarantee (docs/fix.md)")
       ->type_name("NAME")
       ->default_str(options->with);
   add_text(app, "--out", options->out, "where the new model goes: a directory, or a file (.keras, .h5, .onnx, .safetensors); Ctrl-C during training saves it there too")->type_name("PATH");

@@ -1,7 +1,9 @@
-// linn layers: what layers and activation functions there are, and what their arguments mean.
+// linn layers: what layers, losses, optimizers and so on there are, and what their arguments mean.
 #include <memory>
 
 #include "cli/command.h"
+#include "core/did_you_mean.h"
+#include "io/text.h"
 #include "layers/page.h"
 
 namespace linn::cli {
@@ -12,31 +14,33 @@ struct LayersArguments {
   bool markdown = false;
 };
 
+std::string unknown(const std::string& name) {
+  const std::vector<std::string_view> known = detail::layers::names();
+  return fmt::format("nothing is called {}{}; `linn layers` lists all names", detail::io::quote(name), detail::core::did_you_mean(name, known));
+}
+
 int run(const LayersArguments& options) {
   if (options.markdown || options.name.empty()) {
     write_to(stdout, "{}", options.markdown ? detail::layers::page() : detail::layers::overview());
     return exit_ok;
   }
-  std::vector<std::string_view> known;
-  for (const detail::schema::Kind kind : {detail::schema::Kind::layer, detail::schema::Kind::activation})
-    for (const detail::schema::Row* row : detail::layers::rows(kind)) {
-      if (row->is_called(options.name)) {
-        write_to(stdout, "{}", detail::layers::details(*row));
-        return exit_ok;
-      }
-      known.push_back(row->info.name);
-    }
-  throw UsageError(detail::schema::unknown_name(detail::schema::Kind::layer, options.name, known));
+  const auto rows = detail::layers::rows_called(options.name);
+  if (rows.empty()) throw UsageError(unknown(options.name));
+  for (const detail::schema::Row* row : rows) {
+    if (rows.size() > 1) write_to(stdout, "{}{}: ", row == rows.front() ? "" : "\n", detail::schema::name_of(row->kind));
+    write_to(stdout, "{}", detail::layers::details(*row));
+  }
+  return exit_ok;
 }
 
 }  // namespace
 
 Action add_layers(CLI::App& app) {
   auto options = std::make_shared<LayersArguments>();
-  app.description("List layers and activation functions, or explain one.");
-  add_text(app, "name", options->name, "a layer or activation function; without one, all are listed")->type_name("NAME");
+  app.description("List layers, activation functions, losses, metrics, optimizers, schedules, initializers and regularizers, or explain one.");
+  add_text(app, "name", options->name, "of a layer, a loss, an optimizer, ...; without one, all are listed")->type_name("NAME");
   app.add_flag("--markdown", options->markdown, "print the page docs/layers.md");
-  app.footer("Example:\n  linn layers Conv2D");
+  app.footer("Example:\n  linn layers Conv2D\n  linn layers adamw");
   return [options] { return run(*options); };
 }
 

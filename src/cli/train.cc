@@ -6,13 +6,17 @@
 
 #include "cli/command.h"
 #include "cli/compile.h"
+#include "cli/described_text.h"
 #include "cli/interrupt.h"
 #include "cli/pixels.h"
+#include "cli/training_run.h"
 #include "data/dataset.h"
+#include "linn/augment.h"
 #include "linn/error.h"
 #include "linn/layers/activation.h"
 #include "linn/shift.h"
 #include "model/recipes.h"
+#include "shift/class_values.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -20,21 +24,9 @@ namespace {
 
 struct TrainArguments {
   Common common;
-  DataOptions data;
-  std::string model = "notebook";
+  TrainingRun run;
+  RateOptions rate;
   std::string out;
-  std::string scale;
-  std::string accuracy = "fast";
-  std::int64_t epochs = 3;
-  std::int64_t batch_size = 128;
-  double learning_rate = 0.001;
-  const CLI::Option* learning_rate_given = nullptr;
-  double validation_split = 0;
-  std::uint64_t seed = 0;
-  std::optional<std::int64_t> classes;
-  std::int64_t limit = 0;
-  std::int64_t canvas = 0;
-  std::string precision = "float32";
   std::string recipe;
 };
 
@@ -60,13 +52,15 @@ std::string recipes_text() {
 
 class Train {
  public:
-  explicit Train(const TrainArguments& options) : options_(options), common_(options.common) {}
+  explicit Train(const TrainArguments& options) : options_(options), common_(options.common), run_(options.run) {}
 
   int run() {
     apply(common_);
-    accuracy_ = parse_accuracy(options_.accuracy);
-    const DTypePolicy policy = policy_of(common_, options_.precision, accuracy_);
+    accuracy_ = parse_accuracy(run_.accuracy);
+    const DTypePolicy policy = policy_of(common_, run_.precision, accuracy_);
     recipe_ = recipe_named(options_.recipe);
+    if (run_.patience && run_.validation_split == 0)
+      throw UsageError("--patience stops by val_loss, which is measured on images that are kept back: give --validation-split 0.1 too");
     load();
     Model model = open();
     model.set_dtype_policy(policy);
@@ -88,23 +82,23 @@ class Train {
   std::int64_t images() const { return data_.x_train.shape()[0]; }
 
   void load() {
-    path_ = data_path(options_.data.path);
-    data_ = load_data(common_, options_.data, nullptr);
+    path_ = data_path(run_.data.path);
+    data_ = load_data(common_, run_.data, nullptr);
     if (!data_.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train", path_));
-    data_.x_train = first_rows(data_.x_train, options_.limit);
-    data_.y_train = first_rows(data_.y_train, options_.limit);
-    if (options_.canvas == 0) return;
-    data_.x_train = shift::on_canvas(data_.x_train, options_.canvas, options_.canvas);
-    if (data_.x_test.defined()) data_.x_test = shift::on_canvas(data_.x_test, options_.canvas, options_.canvas);
+    data_.x_train = first_rows(data_.x_train, run_.limit);
+    data_.y_train = first_rows(data_.y_train, run_.limit);
+    if (run_.canvas == 0) return;
+    data_.x_train = shift::on_canvas(data_.x_train, run_.canvas, run_.canvas);
+    if (data_.x_test.defined()) data_.x_test = shift::on_canvas(data_.x_test, run_.canvas, run_.canvas);
   }
 
   Model open() {
     image_ = image_shape(data_.x_train);
     Model model = open_model(
-        {.text = options_.model, .image = image_, .classes = options_.classes, .seed = options_.seed, .class_names = data_.class_names});
+        {.text = run_.model, .image = image_, .classes = run_.classes, .seed = run_.seed, .class_names = data_.class_names});
     set_range(model);
-    if (options_.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", options_.canvas);
-    if (class_names(model).empty()) remember_images(model, data_, options_.data);
+    if (run_.canvas > 0) model.metadata()[canvas_key] = fmt::format("{0}x{0}", run_.canvas);
+    if (class_names(model).empty()) remember_images(model, data_, run_.data);
     use_class_numbers(data_, model);
     return model;
   }
@@ -113,12 +107,12 @@ class Train {
   void set_range(Model& model) {
     const bool known = trained_on(model).has_value();
     if (known) {
-      Pixels pixels = as_trained(model, data_.x_train, data_.train_where, options_.scale);
+      Pixels pixels = as_trained(model, data_.x_train, data_.train_where, run_.scale);
       data_.x_train = std::move(pixels.images);
       note_ = std::move(pixels.note);
       scale_ = pixels.scale;
     } else {
-      scale_ = training_scale(model, data_.x_train, data_.train_where, options_.scale);
+      scale_ = training_scale(model, data_.x_train, data_.train_where, run_.scale);
       if (scale_ != 1) model = model.with_first_layer(Rescaling(scale_));
       remember_range(model, data_.x_train, data_.train_where);
       note_ = fmt::format("{}; {} (--scale changes that)", range_note(data_.x_train, data_.train_where),
@@ -126,40 +120,50 @@ class Train {
                                       : fmt::format("a Rescaling by {} stands in front of the network", scale_text(scale_)));
     }
     if (!data_.x_test.defined()) return;
-    Pixels pixels = as_trained(model, data_.x_test, data_.test_where, known ? options_.scale : "");
+    Pixels pixels = as_trained(model, data_.x_test, data_.test_where, known ? run_.scale : "");
     data_.x_test = std::move(pixels.images);
     if (pixels.scale != scale_ && pixels.scale != 1) say(common_, "test pixels: {}\n", pixels.note);
   }
 
   void compile(Model& model) {
-    compiled_anew_ = recipe_ != nullptr || !model.compiled() || options_.learning_rate_given->count() > 0;
-    if (!compiled_anew_) return;
-    model.compile(recipe_ != nullptr ? for_classes(model, detail::model::compile_options(*recipe_), recipe_->label_smoothing)
-                                     : default_compile(model, options_.learning_rate));
+    if (recipe_ != nullptr)
+      model.compile(for_classes(model, detail::model::compile_options(*recipe_), recipe_->label_smoothing));
+    else if (!model.compiled() || compiles(run_, options_.rate))
+      model.compile(compile_options(model, run_, options_.rate));
+    if (recipe_ == nullptr) return;
+    const FitOptions fit = detail::model::fit_options(*recipe_, images());
+    run_.batch_size = fit.batch_size;
+    run_.epochs = fit.epochs;
+    run_.steps_per_epoch = fit.steps_per_epoch;
   }
 
   FitOptions fit_options() const {
-    FitOptions fit = recipe_ != nullptr ? detail::model::fit_options(*recipe_, images())
-                                        : FitOptions{.batch_size = options_.batch_size,
-                                                     .epochs = options_.epochs,
-                                                     .validation_split = options_.validation_split};
+    FitOptions fit{.batch_size = run_.batch_size, .epochs = run_.epochs, .validation_split = run_.validation_split, .steps_per_epoch = run_.steps_per_epoch};
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
     fit.callbacks = {stop_on_interrupt()};
     fit.accuracy = accuracy_;
+    if (!run_.augment.empty()) fit.augment = parse_augmentation(run_.augment, range_of_pixels());
     return fit;
+  }
+
+  // What augmentation takes for black and white in these images.
+  ValueRange range_of_pixels() const {
+    const detail::data::ValueRange values = detail::data::value_range(data_.x_train, data_.train_where);
+    if (values.least < 0) return {-1, 1};
+    return {0, values.largest > 255 ? 65535.0 : values.largest > 1 ? 255.0 : 1.0};
   }
 
   void announce(const Model& model) const {
     say(common_, "{} training images of {} x {} x {} from {}\n", thousands(images()), image_[0], image_[1], image_[2], path_);
     say(common_, "pixels: {}\n", note_);
-    say(common_, "model: {}, {} parameters; {} threads, seed {}\n", options_.model, thousands(model.count_params()), threads(), options_.seed);
-    say(common_, "{}\n", compile_text(model));
-    if (!data_.x_test.defined() && options_.validation_split == 0)
+    say(common_, "model: {}, {} parameters; {} threads, seed {}\n", run_.model, thousands(model.count_params()), threads(), run_.seed);
+    say(common_, "{}{}\n", compile_text(model), run_.augment.empty() ? "" : fmt::format(", images changed at random by {}", run_.augment));
+    if (!data_.x_test.defined() && run_.validation_split == 0)
       say(common_, "no test images came: --validation-split 0.1 keeps the last tenth of the training images to measure on\n");
-    const FitOptions fit = fit_options();
+    const detail::io::Json compiled = shift::compile_config(model);
     emit(common_,
          {{"event", "train"},
-          {"model", options_.model},
+          {"model", run_.model},
           {"data", path_},
           {"images", images()},
           {"image_shape", {image_[0], image_[1], image_[2]}},
@@ -167,11 +171,13 @@ class Train {
           {"input_scale", scale_},
           {"class_names", data_.class_names},
           {"recipe", options_.recipe.empty() ? detail::io::Json(nullptr) : detail::io::Json(options_.recipe)},
-          {"epochs", fit.epochs},
-          {"batch_size", fit.batch_size},
-          {"learning_rate", compiled_anew_ && recipe_ == nullptr ? detail::io::Json(options_.learning_rate) : detail::io::Json(nullptr)},
-          {"precision", options_.precision},
-          {"seed", options_.seed},
+          {"augment", run_.augment.empty() ? detail::io::Json(nullptr) : detail::io::Json(run_.augment)},
+          {"epochs", run_.epochs},
+          {"batch_size", run_.batch_size},
+          {"optimizer", compiled["optimizer"]},
+          {"loss", compiled["loss"]},
+          {"precision", run_.precision},
+          {"seed", run_.seed},
           {"accuracy_policy", accuracy_.name()},
           {"threads", threads()}});
     std::fflush(stdout);
@@ -185,9 +191,14 @@ class Train {
                                        : static_cast<std::int64_t>(std::floor(static_cast<double>(images()) * (1 - fit.validation_split)));
       fit.callbacks.push_back(detail::train::json_progress(stdout, trained));
     }
+    const auto early = std::make_shared<callbacks::EarlyStopping>(
+        callbacks::EarlyStoppingOptions{.patience = run_.patience.value_or(0), .restore_best_weights = true});
+    if (run_.patience) fit.callbacks.push_back(early);
     remember_interrupt();
     about(data_.train_where, [&] { return model.fit(data_.x_train, y, fit); });
     stopped_ = interrupted();
+    if (early->stopped_epoch() >= 0)
+      say(common_, "stopped after epoch {}: val_loss was best in epoch {}, whose weights are kept\n", early->stopped_epoch() + 1, early->best_epoch() + 1);
   }
 
   void save(const Model& model) const {
@@ -196,8 +207,9 @@ class Train {
       return;
     }
     model.save(options_.out);
+    save_run(run_, model, options_.out);
     say(common_, "{}saved to {}{}\n", stopped_ ? "interrupted; what was learned is " : "", options_.out,
-        has_model_ending(options_.out) ? "" : " (model.safetensors, config.json)");
+        has_model_ending(options_.out) ? fmt::format("; {} repeats this run", run_path(options_.out)) : " (model.safetensors, config.json, run.json)");
     std::fflush(stdout);
   }
 
@@ -214,6 +226,7 @@ class Train {
 
   const TrainArguments& options_;
   const Common& common_;
+  TrainingRun run_;
   const detail::model::Recipe* recipe_ = nullptr;
   Accuracy accuracy_ = "fast";
   std::string path_;
@@ -221,58 +234,116 @@ class Train {
   Shape image_;
   double scale_ = 1;     // of the Rescaling in front
   std::string note_;     // what the pixels are
-  bool compiled_anew_ = false;  // by a recipe or the command line, in place of what the model was compiled with
   bool stopped_ = false;
 };
 
 }  // namespace
 
-Action add_train(CLI::App& app) {
-  auto options = std::make_shared<TrainArguments>();
-  app.description("Train a model on labelled images with Adam and cross-entropy, measure it on the test images, save it.");
-  add_data(app, options->data);
-  add_text(app, "--model", options->model,
-           built_in_models() + "; a file with Keras's configuration (.json); or a model directory to train on, as it was compiled")
-      ->type_name("MODEL")
-      ->default_str(options->model);
-  add_text(app, "--out", options->out, "where the trained model goes: a directory, or a file (.keras, .h5, .onnx, .safetensors); Ctrl-C saves what was learned there too")->type_name("PATH");
-  add_whole(app, "--epochs", options->epochs, 1, largest, "times through all images")
-      ->type_name("N")
-      ->default_str(fmt::format("{}", options->epochs));
-  add_whole(app, "--batch-size", options->batch_size, 1, largest, "images in a step")
-      ->type_name("N")
-      ->default_str(fmt::format("{}", options->batch_size));
-  options->learning_rate_given =
-      add_number(
-          app, "--learning-rate", options->learning_rate, [](double rate) { return rate > 0; }, "a number above 0",
-          "of Adam, in place of the optimizer that a model directory was compiled with")
-          ->type_name("X")
-      ->default_str(fmt::format("{}", options->learning_rate));
-  add_number(
-      app, "--validation-split", options->validation_split, [](double share) { return share >= 0 && share < 1; },
-      "a number from 0 to less than 1", "the last share of the images, kept to measure on after each epoch")
-      ->type_name("X")
-      ->default_str(fmt::format("{}", options->validation_split));
-  add_text(app, "--recipe", options->recipe, recipes_text() + "; in place of the four options above")
-      ->type_name("NAME")
-      ->excludes("--epochs", "--batch-size", "--learning-rate", "--validation-split");
-  add_whole(app, "--seed", options->seed, 0, largest_seed,
-            "of first weights and shuffling: the same seed gives the same bits on any number of threads")
-      ->type_name("N")
-      ->default_str(fmt::format("{}", options->seed));
+// What is wrong in a file is a FormatError; on the command line it is a UsageError.
+template <class Check>
+void as_usage(const Check& check) {
+  try {
+    check();
+  } catch (const FormatError& error) {
+    throw UsageError(error.what());
+  }
+}
+
+// Takes a name with arguments, or several, into the run, and looks them up at once.
+CLI::Option* add_described(CLI::App& app, const std::string& name, detail::io::Json TrainingRun::* member, TrainingRun& run,
+                           detail::io::Json (*parse)(const std::string&, const std::string&), const std::string& description) {
+  return add_value(app, name, description, [&run, member, parse](const std::string& option, const std::string& text) {
+    TrainingRun alone;
+    alone.*member = parse(option, text);
+    as_usage([&] { check_described(alone, "--"); });
+    run.*member = alone.*member;
+  });
+}
+
+void add_data_options(CLI::App& app, TrainingRun& run) {
+  add_data(app, run.data);
   add_text(
-      app, "--scale", options->scale,
+      app, "--scale", run.scale,
       "what every pixel is multiplied by, a number or a fraction: a Rescaling in front of the network [what brings bytes to 0..1, unless the "
       "model begins with Rescaling or Normalization]")
       ->type_name("X");
-  add_whole(app, "--classes", options->classes, 2, largest, "classes of a built-in model [10]; labels go from 0 to N - 1")->type_name("N");
-  add_whole(app, "--limit", options->limit, 0, largest, "train on the first N images only")->type_name("N");
-  add_whole(app, "--canvas", options->canvas, 0, largest, "lay the images onto the middle of N x N zeros first")->type_name("N");
-  add_accuracy(app, options->accuracy);
-  add_precision(app, options->precision);
+  add_whole(app, "--limit", run.limit, 0, largest, "train on the first N images only")->type_name("N");
+  add_whole(app, "--canvas", run.canvas, 0, largest, "lay the images onto the middle of N x N zeros first")->type_name("N");
+}
+
+void add_fit_options(CLI::App& app, TrainingRun& run) {
+  add_whole(app, "--epochs", run.epochs, 1, largest, "times through all images")->type_name("N")->default_str(fmt::format("{}", run.epochs));
+  add_whole(app, "--batch-size", run.batch_size, 1, largest, "images in a step")->type_name("N")->default_str(fmt::format("{}", run.batch_size));
+  add_number(
+      app, "--validation-split", run.validation_split, [](double share) { return share >= 0 && share < 1; }, "a number from 0 to less than 1",
+      "the last share of the images, kept to measure on after each epoch")
+      ->type_name("X")
+      ->default_str(fmt::format("{}", run.validation_split));
+  add_value(app, "--augment", "change training images at random, anew in every epoch: names with their arguments, such as translation:0.1,rotation:0.05,flip (docs/augmentation.md)",
+            [&run](const std::string& option, const std::string& text) {
+              named(option + ": ", [&] { return parse_augmentation(text); });
+              run.augment = text;
+            })
+      ->type_name("NAMES");
+  add_whole(app, "--patience", run.patience, 0, largest,
+            "stop when val_loss has not been better for N epochs, and keep the best weights; takes --validation-split [all epochs]")
+      ->type_name("N");
+  add_whole(app, "--seed", run.seed, 0, largest_seed,
+            "of first weights, shuffling and random layers: the same seed gives the same bits on any number of threads")
+      ->type_name("N")
+      ->default_str(fmt::format("{}", run.seed));
+}
+
+void add_compile_options(CLI::App& app, TrainingRun& run, RateOptions& rate) {
+  const char* const otherwise = " [what the model was compiled with, else ";
+  add_described(app, "--optimizer", &TrainingRun::optimizer, run, described_text,
+                fmt::format("NAME or NAME:ARGUMENT=VALUE,..., such as adamw:weight_decay=0.05{}adam]", otherwise))
+      ->type_name("NAME");
+  add_number(
+      app, "--learning-rate", rate.learning_rate, [](double x) { return x > 0; }, "a number above 0",
+      "of the optimizer, with a schedule the rate that it changes [the optimizer's own]")
+      ->type_name("X");
+  add_value(app, "--schedule",
+            "how the learning rate changes over the steps: cosine, cosine:warmup_steps=500, one_cycle and others (`linn layers` lists them) [not at all]",
+            [&rate](const std::string& option, const std::string& text) {
+              rate.schedule = described_text(option, text);
+              as_usage([&] { check_schedule(rate.schedule); });
+            })
+      ->type_name("NAME");
+  add_described(app, "--loss", &TrainingRun::loss, run, described_text,
+                fmt::format("NAME or NAME:ARGUMENT=VALUE,...; from_logits follows from the network{}cross-entropy]", otherwise))
+      ->type_name("NAME");
+  add_described(app, "--metrics", &TrainingRun::metrics, run, described_texts,
+                fmt::format("one or several, such as accuracy,top_k_categorical_accuracy:k=3{}accuracy]", otherwise))
+      ->type_name("NAMES");
+}
+
+Action add_train(CLI::App& app) {
+  auto options = std::make_shared<TrainArguments>();
+  TrainingRun& run = options->run;
+  app.description("Train a model on labelled images, measure it on the test images, save it with all settings of the run.");
+  add_value(app, "--run", "a run.json, which stands beside every model that this command saved: all settings of that run; options given with it change them",
+            [&run](const std::string& /*option*/, const std::string& text) { run = read_run(text); })
+      ->type_name("FILE")
+      ->trigger_on_parse();
+  add_text(app, "--model", run.model, built_in_models() + "; a file with Keras's configuration (.json); or a model to train on, as it was compiled")
+      ->type_name("MODEL")
+      ->default_str(run.model);
+  add_text(app, "--out", options->out,
+           "where the trained model goes: a directory, or a file (.keras, .h5, .onnx, .safetensors); Ctrl-C saves what was learned there too")
+      ->type_name("PATH");
+  add_data_options(app, run);
+  add_fit_options(app, run);
+  add_compile_options(app, run, options->rate);
+  add_text(app, "--recipe", options->recipe, recipes_text() + "; in place of --epochs, --batch-size and what the model is compiled with")
+      ->type_name("NAME")
+      ->excludes("--epochs", "--batch-size", "--learning-rate", "--validation-split", "--patience", "--optimizer", "--schedule", "--loss", "--metrics", "--run");
+  add_whole(app, "--classes", run.classes, 2, largest, "classes of a built-in model [10]; labels go from 0 to N - 1")->type_name("N");
+  add_accuracy(app, run.accuracy);
+  add_precision(app, run.precision);
   add_common(app, options->common);
   app.footer(
-      "Examples:\n  linn train --out digits\n  linn train --recipe fast --out digits\n  linn train --data photos.zip --resize 64x64 --out photos\n  linn train --model no-pooling --epochs 1 --out flat\n  linn train --log json | jq .loss");
+      "Examples:\n  linn train --out digits\n  linn train --recipe fast --out digits\n  linn train --data photos.zip --resize 64x64 --out photos\n  linn train --model resnet20 --optimizer adamw:weight_decay=0.05 --schedule cosine --augment translation:0.1,flip --validation-split 0.1 --patience 5 --out cifar\n  linn train --run cifar/run.json --seed 1 --out again\n  linn train --log json | jq .loss");
   return [options] { return Train(*options).run(); };
 }
 

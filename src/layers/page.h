@@ -2,16 +2,22 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schema/row.h"
 
 namespace linn::detail::layers {
 
-/// All rows of a kind; none where the kind has no registry yet.
+/// All rows of a kind.
 std::vector<const schema::Row*> rows(schema::Kind kind);
+/// All that are called so: "Identity" is a layer and an initializer.
+std::vector<const schema::Row*> rows_called(std::string_view name);
 
-/// One line for each layer and activation function.
+/// The names of all rows of all kinds.
+std::vector<std::string_view> names();
+
+/// One line for each row.
 std::string overview();
 /// A row's signature, what it is, and a line for each argument.
 std::string details(const schema::Row& row);

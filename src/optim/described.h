@@ -28,7 +28,7 @@ const auto& row_named(schema::Kind kind, const Rows& rows, std::string_view name
   if (const auto* row = schema::find_row(rows, name)) return *row;
   std::vector<std::string_view> known;
   for (const auto& row : rows) known.push_back(row.info.aliases[0].empty() ? row.info.name : row.info.aliases[0]);
-  throw ValueError(schema::unknown_name(kind, name, known));
+  throw ValueError(schema::unknown_name(kind, name, known, schema::names_of(rows)));
 }
 
 /// The same for a name in a file: FormatError.

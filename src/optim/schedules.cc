@@ -37,7 +37,7 @@ constexpr auto alpha_field() {
 template <>
 struct Schema<optimizers::schedules::OneCycle> {
   using S = optimizers::schedules::OneCycle;
-  static constexpr Info info{.module = "linn.optimizers.schedules", .name = "OneCycle", .help = "Linear up, then linear down."};
+  static constexpr Info info{.module = "linn.optimizers.schedules", .name = "OneCycle", .aliases = {"one_cycle"}, .help = "Linear up, then linear down."};
   static constexpr auto fields = all(field("max_learning_rate", &S::max_learning_rate, above(0), "The largest rate."),
                                      field("total_steps", &S::total_steps, at_least(0), "Steps of the cycle; 0: all steps of each fit."),
                                      field("warmup", &S::warmup, from_to_below(0, 1), "Share of the steps in which the rate rises."),
@@ -50,7 +50,7 @@ template <>
 struct Schema<optimizers::schedules::ExponentialDecay> {
   using S = optimizers::schedules::ExponentialDecay;
   static constexpr Info info{
-      .module = "keras.optimizers.schedules", .name = "ExponentialDecay", .help = "Multiplied by decay_rate in every decay_steps steps."};
+      .module = "keras.optimizers.schedules", .name = "ExponentialDecay", .aliases = {"exponential"}, .help = "Multiplied by decay_rate in every decay_steps steps."};
   static constexpr const char* name = "ExponentialDecay";
   static constexpr auto fields = decay_fields<S>("Factor of the rate in decay_steps steps.");
   static constexpr std::span<const Absent> absent = schedule_absent;
@@ -62,7 +62,7 @@ template <>
 struct Schema<optimizers::schedules::PiecewiseConstantDecay> {
   using S = optimizers::schedules::PiecewiseConstantDecay;
   static constexpr Info info{.module = "keras.optimizers.schedules",
-                             .name = "PiecewiseConstantDecay",
+                             .name = "PiecewiseConstantDecay", .aliases = {"piecewise_constant"},
                              .help = "One rate up to each boundary, and one behind the last."};
   static constexpr const char* name = "PiecewiseConstant";
   static constexpr auto fields =
@@ -85,7 +85,7 @@ template <>
 struct Schema<optimizers::schedules::PolynomialDecay> {
   using S = optimizers::schedules::PolynomialDecay;
   static constexpr Info info{.module = "keras.optimizers.schedules",
-                             .name = "PolynomialDecay",
+                             .name = "PolynomialDecay", .aliases = {"polynomial"},
                              .help = "A power of the share of steps that is left, down to a last rate."};
   static constexpr const char* name = "PolynomialDecay";
   static constexpr auto fields = all(initial_rate<S>(), steps_field("decay_steps", &S::decay_steps),
@@ -101,7 +101,7 @@ template <>
 struct Schema<optimizers::schedules::InverseTimeDecay> {
   using S = optimizers::schedules::InverseTimeDecay;
   static constexpr Info info{
-      .module = "keras.optimizers.schedules", .name = "InverseTimeDecay", .help = "Divided by 1 + decay_rate * step / decay_steps."};
+      .module = "keras.optimizers.schedules", .name = "InverseTimeDecay", .aliases = {"inverse_time"}, .help = "Divided by 1 + decay_rate * step / decay_steps."};
   static constexpr const char* name = "InverseTimeDecay";
   static constexpr auto fields = decay_fields<S>("What the divisor grows by in decay_steps steps.");
   static constexpr std::span<const Absent> absent = schedule_absent;
@@ -113,7 +113,7 @@ template <>
 struct Schema<optimizers::schedules::CosineDecay> {
   using S = optimizers::schedules::CosineDecay;
   static constexpr Info info{.module = "keras.optimizers.schedules",
-                             .name = "CosineDecay",
+                             .name = "CosineDecay", .aliases = {"cosine"},
                              .help = "Half a wave of the cosine down, behind a linear rise if there is a warmup_target."};
   static constexpr const char* name = "CosineDecay";
   static constexpr auto fields =
@@ -135,7 +135,7 @@ template <>
 struct Schema<optimizers::schedules::CosineDecayRestarts> {
   using S = optimizers::schedules::CosineDecayRestarts;
   static constexpr Info info{
-      .module = "keras.optimizers.schedules", .name = "CosineDecayRestarts", .help = "CosineDecay, begun again in longer periods."};
+      .module = "keras.optimizers.schedules", .name = "CosineDecayRestarts", .aliases = {"cosine_restarts"}, .help = "CosineDecay, begun again in longer periods."};
   static constexpr const char* name = "SGDRDecay";
   static constexpr auto fields =
       all(initial_rate<S>(), steps_field("first_decay_steps", &S::first_decay_steps),
@@ -260,11 +260,7 @@ class FunctionSchedule final : public ScheduleDescription {
     return rate;
   }
   bool spans_fit() const override { return false; }
-  detail::io::Json node() const override {
-    throw ValueError(
-        "learning_rate is a function, which a file cannot hold; compile the model with a number or one of optimizers::schedules before it "
-        "is saved");
-  }
+  detail::io::Json node() const override { return nullptr; }
 
  private:
   std::function<double(std::int64_t)> function_;

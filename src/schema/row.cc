@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
+#include <vector>
 
 #include "core/did_you_mean.h"
 
@@ -19,8 +21,10 @@ bool Row::is_called(std::string_view name) const {
   return name == info.name || (!name.empty() && std::ranges::find(info.aliases, name) != info.aliases.end());
 }
 
-std::string unknown_name(Kind kind, std::string_view name, std::span<const std::string_view> known) {
-  return fmt::format("unknown {} \"{}\"{}; known are {}", name_of(kind), name, core::did_you_mean(name, known), fmt::join(known, ", "));
+std::string unknown_name(Kind kind, std::string_view name, std::span<const std::string_view> known, std::span<const std::string_view> others) {
+  std::string meant = core::did_you_mean(name, known);
+  if (meant.empty()) meant = core::did_you_mean(name, others);
+  return fmt::format("unknown {} \"{}\"{}; known are {}", name_of(kind), name, meant, fmt::join(known, ", "));
 }
 
 std::string signature(const Row& row) {
@@ -40,7 +44,8 @@ void refuse_unknown(const io::Json& json, const std::set<std::string, std::less<
   };
   for (const auto& [key, value] : json.items()) {
     if (known.contains(key) || value.is_null() || is_absent(key, value) || (ignored != nullptr && ignored(key, value))) continue;
-    throw FormatError(fmt::format("{}: field \"{}\" with {} is not supported", where, key, io::describe(value)));
+    const std::vector<std::string> names(known.begin(), known.end());
+    throw FormatError(fmt::format("{}: field \"{}\" with {} is not supported{}", where, key, io::describe(value), core::did_you_mean(key, std::span(names))));
   }
 }
 

@@ -54,7 +54,8 @@ std::vector<std::string_view> names_of(const Rows& rows) {
   for (const auto& row : rows) names.push_back(row.info.name);
   return names;
 }
-std::string unknown_name(Kind kind, std::string_view name, std::span<const std::string_view> known);
+/// `others`: names that are known too, but not listed.
+std::string unknown_name(Kind kind, std::string_view name, std::span<const std::string_view> known, std::span<const std::string_view> others = {});
 
 /// In the form of Python: `keras.layers.Conv2D|keras.layers.Convolution2D ( filters, kernel_size, strides=(1, 1), ... )`. Arguments that
 /// every layer has stand at the end.

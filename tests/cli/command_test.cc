@@ -312,7 +312,7 @@ TEST_F(Command, WhatAModelWasCompiledWithHolds) {
   const Result on = run({"train", "--model", path("model"), "--data", path("data.npz"), "--epochs", "1", "--out", path("more")});
   EXPECT_THAT(on.out, HasSubstr("optimizer SGD"));
   EXPECT_THAT(tests::text_of(path("more/config.json")), testing::AllOf(HasSubstr("SGD"), HasSubstr("\"momentum\": 0.5"), HasSubstr("\"from_logits\": true")));
-  const Result anew = run({"train", "--model", path("model"), "--data", path("data.npz"), "--epochs", "1", "--learning-rate", "0.001"});
+  const Result anew = run({"train", "--model", path("model"), "--data", path("data.npz"), "--epochs", "1", "--optimizer", "adam"});
   EXPECT_THAT(anew.out, HasSubstr("optimizer Adam"));
 
   Sequential one_hot = classifier("softmax");
