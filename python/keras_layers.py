@@ -16,7 +16,7 @@ What differs from linn:
 - StochasticPooling2D: the cells of training are drawn by Keras.
 - LearnablePolyphaseSampling2D: the noise of training is drawn by Keras. The temperature falls with the training calls since the layer was
   made or loaded: a file does not hold their number.
-- FractionalMaxPooling2D: borders are drawn by numpy, other ones than linn's, once for each time that the layer is traced.
+- FractionalMaxPooling2D: the borders of training are other ones than linn's, and drawn once for each time that the layer is traced.
 - Functions with arguments (gelu with approximate=True, ...) are callables here, as keras.activations has functions without arguments alone.
 - OneCycle: linn takes `total_steps=0` for all steps of each fit. Keras does not tell a schedule this number, so it must be given here.
 - Keras's own schedules with `decay_steps=0` (`first_decay_steps`), which linn takes for all steps of each fit, cannot be loaded: give the number.
@@ -791,7 +791,7 @@ class FrequencyLowCutPooling2D(keras.layers.Layer):
 class AdaptiveBlurPooling2D(keras.layers.Layer):
     """DDAC: a blur whose filter is softmax(BatchNormalization(Conv2D(map))) of each pixel and group of channels; every stride-th pixel is kept.
 
-    Zou, Xiao, Yu and Lee, "Delving deeper into anti-aliasing in ConvNets", BMVC 2020, equations 2 and 3. The softmax is taken for each group."""
+    Zou, Xiao, Yu and Lee, "Delving deeper into anti-aliasing in ConvNets", BMVC 2020, section 3. The softmax is taken for each group."""
 
     def __init__(self, filter_size=3, strides=2, groups=8, border="reflect", momentum=0.99, epsilon=1e-3, data_format=None,
                  kernel_initializer="glorot_uniform", gamma_initializer="ones", beta_initializer="zeros", **kwargs):
@@ -860,7 +860,7 @@ class TranslationInvariantPolyphaseSampling2D(_PolyphaseSampling2D):
     """TIPS: the phases in a mixture, tau = softmax over the phases of scale * (means of relu(depthwise 3x3 convolution)), channel by channel.
     The means are of the phases themselves (a ring around the map), or with regions="quadrants" of rectangles, as in the paper's program.
 
-    Saha and Gokhale, "Translation invariant polyphase sampling", WACV 2025, equations 3 and 4."""
+    Saha and Gokhale, "Translation invariant polyphase sampling", WACV 2025."""
 
     def __init__(self, strides=2, regions="phases", data_format=None, kernel_initializer="glorot_uniform", scale_initializer="ones", **kwargs):
         super().__init__(strides, data_format, **kwargs)
@@ -909,12 +909,45 @@ def _reduced(x, rows, columns, reduce):
     return ops.stack([reduce(x[:, :, a:b], axis=2) for a, b in columns], axis=2)
 
 
+class _Random:
+    """linn's random numbers, functions of seed, stream and index. Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+    SC'11 (Philox4x32-10)."""
+
+    def __init__(self, seed, purpose, number=0):
+        self.seed, self.stream = seed, 0xCBF29CE484222325
+        for letter in purpose.encode():
+            self.stream = (self.stream ^ letter) * 0x100000001B3 % 2**64
+        self.stream = (self.stream + number) % 2**64
+
+    def _words(self, seed, index):
+        k0, k1 = seed % 2**32, seed >> 32
+        c = [index % 2**32, index >> 32, self.stream % 2**32, self.stream >> 32]
+        for _ in range(10):
+            p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+            c = [p1 >> 32 ^ c[1] ^ k0, p1 % 2**32, p0 >> 32 ^ c[3] ^ k1, p0 % 2**32]
+            k0, k1 = (k0 + 0x9E3779B9) % 2**32, (k1 + 0xBB67AE85) % 2**32
+        return c
+
+    def uniform(self, index):
+        """In (0, 1)."""
+        words = self._words(self.seed, index)
+        return ((words[0] << 32 | words[1]) >> 12) * 2.0**-52 + 2.0**-53
+
+    def below(self, bound, index):
+        attempt = 0
+        while True:
+            words = self._words(self.seed ^ attempt << 56, index)
+            wide = words[2] << 32 | words[3]
+            if wide < bound * ((2**64 - 1) // bound):
+                return wide % bound
+            attempt += 1
+
+
 @register
 class FractionalMaxPooling2D(keras.layers.Layer):
-    """The largest value of each of a grid of regions whose borders are drawn anew for each training step.
+    """The largest value of each of a grid of regions whose borders are drawn anew for each training step. At inference they are linn's.
 
-    Graham, "Fractional max-pooling", arXiv 1412.6071, section 2. Here the borders come from the numbers of the seed and of the call, not from
-    linn's: outputs differ from linn's as one draw differs from the next."""
+    Graham, "Fractional max-pooling", arXiv 1412.6071, section 2."""
 
     def __init__(self, pooling_ratio=2**0.5, output_size=None, pool_size=None, pseudo_random=True, overlapping=False, data_format=None, seed=None,
                  **kwargs):
@@ -936,24 +969,36 @@ class FractionalMaxPooling2D(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self._sizes(input_shape), input_shape[3])
 
-    def _regions(self, size, out, pool, random):
-        u = random.uniform(1e-7, 1)
-        if pool is not None:
-            alpha = (size - pool) / (out - 1) if out > 1 else 0
-            first = [math.floor((i + u) * alpha) - math.floor(u * alpha) for i in range(out - 1)] + [size - pool]
-            return [(a, a + pool) for a in first]
+    def _borders(self, size, out, random, axis, first):
         if self.pseudo_random:
-            borders = [math.ceil(size / out * (i + u)) - math.ceil(size / out * u) for i in range(out)] + [size]
-        else:
-            steps = random.permutation([size // out + (i < size % out) for i in range(out)])
-            borders = [0, *np.cumsum(steps).tolist()]
-        return [(a, min(b + self.overlapping, size)) for a, b in zip(borders, borders[1:])]
+            u, alpha = random.uniform(axis), size / out
+            return [math.ceil(alpha * (i + u)) - math.ceil(alpha * u) for i in range(out)] + [size]
+        steps = [size // out + (i < size % out) for i in range(out)]
+        for index, i in enumerate(range(out - 1, 0, -1), first):
+            other = random.below(i + 1, index)
+            steps[i], steps[other] = steps[other], steps[i]
+        return [sum(steps[:i]) for i in range(out + 1)]
+
+    def regions(self, sizes, random):
+        """(first, last + 1) of each region, of rows and of columns, for an input and an output of `sizes`."""
+        found = []
+        for axis, (size, out) in enumerate(sizes):
+            if self.pool_size is not None:
+                pool, u = self.pool_size[axis], random.uniform(axis)
+                step = (size - pool) / (out - 1) if out > 1 else 0
+                first = [math.floor((i + u) * step) - math.floor(u * step) for i in range(out - 1)] + [size - pool]
+                found.append([(a, a + pool) for a in first])
+                continue
+            borders = self._borders(size, out, random, axis, sizes[0][1] if axis else 0)
+            found.append([(a, min(b + self.overlapping, size)) for a, b in zip(borders, borders[1:])])
+        return found
 
     def call(self, inputs, training=None):
-        self._calls += 1
-        random = np.random.default_rng([self.seed or 0, self._calls if training else 0])
-        pools = self.pool_size or (None, None)
-        rows, columns = (self._regions(n, out, pool, random) for n, out, pool in zip(inputs.shape[1:3], self._sizes(inputs.shape), pools))
+        random = _Random(self.seed or 0, "fractional pooling at inference")
+        if training:
+            self._calls += 1
+            random = _Random(self.seed or 0, "fractional pooling", self._calls)
+        rows, columns = self.regions(list(zip(inputs.shape[1:3], self._sizes(inputs.shape))), random)
         return _reduced(inputs, rows, columns, ops.max)
 
     def get_config(self):
@@ -1080,7 +1125,7 @@ class SpatialPyramidPooling2D(keras.layers.Layer):
 class StripPooling2D(keras.layers.Layer):
     """The map times sigmoid(W (r + c) + b), r and c the means of rows and columns, each convolved along its axis.
 
-    Hou, Zhang, Cheng and Feng, "Strip pooling: rethinking spatial pooling for scene parsing", CVPR 2020, equations 1 to 4."""
+    Hou, Zhang, Cheng and Feng, "Strip pooling: rethinking spatial pooling for scene parsing", CVPR 2020, section 3.1."""
 
     def __init__(self, kernel_size=3, data_format=None, kernel_initializer="glorot_uniform", bias_initializer="zeros", **kwargs):
         super().__init__(**kwargs)

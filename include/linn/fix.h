@@ -28,11 +28,11 @@ struct DownsamplingNames {
 /// | blur | BlurPooling2D, MaxBlurPooling2D              | always the same, behind a low-pass filter | none; less shift variance |
 /// | aps  | AdaptivePolyphaseSampling2D                  | the phase of the largest norm       | circular shifts, to the bit |
 /// | lps  | LearnablePolyphaseSampling2D                 | the phase that a small network chooses | circular shifts, to the bit |
-/// | ddac | AdaptiveBlurPooling2D                        | always the same, behind a low-pass filter made from the map | none; less shift variance |
-/// | flc  | FrequencyLowCutPooling2D                     | always the same, without the frequencies that alias | none; less shift variance |
+/// | ddac | AdaptiveBlurPooling2D                        | always the same, behind a filter made from the map | none; less shift variance |
+/// | flc  | FrequencyLowCutPooling2D                     | always the same, of the low frequencies | none; less shift variance   |
 /// | tips | TranslationInvariantPolyphaseSampling2D      | all phases, in a mixture made from the map | none; less shift variance |
-/// The new variables start where "ddac" is the blur of `filter_size` taps and "tips" the mean of the phases; training moves them from there,
-/// and they are nothing more without it. All but "aps" and "lps" promise only what holds for shifts by multiples of the strides.
+/// The new variables start where "ddac" is the blur of `filter_size` taps and "tips" the mean of the phases. Without training they are no
+/// more than that. All but "aps" and "lps" promise only what holds for shifts by multiples of the strides.
 /// A literal of another name does not compile; a std::string is checked at run time (ValueError).
 using Downsampling = Choice<DownsamplingNames>;
 
@@ -65,7 +65,7 @@ struct FixResult {
 };
 
 /// A network for the same task without strided windows, borders and flattened heads:
-///   - windows with strides (convolutions, poolings, and with "aps" and "lps" blurs too) run at stride 1, followed by the downsampling layer;
+///   - windows with strides (convolutions, poolings, with "aps" and "lps" also blurs) run at stride 1, followed by the downsampling layer;
 ///   - padding becomes "circular"; padding layers are removed;
 ///   - Flatten and the Dense behind it become a convolution with the Dense's own weights and a window of the old map's size, followed by
 ///     GlobalMaxPooling2D. Maps of more than 8 x 8 cells get GlobalMaxPooling2D and a new Dense instead;
@@ -73,8 +73,8 @@ struct FixResult {
 ///     inference choose kernels that round alike at all places.
 /// With "aps" and "lps" `why_not_invariant` of the result has no reason. The result computes another function and must be trained again; it
 /// is not compiled.
-/// Throws ShapeError for a model that is no classifier of images, for a canvas smaller than its input and, with "aps", "lps" and "tips", for sizes
-/// that are no multiple of the strides (the text names a canvas that is); ValueError for layers without a replacement and where there is
+/// Throws ShapeError for a model that is no classifier of images, for a canvas smaller than its input and, with "aps", "lps" and "tips",
+/// for sizes that are no multiple of the strides (the text names a canvas that is); ValueError for layers without a replacement and where there is
 /// nothing to replace; StateError for a model that is not built.
 ///
 ///     linn::shift::FixResult fixed = linn::shift::fix(model, {.with = "lps"});

@@ -4,6 +4,7 @@
 
 #include "linn/layers/activation.h"  // IWYU pragma: export
 #include "linn/layers/activation_layers.h"  // IWYU pragma: export
+#include "linn/layers/activity_regularization.h"  // IWYU pragma: export
 #include "linn/layers/adaptive_blur.h"  // IWYU pragma: export
 #include "linn/layers/arrange.h"     // IWYU pragma: export
 #include "linn/layers/attention_pool.h"  // IWYU pragma: export

@@ -26,7 +26,7 @@ struct ReductionNames {
   static constexpr std::string_view option = "reduction", names[] = {"sum_over_batch_size", "sum", "mean", "mean_with_sample_weight"};
   static consteval void check(bool known) {
     if (!known)
-      throw "reduction must be \"sum_over_batch_size\", \"sum\", \"mean\" or \"mean_with_sample_weight\"; \"none\" gives no single number to train on";
+      throw "reduction must be \"sum_over_batch_size\", \"sum\", \"mean\" or \"mean_with_sample_weight\"; \"none\" gives no single number";
   }
 };
 /// How the losses l of the rows of a batch, with their weights w, become one number:
@@ -425,7 +425,9 @@ class Custom {
   bool takes_labels() const { return takes_labels_; }
   /// The loss of a row; `label` counts where the class takes labels, else `t`.
   float row(std::span<const float> t, std::int64_t label, std::span<const float> p, float* slopes) const { return of_float_(t, label, p, slopes); }
-  double row(std::span<const double> t, std::int64_t label, std::span<const double> p, double* slopes) const { return of_double_(t, label, p, slopes); }
+  double row(std::span<const double> t, std::int64_t label, std::span<const double> p, double* slopes) const {
+    return of_double_(t, label, p, slopes);
+  }
 
  private:
   template <class F>

@@ -49,12 +49,13 @@ std::vector<std::size_t> inverse(const std::vector<std::size_t>& order) {
 
 // What a variable of a layer is called in PyTorch's module, by the names of both.
 std::string_view name_in_module(std::string_view class_name, std::string_view variable) {
-  if (class_name == "SeparableConv2D") {
+  if (class_name == "SeparableConv2D" || class_name == "SeparableConv1D") {
     if (variable == "depthwise_kernel") return "depthwise.weight";
     return variable == "pointwise_kernel" ? "pointwise.weight" : "pointwise.bias";
   }
   static constexpr std::pair<std::string_view, std::string_view> names[] = {{"kernel", "weight"},
                                                                             {"gamma", "weight"},
+                                                                            {"scale", "weight"},
                                                                             {"alpha", "weight"},
                                                                             {"beta", "bias"},
                                                                             {"bias", "bias"},
@@ -65,7 +66,7 @@ std::string_view name_in_module(std::string_view class_name, std::string_view va
   return variable;
 }
 
-// The map that a Flatten in front of this layer's only call flattens.
+// The map, or the steps, that a Flatten in front of this layer's only call flattens.
 std::optional<Shape> flattened_map(const graph::Graph& graph, const graph::Member& member) {
   if (member.calls.size() != 1) return std::nullopt;
   const std::vector<graph::Port>& inputs = graph.calls()[static_cast<std::size_t>(member.calls.front())].inputs;
@@ -77,7 +78,7 @@ std::optional<Shape> flattened_map(const graph::Graph& graph, const graph::Membe
     port = graph.calls()[static_cast<std::size_t>(port.call)].inputs.front();
   if (graph.member_of(port).class_name() != "Flatten") return std::nullopt;
   const Shape map = graph.shape_of(graph.calls()[static_cast<std::size_t>(port.call)].inputs.front());
-  return map.rank() == 3 ? std::optional(map) : std::nullopt;
+  return map.rank() == 3 || map.rank() == 2 ? std::optional(map) : std::nullopt;
 }
 
 class Walk {
@@ -114,14 +115,22 @@ class Walk {
       result.shape = Shape{shape.elements()};
     } else if (class_name == "Dense" && variable->name == "kernel") {
       const std::optional<Shape> map = flattened_map(graph, member);
-      if (map) result.view = Shape{(*map)[0], (*map)[1], (*map)[2], shape[1]};
-      result.order = map ? std::vector<std::size_t>{3, 2, 0, 1} : std::vector<std::size_t>{1, 0};
+      if (map) result.view = map->rank() == 3 ? Shape{(*map)[0], (*map)[1], (*map)[2], shape[1]} : Shape{(*map)[0], (*map)[1], shape[1]};
+      result.order = result.view.rank() == 4   ? std::vector<std::size_t>{3, 2, 0, 1}
+                     : result.view.rank() == 3 ? std::vector<std::size_t>{2, 1, 0}
+                                               : std::vector<std::size_t>{1, 0};
       result.shape = Shape{shape[1], shape[0]};
     } else if (shape.rank() == 4 && (class_name == "DepthwiseConv2D" || variable->name == "depthwise_kernel")) {
       result.order = {2, 3, 0, 1};
       result.shape = Shape{shape[2] * shape[3], 1, shape[0], shape[1]};
     } else if (shape.rank() == 4) {
       result.order = {3, 2, 0, 1};
+      result.shape = permuted(shape, result.order);
+    } else if (shape.rank() == 3 && (class_name == "DepthwiseConv1D" || variable->name == "depthwise_kernel")) {
+      result.order = {1, 2, 0};
+      result.shape = Shape{shape[1] * shape[2], 1, shape[0]};
+    } else if (shape.rank() == 3 && class_name.find("Conv1D") != std::string_view::npos) {
+      result.order = {2, 1, 0};
       result.shape = permuted(shape, result.order);
     }
     return result;

@@ -32,15 +32,16 @@ struct detail::schema::Schema<detail::layers::AdaptiveBlurPooling2DConfig> {
                              .help = "DDAC: a blur whose filter is made from the map, pixel by pixel; every stride-th pixel is kept."};
   static constexpr auto fields = all(
       field("filter_size", &C::filter_size, between(2, detail::kernels::most_blur_taps), "Rows and columns of the filters."),
-      nested(&C::options,  //
-             field("strides", &O::strides, at_least(1), "Pixels from one output to the next."),
-             field("groups", &O::groups, at_least(1), "Groups of channels with a filter of their own."),
-             field("border", &O::border, "What lies beyond the border: \"reflect\", \"replicate\", \"zero\" or \"circular\"."),
-             field("momentum", &O::momentum, between(0, 1), "Share of the old value that a moving average of the logits keeps at each step."),
-             field("epsilon", &O::epsilon, at_least(0), "Added to the variance of the logits."), detail::layers::data_format_field<O>(),
-             field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
-             field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
-             field("beta_initializer", &O::beta_initializer, "First values of beta."), detail::layers::common_fields<O>()));
+      nested(
+          &C::options,  //
+          field("strides", &O::strides, at_least(1), "Pixels from one output to the next."),
+          field("groups", &O::groups, at_least(1), "Groups of channels with a filter of their own."),
+          field("border", &O::border, "What lies beyond the border: \"reflect\", \"replicate\", \"zero\" or \"circular\"."),
+          field("momentum", &O::momentum, between(0, 1), "Share of the old value that a moving average of the logits keeps at each step."),
+          field("epsilon", &O::epsilon, at_least(0), "Added to the variance of the logits."), detail::layers::data_format_field<O>(),
+          field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
+          field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
+          field("beta_initializer", &O::beta_initializer, "First values of beta."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "a", "groups": 2})", "(6, 5, 4)"},
       {R"({"name": "a", "filter_size": 2, "strides": [1, 3], "groups": 1, "border": "circular"})", "(4, 6, 3)"},
@@ -81,7 +82,8 @@ class AdaptiveBlurDescription final : public Described<AdaptiveBlurPooling2DConf
     const std::int64_t taps = config_.filter_size * config_.filter_size;
     const plan::Value padded = resolved.padded(to, input);
     plan::Value logits = plan::conv2d(to, padded, variables[0], {}, g);
-    const plan::NormVariables norm{.gamma = variables[1], .beta = variables[2], .moving_mean = variables[3], .moving_variance = variables[4]};
+    const plan::NormVariables norm{
+        .gamma = variables[1], .beta = variables[2], .moving_mean = variables[3], .moving_variance = variables[4]};
     if (to.training() && to.layer_trainable())
       logits = plan::batch_norm(to, logits, norm, o.epsilon, o.momentum);
     else

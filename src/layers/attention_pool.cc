@@ -23,15 +23,16 @@ template <>
 struct detail::schema::Schema<detail::layers::AttentionPooling2DConfig> {
   using C = detail::layers::AttentionPooling2DConfig;
   using O = AttentionPooling2DOptions;
-  static constexpr Info info{
-      .module = "linn.layers", .name = "AttentionPooling2D", .help = "A global mean whose weights, a softmax over the pixels, are made from the map."};
+  static constexpr Info info{.module = "linn.layers",
+                             .name = "AttentionPooling2D",
+                             .help = "A global mean whose weights, a softmax over the pixels, are made from the map."};
   static constexpr auto fields =
       all(field("units", &C::units, at_least(1), "Numbers from which the weight of a pixel is made."),
           nested(&C::options,  //
                  field("gated", &O::gated, "Whether these numbers are multiplied by a sigmoid of others."),
                  field("keepdims", &O::keepdims, "Whether the result is (1, 1, channels) instead of (channels)."),
-                 detail::layers::data_format_field<O>(), field("kernel_initializer", &O::kernel_initializer, "First values of the kernels."),
-                 detail::layers::common_fields<O>()));
+                 detail::layers::data_format_field<O>(),
+                 field("kernel_initializer", &O::kernel_initializer, "First values of the kernels."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "a", "units": 4})", "(3, 4, 3)"},
                                          {R"({"name": "a", "units": 3, "gated": true, "keepdims": true})", "(4, 2, 5)"}};
 };
@@ -65,7 +66,8 @@ class AttentionDescription final : public Described<AttentionPooling2DConfig> {
     plan::Value largest = plan::global_pool2d(to, logits, kernels::PoolKind::max);
     largest.shape = {1, 1, 1};
     const plan::Value from_largest[] = {logits, largest};
-    const plan::Value weights = plan::activation(to, plan::merge(to, kernels::MergeKind::subtract, from_largest), kernels::Activation::exponential);
+    const plan::Value weights =
+        plan::activation(to, plan::merge(to, kernels::MergeKind::subtract, from_largest), kernels::Activation::exponential);
     const plan::Value weighted[] = {input, weights};
     const plan::Value sum = plan::global_pool2d(to, plan::merge(to, kernels::MergeKind::multiply, weighted), kernels::PoolKind::average);
     const plan::Value total = plan::global_pool2d(to, weights, kernels::PoolKind::average);

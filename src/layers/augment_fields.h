@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -15,6 +17,12 @@
 
 namespace linn::detail::schema {
 
+/// Whole numbers without a point, as Keras writes them; its RandomPosterization takes no others.
+inline io::Json number_json(double value) {
+  const bool is_whole = std::abs(value) < 0x1p53 && value == std::floor(value);
+  return is_whole ? io::Json(static_cast<std::int64_t>(value)) : io::Json(value);
+}
+
 /// One number, or a list of two.
 template <>
 struct Type<Factor> {
@@ -24,7 +32,7 @@ struct Type<Factor> {
     return {Type<double>::read(json[0], place), Type<double>::read(json[1], place)};
   }
   static io::Json write(const Factor& value) {
-    return value.is_pair() ? io::Json::array({value.lower(), value.upper()}) : io::Json(value.upper());
+    return value.is_pair() ? io::Json::array({number_json(value.lower()), number_json(value.upper())}) : number_json(value.upper());
   }
   static std::string fault(const Factor& value, const Range& range) {
     for (const double bound : {value.lower(), value.upper()})
@@ -46,7 +54,7 @@ struct Type<ValueRange> {
     const Factor sorted(Type<double>::read(json[0], place), Type<double>::read(json[1], place));
     return {sorted.lower(), sorted.upper()};
   }
-  static io::Json write(const ValueRange& value) { return io::Json::array({value.least, value.most}); }
+  static io::Json write(const ValueRange& value) { return io::Json::array({number_json(value.least), number_json(value.most)}); }
   static std::string fault(const ValueRange& value, const Range& /*range*/) {
     for (const double bound : {value.least, value.most})
       if (std::string wrong = Type<double>::fault(bound, {}); !wrong.empty()) return wrong;

@@ -124,6 +124,11 @@ struct detail::schema::Schema<detail::layers::RandomShearConfig> {
                  detail::layers::interpolation_field<O>(), detail::layers::fill_mode_field<O>(), detail::layers::fill_value_field<O>(),
                  detail::layers::data_format_field<O>(), detail::layers::seed_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "s", "x_factor": 0.3, "y_factor": [0.1, 0.2]})", "(5, 4, 2)"}};
+  // Keras writes the bounds of a number f, (-f, f), and does not read them again: the number stands for them.
+  static void complete(C& c) {
+    for (Factor* factor : {&c.options.x_factor, &c.options.y_factor})
+      if (factor->is_pair() && factor->lower() == -factor->upper()) *factor = factor->upper();
+  }
 };
 
 template <>

@@ -55,8 +55,8 @@ struct detail::schema::Schema<detail::layers::EinsumDenseConfig> {
           nested(&C::options, field("activation", &O::activation, "Applied to the sums."),
                  field("bias_axes", &O::bias_axes, "The letters of the output with a bias of their own: those that the kernel adds. None: no bias."),
                  detail::layers::kernel_fields<O>(), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"kernel_constraint"},         {"bias_constraint"}, {"lora_rank"},
-                                      {"lora_alpha"},           {"gptq_unpacked_column_size"}, {"quantization_config"}};
+  static constexpr Absent absent[] = {
+      {"activity_regularizer"}, {"lora_rank"}, {"lora_alpha"}, {"gptq_unpacked_column_size"}, {"quantization_config"}};
   static constexpr Example examples[] = {
       {R"({"name": "e", "equation": "ab,bc->ac", "output_shape": [4], "bias_axes": "c"})", "(5)"},
       {R"({"name": "e", "equation": "abc,cde->abde", "output_shape": [null, 2, 3], "bias_axes": "de", "activation": "tanh"})", "(3, 4)"},
@@ -81,8 +81,8 @@ class EinsumDenseDescription final : public Described<EinsumDenseConfig> {
   std::vector<VariableSpec> variables(const Shape& input) const override {
     const EinsumDenseOptions& o = config_.options;
     const Einsum of = einsum(input, where());
-    std::vector<VariableSpec> specs{{"kernel", of.kernel, o.kernel_initializer, true, o.kernel_regularizer}};
-    if (o.bias_axes) specs.push_back({"bias", of.bias, o.bias_initializer, true, o.bias_regularizer});
+    std::vector<VariableSpec> specs{{"kernel", of.kernel, o.kernel_initializer, true, o.kernel_regularizer, o.kernel_constraint}};
+    if (o.bias_axes) specs.push_back({"bias", of.bias, o.bias_initializer, true, o.bias_regularizer, o.bias_constraint});
     return specs;
   }
   plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& variables) const override {

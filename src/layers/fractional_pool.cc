@@ -25,15 +25,15 @@ struct detail::schema::Schema<detail::layers::FractionalMaxPooling2DConfig> {
   static constexpr Info info{.module = "linn.layers",
                              .name = "FractionalMaxPooling2D",
                              .help = "The largest value of each of a grid of regions whose borders are drawn anew for each step."};
-  static constexpr auto fields =
-      all(nested(&C::options,  //
-                 field("pooling_ratio", &O::pooling_ratio, at_least(1), "How many times smaller the output is along each axis."),
-                 field("output_size", &O::output_size, at_least(1), "Height and width of the output, in place of pooling_ratio."),
-                 field("pool_size", &O::pool_size, at_least(1), "Height and width of every region; by default the paper's, which differ."),
-                 field("pseudo_random", &O::pseudo_random, "Whether one number decides about all borders of an axis; else each increment is drawn."),
-                 field("overlapping", &O::overlapping, "Whether neighbouring regions share the cells at their border."),
-                 detail::layers::data_format_field<O>(), field("seed", &O::seed, "Seed of the borders, besides the model's."),
-                 detail::layers::common_fields<O>()));
+  static constexpr auto fields = all(nested(
+      &C::options,  //
+      field("pooling_ratio", &O::pooling_ratio, at_least(1), "How many times smaller the output is along each axis."),
+      field("output_size", &O::output_size, at_least(1), "Height and width of the output, in place of pooling_ratio."),
+      field("pool_size", &O::pool_size, at_least(1), "Height and width of every region; by default the paper's, which differ."),
+      field("pseudo_random", &O::pseudo_random, "Whether one number decides about all borders of an axis; else each increment is drawn."),
+      field("overlapping", &O::overlapping, "Whether neighbouring regions share the cells at their border."),
+      detail::layers::data_format_field<O>(), field("seed", &O::seed, "Seed of the borders, besides the model's."),
+      detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {
       {R"({"name": "f"})", "(7, 6, 2)"},
       {R"({"name": "f", "pooling_ratio": 2.5, "pseudo_random": false, "overlapping": true, "seed": 4})", "(8, 11, 3)"},
@@ -61,7 +61,8 @@ class FractionalDescription final : public Described<FractionalMaxPooling2DConfi
       const auto out = wanted > 0 ? wanted : static_cast<std::int64_t>(static_cast<double>(n) / o.pooling_ratio);
       if (out < 1 || out > n)
         throw ShapeError(fmt::format("{} makes {} cells out of {} of input {}; 1 to {} can be made", where, out, n, input.to_string(), n));
-      if (pool > n) throw ShapeError(fmt::format("{} pool_size {} is larger than input {}", where, to_string(o.pool_size), input.to_string()));
+      if (pool > n)
+        throw ShapeError(fmt::format("{} pool_size {} is larger than input {}", where, to_string(o.pool_size), input.to_string()));
       return out;
     };
     return {size(input[0], o.output_size.height, o.pool_size.height), size(input[1], o.output_size.width, o.pool_size.width), input[2]};

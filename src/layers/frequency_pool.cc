@@ -20,12 +20,14 @@ template <>
 struct detail::schema::Schema<detail::layers::FrequencyLowCutPooling2DConfig> {
   using C = detail::layers::FrequencyLowCutPooling2DConfig;
   using O = FrequencyLowCutPooling2DOptions;
-  static constexpr Info info{
-      .module = "linn.layers", .name = "FrequencyLowCutPooling2D", .help = "FLC: the low frequencies of the map, of which every stride-th pixel is kept."};
-  static constexpr auto fields = all(nested(&C::options,  //
-                                            field("strides", &O::strides, at_least(1), "Pixels from one output to the next."),
-                                            field("window", &O::window, "What the kept frequencies are multiplied by: \"none\" or \"hamming\"."),
-                                            detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
+  static constexpr Info info{.module = "linn.layers",
+                             .name = "FrequencyLowCutPooling2D",
+                             .help = "FLC: the low frequencies of the map, of which every stride-th pixel is kept."};
+  static constexpr auto fields =
+      all(nested(&C::options,  //
+                 field("strides", &O::strides, at_least(1), "Pixels from one output to the next."),
+                 field("window", &O::window, "What the kept frequencies are multiplied by: \"none\" or \"hamming\"."),
+                 detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "f"})", "(8, 6, 2)"},
                                          {R"({"name": "f", "window": "hamming"})", "(4, 10, 3)"},
                                          {R"({"name": "f", "strides": [1, 3]})", "(4, 7, 2)"},

@@ -23,8 +23,8 @@ struct NormalizationConfig {
 
 /// One number, or lists of numbers in lists: row-major. An empty list is null.
 template <>
-struct detail::schema::Type<std::vector<double>> {
-  static std::vector<double> read(const detail::io::Json& json, const Place& place) {
+struct detail::schema::Type<NestedNumbers> {
+  static NestedNumbers read(const detail::io::Json& json, const Place& place) {
     if (!json.is_array()) return {Type<double>::read(json, place)};
     std::vector<double> values;
     for (const detail::io::Json& part : json) {

@@ -23,18 +23,21 @@ template <>
 struct detail::schema::Schema<detail::layers::SpatialPyramidPooling2DConfig> {
   using C = detail::layers::SpatialPyramidPooling2DConfig;
   using O = SpatialPyramidPooling2DOptions;
-  static constexpr Info info{
-      .module = "linn.layers", .name = "SpatialPyramidPooling2D", .help = "Windows of several grids over the map as one row, of one length for all sizes."};
-  static constexpr auto fields = all(field("levels", &C::levels, "Rows and columns of each grid."),
-                                     nested(&C::options, field("pooling", &O::pooling, "What is taken of a window: \"max\" or \"average\"."),
-                                            detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
+  static constexpr Info info{.module = "linn.layers",
+                             .name = "SpatialPyramidPooling2D",
+                             .help = "Windows of several grids over the map as one row, of one length for all sizes."};
+  static constexpr auto fields =
+      all(field("levels", &C::levels, "Rows and columns of each grid."),
+          nested(&C::options, field("pooling", &O::pooling, "What is taken of a window: \"max\" or \"average\"."),
+                 detail::layers::data_format_field<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "s"})", "(5, 7, 2)"},
                                          {R"({"name": "s", "levels": [3, 1], "pooling": "average"})", "(4, 6, 3)"},
                                          {R"({"name": "s", "levels": [1]})", "(3, 4, 5)"}};
 
   static std::string fault(const C& c) {
     const std::vector<std::int64_t>& levels = c.levels.list();
-    const bool fits = !levels.empty() && levels.size() <= 8 && std::all_of(levels.begin(), levels.end(), [](std::int64_t level) { return level >= 1; });
+    const bool fits =
+        !levels.empty() && levels.size() <= 8 && std::all_of(levels.begin(), levels.end(), [](std::int64_t level) { return level >= 1; });
     return fits ? "" : "levels is " + Type<Axes>::text(c.levels) + "; one to eight numbers of 1 or more are allowed";
   }
 };

@@ -23,11 +23,13 @@ template <>
 struct detail::schema::Schema<detail::layers::StripPooling2DConfig> {
   using C = detail::layers::StripPooling2DConfig;
   using O = StripPooling2DOptions;
-  static constexpr Info info{
-      .module = "linn.layers", .name = "StripPooling2D", .help = "The map times a gate that is made from the means of its rows and columns."};
+  static constexpr Info info{.module = "linn.layers",
+                             .name = "StripPooling2D",
+                             .help = "The map times a gate that is made from the means of its rows and columns."};
   static constexpr auto fields =
       all(field("kernel_size", &C::kernel_size, at_least(1), "Rows, and columns, that a convolution of the means sees."),
-          nested(&C::options, detail::layers::data_format_field<O>(), field("kernel_initializer", &O::kernel_initializer, "First values of the kernels."),
+          nested(&C::options, detail::layers::data_format_field<O>(),
+                 field("kernel_initializer", &O::kernel_initializer, "First values of the kernels."),
                  field("bias_initializer", &O::bias_initializer, "First values of the bias."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "s"})", "(4, 5, 3)"}, {R"({"name": "s", "kernel_size": 2})", "(3, 4, 2)"}};
 };

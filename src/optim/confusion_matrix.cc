@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/text_cells.h"
 #include "core/tensor_visit.h"
+#include "core/text_cells.h"
 #include "linn/error.h"
 #include "linn/metrics.h"
 
@@ -42,7 +42,8 @@ std::vector<std::int64_t> classes_of(const Tensor& tensor, const char* what, boo
     throw ShapeError(fmt::format("confusion_matrix: {} have shape {}; ({},){} is allowed", what, tensor.shape().to_string(), n,
                                  may_be_scores ? fmt::format(" or ({}, classes)", n) : ""));
   const auto width = static_cast<std::size_t>(tensor.shape()[1]);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) classes.push_back(first_largest(std::span(numbers).subspan(i * width, width)));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+    classes.push_back(first_largest(std::span(numbers).subspan(i * width, width)));
   return classes;
 }
 
@@ -62,11 +63,13 @@ void ConfusionMatrix::update(const Tensor& labels, const Tensor& predictions) {
   if (truth.size() != said.size())
     throw ShapeError(fmt::format("confusion_matrix: {} labels came with {} predictions", truth.size(), said.size()));
   if (!is_list(predictions) && predictions.shape()[1] != classes_)
-    throw ShapeError(fmt::format("confusion_matrix: predictions have {} scores each; the matrix has {} classes", predictions.shape()[1], classes_));
+    throw ShapeError(
+        fmt::format("confusion_matrix: predictions have {} scores each; the matrix has {} classes", predictions.shape()[1], classes_));
   for (const auto& [what, numbers] : {std::pair("label", &truth), std::pair("prediction", &said)})
     for (std::size_t i = 0; i < numbers->size(); ++i)
       if ((*numbers)[i] >= classes_)
-        throw DataError(fmt::format("confusion_matrix: {} {} of sample {}; the matrix has {} classes, 0 to {}", what, (*numbers)[i], i, classes_, classes_ - 1));
+        throw DataError(fmt::format("confusion_matrix: {} {} of sample {}; the matrix has {} classes, 0 to {}", what, (*numbers)[i], i,
+                                    classes_, classes_ - 1));
   for (std::size_t i = 0; i < truth.size(); ++i) ++counts_[static_cast<std::size_t>(truth[i] * classes_ + said[i])];
 }
 

@@ -41,7 +41,8 @@ T sigmoid(T x) {
 
 // ---- thresholds ---------------------------------------------------------------------------------------------------
 
-ThresholdList::ThresholdList(std::vector<double> ascending, bool widened) : values_(std::move(ascending)), even_(is_even(values_)), widened_(widened) {
+ThresholdList::ThresholdList(std::vector<double> ascending, bool widened)
+    : values_(std::move(ascending)), even_(is_even(values_)), widened_(widened) {
   if (!widened) return;
   values_.front() -= epsilon;
   values_.back() += epsilon;
@@ -58,7 +59,8 @@ template <class T>
 std::int64_t ThresholdList::below(T prediction) const {
   if (std::isnan(prediction)) return 0;
   if (!even_) {
-    const auto first = std::partition_point(values_.begin(), values_.end(), [&](double value) { return static_cast<T>(value) < prediction; });
+    const auto first =
+        std::partition_point(values_.begin(), values_.end(), [&](double value) { return static_cast<T>(value) < prediction; });
     return first - values_.begin();
   }
   const T inside = std::clamp(prediction, T{0}, T{1}), steps = static_cast<T>(count() - 1);
@@ -158,8 +160,8 @@ double area_of(metrics::AucCurve curve, metrics::SummationMethod method, const T
   for (std::size_t i = 0; i + 1 < r.true_positives.size(); ++i) {
     const Point a = point_of(curve, r, i), b = point_of(curve, r, i + 1);
     const double height = method == metrics::SummationMethod("interpolation") ? (a.y + b.y) / 2
-                          : method == metrics::SummationMethod("minoring")   ? std::min(a.y, b.y)
-                                                                             : std::max(a.y, b.y);
+                          : method == metrics::SummationMethod("minoring")    ? std::min(a.y, b.y)
+                                                                              : std::max(a.y, b.y);
     area += (a.x - b.x) * height;
   }
   return area;
@@ -201,7 +203,8 @@ std::vector<double> FBetaCounter::results(std::span<const double> totals) const 
   }
   if (average == metrics::ScoreAverage("none")) return scores;
   if (average == metrics::ScoreAverage("weighted"))
-    return {std::inner_product(scores.begin(), scores.end(), positives.begin(), 0.0) / (std::accumulate(positives.begin(), positives.end(), 0.0) + epsilon)};
+    return {std::inner_product(scores.begin(), scores.end(), positives.begin(), 0.0) /
+            (std::accumulate(positives.begin(), positives.end(), 0.0) + epsilon)};
   return {std::accumulate(scores.begin(), scores.end(), 0.0) / static_cast<double>(scores.size())};
 }
 
@@ -296,7 +299,8 @@ RateCounter top_rates_of(const char* name, RateCounter::Kind kind, const M& metr
 }
 
 template <class M>
-RateAtRateCounter rate_at_rate(const char* name, const M& metric, RateAtRateCounter::Rate best, RateAtRateCounter::Rate bound, double least, std::int64_t width) {
+RateAtRateCounter rate_at_rate(const char* name, const M& metric, RateAtRateCounter::Rate best, RateAtRateCounter::Rate bound, double least,
+                               std::int64_t width) {
   check_class(name, metric.class_id, width);
   RateAtRateCounter counter{{.thresholds = ThresholdList::evenly(metric.num_thresholds), .class_id = metric.class_id}};
   counter.best = best;
@@ -318,18 +322,32 @@ void check_scores(const char* metric, std::int64_t classes, std::int64_t width) 
 
 }  // namespace
 
-RateCounter counter_of(const metrics::TruePositives& metric, std::int64_t /*width*/) { return rates_of(RateCounter::true_positives, metric.thresholds); }
-RateCounter counter_of(const metrics::FalsePositives& metric, std::int64_t /*width*/) { return rates_of(RateCounter::false_positives, metric.thresholds); }
-RateCounter counter_of(const metrics::TrueNegatives& metric, std::int64_t /*width*/) { return rates_of(RateCounter::true_negatives, metric.thresholds); }
-RateCounter counter_of(const metrics::FalseNegatives& metric, std::int64_t /*width*/) { return rates_of(RateCounter::false_negatives, metric.thresholds); }
-RateCounter counter_of(const metrics::Precision& metric, std::int64_t width) { return top_rates_of("Precision", RateCounter::precision, metric, width); }
-RateCounter counter_of(const metrics::Recall& metric, std::int64_t width) { return top_rates_of("Recall", RateCounter::recall, metric, width); }
+RateCounter counter_of(const metrics::TruePositives& metric, std::int64_t /*width*/) {
+  return rates_of(RateCounter::true_positives, metric.thresholds);
+}
+RateCounter counter_of(const metrics::FalsePositives& metric, std::int64_t /*width*/) {
+  return rates_of(RateCounter::false_positives, metric.thresholds);
+}
+RateCounter counter_of(const metrics::TrueNegatives& metric, std::int64_t /*width*/) {
+  return rates_of(RateCounter::true_negatives, metric.thresholds);
+}
+RateCounter counter_of(const metrics::FalseNegatives& metric, std::int64_t /*width*/) {
+  return rates_of(RateCounter::false_negatives, metric.thresholds);
+}
+RateCounter counter_of(const metrics::Precision& metric, std::int64_t width) {
+  return top_rates_of("Precision", RateCounter::precision, metric, width);
+}
+RateCounter counter_of(const metrics::Recall& metric, std::int64_t width) {
+  return top_rates_of("Recall", RateCounter::recall, metric, width);
+}
 
 RateAtRateCounter counter_of(const metrics::SensitivityAtSpecificity& metric, std::int64_t width) {
-  return rate_at_rate("SensitivityAtSpecificity", metric, RateAtRateCounter::sensitivity, RateAtRateCounter::specificity, metric.specificity, width);
+  return rate_at_rate("SensitivityAtSpecificity", metric, RateAtRateCounter::sensitivity, RateAtRateCounter::specificity,
+                      metric.specificity, width);
 }
 RateAtRateCounter counter_of(const metrics::SpecificityAtSensitivity& metric, std::int64_t width) {
-  return rate_at_rate("SpecificityAtSensitivity", metric, RateAtRateCounter::specificity, RateAtRateCounter::sensitivity, metric.sensitivity, width);
+  return rate_at_rate("SpecificityAtSensitivity", metric, RateAtRateCounter::specificity, RateAtRateCounter::sensitivity,
+                      metric.sensitivity, width);
 }
 RateAtRateCounter counter_of(const metrics::PrecisionAtRecall& metric, std::int64_t width) {
   return rate_at_rate("PrecisionAtRecall", metric, RateAtRateCounter::precision, RateAtRateCounter::sensitivity, metric.recall, width);
@@ -346,11 +364,13 @@ AucCounter counter_of(const metrics::AUC& metric, std::int64_t width) {
     throw ValueError(fmt::format("metric AUC: num_labels is {}; the output has {} numbers in a row", *metric.num_labels, width));
   std::vector<double> thresholds = metric.thresholds;
   if (thresholds.empty())
-    for (std::int64_t i = 1; i + 1 < metric.num_thresholds; ++i) thresholds.push_back(static_cast<double>(i) / static_cast<double>(metric.num_thresholds - 1));
+    for (std::int64_t i = 1; i + 1 < metric.num_thresholds; ++i)
+      thresholds.push_back(static_cast<double>(i) / static_cast<double>(metric.num_thresholds - 1));
   std::sort(thresholds.begin(), thresholds.end());
   thresholds.insert(thresholds.begin(), 0);
   thresholds.push_back(1);
-  AucCounter counter{{.thresholds = ThresholdList(thresholds, true), .labels = metric.multi_label ? width : 1, .from_logits = metric.from_logits}};
+  AucCounter counter{
+      {.thresholds = ThresholdList(thresholds, true), .labels = metric.multi_label ? width : 1, .from_logits = metric.from_logits}};
   (metric.multi_label ? counter.label_weights : counter.element_weights) = metric.label_weights;
   counter.curve = metric.curve;
   counter.method = metric.summation_method;

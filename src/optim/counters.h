@@ -100,7 +100,11 @@ struct FBetaCounter {
 
 /// A confusion matrix, rows by target, and the mean intersection over union of some classes.
 struct IouCounter {
-  enum class Reading : std::uint8_t { ids, scores, at_threshold };  // what elements or rows say: a class number, the largest score, yes or no
+  enum class Reading : std::uint8_t {
+    ids,
+    scores,
+    at_threshold
+  };  // what elements or rows say: a class number, the largest score, yes or no
   std::int64_t classes = 0;
   std::vector<std::int64_t> chosen = {};
   std::optional<std::int64_t> ignored = {};

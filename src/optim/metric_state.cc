@@ -25,8 +25,8 @@ namespace {
 
 Shape without_last(const Shape& shape) { return Shape(std::span(shape.begin(), shape.rank() - 1)); }
 
-// Whether targets are labels: of predictions with one more axis, or with an axis of one number in its place. A metric that takes either goes by
-// the shapes.
+// Whether targets are labels: of predictions with one more axis, or with an axis of one number in its place. A metric that takes either
+// goes by the shapes.
 bool are_labels(const Metric& metric, const Tensor& t, const Tensor& p) {
   using detail::optim::MetricTargets;
   if (metric.description().targets() != MetricTargets::either) return metric.description().targets() == MetricTargets::labels;
@@ -36,16 +36,17 @@ bool are_labels(const Metric& metric, const Tensor& t, const Tensor& p) {
 void check_shapes(const Metric& metric, const Tensor& t, const Tensor& p, bool labels) {
   const std::int64_t rows = p.elements() / p.shape()[-1];
   if (t.elements() == (labels ? rows : p.elements())) return;
-  throw ShapeError(fmt::format("metric {}: y_true has shape {} and y_pred {}; y_true must have the shape {}", metric.class_name(), t.shape().to_string(),
-                               p.shape().to_string(), (labels ? without_last(p.shape()) : p.shape()).to_string()));
+  throw ShapeError(fmt::format("metric {}: y_true has shape {} and y_pred {}; y_true must have the shape {}", metric.class_name(),
+                               t.shape().to_string(), p.shape().to_string(), (labels ? without_last(p.shape()) : p.shape()).to_string()));
 }
 
 void check_labels(const Metric& metric, const Tensor& labels, std::int64_t width) {
   if (!metric.description().checks_labels()) return;
   const auto values = labels.values<std::int64_t>();
   for (std::size_t i = 0; i < values.size(); ++i)
-    if (values[i] < 0 || values[i] >= width)
-      throw DataError(fmt::format("metric {}: label {} of row {}; y_pred has {} classes, so labels are 0 to {}", metric.class_name(), values[i], i, width, width - 1));
+    if ((values[i] < 0 || values[i] >= width) && values[i] != metric.description().ignored_label())
+      throw DataError(fmt::format("metric {}: label {} of row {}; y_pred has {} classes, so labels are 0 to {}", metric.class_name(),
+                                  values[i], i, width, width - 1));
 }
 
 // One number for each row, from weights of rows or of samples.
@@ -54,10 +55,12 @@ Tensor weights_of_rows(const Metric& metric, const Tensor& weight, const Shape& 
   const std::int64_t samples = rows.rank() == 0 ? 1 : rows[0], each = rows.elements() / samples;
   if (given.elements() == rows.elements()) return given.reshape({rows.elements()});
   if (given.elements() != samples)
-    throw ShapeError(fmt::format("metric {}: sample_weight has shape {}; one number for each row, {}, or for each sample, ({},), is allowed",
-                                 metric.class_name(), weight.shape().to_string(), rows.to_string(), samples));
+    throw ShapeError(
+        fmt::format("metric {}: sample_weight has shape {}; one number for each row, {}, or for each sample, ({},), is allowed",
+                    metric.class_name(), weight.shape().to_string(), rows.to_string(), samples));
   Tensor spread({rows.elements()});
-  for (std::int64_t i = 0; i < rows.elements(); ++i) spread.values<float>()[static_cast<std::size_t>(i)] = given.values<float>()[static_cast<std::size_t>(i / each)];
+  for (std::int64_t i = 0; i < rows.elements(); ++i)
+    spread.values<float>()[static_cast<std::size_t>(i)] = given.values<float>()[static_cast<std::size_t>(i / each)];
   return spread;
 }
 
@@ -82,7 +85,8 @@ void MetricState::update_state(const Tensor& y_true, const Tensor& y_pred, const
   const bool labels = are_labels(state.metric, y_true, p);
   check_shapes(state.metric, y_true, p, labels);
   if (state.counter && (width != state.width || labels != state.labels))
-    throw ShapeError(fmt::format("metric {}: y_pred has {} numbers in a row, and had {} before; call reset_state between them", state.metric.class_name(), width, state.width));
+    throw ShapeError(fmt::format("metric {}: y_pred has {} numbers in a row, and had {} before; call reset_state between them",
+                                 state.metric.class_name(), width, state.width));
   Tensor t = labels ? y_true.astype(DType::i64).reshape({rows}) : y_true.astype(DType::f32).reshape({rows, width});
   // from_sorted_ids and intersections over union take any label.
   if (labels) check_labels(state.metric, t, width);
@@ -96,9 +100,9 @@ void MetricState::update_state(const Tensor& y_true, const Tensor& y_pred, const
 
   plan::Lowering to(plan::Purpose::inference);
   to.set_layer(state.metric.name);
-  const plan::LossInputs inputs{
-      .prediction = to.value("y_pred", {width}, plan::Extent::batch, plan::Element::real, plan::Home::bound),
-      .target = to.value("y_true", labels ? Shape{} : Shape{width}, plan::Extent::batch, labels ? plan::Element::i64 : plan::Element::real, plan::Home::bound)};
+  const plan::LossInputs inputs{.prediction = to.value("y_pred", {width}, plan::Extent::batch, plan::Element::real, plan::Home::bound),
+                                .target = to.value("y_true", labels ? Shape{} : Shape{width}, plan::Extent::batch,
+                                                   labels ? plan::Element::i64 : plan::Element::real, plan::Home::bound)};
   const plan::Value weights =
       weight.defined() ? to.value("weight", {}, plan::Extent::batch, plan::Element::real, plan::Home::bound) : plan::Value{};
   const plan::Value totals = plan::totals_value(to, state.metric.name, state.counter->totals());
@@ -114,7 +118,9 @@ void MetricState::update_state(const Tensor& y_true, const Tensor& y_pred, const
 
 double MetricState::result() const { return state_->counter ? state_->counter->result(state_->totals) : 0; }
 
-std::vector<double> MetricState::results() const { return state_->counter ? state_->counter->results(state_->totals) : std::vector<double>{0}; }
+std::vector<double> MetricState::results() const {
+  return state_->counter ? state_->counter->results(state_->totals) : std::vector<double>{0};
+}
 
 void MetricState::reset_state() {
   state_->counter.reset();

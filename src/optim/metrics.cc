@@ -412,6 +412,10 @@ class Described final : public MetricDescription {
       return detail::kernels::OfLabels<M> ? MetricTargets::labels : MetricTargets::values;
   }
   bool checks_labels() const override { return requires(const M& metric) { metric.loss(); }; }
+  std::optional<std::int64_t> ignored_label() const override {
+    if constexpr (requires { metric_.loss(); }) return Loss(metric_.loss()).description().ignored_label();
+    return std::nullopt;
+  }
   std::unique_ptr<const detail::optim::MetricCounter> counter(std::int64_t width, bool labels) const override {
     check_targets(class_name(), targets(), labels);
     if constexpr (Counts<M>) {
@@ -453,6 +457,7 @@ class LossMetric final : public MetricDescription {
     return loss_.description().takes_labels() ? detail::optim::MetricTargets::labels : detail::optim::MetricTargets::values;
   }
   bool checks_labels() const override { return loss_.description().labels_are_classes(); }
+  std::optional<std::int64_t> ignored_label() const override { return loss_.description().ignored_label(); }
   Loss loss() const override { return loss_; }
   std::unique_ptr<const detail::optim::MetricCounter> counter(std::int64_t /*width*/, bool labels) const override {
     check_targets(class_name(), targets(), labels);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ class MetricDescription {
   /// For an output of this width, compared with labels or with targets of its shape. ValueError when these are not the metric's, or when an
   /// option does not fit the width.
   virtual std::unique_ptr<const detail::optim::MetricCounter> counter(std::int64_t width, bool labels) const = 0;
+  /// A label that is allowed though it is no number of a class.
+  virtual std::optional<std::int64_t> ignored_label() const { return std::nullopt; }
 };
 
 namespace detail::optim {

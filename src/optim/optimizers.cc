@@ -618,7 +618,14 @@ void lower_step(plan::Lowering& to, const OptimizerDescription& optimizer, std::
     if (trained.constraint.defined()) trained.constraint.description().lower(to, trained.variable);
 }
 
-io::Json to_json(const Optimizer& optimizer) { return node("keras.optimizers", optimizer.class_name(), optimizer.description().config()); }
+io::Json to_json(const Optimizer& optimizer) {
+  io::Json config = optimizer.description().config();
+  if (config["learning_rate"].is_null())
+    throw ValueError(fmt::format(
+        "{}: learning_rate is a function, which a file cannot hold; compile the model with a number or one of optimizers::schedules to save it",
+        optimizer.class_name()));
+  return node("keras.optimizers", optimizer.class_name(), std::move(config));
+}
 
 Optimizer optimizer_from_json(const io::Json& json, std::string_view where) {
   const Named optimizer = named(json, where);

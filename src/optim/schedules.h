@@ -22,7 +22,7 @@ class ScheduleDescription {
   virtual double at(std::int64_t step, std::int64_t total_steps) const = 0;
   /// Whether it takes all steps of each fit.
   virtual bool spans_fit() const = 0;
-  /// Keras's node. ValueError for a function.
+  /// Keras's node; null for a function, which has none.
   virtual detail::io::Json node() const = 0;
 };
 

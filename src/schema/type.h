@@ -168,33 +168,6 @@ struct Type<std::optional<T>> {
   static std::string python(const std::optional<T>& value) { return value ? Type<T>::python(*value) : "None"; }
 };
 
-/// A list, whose range is that of each value.
-template <class T>
-struct Type<std::vector<T>> {
-  static std::vector<T> read(const io::Json& json, const Place& place) {
-    if (!json.is_array()) refuse(place, json, "a list is allowed");
-    std::vector<T> list;
-    for (const io::Json& value : json) list.push_back(Type<T>::read(value, place));
-    return list;
-  }
-  static io::Json write(const std::vector<T>& value) {
-    io::Json list = io::Json::array();
-    for (const T& part : value) list.push_back(Type<T>::write(part));
-    return list;
-  }
-  static std::string fault(const std::vector<T>& value, const Range& range) {
-    for (const T& part : value)
-      if (const std::string wrong = Type<T>::fault(part, range); !wrong.empty()) return Type<T>::text(part) + " is in it; each value: " + wrong;
-    return {};
-  }
-  static std::string text(const std::vector<T>& value) {
-    std::string text = "[";
-    for (const T& part : value) text += (text.size() > 1 ? ", " : "") + Type<T>::text(part);
-    return text + "]";
-  }
-  static std::string python(const std::vector<T>& value) { return value.empty() ? "None" : text(value); }
-};
-
 /// A class whose values have names: Choice<Names>, DataFormat.
 template <class T>
 concept NamedChoice = std::constructible_from<T, const std::string&> && requires(const T& choice) {

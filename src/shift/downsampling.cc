@@ -1,8 +1,8 @@
 #include "shift/downsampling.h"
 
 #include <cmath>
+#include <iterator>
 #include <numeric>
-#include <vector>
 
 #include "kernels/blur/blur.h"
 #include "linn/tensor.h"
@@ -34,18 +34,18 @@ void configure_tips(Json& config, const FixOptions& /*options*/, std::int64_t /*
 
 void configure_nothing(Json& /*config*/, const FixOptions& /*options*/, std::int64_t /*channels*/) {}
 
-constexpr DownsamplingRow rows[] = {
+constexpr DownsamplingRow downsampling_rows[] = {
     {.class_name = "BlurPooling2D", .keeps_blurs = true, .configure = configure_blur},
     {.class_name = "AdaptivePolyphaseSampling2D", .polyphase = true, .divides = true, .configure = configure_nothing},
     {.class_name = "LearnablePolyphaseSampling2D", .polyphase = true, .divides = true, .configure = configure_lps},
     {.class_name = "AdaptiveBlurPooling2D", .keeps_blurs = true, .configure = configure_ddac},
     {.class_name = "FrequencyLowCutPooling2D", .keeps_blurs = true, .configure = configure_nothing},
     {.class_name = "TranslationInvariantPolyphaseSampling2D", .divides = true, .keeps_blurs = true, .configure = configure_tips}};
-static_assert(std::size(rows) == std::size(DownsamplingNames::names), "a name without its row");
+static_assert(std::size(downsampling_rows) == std::size(DownsamplingNames::names), "a name without its row");
 
 }  // namespace
 
-const DownsamplingRow& row_of(const Downsampling& with) { return rows[static_cast<std::size_t>(with.kind())]; }
+const DownsamplingRow& row_of(const Downsampling& with) { return downsampling_rows[static_cast<std::size_t>(with.kind())]; }
 
 Tensor first_values(const Downsampling& with, std::string_view variable, const FixOptions& options, const Shape& shape) {
   if (with.kind() != Downsampling::ddac || variable != "beta") return {};

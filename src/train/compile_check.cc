@@ -25,7 +25,8 @@ struct Ending {
 Ending ending_of(const graph::Graph& graph, graph::Port port) {
   const graph::Call& call = graph.calls()[static_cast<std::size_t>(port.call)];
   if (call.inputs.empty()) return {};
-  if (const graph::Graph* inner = graph::graph_in(*call.node->layer)) return ending_of(*inner, inner->outputs()[static_cast<std::size_t>(port.output)]);
+  if (const graph::Graph* inner = graph::graph_in(*call.node->layer))
+    return ending_of(*inner, inner->outputs()[static_cast<std::size_t>(port.output)]);
   const ActivationKind kind = call.node->layer->description->activation();
   if (kind != ActivationKind::unchanged) return {kind, graph.member_of(port).name, graph.shape_of(port)[-1]};
   return call.inputs.size() == 1 ? ending_of(graph, call.inputs.front()) : Ending{};
@@ -50,16 +51,21 @@ bool gives_probabilities(ActivationKind kind) { return kind == ActivationKind::s
 // What is odd about a loss of this output, or an empty text.
 std::string oddity(const LossDescription& loss, const Ending& ending, std::int64_t width) {
   if (ending.kind == ActivationKind::softmax && ending.width == 1)
-    return fmt::format("layer \"{}\" ends with a softmax of one number, which is always 1: nothing will be learned; take a sigmoid", ending.layer);
+    return fmt::format("layer \"{}\" ends with a softmax of one number, which is always 1: nothing will be learned; take a sigmoid",
+                       ending.layer);
   if (loss.probabilities() == Probabilities::distribution && width == 1 && loss.name() != "kl_divergence")
-    return fmt::format("the loss {} compares classes, and the output has one: it is the same whatever the model says; take binary_crossentropy", loss.name());
+    return fmt::format(
+        "the loss {} compares classes, and the output has one: it is the same whatever the model says; take binary_crossentropy",
+        loss.name());
   if (loss.probabilities() == Probabilities::none || ending.kind == ActivationKind::other) return {};
   if (loss.from_logits() && gives_probabilities(ending.kind))
-    return fmt::format("the loss {} with from_logits takes numbers before {}, but layer \"{}\" ends with {}: it would be taken twice; leave out one of them",
-                       loss.name(), loss.probabilities() == Probabilities::each ? "the sigmoid" : "the softmax", ending.layer, text_of(ending.kind));
+    return fmt::format(
+        "the loss {} with from_logits takes numbers before {}, but layer \"{}\" ends with {}: it would be taken twice; leave out one of "
+        "them",
+        loss.name(), loss.probabilities() == Probabilities::each ? "the sigmoid" : "the softmax", ending.layer, text_of(ending.kind));
   if (!loss.from_logits() && !gives_probabilities(ending.kind))
-    return fmt::format("the loss {} takes probabilities, but layer \"{}\" ends with {}; give that layer {}{}", loss.name(), ending.layer, text_of(ending.kind),
-                       loss.probabilities() == Probabilities::each ? "a sigmoid" : "a softmax",
+    return fmt::format("the loss {} takes probabilities, but layer \"{}\" ends with {}; give that layer {}{}", loss.name(), ending.layer,
+                       text_of(ending.kind), loss.probabilities() == Probabilities::each ? "a sigmoid" : "a softmax",
                        loss.config().contains("from_logits") ? ", or the loss from_logits" : "");
   return {};
 }
@@ -73,8 +79,11 @@ std::vector<std::string> check_compile(const graph::Graph& graph, const formats:
     if (!compile.losses[i].defined()) continue;
     const LossDescription& loss = compile.losses[i].description();
     const Shape& shape = graph.shape_of(graph.outputs()[i]);
-    if (shape.empty()) throw ValueError(fmt::format("compile: output \"{}\" is one number an image without an axis; a loss wants rows, such as (1,)", names[i]));
-    if (const std::string wrong = loss.fault(shape); !wrong.empty()) throw ValueError(fmt::format("compile: loss {} of output \"{}\": {}", loss.name(), names[i], wrong));
+    if (shape.empty())
+      throw ValueError(
+          fmt::format("compile: output \"{}\" is one number an image without an axis; a loss wants rows, such as (1,)", names[i]));
+    if (const std::string wrong = loss.fault(shape); !wrong.empty())
+      throw ValueError(fmt::format("compile: loss {} of output \"{}\": {}", loss.name(), names[i], wrong));
     for (const Metric& metric : compile.metrics[i]) metric.description().counter(shape[-1], loss.takes_labels());
     if (const std::string text = oddity(loss, ending_of(graph, graph.outputs()[i]), shape[-1]); !text.empty()) odd.push_back(text);
   }

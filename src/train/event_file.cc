@@ -86,13 +86,16 @@ EventFile::EventFile(const std::string& directory) {
   static std::atomic<int> number = 0;  // names of two files of one second differ
   io::make_directories(directory);
   const double seconds = seconds_now();
-  path_ = fmt::format("{}/events.out.tfevents.{}.{}.{}.{}.v2", directory, static_cast<std::int64_t>(seconds), host_name(), ::getpid(), number++);
+  path_ = fmt::format("{}/events.out.tfevents.{}.{}.{}.{}.v2", directory, static_cast<std::int64_t>(seconds), host_name(), ::getpid(),
+                      number++);
   file_.reset(std::fopen(path_.c_str(), "wbx"));
   if (file_ == nullptr) throw IoError(fmt::format("{} cannot be made: {}", path_, std::strerror(errno)));
   append(version_event(seconds));
 }
 
-void EventFile::scalar(std::int64_t step, const std::string& tag, double value) { append(scalar_event(seconds_now(), step, tag, static_cast<float>(value))); }
+void EventFile::scalar(std::int64_t step, const std::string& tag, double value) {
+  append(scalar_event(seconds_now(), step, tag, static_cast<float>(value)));
+}
 
 void EventFile::append(const std::string& event) {
   const std::string record = record_of(bytes_of(event));

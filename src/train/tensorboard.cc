@@ -18,8 +18,8 @@ struct TensorBoard::Writers {
   std::string log_dir;
   TensorBoardOptions options;
   std::optional<detail::train::EventFile> training = {}, validation = {};  // made by the first number
-  std::int64_t train_batches = 0;  // of this fit
-  std::int64_t iterations = 0;     // steps of the model's life when a batch ended last
+  std::int64_t train_batches = 0;                                          // of this fit
+  std::int64_t iterations = 0;                                             // steps of the model's life when a batch ended last
   std::int64_t epoch_iterations = 0;
   Clock::time_point epoch_begin = {}, batch_begin = {};
 
@@ -31,10 +31,12 @@ struct TensorBoard::Writers {
   static double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 };
 
-TensorBoard::TensorBoard(std::string log_dir, TensorBoardOptions options) : writers_(std::make_unique<Writers>(Writers{.log_dir = std::move(log_dir), .options = options})) {
+TensorBoard::TensorBoard(std::string log_dir, TensorBoardOptions options)
+    : writers_(std::make_unique<Writers>(Writers{.log_dir = std::move(log_dir), .options = options})) {
   if (writers_->log_dir.empty()) throw ValueError("TensorBoard: log_dir is empty; it must name a directory");
   if (options.update_freq.is_number() && options.update_freq.steps() < 1)
-    throw ValueError(fmt::format("TensorBoard: update_freq is {}; it must be \"epoch\", \"batch\" or 1 or more steps", options.update_freq.steps()));
+    throw ValueError(
+        fmt::format("TensorBoard: update_freq is {}; it must be \"epoch\", \"batch\" or 1 or more steps", options.update_freq.steps()));
 }
 TensorBoard::~TensorBoard() = default;
 TensorBoard::TensorBoard(TensorBoard&&) noexcept = default;
@@ -65,7 +67,8 @@ void TensorBoard::on_train_batch_end(Trainer& trainer, const Logs& logs) {
   writers_->iterations = trainer.total_steps();
   const std::int64_t every = writers_->options.update_freq.steps(), batch = writers_->train_batches;
   if (every == 0 || batch % every != 0) return;
-  if (writers_->options.write_steps_per_second) writers_->file(true).scalar(batch, "batch_steps_per_second", 1 / Writers::seconds_since(writers_->batch_begin));
+  if (writers_->options.write_steps_per_second)
+    writers_->file(true).scalar(batch, "batch_steps_per_second", 1 / Writers::seconds_since(writers_->batch_begin));
   for (const auto& [name, value] : logs) writers_->file(true).scalar(batch, "batch_" + name, value);
 }
 
@@ -84,7 +87,8 @@ void TensorBoard::on_epoch_end(Trainer& trainer, const Logs& logs) {
 }
 
 void TensorBoard::on_test_end(const Logs& logs) {
-  for (const auto& [name, value] : logs) writers_->file(false).scalar(writers_->iterations, fmt::format("evaluation_{}_vs_iterations", name), value);
+  for (const auto& [name, value] : logs)
+    writers_->file(false).scalar(writers_->iterations, fmt::format("evaluation_{}_vs_iterations", name), value);
 }
 
 }  // namespace linn::callbacks

@@ -25,7 +25,8 @@ bool is_written_only(const RowGraph& row) {
   // Products with constant matrices, weights that are made from the map, places of maxima. tests/onnx/check_export.py compares them.
   static const std::set<std::string> made_of_nodes = {"FrequencyLowCutPooling2D", "AdaptiveBlurPooling2D", "TranslationInvariantPolyphaseSampling2D",
                                                       "FractionalMaxPooling2D",   "MaxPoolingWithArgmax2D", "MaxUnpooling2D",
-                                                      "SpatialPyramidPooling2D",  "StripPooling2D",         "AttentionPooling2D"};
+                                                      "SpatialPyramidPooling2D",  "StripPooling2D",         "AttentionPooling2D",
+                                                      "SoftPooling2D"};
   if (made_of_nodes.contains(row.class_name)) return true;
   for (const std::string& activation : activations)
     if (row.name.starts_with("Activation_" + activation)) return true;

@@ -124,16 +124,33 @@ def make_schedules(tensors):
     keras.config.set_floatx("float64")
     cases = []
     for i, schedule in enumerate(SCHEDULES):
-        tensors[f"schedule{i}"] = np.array([np.float64(schedule(step)) for step in range(200)])
+        # A number of Python becomes a float32 tensor, one of numpy keeps its type.
+        wide = type(schedule)(**{k: [np.float64(x) for x in v] if k == "values" else np.float64(v) if isinstance(v, float) else v
+                                 for k, v in schedule.get_config().items()})
+        tensors[f"schedule{i}"] = np.array([np.float64(wide(step)) for step in range(200)])
         cases.append({"name": f"schedule{i}", "node": json.loads(json.dumps(keras.saving.serialize_keras_object(schedule), default=float))})
     keras.config.set_floatx("float32")
     return cases
 
 
+def make_orthogonal(tensors):
+    """The penalty of OrthogonalRegularizer and its gradient."""
+    for mode in ("rows", "columns"):
+        for k in ("embedding", "wide"):
+            w = tf.constant(START[k].astype(np.float64))
+            regularizer = keras.regularizers.OrthogonalRegularizer(0.5, mode)
+            regularizer.factor = np.float64(0.5)
+            with tf.GradientTape() as tape:
+                tape.watch(w)
+                value = regularizer(w)
+            tensors |= {f"orthogonal/{mode}/{k}/value": np.array([value.numpy()]), f"orthogonal/{mode}/{k}/grad": tape.gradient(value, w).numpy()}
+
+
 def signatures():
     """The arguments of each class with their defaults, as Python writes them."""
     kinds = {"optimizers": [getattr(O, name) for name in dict.fromkeys(case[0] for case in CASES)],
-             "schedules": list(dict.fromkeys(type(schedule) for schedule in SCHEDULES)), "constraints": [C.MaxNorm, C.NonNeg, C.UnitNorm, C.MinMaxNorm]}
+             "schedules": list(dict.fromkeys(type(schedule) for schedule in SCHEDULES)), "constraints": [C.MaxNorm, C.NonNeg, C.UnitNorm, C.MinMaxNorm],
+             "regularizers": [keras.regularizers.OrthogonalRegularizer]}
     result = {}
     for kind, classes in kinds.items():
         for cls in classes:
@@ -149,10 +166,11 @@ def main():
     schedules = make_schedules(tensors)
     cases = [steps_of(f"case{i}", cls, config, {}, tensors) for i, (cls, config) in enumerate(CASES)]
     cases += [steps_of(f"constrained{i}", cls, config, constraints, tensors) for i, (cls, config, constraints) in enumerate(CONSTRAINED)]
+    make_orthogonal(tensors)
     mg.save("optimizer_steps", tensors)
     mg.save_json("optimizer_steps.json", {
         "what": "optimizer_steps.safetensors: start/V gradients/V (10, ...); optimizers N/V after each step and N/state/I, the optimizer's variables in"
-                " its order, but for steps and rate; schedules N: rates of steps 0 to 199; signatures: arguments and defaults",
+                " its order, but for steps and rate; schedules N: rates of steps 0 to 199; orthogonal/MODE/V: value and gradient of OrthogonalRegularizer(0.5); signatures: arguments and defaults",
         "optimizers": cases, "schedules": schedules, "signatures": signatures()})
 
 

@@ -95,7 +95,7 @@ TEST(Summary, ColoursAsKerasOnATerminal) {
     EXPECT_EQ(summary(graph, style), text_of(golden("summary_color/" + file + ".txt"))) << file;
   };
   const Graph notebook = graph_of("notebook_80");
-  const auto adam = optimizer_numbers(notebook, 2);
+  const auto adam = optimizer_numbers(notebook, Optimizer("adam").description());
   expect("notebook", notebook, {});
   expect("notebook_adam", notebook, {.optimizer = adam});
   expect("notebook_line_44", notebook, {.line_length = 44, .columns = 200, .optimizer = adam});

@@ -550,7 +550,7 @@ def layer_cases(examples):
         number = numbers[class_name] = numbers.get(class_name, -1) + 1
         shapes = shapes_of(example["inputs"])
         name = f"layer {class_name} {number}"
-        random = config.get("rate", 0) > 0 or config.get("stddev", 0) > 0 or class_name == "LearnablePolyphaseSampling2D"
+        random = config.get("rate", 0) > 0 or config.get("stddev", 0) > 0 or class_name in ("LearnablePolyphaseSampling2D", "FractionalMaxPooling2D")
         if class_name == "InputLayer":
             cases.append(Case(name, functional([layer("InputLayer", config["name"], batch_shape=config["batch_shape"]), layer("Flatten", "f", [config["name"]]),
                                                 layer("Dense", "end", ["f"], units=3)], [config["name"]], ["end"], compile=compiled()), shapes))

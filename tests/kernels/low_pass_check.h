@@ -63,7 +63,8 @@ inline PixelFilterForward::Problem pixel_filter_problem(const Window& window, st
 
 inline void check_pixel_filter(const PixelFilterForward::Problem& p, std::int64_t images, Values values, unsigned seed) {
   const Geometry& g = p.geometry;
-  SCOPED_TRACE(std::to_string(g.height) + "x" + std::to_string(g.width) + "x" + std::to_string(g.channels) + ", groups " + std::to_string(g.groups));
+  SCOPED_TRACE(std::to_string(g.height) + "x" + std::to_string(g.width) + "x" + std::to_string(g.channels) + ", groups " +
+               std::to_string(g.groups));
   const std::int64_t src_size = images * p.src_elements(), weights_size = images * p.out_pixels() * p.weights(),
                      dst_size = images * p.out_pixels() * g.channels;
   const std::vector<float> src = make(src_size, values, seed), weights = make(weights_size, Values::normal, seed + 1),
@@ -83,8 +84,8 @@ inline void check_pixel_filter(const PixelFilterForward::Problem& p, std::int64_
       dweights_bound(dweights.size());
   PixelFilterGradient::reference<double>(
       p, {images, wide(src).data(), wide(weights).data(), wide(ddst).data(), dsrc.data(), dweights.data(), nullptr});
-  PixelFilterGradient::reference<double>(
-      p, {images, magnitudes(src).data(), magnitudes(weights).data(), magnitudes(ddst).data(), dsrc_bound.data(), dweights_bound.data(), nullptr});
+  PixelFilterGradient::reference<double>(p, {images, magnitudes(src).data(), magnitudes(weights).data(), magnitudes(ddst).data(),
+                                             dsrc_bound.data(), dweights_bound.data(), nullptr});
   each_form<PixelFilterGradient>(p, [&](const Implementation<PixelFilterGradient>& form) {
     Buffer out(src_size, untouched), of_weights(weights_size, untouched);
     form.run(p, {images, src_f.data(), weights_f.data(), ddst_f.data(), out.data(), of_weights.data(), nullptr});

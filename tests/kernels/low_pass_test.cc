@@ -5,8 +5,8 @@
 
 #include <set>
 
-#include "kernels/pool/adaptive.h"
 #include "kernels/polyphase/channel_phases.h"
+#include "kernels/pool/adaptive.h"
 #include "kernels/region_pool/fractional.h"
 #include "support/golden.h"
 
@@ -21,7 +21,8 @@ TEST(RingFilter, EveryFormAndTail) {
     for (const auto& [height, width] : {std::pair<std::int64_t, std::int64_t>{8, 6}, {7, 9}, {1, 2}, {14, 5}})
       for (const std::int64_t stride : {1, 2, 3})
         for (const bool hamming : {false, true}) {
-          check::check_ring_filter({low_frequencies(height, stride, hamming), low_frequencies(width, 2, hamming), channels}, 2, Values::normal, 1);
+          check::check_ring_filter({low_frequencies(height, stride, hamming), low_frequencies(width, 2, hamming), channels}, 2,
+                                   Values::normal, 1);
           if (HasFatalFailure()) return;
         }
 }
@@ -90,7 +91,7 @@ TEST(FractionalRegions, ShareTheAxisOut) {
         }
 }
 
-// Graham's equation 2 with alpha = 10 / 7 and u = 0.3: ceil(alpha (i + u)) is 1 2 4 5 7 8 9 11.
+// Graham's borders with alpha = 10 / 7 and u = 0.3: ceil(alpha (i + u)) is 1 2 4 5 7 8 9 11.
 TEST(FractionalRegions, TheEquation) {
   Axis axis(7);
   pseudo_random_regions({10, 7}, 0.3, axis.first.data(), axis.last.data());

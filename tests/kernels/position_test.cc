@@ -238,7 +238,8 @@ void check_positions<RegionMaxForward>() {
   std::vector<std::int32_t> borders(count + 1);
   std::iota(borders.begin(), borders.end(), 0);
   check_positions_elements<RegionMaxForward>(problem, count, [&](const auto& f, Buffer& dst) {
-    f.run(problem, {1, {borders.data(), borders.data() + 1}, {borders.data(), borders.data() + 1}, equal_elements().data(), dst.data(), nullptr, nullptr});
+    const Regions regions{borders.data(), borders.data() + 1};
+    f.run(problem, {1, regions, regions, equal_elements().data(), dst.data(), nullptr, nullptr});
   });
 }
 // Of rows that hold the same in every order, all forms; of maps only the reference claims it.

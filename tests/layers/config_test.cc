@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "io/json.h"
+#include "io/text.h"
 #include "layers/registry.h"
 #include "linn/error.h"
 #include "linn/layers.h"
@@ -24,6 +26,23 @@ using tests::message_of;
 io::Json json(const std::string& text) { return io::parse_json(text, "test"); }
 DescriptionPtr read(std::string_view class_name, const std::string& config) { return layer_from_config(class_name, json(config), "file: layer 3"); }
 
+std::string bare(std::string name) {
+  std::erase(name, '_');
+  return io::lower_case(name);
+}
+
+// Whether what is written says what was given. A name or a part of a node comes back as a node, a number of a range as its two ends.
+bool says(const io::Json& written, const io::Json& given) {
+  if (written == given) return true;
+  if (written.is_object() && given.is_string()) return bare(written.value("class_name", "")) == bare(given.get<std::string>());
+  if (written.is_array() && given.is_number()) return written.size() == 2 && written[1] == given && (written[0] == 0 || written[0] == -given.get<double>());
+  if (written.type() != given.type() || written.size() < given.size() || given.is_primitive()) return false;
+  if (given.is_object()) return std::ranges::all_of(given.items(), [&](const auto& item) { return written.contains(item.key()) && says(written[item.key()], item.value()); });
+  for (std::size_t i = 0; i < given.size(); ++i)
+    if (!says(written[i], given[i])) return false;
+  return true;
+}
+
 TEST(LayerConfig, RoundTripOfEveryExample) {
   for (const LayerRow& row : layer_rows())
     for (const schema::Example& example : row.examples) {
@@ -38,7 +57,7 @@ TEST(LayerConfig, RoundTripOfEveryExample) {
       const io::Json given = json(text);
       for (const auto& [key, value] : given.items()) {
         if (key.find("initializer") == std::string::npos) {
-          EXPECT_EQ(written[key], value) << key;
+          EXPECT_TRUE(says(written[key], value)) << key << ": " << written[key] << " of " << value;
         }
       }
     }
@@ -87,7 +106,6 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
     EXPECT_THAT(message, AllOf(HasSubstr("file: layer 3"), HasSubstr("\"" + field + "\""))) << config;
   };
   refused("Dense", R"({"units": 2, "activity_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "activity_regularizer");
-  refused("Dense", R"({"units": 2, "bias_constraint": {"class_name": "NonNegative", "config": {}}})", "bias_constraint");
   refused("Dense", R"({"units": 2, "lora_rank": 4})", "lora_rank");
   refused("Dense", R"({"units": 2, "dtype": "float16"})", "dtype");
   refused("Dense", R"({"units": 2, "dtype": {"class_name": "DTypePolicy", "config": {"name": "bfloat16"}}})", "dtype");
@@ -95,7 +113,6 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
   refused("InputLayer", R"({"batch_shape": [null, 4], "sparse": true})", "sparse");
   refused("BatchNormalization", R"({"renorm": true})", "renorm");
   refused("BatchNormalization", R"({"synchronized": true})", "synchronized");
-  refused("BatchNormalization", R"({"gamma_constraint": {"class_name": "MaxNorm", "config": {"max_value": -1}}})", "max_value");
   EXPECT_NO_THROW(
       read("BatchNormalization", R"({"renorm": false, "renorm_clipping": null, "renorm_momentum": 0.99, "synchronized": false})"));
   EXPECT_NO_THROW(read("MaxPooling2D", R"({"data_format": "channels_first"})"));
@@ -193,12 +210,12 @@ TEST(LayerConfig, OneRuleForCodeAndFiles) {
 TEST(LayerRows, Signatures) {
   const auto signature_of = [](std::string_view name) { return schema::signature(*schema::find_row(layer_rows(), name)); };
   EXPECT_EQ(signature_of("AvgPool2D"),
-            "keras.layers.AveragePooling2D|keras.layers.AvgPool2D ( pool_size, strides=None, padding='valid', dilation_rate=(1, 1), "
+            "keras.layers.AveragePooling2D|keras.layers.AvgPool2D ( pool_size, strides=None, padding='valid', dilation_rate=(1, 1), ceil_mode=False, "
             "data_format=None, name=None, trainable=True, input_shape=None )");
   EXPECT_EQ(signature_of("BatchNormalization"),
             "keras.layers.BatchNormalization ( axis=-1, momentum=0.99, epsilon=0.001, center=True, scale=True, beta_initializer='zeros', "
             "gamma_initializer='ones', moving_mean_initializer='zeros', moving_variance_initializer='ones', beta_regularizer=None, "
-            "gamma_regularizer=None, name=None, trainable=True, "
+            "gamma_regularizer=None, beta_constraint=None, gamma_constraint=None, name=None, trainable=True, "
             "input_shape=None )");
 }
 
@@ -295,16 +312,14 @@ TEST(LayerMessages, NameTheLayer) {
   EXPECT_THAT(message_of<ShapeError>([] { ZeroPadding2D().compute_output_shape({4}); }), HasSubstr("[zero_padding2d]"));
 }
 
-TEST(BatchNormalizationLayer, TakesTheLastAxisAlone) {
-  for (const std::int64_t axis : {-1, 3}) EXPECT_EQ(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), Shape({5, 4, 3}));
+TEST(BatchNormalizationLayer, TakesAnyAxisOfAnImage) {
+  for (const std::int64_t axis : {-1, -2, -3, 1, 2, 3}) EXPECT_EQ(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), Shape({5, 4, 3}));
   EXPECT_EQ(BatchNormalization({.axis = 1}).compute_output_shape({7}), Shape({7}));
-  EXPECT_THAT(message_of<ValueError>([] {
-                BatchNormalization({.axis = 1, .name = "n"}).compute_output_shape({5, 4, 3});
-              }),
-              ::testing::Eq("[batch_normalization 'n'] axis is 1; an input of 4 axes, the batch axis included, is normalized over its last "
-                            "one: use axis -1 or 3"));
-  for (const std::int64_t axis : {0, 2, 4, -2, -4})
+  for (const std::int64_t axis : {0, -4})
     EXPECT_THROW(BatchNormalization({.axis = axis}).compute_output_shape({5, 4, 3}), ValueError) << axis;
+  for (const std::int64_t axis : {4, -5})
+    EXPECT_THAT(message_of<ShapeError>([&] { BatchNormalization({.axis = axis, .name = "n"}).compute_output_shape({5, 4, 3}); }),
+                AllOf(HasSubstr("[batch_normalization 'n'] axis is "), HasSubstr(std::to_string(axis))));
   EXPECT_THAT(message_of<ShapeError>([] { BatchNormalization().compute_output_shape({}); }), HasSubstr("[batch_normalization]"));
   for (const char* axis : {"8", "-9", "1.5", "[3, 1]", "\"last\""})
     EXPECT_THROW(read("BatchNormalization", fmt::format(R"({{"axis": {}}})", axis)), FormatError) << axis;

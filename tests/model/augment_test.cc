@@ -214,7 +214,7 @@ TEST(AugmentText, NamesAndArguments) {
   EXPECT_THAT(config, HasSubstr("\"height_factor\":0.1"));
   EXPECT_THAT(config, HasSubstr("\"width_factor\":0.3"));
   EXPECT_THAT(config, HasSubstr("\"mode\":\"horizontal\""));
-  EXPECT_THAT(config, HasSubstr("\"value_range\":[0.0,1.0]"));
+  EXPECT_THAT(config, HasSubstr("\"value_range\":[0,1]"));
   EXPECT_LT(config.find("RandomTranslation"), config.find("RandomZoom"));
   EXPECT_LT(config.find("RandomZoom"), config.find("RandomFlip"));
   EXPECT_THAT(of_text("flip:both"), HasSubstr("horizontal_and_vertical"));

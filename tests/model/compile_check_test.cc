@@ -34,13 +34,16 @@ TEST(CompileCheck, LossesThatFitAreNotSpokenOf) {
 
 TEST(CompileCheck, LogitsBehindAnActivationAreSpokenOf) {
   EXPECT_THAT(said(Dense(3, {.activation = "softmax", .name = "last"}), losses::CategoricalCrossentropy{.from_logits = true}),
-              AllOf(HasSubstr("linn: compile: the loss categorical_crossentropy with from_logits"), HasSubstr("layer \"last\" ends with a softmax"), HasSubstr("taken twice")));
-  EXPECT_THAT(said(Dense(1, {.activation = "sigmoid"}), losses::BinaryFocalCrossentropy{.from_logits = true}), HasSubstr("ends with a sigmoid"));
+              AllOf(HasSubstr("linn: compile: the loss categorical_crossentropy with from_logits"),
+                    HasSubstr("layer \"last\" ends with a softmax"), HasSubstr("taken twice")));
+  EXPECT_THAT(said(Dense(1, {.activation = "sigmoid"}), losses::BinaryFocalCrossentropy{.from_logits = true}),
+              HasSubstr("ends with a sigmoid"));
 }
 
 TEST(CompileCheck, ProbabilitiesWithoutAnActivationAreSpokenOf) {
   EXPECT_THAT(said(Dense(3, {.name = "last"}), "sparse_categorical_crossentropy"),
-              AllOf(HasSubstr("takes probabilities, but layer \"last\" ends with no activation"), HasSubstr("give that layer a softmax, or the loss from_logits")));
+              AllOf(HasSubstr("takes probabilities, but layer \"last\" ends with no activation"),
+                    HasSubstr("give that layer a softmax, or the loss from_logits")));
   EXPECT_THAT(said(Dense(1, {.activation = "relu"}), "binary_crossentropy"), HasSubstr("ends with a relu; give that layer a sigmoid"));
   EXPECT_THAT(said(Dense(3), losses::Dice{}), HasSubstr("give that layer a sigmoid\n"));
 }
@@ -72,7 +75,8 @@ TEST(CompileCheck, WhatCannotBeComputedIsRefused) {
   EXPECT_THAT(refused("mse", {metrics::Precision{.class_id = 3}}), HasSubstr("class_id is 3"));
   const SymbolicTensor in = Input({4, 4});
   Model model(in, Dense(2)(in));
-  EXPECT_THAT(message_of<ValueError>([&] { model.compile({.optimizer = "sgd", .loss = losses::Circle{}}); }), HasSubstr("the output must be one vector an image"));
+  EXPECT_THAT(message_of<ValueError>([&] { model.compile({.optimizer = "sgd", .loss = losses::Circle{}}); }),
+              HasSubstr("the output must be one vector an image"));
 }
 
 TEST(CompileCheck, TargetsThatDoNotFitAreRefusedBeforeTheFirstStep) {
@@ -80,15 +84,29 @@ TEST(CompileCheck, TargetsThatDoNotFitAreRefusedBeforeTheFirstStep) {
   Model model(in, Dense(3, {.activation = "softmax"})(in));
   const Tensor x({2, 4});
   model.compile({.optimizer = "sgd", .loss = "sparse_categorical_crossentropy"});
-  EXPECT_THAT(message_of<DataError>([&] { model.fit(x, Tensor::from(std::vector<std::int64_t>{0, 3}, {2}), {.verbose = 0}); }),
+  EXPECT_THAT(message_of<DataError>([&] {
+                model.fit(x, Tensor::from(std::vector<std::int64_t>{0, 3}, {2}), {.verbose = 0});
+              }),
               HasSubstr("label 3 of sample 1; the model has 3 classes"));
-  EXPECT_THAT(message_of<ShapeError>([&] { model.fit(x, Tensor({2, 3}), {.verbose = 0}); }), HasSubstr("for one-hot targets use categorical_crossentropy"));
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                model.fit(x, Tensor({2, 3}), {.verbose = 0});
+              }),
+              HasSubstr("for one-hot targets use categorical_crossentropy"));
   model.compile({.optimizer = "sgd", .loss = losses::CategoricalGeneralizedCrossEntropy{}});
-  EXPECT_THAT(message_of<ShapeError>([&] { model.fit(x, Tensor({2, 3}), {.verbose = 0}); }), HasSubstr("categorical_generalized_cross_entropy wants one label a sample"));
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                model.fit(x, Tensor({2, 3}), {.verbose = 0});
+              }),
+              HasSubstr("categorical_generalized_cross_entropy wants one label a sample"));
   model.compile({.optimizer = "sgd", .loss = "categorical_crossentropy"});
-  EXPECT_THAT(message_of<ShapeError>([&] { model.fit(x, Tensor({2, 2}), {.verbose = 0}); }), HasSubstr("categorical_crossentropy wants the output's shape, (None, 3)"));
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                model.fit(x, Tensor({2, 2}), {.verbose = 0});
+              }),
+              HasSubstr("categorical_crossentropy wants the output's shape, (None, 3)"));
   model.compile({.optimizer = "sgd", .loss = losses::Circle{}});
-  EXPECT_THAT(message_of<DataError>([&] { model.fit(x, Tensor::from(std::vector<float>{0, 0.5F}, {2}), {.verbose = 0}); }), HasSubstr("label 0.5 of sample 1"));
+  EXPECT_THAT(message_of<DataError>([&] {
+                model.fit(x, Tensor::from(std::vector<float>{0, 0.5F}, {2}), {.verbose = 0});
+              }),
+              HasSubstr("label 0.5 of sample 1"));
   model.fit(x, Tensor::from(std::vector<std::int64_t>{-7, 1000}, {2}), {.verbose = 0});
 }
 

@@ -256,6 +256,35 @@ TEST_F(ModelFiles, PyTorchNamesAndLayouts) {
         EXPECT_EQ(at(theirs["dense.weight"], {1, (channel * 3 + row) * 3 + column}), at(ours["dense/kernel"], {(row * 3 + column) * 4 + channel, 1}));
 }
 
+// The same over steps: (out, in, size), and the columns of a Dense behind a Flatten in the order of channels, steps.
+TEST_F(ModelFiles, PyTorchLayoutsOverSteps) {
+  Sequential model({Conv1D(8, 3, {.groups = 2, .name = "a", .input_shape = {12, 4}}), DepthwiseConv1D(3, {.depth_multiplier = 2, .name = "b"}),
+                    SeparableConv1D(6, 3, {.name = "c"}), Conv1DTranspose(5, 3, {.strides = 2, .name = "d"}), RMSNormalization({.name = "n"}), Flatten(),
+                    Dense(2, {.name = "e"})});
+  model.save_weights(path("p.safetensors"), {.layout = "pytorch"});
+  std::map<std::string, Tensor> theirs, ours;
+  for (auto& [name, tensor] : load_safetensors(path("p.safetensors"))) theirs[name] = tensor;
+  for (auto& [name, tensor] : model.named_weights()) ours[name] = tensor;
+  EXPECT_EQ(theirs.at("a.weight").shape(), (Shape{8, 2, 3}));
+  EXPECT_EQ(theirs.at("b.weight").shape(), (Shape{16, 1, 3}));
+  EXPECT_EQ(theirs.at("c.depthwise.weight").shape(), (Shape{16, 1, 3}));
+  EXPECT_EQ(theirs.at("c.pointwise.weight").shape(), (Shape{6, 16, 1}));
+  EXPECT_EQ(theirs.at("d.weight").shape(), (Shape{6, 5, 3}));
+  EXPECT_EQ(theirs.at("n.weight").shape(), (Shape{5}));
+  for (std::size_t out = 0; out < 8; ++out)
+    for (std::size_t in = 0; in < 2; ++in)
+      for (std::size_t k = 0; k < 3; ++k)
+        EXPECT_EQ(theirs["a.weight"].values<float>()[(out * 2 + in) * 3 + k], ours["a/kernel"].values<float>()[(k * 2 + in) * 8 + out]);
+  for (std::size_t channel = 0; channel < 5; ++channel)
+    for (std::size_t step = 0; step < 13; ++step)
+      EXPECT_EQ(theirs["e.weight"].values<float>()[channel * 13 + step], ours["e/kernel"].values<float>()[(step * 5 + channel) * 2]);
+  Sequential other({Conv1D(8, 3, {.groups = 2, .name = "a", .input_shape = {12, 4}}), DepthwiseConv1D(3, {.depth_multiplier = 2, .name = "b"}),
+                    SeparableConv1D(6, 3, {.name = "c"}), Conv1DTranspose(5, 3, {.strides = 2, .name = "d"}), RMSNormalization({.name = "n"}), Flatten(),
+                    Dense(2, {.name = "e"})});
+  other.load_weights(path("p.safetensors"));
+  expect_same_weights(model, other);
+}
+
 TEST_F(ModelFiles, EverythingThatDoesNotFitIsInOneMessageAndNothingChanges) {
   Sequential saved({Dense(2, {.name = "a", .input_shape = {3}}), Dense(4, {.name = "b"}), Dense(1, {.name = "c"})});
   Sequential wants({Dense(2, {.name = "a", .input_shape = {3}}), Dense(5, {.name = "b"})});

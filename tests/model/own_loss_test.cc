@@ -85,9 +85,14 @@ TEST(OwnLoss, OfLabelsAndWithAReduction) {
   EXPECT_NEAR(sum.evaluate(x, y, {.verbose = 0}).at("loss"), 6 * of_mean, 1e-5);
   const Tensor p = mean.predict(x);
   double by_hand = 0;
-  for (std::int64_t i = 0; i < 6; ++i) by_hand += 1 - static_cast<double>(p.values<float>()[static_cast<std::size_t>(2 * i + y.values<std::int64_t>()[static_cast<std::size_t>(i)])]);
+  for (std::int64_t i = 0; i < 6; ++i)
+    by_hand +=
+        1 - static_cast<double>(p.values<float>()[static_cast<std::size_t>(2 * i + y.values<std::int64_t>()[static_cast<std::size_t>(i)])]);
   EXPECT_NEAR(of_mean, by_hand / 6, 1e-6);
-  EXPECT_THAT(message_of<DataError>([&] { mean.evaluate(x, Tensor::from(std::vector<std::int64_t>{0, 1, 2, 1, 1, 0}, {6}), {.verbose = 0}); }), HasSubstr("label 2 of sample 2"));
+  EXPECT_THAT(message_of<DataError>([&] {
+                mean.evaluate(x, Tensor::from(std::vector<std::int64_t>{0, 1, 2, 1, 1, 0}, {6}), {.verbose = 0});
+              }),
+              HasSubstr("label 2 of sample 2"));
 }
 
 TEST(OwnLoss, AFileKeepsTheNameAlone) {
@@ -105,7 +110,8 @@ TEST(OwnLoss, AFileKeepsTheNameAlone) {
 }
 
 TEST(OwnLoss, NamesThatMeanSomethingElseAreRefused) {
-  EXPECT_THAT(message_of<ValueError>([] { Loss(losses::Custom(own::Squares{}, {.name = "huber"})); }), HasSubstr("which is a loss of linn's"));
+  EXPECT_THAT(message_of<ValueError>([] { Loss(losses::Custom(own::Squares{}, {.name = "huber"})); }),
+              HasSubstr("which is a loss of linn's"));
   EXPECT_THAT(message_of<ValueError>([] { Loss(losses::Custom(own::Squares{}, {.name = ""})); }), HasSubstr("name is empty"));
 }
 

@@ -1,6 +1,7 @@
 // Optimizers against ten steps of Keras's, and learning rates by hand.
 #include <gmock/gmock.h>
 
+#include <map>
 #include <set>
 
 #include "linn/error.h"
@@ -143,6 +144,13 @@ TEST(OptimizerGolden, EveryRowAsKeras) {
     EXPECT_TRUE(seen.contains(std::string(row.info.name))) << "no golden case of " << row.info.name << "; add one to make_optimizers_golden.py";
 }
 
+// In any order.
+std::map<std::string, io::Json> fields_of(const io::Json& object) {
+  std::map<std::string, io::Json> fields;
+  for (const auto& [key, value] : object.items()) fields[key] = value;
+  return fields;
+}
+
 TEST(ScheduleGolden, EveryRowAsKeras) {
   const GoldenTensors golden("optimizer_steps.safetensors");
   std::set<std::string> seen{"OneCycle"};  // which Keras lacks: by hand below
@@ -156,7 +164,10 @@ TEST(ScheduleGolden, EveryRowAsKeras) {
     for (std::int64_t step = 0; step < 200; ++step)
       EXPECT_NEAR(schedule->at(step, 7), rates[static_cast<std::size_t>(step)], 1e-7 * rates[static_cast<std::size_t>(step)] + 1e-12)
           << test["node"].dump() << " step " << step;
-    EXPECT_EQ(schedule->node(), test["node"]);
+    io::Json node = schedule->node(), wanted = test["node"];
+    EXPECT_EQ(fields_of(node["config"]), fields_of(wanted["config"]));
+    node.erase("config"), wanted.erase("config");
+    EXPECT_EQ(node, wanted);
   }
   for (const auto& row : schedule_rows()) EXPECT_TRUE(seen.contains(std::string(row.info.name))) << "no golden case of " << row.info.name;
 }
@@ -200,7 +211,7 @@ TEST(Schedules, RefuseValuesOutOfRange) {
   EXPECT_THAT(refused(CosineDecayRestarts{.initial_learning_rate = 0.1, .t_mul = 0.5}), ::testing::HasSubstr("t_mul is 0.5"));
   EXPECT_THAT(refused(PiecewiseConstantDecay{.boundaries = {3}, .values = {1}}), ::testing::HasSubstr("values has 1 rates for 1 boundaries"));
   EXPECT_THAT(refused(PiecewiseConstantDecay{.boundaries = {3, 3}, .values = {1, 2, 3}}), ::testing::HasSubstr("do not rise"));
-  EXPECT_THAT(refused(PiecewiseConstantDecay{.boundaries = {3}, .values = {1, -2}}), ::testing::HasSubstr("-2 is in it"));
+  EXPECT_THAT(refused(PiecewiseConstantDecay{.boundaries = {3}, .values = {1, -2}}), ::testing::HasSubstr("values is (1, -2)"));
   EXPECT_THAT(message_of<FormatError>([] { schedule_from_json({{"class_name", "CosineDecays"}, {"config", io::Json::object()}}, "file"); }),
               ::testing::HasSubstr("did you mean \"CosineDecay\"?"));
 }

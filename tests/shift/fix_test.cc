@@ -158,9 +158,9 @@ TEST(Fix, LearnedFiltersStartAsPlainOnes) {
 }
 
 TEST(Fix, MixturesOfPhasesNeedEvenMaps) {
-  EXPECT_THAT(message_of<ShapeError>([] { fix(detail::model::make("notebook", {27, 30, 1}, 10), {.with = "tips"}); }), HasSubstr("a canvas of 28x32"));
-  for (const char* with : {"flc", "ddac"})
-    EXPECT_EQ(fix(detail::model::make("notebook", {27, 30, 1}, 10), {.with = std::string(with)}).model.input_shape(), Shape({27, 30, 1}));
+  const Sequential odd = detail::model::make("notebook", {27, 30, 1}, 10);
+  EXPECT_THAT(message_of<ShapeError>([&] { fix(odd, {.with = "tips"}); }), HasSubstr("a canvas of 28x32"));
+  for (const char* with : {"flc", "ddac"}) EXPECT_EQ(fix(odd, {.with = std::string(with)}).model.input_shape(), Shape({27, 30, 1}));
 }
 
 Sequential strided() {
@@ -186,6 +186,42 @@ TEST(Fix, StridedConvolutionsAndAveragesWithEachDownsampling) {
                           "Conv2D 1x1/1x1 valid 4", "BlurPooling2D/2x1 circular zhang 3", "AveragePooling2D 3x3/1x1 circular",
                           "BlurPooling2D/2x2 circular zhang 3", "MaxPooling2D 2x2/1x1 circular", "GlobalAveragePooling2D", "Dense 3"));
   for (const char* with : {"aps", "lps", "blur"}) expect_kept(old, fix(old, {.with = std::string(with)}));
+}
+
+// Poolings of other functions are windows as all others: their strides move to the sampling, their borders become circular.
+TEST(Fix, PoolingsOfOtherFunctionsLoseTheirStrides) {
+  const Sequential old({Conv2D(4, 3, {.padding = {Pads2(1), "reflect"}, .input_shape = {16, 16, 1}}), LpPooling2D(2, {.p = 2.5}),
+                        MaxPooling2D(3, {.strides = 2, .ceil_mode = true}), GeneralizedMeanPooling2D(2, {.padding = "replicate"}),
+                        GlobalGeneralizedMeanPooling2D(), Dense(3)},
+                       {.seed = 2});
+  const std::string aps = "AdaptivePolyphaseSampling2D/2x2";
+  EXPECT_THAT(outline(fix(old).model),
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "LpPooling2D 2x2/1x1 circular", aps, "MaxPooling2D 3x3/1x1 circular", aps,
+                          "GeneralizedMeanPooling2D 2x2/1x1 circular", aps, "GlobalGeneralizedMeanPooling2D", "Dense 3"));
+  EXPECT_THAT(outline(fix(old, {.with = "blur"}).model),
+              ElementsAre("Conv2D 3x3/1x1 circular 4", "LpPooling2D 2x2/1x1 circular", "BlurPooling2D/2x2 circular zhang 3",
+                          "MaxBlurPooling2D 3x3/2x2 circular circular zhang 3", "GeneralizedMeanPooling2D 2x2/1x1 circular",
+                          "BlurPooling2D/2x2 circular zhang 3", "GlobalGeneralizedMeanPooling2D", "Dense 3"));
+  for (const char* with : {"aps", "blur"}) expect_kept(old, fix(old, {.with = std::string(with)}));
+}
+
+// Circular windows of every function, polyphase sampling and a global pooling of any function: no circular shift changes a bit.
+TEST(Fix, PoolingsOfOtherFunctionsKeepTheGuarantee) {
+  const Pooling2DOptions circular = {.strides = 1, .padding = "circular"};
+  const std::vector<Layer> windows = {LpPooling2D(2, {.p = 2.5, .strides = 1, .padding = "circular"}),
+                                      GeneralizedMeanPooling2D(2, {.strides = 1, .padding = "circular"}),
+                                      SoftPooling2D(2, circular),
+                                      StochasticPooling2D(2, {.strides = 1, .padding = "circular"}),
+                                      MixedPooling2D(2, {.strides = 1, .padding = "circular"}),
+                                      GatedPooling2D(2, {.gate_initializer = "he_normal", .strides = 1, .padding = "circular"})};
+  for (std::size_t i = 0; i < windows.size(); ++i) {
+    const Layer head = i % 2 == 0 ? Layer(GlobalLpPooling2D({.p = 3})) : Layer(GlobalGeneralizedMeanPooling2D());
+    const Sequential model({Conv2D(5, 3, {.padding = "circular", .activation = "relu", .input_shape = {8, 8, 1}}), windows[i],
+                            AdaptivePolyphaseSampling2D(), head, Dense(3)},
+                           {.seed = 3});
+    EXPECT_EQ(why_not_invariant(model), std::nullopt) << i;
+    EXPECT_EQ(tests::shifts_that_change(model, tests::random_images(1, {8, 8, 1}, 4)), 0) << i;
+  }
 }
 
 TEST(Fix, BordersAloneAreMendedToo) {

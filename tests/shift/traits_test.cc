@@ -10,12 +10,14 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "layers/description.h"
 #include "support/golden.h"
 #include "support/plan_run.h"
+#include "support/shapes_in.h"
 
 namespace linn::detail::layers {
 namespace {
@@ -120,15 +122,25 @@ std::vector<Example> examples() {
     const std::vector<std::int64_t> sizes = test["image"];
     all.push_back({test["class_name"], test["config"], {Shape(std::span<const std::int64_t>(sizes))}});
   }
-  const io::Json graph_index = tests::golden_json("graph_layers.json");
-  for (const io::Json& test : graph_index["cases"]) {
-    Example example{test["class_name"], test["config"], {}};
-    for (const io::Json& shape : test["input_shapes"]) {
-      const std::vector<std::int64_t> sizes = shape;
-      example.inputs.emplace_back(std::span<const std::int64_t>(sizes));
+  for (const char* file : {"graph_layers.json", "steps.json", "core_layers.json"}) {
+    const io::Json index = tests::golden_json(file);
+    for (const io::Json& test : index["cases"]) {
+      if (test["config"].value("data_format", "") == "channels_first") continue;  // their traits do not count
+      Example example{test["class_name"], test["config"], {}};
+      for (const io::Json& shape : test["input_shapes"]) {
+        const std::vector<std::int64_t> sizes = shape;
+        example.inputs.emplace_back(std::span<const std::int64_t>(sizes));
+      }
+      all.push_back(std::move(example));
     }
-    all.push_back(std::move(example));
   }
+  // Of the others the examples of their rows.
+  std::set<std::string> seen;
+  for (const Example& example : all) seen.insert(example.class_name);
+  for (const LayerRow& row : layer_rows())
+    for (const schema::Example& example : row.examples)
+      if (!seen.contains(std::string(row.info.name)))
+        all.push_back({std::string(row.info.name), io::parse_json(example.config, "example"), tests::shapes_in(std::string(example.inputs))});
   return all;
 }
 

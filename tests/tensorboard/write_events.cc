@@ -1,5 +1,5 @@
-// Trains a little with the callback TensorBoard into the directory that is named, and prints what the epochs logged: folder, tag, step, value.
-// For read_with_tensorboard.py.
+// Trains a little with the callback TensorBoard into the directory that is named, and prints what the epochs logged: folder, tag, step,
+// value. For read_with_tensorboard.py.
 #include <fmt/format.h>
 
 #include "linn/linn.h"
@@ -17,9 +17,12 @@ int main(int count, char** arguments) {
   linn::Sequential model;
   model.add(linn::Dense(1, {.activation = "sigmoid", .input_shape = {3}}));
   model.compile({.optimizer = "adam", .loss = "binary_crossentropy", .metrics = {"accuracy", linn::metrics::AUC{}}});
-  const linn::History history = model.fit(
-      x, y,
-      {.batch_size = 8, .epochs = 3, .verbose = 0, .callbacks = {linn::callbacks::TensorBoard(arguments[1], {.update_freq = 2})}, .validation_split = 0.2});
+  const linn::History history = model.fit(x, y,
+                                          {.batch_size = 8,
+                                           .epochs = 3,
+                                           .verbose = 0,
+                                           .callbacks = {linn::callbacks::TensorBoard(arguments[1], {.update_freq = 2})},
+                                           .validation_split = 0.2});
   for (const auto& [name, values] : history.history)
     for (std::size_t epoch = 0; epoch < values.size(); ++epoch) {
       const bool validation = name.starts_with("val_");

@@ -53,6 +53,8 @@ class Told : public Trainer {
   void set_learning_rate(double rate) override { rate_ = rate; }
   void save(const std::string&) override {}
   void save_weights(const std::string&) override {}
+  void swap_ema_weights() override {}
+  void set_ema_weights() override {}
   std::vector<Tensor> weights() const override { return {Tensor::from(std::vector<double>{static_cast<double>(epoch_)}, {1})}; }
   void set_weights(const std::vector<Tensor>& weights) override { restored_ = static_cast<std::int64_t>(weights[0].values<double>()[0]); }
 

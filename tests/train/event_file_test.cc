@@ -33,10 +33,10 @@ std::string hex(const std::string& bytes) {
 // tf.io.TFRecordWriter and Event.SerializeToString of TensorFlow 2.21.
 TEST(EventFile, BytesAreTensorFlows) {
   const std::string event = scalar_event(1.5, 7, "epoch_loss", 0.25F);
-  EXPECT_EQ(hex(event),
-            "09000000000000f83f10072a270a250a0a65706f63685f6c6f7373420a080112002a040000803e4a0b0a090a077363616c617273");
+  EXPECT_EQ(hex(event), "09000000000000f83f10072a270a250a0a65706f63685f6c6f7373420a080112002a040000803e4a0b0a090a077363616c617273");
   EXPECT_EQ(hex(record_of(std::as_bytes(std::span(event)))),
-            "34000000000000005e33175c09000000000000f83f10072a270a250a0a65706f63685f6c6f7373420a080112002a040000803e4a0b0a090a077363616c617273c6256e25");
+            "34000000000000005e33175c09000000000000f83f10072a270a250a0a65706f63685f6c6f7373420a080112002a040000803e4a0b0a090a077363616c6172"
+            "73c6256e25");
   EXPECT_EQ(hex(version_event(1.5)), "09000000000000f83f1a0d627261696e2e4576656e743a32");
 }
 
@@ -149,13 +149,19 @@ class TensorBoardRun : public ::testing::Test {
   TensorBoardRun() : folder_((fs::temp_directory_path() / fmt::format("linn_events_{}", ::getpid())).string()) {
     fs::remove_all(folder_);
     model_.add(Dense(1, {.input_shape = {1}}));
-    model_.compile({.optimizer = optimizers::SGD({.learning_rate = 0.125}), .loss = "mean_squared_error", .metrics = {"mean_absolute_error"}});
+    model_.compile(
+        {.optimizer = optimizers::SGD({.learning_rate = 0.125}), .loss = "mean_squared_error", .metrics = {"mean_absolute_error"}});
   }
   ~TensorBoardRun() override { fs::remove_all(folder_); }
 
   History fit(callbacks::TensorBoardOptions options) {
     const Tensor x = Tensor::from(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}, {8, 1});
-    return model_.fit(x, x, {.batch_size = 2, .epochs = 2, .verbose = 0, .callbacks = {callbacks::TensorBoard(folder_, options)}, .validation_data = {.x = x, .y = x}});
+    return model_.fit(x, x,
+                      {.batch_size = 2,
+                       .epochs = 2,
+                       .verbose = 0,
+                       .callbacks = {callbacks::TensorBoard(folder_, options)},
+                       .validation_data = {.x = x, .y = x}});
   }
 
   std::string folder_;
@@ -166,7 +172,8 @@ TEST_F(TensorBoardRun, EpochsAsKeras) {
   const History history = fit({});
   const Scalars train = scalars_in(folder_ + "/train"), validation = scalars_in(folder_ + "/validation");
   EXPECT_THAT(tags_of(train), ElementsAre("epoch_learning_rate", "epoch_loss", "epoch_mean_absolute_error"));
-  EXPECT_THAT(tags_of(validation), ElementsAre("epoch_loss", "epoch_mean_absolute_error", "evaluation_loss_vs_iterations", "evaluation_mean_absolute_error_vs_iterations"));
+  EXPECT_THAT(tags_of(validation), ElementsAre("epoch_loss", "epoch_mean_absolute_error", "evaluation_loss_vs_iterations",
+                                               "evaluation_mean_absolute_error_vs_iterations"));
   for (std::size_t e = 0; e < 2; ++e) {
     EXPECT_EQ(train.at("epoch_loss")[e].value, static_cast<float>(history["loss"][e]));
     EXPECT_EQ(validation.at("epoch_mean_absolute_error")[e].value, static_cast<float>(history["val_mean_absolute_error"][e]));

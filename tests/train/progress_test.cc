@@ -57,6 +57,8 @@ class FakeTrainer : public Trainer {
   void set_learning_rate(double) override {}
   void save(const std::string&) override {}
   void save_weights(const std::string&) override {}
+  void swap_ema_weights() override {}
+  void set_ema_weights() override {}
   std::vector<Tensor> weights() const override { return {}; }
   void set_weights(const std::vector<Tensor>&) override {}
 

@@ -8,7 +8,9 @@
 #include "linn/error.h"
 #include "optim/regularizers.h"
 #include "support/finite_differences.h"
+#include "plan/ops/orthogonal_penalty.h"
 #include "support/golden.h"
+#include "support/plan_run.h"
 #include "train/training.h"
 
 namespace linn::detail::train {
@@ -103,6 +105,24 @@ TEST(Regularizer, NamesRangesAndJson) {
   for (const auto& row : optim::regularizer_rows())
     for (const schema::Example& example : row.examples)
       EXPECT_EQ(row.read(io::parse_json(std::string(example.config), "test"), "test").class_name(), row.info.name);
+}
+
+TEST(OrthogonalRegularizer, AsKeras) {
+  const GoldenTensors golden("optimizer_steps.safetensors");
+  for (const Level& level : levels)
+    for (const bool columns : {false, true})
+      for (const std::string variable : {"embedding", "wide"}) {
+        const std::string name = fmt::format("orthogonal/{}/{}", columns ? "columns" : "rows", variable);
+        SCOPED_TRACE(name + " in " + level.name);
+        const Shape shape = golden["start/" + variable].shape();
+        PlanRun run(plan::Purpose::training);
+        const plan::Value weights = run.bind("w", shape, plan::Extent::fixed, golden.values("start/" + variable));
+        const plan::Value penalty = plan::orthogonal_penalty(run.lowering(), weights, 0.5, columns);
+        const std::vector<plan::Value> gradients = run.compile(1, level.precision, {.variables = {weights}, .update = {}});
+        run.run(1);
+        EXPECT_TRUE(agrees("value", {1}, run.get(penalty), golden.values(name + "/value"), level.tolerance));
+        EXPECT_TRUE(agrees("gradient", shape, run.get(gradients[0]), golden.values(name + "/grad"), level.tolerance));
+      }
 }
 
 }  // namespace

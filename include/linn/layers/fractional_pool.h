@@ -29,12 +29,12 @@ struct FractionalMaxPooling2DOptions {
 /// The largest value of each of a grid of regions whose borders are drawn anew for each step of training, (height, width, channels) ->
 /// (output height, output width, channels). Graham, "Fractional max-pooling", arXiv 1412.6071, section 2: along each axis of n cells and m
 /// outputs borders a_0 = 0 < a_1 < ... < a_m = n, alpha = n / m apart on average:
-///   - pseudo-random (the default): a_i = ceil(alpha (i + u)) - ceil(alpha u), u uniform in (0, 1) (equation 2, with the first border at 0);
+///   - pseudo-random (the default): a_i = ceil(alpha (i + u)) - ceil(alpha u), u uniform in (0, 1);
 ///   - `{.pseudo_random = false}`: floor(alpha) and ceil(alpha) apart, in random order;
 ///   - disjoint regions [a_i-1, a_i - 1], or with `{.overlapping = true}` [a_i-1, a_i], which share their borders, as in TensorFlow's
 ///     fractional_max_pool;
-///   - with `pool_size` regions of this size from floor((i + u) alpha') - floor(u alpha') on, alpha' = (n - pool_size) / (m - 1), the last one
-///     at the end: PyTorch's form, where pseudo_random and overlapping do not count.
+///   - with `pool_size` regions of this size from floor((i + u) b) - floor(u b) on, b = (n - pool_size) / (m - 1), the last one at the end:
+///     PyTorch's form, where pseudo_random and overlapping keep their defaults.
 /// The borders are the same for all images and channels of a batch: a function of (seed, step, layer) in training, of the seed alone at
 /// inference. NaN propagates; the gradient goes to the first maximum of a region in row-major order. No variables. No layer of Keras.
 /// Throws ValueError for a pooling_ratio below 1 and for pool_size with other options than its own; ShapeError for outputs that are

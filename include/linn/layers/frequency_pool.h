@@ -35,15 +35,15 @@ struct FrequencyLowCutPooling2DOptions {
 /// strides.height), ceil(width / strides.width), channels). Grabinski, Jung, Keuper and Keuper, "FrequencyLowCut pooling: plug & play
 /// against catastrophic overfitting", ECCV 2022, section 3: y = F^-1(the low half along both axes of F(x)), F the discrete Fourier
 /// transform of the whole map. `{.window = "hamming"}` multiplies frequency k of n along each axis by sqrt(0.54 + 0.46 cos(2 pi k / n)),
-/// the Hamming window of ASAP (Grabinski, Keuper and Keuper, "Fix your downsampling ASAP!", arXiv 2307.09804). No variables. No layer of Keras.
+/// the Hamming window of ASAP (Grabinski, Keuper and Keuper, "Fix your downsampling ASAP!", arXiv 2307.09804). No variables. No layer of
+/// Keras.
 ///
 /// linn computes it in space, exactly: the filter of each axis is as long as the axis and goes round the map. Of the frequency k = n / (2
-/// stride), which lies on the edge, half is kept of both signs, so that the filter is real and symmetric; the papers' programs keep one sign
-/// and take the real part, which differs in the one coefficient where both axes have it (and center their window half a cell off).
+/// stride), which lies on the edge, half is kept of both signs, so that the filter is real and symmetric; the papers' programs keep one
+/// sign and take the real part, which differs in the one coefficient where both axes have it (and center their window half a cell off).
 /// Guarantee: where the strides divide the map, a circular shift by a multiple of the strides is one of the output, bit for bit. A circular
-/// shift by another number of pixels is the band-limited (fractional) shift of the output, up to rounding and the edge frequency; the next relu
-/// ends that. At a border that is no ring, the far side shows through.
-/// Throws ValueError for a stride below 1.
+/// shift by another number of pixels is the band-limited (fractional) shift of the output, up to rounding and the edge frequency; the next
+/// relu ends that. At a border that is no ring, the far side shows through. Throws ValueError for a stride below 1.
 class FrequencyLowCutPooling2D : public Layer {
  public:
   explicit FrequencyLowCutPooling2D(FrequencyLowCutPooling2DOptions options = {});

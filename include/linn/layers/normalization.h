@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "linn/axes.h"
@@ -10,12 +11,18 @@
 
 namespace linn {
 
+/// Numbers, row-major; in files a single one, or lists in lists.
+struct NestedNumbers : std::vector<double> {
+  using std::vector<double>::vector;
+  NestedNumbers(std::vector<double> numbers) : std::vector<double>(std::move(numbers)) {}
+};
+
 struct NormalizationOptions {
   /// The axes that keep a mean and a variance of their own; none: one of each for all values.
   Axes axis = -1;
   /// One value, or one for each place along the axes, row-major. Given together with `variance`, or not at all.
-  std::vector<double> mean = {};
-  std::vector<double> variance = {};
+  NestedNumbers mean = {};
+  NestedNumbers variance = {};
   /// Back to the values before: x * deviation + mean.
   bool invert = false;
   std::string name = {};

@@ -34,18 +34,18 @@ struct TranslationInvariantPolyphaseSampling2DOptions {
   Shape input_shape = {};
 };
 
-/// TIPS: the phases x_k = x[i::strides.height, j::strides.width], k = i * strides.width + j, in a mixture that is made from the map for each
-/// channel, (height, width, channels) -> (height / strides.height, width / strides.width, channels). Saha and Gokhale, "Translation invariant
-/// polyphase sampling", WACV 2025, equations 3 and 4: y_c = sum over k of tau[c,k] x_k,c, tau[c] = softmax over k of scale_c * (mean of
+/// TIPS: the phases x_k = x[i::strides.height, j::strides.width], k = i * strides.width + j, in a mixture that is made from the map for
+/// each channel, (height, width, channels) -> (height / strides.height, width / strides.width, channels). Saha and Gokhale, "Translation
+/// invariant polyphase sampling", WACV 2025: y_c = sum over k of tau[c,k] x_k,c, tau[c] = softmax over k of scale_c * (mean of
 /// relu(depthwise 3x3 convolution of x)_c over region k). Variables: kernel (3, 3, channels, 1), scale (channels). No layer of Keras.
 ///
-/// What is invariant, and what is not. The paper's program takes the means over quadrants of the map (`{.regions = "quadrants"}`, with a zero
-/// border): tau then depends on where things lie, and nothing is guaranteed. linn's default takes each mean over the phase that it weights,
-/// with a circular border. A circular shift then permutes tau as it permutes the phases, and:
-///   - a circular shift by a multiple of the strides is one of the output, with the same bits where the convolution's kernel is position
+/// What is invariant, and what is not. The paper's program takes the means over quadrants of the map (`{.regions = "quadrants"}`, with a
+/// zero border): tau then depends on where things lie, and nothing is guaranteed. linn's default takes each mean over the phase that it
+/// weights, with a circular border. A circular shift then permutes tau as it permutes the phases, and:
+///   - a circular shift by a multiple of the strides is one of the output: the same bits where the convolution's kernel is position
 ///     invariant (in every network with a polyphase layer), else up to rounding;
-///   - another circular shift moves some phases by one cell and not others. The mixture is a shift of the old one only where tau is 1 for one phase:
-///     as far as training makes tau so, which the paper's losses (not part of this layer) want. AdaptivePolyphaseSampling2D and
+///   - another circular shift moves some phases by one cell and not others. The mixture is a shift of the old one only as far as tau is 1
+///     for one phase, which the paper's additional losses (not part of this layer) want. AdaptivePolyphaseSampling2D and
 ///     LearnablePolyphaseSampling2D take one phase, and are exact.
 /// With scale 0 it is the mean of the phases, AveragePooling2D(strides).
 /// Throws ValueError for a stride below 1, ShapeError where a stride does not divide the map.

@@ -87,17 +87,24 @@ class Arguments:
                 continue
             default = default_of(field) if field["default"] else inspect.Parameter.empty
             parameters.append(inspect.Parameter(field["key"], inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default))
-        # A parameter without a default cannot follow one with a default.
+        # Python shows no parameter without a default behind one with a default; the order is Keras's.
         seen_default = False
         for i, parameter in enumerate(parameters):
             if parameter.default is not inspect.Parameter.empty:
                 seen_default = True
             elif seen_default:
-                parameters[i] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        parameters.sort(key=lambda p: p.kind)
+                parameters[i] = parameter.replace(default=_REQUIRED)
         if is_layer:
             parameters.append(inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD))
         return inspect.Signature(parameters)
+
+
+class _Required:
+    def __repr__(self):
+        return "required"
+
+
+_REQUIRED = _Required()
 
 
 def _example(row):

@@ -60,9 +60,14 @@ void set_same_pads(const ExportedCall& call, Spec& spec, const std::string& padd
   spec.auto_same = !is_filled && (is_open || spec.dilation == Size2(1));
   if (is_filled) spec.border = padding;
   if (is_open) return;
-  (is_filled ? spec.filled : spec.pads) = {
-      same_pads(height == Shape::none ? spec.reach_height() : height, spec.reach_height(), spec.strides.height),
-      same_pads(width == Shape::none ? spec.reach_width() : width, spec.reach_width(), spec.strides.width)};
+  const auto pads_on = [](std::int64_t n, std::int64_t reach, std::int64_t stride) {
+    return n == Shape::none ? same_pads(reach, reach, stride) : same_pads(n, reach, stride);
+  };
+  const Pads2 pads = {pads_on(height, spec.reach_height(), spec.strides.height), pads_on(width, spec.reach_width(), spec.strides.width)};
+  if (is_filled)
+    spec.filled = pads;
+  else
+    spec.pads = pads;
 }
 
 Spec spec_of(const ExportedCall& call, const char* size_key, const Size2& strides) {

@@ -30,7 +30,8 @@ void plain_means(const Phases& p, const T* src, double* sums, T* means) {
     polyphase::for_each_pixel(p, k, [&](std::int64_t map, std::int64_t) {
       for (std::int64_t c = 0; c < p.channels; ++c) sums[c] += static_cast<double>(src[map + c]);
     });
-    for (std::int64_t c = 0; c < p.channels; ++c) means[k * p.channels + c] = static_cast<T>(sums[c] / static_cast<double>(p.rows() * p.columns()));
+    for (std::int64_t c = 0; c < p.channels; ++c)
+      means[k * p.channels + c] = static_cast<T>(sums[c] / static_cast<double>(p.rows() * p.columns()));
   }
 }
 

@@ -128,8 +128,10 @@ void circle_gradient(const Circle::Problem& problem, const Circle::Args<T>& args
       if (!pair.counts) continue;
       const double by_product = -flow * std::exp(pair.term - logs[pair.same ? 0 : 1]) * pair.slope;
       for (std::int64_t c = 0; c < problem.width; ++c) {
-        gradient[static_cast<std::size_t>(i * problem.width + c)] += by_product * static_cast<double>(args.prediction[j * problem.width + c]);
-        gradient[static_cast<std::size_t>(j * problem.width + c)] += by_product * static_cast<double>(args.prediction[i * problem.width + c]);
+        gradient[static_cast<std::size_t>(i * problem.width + c)] +=
+            by_product * static_cast<double>(args.prediction[j * problem.width + c]);
+        gradient[static_cast<std::size_t>(j * problem.width + c)] +=
+            by_product * static_cast<double>(args.prediction[i * problem.width + c]);
       }
     }
   }

@@ -33,8 +33,7 @@ void pseudo_random_regions(const FractionalAxis& axis, double u, std::int32_t* f
 void random_regions(const FractionalAxis& axis, const core::Random& random, std::uint64_t index, std::int32_t* first, std::int32_t* last) {
   const std::int64_t least = axis.size / axis.out, longer = axis.size % axis.out;
   for (std::int64_t i = 0; i < axis.out; ++i) last[i] = static_cast<std::int32_t>(i < longer ? least + 1 : least);
-  for (std::int64_t i = axis.out - 1; i > 0; --i)
-    std::swap(last[i], last[random.below(static_cast<std::uint64_t>(i) + 1, index++)]);
+  for (std::int64_t i = axis.out - 1; i > 0; --i) std::swap(last[i], last[random.below(static_cast<std::uint64_t>(i) + 1, index++)]);
   add_up(axis, first, last);
 }
 

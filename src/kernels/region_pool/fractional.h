@@ -14,7 +14,7 @@ struct FractionalAxis {
 
 /// Borders b[0] = 0 < b[1] < ... < b[out] = size, alpha = size / out apart on average, floor(alpha) or ceil(alpha) each time. Writes
 /// b[i] into first[i] and b[i + 1] into last[i]: disjoint regions.
-/// Pseudo-random (equation 2): b[i] = ceil(alpha (i + u)) - ceil(alpha u), u in (0, 1).
+/// Pseudo-random: b[i] = ceil(alpha (i + u)) - ceil(alpha u), u in (0, 1).
 void pseudo_random_regions(const FractionalAxis& axis, double u, std::int32_t* first, std::int32_t* last);
 /// Random: the right number of both increments in random order. The draws are numbers `index` and up of `random`.
 void random_regions(const FractionalAxis& axis, const core::Random& random, std::uint64_t index, std::int32_t* first, std::int32_t* last);

@@ -8,7 +8,8 @@ namespace {
 
 /// The pixel of the maximum of channel c in a region.
 template <class T>
-std::int32_t place_of_maximum(const RegionMaxForward::Problem& p, const RegionMaxForward::Args<T>& args, const T* src, std::int64_t y, std::int64_t x) {
+std::int32_t place_of_maximum(const RegionMaxForward::Problem& p, const RegionMaxForward::Args<T>& args, const T* src, std::int64_t y,
+                              std::int64_t x) {
   const auto at = [&](std::int64_t pixel) { return src[pixel * p.channels]; };
   std::int64_t best = -1;
   for (std::int64_t row = args.rows.first[y]; row < args.rows.last[y]; ++row)

@@ -45,8 +45,8 @@ void forward_of(const RegionMaxForward::Problem& p, const RegionMaxForward::Args
   for (std::int64_t n = 0; n < args.images; ++n)
     for (std::int64_t y = 0; y < p.out_height; ++y)
       for (std::int64_t x = 0; x < p.out_width; ++x, dst += p.channels)
-        for_each(p.channels, Largest<with_argmax>{args.src + n * p.src_elements(), p.width, p.channels, args.rows.first[y], args.rows.last[y],
-                                                  args.columns.first[x], args.columns.last[x], args.dst + dst,
+        for_each(p.channels, Largest<with_argmax>{args.src + n * p.src_elements(), p.width, p.channels, args.rows.first[y],
+                                                  args.rows.last[y], args.columns.first[x], args.columns.last[x], args.dst + dst,
                                                   with_argmax ? args.argmax + dst : nullptr});
 }
 

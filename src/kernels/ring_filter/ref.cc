@@ -10,9 +10,7 @@ RingAxis low_frequencies(std::int64_t size, std::int64_t stride, bool hamming) {
   RingAxis axis{.size = size, .stride = stride, .weights = {}, .distances = {}};
   const auto n = static_cast<double>(size);
   // The frequency k at distance d; k * d is reduced first, so that the argument of the cosine keeps its precision.
-  const auto wave = [&](std::int64_t k, std::int64_t d) {
-    return std::cos(2 * std::numbers::pi * static_cast<double>(k * d % size) / n);
-  };
+  const auto wave = [&](std::int64_t k, std::int64_t d) { return std::cos(2 * std::numbers::pi * static_cast<double>(k * d % size) / n); };
   for (std::int64_t d = 0; d <= size / 2; ++d) {
     double sum = 1;
     for (std::int64_t k = 1; 2 * k * stride <= size; ++k) {

@@ -26,15 +26,15 @@ struct RingAxis {
   }
 };
 
-/// The axis of an ideal low-pass filter before a stride (Grabinski et al. 2022, section 3): of the discrete Fourier spectrum of `size` cells
-/// the frequencies |k| < size / (2 stride) stay; of k = +-size / (2 stride), which the stride cannot tell apart, half of each. `hamming`: the
-/// frequency k is also multiplied by sqrt(0.54 + 0.46 cos(2 pi k / size)), the window of Grabinski et al. 2023 along one axis.
-/// The weights sum up to 1. With stride 2 on an even size those at even distances but 0 vanish.
+/// The axis of an ideal low-pass filter before a stride (Grabinski et al. 2022, section 3): of the discrete Fourier spectrum of `size`
+/// cells the frequencies |k| < size / (2 stride) stay; of k = +-size / (2 stride), which the stride cannot tell apart, half of each.
+/// `hamming`: the frequency k is also multiplied by sqrt(0.54 + 0.46 cos(2 pi k / size)), the window of Grabinski et al. 2023 along one
+/// axis. The weights sum up to 1. With stride 2 on an even size those at even distances but 0 vanish.
 RingAxis low_frequencies(std::int64_t size, std::int64_t stride, bool hamming);
 
-/// dst[n,y,x,c] = sum over rows i, columns j of rows.weight(y, i) columns.weight(x, j) src[n,i,j,c]: first along each column, then along each
-/// row. The terms of an output are added by distance, those of a distance before they are weighted, so that an output's bits depend on the
-/// values around it and not on its place.
+/// dst[n,y,x,c] = sum over rows i, columns j of rows.weight(y, i) columns.weight(x, j) src[n,i,j,c]: first along each column, then along
+/// each row. The terms of an output are added by distance, those of a distance before they are weighted, so that an output's bits depend on
+/// the values around it and not on its place.
 struct RingFilterForward {
   static constexpr std::string_view name = "ring_filter_forward";
   struct Problem {

@@ -48,7 +48,9 @@ class ChannelPhaseMixGradientOp final : public GradientOp<ChannelPhaseMixGradien
 
   std::string_view name() const override { return "mix_channel_phases_gradient"; }
   double flops(std::int64_t images) const override { return static_cast<double>(3 * images * inputs[0].shape.elements()); }
-  std::int64_t scratch(std::int64_t images) const override { return kernels::ChannelPhaseMixGradient::reference_scratch(problem(), images); }
+  std::int64_t scratch(std::int64_t images) const override {
+    return kernels::ChannelPhaseMixGradient::reference_scratch(problem(), images);
+  }
 
   template <class T>
   void compute(const Call& call) const {

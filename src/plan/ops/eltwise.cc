@@ -28,7 +28,7 @@ class GatherOp final : public GradientOp<GatherOp<Kernel>, Kernel> {
   template <class T>
   void compute(const Call& call) const {
     using To = std::remove_pointer_t<decltype(Kernel::template Args<T>::dst)>;
-    const Rows& rows = call.sources[source_];
+    const plan::Rows& rows = call.sources[source_];
     this->kernel_.template run<T>({.rows = call.images, .src = rows.data, .index = rows.index, .first = rows.first + call.first, .dst = call.out<To>(0),
                                    .scratch = static_cast<T*>(call.scratch)});
   }

@@ -23,7 +23,8 @@ class RegionGradientOp final : public GradientOp<RegionGradientOp, kernels::Adap
 
   template <class T>
   void compute(const Call& call) const {
-    kernel_.run<T>({.images = call.images, .ddst = call.in<T>(0), .argmax = call.in<std::int32_t>(1), .dsrc = call.out<T>(0), .scratch = nullptr});
+    kernel_.run<T>(
+        {.images = call.images, .ddst = call.in<T>(0), .argmax = call.in<std::int32_t>(1), .dsrc = call.out<T>(0), .scratch = nullptr});
   }
 };
 
@@ -33,7 +34,8 @@ void differentiate_maxima(Op& op, const RegionProblem& problem, Gradients& gradi
   if (!d.defined()) return;
   const Value argmax = gradients.to().value("argmax " + op.layer, op.outputs[0].shape, Extent::batch, Element::i32);
   op.outputs.push_back(argmax);
-  gradients.give(op.inputs[0], append(gradients.to(), std::make_unique<RegionGradientOp>(problem), {d, argmax}, {gradients.make(op.inputs[0])}));
+  gradients.give(op.inputs[0],
+                 append(gradients.to(), std::make_unique<RegionGradientOp>(problem), {d, argmax}, {gradients.make(op.inputs[0])}));
 }
 
 // Where the borders of regions are written.
@@ -82,14 +84,20 @@ class FractionalMaxPoolOp final : public KernelOp<FractionalMaxPoolOp, kernels::
     const std::int64_t rows = problem().out_height, columns = problem().out_width;
     const Borders borders{at, at + rows, at + 2 * rows, at + 2 * rows + columns};
     draw(problem(), how_, random_of(call), borders);
-    kernel_.run<T>({.images = call.images, .rows = borders.rows(), .columns = borders.columns(), .src = call.in<T>(0), .dst = call.out<T>(0),
-                    .argmax = outputs.size() > 1 ? call.out<std::int32_t>(1) : nullptr, .scratch = nullptr});
+    kernel_.run<T>({.images = call.images,
+                    .rows = borders.rows(),
+                    .columns = borders.columns(),
+                    .src = call.in<T>(0),
+                    .dst = call.out<T>(0),
+                    .argmax = outputs.size() > 1 ? call.out<std::int32_t>(1) : nullptr,
+                    .scratch = nullptr});
   }
 
  private:
   core::Random random_of(const Call& call) const {
     if (!training_) return random_of_inference(how_);
-    return {call.step->seed ^ how_.seed, core::stream_of("fractional pooling", (stream_ << 40) + static_cast<std::uint64_t>(call.step->step))};
+    return {call.step->seed ^ how_.seed,
+            core::stream_of("fractional pooling", (stream_ << 40) + static_cast<std::uint64_t>(call.step->step))};
   }
 
   FractionalRegions how_;
@@ -98,8 +106,8 @@ class FractionalMaxPoolOp final : public KernelOp<FractionalMaxPoolOp, kernels::
 };
 
 // The windows of one axis that lie on the map.
-void windows_on_map(std::int64_t size, std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t pad, std::vector<std::int32_t>& first,
-                    std::vector<std::int32_t>& last) {
+void windows_on_map(std::int64_t size, std::int64_t out, std::int64_t window, std::int64_t stride, std::int64_t pad,
+                    std::vector<std::int32_t>& first, std::vector<std::int32_t>& last) {
   for (std::int64_t i = 0; i < out; ++i) {
     first.push_back(static_cast<std::int32_t>(std::max<std::int64_t>(0, i * stride - pad)));
     last.push_back(static_cast<std::int32_t>(std::min(size, i * stride - pad + window)));
@@ -129,7 +137,8 @@ class MaxPoolPlacesOp final : public KernelOp<MaxPoolPlacesOp, kernels::RegionMa
                     .dst = call.out<T>(0),
                     .argmax = argmax,
                     .scratch = nullptr});
-    std::transform(argmax, argmax + call.images * problem().dst_elements(), call.out<T>(1), [](std::int32_t place) { return static_cast<T>(place); });
+    std::transform(argmax, argmax + call.images * problem().dst_elements(), call.out<T>(1),
+                   [](std::int32_t place) { return static_cast<T>(place); });
   }
 
  private:
@@ -159,7 +168,8 @@ class UnpoolOp final : public KernelOp<UnpoolOp, kernels::UnpoolForward> {
   void differentiate(Gradients& gradients) override {
     const Value d = gradients.of(outputs[0]);
     if (!d.defined()) return;
-    gradients.give(inputs[0], append(gradients.to(), std::make_unique<UnpoolGradientOp>(problem()), {d, inputs[1]}, {gradients.make(inputs[0])}));
+    gradients.give(inputs[0],
+                   append(gradients.to(), std::make_unique<UnpoolGradientOp>(problem()), {d, inputs[1]}, {gradients.make(inputs[0])}));
   }
 
   template <class T>
