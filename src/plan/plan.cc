@@ -23,7 +23,7 @@ int next_of_cut(int after, Cut cut) {
 }
 
 // For each op whether it is constant: its inputs are bound values that no op writes, or outputs of constant ops. Examples: packed kernels,
-// folded normalizations.
+// folded normalizations. An op without any input sees the batch alone, such as how many images it holds: it is not constant.
 std::vector<bool> constant_ops(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values) {
   std::vector<bool> constant(values.size());
   for (std::size_t v = 0; v < values.size(); ++v) constant[v] = values[v].home == Home::bound && values[v].extent == Extent::fixed;
@@ -35,7 +35,7 @@ std::vector<bool> constant_ops(const std::vector<std::unique_ptr<Op>>& ops, cons
     const Op& op = *ops[i];
     const auto is_constant = [&](const Value& value) { return !value.defined() || constant[static_cast<std::size_t>(value.id)]; };
     const auto is_bound = [&](const Value& value) { return value.defined() && values[static_cast<std::size_t>(value.id)].home == Home::bound; };
-    result[i] = op.cut() == Cut::outputs && !op.inputs.empty() && std::all_of(op.inputs.begin(), op.inputs.end(), is_constant) &&
+    result[i] = op.cut() == Cut::outputs && std::ranges::any_of(op.inputs, &Value::defined) && std::all_of(op.inputs.begin(), op.inputs.end(), is_constant) &&
                 std::none_of(op.outputs.begin(), op.outputs.end(), is_bound);
     if (!result[i]) continue;
     for (const Value& output : op.outputs)
