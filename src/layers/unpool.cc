@@ -45,8 +45,10 @@ struct detail::schema::Schema<detail::layers::MaxPoolingWithArgmax2DConfig> {
     if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
   }
   static std::string fault(const C& c) {
-    if (c.options.padding.kind() == Padding::circular) return "padding is \"circular\": \"valid\", \"same\" or numbers are allowed";
-    return detail::layers::pool_padding_fault(c.options.padding);
+    if (const std::string fault = detail::layers::pool_padding_fault(c.options.padding); !fault.empty()) return fault;
+    // Places count from the corner of the map, not of its pads.
+    if (!detail::layers::is_filled(c.options.padding)) return {};
+    return fmt::format("padding is {}: \"valid\", \"same\" or numbers are allowed", Type<Padding>::text(c.options.padding));
   }
 };
 

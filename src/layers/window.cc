@@ -132,6 +132,8 @@ ResolvedWindow resolve_window(const WindowSpec& window, const Shape& input, std:
   return {pads, mode.value_or(kernels::PadMode::zero), *resolved};
 }
 
+bool is_filled(const Padding& padding) { return filled_mode(padding).has_value(); }
+
 void check_reflection(const Shape& input, const kernels::Pads& pads, std::string_view field, std::string_view way_out, const std::string& where) {
   if (input[0] > std::max(pads.top, pads.bottom) && input[1] > std::max(pads.left, pads.right)) return;
   throw ShapeError(fmt::format("{} {} \"reflect\" puts {} around input ({}, {}), each of which must be less than the map's size; use {}", where, field,

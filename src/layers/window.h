@@ -65,6 +65,8 @@ struct ResolvedWindow {
 
 /// Throws ShapeError unless a map of this size is larger than the pads that reflect it.
 void check_reflection(const Shape& input, const kernels::Pads& pads, std::string_view field, std::string_view way_out, const std::string& where);
+/// Whether an op of its own puts the pads around the map: those of "circular", "reflect", "replicate" and "full", and numbers with a border.
+bool is_filled(const Padding& padding);
 /// The mode of a padding op, of a border.
 kernels::PadMode pad_mode(const BlurBorder& border);
 

@@ -252,6 +252,10 @@ TEST(Cures, RefuseWhatCannotBe) {
   EXPECT_THROW(FractionalMaxPooling2D({.pooling_ratio = 0.5}), ValueError);
   EXPECT_THROW(FractionalMaxPooling2D({.pool_size = 2, .overlapping = true}), ValueError);
   EXPECT_THROW(MaxPoolingWithArgmax2D(2, {.padding = "circular"}), ValueError);
+  EXPECT_THROW(MaxPoolingWithArgmax2D(2, {.padding = "reflect"}), ValueError);
+  EXPECT_THROW(MaxPoolingWithArgmax2D(2, {.padding = "replicate"}), ValueError);
+  EXPECT_THROW(MaxPoolingWithArgmax2D(2, {.padding = {Pads2(1), "reflect"}}), ValueError);
+  EXPECT_NO_THROW(MaxPoolingWithArgmax2D(2, {.padding = Pads2(1)}));
   EXPECT_THROW(MaxPoolingWithArgmax2D(0), ValueError);
   EXPECT_THROW(AttentionPooling2D(0), ValueError);
   EXPECT_THROW(StripPooling2D(0), ValueError);
