@@ -52,7 +52,7 @@ struct detail::schema::Schema<detail::layers::BlurPooling2DConfig> {
 };
 
 template <>
-struct detail::schema::Schema<detail::layers::MaxBlurPooling2DConfig> {
+struct detail::schema::Schema<detail::layers::MaxBlurPooling2DConfig> : detail::layers::PoolSchema<detail::layers::MaxBlurPooling2DConfig> {
   using C = detail::layers::MaxBlurPooling2DConfig;
   using O = MaxBlurPooling2DOptions;
   static constexpr Info info{
@@ -71,11 +71,6 @@ struct detail::schema::Schema<detail::layers::MaxBlurPooling2DConfig> {
       {R"({"name": "m", "pool_size": [3, 2], "filter_size": 3, "strides": [2, 2], "padding": "circular", "border": "circular"})", "(6, 4, 2)"},
       {R"({"name": "m", "pool_size": [3, 3], "filter_size": 5, "padding": "same", "border": "zero"})", "(5, 7, 2)"},
       {R"({"name": "m", "pool_size": [2, 3], "strides": [2, 2], "padding": "reflect", "dilation_rate": [2, 1]})", "(6, 5, 2)"}};
-
-  static void complete(C& c) {
-    if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
-  }
-  static std::string fault(const C& c) { return detail::layers::pool_padding_fault(c.options.padding); }
 };
 
 namespace detail::layers {

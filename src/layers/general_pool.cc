@@ -136,14 +136,6 @@ constexpr auto exponent_fields() {
                      schema::field("epsilon", &O::epsilon, schema::above(0), "Least value that counts; lower ones are raised to it."));
 }
 
-template <class C>
-void complete_strides(C& c) {
-  if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
-}
-template <class C>
-std::string general_fault(const C& c) {
-  return pool_padding_fault(c.options.padding, c.options.ceil_mode);
-}
 template <class O>
 std::string exponent_fault(const O& o) {
   return o.p == 0 ? "p is 0; any other number is allowed" : std::string();
@@ -153,7 +145,7 @@ std::string exponent_fault(const O& o) {
 }  // namespace detail::layers
 
 template <>
-struct detail::schema::Schema<detail::layers::LpConfig> {
+struct detail::schema::Schema<detail::layers::LpConfig> : detail::layers::PoolSchema<detail::layers::LpConfig> {
   using C = detail::layers::LpConfig;
   using O = LpPooling2DOptions;
   static constexpr Info info{.module = "linn.layers", .name = "LpPooling2D", .help = "The p-norm of each window."};
@@ -164,8 +156,6 @@ struct detail::schema::Schema<detail::layers::LpConfig> {
       {R"({"name": "l", "pool_size": [3, 2], "p": 1.0, "strides": [1, 2], "padding": "same"})", "(5, 4, 3)"},
       {R"({"name": "l", "pool_size": [3, 3], "p": 3.0, "strides": [2, 2], "padding": [[1, 1], [1, 0]], "ceil_mode": true})", "(6, 7, 2)"},
       {R"({"name": "l", "pool_size": [2, 3], "p": 2.5, "strides": [1, 1], "padding": "replicate", "dilation_rate": [2, 1]})", "(5, 4, 2)"}};
-  static void complete(C& c) { detail::layers::complete_strides(c); }
-  static std::string fault(const C& c) { return detail::layers::general_fault(c); }
 };
 
 template <>
@@ -178,7 +168,7 @@ struct detail::schema::Schema<detail::layers::GlobalLpConfig> {
 };
 
 template <>
-struct detail::schema::Schema<detail::layers::GeneralizedMeanConfig> {
+struct detail::schema::Schema<detail::layers::GeneralizedMeanConfig> : detail::layers::PoolSchema<detail::layers::GeneralizedMeanConfig> {
   using C = detail::layers::GeneralizedMeanConfig;
   using O = GeneralizedMeanPooling2DOptions;
   static constexpr Info info{
@@ -189,10 +179,9 @@ struct detail::schema::Schema<detail::layers::GeneralizedMeanConfig> {
       {R"({"name": "g"})", "(5, 6, 2)"},
       {R"({"name": "g", "pool_size": [3, 2], "p": 1.5, "per_channel": true, "epsilon": 0.001, "strides": [2, 1], "padding": "same"})", "(5, 4, 3)"},
       {R"({"name": "g", "pool_size": [3, 3], "strides": [1, 1], "padding": "circular", "dilation_rate": [1, 2]})", "(4, 5, 2)"}};
-  static void complete(C& c) { detail::layers::complete_strides(c); }
   static std::string fault(const C& c) {
     const std::string wrong = detail::layers::exponent_fault(c.options);
-    return wrong.empty() ? detail::layers::general_fault(c) : wrong;
+    return wrong.empty() ? detail::layers::PoolSchema<C>::fault(c) : wrong;
   }
 };
 
@@ -208,7 +197,7 @@ struct detail::schema::Schema<detail::layers::GlobalGeneralizedMeanConfig> {
 };
 
 template <>
-struct detail::schema::Schema<detail::layers::SoftConfig> {
+struct detail::schema::Schema<detail::layers::SoftConfig> : detail::layers::PoolSchema<detail::layers::SoftConfig> {
   using C = detail::layers::SoftConfig;
   using O = Pooling2DOptions;
   static constexpr Info info{.module = "linn.layers", .name = "SoftPooling2D", .help = "The mean of each window weighted by softmax."};
@@ -218,12 +207,10 @@ struct detail::schema::Schema<detail::layers::SoftConfig> {
       {R"({"name": "s", "pool_size": [3, 2], "strides": [2, 1], "padding": "same"})", "(5, 4, 3)"},
       {R"({"name": "s", "pool_size": [3, 3], "strides": [2, 2], "padding": {"pads": [[1, 2], [0, 1]], "border": "reflect"}, "ceil_mode": true})",
        "(5, 6, 2)"}};
-  static void complete(C& c) { detail::layers::complete_strides(c); }
-  static std::string fault(const C& c) { return detail::layers::general_fault(c); }
 };
 
 template <>
-struct detail::schema::Schema<detail::layers::StochasticConfig> {
+struct detail::schema::Schema<detail::layers::StochasticConfig> : detail::layers::PoolSchema<detail::layers::StochasticConfig> {
   using C = detail::layers::StochasticConfig;
   using O = StochasticPooling2DOptions;
   static constexpr Info info{.module = "linn.layers",
@@ -234,12 +221,10 @@ struct detail::schema::Schema<detail::layers::StochasticConfig> {
                                                 field("seed", &O::seed, "Seed of the draws, besides the model's."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "s", "seed": 12})", "(5, 6, 2)"},
                                          {R"({"name": "s", "pool_size": [3, 2], "strides": [2, 1], "padding": "same"})", "(5, 4, 3)"}};
-  static void complete(C& c) { detail::layers::complete_strides(c); }
-  static std::string fault(const C& c) { return detail::layers::general_fault(c); }
 };
 
 template <>
-struct detail::schema::Schema<detail::layers::MixedConfig> {
+struct detail::schema::Schema<detail::layers::MixedConfig> : detail::layers::PoolSchema<detail::layers::MixedConfig> {
   using C = detail::layers::MixedConfig;
   using O = MixedPooling2DOptions;
   static constexpr Info info{.module = "linn.layers", .name = "MixedPooling2D", .help = "A fixed or learned mixture of each window's maximum and mean."};
@@ -252,15 +237,14 @@ struct detail::schema::Schema<detail::layers::MixedConfig> {
       {R"({"name": "m", "alpha": 0.3})", "(5, 6, 2)"},
       {R"({"name": "m", "pool_size": [3, 2], "learned": true, "strides": [2, 1], "padding": "same"})", "(5, 4, 3)"},
       {R"({"name": "m", "pool_size": [2, 3], "learned": true, "per_channel": true, "strides": [1, 2], "ceil_mode": true})", "(4, 6, 3)"}};
-  static void complete(C& c) { detail::layers::complete_strides(c); }
   static std::string fault(const C& c) {
     if (c.options.per_channel && !c.options.learned) return "per_channel is true and learned is false; a fixed alpha is the same for all channels";
-    return detail::layers::general_fault(c);
+    return detail::layers::PoolSchema<C>::fault(c);
   }
 };
 
 template <>
-struct detail::schema::Schema<detail::layers::GatedConfig> {
+struct detail::schema::Schema<detail::layers::GatedConfig> : detail::layers::PoolSchema<detail::layers::GatedConfig> {
   using C = detail::layers::GatedConfig;
   using O = GatedPooling2DOptions;
   static constexpr Info info{
@@ -273,8 +257,6 @@ struct detail::schema::Schema<detail::layers::GatedConfig> {
       {R"({"name": "g"})", "(5, 6, 2)"},
       {R"({"name": "g", "pool_size": [3, 2], "per_channel": true, "gate_initializer": "he_normal", "strides": [2, 1], "padding": "same"})",
        "(5, 4, 3)"}};
-  static void complete(C& c) { detail::layers::complete_strides(c); }
-  static std::string fault(const C& c) { return detail::layers::general_fault(c); }
 };
 
 namespace detail::layers {

@@ -30,7 +30,7 @@ struct GlobalPoolConfig {
 }  // namespace detail::layers
 
 template <detail::kernels::PoolKind kind>
-struct detail::schema::Schema<detail::layers::PoolConfig<kind>> {
+struct detail::schema::Schema<detail::layers::PoolConfig<kind>> : detail::layers::PoolSchema<detail::layers::PoolConfig<kind>> {
   using C = detail::layers::PoolConfig<kind>;
   using O = Pooling2DOptions;
   static constexpr bool is_max = kind == detail::kernels::PoolKind::max;
@@ -64,11 +64,6 @@ struct detail::schema::Schema<detail::layers::PoolConfig<kind>> {
       {R"({"name": "p", "pool_size": [3, 3], "strides": [2, 2], "padding": {"pads": [[3, 1], [0, 4]], "border": "replicate"}, "ceil_mode": true})", "(5, 4, 2)"},
       {R"({"name": "p", "pool_size": [3, 2], "strides": [2, 3], "padding": [[1, 1], [0, 1]], "ceil_mode": true})", "(7, 9, 2)"},
       {R"({"name": "p", "pool_size": [2, 3], "strides": [3, 2], "dilation_rate": [2, 1], "ceil_mode": true})", "(6, 8, 2)"}};
-
-  static void complete(C& c) {
-    if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
-  }
-  static std::string fault(const C& c) { return detail::layers::pool_padding_fault(c.options.padding, c.options.ceil_mode); }
 };
 
 template <detail::kernels::PoolKind kind>

@@ -25,7 +25,7 @@ struct MaxUnpooling2DConfig {
 }  // namespace detail::layers
 
 template <>
-struct detail::schema::Schema<detail::layers::MaxPoolingWithArgmax2DConfig> {
+struct detail::schema::Schema<detail::layers::MaxPoolingWithArgmax2DConfig> : detail::layers::PoolSchema<detail::layers::MaxPoolingWithArgmax2DConfig> {
   using C = detail::layers::MaxPoolingWithArgmax2DConfig;
   using O = MaxPoolingWithArgmax2DOptions;
   static constexpr Info info{.module = "linn.layers",
@@ -41,11 +41,8 @@ struct detail::schema::Schema<detail::layers::MaxPoolingWithArgmax2DConfig> {
                                          {R"({"name": "p", "pool_size": [3, 2], "strides": [2, 1], "padding": "same"})", "(5, 4, 3)"},
                                          {R"({"name": "p", "pool_size": [2, 3], "padding": [[1, 0], [1, 1]]})", "(5, 4, 2)"}};
 
-  static void complete(C& c) {
-    if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
-  }
   static std::string fault(const C& c) {
-    if (const std::string fault = detail::layers::pool_padding_fault(c.options.padding); !fault.empty()) return fault;
+    if (const std::string fault = detail::layers::PoolSchema<C>::fault(c); !fault.empty()) return fault;
     // Places count from the corner of the map, not of its pads.
     if (!detail::layers::is_filled(c.options.padding)) return {};
     return fmt::format("padding is {}: \"valid\", \"same\" or numbers are allowed", Type<Padding>::text(c.options.padding));
@@ -69,9 +66,7 @@ struct detail::schema::Schema<detail::layers::MaxUnpooling2DConfig> {
       {R"({"name": "u"})", "(2, 3, 2), (2, 3, 2)"},
       {R"({"name": "u", "pool_size": [3, 2], "strides": [2, 2], "output_size": [6, 5]})", "(2, 2, 3), (2, 2, 3)"}};
 
-  static void complete(C& c) {
-    if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
-  }
+  static void complete(C& c) { detail::layers::PoolSchema<C>::complete(c); }
 };
 
 namespace detail::layers {

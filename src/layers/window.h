@@ -65,6 +65,17 @@ struct ResolvedWindow {
 
 /// Throws ShapeError unless a map of this size is larger than the pads that reflect it.
 void check_reflection(const Shape& input, const kernels::Pads& pads, std::string_view field, std::string_view way_out, const std::string& where);
+/// What the schemas of poolings share: strides that are left unset are the pool size, and the paddings that they take.
+template <class Config>
+struct PoolSchema {
+  static void complete(Config& c) {
+    if (!c.options.strides.is_set()) c.options.strides = c.pool_size;
+  }
+  static std::string fault(const Config& c) {
+    if constexpr (requires { c.options.ceil_mode; }) return pool_padding_fault(c.options.padding, c.options.ceil_mode);
+    return pool_padding_fault(c.options.padding);
+  }
+};
 /// Whether an op of its own puts the pads around the map: those of "circular", "reflect", "replicate" and "full", and numbers with a border.
 bool is_filled(const Padding& padding);
 /// The mode of a padding op, of a border.
