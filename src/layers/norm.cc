@@ -7,6 +7,7 @@
 #include "layers/axes.h"
 #include "layers/described.h"
 #include "layers/permuted.h"
+#include "layers/weight_fields.h"
 #include "linn/error.h"
 #include "plan/ops/norm.h"
 
@@ -31,16 +32,10 @@ struct detail::schema::Schema<detail::layers::BatchNormalizationConfig> {
       &C::options,  //
       axis("axis", &O::axis, "The axis of the channels; another than the last costs a copy before and after."),
       field("momentum", &O::momentum, between(0, 1), "Share of the old value that a moving average keeps at each step."),
-      field("epsilon", &O::epsilon, at_least(0), "Added to the variance."), field("center", &O::center, "Whether beta is added."),
-      field("scale", &O::scale, "Whether the values are multiplied by gamma."),
-      field("beta_initializer", &O::beta_initializer, "First values of beta."),
-      field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
+      field("epsilon", &O::epsilon, at_least(0), "Added to the variance."), detail::layers::beta_gamma_fields<O>(),
       field("moving_mean_initializer", &O::moving_mean_initializer, "First values of the moving mean."),
       field("moving_variance_initializer", &O::moving_variance_initializer, "First values of the moving variance."),
-      field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
-      field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
-      field("beta_constraint", &O::beta_constraint, "Done to beta after each step."),
-      field("gamma_constraint", &O::gamma_constraint, "Done to gamma after each step."),
+      detail::layers::beta_gamma_bounds<O>(),
       detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"synchronized", "false"},
                                       {"renorm", "false"},

@@ -5,6 +5,7 @@
 #include "layers/axes.h"
 #include "layers/described.h"
 #include "layers/permuted.h"
+#include "layers/weight_fields.h"
 #include "linn/error.h"
 #include "plan/ops/group_norm.h"
 
@@ -36,14 +37,8 @@ struct detail::schema::Schema<detail::layers::LayerNormalizationConfig> {
   static constexpr auto fields = all(nested(
       &C::options,  //
       field("axis", &O::axis, "The axes over which mean and variance are taken."),
-      field("epsilon", &O::epsilon, at_least(0), "Added to the variance."), field("center", &O::center, "Whether beta is added."),
-      field("scale", &O::scale, "Whether the values are multiplied by gamma."),
-      field("beta_initializer", &O::beta_initializer, "First values of beta."),
-      field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
-      field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
-      field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
-      field("beta_constraint", &O::beta_constraint, "Done to beta after each step."),
-      field("gamma_constraint", &O::gamma_constraint, "Done to gamma after each step."), detail::layers::common_fields<O>()));
+      field("epsilon", &O::epsilon, at_least(0), "Added to the variance."), detail::layers::beta_gamma_fields<O>(),
+      detail::layers::beta_gamma_bounds<O>(), detail::layers::common_fields<O>()));
   static constexpr Absent absent[] = {{"rms_scaling", "false"}};
   static constexpr Example examples[] = {{R"({"name": "n"})", "(3, 4, 5)"},
                                          {R"({"name": "n", "axis": [1, 2, 3]})", "(2, 3, 4)"},
@@ -87,13 +82,8 @@ struct detail::schema::Schema<detail::layers::GroupNormalizationConfig> {
       &C::options,  //
       field("groups", &O::groups, at_least(-1), "Groups of channels; -1: as many as channels."),
       axis("axis", &O::axis, "The axis of the channels."), field("epsilon", &O::epsilon, at_least(0), "Added to the variance."),
-      field("center", &O::center, "Whether beta is added."), field("scale", &O::scale, "Whether the values are multiplied by gamma."),
-      field("beta_initializer", &O::beta_initializer, "First values of beta."),
-      field("gamma_initializer", &O::gamma_initializer, "First values of gamma."),
-      field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
-      field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
-      field("beta_constraint", &O::beta_constraint, "Done to beta after each step."),
-      field("gamma_constraint", &O::gamma_constraint, "Done to gamma after each step."), detail::layers::common_fields<O>()));
+      detail::layers::beta_gamma_fields<O>(),
+      detail::layers::beta_gamma_bounds<O>(), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "n", "groups": 2})", "(3, 4, 6)"},
                                          {R"({"name": "n", "groups": -1})", "(3, 4, 3)"},
                                          {R"({"name": "n", "groups": 2, "axis": 1, "scale": false})", "(4, 3, 5)"}};

@@ -37,6 +37,23 @@ constexpr auto kernel_fields() {
                      schema::field("bias_constraint", &O::bias_constraint, "Done to the bias after each step."));
 }
 
+/// Of a normalization: what beta and gamma begin with.
+template <class O>
+constexpr auto beta_gamma_fields() {
+  return schema::all(schema::field("center", &O::center, "Whether beta is added."),
+                     schema::field("scale", &O::scale, "Whether the values are multiplied by gamma."),
+                     schema::field("beta_initializer", &O::beta_initializer, "First values of beta."),
+                     schema::field("gamma_initializer", &O::gamma_initializer, "First values of gamma."));
+}
+/// What training does to them besides.
+template <class O>
+constexpr auto beta_gamma_bounds() {
+  return schema::all(schema::field("beta_regularizer", &O::beta_regularizer, "Added to the loss for the size of beta."),
+                     schema::field("gamma_regularizer", &O::gamma_regularizer, "Added to the loss for the size of gamma."),
+                     schema::field("beta_constraint", &O::beta_constraint, "Done to beta after each step."),
+                     schema::field("gamma_constraint", &O::gamma_constraint, "Done to gamma after each step."));
+}
+
 /// What is wrong with strides and dilation together, or an empty text.
 template <class O>
 std::string stride_fault(const O& o) {

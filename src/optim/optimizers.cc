@@ -60,11 +60,15 @@ struct Schema<optimizers::SGD> : OptimizerSchema<optimizers::SGD> {
 };
 
 template <class O>
-constexpr auto adam_fields() {
+constexpr auto beta_fields() {
   return all(field("beta_1", &O::beta_1, from_to_below(0, 1), "Share of the old mean of gradients."),
              field("beta_2", &O::beta_2, from_to_below(0, 1), "Share of the old mean of squared gradients."),
-             field("epsilon", &O::epsilon, above(0), "Added to the root, so that nothing is divided by 0."),
-             field("amsgrad", &O::amsgrad, "Whether the largest mean of squares so far counts."));
+             field("epsilon", &O::epsilon, above(0), "Added to the root, so that nothing is divided by 0."));
+}
+
+template <class O>
+constexpr auto adam_fields() {
+  return all(beta_fields<O>(), field("amsgrad", &O::amsgrad, "Whether the largest mean of squares so far counts."));
 }
 
 template <>
@@ -104,13 +108,6 @@ struct Schema<optimizers::Adagrad> : OptimizerSchema<optimizers::Adagrad> {
       field("epsilon", &O::epsilon, above(0), "Added to the sum, so that nothing is divided by 0."), decay(&O::weight_decay), around<O>());
   static constexpr Example examples[] = {{R"({"initial_accumulator_value": 0.5})"}};
 };
-
-template <class O>
-constexpr auto beta_fields() {
-  return all(field("beta_1", &O::beta_1, from_to_below(0, 1), "Share of the old mean of gradients."),
-             field("beta_2", &O::beta_2, from_to_below(0, 1), "Share of the old mean of squared gradients."),
-             field("epsilon", &O::epsilon, above(0), "Added to the root, so that nothing is divided by 0."));
-}
 
 template <>
 struct Schema<optimizers::Adamax> : OptimizerSchema<optimizers::Adamax> {
