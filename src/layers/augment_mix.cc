@@ -232,7 +232,7 @@ class PipelineDescription final : public Described<PipelineConfig> {
     Shape shape = input;
     for (const Layer& layer : config_.layers) {
       const DescriptionPtr& part = description_of(layer);
-      const std::string place = fmt::format("{}: {}", where, place_of(snake_case(part->class_name()), layer.name()));
+      const std::string place = fmt::format("{}: {}", where, layer.object()->place());
       const std::vector<Shape> shapes = part->infer_shapes({&shape, 1}, place);
       if (shapes.size() != 1)
         throw ShapeError(fmt::format("{} gives {} outputs; a Pipeline is of layers that give one", place, shapes.size()));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "layers/description.h"
+#include "layers/layer_object.h"
 #include "linn/error.h"
 #include "plan/compile.h"
 #include "plan/ops/eltwise.h"
@@ -43,7 +44,7 @@ class Augmenting {
   void run(const Layer& layer, std::int64_t count, const Tensor* targets, const AugmentOptions& options) {
     const layers::DescriptionPtr& what = description_of(layer);
     const Shape image = images_.shape().without_first();
-    const std::string where = "augment: " + layers::place_of(layers::snake_case(what->class_name()), layer.name());
+    const std::string where = "augment: " + layer.object()->place();
     const std::vector<Shape> outputs = what->infer_shapes({&image, 1}, where);
     if (outputs.size() != 1) throw ValueError(fmt::format("{} gives {} outputs; one is wanted", where, outputs.size()));
     if (!what->declare_variables({&image, 1}).empty()) throw ValueError(fmt::format("{} has variables", where));
@@ -68,9 +69,7 @@ class Augmenting {
 
   // The value in the caller's memory.
   static plan::Value bound(plan::Lowering& to, plan::Value value) {
-    const Shape shape = value.shape;
-    value = plan::rescale(to, value, 1, -0.0);  // x + -0 is x, also for both zeros
-    value.shape = shape;
+    value = plan::copy(to, value);
     to.info(value).home = plan::Home::bound;
     to.info(value).kept = true;
     return value;

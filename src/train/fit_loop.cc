@@ -67,7 +67,7 @@ void FitLoop::check_augment() {
   const std::vector<Shape> inputs = training_.graph_.input_shapes();
   if (inputs.size() != 1)
     throw ValueError(fmt::format("fit: augment is for models of one input; \"{}\" has {}: put the layers into the model", training_.graph_.name(), inputs.size()));
-  const std::string where = fmt::format("fit: augment: {}", layers::place_of(layers::snake_case(augment_->class_name()), options_.augment->name()));
+  const std::string where = "fit: augment: " + options_.augment->object()->place();
   const std::vector<Shape> outputs = augment_->infer_shapes(inputs, where);
   if (outputs.size() != 1 || outputs.front() != inputs.front())
     throw ShapeError(fmt::format("{} makes {} of images of shape {}; it must keep their shape: put layers that do not into the model", where,

@@ -116,11 +116,7 @@ void Network::lower_loss(plan::Lowering& to, const formats::CompileConfig& compi
 void Network::bind_outputs(plan::Lowering& to) {
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     plan::Value& output = outputs_[i];
-    if (to.info(output).home == plan::Home::bound) {
-      const Shape shape = output.shape;
-      output = plan::rescale(to, output, 1, -0.0);  // x + -0 is x, also for both zeros
-      output.shape = shape;
-    }
+    if (to.info(output).home == plan::Home::bound) output = plan::copy(to, output);
     to.info(output).home = plan::Home::bound;
     to.info(output).kept = true;
   }

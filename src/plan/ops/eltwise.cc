@@ -163,6 +163,10 @@ Value rescale(Lowering& to, Value src, double scale, double offset) {
   return append(to, std::make_unique<RescaleOp>(kernels::Rescale::Problem{.scale = scale, .offset = offset}), {src}, {output});
 }
 
+Value copy(Lowering& to, Value src) {
+  return {rescale(to, src, 1, -0.0).id, src.shape};  // x + -0 is x, also for both zeros
+}
+
 Value sum(Lowering& to, const std::vector<Value>& terms) {
   const ValueInfo info = to.info(terms.front());
   const Value output = to.value(info.name, terms.front().shape, info.extent);

@@ -16,6 +16,8 @@ Value gather(Lowering& to, int source, const Shape& shape, DType from);
 Value gather_labels(Lowering& to, int source, std::int64_t labels, DType from);
 /// src * scale + offset.
 Value rescale(Lowering& to, Value src, double scale, double offset);
+/// A value of its own with the same numbers and shape.
+Value copy(Lowering& to, Value src);
 /// The sum of two or more values of one shape, added in this order. Fixed values are added once all shards have met: a value that is summed
 /// over shards has no meaning within one of them. That costs no more than adding in each shard would, as a tree joins each term anyway.
 Value sum(Lowering& to, const std::vector<Value>& terms);
