@@ -202,6 +202,7 @@ class Fix {
         options_.epochs, options_.epochs == 1 ? "" : "s", thousands(images), std::ceil(seconds),
         options_.out.empty() ? "" : " and saves it");
     const Shape input = model.input_shape();
+    const detail::io::Json compiled = shift::compile_config(model);
     emit(common_, {{"event", "train"},
                    {"model", options_.model},
                    {"data", data_path(options_.data.path)},
@@ -212,8 +213,8 @@ class Fix {
                    {"recipe", recipe.name},
                    {"epochs", fit.epochs},
                    {"batch_size", fit.batch_size},
-                   {"optimizer", shift::compile_config(model)["optimizer"]},
-                   {"loss", shift::compile_config(model)["loss"]},
+                   {"optimizer", compiled["optimizer"]},
+                   {"loss", compiled["loss"]},
                    {"precision", options_.precision},
                    {"seed", options_.seed},
                    {"accuracy_policy", "fast"},

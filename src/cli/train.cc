@@ -126,11 +126,12 @@ class Train {
   }
 
   void compile(Model& model) {
-    if (recipe_ != nullptr)
-      model.compile(for_classes(model, detail::model::compile_options(*recipe_), recipe_->label_smoothing));
-    else if (!model.compiled() || compiles(run_, options_.rate))
-      model.compile(compile_options(model, run_, options_.rate));
-    if (recipe_ == nullptr) return;
+    if (recipe_ != nullptr) return compile_by_recipe(model);
+    if (!model.compiled() || compiles(run_, options_.rate)) model.compile(compile_options(model, run_, options_.rate));
+  }
+
+  void compile_by_recipe(Model& model) {
+    model.compile(for_classes(model, detail::model::compile_options(*recipe_), recipe_->label_smoothing));
     const FitOptions fit = detail::model::fit_options(*recipe_, images());
     run_.batch_size = fit.batch_size;
     run_.epochs = fit.epochs;
@@ -237,8 +238,6 @@ class Train {
   bool stopped_ = false;
 };
 
-}  // namespace
-
 // What is wrong in a file is a FormatError; on the command line it is a UsageError.
 template <class Check>
 void as_usage(const Check& check) {
@@ -317,6 +316,8 @@ void add_compile_options(CLI::App& app, TrainingRun& run, RateOptions& rate) {
                 fmt::format("one or several, such as accuracy,top_k_categorical_accuracy:k=3{}accuracy]", otherwise))
       ->type_name("NAMES");
 }
+
+}  // namespace
 
 Action add_train(CLI::App& app) {
   auto options = std::make_shared<TrainArguments>();

@@ -130,12 +130,8 @@ Json for_network(const Json& described, const Model& model) {
   return loss;
 }
 
-// The part of what the model was compiled with; null where it was not.
-Json compiled_part(const Model& model, const char* part) {
-  if (!model.compiled()) return nullptr;
-  const Json compiled = shift::compile_config(model);
-  return compiled.contains(part) ? compiled[part] : Json(nullptr);
-}
+// Of what a model was compiled with; null where it was not.
+Json part_of(const Json& compiled, const char* part) { return compiled.is_object() ? compiled.value(part, Json(nullptr)) : Json(nullptr); }
 
 // A loss that is a name alone, with its arguments. Names of metrics stay: "accuracy" is what the shapes ask for, others say what they are.
 Json written_out(const Json& loss) {
@@ -175,9 +171,10 @@ void save_run(TrainingRun run, const Model& model, const std::string& out) {
   const auto from_anywhere = [](const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); };
   if (!run.data.path.empty() && run.data.path.find(',') == std::string::npos) run.data.path = from_anywhere(run.data.path);
   if (std::filesystem::exists(run.model)) run.model = from_anywhere(run.model);
-  run.optimizer = compiled_part(model, "optimizer");
-  run.loss = written_out(compiled_part(model, "loss"));
-  run.metrics = compiled_part(model, "metrics");
+  const Json compiled = shift::compile_config(model);
+  run.optimizer = part_of(compiled, "optimizer");
+  run.loss = written_out(part_of(compiled, "loss"));
+  run.metrics = part_of(compiled, "metrics");
   const std::string text = detail::io::dump_json(detail::schema::write(run), 2) + "\n";
   detail::io::write_file_atomically(run_path(out), std::as_bytes(std::span(text.data(), text.size())));
 }
@@ -190,14 +187,15 @@ bool compiles(const TrainingRun& run, const RateOptions& rate) {
 
 CompileOptions compile_options(const Model& model, const TrainingRun& run, const RateOptions& rate) {
   CompileOptions options = default_compile(model);
+  const Json compiled = shift::compile_config(model);
   const auto first = [](const Json& said, const Json& otherwise) { return said.is_null() ? otherwise : said; };
-  const Json optimizer = first(first(run.optimizer, compiled_part(model, "optimizer")), "adam");
+  const Json optimizer = first(first(run.optimizer, part_of(compiled, "optimizer")), "adam");
   options.optimizer = optim::optimizer_from_json(with_rate(optimizer, rate), "--optimizer");
   if (!run.loss.is_null())
     options.loss = optim::loss_from_json(for_network(run.loss, model), "--loss");
-  else if (const Json loss = compiled_part(model, "loss"); !loss.is_null())
+  else if (const Json loss = part_of(compiled, "loss"); !loss.is_null())
     options.loss = optim::loss_from_json(loss, "loss");
-  const Json metrics = first(run.metrics, compiled_part(model, "metrics"));
+  const Json metrics = first(run.metrics, part_of(compiled, "metrics"));
   if (!metrics.is_null()) options.metrics = metrics_of(metrics, run.metrics.is_null() ? "metrics" : "--metrics");
   return options;
 }
