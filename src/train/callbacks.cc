@@ -154,30 +154,6 @@ void ModelCheckpoint::save(Trainer& trainer, const Logs& logs) {
 
 // ---- CSVLogger ---------------------------------------------------------------------------------------------------
 
-void SwapEMAWeights::show_averages(bool show) {
-  if (averages_shown_ == show) return;
-  if (trainer_ == nullptr) throw StateError("SwapEMAWeights: no fit is on; call swap_ema_weights of the model before evaluate and after it");
-  trainer_->swap_ema_weights();
-  averages_shown_ = show;
-}
-
-void SwapEMAWeights::on_train_begin(Trainer& trainer) {
-  trainer_ = &trainer;
-  averages_shown_ = false;
-}
-void SwapEMAWeights::on_train_end(Trainer& /*trainer*/, const Logs& /*logs*/) { trainer_ = nullptr; }
-void SwapEMAWeights::on_epoch_begin(Trainer& /*trainer*/) {
-  if (options_.swap_on_epoch) show_averages(false);
-}
-// The end of fit makes the averages the weights: behind the last epoch both must be the averages.
-void SwapEMAWeights::on_epoch_end(Trainer& trainer, const Logs& /*logs*/) {
-  if (!options_.swap_on_epoch) return;
-  show_averages(true);
-  if (trainer.epoch() == trainer.epochs() - 1) trainer.set_ema_weights();
-}
-void SwapEMAWeights::on_test_begin() { show_averages(true); }
-void SwapEMAWeights::on_test_end(const Logs& /*logs*/) { show_averages(false); }
-
 CSVLogger::CSVLogger(std::string path, CSVLoggerOptions options) : path_(std::move(path)), options_(std::move(options)) {}
 
 void CSVLogger::on_train_begin(Trainer& trainer) {
@@ -262,6 +238,32 @@ void LearningRateScheduler::on_epoch_begin(Trainer& trainer) {
 }
 
 void LearningRateScheduler::on_epoch_end(Trainer& trainer, const Logs& /*logs*/) { trainer.log("learning_rate", trainer.learning_rate()); }
+
+// ---- SwapEMAWeights ------------------------------------------------------------------------------------------------
+
+void SwapEMAWeights::show_averages(bool show) {
+  if (averages_shown_ == show) return;
+  if (trainer_ == nullptr) throw StateError("SwapEMAWeights: no fit is on; call swap_ema_weights of the model before evaluate and after it");
+  trainer_->swap_ema_weights();
+  averages_shown_ = show;
+}
+
+void SwapEMAWeights::on_train_begin(Trainer& trainer) {
+  trainer_ = &trainer;
+  averages_shown_ = false;
+}
+void SwapEMAWeights::on_train_end(Trainer& /*trainer*/, const Logs& /*logs*/) { trainer_ = nullptr; }
+void SwapEMAWeights::on_epoch_begin(Trainer& /*trainer*/) {
+  if (options_.swap_on_epoch) show_averages(false);
+}
+// The end of fit makes the averages the weights: behind the last epoch both must be the averages.
+void SwapEMAWeights::on_epoch_end(Trainer& trainer, const Logs& /*logs*/) {
+  if (!options_.swap_on_epoch) return;
+  show_averages(true);
+  if (trainer.epoch() == trainer.epochs() - 1) trainer.set_ema_weights();
+}
+void SwapEMAWeights::on_test_begin() { show_averages(true); }
+void SwapEMAWeights::on_test_end(const Logs& /*logs*/) { show_averages(false); }
 
 // ---- TerminateOnNaN, LambdaCallback --------------------------------------------------------------------------------
 
