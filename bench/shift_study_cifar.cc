@@ -1,11 +1,11 @@
 // The CIFAR-10 part of docs/shift-study.md.
 //   shift_study_cifar DATA FILE [SEEDS] [EPOCHS] [NETWORK]   trains resnet20 plain, with circular padding, and with what `linn fix` makes of it,
-//                                                            and measures each under shifts: a line of FILE (CSV) for each network and seed that
-//                                                            it lacks yet. DATA: a folder or .zip of train/CLASS/* and test/CLASS/*
-// Every network is trained from its initial values: Adam in one cycle, batches of 128, images neither moved nor flipped.
+//                                                            and plain and APS with training images moved by up to 4 pixels; measures each under
+//                                                            shifts: a line of FILE (CSV) for each network and seed that it lacks yet.
+//                                                            DATA: a folder or .zip of train/CLASS/* and test/CLASS/*
+// Every network is trained from its initial values: Adam in one cycle, batches of 128, images neither flipped nor, where not said, moved.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -36,10 +36,19 @@ Model network(std::string_view name, std::uint64_t seed, std::int64_t steps) {
   return shift::fix(plain, {.with = std::string(name), .anneal_steps = steps, .seed = seed}).model;
 }
 
-Model trained(Model model, const ImageFolder& data, std::int64_t epochs) {
+struct Study {
+  std::string name;
+  bool moved = false;
+};
+const Study studies[] = {{"plain"}, {"circular"}, {"blur"}, {"aps"}, {"lps"}, {"ddac"}, {"flc"}, {"tips"}, {"plain", true}, {"aps", true}};
+
+Model trained(Model model, const ImageFolder& data, std::int64_t epochs, bool moved) {
   const optimizers::schedules::OneCycle cycle{.max_learning_rate = 0.01, .warmup = 0.2};
   model.compile({.optimizer = optimizers::Adam({.learning_rate = cycle}), .loss = losses::SparseCategoricalCrossentropy(), .metrics = {"accuracy"}});
-  model.fit(data.x_train, data.y_train, {.batch_size = 128, .epochs = epochs, .verbose = Verbose::silent});
+  FitOptions fit{.batch_size = 128, .epochs = epochs, .verbose = Verbose::silent};
+  constexpr double share = study::radius / 32.0;
+  if (moved) fit.augment = RandomTranslation(share, share, {.fill_mode = "constant"});
+  model.fit(data.x_train, data.y_train, fit);
   return model;
 }
 
@@ -61,10 +70,10 @@ void measure_all(const std::string& path, const std::string& file, std::uint64_t
   const std::int64_t steps = epochs * ((data.x_train.shape()[0] + 127) / 128);
   study::RowFile rows(file);
   for (std::uint64_t seed = 1; seed <= seeds; ++seed)
-    for (const std::string name : {"plain", "circular", "blur", "aps", "lps"}) {
+    for (const auto& [name, moved] : studies) {
       if (!only.empty() && only != name) continue;
-      rows.add({name, "global average", "in the middle", seed}, [&] {
-        Model model = trained(network(name, seed, steps), data, epochs);
+      rows.add({name, "global average", moved ? "moved" : "in the middle", seed}, [&] {
+        Model model = trained(network(name, seed, steps), data, epochs, moved);
         return measured(model, data);
       });
     }
@@ -74,7 +83,7 @@ void measure_all(const std::string& path, const std::string& file, std::uint64_t
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    fmt::print(stderr, "usage: {} DATA FILE [SEEDS] [EPOCHS] [plain | circular | blur | aps | lps]\n", argv[0]);
+    fmt::print(stderr, "usage: {} DATA FILE [SEEDS] [EPOCHS] [plain | circular | blur | aps | lps | ddac | flc | tips]\n", argv[0]);
     return 2;
   }
   const auto number = [&](int at, int otherwise) { return argc > at ? std::atoi(argv[at]) : otherwise; };

@@ -138,7 +138,12 @@ std::string cifar_table(const Measured& measured) {
                                    {"circular padding", {"circular", "global average", "in the middle"}},
                                    {"circular, blur 3 before each stride", {"blur", "global average", "in the middle"}},
                                    {"circular, APS", {"aps", "global average", "in the middle"}},
-                                   {"circular, LPS", {"lps", "global average", "in the middle"}}};
+                                   {"circular, LPS", {"lps", "global average", "in the middle"}},
+                                   {"circular, DDAC", {"ddac", "global average", "in the middle"}},
+                                   {"circular, FLC", {"flc", "global average", "in the middle"}},
+                                   {"circular, TIPS", {"tips", "global average", "in the middle"}},
+                                   {"zero padding, moved training images", {"plain", "global average", "moved"}},
+                                   {"circular, APS, moved training images", {"aps", "global average", "moved"}}};
   std::string text =
       "| resnet20 with | accuracy, % | two shifts agree, % | right at every shift, % | two circular shifts agree, % | right at every circular shift, % | seeds | "
       "parameters | million operations |\n|---|---|---|---|---|---|---|---|---|\n";

@@ -130,6 +130,7 @@ void transform_run(const ImageSize& size, float x_start, float x_slope, float y_
 template <int channels>
 void translate_run(const ImageSize& size, double x_start, double y_start, std::int64_t first, std::int64_t last, const float* src,
                    float* dst) {
+  if (first >= last) return;  // then x_start and y_start need not be places of the image
   const std::int64_t count = channels == 0 ? size.channels : channels, row = size.width * count;
   const double left = std::floor(x_start), top = std::floor(y_start);
   const auto right_share = static_cast<float>(x_start - left), below_share = static_cast<float>(y_start - top);
