@@ -502,7 +502,7 @@ void put_animals(const Pictures& folder) {
 }
 
 // All of a pass as one batch.
-Batch whole(const Dataset& data) {
+Batch as_one_batch(const Dataset& data) {
   Batch batch;
   EXPECT_TRUE(data.batch(1000).iterate().next(batch));
   return batch;
@@ -517,12 +517,12 @@ TEST(StreamImages, AreThoseOfLoadImageFolderInItsOrder) {
     EXPECT_THAT(data.class_names(), ElementsAre("cat", "dog"));
     EXPECT_EQ(data.cardinality(), 9);
     EXPECT_THAT(data.notes(), ElementsAre(HasSubstr("readme.txt")));
-    const Batch all = whole(data);
+    const Batch all = as_one_batch(data);
     EXPECT_TRUE(tests::same_bits(all.x.list()[0], expected.x_train));
     EXPECT_TRUE(tests::same_bits(all.y.list()[0], expected.y_train));
     EXPECT_THAT(data.map([](Batch element) { return element; }).shuffle({.seed = 1}).batch(2).class_names(), ElementsAre("cat", "dog"));
   }
-  const Batch test = whole(Dataset::from_directory(folder.path(), {.image_size = {6, 6}, .color_mode = "rgb", .part = "test"}));
+  const Batch test = as_one_batch(Dataset::from_directory(folder.path(), {.image_size = {6, 6}, .color_mode = "rgb", .part = "test"}));
   EXPECT_TRUE(tests::same_bits(test.x.list()[0], expected.x_test));
   EXPECT_TRUE(tests::same_bits(test.y.list()[0], expected.y_test));
 }
@@ -531,7 +531,7 @@ TEST(StreamImages, WithoutClassFoldersHaveNoLabels) {
   const Pictures folder;
   folder.put("b.png", picture(2));
   folder.put("a.png", picture(1));
-  const Batch all = whole(Dataset::from_directory(folder.path()));
+  const Batch all = as_one_batch(Dataset::from_directory(folder.path()));
   EXPECT_EQ(all.x.list()[0].shape(), (Shape{2, 4, 5, 1}));
   EXPECT_FALSE(all.y.defined());
   expect_error<DataError>([&] { Dataset::from_directory(folder.path(), {.part = "test"}); }, {"has no folder \"test\"", "all images are for training"});
@@ -543,16 +543,16 @@ TEST(StreamImages, OfAnotherSizeOrColourAreNamed) {
   const Pictures folder;
   folder.put("a/1.png", picture(1));
   folder.put("a/2.png", picture(1, 4, 6));
-  expect_error<DataError>([&] { whole(Dataset::from_directory(folder.path())); },
+  expect_error<DataError>([&] { as_one_batch(Dataset::from_directory(folder.path())); },
                           {"a/2.png: has 4 x 6 pixels, but the first image", "a/1.png, has 4 x 5; give image_size"});
   folder.put("a/2.png", picture(1, 4, 5, 3));
-  expect_error<DataError>([&] { whole(Dataset::from_directory(folder.path(), {.on_error = "skip"})); },
+  expect_error<DataError>([&] { as_one_batch(Dataset::from_directory(folder.path(), {.on_error = "skip"})); },
                           {"a/2.png: has colours, but the first image", "a/1.png, is grey", "give \"rgb\" or \"grayscale\""});
-  EXPECT_EQ(whole(Dataset::from_directory(folder.path(), {.color_mode = "grayscale"})).x.list()[0].shape(), (Shape{2, 4, 5, 1}));
-  EXPECT_EQ(whole(Dataset::from_directory(folder.path(), {.color_mode = "rgb"})).x.list()[0].shape(), (Shape{2, 4, 5, 3}));
+  EXPECT_EQ(as_one_batch(Dataset::from_directory(folder.path(), {.color_mode = "grayscale"})).x.list()[0].shape(), (Shape{2, 4, 5, 1}));
+  EXPECT_EQ(as_one_batch(Dataset::from_directory(folder.path(), {.color_mode = "rgb"})).x.list()[0].shape(), (Shape{2, 4, 5, 3}));
   folder.put("a/1.png", picture(1, 4, 5, 3));
   folder.put("a/2.png", picture(1));
-  EXPECT_EQ(whole(Dataset::from_directory(folder.path())).x.list()[0].shape(), (Shape{2, 4, 5, 3})) << "grey becomes colour";
+  EXPECT_EQ(as_one_batch(Dataset::from_directory(folder.path())).x.list()[0].shape(), (Shape{2, 4, 5, 3})) << "grey becomes colour";
 }
 
 // Twelve images, of which 2 (cut off), 5 (no image) and 8 (too large) cannot be read.

@@ -53,7 +53,7 @@ Model picture_model(std::uint64_t seed = 11) {
 
 Dataset shuffled(std::uint64_t seed = 11) { return Dataset::from_tensors(picture_pixels(), picture_labels()).shuffle({.seed = seed}).batch(8); }
 
-void expect_same_weights(const Model& a, const Model& b) { EXPECT_TRUE(tests::same_bits(a.get_weights(), b.get_weights())); }
+void expect_equal_weights(const Model& a, const Model& b) { EXPECT_TRUE(tests::same_bits(a.get_weights(), b.get_weights())); }
 
 TEST(ModelOnDataset, TrainsToTheBitsOfTensorsOnAnyNumberOfThreads) {
   Model whole = picture_model();
@@ -68,7 +68,7 @@ TEST(ModelOnDataset, TrainsToTheBitsOfTensorsOnAnyNumberOfThreads) {
       const History history = model.fit(data, {.epochs = 2, .verbose = 0});
       EXPECT_EQ(history.history, expected.history) << "the second fit goes on with new orders";
       EXPECT_FALSE(history.stopped);
-      expect_same_weights(model, whole);
+      expect_equal_weights(model, whole);
     }
   }
   detail::core::set_threads(2);
@@ -81,7 +81,7 @@ TEST(ModelOnDataset, EpochsOfSomeStepsAreThoseOfTensors) {
     const History history = model.fit(shuffled().prefetch(), {.epochs = 5, .verbose = 0, .steps_per_epoch = steps});
     EXPECT_EQ(history.history, expected.history);
     EXPECT_EQ(model.steps(), whole.steps());
-    expect_same_weights(model, whole);
+    expect_equal_weights(model, whole);
   }
 }
 
@@ -93,7 +93,7 @@ TEST(ModelOnDataset, GoesOnInDataWithoutEnd) {
   EXPECT_EQ(model.steps(), 12);
   Model flat = picture_model();
   flat.fit(endless.take(12), {.verbose = 0});
-  expect_same_weights(model, flat);
+  expect_equal_weights(model, flat);
   expect_error<ValueError>([&] { model.fit(endless, {.verbose = 0}); }, {"fit: the Dataset has no end; give steps_per_epoch"});
   expect_error<ValueError>([&] { model.evaluate(endless, {.verbose = 0}); }, {"evaluate: the Dataset has no end; give steps"});
   expect_error<ValueError>([&] { model.predict(endless); }, {"predict: the Dataset has no end", "take(N)"});
@@ -134,7 +134,7 @@ TEST(ModelOnDataset, ClassWeightsCountAsForTensors) {
   Model whole = picture_model(), model = picture_model();
   whole.fit(picture_pixels(), picture_labels(), {.batch_size = 8, .verbose = 0, .class_weight = {{1, 3.0}}});
   model.fit(shuffled(), {.verbose = 0, .class_weight = {{1, 3.0}}});
-  expect_same_weights(model, whole);
+  expect_equal_weights(model, whole);
 }
 
 TEST(ModelOnDataset, WhatDoesNotGoTogetherIsRefused) {
