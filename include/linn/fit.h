@@ -5,64 +5,26 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "linn/dataset.h"
 #include "linn/layer.h"
-#include "linn/tensor.h"
+#include "linn/tensors.h"
 #include "linn/train.h"
 #include "linn/types.h"
 
 namespace linn {
 
-/// One tensor; or several, in the order of a model's inputs or outputs; or several by the names of inputs or outputs.
-class Tensors {
- public:
-  /// None.
-  Tensors() = default;
-  Tensors(const Tensor& tensor) : list_{tensor} {}
-  Tensors(std::vector<Tensor> list) : list_(std::move(list)) {}
-  Tensors(std::initializer_list<Tensor> list) : list_(list) {}
-  Tensors(std::map<std::string, Tensor> named) : named_(std::move(named)) {}
-
-  bool defined() const;
-  std::size_t size() const { return list_.size() + named_.size(); }
-  bool is_named() const { return !named_.empty(); }
-  /// In the order of `names`; undefined tensors where there is nothing of that name. ValueError for another number of tensors or a name that
-  /// is not among `names`; `what` ("x", "y") begins its message.
-  std::vector<Tensor> in_order(const std::vector<std::string>& names, const char* what) const;
-
- private:
-  std::vector<Tensor> list_;
-  std::map<std::string, Tensor> named_;
-};
-
-/// Inputs, targets and weights of some samples.
-struct Batch {
-  Tensors x = {};
-  Tensors y = {};
-  Tensors sample_weight = {};
-};
-
-/// Batches from a function, one after the other: data that are made or read while the model trains.
-struct BatchSource {
-  /// Gives the next batch, or false where the data end. It is called again after that for the next epoch, and begins anew then, or says
-  /// false at once, which ends the training.
-  std::function<bool(Batch& batch)> next = {};
-  /// Batches of one epoch; 0: as many as come.
-  std::int64_t steps = 0;
-};
-
-/// Inputs and targets to measure on after each epoch; empty by default.
+/// What to measure on after each epoch: inputs and targets, or a data set of batches; nothing by default.
 struct ValidationData {
   Tensors x = {};
   Tensors y = {};
   Tensors sample_weight = {};
+  Dataset dataset = {};
 };
 
 /// What `fit` shows, by a name of ours or Keras's number: nothing (0), a bar (1), a line an epoch (2), or, `automatic` ("auto"), a
@@ -93,8 +55,6 @@ struct FitOptions {
   /// The last share of the samples, taken before shuffling, is kept for validation.
   double validation_split = 0;
   ValidationData validation_data = {};
-  /// The same from a function.
-  BatchSource validation_batches = {};
   bool shuffle = true;
   /// Weight of each class that is named; others count 1.
   std::map<std::int64_t, double> class_weight = {};
@@ -111,8 +71,8 @@ struct FitOptions {
   Accuracy accuracy = "fast";
   /// Changes the images before they reach the model, in training alone and on the workers: RandomFlip(), or a Pipeline of several. It must
   /// keep the images' shape and have no variables, and the model one input. MixUp and CutMix change the targets too, which must not be
-  /// labels. What an image becomes depends on the model's seed, the layers, the epoch and the image's number in x (or, in batches from a
-  /// function, on its number since the epoch began).
+  /// labels. What an image becomes depends on the model's seed, the layers, the epoch and the image's number in x (or, of a data set,
+  /// on its number since the pass began).
   std::optional<Layer> augment = {};
   /// Called with each piece of text that `verbose` shows, from the thread that called fit; unset: standard output.
   std::function<void(const std::string&)> print_fn = {};

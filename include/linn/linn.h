@@ -6,6 +6,7 @@
 #include "linn/augment.h"       // IWYU pragma: export
 #include "linn/certificate.h"   // IWYU pragma: export
 #include "linn/data.h"          // IWYU pragma: export
+#include "linn/dataset.h"       // IWYU pragma: export
 #include "linn/error.h"         // IWYU pragma: export
 #include "linn/fit.h"           // IWYU pragma: export
 #include "linn/fix.h"           // IWYU pragma: export
@@ -24,5 +25,6 @@
 #include "linn/shape.h"         // IWYU pragma: export
 #include "linn/shift.h"         // IWYU pragma: export
 #include "linn/tensor.h"        // IWYU pragma: export
+#include "linn/tensors.h"       // IWYU pragma: export
 #include "linn/train.h"         // IWYU pragma: export
 #include "linn/types.h"         // IWYU pragma: export

@@ -183,12 +183,15 @@ class Model {
   /// y: integer labels (n) or (n, 1) for the sparse loss, else the output's shape. Several inputs or outputs: lists, or maps by name.
   /// Throws StateError before compile, ShapeError and DataError (naming the sample) for data that do not fit.
   History fit(const Tensors& x, const Tensors& y, const FitOptions& options = {});
-  /// The same on batches from a function. Options that choose among samples (shuffle, validation_split, batch_size, sample_weight) do not
-  /// count; every batch is one step.
-  History fit(const BatchSource& batches, const FitOptions& options = {});
+  /// The same on a data set of batches; every batch is one step. The data set says which samples come when: batch_size and shuffle do not
+  /// count. An epoch is a pass; with steps_per_epoch it ends after so many steps, and the next goes on behind it. The pass of number p in the
+  /// model's life is the data set's epoch p, so `shuffle({.seed = SEED})` with the model's seed gives the order of `fit` on tensors.
+  /// Training ends where the data have fewer batches than they or steps_per_epoch said; an epoch that was cut short does not count.
+  /// Throws ValueError for single samples, for data without end and steps_per_epoch, and for validation_split or sample_weight.
+  History fit(const Dataset& batches, const FitOptions& options = {});
   /// The loss and the metrics over all samples. With several outputs also each loss, as "OUTPUT_loss", and metrics as "OUTPUT_METRIC".
   Logs evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options = {});
-  Logs evaluate(const BatchSource& batches, const EvaluateOptions& options = {});
+  Logs evaluate(const Dataset& batches, const EvaluateOptions& options = {});
   /// The names of what `evaluate` gives, in Keras's order: the loss, with several outputs the loss of each, then the metrics as they were
   /// given to compile. StateError before compile.
   std::vector<std::string> metrics_names() const;
@@ -205,6 +208,9 @@ class Model {
   Tensor predict(const Tensors& x, const PredictOptions& options = {}) const;
   /// Each output.
   std::vector<Tensor> predict_all(const Tensors& x, const PredictOptions& options = {}) const;
+  /// The same for the x of every batch of a data set; batch_size does not count. DataError where there is no batch; otherwise as fit.
+  Tensor predict(const Dataset& batches, const PredictOptions& options = {}) const;
+  std::vector<Tensor> predict_all(const Dataset& batches, const PredictOptions& options = {}) const;
   /// One step on one batch; the logs of that batch.
   Logs train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options = {});
   Logs test_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options = {});

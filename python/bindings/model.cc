@@ -87,8 +87,8 @@ void compile(Model& model, const std::string& text) {
 
 // ---- data --------------------------------------------------------------------------------------------------------
 
-// A callable of Python that gives (x, y, sample_weight), or None where the data end.
-BatchSource source_of(const nb::object& next, std::int64_t steps) {
+// A callable of Python that gives (x, y, sample_weight), or None where the data end. `steps`: batches of a pass; 0: until it says None.
+Dataset source_of(const nb::object& next, std::int64_t steps) {
   if (next.is_none()) return {};
   const std::shared_ptr<nb::object> held(new nb::object(next), [](nb::object* object) {
     const nb::gil_scoped_acquire hold;
@@ -102,7 +102,7 @@ BatchSource source_of(const nb::object& next, std::int64_t steps) {
     batch = {.x = nb::cast<Tensors>(parts[0]), .y = nb::cast<Tensors>(parts[1]), .sample_weight = nb::cast<Tensors>(parts[2])};
     return true;
   };
-  return {.next = give, .steps = steps};
+  return Dataset::from_generator(give, steps == 0 ? Dataset::unknown : steps);
 }
 
 // ---- training ----------------------------------------------------------------------------------------------------
@@ -114,13 +114,14 @@ FitOptions fit_options(const nb::dict& given, const Pending& pending, const nb::
   options.validation_split = nb::cast<double>(given["validation_split"]);
   const auto validation = nb::cast<nb::tuple>(given["validation_data"]);
   options.validation_data = {.x = nb::cast<Tensors>(validation[0]), .y = nb::cast<Tensors>(validation[1]), .sample_weight = nb::cast<Tensors>(validation[2])};
-  options.validation_batches = source_of(nb::object(given["validation_batches"]), whole("validation_batches_steps"));
   options.shuffle = nb::cast<bool>(given["shuffle"]);
   options.class_weight = nb::cast<std::map<std::int64_t, double>>(given["class_weight"]);
   options.sample_weight = nb::cast<Tensors>(given["sample_weight"]);
   options.initial_epoch = whole("initial_epoch");
   options.steps_per_epoch = whole("steps_per_epoch");
   options.validation_steps = whole("validation_steps");
+  // Data that are told how many steps to give go on where they are, also past the end of a pass.
+  options.validation_data.dataset = source_of(nb::object(given["validation_batches"]), options.validation_steps == 0 ? whole("validation_batches_steps") : 0);
   options.validation_batch_size = whole("validation_batch_size");
   options.validation_freq = whole("validation_freq");
   options.accuracy = nb::cast<std::string>(given["accuracy"]);
@@ -147,7 +148,7 @@ void fit(Model& model, const Tensors& x, const Tensors& y, const nb::object& own
 void fit_batches(Model& model, const nb::object& next, std::int64_t steps, const nb::object& owner, const nb::list& callbacks, const nb::dict& given) {
   const auto pending = std::make_shared<std::exception_ptr>();
   const FitOptions options = fit_options(given, pending, owner, callbacks);
-  const BatchSource source = source_of(next, steps);
+  const Dataset source = source_of(next, options.steps_per_epoch == 0 ? steps : 0);
   train(pending, [&] { return model.fit(source, options); });
 }
 
@@ -170,7 +171,7 @@ Logs evaluate_batches(Model& model, const nb::object& next, std::int64_t known_s
   EvaluateOptions options = evaluate_options(32, verbose, {}, steps, accuracy);
   options.callbacks = callback_handles(owner, callbacks, pending);
   options.print_fn = print_function(print_fn, pending);
-  const BatchSource source = source_of(next, known_steps);
+  const Dataset source = source_of(next, steps == 0 ? known_steps : 0);
   return train(pending, [&] { return model.evaluate(source, options); });
 }
 

@@ -83,9 +83,10 @@ void check_misspelt(const std::vector<std::string>& names, const std::string& pa
   }
 }
 
-std::string listed(const std::vector<std::string>& names) {
+template <class Text>
+std::string listed(const std::vector<Text>& names) {
   std::string list;
-  for (const std::string& name : names) {
+  for (const std::string_view name : names) {
     if (list.size() > 500) return list + ", ...";
     list += (list.empty() ? "" : ", ") + io::quote(name);
   }
@@ -147,10 +148,10 @@ IdxFiles find_idx_files(const FileTree& tree) {
     if (to.empty()) to = file;
   };
   for (std::size_t i = 0; i < tree.files().size(); ++i) {
-    const std::string& file = tree.files()[i];
+    const std::string_view file = tree.files()[i];
     const std::string name = plain_name(file_name(file));
     // In a folder only where the folder has the file's name, as some archives unpack.
-    if (file.find('/') != std::string::npos && plain_name(file.substr(0, file.find('/'))) != name) continue;
+    if (file.find('/') != std::string_view::npos && plain_name(file.substr(0, file.find('/'))) != name) continue;
     if (name.ends_with("train-images-idx3-ubyte")) set(found.train_images, tree.where(i));
     if (name.ends_with("train-labels-idx1-ubyte")) set(found.train_labels, tree.where(i));
     for (const char* test : {"t10k", "test"}) {
@@ -254,7 +255,7 @@ Dataset from_images(ImageFolder&& folder, Labels wanted) {
 Dataset from_directory(const std::string& path, Labels labels, const ImageFolderOptions& images) {
   const std::unique_ptr<FileTree> tree = open_directory(path);
   if (const IdxFiles idx = find_idx_files(*tree); idx.any()) return from_idx_files(path, idx);
-  const std::vector<std::string>& files = tree->files();
+  const std::vector<std::string_view>& files = tree->files();
   if (std::none_of(files.begin(), files.end(), is_image))
     throw DataError(fmt::format("{}: the directory has {}; images in class folders (train/CLASS/*.png, test/CLASS/*.png, .jpg too) or the files of "
                                 "MNIST (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, plain "

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "data/text_arena.h"
 #include "io/file.h"
 #include "io/text.h"
 #include "io/zip.h"
@@ -36,7 +37,7 @@ class DirectoryTree final : public FileTree {
   }
 
   core::Bytes read(std::size_t i) const override { return io::read_file(where(i), largest_file); }
-  std::string where(std::size_t i) const override { return root_ + (root_.ends_with('/') ? "" : "/") + files_[i]; }
+  std::string where(std::size_t i) const override { return fmt::format("{}{}{}", root_, root_.ends_with('/') ? "" : "/", files_[i]); }
 
  private:
   // A link further down could lead back up, and a walk through it would not end.
@@ -45,32 +46,35 @@ class DirectoryTree final : public FileTree {
 
   void walk(const std::string& below, int depth) {
     const std::string folder = below.empty() ? root_ : root_ + "/" + below;
+    const std::string prefix = below.empty() ? "" : below + "/";
     if (depth > deepest) throw IoError(fmt::format("{}: folders are nested more than {} deep", folder, deepest));
     std::error_code error;
     fs::directory_iterator entries(folder, error);
     if (error) throw IoError(fmt::format("{}: the directory cannot be read: {}", folder, error.message()));
     for (; entries != fs::directory_iterator(); entries.increment(error)) {
       if (error) throw IoError(fmt::format("{}: the directory cannot be read: {}", folder, error.message()));
-      const std::string name = entries->path().filename().string();
+      const std::string& entry = entries->path().native();
+      const std::string_view name = std::string_view(entry).substr(entry.rfind('/') + 1);
       if (is_hidden(name)) continue;
-      const std::string path = below.empty() ? name : below + "/" + name;
       const bool link = entries->is_symlink(error);
       if (entries->is_directory(error)) {
         if (link && depth > deepest_link) continue;
-        folders_.push_back(path);
-        walk(path, depth + 1);
+        folders_.push_back(prefix + std::string(name));
+        walk(std::string(folders_.back()), depth + 1);
       } else {
-        files_.push_back(path);
+        files_.push_back(names_.put(prefix, name));
       }
     }
   }
+
+  TextArena names_;
 };
 
 class ZipTree final : public FileTree {
  public:
   ZipTree(core::Bytes bytes, const std::string& path) : FileTree(path), bytes_(std::move(bytes)), zip_(bytes_, path, limits()) {
     std::set<std::string> folders;
-    std::vector<std::pair<std::string, const io::ZipMember*>> files;
+    std::vector<std::pair<std::string_view, const io::ZipMember*>> files;
     for (const io::ZipMember& member : zip_.members()) {
       const std::string& name = member.name;
       bool hidden = false;
@@ -83,8 +87,8 @@ class ZipTree final : public FileTree {
       if (!hidden && !member.directory()) files.emplace_back(name, &member);
     }
     std::sort(files.begin(), files.end());
-    for (auto& [name, member] : files) {
-      files_.push_back(std::move(name));
+    for (const auto& [name, member] : files) {
+      files_.push_back(name);
       members_.push_back(member);
     }
     folders_.assign(folders.begin(), folders.end());

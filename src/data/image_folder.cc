@@ -161,7 +161,9 @@ class Loader {
                                     bytes ? fmt::format("{:.1f} GiB", static_cast<double>(*bytes) / (1 << 30)) : "2^63 bytes or more",
                                     static_cast<double>(io::machine_memory()) / (1 << 30)));
     x = Tensor({count, size_.height, size_.width, channels_}, DType::u8);
-    if (part.labelled()) y = Tensor::from(part.labels, Shape{count});
+    if (!part.labelled()) return;
+    y = Tensor(Shape{count}, DType::i64);
+    std::copy(part.labels.begin(), part.labels.end(), y.values<std::int64_t>().begin());
   }
 
   void decode(std::size_t i, Tensor& images) const {

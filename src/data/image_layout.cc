@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <functional>
+#include <limits>
 #include <map>
 #include <optional>
+#include <queue>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -35,7 +39,8 @@ std::string_view first_part(std::string_view path) { return path.substr(0, path.
 std::string plural(std::size_t count, std::string_view what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
 
 // Files by the folder that they lie in, below `base`; what lies in `base` itself is under "".
-using Folders = std::map<std::string, std::vector<std::size_t>, std::less<>>;
+using Files = std::vector<std::uint32_t>;
+using Folders = std::map<std::string, Files, std::less<>>;
 
 class Reader {
  public:
@@ -52,6 +57,7 @@ class Reader {
       if (!layout_.train.labelled()) std::swap(layout_.train, layout_.test);  // images alone are there to be looked at
       return std::move(layout_);
     }
+    layout_.has_parts = true;
     for (const auto& [name, files] : folders)
       if (name != train && name != test) note_unused(name, files);
     if (train) read_classes(base_ + *train + "/", folders_in(folders.at(*train), base_ + *train + "/"), layout_.train);
@@ -60,7 +66,7 @@ class Reader {
   }
 
  private:
-  const std::string& path(std::size_t file) const { return tree_.files()[file]; }
+  std::string_view path(std::size_t file) const { return tree_.files()[file]; }
 
   template <class... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> text, Args&&... args) const {
@@ -68,8 +74,9 @@ class Reader {
   }
 
   void sort_out() {
-    std::vector<std::size_t> others;
-    for (std::size_t i = 0; i < tree_.files().size(); ++i) (is_image(path(i)) ? images_ : others).push_back(i);
+    Files others;
+    if (tree_.files().size() > std::numeric_limits<std::uint32_t>::max()) fail("holds {} files; at most 2^32 are read", tree_.files().size());
+    for (std::uint32_t i = 0; i < tree_.files().size(); ++i) (is_image(path(i)) ? images_ : others).push_back(i);
     if (images_.empty() && others.empty()) fail("holds no files; {}", expected);
     if (images_.empty())
       fail("holds no PNG or JPEG images, but {} such as {}; {}", plural(others.size(), "other file"), io::quote(path(others[0])), expected);
@@ -81,23 +88,24 @@ class Reader {
   // Steps into a folder that holds everything, as archives of a folder have it: DATA/train/CLASS/1.png.
   void find_base() {
     while (true) {
-      const std::string_view rest = std::string_view(path(images_[0])).substr(base_.size());
+      const std::string_view rest = path(images_[0]).substr(base_.size());
       const std::string next(first_part(rest));
       const std::string inside = base_ + next + "/";
-      const bool all_deep = std::all_of(images_.begin(), images_.end(), [&](std::size_t file) {
-        return path(file).starts_with(inside) && path(file).find('/', inside.size()) != std::string::npos;
+      const bool all_deep = std::all_of(images_.begin(), images_.end(), [&](std::uint32_t file) {
+        return path(file).starts_with(inside) && path(file).find('/', inside.size()) != std::string_view::npos;
       });
       if (!all_deep || is_part(next)) return;
       base_ = inside;
     }
   }
 
-  Folders folders_in(const std::vector<std::size_t>& files, const std::string& base) const {
+  Folders folders_in(const Files& files, const std::string& base) const {
     Folders folders;
-    for (const std::size_t file : files) {
-      const std::string_view rest = std::string_view(path(file)).substr(base.size());
+    for (const std::uint32_t file : files) {
+      const std::string_view rest = path(file).substr(base.size());
       const std::string_view name = rest.find('/') == std::string_view::npos ? std::string_view() : first_part(rest);
-      folders[std::string(name)].push_back(file);
+      const auto found = folders.find(name);
+      (found == folders.end() ? folders[std::string(name)] : found->second).push_back(file);
     }
     return folders;
   }
@@ -109,11 +117,13 @@ class Reader {
     return std::nullopt;
   }
 
-  void note_unused(const std::string& name, const std::vector<std::size_t>& files) {
+  void note_unused(const std::string& name, const Files& files) {
     layout_.notes.push_back(name.empty() ? fmt::format("left out: {} beside the folders, such as {}", plural(files.size(), "image"),
                                                        io::quote(path(files[0])))
                                          : fmt::format("left out: the folder {} with {}", io::quote(name), plural(files.size(), "image")));
   }
+
+  using Classes = std::vector<std::pair<std::uint32_t, const Files*>>;
 
   // The images of `base`'s class folders.
   void read_classes(const std::string& base, const Folders& folders, ImagePart& part) {
@@ -125,7 +135,7 @@ class Reader {
     }
     const bool first = layout_.class_names.empty();
     if (first) name_classes(base, folders);
-    std::vector<std::pair<std::int64_t, const std::vector<std::size_t>*>> classes;
+    Classes classes;
     for (const auto& [name, files] : folders) {
       if (name.empty())
         note_unused(name, files);
@@ -147,13 +157,13 @@ class Reader {
     }
   }
 
-  std::int64_t label_of(const std::string& name, const std::string& base) const {
+  std::uint32_t label_of(const std::string& name, const std::string& base) const {
     const std::vector<std::string>& names = layout_.class_names;
     const auto found = std::lower_bound(names.begin(), names.end(), name);
     if (found == names.end() || *found != name)
       fail("{} is no class of the training images{}; their classes are {}", io::quote(base + name),
            core::did_you_mean(name, std::span<const std::string>(names)), listed(names));
-    return found - names.begin();
+    return static_cast<std::uint32_t>(found - names.begin());
   }
 
   static std::string listed(const std::vector<std::string>& names) {
@@ -163,33 +173,42 @@ class Reader {
   }
 
   // Image k of a class of n stands at (k + 1/2) / n of the whole. The first N images, and the last share that is kept for validation, so
-  // hold all classes.
-  static void interleave(const std::vector<std::pair<std::int64_t, const std::vector<std::size_t>*>>& classes, ImagePart& part) {
-    struct Place {
+  // hold all classes. Classes are merged by their next places, so that a million images need no list of places.
+  static void interleave(const Classes& classes, ImagePart& part) {
+    struct Next {
       double at;
-      std::int64_t label;
-      std::size_t file;
+      std::size_t order;  // of classes whose places are equal the first comes first
+      std::size_t k;
+      bool operator>(const Next& other) const { return at != other.at ? at > other.at : order > other.order; }
     };
-    std::vector<Place> places;
-    for (const auto& [label, files] : classes)
-      for (std::size_t k = 0; k < files->size(); ++k)
-        places.push_back({(static_cast<double>(k) + 0.5) / static_cast<double>(files->size()), label, (*files)[k]});
-    std::stable_sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.at < b.at; });
-    for (const Place& place : places) {
-      part.files.push_back(place.file);
-      part.labels.push_back(place.label);
+    const auto place = [&](std::size_t order, std::size_t k) { return (static_cast<double>(k) + 0.5) / static_cast<double>(classes[order].second->size()); };
+    std::priority_queue<Next, std::vector<Next>, std::greater<>> queue;
+    std::size_t count = 0;
+    for (std::size_t order = 0; order < classes.size(); ++order) {
+      queue.push({place(order, 0), order, 0});
+      count += classes[order].second->size();
+    }
+    part.files.reserve(count);
+    part.labels.reserve(count);
+    while (!queue.empty()) {
+      const Next next = queue.top();
+      queue.pop();
+      const auto& [label, files] = classes[next.order];
+      part.files.push_back((*files)[next.k]);
+      part.labels.push_back(label);
+      if (next.k + 1 < files->size()) queue.push({place(next.order, next.k + 1), next.order, next.k + 1});
     }
   }
 
   const FileTree& tree_;
   ImageLayout layout_;
-  std::vector<std::size_t> images_;
+  Files images_;
   std::string base_;  // "" or a path that ends with '/'
 };
 
 }  // namespace
 
-bool is_image(const std::string& path) {
+bool is_image(std::string_view path) {
   const std::string name = io::lower_case(path);
   return name.ends_with(".png") || name.ends_with(".jpg") || name.ends_with(".jpeg");
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/file_tree.h"
@@ -15,9 +16,9 @@ struct ImagePart {
   /// The folder, "" where there is no such part.
   std::string folder;
   /// Indices into FileTree::files().
-  std::vector<std::size_t> files;
+  std::vector<std::uint32_t> files;
   /// A class for each file; empty where the images lie in no class folders.
-  std::vector<std::int64_t> labels;
+  std::vector<std::uint32_t> labels;
 
   bool empty() const { return files.empty(); }
   bool labelled() const { return !labels.empty(); }
@@ -26,12 +27,14 @@ struct ImagePart {
 struct ImageLayout {
   std::vector<std::string> class_names;
   ImagePart train, test;
+  /// Whether there is a folder for training or for testing; without one `train` (images alone: `test`) holds everything.
+  bool has_parts = false;
   /// What was left out: a sentence each.
   std::vector<std::string> notes;
 };
 
 /// Whether a file is an image by its name: .png, .jpg or .jpeg, in capital letters too.
-bool is_image(const std::string& path);
+bool is_image(std::string_view path);
 
 /// Reads the layout off the paths; opens no file. Throws DataError where the folders make no sense.
 ImageLayout layout_of(const FileTree& tree);

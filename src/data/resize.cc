@@ -1,6 +1,7 @@
 #include "data/resize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <vector>
@@ -36,6 +37,26 @@ std::vector<Taps> taps_of(std::int64_t from, std::int64_t to) {
   return all;
 }
 
+// One line of pixels of 1 or 3 channels.
+template <std::size_t channels>
+void resize_row(const float* from, const std::vector<Taps>& columns, float* to) {
+  for (const Taps& taps : columns) {
+    const float* pixel = from + static_cast<std::size_t>(taps.first) * channels;
+    std::array<float, channels> sums{};
+    for (const float weight : taps.weights) {
+      for (std::size_t c = 0; c < channels; ++c) sums[c] += weight * pixel[c];
+      pixel += channels;
+    }
+    to = std::copy(sums.begin(), sums.end(), to);
+  }
+}
+
+// The nearest integer of a number of 0 or more, halves up, as std::lround; without a call, so that loops become vectors.
+std::uint8_t rounded(float value) {
+  const auto whole = static_cast<int>(value);
+  return static_cast<std::uint8_t>(std::min(whole + (value - static_cast<float>(whole) >= 0.5f ? 1 : 0), 255));
+}
+
 }  // namespace
 
 void resize_image(const Tensor& image, const Size2& size, std::span<std::uint8_t> to) {
@@ -47,27 +68,25 @@ void resize_image(const Tensor& image, const Size2& size, std::span<std::uint8_t
   const std::uint8_t* src = image.values<std::uint8_t>().data();
 
   // Columns first: [height][target width][channels].
-  std::vector<float> wide(height * columns.size() * channels);
-  for (std::size_t y = 0; y < height; ++y)
-    for (std::size_t x = 0; x < columns.size(); ++x)
-      for (std::size_t c = 0; c < channels; ++c) {
-        const Taps& taps = columns[x];
-        float sum = 0;
-        for (std::size_t k = 0; k < taps.weights.size(); ++k)
-          sum += taps.weights[k] * static_cast<float>(src[(y * width + static_cast<std::size_t>(taps.first) + k) * channels + c]);
-        wide[(y * columns.size() + x) * channels + c] = sum;
-      }
-
   const std::size_t line = columns.size() * channels;
+  std::vector<float> wide(height * line), row(width * channels);
+  for (std::size_t y = 0; y < height; ++y) {
+    std::copy_n(src + y * width * channels, width * channels, row.begin());
+    if (channels == 1)
+      resize_row<1>(row.data(), columns, wide.data() + y * line);
+    else
+      resize_row<3>(row.data(), columns, wide.data() + y * line);
+  }
+
   std::vector<float> sums(line);
   for (std::size_t y = 0; y < rows.size(); ++y) {
     std::fill(sums.begin(), sums.end(), 0.0f);
     for (std::size_t k = 0; k < rows[y].weights.size(); ++k) {
+      const float weight = rows[y].weights[k];
       const float* from = wide.data() + (static_cast<std::size_t>(rows[y].first) + k) * line;
-      for (std::size_t i = 0; i < line; ++i) sums[i] += rows[y].weights[k] * from[i];
+      for (std::size_t i = 0; i < line; ++i) sums[i] += weight * from[i];
     }
-    for (std::size_t i = 0; i < line; ++i)
-      to[y * line + i] = static_cast<std::uint8_t>(std::clamp(std::lround(sums[i]), 0L, 255L));
+    for (std::size_t i = 0; i < line; ++i) to[y * line + i] = rounded(sums[i]);
   }
 }
 

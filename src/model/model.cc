@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include "core/did_you_mean.h"
 #include "core/text_cells.h"
@@ -35,6 +36,23 @@ template <class T>
 const T& only(const std::vector<T>& list, const char* call, const char* what, const std::string& model) {
   if (list.size() != 1) throw StateError(fmt::format("{}: model \"{}\" has {} {}; {}s gives them all", call, model, list.size(), what, call));
   return list.front();
+}
+
+// Parts along the first axis as one tensor.
+Tensor joined(const std::vector<Tensor>& parts) {
+  if (parts.size() == 1) return parts.front();
+  std::int64_t count = 0;
+  for (const Tensor& part : parts) count += part.shape()[0];
+  Tensor all(parts.front().shape().without_first().with_first(count), parts.front().dtype());
+  auto* to = static_cast<std::byte*>(all.raw());
+  for (const Tensor& part : parts) {
+    if (part.shape().without_first() != all.shape().without_first())
+      throw ShapeError(fmt::format("predict: one batch gives images of shape {}, another of {}; all must have one shape", all.shape().without_first().to_string(),
+                                   part.shape().without_first().to_string()));
+    std::memcpy(to, part.raw(), part.bytes());
+    to += part.bytes();
+  }
+  return all;
 }
 
 }  // namespace
@@ -167,17 +185,20 @@ void Model::compile(const CompileOptions& options) {
 bool Model::compiled() const { return state_->compile.has_value(); }
 
 History Model::fit(const Tensors& x, const Tensors& y, const FitOptions& options) {
-  if (!built() && x.size() == 1 && x.defined()) {  // as Keras does: the data say the shape
-    const Tensor images = x.in_order({"x"}, "x").front();
-    if (!images.shape().empty()) state_->graph.build(images.shape().without_first(), state_->seed);
-  }
+  state_->build_for(x);
   return state_->compiled("fit").fit(x, y, options, state_->notes);
 }
 
 Logs Model::evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options) { return state_->compiled("evaluate").evaluate(x, y, options); }
 
-History Model::fit(const BatchSource& batches, const FitOptions& options) { return state_->compiled("fit").fit(batches, options, state_->notes); }
-Logs Model::evaluate(const BatchSource& batches, const EvaluateOptions& options) { return state_->compiled("evaluate").evaluate(batches, options); }
+History Model::fit(const Dataset& batches, const FitOptions& options) {
+  if (!built() && batches.is_indexed() && !batches.is_unbatched()) {  // the first batch says the shape
+    Batch first;
+    if (batches.iterate().next(first)) state_->build_for(first.x);
+  }
+  return state_->compiled("fit").fit(batches, options, state_->notes);
+}
+Logs Model::evaluate(const Dataset& batches, const EvaluateOptions& options) { return state_->compiled("evaluate").evaluate(batches, options); }
 
 std::vector<std::string> Model::metrics_names() const { return state_->compiled("metrics_names").log_order(); }
 double Model::learning_rate() const {
@@ -234,10 +255,36 @@ std::vector<Tensor> Model::predict_all(const Tensors& x, const PredictOptions& o
   return outputs;
 }
 
+std::vector<Tensor> Model::predict_all(const Dataset& batches, const PredictOptions& options) const {
+  detail::train::check_batches(batches, "predict", "a number of batches with take(N)", 0);
+  std::vector<std::vector<Tensor>> parts;  // of each output
+  PredictOptions whole = options;
+  whole.callbacks.clear();
+  for (const CallbackHandle& callback : options.callbacks) callback->on_predict_begin();
+  std::int64_t step = 0;
+  for (const Batch& batch : batches) {
+    for (const CallbackHandle& callback : options.callbacks) callback->on_predict_batch_begin(step);
+    whole.batch_size = std::max(whole.batch_size, detail::train::adapt_inputs(batch.x, state_->built_graph("predict")).front().shape()[0]);
+    std::vector<Tensor> outputs = predict_all(batch.x, whole);
+    parts.resize(outputs.size());
+    for (std::size_t i = 0; i < outputs.size(); ++i) parts[i].push_back(std::move(outputs[i]));
+    for (const CallbackHandle& callback : options.callbacks) callback->on_predict_batch_end(step++);
+  }
+  if (parts.empty()) throw DataError("predict: the Dataset gave no batch");
+  for (const CallbackHandle& callback : options.callbacks) callback->on_predict_end();
+  std::vector<Tensor> all;
+  for (const std::vector<Tensor>& output : parts) all.push_back(joined(output));
+  return all;
+}
+
 Tensor Model::predict(const Tensors& x, const PredictOptions& options) const {
-  if (const std::size_t count = state_->built_graph("predict").outputs().size(); count != 1)
-    throw StateError(fmt::format("predict: model \"{}\" has {} outputs; predict_all gives them all", name(), count));
+  state_->check_one_output();
   return predict_all(x, options).front();
+}
+
+Tensor Model::predict(const Dataset& batches, const PredictOptions& options) const {
+  state_->check_one_output();
+  return predict_all(batches, options).front();
 }
 
 Tensor Model::predict_on_batch(const Tensors& x) const {

@@ -32,6 +32,18 @@ struct Model::State {
     return graph;
   }
 
+  /// As Keras does: the data say the shape of a chain that does not know it.
+  void build_for(const Tensors& x) {
+    if (graph.built() || x.size() != 1 || !x.defined()) return;
+    const Tensor images = x.in_order({"x"}, "x").front();
+    if (!images.shape().empty()) graph.build(images.shape().without_first(), seed);
+  }
+
+  void check_one_output() const {
+    if (const std::size_t count = built_graph("predict").outputs().size(); count != 1)
+      throw StateError(fmt::format("predict: model \"{}\" has {} outputs; predict_all gives them all", graph.name(), count));
+  }
+
   void check_compiled(const char* call) const {
     if (!compile)
       throw StateError(

@@ -31,12 +31,14 @@ FitLoop::FitLoop(Training& training, const FitOptions& options, const Metadata& 
   if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress(options.verbose, output_of(options.print_fn)));
 }
 
-FitLoop::FitLoop(Training& training, const BatchSource& batches, const FitOptions& options, const Metadata& notes) : FitLoop(training, options, notes) {
-  if (!batches.next) throw ValueError("fit: the batches have no function `next`");
-  if (options.validation_split > 0) throw ValueError("fit: validation_split needs all samples at once, and the batches come one by one; give validation_data");
-  if (options.sample_weight.defined()) throw ValueError("fit: sample_weight comes with the batches where these come from a function");
-  source_ = &batches;
+FitLoop::FitLoop(Training& training, const Dataset& batches, const FitOptions& options, const Metadata& notes) : FitLoop(training, options, notes) {
+  check_batches(batches, "fit", "steps_per_epoch", options.steps_per_epoch);
+  if (options.validation_split > 0) throw ValueError("fit: validation_split needs all samples at once, and a Dataset gives them one by one; give validation_data");
+  if (options.sample_weight.defined()) throw ValueError("fit: sample_weight comes with the batches of a Dataset; give it there");
   split_validation();
+  source_.emplace(batches.iterate());
+  batches_ = batches.cardinality();
+  pass_over_ = true;  // the first epoch begins a pass
 }
 
 FitLoop::FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes)
@@ -79,7 +81,8 @@ void FitLoop::split_validation() {
   const ValidationData& given = options_.validation_data;
   if (!given.x.defined() && (given.y.defined() || given.sample_weight.defined()))
     throw ValueError(fmt::format("fit: validation_data has {}, but no x", given.y.defined() ? "y" : "sample_weight"));
-  if (given.x.defined() && options_.validation_batches.next) throw ValueError("fit: validation_data and validation_batches are both given; give one of them");
+  if (given.x.defined() && given.dataset.defined()) throw ValueError("fit: validation_data has both x and a dataset; give one of them");
+  if (given.dataset.defined()) check_batches(given.dataset, "fit: validation_data", "validation_steps", options_.validation_steps);
   if (given.x.defined()) {
     validation_ = training_.checked(given.x, given.y, given.sample_weight);
     return;
@@ -112,7 +115,7 @@ std::vector<std::string> FitLoop::log_names() const {
 // Steps of all epochs. A pass through the data is several epochs with steps_per_epoch, and the last of them may be a short one.
 std::int64_t FitLoop::planned_steps() const {
   const std::int64_t epochs = std::max<std::int64_t>(options_.epochs - options_.initial_epoch, 1);
-  if (source_ != nullptr) return epochs * std::max<std::int64_t>(steps_per_epoch_, 1);
+  if (source_) return epochs * std::max<std::int64_t>(steps_per_epoch_, 1);
   const std::int64_t steps = options_.steps_per_epoch == 0 ? batches_ : std::min(options_.steps_per_epoch, batches_);
   const std::int64_t epochs_a_pass = core::ceil_div(batches_, steps);
   return epochs / epochs_a_pass * batches_ + epochs % epochs_a_pass * steps;
@@ -163,18 +166,23 @@ void FitLoop::begin_pass() {
 Logs FitLoop::validate() {
   const std::int64_t batch = options_.validation_batch_size == 0 ? options_.batch_size : options_.validation_batch_size;
   Logs logs;
-  const BatchSource& source = options_.validation_batches;
-  const std::int64_t most = options_.validation_steps == 0 ? source.steps : options_.validation_steps;
-  const BatchSums sums = validation_ ? training_.evaluate_samples(*validation_, batch, options_.validation_steps, options_.accuracy, callbacks_, nullptr)
-                                     : training_.evaluate_source(source, most, options_.accuracy, callbacks_, nullptr);
+  const BatchSums sums = validation_
+                             ? training_.evaluate_samples(*validation_, batch, options_.validation_steps, options_.accuracy, callbacks_, nullptr)
+                             : training_.evaluate_batches(options_.validation_data.dataset, options_.validation_steps, options_.accuracy, callbacks_, nullptr);
   for (const auto& [name, value] : training_.logs_of(sums)) logs["val_" + name] = value;
   return logs;
 }
 
 bool FitLoop::next_batch() {
-  if (source_ == nullptr) return true;
+  if (!source_) return true;
   Batch batch;
-  if (!source_->next(batch)) return false;
+  if (!source_->next(batch)) {
+    pass_over_ = true;
+    if (step_ > 0 || pass_step_ == 0 || source_->position().index != batches_) return false;
+    begin_dataset_epoch();  // what an earlier epoch left of the pass were skipped images alone
+    return next_batch();
+  }
+  pass_over_ = source_->position().index == batches_;
   samples_ = training_.checked(batch.x, batch.y, batch.sample_weight);
   add_class_weight(samples_, options_.class_weight, training_.graph_);
   largest_batch_ = std::max(largest_batch_, samples_.count());
@@ -185,7 +193,7 @@ bool FitLoop::run_step(BatchSums& sums, Logs& logs) {
   if (!next_batch()) return false;
   for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_begin(*this);
   const std::int64_t n = samples_.count();
-  if (source_ != nullptr) {
+  if (source_) {
     training_.train_step(samples_, {.images = n, .epoch = training_.passes_ - 1, .seen = seen_, .augment = augment_}, largest_batch_, options_.accuracy,
                          learning_rate(), sums);
     seen_ += n;
@@ -209,15 +217,29 @@ bool FitLoop::run_step(BatchSums& sums, Logs& logs) {
 void FitLoop::begin_epoch() {
   epoch_start_ = std::chrono::steady_clock::now();
   step_ = 0;
-  if (source_ != nullptr) {
-    steps_per_epoch_ = options_.steps_per_epoch == 0 ? source_->steps : options_.steps_per_epoch;
-    ++training_.passes_;
-    seen_ = 0;
-    return;
-  }
+  if (source_) return begin_dataset_epoch();
   if (pass_step_ == batches_) begin_pass();
   const std::int64_t left = batches_ - pass_step_;
   steps_per_epoch_ = options_.steps_per_epoch == 0 ? left : std::min(options_.steps_per_epoch, left);
+}
+
+// The pass has the number that it would have for tensors, so that a Dataset shuffled with the model's seed gives the same batches.
+void FitLoop::begin_dataset_epoch() {
+  if (pass_over_) {
+    source_->skip_to({.epoch = training_.passes_++});
+    pass_step_ = 0;
+    seen_ = 0;
+  }
+  pass_over_ = false;
+  steps_per_epoch_ = options_.steps_per_epoch;
+  if (batches_ < 0) return;  // without end, or of an unknown number
+  const std::int64_t left = batches_ - source_->position().index;
+  steps_per_epoch_ = steps_per_epoch_ == 0 ? left : std::min(steps_per_epoch_, left);
+}
+
+// A pass may have fewer batches than its cardinality says, where all images of a batch were skipped.
+bool FitLoop::is_whole_pass() const {
+  return source_ && step_ > 0 && (steps_per_epoch_ == 0 || source_->position().index == batches_);
 }
 
 void FitLoop::run_epoch(History& history) {
@@ -226,11 +248,13 @@ void FitLoop::run_epoch(History& history) {
   BatchSums sums;
   Logs& logs = epoch_logs_;
   logs.clear();
-  // A source that does not say how many batches it has ends the epoch with its last one.
+  // Data that do not say how many batches they have end the epoch with their last one.
   bool is_over = false;
   while (!is_over && (step_ < steps_per_epoch_ || steps_per_epoch_ == 0) && !stopped_) is_over = !run_step(sums, logs);
-  if (is_over && (step_ == 0 || steps_per_epoch_ > 0)) stopped_ = true;  // the source has less than was asked for
-  if (step_ == 0 || step_ < steps_per_epoch_ || (steps_per_epoch_ == 0 && !is_over)) return;  // stopped in the middle: the epoch does not count
+  if (is_over && !is_whole_pass()) stopped_ = true;  // the data have less than was asked for
+  const bool is_whole = is_over ? is_whole_pass() : step_ > 0 && step_ == steps_per_epoch_;
+  if (!is_whole) return;  // stopped in the middle: the epoch does not count
+  if (steps_per_epoch_ > 0) steps_per_epoch_ = step_;
   if (has_validation() && (epoch_ + 1) % options_.validation_freq == 0) logs.merge(validate());
   for (const CallbackHandle& callback : callbacks_) callback->on_epoch_end(*this, logs);
   history.epoch.push_back(epoch_);  // last, because callbacks add numbers

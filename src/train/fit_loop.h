@@ -15,8 +15,8 @@ namespace linn::detail::train {
 class FitLoop final : public Trainer {
  public:
   FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes);
-  /// On batches from a function.
-  FitLoop(Training& training, const BatchSource& batches, const FitOptions& options, const Metadata& notes);
+  /// On a data set of batches.
+  FitLoop(Training& training, const Dataset& batches, const FitOptions& options, const Metadata& notes);
 
   History run();
 
@@ -43,29 +43,33 @@ class FitLoop final : public Trainer {
   FitLoop(Training& training, const FitOptions& options, const Metadata& notes);
   void check_options() const;
   void check_augment();
-  bool has_validation() const { return validation_ || options_.validation_batches.next; }
+  bool has_validation() const { return validation_ || options_.validation_data.dataset.defined(); }
   void split_validation();
   std::int64_t planned_steps() const;
   void begin_epoch();
   void begin_pass();
+  void begin_dataset_epoch();
   void run_epoch(History& history);
   bool run_step(BatchSums& sums, Logs& logs);
-  /// The samples of the next step; false where a source of batches has no more.
+  /// The samples of the next step; false where the pass through a data set is over.
   bool next_batch();
+  /// Whether an epoch that ended with its pass is whole.
+  bool is_whole_pass() const;
   Logs validate();
 
   Training& training_;
   const FitOptions& options_;
   const Metadata& notes_;
   std::vector<CallbackHandle> callbacks_;
-  const BatchSource* source_ = nullptr;  // null: samples_ are all of the data
-  Samples samples_;                      // of a source: those of one batch
-  std::int64_t largest_batch_ = 0;       // of a source
-  std::int64_t seen_ = 0;                // of a source: images since the epoch began
-  layers::DescriptionPtr augment_;       // of the options
+  std::optional<Dataset::Iterator> source_;  // none: samples_ are all of the data
+  Samples samples_;                          // of a data set: those of one batch
+  std::int64_t largest_batch_ = 0;           // of a data set
+  std::int64_t seen_ = 0;                    // of a data set: images since the pass began
+  layers::DescriptionPtr augment_;           // of the options
   std::optional<Samples> validation_;
-  std::int64_t batches_ = 0;          // of one pass through the data
+  std::int64_t batches_ = 0;          // of one pass through the data; of a data set its cardinality
   std::int64_t pass_step_ = 0;        // done in this pass, which may take several epochs
+  bool pass_over_ = false;            // of a data set: the next epoch begins a pass
   std::vector<std::int64_t> order_;   // of the samples in this pass; empty without shuffling
   std::int64_t steps_per_epoch_ = 0;  // of this epoch
   std::int64_t epoch_ = 0;

@@ -28,6 +28,14 @@ void check_positive(const char* call, const char* field, std::int64_t value) {
 
 }  // namespace
 
+void check_batches(const Dataset& batches, const char* call, const char* option, std::int64_t steps) {
+  if (steps < 0) throw ValueError(fmt::format("{}: {} is {}; it must be 0 (all of the data) or more", call, option, steps));
+  if (batches.is_unbatched()) throw ValueError(fmt::format("{}: the Dataset gives single samples; put .batch(32) behind it", call));
+  const std::int64_t all = batches.cardinality();
+  if (all == 0) throw DataError(fmt::format("{}: the Dataset holds no batch", call));
+  if (all == Dataset::infinite && steps == 0) throw ValueError(fmt::format("{}: the Dataset has no end; give {}", call, option));
+}
+
 Training::Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLayers frozen, std::uint64_t seed, DTypePolicy dtype_policy)
     : graph_(graph), compile_(std::move(compile)), frozen_(std::move(frozen)), seed_(seed), dtype_policy_(dtype_policy) {
   const std::vector<std::string> outputs = graph.output_names();
@@ -110,13 +118,14 @@ void Training::train_step(const Samples& samples, const StepImages& of, std::int
   ++steps_;
 }
 
-BatchSums Training::evaluate_source(const BatchSource& source, std::int64_t most, Accuracy accuracy, const std::vector<CallbackHandle>& callbacks,
-                                    EvaluateProgress* shown) {
+BatchSums Training::evaluate_batches(const Dataset& batches, std::int64_t most, Accuracy accuracy, const std::vector<CallbackHandle>& callbacks,
+                                     EvaluateProgress* shown) {
   BatchSums total;
   Logs logs;
-  std::int64_t largest = 0;
+  std::int64_t largest = 0, step = 0;
+  Dataset::Iterator source = batches.iterate();
   for (const CallbackHandle& callback : callbacks) callback->on_test_begin();
-  for (std::int64_t step = 0; most == 0 || step < most; ++step) {
+  for (; most == 0 || step < most; ++step) {
     Batch batch;
     if (!source.next(batch)) break;
     const Samples samples = checked(batch.x, batch.y, batch.sample_weight);
@@ -131,6 +140,7 @@ BatchSums Training::evaluate_source(const BatchSource& source, std::int64_t most
   }
   if (largest == 0) throw DataError("the data for evaluation hold no batch");
   for (const CallbackHandle& callback : callbacks) callback->on_test_end(logs);
+  if (shown != nullptr) shown->end(step, logs);
   return total;
 }
 
@@ -210,7 +220,7 @@ History Training::fit(const Tensors& x, const Tensors& y, const FitOptions& opti
   return FitLoop(*this, x, y, options, notes).run();
 }
 
-History Training::fit(const BatchSource& batches, const FitOptions& options, const Metadata& notes) {
+History Training::fit(const Dataset& batches, const FitOptions& options, const Metadata& notes) {
   return FitLoop(*this, batches, options, notes).run();
 }
 
@@ -227,15 +237,11 @@ Logs Training::evaluate(const Tensors& x, const Tensors& y, const EvaluateOption
   return logs;
 }
 
-Logs Training::evaluate(const BatchSource& batches, const EvaluateOptions& options) {
-  if (!batches.next) throw ValueError("evaluate: the batches have no function `next`");
-  const std::int64_t most = options.steps == 0 ? batches.steps : options.steps;
-  EvaluateProgress shown(options.verbose, output_of(options.print_fn), most);
-  std::int64_t done = 0;
-  const BatchSource counted{.next = [&](Batch& batch) { return batches.next(batch) && ++done > 0; }};
-  Logs logs = logs_of(evaluate_source(counted, most, options.accuracy, options.callbacks, &shown));
-  shown.end(done, logs);
-  return logs;
+Logs Training::evaluate(const Dataset& batches, const EvaluateOptions& options) {
+  check_batches(batches, "evaluate", "steps", options.steps);
+  const std::int64_t all = std::max<std::int64_t>(batches.cardinality(), 0);
+  EvaluateProgress shown(options.verbose, output_of(options.print_fn), options.steps == 0 || all == 0 ? std::max(options.steps, all) : std::min(options.steps, all));
+  return logs_of(evaluate_batches(batches, options.steps, options.accuracy, options.callbacks, &shown));
 }
 
 // ---- moving averages ----

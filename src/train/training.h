@@ -22,6 +22,9 @@ namespace linn::detail::train {
 
 class EvaluateProgress;
 
+/// Checks a data set that `call` was given: batches, and an end, unless `steps`, the option of that name, limits them.
+void check_batches(const Dataset& batches, const char* call, const char* option, std::int64_t steps);
+
 /// A graph with what `compile` was told. The optimizer's slots are made by the first step.
 class Training {
  public:
@@ -40,9 +43,9 @@ class Training {
   void restore(OptimizerState state);
 
   History fit(const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes);
-  History fit(const BatchSource& batches, const FitOptions& options, const Metadata& notes);
+  History fit(const Dataset& batches, const FitOptions& options, const Metadata& notes);
   Logs evaluate(const Tensors& x, const Tensors& y, const EvaluateOptions& options);
-  Logs evaluate(const BatchSource& batches, const EvaluateOptions& options);
+  Logs evaluate(const Dataset& batches, const EvaluateOptions& options);
   Logs train_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options);
   Logs test_on_batch(const Tensors& x, const Tensors& y, const BatchOptions& options);
   std::vector<Tensor> gradients(const Tensors& x, const Tensors& y, const BatchOptions& options);
@@ -88,8 +91,8 @@ class Training {
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, Accuracy accuracy,
                              const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);
   /// At most `most` batches, or all where it is 0.
-  BatchSums evaluate_source(const BatchSource& source, std::int64_t most, Accuracy accuracy, const std::vector<CallbackHandle>& callbacks,
-                            EvaluateProgress* shown);
+  BatchSums evaluate_batches(const Dataset& batches, std::int64_t most, Accuracy accuracy, const std::vector<CallbackHandle>& callbacks,
+                             EvaluateProgress* shown);
   Samples checked(const Tensors& x, const Tensors& y, const Tensors& weight) const;
   Samples checked(const Tensors& x, const Tensors& y, const BatchOptions& options) const;
 

@@ -172,13 +172,13 @@ TEST(Augment, InFitAsOfData) {
 
   Sequential from_source = augment_model({});
   std::int64_t next = 0;
-  BatchSource source{.next = [&](Batch& batch) {
+  const auto source = Dataset::from_generator([&](Batch& batch) {
     if (next >= augment_images) return next = 0, false;
     const std::int64_t last = std::min<std::int64_t>(next + 7, augment_images);
     batch = {.x = x.rows(next, last), .y = y.rows(next, last)};
     next = last;
     return true;
-  }};
+  });
   from_source.fit(source, {.epochs = 2, .verbose = 0, .augment = moves()});
   EXPECT_EQ(augment_weights(from_source), augment_weights(fit));
 }

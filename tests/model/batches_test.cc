@@ -72,7 +72,7 @@ void expect_same_bits(const Model& a, const Model& b) {
 TEST(Batches, FitTakesTheStepsOfTheSameDataAsTensors) {
   Model whole = compiled_model(), parts = compiled_model();
   const History expected = whole.fit(inputs(), sample_labels(), {.batch_size = 5, .epochs = 3, .verbose = 0, .shuffle = false});
-  const History history = parts.fit(BatchSource{.next = InOrder()}, {.epochs = 3, .verbose = 0});
+  const History history = parts.fit(Dataset::from_generator(InOrder()), {.epochs = 3, .verbose = 0});
   EXPECT_EQ(history.history, expected.history);
   EXPECT_FALSE(history.stopped);
   expect_same_bits(whole, parts);
@@ -85,20 +85,20 @@ TEST(Batches, ASourceThatSaysItsLengthIsNotAskedForMore) {
     ++asked;
     return data(batch);
   };
-  compiled_model().fit(BatchSource{.next = next, .steps = 2}, {.epochs = 2, .verbose = 0});
+  compiled_model().fit(Dataset::from_generator(next, 2), {.epochs = 2, .verbose = 0});
   EXPECT_EQ(asked, 4);
 }
 
 TEST(Batches, TrainingEndsWithTheData) {
   Model model = compiled_model();
-  const History history = model.fit(BatchSource{.next = InOrder{.passes = 2}}, {.epochs = 5, .verbose = 0});
+  const History history = model.fit(Dataset::from_generator(InOrder{.passes = 2}), {.epochs = 5, .verbose = 0});
   EXPECT_THAT(history.epoch, ElementsAre(0, 1));
   EXPECT_TRUE(history.stopped);
   EXPECT_EQ(model.steps(), 10);
 }
 
 TEST(Batches, AnEpochThatDidNotGetItsStepsDoesNotCount) {
-  const History history = compiled_model().fit(BatchSource{.next = InOrder()}, {.epochs = 1, .verbose = 0, .steps_per_epoch = 7});
+  const History history = compiled_model().fit(Dataset::from_generator(InOrder()), {.epochs = 1, .verbose = 0, .steps_per_epoch = 7});
   EXPECT_THAT(history.epoch, IsEmpty());
   EXPECT_TRUE(history.stopped);
 }
@@ -106,27 +106,27 @@ TEST(Batches, AnEpochThatDidNotGetItsStepsDoesNotCount) {
 TEST(Batches, EvaluateGivesWhatItGivesForTensors) {
   Model model = compiled_model();
   const Logs expected = model.evaluate(inputs(), sample_labels(), {.batch_size = 5, .verbose = 0});
-  EXPECT_EQ(model.evaluate(BatchSource{.next = InOrder()}, {.verbose = 0}), expected);
-  EXPECT_THROW(model.evaluate(BatchSource{.next = InOrder{.passes = 0}}, {.verbose = 0}), DataError);
+  EXPECT_EQ(model.evaluate(Dataset::from_generator(InOrder()), {.verbose = 0}), expected);
+  EXPECT_THROW(model.evaluate(Dataset::from_generator(InOrder{.passes = 0}), {.verbose = 0}), DataError);
 }
 
 TEST(Batches, ValidationMayComeFromAFunctionToo) {
   Model a = compiled_model(), b = compiled_model();
   const History expected = a.fit(inputs(), sample_labels(), {.batch_size = 5, .verbose = 0, .validation_data = {.x = inputs(), .y = sample_labels()}, .shuffle = false});
-  const History history = b.fit(inputs(), sample_labels(), {.batch_size = 5, .verbose = 0, .validation_batches = {.next = InOrder()}, .shuffle = false});
+  const History history = b.fit(inputs(), sample_labels(), {.batch_size = 5, .verbose = 0, .validation_data = {.dataset = Dataset::from_generator(InOrder())}, .shuffle = false});
   EXPECT_DOUBLE_EQ(history["val_loss"].at(0), expected["val_loss"].at(0));
-  EXPECT_THROW(b.fit(inputs(), sample_labels(), {.validation_data = {.x = inputs(), .y = sample_labels()}, .validation_batches = {.next = InOrder()}}), ValueError);
+  EXPECT_THROW(b.fit(inputs(), sample_labels(), {.validation_data = {.x = inputs(), .y = sample_labels(), .dataset = Dataset::from_generator(InOrder())}}), ValueError);
 }
 
 TEST(Batches, BadOnesAreNamed) {
   Model model = compiled_model();
-  EXPECT_THROW(model.fit(BatchSource{}, {.verbose = 0}), ValueError);
+  EXPECT_THROW(model.fit(Dataset(), {.verbose = 0}), StateError);
   const auto wrong = [](Batch& batch) {
     batch = {.x = Tensor({2, 9}), .y = sample_labels().rows(0, 2)};
     return true;
   };
-  EXPECT_THROW(model.fit(BatchSource{.next = wrong}, {.verbose = 0}), ShapeError);
-  EXPECT_THROW(model.fit(BatchSource{.next = InOrder()}, {.verbose = 0, .validation_split = 0.5}), ValueError);
+  EXPECT_THROW(model.fit(Dataset::from_generator(wrong), {.verbose = 0}), ShapeError);
+  EXPECT_THROW(model.fit(Dataset::from_generator(InOrder()), {.verbose = 0, .validation_split = 0.5}), ValueError);
 }
 
 TEST(Output, TextGoesToTheFunctionThatWasGiven) {
@@ -137,7 +137,7 @@ TEST(Output, TextGoesToTheFunctionThatWasGiven) {
   EXPECT_THAT(text, HasSubstr("Epoch 2/2\n"));
   EXPECT_THAT(text, HasSubstr("1/1 ━"));
   text.clear();
-  model.fit(BatchSource{.next = InOrder()}, {.verbose = 1, .print_fn = print});
+  model.fit(Dataset::from_generator(InOrder()), {.verbose = 1, .print_fn = print});
   EXPECT_THAT(text, HasSubstr("1/Unknown ━"));
   EXPECT_THAT(text, HasSubstr("5/5 ━"));
   text.clear();
