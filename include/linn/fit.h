@@ -74,6 +74,14 @@ struct FitOptions {
   /// labels. What an image becomes depends on the model's seed, the layers, the epoch and the image's number in x (or, of a data set,
   /// on its number since the pass began).
   std::optional<Layer> augment = {};
+  /// A directory with a checkpoint (Trainer::save_checkpoint, callbacks::BackupAndRestore, `linn train`), or a checkpoint: the fit goes on from there
+  /// with its weights, optimizer, data, history and callbacks, and ends with the weights of a fit that was never interrupted, bit for bit. A
+  /// damaged checkpoint is left for the one before it, which is said on standard error. IoError where there is none, FormatError where none is
+  /// whole, StateError, with all differences, for one of another training.
+  std::string resume = {};
+  /// Differences to the training that wrote the checkpoint that are accepted: "data", "seed", "compile", "settings" (of this struct), "augment",
+  /// "precision", "callbacks", "cpu" (instruction set and caches, which decide about kernels). ValueError for another name.
+  std::vector<std::string> allow_changed = {};
   /// Called with each piece of text that `verbose` shows, from the thread that called fit; unset: standard output.
   std::function<void(const std::string&)> print_fn = {};
 };

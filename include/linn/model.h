@@ -97,6 +97,12 @@ struct CompileOptions {
   Metrics metrics = {};
 };
 
+struct SaveOptions {
+  /// How far the optimizer has come, so that training goes on from the file as if it had not been interrupted. With Adam it is twice as large as
+  /// the weights.
+  bool include_optimizer = true;
+};
+
 struct SummaryOptions {
   /// Characters of a line; 0: Keras's rule, min(88, terminal width - 4), 76 without a terminal.
   std::int64_t line_length = 0;
@@ -230,7 +236,7 @@ class Model {
   /// the model gives for it, which load_model repeats. The end of the name decides: "x.keras" for Keras 3, "x.h5" for older ones,
   /// "x.onnx", "x.safetensors", and anything else is a directory of model.safetensors and config.json. The old file stays until the new one is
   /// whole. What each kind holds: docs/files.md. StateError for a model that is not built, unless it is saved into a directory.
-  void save(const std::string& path) const;
+  void save(const std::string& path, const SaveOptions& options = {}) const;
   /// The weights alone: "x.weights.h5" and "x.weights.json" (in shards) as Keras 3 writes them, "x.h5" as older ones do, "x.npz", and
   /// safetensors for any other name.
   void save_weights(const std::string& path, const SaveWeightsOptions& options = {}) const;

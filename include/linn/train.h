@@ -2,6 +2,7 @@
 // What happens around the steps of `fit`: logs, history, callbacks.
 #pragma once
 
+#include <chrono>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -52,6 +53,17 @@ class Trainer {
 
   /// No further step is begun.
   virtual void stop() = 0;
+  /// Writes a checkpoint into the directory, from which FitOptions::resume goes on to the bit, as soon as all callbacks have been told of this
+  /// step or epoch: `checkpoint.safetensors`, and the one before it as `checkpoint.previous.safetensors`. What cannot be written is said on standard
+  /// error, and training goes on. StateError outside of on_train_begin, on_train_batch_end and
+  /// on_epoch_end.
+  virtual void save_checkpoint(const std::string& directory) = 0;
+  /// Stops, and writes a checkpoint as if it had not been asked to: the fit that resumes from it goes on with the next step.
+  virtual void pause(const std::string& directory) = 0;
+  /// Whether pause was called.
+  virtual bool paused() const = 0;
+  /// As FitOptions::resume; from on_train_begin alone (StateError elsewhere).
+  virtual void resume(const std::string& directory) = 0;
   /// Adds a number to the logs of this epoch, for the callbacks behind this one and for the history. To be called from on_epoch_end by a
   /// callback whose `added_logs` names it.
   virtual void log(const std::string& name, double value) = 0;
@@ -72,6 +84,13 @@ class Trainer {
   /// Copies of all variables, in the model's order, and the way back. Throws ValueError or ShapeError for tensors that do not fit.
   virtual std::vector<Tensor> weights() const = 0;
   virtual void set_weights(const std::vector<Tensor>& weights) = 0;
+};
+
+/// What a callback remembers from one step to the next, as checkpoints hold it.
+struct CallbackState {
+  std::map<std::string, double> numbers = {};
+  std::map<std::string, std::string> texts = {};
+  std::map<std::string, Tensor> tensors = {};
 };
 
 /// Something that is told what `fit`, `evaluate` and `predict` do. Logs hold the running means of the epoch so far.
@@ -101,6 +120,11 @@ class Callback {
 
   /// The names that it adds to the logs of epochs (Trainer::log), which are among Trainer::log_names then.
   virtual std::vector<std::string> added_logs() const { return {}; }
+
+  /// What a checkpoint keeps of it, and the way back, behind on_train_begin: with it a fit that goes on does what it would have done without
+  /// having been interrupted. Nothing by default.
+  virtual CallbackState state() const { return {}; }
+  virtual void restore(const CallbackState& /*state*/) {}
 };
 
 /// A copyable handle to a callback: made from any object of a class derived from Callback, or from a shared_ptr to one when
@@ -173,6 +197,8 @@ class EarlyStopping : public Callback {
   /// The epoch after which it stopped, or -1.
   std::int64_t stopped_epoch() const { return stopped_epoch_; }
   std::int64_t best_epoch() const { return best_epoch_; }
+  CallbackState state() const override;
+  void restore(const CallbackState& state) override;
 
  private:
   EarlyStoppingOptions options_;
@@ -204,6 +230,8 @@ class ModelCheckpoint : public Callback {
   void on_train_begin(Trainer& trainer) override;
   void on_train_batch_end(Trainer& trainer, const Logs& logs) override;
   void on_epoch_end(Trainer& trainer, const Logs& logs) override;
+  CallbackState state() const override;
+  void restore(const CallbackState& state) override;
 
  private:
   std::string filled_path(const Trainer& trainer, const Logs& logs) const;
@@ -215,6 +243,41 @@ class ModelCheckpoint : public Callback {
   std::optional<double> best_;
   std::int64_t unsaved_steps_ = 0;
   std::vector<std::string> names_;  // what the logs can hold
+};
+
+struct BackupAndRestoreOptions {
+  SaveFrequency save_freq = "epoch";
+  /// Also at the end of each epoch, with a save_freq in steps.
+  bool double_checkpoint = false;
+  /// The checkpoints go when the training has come to its end.
+  bool delete_checkpoint = true;
+  /// In place of save_freq: after so many seconds, at the end of a step; 0: by save_freq.
+  double every_seconds = 0;
+  /// Go on from a checkpoint that is there. Otherwise it is replaced, and the training begins anew.
+  bool restore = true;
+};
+
+/// Writes checkpoints into a directory, the first before the first step, and goes on from there when a training begins and it holds one: the weights at the end are those of a
+/// training that was never interrupted, bit for bit, wherever in an epoch it ended, also by SIGKILL (Keras goes on with the next epoch, and its data
+/// come in another order). A lock in the directory keeps other processes away (StateError, with the number of the process that has it).
+class BackupAndRestore : public Callback {
+ public:
+  explicit BackupAndRestore(std::string backup_dir, BackupAndRestoreOptions options = {});
+  void on_train_begin(Trainer& trainer) override;
+  void on_train_end(Trainer& trainer, const Logs& logs) override;
+  void on_epoch_end(Trainer& trainer, const Logs& logs) override;
+  void on_train_batch_end(Trainer& trainer, const Logs& logs) override;
+  CallbackState state() const override;
+  void restore(const CallbackState& state) override;
+
+ private:
+  struct Lock;
+
+  std::string directory_;
+  BackupAndRestoreOptions options_;
+  std::int64_t unsaved_steps_ = 0;
+  std::chrono::steady_clock::time_point saved_;
+  std::shared_ptr<Lock> lock_;  // while a fit is on
 };
 
 struct SwapEMAWeightsOptions {
@@ -233,6 +296,8 @@ class SwapEMAWeights : public Callback {
   void on_epoch_end(Trainer& trainer, const Logs& logs) override;
   void on_test_begin() override;
   void on_test_end(const Logs& logs) override;
+  CallbackState state() const override;
+  void restore(const CallbackState& state) override;
 
  private:
   void show_averages(bool show);
@@ -254,6 +319,8 @@ class CSVLogger : public Callback {
   explicit CSVLogger(std::string path, CSVLoggerOptions options = {});
   void on_train_begin(Trainer& trainer) override;
   void on_epoch_end(Trainer& trainer, const Logs& logs) override;
+  CallbackState state() const override;
+  void restore(const CallbackState& state) override;
 
  private:
   void write() const;
@@ -286,6 +353,8 @@ class ReduceLROnPlateau : public Callback {
   void on_train_begin(Trainer& trainer) override;
   void on_epoch_end(Trainer& trainer, const Logs& logs) override;
   std::vector<std::string> added_logs() const override { return {"learning_rate"}; }
+  CallbackState state() const override;
+  void restore(const CallbackState& state) override;
 
  private:
   ReduceLROnPlateauOptions options_;
@@ -394,6 +463,8 @@ class TensorBoard : public Callback {
   void on_train_batch_begin(Trainer& trainer) override;
   void on_train_batch_end(Trainer& trainer, const Logs& logs) override;
   void on_test_end(const Logs& logs) override;
+  CallbackState state() const override;
+  void restore(const CallbackState& state) override;
 
  private:
   struct Writers;

@@ -32,7 +32,7 @@ inline constexpr int exit_bad_input = 3;
 inline constexpr int exit_io = 4;
 inline constexpr int exit_memory = 5;
 inline constexpr int exit_bug = 70;
-inline constexpr int exit_interrupted = 130;
+inline constexpr int signal_exit_code = 128;  // and the number of the signal: 130 for Ctrl-C
 
 /// An unknown option or name on the command line.
 class UsageError : public std::runtime_error {

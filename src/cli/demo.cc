@@ -325,7 +325,7 @@ class Demo {
     else
       say(options_.common, "interrupted; what was learned is saved to {}\n", path("models/" + in_training));
     emit(options_.common, {{"event", "interrupted"}, {"saved", in_training.empty() ? path("models") : path("models/" + in_training)}});
-    return exit_interrupted;
+    return interrupted_code();
   }
 
   // ---- the table -------------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ class Fix {
     const shift::NetworkTraits before = measure(old, "before");
     const bool whole = train(fixed.model);
     save(fixed.model, whole);
-    if (!whole) return end("interrupted", exit_interrupted);
+    if (!whole) return end("interrupted", interrupted_code());
     const shift::NetworkTraits after = measure(fixed.model, "after");
     show(old, before, fixed.model, after);
     say_guarantee(fixed.model);

@@ -1,8 +1,11 @@
 // linn train: fit a model to a data set, measure it on the test images, save it.
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <utility>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/compile.h"
@@ -17,6 +20,7 @@
 #include "linn/shift.h"
 #include "model/recipes.h"
 #include "shift/class_values.h"
+#include "train/checkpoint.h"
 #include "train/progress.h"
 
 namespace linn::cli {
@@ -28,6 +32,8 @@ struct TrainArguments {
   RateOptions rate;
   std::string out;
   std::string recipe;
+  std::string resume;
+  std::vector<std::string> allow_changed;
 };
 
 // Null without one.
@@ -56,6 +62,8 @@ class Train {
 
   int run() {
     apply(common_);
+    if (is_complete()) return exit_ok;
+    interval_ = parse_interval(run_.checkpoint_every, "--checkpoint-every");
     accuracy_ = parse_accuracy(run_.accuracy);
     const DTypePolicy policy = policy_of(common_, run_.precision, accuracy_);
     recipe_ = recipe_named(options_.recipe);
@@ -63,22 +71,40 @@ class Train {
       throw UsageError("--patience stops by val_loss, which is measured on images that are kept back: give --validation-split 0.1 too");
     load();
     Model model = open();
-    model.set_dtype_policy(policy);
     compile(model);
+    model.set_dtype_policy(policy);
     // All that can be wrong with the labels is found before the first step.
     const Tensor y_train = targets_of(model, data_.y_train, data_.train_where);
     const Tensor y_test = data_.x_test.defined() ? targets_of(model, data_.y_test, data_.test_where) : Tensor();
     if (!options_.out.empty()) prepare_output(options_.out);
+    if (!options_.out.empty()) save_run(run_, model, options_.out);
     announce(model);
     fit(model, y_train);
     save(model);
     if (!stopped_ && data_.x_test.defined()) measure(model, y_test);
     emit(common_, {{"event", stopped_ || interrupted() ? "interrupted" : "done"},
                    {"saved", options_.out.empty() ? detail::io::Json(nullptr) : detail::io::Json(options_.out)}});
-    return stopped_ || interrupted() ? exit_interrupted : exit_ok;
+    return stopped_ || interrupted() ? interrupted_code() : exit_ok;
   }
 
  private:
+  // A run that was asked to go on, and has ended: it left its model, and took its checkpoints away.
+  bool is_complete() const {
+    if (options_.resume.empty() || detail::train::has_checkpoint(checkpoints()) || !is_model(options_.out)) return false;
+    say(common_, "{}: this run is complete; `linn train --model {} --out ANOTHER` trains its model further\n", options_.resume, options_.out);
+    emit(common_, {{"event", "done"}, {"saved", options_.out}});
+    return true;
+  }
+
+  // Beside the model: in its directory, or in one of its own where it is a file. Empty: there are none.
+  std::string checkpoints() const {
+    if (options_.out.empty()) return {};
+    return has_model_ending(options_.out) ? options_.out + ".checkpoint" : options_.out;
+  }
+  static bool is_model(const std::string& out) {
+    return std::filesystem::exists(has_model_ending(out) ? std::filesystem::path(out) : std::filesystem::path(out) / "model.safetensors");
+  }
+
   std::int64_t images() const { return data_.x_train.shape()[0]; }
 
   void load() {
@@ -127,7 +153,13 @@ class Train {
 
   void compile(Model& model) {
     if (recipe_ != nullptr) return compile_by_recipe(model);
-    if (!model.compiled() || compiles(run_, options_.rate)) model.compile(compile_options(model, run_, options_.rate));
+    if (model.compiled() && !compiles(run_, options_.rate)) return;
+    const CompileOptions wanted = compile_options(model, run_, options_.rate);
+    if (!model.compiled()) return model.compile(wanted);
+    // A model that was compiled with just this keeps its optimizer's state.
+    Model anew = model.clone();
+    anew.compile(wanted);
+    if (shift::compile_config(anew) != shift::compile_config(model)) model = std::move(anew);
   }
 
   void compile_by_recipe(Model& model) {
@@ -141,7 +173,15 @@ class Train {
   FitOptions fit_options() const {
     FitOptions fit{.batch_size = run_.batch_size, .epochs = run_.epochs, .validation_split = run_.validation_split, .steps_per_epoch = run_.steps_per_epoch};
     fit.verbose = common_.json() ? Verbose::silent : Verbose::automatic;
-    fit.callbacks = {stop_on_interrupt()};
+    const bool keeps = !checkpoints().empty() && !interval_.is_never();
+    fit.callbacks = {stop_on_interrupt(keeps ? checkpoints() : "")};
+    if (keeps) {
+      callbacks::BackupAndRestoreOptions backup{.delete_checkpoint = false, .every_seconds = interval_.seconds, .restore = false};
+      if (interval_.steps > 0) backup.save_freq = interval_.steps;
+      fit.callbacks.push_back(callbacks::BackupAndRestore(checkpoints(), backup));
+    }
+    if (!options_.resume.empty() && detail::train::has_checkpoint(checkpoints())) fit.resume = checkpoints();
+    fit.allow_changed = options_.allow_changed;
     fit.accuracy = accuracy_;
     if (!run_.augment.empty()) fit.augment = parse_augmentation(run_.augment, range_of_pixels());
     return fit;
@@ -208,9 +248,11 @@ class Train {
       return;
     }
     model.save(options_.out);
-    save_run(run_, model, options_.out);
+    const bool goes_on = stopped_ && detail::train::has_checkpoint(checkpoints());
+    if (!stopped_) detail::train::remove_checkpoints(checkpoints());
     say(common_, "{}saved to {}{}\n", stopped_ ? "interrupted; what was learned is " : "", options_.out,
         has_model_ending(options_.out) ? fmt::format("; {} repeats this run", run_path(options_.out)) : " (model.safetensors, config.json, run.json)");
+    if (goes_on) say(common_, "`linn train --resume {}` goes on from there, to the same weights\n", options_.out);
     std::fflush(stdout);
   }
 
@@ -236,7 +278,16 @@ class Train {
   double scale_ = 1;     // of the Rescaling in front
   std::string note_;     // what the pixels are
   bool stopped_ = false;
+  Interval interval_;
 };
+
+// The names between commas.
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> parts;
+  std::stringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
+  return parts;
+}
 
 // What is wrong in a file is a FormatError; on the command line it is a UsageError.
 template <class Check>
@@ -293,6 +344,33 @@ void add_fit_options(CLI::App& app, TrainingRun& run) {
       ->default_str(fmt::format("{}", run.seed));
 }
 
+void add_resume(CLI::App& app, TrainArguments& options) {
+  TrainingRun& run = options.run;
+  add_value(app, "--checkpoint-every",
+            "how often all that training needs to go on is written beside the model: 2m, 30s, 1h, a number of steps, or 0 for never [2m]",
+            [&run](const std::string& option, const std::string& text) {
+              parse_interval(text, option);
+              run.checkpoint_every = text;
+            })
+      ->type_name("INTERVAL");
+  add_value(app, "--resume",
+            "go on with a run that was interrupted or killed, from its last checkpoint: what --out of that run was; the weights at the end are those of a run that "
+            "never stopped, bit for bit",
+            [&options](const std::string& /*option*/, const std::string& text) {
+              options.run = read_run(run_path(text));
+              options.resume = options.out = text;
+            })
+      ->type_name("PATH")
+      ->trigger_on_parse()
+      ->excludes("--run", "--out");
+  add_value(app, "--allow-changed",
+            "with --resume: differences to the run that wrote the checkpoint that are accepted, of data, seed, compile, settings, augment, precision, callbacks, cpu; the "
+            "weights at the end are others then",
+            [&options](const std::string& /*option*/, const std::string& text) { options.allow_changed = parts_of(text); })
+      ->type_name("NAMES")
+      ->needs("--resume");
+}
+
 void add_compile_options(CLI::App& app, TrainingRun& run, RateOptions& rate) {
   const char* const otherwise = " [what the model was compiled with, else ";
   add_described(app, "--optimizer", &TrainingRun::optimizer, run, described_text,
@@ -333,18 +411,19 @@ Action add_train(CLI::App& app) {
   add_text(app, "--out", options->out,
            "where the trained model goes: a directory, or a file (.keras, .h5, .onnx, .safetensors); Ctrl-C saves what was learned there too")
       ->type_name("PATH");
+  add_resume(app, *options);
   add_data_options(app, run);
   add_fit_options(app, run);
   add_compile_options(app, run, options->rate);
   add_text(app, "--recipe", options->recipe, recipes_text() + "; in place of --epochs, --batch-size and what the model is compiled with")
       ->type_name("NAME")
-      ->excludes("--epochs", "--batch-size", "--learning-rate", "--validation-split", "--patience", "--optimizer", "--schedule", "--loss", "--metrics", "--run");
+      ->excludes("--epochs", "--batch-size", "--learning-rate", "--validation-split", "--patience", "--optimizer", "--schedule", "--loss", "--metrics", "--run", "--resume");
   add_whole(app, "--classes", run.classes, 2, largest, "classes of a built-in model [10]; labels go from 0 to N - 1")->type_name("N");
   add_accuracy(app, run.accuracy);
   add_precision(app, run.precision);
   add_common(app, options->common);
   app.footer(
-      "Examples:\n  linn train --out digits\n  linn train --recipe fast --out digits\n  linn train --data photos.zip --resize 64x64 --out photos\n  linn train --model resnet20 --optimizer adamw:weight_decay=0.05 --schedule cosine --augment translation:0.1,flip --validation-split 0.1 --patience 5 --out cifar\n  linn train --run cifar/run.json --seed 1 --out again\n  linn train --log json | jq .loss");
+      "Examples:\n  linn train --out digits\n  linn train --recipe fast --out digits\n  linn train --data photos.zip --resize 64x64 --out photos\n  linn train --model resnet20 --optimizer adamw:weight_decay=0.05 --schedule cosine --augment translation:0.1,flip --validation-split 0.1 --patience 5 --out cifar\n  linn train --run cifar/run.json --seed 1 --out again\n  linn train --resume cifar\n  linn train --log json | jq .loss");
   return [options] { return Train(*options).run(); };
 }
 

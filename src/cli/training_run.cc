@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <span>
 #include <utility>
@@ -53,6 +56,7 @@ struct Schema<cli::TrainingRun> {
           field("steps_per_epoch", &R::steps_per_epoch, between(0, cli::largest), "Steps of an epoch; 0: all images."),
           field("validation_split", &R::validation_split, from_to_below(0, 1), "The last share of the images, kept to measure on."),
           field("patience", &R::patience, between(0, cli::largest), "Epochs without a better val_loss before training stops; null: all epochs."),
+          field("checkpoint_every", &R::checkpoint_every, "How often a checkpoint is written: \"2m\", \"30s\", a number of steps, or 0."),
           field("augment", &R::augment, "How training images are changed at random: \"translation:0.1,flip\"."),
           field("optimizer", &R::optimizer, "Keras's node, or a name."), field("loss", &R::loss, "Keras's node, or a name."),
           field("metrics", &R::metrics, "A list of nodes or names."), field("accuracy", &R::accuracy, "fast or exact."),
@@ -154,6 +158,19 @@ void check_described(const TrainingRun& run, const std::string& where) {
   if (!run.optimizer.is_null()) optim::optimizer_from_json(run.optimizer, where + "optimizer");
   if (!run.loss.is_null()) optim::loss_from_json(run.loss, where + "loss");
   if (!run.metrics.is_null()) metrics_of(run.metrics, where + "metrics");
+}
+
+Interval parse_interval(const std::string& text, const std::string& where) {
+  const std::size_t digits = text.find_first_not_of("0123456789.");
+  const std::string unit = digits == std::string::npos ? "" : text.substr(digits);
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + std::min(digits, text.size()), number);
+  const bool fits = error == std::errc() && end == text.data() + std::min(digits, text.size()) && (unit.empty() || unit == "s" || unit == "m" || unit == "h");
+  const bool is_whole = number == std::floor(number) && number < 9e15;
+  if (!fits || (unit.empty() && !is_whole))
+    throw UsageError(fmt::format("{}: \"{}\" came; a time such as 2m, 30s or 1h, a whole number of steps, or 0 (never) is allowed", where, text));
+  if (unit.empty()) return {.steps = static_cast<std::int64_t>(number)};
+  return {.seconds = number * (unit == "s" ? 1 : unit == "m" ? 60 : 3600)};
 }
 
 TrainingRun read_run(const std::string& path) {

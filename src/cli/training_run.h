@@ -25,6 +25,8 @@ struct TrainingRun {
   std::int64_t steps_per_epoch = 0;
   double validation_split = 0;
   std::optional<std::int64_t> patience;
+  /// How often a checkpoint is written, as parse_interval reads it.
+  std::string checkpoint_every = "2m";
   /// As linn::parse_augmentation reads it; empty: none.
   std::string augment;
   /// As Keras's configurations name them: a name, or {"class_name": ..., "config": {...}}; null: what the model was compiled with, else Adam,
@@ -36,6 +38,16 @@ struct TrainingRun {
 
 /// FormatError, beginning with `where`, for an optimizer, a loss or a metric that linn does not have, and for an argument that is not theirs.
 void check_described(const TrainingRun& run, const std::string& where);
+
+/// "2m", "30s" and "1h" are times, a number alone counts steps, and 0 says never.
+struct Interval {
+  double seconds = 0;
+  std::int64_t steps = 0;
+
+  bool is_never() const { return seconds == 0 && steps == 0; }
+};
+/// UsageError, beginning with `where`, for another text.
+Interval parse_interval(const std::string& text, const std::string& where);
 
 /// The run in a file: JSON with the members' names. FormatError for what is wrong in it, IoError where it cannot be read.
 TrainingRun read_run(const std::string& path);

@@ -29,25 +29,29 @@ const io::ZipMember& wanted(const io::ZipReader& zip, const char* name) {
   return *member;
 }
 
-// Our own part of metadata.json, which Keras does not read: {"linn": {"seed": ..., "notes": {...}}}.
-void read_metadata(ModelFile& model, std::string_view text, const std::string& where) {
+// Our own part of metadata.json, which Keras does not read: {"linn": {"seed": ..., "passes": ..., "notes": {...}}}. Gives the passes.
+std::int64_t read_metadata(ModelFile& model, std::string_view text, const std::string& where) {
   const io::Json json = io::parse_json(text, where);
   const std::string version = io::string_field_or(json, "keras_version", where, "3");
   if (!version.starts_with("2.") && !version.starts_with("3"))
     io::format_error(where, "Keras {} wrote it; linn reads the files of Keras 2 and 3", io::quote(version));
   const io::Json* own = io::find_field(json, "linn", where);
-  if (own == nullptr) return;
+  if (own == nullptr) return 0;
   const std::string place = where + ": linn";
   const std::string seed = io::string_field_or(*own, "seed", place, "0");
   model.seed = seed_from_text(seed, place);
   if (const io::Json* notes = io::find_field(*own, "notes", place))
     for (const auto& [key, value] : notes->items()) model.notes[key] = io::string_field(*notes, key, place);
+  return io::integer_field_or(*own, "passes", place, 0, 0);
 }
 
 std::string metadata_text(const SavedModel& model) {
   io::Json notes = io::Json::object();
   for (const auto& [key, value] : *model.notes) notes[key] = value;
-  return io::dump_json({{"keras_version", layout_of}, {"linn", {{"seed", fmt::format("{}", model.seed)}, {"notes", std::move(notes)}}}});
+  return io::dump_json({{"keras_version", layout_of}, {"linn",
+                         {{"seed", fmt::format("{}", model.seed)},
+                          {"passes", model.training != nullptr ? model.training->passes : 0},
+                          {"notes", std::move(notes)}}}});
 }
 
 // The variables, where the configuration says the shape of the input; else there are none yet.
@@ -55,7 +59,9 @@ void read_weights(ModelFile& model, std::span<const std::byte> bytes, const std:
   if (!model.config.graph.built()) return;
   const KerasWeights weights(bytes, where);
   weights.load(model.config.graph);
-  if (model.config.compile) model.optimizer = weights.optimizer_state(model.config.graph, model.config.compile->optimizer.description());
+  if (!model.config.compile) return;
+  if (auto optimizer = weights.optimizer_state(model.config.graph, model.config.compile->optimizer.description()))
+    model.training.emplace().optimizer = std::move(*optimizer);
 }
 
 }  // namespace
@@ -72,9 +78,11 @@ ModelFile read_keras(std::span<const std::byte> archive, const std::string& wher
   const io::ZipReader zip(archive, where);
   const io::ZipMember& config = wanted(zip, config_name);
   ModelFile model;
-  if (const io::ZipMember* metadata = zip.find(metadata_name)) read_metadata(model, io::text_of(zip.read(*metadata)), zip.where(*metadata));
+  std::int64_t passes = 0;
+  if (const io::ZipMember* metadata = zip.find(metadata_name)) passes = read_metadata(model, io::text_of(zip.read(*metadata)), zip.where(*metadata));
   model.config = model_from_json(io::parse_json(io::text_of(zip.read(config)), zip.where(config)), zip.where(config), std::nullopt);
   use_weights(zip, [&](std::span<const std::byte> weights, const std::string& place) { read_weights(model, weights, place); });
+  if (model.training) model.training->passes = passes;
   if (const io::ZipMember* test = zip.find(self_test_name)) model.self_test = self_test_from_npz(zip.read(*test), zip.where(*test));
   return model;
 }
@@ -93,7 +101,7 @@ void write_keras(const io::Sink& sink, const SavedModel& model) {
   const auto add_text = [&](const char* name, const std::string& text) { zip.add(name, io::bytes_of(text)); };
   add_text(metadata_name, metadata_text(model));
   add_text(config_name, io::dump_json(model_to_json(model.graph, model.compile)));
-  io::Hdf5Writer weights = keras_weights(model.graph, model.optimizer_description(), model.optimizer);
+  io::Hdf5Writer weights = keras_weights(model.graph, model.optimizer_description(), model.optimizer_state());
   zip.add_parts(weights_name, weights.parts());
   if (model.self_test != nullptr) zip.add(self_test_name, self_test_to_npz(*model.self_test));
   zip.finish();

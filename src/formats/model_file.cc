@@ -37,7 +37,9 @@ ModelFile read_h5(std::span<const std::byte> bytes, const std::string& where) {
   model.config = model_from_json(config, where + ": model_config", std::nullopt);
   if (!model.config.graph.built()) return model;
   file.load(model.config.graph);
-  if (model.config.compile) model.optimizer = file.optimizer_state(model.config.graph, model.config.compile->optimizer.description());
+  if (model.config.compile)
+    if (auto optimizer = file.optimizer_state(model.config.graph, model.config.compile->optimizer.description()))
+      model.training.emplace().optimizer = std::move(*optimizer);
   return model;
 }
 
@@ -90,7 +92,7 @@ void save_model(const std::string& path, const SavedModel& model) {
   if (path.ends_with(".keras")) {
     io::write_file_in_parts(path, [&](const io::Sink& sink) { write_keras(sink, model); });
   } else if (path.ends_with(".h5")) {
-    io::Hdf5Writer file = legacy_h5(model.graph, model_to_json(model.graph, model.compile), model.optimizer_description(), model.optimizer);
+    io::Hdf5Writer file = legacy_h5(model.graph, model_to_json(model.graph, model.compile), model.optimizer_description(), model.optimizer_state());
     io::write_file_in_parts(path, [&](const io::Sink& sink) { file.write(sink); });
   } else if (path.ends_with(".onnx")) {
     io::write_file_in_parts(path, [&](const io::Sink& sink) { write_onnx_model(sink, model); });

@@ -7,6 +7,7 @@
 
 #include "formats/model_json.h"
 #include "formats/self_test.h"
+#include "formats/training_state.h"
 #include "linn/formats.h"
 #include "optim/optimizers.h"
 
@@ -17,7 +18,9 @@ struct ModelFile {
   ModelConfig config{.graph = graph::Graph("sequential"), .compile = std::nullopt};
   std::uint64_t seed = 0;  // of the model; 0 for files that do not say it
   Metadata notes;
-  std::optional<OptimizerState> optimizer;
+  std::optional<TrainingState> training;
+  /// It holds the state of a training of other layers than can be trained now, which `training` leaves out.
+  bool trained_other_layers = false;
   std::optional<SelfTest> self_test;
 };
 
@@ -25,13 +28,15 @@ struct ModelFile {
 struct SavedModel {
   const graph::Graph& graph;
   const CompileConfig* compile = nullptr;
-  const OptimizerState* optimizer = nullptr;
+  const TrainingState* training = nullptr;
   std::uint64_t seed = 0;
   const Metadata* notes = nullptr;
   const SelfTest* self_test = nullptr;
 
   /// Null for a model that was not compiled.
   const OptimizerDescription* optimizer_description() const { return compile != nullptr ? &compile->optimizer.description() : nullptr; }
+  /// Null for a model that took no step.
+  const OptimizerState* optimizer_state() const { return training != nullptr ? &training->optimizer : nullptr; }
 };
 
 /// The model in a file of any kind that linn reads: .keras (or its directory), a legacy .h5, ONNX, a directory that save_model wrote or its

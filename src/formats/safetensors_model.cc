@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "formats/safetensors.h"
@@ -19,7 +21,8 @@ namespace {
 constexpr const char* config_key = "linn.config";
 constexpr const char* version_key = "linn.format";
 constexpr const char* seed_key = "linn.seed";
-constexpr std::string_view version = "1";
+// "1" had no training state.
+constexpr std::string_view version = "2", first_version = "1";
 
 std::string take(Metadata& metadata, const char* key) {
   const auto node = metadata.extract(key);
@@ -35,14 +38,18 @@ ModelFile read_safetensors_model(std::span<const std::byte> bytes, const std::st
     throw FormatError(
         fmt::format("{}: the metadata hold no \"{}\", so the network behind these weights is unknown; build the model and use load_weights",
                     where, config_key));
-  if (const std::string found = take(metadata, version_key); found != version)
-    throw FormatError(fmt::format("{}: written in format \"{}\"; this linn reads format \"{}\"", where, found, version));
+  if (const std::string found = take(metadata, version_key); found != version && found != first_version)
+    throw FormatError(fmt::format("{}: written in format \"{}\"; this linn reads formats \"{}\" and \"{}\"", where, found, first_version, version));
   const std::string place = fmt::format("{}: {}", where, config_key);
   ModelFile model;
   if (const std::string seed = take(metadata, seed_key); !seed.empty())
     model.seed = seed_from_text(seed, fmt::format("{}: \"{}\"", where, seed_key));
   model.config = model_from_json(io::parse_json(take(metadata, config_key), place), place, std::nullopt);
   graph::Graph& graph = model.config.graph;
+  if (const std::string training = take(metadata, training_key); !training.empty() && model.config.compile && graph.built()) {
+    model.training = take_training(weights, training, graph, model.config.compile->optimizer.description(), where);
+    model.trained_other_layers = !model.training;
+  }
   if (graph.built()) detail::take_values(graph.variables(), std::move(weights), fmt::format("model \"{}\"", graph.name()), where);
   if (const std::string test = take(metadata, self_test_key); !test.empty())
     model.self_test = self_test_from_text(test, fmt::format("{}: {}", where, self_test_key));
@@ -56,9 +63,17 @@ void write_safetensors_model(const std::string& path, const SavedModel& model) {
   metadata.insert_or_assign(version_key, std::string(version));
   metadata.insert_or_assign(seed_key, fmt::format("{}", model.seed));
   if (model.self_test != nullptr) metadata.insert_or_assign(self_test_key, self_test_to_text(*model.self_test));
-  NamedTensors weights;
-  for (const graph::GraphVariable& variable : model.graph.variables()) weights.emplace_back(variable.name, variable.value());
-  save_safetensors(path, weights, with_checksums(weights, metadata));
+  NamedTensors tensors;
+  for (const graph::GraphVariable& variable : model.graph.variables()) tensors.emplace_back(variable.name, variable.value());
+  if (const OptimizerDescription* optimizer = model.optimizer_description(); optimizer != nullptr && model.training != nullptr) {
+    metadata.insert_or_assign(training_key, training_to_text(*model.training, *optimizer));
+    NamedTensors training = training_tensors(*model.training, *optimizer);
+    std::move(training.begin(), training.end(), std::back_inserter(tensors));
+  }
+  std::uint64_t bytes = 0;
+  for (const auto& [name, tensor] : tensors) bytes += tensor.bytes();
+  io::check_free_space(path, bytes);
+  save_safetensors(path, tensors, with_checksums(tensors, metadata));
 }
 
 void write_model_directory(const std::string& directory, const SavedModel& model) {

@@ -13,6 +13,7 @@
 #include "formats/legacy_h5.h"
 #include "formats/pytorch_names.h"
 #include "formats/safetensors.h"
+#include "formats/training_state.h"
 #include "io/file.h"
 #include "io/npz.h"
 #include "io/zip.h"
@@ -32,7 +33,7 @@ bool counts_batches(std::string_view name) { return name.ends_with(".num_batches
 
 // The variables under their own names, or under PyTorch's where the file has one of those and none of ours.
 LoadReport load_named(NamedTensors tensors, graph::Graph& graph, const std::string& where, bool skip_mismatch) {
-  std::erase_if(tensors, [](const auto& tensor) { return counts_batches(tensor.first); });
+  std::erase_if(tensors, [](const auto& tensor) { return counts_batches(tensor.first) || is_training_tensor(tensor.first); });
   std::set<std::string_view> given;
   for (const auto& [name, tensor] : tensors) given.insert(name);
   const std::vector<PyTorchVariable> theirs = pytorch_variables(graph);

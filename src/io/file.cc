@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,9 +21,10 @@
 #include "linn/error.h"
 
 namespace linn::detail::io {
-namespace {
 
 std::string reason(int error) { return std::generic_category().message(error); }
+
+namespace {
 
 // One call moves at most this much; Linux itself stops at 2 GiB.
 constexpr std::size_t largest_transfer = std::size_t{1} << 30;
@@ -264,6 +266,22 @@ void write_file_in_parts(const std::string& path, const std::function<void(const
   AtomicFile file(path);
   write([&](std::span<const std::byte> part) { file.write(part); });
   file.commit();
+}
+
+void rename_file(const std::string& from, const std::string& to, Syscalls& system) {
+  if (system.rename(from.c_str(), to.c_str()) != 0) throw IoError(fmt::format("{}: cannot be renamed to {}: {}", from, to, reason(errno)));
+}
+
+void remove_file(const std::string& path, Syscalls& system) {
+  if (system.unlink(path.c_str()) != 0 && errno != ENOENT) throw IoError(fmt::format("{}: cannot be removed: {}", path, reason(errno)));
+}
+
+void check_free_space(const std::string& path, std::uint64_t bytes) {
+  struct statvfs status {};
+  if (::statvfs(directory_of(path).c_str(), &status) != 0) return;
+  const std::uint64_t left = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+  if (status.f_blocks == 0 || left >= bytes) return;  // some file systems have no blocks to count
+  throw IoError(fmt::format("{}: cannot be written: it takes {} bytes, and {} are left on the disk; what was there before is unchanged", path, bytes, left));
 }
 
 void make_directories(const std::string& path) {

@@ -35,6 +35,9 @@ class Syscalls {
   static Syscalls& real();
 };
 
+/// What the operating system says of an error number (errno).
+std::string reason(int error);
+
 inline constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
 /// Bytes of memory of this machine; no_limit where it does not say.
@@ -77,6 +80,14 @@ class AtomicFile {
 };
 
 void write_file_atomically(const std::string& path, std::span<const std::byte> bytes, Syscalls& system = Syscalls::real());
+
+/// Takes the place of what `to` names. IoError names the path and the reason.
+void rename_file(const std::string& from, const std::string& to, Syscalls& system = Syscalls::real());
+/// Nothing where there is none. IoError names the path and the reason.
+void remove_file(const std::string& path, Syscalls& system = Syscalls::real());
+
+/// IoError where the file system of `path`, a file that is to be written, has less than `bytes` left for it. Nothing where it does not say.
+void check_free_space(const std::string& path, std::uint64_t bytes);
 
 /// The directory and those above it, where they are missing. IoError names the path and the reason.
 void make_directories(const std::string& path);

@@ -72,14 +72,14 @@ double difference(const Tensor& expected, const Tensor& found) {
 
 }  // namespace
 
-void Model::save(const std::string& path) const {
+void Model::save(const std::string& path, const SaveOptions& options) const {
   const bool is_file = path.ends_with(".keras") || path.ends_with(".h5") || path.ends_with(".onnx");
   if (is_file) state_->built_graph("save");
-  const std::optional<OptimizerState> optimizer = state_->optimizer_state();
+  const std::optional<detail::formats::TrainingState> training = options.include_optimizer ? state_->training_state() : std::nullopt;
   detail::train::save_model(path, state_->graph,
                     {.graph = state_->graph,
                      .compile = state_->compile ? &*state_->compile : nullptr,
-                     .optimizer = optimizer ? &*optimizer : nullptr,
+                     .training = training ? &*training : nullptr,
                      .seed = state_->seed,
                      .notes = &state_->notes});
 }
@@ -88,7 +88,10 @@ Model load_model(const std::string& path) {
   detail::formats::ModelFile file = detail::formats::load_model(path);
   Model model(std::make_unique<Model::State>(std::move(file.config.graph), ModelOptions{.seed = file.seed}));
   model.state_->set_compile(std::move(file.config.compile));
-  model.state_->loaded_optimizer = std::move(file.optimizer);
+  if (file.training) file.training->fit = nullptr;  // of a checkpoint: the model goes on from here, the fit does not
+  if (file.trained_other_layers)
+    say(path, "was trained with other layers frozen than are frozen now, so its optimizer begins anew");
+  model.state_->loaded_training = std::move(file.training);
   model.state_->notes = std::move(file.notes);
   if (!file.self_test) {
     warn_of_no_numbers(path, model.state_->graph);

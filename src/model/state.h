@@ -55,22 +55,22 @@ struct Model::State {
     check_compiled(call);
     if (!training) {
       training = std::make_unique<detail::train::Training>(graph, *compile, frozen, seed, dtype_policy);
-      if (loaded_optimizer) training->restore(*std::exchange(loaded_optimizer, std::nullopt));
+      if (loaded_training) training->restore(*std::exchange(loaded_training, std::nullopt));
     }
     return *training;
   }
 
-  /// How far the optimizer has come, if it has taken a step.
-  std::optional<OptimizerState> optimizer_state() const {
-    if (training) return training->stepped() ? std::optional(training->optimizer_state()) : std::nullopt;
-    return loaded_optimizer;
+  /// How far training has come, if it has taken a step.
+  std::optional<detail::formats::TrainingState> training_state() const {
+    if (training) return training->stepped() ? std::optional(training->state()) : std::nullopt;
+    return loaded_training;
   }
 
   void set_compile(std::optional<detail::formats::CompileConfig> config) {
     compile = std::move(config);
     frozen = graph.frozen_layers();
     training.reset();
-    loaded_optimizer.reset();
+    loaded_training.reset();
   }
 
   /// What another model was told, but for its layers.
@@ -82,7 +82,7 @@ struct Model::State {
   /// What depends on the layers is made anew.
   void forget() {
     training.reset();
-    loaded_optimizer.reset();
+    loaded_training.reset();
     predictors.clear();
     layer.reset();
   }
@@ -131,7 +131,7 @@ struct Model::State {
   DTypePolicy dtype_policy;
   std::optional<detail::formats::CompileConfig> compile;
   detail::train::FrozenLayers frozen;  // when compile was called
-  std::optional<OptimizerState> loaded_optimizer;  // from a file, until there is a training
+  std::optional<detail::formats::TrainingState> loaded_training;  // from a file, until there is a training
   std::unique_ptr<detail::train::Training> training;
   detail::graph::LayerObjectPtr layer;  // the model as a layer, once somebody asked for it
   bool trainable = true;        // of that layer: what set_trainable was told

@@ -14,7 +14,7 @@ void Model::summary(const SummaryOptions& options) const {
   style.positions = options.positions;
   style.layer_range = options.layer_range;
   style.expand_nested = options.expand_nested;
-  if (state_->optimizer_state())
+  if (state_->training_state())
     style.optimizer = detail::graph::optimizer_numbers(state_->graph, state_->compile->optimizer.description());
   style.color = !options.print_fn && detail::core::use_color(stdout);
   const std::string text = detail::graph::summary(state_->graph, style);

@@ -38,9 +38,9 @@ struct OptimizerSlot {
 /// How far an optimizer has come: with it, and the weights, training goes on where it was.
 struct OptimizerState {
   std::int64_t steps = 0;
-  std::optional<double> learning_rate;    // where it was set by hand, and no schedule decides
-  std::vector<TrainedVariable> variables;
-  std::vector<std::vector<Tensor>> slots;  // of each of the variables, in the order of OptimizerDescription::slots
+  std::optional<double> learning_rate = {};    // where it was set by hand, and no schedule decides
+  std::vector<TrainedVariable> variables = {};
+  std::vector<std::vector<Tensor>> slots = {};  // of each of the variables, in the order of OptimizerDescription::slots
 };
 
 /// What is done around the update, the same for all optimizers.

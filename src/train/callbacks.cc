@@ -12,8 +12,10 @@
 
 #include "core/did_you_mean.h"
 #include "io/file.h"
+#include "io/file_lock.h"
 #include "linn/error.h"
 #include "linn/train.h"
+#include "train/checkpoint.h"
 
 namespace linn {
 namespace {
@@ -31,6 +33,20 @@ bool is_better(double now, const std::optional<double>& best, bool larger, doubl
 
 // Unlike fmt::print it never throws: a closed pipe must not cost the training.
 void say(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+// Numbers that may be unset, in the state of a callback.
+void put(CallbackState& state, const char* name, const std::optional<double>& value) {
+  if (value) state.numbers[name] = *value;
+}
+std::optional<double> number_in(const CallbackState& state, const char* name) {
+  const auto found = state.numbers.find(name);
+  return found == state.numbers.end() ? std::nullopt : std::optional(found->second);
+}
+std::int64_t whole_in(const CallbackState& state, const char* name, std::int64_t otherwise) {
+  return static_cast<std::int64_t>(number_in(state, name).value_or(static_cast<double>(otherwise)));
+}
+
+double number_of(std::int64_t value) { return static_cast<double>(value); }
 
 bool is_validation(const std::string& name) { return name.starts_with("val_"); }
 
@@ -87,6 +103,22 @@ void EarlyStopping::on_train_end(Trainer& trainer, const Logs& /*logs*/) {
   if (speaks) say(fmt::format("Restoring model weights from the end of the best epoch: {}.\n", best_epoch_ + 1));
   trainer.set_weights(best_weights_);
   best_weights_.clear();
+}
+
+CallbackState EarlyStopping::state() const {
+  CallbackState state{.numbers = {{"best_epoch", number_of(best_epoch_)}, {"stopped_epoch", number_of(stopped_epoch_)}, {"wait", number_of(wait_)}}};
+  put(state, "best", best_);
+  for (std::size_t i = 0; i < best_weights_.size(); ++i) state.tensors[std::to_string(i)] = best_weights_[i];
+  return state;
+}
+
+void EarlyStopping::restore(const CallbackState& state) {
+  best_ = number_in(state, "best");
+  best_epoch_ = whole_in(state, "best_epoch", 0);
+  stopped_epoch_ = whole_in(state, "stopped_epoch", -1);
+  wait_ = whole_in(state, "wait", 0);
+  best_weights_.clear();
+  for (std::size_t i = 0; i < state.tensors.size(); ++i) best_weights_.push_back(state.tensors.at(std::to_string(i)));
 }
 
 // ---- ModelCheckpoint ---------------------------------------------------------------------------------------------
@@ -152,6 +184,66 @@ void ModelCheckpoint::save(Trainer& trainer, const Logs& logs) {
   if (options_.verbose > 0) say(fmt::format("Epoch {}: saved to {}\n", trainer.epoch() + 1, path));
 }
 
+CallbackState ModelCheckpoint::state() const {
+  CallbackState state{.numbers = {{"unsaved_steps", number_of(unsaved_steps_)}}};
+  put(state, "best", best_);
+  return state;
+}
+
+void ModelCheckpoint::restore(const CallbackState& state) {
+  best_ = number_in(state, "best");
+  unsaved_steps_ = whole_in(state, "unsaved_steps", 0);
+}
+
+// ---- BackupAndRestore ----------------------------------------------------------------------------------------------
+
+struct BackupAndRestore::Lock {
+  explicit Lock(const std::string& directory) : file((std::filesystem::path(directory) / "training.lock").string()) {}
+  detail::io::FileLock file;
+};
+
+BackupAndRestore::BackupAndRestore(std::string backup_dir, BackupAndRestoreOptions options) : directory_(std::move(backup_dir)), options_(options) {
+  if (directory_.empty()) throw ValueError("BackupAndRestore: backup_dir is empty; it must name a directory");
+  const auto steps = options_.save_freq.steps();
+  if (steps && *steps < 1) throw ValueError(fmt::format("BackupAndRestore: save_freq is {}; it must be \"epoch\" or 1 or more steps", *steps));
+  if (!(options_.every_seconds >= 0) || !std::isfinite(options_.every_seconds))
+    throw ValueError(fmt::format("BackupAndRestore: every_seconds is {}; it must be 0 (by save_freq) or more", options_.every_seconds));
+}
+
+void BackupAndRestore::on_train_begin(Trainer& trainer) {
+  detail::io::make_directories(directory_);
+  lock_ = std::make_shared<Lock>(directory_);
+  unsaved_steps_ = 0;
+  saved_ = std::chrono::steady_clock::now();
+  if (options_.restore && detail::train::has_checkpoint(directory_))
+    trainer.resume(directory_);
+  else
+    trainer.save_checkpoint(directory_);
+}
+
+void BackupAndRestore::on_train_batch_end(Trainer& trainer, const Logs& /*logs*/) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool due = options_.every_seconds > 0 ? std::chrono::duration<double>(now - saved_).count() >= options_.every_seconds
+                                              : options_.save_freq.steps() && ++unsaved_steps_ >= *options_.save_freq.steps();
+  if (!due) return;
+  unsaved_steps_ = 0;
+  saved_ = now;
+  trainer.save_checkpoint(directory_);
+}
+
+void BackupAndRestore::on_epoch_end(Trainer& trainer, const Logs& /*logs*/) {
+  const bool each_epoch = options_.every_seconds == 0 && !options_.save_freq.steps();
+  if (each_epoch || options_.double_checkpoint) trainer.save_checkpoint(directory_);
+}
+
+void BackupAndRestore::on_train_end(Trainer& trainer, const Logs& /*logs*/) {
+  if (options_.delete_checkpoint && !trainer.paused()) detail::train::remove_checkpoints(directory_);
+  lock_.reset();
+}
+
+CallbackState BackupAndRestore::state() const { return {.numbers = {{"unsaved_steps", number_of(unsaved_steps_)}}}; }
+void BackupAndRestore::restore(const CallbackState& state) { unsaved_steps_ = whole_in(state, "unsaved_steps", 0); }
+
 // ---- CSVLogger ---------------------------------------------------------------------------------------------------
 
 CSVLogger::CSVLogger(std::string path, CSVLoggerOptions options) : path_(std::move(path)), options_(std::move(options)) {}
@@ -177,6 +269,16 @@ void CSVLogger::on_epoch_end(Trainer& trainer, const Logs& logs) {
     text_ += options_.separator + (found == logs.end() ? "NA" : fmt::format("{}", found->second));
   }
   text_ += '\n';
+  write();
+}
+
+CallbackState CSVLogger::state() const { return {.texts = {{"text", text_}}}; }
+
+// With the lines of the epochs before: what was written after the checkpoint is written again.
+void CSVLogger::restore(const CallbackState& state) {
+  const auto found = state.texts.find("text");
+  if (found == state.texts.end()) return;
+  text_ = found->second;
   write();
 }
 
@@ -225,6 +327,18 @@ void ReduceLROnPlateau::on_epoch_end(Trainer& trainer, const Logs& logs) {
   }
 }
 
+CallbackState ReduceLROnPlateau::state() const {
+  CallbackState state{.numbers = {{"wait", number_of(wait_)}, {"cooldown_left", number_of(cooldown_left_)}}};
+  put(state, "best", best_);
+  return state;
+}
+
+void ReduceLROnPlateau::restore(const CallbackState& state) {
+  best_ = number_in(state, "best");
+  wait_ = whole_in(state, "wait", 0);
+  cooldown_left_ = whole_in(state, "cooldown_left", 0);
+}
+
 LearningRateScheduler::LearningRateScheduler(Schedule schedule, int verbose) : schedule_(std::move(schedule)), verbose_(verbose) {
   if (!schedule_) throw ValueError("LearningRateScheduler: there is no schedule; give a function of the epoch and the learning rate");
 }
@@ -264,6 +378,9 @@ void SwapEMAWeights::on_epoch_end(Trainer& trainer, const Logs& /*logs*/) {
 }
 void SwapEMAWeights::on_test_begin() { show_averages(true); }
 void SwapEMAWeights::on_test_end(const Logs& /*logs*/) { show_averages(false); }
+
+CallbackState SwapEMAWeights::state() const { return {.numbers = {{"averages_shown", averages_shown_ ? 1.0 : 0.0}}}; }
+void SwapEMAWeights::restore(const CallbackState& state) { averages_shown_ = whole_in(state, "averages_shown", 0) != 0; }
 
 // ---- TerminateOnNaN, LambdaCallback --------------------------------------------------------------------------------
 

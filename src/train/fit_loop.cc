@@ -4,13 +4,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <utility>
 
 #include "core/checked.h"
+#include "core/cpu.h"
 #include "core/random.h"
 #include "formats/weights_file.h"
+#include "io/bytes.h"
+#include "io/checksum.h"
+#include "layers/description.h"
 #include "layers/variables.h"
 #include "linn/error.h"
 #include "optim/optimizers.h"
+#include "train/fingerprint.h"
 #include "train/progress.h"
 #include "train/self_test.h"
 
@@ -24,11 +31,14 @@ void check_at_least(const char* field, std::int64_t value, std::int64_t least) {
 }  // namespace
 
 FitLoop::FitLoop(Training& training, const FitOptions& options, const Metadata& notes)
-    : training_(training), options_(options), notes_(notes), callbacks_(options.callbacks), first_step_(training.steps_) {
+    : training_(training), options_(options), notes_(notes), progress_(progress(options.verbose, output_of(options.print_fn))), callbacks_(options.callbacks) {
   check_options();
   check_augment();
+  check_allowed(options.allow_changed);
+  state_.epoch = options.initial_epoch;
+  state_.first_step = training.steps_;
   // First in line, so that what the user's callbacks print comes below the epoch's line.
-  if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress(options.verbose, output_of(options.print_fn)));
+  if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress_);
 }
 
 FitLoop::FitLoop(Training& training, const Dataset& batches, const FitOptions& options, const Metadata& notes) : FitLoop(training, options, notes) {
@@ -36,9 +46,10 @@ FitLoop::FitLoop(Training& training, const Dataset& batches, const FitOptions& o
   if (options.validation_split > 0) throw ValueError("fit: validation_split needs all samples at once, and a Dataset gives them one by one; give validation_data");
   if (options.sample_weight.defined()) throw ValueError("fit: sample_weight comes with the batches of a Dataset; give it there");
   split_validation();
+  data_ = batches;
   source_.emplace(batches.iterate());
   batches_ = batches.cardinality();
-  pass_over_ = true;  // the first epoch begins a pass
+  state_.pass_over = true;  // the first epoch begins a pass
 }
 
 FitLoop::FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes)
@@ -47,8 +58,8 @@ FitLoop::FitLoop(Training& training, const Tensors& x, const Tensors& y, const F
   split_validation();
   add_class_weight(samples_, options.class_weight, training.graph_);  // of the training samples alone, as in Keras
   batches_ = core::ceil_div(samples_.count(), options.batch_size);
-  pass_step_ = batches_;  // the first epoch begins a pass
-  steps_per_epoch_ = options.steps_per_epoch == 0 ? batches_ : std::min(options.steps_per_epoch, batches_);
+  state_.pass_step = batches_;  // the first epoch begins a pass
+  state_.steps_per_epoch = options.steps_per_epoch == 0 ? batches_ : std::min(options.steps_per_epoch, batches_);
 }
 
 void FitLoop::check_options() const {
@@ -115,7 +126,7 @@ std::vector<std::string> FitLoop::log_names() const {
 // Steps of all epochs. A pass through the data is several epochs with steps_per_epoch, and the last of them may be a short one.
 std::int64_t FitLoop::planned_steps() const {
   const std::int64_t epochs = std::max<std::int64_t>(options_.epochs - options_.initial_epoch, 1);
-  if (source_) return epochs * std::max<std::int64_t>(steps_per_epoch_, 1);
+  if (source_) return epochs * std::max<std::int64_t>(state_.steps_per_epoch, 1);
   const std::int64_t steps = options_.steps_per_epoch == 0 ? batches_ : std::min(options_.steps_per_epoch, batches_);
   const std::int64_t epochs_a_pass = core::ceil_div(batches_, steps);
   return epochs / epochs_a_pass * batches_ + epochs % epochs_a_pass * steps;
@@ -126,7 +137,7 @@ std::optional<bool> FitLoop::larger_is_better(std::string_view name) const {
   return training_.larger_is_better(name);
 }
 
-double FitLoop::learning_rate() const { return training_.learning_rate(first_step_, planned_steps()); }
+double FitLoop::learning_rate() const { return training_.learning_rate(state_.first_step, planned_steps()); }
 
 void FitLoop::set_learning_rate(double rate) { training_.set_learning_rate(rate); }
 
@@ -134,11 +145,11 @@ void FitLoop::swap_ema_weights() { training_.swap_averages("swap_ema_weights"); 
 void FitLoop::set_ema_weights() { training_.set_averages("set_ema_weights"); }
 
 void FitLoop::save(const std::string& path) {
-  const OptimizerState optimizer = training_.optimizer_state();
+  const formats::TrainingState training = training_.state();
   save_model(path, training_.graph_,
              {.graph = training_.graph_,
               .compile = &training_.compile_,
-              .optimizer = training_.stepped() ? &optimizer : nullptr,
+              .training = training_.stepped() ? &training : nullptr,
               .seed = training_.seed_,
               .notes = &notes_});
 }
@@ -156,11 +167,16 @@ void FitLoop::set_weights(const std::vector<Tensor>& weights) {
 }
 
 void FitLoop::begin_pass() {
-  if (options_.shuffle)
-    order_ =
-        core::permutation(samples_.count(), training_.seed_, core::stream_of("shuffle", static_cast<std::uint64_t>(training_.passes_)));
   ++training_.passes_;
-  pass_step_ = 0;
+  state_.pass_step = 0;
+  shuffle();
+}
+
+// The order of the samples follows from the number of the pass.
+void FitLoop::shuffle() {
+  if (!options_.shuffle) return;
+  const auto pass = static_cast<std::uint64_t>(training_.passes_ - 1);
+  order_ = core::permutation(samples_.count(), training_.seed_, core::stream_of("shuffle", pass));
 }
 
 Logs FitLoop::validate() {
@@ -177,100 +193,220 @@ bool FitLoop::next_batch() {
   if (!source_) return true;
   Batch batch;
   if (!source_->next(batch)) {
-    pass_over_ = true;
-    if (step_ > 0 || pass_step_ == 0 || source_->position().index != batches_) return false;
+    state_.pass_over = true;
+    if (state_.step > 0 || state_.pass_step == 0 || source_->position().index != batches_) return false;
     begin_dataset_epoch();  // what an earlier epoch left of the pass were skipped images alone
     return next_batch();
   }
-  pass_over_ = source_->position().index == batches_;
+  state_.pass_over = source_->position().index == batches_;
   samples_ = training_.checked(batch.x, batch.y, batch.sample_weight);
   add_class_weight(samples_, options_.class_weight, training_.graph_);
-  largest_batch_ = std::max(largest_batch_, samples_.count());
+  state_.largest_batch = std::max(state_.largest_batch, samples_.count());
   return true;
 }
 
-bool FitLoop::run_step(BatchSums& sums, Logs& logs) {
+bool FitLoop::run_step(Logs& logs) {
   if (!next_batch()) return false;
   for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_begin(*this);
   const std::int64_t n = samples_.count();
   if (source_) {
-    training_.train_step(samples_, {.images = n, .epoch = training_.passes_ - 1, .seen = seen_, .augment = augment_}, largest_batch_, options_.accuracy,
-                         learning_rate(), sums);
-    seen_ += n;
+    training_.train_step(samples_, {.images = n, .epoch = training_.passes_ - 1, .seen = state_.seen, .augment = augment_}, state_.largest_batch, options_.accuracy,
+                         learning_rate(), state_.sums);
+    state_.seen += n;
   } else {
-    const std::int64_t first = pass_step_ * options_.batch_size;
+    const std::int64_t first = state_.pass_step * options_.batch_size;
     training_.train_step(samples_,
                          {.first = first,
                           .images = std::min(options_.batch_size, n - first),
                           .order = options_.shuffle ? &order_ : nullptr,
                           .epoch = training_.passes_ - 1,
                           .augment = augment_},
-                         std::min(options_.batch_size, n), options_.accuracy, learning_rate(), sums);
+                         std::min(options_.batch_size, n), options_.accuracy, learning_rate(), state_.sums);
   }
-  ++step_;
-  ++pass_step_;
-  training_.set_logs(logs, sums);
+  ++state_.step;
+  ++state_.pass_step;
+  training_.set_logs(logs, state_.sums);
+  moment_ = Moment::step_or_epoch_end;
   for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_end(*this, logs);
+  write_checkpoint();
   return true;
 }
 
 void FitLoop::begin_epoch() {
-  epoch_start_ = std::chrono::steady_clock::now();
-  step_ = 0;
+  state_.step = 0;
+  state_.sums = {};
+  state_.in_epoch = true;
   if (source_) return begin_dataset_epoch();
-  if (pass_step_ == batches_) begin_pass();
-  const std::int64_t left = batches_ - pass_step_;
-  steps_per_epoch_ = options_.steps_per_epoch == 0 ? left : std::min(options_.steps_per_epoch, left);
+  if (state_.pass_step == batches_) begin_pass();
+  const std::int64_t left = batches_ - state_.pass_step;
+  state_.steps_per_epoch = options_.steps_per_epoch == 0 ? left : std::min(options_.steps_per_epoch, left);
 }
 
 // The pass has the number that it would have for tensors, so that a Dataset shuffled with the model's seed gives the same batches.
 void FitLoop::begin_dataset_epoch() {
-  if (pass_over_) {
+  if (state_.pass_over) {
     source_->skip_to({.epoch = training_.passes_++});
-    pass_step_ = 0;
-    seen_ = 0;
+    state_.pass_step = 0;
+    state_.seen = 0;
   }
-  pass_over_ = false;
-  steps_per_epoch_ = options_.steps_per_epoch;
+  state_.pass_over = false;
+  state_.steps_per_epoch = options_.steps_per_epoch;
   if (batches_ < 0) return;  // without end, or of an unknown number
   const std::int64_t left = batches_ - source_->position().index;
-  steps_per_epoch_ = steps_per_epoch_ == 0 ? left : std::min(steps_per_epoch_, left);
+  state_.steps_per_epoch = state_.steps_per_epoch == 0 ? left : std::min(state_.steps_per_epoch, left);
 }
 
 // A pass may have fewer batches than its cardinality says, where all images of a batch were skipped.
 bool FitLoop::is_whole_pass() const {
-  return source_ && step_ > 0 && (steps_per_epoch_ == 0 || source_->position().index == batches_);
+  return source_ && state_.step > 0 && (state_.steps_per_epoch == 0 || source_->position().index == batches_);
 }
 
-void FitLoop::run_epoch(History& history) {
-  begin_epoch();
-  for (const CallbackHandle& callback : callbacks_) callback->on_epoch_begin(*this);
-  BatchSums sums;
+void FitLoop::run_epoch() {
+  epoch_start_ = std::chrono::steady_clock::now();
   Logs& logs = epoch_logs_;
   logs.clear();
+  if (state_.in_epoch) {
+    progress_->on_epoch_begin(*this);  // the others have been told before the checkpoint was made
+    if (state_.step > 0) training_.set_logs(logs, state_.sums);
+  } else {
+    begin_epoch();
+    for (const CallbackHandle& callback : callbacks_) callback->on_epoch_begin(*this);
+  }
   // Data that do not say how many batches they have end the epoch with their last one.
   bool is_over = false;
-  while (!is_over && (step_ < steps_per_epoch_ || steps_per_epoch_ == 0) && !stopped_) is_over = !run_step(sums, logs);
-  if (is_over && !is_whole_pass()) stopped_ = true;  // the data have less than was asked for
-  const bool is_whole = is_over ? is_whole_pass() : step_ > 0 && step_ == steps_per_epoch_;
-  if (!is_whole) return;  // stopped in the middle: the epoch does not count
-  if (steps_per_epoch_ > 0) steps_per_epoch_ = step_;
-  if (has_validation() && (epoch_ + 1) % options_.validation_freq == 0) logs.merge(validate());
+  while (!is_over && (state_.step < state_.steps_per_epoch || state_.steps_per_epoch == 0) && goes_on()) is_over = !run_step(logs);
+  if (is_over && !is_whole_pass()) state_.stopped = true;  // the data have less than was asked for
+  const bool is_whole = is_over ? is_whole_pass() : state_.step > 0 && state_.step == state_.steps_per_epoch;
+  if (!is_whole || paused_) return;  // stopped in the middle: the epoch does not count
+  end_epoch();
+}
+
+void FitLoop::end_epoch() {
+  Logs& logs = epoch_logs_;
+  if (state_.steps_per_epoch > 0) state_.steps_per_epoch = state_.step;
+  if (has_validation() && (state_.epoch + 1) % options_.validation_freq == 0) logs.merge(validate());
+  moment_ = Moment::step_or_epoch_end;
   for (const CallbackHandle& callback : callbacks_) callback->on_epoch_end(*this, logs);
-  history.epoch.push_back(epoch_);  // last, because callbacks add numbers
-  for (const auto& [name, value] : logs) history.history[name].push_back(value);
+  state_.history.epoch.push_back(state_.epoch);  // last, because callbacks add numbers
+  for (const auto& [name, value] : logs) state_.history.history[name].push_back(value);
+  state_.in_epoch = false;
+  ++state_.epoch;
+  write_checkpoint();
+}
+
+void FitLoop::begin() {
+  moment_ = Moment::begin;
+  if (!options_.resume.empty()) resume(options_.resume);
+  for (const CallbackHandle& callback : callbacks_) callback->on_train_begin(*this);
+  if (resumed_) restore_callbacks(resumed_->fit, resumed_->tensors, options_.callbacks, options_.allow_changed, resumed_path_);
+  resumed_.reset();
+  write_checkpoint();
 }
 
 History FitLoop::run() {
-  History history;
-  for (const CallbackHandle& callback : callbacks_) callback->on_train_begin(*this);
-  for (epoch_ = options_.initial_epoch; epoch_ < options_.epochs && !stopped_; ++epoch_) run_epoch(history);
-  history.stopped = stopped_;
+  begin();
+  while (state_.epoch < options_.epochs && goes_on()) run_epoch();
+  state_.history.stopped = state_.stopped || paused_;
   if (options_.epochs > 0) training_.finish_fit();
   Logs last;
-  for (const auto& [name, values] : history.history) last[name] = values.back();
+  for (const auto& [name, values] : state_.history.history) last[name] = values.back();
   for (const CallbackHandle& callback : callbacks_) callback->on_train_end(*this, last);
-  return history;
+  return state_.history;
+}
+
+// ---- checkpoints ----
+
+void FitLoop::save_checkpoint(const std::string& directory) {
+  if (moment_ == Moment::other)
+    throw StateError("save_checkpoint: a checkpoint is made between steps: call it from on_train_begin, on_train_batch_end or on_epoch_end");
+  checkpoint_ = directory;
+}
+
+void FitLoop::pause(const std::string& directory) {
+  save_checkpoint(directory);
+  paused_ = true;
+}
+
+// Training must not end for a disk that is full for a while: the checkpoint before stays, and the next one is tried.
+void FitLoop::write_checkpoint() {
+  moment_ = Moment::other;
+  if (checkpoint_.empty()) return;
+  const std::string directory = std::exchange(checkpoint_, {});
+  formats::TrainingState training = training_.state();
+  FitState state = state_;
+  if (source_) state.position = source_->position();
+  training.fit = fit_state_to_json(state, identity(), options_.callbacks, training.tensors);
+  try {
+    train::write_checkpoint(directory, {.graph = training_.graph_, .compile = &training_.compile_, .training = &training, .seed = training_.seed_, .notes = &notes_});
+  } catch (const IoError& error) {
+    std::fputs(fmt::format("linn: the checkpoint of step {} was not saved: {}\n", training_.steps_, error.what()).c_str(), stderr);
+  }
+}
+
+const FitIdentity& FitLoop::identity() {
+  if (!identity_.empty()) return identity_;
+  const io::Json model = formats::model_to_json(training_.graph_, &training_.compile_), network = formats::model_to_json(training_.graph_, nullptr);
+  const LearningRate& rate = training_.compile_.optimizer.description().learning_rate();
+  std::string settings = source_ ? "batches of a data set" : fmt::format("batch_size={}, shuffle={}, validation_split={}", options_.batch_size, options_.shuffle, options_.validation_split);
+  settings += fmt::format(", steps_per_epoch={}", options_.steps_per_epoch);
+  for (const auto& [label, weight] : options_.class_weight) settings += fmt::format(", class_weight[{}]={}", label, weight);
+  if (rate.spans_fit()) settings += fmt::format(", epochs={}, initial_epoch={}", options_.epochs, options_.initial_epoch);
+  identity_ = {{"network", fmt::format("one with checksum {:08x}", io::crc32(io::bytes_of(io::dump_json(network))))},
+               {"compile", io::dump_json(model.at("compile_config"))},
+               {"seed", fmt::format("{}", training_.seed_)},
+               {"data", source_ ? fingerprint(data_) : fingerprint(samples_)},
+               {"settings", settings},
+               {"augment", augment_ == nullptr ? "none" : fmt::format("{} {}", augment_->class_name(), io::dump_json(augment_->config("augment")))},
+               {"precision", fmt::format("{}, accuracy {}", training_.dtype_policy_.name(), options_.accuracy.name())},
+               {"cpu", fmt::format("{}, caches of {} and {} bytes", core::name_of(core::isa()), core::cpu().l1_bytes, core::cpu().l2_bytes)}};
+  return identity_;
+}
+
+void FitLoop::resume(const std::string& path) {
+  if (moment_ != Moment::begin) throw StateError("resume: a fit can only go on from a checkpoint when it begins: call it from on_train_begin, or give fit the option");
+  if (resumed_) return;  // the option goes before callbacks
+  take(read_checkpoint(path));
+}
+
+void FitLoop::take(Checkpoint checkpoint) {
+  const std::string where = checkpoint.path;
+  formats::ModelFile& file = checkpoint.file;
+  if (file.trained_other_layers) throw StateError(fmt::format("{}: was trained with other layers frozen than are frozen here", where));
+  if (!file.training || !file.training->fit.is_object())
+    throw StateError(fmt::format("{}: holds a model, but not the place of a fit; load it with load_model, and fit it", where));
+  const std::string place = where + ": " + formats::training_key;
+  check_identity(file.training->fit, identity(), options_.allow_changed, place);
+  std::vector<Tensor> values;
+  for (const graph::GraphVariable& variable : file.config.graph.variables()) values.push_back(variable.value());
+  detail::set_values(training_.graph_.variables(), values, "the model", where);
+  training_.graph_.touch_values();
+  formats::TrainingState training = *file.training;
+  if (!fits(training.optimizer)) training.optimizer.slots.clear();  // another optimizer, which was allowed, begins anew
+  training_.restore(std::move(training));
+  state_ = fit_state_from_json(file.training->fit, place);
+  resumed_ = std::move(file.training);
+  resumed_path_ = place;
+  restore_place();
+}
+
+// Whether the slots are those of this optimizer.
+bool FitLoop::fits(const OptimizerState& state) const {
+  const OptimizerDescription& optimizer = training_.compile_.optimizer.description();
+  for (std::size_t i = 0; i < state.slots.size(); ++i) {
+    const std::vector<OptimizerSlot> slots = optimizer.slots(state.variables[i]);
+    if (!std::ranges::equal(slots, state.slots[i], [](const OptimizerSlot& slot, const Tensor& value) { return slot.shape == value.shape(); })) return false;
+  }
+  return true;
+}
+
+// What follows from the place.
+void FitLoop::restore_place() {
+  if (!source_) {
+    state_.pass_step = std::min(state_.pass_step, batches_);
+    if (training_.passes_ > 0 && state_.pass_step < batches_) shuffle();
+    return;
+  }
+  if (state_.position && !state_.pass_over) source_->skip_to(*state_.position);
 }
 
 }  // namespace linn::detail::train

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "linn/fit.h"
+#include "train/checkpoint.h"
+#include "train/fit_state.h"
 #include "train/training.h"
 
 namespace linn::detail::train {
@@ -20,14 +22,18 @@ class FitLoop final : public Trainer {
 
   History run();
 
-  std::int64_t epoch() const override { return epoch_; }
+  std::int64_t epoch() const override { return state_.epoch; }
   std::int64_t epochs() const override { return options_.epochs; }
-  std::int64_t steps_per_epoch() const override { return steps_per_epoch_; }
+  std::int64_t steps_per_epoch() const override { return state_.steps_per_epoch; }
   std::vector<std::string> log_names() const override;
-  std::int64_t step() const override { return step_; }
+  std::int64_t step() const override { return state_.step; }
   std::int64_t total_steps() const override { return training_.steps_; }
   double seconds() const override;
-  void stop() override { stopped_ = true; }
+  void stop() override { state_.stopped = true; }
+  void save_checkpoint(const std::string& directory) override;
+  void pause(const std::string& directory) override;
+  bool paused() const override { return paused_; }
+  void resume(const std::string& path) override;
   void log(const std::string& name, double value) override { epoch_logs_[name] = value; }
   std::optional<bool> larger_is_better(std::string_view name) const override;
   double learning_rate() const override;
@@ -48,9 +54,23 @@ class FitLoop final : public Trainer {
   std::int64_t planned_steps() const;
   void begin_epoch();
   void begin_pass();
+  void shuffle();
   void begin_dataset_epoch();
-  void run_epoch(History& history);
-  bool run_step(BatchSums& sums, Logs& logs);
+  void begin();
+  /// Also of an epoch that a checkpoint was made in.
+  void run_epoch();
+  void end_epoch();
+  /// false where the pass through a data set is over.
+  bool run_step(Logs& logs);
+  bool goes_on() const { return !state_.stopped && !paused_; }
+  /// What it is of; made once.
+  const FitIdentity& identity();
+  /// Sets weights, optimizer and place to those of the checkpoint.
+  void take(Checkpoint checkpoint);
+  bool fits(const OptimizerState& state) const;
+  void restore_place();
+  /// Writes the checkpoint that was asked for.
+  void write_checkpoint();
   /// The samples of the next step; false where the pass through a data set is over.
   bool next_batch();
   /// Whether an epoch that ended with its pass is whole.
@@ -60,22 +80,23 @@ class FitLoop final : public Trainer {
   Training& training_;
   const FitOptions& options_;
   const Metadata& notes_;
+  CallbackHandle progress_;                  // what is shown; one of callbacks_, unless nothing is
   std::vector<CallbackHandle> callbacks_;
+  FitState state_;
+  Dataset data_;                             // undefined: samples_ are all of the data
   std::optional<Dataset::Iterator> source_;  // none: samples_ are all of the data
   Samples samples_;                          // of a data set: those of one batch
-  std::int64_t largest_batch_ = 0;           // of a data set
-  std::int64_t seen_ = 0;                    // of a data set: images since the pass began
   layers::DescriptionPtr augment_;           // of the options
   std::optional<Samples> validation_;
-  std::int64_t batches_ = 0;          // of one pass through the data; of a data set its cardinality
-  std::int64_t pass_step_ = 0;        // done in this pass, which may take several epochs
-  bool pass_over_ = false;            // of a data set: the next epoch begins a pass
-  std::vector<std::int64_t> order_;   // of the samples in this pass; empty without shuffling
-  std::int64_t steps_per_epoch_ = 0;  // of this epoch
-  std::int64_t epoch_ = 0;
-  std::int64_t step_ = 0;
-  std::int64_t first_step_ = 0;  // of the model's life, when this fit began
-  bool stopped_ = false;
+  std::int64_t batches_ = 0;         // of one pass through the data; of a data set its cardinality
+  std::vector<std::int64_t> order_;  // of the samples in this pass; empty without shuffling
+  std::string checkpoint_;           // where callbacks asked for one; empty: nowhere
+  bool paused_ = false;
+  FitIdentity identity_;  // empty until somebody asks
+  enum class Moment : std::uint8_t { other, begin, step_or_epoch_end };
+  Moment moment_ = Moment::other;            // which calls of the callbacks are allowed
+  std::optional<formats::TrainingState> resumed_ = {};  // of the checkpoint that it goes on from
+  std::string resumed_path_;
   Logs epoch_logs_;  // one map for all steps, so that a step allocates nothing
   std::chrono::steady_clock::time_point epoch_start_;
 };

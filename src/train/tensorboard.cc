@@ -72,6 +72,15 @@ void TensorBoard::on_train_batch_end(Trainer& trainer, const Logs& logs) {
   for (const auto& [name, value] : logs) writers_->file(true).scalar(batch, "batch_" + name, value);
 }
 
+CallbackState TensorBoard::state() const { return {.numbers = {{"train_batches", static_cast<double>(writers_->train_batches)}}}; }
+
+// In an event file of its own, which TensorBoard shows as one curve with those before.
+void TensorBoard::restore(const CallbackState& state) {
+  if (const auto found = state.numbers.find("train_batches"); found != state.numbers.end()) writers_->train_batches = static_cast<std::int64_t>(found->second);
+  writers_->epoch_begin = Writers::Clock::now();
+  writers_->epoch_iterations = writers_->iterations;
+}
+
 void TensorBoard::on_epoch_end(Trainer& trainer, const Logs& logs) {
   constexpr std::string_view of_validation = "val_";
   const std::int64_t epoch = trainer.epoch();

@@ -53,17 +53,21 @@ Training::Training(graph::Graph& graph, formats::CompileConfig compile, FrozenLa
   }
 }
 
-OptimizerState Training::optimizer_state() const {
+formats::TrainingState Training::state() const {
   OptimizerState state{.steps = steps_, .learning_rate = fixed_rate_, .variables = {}, .slots = slots_};
   for (const graph::GraphVariable& variable : graph_.variables())
     if (variable.trainable_but_for(frozen_)) state.variables.push_back({variable.shape(), variable.name});
-  return state;
+  formats::TrainingState all;
+  all.optimizer = std::move(state);
+  all.passes = passes_;
+  return all;
 }
 
-void Training::restore(OptimizerState state) {
-  steps_ = state.steps;
-  fixed_rate_ = state.learning_rate;
-  slots_ = std::move(state.slots);
+void Training::restore(formats::TrainingState state) {
+  steps_ = state.optimizer.steps;
+  fixed_rate_ = state.optimizer.learning_rate;
+  slots_ = std::move(state.optimizer.slots);
+  passes_ = state.passes;
   networks_.clear();
 }
 

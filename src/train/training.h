@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "formats/model_json.h"
+#include "formats/training_state.h"
 #include "graph/graph.h"
 #include "linn/fit.h"
 #include "linn/formats.h"
@@ -37,10 +38,10 @@ class Training {
   const formats::CompileConfig& compile() const { return compile_; }
   /// Whether a step was taken, and with it the optimizer's slots made.
   bool stepped() const { return steps_ > 0; }
-  /// How far the optimizer has come. The slots share memory with those in use.
-  OptimizerState optimizer_state() const;
+  /// How far it has come. The slots share memory with those in use.
+  formats::TrainingState state() const;
   /// Goes on from there. The slots are those of this optimizer on this graph.
-  void restore(OptimizerState state);
+  void restore(formats::TrainingState state);
 
   History fit(const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes);
   History fit(const Dataset& batches, const FitOptions& options, const Metadata& notes);

@@ -47,6 +47,10 @@ class Told : public Trainer {
   std::int64_t total_steps() const override { return epoch_ + 1; }
   double seconds() const override { return 1; }
   void stop() override { stopped_ = true; }
+  void save_checkpoint(const std::string& /*directory*/) override {}
+  void pause(const std::string& /*directory*/) override {}
+  bool paused() const override { return false; }
+  void resume(const std::string& /*directory*/) override {}
   void log(const std::string&, double) override {}
   std::optional<bool> larger_is_better(std::string_view name) const override { return name.ends_with("accuracy"); }
   double learning_rate() const override { return rate_; }

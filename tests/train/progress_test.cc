@@ -51,6 +51,10 @@ class FakeTrainer : public Trainer {
   std::int64_t total_steps() const override { return step_; }
   double seconds() const override { return seconds_; }
   void stop() override {}
+  void save_checkpoint(const std::string& /*directory*/) override {}
+  void pause(const std::string& /*directory*/) override {}
+  bool paused() const override { return false; }
+  void resume(const std::string& /*directory*/) override {}
   void log(const std::string&, double) override {}
   std::optional<bool> larger_is_better(std::string_view) const override { return std::nullopt; }
   double learning_rate() const override { return 0.001; }

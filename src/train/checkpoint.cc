@@ -1,0 +1,65 @@
+#include "train/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <vector>
+
+#include "core/text_cells.h"
+#include "formats/safetensors_model.h"
+#include "io/file.h"
+#include "linn/error.h"
+
+namespace linn::detail::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_there(const std::string& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+void say(const std::string& path, const std::string& text) {
+  std::fputs(fmt::format("linn: {}: {}\n", core::printable(path), core::printable(text)).c_str(), stderr);
+}
+
+formats::ModelFile read_one(const std::string& path) { return formats::read_safetensors_model(io::read_file(path), path); }
+
+}  // namespace
+
+std::string checkpoint_path(const std::string& directory) { return (fs::path(directory) / "checkpoint.safetensors").string(); }
+std::string previous_checkpoint_path(const std::string& directory) { return (fs::path(directory) / "checkpoint.previous.safetensors").string(); }
+
+bool has_checkpoint(const std::string& directory) { return is_there(checkpoint_path(directory)) || is_there(previous_checkpoint_path(directory)); }
+
+void write_checkpoint(const std::string& directory, const formats::SavedModel& model) {
+  io::make_directories(directory);
+  const std::string path = checkpoint_path(directory);
+  if (is_there(path)) io::rename_file(path, previous_checkpoint_path(directory));
+  formats::write_safetensors_model(path, model);
+}
+
+void remove_checkpoints(const std::string& directory) {
+  for (const std::string& path : {checkpoint_path(directory), previous_checkpoint_path(directory)}) io::remove_file(path);
+}
+
+Checkpoint read_checkpoint(const std::string& path) {
+  if (!fs::is_directory(path)) return {path, read_one(path)};
+  const std::string last = checkpoint_path(path), previous = previous_checkpoint_path(path);
+  if (!has_checkpoint(path)) throw IoError(fmt::format("{}: there is no checkpoint (checkpoint.safetensors) to go on from", path));
+  if (!is_there(last)) {
+    say(last, "is missing, as after an interrupted save; the checkpoint before it is used");
+    return {previous, read_one(previous)};
+  }
+  try {
+    return {last, read_one(last)};
+  } catch (const FormatError& error) {
+    if (!is_there(previous)) throw;
+    say(last, fmt::format("is damaged ({}); the checkpoint before it is used", error.what()));
+  }
+  return {previous, read_one(previous)};
+}
+
+}  // namespace linn::detail::train
