@@ -267,8 +267,6 @@ class BackupAndRestore : public Callback {
   void on_train_end(Trainer& trainer, const Logs& logs) override;
   void on_epoch_end(Trainer& trainer, const Logs& logs) override;
   void on_train_batch_end(Trainer& trainer, const Logs& logs) override;
-  CallbackState state() const override;
-  void restore(const CallbackState& state) override;
 
  private:
   struct Lock;

@@ -110,6 +110,18 @@ class PythonCallback final : public Callback {
   void on_predict_batch_begin(std::int64_t batch) override { call("on_predict_batch_begin", nullptr, batch); }
   void on_predict_batch_end(std::int64_t batch) override { call("on_predict_batch_end", nullptr, batch); }
 
+  CallbackState state() const override {
+    const nb::gil_scoped_acquire hold;
+    const nb::object text = callback_.attr("_state_text")();
+    if (text.is_none()) return {};
+    return {.texts = {{nb::cast<std::string>(nb::str(nb::type_name(callback_.type()))), nb::cast<std::string>(text)}}};
+  }
+  void restore(const CallbackState& state) override {
+    const nb::gil_scoped_acquire hold;
+    const auto found = state.texts.find(nb::cast<std::string>(nb::str(nb::type_name(callback_.type()))));
+    if (found != state.texts.end()) callback_.attr("_restore_text")(found->second);
+  }
+
  private:
   void call(const char* method, Trainer* trainer, std::optional<std::int64_t> number = {}, const Logs* logs = nullptr) {
     bool is_own = false;
@@ -152,6 +164,13 @@ Native model_checkpoint(const std::string& path, const std::string& monitor, int
                                             .mode = mode,
                                             .save_freq = save_freq ? SaveFrequency(*save_freq) : SaveFrequency("epoch"),
                                             .initial_value_threshold = initial_value_threshold})};
+}
+
+Native backup_and_restore(const std::string& directory, std::optional<std::int64_t> save_freq, bool double_checkpoint, bool delete_checkpoint, double every_seconds) {
+  return {callbacks::BackupAndRestore(directory, {.save_freq = save_freq ? SaveFrequency(*save_freq) : SaveFrequency("epoch"),
+                                                  .double_checkpoint = double_checkpoint,
+                                                  .delete_checkpoint = delete_checkpoint,
+                                                  .every_seconds = every_seconds})};
 }
 
 Native csv_logger(const std::string& path, const std::string& separator, bool append) {
@@ -207,6 +226,8 @@ void bind_callbacks(nb::module_& module) {
              nb::arg("baseline").none(), nb::arg("restore_best_weights"), nb::arg("start_from_epoch"));
   module.def("model_checkpoint", &model_checkpoint, nb::arg("path"), nb::arg("monitor"), nb::arg("verbose"), nb::arg("save_best_only"),
              nb::arg("save_weights_only"), nb::arg("mode"), nb::arg("save_freq").none(), nb::arg("initial_value_threshold").none());
+  module.def("backup_and_restore", &backup_and_restore, nb::arg("directory"), nb::arg("save_freq").none(), nb::arg("double_checkpoint"),
+             nb::arg("delete_checkpoint"), nb::arg("every_seconds"));
   module.def("csv_logger", &csv_logger);
   module.def("tensor_board", &tensor_board);
   nb::class_<Trainer>(module, "Trainer")

@@ -55,15 +55,6 @@ float converted(double value, double scale, double offset) {
   return static_cast<float>(scale > 1 && std::abs(result - whole) < 1e-3 ? whole : result);
 }
 
-Tensor affine(const Tensor& images, double scale, double offset) {
-  const Tensor wide = images.astype(DType::f32);
-  Tensor result(images.shape());
-  const auto from = wide.values<float>();
-  const auto to = result.values<float>();
-  for (std::size_t i = 0; i < to.size(); ++i) to[i] = converted(static_cast<double>(from[i]), scale, offset);
-  return result;
-}
-
 // Whether values of no known unit may be of the kind that the model knows.
 bool alike(const detail::data::ValueRange& range, const detail::data::ValueRange& known) {
   const double width = known.largest - known.least;
@@ -77,6 +68,15 @@ std::vector<double> background_of(const Model& model, const Tensor& images) {
 }
 
 }  // namespace
+
+Tensor affine(const Tensor& images, double scale, double offset) {
+  const Tensor wide = images.astype(DType::f32);
+  Tensor result(images.shape());
+  const auto from = wide.values<float>();
+  const auto to = result.values<float>();
+  for (std::size_t i = 0; i < to.size(); ++i) to[i] = converted(static_cast<double>(from[i]), scale, offset);
+  return result;
+}
 
 std::optional<TrainedOn> trained_on(const Model& model) {
   const auto found = model.metadata().find(range_key);

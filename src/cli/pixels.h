@@ -35,6 +35,8 @@ struct Pixels {
   double scale = 1, offset = 0;  // what the values were multiplied by, and what was added
   std::string note;              // says so: "uint8 from 0 to 255"
 };
+/// Each value times `scale`, plus `offset`, in float32; bytes that were divided by 255 become bytes again.
+Tensor affine(const Tensor& images, double scale, double offset);
 /// The images in the range that the model was trained on: between 0..1, 0..255, 0..65535 and -1..1 values are converted. A picture from a file
 /// (`picture`) holds bytes, whichever occur. Where a model does not say what it was trained on, the constants of its first layers tell whether it is
 /// made for bytes or for values from 0 to 1. `option` (--scale) multiplies, and nothing is checked then.

@@ -12,6 +12,7 @@
 #include "cli/described_text.h"
 #include "cli/interrupt.h"
 #include "cli/pixels.h"
+#include "cli/streamed_data.h"
 #include "cli/training_run.h"
 #include "data/dataset.h"
 #include "linn/augment.h"
@@ -81,7 +82,7 @@ class Train {
     announce(model);
     fit(model, y_train);
     save(model);
-    if (!stopped_ && data_.x_test.defined()) measure(model, y_test);
+    if (!stopped_ && has_test()) measure(model, y_test);
     emit(common_, {{"event", stopped_ || interrupted() ? "interrupted" : "done"},
                    {"saved", options_.out.empty() ? detail::io::Json(nullptr) : detail::io::Json(options_.out)}});
     return stopped_ || interrupted() ? interrupted_code() : exit_ok;
@@ -105,14 +106,23 @@ class Train {
     return std::filesystem::exists(has_model_ending(out) ? std::filesystem::path(out) : std::filesystem::path(out) / "model.safetensors");
   }
 
-  std::int64_t images() const { return data_.x_train.shape()[0]; }
+  std::int64_t images() const { return streamed_ ? images_streamed_ : data_.x_train.shape()[0]; }
+  bool has_test() const { return streamed_ ? streamed_->test_images() > 0 : data_.x_test.defined(); }
 
   void load() {
     path_ = data_path(run_.data.path);
-    data_ = load_data(common_, run_.data, nullptr);
+    streamed_ = StreamedData::open(common_, run_);
+    run_.stream = streamed_.has_value();  // a run that is repeated elsewhere takes the same way
+    if (streamed_) {
+      images_streamed_ = streamed_->images();
+      streamed_->split(run_.validation_split);
+    }
+    data_ = streamed_ ? streamed_->sample() : load_data(common_, run_.data, nullptr);
     if (!data_.x_train.defined()) throw DataError(fmt::format("{}: holds test images only; x_train and y_train are needed to train", path_));
-    data_.x_train = first_rows(data_.x_train, run_.limit);
-    data_.y_train = first_rows(data_.y_train, run_.limit);
+    if (!streamed_) {
+      data_.x_train = first_rows(data_.x_train, run_.limit);
+      data_.y_train = first_rows(data_.y_train, run_.limit);
+    }
     if (run_.canvas == 0) return;
     data_.x_train = shift::on_canvas(data_.x_train, run_.canvas, run_.canvas);
     if (data_.x_test.defined()) data_.x_test = shift::on_canvas(data_.x_test, run_.canvas, run_.canvas);
@@ -137,6 +147,7 @@ class Train {
       data_.x_train = std::move(pixels.images);
       note_ = std::move(pixels.note);
       scale_ = pixels.scale;
+      converted_ = {.images = {}, .scale = pixels.scale, .offset = pixels.offset, .note = {}};
     } else {
       scale_ = training_scale(model, data_.x_train, data_.train_where, run_.scale);
       if (scale_ != 1) model = model.with_first_layer(Rescaling(scale_));
@@ -145,6 +156,7 @@ class Train {
                           scale_ == 1 ? std::string("not scaled")
                                       : fmt::format("a Rescaling by {} stands in front of the network", scale_text(scale_)));
     }
+    if (streamed_) streamed_->convert({.images = {}, .scale = known ? converted_.scale : 1, .offset = converted_.offset, .note = note_}, run_.canvas);
     if (!data_.x_test.defined()) return;
     Pixels pixels = as_trained(model, data_.x_test, data_.test_where, known ? run_.scale : "");
     data_.x_test = std::move(pixels.images);
@@ -199,7 +211,7 @@ class Train {
     say(common_, "pixels: {}\n", note_);
     say(common_, "model: {}, {} parameters; {} threads, seed {}\n", run_.model, thousands(model.count_params()), threads(), run_.seed);
     say(common_, "{}{}\n", compile_text(model), run_.augment.empty() ? "" : fmt::format(", images changed at random by {}", run_.augment));
-    if (!data_.x_test.defined() && run_.validation_split == 0)
+    if (!has_test() && run_.validation_split == 0)
       say(common_, "no test images came: --validation-split 0.1 keeps the last tenth of the training images to measure on\n");
     const detail::io::Json compiled = shift::compile_config(model);
     emit(common_,
@@ -236,7 +248,13 @@ class Train {
         callbacks::EarlyStoppingOptions{.patience = run_.patience.value_or(0), .restore_best_weights = true});
     if (run_.patience) fit.callbacks.push_back(early);
     remember_interrupt();
-    about(data_.train_where, [&] { return model.fit(data_.x_train, y, fit); });
+    about(data_.train_where, [&] {
+      if (!streamed_) return model.fit(data_.x_train, y, fit);
+      fit.validation_split = 0;
+      fit.validation_data.dataset = streamed_->validation_batches(model, run_.batch_size);
+      return model.fit(streamed_->training_batches(model, run_.seed, run_.batch_size), fit);
+    });
+    if (streamed_) say(common_, "{}", streamed_->skipped_text());
     stopped_ = interrupted();
     if (early->stopped_epoch() >= 0)
       say(common_, "stopped after epoch {}: val_loss was best in epoch {}, whose weights are kept\n", early->stopped_epoch() + 1, early->best_epoch() + 1);
@@ -257,13 +275,16 @@ class Train {
   }
 
   void measure(Model& model, const Tensor& y) const {
+    const EvaluateOptions options{.batch_size = 256, .verbose = Verbose::silent, .accuracy = accuracy_};
     const Logs logs = about(data_.test_where, [&] {
-      return model.evaluate(data_.x_test, y, {.batch_size = 256, .verbose = Verbose::silent, .accuracy = accuracy_});
+      if (streamed_) return model.evaluate(streamed_->test_batches(model, options.batch_size), options);
+      return model.evaluate(data_.x_test, y, options);
     });
-    say(common_, "{} test images{}\n", thousands(data_.x_test.shape()[0]), detail::train::logs_text(logs));
+    const std::int64_t count = streamed_ ? streamed_->test_images() : data_.x_test.shape()[0];
+    say(common_, "{} test images{}\n", thousands(count), detail::train::logs_text(logs));
     detail::io::Json event = logs_event("evaluate", logs);
     event["part"] = "test";
-    event["images"] = data_.x_test.shape()[0];
+    event["images"] = count;
     emit(common_, event);
   }
 
@@ -275,6 +296,9 @@ class Train {
   std::string path_;
   detail::data::Dataset data_;
   Shape image_;
+  std::optional<StreamedData> streamed_;  // data_ is a sample of them
+  std::int64_t images_streamed_ = 0;
+  Pixels converted_;     // how, for a model that knows its range
   double scale_ = 1;     // of the Rescaling in front
   std::string note_;     // what the pixels are
   bool stopped_ = false;
@@ -319,6 +343,12 @@ void add_data_options(CLI::App& app, TrainingRun& run) {
       ->type_name("X");
   add_whole(app, "--limit", run.limit, 0, largest, "train on the first N images only")->type_name("N");
   add_whole(app, "--canvas", run.canvas, 0, largest, "lay the images onto the middle of N x N zeros first")->type_name("N");
+}
+
+void add_streaming(CLI::App& app, TrainingRun& run) {
+  app.add_flag("--stream", run.stream, "read images in folders while training, so that they need not fit into memory [where they take more than half of it]");
+  app.add_flag("--cache", run.cache, "the same, and keep the images in memory once they are decoded");
+  app.add_flag("--skip-broken", run.skip_broken, "the same, and leave out images that cannot be read; they are counted and named [an error]");
 }
 
 void add_fit_options(CLI::App& app, TrainingRun& run) {
@@ -413,6 +443,7 @@ Action add_train(CLI::App& app) {
       ->type_name("PATH");
   add_resume(app, *options);
   add_data_options(app, run);
+  add_streaming(app, run);
   add_fit_options(app, run);
   add_compile_options(app, run, options->rate);
   add_text(app, "--recipe", options->recipe, recipes_text() + "; in place of --epochs, --batch-size and what the model is compiled with")

@@ -14,6 +14,8 @@ namespace linn::cli {
 /// The members carry the names of the command's options. The same run on the same data gives the same bits on any number of threads.
 struct TrainingRun {
   DataOptions data;
+  /// Images in folders are read while training; kept in memory then; those that cannot be read are left out.
+  bool stream = false, cache = false, skip_broken = false;
   std::int64_t limit = 0;
   std::int64_t canvas = 0;
   std::string scale;

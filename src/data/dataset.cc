@@ -301,6 +301,14 @@ void check_parts(const Dataset& data) {
 
 }  // namespace
 
+bool holds_image_files(const std::string& path) {
+  if (is_directory(path)) {
+    const std::unique_ptr<FileTree> tree = open_directory(path);
+    return !find_idx_files(*tree).any() && std::any_of(tree->files().begin(), tree->files().end(), is_image);
+  }
+  return path.ends_with(".zip") && exists(path) && holds_images(io::read_file(path), path);
+}
+
 Tensor checked_labels(const Tensor& labels, const std::string& where) {
   const Shape& shape = labels.shape();
   const bool column = shape.rank() == 2 && shape[1] == 1;

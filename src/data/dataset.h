@@ -39,6 +39,9 @@ enum class Labels : std::uint8_t { needed, optional };
 /// test images of different sizes; beyond that what the readers throw.
 Dataset load_dataset(const std::string& path, Labels labels = Labels::needed, const ImageFolderOptions& images = {});
 
+/// Whether load_dataset would read images in folders: a directory, or a ZIP archive without arrays. Opens no image.
+bool holds_image_files(const std::string& path);
+
 /// Labels checked and brought to (N) as above. `where` begins the message.
 Tensor checked_labels(const Tensor& labels, const std::string& where);
 

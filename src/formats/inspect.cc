@@ -18,6 +18,7 @@
 #include "formats/onnx/constant.h"
 #include "formats/onnx/proto.h"
 #include "formats/safetensors.h"
+#include "formats/training_state.h"
 #include "io/bytes.h"
 #include "io/checksum.h"
 #include "io/elements.h"
@@ -200,13 +201,24 @@ class Inspector {
     result_.bytes = std::filesystem::file_size(file);
     const SafetensorsHeader header = read_safetensors_header(file);
     for (const auto& [key, value] : header.metadata) add_fact(key, value);
+    add_training(header);
     if (!with_values_) {
-      for (const SafetensorsHeader::Entry& entry : header.entries) add(entry.name, io::name_of(entry.type), entry.shape, {});
+      for (const SafetensorsHeader::Entry& entry : header.entries)
+        if (!is_training_tensor(entry.name)) add(entry.name, io::name_of(entry.type), entry.shape, {});
       return;
     }
     const NamedTensors tensors = load_safetensors(file);
     for (const auto& [name, tensor] : tensors)
-      add(name, io::name_of(io::file_type_of(tensor.dtype())), tensor.shape(), [&tensor = tensor] { return tensor; });
+      if (!is_training_tensor(name)) add(name, io::name_of(io::file_type_of(tensor.dtype())), tensor.shape(), [&tensor = tensor] { return tensor; });
+  }
+
+  // What is no weight, in a line.
+  void add_training(const SafetensorsHeader& header) {
+    std::uint64_t bytes = 0;
+    std::int64_t count = 0;
+    for (const SafetensorsHeader::Entry& entry : header.entries)
+      if (is_training_tensor(entry.name)) ++count, bytes += entry.end - entry.begin;
+    if (count > 0) add_fact("tensors of the training's state", fmt::format("{}, {} bytes; not listed below", count, bytes));
   }
 
   std::string path_;

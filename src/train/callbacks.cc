@@ -213,6 +213,7 @@ BackupAndRestore::BackupAndRestore(std::string backup_dir, BackupAndRestoreOptio
 void BackupAndRestore::on_train_begin(Trainer& trainer) {
   detail::io::make_directories(directory_);
   lock_ = std::make_shared<Lock>(directory_);
+  detail::train::remove_unfinished_files(directory_);
   unsaved_steps_ = 0;
   saved_ = std::chrono::steady_clock::now();
   if (options_.restore && detail::train::has_checkpoint(directory_))
@@ -240,9 +241,6 @@ void BackupAndRestore::on_train_end(Trainer& trainer, const Logs& /*logs*/) {
   if (options_.delete_checkpoint && !trainer.paused()) detail::train::remove_checkpoints(directory_);
   lock_.reset();
 }
-
-CallbackState BackupAndRestore::state() const { return {.numbers = {{"unsaved_steps", number_of(unsaved_steps_)}}}; }
-void BackupAndRestore::restore(const CallbackState& state) { unsaved_steps_ = whole_in(state, "unsaved_steps", 0); }
 
 // ---- CSVLogger ---------------------------------------------------------------------------------------------------
 

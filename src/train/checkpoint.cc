@@ -41,6 +41,14 @@ void write_checkpoint(const std::string& directory, const formats::SavedModel& m
   formats::write_safetensors_model(path, model);
 }
 
+void remove_unfinished_files(const std::string& directory) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("checkpoint.safetensors.") && name.ends_with(".tmp")) io::remove_file(entry.path().string());
+  }
+}
+
 void remove_checkpoints(const std::string& directory) {
   for (const std::string& path : {checkpoint_path(directory), previous_checkpoint_path(directory)}) io::remove_file(path);
 }

@@ -14,6 +14,8 @@ std::string previous_checkpoint_path(const std::string& directory);
 bool has_checkpoint(const std::string& directory);
 /// Makes the directory if needed. Throws IoError; then there is at least the checkpoint that was there before.
 void write_checkpoint(const std::string& directory, const formats::SavedModel& model);
+/// Removes what a process that was killed in the middle of a save left beside them: for the one who holds the directory's lock.
+void remove_unfinished_files(const std::string& directory);
 /// Removes both.
 void remove_checkpoints(const std::string& directory);
 

@@ -70,7 +70,8 @@ class Process {
     }
   }
 
-  void interrupt() const { ::kill(pid_, SIGINT); }
+  void interrupt() const { signal(SIGINT); }
+  void signal(int number) const { ::kill(pid_, number); }
   bool wait_for_output(const std::string& text) const {
     for (int i = 0; i < 6000; ++i) {
       if (tests::text_of(out_).find(text) != std::string::npos || tests::text_of(err_).find(text) != std::string::npos) return true;

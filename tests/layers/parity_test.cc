@@ -153,7 +153,7 @@ std::set<std::string> names_of(schema::Kind kind) {
 std::set<std::string> callback_names() {
   return {LINN_NAME(EarlyStopping),         LINN_NAME(ModelCheckpoint), LINN_NAME(CSVLogger),      LINN_NAME(ReduceLROnPlateau),
           LINN_NAME(LearningRateScheduler), LINN_NAME(TerminateOnNaN),  LINN_NAME(LambdaCallback), LINN_NAME(SwapEMAWeights),
-          LINN_NAME(TensorBoard), "Callback"};
+          LINN_NAME(TensorBoard),           LINN_NAME(BackupAndRestore), "Callback"};
 }
 #undef LINN_NAME
 

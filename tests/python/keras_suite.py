@@ -106,7 +106,7 @@ NAMES_OUT = {
         "inner functions of Keras": "validate_float_arg",
     },
     "callbacks": {
-        "a callback that linn does not have": "BackupAndRestore RemoteMonitor TensorBoard OrbaxCheckpoint MonitorCallback",
+        "a callback that linn does not have": "RemoteMonitor TensorBoard OrbaxCheckpoint MonitorCallback",
     },
     "applications": {"a network that linn does not have": "mobilenet MobileNet"},
     "models": {"inner functions of Keras": "clone_layer functional_like_constructor serialize_node"},

@@ -239,3 +239,55 @@ def test_a_generator_that_fails():
 
     with pytest.raises(ZeroDivisionError, match="in the data"):
         model().fit(failing(), verbose=0)
+
+
+class Interrupts(keras.callbacks.Callback):
+    """Fails like a machine that loses its power, in the middle of the second epoch."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.model.optimizer.iterations == 7:
+            raise KeyboardInterrupt
+
+
+class Remembers(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.losses = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.losses.append(logs["loss"])
+
+    def save_state(self):
+        return self.losses
+
+    def restore_state(self, state):
+        self.losses = state
+
+
+@pytest.mark.parametrize("save_freq", ["epoch", 3])
+def test_backup_and_restore_is_exact(tmp_path, save_freq):
+    def fit(*callbacks):
+        keras.utils.set_random_seed(1)
+        made, remembers = model(), Remembers()
+        plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1, factor=0.5, min_delta=1)
+        history = made.fit(X, Y, batch_size=8, epochs=4, verbose=0, callbacks=[remembers, plateau, *callbacks])
+        return made.get_weights(), history.history, history.epoch, remembers.losses
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(str(tmp_path / "backup"), save_freq=save_freq)
+
+    straight = fit()
+    with pytest.raises(KeyboardInterrupt):
+        fit(backup(), Interrupts())
+    assert (tmp_path / "backup" / "checkpoint.safetensors").exists()
+    resumed = fit(backup())
+    for a, b in zip(straight[0], resumed[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert resumed[1:] == straight[1:]
+    assert not list((tmp_path / "backup").iterdir())
+
+
+def test_backup_and_restore_refuses(tmp_path):
+    with pytest.raises(ValueError, match="save_freq"):
+        keras.callbacks.BackupAndRestore(tmp_path, save_freq="batch")
+    with pytest.raises(ValueError, match="backup_dir is empty"):
+        keras.callbacks.BackupAndRestore("")

@@ -2,6 +2,7 @@
 
 import collections
 import inspect
+import json
 import math
 import warnings
 
@@ -86,6 +87,20 @@ class Callback:
     def on_predict_batch_end(self, batch, logs=None):
         """After each batch of predict."""
 
+    def save_state(self):
+        """What a checkpoint of BackupAndRestore keeps of it: what JSON can hold, or None for nothing."""
+        return None
+
+    def restore_state(self, state):
+        """Called behind on_train_begin with what save_state gave, when training goes on from a checkpoint."""
+
+    def _state_text(self):
+        state = self.save_state()
+        return None if state is None else json.dumps(state)
+
+    def _restore_text(self, text):
+        self.restore_state(json.loads(text))
+
     def _own_methods(self):
         # The engine calls what is overridden, so that a step costs nothing where nobody listens.
         def is_own(name):
@@ -128,6 +143,13 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in lists_joined(logs or {}).items():
             self.history.setdefault(name, []).append(value)
+
+    def save_state(self):
+        return {"epoch": self.epoch, "history": {name: [np.asarray(value).tolist() for value in values] for name, values in self.history.items()}}
+
+    def restore_state(self, state):
+        self.epoch = state["epoch"]
+        self.history = {name: [np.array(value, np.float32) if isinstance(value, list) else value for value in values] for name, values in state["history"].items()}
 
     def _value(self, name, i):
         values = self.history[name]
@@ -221,6 +243,12 @@ class ReduceLROnPlateau(Callback):
 
     def on_train_begin(self, logs=None):
         self._reset()
+
+    def save_state(self):
+        return [self.best, self.wait, self.cooldown_counter]
+
+    def restore_state(self, state):
+        self.best, self.wait, self.cooldown_counter = state
 
     def in_cooldown(self):
         return self.cooldown_counter > 0
@@ -340,6 +368,28 @@ class ModelCheckpoint(_Native):
         self._engine = _linn.model_checkpoint(self.filepath, monitor, int(verbose), save_best_only, save_weights_only, mode, steps, threshold)
 
 
+class BackupAndRestore(_Native):
+    """Writes checkpoints, and goes on from the last one when a training begins and the directory holds one, wherever in an epoch it ended: the weights at
+    the end are, bit for bit, those of a training that was never interrupted (Keras goes on with the next epoch, and its data come in another order).
+
+    Args:
+        backup_dir: The directory.
+        save_freq: "epoch", or a number of steps.
+        double_checkpoint: Also at the end of each epoch, with a number of steps.
+        delete_checkpoint: Whether the checkpoints go when training has come to its end.
+        every_seconds: In place of save_freq: after so many seconds, at the end of a step.
+
+    Batches from a generator begin anew when training goes on; data that are to go on within an epoch are arrays.
+    """
+
+    def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True, every_seconds=0):
+        super().__init__()
+        if save_freq != "epoch" and not isinstance(save_freq, int):
+            raise errors.ValueError(f'BackupAndRestore: save_freq is {save_freq!r}; "epoch" or a number of steps is allowed')
+        steps = None if save_freq == "epoch" else save_freq
+        self._engine = _linn.backup_and_restore(str(backup_dir), steps, bool(double_checkpoint), bool(delete_checkpoint), float(every_seconds))
+
+
 class CSVLogger(_Native):
     """Writes one line an epoch to a file.
 
@@ -365,6 +415,12 @@ class SwapEMAWeights(Callback):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
         self._averages_shown = False
+
+    def save_state(self):
+        return self._averages_shown
+
+    def restore_state(self, state):
+        self._averages_shown = state
 
     def _show_averages(self, show):
         if self._averages_shown != show:

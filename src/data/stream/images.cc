@@ -97,7 +97,7 @@ class ImagesNode final : public IndexedNode {
                                   where(i), where(first_)));
     const bool fits = shape[0] == size_.height && shape[1] == size_.width;
     if (!fits && !options_.image_size.is_set())
-      throw DataError(fmt::format("{}: has {} x {} pixels, but the first image, {}, has {} x {}; give image_size, to which all are resized", where(i), shape[0],
+      throw DataError(fmt::format("{}: has {} x {} pixels, but the first image, {}, has {} x {}; give image_size (`--resize`), to which all are resized", where(i), shape[0],
                                   shape[1], where(first_), size_.height, size_.width));
     const Tensor coloured = with_channels(image, channels_);
     return fits ? coloured : resized(coloured, size_);
