@@ -344,7 +344,8 @@ void bind_model(nb::module_& module) {
              m.set_weights(weights);
            })
       .def("named_weights", &Model::named_weights)
-      .def("save", &Model::save)
+      .def("save", [](const Model& model, const std::string& path, bool include_optimizer) { model.save(path, {.include_optimizer = include_optimizer}); }, nb::arg("path"),
+           nb::arg("include_optimizer") = true)
       .def("save_weights",
            [](const Model& m, const std::string& path, const std::string& layout, std::uint64_t max_shard_size) {
              m.save_weights(path, {.layout = layout, .max_shard_size = max_shard_size});

@@ -35,6 +35,8 @@ class StreamedData {
   Dataset validation_batches(const Model& model, std::int64_t batch_size) const;
   Dataset test_batches(const Model& model, std::int64_t batch_size) const;
 
+  /// Test images that could not be read so far.
+  std::int64_t skipped_test_images() const { return test_.defined() ? test_.skipped().count : 0; }
   /// "3 images could not be read and were left out", with the first reasons; empty where there are none.
   std::string skipped_text() const;
 

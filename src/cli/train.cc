@@ -83,6 +83,7 @@ class Train {
     fit(model, y_train);
     save(model);
     if (!stopped_ && has_test()) measure(model, y_test);
+    if (streamed_) say(common_, "{}", streamed_->skipped_text());
     emit(common_, {{"event", stopped_ || interrupted() ? "interrupted" : "done"},
                    {"saved", options_.out.empty() ? detail::io::Json(nullptr) : detail::io::Json(options_.out)}});
     return stopped_ || interrupted() ? interrupted_code() : exit_ok;
@@ -254,7 +255,6 @@ class Train {
       fit.validation_data.dataset = streamed_->validation_batches(model, run_.batch_size);
       return model.fit(streamed_->training_batches(model, run_.seed, run_.batch_size), fit);
     });
-    if (streamed_) say(common_, "{}", streamed_->skipped_text());
     stopped_ = interrupted();
     if (early->stopped_epoch() >= 0)
       say(common_, "stopped after epoch {}: val_loss was best in epoch {}, whose weights are kept\n", early->stopped_epoch() + 1, early->best_epoch() + 1);
@@ -280,7 +280,7 @@ class Train {
       if (streamed_) return model.evaluate(streamed_->test_batches(model, options.batch_size), options);
       return model.evaluate(data_.x_test, y, options);
     });
-    const std::int64_t count = streamed_ ? streamed_->test_images() : data_.x_test.shape()[0];
+    const std::int64_t count = streamed_ ? streamed_->test_images() - streamed_->skipped_test_images() : data_.x_test.shape()[0];
     say(common_, "{} test images{}\n", thousands(count), detail::train::logs_text(logs));
     detail::io::Json event = logs_event("evaluate", logs);
     event["part"] = "test";

@@ -257,20 +257,20 @@ class Model(Trains, _layers.HasWeights):
 
     # ---- files ----
 
-    def save(self, filepath, overwrite=True, **kwargs):
-        """Writes the model with its weights and what it was compiled with. ".keras" and ".h5" are Keras's files, ".onnx" is ONNX, ".safetensors",
+    def save(self, filepath, overwrite=True, include_optimizer=True, **kwargs):
+        """Writes the model with its weights, what it was compiled with and how far its optimizer has come (include_optimizer). ".keras" and ".h5" are Keras's files, ".onnx" is ONNX, ".safetensors",
         and any other name is a directory. The old file stays until the new one is whole."""
         path = os.fspath(filepath)
         if not overwrite and os.path.exists(path):
             raise errors.ValueError(f"save: {path} is there already, and overwrite is False")
-        self._engine.save(path)
+        self._engine.save(path, bool(include_optimizer))
 
     def export(self, filepath, format="onnx", verbose=None, input_signature=None, **kwargs):
         """Writes an ONNX file."""
         if format != "onnx":
             raise errors.ValueError(f'export: format is {format!r}; "onnx" is supported')
         path = os.fspath(filepath)
-        self._engine.save(path if path.endswith(".onnx") else path + ".onnx")
+        self._engine.save(path if path.endswith(".onnx") else path + ".onnx", False)
 
     def save_weights(self, filepath, overwrite=True, max_shard_size=None, layout="keras"):
         """Writes the weights: ".weights.h5", ".weights.json" (in files of max_shard_size GB), ".h5", ".npz" or safetensors."""
