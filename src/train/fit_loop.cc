@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <utility>
 
 #include "core/checked.h"
@@ -23,6 +24,30 @@
 
 namespace linn::detail::train {
 namespace {
+
+using Names = std::map<std::string, std::string>;
+
+void number_names(const io::Json& json, Names& numbers) {
+  if (!json.is_structured()) return;
+  if (json.is_object() && json.contains("name") && json["name"].is_string()) numbers.emplace(json["name"].get<std::string>(), fmt::format("#{}", numbers.size()));
+  for (const io::Json& part : json) number_names(part, numbers);
+}
+
+void put_numbers(io::Json& json, const Names& numbers) {
+  if (json.is_string()) {
+    if (const auto found = numbers.find(json.get_ref<const std::string&>()); found != numbers.end()) json = found->second;
+  } else if (json.is_structured()) {
+    for (io::Json& part : json) put_numbers(part, numbers);
+  }
+}
+
+// A network with numbers in place of names: the same program may call a layer "dense" once and "dense_1" the next time.
+io::Json without_names(io::Json network) {
+  Names numbers;
+  number_names(network, numbers);
+  put_numbers(network, numbers);
+  return network;
+}
 
 void check_at_least(const char* field, std::int64_t value, std::int64_t least) {
   if (value < least) throw ValueError(fmt::format("fit: {} is {}; it must be {} or more", field, value, least));
@@ -345,7 +370,8 @@ void FitLoop::write_checkpoint() {
 
 const FitIdentity& FitLoop::identity() {
   if (!identity_.empty()) return identity_;
-  const io::Json model = formats::model_to_json(training_.graph_, &training_.compile_), network = formats::model_to_json(training_.graph_, nullptr);
+  const io::Json model = formats::model_to_json(training_.graph_, &training_.compile_);
+  const io::Json network = without_names(formats::model_to_json(training_.graph_, nullptr));
   const LearningRate& rate = training_.compile_.optimizer.description().learning_rate();
   std::string settings = source_ ? "batches of a data set" : fmt::format("batch_size={}, shuffle={}, validation_split={}", options_.batch_size, options_.shuffle, options_.validation_split);
   settings += fmt::format(", steps_per_epoch={}", options_.steps_per_epoch);

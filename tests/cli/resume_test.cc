@@ -16,7 +16,7 @@ class ResumeCommand : public Command {
   std::vector<std::string> train(const std::string& out, const std::vector<std::string>& more = {}) {
     if (data_.empty()) data_ = small_data();
     std::vector<std::string> arguments = {"train", "--data", data_, "--batch-size", "8", "--out", path(out)};
-    for (const auto& [name, value] : {std::pair("--epochs", "100"), std::pair("--seed", "3")})
+    for (const auto& [name, value] : {std::pair("--epochs", "40"), std::pair("--seed", "3")})
       if (std::ranges::find(more, name) == more.end()) arguments.insert(arguments.end(), {name, value});
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;

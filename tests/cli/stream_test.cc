@@ -22,7 +22,7 @@ TEST_F(StreamCommand, TheBitsAreThoseOfMemory) {
   picture_folder(false);
   for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{{},
                                                                                     {"--validation-split", "0.25", "--loss", "categorical_crossentropy"},
-                                                                                    {"--augment", "translation:0.1", "--canvas", "16"},
+                                                                                    {"--canvas", "16", "--metrics", "accuracy,sparse_top_k_categorical_accuracy:k=2"},
                                                                                     {"--limit", "13"}}) {
     const auto with = [&](const std::string& option, const std::string& out) {
       std::vector<std::string> all = more;
@@ -39,6 +39,17 @@ TEST_F(StreamCommand, TheBitsAreThoseOfMemory) {
     // What is measured on the test images.
     EXPECT_EQ(stream.out.substr(stream.out.rfind("test images")), memory.out.substr(memory.out.rfind("test images")));
   }
+}
+
+// What an image becomes follows from its number: in x, or in the pass.
+TEST_F(StreamCommand, AugmentationIsTheSameInEachWayOfReading) {
+  picture_folder(false);
+  const std::vector<std::string> augment = {"--augment", "translation:0.1,flip", "--stream"};
+  ASSERT_EQ(run(train("stream", augment)).code, 0);
+  std::vector<std::string> cached = augment;
+  cached.insert(cached.end(), {"--cache", "--threads", "1"});
+  ASSERT_EQ(run(train("cache", cached)).code, 0);
+  EXPECT_TRUE(weights("stream") == weights("cache"));
 }
 
 TEST_F(StreamCommand, AnArchive) {
