@@ -265,8 +265,14 @@ class Train {
       say(common_, "{}not saved, because no --out DIR was given\n", stopped_ ? "interrupted; " : "");
       return;
     }
-    model.save(options_.out);
-    const bool goes_on = stopped_ && detail::train::has_checkpoint(checkpoints());
+    const bool has_checkpoint = detail::train::has_checkpoint(checkpoints());
+    try {
+      model.save(options_.out);
+    } catch (const IoError& error) {
+      if (!has_checkpoint) throw;
+      throw IoError(fmt::format("{}; the last checkpoint is there: make room, and `linn train --resume {}` repeats what it lacks", error.what(), options_.out));
+    }
+    const bool goes_on = stopped_ && has_checkpoint;
     if (!stopped_) detail::train::remove_checkpoints(checkpoints());
     say(common_, "{}saved to {}{}\n", stopped_ ? "interrupted; what was learned is " : "", options_.out,
         has_model_ending(options_.out) ? fmt::format("; {} repeats this run", run_path(options_.out)) : " (model.safetensors, config.json, run.json)");
