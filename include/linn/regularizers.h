@@ -38,7 +38,8 @@ struct OrthogonalModeNames {
 };
 using OrthogonalMode = Choice<OrthogonalModeNames>;
 
-/// factor * the mean of |cosine| over all pairs of rows (or columns) of a matrix. Of variables of 2 axes alone (ValueError when a model is built).
+/// factor * the mean of |cosine| over all pairs of rows (or columns) of a matrix; 0 where there is no pair. Of variables of 2 axes, and, as
+/// activity_regularizer, of outputs (images, features), alone (ValueError when a model is built).
 struct OrthogonalRegularizer {
   double factor = 0.01;
   OrthogonalMode mode = "rows";
@@ -47,7 +48,9 @@ struct OrthogonalRegularizer {
 }  // namespace regularizers
 
 /// None, one of linn::regularizers, or Keras's name of one ("l1", "l2", "L1L2"; ValueError for an unknown name).
-/// The loss that is trained on and shown is the mean loss of the batch plus the values for all trainable variables.
+/// The loss that is trained on and shown is the mean loss of the batch plus the values for all trainable variables, and, of each layer with
+/// an activity_regularizer, its value for the layer's output, behind the activation, divided by the images of the batch (Keras's
+/// Layer.__call__).
 class Regularizer {
  public:
   Regularizer() = default;

@@ -33,9 +33,8 @@ class ActivityRegularizationDescription final : public Described<ActivityRegular
   OnMap on_map(std::span<const Shape> /*inputs*/) const override { return {.kind = OnMap::elementwise}; }
   ActivationKind activation() const override { return ActivationKind::unchanged; }
   Shape output_shape(const Shape& input, const std::string& /*where*/) const override { return input; }
-  plan::Value lower(plan::Lowering& to, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
-    const auto& [l1, l2, name, trainable, shape] = config_.options;
-    if (l1 > 0 || l2 > 0) to.penalized().push_back({input, l1, l2});
+  Regularizer activity_regularizer() const override { return regularizers::L1L2{.l1 = config_.options.l1, .l2 = config_.options.l2}; }
+  plan::Value lower(plan::Lowering& /*to*/, plan::Value input, const std::vector<plan::Value>& /*variables*/) const override {
     return input;
   }
 };

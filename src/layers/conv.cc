@@ -34,7 +34,6 @@ struct detail::schema::Schema<detail::layers::Conv2DConfig> {
                  detail::layers::stride_fields<O>(detail::layers::all_paddings), detail::layers::dilation_fields<O>(),
                  field("groups", &O::groups, at_least(1), "Groups of channels that are convolved apart."),
                  detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"activity_regularizer"}};
   static constexpr Example examples[] = {
       {R"({"name": "c", "filters": 3, "kernel_size": [3, 2]})", "(6, 5, 2)"},
       {R"({"name": "c", "filters": 4, "kernel_size": [3, 3], "strides": [2, 1], "padding": "same", "groups": 2, "activation": "relu",

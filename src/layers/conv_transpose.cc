@@ -42,7 +42,7 @@ struct detail::schema::Schema<detail::layers::Conv2DTransposeConfig> {
                  detail::layers::dilation_fields<O>(), detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(),
                  detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"groups", "1"}};
+  static constexpr Absent absent[] = {{"groups", "1"}};
   static constexpr Example examples[] = {
       {R"({"name": "t", "filters": 3, "kernel_size": [3, 2]})", "(4, 5, 2)"},
       {R"({"name": "t", "filters": 4, "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "activation": "relu",

@@ -35,13 +35,15 @@ struct detail::schema::Schema<detail::layers::DenseConfig> {
   static constexpr auto fields = all(
       required("units", &C::units, at_least(1), "Outputs."),
       nested(&C::options, detail::layers::activation_fields<O>(), detail::layers::kernel_fields<O>(), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"lora_rank"}, {"lora_alpha"}, {"quantization_config"}};
+  static constexpr Absent absent[] = {{"lora_rank"}, {"lora_alpha"}, {"quantization_config"}};
   static constexpr Example examples[] = {
       {R"({"name": "d", "units": 5})", "(7)"},
       {R"({"name": "d", "units": 4, "activation": "relu", "use_bias": false, "kernel_initializer": "lecun_uniform"})", "(9)"},
       {R"({"name": "d", "units": 4, "activation": "softmax"})", "(2, 3, 5)"},
       {R"({"name": "d", "units": 3, "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 0.5}}, "bias_constraint": "non_neg"})",
-       "(6)"}};
+       "(6)"},
+      {R"({"name": "d", "units": 3, "activation": "relu", "activity_regularizer": {"class_name": "L1L2", "config": {"l1": 0.1, "l2": 0.2}}})",
+       "(4)"}};
 };
 
 template <>
@@ -54,9 +56,9 @@ struct detail::schema::Schema<detail::layers::EinsumDenseConfig> {
           required("output_shape", &C::output_shape, "Sizes of the output's letters without the batch; None for one that the input says."),
           nested(&C::options, field("activation", &O::activation, "Applied to the sums."),
                  field("bias_axes", &O::bias_axes, "The letters of the output with a bias of their own: those that the kernel adds. None: no bias."),
-                 detail::layers::kernel_fields<O>(), detail::layers::common_fields<O>()));
-  static constexpr Absent absent[] = {
-      {"activity_regularizer"}, {"lora_rank"}, {"lora_alpha"}, {"gptq_unpacked_column_size"}, {"quantization_config"}};
+                 detail::layers::kernel_beginnings<O>(), detail::layers::kernel_constraints<O>(), detail::layers::activity_field<O>(),
+                 detail::layers::common_fields<O>()));
+  static constexpr Absent absent[] = {{"lora_rank"}, {"lora_alpha"}, {"gptq_unpacked_column_size"}, {"quantization_config"}};
   static constexpr Example examples[] = {
       {R"({"name": "e", "equation": "ab,bc->ac", "output_shape": [4], "bias_axes": "c"})", "(5)"},
       {R"({"name": "e", "equation": "abc,cde->abde", "output_shape": [null, 2, 3], "bias_axes": "de", "activation": "tanh"})", "(3, 4)"},
@@ -138,6 +140,7 @@ class DenseDescription final : public Described<DenseConfig> {
     convolution["filters"] = convolution["units"];
     convolution.erase("units");
     convolution["kernel_size"] = {size.height, size.width};
+    if (config_.options.activity_regularizer.orthogonal()) convolution["activity_regularizer"] = nullptr;  // it is for rows, not for maps
     return {{"class_name", "Conv2D"}, {"config", std::move(convolution)}};
   }
 };

@@ -40,11 +40,12 @@ struct detail::schema::Schema<detail::layers::DepthwiseConv2DConfig> {
                  field("bias_initializer", &O::bias_initializer, "First values of the bias."),
                  field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                 detail::layers::activity_field<O>(),
                  field("depthwise_constraint", &O::depthwise_constraint, "Done to the depthwise kernel after each step."),
                  field("bias_constraint", &O::bias_constraint, "Done to the bias after each step."),
                  detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"groups", "1"}};
+  static constexpr Absent absent[] = {{"groups", "1"}};
   static constexpr Example examples[] = {
       {R"({"name": "d", "kernel_size": [3, 2]})", "(6, 5, 3)"},
       {R"({"name": "d", "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",
@@ -87,12 +88,13 @@ struct detail::schema::Schema<detail::layers::SeparableConv2DConfig> {
                  field("depthwise_regularizer", &O::depthwise_regularizer, "Added to the loss for the size of the depthwise kernel."),
                  field("pointwise_regularizer", &O::pointwise_regularizer, "Added to the loss for the size of the 1x1 kernel."),
                  field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
+                 detail::layers::activity_field<O>(),
                  field("depthwise_constraint", &O::depthwise_constraint, "Done to the depthwise kernel after each step."),
                  field("pointwise_constraint", &O::pointwise_constraint, "Done to the 1x1 kernel after each step."),
                  field("bias_constraint", &O::bias_constraint, "Done to the bias after each step."),
                  detail::layers::common_fields<O>()));
   // tf.keras 2 also writes what Conv2D has.
-  static constexpr Absent absent[] = {{"activity_regularizer"}, {"groups", "1"}, {"kernel_initializer", ""}};
+  static constexpr Absent absent[] = {{"groups", "1"}, {"kernel_initializer", ""}};
   static constexpr Example examples[] = {
       {R"({"name": "s", "filters": 4, "kernel_size": [3, 2]})", "(6, 5, 3)"},
       {R"({"name": "s", "filters": 5, "kernel_size": [3, 3], "strides": [2, 2], "padding": "same", "depth_multiplier": 2, "activation": "relu",

@@ -71,6 +71,12 @@ class Described : public Base {
     else
       return false;
   }
+  Regularizer activity_regularizer() const override {
+    if constexpr (requires { config_.options.activity_regularizer; })
+      return config_.options.activity_regularizer;
+    else
+      return {};
+  }
   io::Json config(const std::string& name) const override {
     io::Json json = {{"name", name}, {"trainable", trainable()}, {"dtype", "float32"}};
     json.update(schema::write(config_));

@@ -64,6 +64,8 @@ class LayerDescription {
   /// with the same variables.
   virtual std::vector<detail::plan::Value> lower_call(detail::plan::Lowering& to, std::span<const detail::plan::Value> inputs,
                                               std::span<const detail::plan::Value> variables) const = 0;
+  /// What its output adds to the loss, divided by the images of the batch.
+  virtual Regularizer activity_regularizer() const { return {}; }
   /// Whether its images have their channels on the first axis (`data_format`). `on_map` does not count then: the lab knows no such maps.
   virtual bool channels_first() const { return false; }
   /// Of a layer over steps (one_row.h): the layer on maps that it applies to its image seen as a map of one row, with the same variables.

@@ -77,11 +77,33 @@ std::string place_of(std::string_view class_name, std::string_view name) {
 
 }  // namespace detail::layers
 
+namespace {
+
+void check_activity(const Regularizer& regularizer, const Shape& output, const std::string& where) {
+  if (regularizer.orthogonal() && output.rank() != 1)
+    throw ValueError(fmt::format("{} activity_regularizer is an OrthogonalRegularizer, which is for outputs of 2 axes, (images, features); one "
+                                 "image of this output has shape {}",
+                                 where, output.to_string()));
+}
+
+void penalize(detail::plan::Lowering& to, detail::plan::Value output, const Regularizer& regularizer) {
+  const auto& orthogonal = regularizer.orthogonal();
+  detail::plan::Lowering::Penalized penalized{.value = output, .l1 = regularizer.l1(), .l2 = regularizer.l2()};
+  if (orthogonal) {
+    penalized.orthogonal = orthogonal->factor;
+    penalized.columns = orthogonal->mode.kind() == regularizers::OrthogonalMode::columns;
+  }
+  if (penalized.l1 > 0 || penalized.l2 > 0 || penalized.orthogonal > 0) to.penalized().push_back(penalized);
+}
+
+}  // namespace
+
 std::vector<Shape> OneToOne::infer_shapes(std::span<const Shape> inputs, const std::string& where) const {
   if (inputs.size() != 1) throw ShapeError(fmt::format("{} takes one input; {} came", where, inputs.size()));
-  if (!channels_first()) return {output_shape(inputs[0], where)};
-  const Shape image = detail::layers::channels_moved_last(inputs[0]);
-  const Shape output = output_shape(image, where + " (channels_first, its channels moved to the last axis)");
+  const Shape image = channels_first() ? detail::layers::channels_moved_last(inputs[0]) : inputs[0];
+  const Shape output = output_shape(image, channels_first() ? where + " (channels_first, its channels moved to the last axis)" : where);
+  check_activity(activity_regularizer(), output, where);
+  if (!channels_first()) return {output};
   return {output.rank() == image.rank() ? detail::layers::channels_moved_first(output) : output};
 }
 
@@ -92,8 +114,9 @@ std::vector<VariableSpec> OneToOne::declare_variables(std::span<const Shape> inp
 std::vector<detail::plan::Value> OneToOne::lower_call(detail::plan::Lowering& to, std::span<const detail::plan::Value> inputs,
                                                       std::span<const detail::plan::Value> variables) const {
   const std::vector<detail::plan::Value> own(variables.begin(), variables.end());
-  if (!channels_first()) return {lower(to, inputs[0], own)};
-  const detail::plan::Value result = lower(to, detail::layers::with_channels_last(to, inputs[0]), own);
+  const detail::plan::Value result = lower(to, channels_first() ? detail::layers::with_channels_last(to, inputs[0]) : inputs[0], own);
+  penalize(to, result, activity_regularizer());
+  if (!channels_first()) return {result};
   return {result.shape.rank() == inputs[0].shape.rank() ? detail::layers::with_channels_first(to, result) : result};
 }
 

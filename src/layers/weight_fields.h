@@ -26,15 +26,29 @@ constexpr auto activation_fields() {
                      schema::field("use_bias", &O::use_bias, "Whether a bias is added to each output channel."));
 }
 
+/// Of a layer whose output adds to the loss.
+template <class O>
+constexpr auto activity_field() {
+  return schema::field("activity_regularizer", &O::activity_regularizer,
+                       "Added to the loss for the size of the output, divided by the images of the batch.");
+}
+
 /// Of a layer with one kernel and a bias.
 template <class O>
-constexpr auto kernel_fields() {
+constexpr auto kernel_beginnings() {
   return schema::all(schema::field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
                      schema::field("bias_initializer", &O::bias_initializer, "First values of the bias."),
                      schema::field("kernel_regularizer", &O::kernel_regularizer, "Added to the loss for the size of the kernel."),
-                     schema::field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."),
-                     schema::field("kernel_constraint", &O::kernel_constraint, "Done to the kernel after each step."),
+                     schema::field("bias_regularizer", &O::bias_regularizer, "Added to the loss for the size of the bias."));
+}
+template <class O>
+constexpr auto kernel_constraints() {
+  return schema::all(schema::field("kernel_constraint", &O::kernel_constraint, "Done to the kernel after each step."),
                      schema::field("bias_constraint", &O::bias_constraint, "Done to the bias after each step."));
+}
+template <class O>
+constexpr auto kernel_fields() {
+  return schema::all(kernel_beginnings<O>(), activity_field<O>(), kernel_constraints<O>());
 }
 
 /// Of a normalization: what beta and gamma begin with.

@@ -61,10 +61,13 @@ class Lowering {
   /// Of each output, while the layers of fit's `augment` are lowered: layers that mix images change them too. Empty elsewhere.
   std::vector<Target>& targets() { return targets_; }
 
-  /// A value within the network that the loss grows with: l1 * sum of |x| + l2 * sum of x^2, for each image.
+  /// A value of the batch that the loss grows with, by (l1 * sum of |x| + l2 * sum of x^2) / images of the batch; or, where `orthogonal` is
+  /// not 0, by orthogonal / images of the batch * the mean of |cosine| over all pairs of images, or of columns.
   struct Penalized {
     Value value;
     double l1 = 0, l2 = 0;
+    double orthogonal = 0;
+    bool columns = false;
   };
   std::vector<Penalized>& penalized() { return penalized_; }
 

@@ -181,11 +181,13 @@ struct Penalty {
 
 }  // namespace
 
-// The loss takes the mean over all elements; the penalty is their sum, divided by the images alone.
+// The loss takes the mean over all elements; a penalty is their sum, divided by the images alone.
 void Network::lower_activity_penalties(plan::Lowering& to) {
   const std::vector<plan::Lowering::Penalized> all = std::move(to.penalized());
   to.set_layer("activity_penalty");
-  for (const auto& [value, l1, l2] : all) {
+  for (const auto& [value, l1, l2, orthogonal, columns] : all) {
+    if (orthogonal > 0) activity_penalties_.push_back({plan::orthogonal_penalty(to, value, orthogonal, columns)});
+    if (l1 == 0 && l2 == 0) continue;
     const plan::Value sum = optim::lower_sum(to, Penalty{l1, l2}, {.prediction = value, .target = value}, {}, static_cast<double>(value.shape.elements()));
     activity_penalties_.push_back({sum, static_cast<double>(value.shape[-1])});
   }

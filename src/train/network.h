@@ -120,8 +120,8 @@ class Network {
   std::vector<Compared> compared_;
   std::vector<plan::Value> penalties_;              // of the trainable variables with a regularizer
   struct ActivityPenalty {
-    plan::Value sum;    // of the means over the last axis
-    double width = 1;   // of that axis
+    plan::Value sum;    // of the means over the last axis, or the penalty
+    double width = 1;   // of that axis; 1: of the penalty itself
   };
   std::vector<ActivityPenalty> activity_penalties_;  // of values within the network
   std::optional<std::uint64_t> bound_version_;

@@ -105,11 +105,9 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
     const std::string message = message_of<FormatError>([&] { read(class_name, config); });
     EXPECT_THAT(message, AllOf(HasSubstr("file: layer 3"), HasSubstr("\"" + field + "\""))) << config;
   };
-  refused("Dense", R"({"units": 2, "activity_regularizer": {"class_name": "L2", "config": {"l2": 0.01}}})", "activity_regularizer");
   refused("Dense", R"({"units": 2, "lora_rank": 4})", "lora_rank");
   refused("Dense", R"({"units": 2, "dtype": "float16"})", "dtype");
   refused("Dense", R"({"units": 2, "dtype": {"class_name": "DTypePolicy", "config": {"name": "bfloat16"}}})", "dtype");
-  refused("Conv2D", R"({"filters": 2, "kernel_size": 3, "activity_regularizer": {"class_name": "L1", "config": {}}})", "activity_regularizer");
   refused("InputLayer", R"({"batch_shape": [null, 4], "sparse": true})", "sparse");
   refused("BatchNormalization", R"({"renorm": true})", "renorm");
   refused("BatchNormalization", R"({"synchronized": true})", "synchronized");
@@ -122,6 +120,23 @@ TEST(LayerConfig, OptionsThatLinnLacksAreRefusedByName) {
                 read("Conv2D", R"({"filters": 2, "kernel_size": 3, "data_format": "channels_first", "activation": "softmax"})");
               }),
               HasSubstr("activation \"softmax\" works along an axis"));
+}
+
+TEST(LayerConfig, ActivityRegularizersAreRead) {
+  const auto written = [](std::string_view class_name, const std::string& config) {
+    return read(class_name, config)->config("name")["activity_regularizer"];
+  };
+  const io::Json l2 = written("Dense", R"({"units": 2, "activity_regularizer":
+      {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.5}, "registered_name": null}})");
+  EXPECT_EQ(l2["class_name"], "L2");
+  EXPECT_EQ(l2["config"]["l2"], 0.5);
+  EXPECT_EQ(written("Conv2D", R"({"filters": 2, "kernel_size": 3, "activity_regularizer": "l1"})")["config"]["l1"], 0.01);
+  EXPECT_EQ(written("SeparableConv1D", R"({"filters": 2, "kernel_size": 3, "activity_regularizer": null})"), nullptr);
+  EXPECT_THAT(message_of<FormatError>([] { read("Dense", R"({"units": 2, "activity_regularizer": {"class_name": "L3", "config": {}}})"); }),
+              AllOf(HasSubstr("file: layer 3"), HasSubstr("activity_regularizer"), HasSubstr("L3")));
+  // Keras takes it for every layer by name; here it is of the layers that name it.
+  EXPECT_THAT(message_of<FormatError>([] { read("MaxPooling2D", R"({"activity_regularizer": {"class_name": "L1", "config": {}}})"); }),
+              HasSubstr("activity_regularizer"));
 }
 
 TEST(LayerConfig, SizesBelowOneAndBeyondReason) {

@@ -21,6 +21,7 @@ struct DenseOptions {
   Initializer bias_initializer = "zeros";
   Regularizer kernel_regularizer = {};
   Regularizer bias_regularizer = {};
+  Regularizer activity_regularizer = {};
   Constraint kernel_constraint = {};
   Constraint bias_constraint = {};
   std::string name = {};
@@ -45,6 +46,7 @@ struct EinsumDenseOptions {
   Regularizer bias_regularizer = {};
   Constraint kernel_constraint = {};
   Constraint bias_constraint = {};
+  Regularizer activity_regularizer = {};  // the last, as Keras takes it by name alone
   std::string name = {};
   bool trainable = true;
   Shape input_shape = {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "plan/ops/append.h"
@@ -40,22 +41,28 @@ struct Directions {
   double pairs() const { return static_cast<double>(count) * static_cast<double>(count - 1) / 2; }
 };
 
-// What both ops are: one piece over a matrix of one variable.
+// What both ops are: one piece over a matrix, which is one variable, or has the images of the batch as its rows.
 template <class Derived>
 class OrthogonalOp : public RealOp<Derived> {
  public:
-  OrthogonalOp(double factor, bool columns) : factor_(factor), columns_(columns) {}
+  OrthogonalOp(double factor, bool columns, bool of_batch) : factor_(factor), columns_(columns), of_batch_(of_batch) {}
 
   std::string implementation() const override { return "reference"; }
   Cut cut() const override { return Cut::outputs; }
   void prepare(const kernels::Policy&) override {}
 
  protected:
+  template <class T>
+  Directions directions(const Call& call) const {
+    const Shape& shape = this->inputs[0].shape;
+    return {call.in<T>(0), of_batch_ ? Shape{call.batch, shape.elements()} : shape, columns_};
+  }
+
   double factor_;
-  bool columns_;
+  bool columns_, of_batch_;
 };
 
-// inputs {variable}, outputs {its gradient}
+// inputs {matrix}, outputs {its gradient}
 class OrthogonalPenaltyGradientOp final : public OrthogonalOp<OrthogonalPenaltyGradientOp> {
  public:
   using OrthogonalOp::OrthogonalOp;
@@ -65,7 +72,8 @@ class OrthogonalPenaltyGradientOp final : public OrthogonalOp<OrthogonalPenaltyG
   // Of a direction n of length r that has the gradient h: (h - n (n . h)) / r.
   template <class T>
   void compute(const Call& call) const {
-    Directions all(call.in<T>(0), inputs[0].shape, columns_);
+    Directions all = directions<T>(call);
+    const double factor = all.pairs() == 0 ? 0 : factor_ / all.pairs() / static_cast<double>(of_batch_ ? call.batch : 1);
     std::vector<double> h(static_cast<std::size_t>(all.size));
     for (std::int64_t i = 0; i < all.count; ++i) {
       std::ranges::fill(h, 0.0);
@@ -74,39 +82,42 @@ class OrthogonalPenaltyGradientOp final : public OrthogonalOp<OrthogonalPenaltyG
         const double cosine = all.cosine(i, j), sign = cosine > 0 ? 1 : cosine < 0 ? -1 : 0;
         for (std::int64_t k = 0; k < all.size; ++k) h[static_cast<std::size_t>(k)] += sign * all.row(j)[k];
       }
-      const double along = all.dot(all.row(i), h.data()), scale = factor_ / all.pairs() / all.lengths[static_cast<std::size_t>(i)];
+      const double along = all.dot(all.row(i), h.data()), scale = factor / all.lengths[static_cast<std::size_t>(i)];
       for (std::int64_t k = 0; k < all.size; ++k)
         call.out<T>(0)[columns_ ? k * all.count + i : i * all.size + k] = static_cast<T>(scale * (h[static_cast<std::size_t>(k)] - all.row(i)[k] * along));
     }
   }
 };
 
-// inputs {variable}, outputs {the penalty}
+// inputs {matrix}, outputs {the penalty}
 class OrthogonalPenaltyOp final : public OrthogonalOp<OrthogonalPenaltyOp> {
  public:
   using OrthogonalOp::OrthogonalOp;
   std::string_view name() const override { return "orthogonal_penalty"; }
   void differentiate(Gradients& gradients) override {
     Lowering& to = gradients.to();
-    const Value gradient = to.value("d " + to.info(inputs[0]).name, inputs[0].shape, Extent::fixed);
-    gradients.give(inputs[0], append(to, std::make_unique<OrthogonalPenaltyGradientOp>(factor_, columns_), {inputs[0]}, {gradient}));
+    const Value gradient = to.value("d " + to.info(inputs[0]).name, inputs[0].shape, of_batch_ ? Extent::batch : Extent::fixed);
+    auto op = std::make_unique<OrthogonalPenaltyGradientOp>(factor_, columns_, of_batch_);
+    gradients.give(inputs[0], append(to, std::move(op), {inputs[0]}, {gradient}));
   }
 
   template <class T>
   void compute(const Call& call) const {
-    Directions all(call.in<T>(0), inputs[0].shape, columns_);
+    Directions all = directions<T>(call);
     double sum = 0;
     for (std::int64_t i = 0; i < all.count; ++i)
       for (std::int64_t j = 0; j < i; ++j) sum += std::abs(all.cosine(i, j));
-    *call.out<double>(0) = factor_ * sum / all.pairs();
+    *call.out<double>(0) = all.pairs() == 0 ? 0 : factor_ * sum / all.pairs();
   }
 };
 
 }  // namespace
 
-Value orthogonal_penalty(Lowering& to, Value variable, double factor, bool columns) {
-  const Value penalty = to.value("penalty of " + to.info(variable).name, {1}, Extent::fixed, Element::f64);
-  append(to, std::make_unique<OrthogonalPenaltyOp>(factor, columns), {variable}, {penalty});
+Value orthogonal_penalty(Lowering& to, Value matrix, double factor, bool columns) {
+  const ValueInfo& info = to.info(matrix);
+  const bool of_batch = info.extent == Extent::batch;
+  const Value penalty = to.value("penalty of " + info.name, {1}, Extent::fixed, Element::f64);
+  append(to, std::make_unique<OrthogonalPenaltyOp>(factor, columns, of_batch), {matrix}, {penalty});
   to.info(penalty).kept = true;
   return penalty;
 }
