@@ -30,5 +30,6 @@
 #include "linn/layers/reshape.h"     // IWYU pragma: export
 #include "linn/layers/resize.h"      // IWYU pragma: export
 #include "linn/layers/sample_norm.h"  // IWYU pragma: export
+#include "linn/layers/spectral_normalization.h"  // IWYU pragma: export
 #include "linn/layers/strip_pool.h"  // IWYU pragma: export
 #include "linn/layers/unpool.h"  // IWYU pragma: export

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "graph/nested.h"
+#include "layers/layer_field.h"
 #include "layers/registry.h"
 
 namespace linn::detail::formats {
@@ -31,14 +32,25 @@ class GroupWalk {
         groups.push_back({.path = path, .name = member.name, .variables = {}});
         walk(*inner, path + "/");
       } else {
-        groups.push_back({.path = path, .name = member.name, .variables = variables_of(*member.layer)});
+        add_layer(path, member);
       }
     }
   }
 
-  std::vector<GraphVariable> variables_of(const detail::LayerObject& layer) const {
+  // Keras's wrapper keeps the kernel beside its own variable, and the layer in it keeps the kernel too: such a file holds it twice.
+  void add_layer(const std::string& path, const graph::Member& member) {
+    const std::vector<detail::VariablePtr>& all = member.layer->variables;
+    const LayerDescription::Wrapped wrapped = member.layer->description->wrapped();
+    if (wrapped.layer == nullptr || all.empty()) return groups.push_back({.path = path, .name = member.name, .variables = named(all)});
+    std::vector<detail::VariablePtr> inner = all;
+    inner.erase(inner.begin() + static_cast<std::ptrdiff_t>(wrapped.own_variable));
+    groups.push_back({.path = path, .name = member.name, .variables = named({all.front(), all[wrapped.own_variable]})});
+    groups.push_back({.path = path + "/layer", .name = layers::name_of(*wrapped.layer), .variables = named(inner)});
+  }
+
+  std::vector<GraphVariable> named(const std::vector<detail::VariablePtr>& of) const {
     std::vector<GraphVariable> variables;
-    for (const detail::VariablePtr& variable : layer.variables) variables.push_back({names_.at(variable.get()), variable});
+    for (const detail::VariablePtr& variable : of) variables.push_back({names_.at(variable.get()), variable});
     std::stable_partition(variables.begin(), variables.end(), [](const GraphVariable& variable) { return variable.variable->trainable; });
     return variables;
   }

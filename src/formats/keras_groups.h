@@ -15,7 +15,8 @@ struct KerasGroup {
   std::vector<graph::GraphVariable> variables;  // those that training changes first
 };
 
-/// One for each layer, in the order in which Keras saves them. A layer in several places stands where it comes first. The path is made from
+/// One for each layer, in the order in which Keras saves them, and behind that of a wrapper one for the layer in it, PATH/layer. A layer in
+/// several places stands where it comes first. The path is made from
 /// the class, counted among the layers of one model, not from the name (keras/src/saving/saving_lib.py, _save_container_state).
 std::vector<KerasGroup> keras_groups(const graph::Graph& graph);
 

@@ -106,7 +106,8 @@ class Walk {
     const std::size_t slash = ours.rfind('/');
     std::string module = ours.substr(0, slash);
     std::ranges::replace(module, '/', '.');
-    const std::string_view class_name = member.class_name();
+    const LayerDescription::Wrapped wrapped = member.layer->description->wrapped();
+    const std::string_view class_name = wrapped.layer == nullptr ? member.class_name() : wrapped.layer->class_name();
     PyTorchVariable result{.variable = {ours, variable}, .name = fmt::format("{}.{}", module, name_in_module(class_name, variable->name))};
     const Shape& shape = variable->shape;
     result.view = shape;

@@ -27,18 +27,6 @@ io::Json batch_shape(const Shape& image) {
   return list;
 }
 
-// Whether Keras has a layer of this class that takes this configuration: without options that Keras lacks, and with a padding of Keras's.
-bool is_keras_layer(std::string_view class_name, const io::Json& config) {
-  if (!layers::is_keras_class(class_name)) return false;
-  const auto is_own = [&](const schema::FieldInfo& field) { return field.role == schema::Role::own && config.contains(field.key); };
-  const layers::LayerRow* row = schema::find_row(layers::layer_rows(), class_name);
-  const std::vector<schema::FieldInfo> fields = row->fields();
-  if (std::any_of(fields.begin(), fields.end(), is_own)) return false;
-  const auto padding = config.find("padding");
-  if (padding == config.end() || class_name.starts_with("ZeroPadding")) return true;
-  return *padding == "valid" || *padding == "same" || *padding == "causal";
-}
-
 io::Json layer_node(const Member& member) {
   if (const Graph* inner = graph_in(*member.layer)) {
     io::Json json = to_json(*inner);
@@ -49,7 +37,7 @@ io::Json layer_node(const Member& member) {
   io::Json config = member.layer->description->config(member.name);
   if (config.contains("trainable")) config["trainable"] = member.layer->trainable;  // the layer may have been frozen since it was made
   const std::string_view class_name = member.class_name();
-  if (is_keras_layer(class_name, config)) return optim::node("keras.layers", class_name, std::move(config));
+  if (layers::is_keras_layer(class_name, config)) return optim::node("keras.layers", class_name, std::move(config));
   return optim::own_node("linn.layers", class_name, std::move(config));
 }
 
@@ -65,7 +53,7 @@ io::Json chain_config(const Graph& graph, const std::string& name) {
 bool keras_invents_training(std::string_view class_name) {
   constexpr std::string_view names[] = {"Dropout",       "AlphaDropout", "GaussianDropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Resizing", "CenterCrop", "MixUp",
                                         "CutMix",        "RandAugment",      "AugMix",        "Pipeline", "Solarization", "AutoContrast",
-                                        "Equalization",  "ContrastLimitedAdaptiveHistogramEqualization"};
+                                        "SpectralNormalization", "Equalization",  "ContrastLimitedAdaptiveHistogramEqualization"};
   if (class_name.starts_with("Random")) return true;
   return std::ranges::find(names, class_name) != std::end(names);
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "layers/augment_fields.h"
+#include "layers/layer_field.h"
 #include "layers/layer_object.h"
 #include "optim/described.h"
 
@@ -29,7 +30,7 @@ struct PipelineConfig {
 
 // The layer's name, or one made of its class and a number, as long as it is taken.
 std::string free_name(const Layer& layer, std::set<std::string>& taken) {
-  const std::string first = layer.name().empty() ? snake_case(layer.class_name()) : layer.name();
+  const std::string first = name_of(layer);
   std::string name = first;
   for (int i = 1; !taken.insert(name).second; ++i) name = fmt::format("{}_{}", first, i);
   return name;
@@ -45,27 +46,15 @@ struct detail::schema::Type<std::vector<Layer>> {
     if (!json.is_array()) refuse(place, json, "a list of layers is allowed");
     std::vector<Layer> layers;
     for (std::size_t i = 0; i < json.size(); ++i) {
-      const std::string where = fmt::format("{}: {}[{}]", place.where, place.key, i);
-      if (!json[i].is_object()) refuse(place, json[i], "a list of layers is allowed");
-      std::string class_name = io::string_field(json[i], "class_name", where);
-      const io::Json* registered = io::find_field(json[i], "registered_name", where);
-      if (class_name.starts_with(optim::own_package)) class_name.erase(0, optim::own_package.size());
-      if (registered != nullptr && *registered != class_name && *registered != fmt::format("{}{}", optim::own_package, class_name))
-        throw FormatError(
-            fmt::format("{}: custom class {} is not supported, and was not looked up or executed", where, io::describe(*registered)));
-      const io::Json& config = io::object_field(json[i], "config", where);
-      layers.emplace_back(layers::layer_from_config(class_name, config, fmt::format("{}: {}", where, class_name)));
+      const std::string key = fmt::format("{}[{}]", place.key, i);
+      layers.push_back(Type<Layer>::read(json[i], {place.where, key}));
     }
     return layers;
   }
   static io::Json write(const std::vector<Layer>& value) {
     io::Json list = io::Json::array();
     std::set<std::string> taken;
-    for (const Layer& layer : value) {
-      io::Json config = description_of(layer)->config(layers::free_name(layer, taken));
-      list.push_back(layers::is_keras_class(layer.class_name()) ? optim::node("keras.layers", layer.class_name(), std::move(config))
-                                                                : optim::own_node("linn.layers", layer.class_name(), std::move(config)));
-    }
+    for (const Layer& layer : value) list.push_back(layers::layer_node(layer, layers::free_name(layer, taken)));
     return list;
   }
   static std::string fault(const std::vector<Layer>& /*value*/, const Range& /*range*/) { return {}; }

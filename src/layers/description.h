@@ -66,6 +66,13 @@ class LayerDescription {
                                               std::span<const detail::plan::Value> variables) const = 0;
   /// What its output adds to the loss, divided by the images of the batch.
   virtual Regularizer activity_regularizer() const { return {}; }
+  /// Of a wrapper: the layer that it calls, and the place of the wrapper's own variable among its variables; the others are the layer's, in
+  /// order.
+  struct Wrapped {
+    const Layer* layer = nullptr;  // null: it is no wrapper
+    std::size_t own_variable = 0;
+  };
+  virtual Wrapped wrapped() const { return {}; }
   /// Whether its images have their channels on the first axis (`data_format`). `on_map` does not count then: the lab knows no such maps.
   virtual bool channels_first() const { return false; }
   /// Of a layer over steps (one_row.h): the layer on maps that it applies to its image seen as a map of one row, with the same variables.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/did_you_mean.h"
 #include "io/text.h"
 #include "layers/channels_first.h"
@@ -28,9 +30,14 @@ std::span<const LayerRow> layer_rows() {
   return rows;
 }
 
-bool is_keras_class(std::string_view class_name) {
+bool is_keras_layer(std::string_view class_name, const io::Json& config) {
   const LayerRow* row = schema::find_row(layer_rows(), class_name);
-  return row != nullptr && row->info.module.starts_with("keras");
+  if (row == nullptr || !row->info.module.starts_with("keras")) return false;
+  const auto is_own = [&](const schema::FieldInfo& field) { return field.role == schema::Role::own && config.contains(field.key); };
+  if (std::ranges::any_of(row->fields(), is_own)) return false;
+  const auto padding = config.find("padding");
+  if (padding == config.end() || class_name.starts_with("ZeroPadding")) return true;
+  return *padding == "valid" || *padding == "same" || *padding == "causal";
 }
 
 void check_class(std::string_view class_name, const std::string& where) {

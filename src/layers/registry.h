@@ -18,7 +18,7 @@ LayerRow layer_row();
 /// In the order of registry.inc.
 std::span<const LayerRow> layer_rows();
 
-/// Whether Keras has a class of this name too.
-bool is_keras_class(std::string_view class_name);
+/// Whether Keras has a layer of this class that takes this configuration: without options that Keras lacks, and with a padding of Keras's.
+bool is_keras_layer(std::string_view class_name, const io::Json& config);
 
 }  // namespace linn::detail::layers

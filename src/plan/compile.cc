@@ -54,6 +54,7 @@ Compiled compile(Lowering to, const Training& training, PlanOptions options, con
   if (training.update) {
     training.update(to, gradients);
     to.append_updates();
+    to.prepend_preparations();
   } else {
     for (const Value& gradient : gradients)
       if (gradient.defined()) to.info(gradient).kept = true;

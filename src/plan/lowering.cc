@@ -1,5 +1,7 @@
 #include "plan/lowering.h"
 
+#include <iterator>
+
 #include "plan/ops/eltwise.h"
 
 namespace linn::detail::plan {
@@ -23,6 +25,16 @@ void Lowering::add_update(std::unique_ptr<Op> op) {
 void Lowering::append_updates() {
   for (std::unique_ptr<Op>& op : updates_) ops_.push_back(std::move(op));
   updates_.clear();
+}
+
+void Lowering::add_preparation(std::unique_ptr<Op> op) {
+  op->layer = layer_;
+  preparations_.push_back(std::move(op));
+}
+
+void Lowering::prepend_preparations() {
+  ops_.insert(ops_.begin(), std::make_move_iterator(preparations_.begin()), std::make_move_iterator(preparations_.end()));
+  preparations_.clear();
 }
 
 Gradients::Gradients(Lowering& to, const std::vector<Value>& wanted) : to_(to), needed_(to.values().size(), 0) {

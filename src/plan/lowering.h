@@ -53,6 +53,11 @@ class Lowering {
   /// Appends the ops of add_update in the order in which they were added, so that several updates of one variable keep their order.
   void append_updates();
   const std::vector<std::unique_ptr<Op>>& updates() const { return updates_; }
+  /// Adds an op that changes variables before the forward ops of a step, such as a normalization of kernels: these ops and the gradients see
+  /// the new values, and no gradient flows through the change. Like the op of add_update it runs only if the plan updates variables.
+  void add_preparation(std::unique_ptr<Op> op);
+  /// Puts the ops of add_preparation before all others, in the order in which they were added.
+  void prepend_preparations();
   /// What an output of the model is trained to give. `are_labels`: whole numbers that name classes, which cannot be mixed.
   struct Target {
     Value value;
@@ -91,6 +96,7 @@ class Lowering {
   std::vector<ValueInfo> values_;
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<std::unique_ptr<Op>> updates_;
+  std::vector<std::unique_ptr<Op>> preparations_;
   std::uint64_t streams_ = 0;
   std::vector<Target> targets_;
   std::vector<Penalized> penalized_;

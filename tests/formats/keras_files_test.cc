@@ -76,7 +76,8 @@ TEST_P(KerasFileTest, SavedAgainItHasTheSameBitsAndTrainsAlike) {
 
 INSTANTIATE_TEST_SUITE_P(Files, KerasFileTest,
                          ::testing::Values(KerasFile{"cnn", ".keras", true}, KerasFile{"residual", ".keras"}, KerasFile{"two_outputs", ".keras"}, KerasFile{"two_outputs", ".h5"},
-                                           KerasFile{"normalization", ".keras"}, KerasFile{"frozen", ".keras"}, KerasFile{"keras2_residual", ".h5"}),
+                                           KerasFile{"normalization", ".keras"}, KerasFile{"frozen", ".keras"}, KerasFile{"spectral", ".keras"},
+                                           KerasFile{"spectral", ".h5"}, KerasFile{"keras2_residual", ".h5"}),
                          [](const ::testing::TestParamInfo<KerasFile>& info) { return std::string(info.param.name) + "_" + (info.param.ending + 1); });
 
 TEST(KerasFiles, WeightsAlone) {

@@ -68,6 +68,14 @@ def frozen(kit):
     return model
 
 
+def spectral(kit):
+    L = kit.layers
+    model = kit.Sequential([kit.Input((6, 6, 2)), L.SpectralNormalization(L.Conv2D(3, 3, activation="relu", activity_regularizer="l2")),
+                            L.Flatten(), L.SpectralNormalization(L.Dense(4, use_bias=False), power_iterations=3), L.Dense(3)])
+    model.compile(kit.optimizers.Adam(0.01), "mse")
+    return model
+
+
 def data_for(name, inputs, labels, targets):
     random = np.random.default_rng(len(name))
     data = {"x0": random.uniform(0, 1, (ROWS, *inputs)).astype("float32")}
@@ -109,6 +117,7 @@ def main():
     write("two_outputs", keras, two_outputs, (".keras", ".h5"), (5,), ("labels", (2,)))
     write("normalization", keras, normalization, (".keras", ".weights.h5"), (2, 2, 2), ((3,),))
     write("frozen", keras, frozen, (".keras",), (4,), ((3,),))
+    write("spectral", keras, spectral, (".keras", ".h5"), (6, 6, 2), ((3,),))
     write("keras2_residual", tf_keras, residual, (".h5",), (3, 3, 2), ((3,),))
 
 

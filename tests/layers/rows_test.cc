@@ -186,10 +186,10 @@ class Coverage final : public ::testing::Environment {
 };
 const ::testing::Environment* const coverage = ::testing::AddGlobalTestEnvironment(new Coverage);
 
-// Classes of linn's own are tested by hand, and so is ZeroPadding2D (pad_test.cc); an input layer computes nothing; BatchNormalization has
-// files of its own.
+// Classes of linn's own are tested by hand, and so is ZeroPadding2D (pad_test.cc); an input layer computes nothing; BatchNormalization and
+// SpectralNormalization have files of their own.
 TEST(Rows, EveryLayerOfKerasHasAGoldenCase) {
-  std::set<std::string> seen{"InputLayer", "BatchNormalization", "ZeroPadding2D"};
+  std::set<std::string> seen{"InputLayer", "BatchNormalization", "SpectralNormalization", "ZeroPadding2D"};
   for (const char* file : golden_files) {
     const io::Json golden = tests::golden_json(file);
     for (const io::Json& test : golden["cases"]) seen.insert(test["class_name"].get<std::string>());

@@ -160,3 +160,25 @@ def test_activity_regularizers():
         model.compile("sgd", "mse")
     # Outputs 3, 3, 7, 7: half of their sum, divided by two images.
     assert penalized.evaluate(x, y, verbose=0) == pytest.approx(plain.evaluate(x, y, verbose=0) + 0.5 * 20 / 2)
+
+
+def test_spectral_normalization():
+    layer = keras.layers.SpectralNormalization(keras.layers.Dense(3, activation="relu"), power_iterations=20)
+    model = keras.Sequential([keras.Input((4,)), layer])
+    assert [v.path.split("/")[-1] for v in model.weights] == ["kernel", "vector_u", "bias"]
+    assert (layer.layer.units, layer.power_iterations, layer.vector_u.shape) == (3, 20, (1, 3))
+    model.compile(keras.optimizers.SGD(1e-30), "mse")
+    model.train_on_batch(np.ones((2, 4)), np.zeros((2, 3)))
+    assert np.linalg.norm(np.asarray(layer.kernel), 2) == pytest.approx(1, abs=0.02)
+    again = keras.models.model_from_json(model.to_json())
+    assert again.layers[0].layer.activation == "relu" and again.to_json() == model.to_json()
+    with pytest.raises(ValueError, match="power_iterations is 0; it must be 1 or more"):
+        keras.layers.SpectralNormalization(keras.layers.Dense(3), power_iterations=0)
+    with pytest.raises(ValueError, match="has no variable"):
+        keras.layers.SpectralNormalization(keras.layers.Flatten())(keras.Input((4, 4)))
+    used = keras.layers.Dense(3)
+    used(keras.Input((4,)))
+    with pytest.raises(ValueError, match="give a layer that was not called"):
+        keras.layers.SpectralNormalization(used)
+    with pytest.raises(ValueError, match="a layer is allowed"):
+        keras.layers.SpectralNormalization(3)

@@ -362,7 +362,8 @@ _MERGING = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Con
 _classes = _described.make_classes("layer", Layer, "linn.keras.layers")
 for _made in _classes.values():
     _made._makes_variables = any(key.endswith("_initializer") for key in _made._arguments.order)
-globals().update({name: made for name, made in _classes.items() if name not in ("InputLayer", "Normalization", "Pipeline")})
+_BY_HAND = {"InputLayer", "Normalization", "Pipeline", "SpectralNormalization"}
+globals().update({name: made for name, made in _classes.items() if name not in _BY_HAND})
 
 
 class Normalization(_classes["Normalization"]):
@@ -414,6 +415,31 @@ class Pipeline(_classes["Pipeline"]):
         return getattr(self, "_layers", None) or [_classes[node["class_name"]].from_config(node["config"]) for node in json.loads(self._engine.config())["layers"]]
 
 
+class SpectralNormalization(_classes["SpectralNormalization"]):
+    __doc__ = _classes["SpectralNormalization"].__doc__
+    _makes_variables = True
+
+    def __init__(self, layer, power_iterations=1, **kwargs):
+        if not isinstance(layer, (Layer, dict)):
+            raise errors.ValueError(f"SpectralNormalization: layer is a {type(layer).__name__}; a layer is allowed")
+        if isinstance(layer, Layer) and (layer._engine.has_variables or layer._was_called()):
+            raise errors.ValueError(f"SpectralNormalization: layer {layer.name} was called already; give a layer that was not called")
+        super().__init__(layer, power_iterations, **kwargs)
+        self._layer = layer
+
+    @property
+    def layer(self):
+        """The layer in it, for its arguments. Its variables are this layer's: kernel, vector_u and, where it has one, bias."""
+        given = getattr(self, "_layer", None)
+        if isinstance(given, Layer):
+            return given
+        node = json.loads(self._engine.config())["layer"]
+        self._layer = _classes[node["class_name"].removeprefix("linn>")].from_config(node["config"])
+        return self._layer
+
+
+SpectralNormalization.__signature__ = _classes["SpectralNormalization"].__signature__
+_classes["SpectralNormalization"] = SpectralNormalization
 Pipeline.__signature__ = _classes["Pipeline"].__signature__
 _classes["Pipeline"] = Pipeline
 Normalization.__signature__ = _classes["Normalization"].__signature__

@@ -165,7 +165,9 @@ class Exporter {
       return;
     }
     for (const Shape& shape : call.outputs) values_[c].push_back({.image = shape});
-    const LayerDescription& layer = *member.layer->description;
+    // Of a wrapper the layer in it is written, without the wrapper's own variable.
+    const LayerDescription::Wrapped wrapped = member.layer->description->wrapped();
+    const LayerDescription& layer = wrapped.layer == nullptr ? *member.layer->description : *description_of(*wrapped.layer);
     const ExportFunction write = exporter_of(layer);
     if (write == nullptr) return problem(fmt::format("layer \"{}\" ({}) has no ONNX form", member.name, member.class_name()));
     std::vector<ExportedValue*> inputs;
@@ -173,7 +175,8 @@ class Exporter {
       inputs.push_back(&values_[static_cast<std::size_t>(port.call)][static_cast<std::size_t>(port.output)]);
     std::vector<Tensor> weights;
     for (const int variable : member.variables) weights.push_back(graph_.variables()[static_cast<std::size_t>(variable)].value());
-    ExportedCall exported(writer_, member.name, member.layer->description->config(member.name), std::move(inputs), std::move(weights),
+    if (wrapped.layer != nullptr) weights.erase(weights.begin() + static_cast<std::ptrdiff_t>(wrapped.own_variable));
+    ExportedCall exported(writer_, member.name, layer.config(member.name), std::move(inputs), std::move(weights),
                           call.outputs);
     try {
       if (layer.channels_first() || layer.on_one_row_map() != nullptr)
