@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
@@ -22,9 +23,15 @@ int default_threads() {
     check_threads(threads, "LINN_THREADS");
     return threads;
   }
+  return usable_cpus();
+}
+
+int usable_cpus(const ControlGroupFiles& files) {
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::clamp(CPU_COUNT(&allowed), 1, 1024);
-  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 1024);
+  int cpus = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : static_cast<int>(std::thread::hardware_concurrency());
+  // Of one and a half CPUs two threads make more than one does.
+  if (const std::optional<double> quota = control_group_cpus(files)) cpus = static_cast<int>(std::min<double>(cpus, std::ceil(*quota)));
+  return std::clamp(cpus, 1, 1024);
 }
 
 void check_threads(int threads, const char* what) {

@@ -18,6 +18,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/limits.h"
 #include "linn/error.h"
 
 namespace linn::detail::io {
@@ -87,10 +88,8 @@ Syscalls& Syscalls::real() {
 }
 
 std::uint64_t machine_memory() {
-  const long pages = ::sysconf(_SC_PHYS_PAGES);
-  const long page = ::sysconf(_SC_PAGESIZE);
-  if (pages <= 0 || page <= 0) return no_limit;
-  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
+  static const std::uint64_t bytes = core::memory_limit().bytes;  // asked for each element of a data set that is kept
+  return bytes;
 }
 
 namespace {
@@ -136,7 +135,7 @@ core::Bytes read_file(const std::string& path, std::uint64_t limit, Syscalls& sy
   if (size > limit) throw IoError(fmt::format("{}: has {} bytes; at most {} are allowed here", path, size, limit));
   const std::uint64_t memory = machine_memory();
   if (size > memory)
-    throw MemoryError(fmt::format("{}: has {} bytes, which are read into memory; this machine has {}", path, size, memory));
+    throw MemoryError(fmt::format("{}: has {} bytes, which are read into memory; {} are there", path, size, memory));
 
   core::Bytes bytes;
   try {

@@ -40,7 +40,7 @@ std::string reason(int error);
 
 inline constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
 
-/// Bytes of memory of this machine; no_limit where it does not say.
+/// Bytes of memory that this process may have (core::memory_limit); no_limit where the system does not say.
 std::uint64_t machine_memory();
 
 /// All bytes of a regular file (symbolic links are followed). Read, not mapped: a file that shrinks meanwhile is an error,
