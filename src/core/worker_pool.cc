@@ -42,6 +42,7 @@ struct WorkerPool::State {
   const Task* task = nullptr;
   std::int64_t items = 0;
   int workers_wanted = 0;
+  FloatMode float_mode = default_float_mode;  // of the workers in this round
   std::atomic<std::int64_t> next{0};
   std::atomic<int> inside{closed};  // workers that are in the round; with `closed` added, none may come in
   std::atomic<std::uint64_t> round{0};
@@ -82,6 +83,7 @@ struct WorkerPool::State {
       if (stop.load()) return;
       seen = round.load();
       if (!come_in()) continue;
+      set_float_mode(float_mode);
       if (worker < workers_wanted) work(worker);
       inside.fetch_sub(1);
     }
@@ -137,6 +139,7 @@ void WorkerPool::run(std::int64_t items, const Task& task, int workers) {
   s.task = &task;
   s.items = items;
   s.workers_wanted = workers;
+  s.float_mode = float_mode_of_tasks();
   s.next.store(0);
   s.inside.store(0);
   s.round.fetch_add(1);

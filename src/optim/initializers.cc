@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/float_environment.h"
 #include "linn/error.h"
 #include "optim/described.h"
 
@@ -267,6 +268,7 @@ Tensor initialize(const Initializer& initializer, const Shape& shape, std::uint6
     throw ValueError(fmt::format("initializer {} cannot make a variable of shape {}; {}", initializer.class_name(), shape.to_string(), fault));
   Tensor tensor(shape);
   const std::optional<std::uint64_t> own = description.seed();
+  const core::DefaultFloatEnvironment environment;
   description.fill(shape, Random(own.value_or(seed), core::stream_of("initializer", own ? 0 : stream)), tensor.values<float>());
   return tensor;
 }

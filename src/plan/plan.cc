@@ -108,7 +108,10 @@ class PackOp final : public Op {
 }  // namespace
 
 Plan::Plan(Lowering lowering, const PlanOptions& options)
-    : options_(options), values_(std::move(lowering.values())), ops_(std::move(lowering.ops())) {
+    : options_(options),
+      values_(std::move(lowering.values())),
+      ops_(std::move(lowering.ops())),
+      flushes_denormals_(lowering.purpose() == Purpose::training) {
   check_disabled();
   if (lowering.position_invariant()) options_.policy.position_invariant = true;
   for (const auto& op : ops_) op->set_shard(options_.shard), op->prepare(options_.policy);

@@ -63,6 +63,9 @@ class Plan {
   const Place& place(Value value) const { return places_[static_cast<std::size_t>(value.id)]; }
   std::size_t element_bytes(const ValueInfo& value) const;
 
+  /// Whether the plan runs with denormals as 0: in training they would only cost time (docs/decisions/denormals.md).
+  bool flushes_denormals() const { return flushes_denormals_; }
+
   std::int64_t shared_bytes() const { return shared_bytes_; }
   /// Bytes of one worker: the values of its shard, and scratch.
   std::int64_t worker_bytes() const { return worker_bytes_; }
@@ -101,6 +104,7 @@ class Plan {
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<Segment> segments_;
   std::vector<Place> places_;
+  bool flushes_denormals_;
   std::int64_t shared_bytes_ = 0;
   std::int64_t worker_bytes_ = 0;
   std::int64_t scratch_offset_ = 0;

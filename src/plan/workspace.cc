@@ -276,7 +276,7 @@ void Workspace::run_outputs(std::size_t segment) {
 }
 
 void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources) {
-  const core::DefaultFloatEnvironment environment;
+  const core::FloatEnvironment environment(plan_.flushes_denormals() ? core::flushing_float_mode : core::default_float_mode);
   images_ = images;
   step_ = &step;
   sources_ = sources.data();

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/checked.h"
+#include "core/float_environment.h"
 #include "linn/error.h"
 #include "optim/losses.h"
 #include "optim/metrics.h"
@@ -106,6 +107,7 @@ Samples Training::checked(const Tensors& x, const Tensors& y, const BatchOptions
 
 void Training::train_step(const Samples& samples, const StepImages& of, std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums) {
   if (slots_.empty()) slots_ = make_slots(graph_, frozen_, compile_.optimizer.description());
+  const core::DefaultFloatEnvironment environment;  // the rate is rounded here
   key_.augment = of.augment;
   Network& net = network(Use::train, samples, batch, accuracy);
   samples.sources(of.first, of.order, sources_);
@@ -168,6 +170,7 @@ BatchSums Training::evaluate_samples(const Samples& samples, std::int64_t batch,
 }
 
 void Training::set_logs(Logs& logs, const BatchSums& sums) const {
+  const core::DefaultFloatEnvironment environment;
   const auto put = [&](const std::string& name, double value) {
     logs[name] = std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value;  // the sign of a NaN would be shown: "-nan"
   };
