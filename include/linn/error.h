@@ -49,6 +49,12 @@ class IoError : public Error {
   using Error::Error;
 };
 
+/// A loss, a gradient or a weight became NaN or infinite in a training step. The text says in which step and where first, and what to try.
+class NonFiniteError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// More memory than there is or than a limit allows. The text says how much was needed.
 class MemoryError : public Error {
  public:

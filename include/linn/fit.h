@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "linn/choice.h"
 #include "linn/dataset.h"
 #include "linn/layer.h"
 #include "linn/tensors.h"
@@ -47,6 +48,20 @@ class Verbose {
   Kind kind_;
 };
 
+struct OnNaNNames {
+  enum Kind : std::uint8_t { raise, ignore };
+  static constexpr std::string_view option = "on_nan", names[] = {"raise", "ignore"};
+  static consteval void check(bool known) {
+    if (!known) throw "on_nan must be \"raise\" or \"ignore\"";
+  }
+};
+/// What a training step does when its loss, a gradient or a weight is NaN or infinite. "raise": the step ends with a NonFiniteError before
+/// anything is written, so that weights, moving statistics and the optimizer's slots are those of before the step; it says where the first such
+/// number arose. Only a weight that the update itself makes NaN or infinite, out of gradients that are finite, is found after it is written: by the next step,
+/// at the end of the epoch, or before it is saved.
+/// "ignore": training goes on, as Keras does. A misspelt literal does not compile; a std::string is checked when it runs (ValueError).
+using OnNaN = Choice<OnNaNNames>;
+
 struct FitOptions {
   std::int64_t batch_size = 32;
   std::int64_t epochs = 1;
@@ -69,6 +84,12 @@ struct FitOptions {
   std::int64_t validation_freq = 1;
   /// Which kernels may run; training and validation alike.
   Accuracy accuracy = "fast";
+  /// NaN and infinities end the training; inputs and targets that hold some are a DataError before the first step. With a
+  /// callbacks::TerminateOnNaN, which has its own way of ending, as "ignore".
+  OnNaN on_nan = "raise";
+  /// Bytes that weights, slots, work space and data may take together; 0: as many as the process may have (Trainer::memory_plan). MemoryError
+  /// before the first step where they do not fit.
+  std::int64_t memory_limit = 0;
   /// Changes the images before they reach the model, in training alone and on the workers: RandomFlip(), or a Pipeline of several. It must
   /// keep the images' shape and have no variables, and the model one input. MixUp and CutMix change the targets too, which must not be
   /// labels. What an image becomes depends on the model's seed, the layers, the epoch and the image's number in x (or, of a data set,
@@ -110,6 +131,7 @@ struct BatchOptions {
   Tensors sample_weight = {};
   std::map<std::int64_t, double> class_weight = {};
   Accuracy accuracy = "fast";
+  OnNaN on_nan = "raise";
 };
 
 }  // namespace linn

@@ -34,6 +34,17 @@ struct History {
   const std::vector<double>& operator[](std::string_view name) const;
 };
 
+/// The memory that a fit takes, in bytes.
+struct MemoryPlan {
+  std::int64_t weights = 0;
+  std::int64_t optimizer = 0;   // its slots
+  std::int64_t work_space = 0;  // activations and gradients of the largest batch, for all threads; of training and validation
+  std::int64_t data = 0;        // inputs, targets and weights that lie in memory; of a data set none
+  std::int64_t limit = 0;       // the least of FitOptions::memory_limit, machine, control groups and RLIMIT_AS; 0: none is known
+
+  std::int64_t total() const { return weights + optimizer + work_space + data; }
+};
+
 /// The training that is on, as callbacks see it. Valid only while `fit` runs.
 class Trainer {
  public:
@@ -77,6 +88,9 @@ class Trainer {
   /// use_ema and a step was taken.
   virtual void swap_ema_weights() = 0;
   virtual void set_ema_weights() = 0;
+
+  /// What the fit needs; all 0 where its first batch decides, that is for a data set. Known from on_train_begin on.
+  virtual MemoryPlan memory_plan() const { return {}; }
 
   /// Writes the model as `Sequential::save` (a directory), or its weights alone to a `.safetensors` file.
   virtual void save(const std::string& path) = 0;

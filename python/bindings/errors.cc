@@ -33,6 +33,8 @@ void translate(const std::exception_ptr& thrown, void* /*payload*/) {
     raise("FormatError", error.what());
   } catch (const IoError& error) {
     raise("IoError", error.what());
+  } catch (const NonFiniteError& error) {
+    raise("NonFiniteError", error.what());
   } catch (const MemoryError& error) {
     raise("MemoryError", error.what());
   }

@@ -125,6 +125,8 @@ FitOptions fit_options(const nb::dict& given, const Pending& pending, const nb::
   options.validation_batch_size = whole("validation_batch_size");
   options.validation_freq = whole("validation_freq");
   options.accuracy = nb::cast<std::string>(given["accuracy"]);
+  options.on_nan = nb::cast<std::string>(given["on_nan"]);
+  options.memory_limit = whole("memory_limit");
   options.print_fn = print_function(nb::object(given["print_fn"]), pending);
   return options;
 }
@@ -176,8 +178,8 @@ Logs evaluate_batches(Model& model, const nb::object& next, std::int64_t known_s
 }
 
 Logs on_batch(Model& model, bool training, const Tensors& x, const Tensors& y, const Tensors& sample_weight, const std::map<std::int64_t, double>& class_weight,
-              const std::string& accuracy) {
-  const BatchOptions options{.sample_weight = sample_weight, .class_weight = class_weight, .accuracy = accuracy};
+              const std::string& accuracy, const std::string& on_nan) {
+  const BatchOptions options{.sample_weight = sample_weight, .class_weight = class_weight, .accuracy = accuracy, .on_nan = on_nan};
   const nb::gil_scoped_release free;
   const Training alone;
   return training ? model.train_on_batch(x, y, options) : model.test_on_batch(x, y, options);
@@ -328,7 +330,7 @@ void bind_model(nb::module_& module) {
       .def("fit_batches", &fit_batches)
       .def("evaluate", &evaluate, nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def("evaluate_batches", &evaluate_batches, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
-      .def("on_batch", &on_batch, nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg())
+      .def("on_batch", &on_batch, nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg())
       .def("metrics_names", &Model::metrics_names)
       .def_prop_rw("learning_rate", &Model::learning_rate, &Model::set_learning_rate)
       .def_prop_ro("steps", &Model::steps)

@@ -35,5 +35,9 @@ class IoError(Error, builtins.OSError):
     """The operating system refused to open, read, write or rename."""
 
 
+class NonFiniteError(Error, ArithmeticError):
+    """A loss, a gradient or a weight became NaN or infinite in a training step. The text says where first, and what to try."""
+
+
 class MemoryError(Error, builtins.MemoryError):
     """More memory than there is."""

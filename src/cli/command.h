@@ -31,6 +31,7 @@ inline constexpr int exit_usage = 2;
 inline constexpr int exit_bad_input = 3;
 inline constexpr int exit_io = 4;
 inline constexpr int exit_memory = 5;
+inline constexpr int exit_nonfinite = 6;
 inline constexpr int exit_bug = 70;
 inline constexpr int signal_exit_code = 128;  // and the number of the signal: 130 for Ctrl-C
 
@@ -51,6 +52,7 @@ Action add_fix(CLI::App& app);
 Action add_profile(CLI::App& app);
 Action add_convert(CLI::App& app);
 Action add_inspect(CLI::App& app);
+Action add_verify(CLI::App& app);
 Action add_layers(CLI::App& app);
 Action add_demo(CLI::App& app);
 
@@ -134,6 +136,8 @@ void say(const Common& common, fmt::format_string<Args...> text, Args&&... args)
 void emit(const Common& common, const detail::io::Json& event);
 using detail::io::number;
 
+/// "2GB", "512MiB" or a number of bytes, 1 or more. ValueError for anything else.
+std::int64_t parse_bytes(const std::string& option, const std::string& text);
 /// A positive number or a fraction such as 1/255. ValueError for anything else.
 double parse_scale(const std::string& text, const std::string& where);
 /// --input: "28x28x1", or "28x28" for one channel; nothing for no text. ValueError for anything else.

@@ -83,7 +83,7 @@ int run(int argc, char** argv) {
       "  linn evaluate digits             measure it\n"
       "  linn predict digits --row 0      ask it\n"
       "  linn shift digits --radius 2     move the digits\n"
-      "Exit codes: 0; 2 usage; 3 bad input; 4 files; 5 out of memory; 70 a fault of linn's; 130 interrupted.");
+      "Exit codes: 0; 2 usage; 3 bad input; 4 files; 5 out of memory; 6 NaN in training; 70 a fault of linn's; 130 interrupted.");
 
   std::vector<std::pair<CLI::App*, Action>> actions;
   const auto add = [&](const char* name, Action (*make)(CLI::App&)) {
@@ -100,6 +100,7 @@ int run(int argc, char** argv) {
   add("profile", add_profile);
   add("convert", add_convert);
   add("inspect", add_inspect);
+  add("verify", add_verify);
   add("layers", add_layers);
   add("demo", add_demo);
 
@@ -144,6 +145,8 @@ int guarded(int argc, char** argv) {
     return report(json, exit_bad_input, "ShapeError", error.what());
   } catch (const ValueError& error) {
     return report(json, exit_bad_input, "ValueError", error.what());
+  } catch (const NonFiniteError& error) {
+    return report(json, exit_nonfinite, "NonFiniteError", error.what());
   } catch (const DataError& error) {
     return report(json, exit_bad_input, "DataError", error.what());
   } catch (const FormatError& error) {

@@ -14,6 +14,7 @@
 #include "cli/pixels.h"
 #include "cli/streamed_data.h"
 #include "cli/training_run.h"
+#include "core/limits.h"
 #include "data/dataset.h"
 #include "linn/augment.h"
 #include "linn/error.h"
@@ -35,6 +36,7 @@ struct TrainArguments {
   std::string recipe;
   std::string resume;
   std::vector<std::string> allow_changed;
+  std::int64_t memory_limit = 0;  // 0: none
 };
 
 // Null without one.
@@ -196,6 +198,7 @@ class Train {
     if (!options_.resume.empty() && detail::train::has_checkpoint(checkpoints())) fit.resume = checkpoints();
     fit.allow_changed = options_.allow_changed;
     fit.accuracy = accuracy_;
+    fit.memory_limit = options_.memory_limit;
     if (!run_.augment.empty()) fit.augment = parse_augmentation(run_.augment, range_of_pixels());
     return fit;
   }
@@ -237,8 +240,24 @@ class Train {
     std::fflush(stdout);
   }
 
+  void announce_memory(const MemoryPlan& plan) const {
+    using detail::core::bytes_text;
+    say(common_, "memory: {} of {}: weights {}, optimizer {}, work space {}, data {}\n", bytes_text(plan.total()),
+        plan.limit == 0 ? std::string("what there is") : bytes_text(plan.limit), bytes_text(plan.weights), bytes_text(plan.optimizer),
+        bytes_text(plan.work_space), bytes_text(plan.data));
+    emit(common_, {{"event", "memory"},
+                   {"weights", plan.weights},
+                   {"optimizer", plan.optimizer},
+                   {"work_space", plan.work_space},
+                   {"data", plan.data},
+                   {"total", plan.total()},
+                   {"limit", plan.limit == 0 ? detail::io::Json(nullptr) : detail::io::Json(plan.limit)}});
+    std::fflush(stdout);
+  }
+
   void fit(Model& model, const Tensor& y) {
     FitOptions fit = fit_options();
+    fit.callbacks.push_back(callbacks::LambdaCallback({.on_train_begin = [this](Trainer& trainer) { announce_memory(trainer.memory_plan()); }}));
     if (common_.json()) {
       const std::int64_t trained = fit.steps_per_epoch > 0
                                        ? fit.steps_per_epoch * fit.batch_size
@@ -455,6 +474,9 @@ Action add_train(CLI::App& app) {
   add_text(app, "--recipe", options->recipe, recipes_text() + "; in place of --epochs, --batch-size and what the model is compiled with")
       ->type_name("NAME")
       ->excludes("--epochs", "--batch-size", "--learning-rate", "--validation-split", "--patience", "--optimizer", "--schedule", "--loss", "--metrics", "--run", "--resume");
+  add_value(app, "--memory-limit", "refuse a training that needs more memory, such as 2GB or 512MiB [what this process may have]",
+            [options](const std::string& option, const std::string& text) { options->memory_limit = parse_bytes(option, text); })
+      ->type_name("BYTES");
   add_whole(app, "--classes", run.classes, 2, largest, "classes of a built-in model [10]; labels go from 0 to N - 1")->type_name("N");
   add_accuracy(app, run.accuracy);
   add_precision(app, run.precision);

@@ -47,6 +47,7 @@ ValueFacts facts_of(const Tensor& tensor) {
       } else if (std::isinf(number)) {
         ++facts.infinite;
       } else {
+        if (number != 0 && std::abs(number) < static_cast<double>(std::numeric_limits<float>::min())) ++facts.denormal;
         facts.least = std::min(facts.least, number);
         facts.most = std::max(facts.most, number);
       }

@@ -14,6 +14,7 @@ namespace linn::detail::formats {
 /// What a tensor's values are like.
 struct ValueFacts {
   std::int64_t nan = 0, infinite = 0;
+  std::int64_t denormal = 0;   // as float32
   double least = 0, most = 0;  // of the finite ones
   std::uint32_t crc32 = 0;     // of the values as float32, or as the integers they are
 };

@@ -99,24 +99,37 @@ std::string checksum_of(const Metadata& metadata) {
   return checksum_of(std::as_bytes(std::span(all)));
 }
 
-void verify(const std::vector<Entry>& entries, std::span<const std::byte> data, const Metadata& metadata, const std::string& where) {
+// What differs from the saved checksums; FormatError where these are none.
+ChecksumReport compare(const std::vector<Entry>& entries, std::span<const std::byte> data, const Metadata& metadata, const std::string& where) {
+  ChecksumReport report;
   const auto text = metadata.find(checksum_key);
-  if (text == metadata.end()) return;
+  if (text == metadata.end()) return report;
+  report.has_checksums = true;
   const std::string place = where + ": " + checksum_key;
   io::Json saved = io::parse_json(text->second, place);
   if (!saved.is_object()) io::format_error(place, "{} came, an object of checksums is allowed", io::describe(saved));
   const auto check = [&](const std::string& name, const std::string& what, const std::string& now) {
     const auto found = saved.find(name);
-    if (found == saved.end()) io::format_error(place, "holds no checksum of {}", what);
+    if (found == saved.end()) {
+      report.faults.push_back(fmt::format("{}: holds no checksum of {}", checksum_key, what));
+      return;
+    }
     if (*found != now)
-      io::format_error(where, "{} has checksum \"{}\", {} was saved with it: the file is damaged", what, now, io::describe(*found));
+      report.faults.push_back(fmt::format("{} has checksum \"{}\", {} was saved with it: the file is damaged", what, now, io::describe(*found)));
     saved.erase(found);
   };
   for (const Entry& entry : entries)
     check(entry.name, "tensor " + io::quote(entry.name),
           checksum_of(data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin))));
   check(std::string(metadata_key), "the metadata", checksum_of(metadata));
-  if (!saved.empty()) io::format_error(place, "holds a checksum of tensor {}, which the file lacks", io::quote(saved.begin().key()));
+  for (const auto& rest : saved.items())
+    report.faults.push_back(fmt::format("{}: holds a checksum of tensor {}, which the file lacks", checksum_key, io::quote(rest.key())));
+  return report;
+}
+
+void verify(const std::vector<Entry>& entries, std::span<const std::byte> data, const Metadata& metadata, const std::string& where) {
+  const ChecksumReport report = compare(entries, data, metadata, where);
+  if (!report.faults.empty()) throw FormatError(fmt::format("{}: {}", where, report.faults.front()));
 }
 
 }  // namespace
@@ -183,6 +196,11 @@ SafetensorsHeader read_safetensors_header(const std::string& path) {
   const std::vector<std::byte> first = io::read_beginning(path, sizeof(std::uint64_t));
   const std::uint64_t length = header_length(io::Reader(first, path).le64(), path);
   return parse_header(io::read_beginning(path, sizeof(std::uint64_t) + length), std::filesystem::file_size(path), path);
+}
+
+ChecksumReport compare_checksums(std::span<const std::byte> bytes, const std::string& where) {
+  const SafetensorsHeader header = parse_header(bytes, bytes.size(), where);
+  return compare(header.entries, bytes.subspan(static_cast<std::size_t>(header.data)), header.metadata, where);
 }
 
 NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::string& where, Metadata* metadata) {

@@ -19,6 +19,14 @@ inline constexpr const char* checksum_key = "linn.crc32";
 /// The metadata with the checksums of these tensors.
 Metadata with_checksums(const NamedTensors& tensors, Metadata metadata);
 
+/// What of a file's bytes is not as its checksums say: a sentence for each tensor, and one for the metadata.
+struct ChecksumReport {
+  bool has_checksums = false;
+  std::vector<std::string> faults;
+};
+/// Looks at all tensors, where `read_safetensors` stops at the first fault. FormatError for bytes that are no safetensors file.
+ChecksumReport compare_checksums(std::span<const std::byte> bytes, const std::string& where);
+
 /// What a file says of its tensors before their bytes.
 struct SafetensorsHeader {
   struct Entry {

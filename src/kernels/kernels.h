@@ -8,6 +8,7 @@
 #include "kernels/eltwise/activation.h"
 #include "kernels/eltwise/clip.h"
 #include "kernels/eltwise/eltwise.h"
+#include "kernels/eltwise/finite.h"
 #include "kernels/eltwise/noise.h"
 #include "kernels/eltwise/update.h"
 #include "kernels/gemm/dense.h"

@@ -6,14 +6,12 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "core/checked.h"
-#include "core/cpu.h"
 #include "core/text_cells.h"
 #include "core/worker_pool.h"
 #include "formats/model_file.h"
@@ -24,9 +22,6 @@
 
 namespace linn {
 namespace {
-
-// Of the largest output. Two forms of one convolution differ by less.
-constexpr double test_bound = 1e-4;
 
 void say(const std::string& path, const std::string& text) {
   std::fputs(fmt::format("linn: {}: {}\n", detail::core::printable(path), detail::core::printable(text)).c_str(), stderr);
@@ -57,19 +52,6 @@ void warn_of_no_numbers(const std::string& path, const detail::graph::Graph& gra
   if (bad > 0) say(path, fmt::format("{}{}; `linn inspect --values` lists all", first, bad > 1 ? fmt::format(", and {} more weights hold some", bad - 1) : ""));
 }
 
-// The largest difference, as a share of the largest number; infinity for other shapes or what is no number.
-double difference(const Tensor& expected, const Tensor& found) {
-  if (expected.shape() != found.shape()) return std::numeric_limits<double>::infinity();
-  double largest = 0, apart = 0;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(expected.elements()); ++i) {
-    const double a = static_cast<double>(expected.values<float>()[i]), b = static_cast<double>(found.values<float>()[i]);
-    if (!std::isfinite(b)) return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, std::abs(a));
-    apart = std::max(apart, std::abs(a - b));
-  }
-  return apart == 0 ? 0 : apart / std::max(largest, 1e-30);
-}
-
 }  // namespace
 
 void Model::save(const std::string& path, const SaveOptions& options) const {
@@ -97,17 +79,8 @@ Model load_model(const std::string& path) {
     warn_of_no_numbers(path, model.state_->graph);
     return model;
   }
-  double apart = std::numeric_limits<double>::infinity();
-  static_cast<void>(detail::core::isa());  // a LINN_ISA that is none is no fault of the file's
-  try {
-    const std::vector<Tensor> outputs = model.predict_all(file.self_test->inputs, {.accuracy = "exact"});
-    if (outputs.size() == file.self_test->outputs.size()) {
-      apart = 0;
-      for (std::size_t i = 0; i < outputs.size(); ++i) apart = std::max(apart, difference(file.self_test->outputs[i], outputs[i]));
-    }
-  } catch (const Error&) {  // inputs of another number or shape
-  }
-  if (apart > test_bound) {
+  const double apart = detail::train::self_test_distance(model.state_->graph, *file.self_test);
+  if (apart > detail::train::self_test_bound) {
     warn_of_no_numbers(path, model.state_->graph);
     const std::string how_far = std::isfinite(apart) ? fmt::format("they differ by {:.2g} of the largest", apart)
                                                      : std::string("they cannot be compared, or are no numbers");

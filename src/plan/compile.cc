@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "plan/ops/finite.h"
 #include "plan/passes.h"
 #include "plan/views.h"
 
@@ -16,6 +17,17 @@ std::vector<Value> add_gradients(Lowering& to, const Training& training) {
   std::vector<Value> result;
   for (const Value& variable : training.variables) result.push_back(gradients.of(variable));
   return result;
+}
+
+Guards guard_updates(Lowering& to, const std::vector<Value>& gradients) {
+  Guards guards;
+  to.set_layer("guard");
+  for (const Value& gradient : gradients) guards.gradients.push_back(gradient.defined() ? finite(to, gradient) : Value{});
+  for (const auto& update : to.updates())
+    for (const Value& input : update->inputs)
+      if (input.defined() && to.info(input).extent == Extent::fixed && to.info(input).home == Home::arena)
+        guards.statistics.push_back({update->layer, finite(to, input)});
+  return guards;
 }
 
 // Images of a shard. Follows from the ops alone, which follow from the network and the kind of CPU, never from the number of threads: so the same
@@ -51,7 +63,9 @@ Compiled compile(Lowering to, const Training& training, PlanOptions options, con
   if (passes.trim) trim(to);
   std::vector<Value> gradients;
   if (!training.variables.empty()) gradients = add_gradients(to, training);
+  Guards guards;
   if (training.update) {
+    if (training.guarded) guards = guard_updates(to, gradients);
     training.update(to, gradients);
     to.append_updates();
     to.prepend_preparations();
@@ -62,7 +76,7 @@ Compiled compile(Lowering to, const Training& training, PlanOptions options, con
   drop_unread(to);
   if (passes.views) make_views(to);
   options.shard = shard_of(to);
-  return {Plan(std::move(to), options), std::move(gradients)};
+  return {Plan(std::move(to), options), std::move(gradients), std::move(guards)};
 }
 
 }  // namespace linn::detail::plan

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "plan/fusions.h"
@@ -16,11 +17,24 @@ struct Training {
   /// Adds the optimizer's ops. Gets the gradients of all variables at once, in the order of `variables`; undefined if no loss depends on a
   /// variable. Updates of moving statistics (Lowering::add_update) follow. Null: gradients are kept, and nothing is updated.
   std::function<void(Lowering& to, const std::vector<Value>& gradients)> update;
+  /// Adds the checks of Guards, and has all updates wait for those of gradients and statistics.
+  bool guarded = false;
+};
+
+/// What the checks of a step gave (ops/finite.h), one value for each thing that is checked.
+struct Guards {
+  std::vector<Value> gradients;   // of Training::variables; undefined if no loss depends on a variable
+  struct Statistics {
+    std::string layer;
+    Value check;
+  };
+  std::vector<Statistics> statistics;  // what moving statistics are updated with
 };
 
 struct Compiled {
   Plan plan;
   std::vector<Value> gradients;  // of Training::variables
+  Guards guards;
 };
 
 /// Which passes run. All by default; tests compare plans with and without a pass.

@@ -8,11 +8,22 @@
 #include "core/checked.h"
 #include "plan/disabled.h"
 #include "plan/memory.h"
+#include "plan/ops/finite.h"
 
 namespace linn::detail::plan {
 namespace {
 
 constexpr std::int64_t line = 64;
+
+// Whether an op changes what outlives the step: variables, moving statistics, slots. Results of the caller's, such as totals of metrics, do not
+// count.
+bool changes_state(const Op& op, const std::vector<ValueInfo>& values) {
+  return std::ranges::any_of(op.outputs, [&](const Value& output) {
+    if (!output.defined()) return false;
+    const ValueInfo& value = values[static_cast<std::size_t>(output.id)];
+    return value.home == Home::bound && value.extent == Extent::fixed && value.element == Element::real;
+  });
+}
 
 bool writes_in_place(const ValueInfo& value) { return value.home == Home::bound; }
 
@@ -45,7 +56,8 @@ std::vector<bool> constant_ops(const std::vector<std::unique_ptr<Op>>& ops, cons
 }
 
 // The earliest segment in which each op may run: after its producers (in the same segment only if both are cut by images),
-// and, for an op that overwrites a bound value, after all that read or overwrote it. Constant ops come first, in segments of their own.
+// and, for an op that overwrites a bound value, after all that read or overwrote it. What changes variables or slots comes after all guards.
+// Constant ops come first, in segments of their own.
 std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, const std::vector<ValueInfo>& values,
                                    const std::vector<bool>& constant) {
   std::vector<int> segment_of(ops.size(), 0);
@@ -55,7 +67,7 @@ std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, 
   std::vector<std::size_t> order(ops.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto others = std::stable_partition(order.begin(), order.end(), [&](std::size_t i) { return constant[i]; });
-  int constants_end = 0;
+  int constants_end = 0, guards_end = 0;
   for (auto at = order.begin(); at != order.end(); ++at) {
     const std::size_t i = *at;
     const Op& op = *ops[i];
@@ -72,7 +84,9 @@ std::vector<int> earliest_segments(const std::vector<std::unique_ptr<Op>>& ops, 
         const auto id = static_cast<std::size_t>(output.id);
         earliest = std::max({earliest, last_read[id] + 1, produced[id] + 1});
       }
+    if (changes_state(op, values)) earliest = std::max(earliest, guards_end);
     segment_of[i] = next_of_cut(earliest, op.cut());
+    if (is_guard(op)) guards_end = std::max(guards_end, segment_of[i] + 1);
     if (at < others) constants_end = std::max(constants_end, segment_of[i] + 1);
     for (const Value& input : op.inputs)
       if (input.defined()) {
@@ -170,6 +184,10 @@ void Plan::cut_into_segments() {
     }
     segments_.push_back(std::move(segment));
   }
+  first_update_ = segments_.size();
+  if (!std::ranges::any_of(ops_, [](const auto& op) { return is_guard(*op); })) return;
+  const auto changes = [&](const Segment& segment) { return std::ranges::any_of(segment.ops, [&](int i) { return changes_state(op(i), values_); }); };
+  first_update_ = static_cast<std::size_t>(std::ranges::find_if(segments_, changes) - segments_.begin());
 }
 
 std::vector<Plan::Life> Plan::lives() const {

@@ -65,6 +65,9 @@ class Plan {
 
   /// Whether the plan runs with denormals as 0: in training they would only cost time (docs/decisions/denormals.md).
   bool flushes_denormals() const { return flushes_denormals_; }
+  /// The first segment that changes variables or slots, where the plan has guards (ops/finite.h): all of them lie before it. Else the number of
+  /// segments.
+  std::size_t first_update() const { return first_update_; }
 
   std::int64_t shared_bytes() const { return shared_bytes_; }
   /// Bytes of one worker: the values of its shard, and scratch.
@@ -105,6 +108,7 @@ class Plan {
   std::vector<Segment> segments_;
   std::vector<Place> places_;
   bool flushes_denormals_;
+  std::size_t first_update_ = 0;
   std::int64_t shared_bytes_ = 0;
   std::int64_t worker_bytes_ = 0;
   std::int64_t scratch_offset_ = 0;

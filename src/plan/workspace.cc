@@ -275,18 +275,22 @@ void Workspace::run_outputs(std::size_t segment) {
   }, threads_);
 }
 
-void Workspace::run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources) {
+bool Workspace::run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources, const std::function<bool()>& may_update) {
   const core::FloatEnvironment environment(plan_.flushes_denormals() ? core::flushing_float_mode : core::default_float_mode);
   images_ = images;
   step_ = &step;
   sources_ = sources.data();
   if (times_ != nullptr) times_->count_run();
+  bool is_whole = true;
   for (std::size_t segment = 0; segment < plan_.segments().size(); ++segment) {
+    is_whole = segment != plan_.first_update() || !may_update || may_update();
+    if (!is_whole) break;
     if (constants_made_ && plan_.segments()[segment].constant) continue;
     plan_.segments()[segment].cut == Cut::images ? run_images(segment) : run_outputs(segment);
   }
   constants_made_ = true;
   if (threads_ > 1) last_run_ = std::chrono::steady_clock::now();
+  return is_whole;
 }
 
 void* Workspace::at(Value value) { return resolve(value, Call{}, plan_.segments().size(), -1); }

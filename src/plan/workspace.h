@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -64,8 +65,9 @@ class Workspace {
   /// Sets the memory of a bound value for all following runs. Packed copies of a variable that the plan only reads are kept between runs:
   /// after a change of its numbers, bind it again, even at the same address.
   void bind(Value value, void* memory);
-  /// Runs the plan on `images` images, at most its batch. Allocates nothing.
-  void run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources);
+  /// Runs the plan on `images` images, at most its batch. Allocates nothing. `may_update` is asked between the guards and the first update of a
+  /// variable or a slot (Plan::first_update); where it says no, the run ends, and false is returned.
+  bool run(std::int64_t images, const StepInfo& step, std::span<const Rows> sources, const std::function<bool()>& may_update = {});
   /// Starts the measurement of each op and clears earlier times. With LINN_VERBOSE it runs from the beginning. The result lives as long as
   /// the workspace.
   OpTimes& measure();

@@ -19,6 +19,8 @@
 #include "linn/error.h"
 #include "optim/optimizers.h"
 #include "train/fingerprint.h"
+#include "train/memory_plan.h"
+#include "train/nonfinite.h"
 #include "train/progress.h"
 #include "train/self_test.h"
 
@@ -56,12 +58,20 @@ void check_at_least(const char* field, std::int64_t value, std::int64_t least) {
 }  // namespace
 
 FitLoop::FitLoop(Training& training, const FitOptions& options, const Metadata& notes)
-    : training_(training), options_(options), notes_(notes), progress_(progress(options.verbose, output_of(options.print_fn))), callbacks_(options.callbacks) {
+    : training_(training),
+      options_(options),
+      notes_(notes),
+      progress_(progress(options.verbose, output_of(options.print_fn))),
+      callbacks_(options.callbacks),
+      on_nan_(options.on_nan) {
   check_options();
   check_augment();
   check_allowed(options.allow_changed);
   state_.epoch = options.initial_epoch;
   state_.first_step = training.steps_;
+  // It has its own way of ending a training.
+  if (std::ranges::any_of(callbacks_, [](const CallbackHandle& callback) { return dynamic_cast<callbacks::TerminateOnNaN*>(&*callback) != nullptr; }))
+    on_nan_ = "ignore";
   // First in line, so that what the user's callbacks print comes below the epoch's line.
   if (options.verbose != Verbose::silent) callbacks_.insert(callbacks_.begin(), progress_);
 }
@@ -80,6 +90,7 @@ FitLoop::FitLoop(Training& training, const Dataset& batches, const FitOptions& o
 FitLoop::FitLoop(Training& training, const Tensors& x, const Tensors& y, const FitOptions& options, const Metadata& notes)
     : FitLoop(training, options, notes) {
   samples_ = training.checked(x, y, options.sample_weight);
+  if (on_nan_ == OnNaN("raise")) check_finite(samples_, training.graph_);
   split_validation();
   add_class_weight(samples_, options.class_weight, training.graph_);  // of the training samples alone, as in Keras
   batches_ = core::ceil_div(samples_.count(), options.batch_size);
@@ -95,6 +106,7 @@ void FitLoop::check_options() const {
   check_at_least("validation_steps", options_.validation_steps, 0);
   check_at_least("validation_batch_size", options_.validation_batch_size, 0);
   check_at_least("validation_freq", options_.validation_freq, 1);
+  check_at_least("memory_limit", options_.memory_limit, 0);
   if (!(options_.validation_split >= 0 && options_.validation_split < 1))
     throw ValueError(fmt::format("fit: validation_split is {}; it must lie in [0, 1)", options_.validation_split));
 }
@@ -131,6 +143,26 @@ void FitLoop::split_validation() {
                                  options_.validation_split, n, split, n - split));
   validation_ = samples_.rows(split, n);
   samples_ = samples_.rows(0, split);
+}
+
+// Networks are planned here and keep their plans; nothing large is allocated before it is known to fit.
+void FitLoop::plan_memory() {
+  const OptimizerDescription& optimizer = training_.compile_.optimizer.description();
+  const std::int64_t batch = source_ ? state_.largest_batch : std::min(options_.batch_size, samples_.count());
+  const auto work_space = [&](std::int64_t images) { return training_.work_space(samples_, images, options_.accuracy, {.augment = augment_, .on_nan = on_nan_}); };
+  const std::int64_t training = work_space(batch);
+  memory_ = {.weights = variable_bytes(training_.graph_),
+             .optimizer = slot_bytes(training_.graph_, training_.frozen_, optimizer),
+             .work_space = training,
+             .data = sample_bytes(samples_)};
+  if (validation_) {
+    const std::int64_t images = options_.validation_batch_size == 0 ? options_.batch_size : options_.validation_batch_size;
+    memory_.work_space += training_.planned(NetworkKey::Use::evaluate, *validation_, std::min(images, validation_->count()), options_.accuracy).work_space();
+    memory_.data += sample_bytes(*validation_);
+  }
+  const MemoryBounds bounds = memory_bounds(options_.memory_limit);
+  memory_.limit = limit_of(bounds);
+  check_memory(memory_, bounds, batch, !training_.slots_.empty(), [&](std::int64_t images) { return memory_.work_space - training + work_space(images); });
 }
 
 double FitLoop::seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - epoch_start_).count(); }
@@ -170,6 +202,7 @@ void FitLoop::swap_ema_weights() { training_.swap_averages("swap_ema_weights"); 
 void FitLoop::set_ema_weights() { training_.set_averages("set_ema_weights"); }
 
 void FitLoop::save(const std::string& path) {
+  check_updated();
   const formats::TrainingState training = training_.state();
   save_model(path, training_.graph_,
              {.graph = training_.graph_,
@@ -179,7 +212,10 @@ void FitLoop::save(const std::string& path) {
               .notes = &notes_});
 }
 
-void FitLoop::save_weights(const std::string& path) { formats::save_weights(path, training_.graph_, {}); }
+void FitLoop::save_weights(const std::string& path) {
+  check_updated();
+  formats::save_weights(path, training_.graph_, {});
+}
 
 std::vector<Tensor> FitLoop::weights() const {
   std::vector<Tensor> weights;
@@ -226,17 +262,32 @@ bool FitLoop::next_batch() {
   state_.pass_over = source_->position().index == batches_;
   samples_ = training_.checked(batch.x, batch.y, batch.sample_weight);
   add_class_weight(samples_, options_.class_weight, training_.graph_);
-  state_.largest_batch = std::max(state_.largest_batch, samples_.count());
+  if (samples_.count() > state_.largest_batch) {
+    state_.largest_batch = samples_.count();
+    plan_memory();
+  }
   return true;
 }
 
-bool FitLoop::run_step(Logs& logs) {
-  if (!next_batch()) return false;
-  for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_begin(*this);
+template <class Work>
+void FitLoop::saying_where(std::int64_t step, const Work& work) const {
+  try {
+    work();
+  } catch (const NonFiniteError& error) {
+    throw NonFiniteError(fmt::format("fit: epoch {}, step {} (learning rate {:g}): {}", state_.epoch + 1, step, learning_rate(), error.what()));
+  }
+}
+
+// Before anything is measured or saved: a step is checked by its gradients, and what its update made of them by the next step.
+void FitLoop::check_updated() const {
+  if (on_nan_ == OnNaN("raise")) saying_where(state_.step, [&] { check_weights(training_.graph_); });
+}
+
+void FitLoop::train_batch() {
   const std::int64_t n = samples_.count();
   if (source_) {
-    training_.train_step(samples_, {.images = n, .epoch = training_.passes_ - 1, .seen = state_.seen, .augment = augment_}, state_.largest_batch, options_.accuracy,
-                         learning_rate(), state_.sums);
+    training_.train_step(samples_, {.images = n, .epoch = training_.passes_ - 1, .seen = state_.seen, .augment = augment_, .on_nan = on_nan_}, state_.largest_batch,
+                         options_.accuracy, learning_rate(), state_.sums);
     state_.seen += n;
   } else {
     const std::int64_t first = state_.pass_step * options_.batch_size;
@@ -245,9 +296,16 @@ bool FitLoop::run_step(Logs& logs) {
                           .images = std::min(options_.batch_size, n - first),
                           .order = options_.shuffle ? &order_ : nullptr,
                           .epoch = training_.passes_ - 1,
-                          .augment = augment_},
+                          .augment = augment_,
+                          .on_nan = on_nan_},
                          std::min(options_.batch_size, n), options_.accuracy, learning_rate(), state_.sums);
   }
+}
+
+bool FitLoop::run_step(Logs& logs) {
+  if (!next_batch()) return false;
+  for (const CallbackHandle& callback : callbacks_) callback->on_train_batch_begin(*this);
+  saying_where(state_.step + 1, [&] { train_batch(); });
   ++state_.step;
   ++state_.pass_step;
   training_.set_logs(logs, state_.sums);
@@ -300,6 +358,7 @@ void FitLoop::run_epoch() {
   // Data that do not say how many batches they have end the epoch with their last one.
   bool is_over = false;
   while (!is_over && (state_.step < state_.steps_per_epoch || state_.steps_per_epoch == 0) && goes_on()) is_over = !run_step(logs);
+  check_updated();
   if (is_over && !is_whole_pass()) state_.stopped = true;  // the data have less than was asked for
   const bool is_whole = is_over ? is_whole_pass() : state_.step > 0 && state_.step == state_.steps_per_epoch;
   if (!is_whole || paused_) return;  // stopped in the middle: the epoch does not count
@@ -329,6 +388,7 @@ void FitLoop::begin() {
 }
 
 History FitLoop::run() {
+  if (!source_) plan_memory();
   begin();
   while (state_.epoch < options_.epochs && goes_on()) run_epoch();
   state_.history.stopped = state_.stopped || paused_;
@@ -357,6 +417,7 @@ void FitLoop::write_checkpoint() {
   moment_ = Moment::other;
   if (checkpoint_.empty()) return;
   const std::string directory = std::exchange(checkpoint_, {});
+  check_updated();  // what is bad must not take the place of what is good
   formats::TrainingState training = training_.state();
   FitState state = state_;
   if (source_) state.position = source_->position();

@@ -40,6 +40,7 @@ class FitLoop final : public Trainer {
   void set_learning_rate(double rate) override;
   void swap_ema_weights() override;
   void set_ema_weights() override;
+  MemoryPlan memory_plan() const override { return memory_; }
   void save(const std::string& path) override;
   void save_weights(const std::string& path) override;
   std::vector<Tensor> weights() const override;
@@ -48,6 +49,7 @@ class FitLoop final : public Trainer {
  private:
   FitLoop(Training& training, const FitOptions& options, const Metadata& notes);
   void check_options() const;
+  void plan_memory();
   void check_augment();
   bool has_validation() const { return validation_ || options_.validation_data.dataset.defined(); }
   void split_validation();
@@ -60,6 +62,10 @@ class FitLoop final : public Trainer {
   /// Also of an epoch that a checkpoint was made in.
   void run_epoch();
   void end_epoch();
+  template <class Work>
+  void saying_where(std::int64_t step, const Work& work) const;
+  void check_updated() const;
+  void train_batch();
   /// false where the pass through a data set is over.
   bool run_step(Logs& logs);
   bool goes_on() const { return !state_.stopped && !paused_; }
@@ -97,6 +103,8 @@ class FitLoop final : public Trainer {
   Moment moment_ = Moment::other;            // which calls of the callbacks are allowed
   std::optional<formats::TrainingState> resumed_ = {};  // of the checkpoint that it goes on from
   std::string resumed_path_;
+  MemoryPlan memory_;
+  OnNaN on_nan_;  // of the options, unless a callback overrules it
   Logs epoch_logs_;  // one map for all steps, so that a step allocates nothing
   std::chrono::steady_clock::time_point epoch_start_;
 };

@@ -20,7 +20,8 @@ namespace {
 
 using Use = NetworkKey::Use;
 
-bool compares(Use use) { return use == Use::evaluate || use == Use::gradients || use == Use::train; }
+bool differentiates(Use use) { return use == Use::gradients || use == Use::train || use == Use::trace; }
+bool compares(Use use) { return use == Use::evaluate || differentiates(use); }
 
 DType type_of(plan::Precision precision) { return precision == plan::Precision::float64 ? DType::f64 : DType::f32; }
 
@@ -62,6 +63,9 @@ Slots make_slots(const graph::Graph& graph, const FrozenLayers& frozen, const Op
 
 Network::Network(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen, const NetworkKey& key) : key_(key) {
   lower(graph, compile, frozen);
+}
+
+void Network::allocate() {
   workspace_ = std::make_unique<plan::Workspace>(*plan_);
   for (Compared& compared : compared_)
     for (std::size_t i = 0; i < compared.totals.size(); ++i) workspace_->bind(compared.metric_totals[i], compared.totals[i].data());
@@ -123,8 +127,7 @@ void Network::bind_outputs(plan::Lowering& to) {
 }
 
 void Network::lower(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen) {
-  const bool differentiates = key_.use == Use::train || key_.use == Use::gradients;
-  plan::Lowering to(differentiates ? plan::Purpose::training : plan::Purpose::inference);
+  plan::Lowering to(differentiates(key_.use) ? plan::Purpose::training : plan::Purpose::inference);
   to.set_frozen_layers(frozen);
   std::vector<plan::Value> inputs = lower_inputs(to);
   if (key_.augment != nullptr) augment_inputs(to, graph, *compile, inputs);
@@ -133,7 +136,7 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
   calls_ = std::move(lowered.calls);
   outputs_ = std::move(lowered.outputs);
   if (key_.use == Use::predict) bind_outputs(to);
-  if (key_.use == Use::outputs)
+  if (key_.use == Use::outputs || key_.use == Use::trace)
     for (const std::vector<plan::Value>& values : calls_)
       for (const plan::Value& value : values) to.info(value).kept = true;
 
@@ -145,16 +148,18 @@ void Network::lower(const graph::Graph& graph, const formats::CompileConfig* com
     if (graph.variables()[i].trainable_but_for(frozen)) trainable_.push_back(i);
   if (compares(key_.use)) lower_penalties(to, graph);
   if (compares(key_.use)) lower_activity_penalties(to);
-  if (differentiates)
+  if (differentiates(key_.use))
     for (const std::size_t i : trainable_) training.variables.push_back(variables_[i]);
   if (key_.use == Use::train)
     training.update = [&](plan::Lowering& step, const std::vector<plan::Value>& gradients) {
       lower_step(step, graph, compile->optimizer.description(), gradients);
     };
+  training.guarded = key_.guarded;
   const kernels::Policy policy{
       .exact = key_.accuracy == "exact", .local = key_.local || key_.use == Use::outputs, .operands = operands_of(key_.dtype_policy)};
   plan::Compiled compiled = plan::compile(std::move(to), training, {.batch = key_.batch, .precision = key_.precision, .policy = policy});
   gradients_ = std::move(compiled.gradients);
+  guards_ = std::move(compiled.guards);
   plan_ = std::make_unique<plan::Plan>(std::move(compiled.plan));
 }
 
@@ -209,6 +214,7 @@ void Network::lower_step(plan::Lowering& to, const graph::Graph& graph, const Op
 }
 
 void Network::bind(graph::Graph& graph, Slots* slots) {
+  if (workspace_ == nullptr) allocate();
   // A network that trains changes all values in place: plans that predict must lay their kernels out anew.
   if (key_.use == Use::train) graph.touch_values();
   const std::uint64_t version = graph.version();
@@ -241,13 +247,47 @@ void Network::begin_totals(BatchSums& sums) {
   }
 }
 
-void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums) {
+std::span<const double> Network::numbers(const plan::Value& value) const {
+  return {static_cast<const double*>(workspace_->at(value)), static_cast<std::size_t>(value.shape.elements())};
+}
+
+bool Network::has_finite_losses() const {
+  const auto are_finite = [&](const plan::Value& value) { return std::ranges::all_of(numbers(value), [](double number) { return std::isfinite(number); }); };
+  return std::ranges::all_of(compared_, are_finite, &Compared::loss_sum) && std::ranges::all_of(penalties_, are_finite) &&
+         std::ranges::all_of(activity_penalties_, are_finite, &ActivityPenalty::sum);
+}
+
+bool Network::is_finite(const plan::Value& check) const {
+  if (!check.defined()) return true;
+  const std::span pieces(static_cast<const std::int32_t*>(workspace_->at(check)), static_cast<std::size_t>(check.shape.elements()));
+  return std::ranges::all_of(pieces, [](std::int32_t piece) { return piece != 0; });
+}
+
+bool Network::may_update() const {
+  const auto holds = [&](const plan::Value& check) { return is_finite(check); };
+  return has_finite_losses() && std::ranges::all_of(guards_.gradients, holds) && std::ranges::all_of(guards_.statistics, holds, &plan::Guards::Statistics::check);
+}
+
+// The gradient nearest to the loss is that of the last variable: those before it are computed from what reaches it.
+Network::Fault Network::fault() const {
+  using enum Fault::Part;
+  const auto name_of = [&](std::size_t trained) { return plan_->values()[static_cast<std::size_t>(variables_[trainable_[trained]].id)].name; };
+  if (!has_finite_losses()) return {.part = loss};
+  for (std::size_t i = guards_.gradients.size(); i-- > 0;)
+    if (!is_finite(guards_.gradients[i])) return {gradient, name_of(i)};
+  for (const auto& [layer, check] : guards_.statistics)
+    if (!is_finite(check)) return {statistics, layer};
+  return {};
+}
+
+bool Network::run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums) {
   if (sums != nullptr) begin_totals(*sums);
-  workspace_->run(images, step, sources);
-  if (sums == nullptr) return;
-  const auto numbers = [&](const plan::Value& value) {
-    return std::span(static_cast<const double*>(workspace_->at(value)), static_cast<std::size_t>(value.shape.elements()));
-  };
+  if (!key_.guarded) {
+    workspace_->run(images, step, sources);
+  } else if (!workspace_->run(images, step, sources, [this] { return may_update(); })) {
+    return false;
+  }
+  if (sums == nullptr) return true;
   sums->images += images;
   for (const plan::Value& penalty : penalties_)
     for (const double part : numbers(penalty)) sums->penalties += part * static_cast<double>(images);
@@ -258,6 +298,7 @@ void Network::run(std::int64_t images, const plan::StepInfo& step, std::span<con
     output.loss += numbers(compared.loss_sum).front();
     for (std::size_t i = 0; i < output.metrics.size(); ++i) std::copy(compared.totals[i].begin(), compared.totals[i].end(), output.metrics[i].begin());
   }
+  return true;
 }
 
 std::vector<Tensor> Network::gradients() {

@@ -13,6 +13,7 @@
 #include "graph/graph.h"
 #include "linn/tensor.h"
 #include "linn/types.h"
+#include "plan/compile.h"
 #include "plan/plan.h"
 #include "plan/workspace.h"
 
@@ -20,7 +21,8 @@ namespace linn::detail::train {
 
 /// What a network is made for; a change of any of these makes another plan.
 struct NetworkKey {
-  enum class Use : std::uint8_t { predict, outputs, evaluate, gradients, train };
+  /// `trace` is a step of training without its updates, with the outputs of all calls: what a step that failed is looked at with.
+  enum class Use : std::uint8_t { predict, outputs, evaluate, gradients, train, trace };
   Use use = Use::predict;
   std::int64_t batch = 32;
   std::vector<DType> x = {};        // of each input
@@ -31,6 +33,7 @@ struct NetworkKey {
   Accuracy accuracy = "fast";
   layers::DescriptionPtr augment = {};  // train: what changes the images before the model; null: nothing
   bool local = false;
+  bool guarded = false;                 // train: a step checks that its numbers are finite
   /// float64 is for tests: it takes variables and slots that are float64, and gives float64.
   plan::Precision precision = plan::Precision::float32;
 
@@ -68,8 +71,10 @@ class Network {
 
   const NetworkKey& key() const { return key_; }
   const plan::Plan& plan() const { return *plan_; }
-  bool fits_device() const { return workspace_->fits_device(); }
-  /// Binds the graph's variables, if they have changed, and, for training, the optimizer's slots. To be called before each run that may
+  bool fits_device() const { return workspace_ == nullptr || workspace_->fits_device(); }
+  /// Bytes that the network computes in, which `bind` allocates at its first call.
+  std::int64_t work_space() const { return plan_->workspace_bytes(plan::cpu().workers()); }
+  /// Allocates the work space. Binds the graph's variables, if they have changed, and, for training, the optimizer's slots. To be called before each run that may
   /// come after a change.
   void bind(graph::Graph& graph, Slots* slots);
   /// Binds the memory that takes an output of the batch whose first image is written at `memory`.
@@ -78,15 +83,25 @@ class Network {
   std::vector<Shape> output_shapes() const;
 
   /// Runs one batch of `images` and adds what it gave to `sums`, where there are some. Sources: all x, all y, all sample weights.
-  /// Allocates nothing once `sums` has been through it.
-  void run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums);
+  /// Allocates nothing once `sums` has been through it. False where a guarded step met a number that is not finite: `sums` and
+  /// everything that is bound are as they were.
+  bool run(std::int64_t images, const plan::StepInfo& step, std::span<const plan::Rows> sources, BatchSums* sums);
+
+  /// Where a guarded step met a number that is not finite.
+  struct Fault {
+    enum class Part : std::uint8_t { none, loss, gradient, statistics };
+    Part part = Part::none;
+    std::string name = {};  // of the variable, or of the layer whose statistics they are
+  };
+  /// Of the last run.
+  Fault fault() const;
 
   /// Measures the ops of the runs from here on (Workspace::measure).
   plan::OpTimes& measure() { return workspace_->measure(); }
 
   /// After a run for `gradients`: of each trainable variable, in order.
   std::vector<Tensor> gradients();
-  /// After a run for `outputs`: the first value that left call `index`, as float32 of `images` images.
+  /// After a run for `outputs` or `trace`: the first value that left call `index`, as float32 of `images` images.
   Tensor call_output(std::size_t index, std::int64_t images);
 
  private:
@@ -98,8 +113,14 @@ class Network {
     std::vector<std::vector<double>> totals;  // the memory of metric_totals
   };
 
+  void allocate();
   void lower(const graph::Graph& graph, const formats::CompileConfig* compile, const FrozenLayers& frozen);
   void begin_totals(BatchSums& sums);
+  /// Of a list of f64, after a run.
+  std::span<const double> numbers(const plan::Value& value) const;
+  bool has_finite_losses() const;
+  bool may_update() const;
+  bool is_finite(const plan::Value& check) const;
   void bind_outputs(plan::Lowering& to);
   std::vector<plan::Value> lower_inputs(plan::Lowering& to) const;
   plan::Value lower_target(plan::Lowering& to, const formats::CompileConfig& compile, std::size_t output, const Shape& shape) const;
@@ -123,6 +144,7 @@ class Network {
     plan::Value sum;    // of the means over the last axis, or the penalty
     double width = 1;   // of that axis; 1: of the penalty itself
   };
+  plan::Guards guards_;
   std::vector<ActivityPenalty> activity_penalties_;  // of values within the network
   std::optional<std::uint64_t> bound_version_;
   std::unique_ptr<plan::Plan> plan_;

@@ -13,4 +13,10 @@ namespace linn::detail::train {
 /// infinities; the last is said on stderr.
 void save_model(const std::string& path, graph::Graph& graph, formats::SavedModel model);
 
+/// How far the outputs for the test's input are from those that were saved, as a share of the largest number; infinity where they have other
+/// shapes, are no numbers, or the input does not fit the network.
+double self_test_distance(graph::Graph& graph, const formats::SelfTest& test);
+/// What counts as the same. Two forms of one convolution differ by less.
+inline constexpr double self_test_bound = 1e-4;
+
 }  // namespace linn::detail::train

@@ -14,6 +14,7 @@
 #include "optim/optimizers.h"
 #include "optim/schedules.h"
 #include "train/fit_loop.h"
+#include "train/nonfinite.h"
 #include "train/progress.h"
 
 namespace linn::detail::train {
@@ -73,8 +74,14 @@ void Training::restore(formats::TrainingState state) {
 }
 
 Network& Training::network(Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy) {
+  Network& made = planned(use, samples, batch, accuracy);
+  made.bind(graph_, &slots_);
+  return made;
+}
+
+Network& Training::planned(Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy) {
   key_.use = use;
-  if (use != Use::train) key_.augment = nullptr;
+  if (use != Use::train) key_.augment = nullptr, key_.guarded = false;
   key_.batch = batch;
   key_.set_inputs(samples.x);
   key_.y.clear();
@@ -90,7 +97,6 @@ Network& Training::network(Use use, const Samples& samples, std::int64_t batch, 
     networks_.insert(networks_.begin(), std::make_unique<Network>(graph_, &compile_, frozen_, key_));
     if (networks_.size() > most_networks) networks_.pop_back();
   }
-  networks_.front()->bind(graph_, &slots_);
   return *networks_.front();
 }
 
@@ -105,22 +111,32 @@ Samples Training::checked(const Tensors& x, const Tensors& y, const BatchOptions
   return samples;
 }
 
+void Training::set_step(const StepImages& of) {
+  key_.augment = of.augment;
+  key_.guarded = of.on_nan == OnNaN("raise");
+}
+
+std::int64_t Training::work_space(const Samples& samples, std::int64_t batch, Accuracy accuracy, const StepImages& of) {
+  set_step(of);
+  return planned(Use::train, samples, batch, accuracy).work_space();
+}
+
 void Training::train_step(const Samples& samples, const StepImages& of, std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums) {
   if (slots_.empty()) slots_ = make_slots(graph_, frozen_, compile_.optimizer.description());
   const core::DefaultFloatEnvironment environment;  // the rate is rounded here
-  key_.augment = of.augment;
+  set_step(of);
   Network& net = network(Use::train, samples, batch, accuracy);
   samples.sources(of.first, of.order, sources_);
   // As Keras keeps it, and files hold it: training that goes on from a file takes the same steps.
   const auto rounded = static_cast<double>(static_cast<float>(rate));
-  net.run(of.images,
-          {.seed = seed_,
-           .step = steps_,
-           .learning_rate = rounded,
-           .epoch = of.epoch,
-           .order = of.order == nullptr ? nullptr : of.order->data(),
-           .first_sample = of.seen + of.first},
-          sources_, &sums);
+  const plan::StepInfo step{.seed = seed_,
+                            .step = steps_,
+                            .learning_rate = rounded,
+                            .epoch = of.epoch,
+                            .order = of.order == nullptr ? nullptr : of.order->data(),
+                            .first_sample = of.seen + of.first};
+  if (!net.run(of.images, step, sources_, &sums))
+    throw NonFiniteError(nonfinite_text({graph_, compile_, frozen_, net, samples, sources_, step, of.images}));
   ++steps_;
 }
 
@@ -298,7 +314,7 @@ Logs Training::train_on_batch(const Tensors& x, const Tensors& y, const BatchOpt
   const Samples samples = checked(x, y, options);
   const double rate = learning_rate(steps_, 1);
   BatchSums sums;
-  train_step(samples, {.images = samples.count(), .epoch = steps_}, samples.count(), options.accuracy, rate, sums);
+  train_step(samples, {.images = samples.count(), .epoch = steps_, .on_nan = options.on_nan}, samples.count(), options.accuracy, rate, sums);
   return logs_of(sums);
 }
 

@@ -80,6 +80,8 @@ class Training {
 
   void for_each_average(const char* call, const std::function<void(std::span<float> weights, std::span<float> average)>& change);
   Network& network(NetworkKey::Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy);
+  /// The same before its memory is allocated.
+  Network& planned(NetworkKey::Use use, const Samples& samples, std::int64_t batch, Accuracy accuracy);
   /// The images of a step, and what their augmentation depends on.
   struct StepImages {
     std::int64_t first = 0, images = 0;                // of `order`, or of the samples themselves where it is null
@@ -87,7 +89,11 @@ class Training {
     std::int64_t epoch = 0;                            // passes through the data before this one
     std::int64_t seen = 0;                             // images of the data before the samples
     layers::DescriptionPtr augment = {};
+    OnNaN on_nan = "raise";
   };
+  /// Bytes that steps of so many of these samples compute in.
+  std::int64_t work_space(const Samples& samples, std::int64_t batch, Accuracy accuracy, const StepImages& of);
+  void set_step(const StepImages& of);
   void train_step(const Samples& samples, const StepImages& of, std::int64_t batch, Accuracy accuracy, double rate, BatchSums& sums);
   BatchSums evaluate_samples(const Samples& samples, std::int64_t batch, std::int64_t steps, Accuracy accuracy,
                              const std::vector<CallbackHandle>& callbacks, EvaluateProgress* shown);

@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from linn import keras
+from linn import errors, keras
 from linn.keras import layers
 
 
@@ -163,6 +163,24 @@ def test_terminate_on_nan():
     assert model.stop_training
     with pytest.raises(RuntimeError, match="batch 0"):
         model.fit(x, y, batch_size=2, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN(raise_error=True)])
+
+
+def test_a_step_with_nan_changes_nothing():
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, name="out")])
+    model.compile(keras.optimizers.SGD(1e30), "mse")
+    x, y = np.ones((8, 1), np.float32), np.zeros((8, 1), np.float32)
+    with pytest.raises(ArithmeticError, match="epoch 1, step .*learning rate 1e\\+30") as caught:
+        model.fit(x, y, epochs=3, batch_size=2, verbose=0)
+    assert isinstance(caught.value, errors.NonFiniteError)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    x[5] = np.nan
+    with pytest.raises(errors.DataError, match="x: sample 5 holds a value that is NaN"):
+        model.fit(x, y, verbose=0)
+    with pytest.raises(errors.NonFiniteError, match="x: sample 5"):
+        model.train_on_batch(x, y)
+    assert np.isnan(model.fit(x, y, verbose=0, on_nan="ignore").history["loss"][0])
+    with pytest.raises(MemoryError, match="fit needs"):
+        model.fit(np.ones((8, 1), np.float32), y, verbose=0, memory_limit=100)
 
 
 def test_activation_functions_of_one_axis():

@@ -110,6 +110,8 @@ class Trains:
         validation_batch_size=None,
         validation_freq=1,
         accuracy="fast",
+        on_nan="raise",
+        memory_limit=0,
     ):
         """Trains the model.
 
@@ -130,6 +132,9 @@ class Trains:
             steps_per_epoch: Steps after which an epoch ends.
             validation_steps, validation_batch_size, validation_freq: Of the validation.
             accuracy: "fast", or "exact" for the arithmetic of the definitions.
+            on_nan: "raise" stops a step whose loss, gradients or weights are NaN or infinite before it changes anything, with a
+                linn.errors.NonFiniteError that says where they arose; "ignore" goes on, as Keras does, also with a TerminateOnNaN.
+            memory_limit: Bytes that the training may take; 0: what the process may have.
 
         Returns:
             A History: `history.history["loss"]` is a list with a value for each epoch.
@@ -152,6 +157,8 @@ class Trains:
             "validation_batch_size": _whole("validation_batch_size", validation_batch_size, 0),
             "validation_freq": _whole("validation_freq", validation_freq, 1),
             "accuracy": accuracy,
+            "on_nan": "ignore" if _has(callbacks, _callbacks.TerminateOnNaN) else on_nan,
+            "memory_limit": _whole("memory_limit", memory_limit, 0),
             "print_fn": write,
             **self._validation(validation_data),
         }
@@ -185,7 +192,7 @@ class Trains:
                 self._engine.fit_batches(source.next, source.steps, self, handles, options)
         finally:
             self._trainer = None
-        if source is not None and len(history.epoch) < options["epochs"] - options["initial_epoch"] and not self.stop_training and not _has_stopper(callbacks):
+        if source is not None and len(history.epoch) < options["epochs"] - options["initial_epoch"] and not self.stop_training and not _has(callbacks, _callbacks.EarlyStopping):
             warnings.warn("fit: the data ended before all epochs were done; a generator must give steps_per_epoch * epochs batches", stacklevel=2)
         return history
 
@@ -254,14 +261,14 @@ class Trains:
         outputs = self._engine.predict_one_batch(x, max(1, _count(x)))
         return self._packed(outputs)
 
-    def _on_batch(self, training, x, y, sample_weight, class_weight, return_dict):
+    def _on_batch(self, training, x, y, sample_weight, class_weight, return_dict, on_nan="ignore"):
         x, y, weight = self._arrays_of(x), _arrays.arrays(self._by_output(y, "y"), "y"), _arrays.arrays(sample_weight, "sample_weight")
         self._build_for(_given(x, "train_on_batch" if training else "test_on_batch"))
-        return self._results(self._engine.on_batch(training, x, y, weight, _class_weight(class_weight), "fast"), return_dict)
+        return self._results(self._engine.on_batch(training, x, y, weight, _class_weight(class_weight), "fast", on_nan), return_dict)
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """One step on one batch; the loss and metrics of that batch."""
-        return self._on_batch(True, x, y, sample_weight, class_weight, return_dict)
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False, on_nan="raise"):
+        """One step on one batch; the loss and metrics of that batch. `on_nan` as of fit."""
+        return self._on_batch(True, x, y, sample_weight, class_weight, return_dict, on_nan)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """The loss and metrics of one batch."""
@@ -312,8 +319,8 @@ def _class_weight(weights):
     return {int(c): float(w) for c, w in weights.items()}
 
 
-def _has_stopper(callbacks):
-    return any(isinstance(c, _callbacks.EarlyStopping) for c in (callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]))
+def _has(callbacks, kind):
+    return any(isinstance(c, kind) for c in (callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]))
 
 
 for _method in vars(Trains).values():
