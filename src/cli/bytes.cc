@@ -1,7 +1,8 @@
 // Numbers of bytes on the command line.
+#include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <iterator>
+#include <string_view>
 
 #include "cli/command.h"
 #include "io/text.h"

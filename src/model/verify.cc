@@ -91,7 +91,7 @@ class Verifier {
                          core::thousands(static_cast<std::int64_t>(inspection->bytes)));
     });
     if (!is_whole) return;
-    check(file, "values", [&] { return values_text(*inspection); });
+    check(file, "values", [&] { return values_text(file, *inspection); });
     if (holds_network(*inspection, kind)) look_at_network(file);
   }
 
@@ -100,17 +100,17 @@ class Verifier {
     formats::ChecksumReport report;
     if (!check(file, "checksums", [&] {
           report = formats::compare_checksums(io::read_file(file), file);
-          if (!report.faults.empty()) throw FormatError(report.faults.front());
+          if (!report.faults.empty()) throw FormatError(file + ": " + report.faults.front());
           return std::string(report.has_checksums ? "those of all tensors and of the metadata match" : "the file has none");
         })) {
       for (std::size_t i = 1; i < report.faults.size(); ++i)
-        check(file, "checksums", [&]() -> std::string { throw FormatError(report.faults[i]); });
+        check(file, "checksums", [&]() -> std::string { throw FormatError(file + ": " + report.faults[i]); });
       return false;
     }
     return true;
   }
 
-  static std::string values_text(const formats::Inspection& inspection) {
+  static std::string values_text(const std::string& file, const formats::Inspection& inspection) {
     std::int64_t denormal = 0, bad = 0;
     std::string first, first_denormal;
     for (const formats::InspectedTensor& tensor : inspection.tensors) {
@@ -120,7 +120,7 @@ class Verifier {
       if (facts.nan + facts.infinite == 0) continue;
       if (bad++ == 0) first = fmt::format("tensor {} holds {} NaN and {} infinities", io::quote(tensor.name), facts.nan, facts.infinite);
     }
-    if (bad > 0) throw DataError(fmt::format("{}{}", first, bad > 1 ? fmt::format(", and {} more tensors hold some", bad - 1) : ""));
+    if (bad > 0) throw DataError(fmt::format("{}: {}{}", file, first, bad > 1 ? fmt::format(", and {} more tensors hold some", bad - 1) : ""));
     return denormal == 0 ? "all are finite" : fmt::format("all are finite; {} are denormal, the first in {}", denormal, io::quote(first_denormal));
   }
 
@@ -146,7 +146,7 @@ class Verifier {
       if (!model->self_test) return "the file has none";
       const double apart = train::self_test_distance(model->config.graph, *model->self_test);
       if (apart <= train::self_test_bound) return "the outputs are those that it was saved with";
-      throw DataError("the outputs for the input that the model was saved with are not those of then: " +
+      throw DataError(file + ": the outputs for the input that the model was saved with are not those of then: " +
                       (std::isfinite(apart) ? fmt::format("they differ by {:.2g} of the largest", apart)
                                             : std::string("they cannot be compared, or are no numbers")));
     });
@@ -165,13 +165,13 @@ class Verifier {
     const auto known = header.metadata.find(config_key);
     if (known == header.metadata.end()) return "model.safetensors holds none to compare with";
     if (here == io::parse_json(known->second, model)) return "as in model.safetensors";
-    throw FormatError("is not the configuration in model.safetensors, which is the one that counts");
+    throw FormatError(config + ": is not the configuration in model.safetensors, which is the one that counts");
   }
 
   void look_at_checkpoint(const std::string& file) {
     if (!look_at_checksums(file)) return;
     std::optional<formats::Inspection> inspection;
-    if (!check(file, "values", [&] { return values_text(inspection.emplace(formats::inspect(file, true))); })) return;
+    if (!check(file, "values", [&] { return values_text(file, inspection.emplace(formats::inspect(file, true))); })) return;
     const std::optional<formats::ModelFile> model = look_at_network(file);
     if (!model) return;
     check(file, "training state", [&]() -> std::string {
