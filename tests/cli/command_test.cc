@@ -1174,8 +1174,11 @@ TEST_F(Command, EveryCallOfASaveFailsInTurn) {
     for (int call = 1, error = 0;; ++call, error = (error + 1) % 3) {
       before.save_weights(file);
       const std::string number = std::to_string(std::vector{ENOSPC, EIO, EDQUOT}[static_cast<std::size_t>(error)]);
-      const Result result = run({"convert", path("after"), file},
-                                {{"LD_PRELOAD", LINN_FAIL_CALLS}, {"LINN_FAIL_PATH", "/faults"}, {"LINN_FAIL_CALL", std::to_string(call)}, {"LINN_FAIL_ERRNO", number}});
+      const Result result = run({"convert", path("after"), file}, {{"LD_PRELOAD", LINN_FAULTS},
+                                                                   {"LINN_FAULT_PATH", "/faults"},
+                                                                   {"LINN_FAULT_CALLS", "open,write,fchmod,fsync,close,rename"},
+                                                                   {"LINN_FAULT_AT", std::to_string(call)},
+                                                                   {"LINN_FAULT_DO", number}});
       const float first = content();
       const bool is_new = first == after.get_weights()[0].values<float>()[0];
       EXPECT_TRUE(is_new || first == before.get_weights()[0].values<float>()[0]) << kind << " " << call;
