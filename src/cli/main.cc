@@ -1,11 +1,15 @@
 // The command: which subcommand, and what an error means for the exit code.
+#include <cxxabi.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string_view>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -159,6 +163,24 @@ int guarded(int argc, char** argv) {
         fmt::format("a fault of linn's own: {}\nplease report it, with the command line and the data it was given", error.what()));
   }
 }
+
+// Memory may run out where no exception can leave: in static objects, and in destructors and noexcept functions of libraries. The
+// message and the exit code are those of main's handler then, in place of an abort. Nothing here allocates.
+std::terminate_handler terminate_otherwise = nullptr;
+
+[[noreturn]] void leave_when_terminated() {
+  const std::type_info* const thrown = abi::__cxa_current_exception_type();
+  if (thrown == nullptr || *thrown != typeid(std::bad_alloc)) {
+    terminate_otherwise();
+    std::abort();
+  }
+  constexpr std::string_view text = "linn: out of memory; smaller batches (--batch-size) or fewer images (--limit) need less\n";
+  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) std::abort();
+  ::_exit(exit_memory);
+}
+
+// Before all static objects.
+__attribute__((constructor(101))) void watch_memory() { terminate_otherwise = std::set_terminate(leave_when_terminated); }
 
 }  // namespace
 

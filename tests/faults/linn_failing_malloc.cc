@@ -1,5 +1,7 @@
-// Preloaded into a program (LD_PRELOAD), lets its memory run out: the LINN_FAULT_MALLOC-th call for memory gives none ("N"), or that one and each
-// later one ("N+"). LINN_FAULT_LOG names a file that gets the number of all calls when the program ends by itself. glibc only: its own functions stand behind.
+// Preloaded into a program (LD_PRELOAD), lets its memory run out: the LINN_FAULT_MALLOC-th call for memory, counted from the begin of main, gives none
+// ("N"), or that one and each later one ("N+"). LINN_FAULT_LOG names a file that gets the number of all calls when the program ends by itself.
+// glibc only: its own functions stand behind.
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -23,13 +25,16 @@ std::atomic<long> calls{0};
 long fails_at = 0;
 bool for_ever = false;
 
-// Before this nothing fails: the loader's own memory is not the program's.
-__attribute__((constructor)) void begin() {
+int (*real_main)(int, char**, char**) = nullptr;
+
+// The loader and static objects of libraries are no part of the program's work.
+int counted_main(int argc, char** argv, char** environment) {
   if (const char* text = std::getenv("LINN_FAULT_MALLOC")) {
     for_ever = std::strchr(text, '+') != nullptr;
     fails_at = std::atol(text);
   }
   calls = 0;
+  return real_main(argc, argv, environment);
 }
 
 __attribute__((destructor)) void end() {
@@ -64,6 +69,12 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
   if (got == nullptr) return ENOMEM;
   *memory = got;
   return 0;
+}
+
+int __libc_start_main(int (*main)(int, char**, char**), int argc, char** argv, void (*init)(), void (*fini)(), void (*loader_fini)(), void* stack_end) {
+  using Start = int (*)(int (*)(int, char**, char**), int, char**, void (*)(), void (*)(), void (*)(), void*);
+  real_main = main;
+  return reinterpret_cast<Start>(::dlsym(RTLD_NEXT, "__libc_start_main"))(counted_main, argc, argv, init, fini, loader_fini, stack_end);
 }
 
 }  // extern "C"
