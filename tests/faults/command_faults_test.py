@@ -62,12 +62,12 @@ class Faults(unittest.TestCase):
         return out
 
     def calls(self, path, run):
-        """The calls on files whose path holds `path` that `run` makes: a list of (name, path)."""
+        """The calls on files whose path holds `path` that `run` makes: a list of [name, path]."""
         log = self.here / "log"
         log.unlink(missing_ok=True)
         code, _, said = run(preload=SHIM, LINN_FAULT_PATH=path, LINN_FAULT_LOG=str(log))
         self.assertEqual(code, 0, said)
-        return kill_test.Calls(log).lines
+        return [line[:2] for line in kill_test.Calls(log).lines]
 
     def whole(self, path):
         self.assertIsNone(kill_test.what_is_wrong(path), path)

@@ -10,7 +10,7 @@
 //                       short      this read or write, and each later one, moves one byte
 //                       N          the call fails with errno N
 //                       N+         this call and each later one fail with errno N
-//   LINN_FAULT_LOG    file to which each counted call adds a line "NUMBER NAME PATH"
+//   LINN_FAULT_LOG    file to which each counted call adds a line "NUMBER NAME PATH"; a rename's holds the new path, a tabulator and the old one
 //   LINN_FAULT_CLOCK  "SECONDS": clocks jump. Each look at the time of day is moved by SECONDS forward or backward, in turn; the steady clock leaps
 //                     forward by SECONDS at each tenth look (a machine that slept), and never goes back
 //
@@ -115,7 +115,7 @@ bool counts(const char* name) {
 
 void log_call(long number, const char* name, const char* path) {
   if (settings().log < 0) return;
-  std::array<char, 400> line;
+  std::array<char, 700> line;
   const int length = std::snprintf(line.data(), line.size(), "%ld %s %s\n", number, name, path);
   if (length > 0) ::syscall(SYS_write, settings().log, line.data(), static_cast<std::size_t>(length));
 }
@@ -240,7 +240,10 @@ int close(int file) {
 }
 int rename(const char* from, const char* to) {
   const auto call = [&] { return static_cast<int>(::syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to)); };
-  return is_watched(from) || is_watched(to) ? disturbed<int>("rename", to, call) : call();
+  if (!is_watched(from) && !is_watched(to)) return call();
+  std::array<char, 600> both;
+  std::snprintf(both.data(), both.size(), "%s\t%s", to, from);
+  return disturbed<int>("rename", both.data(), call);
 }
 int unlink(const char* path) {
   const auto call = [&] { return static_cast<int>(::syscall(SYS_unlinkat, AT_FDCWD, path, 0)); };

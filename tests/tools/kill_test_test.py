@@ -2,9 +2,11 @@
 """tools/kill-test with a pretended linn: what resumes exactly passes, and each way of losing something is found."""
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -16,17 +18,23 @@ import hashlib, json, os, struct, sys, zlib
 words, BUG = sys.argv[1:], os.environ.get("BUG", "")
 def option(name): return words[words.index(name) + 1] if name in words else None
 
-def write(path, data, rename_early=False):
+def write(path, data):
+    rename_early = BUG == "renames early"
     name = path + ".new.tmp"
     file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     if rename_early:
         os.rename(name, path)
     for at in range(0, len(data), 100):
         os.write(file, data[at:at + 100])
-    os.fsync(file)
+    if BUG != "syncs no file":
+        os.fsync(file)
     os.close(file)
     if not rename_early:
         os.rename(name, path)
+    directory = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    if BUG != "syncs no directory":
+        os.fsync(directory)
+    os.close(directory)
 
 def tensors(state, step):
     header = json.dumps({"w": {"dtype": "U8", "shape": [len(state)], "data_offsets": [0, len(state)]},
@@ -63,9 +71,11 @@ if not (resumed and os.path.exists(model) and os.path.exists(inside("config.json
     for step in range(step + 1, 13):
         state = b"".join(hashlib.sha256(state + bytes([step, part])).digest() for part in range(10))
         if every and step % every == 0:
-            if os.path.exists(checkpoint):
+            if os.path.exists(checkpoint) and BUG == "removes the only one":
+                os.unlink(checkpoint)
+            elif os.path.exists(checkpoint):
                 os.rename(checkpoint, previous)
-            write(checkpoint, tensors(state, step), BUG == "renames early")
+            write(checkpoint, tensors(state, step))
     write(model, tensors(state, 12))
     write(inside("config.json"), b"{}")
 for path in (checkpoint, previous):
@@ -122,7 +132,26 @@ class KillTest(unittest.TestCase):
 
     @unittest.skipUnless(SHIM, "needs the preloaded library")
     def test_checkpoint_that_comes_before_its_bytes(self):
-        self.finds("renames early", "checkpoint.safetensors is damaged", 40)
+        self.finds("renames early", "may leave run.json without its bytes", 1)
+
+    @unittest.skipUnless(SHIM, "needs the preloaded library")
+    def test_power_failures(self):
+        self.finds("syncs no file", "may leave run.json without its bytes", 1)
+        self.finds("removes the only one", "may leave no checkpoint", 1)
+
+    def test_damaged_files(self):
+        kill_test = types.ModuleType("kill_test")
+        vars(kill_test)["__file__"] = str(ROOT / "tools/kill-test")
+        exec((ROOT / "tools/kill-test").read_text(), vars(kill_test))
+        path = self.linn.parent / "model.safetensors"
+        header = b'{"w": {"dtype": "U8", "shape": [3], "data_offsets": [0, 3]}, "__metadata__": {"linn.crc32": "{\\"w\\": \\"352441c2\\"}"}}'
+        whole = struct.pack("<Q", len(header)) + header + b"abc"
+        for data, wrong in [(whole, None), (whole[:5], "has 5 bytes"), (whole[:20], "ends within its header"), (whole[:-1], "its tensors end at"),
+                            (whole[:-1] + b"d", "tensor w does not have its checksum"), (whole[:8] + b"x" + whole[9:], "header: ")]:
+            path.write_bytes(data)
+            said = kill_test.what_is_wrong(path)
+            self.assertEqual(said is None, wrong is None, said)
+            self.assertIn(wrong or "", said or "")
 
 
 if __name__ == "__main__":
