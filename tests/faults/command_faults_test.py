@@ -184,6 +184,23 @@ class Faults(unittest.TestCase):
         self.assertEqual(process.wait(timeout=60), 0)
         self.assertEqual((self.here / "out/model.safetensors").read_bytes(), expected)
 
+    # ---- two at once ----
+
+    def test_two_processes_write_one_directory(self):
+        """Each file is one of the two, whole, and both say that they saved."""
+        models = [(self.trained(f"model-{seed}", seed) / "model.safetensors").read_bytes() for seed in (1, 2)]
+        out = self.here / "out"
+        for _ in range(5):
+            words = [[LINN, "train", "--data", self.base / "data.npz", "--model", self.base / "net.json", "--batch-size", "16", "--epochs", "1", "--seed", str(seed),
+                      "--out", out] for seed in (1, 2)]
+            processes = [subprocess.Popen(each, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(os.environ, LINN_THREADS="1"))
+                         for each in words]
+            for process in processes:
+                _, said = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, 0, said)
+            self.assertIn((out / "model.safetensors").read_bytes(), models)
+            self.assertEqual(sorted(path.name for path in out.iterdir()), ["config.json", "model.safetensors", "run.json"])
+
     # ---- memory ----
 
     @unittest.skipIf(SANITIZED, "a sanitizer has an allocator of its own")
