@@ -1,7 +1,13 @@
-#include <png.h>
-
-#include <cmath>
+#include <cstddef>
 #include <cstdio>
+
+// clang-format off: these two need those above
+#include <jpeglib.h>
+#include <png.h>
+// clang-format on
+
+#include <array>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
@@ -287,6 +293,67 @@ TEST(Jpeg, EveryBitFlipIsAnErrorOrAnImage) {
     });
     EXPECT_GT(thrown, 0u);
   }
+}
+
+// A later version of JFIF, and bytes between two segments that belong to none: libjpeg warns, and the image is whole.
+TEST(Jpeg, HarmlessWarningsAreNoDamage) {
+  const Bytes whole = slurp(kept("io", "rgb.jpg"));
+  const auto expect_same_pixels = [&](const Bytes& file) {
+    const Tensor image = read_jpeg(file, "odd.jpg"), expected = jpeg("rgb");
+    ASSERT_EQ(image.shape(), expected.shape());
+    EXPECT_TRUE(std::ranges::equal(image.values<std::uint8_t>(), expected.values<std::uint8_t>()));
+  };
+  const std::string_view text(reinterpret_cast<const char*>(whole.data()), whole.size());
+  const auto title = text.find("JFIF");
+  ASSERT_NE(title, std::string_view::npos);
+  Bytes later = whole;
+  later[title + 5] = std::byte{2};  // behind the title and its zero
+  expect_same_pixels(later);
+  const auto tables = text.find("\xff\xdb");
+  ASSERT_NE(tables, std::string_view::npos);
+  Bytes longer = whole;
+  longer.insert(longer.begin() + static_cast<std::ptrdiff_t>(tables), 3, std::byte{0x11});
+  expect_same_pixels(longer);
+}
+
+// 8 x 8 pixels in a scan for each of three components, the last of them `more` times more.
+Bytes jpeg_of_scans(int more) {
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors{};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* out = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &out, &size);
+  info.image_width = info.image_height = 8;
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  const std::array<jpeg_scan_info, 3> scans = {{{1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}}};
+  info.scan_info = scans.data();
+  info.num_scans = 3;
+  jpeg_start_compress(&info, TRUE);
+  std::array<unsigned char, 24> row{};
+  for (int y = 0; y < 8; ++y) {
+    row.fill(static_cast<unsigned char>(20 * y));
+    JSAMPROW pointer = row.data();
+    jpeg_write_scanlines(&info, &pointer, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  std::string file(reinterpret_cast<const char*>(out), size);
+  std::free(out);
+  const std::string last = file.substr(file.rfind("\xff\xda"), file.size() - 2 - file.rfind("\xff\xda"));
+  file.resize(file.size() - 2);
+  for (int i = 0; i < more; ++i) file += last;
+  return bytes(file + "\xff\xd9");
+}
+
+// Each scan of a few bytes costs a pass over all pixels.
+TEST(Jpeg, ScansAreLimited) {
+  EXPECT_EQ(read_jpeg(jpeg_of_scans(0), "a.jpg").shape(), (Shape{8, 8, 3}));
+  EXPECT_EQ(read_jpeg(jpeg_of_scans(490), "a.jpg").shape(), (Shape{8, 8, 3}));
+  expect_error<FormatError>([] { read_jpeg(jpeg_of_scans(510), "a.jpg"); }, {"a.jpg", "more than 500 scans"});
 }
 
 TEST(Jpeg, SizesAreCheckedBeforeMemoryIsTaken) {
