@@ -8,7 +8,9 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "io/file.h"
@@ -19,10 +21,15 @@ namespace {
 
 // What the file says of who holds it.
 std::string holder(int file) {
-  std::array<char, 32> text{};
-  const ssize_t got = ::pread(file, text.data(), text.size(), 0);
-  const std::string_view number(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
-  return number.empty() ? "another process" : fmt::format("process {}", number.substr(0, number.find('\n')));
+  // It writes its number just after it has locked the file.
+  for (int tries = 0; tries < 100; ++tries) {
+    std::array<char, 32> text{};
+    const ssize_t got = ::pread(file, text.data(), text.size(), 0);
+    const std::string_view number(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    if (number.ends_with('\n')) return fmt::format("process {}", number.substr(0, number.size() - 1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return "another process";
 }
 
 // Whether the path still names the file that is open: the one who held it may have removed it before this process locked it.
@@ -36,6 +43,7 @@ bool is_at(int file, const std::string& path) {
 FileLock::FileLock(std::string path) : path_(std::move(path)) {
   for (;;) {
     file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (file_ < 0 && errno == EINTR) continue;
     if (file_ < 0) throw IoError(fmt::format("{}: cannot be opened: {}", path_, reason(errno)));
     if (::flock(file_, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;

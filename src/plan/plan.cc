@@ -186,8 +186,9 @@ void Plan::cut_into_segments() {
   }
   first_update_ = segments_.size();
   if (!std::ranges::any_of(ops_, [](const auto& op) { return is_guard(*op); })) return;
-  const auto changes = [&](const Segment& segment) { return std::ranges::any_of(segment.ops, [&](int i) { return changes_state(op(i), values_); }); };
-  first_update_ = static_cast<std::size_t>(std::ranges::find_if(segments_, changes) - segments_.begin());
+  // What changes variables before the forward pass (Lowering::add_preparation) lies before the guards, everything else behind them.
+  const auto guards = [&](const Segment& segment) { return std::ranges::any_of(segment.ops, [&](int i) { return is_guard(op(i)); }); };
+  while (!guards(segments_[first_update_ - 1])) --first_update_;
 }
 
 std::vector<Plan::Life> Plan::lives() const {

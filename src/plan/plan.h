@@ -65,7 +65,8 @@ class Plan {
 
   /// Whether the plan runs with denormals as 0: in training they would only cost time (docs/decisions/denormals.md).
   bool flushes_denormals() const { return flushes_denormals_; }
-  /// The first segment that changes variables or slots, where the plan has guards (ops/finite.h): all of them lie before it. Else the number of
+  /// The segment behind the guards (ops/finite.h), where the plan has some: what changes variables or slots lies there or later, but for the
+  /// preparations of Lowering. Else the number of
   /// segments.
   std::size_t first_update() const { return first_update_; }
 

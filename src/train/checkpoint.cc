@@ -50,7 +50,8 @@ void remove_unfinished_files(const std::string& directory) {
 }
 
 void remove_checkpoints(const std::string& directory) {
-  for (const std::string& path : {checkpoint_path(directory), previous_checkpoint_path(directory)}) io::remove_file(path);
+  // The last one goes last: a process that is killed between them goes on from there.
+  for (const std::string& path : {previous_checkpoint_path(directory), checkpoint_path(directory)}) io::remove_file(path);
 }
 
 Checkpoint read_checkpoint(const std::string& path) {

@@ -578,23 +578,24 @@ TEST_F(Command, TrainEvaluatePredictShift) {
       {{"NO_COLOR", "1"}});
   ASSERT_EQ(train.code, 0) << train.err;
   const auto events = train.events();
-  ASSERT_EQ(events.size(), 1U + 6 + 1 + 1);
+  ASSERT_EQ(events.size(), 1U + 1 + 6 + 1 + 1);
   EXPECT_EQ(events[0]["event"], "train");
   EXPECT_DOUBLE_EQ(events[0]["input_scale"].get<double>(), 1.0 / 255);
-  EXPECT_EQ(events[1]["event"], "epoch");
-  EXPECT_EQ(events[1]["steps"], 8);
-  EXPECT_GT(events[1]["images_per_second"].get<double>(), 0);
-  EXPECT_EQ(events[7]["event"], "evaluate");
-  EXPECT_GT(events[7]["accuracy"].get<double>(), 0.9);
-  EXPECT_EQ(events[8]["event"], "done");
-  EXPECT_EQ(events[8]["saved"], path("model"));
+  EXPECT_EQ(events[1]["event"], "memory");
+  EXPECT_EQ(events[2]["event"], "epoch");
+  EXPECT_EQ(events[2]["steps"], 8);
+  EXPECT_GT(events[2]["images_per_second"].get<double>(), 0);
+  EXPECT_EQ(events[8]["event"], "evaluate");
+  EXPECT_GT(events[8]["accuracy"].get<double>(), 0.9);
+  EXPECT_EQ(events[9]["event"], "done");
+  EXPECT_EQ(events[9]["saved"], path("model"));
   EXPECT_EQ(Sequential(load_model(path("model"))).layers()[0].class_name(), "Rescaling");
   EXPECT_THAT(Sequential(load_model(path("model"))).metadata().at("input_range"), HasSubstr("\"largest\":249"));
 
   const auto evaluate = run({"evaluate", path("model"), "--data", data, "--log", "json"}).events();
   ASSERT_EQ(evaluate.size(), 1U);
-  EXPECT_EQ(evaluate[0]["accuracy"], events[7]["accuracy"]);
-  EXPECT_NEAR(evaluate[0]["loss"].get<double>(), events[7]["loss"].get<double>(), 1e-6);
+  EXPECT_EQ(evaluate[0]["accuracy"], events[8]["accuracy"]);
+  EXPECT_NEAR(evaluate[0]["loss"].get<double>(), events[8]["loss"].get<double>(), 1e-6);
   EXPECT_EQ(evaluate[0]["input_scale"], 1) << "the factor is a Rescaling of the model's own";
 
   const auto predict = run({"predict", path("model"), "--data", data, "--row", "2", "--log", "json"}).events();

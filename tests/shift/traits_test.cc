@@ -125,7 +125,6 @@ std::vector<Example> examples() {
   for (const char* file : {"graph_layers.json", "steps.json", "core_layers.json"}) {
     const io::Json index = tests::golden_json(file);
     for (const io::Json& test : index["cases"]) {
-      if (test["config"].value("data_format", "") == "channels_first") continue;  // their traits do not count
       Example example{test["class_name"], test["config"], {}};
       for (const io::Json& shape : test["input_shapes"]) {
         const std::vector<std::int64_t> sizes = shape;
@@ -141,6 +140,8 @@ std::vector<Example> examples() {
     for (const schema::Example& example : row.examples)
       if (!seen.contains(std::string(row.info.name)))
         all.push_back({std::string(row.info.name), io::parse_json(example.config, "example"), tests::shapes_in(std::string(example.inputs))});
+  // Traits of layers with the channels first do not count.
+  std::erase_if(all, [](const Example& example) { return layer_from_config(example.class_name, example.config, example.class_name)->channels_first(); });
   return all;
 }
 
@@ -388,9 +389,13 @@ void check_activation(const LayerAlone& layer) {
 TEST(LayerTraits, AreTrueOfWhatEachLayerDoes) {
   for (const Example& example : examples()) {
     SCOPED_TRACE(example.class_name + " " + example.config.dump() + " of " + example.inputs[0].to_string());
-    const LayerAlone layer(example);
-    check_on_map(layer);
-    check_activation(layer);
+    try {
+      const LayerAlone layer(example);
+      check_on_map(layer);
+      check_activation(layer);
+    } catch (const Error& error) {
+      ADD_FAILURE() << error.what();  // with the example, which an exception would not name
+    }
   }
 }
 
