@@ -23,11 +23,6 @@ class ResumeCommand : public Command {
   }
   std::string weights(const std::string& out) const { return tests::text_of(path(out + "/model.safetensors")); }
   bool is_there(const std::string& name) const { return fs::exists(path(name)); }
-  // Waits until the run has written a checkpoint behind its first steps.
-  void wait_for(const std::string& name) {
-    for (int tries = 0; tries < 3000 && !is_there(name); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    ASSERT_TRUE(is_there(name));
-  }
 
  private:
   std::string data_;
@@ -40,7 +35,7 @@ TEST_F(ResumeCommand, AnyStopSignalSavesAndGoesOn) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     const std::string out = "stopped" + std::to_string(signal);
     Process process(train(out, {"--checkpoint-every", "1"}), folder_);
-    wait_for(out + "/checkpoint.previous.safetensors");
+    ASSERT_TRUE(process.wait_for_file(path(out + "/checkpoint.previous.safetensors")));
     process.signal(signal);
     const Result result = process.wait();
     if (result.code == 0) continue;  // it was at its end already
@@ -57,10 +52,7 @@ TEST_F(ResumeCommand, AnyStopSignalSavesAndGoesOn) {
 
 TEST_F(ResumeCommand, KilledItGoesOn) {
   ASSERT_EQ(run(train("whole")).code, 0);
-  Process process(train("killed", {"--checkpoint-every", "2"}), folder_);
-  wait_for("killed/checkpoint.previous.safetensors");
-  process.signal(SIGKILL);
-  process.wait();
+  kill_when_there(train("killed", {"--checkpoint-every", "2"}), "killed/checkpoint.previous.safetensors");
   const Result resumed = run({"train", "--resume", path("killed")});
   EXPECT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_TRUE(weights("killed") == weights("whole"));
@@ -72,10 +64,7 @@ TEST_F(ResumeCommand, KilledItGoesOn) {
 
 TEST_F(ResumeCommand, OfAModelInOneFile) {
   ASSERT_EQ(run(train("whole.keras")).code, 0);
-  Process process(train("killed.keras", {"--checkpoint-every", "1"}), folder_);
-  wait_for("killed.keras.checkpoint/checkpoint.previous.safetensors");
-  process.signal(SIGKILL);
-  process.wait();
+  kill_when_there(train("killed.keras", {"--checkpoint-every", "1"}), "killed.keras.checkpoint/checkpoint.previous.safetensors");
   ASSERT_EQ(run({"train", "--resume", path("killed.keras")}).code, 0);
   EXPECT_TRUE(tests::text_of(path("killed.keras")) == tests::text_of(path("whole.keras")));
   EXPECT_FALSE(is_there("killed.keras.checkpoint/checkpoint.safetensors"));
@@ -85,10 +74,7 @@ TEST_F(ResumeCommand, OfAModelInOneFile) {
 TEST_F(ResumeCommand, OfAModelThatIsTrainedFurther) {
   ASSERT_EQ(run(train("first", {"--epochs", "2"})).code, 0);
   ASSERT_EQ(run(train("whole", {"--model", path("first")})).code, 0);
-  Process process(train("killed", {"--model", path("first"), "--checkpoint-every", "1"}), folder_);
-  wait_for("killed/checkpoint.safetensors");
-  process.signal(SIGKILL);
-  process.wait();
+  kill_when_there(train("killed", {"--model", path("first"), "--checkpoint-every", "1"}), "killed/checkpoint.safetensors");
   ASSERT_EQ(run({"train", "--resume", path("killed")}).code, 0);
   EXPECT_TRUE(weights("killed") == weights("whole"));
   ASSERT_EQ(run({"train", "--run", path("whole/run.json"), "--out", path("again")}).code, 0);
@@ -96,10 +82,7 @@ TEST_F(ResumeCommand, OfAModelThatIsTrainedFurther) {
 }
 
 TEST_F(ResumeCommand, ARunOfOtherDataIsRefused) {
-  Process process(train("killed", {"--checkpoint-every", "1"}), folder_);
-  wait_for("killed/checkpoint.previous.safetensors");
-  process.signal(SIGKILL);
-  process.wait();
+  kill_when_there(train("killed", {"--checkpoint-every", "1"}), "killed/checkpoint.previous.safetensors");
   small_data(200);  // at the same place
   const Result refused = run({"train", "--resume", path("killed")});
   EXPECT_NE(refused.code, 0);
@@ -123,10 +106,7 @@ TEST_F(ResumeCommand, WithoutCheckpoints) {
 
 // A checkpoint of an earlier run in the directory is not gone on with unless that is asked for.
 TEST_F(ResumeCommand, ANewRunIntoTheDirectoryBeginsAnew) {
-  Process process(train("model", {"--checkpoint-every", "1"}), folder_);
-  wait_for("model/checkpoint.previous.safetensors");
-  process.signal(SIGKILL);
-  process.wait();
+  kill_when_there(train("model", {"--checkpoint-every", "1"}), "model/checkpoint.previous.safetensors");
   ASSERT_EQ(run(train("model", {"--seed", "4"})).code, 0);
   ASSERT_EQ(run(train("other", {"--seed", "4"})).code, 0);
   EXPECT_TRUE(weights("model") == weights("other"));

@@ -79,6 +79,10 @@ class Process {
     }
     return false;
   }
+  bool wait_for_file(const fs::path& file) const {
+    for (int i = 0; i < 3000 && !fs::exists(file); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return fs::exists(file);
+  }
   Result wait() const {
     int status = 0;
     ::rusage usage{};
@@ -98,6 +102,13 @@ class Command : public testing::Test {
     return Process(arguments, folder_, environment).wait();
   }
   std::string path(const std::string& name) const { return folder_ / name; }
+  // A command that is killed as soon as the file is there.
+  void kill_when_there(const std::vector<std::string>& arguments, const std::string& file) const {
+    const Process process(arguments, folder_);
+    ASSERT_TRUE(process.wait_for_file(path(file)));
+    process.signal(SIGKILL);
+    process.wait();
+  }
 
   // A small data set in the form of MNIST: a square in one of four corners, which is its class.
   std::string small_data(std::int64_t images = 64, std::int64_t labels = -1, std::uint8_t last_label = 3) const {

@@ -92,10 +92,7 @@ TEST_F(StreamCommand, ItIsResumedInTheMiddleOfAnEpoch) {
   std::vector<std::string> whole = train("whole", more), killed = train("killed", more);
   whole[6] = killed[6] = "200";
   ASSERT_EQ(run(whole).code, 0);
-  Process process(killed, folder_);
-  for (int tries = 0; tries < 3000 && !fs::exists(path("killed/checkpoint.previous.safetensors")); ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  process.signal(SIGKILL);
-  process.wait();
+  kill_when_there(killed, "killed/checkpoint.previous.safetensors");
   const Result resumed = run({"train", "--resume", path("killed")});
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_TRUE(weights("killed") == weights("whole"));

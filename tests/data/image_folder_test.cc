@@ -9,8 +9,8 @@
 
 #include "core/worker_pool.h"
 #include "data/dataset.h"
+#include "data/image_files.h"
 #include "io/test_files.h"
-#include "io/zip.h"
 #include "linn/data.h"
 #include "linn/error.h"
 
@@ -23,6 +23,7 @@ using test::kept;
 using test::numbers;
 using test::slurp;
 using test::spill;
+using test::ImageFiles;
 using test::TempDir;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -34,36 +35,6 @@ Tensor flat(std::uint8_t value, std::int64_t height = 4, std::int64_t width = 5,
   return image;
 }
 
-class Folder {
- public:
-  void put(const std::string& path, const Tensor& image) const {
-    make(path);
-    save_png(dir_ / path, image);
-  }
-  void put(const std::string& path, const test::Bytes& content) const {
-    make(path);
-    spill(dir_ / path, content);
-  }
-  void folder(const std::string& path) const { std::filesystem::create_directories(dir_ / path); }
-  std::string path() const { return dir_.path(); }
-  // The same files in an archive.
-  std::string zipped(const std::string& before = "") const {
-    test::Bytes file;
-    detail::io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path()))
-      if (entry.is_regular_file())
-        zip.add(before + std::filesystem::relative(entry.path(), path()).string(), slurp(entry.path()),
-                detail::io::ZipWriter::Method::deflated);
-    zip.finish();
-    spill(other_ / "images.zip", file);
-    return other_ / "images.zip";
-  }
-
- private:
-  void make(const std::string& path) const { std::filesystem::create_directories(std::filesystem::path(dir_ / path).parent_path()); }
-  TempDir dir_, other_;
-};
-
 // The value of each image.
 std::vector<int> values(const Tensor& x) {
   std::vector<int> result;
@@ -72,14 +43,14 @@ std::vector<int> values(const Tensor& x) {
   return result;
 }
 
-void put_animals(const Folder& folder) {
+void put_animals(const ImageFiles& folder) {
   for (int i = 0; i < 4; ++i) folder.put("train/dog/" + std::to_string(i) + ".png", flat(static_cast<std::uint8_t>(i)));
   for (int i = 0; i < 2; ++i) folder.put("train/Cat/" + std::to_string(i) + ".PNG", flat(static_cast<std::uint8_t>(100 + i)));
   folder.put("test/dog/a.png", flat(50));
 }
 
 TEST(ImageFolder, TrainAndTest) {
-  const Folder folder;
+  const ImageFiles folder;
   put_animals(folder);
   for (const std::string& path : {folder.path(), folder.path() + "/", folder.zipped(), folder.zipped("animals/v2/")}) {
     const ImageFolder images = load_image_folder(path);
@@ -97,7 +68,7 @@ TEST(ImageFolder, TrainAndTest) {
 }
 
 TEST(ImageFolder, EveryShareHoldsEveryClass) {
-  const Folder folder;
+  const ImageFiles folder;
   for (int i = 0; i < 40; ++i) folder.put("a/" + std::to_string(100 + i) + ".png", flat(1));
   for (int i = 0; i < 10; ++i) folder.put("b/" + std::to_string(100 + i) + ".png", flat(2));
   const std::vector<double> labels = numbers(load_image_folder(folder.path()).y_train);
@@ -108,7 +79,7 @@ TEST(ImageFolder, EveryShareHoldsEveryClass) {
 }
 
 TEST(ImageFolder, ClassFoldersAloneAreForTraining) {
-  const Folder folder;
+  const ImageFiles folder;
   folder.put("b/1.png", flat(1));
   folder.put("b/deeper/2.png", flat(2));  // Keras and torchvision look there too
   folder.put("a/3.png", flat(3));
@@ -119,7 +90,7 @@ TEST(ImageFolder, ClassFoldersAloneAreForTraining) {
 }
 
 TEST(ImageFolder, ValidationStandsForTest) {
-  const Folder folder;
+  const ImageFiles folder;
   folder.put("Train/a/1.png", flat(1));
   folder.put("val/a/2.png", flat(2));
   EXPECT_THAT(values(load_image_folder(folder.path()).x_test), ElementsAre(2));
@@ -130,7 +101,7 @@ TEST(ImageFolder, ValidationStandsForTest) {
 }
 
 TEST(ImageFolder, ImagesWithoutClasses) {
-  const Folder folder;
+  const ImageFiles folder;
   folder.put("1.png", flat(1));
   folder.put("2.png", flat(2));
   const ImageFolder images = load_image_folder(folder.path());
@@ -141,7 +112,7 @@ TEST(ImageFolder, ImagesWithoutClasses) {
 }
 
 TEST(ImageFolder, WhatSystemsLeaveBehindIsNothing) {
-  const Folder folder;
+  const ImageFiles folder;
   put_animals(folder);
   folder.put(".DS_Store", bytes("x"));
   folder.put("train/.DS_Store", bytes("x"));
@@ -159,7 +130,7 @@ TEST(ImageFolder, WhatSystemsLeaveBehindIsNothing) {
 }
 
 TEST(ImageFolder, OtherFilesAreLeftOutAndNamed) {
-  const Folder folder;
+  const ImageFiles folder;
   put_animals(folder);
   folder.put("README.txt", bytes("x"));
   folder.put("train/dog/4.webp", bytes("x"));
@@ -169,7 +140,7 @@ TEST(ImageFolder, OtherFilesAreLeftOutAndNamed) {
 }
 
 TEST(ImageFolder, SizesThatDiffer) {
-  const Folder folder;
+  const ImageFiles folder;
   put_animals(folder);
   folder.put("train/dog/2.png", flat(2, 6, 5));
   folder.put("test/dog/b.png", flat(2, 4, 7));
@@ -184,7 +155,7 @@ TEST(ImageFolder, SizesThatDiffer) {
 }
 
 TEST(ImageFolder, GreyAmongColour) {
-  const Folder folder;
+  const ImageFiles folder;
   put_animals(folder);
   folder.put("train/dog/2.png", flat(2, 4, 5, 3));
   const ImageFolder colour = load_image_folder(folder.path());
@@ -199,7 +170,7 @@ TEST(ImageFolder, GreyAmongColour) {
 }
 
 TEST(ImageFolder, DamagedImagesAreNamedTogether) {
-  const Folder folder;
+  const ImageFiles folder;
   put_animals(folder);
   test::Bytes cut = slurp(kept("io", "rgb.jpg"));
   cut.resize(cut.size() / 2);
@@ -207,7 +178,7 @@ TEST(ImageFolder, DamagedImagesAreNamedTogether) {
   folder.put("train/dog/3.png", test::Bytes());
   expect_error<FormatError>([&] { load_image_folder(folder.path()); },
                             {"train/dog/1.png: is no PNG and no JPEG image: it begins with \"no image\"", "1 more cannot be read", "train/dog/3.png"});
-  const Folder jpegs;
+  const ImageFiles jpegs;
   jpegs.put("train/a/1.jpg", slurp(kept("io", "rgb.jpg")));
   jpegs.put("train/a/2.jpg", cut);
   for (const std::string& path : {jpegs.path(), jpegs.zipped()})
@@ -215,7 +186,7 @@ TEST(ImageFolder, DamagedImagesAreNamedTogether) {
 }
 
 TEST(ImageFolder, FoldersThatMakeNoSense) {
-  const Folder folder;
+  const ImageFiles folder;
   expect_error<DataError>([&] { load_image_folder(folder.path()); }, {folder.path(), "holds no files", "train/CLASS/*.png"});
   folder.put("train/a/1.txt", bytes("x"));
   expect_error<DataError>([&] { load_image_folder(folder.path()); }, {"no PNG or JPEG images, but 1 other file such as \"train/a/1.txt\""});
@@ -229,14 +200,14 @@ TEST(ImageFolder, FoldersThatMakeNoSense) {
 }
 
 TEST(ImageFolder, MemoryIsDeclaredFirst) {
-  const Folder folder;
+  const ImageFiles folder;
   put_animals(folder);
   expect_error<MemoryError>([&] { load_image_folder(folder.path(), {.image_size = {1 << 30, 1 << 30}}); }, {"7 images of 1073741824 x 1073741824 x 1", "GiB", "--resize"});
   expect_error<MemoryError>([&] { load_image_folder(folder.path(), {.image_size = {std::int64_t{1} << 40, std::int64_t{1} << 40}}); }, {"2^63 bytes"});
 }
 
 TEST(ImageFolder, SameBytesOnAnyNumberOfThreads) {
-  const Folder folder;
+  const ImageFiles folder;
   for (int i = 0; i < 30; ++i)
     folder.put("train/" + std::to_string(i % 3) + "/" + std::to_string(i) + ".jpg", slurp(kept("io", i % 2 == 0 ? "rgb.jpg" : "progressive.jpg")));
   const int before = detail::core::worker_pool().threads();
@@ -258,7 +229,7 @@ TEST(ImageFolder, SameBytesOnAnyNumberOfThreads) {
 }
 
 TEST(ImageFolder, LinksLeadInAndNotRound) {
-  const Folder folder;
+  const ImageFiles folder;
   folder.put("pictures/1.png", flat(1));
   folder.folder("data/train/a");
   std::filesystem::create_directory_symlink(folder.path() + "/pictures", folder.path() + "/data/train/b");

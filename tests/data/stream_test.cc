@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "core/random.h"
+#include "data/image_files.h"
 #include "io/test_files.h"
-#include "io/zip.h"
 #include "linn/data.h"
 #include "linn/error.h"
 #include "support/same_bits.h"
@@ -34,6 +34,7 @@ namespace {
 using test::expect_error;
 using test::slurp;
 using test::spill;
+using test::ImageFiles;
 using test::TempDir;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -466,39 +467,13 @@ Tensor picture(std::uint8_t value, std::int64_t height = 4, std::int64_t width =
   return image;
 }
 
-class Pictures {
- public:
-  void put(const std::string& path, const Tensor& image) const {
-    make(path);
-    save_png(dir_ / path, image);
-  }
-  void put(const std::string& path, const std::string& text) const {
-    make(path);
-    spill(dir_ / path, test::bytes(text));
-  }
-  std::string path() const { return dir_.path(); }
-  std::string zipped() const {
-    test::Bytes file;
-    detail::io::ZipWriter zip([&](std::span<const std::byte> part) { file.insert(file.end(), part.begin(), part.end()); });
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path()))
-      if (entry.is_regular_file()) zip.add(std::filesystem::relative(entry.path(), path()).string(), slurp(entry.path()));
-    zip.finish();
-    spill(other_ / "images.zip", file);
-    return other_ / "images.zip";
-  }
-
- private:
-  void make(const std::string& path) const { std::filesystem::create_directories(std::filesystem::path(dir_ / path).parent_path()); }
-  TempDir dir_, other_;
-};
-
 // Nine images of two classes for training, two for testing, of different sizes and colours.
-void put_animals(const Pictures& folder) {
+void put_animals_of_sizes(const ImageFiles& folder) {
   for (int i = 0; i < 6; ++i) folder.put("train/dog/" + std::to_string(i) + ".png", picture(static_cast<std::uint8_t>(i), 4 + i, 5, i % 2 == 0 ? 3 : 1));
   for (int i = 0; i < 3; ++i) folder.put("train/cat/" + std::to_string(i) + ".png", picture(static_cast<std::uint8_t>(100 + i), 9, 7 - i));
   folder.put("test/dog/a.png", picture(50));
   folder.put("test/cat/b.png", picture(60));
-  folder.put("train/readme.txt", std::string("text"));
+  folder.put("train/readme.txt", test::bytes("text"));
 }
 
 // All of a pass as one batch.
@@ -509,11 +484,11 @@ Batch as_one_batch(const Dataset& data) {
 }
 
 TEST(StreamImages, AreThoseOfLoadImageFolderInItsOrder) {
-  const Pictures folder;
-  put_animals(folder);
+  const ImageFiles folder;
+  put_animals_of_sizes(folder);
   const ImageFolder expected = load_image_folder(folder.path(), {.image_size = {6, 6}, .color_mode = "rgb"});
   const ImageDatasetOptions options{.image_size = {6, 6}, .color_mode = "rgb"};
-  for (const Dataset& data : {Dataset::from_directory(folder.path(), options), Dataset::from_zip(folder.zipped(), options)}) {
+  for (const Dataset& data : {Dataset::from_directory(folder.path(), options), Dataset::from_zip(folder.zipped("", detail::io::ZipWriter::Method::stored), options)}) {
     EXPECT_THAT(data.class_names(), ElementsAre("cat", "dog"));
     EXPECT_EQ(data.cardinality(), 9);
     EXPECT_THAT(data.notes(), ElementsAre(HasSubstr("readme.txt")));
@@ -528,7 +503,7 @@ TEST(StreamImages, AreThoseOfLoadImageFolderInItsOrder) {
 }
 
 TEST(StreamImages, WithoutClassFoldersHaveNoLabels) {
-  const Pictures folder;
+  const ImageFiles folder;
   folder.put("b.png", picture(2));
   folder.put("a.png", picture(1));
   const Batch all = as_one_batch(Dataset::from_directory(folder.path()));
@@ -540,7 +515,7 @@ TEST(StreamImages, WithoutClassFoldersHaveNoLabels) {
 }
 
 TEST(StreamImages, OfAnotherSizeOrColourAreNamed) {
-  const Pictures folder;
+  const ImageFiles folder;
   folder.put("a/1.png", picture(1));
   folder.put("a/2.png", picture(1, 4, 6));
   expect_error<DataError>([&] { as_one_batch(Dataset::from_directory(folder.path())); },
@@ -556,11 +531,11 @@ TEST(StreamImages, OfAnotherSizeOrColourAreNamed) {
 }
 
 // Twelve images, of which 2 (cut off), 5 (no image) and 8 (too large) cannot be read.
-void put_damaged(const Pictures& folder) {
+void put_damaged(const ImageFiles& folder) {
   for (int i = 0; i < 12; ++i) folder.put("a/" + std::to_string(100 + i) + ".png", picture(static_cast<std::uint8_t>(i)));
   const std::string good(reinterpret_cast<const char*>(slurp(folder.path() + "/a/102.png").data()), 40);
-  folder.put("a/102.png", good);
-  folder.put("a/105.png", std::string("no image"));
+  folder.put("a/102.png", test::bytes(good));
+  folder.put("a/105.png", test::bytes("no image"));
   folder.put("a/108.png", picture(8, 30, 30));
 }
 
@@ -572,7 +547,7 @@ std::vector<int> firsts(const Batch& batch) {
 }
 
 TEST(StreamImages, ThoseThatCannotBeReadAreNamedOrSkippedAndCounted) {
-  const Pictures folder;
+  const ImageFiles folder;
   put_damaged(folder);
   for (const bool ahead : {false, true}) {
     Dataset strict = Dataset::from_directory(folder.path(), {.max_pixels = 100}).batch(3);
@@ -599,7 +574,7 @@ TEST(StreamImages, ThoseThatCannotBeReadAreNamedOrSkippedAndCounted) {
 }
 
 TEST(StreamImages, ABatchWithoutImagesIsLeftOutAndKeepsItsPlace) {
-  const Pictures folder;
+  const ImageFiles folder;
   put_damaged(folder);
   const Dataset data = Dataset::from_directory(folder.path(), {.on_error = "skip", .max_pixels = 100}).batch(1);
   Dataset::Iterator iterator = data.iterate({.epoch = 0, .index = 1});
@@ -618,15 +593,15 @@ TEST(StreamImages, ABatchWithoutImagesIsLeftOutAndKeepsItsPlace) {
 }
 
 TEST(StreamImages, AFolderOfDamagedImagesIsRefused) {
-  const Pictures folder;
-  folder.put("a/1.png", std::string("no"));
-  folder.put("a/2.png", std::string());
+  const ImageFiles folder;
+  folder.put("a/1.png", test::bytes("no"));
+  folder.put("a/2.png", test::Bytes());
   expect_error<DataError>([&] { Dataset::from_directory(folder.path(), {.on_error = "skip"}); }, {"none of 2 images can be read", "a/1.png"});
   expect_error<FormatError>([&] { Dataset::from_directory(folder.path()); }, {"a/1.png"});
 }
 
 TEST(StreamImages, AFileThatGoesMeanwhileIsAnError) {
-  const Pictures folder;
+  const ImageFiles folder;
   put_damaged(folder);
   const Dataset data = Dataset::from_directory(folder.path());
   std::filesystem::remove(folder.path() + "/a/101.png");
@@ -649,7 +624,7 @@ std::int64_t resident_bytes() {
 TEST(StreamImages, FullMemoryIsFlatInTheNumberOfImages) {
   if (tests::sanitized) GTEST_SKIP() << "a sanitizer keeps freed memory";
   constexpr std::int64_t images = 50000;
-  const Pictures folder;
+  const ImageFiles folder;
   folder.put("c000/first.png", picture(0, 8, 8));
   const test::Bytes png = slurp(folder.path() + "/c000/first.png");
   for (std::int64_t i = 1; i < images; ++i) {
