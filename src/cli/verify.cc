@@ -28,9 +28,8 @@ std::vector<Check> checks_of(const std::string& path) {
   try {
     checks = detail::model::verify(path);
   } catch (const Error& error) {
-    std::string text = error.what();
-    if (text.starts_with(path + ": ")) text.erase(0, path.size() + 2);
-    checks.push_back({.file = path, .name = "file", .text = text, .fault = std::current_exception()});
+    checks.push_back({.file = path, .name = "file", .text = {}});
+    checks.back().fail(error.what());
   }
   const std::string run = run_path(path);
   if (!std::filesystem::exists(run)) return checks;
@@ -38,8 +37,7 @@ std::vector<Check> checks_of(const std::string& path) {
   try {
     static_cast<void>(read_run(run));
   } catch (const Error& error) {
-    check.text = error.what(), check.fault = std::current_exception();
-    if (check.text.starts_with(run + ": ")) check.text.erase(0, run.size() + 2);
+    check.fail(error.what());
   }
   checks.push_back(std::move(check));
   return checks;

@@ -30,12 +30,6 @@ using formats::FileKind;
 
 constexpr const char* config_key = "linn.config";  // of model.safetensors
 
-// Metadata that every model's file of linn's may have; others belong to the state of a training or to the user.
-bool belongs_to_model(const std::string& key) {
-  constexpr const char* known[] = {config_key, "linn.format", "linn.seed", formats::self_test_key, formats::checksum_key};
-  return std::ranges::find(known, key) != std::end(known);
-}
-
 class Verifier {
  public:
   explicit Verifier(std::string path) : path_(std::move(path)) {}
@@ -59,11 +53,10 @@ class Verifier {
     try {
       done.text = work();
     } catch (const Error& error) {
-      done.text = error.what(), done.fault = std::current_exception();
+      done.fail(error.what());
     } catch (const std::bad_alloc&) {
-      done.text = "there is not enough memory to look", done.fault = std::current_exception();
+      done.fail("there is not enough memory to look");
     }
-    if (done.text.starts_with(file + ": ")) done.text.erase(0, file.size() + 2);
     checks_.push_back(std::move(done));
     return checks_.back().fault == nullptr;
   }
@@ -170,15 +163,12 @@ class Verifier {
 
   void look_at_checkpoint(const std::string& file) {
     if (!look_at_checksums(file)) return;
-    std::optional<formats::Inspection> inspection;
-    if (!check(file, "values", [&] { return values_text(file, inspection.emplace(formats::inspect(file, true))); })) return;
+    if (!check(file, "values", [&] { return values_text(file, formats::inspect(file, true)); })) return;
     const std::optional<formats::ModelFile> model = look_at_network(file);
     if (!model) return;
     check(file, "training state", [&]() -> std::string {
-      const std::size_t more = inspection->tensors.size() - std::min(inspection->tensors.size(), model->config.graph.variables().size());
-      const bool has_notes = std::ranges::any_of(inspection->facts, [](const auto& fact) { return fact.first.starts_with("linn.") && !belongs_to_model(fact.first); });
-      if (more == 0 && !has_notes) return "none: the weights alone can be used";
-      return fmt::format("there, {} tensors beside the weights", more);
+      if (!model->training) return "none: the weights alone can be used";
+      return fmt::format("there, of step {}{}", core::thousands(model->training->optimizer.steps), model->training->fit.is_null() ? ", without the place of a fit" : "");
     });
   }
 
@@ -189,6 +179,12 @@ class Verifier {
 };
 
 }  // namespace
+
+void Check::fail(std::string says) {
+  fault = std::current_exception();
+  text = std::move(says);
+  if (text.starts_with(file + ": ")) text.erase(0, file.size() + 2);
+}
 
 std::vector<Check> verify(const std::string& path) { return Verifier(path).run(); }
 

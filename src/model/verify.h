@@ -12,6 +12,9 @@ struct Check {
   std::string name;  // "bytes", "checksums", "values", "network", "self-test", ...
   std::string text;  // what was found
   std::exception_ptr fault = nullptr;  // null: it is well
+
+  /// Within a handler: the exception becomes the fault, and what it says the text, without the file's name.
+  void fail(std::string says);
 };
 
 /// Looks at everything in a file that holds a model, weights or a configuration, or in a model's directory: whether the bytes are whole, checksums,
