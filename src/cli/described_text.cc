@@ -14,21 +14,6 @@ namespace {
 using detail::io::Json;
 using detail::io::quote;
 
-// The parts between commas, but not between those in brackets.
-std::vector<std::string_view> parts_of(std::string_view text) {
-  std::vector<std::string_view> parts;
-  int depth = 0;
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i <= text.size(); ++i) {
-    if (i < text.size() && text[i] == '[') ++depth;
-    if (i < text.size() && text[i] == ']') --depth;
-    if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
-    parts.push_back(text.substr(begin, i - begin));
-    begin = i + 1;
-  }
-  return parts;
-}
-
 Json value_of(std::string_view text) {
   try {
     return detail::io::parse_json(text, "value");
@@ -59,6 +44,20 @@ Json begin_node(std::string_view part, const std::string& option, const std::str
 }
 
 }  // namespace
+
+std::vector<std::string_view> parts_of(std::string_view text) {
+  std::vector<std::string_view> parts;
+  int depth = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size() && text[i] == '[') ++depth;
+    if (i < text.size() && text[i] == ']') --depth;
+    if (i < text.size() && (text[i] != ',' || depth > 0)) continue;
+    parts.push_back(text.substr(begin, i - begin));
+    begin = i + 1;
+  }
+  return parts;
+}
 
 Json described_texts(const std::string& option, const std::string& text) {
   Json list = Json::array();

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "io/json.h"
 
 namespace linn::cli {
+
+/// The parts between commas, but not between those in brackets.
+std::vector<std::string_view> parts_of(std::string_view text);
 
 /// NAME, or NAME:ARGUMENT=VALUE,ARGUMENT=VALUE..., as Keras's configuration names it: a text, or {"class_name": NAME, "config": {...}}. A value
 /// that is JSON (a number, true, null, a list in brackets) is that, any other a text. Names are not looked up here. UsageError, which begins

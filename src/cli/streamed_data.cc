@@ -62,16 +62,18 @@ bool asked_for(const TrainingRun& run) { return run.stream || run.cache || run.s
 
 std::optional<StreamedData> StreamedData::open(const Common& common, const TrainingRun& run) {
   const std::string path = data_path(run.data.path);
-  const bool is_folder = detail::data::holds_image_files(path);
-  if (!is_folder) {
-    if (asked_for(run)) throw UsageError(fmt::format("--stream, --cache and --skip-broken are for images in folders or a .zip; {} is none", path));
+  const bool is_asked = asked_for(run);
+  if (!detail::data::holds_image_files(path)) {
+    if (is_asked) throw UsageError(fmt::format("--stream, --cache and --skip-broken are for images in folders or a .zip; {} is none", path));
     return std::nullopt;
   }
   linn::Dataset train;
-  if (!asked_for(run) && !has_part(run, path, "train", train)) return std::nullopt;
-  if (asked_for(run)) train = opened(run, path, "train");
+  if (is_asked)
+    train = opened(run, path, "train");
+  else if (!has_part(run, path, "train", train))
+    return std::nullopt;
   const bool fits = bytes_of(train) < static_cast<double>(detail::io::machine_memory()) / 2;
-  if (!asked_for(run) && fits) return std::nullopt;
+  if (!is_asked && fits) return std::nullopt;
   StreamedData data;
   data.train_ = train;
   const auto [x, y] = gathered(data.train_);

@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <sstream>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -330,14 +330,6 @@ class Train {
   Interval interval_;
 };
 
-// The names between commas.
-std::vector<std::string> parts_of(const std::string& text) {
-  std::vector<std::string> parts;
-  std::stringstream in(text);
-  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
-  return parts;
-}
-
 // What is wrong in a file is a FormatError; on the command line it is a UsageError.
 template <class Check>
 void as_usage(const Check& check) {
@@ -421,7 +413,11 @@ void add_resume(CLI::App& app, TrainArguments& options) {
   add_value(app, "--allow-changed",
             "with --resume: differences to the run that wrote the checkpoint that are accepted, of data, seed, compile, settings, augment, precision, callbacks, cpu; the "
             "weights at the end are others then",
-            [&options](const std::string& /*option*/, const std::string& text) { options.allow_changed = parts_of(text); })
+            [&options](const std::string& /*option*/, const std::string& text) {
+              const std::vector<std::string_view> names = parts_of(text);
+              options.allow_changed.assign(names.begin(), names.end());
+              if (options.allow_changed.back().empty()) options.allow_changed.pop_back();  // "data," is "data"
+            })
       ->type_name("NAMES")
       ->needs("--resume");
 }

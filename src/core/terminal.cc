@@ -1,11 +1,14 @@
 #include "core/terminal.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
+
+#include "core/text_cells.h"
 
 namespace linn::detail::core {
 
@@ -30,5 +33,7 @@ int terminal_columns(std::FILE* stream) {
   if (::ioctl(::fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   return 80;
 }
+
+void say_of_file(std::string_view path, std::string_view text) { std::fputs(fmt::format("linn: {}: {}\n", printable(path), printable(text)).c_str(), stderr); }
 
 }  // namespace linn::detail::core

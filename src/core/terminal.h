@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <string_view>
 
 namespace linn::detail::core {
 
@@ -12,5 +13,8 @@ bool use_color(std::FILE* stream);
 
 /// Characters in a line: COLUMNS where it is a number above 0, else what the terminal says, else 80.
 int terminal_columns(std::FILE* stream);
+
+/// "linn: PATH: TEXT" on standard error: what somebody should know of a file, though work goes on.
+void say_of_file(std::string_view path, std::string_view text);
 
 }  // namespace linn::detail::core

@@ -3,15 +3,10 @@
 #include <cstdint>
 #include <limits>
 
+#include "formats/training_state.h"
+
 namespace linn::detail::formats {
 namespace {
-
-std::vector<TrainedVariable> trained_variables(const graph::Graph& graph) {
-  std::vector<TrainedVariable> variables;
-  for (const graph::GraphVariable& variable : graph.variables())
-    if (variable.trainable()) variables.push_back({variable.shape(), variable.name});
-  return variables;
-}
 
 // NaN for what is no single number.
 double number_in(const io::Hdf5Dataset& dataset) {

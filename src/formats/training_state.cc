@@ -20,13 +20,6 @@ std::string slot_name(const TrainedVariable& variable, const OptimizerSlot& slot
   return fmt::format("{}{}/{}", optimizer_prefix, variable.name, slot.name);
 }
 
-std::vector<TrainedVariable> trained_variables(const graph::Graph& graph) {
-  std::vector<TrainedVariable> variables;
-  for (const graph::GraphVariable& variable : graph.variables())
-    if (variable.trainable()) variables.push_back({variable.shape(), variable.name});
-  return variables;
-}
-
 bool are_those(const io::Json& names, const std::vector<TrainedVariable>& variables) {
   return names.size() == variables.size() && std::equal(names.begin(), names.end(), variables.begin(), [](const io::Json& name, const TrainedVariable& variable) {
     return name.is_string() && name.get_ref<const std::string&>() == variable.name;
@@ -43,6 +36,13 @@ Tensor taken(std::map<std::string, Tensor>& own, const std::string& name, const 
 }
 
 }  // namespace
+
+std::vector<TrainedVariable> trained_variables(const graph::Graph& graph) {
+  std::vector<TrainedVariable> variables;
+  for (const graph::GraphVariable& variable : graph.variables())
+    if (variable.trainable()) variables.push_back({variable.shape(), variable.name});
+  return variables;
+}
 
 bool is_training_tensor(const std::string& name) { return name.starts_with(optimizer_prefix) || name.starts_with(fit_prefix); }
 

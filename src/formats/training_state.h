@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "graph/graph.h"
 #include "io/json.h"
@@ -22,6 +23,9 @@ struct TrainingState {
   /// What belongs to `fit` and is no number: tensors by names of its choice.
   NamedTensors tensors = {};
 };
+
+/// The variables that training would change now, in the order of the graph.
+std::vector<TrainedVariable> trained_variables(const graph::Graph& graph);
 
 /// The metadata key of what is no tensor.
 inline constexpr const char* training_key = "linn.training";

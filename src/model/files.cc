@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/checked.h"
-#include "core/text_cells.h"
+#include "core/terminal.h"
 #include "core/worker_pool.h"
 #include "formats/model_file.h"
 #include "formats/weights_file.h"
@@ -22,10 +22,6 @@
 
 namespace linn {
 namespace {
-
-void say(const std::string& path, const std::string& text) {
-  std::fputs(fmt::format("linn: {}: {}\n", detail::core::printable(path), detail::core::printable(text)).c_str(), stderr);
-}
 
 // By all threads: one alone would make loading a large file a tenth slower.
 std::int64_t count_no_numbers(std::span<const float> values) {
@@ -49,7 +45,7 @@ void warn_of_no_numbers(const std::string& path, const detail::graph::Graph& gra
     if (count == 0) continue;
     if (bad++ == 0) first = fmt::format("\"{}\" holds {} values that are NaN or infinite", variable.name, count);
   }
-  if (bad > 0) say(path, fmt::format("{}{}; `linn inspect --values` lists all", first, bad > 1 ? fmt::format(", and {} more weights hold some", bad - 1) : ""));
+  if (bad > 0) detail::core::say_of_file(path, fmt::format("{}{}; `linn inspect --values` lists all", first, bad > 1 ? fmt::format(", and {} more weights hold some", bad - 1) : ""));
 }
 
 }  // namespace
@@ -72,7 +68,7 @@ Model load_model(const std::string& path) {
   model.state_->set_compile(std::move(file.config.compile));
   if (file.training) file.training->fit = nullptr;  // of a checkpoint: the model goes on from here, the fit does not
   if (file.trained_other_layers)
-    say(path, "was trained with other layers frozen than are frozen now, so its optimizer begins anew");
+    detail::core::say_of_file(path, "was trained with other layers frozen than are frozen now, so its optimizer begins anew");
   model.state_->loaded_training = std::move(file.training);
   model.state_->notes = std::move(file.notes);
   if (!file.self_test) {
@@ -84,7 +80,7 @@ Model load_model(const std::string& path) {
     warn_of_no_numbers(path, model.state_->graph);
     const std::string how_far = std::isfinite(apart) ? fmt::format("they differ by {:.2g} of the largest", apart)
                                                      : std::string("they cannot be compared, or are no numbers");
-    say(path, "the outputs for the input that the model was saved with are not those of then: " + how_far);
+    detail::core::say_of_file(path, "the outputs for the input that the model was saved with are not those of then: " + how_far);
   }
   return model;
 }

@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <filesystem>
-#include <vector>
 
-#include "core/text_cells.h"
+#include "core/terminal.h"
 #include "formats/safetensors_model.h"
 #include "io/file.h"
 #include "linn/error.h"
@@ -19,10 +17,6 @@ namespace fs = std::filesystem;
 bool is_there(const std::string& path) {
   std::error_code error;
   return fs::exists(path, error);
-}
-
-void say(const std::string& path, const std::string& text) {
-  std::fputs(fmt::format("linn: {}: {}\n", core::printable(path), core::printable(text)).c_str(), stderr);
 }
 
 formats::ModelFile read_one(const std::string& path) { return formats::read_safetensors_model(io::read_file(path), path); }
@@ -59,14 +53,14 @@ Checkpoint read_checkpoint(const std::string& path) {
   const std::string last = checkpoint_path(path), previous = previous_checkpoint_path(path);
   if (!has_checkpoint(path)) throw IoError(fmt::format("{}: there is no checkpoint (checkpoint.safetensors) to go on from", path));
   if (!is_there(last)) {
-    say(last, "is missing, as after an interrupted save; the checkpoint before it is used");
+    core::say_of_file(last, "is missing, as after an interrupted save; the checkpoint before it is used");
     return {previous, read_one(previous)};
   }
   try {
     return {last, read_one(last)};
   } catch (const FormatError& error) {
     if (!is_there(previous)) throw;
-    say(last, fmt::format("is damaged ({}); the checkpoint before it is used", error.what()));
+    core::say_of_file(last, fmt::format("is damaged ({}); the checkpoint before it is used", error.what()));
   }
   return {previous, read_one(previous)};
 }
