@@ -47,7 +47,7 @@ Isa from_environment() {
   throw ValueError(fmt::format("LINN_ISA is \"{}\"; it may be scalar, sse4, avx2, avx512 or avx512_bf16", text));
 }
 
-// One of the three pieces of global state (see HACKING.md).
+// One of the pieces of global state (see HACKING.md).
 Isa& chosen() {
   static Isa isa = [] {
 #if defined(__x86_64__)

@@ -153,7 +153,7 @@ void WorkerPool::run(std::int64_t items, const Task& task, int workers) {
 
 namespace {
 
-// One of the three pieces of global state (see HACKING.md). The pointer to the pool is never destroyed at exit: a worker that still spins
+// One of the pieces of global state (see HACKING.md). The pointer to the pool is never destroyed at exit: a worker that still spins
 // while static objects go would touch freed memory.
 std::mutex pool_lock;
 std::shared_ptr<WorkerPool>* the_pool = nullptr;

@@ -157,7 +157,7 @@ void check_registered(const io::Json& json, const std::string& class_name, const
 void refuse_old_hard_sigmoid(const io::Json& json, const std::string& where) {
   if (!json.is_structured()) return;
   for (const auto& [key, value] : json.items()) {
-    if (json.is_object() && key == "activation" && value == "hard_sigmoid")
+    if (json.is_object() && key == "activation" && io::is_text(value, "hard_sigmoid"))
       throw FormatError(
           fmt::format("{}: tf.keras 2 wrote it, whose activation hard_sigmoid is x / 5 + 1/2, cut to 0 ... 1; linn's, and Keras 3's, is "
                       "x / 6 + 1/2. If that may be, remove \"keras_version\"",

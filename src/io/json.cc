@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 #include <locale.h>
 
+#include <array>
+#include <atomic>
 #include <cmath>
+#include <functional>
 #include <iterator>
+#include <new>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -356,6 +361,65 @@ void check_keys(const Json& object, std::span<const std::string_view> known, std
     for (const std::string_view key : known) found = found || key == name;
     if (!found) format_error(where, "unknown field {}{}", quote(name), core::did_you_mean(name, known));
   }
+}
+
+namespace {
+
+// What trees are destroyed with where there is no memory. Pieces are cut off one behind the other; all of it is free again once the last is
+// given back, which is soon: they live as long as a destructor runs.
+class Reserve {
+ public:
+  void* take(std::size_t bytes) {
+    const Lock lock(busy_);
+    const std::size_t size = (bytes + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
+    if (size > memory_.size() - used_) return nullptr;
+    std::byte* const piece = memory_.data() + used_;
+    used_ += size;
+    ++living_;
+    return piece;
+  }
+  // Whether it was a piece of this.
+  bool give_back(void* piece) noexcept {
+    const std::less<const void*> before;
+    if (before(piece, memory_.data()) || !before(piece, memory_.data() + memory_.size())) return false;
+    const Lock lock(busy_);
+    if (--living_ == 0) used_ = 0;
+    return true;
+  }
+
+ private:
+  // Takes no memory and throws nothing, unlike std::mutex.
+  class Lock {
+   public:
+    explicit Lock(std::atomic_flag& busy) : busy_(busy) {
+      while (busy_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+    }
+    ~Lock() { busy_.clear(std::memory_order_release); }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+   private:
+    std::atomic_flag& busy_;
+  };
+
+  alignas(std::max_align_t) std::array<std::byte, std::size_t{1} << 20> memory_;
+  std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+  std::size_t used_ = 0, living_ = 0;
+};
+
+Reserve reserve;
+
+}  // namespace
+
+void* take_memory_to_destroy(std::size_t bytes) {
+  void* memory = ::operator new(bytes, std::nothrow);
+  if (memory == nullptr) memory = reserve.take(bytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+void give_back_memory_to_destroy(void* memory) noexcept {
+  if (!reserve.give_back(memory)) ::operator delete(memory);
 }
 
 }  // namespace linn::detail::io

@@ -5,14 +5,69 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <memory>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
 namespace linn::detail::io {
 
-using Json = nlohmann::ordered_json;
+/// As std::allocator, but another class, so that std::allocator<Json> serves destructors alone (below).
+template <class T>
+struct JsonMemory {
+  using value_type = T;
+  JsonMemory() = default;
+  template <class U>
+  JsonMemory(const JsonMemory<U>& /*other*/) noexcept {}  // NOLINT(google-explicit-constructor): allocators convert
+  T* allocate(std::size_t count) {
+    if (count > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
+    return static_cast<T*>(::operator new(count * sizeof(T)));
+  }
+  void deallocate(T* memory, std::size_t /*count*/) noexcept { ::operator delete(memory); }
+  template <class U>
+  bool operator==(const JsonMemory<U>& /*other*/) const noexcept {
+    return true;
+  }
+};
+
+using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, std::int64_t, std::uint64_t, double, JsonMemory>;
+
+/// The destructor of a Json empties the tree into a std::vector<Json>, lest deep trees overflow the stack, and so it takes memory: where there
+/// is none, bad_alloc would end the process. This memory comes from a reserve of 1 MiB then, enough for trees of some 15,000 values.
+void* take_memory_to_destroy(std::size_t bytes);
+void give_back_memory_to_destroy(void* memory) noexcept;
+
+}  // namespace linn::detail::io
+
+template <>
+struct std::allocator<linn::detail::io::Json> {
+  using value_type = linn::detail::io::Json;
+  using size_type = std::size_t;
+  using difference_type = std::ptrdiff_t;
+  using propagate_on_container_move_assignment = std::true_type;
+  using is_always_equal = std::true_type;
+  allocator() = default;
+  template <class U>
+  allocator(const std::allocator<U>& /*other*/) noexcept {}  // NOLINT(google-explicit-constructor): allocators convert
+  value_type* allocate(std::size_t count) {
+    if (count > std::numeric_limits<std::size_t>::max() / sizeof(value_type)) throw std::bad_array_new_length();
+    return static_cast<value_type*>(linn::detail::io::take_memory_to_destroy(count * sizeof(value_type)));
+  }
+  void deallocate(value_type* memory, std::size_t /*count*/) noexcept { linn::detail::io::give_back_memory_to_destroy(memory); }
+  template <class U>
+  bool operator==(const std::allocator<U>& /*other*/) const noexcept {
+    return true;
+  }
+};
+
+namespace linn::detail::io {
+
+/// Whether it is this text. `value == "text"` makes a Json of the text in a noexcept function of nlohmann's, where memory may be missing.
+inline bool is_text(const Json& value, std::string_view text) { return value.is_string() && value.get_ref<const std::string&>() == text; }
 
 struct JsonLimits {
   std::size_t bytes = std::size_t{64} << 20;

@@ -43,17 +43,43 @@ ProbedShape ProbedShape::of(const Shape& declared) {
   return {with(probes[0]), with(probes[1])};
 }
 
+namespace {
+
+// Frees a call and what only it holds, without a recursion and without memory, as a destructor must: the calls above the one at hand are a list,
+// linked by the last of their inputs, whose own value was gone into already.
+void free_call(CallNodePtr call) noexcept {
+  CallNodePtr above;
+  for (;;) {
+    if (call.use_count() == 1 && !call->inputs.empty()) {
+      SymbolicTensor& last = const_cast<CallNode&>(*call).inputs.back();  // the last owner takes it apart
+      CallNodePtr next = last.call();
+      last = SymbolicTensor(std::move(above), 0);
+      above = std::exchange(call, std::move(next));
+      continue;
+    }
+    call.reset();
+    while (above != nullptr && call == nullptr) {
+      std::vector<SymbolicTensor>& inputs = const_cast<CallNode&>(*above).inputs;
+      SymbolicTensor link = std::move(inputs.back());
+      inputs.pop_back();
+      if (inputs.empty()) {
+        above = link.call();
+      } else {
+        call = inputs.back().call();
+        inputs.back() = std::move(link);
+      }
+    }
+    if (call == nullptr) return;
+  }
+}
+
+}  // namespace
+
 CallNode::~CallNode() {
-  std::vector<CallNodePtr> freed;
-  for (const SymbolicTensor& input : inputs) freed.push_back(input.call());
-  inputs.clear();
-  while (!freed.empty()) {
-    CallNodePtr call = std::move(freed.back());
-    freed.pop_back();
-    if (call.use_count() > 1) continue;
-    auto& before = const_cast<CallNode&>(*call).inputs;  // the last owner takes it apart
-    for (const SymbolicTensor& input : before) freed.push_back(input.call());
-    before.clear();
+  while (!inputs.empty()) {
+    CallNodePtr call = inputs.back().call();
+    inputs.pop_back();
+    free_call(std::move(call));
   }
 }
 

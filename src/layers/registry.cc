@@ -60,7 +60,7 @@ DescriptionPtr layer_from_config(std::string_view class_name, const io::Json& co
 bool is_ignored(std::string_view key, const io::Json& value) {
   if (key != "dtype") return false;
   // Variables are float32 with all of these; how a model computes is what its user says (DTypePolicy).
-  const auto known = [](const io::Json& name) { return name == "float32" || name == "mixed_float16" || name == "mixed_bfloat16"; };
+  const auto known = [](const io::Json& name) { return io::is_text(name, "float32") || io::is_text(name, "mixed_float16") || io::is_text(name, "mixed_bfloat16"); };
   if (value.is_string()) return known(value);
   return value.is_object() && value.contains("config") && value["config"].is_object() && known(value["config"].value("name", io::Json()));
 }

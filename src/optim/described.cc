@@ -22,7 +22,7 @@ Named named(const io::Json& json, std::string_view where) {
 
 bool is_ignored(std::string_view key, const io::Json& value) {
   if (key != "dtype") return false;
-  if (value.is_string()) return value == "float32";
+  if (value.is_string()) return io::is_text(value, "float32");
   const auto config = value.find("config");
   return value.is_object() && config != value.end() && config->is_object() && config->value("name", "") == "float32";
 }

@@ -412,7 +412,7 @@ Loss loss_from_json(const io::Json& json, std::string_view where) {
   const schema::RowOf<Loss>& row = row_in_file(Kind::loss, loss_rows(), loss.name, where);
   if (loss.config == nullptr) return Loss(loss.name);
   const auto reduction = loss.config->find("reduction");
-  if (reduction != loss.config->end() && (reduction->is_null() || *reduction == "none"))
+  if (reduction != loss.config->end() && (reduction->is_null() || io::is_text(*reduction, "none")))
     throw FormatError(fmt::format("{}: loss reduction is none, which gives a number for each row; training and evaluation need one number: "
                                   "\"sum_over_batch_size\", \"sum\" or \"mean_with_sample_weight\"", where));
   return row.read(*loss.config, std::string(where));

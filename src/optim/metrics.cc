@@ -505,8 +505,9 @@ Metric named_metric(const std::string& name) {
 // Keras also takes losses as metrics, and writes how they make one number of a batch; a metric's mean is the same. Counts of confusion
 // matrices are whole numbers in Keras.
 bool says_nothing(std::string_view key, const detail::io::Json& value) {
-  return detail::optim::is_ignored(key, value) || (key == "reduction" && value == "sum_over_batch_size") ||
-         (key == "dtype" && (value == "int" || value == "int32" || value == "int64"));
+  using detail::io::is_text;
+  return detail::optim::is_ignored(key, value) || (key == "reduction" && is_text(value, "sum_over_batch_size")) ||
+         (key == "dtype" && (is_text(value, "int") || is_text(value, "int32") || is_text(value, "int64")));
 }
 
 template <class M>

@@ -55,7 +55,9 @@ bool stays_before_blur(const NetworkCall& call) {
 }
 
 // Whether the model is a Sequential, which the new one shall be too.
-bool is_chain(const Model& model) { return detail::io::parse_json(model.to_json(), "model configuration")["class_name"] == "Sequential"; }
+bool is_chain(const Model& model) {
+  return detail::io::is_text(detail::io::parse_json(model.to_json(), "model configuration")["class_name"], "Sequential");
+}
 
 [[noreturn]] void refuse(const NetworkCall& call) {
   throw ValueError(fmt::format(
