@@ -1,5 +1,5 @@
-// Memory runs out at each call for it: once, and from that call on. Every time there is an error that says so, or success; nothing stays behind, and
-// what was at work can be used again.
+// Memory runs out at each call for it, in loading, saving, the first step of training and prediction: once, and from that call on. Every time there is
+// an error that says so, or success; nothing stays behind, files hold the old model or the new one, and what was at work can be used again.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -95,12 +95,25 @@ Sequential network(std::int64_t seed) {
   return model;
 }
 
+void compile(Model& model) {
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy", .metrics = {"accuracy"}});
+}
+
 Tensor pictures() {
   Tensor x({16, 8, 8, 1}, DType::u8);
   std::uint32_t state = 1;
   for (std::uint8_t& pixel : x.values<std::uint8_t>()) pixel = static_cast<std::uint8_t>((state = state * 1664525U + 1013904223U) >> 24);
   return x;
 }
+
+Tensor classes() {
+  Tensor y({16}, DType::u8);
+  std::uint8_t next = 0;
+  for (std::uint8_t& label : y.values<std::uint8_t>()) label = next++ % 4;
+  return y;
+}
+
+FitOptions one_step() { return {.batch_size = 16, .epochs = 1, .verbose = Verbose::silent}; }
 
 bool same(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && std::ranges::equal(a.values<float>(), b.values<float>());
@@ -161,15 +174,93 @@ class Failing : public testing::Test {
  protected:
   Failing() { set_threads(2); }
 
+  // Every `stride`-th call of each.
+  void load(std::int64_t stride) const {
+    const Sequential model = network(1);
+    const Tensor expected = model.predict(pictures());
+    for (const char* kind : {"m.keras", "m.h5", "m.safetensors", "m"}) {
+      SCOPED_TRACE(kind);
+      const std::string path = folder_ / kind;
+      model.save(path);
+      sweep(stride, [&] { load_model(path); },
+            [&](Outcome) { ASSERT_TRUE(same(load_model(path).predict(pictures()), expected)); });
+    }
+  }
+
+  void save(std::int64_t stride) const {
+    const Sequential old_model = network(1), new_model = network(2);
+    for (const char* kind : {"m.keras", "m.h5", "m.safetensors", "m.weights.h5", "m.npz"}) {
+      SCOPED_TRACE(kind);
+      const test::TempDir alone;
+      const std::string path = alone / kind;
+      const auto write = [&](const Model& model) {
+        const bool weights = std::string(kind) == "m.weights.h5" || std::string(kind) == "m.npz";
+        weights ? model.save_weights(path) : model.save(path);
+      };
+      write(new_model);
+      const test::Bytes new_file = test::slurp(path);
+      write(old_model);
+      const test::Bytes old_file = test::slurp(path);
+      ASSERT_NE(old_file, new_file);
+      sweep(stride, [&] { write(new_model); },
+            [&](Outcome outcome) {
+              const test::Bytes now = test::slurp(path);
+              ASSERT_TRUE(now == new_file || (outcome == Outcome::out_of_memory && now == old_file));
+              ASSERT_EQ(alone.names().size(), 1U);
+              test::spill(path, old_file);
+            });
+    }
+  }
+
+  void first_step(std::int64_t stride) const {
+    const Tensor x = pictures(), y = classes();
+    Sequential whole = network(1);
+    compile(whole);
+    whole.fit(x, y, one_step());
+    const Tensor expected = whole.predict(x);
+    std::unique_ptr<Sequential> model;
+    sweep(
+        stride,
+        [&] {
+          // In the sweep's count of memory the model comes and goes with the attempt.
+          Sequential fresh = network(1);
+          compile(fresh);
+          fresh.fit(x, y, one_step());
+        },
+        [](Outcome) {});
+    // After a failure the model can be used and trained: without memory for the plan or the first batch nothing was changed.
+    for (std::int64_t at = 1;; at += 40 * stride) {
+      Sequential tried = network(1);
+      compile(tried);
+      const Tensor before = tried.predict(x);
+      const Outcome outcome = attempt(at, false, [&] { tried.fit(x, y, one_step()); });
+      if (!memory::failed) break;
+      const Tensor after = tried.predict(x);
+      ASSERT_TRUE(same(after, before) || same(after, expected)) << "call " << at << ": half of a step";
+      if (outcome == Outcome::success) continue;
+      tried.fit(x, y, one_step());
+      const Tensor trained = tried.predict(x);
+      for (const float value : trained.values<float>()) ASSERT_TRUE(std::isfinite(value)) << "call " << at;
+    }
+  }
+
   void predict(std::int64_t stride) const {
     const Sequential model = network(1);
     const Tensor x = pictures(), expected = model.predict(x);
     sweep(stride, [&] { model.predict(x); },
           [&](Outcome) { ASSERT_TRUE(same(model.predict(x), expected)); });
   }
+
+  const test::TempDir folder_;
 };
 
+TEST_F(Failing, Load) { load(29); }
+TEST_F(Failing, Save) { save(29); }
+TEST_F(Failing, FirstStep) { first_step(29); }
 TEST_F(Failing, Predict) { predict(1); }
+TEST_F(Failing, FullEveryCallOfALoad) { load(1); }
+TEST_F(Failing, FullEveryCallOfASave) { save(1); }
+TEST_F(Failing, FullEveryCallOfAFirstStep) { first_step(1); }
 
 // Destroying a tree of JSON must not need memory that may not be there.
 TEST_F(Failing, TreesOfJsonAreDestroyedWithoutMemory) {
