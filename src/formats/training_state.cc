@@ -54,9 +54,9 @@ io::Json exact_number(double value) {
 
 double exact_number_from(const io::Json& json, const std::string& where) {
   if (json.is_number()) return json.get<double>();
-  if (json == "nan") return std::numeric_limits<double>::quiet_NaN();
-  if (json == "inf") return std::numeric_limits<double>::infinity();
-  if (json == "-inf") return -std::numeric_limits<double>::infinity();
+  if (io::is_text(json, "nan")) return std::numeric_limits<double>::quiet_NaN();
+  if (io::is_text(json, "inf")) return std::numeric_limits<double>::infinity();
+  if (io::is_text(json, "-inf")) return -std::numeric_limits<double>::infinity();
   io::format_error(where, "{} came where a number, \"nan\", \"inf\" or \"-inf\" is allowed", io::describe(json));
 }
 

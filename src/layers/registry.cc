@@ -37,7 +37,7 @@ bool is_keras_layer(std::string_view class_name, const io::Json& config) {
   if (std::ranges::any_of(row->fields(), is_own)) return false;
   const auto padding = config.find("padding");
   if (padding == config.end() || class_name.starts_with("ZeroPadding")) return true;
-  return *padding == "valid" || *padding == "same" || *padding == "causal";
+  return io::is_text(*padding, "valid") || io::is_text(*padding, "same") || io::is_text(*padding, "causal");
 }
 
 void check_class(std::string_view class_name, const std::string& where) {
