@@ -365,13 +365,12 @@ void check_keys(const Json& object, std::span<const std::string_view> known, std
 
 namespace {
 
-// What trees are destroyed with where there is no memory. Pieces are cut off one behind the other; all of it is free again once the last is
-// given back, which is soon: they live as long as a destructor runs.
+// Pieces are cut off one behind the other; the last one is free again when it is given back, and all of them once none is left.
 class Reserve {
  public:
   void* take(std::size_t bytes) {
     const Lock lock(busy_);
-    const std::size_t size = (bytes + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
+    const std::size_t size = rounded(bytes);
     if (size > memory_.size() - used_) return nullptr;
     std::byte* const piece = memory_.data() + used_;
     used_ += size;
@@ -379,10 +378,12 @@ class Reserve {
     return piece;
   }
   // Whether it was a piece of this.
-  bool give_back(void* piece) noexcept {
+  bool give_back(void* piece, std::size_t bytes) noexcept {
     const std::less<const void*> before;
     if (before(piece, memory_.data()) || !before(piece, memory_.data() + memory_.size())) return false;
     const Lock lock(busy_);
+    const std::size_t size = rounded(bytes);
+    if (static_cast<std::byte*>(piece) + size == memory_.data() + used_) used_ -= size;
     if (--living_ == 0) used_ = 0;
     return true;
   }
@@ -402,6 +403,8 @@ class Reserve {
     std::atomic_flag& busy_;
   };
 
+  static std::size_t rounded(std::size_t bytes) { return (bytes + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t); }
+
   alignas(std::max_align_t) std::array<std::byte, std::size_t{1} << 20> memory_;
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
   std::size_t used_ = 0, living_ = 0;
@@ -411,15 +414,15 @@ Reserve reserve;
 
 }  // namespace
 
-void* take_memory_to_destroy(std::size_t bytes) {
+void* take_needed_memory(std::size_t bytes) {
   void* memory = ::operator new(bytes, std::nothrow);
   if (memory == nullptr) memory = reserve.take(bytes);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
-void give_back_memory_to_destroy(void* memory) noexcept {
-  if (!reserve.give_back(memory)) ::operator delete(memory);
+void give_back_needed_memory(void* memory, std::size_t bytes) noexcept {
+  if (!reserve.give_back(memory, bytes)) ::operator delete(memory);
 }
 
 }  // namespace linn::detail::io

@@ -14,35 +14,55 @@
 #include <type_traits>
 #include <vector>
 
+#include "io/json_object.h"
+
 namespace linn::detail::io {
 
-/// As std::allocator, but another class, so that std::allocator<Json> serves destructors alone (below).
+/// Memory that nlohmann's library cannot do without: from the heap, and where there is none from a reserve of 1 MiB, enough for trees of some 15,000
+/// values. std::bad_alloc where that is used up too.
+void* take_needed_memory(std::size_t bytes);
+void give_back_needed_memory(void* memory, std::size_t bytes) noexcept;
+
+template <class T>
+T* take_needed(std::size_t count) {
+  if (count > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
+  return static_cast<T*>(take_needed_memory(count * sizeof(T)));
+}
+
+/// What a Json takes its memory from. A class of its own, so that std::allocator<Json> serves destructors alone (below).
 template <class T>
 struct JsonMemory {
   using value_type = T;
+  // A constructor that is given a list of members loses the object that it has begun if there is no memory for one of them.
+  static constexpr bool is_of_members = requires { typename T::first_type; };
+
   JsonMemory() = default;
   template <class U>
   JsonMemory(const JsonMemory<U>& /*other*/) noexcept {}  // NOLINT(google-explicit-constructor): allocators convert
   T* allocate(std::size_t count) {
-    if (count > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
-    return static_cast<T*>(::operator new(count * sizeof(T)));
+    if constexpr (is_of_members)
+      return take_needed<T>(count);
+    else
+      return std::allocator<T>().allocate(count);
   }
-  void deallocate(T* memory, std::size_t /*count*/) noexcept { ::operator delete(memory); }
+  void deallocate(T* memory, std::size_t count) noexcept {
+    if constexpr (is_of_members)
+      give_back_needed_memory(memory, count * sizeof(T));
+    else
+      std::allocator<T>().deallocate(memory, count);
+  }
   template <class U>
   bool operator==(const JsonMemory<U>& /*other*/) const noexcept {
     return true;
   }
 };
 
-using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, std::int64_t, std::uint64_t, double, JsonMemory>;
-
-/// The destructor of a Json empties the tree into a std::vector<Json>, lest deep trees overflow the stack, and so it takes memory: where there
-/// is none, bad_alloc would end the process. This memory comes from a reserve of 1 MiB then, enough for trees of some 15,000 values.
-void* take_memory_to_destroy(std::size_t bytes);
-void give_back_memory_to_destroy(void* memory) noexcept;
+using Json = nlohmann::basic_json<JsonObject, std::vector, std::string, bool, std::int64_t, std::uint64_t, double, JsonMemory>;
 
 }  // namespace linn::detail::io
 
+/// The destructor of a Json empties the tree into a std::vector<Json>, lest deep trees overflow the stack, and so it takes memory: where there
+/// is none, bad_alloc would end the process.
 template <>
 struct std::allocator<linn::detail::io::Json> {
   using value_type = linn::detail::io::Json;
@@ -53,11 +73,8 @@ struct std::allocator<linn::detail::io::Json> {
   allocator() = default;
   template <class U>
   allocator(const std::allocator<U>& /*other*/) noexcept {}  // NOLINT(google-explicit-constructor): allocators convert
-  value_type* allocate(std::size_t count) {
-    if (count > std::numeric_limits<std::size_t>::max() / sizeof(value_type)) throw std::bad_array_new_length();
-    return static_cast<value_type*>(linn::detail::io::take_memory_to_destroy(count * sizeof(value_type)));
-  }
-  void deallocate(value_type* memory, std::size_t /*count*/) noexcept { linn::detail::io::give_back_memory_to_destroy(memory); }
+  value_type* allocate(std::size_t count) { return linn::detail::io::take_needed<value_type>(count); }
+  void deallocate(value_type* memory, std::size_t count) noexcept { linn::detail::io::give_back_needed_memory(memory, count * sizeof(value_type)); }
   template <class U>
   bool operator==(const std::allocator<U>& /*other*/) const noexcept {
     return true;

@@ -20,7 +20,7 @@ namespace {
 using Arguments = std::vector<std::pair<std::string, std::string>>;
 
 // 0 and 0.0 are the same default.
-std::string number(std::string text) {
+std::string same_number(std::string text) {
   if (text.ends_with(".0")) text.resize(text.size() - 2);
   return text;
 }
@@ -40,9 +40,9 @@ Arguments of_keras(const io::Json& signature, const schema::Row& row, const std:
     const std::string name = argument[0];
     const auto absent = std::ranges::find(row.absent, name, &schema::Absent::key);
     if (absent != row.absent.end() && !absent->value.empty()) {
-      EXPECT_EQ(number(std::string(absent->value)), number(as_json(argument[1]))) << row.info.name << ": " << name << ", which linn lacks, has Keras's default";
+      EXPECT_EQ(same_number(std::string(absent->value)), same_number(as_json(argument[1]))) << row.info.name << ": " << name << ", which linn lacks, has Keras's default";
     }
-    if (!nowhere.contains(name) && absent == row.absent.end()) arguments.emplace_back(name, number(argument[1]));
+    if (!nowhere.contains(name) && absent == row.absent.end()) arguments.emplace_back(name, same_number(argument[1]));
   }
   return arguments;
 }
@@ -57,7 +57,7 @@ void compare(const std::string& kind, const Rows& rows, const std::set<std::stri
     ASSERT_TRUE(signatures.contains(name)) << name << " has no signature in optim.json";
     Arguments arguments;
     for (const schema::FieldInfo& field : row.fields())
-      if (!linns_own.contains(name + "." + field.key) && !linns_own.contains(field.key)) arguments.emplace_back(field.key, number(field.otherwise));
+      if (!linns_own.contains(name + "." + field.key) && !linns_own.contains(field.key)) arguments.emplace_back(field.key, same_number(field.otherwise));
     EXPECT_EQ(arguments, of_keras(signatures[name], row, nowhere)) << name;
   }
 }
