@@ -91,6 +91,8 @@ double self_test_distance(graph::Graph& graph, const formats::SelfTest& test) {
     double apart = 0;
     for (std::size_t i = 0; i < outputs.size(); ++i) apart = std::max(apart, difference(test.outputs[i], outputs[i]));
     return apart;
+  } catch (const MemoryError&) {  // says nothing about the file
+    throw;
   } catch (const Error&) {  // inputs of another number or shape
     return std::numeric_limits<double>::infinity();
   }

@@ -178,6 +178,7 @@ class Failing : public testing::Test {
   void load(std::int64_t stride) const {
     const Sequential model = network(1);
     const Tensor expected = model.predict(pictures());
+    testing::internal::CaptureStderr();
     for (const char* kind : {"m.keras", "m.h5", "m.safetensors", "m"}) {
       SCOPED_TRACE(kind);
       const std::string path = folder_ / kind;
@@ -185,6 +186,7 @@ class Failing : public testing::Test {
       sweep(stride, [&] { load_model(path); },
             [&](Outcome) { ASSERT_TRUE(same(load_model(path).predict(pictures()), expected)); });
     }
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "a self-test without memory is none that failed";
   }
 
   void save(std::int64_t stride) const {
