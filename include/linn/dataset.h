@@ -153,7 +153,7 @@ class Dataset {
   Dataset repeat(std::int64_t count = -1) const;
   /// The first `count` elements of each pass; -1: all.
   Dataset take(std::int64_t count) const;
-  /// Without the first `count` elements of each pass; -1: without any.
+  /// Without the first `count` elements of each pass; -1: without all of them.
   Dataset skip(std::int64_t count) const;
   /// Keeps the elements of the first pass in memory and gives them again. Elements of one shape take the bytes of their numbers.
   /// MemoryError where this machine has less memory. Of data that can only be read in order, a pass that was left early keeps nothing.

@@ -652,7 +652,9 @@ TEST(Stream, ArgumentsAreChecked) {
   expect_error<ValueError>([&] { data.skip(-2); }, {"skip: count is -2"});
   expect_error<ValueError>([&] { data.repeat(-2); }, {"repeat: count is -2"});
   EXPECT_EQ(data.take(-1).cardinality(), 3);
-  EXPECT_EQ(data.skip(-1).cardinality(), 3);
+  EXPECT_EQ(data.skip(-1).cardinality(), 0) << "all of them, as tf.data";
+  EXPECT_THAT(all_of(data.skip(-1)), IsEmpty());
+  EXPECT_THAT(all_of(data.repeat().skip(-1)), IsEmpty());
   expect_error<ValueError>([&] { data.repeat().shuffle(); }, {"shuffle", "no end", "before repeat"});
   expect_error<ValueError>([&] { data.repeat().cache(); }, {"cache", "no end"});
   expect_error<ValueError>([&] { generated(3).shuffle(); }, {"give buffer_size"});

@@ -120,7 +120,8 @@ Dataset Dataset::take(std::int64_t count) const {
 
 Dataset Dataset::skip(std::int64_t count) const {
   detail::data::check_count("skip", count);
-  return detail::data::with_node(chain(), [&](const auto& inner) { return detail::data::range_node(inner, std::max<std::int64_t>(count, 0), detail::data::endless); });
+  const bool is_all = count < 0;
+  return detail::data::with_node(chain(), [&](const auto& inner) { return detail::data::range_node(inner, is_all ? 0 : count, is_all ? 0 : detail::data::endless); });
 }
 
 Dataset Dataset::cache() const {
