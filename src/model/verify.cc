@@ -15,6 +15,7 @@
 #include "formats/inspect.h"
 #include "formats/model_file.h"
 #include "formats/safetensors.h"
+#include "formats/training_state.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "io/text.h"
@@ -85,7 +86,9 @@ class Verifier {
     });
     if (!is_whole) return;
     check(file, "values", [&] { return values_text(file, *inspection); });
-    if (holds_network(*inspection, kind)) look_at_network(file);
+    if (!holds_network(*inspection, kind)) return;
+    const std::optional<formats::ModelFile> model = look_at_network(file);
+    if (model && model->training) check(file, "training state", [&] { return training_text(file, *model->training); });
   }
 
   // Of a safetensors file: a check for each tensor that is damaged, which reading would stop at.
@@ -168,8 +171,22 @@ class Verifier {
     if (!model) return;
     check(file, "training state", [&]() -> std::string {
       if (!model->training) return "none: the weights alone can be used";
-      return fmt::format("there, of step {}{}", core::thousands(model->training->optimizer.steps), model->training->fit.is_null() ? ", without the place of a fit" : "");
+      return training_text(file, *model->training) + (model->training->fit.is_null() ? ", without the place of a fit" : "");
     });
+  }
+
+  // The optimizer's slots are no weights, and inspect does not list them.
+  static std::string training_text(const std::string& file, const formats::TrainingState& state) {
+    const OptimizerState& optimizer = state.optimizer;
+    for (std::size_t i = 0; i < optimizer.slots.size(); ++i)
+      for (const Tensor& slot : optimizer.slots[i])
+        if (!all_finite(slot))
+          throw DataError(fmt::format("{}: the optimizer's slots of {} hold NaN or infinities: training cannot go on from there", file, io::quote(optimizer.variables[i].name)));
+    return fmt::format("there, of step {}", core::thousands(optimizer.steps));
+  }
+
+  static bool all_finite(const Tensor& tensor) {
+    return tensor.dtype() != DType::f32 || std::ranges::all_of(tensor.values<float>(), [](float value) { return std::isfinite(value); });
   }
 
   std::string inside(const char* name) const { return (fs::path(path_) / name).string(); }

@@ -10,6 +10,7 @@
 #include "cli/run_command.h"
 #include "linn/layers.h"
 #include "linn/model.h"
+#include "linn/optimizers.h"
 
 namespace linn::cli {
 namespace {
@@ -43,7 +44,7 @@ TEST_F(Verify, AModelThatTrainWroteIsWell) {
   EXPECT_EQ(result.code, 0) << result.out << result.err;
   EXPECT_THAT(result.out, AllOf(HasSubstr("those of all tensors and of the metadata match"), HasSubstr("all are finite"), HasSubstr("as in model.safetensors"),
                                 HasSubstr("the outputs are those that it was saved with"), HasSubstr("run.json"), HasSubstr("all settings are known"),
-                                HasSubstr("7 checks, no problem"), Not(HasSubstr("PROBLEM"))));
+                                HasSubstr("there, of step "), HasSubstr("8 checks, no problem"), Not(HasSubstr("PROBLEM"))));
 }
 
 TEST_F(Verify, EveryKindOfFile) {
@@ -117,6 +118,21 @@ TEST_F(Verify, NaNIsAProblemAndDenormalsAreSaid) {
   const Result result = run({"verify", saved(model, "nan")});
   EXPECT_EQ(result.code, 3);
   EXPECT_THAT(result.out, HasSubstr("tensor \"out/bias\" holds 0 NaN and 1 infinities, and 1 more tensors hold some"));
+}
+
+TEST_F(Verify, NaNInAnOptimizersSlots) {
+  Sequential model = network();
+  model.compile({.optimizer = optimizers::SGD({.learning_rate = 0.01, .momentum = 0.9}), .loss = "sparse_categorical_crossentropy"});
+  Tensor x({4, 12, 12, 1}), y({4}, DType::i64);
+  model.fit(x, y, {.verbose = 0});
+  std::vector<Tensor> weights = model.get_weights();
+  x.values<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_ANY_THROW(model.train_on_batch(x, y));
+  model.train_on_batch(x, y, {.on_nan = "ignore"});
+  model.set_weights(weights);
+  const Result result = run({"verify", saved(model)});
+  EXPECT_EQ(result.code, 3) << result.out;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("all are finite"), HasSubstr("PROBLEM  training state"), HasSubstr("slots of \"conv/kernel\" hold NaN or infinities")));
 }
 
 TEST_F(Verify, AModelThatComputesSomethingElse) {
