@@ -265,6 +265,9 @@ class Model {
   /// Runs steps under the clock and says what each op did. Trains a copy: the model stays as it was.
   /// Throws StateError before the model is built or, for training, compiled; as `fit` and `predict` for data that do not fit.
   Profile profile(const ProfileOptions& options = {}) const;
+  /// The same on the batches of a data set, whose size is that of the first one; smaller ones are left out. Profile::seconds_waiting is the time in
+  /// which they were not there yet. ValueError for options with .x or .y, DataError for a data set without batches.
+  Profile profile(const Dataset& batches, const ProfileOptions& options = {}) const;
 
   /// What `predict` runs on images of this type, in order; runs nothing. What sees weights alone is left out.
   std::vector<Operation> operations(DType x, const PredictOptions& options = {}) const;

@@ -58,6 +58,8 @@ struct Profile {
   std::int64_t batch_size = 0;  // images of each step
   std::int64_t steps = 0;
   double seconds = 0;  // of all steps, by the clock
+  /// Of these, the time in which nothing was computed because the next batch of the data set was not there yet.
+  double seconds_waiting = 0;
   int threads = 1;
   std::string isa = {};
   std::string precision = {};
@@ -70,7 +72,7 @@ struct Profile {
   std::vector<OpProfile> ops = {};
 
   double images_per_second() const { return static_cast<double>(steps * batch_size) / seconds; }
-  /// The threads' time that no op took: sums over shards, waiting for each other, claiming work.
+  /// The threads' time that neither an op nor the wait for data took: sums over shards, waiting for each other, claiming work.
   double seconds_between_ops() const;
   /// The name of what bounds an op under the roofline ("compute", "cache" or "memory"), and the time that it would then take, which
   /// is 0 for an op of which nothing is counted.

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/compile.h"
 #include "cli/pixels.h"
+#include "cli/streamed_data.h"
 #include "core/cpu.h"
 #include "core/terminal.h"
 #include "core/text_cells.h"
@@ -32,6 +33,7 @@ struct ProfileArguments {
   std::int64_t batch_size = 128;
   std::int64_t steps = 0;
   bool training = false;
+  bool stream = false;
 };
 
 // ---- the table -----------------------------------------------------------------------------------------------------
@@ -139,7 +141,7 @@ Row row(const std::array<std::string, texts>& names, const Sums& sums, const Pro
           sums.least > 0 && sums.seconds > 0 ? fmt::format("{:.0f}", 100 * sums.least / sums.seconds) : ""};
 }
 
-void print_table(const Profile& profile) {
+void print_table(const Profile& profile, bool is_streamed) {
   Table table;
   table.add({"op", "layer", "kernel", "isa", "us", "%", "GFLOP/s", "GB/s", "roof %"});
   table.rule();
@@ -153,6 +155,7 @@ void print_table(const Profile& profile) {
     if (op.seconds > profile.ops[slowest].seconds) slowest = i;
   }
   table.add(row({"(between ops)", "", "", ""}, {.seconds = profile.seconds_between_ops()}, profile));
+  if (is_streamed) table.add(row({"(waiting for data)", "", "", ""}, {.seconds = profile.seconds_waiting * profile.threads}, profile));
   table.rule();
   table.add(row({"all", "", "", ""}, all, profile));
   table.print(slowest + 2, detail::core::use_color(stdout));
@@ -165,7 +168,7 @@ void print(const ProfileArguments& options, const Profile& profile) {
   write_to(stdout, "{}, {}, {} thread{}\n", detail::core::cpu_name(), profile.isa, profile.threads, many ? "s" : "");
   write_to(stdout, "roofline of a thread{}: {:.1f} GFLOP/s; {:.1f} GB/s in its cache, {:.1f} GB/s in memory\n\n",
              many ? " while all run" : "", profile.peak_flops * 1e-9, profile.cache_bandwidth * 1e-9, profile.memory_bandwidth * 1e-9);
-  print_table(profile);
+  print_table(profile, options.stream);
   write_to(stdout, "\n{} step{} of {} image{} in {:.2f} s: {} images/s\n", thousands(profile.steps), profile.steps == 1 ? "" : "s",
              profile.batch_size, profile.batch_size == 1 ? "" : "s", profile.seconds,
              thousands(static_cast<std::int64_t>(profile.images_per_second())));
@@ -200,12 +203,46 @@ detail::io::Json event(const ProfileArguments& options, const Profile& profile) 
           {"batch_size", profile.batch_size},
           {"steps", profile.steps},
           {"seconds", profile.seconds},
+          {"seconds_waiting", profile.seconds_waiting},
           {"images_per_second", number(profile.images_per_second())},
           {"peak_flops", profile.peak_flops},
           {"cache_bandwidth", profile.cache_bandwidth},
           {"memory_bandwidth", profile.memory_bandwidth},
           {"seconds_between_ops", profile.seconds_between_ops()},
           {"ops", ops}};
+}
+
+// The model as it takes these images, and how they are changed for it.
+Pixels fitted(Model& model, const Tensor& images, const std::string& where, const std::string& scale_option) {
+  model = at_size_of(std::move(model), images, where);
+  Pixels pixels{.images = images, .note = {}};
+  if (trained_on(model)) {
+    pixels = as_trained(model, images, where, scale_option);
+  } else if (const double scale = training_scale(model, images, where, scale_option); scale != 1) {
+    model = model.with_first_layer(Rescaling(scale));
+  }
+  pixels.images = on_model_canvas(model, pixels.images);
+  return pixels;
+}
+
+// Images in folders as `linn train` reads them; only a sample of them is in memory.
+std::optional<StreamedData> open_stream(const ProfileArguments& options) {
+  if (!options.stream) return std::nullopt;
+  if (options.data.path.empty()) throw UsageError("--stream is for images in folders or a .zip; name them with --data");
+  TrainingRun run;
+  run.data = options.data;
+  run.stream = true;
+  return StreamedData::open(options.common, run);
+}
+
+Profile measured(const Model& model, const ProfileOptions& how, StreamedData* streamed, const Pixels& pixels) {
+  if (streamed == nullptr) return model.profile(how);
+  // A canvas makes larger images of those in the files.
+  const bool is_larger = pixels.images.shape() != streamed->sample().x_train.shape();
+  streamed->convert(pixels, is_larger ? model.input_shape()[0] : 0);
+  ProfileOptions alone = how;
+  alone.x = alone.y = {};
+  return model.profile(streamed->training_batches(model, 0, how.batch_size), alone);
 }
 
 int run(const ProfileArguments& options) {
@@ -216,7 +253,13 @@ int run(const ProfileArguments& options) {
   ModelSource source = {.text = options.model, .image = parse_image_shape(options.input), .classes = options.classes};
   source.image_from_option = source.image.has_value();
   std::string where;
-  if (!options.data.path.empty()) {
+  std::optional<StreamedData> streamed = open_stream(options);
+  if (streamed) {
+    how.x = streamed->sample().x_train, how.y = streamed->sample().y_train;
+    source.class_names = streamed->sample().class_names;
+    where = streamed->sample().train_where;
+    if (!source.image) source.image = image_shape(how.x);
+  } else if (!options.data.path.empty()) {
     const detail::data::Dataset data = load_data(options.common, options.data, nullptr);
     Images images = test_images(data, 0);
     source.class_names = data.class_names;
@@ -228,15 +271,10 @@ int run(const ProfileArguments& options) {
   }
   Model model = open_model(source);
   model.set_dtype_policy(policy);
+  Pixels pixels;
   if (how.x.defined()) {
-    model = at_size_of(std::move(model), how.x, where);
-    if (!trained_on(model)) {
-      const double scale = training_scale(model, how.x, where, options.scale);
-      if (scale != 1) model = model.with_first_layer(Rescaling(scale));
-    } else {
-      how.x = as_trained(model, how.x, where, options.scale).images;
-    }
-    how.x = on_model_canvas(model, how.x);
+    pixels = fitted(model, how.x, where, options.scale);
+    how.x = pixels.images;
   }
   if (options.training) {
     if (!model.compiled()) model.compile(default_compile(model));
@@ -245,7 +283,7 @@ int run(const ProfileArguments& options) {
   if (has_open_size(model))
     throw UsageError(fmt::format("{} takes images of any size, {}; give the size to measure with --input HxWxC, or images with --data", options.model,
                                  model.input_shape().to_string()));
-  const Profile profile = model.profile(how);
+  const Profile profile = measured(model, how, streamed ? &*streamed : nullptr, pixels);
   if (!options.common.json()) print(options, profile);
   emit(options.common, event(options, profile));
   return exit_ok;
@@ -268,6 +306,7 @@ Action add_profile(CLI::App& app) {
       ->default_str(fmt::format("{}", options->batch_size));
   add_whole(app, "--steps", options->steps, 0, largest, "steps to measure [as many as take about a second]")->type_name("N");
   add_data(app, options->data, "; its test images are computed on", "random numbers");
+  app.add_flag("--stream", options->stream, "read the training images of a folder or .zip while measuring, as linn train --stream does: shows how long steps wait for them");
   add_text(app, "--scale", options->scale,
            "what every pixel of the data is multiplied by [as the model was saved, else 1/255 for uint8 images]")
       ->type_name("X");

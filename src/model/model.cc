@@ -327,10 +327,16 @@ std::vector<std::pair<std::string, Tensor>> Model::layer_outputs(const Tensors& 
   return result;
 }
 
-Profile Model::profile(const ProfileOptions& options) const {
-  const detail::graph::Graph& graph = state_->built_graph("profile");
-  if (options.training) state_->check_compiled("profile");
-  return detail::train::profile(graph, state_->compile ? &*state_->compile : nullptr, state_->seed, state_->dtype_policy, options);
+Profile Model::State::profile(const ProfileOptions& options, const Dataset* batches) const {
+  const detail::graph::Graph& graph = built_graph("profile");
+  if (options.training) check_compiled("profile");
+  return detail::train::profile(graph, compile ? &*compile : nullptr, seed, dtype_policy, options, batches);
+}
+
+Profile Model::profile(const ProfileOptions& options) const { return state_->profile(options, nullptr); }
+Profile Model::profile(const Dataset& batches, const ProfileOptions& options) const {
+  if (options.x.defined() || options.y.defined()) throw ValueError("profile: x and y come with the batches of a Dataset; give them there");
+  return state_->profile(options, &batches);
 }
 
 // ---- weights and configuration -------------------------------------------------------------------------------------------

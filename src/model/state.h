@@ -39,6 +39,9 @@ struct Model::State {
     if (!images.shape().empty()) graph.build(images.shape().without_first(), seed);
   }
 
+  /// On `batches`, or without them on what the options say.
+  Profile profile(const ProfileOptions& options, const Dataset* batches) const;
+
   void check_one_output() const {
     if (const std::size_t count = built_graph("predict").outputs().size(); count != 1)
       throw StateError(fmt::format("predict: model \"{}\" has {} outputs; predict_all gives them all", graph.name(), count));

@@ -12,7 +12,7 @@
 namespace linn {
 
 double Profile::seconds_between_ops() const {
-  double between = seconds * threads;
+  double between = (seconds - seconds_waiting) * threads;
   for (const OpProfile& op : ops) between -= op.seconds;
   return std::max(between, 0.0);
 }

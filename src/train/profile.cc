@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "core/cpu.h"
 #include "core/random.h"
@@ -90,15 +92,56 @@ NetworkKey key_for(const Samples& samples, std::int64_t batch, DTypePolicy dtype
   return key;
 }
 
-// A network that is run step after step over the whole batches of its samples.
+// Whole batches of a data set, one pass after the other, and how long they were waited for.
+class Batches {
+ public:
+  Batches(const Dataset& dataset, const graph::Graph& graph, const std::vector<Loss>* losses) : graph_(graph), losses_(losses), source_(dataset.iterate()) {}
+
+  /// The next one of so many samples as the first has.
+  const Samples& next() {
+    const auto start = std::chrono::steady_clock::now();
+    Batch batch;
+    for (bool anew = false;;) {
+      if (!source_.next(batch)) {
+        if (anew) throw DataError("profile: the data set gives no batches");
+        source_.skip_to({.epoch = ++pass_});
+        anew = true;
+        continue;
+      }
+      const std::int64_t count = batch.x.list().front().shape()[0];
+      if (size_ == 0) size_ = count;
+      if (count == size_) break;  // the last of a pass has fewer
+    }
+    waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    Samples came = losses_ == nullptr ? Samples{.x = adapt_inputs(batch.x, graph_), .y = {}, .weight = {}} : make_samples(batch.x, batch.y, {}, *losses_, graph_);
+    const auto same_types = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) { return std::ranges::equal(a, b, {}, &Tensor::dtype, &Tensor::dtype); };
+    if (!samples_.x.empty() && !(same_types(came.x, samples_.x) && same_types(came.y, samples_.y)))
+      throw DataError("profile: the batches of the data set hold numbers of different types");
+    samples_ = std::move(came);
+    return samples_;
+  }
+  double waited() const { return waited_; }
+
+ private:
+  const graph::Graph& graph_;
+  const std::vector<Loss>* losses_;
+  Dataset::Iterator source_;
+  Samples samples_;
+  std::int64_t size_ = 0, pass_ = 0;
+  double waited_ = 0;
+};
+
+// A network that is run step after step over the whole batches of its samples, or of a data set.
 class Steps {
  public:
-  Steps(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy, const ProfileOptions& options)
+  Steps(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy, const ProfileOptions& options,
+        const Dataset* dataset)
       : graph_(graph.clone()),  // training changes the values
         compile_(compile),
         seed_(seed),
-        samples_(samples_of(graph, compile, seed, options)),
-        batch_(std::min(options.batch_size, samples_.count())),
+        batches_(dataset == nullptr ? std::nullopt : std::optional<Batches>(std::in_place, *dataset, graph_, options.training ? &compile->losses : nullptr)),
+        samples_(batches_ ? batches_->next() : samples_of(graph, compile, seed, options)),
+        batch_(batches_ ? samples_.count() : std::min(options.batch_size, samples_.count())),
         network_(graph_, compile, graph_.frozen_layers(), key_for(samples_, batch_, dtype_policy, options)) {
     if (options.training) slots_ = make_slots(graph_, graph_.frozen_layers(), compile->optimizer.description());
     network_.bind(graph_, &slots_);
@@ -116,10 +159,12 @@ class Steps {
     const std::int64_t batches = samples_.count() / batch_;
     for (std::int64_t i = 0; i < steps; ++i, ++done_) {
       const double rate = !outputs_.empty() ? 0 : compile_->optimizer.description().learning_rate().at(done_, done_ + steps);
+      if (batches_) samples_ = batches_->next();
       samples_.sources(done_ % batches * batch_, nullptr, sources_);
       network_.run(batch_, {.seed = seed_, .step = done_, .learning_rate = rate}, sources_, nullptr);
     }
   }
+  double waited() const { return batches_ ? batches_->waited() : 0; }
   /// The seconds that so many steps took.
   double time(std::int64_t steps) {
     const auto start = std::chrono::steady_clock::now();
@@ -131,6 +176,7 @@ class Steps {
   graph::Graph graph_;
   const formats::CompileConfig* compile_;
   std::uint64_t seed_;
+  std::optional<Batches> batches_;
   Samples samples_;
   std::int64_t batch_;
   Network network_;
@@ -143,11 +189,11 @@ class Steps {
 }  // namespace
 
 Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy,
-                const ProfileOptions& options) {
+                const ProfileOptions& options, const Dataset* batches) {
   check_options(options);
   if (options.training && !compile->has_loss())
     throw StateError("profile: the model was compiled without a loss; give compile a .loss");
-  Steps steps(graph, compile, seed, dtype_policy, options);
+  Steps steps(graph, compile, seed, dtype_policy, options, batches);
   const plan::Roofline roofline = plan::measure_roofline();
   steps.run(steps_before);
   std::int64_t count = options.steps;
@@ -156,11 +202,13 @@ Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile
                        most_steps);
 
   plan::OpTimes& times = steps.network().measure();
+  const double waited_before = steps.waited();
   const double seconds = steps.time(count);
   return {.training = options.training,
           .batch_size = steps.batch(),
           .steps = count,
           .seconds = seconds,
+          .seconds_waiting = steps.waited() - waited_before,
           .threads = core::worker_pool().threads(),
           .isa = std::string(core::name_of(core::isa())),
           .precision = std::string(dtype_policy.name()),

@@ -5,12 +5,14 @@
 
 #include "formats/model_json.h"
 #include "graph/graph.h"
+#include "linn/dataset.h"
 #include "linn/profile.h"
 
 namespace linn::detail::train {
 
-/// `compile` may be null for prediction. Throws as `fit` and `predict` do for data that do not fit, ValueError for sizes out of range.
+/// `compile` may be null for prediction, `batches` where options.x or random numbers are computed on. Throws as `fit` and `predict` do for data that do
+/// not fit, ValueError for sizes out of range.
 Profile profile(const graph::Graph& graph, const formats::CompileConfig* compile, std::uint64_t seed, DTypePolicy dtype_policy,
-                const ProfileOptions& options);
+                const ProfileOptions& options, const Dataset* batches = nullptr);
 
 }  // namespace linn::detail::train

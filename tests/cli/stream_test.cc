@@ -52,6 +52,18 @@ TEST_F(StreamCommand, AugmentationIsTheSameInEachWayOfReading) {
   EXPECT_TRUE(weights("stream") == weights("cache"));
 }
 
+TEST_F(StreamCommand, AProfileSaysHowLongStepsWait) {
+  picture_folder(false);
+  const Result table = run({"profile", "--training", "--data", path("pictures"), "--stream", "--batch-size", "4", "--steps", "6"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, AllOf(HasSubstr("(waiting for data)"), HasSubstr("6 steps of 4 images"), HasSubstr("read while training")));
+  const Result json = run({"profile", "--training", "--data", path("pictures"), "--stream", "--batch-size", "4", "--steps", "6", "--log", "json"});
+  EXPECT_EQ(json.code, 0) << json.err;
+  EXPECT_THAT(json.out, HasSubstr("\"seconds_waiting\":"));
+  EXPECT_THAT(run({"profile", "--stream"}).err, HasSubstr("name them with --data"));
+  EXPECT_THAT(run({"profile", "--data", path("pictures")}).out, Not(HasSubstr("waiting for data")));
+}
+
 TEST_F(StreamCommand, AnArchive) {
   picture_folder(false);
   ASSERT_EQ(run(train("folder", {"--stream"})).code, 0);

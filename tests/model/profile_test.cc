@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "core/cpu.h"
 #include "linn/error.h"
@@ -94,6 +96,28 @@ TEST(ModelProfile, DataAreTakenInWholeBatches) {
   EXPECT_EQ(profile.batch_size, 4);
   EXPECT_EQ(row(profile, "gather", "input").bytes, 20.0 * (144 + 4 * 144)) << "bytes in, floats out";
   EXPECT_EQ(model.profile({.batch_size = 64, .steps = 1, .x = x}).batch_size, 10) << "no more than there are";
+}
+
+// A source that takes 20 ms for a batch: the wait is measured, and no op's.
+TEST(ModelProfile, WaitingForADataSet) {
+  const Sequential model = digits();
+  const Dataset slow = Dataset::from_tensors(Tensor({10, 12, 12}, DType::u8), Tensor({10}, DType::u8)).batch(4).map([](Batch batch) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return batch;
+  });
+  const Profile profile = model.profile(slow, {.training = true, .batch_size = 64, .steps = 5});
+  EXPECT_EQ(profile.batch_size, 4) << "of the data set; the last two images of a pass are left out";
+  EXPECT_EQ(row(profile, "gather", "input").bytes, 20.0 * (144 + 4 * 144));
+  EXPECT_GE(profile.seconds_waiting, 5 * 0.02);
+  EXPECT_LE(profile.seconds_waiting, profile.seconds);
+  double sum = 0;
+  for (const OpProfile& op : profile.ops) sum += op.seconds;
+  EXPECT_NEAR(sum + profile.seconds_between_ops(), (profile.seconds - profile.seconds_waiting) * profile.threads, 1e-9);
+  EXPECT_EQ(model.profile(slow, {.steps = 1}).batch_size, 4) << "inference";
+  EXPECT_EQ(model.profile({.batch_size = 8, .steps = 1}).seconds_waiting, 0);
+  EXPECT_THROW(model.profile(slow, {.x = Tensor({4, 12, 12})}), ValueError);
+  EXPECT_THROW(model.profile(slow.skip(-1), {.steps = 1}), DataError);
+  EXPECT_THROW(model.profile(Dataset(), {.steps = 1}), StateError);
 }
 
 TEST(ModelProfile, MeasuresForAboutASecondUnlessTold) {
