@@ -126,6 +126,7 @@ FitOptions fit_options(const nb::dict& given, const Pending& pending, const nb::
   options.validation_freq = whole("validation_freq");
   options.accuracy = nb::cast<std::string>(given["accuracy"]);
   options.on_nan = nb::cast<std::string>(given["on_nan"]);
+  if (const nb::object augment(given["augment"]); !augment.is_none()) options.augment = nb::cast<Layer>(augment);
   options.memory_limit = whole("memory_limit");
   options.print_fn = print_function(nb::object(given["print_fn"]), pending);
   return options;

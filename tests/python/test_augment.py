@@ -42,6 +42,25 @@ def test_pipeline_in_a_model(images):
     assert [type(layer).__name__ for layer in again.layers[0].layers] == ["RandomRotation", "RandomContrast"]
 
 
+def test_fit_augments_in_training_alone(images):
+    def trained(augment):
+        keras.utils.set_random_seed(4)
+        model = keras.Sequential([keras.Input((8, 9, 3)), layers.Flatten(), layers.Dense(2, activation="softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        history = model.fit(images, np.arange(6) % 2, epochs=2, verbose=0, augment=augment)
+        return model.get_weights()[0], history.history["loss"][0]
+
+    plain, one, again = trained(None), trained(layers.RandomTranslation(0.3, 0.3)), trained(layers.RandomTranslation(0.3, 0.3))
+    assert np.array_equal(one[0], again[0]) and one[1] == again[1]
+    assert not np.array_equal(one[0], plain[0])
+    nothing = trained(layers.RandomTranslation(0.0, 0.0))
+    assert np.array_equal(nothing[0], plain[0]), "images that stay are those of training without it"
+    with pytest.raises(TypeError, match="augment is a function"):
+        trained(lambda x: x)
+    with pytest.raises(ValueError, match="has variables"):
+        trained(layers.Dense(3))
+
+
 def test_errors(images):
     with pytest.raises(ValueError, match="factor is 2"):
         layers.RandomRotation(2)

@@ -112,6 +112,7 @@ class Trains:
         accuracy="fast",
         on_nan="raise",
         memory_limit=0,
+        augment=None,
     ):
         """Trains the model.
 
@@ -135,6 +136,8 @@ class Trains:
             on_nan: "raise" stops a step whose loss, gradients or weights are NaN or infinite before it changes anything, with a
                 linn.errors.NonFiniteError that says where they arose; "ignore" goes on, as Keras does, also with a TerminateOnNaN.
             memory_limit: Bytes that the training may take; 0: what the process may have.
+            augment: A layer such as keras.layers.RandomFlip(), or a keras.layers.Pipeline of several: changes the images at random, in training
+                alone, by the model's seed, the epoch and the image's number. It must keep their shape.
 
         Returns:
             A History: `history.history["loss"]` is a list with a value for each epoch.
@@ -159,6 +162,7 @@ class Trains:
             "accuracy": accuracy,
             "on_nan": "ignore" if _has(callbacks, _callbacks.TerminateOnNaN) else on_nan,
             "memory_limit": _whole("memory_limit", memory_limit, 0),
+            "augment": _augmentation(augment),
             "print_fn": write,
             **self._validation(validation_data),
         }
@@ -317,6 +321,12 @@ def _class_weight(weights):
     if not isinstance(weights, dict):
         raise errors.TypeError(f"class_weight is a {type(weights).__name__}; a dict from class to weight is allowed")
     return {int(c): float(w) for c, w in weights.items()}
+
+
+def _augmentation(layer):
+    if layer is not None and not hasattr(layer, "_engine"):
+        raise errors.TypeError(f"augment is a {type(layer).__name__}; a layer of images is allowed, such as keras.layers.RandomFlip()")
+    return None if layer is None else layer._engine
 
 
 def _has(callbacks, kind):
