@@ -1,5 +1,6 @@
-// Norms, element-wise layers and merges of large maps beside the bandwidth that a copy reaches in the same run: for each op that comes from the layer the
-// least time under the roofline as a share of the time that it took (docs/profile.md). "fused" is a layer that is part of the op before it.
+// Norms, element-wise layers and merges of large maps beside the bandwidth that a copy between arrays in memory reaches in the same run: for each op
+// that comes from the layer the bytes that it reads and writes a second, of one thread while all run (docs/profile.md). Above 100 % what an op reads
+// was still in a cache. "Fused" is a layer that is part of the op before it.
 //   bandwidth_bench [SIDE=56] [CHANNELS=64] [BATCH=32] [THREADS] [RUNS=5]      the best of so many profiles, inference and training
 #include <fmt/format.h>
 
@@ -80,7 +81,7 @@ Model network(const Subject& subject, const Maps& maps) {
 void measure(const Subject& subject, const Maps& maps, bool training) {
   struct Best {
     double share = 0, bandwidth = 0;
-    std::string implementation, bound;
+    std::string implementation;
   };
   std::map<std::string, Best> best;
   Model model = network(subject, maps);
@@ -89,13 +90,13 @@ void measure(const Subject& subject, const Maps& maps, bool training) {
     for (const OpProfile& op : profile.ops) {
       if (op.layer.find("it") != 0 || (op.layer.size() > 2 && op.layer[2] != ' ')) continue;
       Best& one = best[op.op];
-      const double share = op.seconds > 0 ? profile.roofline_seconds(op) / op.seconds : 0;
-      if (share > one.share) one = {share, op.bytes / op.seconds / 1e9, op.implementation, profile.bound(op)};
+      const double bandwidth = op.seconds > 0 ? op.bytes / op.seconds : 0, share = bandwidth / profile.memory_bandwidth;
+      if (share > one.share) one = {share, bandwidth * 1e-9, op.implementation};
     }
   }
   const char* mode = training ? "training" : "inference";
   if (best.empty()) fmt::print("| {} | {} | fused or nothing to do | | | |\n", subject.name, mode);
-  for (const auto& [op, one] : best) fmt::print("| {} | {} | {} | {} | {:.1f} | {:.0f} % of {} |\n", subject.name, mode, op, one.implementation, one.bandwidth, 100 * one.share, one.bound);
+  for (const auto& [op, one] : best) fmt::print("| {} | {} | {} | {} | {:.1f} | {:.0f} % |\n", subject.name, mode, op, one.implementation, one.bandwidth, 100 * one.share);
   std::fflush(stdout);
 }
 
@@ -106,7 +107,7 @@ int main(int argc, char** argv) {
   const Maps maps{number(1, 56), number(2, 64), number(3, 32), number(5, 5)};
   try {
     if (argc > 4) set_threads(number(4, 1));
-    fmt::print("maps of {0}x{0}x{1}, {2} images, {3} threads\n| layer | | op | kernel | GB/s | share |\n|---|---|---|---|---|---|\n", maps.side, maps.channels, maps.batch, threads());
+    fmt::print("maps of {0}x{0}x{1}, {2} images, {3} threads\n| layer | | op | kernel | GB/s | of memory |\n|---|---|---|---|---|---|\n", maps.side, maps.channels, maps.batch, threads());
     for (const Subject& subject : subjects())
       for (const bool training : {false, true}) measure(subject, maps, training);
   } catch (const std::exception& problem) {

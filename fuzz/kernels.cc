@@ -650,6 +650,11 @@ void spatial_dropout(Draw& draw) {
   check::check_spatial_dropout({draw.pick({0.0, 0.25, 0.9}), draw.between(1, 9), draw.between(1, 70)}, draw.between(1, 3), first, seed, seed << 30 | 7);
 }
 
+void gaussian_noise(Draw& draw) {
+  const std::uint64_t seed = draw.seed(), first = static_cast<std::uint64_t>(draw.between(0, 255)) << draw.between(0, 30);
+  check::check_gaussian_noise({draw.pick({0.0, 0.25, 2.0}), draw.between(0, 1) == 1}, draw.between(1, 90), first, seed, seed << 30 | 7);
+}
+
 // ---- all ----
 
 struct Case {
@@ -702,6 +707,7 @@ constexpr Case cases[] = {
     {ring_filter, {RingFilterForward::name, RingFilterInputGradient::name}},
     {pixel_filter, {PixelFilterForward::name, PixelFilterGradient::name}},
     {region_max, {RegionMaxForward::name}},
+    {gaussian_noise, {GaussianNoise::name}},
 };
 
 constexpr bool fuzzed(std::string_view kernel) {

@@ -1,5 +1,7 @@
-// Spatial dropout, each form against the definition.
+// Spatial dropout and Gaussian noise, each form against the definition.
 #pragma once
+
+#include <cmath>
 
 #include "core/random.h"
 #include "kernels/elementwise_check.h"
@@ -22,6 +24,29 @@ inline void check_spatial_dropout(const SpatialDropout::Problem& p, std::int64_t
     Buffer dst(src.size(), untouched), scratch(form.scratch(p, images), testing::unwritten);
     form.run(p, {images, seed, stream, first, src.data(), dst.data(), scratch.data()});
     ASSERT_TRUE(all_same(dst, expected));
+  });
+}
+
+/// Each form within 6 units of the last place of the pair's radius from Box and Muller's formula in double, and a part of a call with the bits of the
+/// whole.
+inline void check_gaussian_noise(const GaussianNoise::Problem& p, std::int64_t count, std::uint64_t first, std::uint64_t seed, std::uint64_t stream) {
+  SCOPED_TRACE("deviation " + std::to_string(p.deviation) + (p.multiplies ? ", a factor, " : ", ") + std::to_string(count) + " numbers from " + std::to_string(first));
+  const Buffer src(make(count, Values::normal, 1));
+  each_form<GaussianNoise>(p, [&](const Implementation<GaussianNoise>& form) {
+    Buffer dst(count, untouched), part(count, untouched), scratch(form.scratch(p, 1), testing::unwritten);
+    form.run(p, {count, seed, stream, first, src.data(), dst.data(), scratch.data()});
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::uint64_t number = first + static_cast<std::uint64_t>(i);
+      const NormalPair pair = normal_pair(seed, stream, number / 2);
+      const double noise = p.deviation * (number % 2 == 0 ? pair.even : pair.odd), x = static_cast<double>(src[i]);
+      const double expected = p.multiplies ? x * (1 + noise) : x + noise;
+      const double radius = p.deviation * std::hypot(pair.even, pair.odd) * (p.multiplies ? std::abs(x) : 1);
+      ASSERT_NEAR(static_cast<double>(dst[i]), expected, 0x1p-24 * (6 * radius + 2 * std::abs(x) + std::abs(expected))) << "number " << number;
+    }
+    const std::int64_t cut = count / 3;
+    form.run(p, {cut, seed, stream, first, src.data(), part.data(), scratch.data()});
+    form.run(p, {count - cut, seed, stream, first + static_cast<std::uint64_t>(cut), src.data() + cut, part.data() + cut, scratch.data()});
+    ASSERT_TRUE(all_same(part, dst)) << "in two parts";
   });
 }
 

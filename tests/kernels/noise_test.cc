@@ -30,6 +30,16 @@ TEST(GaussianNoise, HasTheMeanAndDeviationAskedFor) {
   EXPECT_NEAR(neighbours, 0, 0.01);
 }
 
+TEST(GaussianNoise, EveryFormIsBoxAndMullers) {
+  for (const bool multiplies : {false, true})
+    for (std::int64_t count = 1; count <= 70; ++count) check::check_gaussian_noise({0.7, multiplies}, count, static_cast<std::uint64_t>(count % 5), 7, 9);
+  check::check_gaussian_noise({1.5, false}, 500000, 0, 1, 2);
+  // Counters beyond 32 bits, and a vector of them that crosses 2^32.
+  check::check_gaussian_noise({1.0, false}, 300, (std::uint64_t{1} << 33) - 57, 3, 4);
+  check::check_gaussian_noise({1.0, true}, 300, std::uint64_t{1} << 40, std::uint64_t{1} << 63, ~std::uint64_t{0});
+  check::check_gaussian_noise({0.0, false}, 40, 0, 1, 2);
+}
+
 // A number depends on its place alone: a call in two parts gives the same.
 TEST(GaussianNoise, OfPartsIsThatOfTheWhole) {
   const std::vector<float> src(101, 1.0f);

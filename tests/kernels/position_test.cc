@@ -381,6 +381,8 @@ void check_positions<SoftmaxGradient>() {}
 template <>
 void check_positions<SpatialDropout>() {}  // a number drawn for each channel
 template <>
+void check_positions<GaussianNoise>() {}  // a number drawn for each place
+template <>
 void check_positions<CopyMap>() {}
 template <>
 void check_positions<Permute>() {}
