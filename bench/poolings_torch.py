@@ -38,7 +38,7 @@ def torch_unpooled(x):
 POOLINGS = [
     ("Lp, p = 2, 2x2/2", L.LpPooling2D(2, p=2.0, name="it"), lambda x: F.lp_pool2d(x, 2.0, 2)),
     ("Lp, p = 3, 3x3/2", L.LpPooling2D(3, p=3.0, strides=2, name="it"), lambda x: F.lp_pool2d(x, 3.0, 3, 2)),
-    ("fractional maximum 2x2, ratio 0.7", L.FractionalMaxPooling2D(1 / 0.7, pool_size=2, name="it"), lambda x: F.fractional_max_pool2d(x, 2, output_ratio=0.7)),
+    ("fractional maximum 2x2, ratio 0.7", L.FractionalMaxPooling2D(1 / 0.7, pool_size=2, name="it"), lambda x: F.fractional_max_pool2d(x, 2, output_ratio=(0.7, 0.7))),
     ("maximum with places, and back, 2x2/2", unpooled, torch_unpooled),
     ("adaptive maximum 7x7", L.AdaptiveMaxPooling2D(7, name="it"), lambda x: F.adaptive_max_pool2d(x, 7)),
     ("adaptive average 7x7", L.AdaptiveAveragePooling2D(7, name="it"), lambda x: F.adaptive_avg_pool2d(x, 7)),
