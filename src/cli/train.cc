@@ -210,14 +210,22 @@ class Train {
     return {0, values.largest > 255 ? 65535.0 : values.largest > 1 ? 255.0 : 1.0};
   }
 
+  // ", learning rate 0.001" or ", learning rate by CosineDecay".
+  static std::string rate_text(const detail::io::Json& compiled) {
+    const auto place = detail::io::Json::json_pointer("/optimizer/config/learning_rate");
+    if (!compiled.contains(place)) return "";
+    const detail::io::Json& rate = compiled.at(place);
+    return rate.is_number() ? fmt::format(", learning rate {:.6g}", rate.get<double>()) : ", learning rate by " + detail::core::printable(shift::name_in(rate));
+  }
+
   void announce(const Model& model) const {
     say(common_, "{} training images of {} x {} x {} from {}\n", thousands(images()), image_[0], image_[1], image_[2], path_);
     say(common_, "pixels: {}\n", note_);
     say(common_, "model: {}, {} parameters; {} threads, seed {}\n", run_.model, thousands(model.count_params()), threads(), run_.seed);
-    say(common_, "{}{}\n", compile_text(model), run_.augment.empty() ? "" : fmt::format(", images changed at random by {}", run_.augment));
+    const detail::io::Json compiled = shift::compile_config(model);
+    say(common_, "{}{}{}\n", compile_text(model), rate_text(compiled), run_.augment.empty() ? "" : fmt::format(", images changed at random by {}", run_.augment));
     if (!has_test() && run_.validation_split == 0)
       say(common_, "no test images came: --validation-split 0.1 keeps the last tenth of the training images to measure on\n");
-    const detail::io::Json compiled = shift::compile_config(model);
     emit(common_,
          {{"event", "train"},
           {"model", run_.model},

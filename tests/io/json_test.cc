@@ -132,6 +132,8 @@ TEST(JsonFields, TypesAndRanges) {
   expect_error<FormatError>([&] { integer_field(object, "half", where); }, {"1.5 came"});
   expect_error<FormatError>([&] { integer_field(object, "big", where); }, {"1e+300 came"});
   expect_error<FormatError>([&] { integer_field(object, "b", where); }, {"true came"});
+  // Only a program makes such a number; a file with it is refused before.
+  expect_error<FormatError>([&] { integer_field(Json{{"n", std::uint64_t{1} << 63}}, "n", where, std::numeric_limits<std::int64_t>::min()); }, {"9223372036854775808 came"});
   expect_error<FormatError>([&] { number_field(object, "null", where); }, {"null came, a number is allowed"});
   expect_error<FormatError>([&] { string_field(object, "n", where); }, {"3 came, a text is allowed"});
   expect_error<FormatError>([&] { bool_field(object, "n", where); }, {"3 came, true or false is allowed"});

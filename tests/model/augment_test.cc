@@ -225,6 +225,37 @@ TEST(AugmentText, NamesAndArguments) {
   }
 }
 
+TEST(AugmentText, ArgumentsReachTheLayers) {
+  const std::pair<std::string, std::string> cases[] = {{"perspective:0.25", R"("scale":0.25)"},
+                                                       {"elastic:0.25", R"("scale":[0,0.25])"},
+                                                       {"rotation:0.25", R"("factor":[-0.25,0.25])"},
+                                                       {"shear:0.25", R"("x_factor":0.25,"y_factor":0.25)"},
+                                                       {"shear:0.25:0.5", R"("x_factor":0.25,"y_factor":0.5)"},
+                                                       {"translation:0.25", R"("width_factor":0.25)"},
+                                                       {"zoom:0.25", R"("height_factor":0.25)"},
+                                                       {"contrast:0.25", R"("factor":[0.25,0.25])"},
+                                                       {"brightness:0.25", R"("factor":[-0.25,0.25])"},
+                                                       {"saturation:0.5", R"("factor":[0.25,0.75])"},
+                                                       {"sharpness:0.5", R"("factor":[0.25,0.75])"},
+                                                       {"hue:0.25", R"("factor":[0,0.25])"},
+                                                       {"blur:0.25", R"("sigma":[0,0.25])"},
+                                                       {"posterization:3", R"("factor":[3,3])"},
+                                                       {"solarization:0.25", R"("threshold_factor":[0,0.25])"},
+                                                       {"grayscale:0.25", R"("factor":0.25)"},
+                                                       {"invert:0.25", R"("factor":[0.25,0.25])"},
+                                                       {"erasing:0.25", R"("factor":[0.25,0.25])"},
+                                                       {"mixup:0.25", R"("alpha":0.25)"},
+                                                       {"cutmix:0.25", R"("factor":[0,0.25])"},
+                                                       {"randaugment:0.25", R"("factor":[0,0.25])"},
+                                                       {"augmix:0.25", R"("factor":[0,0.25])"}};
+  for (const auto& [text, expected] : cases) EXPECT_THAT(of_text(text), HasSubstr(expected)) << text;
+  // One more than there may be.
+  for (const char* text : {"perspective:1.01", "elastic:1.01", "rotation:1.01", "shear:1.01", "shear:0.1:1.01", "zoom:0.995", "zoom:0.1:0.995", "contrast:1.01", "brightness:1.01",
+                           "saturation:1.01", "sharpness:1.01", "hue:1.01", "blur:1.01", "posterization:0.9", "posterization:8.1", "solarization:1.01", "grayscale:1.01",
+                           "invert:1.01", "erasing:1.01", "cutmix:1.01", "randaugment:1.01", "augmix:1.01", "hue:0.1:0.1", "autocontrast:0.1"})
+    EXPECT_THROW(parse_augmentation(text), ValueError) << text;
+}
+
 TEST(AugmentText, Errors) {
   const auto error = [](const std::string& text) { return message_of([&] { parse_augmentation(text); }); };
   EXPECT_THAT(error("rotaton:0.1"), HasSubstr("did you mean \"rotation\"?"));

@@ -185,28 +185,28 @@ class Walk {
   // Until the training has ended. The name of what is done is in `doing`.
   void run() {
     while (!ended_) {
-      const std::size_t choice = below(ended_parts_ < 2 ? 1 : std::size(deeds));
-      const Deed& deed = deeds[choice];
-      doing = fmt::format("{}: {}", course_.name, deed.name);
-      (this->*deed.done)();
-      ++deeds_done;
+      const std::size_t choice = below(parts_ < 2 ? 1 : std::size(actions));
+      const Action& action = actions[choice];
+      doing = fmt::format("{}: {}", course_.name, action.name);
+      (this->*action.done)();
+      ++actions_done;
     }
-    for (const Deed& deed : deeds) {  // and of the trained model each once
-      if (deed.done == &Walk::train) continue;
-      doing = fmt::format("{}: {} behind it", course_.name, deed.name);
-      (this->*deed.done)();
-      ++deeds_done;
+    for (const Action& action : actions) {  // and of the trained model each once
+      if (action.done == &Walk::train) continue;
+      doing = fmt::format("{}: {} behind it", course_.name, action.name);
+      (this->*action.done)();
+      ++actions_done;
     }
   }
   std::string doing;
-  std::int64_t deeds_done = 0;
+  std::int64_t actions_done = 0;
 
  private:
-  struct Deed {
+  struct Action {
     const char* name;
     void (Walk::*done)();
   };
-  static const Deed deeds[8];
+  static const Action actions[8];
 
   std::size_t below(std::size_t limit) { return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random_); }
 
@@ -217,7 +217,7 @@ class Walk {
     // Settings of a run name its callbacks, so that the last one is there each time.
     how.callbacks.emplace_back(stop);
     if (fs::exists(folder_ / "run/checkpoint.safetensors")) how.resume = folder_ / "run";
-    ++ended_parts_;
+    ++parts_;
     try {
       const History history = course_.fit(*model_, how);
       if (stop->paused) return;
@@ -288,11 +288,11 @@ class Walk {
   const Course& course_;
   Folder folder_;
   std::unique_ptr<Model> model_;
-  std::int64_t ended_parts_ = 0;
+  std::int64_t parts_ = 0;
   bool ended_ = false;
 };
 
-const Walk::Deed Walk::deeds[8] = {{"train", &Walk::train},
+const Walk::Action Walk::actions[8] = {{"train", &Walk::train},
                                    {"evaluate", &Walk::evaluate},
                                    {"predict", &Walk::predict},
                                    {"save and load", &Walk::save_and_load},
@@ -322,7 +322,7 @@ Left what_is_left() {
 std::int64_t run_round(const std::vector<Course>& all, std::uint64_t seed, std::int64_t round, int threads) {
   std::mutex lock;
   std::string failed;
-  std::int64_t deeds = 0;
+  std::int64_t actions = 0;
   const auto body = [&](int thread) {
     std::seed_seq mixed{seed, static_cast<std::uint64_t>(round), static_cast<std::uint64_t>(thread)};
     std::uint32_t drawn[2];
@@ -335,7 +335,7 @@ std::int64_t run_round(const std::vector<Course>& all, std::uint64_t seed, std::
       said = fmt::format("{}: {}", walk.doing, problem.what());
     }
     const std::lock_guard hold(lock);
-    deeds += walk.deeds_done;
+    actions += walk.actions_done;
     if (!said.empty()) failed = said;
   };
   std::vector<std::thread> walkers;
@@ -343,7 +343,7 @@ std::int64_t run_round(const std::vector<Course>& all, std::uint64_t seed, std::
   for (std::thread& walker : walkers) walker.join();
   if (!failed.empty()) throw Failure(fmt::format("round {}: {}", round, failed));
   set_threads(2);
-  return deeds;
+  return actions;
 }
 
 struct Options {
@@ -366,14 +366,14 @@ void soak(const Options& options) {
   }
   constexpr std::int64_t least_rounds = 8;
   Left most, last;
-  std::int64_t deeds = 0, round = 0;
+  std::int64_t actions = 0, round = 0;
   double next_line = 0;
   const auto line = [&] {
-    fmt::print("{:6.0f} s  {:6} rounds  {:8} deeds  {:10} bytes  {} files  {} threads\n", seconds(), round, deeds, last.bytes, last.files, last.threads);
+    fmt::print("{:6.0f} s  {:6} rounds  {:8} actions  {:10} bytes  {} files  {} threads\n", seconds(), round, actions, last.bytes, last.files, last.threads);
     std::fflush(stdout);
   };
   for (; round < 2 * least_rounds || seconds() < options.seconds; ++round) {
-    deeds += run_round(all, options.seed, round, options.threads);
+    actions += run_round(all, options.seed, round, options.threads);
     last = what_is_left();
     if (round < least_rounds || seconds() < options.seconds / 4)
       most = {std::max(most.bytes, last.bytes), std::max(most.files, last.files), std::max(most.threads, last.threads)};
