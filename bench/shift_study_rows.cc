@@ -49,6 +49,7 @@ double million_operations(linn::Model& model) {
 
 RowFile::RowFile(const std::string& path) : path_(path) {
   if (std::ifstream in(path); in) found_.assign(std::istreambuf_iterator<char>(in), {});
+  if (!found_.empty() && !found_.starts_with(head)) throw std::runtime_error(fmt::format("{} has other columns than those that are measured: {}", path, head));
   out_.open(path, std::ios::app);
   if (found_.empty()) out_ << head;
 }
