@@ -88,6 +88,11 @@ TEST(OnnxStrangers, BrokenGraphs) {
   refuses(constant, {"output \"y\" does not depend on the inputs"});
 }
 
+TEST(OnnxStrangers, ReductionsOverTheBatchAreRefused) {
+  for (const char* op : {"ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare"})
+    refuses(with_nodes({onnx_node(op, {"x"}, {"y"}, "all")}), {"node 0 \"all\"", "over the batch axis is not supported"});
+}
+
 // Nodes in any order.
 TEST(OnnxStrangers, NodesNeedNotBeSorted) {
   OnnxFile file = hand_made();

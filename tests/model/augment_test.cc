@@ -225,6 +225,11 @@ TEST(AugmentText, NamesAndArguments) {
   }
 }
 
+TEST(AugmentText, ImagesOfOtherShapes) {
+  for (const Shape& shape : {Shape{4, 5}, Shape{2, 3, 4, 5, 1}})
+    EXPECT_THAT(message_of<ShapeError>([&] { augment(RandomFlip(), Tensor(shape)); }), HasSubstr("(n, height, width, channels) is wanted")) << shape.to_string();
+}
+
 TEST(AugmentText, ArgumentsReachTheLayers) {
   const std::pair<std::string, std::string> cases[] = {{"perspective:0.25", R"("scale":0.25)"},
                                                        {"elastic:0.25", R"("scale":[0,0.25])"},
