@@ -50,6 +50,8 @@ ModelFile read_safetensors_model(std::span<const std::byte> bytes, const std::st
     model.training = take_training(weights, training, graph, model.config.compile->optimizer.description(), where);
     model.trained_other_layers = !model.training;
   }
+  // Of an optimizer without which the model comes back, as where its loss was one's own.
+  std::erase_if(weights, [](const auto& tensor) { return is_training_tensor(tensor.first); });
   if (graph.built()) detail::take_values(graph.variables(), std::move(weights), fmt::format("model \"{}\"", graph.name()), where);
   if (const std::string test = take(metadata, self_test_key); !test.empty())
     model.self_test = self_test_from_text(test, fmt::format("{}: {}", where, self_test_key));

@@ -96,17 +96,20 @@ TEST(OwnLoss, OfLabelsAndWithAReduction) {
 }
 
 TEST(OwnLoss, AFileKeepsTheNameAlone) {
-  const std::string path = (std::filesystem::temp_directory_path() / fmt::format("linn_own_loss_{}.keras", ::getpid())).string();
-  Model model = model_of(losses::Custom(own::Squares{}, {.name = "own_squares"}));
-  model.fit(sample(3), sample(2), {.verbose = 0});
-  model.save(path);
-  EXPECT_THAT(model.to_json(), AllOf(HasSubstr("own_squares"), HasSubstr("linn.custom_losses")));
-  ::testing::internal::CaptureStderr();
-  Model again = load_model(path);
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), AllOf(HasSubstr("own_squares"), HasSubstr("call compile to train")));
-  std::filesystem::remove(path);
-  EXPECT_FALSE(again.compiled());
-  EXPECT_EQ(again.get_weights()[0].values<float>()[0], model.get_weights()[0].values<float>()[0]);
+  for (const char* ending : {".keras", ".h5", ".safetensors", ""}) {
+    SCOPED_TRACE(ending);
+    const std::string path = (std::filesystem::temp_directory_path() / fmt::format("linn_own_loss_{}{}", ::getpid(), ending)).string();
+    Model model = model_of(losses::Custom(own::Squares{}, {.name = "own_squares"}));
+    model.fit(sample(3), sample(2), {.verbose = 0});
+    model.save(path);
+    EXPECT_THAT(model.to_json(), AllOf(HasSubstr("own_squares"), HasSubstr("linn.custom_losses")));
+    ::testing::internal::CaptureStderr();
+    Model again = load_model(path);
+    EXPECT_THAT(::testing::internal::GetCapturedStderr(), AllOf(HasSubstr("own_squares"), HasSubstr("call compile to train")));
+    std::filesystem::remove_all(path);
+    EXPECT_FALSE(again.compiled());
+    EXPECT_EQ(again.get_weights()[0].values<float>()[0], model.get_weights()[0].values<float>()[0]);
+  }
 }
 
 TEST(OwnLoss, NamesThatMeanSomethingElseAreRefused) {
