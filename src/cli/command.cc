@@ -323,20 +323,35 @@ Model read_configuration(const std::string& path, const ModelOptions& options) {
 
 }  // namespace
 
-Model open_model(const ModelSource& source) {
-  const std::string& text = source.text;
-  const bool directory = is_directory(text);
+namespace {
+
+// Whether --model names a built-in network, and no file or directory.
+bool is_built_in(const std::string& text) {
   const auto zoo = detail::model::zoo();
   const bool known = std::any_of(zoo.begin(), zoo.end(), [&](const detail::model::ZooEntry& entry) { return entry.name == text; });
   const bool is_file_name = text.ends_with(".json") || has_model_ending(text) || text.find('/') != std::string::npos;
-  const bool built_in = !directory && (known || (!exists(text) && !is_file_name));
+  return !is_directory(text) && (known || (!exists(text) && !is_file_name));
+}
+
+detail::model::ZooEntry built_in_entry(const std::string& text) {
+  return named(fmt::format("--model {}: a path to a configuration (.json) or to a model directory is allowed too; ", detail::io::quote(text)),
+               [&] { return detail::model::zoo_entry(text); });
+}
+
+}  // namespace
+
+void check_model_name(const std::string& text) {
+  if (is_built_in(text)) built_in_entry(text);
+}
+
+Model open_model(const ModelSource& source) {
+  const std::string& text = source.text;
+  const bool directory = is_directory(text), built_in = is_built_in(text);
   if (!built_in && source.classes)
     throw UsageError(fmt::format("--classes {}: {} has classes of its own; a built-in network takes it", *source.classes, text));
   const ModelOptions options = {.seed = source.seed};
   if (built_in) {
-    const detail::model::ZooEntry entry = named(
-        fmt::format("--model {}: a path to a configuration (.json) or to a model directory is allowed too; ", detail::io::quote(text)),
-        [&] { return detail::model::zoo_entry(text); });
+    const detail::model::ZooEntry entry = built_in_entry(text);
     const std::int64_t classes = source.class_names.empty() ? entry.classes : static_cast<std::int64_t>(source.class_names.size());
     const Shape published{entry.size, entry.size, entry.channels};
     return detail::model::make_model(text, source.image.value_or(published), source.classes.value_or(classes), options);

@@ -208,6 +208,8 @@ struct ModelSource {
 };
 /// UsageError for classes that would change nothing.
 Model open_model(const ModelSource& source);
+/// What open_model says of a name that is neither a file's nor a built-in network's, before anything else is read.
+void check_model_name(const std::string& text);
 /// A model in a file or directory of any kind that linn reads.
 Model load_model(const std::string& path);
 

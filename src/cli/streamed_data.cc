@@ -125,13 +125,17 @@ linn::Dataset StreamedData::training_batches(const Model& model, std::uint64_t s
 linn::Dataset StreamedData::validation_batches(const Model& model, std::int64_t batch_size) const { return batches(validation_, model, batch_size); }
 linn::Dataset StreamedData::test_batches(const Model& model, std::int64_t batch_size) const { return batches(test_, model, batch_size); }
 
-std::string StreamedData::skipped_text() const {
+SkippedImages StreamedData::skipped() const {
   SkippedImages skipped = train_.skipped();
   if (test_.defined()) {
     const SkippedImages more = test_.skipped();
     skipped.count += more.count;
     skipped.messages.insert(skipped.messages.end(), more.messages.begin(), more.messages.end());
   }
+  return skipped;
+}
+
+std::string skipped_text(const SkippedImages& skipped) {
   if (skipped.count == 0) return {};
   constexpr std::size_t most_shown = 5;
   std::string text = fmt::format("{} {} could not be read and {} left out:\n", thousands(skipped.count), skipped.count == 1 ? "image" : "images", skipped.count == 1 ? "was" : "were");

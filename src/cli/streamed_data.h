@@ -37,8 +37,8 @@ class StreamedData {
 
   /// Test images that could not be read so far.
   std::int64_t skipped_test_images() const { return test_.defined() ? test_.skipped().count : 0; }
-  /// "3 images could not be read and were left out", with the first reasons; empty where there are none.
-  std::string skipped_text() const;
+  /// Images that could not be read so far, of all parts.
+  SkippedImages skipped() const;
 
  private:
   StreamedData() = default;
@@ -49,5 +49,8 @@ class StreamedData {
   Pixels pixels_;
   std::int64_t canvas_ = 0;
 };
+
+/// "3 images could not be read and were left out", with the first reasons; empty where there are none.
+std::string skipped_text(const SkippedImages& skipped);
 
 }  // namespace linn::cli

@@ -16,6 +16,7 @@
 #include "cli/training_run.h"
 #include "core/limits.h"
 #include "data/dataset.h"
+#include "io/file_lock.h"
 #include "linn/augment.h"
 #include "linn/error.h"
 #include "linn/layers/activation.h"
@@ -35,6 +36,7 @@ struct TrainArguments {
   std::string out;
   std::string recipe;
   std::string resume;
+  bool overwrite = false;
   std::vector<std::string> allow_changed;
   std::int64_t memory_limit = 0;  // 0: none
 };
@@ -67,6 +69,8 @@ class Train {
     apply(common_);
     if (is_complete()) return exit_ok;
     interval_ = parse_interval(run_.checkpoint_every, "--checkpoint-every");
+    check_interrupted();
+    check_model_name(run_.model);
     accuracy_ = parse_accuracy(run_.accuracy);
     const DTypePolicy policy = policy_of(common_, run_.precision, accuracy_);
     recipe_ = recipe_named(options_.recipe);
@@ -80,12 +84,11 @@ class Train {
     const Tensor y_train = targets_of(model, data_.y_train, data_.train_where);
     const Tensor y_test = data_.x_test.defined() ? targets_of(model, data_.y_test, data_.test_where) : Tensor();
     if (!options_.out.empty()) prepare_output(options_.out);
-    if (!options_.out.empty()) save_run(run_, model, options_.out);
     announce(model);
     fit(model, y_train);
     save(model);
     if (!stopped_ && has_test()) measure(model, y_test);
-    if (streamed_) say(common_, "{}", streamed_->skipped_text());
+    if (streamed_) say_skipped();
     emit(common_, {{"event", stopped_ || interrupted() ? "interrupted" : "done"},
                    {"saved", options_.out.empty() ? detail::io::Json(nullptr) : detail::io::Json(options_.out)}});
     return stopped_ || interrupted() ? interrupted_code() : exit_ok;
@@ -98,6 +101,24 @@ class Train {
     say(common_, "{}: this run is complete; `linn train --model {} --out ANOTHER` trains its model further\n", options_.resume, options_.out);
     emit(common_, {{"event", "done"}, {"saved", options_.out}});
     return true;
+  }
+
+  // The same command again is no way to go on, and would take the checkpoints away.
+  void check_interrupted() const {
+    if (!options_.resume.empty() && !is_there(run_path(options_.resume)))
+      throw IoError(fmt::format("--resume {}: there is no run to go on with ({} is missing); give what --out of that run was", options_.resume, run_path(options_.resume)));
+    if (!options_.resume.empty() || options_.out.empty() || !detail::train::has_checkpoint(checkpoints())) return;
+    const detail::io::FileLock alone(detail::train::lock_path(checkpoints()));  // whoever trains there now is named
+    if (!options_.overwrite)
+      throw UsageError(fmt::format("--out {}: an interrupted training is there; `linn train --resume {}` goes on with it, --overwrite begins anew in its place", options_.out, options_.out));
+    if (interval_.is_never()) detail::train::remove_checkpoints(checkpoints());  // those of this run would replace them
+  }
+  static bool is_there(const std::string& path) { return std::filesystem::exists(path); }
+
+  void say_skipped() const {
+    const SkippedImages skipped = streamed_->skipped();
+    say(common_, "{}", skipped_text(skipped));
+    if (skipped.count > 0) emit(common_, {{"event", "skipped"}, {"images", skipped.count}, {"messages", skipped.messages}});
   }
 
   // Beside the model: in its directory, or in one of its own where it is a file. Empty: there are none.
@@ -210,12 +231,16 @@ class Train {
     return {0, values.largest > 255 ? 65535.0 : values.largest > 1 ? 255.0 : 1.0};
   }
 
-  // ", learning rate 0.001" or ", learning rate by CosineDecay".
+  // ", learning rate 0.001" or ", learning rate by CosineDecay from 0.001".
   static std::string rate_text(const detail::io::Json& compiled) {
-    const auto place = detail::io::Json::json_pointer("/optimizer/config/learning_rate");
+    using Pointer = detail::io::Json::json_pointer;
+    const Pointer place("/optimizer/config/learning_rate");
     if (!compiled.contains(place)) return "";
     const detail::io::Json& rate = compiled.at(place);
-    return rate.is_number() ? fmt::format(", learning rate {:.6g}", rate.get<double>()) : ", learning rate by " + detail::core::printable(shift::name_in(rate));
+    if (rate.is_number()) return fmt::format(", learning rate {:.6g}", rate.get<double>());
+    const Pointer first("/config/initial_learning_rate");
+    return fmt::format(", learning rate by {}{}", detail::core::printable(shift::name_in(rate)),
+                       rate.contains(first) && rate.at(first).is_number() ? fmt::format(" from {:.6g}", rate.at(first).get<double>()) : "");
   }
 
   void announce(const Model& model) const {
@@ -248,7 +273,9 @@ class Train {
     std::fflush(stdout);
   }
 
+  // Of images that are read while training the first batch decides, which is not there yet.
   void announce_memory(const MemoryPlan& plan) const {
+    if (plan.total() == 0) return;
     using detail::core::bytes_text;
     say(common_, "memory: {} of {}: weights {}, optimizer {}, work space {}, data {}\n", bytes_text(plan.total()),
         plan.limit == 0 ? std::string("what there is") : bytes_text(plan.limit), bytes_text(plan.weights), bytes_text(plan.optimizer),
@@ -265,7 +292,13 @@ class Train {
 
   void fit(Model& model, const Tensor& y) {
     FitOptions fit = fit_options();
-    fit.callbacks.push_back(callbacks::LambdaCallback({.on_train_begin = [this](Trainer& trainer) { announce_memory(trainer.memory_plan()); }}));
+    // Before the first checkpoint, and behind all that may be refused: a run that is not begun leaves the settings of another one alone.
+    fit.callbacks.insert(fit.callbacks.begin(), callbacks::LambdaCallback({.on_train_begin = [&](Trainer& trainer) {
+                           if (!options_.out.empty()) save_run(run_, model, options_.out);
+                           announce_memory(trainer.memory_plan());
+                           if (!fit.resume.empty())
+                             say(common_, "goes on in epoch {} of {}, behind step {} of {}\n", trainer.epoch() + 1, trainer.epochs(), trainer.step(), trainer.steps_per_epoch());
+                         }}));
     if (common_.json()) {
       const std::int64_t trained = fit.steps_per_epoch > 0
                                        ? fit.steps_per_epoch * fit.batch_size
@@ -412,12 +445,13 @@ void add_resume(CLI::App& app, TrainArguments& options) {
             "go on with a run that was interrupted or killed, from its last checkpoint: what --out of that run was; the weights at the end are those of a run that "
             "never stopped, bit for bit",
             [&options](const std::string& /*option*/, const std::string& text) {
-              options.run = read_run(run_path(text));
+              if (std::filesystem::exists(run_path(text))) options.run = read_run(run_path(text));
               options.resume = options.out = text;
             })
       ->type_name("PATH")
       ->trigger_on_parse()
       ->excludes("--run", "--out");
+  app.add_flag("--overwrite", options.overwrite, "begin anew where an interrupted training stands at --out, which is lost [refused]")->excludes("--resume");
   add_value(app, "--allow-changed",
             "with --resume: differences to the run that wrote the checkpoint that are accepted, of data, seed, compile, settings, augment, precision, callbacks, cpu; the "
             "weights at the end are others then",

@@ -21,6 +21,7 @@
 #include "io/text.h"
 #include "linn/error.h"
 #include "linn/formats.h"
+#include "train/checkpoint.h"
 #include "train/self_test.h"
 
 namespace linn::detail::model {
@@ -36,6 +37,10 @@ class Verifier {
   explicit Verifier(std::string path) : path_(std::move(path)) {}
 
   std::vector<Check> run() {
+    if (fs::is_directory(path_) && !formats::holds_model(path_) && train::has_checkpoint(path_)) {
+      look_at_interrupted_training();
+      return std::move(checks_);
+    }
     const FileKind kind = formats::kind_of(path_);
     if (kind == FileKind::model_directory)
       look_at_directory();
@@ -66,6 +71,15 @@ class Verifier {
     const std::string model = inside("model.safetensors"), config = inside("config.json");
     look_at_file(model, FileKind::safetensors);
     if (fs::exists(config)) check(config, "configuration", [&] { return compare_configuration(config, model); });
+    look_at_checkpoints();
+  }
+
+  void look_at_interrupted_training() {
+    check(path_, "training", [&] { return fmt::format("was interrupted, and has saved no model yet; `linn train --resume {}` goes on", path_); });
+    look_at_checkpoints();
+  }
+
+  void look_at_checkpoints() {
     std::vector<std::string> checkpoints;
     std::error_code ignored;
     for (const fs::directory_entry& entry : fs::directory_iterator(path_, ignored)) {

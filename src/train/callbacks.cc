@@ -198,7 +198,7 @@ void ModelCheckpoint::restore(const CallbackState& state) {
 // ---- BackupAndRestore ----------------------------------------------------------------------------------------------
 
 struct BackupAndRestore::Lock {
-  explicit Lock(const std::string& directory) : file((std::filesystem::path(directory) / "training.lock").string()) {}
+  explicit Lock(const std::string& directory) : file(detail::train::lock_path(directory)) {}
   detail::io::FileLock file;
 };
 

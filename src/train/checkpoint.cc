@@ -26,6 +26,8 @@ formats::ModelFile read_one(const std::string& path) { return formats::read_safe
 std::string checkpoint_path(const std::string& directory) { return (fs::path(directory) / "checkpoint.safetensors").string(); }
 std::string previous_checkpoint_path(const std::string& directory) { return (fs::path(directory) / "checkpoint.previous.safetensors").string(); }
 
+std::string lock_path(const std::string& directory) { return (fs::path(directory) / "training.lock").string(); }
+
 bool has_checkpoint(const std::string& directory) { return is_there(checkpoint_path(directory)) || is_there(previous_checkpoint_path(directory)); }
 
 void write_checkpoint(const std::string& directory, const formats::SavedModel& model) {

@@ -11,6 +11,9 @@ namespace linn::detail::train {
 std::string checkpoint_path(const std::string& directory);
 std::string previous_checkpoint_path(const std::string& directory);
 
+/// "training.lock" in it, which the process that trains into the directory holds (io/file_lock.h).
+std::string lock_path(const std::string& directory);
+
 bool has_checkpoint(const std::string& directory);
 /// Makes the directory if needed. Throws IoError; then there is at least the checkpoint that was there before.
 void write_checkpoint(const std::string& directory, const formats::SavedModel& model);

@@ -438,7 +438,8 @@ const FitIdentity& FitLoop::identity() {
   settings += fmt::format(", steps_per_epoch={}", options_.steps_per_epoch);
   for (const auto& [label, weight] : options_.class_weight) settings += fmt::format(", class_weight[{}]={}", label, weight);
   if (rate.spans_fit()) settings += fmt::format(", epochs={}, initial_epoch={}", options_.epochs, options_.initial_epoch);
-  identity_ = {{"network", fmt::format("one with checksum {:08x}", io::crc32(io::bytes_of(io::dump_json(network))))},
+  identity_ = {{"network", fmt::format("one of {} layers and {} parameters, with checksum {:08x}", training_.graph_.members().size(), training_.graph_.parameters(false),
+                                       io::crc32(io::bytes_of(io::dump_json(network))))},
                {"compile", io::dump_json(model.at("compile_config"))},
                {"seed", fmt::format("{}", training_.seed_)},
                {"data", source_ ? fingerprint(data_) : fingerprint(samples_)},

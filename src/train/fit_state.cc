@@ -158,16 +158,45 @@ FitState fit_state_from_json(const Json& json, const std::string& where) {
   return state;
 }
 
+namespace {
+
+std::string shortened(const std::string& text) { return text.size() <= 60 ? text : text.substr(0, 57) + "..."; }
+
+// Of two JSON texts the places in which they differ, or of other texts both.
+std::string difference_of(const std::string& then, const std::string& now) {
+  const auto both = [](const std::string& a, const std::string& b) { return fmt::format("the checkpoint has {}; here it is {}", a.empty() ? "nothing" : a, b.empty() ? "nothing" : b); };
+  if (!then.starts_with('{') || !now.starts_with('{')) return both(then, now);
+  const Json a = io::parse_json(then, "checkpoint"), b = io::parse_json(now, "fit");
+  std::string text;
+  constexpr std::size_t most = 3;
+  const Json changes = Json::diff(a, b);
+  for (std::size_t i = 0; i < std::min(most, changes.size()); ++i) {
+    const Json& change = changes[i];
+    const Json::json_pointer place(change.at("path").get<std::string>());
+    const auto value = [&](const Json& in) { return in.contains(place) ? shortened(io::dump_json(in.at(place))) : ""; };
+    std::string name = place.to_string();
+    std::ranges::replace(name, '/', '.');
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", name.empty() ? name : name.substr(1), both(value(a), value(b)));
+  }
+  return changes.size() <= most ? text : fmt::format("{}; and {} more", text, changes.size() - most);
+}
+
+}  // namespace
+
 void check_identity(const Json& json, const FitIdentity& now, const std::vector<std::string>& allowed, const std::string& where) {
   const Json& then = io::object_field(json, "of", where);
   std::string differences, names;
+  bool is_other_network = false;
   for (const auto& [name, text] : now) {
     const std::string old = io::string_field_or(then, name, where, "");
     if (old == text || is_allowed(name, allowed)) continue;
-    differences += fmt::format("\n  {}: the checkpoint has {}; here it is {}", name, old.empty() ? "nothing" : old, text);
+    differences += fmt::format("\n  {}: {}", name, difference_of(old, text));
+    is_other_network = is_other_network || name == "network";
     if (std::ranges::find(allowed_names, name) != allowed_names.end()) names += (names.empty() ? "" : ",") + name;
   }
   if (differences.empty()) return;
+  if (is_other_network)
+    throw StateError(fmt::format("{}: this is the checkpoint of another training:{}\nanother network cannot go on from it; train it anew, elsewhere", where, differences));
   throw StateError(fmt::format("{}: this is the checkpoint of another training:{}\n{}{}", where, differences, what_to_do,
                                names.empty() ? "" : fmt::format(" (here: {})", names)));
 }

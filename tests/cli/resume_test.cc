@@ -90,11 +90,37 @@ TEST_F(ResumeCommand, ARunOfOtherDataIsRefused) {
   EXPECT_EQ(run({"train", "--resume", path("killed"), "--allow-changed", "data"}).code, 0);
 }
 
+// What was refused leaves the run as it was.
+TEST_F(ResumeCommand, ARefusalChangesNothing) {
+  ASSERT_EQ(run(train("whole")).code, 0);
+  kill_when_there(train("killed", {"--checkpoint-every", "1"}), "killed/checkpoint.previous.safetensors");
+  const std::string settings = tests::text_of(path("killed/run.json"));
+  for (const std::vector<std::string>& more : {std::vector<std::string>{"--seed", "9"}, {"--optimizer", "sgd"}, {"--model", "invariant"}}) {
+    std::vector<std::string> words = {"train", "--resume", path("killed")};
+    words.insert(words.end(), more.begin(), more.end());
+    const Result refused = run(words);
+    EXPECT_EQ(refused.code, 3) << refused.err;
+    EXPECT_THAT(refused.err, HasSubstr("checkpoint of another training"));
+    EXPECT_EQ(tests::text_of(path("killed/run.json")), settings) << more[0];
+  }
+  EXPECT_THAT(run({"train", "--resume", path("killed"), "--optimizer", "adam:beta_1=0.8"}).err,
+              AllOf(HasSubstr("optimizer.config.beta_1: the checkpoint has 0.9; here it is 0.8"), Not(HasSubstr("beta_2"))));
+  // One whose newest checkpoint is damaged is looked at too, though no model stands there yet.
+  const Result verified = run({"verify", path("killed")});
+  EXPECT_EQ(verified.code, 0) << verified.out;
+  EXPECT_THAT(verified.out, AllOf(HasSubstr("was interrupted"), HasSubstr("`linn train --resume " + path("killed") + "` goes on"), HasSubstr("checkpoint.previous.safetensors")));
+  EXPECT_THAT(run({"evaluate", path("killed")}).err, HasSubstr("goes on with it"));
+  const Result resumed = run({"train", "--resume", path("killed")});
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.out, HasSubstr("goes on in epoch "));
+  EXPECT_TRUE(weights("killed") == weights("whole"));
+}
+
 TEST_F(ResumeCommand, WithoutCheckpoints) {
   ASSERT_EQ(run(train("model", {"--checkpoint-every", "0"})).code, 0);
   const Result nothing = run({"train", "--resume", path("nothing")});
   EXPECT_EQ(nothing.code, 4);
-  EXPECT_THAT(nothing.err, HasSubstr("run.json"));
+  EXPECT_THAT(nothing.err, AllOf(HasSubstr("there is no run to go on with"), HasSubstr("run.json"), HasSubstr("give what --out of that run was")));
   const Result interval = run(train("model", {"--checkpoint-every", "2x"}));
   EXPECT_EQ(interval.code, 2);
   EXPECT_THAT(interval.err, HasSubstr("--checkpoint-every: \"2x\" came; a time such as 2m, 30s or 1h, a whole number of steps, or 0 (never) is allowed"));
@@ -104,10 +130,15 @@ TEST_F(ResumeCommand, WithoutCheckpoints) {
   EXPECT_THAT(run({"train", "--resume", path("model")}).out, HasSubstr("complete"));
 }
 
-// A checkpoint of an earlier run in the directory is not gone on with unless that is asked for.
-TEST_F(ResumeCommand, ANewRunIntoTheDirectoryBeginsAnew) {
+// An interrupted run is neither gone on with nor thrown away unless that is asked for.
+TEST_F(ResumeCommand, ANewRunIntoTheDirectoryOfAnInterruptedOne) {
   kill_when_there(train("model", {"--checkpoint-every", "1"}), "model/checkpoint.previous.safetensors");
-  ASSERT_EQ(run(train("model", {"--seed", "4"})).code, 0);
+  const std::string settings = tests::text_of(path("model/run.json"));
+  const Result refused = run(train("model", {"--seed", "4"}));
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("an interrupted training is there"), HasSubstr("`linn train --resume " + path("model") + "` goes on"), HasSubstr("--overwrite begins anew")));
+  EXPECT_EQ(tests::text_of(path("model/run.json")), settings);
+  ASSERT_EQ(run(train("model", {"--seed", "4", "--overwrite"})).code, 0);
   ASSERT_EQ(run(train("other", {"--seed", "4"})).code, 0);
   EXPECT_TRUE(weights("model") == weights("other"));
   EXPECT_FALSE(is_there("model/checkpoint.safetensors"));

@@ -52,7 +52,7 @@ class Faults(unittest.TestCase):
         return done.returncode, done.stdout, done.stderr
 
     def train(self, out, seed=0, **faults):
-        return self.run_it("train", "--data", self.base / "data.npz", "--model", self.base / "net.json", "--batch-size", "16", "--epochs", "1",
+        return self.run_it("train", "--overwrite", "--data", self.base / "data.npz", "--model", self.base / "net.json", "--batch-size", "16", "--epochs", "1",
                            "--seed", seed, "--out", out, **faults)
 
     def trained(self, name, seed=0):
@@ -86,6 +86,8 @@ class Faults(unittest.TestCase):
             for more in ("", "+"):
                 error = errors[number % len(errors)]
                 with self.subTest(call=calls[number - 1], error=errno.errorcode[error], more=more):
+                    for left in out.glob("checkpoint*"):  # of the run before: with it the calls are others
+                        left.unlink()
                     for name in ("model.safetensors", "config.json", "run.json"):
                         (out / name).write_bytes((before / name).read_bytes())
                     code, told, said = self.train(out, 2, preload=SHIM, LINN_FAULT_PATH="/out", LINN_FAULT_AT=str(number), LINN_FAULT_DO=f"{error}{more}")
@@ -110,6 +112,8 @@ class Faults(unittest.TestCase):
         calls = self.calls("/out", lambda **faults: self.train(out, **faults))
         for number, (name, path) in enumerate(calls, 1):
             if name == "fsync" and path == str(out):
+                for left in out.glob("checkpoint*"):  # of the run before: with it the calls are others
+                    left.unlink()
                 code, _, said = self.train(out, preload=SHIM, LINN_FAULT_PATH="/out", LINN_FAULT_AT=str(number), LINN_FAULT_DO=str(errno.EIO))
                 self.assertEqual(code, 0 if "linn: the checkpoint of step" in said else IO)
                 self.assertIn("might not outlive a power failure", said)
