@@ -7,14 +7,16 @@
 #include "core/text_cells.h"
 #include "io/json.h"
 #include "linn/error.h"
+#include "optim/losses.h"
 #include "shift/class_values.h"
 #include "shift/network.h"
 
 namespace linn::cli {
 namespace {
 
-bool is_sparse(const std::string& loss) {
-  return loss.empty() || loss.starts_with("sparse") || loss.starts_with("Sparse");
+bool takes_labels(const Model& model) {
+  const detail::io::Json loss = shift::loss_config(model);
+  return shift::name_in(loss).empty() || detail::optim::loss_from_json(loss, "compile: loss").description().takes_labels();
 }
 
 void check_labels(const Tensor& labels, std::int64_t classes, const std::string& where) {
@@ -85,10 +87,10 @@ Tensor targets_of(const Model& model, const Tensor& labels, const std::string& w
     throw ShapeError(fmt::format("the model gives {} for an image, where one row of class values is needed: add Flatten or a global pooling, such as "
                                  "GlobalAveragePooling2D, before its last Dense",
                                  output.to_string()));
-  const std::string loss = shift::name_in(shift::loss_config(model));
-  if (output[0] == 1 && (loss.empty() || !is_sparse(loss))) return binary_targets(labels, shift::is_binary(model), where);
+  const bool wants_labels = takes_labels(model), is_compiled = !shift::name_in(shift::loss_config(model)).empty();
+  if (output[0] == 1 && !(wants_labels && is_compiled)) return binary_targets(labels, shift::is_binary(model), where);
   check_labels(labels, output[0], where);
-  return is_sparse(loss) ? labels : one_hot(labels, output[0]);
+  return wants_labels ? labels : one_hot(labels, output[0]);
 }
 
 }  // namespace linn::cli

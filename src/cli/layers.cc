@@ -1,4 +1,5 @@
 // linn layers: what layers, losses, optimizers and so on there are, and what their arguments mean.
+#include <algorithm>
 #include <memory>
 
 #include "cli/command.h"
@@ -14,9 +15,30 @@ struct LayersArguments {
   bool markdown = false;
 };
 
+// Names that the text is a part of, or whose description it is, whatever its case.
+std::string related(const std::string& text) {
+  const auto lower = [](std::string_view word) {
+    std::string result(word);
+    for (char& letter : result) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+    return result;
+  };
+  std::string names;
+  constexpr std::size_t most = 8;
+  std::size_t count = 0;
+  for (const std::string_view name : detail::layers::names()) {
+    const auto rows = detail::layers::rows_called(name);
+    const bool is_related = lower(name).find(lower(text)) != std::string::npos ||
+                            std::ranges::any_of(rows, [&](const detail::schema::Row* row) { return lower(row->info.help).find(lower(text)) != std::string::npos; });
+    if (is_related && ++count <= most) names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  return count > most ? names + ", ..." : names;
+}
+
 std::string unknown(const std::string& name) {
   const std::vector<std::string_view> known = detail::layers::names();
-  return fmt::format("nothing is called {}{}; `linn layers` lists all names", detail::io::quote(name), detail::core::did_you_mean(name, known));
+  const std::string others = name.size() < 3 ? "" : related(name);
+  return fmt::format("nothing is called {}{}{}; `linn layers` lists all names", detail::io::quote(name), others.empty() ? detail::core::did_you_mean(name, known) : "",
+                     others.empty() ? "" : fmt::format(" (see {})", others));
 }
 
 int run(const LayersArguments& options) {

@@ -564,6 +564,7 @@ std::vector<Metric> with_unique_names(std::vector<Metric> metrics) {
   std::set<std::string> taken{"loss"};
   for (Metric& metric : metrics) {
     if (taken.insert(metric.name).second) continue;
+    if (is_any_accuracy(metric.name)) throw ValueError(fmt::format("compile: metric \"{}\" came twice", metric.name));
     if (metric.name != metric.description().default_name())
       throw ValueError(fmt::format("compile: \"{}\" is the name of two numbers in the logs; give one of them another .name", metric.name));
     int number = 1;

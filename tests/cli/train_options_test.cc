@@ -26,6 +26,21 @@ class TrainOptions : public Command {
   std::string data_;
 };
 
+TEST_F(TrainOptions, EveryLossOfClassesTakesTheLabelsOfTheData) {
+  for (const char* loss : {"sparse_categorical_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy", "categorical_generalized_cross_entropy", "circle",
+                           "categorical_hinge", "kl_divergence", "mean_squared_error"}) {
+    const Result result = run(train({"--loss", loss, "--epochs", "1"}));
+    EXPECT_EQ(result.code, 0) << loss << ": " << result.err;
+  }
+}
+
+TEST_F(TrainOptions, NamesAreCheckedBeforeDataAreRead) {
+  EXPECT_THAT(run({"train", "--model", "lenet6", "--data", path("nothing.npz")}).err, AllOf(HasSubstr("lenet6"), HasSubstr("did you mean \"lenet5\"?")));
+  EXPECT_THAT(run({"layers", "gem"}).err, HasSubstr("GeneralizedMeanPooling2D"));
+  EXPECT_THAT(run({"layers", "MaxPool"}).err, HasSubstr("MaxPooling2D"));
+  EXPECT_THAT(run(train({"--metrics", "accuracy,accuracy"})).err, HasSubstr("\"accuracy\" came twice"));
+}
+
 TEST_F(TrainOptions, OptimizerScheduleLossAndMetrics) {
   const Result result = run(train({"--optimizer", "adamw:weight_decay=0.05,beta_1=0.8", "--learning-rate", "0.02", "--schedule", "cosine:alpha=0.1", "--loss",
                                    "categorical_crossentropy:label_smoothing=0.1", "--metrics", "accuracy,top_k_categorical_accuracy:k=2,name=best_two"}));
