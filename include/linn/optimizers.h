@@ -111,7 +111,7 @@ concept ScheduleClass = requires(const T& schedule) {
   { describe(schedule) } -> std::same_as<std::shared_ptr<const ScheduleDescription>>;
 };
 
-/// A learning rate, or a rule for one: `Adam({.learning_rate = schedules::CosineDecay{.initial_learning_rate = 0.01}})`. A function from
+/// A learning rate, or a rule for one: `Adam({.learning_rate = optimizers::schedules::CosineDecay{.initial_learning_rate = 0.01}})`. A function from
 /// the step to the rate is one too: `[](std::int64_t step) { return 0.1 / double(1 + step); }`. It must give numbers that are 0 or more
 /// (ValueError in the step). A model that was compiled with it cannot be saved (ValueError), as a file holds no function.
 class LearningRate {
