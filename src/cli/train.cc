@@ -333,7 +333,11 @@ class Train {
       throw IoError(fmt::format("{}; the last checkpoint is there: make room, and `linn train --resume {}` repeats what it lacks", error.what(), options_.out));
     }
     const bool goes_on = stopped_ && has_checkpoint;
-    if (!stopped_) detail::train::remove_checkpoints(checkpoints());
+    if (!stopped_) {
+      detail::train::remove_checkpoints(checkpoints());
+      std::error_code not_empty;
+      if (checkpoints() != options_.out) std::filesystem::remove(checkpoints(), not_empty);
+    }
     say(common_, "{}saved to {}{}\n", stopped_ ? "interrupted; what was learned is " : "", options_.out,
         has_model_ending(options_.out) ? fmt::format("; {} repeats this run", run_path(options_.out)) : " (model.safetensors, config.json, run.json)");
     if (goes_on) say(common_, "`linn train --resume {}` goes on from there, to the same weights\n", options_.out);

@@ -91,8 +91,14 @@ std::string rate_field(const Json& schedule) {
   return {};
 }
 
+// The field that holds its highest rate: of one that warms up, the rate at the end of the rise.
+std::string highest_rate_field(const Json& schedule) {
+  const Json& config = schedule.at("config");
+  return config.contains("warmup_target") && config["warmup_target"].is_number() ? "warmup_target" : rate_field(schedule);
+}
+
 void set_rate(Json& schedule, double rate) {
-  const std::string field = rate_field(schedule);
+  const std::string field = highest_rate_field(schedule);
   if (field.empty())
     throw UsageError(fmt::format("--learning-rate {}: {} holds rates of its own, which --schedule gives", rate, schedule["class_name"].get<std::string>()));
   schedule["config"][field] = rate;
@@ -120,7 +126,7 @@ Json with_rate(const Json& described, const RateOptions& rate) {
   if (rate.schedule.is_null()) return optimizer;
   if (at.is_null()) at = optim::optimizer_from_json(described, "--optimizer").description().learning_rate().at(0, 1);
   if (at.is_object()) {
-    const std::string field = rate_field(at);
+    const std::string field = highest_rate_field(at);
     at = field.empty() ? Json(0.001) : at["config"].value(field, Json(0.001));
   }
   at = schedule_of(rate.schedule, at.get<double>());

@@ -34,6 +34,22 @@ TEST_F(TrainOptions, EveryLossOfClassesTakesTheLabelsOfTheData) {
   }
 }
 
+// The rate of a schedule that warms up is the one that it rises to.
+TEST_F(TrainOptions, ARunsScheduleTakesAnotherRateAndGivesItsOwn) {
+  ASSERT_EQ(run(train({"--learning-rate", "0.02", "--schedule", "cosine:warmup_steps=3", "--epochs", "1"})).code, 0);
+  const auto rate_of = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"train", "--run", path("model/run.json"), "--out", path("other")};
+    words.insert(words.end(), more.begin(), more.end());
+    const Result result = run(words);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return run_file("other")["optimizer"]["config"]["learning_rate"]["config"];
+  };
+  const Json cosine = rate_of({"--learning-rate", "0.05"});
+  EXPECT_EQ(cosine["initial_learning_rate"], 0.0);
+  EXPECT_EQ(cosine["warmup_target"], 0.05);
+  EXPECT_EQ(rate_of({"--schedule", "one_cycle"})["max_learning_rate"], 0.02);
+}
+
 TEST_F(TrainOptions, NamesAreCheckedBeforeDataAreRead) {
   EXPECT_THAT(run({"train", "--model", "lenet6", "--data", path("nothing.npz")}).err, AllOf(HasSubstr("lenet6"), HasSubstr("did you mean \"lenet5\"?")));
   EXPECT_THAT(run({"layers", "gem"}).err, HasSubstr("GeneralizedMeanPooling2D"));
