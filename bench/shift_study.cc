@@ -215,12 +215,15 @@ std::string_view name_of(Images images) {
 
 std::vector<Study> all_studies() {
   std::vector<Study> studies;
-  for (const Images images : {Images::middle, Images::moved})
+  const auto add_all = [&](Images images) {
     for (const Shrink& shrink : shrinks)
       for (const Head head : {Head::flatten, Head::global_max}) studies.push_back({std::string(shrink.name), shrink, head, images});
-  studies.push_back({"max, blur 3, ring", shrink_named("max, blur 3"), Head::global_max, Images::middle, true});
+  };
+  add_all(Images::middle);
   for (const char* name : {"max 2x2", "max, APS"})
     for (const Head head : {Head::attention, Head::pyramid}) studies.push_back({name, shrink_named(name), head});
+  add_all(Images::moved);
+  studies.push_back({"max, blur 3, ring", shrink_named("max, blur 3"), Head::global_max, Images::middle, true});
   for (const Images images : {Images::centred, Images::averaged}) studies.push_back({"max 2x2", shrink_named("max 2x2"), Head::flatten, images});
   return studies;
 }

@@ -35,6 +35,10 @@ class IoError(Error, builtins.OSError):
     """The operating system refused to open, read, write or rename."""
 
 
+class FileNotFoundError(IoError, builtins.FileNotFoundError):
+    """A file that is not there."""
+
+
 class NonFiniteError(Error, ArithmeticError):
     """A loss, a gradient or a weight became NaN or infinite in a training step. The text says where first, and what to try."""
 

@@ -74,8 +74,9 @@ def test_errors_are_linns_and_pythons():
     with pytest.raises(errors.ShapeError, match="the model wants"):
         model().predict(np.zeros((2, 3)))
     assert issubclass(errors.ShapeError, ValueError) and issubclass(errors.StateError, RuntimeError)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as raised:
         keras.models.load_model("/no/such/file.keras")
+    assert isinstance(raised.value, errors.Error), "every error of linn is one"
     with pytest.raises(RuntimeError, match="compile"):
         keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).fit(np.zeros((2, 2)), np.zeros((2, 1)))
 

@@ -16,7 +16,7 @@ from linn.keras._training import Trains
 def _path(path, call):
     path = os.fspath(path)
     if not os.path.exists(path):
-        raise FileNotFoundError(2, f"{call}: there is no such file", path)
+        raise errors.FileNotFoundError(2, f"{call}: there is no such file", path)
     return path
 
 

@@ -19,7 +19,7 @@ def find(path, names, what, source):
                 return full
             if full not in looked:
                 looked.append(full)
-    raise FileNotFoundError(2, f"{what}: linn downloads nothing; put the file from {source} to {looked[1]}, or give its path: load_data(path)", path)
+    raise errors.FileNotFoundError(2, f"{what}: linn downloads nothing; put the file from {source} to {looked[1]}, or give its path: load_data(path)", path)
 
 
 def check(arrays, what):
