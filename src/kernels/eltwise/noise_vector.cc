@@ -44,20 +44,6 @@ void spatial_dropout(const SpatialDropout::Problem& p, const SpatialDropout::Arg
 
 // ---- Gaussian noise ----
 
-/// The words of Lanes(du) counters from `counter` on.
-template <class DU, class V>
-HWY_INLINE void words_of(DU du, std::uint64_t seed, std::uint64_t stream, std::uint64_t counter, V (&words)[4]) {
-  constexpr std::int64_t lanes = hn::MaxLanes(du);
-  if (static_cast<std::uint32_t>(counter) <= 0xffffffffu - static_cast<std::uint32_t>(lanes))
-    return philox_lanes(du, seed, stream, counter, &words[0], &words[1], &words[2], &words[3]);
-  HWY_ALIGN std::uint32_t one_by_one[4][lanes];
-  for (std::int64_t lane = 0; lane < lanes; ++lane) {
-    const auto four = core::philox(seed, stream, counter + static_cast<std::uint64_t>(lane));
-    for (std::size_t word = 0; word < 4; ++word) one_by_one[word][lane] = four[word];
-  }
-  for (std::size_t word = 0; word < 4; ++word) words[word] = hn::Load(du, one_by_one[word]);
-}
-
 /// sqrt(-2 log u) for u = (bits + 1/2) 2^-52, where `bits` are the first 52 of the two words. Above 1/2 the smaller number 1 - u, which has the
 /// inverted bits, is rounded in place of u.
 template <class D, class VU>
@@ -104,7 +90,7 @@ template <class D>
 HWY_INLINE void normal_numbers(D d, std::uint64_t seed, std::uint64_t stream, std::uint64_t counter, float* to) {
   const hn::Rebind<std::uint32_t, D> du;
   hn::Vec<decltype(du)> words[4];
-  words_of(du, seed, stream, counter, words);
+  philox_words(du, seed, stream, counter, words);
   const auto radius = radius_of(d, words[0], words[1]);
   const Angle<D> angle = angle_of(d, words[2], words[3]);
   hn::StoreInterleaved2(hn::Mul(radius, angle.cos), hn::Mul(radius, angle.sin), d, to);

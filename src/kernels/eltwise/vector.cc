@@ -114,12 +114,8 @@ void dropout(const Dropout::Problem& problem, const Dropout::Args<float>& args) 
   one_by_one(0, i);
   for (; i + 4 * lanes <= args.count; i += 4 * lanes) {
     const std::uint64_t counter = (args.first + static_cast<std::uint64_t>(i)) / 4;
-    if (static_cast<std::uint32_t>(counter) > 0xffffffffu - static_cast<std::uint32_t>(lanes)) {
-      one_by_one(i, i + 4 * lanes);
-      continue;
-    }
     hn::Vec<decltype(du)> c[4];
-    philox_lanes(du, args.seed, args.stream, counter, &c[0], &c[1], &c[2], &c[3]);
+    philox_words(du, args.seed, args.stream, counter, c);
     HWY_ALIGN std::uint32_t words[4 * lanes];
     hn::StoreInterleaved4(c[0], c[1], c[2], c[3], du, words);
     for (std::int64_t v = 0; v < 4; ++v) {
