@@ -14,11 +14,6 @@
 namespace linn::cli {
 namespace {
 
-bool takes_labels(const Model& model) {
-  const detail::io::Json loss = shift::loss_config(model);
-  return shift::name_in(loss).empty() || detail::optim::loss_from_json(loss, "compile: loss").description().takes_labels();
-}
-
 void check_labels(const Tensor& labels, std::int64_t classes, const std::string& where) {
   const Tensor numbers = labels.astype(DType::i64);
   const auto values = numbers.values<std::int64_t>();
@@ -81,16 +76,26 @@ std::string compile_text(const Model& model) {
   return fmt::format("loss {}{}, optimizer {}", part("loss"), shift::gives_logits(model) ? " of logits" : "", part("optimizer"));
 }
 
-Tensor targets_of(const Model& model, const Tensor& labels, const std::string& where) {
+Targets::Targets(const Model& model) {
   const Shape output = model.output_shape();
   if (output.rank() != 1)
     throw ShapeError(fmt::format("the model gives {} for an image, where one row of class values is needed: add Flatten or a global pooling, such as "
                                  "GlobalAveragePooling2D, before its last Dense",
                                  output.to_string()));
-  const bool wants_labels = takes_labels(model), is_compiled = !shift::name_in(shift::loss_config(model)).empty();
-  if (output[0] == 1 && !(wants_labels && is_compiled)) return binary_targets(labels, shift::is_binary(model), where);
-  check_labels(labels, output[0], where);
-  return wants_labels ? labels : one_hot(labels, output[0]);
+  outputs_ = output[0];
+  const detail::io::Json loss = shift::loss_config(model);
+  const bool has_loss = !shift::name_in(loss).empty();
+  takes_labels_ = !has_loss || detail::optim::loss_from_json(loss, "compile: loss").description().takes_labels();
+  is_single_ = outputs_ == 1 && !(has_loss && takes_labels_);
+  is_for_two_classes_ = is_single_ && shift::is_binary(model);
 }
+
+Tensor Targets::of(const Tensor& labels, const std::string& where) const {
+  if (is_single_) return binary_targets(labels, is_for_two_classes_, where);
+  check_labels(labels, outputs_, where);
+  return takes_labels_ ? labels : one_hot(labels, outputs_);
+}
+
+Tensor targets_of(const Model& model, const Tensor& labels, const std::string& where) { return Targets(model).of(labels, where); }
 
 }  // namespace linn::cli

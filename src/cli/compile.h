@@ -1,6 +1,7 @@
 // How the commands compile models and what labels these want.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "linn/model.h"
@@ -19,5 +20,18 @@ std::string compile_text(const Model& model);
 /// Labels as the model's loss wants them: whole numbers for the sparse loss, else rows with a 1 at the label; for one output the label itself.
 /// Throws DataError, naming the label, for one that the model has no output for; ShapeError where the output is no row of classes.
 Tensor targets_of(const Model& model, const Tensor& labels, const std::string& where);
+
+/// The same for many batches: what the model wants is found out once.
+class Targets {
+ public:
+  explicit Targets(const Model& model);
+  Tensor of(const Tensor& labels, const std::string& where) const;
+
+ private:
+  std::int64_t outputs_ = 0;
+  bool takes_labels_ = false;
+  bool is_single_ = false;           // one output, which the label itself is the target of
+  bool is_for_two_classes_ = false;  // where it is single
+};
 
 }  // namespace linn::cli

@@ -106,14 +106,14 @@ linn::Dataset StreamedData::batches(const linn::Dataset& samples, const Model& m
   if (!samples.defined()) return {};
   const bool is_changed = pixels_.scale != 1 || pixels_.offset != 0;
   return samples.batch(batch_size)
-      .map([&model, this, is_changed, known = class_names(model)](Batch batch) {
+      .map([this, is_changed, known = class_names(model), targets = Targets(model)](Batch batch) {
         Tensor x = batch.x.list().front();
         if (canvas_ > 0) x = shift::on_canvas(x, canvas_, canvas_);
         if (is_changed) x = affine(x, pixels_.scale, pixels_.offset);
         batch.x = x;
         Tensor labels = batch.y.list().front();
         if (!known.empty()) labels = detail::data::labels_by_name(labels, sample_.class_names, known, sample_.train_where);
-        batch.y = targets_of(model, labels, sample_.train_where);
+        batch.y = targets.of(labels, sample_.train_where);
         return batch;
       })
       .prefetch();
