@@ -72,9 +72,8 @@ std::string files_in(const std::string& directory) {
 [[noreturn]] void refuse_directory(const std::string& path) {
   std::error_code error;
   const bool saved_model = fs::exists(fs::path(path) / "saved_model.pb", error);
-  const bool interrupted = fs::exists(fs::path(path) / "checkpoint.safetensors", error) || fs::exists(fs::path(path) / "checkpoint.previous.safetensors", error);
   throw IoError(fmt::format(
-      "{}: {}{}: there is no model.safetensors in it ({}){}", path, interrupted ? fmt::format("holds a training that was interrupted, `linn train --resume {}` goes on with it; it ", path) : "",
+      "{}: {}{}: there is no model.safetensors in it ({}){}", path, holds_checkpoint(path) ? fmt::format("holds a training that was interrupted, `linn train --resume {}` goes on with it; it ", path) : "",
       saved_model ? "is a TensorFlow SavedModel, which linn does not read; model.save(\"model.keras\") in Python writes one that it does"
                   : "is a directory without a model",
       files_in(path), models_inside(path)));
@@ -85,6 +84,11 @@ std::string files_in(const std::string& directory) {
 bool holds_model(const std::string& directory) {
   std::error_code error;
   return fs::exists(fs::path(directory) / "model.safetensors", error);
+}
+
+bool holds_checkpoint(const std::string& directory) {
+  std::error_code error;
+  return fs::exists(fs::path(directory) / checkpoint_name, error) || fs::exists(fs::path(directory) / previous_checkpoint_name, error);
 }
 
 FileKind kind_of(const std::string& path) {

@@ -32,4 +32,8 @@ std::string_view description_of(const std::string& path);
 /// Whether a directory holds a model of linn's.
 bool holds_model(const std::string& directory);
 
+/// The last checkpoint of a training, and the one before it, in its directory (train/checkpoint.h).
+inline constexpr const char *checkpoint_name = "checkpoint.safetensors", *previous_checkpoint_name = "checkpoint.previous.safetensors";
+bool holds_checkpoint(const std::string& directory);
+
 }  // namespace linn::detail::formats

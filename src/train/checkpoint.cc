@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/terminal.h"
+#include "formats/file_kind.h"
 #include "formats/safetensors_model.h"
 #include "io/file.h"
 #include "linn/error.h"
@@ -23,12 +24,12 @@ formats::ModelFile read_one(const std::string& path) { return formats::read_safe
 
 }  // namespace
 
-std::string checkpoint_path(const std::string& directory) { return (fs::path(directory) / "checkpoint.safetensors").string(); }
-std::string previous_checkpoint_path(const std::string& directory) { return (fs::path(directory) / "checkpoint.previous.safetensors").string(); }
+std::string checkpoint_path(const std::string& directory) { return (fs::path(directory) / formats::checkpoint_name).string(); }
+std::string previous_checkpoint_path(const std::string& directory) { return (fs::path(directory) / formats::previous_checkpoint_name).string(); }
 
 std::string lock_path(const std::string& directory) { return (fs::path(directory) / "training.lock").string(); }
 
-bool has_checkpoint(const std::string& directory) { return is_there(checkpoint_path(directory)) || is_there(previous_checkpoint_path(directory)); }
+bool has_checkpoint(const std::string& directory) { return formats::holds_checkpoint(directory); }
 
 void write_checkpoint(const std::string& directory, const formats::SavedModel& model) {
   io::make_directories(directory);
@@ -41,7 +42,7 @@ void remove_unfinished_files(const std::string& directory) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("checkpoint.safetensors.") && name.ends_with(".tmp")) io::remove_file(entry.path().string());
+    if (name.starts_with(std::string(formats::checkpoint_name) + ".") && name.ends_with(".tmp")) io::remove_file(entry.path().string());
   }
 }
 
