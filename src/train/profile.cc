@@ -98,7 +98,7 @@ class Batches {
   Batches(const Dataset& dataset, const graph::Graph& graph, const std::vector<Loss>* losses) : graph_(graph), losses_(losses), source_(dataset.iterate()) {}
 
   /// The next one of so many samples as the first has.
-  const Samples& next() {
+  Samples next() {
     const auto start = std::chrono::steady_clock::now();
     Batch batch;
     for (bool anew = false;;) {
@@ -113,12 +113,8 @@ class Batches {
       if (count == size_) break;  // the last of a pass has fewer
     }
     waited_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    Samples came = losses_ == nullptr ? Samples{.x = adapt_inputs(batch.x, graph_), .y = {}, .weight = {}} : make_samples(batch.x, batch.y, {}, *losses_, graph_);
-    const auto same_types = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) { return std::ranges::equal(a, b, {}, &Tensor::dtype, &Tensor::dtype); };
-    if (!samples_.x.empty() && !(same_types(came.x, samples_.x) && same_types(came.y, samples_.y)))
-      throw DataError("profile: the batches of the data set hold numbers of different types");
-    samples_ = std::move(came);
-    return samples_;
+    if (losses_ == nullptr) return {.x = adapt_inputs(batch.x, graph_), .y = {}, .weight = {}};
+    return make_samples(batch.x, batch.y, {}, *losses_, graph_);
   }
   double waited() const { return waited_; }
 
@@ -126,7 +122,6 @@ class Batches {
   const graph::Graph& graph_;
   const std::vector<Loss>* losses_;
   Dataset::Iterator source_;
-  Samples samples_;
   std::int64_t size_ = 0, pass_ = 0;
   double waited_ = 0;
 };
@@ -159,7 +154,7 @@ class Steps {
     const std::int64_t batches = samples_.count() / batch_;
     for (std::int64_t i = 0; i < steps; ++i, ++done_) {
       const double rate = !outputs_.empty() ? 0 : compile_->optimizer.description().learning_rate().at(done_, done_ + steps);
-      if (batches_) samples_ = batches_->next();
+      if (batches_) take(batches_->next());
       samples_.sources(done_ % batches * batch_, nullptr, sources_);
       network_.run(batch_, {.seed = seed_, .step = done_, .learning_rate = rate}, sources_, nullptr);
     }
@@ -173,6 +168,13 @@ class Steps {
   }
 
  private:
+  // The network was made for the types of the first batch.
+  void take(Samples batch) {
+    const auto same_types = [](const std::vector<Tensor>& a, const std::vector<Tensor>& b) { return std::ranges::equal(a, b, {}, &Tensor::dtype, &Tensor::dtype); };
+    if (!same_types(batch.x, samples_.x) || !same_types(batch.y, samples_.y)) throw DataError("profile: the batches of the data set hold numbers of different types");
+    samples_ = std::move(batch);
+  }
+
   graph::Graph graph_;
   const formats::CompileConfig* compile_;
   std::uint64_t seed_;
