@@ -321,10 +321,6 @@ Model read_configuration(const std::string& path, const ModelOptions& options) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 // Whether --model names a built-in network, and no file or directory.
 bool is_built_in(const std::string& text) {
   const auto zoo = detail::model::zoo();

@@ -17,18 +17,14 @@ struct LayersArguments {
 
 // Names that the text is a part of, or whose description it is, whatever its case.
 std::string related(const std::string& text) {
-  const auto lower = [](std::string_view word) {
-    std::string result(word);
-    for (char& letter : result) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-    return result;
-  };
+  const std::string wanted = detail::io::lower_case(text);
+  const auto holds = [&](std::string_view words) { return detail::io::lower_case(words).find(wanted) != std::string::npos; };
   std::string names;
   constexpr std::size_t most = 8;
   std::size_t count = 0;
   for (const std::string_view name : detail::layers::names()) {
     const auto rows = detail::layers::rows_called(name);
-    const bool is_related = lower(name).find(lower(text)) != std::string::npos ||
-                            std::ranges::any_of(rows, [&](const detail::schema::Row* row) { return lower(row->info.help).find(lower(text)) != std::string::npos; });
+    const bool is_related = holds(name) || std::ranges::any_of(rows, [&](const detail::schema::Row* row) { return holds(row->info.help); });
     if (is_related && ++count <= most) names += (names.empty() ? "" : ", ") + std::string(name);
   }
   return count > most ? names + ", ..." : names;

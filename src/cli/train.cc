@@ -105,7 +105,7 @@ class Train {
 
   // The same command again is no way to go on, and would take the checkpoints away.
   void check_interrupted() const {
-    if (!options_.resume.empty() && !is_there(run_path(options_.resume)))
+    if (!options_.resume.empty() && !std::filesystem::exists(run_path(options_.resume)))
       throw IoError(fmt::format("--resume {}: there is no run to go on with ({} is missing); give what --out of that run was", options_.resume, run_path(options_.resume)));
     if (!options_.resume.empty() || options_.out.empty() || !detail::train::has_checkpoint(checkpoints())) return;
     const detail::io::FileLock alone(detail::train::lock_path(checkpoints()));  // whoever trains there now is named
@@ -113,7 +113,6 @@ class Train {
       throw UsageError(fmt::format("--out {}: an interrupted training is there; `linn train --resume {}` goes on with it, --overwrite begins anew in its place", options_.out, options_.out));
     if (interval_.is_never()) detail::train::remove_checkpoints(checkpoints());  // those of this run would replace them
   }
-  static bool is_there(const std::string& path) { return std::filesystem::exists(path); }
 
   void say_skipped() const {
     const SkippedImages skipped = streamed_->skipped();
