@@ -8,12 +8,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
 
 #include "linn/linn.h"
+#include "model/zoo.h"
 
 namespace {
 
@@ -49,24 +49,18 @@ class FirstStep : public Callback {
   void on_train_batch_begin(Trainer& /*trainer*/) override { throw Begun(); }
 };
 
-struct Subject {
-  const char* name;
-  std::function<Model()> make;
-  Shape image;
-  std::int64_t batch;
-};
-
-Model notebook() {
-  return Sequential({Conv2D(32, 3, {.activation = "relu", .input_shape = {28, 28, 1}}), MaxPooling2D(2), Conv2D(32, 3, {.activation = "relu"}), MaxPooling2D(2), Flatten(),
-                     Dense(128, {.activation = "relu"}), Dense(10, {.activation = "softmax"})});
+// A built-in network, compiled with Adam.
+Model network(const detail::model::ZooEntry& entry) {
+  Model model = detail::model::make_model(entry.name, {entry.size, entry.size, entry.channels}, entry.classes);
+  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy"});
+  return model;
 }
 
 // Seconds until the first step begins, the least of several.
-double until_first_step(const Subject& subject, const Tensor& x, const Tensor& y, FitOptions fit) {
+double until_first_step(const detail::model::ZooEntry& entry, const Tensor& x, const Tensor& y, FitOptions fit) {
   double quickest = std::numeric_limits<double>::infinity();
   for (int i = 0; i < 5; ++i) {
-    Model model = subject.make();
-    model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy"});
+    Model model = network(entry);
     const double start = now();
     try {
       model.fit(x, y, fit);
@@ -77,24 +71,24 @@ double until_first_step(const Subject& subject, const Tensor& x, const Tensor& y
   return quickest;
 }
 
-void measure(const Subject& subject, const std::string& folder) {
+void measure(const char* name, std::int64_t batch, const std::string& folder) {
+  const detail::model::ZooEntry entry = detail::model::zoo_entry(name);
   constexpr std::int64_t steps = 6;
-  const std::int64_t images = steps * subject.batch;
-  const Tensor x(subject.image.with_first(images)), y({images}, DType::i64);
-  Model model = subject.make();
-  model.compile({.optimizer = optimizers::Adam(), .loss = "sparse_categorical_crossentropy"});
-  const std::string directory = folder + "/" + subject.name;
+  const std::int64_t images = steps * batch;
+  const Tensor x({images, entry.size, entry.size, entry.channels}), y({images}, DType::i64);
+  Model model = network(entry);
+  const std::string directory = folder + "/" + name;
   const auto saves = std::make_shared<Saves>(directory);
-  const FitOptions fit{.batch_size = subject.batch, .verbose = Verbose::silent, .callbacks = {saves}};
+  const FitOptions fit{.batch_size = batch, .verbose = Verbose::silent, .callbacks = {saves}};
   model.fit(x, y, fit);
   FitOptions begin = fit, go_on = fit;
   begin.callbacks = go_on.callbacks = {FirstStep()};
   go_on.resume = directory;
   go_on.allow_changed = {"callbacks"};
   go_on.epochs = begin.epochs = 2;
-  const double fresh = until_first_step(subject, x, y, begin), resumed = until_first_step(subject, x, y, go_on);
+  const double fresh = until_first_step(entry, x, y, begin), resumed = until_first_step(entry, x, y, go_on);
   const auto bytes = static_cast<double>(std::filesystem::file_size(directory + "/checkpoint.safetensors"));
-  fmt::print("| {} | {} | {:.1f} | {:.1f} | {:.3f} % | {:.1f} |\n", subject.name, model.count_params(), bytes * 1e-6, 1e3 * saves->quickest, 100 * saves->quickest / interval,
+  fmt::print("| {} | {} | {:.1f} | {:.1f} | {:.3f} % | {:.1f} |\n", name, model.count_params(), bytes * 1e-6, 1e3 * saves->quickest, 100 * saves->quickest / interval,
              1e3 * (resumed - fresh));
   std::fflush(stdout);
 }
@@ -105,9 +99,9 @@ int main(int argc, char** argv) {
   const std::string folder = std::string(argc > 1 ? argv[1] : "/tmp") + "/linn_checkpoint_bench";
   try {
     fmt::print("| network, Adam | parameters | MB | a checkpoint, ms | of two minutes | first step later, ms |\n|---|---|---|---|---|---|\n");
-    measure({"notebook", notebook, {28, 28, 1}, 128}, folder);
-    measure({"resnet20", [] { return models::resnet20({}); }, {32, 32, 3}, 32}, folder);
-    measure({"resnet50", [] { return models::resnet50({}); }, {224, 224, 3}, 2}, folder);
+    measure("notebook", 128, folder);
+    measure("resnet20", 32, folder);
+    measure("resnet50", 2, folder);
   } catch (const std::exception& problem) {
     fmt::print(stderr, "checkpoint_bench: {}\n", problem.what());
     return 1;

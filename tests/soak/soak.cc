@@ -28,6 +28,7 @@
 #include "linn/linn.h"
 #include "support/same_bits.h"
 #include "support/sanitized.h"
+#include "support/temp_dir.h"
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 extern "C" std::size_t __sanitizer_get_current_allocated_bytes();  // GCC has no header for it
 #endif
@@ -137,26 +138,6 @@ void take_results(Course& course) {
 
 // ---- a thread of a round ---------------------------------------------------------------------------------------------
 
-/// A folder of its own, gone with the object.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "linn_soak_XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw Failure("no temporary directory");
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(std::string_view name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
-};
-
 struct Crash {};
 
 // Ends the training behind a step: with a pause, or like a crash, a checkpoint of some steps before.
@@ -247,7 +228,7 @@ class Walk {
 
   void save_and_load() {
     static constexpr std::string_view names[] = {"m.keras", "m.h5", "m.safetensors", "m"};
-    const std::string path = folder_ / names[below(std::size(names))];
+    const std::string path = folder_ / std::string(names[below(std::size(names))]);
     model().save(path);
     const Tensor before = model().predict(pictures());
     model_ = std::make_unique<Model>(load_model(path));
@@ -286,7 +267,7 @@ class Walk {
 
   std::mt19937_64 random_;
   const Course& course_;
-  Folder folder_;
+  const test::TempDir folder_;
   std::unique_ptr<Model> model_;
   std::int64_t parts_ = 0;
   bool ended_ = false;
