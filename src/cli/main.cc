@@ -113,6 +113,10 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted) {  // --help, --version
     return app.exit(wanted);
+  } catch (const CLI::ArgumentMismatch& error) {  // "--epochs: At Most 1 required but received 2" is no sentence
+    const std::string text = error.what();
+    const std::size_t at = text.find(": At Most 1 required but received ");
+    throw UsageError(at == std::string::npos ? text : fmt::format("{} is given more than once; once is allowed", text.substr(0, at)));
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }

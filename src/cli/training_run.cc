@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/compile.h"
+#include "cli/described_text.h"
 #include "io/file.h"
 #include "io/text.h"
 #include "linn/augment.h"
@@ -160,6 +161,22 @@ std::vector<Metric> metrics_of(const Json& list, const std::string& where) {
   return optim::with_unique_names(std::move(metrics));
 }
 
+// The texts of a file that say what --optimizer, --loss and --metrics would: "adamw:weight_decay=0.05".
+void read_texts(TrainingRun& run, const std::string& path) {
+  const auto read = [](Json& part, const std::string& where) {
+    if (part.is_string()) part = described_text(where, part.get<std::string>());
+  };
+  try {
+    read(run.optimizer, path + ": optimizer");
+    read(run.loss, path + ": loss");
+    if (run.metrics.is_string()) run.metrics = described_texts(path + ": metrics", run.metrics.get<std::string>());
+    if (run.metrics.is_array())
+      for (Json& metric : run.metrics) read(metric, path + ": metrics");
+  } catch (const UsageError& error) {
+    throw FormatError(error.what());
+  }
+}
+
 }  // namespace
 
 void check_described(const TrainingRun& run, const std::string& where) {
@@ -185,6 +202,7 @@ Interval parse_interval(const std::string& text, const std::string& where) {
 TrainingRun read_run(const std::string& path) {
   const detail::core::Bytes bytes = detail::io::read_file(path, std::uint64_t{64} << 20);
   TrainingRun run = detail::schema::read<TrainingRun>(detail::io::parse_json(detail::io::text_of(bytes), path), path);
+  read_texts(run, path);
   check_described(run, path + ": ");
   return run;
 }

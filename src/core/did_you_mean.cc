@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <string>
 #include <vector>
 
 namespace linn::detail::core {
@@ -33,6 +34,37 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return rows[a.size() % 3][b.size()];
 }
 
+// Without case and underscores: "binary_crossentropy" and "BinaryCrossentropy" are one name.
+std::string folded(std::string_view name) {
+  std::string letters;
+  for (const char c : name)
+    if (c != '_') letters += lower(c);
+  return letters;
+}
+
+// The shortest known names that hold the whole of `name`, of two that differ by case and underscores the first.
+template <class Text>
+std::vector<std::string> holders(std::string_view name, std::span<const Text> known) {
+  constexpr std::size_t shortest_part = 4, most = 3;
+  const std::string part = folded(name);
+  if (part.size() < shortest_part) return {};
+  std::vector<std::string> found;
+  for (const Text& candidate : known) {
+    const std::string letters = folded(candidate);
+    const auto is_same = [&](const std::string& other) { return folded(other) == letters; };
+    if (letters.find(part) != std::string::npos && std::ranges::none_of(found, is_same)) found.emplace_back(candidate);
+  }
+  std::ranges::stable_sort(found, {}, [](const std::string& holder) { return folded(holder).size(); });
+  found.resize(std::min(found.size(), most));
+  return found;
+}
+
+std::string question(const std::vector<std::string>& names) {
+  std::string text = " (did you mean ";
+  for (std::size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "\"" : i + 1 == names.size() ? " or \"" : ", \"") + names[i] + "\"";
+  return text + "?)";
+}
+
 template <class Text>
 std::string nearest(std::string_view name, std::span<const Text> known) {
   if (name.empty() || name.size() > longest) return "";
@@ -49,8 +81,10 @@ std::string nearest(std::string_view name, std::span<const Text> known) {
       least = apart;
     }
   }
-  if (best == nullptr) return "";
-  return " (did you mean \"" + std::string(*best) + "\"?)";
+  constexpr std::size_t slips = 2;
+  if (best != nullptr && least <= slips) return question({std::string(*best)});
+  if (const std::vector<std::string> found = holders(name, known); !found.empty()) return question(found);
+  return best == nullptr ? "" : question({std::string(*best)});
 }
 
 }  // namespace

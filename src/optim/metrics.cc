@@ -310,11 +310,22 @@ using detail::optim::counter_of;
 using detail::optim::metric_rows;
 using detail::schema::Kind;
 
+// The metric that says the same of the other kind of targets, such as SparseTopKCategoricalAccuracy beside TopKCategoricalAccuracy; or nothing.
+std::string twin_of(std::string_view metric) {
+  for (const std::string_view word : {"Sparse", "OneHot"}) {
+    const std::string twin = metric.starts_with(word) ? std::string(metric.substr(word.size())) : fmt::format("{}{}", word, metric);
+    if (detail::schema::find_row(metric_rows(), twin) != nullptr) return twin;
+  }
+  return {};
+}
+
 void check_targets(std::string_view metric, detail::optim::MetricTargets wanted, bool labels) {
   using detail::optim::MetricTargets;
   if (wanted == MetricTargets::either || (wanted == MetricTargets::labels) == labels) return;
-  throw ValueError(fmt::format("metric {} compares with {}, but the loss takes {}; give compile another metric, or \"accuracy\", which takes either", metric,
-                               labels ? "targets of the output's shape" : "integer labels", labels ? "integer labels" : "targets of the output's shape"));
+  const std::string twin = twin_of(metric);
+  throw ValueError(fmt::format("metric {} compares with {}, but the loss takes {}; give compile {}, or \"accuracy\", which takes either", metric,
+                               labels ? "targets of the output's shape" : "integer labels", labels ? "integer labels" : "targets of the output's shape",
+                               twin.empty() ? "another metric" : twin + ", which compares with those"));
 }
 
 // The mean of numbers of rows, which a function (row_metric) or a loss gives.

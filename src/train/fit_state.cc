@@ -218,7 +218,7 @@ void restore_callbacks(const Json& json, const NamedTensors& tensors, const std:
 void check_allowed(const std::vector<std::string>& allowed) {
   for (const std::string& name : allowed)
     if (std::ranges::find(allowed_names, name) == allowed_names.end())
-      throw ValueError(fmt::format("allow_changed: there is no \"{}\"{}; it may hold {}", name, core::did_you_mean(name, allowed_names), fmt::join(allowed_names, ", ")));
+      throw ValueError(fmt::format("allow_changed (`--allow-changed`): there is no \"{}\"{}; it may hold {}", name, core::did_you_mean(name, allowed_names), fmt::join(allowed_names, ", ")));
 }
 
 }  // namespace linn::detail::train

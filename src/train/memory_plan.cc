@@ -68,7 +68,7 @@ void check_memory(const MemoryPlan& plan, const MemoryBounds& bounds, std::int64
     if (fits(smaller, bounds, slots_are_there)) break;
   }
   const bool is_asked = bounds.asked > 0 && limit_of(bounds) == bounds.asked;
-  std::string there = fmt::format("{} may be used ({})", core::bytes_text(limit_of(bounds)), is_asked ? "memory_limit" : bounds.system_is);
+  std::string there = fmt::format("{} may be used ({})", core::bytes_text(limit_of(bounds)), is_asked ? "memory_limit, `--memory-limit`" : bounds.system_is);
   if (plan.total() <= limit_of(bounds))
     there = fmt::format("of the {} that RLIMIT_AS (ulimit -v) allows the process holds {} already", core::bytes_text(static_cast<std::int64_t>(*bounds.address_space)),
                         core::bytes_text(static_cast<std::int64_t>(*bounds.address_space_in_use)));

@@ -91,7 +91,7 @@ TEST_F(Guards, AMemoryLimitNamesTheBatchThatFits) {
   };
   const Result refused = with_batch("500");
   EXPECT_EQ(refused.code, 5) << refused.out;
-  EXPECT_THAT(refused.err, AllOf(HasSubstr("fit needs"), HasSubstr("may be used (memory_limit)"), HasSubstr("for batches of 500"), ContainsRegex("--batch-size (64|128)\\)")));
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("fit needs"), HasSubstr("may be used (memory_limit, `--memory-limit`)"), HasSubstr("for batches of 500"), ContainsRegex("--batch-size (64|128)\\)")));
   EXPECT_FALSE(fs::exists(path("out") + "/model.safetensors"));
   EXPECT_EQ(with_batch("64").code, 0);
   const Result nothing = run({"train", "--data", data, "--epochs", "1", "--memory-limit", "1KB"});

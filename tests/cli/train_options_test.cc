@@ -76,6 +76,19 @@ TEST_F(TrainOptions, OptimizerScheduleLossAndMetrics) {
   EXPECT_TRUE(events[0].contains("best_two")) << events[0].dump();
 }
 
+TEST_F(TrainOptions, AFileOfTheRunTakesTheTextsOfTheOptions) {
+  write(path("texts.json"), R"({"optimizer": "adamw:weight_decay=0.05,beta_1=0.8", "loss": "categorical_crossentropy:label_smoothing=0.1",
+                                "metrics": ["accuracy", "top_k_categorical_accuracy:k=2"], "epochs": 1})");
+  const Result result = run(train({"--run", path("texts.json")}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  const Json compiled = run_file();
+  EXPECT_EQ(compiled["optimizer"]["class_name"], "AdamW");
+  EXPECT_EQ(compiled["optimizer"]["config"]["weight_decay"], 0.05);
+  EXPECT_EQ(compiled["optimizer"]["config"]["beta_1"], 0.8);
+  EXPECT_EQ(compiled["loss"]["config"]["label_smoothing"], 0.1);
+  EXPECT_EQ(compiled["metrics"].size(), 2U);
+}
+
 TEST_F(TrainOptions, AWarmUpRisesToTheRate) {
   ASSERT_EQ(run(train({"--learning-rate", "0.02", "--schedule", "cosine:warmup_steps=3"})).code, 0);
   const Json schedule = run_file()["optimizer"]["config"]["learning_rate"]["config"];
@@ -141,6 +154,7 @@ TEST_F(TrainOptions, WhatIsWrongIsNamed) {
   write(path("field.json"), R"({"epochs": 2, "batchsize": 8})");
   write(path("range.json"), R"({"epochs": 0})");
   write(path("loss.json"), R"({"loss": "crossentropy"})");
+  write(path("text.json"), R"({"optimizer": "adam:beta_1"})");
   const std::vector<Wrong> all = {
       {{"--optimizer", "adamm"}, 2, {"--optimizer", "adamm", "did you mean \"adam\"?"}},
       {{"--optimizer", "adam:weight_deca=0.1"}, 2, {"weight_deca", "did you mean \"weight_decay\"?"}},
@@ -157,7 +171,10 @@ TEST_F(TrainOptions, WhatIsWrongIsNamed) {
       {{"--run", path("nothing.json")}, 4, {"nothing.json"}},
       {{"--run", path("field.json")}, 3, {"field.json", "batchsize", "did you mean \"batch_size\"?"}},
       {{"--run", path("range.json")}, 3, {"range.json", "epochs is 0"}},
-      {{"--run", path("loss.json")}, 3, {"loss.json: loss", "crossentropy"}},
+      {{"--run", path("loss.json")}, 3, {"loss.json: loss", "did you mean \"binary_crossentropy\", \"binary_focal_crossentropy\" or \"categorical_crossentropy\"?"}},
+      {{"--run", path("text.json")}, 3, {"text.json: optimizer", "ARGUMENT=VALUE"}},
+      {{"--epochs", "2", "--epochs", "3"}, 2, {"--epochs is given more than once; once is allowed"}},
+      {{"--metrics", "top_k_categorical_accuracy:k=2"}, 3, {"give compile SparseTopKCategoricalAccuracy"}},
   };
   const std::string data = small_data();
   for (const Wrong& wrong : all) {

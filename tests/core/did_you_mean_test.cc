@@ -37,5 +37,16 @@ TEST(DidYouMean, NearestWinsAndTheFirstOfEquals) {
   EXPECT_EQ(did_you_mean("conv_c", std::span<const std::string>(names)), " (did you mean \"conv_a\"?)");
 }
 
+TEST(DidYouMean, APartOfNamesGivesTheShortestThatHoldIt) {
+  constexpr std::array<std::string_view, 6> losses = {"CategoricalFocalCrossentropy", "SparseCategoricalCrossentropy", "BinaryCrossentropy", "binary_crossentropy", "CategoricalCrossentropy", "Dice"};
+  const auto meant = [&](std::string_view name) { return did_you_mean(name, losses); };
+  EXPECT_EQ(meant("crossentropy"), " (did you mean \"BinaryCrossentropy\", \"CategoricalCrossentropy\" or \"CategoricalFocalCrossentropy\"?)");
+  EXPECT_EQ(meant("cross_entropy"), meant("crossentropy"));
+  EXPECT_EQ(meant("sparse"), " (did you mean \"SparseCategoricalCrossentropy\"?)");
+  EXPECT_EQ(meant("BinaryCrossentrop"), " (did you mean \"BinaryCrossentropy\"?)");  // a slip is nearer than a part
+  EXPECT_EQ(meant("cro"), "");                                                        // any three letters are part of something
+  EXPECT_EQ(meant("entropies"), "");
+}
+
 }  // namespace
 }  // namespace linn::detail::core

@@ -72,6 +72,8 @@ TEST(CompileCheck, WhatCannotBeComputedIsRefused) {
   EXPECT_THAT(refused(losses::Dice{.axis = 2}), HasSubstr("axis 2 is none of the output's, which are 0 to 1"));
   EXPECT_THAT(refused(losses::Tversky{.axis = -2}), HasSubstr("axis -2 is the batch axis; call it 0"));
   EXPECT_THAT(refused("mse", {"sparse_categorical_accuracy"}), HasSubstr("compares with integer labels"));
+  EXPECT_THAT(refused("mse", {"sparse_categorical_accuracy"}), HasSubstr("give compile CategoricalAccuracy, which compares with those"));
+  EXPECT_THAT(refused("sparse_categorical_crossentropy", {"top_k_categorical_accuracy"}), HasSubstr("give compile SparseTopKCategoricalAccuracy,"));
   EXPECT_THAT(refused("mse", {metrics::Precision{.class_id = 3}}), HasSubstr("class_id is 3"));
   const SymbolicTensor in = Input({4, 4});
   Model model(in, Dense(2)(in));
