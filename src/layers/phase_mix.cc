@@ -8,6 +8,7 @@
 #include "plan/ops/channel_phases.h"
 #include "plan/ops/conv.h"
 #include "plan/ops/eltwise.h"
+#include "plan/ops/general_pool.h"
 #include "plan/ops/layout.h"
 #include "plan/ops/softmax.h"
 
@@ -33,11 +34,12 @@ struct detail::schema::Schema<detail::layers::TranslationInvariantPolyphaseSampl
       all(nested(&C::options,  //
                  field("strides", &O::strides, at_least(1), "Phases along each axis; they divide the map."),
                  field("regions", &O::regions, "The parts of the map whose means weight the phases: \"phases\" or \"quadrants\"."),
+                 field("one_phase_penalty", &O::one_phase_penalty, at_least(0), "Factor of the loss that pulls the weights of a channel to one phase."),
                  detail::layers::data_format_field<O>(), field("kernel_initializer", &O::kernel_initializer, "First values of the kernel."),
                  field("scale_initializer", &O::scale_initializer, "First values of the scale."), detail::layers::common_fields<O>()));
   static constexpr Example examples[] = {{R"({"name": "t"})", "(4, 6, 3)"},
                                          {R"({"name": "t", "strides": [3, 1], "scale_initializer": "zeros"})", "(6, 5, 2)"},
-                                         {R"({"name": "t", "strides": [2, 3], "regions": "quadrants"})", "(4, 6, 2)"}};
+                                         {R"({"name": "t", "strides": [2, 3], "regions": "quadrants", "one_phase_penalty": 0.5})", "(4, 6, 2)"}};
 };
 
 namespace detail::layers {
@@ -65,6 +67,7 @@ class PhaseMixDescription final : public Described<TranslationInvariantPolyphase
     const plan::Value logits = plan::conv2d(to, {means.id, {1, phases.count(), phases.channels}}, scale, {}, each);
     const plan::Value by_channel = plan::permute(to, {logits.id, {phases.count(), phases.channels}}, {1, 0});
     const plan::Value weights = plan::permute(to, plan::softmax(to, by_channel, kernels::SoftmaxKind::softmax), {1, 0});
+    if (config_.options.one_phase_penalty > 0) penalize_mixtures(to, weights, phases);
     return plan::mix_channel_phases(to, input, weights, phases);
   }
 
@@ -84,6 +87,14 @@ class PhaseMixDescription final : public Described<TranslationInvariantPolyphase
     const WindowSpec window{"strides", {3, 3}, {1, 1}, {1, 1}, quadrants() ? Padding("same") : Padding("circular")};
     const ResolvedWindow resolved = resolve_window(window, input.shape, channels, channels, where());
     return plan::conv2d(to, resolved.padded(to, input), {kernel.id, {3, 3, 1, channels}}, {}, resolved.geometry);
+  }
+
+  // 1 - |tau[c]| of each channel is never negative: its sum is that of the absolute values.
+  void penalize_mixtures(plan::Lowering& to, plan::Value weights, const kernels::Phases& phases) const {
+    const kernels::Geometry whole = kernels::resolve_global(phases.count(), 1, phases.channels);
+    const plan::Value lengths = plan::general_pool2d(to, {weights.id, {phases.count(), 1, phases.channels}}, {}, {.geometry = whole, .exponent = 2, .whole_map = true});
+    to.penalized().push_back(
+        {.value = plan::rescale(to, lengths, -1, 1), .l1 = config_.options.one_phase_penalty / static_cast<double>(phases.channels)});
   }
 
   // [phases, channels].

@@ -26,6 +26,7 @@ using PhaseRegions = Choice<PhaseRegionNames>;
 struct TranslationInvariantPolyphaseSampling2DOptions {
   Size2 strides = {2, 2};
   PhaseRegions regions = "phases";
+  double one_phase_penalty = 1;
   DataFormat data_format = "channels_last";
   Initializer kernel_initializer = "glorot_uniform";
   Initializer scale_initializer = "ones";
@@ -45,10 +46,12 @@ struct TranslationInvariantPolyphaseSampling2DOptions {
 ///   - a circular shift by a multiple of the strides is one of the output: the same bits where the convolution's kernel is position
 ///     invariant (in every network with a polyphase layer), else up to rounding;
 ///   - another circular shift moves some phases by one cell and not others. The mixture is a shift of the old one only as far as tau is 1
-///     for one phase, which the paper's additional losses (not part of this layer) want. AdaptivePolyphaseSampling2D and
-///     LearnablePolyphaseSampling2D take one phase, and are exact.
+///     for one phase. AdaptivePolyphaseSampling2D and LearnablePolyphaseSampling2D take one phase, and are exact.
+/// `one_phase_penalty` times the mean over images and channels of 1 - |tau[c]|, the paper's loss L_FM, is added to the loss of training and of
+/// evaluate: it is 0 where tau is 1 for one phase, and largest where tau is the same for all. The paper's other loss, L_undo, which compares
+/// the map with that of a shifted image, is not part of this layer.
 /// With scale 0 it is the mean of the phases, AveragePooling2D(strides).
-/// Throws ValueError for a stride below 1, ShapeError where a stride does not divide the map.
+/// Throws ValueError for a stride below 1 or a negative or infinite penalty, ShapeError where a stride does not divide the map.
 class TranslationInvariantPolyphaseSampling2D : public Layer {
  public:
   explicit TranslationInvariantPolyphaseSampling2D(TranslationInvariantPolyphaseSampling2DOptions options = {});
