@@ -6,9 +6,11 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string_view>
 #include <unordered_set>
 
+#include "core/worker_pool.h"
 #include "io/bytes.h"
 #include "io/checksum.h"
 #include "io/elements.h"
@@ -99,6 +101,17 @@ std::string checksum_of(const Metadata& metadata) {
   return checksum_of(std::as_bytes(std::span(all)));
 }
 
+// f(0), ..., f(count - 1), on all threads where they have so much to do that it is worth waking them. Inside a run of the pool it does them itself.
+void for_all(std::size_t count, std::size_t bytes, const std::function<void(std::size_t)>& f) {
+  constexpr std::size_t worth_waking = std::size_t{1} << 22;
+  if (bytes >= worth_waking) return core::worker_pool().run(static_cast<std::int64_t>(count), [&](std::int64_t i, int /*worker*/) { f(static_cast<std::size_t>(i)); });
+  for (std::size_t i = 0; i < count; ++i) f(i);
+}
+
+std::span<const std::byte> data_of(const Entry& entry, std::span<const std::byte> data) {
+  return data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin));
+}
+
 // What differs from the saved checksums; FormatError where these are none.
 ChecksumReport compare(const std::vector<Entry>& entries, std::span<const std::byte> data, const Metadata& metadata, const std::string& where) {
   ChecksumReport report;
@@ -118,9 +131,9 @@ ChecksumReport compare(const std::vector<Entry>& entries, std::span<const std::b
       report.faults.push_back(fmt::format("{} has checksum \"{}\", {} was saved with it: the file is damaged", what, now, io::describe(*found)));
     saved.erase(found);
   };
-  for (const Entry& entry : entries)
-    check(entry.name, "tensor " + io::quote(entry.name),
-          checksum_of(data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin))));
+  std::vector<std::string> now(entries.size());
+  for_all(entries.size(), data.size(), [&](std::size_t i) { now[i] = checksum_of(data_of(entries[i], data)); });
+  for (std::size_t i = 0; i < entries.size(); ++i) check(entries[i].name, "tensor " + io::quote(entries[i].name), now[i]);
   check(std::string(metadata_key), "the metadata", checksum_of(metadata));
   for (const auto& rest : saved.items())
     report.faults.push_back(fmt::format("{}: holds a checksum of tensor {}, which the file lacks", checksum_key, io::quote(rest.key())));
@@ -135,8 +148,12 @@ void verify(const std::vector<Entry>& entries, std::span<const std::byte> data, 
 }  // namespace
 
 Metadata with_checksums(const NamedTensors& tensors, Metadata metadata) {
+  std::size_t bytes = 0;
+  for (const auto& [name, tensor] : tensors) bytes += tensor.bytes();
+  std::vector<std::string> now(tensors.size());
+  for_all(tensors.size(), bytes, [&](std::size_t i) { now[i] = checksum_of(io::bytes_of(tensors[i].second)); });
   io::Json checksums = io::Json::object();
-  for (const auto& [name, tensor] : tensors) checksums[name] = checksum_of(io::bytes_of(tensor));
+  for (std::size_t i = 0; i < tensors.size(); ++i) checksums[tensors[i].first] = std::move(now[i]);
   checksums[std::string(metadata_key)] = checksum_of(metadata);
   metadata.insert_or_assign(checksum_key, io::dump_json(checksums));
   return metadata;
@@ -212,14 +229,13 @@ NamedTensors read_safetensors(std::span<const std::byte> bytes, const std::strin
   found.erase(checksum_key);
 
   // All is known to fit before the first tensor is made.
-  NamedTensors tensors;
-  for (const Entry& entry : entries) {
-    io::MemorySource source(
-        data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin)),
-        where + ": tensor " + io::quote(entry.name));
-    tensors.emplace_back(entry.name, io::read_elements(source, entry.type, entry.shape));
+  NamedTensors tensors(entries.size());
+  for_all(entries.size(), data.size(), [&](std::size_t i) {
+    const Entry& entry = entries[i];
+    io::MemorySource source(data_of(entry, data), where + ": tensor " + io::quote(entry.name));
+    tensors[i] = {entry.name, io::read_elements(source, entry.type, entry.shape)};
     source.finish();
-  }
+  });
   if (metadata != nullptr) *metadata = std::move(found);
   return tensors;
 }
