@@ -26,9 +26,9 @@ void expect_outputs(const std::string& name, const std::vector<Tensor>& got, con
   }
 }
 
-// Every model of one operator, and small chains of them.
-TEST(OnnxImport, OperatorsComputeWhatOnnxRuntimeComputes) {
-  const Archive archive = load_npz(fixture("operators.npz"));
+// Every model of one operator, and small chains of them. The number of models.
+std::size_t expect_what_onnx_runtime_computes(const std::string& file) {
+  const Archive archive = load_npz(fixture(file));
   std::size_t count = 0;
   for (const std::string& key : archive.names()) {
     if (!key.ends_with("/model")) continue;
@@ -42,7 +42,20 @@ TEST(OnnxImport, OperatorsComputeWhatOnnxRuntimeComputes) {
       ADD_FAILURE() << name << ": " << error.what();
     }
   }
-  EXPECT_GT(count, 400U);
+  return count;
+}
+
+TEST(OnnxImport, OperatorsComputeWhatOnnxRuntimeComputes) { EXPECT_GT(expect_what_onnx_runtime_computes("operators.npz"), 400U); }
+
+TEST(OnnxImport, WindowsOverStepsComputeWhatOnnxRuntimeComputes) { EXPECT_EQ(expect_what_onnx_runtime_computes("steps.npz"), 33U); }
+
+// As a Keras user would write it; only the row that comes in has its axes exchanged.
+TEST(OnnxImport, WindowsOverStepsBecomeLayersOverSteps) {
+  const Archive archive = load_npz(fixture("steps.npz"));
+  const detail::formats::OnnxModel model = detail::formats::read_onnx(model_bytes(archive["network/model"]), "network", "", 1);
+  std::vector<std::string> classes;
+  for (const detail::graph::Member& member : model.graph.members()) classes.emplace_back(member.class_name());
+  EXPECT_THAT(classes, ::testing::ElementsAre("InputLayer", "Permute", "Conv1D", "BatchNormalization", "Activation", "ZeroPadding1D", "MaxPooling1D", "Flatten", "Dense"));
 }
 
 // A network that was imported may be given maps of another size: Keras's "same" has other pads there.

@@ -3,7 +3,7 @@
     python tests/golden/make_onnx_golden.py            needs numpy, onnx, onnxruntime and torch
 
 `operators.npz` holds a model of one operator for each operator and combination of attributes: NAME/model (the file's bytes), NAME/x0, x1, ...
-and NAME/y0, ..., in the file's own layout. Each network that torch.onnx exports is NETWORK.onnx with NETWORK.npz (x0, y0).
+and NAME/y0, ..., in the file's own layout; `steps.npz` likewise of windows over steps (N, C, L). Each network that torch.onnx exports is NETWORK.onnx with NETWORK.npz (x0, y0).
 Numbers are drawn from fixed seeds; weights are random.
 """
 
@@ -443,6 +443,39 @@ def computed():
 # ---- networks of torch -----------------------------------------------------------------------------------------------
 
 
+def steps():
+    random.seed(29)
+    w, b = draw(5, 3, 4), draw(5)
+    for name, attributes in (("plain", {}), ("strides", {"strides": [2], "pads": [1, 2]}), ("dilated", {"dilations": [2], "pads": [3, 3]}), ("dilated_strided", {"dilations": [2], "strides": [3], "pads": [2, 1]}),
+                             ("same_upper", {"auto_pad": "SAME_UPPER", "strides": [2]}), ("same_lower", {"auto_pad": "SAME_LOWER"}), ("kernel_shape", {"kernel_shape": [4], "auto_pad": "VALID"})):
+        case(f"conv_{name}", "Conv", [(3, 11)], [w, b], **attributes)
+    case("conv_groups", "Conv", [(4, 9)], [draw(6, 2, 3), draw(6)], group=2, pads=[1, 1])
+    case("conv_depthwise", "Conv", [(3, 9)], [draw(6, 1, 3), draw(6)], group=3, strides=[2])
+    t = draw(3, 4, 3)
+    case("conv_transpose", "ConvTranspose", [(3, 6)], [t, draw(4)])
+    case("conv_transpose_strides", "ConvTranspose", [(3, 6)], [t, draw(4)], strides=[2], pads=[1, 0], output_padding=[1])
+    case("conv_transpose_same", "ConvTranspose", [(3, 6)], [t], strides=[2], auto_pad="SAME_LOWER")
+    case("conv_transpose_groups", "ConvTranspose", [(4, 5)], [draw(4, 3, 3), draw(6)], group=2, strides=[2])
+    case("conv_transpose_output_shape", "ConvTranspose", [(3, 4)], [t], strides=[3], output_shape=[13])
+    case("conv_transpose_dilated", "ConvTranspose", [(3, 6)], [t], dilations=[2])
+    for op in ("MaxPool", "AveragePool", "LpPool"):
+        case(f"{op}_plain", op, [(3, 9)], kernel_shape=[2], strides=[2])
+        case(f"{op}_pads", op, [(3, 9)], kernel_shape=[3], strides=[2], pads=[1, 2])
+        case(f"{op}_same_upper", op, [(3, 9)], kernel_shape=[3], strides=[2], auto_pad="SAME_UPPER")
+        case(f"Global{op}", "Global" + op, [(3, 7)])
+    for op in ("MaxPool", "AveragePool"):
+        case(f"{op}_ceil", op, [(3, 10)], kernel_shape=[3], strides=[2], ceil_mode=1)
+        case(f"{op}_dilated", op, [(3, 10)], kernel_shape=[3], dilations=[2], opset=19)
+    case("AveragePool_include", "AveragePool", [(3, 9)], kernel_shape=[3], pads=[0, 2], count_include_pad=1)
+    # A network as PyTorch writes it: a convolution with its bias in an Add, normalization, a pooling behind a Relu, and a row in ONNX's order.
+    nodes = [helper.make_node("Conv", ["x0", "w"], ["a"], pads=[1, 2]), helper.make_node("Add", ["a", "b"], ["c"]),
+             helper.make_node("BatchNormalization", ["c", "scale", "offset", "mean", "variance"], ["d"]), helper.make_node("Relu", ["d"], ["e"]),
+             helper.make_node("MaxPool", ["e"], ["f"], kernel_shape=[3], strides=[2], pads=[1, 1]), helper.make_node("Flatten", ["f"], ["g"]),
+             helper.make_node("Gemm", ["g", "m", "n"], ["y0"])]
+    held = {"w": draw(5, 3, 4), "b": draw(1, 5, 1), "scale": draw(5), "offset": draw(5), "mean": draw(5), "variance": np.abs(draw(5)) + 0.5, "m": draw(30, 4), "n": draw(4)}
+    save("network", model_of(nodes, [("x0", ["N", 3, 12])], ["y0"], held, 17), [draw(2, 3, 12)])
+
+
 def networks():
     import torch
     from torch import nn
@@ -564,4 +597,8 @@ if __name__ == "__main__":
     for group in (pools, computed):  # behind the networks, whose inputs are drawn from the same numbers
         group()
     np.savez_compressed(OUT / "operators.npz", **cases)
-    print(len([name for name in cases if name.endswith("/model")]), "operators")
+    count = len([name for name in cases if name.endswith("/model")])
+    cases.clear()
+    steps()
+    np.savez_compressed(OUT / "steps.npz", **cases)
+    print(count + len([name for name in cases if name.endswith("/model")]), "operators")

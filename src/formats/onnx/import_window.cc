@@ -16,26 +16,39 @@
 namespace linn::detail::formats::onnx {
 namespace {
 
-// Weights (first, second, height, width) of a convolution.
+// Weights (first, second, height, width) of a convolution; over steps the height is 1.
 struct Kernel {
   ConstantPtr values;
+  bool over_steps = false;
+  std::vector<std::int64_t> dims;
   std::int64_t first = 0, second = 0;
   std::vector<std::int64_t> size;
 
-  Tensor transposed(std::initializer_list<std::size_t> axes) const {
-    return transposed_tensor(values->floats, values->dims, std::vector<std::size_t>(axes));
-  }
+  // linn's kernels begin with height and width, those over steps with their size.
+  Tensor transposed(std::initializer_list<std::size_t> axes) const { return without_row(transposed_tensor(values->floats, dims, std::vector<std::size_t>(axes))); }
+  Tensor without_row(const Tensor& weights) const { return over_steps ? weights.reshape(weights.shape().without_first()) : weights; }
 };
 
 Kernel kernel_of(const Operation& op) {
   const ConstantPtr values = op.constant(1);
-  if (!values->is_float || values->dims.size() != 4 || values->elements() == 0)
-    op.refuse("the weights have shape {}; four sizes, 1 or more, of floating-point numbers are allowed", values->shape_text());
-  Kernel kernel{values, values->dims[0], values->dims[1], {values->dims[2], values->dims[3]}};
-  if (op.list("kernel_shape", kernel.size) != kernel.size)
+  const bool over_steps = op.is_over_steps();
+  const std::size_t axes = over_steps ? 3 : 4;
+  if (!values->is_float || values->dims.size() != axes || values->elements() == 0)
+    op.refuse("the weights have shape {}; {} sizes, 1 or more, of floating-point numbers are allowed", values->shape_text(), axes);
+  Kernel kernel;
+  kernel.values = values, kernel.over_steps = over_steps, kernel.dims = values->dims;
+  if (over_steps) kernel.dims.insert(kernel.dims.begin() + 2, 1);
+  kernel.first = kernel.dims[0], kernel.second = kernel.dims[1];
+  kernel.size = {kernel.dims[2], kernel.dims[3]};
+  if (list_of_axes(op, "kernel_shape", kernel.size, 1) != kernel.size)
     op.refuse("attribute \"kernel_shape\" is {}, the weights have shape {}", to_string(op.list("kernel_shape")), values->shape_text());
   return kernel;
 }
+
+// Sizes of a map (height, width, channels); steps are a map of one row.
+Shape map_shape(const Activation& source) { return source.rank() == 2 ? source.symbol.shape().with_first(1) : source.symbol.shape(); }
+
+Layer zero_padding(const Pads2& pads, bool over_steps) { return over_steps ? Layer(ZeroPadding1D(pads.width)) : ZeroPadding2D(pads); }
 
 // The bias of the node, or that of an Add behind it.
 std::vector<float> bias_of(const Operation& op, std::int64_t filters) {
@@ -44,13 +57,14 @@ std::vector<float> bias_of(const Operation& op, std::int64_t filters) {
     bias = op.floats(2);
     if (static_cast<std::int64_t>(bias.size()) != filters)
       op.refuse("the bias has {} numbers, the weights make {} channels", bias.size(), filters);
-  } else if (const auto taken = op.take_bias(filters, 2)) {
+  } else if (const auto taken = op.take_bias(filters, op.is_over_steps() ? 1 : 2)) {
     bias = *taken;
   }
   return bias;
 }
 
-// The weights (height, width, filters, channels) of a transposed convolution whose groups do not see each other: zeros between them.
+// The weights (height, width, filters, channels), over steps (size, filters, channels), of a transposed convolution whose groups do not see each
+// other: zeros between them.
 Tensor ungrouped(const Operation& op, const Kernel& kernel, std::int64_t groups) {
   const std::int64_t channels = kernel.first, each = kernel.second, cells = kernel.size[0] * kernel.size[1], inside = channels / groups;
   const std::int64_t dims[] = {kernel.size[0], kernel.size[1], each * groups, channels};
@@ -62,21 +76,23 @@ Tensor ungrouped(const Operation& op, const Kernel& kernel, std::int64_t groups)
       for (std::int64_t cell = 0; cell < cells; ++cell)
         to[static_cast<std::size_t>((cell * each * groups + c / inside * each + f) * channels + c)] =
             kernel.values->floats[static_cast<std::size_t>((c * each + f) * cells + cell)];
-  return weights;
+  return kernel.without_row(weights);
 }
 
-Activation result_map(const SymbolicTensor& symbol) { return {.symbol = symbol, .order = channels_last(3)}; }
+Activation result_map(const SymbolicTensor& symbol) { return {.symbol = symbol, .order = channels_last(symbol.shape().rank())}; }
 
 // linn's convolutions do not take strides and dilation together: every pixel is computed, and those in between are left out.
 SymbolicTensor strided(const Operation& op, const SymbolicTensor& symbol, Size2 strides) {
-  return op.call(MaxPooling2D(1, {.strides = strides}), symbol, {}, "stride");
+  const Pooling2DOptions options{.strides = strides};
+  return op.call(op.is_over_steps() ? Layer(MaxPooling1D(1, options)) : MaxPooling2D(1, options), symbol, {}, "stride");
 }
 
 }  // namespace
 
 void import_conv(const Operation& op) {
-  const Activation source = op.map(0);
-  const Shape map = source.symbol.shape();
+  const Activation source = op.map_or_steps(0);
+  const Shape map = map_shape(source);
+  const bool over_steps = op.is_over_steps();
   const Kernel kernel = kernel_of(op);
   const std::int64_t channels = map[2], filters = kernel.first, groups = op.integer("group", 1);
   if (groups < 1 || channels % groups != 0 || filters % groups != 0 || kernel.second != channels / groups)
@@ -84,41 +100,42 @@ void import_conv(const Operation& op) {
   const OnnxWindow window = read_window(op, kernel.size, map);
   const bool is_depthwise = groups == channels && channels > 1, is_split = !is_depthwise && window.is_dilated() && window.is_strided();
   const std::vector<float> bias = bias_of(op, filters);
+  const bool is_padded = window.form == PadForm::explicit_pads || (is_split && window.form == PadForm::same);
   SymbolicTensor input = source.symbol;
-  if (window.form == PadForm::explicit_pads) input = op.call(ZeroPadding2D(window.pads()), input, {}, "pad");
-  const std::string padding(is_split && window.form == PadForm::same ? "valid" : window.padding());
-  if (is_split && window.form == PadForm::same) input = op.call(ZeroPadding2D(window.pads()), input, {}, "pad");
+  if (is_padded) input = op.call(zero_padding(window.pads(), over_steps), input, {}, "pad");
+  const std::string padding(is_padded ? "valid" : window.padding());
 
   std::vector<Tensor> weights;
   SymbolicTensor output = input;
   if (is_depthwise) {
     // (channels * multiplier, 1, height, width) -> (height, width, channels, multiplier)
-    weights.push_back(kernel.transposed({2, 3, 0, 1}).reshape({kernel.size[0], kernel.size[1], channels, filters / channels}));
+    const Tensor spread = transposed_tensor(kernel.values->floats, kernel.dims, std::vector<std::size_t>{2, 3, 0, 1});
+    weights.push_back(kernel.without_row(spread.reshape({kernel.size[0], kernel.size[1], channels, filters / channels})));
     if (!bias.empty()) weights.push_back(vector_tensor(bias));
-    output = op.call(DepthwiseConv2D(window.size(), {.strides = window.strides(),
-                                                     .padding = padding,
-                                                     .depth_multiplier = filters / channels,
-                                                     .dilation_rate = window.dilation(),
-                                                     .use_bias = !bias.empty()}),
-                     input, std::move(weights));
+    const DepthwiseConv2DOptions options{.strides = window.strides(),
+                                         .padding = padding,
+                                         .depth_multiplier = filters / channels,
+                                         .dilation_rate = window.dilation(),
+                                         .use_bias = !bias.empty()};
+    output = op.call(over_steps ? Layer(DepthwiseConv1D(window.width.size, options)) : DepthwiseConv2D(window.size(), options), input, std::move(weights));
   } else {
     weights.push_back(kernel.transposed({2, 3, 1, 0}));
     if (!bias.empty()) weights.push_back(vector_tensor(bias));
-    output = op.call(Conv2D(filters, window.size(),
-                            {.strides = is_split ? Size2(1) : window.strides(),
-                             .padding = padding,
-                             .dilation_rate = window.dilation(),
-                             .groups = groups,
-                             .use_bias = !bias.empty()}),
-                     input, std::move(weights));
+    const Conv2DOptions options{.strides = is_split ? Size2(1) : window.strides(),
+                                .padding = padding,
+                                .dilation_rate = window.dilation(),
+                                .groups = groups,
+                                .use_bias = !bias.empty()};
+    output = op.call(over_steps ? Layer(Conv1D(filters, window.width.size, options)) : Conv2D(filters, window.size(), options), input, std::move(weights));
     if (is_split) output = strided(op, output, window.strides());
   }
   op.give(result_map(output));
 }
 
 void import_conv_transpose(const Operation& op) {
-  const Activation source = op.map(0);
-  const Shape map = source.symbol.shape();
+  const Activation source = op.map_or_steps(0);
+  const Shape map = map_shape(source);
+  const bool over_steps = op.is_over_steps();
   const Kernel kernel = kernel_of(op);
   const std::int64_t groups = op.integer("group", 1);
   if (groups < 1 || groups > (1 << 20) || kernel.first % groups != 0)
@@ -127,7 +144,8 @@ void import_conv_transpose(const Operation& op) {
   if (kernel.first != map[2]) op.refuse("weights {} do not fit a map of {} channels", kernel.values->shape_text(), map[2]);
   const auto pair = [&](std::string_view name, std::vector<std::int64_t> otherwise) {
     const std::size_t count = otherwise.size();
-    std::vector<std::int64_t> list = op.list(name, std::move(otherwise));
+    const std::int64_t alone = otherwise[0];
+    std::vector<std::int64_t> list = list_of_axes(op, name, std::move(otherwise), alone);
     const auto outside = [](std::int64_t value) { return value < 0 || value > (1 << 20); };
     if (list.size() != count || std::any_of(list.begin(), list.end(), outside))
       op.refuse("attribute \"{}\" is {}; {} numbers, 0 or more, are allowed", name, to_string(list), count);
@@ -142,7 +160,7 @@ void import_conv_transpose(const Operation& op) {
     std::vector<std::int64_t> wanted = {map[0] * strides[0], map[1] * strides[1]};
     if (map[0] == Shape::none || map[1] == Shape::none)
       op.refuse("auto_pad {} and output_shape need the size of the map, which the file leaves open", auto_pad);
-    if (has_shape) wanted = op.list("output_shape");
+    if (has_shape) wanted = list_of_axes(op, "output_shape", {}, 1);
     if (wanted.size() != 2) op.refuse("attribute \"output_shape\" is {}; two sizes are allowed", to_string(wanted));
     for (std::size_t axis = 0; axis < 2; ++axis) {
       std::int64_t total = strides[axis] * (map[static_cast<std::ptrdiff_t>(axis)] - 1) + extra[axis] +
@@ -158,14 +176,14 @@ void import_conv_transpose(const Operation& op) {
   // (channels, filters, height, width) -> (height, width, filters, channels)
   std::vector<Tensor> weights = {groups == 1 ? kernel.transposed({2, 3, 1, 0}) : ungrouped(op, kernel, groups)};
   if (!bias.empty()) weights.push_back(vector_tensor(bias));
-  const Conv2DTranspose layer(filters, {kernel.size[0], kernel.size[1]},
-                              {.strides = {strides[0], strides[1]},
-                               .output_padding = {extra[0], extra[1]},
-                               .dilation_rate = {dilations[0], dilations[1]},
-                               .use_bias = !bias.empty()});
+  const auto size_of = [&](const std::vector<std::int64_t>& sizes) { return over_steps ? Size2(sizes[1]) : Size2{sizes[0], sizes[1]}; };
+  const Conv2DTransposeOptions options{
+      .strides = size_of(strides), .output_padding = size_of(extra), .dilation_rate = size_of(dilations), .use_bias = !bias.empty()};
+  const Layer layer = over_steps ? Layer(Conv1DTranspose(filters, kernel.size[1], options)) : Conv2DTranspose(filters, size_of(kernel.size), options);
   SymbolicTensor output = op.call(layer, source.symbol, std::move(weights));
+  const Pads1 columns{pads[1], pads[3]};
   if (std::any_of(pads.begin(), pads.end(), [](std::int64_t pad) { return pad != 0; }))
-    output = op.call(Cropping2D({{pads[0], pads[2]}, {pads[1], pads[3]}}), output, {}, "crop");
+    output = op.call(over_steps ? Layer(Cropping1D(columns)) : Cropping2D({{pads[0], pads[2]}, columns}), output, {}, "crop");
   op.give(result_map(output));
 }
 
@@ -175,8 +193,8 @@ namespace {
 
 // The window on a map with `around` it, which counts as pads of the window.
 OnnxWindow pool_window(const Operation& op, const Shape& map, const Pads2& around = 0) {
-  const std::vector<std::int64_t> size = op.list("kernel_shape");
-  if (size.size() != 2) op.refuse("attribute \"kernel_shape\" is {}; two sizes are allowed", to_string(size));
+  const std::vector<std::int64_t> size = list_of_axes(op, "kernel_shape", {}, 1);
+  if (size.size() != 2) op.refuse("attribute \"kernel_shape\" is {}, which does not fit the axes of the map", to_string(op.list("kernel_shape")));
   const auto grown = [](std::int64_t n, const Pads1& pads) { return n == Shape::none ? n : n + pads.before + pads.after; };
   OnnxWindow window = read_window(op, size, {grown(map[0], around.height), grown(map[1], around.width), map[2]});
   if (around == Pads2(0)) return window;
@@ -209,52 +227,60 @@ void import_max_pool(const Operation& op) {
   op.ignore({"storage_order"});
   if (op.node().outputs.size() > 1 && !op.node().outputs[1].empty() && op.network().is_read(op.node().outputs[1]))
     op.refuse("the places of the maxima, output 1, are not supported");
-  const Activation source = op.map(0);
-  const OnnxWindow window = pool_window(op, source.symbol.shape(), source.least);
+  const Activation source = op.map_or_steps(0);
+  const OnnxWindow window = pool_window(op, map_shape(source), source.least);
   check_pads(op, window);
   SymbolicTensor input = source.symbol;
   Padding padding = std::string(window.padding());
   if (window.form == PadForm::explicit_pads) {
     // Zeros around values that are never negative change no maximum, and Keras has that layer.
     if (source.is_non_negative)
-      input = op.call(ZeroPadding2D(all_pads(window)), input, {}, "pad");
+      input = op.call(zero_padding(all_pads(window), window.over_steps), input, {}, "pad");
     else
       padding = all_pads(window);
   }
-  Activation result = result_map(op.call(MaxPooling2D(window.size(), pooling_options(window, padding)), input));
+  const Pooling2DOptions options = pooling_options(window, padding);
+  const Layer layer = window.over_steps ? Layer(MaxPooling1D(window.width.size, options)) : MaxPooling2D(window.size(), options);
+  Activation result = result_map(op.call(layer, input));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }
 
 void import_average_pool(const Operation& op) {
   const bool counts_pads = op.integer("count_include_pad", 0) != 0;
-  const Activation source = op.map(0);
-  const OnnxWindow window = pool_window(op, source.symbol.shape());
+  const Activation source = op.map_or_steps(0);
+  const OnnxWindow window = pool_window(op, map_shape(source));
   if (!counts_pads) check_pads(op, window);
   SymbolicTensor input = source.symbol;
   Padding padding = std::string(window.padding());
   if (window.form == PadForm::explicit_pads) padding = all_pads(window);
   if (counts_pads && window.pads() != Pads2(0)) {
-    input = op.call(ZeroPadding2D(window.pads()), input, {}, "pad");
+    input = op.call(zero_padding(window.pads(), window.over_steps), input, {}, "pad");
     padding = std::string("valid");
     // What ceil_mode adds counts nowhere.
     if (window.height.beyond + window.width.beyond > 0) padding = Pads2{{0, window.height.beyond}, {0, window.width.beyond}};
   }
-  Activation result = result_map(op.call(AveragePooling2D(window.size(), pooling_options(window, padding)), input));
+  const Pooling2DOptions options = pooling_options(window, padding);
+  const Layer layer = window.over_steps ? Layer(AveragePooling1D(window.width.size, options)) : AveragePooling2D(window.size(), options);
+  Activation result = result_map(op.call(layer, input));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }
 
 void import_global_max_pool(const Operation& op) {
-  const Activation source = op.map(0);
-  Activation result = result_map(op.call(GlobalMaxPooling2D({.keepdims = true}), source.symbol));
+  const Activation source = op.map_or_steps(0);
+  const GlobalPooling2DOptions options{.keepdims = true};
+  const Layer layer = op.is_over_steps() ? Layer(GlobalMaxPooling1D(options)) : GlobalMaxPooling2D(options);
+  Activation result = result_map(op.call(layer, source.symbol));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }
 
 void import_global_average_pool(const Operation& op) {
-  const Activation source = op.map(0);
-  Activation result = result_map(op.call(GlobalAveragePooling2D({.keepdims = true}), source.symbol));
+  const Activation source = op.map_or_steps(0);
+  const GlobalPooling2DOptions options{.keepdims = true};
+  const Layer layer = op.is_over_steps() ? Layer(GlobalAveragePooling1D(options)) : GlobalAveragePooling2D(options);
+  Activation result = result_map(op.call(layer, source.symbol));
   result.is_non_negative = source.is_non_negative;
   op.give(std::move(result));
 }
@@ -267,26 +293,38 @@ std::int64_t norm_order(const Operation& op) {
   return p;
 }
 
-}  // namespace
+Layer reshape(const Shape& to) { return Reshape(Axes(Sizes(to.begin(), to.end()))); }
 
-void import_lp_pool(const Operation& op) {
-  const auto p = static_cast<double>(norm_order(op));
-  const OnnxWindow window = pool_window(op, op.map(0).symbol.shape());
-  SymbolicTensor input = op.map(0).symbol;
-  Padding padding = std::string(window.padding());
-  // Zeros add nothing to a norm.
-  if (window.form == PadForm::explicit_pads) input = op.call(ZeroPadding2D(all_pads(window)), input, {}, "pad");
-  const LpPooling2DOptions options = {.p = p, .strides = window.strides(), .padding = std::move(padding), .dilation_rate = window.dilation()};
-  Activation result = result_map(op.call(LpPooling2D(window.size(), options), input));
+SymbolicTensor as_map(const Operation& op, const Activation& source) {
+  return source.rank() == 2 ? op.call(reshape(map_shape(source)), source.symbol, {}, "row") : source.symbol;
+}
+
+void give_norm(const Operation& op, const Layer& layer, const SymbolicTensor& input) {
+  const bool over_steps = op.is_over_steps();
+  const SymbolicTensor norm = op.call(layer, input, {}, over_steps ? "norm" : "");
+  Activation result = result_map(over_steps ? op.call(reshape(norm.shape().without_first()), norm) : norm);
   result.is_non_negative = true;
   op.give(std::move(result));
 }
 
+}  // namespace
+
+void import_lp_pool(const Operation& op) {
+  const auto p = static_cast<double>(norm_order(op));
+  const Activation source = op.map_or_steps(0);
+  OnnxWindow window = pool_window(op, map_shape(source));
+  SymbolicTensor input = as_map(op, source);
+  window.over_steps = false;  // linn has no norm over steps: they are a map of one row
+  Padding padding = std::string(window.padding());
+  // Zeros add nothing to a norm.
+  if (window.form == PadForm::explicit_pads) input = op.call(ZeroPadding2D(all_pads(window)), input, {}, "pad");
+  const LpPooling2DOptions options = {.p = p, .strides = window.strides(), .padding = std::move(padding), .dilation_rate = window.dilation()};
+  give_norm(op, LpPooling2D(window.size(), options), input);
+}
+
 void import_global_lp_pool(const Operation& op) {
   const auto p = static_cast<double>(norm_order(op));
-  Activation result = result_map(op.call(GlobalLpPooling2D({.p = p, .keepdims = true}), op.map(0).symbol));
-  result.is_non_negative = true;
-  op.give(std::move(result));
+  give_norm(op, GlobalLpPooling2D({.p = p, .keepdims = true}), as_map(op, op.map_or_steps(0)));
 }
 
 }  // namespace linn::detail::formats::onnx

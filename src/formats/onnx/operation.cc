@@ -164,4 +164,11 @@ Activation Operation::map(std::size_t i) const {
   return arranged(value, channels_last(3));
 }
 
+Activation Operation::map_or_steps(std::size_t i) const {
+  const Activation value = input(i);
+  if (value.rank() != 2 && value.rank() != 3)
+    refuse("input {} has shape (N, {}; maps (N, C, H, W) and steps (N, C, L) are supported", i, to_string(value.sizes()).substr(1));
+  return with_channels_last(i);
+}
+
 }  // namespace linn::detail::formats::onnx

@@ -90,6 +90,10 @@ class Operation {
   Activation with_channels_last(std::size_t i) const;
   /// The same of a map (N, C, H, W); FormatError for other values.
   Activation map(std::size_t i) const;
+  /// Whether input 0 is (N, C, steps).
+  bool is_over_steps() const { return input(0).rank() == 2; }
+  /// The same of a map (N, C, H, W) or steps (N, C, L); FormatError for other values.
+  Activation map_or_steps(std::size_t i) const;
   Activation arranged(const Activation& value, const Order& order) const { return network_.arranged(value, order, base_name()); }
   /// The name that layers of this node begin with.
   std::string base_name() const;

@@ -23,18 +23,22 @@ enum class PadForm : std::uint8_t { none, same, explicit_pads };
 struct OnnxWindow {
   WindowAxis height, width;
   PadForm form = PadForm::none;
+  bool over_steps = false;  // of a map of one row: linn's layers over steps take one number for each size
 
   Size2 size() const { return {height.size, width.size}; }
-  Size2 strides() const { return {height.stride, width.stride}; }
-  Size2 dilation() const { return {height.dilation, width.dilation}; }
+  Size2 strides() const { return over_steps ? Size2(width.stride) : Size2{height.stride, width.stride}; }
+  Size2 dilation() const { return over_steps ? Size2(width.dilation) : Size2{height.dilation, width.dilation}; }
   bool is_dilated() const { return height.dilation > 1 || width.dilation > 1; }
   bool is_strided() const { return height.stride > 1 || width.stride > 1; }
   Pads2 pads() const { return {{height.before, height.after}, {width.before, width.after}}; }
   std::string_view padding() const { return form == PadForm::same ? "same" : "valid"; }
 };
 
+/// A list attribute with a number for each axis of the window, or two (pads); that of a window over steps gets `alone` for the one row of its map.
+std::vector<std::int64_t> list_of_axes(const Operation& op, std::string_view name, std::vector<std::int64_t> otherwise, std::int64_t alone);
+
 /// Reads auto_pad, pads, strides, dilations and ceil_mode. `size`: height and width of the window; `map`: of the map (height, width,
-/// channels), Shape::none where open. FormatError for what does not fit.
+/// channels), Shape::none where open; (1, steps, channels) where the node's value is (N, C, steps). FormatError for what does not fit.
 OnnxWindow read_window(const Operation& op, const std::vector<std::int64_t>& size, const Shape& map);
 
 }  // namespace linn::detail::formats::onnx
